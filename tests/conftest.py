@@ -1,0 +1,19 @@
+"""Rules for the whole suite."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+import pytest
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A browser test that is skipped is a failure: without Chromium the page has not been tested."""
+    report = yield
+    if report.skipped and item.get_closest_marker("navegador") and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"Prueba del navegador omitida: {call.excinfo.value if call.excinfo else ''}"
+    return report

@@ -1,0 +1,700 @@
+"""The tree of everything that can go wrong and that a user can do something about.
+
+An error carries a code and facts; the Spanish sentence and the advice live in ``core.messages``. Anything that is not a
+``SdcolabError`` and reaches an edge (web, notebook, command line) is a bug and keeps its traceback.
+
+To add one: a dataclass below with its own ``code``, and a sentence for that code in ``core.messages`` (a test checks
+both).
+"""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import ClassVar
+
+
+@dataclass(eq=False)
+class SdcolabError(Exception):
+    """Root of the tree. Subclasses with a ``code`` of their own can be raised; the others only group them."""
+
+    code: ClassVar[str] = ""
+
+    def facts(self) -> dict[str, object]:
+        """The values its sentence may mention, by name."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    def __str__(self) -> str:
+        known = ", ".join(f"{name}={value!r}" for name, value in self.facts().items())
+        return f"{self.code}: {known}" if known else self.code
+
+
+class Cancelled(SdcolabError):
+    """The user stopped the job. Not a failure: edges report it calmly."""
+
+    code: ClassVar[str] = "cancelled"
+
+
+# --- What was asked for -------------------------------------------------------------------------------------------
+
+
+class RequestError(SdcolabError):
+    """The request cannot be run as it is."""
+
+
+@dataclass(eq=False)
+class FieldOutOfRange(RequestError):
+    """A number is outside what the program accepts."""
+
+    code: ClassVar[str] = "request.out_of_range"
+    field: str
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(eq=False)
+class FieldNotMultiple(RequestError):
+    """A size is not a multiple of what the model needs."""
+
+    code: ClassVar[str] = "request.not_multiple"
+    field: str
+    value: int
+    step: int
+
+
+@dataclass(eq=False)
+class FieldNotNumber(RequestError):
+    """A field that holds a number holds something else."""
+
+    code: ClassVar[str] = "request.not_number"
+    field: str
+    value: str
+
+
+@dataclass(eq=False)
+class UnknownName(RequestError):
+    """A name is in no registry. ``kind`` is the registry's label; ``suggestions`` are close names."""
+
+    code: ClassVar[str] = "request.unknown_name"
+    kind: str
+    name: str
+    suggestions: tuple[str, ...] = ()
+
+
+@dataclass(eq=False)
+class PromptSyntaxError(RequestError):
+    """The prompt has something that cannot be read; ``position`` counts characters from 0."""
+
+    code: ClassVar[str] = "request.prompt_syntax"
+    fragment: str
+    position: int
+
+
+@dataclass(eq=False)
+class InfotextUnreadable(RequestError):
+    """A text or picture holds no generation parameters."""
+
+    code: ClassVar[str] = "request.infotext_unreadable"
+    source: str
+
+
+# --- Models -------------------------------------------------------------------------------------------------------
+
+
+class ModelError(SdcolabError):
+    """A model file cannot be used."""
+
+
+@dataclass(eq=False)
+class NoModels(ModelError):
+    """The models folder is empty and there is no demo model."""
+
+    code: ClassVar[str] = "model.none"
+    folder: Path
+
+
+@dataclass(eq=False)
+class ModelUnreadable(ModelError):
+    """The file is damaged, cut short or not a model at all. ``reason`` is one of the keys of ``UNREADABLE_REASONS``."""
+
+    code: ClassVar[str] = "model.unreadable"
+    path: Path
+    reason: str
+
+
+@dataclass(eq=False)
+class ModelUnsafe(ModelError):
+    """A pickle that torch's weights-only loader refused: it could run code."""
+
+    code: ClassVar[str] = "model.unsafe"
+    path: Path
+
+
+@dataclass(eq=False)
+class ModelWrongKind(ModelError):
+    """The file is a model, but not of the kind it was used as. Kinds are ``core.detect.ModelKind`` values."""
+
+    code: ClassVar[str] = "model.wrong_kind"
+    path: Path
+    expected: str
+    found: str
+
+
+@dataclass(eq=False)
+class ModelFamilyUnsupported(ModelError):
+    """A known family that this version cannot run."""
+
+    code: ClassVar[str] = "model.family_unsupported"
+    path: Path
+    family: str
+
+
+@dataclass(eq=False)
+class ModelIncomplete(ModelError):
+    """Tensors that its family needs are missing or have another shape; ``tensor`` is the first."""
+
+    code: ClassVar[str] = "model.incomplete"
+    path: Path
+    tensor: str
+    count: int
+
+
+# --- The machine --------------------------------------------------------------------------------------------------
+
+
+class MachineError(SdcolabError):
+    """The computer cannot do what was asked."""
+
+
+@dataclass(eq=False)
+class OutOfMemory(MachineError):
+    """Memory ran out on ``device`` ("cuda" or "cpu") even after every saving was tried."""
+
+    code: ClassVar[str] = "machine.out_of_memory"
+    device: str
+    width: int
+    height: int
+    batch_size: int
+
+
+@dataclass(eq=False)
+class NoCuda(MachineError):
+    """A GPU was asked for by name and there is none."""
+
+    code: ClassVar[str] = "machine.no_cuda"
+
+
+@dataclass(eq=False)
+class ImageNotFinite(MachineError):
+    """The result was not a number (NaN) even in 32 bits: the model or the VAE is damaged."""
+
+    code: ClassVar[str] = "machine.image_not_finite"
+    checkpoint: str
+
+
+# --- Files and folders --------------------------------------------------------------------------------------------
+
+
+class StorageError(SdcolabError):
+    """A file or folder could not be read or written."""
+
+
+@dataclass(eq=False)
+class DiskFull(StorageError):
+    """Not enough room: ``needed`` and ``free`` in bytes."""
+
+    code: ClassVar[str] = "storage.disk_full"
+    folder: Path
+    needed: int
+    free: int
+
+
+@dataclass(eq=False)
+class CannotWrite(StorageError):
+    """The system refused a write; ``reason`` is its own short message."""
+
+    code: ClassVar[str] = "storage.cannot_write"
+    path: Path
+    reason: str
+
+
+@dataclass(eq=False)
+class CannotRead(StorageError):
+    """The system refused a read; ``reason`` is its own short message."""
+
+    code: ClassVar[str] = "storage.cannot_read"
+    path: Path
+    reason: str
+
+
+@dataclass(eq=False)
+class SettingsUnreadable(StorageError):
+    """A settings file is not what we wrote; it was set aside as ``backup`` and the defaults are used."""
+
+    code: ClassVar[str] = "storage.settings_unreadable"
+    path: Path
+    backup: Path
+
+
+# --- Downloads ----------------------------------------------------------------------------------------------------
+
+
+class DownloadError(SdcolabError):
+    """A link did not become a file. Addresses in facts never carry secrets (see ``downloads.links.redacted``)."""
+
+
+@dataclass(eq=False)
+class NotALink(DownloadError):
+    """An item of the list of links is no address. ``text`` is shortened and carries no key."""
+
+    code: ClassVar[str] = "download.not_a_link"
+    text: str
+
+
+@dataclass(eq=False)
+class PageNotFile(DownloadError):
+    """The address is a page of a site, not one of its files."""
+
+    code: ClassVar[str] = "download.page_not_file"
+    link: str
+
+
+@dataclass(eq=False)
+class UnsupportedHost(DownloadError):
+    """A site whose files cannot be had with a plain request."""
+
+    code: ClassVar[str] = "download.unsupported_host"
+    host: str
+
+
+@dataclass(eq=False)
+class InsecureLink(DownloadError):
+    """Plain ``http``: what arrives could have been changed on the way."""
+
+    code: ClassVar[str] = "download.insecure"
+    link: str
+
+
+@dataclass(eq=False)
+class PrivateAddress(DownloadError):
+    """The link, or a redirect of it, leads to this computer or its own network."""
+
+    code: ClassVar[str] = "download.private_address"
+    host: str
+
+
+@dataclass(eq=False)
+class TooManyRedirects(DownloadError):
+    """The server sends the program round in circles."""
+
+    code: ClassVar[str] = "download.redirects"
+    host: str
+
+
+@dataclass(eq=False)
+class HostUnreachable(DownloadError):
+    """No connection, also after retries. ``reason`` is one of the keys of ``UNREACHABLE_REASONS``."""
+
+    code: ClassVar[str] = "download.unreachable"
+    host: str
+    reason: str
+
+
+@dataclass(eq=False)
+class ServerFailed(DownloadError):
+    """The server answered with an HTTP status that means it cannot serve anybody now."""
+
+    code: ClassVar[str] = "download.server_failed"
+    host: str
+    status: int
+
+
+@dataclass(eq=False)
+class TooManyRequests(DownloadError):
+    """The server asks to wait ``seconds`` (None: it did not say how long)."""
+
+    code: ClassVar[str] = "download.too_many_requests"
+    host: str
+    seconds: float | None = None
+
+
+@dataclass(eq=False)
+class LinkNotFound(DownloadError):
+    """There is nothing at the address (any more)."""
+
+    code: ClassVar[str] = "download.not_found"
+    link: str
+
+
+@dataclass(eq=False)
+class MissingOrPrivate(DownloadError):
+    """The site does not say whether the file does not exist or is private. ``token`` is the name of the secret to set."""
+
+    code: ClassVar[str] = "download.missing_or_private"
+    link: str
+    token: str
+
+
+@dataclass(eq=False)
+class LinkGone(DownloadError):
+    """The file was archived by its site and will not come back."""
+
+    code: ClassVar[str] = "download.gone"
+    link: str
+
+
+@dataclass(eq=False)
+class AccessDenied(DownloadError):
+    """The server refuses this file to us."""
+
+    code: ClassVar[str] = "download.access_denied"
+    link: str
+
+
+@dataclass(eq=False)
+class RegionBlocked(DownloadError):
+    """The site does not serve the country where this computer is."""
+
+    code: ClassVar[str] = "download.region_blocked"
+    host: str
+
+
+@dataclass(eq=False)
+class TokenNeeded(DownloadError):
+    """The site gives this file only to registered users. ``token`` is the name of the secret to set."""
+
+    code: ClassVar[str] = "download.token_needed"
+    host: str
+    token: str
+
+
+@dataclass(eq=False)
+class TokenRejected(DownloadError):
+    """The site did not accept the key in the secret ``token``."""
+
+    code: ClassVar[str] = "download.token_rejected"
+    host: str
+    token: str
+
+
+@dataclass(eq=False)
+class DownloadsDisabled(DownloadError):
+    """The author switched off downloads of this file."""
+
+    code: ClassVar[str] = "download.disabled_by_author"
+    link: str
+
+
+@dataclass(eq=False)
+class EarlyAccess(DownloadError):
+    """Only those who paid can download it until the date ``until`` (None: not said)."""
+
+    code: ClassVar[str] = "download.early_access"
+    link: str
+    until: datetime.datetime | None = None
+
+
+@dataclass(eq=False)
+class GatedRepository(DownloadError):
+    """The author wants conditions accepted on ``page`` first. ``token`` is the name of the secret to set."""
+
+    code: ClassVar[str] = "download.gated"
+    page: str
+    token: str
+
+
+@dataclass(eq=False)
+class WebPageInsteadOfFile(DownloadError):
+    """The server sent a web page where a file was expected."""
+
+    code: ClassVar[str] = "download.web_page"
+    link: str
+
+
+@dataclass(eq=False)
+class NotAModelFile(DownloadError):
+    """The content is not what the extension of ``name`` promises."""
+
+    code: ClassVar[str] = "download.not_a_model"
+    name: str
+
+
+@dataclass(eq=False)
+class DownloadDamaged(DownloadError):
+    """The file on the server is itself cut short or broken."""
+
+    code: ClassVar[str] = "download.damaged"
+    name: str
+
+
+@dataclass(eq=False)
+class DownloadInterrupted(DownloadError):
+    """The connection kept failing; ``received`` of ``total`` bytes are kept for the next try."""
+
+    code: ClassVar[str] = "download.interrupted"
+    name: str
+    received: int
+    total: int | None = None
+
+
+@dataclass(eq=False)
+class HashMismatch(DownloadError):
+    """What arrived, twice, does not have the SHA-256 that the site states."""
+
+    code: ClassVar[str] = "download.hash_mismatch"
+    name: str
+
+
+@dataclass(eq=False)
+class AlreadyDownloading(DownloadError):
+    """Another window or process is downloading the same file now."""
+
+    code: ClassVar[str] = "download.already_downloading"
+    name: str
+
+
+@dataclass(eq=False)
+class PickleNotInspected(DownloadError):
+    """A pickle could not be checked in time or memory, so it was set aside at ``path``."""
+
+    code: ClassVar[str] = "download.not_inspected"
+    path: Path
+
+
+@dataclass(eq=False)
+class KindUnknown(DownloadError):
+    """(Warning) Nobody could tell what the file is for; it was left in the folder of other files."""
+
+    code: ClassVar[str] = "download.kind_unknown"
+    path: Path
+
+
+@dataclass(eq=False)
+class SavedUnderOtherName(DownloadError):
+    """(Warning) A different file called ``name`` was there already; the new one is ``path``."""
+
+    code: ClassVar[str] = "download.other_name"
+    name: str
+    path: Path
+
+
+# --- Colab --------------------------------------------------------------------------------------------------------
+
+
+class HostError(SdcolabError):
+    """Google Colab, Drive or the public link did not work."""
+
+
+@dataclass(eq=False)
+class DriveDenied(HostError):
+    """The user closed Drive's permission dialog, chose another account, or the browser blocks third-party cookies."""
+
+    code: ClassVar[str] = "host.drive_denied"
+
+
+@dataclass(eq=False)
+class DriveRootTimeout(HostError):
+    """Drive's root folder has so many files that it could not be read in time."""
+
+    code: ClassVar[str] = "host.drive_root_timeout"
+
+
+@dataclass(eq=False)
+class DriveNoAnswer(HostError):
+    """Mounting Drive ran out of time without any answer."""
+
+    code: ClassVar[str] = "host.drive_no_answer"
+
+
+@dataclass(eq=False)
+class DriveNotEmpty(HostError):
+    """The mount point already holds files that are not Drive's."""
+
+    code: ClassVar[str] = "host.drive_not_empty"
+    mountpoint: str
+
+
+@dataclass(eq=False)
+class DriveSymlink(HostError):
+    """The mount point is a symbolic link."""
+
+    code: ClassVar[str] = "host.drive_symlink"
+    mountpoint: str
+
+
+@dataclass(eq=False)
+class DriveBadMountpoint(HostError):
+    """The mount point has a space, is not a folder, or its parent does not exist."""
+
+    code: ClassVar[str] = "host.drive_bad_mountpoint"
+    mountpoint: str
+
+
+@dataclass(eq=False)
+class DrivePolicy(HostError):
+    """The administrator of the user's domain does not allow Drive in Colab."""
+
+    code: ClassVar[str] = "host.drive_policy"
+
+
+@dataclass(eq=False)
+class DriveUnsupported(HostError):
+    """This environment cannot mount Drive: it is not google.com's Colab."""
+
+    code: ClassVar[str] = "host.drive_unsupported"
+
+
+@dataclass(eq=False)
+class DriveMountFailed(HostError):
+    """Drive could not be mounted for another reason; ``reason`` is Colab's own message."""
+
+    code: ClassVar[str] = "host.drive_mount_failed"
+    reason: str
+
+
+@dataclass(eq=False)
+class DriveFull(HostError):
+    """Drive has no room left; ``pending`` images wait on the machine."""
+
+    code: ClassVar[str] = "host.drive_full"
+    pending: int
+
+
+@dataclass(eq=False)
+class DriveLost(HostError):
+    """Drive went away or refuses writes; ``pending`` images wait on the machine."""
+
+    code: ClassVar[str] = "host.drive_lost"
+    pending: int
+    reason: str
+
+
+@dataclass(eq=False)
+class SecretNoAccess(HostError):
+    """A Colab secret exists but the notebook may not read it."""
+
+    code: ClassVar[str] = "host.secret_no_access"
+    name: str
+
+
+@dataclass(eq=False)
+class SecretTimeout(HostError):
+    """Colab did not answer when asked for its secrets."""
+
+    code: ClassVar[str] = "host.secret_timeout"
+    name: str
+
+
+@dataclass(eq=False)
+class ProxyUnavailable(HostError):
+    """Colab gave no link of its own to a port of the machine."""
+
+    code: ClassVar[str] = "host.proxy_unavailable"
+
+
+@dataclass(eq=False)
+class ShareDown(HostError):
+    """The public link service did not answer or refused; ``reason`` is its own message."""
+
+    code: ClassVar[str] = "host.share_down"
+    reason: str
+
+
+@dataclass(eq=False)
+class ShareProgramMissing(HostError):
+    """The program that makes the public link could not be downloaded or run."""
+
+    code: ClassVar[str] = "host.share_program_missing"
+    reason: str
+
+
+@dataclass(eq=False)
+class ShareLost(HostError):
+    """The public link stopped working; another is on its way."""
+
+    code: ClassVar[str] = "host.share_lost"
+
+
+@dataclass(eq=False)
+class WebKilled(HostError):
+    """The system killed the web UI's process, nearly always for using too much memory."""
+
+    code: ClassVar[str] = "host.web_killed"
+
+
+@dataclass(eq=False)
+class WebCrashed(HostError):
+    """The web UI's process ended on its own; ``ending`` says how."""
+
+    code: ClassVar[str] = "host.web_crashed"
+    ending: str
+
+
+@dataclass(eq=False)
+class WebGaveUp(HostError):
+    """The web UI's process died ``times`` times in a row as soon as it started."""
+
+    code: ClassVar[str] = "host.web_gave_up"
+    times: int
+    log: Path
+
+
+@dataclass(eq=False)
+class PackagesMissing(HostError):
+    """Python packages that the program needs could not be installed."""
+
+    code: ClassVar[str] = "host.packages_missing"
+    names: str
+
+
+@dataclass(eq=False)
+class PackagesTooOld(HostError):
+    """The environment's packages are older than what the program needs."""
+
+    code: ClassVar[str] = "host.packages_too_old"
+    names: str
+
+
+# --- The web UI ---------------------------------------------------------------------------------------------------
+
+
+class WebError(SdcolabError):
+    """The web UI could not do what was asked."""
+
+
+@dataclass(eq=False)
+class PortBusy(WebError):
+    """Another program uses the port."""
+
+    code: ClassVar[str] = "web.port_busy"
+    port: int
+
+
+@dataclass(eq=False)
+class QueueFull(WebError):
+    """Too many jobs are waiting."""
+
+    code: ClassVar[str] = "web.queue_full"
+    limit: int
+
+
+@dataclass(eq=False)
+class Unexpected(SdcolabError):
+    """A bug. Edges wrap what they did not foresee in this so that the user still reads a sentence; the traceback is
+    logged. ``kind`` is the exception's class name."""
+
+    code: ClassVar[str] = "unexpected"
+    kind: str
+    detail: str
+
+
+def leaf_errors() -> tuple[type[SdcolabError], ...]:
+    """Every error class that has a code of its own, in order of definition. For the catalogue's exhaustiveness test."""
+
+    def walk(cls: type[SdcolabError]) -> list[type[SdcolabError]]:
+        own = [cls] if cls.__dict__.get("code") else []
+        return own + [leaf for child in cls.__subclasses__() for leaf in walk(child)]
+
+    return tuple(walk(SdcolabError))

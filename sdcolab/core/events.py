@@ -1,0 +1,118 @@
+"""The one stream of typed events that generating, downloading and training share, and the token that stops them.
+
+Listeners are plain callables. Generators call them from their own thread, one event at a time and in order; a listener
+must return quickly and must not raise.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from PIL import Image
+
+from sdcolab.core.errors import Cancelled, SdcolabError
+
+
+class Phase(StrEnum):
+    """What a job is doing now. Its Spanish label lives in ``core.messages.PHASE_LABELS``."""
+
+    WAITING = "waiting"
+    LOADING_LIBRARIES = "loading_libraries"
+    LOADING_MODEL = "loading_model"
+    ENCODING_PROMPT = "encoding_prompt"
+    SAMPLING = "sampling"
+    DECODING = "decoding"
+    SAVING = "saving"
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseStarted:
+    """The job entered ``phase``; ``detail`` names what it works on (a model's file name, say) or is empty."""
+
+    phase: Phase
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StepDone:
+    """``step`` of ``total`` denoising steps of the whole job are done (all batches and passes counted together).
+
+    ``preview`` is a small approximate RGB picture of the first image of the batch, or None on steps that made none.
+    """
+
+    step: int
+    total: int
+    batch: int
+    batches: int
+    preview: Image.Image | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSaved:
+    """Image number ``index`` (from 0, over all batches) was written to ``path`` with its ``infotext``."""
+
+    index: int
+    path: Path
+    seed: int
+    infotext: str
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """Something the user should know that did not stop the job. It is explained like an error."""
+
+    warning: SdcolabError
+
+
+@dataclass(frozen=True, slots=True)
+class BytesReceived:
+    """A transfer moved: ``received`` of ``total`` bytes of ``name``; ``total`` is None until the server says."""
+
+    name: str
+    received: int
+    total: int | None
+    bytes_per_second: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The job is over: ``error`` is None when it went well, ``Cancelled`` when the user stopped it."""
+
+    error: SdcolabError | None = None
+
+
+Event = PhaseStarted | StepDone | ImageSaved | Warned | BytesReceived | Ended
+Listener = Callable[[Event], None]
+
+
+def ignore_events(_event: Event) -> None:
+    """A listener for callers who only want the result."""
+
+
+class CancelToken:
+    """Lets one thread ask another to stop. Workers call ``raise_if_cancelled`` at least once a step or a block."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+
+    def cancel(self) -> None:
+        """Ask the worker to stop. Safe from any thread, any number of times."""
+        self._event.set()
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether somebody asked to stop."""
+        return self._event.is_set()
+
+    def raise_if_cancelled(self) -> None:
+        """Raise ``Cancelled`` if somebody asked to stop."""
+        if self._event.is_set():
+            raise Cancelled()
+
+    def wait(self, seconds: float) -> bool:
+        """Sleep up to ``seconds``; return at once with True when cancelled (for retries and back-off)."""
+        return self._event.wait(seconds)

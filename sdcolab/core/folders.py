@@ -1,0 +1,70 @@
+"""Where everything lives under one root folder, with the folder names that AUTOMATIC1111's users know."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from sdcolab.core.detect import ModelKind
+
+ROOT_VARIABLE = "SDCOLAB_CARPETA"
+"""Environment variable that moves the root folder."""
+
+MODEL_FOLDERS = {
+    ModelKind.CHECKPOINT: "models/Stable-diffusion",
+    ModelKind.LORA: "models/Lora",
+    ModelKind.VAE: "models/VAE",
+    ModelKind.EMBEDDING: "embeddings",
+    ModelKind.CONTROLNET: "models/ControlNet",
+    ModelKind.UPSCALER: "models/ESRGAN",
+    ModelKind.HYPERNETWORK: "models/hypernetworks",
+    ModelKind.OTHER: "models/otros",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """The program's folders. Nothing is created until somebody writes."""
+
+    root: Path
+
+    def models(self, kind: ModelKind) -> Path:
+        """Folder of one kind of model file."""
+        return self.root / MODEL_FOLDERS[kind]
+
+    @property
+    def outputs(self) -> Path:
+        """Root of saved images."""
+        return self.root / "outputs"
+
+    @property
+    def txt2img(self) -> Path:
+        """Images made from text; one folder a day inside."""
+        return self.outputs / "txt2img-images"
+
+    @property
+    def config(self) -> Path:
+        """Settings and styles, as JSON."""
+        return self.root / "config"
+
+    @property
+    def set_aside(self) -> Path:
+        """Downloads that were refused (unsafe pickles), kept for the user to look at."""
+        return self.root / "apartados"
+
+    @property
+    def temporary(self) -> Path:
+        """Scratch files of the web UI."""
+        return self.root / "temporal"
+
+    @property
+    def logs(self) -> Path:
+        """Log files."""
+        return self.root / "registros"
+
+
+def default_root() -> Path:
+    """``$SDCOLAB_CARPETA``, or ``~/sdcolab``."""
+    named = os.environ.get(ROOT_VARIABLE)
+    return Path(named).expanduser().absolute() if named else Path.home() / "sdcolab"

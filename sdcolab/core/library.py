@@ -1,0 +1,85 @@
+"""The model files a user can choose from: what lies in the model folders, and the demo model."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from sdcolab.core.detect import ModelKind
+from sdcolab.core.errors import NoModels, UnknownName
+from sdcolab.core.folders import Folders
+from sdcolab.core.registry import closest
+
+MODEL_SUFFIXES = frozenset({".safetensors", ".ckpt", ".pt", ".pth", ".bin"})
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    """A file to choose. ``name`` is its path below its kind's folder with forward slashes, and unique in its kind."""
+
+    kind: ModelKind
+    name: str
+    path: Path
+
+    @property
+    def stem(self) -> str:
+        """Name for infotexts: no extension, separators as ``_`` (hechos/a1111.md 7.6)."""
+        return self.name.rsplit(".", 1)[0].replace("/", "_")
+
+
+class Library:
+    """Looks at the folders each time it is asked, so a refresh needs no state."""
+
+    def __init__(
+        self, folders: Folders, *, first: tuple[ModelFile, ...] = (), bundled: tuple[ModelFile, ...] = ()
+    ) -> None:
+        """``first`` files are listed before those of the folders, and ``bundled`` ones after them."""
+        self.folders = folders
+        self._first = first
+        self._bundled = bundled
+
+    def files(self, kind: ModelKind) -> tuple[ModelFile, ...]:
+        """Every file of ``kind``, those of its folder in alphabetical order (ignoring case)."""
+        folder = self.folders.models(kind)
+        found = (ModelFile(kind, path.relative_to(folder).as_posix(), path) for path in _walk(folder))
+        own = sorted(found, key=lambda file: file.name.casefold())
+        first = [file for file in self._first if file.kind is kind]
+        taken = {file.path for file in first}
+        last = [file for file in self._bundled if file.kind is kind]
+        return (*first, *(file for file in own if file.path not in taken), *last)
+
+    def find(self, kind: ModelKind, name: str) -> ModelFile:
+        """The file called ``name``: its full name, its stem, or either followed by ``[hash]`` as A1111 writes titles.
+
+        Raises ``UnknownName`` with close names.
+        """
+        wanted = name.split(" [")[0].strip().casefold()
+        files = self.files(kind)
+        for key in (lambda file: file.name, lambda file: file.stem, lambda file: Path(file.name).stem):
+            for file in files:
+                if key(file).casefold() == wanted:
+                    return file
+        raise UnknownName(kind=kind.value, name=name, suggestions=closest(name, [file.name for file in files]))
+
+    def default_checkpoint(self) -> ModelFile:
+        """The first checkpoint: the user's own before the demo. Raises ``NoModels``."""
+        files = self.files(ModelKind.CHECKPOINT)
+        if not files:
+            raise NoModels(folder=self.folders.models(ModelKind.CHECKPOINT))
+        return files[0]
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """Model files below ``folder``. Links are followed (people link their Drive); each real folder is entered once."""
+    seen: set[str] = set()
+    for parent, subfolders, names in os.walk(folder, followlinks=True):
+        real = os.path.realpath(parent)
+        if real in seen:
+            subfolders.clear()
+            continue
+        seen.add(real)
+        for name in names:
+            if not name.startswith(".") and Path(name).suffix.lower() in MODEL_SUFFIXES:
+                yield Path(parent, name)

@@ -1,0 +1,456 @@
+"""The catalogue: every Spanish sentence that explains an error, and the Spanish labels of the words in ``core``.
+
+A sentence says what happened and why; the advice says what to do now. Both are ``str.format`` templates over the
+error's facts. Tests check that every error code has an entry and that every template can be filled.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from sdcolab.core.detect import ModelKind
+from sdcolab.core.errors import SdcolabError
+from sdcolab.core.events import Phase
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """Templates: what happened and why, and what to do now."""
+
+    text: str
+    advice: str
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A ``Sentence`` with its facts filled in, ready to show."""
+
+    text: str
+    advice: str
+
+    def __str__(self) -> str:
+        return f"{self.text} {self.advice}".strip()
+
+
+def explain(error: SdcolabError) -> Explanation:
+    """The sentence and the advice for ``error``, in Spanish."""
+    sentence = CATALOGUE[error.code]
+    shown = {name: _show(name, value) for name, value in error.facts().items()}
+    return Explanation(text=sentence.text.format_map(shown).strip(), advice=sentence.advice.format_map(shown).strip())
+
+
+def human_bytes(count: float) -> str:
+    """A number of bytes as people in Spanish read it: "870 MB", "2,1 GB" (powers of 1000, decimal comma)."""
+    for unit in ("B", "kB", "MB"):
+        if count < 999.5:
+            return f"{count:.0f} {unit}"
+        count /= 1000
+    return f"{count:.1f} GB".replace(".", ",")
+
+
+def human_time(seconds: float) -> str:
+    """A duration for a progress bar: "45 s", "3 min 20 s", "1 h 05 min"."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02} min"
+
+
+CATALOGUE: Mapping[str, Sentence] = {
+    "cancelled": Sentence("Se ha interrumpido el trabajo.", "Lo que ya estaba terminado queda guardado."),
+    # What was asked for
+    "request.out_of_range": Sentence(
+        "El valor {value} de «{field}» no está permitido.", "Escribe un número entre {low} y {high}."
+    ),
+    "request.not_multiple": Sentence(
+        "El valor {value} de «{field}» no sirve porque el modelo trabaja en bloques de {step} píxeles.",
+        "Usa un múltiplo de {step}.",
+    ),
+    "request.not_number": Sentence(
+        "«{field}» debe ser un número y dice «{value}».", "Corrígelo y vuelve a intentarlo."
+    ),
+    "request.unknown_name": Sentence(
+        "No existe {kind} «{name}».", "{suggestions}Si acabas de añadir el archivo, pulsa 🔃 para actualizar la lista."
+    ),
+    "request.prompt_syntax": Sentence(
+        "No entiendo «{fragment}» en el prompt (carácter {position}).",
+        "Revisa el número después de los dos puntos; por ejemplo: (gato:1.2).",
+    ),
+    "request.infotext_unreadable": Sentence(
+        "«{source}» no contiene datos de generación.",
+        "Usa una imagen PNG tal como la guardó el programa: las redes sociales suelen borrar esos datos.",
+    ),
+    # Models
+    "model.none": Sentence(
+        "No hay ningún modelo en «{folder}».", "Descarga uno desde la pestaña Descargas y pulsa 🔃."
+    ),
+    "model.unreadable": Sentence("No se puede leer el modelo «{path}»: {reason}.", "Bórralo y descárgalo otra vez."),
+    "model.unsafe": Sentence(
+        "El archivo «{path}» no es seguro: además de datos contiene instrucciones que podrían ejecutarse en tu equipo.",
+        "No se ha abierto. Busca la versión .safetensors del mismo modelo.",
+    ),
+    "model.wrong_kind": Sentence(
+        "El archivo «{path}» es {found} y aquí hace falta {expected}.",
+        "Muévelo a su carpeta o elige otro archivo.",
+    ),
+    "model.family_unsupported": Sentence(
+        "El modelo «{path}» es de la familia {family}, que esta versión todavía no sabe usar.",
+        "Elige un modelo basado en Stable Diffusion 1.x.",
+    ),
+    "model.incomplete": Sentence(
+        "Al modelo «{path}» le faltan piezas ({count}; la primera es {tensor}).",
+        "Seguramente el archivo está incompleto o es de otro tipo: descárgalo otra vez.",
+    ),
+    # The machine
+    "machine.out_of_memory": Sentence(
+        "No hay memoria suficiente para una imagen de {width}×{height} con lote de {batch_size}.",
+        "Baja el tamaño o el lote, y cierra otros programas que usen la memoria.",
+    ),
+    "machine.no_cuda": Sentence(
+        "No se encuentra ninguna tarjeta gráfica NVIDIA.",
+        "En Colab: Entorno de ejecución → Cambiar tipo de entorno de ejecución → T4 GPU.",
+    ),
+    "machine.image_not_finite": Sentence(
+        "El resultado no es una imagen válida (salieron números imposibles) con el modelo «{checkpoint}».",
+        "Prueba con otro VAE o con otro modelo: este puede estar dañado.",
+    ),
+    # Files and folders
+    "storage.disk_full": Sentence(
+        "No queda sitio en el disco de «{folder}» (libres: {free}; hacen falta: {needed}).",
+        "Borra archivos que no uses y vuelve a intentarlo.",
+    ),
+    "storage.cannot_write": Sentence(
+        "No se puede escribir «{path}»: {reason}.", "Comprueba que la carpeta existe y que tienes permiso."
+    ),
+    "storage.cannot_read": Sentence(
+        "No se puede leer «{path}»: {reason}.", "Comprueba que el archivo existe y que tienes permiso."
+    ),
+    "storage.settings_unreadable": Sentence(
+        "La configuración de «{path}» está dañada.",
+        "Se usan los valores de siempre; el archivo antiguo queda guardado como «{backup}».",
+    ),
+    # Downloads
+    "download.not_a_link": Sentence(
+        "«{text}» no es un enlace.",
+        "Copia la dirección completa, desde https://, y separa los enlaces con comas, espacios o líneas nuevas.",
+    ),
+    "download.page_not_file": Sentence(
+        "{link} es una página, no un archivo.",
+        "Ábrela en el navegador, copia el enlace del botón de descarga y pégalo aquí.",
+    ),
+    "download.unsupported_host": Sentence(
+        "Los archivos de {host} no se pueden descargar desde aquí.",
+        "Busca el mismo archivo en civitai o huggingface, o súbelo a tu Google Drive y comparte el enlace.",
+    ),
+    "download.insecure": Sentence(
+        "{link} no usa una conexión segura (empieza por http://).", "Prueba el mismo enlace con https:// al principio."
+    ),
+    "download.private_address": Sentence(
+        "El enlace lleva a {host}, que es una dirección interna y no de internet; por seguridad no se abre.",
+        "Usa el enlace público del archivo.",
+    ),
+    "download.redirects": Sentence(
+        "{host} nos manda de un sitio a otro sin llegar nunca al archivo.",
+        "Comprueba el enlace en el navegador y copia el de la descarga directa.",
+    ),
+    "download.unreachable": Sentence(
+        "No se ha podido conectar con {host}: {reason}.",
+        "Comprueba el enlace y tu conexión a internet, y vuelve a intentarlo dentro de un rato.",
+    ),
+    "download.server_failed": Sentence(
+        "{host} tiene problemas en este momento (respondió {status}).", "Vuelve a intentarlo dentro de unos minutos."
+    ),
+    "download.too_many_requests": Sentence(
+        "{host} pide una pausa porque ha recibido demasiadas descargas desde aquí.",
+        "Espera {seconds} y vuelve a intentarlo; con tu propia clave del sitio el límite es mayor.",
+    ),
+    "download.not_found": Sentence(
+        "No hay nada en {link}: el archivo se borró o el enlace está mal copiado.",
+        "Abre su página en el navegador y copia el enlace otra vez.",
+    ),
+    "download.missing_or_private": Sentence(
+        "El sitio no nos enseña {link}: o no existe, o es privado.",
+        "Comprueba que el enlace está bien copiado; si es tuyo y privado, guarda tu token con el nombre {token}.",
+    ),
+    "download.gone": Sentence(
+        "El sitio ha archivado {link} y ya no permite descargarlo.", "Busca otra versión del modelo u otro parecido."
+    ),
+    "download.access_denied": Sentence(
+        "El sitio no nos deja descargar {link}: puede ser un archivo privado.",
+        "Comprueba que lo puedes descargar con tu cuenta desde el navegador.",
+    ),
+    "download.region_blocked": Sentence(
+        "{host} no está disponible en el país donde está este equipo (en Colab, el país del servidor).",
+        "Busca el mismo archivo en huggingface, o súbelo a tu Google Drive y comparte el enlace.",
+    ),
+    "download.token_needed": Sentence(
+        "{host} solo entrega este archivo a usuarios registrados.",
+        "Crea una clave (API key o token) en tu cuenta de {host} y guárdala con el nombre {token}: en Colab, en "
+        "«Secretos» (el icono 🔑); en tu equipo, como variable de entorno.",
+    ),
+    "download.token_rejected": Sentence(
+        "{host} no acepta tu clave {token}: puede estar mal copiada, caducada o sin permiso para este archivo.",
+        "Crea una clave nueva en tu cuenta de {host} y cámbiala en {token}.",
+    ),
+    "download.disabled_by_author": Sentence(
+        "El autor de {link} no permite descargarlo; una clave no lo cambia.", "Elige otra versión u otro modelo."
+    ),
+    "download.early_access": Sentence(
+        "{link} está en acceso anticipado {until}: por ahora solo lo descarga quien lo haya pagado en el sitio.",
+        "Espera a que sea libre o elige una versión anterior.",
+    ),
+    "download.gated": Sentence(
+        "Para descargar este archivo hay que aceptar antes las condiciones de su autor en {page}.",
+        "Entra con tu cuenta, acéptalas y guarda tu token con el nombre {token} en los secretos de Colab (🔑) o como "
+        "variable de entorno.",
+    ),
+    "download.web_page": Sentence(
+        "{link} no entrega un archivo, sino una página web.",
+        "Ábrela en el navegador y copia el enlace de la descarga; si pide entrar con una cuenta, hace falta su clave.",
+    ),
+    "download.not_a_model": Sentence(
+        "Lo que hay en «{name}» no es lo que promete su extensión: no es un modelo.",
+        "No se ha guardado. Busca otro enlace del mismo archivo.",
+    ),
+    "download.damaged": Sentence(
+        "«{name}» está incompleto o dañado en el propio servidor.", "No se ha guardado. Busca otro enlace del archivo."
+    ),
+    "download.interrupted": Sentence(
+        "La conexión se cortó demasiadas veces al descargar «{name}» ({received} de {total}).",
+        "Lo descargado se conserva: vuelve a poner el enlace y continuará desde ahí.",
+    ),
+    "download.hash_mismatch": Sentence(
+        "«{name}» llegó dos veces distinto de lo que anuncia el sitio (su SHA-256 no coincide).",
+        "No se ha guardado, por seguridad. Prueba más tarde u otro enlace.",
+    ),
+    "download.already_downloading": Sentence(
+        "«{name}» ya se está descargando en otra ventana o programa.", "Espera a que termine."
+    ),
+    "download.not_inspected": Sentence(
+        "No se ha podido comprobar si «{path}» es seguro, así que queda apartado sin abrirse.",
+        "Busca la versión .safetensors del mismo modelo.",
+    ),
+    "download.kind_unknown": Sentence(
+        "No sabemos para qué sirve «{path}», así que queda en la carpeta de otros archivos.",
+        "Si lo sabes, muévelo a la carpeta que le corresponda.",
+    ),
+    "download.other_name": Sentence(
+        "Ya había otro archivo distinto llamado «{name}», así que este se guardó como «{path}».",
+        "Borra el que no necesites.",
+    ),
+    # Google Colab, Drive and the public link
+    "host.drive_denied": Sentence(
+        "No se ha podido conectar tu Google Drive: el permiso se canceló, se eligió otra cuenta o el navegador bloquea "
+        "las cookies de terceros.",
+        "Sigo sin Drive. Para usarlo, vuelve a pulsar ▶️ y acepta el permiso con la misma cuenta con la que abriste "
+        "Colab.",
+    ),
+    "host.drive_root_timeout": Sentence(
+        "Google Drive tardó demasiado en abrir tu carpeta principal: suele pasar cuando tiene muchos archivos sueltos.",
+        "Sigo sin Drive. Mueve esos archivos a subcarpetas y vuelve a intentarlo; a veces basta con repetir.",
+    ),
+    "host.drive_no_answer": Sentence(
+        "Google Drive no respondió a tiempo.",
+        "Sigo sin Drive. Prueba otra vez en unos minutos; si se repite, reinicia el entorno de ejecución.",
+    ),
+    "host.drive_not_empty": Sentence(
+        "No se puede conectar Drive porque ya hay archivos en «{mountpoint}».",
+        "Sigo sin Drive. Borra o cambia de nombre esa carpeta en el panel Archivos y vuelve a pulsar ▶️.",
+    ),
+    "host.drive_symlink": Sentence(
+        "No se puede conectar Drive porque «{mountpoint}» es un enlace simbólico.",
+        "Sigo sin Drive. Borra ese enlace en el panel Archivos y vuelve a pulsar ▶️.",
+    ),
+    "host.drive_bad_mountpoint": Sentence(
+        "No se puede conectar Drive en «{mountpoint}»: no es una carpeta que se pueda usar.",
+        "Sigo sin Drive. Reinicia el entorno de ejecución para que Colab la vuelva a crear.",
+    ),
+    "host.drive_policy": Sentence(
+        "El administrador de tu cuenta no permite usar Google Drive desde Colab.",
+        "Sigo sin Drive. Usa una cuenta personal de Google o pide permiso al administrador.",
+    ),
+    "host.drive_unsupported": Sentence(
+        "Aquí no se puede conectar Google Drive: solo funciona en colab.research.google.com.",
+        "Sigo sin Drive. Las imágenes se guardan en este equipo.",
+    ),
+    "host.drive_mount_failed": Sentence(
+        "No se ha podido conectar Google Drive ({reason}).",
+        "Sigo sin Drive. Vuelve a pulsar ▶️ más tarde; si se repite, reinicia el entorno de ejecución.",
+    ),
+    "host.drive_full": Sentence(
+        "Tu Google Drive está lleno: {pending} por copiar.",
+        "Nada se pierde: siguen en Colab mientras la sesión esté abierta. Libera espacio (papelera, Gmail y Fotos "
+        "también cuentan) y se copiarán solos.",
+    ),
+    "host.drive_lost": Sentence(
+        "Google Drive no responde ({reason}): {pending} por copiar.",
+        "Nada se pierde: siguen en Colab mientras la sesión esté abierta y se copiarán en cuanto Drive vuelva.",
+    ),
+    "host.secret_no_access": Sentence(
+        "El secreto {name} existe, pero este cuaderno no tiene permiso para leerlo.",
+        "Abre el panel 🔑 de la izquierda, activa «Acceso desde el cuaderno» junto a {name} y vuelve a pulsar ▶️.",
+    ),
+    "host.secret_timeout": Sentence(
+        "Colab no respondió al pedirle el secreto {name}: solo se leen con el cuaderno abierto en el navegador.",
+        "Sigo sin él. También puedes definir la variable de entorno {name} antes de empezar.",
+    ),
+    "host.proxy_unavailable": Sentence(
+        "Colab tampoco ha dado su enlace propio.", "Deja la celda en marcha: seguiré probando con el enlace público."
+    ),
+    "host.share_down": Sentence(
+        "El servicio que crea el enlace público (Gradio) no responde ahora mismo.",
+        "Seguiré probando; su estado se ve en https://status.gradio.app.",
+    ),
+    "host.share_program_missing": Sentence(
+        "No se ha podido descargar o abrir el programa que crea el enlace público.",
+        "Seguiré probando; si tu red lo bloquea, usa el otro enlace.",
+    ),
+    "host.share_lost": Sentence("El enlace público ha dejado de funcionar.", "Estoy creando otro."),
+    "host.web_killed": Sentence(
+        "El sistema ha cerrado la interfaz, casi siempre por falta de memoria.",
+        "Usa un modelo más pequeño (fp16, «pruned»), una imagen más pequeña o menos imágenes por lote. Ya la estoy "
+        "abriendo otra vez, en el mismo enlace.",
+    ),
+    "host.web_crashed": Sentence(
+        "La interfaz se ha cerrado por un error ({ending}).", "Ya la estoy abriendo otra vez, en el mismo enlace."
+    ),
+    "host.web_gave_up": Sentence(
+        "La interfaz se ha cerrado {times} veces seguidas nada más empezar, así que dejo de intentarlo.",
+        "Lee las últimas líneas de abajo, reinicia el entorno de ejecución y prueba otra vez; el registro completo "
+        "está en «{log}».",
+    ),
+    "host.packages_missing": Sentence(
+        "Faltan paquetes de Python que no se han podido instalar: {names}.",
+        "Comprueba la conexión y vuelve a pulsar ▶️.",
+    ),
+    "host.packages_too_old": Sentence(
+        "Este entorno trae versiones demasiado antiguas de {names}.",
+        "En Colab: Entorno de ejecución → Cambiar tipo de entorno de ejecución → Versión del entorno: la más reciente.",
+    ),
+    # The web UI
+    "web.port_busy": Sentence(
+        "El puerto {port} ya lo usa otro programa.", "Cierra ese programa o elige otro puerto con --puerto."
+    ),
+    "web.queue_full": Sentence(
+        "Ya hay {limit} trabajos en espera.", "Espera a que termine alguno antes de pedir otro."
+    ),
+    "unexpected": Sentence(
+        "Ha ocurrido un error que no esperábamos ({kind}): {detail}",
+        "Vuelve a intentarlo; si se repite, cuéntanoslo con el registro de errores.",
+    ),
+}
+
+PHASE_LABELS: Mapping[Phase, str] = {
+    Phase.WAITING: "En espera",
+    Phase.LOADING_LIBRARIES: "Preparando el motor",
+    Phase.LOADING_MODEL: "Cargando modelo",
+    Phase.ENCODING_PROMPT: "Leyendo el prompt",
+    Phase.SAMPLING: "Generando",
+    Phase.DECODING: "Revelando la imagen",
+    Phase.SAVING: "Guardando",
+}
+
+KIND_LABELS: Mapping[str, str] = {
+    ModelKind.CHECKPOINT: "el modelo",
+    ModelKind.LORA: "el LoRA",
+    ModelKind.VAE: "el VAE",
+    ModelKind.EMBEDDING: "el embedding",
+    ModelKind.CONTROLNET: "el modelo de ControlNet",
+    ModelKind.UPSCALER: "el upscaler",
+    ModelKind.HYPERNETWORK: "la hypernetwork",
+    ModelKind.OTHER: "el archivo",
+    "sampler": "el sampler",
+    "schedule": "el schedule",
+    "style": "el estilo",
+}
+"""What a registry or a kind of file is called in the middle of a sentence, with its article."""
+
+KIND_NAMES: Mapping[ModelKind, str] = {
+    ModelKind.CHECKPOINT: "modelo (checkpoint)",
+    ModelKind.LORA: "LoRA",
+    ModelKind.VAE: "VAE",
+    ModelKind.EMBEDDING: "embedding",
+    ModelKind.CONTROLNET: "ControlNet",
+    ModelKind.UPSCALER: "upscaler",
+    ModelKind.HYPERNETWORK: "hypernetwork",
+    ModelKind.OTHER: "otro archivo",
+}
+"""What a kind of file is called on its own, in lists and reports."""
+
+FIELD_LABELS: Mapping[str, str] = {
+    "prompt": "Prompt",
+    "negative_prompt": "Prompt negativo",
+    "sampler": "Sampler",
+    "schedule": "Schedule",
+    "steps": "Pasos",
+    "cfg_scale": "CFG",
+    "seed": "Semilla",
+    "width": "Ancho",
+    "height": "Alto",
+    "batch_size": "Tamaño del lote",
+    "batch_count": "Cantidad de lotes",
+    "clip_skip": "Clip skip",
+    "noise_origin": "Origen del ruido",
+    "checkpoint": "Modelo",
+    "vae": "VAE",
+}
+"""Label of each request field, the same on the page, in the console and in error sentences."""
+
+UNREADABLE_REASONS: dict[str, str] = {
+    "not_safetensors": "no es un archivo .safetensors",
+    "truncated": "está cortado, le falta el final",
+    "not_a_model": "no contiene ningún modelo conocido",
+    "damaged": "está dañado",
+}
+
+UNREACHABLE_REASONS: dict[str, str] = {
+    "dns": "no existe ese nombre en internet, o no hay conexión",
+    "timeout": "tardó demasiado en responder",
+    "connection": "la conexión se cortó",
+    "certificate": "su certificado de seguridad no es válido",
+}
+
+
+def _show_suggestions(names: tuple[str, ...]) -> str:
+    return f"¿Querías decir {' o '.join(f'«{name}»' for name in names)}? " if names else ""
+
+
+def _show_kind(kind: str) -> str:
+    return KIND_LABELS.get(kind, kind)
+
+
+_SHOW_FACT: Mapping[str, Callable[[object], str]] = {
+    "field": lambda value: FIELD_LABELS.get(str(value), str(value)),
+    "kind": lambda value: _show_kind(str(value)),
+    "expected": lambda value: _show_kind(str(value)),
+    "found": lambda value: _show_kind(str(value)),
+    "reason": lambda value: (UNREADABLE_REASONS | UNREACHABLE_REASONS).get(str(value), str(value)),
+    "needed": lambda value: human_bytes(float(str(value))) if value else "más",
+    "free": lambda value: human_bytes(float(str(value))),
+    "size": lambda value: human_bytes(float(str(value))),
+    "pending": lambda value: "1 archivo" if value == 1 else f"{value} archivos",
+    "received": lambda value: human_bytes(float(str(value))),
+    "total": lambda value: "un total desconocido" if value is None else human_bytes(float(str(value))),
+    "seconds": lambda value: "un rato" if value is None else human_time(float(str(value))),
+    "until": lambda value: f"hasta el {value:%d/%m/%Y}" if isinstance(value, datetime.datetime) else "todavía",
+}
+
+
+def _show(name: str, value: object) -> str:
+    """One fact as a sentence shows it."""
+    if isinstance(value, tuple):
+        return _show_suggestions(value)
+    if name in _SHOW_FACT:
+        return _SHOW_FACT[name](value)
+    if isinstance(value, Path):
+        return value.name or str(value)
+    if isinstance(value, datetime.datetime):
+        return f"{value:%d/%m/%Y %H:%M}"
+    if isinstance(value, float):
+        return f"{value:g}"
+    return str(value)

@@ -1,0 +1,41 @@
+"""What comes back from a generation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from PIL import Image
+
+from sdcolab.core.events import CancelToken, Listener
+from sdcolab.core.request import GenerationRequest
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratedImage:
+    """One finished picture: RGB, 8 bits a channel. ``path`` is None when the engine was given nowhere to save."""
+
+    image: Image.Image
+    infotext: str
+    seed: int
+    path: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationResult:
+    """``request`` is the resolved one (definite seed, size and checkpoint): running it again gives the same images."""
+
+    request: GenerationRequest
+    images: tuple[GeneratedImage, ...]
+
+
+class Generator(Protocol):
+    """Anything that turns requests into results: the engine, or the job queue's stand-in while torch loads."""
+
+    def generate(self, request: GenerationRequest, listener: Listener, cancel: CancelToken) -> GenerationResult:
+        """Run ``request`` to its end in the caller's thread.
+
+        Raises ``SdcolabError``; ``Cancelled`` within one denoising step of ``cancel.cancel()``.
+        """
+        ...

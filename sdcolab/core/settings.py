@@ -1,0 +1,126 @@
+"""What the program remembers between runs: the form's default values and the user's styles, as one JSON file."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from sdcolab.core.errors import CannotRead, RequestError, SettingsUnreadable
+from sdcolab.core.files import atomic_write, storage_errors
+from sdcolab.core.request import GenerationRequest, NoiseOrigin
+
+FILE_NAME = "configuracion.json"
+_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """Named text to add to both prompts (hechos/a1111.md 8.6)."""
+
+    name: str
+    prompt: str = ""
+    negative_prompt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """``defaults`` is the request that a fresh page shows; styles keep their order."""
+
+    defaults: GenerationRequest = field(default_factory=GenerationRequest)
+    styles: tuple[Style, ...] = ()
+
+    def with_style(self, style: Style) -> Settings:
+        """The same settings with ``style`` added, or put in the place of the one with its name."""
+        if any(known.name == style.name for known in self.styles):
+            return replace(self, styles=tuple(style if known.name == style.name else known for known in self.styles))
+        return replace(self, styles=(*self.styles, style))
+
+    def without_style(self, name: str) -> Settings:
+        """The same settings without the style called ``name``."""
+        return replace(self, styles=tuple(style for style in self.styles if style.name != name))
+
+    def chosen_styles(self, names: Iterable[str]) -> tuple[Style, ...]:
+        """The styles called ``names``, in that order; names that no longer exist are left out."""
+        by_name = {style.name: style for style in self.styles}
+        return tuple(by_name[name] for name in names if name in by_name)
+
+
+class SettingsFile:
+    """Reads and writes the settings in ``folder``."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / FILE_NAME
+
+    def load(self) -> Settings:
+        """The saved settings; the built-in ones when there are none yet.
+
+        Raises ``SettingsUnreadable`` when the file is damaged (it is renamed out of the way first, so that the next
+        call returns the built-in settings), or ``CannotRead``.
+        """
+        try:
+            text = self.path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return Settings()
+        except UnicodeDecodeError as error:
+            raise self._set_aside() from error
+        except OSError as error:
+            raise CannotRead(path=self.path, reason=error.strerror or str(error)) from error
+        try:
+            return _from_json(json.loads(text))
+        except (ValueError, KeyError, TypeError, AttributeError, RequestError) as error:
+            raise self._set_aside() from error
+
+    def save(self, settings: Settings) -> None:
+        """Write ``settings`` in one piece. Raises ``DiskFull`` or ``CannotWrite``."""
+        with atomic_write(self.path) as file:
+            file.write(json.dumps(_to_json(settings), ensure_ascii=False, indent=2).encode("utf-8"))
+
+    def _set_aside(self) -> SettingsUnreadable:
+        backup = self.path.with_suffix(".dañada.json")
+        with storage_errors(backup):
+            self.path.replace(backup)
+        return SettingsUnreadable(path=self.path, backup=backup)
+
+
+def _to_json(settings: Settings) -> dict[str, Any]:
+    return {
+        "version": _VERSION,
+        "defaults": asdict(settings.defaults),
+        "styles": [asdict(style) for style in settings.styles],
+    }
+
+
+def _from_json(raw: Mapping[str, Any]) -> Settings:
+    return Settings(
+        defaults=_request_from_json(raw["defaults"]),
+        styles=tuple(
+            Style(name=str(style["name"]), prompt=str(style["prompt"]), negative_prompt=str(style["negative_prompt"]))
+            for style in raw["styles"]
+        ),
+    )
+
+
+def _request_from_json(raw: Mapping[str, Any]) -> GenerationRequest:
+    """A request from its saved fields. Fields that this version does not know are left out, missing ones keep their
+    default, and one whose value is no longer accepted keeps its default too."""
+    known = {known.name: known for known in fields(GenerationRequest)}
+    request = GenerationRequest()
+    for name, value in raw.items():
+        if name in known and type(value) in _accepted_types(known[name].default):
+            with contextlib.suppress(RequestError, ValueError):
+                change: dict[str, Any] = {name: NoiseOrigin(value) if name == "noise_origin" else value}
+                request = replace(request, **change)
+    return request
+
+
+def _accepted_types(default: object) -> tuple[type, ...]:
+    """JSON types that may stand for a field with this ``default``."""
+    if default is None:
+        return (int, type(None))
+    if isinstance(default, str):
+        return (str,)
+    return (int, float) if isinstance(default, float) else (type(default),)

@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sdcolab.core.errors import Cancelled, QueueFull, SdcolabError, Unexpected, UnknownName
+from sdcolab.core.events import CancelToken, Ended, Event, ImageSaved, Listener, Phase, PhaseStarted, StepDone, Warned
+from sdcolab.core.jobs import MAX_REMEMBERED, MAX_WAITING, Job, JobQueue, JobSnapshot, after
+from sdcolab.core.request import GenerationRequest
+from sdcolab.core.result import GenerationResult
+
+SECONDS = 10.0
+
+
+class Scripted:
+    """A generator that waits for ``go`` and then does what the prompt says."""
+
+    def __init__(self) -> None:
+        self.go = threading.Event()
+        self.started: list[str] = []
+
+    def generate(self, request: GenerationRequest, listener: Listener, cancel: CancelToken) -> GenerationResult:
+        self.started.append(request.prompt)
+        listener(PhaseStarted(Phase.SAMPLING))
+        while not self.go.wait(0.01):
+            cancel.raise_if_cancelled()
+        if request.prompt == "error":
+            raise UnknownName(kind="sampler", name="x")
+        if request.prompt == "bug":
+            raise ZeroDivisionError("uy")
+        listener(ImageSaved(0, Path("x.png"), 1, "info"))
+        return GenerationResult(request=request, images=())
+
+
+@pytest.fixture
+def generator() -> Scripted:
+    return Scripted()
+
+
+@pytest.fixture
+def queue(generator: Scripted) -> Iterator[JobQueue]:
+    queue = JobQueue(generator)
+    yield queue
+    generator.go.set()
+    queue.close()
+
+
+def ask(queue: JobQueue, prompt: str) -> Job:
+    return queue.submit(GenerationRequest(prompt=prompt))
+
+
+def finished(job: Job) -> JobSnapshot:
+    snapshot = job.snapshot
+    while not snapshot.ended:
+        newer = job.wait(snapshot.version, SECONDS)
+        assert newer.version > snapshot.version, "the job stopped changing"
+        snapshot = newer
+    return snapshot
+
+
+def test_jobs_run_in_order_and_keep_their_results(queue: JobQueue, generator: Scripted) -> None:
+    jobs = [ask(queue, name) for name in "abc"]
+    generator.go.set()
+    assert [finished(job).images[0].infotext for job in jobs] == ["info"] * 3
+    assert generator.started == ["a", "b", "c"]
+    assert queue.get(jobs[0].id) is jobs[0]
+    assert queue.current() is jobs[2]
+
+
+def test_errors_end_the_job_and_not_the_queue(queue: JobQueue, generator: Scripted) -> None:
+    generator.go.set()
+    known, bug, good = (ask(queue, name) for name in ("error", "bug", "a"))
+    assert isinstance(finished(known).error, UnknownName)
+    error = finished(bug).error
+    assert isinstance(error, Unexpected)
+    assert error.kind == "ZeroDivisionError"
+    assert finished(good).error is None
+
+
+def test_cancel_running_and_waiting(queue: JobQueue, generator: Scripted) -> None:
+    running, waiting = ask(queue, "a"), ask(queue, "b")
+    while running.snapshot.phase is Phase.WAITING:
+        running.wait(running.snapshot.version, SECONDS)
+    assert queue.current() is running
+    assert (queue.position(running), queue.position(waiting)) == (0, 1)
+    waiting.cancel()
+    running.cancel()
+    assert isinstance(finished(running).error, Cancelled)
+    assert isinstance(finished(waiting).error, Cancelled)
+    assert generator.started == ["a"]
+
+
+def test_a_full_queue_says_so(queue: JobQueue) -> None:
+    with pytest.raises(QueueFull):
+        for _ in range(MAX_WAITING + 2):
+            ask(queue, "a")
+
+
+def test_old_jobs_are_forgotten(queue: JobQueue, generator: Scripted) -> None:
+    generator.go.set()
+    jobs = [ask(queue, "a")]
+    for _ in range(MAX_REMEMBERED + 5):
+        finished(jobs[-1])
+        jobs.append(ask(queue, "a"))
+    finished(jobs[-1])
+    assert queue.get(jobs[0].id) is None
+    assert queue.get(jobs[-1].id) is jobs[-1]
+    assert len(queue.jobs()) <= MAX_REMEMBERED + 1
+
+
+def test_the_queue_listener_hears_everything(generator: Scripted) -> None:
+    heard: list[Event] = []
+    queue = JobQueue(generator, heard.append)
+    generator.go.set()
+    finished(ask(queue, "a"))
+    queue.close()
+    assert [type(event) for event in heard] == [PhaseStarted, ImageSaved, Ended]
+
+
+def test_close_stops_a_running_job(generator: Scripted) -> None:
+    queue = JobQueue(generator)
+    job = ask(queue, "a")
+    queue.close()
+    assert isinstance(job.snapshot.error, Cancelled)
+
+
+def test_snapshots_follow_events() -> None:
+    snapshot = JobSnapshot(id=1, request=GenerationRequest())
+    problem: SdcolabError = UnknownName(kind="vae", name="x")
+    for event in (PhaseStarted(Phase.LOADING_MODEL, "demo"), StepDone(5, 20, 0, 1), Warned(problem)):
+        snapshot = after(snapshot, event)
+    assert (snapshot.phase, snapshot.detail, snapshot.fraction) == (Phase.LOADING_MODEL, "demo", 0.25)
+    assert snapshot.warnings == (problem,)
+    assert snapshot.version == 3
+    assert after(snapshot, Ended()).fraction == 1.0

@@ -1,0 +1,104 @@
+"""Every error has a sentence, every sentence can be filled, and every label exists."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import string
+import typing
+from pathlib import Path
+
+import pytest
+
+from sdcolab.core import errors
+from sdcolab.core.detect import ModelKind
+from sdcolab.core.errors import SdcolabError, UnknownName, leaf_errors
+from sdcolab.core.events import Phase
+from sdcolab.core.messages import (
+    CATALOGUE,
+    FIELD_LABELS,
+    KIND_LABELS,
+    KIND_NAMES,
+    PHASE_LABELS,
+    explain,
+    human_bytes,
+    human_time,
+)
+from sdcolab.core.request import GenerationRequest
+
+EXAMPLES: dict[str, object] = {
+    "str": "muestra",
+    "int": 7,
+    "float": 1.5,
+    "bool": True,
+    "Path": Path("carpeta/archivo.safetensors"),
+    "tuple[str, ...]": ("uno", "dos"),
+    "datetime": datetime.datetime(2026, 1, 2, 3, 4, tzinfo=datetime.UTC),
+}
+
+
+def example_of(annotation: str) -> object:
+    """A value of the type that a fact's annotation names; optional facts get their value and not None."""
+    return EXAMPLES[annotation.replace("datetime.datetime", "datetime").split(" |")[0]]
+
+
+def example(cls: type[SdcolabError]) -> SdcolabError:
+    return cls(**{field.name: example_of(str(field.type)) for field in dataclasses.fields(cls)})
+
+
+@pytest.mark.parametrize("cls", leaf_errors(), ids=lambda cls: cls.__name__)
+def test_every_error_explains_itself(cls: type[SdcolabError]) -> None:
+    explanation = explain(example(cls))
+    assert explanation.text.endswith((".", "!", "?", ")")) or cls is errors.Unexpected, explanation.text
+    assert "{" not in str(explanation)
+
+
+@pytest.mark.parametrize("cls", leaf_errors(), ids=lambda cls: cls.__name__)
+def test_templates_use_only_facts_that_exist(cls: type[SdcolabError]) -> None:
+    sentence = CATALOGUE[cls.code]
+    facts = {field.name for field in dataclasses.fields(cls)}
+    for template in (sentence.text, sentence.advice):
+        assert {name for _, name, _, _ in string.Formatter().parse(template) if name} <= facts
+
+
+@pytest.mark.parametrize("cls", leaf_errors(), ids=lambda cls: cls.__name__)
+def test_optional_facts_may_be_missing(cls: type[SdcolabError]) -> None:
+    hints = typing.get_type_hints(cls)
+    facts = {
+        field.name: None if type(None) in typing.get_args(hints[field.name]) else example_of(str(field.type))
+        for field in dataclasses.fields(cls)
+    }
+    assert "None" not in str(explain(cls(**facts)))
+
+
+def test_codes_are_unique_and_all_used() -> None:
+    codes = [cls.code for cls in leaf_errors()]
+    assert len(codes) == len(set(codes))
+    assert set(codes) == set(CATALOGUE)
+
+
+def test_labels_are_complete() -> None:
+    assert set(FIELD_LABELS) == {field.name for field in dataclasses.fields(GenerationRequest)}
+    assert set(PHASE_LABELS) == set(Phase)
+    assert set(ModelKind) <= set(KIND_LABELS)
+    assert set(KIND_NAMES) == set(ModelKind)
+
+
+def test_unknown_name_suggests() -> None:
+    text = str(explain(UnknownName(kind="sampler", name="Euler A!", suggestions=("Euler a", "Euler"))))
+    assert text.startswith("No existe el sampler «Euler A!». ¿Querías decir «Euler a» o «Euler»? ")
+    assert "¿" not in str(explain(UnknownName(kind="sampler", name="x")))
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(0, "0 B"), (999, "999 B"), (1000, "1 kB"), (870e6, "870 MB"), (2.13e9, "2,1 GB")]
+)
+def test_human_bytes(count: float, text: str) -> None:
+    assert human_bytes(count) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(-1, "0 s"), (45.4, "45 s"), (200, "3 min 20 s"), (3900, "1 h 05 min")]
+)
+def test_human_time(seconds: float, text: str) -> None:
+    assert human_time(seconds) == text

@@ -1,0 +1,112 @@
+"""Dependencies point inwards (design 2.2 and 3): checked on the source's AST, imports inside functions included."""
+
+from __future__ import annotations
+
+import ast
+import graphlib
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "sdcolab"
+
+MAY_IMPORT = {
+    "core": {"core"},
+    "engine": {"core", "engine"},
+    "downloads": {"core", "downloads"},
+    "web": {"core", "web"},
+    "colab": {"core", "colab"},
+    "wiring": {"core", "engine", "downloads", "web", "colab", "wiring"},
+    "cli": {"core", "wiring", "cli"},
+    "__main__": {"cli"},
+    # The facade names its modules as strings; these are for type checkers only.
+    "__init__": {"core", "engine", "wiring"},
+}
+"""Which parts of sdcolab each part may import. A part is a folder or a module right below ``sdcolab/``."""
+
+OUTSIDE = {
+    "core": {"PIL"},
+    "engine": {"PIL", "numpy", "torch", "torchsde", "scipy", "diffusers", "transformers", "safetensors", "tokenizers"},
+    "downloads": {"requests", "urllib3", "huggingface_hub", "torch", "safetensors"},
+    "web": {"gradio", "fastapi", "starlette", "uvicorn", "PIL"},
+    "colab": {"google", "IPython", "ipywidgets", "requests", "gradio"},
+    "wiring": set(),
+    "cli": set(),
+    "__main__": set(),
+    "__init__": set(),
+}
+"""Which installed packages each part may import, besides the standard library."""
+
+NEVER_AT_IMPORT = {"core", "downloads", "colab", "wiring", "cli", "__init__", "__main__"}
+"""Parts whose import must load neither torch nor gradio."""
+
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def part_of(module: str) -> str:
+    return module.split(".")[1] if "." in module else "__init__"
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Full names of the modules that ``path`` imports anywhere; relative imports are made absolute."""
+    own = module_name(path)
+    package = own if path.name == "__init__.py" else own.rpartition(".")[0]
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                above = package.rsplit(".", node.level - 1)[0]
+                base = f"{above}.{base}".rstrip(".")
+            for alias in node.names:
+                full = f"{base}.{alias.name}"
+                is_module = any((PACKAGE.parent / full.replace(".", "/")).with_suffix(s).exists() for s in (".py", ""))
+                yield full if base.startswith("sdcolab") and is_module else base
+
+
+@pytest.mark.parametrize("path", MODULES, ids=module_name)
+def test_imports_respect_the_layout(path: Path) -> None:
+    part = part_of(module_name(path))
+    assert part in MAY_IMPORT, f"{path}: a new part needs its place in MAY_IMPORT and in the design"
+    for name in imports(path):
+        top = name.split(".")[0]
+        if top == "sdcolab":
+            target = part_of(name)
+            allowed = target in MAY_IMPORT[part] or (target == "__init__" and part != "core")
+            assert allowed, f"{path.name} ({part}) imports {name}"
+        elif top not in sys.stdlib_module_names:
+            assert top in OUTSIDE[part], f"{path.name} ({part}) imports {name}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=module_name)
+def test_no_global_statement(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    assert not [node.lineno for node in ast.walk(tree) if isinstance(node, ast.Global)]
+
+
+def test_no_import_cycles() -> None:
+    names = {module_name(path) for path in MODULES}
+    graph = {module_name(path): {name for name in imports(path) if name in names} for path in MODULES}
+    for name, targets in graph.items():
+        targets.discard(name)
+        targets.discard("sdcolab")  # the facade's imports are lazy
+    graph["sdcolab"] = set()
+    list(graphlib.TopologicalSorter(graph).static_order())  # raises CycleError with the cycle
+
+
+@pytest.mark.parametrize("part", sorted(NEVER_AT_IMPORT))
+def test_import_loads_neither_torch_nor_gradio(part: str) -> None:
+    wanted = [module_name(p) for p in MODULES if part_of(module_name(p)) == part and p.name != "__main__.py"]
+    code = f"import sys, importlib\nfor n in {wanted!r}: importlib.import_module(n)\n" + (
+        "bad = {'torch', 'gradio', 'diffusers', 'transformers'} & set(sys.modules)\nsys.exit(f'loaded {bad}' if bad else 0)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)

@@ -106,7 +106,11 @@ def test_no_import_cycles() -> None:
 @pytest.mark.parametrize("part", sorted(NEVER_AT_IMPORT))
 def test_import_loads_neither_torch_nor_gradio(part: str) -> None:
     wanted = [module_name(p) for p in MODULES if part_of(module_name(p)) == part and p.name != "__main__.py"]
-    code = f"import sys, importlib\nfor n in {wanted!r}: importlib.import_module(n)\n" + (
-        "bad = {'torch', 'gradio', 'diffusers', 'transformers'} & set(sys.modules)\nsys.exit(f'loaded {bad}' if bad else 0)"
-    )
+    code = f"""
+import sys, importlib
+for name in {wanted!r}:
+    importlib.import_module(name)
+loaded = {{"torch", "gradio", "diffusers", "transformers"}} & set(sys.modules)
+sys.exit(f"loaded {{loaded}}" if loaded else 0)
+"""
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)

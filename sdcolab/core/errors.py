@@ -330,7 +330,7 @@ class LinkNotFound(DownloadError):
 
 @dataclass(eq=False)
 class MissingOrPrivate(DownloadError):
-    """The site does not say whether the file does not exist or is private. ``token`` is the name of the secret to set."""
+    """The site does not tell a missing file from a private one. ``token`` is the name of the secret to set."""
 
     code: ClassVar[str] = "download.missing_or_private"
     link: str

@@ -57,9 +57,9 @@ class Library:
         """
         wanted = name.split(" [")[0].strip().casefold()
         files = self.files(kind)
-        for key in (lambda file: file.name, lambda file: file.stem, lambda file: Path(file.name).stem):
-            for file in files:
-                if key(file).casefold() == wanted:
+        for names in zip(*(_names_of(file) for file in files), strict=True):
+            for file, known in zip(files, names, strict=True):
+                if known.casefold() == wanted:
                     return file
         raise UnknownName(kind=kind.value, name=name, suggestions=closest(name, [file.name for file in files]))
 
@@ -69,6 +69,11 @@ class Library:
         if not files:
             raise NoModels(folder=self.folders.models(ModelKind.CHECKPOINT))
         return files[0]
+
+
+def _names_of(file: ModelFile) -> tuple[str, ...]:
+    """What a file answers to, the surest first."""
+    return file.name, file.name.rsplit(".", 1)[0], file.stem, Path(file.name).stem
 
 
 def _walk(folder: Path) -> Iterator[Path]:

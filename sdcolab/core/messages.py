@@ -382,6 +382,15 @@ KIND_NAMES: Mapping[ModelKind, str] = {
 }
 """What a kind of file is called on its own, in lists and reports."""
 
+DOWNLOAD_RESULTS: Mapping[str, Sentence] = {
+    "downloaded": Sentence("✅ Descargado.", "Ya puedes elegirlo (pulsa 🔃 si no aparece en la lista)."),
+    "already_here": Sentence("✅ Ya estaba descargado.", "No hace falta hacer nada."),
+    "set_aside": Sentence("⛔ Apartado.", "Busca la versión .safetensors del mismo archivo."),
+    "failed": Sentence("❌ No se ha descargado.", "Vuelve a intentarlo."),
+    "cancelled": Sentence("⏸️ Interrumpido.", "Vuelve a poner el enlace y seguirá donde se quedó."),
+}
+"""How a link ended and what to do now. Keys are ``downloads.queue.LinkStatus`` values."""
+
 FIELD_LABELS: Mapping[str, str] = {
     "prompt": "Prompt",
     "negative_prompt": "Prompt negativo",

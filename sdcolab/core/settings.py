@@ -11,19 +11,11 @@ from typing import Any
 
 from sdcolab.core.errors import CannotRead, RequestError, SettingsUnreadable
 from sdcolab.core.files import atomic_write, storage_errors
+from sdcolab.core.prompt import Style
 from sdcolab.core.request import GenerationRequest, NoiseOrigin
 
 FILE_NAME = "configuracion.json"
 _VERSION = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Style:
-    """Named text to add to both prompts (hechos/a1111.md 8.6)."""
-
-    name: str
-    prompt: str = ""
-    negative_prompt: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,8 +97,6 @@ def test_human_bytes(count: float, text: str) -> None:
     assert human_bytes(count) == text
 
 
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(-1, "0 s"), (45.4, "45 s"), (200, "3 min 20 s"), (3900, "1 h 05 min")]
-)
+@pytest.mark.parametrize(("seconds", "text"), [(-1, "0 s"), (45.4, "45 s"), (200, "3 min 20 s"), (3900, "1 h 05 min")])
 def test_human_time(seconds: float, text: str) -> None:
     assert human_time(seconds) == text

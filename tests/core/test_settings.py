@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from sdcolab.core.errors import SettingsUnreadable
+from sdcolab.core.prompt import Style
 from sdcolab.core.request import GenerationRequest, NoiseOrigin
-from sdcolab.core.settings import Settings, SettingsFile, Style
+from sdcolab.core.settings import Settings, SettingsFile
 
 
 def test_round_trip(tmp_path: Path) -> None:
@@ -31,7 +32,9 @@ def test_fields_of_other_versions_are_survived(tmp_path: Path) -> None:
     assert file.load().defaults == GenerationRequest(steps=30, cfg_scale=5)
 
 
-@pytest.mark.parametrize("content", [b"{", b"[]", b'{"defaults": {}}', b"\xff\xfe", b"null", b'{"defaults":{},"styles":[1]}'])
+@pytest.mark.parametrize(
+    "content", [b"{", b"[]", b'{"defaults": {}}', b"\xff\xfe", b"null", b'{"defaults":{},"styles":[1]}']
+)
 def test_a_damaged_file_is_set_aside(tmp_path: Path, content: bytes) -> None:
     file = SettingsFile(tmp_path)
     file.path.write_bytes(content)

@@ -1,0 +1,75 @@
+"""Extra network tags: ``<lora:name:0.8>``, ``<hypernet:name:1>`` (hechos/a1111.md 1.8)."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+
+from sdcolab.core.errors import PromptSyntaxError
+
+_TAG = re.compile(r"<(?P<kind>\w+):(?P<args>[^>]+)>")
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkTag:
+    """A tag as written. ``args`` are the positional arguments after the name, ``named`` the ``key=value`` ones.
+
+    ``source`` is the whole tag and ``position`` where it stood in the prompt, for error messages.
+    """
+
+    kind: str
+    name: str
+    args: tuple[str, ...]
+    named: tuple[tuple[str, str], ...]
+    source: str
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class LoraMultipliers:
+    """How strongly a LoRA changes each network; finite, 1.0 is full. ``dyn`` cuts its rank, None keeps it whole."""
+
+    te: float
+    unet: float
+    dyn: int | None
+
+
+def extract_networks(text: str) -> tuple[str, tuple[NetworkTag, ...]]:
+    """The text without its tags (blanks and commas around them stay) and the tags in order."""
+    return _TAG.sub("", text), tuple(_tag(match) for match in _TAG.finditer(text))
+
+
+def lora_multipliers(tag: NetworkTag) -> LoraMultipliers:
+    """Read ``<lora:NAME:te:unet:dyn>``; ``te=``, ``unet=`` and ``dyn=`` win over the positions.
+
+    te is 1.0 when absent, unet is te, dyn is None. Raises ``PromptSyntaxError`` when one is no number.
+    """
+    given = dict(zip(("te", "unet", "dyn"), tag.args, strict=False)) | dict(tag.named)
+    te = _number(given["te"], tag) if "te" in given else 1.0
+    unet = _number(given["unet"], tag) if "unet" in given else te
+    return LoraMultipliers(te=te, unet=unet, dyn=int(_number(given["dyn"], tag)) if "dyn" in given else None)
+
+
+def _tag(match: re.Match[str]) -> NetworkTag:
+    arguments = match["args"].split(":")
+    pairs = [argument.split("=") for argument in arguments]
+    positional = [argument for argument, pair in zip(arguments, pairs, strict=True) if len(pair) != 2]
+    return NetworkTag(
+        kind=match["kind"],
+        name=positional[0] if positional else "",
+        args=tuple(positional[1:]),
+        named=tuple((pair[0], pair[1]) for pair in pairs if len(pair) == 2),
+        source=match.group(),
+        position=match.start(),
+    )
+
+
+def _number(digits: str, tag: NetworkTag) -> float:
+    try:
+        number = float(digits)
+    except ValueError as error:
+        raise PromptSyntaxError(fragment=tag.source, position=tag.position) from error
+    if not math.isfinite(number):
+        raise PromptSyntaxError(fragment=tag.source, position=tag.position)
+    return number

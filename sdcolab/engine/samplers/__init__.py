@@ -1,0 +1,32 @@
+"""Samplers: pure functions of (denoiser, x, path of noise levels, noise, options), and their registry."""
+
+from sdcolab.engine.samplers.base import (
+    Denoiser,
+    Noise,
+    NoisePrediction,
+    SamplerOptions,
+    SigmaPath,
+    TimestepPath,
+    UniPCSkipType,
+    UniPCVariant,
+)
+from sdcolab.engine.samplers.plan import Sampler, SamplingPlan, SigmaSampler, TimestepSampler
+from sdcolab.engine.samplers.registry import SAMPLERS, SamplerChoice, resolve_sampler
+
+__all__ = [
+    "SAMPLERS",
+    "Denoiser",
+    "Noise",
+    "NoisePrediction",
+    "Sampler",
+    "SamplerChoice",
+    "SamplerOptions",
+    "SamplingPlan",
+    "SigmaPath",
+    "SigmaSampler",
+    "TimestepPath",
+    "TimestepSampler",
+    "UniPCSkipType",
+    "UniPCVariant",
+    "resolve_sampler",
+]

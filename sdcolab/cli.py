@@ -1,0 +1,343 @@
+"""The ``sdcolab`` command, in Spanish: with no subcommand it opens the web UI here.
+
+Exit codes: 0 all went well, 1 something failed, 2 the command was written wrongly, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import re
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, NoReturn
+
+from sdcolab import __version__
+from sdcolab.core.errors import Cancelled, FieldNotNumber, RequestError, SdcolabError, Unexpected
+from sdcolab.core.events import BytesReceived, Event, PhaseStarted, StepDone, Warned
+from sdcolab.core.folders import ROOT_VARIABLE, Folders, default_root
+from sdcolab.core.messages import PHASE_LABELS, explain, human_bytes
+from sdcolab.core.request import GenerationRequest
+
+USER_VARIABLE = "SDCOLAB_USUARIO"
+"""Environment variable with ``nombre:clave``, for programs that must not show the password in the process list."""
+
+DEFAULT_PORT = 7860
+
+_log = logging.getLogger(__name__)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    _prefer_utf8(sys.stdout, sys.stderr)
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    options = build_parser().parse_args(arguments)
+    command: Callable[[argparse.Namespace], int] = options.command
+    try:
+        return command(options)
+    except RequestError as error:
+        print(explain(error), file=sys.stderr)
+        return 2
+    except argparse.ArgumentTypeError as error:  # an environment variable that is written wrongly
+        print(error, file=sys.stderr)
+        return 2
+    except (Cancelled, KeyboardInterrupt):
+        print(explain(Cancelled()), file=sys.stderr)
+        return 130
+    except SdcolabError as error:
+        print(explain(error), file=sys.stderr)
+        return 1
+    except Exception as error:  # noqa: BLE001 - the outermost edge: a bug gets a sentence, and its traceback in the log
+        _log.exception("error inesperado")
+        print(explain(Unexpected(kind=type(error).__name__, detail=str(error))), file=sys.stderr)
+        return 1
+
+
+# --- Commands -----------------------------------------------------------------------------------------------------
+# Each imports what it needs when it runs: `sdcolab --version` must not wait for gradio or torch.
+
+
+def open_web(options: argparse.Namespace) -> int:
+    """Serve the web UI until interrupted."""
+    from sdcolab import wiring
+
+    wiring.open_web(
+        wiring.WebOptions(
+            folders=Folders(options.carpeta),
+            host="0.0.0.0" if options.escuchar else "127.0.0.1",
+            port=options.puerto,
+            login=options.usuario or _login_from_environment(),
+            share=options.compartir,
+            model=options.modelo,
+            machine_events=options.eventos,
+        )
+    )
+    return 0
+
+
+def generate(options: argparse.Namespace) -> int:
+    """Make images from a prompt and print their paths."""
+    from sdcolab import wiring
+
+    request = GenerationRequest(
+        prompt=options.prompt,
+        negative_prompt=options.negativo,
+        sampler=options.sampler,
+        schedule=options.schedule,
+        steps=options.pasos,
+        cfg_scale=options.cfg,
+        seed=options.semilla,
+        width=options.ancho,
+        height=options.alto,
+        batch_size=options.lote,
+        batch_count=options.cantidad,
+        clip_skip=options.clip_skip,
+        vae=options.vae,
+    )
+    progress = ConsoleProgress(sys.stderr)
+    try:
+        result = wiring.generate(
+            request, folders=Folders(options.carpeta), model=options.modelo, output=options.salida, listener=progress
+        )
+    finally:
+        progress.close()
+    if options.json:
+        print(json.dumps(_result_as_json(result), ensure_ascii=False))
+    else:
+        for image in result.images:
+            print(image.path)
+    return 0
+
+
+def download(options: argparse.Namespace) -> int:
+    """Download links into the model folders, one report line each."""
+    from sdcolab import wiring
+
+    progress = ConsoleProgress(sys.stderr)
+    try:
+        outcome = wiring.download(options.enlaces, folders=Folders(options.carpeta), listener=progress)
+    finally:
+        progress.close()
+    print(json.dumps(outcome.entries, ensure_ascii=False) if options.json else "\n".join(outcome.lines))
+    return 0 if outcome.all_well else 1
+
+
+# --- The parser ---------------------------------------------------------------------------------------------------
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    parser = SpanishParser(
+        prog="sdcolab",
+        description="Estudio de Stable Diffusion en español. Sin subcomando, abre la página web en este equipo.",
+    )
+    parser.set_defaults(command=open_web)
+    parser.add_argument("--version", action="version", version=f"sdcolab {__version__}", help="muestra la versión")
+    _add_web_options(parser)
+    _add_folder_option(parser, default_root())
+    commands = parser.add_subparsers(title="subcomandos", metavar="SUBCOMANDO", parser_class=SpanishParser)
+    _add_generate_options(commands.add_parser("generar", help="crea imágenes a partir de un prompt"))
+    _add_download_options(commands.add_parser("descargar", help="descarga enlaces en su carpeta"))
+    return parser
+
+
+def _add_web_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--puerto", type=port, default=DEFAULT_PORT, metavar="N", help=f"puerto de la página ({DEFAULT_PORT})")
+    add("--compartir", action="store_true", help="crea un enlace público, siempre con contraseña")
+    add("--usuario", type=login, metavar="NOMBRE:CLAVE", help="pide este usuario y esta contraseña al entrar")
+    add("--modelo", type=Path, metavar="ARCHIVO", help="modelo con el que empezar")
+    add("--escuchar", action="store_true", help="permite entrar desde otros equipos de tu red")
+    add("--eventos", action="store_true", help=argparse.SUPPRESS)
+
+
+def _add_generate_options(parser: argparse.ArgumentParser) -> None:
+    defaults = GenerationRequest()
+    parser.set_defaults(command=generate)
+    add = parser.add_argument
+    add("prompt", metavar="PROMPT", help="lo que quieres ver")
+    add("--negativo", default=defaults.negative_prompt, metavar="TEXTO", help="lo que no quieres ver")
+    add("--pasos", type=whole("steps"), default=defaults.steps, metavar="N", help=f"pasos ({defaults.steps})")
+    add("--sampler", default=defaults.sampler, metavar="NOMBRE", help=f"sampler ({defaults.sampler})")
+    add("--schedule", default=defaults.schedule, metavar="NOMBRE", help="schedule (el del sampler)")
+    add("--cfg", type=decimal("cfg_scale"), default=defaults.cfg_scale, metavar="X", help="fidelidad al prompt (7)")
+    add("--semilla", type=whole("seed"), default=defaults.seed, metavar="N", help="semilla (-1: al azar)")
+    add("--ancho", type=whole("width"), metavar="PX", help="ancho (el propio del modelo)")
+    add("--alto", type=whole("height"), metavar="PX", help="alto (el propio del modelo)")
+    add("--lote", type=whole("batch_size"), default=defaults.batch_size, metavar="N", help="imágenes a la vez (1)")
+    add("--cantidad", type=whole("batch_count"), default=defaults.batch_count, metavar="N", help="cuántos lotes (1)")
+    add("--clip-skip", type=whole("clip_skip"), default=defaults.clip_skip, metavar="N", help="clip skip (1)")
+    add("--modelo", metavar="ARCHIVO", help="archivo o nombre del modelo")
+    add("--vae", default=defaults.vae, metavar="NOMBRE", help="VAE (el del modelo)")
+    add("--salida", type=Path, metavar="DIR", help="dónde guardar las imágenes")
+    add("--json", action="store_true", help="escribe el resultado como JSON")
+    _add_folder_option(parser, argparse.SUPPRESS)
+
+
+def _add_download_options(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(command=download)
+    parser.add_argument("enlaces", metavar="ENLACES", help="enlaces separados por comas, espacios o líneas")
+    parser.add_argument("--json", action="store_true", help="escribe el informe como JSON")
+    _add_folder_option(parser, argparse.SUPPRESS)
+
+
+def _add_folder_option(parser: argparse.ArgumentParser, default: object) -> None:
+    """Subcommands leave the default out (SUPPRESS), so that an option before the subcommand is not overwritten."""
+    parser.add_argument(
+        "--carpeta",
+        type=lambda text: Path(text).expanduser().absolute(),
+        default=default,
+        metavar="DIR",
+        help=f"carpeta del programa (${ROOT_VARIABLE} o ~/sdcolab)",
+    )
+
+
+def whole(field: str) -> Callable[[str], int]:
+    """A parser for an integer request field; its complaint names the field in Spanish."""
+    return _number(field, int)
+
+
+def decimal(field: str) -> Callable[[str], float]:
+    """A parser for a decimal request field. A decimal comma is understood too."""
+    return _number(field, lambda text: float(text.replace(",", ".")))
+
+
+def _number(field: str, convert: Callable[[str], Any]) -> Callable[[str], Any]:
+    def parse(text: str) -> Any:
+        try:
+            return convert(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(explain(FieldNotNumber(field=field, value=text)).text) from None
+
+    return parse
+
+
+def port(text: str) -> int:
+    """A TCP port number."""
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError(f"«{text}» no es un puerto: escribe un número entre 1 y 65535.")
+    return int(text)
+
+
+def login(text: str) -> tuple[str, str]:
+    """``nombre:clave``; the password may hold colons."""
+    name, colon, password = text.partition(":")
+    if not (name and colon and password):
+        raise argparse.ArgumentTypeError("escribe el usuario y la contraseña así: nombre:clave.")
+    return name, password
+
+
+def _login_from_environment() -> tuple[str, str] | None:
+    text = os.environ.get(USER_VARIABLE)
+    return login(text) if text else None
+
+
+class SpanishParser(argparse.ArgumentParser):
+    """argparse that speaks Spanish: headings, and one line and exit code 2 for wrong use."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(add_help=False, allow_abbrev=False, formatter_class=SpanishHelp, **options)
+        self._positionals.title = "argumentos"
+        self._optionals.title = "opciones"
+        self.add_argument("-h", "--help", "--ayuda", action="help", help="muestra esta ayuda")
+
+    def error(self, message: str) -> NoReturn:
+        """Print one Spanish line and leave with code 2."""
+        self.exit(2, f"{in_spanish(message)} Mira las opciones con: {self.prog} --help\n")
+
+
+class SpanishHelp(argparse.HelpFormatter):
+    """Help whose usage line starts in Spanish."""
+
+    def add_usage(self, usage: Any, actions: Any, groups: Any, prefix: str | None = None) -> None:
+        """As argparse's, with its prefix in Spanish."""
+        super().add_usage(usage, actions, groups, "uso: " if prefix is None else prefix)
+
+
+@dataclass(frozen=True)
+class Translation:
+    """A pattern of argparse's English messages and its Spanish replacement."""
+
+    pattern: str
+    spanish: str
+
+
+TRANSLATIONS = (
+    Translation(r"unrecognized arguments: (.+)", r"No conozco «\1»."),
+    Translation(r"the following arguments are required: (.+)", r"Falta escribir \1."),
+    Translation(r"argument (.+): expected one argument", r"Falta el valor de \1."),
+    Translation(r"argument SUBCOMANDO: invalid choice: '(.*)' .*", r"No existe el subcomando «\1»."),
+    Translation(r"argument (.+): ignored explicit argument '(.*)'", r"La opción \1 no lleva valor («\2»)."),
+    Translation(r"argument (\S+): (.+)", r"\1: \2"),
+)
+
+
+def in_spanish(message: str) -> str:
+    """argparse's complaint in Spanish; one that is not in the table stays as it is behind a Spanish start."""
+    for translation in TRANSLATIONS:
+        found = re.fullmatch(translation.pattern, message, re.DOTALL)
+        if found:
+            return found.expand(translation.spanish)
+    return f"El comando está mal escrito ({message})."
+
+
+# --- Output -------------------------------------------------------------------------------------------------------
+
+
+class ConsoleProgress:
+    """A listener that keeps one line of ``stream`` up to date, and stays silent when it is not a terminal."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+        self._live = stream.isatty()
+        self._width = 0
+
+    def __call__(self, event: Event) -> None:
+        """Show ``event``. Warnings are printed on a line of their own, also where there is no terminal."""
+        if isinstance(event, Warned):
+            self.close()
+            print(explain(event.warning), file=self._stream)
+        elif self._live and (text := progress_text(event)):
+            self._stream.write("\r" + text.ljust(self._width))
+            self._stream.flush()
+            self._width = len(text)
+
+    def close(self) -> None:
+        """Clear the line."""
+        if self._width:
+            self._stream.write("\r" + " " * self._width + "\r")
+            self._stream.flush()
+            self._width = 0
+
+
+def progress_text(event: Event) -> str:
+    """One short line about ``event``, or nothing when it is not progress."""
+    match event:
+        case PhaseStarted(phase, detail):
+            return f"{PHASE_LABELS[phase]}… {detail}".rstrip()
+        case StepDone(step, total):
+            return f"Paso {step} de {total}"
+        case BytesReceived(name, received, total, speed):
+            share = f" de {human_bytes(total)}" if total else ""
+            return f"{name}: {human_bytes(received)}{share} ({human_bytes(speed)}/s)"
+        case _:
+            return ""
+
+
+def _result_as_json(result: Any) -> dict[str, object]:
+    return {
+        "imagenes": [
+            {"archivo": str(image.path), "semilla": image.seed, "infotexto": image.infotext} for image in result.images
+        ]
+    }
+
+
+def _prefer_utf8(*streams: Any) -> None:
+    """Spanish needs UTF-8, and some consoles and pipes still start with something else."""
+    for stream in streams:
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8", errors="replace")

@@ -1,0 +1,379 @@
+"""The composition root: builds the parts and hands each what it needs. Only this module knows everyone.
+
+torch, diffusers and gradio are imported inside the functions that need them, when they need them.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import secrets
+import signal
+import sys
+import threading
+import webbrowser
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from importlib import resources
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from sdcolab.core.detect import ModelKind, detect
+from sdcolab.core.errors import CannotRead, SdcolabError, ShareDown, ShareProgramMissing
+from sdcolab.core.events import CancelToken, Event, ImageSaved, Listener, Phase, PhaseStarted, ignore_events
+from sdcolab.core.folders import Folders
+from sdcolab.core.jobs import JobQueue
+from sdcolab.core.library import Library, ModelFile
+from sdcolab.core.messages import explain
+from sdcolab.core.names import SAMPLER_NAMES, SCHEDULE_NAMES
+from sdcolab.core.outputs import ImageStore
+from sdcolab.core.request import GenerationRequest
+from sdcolab.core.result import GenerationResult
+from sdcolab.core.settings import SettingsFile
+from sdcolab.core.tensors import read_header
+
+if TYPE_CHECKING:
+    from sdcolab.colab.supervisor import Supervisor
+    from sdcolab.downloads.queue import DownloadQueue
+    from sdcolab.engine.engine import Engine
+    from sdcolab.web.app import Studio
+
+DEMO_FILE = "emoji-128.safetensors"
+
+_log = logging.getLogger(__name__)
+
+# --- Models and engine --------------------------------------------------------------------------------------------
+
+
+def demo_model() -> ModelFile:
+    """The miniature model that ships with the package."""
+    return ModelFile(ModelKind.CHECKPOINT, DEMO_FILE, Path(str(resources.files("sdcolab") / "demo" / DEMO_FILE)))
+
+
+def build_library(folders: Folders, chosen: Path | None = None) -> Library:
+    """The user's models and the demo; ``chosen``, a file anywhere on the disk, comes first and is the default."""
+    first = () if chosen is None else (ModelFile(ModelKind.CHECKPOINT, chosen.name, chosen.absolute()),)
+    return Library(folders, bundled=(demo_model(),), first=first)
+
+
+def native_size(model: ModelFile) -> int:
+    """Side in pixels of the square images ``model`` was trained on; 512 when its file does not say."""
+    if model.path.suffix != ".safetensors":
+        return 512
+    return detect(read_header(model.path)).native_size
+
+
+class LazyEngine:
+    """An engine that the first thread to need it imports and builds, so that pages answer before torch has loaded."""
+
+    def __init__(self, library: Library, store: ImageStore, hash_cache: Path) -> None:
+        self._library = library
+        self._store = store
+        self._hash_cache = hash_cache
+        self._engine: Engine | None = None
+        self._lock = threading.Lock()
+
+    def generate(self, request: GenerationRequest, listener: Listener, cancel: CancelToken) -> GenerationResult:
+        """As ``Engine.generate``, after loading the libraries if nobody has yet."""
+        if self._engine is None:
+            listener(PhaseStarted(Phase.LOADING_LIBRARIES))
+        return self._built().generate(request, listener, cancel)
+
+    def preload(self) -> None:
+        """Load the libraries and the default checkpoint, so that the first image waits for neither."""
+        self._built().preload(self._library.default_checkpoint().name)
+
+    def _built(self) -> Engine:
+        from sdcolab.engine.engine import Engine
+
+        with self._lock:
+            if self._engine is None:
+                self._engine = Engine(self._library, self._store, hash_cache=self._hash_cache)
+            return self._engine
+
+
+def build_engine(folders: Folders, library: Library, output: Path | None = None) -> LazyEngine:
+    """An engine that saves below the folder of txt2img images, or flat in ``output``."""
+    store = ImageStore(folders.txt2img) if output is None else ImageStore(output, today=None)
+    return LazyEngine(library, store, folders.temporary / "hashes.json")
+
+
+def generate(
+    request: GenerationRequest,
+    *,
+    folders: Folders,
+    model: str | None = None,
+    output: Path | None = None,
+    listener: Listener = ignore_events,
+) -> GenerationResult:
+    """Make the images of ``request`` in this thread. ``model`` is a file on the disk or a name in the library."""
+    named_file = Path(model).expanduser() if model and Path(model).expanduser().is_file() else None
+    library = build_library(folders, named_file)
+    checkpoint = named_file.name if named_file else model or library.default_checkpoint().name
+    engine = build_engine(folders, library, output)
+    return engine.generate(replace(request, checkpoint=checkpoint), listener, CancelToken())
+
+
+# --- Downloads ----------------------------------------------------------------------------------------------------
+
+CIVITAI_VARIABLE = "SDCOLAB_CIVITAI_URL"
+HUGGINGFACE_VARIABLE = "SDCOLAB_HUGGINGFACE_URL"
+"""Environment variables with the address of a mirror, for networks that reach only that (and for the tests)."""
+
+
+@dataclass(frozen=True, slots=True)
+class DownloadOutcome:
+    """How a list of links ended: one Spanish line a link, and the same as JSON values."""
+
+    lines: tuple[str, ...]
+    entries: tuple[dict[str, object], ...]
+    all_well: bool
+
+
+def build_downloads(folders: Folders, environment: Mapping[str, str] = os.environ) -> DownloadQueue:
+    """The download queue with the tokens and mirrors that ``environment`` names."""
+    from sdcolab.downloads.http import Tokens
+    from sdcolab.downloads.queue import DownloadQueue
+
+    return DownloadQueue(
+        folders,
+        tokens=Tokens(huggingface=environment.get("HF_TOKEN"), civitai=environment.get("CIVITAI_TOKEN")),
+        civitai_url=environment.get(CIVITAI_VARIABLE),
+        huggingface_url=environment.get(HUGGINGFACE_VARIABLE),
+    )
+
+
+def download(
+    links: str, *, folders: Folders, listener: Listener = ignore_events, cancel: CancelToken | None = None
+) -> DownloadOutcome:
+    """Download ``links`` into the model folders."""
+    from sdcolab.downloads.queue import report_data, report_line
+
+    reports = build_downloads(folders).run(links, listener, cancel)
+    return DownloadOutcome(
+        lines=tuple(report_line(report) for report in reports),
+        entries=tuple(report_data(report) for report in reports),
+        all_well=all(report.ok for report in reports),
+    )
+
+
+def download_lines(queue: DownloadQueue) -> Callable[[str, Listener, CancelToken], tuple[str, ...]]:
+    """``queue`` as the page and the notebook use it: links in, report lines out."""
+    from sdcolab.downloads.queue import report_line
+
+    def run(links: str, listener: Listener, cancel: CancelToken) -> tuple[str, ...]:
+        return tuple(report_line(report) for report in queue.run(links, listener, cancel))
+
+    return run
+
+
+# --- The web UI ---------------------------------------------------------------------------------------------------
+
+USER_NAME = "sdcolab"
+
+
+@dataclass(frozen=True, slots=True)
+class WebOptions:
+    """How to open the web UI. ``machine_events`` prints JSON lines for the program that started us."""
+
+    folders: Folders
+    host: str = "127.0.0.1"
+    port: int = 7860
+    login: tuple[str, str] | None = None
+    share: bool = False
+    model: Path | None = None
+    machine_events: bool = False
+
+
+def build_studio(folders: Folders, library: Library, jobs: JobQueue) -> Studio:
+    """Everything that the page works with."""
+    from sdcolab.engine import tokenizer
+    from sdcolab.web.app import Studio
+
+    def count_tokens(text: str) -> tuple[int, int]:
+        counted = tokenizer.count_tokens(text, tokenizer.load())
+        return counted.count, counted.limit
+
+    return Studio(
+        library=library,
+        jobs=jobs,
+        settings=SettingsFile(folders.config),
+        download=download_lines(build_downloads(folders)),
+        count_tokens=count_tokens,
+        native_size=native_size,
+        samplers=SAMPLER_NAMES,
+        schedules=SCHEDULE_NAMES,
+        folders=folders,
+    )
+
+
+def open_web(options: WebOptions) -> None:
+    """Serve the page until interrupted (Ctrl+C or SIGTERM). Raises ``PortBusy``."""
+    from sdcolab.web.app import serve
+
+    login = options.login
+    if options.share and login is None:
+        login = (USER_NAME, secrets.token_urlsafe(9))
+    say = MachineVoice() if options.machine_events else HumanVoice()
+    library = build_library(options.folders, _existing(options.model))
+    engine = build_engine(options.folders, library)
+    jobs = JobQueue(engine, say.event)
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        server = serve(build_studio(options.folders, library, jobs), host=options.host, port=options.port, auth=login)
+        tunnel = None
+        try:
+            say.ready(server.url, login, open_to_network=options.host != "127.0.0.1")
+            threading.Thread(target=_preload, args=(engine,), name="sdcolab-precarga", daemon=True).start()
+            tunnel = _open_tunnel(options.folders, server.port, login, say) if options.share and login else None
+            while not server.wait(1.0):
+                pass
+        finally:
+            if tunnel:
+                tunnel.stop()
+            server.close()
+    except KeyboardInterrupt:
+        say.closing()
+    finally:
+        jobs.close()
+
+
+class HumanVoice:
+    """Tells a person at a terminal what happens."""
+
+    def ready(self, url: str, login: tuple[str, str] | None, *, open_to_network: bool) -> None:
+        """The page answers at ``url``."""
+        print(f"✅ sdcolab está abierto en {url}")
+        if login:
+            print(f"Usuario: {login[0]}  Contraseña: {login[1]}")
+        elif open_to_network:
+            print("⚠️ Cualquiera en tu red puede entrar. Para pedir contraseña usa --usuario nombre:clave.")
+        print("Para cerrarlo pulsa Ctrl+C.", flush=True)
+        if sys.stdout.isatty():
+            webbrowser.open(url)
+
+    def public(self, url: str, login: tuple[str, str]) -> None:
+        """The page can also be reached at the public ``url``."""
+        print(f"Running on public URL: {url}\nUsuario: {login[0]}  Contraseña: {login[1]}", flush=True)
+
+    def trouble(self, error: SdcolabError) -> None:
+        """Something went wrong that does not close the page."""
+        print(f"⚠️ {explain(error)}", flush=True)
+
+    def event(self, event: Event) -> None:
+        """A job's event: people see those on the page."""
+
+    def closing(self) -> None:
+        """We were asked to close."""
+        print("\n👋 sdcolab está cerrado.")
+
+
+class MachineVoice(HumanVoice):
+    """Tells the supervisor what happens, one JSON object a line."""
+
+    def ready(self, url: str, _login: tuple[str, str] | None, *, open_to_network: bool) -> None:  # noqa: ARG002
+        """The page answers at ``url``. The login is not said: who started us knows it."""
+        self._say(event="ready", url=url)
+
+    def public(self, url: str, _login: tuple[str, str]) -> None:
+        """The page can also be reached at the public ``url``."""
+        self._say(event="public_url", url=url)
+
+    def trouble(self, error: SdcolabError) -> None:
+        """Something went wrong that does not close the page."""
+        self._say(event="trouble", code=error.code, message=str(explain(error)))
+
+    def event(self, event: Event) -> None:
+        """A job's event. Only saved images matter outside."""
+        if isinstance(event, ImageSaved):
+            self._say(event="image", path=str(event.path))
+
+    def closing(self) -> None:
+        """We were asked to close."""
+
+    def _say(self, **message: str) -> None:
+        print(json.dumps(message), flush=True)
+
+
+def _open_tunnel(folders: Folders, port: int, login: tuple[str, str], say: HumanVoice) -> Supervisor:
+    """Make ``port`` public and keep it so, telling each new address."""
+    from sdcolab.colab.session import TUNNEL_RESTART
+    from sdcolab.colab.supervisor import ChildNews, ChildSaid, ChildSpec, Supervisor
+    from sdcolab.colab.tunnel import tunnel_command
+
+    def hear(news: ChildNews) -> None:
+        match news:
+            case ChildSaid({"event": "public_url", "url": str(url)}):
+                say.public(url, login)
+            case ChildSaid({"event": "failed", "reason": "program", "detail": str(detail)}):
+                say.trouble(ShareProgramMissing(reason=detail))
+            case ChildSaid({"event": "failed", "detail": str(detail)}):
+                say.trouble(ShareDown(reason=detail))
+            case _:
+                pass
+
+    spec = ChildSpec(
+        name="enlace",
+        command=tunnel_command(port),
+        log=folders.logs / "enlace.log",
+        folder=folders.temporary / "enlace",
+        restart=TUNNEL_RESTART,
+    )
+    tunnel = Supervisor(spec, hear)
+    tunnel.start()
+    return tunnel
+
+
+def _existing(model: Path | None) -> Path | None:
+    """``model``, made sure of before anything is opened. Raises ``CannotRead``."""
+    if model is not None and not model.is_file():
+        raise CannotRead(path=model, reason="no existe")
+    return model
+
+
+def _preload(engine: LazyEngine) -> None:
+    try:
+        engine.preload()
+    except SdcolabError as error:  # the first generation meets the same error and explains it where the user looks
+        _log.warning("precarga: %s", error)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+# --- The notebook -------------------------------------------------------------------------------------------------
+
+
+def empezar(
+    *,
+    guardar_imagenes_en_drive: bool = False,
+    guardar_configuracion_en_drive: bool = False,
+    modelo: str = "Demostración (emojis)",
+    enlaces_adicionales: str = "",
+    todos_modelos_controlnet: bool = False,
+) -> None:
+    """What the notebook's play button calls, with the form's fields under the names of the guide."""
+    from sdcolab.colab.host import detect_host, host_folders
+    from sdcolab.colab.notebook import Collaborators, StartOptions, start
+    from sdcolab.downloads.catalog import load_catalog
+
+    host = detect_host()
+    folders = host_folders(host)
+    start(
+        StartOptions(
+            images_to_drive=guardar_imagenes_en_drive,
+            settings_to_drive=guardar_configuracion_en_drive,
+            model=modelo,
+            links=enlaces_adicionales,
+            all_controlnet_models=todos_modelos_controlnet,
+        ),
+        Collaborators(
+            host=host,
+            folders=folders,
+            model_link=lambda name: load_catalog().find(name).link,
+            make_download=lambda tokens: download_lines(build_downloads(folders, {**os.environ, **tokens})),
+        ),
+    )

@@ -1,0 +1,164 @@
+"""The command line as a user types it. Commands that need torch run in a child process on the demo model."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from sdcolab import __version__
+from sdcolab.cli import build_parser, main, progress_text
+from sdcolab.core.events import BytesReceived, Ended, Phase, PhaseStarted, StepDone
+
+SECONDS = 120
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "sdcolab", *arguments],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=SECONDS,
+        env={**os.environ, **environment},
+        check=False,
+    )
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["--version"])
+    assert left.value.code == 0
+    assert capsys.readouterr().out == f"sdcolab {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--puerto", "hola"], "no es un puerto"),
+        (["--puerto", "0"], "entre 1 y 65535"),
+        (["--puerto"], "Falta el valor de --puerto."),
+        (["--usuario", "sinclave"], "nombre:clave"),
+        (["--nada"], "No conozco «--nada»."),
+        (["gener", "x"], "No existe el subcomando «gener»."),
+        (["generar"], "Falta escribir PROMPT."),
+        (["generar", "x", "--pasos", "muchos"], "«Pasos» debe ser un número y dice «muchos»."),
+        (["generar", "x", "--cfg", "1,2,3"], "«CFG» debe ser un número"),
+        (["generar", "x", "--json=si"], "La opción --json no lleva valor"),
+        (["descargar"], "Falta escribir ENLACES."),
+    ],
+)
+def test_wrong_use_is_one_spanish_line(arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(arguments)
+    captured = capsys.readouterr()
+    assert left.value.code == 2
+    assert says in captured.err
+    assert captured.err.count("\n") == 1
+    assert captured.out == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--pasos", "0"], "El valor 0 de «Pasos» no está permitido. Escribe un número entre 1 y 150."),
+        (["--ancho", "100"], "Usa un múltiplo de 8."),
+    ],
+)
+def test_values_out_of_range(arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["generar", "gato", *arguments]) == 2
+    captured = capsys.readouterr()
+    assert says in captured.err
+    assert captured.err.count("\n") == 1
+
+
+def test_a_wrong_login_in_the_environment(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setenv("SDCOLAB_USUARIO", "sinclave")
+    assert main(["--carpeta", str(tmp_path)]) == 2
+    assert "nombre:clave" in capsys.readouterr().err
+
+
+def test_help_is_spanish(capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments in (["--help"], ["generar", "--help"], ["descargar", "--ayuda"]):
+        with pytest.raises(SystemExit):
+            main(arguments)
+        text = capsys.readouterr().out
+        assert text.startswith("uso: ")
+        assert "opciones:" in text
+        assert not {"usage", "options", "show", "positional"} & set(text.split())
+
+
+def test_the_folder_may_stand_before_the_subcommand(tmp_path: Path) -> None:
+    before = build_parser().parse_args(["--carpeta", str(tmp_path), "generar", "x"])
+    after = build_parser().parse_args(["generar", "x", "--carpeta", str(tmp_path)])
+    assert before.carpeta == after.carpeta == tmp_path
+
+
+@pytest.mark.parametrize(
+    ("event", "text"),
+    [
+        (PhaseStarted(Phase.LOADING_MODEL, "demo"), "Cargando modelo… demo"),
+        (StepDone(3, 20, 0, 1), "Paso 3 de 20"),
+        (BytesReceived("a.bin", 500_000, 2_000_000, 1e6), "a.bin: 500 kB de 2 MB (1 MB/s)"),
+        (BytesReceived("a.bin", 500_000, None, 1e6), "a.bin: 500 kB (1 MB/s)"),
+        (Ended(), ""),
+    ],
+)
+def test_progress_lines(event: PhaseStarted | StepDone | BytesReceived | Ended, text: str) -> None:
+    assert progress_text(event) == text
+
+
+def test_generate_on_the_demo_model(tmp_path: Path) -> None:
+    output = tmp_path / "salida"
+    done = run(
+        "generar", "gato", "--pasos", "4", "--semilla", "7", "--cantidad", "2", "--salida", str(output), "--json",
+        "--carpeta", str(tmp_path),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    images = json.loads(done.stdout)["imagenes"]
+    assert [image["semilla"] for image in images] == [7, 8]
+    for image in images:
+        with Image.open(image["archivo"]) as picture:
+            assert picture.size == (128, 128)
+            assert picture.info["parameters"] == image["infotexto"]
+            assert "Seed: " in image["infotexto"]
+    assert sorted(path.name for path in output.iterdir()) == ["00000-7.png", "00001-8.png"]
+
+
+def test_generate_prints_paths_in_the_users_folder(tmp_path: Path) -> None:
+    done = run("generar", "pizza", "--pasos", "2", "--semilla", "1", SDCOLAB_CARPETA=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    path = Path(done.stdout.strip())
+    assert path.is_file()
+    assert path.is_relative_to(tmp_path / "outputs" / "txt2img-images")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--sampler", "Euler b"], "No existe el sampler «Euler b». ¿Querías decir «Euler"),
+        (["--modelo", "no-existe"], "No existe el modelo «no-existe»."),
+        (["--vae", "no-existe"], "No existe el VAE «no-existe»."),
+    ],
+)
+def test_names_that_do_not_exist(arguments: list[str], says: str, tmp_path: Path) -> None:
+    done = run("generar", "gato", *arguments, "--carpeta", str(tmp_path))
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_file_that_is_no_model(tmp_path: Path) -> None:
+    path = tmp_path / "foto.safetensors"
+    path.write_bytes(b"esto no es un modelo")
+    done = run("generar", "gato", "--modelo", str(path), "--carpeta", str(tmp_path))
+    assert done.returncode == 1
+    assert "No se puede leer el modelo «foto.safetensors»: no es un archivo .safetensors." in done.stderr
+    assert "Traceback" not in done.stderr

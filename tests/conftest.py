@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Generator
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("sdcolab", deadline=None)  # how long an example takes is the machine's business, not ours
+settings.load_profile("sdcolab")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -73,18 +73,25 @@ def detect(header: TensorHeader) -> Detected:
 # --- Kinds --------------------------------------------------------------------------------------------------------
 
 _LORA_SUFFIX = re.compile(
-    r"\.(lora_up|lora_down|lora_mid|lora_A|lora_B|lora\.up|lora\.down|hada_w1_a|lokr_w1|lokr_w1_a|oft_blocks|oft_diag"
+    r"\.(lora_up|lora_down|lora_mid|lora_A|lora_B|lora\.up|lora\.down|processor\.to_\w+_lora\.(?:up|down)|hada_w1_a|lokr_w1|lokr_w1_a|oft_blocks|oft_diag"
     r"|diff|diff_b|on_input|dora_scale|a1|b1)(\.weight)?$"
 )
-_LORA_PREFIXES = ("lora_unet_", "lora_te_", "lora_te1_", "lora_te2_", "oft_unet_", "lycoris_")
+_LORA_PREFIXES = ("lora_unet_", "lora_te_", "lora_te1_", "lora_te2_", "lora_transformer_", "oft_unet_", "lycoris_")
 _CONTROL_PREFIXES = (
     "control_model.",
     "controlnet_cond_embedding.",
     "input_hint_block.",
+    "zero_convs.",
     "adapter.body.",
     "lora_controlnet",
+    "image_proj.",
+    "ip_adapter.",
+    "lllite_",
 )
-_UPSCALER_NAMES = ("conv_first.weight", "model.0.weight", "RRDB_trunk.0.RDB1.conv1.weight")
+"""ControlNet in both namings, T2I-Adapter, Control-LoRA, IP-Adapter and ControlLLLite: all go where ControlNets go."""
+_UPSCALER_NAMES = ("conv_first.weight", "model.0.weight", "RRDB_trunk.0.RDB1.conv1.weight", "m_head.0.weight")
+_HYPERNETWORK = re.compile(r"(320|640|768|1024|1280)\.[01]\.")
+"""A dict keyed by context width, of pairs of networks."""
 _CLIP_EMBEDDING_NAMES = {"emb_params", "clip_l", "clip_g"}
 _UNET_PREFIX = "model.diffusion_model."
 _DIT_BLOCKS = ("joint_blocks.0.", "double_blocks.0.")
@@ -118,7 +125,12 @@ def _is_vae(header: TensorHeader) -> bool:
 
 
 def _is_upscaler(header: TensorHeader) -> bool:
-    return any(name in header.tensors for name in _UPSCALER_NAMES) or _any_starts(header, ("body.0.rdb1.",))
+    compact = (header.shape("body.0.weight") or ())[1:] == (3, 3, 3)
+    return compact or any(name in header.tensors for name in _UPSCALER_NAMES) or _any_starts(header, ("body.0.rdb1.",))
+
+
+def _is_hypernetwork(header: TensorHeader) -> bool:
+    return any(_HYPERNETWORK.match(name) for name in header.tensors)
 
 
 def _is_embedding(header: TensorHeader) -> bool:
@@ -129,11 +141,12 @@ def _is_embedding(header: TensorHeader) -> bool:
 
 
 KIND_RULES: tuple[tuple[ModelKind, Callable[[TensorHeader], bool]], ...] = (
-    (ModelKind.LORA, _is_lora),
     (ModelKind.CONTROLNET, _is_controlnet),
+    (ModelKind.LORA, _is_lora),
     (ModelKind.CHECKPOINT, _is_checkpoint),
     (ModelKind.VAE, _is_vae),
     (ModelKind.UPSCALER, _is_upscaler),
+    (ModelKind.HYPERNETWORK, _is_hypernetwork),
     (ModelKind.EMBEDDING, _is_embedding),
 )
 
@@ -165,7 +178,7 @@ def _checkpoint_family(header: TensorHeader) -> ModelFamily:
 def _text_width(header: TensorHeader, prefix: str) -> int | None:
     """Width of the text vectors that cross-attention reads: second dimension of any ``attn2.to_k``."""
     for name, info in header.tensors.items():
-        if name.startswith(prefix) and name.endswith("attn2.to_k.weight"):
+        if name.startswith(prefix) and name.endswith("attn2.to_k.weight") and len(info.shape) == 2:
             return info.shape[1]
     return None
 
@@ -176,18 +189,57 @@ def _family_by_width(width: int | None) -> ModelFamily:
     )
 
 
+_LORA_INPUT = re.compile(
+    r"attn2[._](?:processor[.])?to_k(?:\.lora_down\.weight|\.lora_A\.weight|[._]lora\.down\.weight|\.hada_w1_b)$"
+)
+"""The matrix of a LoRA (or LoHa) that reads the text vectors; its second dimension is their width."""
+
+_LORA_NAME_FAMILIES = (
+    (("lora_te1_", "lora_te2_", "lora_unet_input_blocks_"), ModelFamily.SDXL),
+    (("lora_unet_double_blocks_", "lora_transformer_single_", "transformer.single_"), ModelFamily.FLUX),
+    (("lora_unet_joint_blocks_",), ModelFamily.SD3),
+)
+"""Layers that only one family has, in kohya's and diffusers' names."""
+
+_DECLARED_FAMILIES = (
+    (re.compile(r"xl|pony|illustrious"), ModelFamily.SDXL),
+    (re.compile(r"flux"), ModelFamily.FLUX),
+    (re.compile(r"stable-diffusion-v?3|sd_?3"), ModelFamily.SD3),
+    (re.compile(r"stable-diffusion-v2|sd_v2"), ModelFamily.SD2),
+    (re.compile(r"stable-diffusion-v1|sd_v1"), ModelFamily.SD1),
+)
+"""What ``modelspec.architecture`` and kohya's ``ss_base_model_version`` say, tried in order."""
+
+_TEXT_LORA = "lora_te_text_model_encoder_layers_0_self_attn_q_proj.lora_down.weight"
+
+
 def _lora_family(header: TensorHeader) -> ModelFamily:
-    declared = header.metadata.get("modelspec.architecture", "") + header.metadata.get("ss_base_model_version", "")
-    if "xl" in declared or _any_starts(header, ("lora_te2_", "lora_te1_")):
-        return ModelFamily.SDXL
     for name, info in header.tensors.items():
-        if re.search(r"attn2[._]to_k\.(lora_down|lora_A|lora\.down)", name) and len(info.shape) >= 2:
+        if _LORA_INPUT.search(name) and len(info.shape) >= 2:
             return _family_by_width(info.shape[1])
-    return ModelFamily.SD1 if _any_starts(header, ("lora_te_text_model_",)) else ModelFamily.UNKNOWN
+    for prefixes, family in _LORA_NAME_FAMILIES:
+        if _any_starts(header, prefixes):
+            return family
+    declared = " ".join(header.metadata.get(key, "") for key in ("modelspec.architecture", "ss_base_model_version"))
+    for pattern, family in _DECLARED_FAMILIES:
+        if pattern.search(declared.lower()):
+            return family
+    return _family_by_width(_second_side(header, _TEXT_LORA))
 
 
 def _controlnet_family(header: TensorHeader) -> ModelFamily:
+    if _any_starts(header, ("control_model.label_emb.", "label_emb.", "add_embedding.", "control_add_embedding.")):
+        return ModelFamily.SDXL
+    adapter = _second_side(header, "conv_in.weight") or _second_side(header, "adapter.conv_in.weight")
+    if adapter and _any_starts(header, ("body.", "adapter.body.")):
+        # Channels times the pixels of a block: 8x8 for SD1, 16x16 for SDXL (hechos/extensiones.md 3).
+        return ModelFamily.SDXL if adapter in (256, 768) else ModelFamily.SD1
     return _family_by_width(_text_width(header, ""))
+
+
+def _second_side(header: TensorHeader, name: str) -> int | None:
+    """Second dimension of tensor ``name``, or None."""
+    return next(iter((header.shape(name) or ())[1:2]), None)
 
 
 def _embedding_family(header: TensorHeader) -> ModelFamily:

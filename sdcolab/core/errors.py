@@ -93,6 +93,14 @@ class PromptSyntaxError(RequestError):
 
 
 @dataclass(eq=False)
+class NetworkIgnored(RequestError):
+    """The prompt names an extra network (``<lora:...>``) that this version does not apply. Told as a warning."""
+
+    code: ClassVar[str] = "request.network_ignored"
+    tag: str
+
+
+@dataclass(eq=False)
 class InfotextUnreadable(RequestError):
     """A text or picture holds no generation parameters."""
 

@@ -81,6 +81,9 @@ CATALOGUE: Mapping[str, Sentence] = {
         "No entiendo «{fragment}» en el prompt (carácter {position}).",
         "Revisa el número después de los dos puntos; por ejemplo: (gato:1.2).",
     ),
+    "request.network_ignored": Sentence(
+        "Esta versión todavía no sabe usar {tag}.", "La imagen se hace sin él; puedes quitarlo del prompt."
+    ),
     "request.infotext_unreadable": Sentence(
         "«{source}» no contiene datos de generación.",
         "Usa una imagen PNG tal como la guardó el programa: las redes sociales suelen borrar esos datos.",
@@ -367,6 +370,8 @@ KIND_LABELS: Mapping[str, str] = {
     "sampler": "el sampler",
     "schedule": "el schedule",
     "style": "el estilo",
+    "catalog": "en el catálogo el archivo",
+    "provider": "el sitio",
 }
 """What a registry or a kind of file is called in the middle of a sentence, with its article."""
 

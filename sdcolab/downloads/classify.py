@@ -1,0 +1,196 @@
+"""What a downloaded or still remote file is: by its safetensors header, or by the names in a pickle
+(hechos/lanzadores.md 4d)."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sdcolab.core.detect import Detected, ModelFamily, ModelKind, detect
+from sdcolab.core.errors import (
+    CannotRead,
+    DownloadDamaged,
+    ModelUnreadable,
+    ModelUnsafe,
+    NotAModelFile,
+    PickleNotInspected,
+    WebPageInsteadOfFile,
+)
+from sdcolab.core.events import CancelToken
+from sdcolab.core.tensors import (
+    LENGTH_BYTES,
+    HeaderError,
+    TensorHeader,
+    TensorInfo,
+    header_length,
+    parse_header,
+    read_header,
+)
+from sdcolab.downloads.http import Answer, Web, retrying
+from sdcolab.downloads.links import Link
+from sdcolab.downloads.names import split_suffix
+from sdcolab.downloads.providers.base import RemoteFile
+
+PICKLE_SUFFIXES = frozenset({".ckpt", ".pt", ".pth", ".bin"})
+PICKLE_STARTS = (b"PK\x03\x04", b"\x80")
+"""First bytes of what ``torch.save`` writes: a zip, or before torch 1.6 a bare pickle of protocol 2 or later."""
+
+SAFETENSORS = ".safetensors"
+
+FIRST_READ = 65_536
+"""Bytes of a remote file that are read first; most headers of small files end within them."""
+
+MAX_REMOTE_HEADER = 32 << 20
+"""Longest header read before a download; a file with a longer one is looked at afterwards."""
+
+PROBE_TIMEOUT = 600.0
+"""Seconds a pickle may take to be read."""
+
+WRAPPERS = ("state_dict.", "params_ema.", "params.")
+"""Keys under which training programs put a model's tensors."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What a file holds. ``suffix`` is the extension it should have, "" when its own is as good as any."""
+
+    detected: Detected
+    suffix: str = ""
+
+
+def look_ahead(web: Web, remote: RemoteFile, link: Link, cancel: CancelToken) -> Contents | None:
+    """What ``remote`` is, from its first bytes, before it is downloaded; None when that cannot be told yet.
+
+    Raises ``DownloadError`` for content that is not worth downloading: a web page, a false ``.safetensors``, a file
+    that is shorter on the server than its own header says.
+    """
+    if not remote.ranges:
+        return None
+    start = retrying(web.patience, cancel, lambda: _range(web, remote, 0, FIRST_READ))
+    if start is None:
+        return None
+    if looks_like_web_page(start):
+        raise WebPageInsteadOfFile(link=link.shown)
+    try:
+        length = header_length(start)
+        plausible = start[LENGTH_BYTES : LENGTH_BYTES + 1] == b"{"
+    except HeaderError:
+        plausible, length = False, 0
+    if not plausible:
+        _refuse_false_safetensors(remote.name)
+        return None
+    if length > MAX_REMOTE_HEADER:
+        return None
+    end = LENGTH_BYTES + length
+    have = len(start)
+    if have < end:
+        rest = retrying(web.patience, cancel, lambda: _range(web, remote, have, end - have))
+        if rest is None:
+            return None
+        start += rest
+    if len(start) < end:
+        raise DownloadDamaged(name=remote.name)
+    try:
+        header = parse_header(start[LENGTH_BYTES:end])
+    except HeaderError as error:
+        raise NotAModelFile(name=remote.name) from error
+    if remote.size is not None and remote.size < header.size:
+        raise DownloadDamaged(name=remote.name)
+    return Contents(detect(header), SAFETENSORS)
+
+
+def look_inside(path: Path, name: str, link: Link) -> Contents:
+    """What the complete file at ``path``, to be called ``name``, is.
+
+    Raises ``DownloadError`` when it is not what it should be, ``ModelUnsafe`` or ``PickleNotInspected`` for a pickle
+    that must be set aside.
+    """
+    try:
+        with path.open("rb") as file:
+            start = file.read(FIRST_READ)
+    except OSError as error:
+        raise CannotRead(path=path, reason=error.strerror or str(error)) from error
+    if looks_like_web_page(start):
+        raise WebPageInsteadOfFile(link=link.shown)
+    suffix = split_suffix(name)[1].lower()
+    if len(start) > LENGTH_BYTES and start[LENGTH_BYTES : LENGTH_BYTES + 1] == b"{":
+        try:
+            return Contents(detect(read_header(path)), SAFETENSORS)
+        except ModelUnreadable as error:
+            if error.reason == "truncated":
+                raise DownloadDamaged(name=name) from error
+    _refuse_false_safetensors(name)
+    is_pickle = start.startswith(PICKLE_STARTS)
+    if suffix in PICKLE_SUFFIXES and not is_pickle:
+        raise NotAModelFile(name=name)
+    if is_pickle and (suffix in PICKLE_SUFFIXES or not suffix):
+        return Contents(detect(pickle_header(path, name)), "" if suffix else ".pt")
+    return Contents(Detected(ModelKind.OTHER, ModelFamily.UNKNOWN, 0))
+
+
+def pickle_header(path: Path, name: str) -> TensorHeader:
+    """Names and shapes of the tensors in the pickle at ``path``: torch's weights-only loader reads it in a child.
+
+    Raises ``ModelUnsafe`` when torch refuses it, ``DownloadDamaged`` when it is broken, ``PickleNotInspected`` when it
+    could not be read in time or memory.
+    """
+    # -P: the probe's own folder must not shadow the standard library. The child gets no keys.
+    command = [sys.executable, "-P", str(Path(__file__).with_name("pickle_probe.py")), str(path)]
+    environment = {key: value for key, value in os.environ.items() if "TOKEN" not in key and "KEY" not in key}
+    environment |= {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
+    try:
+        done = subprocess.run(
+            command, env=environment, capture_output=True, timeout=PROBE_TIMEOUT, check=False, stdin=subprocess.DEVNULL
+        )
+        answer = json.loads(done.stdout)
+    except (subprocess.TimeoutExpired, OSError, ValueError) as error:
+        _log.warning("pickle probe of %s failed: %s", name, type(error).__name__)
+        raise PickleNotInspected(path=path) from error
+    if "refused" in answer:
+        _log.warning("torch refused %s: %s", name, answer["refused"])
+        raise ModelUnsafe(path=path)
+    if "damaged" in answer:
+        _log.warning("%s is damaged: %s", name, answer["damaged"])
+        raise DownloadDamaged(name=name)
+    return header_of_names(answer["tensors"])
+
+
+def header_of_names(tensors: Mapping[str, Any]) -> TensorHeader:
+    """A header with the given names and shapes, wrappers such as ``state_dict.`` taken off, for ``detect``."""
+    found: dict[str, TensorInfo] = {}
+    for name, shape in tensors.items():
+        bare = name
+        for wrapper in WRAPPERS:
+            bare = bare.removeprefix(wrapper)
+        found[bare] = TensorInfo(dtype="F32", shape=tuple(shape), start=0, end=0)
+    return TensorHeader(tensors=found)
+
+
+def looks_like_web_page(start: bytes) -> bool:
+    """Whether a file's first bytes are those of an HTML or XML page."""
+    text = start[:512].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    return text.startswith((b"<!doctype", b"<html", b"<head", b"<?xml", b"<error", b"<!--"))
+
+
+def _refuse_false_safetensors(name: str) -> None:
+    if name.lower().endswith(SAFETENSORS):
+        raise NotAModelFile(name=name)
+
+
+def _range(web: Web, remote: RemoteFile, start: int, count: int) -> bytes | None:
+    """``count`` bytes from ``start`` (fewer at the file's end), or None when the server does not give them."""
+    with web.get(remote.url, {"Range": f"bytes={start}-{start + count - 1}"}, remote.key) as answer:
+        return answer.read(count) if _serves(answer, start) else None
+
+
+def _serves(answer: Answer, start: int) -> bool:
+    return answer.status == 206 and answer.content_range[0] == start and not answer.is_web_page

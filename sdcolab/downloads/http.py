@@ -1,0 +1,406 @@
+"""The one door to the network: redirects by hand, keys only to their own hosts, no visits to private addresses.
+
+``requests`` follows redirects itself and drops ``Authorization`` when the host changes; here every hop is checked
+before it is made, because a hop may also lead to this computer's own network, or drop from https to http.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import json
+import socket
+import weakref
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+from urllib.parse import urljoin, urlsplit
+
+import requests
+import requests.adapters
+import urllib3.connection
+import urllib3.connectionpool
+import urllib3.exceptions
+
+from sdcolab import __version__
+from sdcolab.core.errors import (
+    AccessDenied,
+    DownloadError,
+    HostUnreachable,
+    InsecureLink,
+    LinkGone,
+    LinkNotFound,
+    NotALink,
+    PrivateAddress,
+    RegionBlocked,
+    ServerFailed,
+    TooManyRedirects,
+    TooManyRequests,
+)
+from sdcolab.core.events import CancelToken
+from sdcolab.downloads.links import redacted
+
+USER_AGENT = f"sdcolab/{__version__}"
+"""Names us. Civitai sends anything that looks like a browser to its login page (hechos/lanzadores.md 4a)."""
+
+MAX_REDIRECTS = 10
+MAX_ANSWER_BYTES = 8_000_000
+"""Largest API answer or error page that is read, in bytes."""
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long to wait and how often to try again. Times in seconds."""
+
+    attempts: int = 5
+    """Consecutive failures before giving up (1 = never retry)."""
+    first_pause: float = 1.0
+    """Pause after the first failure; it doubles after each further one."""
+    longest_pause: float = 30.0
+    """No pause is longer, and a server that asks for a longer one (Retry-After) is reported instead."""
+    connect_timeout: float = 15.0
+    read_timeout: float = 30.0
+    """Silence on a connection before it counts as failed."""
+    slow_window: float = 60.0
+    slow_rate: float = 1024.0
+    """A transfer below this many bytes per second over the window counts as failed."""
+    useful_bytes: int = 65_536
+    """An attempt that brought at least this much clears the count of failures."""
+
+    def pause(self, failures: int) -> float:
+        """Pause after the given number of consecutive failures (>= 1)."""
+        return min(self.longest_pause, self.first_pause * 2.0 ** (failures - 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Bearer:
+    """A key, and the origins (scheme, host, port) it may be sent to. It never appears in a repr."""
+
+    token: str = field(repr=False)
+    origins: frozenset[tuple[str, str, int]]
+
+    def goes_to(self, url: str) -> bool:
+        """Whether ``url`` belongs to the key's own site."""
+        return origin(url) in self.origins
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """The user's keys. They never appear in a repr; an empty string counts as no key."""
+
+    huggingface: str | None = field(default=None, repr=False)
+    civitai: str | None = field(default=None, repr=False)
+
+
+def bearer(token: str | None, *urls: str) -> Bearer | None:
+    """``token`` bound to the origins of ``urls``; None when there is no usable token (empty, or not one plain word)."""
+    clean = (token or "").strip()
+    if not clean or not clean.isascii() or not clean.isprintable() or " " in clean:
+        return None
+    return Bearer(clean, frozenset(origin(url) for url in urls))
+
+
+def origin(url: str) -> tuple[str, str, int]:
+    """Scheme, host and port of ``url``."""
+    parts = urlsplit(url)
+    port = parts.port or {"https": 443, "http": 80}.get(parts.scheme, 0)
+    return parts.scheme.lower(), (parts.hostname or "").lower(), port
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """One request of a chain of redirects. ``url`` may be signed and is never shown."""
+
+    url: str = field(repr=False)
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    """Case-insensitive."""
+
+
+class Answer:
+    """The last answer of a chain of redirects, its body unread. Leaving its ``with`` block closes it."""
+
+    def __init__(self, response: requests.Response, hops: tuple[Hop, ...]) -> None:
+        self._response = response
+        self.hops = hops
+        self.url = hops[-1].url
+        self.status = hops[-1].status
+        self.headers = hops[-1].headers
+
+    def __enter__(self) -> Answer:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._response.close()
+
+    @property
+    def host(self) -> str:
+        """Host that gave the answer."""
+        return origin(self.url)[1]
+
+    @property
+    def is_web_page(self) -> bool:
+        """Whether the body is declared as HTML."""
+        return "html" in self.headers.get("Content-Type", "").lower()
+
+    @property
+    def length(self) -> int | None:
+        """Declared length of the body in bytes, or None."""
+        return as_size(self.headers.get("Content-Length"))
+
+    @property
+    def content_range(self) -> tuple[int | None, int | None]:
+        """First byte and whole length from ``Content-Range: bytes 5-9/10`` (RFC 9110 14.4); None where unknown."""
+        unit, _, rest = self.headers.get("Content-Range", "").strip().partition(" ")
+        span, _, total = rest.partition("/")
+        if unit.lower() != "bytes":
+            return None, None
+        return as_size(span.partition("-")[0]), as_size(total)
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds the server asks to wait (``Retry-After``, or ``t=`` of huggingface's ``RateLimit``), or None."""
+        seconds = as_size(self.headers.get("Retry-After"))
+        if seconds is None:
+            fields = self.headers.get("RateLimit", "").replace(",", ";").split(";")
+            named = [value for key, _, value in (item.strip().partition("=") for item in fields) if key == "t"]
+            seconds = as_size(named[0]) if named else None
+        return float(seconds) if seconds is not None else None
+
+    def chunks(self, size: int) -> Iterator[bytes]:
+        """The raw body in pieces of at most ``size`` bytes, each as soon as it is here.
+
+        Raises ``HostUnreachable`` when the connection breaks before the declared end.
+        """
+        try:
+            while data := self._response.raw.read1(size, decode_content=False):
+                yield data
+        except (urllib3.exceptions.ReadTimeoutError, TimeoutError) as error:
+            raise HostUnreachable(host=self.host, reason="timeout") from error
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise HostUnreachable(host=self.host, reason="connection") from error
+
+    def read(self, limit: int) -> bytes:
+        """The first ``limit`` bytes of the body (fewer if it is shorter)."""
+        data = bytearray()
+        for chunk in self.chunks(min(limit, 65_536)):
+            data += chunk
+            if len(data) >= limit:
+                break
+        return bytes(data[:limit])
+
+    def json(self) -> Any:
+        """The body as JSON, or None when it is not JSON or larger than ``MAX_ANSWER_BYTES``."""
+        try:
+            return json.loads(self.read(MAX_ANSWER_BYTES))
+        except (ValueError, RecursionError):
+            return None
+
+
+class Web:
+    """Makes requests for one link at a time. ``trusted_hosts`` may be private addresses and may use plain http."""
+
+    def __init__(
+        self, session: requests.Session, patience: Patience, trusted_hosts: frozenset[str] = frozenset()
+    ) -> None:
+        self._session = session
+        self.patience = patience
+        self._trusted = frozenset(host.lower() for host in trusted_hosts)
+
+    def get(self, url: str, headers: Mapping[str, str] | None = None, key: Bearer | None = None) -> Answer:
+        """GET ``url``, following redirects. ``key`` is sent to its own origins only, whatever the redirects.
+
+        Raises ``DownloadError`` when there is no HTTP answer; any status is an answer.
+        """
+        hops: list[Hop] = []
+        while len(hops) <= MAX_REDIRECTS:
+            self.check(url)
+            sent = {"User-Agent": USER_AGENT, "Accept": "*/*", "Accept-Encoding": "identity", **(headers or {})}
+            if key and key.goes_to(url):
+                sent["Authorization"] = f"Bearer {key.token}"
+            response = self._request(url, sent)
+            hops.append(Hop(url, response.status_code, response.headers))
+            target = self._session.get_redirect_target(response)
+            if not target:
+                return Answer(response, tuple(hops))
+            response.close()
+            url = urljoin(url, target)
+        raise TooManyRedirects(host=origin(hops[0].url)[1])
+
+    def check(self, url: str) -> None:
+        """Refuse an address that must not be visited: ``InsecureLink``, ``PrivateAddress`` or ``NotALink``.
+
+        Names are checked again, as addresses, once connected (``GuardedSession``).
+        """
+        try:
+            scheme, host, _ = origin(url)
+        except ValueError as error:
+            raise NotALink(text=redacted(url)) from error
+        if host in self._trusted:
+            return
+        if scheme == "http":
+            raise InsecureLink(link=redacted(url))
+        if scheme != "https" or not host:
+            raise NotALink(text=redacted(url))
+        if host == "localhost" or host.endswith((".localhost", ".local", ".internal")) or is_private(host):
+            raise PrivateAddress(host=host)
+
+    def _request(self, url: str, headers: Mapping[str, str]) -> requests.Response:
+        host = origin(url)[1]
+        timeouts = (self.patience.connect_timeout, self.patience.read_timeout)
+        # Hosts that the operator named are reached directly, never through the system's proxy.
+        proxies = {"no_proxy": host} if host in self._trusted else None
+        try:
+            return self._session.get(
+                url, headers=dict(headers), stream=True, allow_redirects=False, timeout=timeouts, proxies=proxies
+            )
+        except requests.exceptions.SSLError as error:
+            raise HostUnreachable(host=host, reason="certificate") from error
+        except requests.exceptions.Timeout as error:
+            raise HostUnreachable(host=host, reason="timeout") from error
+        except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, UnicodeError) as error:
+            raise NotALink(text=redacted(url)) from error
+        except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
+            raise HostUnreachable(host=host, reason=_reason(error)) from error
+
+
+def retrying(patience: Patience, cancel: CancelToken, call: Callable[[], Result]) -> Result:
+    """``call()``, again after a pause while it fails in ways that pass (no connection, 5xx, short 429).
+
+    Raises the last error, or ``Cancelled``.
+    """
+    failures = 0
+    while True:
+        cancel.raise_if_cancelled()
+        try:
+            return call()
+        except (HostUnreachable, ServerFailed, TooManyRequests) as error:
+            failures += 1
+            pause = pause_before_retry(patience, error, failures)
+            if pause is None:
+                raise
+            cancel.wait(pause)
+
+
+def pause_before_retry(patience: Patience, error: DownloadError, failures: int) -> float | None:
+    """Seconds to wait after ``failures`` consecutive failures, or None when trying again is no use."""
+    if failures >= patience.attempts or (isinstance(error, HostUnreachable) and error.reason == "certificate"):
+        return None
+    pause = patience.pause(failures)
+    if isinstance(error, TooManyRequests) and error.seconds is not None:
+        return max(pause, error.seconds) if error.seconds <= patience.longest_pause else None
+    return pause
+
+
+def error_for_status(answer: Answer, link: str) -> DownloadError | None:
+    """What an HTTP status means for the user, or None when it is a success. ``link`` is a shown address."""
+    status = answer.status
+    if status in (200, 206):
+        return None
+    if status in (401, 403, 407):
+        return AccessDenied(link=link)
+    if status in (400, 404, 405):
+        return LinkNotFound(link=link)
+    if status == 410:
+        return LinkGone(link=link)
+    if status == 429:
+        return TooManyRequests(host=answer.host, seconds=answer.retry_after)
+    if status == 451:
+        return RegionBlocked(host=answer.host)
+    return ServerFailed(host=answer.host, status=status)
+
+
+def as_size(text: str | None) -> int | None:
+    """A non-negative decimal number from a header, or None."""
+    clean = (text or "").strip()
+    return int(clean) if clean.isascii() and clean.isdigit() and len(clean) <= 18 else None
+
+
+def is_private(host: str) -> bool:
+    """Whether ``host`` is an IP address that is not on the public internet. Names are never private here."""
+    try:
+        address = ipaddress.ip_address(host.strip("[]").partition("%")[0])
+    except ValueError:
+        return False
+    if isinstance(address, ipaddress.IPv6Address):
+        inner = address.ipv4_mapped or address.sixtofour
+        if address in ipaddress.ip_network("64:ff9b::/96"):
+            inner = ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
+        address = inner or address
+    return not address.is_global or address.is_multicast
+
+
+class GuardedSession(requests.Session):
+    """A session that hangs up before sending anything when a name turns out to be a private address.
+
+    The check is made on the connected socket, so a name that changes its address in between gains nothing. It never
+    takes passwords from ``.netrc``. Through a proxy, the proxy decides what may be reached.
+    """
+
+    def __init__(self, trusted_hosts: frozenset[str] = frozenset()) -> None:
+        super().__init__()
+        self.auth = _no_password
+        self._sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
+        adapter = _GuardedAdapter(frozenset(host.lower() for host in trusted_hosts), self._sockets)
+        self.mount("https://", adapter)
+        self.mount("http://", adapter)
+
+    def abort(self) -> None:
+        """Break every open connection, from another thread: whoever waits for data gets an error now."""
+        for opened in list(self._sockets):
+            with contextlib.suppress(OSError):
+                opened.shutdown(socket.SHUT_RDWR)
+
+
+def _no_password(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request
+
+
+class _GuardedAdapter(requests.adapters.HTTPAdapter):
+    """Checks each new direct connection, and remembers its socket in ``sockets``."""
+
+    def __init__(self, trusted: frozenset[str], sockets: weakref.WeakSet[socket.socket]) -> None:
+        self._trusted = trusted
+        self._sockets = sockets
+        super().__init__()
+
+    def admit(self, connection: urllib3.connection.HTTPConnection) -> None:
+        """Look at who answered. Raises ``PrivateAddress``."""
+        opened = connection.sock
+        if opened is None:
+            return
+        if connection.host.lower() not in self._trusted and is_private(str(opened.getpeername()[0])):
+            connection.close()
+            raise PrivateAddress(host=connection.host)
+        self._sockets.add(opened)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        """Called by the base class: the same pools, with connections that look at who answered."""
+        super().init_poolmanager(*args, **kwargs)
+        adapter = self
+
+        class Plain(urllib3.connection.HTTPConnection):
+            def connect(self) -> None:
+                super().connect()
+                adapter.admit(self)
+
+        class Secure(urllib3.connection.HTTPSConnection):
+            def connect(self) -> None:
+                super().connect()
+                adapter.admit(self)
+
+        class PlainPool(urllib3.connectionpool.HTTPConnectionPool):
+            ConnectionCls = Plain  # pyright: ignore[reportAssignmentType] - as urllib3 itself does
+
+        class SecurePool(urllib3.connectionpool.HTTPSConnectionPool):
+            ConnectionCls = Secure  # pyright: ignore[reportAssignmentType]
+
+        self.poolmanager.pool_classes_by_scheme = {"http": PlainPool, "https": SecurePool}
+
+
+def _reason(error: BaseException) -> str:
+    inner = error.args[0] if error.args else None
+    cause = getattr(inner, "reason", inner)
+    return "dns" if isinstance(cause, urllib3.exceptions.NameResolutionError) else "connection"

@@ -1,0 +1,193 @@
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sdcolab.core.detect import NATIVE_SIZES, Detected, ModelFamily, ModelKind, detect
+from sdcolab.core.tensors import TensorHeader, TensorInfo
+
+
+def found(shapes: Mapping[str, Sequence[int]], metadata: Mapping[str, str] | None = None) -> Detected:
+    tensors = {name: TensorInfo("F16", tuple(shape), 0, 0) for name, shape in shapes.items()}
+    return detect(TensorHeader(tensors=tensors, metadata=dict(metadata or {})))
+
+
+UNET = "model.diffusion_model."
+TO_K = "input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight"
+VAE = {"first_stage_model.encoder.conv_in.weight": (128, 3, 3, 3), "first_stage_model.decoder.conv_in.weight": (1,)}
+KOHYA = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn2_to_k"
+CASES: list[tuple[str, Mapping[str, Sequence[int]], ModelKind, ModelFamily]] = [
+    (
+        "SD1",
+        {UNET + TO_K: (320, 768), **VAE, "cond_stage_model.transformer.text_model.final_layer_norm.bias": (768,)},
+        ModelKind.CHECKPOINT,
+        ModelFamily.SD1,
+    ),
+    (
+        "SD2",
+        {UNET + TO_K: (320, 1024), **VAE, "cond_stage_model.model.ln_final.bias": (1024,)},
+        ModelKind.CHECKPOINT,
+        ModelFamily.SD2,
+    ),
+    (
+        "SDXL",
+        {UNET + TO_K: (640, 2048), **VAE, "conditioner.embedders.1.model.ln_final.bias": (1280,)},
+        ModelKind.CHECKPOINT,
+        ModelFamily.SDXL,
+    ),
+    (
+        "refiner",
+        {UNET + TO_K: (768, 1280), **VAE, "conditioner.embedders.0.model.ln_final.bias": (1280,)},
+        ModelKind.CHECKPOINT,
+        ModelFamily.SDXL_REFINER,
+    ),
+    ("SD3", {UNET + "joint_blocks.0.x": (1,)}, ModelKind.CHECKPOINT, ModelFamily.SD3),
+    ("Flux", {"double_blocks.0.img_attn.qkv.weight": (1,)}, ModelKind.CHECKPOINT, ModelFamily.FLUX),
+    ("UNet alone", {UNET + TO_K: (320, 768)}, ModelKind.CHECKPOINT, ModelFamily.SD1),
+    ("kohya LoRA", {f"{KOHYA}.lora_down.weight": (8, 768)}, ModelKind.LORA, ModelFamily.SD1),
+    ("kohya LoRA for SD2", {f"{KOHYA}.lora_down.weight": (8, 1024)}, ModelKind.LORA, ModelFamily.SD2),
+    (
+        "kohya LoRA for SDXL",
+        {"lora_unet_input_blocks_4_1_proj_in.lora_down.weight": (8, 640)},
+        ModelKind.LORA,
+        ModelFamily.SDXL,
+    ),
+    ("LoHa", {f"{KOHYA}.hada_w1_a": (320, 8), f"{KOHYA}.hada_w1_b": (8, 768)}, ModelKind.LORA, ModelFamily.SD1),
+    ("LoKr", {f"{KOHYA}.lokr_w1": (4, 4), f"{KOHYA}.lokr_w2": (80, 192)}, ModelKind.LORA, ModelFamily.UNKNOWN),
+    (
+        "text encoder LoRA",
+        {"lora_te_text_model_encoder_layers_0_self_attn_q_proj.lora_down.weight": (8, 768)},
+        ModelKind.LORA,
+        ModelFamily.SD1,
+    ),
+    (
+        "diffusers LoRA",
+        {"unet.down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_k.lora_A.weight": (8, 768)},
+        ModelKind.LORA,
+        ModelFamily.SD1,
+    ),
+    (
+        "old diffusers LoRA",
+        {"down_blocks.0.attentions.0.transformer_blocks.0.attn2.processor.to_k_lora.down.weight": (4, 768)},
+        ModelKind.LORA,
+        ModelFamily.SD1,
+    ),
+    (
+        "Flux LoRA",
+        {"transformer.single_transformer_blocks.0.attn.to_k.lora_A.weight": (8, 3072)},
+        ModelKind.LORA,
+        ModelFamily.FLUX,
+    ),
+    ("VAE", {"encoder.conv_in.weight": (1,), "decoder.conv_in.weight": (1,)}, ModelKind.VAE, ModelFamily.UNKNOWN),
+    ("VAE with its checkpoint's names", VAE, ModelKind.VAE, ModelFamily.UNKNOWN),
+    ("embedding", {"emb_params": (75, 768)}, ModelKind.EMBEDDING, ModelFamily.SD1),
+    ("embedding in SD2's width", {"emb_params": (8, 1024)}, ModelKind.EMBEDDING, ModelFamily.SD2),
+    ("A1111 embedding", {"string_to_param.*": (8, 768)}, ModelKind.EMBEDDING, ModelFamily.SD1),
+    ("diffusers concept", {"<gato>": (768,)}, ModelKind.EMBEDDING, ModelFamily.SD1),
+    ("SDXL embedding", {"clip_l": (8, 768), "clip_g": (8, 1280)}, ModelKind.EMBEDDING, ModelFamily.SDXL),
+    (
+        "ControlNet",
+        {"control_model.input_hint_block.0.weight": (16, 3, 3, 3), f"control_model.{TO_K}": (320, 768)},
+        ModelKind.CONTROLNET,
+        ModelFamily.SD1,
+    ),
+    (
+        "bare ControlNet for SD2",
+        {"input_hint_block.0.weight": (16, 3, 3, 3), TO_K: (320, 1024)},
+        ModelKind.CONTROLNET,
+        ModelFamily.SD2,
+    ),
+    (
+        "diffusers ControlNet",
+        {
+            "controlnet_cond_embedding.conv_in.weight": (16, 3, 3, 3),
+            "down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_k.weight": (320, 768),
+        },
+        ModelKind.CONTROLNET,
+        ModelFamily.SD1,
+    ),
+    (
+        "SDXL ControlNet",
+        {"controlnet_cond_embedding.conv_in.weight": (16, 3, 3, 3), "add_embedding.linear_1.bias": (1280,)},
+        ModelKind.CONTROLNET,
+        ModelFamily.SDXL,
+    ),
+    (
+        "T2I-Adapter",
+        {"conv_in.weight": (320, 192, 3, 3), "body.0.block1.weight": (1,)},
+        ModelKind.CONTROLNET,
+        ModelFamily.SD1,
+    ),
+    (
+        "T2I-Adapter for SDXL",
+        {"adapter.conv_in.weight": (320, 768, 3, 3), "adapter.body.0.resnets.0.block1.weight": (1,)},
+        ModelKind.CONTROLNET,
+        ModelFamily.SDXL,
+    ),
+    ("Control-LoRA", {"lora_controlnet": ()}, ModelKind.CONTROLNET, ModelFamily.UNKNOWN),
+    (
+        "IP-Adapter",
+        {"image_proj.proj.weight": (1,), "ip_adapter.1.to_k_ip.weight": (320, 768)},
+        ModelKind.CONTROLNET,
+        ModelFamily.UNKNOWN,
+    ),
+    ("ESRGAN", {"model.0.weight": (64, 3, 3, 3)}, ModelKind.UPSCALER, ModelFamily.UNKNOWN),
+    ("new ESRGAN, SwinIR, DAT", {"conv_first.weight": (64, 3, 3, 3)}, ModelKind.UPSCALER, ModelFamily.UNKNOWN),
+    ("compact", {"body.0.weight": (64, 3, 3, 3), "body.1.weight": (64,)}, ModelKind.UPSCALER, ModelFamily.UNKNOWN),
+    ("ScuNET", {"m_head.0.weight": (64, 3, 3, 3)}, ModelKind.UPSCALER, ModelFamily.UNKNOWN),
+    ("hypernetwork", {"768.0.linear.0.weight": (1536, 768)}, ModelKind.HYPERNETWORK, ModelFamily.UNKNOWN),
+    ("something else", {"text_model.x": (3, 4), "y": (1,)}, ModelKind.OTHER, ModelFamily.UNKNOWN),
+    ("nothing", {}, ModelKind.OTHER, ModelFamily.UNKNOWN),
+]
+
+
+@pytest.mark.parametrize(("shapes", "kind", "family"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
+def test_detect(shapes: Mapping[str, Sequence[int]], kind: ModelKind, family: ModelFamily) -> None:
+    detected = found(shapes)
+    assert (detected.kind, detected.family) == (kind, family)
+    assert detected.native_size == NATIVE_SIZES[family]
+
+
+@pytest.mark.parametrize(
+    ("declared", "family"),
+    [
+        ({"ss_base_model_version": "sd_v1"}, ModelFamily.SD1),
+        ({"ss_base_model_version": "sd_v2"}, ModelFamily.SD2),
+        ({"ss_base_model_version": "sdxl_base_v1-0"}, ModelFamily.SDXL),
+        ({"modelspec.architecture": "stable-diffusion-v1/lora"}, ModelFamily.SD1),
+        ({"modelspec.architecture": "stable-diffusion-xl-v1-base/lora"}, ModelFamily.SDXL),
+        ({"modelspec.architecture": "flux-1-dev/lora"}, ModelFamily.FLUX),
+    ],
+)
+def test_metadata_tells_the_family_of_a_lora_whose_shapes_do_not(
+    declared: Mapping[str, str], family: ModelFamily
+) -> None:
+    assert found({f"{KOHYA}.lokr_w1": (4, 4)}, declared).family is family
+
+
+def test_shapes_win_over_metadata() -> None:
+    declared = {"ss_base_model_version": "sdxl_base_v1-0"}
+    assert found({f"{KOHYA}.lora_down.weight": (8, 768)}, declared).family is ModelFamily.SD1
+
+
+def test_resolution_from_metadata() -> None:
+    assert found({UNET + TO_K: (320, 768)}, {"modelspec.resolution": "128x128"}).native_size == 128
+    assert found({UNET + TO_K: (320, 768)}, {"modelspec.resolution": "enorme"}).native_size == 512
+
+
+@settings(deadline=None)
+@given(st.dictionaries(st.text(), st.lists(st.integers(0, 5000), max_size=5)), st.dictionaries(st.text(), st.text()))
+def test_never_fails(shapes: dict[str, list[int]], metadata: dict[str, str]) -> None:
+    found(shapes, metadata)
+
+
+INTERESTING = [name for case in CASES for name in case[1]]
+
+
+@settings(deadline=None)
+@given(st.dictionaries(st.sampled_from(INTERESTING), st.lists(st.integers(0, 9), max_size=4)))
+def test_never_fails_on_odd_shapes_of_known_names(shapes: dict[str, list[int]]) -> None:
+    found(shapes)

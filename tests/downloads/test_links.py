@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sdcolab.core.detect import ModelKind
+from sdcolab.core.errors import NotALink
+from sdcolab.downloads.links import Link, parse_links, redacted, shown_text, without_secrets
+
+
+def urls(text: str) -> list[str]:
+    return [entry.url if isinstance(entry, Link) else f"!{entry.text}" for entry in parse_links(text)]
+
+
+A, B, C = "https://a.example/x.safetensors", "https://b.example/y.ckpt", "https://c.example/z"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{A},{B},{C}",
+        f"{A}, {B},\n{C}",
+        f"{A} {B}\t{C}",
+        f"{A}\r\n{B}\r\n\r\n{C}\n",
+        f",,{A};{B} ,, {C},",
+        f"{A}{B} {C}",
+    ],
+)
+def test_separators(text: str) -> None:
+    assert urls(text) == [A, B, C]
+
+
+def test_nothing() -> None:
+    assert parse_links("") == parse_links(" \n,, # solo un comentario\n") == ()
+
+
+def test_duplicates_collapse_in_order() -> None:
+    assert urls(f"{B} {A} {B} {A.replace('https://a', 'HTTPS://A')}") == [B, A]
+
+
+def test_comments() -> None:
+    assert urls(f"# mis modelos\n{A} # el bueno, {B}\n{C}#AOM3") == [A, f"{C}#AOM3"]
+
+
+def test_bad_items_are_named_and_do_not_hide_good_ones() -> None:
+    assert urls(f"hola {A} ftp://x/y javascript:alert(1)") == ["!hola", A, "!ftp://x/y", "!javascript:alert(1"]
+
+
+@pytest.mark.parametrize("bad", ["https://", "https:///x", "http://[::1", "https://h:99999/x", "https://" + "a" * 9000])
+def test_unusable_addresses(bad: str) -> None:
+    (entry,) = parse_links(bad)
+    assert isinstance(entry, NotALink)
+
+
+@pytest.mark.parametrize("wrapped", [f"<{A}>", f"«{A}»", f'"{A}"', f"({A})", f"`{A}`", f"[modelo]({A})", f"{A}."])
+def test_wrappers_are_taken_off(wrapped: str) -> None:
+    assert urls(wrapped) == [A]
+
+
+def test_links_inside_links_stay() -> None:
+    inside = "https://proxy.example/?url=https://a.example/x"
+    assert urls(inside) == [inside]
+
+
+def test_known_sites_without_scheme_and_air() -> None:
+    assert urls("civitai.com/models/5 urn:air:sd1:lora:civitai:12@34") == [
+        "https://civitai.com/models/5",
+        "https://civitai.com/models/12?modelVersionId=34",
+    ]
+
+
+def test_a_word_before_the_link_says_what_it_is() -> None:
+    links = parse_links(f"lora:{A} VAE: {B} $ckpt:{C} lora:urn:air:sd1:lora:civitai:12@34 cosa:{A}")
+    assert [getattr(link, "kind", None) for link in links] == [
+        ModelKind.LORA,
+        ModelKind.VAE,
+        ModelKind.CHECKPOINT,
+        ModelKind.LORA,
+        None,
+    ]
+    assert isinstance(links[-1], NotALink)
+    assert urls(f"Enlaces: {A}") == ["!Enlaces:", A]
+
+
+def test_spaces_and_letters_are_escaped_once() -> None:
+    assert urls("https://a.example/añ%20o.safetensors") == ["https://a.example/a%C3%B1%20o.safetensors"]
+
+
+def test_redacted_drops_keys_users_and_signatures() -> None:
+    shown = redacted(
+        "https://ana:clave@civitai.com/api/download/models/5?type=Model&token=SECRETO&X-Amz-Signature=ff#f"
+    )
+    assert shown == "https://civitai.com/api/download/models/5?type=Model&…"
+    assert "clave" not in shown
+
+
+def test_a_pasted_key_is_not_repeated() -> None:
+    key = "0123456789abcdef0123456789abcdef"
+    (entry,) = parse_links(key)
+    assert isinstance(entry, NotALink)
+    assert key not in entry.text
+    assert "hf_abcdefghijklmnopqrstuvwxyz" not in shown_text("token=hf_abcdefghijklmnopqrstuvwxyz")
+
+
+def test_repr_of_a_link_is_redacted() -> None:
+    assert "SECRETO" not in repr(Link("https://civitai.com/x?token=SECRETO"))
+
+
+def test_without_secrets() -> None:
+    assert without_secrets("https://u:p@civitai.com/x?type=LoRA&token=K#f") == ("https://civitai.com/x?type=LoRA", "K")
+    assert without_secrets("https://a.example/x?b=%2F") == ("https://a.example/x?b=%2F", None)
+
+
+@given(st.text())
+def test_any_text_is_read(text: str) -> None:
+    for entry in parse_links(text):
+        if isinstance(entry, Link):
+            assert re.match(r"https?://[^\s]+$", entry.url)
+            assert len(entry.shown) <= 120
+        else:
+            assert entry.text == shown_text(entry.text) or len(entry.text) <= 60
+
+
+ADDRESSES = st.from_regex(r"\Ahttps://[a-z]{1,9}\.(?:com|red)/[a-z0-9/_-]{0,20}[a-z0-9]\Z")
+
+
+@given(st.lists(ADDRESSES, unique=True), st.data())
+def test_good_links_survive_any_separators(links: list[str], data: st.DataObject) -> None:
+    text = "".join(link + data.draw(st.sampled_from([",", " ", "\n", ", ", "\r\n", ";", " ,\n"])) for link in links)
+    assert urls(text) == links
+
+
+@given(st.text(min_size=1), st.text(min_size=1))
+def test_redacting_never_fails(path: str, value: str) -> None:
+    assert len(redacted(f"https://h.example/{path}?token={value}")) <= 120
+    assert "\n" not in redacted(f"https://h.example/{path}\n?a={value}")

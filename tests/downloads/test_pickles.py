@@ -1,0 +1,140 @@
+"""Pickles are opened by torch's weights-only loader in a child process, and by nothing else."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.servers import FileServer
+
+from sdcolab.core.detect import ModelFamily, ModelKind, detect
+from sdcolab.core.errors import DownloadDamaged, ModelUnsafe, NotAModelFile
+from sdcolab.core.folders import Folders
+from sdcolab.downloads import pickle_probe
+from sdcolab.downloads.classify import header_of_names
+from sdcolab.downloads.queue import DownloadQueue, LinkStatus, report_line
+
+torch = pytest.importorskip("torch")
+Serve = Callable[..., FileServer]
+
+
+def zeros(names: dict[str, tuple[int, ...]]) -> dict[str, Any]:
+    return {name: torch.zeros(shape) for name, shape in names.items()}
+
+
+GOOD = {
+    "sd.ckpt": (
+        {
+            "state_dict": zeros(
+                {
+                    "model.diffusion_model.input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight": (32, 768),
+                    "first_stage_model.decoder.conv_in.weight": (8, 4, 3, 3),
+                    "cond_stage_model.transformer.text_model.embeddings.position_ids": (1, 77),
+                }
+            ),
+            "global_step": 5,
+        },
+        ModelKind.CHECKPOINT,
+    ),
+    "orangemix.vae.pt": (
+        {"state_dict": zeros({"encoder.conv_in.weight": (8, 3, 3, 3), "decoder.conv_in.weight": (8, 4, 3, 3)})},
+        ModelKind.VAE,
+    ),
+    "estilo.pt": ({"string_to_token": {"*": 265}, "string_to_param": {"*": torch.zeros(4, 768)}}, ModelKind.EMBEDDING),
+    "concepto.bin": ({"<gato>": torch.zeros(768)}, ModelKind.EMBEDDING),
+    "RealESRGAN.pth": ({"params_ema": zeros({"conv_first.weight": (64, 3, 3, 3)})}, ModelKind.UPSCALER),
+    "Remacri.pth": (zeros({"model.0.weight": (64, 3, 3, 3)}), ModelKind.UPSCALER),
+    "personaje.pt": (
+        zeros({"lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn2_to_k.lora_down.weight": (4, 768)}),
+        ModelKind.LORA,
+    ),
+    "control.pth": (zeros({"control_model.input_hint_block.0.weight": (16, 3, 3, 3)}), ModelKind.CONTROLNET),
+    "hyper.pt": (
+        {768: [zeros({"linear.0.weight": (1536, 768)}), zeros({"linear.0.weight": (1536, 768)})], "step": 3},
+        ModelKind.HYPERNETWORK,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", GOOD)
+@pytest.mark.parametrize("zipped", [True, False])
+def test_kinds_of_pickles(tmp_path: Path, name: str, zipped: bool) -> None:
+    content, kind = GOOD[name]
+    torch.save(content, tmp_path / name, _use_new_zipfile_serialization=zipped)
+    assert detect(header_of_names(pickle_probe.main(tmp_path / name)["tensors"])).kind is kind
+
+
+def test_pickles_land_in_their_folders(
+    direct_queue: DownloadQueue, folders: Folders, serve: Serve, tmp_path: Path
+) -> None:
+    torch.save(GOOD["sd.ckpt"][0], tmp_path / "x")
+    data = (tmp_path / "x").read_bytes()
+    server = serve({"/sd.ckpt": data, "/5": data})
+    named, nameless = direct_queue.run(f"{server.url}/sd.ckpt {server.url}/5")
+    assert (named.error, nameless.error) == (None, None)
+    assert named.path == folders.models(ModelKind.CHECKPOINT) / "sd.ckpt"
+    assert nameless.path == folders.models(ModelKind.CHECKPOINT) / "5.pt"
+    assert named.family is ModelFamily.SD1
+
+
+class Evil:
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.system, ("touch /tmp/sdcolab-evil-was-here",)
+
+
+def evil_zip(path: Path) -> None:
+    torch.save({"state_dict": torch.zeros(3), "x": Evil()}, path)
+
+
+def evil_legacy(path: Path) -> None:
+    path.write_bytes(pickle.dumps({"state_dict": Evil()}))
+
+
+@pytest.mark.parametrize("make", [evil_zip, evil_legacy])
+def test_unsafe_pickles_are_set_aside_and_not_run(
+    direct_queue: DownloadQueue, folders: Folders, serve: Serve, tmp_path: Path, make: Callable[[Path], None]
+) -> None:
+    make(tmp_path / "malo.ckpt")
+    server = serve({"/malo.ckpt": (tmp_path / "malo.ckpt").read_bytes()})
+    for _ in range(2):
+        (report,) = direct_queue.run(f"{server.url}/malo.ckpt")
+        assert report.status is LinkStatus.SET_ASIDE
+        assert report.path == folders.set_aside / "malo.ckpt"
+        assert isinstance(report.error, ModelUnsafe)
+        assert "apartados" in report_line(report)
+        assert "no es seguro" in report_line(report)
+    assert len(list(folders.set_aside.iterdir())) == 1
+    assert not Path("/tmp/sdcolab-evil-was-here").exists()
+    assert list(folders.models(ModelKind.OTHER).iterdir()) == []
+
+
+def test_zip_bomb_is_not_opened(direct_queue: DownloadQueue, folders: Folders, serve: Serve, tmp_path: Path) -> None:
+    bomb = tmp_path / "bomba.ckpt"
+    with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("bomba/data.pkl", bytes(200_000_000))
+    assert pickle_probe.main(bomb) == {"damaged": "compressed entries"}
+    server = serve({"/bomba.ckpt": bomb.read_bytes()})
+    (report,) = direct_queue.run(f"{server.url}/bomba.ckpt")
+    assert isinstance(report.error, DownloadDamaged)
+    assert [path for path in folders.root.rglob("bomba*") if path.suffix != ".lock"] == []
+
+
+@pytest.mark.parametrize("data", [b"cbuiltins\neval\n(S'print(1)'\ntR.", b"texto" * 100, bytes(100)])
+def test_what_is_no_torch_file_is_not_opened(
+    direct_queue: DownloadQueue, folders: Folders, serve: Serve, data: bytes
+) -> None:
+    server = serve({"/x.ckpt": data})
+    (report,) = direct_queue.run(f"{server.url}/x.ckpt")
+    assert isinstance(report.error, NotAModelFile)
+    assert not folders.set_aside.exists()
+
+
+def test_names_are_unwrapped() -> None:
+    header = header_of_names({"state_dict.encoder.x": [1, 2], "params_ema.conv_first.weight": [3]})
+    assert header.shape("encoder.x") == (1, 2)
+    assert header.shape("conv_first.weight") == (3,)

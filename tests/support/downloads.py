@@ -1,0 +1,18 @@
+"""Settings for download tests against loopback servers."""
+
+from __future__ import annotations
+
+from sdcolab.downloads.http import Patience
+
+HURRY = Patience(
+    attempts=4,
+    first_pause=0.01,
+    longest_pause=0.05,
+    connect_timeout=5,
+    read_timeout=0.5,
+    slow_window=1.0,
+    useful_bytes=1,
+)
+"""Retries without waiting."""
+
+LOOPBACK = frozenset({"127.0.0.1"})

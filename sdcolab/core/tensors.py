@@ -1,7 +1,7 @@
 """The safetensors header: names, shapes and types of a file's tensors, without reading the tensors.
 
-Format: 8 bytes little-endian length N, then N bytes of JSON ``{name: {dtype, shape, data_offsets}, "__metadata__": {...}}``
-(safetensors documentation, "Format"). Everything in it comes from strangers and is checked.
+Format: 8 bytes little-endian length N, then N bytes of JSON: ``{name: {dtype, shape, data_offsets}, "__metadata__":
+{...}}`` (safetensors documentation, "Format"). Everything in it comes from strangers and is checked.
 """
 
 from __future__ import annotations

@@ -6,16 +6,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 from support.downloads import HURRY, LOOPBACK
 from support.servers import FileServer
 
 from sdcolab.core.events import Event
 from sdcolab.core.folders import Folders
 from sdcolab.downloads.queue import DownloadQueue
-
-settings.register_profile("sin prisa", deadline=None)
-settings.load_profile("sin prisa")
 
 
 @pytest.fixture

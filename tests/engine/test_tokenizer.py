@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sdcolab.core.errors import PromptSyntaxError
@@ -168,7 +168,6 @@ segments = st.lists(
 
 
 @given(segments, st.integers(0, 74), st.integers(1, 80))
-@settings(deadline=None)
 def test_every_chunk_is_77_long_and_nothing_is_lost(parts: list[Segment], backtrack: int, vectors: int) -> None:
     made = chunk(parts, TOKENIZER, comma_backtrack=backtrack)
     assert all(len(part.tokens) == len(part.weights) == 77 for part in made)

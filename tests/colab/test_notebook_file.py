@@ -1,0 +1,118 @@
+"""The notebook itself: short, in Spanish, pinned, and with the guide's names (hechos/lanzadores.md 0 and 5d)."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat import NotebookNode
+
+import sdcolab
+from sdcolab.colab.session import DEMO_NAMES
+from sdcolab.core.detect import ModelKind
+from sdcolab.downloads.catalog import load_catalog, names_of_kind
+
+PATH = Path(__file__).parents[2] / "notebooks" / "stable_diffusion.ipynb"
+
+
+@pytest.fixture(scope="module")
+def notebook() -> NotebookNode:
+    loaded = nbformat.read(PATH, as_version=4)
+    nbformat.validate(loaded)
+    return loaded
+
+
+@pytest.fixture(scope="module")
+def play(notebook: NotebookNode) -> str:
+    (cell,) = [cell for cell in notebook.cells if cell.cell_type == "code" and "sdcolab.empezar" in cell.source]
+    return str(cell.source)
+
+
+def test_cells_are_short_forms(notebook: NotebookNode) -> None:
+    for cell in notebook.cells:
+        assert len(cell.source.splitlines()) <= 10
+        if cell.cell_type == "code":
+            assert cell.metadata.cellView == "form"
+            assert cell.source.startswith("#@title ")
+            ast.parse(cell.source)
+
+
+def test_form_fields_are_the_guides(play: str) -> None:
+    fields = re.findall(r"^(\w+) = .+ #@param", play, re.MULTILINE)
+    assert fields == [
+        "guardar_imagenes_en_drive",
+        "guardar_configuracion_en_drive",
+        "modelo",
+        "enlaces_adicionales",
+        "todos_modelos_controlnet",
+    ]
+    for heading in ("#@markdown ### Configuraciones", "#@markdown ### Modelos y otros recursos"):
+        assert heading in play
+    assert play.startswith("#@title Empezar aquí 🚀")
+    call = ast.parse(play).body[-1]
+    assert isinstance(call, ast.Expr)
+    assert isinstance(call.value, ast.Call)
+    assert [keyword.arg for keyword in call.value.keywords] == fields
+
+
+def test_the_list_of_models_is_the_catalogues(play: str) -> None:
+    found = re.search(r'^modelo = "(.+?)" #@param (\[.+\])$', play, re.MULTILINE)
+    assert found
+    names = json.loads(found[2])
+    assert names == [DEMO_NAMES[0], *names_of_kind(load_catalog(), ModelKind.CHECKPOINT)]
+    assert found[1] in names
+
+
+def test_one_pinned_version_and_nothing_from_a_branch(play: str, notebook: NotebookNode) -> None:
+    assert f'"sdcolab=={sdcolab.__version__}"' in play
+    assert '"--no-deps"' in play
+    assert "SDCOLAB_PAQUETE" in play
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            assert not re.search(
+                r"git\+|clone|/main|/master|curl|wget|https?://(?!…|civitai\.com/…|huggingface)", cell.source
+            )
+        else:
+            assert not re.search(r"blob/(main|master)", cell.source)
+
+
+def test_what_the_text_promises(notebook: NotebookNode) -> None:
+    text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    for words in (
+        "Copiar a mi Drive",
+        "Empezar aquí 🚀",
+        "Running on public URL",
+        "Abrir en Colab",
+        "Configuraciones",
+        "https://research.google.com/colaboratory/faq.html",
+        "Mantén abierta esta pestaña",
+    ):
+        assert words in text
+    assert "stable-diffusion-webui" not in text
+
+
+def test_controlnet_is_honest(play: str) -> None:
+    assert "todos_modelos_controlnet</code> todavía no descarga nada" in play
+
+
+def test_the_audio_is_made_here(notebook: NotebookNode) -> None:
+    cell = notebook.cells[-1]
+    assert "<audio controls loop" in cell.source
+    assert "http" not in cell.source
+    shown: list[str] = []
+    exec(
+        cell.source.replace("from IPython.display import HTML, display", "HTML = str; display = shown.append"),
+        {"shown": shown},
+    )
+    assert cell.outputs[0].data["text/html"] == shown[0]  # ready to use also while the kernel is busy
+    assert shown[0].startswith('<audio controls loop src="data:audio/wav;base64,UklGR')
+
+
+def test_nothing_of_anybody_is_saved(notebook: NotebookNode) -> None:
+    for cell in notebook.cells[:-1]:
+        assert not cell.get("outputs")
+        assert cell.get("execution_count") is None

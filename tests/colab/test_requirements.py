@@ -1,0 +1,56 @@
+"""Installing replaces nothing that the environment brings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sdcolab.colab.requirements import Verdict, ensure_installed, examine, pins, release
+from sdcolab.core.errors import PackagesMissing, PackagesTooOld
+
+COLAB = {"torch": "2.11.0+cu128", "diffusers": "0.39.0", "gradio": "6.24.0", "pillow": "11.3.0", "numpy": "2.1.3"}
+"""Some of Colab's versions (hechos/lanzadores.md 6)."""
+
+
+def test_colabs_image_is_enough() -> None:
+    wanted = ["torch>=2.6", "diffusers>=0.39", "gradio >= 6.19", "pillow", "ipywidgets>=7.7; extra == 'colab'"]
+    assert examine(wanted, COLAB.get) == Verdict((), ())
+
+
+def test_missing_and_old() -> None:
+    wanted = ["safetensors>=0.5", "gradio>=6.30", 'tomli>=2; python_version < "3.12"', "numpy (>=3.0)"]
+    assert examine(wanted, COLAB.get) == Verdict(("safetensors>=0.5", "tomli>=2"), ("gradio (6.24.0)", "numpy (2.1.3)"))
+
+
+@pytest.mark.parametrize(
+    ("version", "numbers"),
+    [("2.11.0+cu128", (2, 11)), ("6.0", (6,)), ("1.0rc1", (1,)), ("0.41.0.dev0", (0, 41)), ("", ())],
+)
+def test_versions(version: str, numbers: tuple[int, ...]) -> None:
+    assert release(version) == numbers
+
+
+def test_only_what_is_missing_is_installed_with_everything_else_pinned() -> None:
+    asked: list[list[str]] = []
+    constraints: list[str] = []
+
+    def pip(arguments: list[str]) -> int:
+        asked.append(arguments)
+        constraints.extend(Path(arguments[arguments.index("-c") + 1]).read_text().splitlines())
+        return 0
+
+    assert ensure_installed(["gradio>=6.19", "safetensors>=0.5"], COLAB.get, pip) == ("safetensors>=0.5",)
+    assert asked[0][0] == "install"
+    assert asked[0][-1] == "safetensors>=0.5"
+    assert "--upgrade" not in asked[0]
+    assert set(pins()) == set(constraints)
+    assert any(pin.startswith("pytest==") for pin in constraints)
+
+
+def test_failures_are_told() -> None:
+    with pytest.raises(PackagesMissing):
+        ensure_installed(["safetensors"], COLAB.get, lambda arguments: 1)
+    with pytest.raises(PackagesTooOld):
+        ensure_installed(["gradio>=7"], COLAB.get, lambda arguments: 0)
+    assert ensure_installed(["torch"], COLAB.get, lambda arguments: 1) == ()

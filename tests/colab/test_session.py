@@ -1,0 +1,372 @@
+"""What the user reads: whole sessions with real (tiny) child processes and a host that answers as asked."""
+
+from __future__ import annotations
+
+import _thread
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from sdcolab.colab.notebook import Collaborators, StartOptions, start
+from sdcolab.colab.session import session_access, web_ending, within
+from sdcolab.colab.supervisor import RestartPolicy
+from sdcolab.core.errors import (
+    DriveDenied,
+    ProxyUnavailable,
+    SecretNoAccess,
+    SecretTimeout,
+    UnknownName,
+    WebCrashed,
+    WebKilled,
+)
+from sdcolab.core.events import BytesReceived, CancelToken, Listener
+from sdcolab.core.folders import Folders
+from sdcolab.core.messages import explain
+
+WEB = """
+import json, os, sys, time, pathlib
+print("arrancando", flush=True)
+pathlib.Path("usuario.txt").write_text(os.environ["SDCOLAB_USUARIO"] + " " + os.environ.get("HF_TOKEN", ""))
+print(json.dumps({"event": "ready", "url": "http://127.0.0.1:7860"}), flush=True)
+time.sleep(600)
+"""
+TUNNEL = """
+import json, os, sys, time
+assert "HF_TOKEN" not in os.environ and "SDCOLAB_USUARIO" not in os.environ
+print(json.dumps({"event": "public_url", "url": "https://gato.gradio.live"}), flush=True)
+time.sleep(600)
+"""
+TUNNEL_DOWN = """
+import json
+print(json.dumps({"event": "failed", "reason": "service", "detail": "Could not get share link"}), flush=True)
+"""
+
+
+@dataclass
+class FakeHost:
+    """A Colab that answers as the test wants."""
+
+    content: Path
+    is_colab: bool = True
+    drive: Path | DriveDenied | None = None
+    secrets: Mapping[str, str | Exception] = field(default_factory=dict)
+    proxy: str | None = "https://7860-x.prod.colab.dev/"
+    card: str | None = "Tesla T4, 15360 MiB"
+    asked: list[str] = field(default_factory=list)
+
+    def mount_drive(self) -> Path:
+        if isinstance(self.drive, Path):
+            return self.drive
+        raise self.drive or DriveDenied()
+
+    def secret(self, name: str) -> str | None:
+        self.asked.append(name)
+        value = self.secrets.get(name)
+        if isinstance(value, Exception):
+            raise value
+        return value
+
+    def proxy_url(self, port: int) -> str:
+        if self.proxy is None:
+            raise ProxyUnavailable()
+        return self.proxy
+
+    def gpu(self) -> str | None:
+        return self.card
+
+
+class Cell:
+    """A notebook's cell: runs sessions in this thread, keeps what they print, and interrupts them when told to."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.host = FakeHost(folder)
+        self.folders = Folders(folder / "sdcolab")
+        self.text = ""
+        self.web = WEB
+        self.tunnel = TUNNEL
+        self.environ: dict[str, str] = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parents[2])}
+        self.download: Callable[[str, Listener, CancelToken], Sequence[str]] = lambda text, listener, cancel: (text,)
+        self.tokens: Mapping[str, str] = {}
+        self.reactions: dict[str, Callable[[], object]] = {}
+        self.web_restart = RestartPolicy((0.1,), 60.0, 3)
+
+    def when(self, words: str, action: Callable[[], object] = _thread.interrupt_main) -> None:
+        """Do ``action`` the first time that something with ``words`` is printed; an interruption unless told."""
+        self.reactions[words] = action
+
+    def say(self, line: str) -> None:
+        self.text += f"{line}\n"
+        for words in [words for words in self.reactions if words in line]:
+            threading.Thread(target=self.reactions.pop(words)).start()
+
+    def run(self, options: StartOptions | None = None) -> str:
+        def make_download(tokens: Mapping[str, str]) -> Callable[[str, Listener, CancelToken], Sequence[str]]:
+            self.tokens = dict(tokens)
+            return self.download
+
+        self.text = ""
+        safety = threading.Timer(60, _thread.interrupt_main)
+        safety.start()
+        start(
+            options or StartOptions(),
+            Collaborators(
+                host=self.host,
+                folders=self.folders,
+                model_link=model_link,
+                make_download=make_download,
+                web_command=lambda port: (sys.executable, "-c", self.web),
+                tunnel_command=lambda port: (sys.executable, "-c", self.tunnel),
+                web_restart=self.web_restart,
+                tunnel_restart=RestartPolicy((0.2,), 60.0, None),
+                environ=self.environ,
+                say=self.say,
+            ),
+        )
+        safety.cancel()
+        return self.text
+
+    def pids(self) -> list[int]:
+        (path,) = (self.folders.root / ".sesion").glob("procesos-*.json")
+        return [pid for pid, _ in json.loads(path.read_text())["children"]]
+
+
+def model_link(name: str) -> str:
+    if name == "DreamShaper":
+        return "https://civitai.com/models/4384/dreamshaper"
+    raise UnknownName(kind="checkpoint", name=name, suggestions=("DreamShaper",))
+
+
+@pytest.fixture
+def cell(tmp_path: Path) -> Cell:
+    return Cell(tmp_path)
+
+
+def test_from_play_to_public_url(cell: Cell, tmp_path: Path) -> None:
+    cell.host.drive = tmp_path / "MyDrive"
+    cell.host.drive.mkdir()
+    cell.host.secrets = {"HF_TOKEN": "hf_secreto"}
+    image = cell.folders.txt2img / "2026-11-22" / "00000-1.png"
+    image.parent.mkdir(parents=True)
+    image.write_bytes(b"gato")
+    cell.when("Contraseña:")
+    text = cell.run(
+        StartOptions(images_to_drive=True, settings_to_drive=True, model="DreamShaper", links=" https://x/y ")
+    )
+    for line in (
+        "✅ Tarjeta gráfica: Tesla T4, 15360 MiB",
+        "✅ Google Drive conectado: las imágenes y la configuración se guardan en Mi unidad/sdcolab.",
+        "🔑 Claves encontradas: HF_TOKEN",
+        "https://civitai.com/models/4384/dreamshaper\nhttps://x/y\n",
+        "Running on public URL: https://gato.gradio.live\nUsuario: sdcolab  Contraseña: ",
+        "⏹️ Cerrando sdcolab…",
+        "✅ Todo está guardado en Google Drive.",
+        "👋 sdcolab está cerrado.",
+    ):
+        assert line in text
+    assert "hf_secreto" not in text
+    assert cell.tokens == {"HF_TOKEN": "hf_secreto"}
+    user = (cell.folders.temporary / "proceso" / "usuario.txt").read_text().split()
+    assert user[1] == "hf_secreto"
+    assert f"Contraseña: {user[0].removeprefix('sdcolab:')}\n" in text
+    assert (cell.host.drive / "sdcolab" / "outputs" / "txt2img-images" / "2026-11-22" / "00000-1.png").exists()
+    assert not list((cell.folders.root / ".sesion").glob("procesos-*.json"))
+
+
+def test_again_with_the_same_password(cell: Cell) -> None:
+    cell.when("Contraseña:")
+    first = cell.run()
+    cell.when("Contraseña:")
+    second = cell.run()
+    password = [text.partition("Contraseña: ")[2].partition("\n")[0] for text in (first, second)]
+    assert password[0] == password[1]
+    assert len(password[0]) >= 12
+    assert (cell.folders.root / ".sesion" / "acceso.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_killed_for_memory(cell: Cell) -> None:
+    started: list[float] = []
+
+    def kill() -> None:
+        pid = next(pid for pid in cell.pids() if "SDCOLAB_USUARIO" in Path(f"/proc/{pid}/environ").read_text())
+        started.append(time.monotonic())
+        os.kill(pid, signal.SIGKILL)
+
+    cell.when("Contraseña:", kill)
+    cell.when("vuelve a estar abierta")
+    text = cell.run()
+    assert time.monotonic() - started[0] < 10
+    assert str(explain(WebKilled())) in text
+    assert text.count("Running on public URL") == 1
+
+
+def test_gives_up_and_says_why(cell: Cell) -> None:
+    cell.web = "import sys; sys.exit('ModuleNotFoundError: No module named gradio')"
+    text = cell.run()
+    assert "3 veces seguidas" in text
+    assert text.count("se ha cerrado por un error (código 1)") == 2
+    assert "No module named gradio" in text
+
+
+def test_share_service_down(cell: Cell) -> None:
+    cell.tunnel = TUNNEL_DOWN
+    cell.when("Contraseña:", lambda: (time.sleep(3), _thread.interrupt_main()))
+    text = cell.run()
+    assert text.count("El servicio que crea el enlace público (Gradio) no responde ahora mismo.") == 1
+    assert text.count("https://7860-x.prod.colab.dev/") == 1
+    assert "Running on public URL" not in text
+
+
+def test_share_service_down_and_no_proxy(cell: Cell) -> None:
+    cell.tunnel = TUNNEL_DOWN
+    cell.host.proxy = None
+    cell.when("Colab tampoco ha dado")
+    assert "Running on public URL" not in cell.run()
+
+
+def test_the_link_dies_and_another_comes(cell: Cell) -> None:
+    cell.tunnel = (
+        "import json, os, sys, time\n"
+        "print(json.dumps({'event': 'public_url', 'url': f'https://gato{os.getpid()}.gradio.live'}), flush=True)\n"
+        "time.sleep(3); print(json.dumps({'event': 'lost'}), flush=True)"
+    )
+
+    cell.when("ha dejado de funcionar", lambda: cell.when("Contraseña:"))
+    text = cell.run()
+    assert text.count("El enlace público ha dejado de funcionar. Estoy creando otro.") == 1
+    links = [line for line in text.splitlines() if line.startswith("Running on public URL")]
+    assert len(set(links)) == 2
+
+
+def test_without_drive_it_goes_on(cell: Cell) -> None:
+    cell.host.drive = DriveDenied()
+    cell.when("Contraseña:")
+    text = cell.run(StartOptions(images_to_drive=True))
+    assert str(explain(DriveDenied())) in text
+    assert "Running on public URL" in text
+
+
+def test_advice_without_gpu_and_without_drive(cell: Cell) -> None:
+    cell.host.card = None
+    cell.when("Contraseña:")
+    text = cell.run(StartOptions(all_controlnet_models=True))
+    assert "T4 GPU" in text
+    assert "se borran al terminar la sesión" in text
+    assert "todos_modelos_controlnet estará en una próxima versión" in text
+    assert "📥" not in text
+
+
+def test_secrets_that_cannot_be_read(cell: Cell) -> None:
+    cell.host.secrets = {"CIVITAI_TOKEN": SecretTimeout(name="CIVITAI_TOKEN"), "HF_TOKEN": "no se pregunta"}
+    cell.environ["HF_TOKEN"] = "del entorno"
+    cell.when("Contraseña:")
+    text = cell.run(StartOptions(links="https://x"))
+    assert cell.tokens == {"HF_TOKEN": "del entorno"}
+    assert cell.host.asked == ["CIVITAI_TOKEN"]
+    assert "no respondió al pedirle el secreto CIVITAI_TOKEN" in text
+    cell.host.secrets = {"CIVITAI_TOKEN": SecretNoAccess(name="CIVITAI_TOKEN")}
+    cell.when("Contraseña:")
+    assert "activa «Acceso desde el cuaderno» junto a CIVITAI_TOKEN" in cell.run()
+
+
+def test_a_wrong_model_name_is_told_at_once(cell: Cell) -> None:
+    text = cell.run(StartOptions(model="DreamShapper"))
+    assert "No existe el modelo «DreamShapper». ¿Querías decir «DreamShaper»?" in text
+    assert "Abriendo" not in text
+
+
+def test_a_bug_in_the_downloads_does_not_take_the_page_away(cell: Cell) -> None:
+    def broken(text: str, listener: Listener, cancel: CancelToken) -> Sequence[str]:
+        listener(BytesReceived("a", 1, 2, 1.0))
+        raise ZeroDivisionError("división")
+
+    cell.download = broken
+    cell.when("Contraseña:")
+    text = cell.run(StartOptions(links="https://x"))
+    assert "Ha ocurrido un error que no esperábamos (ZeroDivisionError)" in text
+    assert "Running on public URL" in text
+
+
+def test_interrupting_a_download_cancels_it(cell: Cell) -> None:
+    cancelled = threading.Event()
+
+    def slow(text: str, listener: Listener, cancel: CancelToken) -> Sequence[str]:
+        if cancel.wait(30):
+            cancelled.set()
+        return ()
+
+    cell.download = slow
+    cell.when("📥", lambda: (time.sleep(0.3), _thread.interrupt_main()))
+    text = cell.run(StartOptions(links="https://x"))
+    assert cancelled.wait(5)
+    assert "Cerrando" in text
+    assert "Abriendo" not in text
+
+
+def test_outside_colab_the_local_address_is_shown(cell: Cell) -> None:
+    cell.host = replace(cell.host, is_colab=False)
+    cell.when("En este equipo: http://127.0.0.1:", lambda: (time.sleep(1), _thread.interrupt_main()))
+    assert "Running on public URL" in cell.run()
+
+
+def test_a_former_session_is_closed_first(cell: Cell) -> None:
+    from sdcolab.colab.supervisor import Roster
+
+    left = os.posix_spawn(
+        sys.executable, [sys.executable, "-c", "import time; time.sleep(600)"], os.environ, setsid=True
+    )
+    Roster(cell.folders.root / ".sesion").add(left)
+    reaper = threading.Thread(target=os.waitpid, args=(left, 0))
+    reaper.start()
+    cell.when("Contraseña:")
+    assert "He cerrado la sesión anterior" in cell.run()
+    reaper.join(5)
+    assert not reaper.is_alive()
+
+
+def test_a_second_interruption_stops_waiting_for_drive(cell: Cell, tmp_path: Path) -> None:
+    drive = tmp_path / "MyDrive"
+    drive.mkdir()
+    cell.host.drive = drive
+
+    def unplug() -> None:
+        drive.rename(tmp_path / "lejos")
+        image = cell.folders.txt2img / "2026-11-22" / "00000-1.png"
+        image.parent.mkdir(parents=True)
+        image.write_bytes(b"gato")
+        _thread.interrupt_main()
+
+    cell.when("Contraseña:", unplug)
+    cell.when("💾", lambda: (time.sleep(1), _thread.interrupt_main()))
+    text = cell.run(StartOptions(images_to_drive=True))
+    assert "Cerrado sin esperar a Google Drive (sin copiar: 1)" in text
+    assert not drive.exists()
+
+
+def test_endings() -> None:
+    assert isinstance(web_ending(-9), WebKilled)
+    assert isinstance(web_ending(137), WebKilled)
+    assert "señal SIGSEGV" in str(explain(web_ending(-11)))
+    assert isinstance(web_ending(1), WebCrashed)
+
+
+def test_access_survives_a_damaged_file(tmp_path: Path) -> None:
+    path = tmp_path / "acceso.json"
+    path.write_text("roto")
+    assert session_access(path) == session_access(path)
+
+
+def test_work_in_time_and_late() -> None:
+    assert within(None, lambda: 3) == 3
+    with pytest.raises(TimeoutError):
+        within(0.1, lambda: time.sleep(5))
+    with pytest.raises(ZeroDivisionError):
+        within(5, lambda: 1 // 0)

@@ -147,7 +147,7 @@ class _Wires:
         for button in (header.refresh_checkpoints, header.refresh_vaes):
             button.click(lambda *chosen: list_models(self._studio, *chosen), lists, lists, **_QUIET)
         size = [tab.fields["width"], tab.fields["height"]]
-        header.checkpoint.change(
+        header.checkpoint.input(  # only what the user chooses: an answer on opening the page would undo quick typing
             actions.choose_checkpoint,
             [header.checkpoint, *size, self._native],
             [*size, self._native, tab.message],

@@ -41,10 +41,13 @@ from sdcolab.downloads.classify import Contents, look_ahead, look_inside
 from sdcolab.downloads.http import GuardedSession, Patience, Tokens, Web, origin
 from sdcolab.downloads.links import Link, parse_links
 from sdcolab.downloads.names import numbered, split_suffix, with_suffix
+from sdcolab.downloads.parts import DiskSpace, Part, exclusive
 from sdcolab.downloads.providers import Provider, RemoteFile, default_providers, provider_for
-from sdcolab.downloads.transfer import CHUNK, DiskSpace, Part, Transfer, exclusive, same_content, same_file
+from sdcolab.downloads.transfer import CHUNK, Connections, Splitting, Transfer, same_content, same_file
 
 FILES_AT_ONCE = 3
+"""Files that are downloaded at the same time; each may have ``Splitting.connections`` connections, and all together not
+more than that and one for each other file."""
 MAX_SAME_NAME = 50
 """Different files that may share a name."""
 
@@ -140,6 +143,7 @@ class DownloadQueue:
         new_session: Callable[[], requests.Session] | None = None,
         patience: Patience | None = None,
         files_at_once: int = FILES_AT_ONCE,
+        splitting: Splitting | None = None,
         supported_families: frozenset[ModelFamily] = frozenset({ModelFamily.SD1}),
         free_space: Callable[[Path], int] = free_bytes,
     ) -> None:
@@ -148,11 +152,14 @@ class DownloadQueue:
         self._new_session = new_session or (lambda: GuardedSession(self._trusted))
         self._patience = patience or Patience()
         self._files_at_once = files_at_once
+        splitting = splitting or Splitting()
         self._shared = _Shared(
             folders=folders,
             providers=providers or default_providers(tokens or Tokens(), civitai_url, huggingface_url),
             supported=supported_families | {ModelFamily.UNKNOWN},
             space=DiskSpace(free_space),
+            splitting=splitting,
+            connections=Connections(splitting.connections - 1),
             claims=_Claims(),
             placing=threading.Lock(),
         )
@@ -213,6 +220,8 @@ class _Shared:
     providers: Registry[Provider]
     supported: frozenset[ModelFamily]
     space: DiskSpace
+    splitting: Splitting
+    connections: Connections
     claims: _Claims
     placing: threading.Lock
 
@@ -257,7 +266,17 @@ class _Job:
             return provider.resolve(self._link, self._web, self._cancel)
 
         meter = _Meter(name, self._teller)
-        transfer = Transfer(self._web, self._link, part, renew, self._shared.space, meter.at, self._cancel)
+        transfer = Transfer(
+            web=self._web,
+            link=self._link,
+            part=part,
+            renew=renew,
+            space=self._shared.space,
+            progress=meter.at,
+            cancel=self._cancel,
+            splitting=self._shared.splitting,
+            connections=self._shared.connections,
+        )
         remote = transfer.run(remote)
         size = part.received
         meter.finish(size)

@@ -141,8 +141,9 @@ class Answer:
 
     def abort(self) -> None:
         """End the body now, from another thread: whoever reads it gets an error or its end."""
-        with contextlib.suppress(OSError, ValueError, AttributeError):
-            self._response.raw.shutdown()  # urllib3 before 2.3 has none: the read times out instead
+        # RuntimeError: the body has ended meanwhile. AttributeError: urllib3 before 2.3; there the read times out.
+        with contextlib.suppress(OSError, ValueError, RuntimeError, AttributeError):
+            self._response.raw.shutdown()
 
     @property
     def host(self) -> str:

@@ -255,11 +255,16 @@ class _Job:
         contents = look_ahead(self._web, remote, self._link, self._cancel)
         name = _fitting_name(remote.name, contents)
         self._note(remote, contents, name)
-        folder = self._folders.models(self._kind(remote, contents))
-        part = Part(folder, name, remote.identity)
+        part = self._part(self._folders.models(self._kind(remote, contents)), name, remote.identity)
         lock_file = self._folders.temporary / "descargas" / f"{part.path.name}.lock"
         with self._shared.claims.hold(part.path, self._cancel), exclusive(lock_file, name):
             return self._already_here(remote, contents, name) or self._fetch(provider, remote, part, name)
+
+    def _part(self, folder: Path, name: str, identity: str) -> Part:
+        """The part in ``folder``, or the one that was begun elsewhere when the server told less or more of the file."""
+        places = (folder, *(self._folders.models(kind) for kind in ModelKind))
+        parts = [Part(place, name, identity) for place in places]
+        return next((part for part in parts if part.path.exists()), parts[0])
 
     def _fetch(self, provider: Provider, remote: RemoteFile, part: Part, name: str) -> LinkReport:
         def renew() -> RemoteFile:

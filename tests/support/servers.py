@@ -125,6 +125,7 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         if self.command != "HEAD":
+            self.owner.count(len(body))
             self._send_body(body, fault)
 
     def _send_body(self, body: bytes, fault: Fault) -> None:
@@ -160,6 +161,9 @@ class LoopbackServer:
     def __init__(self) -> None:
         self.seen: list[Seen] = []
         self.closing = threading.Event()
+        self.sent = 0
+        """File bytes that answers have promised."""
+        self._counting = threading.Lock()
         handler = type("BoundHandler", (Handler,), {"owner": self})
         self._server = _QuietServer(("127.0.0.1", 0), handler)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
@@ -172,6 +176,11 @@ class LoopbackServer:
         self.closing.set()
         self._server.shutdown()
         self._server.server_close()
+
+    def count(self, size: int) -> None:
+        """An answer with ``size`` bytes of a file begins."""
+        with self._counting:
+            self.sent += size
 
     def answer(self, request: Handler) -> None:
         """Reply to one request."""

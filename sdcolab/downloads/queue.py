@@ -31,6 +31,7 @@ from sdcolab.core.events import BytesReceived, CancelToken, Ended, Event, Listen
 from sdcolab.core.files import free_bytes
 from sdcolab.core.folders import Folders
 from sdcolab.core.registry import Registry
+from sdcolab.downloads.beside import save_beside
 from sdcolab.downloads.classify import Contents, look_ahead, look_inside
 from sdcolab.downloads.http import GuardedSession, Patience, Tokens, Web, origin
 from sdcolab.downloads.links import Entry, Link, LocalFile, parse_links
@@ -198,7 +199,10 @@ class _Job:
         part = self._part(self._folders.models(self._kind(remote, contents)), name, remote.identity)
         lock_file = self._folders.temporary / "descargas" / f"{part.path.name}.lock"
         with self._shared.claims.hold(part.path, self._cancel), exclusive(lock_file, name):
-            return self._already_here(remote, contents, name) or self._fetch(provider, remote, part, name)
+            report = self._already_here(remote, contents, name) or self._fetch(provider, remote, part, name)
+        if report.path and report.ok:
+            save_beside(report.path, remote, self._web, self._cancel)
+        return report
 
     def _resolve(self, provider: Provider) -> RemoteFile:
         remote = provider.resolve(self._link, self._web, self._cancel)

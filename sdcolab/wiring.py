@@ -138,6 +138,7 @@ class DownloadOutcome:
 
 def build_downloads(folders: Folders, environment: Mapping[str, str] = os.environ) -> DownloadQueue:
     """The download queue with the tokens and mirrors that ``environment`` names."""
+    from sdcolab.downloads.history import DownloadHistory
     from sdcolab.downloads.http import Tokens
     from sdcolab.downloads.queue import DownloadQueue
 
@@ -147,6 +148,7 @@ def build_downloads(folders: Folders, environment: Mapping[str, str] = os.enviro
         civitai_url=environment.get(CIVITAI_VARIABLE),
         huggingface_url=environment.get(HUGGINGFACE_VARIABLE),
         drive_root=DRIVE_ROOT,
+        history=DownloadHistory(folders.config),
     )
 
 

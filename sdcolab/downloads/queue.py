@@ -33,6 +33,7 @@ from sdcolab.core.folders import Folders
 from sdcolab.core.registry import Registry
 from sdcolab.downloads.beside import save_beside
 from sdcolab.downloads.classify import Contents, look_ahead, look_inside
+from sdcolab.downloads.history import DownloadHistory
 from sdcolab.downloads.http import GuardedSession, Patience, Tokens, Web, origin
 from sdcolab.downloads.links import Entry, Link, LocalFile, parse_links
 from sdcolab.downloads.local import LocalJob, files_at
@@ -61,7 +62,7 @@ class DownloadQueue:
     ``civitai_url`` and ``huggingface_url`` replace the official addresses (their hosts become trusted);
     ``allow_private_hosts`` names hosts that may be private addresses or use plain http. ``free_space`` tells the free
     bytes of the disk that holds a folder. ``drive_root`` is the user's Drive (``.../MyDrive``), where paths are looked
-    for too.
+    for too. ``history`` remembers what has arrived.
     """
 
     def __init__(
@@ -80,7 +81,9 @@ class DownloadQueue:
         supported_families: frozenset[ModelFamily] = frozenset({ModelFamily.SD1}),
         free_space: Callable[[Path], int] = free_bytes,
         drive_root: Path | None = None,
+        history: DownloadHistory | None = None,
     ) -> None:
+        self._history = history
         self._drive_root = drive_root
         bases = (url for url in (civitai_url, huggingface_url) if url)
         self._trusted = allow_private_hosts | {origin(url)[1] for url in bases}
@@ -147,6 +150,8 @@ class DownloadQueue:
             with sessions.open() as session:
                 web = Web(session, self._patience, self._trusted)
                 report = _Job(self._shared, entry, web, teller, cancel).run()
+        if self._history and report.ok and not isinstance(entry, NotALink):
+            self._history.remember(entry, report)
         for warning in report.warnings:
             teller.event(Warned(warning))
         teller.report(report)

@@ -41,7 +41,7 @@ from sdcolab.downloads.names import chosen_name, split_suffix, with_suffix
 from sdcolab.downloads.parts import DiskSpace, Part, exclusive
 from sdcolab.downloads.placing import free_name, move, names_in_use
 from sdcolab.downloads.providers import Provider, RemoteFile, default_providers, provider_for
-from sdcolab.downloads.report import LinkReport, LinkStatus, doubts, report_data, report_line
+from sdcolab.downloads.report import RUNS_TODAY, LinkReport, LinkStatus, doubts, report_data, report_line
 from sdcolab.downloads.transfer import Connections, Splitting, Transfer, same_content, same_file
 
 __all__ = ["DownloadQueue", "LinkReport", "LinkStatus", "report_data", "report_line"]
@@ -78,7 +78,7 @@ class DownloadQueue:
         patience: Patience | None = None,
         files_at_once: int = FILES_AT_ONCE,
         splitting: Splitting | None = None,
-        supported_families: frozenset[ModelFamily] = frozenset({ModelFamily.SD1}),
+        supported_families: frozenset[ModelFamily] = RUNS_TODAY,
         free_space: Callable[[Path], int] = free_bytes,
         drive_root: Path | None = None,
         history: DownloadHistory | None = None,

@@ -11,6 +11,9 @@ from sdcolab.core.errors import Cancelled, KindUnknown, ModelFamilyUnsupported, 
 from sdcolab.core.folders import MODEL_FOLDERS
 from sdcolab.core.messages import DOWNLOAD_RESULTS, KIND_NAMES, explain, human_bytes
 
+RUNS_TODAY = frozenset({ModelFamily.SD1})
+"""Families of models that this version of the engine can run."""
+
 
 class LinkStatus(StrEnum):
     """How a link ended. Its Spanish words live in ``core.messages.DOWNLOAD_RESULTS``."""

@@ -67,6 +67,8 @@ class Patience:
     connect_timeout: float = 15.0
     read_timeout: float = 30.0
     """Silence on a connection before it counts as failed."""
+    tail_timeout: float = 5.0
+    """The same for the last of several connections of a file, when all others have ended."""
     slow_window: float = 60.0
     slow_rate: float = 1024.0
     """A transfer below this many bytes per second over the window counts as failed."""

@@ -198,6 +198,8 @@ class _Job:
         provider = provider_for(self._link, self._shared.providers)
         remote = self._resolve(provider)
         self._note(remote, None)
+        if remote.size == 0:
+            raise DownloadDamaged(name=remote.name)
         contents = look_ahead(self._web, remote, self._link, self._cancel)
         name = _fitting_name(remote.name, contents)
         self._note(remote, contents, name)

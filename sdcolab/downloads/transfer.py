@@ -34,7 +34,7 @@ from sdcolab.downloads.links import Link
 from sdcolab.downloads.parts import DiskSpace, Part, gaps, with_span
 from sdcolab.downloads.providers.base import RemoteFile, validator
 
-CHUNK = 1 << 20
+CHUNK = 1 << 18
 """Most bytes that are read or hashed at a time."""
 
 WATCH_SECONDS = 0.1
@@ -225,7 +225,8 @@ class _Crew:
         self._ticket = ticket
         self._lock = threading.Lock()
         self._busy: set[_Piece] = set()
-        self._answers: set[Answer] = set()
+        self._answers: dict[Answer, float] = {}
+        """Bodies that are being read, and when their last bytes came (``time.monotonic``)."""
         self._stopped = False
         self._complete = False
         """Whether a file of unknown size has ended."""
@@ -272,12 +273,23 @@ class _Crew:
                 next_start = now + patience.pause(min(broken, 10))
                 if not isinstance(lost, HostUnreachable):
                     ceiling = max(1, len(workers))  # so many at a time are too many for this server
+            self._hurry_stragglers(now)
             if saving and saving.done():
                 saving.result()
                 saving = None
             if saving is None and now >= next_save:
                 saving = pool.submit(self._part.save) if next_save else None
                 next_save = now + SAVE_SECONDS
+
+    def _hurry_stragglers(self, now: float) -> None:
+        """End connections that went silent when nothing else is left to fetch: a new one is faster than waiting."""
+        if self._most == 1 or self._missing():
+            return
+        with self._lock:
+            answers = tuple(self._answers.items())
+        for answer, moved in answers:
+            if now - moved > self._job.web.patience.tail_timeout:
+                answer.abort()
 
     def _missing(self) -> bool:
         with self._lock:
@@ -344,13 +356,13 @@ class _Crew:
             with self._lock:
                 if self._stopped:
                     return
-                self._answers.add(answer)
+                self._answers[answer] = time.monotonic()
             try:
                 with storage_errors(self._part.path):
                     self._write(answer, position, piece.end if position == piece.start else self._remote.size)
             finally:
                 with self._lock:
-                    self._answers.discard(answer)
+                    self._answers.pop(answer, None)
 
     def _check(self, answer: Answer, piece: _Piece) -> int | None:
         """Position in the file of the answer's first byte; None when there was nothing left to receive."""
@@ -411,6 +423,7 @@ class _Crew:
                 used = len(data) if end is None else min(len(data), end - position)
                 _write_all(file, memoryview(data)[:used])
                 self._part.wrote(position, position + used)
+                self._answers[answer] = time.monotonic()
                 self._job.space.used(self._part, used)
                 position += used
                 if end is not None and used < len(data):

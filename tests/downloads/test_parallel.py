@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from support.downloads import HURRY, LOOPBACK, SMALL_PIECES
-from support.servers import LORA_SHAPES, Fault, FileServer, Handler, safetensors_bytes
+from support.servers import LORA_SHAPES, CivitaiFile, CivitaiServer, Fault, FileServer, Handler, safetensors_bytes
 
 from sdcolab.core.detect import ModelKind
-from sdcolab.core.errors import DownloadInterrupted
+from sdcolab.core.errors import DownloadDamaged, DownloadInterrupted
 from sdcolab.core.folders import Folders
 from sdcolab.downloads.http import Patience
 from sdcolab.downloads.parts import Part, gaps, with_span
@@ -157,6 +160,58 @@ def test_a_killed_process_loses_no_more_than_two_seconds(folders: Folders, tmp_p
     assert again.spans == ((10, 30), (50, 60))
     part.path.write_bytes(b"x" * 20)
     assert Part(tmp_path, "x", "x").prepare(remote) == 0
+
+
+DOWNLOAD = """
+import sys
+from pathlib import Path
+from sdcolab.core.folders import Folders
+from sdcolab.downloads.queue import DownloadQueue
+from sdcolab.downloads.transfer import Splitting
+pieces = Splitting(connections=5, per_connection=32_768, least=16_384, most=131_072)
+queue = DownloadQueue(Folders(Path(sys.argv[1])), allow_private_hosts=frozenset({"127.0.0.1"}), splitting=pieces)
+queue.run(sys.argv[2], lambda event: print(getattr(event, "received", ""), flush=True))
+"""
+
+
+@pytest.mark.lento
+def test_a_killed_process_is_continued(folders: Folders, serve: Serve) -> None:
+    server = serve({"/x.safetensors": DATA}, [None, None, *[Fault(stall_after=60_000, stall=30)] * 5])
+    command = [sys.executable, "-c", DOWNLOAD, str(folders.root), f"{server.url}/x.safetensors"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 20
+        while not [*folders.root.rglob("*.parcial.json")] and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.kill()
+    server.faults.clear()
+    server.sent = 0
+    assert_good(run(queue(folders), server), folders)
+    assert server.sent < len(DATA) - 4 * 60_000 + 65_537
+
+
+def test_an_empty_file_is_refused(folders: Folders, serve: Serve) -> None:
+    report = run(queue(folders), serve({"/x.safetensors": b""}, [Fault(ignore_range=True)] * 3))
+    assert isinstance(report.error, DownloadDamaged)
+
+
+def test_the_last_connection_is_not_waited_for_when_it_goes_silent(folders: Folders, serve: Serve) -> None:
+    patience = replace(HURRY, read_timeout=60, slow_window=60, tail_timeout=0.3)
+    server = serve({"/x.safetensors": DATA}, [None, None, None, Fault(stall_after=10_000, stall=60)])
+    started = time.monotonic()
+    assert_good(run(queue(folders, patience), server), folders)
+    assert time.monotonic() - started < 10
+
+
+def test_the_address_may_expire_while_many_connections_use_it(folders: Folders) -> None:
+    with CivitaiServer({5: CivitaiFile("x.safetensors", DATA)}) as civitai:
+        civitai.storage.faults = [None, None, None, None, *[Fault(status=403)] * 3, Fault(cut_after=50_000)]
+        wanted = DownloadQueue(folders, civitai_url=civitai.url, patience=HURRY, splitting=SMALL_PIECES)
+        (report,) = wanted.run("https://civitai.com/api/download/models/5")
+        assert report.ok
+        assert civitai.storage.signatures > 1
+        assert civitai.storage.sent < len(DATA) + 400_000
+    assert report.path
+    assert report.path.read_bytes() == DATA
 
 
 def test_spans() -> None:

@@ -210,7 +210,7 @@ def main() -> None:
             limited.close()
             free.close()
         print("peak memory of the downloading process:")
-        for mebibytes in (64, 1024):
+        for mebibytes in (64, 512, 2048):
             source = make_file(folder, mebibytes)
             server = Server(source, 0)
             try:

@@ -123,6 +123,10 @@ HUGGINGFACE_VARIABLE = "SDCOLAB_HUGGINGFACE_URL"
 """Environment variables with the address of a mirror, for networks that reach only that (and for the tests)."""
 
 
+DRIVE_ROOT = Path("/content/drive/MyDrive")
+"""Where Colab mounts the user's Drive: paths in lists of links are looked for there too."""
+
+
 @dataclass(frozen=True, slots=True)
 class DownloadOutcome:
     """How a list of links ended: one Spanish line a link, and the same as JSON values."""
@@ -134,6 +138,7 @@ class DownloadOutcome:
 
 def build_downloads(folders: Folders, environment: Mapping[str, str] = os.environ) -> DownloadQueue:
     """The download queue with the tokens and mirrors that ``environment`` names."""
+    from sdcolab.downloads.history import DownloadHistory
     from sdcolab.downloads.http import Tokens
     from sdcolab.downloads.queue import DownloadQueue
 
@@ -142,6 +147,8 @@ def build_downloads(folders: Folders, environment: Mapping[str, str] = os.enviro
         tokens=Tokens(huggingface=environment.get("HF_TOKEN"), civitai=environment.get("CIVITAI_TOKEN")),
         civitai_url=environment.get(CIVITAI_VARIABLE),
         huggingface_url=environment.get(HUGGINGFACE_VARIABLE),
+        drive_root=DRIVE_ROOT,
+        history=DownloadHistory(folders.config),
     )
 
 

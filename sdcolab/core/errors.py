@@ -262,6 +262,21 @@ class NotALink(DownloadError):
 
 
 @dataclass(eq=False)
+class LocalFileMissing(NotALink):
+    """An item of the list of links looks like a path, but there is no model file there."""
+
+    code: ClassVar[str] = "download.local_missing"
+
+
+@dataclass(eq=False)
+class DriveRefused(DownloadError):
+    """Google Drive shows a page instead of the file: it is not shared, or too many people have downloaded it."""
+
+    code: ClassVar[str] = "download.drive_refused"
+    link: str
+
+
+@dataclass(eq=False)
 class PageNotFile(DownloadError):
     """The address is a page of a site, not one of its files."""
 

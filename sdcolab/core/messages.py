@@ -142,6 +142,14 @@ CATALOGUE: Mapping[str, Sentence] = {
         "«{text}» no es un enlace.",
         "Copia la dirección completa, desde https://, y separa los enlaces con comas, espacios o líneas nuevas.",
     ),
+    "download.local_missing": Sentence(
+        "No hay ningún archivo de modelo en «{text}».",
+        "Comprueba la ruta (por ejemplo MyDrive/modelos/archivo.safetensors) y que Drive esté conectado.",
+    ),
+    "download.drive_refused": Sentence(
+        "Google Drive no entrega el archivo de {link}: no está compartido o hoy lo ha descargado demasiada gente.",
+        "Compártelo con «Cualquier persona con el enlace», o guarda una copia en tu Drive y pon aquí su ruta.",
+    ),
     "download.page_not_file": Sentence(
         "{link} es una página, no un archivo.",
         "Ábrela en el navegador, copia el enlace del botón de descarga y pégalo aquí.",

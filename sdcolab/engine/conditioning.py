@@ -7,6 +7,7 @@ Text -> AND parts -> texts over the steps -> weighted segments -> chunks of 77 t
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 import torch
@@ -60,20 +61,28 @@ class TextConditioner:
     def __init__(self, text_encoder: CLIPTextModel, tokenizer: ClipTokenizer) -> None:
         self._encoder = text_encoder
         self._tokenizer = tokenizer
-        self._remembered: OrderedDict[tuple[tuple[str, ...], int], Tensor] = OrderedDict()
+        self._remembered: OrderedDict[tuple[tuple[str, ...], int, Hashable], Tensor] = OrderedDict()
 
     def condition(
-        self, prompt: str, negative_prompt: str, *, steps: int, second_order: bool, clip_skip: int
+        self,
+        prompt: str,
+        negative_prompt: str,
+        *,
+        steps: int,
+        second_order: bool,
+        clip_skip: int,
+        weights_state: Hashable = (),
     ) -> Conditioning:
         """Both prompts for a pass of ``steps`` steps; ``clip_skip`` from 1 (none) to 12. Extra network tags do not
-        count.
+        count. ``weights_state`` tells the encoder's weights from those it had before (``LoraMerger.text_state``).
 
         Raises ``PromptSyntaxError``.
         """
 
         def part(text: str, weight: float) -> PromptPart:
             schedule = edit_schedule(text, steps, second_order=second_order)
-            return PromptPart(weight, schedule, self.encode(tuple(entry for _, entry in schedule), clip_skip))
+            texts = tuple(entry for _, entry in schedule)
+            return PromptPart(weight, schedule, self.encode(texts, clip_skip, weights_state))
 
         plain, _ = extract_networks(strip_comments(prompt))
         return Conditioning(
@@ -81,13 +90,13 @@ class TextConditioner:
             negative=part(strip_comments(negative_prompt), 1.0),
         )
 
-    def encode(self, texts: tuple[str, ...], clip_skip: int) -> Tensor:
+    def encode(self, texts: tuple[str, ...], clip_skip: int, weights_state: Hashable = ()) -> Tensor:
         """The texts that one prompt goes through, encoded together: float32 [texts, 77 * chunks, C] on the encoder's
         device.
 
         Raises ``PromptSyntaxError``.
         """
-        key = (texts, clip_skip)
+        key = (texts, clip_skip, weights_state)
         if key in self._remembered:
             self._remembered.move_to_end(key)
             return self._remembered[key]

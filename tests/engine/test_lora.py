@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import (
+    Cancelled,
     LoraFormatUnknown,
     LoraMisfit,
     LoraNoLayers,
@@ -23,10 +25,13 @@ from sdcolab.core.errors import (
     SdcolabError,
     UnknownName,
 )
+from sdcolab.core.events import CancelToken, Event, StepDone
 from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library
 from sdcolab.core.prompt import LoraMultipliers
+from sdcolab.core.request import GenerationRequest
 from sdcolab.engine.convert import renamed, unet_rename
+from sdcolab.engine.engine import Engine
 from sdcolab.engine.features import lora as lora_module
 from sdcolab.engine.features.lora import LoraMerger, LoraUse, loras_in
 from sdcolab.engine.features.lora_names import compvis_paths, layers_of
@@ -423,3 +428,72 @@ def test_a_repeated_use_of_one_file_is_one_file(folders: Folders, save_lora: Sav
     save_lora("x", kohya(TO_Q))
     first, second = uses(folders, "<lora:x:1><lora:x:1>")
     assert first == second == replace(first)
+
+
+# --- In the engine ----------------------------------------------------------------------------------------------------
+
+REQUEST = GenerationRequest(prompt="un gato", sampler="Euler", steps=2, seed=7, width=64, height=64)
+
+
+def pixels(engine: Engine, prompt: str) -> bytes:
+    return engine.generate(replace(REQUEST, prompt=prompt)).images[0].image.tobytes()
+
+
+def test_a_request_with_a_lora(engine: Engine, folders: Folders, save_lora: SaveLora) -> None:
+    path = save_lora("Mi, estilo", kohya(TO_Q, Q_PROJ))
+    plain = pixels(engine, "un gato")
+    image = engine.generate(replace(REQUEST, prompt="un gato<lora:Mi, estilo:1>")).images[0]
+    digest = hashlib.sha256(path.read_bytes()[8 + int.from_bytes(path.read_bytes()[:8], "little") :]).hexdigest()
+    assert f'Lora hashes: "Mi estilo: {digest[:12]}", Version: ' in image.infotext
+    assert image.infotext.startswith("un gato<lora:Mi, estilo:1>\n")
+    changed = image.image.tobytes()
+    assert changed != plain
+    assert pixels(engine, "un gato<lora:Mi, estilo:1:0>") not in (plain, changed)  # only the text encoder's part
+    assert pixels(engine, "un gato<lora:Mi, estilo:0:1>") not in (plain, changed)
+    assert pixels(engine, "un gato<lora:Mi, estilo:1>") == changed
+    assert pixels(engine, "un gato<lora:Mi, estilo:0>") == plain
+    assert pixels(engine, "un gato") == plain
+
+
+def test_the_hash_in_the_metadata_wins(engine: Engine, save_lora: SaveLora) -> None:
+    save_lora("x", kohya(TO_Q), {"sshs_model_hash": "0123456789abcdef"})
+    text = engine.generate(replace(REQUEST, prompt="a <lora:x:1>")).images[0].infotext
+    assert 'Lora hashes: "x: 0123456789ab"' in text
+
+
+def test_a_missing_lora_is_told_before_loading(engine: Engine, folders: Folders) -> None:
+    events: list[Event] = []
+    with pytest.raises(UnknownName):
+        engine.generate(replace(REQUEST, prompt="un gato <lora:nada:1>"), events.append)
+    assert not events
+
+
+def test_cancelling_restores(engine: Engine, folders: Folders, save_lora: SaveLora) -> None:
+    save_lora("x", kohya(TO_Q, Q_PROJ))
+    engine.preload()
+    before, cancel = state(engine._checkpoint.model), CancelToken()
+
+    def stop(event: Event) -> None:
+        if isinstance(event, StepDone):
+            cancel.cancel()
+
+    with pytest.raises(Cancelled):
+        engine.generate(replace(REQUEST, prompt="<lora:x:1>"), stop, cancel)
+    assert not differing(before, state(engine._checkpoint.model))
+
+
+def test_a_repeated_prompt_with_a_lora_encodes_and_merges_nothing(
+    engine: Engine, save_lora: SaveLora, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_lora("x", kohya(TO_Q, Q_PROJ))
+    save_lora("y", kohya(TO_K, shape=(32, 64)))
+    engine.generate(replace(REQUEST, prompt="gato <lora:x:1>"))
+    calls: list[int] = []
+    engine._checkpoint.model.text_encoder.register_forward_pre_hook(lambda *_: calls.append(1))
+    monkeypatch.setattr(lora_module, "open_lora", refuse)
+    engine.generate(replace(REQUEST, prompt="gato <lora:x:1>"))
+    monkeypatch.undo()
+    engine.generate(replace(REQUEST, prompt="gato <lora:x:1><lora:y:1>"))  # y leaves the text encoder alone
+    assert not calls
+    engine.generate(replace(REQUEST, prompt="gato <lora:x:0.5>"))
+    assert len(calls) == 2

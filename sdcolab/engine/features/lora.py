@@ -8,6 +8,7 @@ stays for the next request; then only the layers whose files or strengths change
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -34,6 +35,7 @@ from sdcolab.core.prompt import LoraMultipliers, NetworkTag, extract_networks, l
 from sdcolab.core.tensors import read_header
 from sdcolab.engine.features.lora_math import Misfit, UnknownFormat, change_of, fitted
 from sdcolab.engine.features.lora_names import layers_of, text_layer_keys, unet_layer_keys
+from sdcolab.engine.hashes import LORA_HASH, HashCache
 from sdcolab.engine.memory import is_out_of_memory
 from sdcolab.engine.models import LoadedModel, text_model
 from sdcolab.engine.weights import Weights, open_weights
@@ -142,6 +144,25 @@ def _stamp(path: Path) -> Stamp:
     except OSError as error:
         raise CannotRead(path=path, reason=error.strerror or str(error)) from error
     return path, status.st_size, status.st_mtime_ns
+
+
+HASH_KEY = "sshs_model_hash"
+"""Metadata in which trainers write the file's hash."""
+
+
+def lora_hash(path: Path, hashes: HashCache) -> Future[str]:
+    """12 hexadecimal digits: those in the metadata, or those of the tensors (hechos/a1111.md 7.6)."""
+    written = read_header(path).metadata.get(HASH_KEY) if path.suffix.lower() == ".safetensors" else None
+    if not written:
+        return hashes.start(path, LORA_HASH)
+    known: Future[str] = Future()
+    known.set_result(written[: LORA_HASH.digits])
+    return known
+
+
+def infotext_name(name: str) -> str:
+    """A name as lists of hashes in infotexts can hold it."""
+    return name.replace(":", "").replace(",", "")
 
 
 # --- Merging ----------------------------------------------------------------------------------------------------------

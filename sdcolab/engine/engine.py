@@ -21,7 +21,7 @@ from torch import Tensor
 import sdcolab
 from sdcolab.core import infotext
 from sdcolab.core.detect import ModelFamily, ModelKind
-from sdcolab.core.errors import CannotRead, ImageNotFinite, NetworkIgnored, NoCuda, OutOfMemory
+from sdcolab.core.errors import CannotRead, ImageNotFinite, NetworkIgnored, NoCuda, OutOfMemory, SdcolabError
 from sdcolab.core.events import (
     CancelToken,
     ImageSaved,
@@ -40,6 +40,7 @@ from sdcolab.engine import tokenizer
 from sdcolab.engine.conditioning import Conditioning, TextConditioner
 from sdcolab.engine.decode import NotFinite, blank_canvas_channels, decode, to_image
 from sdcolab.engine.denoise import GuidedDenoiser
+from sdcolab.engine.features.embeddings import EmbeddingShelf
 from sdcolab.engine.features.lora import LoraMerger, infotext_name, lora_hash, loras_in
 from sdcolab.engine.hashes import HashCache
 from sdcolab.engine.memory import (
@@ -114,6 +115,7 @@ class Engine:
         self._hashes = HashCache(hash_cache)
         self._table = table or NoiseTable.stable_diffusion()
         self._clock = clock
+        self._embeddings: dict[Stamp, Tensor] = {}
         self._lock = threading.Lock()
         self._checkpoint: _Checkpoint | None = None
         self._vae: _Vae | None = None
@@ -136,10 +138,16 @@ class Engine:
             resolved = request.resolved(checkpoint=checkpoint.file.name, native_size=size)
             plan = make_plan(resolved, self._table)
             hashes = {infotext_name(lora.mentioned): lora_hash(lora.file.path, self._hashes) for lora in loras}
-            run = _Run(plan, checkpoint, vae, self._store, listener, cancel, self._clock, hashes)
+
+            def warn(warning: SdcolabError) -> None:
+                listener(Warned(warning))
+
+            width = checkpoint.model.text_encoder.config.hidden_size
+            shelf = EmbeddingShelf(self._library, width, self._hashes, warn, self._embeddings)
+            run = _Run(plan, checkpoint, vae, self._store, listener, cancel, self._clock, hashes, shelf)
             for tag in ignored:
-                listener(Warned(NetworkIgnored(tag=tag.source)))
-            with checkpoint.loras.applied(loras, lambda warning: listener(Warned(warning))), torch.inference_mode():
+                warn(NetworkIgnored(tag=tag.source))
+            with checkpoint.loras.applied(loras, warn), torch.inference_mode():
                 return run.result()
 
     def preload(self, checkpoint: str = "", vae: str = AUTOMATIC, listener: Listener = ignore_events) -> None:
@@ -201,6 +209,7 @@ class _Run:
         cancel: CancelToken,
         clock: Callable[[], float],
         lora_hashes: Mapping[str, Future[str]],
+        shelf: EmbeddingShelf,
     ) -> None:
         self._plan = plan
         self._checkpoint = checkpoint
@@ -210,6 +219,8 @@ class _Run:
         self._listener = listener
         self._cancel = cancel
         self._lora_hashes = lora_hashes
+        self._embedding_hashes: dict[str, Future[str]] = {}
+        self._shelf = shelf
         self._previewer = Previewer(vae.preview, clock)
         self._policy = choose_policy(free_vram(self._model.device), self._model.detected.family)
 
@@ -224,7 +235,11 @@ class _Run:
             second_order=self._plan.second_order,
             clip_skip=request.clip_skip,
             weights_state=self._checkpoint.loras.text_state,
+            shelf=self._shelf,
         )
+        self._embedding_hashes = {
+            infotext_name(embedding.name): self._shelf.hash_of(embedding) for embedding in conditioning.embeddings
+        }
         images: list[GeneratedImage] = []
         for batch in self._plan.batches:
             self._cancel.raise_if_cancelled()
@@ -313,7 +328,10 @@ class _Run:
             model_hash=self._wait_for(self._checkpoint.hash),
             vae=separate[0].path.name if separate else "",
             vae_hash=self._wait_for(separate[1]) if separate else "",
-            extra=(("Lora hashes", self._hash_list(self._lora_hashes)),),
+            extra=(
+                ("Lora hashes", self._hash_list(self._lora_hashes)),
+                ("TI hashes", self._hash_list(self._embedding_hashes)),
+            ),
         )
 
     def _hash_list(self, hashes: Mapping[str, Future[str]]) -> str:

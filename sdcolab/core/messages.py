@@ -109,6 +109,30 @@ CATALOGUE: Mapping[str, Sentence] = {
         "Al modelo «{path}» le faltan piezas ({count}; la primera es {tensor}).",
         "Seguramente el archivo está incompleto o es de otro tipo: descárgalo otra vez.",
     ),
+    "model.lora_no_layers": Sentence(
+        "El LoRA «{path}» no tiene ninguna capa que exista en este modelo.",
+        "Comprueba en su página para qué modelos sirve, o quítalo del prompt.",
+    ),
+    "model.lora_wrong_family": Sentence(
+        "El LoRA «{path}» es para modelos {family} y el que usas es {model_family}.",
+        "Cambia de modelo, busca la versión del LoRA para {model_family}, o quítalo del prompt.",
+    ),
+    "model.lora_misfit": Sentence(
+        "El LoRA «{path}» no encaja en este modelo: su capa {layer} tiene otro tamaño.",
+        "Se hizo para otro tipo de modelo: cambia de modelo o quítalo del prompt.",
+    ),
+    "model.lora_format": Sentence(
+        "El LoRA «{path}» es de un tipo que esta versión no conoce (capa {layer}: {tensors}).",
+        "Quítalo del prompt o busca otra versión del archivo.",
+    ),
+    "model.lora_partly_used": Sentence(
+        "Del LoRA «{path}» se usan {used} de sus {layers} capas: las demás no existen en este modelo.",
+        "Si el resultado no es el esperado, comprueba para qué modelos sirve.",
+    ),
+    "model.embedding_skipped": Sentence(
+        "El embedding «{path}» es para otro tipo de modelo (ancho {width} en lugar de {model_width}) y no se ha usado.",
+        "Busca la versión para este modelo o quita su nombre del prompt.",
+    ),
     # The machine
     "machine.out_of_memory": Sentence(
         "No hay memoria suficiente para una imagen de {width}×{height} con lote de {batch_size}.",

@@ -32,6 +32,7 @@ from sdcolab.core.events import (
     Warned,
     ignore_events,
 )
+from sdcolab.core.files import system_reason
 from sdcolab.core.library import Library, ModelFile
 from sdcolab.core.outputs import ImageStore
 from sdcolab.core.request import AUTOMATIC, GenerationRequest
@@ -253,7 +254,7 @@ class _Run:
 
     def _sample(self, batch: Batch, conditioning: Conditioning) -> Tensor:
         """Latents [B, C, h, w] of the batch, in as many runs as memory asks for."""
-        parts = list(batch.parts(self._policy.max_batch))
+        parts = list(batch.parts(1 if self._plan.one_by_one else self._policy.max_batch))
         with sliced_attention(self._model.unet, self._policy.slice_attention):
             latents = torch.cat(
                 [self._sample_part(part, conditioning, index, len(parts)) for index, part in enumerate(parts)]
@@ -390,5 +391,5 @@ def _stamp(path: Path) -> Stamp:
     try:
         status = path.stat()
     except OSError as error:
-        raise CannotRead(path=path, reason=error.strerror or str(error)) from error
+        raise CannotRead(path=path, reason=system_reason(error)) from error
     return path, status.st_size, status.st_mtime_ns

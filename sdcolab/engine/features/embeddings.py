@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import CannotRead, EmbeddingSkipped, ModelUnreadable, SdcolabError
+from sdcolab.core.files import system_reason
 from sdcolab.core.library import Library
 from sdcolab.engine.hashes import EMBEDDING_HASH, HashCache
 from sdcolab.engine.tokenizer import Chunk, ClipTokenizer, Embedding
@@ -89,7 +90,7 @@ class EmbeddingShelf:
         try:
             status = path.stat()
         except OSError as error:
-            raise CannotRead(path=path, reason=error.strerror or str(error)) from error
+            raise CannotRead(path=path, reason=system_reason(error)) from error
         if not status.st_size:
             return []
         stamp = (path, status.st_size, status.st_mtime_ns)

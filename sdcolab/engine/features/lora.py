@@ -30,6 +30,7 @@ from sdcolab.core.errors import (
     SdcolabError,
     UnknownName,
 )
+from sdcolab.core.files import system_reason
 from sdcolab.core.library import Library, ModelFile
 from sdcolab.core.prompt import LoraMultipliers, NetworkTag, extract_networks, lora_multipliers, strip_comments
 from sdcolab.core.tensors import read_header
@@ -142,7 +143,7 @@ def _stamp(path: Path) -> Stamp:
     try:
         status = path.stat()
     except OSError as error:
-        raise CannotRead(path=path, reason=error.strerror or str(error)) from error
+        raise CannotRead(path=path, reason=system_reason(error)) from error
     return path, status.st_size, status.st_mtime_ns
 
 

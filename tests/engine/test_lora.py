@@ -352,6 +352,22 @@ def test_text_state_tells_when_the_text_encoder_differs(
     assert states[5] not in (states[0], states[3])
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no hay GPU")
+def test_on_a_gpu(mini_checkpoint: Path, folders: Folders, save_lora: SaveLora) -> None:
+    model = load_checkpoint(open_weights(mini_checkpoint), torch.device("cuda"), torch.float16)
+    tensors = kohya(TO_Q, Q_PROJ)
+    save_lora("x", tensors)
+    before, merger = state(model), LoraMerger(model)
+    with merger.applied(uses(folders, "<lora:x:1>"), refuse):
+        expected = before[f"unet.{TO_Q}.weight"].float() + product(tensors, "lora_unet_" + TO_Q).cuda()
+        merged = weight(model.unet, TO_Q)
+        assert merged.device.type == "cuda"
+        assert torch.allclose(merged.float(), expected, rtol=1e-3, atol=1e-4)
+        assert all(kept.weight.device.type == "cpu" for kept in merger._merged.values())
+    merger.restore()
+    assert not differing(before, state(model))
+
+
 # --- Files by name ----------------------------------------------------------------------------------------------------
 
 
@@ -366,6 +382,15 @@ def test_names_and_aliases(folders: Folders, save_lora: SaveLora) -> None:
         with pytest.raises(UnknownName) as error:
             uses(folders, f"<lora:{missing}:1>" if missing else "<lora::1>")
         assert (error.value.kind, error.value.name) == ("lora", missing)
+
+
+def test_exact_names_win(folders: Folders, save_lora: SaveLora) -> None:
+    for name in ("estilo", "Estilo 2", "estilo [v2]", "estilo.v3"):
+        save_lora(name, kohya(TO_Q))
+    for name in ("estilo", "estilo [v2]", "estilo.v3", "estilo.v3.safetensors"):
+        (use,) = uses(folders, f"<lora:{name}:1>")
+        assert use.file.path.stem == name.removesuffix(".safetensors")
+    assert uses(folders, "<lora:ESTILO 2:1>")[0].file.path.stem == "Estilo 2"
 
 
 def test_other_tags_are_handed_back(folders: Folders) -> None:

@@ -84,14 +84,18 @@ def loras_in(prompt: str, library: Library) -> tuple[tuple[LoraUse, ...], tuple[
 
 
 def find_lora(name: str, library: Library) -> ModelFile:
-    """The file called ``name``, or the only one whose metadata call it so. Raises ``UnknownName``."""
+    """The file called exactly ``name`` (with or without folder and extension); else the one that the library finds, or
+    the only one whose metadata call it so. Raises ``UnknownName``.
+    """
+    files = library.files(ModelKind.LORA)
+    for file in files:
+        if name in (file.name, file.name.rsplit(".", 1)[0], file.path.stem, file.path.name):
+            return file
     try:
         return library.find(ModelKind.LORA, name)
     except UnknownName:
-        if name in FORBIDDEN_ALIASES or not name:
-            raise
-        called = [file for file in library.files(ModelKind.LORA) if _alias(file.path) == name]
-        if len(called) != 1:
+        called = [file for file in files if _alias(file.path) == name]
+        if not name or name in FORBIDDEN_ALIASES or len(called) != 1:
             raise
         return called[0]
 

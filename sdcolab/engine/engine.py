@@ -143,12 +143,18 @@ class Engine:
             def warn(warning: SdcolabError) -> None:
                 listener(Warned(warning))
 
-            width = checkpoint.model.text_encoder.config.hidden_size
-            shelf = EmbeddingShelf(self._library, width, self._hashes, warn, self._embeddings)
-            run = _Run(plan, checkpoint, vae, self._store, listener, cancel, self._clock, hashes, shelf)
             for tag in ignored:
                 warn(NetworkIgnored(tag=tag.source))
             with checkpoint.loras.applied(loras, warn), torch.inference_mode():
+                shelf = EmbeddingShelf(
+                    self._library,
+                    checkpoint.model.text_encoder.config.hidden_size,
+                    self._hashes,
+                    warn,
+                    opened=self._embeddings,
+                    bundled=checkpoint.loras.bundled_embeddings(loras),
+                )
+                run = _Run(plan, checkpoint, vae, self._store, listener, cancel, self._clock, hashes, shelf)
                 return run.result()
 
     def preload(self, checkpoint: str = "", vae: str = AUTOMATIC, listener: Listener = ignore_events) -> None:

@@ -126,6 +126,14 @@ def download(options: argparse.Namespace) -> int:
     return 0 if outcome.all_well else 1
 
 
+def serve_engine(options: argparse.Namespace) -> int:
+    """Make images for the notebook's panel (not for people)."""
+    from sdcolab import wiring
+
+    wiring.serve_engine(Folders(options.carpeta), options.modelo)
+    return 0
+
+
 # --- The parser ---------------------------------------------------------------------------------------------------
 
 
@@ -142,6 +150,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="subcomandos", metavar="SUBCOMANDO", parser_class=SpanishParser)
     _add_generate_options(commands.add_parser("generar", help="crea imágenes a partir de un prompt"))
     _add_download_options(commands.add_parser("descargar", help="descarga enlaces en su carpeta"))
+    _add_service_options(commands.add_parser("servicio"))
     return parser
 
 
@@ -182,6 +191,12 @@ def _add_download_options(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(command=download)
     parser.add_argument("enlaces", metavar="ENLACES", help="enlaces separados por comas, espacios o líneas")
     parser.add_argument("--json", action="store_true", help="escribe el informe como JSON")
+    _add_folder_option(parser, argparse.SUPPRESS)
+
+
+def _add_service_options(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(command=serve_engine)
+    parser.add_argument("--modelo", type=Path, help=argparse.SUPPRESS)
     _add_folder_option(parser, argparse.SUPPRESS)
 
 

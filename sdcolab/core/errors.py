@@ -649,6 +649,41 @@ class WebGaveUp(HostError):
     log: Path
 
 
+class EngineKilled(HostError):
+    """The system killed the process that makes the images, nearly always for using too much memory."""
+
+    code: ClassVar[str] = "host.engine_killed"
+
+
+@dataclass(eq=False)
+class EngineCrashed(HostError):
+    """The process that makes the images ended on its own; ``ending`` says how."""
+
+    code: ClassVar[str] = "host.engine_crashed"
+    ending: str
+
+
+@dataclass(eq=False)
+class EngineGaveUp(HostError):
+    """The process that makes the images died ``times`` times in a row as soon as it started."""
+
+    code: ClassVar[str] = "host.engine_gave_up"
+    times: int
+    log: Path
+
+
+class DriveFlushFailed(HostError):
+    """Google Drive did not confirm in time that it has sent everything to the cloud."""
+
+    code: ClassVar[str] = "host.drive_flush_failed"
+
+
+class NoWidgets(HostError):
+    """The panel needs a Jupyter notebook with ipywidgets."""
+
+    code: ClassVar[str] = "host.no_widgets"
+
+
 @dataclass(eq=False)
 class PackagesMissing(HostError):
     """Python packages that the program needs could not be installed."""

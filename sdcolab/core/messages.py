@@ -327,6 +327,27 @@ CATALOGUE: Mapping[str, Sentence] = {
         "Lee las últimas líneas de abajo, reinicia el entorno de ejecución y prueba otra vez; el registro completo "
         "está en «{log}».",
     ),
+    "host.engine_killed": Sentence(
+        "El sistema ha cerrado el motor que crea las imágenes, casi siempre por falta de memoria.",
+        "Usa un modelo más pequeño (fp16, «pruned»), una imagen más pequeña o menos imágenes por lote. Ya se está "
+        "abriendo otra vez; lo que espera en la cola seguirá.",
+    ),
+    "host.engine_crashed": Sentence(
+        "El motor que crea las imágenes se ha cerrado por un error ({ending}).",
+        "Ya se está abriendo otra vez; lo que espera en la cola seguirá.",
+    ),
+    "host.engine_gave_up": Sentence(
+        "El motor que crea las imágenes se ha cerrado {times} veces seguidas nada más empezar.",
+        "Prueba con otro modelo y pulsa «Generar»; si se repite, mira el registro en «{log}».",
+    ),
+    "host.drive_flush_failed": Sentence(
+        "Google Drive no ha confirmado que todo esté subido.",
+        "Deja abierta la sesión unos minutos más y comprueba tu Drive antes de cerrarla.",
+    ),
+    "host.no_widgets": Sentence(
+        "El panel necesita un cuaderno de Jupyter o de Colab con ipywidgets.",
+        "Aquí puedes abrir la página web con el comando: sdcolab.",
+    ),
     "host.packages_missing": Sentence(
         "Faltan paquetes de Python que no se han podido instalar: {names}.",
         "Comprueba la conexión y vuelve a pulsar ▶️.",

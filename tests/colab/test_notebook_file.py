@@ -12,7 +12,7 @@ import pytest
 from nbformat import NotebookNode
 
 import sdcolab
-from sdcolab.colab.session import DEMO_NAMES
+from sdcolab.colab.prepare import DEMO_NAMES
 from sdcolab.core.detect import ModelKind
 from sdcolab.downloads.catalog import load_catalog, names_of_kind
 

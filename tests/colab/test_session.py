@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from sdcolab.colab.notebook import Collaborators, StartOptions, start
-from sdcolab.colab.session import session_access, web_ending, within
+from sdcolab.colab.prepare import Download, Downloaded, within
+from sdcolab.colab.session import session_access, web_ending
 from sdcolab.colab.supervisor import RestartPolicy
 from sdcolab.core.errors import (
     DriveDenied,
@@ -29,6 +30,7 @@ from sdcolab.core.errors import (
 )
 from sdcolab.core.events import BytesReceived, CancelToken, Listener
 from sdcolab.core.folders import Folders
+from sdcolab.core.library import Library
 from sdcolab.core.messages import explain
 
 WEB = """
@@ -94,7 +96,7 @@ class Cell:
         self.web = WEB
         self.tunnel = TUNNEL
         self.environ: dict[str, str] = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parents[2])}
-        self.download: Callable[[str, Listener, CancelToken], Sequence[str]] = lambda text, listener, cancel: (text,)
+        self.download: Download = lambda text, listener, cancel: (Downloaded(text),)
         self.tokens: Mapping[str, str] = {}
         self.reactions: dict[str, Callable[[], object]] = {}
         self.web_restart = RestartPolicy((0.1,), 60.0, 3)
@@ -109,7 +111,7 @@ class Cell:
             threading.Thread(target=self.reactions.pop(words)).start()
 
     def run(self, options: StartOptions | None = None) -> str:
-        def make_download(tokens: Mapping[str, str]) -> Callable[[str, Listener, CancelToken], Sequence[str]]:
+        def make_download(tokens: Mapping[str, str]) -> Download:
             self.tokens = dict(tokens)
             return self.download
 
@@ -123,6 +125,8 @@ class Cell:
                 folders=self.folders,
                 model_link=model_link,
                 make_download=make_download,
+                open_library=lambda chosen: Library(self.folders),
+                native_size=lambda model: 512,
                 web_command=lambda port: (sys.executable, "-c", self.web),
                 tunnel_command=lambda port: (sys.executable, "-c", self.tunnel),
                 web_restart=self.web_restart,
@@ -284,7 +288,7 @@ def test_a_wrong_model_name_is_told_at_once(cell: Cell) -> None:
 
 
 def test_a_bug_in_the_downloads_does_not_take_the_page_away(cell: Cell) -> None:
-    def broken(text: str, listener: Listener, cancel: CancelToken) -> Sequence[str]:
+    def broken(text: str, listener: Listener, cancel: CancelToken) -> Sequence[Downloaded]:
         listener(BytesReceived("a", 1, 2, 1.0))
         raise ZeroDivisionError("división")
 
@@ -298,7 +302,7 @@ def test_a_bug_in_the_downloads_does_not_take_the_page_away(cell: Cell) -> None:
 def test_interrupting_a_download_cancels_it(cell: Cell) -> None:
     cancelled = threading.Event()
 
-    def slow(text: str, listener: Listener, cancel: CancelToken) -> Sequence[str]:
+    def slow(text: str, listener: Listener, cancel: CancelToken) -> Sequence[Downloaded]:
         if cancel.wait(30):
             cancelled.set()
         return ()

@@ -1,0 +1,134 @@
+"""From prompt text to what the UNet's cross-attention reads.
+
+Text -> AND parts -> texts over the steps -> weighted segments -> chunks of 77 tokens -> CLIP -> emphasis -> tensors
+(hechos/a1111.md 1.1 and 1.4 to 1.9).
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from transformers import CLIPTextModel
+
+from sdcolab.core.prompt import (
+    Schedule,
+    active_index,
+    edit_schedule,
+    extract_networks,
+    parse_attention,
+    split_and,
+    strip_comments,
+)
+from sdcolab.engine.models import text_model
+from sdcolab.engine.precision import autocast
+from sdcolab.engine.tokenizer import EMPTY_CHUNK, Chunk, ClipTokenizer, chunk
+
+REMEMBERED_PROMPTS = 64
+"""Encoded prompts kept; one of 77 tokens takes 236 kB in SD 1.x."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PromptPart:
+    """One AND part, encoded. Row k of ``encoded`` (float32 [texts, tokens, C]) belongs to entry k of ``schedule``."""
+
+    weight: float
+    schedule: Schedule
+    encoded: Tensor
+
+    def at(self, call: int) -> Tensor:
+        """What denoiser call number ``call`` (from 0) uses: [1, tokens, C]."""
+        index = active_index(self.schedule, call)
+        return self.encoded[index : index + 1]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Conditioning:
+    """A prompt (one part or several joined by AND) and a negative prompt, encoded."""
+
+    positive: tuple[PromptPart, ...]
+    negative: PromptPart
+
+
+class TextConditioner:
+    """Encodes prompts with one checkpoint's text encoder and remembers the last ones, so a repeated prompt costs
+    nothing.
+    """
+
+    def __init__(self, text_encoder: CLIPTextModel, tokenizer: ClipTokenizer) -> None:
+        self._encoder = text_encoder
+        self._tokenizer = tokenizer
+        self._remembered: OrderedDict[tuple[tuple[str, ...], int], Tensor] = OrderedDict()
+
+    def condition(
+        self, prompt: str, negative_prompt: str, *, steps: int, second_order: bool, clip_skip: int
+    ) -> Conditioning:
+        """Both prompts for a pass of ``steps`` steps; ``clip_skip`` from 1 (none) to 12. Extra network tags do not
+        count.
+
+        Raises ``PromptSyntaxError``.
+        """
+
+        def part(text: str, weight: float) -> PromptPart:
+            schedule = edit_schedule(text, steps, second_order=second_order)
+            return PromptPart(weight, schedule, self.encode(tuple(entry for _, entry in schedule), clip_skip))
+
+        plain, _ = extract_networks(strip_comments(prompt))
+        return Conditioning(
+            positive=tuple(part(sub.text, sub.weight) for sub in split_and(plain)),
+            negative=part(strip_comments(negative_prompt), 1.0),
+        )
+
+    def encode(self, texts: tuple[str, ...], clip_skip: int) -> Tensor:
+        """The texts that one prompt goes through, encoded together: float32 [texts, 77 * chunks, C] on the encoder's
+        device.
+
+        Raises ``PromptSyntaxError``.
+        """
+        key = (texts, clip_skip)
+        if key in self._remembered:
+            self._remembered.move_to_end(key)
+            return self._remembered[key]
+        encoded = self._encode([chunk(parse_attention(text), self._tokenizer) for text in texts], clip_skip)
+        self._remembered[key] = encoded
+        if len(self._remembered) > REMEMBERED_PROMPTS:
+            self._remembered.popitem(last=False)
+        return encoded
+
+    @torch.inference_mode()
+    def _encode(self, texts: list[tuple[Chunk, ...]], clip_skip: int) -> Tensor:
+        """The k-th chunks of all texts are one call, and share the mean that emphasis restores; short texts get empty
+        chunks.
+        """
+        encoded = []
+        for index in range(max(len(chunks) for chunks in texts)):
+            row = [chunks[index] if index < len(chunks) else EMPTY_CHUNK for chunks in texts]
+            tokens = torch.tensor([part.tokens for part in row], device=self._encoder.device)
+            weights = torch.tensor([part.weights for part in row], device=self._encoder.device)
+            with autocast(self._encoder):
+                z = hidden_states(self._encoder, tokens, clip_skip)
+            encoded.append(emphasized(z.float(), weights))
+        return torch.cat(encoded, dim=1)
+
+
+def hidden_states(text_encoder: CLIPTextModel, tokens: Tensor, clip_skip: int) -> Tensor:
+    """Output [N, 77, C] for ``tokens`` [N, 77]; with ``clip_skip`` n > 1, of the n-th layer from the end, normalised
+    too.
+
+    A skip beyond the first layer gives the token embeddings (hechos/a1111.md 1.9).
+    """
+    if clip_skip <= 1:
+        return text_encoder(input_ids=tokens).last_hidden_state
+    states = text_encoder(input_ids=tokens, output_hidden_states=True).hidden_states
+    last_norm: nn.Module = text_model(text_encoder).get_submodule("final_layer_norm")
+    return last_norm(states[-min(clip_skip, len(states))])
+
+
+def emphasized(z: Tensor, weights: Tensor) -> Tensor:
+    """``z`` [N, 77, C] with every token times its weight [N, 77], scaled so that the overall mean stays (A1111's
+    "Original").
+    """
+    weighted = z * weights.unsqueeze(-1)
+    return weighted * (z.mean() / weighted.mean())

@@ -1,0 +1,90 @@
+"""How to spend memory: a policy chosen from what is free, and the savings to try, one by one, when it runs out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+import torch
+from diffusers import UNet2DConditionModel
+
+from sdcolab.core.detect import ModelFamily
+
+GB = 1_000_000_000
+
+COMFORTABLE_VRAM = {ModelFamily.SD1: 3 * GB}
+"""Free bytes beside the weights with which a family makes one image of its native size without savings."""
+
+_OUT_OF_MEMORY_TEXTS = (
+    "can't allocate memory",
+    "not enough memory",
+    "CUDA out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+)
+
+
+class Stage(StrEnum):
+    """What ran out of memory."""
+
+    SAMPLING = "sampling"
+    DECODING = "decoding"
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryPolicy:
+    """``split_guidance``: prompt and negative prompt in separate UNet calls. ``slice_attention``: attention head by
+    head.
+
+    ``max_batch``: images denoised at once. ``tile_decode``: VAE in overlapping tiles. None of them changes an image
+    visibly.
+    """
+
+    split_guidance: bool = False
+    slice_attention: bool = False
+    max_batch: int = 8
+    tile_decode: bool = False
+
+
+def choose_policy(free_vram: int | None, family: ModelFamily) -> MemoryPolicy:
+    """The policy to start with; ``free_vram`` in bytes after loading the weights, None on a CPU."""
+    if free_vram is None or free_vram >= COMFORTABLE_VRAM.get(family, 0):
+        return MemoryPolicy()
+    return MemoryPolicy(split_guidance=True, max_batch=1, tile_decode=True)
+
+
+def relieved(policy: MemoryPolicy, stage: Stage, batch_size: int) -> MemoryPolicy | None:
+    """The next saving to try after ``stage`` ran out with ``batch_size`` images at once; None when all were tried."""
+    if stage is Stage.DECODING:
+        return None if policy.tile_decode else replace(policy, tile_decode=True)
+    if not policy.split_guidance:
+        return replace(policy, split_guidance=True)
+    at_once = min(policy.max_batch, batch_size)
+    if at_once > 1:
+        return replace(policy, max_batch=at_once // 2)
+    return None if policy.slice_attention else replace(policy, slice_attention=True)
+
+
+def free_vram(device: torch.device) -> int | None:
+    """Free bytes of a CUDA device, None for others."""
+    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else None
+
+
+@contextmanager
+def sliced_attention(unet: UNet2DConditionModel, enabled: bool) -> Iterator[None]:
+    """While it lasts, ``unet`` computes attention one head at a time if ``enabled``."""
+    if not enabled:
+        yield
+        return
+    before = unet.attn_processors
+    unet.set_attention_slice("max")
+    try:
+        yield
+    finally:
+        unet.set_attn_processor(before)
+
+
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Whether torch raised this because memory ran out (on a CPU it has no class of its own)."""
+    return isinstance(error, torch.OutOfMemoryError) or any(text in str(error) for text in _OUT_OF_MEMORY_TEXTS)

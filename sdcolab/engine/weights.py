@@ -1,0 +1,91 @@
+"""Opening model files without copying them into memory, and without ever running what a pickle says."""
+
+from __future__ import annotations
+
+import pickle
+import struct
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from sdcolab.core.errors import CannotRead, ModelUnreadable, ModelUnsafe
+from sdcolab.core.tensors import TensorHeader, TensorInfo, read_header
+
+_ZIP, _PICKLE = b"PK", b"\x80"
+"""How a file of torch.save begins: a zip, or before 2020 a bare pickle."""
+
+_BROKEN = (EOFError, RuntimeError, ValueError, LookupError, AttributeError, TypeError, OverflowError, struct.error)
+"""What torch's reader raises for broken zips and broken pickle streams."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """An open model file: what it holds, and how to get one tensor (memory-mapped, on the CPU, in the file's type)."""
+
+    path: Path
+    header: TensorHeader
+    get: Callable[[str], Tensor]
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shape of every tensor by name."""
+        return {name: info.shape for name, info in self.header.tensors.items()}
+
+
+def open_weights(path: Path) -> Weights:
+    """Open a ``.safetensors`` file by mmap, or any other by torch's weights-only unpickler.
+
+    Raises ``CannotRead``, ``ModelUnreadable`` (damaged) or ``ModelUnsafe`` (a pickle with anything but data in it).
+    """
+    if path.suffix.lower() == ".safetensors":
+        return _open_safetensors(path)
+    return _open_pickle(path)
+
+
+def _open_safetensors(path: Path) -> Weights:
+    header = read_header(path)
+    try:
+        file = safe_open(path, framework="pt")
+    except SafetensorError as error:
+        raise ModelUnreadable(path=path, reason="damaged") from error
+    except OSError as error:
+        raise CannotRead(path=path, reason=error.strerror or str(error)) from error
+    return Weights(path=path, header=header, get=file.get_tensor)
+
+
+def _open_pickle(path: Path) -> Weights:
+    tensors = _tensors_in(_unpickle(path))
+    if not tensors:
+        raise ModelUnreadable(path=path, reason="not_a_model")
+    infos = {name: TensorInfo(str(tensor.dtype), tuple(tensor.shape), 0, 0) for name, tensor in tensors.items()}
+    return Weights(path=path, header=TensorHeader(tensors=infos), get=tensors.__getitem__)
+
+
+def _unpickle(path: Path) -> Any:
+    """What the pickle holds. Old files that are no zip cannot be memory-mapped and are read whole."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(2)
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=start == _ZIP)
+    except pickle.UnpicklingError as error:
+        if start == _ZIP or start.startswith(_PICKLE):
+            raise ModelUnsafe(path=path) from error
+        raise ModelUnreadable(path=path, reason="damaged") from error
+    except _BROKEN as error:
+        raise ModelUnreadable(path=path, reason="damaged") from error
+    except OSError as error:
+        raise CannotRead(path=path, reason=error.strerror or str(error)) from error
+
+
+def _tensors_in(loaded: Any) -> dict[str, Tensor]:
+    """The state dict, which trainers wrap in ``{"state_dict": ...}``."""
+    if isinstance(loaded, Mapping) and isinstance(loaded.get("state_dict"), Mapping):
+        loaded = loaded["state_dict"]
+    if not isinstance(loaded, Mapping):
+        return {}
+    return {name: value for name, value in loaded.items() if isinstance(name, str) and isinstance(value, Tensor)}

@@ -1,0 +1,178 @@
+"""From the state of the studio to what a page shows.
+
+Each page keeps a ``Watch``: what it has already shown. A pulse compares it with the job queue and the download desk and
+says only what changed, so that many pages and slow phones cost little. Jobs belong to the queue: a page that goes away
+and comes back starts with an empty ``Watch`` and is shown everything again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from PIL import Image
+
+from sdcolab.core.events import BytesReceived, ImageSaved, Phase
+from sdcolab.core.jobs import Job, JobQueue, JobSnapshot
+from sdcolab.core.messages import PHASE_LABELS, human_bytes, human_time
+from sdcolab.web import fragments
+from sdcolab.web.desk import DeskSnapshot
+
+Clock = Callable[[], float]
+"""Seconds that only grow, as ``time.monotonic``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """When and at which step a page first saw a job advance: what the time left is estimated from."""
+
+    seconds: float
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What a page has shown so far. ``job`` 0 means none; ``selected`` is the image the user chose, from 0."""
+
+    job: int = 0
+    version: int = -1
+    waiting: int = 0
+    images: int = 0
+    preview: Image.Image | None = None
+    selected: int | None = None
+    pace: Pace | None = None
+    desk_version: int = -1
+    desk_finished: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobView:
+    """What to change on the page for its job. None in a part means: leave it as it is."""
+
+    running: bool
+    progress: str
+    problems: str
+    preview: str | None
+    images: tuple[ImageSaved, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class DeskView:
+    """What to change on the page for the downloads. ``refresh``: a batch has just ended, so look for new files."""
+
+    running: bool
+    progress: str
+    report: str
+    refresh: bool
+
+
+def see_job(watch: Watch, jobs: JobQueue, clock: Clock) -> tuple[Watch, JobView | None]:
+    """The news of the job that runs, waits or ended last; None when the page is up to date."""
+    job = jobs.current()
+    if job is None:
+        return watch, None
+    snapshot = job.snapshot
+    waiting = _waiting_behind(jobs, job)
+    if (snapshot.id, snapshot.version, waiting) == (watch.job, watch.version, watch.waiting):
+        return watch, None
+    return _see(watch, snapshot, waiting, clock())
+
+
+def _see(watch: Watch, snapshot: JobSnapshot, waiting: int, now: float) -> tuple[Watch, JobView]:
+    fresh = snapshot.id != watch.job
+    before = replace(watch, images=0, preview=None, selected=None, pace=None) if fresh else watch
+    pace = before.pace or (Pace(now, snapshot.step) if snapshot.step else None)
+    after = replace(
+        before,
+        job=snapshot.id,
+        version=snapshot.version,
+        waiting=waiting,
+        images=len(snapshot.images),
+        preview=snapshot.preview,
+        pace=pace,
+    )
+    view = JobView(
+        running=not snapshot.ended,
+        progress=progress_of(snapshot, waiting, seconds_left(pace, snapshot, now)),
+        problems=problems_of(snapshot),
+        preview=_preview_change(fresh, before.preview, snapshot),
+        images=snapshot.images if fresh or len(snapshot.images) != before.images else None,
+    )
+    return after, view
+
+
+def _preview_change(fresh: bool, shown: Image.Image | None, snapshot: JobSnapshot) -> str | None:
+    if snapshot.preview is None:
+        return "" if fresh or shown else None
+    return fragments.preview(snapshot.preview) if snapshot.preview is not shown else None
+
+
+def _waiting_behind(jobs: JobQueue, current: Job) -> int:
+    return sum(job is not current and not job.snapshot.ended for job in jobs.jobs())
+
+
+def seconds_left(pace: Pace | None, snapshot: JobSnapshot, now: float) -> float | None:
+    """Estimate from the steps seen so far; None while there is nothing to go by."""
+    if pace is None or snapshot.step <= pace.step or snapshot.ended:
+        return None
+    return (now - pace.seconds) / (snapshot.step - pace.step) * (snapshot.total - snapshot.step)
+
+
+def progress_of(snapshot: JobSnapshot, waiting: int, left: float | None) -> str:
+    """The progress bar of a job; once it has ended well, how many images it made."""
+    if snapshot.ended:
+        made = len(snapshot.images)
+        done = "1 imagen guardada" if made == 1 else f"{made} imágenes guardadas"
+        return "" if snapshot.error else fragments.note(f"Listo: {done}.")
+    label = PHASE_LABELS[snapshot.phase] + ("…" if snapshot.phase is not Phase.WAITING else "")
+    if snapshot.detail:
+        label = f"{label} {snapshot.detail}"
+    details = []
+    if snapshot.total and snapshot.phase in (Phase.SAMPLING, Phase.DECODING, Phase.SAVING):
+        details.append(f"paso {snapshot.step} de {snapshot.total}")
+    if left is not None:
+        details.append(f"quedan {human_time(left)}")
+    if waiting:
+        details.append("1 trabajo más en espera" if waiting == 1 else f"{waiting} trabajos más en espera")
+    return fragments.progress_bar(label, " · ".join(details), snapshot.fraction if snapshot.total else None)
+
+
+def problems_of(snapshot: JobSnapshot) -> str:
+    """The boxes for a job's warnings and for its error."""
+    boxes = [fragments.problem(warning, warning=True) for warning in snapshot.warnings]
+    if snapshot.error:
+        boxes.append(fragments.problem(snapshot.error))
+    return "".join(boxes)
+
+
+def see_desk(watch: Watch, snapshot: DeskSnapshot) -> tuple[Watch, DeskView | None]:
+    """The news of the downloads; None when the page is up to date."""
+    if snapshot.version == watch.desk_version:
+        return watch, None
+    refresh = watch.desk_finished is not None and snapshot.finished != watch.desk_finished
+    view = DeskView(
+        running=snapshot.running,
+        progress=_transfers(snapshot),
+        report=fragments.report(snapshot.reports) + "".join(fragments.problem(error) for error in snapshot.problems),
+        refresh=refresh,
+    )
+    return replace(watch, desk_version=snapshot.version, desk_finished=snapshot.finished), view
+
+
+def _transfers(snapshot: DeskSnapshot) -> str:
+    if snapshot.running and not snapshot.transfers:
+        return fragments.progress_bar("Mirando los enlaces…", "", None, "Descargas")
+    return "".join(_transfer(transfer) for transfer in snapshot.transfers)
+
+
+def _transfer(transfer: BytesReceived) -> str:
+    parts = [human_bytes(transfer.received)]
+    fraction = None
+    if transfer.total:
+        parts = [f"{human_bytes(transfer.received)} de {human_bytes(transfer.total)}"]
+        fraction = transfer.received / transfer.total
+    if transfer.bytes_per_second > 0:
+        parts.append(f"{human_bytes(transfer.bytes_per_second)}/s")
+        if transfer.total and transfer.received < transfer.total:
+            parts.append(f"quedan {human_time((transfer.total - transfer.received) / transfer.bytes_per_second)}")
+    return fragments.progress_bar(transfer.name, " · ".join(parts), fraction, f"Descarga de {transfer.name}")

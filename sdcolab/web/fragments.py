@@ -1,0 +1,88 @@
+"""Small pieces of HTML that the page shows: messages, progress bars, previews, token counters."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+from collections.abc import Iterable
+from enum import StrEnum
+
+from PIL import Image
+
+from sdcolab.core.errors import Cancelled, SdcolabError
+from sdcolab.core.messages import explain
+
+PREVIEW_SIDE = 320
+"""Longest side of a preview as sent, in pixels."""
+
+
+class Tone(StrEnum):
+    """How a message looks. The value is its CSS class."""
+
+    ERROR = "sd-error"
+    WARNING = "sd-warning"
+    CALM = "sd-calm"
+    GOOD = "sd-good"
+
+
+_SIGNS = {Tone.ERROR: "Error", Tone.WARNING: "Aviso", Tone.CALM: "Nota", Tone.GOOD: "Listo"}
+
+
+def message(text: str, tone: Tone, advice: str = "") -> str:
+    """A box with a sentence and its advice, read aloud when it appears."""
+    role = "alert" if tone is Tone.ERROR else "status"
+    rest = f'<span class="sd-advice">{html.escape(advice)}</span>' if advice else ""
+    sign = f'<strong class="sd-sign">{_SIGNS[tone]}</strong>'
+    return f'<div class="sd-message {tone}" role="{role}">{sign} <span>{html.escape(text)}</span> {rest}</div>'
+
+
+def note(text: str) -> str:
+    """A quiet line, read aloud when it appears."""
+    return f'<p class="sd-note" role="status">{html.escape(text)}</p>'
+
+
+def problem(error: SdcolabError, *, warning: bool = False) -> str:
+    """The box for an error, or for a ``warning``. A cancelled job is no failure and looks calm."""
+    said = explain(error)
+    tone = Tone.CALM if isinstance(error, Cancelled) else Tone.WARNING if warning else Tone.ERROR
+    return message(said.text, tone, said.advice)
+
+
+def progress_bar(label: str, detail: str, fraction: float | None, name: str = "Progreso") -> str:
+    """A bar with its text above it; ``fraction`` from 0 to 1, or None while nobody knows."""
+    if fraction is None:
+        filled, value = '<div class="sd-fill sd-unknown"></div>', ""
+    else:
+        percent = round(100 * min(max(fraction, 0.0), 1.0))
+        filled = f'<div class="sd-fill" style="width:{percent}%"></div>'
+        value = f' aria-valuenow="{percent}"'
+    return (
+        f'<div class="sd-progress"><div class="sd-progress-text"><span>{html.escape(label)}</span> '
+        f'<span class="sd-detail">{html.escape(detail)}</span></div>'
+        f'<div class="sd-bar" role="progressbar" aria-label="{html.escape(name)}" aria-valuemin="0" aria-valuemax="100"'
+        f"{value}>{filled}</div></div>"
+    )
+
+
+def preview(image: Image.Image) -> str:
+    """The live preview, small enough for a slow phone."""
+    small = image.convert("RGB")
+    small.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
+    data = io.BytesIO()
+    small.save(data, format="WEBP", quality=70)
+    coded = base64.b64encode(data.getvalue()).decode()
+    alt = "Vista previa de la imagen que se está generando"
+    return f'<img class="sd-preview" alt="{alt}" src="data:image/webp;base64,{coded}">'
+
+
+def token_counter(count: int, limit: int) -> str:
+    """``count/limit`` as A1111 writes it; marked when the prompt needs more than one chunk."""
+    many = " sd-many" if limit > 75 else ""
+    return f'<span class="sd-tokens{many}" title="Tokens del prompt: cada 75 forman un bloque">{count}/{limit}</span>'
+
+
+def report(lines: Iterable[str]) -> str:
+    """The download report, one line a link."""
+    items = "".join(f"<li>{html.escape(line)}</li>" for line in lines)
+    return f'<ul class="sd-report" aria-label="Resultado de las descargas">{items}</ul>' if items else ""

@@ -1,0 +1,169 @@
+"""The only door of the web server, in front of gradio.
+
+gradio offers more routes than this page uses and some of them answer without a login, so everything is closed except a
+short list. Files come only from the folders named here, after following links.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterable, Sequence
+from http.cookies import CookieError, SimpleCookie
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+from starlette.datastructures import Headers
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from sdcolab.web.access import COOKIE, SESSION_SECONDS, Access
+from sdcolab.web.look import login_page
+
+API = "/gradio_api"
+FILE_PREFIX = f"{API}/file="
+LOGIN_PATH = "/login"
+LOGOUT_PATH = "/logout"
+WRONG_LOGIN_DELAY = 1.0
+"""Seconds that a wrong password waits for its answer."""
+
+_MAX_LOGIN_BYTES = 4096
+_WITHOUT_LOGIN = frozenset({"/favicon.ico"})
+_EXACT = frozenset(
+    {
+        "/",
+        "/config",
+        "/favicon.ico",
+        "/manifest.json",
+        "/pwa_icon",
+        "/robots.txt",
+        "/theme.css",
+        f"{API}/app_id",
+        f"{API}/cancel",
+        f"{API}/info",
+        f"{API}/queue/data",
+        f"{API}/queue/join",
+        f"{API}/queue/status",
+        f"{API}/reset",
+        f"{API}/startup-events",
+        f"{API}/theme.css",
+    }
+)
+_PREFIXES = ("/assets/", "/static/", "/svelte/", f"{API}/heartbeat/", f"{API}/call/", f"{API}/run/", f"{API}/api/")
+
+
+class Guard:
+    """ASGI middleware: asks for a login when there is an ``access``, and lets through only what the page needs.
+
+    ``readable`` are the folders whose files may be served. ``hosts``, when given, are the only names by which the
+    server may be called; without a password this is what keeps other web pages from using it (DNS rebinding).
+    """
+
+    def __init__(
+        self, app: ASGIApp, *, access: Access | None, readable: Sequence[Path], hosts: frozenset[str] | None = None
+    ) -> None:
+        self._app = app
+        self._access = access
+        self._readable = tuple(Path(os.path.realpath(folder)) for folder in readable)
+        self._hosts = hosts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+        elif scope["type"] == "http":
+            answer = await self._answer(scope, receive)
+            await (answer or self._app)(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive) -> Response | None:
+        """Our own answer, or None when gradio should answer."""
+        path, method, headers = scope["path"], scope["method"], Headers(scope=scope)
+        if refusal := self._refuse_stranger(method, headers):
+            return refusal
+        if path == LOGIN_PATH and self._access:
+            return await self._log_in(self._access, method, headers, receive)
+        if path == LOGOUT_PATH:
+            return _log_out()
+        if not self._inside(headers) and path not in _WITHOUT_LOGIN:
+            return _ask_login(path, method)
+        if path.startswith(FILE_PREFIX):
+            return None if self._may_read(path.removeprefix(FILE_PREFIX)) else _refused()
+        return None if path in _EXACT or path.startswith(_PREFIXES) else _refused()
+
+    def _inside(self, headers: Headers) -> bool:
+        return self._access is None or self._access.valid(_cookie(headers))
+
+    def _refuse_stranger(self, method: str, headers: Headers) -> Response | None:
+        """A refusal for requests that another web page makes on behalf of a server without a password."""
+        if self._access:
+            return None  # the session cookie does not travel with other sites' requests (SameSite)
+        host = headers.get("host", "")
+        if self._hosts is not None and (urlsplit(f"//{host}").hostname or "") not in self._hosts:
+            return _refused()
+        origin = headers.get("origin")
+        if origin and method not in ("GET", "HEAD") and urlsplit(origin).netloc != host:
+            return _refused()
+        return None
+
+    def _may_read(self, name: str) -> bool:
+        if "\0" in name or "://" in name:
+            return False
+        real = Path(os.path.realpath(name))
+        return not real.name.startswith(".") and any(real.is_relative_to(folder) for folder in self._readable)
+
+    async def _log_in(self, access: Access, method: str, headers: Headers, receive: Receive) -> Response:
+        if method in ("GET", "HEAD"):
+            return RedirectResponse("/", 303) if self._inside(headers) else HTMLResponse(login_page(wrong=False))
+        form = parse_qs((await _body(receive)).decode("utf-8", "replace"), keep_blank_values=True)
+        session = access.login(form.get("username", [""])[0], form.get("password", [""])[0])
+        if session is None:
+            await asyncio.sleep(WRONG_LOGIN_DELAY)
+            return HTMLResponse(login_page(wrong=True), 401)
+        answer: Response
+        if "text/html" in headers.get("accept", ""):
+            answer = RedirectResponse("/", 303)
+        else:
+            answer = JSONResponse({"success": True})
+        secure = headers.get("x-forwarded-proto", "").split(",")[0].strip() == "https"
+        answer.set_cookie(COOKIE, session, SESSION_SECONDS, httponly=True, samesite="lax", secure=secure)
+        return answer
+
+
+def _cookie(headers: Headers) -> str | None:
+    try:
+        found = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
+    except CookieError:
+        return None
+    return found.value if found else None
+
+
+async def _body(receive: Receive) -> bytes:
+    """The request's body, cut at ``_MAX_LOGIN_BYTES``."""
+    parts: list[bytes] = []
+    while sum(map(len, parts)) < _MAX_LOGIN_BYTES:
+        message = await receive()
+        parts.append(message.get("body", b""))
+        if not message.get("more_body"):
+            break
+    return b"".join(parts)[:_MAX_LOGIN_BYTES]
+
+
+def _ask_login(path: str, method: str) -> Response:
+    if path == "/" and method in ("GET", "HEAD"):
+        return RedirectResponse(LOGIN_PATH, 303)
+    return JSONResponse({"detail": "Hace falta iniciar sesión."}, 401)
+
+
+def _log_out() -> Response:
+    answer = RedirectResponse(LOGIN_PATH, 303)
+    answer.delete_cookie(COOKIE)
+    return answer
+
+
+def _refused() -> Response:
+    return PlainTextResponse("No permitido.", 403)
+
+
+def loopback_names(host: str) -> frozenset[str] | None:
+    """The names that reach a server bound to ``host`` from its own computer; None when it is open to others."""
+    names: Iterable[str] = ("localhost", "127.0.0.1", "::1")
+    return frozenset(names) if host in names else None

@@ -1,0 +1,66 @@
+"""A miniature checkpoint with SD 1.x's tensor names, and engines over it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sdcolab.core.detect import ModelKind
+from sdcolab.core.folders import Folders
+from sdcolab.core.library import Library
+from sdcolab.core.outputs import ImageStore
+from sdcolab.engine.engine import Engine
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT))  # for tools.make_random_sd15, whatever started pytest
+
+DEMO = ROOT / "sdcolab" / "demo" / "emoji-128.safetensors"
+
+
+@pytest.fixture(scope="session")
+def mini_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """10 MB of seeded random weights."""
+    from tools.make_random_sd15 import MINI, write
+
+    path = tmp_path_factory.mktemp("mini") / "mini.safetensors"
+    write(path, MINI)
+    return path
+
+
+@pytest.fixture
+def demo_checkpoint() -> Path:
+    """The model that ships in the package."""
+    assert DEMO.is_file(), f"falta el modelo de demostración: {DEMO}"
+    return DEMO
+
+
+@pytest.fixture
+def folders(tmp_path: Path, mini_checkpoint: Path) -> Folders:
+    """A root folder with the miniature checkpoint in its place."""
+    folders = Folders(tmp_path)
+    place = folders.models(ModelKind.CHECKPOINT) / "mini.safetensors"
+    place.parent.mkdir(parents=True)
+    place.hardlink_to(mini_checkpoint)
+    return folders
+
+
+MakeEngine = Callable[..., Engine]
+
+
+@pytest.fixture
+def make_engine(folders: Folders) -> MakeEngine:
+    """Builds an engine on the CPU that saves below ``folders``."""
+
+    def make(**changes: object) -> Engine:
+        return Engine(Library(folders), ImageStore(folders.txt2img), **({"device": "cpu"} | changes))
+
+    return make
+
+
+@pytest.fixture
+def engine(make_engine: MakeEngine) -> Engine:
+    """An engine over the miniature checkpoint."""
+    return make_engine()

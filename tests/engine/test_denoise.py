@@ -1,0 +1,129 @@
+"""Guidance, timesteps and cancellation of the denoiser, on a stand-in for the UNet."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from sdcolab.core.errors import Cancelled
+from sdcolab.core.events import CancelToken
+from sdcolab.engine.conditioning import Conditioning, PromptPart
+from sdcolab.engine.denoise import GuidedDenoiser, equal_lengths
+from sdcolab.engine.schedules import NoiseTable
+
+TABLE = NoiseTable.stable_diffusion()
+
+
+class FakeUNet(nn.Module):
+    """Predicts the mean of the context everywhere, plus the input; remembers its calls."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(1))
+        self.calls: list[tuple[Tensor, Tensor, Tensor]] = []
+
+    def forward(self, x: Tensor, t: Tensor, context: Tensor, return_dict: bool) -> tuple[Tensor]:
+        self.calls.append((x, t, context))
+        return (x[:, :4] * 0.5 + context.mean(dim=(1, 2)).reshape(-1, 1, 1, 1),)
+
+
+def part(value: float, tokens: int = 77, weight: float = 1.0) -> PromptPart:
+    return PromptPart(weight, ((99, ""),), torch.full((1, tokens, 8), value))
+
+
+def denoiser(unet: FakeUNet, conditioning: Conditioning, scale: float = 7.0, **options: object) -> GuidedDenoiser:
+    hooks = {"before_call": lambda: None, "after_call": lambda _: None}
+    return GuidedDenoiser(unet, TABLE, conditioning, scale, **(hooks | options))
+
+
+X = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+
+
+def expected_image(sigma: Tensor, noise_at: float, scaled: Tensor) -> Tensor:
+    return X - sigma * (scaled * 0.5 + noise_at)
+
+
+@pytest.mark.parametrize("split", [False, True])
+def test_guidance(split: bool) -> None:
+    unet, sigma, seen = FakeUNet(), torch.tensor(3.0), []
+    denoise = denoiser(unet, Conditioning((part(2.0),), part(1.0)), split=split, after_call=seen.append)
+    image = denoise(X, sigma)
+    scaled = X / (sigma**2 + 1).sqrt()
+    cond, uncond = expected_image(sigma, 2.0, scaled), expected_image(sigma, 1.0, scaled)
+    assert torch.allclose(image, uncond + 7 * (cond - uncond), atol=1e-4)
+    assert torch.equal(seen[0], image)
+    assert len(unet.calls) == (2 if split else 1)
+    x, t, context = unet.calls[0]
+    assert torch.allclose(x[:2], scaled)
+    assert context[0].mean() == 2.0  # the prompt comes first
+    assert t.dtype == torch.float32
+    assert t.tolist() == [float(TABLE.sigma_to_t(sigma))] * len(x)
+    assert t[0] != t[0].round()
+
+
+def test_different_lengths_are_separate_calls() -> None:
+    unet = FakeUNet()
+    together = denoiser(FakeUNet(), Conditioning((part(2.0),), part(1.0)))(X, torch.tensor(3.0))
+    apart = denoiser(unet, Conditioning((part(2.0, tokens=154),), part(1.0)))(X, torch.tensor(3.0))
+    assert [tuple(context.shape) for _, _, context in unet.calls] == [(2, 154, 8), (2, 77, 8)]
+    assert torch.allclose(together, apart, atol=1e-5)
+
+
+def test_parts_add_up_with_their_weights() -> None:
+    unet, sigma = FakeUNet(), torch.tensor(1.0)
+    image = denoiser(unet, Conditioning((part(2.0, weight=0.5), part(4.0, tokens=154)), part(1.0)))(X, sigma)
+    scaled = X / 2**0.5
+    uncond = expected_image(sigma, 1.0, scaled)
+    change = 0.5 * (expected_image(sigma, 2.0, scaled) - uncond) + expected_image(sigma, 4.0, scaled) - uncond
+    assert torch.allclose(image, uncond + 7 * change, atol=1e-4)
+    assert [tuple(context.shape) for _, _, context in unet.calls] == [(4, 154, 8), (2, 77, 8)]
+
+
+def test_shorter_parts_repeat_their_last_token() -> None:
+    short, long = torch.arange(6.0).reshape(1, 3, 2), torch.zeros(1, 5, 2)
+    made, same = equal_lengths([short, long])
+    assert made[0].tolist() == [[0, 1], [2, 3], [4, 5], [4, 5], [4, 5]]
+    assert torch.equal(same, long)
+
+
+def test_epsilon_for_timestep_samplers() -> None:
+    unet, seen = FakeUNet(), []
+    denoise = denoiser(unet, Conditioning((part(2.0),), part(1.0)), after_call=seen.append)
+    prediction = denoise.epsilon(X, 500.0)
+    assert torch.allclose(prediction.uncond, X * 0.5 + 1, atol=1e-6)
+    assert torch.allclose(prediction.guided, X * 0.5 + 1 + 7 * 1, atol=1e-5)
+    assert torch.equal(unet.calls[0][0][:2], X)
+    assert unet.calls[0][1].tolist() == [500.0] * 4
+    alpha = TABLE.alphas_cumprod[500]
+    assert torch.allclose(seen[0], (X - (1 - alpha).sqrt() * prediction.guided) / alpha.sqrt(), atol=1e-4)
+    half = denoise.epsilon(X, 500.0, guidance_factor=0.5)
+    assert torch.allclose(half.guided, X * 0.5 + 1 + 3.5, atol=1e-5)
+
+
+def test_prompt_editing_counts_calls() -> None:
+    unet = FakeUNet()
+    edited = PromptPart(1.0, ((1, "a"), (4, "b")), torch.stack([torch.full((77, 8), v) for v in (2.0, 3.0)]))
+    denoise = denoiser(unet, Conditioning((edited,), part(1.0)))
+    for _ in range(4):
+        denoise(X, torch.tensor(2.0))
+    assert [float(context[0].mean()) for _, _, context in unet.calls] == [2.0, 2.0, 3.0, 3.0]
+
+
+def test_extra_channels_go_beside_the_latents() -> None:
+    unet = FakeUNet()
+    denoiser(unet, Conditioning((part(2.0),), part(1.0)), extra_channels=torch.ones(1, 5, 8, 8))(X, torch.tensor(2.0))
+    assert unet.calls[0][0].shape == (4, 9, 8, 8)
+    assert (unet.calls[0][0][:, 4:] == 1).all()
+
+
+@pytest.mark.parametrize("split", [False, True])
+def test_cancellation_stops_before_the_next_unet_call(split: bool) -> None:
+    unet, cancel = FakeUNet(), CancelToken()
+    denoise = denoiser(unet, Conditioning((part(2.0),), part(1.0)), before_call=cancel.raise_if_cancelled, split=split)
+    denoise(X, torch.tensor(2.0))
+    calls = len(unet.calls)
+    cancel.cancel()
+    with pytest.raises(Cancelled):
+        denoise(X, torch.tensor(1.0))
+    assert len(unet.calls) == calls

@@ -1,0 +1,48 @@
+"""The memory policy: what it starts with and in which order it saves."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from sdcolab.core.detect import ModelFamily
+from sdcolab.engine.memory import GB, MemoryPolicy, Stage, choose_policy, free_vram, is_out_of_memory, relieved
+
+
+@pytest.mark.parametrize("free", [None, 3 * GB, 14 * GB])
+def test_no_savings_when_there_is_room(free: int | None) -> None:
+    assert choose_policy(free, ModelFamily.SD1) == MemoryPolicy()
+
+
+def test_all_but_the_slow_saving_when_there_is_little() -> None:
+    policy = choose_policy(GB, ModelFamily.SD1)
+    assert policy == MemoryPolicy(split_guidance=True, max_batch=1, tile_decode=True)
+
+
+def test_sampling_saves_step_by_step() -> None:
+    policies = [MemoryPolicy()]
+    while (policy := relieved(policies[-1], Stage.SAMPLING, batch_size=4)) is not None:
+        policies.append(policy)
+    assert [(p.split_guidance, p.max_batch, p.slice_attention) for p in policies] == [
+        (False, 8, False),
+        (True, 8, False),
+        (True, 2, False),
+        (True, 1, False),
+        (True, 1, True),
+    ]
+
+
+def test_decoding_saves_by_tiles_only() -> None:
+    tiled = relieved(MemoryPolicy(), Stage.DECODING, batch_size=4)
+    assert tiled == MemoryPolicy(tile_decode=True)
+    assert relieved(tiled, Stage.DECODING, batch_size=4) is None
+
+
+def test_what_counts_as_out_of_memory() -> None:
+    assert is_out_of_memory(torch.OutOfMemoryError("CUDA out of memory"))
+    assert is_out_of_memory(RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"))
+    assert not is_out_of_memory(RuntimeError("shapes do not match"))
+
+
+def test_a_cpu_has_no_vram() -> None:
+    assert free_vram(torch.device("cpu")) is None

@@ -1,0 +1,230 @@
+"""What a page is told of the queue and of the downloads."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from web_fakes import Bench, FakeDownload, make_bench
+
+from sdcolab.core.errors import Cancelled, CannotWrite, ModelUnreadable
+from sdcolab.core.events import BytesReceived, CancelToken, Ended, Listener, Phase, PhaseStarted, StepDone, Warned
+from sdcolab.core.folders import Folders
+from sdcolab.core.jobs import JobSnapshot, after
+from sdcolab.core.request import GenerationRequest
+from sdcolab.web import fragments
+from sdcolab.web.bridge import Pace, Watch, problems_of, progress_of, seconds_left, see_desk, see_job
+from sdcolab.web.desk import DeskSnapshot, DownloadDesk
+from sdcolab.web.edge import attempt
+
+SNAPSHOT = JobSnapshot(id=1, request=GenerationRequest())
+
+
+def clock() -> float:
+    return 100.0
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return make_bench(tmp_path)
+
+
+def ended(bench: Bench) -> None:
+    for job in bench.studio.jobs.jobs():
+        while not job.snapshot.ended:
+            job.wait(job.snapshot.version, 5)
+
+
+def test_nothing_to_say_before_the_first_job(bench: Bench) -> None:
+    assert see_job(Watch(), bench.studio.jobs, clock) == (Watch(), None)
+
+
+def test_a_new_page_is_told_everything_of_a_job_that_ended(bench: Bench) -> None:
+    bench.studio.jobs.submit(GenerationRequest(prompt="gato", steps=2, batch_size=2))
+    ended(bench)
+    watch, view = see_job(Watch(), bench.studio.jobs, clock)
+    assert view is not None
+    assert view.images is not None
+    assert [image.index for image in view.images] == [0, 1]
+    assert (view.running, view.preview, view.problems) == (False, "", "")
+    assert "2 imágenes guardadas" in view.progress
+    assert see_job(watch, bench.studio.jobs, clock) == (watch, None)
+
+
+def test_a_page_follows_a_held_job_and_then_the_next(bench: Bench) -> None:
+    bench.hold(2)
+    first = bench.studio.jobs.submit(GenerationRequest(prompt="uno", steps=3))
+    bench.studio.jobs.submit(GenerationRequest(prompt="dos", steps=3))
+    while first.snapshot.step < 1:
+        first.wait(first.snapshot.version, 5)
+    watch, view = see_job(Watch(), bench.studio.jobs, clock)
+    assert view is not None
+    assert view.running
+    assert "paso 1 de 3" in view.progress
+    assert "1 trabajo más en espera" in view.progress
+    assert view.preview is not None
+    assert "data:image/webp" in view.preview
+    bench.let_go()
+    ended(bench)
+    watch, view = see_job(watch, bench.studio.jobs, clock)
+    assert watch.job == 2
+    assert view is not None
+    assert view.images is not None
+    assert view.images[0].infotext.startswith("dos")
+
+
+def test_the_gallery_and_the_preview_are_sent_only_when_they_change(bench: Bench) -> None:
+    bench.hold(2)
+    job = bench.studio.jobs.submit(GenerationRequest(steps=3))
+    while job.snapshot.step < 1:
+        job.wait(job.snapshot.version, 5)
+    watch, _ = see_job(Watch(), bench.studio.jobs, clock)
+    job.notify(PhaseStarted(Phase.DECODING))
+    _, view = see_job(watch, bench.studio.jobs, clock)
+    bench.finish_jobs()
+    assert view is not None
+    assert (view.images, view.preview) == (None, None)
+    assert "Revelando la imagen…" in view.progress
+
+
+def test_progress_says_the_phase_and_what_it_works_on() -> None:
+    loading = after(SNAPSHOT, PhaseStarted(Phase.LOADING_MODEL, "demo.safetensors"))
+    said = progress_of(loading, 0, None)
+    assert "Cargando modelo… demo.safetensors" in said
+    assert "aria-valuenow" not in said
+    sampling = after(after(loading, PhaseStarted(Phase.SAMPLING)), StepDone(5, 20, 0, 1))
+    said = progress_of(sampling, 2, 95)
+    assert 'aria-valuenow="25"' in said
+    assert "paso 5 de 20 · quedan 1 min 35 s · 2 trabajos más en espera" in said
+    assert "En espera<" in progress_of(SNAPSHOT, 0, None)
+
+
+def test_time_left_follows_the_pace() -> None:
+    at_five = after(SNAPSHOT, StepDone(5, 20, 0, 1))
+    assert seconds_left(None, at_five, 10) is None
+    assert seconds_left(Pace(10, 5), at_five, 10) is None
+    assert seconds_left(Pace(10, 5), after(at_five, StepDone(10, 20, 0, 1)), 15) == 10
+
+
+def test_errors_warnings_and_cancelling_look_different(tmp_path: Path) -> None:
+    snapshot = after(SNAPSHOT, Warned(CannotWrite(path=tmp_path / "a.png", reason="sin permiso")))
+    failed = problems_of(after(snapshot, StepDone(1, 2, 0, 1)))
+    assert "sd-warning" in failed
+    assert "Comprueba que la carpeta existe" in failed
+    broken = problems_of(after(snapshot, Ended(ModelUnreadable(path=Path("/x/roto.safetensors"), reason="truncated"))))
+    assert "sd-error" in broken
+    assert "roto.safetensors" in broken
+    calm = problems_of(after(SNAPSHOT, Ended(Cancelled())))
+    assert "sd-calm" in calm
+    assert "sd-error" not in calm
+
+
+def test_what_users_wrote_cannot_become_html() -> None:
+    evil = "<img src=x onerror=alert(1)>"
+    pieces = (
+        fragments.message(evil, fragments.Tone.ERROR, evil),
+        fragments.progress_bar(evil, evil, 0.5, evil + '"'),
+        fragments.report([evil]),
+        fragments.note(evil),
+    )
+    for piece in pieces:
+        assert "<img" not in piece
+
+
+def test_previews_are_small() -> None:
+    noise = Image.effect_noise((1024, 768), 100).convert("RGB")
+    assert len(fragments.preview(noise)) < 60_000
+
+
+def test_a_bug_is_explained_and_logged(caplog: pytest.LogCaptureFixture) -> None:
+    result, said = attempt(lambda: 1 // 0, -1)
+    assert result == -1
+    assert "ZeroDivisionError" in said
+    assert "Traceback" in caplog.text
+
+
+# --- The download desk --------------------------------------------------------------------------------------------
+
+
+def settle(desk: DownloadDesk) -> DeskSnapshot:
+    waiter = threading.Event()
+    while desk.snapshot.running:
+        waiter.wait(0.01)
+    return desk.snapshot
+
+
+def begun(desk: DownloadDesk) -> None:
+    waiter = threading.Event()
+    while not desk.snapshot.transfers or not desk.snapshot.transfers[0].received:
+        waiter.wait(0.01)
+
+
+def test_links_are_downloaded_and_reported_in_order(tmp_path: Path) -> None:
+    desk = DownloadDesk(FakeDownload(Folders(tmp_path)))
+    desk.start("https://a/uno.safetensors, https://a/falla\nhttps://a/dos.safetensors")
+    done = settle(desk)
+    assert [line.split(":")[0] for line in done.reports] == ["uno.safetensors", "falla", "dos.safetensors"]
+    assert (done.finished, done.transfers, done.problems) == (1, (), ())
+
+
+def test_pages_see_transfers_and_are_told_to_refresh_at_the_end(tmp_path: Path) -> None:
+    download = FakeDownload(Folders(tmp_path), hold=True)
+    desk = DownloadDesk(download)
+    watch, view = see_desk(Watch(), desk.snapshot)
+    assert view is not None
+    assert not view.refresh
+    desk.start("https://a/uno.safetensors")
+    begun(desk)
+    watch, view = see_desk(watch, desk.snapshot)
+    assert view is not None
+    assert view.running
+    assert "870 MB de 2,0 GB · 25 MB/s · quedan 45 s" in view.progress
+    assert see_desk(watch, desk.snapshot) == (watch, None)
+    download.release.set()
+    settle(desk)
+    watch, view = see_desk(watch, desk.snapshot)
+    assert view is not None
+    assert view.refresh
+    assert "guardado en models/Stable-diffusion" in view.report
+    assert see_desk(Watch(), desk.snapshot)[1] is not None
+
+
+def test_links_added_while_it_works_wait_for_their_turn(tmp_path: Path) -> None:
+    download = FakeDownload(Folders(tmp_path), hold=True)
+    desk = DownloadDesk(download)
+    desk.start("https://a/uno.safetensors")
+    desk.start("https://a/dos.safetensors")
+    download.release.set()
+    done = settle(desk)
+    assert (len(done.reports), done.finished) == (2, 2)
+    desk.start("https://a/tres.safetensors")
+    assert len(settle(desk).reports) == 1
+
+
+def test_cancelling_stops_the_running_one_and_forgets_the_rest(tmp_path: Path) -> None:
+    desk = DownloadDesk(FakeDownload(Folders(tmp_path), hold=True))
+    desk.start("https://a/uno.safetensors")
+    desk.start("https://a/dos.safetensors")
+    begun(desk)
+    desk.cancel()
+    done = settle(desk)
+    assert done.reports == ()
+    assert [type(error) for error in done.problems] == [Cancelled]
+    desk.close()
+
+
+def test_a_bug_in_downloading_is_shown_and_the_desk_lives(tmp_path: Path) -> None:
+    def download(links: str, listener: Listener, cancel: CancelToken) -> Sequence[str]:
+        listener(BytesReceived("a", 1, None, 0.0))
+        if links == "malo":
+            raise KeyError("bug")
+        return ["bien"]
+
+    desk = DownloadDesk(download)
+    desk.start("malo")
+    assert [error.code for error in settle(desk).problems] == ["unexpected"]
+    desk.start("bueno")
+    assert settle(desk).reports == ("bien",)

@@ -1,0 +1,67 @@
+"""The whole way in a real browser: page, queue, the real engine and the demo model that ships with the package."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, expect
+
+from sdcolab import wiring
+from sdcolab.core.folders import Folders
+from sdcolab.core.jobs import JobQueue
+from sdcolab.core.outputs import PARAMETERS_KEY
+from sdcolab.web.app import Server, serve
+
+PATIENCE = 120_000
+"""Milliseconds: loading torch and the model on a busy machine takes a while."""
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> Folders:
+    return Folders(tmp_path)
+
+
+@pytest.fixture
+def server(folders: Folders) -> Iterator[Server]:
+    library = wiring.build_library(folders)
+    jobs = JobQueue(wiring.build_engine(folders, library))
+    server = serve(wiring.build_studio(folders, library, jobs), port=0)
+    yield server
+    server.close()
+    jobs.close()
+
+
+@pytest.mark.navegador
+def test_from_a_prompt_to_an_image_on_disk(browser: Browser, server: Server, folders: Folders) -> None:
+    page = browser.new_page(base_url=server.url)
+    page.goto("/")
+    expect(page.locator("#sd-checkpoint input")).to_have_value(wiring.DEMO_FILE, timeout=PATIENCE)
+    expect(page.locator("#sd-width input").first).to_have_value("128")
+    page.locator("#sd-prompt textarea").fill("cat face, (emoji:1.1)")
+    page.locator("#sd-negative_prompt textarea").fill("dog")
+    expect(page.locator("#sd-tokens-prompt")).to_have_text("4/75", timeout=PATIENCE)
+    page.locator("#sd-steps input").first.fill("4")
+    page.locator("#sd-seed input, #sd-seed textarea").first.fill("42")
+    page.locator("#sd-generate").click()
+    infotext = page.locator("#sd-infotext textarea")
+    expect(infotext).to_have_value(re.compile(r"^cat face, \(emoji:1\.1\)\nNegative prompt: dog\n"), timeout=PATIENCE)
+    expect(infotext).to_have_value(re.compile("Steps: 4, Sampler: Euler a.*Seed: 42, Size: 128x128"))
+    expect(page.locator("#sd-progress")).to_contain_text("Listo: 1 imagen guardada.")
+    expect(page.locator("#sd-problems .sd-message")).to_have_count(0)
+    (saved,) = folders.txt2img.rglob("*.png")
+    assert saved.name == "00000-42.png"
+    with Image.open(saved) as image:
+        assert image.size == (128, 128)
+        assert image.info[PARAMETERS_KEY] == infotext.input_value()
+    page.close()
+
+
+def test_importing_the_page_loads_no_torch() -> None:
+    code = "import sys, sdcolab.web.app; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,520 @@
+"""The page in a real browser, with a real queue and a generator that can be held at a step."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
+from web_fakes import Bench, make_bench
+
+from sdcolab.core.outputs import PARAMETERS_KEY
+from sdcolab.web.app import Server, serve
+
+pytestmark = pytest.mark.navegador
+
+USER, PASSWORD = "ana", "secreto"
+PATIENCE = 30_000
+"""Milliseconds that an expectation may take on a busy machine."""
+
+PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    return make_bench(tmp_path_factory.mktemp("estudio"))
+
+
+@pytest.fixture(scope="module")
+def server(bench: Bench) -> Iterator[Server]:
+    server = serve(bench.studio, port=0, auth=(USER, PASSWORD))
+    yield server
+    server.close()
+    bench.studio.jobs.close()
+
+
+class Visitor:
+    """A logged-in browser profile. Keeps what went wrong in its pages."""
+
+    def __init__(self, browser: Browser, server: Server, options: dict[str, Any]) -> None:
+        self.url = server.url
+        self.context: BrowserContext = browser.new_context(base_url=server.url, locale="en-US", **options)
+        self.context.set_default_timeout(PATIENCE)
+        self.trouble: list[str] = []
+        self.context.request.post("/login", form={"username": USER, "password": PASSWORD})
+
+    def open(self) -> Page:
+        page = self.context.new_page()
+        page.on("pageerror", lambda error: self.trouble.append(f"error: {error}"))
+        page.on("console", lambda said: self.trouble.append(said.text) if said.type == "error" else None)
+        page.on("request", lambda asked: self._outside(asked.url))
+        page.goto("/")
+        expect(part(page, "generate")).to_be_enabled()
+        expect(part(page, "seed").locator("input, textarea")).to_have_value(re.compile(r".+"))
+        return page
+
+    def _outside(self, url: str) -> None:
+        if not url.startswith((self.url, "data:", "blob:")):
+            self.trouble.append(f"petición a {url}")
+
+
+Visit = Callable[..., Page]
+
+
+@pytest.fixture
+def visit(browser: Browser, server: Server, bench: Bench) -> Iterator[Visit]:
+    """Opens the page in a fresh profile, or in the last one (``again=True``). Nothing may go wrong in it."""
+    expect.set_options(timeout=PATIENCE)
+    visitors: list[Visitor] = []
+
+    def open_page(*, again: bool = False, **options: Any) -> Page:
+        if not (again and visitors):
+            visitors.append(Visitor(browser, server, options))
+        return visitors[-1].open()
+
+    yield open_page
+    bench.finish_jobs()
+    for visitor in visitors:
+        visitor.context.close()
+    assert [trouble for visitor in visitors for trouble in visitor.trouble] == []
+
+
+def part(page: Page, name: str) -> Locator:
+    return page.locator(f"#sd-{name}")
+
+
+def field(page: Page, name: str) -> Locator:
+    return part(page, name).locator("input, textarea").first
+
+
+def write(page: Page, prompt: str, **fields: str) -> None:
+    field(page, "prompt").fill(prompt)
+    for name, value in fields.items():
+        field(page, name).fill(value)
+        field(page, name).blur()
+
+
+def generate(page: Page, prompt: str, **fields: str) -> None:
+    write(page, prompt, **fields)
+    part(page, "generate").click()
+
+
+def choose(page: Page, name: str, option: str) -> None:
+    field(page, name).click()
+    page.get_by_role("option", name=option).click()
+
+
+def infotext(page: Page) -> Locator:
+    return part(page, "infotext").locator("textarea")
+
+
+# --- Coming in ----------------------------------------------------------------------------------------------------
+
+
+def test_log_in_with_the_form(browser: Browser, server: Server) -> None:
+    context = browser.new_context(base_url=server.url)
+    page = context.new_page()
+    page.goto("/")
+    expect(page).to_have_url(f"{server.url}/login")
+    page.get_by_label("Usuario").fill(USER)
+    page.get_by_label("Contraseña").fill("otra")
+    page.get_by_role("button", name="Entrar").click()
+    expect(page.get_by_role("alert")).to_have_text("El usuario o la contraseña no son correctos.")
+    page.get_by_label("Usuario").fill(USER)
+    page.get_by_label("Contraseña").fill(PASSWORD)
+    page.get_by_role("button", name="Entrar").click()
+    expect(part(page, "generate")).to_be_visible(timeout=PATIENCE)
+    expect(page).to_have_title("sdcolab")
+    context.close()
+
+
+def test_a_session_that_ended_leads_to_the_login_page(browser: Browser, server: Server, bench: Bench) -> None:
+    visitor = Visitor(browser, server, {})
+    page = visitor.open()
+    visitor.context.clear_cookies()
+    expect(page).to_have_url(f"{server.url}/login", timeout=PATIENCE)
+    visitor.context.close()
+
+
+# --- Generating ---------------------------------------------------------------------------------------------------
+
+
+def test_generate_see_progress_preview_image_and_infotext(visit: Visit, bench: Bench, tmp_path: Path) -> None:
+    page = visit()
+    bench.hold(12)
+    generate(page, "un gato naranja", negative_prompt="perro", seed="1234")
+    bar = part(page, "progress").get_by_role("progressbar")
+    expect(bar).to_have_attribute("aria-valuenow", "55")
+    expect(part(page, "progress")).to_contain_text("Generando… paso 11 de 20")
+    expect(page.get_by_alt_text("Vista previa")).to_be_visible()
+    expect(part(page, "interrupt")).to_be_enabled()
+    bench.let_go()
+    expect(part(page, "progress")).to_contain_text("Listo: 1 imagen guardada.")
+    expect(page.get_by_alt_text("Vista previa")).to_have_count(0)
+    expect(part(page, "gallery").locator("img").first).to_be_visible()
+    expect(infotext(page)).to_have_value(
+        re.compile(r"^un gato naranja\nNegative prompt: perro\n.*Seed: 1234, Size: 128x128")
+    )
+    expect(part(page, "interrupt")).to_be_disabled()
+    assert bench.generator.requests[-1].steps == 20
+
+    with page.expect_download() as waiting:
+        part(page, "download").click()
+    saved = tmp_path / "bajada.png"
+    waiting.value.save_as(saved)
+    original = bench.studio.jobs.jobs()[-1].snapshot.images[0].path
+    assert saved.read_bytes() == original.read_bytes()
+    assert waiting.value.suggested_filename == original.name
+    assert Image.open(saved).info[PARAMETERS_KEY].startswith("un gato naranja")
+
+
+def test_loading_the_model_is_shown(visit: Visit, bench: Bench) -> None:
+    page = visit()
+    bench.hold(0)
+    generate(page, "un gato")
+    expect(part(page, "progress")).to_contain_text("Cargando modelo… demo-128.safetensors")
+    bench.let_go()
+    expect(part(page, "progress")).to_contain_text("Listo")
+
+
+def test_interrupt(visit: Visit, bench: Bench) -> None:
+    page = visit()
+    bench.hold(5)
+    generate(page, "un gato")
+    expect(part(page, "progress")).to_contain_text("paso 4 de 20")
+    part(page, "interrupt").click()
+    expect(part(page, "problems")).to_contain_text("Se ha interrumpido el trabajo.")
+    expect(part(page, "problems").locator(".sd-error")).to_have_count(0)
+    expect(part(page, "interrupt")).to_be_disabled()
+
+
+def test_ctrl_enter_generates(visit: Visit, bench: Bench) -> None:
+    page = visit()
+    before = len(bench.generator.requests)
+    field(page, "prompt").fill("con el teclado")
+    field(page, "prompt").press("Control+Enter")
+    expect(infotext(page)).to_have_value(re.compile(r"^con el teclado\n"))
+    assert len(bench.generator.requests) == before + 1
+
+
+def test_each_image_shows_its_own_infotext_and_seeds_are_reused(visit: Visit) -> None:
+    page = visit()
+    generate(page, "tres", batch_count="3", seed="70")
+    expect(part(page, "progress")).to_contain_text("3 imágenes guardadas")
+    expect(infotext(page)).to_have_value(re.compile("Seed: 72"))
+    thumbnails = part(page, "gallery").get_by_role("button", name=re.compile("^Miniatura"))
+    thumbnails.first.click()
+    expect(infotext(page)).to_have_value(re.compile("Seed: 70"))
+    part(page, "seed-random").click()
+    expect(field(page, "seed")).to_have_value("-1")
+    part(page, "seed-reuse").click()
+    expect(field(page, "seed")).to_have_value("70")
+
+
+def test_the_form_becomes_the_request(visit: Visit, bench: Bench) -> None:
+    page = visit()
+    choose(page, "sampler", "DPM++ 2M")
+    choose(page, "schedule", "Karras")
+    write(page, "todo", steps="7", width="192", height="256", cfg_scale="5.5", batch_size="2", seed=str(2**64 - 2))
+    part(page, "swap").click()
+    expect(field(page, "width")).to_have_value("256")
+    part(page, "generate").click()
+    expect(part(page, "progress")).to_contain_text("2 imágenes guardadas")
+    request = bench.generator.requests[-1]
+    assert (request.sampler, request.schedule, request.steps, request.cfg_scale) == ("DPM++ 2M", "Karras", 7, 5.5)
+    assert (request.width, request.height, request.batch_size, request.seed) == (256, 192, 2, 2**64 - 2)
+
+
+# --- What goes wrong ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "typed", "sentence"),
+    [
+        ("seed", "abc", "«Semilla» debe ser un número y dice «abc». Corrígelo"),
+        ("width", "500", "Usa un múltiplo de 8."),
+        ("sampler", "Euler b", "¿Querías decir «Euler a»"),
+    ],
+)
+def test_wrong_values_get_a_spanish_sentence(visit: Visit, bench: Bench, name: str, typed: str, sentence: str) -> None:
+    page = visit()
+    before = len(bench.generator.requests)
+    generate(page, "un gato", **{name: typed})
+    message = part(page, "form-message").get_by_role("alert")
+    expect(message).to_contain_text(sentence)
+    expect(page.locator(".toast-body")).to_have_count(0)
+    assert len(bench.generator.requests) == before
+
+
+def test_numbers_beyond_the_ends_never_become_an_english_error(visit: Visit, bench: Bench) -> None:
+    page = visit()
+    field(page, "steps").fill("999")
+    field(page, "prompt").fill("un gato")
+    field(page, "prompt").press("Control+Enter")
+    said = part(page, "form-message").get_by_role("alert")
+    expect(said.or_(part(page, "progress").get_by_role("status")).first).to_be_visible()
+    expect(page.locator(".toast-body")).to_have_count(0)
+
+
+def test_job_errors_and_warnings_are_explained(visit: Visit) -> None:
+    page = visit()
+    generate(page, "modelo roto")
+    expect(part(page, "problems").get_by_role("alert")).to_contain_text("está cortado, le falta el final")
+    expect(part(page, "problems")).to_contain_text("Bórralo y descárgalo otra vez.")
+    generate(page, "con aviso")
+    expect(infotext(page)).to_have_value(re.compile("^con aviso"))
+    expect(part(page, "problems").locator(".sd-warning")).to_contain_text("está dañada")
+    expect(part(page, "problems").locator(".sd-error")).to_have_count(0)
+    expect(page.locator(".toast-body")).to_have_count(0)
+
+
+# --- Reloads and other tabs ---------------------------------------------------------------------------------------
+
+
+def test_a_reload_finds_the_running_job_and_the_form(visit: Visit, bench: Bench) -> None:
+    page = visit()
+    bench.hold(8)
+    generate(page, "no me pierdas", steps="16")
+    expect(part(page, "progress")).to_contain_text("paso 7 de 16")
+    field(page, "prompt").fill("lo siguiente")
+    page.reload()
+    expect(part(page, "progress")).to_contain_text("paso 7 de 16")
+    expect(page.get_by_alt_text("Vista previa")).to_be_visible()
+    expect(field(page, "prompt")).to_have_value("lo siguiente")
+    expect(field(page, "steps")).to_have_value("16")
+    bench.let_go()
+    expect(infotext(page)).to_have_value(re.compile("^no me pierdas"))
+
+
+def test_a_second_tab_follows_and_can_interrupt(visit: Visit, bench: Bench) -> None:
+    first = visit()
+    second = visit(again=True)
+    bench.hold(3)
+    generate(first, "desde la primera")
+    for page in (first, second):
+        expect(part(page, "progress")).to_contain_text("paso 2 de 20")
+    generate(second, "desde la segunda")
+    expect(part(first, "progress")).to_contain_text("1 trabajo más en espera")
+    part(second, "interrupt").click()
+    expect(part(first, "progress")).not_to_contain_text("en espera")
+    bench.let_go()
+    for page in (first, second):
+        expect(infotext(page)).to_have_value(re.compile("^desde la segunda"))
+
+
+# --- Models, styles, defaults, counters ---------------------------------------------------------------------------
+
+
+def test_refresh_finds_new_models_and_sizes_follow_them(visit: Visit, bench: Bench) -> None:
+    page = visit()
+    expect(field(page, "width")).to_have_value("128")
+    new = bench.add_checkpoint("zorro-v1.safetensors")
+    page.get_by_role("button", name="Actualizar la lista de modelos").click()
+    choose(page, "checkpoint", "zorro-v1.safetensors")
+    expect(field(page, "width")).to_have_value("512")
+    expect(field(page, "height")).to_have_value("512")
+    write(page, "", width="384")
+    choose(page, "checkpoint", "demo-128.safetensors")
+    expect(field(page, "checkpoint")).to_have_value("demo-128.safetensors")
+    expect(field(page, "width")).to_have_value("384")
+    new.unlink()
+
+
+def test_styles_are_saved_used_applied_and_deleted(visit: Visit, bench: Bench) -> None:
+    page = visit()
+    write(page, "obra maestra, {prompt}, nítido", negative_prompt="borroso")
+    page.get_by_role("button", name="Guardar y borrar estilos").click()
+    field(page, "style-name").fill("Bonito")
+    part(page, "style-save").click()
+    expect(part(page, "form-message")).to_contain_text("Estilo «Bonito» guardado.")
+    write(page, "un gato", negative_prompt="")
+    choose(page, "styles", "Bonito")
+    expect(part(page, "tokens-prompt")).to_have_text("5/75")
+    part(page, "generate").click()
+    expect(infotext(page)).to_have_value(re.compile(r"^obra maestra, un gato, nítido\nNegative prompt: borroso\n"))
+    part(page, "style-apply").click()
+    expect(field(page, "prompt")).to_have_value("obra maestra, un gato, nítido")
+    choose(page, "styles", "Bonito")
+    part(page, "style-delete").click()
+    expect(part(page, "form-message")).to_contain_text("Estilos borrados: Bonito.")
+    assert bench.studio.settings.load().styles == ()
+
+
+def test_defaults_are_saved_and_shown_by_new_pages(visit: Visit, bench: Bench) -> None:
+    page = visit()
+    write(page, "mi prompt de siempre", steps="33")
+    page.get_by_role("button", name="Más opciones").click()
+    part(page, "save-defaults").click()
+    expect(part(page, "form-message")).to_contain_text("Valores predeterminados guardados.")
+    other = visit()
+    expect(field(other, "prompt")).to_have_value("mi prompt de siempre")
+    expect(field(other, "steps")).to_have_value("33")
+    assert bench.studio.settings.load().defaults.width is None
+    bench.studio.settings.path.unlink()
+
+
+def test_token_counters(visit: Visit) -> None:
+    page = visit()
+    expect(part(page, "tokens-prompt")).to_have_text("0/75")
+    field(page, "prompt").fill("uno dos tres")
+    expect(part(page, "tokens-prompt")).to_have_text("3/75")
+    field(page, "negative_prompt").fill("x " * 76)
+    expect(part(page, "tokens-negative_prompt")).to_have_text("76/150")
+
+
+# --- Downloads ----------------------------------------------------------------------------------------------------
+
+
+def test_downloads_show_progress_a_report_and_refresh_the_models(visit: Visit, bench: Bench) -> None:
+    page = visit()
+    page.get_by_role("tab", name="Descargas").click()
+    part(page, "download-start").click()
+    expect(part(page, "download-message")).to_contain_text("No hay ningún enlace.")
+    bench.download.hold = True
+    field(page, "links").fill("https://a.example/nuevo.safetensors,\nhttps://a.example/falla")
+    part(page, "download-start").click()
+    bar = page.get_by_role("progressbar", name="Descarga de nuevo.safetensors")
+    expect(bar).to_have_attribute("aria-valuenow", re.compile("4[34]"))
+    expect(part(page, "download-progress")).to_contain_text("870 MB de 2,0 GB · 25 MB/s · quedan 45 s")
+    page.reload()
+    page.get_by_role("tab", name="Descargas").click()
+    expect(bar).to_be_visible()
+    bench.download.release.set()
+    lines = part(page, "download-report").get_by_role("listitem")
+    expect(lines).to_have_count(2)
+    expect(lines.nth(0)).to_contain_text("guardado en models/Stable-diffusion")
+    expect(lines.nth(1)).to_contain_text("no se ha descargado")
+    expect(bar).to_have_count(0)
+    field(page, "checkpoint").click()
+    expect(page.get_by_role("option", name="nuevo.safetensors")).to_be_visible()
+    bench.download.hold = False
+
+
+def test_downloads_can_be_cancelled(visit: Visit, bench: Bench) -> None:
+    page = visit()
+    bench.download.hold = True
+    bench.download.release.clear()
+    page.get_by_role("tab", name="Descargas").click()
+    field(page, "links").fill("https://a.example/largo.safetensors")
+    part(page, "download-start").click()
+    expect(part(page, "download-progress")).to_contain_text("870 MB")
+    part(page, "download-cancel").click()
+    expect(part(page, "download-report")).to_contain_text("Se ha interrumpido el trabajo.")
+    expect(part(page, "download-cancel")).to_be_disabled()
+    bench.download.hold = False
+
+
+# --- Phones, themes, names ----------------------------------------------------------------------------------------
+
+
+def overflow(page: Page) -> int:
+    width: int = page.evaluate("document.scrollingElement.scrollWidth - window.innerWidth")
+    return width
+
+
+def test_phone(visit: Visit, bench: Bench) -> None:
+    page = visit(**PHONE)
+    assert overflow(page) == 0
+    bench.hold(9)
+    generate(page, "un gato " + "muylargo" * 30)
+    bar = part(page, "progress-bottom").get_by_role("progressbar")
+    expect(bar).to_be_in_viewport()
+    assert overflow(page) == 0
+    bench.let_go()
+    expect(infotext(page)).to_have_value(re.compile("^un gato"))
+    for name in ("generate", "interrupt"):
+        expect(part(page, name)).to_be_in_viewport()
+    assert overflow(page) == 0
+    generate(page, "un gato", seed="abc")
+    expect(part(page, "form-message").get_by_role("alert")).to_be_in_viewport()
+    assert overflow(page) == 0
+    small = page.evaluate(
+        """() => [...document.querySelectorAll("#sd-tab-txt2img button, #sd-header button")]
+            .filter(button => button.offsetParent && /^sd-/.test(button.id))
+            .filter(button => button.getBoundingClientRect().height < 40).map(button => button.id)"""
+    )
+    assert small == []
+    page.get_by_role("tab", name="Descargas").click()
+    expect(part(page, "links")).to_be_visible()
+    assert overflow(page) == 0
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_themes_follow_the_system_and_texts_can_be_read(visit: Visit, scheme: str) -> None:
+    page = visit(color_scheme=scheme)
+    generate(page, "un gato", seed="abc")
+    expect(part(page, "form-message").get_by_role("alert")).to_be_visible()
+    dark = page.evaluate("document.body.classList.contains('dark')")
+    assert dark == (scheme == "dark")
+    for name in (
+        "generate",
+        "prompt label span",
+        "form-message .sd-message",
+        "tokens-prompt span",
+        "tabs [role=tab].selected",
+    ):
+        ratio = page.locator(f"#sd-{name}").first.evaluate(CONTRAST)
+        assert ratio >= (3 if name == "generate" else 4.5), (name, ratio)
+
+
+CONTRAST = """element => {
+  const parse = colour => { const c = colour.match(/[\\d.]+/g).map(Number); return c.length < 4 ? [...c, 1] : c };
+  const linear = v => v <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4;
+  const light = ([r, g, b]) => [r, g, b].map(v => linear(v / 255))
+    .reduce((sum, v, i) => sum + v * [.2126, .7152, .0722][i], 0);
+  const text = light(parse(getComputedStyle(element).color));
+  let ground = null;
+  for (let at = element; at && !ground; at = at.parentElement) {
+    const style = getComputedStyle(at), gradient = style.backgroundImage.match(/rgba?\\([^)]*\\)/);
+    if (gradient && parse(gradient[0])[3] > 0) ground = parse(gradient[0]);
+    else if (parse(style.backgroundColor)[3] > 0) ground = parse(style.backgroundColor);
+  }
+  const under = light(ground ?? [255, 255, 255]);
+  return (Math.max(text, under) + .05) / (Math.min(text, under) + .05);
+}"""
+"""Contrast of an element's text with what is painted under it (WCAG 2)."""
+
+
+ENGLISH = (
+    "the",
+    "reset",
+    "value",
+    "download",
+    "close",
+    "copy",
+    "clear",
+    "full",
+    "thumbnail",
+    "for",
+    "view",
+    "more",
+    "select",
+)
+
+
+def test_everything_has_a_spanish_name(visit: Visit) -> None:
+    page = visit()
+    generate(page, "un gato")
+    expect(part(page, "progress")).to_contain_text("Listo")
+    expect(page.locator("html")).to_have_attribute("lang", "es")
+    page.get_by_role("button", name="Más opciones").click()
+    page.get_by_role("button", name="Guardar y borrar estilos").click()
+    nameless = page.evaluate(
+        """() => [...document.querySelectorAll("button, input, textarea, [role=tab]")]
+            .filter(element => element.offsetParent && !element.closest("[aria-hidden=true]"))
+            .filter(element => !/\\p{L}/u.test(element.getAttribute("aria-label") || element.textContent
+                || [...(element.labels || [])].map(label => label.textContent).join("")))
+            .map(element => element.outerHTML.slice(0, 120))"""
+    )
+    assert nameless == []
+    names = page.evaluate(
+        """() => [...document.querySelectorAll("[aria-label], [title], [placeholder], [alt]")].flatMap(element =>
+            ["aria-label", "title", "placeholder", "alt"].map(name => element.getAttribute(name) || ""))"""
+    )
+    english = re.compile(rf"\b({'|'.join(ENGLISH)})\b", re.IGNORECASE)
+    assert sorted({name for name in names if english.search(name)}) == []
+    assert "Built with" not in page.inner_text("body")

@@ -1,0 +1,201 @@
+"""Stand-ins for the engine and the downloads: slow enough to watch, and steered from the prompt."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from PIL import Image, ImageDraw
+
+from sdcolab.core.detect import ModelKind
+from sdcolab.core.errors import CannotRead, ModelUnreadable, SettingsUnreadable
+from sdcolab.core.events import (
+    BytesReceived,
+    CancelToken,
+    ImageSaved,
+    Listener,
+    Phase,
+    PhaseStarted,
+    StepDone,
+    Warned,
+)
+from sdcolab.core.folders import Folders
+from sdcolab.core.jobs import JobQueue
+from sdcolab.core.library import Library, ModelFile
+from sdcolab.core.outputs import ImageStore
+from sdcolab.core.request import GenerationRequest
+from sdcolab.core.result import GeneratedImage, GenerationResult
+from sdcolab.core.settings import SettingsFile
+from sdcolab.web.studio import Studio
+
+SAMPLERS = ("Euler a", "Euler", "DPM++ 2M", "DDIM")
+SCHEDULES = ("Automatic", "Uniform", "Karras")
+
+
+@dataclass
+class FakeGenerator:
+    """Paints a coloured square a seed. Waits at the step where ``hold`` says, until ``release`` is set.
+
+    A prompt with "roto" fails with a model error, one with "bug" with a bug, and one with "aviso" warns.
+    """
+
+    store: ImageStore
+    step_seconds: float = 0.01
+    hold_at: int | None = None
+    release: threading.Event = field(default_factory=threading.Event)
+    requests: list[GenerationRequest] = field(default_factory=list)
+
+    def generate(self, request: GenerationRequest, listener: Listener, cancel: CancelToken) -> GenerationResult:
+        self.requests.append(request)
+        request = request.resolved(checkpoint=request.checkpoint or "demo.safetensors", native_size=128)
+        listener(PhaseStarted(Phase.LOADING_MODEL, request.checkpoint))
+        self._pause(0, cancel)
+        if "roto" in request.prompt:
+            raise ModelUnreadable(path=Path("/modelos/roto.safetensors"), reason="truncated")
+        if "bug" in request.prompt:
+            raise ZeroDivisionError("división entre cero")
+        if "aviso" in request.prompt:
+            listener(Warned(SettingsUnreadable(path=Path("a.json"), backup=Path("a.dañada.json"))))
+        images = []
+        total = request.steps * request.batch_count
+        listener(PhaseStarted(Phase.SAMPLING))
+        for batch in range(request.batch_count):
+            for step in range(1, request.steps + 1):
+                self._pause(step, cancel)
+                done = batch * request.steps + step
+                small = self._paint(request, batch, done / total).resize((64, 64))
+                listener(StepDone(done, total, batch, request.batch_count, small))
+            listener(PhaseStarted(Phase.SAVING))
+            for place in range(request.batch_size):
+                index = batch * request.batch_size + place
+                images.append(self._save(request, index, listener))
+            listener(PhaseStarted(Phase.SAMPLING))
+        return GenerationResult(request, tuple(images))
+
+    def _pause(self, step: int, cancel: CancelToken) -> None:
+        cancel.raise_if_cancelled()
+        cancel.wait(self.step_seconds)
+        while self.hold_at == step and not self.release.is_set():
+            cancel.wait(0.02)
+            cancel.raise_if_cancelled()
+        cancel.raise_if_cancelled()
+
+    def _save(self, request: GenerationRequest, index: int, listener: Listener) -> GeneratedImage:
+        image, seed = self._paint(request, index, 1.0), request.seed_of(index)
+        infotext = (
+            f"{request.prompt}\nNegative prompt: {request.negative_prompt}\n"
+            f"Steps: {request.steps}, Sampler: {request.sampler}, "
+            f"CFG scale: {request.cfg_scale:g}, Seed: {seed}, Size: {request.width}x{request.height}"
+        )
+        path = self.store.save(image, infotext, seed)
+        listener(ImageSaved(index, path, seed, infotext))
+        return GeneratedImage(image, infotext, seed, path)
+
+    def _paint(self, request: GenerationRequest, index: int, done: float) -> Image.Image:
+        seed = request.seed_of(index)
+        width, height = request.width or 128, request.height or 128
+        colour = tuple(60 + (seed * factor) % 180 for factor in (37, 91, 151))
+        image = Image.new("RGB", (width, height), colour)
+        radius = done * min(width, height) * 0.4
+        box = (width / 2 - radius, height / 2 - radius, width / 2 + radius, height / 2 + radius)
+        ImageDraw.Draw(image).ellipse(box, fill=(250, 240, 200))
+        return image
+
+
+@dataclass
+class FakeDownload:
+    """Writes one small checkpoint a link; waits halfway until ``release`` is set when ``hold``."""
+
+    folders: Folders
+    hold: bool = False
+    release: threading.Event = field(default_factory=threading.Event)
+
+    def __call__(self, links: str, listener: Listener, cancel: CancelToken) -> Sequence[str]:
+        reports = []
+        for link in links.replace(",", "\n").split():
+            name = link.rsplit("/", 1)[-1]
+            if "falla" in link:
+                reports.append(f"{name}: no se ha descargado. El enlace no existe.")
+                continue
+            listener(BytesReceived(name, 0, 2_000_000_000, 0.0))
+            listener(BytesReceived(name, 870_000_000, 2_000_000_000, 25_000_000.0))
+            while self.hold and not self.release.is_set():
+                cancel.raise_if_cancelled()
+                cancel.wait(0.02)
+            cancel.raise_if_cancelled()
+            target = self.folders.models(ModelKind.CHECKPOINT) / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(b"modelo")
+            reports.append(f"{name}: modelo (checkpoint), 2,0 GB, guardado en models/Stable-diffusion.")
+        return reports
+
+
+def native_size(file: ModelFile) -> int:
+    """512, or 128 for names with "128"; a file called "roto" cannot be read."""
+    if "roto" in file.name:
+        raise CannotRead(path=file.path, reason="roto")
+    return 128 if "128" in file.name else 512
+
+
+def count_tokens(text: str) -> tuple[int, int]:
+    """One token a word, in chunks of 75."""
+    count = len(text.split())
+    return count, max(1, -(-count // 75)) * 75
+
+
+@dataclass
+class Bench:
+    """A studio made of stand-ins, and the handles that tests steer it with."""
+
+    studio: Studio
+    generator: FakeGenerator
+    download: FakeDownload
+    folders: Folders
+
+    def add_checkpoint(self, name: str) -> Path:
+        """Drop a model file in its folder."""
+        path = self.folders.models(ModelKind.CHECKPOINT) / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"modelo")
+        return path
+
+    def hold(self, step: int) -> None:
+        """Make the next job stop at ``step`` until ``let_go``."""
+        self.generator.release.clear()
+        self.generator.hold_at = step
+
+    def let_go(self) -> None:
+        """Let a held job go on."""
+        self.generator.hold_at = None
+        self.generator.release.set()
+
+    def finish_jobs(self) -> None:
+        """Cancel what runs or waits and block until nothing does."""
+        self.let_go()
+        for job in self.studio.jobs.jobs():
+            job.cancel()
+            while not job.snapshot.ended:
+                job.wait(job.snapshot.version, 5)
+
+
+def make_bench(root: Path, tokens: Callable[[str], tuple[int, int]] = count_tokens) -> Bench:
+    """A studio of stand-ins in ``root`` with one 128 px demo checkpoint."""
+    folders = Folders(root)
+    generator = FakeGenerator(ImageStore(folders.txt2img))
+    download = FakeDownload(folders)
+    studio = Studio(
+        library=Library(folders),
+        jobs=JobQueue(generator),
+        settings=SettingsFile(folders.config),
+        download=download,
+        count_tokens=tokens,
+        native_size=native_size,
+        samplers=SAMPLERS,
+        schedules=SCHEDULES,
+        folders=folders,
+    )
+    bench = Bench(studio, generator, download, folders)
+    bench.add_checkpoint("demo-128.safetensors")
+    return bench

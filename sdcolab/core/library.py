@@ -44,7 +44,7 @@ class Library:
         """Every file of ``kind``, those of its folder in alphabetical order (ignoring case)."""
         folder = self.folders.models(kind)
         found = (ModelFile(kind, path.relative_to(folder).as_posix(), path) for path in _walk(folder))
-        own = sorted(found, key=lambda file: file.name.casefold())
+        own = sorted((file for file in found if not _is_companion_vae(file)), key=lambda file: file.name.casefold())
         first = [file for file in self._first if file.kind is kind]
         taken = {file.path for file in first}
         last = [file for file in self._bundled if file.kind is kind]
@@ -69,6 +69,11 @@ class Library:
         if not files:
             raise NoModels(folder=self.folders.models(ModelKind.CHECKPOINT))
         return files[0]
+
+
+def _is_companion_vae(file: ModelFile) -> bool:
+    """Whether this is the VAE that lies beside a checkpoint under its name, "modelo.vae.pt" (hechos/a1111.md 6)."""
+    return file.kind is ModelKind.CHECKPOINT and ".vae." in file.name.casefold()
 
 
 def _names_of(file: ModelFile) -> tuple[str, ...]:

@@ -40,7 +40,7 @@ _FIT_SEED = 3
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Moments:
-    """Second moments of pairs (latents around a point, pixels there): ``gram`` [k, k] and ``cross`` [k, 12], float64."""
+    """Second moments of (latents around a point, pixels there): ``gram`` [k, k] and ``cross`` [k, 12], float64."""
 
     gram: Tensor
     cross: Tensor
@@ -73,7 +73,7 @@ class Moments:
 
 
 class PreviewModel:
-    """The map of one VAE. It learns from each picture that is decoded; the first guess is made when it is first needed."""
+    """The map of one VAE. It learns from each decoded picture; its first guess is made when it is first needed."""
 
     def __init__(self, vae: AutoencoderKL) -> None:
         self._vae = vae
@@ -88,7 +88,7 @@ class PreviewModel:
         self._projection = None
 
     def picture(self, latents: Tensor) -> Image.Image | None:
-        """A small picture of ``latents`` [1, C, h, w] in the UNet's scale; None when they or the VAE hold no numbers."""
+        """A small picture of ``latents`` [1, C, h, w] (UNet's scale); None when they or the VAE hold no numbers."""
         if self._projection is None:
             guess = self._first_guess()
             moments = guess if self._learnt is None else self._learnt.plus(guess, _FIRST_GUESS_WEIGHT)

@@ -48,6 +48,13 @@ def test_find_by_any_of_its_names(folders: Folders, name: str) -> None:
     assert Library(folders).find(ModelKind.CHECKPOINT, name).stem == "anime_Deli"
 
 
+def test_vaes_beside_checkpoints_are_no_checkpoints(folders: Folders) -> None:
+    for kind in (ModelKind.CHECKPOINT, ModelKind.VAE):
+        put(folders, kind, "anime.vae.pt")
+    assert Library(folders).files(ModelKind.CHECKPOINT) == ()
+    assert len(Library(folders).files(ModelKind.VAE)) == 1
+
+
 def test_a_miss_suggests(folders: Folders) -> None:
     put(folders, ModelKind.CHECKPOINT, "deliberate_v2.safetensors")
     with pytest.raises(UnknownName) as caught:

@@ -1,0 +1,1 @@
+"""Building blocks of `tools/train_demo.py`: the miniature Stable Diffusion 1.x shipped as demo model."""

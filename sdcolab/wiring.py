@@ -345,6 +345,25 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
+# --- Diagnosis ----------------------------------------------------------------------------------------------------
+
+
+def diagnose(folders: Folders, *, network: bool = True) -> tuple[str, bool]:
+    """One Spanish page about this machine, and whether all is well."""
+    from sdcolab.colab.diagnosis import examine, page
+    from sdcolab.colab.host import detect_host
+
+    findings = examine(detect_host(), folders, os.environ, network=network)
+    return page(findings), all(finding.problem is None for finding in findings)
+
+
+def save_report(folders: Folders, page: str) -> Path:
+    """The page and the logs in one file to send to whoever helps, without secrets."""
+    from sdcolab.colab.report import known_secrets, write_report
+
+    return write_report(folders, page, known_secrets(folders, os.environ))
+
+
 def serve_engine(folders: Folders, model: Path | None) -> None:
     """Be the engine's process of the notebook's panel: orders on stdin, events on stdout, until stdin ends."""
     from sdcolab.colab.service import serve

@@ -18,11 +18,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from sdcolab.colab.diagnosis import examine, page
 from sdcolab.colab.drive_sync import DriveNews
 from sdcolab.colab.panel_form import Form
 from sdcolab.colab.panel_gallery import Gallery
 from sdcolab.colab.prepare import Collaborators, Preparation, child_environ, drive_line, own_command
 from sdcolab.colab.progress import CellProgress, WidgetBars
+from sdcolab.colab.report import known_secrets, write_report
 from sdcolab.colab.service import EngineProcess
 from sdcolab.colab.supervisor import ChildSpec, Roster
 from sdcolab.core.errors import Cancelled, SdcolabError, Unexpected
@@ -114,6 +116,7 @@ class Panel:
         self._generate = new.Button(description="🎨 Generar", button_style="primary", **auto)
         self._interrupt = new.Button(description="⏹️ Interrumpir", disabled=True, **auto)
         self._save = new.Button(description="💾 Cerrar y guardar todo", **auto)
+        self._report = new.Button(description="🩺 Guardar informe", **auto)
         self._progress = new.FloatProgress(min=0.0, max=1.0, layout=new.Layout(width="98%", visibility="hidden"))
         self._state = new.HTML(value="El motor se está preparando; ya puedes pulsar «Generar».")
         self._preview = new.Image(format="jpeg", layout=new.Layout(width="256px", display="none"))
@@ -132,11 +135,12 @@ class Panel:
             (self._interrupt, self._on_interrupt),
             (self._download, self._on_download),
             (self._save, self._on_save),
+            (self._report, self._on_report),
         ):
             button.on_click(self._guarded(action))
         buttons = new.HBox([self._generate, self._interrupt, self._save], layout=new.Layout(flex_flow="row wrap"))
         parts = [self._form.box, buttons, self._state, self._progress, self._preview, self._note_box]
-        self.box = new.VBox([*parts, self._gallery.box, downloads])
+        self.box = new.VBox([*parts, self._gallery.box, downloads, self._report])
 
     def _first_request(self) -> GenerationRequest:
         """The form of last time (maybe from Drive), else the user's defaults; on the model chosen in the cell."""
@@ -198,6 +202,14 @@ class Panel:
                 self._note("✅ Google Drive ha confirmado que todo está subido.")
         finally:
             self._save.description = "💾 Guardado y cerrado"
+
+    def _on_report(self) -> None:
+        """The diagnosis and the logs in one file, without secrets."""
+        folders, environ = self._with.folders, self._with.environ
+        findings = examine(self._with.host, folders, environ, network=False)
+        secrets = known_secrets(folders, environ, self._ready.tokens.values())
+        path = write_report(folders, page(findings), secrets)
+        self._note(f"🩺 Informe guardado en {path}: adjúntalo cuando pidas ayuda. No contiene claves ni contraseñas.")
 
     def _show_bars(self, box: Any) -> None:
         self._bars.children = (box,)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import queue
@@ -11,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import sdcolab
 from sdcolab.colab.drive_sync import DriveNews, DriveSync, DriveTrouble
@@ -66,6 +67,16 @@ class StartOptions:
     all_controlnet_models: bool = False
 
 
+def show_html(text: str) -> None:
+    """Show HTML in the cell; nothing where there is no notebook."""
+    with contextlib.suppress(ImportError):
+        import IPython
+
+        shown: Any = IPython.display
+        if hasattr(IPython.get_ipython(), "kernel"):
+            shown.display(shown.HTML(text))
+
+
 @dataclass(frozen=True, slots=True)
 class Collaborators:
     """What a session needs from outside. ``wiring`` gives the first six; tests give the rest.
@@ -90,6 +101,7 @@ class Collaborators:
     tunnel_restart: RestartPolicy = TUNNEL_RESTART
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
     say: Callable[[str], object] = print
+    show_html: Callable[[str], object] = show_html
 
 
 class Preparation:

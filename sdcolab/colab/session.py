@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import html
 import json
 import queue
 import secrets
@@ -226,6 +227,7 @@ class Session:
         self._say("\n✅ ¡Listo! Abre este enlace en una pestaña nueva y deja esta abierta:")
         self._say(f"Running on public URL: {link.public_url}")
         self._say(self._access_line())
+        self._show_own_link()
 
     def _notice_delays(self, started: float) -> None:
         """Say something when the page or the public link take too long."""
@@ -251,6 +253,17 @@ class Session:
             f"🔗 Mientras tanto puedes usar este enlace, solo en este navegador y con esta pestaña abierta: {url}"
         )
         self._say(self._access_line())
+        self._with.show_html(page_frame(url))
+
+    def _show_own_link(self) -> None:
+        """Colab's own link beside the public one; silence when Colab gives none."""
+        if self._link.proxy_offered or not self._with.host.is_colab:
+            return
+        self._link = replace(self._link, proxy_offered=True)
+        with contextlib.suppress(ProxyUnavailable):
+            url = self._with.host.proxy_url(self._port)
+            self._say(f"🔗 Solo para ti, en este navegador y con esta pestaña abierta: {url}")
+            self._with.show_html(page_frame(url))
 
     def _access_line(self) -> str:
         return f"Usuario: {self._access.user}  Contraseña: {self._access.password}"
@@ -274,6 +287,15 @@ class Session:
                 self._ready.sync.stop()
             for child in self._children:
                 child.stop(0)
+
+
+def page_frame(url: str) -> str:
+    """The page inside the cell, folded until somebody wants it."""
+    safe = html.escape(url, quote=True)
+    return (
+        "<details><summary>Ver la página aquí mismo (si el navegador acepta cookies de terceros)</summary>"
+        f'<iframe src="{safe}" width="100%" height="800" loading="lazy" style="border:0"></iframe></details>'
+    )
 
 
 def session_access(path: Path) -> Access:

@@ -195,6 +195,24 @@ class NoCuda(MachineError):
 
 
 @dataclass(eq=False)
+class MemoryLow(MachineError):
+    """Little memory is free; ``free`` of ``size`` bytes."""
+
+    code: ClassVar[str] = "machine.memory_low"
+    free: int
+    size: int
+
+
+@dataclass(eq=False)
+class DiskLow(MachineError):
+    """The disk of ``folder`` has room for no more than a model; ``free`` in bytes."""
+
+    code: ClassVar[str] = "machine.disk_low"
+    folder: Path
+    free: int
+
+
+@dataclass(eq=False)
 class ImageNotFinite(MachineError):
     """The result was not a number (NaN) even in 32 bits: the model or the VAE is damaged."""
 
@@ -676,6 +694,14 @@ class DriveFlushFailed(HostError):
     """Google Drive did not confirm in time that it has sent everything to the cloud."""
 
     code: ClassVar[str] = "host.drive_flush_failed"
+
+
+@dataclass(eq=False)
+class SiteUnreachable(HostError):
+    """A site that the program needs does not answer; ``site`` is its name."""
+
+    code: ClassVar[str] = "host.site_unreachable"
+    site: str
 
 
 class NoWidgets(HostError):

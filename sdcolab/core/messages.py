@@ -114,6 +114,12 @@ CATALOGUE: Mapping[str, Sentence] = {
         "No hay memoria suficiente para una imagen de {width}×{height} con lote de {batch_size}.",
         "Baja el tamaño o el lote, y cierra otros programas que usen la memoria.",
     ),
+    "machine.memory_low": Sentence(
+        "Queda poca memoria: {free} de {size}.", "Cierra otros programas o reinicia el entorno de ejecución."
+    ),
+    "machine.disk_low": Sentence(
+        "Queda poco sitio en el disco de «{folder}»: {free}.", "Borra modelos o imágenes que no necesites."
+    ),
     "machine.no_cuda": Sentence(
         "No se encuentra ninguna tarjeta gráfica NVIDIA.",
         "En Colab: Entorno de ejecución → Cambiar tipo de entorno de ejecución → T4 GPU.",
@@ -343,6 +349,9 @@ CATALOGUE: Mapping[str, Sentence] = {
     "host.drive_flush_failed": Sentence(
         "Google Drive no ha confirmado que todo esté subido.",
         "Deja abierta la sesión unos minutos más y comprueba tu Drive antes de cerrarla.",
+    ),
+    "host.site_unreachable": Sentence(
+        "{site} no responde desde este equipo.", "Comprueba la conexión o espera un rato: puede estar caído."
     ),
     "host.no_widgets": Sentence(
         "El panel necesita un cuaderno de Jupyter o de Colab con ipywidgets.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import sys
 import time
+import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -280,6 +281,16 @@ def test_no_secret_is_written_or_shown(desk: Desk) -> None:
     assert desk.panel
     pid = desk.panel._engine.pid
     assert TOKEN not in Path(f"/proc/{pid}/environ").read_text()  # the engine never downloads
+
+
+def test_the_report_in_one_click(desk: Desk) -> None:
+    desk.open()
+    desk.folders.logs.mkdir(parents=True, exist_ok=True)
+    (desk.folders.logs / "interfaz.log").write_text(f"clave {TOKEN}")
+    desk.press("🩺 Guardar informe")
+    assert "informe-sdcolab.zip" in desk.text()
+    with zipfile.ZipFile(desk.folders.root / "informe-sdcolab.zip") as report:
+        assert not any(TOKEN.encode() in report.read(name) for name in report.namelist())
 
 
 def test_the_form_keeps_what_it_does_not_show(tmp_path: Path) -> None:

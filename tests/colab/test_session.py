@@ -16,9 +16,10 @@ from pathlib import Path
 import pytest
 
 from sdcolab.colab.notebook import Collaborators, StartOptions, start
-from sdcolab.colab.prepare import Download, Downloaded, within
-from sdcolab.colab.session import session_access, web_ending
+from sdcolab.colab.prepare import Download, Downloaded, model_to_open, within
+from sdcolab.colab.session import page_frame, session_access, web_ending
 from sdcolab.colab.supervisor import RestartPolicy
+from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import (
     DriveDenied,
     ProxyUnavailable,
@@ -133,6 +134,7 @@ class Cell:
                 tunnel_restart=RestartPolicy((0.2,), 60.0, None),
                 environ=self.environ,
                 say=self.say,
+                show_html=lambda text: None,
             ),
         )
         safety.cancel()
@@ -227,6 +229,25 @@ def test_share_service_down(cell: Cell) -> None:
     assert text.count("El servicio que crea el enlace público (Gradio) no responde ahora mismo.") == 1
     assert text.count("https://7860-x.prod.colab.dev/") == 1
     assert "Running on public URL" not in text
+
+
+def test_colabs_own_link_beside_the_public_one(cell: Cell) -> None:
+    cell.when("Solo para ti")
+    text = cell.run()
+    assert "🔗 Solo para ti, en este navegador y con esta pestaña abierta: https://7860-x.prod.colab.dev/" in text
+    assert text.count("Contraseña: ") == 1
+    assert page_frame('https://x/"><script>').count("<script>") == 0
+
+
+def test_the_page_opens_on_the_model_chosen_in_the_form(tmp_path: Path) -> None:
+    lora, model = tmp_path / "lora.safetensors", tmp_path / "zzz.safetensors"
+    reports = [
+        Downloaded("falló", None, ModelKind.CHECKPOINT),
+        Downloaded("lora", lora, ModelKind.LORA),
+        Downloaded("modelo", model, ModelKind.CHECKPOINT),
+    ]
+    assert model_to_open(reports) == model
+    assert model_to_open(reports[:2]) is None
 
 
 def test_share_service_down_and_no_proxy(cell: Cell) -> None:

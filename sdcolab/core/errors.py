@@ -169,6 +169,26 @@ class ModelIncomplete(ModelError):
     count: int
 
 
+@dataclass(eq=False)
+class ModelTooBigForCard(ModelError):
+    """The model and the work with it do not fit in the graphics card; bytes."""
+
+    code: ClassVar[str] = "model.too_big_for_card"
+    path: Path
+    needed: int
+    free: int
+
+
+@dataclass(eq=False)
+class ModelTooBigForRam(ModelError):
+    """The model does not fit in the machine's own memory; bytes."""
+
+    code: ClassVar[str] = "model.too_big_for_ram"
+    path: Path
+    needed: int
+    free: int
+
+
 # --- The machine --------------------------------------------------------------------------------------------------
 
 

@@ -109,6 +109,16 @@ CATALOGUE: Mapping[str, Sentence] = {
         "Al modelo «{path}» le faltan piezas ({count}; la primera es {tensor}).",
         "Seguramente el archivo está incompleto o es de otro tipo: descárgalo otra vez.",
     ),
+    "model.too_big_for_card": Sentence(
+        "El modelo «{path}» no cabe en la tarjeta gráfica: necesita {needed} y quedan {free}.",
+        "Elige un modelo más pequeño (los basados en Stable Diffusion 1.5 ocupan unos 2 GB) o, en Colab, una tarjeta "
+        "con más memoria.",
+    ),
+    "model.too_big_for_ram": Sentence(
+        "El modelo «{path}» no cabe en la memoria: necesita {needed} y quedan {free}.",
+        "Usa una tarjeta gráfica (en Colab: Entorno de ejecución → Cambiar tipo de entorno de ejecución → T4 GPU), la "
+        "versión .safetensors «pruned» del modelo, o uno más pequeño.",
+    ),
     # The machine
     "machine.out_of_memory": Sentence(
         "No hay memoria suficiente para una imagen de {width}×{height} con lote de {batch_size}.",

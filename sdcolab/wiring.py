@@ -457,7 +457,7 @@ def _download_reports(queue: DownloadQueue) -> Callable[[str, Listener, CancelTo
 
     def run(links: str, listener: Listener, cancel: CancelToken) -> tuple[Downloaded, ...]:
         return tuple(
-            Downloaded(report_line(report), report.path if report.ok else None, report.kind)
+            Downloaded(report_line(report), report.path if report.ok else None, report.kind, report.link)
             for report in queue.run(links, listener, cancel)
         )
 

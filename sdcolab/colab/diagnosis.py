@@ -6,7 +6,6 @@ import platform
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import sdcolab
 from sdcolab.colab.drive_sync import DRIVE_FOLDER
@@ -29,6 +28,7 @@ from sdcolab.core.errors import (
 from sdcolab.core.files import free_bytes
 from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library
+from sdcolab.core.memory_plan import memory_bytes
 from sdcolab.core.messages import KIND_NAMES, explain, human_bytes
 from sdcolab.core.tensors import read_header
 
@@ -100,16 +100,6 @@ def answers(url: str) -> bool:
             return answer.status_code < 500
     except requests.RequestException:
         return False
-
-
-def memory_bytes(path: Path = Path("/proc/meminfo")) -> tuple[int, int] | None:
-    """Total and available memory (proc(5)), or None on other systems."""
-    try:
-        pairs = (line.split(":", 1) for line in path.read_text(encoding="ascii").splitlines() if ":" in line)
-        values = {name: int(value.split()[0]) * 1024 for name, value in pairs}
-        return values["MemTotal"], values["MemAvailable"]
-    except (OSError, KeyError, ValueError, IndexError):
-        return None
 
 
 def _versions(installed: Installed) -> Iterator[Finding]:

@@ -47,10 +47,10 @@ def open_panel(options: StartOptions, collaborators: Collaborators) -> None:
     except KeyboardInterrupt:
         cancel.cancel()
         say("\n⏹️ Interrumpido. Pulsa ▶️ para volver a empezar.")
-        _give_up(preparation)
+        preparation.stop()
     except SdcolabError as error:
         say(f"❌ {explain(error)}")
-        _give_up(preparation)
+        preparation.stop()
 
 
 def close_all(collaborators: Collaborators) -> None:
@@ -75,11 +75,6 @@ def close_panel() -> bool:
         return False
     panel.close()
     return True
-
-
-def _give_up(preparation: Preparation) -> None:
-    if preparation.sync:
-        preparation.sync.stop()
 
 
 def _namespace() -> MutableMapping[str, Any] | None:

@@ -22,7 +22,7 @@ from sdcolab.colab.diagnosis import examine, page
 from sdcolab.colab.drive_sync import DriveNews
 from sdcolab.colab.panel_form import Form
 from sdcolab.colab.panel_gallery import Gallery
-from sdcolab.colab.prepare import Collaborators, Preparation, child_environ, drive_line, own_command
+from sdcolab.colab.prepare import Collaborators, Preparation, child_environ, drive_line, own_command, remember_downloads
 from sdcolab.colab.progress import CellProgress, WidgetBars
 from sdcolab.colab.report import known_secrets, write_report
 from sdcolab.colab.service import EngineProcess
@@ -88,8 +88,7 @@ class Panel:
         self._jobs.close(2.0)
         self._draw_news()
         self._ready.flush(self._note)
-        if self._ready.sync:
-            self._ready.sync.stop()
+        self._ready.stop()
         self._state.value = "<b>👋 El panel está cerrado.</b> Pulsa ▶️ en la celda para volver a abrirlo."
 
     # --- Building ----------------------------------------------------------------------------------------------------
@@ -130,6 +129,12 @@ class Panel:
         downloads = new.Accordion(children=[new.VBox([self._links, self._download, self._bars, self._reports])])
         downloads.set_title(0, "Descargar modelos y otros recursos")
         downloads.selected_index = None
+        if again := self._ready.to_download_again:
+            self._links.value = "\n".join(one.link for one in again)
+            downloads.selected_index = 0
+            self._reports.value = (
+                "Lo que tenías en otra sesión: pulsa «Descargar» para recuperarlo, o borra lo que no quieras."
+            )
         for button, action in (
             (self._generate, self._on_generate),
             (self._interrupt, self._on_interrupt),
@@ -221,6 +226,7 @@ class Panel:
         try:
             reports = self._with.make_download(self._ready.tokens)(text, listener, self._download_cancel)
             lines = [report.line for report in reports]
+            remember_downloads(self._with.folders, reports)
             self._form.refresh_models()
         except SdcolabError as error:
             lines = [str(explain(error))]

@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import sdcolab
+from sdcolab.colab.drive_models import ModelCopier, drop_dead_links, link_models
 from sdcolab.colab.drive_sync import DriveNews, DriveSync, DriveTrouble
 from sdcolab.colab.host import Host
 from sdcolab.colab.progress import CellProgress, cell_bars
+from sdcolab.colab.remembered import RememberedDownload, missing, recall, remember
 from sdcolab.colab.requirements import ensure_installed, own_requirements
 from sdcolab.colab.supervisor import RestartPolicy, Roster
 from sdcolab.colab.tunnel import tunnel_command
@@ -45,11 +47,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Downloaded:
-    """How a link ended: its Spanish line, and the file when there is one to be used."""
+    """How a link ended: its Spanish line, and the file when there is one to be used. ``link`` holds no secret."""
 
     line: str
     path: Path | None = None
     kind: ModelKind | None = None
+    link: str = ""
 
 
 Download = Callable[[str, Listener, CancelToken], Sequence[Downloaded]]
@@ -107,7 +110,8 @@ class Collaborators:
 class Preparation:
     """Gets everything ready, telling each step. Every method belongs to the kernel's main thread.
 
-    After ``run``: ``tokens`` found, ``sync`` when Drive takes our files, and ``model``, the file to start with.
+    After ``run``: ``tokens`` found, ``sync`` when Drive takes our files, ``model``, the file to start with, and
+    ``to_download_again``, what other sessions had and this machine has not.
     """
 
     def __init__(
@@ -128,6 +132,9 @@ class Preparation:
         self.tokens: Mapping[str, str] = {}
         self.sync: DriveSync | None = None
         self.model: Path | None = None
+        self.to_download_again: tuple[RememberedDownload, ...] = ()
+        self._my_drive: Path | None = None
+        self._copier: ModelCopier | None = None
 
     def run(self) -> None:
         """Everything, in order. Raises ``SdcolabError`` for what makes it useless to go on."""
@@ -141,8 +148,14 @@ class Preparation:
         self.tokens = self._read_tokens()
         if self._options.all_controlnet_models:
             self._say("ℹ️ todos_modelos_controlnet estará en una próxima versión: por ahora no descarga nada.")
+        self._link_models()
         reports = self._download("\n".join(filter(None, (link, self._options.links.strip()))), self.tokens)
         self.model = model_to_open(reports)
+        remember_downloads(self._folders, reports)
+        self.to_download_again = missing(recall(self._folders), self._folders)
+        if self.to_download_again:
+            names = ", ".join(one.name for one in self.to_download_again)
+            self._say(f"📦 En otra sesión descargaste también: {names}.")
 
     def flush(self, say: Callable[[str], object] | None = None) -> None:
         """Give Drive some time to take what is pending, and tell how it ended."""
@@ -176,6 +189,7 @@ class Preparation:
         except HostError as error:
             self._say(f"⚠️ {explain(error)}")
             return
+        self._my_drive = my_drive
         sync = DriveSync(self._folders, my_drive, images=images, settings=settings, listener=self._hear_drive)
         what = " y ".join([*["las imágenes"] * images, *["la configuración"] * settings])
         self._say(f"✅ Google Drive conectado: {what} se guardan en Mi unidad/{sync.home.name}.")
@@ -187,6 +201,32 @@ class Preparation:
             self._say(f"⚠️ {explain(error)}")
         sync.start()
         self.sync = sync
+
+    def _link_models(self) -> None:
+        """Make the models that the user keeps on Drive available here."""
+        my_drive = self._my_drive
+        if my_drive is None:
+            drop_dead_links(self._folders)
+            return
+        try:
+            models = within(PREPARE_SECONDS, lambda: link_models(my_drive, self._folders))
+        except TimeoutError:
+            self._say("⚠️ Google Drive va lento: los modelos que tengas allí aparecerán más tarde o en otra sesión.")
+            return
+        except OSError as error:
+            self._say(f"⚠️ {explain(DriveLost(pending=0, reason=error.strerror or str(error)))}")
+            return
+        if models:
+            self._say(f"📂 Modelos en tu Drive listos para usar: {len(models)}.")
+            self._copier = ModelCopier(models)
+            self._copier.start()
+
+    def stop(self) -> None:
+        """End what works in the background. Nothing waits for Drive."""
+        if self.sync:
+            self.sync.stop()
+        if self._copier:
+            self._copier.stop()
 
     def _read_tokens(self) -> dict[str, str]:
         """The tokens that exist: Colab's secrets first, then the environment. Their values are never shown."""
@@ -232,6 +272,18 @@ def model_to_open(reports: Sequence[Downloaded]) -> Path | None:
     """The first checkpoint that came, in the order of the links: the one chosen in the form is the first link."""
     found = (report.path for report in reports if report.kind is ModelKind.CHECKPOINT)
     return next((path for path in found if path is not None), None)
+
+
+def remember_downloads(folders: Folders, reports: Sequence[Downloaded]) -> None:
+    """Note the links that brought a file, for a later session."""
+    remembered = []
+    for report in reports:
+        if report.link and report.path and report.kind:
+            folder = folders.models(report.kind)
+            if report.path.is_relative_to(folder):
+                name = report.path.relative_to(folder).as_posix()
+                remembered.append(RememberedDownload(report.link, name, report.kind))
+    remember(folders, remembered)
 
 
 def drive_line(news: DriveNews) -> str:

@@ -117,6 +117,9 @@ class Session:
 
     def _open(self) -> None:
         self._ready.run()
+        if again := self._ready.to_download_again:
+            self._say("   Para tenerlo otra vez, pega esto en enlaces_adicionales y pulsa ▶️:")
+            self._say(f"   {', '.join(one.link for one in again)}")
         self._access = session_access(self._private / "acceso.json")
         self._start_children(self._ready.tokens)
 
@@ -283,8 +286,7 @@ class Session:
             left = self._ready.sync.left() if self._ready.sync else 0
             self._say(f"⚠️ Cerrado sin esperar a Google Drive (sin copiar: {left}).")
         finally:
-            if self._ready.sync:
-                self._ready.sync.stop()
+            self._ready.stop()
             for child in self._children:
                 child.stop(0)
 

@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from sdcolab.colab.diagnosis import Finding, examine, memory_bytes, page
+from sdcolab.colab.diagnosis import Finding, examine, page
 from sdcolab.colab.host import ColabHost, LocalHost
 from sdcolab.colab.report import HIDDEN, known_secrets, without_secrets, write_report
 from sdcolab.colab.session import session_access
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import NoCuda
 from sdcolab.core.folders import Folders
+from sdcolab.core.memory_plan import memory_bytes
 from sdcolab.core.messages import explain
 
 SECRETS = {

@@ -18,6 +18,7 @@ from sdcolab.colab.drive_sync import DriveNews
 from sdcolab.colab.panel import LAST_FORM, Panel, state_line
 from sdcolab.colab.panel_form import Form
 from sdcolab.colab.prepare import Collaborators, Downloaded, Preparation, StartOptions
+from sdcolab.colab.remembered import RememberedDownload, recall, remember
 from sdcolab.colab.supervisor import RestartPolicy, Roster
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import DriveFlushFailed, EngineKilled, FieldNotNumber
@@ -291,6 +292,19 @@ def test_the_report_in_one_click(desk: Desk) -> None:
     assert "informe-sdcolab.zip" in desk.text()
     with zipfile.ZipFile(desk.folders.root / "informe-sdcolab.zip") as report:
         assert not any(TOKEN.encode() in report.read(name) for name in report.namelist())
+
+
+def test_what_another_session_had_is_offered(desk: Desk) -> None:
+    remember(
+        desk.folders, [RememberedDownload("https://civitai.com/models/2", "gato.safetensors", ModelKind.CHECKPOINT)]
+    )
+    desk.open()
+    assert "https://civitai.com/models/2" in desk.text()
+    new = desk.add_model("gato.safetensors")
+    desk.fetched = (Downloaded("gato ✅", new, ModelKind.CHECKPOINT, "https://civitai.com/models/2"),)
+    desk.press("📥 Descargar")
+    desk.until(lambda: "gato ✅" in desk.text())
+    assert recall(desk.folders)[0].name == "gato.safetensors"
 
 
 def test_the_form_keeps_what_it_does_not_show(tmp_path: Path) -> None:

@@ -250,6 +250,27 @@ def test_the_page_opens_on_the_model_chosen_in_the_form(tmp_path: Path) -> None:
     assert model_to_open(reports[:2]) is None
 
 
+def test_what_another_session_had_is_offered(cell: Cell, tmp_path: Path) -> None:
+    link = "https://civitai.com/models/4384"
+    path = cell.folders.models(ModelKind.LORA) / "rojo.safetensors"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"lora")
+    cell.download = lambda text, listener, cancel: (Downloaded("rojo", path, ModelKind.LORA, link),)
+    cell.host.drive = tmp_path / "MyDrive"
+    cell.host.drive.mkdir()
+    cell.when("Contraseña:")
+    first = cell.run(StartOptions(settings_to_drive=True, links=link))
+    assert "En otra sesión" not in first
+    saved = cell.host.drive / "sdcolab" / "config" / "descargas.json"
+    assert link in saved.read_text()
+
+    cell.folders = Folders(tmp_path / "otra maquina")
+    cell.when("Contraseña:")
+    second = cell.run(StartOptions(settings_to_drive=True))
+    assert "📦 En otra sesión descargaste también: rojo.safetensors." in second
+    assert f"pega esto en enlaces_adicionales y pulsa ▶️:\n   {link}" in second
+
+
 def test_share_service_down_and_no_proxy(cell: Cell) -> None:
     cell.tunnel = TUNNEL_DOWN
     cell.host.proxy = None

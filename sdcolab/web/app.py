@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
+import json
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import gradio as gr
 
 from sdcolab.web.bridge import DeskView, JobView, Watch, see_desk, see_job
+from sdcolab.web.controls import CONTROLS
 from sdcolab.web.desk import DownloadDesk
 from sdcolab.web.header import Header, build_header, list_models, options_now
 from sdcolab.web.server import CACHE_SECONDS, Server, start_server
@@ -37,11 +40,25 @@ _QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibi
 """How nearly every event is sent: answered at once, with no spinner, and not offered to other programs."""
 
 _KEPT = "sdcolab-formulario"
-_KEEP_FORM = f"(...values) => {{ try {{ sessionStorage.setItem('{_KEPT}', JSON.stringify(values)) }} catch {{}} }}"
+_FILLED = "sdcolabFilled"
+_KEEP_FORM = f"""(...values) => {{
+  try {{ if (window.{_FILLED}) sessionStorage.setItem('{_KEPT}', JSON.stringify(values)) }} catch {{}}
+}}"""
 _RECALL_FORM = f"""() => {{
   try {{ return [JSON.parse(sessionStorage.getItem('{_KEPT}') || 'null')] }} catch {{ return [null] }}
 }}"""
 """The form outlives a reload of its tab: phones reload pages whenever they wake up."""
+
+
+def _fill_untouched(initial: Sequence[Any]) -> str:
+    """Script that gives each control its opening value, unless its user was quicker: it then differs from ``initial``,
+    which it had when the page was drawn."""
+    return f"""(opening, ...now) => {{
+      const initial = {json.dumps(list(initial))};
+      const untouched = (value, index) => (value ?? "") === (initial[index] ?? "");
+      window.{_FILLED} = true;
+      return now.map((value, index) => (opening && untouched(value, index) ? opening[index] : value));
+    }}"""
 
 
 def build_page(studio: Studio) -> gr.Blocks:
@@ -113,8 +130,12 @@ class _Wires:
 
     def _connect_form(self) -> None:
         tab, actions = self._txt2img, Txt2ImgActions(self._studio)
-        kept = gr.JSON(visible=False)
-        self._page.load(actions.open_form, kept, [*tab.form, self._native, tab.message], js=_RECALL_FORM, **_QUIET)
+        kept, opened = gr.JSON(visible=False), gr.JSON(visible=False)
+        lists = [tab.fields["checkpoint"], tab.fields["vae"], tab.styles.chosen]
+        fields = [tab.fields[name] for name in CONTROLS]
+        self._page.load(
+            actions.open_form, kept, [opened, *lists, self._native, tab.message], js=_RECALL_FORM, **_QUIET
+        ).then(None, [opened, *fields], fields, js=_fill_untouched([field.value for field in fields]), **_QUIET)
         gr.on([control.change for control in tab.form], None, tab.form, None, js=_KEEP_FORM, api_visibility="private")
         width, height, seed = tab.fields["width"], tab.fields["height"], tab.fields["seed"]
         tab.swap.click(None, [width, height], [width, height], js="(width, height) => [height, width]", **_QUIET)

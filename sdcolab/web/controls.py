@@ -180,7 +180,7 @@ def _as_whole(value: float) -> int:
 CONTROLS: Mapping[str, FieldControl] = {
     control.field: control
     for control in (
-        _text("prompt", "Describe en inglés lo que quieres ver", 3),
+        _text("prompt", "Lo que quieres ver, mejor en inglés", 3),
         _text("negative_prompt", "Lo que no quieres que aparezca", 2),
         _dropdown("sampler", "sampler", lambda options: options.samplers),
         _dropdown("schedule", "schedule", lambda options: options.schedules),

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, Route, expect
 from web_fakes import Bench, make_bench
 
 from sdcolab.core.outputs import PARAMETERS_KEY
@@ -288,6 +288,31 @@ def test_a_reload_finds_the_running_job_and_the_form(visit: Visit, bench: Bench)
     expect(field(page, "steps")).to_have_value("16")
     bench.let_go()
     expect(infotext(page)).to_have_value(re.compile("^no me pierdas"))
+
+
+def test_what_is_typed_while_the_page_opens_stays(visit: Visit, bench: Bench) -> None:
+    page = visit()
+    page.evaluate("sessionStorage.clear()")
+    held: list[Route] = []
+    settled = False
+
+    def hold(route: Route) -> None:
+        if settled or route.request.method != "POST":
+            route.continue_()
+        else:
+            held.append(route)
+
+    page.route("**/gradio_api/**", hold)
+    page.reload()
+    field(page, "prompt").fill("más rápido que la página")
+    expect(field(page, "seed")).to_have_value("")
+    settled = True
+    for route in held:
+        route.continue_()
+    expect(field(page, "seed")).to_have_value("-1")
+    expect(field(page, "prompt")).to_have_value("más rápido que la página")
+    expect(part(page, "sampler").locator("input")).to_have_value("Euler a")
+    expect(field(page, "width")).to_have_value("128")
 
 
 def test_a_second_tab_follows_and_can_interrupt(visit: Visit, bench: Bench) -> None:

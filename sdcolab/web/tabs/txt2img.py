@@ -230,7 +230,8 @@ class Txt2ImgActions:
     def open_form(self, kept: Any) -> tuple[Any, ...]:
         """What a page shows when it opens: the form as it was before a reload (``kept``), else the saved defaults.
 
-        Returns every control of ``Txt2Img.form``, then the checkpoint's native size and a message.
+        Returns the values of ``CONTROLS`` as one list, which the page puts where nobody has typed yet, then the choices
+        of checkpoints and VAEs, the styles, the checkpoint's native size and a message.
         """
         settings, said = attempt(self._studio.settings.load, Settings())
         options = options_now(self._studio)
@@ -241,7 +242,9 @@ class Txt2ImgActions:
             chosen = [name for name in kept[-1] or [] if isinstance(name, str)]
         native = native_size_or_fallback(self._studio, values["checkpoint"])
         return (
-            *(_shown(name, values[name], options) for name in CONTROLS),
+            [values[name] for name in CONTROLS],
+            gr.update(choices=dropdown_choices(options.checkpoints)),
+            gr.update(choices=dropdown_choices(options.vaes)),
             _styles_update(settings, chosen),
             native,
             said,
@@ -379,12 +382,3 @@ def _acceptable(values: Mapping[str, Any], options: Options) -> dict[str, Any]:
             if isinstance(value, str | int | float):
                 good[name] = value
     return good
-
-
-def _shown(name: str, value: Any, options: Options) -> Any:
-    """Update of the control ``name``: its value and, for the models, what can be chosen now."""
-    if name == "checkpoint":
-        return gr.update(value=value, choices=dropdown_choices(options.checkpoints))
-    if name == "vae":
-        return gr.update(value=value, choices=dropdown_choices(options.vaes))
-    return value

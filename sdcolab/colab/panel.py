@@ -188,6 +188,7 @@ class Panel:
         for job in self._jobs.jobs():
             if not job.snapshot.ended:
                 job.cancel()
+                self._note("⏹️ Interrumpiendo: se detiene al acabar el paso en que está.")
 
     def _on_download(self) -> None:
         text = self._links.value.strip()

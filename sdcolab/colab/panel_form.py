@@ -21,7 +21,7 @@ FALLBACK_SIZE = 512
 class Form:
     """Widgets for the fields of a request. Fields without a widget keep the values of the request it was filled with.
 
-    Every method belongs to the kernel's main thread.
+    Its buttons act in the kernel's main thread; ``refresh_models`` may be called from any.
     """
 
     def __init__(

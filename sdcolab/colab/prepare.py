@@ -31,6 +31,10 @@ from sdcolab.core.library import Library, ModelFile
 from sdcolab.core.messages import explain
 
 SECRET_NAMES = ("CIVITAI_TOKEN", "HF_TOKEN")
+"""Secrets that the program asks for."""
+
+PRIVATE_NAMES = (*SECRET_NAMES, "NGROK_TOKEN", "NGROK_AUTHTOKEN")
+"""Environment variables that our children do not inherit."""
 
 DEMO_NAMES = ("Demostración (emojis)", "demo", "")
 """What the notebook's list of models calls the one that ships with the package; the rest are the catalogue's names."""
@@ -295,7 +299,7 @@ def drive_line(news: DriveNews) -> str:
 
 def child_environ(environ: Mapping[str, str]) -> dict[str, str]:
     """The environment for our child processes: ``environ`` without secrets, able to import this package."""
-    common = {name: value for name, value in environ.items() if name not in (*SECRET_NAMES, "MPLBACKEND")}
+    common = {name: value for name, value in environ.items() if name not in (*PRIVATE_NAMES, "MPLBACKEND")}
     common |= {"GRADIO_ANALYTICS_ENABLED": "False", "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
     return common | _source_path(common)
 

@@ -9,7 +9,7 @@ import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from sdcolab.colab.prepare import SECRET_NAMES
+from sdcolab.colab.prepare import PRIVATE_NAMES
 from sdcolab.core.files import atomic_write
 from sdcolab.core.folders import Folders
 
@@ -46,7 +46,7 @@ def without_secrets(text: str, secrets: Iterable[str]) -> str:
 
 def known_secrets(folders: Folders, environ: Mapping[str, str], tokens: Iterable[str] = ()) -> tuple[str, ...]:
     """Every secret that this machine has: tokens, the public link's password, huggingface's saved token."""
-    found = [*tokens, *(environ.get(name, "").strip() for name in (*SECRET_NAMES, "NGROK_TOKEN"))]
+    found = [*tokens, *(environ.get(name, "").strip() for name in PRIVATE_NAMES)]
     found.append(environ.get("SDCOLAB_USUARIO", "").partition(":")[2])
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         found.append(

@@ -31,7 +31,7 @@ from sdcolab.colab.supervisor import (
     ending,
     was_killed,
 )
-from sdcolab.core.errors import EngineCrashed, EngineGaveUp, EngineKilled, SdcolabError, Unexpected
+from sdcolab.core.errors import Cancelled, EngineCrashed, EngineGaveUp, EngineKilled, SdcolabError, Unexpected
 from sdcolab.core.events import CancelToken, Ended, Event, ImageSaved, Listener
 from sdcolab.core.request import GenerationRequest
 from sdcolab.core.result import GeneratedImage, GenerationResult, Generator
@@ -232,6 +232,7 @@ class EngineProcess:
     def _wait_until_ready(self, cancel: CancelToken) -> None:
         while not self._ready.wait(POLL_SECONDS):
             cancel.raise_if_cancelled()
+            self._raise_if_closed()
             if self._failed:
                 raise self._failed
 
@@ -246,6 +247,7 @@ class EngineProcess:
             try:
                 one = news.get(timeout=POLL_SECONDS)
             except queue.Empty:
+                self._raise_if_closed()
                 continue
             match one:
                 case ChildDied() | ChildGaveUp():
@@ -264,6 +266,10 @@ class EngineProcess:
                     return GenerationResult(request_from_json(settled), tuple(images))
                 case _:
                     pass
+
+    def _raise_if_closed(self) -> None:
+        if self._closed:
+            raise Cancelled()
 
     def _new_supervisor(self) -> Supervisor:
         self._ready.clear()

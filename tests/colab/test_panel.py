@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import queue
+import subprocess
 import sys
 import time
 import zipfile
@@ -21,7 +23,7 @@ from sdcolab.colab.prepare import Collaborators, Downloaded, Preparation, StartO
 from sdcolab.colab.remembered import RememberedDownload, recall, remember
 from sdcolab.colab.supervisor import RestartPolicy, Roster
 from sdcolab.core.detect import ModelKind
-from sdcolab.core.errors import DriveFlushFailed, EngineKilled, FieldNotNumber
+from sdcolab.core.errors import DriveFlushFailed, EngineKilled, FieldNotNumber, NoWidgets
 from sdcolab.core.events import CancelToken, Listener
 from sdcolab.core.folders import Folders
 from sdcolab.core.jobs import JobSnapshot
@@ -305,6 +307,19 @@ def test_what_another_session_had_is_offered(desk: Desk) -> None:
     desk.press("📥 Descargar")
     desk.until(lambda: "gato ✅" in desk.text())
     assert recall(desk.folders)[0].name == "gato.safetensors"
+
+
+def test_outside_a_notebook_it_says_so(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "import sdcolab; sdcolab.panel()"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "SDCOLAB_CARPETA": str(tmp_path)},
+        timeout=60,
+        check=True,
+    )
+    assert str(explain(NoWidgets())) in done.stdout
+    assert done.stdout.count("\n") == 1
 
 
 def test_the_form_keeps_what_it_does_not_show(tmp_path: Path) -> None:

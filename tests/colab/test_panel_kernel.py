@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,9 @@ def kernel(tmp_path: Path, civitai: Any) -> Iterator[Kernel]:
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("SDCOLAB_", "PYTEST", "JPY_"))}
     environ |= {
         "HOME": str(tmp_path),
-        "PYTHONPATH": os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "tests" / "support" / "google_colab")]),
+        "PYTHONPATH": os.pathsep.join(
+            [str(REPOSITORY), str(REPOSITORY / "tests" / "support" / "google_colab"), os.environ.get("PYTHONPATH", "")]
+        ),
         "COLAB_RELEASE_TAG": "release-colab_de-pruebas",
         "SDCOLAB_CONTENIDO": str(content),
         "SDCOLAB_CIVITAI_URL": civitai.url,
@@ -57,6 +60,16 @@ def kernel(tmp_path: Path, civitai: Any) -> Iterator[Kernel]:
     made = Kernel(Path(sys.executable), environ, content)
     yield made
     made.close()
+
+
+def children_of(root: Path) -> list[list[int]]:
+    """The processes that the panel runs, as soon as there are any."""
+    deadline = time.monotonic() + 30
+    while not (found := list((root / ".sesion").glob("procesos-*.json"))):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    children: list[list[int]] = json.loads(found[0].read_text())["children"]
+    return children
 
 
 def test_everything_inside_the_cell(kernel: Kernel, tmp_path: Path) -> None:
@@ -82,8 +95,7 @@ def test_everything_inside_the_cell(kernel: Kernel, tmp_path: Path) -> None:
         assert "Model: mini_gato" in image.info["parameters"]
 
     # Killed for memory: explained, back within 10 s, the queue and the form intact.
-    (children,) = (root / ".sesion").glob("procesos-*.json")
-    ((engine, _),) = json.loads(children.read_text())["children"]
+    ((engine, _),) = children_of(root)
     environ = Path(f"/proc/{engine}/environ").read_text() + Path(f"/proc/{engine}/cmdline").read_text()
     assert "CIVITAI_TOKEN=" not in environ
     for field, value in (("Pasos", 150), ("Ancho", 512), ("Alto", 512), ("Semilla", "6")):
@@ -105,10 +117,23 @@ def test_everything_inside_the_cell(kernel: Kernel, tmp_path: Path) -> None:
     assert "a cat" in (drive / "config" / "ultimo_formulario.json").read_text()
     assert not list((root / ".sesion").glob("procesos-*.json"))
 
+    # Opened again with the form of last time, and twice: the first panel gives way to the second.
+    engines = []
+    for _ in range(2):
+        kernel.widgets.clear()
+        kernel.run("sdcolab.panel()")
+        assert "✅ El panel está abierto" in kernel.finish()
+        assert kernel.widget("Prompt")["value"] == "a cat"
+        engines.append(children_of(root))
+    assert [len(children) for children in engines] == [1, 1]
+    assert engines[0] != engines[1]
+    assert not Path(f"/proc/{engines[0][0][0]}").exists()
+
     kernel.run("import sys; print([name for name in ('torch', 'gradio', 'diffusers') if name in sys.modules])")
     assert kernel.finish().strip() == "[]"
     kernel.run("sdcolab.cerrar()")
-    assert "Drive" in kernel.finish()
+    assert "👋 El panel está cerrado." in kernel.finish()
+    assert not list((root / ".sesion").glob("procesos-*.json"))
     assert TOKEN not in kernel.everything
     found = subprocess.run(["grep", "-rl", TOKEN, str(root), str(drive)], capture_output=True, text=True, check=False)
     assert found.stdout == ""

@@ -153,3 +153,15 @@ def test_cancelling_while_it_cannot_start(open_studio: Callable[..., Studio]) ->
     threading.Timer(0.5, cancel.cancel).start()
     with pytest.raises(Cancelled):
         studio.engine.generate(GenerationRequest(), ignore_events, cancel)
+
+
+def test_stopping_ends_what_runs(open_studio: Callable[..., Studio]) -> None:
+    studio = open_studio()
+    jobs = JobQueue(studio.engine)
+    job = jobs.submit(GenerationRequest(prompt="lento", width=64, height=64))
+    deadline = time.monotonic() + 30
+    while not job.snapshot.step and time.monotonic() < deadline:
+        time.sleep(0.05)
+    studio.engine.stop(1)
+    jobs.close(5)
+    assert isinstance(job.snapshot.error, Cancelled)

@@ -35,7 +35,7 @@ from sdcolab.core.settings import SettingsFile
 from sdcolab.core.tensors import read_header
 
 if TYPE_CHECKING:
-    from sdcolab.colab.prepare import Collaborators, Downloaded
+    from sdcolab.colab.prepare import Collaborators, Downloaded, MissingDownload
     from sdcolab.colab.supervisor import Supervisor
     from sdcolab.downloads.queue import DownloadQueue
     from sdcolab.engine.engine import Engine
@@ -124,6 +124,10 @@ HUGGINGFACE_VARIABLE = "SDCOLAB_HUGGINGFACE_URL"
 """Environment variables with the address of a mirror, for networks that reach only that (and for the tests)."""
 
 
+DRIVE_ROOT = Path("/content/drive/MyDrive")
+"""Where Colab mounts the user's Drive: paths in lists of links are looked for there too."""
+
+
 @dataclass(frozen=True, slots=True)
 class DownloadOutcome:
     """How a list of links ended: one Spanish line a link, and the same as JSON values."""
@@ -135,6 +139,7 @@ class DownloadOutcome:
 
 def build_downloads(folders: Folders, environment: Mapping[str, str] = os.environ) -> DownloadQueue:
     """The download queue with the tokens and mirrors that ``environment`` names."""
+    from sdcolab.downloads.history import DownloadHistory
     from sdcolab.downloads.http import Tokens
     from sdcolab.downloads.queue import DownloadQueue
 
@@ -143,6 +148,8 @@ def build_downloads(folders: Folders, environment: Mapping[str, str] = os.enviro
         tokens=Tokens(huggingface=environment.get("HF_TOKEN"), civitai=environment.get("CIVITAI_TOKEN")),
         civitai_url=environment.get(CIVITAI_VARIABLE),
         huggingface_url=environment.get(HUGGINGFACE_VARIABLE),
+        drive_root=DRIVE_ROOT,
+        history=DownloadHistory(folders.config),
     )
 
 
@@ -447,7 +454,16 @@ def _collaborators() -> Collaborators:
         make_download=lambda tokens: _download_reports(build_downloads(folders, {**os.environ, **tokens})),
         open_library=lambda chosen: build_library(folders, chosen),
         native_size=native_size,
+        missing_downloads=lambda: _missing_downloads(folders),
     )
+
+
+def _missing_downloads(folders: Folders) -> tuple[MissingDownload, ...]:
+    from sdcolab.colab.prepare import MissingDownload
+    from sdcolab.downloads.history import DownloadHistory
+
+    missing = DownloadHistory(folders.config).missing(folders)
+    return tuple(MissingDownload(entry.link, entry.name) for entry in missing)
 
 
 def _download_reports(queue: DownloadQueue) -> Callable[[str, Listener, CancelToken], tuple[Downloaded, ...]]:
@@ -457,7 +473,7 @@ def _download_reports(queue: DownloadQueue) -> Callable[[str, Listener, CancelTo
 
     def run(links: str, listener: Listener, cancel: CancelToken) -> tuple[Downloaded, ...]:
         return tuple(
-            Downloaded(report_line(report), report.path if report.ok else None, report.kind, report.link)
+            Downloaded(report_line(report), report.path if report.ok else None, report.kind)
             for report in queue.run(links, listener, cancel)
         )
 

@@ -22,7 +22,7 @@ from sdcolab.colab.diagnosis import examine, page
 from sdcolab.colab.drive_sync import DriveNews
 from sdcolab.colab.panel_form import Form
 from sdcolab.colab.panel_gallery import Gallery
-from sdcolab.colab.prepare import Collaborators, Preparation, child_environ, drive_line, own_command, remember_downloads
+from sdcolab.colab.prepare import Collaborators, Preparation, child_environ, drive_line, own_command
 from sdcolab.colab.progress import CellProgress, WidgetBars
 from sdcolab.colab.report import known_secrets, write_report
 from sdcolab.colab.service import EngineProcess
@@ -227,7 +227,6 @@ class Panel:
         try:
             reports = self._with.make_download(self._ready.tokens)(text, listener, self._download_cancel)
             lines = [report.line for report in reports]
-            remember_downloads(self._with.folders, reports)
             self._form.refresh_models()
         except SdcolabError as error:
             lines = [str(explain(error))]

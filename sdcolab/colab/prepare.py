@@ -19,7 +19,6 @@ from sdcolab.colab.drive_models import ModelCopier, drop_dead_links, link_models
 from sdcolab.colab.drive_sync import DriveNews, DriveSync, DriveTrouble
 from sdcolab.colab.host import Host
 from sdcolab.colab.progress import CellProgress, cell_bars
-from sdcolab.colab.remembered import RememberedDownload, missing, recall, remember
 from sdcolab.colab.requirements import ensure_installed, own_requirements
 from sdcolab.colab.supervisor import RestartPolicy, Roster
 from sdcolab.colab.tunnel import tunnel_command
@@ -51,12 +50,19 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Downloaded:
-    """How a link ended: its Spanish line, and the file when there is one to be used. ``link`` holds no secret."""
+    """How a link ended: its Spanish line, and the file when there is one to be used."""
 
     line: str
     path: Path | None = None
     kind: ModelKind | None = None
-    link: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MissingDownload:
+    """A file that another session downloaded and this machine has not; ``link`` is what to paste to have it again."""
+
+    link: str
+    name: str
 
 
 Download = Callable[[str, Listener, CancelToken], Sequence[Downloaded]]
@@ -86,11 +92,12 @@ def show_html(text: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Collaborators:
-    """What a session needs from outside. ``wiring`` gives the first six; tests give the rest.
+    """What a session needs from outside. ``wiring`` gives the first seven; tests give the rest.
 
     ``model_link`` turns a name of the notebook's list into a link or raises ``UnknownName``. ``make_download`` receives
     the tokens found ("HF_TOKEN" -> its value). ``open_library`` lists the models, with the chosen file first;
-    ``native_size`` is the side in pixels that a checkpoint was trained on. ``web_command`` gets the port and
+    ``native_size`` is the side in pixels that a checkpoint was trained on; ``missing_downloads`` is what other
+    sessions had. ``web_command`` gets the port and
     ``engine_command`` nothing; None is ``python -m sdcolab`` itself.
     """
 
@@ -100,6 +107,7 @@ class Collaborators:
     make_download: Callable[[Mapping[str, str]], Download]
     open_library: Callable[[Path | None], Library]
     native_size: Callable[[ModelFile], int]
+    missing_downloads: Callable[[], Sequence[MissingDownload]] = tuple
     web_command: Callable[[int], Sequence[str]] | None = None
     engine_command: Sequence[str] | None = None
     tunnel_command: Callable[[int], Sequence[str]] = tunnel_command
@@ -136,7 +144,7 @@ class Preparation:
         self.tokens: Mapping[str, str] = {}
         self.sync: DriveSync | None = None
         self.model: Path | None = None
-        self.to_download_again: tuple[RememberedDownload, ...] = ()
+        self.to_download_again: tuple[MissingDownload, ...] = ()
         self._my_drive: Path | None = None
         self._copier: ModelCopier | None = None
 
@@ -155,8 +163,7 @@ class Preparation:
         self._link_models()
         reports = self._download("\n".join(filter(None, (link, self._options.links.strip()))), self.tokens)
         self.model = model_to_open(reports)
-        remember_downloads(self._folders, reports)
-        self.to_download_again = missing(recall(self._folders), self._folders)
+        self.to_download_again = tuple(self._with.missing_downloads())
         if self.to_download_again:
             names = ", ".join(one.name for one in self.to_download_again)
             self._say(f"📦 En otra sesión descargaste también: {names}.")
@@ -276,18 +283,6 @@ def model_to_open(reports: Sequence[Downloaded]) -> Path | None:
     """The first checkpoint that came, in the order of the links: the one chosen in the form is the first link."""
     found = (report.path for report in reports if report.kind is ModelKind.CHECKPOINT)
     return next((path for path in found if path is not None), None)
-
-
-def remember_downloads(folders: Folders, reports: Sequence[Downloaded]) -> None:
-    """Note the links that brought a file, for a later session."""
-    remembered = []
-    for report in reports:
-        if report.link and report.path and report.kind:
-            folder = folders.models(report.kind)
-            if report.path.is_relative_to(folder):
-                name = report.path.relative_to(folder).as_posix()
-                remembered.append(RememberedDownload(report.link, name, report.kind))
-    remember(folders, remembered)
 
 
 def drive_line(news: DriveNews) -> str:

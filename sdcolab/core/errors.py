@@ -189,6 +189,63 @@ class ModelTooBigForRam(ModelError):
     free: int
 
 
+@dataclass(eq=False)
+class LoraNoLayers(ModelError):
+    """A LoRA none of whose layers exist in the loaded model."""
+
+    code: ClassVar[str] = "model.lora_no_layers"
+    path: Path
+
+
+@dataclass(eq=False)
+class LoraWrongFamily(ModelError):
+    """A LoRA made for another family than the loaded model's."""
+
+    code: ClassVar[str] = "model.lora_wrong_family"
+    path: Path
+    family: str
+    model_family: str
+
+
+@dataclass(eq=False)
+class LoraMisfit(ModelError):
+    """A layer of a LoRA does not have the size of the model's layer."""
+
+    code: ClassVar[str] = "model.lora_misfit"
+    path: Path
+    layer: str
+
+
+@dataclass(eq=False)
+class LoraFormatUnknown(ModelError):
+    """A layer of a LoRA holds tensors of no known kind; ``tensors`` are their names."""
+
+    code: ClassVar[str] = "model.lora_format"
+    path: Path
+    layer: str
+    tensors: str
+
+
+@dataclass(eq=False)
+class LoraPartlyUsed(ModelError):
+    """(Warning) Only ``used`` of the ``layers`` layers of a LoRA exist in the loaded model."""
+
+    code: ClassVar[str] = "model.lora_partly_used"
+    path: Path
+    used: int
+    layers: int
+
+
+@dataclass(eq=False)
+class EmbeddingSkipped(ModelError):
+    """(Warning) An embedding that the prompt names was made for models of another text width."""
+
+    code: ClassVar[str] = "model.embedding_skipped"
+    path: Path
+    width: int
+    model_width: int
+
+
 # --- The machine --------------------------------------------------------------------------------------------------
 
 
@@ -297,6 +354,21 @@ class NotALink(DownloadError):
 
     code: ClassVar[str] = "download.not_a_link"
     text: str
+
+
+@dataclass(eq=False)
+class LocalFileMissing(NotALink):
+    """An item of the list of links looks like a path, but there is no model file there."""
+
+    code: ClassVar[str] = "download.local_missing"
+
+
+@dataclass(eq=False)
+class DriveRefused(DownloadError):
+    """Google Drive shows a page instead of the file: it is not shared, or too many people have downloaded it."""
+
+    code: ClassVar[str] = "download.drive_refused"
+    link: str
 
 
 @dataclass(eq=False)

@@ -269,7 +269,7 @@ class Pasted:
     unused: tuple[tuple[str, str], ...] = ()
 
 
-_INFORMATION = frozenset({"model hash", "vae hash", "version"})
+_INFORMATION = frozenset({"model hash", "vae hash", "lora hashes", "ti hashes", "version"})
 """Labels that change no picture by themselves."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +14,36 @@ from sdcolab.core.folders import Folders
 from sdcolab.core.registry import closest
 
 MODEL_SUFFIXES = frozenset({".safetensors", ".ckpt", ".pt", ".pth", ".bin"})
+
+
+INFO_SUFFIX = ".civitai.info"
+PREVIEW_SUFFIX = ".preview.png"
+"""What takes a model file's extension's place in the names of what civitai tells about it and of its picture."""
+
+MAX_INFO_BYTES = 2_000_000
+MAX_WORDS = 100
+MAX_WORD_CHARACTERS = 1000
+
+
+def activation_words(path: Path) -> tuple[str, ...]:
+    """The words that wake up the LoRA or embedding at ``path``, as civitai states them (``NAME.civitai.info``); empty
+    when nobody said. A word may be a whole piece of prompt."""
+    try:
+        with path.with_name(path.stem + INFO_SUFFIX).open("rb") as file:
+            info = json.loads(file.read(MAX_INFO_BYTES))
+    except (OSError, ValueError, RecursionError):
+        return ()
+    words = info.get("trainedWords") if isinstance(info, dict) else None
+    if not isinstance(words, list):
+        return ()
+    clean = (" ".join(word[:MAX_WORD_CHARACTERS].split()) for word in words if isinstance(word, str))
+    return tuple(dict.fromkeys(word.strip(" ,") for word in clean if word.strip(" ,")))[:MAX_WORDS]
+
+
+def preview_picture(path: Path) -> Path | None:
+    """The picture that shows what the model file at ``path`` makes, or None."""
+    picture = path.with_name(path.stem + PREVIEW_SUFFIX)
+    return picture if picture.is_file() else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,6 +119,30 @@ CATALOGUE: Mapping[str, Sentence] = {
         "Usa una tarjeta gráfica (en Colab: Entorno de ejecución → Cambiar tipo de entorno de ejecución → T4 GPU), la "
         "versión .safetensors «pruned» del modelo, o uno más pequeño.",
     ),
+    "model.lora_no_layers": Sentence(
+        "El LoRA «{path}» no tiene ninguna capa que exista en este modelo.",
+        "Comprueba en su página para qué modelos sirve, o quítalo del prompt.",
+    ),
+    "model.lora_wrong_family": Sentence(
+        "El LoRA «{path}» es para modelos {family} y el que usas es {model_family}.",
+        "Cambia de modelo, busca la versión del LoRA para {model_family}, o quítalo del prompt.",
+    ),
+    "model.lora_misfit": Sentence(
+        "El LoRA «{path}» no encaja en este modelo: su capa {layer} tiene otro tamaño.",
+        "Se hizo para otro tipo de modelo: cambia de modelo o quítalo del prompt.",
+    ),
+    "model.lora_format": Sentence(
+        "El LoRA «{path}» es de un tipo que esta versión no conoce (capa {layer}: {tensors}).",
+        "Quítalo del prompt o busca otra versión del archivo.",
+    ),
+    "model.lora_partly_used": Sentence(
+        "Del LoRA «{path}» se usan {used} de sus {layers} capas: las demás no existen en este modelo.",
+        "Si el resultado no es el esperado, comprueba para qué modelos sirve.",
+    ),
+    "model.embedding_skipped": Sentence(
+        "El embedding «{path}» es para otro tipo de modelo (ancho {width} en lugar de {model_width}) y no se ha usado.",
+        "Busca la versión para este modelo o quita su nombre del prompt.",
+    ),
     # The machine
     "machine.out_of_memory": Sentence(
         "No hay memoria suficiente para una imagen de {width}×{height} con lote de {batch_size}.",
@@ -157,6 +181,14 @@ CATALOGUE: Mapping[str, Sentence] = {
     "download.not_a_link": Sentence(
         "«{text}» no es un enlace.",
         "Copia la dirección completa, desde https://, y separa los enlaces con comas, espacios o líneas nuevas.",
+    ),
+    "download.local_missing": Sentence(
+        "No hay ningún archivo de modelo en «{text}».",
+        "Comprueba la ruta (por ejemplo MyDrive/modelos/archivo.safetensors) y que Drive esté conectado.",
+    ),
+    "download.drive_refused": Sentence(
+        "Google Drive no entrega el archivo de {link}: no está compartido o hoy lo ha descargado demasiada gente.",
+        "Compártelo con «Cualquier persona con el enlace», o guarda una copia en tu Drive y pon aquí su ruta.",
     ),
     "download.page_not_file": Sentence(
         "{link} es una página, no un archivo.",

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
-from sdcolab.core.detect import ModelKind
+from sdcolab.core.detect import ModelFamily, ModelKind
 from sdcolab.core.registry import Registry
+from sdcolab.downloads.report import RUNS_TODAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +27,28 @@ class CatalogEntry:
     adult: bool
     source: str
     """Where the address comes from."""
+    family: ModelFamily = ModelFamily.UNKNOWN
+    """UNKNOWN for what belongs to none, an upscaler say."""
+    license: str = ""
+    """"" for the one on the file's page."""
+    file: str = ""
+    """What to call the file, "" for its own name."""
+    size: int | None = None
+    """Bytes, where a public source states them."""
+    sha256: str | None = None
+    """In lower case, where a public source states it."""
+    sha256_source: str = ""
+    """Who states ``size`` and ``sha256``."""
 
     @property
     def link(self) -> str:
         """What to give to ``DownloadQueue.run``. A version's name travels as the fragment, which no server sees."""
-        return f"{self.page}#{self.version}" if self.version else self.page
+        address = f"{self.page}#{self.version}" if self.version else self.page
+        return f"{address} > {self.file}" if self.file else address
+
+    def runs(self, families: frozenset[ModelFamily] = RUNS_TODAY) -> bool:
+        """Whether this version of the program can use it."""
+        return self.family in families or self.family is ModelFamily.UNKNOWN
 
 
 def load_catalog() -> Registry[CatalogEntry]:
@@ -39,9 +57,16 @@ def load_catalog() -> Registry[CatalogEntry]:
     return Registry("catalog", (_entry(raw) for raw in tomllib.loads(text)["archivo"]))
 
 
-def names_of_kind(catalog: Registry[CatalogEntry], kind: ModelKind) -> tuple[str, ...]:
-    """Names of the entries of one kind, for a menu."""
-    return tuple(name for name, entry in catalog.items() if entry.kind is kind)
+def names_of_kind(
+    catalog: Registry[CatalogEntry], kind: ModelKind, families: frozenset[ModelFamily] = RUNS_TODAY
+) -> tuple[str, ...]:
+    """Names of the entries of one kind that run, for a menu."""
+    return tuple(name for name, entry in catalog.items() if entry.kind is kind and entry.runs(families))
+
+
+def controlnet_links(catalog: Registry[CatalogEntry], families: frozenset[ModelFamily] = RUNS_TODAY) -> str:
+    """The links of ``todos_modelos_controlnet``, as one text for ``DownloadQueue.run``: every ControlNet that runs."""
+    return ", ".join(catalog[name].link for name in names_of_kind(catalog, ModelKind.CONTROLNET, families))
 
 
 def _entry(raw: dict[str, Any]) -> CatalogEntry:
@@ -54,4 +79,10 @@ def _entry(raw: dict[str, Any]) -> CatalogEntry:
         note=raw["nota"],
         adult=raw.get("adultos", False),
         source=raw["fuente"],
+        family=ModelFamily(raw.get("familia", ModelFamily.UNKNOWN.value)),
+        license=raw.get("licencia", ""),
+        file=raw.get("archivo", ""),
+        size=raw.get("bytes"),
+        sha256=raw.get("sha256"),
+        sha256_source=raw.get("fuente_sha256", ""),
     )

@@ -108,8 +108,8 @@ def look_ahead(web: Web, remote: RemoteFile, link: Link, cancel: CancelToken) ->
     return Contents(detect(header), SAFETENSORS)
 
 
-def look_inside(path: Path, name: str, link: Link) -> Contents:
-    """What the complete file at ``path``, to be called ``name``, is.
+def look_inside(path: Path, name: str, shown: str) -> Contents:
+    """What the complete file at ``path``, to be called ``name``, is. ``shown`` is where it came from, fit to be shown.
 
     Raises ``DownloadError`` when it is not what it should be, ``ModelUnsafe`` or ``PickleNotInspected`` for a pickle
     that must be set aside.
@@ -120,7 +120,7 @@ def look_inside(path: Path, name: str, link: Link) -> Contents:
     except OSError as error:
         raise CannotRead(path=path, reason=error.strerror or str(error)) from error
     if looks_like_web_page(start):
-        raise WebPageInsteadOfFile(link=link.shown)
+        raise WebPageInsteadOfFile(link=shown)
     suffix = split_suffix(name)[1].lower()
     if len(start) > LENGTH_BYTES and start[LENGTH_BYTES : LENGTH_BYTES + 1] == b"{":
         try:

@@ -10,6 +10,7 @@ import contextlib
 import ipaddress
 import json
 import socket
+import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -44,6 +45,9 @@ USER_AGENT = f"sdcolab/{__version__}"
 """Names us. Civitai sends anything that looks like a browser to its login page (hechos/lanzadores.md 4a)."""
 
 MAX_REDIRECTS = 10
+MAX_IDLE_CONNECTIONS = 32
+"""Connections to one host that are kept open between requests."""
+
 MAX_ANSWER_BYTES = 8_000_000
 """Largest API answer or error page that is read, in bytes."""
 
@@ -63,6 +67,8 @@ class Patience:
     connect_timeout: float = 15.0
     read_timeout: float = 30.0
     """Silence on a connection before it counts as failed."""
+    tail_timeout: float = 5.0
+    """The same for the last of several connections of a file, when all others have ended."""
     slow_window: float = 60.0
     slow_rate: float = 1024.0
     """A transfer below this many bytes per second over the window counts as failed."""
@@ -134,6 +140,12 @@ class Answer:
 
     def __exit__(self, *_exception: object) -> None:
         self._response.close()
+
+    def abort(self) -> None:
+        """End the body now, from another thread: whoever reads it gets an error or its end."""
+        # RuntimeError: the body has ended meanwhile. AttributeError: urllib3 before 2.3; there the read times out.
+        with contextlib.suppress(OSError, ValueError, RuntimeError, AttributeError):
+            self._response.raw.shutdown()
 
     @property
     def host(self) -> str:
@@ -342,16 +354,33 @@ class GuardedSession(requests.Session):
     def __init__(self, trusted_hosts: frozenset[str] = frozenset()) -> None:
         super().__init__()
         self.auth = _no_password
-        self._sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
+        self._sockets = _Sockets()
         adapter = _GuardedAdapter(frozenset(host.lower() for host in trusted_hosts), self._sockets)
         self.mount("https://", adapter)
         self.mount("http://", adapter)
 
     def abort(self) -> None:
         """Break every open connection, from another thread: whoever waits for data gets an error now."""
-        for opened in list(self._sockets):
+        self._sockets.abort()
+
+
+class _Sockets:
+    """The open sockets of a session, which several threads may use."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._opened: weakref.WeakSet[socket.socket] = weakref.WeakSet()
+
+    def add(self, opened: socket.socket) -> None:
+        with self._lock:
+            self._opened.add(opened)
+
+    def abort(self) -> None:
+        with self._lock:
+            opened = list(self._opened)
+        for one in opened:
             with contextlib.suppress(OSError):
-                opened.shutdown(socket.SHUT_RDWR)
+                one.shutdown(socket.SHUT_RDWR)
 
 
 def _no_password(request: requests.PreparedRequest) -> requests.PreparedRequest:
@@ -361,10 +390,10 @@ def _no_password(request: requests.PreparedRequest) -> requests.PreparedRequest:
 class _GuardedAdapter(requests.adapters.HTTPAdapter):
     """Checks each new direct connection, and remembers its socket in ``sockets``."""
 
-    def __init__(self, trusted: frozenset[str], sockets: weakref.WeakSet[socket.socket]) -> None:
+    def __init__(self, trusted: frozenset[str], sockets: _Sockets) -> None:
         self._trusted = trusted
         self._sockets = sockets
-        super().__init__()
+        super().__init__(pool_maxsize=MAX_IDLE_CONNECTIONS)
 
     def admit(self, connection: urllib3.connection.HTTPConnection) -> None:
         """Look at who answered. Raises ``PrivateAddress``."""

@@ -2,16 +2,20 @@
 
 Items are separated by commas, semicolons, spaces or new lines; ``#`` at the start of a line or after a separator
 begins a comment. Two links glued together (``...safetensorshttps://...``) come apart; the same link twice is one link.
+``tipo:`` before a link says what it is; ``link > name``, ``link|name`` or ``link[name]`` what to call it. A path of
+this computer or of the user's Drive stands for the files there.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from urllib.parse import SplitResult, parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from sdcolab.core.detect import ModelKind
-from sdcolab.core.errors import NotALink
+from sdcolab.core.errors import LocalFileMissing, NotALink
 
 SHOWN_QUERY_KEYS = frozenset(
     {"modelVersionId", "type", "format", "size", "fp", "quantType", "fileId", "download", "id"}
@@ -48,16 +52,31 @@ MAX_SHOWN = 120
 MAX_URL = 8000
 """Longest address that is tried, in characters."""
 
+MAX_PATH = 1000
+"""Longest path that is looked for, in characters."""
+
 _COMMENT = re.compile(r"(?:^|(?<=[\s,;]))#.*$", re.MULTILINE)
+_CHUNKS = re.compile(r"[,;\n\r]+")
 _SEPARATORS = re.compile(r"[\s,;\u200b\ufeff]+")
 _GLUE = re.compile(r"(?<=[^/=&?:%])(?=https?://)", re.IGNORECASE)
-_MARKDOWN = re.compile(r"\[[^\]\n]*\]\((https?://[^)\s]+)\)", re.IGNORECASE)
+_MARKDOWN = re.compile(r"\[[^\]\n]{0,300}\]\((https?://[^)\s]+)\)", re.IGNORECASE)
 _WRAPPERS = "<>\"'`()[]{}«»“”‘’|"
 _SCHEME = re.compile(r"https?://", re.IGNORECASE)
 _KNOWN_SITE = re.compile(r"(?:www\.)?(?:civitai\.(?:com|red|green)|huggingface\.co|hf\.co|github\.com)/", re.IGNORECASE)
 _AIR = re.compile(r"urn:air:[\w.-]+:[\w.-]+:civitai:(\d+)@(\d+)", re.IGNORECASE)
 _PREFIX = re.compile(r"\$?([a-z]+):(?=https?://|urn:air:)", re.IGNORECASE)
 _SPACED_PREFIX = re.compile(rf"\b({'|'.join(KIND_PREFIXES)}):[ \t]+(?=https?://|urn:air:)", re.IGNORECASE)
+_MARK = "\x00"
+_NAME = r"[^,;\n<>|\[\]\x00]{0,200}?[^,;\s<>|\[\]\x00]"
+_NAMED = re.compile(
+    r"(?P<item>(?:^|(?<=[\s,;\]]))(?=[^\s,;<>|\[\]\x00]*[/:])[^\s,;<>|\[\]\x00]++)(?:"
+    rf"(?<!//)\[(?P<bracketed>{_NAME})\]"
+    rf"|[ \t]*+[>|][ \t]*+(?P<pointed>{_NAME})(?=[ \t]*+(?:[,;\n]|$|\S{{0,20}}https?://|urn:air:)))",
+    re.IGNORECASE | re.MULTILINE,
+)
+"""An item with a name for its file. A name ends where the next link begins."""
+_PATH_PREFIX = re.compile(rf"\$?({'|'.join(KIND_PREFIXES)}):\s*(?!//)", re.IGNORECASE)
+_LOOKS_LIKE_PATH = re.compile(r"(?![a-z][\w+.-]+:)\S*[/\\]\S*|\S+\.(?:safetensors|ckpt|pth?)", re.IGNORECASE)
 _LONG_RUN = re.compile(r"[A-Za-z0-9_-]{20,}")
 
 
@@ -68,6 +87,8 @@ class Link:
     url: str = field(repr=False)
     kind: ModelKind | None = None
     """What the user says it is (``lora:https://...``), whatever its contents say."""
+    name: str = ""
+    """What the user wants the file to be called, with or without its extension; "" for its own name."""
 
     @property
     def shown(self) -> str:
@@ -88,12 +109,42 @@ class Link:
         return f"Link({self.shown!r})"
 
 
-def parse_links(text: str) -> tuple[Link | NotALink, ...]:
-    """The links in ``text`` in order, without repetitions; what is no link becomes a ``NotALink`` in its place."""
-    found: dict[object, Link | NotALink] = {}
-    for item in _items(text):
-        entry = _read(item)
-        found.setdefault(_sameness(entry), entry)
+@dataclass(frozen=True, slots=True)
+class LocalFile:
+    """A file that is already on this computer or in the user's Drive."""
+
+    path: Path
+    kind: ModelKind | None = None
+    name: str = ""
+    """As ``Link.name``."""
+
+    @property
+    def shown(self) -> str:
+        """The path, for people and logs."""
+        return _shorten(_printable(str(self.path)))
+
+
+Entry = Link | LocalFile | NotALink
+
+Lookup = Callable[[str], tuple[Path, ...]]
+"""The files that a path of the user's stands for; none when there is nothing there."""
+
+
+def no_files(_path: str) -> tuple[Path, ...]:
+    """A ``Lookup`` for where paths mean nothing."""
+    return ()
+
+
+def parse_links(text: str, lookup: Lookup = no_files) -> tuple[Entry, ...]:
+    """The links in ``text`` in order, without repetitions; what is no link becomes a ``NotALink`` in its place.
+
+    ``lookup`` finds the files of paths, which may contain blanks when nothing but commas and line ends is around them.
+    """
+    found: dict[object, Entry] = {}
+    names: list[str] = []
+    for chunk in _CHUNKS.split(_unwrapped(text, names)):
+        for entry in _local_files(chunk, names, lookup) or _read_all(chunk, names, lookup):
+            found.setdefault(_sameness(entry), entry)
     return tuple(found.values())
 
 
@@ -133,19 +184,52 @@ def without_secrets(url: str) -> tuple[str, str | None]:
     return clean, keys[0] if keys else None
 
 
-def _items(text: str) -> list[str]:
-    unwrapped = _SPACED_PREFIX.sub(r"\1:", _MARKDOWN.sub(r" \1 ", _COMMENT.sub("", text)))
-    pieces = [piece for item in _SEPARATORS.split(unwrapped) for piece in _GLUE.split(item)]
-    stripped = (piece.strip(_WRAPPERS).rstrip(".…!").strip(_WRAPPERS) for piece in pieces)
-    return [piece for piece in stripped if piece]
+def _unwrapped(text: str, names: list[str]) -> str:
+    """``text`` without comments and Markdown, with the names given to links put into ``names`` and marked by number."""
+
+    def set_aside(match: re.Match[str]) -> str:
+        names.append((match["bracketed"] or match["pointed"]).strip(" \t\"'«»"))
+        return f"{match['item']}{_MARK}{len(names) - 1}{_MARK} "
+
+    plain = _MARKDOWN.sub(r" \1 ", _COMMENT.sub("", text.replace(_MARK, "")))
+    return _NAMED.sub(set_aside, _SPACED_PREFIX.sub(r"\1:", plain))
 
 
-def _read(item: str) -> Link | NotALink:
+def _name_of(item: str, names: list[str]) -> tuple[str, str]:
+    """``item`` without its mark, and the name that the mark stands for."""
+    bare, _, number = item.rstrip(_MARK).partition(_MARK)
+    return bare, names[int(number)] if number.isdigit() else ""
+
+
+def _local_files(chunk: str, names: list[str], lookup: Lookup) -> list[Entry]:
+    item, name = _name_of(chunk.strip(), names)
+    item = item.strip().strip("\"'«»“”‘’`").strip()
+    prefix = _PATH_PREFIX.match(item)
+    if not item or len(item) > MAX_PATH or _SCHEME.search(item):
+        return []
+    paths = lookup(item[prefix.end() :] if prefix else item)
+    kind = KIND_PREFIXES[prefix[1].lower()] if prefix else None
+    return [LocalFile(path, kind, name if len(paths) == 1 else "") for path in paths]
+
+
+def _read_all(chunk: str, names: list[str], lookup: Lookup) -> list[Entry]:
+    pieces = [piece for item in _SEPARATORS.split(chunk) for piece in _GLUE.split(item)]
+    entries: list[Entry] = []
+    for piece in pieces:
+        marked, name = _name_of(piece, names)
+        item = marked.strip(_WRAPPERS).rstrip(".…!").strip(_WRAPPERS)
+        if item:
+            entries += _local_files(piece, names, lookup) or [_read(item, name)]
+    return entries
+
+
+def _read(item: str, name: str) -> Link | NotALink:
     prefix = _PREFIX.match(item)
     kind = KIND_PREFIXES.get(prefix[1].lower()) if prefix else None
     if prefix and kind is None:
         return NotALink(text=shown_text(item))
-    return _read_address(item[prefix.end() :] if prefix else item, kind)
+    entry = _read_address(item[prefix.end() :] if prefix else item, kind)
+    return replace(entry, name=name) if isinstance(entry, Link) else entry
 
 
 def _read_address(item: str, kind: ModelKind | None) -> Link | NotALink:
@@ -155,6 +239,8 @@ def _read_address(item: str, kind: ModelKind | None) -> Link | NotALink:
     if not _SCHEME.match(item) and _KNOWN_SITE.match(item):
         item = f"https://{item}"
     scheme = _SCHEME.match(item)
+    if not scheme and _LOOKS_LIKE_PATH.fullmatch(item):
+        return LocalFileMissing(text=shown_text(item))
     if not scheme or len(item) > MAX_URL:
         return NotALink(text=shown_text(item))
     url = scheme[0].lower() + quote(item[scheme.end() :], safe="%/:=&?~#+!$,;'@()*[]-._")
@@ -166,9 +252,11 @@ def _read_address(item: str, kind: ModelKind | None) -> Link | NotALink:
     return Link(url, kind) if usable else NotALink(text=shown_text(item))
 
 
-def _sameness(entry: Link | NotALink) -> object:
+def _sameness(entry: Entry) -> object:
     if isinstance(entry, NotALink):
         return entry.text
+    if isinstance(entry, LocalFile):
+        return entry.path
     parts = entry.parts
     return (parts.scheme, parts.netloc.lower(), parts.path, parts.query, parts.fragment)
 

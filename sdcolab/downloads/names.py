@@ -7,6 +7,8 @@ import re
 import unicodedata
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from sdcolab.core.library import MODEL_SUFFIXES
+
 MAX_NAME_BYTES = 180
 """Longest file name in UTF-8 bytes: leaves room for the ending of unfinished files below the usual limit of 255."""
 
@@ -40,6 +42,17 @@ def with_suffix(name: str, suffix: str) -> str:
     """``name`` (already safe) with its extension replaced by ``suffix`` (with dot), or with it added if it had none."""
     stem, _ = split_suffix(name)
     return _limited(f"{stem}{suffix}", MAX_NAME_BYTES)
+
+
+def chosen_name(chosen: str, own: str) -> str:
+    """The name for a file that its user calls ``chosen`` ("" for no wish) and its server ``own`` (already safe)."""
+    if not chosen.strip():
+        return own
+    name = safe_name(chosen, fallback=own)
+    if split_suffix(name)[1].lower() in MODEL_SUFFIXES:
+        return name
+    suffix = split_suffix(own)[1]
+    return _cut(name, MAX_NAME_BYTES - len(suffix.encode())) + suffix
 
 
 def numbered(name: str, number: int) -> str:

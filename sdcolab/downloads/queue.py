@@ -6,14 +6,11 @@ One bad link never stops the rest: each ends in one ``LinkReport``.
 from __future__ import annotations
 
 import contextlib
-import errno
-import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from pathlib import Path
 
 import requests
@@ -22,8 +19,6 @@ from sdcolab.core.detect import Detected, ModelFamily, ModelKind
 from sdcolab.core.errors import (
     Cancelled,
     DownloadDamaged,
-    KindUnknown,
-    ModelFamilyUnsupported,
     ModelUnsafe,
     NotALink,
     NotAModelFile,
@@ -33,21 +28,27 @@ from sdcolab.core.errors import (
     WebPageInsteadOfFile,
 )
 from sdcolab.core.events import BytesReceived, CancelToken, Ended, Event, Listener, Warned, ignore_events
-from sdcolab.core.files import atomic_write, free_bytes, storage_errors
-from sdcolab.core.folders import MODEL_FOLDERS, Folders
-from sdcolab.core.messages import DOWNLOAD_RESULTS, KIND_NAMES, explain, human_bytes
+from sdcolab.core.files import free_bytes
+from sdcolab.core.folders import Folders
 from sdcolab.core.registry import Registry
+from sdcolab.downloads.beside import save_beside
 from sdcolab.downloads.classify import Contents, look_ahead, look_inside
+from sdcolab.downloads.history import DownloadHistory
 from sdcolab.downloads.http import GuardedSession, Patience, Tokens, Web, origin
-from sdcolab.downloads.links import Link, parse_links
-from sdcolab.downloads.names import numbered, split_suffix, with_suffix
+from sdcolab.downloads.links import Entry, Link, LocalFile, parse_links
+from sdcolab.downloads.local import LocalJob, files_at
+from sdcolab.downloads.names import chosen_name, split_suffix, with_suffix
+from sdcolab.downloads.parts import DiskSpace, Part, exclusive
+from sdcolab.downloads.placing import free_name, move, names_in_use
 from sdcolab.downloads.providers import Provider, RemoteFile, default_providers, provider_for
-from sdcolab.downloads.transfer import CHUNK, DiskSpace, Part, Transfer, exclusive, same_content, same_file
+from sdcolab.downloads.report import RUNS_TODAY, LinkReport, LinkStatus, doubts, report_data, report_line
+from sdcolab.downloads.transfer import Connections, Splitting, Transfer, same_content, same_file
+
+__all__ = ["DownloadQueue", "LinkReport", "LinkStatus", "report_data", "report_line"]
 
 FILES_AT_ONCE = 3
-MAX_SAME_NAME = 50
-"""Different files that may share a name."""
-
+"""Files that are downloaded at the same time; each may have ``Splitting.connections`` connections, and all together not
+more than that and one for each other file."""
 POLL_SECONDS = 0.2
 """How often a run looks whether it was cancelled."""
 
@@ -55,77 +56,13 @@ PROGRESS_SECONDS = 0.25
 """Least time between two progress events of one file."""
 
 
-class LinkStatus(StrEnum):
-    """How a link ended. Its Spanish words live in ``core.messages.DOWNLOAD_RESULTS``."""
-
-    DOWNLOADED = "downloaded"
-    ALREADY_HERE = "already_here"
-    SET_ASIDE = "set_aside"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-
-@dataclass(frozen=True, slots=True)
-class LinkReport:
-    """How one link ended. ``link`` is its shown address (or the text that was no link): nothing secret in here."""
-
-    link: str
-    status: LinkStatus
-    name: str = ""
-    """File name, "" when it never became known."""
-    kind: ModelKind | None = None
-    family: ModelFamily | None = None
-    path: Path | None = None
-    """Where the file is now, if it is."""
-    size: int | None = None
-    error: SdcolabError | None = None
-    warnings: tuple[SdcolabError, ...] = ()
-
-    @property
-    def ok(self) -> bool:
-        """Whether the file is there to be used."""
-        return self.status in (LinkStatus.DOWNLOADED, LinkStatus.ALREADY_HERE)
-
-
-def report_line(report: LinkReport) -> str:
-    """One Spanish line: file, kind, folder, size, result, what to do."""
-    result = DOWNLOAD_RESULTS[report.status.value]
-    family = f" {report.family.value}" if report.family not in (None, ModelFamily.UNKNOWN) else ""
-    kind = f"{KIND_NAMES[report.kind]}{family}" if report.kind else ""
-    folder = ""
-    if report.path:
-        known = report.kind is not None and report.status is not LinkStatus.SET_ASIDE
-        folder = MODEL_FOLDERS[report.kind] if report.kind and known else report.path.parent.name
-    size = human_bytes(report.size) if report.size is not None else ""
-    notes = [str(explain(problem)) for problem in (report.error, *report.warnings) if problem]
-    if isinstance(report.error, Cancelled) or not notes:
-        notes = [result.advice]
-    pieces = (report.name or report.link, kind, folder, size, f"{result.text} {' '.join(notes)}".strip())
-    return " · ".join(piece for piece in pieces if piece)
-
-
-def report_data(report: LinkReport) -> dict[str, object]:
-    """A report as plain JSON values, with Spanish keys, for ``--json`` and the notebook."""
-    return {
-        "enlace": report.link,
-        "estado": report.status.value,
-        "archivo": report.name or None,
-        "tipo": report.kind.value if report.kind else None,
-        "familia": report.family.value if report.family else None,
-        "ruta": str(report.path) if report.path else None,
-        "bytes": report.size,
-        "error": report.error.code if report.error else None,
-        "avisos": [warning.code for warning in report.warnings],
-        "mensaje": report_line(report),
-    }
-
-
 class DownloadQueue:
     """Downloads lists of links into ``folders``. Safe to use from several threads; holds no state between lists.
 
     ``civitai_url`` and ``huggingface_url`` replace the official addresses (their hosts become trusted);
     ``allow_private_hosts`` names hosts that may be private addresses or use plain http. ``free_space`` tells the free
-    bytes of the disk that holds a folder.
+    bytes of the disk that holds a folder. ``drive_root`` is the user's Drive (``.../MyDrive``), where paths are looked
+    for too. ``history`` remembers what has arrived.
     """
 
     def __init__(
@@ -140,19 +77,27 @@ class DownloadQueue:
         new_session: Callable[[], requests.Session] | None = None,
         patience: Patience | None = None,
         files_at_once: int = FILES_AT_ONCE,
-        supported_families: frozenset[ModelFamily] = frozenset({ModelFamily.SD1}),
+        splitting: Splitting | None = None,
+        supported_families: frozenset[ModelFamily] = RUNS_TODAY,
         free_space: Callable[[Path], int] = free_bytes,
+        drive_root: Path | None = None,
+        history: DownloadHistory | None = None,
     ) -> None:
+        self._history = history
+        self._drive_root = drive_root
         bases = (url for url in (civitai_url, huggingface_url) if url)
         self._trusted = allow_private_hosts | {origin(url)[1] for url in bases}
         self._new_session = new_session or (lambda: GuardedSession(self._trusted))
         self._patience = patience or Patience()
         self._files_at_once = files_at_once
+        splitting = splitting or Splitting()
         self._shared = _Shared(
             folders=folders,
             providers=providers or default_providers(tokens or Tokens(), civitai_url, huggingface_url),
             supported=supported_families | {ModelFamily.UNKNOWN},
             space=DiskSpace(free_space),
+            splitting=splitting,
+            connections=Connections(splitting.connections - 1),
             claims=_Claims(),
             placing=threading.Lock(),
         )
@@ -173,7 +118,7 @@ class DownloadQueue:
         cancel = cancel or CancelToken()
         teller = _Teller(listener, on_report)
         sessions = _Sessions(self._new_session)
-        entries = parse_links(text)
+        entries = parse_links(text, lambda path: files_at(path, self._drive_root))
         with ThreadPoolExecutor(self._files_at_once, thread_name_prefix="descarga") as pool:
             jobs: list[Future[LinkReport]] = [
                 pool.submit(self._one, entry, sessions, teller, cancel) for entry in entries
@@ -192,13 +137,21 @@ class DownloadQueue:
         teller.event(Ended(Cancelled() if stopped else None))
         return reports
 
-    def _one(self, entry: Link | NotALink, sessions: _Sessions, teller: _Teller, cancel: CancelToken) -> LinkReport:
+    def _one(self, entry: Entry, sessions: _Sessions, teller: _Teller, cancel: CancelToken) -> LinkReport:
         if isinstance(entry, NotALink):
             report = LinkReport(link=entry.text, status=LinkStatus.FAILED, error=entry)
+        elif isinstance(entry, LocalFile):
+            meter = _Meter(entry.path.name, teller)
+            shared = self._shared
+            report = LocalJob(
+                entry, shared.folders, shared.supported, shared.space, shared.placing, meter.at, cancel
+            ).run()
         else:
             with sessions.open() as session:
                 web = Web(session, self._patience, self._trusted)
                 report = _Job(self._shared, entry, web, teller, cancel).run()
+        if self._history and report.ok and not isinstance(entry, NotALink):
+            self._history.remember(entry, report)
         for warning in report.warnings:
             teller.event(Warned(warning))
         teller.report(report)
@@ -213,6 +166,8 @@ class _Shared:
     providers: Registry[Provider]
     supported: frozenset[ModelFamily]
     space: DiskSpace
+    splitting: Splitting
+    connections: Connections
     claims: _Claims
     placing: threading.Lock
 
@@ -241,28 +196,49 @@ class _Job:
     def _download(self) -> LinkReport:
         self._cancel.raise_if_cancelled()
         provider = provider_for(self._link, self._shared.providers)
-        remote = provider.resolve(self._link, self._web, self._cancel)
+        remote = self._resolve(provider)
         self._note(remote, None)
+        if remote.size == 0:
+            raise DownloadDamaged(name=remote.name)
         contents = look_ahead(self._web, remote, self._link, self._cancel)
         name = _fitting_name(remote.name, contents)
         self._note(remote, contents, name)
-        folder = self._folders.models(self._kind(remote, contents))
-        part = Part(folder, name, remote.identity)
+        part = self._part(self._folders.models(self._kind(remote, contents)), name, remote.identity)
         lock_file = self._folders.temporary / "descargas" / f"{part.path.name}.lock"
         with self._shared.claims.hold(part.path, self._cancel), exclusive(lock_file, name):
-            return self._already_here(remote, contents, name) or self._fetch(provider, remote, part, name)
+            report = self._already_here(remote, contents, name) or self._fetch(provider, remote, part, name)
+        if report.path and report.ok:
+            save_beside(report.path, remote, self._web, self._cancel)
+        return report
+
+    def _resolve(self, provider: Provider) -> RemoteFile:
+        remote = provider.resolve(self._link, self._web, self._cancel)
+        return replace(remote, name=chosen_name(self._link.name, remote.name))
+
+    def _part(self, folder: Path, name: str, identity: str) -> Part:
+        """The part in ``folder``, or the one that was begun elsewhere when the server told less or more of the file."""
+        places = (folder, *(self._folders.models(kind) for kind in ModelKind))
+        parts = [Part(place, name, identity) for place in places]
+        return next((part for part in parts if part.path.exists()), parts[0])
 
     def _fetch(self, provider: Provider, remote: RemoteFile, part: Part, name: str) -> LinkReport:
-        def renew() -> RemoteFile:
-            return provider.resolve(self._link, self._web, self._cancel)
-
         meter = _Meter(name, self._teller)
-        transfer = Transfer(self._web, self._link, part, renew, self._shared.space, meter.at, self._cancel)
+        transfer = Transfer(
+            web=self._web,
+            link=self._link,
+            part=part,
+            renew=lambda: self._resolve(provider),
+            space=self._shared.space,
+            progress=meter.at,
+            cancel=self._cancel,
+            splitting=self._shared.splitting,
+            connections=self._shared.connections,
+        )
         remote = transfer.run(remote)
         size = part.received
         meter.finish(size)
         try:
-            contents = look_inside(part.path, name, self._link)
+            contents = look_inside(part.path, name, self._link.shown)
         except (WebPageInsteadOfFile, NotAModelFile, DownloadDamaged):
             part.discard()
             raise
@@ -283,11 +259,11 @@ class _Job:
         known = contents or self._link.kind
         kinds = (self._kind(remote, contents),) if known else tuple(ModelKind)
         for kind in kinds:
-            for path in _names_in_use(self._folders.models(kind), name):
+            for path in names_in_use(self._folders.models(kind), name):
                 if same_file(path, remote, self._cancel):
                     done = replace(self._report, status=LinkStatus.ALREADY_HERE, kind=kind, path=path)
                     return self._with_warnings(done, ())
-        for path in _names_in_use(self._folders.set_aside, name):
+        for path in names_in_use(self._folders.set_aside, name):
             if same_file(path, remote, self._cancel):
                 unsafe = ModelUnsafe(path=path)
                 return replace(self._report, status=LinkStatus.SET_ASIDE, path=path, error=unsafe)
@@ -295,8 +271,8 @@ class _Job:
 
     def _set_aside(self, error: ModelUnsafe | PickleNotInspected, part: Part, name: str, size: int) -> LinkReport:
         with self._shared.placing:
-            path = _free_name(self._folders.set_aside, name)
-            _move(part.path, path)
+            path = free_name(self._folders.set_aside, name)
+            move(part.path, path)
         part.finish()
         return replace(self._report, status=LinkStatus.SET_ASIDE, path=path, size=size, error=type(error)(path=path))
 
@@ -306,12 +282,12 @@ class _Job:
         folder = self._folders.models(self._kind(remote, contents))
         done = replace(self._report, name=name, size=size)
         with self._shared.placing:
-            for path in _names_in_use(folder, name):
+            for path in names_in_use(folder, name):
                 if same_content(path, part.path, self._cancel):
                     part.discard()
                     return self._with_warnings(replace(done, status=LinkStatus.ALREADY_HERE, path=path), ())
-            path = _free_name(folder, name)
-            _move(part.path, path)
+            path = free_name(folder, name)
+            move(part.path, path)
         part.finish()
         renamed = (SavedUnderOtherName(name=name, path=path),) if path.name != name else ()
         done = replace(done, status=LinkStatus.DOWNLOADED, name=path.name, path=path)
@@ -325,12 +301,7 @@ class _Job:
         return found if found is not ModelKind.OTHER or not contents else remote.kind or ModelKind.OTHER
 
     def _with_warnings(self, report: LinkReport, warnings: tuple[SdcolabError, ...]) -> LinkReport:
-        path = report.path or Path(report.name)
-        if report.kind is ModelKind.OTHER:
-            warnings = (*warnings, KindUnknown(path=path))
-        elif report.family and report.family not in self._shared.supported:
-            warnings = (*warnings, ModelFamilyUnsupported(path=path, family=report.family.value))
-        return replace(report, warnings=warnings)
+        return replace(report, warnings=(*warnings, *doubts(report, self._shared.supported)))
 
 
 class _Teller:
@@ -443,32 +414,3 @@ def _fitting_name(name: str, contents: Contents | None) -> str:
     if not contents or not contents.suffix or split_suffix(name)[1].lower() == contents.suffix:
         return name
     return with_suffix(name, contents.suffix)
-
-
-def _names_in_use(folder: Path, name: str) -> Iterator[Path]:
-    """The files that are called ``name``, ``name (2)`` and so on in ``folder``."""
-    for number in range(1, MAX_SAME_NAME + 1):
-        path = folder / (name if number == 1 else numbered(name, number))
-        if not path.exists():
-            return
-        yield path
-
-
-def _free_name(folder: Path, name: str) -> Path:
-    used = sum(1 for _ in _names_in_use(folder, name))
-    return folder / (numbered(name, used + 1) if used else name)
-
-
-def _move(source: Path, target: Path) -> None:
-    """Move a file in one step. Across disks (a folder that is a link to Drive) it is copied and then takes its name."""
-    with storage_errors(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            source.replace(target)
-            return
-        except OSError as error:
-            if error.errno != errno.EXDEV:
-                raise
-    with atomic_write(target) as out, source.open("rb") as file:
-        shutil.copyfileobj(file, out, CHUNK)
-    source.unlink(missing_ok=True)

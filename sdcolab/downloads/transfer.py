@@ -1,26 +1,24 @@
-"""Moving a file from a server to the disk: resumable, checked, and in patience with bad connections.
+"""Moving a file from a server to the disk: over several connections, resumable, checked, patient with bad servers.
 
-An unfinished file is ``NAME.xxxxxxxx.parcial`` (the digits come from its address) beside a small JSON that says what it
-is part of, so a later process goes on where this one stopped, and only with the same version of the same file.
-One stream a file; parallel ranges would replace ``Transfer._receive`` and ``Part`` and keep the rest.
+A round of connections (``_Crew``) takes the file's missing bytes in pieces. A connection that breaks leaves the round
+and its piece goes to another one; when the last has left, ``Transfer.run`` decides whether a new round is worth it.
+Servers that do not send parts of files get rounds of one connection.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import os
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
+from io import FileIO
 from pathlib import Path
 
 from sdcolab.core.errors import (
-    AlreadyDownloading,
-    DiskFull,
     DownloadError,
     DownloadInterrupted,
     HashMismatch,
@@ -30,156 +28,100 @@ from sdcolab.core.errors import (
     WebPageInsteadOfFile,
 )
 from sdcolab.core.events import CancelToken
-from sdcolab.core.files import atomic_write, free_bytes, storage_errors
+from sdcolab.core.files import storage_errors
 from sdcolab.downloads.http import Answer, Patience, Web, error_for_status, pause_before_retry
 from sdcolab.downloads.links import Link
+from sdcolab.downloads.parts import DiskSpace, Part, gaps, with_span
 from sdcolab.downloads.providers.base import RemoteFile, validator
 
-CHUNK = 1 << 20
+CHUNK = 1 << 18
 """Most bytes that are read or hashed at a time."""
 
-SPARE_BYTES = 64 << 20
-"""Room that downloads leave free on the disk."""
+WATCH_SECONDS = 0.1
+"""How often a round looks at its connections, tells its progress and notices that it was cancelled."""
 
-PART_SUFFIX = ".parcial"
+SAVE_SECONDS = 2.0
+"""How often what has arrived is made safe against a crash."""
 
 Progress = Callable[[int, int | None], None]
 """Called with bytes on disk and total bytes (None while unknown)."""
 
 
-class Part:
-    """The unfinished file of one remote file in ``folder``. ``name`` is safe and ``identity`` tells its address."""
+@dataclass(frozen=True, slots=True)
+class Splitting:
+    """How a file is spread over connections. Sizes in bytes."""
 
-    def __init__(self, folder: Path, name: str, identity: str) -> None:
-        self.name = name
-        digest = hashlib.sha256(identity.encode()).hexdigest()[:8]
-        self.path = folder / f"{name}.{digest}{PART_SUFFIX}"
-        self._notes = folder / f"{self.path.name}.json"
+    connections: int = 16
+    """Most connections for one file."""
+    per_connection: int = 4 << 20
+    """A file gets one connection for each so many bytes that are missing."""
+    least: int = 1 << 20
+    most: int = 32 << 20
+    """Smallest and largest piece that is asked for at a time. Pieces shrink towards the end, so that all connections
+    end together."""
 
-    @property
-    def received(self) -> int:
-        """Bytes on disk."""
-        try:
-            return self.path.stat().st_size
-        except OSError:
-            return 0
+    def useful(self, missing: int) -> int:
+        """Connections worth opening for ``missing`` bytes."""
+        return max(1, min(self.connections, missing // self.per_connection))
 
-    def prepare(self, remote: RemoteFile) -> int:
-        """Bytes that can be kept for ``remote``: all that are here if they are of the same version, else none."""
-        known = remote.sha256 or remote.validator
-        size = self.received
-        same = bool(known) and self._read_notes() == _notes(remote)
-        if size and same and (remote.size is None or size <= remote.size):
-            return size
-        self.discard()
-        with atomic_write(self._notes) as file:
-            file.write(json.dumps(_notes(remote)).encode())
-        return 0
-
-    def discard(self) -> None:
-        """Delete it."""
-        for path in (self.path, self._notes):
-            with storage_errors(path):
-                path.unlink(missing_ok=True)
-
-    def finish(self) -> None:
-        """Forget the notes, once the file itself was moved to its place."""
-        with contextlib.suppress(OSError):
-            self._notes.unlink(missing_ok=True)
-
-    def _read_notes(self) -> object:
-        try:
-            return json.loads(self._notes.read_bytes())
-        except (OSError, ValueError):
-            return None
+    def piece(self, missing: int, connections: int) -> int:
+        """How many of ``missing`` bytes one of ``connections`` takes next."""
+        return max(self.least, min(self.most, missing // (2 * connections)))
 
 
-def _notes(remote: RemoteFile) -> dict[str, object]:
-    return {"version": 1, "size": remote.size, "validator": remote.validator, "sha256": remote.sha256}
+class Connections:
+    """Connections shared by the files that are downloaded at the same time: one each, and a common reserve."""
 
-
-class DiskSpace:
-    """Room on the disk promised to the transfers that run now, so that together they do not fill it."""
-
-    def __init__(self, free: Callable[[Path], int] = free_bytes) -> None:
-        self._free = free
+    def __init__(self, reserve: int) -> None:
+        self._reserve = reserve
         self._lock = threading.Lock()
-        self._promised: dict[Part, int] = {}
+        self._taken: dict[object, int] = {}
 
-    def reserve(self, part: Part, needed: int) -> None:
-        """Promise ``needed`` more bytes to ``part``. Raises ``DiskFull``."""
+    @contextlib.contextmanager
+    def member(self) -> Iterator[object]:
+        """Take part with one connection; gives what to call the other methods with."""
+        ticket = object()
         with self._lock:
-            free = self._free(part.path.parent) - sum(self._promised.values()) + self._promised.get(part, 0)
-            if needed > 0 and free < needed + SPARE_BYTES:
-                raise DiskFull(folder=part.path.parent, needed=needed, free=max(0, free))
-            self._promised[part] = needed
-
-    def used(self, part: Part, count: int) -> None:
-        """``count`` of the promised bytes are on the disk now."""
-        with self._lock:
-            self._promised[part] = max(0, self._promised.get(part, 0) - count)
-
-    def release(self, part: Part) -> None:
-        """``part`` needs nothing any more."""
-        with self._lock:
-            self._promised.pop(part, None)
-
-
-@contextlib.contextmanager
-def exclusive(lock_file: Path, name: str) -> Iterator[None]:
-    """Hold ``lock_file`` against other processes. Raises ``AlreadyDownloading`` when one has it."""
-    with storage_errors(lock_file):
-        lock_file.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(lock_file, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        if not _try_lock(descriptor):
-            raise AlreadyDownloading(name=name)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-if sys.platform == "win32":  # pragma: no cover
-    import msvcrt
-
-    def _try_lock(descriptor: int) -> bool:
+            self._taken[ticket] = 0
         try:
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        except OSError:
+            yield ticket
+        finally:
+            with self._lock:
+                del self._taken[ticket]
+
+    def take(self, ticket: object) -> bool:
+        """One connection more, from the reserve, if there is one left and it is this file's turn."""
+        with self._lock:
+            fair = self._taken[ticket] < self._share()
+            if fair and sum(self._taken.values()) < self._reserve:
+                self._taken[ticket] += 1
+                return True
             return False
-        return True
 
-else:
-    import fcntl
+    def give_back(self, ticket: object, *, only_if_unfair: bool = False) -> bool:
+        """Return one to the reserve, if any was taken (and if other files should have it). Whether it was."""
+        with self._lock:
+            if not self._taken[ticket] or (only_if_unfair and self._taken[ticket] <= self._share()):
+                return False
+            self._taken[ticket] -= 1
+            return True
 
-    def _try_lock(descriptor: int) -> bool:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        except OSError:
-            return True  # a file system without locks (some network drives): go on without
-        return True
-
-
-def sha256_of(path: Path, cancel: CancelToken) -> str:
-    """SHA-256 of a file, in lower-case hexadecimal. Raises ``Cancelled``, ``CannotWrite`` when it cannot be read."""
-    digest = hashlib.sha256()
-    with storage_errors(path), path.open("rb", buffering=0) as file:
-        while data := file.read(CHUNK):
-            cancel.raise_if_cancelled()
-            digest.update(data)
-    return digest.hexdigest()
+    def _share(self) -> int:
+        return -(-self._reserve // max(1, len(self._taken)))
 
 
 class _Renew(Exception):
     """The address has to be resolved again; ``error`` is what to report when that does not help either."""
 
-    def __init__(self, error: DownloadError, forget: bool = False) -> None:
+    def __init__(self, error: DownloadError, *, forget: bool = False) -> None:
         super().__init__()
         self.error = error
         self.forget = forget
-        """Whether what is on disk belongs to another version."""
+        """Whether what is on disk belongs to another version, or cannot be continued."""
+
+
+class _NoRanges(Exception):
+    """The server does not send the part that was asked for: one connection only, from now on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +135,8 @@ class Transfer:
     space: DiskSpace
     progress: Progress
     cancel: CancelToken
+    splitting: Splitting
+    connections: Connections
 
     def run(self, remote: RemoteFile) -> RemoteFile:
         """Fetch ``remote`` until all of it is in the part and checked; the part stays when that fails half-way.
@@ -201,12 +145,13 @@ class Transfer:
         """
         patience = self.web.patience
         failures = wrong_hashes = 0
+        alone = False
         try:
             while True:
                 self.cancel.raise_if_cancelled()
                 before = self.part.prepare(remote)
                 try:
-                    self._receive(remote, before)
+                    self._receive(remote, before, alone)
                     self._check_hash(remote)
                     return remote
                 except HashMismatch:
@@ -214,11 +159,16 @@ class Transfer:
                     self.part.discard()
                     if wrong_hashes == 2:
                         raise
+                    alone = True
                     remote = self.renew()
+                except _NoRanges:
+                    alone = True
                 except _Renew as needed:
-                    failures += 1
+                    useful = self.part.received - before >= patience.useful_bytes
+                    failures = 1 if useful and not needed.forget else failures + 1
                     if needed.forget:
                         self.part.discard()
+                        alone = True
                     if failures >= patience.attempts:
                         raise self._given_up(needed.error, remote) from needed
                     self.cancel.wait(patience.pause(failures))
@@ -239,76 +189,275 @@ class Transfer:
             return DownloadInterrupted(name=self.part.name, received=received, total=remote.size)
         return error
 
-    def _receive(self, remote: RemoteFile, have: int) -> None:
+    def _receive(self, remote: RemoteFile, have: int, alone: bool) -> None:
         if remote.size is not None and have == remote.size:
             self.progress(have, remote.size)
             return
-        self.space.reserve(self.part, (remote.size or have) - have)
-        headers = {}
-        if have:
-            headers["Range"] = f"bytes={have}-"
-            if remote.validator:
-                headers["If-Range"] = remote.validator
-        with self.web.get(remote.url, headers, remote.key) as answer:
-            start = self._start(answer, remote, have)
-            if start is not None:
-                with storage_errors(self.part.path):
-                    self._write(answer, remote, start)
+        missing = (remote.size or have) - have
+        self.space.reserve(self.part, missing)
+        known = remote.sha256 or remote.validator
+        several = remote.ranges and known and remote.size and not alone
+        most = self.splitting.useful(missing) if several else 1
+        with self.connections.member() as ticket:
+            _Crew(self, remote, most, ticket).run()
 
-    def _start(self, answer: Answer, remote: RemoteFile, have: int) -> int | None:
-        """Position in the file of the answer's first byte; None when there is nothing left to receive."""
-        error = error_for_status(answer, self.link.shown)
-        first, total = answer.content_range
-        if answer.status == 416 and have:
-            if total == have and remote.size is None:
+    def _check_hash(self, remote: RemoteFile) -> None:
+        if remote.sha256 and sha256_of(self.part.path, self.cancel) != remote.sha256:
+            raise HashMismatch(name=self.part.name)
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """Bytes to ask for; without ``end``, all there are."""
+
+    start: int
+    end: int | None
+
+
+class _Crew:
+    """One round of connections that fetch what ``remote`` still misses."""
+
+    def __init__(self, transfer: Transfer, remote: RemoteFile, most: int, ticket: object) -> None:
+        self._job = transfer
+        self._part = transfer.part
+        self._remote = remote
+        self._most = most
+        self._ticket = ticket
+        self._lock = threading.Lock()
+        self._busy: set[_Piece] = set()
+        self._answers: dict[Answer, float] = {}
+        """Bodies that are being read, and when their last bytes came (``time.monotonic``)."""
+        self._stopped = False
+        self._complete = False
+        """Whether a file of unknown size has ended."""
+
+    def run(self) -> None:
+        """Fetch until nothing is missing. Raises what ended the round; what has arrived by then is saved."""
+        with ThreadPoolExecutor(self._most + 1, thread_name_prefix="descarga-tramo") as pool:
+            try:
+                self._lead(pool)
+            finally:
+                self._stop()
+        self._job.progress(self._part.received, self._remote.size)
+
+    def _lead(self, pool: ThreadPoolExecutor) -> None:
+        """Start connections, replace those that broke, and tell how it goes."""
+        patience = self._job.web.patience
+        workers: set[Future[bool]] = set()
+        saving: Future[None] | None = None
+        next_start = next_save = 0.0
+        broken = received_then = 0
+        ceiling = self._most
+        while True:
+            now = time.monotonic()
+            if not workers and not self._missing():
+                return
+            may_start = not workers or (now >= next_start and len(workers) < ceiling and self._missing())
+            if may_start and (not workers or self._job.connections.take(self._ticket)):
+                workers.add(pool.submit(self._work))
+                continue
+            done, workers = wait(workers, timeout=WATCH_SECONDS, return_when=FIRST_COMPLETED)
+            self._job.cancel.raise_if_cancelled()
+            self._job.progress(self._part.received, self._remote.size)
+            for worker in done:
+                lost, gave_back = _outcome(worker)
+                if not gave_back:
+                    self._job.connections.give_back(self._ticket)
+                if lost is None:
+                    continue
+                if not workers:
+                    raise lost
+                received = self._part.received
+                broken = 1 if received - received_then >= patience.useful_bytes else broken + 1
+                received_then = received
+                next_start = now + patience.pause(min(broken, 10))
+                if not isinstance(lost, HostUnreachable):
+                    ceiling = max(1, len(workers))  # so many at a time are too many for this server
+            self._hurry_stragglers(now)
+            if saving and saving.done():
+                saving.result()
+                saving = None
+            if saving is None and now >= next_save:
+                saving = pool.submit(self._part.save) if next_save else None
+                next_save = now + SAVE_SECONDS
+
+    def _hurry_stragglers(self, now: float) -> None:
+        """End connections that went silent when nothing else is left to fetch: a new one is faster than waiting."""
+        if self._most == 1 or self._missing():
+            return
+        with self._lock:
+            answers = tuple(self._answers.items())
+        for answer, moved in answers:
+            if now - moved > self._job.web.patience.tail_timeout:
+                answer.abort()
+
+    def _missing(self) -> bool:
+        with self._lock:
+            return self._next_gap() is not None
+
+    def _stop(self) -> None:
+        """Make every connection end now, and keep what they brought."""
+        with self._lock:
+            self._stopped = True
+            answers = tuple(self._answers)
+        for answer in answers:
+            answer.abort()
+        self._part.save()
+
+    def _work(self) -> bool:
+        """One connection: piece after piece. Returns whether it has already left its place to another file."""
+        while piece := self._take():
+            try:
+                self._fetch(piece)
+            finally:
+                with self._lock:
+                    self._busy.discard(piece)
+            if self._job.connections.give_back(self._ticket, only_if_unfair=True):
+                return True
+        return False
+
+    def _take(self) -> _Piece | None:
+        with self._lock:
+            gap = None if self._stopped else self._next_gap()
+            if gap is None:
                 return None
-            raise _Renew(ServerFailed(host=answer.host, status=416), forget=True)
+            piece = gap
+            if self._most > 1 and gap.end is not None and self._remote.size is not None:
+                length = self._job.splitting.piece(self._remote.size - self._part.received, self._most)
+                # What would be left over is taken along if it is smaller than a piece may be.
+                if gap.end - gap.start >= length + self._job.splitting.least:
+                    piece = _Piece(gap.start, gap.start + length)
+            self._busy.add(piece)
+            return piece
+
+    def _next_gap(self) -> _Piece | None:
+        """The first bytes that are neither here nor on their way."""
+        size = self._remote.size
+        if size is None:
+            return None if self._busy or self._complete else _Piece(self._part.received, None)
+        spans = self._part.spans
+        for piece in self._busy:
+            spans = with_span(spans, piece.start, piece.end or size)
+        return next((_Piece(*gap) for gap in gaps(spans, size)), None)
+
+    def _fetch(self, piece: _Piece) -> None:
+        """Ask for ``piece`` and write what comes."""
+        headers = {}
+        last = piece.end is None or piece.end == self._remote.size
+        if piece.start or not last or self._most > 1:
+            headers["Range"] = f"bytes={piece.start}-{'' if last else (piece.end or 0) - 1}"
+            if self._remote.validator:
+                headers["If-Range"] = self._remote.validator
+        with self._job.web.get(self._remote.url, headers, self._remote.key) as answer:
+            position = self._check(answer, piece)
+            if position is None:
+                self._complete = True
+                return
+            with self._lock:
+                if self._stopped:
+                    return
+                self._answers[answer] = time.monotonic()
+            try:
+                with storage_errors(self._part.path):
+                    self._write(answer, position, piece.end if position == piece.start else self._remote.size)
+            finally:
+                with self._lock:
+                    self._answers.pop(answer, None)
+
+    def _check(self, answer: Answer, piece: _Piece) -> int | None:
+        """Position in the file of the answer's first byte; None when there was nothing left to receive."""
+        error = error_for_status(answer, self._job.link.shown)
+        first, total = answer.content_range
+        size = self._remote.size
+        if answer.status == 416:
+            if size is None and total == piece.start:
+                return None
+            failed = ServerFailed(host=answer.host, status=416)
+            if self._most > 1 and total in (None, size):
+                raise _NoRanges
+            raise _Renew(failed, forget=True)
         if isinstance(error, ServerFailed | TooManyRequests):
             raise error
         if error:
             raise _Renew(error)
         if answer.is_web_page:
-            raise _Renew(WebPageInsteadOfFile(link=self.link.shown))
+            raise _Renew(WebPageInsteadOfFile(link=self._job.link.shown))
         changed = _Renew(ServerFailed(host=answer.host, status=answer.status), forget=True)
         if answer.headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity"):
             raise changed
         whole = total if answer.status == 206 else answer.length
+        if whole is not None and size is not None and whole != size:
+            raise changed
         now = validator(answer.headers)
-        if whole is not None and remote.size is not None and whole != remote.size:
-            raise changed
         if answer.status == 200:
-            return 0
-        if (first or 0) != have or (now and remote.validator and now != remote.validator):
+            return self._check_whole(piece, now)
+        if now and self._remote.validator and now != self._remote.validator:
             raise changed
-        return have
+        if (first or 0) != piece.start:
+            raise _NoRanges if self._most > 1 else changed
+        return piece.start
 
-    def _write(self, answer: Answer, remote: RemoteFile, start: int) -> None:
-        """Append the answer's body at ``start``, dropping what was there from ``start`` on."""
-        self.part.path.parent.mkdir(parents=True, exist_ok=True)
-        pace = _Pace(self.web.patience)
-        position = start
-        with self.part.path.open("r+b" if self.part.path.exists() else "wb") as file:
-            file.truncate(start)
-            file.seek(start)
-            self.progress(position, remote.size)
+    def _check_whole(self, piece: _Piece, now: str | None) -> int:
+        """The server sends the file from its beginning."""
+        if self._most > 1 and piece != _Piece(0, self._remote.size):
+            raise _NoRanges
+        certain = self._remote.validator or self._remote.sha256
+        if not certain or now != self._remote.validator:
+            self._part.restart(replace(self._remote, validator=now))
+        return 0
+
+    def _write(self, answer: Answer, position: int, end: int | None) -> None:
+        """Write the answer's body from ``position`` up to ``end``."""
+        size = self._remote.size
+        declared = position + answer.length if answer.length is not None else None
+        pace = _Pace(self._job.web.patience)
+        self._part.path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(self._part.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o644)
+        with FileIO(descriptor, "r+b") as file:
+            file.seek(position)
             for data in answer.chunks(CHUNK):
-                self.cancel.raise_if_cancelled()
-                if remote.size is not None and position + len(data) > remote.size:
+                if self._stopped:
+                    return
+                if size is not None and position + len(data) > size:
                     raise _Renew(ServerFailed(host=answer.host, status=answer.status), forget=True)
-                file.write(data)
-                position += len(data)
-                self.space.used(self.part, len(data))
-                self.progress(position, remote.size)
+                used = len(data) if end is None else min(len(data), end - position)
+                _write_all(file, memoryview(data)[:used])
+                self._part.wrote(position, position + used)
+                self._answers[answer] = time.monotonic()
+                self._job.space.used(self._part, used)
+                position += used
+                if end is not None and used < len(data):
+                    return
                 pace.check(position, answer.host)
-            file.flush()
-            os.fsync(file.fileno())
-        expected = remote.size if remote.size is not None else (start + answer.length if answer.length else None)
+        expected = end if end is not None else declared
         if expected is not None and position < expected:
             raise HostUnreachable(host=answer.host, reason="connection")
+        self._complete = size is None
 
-    def _check_hash(self, remote: RemoteFile) -> None:
-        if remote.sha256 and sha256_of(self.part.path, self.cancel) != remote.sha256:
-            raise HashMismatch(name=self.part.name)
+
+def _write_all(file: FileIO, data: memoryview) -> None:
+    """Write all of ``data`` to an unbuffered file, which may take it in several bites."""
+    while data:
+        data = data[file.write(data) :]
+
+
+def _outcome(worker: Future[bool]) -> tuple[DownloadError | None, bool]:
+    """The failure of a connection that others may make up for (None if it ended well), and whether it left its place
+    to another file. Raises any other failure."""
+    try:
+        return None, worker.result()
+    except (HostUnreachable, ServerFailed, TooManyRequests) as error:
+        return error, False
+
+
+def sha256_of(path: Path, cancel: CancelToken) -> str:
+    """SHA-256 of a file, in lower-case hexadecimal. Raises ``Cancelled``, ``CannotWrite`` when it cannot be read."""
+    digest = hashlib.sha256()
+    with storage_errors(path), path.open("rb", buffering=0) as file:
+        while data := file.read(CHUNK):
+            cancel.raise_if_cancelled()
+            digest.update(data)
+    return digest.hexdigest()
 
 
 class _Pace:

@@ -7,6 +7,7 @@ Text -> AND parts -> texts over the steps -> weighted segments -> chunks of 77 t
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 import torch
@@ -22,6 +23,7 @@ from sdcolab.core.prompt import (
     split_and,
     strip_comments,
 )
+from sdcolab.engine.features.embeddings import EmbeddingShelf, LoadedEmbedding, injected, used_in
 from sdcolab.engine.models import text_model
 from sdcolab.engine.precision import autocast
 from sdcolab.engine.tokenizer import EMPTY_CHUNK, Chunk, ClipTokenizer, chunk
@@ -32,11 +34,15 @@ REMEMBERED_PROMPTS = 64
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PromptPart:
-    """One AND part, encoded. Row k of ``encoded`` (float32 [texts, tokens, C]) belongs to entry k of ``schedule``."""
+    """One AND part, encoded. Row k of ``encoded`` (float32 [texts, tokens, C]) belongs to entry k of ``schedule``.
+
+    ``embeddings`` are the textual inversions in it.
+    """
 
     weight: float
     schedule: Schedule
     encoded: Tensor
+    embeddings: tuple[LoadedEmbedding, ...] = ()
 
     def at(self, call: int) -> Tensor:
         """What denoiser call number ``call`` (from 0) uses: [1, tokens, C]."""
@@ -51,6 +57,23 @@ class Conditioning:
     positive: tuple[PromptPart, ...]
     negative: PromptPart
 
+    @property
+    def embeddings(self) -> tuple[LoadedEmbedding, ...]:
+        """The textual inversions in the prompts, each once."""
+        parts = (*self.positive, self.negative)
+        return tuple({used.name: used for part in parts for used in part.embeddings}.values())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Encoded:
+    """Texts encoded together [texts, tokens, C], and the textual inversions in them."""
+
+    z: Tensor
+    embeddings: tuple[LoadedEmbedding, ...]
+
+
+_Key = tuple[tuple[str, ...], int, Hashable, tuple[LoadedEmbedding, ...]]
+
 
 class TextConditioner:
     """Encodes prompts with one checkpoint's text encoder and remembers the last ones, so a repeated prompt costs
@@ -60,20 +83,31 @@ class TextConditioner:
     def __init__(self, text_encoder: CLIPTextModel, tokenizer: ClipTokenizer) -> None:
         self._encoder = text_encoder
         self._tokenizer = tokenizer
-        self._remembered: OrderedDict[tuple[tuple[str, ...], int], Tensor] = OrderedDict()
+        self._remembered: OrderedDict[_Key, _Encoded] = OrderedDict()
 
     def condition(
-        self, prompt: str, negative_prompt: str, *, steps: int, second_order: bool, clip_skip: int
+        self,
+        prompt: str,
+        negative_prompt: str,
+        *,
+        steps: int,
+        second_order: bool,
+        clip_skip: int,
+        weights_state: Hashable = (),
+        shelf: EmbeddingShelf | None = None,
     ) -> Conditioning:
         """Both prompts for a pass of ``steps`` steps; ``clip_skip`` from 1 (none) to 12. Extra network tags do not
-        count.
+        count. ``weights_state`` tells the encoder's weights from those it had before (``LoraMerger.text_state``);
+        ``shelf`` has the textual inversions that can be used.
 
         Raises ``PromptSyntaxError``.
         """
 
         def part(text: str, weight: float) -> PromptPart:
             schedule = edit_schedule(text, steps, second_order=second_order)
-            return PromptPart(weight, schedule, self.encode(tuple(entry for _, entry in schedule), clip_skip))
+            texts = tuple(entry for _, entry in schedule)
+            encoded = self._encoded(texts, clip_skip, weights_state, shelf)
+            return PromptPart(weight, schedule, encoded.z, encoded.embeddings)
 
         plain, _ = extract_networks(strip_comments(prompt))
         return Conditioning(
@@ -87,30 +121,43 @@ class TextConditioner:
 
         Raises ``PromptSyntaxError``.
         """
-        key = (texts, clip_skip)
+        return self._encoded(texts, clip_skip, (), None).z
+
+    def _encoded(
+        self, texts: tuple[str, ...], clip_skip: int, weights_state: Hashable, shelf: EmbeddingShelf | None
+    ) -> _Encoded:
+        embeddings = shelf.occurring(texts) if shelf else ()
+        key = (texts, clip_skip, weights_state, embeddings)
         if key in self._remembered:
             self._remembered.move_to_end(key)
             return self._remembered[key]
-        encoded = self._encode([chunk(parse_attention(text), self._tokenizer) for text in texts], clip_skip)
+        known = [embedding.seen_by(self._tokenizer) for embedding in embeddings]
+        chunks = [chunk(parse_attention(text), self._tokenizer, embeddings=known) for text in texts]
+        encoded = self._encode(chunks, clip_skip, embeddings)
         self._remembered[key] = encoded
         if len(self._remembered) > REMEMBERED_PROMPTS:
             self._remembered.popitem(last=False)
         return encoded
 
     @torch.inference_mode()
-    def _encode(self, texts: list[tuple[Chunk, ...]], clip_skip: int) -> Tensor:
+    def _encode(
+        self, texts: list[tuple[Chunk, ...]], clip_skip: int, embeddings: tuple[LoadedEmbedding, ...]
+    ) -> _Encoded:
         """The k-th chunks of all texts are one call, and share the mean that emphasis restores; short texts get empty
         chunks.
         """
         encoded = []
+        used: dict[str, LoadedEmbedding] = {}
+        token_embedding = text_model(self._encoder).get_submodule("embeddings.token_embedding")
         for index in range(max(len(chunks) for chunks in texts)):
             row = [chunks[index] if index < len(chunks) else EMPTY_CHUNK for chunks in texts]
             tokens = torch.tensor([part.tokens for part in row], device=self._encoder.device)
             weights = torch.tensor([part.weights for part in row], device=self._encoder.device)
-            with autocast(self._encoder):
+            with autocast(self._encoder), injected(token_embedding, row, embeddings):
                 z = hidden_states(self._encoder, tokens, clip_skip)
             encoded.append(emphasized(z.float(), weights))
-        return torch.cat(encoded, dim=1)
+            used |= {embedding.name: embedding for embedding in used_in(row, embeddings)}
+        return _Encoded(torch.cat(encoded, dim=1), tuple(used.values()))
 
 
 def hidden_states(text_encoder: CLIPTextModel, tokens: Tensor, clip_skip: int) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from torch import Tensor
 import sdcolab
 from sdcolab.core import infotext
 from sdcolab.core.detect import ModelFamily, ModelKind
-from sdcolab.core.errors import CannotRead, ImageNotFinite, NetworkIgnored, NoCuda, OutOfMemory
+from sdcolab.core.errors import CannotRead, ImageNotFinite, NetworkIgnored, NoCuda, OutOfMemory, SdcolabError
 from sdcolab.core.events import (
     CancelToken,
     ImageSaved,
@@ -34,13 +34,14 @@ from sdcolab.core.events import (
 )
 from sdcolab.core.library import Library, ModelFile
 from sdcolab.core.outputs import ImageStore
-from sdcolab.core.prompt import extract_networks, strip_comments
 from sdcolab.core.request import AUTOMATIC, GenerationRequest
 from sdcolab.core.result import GeneratedImage, GenerationResult
 from sdcolab.engine import tokenizer
 from sdcolab.engine.conditioning import Conditioning, TextConditioner
 from sdcolab.engine.decode import NotFinite, blank_canvas_channels, decode, to_image
 from sdcolab.engine.denoise import GuidedDenoiser
+from sdcolab.engine.features.embeddings import EmbeddingShelf
+from sdcolab.engine.features.lora import LoraMerger, infotext_name, lora_hash, loras_in
 from sdcolab.engine.hashes import HashCache
 from sdcolab.engine.memory import (
     MemoryPolicy,
@@ -77,6 +78,7 @@ class _Checkpoint:
     stamp: Stamp
     model: LoadedModel
     conditioner: TextConditioner
+    loras: LoraMerger
     hash: Future[str]
 
 
@@ -114,6 +116,7 @@ class Engine:
         self._hashes = HashCache(hash_cache)
         self._table = table or NoiseTable.stable_diffusion()
         self._clock = clock
+        self._embeddings: dict[Stamp, Tensor] = {}
         self._lock = threading.Lock()
         self._checkpoint: _Checkpoint | None = None
         self._vae: _Vae | None = None
@@ -129,13 +132,23 @@ class Engine:
         """
         cancel = cancel or CancelToken()
         resolve_sampler(request.sampler, request.schedule)  # a wrong name is told before minutes of loading
+        loras, ignored = loras_in(request.prompt, self._library)
         with self._turn(listener, cancel):
             checkpoint, vae = self._load(request.checkpoint, request.vae, listener)
             size = checkpoint.model.detected.native_size
             resolved = request.resolved(checkpoint=checkpoint.file.name, native_size=size)
             plan = make_plan(resolved, self._table)
-            run = _Run(plan, checkpoint, vae, self._store, listener, cancel, self._clock)
-            with torch.inference_mode():
+            hashes = {infotext_name(lora.mentioned): lora_hash(lora.file.path, self._hashes) for lora in loras}
+
+            def warn(warning: SdcolabError) -> None:
+                listener(Warned(warning))
+
+            width = checkpoint.model.text_encoder.config.hidden_size
+            shelf = EmbeddingShelf(self._library, width, self._hashes, warn, self._embeddings)
+            run = _Run(plan, checkpoint, vae, self._store, listener, cancel, self._clock, hashes, shelf)
+            for tag in ignored:
+                warn(NetworkIgnored(tag=tag.source))
+            with checkpoint.loras.applied(loras, warn), torch.inference_mode():
                 return run.result()
 
     def preload(self, checkpoint: str = "", vae: str = AUTOMATIC, listener: Listener = ignore_events) -> None:
@@ -169,9 +182,8 @@ class Engine:
             release_memory()
             require_room(weights.path, weights.header, self.device, weights_dtype(self.device))
             model = load_checkpoint(weights, self.device, weights_dtype(self.device))
-            self._checkpoint = _Checkpoint(
-                file, stamp, model, TextConditioner(model.text_encoder, tokenizer.load()), digest
-            )
+            conditioner = TextConditioner(model.text_encoder, tokenizer.load())
+            self._checkpoint = _Checkpoint(file, stamp, model, conditioner, LoraMerger(model), digest)
         if self._vae is None or self._vae.stamp != vae_stamp:
             if vae_file:
                 listener(PhaseStarted(Phase.LOADING_MODEL, vae_file.name))
@@ -198,6 +210,8 @@ class _Run:
         listener: Listener,
         cancel: CancelToken,
         clock: Callable[[], float],
+        lora_hashes: Mapping[str, Future[str]],
+        shelf: EmbeddingShelf,
     ) -> None:
         self._plan = plan
         self._checkpoint = checkpoint
@@ -206,6 +220,9 @@ class _Run:
         self._store = store
         self._listener = listener
         self._cancel = cancel
+        self._lora_hashes = lora_hashes
+        self._embedding_hashes: dict[str, Future[str]] = {}
+        self._shelf = shelf
         self._previewer = Previewer(vae.preview, clock)
         self._policy = choose_policy(free_vram(self._model.device), self._model.detected.family)
 
@@ -213,15 +230,18 @@ class _Run:
         """Everything, batch by batch."""
         request = self._plan.request
         self._listener(PhaseStarted(Phase.ENCODING_PROMPT))
-        for tag in extract_networks(strip_comments(request.prompt))[1]:
-            self._listener(Warned(NetworkIgnored(tag=tag.source)))
         conditioning = self._checkpoint.conditioner.condition(
             request.prompt,
             request.negative_prompt,
             steps=request.steps,
             second_order=self._plan.second_order,
             clip_skip=request.clip_skip,
+            weights_state=self._checkpoint.loras.text_state,
+            shelf=self._shelf,
         )
+        self._embedding_hashes = {
+            infotext_name(embedding.name): self._shelf.hash_of(embedding) for embedding in conditioning.embeddings
+        }
         images: list[GeneratedImage] = []
         for batch in self._plan.batches:
             self._cancel.raise_if_cancelled()
@@ -310,7 +330,14 @@ class _Run:
             model_hash=self._wait_for(self._checkpoint.hash),
             vae=separate[0].path.name if separate else "",
             vae_hash=self._wait_for(separate[1]) if separate else "",
+            extra=(
+                ("Lora hashes", self._hash_list(self._lora_hashes)),
+                ("TI hashes", self._hash_list(self._embedding_hashes)),
+            ),
         )
+
+    def _hash_list(self, hashes: Mapping[str, Future[str]]) -> str:
+        return ", ".join(f"{name}: {self._wait_for(digest)}" for name, digest in hashes.items())
 
     def _wait_for(self, digest: Future[str]) -> str:
         while True:

@@ -6,15 +6,34 @@ import hashlib
 import json
 import threading
 from concurrent.futures import Future
+from dataclasses import dataclass
 from pathlib import Path
 
 from sdcolab.core.errors import CannotRead, StorageError
 from sdcolab.core.files import atomic_write
+from sdcolab.core.tensors import LENGTH_BYTES
 
 SHORT_LENGTH = 10
 """Hex digits that infotexts show (hechos/a1111.md 7.6)."""
 
 _BLOCK_BYTES = 1 << 22
+
+
+@dataclass(frozen=True, slots=True)
+class HashScheme:
+    """Which bytes of a file are hashed, and how many digits are shown. ``key`` is added to a file's key in the cache;
+    schemes of the same bytes share it.
+    """
+
+    digits: int
+    key: str = ""
+    after_header: bool = False
+
+
+MODEL_HASH = HashScheme(SHORT_LENGTH)
+EMBEDDING_HASH = HashScheme(12)
+LORA_HASH = HashScheme(12, "|tensors", after_header=True)
+"""LoRAs are known by what follows a safetensors header, so that changed metadata do not matter."""
 
 
 class HashCache:
@@ -27,41 +46,41 @@ class HashCache:
         self._store = store
         self._lock = threading.Lock()
         self._known = _read(store) if store else {}
-        self._running: dict[str, Future[str]] = {}
+        self._running: dict[tuple[str, HashScheme], Future[str]] = {}
 
-    def start(self, path: Path) -> Future[str]:
+    def start(self, path: Path, scheme: HashScheme = MODEL_HASH) -> Future[str]:
         """The short hash of ``path``, in a future; the file is read in a thread unless its hash is known.
 
         The future raises ``CannotRead``.
         """
         try:
-            key = _key(path)
+            key = _key(path) + scheme.key
         except OSError as error:
             return _failed(CannotRead(path=path, reason=error.strerror or str(error)))
         with self._lock:
-            if key in self._running:
-                return self._running[key]
+            if (key, scheme) in self._running:
+                return self._running[key, scheme]
             future: Future[str] = Future()
             if key in self._known:
-                future.set_result(self._known[key][:SHORT_LENGTH])
+                future.set_result(self._known[key][: scheme.digits])
                 return future
-            self._running[key] = future
-        threading.Thread(target=self._hash, args=(path, key, future), name="sdcolab-hash", daemon=True).start()
+            self._running[key, scheme] = future
+        threading.Thread(target=self._hash, args=(path, key, scheme, future), name="sdcolab-hash", daemon=True).start()
         return future
 
-    def _hash(self, path: Path, key: str, future: Future[str]) -> None:
+    def _hash(self, path: Path, key: str, scheme: HashScheme, future: Future[str]) -> None:
         try:
-            digest = sha256(path)
+            digest = sha256(path, after_header=scheme.after_header)
         except OSError as error:
             future.set_exception(CannotRead(path=path, reason=error.strerror or str(error)))
             return
         finally:
             with self._lock:
-                del self._running[key]
+                del self._running[key, scheme]
         with self._lock:
             self._known[key] = digest
             self._write()
-        future.set_result(digest[:SHORT_LENGTH])
+        future.set_result(digest[: scheme.digits])
 
     def _write(self) -> None:
         if self._store is None:
@@ -73,10 +92,12 @@ class HashCache:
             return  # only a cache
 
 
-def sha256(path: Path) -> str:
-    """Hex SHA-256 of a whole file. Raises ``OSError``."""
+def sha256(path: Path, *, after_header: bool = False) -> str:
+    """Hex SHA-256 of a whole file, or of what follows the header of a safetensors file. Raises ``OSError``."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
+        if after_header and path.suffix.lower() == ".safetensors":
+            file.seek(int.from_bytes(file.read(LENGTH_BYTES), "little") + LENGTH_BYTES)
         while block := file.read(_BLOCK_BYTES):
             digest.update(block)
     return digest.hexdigest()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,19 +59,24 @@ def _open_safetensors(path: Path) -> Weights:
 
 
 def _open_pickle(path: Path) -> Weights:
-    tensors = _tensors_in(_unpickle(path))
+    tensors = _tensors_in(read_pickle(path))
     if not tensors:
         raise ModelUnreadable(path=path, reason="not_a_model")
     infos = {name: TensorInfo(str(tensor.dtype), tuple(tensor.shape), 0, 0) for name, tensor in tensors.items()}
     return Weights(path=path, header=TensorHeader(tensors=infos), get=tensors.__getitem__)
 
 
-def _unpickle(path: Path) -> Any:
-    """What the pickle holds. Old files that are no zip cannot be memory-mapped and are read whole."""
+def read_pickle(path: Path, allowed: Sequence[type] = ()) -> Any:
+    """What the pickle holds, by torch's weights-only unpickler, which knows the types ``allowed`` too. Old files that
+    are no zip cannot be memory-mapped and are read whole.
+
+    Raises ``CannotRead``, ``ModelUnreadable`` or ``ModelUnsafe``.
+    """
     try:
         with path.open("rb") as file:
             start = file.read(2)
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=start == _ZIP)
+        with torch.serialization.safe_globals(list(allowed)):
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=start == _ZIP)
     except pickle.UnpicklingError as error:
         if start == _ZIP or start.startswith(_PICKLE):
             raise ModelUnsafe(path=path) from error

@@ -19,8 +19,7 @@ import pytest
 from sdcolab.colab.drive_sync import DriveNews
 from sdcolab.colab.panel import LAST_FORM, Panel, state_line
 from sdcolab.colab.panel_form import Form
-from sdcolab.colab.prepare import Collaborators, Downloaded, Preparation, StartOptions
-from sdcolab.colab.remembered import RememberedDownload, recall, remember
+from sdcolab.colab.prepare import Collaborators, Downloaded, MissingDownload, Preparation, StartOptions
 from sdcolab.colab.supervisor import RestartPolicy, Roster
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import DriveFlushFailed, EngineKilled, FieldNotNumber, NoWidgets
@@ -74,6 +73,7 @@ class Desk:
         self.tokens: Mapping[str, str] = {}
         self.panel: Panel | None = None
         self.options = StartOptions()
+        self.missing: list[MissingDownload] = []
         self.fetched: tuple[Downloaded, ...] = ()
 
     def open(self) -> Panel:
@@ -92,6 +92,7 @@ class Desk:
             make_download=make_download,
             open_library=self.library,
             native_size=lambda model: 768 if "xl" in model.name else 512,
+            missing_downloads=lambda: self.missing,
             engine_command=(sys.executable, str(PAINTER), str(self.folders.root)),
             engine_restart=RestartPolicy((0.1,), 20.0, 4),
             environ=self.environ,
@@ -297,16 +298,10 @@ def test_the_report_in_one_click(desk: Desk) -> None:
 
 
 def test_what_another_session_had_is_offered(desk: Desk) -> None:
-    remember(
-        desk.folders, [RememberedDownload("https://civitai.com/models/2", "gato.safetensors", ModelKind.CHECKPOINT)]
-    )
+    desk.missing = [MissingDownload("https://civitai.com/models/2", "gato.safetensors")]
     desk.open()
     assert "https://civitai.com/models/2" in desk.text()
-    new = desk.add_model("gato.safetensors")
-    desk.fetched = (Downloaded("gato ✅", new, ModelKind.CHECKPOINT, "https://civitai.com/models/2"),)
-    desk.press("📥 Descargar")
-    desk.until(lambda: "gato ✅" in desk.text())
-    assert recall(desk.folders)[0].name == "gato.safetensors"
+    assert "📦 En otra sesión descargaste también: gato.safetensors." in desk.said
 
 
 def test_outside_a_notebook_it_says_so(tmp_path: Path) -> None:

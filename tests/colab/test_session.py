@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from sdcolab.colab.notebook import Collaborators, StartOptions, start
-from sdcolab.colab.prepare import Download, Downloaded, model_to_open, within
+from sdcolab.colab.prepare import Download, Downloaded, MissingDownload, model_to_open, within
 from sdcolab.colab.session import page_frame, session_access, web_ending
 from sdcolab.colab.supervisor import RestartPolicy
 from sdcolab.core.detect import ModelKind
@@ -99,6 +99,7 @@ class Cell:
         self.environ: dict[str, str] = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parents[2])}
         self.download: Download = lambda text, listener, cancel: (Downloaded(text),)
         self.tokens: Mapping[str, str] = {}
+        self.missing: list[MissingDownload] = []
         self.reactions: dict[str, Callable[[], object]] = {}
         self.web_restart = RestartPolicy((0.1,), 60.0, 3)
 
@@ -128,6 +129,7 @@ class Cell:
                 make_download=make_download,
                 open_library=lambda chosen: Library(self.folders),
                 native_size=lambda model: 512,
+                missing_downloads=lambda: self.missing,
                 web_command=lambda port: (sys.executable, "-c", self.web),
                 tunnel_command=lambda port: (sys.executable, "-c", self.tunnel),
                 web_restart=self.web_restart,
@@ -250,25 +252,12 @@ def test_the_page_opens_on_the_model_chosen_in_the_form(tmp_path: Path) -> None:
     assert model_to_open(reports[:2]) is None
 
 
-def test_what_another_session_had_is_offered(cell: Cell, tmp_path: Path) -> None:
-    link = "https://civitai.com/models/4384"
-    path = cell.folders.models(ModelKind.LORA) / "rojo.safetensors"
-    path.parent.mkdir(parents=True)
-    path.write_bytes(b"lora")
-    cell.download = lambda text, listener, cancel: (Downloaded("rojo", path, ModelKind.LORA, link),)
-    cell.host.drive = tmp_path / "MyDrive"
-    cell.host.drive.mkdir()
+def test_what_another_session_had_is_offered(cell: Cell) -> None:
+    cell.missing = [MissingDownload("https://civitai.com/models/1", "a"), MissingDownload("https://x/y > b", "b")]
     cell.when("Contraseña:")
-    first = cell.run(StartOptions(settings_to_drive=True, links=link))
-    assert "En otra sesión" not in first
-    saved = cell.host.drive / "sdcolab" / "config" / "descargas.json"
-    assert link in saved.read_text()
-
-    cell.folders = Folders(tmp_path / "otra maquina")
-    cell.when("Contraseña:")
-    second = cell.run(StartOptions(settings_to_drive=True))
-    assert "📦 En otra sesión descargaste también: rojo.safetensors." in second
-    assert f"pega esto en enlaces_adicionales y pulsa ▶️:\n   {link}" in second
+    text = cell.run()
+    assert "📦 En otra sesión descargaste también: a, b." in text
+    assert "pega esto en enlaces_adicionales y pulsa ▶️:\n   https://civitai.com/models/1, https://x/y > b\n" in text
 
 
 def test_share_service_down_and_no_proxy(cell: Cell) -> None:

@@ -188,10 +188,7 @@ def test_a_civitai_text() -> None:
         "Denoising strength",
         "Hires upscale",
         "Hires upscaler",
-        "TI hashes",
-        "Lora hashes",
     ]
-    assert ("Lora hashes", "add_detail: 7c6bad76eb54") in pasted.unused
 
 
 def test_lines_that_dynamic_prompts_adds() -> None:

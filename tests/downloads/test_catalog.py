@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 
-from sdcolab.core.detect import ModelKind
+from sdcolab.core.detect import ModelFamily, ModelKind
 from sdcolab.core.errors import UnknownName
 from sdcolab.core.messages import explain
-from sdcolab.downloads.catalog import load_catalog, names_of_kind
+from sdcolab.downloads.catalog import controlnet_links, load_catalog, names_of_kind
 from sdcolab.downloads.links import Link, parse_links
 
 
@@ -31,10 +33,42 @@ def test_every_entry_is_one_link_with_a_source() -> None:
         (link,) = parse_links(entry.link)
         assert isinstance(link, Link)
         assert link.url.startswith(entry.page)
-        assert link.host in ("civitai.com", "huggingface.co")
+        assert link.name == entry.file
+        assert link.host in ("civitai.com", "huggingface.co", "github.com")
         assert entry.note
         assert entry.source
     assert len(parse_links(", ".join(entry.link for entry in catalog.values()))) == len(catalog)
+
+
+def test_sizes_and_hashes_have_a_source() -> None:
+    for entry in load_catalog().values():
+        assert bool(entry.size or entry.sha256) == bool(entry.sha256_source)
+        assert entry.sha256 is None or re.fullmatch(r"[0-9a-f]{64}", entry.sha256)
+        assert entry.size is None or entry.size > 10_000
+    hashes = [entry.sha256 for entry in load_catalog().values() if entry.sha256]
+    assert len(set(hashes)) == len(hashes)
+
+
+def test_what_cannot_run_yet_is_known_and_not_in_the_menus() -> None:
+    catalog = load_catalog()
+    waiting = {name for name, entry in catalog.items() if not entry.runs()}
+    assert {"SDXL base 1.0", "WAI-illustrious-SDXL", "Juggernaut XL v9", "Animagine XL 4.0"} <= waiting
+    assert not waiting & {name for kind in ModelKind for name in names_of_kind(catalog, kind)}
+    everything = frozenset(ModelFamily)
+    assert waiting <= {name for kind in ModelKind for name in names_of_kind(catalog, kind, everything)}
+
+
+def test_upscalers_of_the_guide() -> None:
+    upscalers = names_of_kind(load_catalog(), ModelKind.UPSCALER)
+    assert {"Remacri", "R-ESRGAN 4x+", "R-ESRGAN 4x+ Anime6B"} <= {*upscalers}
+
+
+def test_all_controlnet_models() -> None:
+    links = [entry for entry in parse_links(controlnet_links(load_catalog())) if isinstance(entry, Link)]
+    assert len(links) == 14
+    for wanted in ("canny", "depth", "openpose", "scribble"):
+        assert any(f"_{wanted}_" in link.url for link in links)
+    assert all("sd15" in link.url for link in links)
 
 
 def test_names_are_found_and_misses_help() -> None:

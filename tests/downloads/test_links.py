@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import re
+import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sdcolab.core.detect import ModelKind
-from sdcolab.core.errors import NotALink
-from sdcolab.downloads.links import Link, parse_links, redacted, shown_text, without_secrets
+from sdcolab.core.errors import LocalFileMissing, NotALink
+from sdcolab.downloads.links import Link, LocalFile, parse_links, redacted, shown_text, without_secrets
+from sdcolab.downloads.local import files_at
 
 
 def urls(text: str) -> list[str]:
@@ -83,6 +86,63 @@ def test_a_word_before_the_link_says_what_it_is() -> None:
     ]
     assert isinstance(links[-1], NotALink)
     assert urls(f"Enlaces: {A}") == ["!Enlaces:", A]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (f"{A} > mi modelo", [(A, "mi modelo")]),
+        (f"{A} > uno {B} > dos, {C}", [(A, "uno"), (B, "dos"), (C, "")]),
+        (f"{A}|uno.safetensors {B}", [(A, "uno.safetensors"), (B, "")]),
+        (f"{A}[uno dos.safetensors]{B}|tres", [(A, "uno dos.safetensors"), (B, "tres")]),
+        (f'{A} > "entre comillas"\n{B}>x', [(A, "entre comillas"), (B, "x")]),
+        (f"<{A}> <{B}>", [(A, ""), (B, "")]),
+        (f"[texto]({A}), {B}", [(A, ""), (B, "")]),
+        (f"{A} > uno, {A} > dos", [(A, "uno")]),
+    ],
+)
+def test_names_given_to_links(text: str, expected: list[tuple[str, str]]) -> None:
+    assert [(entry.url, entry.name) for entry in parse_links(text) if isinstance(entry, Link)] == expected
+    assert not [entry for entry in parse_links(text) if isinstance(entry, NotALink)]
+
+
+def test_names_and_kinds_together() -> None:
+    (lora, model) = parse_links(f"lora:{A} > mi lora, civitai.com/models/5[neo]")
+    assert lora == Link(A, ModelKind.LORA, "mi lora")
+    assert model == Link("https://civitai.com/models/5", None, "neo")
+
+
+def test_names_take_no_time_to_read() -> None:
+    started = time.monotonic()
+    for filler in ("a ", "[", ">", "|", "/", "a>", "https://", "x:[", " "):
+        parse_links(f"{A} > " + filler * 20_000)
+        parse_links(filler * 20_000 + A)
+    assert time.monotonic() - started < 5
+
+
+def test_paths(tmp_path: Path) -> None:
+    drive = tmp_path / "MyDrive"
+    one, two = drive / "mis modelos" / "uno.safetensors", drive / "dos.ckpt"
+    one.parent.mkdir(parents=True)
+    for path in (one, two, drive / "secreto.txt", drive / ".oculto.pt"):
+        path.write_bytes(b"x")
+
+    def read(text: str) -> list[object]:
+        return [
+            entry.path if isinstance(entry, LocalFile) else getattr(entry, "url", type(entry))
+            for entry in parse_links(text, lambda path: files_at(path, drive))
+        ]
+
+    assert read(str(one)) == read("MyDrive/mis modelos/uno.safetensors") == read("mis modelos/uno.safetensors") == [one]
+    assert read(f"/content/drive/MyDrive/dos.ckpt, {A} dos.ckpt") == [two, A]
+    assert read("mis modelos/") == [one]
+    assert read("lora:MyDrive/dos.ckpt > otro") == [two]
+    assert read("MyDrive\\mis modelos\\uno.safetensors") == [one]
+    assert read("MyDrive/nada.safetensors MyDrive/secreto.txt MyDrive/.oculto.pt") == [LocalFileMissing] * 3
+    assert read("dos") == [NotALink]
+    (entry,) = parse_links("vae:dos.ckpt|nuevo.pt", lambda path: files_at(path, drive))
+    assert entry == LocalFile(two, ModelKind.VAE, "nuevo.pt")
+    assert files_at("dos.ckpt", None) == files_at("\0", drive) == files_at("../../etc/passwd", drive) == ()
 
 
 def test_spaces_and_letters_are_escaped_once() -> None:

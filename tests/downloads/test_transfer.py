@@ -28,8 +28,8 @@ from sdcolab.core.errors import (
 from sdcolab.core.events import BytesReceived, CancelToken, Ended, Event
 from sdcolab.core.folders import Folders
 from sdcolab.downloads.http import GuardedSession, Patience, Web, is_private
+from sdcolab.downloads.parts import exclusive
 from sdcolab.downloads.queue import DownloadQueue, LinkReport, LinkStatus
-from sdcolab.downloads.transfer import exclusive
 
 LORA = safetensors_bytes({**LORA_SHAPES, "lora_unet_relleno.lora_down.weight": (64, 4096)})
 NAME = "/un%20lora.safetensors"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sdcolab.downloads.http import Patience
+from sdcolab.downloads.transfer import Splitting
 
 HURRY = Patience(
     attempts=4,
@@ -16,3 +17,6 @@ HURRY = Patience(
 """Retries without waiting."""
 
 LOOPBACK = frozenset({"127.0.0.1"})
+
+SMALL_PIECES = Splitting(connections=5, per_connection=32_768, least=16_384, most=131_072)
+"""Parallel ranges also for the small files of tests."""

@@ -125,6 +125,7 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         if self.command != "HEAD":
+            self.owner.count(len(body))
             self._send_body(body, fault)
 
     def _send_body(self, body: bytes, fault: Fault) -> None:
@@ -160,6 +161,9 @@ class LoopbackServer:
     def __init__(self) -> None:
         self.seen: list[Seen] = []
         self.closing = threading.Event()
+        self.sent = 0
+        """File bytes that answers have promised."""
+        self._counting = threading.Lock()
         handler = type("BoundHandler", (Handler,), {"owner": self})
         self._server = _QuietServer(("127.0.0.1", 0), handler)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
@@ -172,6 +176,11 @@ class LoopbackServer:
         self.closing.set()
         self._server.shutdown()
         self._server.server_close()
+
+    def count(self, size: int) -> None:
+        """An answer with ``size`` bytes of a file begins."""
+        with self._counting:
+            self.sent += size
 
     def answer(self, request: Handler) -> None:
         """Reply to one request."""
@@ -272,6 +281,9 @@ class CivitaiFile:
     usage_control: str = "Download"
     sha256: str | None = None
     """What the API says; None for the right one."""
+    words: Sequence[str] = ()
+    picture: bytes | None = None
+    """What lies at the address of its preview; None for no preview."""
 
 
 class CivitaiServer(LoopbackServer):
@@ -309,6 +321,8 @@ class CivitaiServer(LoopbackServer):
             self._api(request, self._version(int(number[1]), found) if found else None)
         elif path.startswith("/api/v1/models/") and number:
             self._api(request, self._model(int(number[1])))
+        elif path.startswith("/imagen/") and number:
+            request.reply(200, self.files[int(number[1])].picture or b"", {"Content-Type": "image/jpeg"})
         elif path == "/login":
             request.reply(200, LOGIN_PAGE, {"Content-Type": "text/html; charset=utf-8"})
         elif path.startswith("/models/"):
@@ -366,6 +380,8 @@ class CivitaiServer(LoopbackServer):
             "baseModel": file.base_model,
             "usageControl": file.usage_control,
             "model": {"name": "modelo", "type": file.model_type},
+            "trainedWords": [*file.words],
+            "images": self._images(version_id, file),
             "files": [
                 {
                     "id": version_id * 10,
@@ -378,6 +394,13 @@ class CivitaiServer(LoopbackServer):
                 }
             ],
         }
+
+    def _images(self, version_id: int, file: CivitaiFile) -> list[dict[str, Any]]:
+        if file.picture is None:
+            return []
+        video = {"url": f"{self.url}/video.mp4", "type": "video", "nsfwLevel": 1}
+        bold = {"url": f"{self.url}/nada.jpeg", "type": "image", "nsfwLevel": 16}
+        return [video, bold, {"url": f"{self.url}/imagen/{version_id}", "type": "image", "nsfwLevel": 1}]
 
     def _model(self, model_id: int) -> dict[str, Any] | None:
         """The page lists a model's versions newest first: here in the order of ``files``."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from sdcolab.core.detect import ModelFamily, ModelKind
 from sdcolab.core.events import CancelToken
@@ -36,6 +36,10 @@ class RemoteFile:
     kind: ModelKind | None = None
     """What the provider says it is; the file's own header has the last word."""
     family: ModelFamily | None = None
+    about: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """What the provider tells about the file, to be kept beside it."""
+    preview: str | None = field(default=None, repr=False)
+    """Address of a picture made with it."""
 
 
 class Provider(Protocol):

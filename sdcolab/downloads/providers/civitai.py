@@ -6,7 +6,7 @@ import datetime
 import functools
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
@@ -204,7 +204,9 @@ def _shown_version(page: Mapping[str, Any], name: str, link: Link) -> Wanted:
     choice = next(iter([*named, *free, *published]), None)
     if choice is None:
         raise LinkNotFound(link=link.shown)
-    return Wanted(str(choice["id"]), (), choice, str(page.get("type", "")))
+    model = {"name": page.get("name"), "type": page.get("type")}
+    info = {**choice, "modelId": page.get("id"), "model": model}
+    return Wanted(str(choice["id"]), (), info, str(page.get("type", "")))
 
 
 def _describe(answer: Answer, address: str, wanted: Wanted, key: Bearer | None) -> RemoteFile:
@@ -217,7 +219,7 @@ def _describe(answer: Answer, address: str, wanted: Wanted, key: Bearer | None) 
     sha256 = str(_object(file.get("hashes")).get("SHA256", "")).lower()
     file_kind = KINDS.get(str(file.get("type", "")).lower())
     base_model = str(wanted.info.get("baseModel", ""))
-    return described(
+    found = described(
         answer,
         remote.identity,
         sha256=sha256 if re.fullmatch(r"[0-9a-f]{64}", sha256) else None,
@@ -225,6 +227,21 @@ def _describe(answer: Answer, address: str, wanted: Wanted, key: Bearer | None) 
         family=next((family for start, family in FAMILIES if base_model.startswith(start)), None),
         key=key,
     )
+    return replace(found, about=wanted.info, preview=_preview(wanted.info))
+
+
+def _preview(info: Mapping[str, Any]) -> str | None:
+    """Address of the version's first picture that is no video; the mildest of them."""
+    images = [_object(image) for image in _list(info.get("images"))]
+    pictures = [
+        image for image in images if image.get("type", "image") == "image" and isinstance(image.get("url"), str)
+    ]
+    return str(min(pictures, key=_boldness)["url"]) if pictures else None
+
+
+def _boldness(image: Mapping[str, Any]) -> int:
+    level = image.get("nsfwLevel")
+    return level if isinstance(level, int) else 0
 
 
 def _bytes(file: Mapping[str, Any]) -> int | None:

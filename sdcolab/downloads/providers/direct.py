@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from urllib.parse import SplitResult, parse_qs, parse_qsl, urlencode, urlunsplit
 
-from sdcolab.core.errors import PageNotFile, UnsupportedHost, WebPageInsteadOfFile
+from sdcolab.core.errors import DriveRefused, PageNotFile, UnsupportedHost, WebPageInsteadOfFile
 from sdcolab.core.events import CancelToken
 from sdcolab.downloads.http import Web, error_for_status, retrying
 from sdcolab.downloads.links import Link, redacted
@@ -15,6 +15,8 @@ from sdcolab.downloads.providers.base import FIRST_BYTE, RemoteFile, described
 
 UNSUPPORTED = ("mega.nz", "mega.co.nz", "mediafire.com", "tensor.art", "seaart.ai")
 """Sites that need their own program or a browser."""
+
+DRIVE_HOSTS = ("drive.google.com", "docs.google.com", "drive.usercontent.google.com")
 
 _DRIVE_FILE = re.compile(r"/file/d/([\w-]+)")
 
@@ -38,6 +40,8 @@ class Direct:
                 error = error_for_status(answer, link.shown)
                 if error:
                     raise error
+                if answer.is_web_page and _is_at(link.host, DRIVE_HOSTS):
+                    raise DriveRefused(link=link.shown)
                 if answer.is_web_page:
                     raise WebPageInsteadOfFile(link=link.shown)
                 return described(answer, f"direct:{url}")
@@ -78,8 +82,13 @@ def _github(parts: SplitResult) -> str:
     return urlunsplit(parts._replace(path=re.sub(r"^(/[^/]+/[^/]+)/blob/", r"\1/raw/", parts.path)))
 
 
+def _pixeldrain(parts: SplitResult) -> str:
+    return urlunsplit(parts._replace(path=re.sub(r"^/u/", "/api/file/", parts.path)))
+
+
 _REWRITES: tuple[tuple[tuple[str, ...], Callable[[SplitResult], str]], ...] = (
-    (("drive.google.com", "docs.google.com", "drive.usercontent.google.com"), _google_drive),
+    (DRIVE_HOSTS, _google_drive),
     (("dropbox.com",), _dropbox),
     (("github.com",), _github),
+    (("pixeldrain.com",), _pixeldrain),
 )

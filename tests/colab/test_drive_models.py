@@ -1,57 +1,23 @@
-"""A lost session: what was there is offered again, and models on Drive are used from there."""
+"""Models that the user keeps on Drive are used from there."""
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
 from pathlib import Path
 
 import pytest
 
 from sdcolab.colab import drive_models
 from sdcolab.colab.drive_models import DriveModel, ModelCopier, drop_dead_links, link_models, worth_copying
-from sdcolab.colab.prepare import Downloaded, remember_downloads
-from sdcolab.colab.remembered import FILE_NAME, RememberedDownload, missing, recall, remember
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library
-
-GATO = RememberedDownload("https://civitai.com/models/1", "gato.safetensors", ModelKind.CHECKPOINT)
 
 
 def put(path: Path, content: bytes = b"modelo") -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
     return path
-
-
-def test_downloads_are_remembered_and_offered_on_a_new_machine(tmp_path: Path) -> None:
-    old, new = Folders(tmp_path / "vieja"), Folders(tmp_path / "nueva")
-    path = put(old.models(ModelKind.LORA) / "pelo" / "rojo.safetensors")
-    reports = [
-        Downloaded("línea", path, ModelKind.LORA, "https://civitai.com/models/2"),
-        Downloaded("falló", None, ModelKind.LORA, "https://civitai.com/models/3"),
-    ]
-    remember_downloads(old, reports)
-    remember(old, [GATO])
-    remember(old, [RememberedDownload("https://otro", "gato.safetensors", ModelKind.CHECKPOINT)])
-    assert json.loads((old.config / FILE_NAME).read_text()) == [
-        {"enlace": "https://civitai.com/models/2", "archivo": "pelo/rojo.safetensors", "tipo": ModelKind.LORA.value},
-        {"enlace": "https://otro", "archivo": "gato.safetensors", "tipo": ModelKind.CHECKPOINT.value},
-    ]
-    assert [one.name for one in missing(recall(old), old)] == ["gato.safetensors"]
-    shutil.copytree(old.config, new.config)  # what Drive does
-    assert len(missing(recall(new), new)) == 2
-
-
-@pytest.mark.parametrize("content", ["", "{}", "[1]", '[{"enlace": 1}]', '[{"enlace":"a","archivo":"b","tipo":"no"}]'])
-def test_a_damaged_list_is_nothing(tmp_path: Path, content: str) -> None:
-    folders = Folders(tmp_path)
-    put(folders.config / FILE_NAME, content.encode())
-    assert recall(folders) == ()
-    remember(folders, [GATO])
-    assert recall(folders) == (GATO,)
 
 
 def test_models_on_drive_are_used_from_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,90 @@
+"""How a link ended, as data and as the one Spanish line that the user reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from sdcolab.core.detect import ModelFamily, ModelKind
+from sdcolab.core.errors import Cancelled, KindUnknown, ModelFamilyUnsupported, SdcolabError
+from sdcolab.core.folders import MODEL_FOLDERS
+from sdcolab.core.messages import DOWNLOAD_RESULTS, KIND_NAMES, explain, human_bytes
+
+RUNS_TODAY = frozenset({ModelFamily.SD1})
+"""Families of models that this version of the engine can run."""
+
+
+class LinkStatus(StrEnum):
+    """How a link ended. Its Spanish words live in ``core.messages.DOWNLOAD_RESULTS``."""
+
+    DOWNLOADED = "downloaded"
+    ALREADY_HERE = "already_here"
+    SET_ASIDE = "set_aside"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class LinkReport:
+    """How one link ended. ``link`` is its shown address (or the text that was no link): nothing secret in here."""
+
+    link: str
+    status: LinkStatus
+    name: str = ""
+    """File name, "" when it never became known."""
+    kind: ModelKind | None = None
+    family: ModelFamily | None = None
+    path: Path | None = None
+    """Where the file is now, if it is."""
+    size: int | None = None
+    error: SdcolabError | None = None
+    warnings: tuple[SdcolabError, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether the file is there to be used."""
+        return self.status in (LinkStatus.DOWNLOADED, LinkStatus.ALREADY_HERE)
+
+
+def report_line(report: LinkReport) -> str:
+    """One Spanish line: file, kind, folder, size, result, what to do."""
+    result = DOWNLOAD_RESULTS[report.status.value]
+    family = f" {report.family.value}" if report.family not in (None, ModelFamily.UNKNOWN) else ""
+    kind = f"{KIND_NAMES[report.kind]}{family}" if report.kind else ""
+    folder = ""
+    if report.path:
+        known = report.kind is not None and report.status is not LinkStatus.SET_ASIDE
+        folder = MODEL_FOLDERS[report.kind] if report.kind and known else report.path.parent.name
+    size = human_bytes(report.size) if report.size is not None else ""
+    notes = [str(explain(problem)) for problem in (report.error, *report.warnings) if problem]
+    if isinstance(report.error, Cancelled) or not notes:
+        notes = [result.advice]
+    pieces = (report.name or report.link, kind, folder, size, f"{result.text} {' '.join(notes)}".strip())
+    return " · ".join(piece for piece in pieces if piece)
+
+
+def report_data(report: LinkReport) -> dict[str, object]:
+    """A report as plain JSON values, with Spanish keys, for ``--json`` and the notebook."""
+    return {
+        "enlace": report.link,
+        "estado": report.status.value,
+        "archivo": report.name or None,
+        "tipo": report.kind.value if report.kind else None,
+        "familia": report.family.value if report.family else None,
+        "ruta": str(report.path) if report.path else None,
+        "bytes": report.size,
+        "error": report.error.code if report.error else None,
+        "avisos": [warning.code for warning in report.warnings],
+        "mensaje": report_line(report),
+    }
+
+
+def doubts(report: LinkReport, supported: frozenset[ModelFamily]) -> tuple[SdcolabError, ...]:
+    """What the user should know of a file that is there: of no known kind, or of a family that cannot run yet."""
+    path = report.path or Path(report.name)
+    if report.kind is ModelKind.OTHER:
+        return (KindUnknown(path=path),)
+    if report.family and report.family not in supported:
+        return (ModelFamilyUnsupported(path=path, family=report.family.value),)
+    return ()

@@ -1,0 +1,198 @@
+"""Textual inversion: files whose name, written in a prompt, stands for vectors of their own (hechos/a1111.md 1.11).
+
+Gal et al. 2022, "An Image is Worth One Word" (arXiv:2208.01618). A file is opened only when its name may occur in a
+text that is being encoded.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sdcolab.core.detect import ModelKind
+from sdcolab.core.errors import CannotRead, EmbeddingSkipped, ModelUnreadable, SdcolabError
+from sdcolab.core.library import Library
+from sdcolab.engine.hashes import EMBEDDING_HASH, HashCache
+from sdcolab.engine.tokenizer import Chunk, ClipTokenizer, Embedding
+from sdcolab.engine.weights import open_weights, read_pickle
+
+SUFFIXES = frozenset({".pt", ".bin", ".safetensors"})
+
+_BLANKS = re.compile(r"[\s\\]+")
+
+Stamp = tuple[Path, int, int]
+"""Path, size and time of change."""
+Warn = Callable[[SdcolabError], None]
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedEmbedding:
+    """``vectors`` is float32 [n, C]. Two are equal when they come from the same file unchanged."""
+
+    name: str
+    stamp: Stamp
+    vectors: Tensor = field(compare=False, repr=False)
+
+    def seen_by(self, tokenizer: ClipTokenizer) -> Embedding:
+        """What the tokenizer looks for."""
+        return Embedding(self.name, tuple(tokenizer.encode(self.name)), len(self.vectors))
+
+
+class EmbeddingShelf:
+    """The embeddings that one request can use: what lies in the folder now, for a text encoder of width C."""
+
+    def __init__(
+        self,
+        library: Library,
+        width: int,
+        hashes: HashCache,
+        warn: Warn,
+        opened: dict[Stamp, Tensor] | None = None,
+    ) -> None:
+        """``opened`` remembers vectors from one shelf to the next. ``warn`` hears of files of another width."""
+        self._width = width
+        self._hashes = hashes
+        self._warn = warn
+        self._opened = {} if opened is None else opened
+        self._paths: dict[str, Path] = {}
+        self._skipped: set[Path] = set()
+        for file in library.files(ModelKind.EMBEDDING):
+            if file.path.suffix.lower() in SUFFIXES and ".preview." not in file.path.name:
+                self._paths.setdefault(file.path.stem, file.path)
+
+    def occurring(self, texts: Iterable[str]) -> tuple[LoadedEmbedding, ...]:
+        """The embeddings whose names stand in any of ``texts``, perhaps within a word. Raises ``CannotRead`` or
+        ``ModelError``.
+        """
+        squashed = [_squashed(text) for text in texts]
+        found: list[LoadedEmbedding] = []
+        for name, path in self._paths.items():
+            needle = _squashed(name)
+            if needle and any(needle in text for text in squashed):
+                found += self._loaded(name, path)
+        return tuple(found)
+
+    def hash_of(self, embedding: LoadedEmbedding) -> Future[str]:
+        """12 hexadecimal digits of the file's SHA-256."""
+        return self._hashes.start(embedding.stamp[0], EMBEDDING_HASH)
+
+    def _loaded(self, name: str, path: Path) -> list[LoadedEmbedding]:
+        """The embedding in a list, or none when it is for other models."""
+        try:
+            status = path.stat()
+        except OSError as error:
+            raise CannotRead(path=path, reason=error.strerror or str(error)) from error
+        if not status.st_size:
+            return []
+        stamp = (path, status.st_size, status.st_mtime_ns)
+        if stamp not in self._opened:
+            self._opened[stamp] = read_vectors(path)
+        vectors = self._opened[stamp]
+        if vectors.shape[1] != self._width:
+            if path not in self._skipped:
+                self._skipped.add(path)
+                self._warn(EmbeddingSkipped(path=path, width=vectors.shape[1], model_width=self._width))
+            return []
+        return [LoadedEmbedding(name, stamp, vectors)]
+
+
+def _squashed(text: str) -> str:
+    return _BLANKS.sub("", text).casefold()
+
+
+# --- Files ------------------------------------------------------------------------------------------------------------
+
+
+def read_vectors(path: Path) -> Tensor:
+    """The vectors [n, C] in float32 of a file; SDXL's two are side by side.
+
+    Raises ``CannotRead``, ``ModelUnsafe`` or ``ModelUnreadable``.
+    """
+    if path.suffix.lower() == ".safetensors":
+        weights = open_weights(path)
+        content: Any = {name: weights.get(name) for name in weights.header.tensors}
+    else:
+        content = read_pickle(path, allowed=(nn.ParameterDict,))
+    vectors = vectors_in(content)
+    if vectors is None:
+        raise ModelUnreadable(path=path, reason="not_a_model")
+    return vectors
+
+
+def vectors_in(content: Any) -> Tensor | None:
+    """The vectors in what a file holds: A1111's ``string_to_param``, SDXL's ``clip_l`` and ``clip_g``, or the only
+    tensor of a dictionary (diffusers). None for anything else.
+    """
+    if not isinstance(content, Mapping):
+        return None
+    if "string_to_param" in content:
+        content = content["string_to_param"]
+        if isinstance(content, nn.ParameterDict):  # the first trainers saved a module
+            content = dict(content.items())
+        return _only(content)
+    if {"clip_l", "clip_g"} <= content.keys():
+        parts = [_matrix(content[name]) for name in ("clip_l", "clip_g")]
+        left, right = parts
+        if left is None or right is None or len(left) != len(right):
+            return None
+        return torch.cat([left, right], dim=1)
+    return _only(content)
+
+
+def _only(content: Any) -> Tensor | None:
+    if not isinstance(content, Mapping) or len(content) != 1:
+        return None
+    return _matrix(next(iter(content.values())))
+
+
+def _matrix(value: Any) -> Tensor | None:
+    if not isinstance(value, Tensor) or value.dim() not in (1, 2) or not value.numel():
+        return None
+    matrix = value.detach().to("cpu", torch.float32)
+    return matrix.unsqueeze(0) if matrix.dim() == 1 else matrix
+
+
+# --- In the text encoder ----------------------------------------------------------------------------------------------
+
+
+def used_in(rows: Iterable[Chunk], embeddings: Iterable[LoadedEmbedding]) -> Iterator[LoadedEmbedding]:
+    """The embeddings that have slots in ``rows``, in order; one may come more than once."""
+    by_name = {embedding.name: embedding for embedding in embeddings}
+    for chunk in rows:
+        yield from (by_name[slot.name] for slot in chunk.slots)
+
+
+@contextmanager
+def injected(
+    token_embedding: nn.Module, rows: Iterable[Chunk], embeddings: Iterable[LoadedEmbedding]
+) -> Iterator[None]:
+    """While it lasts, the token embeddings [N, 77, C] that the encoder makes have the vectors in the slots of ``rows``.
+
+    Vectors beyond the last row are cut.
+    """
+    by_name = {embedding.name: embedding.vectors for embedding in embeddings}
+    slots = [(index, slot.offset, by_name[slot.name]) for index, chunk in enumerate(rows) for slot in chunk.slots]
+    if not slots:
+        yield
+        return
+
+    def write(_module: nn.Module, _args: Any, output: Tensor) -> Tensor:
+        output = output.clone()
+        for index, offset, vectors in slots:
+            end = min(offset + len(vectors), output.shape[1])
+            output[index, offset:end] = vectors[: end - offset].to(output)
+        return output
+
+    handle = token_embedding.register_forward_hook(write)
+    try:
+        yield
+    finally:
+        handle.remove()

@@ -1,0 +1,372 @@
+"""``<lora:name:te:unet:dyn>``: LoRA files merged into the loaded model's weights, and taken out again without a trace.
+
+Each weight becomes W + multiplier * change, for one file after another in the prompt's order, rounded to the model's
+type after each (hechos/a1111.md 1.8, 10.2 and 10.3). The originals are kept on the CPU, so taking out is exact. A merge
+stays for the next request; then only the layers whose files or strengths changed are made anew. Never needs peft.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from sdcolab.core.detect import ModelFamily, ModelKind, detect
+from sdcolab.core.errors import (
+    CannotRead,
+    LoraFormatUnknown,
+    LoraMisfit,
+    LoraNoLayers,
+    LoraPartlyUsed,
+    LoraWrongFamily,
+    ModelUnreadable,
+    ModelWrongKind,
+    SdcolabError,
+    UnknownName,
+)
+from sdcolab.core.library import Library, ModelFile
+from sdcolab.core.prompt import LoraMultipliers, NetworkTag, extract_networks, lora_multipliers, strip_comments
+from sdcolab.core.tensors import read_header
+from sdcolab.engine.features.lora_math import Misfit, UnknownFormat, change_of, fitted
+from sdcolab.engine.features.lora_names import layers_of, text_layer_keys, unet_layer_keys
+from sdcolab.engine.hashes import LORA_HASH, HashCache
+from sdcolab.engine.memory import is_out_of_memory
+from sdcolab.engine.models import LoadedModel, text_model
+from sdcolab.engine.weights import Weights, open_weights
+
+TAG_KINDS = frozenset({"lora", "lyco"})
+ALIAS_KEY = "ss_output_name"
+"""Metadata that gives a file a second name in prompts."""
+FORBIDDEN_ALIASES = frozenset({"none", "Addams"})
+
+Warn = Callable[[SdcolabError], None]
+
+
+class Part(StrEnum):
+    """Which network a layer belongs to, so which multiplier it takes."""
+
+    TEXT = "text"
+    UNET = "unet"
+
+
+# --- What the prompt asks for -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class LoraUse:
+    """One tag. ``mentioned`` is the name as written."""
+
+    mentioned: str
+    file: ModelFile
+    strength: LoraMultipliers
+
+
+def loras_in(prompt: str, library: Library) -> tuple[tuple[LoraUse, ...], tuple[NetworkTag, ...]]:
+    """The LoRAs of a prompt in order, and its tags of other kinds.
+
+    A name mentioned twice counts twice, with the last strengths (A1111's rule). Raises ``UnknownName`` or
+    ``PromptSyntaxError``.
+    """
+    _, tags = extract_networks(strip_comments(prompt))
+    mine = [tag for tag in tags if tag.kind in TAG_KINDS]
+    strengths = {tag.name: lora_multipliers(tag) for tag in mine}
+    files = {name: find_lora(name, library) for name in strengths}
+    uses = tuple(LoraUse(tag.name, files[tag.name], strengths[tag.name]) for tag in mine)
+    return uses, tuple(tag for tag in tags if tag.kind not in TAG_KINDS)
+
+
+def find_lora(name: str, library: Library) -> ModelFile:
+    """The file called ``name``, or the only one whose metadata call it so. Raises ``UnknownName``."""
+    try:
+        return library.find(ModelKind.LORA, name)
+    except UnknownName:
+        if name in FORBIDDEN_ALIASES or not name:
+            raise
+        called = [file for file in library.files(ModelKind.LORA) if _alias(file.path) == name]
+        if len(called) != 1:
+            raise
+        return called[0]
+
+
+def _alias(path: Path) -> str | None:
+    if path.suffix.lower() != ".safetensors":
+        return None
+    try:
+        return read_header(path).metadata.get(ALIAS_KEY)
+    except (CannotRead, ModelUnreadable):  # a damaged file is told when its own name is used
+        return None
+
+
+# --- Files ------------------------------------------------------------------------------------------------------------
+
+Stamp = tuple[Path, int, int]
+"""Path, size and time of change."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoraFile:
+    """An open file: layer key -> tensor -> name in the file. Two are equal when they are the same file unchanged."""
+
+    stamp: Stamp
+    weights: Weights = field(compare=False, repr=False)
+    layers: Mapping[str, Mapping[str, str]] = field(compare=False, repr=False)
+
+    @property
+    def path(self) -> Path:
+        return self.stamp[0]
+
+    def tensors(self, layer: str, device: torch.device) -> dict[str, Tensor]:
+        """The layer's tensors in float32."""
+        get = self.weights.get
+        return {name: get(old).to(device=device, dtype=torch.float32) for name, old in self.layers[layer].items()}
+
+
+def open_lora(path: Path) -> LoraFile:
+    """Open a file and sort its tensors into layers. Raises ``CannotRead`` or ``ModelError``."""
+    stamp = _stamp(path)
+    weights = open_weights(path)
+    layers = layers_of(weights.header.tensors)
+    kind = detect(weights.header).kind
+    if kind not in (ModelKind.LORA, ModelKind.OTHER):
+        raise ModelWrongKind(path=path, expected=ModelKind.LORA.value, found=kind.value)
+    return LoraFile(stamp, weights, layers)
+
+
+def _stamp(path: Path) -> Stamp:
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise CannotRead(path=path, reason=error.strerror or str(error)) from error
+    return path, status.st_size, status.st_mtime_ns
+
+
+HASH_KEY = "sshs_model_hash"
+"""Metadata in which trainers write the file's hash."""
+
+
+def lora_hash(path: Path, hashes: HashCache) -> Future[str]:
+    """12 hexadecimal digits: those in the metadata, or those of the tensors (hechos/a1111.md 7.6)."""
+    written = read_header(path).metadata.get(HASH_KEY) if path.suffix.lower() == ".safetensors" else None
+    if not written:
+        return hashes.start(path, LORA_HASH)
+    known: Future[str] = Future()
+    known.set_result(written[: LORA_HASH.digits])
+    return known
+
+
+def infotext_name(name: str) -> str:
+    """A name as lists of hashes in infotexts can hold it."""
+    return name.replace(":", "").replace(",", "")
+
+
+# --- Merging ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Contribution:
+    """What one file adds to one layer of the model. Equal contributions add the same."""
+
+    file: LoraFile
+    layer: str
+    multiplier: float
+    dyn: int | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Target:
+    """A layer of the model that files can change."""
+
+    part: Part
+    module: nn.Module
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Merged:
+    """A changed layer: its weights before, on the CPU, and what was added to them."""
+
+    weight: Tensor
+    bias: Tensor | None
+    contributions: tuple[Contribution, ...]
+
+
+class LoraMerger:
+    """Holds what is merged into one loaded model."""
+
+    def __init__(self, model: LoadedModel) -> None:
+        self._family = model.detected.family
+        self._targets = dict(_targets(model))
+        self._merged: dict[nn.Module, _Merged] = {}
+        self._files: dict[Path, LoraFile] = {}
+        self._text_state: tuple[Hashable, ...] = ()
+
+    @property
+    def text_state(self) -> tuple[Hashable, ...]:
+        """What the text encoder's weights depend on: equal states encode equally. Empty when it is as loaded."""
+        return self._text_state
+
+    @contextmanager
+    def applied(self, uses: Iterable[LoraUse], warn: Warn) -> Iterator[None]:
+        """While it lasts, exactly ``uses`` are merged. They stay so afterwards, unless it ends by an exception (which
+        a cancellation is): then the model is as it was loaded.
+
+        Raises ``SdcolabError`` when a file cannot be used.
+        """
+        done = False
+        try:
+            self._apply(tuple(uses), warn)
+            yield
+            done = True
+        finally:
+            if not done:
+                self.restore()
+
+    def restore(self) -> None:
+        """Put every original weight back, bit by bit."""
+        self._switch({})
+        self._text_state = ()
+
+    def _apply(self, uses: tuple[LoraUse, ...], warn: Warn) -> None:
+        wanted_files = {use.file.path: self._open(use.file.path) for use in uses}
+        self._files = wanted_files  # files that are no longer used are closed
+        for file in wanted_files.values():
+            self._check(file, warn)
+        wanted: dict[nn.Module, tuple[Contribution, ...]] = {}
+        text_state: list[Hashable] = []
+        for use in uses:
+            file = wanted_files[use.file.path]
+            for layer, target in self._layers(file):
+                multiplier = use.strength.te if target.part is Part.TEXT else use.strength.unet
+                if multiplier:
+                    contribution = Contribution(file, layer, multiplier, use.strength.dyn)
+                    wanted[target.module] = (*wanted.get(target.module, ()), contribution)
+            if use.strength.te and any(target.part is Part.TEXT for _, target in self._layers(file)):
+                text_state.append((file.stamp, use.strength.te, use.strength.dyn))
+        self._switch(wanted)
+        self._text_state = tuple(text_state)
+
+    def _open(self, path: Path) -> LoraFile:
+        known = self._files.get(path)
+        return known if known is not None and known.stamp == _stamp(path) else open_lora(path)
+
+    def _layers(self, file: LoraFile) -> Iterator[tuple[str, _Target]]:
+        """The file's layers that exist in the model."""
+        return ((layer, self._targets[layer]) for layer in file.layers if layer in self._targets)
+
+    def _check(self, file: LoraFile, warn: Warn) -> None:
+        used, total = sum(1 for _ in self._layers(file)), len(file.layers)
+        if used == total > 0:
+            return
+        self._refuse_family(file)
+        if not used:
+            raise LoraNoLayers(path=file.path)
+        warn(LoraPartlyUsed(path=file.path, used=used, layers=total))
+
+    def _refuse_family(self, file: LoraFile) -> None:
+        """Raises ``LoraWrongFamily`` when the file is known to be for another family. Asked only of files that do not
+        fit: what fits is used, whatever it says it is.
+        """
+        family = detect(file.weights.header).family
+        if family not in (ModelFamily.UNKNOWN, self._family):
+            raise LoraWrongFamily(path=file.path, family=family.value, model_family=self._family.value)
+
+    @torch.inference_mode(False)
+    @torch.no_grad()
+    def _switch(self, wanted: Mapping[nn.Module, tuple[Contribution, ...]]) -> None:
+        """Make the model's layers those of ``wanted``; layers that stay the same are not touched."""
+        for module in [module for module in self._merged if module not in wanted]:
+            _put_back(module, self._merged.pop(module))
+        for module, contributions in wanted.items():
+            before = self._merged.get(module)
+            if before is not None and before.contributions == contributions:
+                continue
+            if before is None:
+                weight, bias = _weight_of(module), _bias_of(module)
+                before = _Merged(weight.to("cpu"), None if bias is None else bias.to("cpu"), ())
+            self._merge(module, before, contributions)
+
+    def _merge(self, module: nn.Module, before: _Merged, contributions: tuple[Contribution, ...]) -> None:
+        device = _weight_of(module).device
+        weight, bias = before.weight.to(device), None if before.bias is None else before.bias.to(device)
+        for contribution in contributions:
+            weight, bias = self._added(contribution, weight, bias)
+        self._merged[module] = _Merged(before.weight, before.bias, contributions)
+        _set(module, weight, bias)
+
+    def _added(self, contribution: Contribution, weight: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """Weight and bias after one file, in the model's type."""
+        file, layer, multiplier = contribution.file, contribution.layer, contribution.multiplier
+        whole = weight.float()
+        try:
+            change = change_of(file.tensors(layer, weight.device), whole, contribution.dyn)
+            added = None if change.weight is None else fitted(change.weight, whole)
+            bias_added = None if change.bias is None else _fitted_bias(change.bias, weight)
+        except UnknownFormat as error:
+            raise LoraFormatUnknown(path=file.path, layer=layer, tensors=str(error)) from error
+        except (Misfit, RuntimeError, IndexError) as error:  # torch's own for matrices that cannot be multiplied
+            if isinstance(error, RuntimeError) and is_out_of_memory(error):
+                raise
+            self._refuse_family(file)
+            raise LoraMisfit(path=file.path, layer=layer) from error
+        if added is not None:
+            weight = (whole + multiplier * added).to(weight.dtype)
+        if bias_added is not None:
+            start = torch.zeros_like(bias_added) if bias is None else bias.float()
+            bias = (start + multiplier * bias_added).to(weight.dtype)
+        return weight, bias
+
+
+def _fitted_bias(bias: Tensor, weight: Tensor) -> Tensor:
+    if bias.numel() != weight.shape[0]:
+        raise Misfit("bias")
+    return bias.flatten()
+
+
+def _targets(model: LoadedModel) -> Iterator[tuple[str, _Target]]:
+    """Every layer of the model with a weight, by each of its keys."""
+    layers = model.unet.config.layers_per_block
+    for path, module in model.unet.named_modules():
+        if _has_weight(module):
+            target = _Target(Part.UNET, module)
+            yield from ((key, target) for key in unet_layer_keys(path, layers))
+    for path, module in text_model(model.text_encoder).named_modules():
+        if _has_weight(module):
+            target = _Target(Part.TEXT, module)
+            yield from ((key, target) for key in text_layer_keys(path))
+
+
+def _has_weight(module: nn.Module) -> bool:
+    return isinstance(getattr(module, "weight", None), nn.Parameter)
+
+
+def _weight_of(module: nn.Module) -> Tensor:
+    weight: Tensor = module.get_parameter("weight").data
+    return weight
+
+
+def _bias_of(module: nn.Module) -> Tensor | None:
+    bias = getattr(module, "bias", None)
+    return bias.data if isinstance(bias, nn.Parameter) else None
+
+
+def _set(module: nn.Module, weight: Tensor, bias: Tensor | None) -> None:
+    """Give a layer other tensors. The old ones are not written to: they may be the checkpoint file's own pages."""
+    module.get_parameter("weight").data = weight
+    current = _bias_of(module)
+    if bias is None:
+        if current is not None:
+            module.register_parameter("bias", None)
+    elif current is None:
+        module.register_parameter("bias", nn.Parameter(bias, requires_grad=False))
+    else:
+        module.get_parameter("bias").data = bias
+
+
+def _put_back(module: nn.Module, before: _Merged) -> None:
+    device = _weight_of(module).device
+    _set(module, before.weight.to(device), None if before.bias is None else before.bias.to(device))

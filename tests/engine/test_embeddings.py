@@ -1,0 +1,234 @@
+"""Textual inversion: layouts of files, matching in prompts, vectors in the text encoder, and hashes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from sdcolab.core.detect import ModelKind
+from sdcolab.core.errors import EmbeddingSkipped, ModelUnreadable, ModelUnsafe, SdcolabError
+from sdcolab.core.events import Event, Warned
+from sdcolab.core.folders import Folders
+from sdcolab.core.library import Library
+from sdcolab.core.prompt import parse_attention
+from sdcolab.core.request import GenerationRequest
+from sdcolab.engine import tokenizer
+from sdcolab.engine.conditioning import Conditioning, TextConditioner
+from sdcolab.engine.engine import Engine
+from sdcolab.engine.features.embeddings import EmbeddingShelf, read_vectors
+from sdcolab.engine.hashes import HashCache, sha256
+from sdcolab.engine.models import LoadedModel, load_checkpoint
+from sdcolab.engine.weights import open_weights
+
+WIDTH = 64
+REQUEST = GenerationRequest(prompt="un gato", sampler="Euler", steps=1, seed=7, width=64, height=64)
+
+
+@pytest.fixture(scope="module")
+def model(mini_checkpoint: Path) -> LoadedModel:
+    return load_checkpoint(open_weights(mini_checkpoint), torch.device("cpu"), torch.float32)
+
+
+@pytest.fixture
+def conditioner(model: LoadedModel) -> TextConditioner:
+    return TextConditioner(model.text_encoder, tokenizer.load())
+
+
+@pytest.fixture
+def place(folders: Folders) -> Path:
+    place = folders.models(ModelKind.EMBEDDING)
+    place.mkdir(parents=True)
+    return place
+
+
+Condition = Callable[..., Conditioning]
+
+
+@pytest.fixture
+def condition(conditioner: TextConditioner, folders: Folders) -> Condition:
+    """Conditions a prompt with the embeddings in the folder; warnings go to the list ``warnings``."""
+
+    def run(prompt: str, negative: str = "", warnings: list[SdcolabError] | None = None) -> Conditioning:
+        warn = ([] if warnings is None else warnings).append
+        shelf = EmbeddingShelf(Library(folders), WIDTH, HashCache(), warn)
+        return conditioner.condition(prompt, negative, steps=4, second_order=False, clip_skip=1, shelf=shelf)
+
+    return run
+
+
+def vectors(count: int, width: int = WIDTH) -> Tensor:
+    return torch.randn(count, width, generator=torch.Generator().manual_seed(count))
+
+
+def encoded_with(model: LoadedModel, text: str, at: int, rows: Tensor) -> Tensor:
+    """The encoder's output for ``text`` with ``rows`` written over its token embeddings from ``at`` on."""
+    chunks = tokenizer.chunk(parse_attention(text), tokenizer.load())
+    tokens = torch.tensor([chunk.tokens for chunk in chunks])
+
+    def write(_module: nn.Module, _args: object, output: Tensor) -> Tensor:
+        return torch.cat([output[:, :at], rows[None, : 77 - at], output[:, at + len(rows) :]], dim=1)
+
+    handle = model.text_encoder.get_input_embeddings().register_forward_hook(write)
+    with torch.inference_mode():
+        z = model.text_encoder(tokens).last_hidden_state
+    handle.remove()
+    return z
+
+
+# --- Files ------------------------------------------------------------------------------------------------------------
+
+
+def old_pickle(path: Path) -> None:
+    torch.save({"string_to_param": nn.ParameterDict({"*": nn.Parameter(vectors(2))}), "step": 1}, path)
+
+
+@pytest.mark.parametrize(
+    ("name", "save"),
+    [
+        ("a.safetensors", lambda path: save_file({"emb_params": vectors(2)}, path)),
+        ("a.pt", lambda path: torch.save({"string_to_param": {"*": vectors(2)}, "name": "b", "step": 3}, path)),
+        ("a.pt", lambda path: torch.save({"string_to_param": {"*": nn.Parameter(vectors(2))}}, path)),
+        ("a.pt", old_pickle),
+        ("a.bin", lambda path: torch.save({"<gato>": vectors(2)}, path)),
+        ("a.bin", lambda path: torch.save({"<gato>": vectors(2).half()}, path)),
+    ],
+)
+def test_layouts(name: str, save: Callable[[Path], None], tmp_path: Path) -> None:
+    save(tmp_path / name)
+    found = read_vectors(tmp_path / name)
+    assert found.dtype == torch.float32
+    assert torch.allclose(found, vectors(2), atol=2e-3)
+
+
+def test_one_vector_without_rows(tmp_path: Path) -> None:
+    torch.save({"<gato>": vectors(1)[0]}, tmp_path / "a.bin")
+    assert torch.equal(read_vectors(tmp_path / "a.bin"), vectors(1))
+
+
+def test_sdxls_two_encoders_are_side_by_side(tmp_path: Path) -> None:
+    save_file({"clip_g": vectors(2, 1280), "clip_l": vectors(2, 768)}, tmp_path / "a.safetensors")
+    assert torch.equal(read_vectors(tmp_path / "a.safetensors"), torch.cat([vectors(2, 768), vectors(2, 1280)], dim=1))
+
+
+def test_files_that_are_none(tmp_path: Path) -> None:
+    save_file({"a": vectors(2), "b": vectors(2)}, tmp_path / "two.safetensors")
+    torch.save([1, 2], tmp_path / "list.pt")
+    torch.save({"string_to_param": {"*": Path("x")}}, tmp_path / "code.pt")
+    (tmp_path / "text.pt").write_text("hola")
+    for name, error in (
+        ("two.safetensors", ModelUnreadable),
+        ("list.pt", ModelUnreadable),
+        ("text.pt", ModelUnreadable),
+    ):
+        with pytest.raises(error):
+            read_vectors(tmp_path / name)
+    with pytest.raises(ModelUnsafe):
+        read_vectors(tmp_path / "code.pt")
+
+
+# --- In prompts -------------------------------------------------------------------------------------------------------
+
+
+def test_vectors_stand_in_for_the_name(model: LoadedModel, condition: Condition, place: Path) -> None:
+    save_file({"emb_params": vectors(3)}, place / "EasyNegative.safetensors")
+    made = condition("un gato", "feo, easynegative, malo")
+    # Three slots between "feo," and ", malo": any three tokens hold the same places.
+    at = 1 + len(tokenizer.load().encode("feo,"))
+    expected = encoded_with(model, "feo, a a a, malo", at, vectors(3))
+    assert torch.allclose(made.negative.at(0), expected, atol=1e-5)
+    assert torch.equal(made.positive[0].at(0), condition("un gato").positive[0].at(0))
+    assert [embedding.name for embedding in made.embeddings] == ["EasyNegative"]
+    assert not condition("un gato").embeddings
+
+
+def test_weights_apply_to_all_slots(condition: Condition, place: Path) -> None:
+    save_file({"emb_params": vectors(2)}, place / "xyz.safetensors")
+    ratio = (condition("(xyz:1.5) b").positive[0].at(0) / condition("xyz b").positive[0].at(0)).mean(-1)[0]
+    assert torch.allclose(ratio[1:3] / ratio[0], torch.tensor([1.5, 1.5]), rtol=1e-4)
+    assert torch.allclose(ratio[3], ratio[0], rtol=1e-4)
+
+
+def test_editing_and_several_texts(model: LoadedModel, condition: Condition, place: Path) -> None:
+    save_file({"emb_params": vectors(2)}, place / "xyz.safetensors")
+    made = condition("[gato:xyz:0.5]")
+    assert torch.allclose(made.positive[0].at(0), condition("gato").positive[0].at(0), atol=1e-5)
+    assert torch.allclose(made.positive[0].at(3), encoded_with(model, "a a", 1, vectors(2)), atol=1e-5)
+
+
+def test_more_vectors_than_a_chunk_are_cut(model: LoadedModel, condition: Condition, place: Path) -> None:
+    save_file({"emb_params": vectors(90)}, place / "xyz.safetensors")
+    made = condition("xyz")
+    assert made.positive[0].at(0).shape == (1, 77, WIDTH)
+    assert torch.allclose(made.positive[0].at(0), encoded_with(model, "a " * 75, 1, vectors(90)), atol=1e-5)
+
+
+def test_names_with_punctuation_and_blanks(condition: Condition, place: Path) -> None:
+    for name in ("bad-hands-5", "mi estilo", "x(y)"):
+        save_file({"emb_params": vectors(2)}, place / f"{name}.safetensors")
+    made = condition(r"Bad-Hands-5, Mi  Estilo, x\(y\)")
+    assert {embedding.name for embedding in made.embeddings} == {"bad-hands-5", "mi estilo", "x(y)"}
+    assert not condition("bad-hands miestilo x(y)").embeddings
+
+
+def test_another_width_is_skipped_with_one_warning(condition: Condition, place: Path) -> None:
+    save_file({"emb_params": vectors(2, 768)}, place / "xyz.safetensors")
+    warnings: list[SdcolabError] = []
+    made = condition("xyz", "xyz", warnings)
+    assert not made.embeddings
+    (warning,) = warnings
+    assert isinstance(warning, EmbeddingSkipped)
+    assert (warning.width, warning.model_width) == (768, WIDTH)
+
+
+def test_files_that_no_prompt_names_are_not_opened(condition: Condition, place: Path) -> None:
+    (place / "roto.pt").write_text("hola")
+    (place / "vacio.pt").touch()
+    (place / "xyz.preview.pt").write_text("hola")
+    condition("un gato vacio xyz.preview")
+    with pytest.raises(ModelUnreadable):
+        condition("roto")
+
+
+def test_a_repeated_prompt_encodes_nothing_until_its_file_changes(
+    model: LoadedModel, condition: Condition, place: Path
+) -> None:
+    calls: list[int] = []
+    handle = model.text_encoder.register_forward_pre_hook(lambda *_: calls.append(1))
+    save_file({"emb_params": vectors(2)}, place / "xyz.safetensors")
+    first = condition("xyz", "feo")
+    assert len(calls) == 2
+    assert condition("xyz", "feo").embeddings == first.embeddings != ()
+    assert len(calls) == 2
+    (place / "xyz.safetensors").unlink()
+    save_file({"emb_params": vectors(3)}, place / "xyz.safetensors")
+    condition("xyz", "feo")
+    assert len(calls) == 3
+    handle.remove()
+
+
+# --- In the engine ----------------------------------------------------------------------------------------------------
+
+
+def test_a_request_with_embeddings(engine: Engine, place: Path) -> None:
+    request = replace(REQUEST, prompt="un gato xyz", negative_prompt="EasyNegative, xyz")
+    plain = engine.generate(request).images[0]
+    assert "TI hashes" not in plain.infotext
+    for name in ("EasyNegative", "xyz", "otro"):
+        save_file({"emb_params": vectors(len(name))}, place / f"{name}.safetensors")
+    made = engine.generate(request).images[0]
+    hashes = [sha256(place / f"{name}.safetensors")[:12] for name in ("xyz", "EasyNegative")]
+    assert f'TI hashes: "xyz: {hashes[0]}, EasyNegative: {hashes[1]}", Version: ' in made.infotext
+    assert made.image.tobytes() != plain.image.tobytes()
+
+
+def test_the_engine_tells_what_was_skipped(engine: Engine, place: Path) -> None:
+    save_file({"emb_params": vectors(2, 768)}, place / "xyz.safetensors")
+    events: list[Event] = []
+    engine.generate(replace(REQUEST, prompt="xyz"), events.append)
+    assert [type(event.warning) for event in events if isinstance(event, Warned)] == [EmbeddingSkipped]

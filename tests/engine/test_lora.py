@@ -1,0 +1,499 @@
+"""LoRA files merged into a miniature model: names, exact restoring, switching, and what cannot be used."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from sdcolab.core.detect import ModelKind
+from sdcolab.core.errors import (
+    Cancelled,
+    LoraFormatUnknown,
+    LoraMisfit,
+    LoraNoLayers,
+    LoraPartlyUsed,
+    LoraWrongFamily,
+    ModelWrongKind,
+    PromptSyntaxError,
+    SdcolabError,
+    UnknownName,
+)
+from sdcolab.core.events import CancelToken, Event, StepDone
+from sdcolab.core.folders import Folders
+from sdcolab.core.library import Library
+from sdcolab.core.prompt import LoraMultipliers
+from sdcolab.core.request import GenerationRequest
+from sdcolab.engine.convert import renamed, unet_rename
+from sdcolab.engine.engine import Engine
+from sdcolab.engine.features import lora as lora_module
+from sdcolab.engine.features.lora import LoraMerger, LoraUse, loras_in
+from sdcolab.engine.features.lora_names import compvis_paths, layers_of
+from sdcolab.engine.models import LoadedModel, load_checkpoint, text_model
+from sdcolab.engine.weights import open_weights
+
+TO_Q = "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q"
+TO_K = "down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_k"
+CONV = "down_blocks.0.resnets.0.conv1"
+Q_PROJ = "encoder.layers.0.self_attn.q_proj"
+
+
+@pytest.fixture
+def model(mini_checkpoint: Path) -> LoadedModel:
+    return load_checkpoint(open_weights(mini_checkpoint), torch.device("cpu"), torch.float32)
+
+
+@pytest.fixture
+def merger(model: LoadedModel) -> LoraMerger:
+    return LoraMerger(model)
+
+
+SaveLora = Callable[..., Path]
+
+
+@pytest.fixture
+def save_lora(folders: Folders) -> SaveLora:
+    """Writes a file into the LoRA folder."""
+
+    def save(name: str, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> Path:
+        path = folders.models(ModelKind.LORA) / f"{name}.safetensors"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file({key: tensor.contiguous() for key, tensor in tensors.items()}, path, metadata)
+        return path
+
+    return save
+
+
+def kohya(unet: str = "", text: str = "", shape: tuple[int, int] = (32, 32), seed: int = 0) -> dict[str, Tensor]:
+    """A LoRA of rank 2 and alpha 1 on one layer of the UNet and one of the text encoder."""
+    generator = torch.Generator().manual_seed(seed)
+    tensors: dict[str, Tensor] = {}
+    for key, (out, into) in (("lora_unet_" + unet, shape), ("lora_te_text_model_" + text, (64, 64))):
+        if key not in ("lora_unet_", "lora_te_text_model_"):
+            key = key.replace(".", "_")
+            tensors[f"{key}.lora_up.weight"] = torch.randn(out, 2, generator=generator)
+            tensors[f"{key}.lora_down.weight"] = torch.randn(2, into, generator=generator)
+            tensors[f"{key}.alpha"] = torch.tensor(1.0)
+    return tensors
+
+
+def product(tensors: dict[str, Tensor], key: str) -> Tensor:
+    """up @ down / 2 of a ``kohya`` layer."""
+    key = key.replace(".", "_")
+    return tensors[f"{key}.lora_up.weight"] @ tensors[f"{key}.lora_down.weight"] / 2
+
+
+def uses(folders: Folders, prompt: str) -> tuple[LoraUse, ...]:
+    return loras_in(prompt, Library(folders))[0]
+
+
+def refuse(warning: SdcolabError) -> None:
+    raise AssertionError(warning)
+
+
+def state(model: LoadedModel) -> dict[str, Tensor]:
+    """Copies of all weights."""
+    both = {"unet": model.unet, "text": model.text_encoder}
+    return {f"{part}.{name}": tensor.clone() for part in both for name, tensor in both[part].state_dict().items()}
+
+
+def differing(before: dict[str, Tensor], after: dict[str, Tensor]) -> set[str]:
+    """Names whose tensors differ in any bit."""
+    assert before.keys() == after.keys()
+    return {name for name in before if not torch.equal(before[name], after[name])}
+
+
+def weight(module: nn.Module, path: str) -> Tensor:
+    return module.get_submodule(path).weight
+
+
+# --- Names ------------------------------------------------------------------------------------------------------------
+
+
+def test_compvis_paths_are_the_inverse_of_the_loaders(mini_checkpoint: Path) -> None:
+    prefix = "model.diffusion_model."
+    names = renamed(open_weights(mini_checkpoint).header.tensors, prefix, unet_rename(1))
+    assert names
+    for new, old in names.items():
+        path, _, tensor = new.rpartition(".")
+        assert old.removeprefix(prefix) in [f"{found}.{tensor}" for found in compvis_paths(path, 1)]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_q.lora_down.weight",
+        "unet.down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q.lora_A.weight",
+        "unet.down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q.lora_A.default.weight",
+        "unet.down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q.lora.down.weight",
+        "unet.down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q.lora_linear_layer.down.weight",
+        "unet.down_blocks.0.attentions.0.transformer_blocks.0.attn1.processor.to_q_lora.down.weight",
+        "base_model.model.unet.down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q.lora_A.weight",
+        "base_model.model.down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q.lora_A.weight",
+        "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q.lora_A.weight",
+        "lora_unet_input_blocks_1_1_transformer_blocks_0_attn1_to_q.lora_down.weight",
+        "diffusion_model.input_blocks.1.1.transformer_blocks.0.attn1.to_q.lora_A.weight",
+    ],
+)
+def test_every_naming_of_a_unet_layer(
+    name: str, merger: LoraMerger, model: LoadedModel, folders: Folders, save_lora: SaveLora
+) -> None:
+    up = name.replace("lora_down", "lora_up").replace("lora_A", "lora_B").replace(".down.", ".up.")
+    tensors = {name: torch.ones(2, 32), up: torch.ones(32, 2)}
+    save_lora("x", tensors)
+    before = weight(model.unet, TO_Q).clone()
+    with merger.applied(uses(folders, "<lora:x:0.5>"), refuse):
+        assert torch.equal(weight(model.unet, TO_Q), before + 0.5 * torch.full((32, 32), 2.0))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "lora_te_text_model_encoder_layers_0_self_attn_q_proj.lora_down.weight",
+        "lora_te1_text_model_encoder_layers_0_self_attn_q_proj.lora_down.weight",
+        "text_encoder.text_model.encoder.layers.0.self_attn.q_proj.lora_A.weight",
+        "text_encoder.text_model.encoder.layers.0.self_attn.q_proj.lora_linear_layer.down.weight",
+        "text_encoder.text_model.encoder.layers.0.self_attn.to_q_lora.down.weight",
+    ],
+)
+def test_every_naming_of_a_text_layer(
+    name: str, merger: LoraMerger, model: LoadedModel, folders: Folders, save_lora: SaveLora
+) -> None:
+    up = name.replace("lora_down", "lora_up").replace("lora_A", "lora_B").replace(".down.", ".up.")
+    save_lora("x", {name: torch.ones(1, 64), up: torch.ones(64, 1)})
+    before = weight(text_model(model.text_encoder), Q_PROJ).clone()
+    with merger.applied(uses(folders, "<lora:x:2:0>"), refuse):
+        assert torch.equal(weight(text_model(model.text_encoder), Q_PROJ), before + 2)
+
+
+def test_names_that_are_no_layers_are_left_out() -> None:
+    assert not layers_of(["bundle_emb.x.string_to_param.weight", "optimizer", "step"])
+
+
+# --- Merging ----------------------------------------------------------------------------------------------------------
+
+
+def test_multipliers(merger: LoraMerger, model: LoadedModel, folders: Folders, save_lora: SaveLora) -> None:
+    tensors = kohya(TO_Q, Q_PROJ)
+    save_lora("x", tensors)
+    unet, text = weight(model.unet, TO_Q).clone(), weight(text_model(model.text_encoder), Q_PROJ).clone()
+    with merger.applied(uses(folders, "<lora:x:0.25:-0.75>"), refuse):
+        change = product(tensors, "lora_unet_" + TO_Q)
+        assert torch.allclose(weight(model.unet, TO_Q), unet - 0.75 * change, atol=1e-6)
+        change = product(tensors, "lora_te_text_model_" + Q_PROJ)
+        assert torch.allclose(weight(text_model(model.text_encoder), Q_PROJ), text + 0.25 * change, atol=1e-6)
+
+
+def test_dyn(merger: LoraMerger, model: LoadedModel, folders: Folders, save_lora: SaveLora) -> None:
+    tensors = kohya(TO_Q)
+    save_lora("x", tensors)
+    key = "lora_unet_" + TO_Q.replace(".", "_")
+    first = tensors[f"{key}.lora_up.weight"][:, :1] @ tensors[f"{key}.lora_down.weight"][:1] / 2
+    before = weight(model.unet, TO_Q).clone()
+    with merger.applied(uses(folders, "<lora:x:1:dyn=1>"), refuse):
+        assert torch.allclose(weight(model.unet, TO_Q), before + first, atol=1e-6)
+
+
+def test_files_are_merged_one_after_another(
+    merger: LoraMerger, model: LoadedModel, folders: Folders, save_lora: SaveLora
+) -> None:
+    key = "lora_unet_" + TO_Q.replace(".", "_")
+    save_lora("double", {f"{key}.weight": torch.ones(32), f"{key}.on_input": torch.tensor(False)})
+    save_lora("one", {f"{key}.diff": torch.ones(32, 32)})
+    before = weight(model.unet, TO_Q).clone()
+    with merger.applied(uses(folders, "<lora:double:1><lora:one:1>"), refuse):
+        assert torch.equal(weight(model.unet, TO_Q), before * 2 + 1)
+    with merger.applied(uses(folders, "<lora:one:1> y <lyco:double:1>"), refuse):
+        assert torch.equal(weight(model.unet, TO_Q), (before + 1) * 2)
+
+
+def test_a_name_mentioned_twice_counts_twice_with_the_last_strength(
+    merger: LoraMerger, model: LoadedModel, folders: Folders, save_lora: SaveLora
+) -> None:
+    key = "lora_unet_" + TO_Q.replace(".", "_")
+    save_lora("one", {f"{key}.diff": torch.ones(32, 32)})
+    before = weight(model.unet, TO_Q).clone()
+    with merger.applied(uses(folders, "<lora:one:7> <lora:one:0.5>"), refuse):
+        assert torch.equal(weight(model.unet, TO_Q), (before + 0.5) + 0.5)
+
+
+def test_biases_also_where_there_was_none(
+    merger: LoraMerger, model: LoadedModel, folders: Folders, save_lora: SaveLora
+) -> None:
+    q, conv = ("lora_unet_" + path.replace(".", "_") for path in (TO_Q, CONV))
+    norm = "lora_unet_down_blocks_0_resnets_0_norm1"
+    save_lora(
+        "x",
+        {
+            f"{q}.diff_b": torch.ones(32),
+            f"{conv}.diff": torch.ones(32, 32, 3, 3),
+            f"{conv}.diff_b": torch.ones(32),
+            f"{norm}.w_norm": torch.ones(32),
+            f"{norm}.b_norm": torch.ones(32),
+        },
+    )
+    before = state(model)
+    with merger.applied(uses(folders, "<lora:x:0.5>"), refuse):
+        now = state(model)
+        assert torch.equal(now[f"unet.{TO_Q}.bias"], torch.full((32,), 0.5))
+        for path in (CONV, CONV.replace("conv1", "norm1")):
+            for kind in ("weight", "bias"):
+                assert torch.equal(now[f"unet.{path}.{kind}"], before[f"unet.{path}.{kind}"] + 0.5)
+    merger.restore()
+    assert not differing(before, state(model))
+    assert model.unet.get_submodule(TO_Q).bias is None
+
+
+def test_half_precision_is_rounded_after_each_file(
+    mini_checkpoint: Path, folders: Folders, save_lora: SaveLora
+) -> None:
+    model = load_checkpoint(open_weights(mini_checkpoint), torch.device("cpu"), torch.float16)
+    tensors = {name: kohya(TO_Q, seed=seed) for seed, name in enumerate(("a", "b"))}
+    for name in tensors:
+        save_lora(name, tensors[name])
+    before, expected = state(model), weight(model.unet, TO_Q).clone()
+    for name in tensors:
+        expected = (expected.float() + 0.3 * product(tensors[name], "lora_unet_" + TO_Q)).half()
+    merger = LoraMerger(model)
+    with merger.applied(uses(folders, "<lora:a:0.3><lora:b:0.3>"), refuse):
+        assert torch.equal(weight(model.unet, TO_Q), expected)
+    merger.restore()
+    assert not differing(before, state(model))
+
+
+# --- Restoring and switching ------------------------------------------------------------------------------------------
+
+
+def test_restoring_is_exact(
+    merger: LoraMerger, model: LoadedModel, folders: Folders, save_lora: SaveLora, mini_checkpoint: Path
+) -> None:
+    save_lora("x", kohya(TO_Q, Q_PROJ))
+    before, file = state(model), mini_checkpoint.read_bytes()
+    with merger.applied(uses(folders, "<lora:x:1>"), refuse):
+        assert differing(before, state(model)) == {
+            f"unet.{TO_Q}.weight",
+            *(n for n in before if n.endswith(Q_PROJ + ".weight")),
+        }
+    assert differing(before, state(model))  # kept for the next request
+    with merger.applied((), refuse):
+        assert not differing(before, state(model))
+    assert mini_checkpoint.read_bytes() == file
+
+
+def test_an_exception_restores(merger: LoraMerger, model: LoadedModel, folders: Folders, save_lora: SaveLora) -> None:
+    save_lora("x", kohya(TO_Q, Q_PROJ))
+    before = state(model)
+    with pytest.raises(KeyboardInterrupt), merger.applied(uses(folders, "<lora:x:1>"), refuse):
+        raise KeyboardInterrupt
+    assert not differing(before, state(model))
+    assert merger.text_state == ()
+
+
+def test_only_what_changed_is_merged_anew(
+    merger: LoraMerger, model: LoadedModel, folders: Folders, save_lora: SaveLora, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[int] = []
+    change_of = lora_module.change_of
+    monkeypatch.setattr(lora_module, "change_of", lambda *rest: calls.append(1) or change_of(*rest))
+    save_lora("a", kohya(TO_Q, Q_PROJ))
+    save_lora("b", kohya(TO_K, shape=(32, 64)))
+
+    def apply(prompt: str) -> int:
+        calls.clear()
+        with merger.applied(uses(folders, prompt), refuse):
+            return len(calls)
+
+    before = state(model)
+    assert apply("<lora:a:1>") == 2
+    alone = state(model)
+    assert apply("<lora:a:1>") == 0
+    assert apply("<lora:a:1><lora:b:1>") == 1
+    assert apply("<lora:a:1><lora:b:0.5>") == 1
+    assert apply("<lora:a:1:0.5><lora:b:0.5>") == 1  # the text encoder's part stays
+    assert apply("<lora:a:1:0>") == 0
+    assert apply("<lora:a:1>") == 1
+    assert not differing(alone, state(model))
+    assert apply("") == 0
+    assert not differing(before, state(model))
+
+
+def test_a_file_that_changed_is_read_again(
+    merger: LoraMerger, model: LoadedModel, folders: Folders, save_lora: SaveLora
+) -> None:
+    key = "lora_unet_" + TO_Q.replace(".", "_")
+    before = weight(model.unet, TO_Q).clone()
+    for value in (1.0, 2.0):
+        (folders.models(ModelKind.LORA) / "x.safetensors").unlink(missing_ok=True)
+        save_lora("x", {f"{key}.diff": torch.full((32, 32), value), "pad": torch.zeros(int(value))})
+        with merger.applied(uses(folders, "<lora:x:1>"), refuse):
+            assert torch.equal(weight(model.unet, TO_Q), before + value)
+
+
+def test_text_state_tells_when_the_text_encoder_differs(
+    merger: LoraMerger, folders: Folders, save_lora: SaveLora
+) -> None:
+    save_lora("both", kohya(TO_Q, Q_PROJ))
+    save_lora("unet", kohya(TO_Q))
+    states = []
+    for prompt in ("", "<lora:unet:1>", "<lora:both:0:1>", "<lora:both:1>", "<lora:both:1:0.5>", "<lora:both:0.5>"):
+        with merger.applied(uses(folders, prompt), refuse):
+            states.append(merger.text_state)
+    assert states[0] == states[1] == states[2] == ()
+    assert states[3] == states[4] != ()
+    assert states[5] not in (states[0], states[3])
+
+
+# --- Files by name ----------------------------------------------------------------------------------------------------
+
+
+def test_names_and_aliases(folders: Folders, save_lora: SaveLora) -> None:
+    save_lora("sub/x", kohya(TO_Q), {"ss_output_name": "Mi estilo"})
+    save_lora("y", kohya(TO_Q), {"ss_output_name": "twice"})
+    save_lora("z", kohya(TO_Q), {"ss_output_name": "twice"})
+    found = uses(folders, "<lora:x:1> <lora:sub/x:1> <lora:Mi estilo:0.5>")
+    assert {use.file.name for use in found} == {"sub/x.safetensors"}
+    assert found[2].strength == LoraMultipliers(0.5, 0.5, None)
+    for missing in ("twice", "nada", "none", ""):
+        with pytest.raises(UnknownName) as error:
+            uses(folders, f"<lora:{missing}:1>" if missing else "<lora::1>")
+        assert (error.value.kind, error.value.name) == ("lora", missing)
+
+
+def test_other_tags_are_handed_back(folders: Folders) -> None:
+    found, others = loras_in("a <hypernet:h:1> b", Library(folders))
+    assert not found and [tag.source for tag in others] == ["<hypernet:h:1>"]
+
+
+def test_a_strength_that_is_no_number(folders: Folders, save_lora: SaveLora) -> None:
+    save_lora("x", kohya(TO_Q))
+    with pytest.raises(PromptSyntaxError):
+        uses(folders, "<lora:x:fuerte>")
+
+
+# --- What cannot be used ----------------------------------------------------------------------------------------------
+
+
+def pair(key: str, out: int, into: int, down_rank: int = 1) -> dict[str, Tensor]:
+    return {f"{key}.lora_up.weight": torch.ones(out, 1), f"{key}.lora_down.weight": torch.ones(down_rank, into)}
+
+
+SDXL_KEY = "lora_unet_input_blocks_4_1_transformer_blocks_0_attn2_to_k"
+Q_KEY = "lora_unet_" + TO_Q.replace(".", "_")
+
+
+@pytest.mark.parametrize(
+    ("tensors", "error"),
+    [
+        (pair("lora_unet_nada", 4, 4), LoraNoLayers),
+        (pair(SDXL_KEY, 4, 2048), LoraWrongFamily),
+        (pair(Q_KEY, 320, 320), LoraMisfit),
+        (pair(Q_KEY, 32, 32, down_rank=2), LoraMisfit),
+        ({f"{Q_KEY}.lora_up.weight": torch.ones(32, 1)}, LoraFormatUnknown),
+        ({"emb_params": torch.ones(3, 768)}, ModelWrongKind),
+    ],
+)  # fmt: skip
+def test_files_that_cannot_be_used(
+    tensors: dict[str, Tensor],
+    error: type[SdcolabError],
+    merger: LoraMerger,
+    model: LoadedModel,
+    folders: Folders,
+    save_lora: SaveLora,
+) -> None:
+    save_lora("good", kohya(TO_K, Q_PROJ, shape=(32, 64)))
+    save_lora("bad", tensors)
+    before = state(model)
+    with pytest.raises(error), merger.applied(uses(folders, "<lora:good:1><lora:bad:1>"), refuse):
+        pass
+    assert not differing(before, state(model))
+
+
+def test_a_file_that_is_used_in_part_is_told(merger: LoraMerger, folders: Folders, save_lora: SaveLora) -> None:
+    path = save_lora("x", kohya(TO_Q) | kohya("up_blocks.9.conv"))
+    warnings: list[SdcolabError] = []
+    with merger.applied(uses(folders, "<lora:x:1>"), warnings.append):
+        pass
+    (warning,) = warnings
+    assert isinstance(warning, LoraPartlyUsed)
+    assert (warning.path, warning.used, warning.layers) == (path, 1, 2)
+
+
+def test_a_repeated_use_of_one_file_is_one_file(folders: Folders, save_lora: SaveLora) -> None:
+    save_lora("x", kohya(TO_Q))
+    first, second = uses(folders, "<lora:x:1><lora:x:1>")
+    assert first == second == replace(first)
+
+
+# --- In the engine ----------------------------------------------------------------------------------------------------
+
+REQUEST = GenerationRequest(prompt="un gato", sampler="Euler", steps=2, seed=7, width=64, height=64)
+
+
+def pixels(engine: Engine, prompt: str) -> bytes:
+    return engine.generate(replace(REQUEST, prompt=prompt)).images[0].image.tobytes()
+
+
+def test_a_request_with_a_lora(engine: Engine, folders: Folders, save_lora: SaveLora) -> None:
+    path = save_lora("Mi, estilo", kohya(TO_Q, Q_PROJ))
+    plain = pixels(engine, "un gato")
+    image = engine.generate(replace(REQUEST, prompt="un gato<lora:Mi, estilo:1>")).images[0]
+    digest = hashlib.sha256(path.read_bytes()[8 + int.from_bytes(path.read_bytes()[:8], "little") :]).hexdigest()
+    assert f'Lora hashes: "Mi estilo: {digest[:12]}", Version: ' in image.infotext
+    assert image.infotext.startswith("un gato<lora:Mi, estilo:1>\n")
+    changed = image.image.tobytes()
+    assert changed != plain
+    assert pixels(engine, "un gato<lora:Mi, estilo:1:0>") not in (plain, changed)  # only the text encoder's part
+    assert pixels(engine, "un gato<lora:Mi, estilo:0:1>") not in (plain, changed)
+    assert pixels(engine, "un gato<lora:Mi, estilo:1>") == changed
+    assert pixels(engine, "un gato<lora:Mi, estilo:0>") == plain
+    assert pixels(engine, "un gato") == plain
+
+
+def test_the_hash_in_the_metadata_wins(engine: Engine, save_lora: SaveLora) -> None:
+    save_lora("x", kohya(TO_Q), {"sshs_model_hash": "0123456789abcdef"})
+    text = engine.generate(replace(REQUEST, prompt="a <lora:x:1>")).images[0].infotext
+    assert 'Lora hashes: "x: 0123456789ab"' in text
+
+
+def test_a_missing_lora_is_told_before_loading(engine: Engine, folders: Folders) -> None:
+    events: list[Event] = []
+    with pytest.raises(UnknownName):
+        engine.generate(replace(REQUEST, prompt="un gato <lora:nada:1>"), events.append)
+    assert not events
+
+
+def test_cancelling_restores(engine: Engine, folders: Folders, save_lora: SaveLora) -> None:
+    save_lora("x", kohya(TO_Q, Q_PROJ))
+    engine.preload()
+    before, cancel = state(engine._checkpoint.model), CancelToken()
+
+    def stop(event: Event) -> None:
+        if isinstance(event, StepDone):
+            cancel.cancel()
+
+    with pytest.raises(Cancelled):
+        engine.generate(replace(REQUEST, prompt="<lora:x:1>"), stop, cancel)
+    assert not differing(before, state(engine._checkpoint.model))
+
+
+def test_a_repeated_prompt_with_a_lora_encodes_and_merges_nothing(
+    engine: Engine, save_lora: SaveLora, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_lora("x", kohya(TO_Q, Q_PROJ))
+    save_lora("y", kohya(TO_K, shape=(32, 64)))
+    engine.generate(replace(REQUEST, prompt="gato <lora:x:1>"))
+    calls: list[int] = []
+    engine._checkpoint.model.text_encoder.register_forward_pre_hook(lambda *_: calls.append(1))
+    monkeypatch.setattr(lora_module, "open_lora", refuse)
+    engine.generate(replace(REQUEST, prompt="gato <lora:x:1>"))
+    monkeypatch.undo()
+    engine.generate(replace(REQUEST, prompt="gato <lora:x:1><lora:y:1>"))  # y leaves the text encoder alone
+    assert not calls
+    engine.generate(replace(REQUEST, prompt="gato <lora:x:0.5>"))
+    assert len(calls) == 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -117,12 +118,17 @@ def test_everything_inside_the_cell(kernel: Kernel, tmp_path: Path) -> None:
     assert "a cat" in (drive / "config" / "ultimo_formulario.json").read_text()
     assert not list((root / ".sesion").glob("procesos-*.json"))
 
-    # Opened again with the form of last time, and twice: the first panel gives way to the second.
+    # A new machine: the form of last time, and the offer to download again what was there. Opened twice: the first
+    # panel gives way to the second.
+    shutil.rmtree(root)
     engines = []
     for _ in range(2):
         kernel.widgets.clear()
-        kernel.run("sdcolab.panel()")
-        assert "✅ El panel está abierto" in kernel.finish()
+        kernel.run("sdcolab.panel(guardar_configuracion_en_drive=True)")
+        text = kernel.finish()
+        assert "✅ El panel está abierto" in text
+        assert "📦 En otra sesión descargaste también: mini_gato.safetensors." in text
+        assert "https://civitai.com/api/download/models/128713" in kernel.shown_by_widgets()
         assert kernel.widget("Prompt")["value"] == "a cat"
         engines.append(children_of(root))
     assert [len(children) for children in engines] == [1, 1]

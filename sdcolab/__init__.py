@@ -11,17 +11,21 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sdcolab.core.request import GenerationRequest as GenerationRequest
     from sdcolab.engine.engine import Engine as Engine
+    from sdcolab.wiring import cerrar as cerrar
     from sdcolab.wiring import empezar as empezar
+    from sdcolab.wiring import panel as panel
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "Engine": "sdcolab.engine.engine",
     "GenerationRequest": "sdcolab.core.request",
+    "cerrar": "sdcolab.wiring",
     "empezar": "sdcolab.wiring",
+    "panel": "sdcolab.wiring",
 }
 
-__all__ = ["Engine", "GenerationRequest", "__version__", "empezar"]
+__all__ = ["Engine", "GenerationRequest", "__version__", "cerrar", "empezar", "panel"]
 
 
 def __getattr__(name: str) -> object:

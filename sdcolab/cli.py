@@ -134,6 +134,25 @@ def download(options: argparse.Namespace) -> int:
     return 0 if outcome.all_well else 1
 
 
+def diagnose(options: argparse.Namespace) -> int:
+    """Print one page about this machine and what is wrong with it; 1 when something is."""
+    from sdcolab import wiring
+
+    page, all_well = wiring.diagnose(Folders(options.carpeta), network=not options.sin_red)
+    print(page)
+    if options.informe:
+        print(f"\nInforme guardado en {wiring.save_report(Folders(options.carpeta), page)}")
+    return 0 if all_well else 1
+
+
+def serve_engine(options: argparse.Namespace) -> int:
+    """Make images for the notebook's panel (not for people)."""
+    from sdcolab import wiring
+
+    wiring.serve_engine(Folders(options.carpeta), options.modelo)
+    return 0
+
+
 # --- The parser ---------------------------------------------------------------------------------------------------
 
 
@@ -150,6 +169,8 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="subcomandos", metavar="SUBCOMANDO", parser_class=SpanishParser)
     _add_generate_options(commands.add_parser("generar", help="crea imágenes a partir de un prompt"))
     _add_download_options(commands.add_parser("descargar", help="descarga enlaces en su carpeta"))
+    _add_diagnose_options(commands.add_parser("diagnostico", help="revisa este equipo y explica qué falla"))
+    _add_service_options(commands.add_parser("servicio"))
     return parser
 
 
@@ -198,6 +219,19 @@ def _add_download_options(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(command=download)
     parser.add_argument("enlaces", metavar="ENLACES", help="enlaces separados por comas, espacios o líneas")
     parser.add_argument("--json", action="store_true", help="escribe el informe como JSON")
+    _add_folder_option(parser, argparse.SUPPRESS)
+
+
+def _add_diagnose_options(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(command=diagnose)
+    parser.add_argument("--sin-red", action="store_true", help="no prueba la conexión con los sitios")
+    parser.add_argument("--informe", action="store_true", help="guarda un informe con los registros, sin secretos")
+    _add_folder_option(parser, argparse.SUPPRESS)
+
+
+def _add_service_options(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(command=serve_engine)
+    parser.add_argument("--modelo", type=Path, help=argparse.SUPPRESS)
     _add_folder_option(parser, argparse.SUPPRESS)
 
 

@@ -36,6 +36,7 @@ from sdcolab.core.settings import SettingsFile
 from sdcolab.core.tensors import read_header
 
 if TYPE_CHECKING:
+    from sdcolab.colab.prepare import Collaborators, Downloaded, MissingDownload
     from sdcolab.colab.supervisor import Supervisor
     from sdcolab.downloads.queue import DownloadQueue
     from sdcolab.engine.engine import Engine
@@ -335,7 +336,7 @@ class MachineVoice(HumanVoice):
 
 def _open_tunnel(folders: Folders, port: int, login: tuple[str, str], say: HumanVoice) -> Supervisor:
     """Make ``port`` public and keep it so, telling each new address."""
-    from sdcolab.colab.session import TUNNEL_RESTART
+    from sdcolab.colab.prepare import TUNNEL_RESTART
     from sdcolab.colab.supervisor import ChildNews, ChildSaid, ChildSpec, Supervisor
     from sdcolab.colab.tunnel import tunnel_command
 
@@ -373,11 +374,49 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
+# --- Diagnosis ----------------------------------------------------------------------------------------------------
+
+
+def diagnose(folders: Folders, *, network: bool = True) -> tuple[str, bool]:
+    """One Spanish page about this machine, and whether all is well."""
+    from sdcolab.colab.diagnosis import examine, page
+    from sdcolab.colab.host import detect_host
+
+    findings = examine(detect_host(), folders, os.environ, network=network)
+    return page(findings), all(finding.problem is None for finding in findings)
+
+
+def save_report(folders: Folders, page: str) -> Path:
+    """The page and the logs in one file to send to whoever helps, without secrets."""
+    from sdcolab.colab.report import known_secrets, write_report
+
+    return write_report(folders, page, known_secrets(folders, os.environ))
+
+
+def serve_engine(folders: Folders, model: Path | None) -> None:
+    """Be the engine's process of the notebook's panel: orders on stdin, events on stdout, until stdin ends."""
+    from sdcolab.colab.service import serve
+
+    library = build_library(folders, model if model and model.is_file() else None)
+    events, sys.stdout = sys.stdout, sys.stderr  # what libraries print must not mix with the events
+
+    def say(message: Mapping[str, object]) -> None:
+        events.write(json.dumps(message) + "\n")
+        events.flush()
+
+    serve(build_engine(folders, library), sys.stdin.fileno(), say)
+
+
 # --- The notebook -------------------------------------------------------------------------------------------------
+
+
+PANEL_MODE = "Panel en el cuaderno"
+LINK_MODE = "Enlace público"
 
 
 def empezar(
     *,
+    modo: str = LINK_MODE,
     guardar_imagenes_en_drive: bool = False,
     guardar_configuracion_en_drive: bool = False,
     modelo: str = "Demostración (emojis)",
@@ -385,24 +424,79 @@ def empezar(
     todos_modelos_controlnet: bool = False,
 ) -> None:
     """What the notebook's play button calls, with the form's fields under the names of the guide."""
+    from sdcolab.colab.notebook import StartOptions, open_panel, start
+
+    options = StartOptions(
+        images_to_drive=guardar_imagenes_en_drive,
+        settings_to_drive=guardar_configuracion_en_drive,
+        model=modelo,
+        links=enlaces_adicionales,
+        all_controlnet_models=todos_modelos_controlnet,
+    )
+    (open_panel if modo == PANEL_MODE else start)(options, _collaborators())
+
+
+def panel(
+    *,
+    guardar_imagenes_en_drive: bool = False,
+    guardar_configuracion_en_drive: bool = False,
+    modelo: str = "Demostración (emojis)",
+    enlaces_adicionales: str = "",
+    todos_modelos_controlnet: bool = False,
+) -> None:
+    """``empezar`` in its panel mode: everything inside the cell, without a web page and without a public link."""
+    empezar(
+        modo=PANEL_MODE,
+        guardar_imagenes_en_drive=guardar_imagenes_en_drive,
+        guardar_configuracion_en_drive=guardar_configuracion_en_drive,
+        modelo=modelo,
+        enlaces_adicionales=enlaces_adicionales,
+        todos_modelos_controlnet=todos_modelos_controlnet,
+    )
+
+
+def cerrar() -> None:
+    """What the notebook's last cell calls: close the panel if it is open, and wait until Drive has everything."""
+    from sdcolab.colab.notebook import close_all
+
+    close_all(_collaborators())
+
+
+def _collaborators() -> Collaborators:
     from sdcolab.colab.host import detect_host, host_folders
-    from sdcolab.colab.notebook import Collaborators, StartOptions, start
+    from sdcolab.colab.prepare import Collaborators
     from sdcolab.downloads.catalog import load_catalog
 
     host = detect_host()
     folders = host_folders(host)
-    start(
-        StartOptions(
-            images_to_drive=guardar_imagenes_en_drive,
-            settings_to_drive=guardar_configuracion_en_drive,
-            model=modelo,
-            links=enlaces_adicionales,
-            all_controlnet_models=todos_modelos_controlnet,
-        ),
-        Collaborators(
-            host=host,
-            folders=folders,
-            model_link=lambda name: load_catalog().find(name).link,
-            make_download=lambda tokens: download_lines(build_downloads(folders, {**os.environ, **tokens})),
-        ),
+    return Collaborators(
+        host=host,
+        folders=folders,
+        model_link=lambda name: load_catalog().find(name).link,
+        make_download=lambda tokens: _download_reports(build_downloads(folders, {**os.environ, **tokens})),
+        open_library=lambda chosen: build_library(folders, chosen),
+        native_size=native_size,
+        missing_downloads=lambda: _missing_downloads(folders),
     )
+
+
+def _missing_downloads(folders: Folders) -> tuple[MissingDownload, ...]:
+    from sdcolab.colab.prepare import MissingDownload
+    from sdcolab.downloads.history import DownloadHistory
+
+    missing = DownloadHistory(folders.config).missing(folders)
+    return tuple(MissingDownload(entry.link, entry.name) for entry in missing)
+
+
+def _download_reports(queue: DownloadQueue) -> Callable[[str, Listener, CancelToken], tuple[Downloaded, ...]]:
+    """``queue`` as the notebook uses it."""
+    from sdcolab.colab.prepare import Downloaded
+    from sdcolab.downloads.queue import report_line
+
+    def run(links: str, listener: Listener, cancel: CancelToken) -> tuple[Downloaded, ...]:
+        return tuple(
+            Downloaded(report_line(report), report.path if report.ok else None, report.kind)
+            for report in queue.run(links, listener, cancel)
+        )
+
+    return run

@@ -32,7 +32,7 @@ OUTSIDE = {
     "engine": {"PIL", "numpy", "torch", "torchsde", "scipy", "diffusers", "transformers", "safetensors", "tokenizers"},
     "downloads": {"requests", "urllib3", "huggingface_hub", "torch", "safetensors"},
     "web": {"gradio", "fastapi", "starlette", "uvicorn", "PIL"},
-    "colab": {"google", "IPython", "ipywidgets", "requests", "gradio"},
+    "colab": {"PIL", "google", "IPython", "ipywidgets", "requests", "gradio"},
     "wiring": set(),
     "cli": set(),
     "__main__": set(),

@@ -16,6 +16,7 @@ from typing import Protocol
 from sdcolab.core.errors import (
     DriveBadMountpoint,
     DriveDenied,
+    DriveFlushFailed,
     DriveMountFailed,
     DriveNoAnswer,
     DriveNotEmpty,
@@ -37,6 +38,7 @@ RELEASE_VARIABLE = "COLAB_RELEASE_TAG"
 """Set by every Colab machine (hechos/lanzadores.md 5c)."""
 
 MOUNT_TIMEOUT_MS = 120_000
+FLUSH_TIMEOUT_MS = 600_000
 PROXY_TIMEOUT_SECONDS = 15
 
 
@@ -55,6 +57,13 @@ class Host(Protocol):
 
     def mount_drive(self) -> Path:
         """Ask for permission, connect Google Drive and return the user's folder in it. Raises a ``HostError``."""
+        ...
+
+    def flush_drive(self) -> bool:
+        """Wait until Drive has sent everything to the cloud and disconnect it; whether there was one connected.
+
+        Raises ``DriveFlushFailed``.
+        """
         ...
 
     def secret(self, name: str) -> str | None:
@@ -81,6 +90,10 @@ class LocalHost:
     def mount_drive(self) -> Path:
         """Raises ``DriveUnsupported``."""
         raise DriveUnsupported()
+
+    def flush_drive(self) -> bool:
+        """False: there is no Drive here."""
+        return False
 
     def secret(self, name: str) -> str | None:  # noqa: ARG002 - the protocol's signature
         """None: here secrets come from the environment."""
@@ -118,6 +131,18 @@ class ColabHost:
             except Exception as error:  # an edge: google.colab raises half a dozen unrelated types
                 raise mount_failure(error, self.mountpoint) from error
         return self._my_drive()
+
+    def flush_drive(self) -> bool:
+        """See ``Host.flush_drive`` (hechos/lanzadores.md 5a)."""
+        if not self._my_drive().is_dir():
+            return False
+        try:
+            from google.colab import drive  # pyright: ignore[reportMissingImports]
+
+            drive.flush_and_unmount(timeout_ms=FLUSH_TIMEOUT_MS)
+        except Exception as error:  # an edge: as mount, it raises unrelated types
+            raise DriveFlushFailed() from error
+        return True
 
     def secret(self, name: str) -> str | None:
         """See ``Host.secret``; waits up to 10 s when nobody answers (hechos/lanzadores.md 5b)."""

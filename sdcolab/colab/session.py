@@ -3,109 +3,51 @@
 from __future__ import annotations
 
 import contextlib
+import html
 import json
-import logging
-import os
 import queue
 import secrets
 import signal
 import socket
-import sys
-import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeVar
 
-import sdcolab
-from sdcolab.colab.drive_sync import DriveNews, DriveRecovered, DriveSync, DriveTrouble
-from sdcolab.colab.host import Host
-from sdcolab.colab.progress import CellProgress, cell_bars
-from sdcolab.colab.requirements import ensure_installed, own_requirements
+from sdcolab.colab.drive_sync import DriveRecovered, DriveTrouble
+from sdcolab.colab.prepare import Collaborators, Preparation, StartOptions, child_environ, drive_line, own_command
 from sdcolab.colab.supervisor import (
     ChildDied,
     ChildGaveUp,
     ChildNews,
     ChildSaid,
     ChildSpec,
-    RestartPolicy,
     Roster,
     Supervisor,
+    ending,
+    was_killed,
 )
-from sdcolab.colab.tunnel import tunnel_command
 from sdcolab.core.errors import (
-    DriveLost,
-    HostError,
-    NoCuda,
     ProxyUnavailable,
     SdcolabError,
-    SecretTimeout,
     ShareDown,
     ShareLost,
     ShareProgramMissing,
-    Unexpected,
     WebCrashed,
     WebGaveUp,
     WebKilled,
 )
-from sdcolab.core.events import CancelToken, Listener
+from sdcolab.core.events import CancelToken
 from sdcolab.core.files import atomic_write, storage_errors
-from sdcolab.core.folders import Folders
 from sdcolab.core.messages import explain
 
-SECRET_NAMES = ("CIVITAI_TOKEN", "HF_TOKEN")
 USER_VARIABLE = "SDCOLAB_USUARIO"
 """``name:password`` for the web UI's process; in its environment, so that ``ps`` does not show it."""
 
-DEMO_NAMES = ("Demostración (emojis)", "demo", "")
-"""What the notebook's list of models calls the one that ships with the package; the rest are the catalogue's names."""
-
 DEFAULT_PORT = 7860
 USER_NAME = "sdcolab"
-PREPARE_SECONDS = 30.0
-FLUSH_SECONDS = 60.0
 SHARE_PATIENCE_SECONDS = 45.0
 WEB_PATIENCE_SECONDS = 120.0
-WEB_RESTART = RestartPolicy()
-TUNNEL_RESTART = RestartPolicy(delays=(3.0, 10.0, 30.0, 60.0), give_up_after=None)
-
-_log = logging.getLogger(__name__)
-T = TypeVar("T")
-
-Download = Callable[[str, Listener, CancelToken], Sequence[str]]
-"""Downloads every link in a text and returns one Spanish line for each."""
-
-
-@dataclass(frozen=True, slots=True)
-class StartOptions:
-    """The notebook's form."""
-
-    images_to_drive: bool = False
-    settings_to_drive: bool = False
-    model: str = DEMO_NAMES[0]
-    links: str = ""
-    all_controlnet_models: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Collaborators:
-    """What a session needs from outside. ``wiring`` gives the first four; tests give the rest.
-
-    ``model_link`` turns a name of the notebook's list into a link or raises ``UnknownName``. ``make_download`` receives
-    the tokens found ("HF_TOKEN" -> its value). ``web_command`` gets the port; None is ``python -m sdcolab`` itself.
-    """
-
-    host: Host
-    folders: Folders
-    model_link: Callable[[str], str]
-    make_download: Callable[[Mapping[str, str]], Download]
-    web_command: Callable[[int], Sequence[str]] | None = None
-    tunnel_command: Callable[[int], Sequence[str]] = tunnel_command
-    web_restart: RestartPolicy = WEB_RESTART
-    tunnel_restart: RestartPolicy = TUNNEL_RESTART
-    environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
-    say: Callable[[str], object] = print
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +96,7 @@ class Session:
         self._cancel = CancelToken()
         self._roster = Roster(self._private)
         self._children: list[Supervisor] = []
-        self._sync: DriveSync | None = None
+        self._ready = Preparation(options, collaborators, self._roster, self._news.put, self._cancel)
         self._link = _LinkState()
         self._port = 0
         self._access = Access("", "")
@@ -174,96 +116,16 @@ class Session:
     # --- Opening -----------------------------------------------------------------------------------------------------
 
     def _open(self) -> None:
-        self._say(f"🎨 sdcolab {sdcolab.__version__}")
-        link = "" if self._options.model.strip() in DEMO_NAMES else self._with.model_link(self._options.model)
-        ensure_installed(own_requirements())
-        if self._roster.end_former():
-            self._say("♻️ He cerrado la sesión anterior.")
+        self._ready.run()
+        if again := self._ready.to_download_again:
+            self._say("   Para tenerlo otra vez, pega esto en enlaces_adicionales y pulsa ▶️:")
+            self._say(f"   {', '.join(one.link for one in again)}")
         self._access = session_access(self._private / "acceso.json")
-        self._tell_gpu()
-        self._connect_drive()
-        tokens = self._read_tokens()
-        if self._options.all_controlnet_models:
-            self._say("ℹ️ todos_modelos_controlnet estará en una próxima versión: por ahora no descarga nada.")
-        self._download("\n".join(text for text in (link, self._options.links.strip()) if text), tokens)
-        self._start_children(tokens)
-
-    def _tell_gpu(self) -> None:
-        if gpu := self._with.host.gpu():
-            self._say(f"✅ Tarjeta gráfica: {gpu}")
-        else:
-            self._say(f"⚠️ {explain(NoCuda())} Sin ella también funciona, pero mucho más despacio.")
-
-    def _connect_drive(self) -> None:
-        images, settings = self._options.images_to_drive, self._options.settings_to_drive
-        if not (images or settings):
-            if self._with.host.is_colab:
-                self._say(
-                    "ℹ️ Las imágenes se quedan en Colab y se borran al terminar la sesión: descarga las que quieras."
-                )
-            return
-        try:
-            my_drive = self._with.host.mount_drive()
-        except HostError as error:
-            self._say(f"⚠️ {explain(error)}")
-            return
-        sync = DriveSync(self._folders, my_drive, images=images, settings=settings, listener=self._news.put)
-        what = " y ".join([*["las imágenes"] * images, *["la configuración"] * settings])
-        self._say(f"✅ Google Drive conectado: {what} se guardan en Mi unidad/{sync.home.name}.")
-        try:
-            within(PREPARE_SECONDS, sync.prepare)
-        except TimeoutError:
-            self._say("⚠️ Google Drive va lento: empiezo sin esperar a la configuración guardada.")
-        except DriveLost as error:
-            self._say(f"⚠️ {explain(error)}")
-        sync.start()
-        self._sync = sync
-
-    def _read_tokens(self) -> dict[str, str]:
-        """The tokens that exist: Colab's secrets first, then the environment. Their values are never shown."""
-        found: dict[str, str] = {}
-        answering = True
-        for name in SECRET_NAMES:
-            value = None
-            if answering:
-                try:
-                    value = self._with.host.secret(name)
-                except SecretTimeout as error:
-                    answering = False  # each silence costs 10 s: do not ask for the next one
-                    if name not in self._with.environ:
-                        self._say(f"⚠️ {explain(error)}")
-                except HostError as error:
-                    self._say(f"⚠️ {explain(error)}")
-            value = value or self._with.environ.get(name, "").strip()
-            if value:
-                found[name] = value
-        if found:
-            self._say(f"🔑 Claves encontradas: {', '.join(found)}")
-        return found
-
-    def _download(self, text: str, tokens: Mapping[str, str]) -> None:
-        if not text:
-            return
-        self._say("📥 Descargando…")
-        download = self._with.make_download(tokens)
-        progress = CellProgress(cell_bars(self._say))
-        try:
-            lines = within(None, lambda: download(text, progress, self._cancel))
-        except SdcolabError as error:
-            lines = (str(explain(error)),)
-        except Exception as error:  # noqa: BLE001 - an edge: a bug here must not take the web UI away; it is logged
-            _log.exception("descargas")
-            lines = (str(explain(Unexpected(kind=type(error).__name__, detail=str(error)))),)
-        for line in lines:
-            self._say(line)
+        self._start_children(self._ready.tokens)
 
     def _start_children(self, tokens: Mapping[str, str]) -> None:
         self._port = free_port(DEFAULT_PORT)
-        common = {
-            name: value for name, value in self._with.environ.items() if name not in (*SECRET_NAMES, "MPLBACKEND")
-        }
-        common |= {"GRADIO_ANALYTICS_ENABLED": "False", "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
-        common |= _source_path(common)
+        common = child_environ(self._with.environ)
         web_command = self._with.web_command(self._port) if self._with.web_command else self._own_web_command()
         web = ChildSpec(
             name="interfaz",
@@ -292,7 +154,8 @@ class Session:
 
     def _own_web_command(self) -> tuple[str, ...]:
         folder = str(self._folders.root)
-        return (sys.executable, "-m", "sdcolab", "--puerto", str(self._port), "--carpeta", folder, "--eventos")
+        model = ("--modelo", str(self._ready.model)) if self._ready.model else ()
+        return own_command("--puerto", str(self._port), "--carpeta", folder, "--eventos", *model)
 
     # --- Watching ----------------------------------------------------------------------------------------------------
 
@@ -319,7 +182,7 @@ class Session:
                     if not self._link.trouble and self._link.public_url:
                         self._lose_link()
                 case DriveTrouble() | DriveRecovered():
-                    self._hear_drive(news)
+                    self._say(drive_line(news))
 
     def _hear_web(self, message: Mapping[str, object]) -> None:
         match message:
@@ -332,8 +195,8 @@ class Session:
                     self._say(f"✅ En este equipo: http://127.0.0.1:{self._port}")
                     self._say(self._access_line())
                 self._announce()
-            case {"event": "image"} if self._sync:
-                self._sync.poke()
+            case {"event": "image"} if self._ready.sync:
+                self._ready.sync.poke()
             case _:
                 pass
 
@@ -367,6 +230,7 @@ class Session:
         self._say("\n✅ ¡Listo! Abre este enlace en una pestaña nueva y deja esta abierta:")
         self._say(f"Running on public URL: {link.public_url}")
         self._say(self._access_line())
+        self._show_own_link()
 
     def _notice_delays(self, started: float) -> None:
         """Say something when the page or the public link take too long."""
@@ -392,15 +256,20 @@ class Session:
             f"🔗 Mientras tanto puedes usar este enlace, solo en este navegador y con esta pestaña abierta: {url}"
         )
         self._say(self._access_line())
+        self._with.show_html(page_frame(url))
+
+    def _show_own_link(self) -> None:
+        """Colab's own link beside the public one; silence when Colab gives none."""
+        if self._link.proxy_offered or not self._with.host.is_colab:
+            return
+        self._link = replace(self._link, proxy_offered=True)
+        with contextlib.suppress(ProxyUnavailable):
+            url = self._with.host.proxy_url(self._port)
+            self._say(f"🔗 Solo para ti, en este navegador y con esta pestaña abierta: {url}")
+            self._with.show_html(page_frame(url))
 
     def _access_line(self) -> str:
         return f"Usuario: {self._access.user}  Contraseña: {self._access.password}"
-
-    def _hear_drive(self, news: DriveNews) -> None:
-        if isinstance(news, DriveTrouble):
-            self._say(f"⚠️ {explain(news.error)}")
-        else:
-            self._say("✅ Google Drive ha vuelto: todo lo pendiente está copiado.")
 
     # --- Closing -----------------------------------------------------------------------------------------------------
 
@@ -410,28 +279,25 @@ class Session:
         try:
             for child in self._children:
                 child.stop()
-            self._flush_drive()
+            self._ready.flush()
             if self._children:
                 self._say("👋 sdcolab está cerrado. Pulsa ▶️ para volver a abrirlo.")
         except KeyboardInterrupt:
-            left = self._sync.left() if self._sync else 0
+            left = self._ready.sync.left() if self._ready.sync else 0
             self._say(f"⚠️ Cerrado sin esperar a Google Drive (sin copiar: {left}).")
         finally:
-            if self._sync:
-                self._sync.stop()
+            self._ready.stop()
             for child in self._children:
                 child.stop(0)
 
-    def _flush_drive(self) -> None:
-        if self._sync is None:
-            return
-        self._say("💾 Guardando en Google Drive…")
-        left = self._sync.flush(FLUSH_SECONDS)
-        if left:
-            where = self._folders.outputs
-            self._say(f"⚠️ Sin copiar a Drive: {left}. Siguen en {where}; si pulsas ▶️ lo intentaré otra vez.")
-        else:
-            self._say("✅ Todo está guardado en Google Drive.")
+
+def page_frame(url: str) -> str:
+    """The page inside the cell, folded until somebody wants it."""
+    safe = html.escape(url, quote=True)
+    return (
+        "<details><summary>Ver la página aquí mismo (si el navegador acepta cookies de terceros)</summary>"
+        f'<iframe src="{safe}" width="100%" height="800" loading="lazy" style="border:0"></iframe></details>'
+    )
 
 
 def session_access(path: Path) -> Access:
@@ -450,15 +316,8 @@ def session_access(path: Path) -> Access:
 
 
 def web_ending(code: int) -> SdcolabError:
-    """Why the web UI's process ended, told by its exit code (negative: the signal that killed it)."""
-    if code in (-signal.SIGKILL, 128 + signal.SIGKILL):
-        return WebKilled()
-    if code < 0:
-        return WebCrashed(ending=f"señal {signal.Signals(-code).name}" if -code in _SIGNALS else f"señal {-code}")
-    return WebCrashed(ending=f"código {code}")
-
-
-_SIGNALS = frozenset(int(number) for number in signal.Signals)
+    """Why the web UI's process ended, told by its exit code."""
+    return WebKilled() if was_killed(code) else WebCrashed(ending=ending(code))
 
 
 def free_port(preferred: int) -> int:
@@ -469,38 +328,3 @@ def free_port(preferred: int) -> int:
             probe.bind(("127.0.0.1", port))
             return int(probe.getsockname()[1])
     return preferred
-
-
-def within(seconds: float | None, work: Callable[[], T]) -> T:
-    """Run ``work`` in a thread and return or raise what it does; the caller stays interruptible.
-
-    Raises ``TimeoutError`` after ``seconds``; the work is then left to end by itself.
-    """
-    outcome: queue.SimpleQueue[tuple[T | None, Exception | None]] = queue.SimpleQueue()
-
-    def run() -> None:
-        try:
-            outcome.put((work(), None))
-        except Exception as error:  # noqa: BLE001 - carried to the caller's thread and raised there
-            outcome.put((None, error))
-
-    threading.Thread(target=run, name="sdcolab-tarea", daemon=True).start()
-    deadline = None if seconds is None else time.monotonic() + seconds
-    while True:
-        try:
-            result, error = outcome.get(timeout=0.2)
-        except queue.Empty:
-            if deadline is not None and time.monotonic() > deadline:
-                raise TimeoutError from None
-            continue
-        if error:
-            raise error
-        return result  # type: ignore[return-value]  # None only when that is T
-
-
-def _source_path(environ: Mapping[str, str]) -> dict[str, str]:
-    """``PYTHONPATH`` that lets children import a package run from a source folder; nothing when it is installed."""
-    home = Path(sdcolab.__file__).parents[1]
-    if home.name in ("site-packages", "dist-packages"):
-        return {}
-    return {"PYTHONPATH": os.pathsep.join(filter(None, [str(home), environ.get("PYTHONPATH", "")]))}

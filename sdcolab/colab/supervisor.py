@@ -90,6 +90,7 @@ class Supervisor:
         self._roster = roster
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
+        self._sending = threading.Lock()
         self._stopping = threading.Event()
         self._spoke = False
         self._thread = threading.Thread(target=self._work, name=f"sdcolab-{spec.name}", daemon=True)
@@ -103,6 +104,20 @@ class Supervisor:
         """The running child's number, or None between two lives."""
         process = self._process
         return process.pid if process and process.poll() is None else None
+
+    def send(self, message: Mapping[str, Any]) -> bool:
+        """Write ``message`` to the child as one JSON line; whether it could be. The child must read all it is sent."""
+        process = self._process
+        if process is None or process.stdin is None:
+            return False
+        rest = memoryview(json.dumps(message).encode("ascii") + b"\n")
+        try:
+            with self._sending:
+                while rest:  # not the stream's own buffer, which would complain again when it is closed
+                    rest = rest[os.write(process.stdin.fileno(), rest) :]
+        except (OSError, ValueError):  # it is dead, or already put away
+            return False
+        return True
 
     def stop(self, seconds: float = 5.0) -> None:
         """Ask the child to end, make it end after ``seconds``, and forget it. Safe to call twice."""
@@ -145,7 +160,7 @@ class Supervisor:
                     return None
                 process = self._process = subprocess.Popen(
                     bound_command(self.spec.command, self.spec.death_signal),
-                    stdin=subprocess.PIPE,  # never written: its end tells a child that its parent is gone
+                    stdin=subprocess.PIPE,  # carries ``send``; its end tells a child that its parent is gone
                     stdout=subprocess.PIPE,
                     stderr=log,
                     cwd=self.spec.folder,
@@ -260,6 +275,21 @@ def _start_ticks(pid: int) -> int:
     except OSError:
         return 0
     return 0 if after_name[0] == "Z" else int(after_name[19])
+
+
+def was_killed(code: int) -> bool:
+    """Whether a child with this exit code was killed outright, as Linux does when memory runs out."""
+    return code in (-signal.SIGKILL, 128 + signal.SIGKILL)
+
+
+def ending(code: int) -> str:
+    """How a child ended, in Spanish, told by its exit code (negative: the signal that killed it)."""
+    if code >= 0:
+        return f"código {code}"
+    return f"señal {signal.Signals(-code).name}" if -code in _SIGNALS else f"señal {-code}"
+
+
+_SIGNALS = frozenset(int(number) for number in signal.Signals)
 
 
 def end_group(pid: int, seconds: float, gone: Callable[[], bool]) -> None:

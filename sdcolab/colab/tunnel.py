@@ -6,7 +6,8 @@ UI's process. It says what happens in JSON lines on stdout: ``{"event": "public_
 supervisor starts another. Its stdin is a pipe whose end ends it too.
 
 Unlike ``launch(share=True)`` it drains the helper program's pipes, watches that it lives, never waits for ever, and
-throws away a helper that was downloaded damaged (hechos/lanzadores.md 7a). ``GRADIO_SHARE_SERVER_ADDRESS`` names
+throws away a helper that was downloaded damaged (hechos/lanzadores.md 7a). It also looks at the link from outside every
+minute. ``GRADIO_SHARE_SERVER_ADDRESS`` names
 another server.
 """
 
@@ -21,7 +22,9 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import IO, Any, TextIO
 from urllib.parse import urlsplit
@@ -30,6 +33,16 @@ START_SECONDS = 75
 """Longest wait for a link. Gradio's own limit is only looked at between two lines of its helper."""
 
 SERVER_VARIABLE = "GRADIO_SHARE_SERVER_ADDRESS"
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """Seconds between two looks at the link, and after one that failed; how many must fail in a row; each's limit."""
+
+    every_seconds: float = 60.0
+    again_seconds: float = 10.0
+    failures: int = 3
+    patience_seconds: float = 10.0
 
 
 class ShareProgramError(Exception):
@@ -78,11 +91,72 @@ def main(arguments: Sequence[str], stdout: TextIO = sys.stdout) -> int:
                 say(event="failed", reason="service", detail=f"not a public address: {url}")
                 return 1
             say(event="public_url", url=url)
-            program.wait()
+            hold(program, f"http://127.0.0.1:{int(arguments[0])}/", url)
             say(event="lost")
         finally:
             program.kill()
     return 1
+
+
+class Verdict(StrEnum):
+    """What one look at the link from outside tells."""
+
+    ALIVE = "alive"
+    DEAD = "dead"
+    UNKNOWN = "unknown"
+
+
+def judge(local: int | None, outside: int | None, seen_alive: bool) -> Verdict:
+    """Compare the status that the page itself answers with the one that its public link does (None: no answer).
+
+    While the page does not answer here it is starting again, and nothing can be said. A link that never answered from
+    this machine may still work for others; one that answers with the share service's own error page does not.
+    """
+    if local is None:
+        return Verdict.UNKNOWN
+    if outside is None:
+        return Verdict.DEAD if seen_alive else Verdict.UNKNOWN
+    if outside != local and (outside >= 500 or outside in (404, 410)):
+        return Verdict.DEAD
+    return Verdict.ALIVE
+
+
+def hold(
+    program: subprocess.Popen[bytes],
+    local_url: str,
+    public_url: str,
+    rhythm: Rhythm = Rhythm(),
+    ask: Callable[[str, float], int | None] | None = None,
+) -> None:
+    """Return when the link is lost: its helper ended, or looks from outside find it dead several times in a row.
+
+    The helper can live while the link is dead for hours (hechos/lanzadores.md 7a).
+    """
+    ask = ask or status_of
+    seen_alive, failures = False, 0
+    while True:
+        try:
+            program.wait(rhythm.again_seconds if failures else rhythm.every_seconds)
+        except subprocess.TimeoutExpired:
+            pass
+        else:
+            return
+        verdict = judge(ask(local_url, rhythm.patience_seconds), ask(public_url, rhythm.patience_seconds), seen_alive)
+        seen_alive = seen_alive or verdict is Verdict.ALIVE
+        failures = failures + 1 if verdict is Verdict.DEAD else 0
+        if failures >= rhythm.failures:
+            return
+
+
+def status_of(url: str, seconds: float) -> int | None:
+    """The HTTP status that ``url`` answers, or None when it does not in ``seconds``."""
+    import requests
+
+    try:
+        with requests.get(url, timeout=seconds, allow_redirects=False, stream=True) as answer:
+            return answer.status_code
+    except requests.RequestException:
+        return None
 
 
 def open_share(port: int) -> tuple[str, subprocess.Popen[bytes]]:

@@ -177,6 +177,26 @@ class ModelIncomplete(ModelError):
 
 
 @dataclass(eq=False)
+class ModelTooBigForCard(ModelError):
+    """The model and the work with it do not fit in the graphics card; bytes."""
+
+    code: ClassVar[str] = "model.too_big_for_card"
+    path: Path
+    needed: int
+    free: int
+
+
+@dataclass(eq=False)
+class ModelTooBigForRam(ModelError):
+    """The model does not fit in the machine's own memory; bytes."""
+
+    code: ClassVar[str] = "model.too_big_for_ram"
+    path: Path
+    needed: int
+    free: int
+
+
+@dataclass(eq=False)
 class LoraNoLayers(ModelError):
     """A LoRA none of whose layers exist in the loaded model."""
 
@@ -256,6 +276,24 @@ class NoCuda(MachineError):
     """A GPU was asked for by name and there is none."""
 
     code: ClassVar[str] = "machine.no_cuda"
+
+
+@dataclass(eq=False)
+class MemoryLow(MachineError):
+    """Little memory is free; ``free`` of ``size`` bytes."""
+
+    code: ClassVar[str] = "machine.memory_low"
+    free: int
+    size: int
+
+
+@dataclass(eq=False)
+class DiskLow(MachineError):
+    """The disk of ``folder`` has room for no more than a model; ``free`` in bytes."""
+
+    code: ClassVar[str] = "machine.disk_low"
+    folder: Path
+    free: int
 
 
 @dataclass(eq=False)
@@ -726,6 +764,49 @@ class WebGaveUp(HostError):
     code: ClassVar[str] = "host.web_gave_up"
     times: int
     log: Path
+
+
+class EngineKilled(HostError):
+    """The system killed the process that makes the images, nearly always for using too much memory."""
+
+    code: ClassVar[str] = "host.engine_killed"
+
+
+@dataclass(eq=False)
+class EngineCrashed(HostError):
+    """The process that makes the images ended on its own; ``ending`` says how."""
+
+    code: ClassVar[str] = "host.engine_crashed"
+    ending: str
+
+
+@dataclass(eq=False)
+class EngineGaveUp(HostError):
+    """The process that makes the images died ``times`` times in a row as soon as it started."""
+
+    code: ClassVar[str] = "host.engine_gave_up"
+    times: int
+    log: Path
+
+
+class DriveFlushFailed(HostError):
+    """Google Drive did not confirm in time that it has sent everything to the cloud."""
+
+    code: ClassVar[str] = "host.drive_flush_failed"
+
+
+@dataclass(eq=False)
+class SiteUnreachable(HostError):
+    """A site that the program needs does not answer; ``site`` is its name."""
+
+    code: ClassVar[str] = "host.site_unreachable"
+    site: str
+
+
+class NoWidgets(HostError):
+    """The panel needs a Jupyter notebook with ipywidgets."""
+
+    code: ClassVar[str] = "host.no_widgets"
 
 
 @dataclass(eq=False)

@@ -94,6 +94,10 @@ class Library:
                     return file
         raise UnknownFile(kind=kind.value, name=name, suggestions=closest(name, [file.name for file in files]))
 
+    def chosen(self, kind: ModelKind) -> ModelFile | None:
+        """The file of ``kind`` that was asked for when the program was opened, if any."""
+        return next((file for file in self._first if file.kind is kind), None)
+
     def default_checkpoint(self) -> ModelFile:
         """The first checkpoint: the user's own before the demo. Raises ``NoModels``."""
         files = self.files(ModelKind.CHECKPOINT)

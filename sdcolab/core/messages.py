@@ -113,6 +113,16 @@ CATALOGUE: Mapping[str, Sentence] = {
         "Al modelo «{path}» le faltan piezas ({count}; la primera es {tensor}).",
         "Seguramente el archivo está incompleto o es de otro tipo: descárgalo otra vez.",
     ),
+    "model.too_big_for_card": Sentence(
+        "El modelo «{path}» no cabe en la tarjeta gráfica: necesita {needed} y quedan {free}.",
+        "Elige un modelo más pequeño (los basados en Stable Diffusion 1.5 ocupan unos 2 GB) o, en Colab, una tarjeta "
+        "con más memoria.",
+    ),
+    "model.too_big_for_ram": Sentence(
+        "El modelo «{path}» no cabe en la memoria: necesita {needed} y quedan {free}.",
+        "Usa una tarjeta gráfica (en Colab: Entorno de ejecución → Cambiar tipo de entorno de ejecución → T4 GPU), la "
+        "versión .safetensors «pruned» del modelo, o uno más pequeño.",
+    ),
     "model.lora_no_layers": Sentence(
         "El LoRA «{path}» no tiene ninguna capa que exista en este modelo.",
         "Comprueba en su página para qué modelos sirve, o quítalo del prompt.",
@@ -141,6 +151,12 @@ CATALOGUE: Mapping[str, Sentence] = {
     "machine.out_of_memory": Sentence(
         "No hay memoria suficiente para una imagen de {width}×{height} con lote de {batch_size}.",
         "Baja el tamaño o el lote, y cierra otros programas que usen la memoria.",
+    ),
+    "machine.memory_low": Sentence(
+        "Queda poca memoria: {free} de {size}.", "Cierra otros programas o reinicia el entorno de ejecución."
+    ),
+    "machine.disk_low": Sentence(
+        "Queda poco sitio en el disco de «{folder}»: {free}.", "Borra modelos o imágenes que no necesites."
     ),
     "machine.no_cuda": Sentence(
         "No se encuentra ninguna tarjeta gráfica NVIDIA.",
@@ -362,6 +378,30 @@ CATALOGUE: Mapping[str, Sentence] = {
         "La interfaz se ha cerrado {times} veces seguidas nada más empezar, así que dejo de intentarlo.",
         "Lee las últimas líneas de abajo, reinicia el entorno de ejecución y prueba otra vez; el registro completo "
         "está en «{log}».",
+    ),
+    "host.engine_killed": Sentence(
+        "El sistema ha cerrado el motor que crea las imágenes, casi siempre por falta de memoria.",
+        "Usa un modelo más pequeño (fp16, «pruned»), una imagen más pequeña o menos imágenes por lote. Ya se está "
+        "abriendo otra vez; lo que espera en la cola seguirá.",
+    ),
+    "host.engine_crashed": Sentence(
+        "El motor que crea las imágenes se ha cerrado por un error ({ending}).",
+        "Ya se está abriendo otra vez; lo que espera en la cola seguirá.",
+    ),
+    "host.engine_gave_up": Sentence(
+        "El motor que crea las imágenes se ha cerrado {times} veces seguidas nada más empezar.",
+        "Prueba con otro modelo y pulsa «Generar»; si se repite, mira el registro en «{log}».",
+    ),
+    "host.drive_flush_failed": Sentence(
+        "Google Drive no ha confirmado que todo esté subido.",
+        "Deja abierta la sesión unos minutos más y comprueba tu Drive antes de cerrarla.",
+    ),
+    "host.site_unreachable": Sentence(
+        "{site} no responde desde este equipo.", "Comprueba la conexión o espera un rato: puede estar caído."
+    ),
+    "host.no_widgets": Sentence(
+        "El panel necesita un cuaderno de Jupyter o de Colab con ipywidgets.",
+        "Aquí puedes abrir la página web con el comando: sdcolab.",
     ),
     "host.packages_missing": Sentence(
         "Faltan paquetes de Python que no se han podido instalar: {names}.",

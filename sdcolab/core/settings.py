@@ -81,14 +81,14 @@ class SettingsFile:
 def _to_json(settings: Settings) -> dict[str, Any]:
     return {
         "version": _VERSION,
-        "defaults": asdict(settings.defaults),
+        "defaults": request_to_json(settings.defaults),
         "styles": [asdict(style) for style in settings.styles],
     }
 
 
 def _from_json(raw: Mapping[str, Any]) -> Settings:
     return Settings(
-        defaults=_request_from_json(raw["defaults"]),
+        defaults=request_from_json(raw["defaults"]),
         styles=tuple(
             Style(name=str(style["name"]), prompt=str(style["prompt"]), negative_prompt=str(style["negative_prompt"]))
             for style in raw["styles"]
@@ -96,7 +96,12 @@ def _from_json(raw: Mapping[str, Any]) -> Settings:
     )
 
 
-def _request_from_json(raw: Mapping[str, Any]) -> GenerationRequest:
+def request_to_json(request: GenerationRequest) -> dict[str, Any]:
+    """The fields of ``request`` as JSON values."""
+    return asdict(request)
+
+
+def request_from_json(raw: Mapping[str, Any]) -> GenerationRequest:
     """A request from its saved fields. Fields that this version does not know are left out, missing ones keep their
     default, and one whose value is no longer accepted keeps its default too."""
     known = {known.name: known for known in fields(GenerationRequest)}

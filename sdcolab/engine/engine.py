@@ -51,6 +51,7 @@ from sdcolab.engine.memory import (
     free_vram,
     is_out_of_memory,
     relieved,
+    require_room,
     sliced_attention,
 )
 from sdcolab.engine.models import LoadedModel, load_checkpoint, load_vae
@@ -186,6 +187,7 @@ class Engine:
             self._checkpoint = None  # the old one goes before the new one comes
             self._vae = self._vae if self._vae and self._vae.stamp == vae_stamp else None
             release_memory()
+            require_room(weights.path, weights.header, self.device, weights_dtype(self.device))
             model = load_checkpoint(weights, self.device, weights_dtype(self.device))
             conditioner = TextConditioner(model.text_encoder, tokenizer.load())
             self._checkpoint = _Checkpoint(file, stamp, model, conditioner, LoraMerger(model), digest)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from pathlib import Path
 
 import torch
 from diffusers import UNet2DConditionModel
 
-from sdcolab.core.detect import ModelFamily
+from sdcolab.core.detect import ModelFamily, detect
+from sdcolab.core.memory_plan import FreeMemory, MemoryPlan, count_weights, memory_bytes, plan_memory
+from sdcolab.core.tensors import TensorHeader
 
 GB = 1_000_000_000
 
@@ -69,6 +73,21 @@ def relieved(policy: MemoryPolicy, stage: Stage, batch_size: int) -> MemoryPolic
 def free_vram(device: torch.device) -> int | None:
     """Free bytes of a CUDA device, None for others."""
     return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else None
+
+
+def require_room(path: Path, header: TensorHeader, device: torch.device, dtype: torch.dtype) -> MemoryPlan:
+    """How the checkpoint fits here, before loading it. Raises ``ModelTooBigForCard`` or ``ModelTooBigForRam``."""
+    ram = memory_bytes()
+    free = FreeMemory(ram=ram[1] if ram else None, vram=free_vram(device))
+    mapped = path.suffix.lower() == ".safetensors" or zipfile.is_zipfile(path)
+    return plan_memory(
+        path,
+        count_weights(header),
+        detect(header).family,
+        free,
+        element_bytes=dtype.itemsize,
+        unmapped_bytes=0 if mapped else path.stat().st_size,
+    )
 
 
 @contextmanager

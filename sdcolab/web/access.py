@@ -15,6 +15,41 @@ COOKIE = "sdcolab_sesion"
 SESSION_SECONDS = 30 * 24 * 3600
 
 
+FREE_TRIES = 5
+"""Wrong passwords in a row that cost nothing but the answer's own delay."""
+
+FORGET_SECONDS = 600.0
+LONGEST_WAIT = 30.0
+
+
+class LoginBrake:
+    """How long the next password must wait, by the wrong ones in a row: nothing for five, then 2, 4, 8… 30 seconds.
+
+    For everybody together: behind a tunnel all callers have one address. Open sessions are not affected.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._wrong = 0
+        self._last = 0.0
+
+    def wait_seconds(self) -> float:
+        """What the next try must wait; wrong ones are forgotten after a while without any."""
+        if self._wrong and self._clock() - self._last > FORGET_SECONDS:
+            self._wrong = 0
+        late = self._wrong - FREE_TRIES
+        return min(LONGEST_WAIT, 2.0 ** min(late + 1, 10)) if late >= 0 else 0.0
+
+    def wrong(self) -> None:
+        """A password was wrong."""
+        self._wrong += 1
+        self._last = self._clock()
+
+    def right(self) -> None:
+        """A password was right."""
+        self._wrong = 0
+
+
 class Access:
     """Checks passwords and signs sessions. ``clock`` gives seconds since the epoch."""
 

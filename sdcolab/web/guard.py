@@ -17,7 +17,7 @@ from starlette.datastructures import Headers
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from sdcolab.web.access import COOKIE, SESSION_SECONDS, Access
+from sdcolab.web.access import COOKIE, SESSION_SECONDS, Access, LoginBrake
 from sdcolab.web.look import login_page
 
 API = "/gradio_api"
@@ -26,6 +26,9 @@ LOGIN_PATH = "/login"
 LOGOUT_PATH = "/logout"
 WRONG_LOGIN_DELAY = 1.0
 """Seconds that a wrong password waits for its answer."""
+
+MOST_WAITING_LOGINS = 10
+"""Passwords that may wait for their turn at once."""
 
 _MAX_LOGIN_BYTES = 4096
 _WITHOUT_LOGIN = frozenset({"/favicon.ico"})
@@ -66,6 +69,9 @@ class Guard:
         self._access = access
         self._readable = tuple(Path(os.path.realpath(folder)) for folder in readable)
         self._hosts = hosts
+        self._brake = LoginBrake()
+        self._one_try = asyncio.Lock()
+        self._trying = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -114,7 +120,9 @@ class Guard:
         if method in ("GET", "HEAD"):
             return RedirectResponse("/", 303) if self._inside(headers) else HTMLResponse(login_page(wrong=False))
         form = parse_qs((await _body(receive)).decode("utf-8", "replace"), keep_blank_values=True)
-        session = access.login(form.get("username", [""])[0], form.get("password", [""])[0])
+        if self._trying >= MOST_WAITING_LOGINS:
+            return PlainTextResponse("Demasiados intentos a la vez. Espera un minuto y vuelve a probar.", 429)
+        session = await self._try_password(access, form.get("username", [""])[0], form.get("password", [""])[0])
         if session is None:
             await asyncio.sleep(WRONG_LOGIN_DELAY)
             return HTMLResponse(login_page(wrong=True), 401)
@@ -126,6 +134,21 @@ class Guard:
         secure = headers.get("x-forwarded-proto", "").split(",")[0].strip() == "https"
         answer.set_cookie(COOKIE, session, SESSION_SECONDS, httponly=True, samesite="lax", secure=secure)
         return answer
+
+    async def _try_password(self, access: Access, user: str, password: str) -> str | None:
+        """As ``Access.login``, one try after another and slower after several wrong ones."""
+        self._trying += 1
+        try:
+            async with self._one_try:
+                await asyncio.sleep(self._brake.wait_seconds())
+                session = access.login(user, password)
+                if session is None:
+                    self._brake.wrong()
+                else:
+                    self._brake.right()
+                return session
+        finally:
+            self._trying -= 1
 
 
 def _cookie(headers: Headers) -> str | None:

@@ -123,3 +123,17 @@ def test_gpu_is_asked_to_the_driver(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert nvidia_gpu() == "Tesla T4, 15360 MiB"
     driver.write_text("#!/bin/sh\necho 'NVIDIA-SMI has failed' >&2; exit 9\n")
     assert nvidia_gpu() is None
+
+
+def test_flushing_drive(google_colab: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SDCOLAB_CONTENIDO", str(tmp_path))
+    host = ColabHost(tmp_path)
+    assert not host.flush_drive()
+    assert not LocalHost().flush_drive()
+    host.mount_drive()
+    monkeypatch.setenv("STANDIN_FLUSH", "failed")
+    with pytest.raises(errors.DriveFlushFailed):
+        host.flush_drive()
+    monkeypatch.delenv("STANDIN_FLUSH")
+    assert host.flush_drive()
+    assert not host.flush_drive()

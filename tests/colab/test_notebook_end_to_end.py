@@ -20,18 +20,16 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from queue import Empty
 from typing import Any
 
 import nbformat
 import pytest
 import requests
-from jupyter_client.blocking.client import BlockingKernelClient
-from jupyter_client.manager import KernelManager
 from PIL import Image
 
 from sdcolab.core.errors import WebKilled
 from sdcolab.core.messages import FIELD_LABELS, explain
+from tests.support.kernel import PATIENCE, Kernel
 
 REPOSITORY = Path(__file__).parents[2]
 sys.path[:0] = [str(REPOSITORY), str(Path(__file__).parent)]  # whatever started pytest
@@ -39,9 +37,6 @@ sys.path[:0] = [str(REPOSITORY), str(Path(__file__).parent)]  # whatever started
 NOTEBOOK = REPOSITORY / "notebooks" / "stable_diffusion.ipynb"
 DEMO = REPOSITORY / "sdcolab" / "demo" / "emoji-128.safetensors"
 TOKEN = "c1v1ta1" * 4 + "abcd"
-PATIENCE = 120.0
-"""Seconds for anything that starts processes on a slow, shared machine."""
-
 pytestmark = [pytest.mark.lento, pytest.mark.timeout(900)]
 
 
@@ -116,65 +111,6 @@ def civitai(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         yield server
 
 
-class Kernel:
-    """A Jupyter kernel, and what its cells print."""
-
-    def __init__(self, colab: Colab) -> None:
-        self.manager = KernelManager()
-        spec = self.manager.kernel_spec
-        assert spec is not None
-        spec.argv = [str(colab.python), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-        self.manager.start_kernel(env=colab.environ, cwd=str(colab.content))
-        self.client: BlockingKernelClient = self.manager.blocking_client()
-        self.client.start_channels()
-        self.client.wait_for_ready(timeout=PATIENCE)
-        self.text = ""
-        self.everything = ""
-        self.shown: list[dict[str, Any]] = []
-        self._running: str | None = None
-
-    def run(self, source: str) -> None:
-        """Start a cell."""
-        self.text = ""
-        self._running = self.client.execute(source)
-
-    def until(self, words: str, times: int = 1) -> str:
-        """Follow the cell until it has printed ``words``."""
-        self._follow(lambda: self.text.count(words) >= times, f"«{words}»")
-        return self.text
-
-    def finish(self) -> str:
-        """Follow the cell to its end."""
-        self._follow(lambda: self._running is None, "el final de la celda")
-        return self.text
-
-    def close(self) -> None:
-        self.client.stop_channels()
-        self.manager.shutdown_kernel(now=True)
-
-    def _follow(self, done: Callable[[], bool], what: str) -> None:
-        deadline = time.monotonic() + PATIENCE
-        while not done():
-            assert time.monotonic() < deadline, f"no llegó {what}; la celda dijo:\n{self.text}"
-            assert self._running or done(), f"la celda terminó sin {what}:\n{self.text}"
-            try:
-                message = self.client.get_iopub_msg(timeout=1)
-            except Empty:
-                continue
-            self._hear(message["msg_type"], message["content"], message["parent_header"].get("msg_id"))
-
-    def _hear(self, kind: str, content: dict[str, Any], parent: str | None) -> None:
-        self.everything += json.dumps(content, ensure_ascii=False, default=str)
-        if kind == "stream":
-            self.text += content["text"]
-        elif kind == "error":
-            self.text += "\n".join(content["traceback"])
-        elif kind == "display_data":
-            self.shown.append(content["data"])
-        elif kind == "status" and content["execution_state"] == "idle" and parent == self._running:
-            self._running = None
-
-
 class Page:
     """The web UI as a program uses it: plain HTTP and gradio's queue."""
 
@@ -200,6 +136,9 @@ class Page:
                         self._values[number] = value
                     elif "value" in value:
                         self._values[number] = value["value"]
+        (fill,) = [one for one in config["dependencies"] if one["outputs"] and "sdcolabFilled" in str(one.get("js"))]
+        opened = self._values[fill["inputs"][0]]  # the page's script puts these where nobody has typed
+        self._values |= dict(zip(fill["outputs"], opened, strict=True))
 
     def press(self, button: str, **values: object) -> str:
         """Press the button with this text, after writing ``values`` in the form. Returns what the page then says."""
@@ -281,11 +220,12 @@ def test_from_the_link_to_drive(colab: Colab, wheel: Path, civitai: Any) -> None
     cells = [cell.source for cell in nbformat.read(NOTEBOOK, as_version=4).cells if cell.cell_type == "code"]
     play = filled(
         next(source for source in cells if "sdcolab.empezar" in source),
+        modo="Enlace público",
         guardar_imagenes_en_drive=True,
         guardar_configuracion_en_drive=True,
         enlaces_adicionales="https://civitai.com/api/download/models/128713, https://civitai.com/api/download/models/404",
     )
-    kernel = Kernel(colab)
+    kernel = Kernel(colab.python, colab.environ, colab.content)
     try:
         kernel.run(cells[-1])
         kernel.finish()

@@ -12,9 +12,10 @@ import pytest
 from nbformat import NotebookNode
 
 import sdcolab
-from sdcolab.colab.session import DEMO_NAMES
+from sdcolab.colab.prepare import DEMO_NAMES
 from sdcolab.core.detect import ModelKind
 from sdcolab.downloads.catalog import load_catalog, names_of_kind
+from sdcolab.wiring import LINK_MODE, PANEL_MODE
 
 PATH = Path(__file__).parents[2] / "notebooks" / "stable_diffusion.ipynb"
 
@@ -44,6 +45,7 @@ def test_cells_are_short_forms(notebook: NotebookNode) -> None:
 def test_form_fields_are_the_guides(play: str) -> None:
     fields = re.findall(r"^(\w+) = .+ #@param", play, re.MULTILINE)
     assert fields == [
+        "modo",
         "guardar_imagenes_en_drive",
         "guardar_configuracion_en_drive",
         "modelo",
@@ -57,6 +59,14 @@ def test_form_fields_are_the_guides(play: str) -> None:
     assert isinstance(call, ast.Expr)
     assert isinstance(call.value, ast.Call)
     assert [keyword.arg for keyword in call.value.keywords] == fields
+
+
+def test_the_panel_comes_first(play: str, notebook: NotebookNode) -> None:
+    found = re.search(r'^modo = "(.+?)" #@param (\[.+\])$', play, re.MULTILINE)
+    assert found
+    assert json.loads(found[2]) == [PANEL_MODE, LINK_MODE]
+    assert found[1] == PANEL_MODE
+    assert any("sdcolab.cerrar()" in cell.source for cell in notebook.cells)
 
 
 def test_the_list_of_models_is_the_catalogues(play: str) -> None:

@@ -16,8 +16,10 @@ from pathlib import Path
 import pytest
 
 from sdcolab.colab.notebook import Collaborators, StartOptions, start
-from sdcolab.colab.session import session_access, web_ending, within
+from sdcolab.colab.prepare import Download, Downloaded, MissingDownload, model_to_open, within
+from sdcolab.colab.session import page_frame, session_access, web_ending
 from sdcolab.colab.supervisor import RestartPolicy
+from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import (
     DriveDenied,
     ProxyUnavailable,
@@ -29,6 +31,7 @@ from sdcolab.core.errors import (
 )
 from sdcolab.core.events import BytesReceived, CancelToken, Listener
 from sdcolab.core.folders import Folders
+from sdcolab.core.library import Library
 from sdcolab.core.messages import explain
 
 WEB = """
@@ -94,8 +97,9 @@ class Cell:
         self.web = WEB
         self.tunnel = TUNNEL
         self.environ: dict[str, str] = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parents[2])}
-        self.download: Callable[[str, Listener, CancelToken], Sequence[str]] = lambda text, listener, cancel: (text,)
+        self.download: Download = lambda text, listener, cancel: (Downloaded(text),)
         self.tokens: Mapping[str, str] = {}
+        self.missing: list[MissingDownload] = []
         self.reactions: dict[str, Callable[[], object]] = {}
         self.web_restart = RestartPolicy((0.1,), 60.0, 3)
 
@@ -109,7 +113,7 @@ class Cell:
             threading.Thread(target=self.reactions.pop(words)).start()
 
     def run(self, options: StartOptions | None = None) -> str:
-        def make_download(tokens: Mapping[str, str]) -> Callable[[str, Listener, CancelToken], Sequence[str]]:
+        def make_download(tokens: Mapping[str, str]) -> Download:
             self.tokens = dict(tokens)
             return self.download
 
@@ -123,12 +127,16 @@ class Cell:
                 folders=self.folders,
                 model_link=model_link,
                 make_download=make_download,
+                open_library=lambda chosen: Library(self.folders),
+                native_size=lambda model: 512,
+                missing_downloads=lambda: self.missing,
                 web_command=lambda port: (sys.executable, "-c", self.web),
                 tunnel_command=lambda port: (sys.executable, "-c", self.tunnel),
                 web_restart=self.web_restart,
                 tunnel_restart=RestartPolicy((0.2,), 60.0, None),
                 environ=self.environ,
                 say=self.say,
+                show_html=lambda text: None,
             ),
         )
         safety.cancel()
@@ -225,6 +233,33 @@ def test_share_service_down(cell: Cell) -> None:
     assert "Running on public URL" not in text
 
 
+def test_colabs_own_link_beside_the_public_one(cell: Cell) -> None:
+    cell.when("Solo para ti")
+    text = cell.run()
+    assert "🔗 Solo para ti, en este navegador y con esta pestaña abierta: https://7860-x.prod.colab.dev/" in text
+    assert text.count("Contraseña: ") == 1
+    assert page_frame('https://x/"><script>').count("<script>") == 0
+
+
+def test_the_page_opens_on_the_model_chosen_in_the_form(tmp_path: Path) -> None:
+    lora, model = tmp_path / "lora.safetensors", tmp_path / "zzz.safetensors"
+    reports = [
+        Downloaded("falló", None, ModelKind.CHECKPOINT),
+        Downloaded("lora", lora, ModelKind.LORA),
+        Downloaded("modelo", model, ModelKind.CHECKPOINT),
+    ]
+    assert model_to_open(reports) == model
+    assert model_to_open(reports[:2]) is None
+
+
+def test_what_another_session_had_is_offered(cell: Cell) -> None:
+    cell.missing = [MissingDownload("https://civitai.com/models/1", "a"), MissingDownload("https://x/y > b", "b")]
+    cell.when("Contraseña:")
+    text = cell.run()
+    assert "📦 En otra sesión descargaste también: a, b." in text
+    assert "pega esto en enlaces_adicionales y pulsa ▶️:\n   https://civitai.com/models/1, https://x/y > b\n" in text
+
+
 def test_share_service_down_and_no_proxy(cell: Cell) -> None:
     cell.tunnel = TUNNEL_DOWN
     cell.host.proxy = None
@@ -284,7 +319,7 @@ def test_a_wrong_model_name_is_told_at_once(cell: Cell) -> None:
 
 
 def test_a_bug_in_the_downloads_does_not_take_the_page_away(cell: Cell) -> None:
-    def broken(text: str, listener: Listener, cancel: CancelToken) -> Sequence[str]:
+    def broken(text: str, listener: Listener, cancel: CancelToken) -> Sequence[Downloaded]:
         listener(BytesReceived("a", 1, 2, 1.0))
         raise ZeroDivisionError("división")
 
@@ -298,7 +333,7 @@ def test_a_bug_in_the_downloads_does_not_take_the_page_away(cell: Cell) -> None:
 def test_interrupting_a_download_cancels_it(cell: Cell) -> None:
     cancelled = threading.Event()
 
-    def slow(text: str, listener: Listener, cancel: CancelToken) -> Sequence[str]:
+    def slow(text: str, listener: Listener, cancel: CancelToken) -> Sequence[Downloaded]:
         if cancel.wait(30):
             cancelled.set()
         return ()

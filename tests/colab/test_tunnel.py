@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from sdcolab.colab.tunnel import is_public, tunnel_command
+from sdcolab.colab.tunnel import Rhythm, Verdict, hold, is_public, judge, status_of, tunnel_command
 
 Environ = Callable[..., dict[str, str]]
 
@@ -182,3 +182,73 @@ def test_importing_it_loads_no_gradio() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=dict(os.environ)
     )
     assert done.stdout.split() == ["False", "False"]
+
+
+@pytest.mark.parametrize(
+    ("local", "outside", "seen_alive", "verdict"),
+    [
+        (303, 303, False, Verdict.ALIVE),
+        (303, 200, False, Verdict.ALIVE),
+        (404, 404, True, Verdict.ALIVE),
+        (303, 404, False, Verdict.DEAD),  # "No interface is running right now"
+        (303, 502, False, Verdict.DEAD),
+        (303, None, True, Verdict.DEAD),
+        (303, None, False, Verdict.UNKNOWN),  # this machine may not reach it at all
+        (None, 502, True, Verdict.UNKNOWN),  # the page is starting again
+        (None, None, True, Verdict.UNKNOWN),
+    ],
+)
+def test_what_a_look_from_outside_tells(
+    local: int | None, outside: int | None, seen_alive: bool, verdict: Verdict
+) -> None:
+    assert judge(local, outside, seen_alive) is verdict
+
+
+QUICK = Rhythm(every_seconds=0.05, again_seconds=0.05, failures=3, patience_seconds=2.0)
+
+
+def test_a_dead_link_is_let_go_after_three_looks() -> None:
+    answers = iter([303, 404, 303, 404, 404, 404])
+    program = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    try:
+        hold(program, "aqui", "fuera", QUICK, lambda url, seconds: 303 if url == "aqui" else next(answers))
+        assert next(answers, "ninguna") == "ninguna"
+        assert program.poll() is None
+    finally:
+        program.kill()
+        program.wait()
+
+
+def test_a_helper_that_ends_is_a_lost_link() -> None:
+    program = subprocess.Popen([sys.executable, "-c", ""])
+    hold(program, "aqui", "fuera", QUICK, lambda url, seconds: 303)
+    assert program.poll() == 0
+
+
+def test_nobody_there_is_no_status() -> None:
+    assert status_of("http://127.0.0.1:9/", 1.0) is None
+
+
+def test_a_link_whose_page_is_gone_is_told(frpc: Environ, tmp_path: Path) -> None:
+    """The helper lives, the page lives, and the link answers with the service's error page."""
+    servers = (
+        "import http.server, threading\n"
+        "def serve(status):\n"
+        "    class Answer(http.server.BaseHTTPRequestHandler):\n"
+        "        def do_GET(self): self.send_response(status); self.end_headers()\n"
+        "    server = http.server.HTTPServer(('127.0.0.1', 0), Answer)\n"
+        "    threading.Thread(target=server.serve_forever, daemon=True).start()\n"
+        "    return server.server_address[1]\n"
+        "here, outside = serve(200), serve(404)\n"
+        "rhythm, keep = tunnel.Rhythm(0.1, 0.1, 3, 2.0), tunnel.hold\n"
+        "tunnel.hold = lambda program, local, public: keep(\n"
+        "    program, f'http://127.0.0.1:{here}/', f'http://127.0.0.1:{outside}/', rhythm)"
+    )
+    process = open_tunnel(frpc(), tmp_path, servers)
+    try:
+        assert next_event(process)["event"] == "public_url"
+        assert next_event(process) == {"event": "lost"}
+        assert process.wait(10) == 1
+        assert gone(helper_pid(tmp_path))
+    finally:
+        finish(process)

@@ -61,5 +61,12 @@ def mount(mountpoint: str, force_remount: bool = False, timeout_ms: int = 120000
 
 
 def flush_and_unmount(timeout_ms: int = 24 * 60 * 60 * 1000) -> None:
-    """Nothing to flush in a stand-in."""
-    print("Drive not mounted, so nothing to flush and unmount.")
+    """Disconnect what ``mount`` connected below ``$SDCOLAB_CONTENIDO``, or fail as asked."""
+    if os.environ.get("STANDIN_FLUSH") == "failed":
+        raise ValueError("flush_and_unmount failed")
+    here = Path(os.environ.get("SDCOLAB_CONTENIDO", "/content"), "drive")
+    if not (here / "My Drive").is_dir():
+        print("Drive not mounted, so nothing to flush and unmount.")
+        return
+    for name in ("My Drive", "MyDrive"):
+        (here / name).unlink()

@@ -1,0 +1,315 @@
+"""The panel: generate, watch, look and download inside the notebook's cell, with no web page and no public link.
+
+The cell ends as soon as the panel is shown: a kernel that runs a cell hears no button. From then on buttons are called
+in the kernel's main thread, one watching thread draws what happens, and the engine works in a child process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import html
+import io
+import json
+import logging
+import queue
+import signal
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from sdcolab.colab.diagnosis import examine, page
+from sdcolab.colab.drive_sync import DriveNews
+from sdcolab.colab.panel_form import Form
+from sdcolab.colab.panel_gallery import Gallery
+from sdcolab.colab.prepare import Collaborators, Preparation, child_environ, drive_line, own_command
+from sdcolab.colab.progress import CellProgress, WidgetBars
+from sdcolab.colab.report import known_secrets, write_report
+from sdcolab.colab.service import EngineProcess
+from sdcolab.colab.supervisor import ChildSpec, Roster
+from sdcolab.core.errors import Cancelled, SdcolabError, Unexpected
+from sdcolab.core.events import CancelToken, Listener, Phase
+from sdcolab.core.files import atomic_write
+from sdcolab.core.jobs import JobQueue, JobSnapshot
+from sdcolab.core.messages import PHASE_LABELS, explain
+from sdcolab.core.request import GenerationRequest
+from sdcolab.core.settings import SettingsFile, request_from_json, request_to_json
+
+LAST_FORM = "ultimo_formulario.json"
+"""File beside the settings (so it travels to Drive with them) with the form of the last generation."""
+
+WATCH_SECONDS = 0.25
+MAX_NOTES = 8
+
+_log = logging.getLogger(__name__)
+
+
+class Panel:
+    """Built and closed in the kernel's main thread. ``preparation`` has run and puts its news in ``drive_news``."""
+
+    def __init__(
+        self,
+        widgets: Any,
+        collaborators: Collaborators,
+        preparation: Preparation,
+        roster: Roster,
+        drive_news: queue.SimpleQueue[DriveNews],
+    ) -> None:
+        self._widgets = widgets
+        self._with = collaborators
+        self._ready = preparation
+        self._drive_news = drive_news
+        self._notes: list[str] = []
+        self._stop = threading.Event()
+        self._drawn: dict[int, JobSnapshot] = {}
+        self._download_cancel = CancelToken()
+        self._last_form = collaborators.folders.config / LAST_FORM
+        self._library = collaborators.open_library(preparation.model)
+        self._engine = EngineProcess(self._spec(), roster, on_trouble=lambda error: self._note(f"⚠️ {explain(error)}"))
+        self._jobs = JobQueue(self._engine)
+        self._build()
+        self._watcher = threading.Thread(target=self._watch, name="sdcolab-panel", daemon=True)
+
+    def open(self, display: Callable[[Any], object]) -> None:
+        """Show it, start the engine and begin to follow it."""
+        display(self.box)
+        self._engine.start()
+        self._watcher.start()
+
+    def close(self) -> None:
+        """End everything; what is left to copy to Drive is still copied if it is quick. Safe to call twice."""
+        if self._stop.is_set():
+            return
+        self._stop.set()
+        self._download_cancel.cancel()
+        for button in (self._generate, self._interrupt, self._download, self._save):
+            button.disabled = True
+        self._engine.stop()
+        self._jobs.close(2.0)
+        self._draw_news()
+        self._ready.flush(self._note)
+        self._ready.stop()
+        self._state.value = "<b>👋 El panel está cerrado.</b> Pulsa ▶️ en la celda para volver a abrirlo."
+
+    # --- Building ----------------------------------------------------------------------------------------------------
+
+    def _spec(self) -> ChildSpec:
+        folders = self._with.folders
+        model = ("--modelo", str(self._ready.model)) if self._ready.model else ()
+        own = own_command("servicio", "--carpeta", str(folders.root), *model)
+        return ChildSpec(
+            name="motor",
+            command=tuple(self._with.engine_command or own),
+            log=folders.logs / "motor.log",
+            folder=folders.temporary / "motor",
+            environ=child_environ(self._with.environ),
+            restart=self._with.engine_restart,
+            death_signal=signal.SIGKILL,
+        )
+
+    def _build(self) -> None:
+        new = self._widgets
+        auto = {"layout": new.Layout(width="auto")}
+        self._form = Form(new, self._library, self._with.native_size, self._first_request())
+        self._gallery = Gallery(new, self._form.fill_from_infotext)
+        self._generate = new.Button(description="🎨 Generar", button_style="primary", **auto)
+        self._interrupt = new.Button(description="⏹️ Interrumpir", disabled=True, **auto)
+        self._save = new.Button(description="💾 Cerrar y guardar todo", **auto)
+        self._report = new.Button(description="🩺 Guardar informe", **auto)
+        self._progress = new.FloatProgress(min=0.0, max=1.0, layout=new.Layout(width="98%", visibility="hidden"))
+        self._state = new.HTML(value="El motor se está preparando; ya puedes pulsar «Generar».")
+        self._preview = new.Image(format="jpeg", layout=new.Layout(width="256px", display="none"))
+        self._note_box = new.HTML()
+        self._links = new.Textarea(
+            rows=3, placeholder="https://civitai.com/…, https://huggingface.co/…", layout=new.Layout(width="98%")
+        )
+        self._download = new.Button(description="📥 Descargar", **auto)
+        self._bars = new.VBox([])
+        self._reports = new.HTML()
+        downloads = new.Accordion(children=[new.VBox([self._links, self._download, self._bars, self._reports])])
+        downloads.set_title(0, "Descargar modelos y otros recursos")
+        downloads.selected_index = None
+        if again := self._ready.to_download_again:
+            self._links.value = "\n".join(one.link for one in again)
+            downloads.selected_index = 0
+            self._reports.value = (
+                "Lo que tenías en otra sesión: pulsa «Descargar» para recuperarlo, o borra lo que no quieras."
+            )
+        for button, action in (
+            (self._generate, self._on_generate),
+            (self._interrupt, self._on_interrupt),
+            (self._download, self._on_download),
+            (self._save, self._on_save),
+            (self._report, self._on_report),
+        ):
+            button.on_click(self._guarded(action))
+        buttons = new.HBox([self._generate, self._interrupt, self._save], layout=new.Layout(flex_flow="row wrap"))
+        parts = [self._form.box, buttons, self._state, self._progress, self._preview, self._note_box]
+        self.box = new.VBox([*parts, self._gallery.box, downloads, self._report])
+
+    def _first_request(self) -> GenerationRequest:
+        """The form of last time (maybe from Drive), else the user's defaults; on the model chosen in the cell."""
+        try:
+            saved = json.loads(self._last_form.read_text(encoding="utf-8"))
+            request = request_from_json(saved)
+        except (OSError, ValueError, AttributeError):
+            try:
+                request = SettingsFile(self._with.folders.config).load().defaults
+            except SdcolabError as error:
+                self._notes.append(str(explain(error)))
+                request = GenerationRequest()
+        if self._ready.model:
+            request = replace(request, checkpoint=self._ready.model.name, width=None, height=None)
+        return request
+
+    # --- Buttons: the kernel's main thread ---------------------------------------------------------------------------
+
+    def _guarded(self, action: Callable[[], None]) -> Callable[[object], None]:
+        def press(_button: object) -> None:
+            try:
+                action()
+            except SdcolabError as error:
+                self._note(f"⚠️ {explain(error)}")
+            except Exception as error:  # noqa: BLE001 - an edge: the user must see that the button did not work
+                _log.exception("panel")
+                self._note(f"❌ {explain(Unexpected(kind=type(error).__name__, detail=str(error)))}")
+
+        return press
+
+    def _on_generate(self) -> None:
+        request = self._form.request()
+        self._jobs.submit(request)
+        self._interrupt.disabled = False
+        with contextlib.suppress(SdcolabError), atomic_write(self._last_form) as file:  # only a convenience
+            file.write(json.dumps(request_to_json(request), ensure_ascii=False, indent=2).encode("utf-8"))
+
+    def _on_interrupt(self) -> None:
+        """Stop everything that runs or waits."""
+        for job in self._jobs.jobs():
+            if not job.snapshot.ended:
+                job.cancel()
+                self._note("⏹️ Interrumpiendo: se detiene al acabar el paso en que está.")
+
+    def _on_download(self) -> None:
+        text = self._links.value.strip()
+        if not text:
+            return
+        self._download.disabled = True
+        self._reports.value = "Descargando…"
+        self._bars.children = ()
+        bars = WidgetBars(self._widgets, self._show_bars, self._note)
+        threading.Thread(target=self._fetch, args=(text, CellProgress(bars)), daemon=True).start()
+
+    def _on_save(self) -> None:
+        self._save.description = "💾 Guardando…"
+        self.close()
+        try:
+            if self._with.host.flush_drive():
+                self._note("✅ Google Drive ha confirmado que todo está subido.")
+        finally:
+            self._save.description = "💾 Guardado y cerrado"
+
+    def _on_report(self) -> None:
+        """The diagnosis and the logs in one file, without secrets."""
+        folders, environ = self._with.folders, self._with.environ
+        findings = examine(self._with.host, folders, environ, network=False)
+        secrets = known_secrets(folders, environ, self._ready.tokens.values())
+        path = write_report(folders, page(findings), secrets)
+        self._note(f"🩺 Informe guardado en {path}: adjúntalo cuando pidas ayuda. No contiene claves ni contraseñas.")
+
+    def _show_bars(self, box: Any) -> None:
+        self._bars.children = (box,)
+
+    # --- Other threads -----------------------------------------------------------------------------------------------
+
+    def _fetch(self, text: str, listener: Listener) -> None:
+        """Download ``text`` (a thread of its own)."""
+        try:
+            reports = self._with.make_download(self._ready.tokens)(text, listener, self._download_cancel)
+            lines = [report.line for report in reports]
+            self._form.refresh_models()
+        except SdcolabError as error:
+            lines = [str(explain(error))]
+        except Exception as error:  # noqa: BLE001 - an edge: a thread's bug would be seen by nobody
+            _log.exception("descargas")
+            lines = [str(explain(Unexpected(kind=type(error).__name__, detail=str(error))))]
+        self._reports.value = "<br>".join(map(html.escape, lines))
+        self._download.disabled = self._stop.is_set()
+
+    def _watch(self) -> None:
+        """Draw what changes until the panel is closed (the watching thread)."""
+        while not self._stop.wait(WATCH_SECONDS):
+            try:
+                self._draw_news()
+            except Exception as error:  # noqa: BLE001 - an edge: one drawing that fails must not end the watch
+                _log.exception("panel")
+                self._note(f"❌ {explain(Unexpected(kind=type(error).__name__, detail=str(error)))}")
+
+    def _draw_news(self) -> None:
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._note(drive_line(self._drive_news.get_nowait()))
+        for job in self._jobs.jobs():
+            snapshot, former = job.snapshot, self._drawn.get(job.id)
+            if former is None or snapshot.version != former.version:
+                self._drawn[job.id] = snapshot
+                self._draw(snapshot, former)
+        if current := self._jobs.current():
+            waiting = sum(not job.snapshot.ended for job in self._jobs.jobs()) - (not current.snapshot.ended)
+            self._draw_current(current.snapshot, waiting)
+
+    def _draw(self, snapshot: JobSnapshot, former: JobSnapshot | None) -> None:
+        """What stays of a job: its images, warnings and error."""
+        images, warnings = (len(former.images), len(former.warnings)) if former else (0, 0)
+        for image in snapshot.images[images:]:
+            self._gallery.add(image)
+            if self._ready.sync:
+                self._ready.sync.poke()
+        for warning in snapshot.warnings[warnings:]:
+            self._note(f"⚠️ {explain(warning)}")
+        if snapshot.ended and not (former and former.ended):
+            if isinstance(snapshot.error, Cancelled):
+                self._note("⏹️ Interrumpido.")
+            elif snapshot.error:
+                self._note(f"❌ {explain(snapshot.error)}")
+
+    def _draw_current(self, snapshot: JobSnapshot, waiting: int) -> None:
+        """What moves: the bar, its sentence and the preview."""
+        _put(self._state, "value", state_line(snapshot, waiting))
+        _put(self._progress, "value", snapshot.fraction)
+        _put(self._progress.layout, "visibility", "hidden" if snapshot.ended else "visible")
+        _put(self._interrupt, "disabled", snapshot.ended)
+        _put(self._preview.layout, "display", "none" if snapshot.ended or snapshot.preview is None else "flex")
+        if snapshot.preview is not None and not snapshot.ended:
+            encoded = io.BytesIO()
+            snapshot.preview.save(encoded, format="JPEG", quality=80)
+            _put(self._preview, "value", encoded.getvalue())
+
+    def _note(self, text: str) -> None:
+        """Show a line of news, once in a row; the last ones stay."""
+        if self._notes[-1:] != [text]:
+            self._notes = [*self._notes[1 - MAX_NOTES :], text]
+        self._note_box.value = "<br>".join(map(html.escape, self._notes))
+
+
+def state_line(snapshot: JobSnapshot, waiting: int) -> str:
+    """The sentence beside the bar, as HTML."""
+    queued = f" · {waiting} en espera" if waiting else ""
+    if snapshot.ended:
+        if isinstance(snapshot.error, Cancelled):
+            return "⏹️ Interrumpido."
+        if snapshot.error:
+            return "❌ No se ha podido generar; el motivo está abajo."
+        made = len(snapshot.images)
+        return f"✅ {made} imagen lista." if made == 1 else f"✅ {made} imágenes listas."
+    steps = (
+        f" · paso {snapshot.step} de {snapshot.total}" if snapshot.phase is Phase.SAMPLING and snapshot.total else ""
+    )
+    detail = f": {snapshot.detail}" if snapshot.detail else ""
+    return html.escape(f"⏳ {PHASE_LABELS[snapshot.phase]}{detail}{steps}{queued}")
+
+
+def _put(widget: Any, trait: str, value: object) -> None:
+    """Set a trait only when it changes: each one that does is a message to the browser."""
+    if getattr(widget, trait) != value:
+        setattr(widget, trait, value)

@@ -1,0 +1,339 @@
+"""What both ways of using the notebook do first: packages, Drive, tokens and downloads; and the end, Drive again."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import queue
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import sdcolab
+from sdcolab.colab.drive_models import ModelCopier, drop_dead_links, link_models
+from sdcolab.colab.drive_sync import DriveNews, DriveSync, DriveTrouble
+from sdcolab.colab.host import Host
+from sdcolab.colab.progress import CellProgress, cell_bars
+from sdcolab.colab.requirements import ensure_installed, own_requirements
+from sdcolab.colab.supervisor import RestartPolicy, Roster
+from sdcolab.colab.tunnel import tunnel_command
+from sdcolab.core.detect import ModelKind
+from sdcolab.core.errors import DriveLost, HostError, NoCuda, SdcolabError, SecretTimeout, Unexpected
+from sdcolab.core.events import CancelToken, Listener
+from sdcolab.core.folders import Folders
+from sdcolab.core.library import Library, ModelFile
+from sdcolab.core.messages import explain
+
+SECRET_NAMES = ("CIVITAI_TOKEN", "HF_TOKEN")
+"""Secrets that the program asks for."""
+
+PRIVATE_NAMES = (*SECRET_NAMES, "NGROK_TOKEN", "NGROK_AUTHTOKEN")
+"""Environment variables that our children do not inherit."""
+
+DEMO_NAMES = ("Demostración (emojis)", "demo", "")
+"""What the notebook's list of models calls the one that ships with the package; the rest are the catalogue's names."""
+
+PREPARE_SECONDS = 30.0
+FLUSH_SECONDS = 60.0
+ENGINE_RESTART = RestartPolicy()
+WEB_RESTART = RestartPolicy()
+TUNNEL_RESTART = RestartPolicy(delays=(3.0, 10.0, 30.0, 60.0), give_up_after=None)
+
+_log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Downloaded:
+    """How a link ended: its Spanish line, and the file when there is one to be used."""
+
+    line: str
+    path: Path | None = None
+    kind: ModelKind | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MissingDownload:
+    """A file that another session downloaded and this machine has not; ``link`` is what to paste to have it again."""
+
+    link: str
+    name: str
+
+
+Download = Callable[[str, Listener, CancelToken], Sequence[Downloaded]]
+"""Downloads every link in a text and tells how each ended, in their order."""
+
+
+@dataclass(frozen=True, slots=True)
+class StartOptions:
+    """The notebook's form."""
+
+    images_to_drive: bool = False
+    settings_to_drive: bool = False
+    model: str = DEMO_NAMES[0]
+    links: str = ""
+    all_controlnet_models: bool = False
+
+
+def show_html(text: str) -> None:
+    """Show HTML in the cell; nothing where there is no notebook."""
+    with contextlib.suppress(ImportError):
+        import IPython
+
+        shown: Any = IPython.display
+        if hasattr(IPython.get_ipython(), "kernel"):
+            shown.display(shown.HTML(text))
+
+
+@dataclass(frozen=True, slots=True)
+class Collaborators:
+    """What a session needs from outside. ``wiring`` gives the first seven; tests give the rest.
+
+    ``model_link`` turns a name of the notebook's list into a link or raises ``UnknownName``. ``make_download`` receives
+    the tokens found ("HF_TOKEN" -> its value). ``open_library`` lists the models, with the chosen file first;
+    ``native_size`` is the side in pixels that a checkpoint was trained on; ``missing_downloads`` is what other
+    sessions had. ``web_command`` gets the port and
+    ``engine_command`` nothing; None is ``python -m sdcolab`` itself.
+    """
+
+    host: Host
+    folders: Folders
+    model_link: Callable[[str], str]
+    make_download: Callable[[Mapping[str, str]], Download]
+    open_library: Callable[[Path | None], Library]
+    native_size: Callable[[ModelFile], int]
+    missing_downloads: Callable[[], Sequence[MissingDownload]] = tuple
+    web_command: Callable[[int], Sequence[str]] | None = None
+    engine_command: Sequence[str] | None = None
+    tunnel_command: Callable[[int], Sequence[str]] = tunnel_command
+    web_restart: RestartPolicy = WEB_RESTART
+    engine_restart: RestartPolicy = ENGINE_RESTART
+    tunnel_restart: RestartPolicy = TUNNEL_RESTART
+    environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
+    say: Callable[[str], object] = print
+    show_html: Callable[[str], object] = show_html
+
+
+class Preparation:
+    """Gets everything ready, telling each step. Every method belongs to the kernel's main thread.
+
+    After ``run``: ``tokens`` found, ``sync`` when Drive takes our files, ``model``, the file to start with, and
+    ``to_download_again``, what other sessions had and this machine has not.
+    """
+
+    def __init__(
+        self,
+        options: StartOptions,
+        collaborators: Collaborators,
+        roster: Roster,
+        hear_drive: Callable[[DriveNews], None],
+        cancel: CancelToken,
+    ) -> None:
+        self._options = options
+        self._with = collaborators
+        self._say = collaborators.say
+        self._folders = collaborators.folders
+        self._roster = roster
+        self._hear_drive = hear_drive
+        self._cancel = cancel
+        self.tokens: Mapping[str, str] = {}
+        self.sync: DriveSync | None = None
+        self.model: Path | None = None
+        self.to_download_again: tuple[MissingDownload, ...] = ()
+        self._my_drive: Path | None = None
+        self._copier: ModelCopier | None = None
+
+    def run(self) -> None:
+        """Everything, in order. Raises ``SdcolabError`` for what makes it useless to go on."""
+        self._say(f"🎨 sdcolab {sdcolab.__version__}")
+        link = "" if self._options.model.strip() in DEMO_NAMES else self._with.model_link(self._options.model)
+        ensure_installed(own_requirements())
+        if self._roster.end_former():
+            self._say("♻️ He cerrado la sesión anterior.")
+        self._tell_gpu()
+        self._connect_drive()
+        self.tokens = self._read_tokens()
+        if self._options.all_controlnet_models:
+            self._say("ℹ️ todos_modelos_controlnet estará en una próxima versión: por ahora no descarga nada.")
+        self._link_models()
+        reports = self._download("\n".join(filter(None, (link, self._options.links.strip()))), self.tokens)
+        self.model = model_to_open(reports)
+        self.to_download_again = tuple(self._with.missing_downloads())
+        if self.to_download_again:
+            names = ", ".join(one.name for one in self.to_download_again)
+            self._say(f"📦 En otra sesión descargaste también: {names}.")
+
+    def flush(self, say: Callable[[str], object] | None = None) -> None:
+        """Give Drive some time to take what is pending, and tell how it ended."""
+        if self.sync is None:
+            return
+        say = say or self._say
+        say("💾 Guardando en Google Drive…")
+        left = self.sync.flush(FLUSH_SECONDS)
+        if left:
+            where = self._folders.outputs
+            say(f"⚠️ Sin copiar a Drive: {left}. Siguen en {where}; si pulsas ▶️ lo intentaré otra vez.")
+        else:
+            say("✅ Todo está guardado en Google Drive.")
+
+    def _tell_gpu(self) -> None:
+        if gpu := self._with.host.gpu():
+            self._say(f"✅ Tarjeta gráfica: {gpu}")
+        else:
+            self._say(f"⚠️ {explain(NoCuda())} Sin ella también funciona, pero mucho más despacio.")
+
+    def _connect_drive(self) -> None:
+        images, settings = self._options.images_to_drive, self._options.settings_to_drive
+        if not (images or settings):
+            if self._with.host.is_colab:
+                self._say(
+                    "ℹ️ Las imágenes se quedan en Colab y se borran al terminar la sesión: descarga las que quieras."
+                )
+            return
+        try:
+            my_drive = self._with.host.mount_drive()
+        except HostError as error:
+            self._say(f"⚠️ {explain(error)}")
+            return
+        self._my_drive = my_drive
+        sync = DriveSync(self._folders, my_drive, images=images, settings=settings, listener=self._hear_drive)
+        what = " y ".join([*["las imágenes"] * images, *["la configuración"] * settings])
+        self._say(f"✅ Google Drive conectado: {what} se guardan en Mi unidad/{sync.home.name}.")
+        try:
+            within(PREPARE_SECONDS, sync.prepare)
+        except TimeoutError:
+            self._say("⚠️ Google Drive va lento: empiezo sin esperar a la configuración guardada.")
+        except DriveLost as error:
+            self._say(f"⚠️ {explain(error)}")
+        sync.start()
+        self.sync = sync
+
+    def _link_models(self) -> None:
+        """Make the models that the user keeps on Drive available here."""
+        my_drive = self._my_drive
+        if my_drive is None:
+            drop_dead_links(self._folders)
+            return
+        try:
+            models = within(PREPARE_SECONDS, lambda: link_models(my_drive, self._folders))
+        except TimeoutError:
+            self._say("⚠️ Google Drive va lento: los modelos que tengas allí aparecerán más tarde o en otra sesión.")
+            return
+        except OSError as error:
+            self._say(f"⚠️ {explain(DriveLost(pending=0, reason=error.strerror or str(error)))}")
+            return
+        if models:
+            self._say(f"📂 Modelos en tu Drive listos para usar: {len(models)}.")
+            self._copier = ModelCopier(models)
+            self._copier.start()
+
+    def stop(self) -> None:
+        """End what works in the background. Nothing waits for Drive."""
+        if self.sync:
+            self.sync.stop()
+        if self._copier:
+            self._copier.stop()
+
+    def _read_tokens(self) -> dict[str, str]:
+        """The tokens that exist: Colab's secrets first, then the environment. Their values are never shown."""
+        found: dict[str, str] = {}
+        answering = True
+        for name in SECRET_NAMES:
+            value = None
+            if answering:
+                try:
+                    value = self._with.host.secret(name)
+                except SecretTimeout as error:
+                    answering = False  # each silence costs 10 s: do not ask for the next one
+                    if name not in self._with.environ:
+                        self._say(f"⚠️ {explain(error)}")
+                except HostError as error:
+                    self._say(f"⚠️ {explain(error)}")
+            value = value or self._with.environ.get(name, "").strip()
+            if value:
+                found[name] = value
+        if found:
+            self._say(f"🔑 Claves encontradas: {', '.join(found)}")
+        return found
+
+    def _download(self, text: str, tokens: Mapping[str, str]) -> Sequence[Downloaded]:
+        if not text:
+            return ()
+        self._say("📥 Descargando…")
+        download = self._with.make_download(tokens)
+        progress = CellProgress(cell_bars(self._say))
+        try:
+            reports = within(None, lambda: download(text, progress, self._cancel))
+        except SdcolabError as error:
+            reports = (Downloaded(str(explain(error))),)
+        except Exception as error:  # noqa: BLE001 - an edge: a bug here must not take the web UI away; it is logged
+            _log.exception("descargas")
+            reports = (Downloaded(str(explain(Unexpected(kind=type(error).__name__, detail=str(error))))),)
+        for report in reports:
+            self._say(report.line)
+        return reports
+
+
+def model_to_open(reports: Sequence[Downloaded]) -> Path | None:
+    """The first checkpoint that came, in the order of the links: the one chosen in the form is the first link."""
+    found = (report.path for report in reports if report.kind is ModelKind.CHECKPOINT)
+    return next((path for path in found if path is not None), None)
+
+
+def drive_line(news: DriveNews) -> str:
+    """News of Drive, in Spanish."""
+    if isinstance(news, DriveTrouble):
+        return f"⚠️ {explain(news.error)}"
+    return "✅ Google Drive ha vuelto: todo lo pendiente está copiado."
+
+
+def child_environ(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment for our child processes: ``environ`` without secrets, able to import this package."""
+    common = {name: value for name, value in environ.items() if name not in (*PRIVATE_NAMES, "MPLBACKEND")}
+    common |= {"GRADIO_ANALYTICS_ENABLED": "False", "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
+    return common | _source_path(common)
+
+
+def own_command(*arguments: str) -> tuple[str, ...]:
+    """``sdcolab`` with ``arguments``, run by this Python."""
+    return (sys.executable, "-m", "sdcolab", *arguments)
+
+
+def within(seconds: float | None, work: Callable[[], T]) -> T:
+    """Run ``work`` in a thread and return or raise what it does; the caller stays interruptible.
+
+    Raises ``TimeoutError`` after ``seconds``; the work is then left to end by itself.
+    """
+    outcome: queue.SimpleQueue[tuple[T | None, Exception | None]] = queue.SimpleQueue()
+
+    def run() -> None:
+        try:
+            outcome.put((work(), None))
+        except Exception as error:  # noqa: BLE001 - carried to the caller's thread and raised there
+            outcome.put((None, error))
+
+    threading.Thread(target=run, name="sdcolab-tarea", daemon=True).start()
+    deadline = None if seconds is None else time.monotonic() + seconds
+    while True:
+        try:
+            result, error = outcome.get(timeout=0.2)
+        except queue.Empty:
+            if deadline is not None and time.monotonic() > deadline:
+                raise TimeoutError from None
+            continue
+        if error:
+            raise error
+        return result  # type: ignore[return-value]  # None only when that is T
+
+
+def _source_path(environ: Mapping[str, str]) -> dict[str, str]:
+    """``PYTHONPATH`` that lets children import a package run from a source folder; nothing when it is installed."""
+    home = Path(sdcolab.__file__).parents[1]
+    if home.name in ("site-packages", "dist-packages"):
+        return {}
+    return {"PYTHONPATH": os.pathsep.join(filter(None, [str(home), environ.get("PYTHONPATH", "")]))}

@@ -1,0 +1,72 @@
+"""The report to send to whoever helps: the diagnosis and the logs in one file, with every secret taken out."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import zipfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from sdcolab.colab.prepare import PRIVATE_NAMES
+from sdcolab.core.files import atomic_write
+from sdcolab.core.folders import Folders
+
+REPORT_NAME = "informe-sdcolab.zip"
+HIDDEN = "[oculto]"
+TAIL_BYTES = 1_000_000
+"""Of each log: its end tells why something failed."""
+
+_SHORTEST_SECRET = 6
+"""Shorter texts would be replaced all over the logs."""
+
+_PATTERNS = (
+    re.compile(r"(?i)\b(hf_|ngrok_|cr_)[A-Za-z0-9_]{12,}"),
+    re.compile(r"(?i)(?<=bearer )[^\s\"',;]+"),
+    re.compile(r"(?i)(?<=authorization: )[^\n\"']+"),
+    re.compile(r"(?i)(?<=token=)[^\s&\"']+"),
+    re.compile(r"(?i)(?<=signature=)[^\s&\"']+"),
+    re.compile(r"(?i)(?<=contraseña: )\S+"),
+    re.compile(r"(?i)(?<=password=)[^\s&\"']+"),
+    re.compile(r"(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"),
+    re.compile(r"\b[0-9a-f]{32}\b"),
+)
+"""What secrets look like; the last is civitai's keys (and harmless hashes)."""
+
+
+def without_secrets(text: str, secrets: Iterable[str]) -> str:
+    """``text`` with the known ``secrets`` and everything that looks like one hidden."""
+    for secret in sorted({secret for secret in secrets if len(secret) >= _SHORTEST_SECRET}, key=len, reverse=True):
+        text = text.replace(secret, HIDDEN)
+    for pattern in _PATTERNS:
+        text = pattern.sub(HIDDEN, text)
+    return text
+
+
+def known_secrets(folders: Folders, environ: Mapping[str, str], tokens: Iterable[str] = ()) -> tuple[str, ...]:
+    """Every secret that this machine has: tokens, the public link's password, huggingface's saved token."""
+    found = [*tokens, *(environ.get(name, "").strip() for name in PRIVATE_NAMES)]
+    found.append(environ.get("SDCOLAB_USUARIO", "").partition(":")[2])
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        found.append(
+            str(json.loads((folders.root / ".sesion" / "acceso.json").read_text(encoding="utf-8"))["password"])
+        )
+    home = Path(environ.get("HF_HOME") or Path(environ.get("HOME") or Path.home()) / ".cache" / "huggingface")
+    with contextlib.suppress(OSError, ValueError):
+        found.append((home / "token").read_text(encoding="utf-8").strip())
+    return tuple(secret for secret in found if secret)
+
+
+def write_report(folders: Folders, page: str, secrets: Iterable[str]) -> Path:
+    """Write the report into the program's folder. Raises ``DiskFull`` or ``CannotWrite``."""
+    known = tuple(secrets)
+    target = folders.root / REPORT_NAME
+    with atomic_write(target) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as report:
+        report.writestr("diagnostico.txt", without_secrets(page, known))
+        for log in sorted(folders.logs.glob("*.log*")):
+            with contextlib.suppress(OSError), log.open("rb") as reading:
+                reading.seek(max(0, log.stat().st_size - TAIL_BYTES))
+                text = reading.read().decode("utf-8", errors="replace")
+                report.writestr(log.name, without_secrets(text, known))
+    return target

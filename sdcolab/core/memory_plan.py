@@ -1,0 +1,136 @@
+"""Whether a checkpoint fits in this machine, and how, told before loading it from its header alone.
+
+Weights are mapped from disk and go to their device tensor by tensor, so on a GPU the machine's own memory needs room
+for little more than CUDA itself: 12.7 GB of RAM and a T4 open an SDXL checkpoint. Figures are bytes.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from sdcolab.core.detect import ModelFamily
+from sdcolab.core.errors import ModelTooBigForCard, ModelTooBigForRam
+from sdcolab.core.tensors import TensorHeader
+
+GB = 1_000_000_000
+
+UNMAPPED_RAM = int(1.5 * GB)
+"""RAM that loading needs on a GPU besides the file: CUDA's context and the biggest tensor in two types."""
+
+_LEAST_WORK = {ModelFamily.SDXL: 2 * GB}
+_COMFORTABLE_WORK = {ModelFamily.SDXL: 5 * GB}
+_LEAST_WORK_OTHERS, _COMFORTABLE_WORK_OTHERS = GB, 3 * GB
+"""Memory beside the weights for one image of the native size: with every saving of the engine, and without any."""
+
+
+class Placement(StrEnum):
+    """Where the weights go."""
+
+    GPU = "gpu"
+    GPU_SPARING = "gpu_sparing"
+    """On the card, working with the engine's savings (split guidance, tiled decoding)."""
+    GPU_IN_TURNS = "gpu_in_turns"
+    """Text encoder, UNet and VAE take turns on the card."""
+    CPU = "cpu"
+
+
+@dataclass(frozen=True, slots=True)
+class WeightCounts:
+    """How many numbers each part of a checkpoint has."""
+
+    unet: int
+    text: int
+    vae: int
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.unet + self.text + self.vae
+
+
+@dataclass(frozen=True, slots=True)
+class FreeMemory:
+    """Free bytes now; ``vram`` None without a card, ``ram`` None where the system does not say."""
+
+    ram: int | None
+    vram: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryPlan:
+    """How to load. ``ram`` and ``vram`` are what it is going to take, work included."""
+
+    placement: Placement
+    ram: int
+    vram: int
+
+
+def count_weights(header: TensorHeader) -> WeightCounts:
+    """Numbers in each part, by the tensors' names; copies that are not loaded (``model_ema.``) do not count."""
+    counts = {"unet": 0, "text": 0, "vae": 0}
+    for name, info in header.tensors.items():
+        if not name.startswith("model_ema."):
+            counts[_part_of(name)] += math.prod(info.shape)
+    return WeightCounts(**counts)
+
+
+def plan_memory(
+    path: Path,
+    weights: WeightCounts,
+    family: ModelFamily,
+    free: FreeMemory,
+    *,
+    element_bytes: int,
+    unmapped_bytes: int = 0,
+    can_take_turns: bool = False,
+) -> MemoryPlan:
+    """The best way to load ``path``.
+
+    ``element_bytes`` is the size of a weight where it works (2 on a card, 4 on a CPU). ``unmapped_bytes`` is what of
+    the file must be read into RAM at once (old pickles cannot be mapped). Raises ``ModelTooBigForCard`` or
+    ``ModelTooBigForRam``.
+    """
+    unet, every = weights.unet * element_bytes, weights.total * element_bytes
+    scaled = 2 * unet + GB // 5  # a miniature model works with little
+    least = min(_LEAST_WORK.get(family, _LEAST_WORK_OTHERS), scaled)
+    comfortable = min(_COMFORTABLE_WORK.get(family, _COMFORTABLE_WORK_OTHERS), scaled)
+    if free.vram is None:
+        _require_ram(path, free.ram, max(every + least, unmapped_bytes + every))
+        return MemoryPlan(Placement.CPU, ram=every + least, vram=0)
+    ram = UNMAPPED_RAM + unmapped_bytes
+    if free.vram >= every + least:
+        _require_ram(path, free.ram, ram)
+        roomy = free.vram >= every + comfortable
+        work = comfortable if roomy else least
+        return MemoryPlan(Placement.GPU if roomy else Placement.GPU_SPARING, ram=ram, vram=every + work)
+    if can_take_turns and free.vram >= max(unet, every - unet) + least:
+        ram += every
+        _require_ram(path, free.ram, ram)
+        return MemoryPlan(Placement.GPU_IN_TURNS, ram=ram, vram=max(unet, every - unet) + least)
+    raise ModelTooBigForCard(path=path, needed=every + least, free=free.vram)
+
+
+def memory_bytes(path: Path = Path("/proc/meminfo")) -> tuple[int, int] | None:
+    """Total and available RAM (proc(5)), or None on other systems."""
+    try:
+        pairs = (line.split(":", 1) for line in path.read_text(encoding="ascii").splitlines() if ":" in line)
+        values = {name: int(value.split()[0]) * 1024 for name, value in pairs}
+        return values["MemTotal"], values["MemAvailable"]
+    except (OSError, KeyError, ValueError, IndexError):
+        return None
+
+
+def _part_of(name: str) -> str:
+    if name.startswith(("first_stage_model.", "vae.")):
+        return "vae"
+    if name.startswith(("cond_stage_model.", "conditioner.", "text_encoder", "text_model.")):
+        return "text"
+    return "unet"
+
+
+def _require_ram(path: Path, free: int | None, needed: int) -> None:
+    if free is not None and free < needed:
+        raise ModelTooBigForRam(path=path, needed=needed, free=free)

@@ -1,0 +1,326 @@
+"""The panel with real widgets and a real child process; the kernel itself is in test_panel_kernel."""
+
+from __future__ import annotations
+
+import os
+import queue
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import ipywidgets
+import pytest
+
+from sdcolab.colab.drive_sync import DriveNews
+from sdcolab.colab.panel import LAST_FORM, Panel, state_line
+from sdcolab.colab.panel_form import Form
+from sdcolab.colab.prepare import Collaborators, Downloaded, MissingDownload, Preparation, StartOptions
+from sdcolab.colab.supervisor import RestartPolicy, Roster
+from sdcolab.core.detect import ModelKind
+from sdcolab.core.errors import DriveFlushFailed, EngineKilled, FieldNotNumber, NoWidgets
+from sdcolab.core.events import CancelToken, Listener
+from sdcolab.core.folders import Folders
+from sdcolab.core.jobs import JobSnapshot
+from sdcolab.core.library import Library, ModelFile
+from sdcolab.core.messages import FIELD_LABELS, explain
+from sdcolab.core.request import GenerationRequest
+
+PAINTER = Path(__file__).parents[1] / "support" / "engine_service.py"
+TOKEN = "secreto-" + "x" * 24
+
+
+@dataclass
+class FakeHost:
+    content: Path
+    is_colab: bool = True
+    drive: Path | None = None
+    flushes: list[str] = field(default_factory=list)
+    flush_fails: bool = False
+
+    def mount_drive(self) -> Path:
+        assert self.drive
+        return self.drive
+
+    def flush_drive(self) -> bool:
+        self.flushes.append("flush")
+        if self.flush_fails:
+            raise DriveFlushFailed()
+        return self.drive is not None
+
+    def secret(self, name: str) -> str | None:
+        return TOKEN if name == "CIVITAI_TOKEN" else None
+
+    def proxy_url(self, port: int) -> str:
+        raise AssertionError("el panel no abre ninguna página")
+
+    def gpu(self) -> str | None:
+        return None
+
+
+class Desk:
+    """A panel and the means to use it."""
+
+    def __init__(self, folder: Path, environ: dict[str, str]) -> None:
+        self.folders = Folders(folder / "sdcolab")
+        self.host = FakeHost(folder)
+        self.environ = {**environ, "CIVITAI_TOKEN": TOKEN}
+        self.said: list[str] = []
+        self.tokens: Mapping[str, str] = {}
+        self.panel: Panel | None = None
+        self.options = StartOptions()
+        self.missing: list[MissingDownload] = []
+        self.fetched: tuple[Downloaded, ...] = ()
+
+    def open(self) -> Panel:
+        def make_download(tokens: Mapping[str, str]) -> Callable[..., tuple[Downloaded, ...]]:
+            self.tokens = dict(tokens)
+
+            def run(text: str, listener: Listener, cancel: CancelToken) -> tuple[Downloaded, ...]:
+                return self.fetched
+
+            return run
+
+        together = Collaborators(
+            host=self.host,
+            folders=self.folders,
+            model_link=lambda name: "https://civitai.com/models/1",
+            make_download=make_download,
+            open_library=self.library,
+            native_size=lambda model: 768 if "xl" in model.name else 512,
+            missing_downloads=lambda: self.missing,
+            engine_command=(sys.executable, str(PAINTER), str(self.folders.root)),
+            engine_restart=RestartPolicy((0.1,), 20.0, 4),
+            environ=self.environ,
+            say=self.said.append,
+        )
+        news: queue.SimpleQueue[DriveNews] = queue.SimpleQueue()
+        roster = Roster(self.folders.root / ".sesion")
+        preparation = Preparation(self.options, together, roster, news.put, CancelToken())
+        preparation.run()
+        self.panel = Panel(ipywidgets, together, preparation, roster, news)
+        self.panel.open(lambda box: None)
+        return self.panel
+
+    def library(self, chosen: Path | None) -> Library:
+        first = () if chosen is None else (ModelFile(ModelKind.CHECKPOINT, chosen.name, chosen),)
+        return Library(self.folders, first=first)
+
+    def add_model(self, name: str) -> Path:
+        path = self.folders.models(ModelKind.CHECKPOINT) / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"modelo")
+        return path
+
+    def widget(self, description: str) -> Any:
+        assert self.panel
+        return find(self.panel.box, description)
+
+    def press(self, description: str) -> None:
+        self.widget(description).click()
+
+    def text(self) -> str:
+        assert self.panel
+        return everything(self.panel.box)
+
+    def until(self, condition: Callable[[], object], seconds: float = 30.0) -> None:
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline, self.text()
+            time.sleep(0.05)
+
+
+def walk(widget: Any) -> Iterator[Any]:
+    yield widget
+    for child in getattr(widget, "children", ()):
+        yield from walk(child)
+
+
+def find(box: Any, description: str) -> Any:
+    (found,) = [one for one in walk(box) if getattr(one, "description", None) == description]
+    return found
+
+
+def everything(box: Any) -> str:
+    return "\n".join(str(one.value) for one in walk(box) if isinstance(getattr(one, "value", None), str))
+
+
+@pytest.fixture
+def desk(tmp_path: Path, child_environ: dict[str, str]) -> Iterator[Desk]:
+    made = Desk(tmp_path, child_environ)
+    yield made
+    if made.panel:
+        made.panel.close()
+
+
+def test_from_the_form_to_the_gallery(desk: Desk) -> None:
+    drive = desk.folders.root.parent / "MyDrive"
+    drive.mkdir()
+    desk.host.drive = drive
+    desk.options = StartOptions(images_to_drive=True, settings_to_drive=True)
+    desk.add_model("gato.safetensors")
+    desk.open()
+    desk.widget("Prompt").value = "un gato <b>"
+    desk.widget("Pasos").value = 2
+    desk.widget("Ancho").value = desk.widget("Alto").value = 64
+    desk.widget("Cantidad de lotes").value = 2
+    desk.widget("Semilla").value = "7"
+    desk.press("🎨 Generar")
+    desk.until(lambda: "2 imágenes listas" in desk.text())
+    assert "2 de 2 · 00001-8.png" in desk.text()
+    assert "un gato <b>\nSteps: 2" in desk.widget("Datos").value
+    assert "Model: gato" in desk.widget("Datos").value
+    desk.press("◀ Anterior")
+    assert "1 de 2 · 00000-7.png" in desk.text()
+    desk.press("◀ Anterior")
+    assert "2 de 2" in desk.text()
+    desk.widget("Prompt").value = "otra cosa"
+    desk.press("♻️ Usar estos datos")
+    assert desk.widget("Prompt").value == "un gato <b>"
+    assert desk.widget("Semilla").value == "8"
+    desk.until(lambda: len(list((drive / "sdcolab" / "outputs").rglob("*.png"))) == 2)
+    desk.until((drive / "sdcolab" / "config" / LAST_FORM).exists)
+
+    # Reopened: the same form.
+    assert desk.panel
+    desk.panel.close()
+    desk.open()
+    assert desk.widget("Prompt").value == "un gato <b>"
+    assert desk.widget("Semilla").value == "7"
+
+
+def test_the_engine_dies_and_comes_back(desk: Desk) -> None:
+    desk.open()
+    desk.widget("Prompt").value = "muere"
+    desk.press("🎨 Generar")
+    desk.widget("Prompt").value = "un gato"
+    desk.press("🎨 Generar")
+    desk.until(lambda: "1 imagen lista" in desk.text())
+    assert desk.text().count(str(explain(EngineKilled()))) == 1
+    assert desk.widget("Prompt").value == "un gato"
+
+
+def test_interrupting(desk: Desk) -> None:
+    desk.open()
+    desk.widget("Prompt").value = "lento"
+    desk.press("🎨 Generar")
+    desk.press("🎨 Generar")
+    desk.until(lambda: "Generando · paso" in desk.text())
+    assert "1 en espera" in desk.text()
+    desk.press("⏹️ Interrumpir")
+    desk.until(lambda: "⏹️ Interrumpido." in desk.text())
+    desk.until(lambda: desk.widget("⏹️ Interrumpir").disabled)
+    assert "<b>" not in state_line(JobSnapshot(1, GenerationRequest(), detail="<b>"), 0)
+
+
+def test_wrong_values_are_explained(desk: Desk) -> None:
+    desk.open()
+    desk.widget("Semilla").value = "muchas"
+    desk.press("🎨 Generar")
+    assert str(explain(FieldNotNumber(field="seed", value="muchas"))) in desk.text()
+
+
+def test_models_and_downloads(desk: Desk) -> None:
+    desk.add_model("aaa.safetensors")
+    chosen = desk.add_model("zzz_xl.safetensors")
+    desk.fetched = (Downloaded("zzz_xl.safetensors ✅", chosen, ModelKind.CHECKPOINT),)
+    desk.options = StartOptions(model="zzz")
+    desk.open()
+    assert desk.widget("Modelo").value == "zzz_xl.safetensors"  # the one chosen in the cell, not the first
+    assert desk.widget("Ancho").value == 768
+    desk.widget("Modelo").value = "aaa.safetensors"
+    assert desk.widget("Ancho").value == desk.widget("Alto").value == 512
+    desk.add_model("otro <b>.safetensors")
+    desk.press("🔃 Actualizar lista")
+    assert "otro <b>.safetensors" in desk.widget("Modelo").options
+    assert desk.widget("Modelo").value == "aaa.safetensors"
+    new = desk.add_model("nuevo.safetensors")
+    desk.fetched = (Downloaded("nuevo <i>.safetensors ✅", new, ModelKind.CHECKPOINT),)
+    assert desk.panel
+    desk.panel._links.value = "https://civitai.com/models/2"
+    desk.press("📥 Descargar")
+    desk.until(lambda: "nuevo &lt;i&gt;.safetensors ✅" in desk.text())
+    assert "nuevo.safetensors" in desk.widget("Modelo").options
+    assert desk.tokens == {"CIVITAI_TOKEN": TOKEN}
+
+
+def test_close_and_save_everything(desk: Desk) -> None:
+    drive = desk.folders.root.parent / "MyDrive"
+    drive.mkdir()
+    desk.host.drive = drive
+    desk.options = StartOptions(images_to_drive=True)
+    panel = desk.open()
+    image = desk.folders.txt2img / "2026-11-22" / "00000-1.png"
+    image.parent.mkdir(parents=True)
+    image.write_bytes(b"gato")
+    desk.press("💾 Cerrar y guardar todo")
+    assert (drive / "sdcolab" / "outputs" / "txt2img-images" / "2026-11-22" / "00000-1.png").exists()
+    assert desk.host.flushes == ["flush"]
+    assert "confirmado que todo está subido" in desk.text()
+    assert "El panel está cerrado" in desk.text()
+    assert panel._engine.pid is None
+    assert not list((desk.folders.root / ".sesion").glob("procesos-*.json"))
+
+
+def test_drive_that_does_not_confirm(desk: Desk) -> None:
+    desk.host.flush_fails = True
+    desk.open()
+    desk.press("💾 Cerrar y guardar todo")
+    assert str(explain(DriveFlushFailed())) in desk.text()
+
+
+def test_no_secret_is_written_or_shown(desk: Desk) -> None:
+    desk.open()
+    desk.press("🎨 Generar")
+    desk.until(lambda: "imagen lista" in desk.text())
+    assert TOKEN not in desk.text() + "\n".join(desk.said)
+    assert "🔑 Claves encontradas: CIVITAI_TOKEN" in desk.said
+    for path in desk.folders.root.rglob("*"):
+        if path.is_file():
+            assert TOKEN.encode() not in path.read_bytes(), path
+    assert desk.panel
+    pid = desk.panel._engine.pid
+    assert TOKEN not in Path(f"/proc/{pid}/environ").read_text()  # the engine never downloads
+
+
+def test_the_report_in_one_click(desk: Desk) -> None:
+    desk.open()
+    desk.folders.logs.mkdir(parents=True, exist_ok=True)
+    (desk.folders.logs / "interfaz.log").write_text(f"clave {TOKEN}")
+    desk.press("🩺 Guardar informe")
+    assert "informe-sdcolab.zip" in desk.text()
+    with zipfile.ZipFile(desk.folders.root / "informe-sdcolab.zip") as report:
+        assert not any(TOKEN.encode() in report.read(name) for name in report.namelist())
+
+
+def test_what_another_session_had_is_offered(desk: Desk) -> None:
+    desk.missing = [MissingDownload("https://civitai.com/models/2", "gato.safetensors")]
+    desk.open()
+    assert "https://civitai.com/models/2" in desk.text()
+    assert "📦 En otra sesión descargaste también: gato.safetensors." in desk.said
+
+
+def test_outside_a_notebook_it_says_so(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "import sdcolab; sdcolab.panel()"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "SDCOLAB_CARPETA": str(tmp_path)},
+        timeout=60,
+        check=True,
+    )
+    assert str(explain(NoWidgets())) in done.stdout
+    assert done.stdout.count("\n") == 1
+
+
+def test_the_form_keeps_what_it_does_not_show(tmp_path: Path) -> None:
+    start = GenerationRequest(prompt="gato", steps=33, clip_skip=2, width=640, height=512, seed=5)
+    form = Form(ipywidgets, Library(Folders(tmp_path)), lambda model: 512, start)
+    assert form.request() == start
+    shown = {getattr(one, "description", "") for one in walk(form.box)}
+    hidden = {field.name for field in fields(GenerationRequest) if FIELD_LABELS[field.name] not in shown}
+    assert hidden <= {"noise_origin"}

@@ -1,0 +1,167 @@
+"""The engine in a child process: real processes, with an engine that paints flat pictures."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from sdcolab.colab.service import EngineProcess
+from sdcolab.colab.supervisor import ChildSpec, RestartPolicy
+from sdcolab.core.errors import Cancelled, EngineGaveUp, EngineKilled, OutOfMemory, SdcolabError, Unexpected
+from sdcolab.core.events import CancelToken, Event, ImageSaved, Phase, PhaseStarted, StepDone, ignore_events
+from sdcolab.core.jobs import JobQueue
+from sdcolab.core.request import GenerationRequest
+
+PAINTER = Path(__file__).parents[1] / "support" / "engine_service.py"
+
+
+@dataclass
+class Studio:
+    engine: EngineProcess
+    folder: Path
+    troubles: list[SdcolabError] = field(default_factory=list)
+
+    def lives(self) -> int:
+        return len((self.folder / "vidas.txt").read_text().split())
+
+    def preloads(self) -> int:
+        return len((self.folder / "precargas.txt").read_text().split())
+
+
+@pytest.fixture
+def open_studio(tmp_path: Path, child_environ: dict[str, str]) -> Iterator[Callable[..., Studio]]:
+    made: list[Studio] = []
+
+    def start(command: tuple[str, ...] | None = None, restart: RestartPolicy | None = None) -> Studio:
+        spec = ChildSpec(
+            name="motor",
+            command=command or (sys.executable, str(PAINTER), str(tmp_path / "motor")),
+            log=tmp_path / "motor.log",
+            folder=tmp_path / "motor",
+            environ=child_environ,
+            restart=restart or RestartPolicy((0.1,), 20.0, 4),
+            death_signal=signal.SIGKILL,
+        )
+        troubles: list[SdcolabError] = []
+        studio = Studio(EngineProcess(spec, on_trouble=troubles.append), tmp_path / "motor", troubles)
+        studio.engine.start()
+        made.append(studio)
+        return studio
+
+    yield start
+    for studio in made:
+        studio.engine.stop(1)
+
+
+def test_a_generation_like_any_engines(open_studio: Callable[..., Studio], tmp_path: Path) -> None:
+    studio = open_studio()
+    events: list[Event] = []
+    request = GenerationRequest(prompt="un gató", steps=3, width=64, height=64, batch_count=2, seed=2**63)
+    result = studio.engine.generate(request, events.append, CancelToken())
+    assert events[0] == PhaseStarted(Phase.LOADING_MODEL)
+    steps = [event for event in events if isinstance(event, StepDone)]
+    assert [step.step for step in steps] == [1, 2, 3]
+    assert steps[0].preview
+    saved = [event for event in events if isinstance(event, ImageSaved)]
+    assert [one.seed for one in saved] == [2**63, 2**63 + 1]
+    assert saved[0].infotext.startswith("un gató\n")
+    assert result.request.checkpoint == "pintor"
+    assert [image.path for image in result.images] == [one.path for one in saved]
+    assert result.images[0].image.size == (64, 64)
+    assert "algo que imprime una biblioteca" in (tmp_path / "motor.log").read_text()
+    assert studio.preloads() == 1
+
+
+def test_errors_arrive_as_they_are(open_studio: Callable[..., Studio]) -> None:
+    studio = open_studio()
+    with pytest.raises(OutOfMemory):
+        studio.engine.generate(GenerationRequest(prompt="falla"), ignore_events, CancelToken())
+    with pytest.raises(Unexpected) as caught:
+        studio.engine.generate(GenerationRequest(prompt="error"), ignore_events, CancelToken())
+    assert caught.value.kind == "ZeroDivisionError"
+    assert studio.lives() == 1
+
+
+def test_cancelling_stops_within_a_step(open_studio: Callable[..., Studio]) -> None:
+    studio = open_studio()
+    cancel = CancelToken()
+
+    def stop_at_third(event: Event) -> None:
+        if isinstance(event, StepDone) and event.step == 3:
+            cancel.cancel()
+
+    started = time.monotonic()
+    with pytest.raises(Cancelled):
+        studio.engine.generate(GenerationRequest(prompt="lento", width=64, height=64), stop_at_third, cancel)
+    assert time.monotonic() - started < 8
+
+
+def test_killed_with_its_queue_intact(open_studio: Callable[..., Studio]) -> None:
+    """The one that ran fails with the reason; the ones that waited are made by the next process, within 10 s."""
+    studio = open_studio()
+    jobs = JobQueue(studio.engine)
+    try:
+        killed = jobs.submit(GenerationRequest(prompt="muere"))
+        after = [jobs.submit(GenerationRequest(prompt=f"gato {n}", width=64, height=64)) for n in range(2)]
+        started = time.monotonic()
+        while not after[-1].snapshot.ended:
+            assert time.monotonic() - started < 30
+            time.sleep(0.05)
+        print(f"cola terminada {time.monotonic() - started:.1f} s después de pedirla")
+        assert isinstance(killed.snapshot.error, EngineKilled)
+        assert [len(job.snapshot.images) for job in after] == [1, 1]
+        assert not studio.troubles  # the generation itself told
+        assert studio.lives() == 2
+        assert studio.preloads() == 1
+    finally:
+        jobs.close(1)
+
+
+def test_killed_while_idle(open_studio: Callable[..., Studio]) -> None:
+    studio = open_studio()
+    studio.engine.generate(GenerationRequest(width=64, height=64), ignore_events, CancelToken())
+    first = studio.engine.pid
+    assert first
+    os.kill(first, signal.SIGKILL)
+    result = studio.engine.generate(GenerationRequest(width=64, height=64), ignore_events, CancelToken())
+    assert len(result.images) == 1
+    assert studio.engine.pid != first
+
+
+def test_giving_up_and_trying_again(open_studio: Callable[..., Studio], tmp_path: Path) -> None:
+    script = tmp_path / "roto.py"
+    script.write_text("import sys; sys.exit('ModuleNotFoundError: torch')")
+    studio = open_studio((sys.executable, str(script), str(tmp_path / "motor")), RestartPolicy((0.1,), 20.0, 2))
+    with pytest.raises(EngineGaveUp) as caught:
+        studio.engine.generate(GenerationRequest(), ignore_events, CancelToken())
+    assert caught.value.times == 2
+    script.write_text(PAINTER.read_text())
+    assert studio.engine.generate(GenerationRequest(width=64, height=64), ignore_events, CancelToken()).images
+
+
+def test_cancelling_while_it_cannot_start(open_studio: Callable[..., Studio]) -> None:
+    studio = open_studio((sys.executable, "-c", "import time; time.sleep(600)"))
+    cancel = CancelToken()
+    threading.Timer(0.5, cancel.cancel).start()
+    with pytest.raises(Cancelled):
+        studio.engine.generate(GenerationRequest(), ignore_events, cancel)
+
+
+def test_stopping_ends_what_runs(open_studio: Callable[..., Studio]) -> None:
+    studio = open_studio()
+    jobs = JobQueue(studio.engine)
+    job = jobs.submit(GenerationRequest(prompt="lento", width=64, height=64))
+    deadline = time.monotonic() + 30
+    while not job.snapshot.step and time.monotonic() < deadline:
+        time.sleep(0.05)
+    studio.engine.stop(1)
+    jobs.close(5)
+    assert isinstance(job.snapshot.error, Cancelled)

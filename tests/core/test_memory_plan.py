@@ -1,0 +1,97 @@
+"""What fits where: the machines that users have, and the models that they bring."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sdcolab.core.detect import ModelFamily
+from sdcolab.core.errors import ModelTooBigForCard, ModelTooBigForRam
+from sdcolab.core.memory_plan import GB, FreeMemory, Placement, WeightCounts, count_weights, plan_memory
+from sdcolab.core.messages import explain
+from sdcolab.core.tensors import TensorHeader, TensorInfo
+
+SD1 = WeightCounts(unet=859_520_964, text=123_060_480, vae=83_653_863)
+SDXL = WeightCounts(unet=2_567_463_684, text=817_720_320, vae=83_653_863)
+"""Numbers of Stable Diffusion 1.x and XL."""
+
+FLUX = WeightCounts(unet=11_901_408_320, text=4_885_000_000, vae=83_819_683)
+MINI = WeightCounts(unet=100_000, text=50_000, vae=20_000)
+
+COLAB = FreeMemory(ram=int(10.5 * GB), vram=int(15.6 * GB))
+"""A free session: 12.7 GB of RAM with Python and torch in it, and a T4."""
+
+MODEL = Path("modelo.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("weights", "family", "free", "element_bytes", "placement"),
+    [
+        (SDXL, ModelFamily.SDXL, COLAB, 2, Placement.GPU),
+        (SD1, ModelFamily.SD1, COLAB, 2, Placement.GPU),
+        (SDXL, ModelFamily.SDXL, FreeMemory(10 * GB, 10 * GB), 2, Placement.GPU_SPARING),
+        (SD1, ModelFamily.SD1, FreeMemory(8 * GB, 4 * GB), 2, Placement.GPU_SPARING),
+        (SD1, ModelFamily.SD1, FreeMemory(int(10.5 * GB), None), 4, Placement.CPU),
+        (MINI, ModelFamily.SD1, FreeMemory(int(0.5 * GB), None), 4, Placement.CPU),
+        (SDXL, ModelFamily.SDXL, FreeMemory(None, None), 4, Placement.CPU),
+        (SD1, ModelFamily.UNKNOWN, COLAB, 2, Placement.GPU),
+    ],
+)
+def test_what_fits(
+    weights: WeightCounts, family: ModelFamily, free: FreeMemory, element_bytes: int, placement: Placement
+) -> None:
+    plan = plan_memory(MODEL, weights, family, free, element_bytes=element_bytes)
+    assert plan.placement is placement
+    assert free.ram is None or plan.ram <= free.ram
+    assert plan.vram <= (free.vram or 0)
+
+
+def test_sdxl_opens_on_a_free_colab_with_little_ram_left() -> None:
+    plan = plan_memory(MODEL, SDXL, ModelFamily.SDXL, FreeMemory(2 * GB, COLAB.vram), element_bytes=2)
+    assert plan.placement is Placement.GPU
+    assert plan.ram < 2 * GB
+
+
+def test_sdxl_without_a_card_is_refused_with_advice() -> None:
+    with pytest.raises(ModelTooBigForRam) as caught:
+        plan_memory(MODEL, SDXL, ModelFamily.SDXL, FreeMemory(int(10.5 * GB), None), element_bytes=4)
+    text = str(explain(caught.value))
+    assert "necesita 15,9 GB y quedan 10,5 GB" in text
+    assert "T4 GPU" in text
+
+
+def test_what_no_free_card_holds_is_refused_with_advice() -> None:
+    with pytest.raises(ModelTooBigForCard) as caught:
+        plan_memory(MODEL, FLUX, ModelFamily.UNKNOWN, COLAB, element_bytes=2)
+    assert "más pequeño" in str(explain(caught.value))
+
+
+def test_an_old_pickle_is_read_whole() -> None:
+    with pytest.raises(ModelTooBigForRam):
+        plan_memory(MODEL, SDXL, ModelFamily.SDXL, COLAB, element_bytes=2, unmapped_bytes=13 * GB)
+
+
+def test_parts_in_turns_when_the_engine_can() -> None:
+    small = FreeMemory(12 * GB, 8 * GB)
+    with pytest.raises(ModelTooBigForCard):
+        plan_memory(MODEL, SDXL, ModelFamily.SDXL, small, element_bytes=2)
+    plan = plan_memory(MODEL, SDXL, ModelFamily.SDXL, small, element_bytes=2, can_take_turns=True)
+    assert plan.placement is Placement.GPU_IN_TURNS
+
+
+def test_counting_from_the_header() -> None:
+    def tensor(*shape: int) -> TensorInfo:
+        return TensorInfo("F16", shape, 0, 0)
+
+    header = TensorHeader(
+        {
+            "model.diffusion_model.a": tensor(2, 3),
+            "model_ema.a": tensor(2, 3),
+            "cond_stage_model.b": tensor(5),
+            "conditioner.embedders.1.c": tensor(7),
+            "first_stage_model.d": tensor(11, 1),
+            "scalar": tensor(),
+        }
+    )
+    assert count_weights(header) == WeightCounts(unet=7, text=12, vae=11)

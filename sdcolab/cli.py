@@ -35,7 +35,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     _prefer_utf8(sys.stdout, sys.stderr)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    options = build_parser().parse_args(arguments)
+    parser = build_parser()
+    options = parser.parse_args(arguments)
+    _refuse_web_options(parser, options)
     command: Callable[[argparse.Namespace], int] = options.command
     try:
         return command(options)
@@ -50,6 +52,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
     except SdcolabError as error:
         print(explain(error), file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # whoever read our output has left: nobody to tell
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it flushes it
         return 1
     except Exception as error:  # noqa: BLE001 - the outermost edge: a bug gets a sentence, and its traceback in the log
         _log.exception("error inesperado")
@@ -117,11 +122,14 @@ def download(options: argparse.Namespace) -> int:
     """Download links into the model folders, one report line each."""
     from sdcolab import wiring
 
-    progress = ConsoleProgress(sys.stderr)
+    progress = ConsoleProgress(sys.stderr, warnings=False)  # the report lines say them
     try:
         outcome = wiring.download(options.enlaces, folders=Folders(options.carpeta), listener=progress)
     finally:
         progress.close()
+    if not outcome.lines:
+        print("No hay ningún enlace: pon al menos uno, completo, desde https://.", file=sys.stderr)
+        return 2
     print(json.dumps(outcome.entries, ensure_ascii=False) if options.json else "\n".join(outcome.lines))
     return 0 if outcome.all_well else 1
 
@@ -171,17 +179,25 @@ def _add_web_options(parser: argparse.ArgumentParser) -> None:
     add("--puerto", type=port, default=DEFAULT_PORT, metavar="N", help=f"puerto de la página ({DEFAULT_PORT})")
     add("--compartir", action="store_true", help="crea un enlace público, siempre con contraseña")
     add("--usuario", type=login, metavar="NOMBRE:CLAVE", help="pide este usuario y esta contraseña al entrar")
-    add("--modelo", type=Path, metavar="ARCHIVO", help="modelo con el que empezar")
+    add("--modelo", metavar="ARCHIVO", help="archivo o nombre del modelo con el que empezar")
     add("--escuchar", action="store_true", help="permite entrar desde otros equipos de tu red")
     add("--eventos", action="store_true", help=argparse.SUPPRESS)
+
+
+def _refuse_web_options(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """A subcommand with an option that only opens the page is a mistake that must not pass in silence."""
+    if options.command is not open_web:
+        for name in ("puerto", "compartir", "usuario", "escuchar", "eventos"):
+            if getattr(options, name) != parser.get_default(name):
+                parser.error(f"--{name} solo sirve para abrir la página, sin subcomando.")
 
 
 def _add_generate_options(parser: argparse.ArgumentParser) -> None:
     defaults = GenerationRequest()
     parser.set_defaults(command=generate)
     add = parser.add_argument
-    add("prompt", metavar="PROMPT", help="lo que quieres ver")
-    add("--negativo", default=defaults.negative_prompt, metavar="TEXTO", help="lo que no quieres ver")
+    add("prompt", type=words, metavar="PROMPT", help="lo que quieres ver")
+    add("--negativo", type=words, default=defaults.negative_prompt, metavar="TEXTO", help="lo que no quieres ver")
     add("--pasos", type=whole("steps"), default=defaults.steps, metavar="N", help=f"pasos ({defaults.steps})")
     add("--sampler", default=defaults.sampler, metavar="NOMBRE", help=f"sampler ({defaults.sampler})")
     add("--schedule", default=defaults.schedule, metavar="NOMBRE", help="schedule (el del sampler)")
@@ -192,8 +208,8 @@ def _add_generate_options(parser: argparse.ArgumentParser) -> None:
     add("--lote", type=whole("batch_size"), default=defaults.batch_size, metavar="N", help="imágenes a la vez (1)")
     add("--cantidad", type=whole("batch_count"), default=defaults.batch_count, metavar="N", help="cuántos lotes (1)")
     add("--clip-skip", type=whole("clip_skip"), default=defaults.clip_skip, metavar="N", help="clip skip (1)")
-    add("--modelo", metavar="ARCHIVO", help="archivo o nombre del modelo")
-    add("--vae", default=defaults.vae, metavar="NOMBRE", help="VAE (el del modelo)")
+    add("--modelo", default=argparse.SUPPRESS, metavar="ARCHIVO", help="archivo o nombre del modelo")
+    add("--vae", default=defaults.vae, metavar="ARCHIVO", help="archivo o nombre del VAE (el del modelo)")
     add("--salida", type=Path, metavar="DIR", help="dónde guardar las imágenes")
     add("--json", action="store_true", help="escribe el resultado como JSON")
     _add_folder_option(parser, argparse.SUPPRESS)
@@ -248,6 +264,14 @@ def _number(field: str, convert: Callable[[str], Any]) -> Callable[[str], Any]:
             raise argparse.ArgumentTypeError(explain(FieldNotNumber(field=field, value=text)).text) from None
 
     return parse
+
+
+def words(text: str) -> str:
+    """Text for people. Its bytes are read as UTF-8 also where the system's locale says otherwise."""
+    try:
+        return os.fsencode(text).decode("utf-8")
+    except UnicodeError:
+        raise argparse.ArgumentTypeError("el texto tiene letras que no se pueden leer: escríbelo en UTF-8.") from None
 
 
 def port(text: str) -> int:
@@ -311,7 +335,9 @@ TRANSLATIONS = (
 
 
 def in_spanish(message: str) -> str:
-    """argparse's complaint in Spanish; one that is not in the table stays as it is behind a Spanish start."""
+    """argparse's complaint in Spanish; our own sentences, which end in a full stop, stay as they are."""
+    if message.startswith("--") and message.endswith("."):
+        return message
     for translation in TRANSLATIONS:
         found = re.fullmatch(translation.pattern, message, re.DOTALL)
         if found:
@@ -325,16 +351,18 @@ def in_spanish(message: str) -> str:
 class ConsoleProgress:
     """A listener that keeps one line of ``stream`` up to date, and stays silent when it is not a terminal."""
 
-    def __init__(self, stream: IO[str]) -> None:
+    def __init__(self, stream: IO[str], *, warnings: bool = True) -> None:
         self._stream = stream
+        self._warnings = warnings
         self._live = stream.isatty()
         self._width = 0
 
     def __call__(self, event: Event) -> None:
         """Show ``event``. Warnings are printed on a line of their own, also where there is no terminal."""
         if isinstance(event, Warned):
-            self.close()
-            print(explain(event.warning), file=self._stream)
+            if self._warnings:
+                self.close()
+                print(explain(event.warning), file=self._stream)
         elif self._live and (text := progress_text(event)):
             self._stream.write("\r" + text.ljust(self._width))
             self._stream.flush()

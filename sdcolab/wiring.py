@@ -21,15 +21,16 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from sdcolab.core.detect import ModelKind, detect
-from sdcolab.core.errors import CannotRead, SdcolabError, ShareDown, ShareProgramMissing
+from sdcolab.core.errors import SdcolabError, ShareDown, ShareProgramMissing
 from sdcolab.core.events import CancelToken, Event, ImageSaved, Listener, Phase, PhaseStarted, ignore_events
+from sdcolab.core.files import make_folder
 from sdcolab.core.folders import Folders
 from sdcolab.core.jobs import JobQueue
 from sdcolab.core.library import Library, ModelFile
 from sdcolab.core.messages import explain
 from sdcolab.core.names import SAMPLER_NAMES, SCHEDULE_NAMES
 from sdcolab.core.outputs import ImageStore
-from sdcolab.core.request import GenerationRequest
+from sdcolab.core.request import AUTOMATIC, INSIDE, GenerationRequest
 from sdcolab.core.result import GenerationResult
 from sdcolab.core.settings import SettingsFile
 from sdcolab.core.tensors import read_header
@@ -53,10 +54,21 @@ def demo_model() -> ModelFile:
     return ModelFile(ModelKind.CHECKPOINT, DEMO_FILE, Path(str(resources.files("sdcolab") / "demo" / DEMO_FILE)))
 
 
-def build_library(folders: Folders, chosen: Path | None = None) -> Library:
-    """The user's models and the demo; ``chosen``, a file anywhere on the disk, comes first and is the default."""
-    first = () if chosen is None else (ModelFile(ModelKind.CHECKPOINT, chosen.name, chosen.absolute()),)
-    return Library(folders, bundled=(demo_model(),), first=first)
+def build_library(folders: Folders, *chosen: ModelFile) -> Library:
+    """The user's models and the demo; ``chosen`` files, from anywhere on the disk, come first."""
+    return Library(folders, bundled=(demo_model(),), first=chosen)
+
+
+def library_with(folders: Folders, names: Mapping[ModelKind, str]) -> tuple[Library, dict[ModelKind, str]]:
+    """The library with the files that the user chose first in it, and their names there.
+
+    Each of ``names`` is a file's path or a name in the library. Raises ``UnknownFile``.
+    """
+    paths = {kind: Path(name).expanduser() for kind, name in names.items()}
+    files = {kind: ModelFile(kind, path.name, path.absolute()) for kind, path in paths.items() if path.is_file()}
+    library = build_library(folders, *files.values())
+    found = {kind: (files[kind] if kind in files else library.find(kind, name)).name for kind, name in names.items()}
+    return library, found
 
 
 def native_size(model: ModelFile) -> int:
@@ -109,12 +121,21 @@ def generate(
     output: Path | None = None,
     listener: Listener = ignore_events,
 ) -> GenerationResult:
-    """Make the images of ``request`` in this thread. ``model`` is a file on the disk or a name in the library."""
-    named_file = Path(model).expanduser() if model and Path(model).expanduser().is_file() else None
-    library = build_library(folders, named_file)
-    checkpoint = named_file.name if named_file else model or library.default_checkpoint().name
+    """Make the images of ``request`` in this thread. ``model`` and ``request.vae`` may be paths or names in the
+    library.
+    """
+    chosen = {} if model is None else {ModelKind.CHECKPOINT: model}
+    if request.vae not in (AUTOMATIC, INSIDE):
+        chosen[ModelKind.VAE] = request.vae
+    library, names = library_with(folders, chosen)
+    make_folder(output or folders.txt2img)  # before minutes of work, not after
     engine = build_engine(folders, library, output)
-    return engine.generate(replace(request, checkpoint=checkpoint), listener, CancelToken())
+    request = replace(
+        request,
+        checkpoint=names.get(ModelKind.CHECKPOINT) or library.default_checkpoint().name,
+        vae=names.get(ModelKind.VAE, request.vae),
+    )
+    return engine.generate(request, listener, CancelToken())
 
 
 # --- Downloads ----------------------------------------------------------------------------------------------------
@@ -191,8 +212,16 @@ class WebOptions:
     port: int = 7860
     login: tuple[str, str] | None = None
     share: bool = False
-    model: Path | None = None
+    model: str | None = None
     machine_events: bool = False
+
+
+def opening_library(folders: Folders, model: str | None) -> Library:
+    """The library whose first checkpoint is ``model``, a path or a name. Raises ``UnknownFile``."""
+    if model is None:
+        return build_library(folders)
+    library, names = library_with(folders, {ModelKind.CHECKPOINT: model})
+    return build_library(folders, library.find(ModelKind.CHECKPOINT, names[ModelKind.CHECKPOINT]))
 
 
 def build_studio(folders: Folders, library: Library, jobs: JobQueue) -> Studio:
@@ -225,7 +254,7 @@ def open_web(options: WebOptions) -> None:
     if options.share and login is None:
         login = (USER_NAME, secrets.token_urlsafe(9))
     say = MachineVoice() if options.machine_events else HumanVoice()
-    library = build_library(options.folders, _existing(options.model))
+    library = opening_library(options.folders, options.model)
     engine = build_engine(options.folders, library)
     jobs = JobQueue(engine, say.event)
     signal.signal(signal.SIGTERM, _interrupt)
@@ -332,13 +361,6 @@ def _open_tunnel(folders: Folders, port: int, login: tuple[str, str], say: Human
     tunnel = Supervisor(spec, hear)
     tunnel.start()
     return tunnel
-
-
-def _existing(model: Path | None) -> Path | None:
-    """``model``, made sure of before anything is opened. Raises ``CannotRead``."""
-    if model is not None and not model.is_file():
-        raise CannotRead(path=model, reason="no existe")
-    return model
 
 
 def _preload(engine: LazyEngine) -> None:

@@ -51,6 +51,8 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["generar", "x", "--cfg", "1,2,3"], "«CFG» debe ser un número"),
         (["generar", "x", "--json=si"], "La opción --json no lleva valor"),
         (["descargar"], "Falta escribir ENLACES."),
+        (["--puerto", "8000", "generar", "gato"], "--puerto solo sirve para abrir la página"),
+        (["generar", "g\udcffto"], "escríbelo en UTF-8"),
     ],
 )
 def test_wrong_use_is_one_spanish_line(arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -153,6 +155,34 @@ def test_names_that_do_not_exist(arguments: list[str], says: str, tmp_path: Path
     assert done.returncode == 2
     assert says in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_no_links_at_all(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert main(["descargar", " , ", "--carpeta", str(tmp_path)]) == 2
+    assert "No hay ningún enlace" in capsys.readouterr().err
+
+
+def test_a_folder_that_is_a_file_is_told_before_any_work(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "archivo").touch()
+    for arguments in (["generar", "gato", "--salida"], ["--carpeta"]):
+        assert main([*arguments, str(tmp_path / "archivo")]) == 1
+        assert "No se puede escribir" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["--modelo", "zzz"], ["--modelo", "zzz", "generar", "gato"]])
+def test_the_model_may_stand_before_the_subcommand(
+    arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*arguments, "--carpeta", str(tmp_path)]) == 2
+    assert "No existe el modelo «zzz»." in capsys.readouterr().err
+
+
+def test_the_vae_may_be_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "mi vae.safetensors"
+    path.write_bytes(b"no es un VAE")
+    done = run("generar", "gato", "--vae", str(path), "--carpeta", str(tmp_path))
+    assert done.returncode == 1
+    assert "«mi vae.safetensors»" in done.stderr
 
 
 def test_a_file_that_is_no_model(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from sdcolab.core.errors import DriveFull, DriveLost, HostError
+from sdcolab.core.files import system_reason
 from sdcolab.core.folders import Folders
 
 DRIVE_FOLDER = "sdcolab"
@@ -131,7 +132,7 @@ class DriveSync:
             if self._images:
                 reserve_numbers(self.home / "outputs", self._folders.outputs, today())
         except OSError as error:
-            raise DriveLost(pending=self.left(), reason=error.strerror or str(error)) from error
+            raise DriveLost(pending=self.left(), reason=system_reason(error)) from error
 
     def start(self) -> None:
         """Start copying."""
@@ -284,7 +285,7 @@ def as_drive_error(error: OSError, pending: int) -> HostError:
     """What a failed copy means for the user."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return DriveFull(pending=pending)
-    return DriveLost(pending=pending, reason=error.strerror or str(error))
+    return DriveLost(pending=pending, reason=system_reason(error))
 
 
 def free_name(name: str, taken: set[str]) -> str:

@@ -84,6 +84,13 @@ class UnknownName(RequestError):
 
 
 @dataclass(eq=False)
+class UnknownFile(UnknownName):
+    """A file's name is in no folder. ``kind`` is its ``core.detect.ModelKind``."""
+
+    code: ClassVar[str] = "request.unknown_file"
+
+
+@dataclass(eq=False)
 class PromptSyntaxError(RequestError):
     """The prompt has something that cannot be read; ``position`` counts characters from 0."""
 
@@ -830,6 +837,14 @@ class PortBusy(WebError):
     """Another program uses the port."""
 
     code: ClassVar[str] = "web.port_busy"
+    port: int
+
+
+@dataclass(eq=False)
+class PortForbidden(WebError):
+    """The system keeps the port for itself."""
+
+    code: ClassVar[str] = "web.port_forbidden"
     port: int
 
 

@@ -36,6 +36,12 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
             raise
 
 
+def make_folder(folder: Path) -> None:
+    """Make ``folder`` and its parents where they are missing. Raises ``DiskFull`` or ``CannotWrite``."""
+    with storage_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+
+
 @contextlib.contextmanager
 def storage_errors(path: Path) -> Iterator[None]:
     """Turn the system's complaints about writing ``path`` into ``DiskFull`` or ``CannotWrite``."""
@@ -49,7 +55,12 @@ def as_storage_error(path: Path, error: OSError) -> StorageError:
     """The ``StorageError`` for a system error met while writing ``path``."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return DiskFull(folder=path.parent, needed=0, free=free_bytes(path.parent))
-    return CannotWrite(path=path, reason=error.strerror or str(error))
+    return CannotWrite(path=path, reason=system_reason(error))
+
+
+def system_reason(error: OSError) -> str:
+    """The symbol of a system error ("EACCES"), which the catalogue has words for; its text when it has no number."""
+    return errno.errorcode.get(error.errno or 0, error.strerror or str(error))
 
 
 def free_bytes(folder: Path) -> int:

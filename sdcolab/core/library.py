@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sdcolab.core.detect import ModelKind
-from sdcolab.core.errors import NoModels, UnknownName
+from sdcolab.core.errors import NoModels, UnknownFile
 from sdcolab.core.folders import Folders
 from sdcolab.core.registry import closest
 
@@ -84,7 +84,7 @@ class Library:
     def find(self, kind: ModelKind, name: str) -> ModelFile:
         """The file called ``name``: its full name, its stem, or either followed by ``[hash]`` as A1111 writes titles.
 
-        Raises ``UnknownName`` with close names.
+        Raises ``UnknownFile`` with close names.
         """
         wanted = name.split(" [")[0].strip().casefold()
         files = self.files(kind)
@@ -92,7 +92,7 @@ class Library:
             for file, known in zip(files, names, strict=True):
                 if known.casefold() == wanted:
                     return file
-        raise UnknownName(kind=kind.value, name=name, suggestions=closest(name, [file.name for file in files]))
+        raise UnknownFile(kind=kind.value, name=name, suggestions=closest(name, [file.name for file in files]))
 
     def chosen(self, kind: ModelKind) -> ModelFile | None:
         """The file of ``kind`` that was asked for when the program was opened, if any."""
@@ -126,5 +126,15 @@ def _walk(folder: Path) -> Iterator[Path]:
             continue
         seen.add(real)
         for name in names:
-            if not name.startswith(".") and Path(name).suffix.lower() in MODEL_SUFFIXES:
-                yield Path(parent, name)
+            path = Path(parent, name)
+            if not name.startswith(".") and path.suffix.lower() in MODEL_SUFFIXES and _can_be_shown(path):
+                yield path
+
+
+def _can_be_shown(path: Path) -> bool:
+    """Whether the name is text: Linux allows bytes that are not, and no page or infotext could carry them."""
+    try:
+        str(path).encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True

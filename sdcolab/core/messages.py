@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sdcolab.core.detect import ModelKind
-from sdcolab.core.errors import SdcolabError
+from sdcolab.core.errors import SdcolabError, StorageError
 from sdcolab.core.events import Phase
 
 
@@ -39,6 +39,8 @@ def explain(error: SdcolabError) -> Explanation:
     """The sentence and the advice for ``error``, in Spanish."""
     sentence = CATALOGUE[error.code]
     shown = {name: _show(name, value) for name, value in error.facts().items()}
+    if isinstance(error, StorageError):  # where on the disk matters here, not only the file's name
+        shown |= {name: str(value) for name, value in error.facts().items() if isinstance(value, Path)}
     return Explanation(text=sentence.text.format_map(shown).strip(), advice=sentence.advice.format_map(shown).strip())
 
 
@@ -74,8 +76,10 @@ CATALOGUE: Mapping[str, Sentence] = {
     "request.not_number": Sentence(
         "«{field}» debe ser un número y dice «{value}».", "Corrígelo y vuelve a intentarlo."
     ),
-    "request.unknown_name": Sentence(
-        "No existe {kind} «{name}».", "{suggestions}Si acabas de añadir el archivo, pulsa 🔃 para actualizar la lista."
+    "request.unknown_name": Sentence("No existe {kind} «{name}».", "{suggestions}Elige un nombre de la lista."),
+    "request.unknown_file": Sentence(
+        "No existe {kind} «{name}».",
+        "{suggestions}Comprueba que el archivo está en su carpeta; en la página, pulsa 🔃 para actualizar la lista.",
     ),
     "request.prompt_syntax": Sentence(
         "No entiendo «{fragment}» en el prompt (carácter {position}).",
@@ -411,6 +415,10 @@ CATALOGUE: Mapping[str, Sentence] = {
     "web.port_busy": Sentence(
         "El puerto {port} ya lo usa otro programa.", "Cierra ese programa o elige otro puerto con --puerto."
     ),
+    "web.port_forbidden": Sentence(
+        "El sistema no deja usar el puerto {port}.",
+        "Los puertos por debajo de 1024 son suyos: elige otro con --puerto.",
+    ),
     "web.queue_full": Sentence(
         "Ya hay {limit} trabajos en espera.", "Espera a que termine alguno antes de pedir otro."
     ),
@@ -447,6 +455,18 @@ KIND_LABELS: Mapping[str, str] = {
 }
 """What a registry or a kind of file is called in the middle of a sentence, with its article."""
 
+KIND_WITH_ARTICLE: Mapping[str, str] = {
+    ModelKind.CHECKPOINT: "un modelo",
+    ModelKind.LORA: "un LoRA",
+    ModelKind.VAE: "un VAE",
+    ModelKind.EMBEDDING: "un embedding",
+    ModelKind.CONTROLNET: "un modelo de ControlNet",
+    ModelKind.UPSCALER: "un upscaler",
+    ModelKind.HYPERNETWORK: "una hypernetwork",
+    ModelKind.OTHER: "de un tipo desconocido",
+}
+"""What a file is, after "es" or "hace falta"."""
+
 KIND_NAMES: Mapping[ModelKind, str] = {
     ModelKind.CHECKPOINT: "modelo (checkpoint)",
     ModelKind.LORA: "LoRA",
@@ -460,13 +480,25 @@ KIND_NAMES: Mapping[ModelKind, str] = {
 """What a kind of file is called on its own, in lists and reports."""
 
 DOWNLOAD_RESULTS: Mapping[str, Sentence] = {
-    "downloaded": Sentence("✅ Descargado.", "Ya puedes elegirlo (pulsa 🔃 si no aparece en la lista)."),
+    "downloaded": Sentence("✅ Descargado.", ""),
     "already_here": Sentence("✅ Ya estaba descargado.", "No hace falta hacer nada."),
     "set_aside": Sentence("⛔ Apartado.", "Busca la versión .safetensors del mismo archivo."),
     "failed": Sentence("❌ No se ha descargado.", "Vuelve a intentarlo."),
     "cancelled": Sentence("⏸️ Interrumpido.", "Vuelve a poner el enlace y seguirá donde se quedó."),
 }
 """How a link ended and what to do now. Keys are ``downloads.queue.LinkStatus`` values."""
+
+USE_OF_KIND: Mapping[ModelKind, str] = {
+    ModelKind.CHECKPOINT: "Ya puedes elegirlo como modelo (pulsa 🔃 si no aparece en la lista).",
+    ModelKind.VAE: "Ya puedes elegirlo como VAE (pulsa 🔃 si no aparece en la lista).",
+    ModelKind.LORA: "Para usarlo escribe en el prompt <lora:nombre:1>, con el nombre del archivo.",
+    ModelKind.EMBEDDING: "Para usarlo escribe su nombre en el prompt o en el prompt negativo.",
+    ModelKind.CONTROLNET: "Queda guardado: esta versión todavía no lo usa.",
+    ModelKind.UPSCALER: "Queda guardado: esta versión todavía no lo usa.",
+    ModelKind.HYPERNETWORK: "Queda guardado: esta versión todavía no lo usa.",
+    ModelKind.OTHER: "Queda guardado, pero no se sabe para qué sirve.",
+}
+"""What to do with a file that has just arrived."""
 
 FIELD_LABELS: Mapping[str, str] = {
     "prompt": "Prompt",
@@ -494,6 +526,23 @@ UNREADABLE_REASONS: dict[str, str] = {
     "damaged": "está dañado",
 }
 
+SYSTEM_REASONS: dict[str, str] = {
+    "EACCES": "no tienes permiso",
+    "EPERM": "no tienes permiso",
+    "EROFS": "el disco es de solo lectura",
+    "ENOENT": "no existe",
+    "EEXIST": "ya existe algo con ese nombre",
+    "ENOTDIR": "una parte de la ruta es un archivo y no una carpeta",
+    "EISDIR": "es una carpeta y no un archivo",
+    "ENAMETOOLONG": "el nombre es demasiado largo",
+    "EIO": "el disco falla",
+    "EBUSY": "otro programa lo está usando",
+    "ENOTCONN": "se ha perdido la conexión con el disco",
+    "ESTALE": "se ha perdido la conexión con el disco",
+    "ETIMEDOUT": "el disco tarda demasiado en responder",
+}
+"""Symbols of system errors, as ``core.files.system_reason`` gives them."""
+
 UNREACHABLE_REASONS: dict[str, str] = {
     "dns": "no existe ese nombre en internet, o no hay conexión",
     "timeout": "tardó demasiado en responder",
@@ -513,9 +562,9 @@ def _show_kind(kind: str) -> str:
 _SHOW_FACT: Mapping[str, Callable[[object], str]] = {
     "field": lambda value: FIELD_LABELS.get(str(value), str(value)),
     "kind": lambda value: _show_kind(str(value)),
-    "expected": lambda value: _show_kind(str(value)),
-    "found": lambda value: _show_kind(str(value)),
-    "reason": lambda value: (UNREADABLE_REASONS | UNREACHABLE_REASONS).get(str(value), str(value)),
+    "expected": lambda value: KIND_WITH_ARTICLE.get(str(value), str(value)),
+    "found": lambda value: KIND_WITH_ARTICLE.get(str(value), str(value)),
+    "reason": lambda value: (UNREADABLE_REASONS | UNREACHABLE_REASONS | SYSTEM_REASONS).get(str(value), str(value)),
     "needed": lambda value: human_bytes(float(str(value))) if value else "más",
     "free": lambda value: human_bytes(float(str(value))),
     "size": lambda value: human_bytes(float(str(value))),

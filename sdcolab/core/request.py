@@ -22,6 +22,9 @@ SIZE_STEP = 8
 AUTOMATIC = "Automatic"
 """A1111's word for "let the sampler choose its schedule" and "let the checkpoint choose its VAE"."""
 
+INSIDE = "None"
+"""A1111's word for the VAE inside the checkpoint."""
+
 
 class NoiseOrigin(StrEnum):
     """Whose random numbers make the noise (infotext ``RNG``; hechos/a1111.md 2.2)."""

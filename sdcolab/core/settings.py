@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sdcolab.core.errors import CannotRead, RequestError, SettingsUnreadable
-from sdcolab.core.files import atomic_write, storage_errors
+from sdcolab.core.files import atomic_write, storage_errors, system_reason
 from sdcolab.core.prompt import Style
 from sdcolab.core.request import GenerationRequest, NoiseOrigin
 
@@ -60,7 +60,7 @@ class SettingsFile:
         except UnicodeDecodeError as error:
             raise self._set_aside() from error
         except OSError as error:
-            raise CannotRead(path=self.path, reason=error.strerror or str(error)) from error
+            raise CannotRead(path=self.path, reason=system_reason(error)) from error
         try:
             return _from_json(json.loads(text))
         except (ValueError, KeyError, TypeError, AttributeError, RequestError) as error:

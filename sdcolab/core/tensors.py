@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sdcolab.core.errors import CannotRead, ModelUnreadable
+from sdcolab.core.files import system_reason
 
 LENGTH_BYTES = 8
 MAX_HEADER_BYTES = 100_000_000
@@ -97,7 +98,7 @@ def read_header(path: Path) -> TensorHeader:
             json_bytes = file.read(length)
         actual = path.stat().st_size
     except OSError as error:
-        raise CannotRead(path=path, reason=error.strerror or str(error)) from error
+        raise CannotRead(path=path, reason=system_reason(error)) from error
     except HeaderError as error:
         raise ModelUnreadable(path=path, reason="not_safetensors") from error
     if len(json_bytes) < length:

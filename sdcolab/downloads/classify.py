@@ -24,6 +24,7 @@ from sdcolab.core.errors import (
     WebPageInsteadOfFile,
 )
 from sdcolab.core.events import CancelToken
+from sdcolab.core.files import system_reason
 from sdcolab.core.tensors import (
     LENGTH_BYTES,
     HeaderError,
@@ -118,7 +119,7 @@ def look_inside(path: Path, name: str, shown: str) -> Contents:
         with path.open("rb") as file:
             start = file.read(FIRST_READ)
     except OSError as error:
-        raise CannotRead(path=path, reason=error.strerror or str(error)) from error
+        raise CannotRead(path=path, reason=system_reason(error)) from error
     if looks_like_web_page(start):
         raise WebPageInsteadOfFile(link=shown)
     suffix = split_suffix(name)[1].lower()
@@ -156,10 +157,10 @@ def pickle_header(path: Path, name: str) -> TensorHeader:
         _log.warning("pickle probe of %s failed: %s", name, type(error).__name__)
         raise PickleNotInspected(path=path) from error
     if "refused" in answer:
-        _log.warning("torch refused %s: %s", name, answer["refused"])
+        _log.info("torch refused %s: %s", name, answer["refused"])
         raise ModelUnsafe(path=path)
     if "damaged" in answer:
-        _log.warning("%s is damaged: %s", name, answer["damaged"])
+        _log.info("%s is damaged: %s", name, answer["damaged"])
         raise DownloadDamaged(name=name)
     return header_of_names(answer["tensors"])
 

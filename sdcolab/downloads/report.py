@@ -9,7 +9,7 @@ from pathlib import Path
 from sdcolab.core.detect import ModelFamily, ModelKind
 from sdcolab.core.errors import Cancelled, KindUnknown, ModelFamilyUnsupported, SdcolabError
 from sdcolab.core.folders import MODEL_FOLDERS
-from sdcolab.core.messages import DOWNLOAD_RESULTS, KIND_NAMES, explain, human_bytes
+from sdcolab.core.messages import DOWNLOAD_RESULTS, KIND_NAMES, USE_OF_KIND, explain, human_bytes
 
 RUNS_TODAY = frozenset({ModelFamily.SD1})
 """Families of models that this version of the engine can run."""
@@ -59,7 +59,8 @@ def report_line(report: LinkReport) -> str:
     size = human_bytes(report.size) if report.size is not None else ""
     notes = [str(explain(problem)) for problem in (report.error, *report.warnings) if problem]
     if isinstance(report.error, Cancelled) or not notes:
-        notes = [result.advice]
+        arrived = report.kind if report.status is LinkStatus.DOWNLOADED else None
+        notes = [USE_OF_KIND[arrived] if arrived else result.advice]
     pieces = (report.name or report.link, kind, folder, size, f"{result.text} {' '.join(notes)}".strip())
     return " · ".join(piece for piece in pieces if piece)
 

@@ -53,6 +53,10 @@ class Splitting:
 
     connections: int = 16
     """Most connections for one file."""
+    first: int = 4
+    """Connections to begin with. The others follow at once unless these are faster than ``fast``."""
+    fast: float = 64e6
+    """Bytes per second of a connection beyond which more of them would only be in each other's way."""
     per_connection: int = 4 << 20
     """A file gets one connection for each so many bytes that are missing."""
     least: int = 1 << 20
@@ -227,6 +231,8 @@ class _Crew:
         self._busy: set[_Piece] = set()
         self._answers: dict[Answer, float] = {}
         """Bodies that are being read, and when their last bytes came (``time.monotonic``)."""
+        self._ceiling = min(most, transfer.splitting.first)
+        """How many connections there may be now."""
         self._stopped = False
         self._complete = False
         """Whether a file of unknown size has ended."""
@@ -247,18 +253,23 @@ class _Crew:
         saving: Future[None] | None = None
         next_start = next_save = 0.0
         broken = received_then = 0
-        ceiling = self._most
+        began, already = time.monotonic(), self._part.received
+        allowed = self._most
         while True:
             now = time.monotonic()
             if not workers and not self._missing():
                 return
-            may_start = not workers or (now >= next_start and len(workers) < ceiling and self._missing())
+            may_start = not workers or (now >= next_start and len(workers) < self._ceiling and self._missing())
             if may_start and (not workers or self._job.connections.take(self._ticket)):
                 workers.add(pool.submit(self._work))
                 continue
             done, workers = wait(workers, timeout=WATCH_SECONDS, return_when=FIRST_COMPLETED)
             self._job.cancel.raise_if_cancelled()
             self._job.progress(self._part.received, self._remote.size)
+            elapsed = time.monotonic() - began
+            fast = self._job.splitting.fast * elapsed * self._ceiling
+            if elapsed >= WATCH_SECONDS and self._part.received - already < fast:
+                self._ceiling = allowed
             for worker in done:
                 lost, gave_back = _outcome(worker)
                 if not gave_back:
@@ -272,7 +283,7 @@ class _Crew:
                 received_then = received
                 next_start = now + patience.pause(min(broken, 10))
                 if not isinstance(lost, HostUnreachable):
-                    ceiling = max(1, len(workers))  # so many at a time are too many for this server
+                    self._ceiling = allowed = max(1, len(workers))  # more at a time are too many for this server
             self._hurry_stragglers(now)
             if saving and saving.done():
                 saving.result()
@@ -323,7 +334,7 @@ class _Crew:
                 return None
             piece = gap
             if self._most > 1 and gap.end is not None and self._remote.size is not None:
-                length = self._job.splitting.piece(self._remote.size - self._part.received, self._most)
+                length = self._job.splitting.piece(self._remote.size - self._part.received, self._ceiling)
                 # What would be left over is taken along if it is smaller than a piece may be.
                 if gap.end - gap.start >= length + self._job.splitting.least:
                     piece = _Piece(gap.start, gap.start + length)

@@ -32,6 +32,7 @@ from sdcolab.core.events import (
     Warned,
     ignore_events,
 )
+from sdcolab.core.files import system_reason
 from sdcolab.core.library import Library, ModelFile
 from sdcolab.core.outputs import ImageStore
 from sdcolab.core.request import AUTOMATIC, GenerationRequest
@@ -143,12 +144,18 @@ class Engine:
             def warn(warning: SdcolabError) -> None:
                 listener(Warned(warning))
 
-            width = checkpoint.model.text_encoder.config.hidden_size
-            shelf = EmbeddingShelf(self._library, width, self._hashes, warn, self._embeddings)
-            run = _Run(plan, checkpoint, vae, self._store, listener, cancel, self._clock, hashes, shelf)
             for tag in ignored:
                 warn(NetworkIgnored(tag=tag.source))
             with checkpoint.loras.applied(loras, warn), torch.inference_mode():
+                shelf = EmbeddingShelf(
+                    self._library,
+                    checkpoint.model.text_encoder.config.hidden_size,
+                    self._hashes,
+                    warn,
+                    opened=self._embeddings,
+                    bundled=checkpoint.loras.bundled_embeddings(loras),
+                )
+                run = _Run(plan, checkpoint, vae, self._store, listener, cancel, self._clock, hashes, shelf)
                 return run.result()
 
     def preload(self, checkpoint: str = "", vae: str = AUTOMATIC, listener: Listener = ignore_events) -> None:
@@ -255,7 +262,7 @@ class _Run:
 
     def _sample(self, batch: Batch, conditioning: Conditioning) -> Tensor:
         """Latents [B, C, h, w] of the batch, in as many runs as memory asks for."""
-        parts = list(batch.parts(self._policy.max_batch))
+        parts = list(batch.parts(1 if self._plan.one_by_one else self._policy.max_batch))
         with sliced_attention(self._model.unet, self._policy.slice_attention):
             latents = torch.cat(
                 [self._sample_part(part, conditioning, index, len(parts)) for index, part in enumerate(parts)]
@@ -392,5 +399,5 @@ def _stamp(path: Path) -> Stamp:
     try:
         status = path.stat()
     except OSError as error:
-        raise CannotRead(path=path, reason=error.strerror or str(error)) from error
+        raise CannotRead(path=path, reason=system_reason(error)) from error
     return path, status.st_size, status.st_mtime_ns

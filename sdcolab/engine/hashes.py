@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sdcolab.core.errors import CannotRead, StorageError
-from sdcolab.core.files import atomic_write
+from sdcolab.core.files import atomic_write, system_reason
 from sdcolab.core.tensors import LENGTH_BYTES
 
 SHORT_LENGTH = 10
@@ -56,7 +56,7 @@ class HashCache:
         try:
             key = _key(path) + scheme.key
         except OSError as error:
-            return _failed(CannotRead(path=path, reason=error.strerror or str(error)))
+            return _failed(CannotRead(path=path, reason=system_reason(error)))
         with self._lock:
             if (key, scheme) in self._running:
                 return self._running[key, scheme]
@@ -72,7 +72,7 @@ class HashCache:
         try:
             digest = sha256(path, after_header=scheme.after_header)
         except OSError as error:
-            future.set_exception(CannotRead(path=path, reason=error.strerror or str(error)))
+            future.set_exception(CannotRead(path=path, reason=system_reason(error)))
             return
         finally:
             with self._lock:

@@ -8,12 +8,9 @@ from typing import Any
 
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.library import Library, ModelFile
-from sdcolab.core.request import AUTOMATIC, SIZE_STEP, GenerationRequest
+from sdcolab.core.request import AUTOMATIC, INSIDE, SIZE_STEP, GenerationRequest
 from sdcolab.engine.samplers import SamplingPlan, resolve_sampler
 from sdcolab.engine.schedules import NoiseTable
-
-INSIDE = "None"
-"""A1111's word for the VAE inside the checkpoint."""
 
 _VAE_SUFFIXES = (".vae.safetensors", ".vae.pt", ".vae.ckpt")
 
@@ -35,12 +32,13 @@ class Batch:
 @dataclass(frozen=True, slots=True, eq=False)
 class GenerationPlan:
     """``request`` is resolved, with the sampler's and schedule's own names. ``calls`` denoiser calls are expected a
-    batch.
+    batch. ``one_by_one``: the pictures of a batch must not be sampled together.
     """
 
     request: GenerationRequest
     sampling: SamplingPlan[Any]
     second_order: bool
+    one_by_one: bool
     latent_size: tuple[int, int]
     batches: tuple[Batch, ...]
 
@@ -66,6 +64,7 @@ def make_plan(request: GenerationRequest, table: NoiseTable) -> GenerationPlan:
         request=request,
         sampling=choice.sampler.txt2img(request.steps, table, choice.schedule),
         second_order=choice.sampler.second_order,
+        one_by_one=choice.sampler.adaptive,
         latent_size=latent_size,
         batches=tuple(_batch(request, number) for number in range(request.batch_count)),
     )

@@ -14,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from sdcolab.core.errors import CannotRead, ModelUnreadable, ModelUnsafe
+from sdcolab.core.files import system_reason
 from sdcolab.core.tensors import TensorHeader, TensorInfo, read_header
 
 _ZIP, _PICKLE = b"PK", b"\x80"
@@ -54,7 +55,7 @@ def _open_safetensors(path: Path) -> Weights:
     except SafetensorError as error:
         raise ModelUnreadable(path=path, reason="damaged") from error
     except OSError as error:
-        raise CannotRead(path=path, reason=error.strerror or str(error)) from error
+        raise CannotRead(path=path, reason=system_reason(error)) from error
     return Weights(path=path, header=header, get=file.get_tensor)
 
 
@@ -84,7 +85,7 @@ def read_pickle(path: Path, allowed: Sequence[type] = ()) -> Any:
     except _BROKEN as error:
         raise ModelUnreadable(path=path, reason="damaged") from error
     except OSError as error:
-        raise CannotRead(path=path, reason=error.strerror or str(error)) from error
+        raise CannotRead(path=path, reason=system_reason(error)) from error
 
 
 def _tensors_in(loaded: Any) -> dict[str, Tensor]:

@@ -92,9 +92,16 @@ def _build(studio: Studio, desk: DownloadDesk) -> gr.Blocks:
                 txt2img = build_txt2img(options, header)
             with gr.Tab("Descargas", id="descargas", elem_id="sd-tab-downloads"):
                 downloads = build_downloads()
+        _draw_defaults(studio, txt2img)
         wires = _Wires(page, studio, desk, header, txt2img, downloads)
         wires.connect()
     return page
+
+
+def _draw_defaults(studio: Studio, tab: Txt2Img) -> None:
+    """Give every control the value that it will show, so that the page works from the moment it appears."""
+    for name, value in Txt2ImgActions(studio).default_values().items():
+        tab.fields[name].value = value
 
 
 class _Wires:

@@ -32,14 +32,13 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """What a page has shown so far. ``job`` 0 means none; ``selected`` is the image the user chose, from 0."""
+    """What a page has shown so far. ``job`` 0 means none."""
 
     job: int = 0
     version: int = -1
     waiting: int = 0
     images: int = 0
     preview: Image.Image | None = None
-    selected: int | None = None
     pace: Pace | None = None
     desk_version: int = -1
     desk_finished: int | None = None
@@ -80,7 +79,7 @@ def see_job(watch: Watch, jobs: JobQueue, clock: Clock) -> tuple[Watch, JobView 
 
 def _see(watch: Watch, snapshot: JobSnapshot, waiting: int, now: float) -> tuple[Watch, JobView]:
     fresh = snapshot.id != watch.job
-    before = replace(watch, images=0, preview=None, selected=None, pace=None) if fresh else watch
+    before = replace(watch, images=0, preview=None, pace=None) if fresh else watch
     pace = before.pace or (Pace(now, snapshot.step) if snapshot.step else None)
     after = replace(
         before,

@@ -17,7 +17,8 @@ import gradio as gr
 import uvicorn
 from fastapi import FastAPI
 
-from sdcolab.core.errors import PortBusy
+from sdcolab.core.errors import PortBusy, PortForbidden
+from sdcolab.core.files import storage_errors
 from sdcolab.web import look
 from sdcolab.web.access import Access
 from sdcolab.web.guard import Guard, loopback_names
@@ -86,7 +87,7 @@ def start_server(
     """Serve the page that ``build`` makes. Only files in ``outputs`` and in gradio's cache inside ``temporary`` can be
     read through it.
 
-    Raises ``PortBusy``.
+    Raises ``PortBusy``, ``PortForbidden`` or ``CannotWrite``.
     """
     listening = _listen(host, port)
     try:
@@ -119,8 +120,10 @@ def _listen(host: str, port: int) -> socket.socket:
         listening.listen(128)
     except OSError as error:
         listening.close()
-        if error.errno in (errno.EADDRINUSE, errno.EACCES):
+        if error.errno == errno.EADDRINUSE:
             raise PortBusy(port=port) from error
+        if error.errno == errno.EACCES:
+            raise PortForbidden(port=port) from error
         raise
     return listening
 
@@ -130,7 +133,8 @@ def _keep_gradio_files_in(folder: Path) -> None:
 
     What a process that was killed left there is thrown away once it is a day old; gradio throws away its own.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    with storage_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     yesterday = time.time() - CACHE_SECONDS
     for old in [entry for entry in folder.iterdir() if entry.is_dir() and entry.stat().st_mtime < yesterday]:
         shutil.rmtree(old, ignore_errors=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from sdcolab.core.detect import ModelKind
-from sdcolab.core.errors import NoModels, UnknownName
+from sdcolab.core.errors import NoModels, UnknownFile
 from sdcolab.core.folders import MODEL_FOLDERS, Folders
 from sdcolab.core.library import Library, ModelFile
 
@@ -34,6 +34,11 @@ def test_files_are_sorted_recursive_and_only_models(folders: Folders) -> None:
     assert names == ["A.ckpt", "anime/c.safetensors", "b.safetensors"]
 
 
+def test_names_that_are_not_text_are_left_out(folders: Folders) -> None:
+    put(folders, ModelKind.CHECKPOINT, "mal\udce9.safetensors")
+    assert Library(folders).files(ModelKind.CHECKPOINT) == ()
+
+
 def test_links_are_followed_once(folders: Folders, tmp_path: Path) -> None:
     put(folders, ModelKind.LORA, "x.safetensors")
     (folders.models(ModelKind.LORA) / "vuelta").symlink_to(folders.models(ModelKind.LORA))
@@ -57,7 +62,7 @@ def test_vaes_beside_checkpoints_are_no_checkpoints(folders: Folders) -> None:
 
 def test_a_miss_suggests(folders: Folders) -> None:
     put(folders, ModelKind.CHECKPOINT, "deliberate_v2.safetensors")
-    with pytest.raises(UnknownName) as caught:
+    with pytest.raises(UnknownFile) as caught:
         Library(folders).find(ModelKind.CHECKPOINT, "deliberate_v3.safetensors")
     assert caught.value.suggestions == ("deliberate_v2.safetensors",)
 

@@ -98,7 +98,7 @@ def test_connections_are_shared_between_files(folders: Folders) -> None:
 def test_a_server_that_refuses_many_connections_gets_few(folders: Folders) -> None:
     with Crowd({"/x.safetensors": DATA}, at_once=2) as server:
         assert_good(run(queue(folders), server), folders)
-    assert 0 < server.refused < 10
+    assert 0 < server.refused < 30
 
 
 def test_resumes_only_what_is_missing_in_another_process(folders: Folders, serve: Serve) -> None:

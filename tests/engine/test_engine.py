@@ -124,7 +124,7 @@ def test_a_random_seed_is_settled(engine: Engine) -> None:
     assert difference(engine.generate(result.request).images[0].image, result.images[0].image) == 0
 
 
-@pytest.mark.parametrize("sampler", ["Euler", "Euler a", "DPM++ 2M", "DDIM", "DPM++ SDE"])
+@pytest.mark.parametrize("sampler", ["Euler", "Euler a", "DPM++ 2M", "DDIM", "DPM++ SDE", "DPM adaptive"])
 @pytest.mark.parametrize("origin", [NoiseOrigin.NV, NoiseOrigin.CPU])
 def test_a_batch_equals_its_pictures_alone(engine: Engine, sampler: str, origin: NoiseOrigin) -> None:
     request = replace(REQUEST, sampler=sampler, noise_origin=origin)

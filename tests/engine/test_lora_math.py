@@ -144,7 +144,10 @@ def test_full_and_norm() -> None:
 def test_glora() -> None:
     tensors = {"a1": draw(RANK, 8), "a2": draw(8, RANK), "b1": draw(RANK, 8, seed=1), "b2": draw(6, RANK)}
     weight, (a1, a2, b1, b2) = draw(*LINEAR), (tensors[name].double() for name in ("a1", "a2", "b1", "b2"))
-    check(tensors, weight, b2 @ b1 + weight.double() @ a2 @ a1)
+    expected = b2 @ b1 + weight.double() @ a2 @ a1
+    check(tensors | {"alpha": torch.tensor(1.0)}, weight, expected)
+    newer = {"a1": tensors["a2"], "a2": tensors["a1"], "b1": tensors["b2"], "b2": tensors["b1"]}
+    check(newer | {"alpha": torch.tensor(1.0)}, weight, expected / RANK)
 
 
 def cayley(blocks: Tensor) -> Tensor:

@@ -42,8 +42,13 @@ def random_sd15(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def library(random_sd15: Path) -> Library:
+    from support.reference_extras import write_embeddings, write_lora
+
     file = ModelFile(ModelKind.CHECKPOINT, random_sd15.name, random_sd15)
-    return Library(Folders(random_sd15.parent / "empty"), bundled=(file,))
+    folders = Folders(random_sd15.parent / "extras")
+    write_lora(random_sd15, folders.models(ModelKind.LORA) / "randlora.safetensors")
+    write_embeddings(folders.models(ModelKind.EMBEDDING))
+    return Library(folders, bundled=(file,))
 
 
 @pytest.fixture(scope="module")
@@ -111,3 +116,6 @@ def test_image_equals_reference(name: str, engines: dict[bool, Engine], record_p
     assert error <= MAX_LATENT_ERROR
     assert max(byte_errors) <= MAX_BYTE_ERROR
     assert "Model hash: 47d5563312, Model: rand15" in result.images[0].infotext
+    # Their numbers are not compared: Forge hashes a whole LoRA file, A1111 and we what follows its header.
+    for label in case["info"]["extra_generation_params"]:
+        assert f"{label}: " in result.images[0].infotext

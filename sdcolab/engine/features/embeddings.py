@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import CannotRead, EmbeddingSkipped, ModelUnreadable, SdcolabError
+from sdcolab.core.files import system_reason
 from sdcolab.core.library import Library
 from sdcolab.engine.hashes import EMBEDDING_HASH, HashCache
 from sdcolab.engine.tokenizer import Chunk, ClipTokenizer, Embedding
@@ -35,11 +36,15 @@ Warn = Callable[[SdcolabError], None]
 
 @dataclass(frozen=True, slots=True)
 class LoadedEmbedding:
-    """``vectors`` is float32 [n, C]. Two are equal when they come from the same file unchanged."""
+    """``vectors`` is float32 [n, C]; ``bundle`` is the name of the LoRA whose file holds them, if one does.
+
+    Two are equal when they come from the same file unchanged.
+    """
 
     name: str
     stamp: Stamp
     vectors: Tensor = field(compare=False, repr=False)
+    bundle: str = ""
 
     def seen_by(self, tokenizer: ClipTokenizer) -> Embedding:
         """What the tokenizer looks for."""
@@ -55,15 +60,20 @@ class EmbeddingShelf:
         width: int,
         hashes: HashCache,
         warn: Warn,
+        *,
         opened: dict[Stamp, Tensor] | None = None,
+        bundled: Iterable[LoadedEmbedding] = (),
     ) -> None:
-        """``opened`` remembers vectors from one shelf to the next. ``warn`` hears of files of another width."""
+        """``opened`` remembers vectors from one shelf to the next; ``bundled`` come with LoRAs and give way to files of
+        the same name. ``warn`` hears of vectors of another width.
+        """
         self._width = width
         self._hashes = hashes
         self._warn = warn
         self._opened = {} if opened is None else opened
         self._paths: dict[str, Path] = {}
-        self._skipped: set[Path] = set()
+        self._bundled = {embedding.name: embedding for embedding in bundled}
+        self._skipped: set[tuple[str, Path]] = set()
         for file in library.files(ModelKind.EMBEDDING):
             if file.path.suffix.lower() in SUFFIXES and ".preview." not in file.path.name:
                 self._paths.setdefault(file.path.stem, file.path)
@@ -74,34 +84,42 @@ class EmbeddingShelf:
         """
         squashed = [_squashed(text) for text in texts]
         found: list[LoadedEmbedding] = []
-        for name, path in self._paths.items():
+        for name in {**self._bundled, **self._paths}:
             needle = _squashed(name)
             if needle and any(needle in text for text in squashed):
-                found += self._loaded(name, path)
+                embedding = self._loaded(name, self._paths[name]) if name in self._paths else self._bundled[name]
+                if embedding is not None and self._fits(embedding):
+                    found.append(embedding)
         return tuple(found)
 
     def hash_of(self, embedding: LoadedEmbedding) -> Future[str]:
-        """12 hexadecimal digits of the file's SHA-256."""
+        """12 hexadecimal digits of the file's SHA-256, or the name of the LoRA that brought it."""
+        if embedding.bundle:
+            known: Future[str] = Future()
+            known.set_result(embedding.bundle)
+            return known
         return self._hashes.start(embedding.stamp[0], EMBEDDING_HASH)
 
-    def _loaded(self, name: str, path: Path) -> list[LoadedEmbedding]:
-        """The embedding in a list, or none when it is for other models."""
+    def _loaded(self, name: str, path: Path) -> LoadedEmbedding | None:
+        """What the file holds; None for an empty one."""
         try:
             status = path.stat()
         except OSError as error:
-            raise CannotRead(path=path, reason=error.strerror or str(error)) from error
+            raise CannotRead(path=path, reason=system_reason(error)) from error
         if not status.st_size:
-            return []
+            return None
         stamp = (path, status.st_size, status.st_mtime_ns)
         if stamp not in self._opened:
             self._opened[stamp] = read_vectors(path)
-        vectors = self._opened[stamp]
-        if vectors.shape[1] != self._width:
-            if path not in self._skipped:
-                self._skipped.add(path)
-                self._warn(EmbeddingSkipped(path=path, width=vectors.shape[1], model_width=self._width))
-            return []
-        return [LoadedEmbedding(name, stamp, vectors)]
+        return LoadedEmbedding(name, stamp, self._opened[stamp])
+
+    def _fits(self, embedding: LoadedEmbedding) -> bool:
+        """Whether it is as wide as the text encoder. If not, that is told once."""
+        width, key = embedding.vectors.shape[1], (embedding.name, embedding.stamp[0])
+        if width != self._width and key not in self._skipped:
+            self._skipped.add(key)
+            self._warn(EmbeddingSkipped(path=key[1], width=width, model_width=self._width))
+        return width == self._width
 
 
 def _squashed(text: str) -> str:

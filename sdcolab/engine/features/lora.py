@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -30,11 +31,13 @@ from sdcolab.core.errors import (
     SdcolabError,
     UnknownName,
 )
+from sdcolab.core.files import system_reason
 from sdcolab.core.library import Library, ModelFile
 from sdcolab.core.prompt import LoraMultipliers, NetworkTag, extract_networks, lora_multipliers, strip_comments
 from sdcolab.core.tensors import read_header
+from sdcolab.engine.features.embeddings import LoadedEmbedding, vectors_in
 from sdcolab.engine.features.lora_math import Misfit, UnknownFormat, change_of, fitted
-from sdcolab.engine.features.lora_names import layers_of, text_layer_keys, unet_layer_keys
+from sdcolab.engine.features.lora_names import BUNDLED_EMBEDDING, layers_of, text_layer_keys, unet_layer_keys
 from sdcolab.engine.hashes import LORA_HASH, HashCache
 from sdcolab.engine.memory import is_out_of_memory
 from sdcolab.engine.models import LoadedModel, text_model
@@ -82,14 +85,18 @@ def loras_in(prompt: str, library: Library) -> tuple[tuple[LoraUse, ...], tuple[
 
 
 def find_lora(name: str, library: Library) -> ModelFile:
-    """The file called ``name``, or the only one whose metadata call it so. Raises ``UnknownName``."""
+    """The file called exactly ``name`` (with or without folder and extension); else the one that the library finds, or
+    the only one whose metadata call it so. Raises ``UnknownName``.
+    """
+    files = library.files(ModelKind.LORA)
+    for file in files:
+        if name in (file.name, file.name.rsplit(".", 1)[0], file.path.stem, file.path.name):
+            return file
     try:
         return library.find(ModelKind.LORA, name)
     except UnknownName:
-        if name in FORBIDDEN_ALIASES or not name:
-            raise
-        called = [file for file in library.files(ModelKind.LORA) if _alias(file.path) == name]
-        if len(called) != 1:
+        called = [file for file in files if _alias(file.path) == name]
+        if not name or name in FORBIDDEN_ALIASES or len(called) != 1:
             raise
         return called[0]
 
@@ -126,6 +133,20 @@ class LoraFile:
         get = self.weights.get
         return {name: get(old).to(device=device, dtype=torch.float32) for name, old in self.layers[layer].items()}
 
+    def bundled(self) -> dict[str, dict[str, Any]]:
+        """What the file holds of textual inversions, by name, as their own files would hold it."""
+        found: dict[str, dict[str, Any]] = {}
+        for old in self.weights.header.tensors:
+            name, _, tensor = old.removeprefix(BUNDLED_EMBEDDING).partition(".")
+            if old.startswith(BUNDLED_EMBEDDING) and tensor:
+                content = found.setdefault(name, {})
+                group, _, key = tensor.partition(".")
+                if group == "string_to_param":
+                    content = content.setdefault(group, {})
+                    tensor = key
+                content[tensor] = self.weights.get(old)
+        return found
+
 
 def open_lora(path: Path) -> LoraFile:
     """Open a file and sort its tensors into layers. Raises ``CannotRead`` or ``ModelError``."""
@@ -142,7 +163,7 @@ def _stamp(path: Path) -> Stamp:
     try:
         status = path.stat()
     except OSError as error:
-        raise CannotRead(path=path, reason=error.strerror or str(error)) from error
+        raise CannotRead(path=path, reason=system_reason(error)) from error
     return path, status.st_size, status.st_mtime_ns
 
 
@@ -201,6 +222,7 @@ class LoraMerger:
     def __init__(self, model: LoadedModel) -> None:
         self._family = model.detected.family
         self._targets = dict(_targets(model))
+        self._parts = {target.module: target.part for target in self._targets.values()}
         self._merged: dict[nn.Module, _Merged] = {}
         self._files: dict[Path, LoraFile] = {}
         self._text_state: tuple[Hashable, ...] = ()
@@ -250,6 +272,19 @@ class LoraMerger:
         self._switch(wanted)
         self._text_state = tuple(text_state)
 
+    def bundled_embeddings(self, uses: Iterable[LoraUse]) -> Iterator[LoadedEmbedding]:
+        """The textual inversions inside the files of ``uses``, which must be merged now.
+
+        Raises ``ModelUnreadable`` for one that is none.
+        """
+        for use in uses:
+            file = self._files[use.file.path]
+            for name, content in file.bundled().items():
+                vectors = vectors_in(content)
+                if vectors is None:
+                    raise ModelUnreadable(path=file.path, reason="not_a_model")
+                yield LoadedEmbedding(name, file.stamp, vectors, bundle=use.mentioned)
+
     def _open(self, path: Path) -> LoraFile:
         known = self._files.get(path)
         return known if known is not None and known.stamp == _stamp(path) else open_lora(path)
@@ -295,6 +330,8 @@ class LoraMerger:
         weight, bias = before.weight.to(device), None if before.bias is None else before.bias.to(device)
         for contribution in contributions:
             weight, bias = self._added(contribution, weight, bias)
+        if self._parts[module] is Part.TEXT:
+            weight, bias = _halved(weight), None if bias is None else _halved(bias)
         self._merged[module] = _Merged(before.weight, before.bias, contributions)
         _set(module, weight, bias)
 
@@ -319,6 +356,13 @@ class LoraMerger:
             start = torch.zeros_like(bias_added) if bias is None else bias.float()
             bias = (start + multiplier * bias_added).to(weight.dtype)
         return weight, bias
+
+
+def _halved(tensor: Tensor) -> Tensor:
+    """The tensor with float16's numbers. The program that made the reference images keeps the text encoder in halves
+    on every device, so its merged weights are rounded to them (3.8e-4 in the reference latents without, 2e-6 with).
+    """
+    return tensor.half().to(tensor.dtype)
 
 
 def _fitted_bias(bias: Tensor, weight: Tensor) -> Tensor:

@@ -164,9 +164,13 @@ def _norm(tensors: LayerTensors, _weight: Tensor) -> Raw:
 
 
 def _glora(tensors: LayerTensors, weight: Tensor) -> Raw:
-    """b2 b1 + (W a2) a1."""
+    """b2 b1 + (W a2) a1, without a scale by rank. LyCORIS 2 and later exchange 1 and 2, and scale."""
     a1, a2, b1, b2 = (_flat(tensors[name]) for name in ("a1", "a2", "b1", "b2"))
-    return Raw((b2 @ b1 + (_flat(weight) @ a2) @ a1).reshape(weight.shape))
+    rank = None
+    if a1.shape[0] == weight.shape[1] != a1.shape[1]:
+        a1, a2, b1, b2, rank = a2, a1, b2, b1, a1.shape[1]
+    mixed = torch.einsum("oi...,ir,rj->oj...", weight, a2, a1)
+    return Raw(_like(b2 @ b1, weight) + mixed, rank)
 
 
 def _oft(tensors: LayerTensors, weight: Tensor) -> Raw:

@@ -76,7 +76,8 @@ class BaseSampler(ABC, Generic[P]):
     """A way of denoising under A1111's ``name`` (hechos/a1111.md 3.1).
 
     ``second_order``: two model calls a step, so prompt editing counts twice the steps. ``uses_ensd``: infotext shows
-    ``ENSD``.
+    ``ENSD``. ``adaptive``: its steps depend on the pictures, so each must be sampled alone to come out the same in any
+    batch.
     """
 
     name: str
@@ -84,6 +85,7 @@ class BaseSampler(ABC, Generic[P]):
     function: SamplerFunction[P]
     second_order: bool = False
     uses_ensd: bool = False
+    adaptive: bool = False
 
     @abstractmethod
     def txt2img(

@@ -83,7 +83,9 @@ SAMPLERS: Registry[Sampler] = Registry(
             discard_penultimate=True,
         ),
         SigmaSampler("DPM fast", ("k_dpm_fast",), sample_dpm_fast, uses_ensd=True, range_only=True),
-        SigmaSampler("DPM adaptive", ("k_dpm_ad",), sample_dpm_adaptive, uses_ensd=True, range_only=True),
+        SigmaSampler(
+            "DPM adaptive", ("k_dpm_ad",), sample_dpm_adaptive, uses_ensd=True, adaptive=True, range_only=True
+        ),
         SigmaSampler("Restart", ("restart",), sample_restart, second_order=True, default_schedule="Karras"),
         TimestepSampler("DDIM", ("ddim",), sample_ddim),
         TimestepSampler("DDIM CFG++", ("ddim_cfgpp",), sample_ddim_cfgpp),

@@ -71,9 +71,9 @@
         const spanish = translated(element.getAttribute(attribute));
         if (spanish !== null && spanish !== element.getAttribute(attribute)) element.setAttribute(attribute, spanish);
       }
-    for (const element of document.querySelectorAll(".toast-title, .toast-text")) {
-      const spanish = translated(element.textContent);
-      if (spanish !== null && spanish !== element.textContent) element.textContent = spanish;
+    for (const element of document.querySelectorAll(".toast-title, .toast-text, .toast-message-text")) {
+      const spanish = translated(element.textContent.trim());
+      if (spanish !== null && spanish !== element.textContent.trim()) element.textContent = spanish;
     }
   };
 

@@ -235,7 +235,7 @@ class Txt2ImgActions:
         """
         settings, said = attempt(self._studio.settings.load, Settings())
         options = options_now(self._studio)
-        values = self._default_values(settings.defaults)
+        values = self._values(settings.defaults)
         chosen: list[str] = []
         if isinstance(kept, list) and len(kept) == len(CONTROLS) + 1:
             values |= _acceptable(dict(zip(CONTROLS, kept, strict=False)), options)
@@ -250,7 +250,11 @@ class Txt2ImgActions:
             said,
         )
 
-    def _default_values(self, defaults: GenerationRequest) -> dict[str, Any]:
+    def default_values(self) -> dict[str, Any]:
+        """What each control of ``CONTROLS`` shows on a fresh page."""
+        return self._values(attempt(self._studio.settings.load, Settings())[0].defaults)
+
+    def _values(self, defaults: GenerationRequest) -> dict[str, Any]:
         checkpoint = chosen_checkpoint(self._studio, defaults)
         values = shown_values(defaults, native_size_or_fallback(self._studio, checkpoint))
         return values | {"checkpoint": checkpoint}
@@ -278,7 +282,7 @@ class Txt2ImgActions:
         name = (name or "").strip()
         if not name:
             return gr.skip(), fragments.message(
-                "Falta el nombre del estilo.", fragments.Tone.ERROR, "Escríbelo arriba."
+                "Falta el nombre del estilo.", fragments.Tone.ERROR, "Escríbelo en su casilla."
             )
 
         def save() -> Any:

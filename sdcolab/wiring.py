@@ -397,7 +397,7 @@ def serve_engine(folders: Folders, model: Path | None) -> None:
     """Be the engine's process of the notebook's panel: orders on stdin, events on stdout, until stdin ends."""
     from sdcolab.colab.service import serve
 
-    library = build_library(folders, model if model and model.is_file() else None)
+    library = _panel_library(folders, model)
     events, sys.stdout = sys.stdout, sys.stderr  # what libraries print must not mix with the events
 
     def say(message: Mapping[str, object]) -> None:
@@ -474,10 +474,17 @@ def _collaborators() -> Collaborators:
         folders=folders,
         model_link=lambda name: load_catalog().find(name).link,
         make_download=lambda tokens: _download_reports(build_downloads(folders, {**os.environ, **tokens})),
-        open_library=lambda chosen: build_library(folders, chosen),
+        open_library=lambda chosen: _panel_library(folders, chosen),
         native_size=native_size,
         missing_downloads=lambda: _missing_downloads(folders),
     )
+
+
+def _panel_library(folders: Folders, model: Path | None) -> Library:
+    """The library of the panel and of its engine, with the same names in both; a file that is gone is left out."""
+    if model is None or not model.is_file():
+        return build_library(folders)
+    return build_library(folders, ModelFile(ModelKind.CHECKPOINT, model.name, model.absolute()))
 
 
 def _missing_downloads(folders: Folders) -> tuple[MissingDownload, ...]:

@@ -59,6 +59,13 @@ def build_library(folders: Folders, *chosen: ModelFile) -> Library:
     return Library(folders, bundled=(demo_model(),), first=chosen)
 
 
+def library_around(folders: Folders, checkpoint: Path | None) -> Library:
+    """The library with the file ``checkpoint`` first in it, if there is such a file."""
+    if checkpoint is None or not checkpoint.is_file():
+        return build_library(folders)
+    return build_library(folders, ModelFile(ModelKind.CHECKPOINT, checkpoint.name, checkpoint.absolute()))
+
+
 def library_with(folders: Folders, names: Mapping[ModelKind, str]) -> tuple[Library, dict[ModelKind, str]]:
     """The library with the files that the user chose first in it, and their names there.
 
@@ -397,7 +404,7 @@ def serve_engine(folders: Folders, model: Path | None) -> None:
     """Be the engine's process of the notebook's panel: orders on stdin, events on stdout, until stdin ends."""
     from sdcolab.colab.service import serve
 
-    library = _panel_library(folders, model)
+    library = library_around(folders, model)
     events, sys.stdout = sys.stdout, sys.stderr  # what libraries print must not mix with the events
 
     def say(message: Mapping[str, object]) -> None:
@@ -474,17 +481,10 @@ def _collaborators() -> Collaborators:
         folders=folders,
         model_link=lambda name: load_catalog().find(name).link,
         make_download=lambda tokens: _download_reports(build_downloads(folders, {**os.environ, **tokens})),
-        open_library=lambda chosen: _panel_library(folders, chosen),
+        open_library=lambda chosen: library_around(folders, chosen),
         native_size=native_size,
         missing_downloads=lambda: _missing_downloads(folders),
     )
-
-
-def _panel_library(folders: Folders, model: Path | None) -> Library:
-    """The library of the panel and of its engine, with the same names in both; a file that is gone is left out."""
-    if model is None or not model.is_file():
-        return build_library(folders)
-    return build_library(folders, ModelFile(ModelKind.CHECKPOINT, model.name, model.absolute()))
 
 
 def _missing_downloads(folders: Folders) -> tuple[MissingDownload, ...]:

@@ -68,7 +68,7 @@ def list_models(studio: Studio, checkpoint: str | None, vae: str | None) -> tupl
 
 
 def chosen_checkpoint(studio: Studio, defaults: GenerationRequest) -> str | None:
-    """The checkpoint of a fresh page: the one it was opened with, else the saved one, else the first or none."""
+    """The checkpoint of a fresh page: the one it was opened with, else the saved one, else the first, if any."""
     if chosen := studio.library.chosen(ModelKind.CHECKPOINT):
         return chosen.name
     names = [file.name for file in studio.library.files(ModelKind.CHECKPOINT)]

@@ -106,9 +106,11 @@ def test_everything_inside_the_cell(kernel: Kernel, tmp_path: Path) -> None:
         kernel.write(field, value)
     kernel.press("🎨 Generar")
     kernel.until_shown("Generando · paso")
+    killed = time.monotonic()
     os.kill(engine, signal.SIGKILL)
     kernel.until_shown(str(explain(EngineKilled())).split(":")[0])
     kernel.until_shown("2 de 2 · 00001-7.png")
+    print(f"la siguiente imagen de la cola llegó en {time.monotonic() - killed:.1f} s")
 
     kernel.press("💾 Cerrar y guardar todo")
     kernel.until_shown("El panel está cerrado")

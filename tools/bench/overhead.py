@@ -4,7 +4,7 @@
     python tools/bench/overhead.py --completo         # a full-size SD 1.5 with random weights at 256x256: at most 1.03
     python tools/bench/overhead.py --modelo F.safetensors --lado 512
 
-``generate`` is the whole thing: prompt, noise, sampler, guidance, events, previews, decode, infotext and PNG on disk.
+``generate`` is everything: prompt, noise, sampler, guidance, events, previews, decode, infotext and PNG on disk.
 Two ratios:
 
 * in turns: ``generate``, then the same calls made bare, again and again; the median of the ratios. It decides, and wants

@@ -7,8 +7,8 @@
 ``generate`` is everything: prompt, noise, sampler, guidance, events, previews, decode, infotext and PNG on disk.
 Two ratios:
 
-* in turns: ``generate``, then the same calls made bare, again and again; the median of the ratios. It decides, and wants
-  a machine with nothing else to do.
+* in turns: ``generate``, then the same calls made bare, again and again; the median of the ratios. It decides, and
+  wants a machine with nothing else to do.
 * inside: within each ``generate``, its time / the time spent inside the UNet and the VAE decoder. Only on a CPU, where
   calls are not queued; a busy machine hardly moves it, so it tells noise from a real cost.
 """

@@ -29,6 +29,7 @@ from PIL import Image
 
 from sdcolab.core.errors import WebKilled
 from sdcolab.core.messages import FIELD_LABELS, explain
+from tests.support.frpc import install_frpc
 from tests.support.kernel import PATIENCE, Kernel
 
 REPOSITORY = Path(__file__).parents[2]
@@ -194,8 +195,6 @@ def filled(source: str, **fields: object) -> str:
 
 
 def test_from_the_link_to_drive(colab: Colab, wheel: Path, civitai: Any) -> None:
-    from conftest import install_frpc
-
     install_frpc(colab.folder / "hf")
     colab.environ = {
         name: value

@@ -106,8 +106,11 @@ def generate(page: Page, prompt: str, **fields: str) -> None:
 
 
 def choose(page: Page, name: str, option: str) -> None:
+    """Pick an option with the keyboard: the list is drawn anew while it opens, and a click may miss it."""
     field(page, name).click()
-    page.get_by_role("option", name=option).click()
+    field(page, name).fill(option)
+    expect(page.get_by_role("option", name=option, exact=True).first).to_be_visible()
+    field(page, name).press("Enter")
 
 
 def infotext(page: Page) -> Locator:

@@ -63,19 +63,15 @@ def library_around(folders: Folders, checkpoint: Path | None) -> Library:
     """The library with the file ``checkpoint`` first in it, if there is such a file."""
     if checkpoint is None or not checkpoint.is_file():
         return build_library(folders)
-    return build_library(folders, ModelFile(ModelKind.CHECKPOINT, checkpoint.name, checkpoint.absolute()))
+    return build_library(folders, model_file(folders, ModelKind.CHECKPOINT, str(checkpoint)))
 
 
-def library_with(folders: Folders, names: Mapping[ModelKind, str]) -> tuple[Library, dict[ModelKind, str]]:
-    """The library with the files that the user chose first in it, and their names there.
-
-    Each of ``names`` is a file's path or a name in the library. Raises ``UnknownFile``.
-    """
-    paths = {kind: Path(name).expanduser() for kind, name in names.items()}
-    files = {kind: ModelFile(kind, path.name, path.absolute()) for kind, path in paths.items() if path.is_file()}
-    library = build_library(folders, *files.values())
-    found = {kind: (files[kind] if kind in files else library.find(kind, name)).name for kind, name in names.items()}
-    return library, found
+def model_file(folders: Folders, kind: ModelKind, name: str) -> ModelFile:
+    """The file that ``name`` means: a path on the disk or a name in the library. Raises ``UnknownFile``."""
+    path = Path(name).expanduser()
+    if path.is_file():
+        return ModelFile(kind, path.name, path.absolute())
+    return build_library(folders).find(kind, name)
 
 
 def native_size(model: ModelFile) -> int:
@@ -131,17 +127,15 @@ def generate(
     """Make the images of ``request`` in this thread. ``model`` and ``request.vae`` may be paths or names in the
     library.
     """
-    chosen = {} if model is None else {ModelKind.CHECKPOINT: model}
+    chosen = [] if model is None else [model_file(folders, ModelKind.CHECKPOINT, model)]
     if request.vae not in (AUTOMATIC, INSIDE):
-        chosen[ModelKind.VAE] = request.vae
-    library, names = library_with(folders, chosen)
+        vae = model_file(folders, ModelKind.VAE, request.vae)
+        chosen.append(vae)
+        request = replace(request, vae=vae.name)
+    library = build_library(folders, *chosen)
     make_folder(output or folders.txt2img)  # before minutes of work, not after
     engine = build_engine(folders, library, output)
-    request = replace(
-        request,
-        checkpoint=names.get(ModelKind.CHECKPOINT) or library.default_checkpoint().name,
-        vae=names.get(ModelKind.VAE, request.vae),
-    )
+    request = replace(request, checkpoint=library.default_checkpoint().name)  # the chosen one comes first
     return engine.generate(request, listener, CancelToken())
 
 
@@ -223,14 +217,6 @@ class WebOptions:
     machine_events: bool = False
 
 
-def opening_library(folders: Folders, model: str | None) -> Library:
-    """The library whose first checkpoint is ``model``, a path or a name. Raises ``UnknownFile``."""
-    if model is None:
-        return build_library(folders)
-    library, names = library_with(folders, {ModelKind.CHECKPOINT: model})
-    return build_library(folders, library.find(ModelKind.CHECKPOINT, names[ModelKind.CHECKPOINT]))
-
-
 def build_studio(folders: Folders, library: Library, jobs: JobQueue) -> Studio:
     """Everything that the page works with."""
     from sdcolab.engine import tokenizer
@@ -261,7 +247,8 @@ def open_web(options: WebOptions) -> None:
     if options.share and login is None:
         login = (USER_NAME, secrets.token_urlsafe(9))
     say = MachineVoice() if options.machine_events else HumanVoice()
-    library = opening_library(options.folders, options.model)
+    chosen = [] if options.model is None else [model_file(options.folders, ModelKind.CHECKPOINT, options.model)]
+    library = build_library(options.folders, *chosen)
     engine = build_engine(options.folders, library)
     jobs = JobQueue(engine, say.event)
     signal.signal(signal.SIGTERM, _interrupt)

@@ -79,7 +79,7 @@ class Library:
         first = [file for file in self._first if file.kind is kind]
         taken = {file.path for file in first}
         last = [file for file in self._bundled if file.kind is kind]
-        return (*first, *(file for file in own if file.path not in taken), *last)
+        return (*first, *(file for file in (*own, *last) if file.path not in taken))
 
     def find(self, kind: ModelKind, name: str) -> ModelFile:
         """The file called ``name``: its full name, its stem, or either followed by ``[hash]`` as A1111 writes titles.

@@ -84,6 +84,11 @@ def test_a_chosen_file_comes_first_and_once(folders: Folders, tmp_path: Path) ->
     ]
 
 
+def test_a_bundled_file_that_was_chosen_is_listed_once(folders: Folders, tmp_path: Path) -> None:
+    demo = ModelFile(ModelKind.CHECKPOINT, "demo", tmp_path / "demo")
+    assert Library(folders, first=(demo,), bundled=(demo,)).files(ModelKind.CHECKPOINT) == (demo,)
+
+
 def test_no_models_at_all(folders: Folders) -> None:
     with pytest.raises(NoModels):
         Library(folders).default_checkpoint()

@@ -37,7 +37,6 @@ from sdcolab.core.library import Library, ModelFile
 from sdcolab.core.outputs import ImageStore
 from sdcolab.core.request import AUTOMATIC, GenerationRequest
 from sdcolab.core.result import GeneratedImage, GenerationResult
-from sdcolab.engine import tokenizer
 from sdcolab.engine.conditioning import Conditioning, TextConditioner
 from sdcolab.engine.decode import NotFinite, blank_canvas_channels, decode, to_image
 from sdcolab.engine.denoise import Guidance, GuidedDenoiser, Predictor
@@ -149,7 +148,7 @@ class Engine:
             with checkpoint.loras.applied(loras, warn), torch.inference_mode():
                 shelf = EmbeddingShelf(
                     self._library,
-                    checkpoint.model.text_encoder.config.hidden_size,
+                    checkpoint.model.embedding_width,
                     self._hashes,
                     warn,
                     opened=self._embeddings,
@@ -189,7 +188,7 @@ class Engine:
             release_memory()
             require_room(weights.path, weights.header, self.device, weights_dtype(self.device))
             model = load_checkpoint(weights, self.device, weights_dtype(self.device))
-            conditioner = TextConditioner(model.text_encoder, tokenizer.load())
+            conditioner = TextConditioner(model)
             self._checkpoint = _Checkpoint(file, stamp, model, conditioner, LoraMerger(model), digest)
         if self._vae is None or self._vae.stamp != vae_stamp:
             if vae_file:

@@ -40,7 +40,7 @@ from sdcolab.core.result import GeneratedImage, GenerationResult
 from sdcolab.engine.conditioning import Conditioning, TextConditioner
 from sdcolab.engine.decode import NotFinite, blank_canvas_channels, decode, to_image
 from sdcolab.engine.denoise import Guidance, GuidedDenoiser, Predictor
-from sdcolab.engine.features.embeddings import EmbeddingShelf
+from sdcolab.engine.features.embeddings import EmbeddingShelf, Opened
 from sdcolab.engine.features.lora import LoraMerger, infotext_name, lora_hash, loras_in
 from sdcolab.engine.hashes import HashCache
 from sdcolab.engine.memory import (
@@ -116,7 +116,7 @@ class Engine:
         self._hashes = HashCache(hash_cache)
         self._table = table or NoiseTable.stable_diffusion()
         self._clock = clock
-        self._embeddings: dict[Stamp, Tensor] = {}
+        self._embeddings: Opened = {}
         self._lock = threading.Lock()
         self._checkpoint: _Checkpoint | None = None
         self._vae: _Vae | None = None

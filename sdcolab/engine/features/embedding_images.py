@@ -57,7 +57,7 @@ def _tensors(value: dict[str, Any]) -> Any:
 def _hidden(pixels: Bytes) -> bytes | None:
     """The bytes in the low bits of ``pixels`` [H, W, 3]; None when no columns divide the picture."""
     low = _without_dark_edges(pixels) & _LOW_BITS
-    dividers = np.flatnonzero(~low.any(axis=(0, 2)))
+    dividers = np.flatnonzero(low.max(axis=(0, 2), initial=0) == 0)
     if len(dividers) < 2:
         return None
     left, right = low[:, : dividers[0]], low[:, dividers[-1] + 1 :]
@@ -70,8 +70,8 @@ def _hidden(pixels: Bytes) -> bytes | None:
 
 def _without_dark_edges(pixels: Bytes) -> Bytes:
     """The part between the outermost pixels that have something of every colour."""
-    bright = pixels.all(axis=2)
-    rows, columns = np.flatnonzero(bright.any(axis=1)), np.flatnonzero(bright.any(axis=0))
+    darkest = pixels.min(axis=2)
+    rows, columns = np.flatnonzero(darkest.max(axis=1)), np.flatnonzero(darkest.max(axis=0))
     if not len(rows):
         return pixels[:0]
     return pixels[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
@@ -84,4 +84,4 @@ def mixing_sequence(count: int) -> Bytes:
     while len(values) < count:
         values = np.concatenate([values, values * np.uint32(factor) + np.uint32(step)])
         factor, step = factor * factor % _MODULUS, (factor * step + step) % _MODULUS
-    return (values[:count] % 255).astype(np.uint8) & _LOW_BITS
+    return (values[:count] % 255 & _LOW_BITS).astype(np.uint8)

@@ -44,7 +44,7 @@ POLL_SECONDS = 0.1
 T = TypeVar("T")
 
 
-class Skipped(Exception):  # noqa: N818 - not an error: somebody asked for it
+class Skipped(Exception):
     """The batch at work is to be left out."""
 
 
@@ -200,9 +200,7 @@ class Run:
         self._listener(PhaseStarted(Phase.UPSCALING))
         return [resize_exactly(picture, size.width, size.height, enlarge) for picture in pictures]
 
-    def _second_start(
-        self, one: Pass, batch: Batch, active: Active, enlarged: Tensor | list[Image.Image]
-    ) -> Start:
+    def _second_start(self, one: Pass, batch: Batch, active: Active, enlarged: Tensor | list[Image.Image]) -> Start:
         if isinstance(enlarged, list):
             # A1111 encodes with what the CPU's generator gives after the seed of the batch's last picture.
             generator = torch.Generator().manual_seed(batch.seeds[-1])
@@ -218,7 +216,8 @@ class Run:
 
     def _sampled(self, one: Pass, batch: Batch, active: Active, start: Start, *, done: int) -> tuple[Tensor, Vae]:
         """The latents [B, C, h, w] of a pass and the VAE to decode them with, after ``done`` calls of the batch."""
-        self._listener(PhaseStarted(Phase.ENCODING_PROMPT))
+        if batch.number == 1:  # the others find their prompts encoded
+            self._listener(PhaseStarted(Phase.ENCODING_PROMPT))
         conditioning = self._conditioning(one, active)
         self._listener(PhaseStarted(Phase.SAMPLING))
         previewer = Previewer(active.vae.preview, self._tools.clock)

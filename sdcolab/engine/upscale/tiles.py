@@ -19,8 +19,8 @@ def starts(length: int, tile: int, overlap: int) -> tuple[int, ...]:
     """Where the tiles of a side of ``length`` begin: evenly spread, the last one flush with the end. The one tile of a
     side that is shorter begins before it, at ``length - tile``."""
     count = max(1, -(-(length - overlap) // (tile - overlap)))
-    step = (length - tile) / (count - 1) if count > 1 else 0
-    return tuple(min(int(index * step), length - tile) for index in range(count))
+    last = length - tile
+    return (*(int(index * last / (count - 1)) for index in range(count - 1)), last)
 
 
 @dataclass(frozen=True, slots=True)

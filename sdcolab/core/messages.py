@@ -171,7 +171,7 @@ CATALOGUE: Mapping[str, Sentence] = {
     ),
     "machine.library_missing": Sentence(
         "Falta la biblioteca «{library}», o no funciona con tu versión de PyTorch.",
-        "Instálala con «pip install {library}» y vuelve a abrir el programa.",
+        "Instálala con «pip install {packages}» y vuelve a abrir el programa.",
     ),
     # Files and folders
     "storage.disk_full": Sentence(

@@ -322,10 +322,12 @@ class ImageNotFinite(MachineError):
 
 @dataclass(eq=False)
 class LibraryMissing(MachineError):
-    """A Python package that this needs is not installed, or does not fit the installed PyTorch."""
+    """A Python package that this needs is not installed, or does not fit the installed PyTorch. ``packages`` are to be
+    installed."""
 
     code: ClassVar[str] = "machine.library_missing"
     library: str
+    packages: str
 
 
 # --- Files and folders --------------------------------------------------------------------------------------------

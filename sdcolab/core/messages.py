@@ -175,7 +175,7 @@ CATALOGUE: Mapping[str, Sentence] = {
     ),
     "machine.library_missing": Sentence(
         "Falta la biblioteca «{library}», o no funciona con tu versión de PyTorch.",
-        "Instálala con «pip install {library}» y vuelve a abrir el programa.",
+        "Instálala con «pip install {packages}» y vuelve a abrir el programa.",
     ),
     # Files and folders
     "storage.disk_full": Sentence(
@@ -506,7 +506,7 @@ USE_OF_KIND: Mapping[ModelKind, str] = {
     ModelKind.LORA: "Para usarlo escribe en el prompt <lora:nombre:1>, con el nombre del archivo.",
     ModelKind.EMBEDDING: "Para usarlo escribe su nombre en el prompt o en el prompt negativo.",
     ModelKind.CONTROLNET: "Queda guardado: esta versión todavía no lo usa.",
-    ModelKind.UPSCALER: "Queda guardado: esta versión todavía no lo usa.",
+    ModelKind.UPSCALER: "Elígelo por su nombre como upscaler.",
     ModelKind.HYPERNETWORK: "Queda guardado: esta versión todavía no lo usa.",
     ModelKind.OTHER: "Queda guardado, pero no se sabe para qué sirve.",
 }

@@ -459,7 +459,7 @@ def cerrar() -> None:
 def _collaborators() -> Collaborators:
     from sdcolab.colab.host import detect_host, host_folders
     from sdcolab.colab.prepare import Collaborators
-    from sdcolab.downloads.catalog import load_catalog
+    from sdcolab.downloads.catalog import controlnet_links, load_catalog
 
     host = detect_host()
     folders = host_folders(host)
@@ -471,6 +471,7 @@ def _collaborators() -> Collaborators:
         open_library=lambda chosen: library_around(folders, chosen),
         native_size=native_size,
         missing_downloads=lambda: _missing_downloads(folders),
+        controlnet_links=lambda: controlnet_links(load_catalog()),
     )
 
 

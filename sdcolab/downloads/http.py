@@ -7,6 +7,7 @@ before it is made, because a hop may also lead to this computer's own network, o
 from __future__ import annotations
 
 import contextlib
+import http.client
 import ipaddress
 import json
 import socket
@@ -39,6 +40,7 @@ from sdcolab.core.errors import (
     TooManyRequests,
 )
 from sdcolab.core.events import CancelToken
+from sdcolab.downloads.kernel import Pipe, can_splice, open_pipe
 from sdcolab.downloads.links import redacted
 
 USER_AGENT = f"sdcolab/{__version__}"
@@ -192,6 +194,39 @@ class Answer:
         except (urllib3.exceptions.ReadTimeoutError, TimeoutError) as error:
             raise HostUnreachable(host=self.host, reason="timeout") from error
         except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise HostUnreachable(host=self.host, reason="connection") from error
+
+    def poured(self, file: int, position: int, most: int) -> Iterator[int]:
+        """Move up to ``most`` further bytes of the body straight into ``file`` from ``position``, telling how many each
+        time; nothing where that cannot be done (TLS, another system, a body of unknown length).
+
+        To be used after a piece of ``chunks``, when nothing of the body waits in the program any more. The body's last
+        byte is left to ``chunks``. Raises as ``chunks`` does, and ``OSError`` when the file cannot be written.
+        """
+        raw: Any = self._response.raw
+        inner = getattr(raw, "_original_response", None)
+        source = getattr(getattr(raw, "connection", None), "sock", None)
+        if not can_splice(source) or not isinstance(inner, http.client.HTTPResponse) or inner.chunked:
+            return
+        left = min(most, (inner.length or 0) - 1, (raw.length_remaining or 0) - 1)
+        if left <= 0:
+            return
+        with open_pipe() as pipe:
+            while left > 0 and (count := self._fill(pipe, source, left)):
+                pipe.empty(file, position, count)
+                # What went past the two libraries is still a part of the body that they count.
+                inner.length -= count  # type: ignore[operator]
+                raw.length_remaining -= count
+                left -= count
+                position += count
+                yield count
+
+    def _fill(self, pipe: Pipe, source: socket.socket, most: int) -> int | None:
+        try:
+            return pipe.fill(source, most)
+        except TimeoutError as error:
+            raise HostUnreachable(host=self.host, reason="timeout") from error
+        except OSError as error:
             raise HostUnreachable(host=self.host, reason="connection") from error
 
     def read(self, limit: int) -> bytes:

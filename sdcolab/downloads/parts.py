@@ -20,6 +20,7 @@ from typing import TypeGuard
 
 from sdcolab.core.errors import AlreadyDownloading, DiskFull
 from sdcolab.core.files import free_bytes, storage_errors
+from sdcolab.downloads.kernel import allocate
 from sdcolab.downloads.providers.base import RemoteFile
 
 SPARE_BYTES = 64 << 20
@@ -99,6 +100,30 @@ class Part:
         self.discard()
         with self._lock:
             self._version = _version(remote)
+
+    def allocate(self, size: int) -> bool:
+        """Take room for all of a file of ``size`` bytes from the disk, where the file system can. Whether it is taken.
+
+        Raises ``DiskFull`` or ``CannotWrite``.
+        """
+        if not size:
+            return False
+        with storage_errors(self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
+            try:
+                return allocate(descriptor, size)
+            finally:
+                os.close(descriptor)
+
+    def trim(self) -> None:
+        """Give back the room behind the last byte that is here: an unfinished file takes no more than it must."""
+        end = max((end for _, end in self.spans), default=0)
+        with contextlib.suppress(OSError):
+            if end:
+                os.truncate(self.path, end)
+            else:
+                self.path.unlink()
 
     def wrote(self, start: int, end: int) -> None:
         """The bytes from ``start`` to ``end`` are in the file."""

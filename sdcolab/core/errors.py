@@ -505,6 +505,15 @@ class TokenRejected(DownloadError):
 
 
 @dataclass(eq=False)
+class LinkTokenRejected(DownloadError):
+    """The site did not accept the key that is written inside the link; the secret ``token`` could replace it."""
+
+    code: ClassVar[str] = "download.link_token_rejected"
+    host: str
+    token: str
+
+
+@dataclass(eq=False)
 class DownloadsDisabled(DownloadError):
     """The author switched off downloads of this file."""
 

@@ -252,6 +252,12 @@ CATALOGUE: Mapping[str, Sentence] = {
         "{host} no acepta tu clave {token}: puede estar mal copiada, caducada o sin permiso para este archivo.",
         "Crea una clave nueva en tu cuenta de {host} y cámbiala en {token}.",
     ),
+    "download.link_token_rejected": Sentence(
+        "{host} no acepta la clave que va escrita dentro del enlace: puede estar mal copiada, caducada o sin permiso "
+        "para este archivo.",
+        "Quita esa parte del enlace (token=…) y guarda una clave tuya con el nombre {token}: en Colab, en «Secretos» "
+        "(el icono 🔑); en tu equipo, como variable de entorno.",
+    ),
     "download.disabled_by_author": Sentence(
         "El autor de {link} no permite descargarlo; una clave no lo cambia.", "Elige otra versión u otro modelo."
     ),

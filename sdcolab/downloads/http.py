@@ -14,7 +14,7 @@ import socket
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 from urllib.parse import urljoin, urlsplit
 
@@ -32,10 +32,12 @@ from sdcolab.core.errors import (
     InsecureLink,
     LinkGone,
     LinkNotFound,
+    LinkTokenRejected,
     NotALink,
     PrivateAddress,
     RegionBlocked,
     ServerFailed,
+    TokenRejected,
     TooManyRedirects,
     TooManyRequests,
 )
@@ -88,6 +90,8 @@ class Bearer:
 
     token: str = field(repr=False)
     origins: frozenset[tuple[str, str, int]]
+    from_link: bool = False
+    """Whether it was written in the link, instead of in the user's settings."""
 
     def goes_to(self, url: str) -> bool:
         """Whether ``url`` belongs to the key's own site."""
@@ -108,6 +112,18 @@ def bearer(token: str | None, *urls: str) -> Bearer | None:
     if not clean or not clean.isascii() or not clean.isprintable() or " " in clean:
         return None
     return Bearer(clean, frozenset(origin(url) for url in urls))
+
+
+def own_or_pasted(own: str | None, pasted: str | None, *urls: str) -> Bearer | None:
+    """The user's ``own`` token, or else the one ``pasted`` in a link, bound to the origins of ``urls``."""
+    found = bearer(pasted, *urls)
+    return bearer(own, *urls) or (replace(found, from_link=True) if found else None)
+
+
+def rejected(key: Bearer, host: str, token: str) -> DownloadError:
+    """What to say of a ``key`` that ``host`` refuses: the one in the secret ``token``, or the one in the link."""
+    error = LinkTokenRejected if key.from_link else TokenRejected
+    return error(host=host, token=token)
 
 
 def origin(url: str) -> tuple[str, str, int]:

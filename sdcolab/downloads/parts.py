@@ -225,16 +225,41 @@ class DiskSpace:
 
 @contextlib.contextmanager
 def exclusive(lock_file: Path, name: str) -> Iterator[None]:
-    """Hold ``lock_file`` against other processes. Raises ``AlreadyDownloading`` when one has it."""
+    """Hold ``lock_file`` against other processes; it is gone afterwards. Raises ``AlreadyDownloading`` when one has
+    it."""
     with storage_errors(lock_file):
         lock_file.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(lock_file, os.O_RDWR | os.O_CREAT, 0o644)
+        descriptor = _locked(lock_file)
+    if descriptor is None:
+        raise AlreadyDownloading(name=name)
     try:
-        if not _try_lock(descriptor):
-            raise AlreadyDownloading(name=name)
         yield
     finally:
+        # Deleted while it is held: whoever opened it meanwhile sees that it is no longer the one in the folder. Windows
+        # deletes no open file.
+        if sys.platform != "win32":
+            _delete(lock_file)
         os.close(descriptor)
+        if sys.platform == "win32":
+            _delete(lock_file)
+
+
+def _locked(lock_file: Path) -> int | None:
+    """An open descriptor of the locked file, or None when another process has it."""
+    while True:
+        descriptor = os.open(lock_file, os.O_RDWR | os.O_CREAT, 0o644)
+        if not _try_lock(descriptor):
+            os.close(descriptor)
+            return None
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(descriptor), lock_file.stat()):
+                return descriptor
+        os.close(descriptor)
+
+
+def _delete(lock_file: Path) -> None:
+    with contextlib.suppress(OSError):
+        lock_file.unlink()
 
 
 if sys.platform == "win32":  # pragma: no cover

@@ -26,6 +26,7 @@ from sdcolab.core.errors import (
     EarlyAccess,
     LinkGone,
     LinkNotFound,
+    LinkTokenRejected,
     PageNotFile,
     RegionBlocked,
     ServerFailed,
@@ -151,6 +152,16 @@ def test_needs_key_and_wrong_key_are_told_apart(folders: Folders, civitai: Civit
     assert WRONG_KEY not in repr(rejected) + str(rejected.error) + report_line(rejected)
 
 
+def test_a_refused_key_is_named_by_where_it_was_written(folders: Folders, civitai: CivitaiServer) -> None:
+    link = f"https://civitai.com/api/download/models/30?token={WRONG_KEY}"
+    pasted = download(folders, civitai, link)
+    assert isinstance(pasted.error, LinkTokenRejected)
+    assert "dentro del enlace" in report_line(pasted)
+    assert WRONG_KEY not in repr(pasted) + report_line(pasted)
+    assert isinstance(download(folders, civitai, link, "1" * 32).error, TokenRejected)
+    assert download(folders, civitai, link, civitai.token).ok
+
+
 def test_a_file_served_without_redirect_gets_the_key_too(folders: Folders, civitai: CivitaiServer) -> None:
     civitai.direct = True
     assert download(folders, civitai, "https://civitai.com/api/download/models/30", civitai.token).ok
@@ -231,7 +242,7 @@ def test_stated_hash_is_checked(folders: Folders, civitai: CivitaiServer) -> Non
     report = download(folders, civitai, "https://civitai.com/api/download/models/10")
     assert report.error is not None
     assert report.error.code == "download.hash_mismatch"
-    assert [path for path in folders.root.rglob("*") if path.is_file() and path.suffix != ".lock"] == []
+    assert [path for path in folders.root.rglob("*") if path.is_file()] == []
 
 
 def test_expired_signature_is_renewed_and_the_part_kept(folders: Folders, civitai: CivitaiServer) -> None:

@@ -84,7 +84,7 @@ def splitting(dice: random.Random) -> Splitting:
 
 def wrong_files(folders: Folders) -> list[Path]:
     files = [path for path in folders.root.rglob("*") if path.is_file()]
-    others = (".lock", ".json", ".tmp", ".info", PART_SUFFIX)
+    others = (".json", ".tmp", ".info", PART_SUFFIX)
     found = {path: path.read_bytes() for path in files if path.suffix not in others}
     return [path for path, data in found.items() if data != {"y": OTHER}.get(path.name, DATA)]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from support.servers import LORA_SHAPES, Fault, FileServer, Handler, LoopbackSer
 
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import (
+    AlreadyDownloading,
     DiskFull,
     DownloadDamaged,
     DownloadInterrupted,
@@ -44,7 +46,7 @@ def run(queue: DownloadQueue, server: FileServer, path: str = NAME) -> LinkRepor
 
 
 def leftovers(folders: Folders) -> list[str]:
-    return sorted(path.name for path in folders.root.rglob("*") if path.is_file() and path.suffix != ".lock")
+    return sorted(path.name for path in folders.root.rglob("*") if path.is_file())
 
 
 def assert_good(report: LinkReport, folders: Folders) -> None:
@@ -250,6 +252,29 @@ def test_another_process_has_the_file(
     assert [getattr(error, "code", "") for error in failed] == ["download.already_downloading"]
     with exclusive(lock, "x"):
         pass
+    assert not lock.exists()
+
+
+def test_one_at_a_time_has_the_lock_although_it_is_deleted(tmp_path: Path) -> None:
+    lock, inside, most, guard = tmp_path / "x.lock", 0, 0, threading.Lock()
+
+    def work() -> None:
+        nonlocal inside, most
+        for _ in range(200):
+            with contextlib.suppress(AlreadyDownloading), exclusive(lock, "x"):
+                with guard:
+                    inside += 1
+                    most = max(most, inside)
+                with guard:
+                    inside -= 1
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == 1
+    assert [*tmp_path.iterdir()] == []
 
 
 # --- Addresses that are not visited -------------------------------------------------------------------------------

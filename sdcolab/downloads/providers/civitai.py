@@ -20,10 +20,9 @@ from sdcolab.core.errors import (
     PageNotFile,
     ServerFailed,
     TokenNeeded,
-    TokenRejected,
 )
 from sdcolab.core.events import CancelToken
-from sdcolab.downloads.http import Answer, Bearer, Web, bearer, error_for_status, origin, retrying
+from sdcolab.downloads.http import Answer, Bearer, Web, error_for_status, origin, own_or_pasted, rejected, retrying
 from sdcolab.downloads.links import Link, without_secrets
 from sdcolab.downloads.providers.base import FIRST_BYTE, RemoteFile, described
 
@@ -94,7 +93,7 @@ class Civitai:
         """Find the file. A bare model page means the version that the page shows first."""
         clean, pasted = without_secrets(link.url)
         root = self._base or f"https://{link.host}"
-        key = bearer(self._token, *self._own) or bearer(pasted, *self._own)
+        key = own_or_pasted(self._token, pasted, *self._own)
         wanted = self._wanted(Link(clean), urlsplit(link.url).fragment, root, web, key, cancel, link)
         attempts = [wanted.filters]
         if any(name != "fileId" for name, _ in wanted.filters):
@@ -166,7 +165,7 @@ class Civitai:
 
     def _error(self, answer: Answer, link: Link, key: Bearer | None, info: Mapping[str, Any]) -> DownloadError | None:
         host = (link.host if link.host in HOSTS else "civitai.com").removeprefix("www.")
-        no_entry = TokenRejected(host=host, token=TOKEN_NAME) if key else TokenNeeded(host=host, token=TOKEN_NAME)
+        no_entry = rejected(key, host, TOKEN_NAME) if key else TokenNeeded(host=host, token=TOKEN_NAME)
         own_origins = {origin(url) for url in self._own}
         own = origin(answer.url) in own_origins
         if any(urlsplit(hop.url).path.startswith("/login") and origin(hop.url) in own_origins for hop in answer.hops):

@@ -31,11 +31,11 @@ from sdcolab.colab.supervisor import (
     ending,
     was_killed,
 )
+from sdcolab.core.codec import request_from_json, request_to_json
 from sdcolab.core.errors import Cancelled, EngineCrashed, EngineGaveUp, EngineKilled, SdcolabError, Unexpected
 from sdcolab.core.events import CancelToken, Ended, Event, ImageSaved, Listener
 from sdcolab.core.request import GenerationRequest
 from sdcolab.core.result import GeneratedImage, GenerationResult, Generator
-from sdcolab.core.settings import request_from_json, request_to_json
 from sdcolab.core.wire import event_from_json, event_to_json
 
 POLL_SECONDS = 0.2

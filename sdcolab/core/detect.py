@@ -39,6 +39,14 @@ class ModelFamily(StrEnum):
     UNKNOWN = "?"
 
 
+class Prediction(StrEnum):
+    """What a UNet was trained to predict (hechos/a1111.md 3.2): the noise, or v = sqrt(abar) noise - sqrt(1 - abar)
+    image (Salimans & Ho 2022, arXiv:2202.00512)."""
+
+    EPSILON = "epsilon"
+    V = "v"
+
+
 NATIVE_SIZES = {
     ModelFamily.SD1: 512,
     ModelFamily.SD2: 768,

@@ -65,6 +65,13 @@ class FieldNotMultiple(RequestError):
 
 
 @dataclass(eq=False)
+class InitImageMissing(RequestError):
+    """Starting from a picture was asked for without a picture."""
+
+    code: ClassVar[str] = "request.init_image_missing"
+
+
+@dataclass(eq=False)
 class FieldNotNumber(RequestError):
     """A field that holds a number holds something else."""
 

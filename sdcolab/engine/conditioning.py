@@ -7,8 +7,8 @@ Text -> AND parts -> texts over the steps -> weighted segments -> chunks of 77 t
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -33,21 +33,32 @@ REMEMBERED_PROMPTS = 64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class PromptPart:
-    """One AND part, encoded. Row k of ``encoded`` (float32 [texts, tokens, C]) belongs to entry k of ``schedule``.
+class Context:
+    """What one UNet call reads of a prompt: ``tokens`` [1, n, C] for cross-attention and, in SDXL, ``added``, which are
+    diffusers' ``added_cond_kwargs`` ("text_embeds" [1, D] and "time_ids" [1, k]); empty in other families.
+    """
 
-    ``embeddings`` are the textual inversions in it.
+    tokens: Tensor
+    added: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PromptPart:
+    """One AND part, encoded. Row k of ``encoded`` (float32 [texts, tokens, C]) and of each tensor of ``added`` belongs
+    to entry k of ``schedule``. ``embeddings`` are the textual inversions in it.
     """
 
     weight: float
     schedule: Schedule
     encoded: Tensor
     embeddings: tuple[LoadedEmbedding, ...] = ()
+    added: Mapping[str, Tensor] = field(default_factory=dict)
 
-    def at(self, call: int) -> Tensor:
-        """What denoiser call number ``call`` (from 0) uses: [1, tokens, C]."""
+    def at(self, call: int) -> Context:
+        """What denoiser call number ``call`` (from 0) uses."""
         index = active_index(self.schedule, call)
-        return self.encoded[index : index + 1]
+        row = slice(index, index + 1)
+        return Context(self.encoded[row], {name: tensor[row] for name, tensor in self.added.items()})
 
 
 @dataclass(frozen=True, slots=True, eq=False)

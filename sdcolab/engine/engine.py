@@ -40,7 +40,7 @@ from sdcolab.core.result import GeneratedImage, GenerationResult
 from sdcolab.engine import tokenizer
 from sdcolab.engine.conditioning import Conditioning, TextConditioner
 from sdcolab.engine.decode import NotFinite, blank_canvas_channels, decode, to_image
-from sdcolab.engine.denoise import GuidedDenoiser
+from sdcolab.engine.denoise import Guidance, GuidedDenoiser, Predictor
 from sdcolab.engine.features.embeddings import EmbeddingShelf
 from sdcolab.engine.features.lora import LoraMerger, infotext_name, lora_hash, loras_in
 from sdcolab.engine.hashes import HashCache
@@ -277,13 +277,11 @@ class _Run:
         spec = NoiseSpec(seeds=part.seeds, shape=(channels, *plan.latent_size), origin=request.noise_origin)
         noise = BatchNoise(spec, self._model.device)
         denoiser = GuidedDenoiser(
-            self._model.unet,
+            Predictor(self._model.unet, conditioning, self._model.prediction, self._extra_channels()),
             plan.sampling.table,
-            conditioning,
-            request.cfg_scale,
+            Guidance(request.cfg_scale),
             before_call=self._cancel.raise_if_cancelled,
             after_call=self._step_teller(part.number, index, count),
-            extra_channels=self._extra_channels(),
             split=self._policy.split_guidance,
         )
         return plan.sampling.sample(denoiser, plan.sampling.start(noise.normal()), noise)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from sdcolab.core.detect import Detected, ModelFamily, ModelKind, detect
+from sdcolab.core.detect import Detected, ModelFamily, ModelKind, Prediction, detect
 from sdcolab.core.errors import ModelFamilyUnsupported, ModelIncomplete, ModelUnreadable, ModelWrongKind
 from sdcolab.engine.convert import (
     FAMILY_LAYOUTS,
@@ -50,6 +50,7 @@ class LoadedModel:
     text_encoder: CLIPTextModel
     device: torch.device
     dtype: torch.dtype
+    prediction: Prediction = Prediction.EPSILON
 
 
 def check_checkpoint(weights: Weights) -> tuple[Detected, FamilyLayout]:

@@ -613,6 +613,16 @@ class KindUnknown(DownloadError):
 
 
 @dataclass(eq=False)
+class KindDisputed(DownloadError):
+    """(Warning) The site says that the file is of the kind ``expected`` and its contents look like ``found``."""
+
+    code: ClassVar[str] = "download.kind_disputed"
+    path: Path
+    expected: str
+    found: str
+
+
+@dataclass(eq=False)
 class SavedUnderOtherName(DownloadError):
     """(Warning) A different file called ``name`` was there already; the new one is ``path``."""
 

@@ -303,6 +303,11 @@ CATALOGUE: Mapping[str, Sentence] = {
         "No sabemos para qué sirve «{path}», así que queda en la carpeta de otros archivos.",
         "Si lo sabes, muévelo a la carpeta que le corresponda.",
     ),
+    "download.kind_disputed": Sentence(
+        "El sitio dice que «{path}» es {expected}, pero por dentro parece {found}: lo hemos guardado como dice el "
+        "sitio.",
+        "Si no aparece donde lo buscas, muévelo a la otra carpeta.",
+    ),
     "download.other_name": Sentence(
         "Ya había otro archivo distinto llamado «{name}», así que este se guardó como «{path}».",
         "Borra el que no necesites.",

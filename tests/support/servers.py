@@ -272,7 +272,9 @@ class CivitaiFile:
     name: str
     data: bytes
     model_id: int = 1
-    model_type: str = "Checkpoint"
+    model_type: str = ""
+    """"" for the one that fits ``data``."""
+    file_type: str = "Model"
     base_model: str = "SD 1.5"
     version_name: str = "v1"
     needs_token: bool = False
@@ -379,7 +381,7 @@ class CivitaiServer(LoopbackServer):
             "name": file.version_name,
             "baseModel": file.base_model,
             "usageControl": file.usage_control,
-            "model": {"name": "modelo", "type": file.model_type},
+            "model": {"name": "modelo", "type": _model_type(file)},
             "trainedWords": [*file.words],
             "images": self._images(version_id, file),
             "files": [
@@ -387,7 +389,7 @@ class CivitaiServer(LoopbackServer):
                     "id": version_id * 10,
                     "sizeKB": len(file.data) / 1024,
                     "name": file.name,
-                    "type": "Model",
+                    "type": file.file_type,
                     "hashes": {"SHA256": file.sha256 or hashlib.sha256(file.data).hexdigest().upper()},
                     "primary": True,
                     "downloadUrl": f"https://civitai.com/api/download/models/{version_id}",
@@ -408,7 +410,11 @@ class CivitaiServer(LoopbackServer):
         if not versions:
             return None
         listed = [{key: value for key, value in self._version(*pair).items() if key != "model"} for pair in versions]
-        return {"id": model_id, "name": "modelo", "type": versions[0][1].model_type, "modelVersions": listed}
+        return {"id": model_id, "name": "modelo", "type": _model_type(versions[0][1]), "modelVersions": listed}
+
+
+def _model_type(file: CivitaiFile) -> str:
+    return file.model_type or ("LORA" if b"lora_unet" in file.data[:65_536] else "Checkpoint")
 
 
 @dataclass

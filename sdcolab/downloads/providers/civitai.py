@@ -45,8 +45,14 @@ KINDS = {
     "controlnet": ModelKind.CONTROLNET,
     "upscaler": ModelKind.UPSCALER,
     "hypernetwork": ModelKind.HYPERNETWORK,
+    "negative": ModelKind.EMBEDDING,
+    "enhancement lora": ModelKind.LORA,
 }
 """Civitai's model and file types, in lower case."""
+
+OWN_FILE_TYPES = ("", "model", "pruned model")
+"""Types of files that are what their model is. Any other (a text encoder, a configuration, training data) is of a kind
+of its own."""
 
 FAMILIES = (
     ("SD 1", ModelFamily.SD1),
@@ -216,13 +222,14 @@ def _describe(answer: Answer, address: str, wanted: Wanted, key: Bearer | None) 
     same = same or [file for file in files if remote.size and _bytes(file) == remote.size]
     file = same[0] if len(same) == 1 else {}
     sha256 = str(_object(file.get("hashes")).get("SHA256", "")).lower()
-    file_kind = KINDS.get(str(file.get("type", "")).lower())
+    file_type = str(file.get("type") or "").lower()
+    kind = KINDS.get(wanted.model_type.lower() if file_type in OWN_FILE_TYPES else file_type)
     base_model = str(wanted.info.get("baseModel", ""))
     found = described(
         answer,
         remote.identity,
         sha256=sha256 if re.fullmatch(r"[0-9a-f]{64}", sha256) else None,
-        kind=file_kind or KINDS.get(wanted.model_type.lower()),
+        kind=kind,
         family=next((family for start, family in FAMILIES if base_model.startswith(start)), None),
         key=key,
     )

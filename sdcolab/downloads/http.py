@@ -27,6 +27,7 @@ import urllib3.exceptions
 from sdcolab import __version__
 from sdcolab.core.errors import (
     AccessDenied,
+    DownloadDamaged,
     DownloadError,
     HostUnreachable,
     InsecureLink,
@@ -44,6 +45,7 @@ from sdcolab.core.errors import (
 from sdcolab.core.events import CancelToken
 from sdcolab.downloads.kernel import Pipe, can_splice, open_pipe
 from sdcolab.downloads.links import redacted
+from sdcolab.downloads.names import offered_name, safe_name
 
 USER_AGENT = f"sdcolab/{__version__}"
 """Names us. Civitai sends anything that looks like a browser to its login page (hechos/lanzadores.md 4a)."""
@@ -372,6 +374,8 @@ def error_for_status(answer: Answer, link: str) -> DownloadError | None:
         return TooManyRequests(host=answer.host, seconds=answer.retry_after)
     if status == 451:
         return RegionBlocked(host=answer.host)
+    if status == 416 and answer.content_range[1] == 0:  # even the first byte is not there
+        return DownloadDamaged(name=safe_name(offered_name(answer.headers.get("Content-Disposition"), answer.url)))
     return ServerFailed(host=answer.host, status=status)
 
 

@@ -309,7 +309,8 @@ class Web:
             raise InsecureLink(link=redacted(url))
         if scheme != "https" or not host:
             raise NotALink(text=redacted(url))
-        if host == "localhost" or host.endswith((".localhost", ".local", ".internal")) or is_private(host):
+        name = host.rstrip(".")  # the root of all names, which may be written
+        if name == "localhost" or name.endswith((".localhost", ".local", ".internal")) or is_private(name):
             raise PrivateAddress(host=host)
 
     def _request(self, url: str, headers: Mapping[str, str]) -> requests.Response:
@@ -450,15 +451,17 @@ class _GuardedAdapter(requests.adapters.HTTPAdapter):
         self._sockets = sockets
         super().__init__(pool_maxsize=MAX_IDLE_CONNECTIONS)
 
-    def admit(self, connection: urllib3.connection.HTTPConnection) -> None:
-        """Look at who answered. Raises ``PrivateAddress``."""
-        opened = connection.sock
-        if opened is None:
-            return
-        if connection.host.lower() not in self._trusted and is_private(str(opened.getpeername()[0])):
-            connection.close()
-            raise PrivateAddress(host=connection.host)
-        self._sockets.add(opened)
+    def admit(self, host: str, opened: socket.socket) -> socket.socket:
+        """Look at who answered, before anything is said to it. Raises ``PrivateAddress``."""
+        if host.lower() not in self._trusted and is_private(str(opened.getpeername()[0])):
+            opened.close()
+            raise PrivateAddress(host=host)
+        return opened
+
+    def remember(self, opened: socket.socket | None) -> None:
+        """A connection is ready (with TLS it has another socket object by now)."""
+        if opened is not None:
+            self._sockets.add(opened)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Called by the base class: the same pools, with connections that look at who answered."""
@@ -466,14 +469,20 @@ class _GuardedAdapter(requests.adapters.HTTPAdapter):
         adapter = self
 
         class Plain(urllib3.connection.HTTPConnection):
+            def _new_conn(self) -> socket.socket:
+                return adapter.admit(self.host, super()._new_conn())
+
             def connect(self) -> None:
                 super().connect()
-                adapter.admit(self)
+                adapter.remember(self.sock)
 
         class Secure(urllib3.connection.HTTPSConnection):
+            def _new_conn(self) -> socket.socket:
+                return adapter.admit(self.host, super()._new_conn())
+
             def connect(self) -> None:
                 super().connect()
-                adapter.admit(self)
+                adapter.remember(self.sock)
 
         class PlainPool(urllib3.connectionpool.HTTPConnectionPool):
             ConnectionCls = Plain  # pyright: ignore[reportAssignmentType] - as urllib3 itself does

@@ -33,6 +33,8 @@ class Seen:
     method: str
     path: str
     headers: Mapping[str, str]
+    client: tuple[str, int] = ("", 0)
+    """Address and port of the other end: the same for all requests over one connection."""
 
 
 @dataclass
@@ -73,7 +75,7 @@ class Handler(BaseHTTPRequestHandler):
         self._handle()
 
     def _handle(self) -> None:
-        self.owner.seen.append(Seen(self.command, self.path, dict(self.headers.items())))
+        self.owner.seen.append(Seen(self.command, self.path, dict(self.headers.items()), self.client_address))
         with contextlib.suppress(ConnectionError, TimeoutError):
             self.owner.answer(self)
 

@@ -311,6 +311,14 @@ class ImageNotFinite(MachineError):
     checkpoint: str
 
 
+@dataclass(eq=False)
+class LibraryMissing(MachineError):
+    """A Python package that this needs is not installed, or does not fit the installed PyTorch."""
+
+    code: ClassVar[str] = "machine.library_missing"
+    library: str
+
+
 # --- Files and folders --------------------------------------------------------------------------------------------
 
 

@@ -169,6 +169,10 @@ CATALOGUE: Mapping[str, Sentence] = {
         "El resultado no es una imagen válida (salieron números imposibles) con el modelo «{checkpoint}».",
         "Prueba con otro VAE o con otro modelo: este puede estar dañado.",
     ),
+    "machine.library_missing": Sentence(
+        "Falta la biblioteca «{library}», o no funciona con tu versión de PyTorch.",
+        "Instálala con «pip install {library}» y vuelve a abrir el programa.",
+    ),
     # Files and folders
     "storage.disk_full": Sentence(
         "No queda sitio en el disco de «{folder}» (libres: {free}; hacen falta: {needed}).",
@@ -449,6 +453,7 @@ PHASE_LABELS: Mapping[Phase, str] = {
     Phase.ENCODING_PROMPT: "Leyendo el prompt",
     Phase.SAMPLING: "Generando",
     Phase.DECODING: "Revelando la imagen",
+    Phase.UPSCALING: "Ampliando la imagen",
     Phase.SAVING: "Guardando",
 }
 

@@ -116,6 +116,15 @@ class Part:
             finally:
                 os.close(descriptor)
 
+    def room_needed(self, missing: int) -> int:
+        """How many of its ``missing`` bytes need new room on the disk: some may lie in room that was taken before."""
+        try:
+            found = self.path.stat()
+        except OSError:
+            return missing
+        spare = getattr(found, "st_blocks", 0) * 512 - self.received
+        return missing - min(missing, max(0, spare))
+
     def trim(self) -> None:
         """Give back the room behind the last byte that is here: an unfinished file takes no more than it must."""
         end = max((end for _, end in self.spans), default=0)

@@ -202,7 +202,7 @@ class Transfer:
             self.progress(have, remote.size)
             return
         missing = (remote.size or have) - have
-        self.space.reserve(self.part, missing)
+        self.space.reserve(self.part, self.part.room_needed(missing))
         if self.part.allocate(remote.size or 0):
             self.space.used(self.part, missing)
         known = remote.sha256 or remote.validator

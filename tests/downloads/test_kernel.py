@@ -158,6 +158,7 @@ def test_room_is_taken_and_given_back(tmp_path: Path) -> None:
         pytest.skip("this file system takes no room beforehand")
     assert part.path.stat().st_size == 0
     assert part.path.stat().st_blocks * 512 >= 50_000_000
+    assert part.room_needed(50_000_000) == 0
     with part.path.open("r+b") as file:
         file.write(b"x" * 100_000)
         begin_writing(file.fileno(), 0, 100_000)
@@ -165,6 +166,7 @@ def test_room_is_taken_and_given_back(tmp_path: Path) -> None:
     part.trim()
     assert part.path.stat().st_size == 100_000
     assert part.path.stat().st_blocks * 512 < 1_000_000
+    assert part.room_needed(49_900_000) > 49_000_000
     part.restart(remote)
     part.allocate(50_000_000)
     part.trim()

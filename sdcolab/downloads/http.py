@@ -12,6 +12,7 @@ import ipaddress
 import json
 import socket
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -56,6 +57,10 @@ MAX_IDLE_CONNECTIONS = 32
 
 MAX_ANSWER_BYTES = 8_000_000
 """Largest API answer or error page that is read, in bytes."""
+
+POURED_BYTES = 1 << 20
+POURED_SECONDS = 0.05
+"""How much ``Answer.poured`` moves, or how long it works, before it tells."""
 
 Result = TypeVar("Result")
 
@@ -229,15 +234,27 @@ class Answer:
         left = min(most, (inner.length or 0) - 1, (raw.length_remaining or 0) - 1)
         if left <= 0:
             return
-        with open_pipe() as pipe:
-            while left > 0 and (count := self._fill(pipe, source, left)):
-                pipe.empty(file, position, count)
-                # What went past the two libraries is still a part of the body that they count.
-                inner.length -= count  # type: ignore[operator]
-                raw.length_remaining -= count
-                left -= count
-                position += count
-                yield count
+        moved = 0
+        told = time.monotonic()
+        try:
+            with open_pipe() as pipe:
+                while moved < left and (count := self._fill(pipe, source, left - moved)):
+                    pipe.empty(file, position, count)
+                    # What went past the two libraries is still a part of the body that they count.
+                    inner.length -= count  # type: ignore[operator]
+                    raw.length_remaining -= count
+                    position += count
+                    moved += count
+                    if moved >= POURED_BYTES or time.monotonic() - told > POURED_SECONDS:
+                        left -= moved
+                        yield moved
+                        moved, told = 0, time.monotonic()
+        except HostUnreachable:
+            if moved:
+                yield moved
+            raise
+        if moved:
+            yield moved
 
     def _fill(self, pipe: Pipe, source: socket.socket, most: int) -> int | None:
         try:

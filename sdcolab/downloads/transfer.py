@@ -67,14 +67,18 @@ class Splitting:
     most: int = 32 << 20
     """Smallest and largest piece that is asked for at a time. Pieces shrink towards the end, so that all connections
     end together."""
+    shortest: float = 0.02
+    """Seconds that a piece should take: asking for less costs more time than ending together saves."""
 
     def useful(self, missing: int) -> int:
         """Connections worth opening for ``missing`` bytes."""
         return max(1, min(self.connections, missing // self.per_connection))
 
-    def piece(self, missing: int, connections: int) -> int:
-        """How many of ``missing`` bytes one of ``connections`` takes next."""
-        return max(self.least, min(self.most, missing // (2 * connections)))
+    def piece(self, missing: int, connections: int, speed: float) -> int:
+        """How many of ``missing`` bytes one of ``connections`` takes next; together they bring ``speed`` bytes per
+        second."""
+        least = max(self.least, int(self.shortest * speed / connections))
+        return min(self.most, max(least, missing // (2 * connections)))
 
 
 class Connections:
@@ -242,6 +246,7 @@ class _Crew:
         """Bodies that are being read, and when their last bytes came (``time.monotonic``)."""
         self._ceiling = min(most, transfer.splitting.first)
         """How many connections there may be now."""
+        self._began, self._had = time.monotonic(), self._part.received
         self._stopped = False
         self._complete = False
         """Whether a file of unknown size has ended."""
@@ -262,7 +267,6 @@ class _Crew:
         saving: Future[None] | None = None
         next_start = next_save = 0.0
         broken = received_then = 0
-        began, already = time.monotonic(), self._part.received
         allowed = self._most
         while True:
             now = time.monotonic()
@@ -275,9 +279,8 @@ class _Crew:
             done, workers = wait(workers, timeout=WATCH_SECONDS, return_when=FIRST_COMPLETED)
             self._job.cancel.raise_if_cancelled()
             self._job.progress(self._part.received, self._remote.size)
-            elapsed = time.monotonic() - began
-            fast = self._job.splitting.fast * elapsed * self._ceiling
-            if elapsed >= WATCH_SECONDS and self._part.received - already < fast:
+            looked = time.monotonic() - self._began >= WATCH_SECONDS
+            if looked and self._speed() < self._job.splitting.fast * self._ceiling:
                 self._ceiling = allowed
             for worker in done:
                 lost, gave_back = _outcome(worker)
@@ -343,12 +346,18 @@ class _Crew:
                 return None
             piece = gap
             if self._most > 1 and gap.end is not None and self._remote.size is not None:
-                length = self._job.splitting.piece(self._remote.size - self._part.received, self._ceiling)
+                missing = self._remote.size - self._part.received
+                length = self._job.splitting.piece(missing, self._ceiling, self._speed())
                 # What would be left over is taken along if it is smaller than a piece may be.
                 if gap.end - gap.start >= length + self._job.splitting.least:
                     piece = _Piece(gap.start, gap.start + length)
             self._busy.add(piece)
             return piece
+
+    def _speed(self) -> float:
+        """Bytes per second of this round until now."""
+        elapsed = time.monotonic() - self._began
+        return (self._part.received - self._had) / elapsed if elapsed > 0 else 0.0
 
     def _next_gap(self) -> _Piece | None:
         """The first bytes that are neither here nor on their way."""

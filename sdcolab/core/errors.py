@@ -304,6 +304,15 @@ class DiskLow(MachineError):
 
 
 @dataclass(eq=False)
+class TinyVaeMissing(ModelError):
+    """TAESD was asked for and its file is not there. ``part`` is "encoder" or "decoder"."""
+
+    code: ClassVar[str] = "model.tiny_vae_missing"
+    folder: Path
+    part: str
+
+
+@dataclass(eq=False)
 class ImageNotFinite(MachineError):
     """The result was not a number (NaN) even in 32 bits: the model or the VAE is damaged."""
 

@@ -165,6 +165,10 @@ CATALOGUE: Mapping[str, Sentence] = {
         "No se encuentra ninguna tarjeta gráfica NVIDIA.",
         "En Colab: Entorno de ejecución → Cambiar tipo de entorno de ejecución → T4 GPU.",
     ),
+    "model.tiny_vae_missing": Sentence(
+        "Falta el archivo de TAESD ({part}) para este tipo de modelo.",
+        "Descárgalo en la carpeta {folder}, o elige «Full» como codificador y decodificador VAE.",
+    ),
     "machine.image_not_finite": Sentence(
         "El resultado no es una imagen válida (salieron números imposibles) con el modelo «{checkpoint}».",
         "Prueba con otro VAE o con otro modelo: este puede estar dañado.",

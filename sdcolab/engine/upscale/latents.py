@@ -35,3 +35,9 @@ LATENT_UPSCALERS = Registry(
         LatentUpscaler("Latent (nearest-exact)", "nearest-exact"),
     ),
 )
+
+
+def latent_upscaler_called(name: str) -> LatentUpscaler | None:
+    """The upscaler of latents called ``name``, or None when it is one of pictures, or none at all."""
+    known = {upscaler.name.casefold(): upscaler for upscaler in LATENT_UPSCALERS.values()}
+    return known.get(name.strip().casefold())

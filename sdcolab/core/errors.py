@@ -531,6 +531,15 @@ class TokenRejected(DownloadError):
 
 
 @dataclass(eq=False)
+class LinkTokenRejected(DownloadError):
+    """The site did not accept the key that is written inside the link; the secret ``token`` could replace it."""
+
+    code: ClassVar[str] = "download.link_token_rejected"
+    host: str
+    token: str
+
+
+@dataclass(eq=False)
 class DownloadsDisabled(DownloadError):
     """The author switched off downloads of this file."""
 
@@ -620,6 +629,16 @@ class KindUnknown(DownloadError):
 
     code: ClassVar[str] = "download.kind_unknown"
     path: Path
+
+
+@dataclass(eq=False)
+class KindDisputed(DownloadError):
+    """(Warning) The site says that the file is of the kind ``expected`` and its contents look like ``found``."""
+
+    code: ClassVar[str] = "download.kind_disputed"
+    path: Path
+    expected: str
+    found: str
 
 
 @dataclass(eq=False)

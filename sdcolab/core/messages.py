@@ -263,6 +263,12 @@ CATALOGUE: Mapping[str, Sentence] = {
         "{host} no acepta tu clave {token}: puede estar mal copiada, caducada o sin permiso para este archivo.",
         "Crea una clave nueva en tu cuenta de {host} y cámbiala en {token}.",
     ),
+    "download.link_token_rejected": Sentence(
+        "{host} no acepta la clave que va escrita dentro del enlace: puede estar mal copiada, caducada o sin permiso "
+        "para este archivo.",
+        "Quita esa parte del enlace (token=…) y guarda una clave tuya con el nombre {token}: en Colab, en «Secretos» "
+        "(el icono 🔑); en tu equipo, como variable de entorno.",
+    ),
     "download.disabled_by_author": Sentence(
         "El autor de {link} no permite descargarlo; una clave no lo cambia.", "Elige otra versión u otro modelo."
     ),
@@ -304,6 +310,11 @@ CATALOGUE: Mapping[str, Sentence] = {
     "download.kind_unknown": Sentence(
         "No sabemos para qué sirve «{path}», así que queda en la carpeta de otros archivos.",
         "Si lo sabes, muévelo a la carpeta que le corresponda.",
+    ),
+    "download.kind_disputed": Sentence(
+        "El sitio dice que «{path}» es {expected}, pero por dentro parece {found}: lo hemos guardado como dice el "
+        "sitio.",
+        "Si no aparece donde lo buscas, muévelo a la otra carpeta.",
     ),
     "download.other_name": Sentence(
         "Ya había otro archivo distinto llamado «{name}», así que este se guardó como «{path}».",

@@ -15,7 +15,8 @@ from sdcolab.core.errors import FieldNotMultiple, FieldNotNumber, FieldOutOfRang
 from sdcolab.core.infotext import EngineFacts, Infotext, describe, parse, read_image, render, to_request, write
 from sdcolab.core.outputs import png_text
 from sdcolab.core.prompt import strip_comments
-from sdcolab.core.request import MAX_SEED, GenerationRequest, NoiseOrigin
+from sdcolab.core.request import MAX_SEED, GenerationRequest, Hires, NoiseOrigin, Variation
+from sdcolab.core.tuning import Tuning
 
 CASES: dict[str, Any] = json.loads(
     Path(__file__).parents[1].joinpath("data/referencia/infotexts.json").read_text("utf-8")
@@ -143,6 +144,12 @@ def test_a_long_line_is_read_in_no_time() -> None:
 # --- Reading other programs ---------------------------------------------------------------------------------------
 
 
+HIRES_OF_CASES = {
+    f"hires/{upscaler.casefold()}": Hires(upscaler=upscaler, steps=4, strength=0.6, scale=1.5, cfg_scale=7.0)
+    for upscaler in ("Latent", "Lanczos")
+}
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_recorded_infotexts(name: str) -> None:
     payload, texts = CASES[name]["payload"], CASES[name]["infotexts"]
@@ -164,6 +171,11 @@ def test_recorded_infotexts(name: str) -> None:
             "noise_origin": NoiseOrigin.NV,
             "checkpoint": "rand15",
             "vae": "Automatic",
+            "tiling": False,
+            "variation": Variation(),
+            "hires": HIRES_OF_CASES.get(name),
+            "refiner": None,
+            "tuning": Tuning(),
         }
 
 
@@ -184,11 +196,8 @@ def test_a_civitai_text() -> None:
     assert pasted.changes["negative_prompt"] == "(worst quality:2),\nlowres"
     assert (pasted.changes["sampler"], pasted.changes["schedule"]) == ("DPM++ 2M", "Karras")
     assert (pasted.changes["width"], pasted.changes["height"], pasted.changes["clip_skip"]) == (512, 768, 2)
-    assert [label for label, _ in pasted.unused] == [
-        "Denoising strength",
-        "Hires upscale",
-        "Hires upscaler",
-    ]
+    assert pasted.changes["hires"] == Hires(upscaler="4x-UltraSharp", strength=0.4, scale=2.0)
+    assert pasted.unused == ()
 
 
 def test_lines_that_dynamic_prompts_adds() -> None:

@@ -59,6 +59,11 @@ class ImageStore:
         self._quality = quality
         self._lock = threading.Lock()
 
+    @property
+    def folder(self) -> Path:
+        """Where everything is written."""
+        return self._folder
+
     def save(self, image: Image.Image, infotext: str, seed: int) -> Path:
         """Write ``image`` with its ``infotext`` and return where. Nobody ever sees a partial file. What the format
         cannot hold, a picture too large or a text too long, becomes a PNG.

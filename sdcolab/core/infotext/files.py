@@ -39,7 +39,8 @@ def with_files(pasted: Pasted, library: Library, digests: FileDigests | None = N
     if refiner:
         found = finder.found("refiner.checkpoint", ModelKind.CHECKPOINT, refiner.checkpoint, pasted.hashes)
         changes["refiner"] = replace(refiner, **found) if found else None
-    changes["prompt"] = finder.with_loras("prompt", changes.get("prompt", ""), pasted.hashes)
+    if "prompt" in changes:
+        changes["prompt"] = finder.with_loras("prompt", changes["prompt"], pasted.hashes)
     if hires and hires.prompt:
         prompt = finder.with_loras("hires.prompt", hires.prompt, pasted.hashes)
         changes["hires"] = replace(changes["hires"], prompt=prompt)

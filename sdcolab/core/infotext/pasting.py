@@ -57,6 +57,12 @@ class Pasted:
         """Whether the text belongs to img2img or inpainting."""
         return bool(self.init or self.inpaint)
 
+    def without(self, *names: str) -> Pasted:
+        """The same without the changes of these fields, which somebody else decides."""
+        changes = {name: value for name, value in self.changes.items() if name not in names}
+        hashes = {path: digest for path, digest in self.hashes.items() if path not in names}
+        return replace(self, changes=changes, hashes=hashes)
+
     def init_image(self, image: Image.Image, mask: Image.Image | None = None) -> InitImage:
         """The initial image that the text means, with the pictures that it lacks."""
         inpaint = None if mask is None else Inpaint(mask=mask, **self.inpaint)

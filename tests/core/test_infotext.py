@@ -1,5 +1,6 @@
 """Infotexts: A1111's layout written and read back, real ones from other programs, and pasting (hechos/a1111.md 7)."""
 
+import contextlib
 import io
 import json
 from pathlib import Path
@@ -12,7 +13,17 @@ from PIL import ExifTags, Image
 from PIL.PngImagePlugin import PngInfo
 
 from sdcolab.core.errors import FieldNotMultiple, FieldNotNumber, FieldOutOfRange, InfotextUnreadable
-from sdcolab.core.infotext import EngineFacts, Infotext, describe, parse, read_image, render, to_request, write
+from sdcolab.core.infotext import (
+    EngineFacts,
+    Infotext,
+    describe,
+    parse,
+    read_bytes,
+    read_image,
+    render,
+    to_request,
+    write,
+)
 from sdcolab.core.outputs import png_text
 from sdcolab.core.prompt import strip_comments
 from sdcolab.core.request import MAX_SEED, GenerationRequest, Hires, NoiseOrigin, Variation
@@ -331,6 +342,39 @@ def test_a_damaged_novelai_picture(text: str) -> None:
     info.add_text("Comment", text)
     with pytest.raises(InfotextUnreadable):
         read_image(saved("PNG", pnginfo=info), "x.png")
+
+
+def test_a_newer_novelai() -> None:
+    info = PngInfo()
+    info.add_text("Software", "NovelAI")
+    info.add_text("Description", "a cat")
+    info.add_text("Comment", json.dumps({"steps": 28, "sampler": "k_dpmpp_2m", "noise_schedule": "karras", "seed": 5}))
+    changes = to_request(parse(read_image(saved("PNG", pnginfo=info), "x.png"))).changes
+    assert (changes["sampler"], changes["schedule"], changes["tuning"].ensd) == ("DPM++ 2M", "Karras", 31337)
+
+
+def test_text_after_the_pixels() -> None:
+    plain, labelled = io.BytesIO(), io.BytesIO()
+    Image.new("RGB", (8, 8)).save(plain, "PNG")
+    Image.new("RGB", (8, 8)).save(labelled, "PNG", pnginfo=png_text("a cat"))
+    start = labelled.getvalue().index(b"tEXt") - 4
+    chunk = labelled.getvalue()[start : labelled.getvalue().index(b"IDAT") - 4]
+    end = plain.getvalue().index(b"IEND") - 4
+    assert read_bytes(plain.getvalue()[:end] + chunk + plain.getvalue()[end:], "x.png") == "a cat"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_text_files(encoding: str) -> None:
+    assert read_bytes("niña\nSteps: 1".encode(encoding), "x.txt") == "niña\nSteps: 1"
+
+
+@given(st.binary(max_size=200))
+@settings(deadline=None)
+@pytest.mark.filterwarnings("ignore")
+def test_any_bytes_are_a_text_or_unreadable(data: bytes) -> None:
+    for start in (b"", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe1", b"RIFF\x10\0\0\0WEBP", b"GIF89a", b"\xff\xfe"):
+        with contextlib.suppress(InfotextUnreadable):
+            assert read_bytes(start + data, "x").strip()
 
 
 def test_a_picture_without_infotext() -> None:

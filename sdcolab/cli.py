@@ -187,7 +187,7 @@ def _differences(pasted: Pasted, result: GenerationResult) -> Iterator[SdcolabEr
     """Whether the model that was used is another file than the infotext's."""
     made = parse(result.images[0].infotext)
     wanted, own = pasted.hashes.get("checkpoint", "").casefold(), made.get("Model hash") or ""
-    if len(wanted) >= len(own) > 0 and not wanted.startswith(own):
+    if wanted.isalnum() and len(wanted) >= len(own) > 0 and not wanted.startswith(own):
         yield InfotextModelDiffers(name=made.get("Model") or "", wanted=wanted, own=own)
 
 

@@ -160,6 +160,15 @@ def test_what_cannot_be_honoured_is_told(engine: Recorder, folder: Path, capsys:
     assert engine.request.steps == 9
 
 
+@pytest.mark.parametrize("digest", ["11111111", "1111111111", "111111111122", "1111111111" + "0" * 54, ""])
+def test_the_same_model_is_no_news(
+    digest: str, engine: Recorder, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert told(folder, f"Model hash: {digest}, Model: modelo") == 0
+    assert engine.request.checkpoint == "modelo.safetensors"
+    assert capsys.readouterr().err == ""
+
+
 @pytest.mark.parametrize(
     ("line", "prompt", "says"),
     [

@@ -20,7 +20,7 @@ OLD_DIGITS = 8
 _OLD_START = 0x100000
 _OLD_BYTES = 0x10000
 
-_HEX = re.compile(r"[0-9a-f]{8,64}")
+_HASH = re.compile(r"[0-9a-f]{8,64}|civitai:\d+")
 
 
 class FileDigests(Protocol):
@@ -35,15 +35,15 @@ def with_hash(
     files: Iterable[ModelFile], digest: str, digests: FileDigests | None = None, *, read: bool = False
 ) -> tuple[ModelFile, ...]:
     """Those of ``files`` whose hash begins with ``digest``: 8 digits of A1111's first hash, or 8 or more of the SHA-256
-    of the file or (LoRAs) of its tensors. With ``read`` files are read for a hash that nobody knows, but only when no
-    known one fits.
+    of the file or (LoRAs) of its tensors. ``civitai:`` and a number mean the file of that version on civitai. With
+    ``read`` files are read for a hash that nobody knows, but only when no known one fits.
     """
     wanted = digest.strip().casefold()
-    if not _HEX.fullmatch(wanted):
+    if not _HASH.fullmatch(wanted):
         return ()
     files = tuple(files)
     known = tuple(file for file in files if _any_begins(wanted, _known(file, wanted, digests)))
-    if known or digests is None or not read or len(wanted) == OLD_DIGITS:
+    if known or digests is None or not read or len(wanted) == OLD_DIGITS or ":" in wanted:
         return known
     return next(((file,) for file in files if _any_begins(wanted, _digests(file, digests, read=True))), ())
 
@@ -56,12 +56,13 @@ def old_hash(path: Path) -> str:
 
 
 def _any_begins(start: str, texts: Iterable[str]) -> bool:
-    return any(text.startswith(start) for text in texts)
+    return any(text == start if ":" in start else text.startswith(start) for text in texts)
 
 
 def _known(file: ModelFile, wanted: str, digests: FileDigests | None) -> Iterator[str]:
     """Hashes that take no reading of the whole file."""
     yield from civitai_hashes(file.path)
+    yield f"civitai:{civitai_info(file.path).get('id')}"
     if file.kind is ModelKind.LORA and (written := _written_hash(file.path)):
         yield written
     if digests:

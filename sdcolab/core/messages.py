@@ -673,7 +673,7 @@ _SHOW_FACT: Mapping[str, Callable[[object], str]] = {
     "received": lambda value: human_bytes(float(str(value))),
     "total": lambda value: "un total desconocido" if value is None else human_bytes(float(str(value))),
     "seconds": lambda value: "un rato" if value is None else human_time(float(str(value))),
-    "digest": lambda value: f" (hash {value})" if value else "",
+    "digest": lambda value: f" ({value if ':' in str(value) else f'hash {value}'})" if value else "",
     "until": lambda value: f"hasta el {value:%d/%m/%Y}" if isinstance(value, datetime.datetime) else "todavía",
 }
 

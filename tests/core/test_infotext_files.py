@@ -115,6 +115,21 @@ def test_what_civitai_says_is_enough(folders: Folders) -> None:
     assert resolved(folders, "Model hash: 67ab2fd8ec, Model: pony").changes["checkpoint"] == "mine.safetensors"
 
 
+def test_versions_of_civitai(folders: Folders) -> None:
+    resources = (
+        '[{"type": "checkpoint", "modelVersionId": 5, "modelName": "Pony"}, 3, '
+        '{"type": "lora", "modelVersionId": 6, "modelName": "Cats: all", "weight": 0.7}, '
+        '{"type": "lora", "modelVersionId": 8, "modelName": "Lost"}]'
+    )
+    for kind, name, version in ((ModelKind.CHECKPOINT, "p", 5), (ModelKind.LORA, "c", 6), (ModelKind.LORA, "d", 60)):
+        path = put(folders, kind, f"{name}.safetensors", safetensors(b"x"))
+        path.with_name(f"{name}.civitai.info").write_text(json.dumps({"id": version}))
+    found = resolved(folders, f"Civitai resources: {resources}", digests=Digests())
+    assert found.changes["checkpoint"] == "p.safetensors"
+    assert found.changes["prompt"] == "a\n<lora:c:0.7><lora:Lost:1>"
+    assert missing(found) == [("prompt", "Lost", "civitai:8")]
+
+
 @pytest.mark.parametrize("info", ["", "[]", '{"files": 3}', '{"files": [{"hashes": [1]}, {"hashes": {"a": 1}}]}'])
 def test_damaged_information_is_no_crash(info: str, folders: Folders) -> None:
     path = put(folders, ModelKind.CHECKPOINT, "mine.safetensors", b"x")

@@ -468,7 +468,8 @@ COMFY = (
 CIVITAI = (
     "a cat\nNegative prompt: dog\nSteps: 25, CFG scale: 7, Sampler: Euler a, Seed: 3, Clip skip: 2, Size: 832x1216, "
     'Created Date: 2024-11-02T12:32:39.0392837Z, Civitai resources: [{"type":"checkpoint","modelVersionId":290640,'
-    '"modelName":"Pony, v6","modelVersionName":"V6: XL"}], Civitai metadata: {}'
+    '"modelName":"Pony, v6","modelVersionName":"V6: XL"},{"type":"lora","weight":0.8,"modelVersionId":7,'
+    '"modelName":"Cats","modelVersionName":"v1"}], Civitai metadata: {}'
 )
 CIVITAI_HASHES = (
     "a cat <lora:detail:1>\nSteps: 25, CFG scale: 7, Sampler: Euler a, Seed: 3, Model: pony, "
@@ -536,8 +537,10 @@ def test_a_text_copied_from_civitai() -> None:
     assert parse(render(infotext)) == infotext
     assert infotext.get("Civitai metadata") == "{}"
     found = to_request(infotext)
-    assert [label for label, _ in found.unused] == ["Civitai resources"]
+    assert found.unused == ()
     assert (found.changes["width"], found.changes["clip_skip"]) == (832, 2)
+    assert (found.changes["prompt"], found.changes["checkpoint"]) == ("a cat\n<lora:Cats v1:0.8>", "Pony v6 V6 XL")
+    assert found.hashes == {"checkpoint": "civitai:290640", "lora:Cats v1": "civitai:7"}
 
 
 def test_hashes_of_civitai() -> None:

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from sdcolab.core.names import SAMPLER_ALIASES, canonical_sampler
+from sdcolab.core.names import SAMPLER_ALIASES, SAMPLER_NAMES, SCHEDULE_NAMES, canonical_sampler
 from sdcolab.engine.samplers import SAMPLERS
+from sdcolab.engine.schedules import SCHEDULES
+
+
+def test_core_lists_the_same_samplers_and_schedules() -> None:
+    assert tuple(SAMPLERS) == SAMPLER_NAMES
+    assert set(SCHEDULE_NAMES) == set(SCHEDULES)
 
 
 def test_core_knows_the_same_aliases() -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from typing import Any, TypeVar
 
 from sdcolab.core.infotext.text import Infotext
 from sdcolab.core.names import canonical_sampler
@@ -34,7 +36,13 @@ _ADDED_HASH = re.compile(r"\([0-9a-fA-F]{8,64}\)$")
 _COMFY_DDIM = "DDIM Uniform"
 """ComfyUI's name of the schedule that A1111 calls DDIM."""
 
+CIVITAI_VERSION = "civitai:"
+"""What stands before the number of a model's version on civitai, in the place of a hash."""
+
+_NOT_IN_TAGS = re.compile(r"[<>:=,]")
+
 Fields = dict[str, str]
+J = TypeVar("J", list[Any], dict[str, Any])
 
 
 def modernised(infotext: Infotext, schedules: Iterable[str]) -> Infotext:
@@ -44,7 +52,7 @@ def modernised(infotext: Infotext, schedules: Iterable[str]) -> Infotext:
     if not infotext.fields:
         return infotext
     fields = dict(infotext.fields)
-    tags = "".join(_old_network_tags(fields))
+    tags = "".join((*_old_network_tags(fields), *_civitai_resources(fields, infotext.prompt)))
     prompt = f"{infotext.prompt}\n{tags}".strip("\n") if tags else infotext.prompt
     old = _compatibility(infotext)
     _rename(fields)
@@ -165,6 +173,36 @@ def _old_network_tags(fields: Fields) -> Iterator[str]:
             unet = unet or "1"
             weights = unet if text_encoder in ("", unet) else f"{text_encoder}:{unet}"
             yield f"<lora:{_ADDED_HASH.sub('', name)}:{weights}>"
+
+
+def _civitai_resources(fields: Fields, prompt: str) -> Iterator[str]:
+    """Tags for the LoRAs that civitai's own generator used, which its prompts do not name; the checkpoint becomes the
+    model, and all get their version on civitai for a hash. Takes the field out."""
+    loras: list[str] = []
+    for resource in json_of(fields.pop("Civitai resources", ""), list):
+        if not isinstance(resource, dict):
+            continue
+        kind, version = str(resource.get("type")).casefold(), f"{CIVITAI_VERSION}{resource.get('modelVersionId')}"
+        words = (str(resource.get(key) or "") for key in ("modelName", "modelVersionName"))
+        name = " ".join(_NOT_IN_TAGS.sub(" ", " ".join(words)).split()) or version.replace(":", " ")
+        if kind == "checkpoint" and "Model" not in fields:
+            fields["Model"] = name
+            fields.setdefault("Model hash", version)
+        elif kind in ("lora", "lycoris", "locon", "dora") and f"<lora:{name}:" not in prompt:
+            loras.append(f"{name}: {version}")
+            yield f"<lora:{name}:{resource.get('weight', 1)}>"
+    if loras:
+        known = [fields["Lora hashes"]] if fields.get("Lora hashes") else []
+        fields["Lora hashes"] = ", ".join([*known, *loras])
+
+
+def json_of(text: str, kind: type[J]) -> J:
+    """The JSON list or object in ``text``; an empty one when it is something else."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return kind()
+    return value if isinstance(value, kind) else kind()
 
 
 def _old_hires(fields: Fields) -> Fields:

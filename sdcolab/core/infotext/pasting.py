@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -12,7 +11,7 @@ from typing import Any, TypeVar
 from PIL import Image
 
 from sdcolab.core.errors import FieldNotNumber, InfotextFileMissing, RequestError
-from sdcolab.core.infotext.dialects import OLD_KARRAS, modernised, size_of
+from sdcolab.core.infotext.dialects import OLD_KARRAS, json_of, modernised, size_of
 from sdcolab.core.infotext.labels import LABELS, MASKED_CONTENT, NOT_MASKED, ONLY_MASKED
 from sdcolab.core.infotext.text import Infotext
 from sdcolab.core.names import SCHEDULE_NAMES
@@ -317,7 +316,7 @@ class _Reader:
                 self._hashes[path] = digest
         self._hashes |= {name: digest for name, digest in named.items() if name.startswith("lora:")}
         for entry in (self.infotext.get("Lora hashes") or "").split(","):
-            name, _, digest = entry.rpartition(":")
+            name, _, digest = entry.partition(":")  # names have no colons there
             if name.strip():
                 self._hashes[f"lora:{name.strip()}"] = digest.strip()
         return self._hashes
@@ -338,9 +337,4 @@ class _Reader:
 
 def _json_hashes(text: str) -> dict[str, str]:
     """civitai's ``Hashes: {"model": "...", "lora:name": "..."}``."""
-    try:
-        named = json.loads(text)
-    except (ValueError, RecursionError):
-        return {}
-    pairs = named.items() if isinstance(named, dict) else ()
-    return {str(key): value for key, value in pairs if isinstance(value, str)}
+    return {key: value for key, value in json_of(text, dict).items() if isinstance(value, str)}

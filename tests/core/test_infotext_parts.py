@@ -349,6 +349,12 @@ def test_wrong_values_in_parts_are_reported(line: str, error: type, field: str) 
     assert {(type(warning), warning.field) for warning in warnings} >= {(error, field)}
 
 
+def test_what_somebody_else_decides() -> None:
+    found = pasted("Steps: 900, Model: x, Model hash: 1234567890, Version: v1.10.1").without("steps", "checkpoint")
+    assert not {"steps", "checkpoint"} & found.changes.keys()
+    assert (found.warnings, found.hashes) == ((), {})
+
+
 def test_words_that_nobody_knows_stay_unused() -> None:
     line = "Tiling: maybe, Emphasis: Strong, Masked content: dots, Face restoration: CodeFormer"
     assert [label for label, _ in pasted(f"{line}, Version: v1.10.1").unused] == [
@@ -409,6 +415,21 @@ def test_when_old_versions_changed_to_the_refiner(version: str, by_steps: bool) 
 def test_names_of_samplers(sampler: str, expected: tuple[str, str]) -> None:
     changes = pasted(f"Sampler: {sampler}").changes
     assert (changes["sampler"], changes["schedule"]) == expected
+
+
+@pytest.mark.parametrize(
+    ("fields", "sampler", "schedule"),
+    [
+        ("Hires sampler: DPM++ 2M Karras, Version: v1.7.0", "DPM++ 2M", "Karras"),
+        ("Hires sampler: DPM++ 2M, Version: v1.7.0", "DPM++ 2M", "Uniform"),
+        ("Hires sampler: DPM++ 2M, Version: v1.10.1", "DPM++ 2M", SAME),
+        ("Hires sampler: k_dpmpp_2m, Hires schedule type: Karras, Version: v1.10.1", "DPM++ 2M", "Karras"),
+        ("Hires sampler: Use same sampler, Version: v1.7.0", SAME, SAME),
+    ],
+)
+def test_the_sampler_of_the_hires_pass(fields: str, sampler: str, schedule: str) -> None:
+    hires = pasted(f"Sampler: Euler, Hires upscale: 2, {fields}").changes["hires"]
+    assert (hires.sampler, hires.schedule) == (sampler, schedule)
 
 
 @pytest.mark.parametrize(

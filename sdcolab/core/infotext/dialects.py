@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from sdcolab.core.infotext.text import Infotext
 from sdcolab.core.names import canonical_sampler
-from sdcolab.core.request import AUTOMATIC
+from sdcolab.core.request import AUTOMATIC, SAME
 
 UNIFORM = "Uniform"
 """The schedule of samplers whose name said nothing else, before A1111 1.9."""
@@ -129,19 +129,20 @@ _TODAY: Mapping[str, str] = {
 def _name_sampler(fields: Fields, schedules: tuple[str, ...]) -> None:
     """Sampler and schedule. Before A1111 1.9 the sampler's name held the schedule, and one that held none was uniform;
     every later version writes the schedule."""
-    label = next((label for label in fields if label.casefold() == "sampler"), None)
-    schedule_label = next((label for label in fields if label.casefold() == "schedule type"), "Schedule type")
-    if label is None or not fields[label]:
-        return
-    name, suffix = _split_sampler(fields[label], schedules)
-    fields[label] = sampler = canonical_sampler(name)
-    # Restart chose its own schedule in every version.
-    plain = AUTOMATIC if _writes_schedule(_value(fields, "version")) or sampler == "Restart" else UNIFORM
-    fields.setdefault(schedule_label, suffix or plain)
-
-
-def _value(fields: Fields, label: str) -> str | None:
-    return next((value for name, value in fields.items() if name.casefold() == label), None)
+    labels = {label.casefold(): label for label in fields}
+    modern = _writes_schedule(fields.get(labels.get("version", "")))
+    for sampler_label, schedule_label, unsaid in (
+        ("Sampler", "Schedule type", AUTOMATIC),
+        ("Hires sampler", "Hires schedule type", SAME),
+    ):
+        label = labels.get(sampler_label.casefold(), "")
+        written = fields.get(label)
+        if not written or written.casefold() == "use same sampler":
+            continue
+        name, suffix = _split_sampler(written, schedules)
+        fields[label] = sampler = canonical_sampler(name)
+        old = AUTOMATIC if sampler == "Restart" else UNIFORM  # Restart chose its own schedule in every version
+        fields.setdefault(labels.get(schedule_label.casefold(), schedule_label), suffix or (unsaid if modern else old))
 
 
 def _split_sampler(name: str, schedules: Iterable[str]) -> tuple[str, str]:

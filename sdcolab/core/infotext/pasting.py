@@ -57,10 +57,11 @@ class Pasted:
         return bool(self.init or self.inpaint)
 
     def without(self, *names: str) -> Pasted:
-        """The same without the changes of these fields, which somebody else decides."""
+        """The same without what concerns these fields, which somebody else decides."""
         changes = {name: value for name, value in self.changes.items() if name not in names}
         hashes = {path: digest for path, digest in self.hashes.items() if path not in names}
-        return replace(self, changes=changes, hashes=hashes)
+        warnings = tuple(warning for warning in self.warnings if warning.facts().get("field") not in names)
+        return replace(self, changes=changes, hashes=hashes, warnings=warnings)
 
     def init_image(self, image: Image.Image, mask: Image.Image | None = None) -> InitImage:
         """The initial image that the text means, with the pictures that it lacks."""
@@ -191,7 +192,7 @@ _INFORMATION = frozenset(
     {
         *("model hash", "vae hash", "lora hashes", "ti hashes", "hashes", "version", "user", "created date"),
         *("batch size", "batch pos", "init image hash", "original size", "template", "negative template"),
-        *("civitai metadata", "eta noise seed delta", "cache fp16 weight for lora", OLD_KARRAS),
+        *("civitai metadata", "cache fp16 weight for lora", OLD_KARRAS),
     }
 )
 """Labels that change no picture by themselves."""

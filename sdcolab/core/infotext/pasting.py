@@ -228,6 +228,7 @@ class _Reader:
         label = LABELS[path]
         text = self.infotext.get(label)
         if not text:
+            self._taken.add(label.casefold())
             return {}
         try:
             value = convert(text)

@@ -36,8 +36,8 @@ def test_a_picture_is_made_again_from_any_of_its_forms(
         return Path(out.strip())
 
     first = made(
-        "cat", "--negativo", "dog", "--pasos", "3", "--semilla", "77", "--sampler", "DPM++ 2M", "--schedule", "Karras",
-        "--cfg", "5,5", "--clip-skip", "2", "--ancho", "128", "--alto", "64",
+        "cat", "--negativo", "dog", "--pasos", "2", "--semilla", "77", "--sampler", "DPM++ 2M", "--schedule", "Karras",
+        "--cfg", "5,5", "--clip-skip", "2", "--ancho", "64", "--alto", "64",
     )  # fmt: skip
     text = read_bytes(first.read_bytes(), first.name)
     (tmp_path / "datos.txt").write_text(text, "utf-8")

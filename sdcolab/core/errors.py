@@ -122,6 +122,53 @@ class InfotextUnreadable(RequestError):
     source: str
 
 
+@dataclass(eq=False)
+class InfotextFileMissing(RequestError):
+    """A model that made a picture is not here. ``field`` is the path of the request's field that names it, ``kind`` its
+    ``core.detect.ModelKind``, ``digest`` its hash, "" when the infotext does not say.
+    """
+
+    code: ClassVar[str] = "request.infotext_file_missing"
+    field: str
+    kind: str
+    name: str
+    digest: str = ""
+
+
+@dataclass(eq=False)
+class InfotextFieldUnused(RequestError):
+    """(Warning) An infotext says something that this version does not do."""
+
+    code: ClassVar[str] = "request.infotext_field_unused"
+    label: str
+    value: str
+
+
+@dataclass(eq=False)
+class InfotextModelDiffers(RequestError):
+    """(Warning) The model of the infotext's name is another file: ``wanted`` was its hash, ``own`` is ours."""
+
+    code: ClassVar[str] = "request.infotext_model_differs"
+    name: str
+    wanted: str
+    own: str
+
+
+@dataclass(eq=False)
+class InfotextNeedsPicture(RequestError):
+    """(Warning) The picture was made from another one, which infotexts do not hold."""
+
+    code: ClassVar[str] = "request.infotext_needs_picture"
+
+
+@dataclass(eq=False)
+class PictureUnreadable(RequestError):
+    """A file that should be a picture is none."""
+
+    code: ClassVar[str] = "request.picture_unreadable"
+    path: Path
+
+
 # --- Models -------------------------------------------------------------------------------------------------------
 
 

@@ -93,7 +93,26 @@ CATALOGUE: Mapping[str, Sentence] = {
     ),
     "request.infotext_unreadable": Sentence(
         "«{source}» no contiene datos de generación.",
-        "Usa una imagen PNG tal como la guardó el programa: las redes sociales suelen borrar esos datos.",
+        "Usa la imagen tal como la guardó el programa: las redes sociales suelen borrar esos datos.",
+    ),
+    "request.infotext_file_missing": Sentence(
+        "La imagen se hizo con {kind} «{name}»{digest}, y no está en tus carpetas.",
+        "Búscalo en civitai o huggingface por su nombre o su hash y descárgalo, o elige otro en su lugar.",
+    ),
+    "request.infotext_field_unused": Sentence(
+        "Esta versión todavía no sabe hacer lo que indica «{label}: {value}».",
+        "La imagen se hace sin ello y puede salir distinta.",
+    ),
+    "request.infotext_model_differs": Sentence(
+        "Tu modelo «{name}» no es el mismo archivo con el que se hizo la imagen: su hash es {own} y no {wanted}.",
+        "La imagen puede salir distinta; busca en civitai la versión que tiene el hash {wanted}.",
+    ),
+    "request.infotext_needs_picture": Sentence(
+        "La imagen se hizo a partir de otra, que no se guarda en sus datos.",
+        "Se hace solo con el texto; para repetirla añade la imagen inicial (--imagen), y la máscara si la tenía.",
+    ),
+    "request.picture_unreadable": Sentence(
+        "«{path}» no es una imagen que se pueda leer.", "Usa una imagen PNG, JPEG o WebP."
     ),
     # Models
     "model.none": Sentence(
@@ -674,6 +693,7 @@ _SHOW_FACT: Mapping[str, Callable[[object], str]] = {
     "received": lambda value: human_bytes(float(str(value))),
     "total": lambda value: "un total desconocido" if value is None else human_bytes(float(str(value))),
     "seconds": lambda value: "un rato" if value is None else human_time(float(str(value))),
+    "digest": lambda value: f" ({value if ':' in str(value) else f'hash {value}'})" if value else "",
     "until": lambda value: f"hasta el {value:%d/%m/%Y}" if isinstance(value, datetime.datetime) else "todavía",
 }
 

@@ -62,6 +62,16 @@ class ImageSaved:
 
 
 @dataclass(frozen=True, slots=True)
+class ImageReady:
+    """Image number ``index`` is finished and was not written anywhere: the event takes ``ImageSaved``'s place."""
+
+    index: int
+    image: Image.Image
+    seed: int
+    infotext: str
+
+
+@dataclass(frozen=True, slots=True)
 class Warned:
     """Something the user should know that did not stop the job. It is explained like an error."""
 
@@ -85,7 +95,7 @@ class Ended:
     error: SdcolabError | None = None
 
 
-Event = PhaseStarted | StepDone | ImageSaved | Warned | BytesReceived | Ended
+Event = PhaseStarted | StepDone | ImageSaved | ImageReady | Warned | BytesReceived | Ended
 Listener = Callable[[Event], None]
 
 
@@ -98,6 +108,17 @@ class CancelToken:
 
     def __init__(self) -> None:
         self._event = threading.Event()
+        self._skip = threading.Event()
+
+    def skip(self) -> None:
+        """Ask the worker to leave out what it is doing and go on with the next part (a batch). Safe from any thread."""
+        self._skip.set()
+
+    def take_skip(self) -> bool:
+        """Whether somebody asked to skip since the last time this was asked."""
+        asked = self._skip.is_set()
+        self._skip.clear()
+        return asked
 
     def cancel(self) -> None:
         """Ask the worker to stop. Safe from any thread, any number of times."""

@@ -24,6 +24,7 @@ from sdcolab.core.detect import ModelFamily, ModelKind
 from sdcolab.core.errors import CannotRead, ImageNotFinite, NetworkIgnored, NoCuda, OutOfMemory, SdcolabError
 from sdcolab.core.events import (
     CancelToken,
+    ImageReady,
     ImageSaved,
     Listener,
     Phase,
@@ -123,13 +124,18 @@ class Engine:
         self._vae: _Vae | None = None
 
     def generate(
-        self, request: GenerationRequest, listener: Listener = ignore_events, cancel: CancelToken | None = None
+        self,
+        request: GenerationRequest,
+        listener: Listener = ignore_events,
+        cancel: CancelToken | None = None,
+        *,
+        save: bool = True,
     ) -> GenerationResult:
         """Make the pictures of ``request`` in the caller's thread; each is saved and announced the moment it is ready.
 
-        Emits ``PhaseStarted``, ``StepDone`` (``batch`` from 1), ``ImageSaved`` (only with a store) and ``Warned``; the
-        job queue, not the engine, says ``Ended``. Raises ``SdcolabError``; ``Cancelled`` before the next UNet call,
-        keeping the finished pictures.
+        Emits ``PhaseStarted``, ``StepDone`` (``batch`` from 1), ``ImageSaved`` (``ImageReady`` without a store or
+        without ``save``) and ``Warned``; the job queue, not the engine, says ``Ended``. Raises ``SdcolabError``;
+        ``Cancelled`` before the next UNet call, keeping the finished pictures.
         """
         cancel = cancel or CancelToken()
         resolve_sampler(request.sampler, request.schedule)  # a wrong name is told before minutes of loading
@@ -155,7 +161,8 @@ class Engine:
                     opened=self._embeddings,
                     bundled=checkpoint.loras.bundled_embeddings(loras),
                 )
-                run = _Run(plan, checkpoint, vae, self._store, listener, cancel, self._clock, hashes, shelf)
+                store = self._store if save else None
+                run = _Run(plan, checkpoint, vae, store, listener, cancel, self._clock, hashes, shelf)
                 return run.result()
 
     def preload(self, checkpoint: str = "", vae: str = AUTOMATIC, listener: Listener = ignore_events) -> None:
@@ -314,8 +321,7 @@ class _Run:
         text = infotext.write(self._plan.request, self._facts(), index)
         seed = self._plan.request.seed_of(index)
         path = self._store.save(picture, text, seed) if self._store else None
-        if path:
-            self._listener(ImageSaved(index=index, path=path, seed=seed, infotext=text))
+        self._listener(ImageSaved(index, path, seed, text) if path else ImageReady(index, picture, seed, text))
         return GeneratedImage(image=picture, infotext=text, seed=seed, path=path)
 
     def _decode(self, latent: Tensor) -> Image.Image:

@@ -36,6 +36,8 @@ from sdcolab.core.settings import SettingsFile
 from sdcolab.core.tensors import read_header
 
 if TYPE_CHECKING:
+    from starlette.applications import Starlette
+
     from sdcolab.colab.prepare import Collaborators, Downloaded, MissingDownload
     from sdcolab.colab.supervisor import Supervisor
     from sdcolab.downloads.queue import DownloadQueue
@@ -87,7 +89,7 @@ class LazyEngine:
     def __init__(self, library: Library, store: ImageStore, hash_cache: Path) -> None:
         self._library = library
         self._store = store
-        self._hash_cache = hash_cache
+        self.hash_cache = hash_cache
         self._engine: Engine | None = None
         self._lock = threading.Lock()
 
@@ -99,16 +101,21 @@ class LazyEngine:
             listener(PhaseStarted(Phase.LOADING_LIBRARIES))
         return self._built().generate(request, listener, cancel, save=save)
 
-    def preload(self) -> None:
-        """Load the libraries and the default checkpoint, so that the first image waits for neither."""
-        self._built().preload(self._library.default_checkpoint().name)
+    def preload(self, checkpoint: str = "") -> None:
+        """Load the libraries and a checkpoint (empty: the default one), so that the first image waits for neither."""
+        self._built().preload(checkpoint or self._library.default_checkpoint().name)
+
+    def unload(self) -> None:
+        """Let go of the models, if any are loaded."""
+        if self._engine is not None:
+            self._engine.unload()
 
     def _built(self) -> Engine:
         from sdcolab.engine.engine import Engine
 
         with self._lock:
             if self._engine is None:
-                self._engine = Engine(self._library, self._store, hash_cache=self._hash_cache)
+                self._engine = Engine(self._library, self._store, hash_cache=self.hash_cache)
             return self._engine
 
 
@@ -241,6 +248,35 @@ def build_studio(folders: Folders, library: Library, jobs: JobQueue) -> Studio:
     )
 
 
+def build_http_api(folders: Folders, library: Library, jobs: JobQueue, engine: LazyEngine) -> Starlette:
+    """The HTTP API for other programs, on the page's queue."""
+    from sdcolab.api.app import build_api
+    from sdcolab.api.extras import PlainUpscaling
+    from sdcolab.api.studio import ApiStudio
+    from sdcolab.engine.hashes import HashCache
+
+    return build_api(
+        ApiStudio(
+            library=library,
+            jobs=jobs,
+            settings=SettingsFile(folders.config),
+            upscaling=PlainUpscaling(),
+            models=engine,
+            known_hash=lambda file: HashCache(engine.hash_cache).known(file.path),
+            cuda_memory=_cuda_memory,
+        )
+    )
+
+
+def _cuda_memory() -> dict[str, object] | None:
+    """What the graphics card holds; None without one, or before torch has been loaded."""
+    if "torch" not in sys.modules:
+        return None
+    from sdcolab.engine.memory import card_memory
+
+    return card_memory()
+
+
 def open_web(options: WebOptions) -> None:
     """Serve the page until interrupted (Ctrl+C or SIGTERM). Raises ``PortBusy``."""
     from sdcolab.web.app import serve
@@ -255,7 +291,13 @@ def open_web(options: WebOptions) -> None:
     jobs = JobQueue(engine, say.event)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        server = serve(build_studio(options.folders, library, jobs), host=options.host, port=options.port, auth=login)
+        server = serve(
+            build_studio(options.folders, library, jobs),
+            host=options.host,
+            port=options.port,
+            auth=login,
+            api=build_http_api(options.folders, library, jobs, engine),
+        )
         tunnel = None
         try:
             say.ready(server.url, login, open_to_network=options.host != "127.0.0.1")

@@ -170,6 +170,12 @@ class Engine:
         with self._turn(listener, CancelToken()):
             self._load(checkpoint, vae, listener)
 
+    def unload(self) -> None:
+        """Let go of the loaded models, once the request that runs now has ended; the next one loads them again."""
+        with self._turn(ignore_events, CancelToken()):
+            self._checkpoint = self._vae = None
+            release_memory()
+
     @contextmanager
     def _turn(self, listener: Listener, cancel: CancelToken) -> Iterator[None]:
         """Wait for the request that runs now, if any."""

@@ -36,6 +36,7 @@ from sdcolab.core.settings import SettingsFile
 from sdcolab.core.tensors import read_header
 
 if TYPE_CHECKING:
+    from PIL import Image
     from starlette.applications import Starlette
 
     from sdcolab.colab.prepare import Collaborators, Downloaded, MissingDownload
@@ -109,6 +110,15 @@ class LazyEngine:
         """Let go of the models, if any are loaded."""
         if self._engine is not None:
             self._engine.unload()
+
+    def names(self) -> tuple[str, ...]:
+        """Upscalers to choose from, "None" first."""
+        return self._built().upscalers.names()
+
+    def upscale(self, picture: Image.Image, scale: float, name: str) -> Image.Image:
+        """``picture`` about ``scale`` times larger, as ``engine.upscale.upscalers.Upscalers.upscale``. Call it from the
+        job queue's thread: an engine does one thing at a time."""
+        return self._built().upscalers.upscale(picture, scale, name)
 
     def _built(self) -> Engine:
         from sdcolab.engine.engine import Engine
@@ -251,7 +261,6 @@ def build_studio(folders: Folders, library: Library, jobs: JobQueue) -> Studio:
 def build_http_api(folders: Folders, library: Library, jobs: JobQueue, engine: LazyEngine) -> Starlette:
     """The HTTP API for other programs, on the page's queue."""
     from sdcolab.api.app import build_api
-    from sdcolab.api.extras import PlainUpscaling
     from sdcolab.api.studio import ApiStudio
     from sdcolab.engine.hashes import HashCache
 
@@ -260,7 +269,7 @@ def build_http_api(folders: Folders, library: Library, jobs: JobQueue, engine: L
             library=library,
             jobs=jobs,
             settings=SettingsFile(folders.config),
-            upscaling=PlainUpscaling(),
+            upscaling=engine,
             models=engine,
             known_hash=lambda file: HashCache(engine.hash_cache).known(file.path),
             cuda_memory=_cuda_memory,

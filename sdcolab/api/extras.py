@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from PIL import Image
@@ -122,24 +122,6 @@ def check_size(enlargement: Enlargement, picture: Image.Image) -> None:
         raise BadField(name, error) from error
 
 
-@dataclass(frozen=True, slots=True)
-class PlainUpscaling:
-    """The upscalers that need no network: filters of Pillow's."""
-
-    filters: Mapping[str, Image.Resampling] = field(
-        default_factory=lambda: {"Lanczos": Image.Resampling.LANCZOS, "Nearest": Image.Resampling.NEAREST}
-    )
-
-    def names(self) -> tuple[str, ...]:
-        """ "None", and the filters."""
-        return (NO_UPSCALER, *self.filters)
-
-    def upscale(self, picture: Image.Image, scale: float, name: str) -> Image.Image:
-        """``picture`` enlarged by the filter ``name``; by Lanczos without one."""
-        size = (_floored(picture.width * scale), _floored(picture.height * scale))
-        return picture.resize(size, self.filters.get(name, Image.Resampling.LANCZOS))
-
-
 class _Given:
     """The fields of a payload that are there."""
 
@@ -158,7 +140,3 @@ class _Given:
         except RequestError as error:
             raise BadField(name, error) from error
         return value
-
-
-def _floored(length: float) -> int:
-    return max(_STEP, int(length) // _STEP * _STEP)

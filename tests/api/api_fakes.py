@@ -8,15 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import uvicorn
 from PIL import Image
 from starlette.types import ASGIApp
 
 from sdcolab.api.app import build_api
-from sdcolab.api.extras import PlainUpscaling
-from sdcolab.api.studio import ApiStudio
+from sdcolab.api.studio import NO_UPSCALER, ApiStudio
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import ModelUnreadable
 from sdcolab.core.events import CancelToken, ImageReady, ImageSaved, Listener, Phase, PhaseStarted, StepDone
@@ -102,6 +101,19 @@ class Painter:
         path = self.store.save(picture, text, seed) if save else None
         listener(ImageSaved(index, path, seed, text) if path else ImageReady(index, picture, seed, text))
         return GeneratedImage(picture, text, seed, path)
+
+
+class PlainUpscaling:
+    """Two of Pillow's filters."""
+
+    FILTERS: ClassVar = {"Lanczos": Image.Resampling.LANCZOS, "Nearest": Image.Resampling.NEAREST}
+
+    def names(self) -> tuple[str, ...]:
+        return (NO_UPSCALER, *self.FILTERS)
+
+    def upscale(self, picture: Image.Image, scale: float, name: str) -> Image.Image:
+        size = (int(picture.width * scale) // 8 * 8, int(picture.height * scale) // 8 * 8)
+        return picture.resize(size, self.FILTERS[name])
 
 
 @dataclass

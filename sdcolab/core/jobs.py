@@ -251,13 +251,21 @@ class JobQueue:
             del self._jobs[number]
 
     def _work(self) -> None:
-        while (order := self._next()) is not None:
-            if isinstance(order, _Order):
-                self._work_on(order)
-            elif order.done.set_running_or_notify_cancel():
-                _do(order)
-            with self._wake:
-                self._running = None
+        while self._work_on_next():
+            pass
+
+    def _work_on_next(self) -> bool:
+        """Do what is next, if the queue is still open. Nothing of it stays with the thread, pictures least of all."""
+        order = self._next()
+        if order is None:
+            return False
+        if isinstance(order, _Order):
+            self._work_on(order)
+        elif order.done.set_running_or_notify_cancel():
+            _do(order)
+        with self._wake:
+            self._running = None
+        return True
 
     def _work_on(self, order: _Order) -> None:
         order.job.started = self._clock()

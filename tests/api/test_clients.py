@@ -80,6 +80,9 @@ def test_img2img_and_inpaint(api: WebUIApi) -> None:
     )
     assert painted.image.size == (128, 128)
     assert painted.parameters["inpainting_fill"] == 1
+    assert painted.image.getpixel((2, 2)) == picture.getpixel((2, 2))  # outside of the mask
+    assert painted.image.getpixel((64, 64)) != picture.getpixel((64, 64))
+    assert "Masked content" not in painted.image.info["parameters"]  # "original" goes without saying
 
 
 def test_lists(api: WebUIApi) -> None:

@@ -142,9 +142,7 @@ class _Api:
 
     def _current_checkpoint(self, defaults: GenerationRequest) -> str:
         """The library's name of the checkpoint that requests without one get; empty when there is none at all."""
-        if self._checkpoint:
-            return self._checkpoint
-        file = self._names.current_checkpoint(defaults.checkpoint)
+        file = self._names.current_checkpoint(self._checkpoint, defaults.checkpoint)
         return file.name if file else ""
 
     async def _interrupt(self, _payload: Mapping[str, Any]) -> dict[str, Any]:
@@ -163,9 +161,7 @@ class _Api:
     # --- Pictures -----------------------------------------------------------------------------------------------------
 
     async def _png_info(self, payload: Mapping[str, Any]) -> dict[str, Any]:
-        return await run_in_threadpool(
-            lambda: answers.png_info(_taken(payload, "image", fields.open_picture)),
-        )
+        return await run_in_threadpool(lambda: answers.png_info(_taken(payload, "image", fields.open_picture)))
 
     async def _extra_single(self, payload: Mapping[str, Any]) -> dict[str, Any]:
         enlargement = await run_in_threadpool(self._enlargement, payload)

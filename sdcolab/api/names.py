@@ -89,14 +89,14 @@ class Names:
         """The same, or a way to enlarge latents."""
         return _one_of((*LATENT_UPSCALERS, *self._studio.upscaling.names()), name)
 
-    def current_checkpoint(self, saved: str) -> ModelFile | None:
-        """The checkpoint that requests without one get: the one the program was opened with, the ``saved`` one, or the
-        first."""
-        if chosen := self._library.chosen(ModelKind.CHECKPOINT):
-            return chosen
-        with contextlib.suppress(UnknownFile):
-            if saved:
-                return self._library.find(ModelKind.CHECKPOINT, saved)
+    def current_checkpoint(self, wanted: str, saved: str) -> ModelFile | None:
+        """The checkpoint that requests without one get: the first that exists of the ``wanted`` one, the one that the
+        program was opened with, the ``saved`` one, and any."""
+        chosen = self._library.chosen(ModelKind.CHECKPOINT)
+        for name in (wanted, chosen.name if chosen else "", saved):
+            with contextlib.suppress(UnknownFile):
+                if name:
+                    return self._library.find(ModelKind.CHECKPOINT, name)
         with contextlib.suppress(NoModels):
             return self._library.default_checkpoint()
         return None

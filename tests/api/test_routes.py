@@ -401,6 +401,8 @@ def test_options_are_kept_as_the_page_keeps_them(bench: Bench, client: httpx.Cli
     post(client, "txt2img", **SMALL)
     asked = bench.painter.requests[-1]
     assert (asked.checkpoint, asked.vae, asked.clip_skip) == (saved.checkpoint, saved.vae, 2)
+    (bench.folders.models(ModelKind.CHECKPOINT) / saved.checkpoint).unlink()
+    assert get(client, "options")["sd_model_checkpoint"].startswith("a.safetensors")
 
 
 def test_wrong_options_change_nothing(bench: Bench, client: httpx.Client) -> None:

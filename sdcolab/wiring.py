@@ -27,7 +27,7 @@ from sdcolab.core.files import make_folder
 from sdcolab.core.folders import Folders
 from sdcolab.core.jobs import JobQueue
 from sdcolab.core.library import Library, ModelFile
-from sdcolab.core.messages import explain
+from sdcolab.core.messages import KIND_NAMES, explain
 from sdcolab.core.names import SAMPLER_NAMES, SCHEDULE_NAMES
 from sdcolab.core.outputs import ImageStore
 from sdcolab.core.request import AUTOMATIC, INSIDE, GenerationRequest
@@ -208,6 +208,17 @@ def download(
     )
 
 
+def catalog_choices() -> tuple[tuple[str, str], ...]:
+    """What the catalogue offers and this program can use: words to show and link to download."""
+    from sdcolab.downloads.catalog import load_catalog
+
+    return tuple(
+        (f"{entry.name}, {KIND_NAMES[entry.kind]}: {entry.note}", entry.link)
+        for entry in load_catalog().values()
+        if entry.runs()
+    )
+
+
 def download_lines(queue: DownloadQueue) -> Callable[[str, Listener, CancelToken], tuple[str, ...]]:
     """``queue`` as the page and the notebook use it: links in, report lines out."""
     from sdcolab.downloads.queue import report_line
@@ -255,6 +266,7 @@ def build_studio(folders: Folders, library: Library, jobs: JobQueue) -> Studio:
         samplers=SAMPLER_NAMES,
         schedules=SCHEDULE_NAMES,
         folders=folders,
+        catalog=catalog_choices(),
     )
 
 
@@ -512,7 +524,7 @@ def cerrar() -> None:
 def _collaborators() -> Collaborators:
     from sdcolab.colab.host import detect_host, host_folders
     from sdcolab.colab.prepare import Collaborators
-    from sdcolab.downloads.catalog import load_catalog
+    from sdcolab.downloads.catalog import controlnet_links, load_catalog
 
     host = detect_host()
     folders = host_folders(host)
@@ -524,6 +536,7 @@ def _collaborators() -> Collaborators:
         open_library=lambda chosen: library_around(folders, chosen),
         native_size=native_size,
         missing_downloads=lambda: _missing_downloads(folders),
+        controlnet_links=lambda: controlnet_links(load_catalog()),
     )
 
 

@@ -390,10 +390,12 @@ class ImageNotFinite(MachineError):
 
 @dataclass(eq=False)
 class LibraryMissing(MachineError):
-    """A Python package that this needs is not installed, or does not fit the installed PyTorch."""
+    """A Python package that this needs is not installed, or does not fit the installed PyTorch. ``packages`` are to be
+    installed."""
 
     code: ClassVar[str] = "machine.library_missing"
     library: str
+    packages: str
 
 
 # --- Files and folders --------------------------------------------------------------------------------------------
@@ -597,6 +599,15 @@ class TokenRejected(DownloadError):
 
 
 @dataclass(eq=False)
+class LinkTokenRejected(DownloadError):
+    """The site did not accept the key that is written inside the link; the secret ``token`` could replace it."""
+
+    code: ClassVar[str] = "download.link_token_rejected"
+    host: str
+    token: str
+
+
+@dataclass(eq=False)
 class DownloadsDisabled(DownloadError):
     """The author switched off downloads of this file."""
 
@@ -686,6 +697,16 @@ class KindUnknown(DownloadError):
 
     code: ClassVar[str] = "download.kind_unknown"
     path: Path
+
+
+@dataclass(eq=False)
+class KindDisputed(DownloadError):
+    """(Warning) The site says that the file is of the kind ``expected`` and its contents look like ``found``."""
+
+    code: ClassVar[str] = "download.kind_disputed"
+    path: Path
+    expected: str
+    found: str
 
 
 @dataclass(eq=False)

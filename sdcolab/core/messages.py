@@ -200,7 +200,7 @@ CATALOGUE: Mapping[str, Sentence] = {
     ),
     "machine.library_missing": Sentence(
         "Falta la biblioteca «{library}», o no funciona con tu versión de PyTorch.",
-        "Instálala con «pip install {library}» y vuelve a abrir el programa.",
+        "Instálala con «pip install {packages}» y vuelve a abrir el programa.",
     ),
     # Files and folders
     "storage.disk_full": Sentence(
@@ -288,6 +288,12 @@ CATALOGUE: Mapping[str, Sentence] = {
         "{host} no acepta tu clave {token}: puede estar mal copiada, caducada o sin permiso para este archivo.",
         "Crea una clave nueva en tu cuenta de {host} y cámbiala en {token}.",
     ),
+    "download.link_token_rejected": Sentence(
+        "{host} no acepta la clave que va escrita dentro del enlace: puede estar mal copiada, caducada o sin permiso "
+        "para este archivo.",
+        "Quita esa parte del enlace (token=…) y guarda una clave tuya con el nombre {token}: en Colab, en «Secretos» "
+        "(el icono 🔑); en tu equipo, como variable de entorno.",
+    ),
     "download.disabled_by_author": Sentence(
         "El autor de {link} no permite descargarlo; una clave no lo cambia.", "Elige otra versión u otro modelo."
     ),
@@ -329,6 +335,11 @@ CATALOGUE: Mapping[str, Sentence] = {
     "download.kind_unknown": Sentence(
         "No sabemos para qué sirve «{path}», así que queda en la carpeta de otros archivos.",
         "Si lo sabes, muévelo a la carpeta que le corresponda.",
+    ),
+    "download.kind_disputed": Sentence(
+        "El sitio dice que «{path}» es {expected}, pero por dentro parece {found}: lo hemos guardado como dice el "
+        "sitio.",
+        "Si no aparece donde lo buscas, muévelo a la otra carpeta.",
     ),
     "download.other_name": Sentence(
         "Ya había otro archivo distinto llamado «{name}», así que este se guardó como «{path}».",
@@ -544,7 +555,7 @@ USE_OF_KIND: Mapping[ModelKind, str] = {
     ModelKind.LORA: "Para usarlo escribe en el prompt <lora:nombre:1>, con el nombre del archivo.",
     ModelKind.EMBEDDING: "Para usarlo escribe su nombre en el prompt o en el prompt negativo.",
     ModelKind.CONTROLNET: "Queda guardado: esta versión todavía no lo usa.",
-    ModelKind.UPSCALER: "Queda guardado: esta versión todavía no lo usa.",
+    ModelKind.UPSCALER: "Elígelo por su nombre como upscaler.",
     ModelKind.HYPERNETWORK: "Queda guardado: esta versión todavía no lo usa.",
     ModelKind.OTHER: "Queda guardado, pero no se sabe para qué sirve.",
 }

@@ -101,7 +101,7 @@ def _build(studio: Studio, desk: DownloadDesk) -> gr.Blocks:
             with gr.Tab("Texto a imagen (txt2img)", id="txt2img", elem_id="sd-tab-txt2img"):
                 txt2img = build_txt2img(options, header)
             with gr.Tab("Descargas", id="descargas", elem_id="sd-tab-downloads"):
-                downloads = build_downloads()
+                downloads = build_downloads(studio.catalog)
         _draw_defaults(studio, txt2img)
         wires = _Wires(page, studio, desk, header, txt2img, downloads)
         wires.connect()
@@ -207,7 +207,7 @@ class _Wires:
 
     def _connect_downloads(self) -> None:
         tab, actions = self._downloads, DownloadActions(self._desk)
-        tab.start.click(actions.start, tab.links, tab.message, **_QUIET).then(**self._pulse())
+        tab.start.click(actions.start, [tab.links, tab.chosen], tab.message, **_QUIET).then(**self._pulse())
         tab.cancel.click(actions.cancel, None, None, **_QUIET)
 
     def _pulse(self) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from sdcolab.core.request import AUTOMATIC, GenerationRequest
 from sdcolab.core.result import GenerationResult
 from sdcolab.engine.features.lora import loras_in
 from sdcolab.engine.hashes import HashCache
-from sdcolab.engine.plan import make_plan
+from sdcolab.engine.plan import choose_vae, make_plan
 from sdcolab.engine.run import POLL_SECONDS, Run, Tools
 from sdcolab.engine.samplers import resolve_sampler
 from sdcolab.engine.schedules import NoiseTable
@@ -109,7 +109,7 @@ class Engine:
         resolve_sampler(request.sampler, request.schedule)
         loras_in(request.prompt, self._library)
         for name in _checkpoints_of(request):
-            self.models.file(name)
+            choose_vae(request.vae, self.models.file(name), self._library)
         hires = request.hires if request.init is None else None
         if hires is not None:
             resolve_sampler(hires.sampler or request.sampler, hires.schedule or request.schedule)

@@ -22,6 +22,7 @@ from sdcolab.core.errors import (
     LoraPartlyUsed,
     LoraWrongFamily,
     ModelWrongKind,
+    OutOfMemory,
     PromptSyntaxError,
     SdcolabError,
     UnknownName,
@@ -35,7 +36,7 @@ from sdcolab.engine.convert import renamed, unet_rename
 from sdcolab.engine.engine import Engine
 from sdcolab.engine.features import lora as lora_module
 from sdcolab.engine.features.lora import LoraMerger, LoraUse, loras_in
-from sdcolab.engine.features.lora_names import compvis_paths, layers_of
+from sdcolab.engine.features.lora_names import TextNaming, attention_of, compvis_paths, layers_of, text_layer_keys
 from sdcolab.engine.models import LoadedModel, load_checkpoint, text_model
 from sdcolab.engine.weights import open_weights
 
@@ -140,6 +141,8 @@ def test_compvis_paths_are_the_inverse_of_the_loaders(mini_checkpoint: Path) -> 
         "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q.lora_A.weight",
         "lora_unet_input_blocks_1_1_transformer_blocks_0_attn1_to_q.lora_down.weight",
         "diffusion_model.input_blocks.1.1.transformer_blocks.0.attn1.to_q.lora_A.weight",
+        "diffusion_model_input_blocks_1_1_transformer_blocks_0_attn1_to_q.lora_down.weight",
+        "lycoris_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_q.lora_down.weight",
     ],
 )
 def test_every_naming_of_a_unet_layer(
@@ -161,6 +164,9 @@ def test_every_naming_of_a_unet_layer(
         "text_encoder.text_model.encoder.layers.0.self_attn.q_proj.lora_A.weight",
         "text_encoder.text_model.encoder.layers.0.self_attn.q_proj.lora_linear_layer.down.weight",
         "text_encoder.text_model.encoder.layers.0.self_attn.to_q_lora.down.weight",
+        "text_encoder.encoder.layers.0.self_attn.q_proj.lora_A.weight",
+        "transformer_text_model_encoder_layers_0_self_attn_q_proj.lora_down.weight",
+        "cond_stage_model.transformer.text_model.encoder.layers.0.self_attn.q_proj.lora_A.weight",
     ],
 )
 def test_every_naming_of_a_text_layer(
@@ -175,6 +181,33 @@ def test_every_naming_of_a_text_layer(
 
 def test_names_that_are_no_layers_are_left_out() -> None:
     assert not layers_of(["bundle_emb.x.string_to_param.weight", "optimizer", "step"])
+
+
+OPEN_CLIP = TextNaming(1, counted=True, open_clip=True)
+
+
+@pytest.mark.parametrize(
+    ("path", "naming", "keys"),
+    [
+        (Q_PROJ, TextNaming(counted=True), {"lora_te1_text_model_", "0_transformer_text_model_"}),
+        (Q_PROJ, OPEN_CLIP, {"lora_te2_text_model_", "1_model_transformer_resblocks_0_attn_q_proj"}),
+        ("encoder.layers.3.self_attn.out_proj", OPEN_CLIP, {"1_model_transformer_resblocks_3_attn_out_proj"}),
+        ("encoder.layers.3.mlp.fc2", OPEN_CLIP, {"lora_te2_", "1_model_transformer_resblocks_3_mlp_c_proj"}),
+        ("encoder.layers.3.layer_norm2", TextNaming(open_clip=True), {"model_transformer_resblocks_3_ln_2"}),
+    ],
+)
+def test_keys_of_text_encoders(path: str, naming: TextNaming, keys: set[str]) -> None:
+    """Each of ``keys`` is one that ends by the path itself (after a trainer's prefix), or A1111's own."""
+    own = path.replace(".", "_")
+    assert {key if "resblocks" in key else key + own for key in keys} <= set(text_layer_keys(path, naming))
+
+
+def test_whole_attentions_of_open_clip() -> None:
+    four = {attention_of(f"encoder.layers.2.self_attn.{part}_proj", OPEN_CLIP) for part in ("q", "k", "v", "out")}
+    assert len(four) == 1 and None not in four
+    assert attention_of("encoder.layers.1.self_attn.q_proj", OPEN_CLIP) not in four
+    assert attention_of("encoder.layers.2.mlp.fc1", OPEN_CLIP) is None
+    assert attention_of("encoder.layers.2.self_attn.q_proj", TextNaming()) is None
 
 
 # --- Merging ----------------------------------------------------------------------------------------------------------
@@ -262,7 +295,8 @@ def test_half_precision_is_rounded_after_each_file(
         save_lora(name, tensors[name])
     before, expected = state(model), weight(model.unet, TO_Q).clone()
     for name in tensors:
-        expected = (expected.float() + 0.3 * product(tensors[name], "lora_unet_" + TO_Q)).half()
+        rounded = {key: tensor.half().float() for key, tensor in tensors[name].items()}  # as A1111 reads them
+        expected = (expected.float() + 0.3 * product(rounded, "lora_unet_" + TO_Q)).half()
     merger = LoraMerger(model)
     with merger.applied(uses(folders, "<lora:a:0.3><lora:b:0.3>"), refuse):
         assert torch.equal(weight(model.unet, TO_Q), expected)
@@ -326,6 +360,27 @@ def test_only_what_changed_is_merged_anew(
     assert not differing(before, state(model))
 
 
+def test_more_files_are_added_on_top_of_those_merged(
+    mini_checkpoint: Path, folders: Folders, save_lora: SaveLora, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only the new file is worked out, and the weights are those of merging all at once, bit by bit."""
+    for seed, name in enumerate("abc"):
+        save_lora(name, kohya(TO_Q, Q_PROJ, seed=seed))
+    prompts = ["<lora:a:0.7>", "<lora:a:0.7><lora:b:0.3>", "<lora:a:0.7><lora:b:0.3><lora:c:-1>"]
+    for dtype in (torch.float16, torch.float32):
+        models = [load_checkpoint(open_weights(mini_checkpoint), torch.device("cpu"), dtype) for _ in range(2)]
+        step_by_step, at_once = (LoraMerger(model) for model in models)
+        calls: list[int] = []
+        change_of = lora_module.change_of
+        with monkeypatch.context() as patch:
+            patch.setattr(lora_module, "change_of", lambda *rest: calls.append(1) or change_of(*rest))
+            for count, prompt in enumerate(prompts, start=1):
+                with step_by_step.applied(uses(folders, prompt), refuse):
+                    assert len(calls) == 2 * count
+        with at_once.applied(uses(folders, prompts[-1]), refuse):
+            assert not differing(*(state(model) for model in models))
+
+
 def test_a_file_that_changed_is_read_again(
     merger: LoraMerger, model: LoadedModel, folders: Folders, save_lora: SaveLora
 ) -> None:
@@ -350,6 +405,24 @@ def test_text_state_tells_when_the_text_encoder_differs(
     assert states[0] == states[1] == states[2] == ()
     assert states[3] == states[4] != ()
     assert states[5] not in (states[0], states[3])
+
+
+def no_memory(*_: object) -> None:
+    raise torch.OutOfMemoryError("CUDA out of memory")
+
+
+def test_a_card_without_room_merges_on_the_cpu(
+    merger: LoraMerger, model: LoadedModel, folders: Folders, save_lora: SaveLora, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tensors = kohya(TO_Q)
+    save_lora("x", tensors)
+    before, change_of, failures = weight(model.unet, TO_Q).clone(), lora_module.change_of, [no_memory]
+    monkeypatch.setattr(
+        lora_module, "change_of", lambda *rest: failures.pop()() if failures else change_of(*rest)
+    )
+    with merger.applied(uses(folders, "<lora:x:1>"), refuse):
+        assert not failures
+        assert torch.allclose(weight(model.unet, TO_Q), before + product(tensors, "lora_unet_" + TO_Q), atol=1e-6)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no hay GPU")
@@ -382,6 +455,15 @@ def test_names_and_aliases(folders: Folders, save_lora: SaveLora) -> None:
         with pytest.raises(UnknownName) as error:
             uses(folders, f"<lora:{missing}:1>" if missing else "<lora::1>")
         assert (error.value.kind, error.value.name) == ("lora", missing)
+
+
+def test_a_name_in_the_metadata_wins_over_a_file_of_almost_that_name(folders: Folders, save_lora: SaveLora) -> None:
+    save_lora("x", kohya(TO_Q), {"ss_output_name": "Estilo"})
+    save_lora("estilo", kohya(TO_Q))
+    assert uses(folders, "<lora:Estilo:1>")[0].file.path.stem == "x"
+    assert uses(folders, "<lora:estilo:1>")[0].file.path.stem == "estilo"
+    save_lora("y", kohya(TO_Q), {"ss_output_name": "x"})
+    assert uses(folders, "<lora:x:1>")[0].file.path.stem == "x"
 
 
 def test_exact_names_win(folders: Folders, save_lora: SaveLora) -> None:
@@ -423,6 +505,7 @@ Q_KEY = "lora_unet_" + TO_Q.replace(".", "_")
         (pair(Q_KEY, 320, 320), LoraMisfit),
         (pair(Q_KEY, 32, 32, down_rank=2), LoraMisfit),
         ({f"{Q_KEY}.lora_up.weight": torch.ones(32, 1)}, LoraFormatUnknown),
+        ({f"{Q_KEY}.lokr_w1": torch.ones(2, 2), f"{Q_KEY}.lokr_w2_b": torch.ones(2, 16)}, LoraFormatUnknown),
         ({"emb_params": torch.ones(3, 768)}, ModelWrongKind),
     ],
 )  # fmt: skip
@@ -508,6 +591,21 @@ def test_cancelling_restores(engine: Engine, folders: Folders, save_lora: SaveLo
     with pytest.raises(Cancelled):
         engine.generate(replace(REQUEST, prompt="<lora:x:1>"), stop, cancel)
     assert not differing(before, state(engine.models.checkpoints[0].model))
+
+
+def test_memory_that_runs_out_while_merging_is_told_and_restores(
+    engine: Engine, save_lora: SaveLora, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_lora("x", kohya(TO_Q, Q_PROJ))
+    engine.preload()
+    before = state(engine.models.checkpoints[0].model)
+    with monkeypatch.context() as patch:
+        patch.setattr(lora_module, "fitted", no_memory)
+        with pytest.raises(OutOfMemory) as error:
+            engine.generate(replace(REQUEST, prompt="gato <lora:x:1>"))
+    assert (error.value.width, error.value.height, error.value.batch_size) == (64, 64, 1)
+    assert not differing(before, state(engine.models.checkpoints[0].model))
+    assert engine.generate(replace(REQUEST, prompt="gato <lora:x:1>")).images
 
 
 def test_a_repeated_prompt_with_a_lora_encodes_and_merges_nothing(

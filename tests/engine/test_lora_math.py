@@ -74,6 +74,16 @@ def test_loha(shape: tuple[int, ...]) -> None:
     check(tensors, draw(*shape), (a1.double() @ b1.double()) * (a2.double() @ b2.double()) * 2)
 
 
+def test_loha_with_one_core_and_with_a_kernel() -> None:
+    """One product of plain matrices, whose second is a kernel in some files, and one with a core."""
+    a1, b1 = draw(6, RANK), draw(RANK, 8, 3, 3)
+    core, a2, b2 = draw(RANK, RANK, 3, 3), draw(RANK, 6), draw(RANK, 8)
+    plain = torch.einsum("ir,rjkl->ijkl", a1.double(), b1.double())
+    cored = torch.einsum("rskl,ri,sj->ijkl", core.double(), a2.double(), b2.double())
+    first = {"hada_w1_a": a1, "hada_w1_b": b1, "hada_w2_a": a2, "hada_w2_b": b2, "hada_t2": core}
+    check(first | {"alpha": torch.tensor(1.0)}, draw(*CONV), plain * cored / RANK)
+
+
 def test_loha_with_cores() -> None:
     tensors = {
         name: draw(*shape, seed=seed)
@@ -187,6 +197,29 @@ def test_boft_of_one_factor_turns_blocks_of_shuffled_rows() -> None:
     expected = torch.empty_like(turned)
     expected[order] = turned
     check({"oft_blocks": blocks}, weight, expected - weight.double())
+
+
+def test_boft_of_several_factors() -> None:
+    """Liu et al. 2023, section 4: W' = B_m ... B_1 W with B_i = P_i^T blockdiag(R_i) P_i. P_i brings the rows that are
+    ``stride`` apart next to each other, stride = 2^(i-1) * half a block.
+    """
+    rows, size, factors = 16, 4, 3
+    blocks, weight = draw(factors, rows // size, size, size) * 0.2, draw(rows, 5)
+    whole = torch.eye(rows, dtype=torch.float64)
+    for level in range(factors):
+        stride = 2**level * (size // 2)
+        order = [
+            group * 2 * stride + half * stride + index
+            for group in range(rows // (2 * stride))
+            for index in range(stride)
+            for half in range(2)
+        ]
+        shuffle = torch.zeros(rows, rows, dtype=torch.float64)
+        for place, row in enumerate(order):
+            shuffle[place, row] = 1.0
+        whole = shuffle.T @ torch.block_diag(*cayley(blocks[level])) @ shuffle @ whole
+    assert torch.allclose(whole @ whole.T, torch.eye(rows, dtype=torch.float64), atol=1e-6)  # a rotation
+    check({"oft_blocks": blocks}, weight, whole @ weight.double() - weight.double())
 
 
 def test_boft_keeps_lengths() -> None:

@@ -67,8 +67,7 @@ class Bench:
         self.engine = Engine(self.library, None, device=device)
         self.engine.preload()
         self.side = side or (512 if self.engine.device.type == "cuda" else 256)
-        loaded = self.engine._checkpoint
-        assert loaded
+        (loaded,) = self.engine.models.checkpoints
         self.model, self.conditioner, self.merger = loaded.model, loaded.conditioner, loaded.loras
 
     def timed(self, work: Callable[[], object]) -> float:
@@ -207,7 +206,7 @@ def run(bench: Bench, turns: int) -> bool:
         print(f"{verdict}: {what}: {ratio:.4f} (límite {limit:.2f}; {seconds:.3f} s)", flush=True)
 
     (first_calls, first), (second_calls, second) = encodings(bench)
-    print(f"prompts: {first_calls} llamadas al codificador en {first:.3f} s; otra vez, {second_calls} en {second:.6f} s")
+    print(f"prompts: {first_calls} llamadas al codificador, {first:.3f} s; otra vez: {second_calls}, {second:.6f} s")
     good = good and first_calls > 0 == second_calls
     for batch in (1, 2):
         ratio, seconds = step_ratio(bench, batch, turns)

@@ -32,7 +32,6 @@ from sdcolab.core.errors import (
     ModelUnreadable,
     ModelWrongKind,
     SdcolabError,
-    UnknownName,
 )
 from sdcolab.core.files import system_reason
 from sdcolab.core.library import Library, ModelFile
@@ -421,7 +420,7 @@ def _targets(model: LoadedModel) -> Iterator[tuple[str, _Target]]:
 
 
 def _text_encoders(model: LoadedModel) -> Iterator[tuple[TextNaming, CLIPTextModel]]:
-    yield TextNaming(0, 1, open_clip=model.detected.family is ModelFamily.SD2), model.text_encoder
+    yield TextNaming(), model.text_encoder
 
 
 def _has_weight(module: nn.Module) -> bool:

@@ -102,11 +102,13 @@ def unet_layer_keys(path: str, layers: int) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True)
 class TextNaming:
-    """Which text encoder of a model it is: number ``index`` of ``count``, OpenAI's or OpenCLIP's."""
+    """Which text encoder of its model it is, from 0, and whether it is OpenCLIP's. A1111 counts them (``counted``) in
+    SDXL and its refiner.
+    """
 
-    index: int
-    count: int
-    open_clip: bool
+    index: int = 0
+    counted: bool = False
+    open_clip: bool = False
 
     @property
     def prefixes(self) -> tuple[str, ...]:
@@ -116,7 +118,7 @@ class TextNaming:
     @property
     def own_prefix(self) -> str:
         """How A1111 marks its modules."""
-        number = f"{self.index}_" if self.count > 1 else ""
+        number = f"{self.index}_" if self.counted else ""
         return f"{number}{'model' if self.open_clip else 'transformer_text_model'}_"
 
 

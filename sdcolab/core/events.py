@@ -26,6 +26,7 @@ class Phase(StrEnum):
     ENCODING_PROMPT = "encoding_prompt"
     SAMPLING = "sampling"
     DECODING = "decoding"
+    UPSCALING = "upscaling"
     SAVING = "saving"
 
 

@@ -46,7 +46,7 @@ def encode(
     tiled: bool = False,
     wider: tuple[torch.dtype, ...] = WIDER,
 ) -> Tensor:
-    """The latents of ``pixels`` [1, 3, H, W] (-1..1), in the UNet's scale: float32 [1, C, H/8, W/8] on the VAE's device.
+    """The latents of ``pixels`` [1, 3, H, W] (-1..1) in the UNet's scale: float32 [1, C, H/8, W/8] on the VAE's device.
 
     With a ``generator`` (of the CPU) they are a sample, (mean + std * noise) * scale, whose noise is the generator's
     next ``torch.randn`` of their shape (hechos/a1111.md 2.5); without one they are the mean. ``tiled``, ``wider`` and

@@ -137,9 +137,9 @@ def make_plan(request: GenerationRequest, table: NoiseTable) -> GenerationPlan:
     """
     if request.width is None or request.height is None:
         raise ValueError("the request is not resolved")
+    size = Size(request.width, request.height)
     choice = resolve_sampler(request.sampler, request.schedule)
     request = replace(request, sampler=choice.sampler.name, schedule=choice.schedule.name)
-    size = Size(request.width, request.height)
     refiner, hires = request.refiner, request.hires if request.init is None else None
     first = Pass(
         choice=choice,

@@ -15,12 +15,13 @@ from torch import Tensor
 
 import sdcolab
 from sdcolab.core import infotext
-from sdcolab.core.errors import ImageNotFinite, NetworkIgnored, OutOfMemory, SdcolabError
+from sdcolab.core.errors import ImageNotFinite, NetworkIgnored, OutOfMemory, SdcolabError, TinyVaeMissing
 from sdcolab.core.events import CancelToken, ImageSaved, Listener, Phase, PhaseStarted, StepDone, Warned
 from sdcolab.core.library import Library
 from sdcolab.core.outputs import ImageStore
 from sdcolab.core.request import Hires
 from sdcolab.core.result import GeneratedImage, GenerationResult
+from sdcolab.core.tuning import VaeMethod
 from sdcolab.engine.conditioning import Conditioning
 from sdcolab.engine.decode import NotFinite, blank_canvas_channels, decode, encode, to_image, to_pixels
 from sdcolab.engine.features.embeddings import EmbeddingShelf
@@ -44,7 +45,7 @@ POLL_SECONDS = 0.1
 T = TypeVar("T")
 
 
-class Skipped(Exception):  # noqa: N818 - not an error: somebody asked for it
+class Skipped(Exception):
     """The batch at work is to be left out."""
 
 
@@ -200,9 +201,7 @@ class Run:
         self._listener(PhaseStarted(Phase.UPSCALING))
         return [resize_exactly(picture, size.width, size.height, enlarge) for picture in pictures]
 
-    def _second_start(
-        self, one: Pass, batch: Batch, active: Active, enlarged: Tensor | list[Image.Image]
-    ) -> Start:
+    def _second_start(self, one: Pass, batch: Batch, active: Active, enlarged: Tensor | list[Image.Image]) -> Start:
         if isinstance(enlarged, list):
             # A1111 encodes with what the CPU's generator gives after the seed of the batch's last picture.
             generator = torch.Generator().manual_seed(batch.seeds[-1])
@@ -218,10 +217,11 @@ class Run:
 
     def _sampled(self, one: Pass, batch: Batch, active: Active, start: Start, *, done: int) -> tuple[Tensor, Vae]:
         """The latents [B, C, h, w] of a pass and the VAE to decode them with, after ``done`` calls of the batch."""
-        self._listener(PhaseStarted(Phase.ENCODING_PROMPT))
+        if batch.number == 1:  # the others find their prompts encoded
+            self._listener(PhaseStarted(Phase.ENCODING_PROMPT))
         conditioning = self._conditioning(one, active)
         self._listener(PhaseStarted(Phase.SAMPLING))
-        previewer = Previewer(active.vae.preview, self._tools.clock)
+        previewer = Previewer(active.vae.preview_source, self._tools.clock)
         total, batches = self._plan.total_calls, len(self._plan.batches)
         before = (batch.number - 1) * self._plan.calls + done
 
@@ -254,9 +254,17 @@ class Run:
     # --- Pictures -----------------------------------------------------------------------------------------------------
 
     def _encoded(self, vae: Vae, pixels: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        if self._request.tuning.vae_encoder is VaeMethod.TAESD:
+            if vae.tiny_encoder is None:
+                raise TinyVaeMissing(folder=self._tools.library.folders.tiny_vaes, part="encoder")
+            return vae.tiny_encoder.encode(pixels)
         return self._finite(vae, lambda policy: encode(vae.module, pixels, generator, tiled=policy.tile_decode))
 
     def _decoded(self, latent: Tensor, vae: Vae) -> Image.Image:
+        if self._request.tuning.vae_decoder is VaeMethod.TAESD:
+            if vae.tiny_decoder is None:
+                raise TinyVaeMissing(folder=self._tools.library.folders.tiny_vaes, part="decoder")
+            return to_image(vae.tiny_decoder.decode(latent))
         pixels = self._finite(vae, lambda policy: decode(vae.module, latent, tiled=policy.tile_decode))
         vae.preview.learn(latent, pixels)
         return to_image(pixels)

@@ -24,7 +24,8 @@ from sdcolab.engine.memory import require_room
 from sdcolab.engine.models import LoadedModel, load_checkpoint, load_vae
 from sdcolab.engine.plan import choose_vae
 from sdcolab.engine.precision import weights_dtype
-from sdcolab.engine.preview import PreviewModel
+from sdcolab.engine.preview import PreviewModel, PreviewSource
+from sdcolab.engine.tiny_vae import TinyDecoder, TinyEncoder, find_tiny, load_tiny_decoder, load_tiny_encoder
 from sdcolab.engine.weights import Weights, open_weights
 
 Stamp = tuple[Path, int, int]
@@ -45,12 +46,21 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Vae:
-    """A VAE in memory. ``separate`` is the file's hash and name for infotexts, None for the checkpoint's own VAE."""
+    """A VAE in memory. ``separate`` is the file's hash and name for infotexts, None for the checkpoint's own VAE. The
+    tiny networks (TAESD) are there when their files are.
+    """
 
     stamp: Stamp
     module: AutoencoderKL
     preview: PreviewModel
     separate: tuple[ModelFile, Future[str]] | None
+    tiny_decoder: TinyDecoder | None = None
+    tiny_encoder: TinyEncoder | None = None
+
+    @property
+    def preview_source(self) -> PreviewSource:
+        """What makes previews; on a CPU the linear map, which costs nothing."""
+        return self.tiny_decoder if self.tiny_decoder and self.module.device.type == "cuda" else self.preview
 
 
 class ModelShelf:
@@ -111,7 +121,15 @@ class ModelShelf:
             dtype, family = weights_dtype(self.device), checkpoint.model.detected.family
             module = load_vae(stamp[0], self.device, dtype, family)
             separate = (file, self._hashes.start(file.path)) if file else None
-            self._vaes[stamp] = Vae(stamp, module, PreviewModel(module), separate)
+            tiny = find_tiny(self._library.folders.tiny_vaes, family)
+            self._vaes[stamp] = Vae(
+                stamp,
+                module,
+                PreviewModel(module),
+                separate,
+                load_tiny_decoder(tiny.decoder, self.device, dtype) if tiny.decoder else None,
+                load_tiny_encoder(tiny.encoder, self.device, dtype) if tiny.encoder else None,
+            )
         return self._vaes[stamp]
 
     def _make_room(self, weights: Weights) -> None:

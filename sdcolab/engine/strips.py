@@ -14,6 +14,9 @@ from dataclasses import dataclass
 
 import torch
 from diffusers import AutoencoderKL
+from diffusers.models.attention_processor import Attention
+from diffusers.models.resnet import ResnetBlock2D
+from diffusers.models.unets.unet_2d_blocks import UNetMidBlock2D
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -70,7 +73,7 @@ class _Layers:
         factor = 2 if doubled else 1
         _, channels, height, width = source.values.shape
         height, width = height * factor, width * factor
-        (kernel, _), (stride, _), (before, _) = conv.kernel_size, conv.stride, conv.padding
+        kernel, stride, before = conv.kernel_size[0], conv.stride[0], int(conv.padding[0])
         # A convolution without padding of its own is the encoder's downsampler: one empty row below, one column right.
         wrap = conv.padding_mode == "circular" and before > 0
         shape = torch.Size([1, conv.out_channels, height // stride, width // stride])
@@ -94,8 +97,8 @@ class _Layers:
 
         return self._collect(shape, (channels, height, width), source.values.dtype, rows)
 
-    def resnet(self, source: _FeatureMap, block: nn.Module) -> _FeatureMap:
-        """diffusers' ``ResnetBlock2D`` without a time embedding."""
+    def resnet(self, source: _FeatureMap, block: ResnetBlock2D) -> _FeatureMap:
+        """``block``, which has no time embedding in a VAE."""
 
         def skipped(top: int, end: int) -> Tensor:
             strip = source.values[:, :, top:end].to(self._device)
@@ -156,8 +159,8 @@ def encode_in_strips(vae: AutoencoderKL, pixels: Tensor, strip_elements: int = S
     return (moments if vae.quant_conv is None else vae.quant_conv(moments)).float()
 
 
-def _middle(block: nn.Module, hidden_states: Tensor) -> Tensor:
-    """diffusers' ``UNetMidBlock2D`` of a VAE, over [1, C, h, w]."""
+def _middle(block: UNetMidBlock2D, hidden_states: Tensor) -> Tensor:
+    """``block`` over [1, C, h, w]."""
     first, *others = block.resnets
     hidden_states = first(hidden_states, None)
     for attention, resnet in zip(block.attentions, others, strict=True):
@@ -167,8 +170,8 @@ def _middle(block: nn.Module, hidden_states: Tensor) -> Tensor:
     return hidden_states
 
 
-def _attend_by_parts(attention: nn.Module, hidden_states: Tensor) -> Tensor:
-    """diffusers' attention over the points of ``hidden_states`` [1, C, H, W], with its residual connection."""
+def _attend_by_parts(attention: Attention, hidden_states: Tensor) -> Tensor:
+    """``attention`` over the points of ``hidden_states`` [1, C, h, w], with its residual connection."""
     shape = hidden_states.shape
     tokens = attention.group_norm(hidden_states.flatten(2)).transpose(1, 2)
     query, key, value = (

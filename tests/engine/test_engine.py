@@ -30,9 +30,9 @@ from sdcolab.core.events import CancelToken, Ended, Event, ImageSaved, Phase, Ph
 from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library, ModelFile
 from sdcolab.core.request import GenerationRequest, NoiseOrigin
+from sdcolab.engine import hashes
 from sdcolab.engine import run as run_module
 from sdcolab.engine import shelf as shelf_module
-from sdcolab.engine import hashes
 from sdcolab.engine.convert import VAE_PREFIX
 from sdcolab.engine.engine import Engine
 from sdcolab.engine.samplers import SAMPLERS

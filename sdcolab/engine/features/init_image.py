@@ -127,7 +127,7 @@ class InitLatents:
 def encoded(
     arranged: tuple[Arranged, ...], init: InitImage, latent_size: tuple[int, int], encode: Encode, device: torch.device
 ) -> InitLatents:
-    """The latents of a batch's pictures at ``latent_size`` (h, w). A picture that comes several times is encoded once."""
+    """The latents of a batch's pictures at ``latent_size`` (h, w). One that comes several times is encoded once."""
     unique = {id(one.picture): one for one in arranged}
     made = {key: encode(to_pixels(one.picture)) for key, one in unique.items()}
     latents = torch.cat([made[id(one.picture)] for one in arranged])

@@ -296,7 +296,7 @@ def test_half_precision_is_rounded_after_each_file(
     before, expected = state(model), weight(model.unet, TO_Q).clone()
     for name in tensors:
         rounded = {key: tensor.half().float() for key, tensor in tensors[name].items()}  # as A1111 reads them
-        expected = (expected.float() + 0.3 * product(rounded, "lora_unet_" + TO_Q)).half()
+        expected = torch.add(expected.float(), product(rounded, "lora_unet_" + TO_Q), alpha=0.3).half()
     merger = LoraMerger(model)
     with merger.applied(uses(folders, "<lora:a:0.3><lora:b:0.3>"), refuse):
         assert torch.equal(weight(model.unet, TO_Q), expected)
@@ -360,25 +360,25 @@ def test_only_what_changed_is_merged_anew(
     assert not differing(before, state(model))
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32])
 def test_more_files_are_added_on_top_of_those_merged(
-    mini_checkpoint: Path, folders: Folders, save_lora: SaveLora, monkeypatch: pytest.MonkeyPatch
+    mini_checkpoint: Path, folders: Folders, save_lora: SaveLora, monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype
 ) -> None:
     """Only the new file is worked out, and the weights are those of merging all at once, bit by bit."""
     for seed, name in enumerate("abc"):
         save_lora(name, kohya(TO_Q, Q_PROJ, seed=seed))
     prompts = ["<lora:a:0.7>", "<lora:a:0.7><lora:b:0.3>", "<lora:a:0.7><lora:b:0.3><lora:c:-1>"]
-    for dtype in (torch.float16, torch.float32):
-        models = [load_checkpoint(open_weights(mini_checkpoint), torch.device("cpu"), dtype) for _ in range(2)]
-        step_by_step, at_once = (LoraMerger(model) for model in models)
-        calls: list[int] = []
-        change_of = lora_module.change_of
-        with monkeypatch.context() as patch:
-            patch.setattr(lora_module, "change_of", lambda *rest: calls.append(1) or change_of(*rest))
-            for count, prompt in enumerate(prompts, start=1):
-                with step_by_step.applied(uses(folders, prompt), refuse):
-                    assert len(calls) == 2 * count
-        with at_once.applied(uses(folders, prompts[-1]), refuse):
-            assert not differing(*(state(model) for model in models))
+    models = [load_checkpoint(open_weights(mini_checkpoint), torch.device("cpu"), dtype) for _ in range(2)]
+    step_by_step, at_once = (LoraMerger(model) for model in models)
+    calls: list[int] = []
+    change_of = lora_module.change_of
+    with monkeypatch.context() as patch:
+        patch.setattr(lora_module, "change_of", lambda *rest: calls.append(1) or change_of(*rest))
+        for count, prompt in enumerate(prompts, start=1):
+            with step_by_step.applied(uses(folders, prompt), refuse):
+                assert len(calls) == 2 * count
+    with at_once.applied(uses(folders, prompts[-1]), refuse):
+        assert not differing(*(state(model) for model in models))
 
 
 def test_a_file_that_changed_is_read_again(
@@ -417,9 +417,7 @@ def test_a_card_without_room_merges_on_the_cpu(
     tensors = kohya(TO_Q)
     save_lora("x", tensors)
     before, change_of, failures = weight(model.unet, TO_Q).clone(), lora_module.change_of, [no_memory]
-    monkeypatch.setattr(
-        lora_module, "change_of", lambda *rest: failures.pop()() if failures else change_of(*rest)
-    )
+    monkeypatch.setattr(lora_module, "change_of", lambda *rest: failures.pop()() if failures else change_of(*rest))
     with merger.applied(uses(folders, "<lora:x:1>"), refuse):
         assert not failures
         assert torch.allclose(weight(model.unet, TO_Q), before + product(tensors, "lora_unet_" + TO_Q), atol=1e-6)

@@ -44,6 +44,7 @@ TO_Q = "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q"
 TO_K = "down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_k"
 CONV = "down_blocks.0.resnets.0.conv1"
 Q_PROJ = "encoder.layers.0.self_attn.q_proj"
+Q_KEY = "lora_unet_" + TO_Q.replace(".", "_")
 
 
 @pytest.fixture
@@ -289,19 +290,33 @@ def test_biases_also_where_there_was_none(
 def test_half_precision_is_rounded_after_each_file(
     mini_checkpoint: Path, folders: Folders, save_lora: SaveLora
 ) -> None:
+    """Next to 1, halves are 0.000977 apart: each 0.0003 vanishes, where 0.0006 at once would not."""
     model = load_checkpoint(open_weights(mini_checkpoint), torch.device("cpu"), torch.float16)
-    tensors = {name: kohya(TO_Q, seed=seed) for seed, name in enumerate(("a", "b"))}
-    for name in tensors:
-        save_lora(name, tensors[name])
-    before, expected = state(model), weight(model.unet, TO_Q).clone()
-    for name in tensors:
-        rounded = {key: tensor.half().float() for key, tensor in tensors[name].items()}  # as A1111 reads them
-        expected = torch.add(expected.float(), product(rounded, "lora_unet_" + TO_Q), alpha=0.3).half()
-    merger = LoraMerger(model)
-    with merger.applied(uses(folders, "<lora:a:0.3><lora:b:0.3>"), refuse):
-        assert torch.equal(weight(model.unet, TO_Q), expected)
+    for path in (TO_Q, TO_K):
+        model.unet.get_submodule(path).weight.data = torch.ones_like(weight(model.unet, path))
+    small = torch.full((32, 1), 0.0003)
+    for name in ("a", "b"):
+        plain = {f"{Q_KEY}.lora_up.weight": small, f"{Q_KEY}.lora_down.weight": torch.ones(1, 32)}
+        save_lora(name, plain | {f"{Q_KEY.replace('attn1_to_q', 'attn2_to_k')}.diff": small.expand(32, 64)})
+    before, merger = state(model), LoraMerger(model)
+    with merger.applied(uses(folders, "<lora:a:1><lora:b:1>"), refuse):
+        assert not differing(before, state(model))
+    with merger.applied(uses(folders, "<lora:a:2><lora:b:1>"), refuse):
+        for path in (TO_Q, TO_K):
+            assert torch.equal(weight(model.unet, path), torch.ones_like(weight(model.unet, path)) + 2**-10)
     merger.restore()
     assert not differing(before, state(model))
+
+
+def test_plain_files_have_the_numbers_of_the_models_type(
+    mini_checkpoint: Path, folders: Folders, save_lora: SaveLora
+) -> None:
+    model = load_checkpoint(open_weights(mini_checkpoint), torch.device("cpu"), torch.float16)
+    model.unet.get_submodule(TO_Q).weight.data.zero_()
+    # 1 + 2^-12 is 1 in halves; times 1 - 2^-11, which they have
+    save_lora("x", pair(Q_KEY, 32, 32) | {f"{Q_KEY}.lora_up.weight": torch.full((32, 1), 1 + 2**-12)})
+    with LoraMerger(model).applied(uses(folders, f"<lora:x:{1 - 2**-11}>"), refuse):
+        assert torch.equal(weight(model.unet, TO_Q), torch.full((32, 32), 1 - 2**-11, dtype=torch.float16))
 
 
 # --- Restoring and switching ------------------------------------------------------------------------------------------
@@ -323,6 +338,25 @@ def test_restoring_is_exact(
     assert mini_checkpoint.read_bytes() == file
 
 
+def test_merging_over_a_merge_leaves_the_originals_alone(
+    merger: LoraMerger, model: LoadedModel, folders: Folders, save_lora: SaveLora
+) -> None:
+    """Also where the first file changes only the bias, so that the layer's weight still is the original."""
+    save_lora("bias", {f"{Q_KEY}.diff_b": torch.ones(32)})
+    for seed, name in enumerate("ab"):
+        save_lora(name, kohya(TO_Q, Q_PROJ, seed=seed))
+    save_lora("diff", {f"{Q_KEY}.diff": torch.ones(32, 32)})
+    before = state(model)
+    for prompt in ("bias", "bias a", "a", "b", "b diff", "diff a", "bias"):
+        tags = "".join(f"<lora:{name}:0.5>" for name in prompt.split())
+        with merger.applied(uses(folders, tags), refuse):
+            merged = state(model)
+        with merger.applied((), refuse):
+            assert not differing(before, state(model))
+        with merger.applied(uses(folders, tags), refuse):
+            assert not differing(merged, state(model))
+
+
 def test_an_exception_restores(merger: LoraMerger, model: LoadedModel, folders: Folders, save_lora: SaveLora) -> None:
     save_lora("x", kohya(TO_Q, Q_PROJ))
     before = state(model)
@@ -332,12 +366,18 @@ def test_an_exception_restores(merger: LoraMerger, model: LoadedModel, folders: 
     assert merger.text_state == ()
 
 
+def counted_merges(patch: pytest.MonkeyPatch) -> list[int]:
+    """Gets an item for each file that is added to a layer from now on."""
+    calls: list[int] = []
+    factors = lora_module.plain_factors
+    patch.setattr(lora_module, "plain_factors", lambda *rest: calls.append(1) or factors(*rest))
+    return calls
+
+
 def test_only_what_changed_is_merged_anew(
     merger: LoraMerger, model: LoadedModel, folders: Folders, save_lora: SaveLora, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    calls: list[int] = []
-    change_of = lora_module.change_of
-    monkeypatch.setattr(lora_module, "change_of", lambda *rest: calls.append(1) or change_of(*rest))
+    calls = counted_merges(monkeypatch)
     save_lora("a", kohya(TO_Q, Q_PROJ))
     save_lora("b", kohya(TO_K, shape=(32, 64)))
 
@@ -370,10 +410,8 @@ def test_more_files_are_added_on_top_of_those_merged(
     prompts = ["<lora:a:0.7>", "<lora:a:0.7><lora:b:0.3>", "<lora:a:0.7><lora:b:0.3><lora:c:-1>"]
     models = [load_checkpoint(open_weights(mini_checkpoint), torch.device("cpu"), dtype) for _ in range(2)]
     step_by_step, at_once = (LoraMerger(model) for model in models)
-    calls: list[int] = []
-    change_of = lora_module.change_of
     with monkeypatch.context() as patch:
-        patch.setattr(lora_module, "change_of", lambda *rest: calls.append(1) or change_of(*rest))
+        calls = counted_merges(patch)
         for count, prompt in enumerate(prompts, start=1):
             with step_by_step.applied(uses(folders, prompt), refuse):
                 assert len(calls) == 2 * count
@@ -416,8 +454,8 @@ def test_a_card_without_room_merges_on_the_cpu(
 ) -> None:
     tensors = kohya(TO_Q)
     save_lora("x", tensors)
-    before, change_of, failures = weight(model.unet, TO_Q).clone(), lora_module.change_of, [no_memory]
-    monkeypatch.setattr(lora_module, "change_of", lambda *rest: failures.pop()() if failures else change_of(*rest))
+    before, factors, failures = weight(model.unet, TO_Q).clone(), lora_module.plain_factors, [no_memory]
+    monkeypatch.setattr(lora_module, "plain_factors", lambda *rest: failures.pop()() if failures else factors(*rest))
     with merger.applied(uses(folders, "<lora:x:1>"), refuse):
         assert not failures
         assert torch.allclose(weight(model.unet, TO_Q), before + product(tensors, "lora_unet_" + TO_Q), atol=1e-6)
@@ -492,7 +530,6 @@ def pair(key: str, out: int, into: int, down_rank: int = 1) -> dict[str, Tensor]
 
 
 SDXL_KEY = "lora_unet_input_blocks_4_1_transformer_blocks_0_attn2_to_k"
-Q_KEY = "lora_unet_" + TO_Q.replace(".", "_")
 
 
 @pytest.mark.parametrize(
@@ -598,7 +635,7 @@ def test_memory_that_runs_out_while_merging_is_told_and_restores(
     engine.preload()
     before = state(engine.models.checkpoints[0].model)
     with monkeypatch.context() as patch:
-        patch.setattr(lora_module, "fitted", no_memory)
+        patch.setattr(lora_module, "plain_factors", no_memory)
         with pytest.raises(OutOfMemory) as error:
             engine.generate(replace(REQUEST, prompt="gato <lora:x:1>"))
     assert (error.value.width, error.value.height, error.value.batch_size) == (64, 64, 1)

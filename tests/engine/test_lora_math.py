@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from sdcolab.engine.features.lora_math import Misfit, UnknownFormat, change_of, fitted
+from sdcolab.engine.features.lora_math import Misfit, UnknownFormat, change_of, fitted, plain_factors
 
 LINEAR = (6, 8)
 CONV = (6, 8, 3, 3)
@@ -56,6 +56,45 @@ def test_one_by_one_convolutions_are_linear_layers() -> None:
     expected = up.double() @ down.double()
     check({"up": up[..., None, None], "down": down[..., None, None]}, draw(*LINEAR), expected)
     check({"up": up, "down": down}, draw(6, 8, 1, 1), expected)
+
+
+@pytest.mark.parametrize(
+    ("up", "down", "shape"),
+    [
+        ((6, 4), (4, 8), LINEAR),
+        ((6, 4, 1, 1), (4, 8, 1, 1), LINEAR),
+        ((6, 4), (4, 8), (6, 8, 1, 1)),
+        ((6, 4, 1, 1), (4, 8, 3, 3), CONV),
+    ],
+)
+@pytest.mark.parametrize("dyn", [None, 3])
+def test_factors_of_plain_files(
+    up: tuple[int, ...], down: tuple[int, ...], shape: tuple[int, ...], dyn: int | None
+) -> None:
+    tensors = {"up": draw(*up), "down": draw(*down), "alpha": torch.tensor(2.0)}
+    weight = draw(*shape)
+    factors = plain_factors(tensors, weight, dyn)
+    assert factors is not None
+    change = change_of(tensors, weight, dyn).weight
+    assert change is not None and torch.allclose((factors[0] @ factors[1]).reshape(shape), change, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("tensors", "weight"),
+    [
+        ({"up": draw(6, 4), "down": draw(4, 9)}, draw(*LINEAR)),
+        ({"up": draw(8, 4), "down": draw(4, 6)}, draw(*LINEAR)),
+        ({"up": draw(6, 4), "down": draw(3, 8)}, draw(*LINEAR)),
+        ({"up": draw(6, 4), "down": draw(4, 72)}, draw(*CONV)),
+        ({"up": draw(6, 4), "down": draw(4, 4, 3, 3)}, draw(6, 9, 3, 3)),
+        ({"up": draw(6, 4), "down": draw(4, 8), "dora_scale": draw(1, 8)}, draw(*LINEAR)),
+        ({"up": draw(6, 4), "down": draw(4, 8), "bias": draw(*LINEAR)}, draw(*LINEAR)),
+        ({"up": draw(6, 4), "mid": draw(4, 4, 3, 3), "down": draw(4, 8)}, draw(*CONV)),
+        ({"diff": draw(*LINEAR)}, draw(*LINEAR)),
+    ],
+)
+def test_other_files_have_no_factors(tensors: dict[str, Tensor], weight: Tensor) -> None:
+    assert plain_factors(tensors, weight) is None
 
 
 def test_tucker_core() -> None:

@@ -38,7 +38,7 @@ from sdcolab.core.library import Library, ModelFile
 from sdcolab.core.prompt import LoraMultipliers, NetworkTag, extract_networks, lora_multipliers, strip_comments
 from sdcolab.core.tensors import read_header
 from sdcolab.engine.features.embeddings import LoadedEmbedding, vectors_in
-from sdcolab.engine.features.lora_math import Misfit, UnknownFormat, change_of, fitted
+from sdcolab.engine.features.lora_math import Misfit, UnknownFormat, change_of, fitted, plain_factors
 from sdcolab.engine.features.lora_names import (
     ATTENTION_PARTS,
     BUNDLED_EMBEDDING,
@@ -347,34 +347,48 @@ class LoraMerger:
                 self._merge(module, before, contributions)
 
     def _merge(self, module: nn.Module, before: _Merged, contributions: tuple[Contribution, ...]) -> None:
-        device, done = _weight_of(module).device, len(before.contributions)
+        now, done = _weight_of(module), len(before.contributions)
+        room = _writable(now, before)
         try:
             if done and contributions[:done] == before.contributions:
-                weight, bias = _weight_of(module), _bias_of(module)
-                weight, bias = self._added(module, contributions[done:], weight, bias)
+                merged = self._added(module, contributions[done:], before, now, _bias_of(module), room)
             else:
-                weight, bias = self._added(module, contributions, *_moved(before, device))
+                merged = self._added(module, contributions, before, *_moved(before, now.device), room)
         except torch.OutOfMemoryError:  # a card without room works on the CPU
-            weight, bias = self._added(module, contributions, before.weight, before.bias)
+            merged = self._added(module, contributions, before, before.weight, before.bias, None)
         self._merged[module] = _Merged(before.weight, before.bias, contributions)
-        _set(module, weight, bias)
+        _set(module, *merged)
 
     def _added(
-        self, module: nn.Module, contributions: Iterable[Contribution], weight: Tensor, bias: Tensor | None
+        self,
+        module: nn.Module,
+        contributions: Iterable[Contribution],
+        before: _Merged,
+        weight: Tensor,
+        bias: Tensor | None,
+        room: Tensor | None,
     ) -> tuple[Tensor, Tensor | None]:
-        """Weight and bias after ``contributions``, rounded after each."""
+        """``weight`` and ``bias`` after ``contributions``, rounded after each. ``room`` may be written to."""
         for contribution in contributions:
-            weight, bias = self._plus(contribution, weight, bias)
+            weight, bias = self._plus(contribution, weight, bias, room)
             if self._parts[module] is Part.TEXT:
                 weight, bias = _halved(weight), None if bias is None else _halved(bias)
+            room = _writable(weight, before)
         return weight, bias
 
-    def _plus(self, contribution: Contribution, weight: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    def _plus(
+        self, contribution: Contribution, weight: Tensor, bias: Tensor | None, room: Tensor | None
+    ) -> tuple[Tensor, Tensor | None]:
         """Weight and bias after one file, in the model's type."""
         file, layer, multiplier = contribution.file, contribution.layer, contribution.multiplier
-        whole = weight.float()
+        tensors, whole = file.tensors(layer, weight.device, weight.dtype), weight.float()
+        factors = plain_factors(tensors, whole, contribution.dyn)
+        if factors is not None:  # the same as below in a third of the time
+            flat = None if room is None else room.flatten(1)
+            merged = torch.addmm(whole.flatten(1), *factors, alpha=multiplier, out=flat)
+            return merged.reshape(weight.shape).to(weight.dtype), bias
         try:
-            change = change_of(file.tensors(layer, weight.device, weight.dtype), whole, contribution.dyn)
+            change = change_of(tensors, whole, contribution.dyn)
             added = None if change.weight is None else fitted(change.weight, whole)
             bias_added = None if change.bias is None else _fitted_bias(change.bias, weight)
         except UnknownFormat as error:
@@ -385,11 +399,19 @@ class LoraMerger:
             self._refuse_family(file)
             raise LoraMisfit(path=file.path, layer=layer) from error
         if added is not None:
-            weight = torch.add(whole, added, alpha=multiplier).to(weight.dtype)
+            weight = torch.add(whole, added, alpha=multiplier, out=room).to(weight.dtype)
         if bias_added is not None:
             start = torch.zeros_like(bias_added) if bias is None else bias.float()
             bias = torch.add(start, bias_added, alpha=multiplier).to(weight.dtype)
         return weight, bias
+
+
+def _writable(weight: Tensor, before: _Merged) -> Tensor | None:
+    """``weight`` if a merge in float32 may write over it: it is an earlier merge, not the original. That saves as much
+    time as the merge itself takes, for new memory is slow.
+    """
+    ours = weight.dtype == torch.float32 and weight.data_ptr() != before.weight.data_ptr()
+    return weight if ours else None
 
 
 def _halved(tensor: Tensor) -> Tensor:

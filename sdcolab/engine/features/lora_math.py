@@ -67,6 +67,21 @@ def change_of(tensors: LayerTensors, weight: Tensor, dyn: int | None = None) -> 
     return Change(change, raw.bias)
 
 
+def plain_factors(tensors: LayerTensors, weight: Tensor, dyn: int | None = None) -> tuple[Tensor, Tensor] | None:
+    """up [out, r] with the scale in it and down [r, in * kh * kw], whose product is the whole change that ``change_of``
+    would give; None where the layer is anything but a plain LoRA of the weight's size.
+    """
+    if not {"up", "down"} <= tensors.keys() <= {"up", "down", "alpha", "scale"}:
+        return None
+    tensors = _cut(tensors, dyn)
+    up, down = _flat(tensors["up"]), tensors["down"]
+    columns = _flat(down)
+    fits = up.shape[1] == columns.shape[0] and down.shape[1:2] == weight.shape[1:2]
+    if not fits or up.shape[0] * columns.shape[1] != weight.numel() or up.shape[0] != weight.shape[0]:
+        return None
+    return up * _scale(tensors, columns.shape[0]), columns
+
+
 def fitted(change: Tensor, weight: Tensor) -> Tensor:
     """``change`` in the weight's shape: 1x1 convolutions and linear layers are the same; the 9 input channels of
     inpainting models get zeros after the 4 of a plain one.

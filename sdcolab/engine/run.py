@@ -138,7 +138,7 @@ class Run:
         with checkpoint.loras.applied(loras, self._warn), seamless((model.unet, vae.module), self._request.tiling):
             shelf = EmbeddingShelf(
                 tools.library,
-                model.text_encoder.config.hidden_size,
+                model.embedding_width,
                 tools.hashes,
                 self._warn,
                 opened=tools.embeddings,

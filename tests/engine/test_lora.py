@@ -36,7 +36,14 @@ from sdcolab.engine.convert import renamed, unet_rename
 from sdcolab.engine.engine import Engine
 from sdcolab.engine.features import lora as lora_module
 from sdcolab.engine.features.lora import LoraMerger, LoraUse, loras_in
-from sdcolab.engine.features.lora_names import TextNaming, attention_of, compvis_paths, layers_of, text_layer_keys
+from sdcolab.engine.features.lora_names import (
+    TextNaming,
+    attention_of,
+    compvis_paths,
+    layers_of,
+    text_layer_keys,
+    unet_layer_keys,
+)
 from sdcolab.engine.models import LoadedModel, load_checkpoint, text_model
 from sdcolab.engine.weights import open_weights
 
@@ -102,8 +109,9 @@ def refuse(warning: SdcolabError) -> None:
 
 def state(model: LoadedModel) -> dict[str, Tensor]:
     """Copies of all weights."""
-    both = {"unet": model.unet, "text": model.text_encoder}
-    return {f"{part}.{name}": tensor.clone() for part in both for name, tensor in both[part].state_dict().items()}
+    parts = {"unet": model.unet, "text": model.text_encoder}
+    parts |= {f"text{index}": encoder.module for index, encoder in enumerate(model.text_encoders[1:], start=2)}
+    return {f"{part}.{name}": tensor.clone() for part in parts for name, tensor in parts[part].state_dict().items()}
 
 
 def differing(before: dict[str, Tensor], after: dict[str, Tensor]) -> set[str]:
@@ -119,13 +127,40 @@ def weight(module: nn.Module, path: str) -> Tensor:
 # --- Names ------------------------------------------------------------------------------------------------------------
 
 
-def test_compvis_paths_are_the_inverse_of_the_loaders(mini_checkpoint: Path) -> None:
+@pytest.mark.parametrize("family", ["sd1", "sd2", "sdxl", "refiner"])
+def test_compvis_paths_are_the_inverse_of_the_loaders(family: str, mini_family: Callable[..., Path]) -> None:
     prefix = "model.diffusion_model."
-    names = renamed(open_weights(mini_checkpoint).header.tensors, prefix, unet_rename(1))
+    names = renamed(open_weights(mini_family(family)).header.tensors, prefix, unet_rename(1))
     assert names
     for new, old in names.items():
         path, _, tensor = new.rpartition(".")
         assert old.removeprefix(prefix) in [f"{found}.{tensor}" for found in compvis_paths(path, 1)]
+
+
+@pytest.mark.parametrize(
+    ("key", "path"),
+    [
+        ("input_blocks_0_0", "conv_in"),
+        ("input_blocks_3_0_op", "down_blocks.0.downsamplers.0.conv"),
+        ("input_blocks_4_0_skip_connection", "down_blocks.1.resnets.0.conv_shortcut"),
+        (
+            "input_blocks_8_1_transformer_blocks_9_attn2_to_k",
+            "down_blocks.2.attentions.1.transformer_blocks.9.attn2.to_k",
+        ),
+        ("middle_block_1_proj_in", "mid_block.attentions.0.proj_in"),
+        ("middle_block_2_emb_layers_1", "mid_block.resnets.1.time_emb_proj"),
+        ("output_blocks_2_1_transformer_blocks_0_ff_net_2", "up_blocks.0.attentions.2.transformer_blocks.0.ff.net.2"),
+        ("output_blocks_2_2_conv", "up_blocks.0.upsamplers.0.conv"),
+        ("output_blocks_5_2_conv", "up_blocks.1.upsamplers.0.conv"),
+        ("output_blocks_8_0_out_layers_3", "up_blocks.2.resnets.2.conv2"),
+        ("label_emb_0_2", "add_embedding.linear_2"),
+        ("time_embed_0", "time_embedding.linear_1"),
+        ("out_2", "conv_out"),
+    ],
+)
+def test_names_in_sdxl_files(key: str, path: str) -> None:
+    """SDXL has two residual blocks a level, like all full-size models."""
+    assert {f"lora_unet_{key}", "lora_unet_" + path.replace(".", "_")} <= set(unet_layer_keys(path, 2))
 
 
 @pytest.mark.parametrize(
@@ -209,6 +244,83 @@ def test_whole_attentions_of_open_clip() -> None:
     assert attention_of("encoder.layers.1.self_attn.q_proj", OPEN_CLIP) not in four
     assert attention_of("encoder.layers.2.mlp.fc1", OPEN_CLIP) is None
     assert attention_of("encoder.layers.2.self_attn.q_proj", TextNaming()) is None
+
+
+XL_TO_K = "down_blocks.1.attentions.0.transformer_blocks.0.attn2.to_k"
+
+
+@pytest.mark.parametrize(
+    ("layer", "network", "path"),
+    [
+        ("lora_unet_input_blocks_3_1_transformer_blocks_0_attn2_to_k", None, XL_TO_K),
+        ("lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn2_to_k", None, XL_TO_K),
+        (f"unet.{XL_TO_K}", None, XL_TO_K),
+        ("lora_unet_label_emb_0_0", None, "add_embedding.linear_1"),
+        ("lora_te1_text_model_encoder_layers_1_self_attn_q_proj", 0, "encoder.layers.1.self_attn.q_proj"),
+        ("text_encoder.text_model.encoder.layers.1.mlp.fc1", 0, "encoder.layers.1.mlp.fc1"),
+        ("0_transformer_text_model_encoder_layers_1_mlp_fc1", 0, "encoder.layers.1.mlp.fc1"),
+        ("lora_te2_text_model_encoder_layers_1_mlp_fc1", 1, "encoder.layers.1.mlp.fc1"),
+        ("text_encoder_2.text_model.encoder.layers.1.mlp.fc2", 1, "encoder.layers.1.mlp.fc2"),
+        ("1_model_transformer_resblocks_1_mlp_c_fc", 1, "encoder.layers.1.mlp.fc1"),
+        ("conditioner.embedders.1.model.transformer.resblocks.1.mlp.c_proj", 1, "encoder.layers.1.mlp.fc2"),
+    ],
+)
+def test_layers_of_sdxl(
+    layer: str, network: int | None, path: str, mini_sdxl: Path, folders: Folders, save_lora: SaveLora
+) -> None:
+    model = load_checkpoint(open_weights(mini_sdxl), torch.device("cpu"), torch.float32)
+    part = model.unet if network is None else text_model(model.text_encoders[network].module)
+    before = weight(part, path).clone()
+    save_lora("x", {f"{layer}.lora_A.weight": torch.ones(1, before.shape[1]), **up_of(layer, before.shape[0])})
+    with LoraMerger(model).applied(uses(folders, "<lora:x:0.5:0.25>"), refuse):
+        expected = before + 0.25 if network is None else (before + 0.5).half().float()
+        assert torch.equal(weight(part, path), expected)
+
+
+def up_of(layer: str, out: int) -> dict[str, Tensor]:
+    return {f"{layer}.lora_B.weight": torch.ones(out, 1)}
+
+
+@pytest.mark.parametrize(("family", "prefix"), [("sd2", "lora_te"), ("sdxl", "lora_te2")])
+def test_open_clip_takes_whole_attentions_only(
+    family: str, prefix: str, mini_family: Callable[..., Path], folders: Folders, save_lora: SaveLora
+) -> None:
+    """The first layer has q and v, the second all four parts."""
+    model = load_checkpoint(open_weights(mini_family(family)), torch.device("cpu"), torch.float32)
+    width = model.text_encoders[-1].width
+    given = [(0, "q"), (0, "v"), *((1, part) for part in ("q", "k", "v", "out"))]
+    tensors: dict[str, Tensor] = {}
+    for index, part in given:
+        tensors |= pair(f"{prefix}_text_model_encoder_layers_{index}_self_attn_{part}_proj", width, width)
+    save_lora("x", tensors)
+    save_lora("half", {name: tensor for name, tensor in tensors.items() if "layers_0" in name})
+    before, merger, warnings = state(model), LoraMerger(model), []
+    with merger.applied(uses(folders, "<lora:x:1>"), warnings.append):
+        after = state(model)
+    changed = {name.split("encoder.layers.")[1] for name in differing(before, after)}
+    assert changed == {f"1.self_attn.{part}_proj.weight" for part in ("q", "k", "v", "out")}
+    (warning,) = warnings
+    assert isinstance(warning, LoraPartlyUsed) and (warning.used, warning.layers) == (4, 6)
+    with pytest.raises(LoraNoLayers), merger.applied(uses(folders, "<lora:half:1>"), refuse):
+        pass
+
+
+WIDTHS = {"sd1": 768, "sd2": 1024, "sdxl": 2048}
+FAMILY_NAMES = {"sd1": "SD1", "sd2": "SD2", "sdxl": "SDXL"}
+
+
+@pytest.mark.parametrize(("made_for", "used_on"), [(one, other) for one in WIDTHS for other in WIDTHS if one != other])
+def test_files_of_another_family_name_both(
+    made_for: str, used_on: str, mini_family: Callable[..., Path], folders: Folders, save_lora: SaveLora
+) -> None:
+    model = load_checkpoint(open_weights(mini_family(used_on)), torch.device("cpu"), torch.float32)
+    block = "input_blocks_4_1" if made_for == "sdxl" else "down_blocks_0_attentions_0"
+    save_lora("x", pair(f"lora_unet_{block}_transformer_blocks_0_attn2_to_k", 320, WIDTHS[made_for]))
+    before = state(model)
+    with pytest.raises(LoraWrongFamily) as error, LoraMerger(model).applied(uses(folders, "<lora:x:1>"), refuse):
+        pass
+    assert (error.value.family, error.value.model_family) == (FAMILY_NAMES[made_for], FAMILY_NAMES[used_on])
+    assert not differing(before, state(model))
 
 
 # --- Merging ----------------------------------------------------------------------------------------------------------

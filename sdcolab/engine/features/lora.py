@@ -19,7 +19,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import CLIPTextModel
 
 from sdcolab.core.detect import ModelFamily, ModelKind, detect
 from sdcolab.core.errors import (
@@ -37,6 +36,7 @@ from sdcolab.core.files import system_reason
 from sdcolab.core.library import Library, ModelFile
 from sdcolab.core.prompt import LoraMultipliers, NetworkTag, extract_networks, lora_multipliers, strip_comments
 from sdcolab.core.tensors import read_header
+from sdcolab.engine.convert import TextKind
 from sdcolab.engine.features.embeddings import LoadedEmbedding, vectors_in
 from sdcolab.engine.features.lora_math import Misfit, UnknownFormat, change_of, fitted, plain_factors
 from sdcolab.engine.features.lora_names import (
@@ -57,6 +57,9 @@ TAG_KINDS = frozenset({"lora", "lyco"})
 ALIAS_KEY = "ss_output_name"
 """Metadata that gives a file a second name in prompts."""
 FORBIDDEN_ALIASES = frozenset({"none", "Addams"})
+
+COUNTED_ENCODERS = frozenset({ModelFamily.SDXL, ModelFamily.SDXL_REFINER})
+"""Families in which A1111's names of a text encoder's layers begin by its number."""
 
 Warn = Callable[[SdcolabError], None]
 
@@ -434,15 +437,13 @@ def _targets(model: LoadedModel) -> Iterator[tuple[str, _Target]]:
         if _has_weight(module):
             target = _Target(Part.UNET, module)
             yield from ((key, target) for key in unet_layer_keys(path, layers))
-    for naming, encoder in _text_encoders(model):
-        for path, module in text_model(encoder).named_modules():
+    counted = model.detected.family in COUNTED_ENCODERS
+    for index, encoder in enumerate(model.text_encoders):
+        naming = TextNaming(index, counted, encoder.layout.kind is TextKind.OPEN_CLIP)
+        for path, module in text_model(encoder.module).named_modules():
             if _has_weight(module):
                 target = _Target(Part.TEXT, module, attention_of(path, naming))
                 yield from ((key, target) for key in text_layer_keys(path, naming))
-
-
-def _text_encoders(model: LoadedModel) -> Iterator[tuple[TextNaming, CLIPTextModel]]:
-    yield TextNaming(), model.text_encoder
 
 
 def _has_weight(module: nn.Module) -> bool:

@@ -578,10 +578,11 @@ def test_on_a_gpu(mini_checkpoint: Path, folders: Folders, save_lora: SaveLora) 
     model = load_checkpoint(open_weights(mini_checkpoint), torch.device("cuda"), torch.float16)
     tensors = kohya(TO_Q, Q_PROJ)
     save_lora("x", tensors)
-    before, merger = state(model), LoraMerger(model)
+    before, merger, address = state(model), LoraMerger(model), weight(model.unet, TO_Q).data_ptr()
     with merger.applied(uses(folders, "<lora:x:1>"), refuse):
         expected = before[f"unet.{TO_Q}.weight"].float() + product(tensors, "lora_unet_" + TO_Q).cuda()
         merged = weight(model.unet, TO_Q)
+        assert merged.data_ptr() == address  # in place: a full card has no room for a second copy
         assert merged.device.type == "cuda"
         assert torch.allclose(merged.float(), expected, rtol=1e-3, atol=1e-4)
         assert all(kept.weight.device.type == "cpu" for kept in merger._merged.values())

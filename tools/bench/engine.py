@@ -238,7 +238,7 @@ def main() -> None:
             path = Path(folder) / "rand15.safetensors"
             write(path)
         bench = Bench(Path(folder), path, options.lado, options.dispositivo)
-        print(f"{bench.side}x{bench.side}, {bench.engine.device.type}, {options.turnos} turnos")
+        print(f"{bench.side}x{bench.side}, {bench.engine.device.type}, {options.turnos} turnos", flush=True)
         if not run(bench, options.turnos):
             sys.exit(1)
 

@@ -143,8 +143,11 @@ class LoraFile:
         return self.stamp[0]
 
     def tensors(self, layer: str, device: torch.device, dtype: torch.dtype) -> dict[str, Tensor]:
-        """The layer's tensors in float32; those of a plain LoRA with the numbers that the model's ``dtype`` has."""
-        found = {name: self.weights.get(old).to(device) for name, old in self.layers[layer].items()}
+        """The layer's tensors in float32; those of a plain LoRA with the numbers that the model's ``dtype`` has. Single
+        numbers stay on the CPU, so that reading one does not wait for the GPU.
+        """
+        read = {name: self.weights.get(old) for name, old in self.layers[layer].items()}
+        found = {name: tensor.to(device) if tensor.dim() else tensor for name, tensor in read.items()}
         return {
             name: (tensor.to(dtype) if name in ROUNDED_TENSORS else tensor).float() for name, tensor in found.items()
         }

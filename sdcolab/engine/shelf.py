@@ -103,8 +103,7 @@ class ModelShelf:
             digest = self._hashes.start(file.path)
             self._make_room(weights)
             model = load_checkpoint(weights, self.device, weights_dtype(self.device))
-            conditioner = TextConditioner(model)
-            self._checkpoints[stamp] = Checkpoint(file, stamp, model, conditioner, LoraMerger(model), digest)
+            self._checkpoints[stamp] = Checkpoint(file, stamp, model, TextConditioner(model), LoraMerger(model), digest)
         return self._checkpoints[stamp]
 
     @torch.inference_mode(False)

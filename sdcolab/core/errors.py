@@ -357,7 +357,9 @@ class LoraFormatUnknown(ModelError):
 
 @dataclass(eq=False)
 class LoraPartlyUsed(ModelError):
-    """(Warning) Only ``used`` of the ``layers`` layers of a LoRA exist in the loaded model."""
+    """(Warning) Only ``used`` of the ``layers`` layers of a LoRA can be merged into the loaded model: the others do not
+    exist in it, or lack the rest of their attention (hechos/a1111.md 10.3, OpenCLIP).
+    """
 
     code: ClassVar[str] = "model.lora_partly_used"
     path: Path

@@ -187,7 +187,7 @@ CATALOGUE: Mapping[str, Sentence] = {
         "Quítalo del prompt o busca otra versión del archivo.",
     ),
     "model.lora_partly_used": Sentence(
-        "Del LoRA «{path}» se usan {used} de sus {layers} capas: las demás no existen en este modelo.",
+        "Del LoRA «{path}» se usan {used} de sus {layers} capas: las demás no sirven para este modelo.",
         "Si el resultado no es el esperado, comprueba para qué modelos sirve.",
     ),
     "model.embedding_skipped": Sentence(

@@ -86,6 +86,10 @@ class Run:
                     images.append(image)  # noqa: PERF402 - what comes before a skip counts
             except Skipped:
                 continue
+            except RuntimeError as error:  # from where no saving helps: encoding prompts, merging LoRAs
+                if not is_out_of_memory(error):
+                    raise
+                raise self._out_of_memory() from error
         return GenerationResult(request=self._request, images=tuple(images))
 
     def _batch(self, batch: Batch) -> Iterator[GeneratedImage]:
@@ -364,13 +368,16 @@ class Run:
             release_memory()
 
     def _relieved(self, policy: MemoryPolicy, stage: Stage) -> MemoryPolicy:
-        request = self._request
-        saving = relieved(policy, stage, request.batch_size)
+        saving = relieved(policy, stage, self._request.batch_size)
         if saving is None:
-            raise OutOfMemory(
-                device=self._tools.models.device.type,
-                width=request.width or 0,
-                height=request.height or 0,
-                batch_size=request.batch_size,
-            )
+            raise self._out_of_memory()
         return saving
+
+    def _out_of_memory(self) -> OutOfMemory:
+        request = self._request
+        return OutOfMemory(
+            device=self._tools.models.device.type,
+            width=request.width or 0,
+            height=request.height or 0,
+            batch_size=request.batch_size,
+        )

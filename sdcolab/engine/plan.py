@@ -67,8 +67,7 @@ class Pass:
     """One run of a sampler over a batch.
 
     ``strength`` None starts from noise, a number from latents; ``exact``: with all ``steps`` (hechos/a1111.md 3.6).
-    ``size`` is what comes out and ``told_size`` what SDXL hears of it; ``base_calls``, of a hires pass, places its
-    prompt editing after the first pass.
+    ``size`` is what comes out; ``base_calls``, of a hires pass, places its prompt editing after the first pass.
     """
 
     choice: SamplerChoice
@@ -76,7 +75,6 @@ class Pass:
     strength: float | None
     exact: bool
     size: Size
-    told_size: Size
     prompt: str
     negative_prompt: str
     cfg_scale: float
@@ -150,7 +148,6 @@ def make_plan(request: GenerationRequest, table: NoiseTable) -> GenerationPlan:
         strength=request.init.strength if request.init else None,
         exact=request.init.exact_steps if request.init else False,
         size=size,
-        told_size=size,
         prompt=request.prompt,
         negative_prompt=request.negative_prompt,
         cfg_scale=request.cfg_scale,
@@ -181,7 +178,6 @@ def _second_pass(request: GenerationRequest, hires: Hires, first: Pass, enlarged
         strength=hires.strength,
         exact=True,
         size=target,
-        told_size=enlarged,
         prompt=hires.prompt or request.prompt,
         negative_prompt=hires.negative_prompt or request.negative_prompt,
         cfg_scale=request.cfg_scale if hires.cfg_scale is None else hires.cfg_scale,

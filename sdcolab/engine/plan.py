@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sdcolab.core.detect import ModelFamily, ModelKind
+from sdcolab.core.detect import ModelKind
 from sdcolab.core.library import Library, ModelFile
 from sdcolab.core.prompt.schedule import expected_calls
 from sdcolab.core.request import (
@@ -22,7 +22,7 @@ from sdcolab.core.request import (
 from sdcolab.core.tuning import NoiseSchedule, Tuning
 from sdcolab.engine.models import LoadedModel
 from sdcolab.engine.samplers import SamplerChoice, SamplerOptions, SamplingPlan, resolve_sampler
-from sdcolab.engine.schedules import NoiseTable, ScheduleOptions, StepTables
+from sdcolab.engine.schedules import NoiseTable, ScheduleOptions
 
 _VAE_SUFFIXES = (".vae.safetensors", ".vae.pt", ".vae.ckpt")
 
@@ -252,16 +252,13 @@ def sampler_options(tuning: Tuning) -> SamplerOptions:
     )
 
 
-_LARGE_FAMILIES = frozenset({ModelFamily.SDXL, ModelFamily.SDXL_REFINER})
-
-
 def noise_table(tuning: Tuning, model: LoadedModel) -> NoiseTable:
     """The noise levels of ``model``, which may itself ask for zero terminal SNR (hechos/a1111.md 3.2 and 3.7)."""
     return NoiseTable.stable_diffusion(
         downcast=tuning.downcast_alphas,
         zero_terminal_snr=model.zero_terminal_snr or tuning.noise_schedule is NoiseSchedule.ZERO_TERMINAL_SNR,
         quantize=tuning.quantize,
-        step_tables=StepTables.SDXL if model.detected.family in _LARGE_FAMILIES else StepTables.SD1,
+        step_tables=model.step_tables,
     )
 
 

@@ -5,20 +5,25 @@ Jobs belong to the queue and not to the page that asked for them, so a reload or
 
 from __future__ import annotations
 
+import datetime
 import itertools
 import logging
 import threading
 from collections import OrderedDict, deque
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
 from PIL import Image
 
-from sdcolab.core.errors import Cancelled, QueueFull, SdcolabError, Unexpected
+from sdcolab.core.errors import QueueFull, SdcolabError, Unexpected
 from sdcolab.core.events import (
     BytesReceived,
     CancelToken,
     Ended,
     Event,
+    ImageReady,
     ImageSaved,
     Listener,
     Phase,
@@ -27,11 +32,13 @@ from sdcolab.core.events import (
     Warned,
 )
 from sdcolab.core.request import GenerationRequest
-from sdcolab.core.result import Generator
+from sdcolab.core.result import GenerationResult, Generator
 
 MAX_WAITING = 20
 MAX_REMEMBERED = 50
 """Finished jobs kept for pages that come back; older ones are forgotten (their images stay on disk)."""
+
+T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
@@ -71,6 +78,8 @@ def after(snapshot: JobSnapshot, event: Event) -> JobSnapshot:
             return replace(changed, step=step, total=total, preview=preview or snapshot.preview)
         case ImageSaved():
             return replace(changed, images=(*snapshot.images, event))
+        case ImageReady():
+            return changed
         case Warned(warning):
             return replace(changed, warnings=(*snapshot.warnings, warning))
         case Ended(error):
@@ -79,11 +88,26 @@ def after(snapshot: JobSnapshot, event: Event) -> JobSnapshot:
             return snapshot
 
 
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a job ended, for whoever ordered it. ``made`` are its finished images in order, also when an ``error`` ended
+    it; ``result`` is None then.
+    """
+
+    made: tuple[ImageSaved | ImageReady, ...]
+    result: GenerationResult | None
+    error: SdcolabError | None
+
+
 class Job:
-    """A request in the queue. Threads may read ``snapshot`` and call ``cancel`` at any time."""
+    """A request in the queue. Threads may read ``snapshot`` and call ``cancel`` at any time.
+
+    ``started`` is when the worker took it, None while it waits.
+    """
 
     def __init__(self, number: int, request: GenerationRequest) -> None:
         self.cancel_token = CancelToken()
+        self.started: datetime.datetime | None = None
         self._snapshot = JobSnapshot(id=number, request=request)
         self._changed = threading.Condition()
 
@@ -114,17 +138,40 @@ class Job:
             self._changed.notify_all()
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Order:
+    """A job as it waits: whether its images are saved, and who wants to know how it ends."""
+
+    job: Job
+    save: bool
+    outcome: Future[Outcome] = field(default_factory=Future)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Errand:
+    """Other work that waits for its turn."""
+
+    work: Callable[[], Any]
+    done: Future[Any] = field(default_factory=Future)
+
+
 class JobQueue:
     """Runs jobs one after another on ``generator`` in a thread of its own. ``close`` before throwing it away."""
 
-    def __init__(self, generator: Generator, listener: Listener | None = None) -> None:
+    def __init__(
+        self,
+        generator: Generator,
+        listener: Listener | None = None,
+        clock: Callable[[], datetime.datetime] = datetime.datetime.now,
+    ) -> None:
         """``listener`` hears the events of every job, from the worker thread."""
         self._generator = generator
         self._listener = listener
+        self._clock = clock
         self._numbers = itertools.count(1)
         self._jobs: OrderedDict[int, Job] = OrderedDict()
-        self._waiting: deque[Job] = deque()
-        self._running: Job | None = None
+        self._waiting: deque[_Order | _Errand] = deque()
+        self._running: _Order | _Errand | None = None
         self._closed = False
         self._wake = threading.Condition()
         self._worker = threading.Thread(target=self._work, name="sdcolab-generacion", daemon=True)
@@ -132,15 +179,30 @@ class JobQueue:
 
     def submit(self, request: GenerationRequest) -> Job:
         """Add a job at the end. Raises ``QueueFull``."""
+        return self.order(request)[0]
+
+    def order(self, request: GenerationRequest, *, save: bool = True) -> tuple[Job, Future[Outcome]]:
+        """Add a job at the end; the future tells how it ended, and only whoever holds it keeps the pictures.
+
+        With ``save`` False nothing is written to disk, and the queue forgets the job as soon as it has ended. Raises
+        ``QueueFull``.
+        """
         with self._wake:
-            if len(self._waiting) >= MAX_WAITING:
-                raise QueueFull(limit=MAX_WAITING)
-            job = Job(next(self._numbers), request)
-            self._jobs[job.id] = job
-            self._waiting.append(job)
+            order = _Order(Job(next(self._numbers), request), save)
+            self._add(order)
+            self._jobs[order.job.id] = order.job
             self._forget_old()
-            self._wake.notify_all()
-        return job
+        return order.job, order.outcome
+
+    def errand(self, work: Callable[[], T]) -> Future[T]:
+        """Have ``work`` done in the worker's thread when its turn comes: for others who need the models or the card.
+
+        Raises ``QueueFull``.
+        """
+        with self._wake:
+            errand = _Errand(work)
+            self._add(errand)
+        return errand.done
 
     def get(self, number: int) -> Job | None:
         """The job with this number, or None when it never existed or was forgotten."""
@@ -155,25 +217,33 @@ class JobQueue:
     def current(self) -> Job | None:
         """The job that runs now, else the next one waiting, else the last one finished."""
         with self._wake:
-            if self._running or self._waiting:
-                return self._running or self._waiting[0]
-            return next(reversed(self._jobs.values()), None)
+            orders = (order for order in (self._running, *self._waiting) if isinstance(order, _Order))
+            first = next(orders, None)
+            return first.job if first else next(reversed(self._jobs.values()), None)
 
     def position(self, job: Job) -> int:
         """How many jobs run or wait before ``job``; 0 when it runs or has ended."""
         with self._wake:
-            if job not in self._waiting:
-                return 0
-            return self._waiting.index(job) + (self._running is not None)
+            waiting = [order.job if isinstance(order, _Order) else None for order in self._waiting]
+            return waiting.index(job) + (self._running is not None) if job in waiting else 0
 
     def close(self, seconds: float = 10.0) -> None:
         """Cancel everything and wait up to ``seconds`` for the worker to stop."""
         with self._wake:
             self._closed = True
-            for job in (*self._waiting, *([self._running] if self._running else [])):
-                job.cancel()
+            for order in (self._running, *self._waiting):
+                if isinstance(order, _Order):
+                    order.job.cancel()
+                elif order is not None:
+                    order.done.cancel()
             self._wake.notify_all()
         self._worker.join(seconds)
+
+    def _add(self, order: _Order | _Errand) -> None:
+        if len(self._waiting) >= MAX_WAITING:
+            raise QueueFull(limit=MAX_WAITING)
+        self._waiting.append(order)
+        self._wake.notify_all()
 
     def _forget_old(self) -> None:
         ended = [number for number, job in self._jobs.items() if job.snapshot.ended]
@@ -181,12 +251,33 @@ class JobQueue:
             del self._jobs[number]
 
     def _work(self) -> None:
-        while (job := self._next()) is not None:
-            job.notify(self._tell(Ended(self._run(job))))
-            with self._wake:
-                self._running = None
+        while self._work_on_next():
+            pass
 
-    def _next(self) -> Job | None:
+    def _work_on_next(self) -> bool:
+        """Do what is next, if the queue is still open. Nothing of it stays with the thread, pictures least of all."""
+        order = self._next()
+        if order is None:
+            return False
+        if isinstance(order, _Order):
+            self._work_on(order)
+        elif order.done.set_running_or_notify_cancel():
+            _do(order)
+        with self._wake:
+            self._running = None
+        return True
+
+    def _work_on(self, order: _Order) -> None:
+        order.job.started = self._clock()
+        outcome = self._run(order)
+        order.job.notify(self._tell(Ended(outcome.error)))
+        if not order.save:
+            with self._wake:
+                self._jobs.pop(order.job.id, None)
+        if order.outcome.set_running_or_notify_cancel():
+            order.outcome.set_result(outcome)
+
+    def _next(self) -> _Order | _Errand | None:
         with self._wake:
             self._wake.wait_for(lambda: self._closed or self._waiting)
             if not self._waiting:
@@ -194,21 +285,33 @@ class JobQueue:
             self._running = self._waiting.popleft()
             return self._running
 
-    def _run(self, job: Job) -> SdcolabError | None:
-        if job.cancel_token.cancelled:
-            return Cancelled()
+    def _run(self, order: _Order) -> Outcome:
+        job, made = order.job, list[ImageSaved | ImageReady]()
+
+        def hear(event: Event) -> None:
+            if isinstance(event, ImageSaved | ImageReady):
+                made.append(event)
+            job.notify(self._tell(event))
+
         try:
-            self._generator.generate(
-                job.snapshot.request, lambda event: job.notify(self._tell(event)), job.cancel_token
-            )
+            job.cancel_token.raise_if_cancelled()
+            result = self._generator.generate(job.snapshot.request, hear, job.cancel_token, save=order.save)
         except SdcolabError as error:
-            return error
+            return Outcome(tuple(made), None, error)
         except Exception as error:  # noqa: BLE001 - an edge: a bug must not end the worker; its traceback is logged
             _log.exception("trabajo %s", job.id)
-            return Unexpected(kind=type(error).__name__, detail=str(error))
-        return None
+            return Outcome(tuple(made), None, Unexpected(kind=type(error).__name__, detail=str(error)))
+        return Outcome(tuple(made), result, None)
 
     def _tell(self, event: Event) -> Event:
         if self._listener:
             self._listener(event)
         return event
+
+
+def _do(errand: _Errand) -> None:
+    """Run ``errand``; what it raises reaches whoever holds its future."""
+    try:
+        errand.done.set_result(errand.work())
+    except Exception as error:  # noqa: BLE001 - an edge: the worker goes on, and the future tells
+        errand.done.set_exception(error)

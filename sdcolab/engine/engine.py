@@ -13,13 +13,13 @@ import torch
 from sdcolab.core.errors import NoCuda
 from sdcolab.core.events import CancelToken, Listener, Phase, PhaseStarted, ignore_events
 from sdcolab.core.library import Library
-from sdcolab.core.outputs import ImageStore
+from sdcolab.core.outputs import ImageStore, ImageStores
 from sdcolab.core.request import AUTOMATIC, GenerationRequest
 from sdcolab.core.result import GenerationResult
 from sdcolab.engine.features.embeddings import Opened
 from sdcolab.engine.features.lora import loras_in
 from sdcolab.engine.hashes import HashCache
-from sdcolab.engine.plan import make_plan
+from sdcolab.engine.plan import choose_vae, make_plan
 from sdcolab.engine.run import POLL_SECONDS, Run, Tools
 from sdcolab.engine.samplers import resolve_sampler
 from sdcolab.engine.schedules import NoiseTable
@@ -34,23 +34,20 @@ class Engine:
     def __init__(
         self,
         library: Library,
-        store: ImageStore | None,
+        store: ImageStore | ImageStores | None,
         *,
-        store_img2img: ImageStore | None = None,
         device: str | None = None,
         hash_cache: Path | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``store`` None keeps pictures in memory only; ``store_img2img`` is for those made from others (None: the
-        same). ``device`` None is CUDA if there is one; ``hash_cache`` is a JSON file that remembers the hashes of
-        models.
+        """``store`` None keeps pictures in memory only. ``device`` None is CUDA if there is one; ``hash_cache`` is a
+        JSON file that remembers the hashes of models.
 
         Raises ``NoCuda`` when CUDA is asked for by name and there is none.
         """
         self.device = choose_device(device)
         self._library = library
         self._store = store
-        self._store_img2img = store_img2img or store
         self._hashes = HashCache(hash_cache)
         self._clock = clock
         self._embeddings: Opened = {}
@@ -69,9 +66,9 @@ class Engine:
         """Make the pictures of ``request`` in the caller's thread; each is saved (unless ``save`` is False) and
         announced the moment it is ready.
 
-        Emits ``PhaseStarted``, ``StepDone`` (``batch`` from 1), ``ImageSaved`` (only of saved ones) and ``Warned``; the
-        job queue, not the engine, says ``Ended``. Raises ``SdcolabError``; ``Cancelled`` before the next UNet call,
-        keeping the finished pictures.
+        Emits ``PhaseStarted``, ``StepDone`` (``batch`` from 1), ``ImageSaved`` (``ImageReady`` of those that are not
+        saved) and ``Warned``; the job queue, not the engine, says ``Ended``. Raises ``SdcolabError``; ``Cancelled``
+        before the next UNet call, keeping the finished pictures.
         """
         cancel = cancel or CancelToken()
         self._check_names(request)
@@ -88,7 +85,7 @@ class Engine:
                 upscalers=self.upscalers,
                 hashes=self._hashes,
                 embeddings=self._embeddings,
-                store=None if not save else self._store if request.init is None else self._store_img2img,
+                store=self._store.of(request) if self._store and save else None,
                 clock=self._clock,
             )
             with torch.inference_mode():
@@ -101,12 +98,18 @@ class Engine:
             self.models.keep_only([file])
             self.models.vae(vae, self.models.checkpoint(file, listener), listener)
 
+    def unload(self) -> None:
+        """Let go of the loaded models, once the request that runs now has ended; the next one loads what it needs."""
+        with self._turn(ignore_events, CancelToken()):
+            self.models.clear()
+            self.upscalers.release()
+
     def _check_names(self, request: GenerationRequest) -> None:
         """Wrong names are told before minutes of loading. Raises ``SdcolabError``."""
         resolve_sampler(request.sampler, request.schedule)
         loras_in(request.prompt, self._library)
         for name in _checkpoints_of(request):
-            self.models.file(name)
+            choose_vae(request.vae, self.models.file(name), self._library)
         hires = request.hires if request.init is None else None
         if hires is not None:
             resolve_sampler(hires.sampler or request.sampler, hires.schedule or request.schedule)

@@ -20,8 +20,9 @@ from sdcolab.core.request import (
     RefinerPasses,
 )
 from sdcolab.core.tuning import NoiseSchedule, Tuning
+from sdcolab.engine.models import LoadedModel
 from sdcolab.engine.samplers import SamplerChoice, SamplerOptions, SamplingPlan, resolve_sampler
-from sdcolab.engine.schedules import NoiseTable, ScheduleOptions, StepTables
+from sdcolab.engine.schedules import NoiseTable, ScheduleOptions
 
 _VAE_SUFFIXES = (".vae.safetensors", ".vae.pt", ".vae.ckpt")
 
@@ -251,13 +252,13 @@ def sampler_options(tuning: Tuning) -> SamplerOptions:
     )
 
 
-def noise_table(tuning: Tuning, *, zero_terminal_snr: bool, step_tables: StepTables) -> NoiseTable:
-    """The noise levels of a model, which may itself ask for ``zero_terminal_snr`` (hechos/a1111.md 3.2 and 3.7)."""
+def noise_table(tuning: Tuning, model: LoadedModel) -> NoiseTable:
+    """The noise levels of ``model``, which may itself ask for zero terminal SNR (hechos/a1111.md 3.2 and 3.7)."""
     return NoiseTable.stable_diffusion(
         downcast=tuning.downcast_alphas,
-        zero_terminal_snr=zero_terminal_snr or tuning.noise_schedule is NoiseSchedule.ZERO_TERMINAL_SNR,
+        zero_terminal_snr=model.zero_terminal_snr or tuning.noise_schedule is NoiseSchedule.ZERO_TERMINAL_SNR,
         quantize=tuning.quantize,
-        step_tables=step_tables,
+        step_tables=model.step_tables,
     )
 
 

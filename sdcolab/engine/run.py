@@ -16,7 +16,7 @@ from torch import Tensor
 import sdcolab
 from sdcolab.core import infotext
 from sdcolab.core.errors import ImageNotFinite, NetworkIgnored, OutOfMemory, SdcolabError, TinyVaeMissing
-from sdcolab.core.events import CancelToken, ImageSaved, Listener, Phase, PhaseStarted, StepDone, Warned
+from sdcolab.core.events import CancelToken, ImageReady, ImageSaved, Listener, Phase, PhaseStarted, StepDone, Warned
 from sdcolab.core.library import Library
 from sdcolab.core.outputs import ImageStore
 from sdcolab.core.request import Hires
@@ -86,6 +86,10 @@ class Run:
                     images.append(image)  # noqa: PERF402 - what comes before a skip counts
             except Skipped:
                 continue
+            except RuntimeError as error:  # from where no saving helps: encoding prompts, merging LoRAs
+                if not is_out_of_memory(error):
+                    raise
+                raise self._out_of_memory() from error
         return GenerationResult(request=self._request, images=tuple(images))
 
     def _batch(self, batch: Batch) -> Iterator[GeneratedImage]:
@@ -129,9 +133,7 @@ class Run:
             self._lora_hashes[infotext_name(lora.mentioned)] = lora_hash(lora.file.path, tools.hashes)
         if self._policy is None:
             self._policy = choose_policy(free_vram(model.device), model.detected.family)
-        table = noise_table(
-            self._request.tuning, zero_terminal_snr=model.zero_terminal_snr, step_tables=model.step_tables
-        )
+        table = noise_table(self._request.tuning, model)
         with checkpoint.loras.applied(loras, self._warn), seamless((model.unet, vae.module), self._request.tiling):
             shelf = EmbeddingShelf(
                 tools.library,
@@ -293,15 +295,16 @@ class Run:
         text = infotext.write(self._request, facts, index)
         seed, store = self._request.seed_of(index), self._tools.store
         path = store.save(picture, text, seed) if store else None
-        if path:
-            self._listener(ImageSaved(index=index, path=path, seed=seed, infotext=text))
+        self._listener(ImageSaved(index, path, seed, text) if path else ImageReady(index, picture, seed, text))
         return GeneratedImage(image=picture, infotext=text, seed=seed, path=path)
 
     def _facts(self, active: Active) -> infotext.EngineFacts:
-        separate = active.vae.separate
+        """What infotexts say of the models. ``active`` is the first pass's."""
+        first, second, separate = self._plan.first, self._plan.second, active.vae.separate
+        hires, refiner = (self._named(name) for name in self._other_checkpoints())
         return infotext.EngineFacts(
             version=sdcolab.__version__,
-            schedule=self._plan.first.sampling(active.table).schedule,
+            schedule=first.sampling(active.table).schedule,
             model=active.checkpoint.file.stem,
             model_hash=self._wait_for(active.checkpoint.hash),
             vae=separate[0].path.name if separate else "",
@@ -310,7 +313,26 @@ class Run:
                 ("Lora hashes", self._hash_list(self._lora_hashes)),
                 ("TI hashes", self._hash_list(self._embedding_hashes)),
             ),
+            hires_schedule=second.sampling(active.table).schedule if second else "",
+            hires_model=hires[0],
+            hires_model_hash=hires[1],
+            refiner_model=refiner[0],
+            refiner_model_hash=refiner[1],
+            uses_ensd=first.choice.sampler.uses_ensd,
+            inpainting=active.inpaints,
         )
+
+    def _other_checkpoints(self) -> tuple[str, str]:
+        """Names of the checkpoints of the hires pass and of the refiner; empty when there is none."""
+        hires, refiner = self._request.hires, self._request.refiner
+        return hires.checkpoint if hires and self._plan.second else "", refiner.checkpoint if refiner else ""
+
+    def _named(self, checkpoint: str) -> tuple[str, str]:
+        """Name and hash of a checkpoint in infotexts; empty for an empty name."""
+        if not checkpoint:
+            return "", ""
+        file = self._tools.models.file(checkpoint)
+        return file.stem, self._wait_for(self._tools.hashes.start(file.path))
 
     def _hash_list(self, hashes: Mapping[str, Future[str]]) -> str:
         return ", ".join(f"{name}: {self._wait_for(digest)}" for name, digest in hashes.items())
@@ -347,13 +369,16 @@ class Run:
             release_memory()
 
     def _relieved(self, policy: MemoryPolicy, stage: Stage) -> MemoryPolicy:
-        request = self._request
-        saving = relieved(policy, stage, request.batch_size)
+        saving = relieved(policy, stage, self._request.batch_size)
         if saving is None:
-            raise OutOfMemory(
-                device=self._tools.models.device.type,
-                width=request.width or 0,
-                height=request.height or 0,
-                batch_size=request.batch_size,
-            )
+            raise self._out_of_memory()
         return saving
+
+    def _out_of_memory(self) -> OutOfMemory:
+        request = self._request
+        return OutOfMemory(
+            device=self._tools.models.device.type,
+            width=request.width or 0,
+            height=request.height or 0,
+            batch_size=request.batch_size,
+        )

@@ -93,6 +93,12 @@ class ModelShelf:
             self._checkpoints = {stamp: kept for stamp, kept in self._checkpoints.items() if stamp in wanted}
             self._vaes = {stamp: kept for stamp, kept in self._vaes.items() if kept.separate or stamp in wanted}
 
+    def clear(self) -> None:
+        """Let go of everything."""
+        self._checkpoints.clear()
+        self._vaes.clear()
+        release_memory()
+
     @torch.inference_mode(False)
     def checkpoint(self, file: ModelFile, listener: Listener) -> Checkpoint:
         """``file`` in memory. Others stay beside it while there is room. Raises ``SdcolabError``."""
@@ -103,8 +109,7 @@ class ModelShelf:
             digest = self._hashes.start(file.path)
             self._make_room(weights)
             model = load_checkpoint(weights, self.device, weights_dtype(self.device))
-            conditioner = TextConditioner(model)
-            self._checkpoints[stamp] = Checkpoint(file, stamp, model, conditioner, LoraMerger(model), digest)
+            self._checkpoints[stamp] = Checkpoint(file, stamp, model, TextConditioner(model), LoraMerger(model), digest)
         return self._checkpoints[stamp]
 
     @torch.inference_mode(False)

@@ -6,14 +6,17 @@ the memory-mapped file straight to its device and type, so the peak of host memo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.overrides import TorchFunctionMode
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from sdcolab.core.detect import Detected, ModelFamily, ModelKind, Prediction, declared_size, detect
@@ -163,7 +166,7 @@ def load_vae(
         config = vae_config(shapes, FAMILY_LAYOUTS[family])
     except MissingTensor as missing:
         raise _incomplete(weights, [str(missing)]) from missing
-    with torch.device("meta"):
+    with without_weights():
         vae = AutoencoderKL(**config)
     return _filled(vae, weights, names, device, dtype)
 
@@ -183,7 +186,7 @@ def _load_unet(
     if found not in (latent, inpainting_channels(latent)):
         variant = _VARIANTS.get(found - latent, f"{found}/{latent}")
         raise ModelFamilyUnsupported(path=weights.path, family=f"{detect(weights.header).family.value} {variant}")
-    with torch.device("meta"):
+    with without_weights():
         unet = UNet2DConditionModel(**config)
     use_doubling_upsamplers(unet)
     return _filled(unet, weights, names, device, dtype)
@@ -208,7 +211,7 @@ def _load_text_encoder(weights: Weights, layout: TextLayout, device: torch.devic
         config = CLIPTextConfig(**text_config(_shapes(weights, names), layout))
     except MissingTensor as missing:
         raise _incomplete(weights, [str(missing)]) from missing
-    with torch.device("meta"):
+    with without_weights():
         module = CLIPTextModel(config)
     inner = text_model(module)
     _filled(inner, weights, names, device, dtype)
@@ -218,7 +221,7 @@ def _load_text_encoder(weights: Weights, layout: TextLayout, device: torch.devic
     projection = None
     if layout.pooled:
         projection = _moved(_projection(weights), device, dtype)
-    return TextEncoder(module.eval().requires_grad_(False), layout, projection)
+    return TextEncoder(module.eval(), layout, projection)
 
 
 _PROJECTION = "text_projection"
@@ -296,8 +299,30 @@ def _filled(
     if wrong:
         raise _incomplete(weights, [names.get(name, name) for name in wrong])
     tensors = {name: _moved(weights.get(names[name]).reshape(shape), device, dtype) for name, shape in expected.items()}
-    module.load_state_dict(tensors, assign=True)
-    return module.eval().requires_grad_(False)
+    owners = dict(module.named_modules())
+    for name, tensor in tensors.items():
+        owner, _, leaf = name.rpartition(".")
+        owners[owner].register_parameter(leaf, nn.Parameter(tensor, requires_grad=False))
+    return module.eval()
+
+
+class _Uninitialised(TorchFunctionMode):
+    """While it lasts, ``torch.nn.init`` leaves tensors as they are."""
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if getattr(func, "__module__", None) == nn.init.__name__:
+            return kwargs.get("tensor", args[0] if args else None)
+        return func(*args, **kwargs)
+
+
+@contextmanager
+def without_weights() -> Iterator[None]:
+    """While it lasts, modules are built without memory and without the time of drawing weights that the file brings."""
+    with torch.device("meta"), _Uninitialised():
+        yield
 
 
 def _fits(found: tuple[int, ...], wanted: tuple[int, ...]) -> bool:

@@ -735,6 +735,40 @@ class ShareProgramMissing(HostError):
     reason: str
 
 
+class NgrokTokenMissing(HostError):
+    """The user chose ngrok and gave no token for it."""
+
+    code: ClassVar[str] = "host.ngrok_token_missing"
+
+
+class NgrokTokenRejected(HostError):
+    """ngrok does not accept the user's token."""
+
+    code: ClassVar[str] = "host.ngrok_token_rejected"
+
+
+class NgrokBusy(HostError):
+    """The user's ngrok account allows one link at a time and has it open somewhere else."""
+
+    code: ClassVar[str] = "host.ngrok_busy"
+
+
+@dataclass(eq=False)
+class NgrokDown(HostError):
+    """ngrok did not answer or refused; ``reason`` is its own message."""
+
+    code: ClassVar[str] = "host.ngrok_down"
+    reason: str
+
+
+@dataclass(eq=False)
+class NgrokProgramMissing(HostError):
+    """ngrok's agent could not be downloaded or run."""
+
+    code: ClassVar[str] = "host.ngrok_program_missing"
+    reason: str
+
+
 @dataclass(eq=False)
 class ShareLost(HostError):
     """The public link stopped working; another is on its way."""

@@ -166,6 +166,16 @@ class JobQueue:
                 return 0
             return self._waiting.index(job) + (self._running is not None)
 
+    def drop_waiting(self) -> int:
+        """Cancel every job that has not begun, at once; how many there were."""
+        with self._wake:
+            dropped = tuple(self._waiting)
+            self._waiting.clear()
+        for job in dropped:
+            job.cancel()
+            job.notify(self._tell(Ended(Cancelled())))
+        return len(dropped)
+
     def close(self, seconds: float = 10.0) -> None:
         """Cancel everything and wait up to ``seconds`` for the worker to stop."""
         with self._wake:

@@ -131,7 +131,7 @@ class Cell:
                 native_size=lambda model: 512,
                 missing_downloads=lambda: self.missing,
                 web_command=lambda port: (sys.executable, "-c", self.web),
-                tunnel_command=lambda port: (sys.executable, "-c", self.tunnel),
+                tunnel_command=lambda port, services: (sys.executable, "-c", self.tunnel, *services),
                 web_restart=self.web_restart,
                 tunnel_restart=RestartPolicy((0.2,), 60.0, None),
                 environ=self.environ,
@@ -174,7 +174,7 @@ def test_from_play_to_public_url(cell: Cell, tmp_path: Path) -> None:
         "✅ Google Drive conectado: las imágenes y la configuración se guardan en Mi unidad/sdcolab.",
         "🔑 Claves encontradas: HF_TOKEN",
         "https://civitai.com/models/4384/dreamshaper\nhttps://x/y\n",
-        "Running on public URL: https://gato.gradio.live\nUsuario: sdcolab  Contraseña: ",
+        "Running on public URL: https://gato.gradio.live\nUsuario: sdcolab",
         "⏹️ Cerrando sdcolab…",
         "✅ Todo está guardado en Google Drive.",
         "👋 sdcolab está cerrado.",
@@ -184,7 +184,7 @@ def test_from_play_to_public_url(cell: Cell, tmp_path: Path) -> None:
     assert cell.tokens == {"HF_TOKEN": "hf_secreto"}
     user = (cell.folders.temporary / "proceso" / "usuario.txt").read_text().split()
     assert user[1] == "hf_secreto"
-    assert f"Contraseña: {user[0].removeprefix('sdcolab:')}\n" in text
+    assert f"Contraseña: {user[0].partition(':')[2]}\n" in text
     assert (cell.host.drive / "sdcolab" / "outputs" / "txt2img-images" / "2026-11-22" / "00000-1.png").exists()
     assert not list((cell.folders.root / ".sesion").glob("procesos-*.json"))
 

@@ -26,6 +26,7 @@ from sdcolab.core.events import CancelToken, Event, ImageSaved, Listener, Phase,
 from sdcolab.core.files import make_folder
 from sdcolab.core.folders import Folders
 from sdcolab.core.jobs import JobQueue
+from sdcolab.core.journal import JOURNAL_NAME, JobJournal
 from sdcolab.core.library import Library, ModelFile
 from sdcolab.core.messages import explain
 from sdcolab.core.names import SAMPLER_NAMES, SCHEDULE_NAMES
@@ -250,7 +251,9 @@ def open_web(options: WebOptions) -> None:
     chosen = [] if options.model is None else [model_file(options.folders, ModelKind.CHECKPOINT, options.model)]
     library = build_library(options.folders, *chosen)
     engine = build_engine(options.folders, library)
-    jobs = JobQueue(engine, say.event)
+    supervised = options.machine_events
+    journal = JobJournal(options.folders.root / ".sesion" / JOURNAL_NAME) if supervised else None
+    jobs = JobQueue(engine, say.event, journal)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         server = serve(build_studio(options.folders, library, jobs), host=options.host, port=options.port, auth=login)

@@ -47,6 +47,7 @@ from sdcolab.core.errors import (
 )
 from sdcolab.core.events import CancelToken
 from sdcolab.core.files import atomic_write, storage_errors
+from sdcolab.core.journal import JOURNAL_NAME, JobJournal
 from sdcolab.core.messages import explain
 
 USER_VARIABLE = "SDCOLAB_USUARIO"
@@ -153,6 +154,7 @@ class Session:
             environ=common | {TOKEN_VARIABLE: self._ready.ngrok_token},
             restart=self._with.tunnel_restart,
         )
+        JobJournal(self._private / JOURNAL_NAME).write(())  # what another session left in its queue is not wanted now
         self._say("⏳ Abriendo la interfaz… (un minuto, más o menos)")
         self._children = [
             Supervisor(web, lambda news: self._news.put(_WebNews(news)), self._roster),

@@ -806,6 +806,12 @@ class EngineKilled(HostError):
     code: ClassVar[str] = "host.engine_killed"
 
 
+class JobLost(HostError):
+    """The process that was making these images was killed or crashed meanwhile."""
+
+    code: ClassVar[str] = "host.job_lost"
+
+
 @dataclass(eq=False)
 class EngineCrashed(HostError):
     """The process that makes the images ended on its own; ``ending`` says how."""

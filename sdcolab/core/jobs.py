@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from PIL import Image
 
-from sdcolab.core.errors import Cancelled, QueueFull, SdcolabError, Unexpected
+from sdcolab.core.errors import Cancelled, JobLost, QueueFull, SdcolabError, Unexpected
 from sdcolab.core.events import (
     BytesReceived,
     CancelToken,
@@ -26,6 +26,7 @@ from sdcolab.core.events import (
     StepDone,
     Warned,
 )
+from sdcolab.core.journal import JobJournal, JournalEntry
 from sdcolab.core.request import GenerationRequest
 from sdcolab.core.result import Generator
 
@@ -117,16 +118,24 @@ class Job:
 class JobQueue:
     """Runs jobs one after another on ``generator`` in a thread of its own. ``close`` before throwing it away."""
 
-    def __init__(self, generator: Generator, listener: Listener | None = None) -> None:
-        """``listener`` hears the events of every job, from the worker thread."""
+    def __init__(
+        self, generator: Generator, listener: Listener | None = None, journal: JobJournal | None = None
+    ) -> None:
+        """``listener`` hears the events of every job, from the worker thread.
+
+        With a ``journal``, the queue goes on where a process that was killed left it: the job that ran then has ended
+        with ``JobLost`` (it may be what exhausted the memory), and those that waited wait again.
+        """
         self._generator = generator
         self._listener = listener
+        self._journal = journal
         self._numbers = itertools.count(1)
         self._jobs: OrderedDict[int, Job] = OrderedDict()
         self._waiting: deque[Job] = deque()
         self._running: Job | None = None
         self._closed = False
         self._wake = threading.Condition()
+        self._restore()
         self._worker = threading.Thread(target=self._work, name="sdcolab-generacion", daemon=True)
         self._worker.start()
 
@@ -139,6 +148,7 @@ class JobQueue:
             self._jobs[job.id] = job
             self._waiting.append(job)
             self._forget_old()
+            self._write_down()
             self._wake.notify_all()
         return job
 
@@ -171,6 +181,7 @@ class JobQueue:
         with self._wake:
             dropped = tuple(self._waiting)
             self._waiting.clear()
+            self._write_down()
         for job in dropped:
             job.cancel()
             job.notify(self._tell(Ended(Cancelled())))
@@ -184,17 +195,38 @@ class JobQueue:
                 job.cancel()
             self._wake.notify_all()
         self._worker.join(seconds)
+        if self._journal:
+            self._journal.write(())
 
     def _forget_old(self) -> None:
         ended = [number for number, job in self._jobs.items() if job.snapshot.ended]
         for number in ended[: max(0, len(self._jobs) - MAX_REMEMBERED)]:
             del self._jobs[number]
 
+    def _restore(self) -> None:
+        for entry in self._journal.read() if self._journal else ():
+            job = Job(entry.number, entry.request)
+            self._jobs[job.id] = job
+            if entry.begun:
+                job.notify(Ended(JobLost()))
+            else:
+                self._waiting.append(job)
+        self._numbers = itertools.count(max(self._jobs, default=0) + 1)
+        self._write_down()
+
+    def _write_down(self) -> None:
+        """Keep the journal up to date (with the lock held)."""
+        if self._journal:
+            running = [JournalEntry(self._running.id, self._running.snapshot.request, True)] if self._running else []
+            waiting = [] if self._closed else self._waiting
+            self._journal.write([*running, *(JournalEntry(one.id, one.snapshot.request, False) for one in waiting)])
+
     def _work(self) -> None:
         while (job := self._next()) is not None:
             job.notify(self._tell(Ended(self._run(job))))
             with self._wake:
                 self._running = None
+                self._write_down()
 
     def _next(self) -> Job | None:
         with self._wake:
@@ -202,6 +234,7 @@ class JobQueue:
             if not self._waiting:
                 return None
             self._running = self._waiting.popleft()
+            self._write_down()
             return self._running
 
     def _run(self, job: Job) -> SdcolabError | None:

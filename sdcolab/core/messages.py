@@ -405,6 +405,11 @@ CATALOGUE: Mapping[str, Sentence] = {
         "Usa un modelo más pequeño (fp16, «pruned»), una imagen más pequeña o menos imágenes por lote. Ya se está "
         "abriendo otra vez; lo que espera en la cola seguirá.",
     ),
+    "host.job_lost": Sentence(
+        "La interfaz se cerró mientras creaba esta imagen, casi siempre por falta de memoria.",
+        "Usa un modelo más pequeño (fp16, «pruned»), una imagen más pequeña o menos imágenes por lote, y pulsa "
+        "«Generar» otra vez. Lo que esperaba en la cola sigue.",
+    ),
     "host.engine_crashed": Sentence(
         "El motor que crea las imágenes se ha cerrado por un error ({ending}).",
         "Ya se está abriendo otra vez; lo que espera en la cola seguirá.",

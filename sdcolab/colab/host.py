@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import os
 import subprocess
 from collections.abc import Mapping
@@ -130,7 +131,8 @@ class ColabHost:
                 from google.colab import drive  # pyright: ignore[reportMissingImports]
 
                 dead = is_dead_mount(self.mountpoint)  # else drive.mount would only say that it is there already
-                drive.mount(str(self.mountpoint), force_remount=dead, timeout_ms=MOUNT_TIMEOUT_MS)
+                with contextlib.redirect_stdout(io.StringIO()):  # it tells in English what we tell in Spanish
+                    drive.mount(str(self.mountpoint), force_remount=dead, timeout_ms=MOUNT_TIMEOUT_MS)
             except Exception as error:  # an edge: google.colab raises half a dozen unrelated types
                 raise mount_failure(error, self.mountpoint) from error
         return self.my_drive() or self.mountpoint / "MyDrive"
@@ -142,7 +144,8 @@ class ColabHost:
         try:
             from google.colab import drive  # pyright: ignore[reportMissingImports]
 
-            drive.flush_and_unmount(timeout_ms=FLUSH_TIMEOUT_MS)
+            with contextlib.redirect_stdout(io.StringIO()):
+                drive.flush_and_unmount(timeout_ms=FLUSH_TIMEOUT_MS)
         except Exception as error:  # an edge: as mount, it raises unrelated types
             raise DriveFlushFailed() from error
         return True

@@ -261,8 +261,8 @@ CATALOGUE: Mapping[str, Sentence] = {
     ),
     "download.gated": Sentence(
         "Para descargar este archivo hay que aceptar antes las condiciones de su autor en {page}.",
-        "Entra con tu cuenta, acéptalas y guarda tu token con el nombre {token} en los secretos de Colab (🔑) o como "
-        "variable de entorno.",
+        "Entra con tu cuenta, acéptalas y guarda tu token con el nombre {token}: en Colab, en «Secretos» 🔑 o en la "
+        "celda «Claves»; en tu equipo, como variable de entorno.",
     ),
     "download.web_page": Sentence(
         "{link} no entrega un archivo, sino una página web.",

@@ -76,7 +76,7 @@ def test_the_panel_comes_first(play: str, notebook: NotebookNode) -> None:
     assert json.loads(found[2]) == [PANEL_MODE, LINK_MODE, NGROK_MODE]
     assert found[1] == PANEL_MODE
     for name in ("cerrar", "informe"):
-        assert any(f"sdcolab.{name}()" in cell.source for cell in notebook.cells)
+        assert any(f"from sdcolab import {name}\n" in cell.source for cell in notebook.cells)
 
 
 def test_the_list_of_models_is_the_catalogues(play: str) -> None:

@@ -3,7 +3,8 @@
     python compatibilidad_humo.py [--sin-torch] CARPETA
 
 Imports everything, checks that no requirement is missing, makes a picture of the demo model and one of a checkpoint
-written here, opens the page and gets it. Raises at the first thing that does not work.
+written here, opens the page and gets it, and uses the panel in a Jupyter kernel. Raises at the first thing that does
+not work.
 """
 
 from __future__ import annotations
@@ -58,7 +59,6 @@ def make_pictures(folder: Path) -> None:
     """One of the demo model, and one of a checkpoint of Stable Diffusion 1.x with random weights."""
     from PIL import Image
 
-    sys.path.append(str(Path(__file__).parents[1]))
     make_random_sd15 = importlib.import_module("tools.make_random_sd15")
     checkpoint = folder / "mini.safetensors"
     make_random_sd15.write(checkpoint, make_random_sd15.MINI)
@@ -107,6 +107,25 @@ def open_the_page(folder: Path) -> None:
         page.wait(30)
 
 
+def use_the_panel(folder: Path, torch: bool) -> None:
+    """Open the panel in a real Jupyter kernel of this environment, and make a picture with its buttons."""
+    kernel_module = importlib.import_module("tests.support.kernel")
+    environ = {**os.environ, "SDCOLAB_CARPETA": str(folder / "panel"), "HOME": str(folder)}
+    kernel = kernel_module.Kernel(Path(sys.executable), environ, folder)
+    try:
+        kernel.run("import sdcolab; sdcolab.panel()")
+        assert "✅ El panel está abierto" in kernel.finish(), kernel.text
+        if torch:
+            for label, value in (("Prompt", "gato"), ("Pasos", 2), ("Semilla", "7")):
+                kernel.write(label, value)
+            kernel.press("🎨 Generar")
+            kernel.until_shown("1 de 1 ·")
+        kernel.run("sdcolab.cerrar()")
+        assert "👋 El panel está cerrado." in kernel.finish(), kernel.text
+    finally:
+        kernel.close()
+
+
 def wait_for(opener: urllib.request.OpenerDirector, address: str, page: subprocess.Popen[bytes], log: Path) -> None:
     """Until the page answers anything."""
     deadline = time.monotonic() + WAIT_SECONDS
@@ -128,12 +147,16 @@ def main() -> None:
     parser.add_argument("carpeta", type=Path)
     options = parser.parse_args()
     options.carpeta.mkdir(parents=True, exist_ok=True)
+    sys.path.append(
+        str(Path(__file__).parents[1])
+    )  # for the tools and the tests' helpers; sdcolab is the installed one
     import_everything(not options.sin_torch)
     check_requirements(not options.sin_torch)
     read_a_checkpoint()
     if not options.sin_torch:
         make_pictures(options.carpeta)
     open_the_page(options.carpeta)
+    use_the_panel(options.carpeta, not options.sin_torch)
 
 
 if __name__ == "__main__":

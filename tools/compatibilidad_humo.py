@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import importlib
+import importlib.util
 import json
 import os
 import pkgutil
@@ -22,6 +23,7 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 WAIT_SECONDS = 180
 NEEDS_TORCH = ("sdcolab.engine",)
@@ -34,6 +36,17 @@ def import_everything(torch: bool) -> None:
     for module in pkgutil.walk_packages(sdcolab.__path__, "sdcolab."):
         if module.name != "sdcolab.__main__" and (torch or not module.name.startswith(NEEDS_TORCH)):
             importlib.import_module(module.name)
+
+
+def load(path: str) -> Any:
+    """A module of this source by its path: its folder must not be in the way of the installed sdcolab."""
+    spec = importlib.util.spec_from_file_location(Path(path).stem, Path(__file__).parents[1] / path)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look themselves up there
+    spec.loader.exec_module(module)
+    return module
 
 
 def check_requirements(torch: bool) -> None:
@@ -59,7 +72,7 @@ def make_pictures(folder: Path) -> None:
     """One of the demo model, and one of a checkpoint of Stable Diffusion 1.x with random weights."""
     from PIL import Image
 
-    make_random_sd15 = importlib.import_module("tools.make_random_sd15")
+    make_random_sd15 = load("tools/make_random_sd15.py")
     checkpoint = folder / "mini.safetensors"
     make_random_sd15.write(checkpoint, make_random_sd15.MINI)
     for model, extra in (((), ()), (("--modelo", checkpoint), ("--ancho", 64, "--alto", 64))):
@@ -109,9 +122,8 @@ def open_the_page(folder: Path) -> None:
 
 def use_the_panel(folder: Path, torch: bool) -> None:
     """Open the panel in a real Jupyter kernel of this environment, and make a picture with its buttons."""
-    kernel_module = importlib.import_module("tests.support.kernel")
     environ = {**os.environ, "SDCOLAB_CARPETA": str(folder / "panel"), "HOME": str(folder)}
-    kernel = kernel_module.Kernel(Path(sys.executable), environ, folder)
+    kernel = load("tests/support/kernel.py").Kernel(Path(sys.executable), environ, folder)
     try:
         kernel.run("import sdcolab; sdcolab.panel()")
         assert "✅ El panel está abierto" in kernel.finish(), kernel.text
@@ -147,9 +159,6 @@ def main() -> None:
     parser.add_argument("carpeta", type=Path)
     options = parser.parse_args()
     options.carpeta.mkdir(parents=True, exist_ok=True)
-    sys.path.append(
-        str(Path(__file__).parents[1])
-    )  # for the tools and the tests' helpers; sdcolab is the installed one
     import_everything(not options.sin_torch)
     check_requirements(not options.sin_torch)
     read_a_checkpoint()

@@ -170,7 +170,7 @@ def _drive(host: Host) -> Finding:
 def _tokens(environ: Mapping[str, str]) -> Finding:
     """Which are set, never what they say."""
     states = (f"{name} {'puesta' if environ.get(name, '').strip() else 'no puesta'}" for name in SECRET_NAMES)
-    return Finding("Claves en el entorno", ", ".join(states))
+    return Finding("Claves", ", ".join(states))
 
 
 def _sites(ask: Ask) -> Iterator[Finding]:

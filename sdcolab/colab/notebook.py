@@ -112,7 +112,7 @@ def _save_rest(collaborators: Collaborators) -> int:
 def save_report(collaborators: Collaborators) -> None:
     """Write the report without secrets, and offer it for download in the cell."""
     host, folders, environ = collaborators.host, collaborators.folders, collaborators.environ
-    text = page(examine(host, folders, environ, network=False))
+    text = page(examine(host, folders, {**environ, **form_tokens()}, network=False))
     collaborators.say(text)
     try:
         path = write_report(folders, text, known_secrets(folders, environ, form_tokens().values()))

@@ -236,7 +236,7 @@ class Panel:
     def _on_report(self) -> None:
         """The diagnosis and the logs in one file, without secrets."""
         folders, environ = self._with.folders, self._with.environ
-        findings = examine(self._with.host, folders, environ, network=False)
+        findings = examine(self._with.host, folders, {**environ, **self._ready.tokens}, network=False)
         path = write_report(folders, page(findings), known_secrets(folders, environ, self._ready.secrets))
         self._report_link.value = download_link(path)
         self._note(report_line(path))

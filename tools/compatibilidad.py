@@ -154,6 +154,7 @@ def try_out(environment: Environment, wheel: Path, folder: Path) -> Outcome:
     try:
         run([program, "-m", "venv", home / "venv"], log, "no se ha podido crear el entorno")
         install = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+        run([*install, "--upgrade", "pip"], log, "no se ha podido actualizar pip")  # old ones need minutes to choose
         run([*install, *wanted(environment)], log, "esas versiones no se pueden instalar juntas")
         before = packages(python, log)
         versions += " " + ", ".join(sorted(one for one in before if re.split("==", one.lower())[0] in SHOWN))

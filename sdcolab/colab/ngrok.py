@@ -42,7 +42,7 @@ MAX_BYTES = 200_000_000
 
 HIDDEN = "[oculto]"
 
-_TOKEN_CODES = frozenset({105, 106, 107, 109, 4018, 4019})
+_TOKEN_CODES = frozenset({105, 107, 4018})
 _BUSY_CODES = frozenset({108, 334})
 """https://ngrok.com/docs/errors: tokens that are wrong, revoked or missing; the only agent or address is in use."""
 

@@ -154,6 +154,15 @@ def small_disk(folder: Path) -> Iterator[None]:
         subprocess.run(["umount", "-l", str(folder)], check=True, capture_output=True)
 
 
+def can_mount(folder: Path) -> bool:
+    """Whether this user may make small disks."""
+    try:
+        with small_disk(folder):
+            return True
+    except subprocess.CalledProcessError:
+        return False
+
+
 @contextlib.contextmanager
 def full(folder: Path) -> Iterator[None]:
     """No byte fits in the disk of ``folder`` (the program skips hidden files)."""
@@ -252,8 +261,9 @@ def filled(source: str, **fields: object) -> str:
     return source
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="los discos de la prueba se montan como administrador")
 def test_from_the_link_to_drive(colab: Colab, wheel: Path, civitai: Any, huggingface: Any, ngrok: Any) -> None:
+    if not can_mount(colab.folder / "disco"):
+        pytest.skip("los discos de la prueba se montan como administrador")
     install_frpc(colab.folder / "hf")
     colab.environ = {
         name: value

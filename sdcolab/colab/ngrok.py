@@ -73,12 +73,12 @@ def open_ngrok(port: int, token: str, folder: Path) -> OpenLink:
         raise
 
 
-def fetch_agent(agent: Path, machine: str = platform.machine()) -> None:
+def fetch_agent(agent: Path) -> None:
     """Download the agent to ``agent``. Raises ``LinkError``."""
     import requests
 
-    names = {"x86_64": "amd64", "aarch64": "arm64"}
-    address = os.environ.get(ADDRESS_VARIABLE) or ADDRESS.format(machine=names.get(machine, machine))
+    machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+    address = os.environ.get(ADDRESS_VARIABLE) or ADDRESS.format(machine=machine)
     try:
         agent.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=agent.parent) as folder:

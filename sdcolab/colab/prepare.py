@@ -206,6 +206,7 @@ class Preparation:
     def _connect_drive(self) -> None:
         images, settings = self._options.images_to_drive, self._options.settings_to_drive
         if not (images or settings):
+            forget_drive(self._folders)
             if self._with.host.is_colab:
                 self._say(
                     "ℹ️ Las imágenes se quedan en Colab y se borran al terminar la sesión: descarga las que quieras."

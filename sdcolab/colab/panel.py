@@ -34,13 +34,14 @@ from sdcolab.colab.progress import CellProgress, WidgetBars
 from sdcolab.colab.report import download_link, known_secrets, report_line, write_report
 from sdcolab.colab.service import EngineProcess
 from sdcolab.colab.supervisor import ChildSpec, Roster
+from sdcolab.core.codec import request_from_json, request_to_json
 from sdcolab.core.errors import Cancelled, SdcolabError, Unexpected
 from sdcolab.core.events import CancelToken, Listener, Phase
 from sdcolab.core.files import atomic_write
 from sdcolab.core.jobs import JobQueue, JobSnapshot
 from sdcolab.core.messages import PHASE_LABELS, explain
 from sdcolab.core.request import GenerationRequest
-from sdcolab.core.settings import SettingsFile, request_from_json, request_to_json
+from sdcolab.core.settings import SettingsFile
 
 LAST_FORM = "ultimo_formulario.json"
 """File beside the settings (so it travels to Drive with them) with the form of the last generation."""

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from sdcolab.core.codec import request_from_json, request_to_json
 from sdcolab.core.errors import CannotRead, RequestError, SettingsUnreadable
 from sdcolab.core.files import atomic_write, storage_errors, system_reason
 from sdcolab.core.prompt import Style
-from sdcolab.core.request import GenerationRequest, NoiseOrigin
+from sdcolab.core.request import GenerationRequest
 
 FILE_NAME = "configuracion.json"
 _VERSION = 1
@@ -81,7 +81,7 @@ class SettingsFile:
 def _to_json(settings: Settings) -> dict[str, Any]:
     return {
         "version": _VERSION,
-        "defaults": request_to_json(settings.defaults),
+        "defaults": request_to_json(replace(settings.defaults, init=None)),  # pictures are not settings
         "styles": [asdict(style) for style in settings.styles],
     }
 
@@ -94,30 +94,3 @@ def _from_json(raw: Mapping[str, Any]) -> Settings:
             for style in raw["styles"]
         ),
     )
-
-
-def request_to_json(request: GenerationRequest) -> dict[str, Any]:
-    """The fields of ``request`` as JSON values."""
-    return asdict(request)
-
-
-def request_from_json(raw: Mapping[str, Any]) -> GenerationRequest:
-    """A request from its saved fields. Fields that this version does not know are left out, missing ones keep their
-    default, and one whose value is no longer accepted keeps its default too."""
-    known = {known.name: known for known in fields(GenerationRequest)}
-    request = GenerationRequest()
-    for name, value in raw.items():
-        if name in known and type(value) in _accepted_types(known[name].default):
-            with contextlib.suppress(RequestError, ValueError):
-                change: dict[str, Any] = {name: NoiseOrigin(value) if name == "noise_origin" else value}
-                request = replace(request, **change)
-    return request
-
-
-def _accepted_types(default: object) -> tuple[type, ...]:
-    """JSON types that may stand for a field with this ``default``."""
-    if default is None:
-        return (int, type(None))
-    if isinstance(default, str):
-        return (str,)
-    return (int, float) if isinstance(default, float) else (type(default),)

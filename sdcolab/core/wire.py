@@ -1,7 +1,7 @@
 """Events and errors as JSON values, for the parts of the program that run in processes of their own.
 
 Both ends are the same version of the program, so anything that does not fit is a bug and raises ``ValueError``,
-``KeyError`` or ``TypeError``. Requests travel as ``core.settings`` saves them.
+``KeyError`` or ``TypeError``. Requests travel as ``core.codec`` writes them.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ import sys
 import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from sdcolab.colab.panel import LAST_FORM, Panel, state_line
 from sdcolab.colab.panel_form import Form
 from sdcolab.colab.prepare import Collaborators, Downloaded, MissingDownload, Preparation, StartOptions
 from sdcolab.colab.supervisor import RestartPolicy, Roster
+from sdcolab.core.codec import field_paths
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import DriveFlushFailed, EngineKilled, FieldNotNumber, NoWidgets
 from sdcolab.core.events import CancelToken, Listener
@@ -358,5 +359,5 @@ def test_the_form_keeps_what_it_does_not_show(tmp_path: Path) -> None:
     form = Form(ipywidgets, Library(Folders(tmp_path)), lambda model: 512, start)
     assert form.request() == start
     shown = {getattr(one, "description", "") for one in walk(form.box)}
-    hidden = {field.name for field in fields(GenerationRequest) if FIELD_LABELS[field.name] not in shown}
-    assert hidden <= {"noise_origin"}
+    base = {name for name in field_paths() if "." not in name}
+    assert {name for name in base if FIELD_LABELS[name] not in shown} <= {"noise_origin", "tiling"}

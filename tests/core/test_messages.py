@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from sdcolab.core import errors
+from sdcolab.core.codec import field_paths
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import SdcolabError, UnknownName, leaf_errors
 from sdcolab.core.events import Phase
@@ -24,7 +25,6 @@ from sdcolab.core.messages import (
     human_bytes,
     human_time,
 )
-from sdcolab.core.request import GenerationRequest
 
 EXAMPLES: dict[str, object] = {
     "str": "muestra",
@@ -78,7 +78,7 @@ def test_codes_are_unique_and_all_used() -> None:
 
 
 def test_labels_are_complete() -> None:
-    assert set(FIELD_LABELS) == {field.name for field in dataclasses.fields(GenerationRequest)}
+    assert set(FIELD_LABELS) == set(field_paths())
     assert set(PHASE_LABELS) == set(Phase)
     assert set(ModelKind) <= set(KIND_LABELS)
     assert set(KIND_NAMES) == set(ModelKind)

@@ -6,10 +6,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from sdcolab.core.detect import Prediction
 from sdcolab.core.errors import Cancelled
 from sdcolab.core.events import CancelToken
-from sdcolab.engine.conditioning import Conditioning, PromptPart
-from sdcolab.engine.denoise import GuidedDenoiser, equal_lengths
+from sdcolab.engine.conditioning import Conditioning, Context, PromptPart
+from sdcolab.engine.denoise import Guidance, GuidedDenoiser, Predictor, equal_lengths
 from sdcolab.engine.schedules import NoiseTable
 
 TABLE = NoiseTable.stable_diffusion()
@@ -22,9 +23,13 @@ class FakeUNet(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.zeros(1))
         self.calls: list[tuple[Tensor, Tensor, Tensor]] = []
+        self.added: list[dict[str, Tensor] | None] = []
 
-    def forward(self, x: Tensor, t: Tensor, context: Tensor, return_dict: bool) -> tuple[Tensor]:
+    def forward(
+        self, x: Tensor, t: Tensor, context: Tensor, added_cond_kwargs: dict[str, Tensor] | None, return_dict: bool
+    ) -> tuple[Tensor]:
         self.calls.append((x, t, context))
+        self.added.append(added_cond_kwargs)
         return (x[:, :4] * 0.5 + context.mean(dim=(1, 2)).reshape(-1, 1, 1, 1),)
 
 
@@ -32,9 +37,19 @@ def part(value: float, tokens: int = 77, weight: float = 1.0) -> PromptPart:
     return PromptPart(weight, ((99, ""),), torch.full((1, tokens, 8), value))
 
 
-def denoiser(unet: FakeUNet, conditioning: Conditioning, scale: float = 7.0, **options: object) -> GuidedDenoiser:
+def denoiser(
+    unet: FakeUNet,
+    conditioning: Conditioning,
+    scale: float = 7.0,
+    *,
+    prediction: Prediction = Prediction.EPSILON,
+    extra_channels: Tensor | None = None,
+    guidance: Guidance | None = None,
+    **options: object,
+) -> GuidedDenoiser:
     hooks = {"before_call": lambda: None, "after_call": lambda _: None}
-    return GuidedDenoiser(unet, TABLE, conditioning, scale, **(hooks | options))
+    predictor = Predictor(unet, conditioning, prediction, extra_channels)
+    return GuidedDenoiser(predictor, TABLE, guidance or Guidance(scale), **(hooks | options))
 
 
 X = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(0))
@@ -82,9 +97,9 @@ def test_parts_add_up_with_their_weights() -> None:
 
 def test_shorter_parts_repeat_their_last_token() -> None:
     short, long = torch.arange(6.0).reshape(1, 3, 2), torch.zeros(1, 5, 2)
-    made, same = equal_lengths([short, long])
-    assert made[0].tolist() == [[0, 1], [2, 3], [4, 5], [4, 5], [4, 5]]
-    assert torch.equal(same, long)
+    made, same = equal_lengths([Context(short), Context(long)])
+    assert made.tokens[0].tolist() == [[0, 1], [2, 3], [4, 5], [4, 5], [4, 5]]
+    assert torch.equal(same.tokens, long)
 
 
 def test_epsilon_for_timestep_samplers() -> None:
@@ -127,3 +142,78 @@ def test_cancellation_stops_before_the_next_unet_call(split: bool) -> None:
     with pytest.raises(Cancelled):
         denoise(X, torch.tensor(1.0))
     assert len(unet.calls) == calls
+
+
+def test_v_prediction_gives_the_same_image_at_both_kinds_of_sampler() -> None:
+    """v = sqrt(abar) noise - sqrt(1 - abar) image and x = sqrt(abar) image + sqrt(1 - abar) noise give both back."""
+    alpha = TABLE.alphas_cumprod[500]
+    sigma = TABLE.sigmas[500]
+    conditioning = Conditioning((part(2.0),), part(1.0))
+    image = denoiser(FakeUNet(), conditioning, prediction=Prediction.V)(X, sigma)
+    x_vp = X / (sigma**2 + 1).sqrt()
+    v = x_vp * 0.5 + 1 + 7 * 1
+    assert torch.allclose(image, alpha.sqrt() * x_vp - (1 - alpha).sqrt() * v, atol=1e-4)
+    noise = denoiser(FakeUNet(), conditioning, prediction=Prediction.V).epsilon(x_vp, 500.0).guided
+    assert torch.allclose(noise, (1 - alpha).sqrt() * x_vp + alpha.sqrt() * v, atol=1e-4)
+    assert torch.allclose((x_vp - (1 - alpha).sqrt() * noise) / alpha.sqrt(), image, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("guidance", "sigmas", "images"),
+    [
+        (Guidance(7.0, ngms=2.0), (3.0, 1.0, 1.0, 1.0), (2, 1, 2, 1)),
+        (Guidance(7.0, ngms=2.0, ngms_all=True), (3.0, 1.0, 1.0), (2, 1, 1)),
+        (Guidance(7.0, total_calls=4, skip_early=0.25), (3.0, 3.0, 3.0), (1, 1, 2)),
+    ],
+)
+def test_the_negative_prompt_can_be_left_out(
+    guidance: Guidance, sigmas: tuple[float, ...], images: tuple[int, ...]
+) -> None:
+    unet = FakeUNet()
+    denoise = denoiser(unet, Conditioning((part(2.0),), part(1.0)), guidance=guidance)
+    made = [denoise(X, torch.tensor(sigma)) for sigma in sigmas]
+    assert [len(x) // len(X) for x, _, _ in unet.calls] == list(images)
+    alone = sigmas[images.index(1)]
+    expected = expected_image(torch.tensor(alone), 2.0, X / (alone**2 + 1) ** 0.5)
+    assert torch.allclose(made[images.index(1)], expected, atol=1e-4)
+
+
+def test_size_conditioning_goes_with_each_prompt() -> None:
+    unet = FakeUNet()
+    parts = [
+        PromptPart(1.0, ((99, ""),), torch.full((1, 77, 8), value), added={"time_ids": torch.full((1, 6), value)})
+        for value in (2.0, 1.0)
+    ]
+    denoiser(unet, Conditioning((parts[0],), parts[1]))(X, torch.tensor(2.0))
+    assert unet.added[0] is not None
+    assert unet.added[0]["time_ids"][:, 0].tolist() == [2.0, 2.0, 1.0, 1.0]
+
+
+def test_another_model_takes_over_when_it_is_due() -> None:
+    first, second = FakeUNet(), FakeUNet()
+
+    class FromTheThirdCall:
+        def due(self, call: int, t: float) -> bool:
+            return call >= 2
+
+        def make(self) -> Predictor:
+            return Predictor(second, Conditioning((part(5.0),), part(1.0)))
+
+    denoise = denoiser(first, Conditioning((part(2.0),), part(1.0)), switch=FromTheThirdCall())
+    for _ in range(4):
+        denoise(X, torch.tensor(2.0))
+    assert (len(first.calls), len(second.calls)) == (2, 2)
+    assert second.calls[0][2][0].mean() == 5.0
+
+
+def test_a_blend_keeps_what_it_keeps() -> None:
+    def keep_left(image: Tensor) -> Tensor:
+        return torch.cat([torch.full_like(image[..., :4], 9.0), image[..., 4:]], dim=-1)
+
+    unet, seen = FakeUNet(), []
+    denoise = denoiser(unet, Conditioning((part(2.0),), part(1.0)), blend=keep_left, after_call=seen.append)
+    assert (denoise(X, torch.tensor(2.0))[..., :4] == 9).all()
+    assert (seen[0][..., :4] == 9).all()
+    denoise.epsilon(X, 500.0)
+    assert (unet.calls[-1][0][..., :4] == 9).all()
+    assert torch.equal(unet.calls[-1][0][:2, :, :, 4:], X[..., 4:])

@@ -37,7 +37,7 @@ def model(mini_checkpoint: Path) -> LoadedModel:
 
 @pytest.fixture
 def conditioner(model: LoadedModel) -> TextConditioner:
-    return TextConditioner(model.text_encoder, tokenizer.load())
+    return TextConditioner(model)
 
 
 @pytest.fixture
@@ -141,15 +141,17 @@ def test_vectors_stand_in_for_the_name(model: LoadedModel, condition: Condition,
     # Three slots between "feo," and ", malo": any three tokens hold the same places.
     at = 1 + len(tokenizer.load().encode("feo,"))
     expected = encoded_with(model, "feo, a a a, malo", at, vectors(3))
-    assert torch.allclose(made.negative.at(0), expected, atol=1e-5)
-    assert torch.equal(made.positive[0].at(0), condition("un gato").positive[0].at(0))
+    assert torch.allclose(made.negative.at(0).tokens, expected, atol=1e-5)
+    assert torch.equal(made.positive[0].at(0).tokens, condition("un gato").positive[0].at(0).tokens)
     assert [embedding.name for embedding in made.embeddings] == ["EasyNegative"]
     assert not condition("un gato").embeddings
 
 
 def test_weights_apply_to_all_slots(condition: Condition, place: Path) -> None:
     save_file({"emb_params": vectors(2)}, place / "xyz.safetensors")
-    ratio = (condition("(xyz:1.5) b").positive[0].at(0) / condition("xyz b").positive[0].at(0)).mean(-1)[0]
+    ratio = (condition("(xyz:1.5) b").positive[0].at(0).tokens / condition("xyz b").positive[0].at(0).tokens).mean(-1)[
+        0
+    ]
     assert torch.allclose(ratio[1:3] / ratio[0], torch.tensor([1.5, 1.5]), rtol=1e-4)
     assert torch.allclose(ratio[3], ratio[0], rtol=1e-4)
 
@@ -157,15 +159,15 @@ def test_weights_apply_to_all_slots(condition: Condition, place: Path) -> None:
 def test_editing_and_several_texts(model: LoadedModel, condition: Condition, place: Path) -> None:
     save_file({"emb_params": vectors(2)}, place / "xyz.safetensors")
     made = condition("[gato:xyz:0.5]")
-    assert torch.allclose(made.positive[0].at(0), condition("gato").positive[0].at(0), atol=1e-5)
-    assert torch.allclose(made.positive[0].at(3), encoded_with(model, "a a", 1, vectors(2)), atol=1e-5)
+    assert torch.allclose(made.positive[0].at(0).tokens, condition("gato").positive[0].at(0).tokens, atol=1e-5)
+    assert torch.allclose(made.positive[0].at(3).tokens, encoded_with(model, "a a", 1, vectors(2)), atol=1e-5)
 
 
 def test_more_vectors_than_a_chunk_are_cut(model: LoadedModel, condition: Condition, place: Path) -> None:
     save_file({"emb_params": vectors(90)}, place / "xyz.safetensors")
     made = condition("xyz")
-    assert made.positive[0].at(0).shape == (1, 77, WIDTH)
-    assert torch.allclose(made.positive[0].at(0), encoded_with(model, "a " * 75, 1, vectors(90)), atol=1e-5)
+    assert made.positive[0].at(0).tokens.shape == (1, 77, WIDTH)
+    assert torch.allclose(made.positive[0].at(0).tokens, encoded_with(model, "a " * 75, 1, vectors(90)), atol=1e-5)
 
 
 def test_names_with_punctuation_and_blanks(condition: Condition, place: Path) -> None:

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from sdcolab.core.errors import UnknownName
 from sdcolab.core.request import NoiseOrigin
+from sdcolab.core.tuning import UniPCSkipType, UniPCVariant
 from sdcolab.engine.noise import BatchNoise, NoiseSpec
 from sdcolab.engine.samplers import (
     SAMPLERS,
@@ -28,8 +29,6 @@ from sdcolab.engine.samplers import (
     SigmaPath,
     SigmaSampler,
     TimestepPath,
-    UniPCSkipType,
-    UniPCVariant,
     resolve_sampler,
 )
 from sdcolab.engine.samplers.ancestral import restart_steps

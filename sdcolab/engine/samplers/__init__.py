@@ -7,8 +7,6 @@ from sdcolab.engine.samplers.base import (
     SamplerOptions,
     SigmaPath,
     TimestepPath,
-    UniPCSkipType,
-    UniPCVariant,
 )
 from sdcolab.engine.samplers.plan import Sampler, SamplingPlan, SigmaSampler, TimestepSampler
 from sdcolab.engine.samplers.registry import SAMPLERS, SamplerChoice, resolve_sampler
@@ -26,7 +24,5 @@ __all__ = [
     "SigmaSampler",
     "TimestepPath",
     "TimestepSampler",
-    "UniPCSkipType",
-    "UniPCVariant",
     "resolve_sampler",
 ]

@@ -12,12 +12,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Protocol, TypeVar
 
 import torch
 from torch import Tensor
 
+from sdcolab.core.tuning import UniPCSkipType, UniPCVariant
 from sdcolab.engine.schedules import NoiseTable
 
 
@@ -61,22 +61,6 @@ class Noise(Protocol):
         The result maps (sigma, sigma_next) to its increment between them divided by sqrt(|sigma - sigma_next|).
         """
         ...
-
-
-class UniPCVariant(StrEnum):
-    """Infotext ``UniPC variant``."""
-
-    BH1 = "bh1"
-    BH2 = "bh2"
-    VARY_COEFF = "vary_coeff"
-
-
-class UniPCSkipType(StrEnum):
-    """Infotext ``UniPC skip type``: how UniPC spaces its times."""
-
-    TIME_UNIFORM = "time_uniform"
-    TIME_QUADRATIC = "time_quadratic"
-    LOG_SNR = "logSNR"
 
 
 @dataclass(frozen=True, slots=True)

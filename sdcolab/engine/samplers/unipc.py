@@ -12,13 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
+from sdcolab.core.tuning import UniPCSkipType, UniPCVariant
 from sdcolab.engine.samplers.base import (
     Denoiser,
     Noise,
     SamplerOptions,
     TimestepPath,
-    UniPCSkipType,
-    UniPCVariant,
 )
 from sdcolab.engine.schedules import TRAIN_STEPS
 

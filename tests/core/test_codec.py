@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import pytest
+from hypothesis import given, settings
+from PIL import Image
+from support.requests import requests
+
+from sdcolab.core.codec import field_paths, request_from_json, request_to_json
+from sdcolab.core.request import GenerationRequest, Hires, InitImage, Inpaint, NoiseOrigin, Refiner
+from sdcolab.core.tuning import TUNING, Emphasis, Tuning
+
+
+@settings(max_examples=60, deadline=None)
+@given(requests())
+def test_a_request_comes_back_the_same(request: GenerationRequest) -> None:
+    assert request_from_json(json.loads(json.dumps(request_to_json(request)))) == request
+
+
+def test_pictures_travel_with_their_mode() -> None:
+    mask = Image.new("L", (4, 6), 128)
+    asked = GenerationRequest(init=InitImage((Image.new("RGBA", (3, 3), "red"),), inpaint=Inpaint(mask)))
+    back = request_from_json(request_to_json(asked)).init
+    assert back is not None
+    assert back.inpaint is not None
+    assert (back.images[0].mode, back.inpaint.mask.mode, back.inpaint.mask.getpixel((0, 0))) == ("RGBA", "L", 128)
+
+
+def test_what_does_not_fit_keeps_its_default() -> None:
+    raw = {
+        "steps": "x",
+        "seed": True,
+        "noise_origin": "CPU",
+        "nuevo": 1,
+        "hires": {"steps": 7, "scale": 99},
+        "init": {"images": []},
+        "refiner": {"switch_at": 0.5},
+        "tuning": {"emphasis": "No norm", "eta": "mucho"},
+    }
+    assert request_from_json(raw) == GenerationRequest(
+        noise_origin=NoiseOrigin.CPU, hires=Hires(steps=7), tuning=Tuning(emphasis=Emphasis.NO_NORM)
+    )
+
+
+@pytest.mark.parametrize("png", ["", "no", "bm8="])
+def test_a_damaged_picture_is_no_initial_image(png: str) -> None:
+    assert request_from_json({"init": {"images": [{"png": png}]}}).init is None
+
+
+def test_paths_name_the_fields_of_the_parts() -> None:
+    paths = field_paths()
+    assert {"prompt", "hires.steps", "init.inpaint.mask", "refiner.checkpoint", "tuning.eta"} <= set(paths)
+    assert len(paths) == len(set(paths))
+    assert Refiner("a").switch_at == 0.8
+
+
+def test_every_adjustment_has_one_row() -> None:
+    assert [row.field for row in TUNING] == [field.name for field in dataclasses.fields(Tuning)]
+    keys = [row.key for row in TUNING]
+    assert len(keys) == len(set(keys))

@@ -27,6 +27,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 SMOKE = Path(__file__).with_name("compatibilidad_humo.py")
+NEEDS_TORCH = ("torch", "spandrel")
+"""Requirements that bring torch with them."""
+
 SHOWN = ("torch", "diffusers", "transformers", "huggingface_hub", "gradio", "numpy", "pillow")
 
 COLAB_2026_08: Mapping[str, str] = {
@@ -106,8 +109,8 @@ def tested_torch() -> str:
 
 def wanted(environment: Environment) -> list[str]:
     """Arguments for pip: the requirements as ``pyproject.toml`` writes them, then narrowed."""
-    names = [name for name in bounds() if name != "torch"]
-    lines = [f"{name}>={bounds()[name]}" for name in names]
+    left_out = ("torch",) if environment.torch else NEEDS_TORCH
+    lines = [f"{name}>={version}" for name, version in bounds().items() if name not in left_out]
     lines += [f"{name}=={version}" for name, version in environment.pins.items()]
     return [*lines, *environment.limits, *([f"torch=={tested_torch()}"] if environment.torch else [])]
 

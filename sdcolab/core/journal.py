@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sdcolab.core.codec import request_from_json, request_to_json
 from sdcolab.core.errors import SdcolabError, StorageError
 from sdcolab.core.files import atomic_write
 from sdcolab.core.request import GenerationRequest
-from sdcolab.core.settings import request_from_json, request_to_json
 
 JOURNAL_NAME = "cola.json"
 
@@ -56,5 +56,5 @@ class JobJournal:
 def _as_json(entry: JournalEntry) -> dict[str, Any]:
     """A request that JSON cannot hold whole counts as begun: another one must not be made in its place."""
     request = request_to_json(entry.request)
-    whole = request_from_json(request) == entry.request
+    whole = request_to_json(request_from_json(request)) == request
     return {"number": entry.number, "begun": entry.begun or not whole, "request": request}

@@ -420,6 +420,7 @@ def first_run(kernel: Kernel, colab: Colab, play: str, cells: dict[str, str]) ->
     assert list(images[0].parent.glob("*-21.png"))
     with unplugged(colab):
         page.press("Generar", prompt="un pato", steps=1, width=64, height=64, checkpoint=model.name, seed="22")
+        wait_for(lambda: list(local.parent.glob("*-22.png")))  # made without waiting for Drive
         kernel.until("Google Drive no responde")
     kernel.until("✅ Google Drive ha vuelto", times=2)
     assert list(images[0].parent.glob("*-22.png"))

@@ -12,7 +12,7 @@ from typing import Any
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import KernelManager
 
-PATIENCE = 120.0
+PATIENCE = 240.0
 """Seconds for anything that starts processes on a slow, shared machine."""
 
 

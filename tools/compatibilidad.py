@@ -27,8 +27,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 SMOKE = Path(__file__).with_name("compatibilidad_humo.py")
-NEEDS_TORCH = ("torch", "spandrel")
-"""Requirements that bring torch with them."""
+LEFT_OUT = ("torch", "spandrel")
+"""Requirements not to be chosen here: torch is the tested one, and spandrel asks for torchvision, which must fit it."""
 
 SHOWN = ("torch", "diffusers", "transformers", "huggingface_hub", "gradio", "numpy", "pillow")
 
@@ -75,7 +75,7 @@ class Outcome:
 
 def environments() -> tuple[Environment, ...]:
     """All of them, in the order in which they are worth trying."""
-    lowest = {name: version for name, version in bounds().items() if name != "torch"}
+    lowest = {name: version for name, version in bounds().items() if name not in LEFT_OUT}
     return (
         Environment("minimos", "la versión más baja de cada requisito", "3.11", lowest),
         Environment("nuevas", "la versión más nueva de cada requisito", "3.11", {}),
@@ -109,8 +109,7 @@ def tested_torch() -> str:
 
 def wanted(environment: Environment) -> list[str]:
     """Arguments for pip: the requirements as ``pyproject.toml`` writes them, then narrowed."""
-    left_out = ("torch",) if environment.torch else NEEDS_TORCH
-    lines = [f"{name}>={version}" for name, version in bounds().items() if name not in left_out]
+    lines = [f"{name}>={version}" for name, version in bounds().items() if name not in LEFT_OUT]
     lines += [f"{name}=={version}" for name, version in environment.pins.items()]
     return [*lines, *environment.limits, *([f"torch=={tested_torch()}"] if environment.torch else [])]
 

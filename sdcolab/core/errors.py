@@ -81,6 +81,74 @@ class FieldNotNumber(RequestError):
 
 
 @dataclass(eq=False)
+class FieldWrongType(RequestError):
+    """A field of a payload holds another kind of value; ``expected`` is one of the keys of ``VALUE_KINDS``."""
+
+    code: ClassVar[str] = "request.wrong_type"
+    field: str
+    value: str
+    expected: str
+
+
+@dataclass(eq=False)
+class FieldNotOption(RequestError):
+    """A field that takes one of a few values holds another; ``suggestions`` are close ones."""
+
+    code: ClassVar[str] = "request.not_option"
+    field: str
+    value: str
+    suggestions: tuple[str, ...] = ()
+
+
+@dataclass(eq=False)
+class FeatureMissing(RequestError):
+    """A field of a payload asks for something that this program does not do."""
+
+    code: ClassVar[str] = "request.feature_missing"
+    field: str
+
+
+@dataclass(eq=False)
+class FieldNotPicture(RequestError):
+    """A field that holds a picture as text holds something else, or a picture of an unknown format or size."""
+
+    code: ClassVar[str] = "request.not_picture"
+    field: str
+
+
+@dataclass(eq=False)
+class PictureIsLink(RequestError):
+    """A field that holds a picture holds a link, which the program does not follow."""
+
+    code: ClassVar[str] = "request.picture_is_link"
+    field: str
+
+
+@dataclass(eq=False)
+class TooManyInitImages(RequestError):
+    """More initial images than images in a batch."""
+
+    code: ClassVar[str] = "request.too_many_init_images"
+    count: int
+    batch_size: int
+
+
+@dataclass(eq=False)
+class PayloadUnreadable(RequestError):
+    """What another program sent is not JSON."""
+
+    code: ClassVar[str] = "request.payload_unreadable"
+
+
+@dataclass(eq=False)
+class PayloadTooLarge(RequestError):
+    """What another program sent has more than ``size`` bytes."""
+
+    code: ClassVar[str] = "request.payload_too_large"
+    size: int
+
+
+@dataclass(eq=False)
 class UnknownName(RequestError):
     """A name is in no registry. ``kind`` is the registry's label; ``suggestions`` are close names."""
 
@@ -120,6 +188,53 @@ class InfotextUnreadable(RequestError):
 
     code: ClassVar[str] = "request.infotext_unreadable"
     source: str
+
+
+@dataclass(eq=False)
+class InfotextFileMissing(RequestError):
+    """A model that made a picture is not here. ``field`` is the path of the request's field that names it, ``kind`` its
+    ``core.detect.ModelKind``, ``digest`` its hash, "" when the infotext does not say.
+    """
+
+    code: ClassVar[str] = "request.infotext_file_missing"
+    field: str
+    kind: str
+    name: str
+    digest: str = ""
+
+
+@dataclass(eq=False)
+class InfotextFieldUnused(RequestError):
+    """(Warning) An infotext says something that this version does not do."""
+
+    code: ClassVar[str] = "request.infotext_field_unused"
+    label: str
+    value: str
+
+
+@dataclass(eq=False)
+class InfotextModelDiffers(RequestError):
+    """(Warning) The model of the infotext's name is another file: ``wanted`` was its hash, ``own`` is ours."""
+
+    code: ClassVar[str] = "request.infotext_model_differs"
+    name: str
+    wanted: str
+    own: str
+
+
+@dataclass(eq=False)
+class InfotextNeedsPicture(RequestError):
+    """(Warning) The picture was made from another one, which infotexts do not hold."""
+
+    code: ClassVar[str] = "request.infotext_needs_picture"
+
+
+@dataclass(eq=False)
+class PictureUnreadable(RequestError):
+    """A file that should be a picture is none."""
+
+    code: ClassVar[str] = "request.picture_unreadable"
+    path: Path
 
 
 # --- Models -------------------------------------------------------------------------------------------------------
@@ -322,10 +437,12 @@ class ImageNotFinite(MachineError):
 
 @dataclass(eq=False)
 class LibraryMissing(MachineError):
-    """A Python package that this needs is not installed, or does not fit the installed PyTorch."""
+    """A Python package that this needs is not installed, or does not fit the installed PyTorch. ``packages`` are to be
+    installed."""
 
     code: ClassVar[str] = "machine.library_missing"
     library: str
+    packages: str
 
 
 # --- Files and folders --------------------------------------------------------------------------------------------
@@ -529,6 +646,15 @@ class TokenRejected(DownloadError):
 
 
 @dataclass(eq=False)
+class LinkTokenRejected(DownloadError):
+    """The site did not accept the key that is written inside the link; the secret ``token`` could replace it."""
+
+    code: ClassVar[str] = "download.link_token_rejected"
+    host: str
+    token: str
+
+
+@dataclass(eq=False)
 class DownloadsDisabled(DownloadError):
     """The author switched off downloads of this file."""
 
@@ -618,6 +744,16 @@ class KindUnknown(DownloadError):
 
     code: ClassVar[str] = "download.kind_unknown"
     path: Path
+
+
+@dataclass(eq=False)
+class KindDisputed(DownloadError):
+    """(Warning) The site says that the file is of the kind ``expected`` and its contents look like ``found``."""
+
+    code: ClassVar[str] = "download.kind_disputed"
+    path: Path
+    expected: str
+    found: str
 
 
 @dataclass(eq=False)

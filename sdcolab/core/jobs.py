@@ -5,11 +5,15 @@ Jobs belong to the queue and not to the page that asked for them, so a reload or
 
 from __future__ import annotations
 
+import datetime
 import itertools
 import logging
 import threading
 from collections import OrderedDict, deque
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
 from PIL import Image
 
@@ -19,6 +23,7 @@ from sdcolab.core.events import (
     CancelToken,
     Ended,
     Event,
+    ImageReady,
     ImageSaved,
     Listener,
     Phase,
@@ -28,11 +33,13 @@ from sdcolab.core.events import (
 )
 from sdcolab.core.journal import JobJournal, JournalEntry
 from sdcolab.core.request import GenerationRequest
-from sdcolab.core.result import Generator
+from sdcolab.core.result import GenerationResult, Generator
 
 MAX_WAITING = 20
 MAX_REMEMBERED = 50
 """Finished jobs kept for pages that come back; older ones are forgotten (their images stay on disk)."""
+
+T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
@@ -72,6 +79,8 @@ def after(snapshot: JobSnapshot, event: Event) -> JobSnapshot:
             return replace(changed, step=step, total=total, preview=preview or snapshot.preview)
         case ImageSaved():
             return replace(changed, images=(*snapshot.images, event))
+        case ImageReady():
+            return changed
         case Warned(warning):
             return replace(changed, warnings=(*snapshot.warnings, warning))
         case Ended(error):
@@ -80,11 +89,26 @@ def after(snapshot: JobSnapshot, event: Event) -> JobSnapshot:
             return snapshot
 
 
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a job ended, for whoever ordered it. ``made`` are its finished images in order, also when an ``error`` ended
+    it; ``result`` is None then.
+    """
+
+    made: tuple[ImageSaved | ImageReady, ...]
+    result: GenerationResult | None
+    error: SdcolabError | None
+
+
 class Job:
-    """A request in the queue. Threads may read ``snapshot`` and call ``cancel`` at any time."""
+    """A request in the queue. Threads may read ``snapshot`` and call ``cancel`` at any time.
+
+    ``started`` is when the worker took it, None while it waits.
+    """
 
     def __init__(self, number: int, request: GenerationRequest) -> None:
         self.cancel_token = CancelToken()
+        self.started: datetime.datetime | None = None
         self._snapshot = JobSnapshot(id=number, request=request)
         self._changed = threading.Condition()
 
@@ -115,11 +139,32 @@ class Job:
             self._changed.notify_all()
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Order:
+    """A job as it waits: whether its images are saved, and who wants to know how it ends."""
+
+    job: Job
+    save: bool
+    outcome: Future[Outcome] = field(default_factory=Future)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Errand:
+    """Other work that waits for its turn."""
+
+    work: Callable[[], Any]
+    done: Future[Any] = field(default_factory=Future)
+
+
 class JobQueue:
     """Runs jobs one after another on ``generator`` in a thread of its own. ``close`` before throwing it away."""
 
     def __init__(
-        self, generator: Generator, listener: Listener | None = None, journal: JobJournal | None = None
+        self,
+        generator: Generator,
+        listener: Listener | None = None,
+        clock: Callable[[], datetime.datetime] = datetime.datetime.now,
+        journal: JobJournal | None = None,
     ) -> None:
         """``listener`` hears the events of every job, from the worker thread.
 
@@ -128,11 +173,12 @@ class JobQueue:
         """
         self._generator = generator
         self._listener = listener
+        self._clock = clock
         self._journal = journal
         self._numbers = itertools.count(1)
         self._jobs: OrderedDict[int, Job] = OrderedDict()
-        self._waiting: deque[Job] = deque()
-        self._running: Job | None = None
+        self._waiting: deque[_Order | _Errand] = deque()
+        self._running: _Order | _Errand | None = None
         self._closed = False
         self._wake = threading.Condition()
         self._restore()
@@ -141,16 +187,30 @@ class JobQueue:
 
     def submit(self, request: GenerationRequest) -> Job:
         """Add a job at the end. Raises ``QueueFull``."""
+        return self.order(request)[0]
+
+    def order(self, request: GenerationRequest, *, save: bool = True) -> tuple[Job, Future[Outcome]]:
+        """Add a job at the end; the future tells how it ended, and only whoever holds it keeps the pictures.
+
+        With ``save`` False nothing is written to disk, and the queue forgets the job as soon as it has ended. Raises
+        ``QueueFull``.
+        """
         with self._wake:
-            if len(self._waiting) >= MAX_WAITING:
-                raise QueueFull(limit=MAX_WAITING)
-            job = Job(next(self._numbers), request)
-            self._jobs[job.id] = job
-            self._waiting.append(job)
+            order = _Order(Job(next(self._numbers), request), save)
+            self._add(order)
+            self._jobs[order.job.id] = order.job
             self._forget_old()
-            self._write_down()
-            self._wake.notify_all()
-        return job
+        return order.job, order.outcome
+
+    def errand(self, work: Callable[[], T]) -> Future[T]:
+        """Have ``work`` done in the worker's thread when its turn comes: for others who need the models or the card.
+
+        Raises ``QueueFull``.
+        """
+        with self._wake:
+            errand = _Errand(work)
+            self._add(errand)
+        return errand.done
 
     def get(self, number: int) -> Job | None:
         """The job with this number, or None when it never existed or was forgotten."""
@@ -165,43 +225,47 @@ class JobQueue:
     def current(self) -> Job | None:
         """The job that runs now, else the next one waiting, else the last one finished."""
         with self._wake:
-            if self._running or self._waiting:
-                return self._running or self._waiting[0]
-            return next(reversed(self._jobs.values()), None)
+            orders = (order for order in (self._running, *self._waiting) if isinstance(order, _Order))
+            first = next(orders, None)
+            return first.job if first else next(reversed(self._jobs.values()), None)
 
     def position(self, job: Job) -> int:
         """How many jobs run or wait before ``job``; 0 when it runs or has ended."""
         with self._wake:
-            if job not in self._waiting:
-                return 0
-            return self._waiting.index(job) + (self._running is not None)
+            waiting = [order.job if isinstance(order, _Order) else None for order in self._waiting]
+            return waiting.index(job) + (self._running is not None) if job in waiting else 0
 
     def drop_waiting(self) -> int:
-        """Cancel every job that has not begun, at once; how many there were."""
+        """Cancel every job that has not begun, at once; how many there were. Errands stay."""
         with self._wake:
-            dropped = tuple(self._waiting)
-            self._waiting.clear()
+            dropped = [order for order in self._waiting if isinstance(order, _Order)]
+            self._waiting = deque(order for order in self._waiting if not isinstance(order, _Order))
             self._write_down()
-        for job in dropped:
-            job.cancel()
-            job.notify(self._tell(Ended(Cancelled())))
+        for order in dropped:
+            order.job.cancel()
+            self._end(order, Outcome((), None, Cancelled()))
         return len(dropped)
 
     def close(self, seconds: float = 10.0) -> None:
         """Cancel everything and wait up to ``seconds`` for the worker to stop."""
         with self._wake:
             self._closed = True
-            for job in (*self._waiting, *([self._running] if self._running else [])):
-                job.cancel()
+            for order in (self._running, *self._waiting):
+                if isinstance(order, _Order):
+                    order.job.cancel()
+                elif order is not None:
+                    order.done.cancel()
             self._wake.notify_all()
         self._worker.join(seconds)
         if self._journal:
             self._journal.write(())
 
-    def _forget_old(self) -> None:
-        ended = [number for number, job in self._jobs.items() if job.snapshot.ended]
-        for number in ended[: max(0, len(self._jobs) - MAX_REMEMBERED)]:
-            del self._jobs[number]
+    def _add(self, order: _Order | _Errand) -> None:
+        if len(self._waiting) >= MAX_WAITING:
+            raise QueueFull(limit=MAX_WAITING)
+        self._waiting.append(order)
+        self._write_down()
+        self._wake.notify_all()
 
     def _restore(self) -> None:
         for entry in self._journal.read() if self._journal else ():
@@ -210,25 +274,56 @@ class JobQueue:
             if entry.begun:
                 job.notify(Ended(JobLost()))
             else:
-                self._waiting.append(job)
+                self._waiting.append(_Order(job, save=True))
         self._numbers = itertools.count(max(self._jobs, default=0) + 1)
         self._write_down()
 
     def _write_down(self) -> None:
-        """Keep the journal up to date (with the lock held)."""
+        """Keep the journal up to date (with the lock held). Who wants pictures that are not saved ends with us."""
         if self._journal:
-            running = [JournalEntry(self._running.id, self._running.snapshot.request, True)] if self._running else []
-            waiting = [] if self._closed else self._waiting
-            self._journal.write([*running, *(JournalEntry(one.id, one.snapshot.request, False) for one in waiting)])
+            orders = (self._running, *(() if self._closed else self._waiting))
+            self._journal.write(
+                JournalEntry(order.job.id, order.job.snapshot.request, begun=order is self._running)
+                for order in orders
+                if isinstance(order, _Order) and order.save
+            )
+
+    def _forget_old(self) -> None:
+        ended = [number for number, job in self._jobs.items() if job.snapshot.ended]
+        for number in ended[: max(0, len(self._jobs) - MAX_REMEMBERED)]:
+            del self._jobs[number]
 
     def _work(self) -> None:
-        while (job := self._next()) is not None:
-            job.notify(self._tell(Ended(self._run(job))))
-            with self._wake:
-                self._running = None
-                self._write_down()
+        while self._work_on_next():
+            pass
 
-    def _next(self) -> Job | None:
+    def _work_on_next(self) -> bool:
+        """Do what is next, if the queue is still open. Nothing of it stays with the thread, pictures least of all."""
+        order = self._next()
+        if order is None:
+            return False
+        if isinstance(order, _Order):
+            self._work_on(order)
+        elif order.done.set_running_or_notify_cancel():
+            _do(order)
+        with self._wake:
+            self._running = None
+            self._write_down()
+        return True
+
+    def _work_on(self, order: _Order) -> None:
+        order.job.started = self._clock()
+        self._end(order, self._run(order))
+
+    def _end(self, order: _Order, outcome: Outcome) -> None:
+        order.job.notify(self._tell(Ended(outcome.error)))
+        if not order.save:
+            with self._wake:
+                self._jobs.pop(order.job.id, None)
+        if order.outcome.set_running_or_notify_cancel():
+            order.outcome.set_result(outcome)
+
+    def _next(self) -> _Order | _Errand | None:
         with self._wake:
             self._wake.wait_for(lambda: self._closed or self._waiting)
             if not self._waiting:
@@ -237,21 +332,33 @@ class JobQueue:
             self._write_down()
             return self._running
 
-    def _run(self, job: Job) -> SdcolabError | None:
-        if job.cancel_token.cancelled:
-            return Cancelled()
+    def _run(self, order: _Order) -> Outcome:
+        job, made = order.job, list[ImageSaved | ImageReady]()
+
+        def hear(event: Event) -> None:
+            if isinstance(event, ImageSaved | ImageReady):
+                made.append(event)
+            job.notify(self._tell(event))
+
         try:
-            self._generator.generate(
-                job.snapshot.request, lambda event: job.notify(self._tell(event)), job.cancel_token
-            )
+            job.cancel_token.raise_if_cancelled()
+            result = self._generator.generate(job.snapshot.request, hear, job.cancel_token, save=order.save)
         except SdcolabError as error:
-            return error
+            return Outcome(tuple(made), None, error)
         except Exception as error:  # noqa: BLE001 - an edge: a bug must not end the worker; its traceback is logged
             _log.exception("trabajo %s", job.id)
-            return Unexpected(kind=type(error).__name__, detail=str(error))
-        return None
+            return Outcome(tuple(made), None, Unexpected(kind=type(error).__name__, detail=str(error)))
+        return Outcome(tuple(made), result, None)
 
     def _tell(self, event: Event) -> Event:
         if self._listener:
             self._listener(event)
         return event
+
+
+def _do(errand: _Errand) -> None:
+    """Run ``errand``; what it raises reaches whoever holds its future."""
+    try:
+        errand.done.set_result(errand.work())
+    except Exception as error:  # noqa: BLE001 - an edge: the worker goes on, and the future tells
+        errand.done.set_exception(error)

@@ -79,6 +79,31 @@ CATALOGUE: Mapping[str, Sentence] = {
     "request.init_image_missing": Sentence(
         "Para partir de una imagen hace falta una imagen.", "Elige o arrastra una imagen y vuelve a intentarlo."
     ),
+    "request.wrong_type": Sentence(
+        "«{field}» debe ser {expected} y dice «{value}».", "Corrígelo y vuelve a intentarlo."
+    ),
+    "request.not_option": Sentence(
+        "«{value}» no es un valor posible de «{field}».", "{suggestions}Elige un valor de la lista."
+    ),
+    "request.feature_missing": Sentence(
+        "Esta versión todavía no sabe usar «{field}».", "Quítalo de la petición y vuelve a intentarlo."
+    ),
+    "request.not_picture": Sentence(
+        "La imagen de «{field}» no se puede leer.",
+        "Envía una imagen PNG, JPEG, WebP o GIF codificada en base64, de 50 megapíxeles como mucho.",
+    ),
+    "request.picture_is_link": Sentence(
+        "La imagen de «{field}» es un enlace, y el programa no los abre por seguridad.",
+        "Descárgala tú y envíala codificada en base64.",
+    ),
+    "request.too_many_init_images": Sentence(
+        "Hay {count} imágenes iniciales para un lote de {batch_size}.",
+        "Quita imágenes o aumenta el tamaño del lote.",
+    ),
+    "request.payload_unreadable": Sentence(
+        "El cuerpo de la petición no es JSON válido.", "Revisa el programa que la envía."
+    ),
+    "request.payload_too_large": Sentence("La petición ocupa más de {size}.", "Envía menos imágenes, o más pequeñas."),
     "request.unknown_name": Sentence("No existe {kind} «{name}».", "{suggestions}Elige un nombre de la lista."),
     "request.unknown_file": Sentence(
         "No existe {kind} «{name}».",
@@ -93,7 +118,26 @@ CATALOGUE: Mapping[str, Sentence] = {
     ),
     "request.infotext_unreadable": Sentence(
         "«{source}» no contiene datos de generación.",
-        "Usa una imagen PNG tal como la guardó el programa: las redes sociales suelen borrar esos datos.",
+        "Usa la imagen tal como la guardó el programa: las redes sociales suelen borrar esos datos.",
+    ),
+    "request.infotext_file_missing": Sentence(
+        "La imagen se hizo con {kind} «{name}»{digest}, y no está en tus carpetas.",
+        "Búscalo en civitai o huggingface por su nombre o su hash y descárgalo, o elige otro en su lugar.",
+    ),
+    "request.infotext_field_unused": Sentence(
+        "Esta versión todavía no sabe hacer lo que indica «{label}: {value}».",
+        "La imagen se hace sin ello y puede salir distinta.",
+    ),
+    "request.infotext_model_differs": Sentence(
+        "Tu modelo «{name}» no es el mismo archivo con el que se hizo la imagen: su hash es {own} y no {wanted}.",
+        "La imagen puede salir distinta; busca en civitai la versión que tiene el hash {wanted}.",
+    ),
+    "request.infotext_needs_picture": Sentence(
+        "La imagen se hizo a partir de otra, que no se guarda en sus datos.",
+        "Se hace solo con el texto; para repetirla añade la imagen inicial (--imagen), y la máscara si la tenía.",
+    ),
+    "request.picture_unreadable": Sentence(
+        "«{path}» no es una imagen que se pueda leer.", "Usa una imagen PNG, JPEG o WebP."
     ),
     # Models
     "model.none": Sentence(
@@ -175,7 +219,7 @@ CATALOGUE: Mapping[str, Sentence] = {
     ),
     "machine.library_missing": Sentence(
         "Falta la biblioteca «{library}», o no funciona con tu versión de PyTorch.",
-        "Instálala con «pip install {library}» y vuelve a abrir el programa.",
+        "Instálala con «pip install {packages}» y vuelve a abrir el programa.",
     ),
     # Files and folders
     "storage.disk_full": Sentence(
@@ -263,6 +307,12 @@ CATALOGUE: Mapping[str, Sentence] = {
         "{host} no acepta tu clave {token}: puede estar mal copiada, caducada o sin permiso para este archivo.",
         "Crea una clave nueva en tu cuenta de {host} y cámbiala en {token}.",
     ),
+    "download.link_token_rejected": Sentence(
+        "{host} no acepta la clave que va escrita dentro del enlace: puede estar mal copiada, caducada o sin permiso "
+        "para este archivo.",
+        "Quita esa parte del enlace (token=…) y guarda una clave tuya con el nombre {token}: en Colab, en «Secretos» "
+        "(el icono 🔑); en tu equipo, como variable de entorno.",
+    ),
     "download.disabled_by_author": Sentence(
         "El autor de {link} no permite descargarlo; una clave no lo cambia.", "Elige otra versión u otro modelo."
     ),
@@ -304,6 +354,11 @@ CATALOGUE: Mapping[str, Sentence] = {
     "download.kind_unknown": Sentence(
         "No sabemos para qué sirve «{path}», así que queda en la carpeta de otros archivos.",
         "Si lo sabes, muévelo a la carpeta que le corresponda.",
+    ),
+    "download.kind_disputed": Sentence(
+        "El sitio dice que «{path}» es {expected}, pero por dentro parece {found}: lo hemos guardado como dice el "
+        "sitio.",
+        "Si no aparece donde lo buscas, muévelo a la otra carpeta.",
     ),
     "download.other_name": Sentence(
         "Ya había otro archivo distinto llamado «{name}», así que este se guardó como «{path}».",
@@ -488,6 +543,7 @@ KIND_LABELS: Mapping[str, str] = {
     "sampler": "el sampler",
     "schedule": "el schedule",
     "style": "el estilo",
+    "script": "el script",
     "catalog": "en el catálogo el archivo",
     "provider": "el sitio",
 }
@@ -504,6 +560,18 @@ KIND_WITH_ARTICLE: Mapping[str, str] = {
     ModelKind.OTHER: "de un tipo desconocido",
 }
 """What a file is, after "es" or "hace falta"."""
+
+VALUE_KINDS: Mapping[str, str] = {
+    "text": "un texto",
+    "texts": "una lista de textos",
+    "number": "un número",
+    "whole": "un número entero",
+    "flag": "verdadero o falso (true o false)",
+    "list": "una lista",
+    "object": "un objeto JSON",
+    "colour": "un color como #ffffff",
+}
+"""What a field of a payload holds, after "debe ser"."""
 
 KIND_NAMES: Mapping[ModelKind, str] = {
     ModelKind.CHECKPOINT: "modelo (checkpoint)",
@@ -532,7 +600,7 @@ USE_OF_KIND: Mapping[ModelKind, str] = {
     ModelKind.LORA: "Para usarlo escribe en el prompt <lora:nombre:1>, con el nombre del archivo.",
     ModelKind.EMBEDDING: "Para usarlo escribe su nombre en el prompt o en el prompt negativo.",
     ModelKind.CONTROLNET: "Queda guardado: esta versión todavía no lo usa.",
-    ModelKind.UPSCALER: "Queda guardado: esta versión todavía no lo usa.",
+    ModelKind.UPSCALER: "Elígelo por su nombre como upscaler.",
     ModelKind.HYPERNETWORK: "Queda guardado: esta versión todavía no lo usa.",
     ModelKind.OTHER: "Queda guardado, pero no se sabe para qué sirve.",
 }
@@ -679,7 +747,7 @@ def _show_kind(kind: str) -> str:
 _SHOW_FACT: Mapping[str, Callable[[object], str]] = {
     "field": lambda value: FIELD_LABELS.get(str(value), str(value)),
     "kind": lambda value: _show_kind(str(value)),
-    "expected": lambda value: KIND_WITH_ARTICLE.get(str(value), str(value)),
+    "expected": lambda value: {**KIND_WITH_ARTICLE, **VALUE_KINDS}.get(str(value), str(value)),
     "found": lambda value: KIND_WITH_ARTICLE.get(str(value), str(value)),
     "reason": lambda value: (UNREADABLE_REASONS | UNREACHABLE_REASONS | SYSTEM_REASONS).get(str(value), str(value)),
     "needed": lambda value: human_bytes(float(str(value))) if value else "más",
@@ -689,6 +757,7 @@ _SHOW_FACT: Mapping[str, Callable[[object], str]] = {
     "received": lambda value: human_bytes(float(str(value))),
     "total": lambda value: "un total desconocido" if value is None else human_bytes(float(str(value))),
     "seconds": lambda value: "un rato" if value is None else human_time(float(str(value))),
+    "digest": lambda value: f" ({value if ':' in str(value) else f'hash {value}'})" if value else "",
     "until": lambda value: f"hasta el {value:%d/%m/%Y}" if isinstance(value, datetime.datetime) else "todavía",
 }
 

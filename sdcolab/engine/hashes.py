@@ -16,6 +16,8 @@ from sdcolab.core.tensors import LENGTH_BYTES
 SHORT_LENGTH = 10
 """Hex digits that infotexts show (hechos/a1111.md 7.6)."""
 
+FULL_LENGTH = 64
+
 _BLOCK_BYTES = 1 << 22
 
 
@@ -48,6 +50,13 @@ class HashCache:
         self._known = _read(store) if store else {}
         self._running: dict[tuple[str, HashScheme], Future[str]] = {}
 
+    def known(self, path: Path) -> str | None:
+        """The whole SHA-256 of ``path`` if it is known already."""
+        try:
+            return self._known.get(_key(path))
+        except OSError:
+            return None
+
     def start(self, path: Path, scheme: HashScheme = MODEL_HASH) -> Future[str]:
         """The short hash of ``path``, in a future; the file is read in a thread unless its hash is known.
 
@@ -67,6 +76,17 @@ class HashCache:
             self._running[key, scheme] = future
         threading.Thread(target=self._hash, args=(path, key, scheme, future), name="sdcolab-hash", daemon=True).start()
         return future
+
+    def digest(self, path: Path, *, after_header: bool, read: bool) -> str | None:
+        """As ``core.hashes.FileDigests``."""
+        scheme = HashScheme(FULL_LENGTH, LORA_HASH.key if after_header else MODEL_HASH.key, after_header)
+        try:
+            if not read:
+                with self._lock:
+                    return self._known.get(_key(path) + scheme.key)
+            return self.start(path, scheme).result()
+        except (OSError, CannotRead):  # told when the file is used
+            return None
 
     def _hash(self, path: Path, key: str, scheme: HashScheme, future: Future[str]) -> None:
         try:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import gradio as gr
+from starlette.types import ASGIApp
 
 from sdcolab.web.bridge import DeskView, JobView, Watch, see_desk, see_job
 from sdcolab.web.controls import CONTROLS
@@ -66,8 +67,16 @@ def build_page(studio: Studio) -> gr.Blocks:
     return _build(studio, DownloadDesk(studio.download))
 
 
-def serve(studio: Studio, *, host: str = "127.0.0.1", port: int = 7860, auth: tuple[str, str] | None = None) -> Server:
-    """Serve the page without blocking; ``auth`` is (user, password), and ``port`` 0 takes any free one.
+def serve(
+    studio: Studio,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 7860,
+    auth: tuple[str, str] | None = None,
+    api: ASGIApp | None = None,
+) -> Server:
+    """Serve the page without blocking; ``auth`` is (user, password), and ``port`` 0 takes any free one. ``api`` is the
+    HTTP API for other programs.
 
     Raises ``PortBusy``.
     """
@@ -80,6 +89,7 @@ def serve(studio: Studio, *, host: str = "127.0.0.1", port: int = 7860, auth: tu
         outputs=studio.folders.outputs,
         temporary=studio.folders.temporary,
         on_close=desk.close,
+        api=api,
     )
 
 
@@ -91,7 +101,7 @@ def _build(studio: Studio, desk: DownloadDesk) -> gr.Blocks:
             with gr.Tab("Texto a imagen (txt2img)", id="txt2img", elem_id="sd-tab-txt2img"):
                 txt2img = build_txt2img(options, header)
             with gr.Tab("Descargas", id="descargas", elem_id="sd-tab-downloads"):
-                downloads = build_downloads()
+                downloads = build_downloads(studio.catalog)
         _draw_defaults(studio, txt2img)
         wires = _Wires(page, studio, desk, header, txt2img, downloads)
         wires.connect()
@@ -197,7 +207,7 @@ class _Wires:
 
     def _connect_downloads(self) -> None:
         tab, actions = self._downloads, DownloadActions(self._desk)
-        tab.start.click(actions.start, tab.links, tab.message, **_QUIET).then(**self._pulse())
+        tab.start.click(actions.start, [tab.links, tab.chosen], tab.message, **_QUIET).then(**self._pulse())
         tab.cancel.click(actions.cancel, None, None, **_QUIET)
 
     def _pulse(self) -> dict[str, Any]:

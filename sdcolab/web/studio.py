@@ -20,7 +20,8 @@ class Studio:
     """Everything behind the page. The page imports neither the engine nor the downloads.
 
     ``count_tokens`` gives (count, limit) as A1111's counter does and loads no torch; ``native_size`` gives pixels and
-    reads only a file's header; ``samplers`` and ``schedules`` are the names to choose from.
+    reads only a file's header; ``samplers`` and ``schedules`` are the names to choose from; ``catalog`` holds what the
+    downloads tab offers, each with the words that show it and the link to download.
     """
 
     library: Library
@@ -32,3 +33,4 @@ class Studio:
     samplers: Sequence[str]
     schedules: Sequence[str]
     folders: Folders
+    catalog: Sequence[tuple[str, str]] = ()

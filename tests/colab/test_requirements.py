@@ -14,17 +14,21 @@ from tools.compatibilidad import COLAB_2026_08, bounds
 COLAB = {"torch": "2.11.0+cu128", **COLAB_2026_08}
 """Colab's versions (hechos/lanzadores.md 6)."""
 
-NOT_IN_COLAB = {"spandrel"}
-"""What its image lacks is installed the first time, with everything else pinned."""
-
 
 def test_colabs_image_is_enough() -> None:
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
-    wanted = [*project["dependencies"], "gradio >= 6.19", "pillow", "otro>=7.7; extra == 'colab'"]
-    verdict = examine(wanted, COLAB.get)
-    assert verdict.too_old == ()
-    assert {one.partition(">=")[0] for one in verdict.missing} == NOT_IN_COLAB
+    wanted = [*project["dependencies"], "gradio >= 6.19", "pillow", "otro>=7.7; extra == 'pruebas'"]
+    assert examine(wanted, COLAB.get) == Verdict((), ())
     assert release(COLAB["ipywidgets"]) >= release(bounds()["ipywidgets"])
+
+
+def test_of_the_extras_only_colabs_count() -> None:
+    wanted = [
+        'spandrel>=0.4; extra == "colab"',
+        'spandrel>=0.4; extra == "upscalers"',
+        "pytest>=8.3; extra == 'pruebas'",
+    ]
+    assert examine(wanted, COLAB.get) == Verdict(("spandrel>=0.4",), ())
 
 
 def test_missing_and_old() -> None:

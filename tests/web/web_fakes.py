@@ -197,6 +197,7 @@ def make_bench(root: Path, tokens: Callable[[str], tuple[int, int]] = count_toke
         samplers=SAMPLERS,
         schedules=SCHEDULES,
         folders=folders,
+        catalog=(("Gatos, LoRA: de todo tipo", "https://a.example/gatos.safetensors"),),
     )
     bench = Bench(studio, generator, download, folders)
     bench.add_checkpoint("demo-128.safetensors")

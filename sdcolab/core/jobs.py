@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from PIL import Image
 
-from sdcolab.core.errors import QueueFull, SdcolabError, Unexpected
+from sdcolab.core.errors import Cancelled, JobLost, QueueFull, SdcolabError, Unexpected
 from sdcolab.core.events import (
     BytesReceived,
     CancelToken,
@@ -31,6 +31,7 @@ from sdcolab.core.events import (
     StepDone,
     Warned,
 )
+from sdcolab.core.journal import JobJournal, JournalEntry
 from sdcolab.core.request import GenerationRequest
 from sdcolab.core.result import GenerationResult, Generator
 
@@ -163,17 +164,24 @@ class JobQueue:
         generator: Generator,
         listener: Listener | None = None,
         clock: Callable[[], datetime.datetime] = datetime.datetime.now,
+        journal: JobJournal | None = None,
     ) -> None:
-        """``listener`` hears the events of every job, from the worker thread."""
+        """``listener`` hears the events of every job, from the worker thread.
+
+        With a ``journal``, the queue goes on where a process that was killed left it: the job that ran then has ended
+        with ``JobLost`` (it may be what exhausted the memory), and those that waited wait again.
+        """
         self._generator = generator
         self._listener = listener
         self._clock = clock
+        self._journal = journal
         self._numbers = itertools.count(1)
         self._jobs: OrderedDict[int, Job] = OrderedDict()
         self._waiting: deque[_Order | _Errand] = deque()
         self._running: _Order | _Errand | None = None
         self._closed = False
         self._wake = threading.Condition()
+        self._restore()
         self._worker = threading.Thread(target=self._work, name="sdcolab-generacion", daemon=True)
         self._worker.start()
 
@@ -227,6 +235,17 @@ class JobQueue:
             waiting = [order.job if isinstance(order, _Order) else None for order in self._waiting]
             return waiting.index(job) + (self._running is not None) if job in waiting else 0
 
+    def drop_waiting(self) -> int:
+        """Cancel every job that has not begun, at once; how many there were. Errands stay."""
+        with self._wake:
+            dropped = [order for order in self._waiting if isinstance(order, _Order)]
+            self._waiting = deque(order for order in self._waiting if not isinstance(order, _Order))
+            self._write_down()
+        for order in dropped:
+            order.job.cancel()
+            self._end(order, Outcome((), None, Cancelled()))
+        return len(dropped)
+
     def close(self, seconds: float = 10.0) -> None:
         """Cancel everything and wait up to ``seconds`` for the worker to stop."""
         with self._wake:
@@ -238,12 +257,36 @@ class JobQueue:
                     order.done.cancel()
             self._wake.notify_all()
         self._worker.join(seconds)
+        if self._journal:
+            self._journal.write(())
 
     def _add(self, order: _Order | _Errand) -> None:
         if len(self._waiting) >= MAX_WAITING:
             raise QueueFull(limit=MAX_WAITING)
         self._waiting.append(order)
+        self._write_down()
         self._wake.notify_all()
+
+    def _restore(self) -> None:
+        for entry in self._journal.read() if self._journal else ():
+            job = Job(entry.number, entry.request)
+            self._jobs[job.id] = job
+            if entry.begun:
+                job.notify(Ended(JobLost()))
+            else:
+                self._waiting.append(_Order(job, save=True))
+        self._numbers = itertools.count(max(self._jobs, default=0) + 1)
+        self._write_down()
+
+    def _write_down(self) -> None:
+        """Keep the journal up to date (with the lock held). Who wants pictures that are not saved ends with us."""
+        if self._journal:
+            orders = (self._running, *(() if self._closed else self._waiting))
+            self._journal.write(
+                JournalEntry(order.job.id, order.job.snapshot.request, begun=order is self._running)
+                for order in orders
+                if isinstance(order, _Order) and order.save
+            )
 
     def _forget_old(self) -> None:
         ended = [number for number, job in self._jobs.items() if job.snapshot.ended]
@@ -265,11 +308,14 @@ class JobQueue:
             _do(order)
         with self._wake:
             self._running = None
+            self._write_down()
         return True
 
     def _work_on(self, order: _Order) -> None:
         order.job.started = self._clock()
-        outcome = self._run(order)
+        self._end(order, self._run(order))
+
+    def _end(self, order: _Order, outcome: Outcome) -> None:
         order.job.notify(self._tell(Ended(outcome.error)))
         if not order.save:
             with self._wake:
@@ -283,6 +329,7 @@ class JobQueue:
             if not self._waiting:
                 return None
             self._running = self._waiting.popleft()
+            self._write_down()
             return self._running
 
     def _run(self, order: _Order) -> Outcome:

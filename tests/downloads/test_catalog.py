@@ -15,7 +15,6 @@ from sdcolab.core.messages import explain
 from sdcolab.downloads.catalog import controlnet_links, load_catalog, names_of_kind
 from sdcolab.downloads.links import Link, parse_links
 
-
 GUIDES = frozenset({ModelFamily.SD1})
 """The family of everything that the guide recommends."""
 

@@ -690,6 +690,7 @@ FIELD_LABELS: Mapping[str, str] = {
     "tuning.ngms_all": "NGMS en todos los pasos",
     "tuning.skip_early_cfg": "Omitir el prompt negativo al principio",
     "tuning.extra_noise": "Ruido adicional",
+    "tuning.classic_inpainting": "Inpainting como en AUTOMATIC1111",
     "tuning.noise_schedule": "Schedule de ruido del modelo",
     "tuning.downcast_alphas": "Redondear alphas_cumprod",
     "tuning.sdxl_crop_top": "Recorte superior de SDXL",

@@ -54,7 +54,7 @@ def check_requirements(torch: bool) -> None:
     from sdcolab.colab.requirements import examine, installed_version, own_requirements
 
     verdict = examine(own_requirements(), installed_version)
-    missing = [one for one in verdict.missing if not one.startswith(("spandrel",) if torch else ("spandrel", "torch"))]
+    missing = [one for one in verdict.missing if torch or not one.startswith("torch")]
     if missing or verdict.too_old:
         raise SystemExit(f"faltan {missing} o son viejos {verdict.too_old}")
 

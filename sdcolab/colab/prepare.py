@@ -105,6 +105,11 @@ def show_html(text: str) -> None:
             shown.display(shown.HTML(text))
 
 
+def install_extras() -> tuple[str, ...]:
+    """Install the packages of the extra "colab" that are missing. Raises ``HostError``."""
+    return ensure_installed(own_requirements(), extra="colab")
+
+
 @dataclass(frozen=True, slots=True)
 class Collaborators:
     """What a session needs from outside. ``wiring`` gives the first eight; tests give the rest.
@@ -125,6 +130,7 @@ class Collaborators:
     native_size: Callable[[ModelFile], int]
     missing_downloads: Callable[[], Sequence[MissingDownload]] = tuple
     controlnet_links: Callable[[], str] = str
+    install_extras: Callable[[], object] = install_extras
     web_command: Callable[[int], Sequence[str]] | None = None
     engine_command: Sequence[str] | None = None
     tunnel_command: Callable[[int, Sequence[Service]], Sequence[str]] = tunnel_command
@@ -171,6 +177,7 @@ class Preparation:
         self._say(f"🎨 sdcolab {sdcolab.__version__}")
         link = "" if self._options.model.strip() in DEMO_NAMES else self._with.model_link(self._options.model)
         ensure_installed(own_requirements())
+        self._install_extras()
         if self._roster.end_former():
             self._say("♻️ He cerrado la sesión anterior.")
         self._tell_gpu()
@@ -198,6 +205,18 @@ class Preparation:
         if self.sync is None:
             return 0
         return flush_and_tell(self.sync, self._folders, say or self._say, FLUSH_SECONDS)
+
+    def _install_extras(self) -> None:
+        """What Colab's image lacks and only some functions need; nothing else waits for it.
+
+        Only there: elsewhere pip could bring a torchvision that does not fit the installed torch, and with it
+        transformers and diffusers cannot be imported any more.
+        """
+        if self._with.host.is_colab:
+            try:
+                self._with.install_extras()
+            except HostError as error:
+                self._say(f"⚠️ {explain(error)}")
 
     def _tell_gpu(self) -> None:
         if gpu := self._with.host.gpu():

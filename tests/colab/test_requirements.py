@@ -22,13 +22,15 @@ def test_colabs_image_is_enough() -> None:
     assert release(COLAB["ipywidgets"]) >= release(bounds()["ipywidgets"])
 
 
-def test_of_the_extras_only_colabs_count() -> None:
+def test_an_extra_counts_when_it_is_asked_for() -> None:
     wanted = [
         'spandrel>=0.4; extra == "colab"',
         'spandrel>=0.4; extra == "upscalers"',
         "pytest>=8.3; extra == 'pruebas'",
     ]
-    assert examine(wanted, COLAB.get) == Verdict(("spandrel>=0.4",), ())
+    assert examine(wanted, COLAB.get) == Verdict((), ())
+    assert examine(wanted, COLAB.get, "colab") == Verdict(("spandrel>=0.4",), ())
+    assert ensure_installed(wanted, COLAB.get, lambda arguments: 0, "colab") == ("spandrel>=0.4",)
 
 
 def test_missing_and_old() -> None:

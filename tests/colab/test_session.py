@@ -29,6 +29,7 @@ from sdcolab.core.errors import (
     NgrokProgramMissing,
     NgrokTokenMissing,
     NgrokTokenRejected,
+    PackagesMissing,
     ProxyUnavailable,
     SecretNoAccess,
     SecretTimeout,
@@ -116,6 +117,7 @@ class Cell:
         self.missing: list[MissingDownload] = []
         self.reactions: dict[str, Callable[[], object]] = {}
         self.web_restart = RestartPolicy((0.1,), 60.0, 3)
+        self.extras, self.extras_fail = 0, False
 
     def when(self, words: str, action: Callable[[], object] = _thread.interrupt_main) -> None:
         """Do ``action`` the first time that something with ``words`` is printed; an interruption unless told."""
@@ -161,7 +163,13 @@ class Cell:
             environ=self.environ,
             say=self.say,
             show_html=lambda text: None,
+            install_extras=self.install_extras,
         )
+
+    def install_extras(self) -> None:
+        self.extras += 1
+        if self.extras_fail:
+            raise PackagesMissing(names="spandrel>=0.4")
 
     def pids(self) -> list[int]:
         (path,) = (self.folders.root / ".sesion").glob("procesos-*.json")
@@ -462,10 +470,19 @@ def test_interrupting_a_download_cancels_it(cell: Cell) -> None:
     assert "Abriendo" not in text
 
 
-def test_outside_colab_the_local_address_is_shown(cell: Cell) -> None:
+def test_outside_colab_the_local_address_is_shown_and_no_extras_are_installed(cell: Cell) -> None:
     cell.host = replace(cell.host, is_colab=False)
     cell.when("En este equipo: http://127.0.0.1:", lambda: (time.sleep(1), _thread.interrupt_main()))
     assert "Running on public URL" in cell.run()
+    assert cell.extras == 0
+
+
+def test_extras_that_cannot_be_installed_stop_nothing(cell: Cell) -> None:
+    cell.extras_fail = True
+    cell.when("Contraseña:")
+    text = cell.run()
+    assert str(explain(PackagesMissing(names="spandrel>=0.4"))) in text
+    assert "Running on public URL" in text
 
 
 def test_a_former_session_is_closed_first(cell: Cell) -> None:

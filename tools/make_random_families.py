@@ -144,11 +144,9 @@ def _draw_fused(draw: Draw, name: str, width: int) -> None:
     draw.put(f"{name}bias", draw.normal(f"{name}bias", (3 * width,), 0.02) * gains)
 
 
-def checkpoint(
-    family: Family, *, inpaint: bool = False, seed: int = SEED, dtype: torch.dtype = torch.float16
-) -> dict[str, Tensor]:
-    """Every tensor of a checkpoint by its single-file name."""
-    draw = Draw(seed, dtype)
+def checkpoint(family: Family, *, inpaint: bool = False, draw: Draw | None = None) -> dict[str, Tensor]:
+    """Every tensor of a checkpoint by its single-file name; in float16 unless ``draw`` is told otherwise."""
+    draw = draw or Draw(SEED, torch.float16)
     sizes = replace(family.sizes, in_channels=INPAINTING_CHANNELS) if inpaint else family.sizes
     draw_unet(draw, sizes)
     draw.put(f"{UNET}out.2.bias", torch.full((4,), family.shift))
@@ -163,7 +161,8 @@ def checkpoint(
 
 def write(path: Path, family: Family, *, inpaint: bool = False, seed: int = SEED) -> None:
     """Write the checkpoint in float16."""
-    save_file(checkpoint(family, inpaint=inpaint, seed=seed), path, metadata={"format": "pt"})
+    draw = Draw(seed, torch.float16)
+    save_file(checkpoint(family, inpaint=inpaint, draw=draw), path, metadata={"format": "pt"})
 
 
 def main() -> None:

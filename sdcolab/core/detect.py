@@ -56,7 +56,9 @@ NATIVE_SIZES = {
     ModelFamily.FLUX: 1024,
     ModelFamily.UNKNOWN: 512,
 }
-"""Side in pixels of the square images each family was trained on."""
+"""Side in pixels of the square images each family was trained on. SD 2 has two models, of 512 and 768 pixels, and
+nothing in a header tells which one it is: the engine finds out when it loads the file.
+"""
 
 RESOLUTION_KEY = "modelspec.resolution"
 """ModelSpec metadata "WIDTHxHEIGHT" (github.com/Stability-AI/ModelSpec); overrides the family's native size."""

@@ -170,6 +170,19 @@ def test_texts_of_unequal_length_in_the_two_encoders(mini_sdxl: Path) -> None:
     assert made.tokens.shape == (1, 154, 192)
 
 
+@pytest.mark.parametrize("name", ["sd2-v", "sdxl", "refiner"])
+def test_half_precision_as_on_a_card(name: str, mini_family: MiniFamily) -> None:
+    path = mini_family(name)
+    half, full = load_checkpoint(open_weights(path), CPU, torch.float16), load(path)
+    assert half.prediction is full.prediction
+    assert {tensor.dtype for tensor in half.text_encoder.state_dict().values()} == {torch.float16}
+    made, expected = (condition(model, "un (gato:1.2)").positive[0].at(0) for model in (half, full))
+    assert torch.allclose(made.tokens, expected.tokens, atol=0.05)
+    for key, tensor in expected.added.items():
+        assert made.added[key].dtype == torch.float32
+        assert torch.allclose(made.added[key], tensor, atol=0.05)
+
+
 # --- Size conditioning ------------------------------------------------------------------------------------------------
 
 

@@ -72,6 +72,21 @@ class InitImageMissing(RequestError):
 
 
 @dataclass(eq=False)
+class MaskMissing(RequestError):
+    """Painting inside a mask was asked for without a mask."""
+
+    code: ClassVar[str] = "request.mask_missing"
+
+
+@dataclass(eq=False)
+class PictureUnreadable(RequestError):
+    """A file given as a picture is none that we open; ``source`` is its name."""
+
+    code: ClassVar[str] = "request.picture_unreadable"
+    source: str
+
+
+@dataclass(eq=False)
 class FieldNotNumber(RequestError):
     """A field that holds a number holds something else."""
 

@@ -25,6 +25,7 @@ class Phase(StrEnum):
     LOADING_MODEL = "loading_model"
     ENCODING_PROMPT = "encoding_prompt"
     SAMPLING = "sampling"
+    UPSCALING = "upscaling"
     DECODING = "decoding"
     SAVING = "saving"
 

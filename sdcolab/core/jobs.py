@@ -9,6 +9,7 @@ import itertools
 import logging
 import threading
 from collections import OrderedDict, deque
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from PIL import Image
@@ -33,15 +34,19 @@ MAX_WAITING = 20
 MAX_REMEMBERED = 50
 """Finished jobs kept for pages that come back; older ones are forgotten (their images stay on disk)."""
 
+Work = Callable[[Listener, CancelToken], object]
+"""What a job does, in the worker's thread. It may raise ``SdcolabError``."""
+
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class JobSnapshot:
-    """Everything a page shows of a job at one moment. ``version`` grows with each change."""
+    """Everything a page shows of a job at one moment. ``version`` grows with each change; ``request`` is None for work
+    that is no generation."""
 
     id: int
-    request: GenerationRequest
+    request: GenerationRequest | None
     version: int = 0
     phase: Phase = Phase.WAITING
     detail: str = ""
@@ -80,9 +85,10 @@ def after(snapshot: JobSnapshot, event: Event) -> JobSnapshot:
 
 
 class Job:
-    """A request in the queue. Threads may read ``snapshot`` and call ``cancel`` at any time."""
+    """Work in the queue. Threads may read ``snapshot`` and call ``cancel`` at any time."""
 
-    def __init__(self, number: int, request: GenerationRequest) -> None:
+    def __init__(self, number: int, request: GenerationRequest | None, work: Work) -> None:
+        self.work = work
         self.cancel_token = CancelToken()
         self._snapshot = JobSnapshot(id=number, request=request)
         self._changed = threading.Condition()
@@ -131,16 +137,35 @@ class JobQueue:
         self._worker.start()
 
     def submit(self, request: GenerationRequest) -> Job:
-        """Add a job at the end. Raises ``QueueFull``."""
+        """Add a generation at the end. Raises ``QueueFull``."""
+        return self._add(request, lambda listener, cancel: self._generator.generate(request, listener, cancel))
+
+    def submit_work(self, work: Work) -> Job:
+        """Add something else that needs the machine for itself, such as enlarging pictures. Raises ``QueueFull``."""
+        return self._add(None, work)
+
+    def _add(self, request: GenerationRequest | None, work: Work) -> Job:
         with self._wake:
             if len(self._waiting) >= MAX_WAITING:
                 raise QueueFull(limit=MAX_WAITING)
-            job = Job(next(self._numbers), request)
+            job = Job(next(self._numbers), request, work)
             self._jobs[job.id] = job
             self._waiting.append(job)
             self._forget_old()
             self._wake.notify_all()
         return job
+
+    def drop_waiting(self) -> int:
+        """Forget the jobs that wait, which end as cancelled; the one that runs goes on. Returns how many they were."""
+        with self._wake:
+            dropped = tuple(self._waiting)
+            self._waiting.clear()
+            for job in dropped:
+                del self._jobs[job.id]
+        for job in dropped:
+            job.cancel()
+            job.notify(Ended(Cancelled()))
+        return len(dropped)
 
     def get(self, number: int) -> Job | None:
         """The job with this number, or None when it never existed or was forgotten."""
@@ -198,9 +223,7 @@ class JobQueue:
         if job.cancel_token.cancelled:
             return Cancelled()
         try:
-            self._generator.generate(
-                job.snapshot.request, lambda event: job.notify(self._tell(event)), job.cancel_token
-            )
+            job.work(lambda event: job.notify(self._tell(event)), job.cancel_token)
         except SdcolabError as error:
             return error
         except Exception as error:  # noqa: BLE001 - an edge: a bug must not end the worker; its traceback is logged

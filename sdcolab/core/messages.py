@@ -79,6 +79,14 @@ CATALOGUE: Mapping[str, Sentence] = {
     "request.init_image_missing": Sentence(
         "Para partir de una imagen hace falta una imagen.", "Elige o arrastra una imagen y vuelve a intentarlo."
     ),
+    "request.picture_unreadable": Sentence(
+        "No se puede abrir la imagen «{source}»: está dañada, es demasiado grande o no es PNG, JPEG, WebP o GIF.",
+        "Prueba con otra imagen o guárdala como PNG.",
+    ),
+    "request.mask_missing": Sentence(
+        "Para el inpaint hace falta una máscara.",
+        "Pinta con el dedo o el ratón la zona que quieres cambiar, o sube una máscara.",
+    ),
     "request.unknown_name": Sentence("No existe {kind} «{name}».", "{suggestions}Elige un nombre de la lista."),
     "request.unknown_file": Sentence(
         "No existe {kind} «{name}».",
@@ -437,6 +445,7 @@ PHASE_LABELS: Mapping[Phase, str] = {
     Phase.LOADING_MODEL: "Cargando modelo",
     Phase.ENCODING_PROMPT: "Leyendo el prompt",
     Phase.SAMPLING: "Generando",
+    Phase.UPSCALING: "Ampliando",
     Phase.DECODING: "Revelando la imagen",
     Phase.SAVING: "Guardando",
 }
@@ -601,6 +610,18 @@ FIELD_LABELS: Mapping[str, str] = {
 parts under their dotted path.
 """
 
+ENLARGEMENT_LABELS: Mapping[str, str] = {
+    "enlargement.upscaler": "Upscaler",
+    "enlargement.scale": "Ampliar por",
+    "enlargement.max_side": "Lado más largo, como mucho",
+    "enlargement.width": "Ancho final",
+    "enlargement.height": "Alto final",
+    "enlargement.crop": "Recortar lo que sobre",
+    "enlargement.second": "Segundo upscaler",
+    "enlargement.second_visibility": "Visibilidad del segundo upscaler",
+}
+"""Label of each field of ``core.upscaling.Enlargement``, as in ``FIELD_LABELS``."""
+
 UNREADABLE_REASONS: dict[str, str] = {
     "not_safetensors": "no es un archivo .safetensors",
     "truncated": "está cortado, le falta el final",
@@ -642,7 +663,7 @@ def _show_kind(kind: str) -> str:
 
 
 _SHOW_FACT: Mapping[str, Callable[[object], str]] = {
-    "field": lambda value: FIELD_LABELS.get(str(value), str(value)),
+    "field": lambda value: {**FIELD_LABELS, **ENLARGEMENT_LABELS}.get(str(value), str(value)),
     "kind": lambda value: _show_kind(str(value)),
     "expected": lambda value: KIND_WITH_ARTICLE.get(str(value), str(value)),
     "found": lambda value: KIND_WITH_ARTICLE.get(str(value), str(value)),

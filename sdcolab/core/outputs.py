@@ -16,13 +16,16 @@ from sdcolab.core.files import atomic_write
 PARAMETERS_KEY = "parameters"
 """Keyword of the PNG text chunk that A1111 and its readers use."""
 
-_NUMBER = re.compile(r"(\d{5,})-")
+_NUMBER = re.compile(r"(\d{5,})[-.]")
 
 Today = Callable[[], datetime.date]
 
 
 class ImageStore:
-    """Writes images below ``folder`` as ``AAAA-MM-DD/NNNNN-semilla.png``. Safe to use from several threads."""
+    """Writes images below ``folder`` as ``AAAA-MM-DD/NNNNN-semilla.png``, or ``NNNNN.png`` when there is no seed.
+
+    Safe to use from several threads.
+    """
 
     def __init__(self, folder: Path, today: Today | None = datetime.date.today) -> None:
         """With ``today`` None the images lie right in ``folder``, without a folder for each day."""
@@ -30,14 +33,14 @@ class ImageStore:
         self._today = today
         self._lock = threading.Lock()
 
-    def save(self, image: Image.Image, infotext: str, seed: int) -> Path:
+    def save(self, image: Image.Image, infotext: str, seed: int | None) -> Path:
         """Write ``image`` with its ``infotext`` and return where. Nobody ever sees a partial file.
 
         Raises ``DiskFull`` or ``CannotWrite``.
         """
         with self._lock:
             day = self._folder / self._today().isoformat() if self._today else self._folder
-            path = day / f"{_next_number(day):05}-{seed}.png"
+            path = day / (f"{_next_number(day):05}" + ("" if seed is None else f"-{seed}") + ".png")
             with atomic_write(path) as file:
                 image.save(file, format="PNG", pnginfo=png_text(infotext))
         return path

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
-from PIL import Image
+from PIL import Image, ImageOps
+
+from sdcolab.core.errors import PictureUnreadable
 
 MAX_PIXELS = 50_000_000
 """Largest picture that is unpacked."""
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
+
+_UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning)
+"""What Pillow raises for files that are no pictures, or too large."""
 
 
 def small_png(data: bytes, side: int) -> bytes | None:
@@ -25,5 +31,21 @@ def small_png(data: bytes, side: int) -> bytes | None:
             out = io.BytesIO()
             small.save(out, "PNG")
             return out.getvalue()
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning):
+    except _UNREADABLE:
         return None
+
+
+def open_picture(path: Path) -> Image.Image:
+    """The picture at ``path``, unpacked and upright (its EXIF orientation applied), with its metadata.
+
+    Raises ``PictureUnreadable``.
+    """
+    try:
+        with Image.open(path, formats=FORMATS) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise PictureUnreadable(source=path.name)
+            upright = ImageOps.exif_transpose(image)
+            upright.load()
+            return upright
+    except _UNREADABLE as error:
+        raise PictureUnreadable(source=path.name) from error

@@ -136,3 +136,29 @@ def test_snapshots_follow_events() -> None:
     assert snapshot.warnings == (problem,)
     assert snapshot.version == 3
     assert after(snapshot, Ended()).fraction == 1.0
+
+
+def test_waiting_jobs_are_dropped_and_the_running_one_goes_on(queue: JobQueue, generator: Scripted) -> None:
+    running, second, third = (ask(queue, prompt) for prompt in ("uno", "dos", "tres"))
+    while not generator.started:
+        running.wait(-1, 0.01)
+    assert queue.drop_waiting() == 2
+    assert isinstance(finished(second).error, Cancelled) and isinstance(finished(third).error, Cancelled)
+    generator.go.set()
+    assert finished(running).error is None
+    assert queue.current() is running
+    assert generator.started == ["uno"]
+    assert queue.drop_waiting() == 0
+
+
+def test_other_work_waits_its_turn(queue: JobQueue, generator: Scripted) -> None:
+    def work(listener: Listener, cancel: CancelToken) -> None:
+        cancel.raise_if_cancelled()
+        listener(ImageSaved(0, Path("grande.png"), 0, "info"))
+
+    first, other = ask(queue, "uno"), queue.submit_work(work)
+    assert queue.position(other) > 0
+    generator.go.set()
+    snapshot = finished(other)
+    assert snapshot.request is None and snapshot.images[0].path == Path("grande.png")
+    assert first.snapshot.ended

@@ -462,6 +462,7 @@ KIND_LABELS: Mapping[str, str] = {
     "sampler": "el sampler",
     "schedule": "el schedule",
     "style": "el estilo",
+    "option": "la opción",
     "catalog": "en el catálogo el archivo",
     "provider": "el sitio",
 }

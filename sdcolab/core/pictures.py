@@ -40,12 +40,21 @@ def open_picture(path: Path) -> Image.Image:
 
     Raises ``PictureUnreadable``.
     """
+    return _opened(path, path.name)
+
+
+def picture_from(data: bytes, source: str) -> Image.Image:
+    """The same of the picture in ``data``, which an error calls ``source``."""
+    return _opened(io.BytesIO(data), source)
+
+
+def _opened(file: Path | io.BytesIO, source: str) -> Image.Image:
     try:
-        with Image.open(path, formats=FORMATS) as image:
+        with Image.open(file, formats=FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
-                raise PictureUnreadable(source=path.name)
+                raise PictureUnreadable(source=source)
             upright = ImageOps.exif_transpose(image)
             upright.load()
             return upright
     except _UNREADABLE as error:
-        raise PictureUnreadable(source=path.name) from error
+        raise PictureUnreadable(source=source) from error

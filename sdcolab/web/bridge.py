@@ -127,7 +127,7 @@ def progress_of(snapshot: JobSnapshot, waiting: int, left: float | None) -> str:
     if snapshot.detail:
         label = f"{label} {snapshot.detail}"
     details = []
-    if snapshot.total and snapshot.phase in (Phase.SAMPLING, Phase.DECODING, Phase.SAVING):
+    if snapshot.total and snapshot.phase in (Phase.SAMPLING, Phase.UPSCALING, Phase.DECODING, Phase.SAVING):
         details.append(f"paso {snapshot.step} de {snapshot.total}")
     if left is not None:
         details.append(f"quedan {human_time(left)}")

@@ -10,6 +10,7 @@ from sdcolab.core.folders import Folders
 from sdcolab.core.jobs import JobQueue
 from sdcolab.core.library import Library, ModelFile
 from sdcolab.core.settings import SettingsFile
+from sdcolab.core.upscaling import Upscaling
 
 Download = Callable[[str, Listener, CancelToken], Sequence[str]]
 """Links as the user typed them -> one Spanish report line a link."""
@@ -20,7 +21,8 @@ class Studio:
     """Everything behind the page. The page imports neither the engine nor the downloads.
 
     ``count_tokens`` gives (count, limit) as A1111's counter does and loads no torch; ``native_size`` gives pixels and
-    reads only a file's header; ``samplers`` and ``schedules`` are the names to choose from.
+    reads only a file's header; ``samplers`` and ``schedules`` are the names to choose from. Without ``upscaling`` the
+    page offers no upscaling models and no tab to enlarge finished pictures.
     """
 
     library: Library
@@ -32,3 +34,4 @@ class Studio:
     samplers: Sequence[str]
     schedules: Sequence[str]
     folders: Folders
+    upscaling: Upscaling | None = None

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from sdcolab.core.errors import Cancelled, FieldOutOfRange
-from sdcolab.core.events import CancelToken, Event, ImageSaved, Listener, ignore_events
+from sdcolab.core.events import CancelToken, Event, ImageSaved, Listener
 from sdcolab.core.messages import ENLARGEMENT_LABELS
 from sdcolab.core.outputs import ImageStore, png_text
 from sdcolab.core.pictures import open_picture

@@ -313,8 +313,8 @@ def _choice(field: str, labels: Mapping[StrEnum, str], *, radio: bool = False) -
         return gr.Dropdown(choices, value=default, label=label, elem_id=element_id(field), min_width=180)
 
     def read(value: Any, _options: Options) -> StrEnum:
-        if str(value) in words:
-            return words[str(value)]
+        if isinstance(value, str) and value in words:
+            return words[value]
         raise UnknownName(kind="option", name=str(value or ""))
 
     return FieldControl(field, make, read, lambda word: str(default_of(field) if word is None else word.value))

@@ -296,7 +296,7 @@ class _Drawing:
             buttons=["download", "fullscreen"],
             elem_id="sd-gallery",
         )
-        with gr.Row(elem_id="sd-send"):
+        with gr.Row(elem_id="sd-send", elem_classes="sd-send"):
             to_img2img = gr.Button("🖼️ Enviar a img2img", size="sm", min_width=130, elem_id="sd-send-img2img")
             to_inpaint = gr.Button("🎨 Enviar a inpaint", size="sm", min_width=130, elem_id="sd-send-inpaint")
             to_extras = gr.Button(

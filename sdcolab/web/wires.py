@@ -1,4 +1,4 @@
-"""Which event of the page calls what. All handlers are quick and unqueued: long work lives in the job queue and the desk."""
+"""Which event of the page calls what. All are quick and unqueued: long work lives in the job queue and the desk."""
 
 from __future__ import annotations
 

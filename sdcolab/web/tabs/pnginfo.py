@@ -37,8 +37,8 @@ def build_pnginfo() -> PngInfo:
                 buttons=["copy"],
                 elem_id="sd-pnginfo-text",
             )
-            with gr.Row():
-                to_txt2img = gr.Button("📝 Enviar a txt2img", min_width=130, elem_id="sd-pnginfo-txt2img")
-                to_img2img = gr.Button("🖼️ Enviar a img2img", min_width=130, elem_id="sd-pnginfo-img2img")
-                to_inpaint = gr.Button("🎨 Enviar a inpaint", min_width=130, elem_id="sd-pnginfo-inpaint")
+            with gr.Row(elem_classes="sd-send"):
+                to_txt2img = gr.Button("📝 Enviar a txt2img", size="sm", min_width=130, elem_id="sd-pnginfo-txt2img")
+                to_img2img = gr.Button("🖼️ Enviar a img2img", size="sm", min_width=130, elem_id="sd-pnginfo-img2img")
+                to_inpaint = gr.Button("🎨 Enviar a inpaint", size="sm", min_width=130, elem_id="sd-pnginfo-inpaint")
     return PngInfo(picture, text, message, to_txt2img, to_img2img, to_inpaint)

@@ -91,11 +91,13 @@ class LazyEngine:
         self._engine: Engine | None = None
         self._lock = threading.Lock()
 
-    def generate(self, request: GenerationRequest, listener: Listener, cancel: CancelToken) -> GenerationResult:
+    def generate(
+        self, request: GenerationRequest, listener: Listener, cancel: CancelToken, *, save: bool = True
+    ) -> GenerationResult:
         """As ``Engine.generate``, after loading the libraries if nobody has yet."""
         if self._engine is None:
             listener(PhaseStarted(Phase.LOADING_LIBRARIES))
-        return self._built().generate(request, listener, cancel)
+        return self._built().generate(request, listener, cancel, save=save)
 
     def preload(self) -> None:
         """Load the libraries and the default checkpoint, so that the first image waits for neither."""

@@ -29,7 +29,18 @@ MAY_IMPORT = {
 
 OUTSIDE = {
     "core": {"PIL"},
-    "engine": {"PIL", "numpy", "torch", "torchsde", "scipy", "diffusers", "transformers", "safetensors", "tokenizers"},
+    "engine": {
+        "PIL",
+        "numpy",
+        "torch",
+        "torchsde",
+        "scipy",
+        "diffusers",
+        "transformers",
+        "safetensors",
+        "tokenizers",
+        "spandrel",
+    },
     "downloads": {"requests", "urllib3", "huggingface_hub", "torch", "safetensors"},
     "web": {"gradio", "fastapi", "starlette", "uvicorn", "PIL"},
     "colab": {"PIL", "google", "IPython", "ipywidgets", "requests", "gradio"},

@@ -75,6 +75,7 @@ class _Order:
 
     id: int = 0
     request: GenerationRequest | None = None
+    save: bool = True
     cancel: CancelToken = field(default_factory=CancelToken)
 
 
@@ -90,8 +91,8 @@ class _Desk:
         """Read orders until the descriptor ends: then nobody is interested any more."""
         for line in _lines(descriptor):
             match json.loads(line):
-                case {"do": "generate", "id": int(number), "request": request}:
-                    order = _Order(number, request_from_json(request))
+                case {"do": "generate", "id": int(number), "request": request, "save": bool(save)}:
+                    order = _Order(number, request_from_json(request), save)
                     with self._lock:
                         self._known[number] = order
                     self._waiting.put(order)
@@ -142,7 +143,7 @@ def _generate(engine: Generator, order: _Order, request: GenerationRequest, say:
     settled = request
     try:
         order.cancel.raise_if_cancelled()
-        settled = engine.generate(request, tell, order.cancel).request
+        settled = engine.generate(request, tell, order.cancel, save=order.save).request
     except SdcolabError as failure:
         error = failure
     except Exception as failure:  # noqa: BLE001 - an edge: a bug must not end the service; its traceback is logged
@@ -200,13 +201,15 @@ class EngineProcess:
         self._closed = True
         self._supervisor.stop(seconds)
 
-    def generate(self, request: GenerationRequest, listener: Listener, cancel: CancelToken) -> GenerationResult:
+    def generate(
+        self, request: GenerationRequest, listener: Listener, cancel: CancelToken, *, save: bool = True
+    ) -> GenerationResult:
         """As ``core.result.Generator``; also raises ``EngineKilled``, ``EngineCrashed`` or ``EngineGaveUp``."""
         if self._failed and not self._closed:
             self._supervisor = self._new_supervisor()
             self._supervisor.start()
         number = next(self._numbers)
-        order = {"do": "generate", "id": number, "request": request_to_json(request)}
+        order = {"do": "generate", "id": number, "request": request_to_json(request), "save": save}
         try:
             try:
                 return self._follow(number, self._send(order, cancel), listener, cancel)

@@ -319,11 +319,28 @@ class DiskLow(MachineError):
 
 
 @dataclass(eq=False)
+class TinyVaeMissing(ModelError):
+    """TAESD was asked for and its file is not there. ``part`` is "encoder" or "decoder"."""
+
+    code: ClassVar[str] = "model.tiny_vae_missing"
+    folder: Path
+    part: str
+
+
+@dataclass(eq=False)
 class ImageNotFinite(MachineError):
     """The result was not a number (NaN) even in 32 bits: the model or the VAE is damaged."""
 
     code: ClassVar[str] = "machine.image_not_finite"
     checkpoint: str
+
+
+@dataclass(eq=False)
+class LibraryMissing(MachineError):
+    """A Python package that this needs is not installed, or does not fit the installed PyTorch."""
+
+    code: ClassVar[str] = "machine.library_missing"
+    library: str
 
 
 # --- Files and folders --------------------------------------------------------------------------------------------

@@ -27,6 +27,7 @@ class Phase(StrEnum):
     SAMPLING = "sampling"
     UPSCALING = "upscaling"
     DECODING = "decoding"
+    UPSCALING = "upscaling"
     SAVING = "saving"
 
 
@@ -99,6 +100,17 @@ class CancelToken:
 
     def __init__(self) -> None:
         self._event = threading.Event()
+        self._skip = threading.Event()
+
+    def skip(self) -> None:
+        """Ask the worker to leave out what it is doing and go on with the next part (a batch). Safe from any thread."""
+        self._skip.set()
+
+    def take_skip(self) -> bool:
+        """Whether somebody asked to skip since the last time this was asked."""
+        asked = self._skip.is_set()
+        self._skip.clear()
+        return asked
 
     def cancel(self) -> None:
         """Ask the worker to stop. Safe from any thread, any number of times."""

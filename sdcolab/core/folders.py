@@ -34,6 +34,11 @@ class Folders:
         return self.root / MODEL_FOLDERS[kind]
 
     @property
+    def tiny_vaes(self) -> Path:
+        """Tiny decoders and encoders in place of a VAE (TAESD)."""
+        return self.root / "models" / "VAE-approx"
+
+    @property
     def outputs(self) -> Path:
         """Root of saved images."""
         return self.root / "outputs"

@@ -173,9 +173,17 @@ CATALOGUE: Mapping[str, Sentence] = {
         "No se encuentra ninguna tarjeta gráfica NVIDIA.",
         "En Colab: Entorno de ejecución → Cambiar tipo de entorno de ejecución → T4 GPU.",
     ),
+    "model.tiny_vae_missing": Sentence(
+        "Falta el archivo de TAESD ({part}) para este tipo de modelo.",
+        "Descárgalo en la carpeta {folder}, o elige «Full» como codificador y decodificador VAE.",
+    ),
     "machine.image_not_finite": Sentence(
         "El resultado no es una imagen válida (salieron números imposibles) con el modelo «{checkpoint}».",
         "Prueba con otro VAE o con otro modelo: este puede estar dañado.",
+    ),
+    "machine.library_missing": Sentence(
+        "Falta la biblioteca «{library}», o no funciona con tu versión de PyTorch.",
+        "Instálala con «pip install {library}» y vuelve a abrir el programa.",
     ),
     # Files and folders
     "storage.disk_full": Sentence(
@@ -447,6 +455,7 @@ PHASE_LABELS: Mapping[Phase, str] = {
     Phase.SAMPLING: "Generando",
     Phase.UPSCALING: "Ampliando",
     Phase.DECODING: "Revelando la imagen",
+    Phase.UPSCALING: "Ampliando la imagen",
     Phase.SAVING: "Guardando",
 }
 

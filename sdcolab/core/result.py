@@ -33,8 +33,10 @@ class GenerationResult:
 class Generator(Protocol):
     """Anything that turns requests into results: the engine, or the job queue's stand-in while torch loads."""
 
-    def generate(self, request: GenerationRequest, listener: Listener, cancel: CancelToken) -> GenerationResult:
-        """Run ``request`` to its end in the caller's thread.
+    def generate(
+        self, request: GenerationRequest, listener: Listener, cancel: CancelToken, *, save: bool = True
+    ) -> GenerationResult:
+        """Run ``request`` to its end in the caller's thread; with ``save`` False no picture is written to disk.
 
         Raises ``SdcolabError``; ``Cancelled`` within one denoising step of ``cancel.cancel()``.
         """

@@ -51,16 +51,9 @@ class Guidance:
         return sigma < self.ngms and (self.ngms_all or call % 2 == 1)
 
 
-class Blend(Protocol):
-    """Keeps a part of the picture as it was (inpainting)."""
-
-    def image(self, image: Tensor) -> Tensor:
-        """The predicted ``image`` [B, C, h, w] with the kept part put back (samplers on sigmas)."""
-        ...
-
-    def noisy(self, x: Tensor) -> Tensor:
-        """The noisy ``x`` [B, C, h, w] before a call with the kept part put back (samplers on timesteps)."""
-        ...
+Blend = Callable[[Tensor], Tensor]
+"""Puts the part of a picture that must stay (inpainting) back into [B, C, h, w]: into the predicted image for samplers
+on sigmas, and into the noisy x before each call for samplers on timesteps (hechos/a1111.md 3.7)."""
 
 
 class Switch(Protocol):
@@ -116,7 +109,7 @@ class GuidedDenoiser:
             *images, base = [x - output * sigma for output in (*outputs, negative)]
         image = self._guided(images, base, scale)
         if self._blend is not None:
-            image = self._blend.image(image)
+            image = self._blend(image)
         self._after_call(image)
         return image
 
@@ -124,7 +117,7 @@ class GuidedDenoiser:
         """The guided noise in ``x`` (float32 [B, C, h, w], variance preserving) at timestep ``t``."""
         self._maybe_switch(t)
         if self._blend is not None:
-            x = self._blend.noisy(x)
+            x = self._blend(x)
         # To A1111 the noise level of these samplers is the timestep, here too.
         outputs, negative, scale = self._predict(x, torch.tensor(float(t)), t)
         sigma = self._table.t_to_sigma(t)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from diffusers import AutoencoderKL
@@ -138,10 +139,18 @@ def made_up_pictures(seed: int = _FIT_SEED) -> Tensor:
     return torch.stack(pictures)
 
 
+class PreviewSource(Protocol):
+    """What makes pictures of unfinished latents: a ``PreviewModel``, or a ``tiny_vae.TinyVae``."""
+
+    def picture(self, latents: Tensor) -> Image.Image | None:
+        """A picture of ``latents`` [1, C, h, w] (UNet's scale), or None."""
+        ...
+
+
 class Previewer:
     """Makes a preview of the first image of a batch at most every ``PERIOD`` seconds."""
 
-    def __init__(self, model: PreviewModel, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, model: PreviewSource, clock: Callable[[], float] = time.monotonic) -> None:
         self._model = model
         self._clock = clock
         self._last = clock()

@@ -20,6 +20,9 @@ from sdcolab.core.tensors import TensorHeader, TensorInfo, read_header
 _ZIP, _PICKLE = b"PK", b"\x80"
 """How a file of torch.save begins: a zip, or before 2020 a bare pickle."""
 
+_WRAPPERS = ("state_dict", "params_ema", "params")
+"""Names under which trainers store the state dict; the last two are BasicSR's, of upscalers, the better one first."""
+
 _BROKEN = (EOFError, RuntimeError, ValueError, LookupError, AttributeError, TypeError, OverflowError, struct.error)
 """What torch's reader raises for broken zips and broken pickle streams."""
 
@@ -89,9 +92,9 @@ def read_pickle(path: Path, allowed: Sequence[type] = ()) -> Any:
 
 
 def _tensors_in(loaded: Any) -> dict[str, Tensor]:
-    """The state dict, which trainers wrap in ``{"state_dict": ...}``."""
-    if isinstance(loaded, Mapping) and isinstance(loaded.get("state_dict"), Mapping):
-        loaded = loaded["state_dict"]
+    """The state dict, which trainers wrap in ``{"state_dict": ...}`` or another of ``_WRAPPERS``."""
+    if isinstance(loaded, Mapping):
+        loaded = next((loaded[name] for name in _WRAPPERS if isinstance(loaded.get(name), Mapping)), loaded)
     if not isinstance(loaded, Mapping):
         return {}
     return {name: value for name, value in loaded.items() if isinstance(name, str) and isinstance(value, Tensor)}

@@ -22,7 +22,9 @@ class Scripted:
         self.go = threading.Event()
         self.started: list[str] = []
 
-    def generate(self, request: GenerationRequest, listener: Listener, cancel: CancelToken) -> GenerationResult:
+    def generate(
+        self, request: GenerationRequest, listener: Listener, cancel: CancelToken, *, save: bool = True
+    ) -> GenerationResult:
         self.started.append(request.prompt)
         listener(PhaseStarted(Phase.SAMPLING))
         while not self.go.wait(0.01):

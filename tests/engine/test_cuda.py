@@ -48,8 +48,7 @@ def test_weights_are_halves_and_previews_come(engine_on: Callable[[str], Engine]
     engine._clock = lambda: float(next(ticks))
     previews: list[object] = []
     engine.generate(REQUEST, lambda event: previews.append(event.preview) if isinstance(event, StepDone) else None)
-    assert engine._checkpoint is not None
-    assert engine._checkpoint.model.dtype == torch.float16
+    assert engine.models.checkpoints[0].model.dtype == torch.float16
     assert sum(preview is not None for preview in previews) == REQUEST.steps - 1
 
 
@@ -64,13 +63,12 @@ def test_a_batch_equals_its_pictures_alone(engine_on: Callable[[str], Engine]) -
 def test_an_overflowing_decoder_goes_on_in_full_precision(engine_on: Callable[[str], Engine]) -> None:
     engine = engine_on("cuda")
     expected = np.asarray(engine.generate(REQUEST).images[0].image, np.float64)
-    assert engine._vae is not None
-    decoder = engine._vae.module.decoder
+    decoder = engine.models.vaes[0].module.decoder
     with torch.no_grad():  # what is beyond 65504 in halves cancels out in full precision
         decoder.conv_norm_out.weight.mul_(2.0**14)
         decoder.conv_norm_out.bias.mul_(2.0**14)
         decoder.conv_out.weight.mul_(2.0**-14)
     made = np.asarray(engine.generate(REQUEST).images[0].image, np.float64)
-    assert engine._vae.module.dtype == torch.float32
+    assert engine.models.vaes[0].module.dtype == torch.float32
     assert np.isfinite(made).all()
     assert made.shape == expected.shape

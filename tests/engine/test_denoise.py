@@ -207,14 +207,11 @@ def test_another_model_takes_over_when_it_is_due() -> None:
 
 
 def test_a_blend_keeps_what_it_keeps() -> None:
-    class KeepLeft:
-        def image(self, image: Tensor) -> Tensor:
-            return torch.cat([torch.full_like(image[..., :4], 9.0), image[..., 4:]], dim=-1)
-
-        noisy = image
+    def keep_left(image: Tensor) -> Tensor:
+        return torch.cat([torch.full_like(image[..., :4], 9.0), image[..., 4:]], dim=-1)
 
     unet, seen = FakeUNet(), []
-    denoise = denoiser(unet, Conditioning((part(2.0),), part(1.0)), blend=KeepLeft(), after_call=seen.append)
+    denoise = denoiser(unet, Conditioning((part(2.0),), part(1.0)), blend=keep_left, after_call=seen.append)
     assert (denoise(X, torch.tensor(2.0))[..., :4] == 9).all()
     assert (seen[0][..., :4] == 9).all()
     denoise.epsilon(X, 500.0)

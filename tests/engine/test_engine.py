@@ -30,8 +30,9 @@ from sdcolab.core.events import CancelToken, Ended, Event, ImageSaved, Phase, Ph
 from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library, ModelFile
 from sdcolab.core.request import GenerationRequest, NoiseOrigin
-from sdcolab.engine import engine as engine_module
 from sdcolab.engine import hashes
+from sdcolab.engine import run as run_module
+from sdcolab.engine import shelf as shelf_module
 from sdcolab.engine.convert import VAE_PREFIX
 from sdcolab.engine.engine import Engine
 from sdcolab.engine.samplers import SAMPLERS
@@ -261,14 +262,14 @@ def loads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the files that were loaded as checkpoints and VAEs."""
     names: list[str] = []
     for function in ("load_checkpoint", "load_vae"):
-        real = getattr(engine_module, function)
+        real = getattr(shelf_module, function)
 
         def counting(source: object, *rest: object, real: Callable = real, function: str = function) -> object:
             path = source if isinstance(source, Path) else source.path
             names.append(f"{function} {path.name}")
             return real(source, *rest)
 
-        monkeypatch.setattr(engine_module, function, counting)
+        monkeypatch.setattr(shelf_module, function, counting)
     return names
 
 
@@ -375,16 +376,14 @@ def test_automatic_vae_is_named_like_the_checkpoint(
 
 def test_nan_in_the_vae_is_told(engine: Engine) -> None:
     engine.preload()
-    assert engine._vae is not None
-    engine._vae.module.decoder.conv_out.bias.fill_(float("nan"))
+    engine.models.vaes[0].module.decoder.conv_out.bias.fill_(float("nan"))
     with pytest.raises(ImageNotFinite):
         engine.generate(REQUEST)
 
 
 def test_nan_in_the_unet_is_told(engine: Engine) -> None:
     engine.preload()
-    assert engine._checkpoint is not None
-    engine._checkpoint.model.unet.conv_out.bias.fill_(float("nan"))
+    engine.models.checkpoints[0].model.unet.conv_out.bias.fill_(float("nan"))
     with pytest.raises(ImageNotFinite):
         engine.generate(REQUEST)
 
@@ -438,7 +437,7 @@ def test_out_of_memory_at_the_end(engine: Engine, small_memory: Callable[[int], 
 
 def test_out_of_memory_decodes_in_tiles(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     tiled: list[bool] = []
-    real = engine_module.decode
+    real = run_module.decode
 
     def failing(vae: object, latents: torch.Tensor, **options: bool) -> torch.Tensor:
         tiled.append(options["tiled"])
@@ -446,7 +445,7 @@ def test_out_of_memory_decodes_in_tiles(engine: Engine, monkeypatch: pytest.Monk
             raise torch.OutOfMemoryError
         return real(vae, latents, **options)
 
-    monkeypatch.setattr(engine_module, "decode", failing)
+    monkeypatch.setattr(run_module, "decode", failing)
     assert engine.generate(replace(REQUEST, batch_count=2)).images
     assert tiled == [False, True, True]
 
@@ -455,7 +454,7 @@ def test_other_runtime_errors_are_bugs(engine: Engine, monkeypatch: pytest.Monke
     def broken(*_: object, **__: object) -> torch.Tensor:
         raise RuntimeError("shapes do not match")
 
-    monkeypatch.setattr(engine_module, "decode", broken)
+    monkeypatch.setattr(run_module, "decode", broken)
     with pytest.raises(RuntimeError, match="shapes"):
         engine.generate(REQUEST)
 
@@ -464,8 +463,7 @@ def test_sliced_attention_changes_nothing_and_is_undone(engine: Engine) -> None:
     from sdcolab.engine.memory import sliced_attention
 
     engine.preload()
-    assert engine._checkpoint is not None
-    unet = engine._checkpoint.model.unet
+    unet = engine.models.checkpoints[0].model.unet
     before = dict(unet.attn_processors)
     inputs = (torch.randn(1, 4, 8, 8), torch.tensor([3.0]), torch.randn(1, 77, 64))
     with torch.inference_mode():

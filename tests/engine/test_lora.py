@@ -499,7 +499,7 @@ def test_a_missing_lora_is_told_before_loading(engine: Engine, folders: Folders)
 def test_cancelling_restores(engine: Engine, folders: Folders, save_lora: SaveLora) -> None:
     save_lora("x", kohya(TO_Q, Q_PROJ))
     engine.preload()
-    before, cancel = state(engine._checkpoint.model), CancelToken()
+    before, cancel = state(engine.models.checkpoints[0].model), CancelToken()
 
     def stop(event: Event) -> None:
         if isinstance(event, StepDone):
@@ -507,7 +507,7 @@ def test_cancelling_restores(engine: Engine, folders: Folders, save_lora: SaveLo
 
     with pytest.raises(Cancelled):
         engine.generate(replace(REQUEST, prompt="<lora:x:1>"), stop, cancel)
-    assert not differing(before, state(engine._checkpoint.model))
+    assert not differing(before, state(engine.models.checkpoints[0].model))
 
 
 def test_a_repeated_prompt_with_a_lora_encodes_and_merges_nothing(
@@ -517,7 +517,7 @@ def test_a_repeated_prompt_with_a_lora_encodes_and_merges_nothing(
     save_lora("y", kohya(TO_K, shape=(32, 64)))
     engine.generate(replace(REQUEST, prompt="gato <lora:x:1>"))
     calls: list[int] = []
-    engine._checkpoint.model.text_encoder.register_forward_pre_hook(lambda *_: calls.append(1))
+    engine.models.checkpoints[0].model.text_encoder.register_forward_pre_hook(lambda *_: calls.append(1))
     monkeypatch.setattr(lora_module, "open_lora", refuse)
     engine.generate(replace(REQUEST, prompt="gato <lora:x:1>"))
     monkeypatch.undo()

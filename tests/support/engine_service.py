@@ -33,7 +33,9 @@ class Painter:
         with (FOLDER / "precargas.txt").open("a") as file:
             file.write(f"{os.getpid()}\n")
 
-    def generate(self, request: GenerationRequest, listener: Listener, cancel: CancelToken) -> GenerationResult:
+    def generate(
+        self, request: GenerationRequest, listener: Listener, cancel: CancelToken, *, save: bool = True
+    ) -> GenerationResult:
         print("algo que imprime una biblioteca")
         listener(PhaseStarted(Phase.LOADING_MODEL, request.checkpoint))
         if "muere" in request.prompt:

@@ -49,7 +49,9 @@ class FakeGenerator:
     release: threading.Event = field(default_factory=threading.Event)
     requests: list[GenerationRequest] = field(default_factory=list)
 
-    def generate(self, request: GenerationRequest, listener: Listener, cancel: CancelToken) -> GenerationResult:
+    def generate(
+        self, request: GenerationRequest, listener: Listener, cancel: CancelToken, *, save: bool = True
+    ) -> GenerationResult:
         self.requests.append(request)
         request = request.resolved(checkpoint=request.checkpoint or "demo.safetensors", native_size=128)
         listener(PhaseStarted(Phase.LOADING_MODEL, request.checkpoint))

@@ -94,7 +94,7 @@ def measure(checkpoint: Path, side: int | None, steps: int, turns: int, device: 
 
 def one_turn(engine: Engine, request: GenerationRequest, bare: Callable[[], None]) -> Turn:
     """``generate``, then the bare calls."""
-    checkpoint, vae = engine._checkpoint, engine._vae
+    checkpoint, vae = engine.models.checkpoints[0], engine.models.vaes[0]
     assert checkpoint and vae
     watch = Stopwatch()
     modules = (checkpoint.model.unet, vae.module.decoder) if engine.device.type == "cpu" else ()
@@ -108,7 +108,7 @@ def bare_run(engine: Engine, request: GenerationRequest) -> Callable[[], None]:
     """The model's own work for ``request``: one UNet call a step with prompt and negative prompt in a batch, and one
     decode.
     """
-    checkpoint, vae = engine._checkpoint, engine._vae
+    checkpoint, vae = engine.models.checkpoints[0], engine.models.vaes[0]
     assert checkpoint and vae and request.width and request.height
     unet, decoder = checkpoint.model.unet, vae.module
     context = torch.cat(

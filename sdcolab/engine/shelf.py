@@ -1,0 +1,162 @@
+"""The checkpoints and VAEs in memory: loads what a request needs and lets go of what it does not."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderKL
+
+from sdcolab.core.detect import ModelKind
+from sdcolab.core.errors import CannotRead, ModelTooBigForCard, ModelTooBigForRam
+from sdcolab.core.events import Listener, Phase, PhaseStarted
+from sdcolab.core.files import system_reason
+from sdcolab.core.library import Library, ModelFile
+from sdcolab.engine import tokenizer
+from sdcolab.engine.conditioning import TextConditioner
+from sdcolab.engine.features.lora import LoraMerger
+from sdcolab.engine.hashes import HashCache
+from sdcolab.engine.memory import require_room
+from sdcolab.engine.models import LoadedModel, load_checkpoint, load_vae
+from sdcolab.engine.plan import choose_vae
+from sdcolab.engine.precision import weights_dtype
+from sdcolab.engine.preview import PreviewModel, PreviewSource
+from sdcolab.engine.tiny_vae import TinyDecoder, TinyEncoder, find_tiny, load_tiny_decoder, load_tiny_encoder
+from sdcolab.engine.weights import Weights, open_weights
+
+Stamp = tuple[Path, int, int]
+"""Path, size and time of change: tells a file from another one that took its name."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Checkpoint:
+    """A checkpoint in memory. ``hash`` is the beginning of its file's SHA-256, perhaps still being computed."""
+
+    file: ModelFile
+    stamp: Stamp
+    model: LoadedModel
+    conditioner: TextConditioner
+    loras: LoraMerger
+    hash: Future[str]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Vae:
+    """A VAE in memory. ``separate`` is the file's hash and name for infotexts, None for the checkpoint's own VAE. The
+    tiny networks (TAESD) are there when their files are.
+    """
+
+    stamp: Stamp
+    module: AutoencoderKL
+    preview: PreviewModel
+    separate: tuple[ModelFile, Future[str]] | None
+    tiny_decoder: TinyDecoder | None = None
+    tiny_encoder: TinyEncoder | None = None
+
+    @property
+    def preview_source(self) -> PreviewSource:
+        """What makes previews; on a CPU the linear map, which costs nothing."""
+        return self.tiny_decoder if self.tiny_decoder and self.module.device.type == "cuda" else self.preview
+
+
+class ModelShelf:
+    """Keeps what was loaded until something else needs the room. Belongs to one thread at a time."""
+
+    def __init__(self, library: Library, device: torch.device, hashes: HashCache) -> None:
+        self._library = library
+        self.device = device
+        self._hashes = hashes
+        self._checkpoints: dict[Stamp, Checkpoint] = {}
+        self._vaes: dict[Stamp, Vae] = {}
+
+    @property
+    def checkpoints(self) -> tuple[Checkpoint, ...]:
+        """Those in memory."""
+        return tuple(self._checkpoints.values())
+
+    @property
+    def vaes(self) -> tuple[Vae, ...]:
+        """Those in memory."""
+        return tuple(self._vaes.values())
+
+    def file(self, name: str) -> ModelFile:
+        """The checkpoint file called ``name``; the default one for an empty name. Raises ``SdcolabError``."""
+        return self._library.find(ModelKind.CHECKPOINT, name) if name else self._library.default_checkpoint()
+
+    def keep_only(self, files: Iterable[ModelFile]) -> None:
+        """If any of ``files`` has yet to come, let go of every checkpoint that is none of them, and of its VAE."""
+        wanted = {stamp_of(file.path) for file in files}
+        if not wanted <= self._checkpoints.keys():
+            self._checkpoints = {stamp: kept for stamp, kept in self._checkpoints.items() if stamp in wanted}
+            self._vaes = {stamp: kept for stamp, kept in self._vaes.items() if kept.separate or stamp in wanted}
+
+    @torch.inference_mode(False)
+    def checkpoint(self, file: ModelFile, listener: Listener) -> Checkpoint:
+        """``file`` in memory. Others stay beside it while there is room. Raises ``SdcolabError``."""
+        stamp = stamp_of(file.path)
+        if stamp not in self._checkpoints:
+            listener(PhaseStarted(Phase.LOADING_MODEL, file.name))
+            weights = open_weights(file.path)
+            digest = self._hashes.start(file.path)
+            self._make_room(weights)
+            model = load_checkpoint(weights, self.device, weights_dtype(self.device))
+            conditioner = TextConditioner(model.text_encoder, tokenizer.load())
+            self._checkpoints[stamp] = Checkpoint(file, stamp, model, conditioner, LoraMerger(model), digest)
+        return self._checkpoints[stamp]
+
+    @torch.inference_mode(False)
+    def vae(self, name: str, checkpoint: Checkpoint, listener: Listener) -> Vae:
+        """The VAE that ``name`` means for ``checkpoint`` (hechos/a1111.md 6). Raises ``SdcolabError``."""
+        file = choose_vae(name, checkpoint.file, self._library)
+        stamp = stamp_of((file or checkpoint.file).path)
+        if stamp not in self._vaes:
+            if file:
+                listener(PhaseStarted(Phase.LOADING_MODEL, file.name))
+            self._vaes = {known: kept for known, kept in self._vaes.items() if known in self._checkpoints}
+            release_memory()
+            dtype, family = weights_dtype(self.device), checkpoint.model.detected.family
+            module = load_vae(stamp[0], self.device, dtype, family)
+            separate = (file, self._hashes.start(file.path)) if file else None
+            tiny = find_tiny(self._library.folders.tiny_vaes, family)
+            self._vaes[stamp] = Vae(
+                stamp,
+                module,
+                PreviewModel(module),
+                separate,
+                load_tiny_decoder(tiny.decoder, self.device, dtype) if tiny.decoder else None,
+                load_tiny_encoder(tiny.encoder, self.device, dtype) if tiny.encoder else None,
+            )
+        return self._vaes[stamp]
+
+    def _make_room(self, weights: Weights) -> None:
+        """Let go of the other checkpoints if the new one does not fit beside them."""
+        dtype = weights_dtype(self.device)
+        release_memory()
+        if self._checkpoints:
+            try:
+                require_room(weights.path, weights.header, self.device, dtype)
+            except (ModelTooBigForCard, ModelTooBigForRam):
+                self._checkpoints.clear()
+                self._vaes.clear()
+                release_memory()
+        require_room(weights.path, weights.header, self.device, dtype)
+
+
+def release_memory() -> None:
+    """Give back what nobody uses any more, also to the GPU's other programs."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def stamp_of(path: Path) -> Stamp:
+    """What tells the file at ``path`` from others. Raises ``CannotRead``."""
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise CannotRead(path=path, reason=system_reason(error)) from error
+    return path, status.st_size, status.st_mtime_ns

@@ -1,0 +1,191 @@
+"""Every upscaler of pictures that can be chosen here, by A1111's names (hechos/a1111.md 4.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import partial
+
+import torch
+from PIL import Image
+
+from sdcolab.core.detect import ModelKind
+from sdcolab.core.errors import OutOfMemory
+from sdcolab.core.events import CancelToken, Listener, Phase, PhaseStarted, ignore_events
+from sdcolab.core.library import Library, ModelFile
+from sdcolab.core.registry import Registry
+from sdcolab.engine.memory import is_out_of_memory
+from sdcolab.engine.pictures.resizing import Enlarger
+from sdcolab.engine.upscale.networks import UpscalerNetwork, load_network
+from sdcolab.engine.upscale.tiles import OVERLAP, TILE, Grid, in_tiles
+
+NONE = "None"
+"""A1111's word for enlarging by a plain Lanczos filter to the exact size."""
+
+_STEP = 8
+"""Sides of enlarged pictures are multiples of this."""
+
+_MAX_PASSES = 3
+_SMALLEST_TILE = 32
+
+_KNOWN_FILES = {
+    "RealESRGAN_x4plus": "R-ESRGAN 4x+",
+    "RealESRGAN_x4plus_anime_6B": "R-ESRGAN 4x+ Anime6B",
+    "RealESRGAN_x2plus": "R-ESRGAN 2x+",
+    "realesr-general-x4v3": "R-ESRGAN General 4xV3",
+    "realesr-general-wdn-x4v3": "R-ESRGAN General WDN 4xV3",
+    "realesr-animevideov3": "R-ESRGAN AnimeVideo",
+    "SwinIR_4x": "SwinIR 4x",
+}
+"""Files that A1111 gives a name of their own, by stem."""
+
+
+@dataclass(frozen=True, slots=True)
+class Upscaler:
+    """An upscaler to choose: a plain ``resample`` filter, a network's ``file``, or ("None") neither."""
+
+    name: str
+    aliases: tuple[str, ...] = ()
+    resample: Image.Resampling | None = None
+    file: ModelFile | None = field(default=None, compare=False)
+
+
+BUILT_IN = (
+    Upscaler(NONE),
+    Upscaler("Lanczos", resample=Image.Resampling.LANCZOS),
+    Upscaler("Nearest", resample=Image.Resampling.NEAREST),
+)
+
+
+class Upscalers:
+    """The upscalers of a library; keeps the last network loaded."""
+
+    def __init__(self, library: Library, device: torch.device) -> None:
+        self._library = library
+        self._device = device
+        self._network: UpscalerNetwork | None = None
+
+    def registry(self) -> Registry[Upscaler]:
+        """What there is now: "None", "Lanczos", "Nearest", then the files of the upscalers' folder in alphabetical
+        order. A file also answers to its file name and its stem."""
+        return Registry(ModelKind.UPSCALER.value, (*BUILT_IN, *_from_files(self._library)))
+
+    def names(self) -> tuple[str, ...]:
+        """Names to choose from, in A1111's order."""
+        return tuple(self.registry())
+
+    def find(self, name: str) -> Upscaler:
+        """The upscaler called ``name``. Raises ``UnknownName`` with close names."""
+        return self.registry().find(name)
+
+    def enlarger(
+        self, name: str, listener: Listener = ignore_events, cancel: CancelToken | None = None
+    ) -> Enlarger | None:
+        """The upscaler ``name`` as ``engine.pictures.resizing`` wants it: None for "None". Raises ``UnknownName``."""
+        upscaler = self.find(name)
+        if upscaler.name == NONE:
+            return None
+        return partial(self._enlarged, upscaler, listener=listener, cancel=cancel or CancelToken())
+
+    def upscale(
+        self,
+        picture: Image.Image,
+        scale: float,
+        name: str,
+        listener: Listener = ignore_events,
+        cancel: CancelToken | None = None,
+    ) -> Image.Image:
+        """``picture`` (RGB) about ``scale`` times larger: int(side * scale) rounded down to a multiple of 8.
+
+        Networks run up to three times until both sides are large enough; Lanczos fits the result. Emits
+        ``PhaseStarted`` when a network is loaded and before each tile. Raises ``UnknownName``, ``Cancelled`` between
+        tiles, ``OutOfMemory`` when the smallest tiles do not fit either, ``ImageNotFinite``, and what
+        ``networks.load_network`` raises.
+        """
+        return self._enlarged(self.find(name), picture, scale, listener=listener, cancel=cancel or CancelToken())
+
+    def release(self) -> None:
+        """Let go of the network that is loaded."""
+        self._network = None
+
+    def _enlarged(
+        self, upscaler: Upscaler, picture: Image.Image, scale: float, *, listener: Listener, cancel: CancelToken
+    ) -> Image.Image:
+        picture = picture.convert("RGB")
+        width, height = (max(_STEP, int(side * scale) // _STEP * _STEP) for side in picture.size)
+        for number in range(_MAX_PASSES):
+            enough = picture.width >= width and picture.height >= height
+            if enough and (number > 0 or scale != 1):
+                break
+            before = picture.size
+            picture = self._pass(upscaler, picture, scale, listener, cancel)
+            if picture.size == before:
+                break
+        if picture.size == (width, height):
+            return picture
+        return picture.resize((width, height), Image.Resampling.LANCZOS)
+
+    def _pass(
+        self, upscaler: Upscaler, picture: Image.Image, scale: float, listener: Listener, cancel: CancelToken
+    ) -> Image.Image:
+        if upscaler.resample is not None:
+            return picture.resize((int(picture.width * scale), int(picture.height * scale)), upscaler.resample)
+        if upscaler.file is None:
+            return picture
+        network = self._load(upscaler.file, listener)
+        tile = TILE
+        while True:
+            grid = Grid(picture.width, picture.height, tile, OVERLAP)
+            told = _Told(network, upscaler.name, len(grid), listener, cancel)
+            try:
+                return in_tiles(picture, grid, told.patch)
+            except RuntimeError as error:
+                if not is_out_of_memory(error):
+                    raise
+            # Outside of the handler, so that the failed attempt's tensors are gone.
+            tile //= 2
+            if tile < _SMALLEST_TILE:
+                raise OutOfMemory(device=self._device.type, width=picture.width, height=picture.height, batch_size=1)
+            if self._device.type == "cuda":
+                torch.cuda.empty_cache()
+
+    def _load(self, file: ModelFile, listener: Listener) -> UpscalerNetwork:
+        if self._network is None or self._network.path != file.path:
+            listener(PhaseStarted(Phase.LOADING_MODEL, file.name))
+            self._network = None  # the old one goes before the new one comes
+            self._network = load_network(file.path, self._device)
+        return self._network
+
+
+class _Told:
+    """A network's tiles, told to a listener one by one."""
+
+    def __init__(
+        self, network: UpscalerNetwork, name: str, total: int, listener: Listener, cancel: CancelToken
+    ) -> None:
+        self._network = network
+        self._name = name
+        self._total = total
+        self._listener = listener
+        self._cancel = cancel
+        self._number = 0
+
+    def patch(self, tile: Image.Image) -> Image.Image:
+        """The next tile, larger."""
+        self._cancel.raise_if_cancelled()
+        self._number += 1
+        self._listener(PhaseStarted(Phase.UPSCALING, f"{self._name} ({self._number}/{self._total})"))
+        return self._network.enlarge(tile)
+
+
+def _from_files(library: Library) -> Iterator[Upscaler]:
+    """The networks of ``library``, in alphabetical order of their names. The second file of a name keeps its
+    extension."""
+    found: dict[str, Upscaler] = {}
+    for file in library.files(ModelKind.UPSCALER):
+        stem = file.path.name.rsplit(".", 1)[0]
+        name = _KNOWN_FILES.get(stem, file.stem)
+        if name in found:
+            name = file.name
+        found[name] = Upscaler(name, aliases=(stem, file.name), file=file)
+    return iter(sorted(found.values(), key=lambda upscaler: upscaler.name.casefold()))

@@ -1,0 +1,136 @@
+"""TAESD from files of both namings (hechos/a1111.md 6)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+from torch.nn import functional
+
+from sdcolab.core.detect import ModelFamily
+from sdcolab.core.errors import ModelIncomplete, ModelUnreadable
+from sdcolab.core.folders import Folders
+from sdcolab.engine.preview import Previewer
+from sdcolab.engine.tiny_vae import find_tiny, load_tiny_decoder, load_tiny_encoder
+
+CPU = torch.device("cpu")
+WIDTH, LATENT = 6, 4
+
+DECODER = ["clamp", "conv", "relu", *["block"] * 3, "up", "conv0", *["block"] * 3, "up", "conv0", *["block"] * 3]
+DECODER += ["up", "conv0", "block", "conv"]
+ENCODER = ["conv", "block", "down", *["block"] * 3, "down", *["block"] * 3, "down", *["block"] * 3, "conv"]
+"""The layers of the published networks, in order (madebyollin/taesd)."""
+
+
+def random_tensors(layers: list[str], inputs: int, outputs: int) -> dict[str, Tensor]:
+    """Weights by the published names: number of the layer, and place in a block."""
+    generator = torch.Generator().manual_seed(3)
+    tensors: dict[str, Tensor] = {}
+
+    def conv(name: str, wide_in: int, wide_out: int, bias: bool = True) -> None:
+        tensors[f"{name}.weight"] = torch.randn(wide_out, wide_in, 3, 3, generator=generator) / (wide_in * 9) ** 0.5
+        if bias:
+            tensors[f"{name}.bias"] = torch.randn(wide_out, generator=generator) * 0.1
+
+    convs = [number for number, layer in enumerate(layers) if layer == "conv"]
+    for number, layer in enumerate(layers):
+        if layer == "block":
+            for place in (0, 2, 4):
+                conv(f"{number}.conv.{place}", WIDTH, WIDTH)
+        elif layer in ("conv", "conv0", "down"):
+            wide_in = inputs if number == convs[0] else WIDTH
+            conv(str(number), wide_in, outputs if number == convs[-1] else WIDTH, bias=layer == "conv")
+    return tensors
+
+
+def run(layers: list[str], tensors: dict[str, Tensor], x: Tensor) -> Tensor:
+    """The network by its definition."""
+
+    def conv(name: str, x: Tensor, stride: int = 1) -> Tensor:
+        return functional.conv2d(x, tensors[f"{name}.weight"], tensors.get(f"{name}.bias"), stride, padding=1)
+
+    for number, layer in enumerate(layers):
+        if layer == "clamp":
+            x = torch.tanh(x / 3) * 3
+        elif layer == "relu":
+            x = x.relu()
+        elif layer == "up":
+            x = functional.interpolate(x, scale_factor=2, mode="nearest")
+        elif layer == "block":
+            inner = conv(f"{number}.conv.2", conv(f"{number}.conv.0", x).relu()).relu()
+            x = (x + conv(f"{number}.conv.4", inner)).relu()
+        else:
+            x = conv(str(number), x, stride=2 if layer == "down" else 1)
+    return x
+
+
+def as_diffusers(tensors: dict[str, Tensor], part: str, shift: int) -> dict[str, Tensor]:
+    """The same tensors in a file of diffusers."""
+    renamed = {}
+    for name, tensor in tensors.items():
+        number, _, rest = name.partition(".")
+        renamed[f"{part}.layers.{int(number) - shift}.{rest}"] = tensor
+    return renamed
+
+
+@pytest.mark.parametrize("naming", ["published", "diffusers"])
+def test_decoder(tmp_path: Path, naming: str) -> None:
+    tensors = random_tensors(DECODER, LATENT, 3)
+    path = tmp_path / "taesd_decoder.safetensors"
+    save_file(tensors if naming == "published" else as_diffusers(tensors, "decoder", 1), path)
+    latents = torch.randn(1, LATENT, 4, 6) * 4
+    pixels = load_tiny_decoder(path, CPU, torch.float32).decode(latents)
+    assert pixels.shape == (1, 3, 32, 48)
+    assert torch.allclose(pixels, run(DECODER, tensors, latents) * 2 - 1, atol=1e-5)
+
+
+@pytest.mark.parametrize("naming", ["published", "diffusers"])
+def test_encoder(tmp_path: Path, naming: str) -> None:
+    tensors = random_tensors(ENCODER, 3, LATENT)
+    path = tmp_path / "taesd_encoder.pth"
+    torch.save(tensors if naming == "published" else as_diffusers(tensors, "encoder", 0), path)
+    pixels = torch.rand(1, 3, 32, 48) * 2 - 1
+    latents = load_tiny_encoder(path, CPU, torch.float32).encode(pixels)
+    assert latents.shape == (1, LATENT, 4, 6)
+    assert torch.allclose(latents, run(ENCODER, tensors, (pixels + 1) / 2), atol=1e-5)
+
+
+def test_decoder_makes_previews(tmp_path: Path) -> None:
+    save_file(random_tensors(DECODER, LATENT, 3), tmp_path / "x.safetensors")
+    decoder = load_tiny_decoder(tmp_path / "x.safetensors", CPU, torch.float32)
+    times = iter((0.0, 10.0, 10.0))
+    picture = Previewer(decoder, lambda: next(times)).maybe(torch.zeros(2, LATENT, 5, 4))
+    assert picture is not None
+    assert picture.size == (32, 40)
+    assert decoder.picture(torch.full((1, LATENT, 5, 4), torch.nan)) is None
+
+
+def test_a_part_missing_is_told(tmp_path: Path) -> None:
+    tensors = random_tensors(DECODER, LATENT, 3)
+    del tensors["9.conv.2.bias"]
+    save_file(tensors, tmp_path / "x.safetensors")
+    with pytest.raises(ModelIncomplete):
+        load_tiny_decoder(tmp_path / "x.safetensors", CPU, torch.float32)
+
+
+def test_another_model_is_refused(tmp_path: Path) -> None:
+    save_file({"a.weight": torch.zeros(2, 2)}, tmp_path / "x.safetensors")
+    with pytest.raises(ModelUnreadable):
+        load_tiny_decoder(tmp_path / "x.safetensors", CPU, torch.float32)
+    with pytest.raises(ModelUnreadable):
+        load_tiny_encoder(tmp_path / "x.safetensors", CPU, torch.float32)
+
+
+def test_files_are_found_by_family(tmp_path: Path) -> None:
+    folder = Folders(tmp_path).tiny_vaes
+    assert find_tiny(folder, ModelFamily.SD1).decoder is None
+    folder.mkdir(parents=True)
+    for name in ("taesd_decoder.pth", "taesd_decoder.safetensors", "taesdxl_encoder.pth", "None_decoder.pth"):
+        (folder / name).touch()
+    assert find_tiny(folder, ModelFamily.SD1).decoder == folder / "taesd_decoder.safetensors"
+    assert find_tiny(folder, ModelFamily.SD2).encoder is None
+    assert find_tiny(folder, ModelFamily.SDXL).encoder == folder / "taesdxl_encoder.pth"
+    assert find_tiny(folder, ModelFamily.FLUX).decoder is None

@@ -25,7 +25,6 @@ class Phase(StrEnum):
     LOADING_MODEL = "loading_model"
     ENCODING_PROMPT = "encoding_prompt"
     SAMPLING = "sampling"
-    UPSCALING = "upscaling"
     DECODING = "decoding"
     UPSCALING = "upscaling"
     SAVING = "saving"

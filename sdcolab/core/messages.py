@@ -453,7 +453,6 @@ PHASE_LABELS: Mapping[Phase, str] = {
     Phase.LOADING_MODEL: "Cargando modelo",
     Phase.ENCODING_PROMPT: "Leyendo el prompt",
     Phase.SAMPLING: "Generando",
-    Phase.UPSCALING: "Ampliando",
     Phase.DECODING: "Revelando la imagen",
     Phase.UPSCALING: "Ampliando la imagen",
     Phase.SAVING: "Guardando",

@@ -40,12 +40,11 @@ class Upscaling(Protocol):
         ...
 
     def upscale(
-        self, picture: Image.Image, name: str, size: tuple[int, int], listener: Listener, cancel: CancelToken
+        self, picture: Image.Image, scale: float, name: str, listener: Listener, cancel: CancelToken
     ) -> Image.Image:
-        """``picture`` (RGB) at exactly ``size`` (width, height), made in the caller's thread with ``StepDone`` of its
-        tiles.
+        """``picture`` (RGB) about ``scale`` times larger, made in the caller's thread.
 
-        Raises ``UnknownName``, or ``Cancelled`` within one tile.
+        Raises ``UnknownName``, ``Cancelled`` between tiles, and what loading a network raises.
         """
         ...
 
@@ -135,11 +134,14 @@ def _enlarged(
     rgb = picture.convert("RGB")
     rgb = rgb.crop(wanted.box_of(*rgb.size))
     size = wanted.size_of(*rgb.size)
-    result = upscaling.upscale(rgb, wanted.upscaler, size, listener, cancel)
-    if wanted.blends:
-        second = upscaling.upscale(rgb, wanted.second, size, listener, cancel)
-        result = Image.blend(result, second, wanted.second_visibility)
-    return result
+    scale = max(size[0] / rgb.width, size[1] / rgb.height)
+
+    def one(name: str) -> Image.Image:
+        large = upscaling.upscale(rgb, scale, name, listener, cancel) if name != NO_UPSCALER else rgb
+        return large if large.size == size else large.resize(size, Image.Resampling.LANCZOS)
+
+    first = one(wanted.upscaler)
+    return Image.blend(first, one(wanted.second), wanted.second_visibility) if wanted.blends else first
 
 
 def _infotext(picture: Image.Image, wanted: Enlargement) -> str:

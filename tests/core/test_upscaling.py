@@ -28,11 +28,11 @@ class Painter:
         return tuple(self.colours)
 
     def upscale(
-        self, picture: Image.Image, name: str, size: tuple[int, int], listener: Listener, cancel: CancelToken
+        self, picture: Image.Image, scale: float, name: str, listener: Listener, cancel: CancelToken
     ) -> Image.Image:
         assert picture.mode == "RGB"
         cancel.raise_if_cancelled()
-        return Image.new("RGB", size, self.colours[name])
+        return Image.new("RGB", (round(picture.width * scale) + 3, picture.height), self.colours[name])
 
 
 def run(folder: Path, pictures: list[Image.Image], wanted: Enlargement) -> list[ImageSaved]:

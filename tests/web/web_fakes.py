@@ -138,23 +138,19 @@ class FakeDownload:
         return reports
 
 
-@dataclass
 class FakeUpscaling:
-    """Enlarges with Pillow; "Remacri" in two tiles, and inverted so that it can be told from the plain ones."""
-
-    calls: list[tuple[str, tuple[int, int]]] = field(default_factory=list)
+    """Enlarges with Pillow; "Remacri" inverts too, so that it can be told from the plain ones."""
 
     def names(self) -> tuple[str, ...]:
         return (*PLAIN_UPSCALERS, "Remacri")
 
     def upscale(
-        self, picture: Image.Image, name: str, size: tuple[int, int], listener: Listener, cancel: CancelToken
+        self, picture: Image.Image, scale: float, name: str, listener: Listener, cancel: CancelToken
     ) -> Image.Image:
-        self.calls.append((name, size))
         for tile in (1, 2):
             cancel.raise_if_cancelled()
             listener(StepDone(tile, 2, 0, 1))
-        large = picture.resize(size, Image.Resampling.LANCZOS)
+        large = picture.resize((round(picture.width * scale), round(picture.height * scale)))
         return ImageOps.invert(large) if name == "Remacri" else large
 
 

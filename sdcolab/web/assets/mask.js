@@ -34,11 +34,14 @@
   };
 
   const show = (url) => {
-    strokes.length = 0;
     const [hint, surface, tools, image, canvas] = ["p", ".sd-mask-surface", ".sd-mask-tools", "img", "canvas"].map(find);
-    if (!image) return;
-    hint.hidden = Boolean(url);
-    surface.hidden = tools.hidden = !url;
+    if (!image || (url && image.getAttribute("src") === url)) return; // gradio tells the same picture more than once
+    strokes.length = 0;
+    const reveal = (shown) => {
+      hint.hidden = shown;
+      surface.hidden = tools.hidden = !shown;
+    };
+    reveal(false);
     if (!url) {
       image.removeAttribute("src");
       return;
@@ -47,6 +50,7 @@
       const scale = Math.min(1, SIDE / Math.max(image.naturalWidth, image.naturalHeight));
       canvas.width = Math.max(1, Math.round(image.naturalWidth * scale));
       canvas.height = Math.max(1, Math.round(image.naturalHeight * scale));
+      reveal(true);
       redraw();
     };
     image.src = url;

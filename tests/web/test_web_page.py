@@ -436,6 +436,9 @@ ENGLISH = (
     "view",
     "more",
     "select",
+    "upload",
+    "remove",
+    "paste",
 )
 
 
@@ -446,6 +449,8 @@ def test_everything_has_a_spanish_name(visit: Visit) -> None:
     expect(page.locator("html")).to_have_attribute("lang", "es")
     page.get_by_role("button", name="Más opciones").click()
     page.get_by_role("button", name="Guardar y borrar estilos").click()
+    for name in ("PNG Info", "Ampliar", "img2img"):
+        page.get_by_role("tab", name=name).click()
     nameless = page.evaluate(
         """() => [...document.querySelectorAll("button, input, textarea, [role=tab]")]
             .filter(element => element.offsetParent && !element.closest("[aria-hidden=true]"))

@@ -20,6 +20,9 @@
     context.strokeStyle = context.fillStyle = COLOR;
     context.lineWidth = width;
     context.lineCap = context.lineJoin = "round";
+    context.beginPath(); // a dot first: a line that goes nowhere draws nothing
+    context.arc(...points[0], width / 2, 0, 2 * Math.PI);
+    context.fill();
     context.beginPath();
     context.moveTo(...points[0]);
     for (const point of points) context.lineTo(...point);

@@ -11,17 +11,33 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
 from sdcolab import __version__
-from sdcolab.core.errors import Cancelled, FieldNotNumber, RequestError, SdcolabError, Unexpected
+from sdcolab.core.errors import (
+    Cancelled,
+    CannotRead,
+    FieldNotNumber,
+    InfotextFieldUnused,
+    InfotextModelDiffers,
+    InfotextNeedsPicture,
+    InfotextUnreadable,
+    RequestError,
+    SdcolabError,
+    Unexpected,
+)
 from sdcolab.core.events import BytesReceived, Event, PhaseStarted, StepDone, Warned
+from sdcolab.core.files import system_reason
 from sdcolab.core.folders import ROOT_VARIABLE, Folders, default_root
+from sdcolab.core.infotext import Pasted, parse, read_bytes
 from sdcolab.core.messages import PHASE_LABELS, explain, human_bytes
-from sdcolab.core.request import GenerationRequest
+from sdcolab.core.outputs import ImageFormat
+from sdcolab.core.pictures import open_picture
+from sdcolab.core.request import GenerationRequest, Hires, InitImage
+from sdcolab.core.result import GenerationResult
 
 USER_VARIABLE = "SDCOLAB_USUARIO"
 """Environment variable with ``nombre:clave``, for programs that must not show the password in the process list."""
@@ -88,34 +104,113 @@ def generate(options: argparse.Namespace) -> int:
     """Make images from a prompt and print their paths."""
     from sdcolab import wiring
 
-    request = GenerationRequest(
-        prompt=options.prompt,
-        negative_prompt=options.negativo,
-        sampler=options.sampler,
-        schedule=options.schedule,
-        steps=options.pasos,
-        cfg_scale=options.cfg,
-        seed=options.semilla,
-        width=options.ancho,
-        height=options.alto,
-        batch_size=options.lote,
-        batch_count=options.cantidad,
-        clip_skip=options.clip_skip,
-        vae=options.vae,
-    )
+    _check_generate_options(options)
+    folders = Folders(options.carpeta)
+    decided = {field: getattr(options, field) for field in DECIDED_FIELDS if getattr(options, field) is not None}
+    pasted = Pasted({})
+    if options.infotext is not None:
+        models = ("checkpoint",) if options.modelo else ()
+        pasted = wiring.paste(_read_infotext(options.infotext), folders, decided=(*decided, *models))
+        _warn(*_shortcomings(pasted, with_picture=options.imagen is not None))
+    request = GenerationRequest(**{**pasted.changes, **decided})
+    request = replace(request, hires=_hires(options, request.hires), init=_init_image(options, pasted))
     progress = ConsoleProgress(sys.stderr)
     try:
         result = wiring.generate(
-            request, folders=Folders(options.carpeta), model=options.modelo, output=options.salida, listener=progress
+            request,
+            folders=folders,
+            model=options.modelo,
+            output=options.salida,
+            image_format=ImageFormat(options.formato),
+            listener=progress,
         )
     finally:
         progress.close()
+    _warn(*_differences(pasted, result))
     if options.json:
         print(json.dumps(_result_as_json(result), ensure_ascii=False))
     else:
         for image in result.images:
             print(image.path)
     return 0
+
+
+DECIDED_FIELDS = (
+    *("prompt", "negative_prompt", "sampler", "schedule", "steps", "cfg_scale", "seed", "width", "height"),
+    *("batch_size", "batch_count", "clip_skip", "vae"),
+)
+"""Fields of a request that have an option of their own, which wins over the infotext's."""
+
+HIRES_FIELDS = {
+    "hires_escala": "scale",
+    "hires_upscaler": "upscaler",
+    "hires_fuerza": "strength",
+    "hires_pasos": "steps",
+}
+"""Options of the hires pass and their fields."""
+
+
+def _check_generate_options(options: argparse.Namespace) -> None:
+    if options.prompt is None and options.infotext is None:
+        options.fail("the following arguments are required: PROMPT")
+    for name in ("mascara", "fuerza"):
+        if getattr(options, name) is not None and options.imagen is None:
+            options.fail(f"--{name} solo sirve con --imagen.")
+
+
+def _read_infotext(source: str) -> str:
+    """The infotext in a picture or text file, or in what comes by stdin when ``source`` is "-"."""
+    path = Path(source)
+    try:
+        data = sys.stdin.buffer.read() if source == "-" else path.read_bytes()
+    except OSError as error:
+        raise CannotRead(path=path, reason=system_reason(error)) from error
+    text = read_bytes(data, path.name)
+    if not parse(text).fields:
+        raise InfotextUnreadable(source=path.name)
+    return text
+
+
+def _shortcomings(pasted: Pasted, *, with_picture: bool) -> Iterator[SdcolabError]:
+    """What of the infotext will not be as it was. Raises ``InfotextFileMissing`` for what cannot do without."""
+    for missing in pasted.missing:
+        if missing.field != "vae":
+            raise missing
+    yield from pasted.missing
+    yield from pasted.warnings
+    yield from (InfotextFieldUnused(label=label, value=value) for label, value in pasted.unused)
+    if pasted.starts_from_picture and not with_picture:
+        yield InfotextNeedsPicture()
+
+
+def _differences(pasted: Pasted, result: GenerationResult) -> Iterator[SdcolabError]:
+    """Whether the model that was used is another file than the infotext's."""
+    made = parse(result.images[0].infotext)
+    wanted, own = pasted.hashes.get("checkpoint", "").casefold(), made.get("Model hash") or ""
+    if wanted.isalnum() and len(wanted) >= len(own) > 0 and not wanted.startswith(own):
+        yield InfotextModelDiffers(name=made.get("Model") or "", wanted=wanted, own=own)
+
+
+def _hires(options: argparse.Namespace, asked: Hires | None) -> Hires | None:
+    """The hires pass ``asked`` for by an infotext, with what the options say."""
+    given = {
+        field: getattr(options, name) for name, field in HIRES_FIELDS.items() if getattr(options, name) is not None
+    }
+    if "scale" in given:
+        given |= {"width": 0, "height": 0}
+    return replace(asked or Hires(), **given) if given else asked
+
+
+def _init_image(options: argparse.Namespace, pasted: Pasted) -> InitImage | None:
+    if options.imagen is None:
+        return None
+    init = pasted.init_image(open_picture(options.imagen), open_picture(options.mascara) if options.mascara else None)
+    return init if options.fuerza is None else replace(init, strength=options.fuerza)
+
+
+def _warn(*warnings: SdcolabError) -> None:
+    for warning in warnings:
+        print(explain(warning), file=sys.stderr)
 
 
 def download(options: argparse.Namespace) -> int:
@@ -194,23 +289,38 @@ def _refuse_web_options(parser: argparse.ArgumentParser, options: argparse.Names
 
 def _add_generate_options(parser: argparse.ArgumentParser) -> None:
     defaults = GenerationRequest()
-    parser.set_defaults(command=generate)
+    parser.set_defaults(command=generate, fail=parser.error)
     add = parser.add_argument
-    add("prompt", type=words, metavar="PROMPT", help="lo que quieres ver")
-    add("--negativo", type=words, default=defaults.negative_prompt, metavar="TEXTO", help="lo que no quieres ver")
-    add("--pasos", type=whole("steps"), default=defaults.steps, metavar="N", help=f"pasos ({defaults.steps})")
-    add("--sampler", default=defaults.sampler, metavar="NOMBRE", help=f"sampler ({defaults.sampler})")
-    add("--schedule", default=defaults.schedule, metavar="NOMBRE", help="schedule (el del sampler)")
-    add("--cfg", type=decimal("cfg_scale"), default=defaults.cfg_scale, metavar="X", help="fidelidad al prompt (7)")
-    add("--semilla", type=whole("seed"), default=defaults.seed, metavar="N", help="semilla (-1: al azar)")
-    add("--ancho", type=whole("width"), metavar="PX", help="ancho (el propio del modelo)")
-    add("--alto", type=whole("height"), metavar="PX", help="alto (el propio del modelo)")
-    add("--lote", type=whole("batch_size"), default=defaults.batch_size, metavar="N", help="imágenes a la vez (1)")
-    add("--cantidad", type=whole("batch_count"), default=defaults.batch_count, metavar="N", help="cuántos lotes (1)")
-    add("--clip-skip", type=whole("clip_skip"), default=defaults.clip_skip, metavar="N", help="clip skip (1)")
+    add("prompt", nargs="?", type=words, metavar="PROMPT", help="lo que quieres ver")
+    add("--negativo", dest="negative_prompt", type=words, metavar="TEXTO", help="lo que no quieres ver")
+    add(
+        "--infotext",
+        metavar="ARCHIVO",
+        help="repite una imagen guardada (PNG, JPEG, WebP o sus datos en un .txt; - es la entrada estándar); lo que "
+        "digan otras opciones gana a lo suyo",
+    )
+    add("--pasos", dest="steps", type=whole("steps"), metavar="N", help=f"pasos ({defaults.steps})")
+    add("--sampler", metavar="NOMBRE", help=f"sampler ({defaults.sampler})")
+    add("--schedule", metavar="NOMBRE", help="schedule (el del sampler)")
+    add("--cfg", dest="cfg_scale", type=decimal("cfg_scale"), metavar="X", help="fidelidad al prompt (7)")
+    add("--semilla", dest="seed", type=whole("seed"), metavar="N", help="semilla (-1: al azar)")
+    add("--ancho", dest="width", type=whole("width"), metavar="PX", help="ancho (el propio del modelo)")
+    add("--alto", dest="height", type=whole("height"), metavar="PX", help="alto (el propio del modelo)")
+    add("--lote", dest="batch_size", type=whole("batch_size"), metavar="N", help="imágenes a la vez (1)")
+    add("--cantidad", dest="batch_count", type=whole("batch_count"), metavar="N", help="cuántos lotes (1)")
+    add("--clip-skip", type=whole("clip_skip"), metavar="N", help="clip skip (1)")
+    add("--imagen", type=Path, metavar="ARCHIVO", help="imagen de la que partir (img2img)")
+    add("--mascara", type=Path, metavar="ARCHIVO", help="qué zona de la imagen pintar: la blanca (inpainting)")
+    add("--fuerza", type=decimal("init.strength"), metavar="X", help="cuánto cambiar la imagen, de 0 a 1 (0,75)")
+    add("--hires-escala", type=decimal("hires.scale"), metavar="X", help="amplía en una segunda pasada, por ejemplo 2")
+    add("--hires-upscaler", metavar="NOMBRE", help="con qué se amplía (Latent)")
+    add("--hires-fuerza", type=decimal("hires.strength"), metavar="X", help="cuánto cambia esa pasada, de 0 a 1 (0,7)")
+    add("--hires-pasos", type=whole("hires.steps"), metavar="N", help="pasos de esa pasada (0: los mismos)")
     add("--modelo", default=argparse.SUPPRESS, metavar="ARCHIVO", help="archivo o nombre del modelo")
-    add("--vae", default=defaults.vae, metavar="ARCHIVO", help="archivo o nombre del VAE (el del modelo)")
+    add("--vae", metavar="ARCHIVO", help="archivo o nombre del VAE (el del modelo)")
     add("--salida", type=Path, metavar="DIR", help="dónde guardar las imágenes")
+    formats = [known.value for known in ImageFormat]
+    add("--formato", choices=formats, default=formats[0], metavar="FORMATO", help="png, jpg o webp (png)")
     add("--json", action="store_true", help="escribe el resultado como JSON")
     _add_folder_option(parser, argparse.SUPPRESS)
 
@@ -329,6 +439,9 @@ TRANSLATIONS = (
     Translation(r"the following arguments are required: (.+)", r"Falta escribir \1."),
     Translation(r"argument (.+): expected one argument", r"Falta el valor de \1."),
     Translation(r"argument SUBCOMANDO: invalid choice: '(.*)' .*", r"No existe el subcomando «\1»."),
+    Translation(
+        r"argument (.+): invalid choice: '(.*)' \(choose from (.+)\)", r"\1 no puede ser «\2»: elige entre \3."
+    ),
     Translation(r"argument (.+): ignored explicit argument '(.*)'", r"La opción \1 no lleva valor («\2»)."),
     Translation(r"argument (\S+): (.+)", r"\1: \2"),
 )

@@ -13,7 +13,7 @@ import signal
 import sys
 import threading
 import webbrowser
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
@@ -25,12 +25,13 @@ from sdcolab.core.errors import SdcolabError, ShareDown, ShareProgramMissing
 from sdcolab.core.events import CancelToken, Event, ImageSaved, Listener, Phase, PhaseStarted, ignore_events
 from sdcolab.core.files import make_folder
 from sdcolab.core.folders import Folders
+from sdcolab.core.infotext import Pasted, parse, to_request, with_files
 from sdcolab.core.jobs import JobQueue
 from sdcolab.core.library import Library, ModelFile
-from sdcolab.core.messages import explain
+from sdcolab.core.messages import KIND_NAMES, explain
 from sdcolab.core.names import SAMPLER_NAMES, SCHEDULE_NAMES
-from sdcolab.core.outputs import ImageStore
-from sdcolab.core.request import AUTOMATIC, INSIDE, GenerationRequest
+from sdcolab.core.outputs import ImageFormat, ImageStore, ImageStores
+from sdcolab.core.request import AUTOMATIC, INSIDE, SIZE_STEP, GenerationRequest
 from sdcolab.core.result import GenerationResult
 from sdcolab.core.settings import SettingsFile
 from sdcolab.core.tensors import read_header
@@ -112,10 +113,24 @@ class LazyEngine:
             return self._engine
 
 
-def build_engine(folders: Folders, library: Library, output: Path | None = None) -> LazyEngine:
-    """An engine that saves below the folder of txt2img images, or flat in ``output``."""
-    store = ImageStore(folders.txt2img) if output is None else ImageStore(output, today=None)
-    return LazyEngine(library, store, folders.temporary / "hashes.json")
+def build_engine(folders: Folders, library: Library, store: ImageStore | None = None) -> LazyEngine:
+    """An engine that saves in ``store``, or below the folder of txt2img images."""
+    return LazyEngine(library, store or ImageStore(folders.txt2img), hash_file(folders))
+
+
+def hash_file(folders: Folders) -> Path:
+    """Where the hashes of model files are remembered."""
+    return folders.temporary / "hashes.json"
+
+
+def paste(text: str, folders: Folders, *, decided: Collection[str] = ()) -> Pasted:
+    """What the infotext ``text`` changes in a request, with the names of the user's own files. The request's fields in
+    ``decided`` are left out: somebody else says them.
+    """
+    from sdcolab.engine.hashes import HashCache
+
+    pasted = to_request(parse(text), SCHEDULE_NAMES).without(*decided)
+    return with_files(pasted, build_library(folders), HashCache(hash_file(folders)))
 
 
 def generate(
@@ -124,10 +139,12 @@ def generate(
     folders: Folders,
     model: str | None = None,
     output: Path | None = None,
+    image_format: ImageFormat = ImageFormat.PNG,
     listener: Listener = ignore_events,
 ) -> GenerationResult:
-    """Make the images of ``request`` in this thread. ``model`` and ``request.vae`` may be paths or names in the
-    library.
+    """Make the images of ``request`` in this thread. ``model``, which wins over the request's checkpoint, and
+    ``request.vae`` may be paths or names in the library. Pictures are saved in their kind's folder, or flat in
+    ``output``. A picture made from another one has its shape when the request says no size.
     """
     chosen = [] if model is None else [model_file(folders, ModelKind.CHECKPOINT, model)]
     if request.vae not in (AUTOMATIC, INSIDE):
@@ -135,10 +152,23 @@ def generate(
         chosen.append(vae)
         request = replace(request, vae=vae.name)
     library = build_library(folders, *chosen)
-    make_folder(output or folders.txt2img)  # before minutes of work, not after
-    engine = build_engine(folders, library, output)
-    request = replace(request, checkpoint=library.default_checkpoint().name)  # the chosen one comes first
-    return engine.generate(request, listener, CancelToken())
+    stores = ImageStores.below(folders, image_format)
+    store = stores.of(request) if output is None else ImageStore(output, today=None, image_format=image_format)
+    make_folder(store.folder)  # before minutes of work, not after
+    named = model is None and request.checkpoint
+    checkpoint = library.find(ModelKind.CHECKPOINT, request.checkpoint) if named else library.default_checkpoint()
+    request = replace(request, checkpoint=checkpoint.name)  # the default is the chosen one, which comes first
+    if request.init and request.width is None and request.height is None:
+        width, height = size_like(request.init.images[0].size, native_size(checkpoint))
+        request = replace(request, width=width, height=height)
+    return build_engine(folders, library, store).generate(request, listener, CancelToken())
+
+
+def size_like(picture: tuple[int, int], native: int) -> tuple[int, int]:
+    """A size with the shape of ``picture`` whose short side is ``native`` pixels, as far as requests allow."""
+    scale = native / min(picture)
+    width, height = (min(max(round(side * scale / SIZE_STEP) * SIZE_STEP, 64), 2048) for side in picture)
+    return width, height
 
 
 # --- Downloads ----------------------------------------------------------------------------------------------------
@@ -191,6 +221,17 @@ def download(
     )
 
 
+def catalog_choices() -> tuple[tuple[str, str], ...]:
+    """What the catalogue offers and this program can use: words to show and link to download."""
+    from sdcolab.downloads.catalog import load_catalog
+
+    return tuple(
+        (f"{entry.name}, {KIND_NAMES[entry.kind]}: {entry.note}", entry.link)
+        for entry in load_catalog().values()
+        if entry.runs()
+    )
+
+
 def download_lines(queue: DownloadQueue) -> Callable[[str, Listener, CancelToken], tuple[str, ...]]:
     """``queue`` as the page and the notebook use it: links in, report lines out."""
     from sdcolab.downloads.queue import report_line
@@ -238,6 +279,7 @@ def build_studio(folders: Folders, library: Library, jobs: JobQueue) -> Studio:
         samplers=SAMPLER_NAMES,
         schedules=SCHEDULE_NAMES,
         folders=folders,
+        catalog=catalog_choices(),
     )
 
 
@@ -461,7 +503,7 @@ def cerrar() -> None:
 def _collaborators() -> Collaborators:
     from sdcolab.colab.host import detect_host, host_folders
     from sdcolab.colab.prepare import Collaborators
-    from sdcolab.downloads.catalog import load_catalog
+    from sdcolab.downloads.catalog import controlnet_links, load_catalog
 
     host = detect_host()
     folders = host_folders(host)
@@ -473,6 +515,7 @@ def _collaborators() -> Collaborators:
         open_library=lambda chosen: library_around(folders, chosen),
         native_size=native_size,
         missing_downloads=lambda: _missing_downloads(folders),
+        controlnet_links=lambda: controlnet_links(load_catalog()),
     )
 
 

@@ -50,6 +50,9 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["generar", "x", "--pasos", "muchos"], "«Pasos» debe ser un número y dice «muchos»."),
         (["generar", "x", "--cfg", "1,2,3"], "«CFG» debe ser un número"),
         (["generar", "x", "--json=si"], "La opción --json no lleva valor"),
+        (["generar", "x", "--formato", "bmp"], "--formato no puede ser «bmp»: elige entre "),
+        (["generar", "x", "--fuerza", "0.5"], "--fuerza solo sirve con --imagen."),
+        (["generar", "x", "--mascara", "m.png"], "--mascara solo sirve con --imagen."),
         (["descargar"], "Falta escribir ENLACES."),
         (["--puerto", "8000", "generar", "gato"], "--puerto solo sirve para abrir la página"),
         (["generar", "g\udcffto"], "escríbelo en UTF-8"),
@@ -70,6 +73,7 @@ def test_wrong_use_is_one_spanish_line(arguments: list[str], says: str, capsys: 
     [
         (["--pasos", "0"], "El valor 0 de «Pasos» no está permitido. Escribe un número entre 1 y 150."),
         (["--ancho", "100"], "Usa un múltiplo de 8."),
+        (["--hires-escala", "9"], "El valor 9 de «Ampliar por» no está permitido."),
     ],
 )
 def test_values_out_of_range(arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]) -> None:

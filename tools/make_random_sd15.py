@@ -27,6 +27,9 @@ UNET = "model.diffusion_model."
 VAE = "first_stage_model."
 TEXT = "cond_stage_model.transformer.text_model."
 
+TEXT_BRANCH_GAIN = 0.6 * 0.5
+"""How much each branch of a text encoder adds to its route."""
+
 LATENT_TO_RGB = (
     (0.3512, 0.2297, 0.3227),
     (0.3250, 0.4974, 0.2350),
@@ -38,12 +41,18 @@ LATENT_TO_RGB = (
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """Widths and depths. Defaults are SD 1.5's; ``attention_levels`` are the UNet levels with cross-attention."""
+    """Widths and depths. Defaults are SD 1.5's; ``attention_levels`` are the UNet levels with cross-attention,
+    ``depths`` the transformer blocks that they have at each level and in the middle. ``added_width`` numbers come to
+    the UNet beside the text (SDXL).
+    """
 
     unet_widths: tuple[int, ...] = (320, 640, 1280, 1280)
     attention_levels: tuple[int, ...] = (0, 1, 2)
     unet_layers: int = 2
     in_channels: int = 4
+    depths: tuple[int, ...] = (1, 1, 1, 1, 1)
+    linear_projections: bool = False
+    added_width: int = 0
     text_width: int = 768
     text_layers: int = 12
     vae_widths: tuple[int, ...] = (128, 256, 512, 512)
@@ -139,6 +148,9 @@ def draw_unet(draw: Draw, sizes: Sizes) -> None:
     base, time_width = sizes.unet_widths[0], 4 * sizes.unet_widths[0]
     draw.linear(f"{UNET}time_embed.0", time_width, base, 1.5)
     draw.linear(f"{UNET}time_embed.2", time_width, time_width, 1.5)
+    if sizes.added_width:
+        draw.linear(f"{UNET}label_emb.0.0", time_width, sizes.added_width, 1.5)
+        draw.linear(f"{UNET}label_emb.0.2", time_width, time_width, 1.5)
     pairs = draw.directions("pair.a", base // 2, 4)
     entry = torch.zeros(base // 2, sizes.in_channels, 3, 3)
     entry[:, :4, 1, 1] = pairs
@@ -147,7 +159,7 @@ def draw_unet(draw: Draw, sizes: Sizes) -> None:
     skips = _draw_down(draw, sizes, time_width)
     deepest = sizes.unet_widths[-1]
     _unet_resnet(draw, f"{UNET}middle_block.0", deepest, deepest, time_width)
-    _transformer(draw, f"{UNET}middle_block.1", deepest, sizes.text_width)
+    _transformer(draw, f"{UNET}middle_block.1", deepest, sizes, sizes.depths[-1])
     _unet_resnet(draw, f"{UNET}middle_block.2", deepest, deepest, time_width)
     _draw_up(draw, sizes, time_width, skips)
     draw.norm(f"{UNET}out.0", base)
@@ -167,7 +179,7 @@ def _draw_down(draw: Draw, sizes: Sizes, time_width: int) -> list[int]:
             _unet_resnet(draw, f"{UNET}input_blocks.{index}.0", width, level_width, time_width)
             width = level_width
             if level in sizes.attention_levels:
-                _transformer(draw, f"{UNET}input_blocks.{index}.1", width, sizes.text_width)
+                _transformer(draw, f"{UNET}input_blocks.{index}.1", width, sizes, sizes.depths[level])
             skips.append(width)
             index += 1
         if level < len(sizes.unet_widths) - 1:
@@ -190,7 +202,7 @@ def _draw_up(draw: Draw, sizes: Sizes, time_width: int, skips: list[int]) -> Non
             _unet_resnet(draw, f"{name}.0", width + skip, out, time_width, straight)
             width, part = out, 1
             if level in sizes.attention_levels:
-                _transformer(draw, f"{name}.1", width, sizes.text_width)
+                _transformer(draw, f"{name}.1", width, sizes, sizes.depths[level])
                 part = 2
             if level and position == sizes.unet_layers:
                 draw.conv(f"{name}.{part}.conv", width, width, 3)
@@ -209,10 +221,22 @@ def _unet_resnet(draw: Draw, name: str, inputs: int, out: int, time_width: int, 
         draw.conv(f"{name}.skip_connection", out, inputs, 1)
 
 
-def _transformer(draw: Draw, name: str, width: int, text_width: int) -> None:
+def _transformer(draw: Draw, name: str, width: int, sizes: Sizes, depth: int) -> None:
     draw.norm(f"{name}.norm", width)
-    draw.conv(f"{name}.proj_in", width, width, 1)
-    block = f"{name}.transformer_blocks.0"
+    _projection(draw, f"{name}.proj_in", width, 1.0, sizes)
+    for block in range(depth):
+        _transformer_block(draw, f"{name}.transformer_blocks.{block}", width, sizes.text_width)
+    _projection(draw, f"{name}.proj_out", width, 0.5, sizes)
+
+
+def _projection(draw: Draw, name: str, width: int, gain: float, sizes: Sizes) -> None:
+    if sizes.linear_projections:
+        draw.linear(name, width, width, gain)
+    else:
+        draw.conv(name, width, width, 1, gain)
+
+
+def _transformer_block(draw: Draw, block: str, width: int, text_width: int) -> None:
     for index in (1, 2, 3):
         draw.norm(f"{block}.norm{index}", width)
     for attention, keys, sharpness, gain in (("attn1", width, 1.5, 0.5), ("attn2", text_width, 2.5, 1.1)):
@@ -222,7 +246,6 @@ def _transformer(draw: Draw, name: str, width: int, text_width: int) -> None:
         draw.linear(f"{block}.{attention}.to_out.0", width, width, gain)
     draw.linear(f"{block}.ff.net.0.proj", 8 * width, width)
     draw.linear(f"{block}.ff.net.2", width, 4 * width, 0.4)
-    draw.conv(f"{name}.proj_out", width, width, 1, 0.5)
 
 
 # --- VAE ----------------------------------------------------------------------------------------------------------
@@ -313,24 +336,24 @@ def _vae_middle(draw: Draw, name: str, width: int) -> None:
 # --- Text encoder -------------------------------------------------------------------------------------------------
 
 
-def draw_text_encoder(draw: Draw, sizes: Sizes) -> None:
+def draw_text_encoder(draw: Draw, sizes: Sizes, prefix: str = TEXT) -> None:
     """CLIP. Its last norm has a mean far from 0, because emphasis divides by the output's mean."""
     width = sizes.text_width
-    draw.tensors[f"{TEXT}embeddings.position_ids"] = torch.arange(77).reshape(1, 77)
-    draw.put(f"{TEXT}embeddings.token_embedding.weight", draw.normal("tok", (sizes.vocabulary, width), 0.5))
-    draw.put(f"{TEXT}embeddings.position_embedding.weight", draw.normal("pos", (77, width), 0.15))
+    draw.tensors[f"{prefix}embeddings.position_ids"] = torch.arange(77).reshape(1, 77)
+    draw.put(f"{prefix}embeddings.token_embedding.weight", draw.normal("tok", (sizes.vocabulary, width), 0.5))
+    draw.put(f"{prefix}embeddings.position_embedding.weight", draw.normal("pos", (77, width), 0.15))
     for index in range(sizes.text_layers):
-        name = f"{TEXT}encoder.layers.{index}."
+        name = f"{prefix}encoder.layers.{index}."
         draw.norm(f"{name}layer_norm1", width)
         draw.norm(f"{name}layer_norm2", width)
         draw.linear(f"{name}self_attn.q_proj", width, width, math.sqrt(2.0))
         draw.linear(f"{name}self_attn.k_proj", width, width, math.sqrt(2.0))
         draw.linear(f"{name}self_attn.v_proj", width, width)
-        draw.linear(f"{name}self_attn.out_proj", width, width, 0.6 * 0.5)
+        draw.linear(f"{name}self_attn.out_proj", width, width, TEXT_BRANCH_GAIN)
         draw.linear(f"{name}mlp.fc1", 4 * width, width)
-        draw.linear(f"{name}mlp.fc2", width, 4 * width, 0.6 * 0.5)
-    draw.put(f"{TEXT}final_layer_norm.weight", 1.0 + draw.normal("fln.w", (width,), 0.1))
-    draw.put(f"{TEXT}final_layer_norm.bias", draw.normal("fln.b", (width,), 0.2) - 0.12)
+        draw.linear(f"{name}mlp.fc2", width, 4 * width, TEXT_BRANCH_GAIN)
+    draw.put(f"{prefix}final_layer_norm.weight", 1.0 + draw.normal("fln.w", (width,), 0.1))
+    draw.put(f"{prefix}final_layer_norm.bias", draw.normal("fln.b", (width,), 0.2) - 0.12)
 
 
 def checkpoint(sizes: Sizes = FULL, seed: int = 15, dtype: torch.dtype = torch.float16) -> dict[str, Tensor]:

@@ -92,9 +92,10 @@ def show_html(text: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Collaborators:
-    """What a session needs from outside. ``wiring`` gives the first seven; tests give the rest.
+    """What a session needs from outside. ``wiring`` gives the first eight; tests give the rest.
 
-    ``model_link`` turns a name of the notebook's list into a link or raises ``UnknownName``. ``make_download`` receives
+    ``model_link`` turns a name of the notebook's list into a link or raises ``UnknownName``; ``controlnet_links`` gives
+    those of ``todos_modelos_controlnet`` as one text. ``make_download`` receives
     the tokens found ("HF_TOKEN" -> its value). ``open_library`` lists the models, with the chosen file first;
     ``native_size`` is the side in pixels that a checkpoint was trained on; ``missing_downloads`` is what other
     sessions had. ``web_command`` gets the port and
@@ -108,6 +109,7 @@ class Collaborators:
     open_library: Callable[[Path | None], Library]
     native_size: Callable[[ModelFile], int]
     missing_downloads: Callable[[], Sequence[MissingDownload]] = tuple
+    controlnet_links: Callable[[], str] = str
     web_command: Callable[[int], Sequence[str]] | None = None
     engine_command: Sequence[str] | None = None
     tunnel_command: Callable[[int], Sequence[str]] = tunnel_command
@@ -158,10 +160,10 @@ class Preparation:
         self._tell_gpu()
         self._connect_drive()
         self.tokens = self._read_tokens()
-        if self._options.all_controlnet_models:
-            self._say("ℹ️ todos_modelos_controlnet estará en una próxima versión: por ahora no descarga nada.")
         self._link_models()
-        reports = self._download("\n".join(filter(None, (link, self._options.links.strip()))), self.tokens)
+        controlnets = self._with.controlnet_links() if self._options.all_controlnet_models else ""
+        links = (link, self._options.links.strip(), controlnets)
+        reports = self._download("\n".join(filter(None, links)), self.tokens)
         self.model = model_to_open(reports)
         self.to_download_again = tuple(self._with.missing_downloads())
         if self.to_download_again:

@@ -22,6 +22,8 @@ Pip = Callable[[list[str]], int]
 
 _REQUIREMENT = re.compile(r"\s*([A-Za-z0-9._-]+)\s*(?:\[[^\]]*\])?\s*\(?(?:>=\s*([0-9.]+))?")
 
+_EXTRA = re.compile(r"extra\s*==\s*[\"']([A-Za-z0-9._-]+)")
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -32,11 +34,12 @@ class Verdict:
 
 
 def examine(requirements: Iterable[str], installed: Installed) -> Verdict:
-    """Compare ``requirements`` ("gradio>=6.19") with what is installed. Those of extras do not count."""
+    """Compare ``requirements`` ("gradio>=6.19") with what is installed. Of the extras only "colab" counts."""
     missing, too_old = [], []
     for requirement in requirements:
         match = _REQUIREMENT.match(requirement)
-        if match is None or "extra ==" in requirement:
+        extra = _EXTRA.search(requirement)
+        if match is None or (extra and extra[1] != "colab"):
             continue
         version = installed(match[1])
         if version is None:

@@ -174,8 +174,9 @@ def _checkpoint_family(header: TensorHeader) -> ModelFamily:
         header, ("conditioner.embedders.0.transformer.",)
     ):
         return ModelFamily.SDXL
-    if _any_starts(header, ("conditioner.embedders.0.model.",)):
-        return ModelFamily.SDXL_REFINER
+    if _any_starts(header, ("conditioner.embedders.0.model.",)):  # SDXL's refiner, and SD-Turbo, which is an SD 2
+        width = _text_width(header, _UNET_PREFIX)
+        return ModelFamily.SD2 if width == _SD2_TEXT_WIDTH else ModelFamily.SDXL_REFINER
     if _any_starts(header, ("cond_stage_model.model.",)):
         return ModelFamily.SD2
     if _any_starts(header, ("cond_stage_model.transformer.",)):
@@ -191,10 +192,16 @@ def _text_width(header: TensorHeader, prefix: str) -> int | None:
     return None
 
 
+_SD2_TEXT_WIDTH = 1024
+
+
 def _family_by_width(width: int | None) -> ModelFamily:
-    return {768: ModelFamily.SD1, 1024: ModelFamily.SD2, 1280: ModelFamily.SDXL_REFINER, 2048: ModelFamily.SDXL}.get(
-        width or 0, ModelFamily.UNKNOWN
-    )
+    return {
+        768: ModelFamily.SD1,
+        _SD2_TEXT_WIDTH: ModelFamily.SD2,
+        1280: ModelFamily.SDXL_REFINER,
+        2048: ModelFamily.SDXL,
+    }.get(width or 0, ModelFamily.UNKNOWN)
 
 
 _LORA_INPUT = re.compile(
@@ -265,6 +272,11 @@ _FAMILY_OF_KIND: dict[ModelKind, Callable[[TensorHeader], ModelFamily]] = {
 }
 
 
-def _native_size(header: TensorHeader, family: ModelFamily) -> int:
+def declared_size(header: TensorHeader) -> int | None:
+    """Native size in pixels that the file's own metadata state, if they do."""
     declared = re.fullmatch(r"(\d{2,4})x(\d{2,4})", header.metadata.get(RESOLUTION_KEY, ""))
-    return int(declared[1]) if declared else NATIVE_SIZES[family]
+    return int(declared[1]) if declared else None
+
+
+def _native_size(header: TensorHeader, family: ModelFamily) -> int:
+    return declared_size(header) or NATIVE_SIZES[family]

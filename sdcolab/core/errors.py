@@ -79,14 +79,6 @@ class MaskMissing(RequestError):
 
 
 @dataclass(eq=False)
-class PictureUnreadable(RequestError):
-    """A file given as a picture is none that we open; ``source`` is its name."""
-
-    code: ClassVar[str] = "request.picture_unreadable"
-    source: str
-
-
-@dataclass(eq=False)
 class FieldNotNumber(RequestError):
     """A field that holds a number holds something else."""
 
@@ -135,6 +127,53 @@ class InfotextUnreadable(RequestError):
 
     code: ClassVar[str] = "request.infotext_unreadable"
     source: str
+
+
+@dataclass(eq=False)
+class InfotextFileMissing(RequestError):
+    """A model that made a picture is not here. ``field`` is the path of the request's field that names it, ``kind`` its
+    ``core.detect.ModelKind``, ``digest`` its hash, "" when the infotext does not say.
+    """
+
+    code: ClassVar[str] = "request.infotext_file_missing"
+    field: str
+    kind: str
+    name: str
+    digest: str = ""
+
+
+@dataclass(eq=False)
+class InfotextFieldUnused(RequestError):
+    """(Warning) An infotext says something that this version does not do."""
+
+    code: ClassVar[str] = "request.infotext_field_unused"
+    label: str
+    value: str
+
+
+@dataclass(eq=False)
+class InfotextModelDiffers(RequestError):
+    """(Warning) The model of the infotext's name is another file: ``wanted`` was its hash, ``own`` is ours."""
+
+    code: ClassVar[str] = "request.infotext_model_differs"
+    name: str
+    wanted: str
+    own: str
+
+
+@dataclass(eq=False)
+class InfotextNeedsPicture(RequestError):
+    """(Warning) The picture was made from another one, which infotexts do not hold."""
+
+    code: ClassVar[str] = "request.infotext_needs_picture"
+
+
+@dataclass(eq=False)
+class PictureUnreadable(RequestError):
+    """A file that should be a picture is none."""
+
+    code: ClassVar[str] = "request.picture_unreadable"
+    path: Path
 
 
 # --- Models -------------------------------------------------------------------------------------------------------
@@ -337,10 +376,12 @@ class ImageNotFinite(MachineError):
 
 @dataclass(eq=False)
 class LibraryMissing(MachineError):
-    """A Python package that this needs is not installed, or does not fit the installed PyTorch."""
+    """A Python package that this needs is not installed, or does not fit the installed PyTorch. ``packages`` are to be
+    installed."""
 
     code: ClassVar[str] = "machine.library_missing"
     library: str
+    packages: str
 
 
 # --- Files and folders --------------------------------------------------------------------------------------------
@@ -544,6 +585,15 @@ class TokenRejected(DownloadError):
 
 
 @dataclass(eq=False)
+class LinkTokenRejected(DownloadError):
+    """The site did not accept the key that is written inside the link; the secret ``token`` could replace it."""
+
+    code: ClassVar[str] = "download.link_token_rejected"
+    host: str
+    token: str
+
+
+@dataclass(eq=False)
 class DownloadsDisabled(DownloadError):
     """The author switched off downloads of this file."""
 
@@ -633,6 +683,16 @@ class KindUnknown(DownloadError):
 
     code: ClassVar[str] = "download.kind_unknown"
     path: Path
+
+
+@dataclass(eq=False)
+class KindDisputed(DownloadError):
+    """(Warning) The site says that the file is of the kind ``expected`` and its contents look like ``found``."""
+
+    code: ClassVar[str] = "download.kind_disputed"
+    path: Path
+    expected: str
+    found: str
 
 
 @dataclass(eq=False)

@@ -49,6 +49,11 @@ class Folders:
         return self.outputs / "txt2img-images"
 
     @property
+    def img2img(self) -> Path:
+        """Images made from other images; one folder a day inside."""
+        return self.outputs / "img2img-images"
+
+    @property
     def extras(self) -> Path:
         """Images that were only enlarged; one folder a day inside."""
         return self.outputs / "extras-images"

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sdcolab.core.detect import ModelKind
-from sdcolab.core.errors import NoModels, UnknownFile
+from sdcolab.core.errors import CannotRead, ModelUnreadable, NoModels, UnknownFile
 from sdcolab.core.folders import Folders
 from sdcolab.core.registry import closest
+from sdcolab.core.tensors import read_header
 
 MODEL_SUFFIXES = frozenset({".safetensors", ".ckpt", ".pt", ".pth", ".bin"})
 
@@ -20,20 +22,28 @@ INFO_SUFFIX = ".civitai.info"
 PREVIEW_SUFFIX = ".preview.png"
 """What takes a model file's extension's place in the names of what civitai tells about it and of its picture."""
 
+LORA_ALIAS_KEY = "ss_output_name"
+"""Metadata in which trainers write a LoRA's name."""
+
 MAX_INFO_BYTES = 2_000_000
 MAX_WORDS = 100
 MAX_WORD_CHARACTERS = 1000
 
 
-def activation_words(path: Path) -> tuple[str, ...]:
-    """The words that wake up the LoRA or embedding at ``path``, as civitai states them (``NAME.civitai.info``); empty
-    when nobody said. A word may be a whole piece of prompt."""
+def civitai_info(path: Path) -> Mapping[str, Any]:
+    """What civitai says of the model file at ``path`` (``NAME.civitai.info``); empty when it says nothing."""
     try:
         with path.with_name(path.stem + INFO_SUFFIX).open("rb") as file:
             info = json.loads(file.read(MAX_INFO_BYTES))
     except (OSError, ValueError, RecursionError):
-        return ()
-    words = info.get("trainedWords") if isinstance(info, dict) else None
+        return {}
+    return info if isinstance(info, dict) else {}
+
+
+def activation_words(path: Path) -> tuple[str, ...]:
+    """The words that wake up the LoRA or embedding at ``path``, as civitai states them (``NAME.civitai.info``); empty
+    when nobody said. A word may be a whole piece of prompt."""
+    words = civitai_info(path).get("trainedWords")
     if not isinstance(words, list):
         return ()
     clean = (" ".join(word[:MAX_WORD_CHARACTERS].split()) for word in words if isinstance(word, str))
@@ -44,6 +54,16 @@ def preview_picture(path: Path) -> Path | None:
     """The picture that shows what the model file at ``path`` makes, or None."""
     picture = path.with_name(path.stem + PREVIEW_SUFFIX)
     return picture if picture.is_file() else None
+
+
+def lora_alias(path: Path) -> str | None:
+    """The name that its trainer gave to the LoRA at ``path``, which prompts may use too (hechos/a1111.md 10.2)."""
+    if path.suffix.lower() != ".safetensors":
+        return None
+    try:
+        return read_header(path).metadata.get(LORA_ALIAS_KEY)
+    except (CannotRead, ModelUnreadable):  # a damaged file is told when its own name is used
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +78,10 @@ class ModelFile:
     def stem(self) -> str:
         """Name for infotexts: no extension, separators as ``_`` (hechos/a1111.md 7.6)."""
         return self.name.rsplit(".", 1)[0].replace("/", "_")
+
+    def is_called(self, name: str) -> bool:
+        """Whether it answers to ``name``, whatever the case."""
+        return name.casefold() in (known.casefold() for known in _names_of(self))
 
 
 class Library:

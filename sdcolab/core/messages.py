@@ -79,10 +79,6 @@ CATALOGUE: Mapping[str, Sentence] = {
     "request.init_image_missing": Sentence(
         "Para partir de una imagen hace falta una imagen.", "Elige o arrastra una imagen y vuelve a intentarlo."
     ),
-    "request.picture_unreadable": Sentence(
-        "No se puede abrir la imagen «{source}»: está dañada, es demasiado grande o no es PNG, JPEG, WebP o GIF.",
-        "Prueba con otra imagen o guárdala como PNG.",
-    ),
     "request.mask_missing": Sentence(
         "Para el inpaint hace falta una máscara.",
         "Pinta con el dedo o el ratón la zona que quieres cambiar, o sube una máscara.",
@@ -101,7 +97,26 @@ CATALOGUE: Mapping[str, Sentence] = {
     ),
     "request.infotext_unreadable": Sentence(
         "«{source}» no contiene datos de generación.",
-        "Usa una imagen PNG tal como la guardó el programa: las redes sociales suelen borrar esos datos.",
+        "Usa la imagen tal como la guardó el programa: las redes sociales suelen borrar esos datos.",
+    ),
+    "request.infotext_file_missing": Sentence(
+        "La imagen se hizo con {kind} «{name}»{digest}, y no está en tus carpetas.",
+        "Búscalo en civitai o huggingface por su nombre o su hash y descárgalo, o elige otro en su lugar.",
+    ),
+    "request.infotext_field_unused": Sentence(
+        "Esta versión todavía no sabe hacer lo que indica «{label}: {value}».",
+        "La imagen se hace sin ello y puede salir distinta.",
+    ),
+    "request.infotext_model_differs": Sentence(
+        "Tu modelo «{name}» no es el mismo archivo con el que se hizo la imagen: su hash es {own} y no {wanted}.",
+        "La imagen puede salir distinta; busca en civitai la versión que tiene el hash {wanted}.",
+    ),
+    "request.infotext_needs_picture": Sentence(
+        "La imagen se hizo a partir de otra, que no se guarda en sus datos.",
+        "Se hace solo con el texto; para repetirla añade la imagen inicial (--imagen), y la máscara si la tenía.",
+    ),
+    "request.picture_unreadable": Sentence(
+        "«{path}» no es una imagen que se pueda leer.", "Usa una imagen PNG, JPEG o WebP."
     ),
     # Models
     "model.none": Sentence(
@@ -183,7 +198,7 @@ CATALOGUE: Mapping[str, Sentence] = {
     ),
     "machine.library_missing": Sentence(
         "Falta la biblioteca «{library}», o no funciona con tu versión de PyTorch.",
-        "Instálala con «pip install {library}» y vuelve a abrir el programa.",
+        "Instálala con «pip install {packages}» y vuelve a abrir el programa.",
     ),
     # Files and folders
     "storage.disk_full": Sentence(
@@ -271,6 +286,12 @@ CATALOGUE: Mapping[str, Sentence] = {
         "{host} no acepta tu clave {token}: puede estar mal copiada, caducada o sin permiso para este archivo.",
         "Crea una clave nueva en tu cuenta de {host} y cámbiala en {token}.",
     ),
+    "download.link_token_rejected": Sentence(
+        "{host} no acepta la clave que va escrita dentro del enlace: puede estar mal copiada, caducada o sin permiso "
+        "para este archivo.",
+        "Quita esa parte del enlace (token=…) y guarda una clave tuya con el nombre {token}: en Colab, en «Secretos» "
+        "(el icono 🔑); en tu equipo, como variable de entorno.",
+    ),
     "download.disabled_by_author": Sentence(
         "El autor de {link} no permite descargarlo; una clave no lo cambia.", "Elige otra versión u otro modelo."
     ),
@@ -312,6 +333,11 @@ CATALOGUE: Mapping[str, Sentence] = {
     "download.kind_unknown": Sentence(
         "No sabemos para qué sirve «{path}», así que queda en la carpeta de otros archivos.",
         "Si lo sabes, muévelo a la carpeta que le corresponda.",
+    ),
+    "download.kind_disputed": Sentence(
+        "El sitio dice que «{path}» es {expected}, pero por dentro parece {found}: lo hemos guardado como dice el "
+        "sitio.",
+        "Si no aparece donde lo buscas, muévelo a la otra carpeta.",
     ),
     "download.other_name": Sentence(
         "Ya había otro archivo distinto llamado «{name}», así que este se guardó como «{path}».",
@@ -515,7 +541,7 @@ USE_OF_KIND: Mapping[ModelKind, str] = {
     ModelKind.LORA: "Para usarlo escribe en el prompt <lora:nombre:1>, con el nombre del archivo.",
     ModelKind.EMBEDDING: "Para usarlo escribe su nombre en el prompt o en el prompt negativo.",
     ModelKind.CONTROLNET: "Queda guardado: esta versión todavía no lo usa.",
-    ModelKind.UPSCALER: "Queda guardado: esta versión todavía no lo usa.",
+    ModelKind.UPSCALER: "Elígelo por su nombre como upscaler.",
     ModelKind.HYPERNETWORK: "Queda guardado: esta versión todavía no lo usa.",
     ModelKind.OTHER: "Queda guardado, pero no se sabe para qué sirve.",
 }
@@ -684,6 +710,7 @@ _SHOW_FACT: Mapping[str, Callable[[object], str]] = {
     "received": lambda value: human_bytes(float(str(value))),
     "total": lambda value: "un total desconocido" if value is None else human_bytes(float(str(value))),
     "seconds": lambda value: "un rato" if value is None else human_time(float(str(value))),
+    "digest": lambda value: f" ({value if ':' in str(value) else f'hash {value}'})" if value else "",
     "until": lambda value: f"hasta el {value:%d/%m/%Y}" if isinstance(value, datetime.datetime) else "todavía",
 }
 

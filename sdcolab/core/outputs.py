@@ -1,4 +1,4 @@
-"""Saved images: PNG with the infotext inside, one folder a day, numbered (hechos/a1111.md 8.1-8.2)."""
+"""Saved images: PNG, JPEG or WebP with the infotext inside, one folder a day, numbered (hechos/a1111.md 7.3 and 8)."""
 
 from __future__ import annotations
 
@@ -6,19 +6,38 @@ import datetime
 import re
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from sdcolab.core.files import atomic_write
+from sdcolab.core.folders import Folders
+from sdcolab.core.infotext import PARAMETERS_KEY, user_comment
+from sdcolab.core.request import GenerationRequest
 
-PARAMETERS_KEY = "parameters"
-"""Keyword of the PNG text chunk that A1111 and its readers use."""
+QUALITY = 80
+"""Of JPEG and WebP, 1 to 100; A1111's."""
 
 _NUMBER = re.compile(r"(\d{5,})[-.]")
+_LARGEST_EXIF = 65_533
+"""Bytes that fit in a JPEG segment."""
 
 Today = Callable[[], datetime.date]
+
+
+class ImageFormat(StrEnum):
+    """How pictures are written; the values are their files' extensions."""
+
+    PNG = "png"
+    JPEG = "jpg"
+    WEBP = "webp"
+
+
+_LARGEST_SIDE = {ImageFormat.JPEG: 65_535, ImageFormat.WEBP: 16_383}
 
 
 class ImageStore:
@@ -27,23 +46,81 @@ class ImageStore:
     Safe to use from several threads.
     """
 
-    def __init__(self, folder: Path, today: Today | None = datetime.date.today) -> None:
-        """With ``today`` None the images lie right in ``folder``, without a folder for each day."""
+    def __init__(
+        self,
+        folder: Path,
+        today: Today | None = datetime.date.today,
+        *,
+        image_format: ImageFormat = ImageFormat.PNG,
+        quality: int = QUALITY,
+    ) -> None:
+        """With ``today`` None the images lie right in ``folder``, without a folder for each day. ``quality``, 1 to 100,
+        is that of JPEG and WebP."""
         self._folder = folder
         self._today = today
+        self._format = image_format
+        self._quality = quality
         self._lock = threading.Lock()
 
+    @property
+    def folder(self) -> Path:
+        """Where everything is written."""
+        return self._folder
+
     def save(self, image: Image.Image, infotext: str, seed: int | None) -> Path:
-        """Write ``image`` with its ``infotext`` and return where. Nobody ever sees a partial file.
+        """Write ``image`` with its ``infotext`` and return where. Nobody ever sees a partial file. What the format
+        cannot hold, a picture too large or a text too long, becomes a PNG.
 
         Raises ``DiskFull`` or ``CannotWrite``.
         """
+        image_format = self._format if fits(image, infotext, self._format) else ImageFormat.PNG
         with self._lock:
             day = self._folder / self._today().isoformat() if self._today else self._folder
-            path = day / (f"{_next_number(day):05}" + ("" if seed is None else f"-{seed}") + ".png")
+            number = f"{_next_number(day):05}" if seed is None else f"{_next_number(day):05}-{seed}"
+            path = day / f"{number}.{image_format}"
             with atomic_write(path) as file:
-                image.save(file, format="PNG", pnginfo=png_text(infotext))
+                _flat(image, image_format).save(file, **save_options(infotext, image_format, self._quality))
         return path
+
+
+@dataclass(frozen=True, slots=True)
+class ImageStores:
+    """One store for each kind of picture."""
+
+    txt2img: ImageStore
+    img2img: ImageStore
+
+    @classmethod
+    def below(cls, folders: Folders, image_format: ImageFormat = ImageFormat.PNG) -> ImageStores:
+        """Stores in the program's folders."""
+        return cls(
+            ImageStore(folders.txt2img, image_format=image_format),
+            ImageStore(folders.img2img, image_format=image_format),
+        )
+
+    def of(self, request: GenerationRequest) -> ImageStore:
+        """The store for the pictures of ``request``."""
+        return self.txt2img if request.init is None else self.img2img
+
+
+def fits(image: Image.Image, infotext: str, image_format: ImageFormat) -> bool:
+    """Whether ``image_format`` can hold the picture and its text."""
+    if max(image.size) > _LARGEST_SIDE.get(image_format, max(image.size)):
+        return False
+    return image_format is not ImageFormat.JPEG or len(user_comment(infotext)) <= _LARGEST_EXIF
+
+
+def save_options(infotext: str, image_format: ImageFormat, quality: int = QUALITY) -> dict[str, Any]:
+    """What Pillow's ``save`` needs to write a picture with its infotext."""
+    if image_format is ImageFormat.PNG:
+        return {"format": "PNG", "pnginfo": png_text(infotext)}
+    name = "JPEG" if image_format is ImageFormat.JPEG else "WEBP"
+    return {"format": name, "quality": quality, "exif": user_comment(infotext)}
+
+
+def _flat(image: Image.Image, image_format: ImageFormat) -> Image.Image:
+    """JPEG knows no transparency; A1111 writes none in WebP either."""
+    return image if image_format is ImageFormat.PNG or image.mode == "RGB" else image.convert("RGB")
 
 
 def png_text(infotext: str) -> PngInfo:

@@ -7,15 +7,36 @@ from pathlib import Path
 
 from PIL import Image, ImageOps
 
-from sdcolab.core.errors import PictureUnreadable
+from sdcolab.core.errors import CannotRead, PictureUnreadable
+from sdcolab.core.files import system_reason
 
 MAX_PIXELS = 50_000_000
 """Largest picture that is unpacked."""
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
 
-_UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning)
-"""What Pillow raises for files that are no pictures, or too large."""
+_DAMAGED = (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning)
+"""What Pillow raises on bytes that are no picture."""
+
+
+def open_picture(path: Path) -> Image.Image:
+    """The picture in a file, turned as its camera says. Raises ``CannotRead`` or ``PictureUnreadable``."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise CannotRead(path=path, reason=system_reason(error)) from error
+    return picture_from(data, path)
+
+
+def picture_from(data: bytes, path: Path) -> Image.Image:
+    """The same of the bytes of a file, which an error calls ``path``. Raises ``PictureUnreadable``."""
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise PictureUnreadable(path=path)
+            return ImageOps.exif_transpose(image).copy()
+    except _DAMAGED as error:
+        raise PictureUnreadable(path=path) from error
 
 
 def small_png(data: bytes, side: int) -> bytes | None:
@@ -31,30 +52,5 @@ def small_png(data: bytes, side: int) -> bytes | None:
             out = io.BytesIO()
             small.save(out, "PNG")
             return out.getvalue()
-    except _UNREADABLE:
+    except _DAMAGED:
         return None
-
-
-def open_picture(path: Path) -> Image.Image:
-    """The picture at ``path``, unpacked and upright (its EXIF orientation applied), with its metadata.
-
-    Raises ``PictureUnreadable``.
-    """
-    return _opened(path, path.name)
-
-
-def picture_from(data: bytes, source: str) -> Image.Image:
-    """The same of the picture in ``data``, which an error calls ``source``."""
-    return _opened(io.BytesIO(data), source)
-
-
-def _opened(file: Path | io.BytesIO, source: str) -> Image.Image:
-    try:
-        with Image.open(file, formats=FORMATS) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise PictureUnreadable(source=source)
-            upright = ImageOps.exif_transpose(image)
-            upright.load()
-            return upright
-    except _UNREADABLE as error:
-        raise PictureUnreadable(source=source) from error

@@ -7,13 +7,15 @@ before it is made, because a hop may also lead to this computer's own network, o
 from __future__ import annotations
 
 import contextlib
+import http.client
 import ipaddress
 import json
 import socket
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 from urllib.parse import urljoin, urlsplit
 
@@ -26,20 +28,25 @@ import urllib3.exceptions
 from sdcolab import __version__
 from sdcolab.core.errors import (
     AccessDenied,
+    DownloadDamaged,
     DownloadError,
     HostUnreachable,
     InsecureLink,
     LinkGone,
     LinkNotFound,
+    LinkTokenRejected,
     NotALink,
     PrivateAddress,
     RegionBlocked,
     ServerFailed,
+    TokenRejected,
     TooManyRedirects,
     TooManyRequests,
 )
 from sdcolab.core.events import CancelToken
+from sdcolab.downloads.kernel import Pipe, can_splice, open_pipe
 from sdcolab.downloads.links import redacted
+from sdcolab.downloads.names import offered_name, safe_name
 
 USER_AGENT = f"sdcolab/{__version__}"
 """Names us. Civitai sends anything that looks like a browser to its login page (hechos/lanzadores.md 4a)."""
@@ -50,6 +57,10 @@ MAX_IDLE_CONNECTIONS = 32
 
 MAX_ANSWER_BYTES = 8_000_000
 """Largest API answer or error page that is read, in bytes."""
+
+POURED_BYTES = 1 << 20
+POURED_SECONDS = 0.05
+"""How much ``Answer.poured`` moves, or how long it works, before it tells."""
 
 Result = TypeVar("Result")
 
@@ -86,6 +97,8 @@ class Bearer:
 
     token: str = field(repr=False)
     origins: frozenset[tuple[str, str, int]]
+    from_link: bool = False
+    """Whether it was written in the link, instead of in the user's settings."""
 
     def goes_to(self, url: str) -> bool:
         """Whether ``url`` belongs to the key's own site."""
@@ -106,6 +119,18 @@ def bearer(token: str | None, *urls: str) -> Bearer | None:
     if not clean or not clean.isascii() or not clean.isprintable() or " " in clean:
         return None
     return Bearer(clean, frozenset(origin(url) for url in urls))
+
+
+def own_or_pasted(own: str | None, pasted: str | None, *urls: str) -> Bearer | None:
+    """The user's ``own`` token, or else the one ``pasted`` in a link, bound to the origins of ``urls``."""
+    found = bearer(pasted, *urls)
+    return bearer(own, *urls) or (replace(found, from_link=True) if found else None)
+
+
+def rejected(key: Bearer, host: str, token: str) -> DownloadError:
+    """What to say of a ``key`` that ``host`` refuses: the one in the secret ``token``, or the one in the link."""
+    error = LinkTokenRejected if key.from_link else TokenRejected
+    return error(host=host, token=token)
 
 
 def origin(url: str) -> tuple[str, str, int]:
@@ -194,6 +219,51 @@ class Answer:
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise HostUnreachable(host=self.host, reason="connection") from error
 
+    def poured(self, file: int, position: int, most: int) -> Iterator[int]:
+        """Move up to ``most`` further bytes of the body straight into ``file`` from ``position``, telling how many each
+        time; nothing where that cannot be done (TLS, another system, a body of unknown length).
+
+        To be used after a piece of ``chunks``, when nothing of the body waits in the program any more. The body's last
+        byte is left to ``chunks``. Raises as ``chunks`` does, and ``OSError`` when the file cannot be written.
+        """
+        raw: Any = self._response.raw
+        inner = getattr(raw, "_original_response", None)
+        source = getattr(getattr(raw, "connection", None), "sock", None)
+        if not can_splice(source) or not isinstance(inner, http.client.HTTPResponse) or inner.chunked:
+            return
+        left = min(most, (inner.length or 0) - 1, (raw.length_remaining or 0) - 1)
+        if left <= 0:
+            return
+        moved = 0
+        told = time.monotonic()
+        try:
+            with open_pipe() as pipe:
+                while moved < left and (count := self._fill(pipe, source, left - moved)):
+                    pipe.empty(file, position, count)
+                    # What went past the two libraries is still a part of the body that they count.
+                    inner.length -= count  # type: ignore[operator]
+                    raw.length_remaining -= count
+                    position += count
+                    moved += count
+                    if moved >= POURED_BYTES or time.monotonic() - told > POURED_SECONDS:
+                        left -= moved
+                        yield moved
+                        moved, told = 0, time.monotonic()
+        except HostUnreachable:
+            if moved:
+                yield moved
+            raise
+        if moved:
+            yield moved
+
+    def _fill(self, pipe: Pipe, source: socket.socket, most: int) -> int | None:
+        try:
+            return pipe.fill(source, most)
+        except TimeoutError as error:
+            raise HostUnreachable(host=self.host, reason="timeout") from error
+        except OSError as error:
+            raise HostUnreachable(host=self.host, reason="connection") from error
+
     def read(self, limit: int) -> bytes:
         """The first ``limit`` bytes of the body (fewer if it is shorter)."""
         data = bytearray()
@@ -256,7 +326,8 @@ class Web:
             raise InsecureLink(link=redacted(url))
         if scheme != "https" or not host:
             raise NotALink(text=redacted(url))
-        if host == "localhost" or host.endswith((".localhost", ".local", ".internal")) or is_private(host):
+        name = host.rstrip(".")  # the root of all names, which may be written
+        if name == "localhost" or name.endswith((".localhost", ".local", ".internal")) or is_private(name):
             raise PrivateAddress(host=host)
 
     def _request(self, url: str, headers: Mapping[str, str]) -> requests.Response:
@@ -321,6 +392,8 @@ def error_for_status(answer: Answer, link: str) -> DownloadError | None:
         return TooManyRequests(host=answer.host, seconds=answer.retry_after)
     if status == 451:
         return RegionBlocked(host=answer.host)
+    if status == 416 and answer.content_range[1] == 0:  # even the first byte is not there
+        return DownloadDamaged(name=safe_name(offered_name(answer.headers.get("Content-Disposition"), answer.url)))
     return ServerFailed(host=answer.host, status=status)
 
 
@@ -395,15 +468,17 @@ class _GuardedAdapter(requests.adapters.HTTPAdapter):
         self._sockets = sockets
         super().__init__(pool_maxsize=MAX_IDLE_CONNECTIONS)
 
-    def admit(self, connection: urllib3.connection.HTTPConnection) -> None:
-        """Look at who answered. Raises ``PrivateAddress``."""
-        opened = connection.sock
-        if opened is None:
-            return
-        if connection.host.lower() not in self._trusted and is_private(str(opened.getpeername()[0])):
-            connection.close()
-            raise PrivateAddress(host=connection.host)
-        self._sockets.add(opened)
+    def admit(self, host: str, opened: socket.socket) -> socket.socket:
+        """Look at who answered, before anything is said to it. Raises ``PrivateAddress``."""
+        if host.lower() not in self._trusted and is_private(str(opened.getpeername()[0])):
+            opened.close()
+            raise PrivateAddress(host=host)
+        return opened
+
+    def remember(self, opened: socket.socket | None) -> None:
+        """A connection is ready (with TLS it has another socket object by now)."""
+        if opened is not None:
+            self._sockets.add(opened)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Called by the base class: the same pools, with connections that look at who answered."""
@@ -411,14 +486,20 @@ class _GuardedAdapter(requests.adapters.HTTPAdapter):
         adapter = self
 
         class Plain(urllib3.connection.HTTPConnection):
+            def _new_conn(self) -> socket.socket:
+                return adapter.admit(self.host, super()._new_conn())
+
             def connect(self) -> None:
                 super().connect()
-                adapter.admit(self)
+                adapter.remember(self.sock)
 
         class Secure(urllib3.connection.HTTPSConnection):
+            def _new_conn(self) -> socket.socket:
+                return adapter.admit(self.host, super()._new_conn())
+
             def connect(self) -> None:
                 super().connect()
-                adapter.admit(self)
+                adapter.remember(self.sock)
 
         class PlainPool(urllib3.connectionpool.HTTPConnectionPool):
             ConnectionCls = Plain  # pyright: ignore[reportAssignmentType] - as urllib3 itself does

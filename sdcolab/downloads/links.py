@@ -37,10 +37,13 @@ KIND_PREFIXES = {
     "embedding": ModelKind.EMBEDDING,
     "embeddings": ModelKind.EMBEDDING,
     "embed": ModelKind.EMBEDDING,
+    "emb": ModelKind.EMBEDDING,
     "controlnet": ModelKind.CONTROLNET,
     "control": ModelKind.CONTROLNET,
+    "cnet": ModelKind.CONTROLNET,
     "upscaler": ModelKind.UPSCALER,
     "esrgan": ModelKind.UPSCALER,
+    "ups": ModelKind.UPSCALER,
     "hypernetwork": ModelKind.HYPERNETWORK,
     "hypernet": ModelKind.HYPERNETWORK,
 }
@@ -62,8 +65,9 @@ _GLUE = re.compile(r"(?<=[^/=&?:%])(?=https?://)", re.IGNORECASE)
 _MARKDOWN = re.compile(r"\[[^\]\n]{0,300}\]\((https?://[^)\s]+)\)", re.IGNORECASE)
 _WRAPPERS = "<>\"'`()[]{}«»“”‘’|"
 _SCHEME = re.compile(r"https?://", re.IGNORECASE)
-_KNOWN_SITE = re.compile(r"(?:www\.)?(?:civitai\.(?:com|red|green)|huggingface\.co|hf\.co|github\.com)/", re.IGNORECASE)
-_AIR = re.compile(r"urn:air:[\w.-]+:[\w.-]+:civitai:(\d+)@(\d+)", re.IGNORECASE)
+_SITE = re.compile(r"(?:[a-z0-9-]+\.)+(?:com|org|net|co|red|green|nz|ai|io|dev|moe|gg|cn)/", re.IGNORECASE)
+"""The beginning of an address whose ``https://`` got lost: a site under an ending that sites with models use."""
+_AIR = re.compile(r"urn:air:[\w.-]+:[\w.-]+:civitai:(\d+)(?:@(\d+))?(?:[:.][\w.-]+)?", re.IGNORECASE)
 _PREFIX = re.compile(r"\$?([a-z]+):(?=https?://|urn:air:)", re.IGNORECASE)
 _SPACED_PREFIX = re.compile(rf"\b({'|'.join(KIND_PREFIXES)}):[ \t]+(?=https?://|urn:air:)", re.IGNORECASE)
 _MARK = "\x00"
@@ -235,8 +239,9 @@ def _read(item: str, name: str) -> Link | NotALink:
 def _read_address(item: str, kind: ModelKind | None) -> Link | NotALink:
     air = _AIR.fullmatch(item)
     if air:
-        return Link(f"https://civitai.com/models/{air[1]}?modelVersionId={air[2]}", kind)
-    if not _SCHEME.match(item) and _KNOWN_SITE.match(item):
+        version = f"?modelVersionId={air[2]}" if air[2] else ""
+        return Link(f"https://civitai.com/models/{air[1]}{version}", kind)
+    if not _SCHEME.match(item) and _SITE.match(item):
         item = f"https://{item}"
     scheme = _SCHEME.match(item)
     if not scheme and _LOOKS_LIKE_PATH.fullmatch(item):

@@ -20,6 +20,7 @@ from typing import TypeGuard
 
 from sdcolab.core.errors import AlreadyDownloading, DiskFull
 from sdcolab.core.files import free_bytes, storage_errors
+from sdcolab.downloads.kernel import allocate
 from sdcolab.downloads.providers.base import RemoteFile
 
 SPARE_BYTES = 64 << 20
@@ -99,6 +100,39 @@ class Part:
         self.discard()
         with self._lock:
             self._version = _version(remote)
+
+    def allocate(self, size: int) -> bool:
+        """Take room for all of a file of ``size`` bytes from the disk, where the file system can. Whether it is taken.
+
+        Raises ``DiskFull`` or ``CannotWrite``.
+        """
+        if not size:
+            return False
+        with storage_errors(self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
+            try:
+                return allocate(descriptor, size)
+            finally:
+                os.close(descriptor)
+
+    def room_needed(self, missing: int) -> int:
+        """How many of its ``missing`` bytes need new room on the disk: some may lie in room that was taken before."""
+        try:
+            found = self.path.stat()
+        except OSError:
+            return missing
+        spare = getattr(found, "st_blocks", 0) * 512 - self.received
+        return missing - min(missing, max(0, spare))
+
+    def trim(self) -> None:
+        """Give back the room behind the last byte that is here: an unfinished file takes no more than it must."""
+        end = max((end for _, end in self.spans), default=0)
+        with contextlib.suppress(OSError):
+            if end:
+                os.truncate(self.path, end)
+            else:
+                self.path.unlink()
 
     def wrote(self, start: int, end: int) -> None:
         """The bytes from ``start`` to ``end`` are in the file."""
@@ -200,16 +234,41 @@ class DiskSpace:
 
 @contextlib.contextmanager
 def exclusive(lock_file: Path, name: str) -> Iterator[None]:
-    """Hold ``lock_file`` against other processes. Raises ``AlreadyDownloading`` when one has it."""
+    """Hold ``lock_file`` against other processes; it is gone afterwards. Raises ``AlreadyDownloading`` when one has
+    it."""
     with storage_errors(lock_file):
         lock_file.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(lock_file, os.O_RDWR | os.O_CREAT, 0o644)
+        descriptor = _locked(lock_file)
+    if descriptor is None:
+        raise AlreadyDownloading(name=name)
     try:
-        if not _try_lock(descriptor):
-            raise AlreadyDownloading(name=name)
         yield
     finally:
+        # Deleted while it is held: whoever opened it meanwhile sees that it is no longer the one in the folder. Windows
+        # deletes no open file.
+        if sys.platform != "win32":
+            _delete(lock_file)
         os.close(descriptor)
+        if sys.platform == "win32":
+            _delete(lock_file)
+
+
+def _locked(lock_file: Path) -> int | None:
+    """An open descriptor of the locked file, or None when another process has it."""
+    while True:
+        descriptor = os.open(lock_file, os.O_RDWR | os.O_CREAT, 0o644)
+        if not _try_lock(descriptor):
+            os.close(descriptor)
+            return None
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(descriptor), lock_file.stat()):
+                return descriptor
+        os.close(descriptor)
+
+
+def _delete(lock_file: Path) -> None:
+    with contextlib.suppress(OSError):
+        lock_file.unlink()
 
 
 if sys.platform == "win32":  # pragma: no cover

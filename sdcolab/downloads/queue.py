@@ -19,6 +19,7 @@ from sdcolab.core.detect import Detected, ModelFamily, ModelKind
 from sdcolab.core.errors import (
     Cancelled,
     DownloadDamaged,
+    KindDisputed,
     ModelUnsafe,
     NotALink,
     NotAModelFile,
@@ -256,13 +257,13 @@ class _Job:
 
     def _already_here(self, remote: RemoteFile, contents: Contents | None, name: str) -> LinkReport | None:
         """The report of a file that an earlier download left, or None."""
-        known = contents or self._link.kind
+        known = contents or self._link.kind or remote.kind
         kinds = (self._kind(remote, contents),) if known else tuple(ModelKind)
         for kind in kinds:
             for path in names_in_use(self._folders.models(kind), name):
                 if same_file(path, remote, self._cancel):
                     done = replace(self._report, status=LinkStatus.ALREADY_HERE, kind=kind, path=path)
-                    return self._with_warnings(done, ())
+                    return self._with_warnings(done, self._dispute(remote, contents, path))
         for path in names_in_use(self._folders.set_aside, name):
             if same_file(path, remote, self._cancel):
                 unsafe = ModelUnsafe(path=path)
@@ -285,20 +286,26 @@ class _Job:
             for path in names_in_use(folder, name):
                 if same_content(path, part.path, self._cancel):
                     part.discard()
-                    return self._with_warnings(replace(done, status=LinkStatus.ALREADY_HERE, path=path), ())
+                    done = replace(done, status=LinkStatus.ALREADY_HERE, path=path)
+                    return self._with_warnings(done, self._dispute(remote, contents, path))
             path = free_name(folder, name)
             move(part.path, path)
         part.finish()
         renamed = (SavedUnderOtherName(name=name, path=path),) if path.name != name else ()
         done = replace(done, status=LinkStatus.DOWNLOADED, name=path.name, path=path)
-        return self._with_warnings(done, renamed)
+        return self._with_warnings(done, (*renamed, *self._dispute(remote, contents, path)))
 
     def _kind(self, remote: RemoteFile, contents: Contents | None) -> ModelKind:
-        """What the user says it is, else what its contents say, else (for known contents) what its provider says."""
-        if self._link.kind:
-            return self._link.kind
+        """What the user says it is, else what its provider says, else what its contents say."""
         found = contents.detected.kind if contents else ModelKind.OTHER
-        return found if found is not ModelKind.OTHER or not contents else remote.kind or ModelKind.OTHER
+        return self._link.kind or remote.kind or found
+
+    def _dispute(self, remote: RemoteFile, contents: Contents | None, path: Path) -> tuple[SdcolabError, ...]:
+        """A warning when the provider's word decided and the contents contradict it."""
+        found = contents.detected.kind if contents else ModelKind.OTHER
+        if self._link.kind or not remote.kind or found in (ModelKind.OTHER, remote.kind):
+            return ()
+        return (KindDisputed(path=path, expected=remote.kind.value, found=found.value),)
 
     def _with_warnings(self, report: LinkReport, warnings: tuple[SdcolabError, ...]) -> LinkReport:
         return replace(report, warnings=(*warnings, *doubts(report, self._shared.supported)))

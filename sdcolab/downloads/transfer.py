@@ -30,12 +30,16 @@ from sdcolab.core.errors import (
 from sdcolab.core.events import CancelToken
 from sdcolab.core.files import storage_errors
 from sdcolab.downloads.http import Answer, Patience, Web, error_for_status, pause_before_retry
+from sdcolab.downloads.kernel import begin_writing
 from sdcolab.downloads.links import Link
 from sdcolab.downloads.parts import DiskSpace, Part, gaps, with_span
 from sdcolab.downloads.providers.base import RemoteFile, validator
 
 CHUNK = 1 << 18
 """Most bytes that are read or hashed at a time."""
+
+WAKE_BYTES = 8 << 20
+"""How much of a connection's data is sent to the disk at a time."""
 
 WATCH_SECONDS = 0.1
 """How often a round looks at its connections, tells its progress and notices that it was cancelled."""
@@ -63,14 +67,18 @@ class Splitting:
     most: int = 32 << 20
     """Smallest and largest piece that is asked for at a time. Pieces shrink towards the end, so that all connections
     end together."""
+    shortest: float = 0.02
+    """Seconds that a piece should take: asking for less costs more time than ending together saves."""
 
     def useful(self, missing: int) -> int:
         """Connections worth opening for ``missing`` bytes."""
         return max(1, min(self.connections, missing // self.per_connection))
 
-    def piece(self, missing: int, connections: int) -> int:
-        """How many of ``missing`` bytes one of ``connections`` takes next."""
-        return max(self.least, min(self.most, missing // (2 * connections)))
+    def piece(self, missing: int, connections: int, speed: float) -> int:
+        """How many of ``missing`` bytes one of ``connections`` takes next; together they bring ``speed`` bytes per
+        second."""
+        least = max(self.least, int(self.shortest * speed / connections))
+        return min(self.most, max(least, missing // (2 * connections)))
 
 
 class Connections:
@@ -198,12 +206,17 @@ class Transfer:
             self.progress(have, remote.size)
             return
         missing = (remote.size or have) - have
-        self.space.reserve(self.part, missing)
+        self.space.reserve(self.part, self.part.room_needed(missing))
+        if self.part.allocate(remote.size or 0):
+            self.space.used(self.part, missing)
         known = remote.sha256 or remote.validator
         several = remote.ranges and known and remote.size and not alone
         most = self.splitting.useful(missing) if several else 1
-        with self.connections.member() as ticket:
-            _Crew(self, remote, most, ticket).run()
+        try:
+            with self.connections.member() as ticket:
+                _Crew(self, remote, most, ticket).run()
+        finally:
+            self.part.trim()
 
     def _check_hash(self, remote: RemoteFile) -> None:
         if remote.sha256 and sha256_of(self.part.path, self.cancel) != remote.sha256:
@@ -233,6 +246,7 @@ class _Crew:
         """Bodies that are being read, and when their last bytes came (``time.monotonic``)."""
         self._ceiling = min(most, transfer.splitting.first)
         """How many connections there may be now."""
+        self._began, self._had = time.monotonic(), self._part.received
         self._stopped = False
         self._complete = False
         """Whether a file of unknown size has ended."""
@@ -253,7 +267,6 @@ class _Crew:
         saving: Future[None] | None = None
         next_start = next_save = 0.0
         broken = received_then = 0
-        began, already = time.monotonic(), self._part.received
         allowed = self._most
         while True:
             now = time.monotonic()
@@ -266,9 +279,8 @@ class _Crew:
             done, workers = wait(workers, timeout=WATCH_SECONDS, return_when=FIRST_COMPLETED)
             self._job.cancel.raise_if_cancelled()
             self._job.progress(self._part.received, self._remote.size)
-            elapsed = time.monotonic() - began
-            fast = self._job.splitting.fast * elapsed * self._ceiling
-            if elapsed >= WATCH_SECONDS and self._part.received - already < fast:
+            looked = time.monotonic() - self._began >= WATCH_SECONDS
+            if looked and self._speed() < self._job.splitting.fast * self._ceiling:
                 self._ceiling = allowed
             for worker in done:
                 lost, gave_back = _outcome(worker)
@@ -334,12 +346,18 @@ class _Crew:
                 return None
             piece = gap
             if self._most > 1 and gap.end is not None and self._remote.size is not None:
-                length = self._job.splitting.piece(self._remote.size - self._part.received, self._ceiling)
+                missing = self._remote.size - self._part.received
+                length = self._job.splitting.piece(missing, self._ceiling, self._speed())
                 # What would be left over is taken along if it is smaller than a piece may be.
                 if gap.end - gap.start >= length + self._job.splitting.least:
                     piece = _Piece(gap.start, gap.start + length)
             self._busy.add(piece)
             return piece
+
+    def _speed(self) -> float:
+        """Bytes per second of this round until now."""
+        elapsed = time.monotonic() - self._began
+        return (self._part.received - self._had) / elapsed if elapsed > 0 else 0.0
 
     def _next_gap(self) -> _Piece | None:
         """The first bytes that are neither here nor on their way."""
@@ -415,35 +433,63 @@ class _Crew:
         certain = self._remote.validator or self._remote.sha256
         if not certain or now != self._remote.validator:
             self._part.restart(replace(self._remote, validator=now))
+            self._part.allocate(self._remote.size or 0)
         return 0
 
     def _write(self, answer: Answer, position: int, end: int | None) -> None:
         """Write the answer's body from ``position`` up to ``end``."""
         size = self._remote.size
         declared = position + answer.length if answer.length is not None else None
+        limit = declared if end is None else end
         pace = _Pace(self._job.web.patience)
         self._part.path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self._part.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o644)
         with FileIO(descriptor, "r+b") as file:
-            file.seek(position)
+            wake = _Wake(descriptor, position)
             for data in answer.chunks(CHUNK):
                 if self._stopped:
                     return
                 if size is not None and position + len(data) > size:
                     raise _Renew(ServerFailed(host=answer.host, status=answer.status), forget=True)
                 used = len(data) if end is None else min(len(data), end - position)
+                file.seek(position)
                 _write_all(file, memoryview(data)[:used])
-                self._part.wrote(position, position + used)
-                self._answers[answer] = time.monotonic()
-                self._job.space.used(self._part, used)
-                position += used
+                position = self._arrived(answer, position, used)
                 if end is not None and used < len(data):
                     return
                 pace.check(position, answer.host)
+                for count in answer.poured(descriptor, position, (limit or position) - position):
+                    position = self._arrived(answer, position, count)
+                    if self._stopped:
+                        return
+                    pace.check(position, answer.host)
+                    wake.at(position)
+                wake.at(position)
         expected = end if end is not None else declared
         if expected is not None and position < expected:
             raise HostUnreachable(host=answer.host, reason="connection")
         self._complete = size is None
+
+    def _arrived(self, answer: Answer, position: int, count: int) -> int:
+        """Note that ``count`` bytes from ``position`` are in the file; gives the position behind them."""
+        self._part.wrote(position, position + count)
+        self._answers[answer] = time.monotonic()
+        self._job.space.used(self._part, count)
+        return position + count
+
+
+class _Wake:
+    """Behind a connection that writes: what it leaves is sent to the disk, so that saving the part is quick."""
+
+    def __init__(self, file: int, position: int) -> None:
+        self._file = file
+        self._done = position
+
+    def at(self, position: int) -> None:
+        """Everything before ``position`` is in the file."""
+        if position - self._done >= WAKE_BYTES:
+            begin_writing(self._file, self._done, position - self._done)
+            self._done = position
 
 
 def _write_all(file: FileIO, data: memoryview) -> None:

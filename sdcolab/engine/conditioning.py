@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +16,7 @@ from transformers import CLIPTextModel
 
 from sdcolab.core.prompt import (
     Schedule,
+    Segment,
     active_index,
     edit_schedule,
     extract_networks,
@@ -23,13 +24,30 @@ from sdcolab.core.prompt import (
     split_and,
     strip_comments,
 )
+from sdcolab.core.tuning import Emphasis, Tuning
+from sdcolab.engine.convert import SizeConditioning, TextKind, TextReading
 from sdcolab.engine.features.embeddings import EmbeddingShelf, LoadedEmbedding, injected, used_in
-from sdcolab.engine.models import text_model
+from sdcolab.engine.models import LoadedModel, TextEncoder, text_model
 from sdcolab.engine.precision import autocast
-from sdcolab.engine.tokenizer import EMPTY_CHUNK, Chunk, ClipTokenizer, chunk
+from sdcolab.engine.tokenizer import (
+    EMPTY_CHUNK,
+    END,
+    OPEN_CLIP_PADDING,
+    Chunk,
+    ClipTokenizer,
+    Flavour,
+    chunk,
+    load,
+    padded_after_end,
+)
 
 REMEMBERED_PROMPTS = 64
-"""Encoded prompts kept; one of 77 tokens takes 236 kB in SD 1.x."""
+"""Encoded prompts kept; one of 77 tokens takes 236 kB in SD 1.x and 630 kB in SDXL."""
+
+PLAIN_TUNING = Tuning()
+
+DEFAULT_SIZE = (1024, 1024)
+"""Height and width in pixels; SDXL's native size."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,23 +95,38 @@ class Conditioning:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Encoded:
-    """Texts encoded together [texts, tokens, C], and the textual inversions in them."""
+    """Texts encoded together: ``z`` [texts, tokens, C], the vector of each whole text ``pooled`` [texts, D] (D is 0
+    where the model reads none), and the textual inversions in them.
+    """
 
     z: Tensor
+    pooled: Tensor
     embeddings: tuple[LoadedEmbedding, ...]
 
 
-_Key = tuple[tuple[str, ...], int, Hashable, tuple[LoadedEmbedding, ...]]
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """All that an encoding depends on beside the texts and their textual inversions. ``layers`` has the layer, counted
+    from the end, that is read of each text encoder.
+    """
+
+    layers: tuple[int, ...]
+    emphasis: Emphasis = Emphasis.ORIGINAL
+    comma_backtrack: int = PLAIN_TUNING.comma_backtrack
+    weights_state: Hashable = ()
+
+
+_Key = tuple[tuple[str, ...], _Way, tuple[LoadedEmbedding, ...]]
 
 
 class TextConditioner:
-    """Encodes prompts with one checkpoint's text encoder and remembers the last ones, so a repeated prompt costs
+    """Encodes prompts with one checkpoint's text encoders and remembers the last ones, so a repeated prompt costs
     nothing.
     """
 
-    def __init__(self, text_encoder: CLIPTextModel, tokenizer: ClipTokenizer) -> None:
-        self._encoder = text_encoder
-        self._tokenizer = tokenizer
+    def __init__(self, model: LoadedModel) -> None:
+        self._model = model
+        self._tokenizers = tuple(_tokenizer_of(encoder) for encoder in model.text_encoders)
         self._remembered: OrderedDict[_Key, _Encoded] = OrderedDict()
 
     def condition(
@@ -104,71 +137,170 @@ class TextConditioner:
         steps: int,
         second_order: bool,
         clip_skip: int,
+        tuning: Tuning = PLAIN_TUNING,
+        size: tuple[int, int] = DEFAULT_SIZE,
+        base_calls: int | None = None,
         weights_state: Hashable = (),
         shelf: EmbeddingShelf | None = None,
     ) -> Conditioning:
-        """Both prompts for a pass of ``steps`` steps; ``clip_skip`` from 1 (none) to 12. Extra network tags do not
-        count. ``weights_state`` tells the encoder's weights from those it had before (``LoraMerger.text_state``);
-        ``shelf`` has the textual inversions that can be used.
+        """Both prompts for a pass of ``steps`` steps that makes pictures of ``size`` (height, width) pixels, which only
+        SDXL is told. Extra network tags do not count.
+
+        ``clip_skip`` from 1 (none) to 12. In the hires pass ``base_calls`` is the first pass's ``expected_calls``.
+        ``weights_state`` tells the encoders' weights from those they had before (``LoraMerger.text_state``); ``shelf``
+        has the textual inversions that can be used.
 
         Raises ``PromptSyntaxError``.
         """
-
-        def part(text: str, weight: float) -> PromptPart:
-            schedule = edit_schedule(text, steps, second_order=second_order)
-            texts = tuple(entry for _, entry in schedule)
-            encoded = self._encoded(texts, clip_skip, weights_state, shelf)
-            return PromptPart(weight, schedule, encoded.z, encoded.embeddings)
-
-        plain, _ = extract_networks(strip_comments(prompt))
-        return Conditioning(
-            positive=tuple(part(sub.text, sub.weight) for sub in split_and(plain)),
-            negative=part(strip_comments(negative_prompt), 1.0),
+        way = _Way(
+            layers=self._layers(clip_skip, tuning.sdxl_clip_l_skip),
+            emphasis=tuning.emphasis,
+            comma_backtrack=tuning.comma_backtrack,
+            weights_state=weights_state,
         )
 
+        def part(text: str, weight: float, *, negative: bool = False) -> PromptPart:
+            schedule = edit_schedule(
+                text, steps, second_order=second_order, base_calls=base_calls, old_timeline=tuning.old_prompt_editing
+            )
+            encoded = self._encoded(tuple(entry for _, entry in schedule), way, shelf)
+            if negative and self._is_zeroed(schedule):
+                encoded = _zeros_like(encoded)
+            added = self._added(encoded, size, tuning, negative=negative)
+            return PromptPart(weight, schedule, encoded.z, encoded.embeddings, added)
+
+        plain, _ = extract_networks(strip_comments(prompt))
+        conditioning = Conditioning(
+            positive=tuple(part(sub.text, sub.weight) for sub in split_and(plain)),
+            negative=part(strip_comments(negative_prompt), 1.0, negative=True),
+        )
+        if tuning.pad_conditions_v0:
+            return fitted_to_positive(conditioning)
+        if tuning.pad_conditions:
+            return equally_long(conditioning, self._encoded(("",), way, None).z)
+        return conditioning
+
     def encode(self, texts: tuple[str, ...], clip_skip: int) -> Tensor:
-        """The texts that one prompt goes through, encoded together: float32 [texts, 77 * chunks, C] on the encoder's
+        """The texts that one prompt goes through, encoded together: float32 [texts, 77 * chunks, C] on the encoders'
         device.
 
         Raises ``PromptSyntaxError``.
         """
-        return self._encoded(texts, clip_skip, (), None).z
+        return self._encoded(texts, _Way(self._layers(clip_skip, skip_in_sdxl=False)), None).z
 
-    def _encoded(
-        self, texts: tuple[str, ...], clip_skip: int, weights_state: Hashable, shelf: EmbeddingShelf | None
-    ) -> _Encoded:
+    def _layers(self, clip_skip: int, skip_in_sdxl: bool) -> tuple[int, ...]:
+        """The layer that each text encoder gives, from the end (hechos/a1111.md 1.9)."""
+
+        def layer(encoder: TextEncoder) -> int:
+            if encoder.layout.reading is TextReading.CLIP_SKIP:
+                return clip_skip
+            if encoder.layout.reading is TextReading.PENULTIMATE:
+                return 1  # of the layers that were loaded
+            return clip_skip if skip_in_sdxl and encoder.layout.kind is TextKind.CLIP else 2
+
+        return tuple(layer(encoder) for encoder in self._model.text_encoders)
+
+    def _is_zeroed(self, schedule: Schedule) -> bool:
+        """Whether SDXL gets zeros for this negative prompt (hechos/a1111.md 1.10)."""
+        told_sizes = self._model.layout.size_conditioning is not SizeConditioning.NONE
+        return told_sizes and all(not text for _, text in schedule)
+
+    def _added(
+        self, encoded: _Encoded, size: tuple[int, int], tuning: Tuning, *, negative: bool
+    ) -> Mapping[str, Tensor]:
+        numbers = size_numbers(self._model.layout.size_conditioning, size, tuning, negative=negative)
+        if not numbers:
+            return {}
+        ids = torch.tensor(numbers, dtype=torch.float32, device=encoded.pooled.device)
+        return {"text_embeds": encoded.pooled, "time_ids": ids.expand(len(encoded.pooled), -1)}
+
+    def _encoded(self, texts: tuple[str, ...], way: _Way, shelf: EmbeddingShelf | None) -> _Encoded:
         embeddings = shelf.occurring(texts) if shelf else ()
-        key = (texts, clip_skip, weights_state, embeddings)
+        key = (texts, way, embeddings)
         if key in self._remembered:
             self._remembered.move_to_end(key)
             return self._remembered[key]
-        known = [embedding.seen_by(self._tokenizer) for embedding in embeddings]
-        chunks = [chunk(parse_attention(text), self._tokenizer, embeddings=known) for text in texts]
-        encoded = self._encode(chunks, clip_skip, embeddings)
+        encoded = self._encode(texts, way, embeddings)
         self._remembered[key] = encoded
         if len(self._remembered) > REMEMBERED_PROMPTS:
             self._remembered.popitem(last=False)
         return encoded
 
     @torch.inference_mode()
-    def _encode(
-        self, texts: list[tuple[Chunk, ...]], clip_skip: int, embeddings: tuple[LoadedEmbedding, ...]
-    ) -> _Encoded:
-        """The k-th chunks of all texts are one call, and share the mean that emphasis restores; short texts get empty
-        chunks.
-        """
-        encoded = []
-        used: dict[str, LoadedEmbedding] = {}
-        token_embedding = text_model(self._encoder).get_submodule("embeddings.token_embedding")
-        for index in range(max(len(chunks) for chunks in texts)):
-            row = [chunks[index] if index < len(chunks) else EMPTY_CHUNK for chunks in texts]
-            tokens = torch.tensor([part.tokens for part in row], device=self._encoder.device)
-            weights = torch.tensor([part.weights for part in row], device=self._encoder.device)
-            with autocast(self._encoder), injected(token_embedding, row, embeddings):
-                z = hidden_states(self._encoder, tokens, clip_skip)
-            encoded.append(emphasized(z.float(), weights))
-            used |= {embedding.name: embedding for embedding in used_in(row, embeddings)}
-        return _Encoded(torch.cat(encoded, dim=1), tuple(used.values()))
+    def _encode(self, texts: tuple[str, ...], way: _Way, embeddings: tuple[LoadedEmbedding, ...]) -> _Encoded:
+        """Every encoder cuts the texts into chunks by itself and reads them; the results lie side by side."""
+        segments = [_segments(text, way.emphasis) for text in texts]
+        known = [embedding.seen_by(self._tokenizers[0]) for embedding in embeddings]
+        chunked = [
+            [chunk(part, tokenizer, comma_backtrack=way.comma_backtrack, embeddings=known) for part in segments]
+            for tokenizer in self._tokenizers
+        ]
+        count = max(len(chunks) for of_texts in chunked for chunks in of_texts)
+        rows = [[_row(of_texts, index) for index in range(count)] for of_texts in chunked]
+        outputs, column = [], 0
+        for encoder, own_rows, layer in zip(self._model.text_encoders, rows, way.layers, strict=True):
+            columns = slice(column, column + encoder.width)
+            column += encoder.width
+            outputs.append([_read_chunks(encoder, row, layer, way.emphasis, embeddings, columns) for row in own_rows])
+        used = {embedding.name: embedding for row in rows[0] for embedding in used_in(row, embeddings)}
+        return _Encoded(
+            z=torch.cat([torch.cat([z for z, _ in of_chunks], dim=1) for of_chunks in outputs], dim=2),
+            pooled=torch.cat([of_chunks[0][1] for of_chunks in outputs], dim=1),
+            embeddings=tuple(used.values()),
+        )
+
+
+def _row(chunks_of_texts: list[tuple[Chunk, ...]], index: int) -> list[Chunk]:
+    """Chunk number ``index`` of each text; short texts get empty chunks."""
+    return [chunks[index] if index < len(chunks) else EMPTY_CHUNK for chunks in chunks_of_texts]
+
+
+def _tokenizer_of(encoder: TextEncoder) -> ClipTokenizer:
+    return load(Flavour.OPEN_CLIP if encoder.layout.kind is TextKind.OPEN_CLIP else Flavour.CLIP)
+
+
+def _segments(text: str, emphasis: Emphasis) -> tuple[Segment, ...]:
+    return (Segment(text, 1.0),) if emphasis is Emphasis.NONE else parse_attention(text)
+
+
+def _zeros_like(encoded: _Encoded) -> _Encoded:
+    return replace(encoded, z=torch.zeros_like(encoded.z), pooled=torch.zeros_like(encoded.pooled))
+
+
+# --- Text encoders ----------------------------------------------------------------------------------------------------
+
+
+def _read_chunks(
+    encoder: TextEncoder,
+    row: list[Chunk],
+    layer: int,
+    emphasis: Emphasis,
+    embeddings: tuple[LoadedEmbedding, ...],
+    columns: slice,
+) -> tuple[Tensor, Tensor]:
+    """The k-th chunks of all texts are one call, and share the mean that emphasis restores: [texts, 77, C] and pooled
+    [texts, D], float32.
+    """
+    padding = OPEN_CLIP_PADDING if encoder.layout.kind is TextKind.OPEN_CLIP else END
+    device = encoder.module.device
+    tokens = torch.tensor([padded_after_end(part.tokens, padding) for part in row], device=device)
+    weights = torch.tensor([part.weights for part in row], device=device)
+    token_embedding = text_model(encoder.module).get_submodule("embeddings.token_embedding")
+    with autocast(encoder.module), injected(token_embedding, row, embeddings, columns):
+        z, pooled = _read(encoder, tokens, layer)
+    return emphasized(z.float(), weights, emphasis), pooled.float()
+
+
+def _read(encoder: TextEncoder, tokens: Tensor, layer: int) -> tuple[Tensor, Tensor]:
+    """What the UNet reads of ``tokens`` [N, 77]: a layer's output [N, 77, C], and pooled [N, D] (D may be 0)."""
+    if encoder.layout.reading is not TextReading.PENULTIMATE_RAW:
+        return hidden_states(encoder.module, tokens, layer), torch.empty(len(tokens), 0, device=tokens.device)
+    output = encoder.module(input_ids=tokens, output_hidden_states=True)
+    z = output.hidden_states[-min(layer, len(output.hidden_states))]
+    if encoder.projection is None:
+        return z, z.new_empty(len(tokens), 0)
+    ends = tokens.argmax(dim=1)  # the first end: no other id is as high
+    return z, output.last_hidden_state[torch.arange(len(tokens), device=ends.device), ends] @ encoder.projection
 
 
 def hidden_states(text_encoder: CLIPTextModel, tokens: Tensor, clip_skip: int) -> Tensor:
@@ -184,9 +316,66 @@ def hidden_states(text_encoder: CLIPTextModel, tokens: Tensor, clip_skip: int) -
     return last_norm(states[-min(clip_skip, len(states))])
 
 
-def emphasized(z: Tensor, weights: Tensor) -> Tensor:
-    """``z`` [N, 77, C] with every token times its weight [N, 77], scaled so that the overall mean stays (A1111's
-    "Original").
+def emphasized(z: Tensor, weights: Tensor, emphasis: Emphasis = Emphasis.ORIGINAL) -> Tensor:
+    """``z`` [N, 77, C] with every token times its weight [N, 77]; "Original" then restores the overall mean, and
+    "Ignore" and "None" leave all as it is (hechos/a1111.md 1.9).
     """
+    if emphasis in (Emphasis.IGNORE, Emphasis.NONE):
+        return z
     weighted = z * weights.unsqueeze(-1)
-    return weighted * (z.mean() / weighted.mean())
+    return weighted if emphasis is Emphasis.NO_NORM else weighted * (z.mean() / weighted.mean())
+
+
+# --- Beside and around the text ---------------------------------------------------------------------------------------
+
+
+def size_numbers(
+    conditioning: SizeConditioning, size: tuple[int, int], tuning: Tuning, *, negative: bool
+) -> tuple[float, ...]:
+    """What SDXL is told of a picture of ``size`` (height, width) pixels (hechos/a1111.md 1.10): its original size,
+    where it was cropped (top, left), and its final size or, in the refiner, how beautiful it is.
+    """
+    crop = (tuning.sdxl_crop_top, tuning.sdxl_crop_left)
+    if conditioning is SizeConditioning.TARGET:
+        return (*size, *crop, *size)
+    if conditioning is SizeConditioning.SCORE:
+        return (*size, *crop, tuning.refiner_low_score if negative else tuning.refiner_high_score)
+    return ()
+
+
+def fitted_to_positive(conditioning: Conditioning) -> Conditioning:
+    """The negative prompt repeats its last token, or loses tokens, to be as long as the prompt ("Pad conds v0",
+    hechos/a1111.md 1.7).
+    """
+    negative = conditioning.negative
+    encoded = _stretched(negative.encoded, _longest(conditioning))[:, : _longest(conditioning)]
+    return replace(conditioning, negative=replace(negative, encoded=encoded))
+
+
+def equally_long(conditioning: Conditioning, empty: Tensor) -> Conditioning:
+    """The shorter of prompt and negative prompt goes on with ``empty`` [1, 77, C], the encoded empty prompt, until both
+    are equally long ("Pad conds", hechos/a1111.md 1.7).
+    """
+    longest, negative = _longest(conditioning), conditioning.negative
+    length = max(longest, negative.encoded.shape[1])
+    return Conditioning(
+        positive=tuple(
+            replace(part, encoded=_continued(_stretched(part.encoded, longest), empty, length))
+            for part in conditioning.positive
+        ),
+        negative=replace(negative, encoded=_continued(negative.encoded, empty, length)),
+    )
+
+
+def _longest(conditioning: Conditioning) -> int:
+    return max(part.encoded.shape[1] for part in conditioning.positive)
+
+
+def _stretched(encoded: Tensor, length: int) -> Tensor:
+    missing = max(0, length - encoded.shape[1])
+    return torch.cat([encoded, encoded[:, -1:].expand(-1, missing, -1)], dim=1)
+
+
+def _continued(encoded: Tensor, empty: Tensor, length: int) -> Tensor:
+    chunks = (length - encoded.shape[1]) // empty.shape[1]
+    return torch.cat([encoded, empty.repeat(len(encoded), chunks, 1)], dim=1)

@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from sdcolab.core.detect import ModelFamily
@@ -25,28 +26,131 @@ GROUPS = 32
 """
 
 
+class TextKind(StrEnum):
+    """Whose text encoder it is: OpenAI's CLIP (Radford et al. 2021) in transformers' names, or one of OpenCLIP (Cherti
+    et al. 2022, arXiv:2212.07143) in its own. Names, activation, tokenizer and padding go with it.
+    """
+
+    CLIP = "clip"
+    OPEN_CLIP = "open_clip"
+
+
+class TextReading(StrEnum):
+    """Which layer of a text encoder the UNet was trained to read (hechos/a1111.md 1.9)."""
+
+    CLIP_SKIP = "clip_skip"
+    """The last or the one that clip skip asks for, normalised."""
+    PENULTIMATE = "penultimate"
+    """The last but one, normalised. The last layer is never used, so it is not loaded."""
+    PENULTIMATE_RAW = "penultimate_raw"
+    """The last but one as it is."""
+
+
+class SizeConditioning(StrEnum):
+    """What a UNet is told beside the text (Podell et al. 2023, arXiv:2307.01952, section 2.2; hechos/a1111.md 1.10)."""
+
+    NONE = "none"
+    TARGET = "target"
+    """Pooled text, original size, crop and target size."""
+    SCORE = "score"
+    """Pooled text, original size, crop and aesthetic score."""
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers follow the pooled text."""
+        return {SizeConditioning.NONE: 0, SizeConditioning.TARGET: 6, SizeConditioning.SCORE: 5}[self]
+
+
+@dataclass(frozen=True, slots=True)
+class TextLayout:
+    """One text encoder of a family. ``prefixes``: where its tensors may start. ``pooled``: whether the UNet reads the
+    projected vector of the whole text too.
+    """
+
+    prefixes: tuple[str, ...]
+    kind: TextKind
+    reading: TextReading
+    pooled: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class FamilyLayout:
     """What shapes do not tell about a family.
 
-    ``text_prefixes``: where the text encoder's tensors may start. ``unet_heads``: attention heads at every level.
-    ``text_head_width``: channels of one text attention head. ``latent_scale``: UNet latents = VAE latents * this.
+    ``texts``: its text encoders, in the order in which the UNet reads them. ``unet_heads``: attention heads at every
+    level of the UNet; None where each has ``HEAD_WIDTH`` channels. ``latent_scale``: UNet latents = VAE latents * this.
     """
 
-    text_prefixes: tuple[str, ...]
-    unet_heads: int
-    text_head_width: int
-    text_activation: str
+    texts: tuple[TextLayout, ...]
+    unet_heads: int | None
     latent_scale: float
+    size_conditioning: SizeConditioning = SizeConditioning.NONE
 
+
+HEAD_WIDTH = 64
+"""Channels of an attention head, in every text encoder and in the UNets of SD 2 and XL."""
+
+SIZE_CHANNELS = 256
+"""Channels of the sinusoidal embedding of each number that SDXL is told beside the text."""
+
+_SD_SCALE, _SDXL_SCALE = 0.18215, 0.13025
 
 FAMILY_LAYOUTS: Mapping[ModelFamily, FamilyLayout] = {
     ModelFamily.SD1: FamilyLayout(
-        text_prefixes=("cond_stage_model.transformer.text_model.", "cond_stage_model.transformer."),
+        texts=(
+            TextLayout(
+                prefixes=("cond_stage_model.transformer.text_model.", "cond_stage_model.transformer."),
+                kind=TextKind.CLIP,
+                reading=TextReading.CLIP_SKIP,
+            ),
+        ),
         unet_heads=8,
-        text_head_width=64,
-        text_activation="quick_gelu",
-        latent_scale=0.18215,
+        latent_scale=_SD_SCALE,
+    ),
+    ModelFamily.SD2: FamilyLayout(
+        texts=(
+            TextLayout(
+                prefixes=("cond_stage_model.model.", "conditioner.embedders.0.model."),  # the second in SD-Turbo
+                kind=TextKind.OPEN_CLIP,
+                reading=TextReading.PENULTIMATE,
+            ),
+        ),
+        unet_heads=None,
+        latent_scale=_SD_SCALE,
+    ),
+    ModelFamily.SDXL: FamilyLayout(
+        texts=(
+            TextLayout(
+                prefixes=(
+                    "conditioner.embedders.0.transformer.text_model.",
+                    "conditioner.embedders.0.transformer.",
+                ),
+                kind=TextKind.CLIP,
+                reading=TextReading.PENULTIMATE_RAW,
+            ),
+            TextLayout(
+                prefixes=("conditioner.embedders.1.model.",),
+                kind=TextKind.OPEN_CLIP,
+                reading=TextReading.PENULTIMATE_RAW,
+                pooled=True,
+            ),
+        ),
+        unet_heads=None,
+        latent_scale=_SDXL_SCALE,
+        size_conditioning=SizeConditioning.TARGET,
+    ),
+    ModelFamily.SDXL_REFINER: FamilyLayout(
+        texts=(
+            TextLayout(
+                prefixes=("conditioner.embedders.0.model.",),
+                kind=TextKind.OPEN_CLIP,
+                reading=TextReading.PENULTIMATE_RAW,
+                pooled=True,
+            ),
+        ),
+        unet_heads=None,
+        latent_scale=_SDXL_SCALE,
+        size_conditioning=SizeConditioning.SCORE,
     ),
 }
 """Families that can be loaded. To add one: an entry here and, where names differ, a renaming below."""
@@ -92,6 +196,8 @@ _UNET_ENDS = {
     "input_blocks.0.0": "conv_in",
     "out.0": "conv_norm_out",
     "out.2": "conv_out",
+    "label_emb.0.0": "add_embedding.linear_1",
+    "label_emb.0.2": "add_embedding.linear_2",
 }
 _MIDDLE_PARTS = {"0": "resnets.0", "1": "attentions.0", "2": "resnets.1"}
 
@@ -148,6 +254,8 @@ def unet_config(shapes: Shapes, layout: FamilyLayout, layers: int) -> Config:
     has_attention = [name in shapes for name in attention]
     first_attention = next((name for name in attention if name in shapes), "mid_block.attentions.0.proj_in.weight")
     depths = [_depth(shapes, f"down_blocks.{level}.attentions.0") for level in range(len(widths))]
+    # diffusers gives the middle block the last level's depth; in SDXL's refiner only the middle has attention there.
+    depths[-1] = depths[-1] or _depth(shapes, "mid_block.attentions.0")
     time_width, base_width = shapes["time_embedding.linear_1.weight"]
     return {
         "in_channels": shapes["conv_in.weight"][1],
@@ -158,11 +266,28 @@ def unet_config(shapes: Shapes, layout: FamilyLayout, layers: int) -> Config:
         "layers_per_block": layers,
         "cross_attention_dim": shapes["mid_block.attentions.0.transformer_blocks.0.attn2.to_k.weight"][1],
         "transformer_layers_per_block": tuple(max(1, depth) for depth in depths),
-        "attention_head_dim": layout.unet_heads,  # diffusers' name for the number of heads in this class
+        # diffusers' name for the number of heads in this class
+        "attention_head_dim": layout.unet_heads or tuple(_heads(width) for width in widths),
         "use_linear_projection": len(shapes[first_attention]) == 2,
         "norm_num_groups": math.gcd(GROUPS, *widths),
         "time_embedding_dim": None if time_width == 4 * base_width else time_width,
+        **_size_config(shapes, layout),
     }
+
+
+def _size_config(shapes: Shapes, layout: FamilyLayout) -> Config:
+    if layout.size_conditioning is SizeConditioning.NONE:
+        return {}
+    return {
+        "addition_embed_type": "text_time",
+        "addition_time_embed_dim": SIZE_CHANNELS,
+        "projection_class_embeddings_input_dim": shapes["add_embedding.linear_1.weight"][1],
+    }
+
+
+def _heads(width: int) -> int:
+    """Heads of ``HEAD_WIDTH`` channels, or one where ``width`` is no multiple (miniature models)."""
+    return width // HEAD_WIDTH if width % HEAD_WIDTH == 0 else 1
 
 
 def _level_widths(shapes: Shapes, pattern: str) -> tuple[int, ...]:
@@ -257,19 +382,58 @@ def text_rename(name: str) -> str | None:
     )
 
 
-def text_config(shapes: Shapes, layout: FamilyLayout) -> Config:
-    """Arguments of ``CLIPTextConfig`` for tensors of these shapes. Raises ``MissingTensor``."""
+_OPEN_CLIP_ENDS = {
+    "token_embedding.weight": "embeddings.token_embedding.weight",
+    "positional_embedding": "embeddings.position_embedding.weight",
+    "ln_final.weight": "final_layer_norm.weight",
+    "ln_final.bias": "final_layer_norm.bias",
+}
+_OPEN_CLIP_PARTS = {
+    "ln_1": "layer_norm1",
+    "ln_2": "layer_norm2",
+    "attn.out_proj": "self_attn.out_proj",
+    "mlp.c_fc": "mlp.fc1",
+    "mlp.c_proj": "mlp.fc2",
+}
+_OPEN_CLIP_BLOCK = re.compile(r"transformer\.resblocks\.(\d+)\.(.+)[._](weight|bias)")
+_QUERY_KEY_VALUE = ("q_proj", "k_proj", "v_proj")
+
+
+def open_clip_rename(name: str) -> tuple[str, ...]:
+    """transformers' names for a text tensor of OpenCLIP (without prefix): none, one, or three for the fused projection
+    of query, key and value, which are equal parts of its rows in this order.
+    """
+    if name in _OPEN_CLIP_ENDS:
+        return (_OPEN_CLIP_ENDS[name],)
+    match = _OPEN_CLIP_BLOCK.fullmatch(name)
+    if match is None:
+        return ()
+    layer, (part, kind) = f"encoder.layers.{match[1]}", match.group(2, 3)
+    if part == "attn.in_proj":
+        return tuple(f"{layer}.self_attn.{projection}.{kind}" for projection in _QUERY_KEY_VALUE)
+    return (f"{layer}.{_OPEN_CLIP_PARTS[part]}.{kind}",) if part in _OPEN_CLIP_PARTS else ()
+
+
+_ACTIVATIONS = {TextKind.CLIP: "quick_gelu", TextKind.OPEN_CLIP: "gelu"}
+_VIT_H_LAYERS_LEFT = 1024, 23
+"""Width and layers of SD 2's text encoder in files that were saved without the last layer."""
+
+
+def text_config(shapes: Shapes, layout: TextLayout) -> Config:
+    """Arguments of ``CLIPTextConfig`` for tensors of these shapes (transformers' names). Raises ``MissingTensor``."""
     vocabulary, width = shapes["embeddings.token_embedding.weight"]
     layers = 0
     while f"encoder.layers.{layers}.mlp.fc1.weight" in shapes:
         layers += 1
+    if layout.reading is TextReading.PENULTIMATE and (width, layers) != _VIT_H_LAYERS_LEFT:
+        layers -= 1
     return {
         "vocab_size": vocabulary,
         "hidden_size": width,
         "intermediate_size": shapes["encoder.layers.0.mlp.fc1.weight"][0],
         "num_hidden_layers": layers,
-        "num_attention_heads": width // layout.text_head_width,
+        "num_attention_heads": _heads(width),
         "max_position_embeddings": shapes["embeddings.position_embedding.weight"][0],
-        "hidden_act": layout.text_activation,
+        "hidden_act": _ACTIVATIONS[layout.kind],
         "projection_dim": width,
     }

@@ -16,6 +16,8 @@ from sdcolab.core.tensors import LENGTH_BYTES
 SHORT_LENGTH = 10
 """Hex digits that infotexts show (hechos/a1111.md 7.6)."""
 
+FULL_LENGTH = 64
+
 _BLOCK_BYTES = 1 << 22
 
 
@@ -67,6 +69,17 @@ class HashCache:
             self._running[key, scheme] = future
         threading.Thread(target=self._hash, args=(path, key, scheme, future), name="sdcolab-hash", daemon=True).start()
         return future
+
+    def digest(self, path: Path, *, after_header: bool, read: bool) -> str | None:
+        """As ``core.hashes.FileDigests``."""
+        scheme = HashScheme(FULL_LENGTH, LORA_HASH.key if after_header else MODEL_HASH.key, after_header)
+        try:
+            if not read:
+                with self._lock:
+                    return self._known.get(_key(path) + scheme.key)
+            return self.start(path, scheme).result()
+        except (OSError, CannotRead):  # told when the file is used
+            return None
 
     def _hash(self, path: Path, key: str, scheme: HashScheme, future: Future[str]) -> None:
         try:

@@ -7,7 +7,7 @@ the memory-mapped file straight to its device and type, so the peak of host memo
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -16,15 +16,21 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from sdcolab.core.detect import Detected, ModelFamily, ModelKind, Prediction, detect
+from sdcolab.core.detect import Detected, ModelFamily, ModelKind, Prediction, declared_size, detect
 from sdcolab.core.errors import ModelFamilyUnsupported, ModelIncomplete, ModelUnreadable, ModelWrongKind
+from sdcolab.core.tensors import TensorHeader, TensorInfo
 from sdcolab.engine.convert import (
     FAMILY_LAYOUTS,
+    SIZE_CHANNELS,
     UNET_PREFIX,
     VAE_PREFIX,
     FamilyLayout,
     MissingTensor,
     Shapes,
+    SizeConditioning,
+    TextKind,
+    TextLayout,
+    open_clip_rename,
     renamed,
     text_config,
     text_rename,
@@ -34,23 +40,60 @@ from sdcolab.engine.convert import (
     vae_config,
     vae_rename,
 )
+from sdcolab.engine.prediction import ZERO_SNR_KEY, declared_prediction, probed_prediction
 from sdcolab.engine.weights import Weights, open_weights
 
 _VARIANTS = {1: "depth2img", 4: "InstructPix2Pix"}
 """Names of UNets by the channels that they read beside the latents, for error messages."""
 
 
-@dataclass(frozen=True, slots=True)
+_SD2_SIZES = {Prediction.EPSILON: 512, Prediction.V: 768}
+"""Native size of SD 2's two models, which only what they predict tells apart."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TextEncoder:
+    """One of a model's text encoders. ``projection`` [C, D] makes the vector of the whole text that SDXL reads; None
+    where there is none.
+    """
+
+    module: CLIPTextModel
+    layout: TextLayout
+    projection: Tensor | None = None
+
+    @property
+    def width(self) -> int:
+        """Channels of its output, and of a textual inversion for it."""
+        width: int = self.module.config.hidden_size
+        return width
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class LoadedModel:
-    """A checkpoint's UNet and text encoder on ``device`` in ``dtype``. Its VAE is loaded apart (``load_vae``)."""
+    """A checkpoint's UNet and text encoders on ``device`` in ``dtype``. Its VAE is loaded apart (``load_vae``).
+
+    ``text_encoders`` are in the order in which the UNet reads them: SDXL's are CLIP ViT-L and OpenCLIP ViT-bigG.
+    """
 
     path: Path
     detected: Detected
+    layout: FamilyLayout
     unet: UNet2DConditionModel
-    text_encoder: CLIPTextModel
+    text_encoders: tuple[TextEncoder, ...]
     device: torch.device
     dtype: torch.dtype
     prediction: Prediction = Prediction.EPSILON
+    zero_terminal_snr: bool = False
+
+    @property
+    def text_encoder(self) -> CLIPTextModel:
+        """The first text encoder, the only one in most families."""
+        return self.text_encoders[0].module
+
+    @property
+    def embedding_width(self) -> int:
+        """Channels of a textual inversion for this model: those of its text encoders side by side."""
+        return sum(encoder.width for encoder in self.text_encoders)
 
 
 def check_checkpoint(weights: Weights) -> tuple[Detected, FamilyLayout]:
@@ -70,15 +113,27 @@ def check_checkpoint(weights: Weights) -> tuple[Detected, FamilyLayout]:
 
 
 def load_checkpoint(weights: Weights, device: torch.device, dtype: torch.dtype) -> LoadedModel:
-    """UNet and text encoder of an open checkpoint. Raises ``ModelError``."""
+    """UNet and text encoders of an open checkpoint. Raises ``ModelError``."""
     detected, layout = check_checkpoint(weights)
+    unet = _load_unet(weights, layout, device, dtype)
+    text_encoders = tuple(_load_text_encoder(weights, text, device, dtype) for text in layout.texts)
+    _check_size_conditioning(weights, layout, unet, text_encoders)
+    prediction = declared_prediction(weights.path, weights.header)
+    if detected.family is ModelFamily.SD2:
+        if prediction is None and unet.config.in_channels == unet.config.out_channels:
+            prediction = probed_prediction(unet)
+        if declared_size(weights.header) is None:
+            detected = replace(detected, native_size=_SD2_SIZES[prediction or Prediction.EPSILON])
     return LoadedModel(
         path=weights.path,
         detected=detected,
-        unet=_load_unet(weights, layout, device, dtype),
-        text_encoder=_load_text_encoder(weights, layout, device, dtype),
+        layout=layout,
+        unet=unet,
+        text_encoders=text_encoders,
         device=device,
         dtype=dtype,
+        prediction=prediction or Prediction.EPSILON,
+        zero_terminal_snr=ZERO_SNR_KEY in weights.header.tensors,
     )
 
 
@@ -116,6 +171,8 @@ def _load_unet(
     except MissingTensor as missing:
         raise _incomplete(weights, [str(missing)]) from missing
     latent, found = config["out_channels"], config["in_channels"]
+    if layout.size_conditioning is SizeConditioning.NONE and "add_embedding.linear_1.weight" in names:
+        raise ModelFamilyUnsupported(path=weights.path, family=f"{detect(weights.header).family.value} unCLIP")
     if found not in (latent, inpainting_channels(latent)):
         variant = _VARIANTS.get(found - latent, f"{found}/{latent}")
         raise ModelFamilyUnsupported(path=weights.path, family=f"{detect(weights.header).family.value} {variant}")
@@ -125,26 +182,79 @@ def _load_unet(
     return _filled(unet, weights, names, device, dtype)
 
 
-def _load_text_encoder(
-    weights: Weights, layout: FamilyLayout, device: torch.device, dtype: torch.dtype
-) -> CLIPTextModel:
-    prefix = next(
-        (p for p in layout.text_prefixes if p + "embeddings.token_embedding.weight" in weights.header.tensors),
-        layout.text_prefixes[0],
-    )
-    names = renamed(weights.header.tensors, prefix, text_rename)
+def _check_size_conditioning(
+    weights: Weights, layout: FamilyLayout, unet: UNet2DConditionModel, text_encoders: tuple[TextEncoder, ...]
+) -> None:
+    """Whether the UNet expects exactly what it is going to be told beside the text. Raises ``ModelIncomplete``."""
+    if layout.size_conditioning is SizeConditioning.NONE:
+        return
+    pooled = sum(encoder.projection.shape[1] for encoder in text_encoders if encoder.projection is not None)
+    expected = pooled + layout.size_conditioning.numbers * SIZE_CHANNELS
+    if unet.config.projection_class_embeddings_input_dim != expected:
+        raise _incomplete(weights, [f"{UNET_PREFIX}label_emb.0.0.weight"])
+
+
+def _load_text_encoder(weights: Weights, layout: TextLayout, device: torch.device, dtype: torch.dtype) -> TextEncoder:
+    weights = _in_transformers_names(weights, layout)
+    names = {name: name for name in weights.header.tensors}
     try:
         config = CLIPTextConfig(**text_config(_shapes(weights, names), layout))
     except MissingTensor as missing:
         raise _incomplete(weights, [str(missing)]) from missing
     with torch.device("meta"):
-        text_encoder = CLIPTextModel(config)
-    inner = text_model(text_encoder)
+        module = CLIPTextModel(config)
+    inner = text_model(module)
     _filled(inner, weights, names, device, dtype)
     # The only buffer: not saved in files (or saved in odd types), so made again.
     positions = torch.arange(config.max_position_embeddings, device=device).expand(1, -1)
     inner.get_submodule("embeddings").register_buffer("position_ids", positions, persistent=False)
-    return text_encoder.eval().requires_grad_(False)
+    projection = None
+    if layout.pooled:
+        projection = _moved(_projection(weights), device, dtype)
+    return TextEncoder(module.eval().requires_grad_(False), layout, projection)
+
+
+_PROJECTION = "text_projection"
+
+
+def _projection(weights: Weights) -> Tensor:
+    """The matrix [C, D] of OpenCLIP's projection, or of a linear layer, as some programs save it."""
+    if _PROJECTION in weights.header.tensors:
+        return weights.get(_PROJECTION)
+    if f"{_PROJECTION}.weight" in weights.header.tensors:
+        return weights.get(f"{_PROJECTION}.weight").T
+    raise _incomplete(weights, [_PROJECTION])
+
+
+def _in_transformers_names(weights: Weights, layout: TextLayout) -> Weights:
+    """The tensors of one text encoder of ``weights``, as a file of its own in transformers' names would give them."""
+    start = "token_embedding.weight" if layout.kind is TextKind.OPEN_CLIP else "embeddings.token_embedding.weight"
+    prefix = next((p for p in layout.prefixes if p + start in weights.header.tensors), layout.prefixes[0])
+    inside = [name for name in weights.header.tensors if name.startswith(prefix)]
+    tensors: dict[str, TensorInfo] = {}
+    rows: dict[str, tuple[str, slice]] = {}
+    for name in inside:
+        info, new_names = weights.header.tensors[name], _text_names(name.removeprefix(prefix), layout.kind)
+        share = info.shape[0] // len(new_names) if len(new_names) > 1 and info.shape else None
+        for index, new in enumerate(new_names):
+            shape = info.shape if share is None else (share, *info.shape[1:])
+            tensors[new] = replace(info, shape=shape)
+            rows[new] = name, slice(None) if share is None else slice(index * share, (index + 1) * share)
+
+    def get(new: str) -> Tensor:
+        name, part = rows[new]
+        return weights.get(name)[part]
+
+    return Weights(path=weights.path, header=TensorHeader(tensors=tensors), get=get)
+
+
+def _text_names(name: str, kind: TextKind) -> tuple[str, ...]:
+    if name in (_PROJECTION, f"{_PROJECTION}.weight"):
+        return (name,)
+    if kind is TextKind.OPEN_CLIP:
+        return open_clip_rename(name)
+    new = text_rename(name)
+    return () if new is None else (new,)
 
 
 def inpainting_channels(latent_channels: int) -> int:
@@ -178,7 +288,7 @@ def _filled(
     ]
     if wrong:
         raise _incomplete(weights, [names.get(name, name) for name in wrong])
-    tensors = {name: _moved(weights.get(names[name]), shape, device, dtype) for name, shape in expected.items()}
+    tensors = {name: _moved(weights.get(names[name]).reshape(shape), device, dtype) for name, shape in expected.items()}
     module.load_state_dict(tensors, assign=True)
     return module.eval().requires_grad_(False)
 
@@ -187,8 +297,8 @@ def _fits(found: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
     return found == wanted or found == (*wanted, 1, 1)
 
 
-def _moved(tensor: Tensor, shape: tuple[int, ...], device: torch.device, dtype: torch.dtype) -> Tensor:
-    return tensor.reshape(shape).to(device=device, dtype=dtype)
+def _moved(tensor: Tensor, device: torch.device, dtype: torch.dtype) -> Tensor:
+    return tensor.to(device=device, dtype=dtype)
 
 
 def _incomplete(weights: Weights, names: list[str]) -> ModelIncomplete:

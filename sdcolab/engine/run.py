@@ -35,7 +35,6 @@ from sdcolab.engine.pictures.colours import corrected
 from sdcolab.engine.pictures.resizing import resize_exactly
 from sdcolab.engine.plan import Batch, GenerationPlan, Pass, cropped_latents, noise_table
 from sdcolab.engine.preview import Previewer
-from sdcolab.engine.schedules import StepTables
 from sdcolab.engine.shelf import Checkpoint, ModelShelf, Stamp, Vae, release_memory
 from sdcolab.engine.upscale.latents import latent_upscaler_called
 from sdcolab.engine.upscale.upscalers import Upscalers
@@ -130,11 +129,11 @@ class Run:
             self._lora_hashes[infotext_name(lora.mentioned)] = lora_hash(lora.file.path, tools.hashes)
         if self._policy is None:
             self._policy = choose_policy(free_vram(model.device), model.detected.family)
-        table = noise_table(self._request.tuning, zero_terminal_snr=False, step_tables=StepTables.SD1)
+        table = noise_table(self._request.tuning, model)
         with checkpoint.loras.applied(loras, self._warn), seamless((model.unet, vae.module), self._request.tiling):
             shelf = EmbeddingShelf(
                 tools.library,
-                model.text_encoder.config.hidden_size,
+                model.embedding_width,
                 tools.hashes,
                 self._warn,
                 opened=tools.embeddings,
@@ -150,6 +149,9 @@ class Run:
             steps=one.steps,
             second_order=one.second_order,
             clip_skip=self._request.clip_skip,
+            tuning=self._request.tuning,
+            size=(one.told_size.height, one.told_size.width),
+            base_calls=one.base_calls,
             weights_state=checkpoint.loras.text_state,
             shelf=active.shelf,
         )

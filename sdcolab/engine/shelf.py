@@ -16,7 +16,6 @@ from sdcolab.core.errors import CannotRead, ModelTooBigForCard, ModelTooBigForRa
 from sdcolab.core.events import Listener, Phase, PhaseStarted
 from sdcolab.core.files import system_reason
 from sdcolab.core.library import Library, ModelFile
-from sdcolab.engine import tokenizer
 from sdcolab.engine.conditioning import TextConditioner
 from sdcolab.engine.features.lora import LoraMerger
 from sdcolab.engine.hashes import HashCache
@@ -104,8 +103,7 @@ class ModelShelf:
             digest = self._hashes.start(file.path)
             self._make_room(weights)
             model = load_checkpoint(weights, self.device, weights_dtype(self.device))
-            conditioner = TextConditioner(model.text_encoder, tokenizer.load())
-            self._checkpoints[stamp] = Checkpoint(file, stamp, model, conditioner, LoraMerger(model), digest)
+            self._checkpoints[stamp] = Checkpoint(file, stamp, model, TextConditioner(model), LoraMerger(model), digest)
         return self._checkpoints[stamp]
 
     @torch.inference_mode(False)

@@ -20,8 +20,8 @@ from diffusers.models.unets.unet_2d_blocks import UNetMidBlock2D
 from torch import Tensor, nn
 from torch.nn import functional
 
-STRIP_ELEMENTS = 1 << 24
-"""Numbers of a layer's input in a strip. A layer needs a few times as much at once: in halves, some 150 MB."""
+STRIP_ELEMENTS = 1 << 23
+"""Numbers of a layer's input in a strip. With what a layer makes of them on the way, that is some 200 MB in halves."""
 
 QUERIES = 1024
 """Points that the attention looks from at once."""
@@ -121,8 +121,10 @@ class _Layers:
             end = min(top + at_once, height)
             strip = rows(top, end)
             values[:, :, top:end] = strip
-            grouped = strip.double().reshape(groups, -1)
-            sums += torch.stack([grouped.sum(dim=1), grouped.square().sum(dim=1)]).to(_HOST)
+            grouped = strip.reshape(groups, -1).float()
+            sums += torch.stack([part.sum(dim=1, dtype=torch.float64) for part in (grouped, grouped.square())]).to(
+                _HOST
+            )
         mean, square = sums / (shape.numel() // groups)
         return _FeatureMap(values, mean, (square - mean**2).clamp(min=0))
 

@@ -1,4 +1,5 @@
-"""CLIP's tokenizer and the cutting of long prompts into chunks of 75 tokens. Imports neither torch nor transformers.
+"""CLIP's and OpenCLIP's tokenizer, and the cutting of long prompts into chunks of 75 tokens. Imports neither torch nor
+transformers.
 
 Sources: Radford et al. 2021, "Learning Transferable Visual Models From Natural Language Supervision" (vocabulary and
 byte-level BPE); hechos/a1111.md 1.3, 1.4 and 1.11 (chunks, counter, textual inversion).
@@ -8,11 +9,13 @@ from __future__ import annotations
 
 import functools
 import gzip
+import html
 import math
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from importlib import resources
 
 from tokenizers import AddedToken, Regex, Tokenizer, models, pre_tokenizers
@@ -30,7 +33,9 @@ from sdcolab.core.prompt import (
 START = 49406
 """Id of ``<|startoftext|>``."""
 END = 49407
-"""Id of ``<|endoftext|>``; it also pads."""
+"""Id of ``<|endoftext|>``; it also pads, except in OpenCLIP."""
+OPEN_CLIP_PADDING = 0
+"""Id that pads OpenCLIP's texts after the first ``END``."""
 COMMA = 267
 """Id of a comma that ends a word."""
 PLACEHOLDER = 0
@@ -43,7 +48,6 @@ COMMA_BACKTRACK = 20
 _VOCABULARY_FILE = "clip_bpe_vocab_16e6.txt.gz"
 _MERGE_COUNT = 49152 - 256 - 2
 _WORD_END = "</w>"
-_SPECIAL = ("<|startoftext|>", "<|endoftext|>")
 _WORD = r"'s|'t|'re|'ve|'m|'ll|'d|\p{L}+|\p{N}|[^\s\p{L}\p{N}]+"
 
 _SPACES = re.compile(r"\s+")
@@ -58,11 +62,27 @@ _TYPOGRAPHY: dict[int, str] = {
 """Control characters, full-width forms, ff-ligatures and typographic quotes as CLIP's text cleaning (ftfy) has them."""
 
 
+class Flavour(StrEnum):
+    """Which of the two programs with this vocabulary to follow (hechos/a1111.md 1.3)."""
+
+    CLIP = "clip"
+    """SD 1's, and SDXL's for its first text encoder."""
+    OPEN_CLIP = "open_clip"
+    """SD 2's, and SDXL's for its second: HTML entities are read as their characters."""
+
+
+_SPECIAL = {
+    Flavour.CLIP: ("<|startoftext|>", "<|endoftext|>"),
+    Flavour.OPEN_CLIP: ("<start_of_text>", "<end_of_text>"),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class ClipTokenizer:
     """Text to token ids of CLIP ViT-L/14's vocabulary (49408 ids)."""
 
     model: Tokenizer
+    flavour: Flavour = Flavour.CLIP
 
     def encode(self, text: str) -> list[int]:
         """Ids of ``text``, without start and end tokens and of any length.
@@ -70,24 +90,29 @@ class ClipTokenizer:
         Text is cleaned as CLIP does: typographic quotes and full-width forms made plain, Unicode composed (NFC), blanks
         collapsed, lower case.
         """
-        ids: list[int] = self.model.encode(_clean(text), add_special_tokens=False).ids
+        cleaned = _plain(text)
+        if self.flavour is Flavour.OPEN_CLIP:
+            cleaned = html.unescape(html.unescape(cleaned))
+        cleaned = _SPACES.sub(" ", cleaned).strip().lower()
+        ids: list[int] = self.model.encode(cleaned, add_special_tokens=False).ids
         return ids
 
 
 @functools.cache
-def load() -> ClipTokenizer:
+def load(flavour: Flavour = Flavour.CLIP) -> ClipTokenizer:
     """The tokenizer from the vocabulary that ships with the package (about 0.2 s the first time)."""
+    special = _SPECIAL[flavour]
     archive = resources.files("sdcolab.engine").joinpath("assets", _VOCABULARY_FILE)
     lines = gzip.decompress(archive.read_bytes()).decode("utf-8").split("\n")
     merges = [_pair(line) for line in lines[1 : 1 + _MERGE_COUNT]]
     symbols = _byte_symbols()
     endings = [symbol + _WORD_END for symbol in symbols]
-    names = [*symbols, *endings, *(left + right for left, right in merges), *_SPECIAL]
+    names = [*symbols, *endings, *(left + right for left, right in merges), *special]
     model = Tokenizer(
         models.BPE(
             vocab={name: index for index, name in enumerate(names)},
             merges=merges,
-            unk_token=_SPECIAL[1],
+            unk_token=special[1],
             end_of_word_suffix=_WORD_END,
         )
     )
@@ -97,8 +122,8 @@ def load() -> ClipTokenizer:
             pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
         ]
     )
-    model.add_special_tokens([AddedToken(name, normalized=False, special=True) for name in _SPECIAL])
-    return ClipTokenizer(model)
+    model.add_special_tokens([AddedToken(name, normalized=False, special=True) for name in special])
+    return ClipTokenizer(model, flavour)
 
 
 def _pair(line: str) -> tuple[str, str]:
@@ -113,10 +138,9 @@ def _byte_symbols() -> list[str]:
     return [chr(code) for code in printable] + [chr(256 + index) for index in range(others)]
 
 
-def _clean(text: str) -> str:
+def _plain(text: str) -> str:
     valid = text.encode("utf-8", "replace").decode("utf-8")  # half a surrogate pair cannot be encoded
-    straight = unicodedata.normalize("NFC", valid.translate(_TYPOGRAPHY))
-    return _SPACES.sub(" ", straight).strip().lower()
+    return unicodedata.normalize("NFC", valid.translate(_TYPOGRAPHY))
 
 
 # --- Chunks -------------------------------------------------------------------------------------------------------
@@ -157,6 +181,12 @@ class TokenCount:
 
     count: int
     limit: int
+
+
+def padded_after_end(tokens: Sequence[int], padding: int) -> tuple[int, ...]:
+    """The ids of a chunk with ``padding`` after the first ``END``."""
+    length = tokens.index(END) + 1
+    return (*tokens[:length], *[padding] * (len(tokens) - length))
 
 
 EMPTY_CHUNK = Chunk((START, *[END] * (CHUNK_LENGTH + 1)), (1.0,) * (CHUNK_LENGTH + 2))

@@ -61,7 +61,7 @@ def _build(studio: Studio, desk: DownloadDesk) -> gr.Blocks:
                 pnginfo = build_pnginfo()
             with gr.Tab("Descargas", id="descargas", elem_id="sd-tab-downloads") as tab:
                 modes.append(("descargas", tab))
-                downloads = build_downloads()
+                downloads = build_downloads(studio.catalog)
         panel = build_panel(options, header, extras=enlarging)
         _draw_defaults(studio, panel)
         Wires(page, studio, desk, Parts(header, tabs, tuple(modes), panel, pnginfo, downloads)).connect()

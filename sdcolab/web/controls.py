@@ -358,7 +358,7 @@ def _mask() -> FieldControl:
         if not isinstance(value, str) or not value.startswith(_DATA_URL):
             raise MaskMissing()
         try:
-            mask = picture_from(base64.b64decode(value.removeprefix(_DATA_URL)), "máscara").convert("L")
+            mask = picture_from(base64.b64decode(value.removeprefix(_DATA_URL)), Path("máscara")).convert("L")
         except binascii.Error as error:
             raise MaskMissing() from error
         if not mask.getbbox():

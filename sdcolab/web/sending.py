@@ -9,13 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from PIL import Image
 
 from sdcolab.core import infotext
-from sdcolab.core.detect import ModelKind
-from sdcolab.core.errors import SdcolabError, UnknownName
+from sdcolab.core.errors import (
+    CannotRead,
+    InfotextFieldUnused,
+    InfotextNeedsPicture,
+    SdcolabError,
+    UnknownName,
+)
+from sdcolab.core.files import system_reason
 from sdcolab.core.messages import explain
-from sdcolab.core.request import AUTOMATIC, INSIDE, SAME, SIZE_STEP, GenerationRequest
+from sdcolab.core.request import SIZE_STEP, GenerationRequest
 from sdcolab.web import fragments
 from sdcolab.web.actions import Selected, shown_image
 from sdcolab.web.controls import CONTROLS, FORM, SWITCHES, shown_values
@@ -31,14 +36,6 @@ MAX_SIDE = 2048
 MIN_SIDE = 64
 """What width and height may be, in pixels."""
 
-_FILES = {
-    "checkpoint": ModelKind.CHECKPOINT,
-    "vae": ModelKind.VAE,
-    "hires.checkpoint": ModelKind.CHECKPOINT,
-    "refiner.checkpoint": ModelKind.CHECKPOINT,
-}
-"""Fields that hold the name of a file in the library."""
-
 
 @dataclass(frozen=True, slots=True)
 class Reading:
@@ -49,56 +46,45 @@ class Reading:
 
 
 def read_infotext(text: str, studio: Studio) -> Reading:
-    """Translate an infotext into values of the form; what the text does not mention is left as it is."""
+    """Translate an infotext into values of the form; what it does not concern is left as it is."""
     pasted = infotext.to_request(infotext.parse(text), studio.schedules)
-    request, troubles = GenerationRequest(), [_sentence(warning) for warning in pasted.warnings]
-    changed: list[str] = []
-    for name, value in pasted.changes.items():
-        change: dict[str, Any] = {name: value}
-        try:
-            request = dataclasses.replace(request, **change)
-        except SdcolabError as error:
-            troubles.append(_sentence(error))
-        else:
-            changed.append(name)
-    shown = shown_values(request, native_size=0)
-    values = {path: value for path, value in shown.items() if path in FILLED and path.split(".")[0] in changed}
-    if request.width is None or request.height is None:
-        values = {path: value for path, value in values.items() if path not in ("width", "height")}
-    good, wrong = _known_names(values, studio)
-    troubles += [_sentence(error) for error in wrong]
-    troubles += [f"{label}: {value}" for label, value in pasted.unused]
-    return Reading(good, tuple(troubles))
+    pasted = infotext.with_files(pasted, studio.library)
+    shown = shown_values(dataclasses.replace(GenerationRequest(), **pasted.changes), native_size=0)
+    values = {path: value for path, value in shown.items() if path.split(".")[0] in pasted.changes}
+    if pasted.starts_from_picture:
+        values |= {path: shown[path] for path in infotext.LABELS if path.startswith("init.")}
+        for prefix, part in (("init.", pasted.init), ("init.inpaint.", pasted.inpaint)):
+            values |= {prefix + name: CONTROLS[prefix + name].show(value) for name, value in part.items()}
+        values["init.inpaint"] = bool(pasted.inpaint)
+    good, unknown = _known_names({path: value for path, value in values.items() if path in FILLED}, studio)
+    unused = (InfotextFieldUnused(label, value) for label, value in pasted.unused)
+    picture = [InfotextNeedsPicture()] if pasted.starts_from_picture else []
+    return Reading(good, tuple(map(_sentence, (*pasted.warnings, *pasted.missing, *unknown, *unused, *picture))))
 
 
 def _known_names(values: Mapping[str, Any], studio: Studio) -> tuple[dict[str, Any], list[SdcolabError]]:
-    """``values`` with the names that the page knows in place of those that the text wrote, and the errors of the
-    others, which are left out."""
+    """``values`` with names as this page writes them, and the errors of those that it does not know, which are left
+    out."""
     options = options_now(studio)
     good = dict(values)
-    wrong: list[SdcolabError] = []
+    unknown: list[SdcolabError] = []
     for path, value in values.items():
         if path in SWITCHES or _part_is_off(path, values):
             continue
         try:
-            if path in _FILES and value not in (SAME, AUTOMATIC, INSIDE):
-                good[path] = studio.library.find(_FILES[path], value).name
-            CONTROLS[path].read(good[path], options)
+            CONTROLS[path].read(value, options)
         except UnknownName as error:
             same = [name for name in error.suggestions if name.casefold() == error.name.casefold()]
             if same:
                 good[path] = same[0]
-                continue
-            wrong.append(error)
-            del good[path]
-        except SdcolabError as error:
-            wrong.append(error)
-            del good[path]
-    return good, wrong
+            else:
+                unknown.append(error)
+                del good[path]
+    return good, unknown
 
 
 def _part_is_off(path: str, values: Mapping[str, Any]) -> bool:
-    return any(path.startswith(f"{switch}.") and not values.get(switch) for switch in SWITCHES)
+    return any(path.startswith(f"{switch}.") and not values.get(switch) for switch in SWITCHES if switch != "init")
 
 
 def _sentence(error: SdcolabError) -> str:
@@ -174,9 +160,13 @@ class Sender:
 
 
 def text_in(path: str | None) -> str:
-    """The generation data in a picture. Raises ``PictureUnreadable`` or ``InfotextUnreadable``."""
-    picture: Image.Image = chosen_picture(path)
-    return infotext.read_image(picture, Path(path or "").name)
+    """The generation data in a picture. Raises ``CannotRead`` or ``InfotextUnreadable``."""
+    file = Path(path or "")
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise CannotRead(path=file, reason=system_reason(error)) from error
+    return infotext.read_bytes(data, file.name)
 
 
 def fitting_size(width: int, height: int) -> tuple[int, int]:

@@ -21,8 +21,9 @@ class Studio:
     """Everything behind the page. The page imports neither the engine nor the downloads.
 
     ``count_tokens`` gives (count, limit) as A1111's counter does and loads no torch; ``native_size`` gives pixels and
-    reads only a file's header; ``samplers`` and ``schedules`` are the names to choose from. Without ``upscaling`` the
-    page offers no upscaling models and no tab to enlarge finished pictures.
+    reads only a file's header; ``samplers`` and ``schedules`` are the names to choose from; ``catalog`` holds what the
+    downloads tab offers, each with the words that show it and the link to download. Without ``upscaling`` the page
+    offers no upscaling models and no tab to enlarge finished pictures.
     """
 
     library: Library
@@ -34,4 +35,5 @@ class Studio:
     samplers: Sequence[str]
     schedules: Sequence[str]
     folders: Folders
+    catalog: Sequence[tuple[str, str]] = ()
     upscaling: Upscaling | None = None

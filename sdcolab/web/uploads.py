@@ -49,7 +49,7 @@ def _paths(payload: Any) -> list[str]:
 
 
 def chosen_picture(path: Any) -> Image.Image:
-    """The picture that a control of ours holds. Raises ``PictureUnreadable``."""
+    """The picture that a control of ours holds. Raises ``PictureUnreadable`` or ``CannotRead``."""
     if not isinstance(path, str):
-        raise PictureUnreadable(source=str(path)[:80])
+        raise PictureUnreadable(path=Path(str(path)[:80]))
     return open_picture(Path(path))

@@ -233,7 +233,7 @@ class Wires:
 
     def _connect_downloads(self) -> None:
         tab, actions = self._parts.downloads, DownloadActions(self._desk)
-        tab.start.click(actions.start, tab.links, tab.message, **_QUIET).then(**self._pulse())
+        tab.start.click(actions.start, [tab.links, tab.chosen], tab.message, **_QUIET).then(**self._pulse())
         tab.cancel.click(actions.cancel, None, None, **_QUIET)
 
     # --- The pulse: what has changed since the page last looked ---

@@ -105,10 +105,6 @@ def test_what_the_text_promises(notebook: NotebookNode) -> None:
     assert "stable-diffusion-webui" not in text
 
 
-def test_controlnet_is_honest(play: str) -> None:
-    assert "todos_modelos_controlnet</code> todavía no descarga nada" in play
-
-
 def test_the_audio_is_made_here(notebook: NotebookNode) -> None:
     cell = notebook.cells[-1]
     assert "<audio controls loop" in cell.source

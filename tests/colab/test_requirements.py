@@ -10,12 +10,22 @@ from sdcolab.colab.requirements import Verdict, ensure_installed, examine, pins,
 from sdcolab.core.errors import PackagesMissing, PackagesTooOld
 
 COLAB = {"torch": "2.11.0+cu128", "diffusers": "0.39.0", "gradio": "6.24.0", "pillow": "11.3.0", "numpy": "2.1.3"}
+COLAB["ipywidgets"] = "7.7.1"
 """Some of Colab's versions (hechos/lanzadores.md 6)."""
 
 
 def test_colabs_image_is_enough() -> None:
     wanted = ["torch>=2.6", "diffusers>=0.39", "gradio >= 6.19", "pillow", "ipywidgets>=7.7; extra == 'colab'"]
     assert examine(wanted, COLAB.get) == Verdict((), ())
+
+
+def test_of_the_extras_only_colabs_count() -> None:
+    wanted = [
+        'spandrel>=0.4; extra == "colab"',
+        'spandrel>=0.4; extra == "upscalers"',
+        "pytest>=8.3; extra == 'pruebas'",
+    ]
+    assert examine(wanted, COLAB.get) == Verdict(("spandrel>=0.4",), ())
 
 
 def test_missing_and_old() -> None:

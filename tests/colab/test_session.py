@@ -130,6 +130,7 @@ class Cell:
                 open_library=lambda chosen: Library(self.folders),
                 native_size=lambda model: 512,
                 missing_downloads=lambda: self.missing,
+                controlnet_links=lambda: "https://huggingface.co/a/b/resolve/main/canny.safetensors",
                 web_command=lambda port: (sys.executable, "-c", self.web),
                 tunnel_command=lambda port: (sys.executable, "-c", self.tunnel),
                 web_restart=self.web_restart,
@@ -292,11 +293,23 @@ def test_without_drive_it_goes_on(cell: Cell) -> None:
 def test_advice_without_gpu_and_without_drive(cell: Cell) -> None:
     cell.host.card = None
     cell.when("Contraseña:")
-    text = cell.run(StartOptions(all_controlnet_models=True))
+    text = cell.run()
     assert "T4 GPU" in text
     assert "se borran al terminar la sesión" in text
-    assert "todos_modelos_controlnet estará en una próxima versión" in text
     assert "📥" not in text
+
+
+def test_all_controlnet_models_come_after_what_was_asked_for(cell: Cell) -> None:
+    asked: list[str] = []
+
+    def download(text: str, _listener: Listener, _cancel: CancelToken) -> Sequence[Downloaded]:
+        asked.append(text)
+        return ()
+
+    cell.download = download
+    cell.when("Contraseña:")
+    cell.run(StartOptions(links="https://civitai.com/models/1", all_controlnet_models=True))
+    assert asked == ["https://civitai.com/models/1\nhttps://huggingface.co/a/b/resolve/main/canny.safetensors"]
 
 
 def test_secrets_that_cannot_be_read(cell: Cell) -> None:

@@ -1,5 +1,6 @@
 """Infotexts: A1111's layout written and read back, real ones from other programs, and pasting (hechos/a1111.md 7)."""
 
+import contextlib
 import io
 import json
 from pathlib import Path
@@ -12,10 +13,21 @@ from PIL import ExifTags, Image
 from PIL.PngImagePlugin import PngInfo
 
 from sdcolab.core.errors import FieldNotMultiple, FieldNotNumber, FieldOutOfRange, InfotextUnreadable
-from sdcolab.core.infotext import EngineFacts, Infotext, describe, parse, read_image, render, to_request, write
+from sdcolab.core.infotext import (
+    EngineFacts,
+    Infotext,
+    describe,
+    parse,
+    read_bytes,
+    read_image,
+    render,
+    to_request,
+    write,
+)
 from sdcolab.core.outputs import png_text
 from sdcolab.core.prompt import strip_comments
-from sdcolab.core.request import MAX_SEED, GenerationRequest, NoiseOrigin
+from sdcolab.core.request import MAX_SEED, GenerationRequest, Hires, NoiseOrigin, Variation
+from sdcolab.core.tuning import Tuning
 
 CASES: dict[str, Any] = json.loads(
     Path(__file__).parents[1].joinpath("data/referencia/infotexts.json").read_text("utf-8")
@@ -143,6 +155,12 @@ def test_a_long_line_is_read_in_no_time() -> None:
 # --- Reading other programs ---------------------------------------------------------------------------------------
 
 
+HIRES_OF_CASES = {
+    f"hires/{upscaler.casefold()}": Hires(upscaler=upscaler, steps=4, strength=0.6, scale=1.5, cfg_scale=7.0)
+    for upscaler in ("Latent", "Lanczos")
+}
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_recorded_infotexts(name: str) -> None:
     payload, texts = CASES[name]["payload"], CASES[name]["infotexts"]
@@ -164,6 +182,11 @@ def test_recorded_infotexts(name: str) -> None:
             "noise_origin": NoiseOrigin.NV,
             "checkpoint": "rand15",
             "vae": "Automatic",
+            "tiling": False,
+            "variation": Variation(),
+            "hires": HIRES_OF_CASES.get(name),
+            "refiner": None,
+            "tuning": Tuning(),
         }
 
 
@@ -184,11 +207,8 @@ def test_a_civitai_text() -> None:
     assert pasted.changes["negative_prompt"] == "(worst quality:2),\nlowres"
     assert (pasted.changes["sampler"], pasted.changes["schedule"]) == ("DPM++ 2M", "Karras")
     assert (pasted.changes["width"], pasted.changes["height"], pasted.changes["clip_skip"]) == (512, 768, 2)
-    assert [label for label, _ in pasted.unused] == [
-        "Denoising strength",
-        "Hires upscale",
-        "Hires upscaler",
-    ]
+    assert pasted.changes["hires"] == Hires(upscaler="4x-UltraSharp", strength=0.4, scale=2.0)
+    assert pasted.unused == ()
 
 
 def test_lines_that_dynamic_prompts_adds() -> None:
@@ -322,6 +342,39 @@ def test_a_damaged_novelai_picture(text: str) -> None:
     info.add_text("Comment", text)
     with pytest.raises(InfotextUnreadable):
         read_image(saved("PNG", pnginfo=info), "x.png")
+
+
+def test_a_newer_novelai() -> None:
+    info = PngInfo()
+    info.add_text("Software", "NovelAI")
+    info.add_text("Description", "a cat")
+    info.add_text("Comment", json.dumps({"steps": 28, "sampler": "k_dpmpp_2m", "noise_schedule": "karras", "seed": 5}))
+    changes = to_request(parse(read_image(saved("PNG", pnginfo=info), "x.png"))).changes
+    assert (changes["sampler"], changes["schedule"], changes["tuning"].ensd) == ("DPM++ 2M", "Karras", 31337)
+
+
+def test_text_after_the_pixels() -> None:
+    plain, labelled = io.BytesIO(), io.BytesIO()
+    Image.new("RGB", (8, 8)).save(plain, "PNG")
+    Image.new("RGB", (8, 8)).save(labelled, "PNG", pnginfo=png_text("a cat"))
+    start = labelled.getvalue().index(b"tEXt") - 4
+    chunk = labelled.getvalue()[start : labelled.getvalue().index(b"IDAT") - 4]
+    end = plain.getvalue().index(b"IEND") - 4
+    assert read_bytes(plain.getvalue()[:end] + chunk + plain.getvalue()[end:], "x.png") == "a cat"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_text_files(encoding: str) -> None:
+    assert read_bytes("niña\nSteps: 1".encode(encoding), "x.txt") == "niña\nSteps: 1"
+
+
+@given(st.binary(max_size=200))
+@settings(deadline=None)
+@pytest.mark.filterwarnings("ignore")
+def test_any_bytes_are_a_text_or_unreadable(data: bytes) -> None:
+    for start in (b"", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe1", b"RIFF\x10\0\0\0WEBP", b"GIF89a", b"\xff\xfe"):
+        with contextlib.suppress(InfotextUnreadable):
+            assert read_bytes(start + data, "x").strip()
 
 
 def test_a_picture_without_infotext() -> None:

@@ -10,7 +10,10 @@ from PIL import Image
 from PIL.PngImagePlugin import PngImageFile
 
 from sdcolab.core.errors import CannotWrite
-from sdcolab.core.outputs import ImageStore
+from sdcolab.core.folders import Folders
+from sdcolab.core.infotext import read_bytes
+from sdcolab.core.outputs import ImageFormat, ImageStore, ImageStores
+from sdcolab.core.request import GenerationRequest, InitImage
 
 DAY = datetime.date(2026, 3, 9)
 PICTURE = Image.new("RGB", (8, 8), "red")
@@ -60,3 +63,57 @@ def test_a_failed_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Monke
     with pytest.raises(CannotWrite):
         store(tmp_path).save(PICTURE, "", 1)
     assert list((tmp_path / "2026-03-09").iterdir()) == []
+
+
+# --- Other formats ------------------------------------------------------------------------------------------------
+
+TEXT = "niña, 日本語 🙂\nSteps: 20, Sampler: Euler a, Seed: 1"
+
+
+@pytest.mark.parametrize("image_format", ImageFormat)
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L"])
+def test_every_format_carries_its_infotext(image_format: ImageFormat, mode: str, tmp_path: Path) -> None:
+    path = ImageStore(tmp_path, today=None, image_format=image_format).save(Image.new(mode, (16, 8)), TEXT, 7)
+    assert path == tmp_path / f"00000-7.{image_format}"
+    assert read_bytes(path.read_bytes(), path.name) == TEXT
+    with Image.open(path) as image:
+        assert image.size == (16, 8)
+        assert image.format == {"png": "PNG", "jpg": "JPEG", "webp": "WEBP"}[image_format]
+
+
+def test_the_comment_is_big_endian_as_a1111_writes_it(tmp_path: Path) -> None:
+    path = ImageStore(tmp_path, today=None, image_format=ImageFormat.JPEG).save(PICTURE, TEXT, 7)
+    assert b"UNICODE\0" + TEXT.encode("utf-16-be") in path.read_bytes()
+
+
+def test_numbers_go_on_over_formats(tmp_path: Path) -> None:
+    names = [
+        ImageStore(tmp_path, today=None, image_format=image_format).save(PICTURE, "", 1).name
+        for image_format in ImageFormat
+    ]
+    assert names == ["00000-1.png", "00001-1.jpg", "00002-1.webp"]
+
+
+@pytest.mark.parametrize(
+    ("image_format", "size", "text"),
+    [
+        (ImageFormat.JPEG, (8, 8), "x" * 40_000),
+        (ImageFormat.WEBP, (16_384, 1), TEXT),
+        (ImageFormat.JPEG, (65_536, 1), TEXT),
+    ],
+)
+def test_what_does_not_fit_becomes_a_png(
+    image_format: ImageFormat, size: tuple[int, int], text: str, tmp_path: Path
+) -> None:
+    path = ImageStore(tmp_path, today=None, image_format=image_format).save(Image.new("RGB", size), text, 1)
+    assert path.suffix == ".png"
+    assert read_bytes(path.read_bytes(), path.name) == text
+
+
+def test_a_store_for_each_kind_of_picture(tmp_path: Path) -> None:
+    folders = Folders(tmp_path)
+    stores = ImageStores.below(folders, ImageFormat.WEBP)
+    assert stores.of(GenerationRequest()).folder == folders.txt2img == tmp_path / "outputs" / "txt2img-images"
+    changed = GenerationRequest(init=InitImage((PICTURE,)))
+    assert stores.of(changed).folder == folders.img2img == tmp_path / "outputs" / "img2img-images"
+    assert stores.of(changed).save(PICTURE, "", 1).suffix == ".webp"

@@ -33,7 +33,7 @@ def test_other_files_are_refused(tmp_path: Path, content: bytes) -> None:
     path.write_bytes(content)
     with pytest.raises(PictureUnreadable) as caught:
         open_picture(path)
-    assert caught.value.source == "mala.png"
+    assert caught.value.path == path
 
 
 def test_a_cut_picture_is_refused(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def test_words_and_picture_are_kept(folders: Folders, link: str) -> None:
     assert report.path
     assert activation_words(report.path) == ("flor, pétalos", "rosa")
     info = json.loads((report.path.parent / "flor v1.5.civitai.info").read_bytes())
-    assert (info["id"], info["modelId"], info["model"]["type"]) == (5, 1, "Checkpoint")
+    assert (info["id"], info["modelId"], info["model"]["type"]) == (5, 1, "LORA")
     shown = preview_picture(report.path)
     assert shown == report.path.parent / "flor v1.5.preview.png"
     with Image.open(shown) as image:

@@ -1,11 +1,16 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
+from support.servers import CONTROLNET_SHAPES, HubFile, HuggingFaceServer, safetensors_bytes
 
+from sdcolab import wiring
 from sdcolab.core.detect import ModelFamily, ModelKind
 from sdcolab.core.errors import UnknownName
+from sdcolab.core.events import CancelToken, ignore_events
+from sdcolab.core.folders import ROOT_VARIABLE, Folders
 from sdcolab.core.messages import explain
 from sdcolab.downloads.catalog import controlnet_links, load_catalog, names_of_kind
 from sdcolab.downloads.links import Link, parse_links
@@ -69,6 +74,29 @@ def test_all_controlnet_models() -> None:
     for wanted in ("canny", "depth", "openpose", "scribble"):
         assert any(f"_{wanted}_" in link.url for link in links)
     assert all("sd15" in link.url for link in links)
+
+
+def test_all_controlnet_models_arrive_in_the_notebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the notebook's box does it, from the catalogue's own addresses."""
+    links = [entry for entry in parse_links(controlnet_links(load_catalog())) if isinstance(entry, Link)]
+    names = [link.parts.path.rsplit("/", 1)[-1] for link in links]
+    control = safetensors_bytes(CONTROLNET_SHAPES)
+    files = {link.parts.path.strip("/").replace("/resolve/", "/", 1): HubFile(control) for link in links}
+    with HuggingFaceServer(files) as hub:
+        monkeypatch.setenv(wiring.HUGGINGFACE_VARIABLE, hub.url)
+        monkeypatch.setenv(ROOT_VARIABLE, str(tmp_path))
+        together = wiring._collaborators()
+        reports = together.make_download({})(together.controlnet_links(), ignore_events, CancelToken())
+    folder = Folders(tmp_path).models(ModelKind.CONTROLNET)
+    assert [report.path for report in reports] == [folder / name for name in names]
+    assert {report.kind for report in reports} == {ModelKind.CONTROLNET}
+
+
+def test_the_page_offers_what_runs() -> None:
+    catalog = load_catalog()
+    choices = wiring.catalog_choices()
+    assert {link for _, link in choices} == {entry.link for entry in catalog.values() if entry.runs()}
+    assert ("DreamShaper, modelo (checkpoint): Arte en general, muy creativo", catalog["DreamShaper"].link) in choices
 
 
 def test_names_are_found_and_misses_help() -> None:

@@ -24,8 +24,10 @@ from sdcolab.core.errors import (
     AccessDenied,
     DownloadsDisabled,
     EarlyAccess,
+    KindDisputed,
     LinkGone,
     LinkNotFound,
+    LinkTokenRejected,
     PageNotFile,
     RegionBlocked,
     ServerFailed,
@@ -38,6 +40,7 @@ from sdcolab.downloads.http import Tokens
 from sdcolab.downloads.queue import DownloadQueue, LinkReport, LinkStatus, report_data, report_line
 
 CHECKPOINT = safetensors_bytes(CHECKPOINT_SHAPES)
+OLD = safetensors_bytes(CHECKPOINT_SHAPES, seed=1)
 LORA = safetensors_bytes(LORA_SHAPES)
 WRONG_KEY = "0" * 32
 
@@ -46,7 +49,7 @@ WRONG_KEY = "0" * 32
 def civitai() -> Iterator[CivitaiServer]:
     files = {
         20: CivitaiFile("nuevo.safetensors", CHECKPOINT, model_id=1, version_name="v2"),
-        10: CivitaiFile("viejo.safetensors", LORA, model_id=1, version_name="AOM3", model_type="LORA"),
+        10: CivitaiFile("viejo.safetensors", OLD, model_id=1, version_name="AOM3"),
         30: CivitaiFile("privado.safetensors", LORA, model_id=3, needs_token=True),
     }
     with CivitaiServer(files) as server:
@@ -76,11 +79,10 @@ def download(folders: Folders, server: CivitaiServer, link: str, key: str | None
 )
 def test_forms_of_links(folders: Folders, civitai: CivitaiServer, link: str, name: str) -> None:
     report = download(folders, civitai, link)
-    kind = ModelKind.CHECKPOINT if name == "nuevo.safetensors" else ModelKind.LORA
     assert (report.status, report.error) == (LinkStatus.DOWNLOADED, None)
-    assert report.path == folders.models(kind) / name
-    assert report.path.read_bytes() == (CHECKPOINT if kind is ModelKind.CHECKPOINT else LORA)
-    assert (report.kind, report.family) == (kind, ModelFamily.SD1)
+    assert report.path == folders.models(ModelKind.CHECKPOINT) / name
+    assert report.path.read_bytes() == (CHECKPOINT if name == "nuevo.safetensors" else OLD)
+    assert (report.kind, report.family) == (ModelKind.CHECKPOINT, ModelFamily.SD1)
 
 
 def test_links_of_the_given_base_work_too(folders: Folders, civitai: CivitaiServer) -> None:
@@ -149,6 +151,16 @@ def test_needs_key_and_wrong_key_are_told_apart(folders: Folders, civitai: Civit
     rejected = download(folders, civitai, link, WRONG_KEY)
     assert isinstance(rejected.error, TokenRejected)
     assert WRONG_KEY not in repr(rejected) + str(rejected.error) + report_line(rejected)
+
+
+def test_a_refused_key_is_named_by_where_it_was_written(folders: Folders, civitai: CivitaiServer) -> None:
+    link = f"https://civitai.com/api/download/models/30?token={WRONG_KEY}"
+    pasted = download(folders, civitai, link)
+    assert isinstance(pasted.error, LinkTokenRejected)
+    assert "dentro del enlace" in report_line(pasted)
+    assert WRONG_KEY not in repr(pasted) + report_line(pasted)
+    assert isinstance(download(folders, civitai, link, "1" * 32).error, TokenRejected)
+    assert download(folders, civitai, link, civitai.token).ok
 
 
 def test_a_file_served_without_redirect_gets_the_key_too(folders: Folders, civitai: CivitaiServer) -> None:
@@ -231,7 +243,7 @@ def test_stated_hash_is_checked(folders: Folders, civitai: CivitaiServer) -> Non
     report = download(folders, civitai, "https://civitai.com/api/download/models/10")
     assert report.error is not None
     assert report.error.code == "download.hash_mismatch"
-    assert [path for path in folders.root.rglob("*") if path.is_file() and path.suffix != ".lock"] == []
+    assert [path for path in folders.root.rglob("*") if path.is_file()] == []
 
 
 def test_expired_signature_is_renewed_and_the_part_kept(folders: Folders, civitai: CivitaiServer) -> None:
@@ -257,6 +269,35 @@ def test_expired_signature_is_renewed_and_the_part_kept(folders: Folders, civita
 def test_storage_that_refuses_at_first_is_asked_again(folders: Folders, civitai: CivitaiServer) -> None:
     civitai.storage.faults = [Fault(status=403), Fault(status=500)]
     assert download(folders, civitai, "https://civitai.com/api/download/models/10").ok
+
+
+@pytest.mark.parametrize(
+    ("prefix", "model_type", "file_type", "kind", "disputed"),
+    [
+        ("", "LORA", "Model", ModelKind.LORA, False),
+        ("", "DoRA", "Pruned Model", ModelKind.LORA, False),
+        ("", "Checkpoint", "VAE", ModelKind.VAE, True),
+        ("", "Checkpoint", "Model", ModelKind.CHECKPOINT, True),
+        ("lora:", "Checkpoint", "Model", ModelKind.LORA, False),
+        ("", "Checkpoint", "Text Encoder", ModelKind.LORA, False),
+        ("", "Workflows", "Model", ModelKind.LORA, False),
+        ("", "TextualInversion", "Negative", ModelKind.EMBEDDING, True),
+    ],
+)
+def test_the_kind_is_the_users_then_civitais_then_the_contents(
+    folders: Folders,
+    civitai: CivitaiServer,
+    prefix: str,
+    model_type: str,
+    file_type: str,
+    kind: ModelKind,
+    disputed: bool,
+) -> None:
+    civitai.files[40] = CivitaiFile("x.safetensors", LORA, model_type=model_type, file_type=file_type)
+    for _ in ("downloaded", "already here"):
+        report = download(folders, civitai, f"{prefix}https://civitai.com/api/download/models/40")
+        assert report.path == folders.models(kind) / "x.safetensors"
+        assert [type(warning) for warning in report.warnings] == [KindDisputed] * disputed
 
 
 def test_two_links_to_the_same_version_make_one_file(folders: Folders, civitai: CivitaiServer) -> None:

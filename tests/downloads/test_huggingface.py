@@ -20,6 +20,7 @@ from sdcolab.core.errors import (
     GatedRepository,
     HashMismatch,
     LinkNotFound,
+    LinkTokenRejected,
     MissingOrPrivate,
     PageNotFile,
     TokenRejected,
@@ -118,6 +119,9 @@ def test_rejected_key(folders: Folders, hub: HuggingFaceServer) -> None:
     report = download(folders, hub, f"{HUB}/ana/roto/resolve/main/x.safetensors", "hf_mala")
     assert isinstance(report.error, TokenRejected)
     assert "hf_mala" not in report_line(report)
+    pasted = download(folders, hub, f"{HUB}/ana/roto/resolve/main/x.safetensors?token=hf_mala")
+    assert isinstance(pasted.error, LinkTokenRejected)
+    assert "hf_mala" not in report_line(pasted)
 
 
 def test_linked_etag_is_checked(folders: Folders, hub: HuggingFaceServer) -> None:

@@ -69,19 +69,24 @@ def test_links_inside_links_stay() -> None:
 
 
 def test_known_sites_without_scheme_and_air() -> None:
-    assert urls("civitai.com/models/5 urn:air:sd1:lora:civitai:12@34") == [
+    assert urls("civitai.com/models/5 urn:air:sd1:lora:civitai:12@34 urn:air:sdxl:checkpoint:civitai:12") == [
         "https://civitai.com/models/5",
         "https://civitai.com/models/12?modelVersionId=34",
+        "https://civitai.com/models/12",
     ]
+    lost = "drive.google.com/file/d/1/view www.dropbox.com/s/x.pt mega.nz/file/x github.com/a/b/raw/x.pth"
+    assert urls(lost) == [f"https://{item}" for item in lost.split()]
+    assert urls("modelos/x.safetensors x.com") == ["!modelos/x.safetensors", "!x.com"]
 
 
 def test_a_word_before_the_link_says_what_it_is() -> None:
-    links = parse_links(f"lora:{A} VAE: {B} $ckpt:{C} lora:urn:air:sd1:lora:civitai:12@34 cosa:{A}")
+    links = parse_links(f"lora:{A} VAE: {B} $ckpt:{C} lora:urn:air:sd1:lora:civitai:12@34 $ups:{C}?a cosa:{A}")
     assert [getattr(link, "kind", None) for link in links] == [
         ModelKind.LORA,
         ModelKind.VAE,
         ModelKind.CHECKPOINT,
         ModelKind.LORA,
+        ModelKind.UPSCALER,
         None,
     ]
     assert isinstance(links[-1], NotALink)

@@ -194,8 +194,9 @@ def test_a_killed_process_is_continued(folders: Folders, serve: Serve) -> None:
     assert server.sent < len(DATA) - 4 * 60_000 + 65_537
 
 
-def test_an_empty_file_is_refused(folders: Folders, serve: Serve) -> None:
-    report = run(queue(folders), serve({"/x.safetensors": b""}, [Fault(ignore_range=True)] * 3))
+@pytest.mark.parametrize("ranges", [True, False])
+def test_an_empty_file_is_refused(folders: Folders, serve: Serve, ranges: bool) -> None:
+    report = run(queue(folders), serve({"/x.safetensors": b""}, [Fault(ignore_range=not ranges)] * 3))
     assert isinstance(report.error, DownloadDamaged)
 
 

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.evil_pickles import raw_pickles, zips
 from support.servers import FileServer
 
 from sdcolab.core.detect import ModelFamily, ModelKind, detect
-from sdcolab.core.errors import DownloadDamaged, ModelUnsafe, NotAModelFile
+from sdcolab.core.errors import DownloadDamaged, ModelUnsafe, NotAModelFile, PickleNotInspected
 from sdcolab.core.folders import Folders
 from sdcolab.downloads import pickle_probe
 from sdcolab.downloads.classify import header_of_names
@@ -113,6 +114,40 @@ def test_unsafe_pickles_are_set_aside_and_not_run(
     assert list(folders.models(ModelKind.OTHER).iterdir()) == []
 
 
+DATA_ONLY = {"after the end", "laughs", "deep", "huge memo", "future protocol"}
+"""Those of the corpus that only try to eat memory, or hide what nobody reads: the loader may get through them."""
+
+
+def test_no_pickle_of_the_corpus_gets_to_do_anything(tmp_path: Path) -> None:
+    """The weights-only loader reads each of them in this process: none may run, and only data may come out."""
+    marker = tmp_path / "hecho"
+    corpus = raw_pickles(marker) | zips(marker)
+    assert len(corpus) > 100
+    answers: dict[str, set[str]] = {}
+    for name, data in corpus.items():
+        (tmp_path / "x.ckpt").write_bytes(data)
+        answers[name] = set(pickle_probe.main(tmp_path / "x.ckpt"))
+        assert not marker.exists(), name
+    harmless = {name.removeprefix("zip: ") for name, answer in answers.items() if answer == {"tensors"}}
+    assert harmless <= DATA_ONLY
+
+
+@pytest.mark.lento
+@pytest.mark.parametrize("names", [("eval", "deep", "zip: stack_global"), ("huge string", "huge number", "zip in zip")])
+def test_the_corpus_as_downloads(
+    direct_queue: DownloadQueue, folders: Folders, serve: Serve, tmp_path: Path, names: tuple[str, ...]
+) -> None:
+    """A few of them, as a process of its own takes long to start."""
+    marker = tmp_path / "hecho"
+    corpus = raw_pickles(marker) | zips(marker)
+    server = serve({f"/{number}.ckpt": corpus[name] for number, name in enumerate(names)})
+    reports = direct_queue.run(" ".join(f"{server.url}/{number}.ckpt" for number in range(len(names))))
+    for report in reports:
+        assert isinstance(report.error, ModelUnsafe | DownloadDamaged | PickleNotInspected)
+    assert not marker.exists()
+    assert {path.parent for path in folders.root.rglob("*.ckpt")} <= {folders.set_aside}
+
+
 def test_zip_bomb_is_not_opened(direct_queue: DownloadQueue, folders: Folders, serve: Serve, tmp_path: Path) -> None:
     bomb = tmp_path / "bomba.ckpt"
     with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -121,7 +156,7 @@ def test_zip_bomb_is_not_opened(direct_queue: DownloadQueue, folders: Folders, s
     server = serve({"/bomba.ckpt": bomb.read_bytes()})
     (report,) = direct_queue.run(f"{server.url}/bomba.ckpt")
     assert isinstance(report.error, DownloadDamaged)
-    assert [path for path in folders.root.rglob("bomba*") if path.suffix != ".lock"] == []
+    assert [*folders.root.rglob("bomba*")] == []
 
 
 @pytest.mark.parametrize("data", [b"cbuiltins\neval\n(S'print(1)'\ntR.", b"texto" * 100, bytes(100)])

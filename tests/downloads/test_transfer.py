@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -13,6 +15,7 @@ from support.servers import LORA_SHAPES, Fault, FileServer, Handler, LoopbackSer
 
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import (
+    AlreadyDownloading,
     DiskFull,
     DownloadDamaged,
     DownloadInterrupted,
@@ -23,6 +26,7 @@ from sdcolab.core.errors import (
     PrivateAddress,
     ServerFailed,
     TooManyRedirects,
+    TooManyRequests,
     WebPageInsteadOfFile,
 )
 from sdcolab.core.events import BytesReceived, CancelToken, Ended, Event
@@ -44,7 +48,7 @@ def run(queue: DownloadQueue, server: FileServer, path: str = NAME) -> LinkRepor
 
 
 def leftovers(folders: Folders) -> list[str]:
-    return sorted(path.name for path in folders.root.rglob("*") if path.is_file() and path.suffix != ".lock")
+    return sorted(path.name for path in folders.root.rglob("*") if path.is_file())
 
 
 def assert_good(report: LinkReport, folders: Folders) -> None:
@@ -250,6 +254,29 @@ def test_another_process_has_the_file(
     assert [getattr(error, "code", "") for error in failed] == ["download.already_downloading"]
     with exclusive(lock, "x"):
         pass
+    assert not lock.exists()
+
+
+def test_one_at_a_time_has_the_lock_although_it_is_deleted(tmp_path: Path) -> None:
+    lock, inside, most, guard = tmp_path / "x.lock", 0, 0, threading.Lock()
+
+    def work() -> None:
+        nonlocal inside, most
+        for _ in range(200):
+            with contextlib.suppress(AlreadyDownloading), exclusive(lock, "x"):
+                with guard:
+                    inside += 1
+                    most = max(most, inside)
+                with guard:
+                    inside -= 1
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == 1
+    assert [*tmp_path.iterdir()] == []
 
 
 # --- Addresses that are not visited -------------------------------------------------------------------------------
@@ -279,6 +306,56 @@ def test_redirects_to_private_addresses_are_refused(direct_queue: DownloadQueue,
     assert isinstance(run(direct_queue, server, "/x").error, PrivateAddress)
     assert isinstance(run(direct_queue, server, "/y").error, InsecureLink)
     assert isinstance(run(direct_queue, server, "/z").error, NotALink)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "10.0.0.1",
+        "[::1]",
+        "[::ffff:10.0.0.1]",
+        "[fd00::1]",
+        "169.254.169.254",
+        "0.0.0.0",
+        "localhost",
+        "LOCALHOST.",
+        "algo.localhost",
+        "metadata.google.internal",
+        "impresora.local",
+    ],
+)
+def test_redirects_into_this_network_are_refused(direct_queue: DownloadQueue, serve: Serve, host: str) -> None:
+    server = serve({}, redirects={"/x": f"https://{host}/x.safetensors"})
+    assert isinstance(run(direct_queue, server, "/x").error, PrivateAddress)
+
+
+class Ear:
+    """A listening port that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self.heard: list[bytes] = []
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def _listen(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self._listener.accept()
+                self.heard.append(connection.recv(1000))
+
+    def close(self) -> None:
+        self._listener.close()
+
+
+@pytest.mark.parametrize("host", ["127.1", "2130706433", "0x7f000001"])
+def test_nothing_is_said_to_a_private_address_in_disguise(direct_queue: DownloadQueue, serve: Serve, host: str) -> None:
+    """Such names become addresses only when they are looked up, and TLS begins to talk as soon as it is connected."""
+    ear = Ear()
+    server = serve({}, redirects={"/x": f"https://{host}:{ear.port}/x"})
+    assert isinstance(run(direct_queue, server, "/x").error, PrivateAddress)
+    ear.close()
+    assert set(ear.heard) <= {b""}
 
 
 def test_redirect_loop(direct_queue: DownloadQueue, serve: Serve) -> None:
@@ -326,6 +403,35 @@ class HeaderBomb(LoopbackServer):
         request.wfile.write(b"HTTP/1.1 200 OK\r\n" + b"".join(b"X-%d: y\r\n" % n for n in range(5000)) + b"\r\n")
 
 
+class LongHeader(LoopbackServer):
+    def answer(self, request: Handler) -> None:
+        request.wfile.write(b"HTTP/1.1 200 OK\r\nX: " + b"y" * 1_000_000 + b"\r\n\r\n")
+
+
+class LongLocation(LoopbackServer):
+    def answer(self, request: Handler) -> None:
+        request.reply(302, b"", {"Location": "/" + "a" * 60_000})
+
+
+class EndlessHeaders(LoopbackServer):
+    def answer(self, request: Handler) -> None:
+        request.wfile.write(b"HTTP/1.1 200 OK\r\n")
+        while not self.closing.is_set():
+            request.wfile.write(b"X-Y: z\r\n" * 1000)
+
+
+class HugeClaims(LoopbackServer):
+    """Says that the file has all the bytes in the world."""
+
+    def answer(self, request: Handler) -> None:
+        request.reply(206, b"x", {"Content-Range": f"bytes 0-0/{10**17}", "Content-Length": "1"})
+
+
+class StrangeNumbers(LoopbackServer):
+    def answer(self, request: Handler) -> None:
+        request.reply(429, b"", {"Retry-After": "9" * 5000, "RateLimit": ";;t=;=,t=-5"})
+
+
 class Garbage(LoopbackServer):
     def answer(self, request: Handler) -> None:
         request.wfile.write(b"\x00\xff no es HTTP\r\n\r\n")
@@ -337,8 +443,23 @@ class Gzipped(LoopbackServer):
         request.reply(200, b"x" * 100, {"Content-Encoding": "gzip"})
 
 
-@pytest.mark.parametrize("server", [HeaderBomb, Garbage, Gzipped])
-def test_servers_that_break_the_rules(direct_queue: DownloadQueue, server: type[LoopbackServer]) -> None:
+@pytest.mark.parametrize(
+    ("server", "error"),
+    [
+        (HeaderBomb, HostUnreachable),
+        (LongHeader, HostUnreachable),
+        (LongLocation, TooManyRedirects),
+        (EndlessHeaders, HostUnreachable),
+        (HugeClaims, DiskFull),
+        (StrangeNumbers, TooManyRequests),
+        (Garbage, HostUnreachable),
+        (Gzipped, ServerFailed),
+    ],
+)
+def test_servers_that_break_the_rules(
+    direct_queue: DownloadQueue, folders: Folders, server: type[LoopbackServer], error: type[Exception]
+) -> None:
     with server() as bad:
         (report,) = direct_queue.run(f"{bad.url}/x.bin")
-    assert isinstance(report.error, HostUnreachable | ServerFailed)
+    assert type(report.error) is error
+    assert leftovers(folders) == []

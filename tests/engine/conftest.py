@@ -30,6 +30,31 @@ def mini_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+MiniFamily = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def mini_family(tmp_path_factory: pytest.TempPathFactory) -> MiniFamily:
+    """Gives the miniature checkpoint of a family: "sd1", "sd2", "sd2-v", "sdxl" or "refiner", ``inpaint`` or not."""
+    folder = tmp_path_factory.mktemp("familias")
+
+    def made(name: str, *, inpaint: bool = False) -> Path:
+        from tools.make_random_families import MINIATURES, write
+
+        path = folder / f"{name}{'-inpaint' if inpaint else ''}.safetensors"
+        if not path.exists():
+            write(path, MINIATURES[name], inpaint=inpaint)
+        return path
+
+    return made
+
+
+@pytest.fixture
+def mini_sdxl(mini_family: MiniFamily) -> Path:
+    """20 MB of seeded random weights with SDXL's tensor names."""
+    return mini_family("sdxl")
+
+
 @pytest.fixture
 def demo_checkpoint() -> Path:
     """The model that ships in the package."""

@@ -37,7 +37,7 @@ def model(mini_checkpoint: Path) -> LoadedModel:
 
 @pytest.fixture
 def conditioner(model: LoadedModel) -> TextConditioner:
-    return TextConditioner(model.text_encoder, tokenizer.load())
+    return TextConditioner(model)
 
 
 @pytest.fixture

@@ -298,12 +298,12 @@ def test_a_file_that_changed_is_loaded_again(engine: Engine, folders: Folders, l
 
 def test_a_failed_load_leaves_the_engine_usable(engine: Engine, folders: Folders) -> None:
     save_file(
-        {"model.diffusion_model.out.0.weight": torch.zeros(2), "conditioner.embedders.1.x": torch.zeros(2)},
-        folders.models(ModelKind.CHECKPOINT) / "xl.safetensors",
+        {"model.diffusion_model.out.0.weight": torch.zeros(2), "joint_blocks.0.x": torch.zeros(2)},
+        folders.models(ModelKind.CHECKPOINT) / "sd3.safetensors",
     )
     run(engine)
     with pytest.raises(ModelFamilyUnsupported):
-        run(engine, replace(REQUEST, checkpoint="xl"))
+        run(engine, replace(REQUEST, checkpoint="sd3"))
     assert engine.generate(replace(REQUEST, checkpoint="mini")).images
 
 

@@ -48,3 +48,16 @@ def test_hashes_outlive_the_program(file: Path, tmp_path: Path, monkeypatch: pyt
 def test_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(CannotRead):
         HashCache().start(tmp_path / "nada.pt").result(10)
+
+
+def test_whole_digests_are_read_only_when_asked(tmp_path: Path) -> None:
+    path = tmp_path / "x.safetensors"
+    path.write_bytes((4).to_bytes(8, "little") + b"{}  " + b"weights")
+    cache = HashCache(tmp_path / "hashes.json")
+    assert cache.digest(path, after_header=False, read=False) is None
+    assert cache.digest(path, after_header=False, read=True) == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert cache.digest(path, after_header=True, read=True) == hashlib.sha256(b"weights").hexdigest()
+    again = HashCache(tmp_path / "hashes.json")
+    assert again.digest(path, after_header=True, read=False) == hashlib.sha256(b"weights").hexdigest()
+    assert again.start(path).result() == hashlib.sha256(path.read_bytes()).hexdigest()[:10]
+    assert cache.digest(tmp_path / "missing", after_header=False, read=True) is None

@@ -134,7 +134,8 @@ def test_full_size_names() -> None:
     assert rename("output_blocks.11.0.skip_connection.weight") == "up_blocks.3.resnets.2.conv_shortcut.weight"
     assert rename("middle_block.2.out_layers.3.weight") == "mid_block.resnets.1.conv2.weight"
     assert rename("time_embed.2.bias") == "time_embedding.linear_2.bias"
-    assert rename("label_emb.0.0.weight") is None
+    assert rename("label_emb.0.2.weight") == "add_embedding.linear_2.weight"
+    assert rename("other.0.0.weight") is None
     vae_names = [f"{VAE_PREFIX}decoder.up.{level}.block.0.conv1.weight" for level in range(4)]
     found = renamed(vae_names, VAE_PREFIX, vae_rename(vae_names, VAE_PREFIX))
     assert found["decoder.up_blocks.0.resnets.0.conv1.weight"] == f"{VAE_PREFIX}decoder.up.3.block.0.conv1.weight"
@@ -210,9 +211,9 @@ def test_other_variants_are_refused(write: Write, state: State) -> None:
 @pytest.mark.parametrize(
     ("name", "family"),
     [
-        ("conditioner.embedders.1.model.ln_final.weight", "SDXL"),
-        ("cond_stage_model.model.ln_final.weight", "SD2"),
         ("model.diffusion_model.joint_blocks.0.x.weight", "SD3"),
+        ("model.diffusion_model.double_blocks.0.x.weight", "Flux"),
+        ("model.diffusion_model.middle_block.1.transformer_blocks.0.attn2.to_k.weight", "?"),
     ],
 )
 def test_other_families_are_refused(tmp_path: Path, name: str, family: str) -> None:

@@ -177,7 +177,7 @@ class TestNetworks:
         monkeypatch.setitem(sys.modules, "spandrel", None)
         with pytest.raises(LibraryMissing) as caught:
             load_network(tmp_path / "x.pth", CPU)
-        assert "pip install spandrel" in explain(caught.value).advice
+        assert "pip install spandrel torchvision" in explain(caught.value).advice
 
     def test_overflow_in_half_precision_is_run_again_and_stays(self, tmp_path: Path) -> None:
         write_esrgan(tmp_path / "x.pth")

@@ -33,6 +33,8 @@ class Seen:
     method: str
     path: str
     headers: Mapping[str, str]
+    client: tuple[str, int] = ("", 0)
+    """Address and port of the other end: the same for all requests over one connection."""
 
 
 @dataclass
@@ -73,7 +75,7 @@ class Handler(BaseHTTPRequestHandler):
         self._handle()
 
     def _handle(self) -> None:
-        self.owner.seen.append(Seen(self.command, self.path, dict(self.headers.items())))
+        self.owner.seen.append(Seen(self.command, self.path, dict(self.headers.items()), self.client_address))
         with contextlib.suppress(ConnectionError, TimeoutError):
             self.owner.answer(self)
 
@@ -272,7 +274,9 @@ class CivitaiFile:
     name: str
     data: bytes
     model_id: int = 1
-    model_type: str = "Checkpoint"
+    model_type: str = ""
+    """"" for the one that fits ``data``."""
+    file_type: str = "Model"
     base_model: str = "SD 1.5"
     version_name: str = "v1"
     needs_token: bool = False
@@ -379,7 +383,7 @@ class CivitaiServer(LoopbackServer):
             "name": file.version_name,
             "baseModel": file.base_model,
             "usageControl": file.usage_control,
-            "model": {"name": "modelo", "type": file.model_type},
+            "model": {"name": "modelo", "type": _model_type(file)},
             "trainedWords": [*file.words],
             "images": self._images(version_id, file),
             "files": [
@@ -387,7 +391,7 @@ class CivitaiServer(LoopbackServer):
                     "id": version_id * 10,
                     "sizeKB": len(file.data) / 1024,
                     "name": file.name,
-                    "type": "Model",
+                    "type": file.file_type,
                     "hashes": {"SHA256": file.sha256 or hashlib.sha256(file.data).hexdigest().upper()},
                     "primary": True,
                     "downloadUrl": f"https://civitai.com/api/download/models/{version_id}",
@@ -408,7 +412,11 @@ class CivitaiServer(LoopbackServer):
         if not versions:
             return None
         listed = [{key: value for key, value in self._version(*pair).items() if key != "model"} for pair in versions]
-        return {"id": model_id, "name": "modelo", "type": versions[0][1].model_type, "modelVersions": listed}
+        return {"id": model_id, "name": "modelo", "type": _model_type(versions[0][1]), "modelVersions": listed}
+
+
+def _model_type(file: CivitaiFile) -> str:
+    return file.model_type or ("LORA" if b"lora_unet" in file.data[:65_536] else "Checkpoint")
 
 
 @dataclass

@@ -16,6 +16,7 @@ from PIL import Image
 
 from sdcolab.core.codec import field_paths
 from sdcolab.core.errors import (
+    CannotRead,
     FieldNotMultiple,
     FieldNotNumber,
     FieldOutOfRange,
@@ -23,6 +24,7 @@ from sdcolab.core.errors import (
     MaskMissing,
     PictureUnreadable,
     RequestError,
+    SdcolabError,
     UnknownName,
 )
 from sdcolab.core.messages import FIELD_LABELS
@@ -223,7 +225,7 @@ def test_without_inpaint_the_mask_is_not_read(picture: str) -> None:
         ("init.images", None, InitImageMissing),
         ("init.images", "", InitImageMissing),
         ("init.images", {"path": "/etc/passwd"}, PictureUnreadable),
-        ("init.images", "/no/existe.png", PictureUnreadable),
+        ("init.images", "/no/existe.png", CannotRead),
         ("init.images", __file__, PictureUnreadable),
         ("init.resize_mode", "no existe", UnknownName),
         ("init.background", "rojo", UnknownName),
@@ -238,7 +240,7 @@ def test_without_inpaint_the_mask_is_not_read(picture: str) -> None:
     ],
 )
 def test_wrong_pictures_and_masks_are_request_errors(
-    picture: str, path: str, value: Any, error: type[RequestError]
+    picture: str, path: str, value: Any, error: type[SdcolabError]
 ) -> None:
     with pytest.raises(error):
         request_from(img2img(picture, **{"init.inpaint": True, path: value}), OPTIONS)

@@ -342,6 +342,19 @@ def test_downloads_show_progress_a_report_and_refresh_the_models(visit: Visit, b
     bench.download.hold = False
 
 
+def test_files_of_the_catalogue_are_downloaded_with_the_links(visit: Visit) -> None:
+    page = visit()
+    page.get_by_role("tab", name="Descargas").click()
+    field(page, "links").fill("https://a.example/perros.safetensors")
+    field(page, "catalog").click()
+    page.get_by_role("option", name="Gatos, LoRA: de todo tipo").click()
+    part(page, "download-start").click()
+    lines = part(page, "download-report").get_by_role("listitem")
+    expect(lines).to_have_count(2)
+    expect(lines.nth(0)).to_contain_text("perros.safetensors")
+    expect(lines.nth(1)).to_contain_text("gatos.safetensors")
+
+
 def test_downloads_can_be_cancelled(visit: Visit, bench: Bench) -> None:
     page = visit()
     bench.download.hold = True

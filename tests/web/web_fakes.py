@@ -227,6 +227,7 @@ def make_bench(root: Path, tokens: Callable[[str], tuple[int, int]] = count_toke
         schedules=SCHEDULES,
         folders=folders,
         upscaling=upscaling,
+        catalog=(("Gatos, LoRA: de todo tipo", "https://a.example/gatos.safetensors"),),
     )
     bench = Bench(studio, generator, download, upscaling, folders)
     bench.add_checkpoint("demo-128.safetensors")

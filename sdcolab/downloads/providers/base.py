@@ -34,7 +34,7 @@ class RemoteFile:
     ranges: bool = False
     """Whether the server sends parts of the file."""
     kind: ModelKind | None = None
-    """What the provider says it is; the file's own header has the last word."""
+    """What the provider says it is; it counts for more than the file's own header."""
     family: ModelFamily | None = None
     about: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """What the provider tells about the file, to be kept beside it."""

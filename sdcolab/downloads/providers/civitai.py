@@ -20,10 +20,9 @@ from sdcolab.core.errors import (
     PageNotFile,
     ServerFailed,
     TokenNeeded,
-    TokenRejected,
 )
 from sdcolab.core.events import CancelToken
-from sdcolab.downloads.http import Answer, Bearer, Web, bearer, error_for_status, origin, retrying
+from sdcolab.downloads.http import Answer, Bearer, Web, error_for_status, origin, own_or_pasted, rejected, retrying
 from sdcolab.downloads.links import Link, without_secrets
 from sdcolab.downloads.providers.base import FIRST_BYTE, RemoteFile, described
 
@@ -46,8 +45,14 @@ KINDS = {
     "controlnet": ModelKind.CONTROLNET,
     "upscaler": ModelKind.UPSCALER,
     "hypernetwork": ModelKind.HYPERNETWORK,
+    "negative": ModelKind.EMBEDDING,
+    "enhancement lora": ModelKind.LORA,
 }
 """Civitai's model and file types, in lower case."""
+
+OWN_FILE_TYPES = ("", "model", "pruned model")
+"""Types of files that are what their model is. Any other (a text encoder, a configuration, training data) is of a kind
+of its own."""
 
 FAMILIES = (
     ("SD 1", ModelFamily.SD1),
@@ -94,7 +99,7 @@ class Civitai:
         """Find the file. A bare model page means the version that the page shows first."""
         clean, pasted = without_secrets(link.url)
         root = self._base or f"https://{link.host}"
-        key = bearer(self._token, *self._own) or bearer(pasted, *self._own)
+        key = own_or_pasted(self._token, pasted, *self._own)
         wanted = self._wanted(Link(clean), urlsplit(link.url).fragment, root, web, key, cancel, link)
         attempts = [wanted.filters]
         if any(name != "fileId" for name, _ in wanted.filters):
@@ -166,7 +171,7 @@ class Civitai:
 
     def _error(self, answer: Answer, link: Link, key: Bearer | None, info: Mapping[str, Any]) -> DownloadError | None:
         host = (link.host if link.host in HOSTS else "civitai.com").removeprefix("www.")
-        no_entry = TokenRejected(host=host, token=TOKEN_NAME) if key else TokenNeeded(host=host, token=TOKEN_NAME)
+        no_entry = rejected(key, host, TOKEN_NAME) if key else TokenNeeded(host=host, token=TOKEN_NAME)
         own_origins = {origin(url) for url in self._own}
         own = origin(answer.url) in own_origins
         if any(urlsplit(hop.url).path.startswith("/login") and origin(hop.url) in own_origins for hop in answer.hops):
@@ -217,13 +222,14 @@ def _describe(answer: Answer, address: str, wanted: Wanted, key: Bearer | None) 
     same = same or [file for file in files if remote.size and _bytes(file) == remote.size]
     file = same[0] if len(same) == 1 else {}
     sha256 = str(_object(file.get("hashes")).get("SHA256", "")).lower()
-    file_kind = KINDS.get(str(file.get("type", "")).lower())
+    file_type = str(file.get("type") or "").lower()
+    kind = KINDS.get(wanted.model_type.lower() if file_type in OWN_FILE_TYPES else file_type)
     base_model = str(wanted.info.get("baseModel", ""))
     found = described(
         answer,
         remote.identity,
         sha256=sha256 if re.fullmatch(r"[0-9a-f]{64}", sha256) else None,
-        kind=file_kind or KINDS.get(wanted.model_type.lower()),
+        kind=kind,
         family=next((family for start, family in FAMILIES if base_model.startswith(start)), None),
         key=key,
     )

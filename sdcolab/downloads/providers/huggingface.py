@@ -11,11 +11,20 @@ from sdcolab.core.errors import (
     LinkNotFound,
     MissingOrPrivate,
     PageNotFile,
-    TokenRejected,
     WebPageInsteadOfFile,
 )
 from sdcolab.core.events import CancelToken
-from sdcolab.downloads.http import Answer, Bearer, Web, as_size, bearer, error_for_status, origin, retrying
+from sdcolab.downloads.http import (
+    Answer,
+    Bearer,
+    Web,
+    as_size,
+    error_for_status,
+    origin,
+    own_or_pasted,
+    rejected,
+    retrying,
+)
 from sdcolab.downloads.links import Link, without_secrets
 from sdcolab.downloads.names import split_suffix
 from sdcolab.downloads.providers.base import FIRST_BYTE, RemoteFile, described
@@ -42,7 +51,7 @@ class HuggingFace:
 
     def __init__(self, base: str | None = None, token: str | None = None) -> None:
         self._root = (base or OFFICIAL).rstrip("/")
-        self._key = bearer(token, self._root)
+        self._token = token
 
     def __repr__(self) -> str:
         return f"HuggingFace({self._root!r})"
@@ -58,7 +67,7 @@ class HuggingFace:
         found = _FILE.fullmatch(parts.path.rstrip("/"))
         if not found:
             raise PageNotFile(link=link.shown)
-        key = self._key or bearer(pasted, self._root)
+        key = own_or_pasted(self._token, pasted, self._root)
         url = f"{self._root}/{found['repo']}/resolve/{found['rev']}/{found['path']}"
 
         def ask() -> RemoteFile:
@@ -90,7 +99,7 @@ class HuggingFace:
         if code in ("EntryNotFound", "RevisionNotFound"):
             return LinkNotFound(link=link.shown)
         if answer.status == 401 and key and code != "RepoNotFound":
-            return TokenRejected(host="huggingface.co", token=TOKEN_NAME)
+            return rejected(key, "huggingface.co", TOKEN_NAME)
         if answer.status == 401 or code == "RepoNotFound":
             return MissingOrPrivate(link=link.shown, token=TOKEN_NAME)
         if answer.status == 403:

@@ -190,13 +190,16 @@ def used_in(rows: Iterable[Chunk], embeddings: Iterable[LoadedEmbedding]) -> Ite
 
 @contextmanager
 def injected(
-    token_embedding: nn.Module, rows: Iterable[Chunk], embeddings: Iterable[LoadedEmbedding]
+    token_embedding: nn.Module,
+    rows: Iterable[Chunk],
+    embeddings: Iterable[LoadedEmbedding],
+    columns: slice = slice(None),
 ) -> Iterator[None]:
     """While it lasts, the token embeddings [N, 77, C] that the encoder makes have the vectors in the slots of ``rows``.
 
-    Vectors beyond the last row are cut.
+    Vectors beyond the last row are cut. ``columns`` are the encoder's among those of all encoders of the model.
     """
-    by_name = {embedding.name: embedding.vectors for embedding in embeddings}
+    by_name = {embedding.name: embedding.vectors[:, columns] for embedding in embeddings}
     slots = [(index, slot.offset, by_name[slot.name]) for index, chunk in enumerate(rows) for slot in chunk.slots]
     if not slots:
         yield

@@ -62,7 +62,7 @@ def load_network(path: Path, device: torch.device) -> UpscalerNetwork:
     try:
         import spandrel  # a hundred modules of network families, torchvision among them
     except (ImportError, RuntimeError) as error:  # RuntimeError: a torchvision made for another torch
-        raise LibraryMissing(library="spandrel") from error
+        raise LibraryMissing(library="spandrel", packages="spandrel torchvision") from error
     try:
         model = spandrel.ModelLoader().load_from_state_dict(
             {name: weights.get(name) for name in weights.header.tensors}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import gradio as gr
@@ -14,6 +15,7 @@ from sdcolab.web.desk import DownloadDesk
 class Downloads:
     """The tab's controls."""
 
+    chosen: gr.Dropdown
     links: gr.Textbox
     start: gr.Button
     cancel: gr.Button
@@ -22,9 +24,18 @@ class Downloads:
     report: gr.HTML
 
 
-def build_downloads() -> Downloads:
-    """Draw the tab inside the current page."""
+def build_downloads(catalog: Sequence[tuple[str, str]]) -> Downloads:
+    """Draw the tab inside the current page. ``catalog``: shown words and link of each file on offer."""
     with gr.Column(elem_id="sd-downloads"):
+        chosen = gr.Dropdown(
+            choices=[*catalog],
+            value=[],
+            multiselect=True,
+            label="Catálogo",
+            info="Modelos, VAE, upscalers y ControlNet conocidos: elige los que quieras.",
+            visible=bool(catalog),
+            elem_id="sd-catalog",
+        )
         links = gr.Textbox(
             label="Enlaces",
             info="Modelos, VAE, LoRA o embeddings de civitai, huggingface o enlaces directos. "
@@ -43,7 +54,7 @@ def build_downloads() -> Downloads:
         message = gr.HTML(elem_id="sd-download-message")
         progress = gr.HTML(elem_id="sd-download-progress")
         report = gr.HTML(elem_id="sd-download-report")
-    return Downloads(links, start, cancel, message, progress, report)
+    return Downloads(chosen, links, start, cancel, message, progress, report)
 
 
 class DownloadActions:
@@ -52,11 +63,13 @@ class DownloadActions:
     def __init__(self, desk: DownloadDesk) -> None:
         self._desk = desk
 
-    def start(self, links: str | None) -> str:
-        """Begin with ``links``. Returns a message when there are none."""
-        if not (links or "").strip():
-            return fragments.message("No hay ningún enlace.", fragments.Tone.ERROR, "Pega uno o más en la casilla.")
-        self._desk.start(links or "")
+    def start(self, links: str | None, chosen: Sequence[str] | None = None) -> str:
+        """Begin with ``links`` and the links ``chosen`` in the catalogue. Returns a message when there are none."""
+        wanted = "\n".join(filter(None, ((links or "").strip(), *(chosen or ()))))
+        if not wanted:
+            advice = "Pega uno o más en la casilla, o elige algo del catálogo."
+            return fragments.message("No hay ningún enlace.", fragments.Tone.ERROR, advice)
+        self._desk.start(wanted)
         return ""
 
     def cancel(self) -> None:

@@ -1,0 +1,124 @@
+"""Infotexts inside files: pictures of several programs, and plain text (hechos/a1111.md 7.3)."""
+
+from __future__ import annotations
+
+import codecs
+import io
+import json
+import struct
+from collections.abc import Mapping
+
+from PIL import ExifTags, Image, UnidentifiedImageError
+
+from sdcolab.core.errors import InfotextUnreadable
+from sdcolab.core.infotext.text import Infotext, render
+from sdcolab.core.pictures import FORMATS, MAX_PIXELS
+
+PARAMETERS_KEY = "parameters"
+"""Keyword of the PNG text chunk that A1111 and its readers use."""
+
+_UNICODE = b"UNICODE\0"
+_NOVELAI_SCHEDULES = {"karras": "Karras", "exponential": "Exponential", "polyexponential": "Polyexponential"}
+
+
+def read_bytes(data: bytes, source: str) -> str:
+    """The infotext in the bytes of a file: a picture, or a text in UTF-8 or UTF-16.
+
+    ``source`` names the file in the error. Raises ``InfotextUnreadable`` when there is none.
+    """
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            return read_image(image, source)
+    except UnidentifiedImageError:
+        return _plain_text(data, source)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise InfotextUnreadable(source=source) from error
+
+
+def read_image(image: Image.Image, source: str) -> str:
+    """The infotext inside a picture: PNG text, the EXIF comment of JPEG and WebP, or NovelAI's own format.
+
+    ``source`` names the picture in the error. Raises ``InfotextUnreadable`` when there is none.
+    """
+    text = _text_of(image)
+    if not text.strip() and image.format == "PNG" and image.width * image.height <= MAX_PIXELS:
+        try:
+            image.load()  # some programs write the text after the pixels
+        except (OSError, ValueError, SyntaxError) as error:
+            raise InfotextUnreadable(source=source) from error
+        text = _text_of(image)
+    if not text.strip():
+        raise InfotextUnreadable(source=source)
+    return text
+
+
+def user_comment(text: str) -> bytes:
+    """EXIF with ``text`` as its UserComment, in UTF-16 big-endian as A1111 writes it; for JPEG and WebP."""
+    exif = Image.Exif()
+    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.UserComment] = _UNICODE + text.encode("utf-16-be", "replace")
+    return exif.tobytes()
+
+
+def _plain_text(data: bytes, source: str) -> str:
+    """A text file. Files of Windows begin with a mark, and those without are UTF-8."""
+    encoding = "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise InfotextUnreadable(source=source) from error
+    if not text.strip() or "\0" in text:
+        raise InfotextUnreadable(source=source)
+    return text
+
+
+def _text_of(image: Image.Image) -> str:
+    info = image.info
+    if info.get("Software") == "NovelAI":
+        return _novelai(info)
+    return _user_comment(image) or _as_text(info.get(PARAMETERS_KEY)) or _as_text(info.get("comment"))
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "ignore")
+    return value if isinstance(value, str) else ""
+
+
+def _user_comment(image: Image.Image) -> str:
+    """EXIF UserComment: an 8-byte name of the encoding, then the text (Exif 2.3, table 9)."""
+    try:
+        raw = image.getexif().get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.UserComment)
+    except (SyntaxError, ValueError, KeyError, TypeError, OSError, struct.error):  # damaged EXIF: Pillow lets these out
+        return ""
+    if not isinstance(raw, bytes):
+        return _as_text(raw)
+    encoding, body = raw[:8], raw[8:]
+    if encoding == _UNICODE:
+        return body.decode(_utf16_order(body), "ignore").lstrip("\ufeff")
+    if encoding == b"JIS\0\0\0\0\0":
+        return body.decode("shift_jis", "ignore")
+    return (body if encoding in (b"ASCII\0\0\0", b"\0" * 8) else raw).decode("utf-8", "ignore")
+
+
+def _utf16_order(body: bytes) -> str:
+    """A1111 writes big-endian, other programs the file's order: Latin text has its zero bytes first or second."""
+    return "utf-16-le" if body[1::2].count(0) > body[::2].count(0) else "utf-16-be"
+
+
+def _novelai(info: Mapping[str | tuple[int, int], object]) -> str:
+    """NovelAI's ``Description`` and JSON ``Comment`` in A1111's layout (hechos/a1111.md 7.3)."""
+    try:
+        comment = json.loads(_as_text(info.get("Comment")))
+    except (ValueError, RecursionError):
+        return ""
+    if not isinstance(comment, dict):
+        return ""
+    named = {"Steps": "steps", "Sampler": "sampler", "CFG scale": "scale", "Seed": "seed"}
+    fields = {label: str(comment[key]) for label, key in named.items() if key in comment}
+    if schedule := _NOVELAI_SCHEDULES.get(str(comment.get("noise_schedule"))):
+        fields["Schedule type"] = schedule
+    if "width" in comment and "height" in comment:
+        fields["Size"] = f"{comment['width']}x{comment['height']}"
+    fields |= {"Clip skip": "2", "ENSD": "31337"}
+    prompt, negative_prompt = _as_text(info.get("Description")), _as_text(comment.get("uc"))
+    return render(Infotext(prompt, negative_prompt, tuple(fields.items())))

@@ -1,0 +1,89 @@
+"""Which of the user's model files an infotext means (hechos/a1111.md 7.4, 7.6 and 15)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from sdcolab.core.detect import ModelKind
+from sdcolab.core.errors import InfotextFileMissing, UnknownFile
+from sdcolab.core.hashes import FileDigests, with_hash
+from sdcolab.core.infotext.pasting import Pasted
+from sdcolab.core.library import Library, ModelFile, lora_alias
+from sdcolab.core.prompt import extract_networks
+from sdcolab.core.request import AUTOMATIC, INSIDE, SAME
+
+LORA_TAGS = ("lora", "lyco")
+
+
+def with_files(pasted: Pasted, library: Library, digests: FileDigests | None = None) -> Pasted:
+    """The same with the library's names for models, and ``missing`` for those that are not there.
+
+    A file is known by its hash before its name: people rename files, and names are reused for new versions. Files whose
+    hash nobody knows yet are read for it only when the name is not there either. ``digests`` None looks at names, at
+    what civitai says of files, and at the old hash that takes no time. LoRAs under another name here are renamed in the
+    prompts. A missing model is left out of the changes: a hires pass uses the first one's, a refiner is dropped.
+    """
+    finder = _Finder(library, digests)
+    changes = dict(pasted.changes)
+    if digest := pasted.hashes.get("checkpoint", changes.get("checkpoint")):
+        changes |= finder.found("checkpoint", ModelKind.CHECKPOINT, changes.pop("checkpoint", digest), pasted.hashes)
+    if changes.get("vae", AUTOMATIC) not in (AUTOMATIC, INSIDE):
+        changes |= {"vae": AUTOMATIC} | finder.found("vae", ModelKind.VAE, changes["vae"], pasted.hashes)
+    hires, refiner = changes.get("hires"), changes.get("refiner")
+    if hires and hires.checkpoint:
+        found = finder.found("hires.checkpoint", ModelKind.CHECKPOINT, hires.checkpoint, pasted.hashes)
+        changes["hires"] = replace(hires, **({"checkpoint": SAME} | found))
+    if refiner:
+        found = finder.found("refiner.checkpoint", ModelKind.CHECKPOINT, refiner.checkpoint, pasted.hashes)
+        changes["refiner"] = replace(refiner, **found) if found else None
+    if "prompt" in changes:
+        changes["prompt"] = finder.with_loras("prompt", changes["prompt"], pasted.hashes)
+    if hires and hires.prompt:
+        prompt = finder.with_loras("hires.prompt", hires.prompt, pasted.hashes)
+        changes["hires"] = replace(changes["hires"], prompt=prompt)
+    return replace(pasted, changes=changes, missing=tuple(finder.missing))
+
+
+class _Finder:
+    def __init__(self, library: Library, digests: FileDigests | None) -> None:
+        self._library = library
+        self._digests = digests
+        self.missing: list[InfotextFileMissing] = []
+
+    def found(self, path: str, kind: ModelKind, name: str, hashes: Mapping[str, str]) -> dict[str, Any]:
+        """``{field: name here}`` of the file called ``name``; nothing when it is missing, which is noted."""
+        file = self._find(kind, name, hashes.get(path, ""))
+        if file is None:
+            digest = hashes.get(path, "")
+            self.missing.append(InfotextFileMissing(path, kind.value, name, "" if digest == name else digest))
+            return {}
+        return {path.rpartition(".")[2]: file.name}
+
+    def with_loras(self, path: str, prompt: str, hashes: Mapping[str, str]) -> str:
+        """``prompt`` with the names that its LoRAs have here."""
+        names = dict.fromkeys(tag.name for tag in extract_networks(prompt)[1] if tag.kind in LORA_TAGS)
+        for name in names:
+            digest = hashes.get(f"lora:{name.replace(':', '').replace(',', '')}", "")
+            file = self._find(ModelKind.LORA, name, digest)
+            if file is None:
+                if not any(lora_alias(file.path) == name for file in self._library.files(ModelKind.LORA)):
+                    self.missing.append(InfotextFileMissing(path, ModelKind.LORA.value, name, digest))
+            elif not file.is_called(name):
+                prompt = _renamed(prompt, name, file.path.stem)
+        return prompt
+
+    def _find(self, kind: ModelKind, name: str, digest: str) -> ModelFile | None:
+        try:
+            named = self._library.find(kind, name)
+        except UnknownFile:
+            named = None
+        same = with_hash(self._library.files(kind), digest, self._digests, read=named is None)
+        return named if named in same or not same else same[0]
+
+
+def _renamed(prompt: str, old: str, new: str) -> str:
+    """``prompt`` with the LoRA ``old`` called ``new`` in its tags."""
+    return re.sub(rf"<({'|'.join(LORA_TAGS)}):{re.escape(old)}(?=[:>])", lambda tag: f"<{tag[1]}:{new}", prompt)

@@ -1,0 +1,126 @@
+"""The layout of infotexts: a prompt, a negative prompt and labelled fields, as text and back (hechos/a1111.md 7).
+
+The layout has no escapes for prompts, so a reader loses blanks around their lines and takes a line that begins with
+"Negative prompt:" for the beginning of the negative prompt.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+NEGATIVE_MARK = "Negative prompt:"
+
+_MIN_FIELDS = 3
+"""A line with fewer fields than this is taken for prompt."""
+
+_LABEL = r"\w[\w \-/]{1,99}"
+_FIELD = re.compile(rf'({_LABEL}):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|\Z)')
+_EXTRA_LINE = re.compile(rf"({_LABEL}): *(.*)")
+_AFTER_VALUE = re.compile(r"\s*(?:,|\Z)")
+_JSON = json.JSONDecoder()
+
+
+@dataclass(frozen=True, slots=True)
+class Infotext:
+    """What a text says. ``fields`` are (label, value) in order, each label once, all values as text."""
+
+    prompt: str = ""
+    negative_prompt: str = ""
+    fields: tuple[tuple[str, str], ...] = ()
+
+    def get(self, label: str) -> str | None:
+        """Value of the field called ``label`` (case does not matter), or None."""
+        wanted = label.casefold()
+        return next((value for name, value in self.fields if name.casefold() == wanted), None)
+
+
+def render(infotext: Infotext) -> str:
+    """The text itself. Characters that UTF-8 cannot hold (halves of surrogate pairs) become ``?``."""
+    parts = [infotext.prompt]
+    if infotext.negative_prompt:
+        parts.append(f"{NEGATIVE_MARK} {infotext.negative_prompt}")
+    parts.append(", ".join(f"{label}: {_quoted(value)}" for label, value in infotext.fields))
+    return "\n".join(parts).strip().encode("utf-8", "replace").decode("utf-8")
+
+
+def _quoted(value: str) -> str:
+    """JSON when the bare value would be read as something else (A1111: when it has a comma, newline or colon)."""
+    bare = value and value == value.strip() and value[0] != '"' and not set(value) & set(",\n:")
+    return value if bare else json.dumps(value, ensure_ascii=False)
+
+
+def parse(text: str) -> Infotext:
+    """Read any text; what has no parameter line is all prompt (hechos/a1111.md 7.4).
+
+    The parameter line is the last one. Dynamic Prompts adds lines after it (``Template: ...``): then it is the last one
+    that begins with "Steps:", and what follows are fields too.
+    """
+    lines = [line.strip() for line in text.strip().split("\n")]
+    at = _parameter_line(lines)
+    fields = _merged([*_fields(lines[at]), *_extra_lines(lines[at + 1 :])]) if at is not None else ()
+    prompt, negative_prompt = _prompts(lines[:at])
+    return Infotext(prompt=prompt, negative_prompt=negative_prompt, fields=fields)
+
+
+def _parameter_line(lines: list[str]) -> int | None:
+    """Index of the parameter line."""
+    last = len(lines) - 1
+    candidates = [last, *(index for index in range(last - 1, -1, -1) if lines[index].startswith("Steps:"))]
+    return next((index for index in candidates if len(_FIELD.findall(lines[index])) >= _MIN_FIELDS), None)
+
+
+def _fields(line: str) -> Iterator[tuple[str, str]]:
+    at = 0
+    while match := _FIELD.search(line, at):
+        start = match.start(2)
+        end = _end_of_json(line, start)
+        yield match[1].strip(), _unquoted(match[2].strip()) if end is None else line[start:end]
+        at = match.end() if end is None else end
+
+
+def _end_of_json(line: str, start: int) -> int | None:
+    """Where the JSON list or object that begins at ``start`` ends, if there is one: civitai writes them unquoted."""
+    if line[start : start + 1] not in ("[", "{"):
+        return None
+    try:
+        _, end = _JSON.raw_decode(line, start)
+    except (ValueError, RecursionError):
+        return None
+    return end if _AFTER_VALUE.match(line, end) else None
+
+
+def _extra_lines(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
+    for line in lines:
+        match = _EXTRA_LINE.fullmatch(line)
+        if match:
+            yield match[1].strip(), match[2]
+
+
+def _merged(fields: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """Each label once: the last value in the first place."""
+    return tuple(dict(fields).items())
+
+
+def _unquoted(value: str) -> str:
+    if not value.startswith('"'):
+        return value
+    try:
+        return str(json.loads(value))
+    except ValueError:
+        return value
+
+
+def _prompts(lines: Iterable[str]) -> tuple[str, str]:
+    positive: list[str] = []
+    negative: list[str] = []
+    current = positive
+    for line in lines:
+        if line.startswith(NEGATIVE_MARK):
+            current = negative
+            line = line[len(NEGATIVE_MARK) :].strip()
+        if line or current:  # lines before the first text do not count
+            current.append(line)
+    return "\n".join(positive), "\n".join(negative)

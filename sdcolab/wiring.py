@@ -35,8 +35,12 @@ from sdcolab.core.request import AUTOMATIC, INSIDE, SIZE_STEP, GenerationRequest
 from sdcolab.core.result import GenerationResult
 from sdcolab.core.settings import SettingsFile
 from sdcolab.core.tensors import read_header
+from sdcolab.core.upscaling import Upscaling, upscaler_names
 
 if TYPE_CHECKING:
+    from PIL import Image
+    from starlette.applications import Starlette
+
     from sdcolab.colab.prepare import Collaborators, Downloaded, MissingDownload
     from sdcolab.colab.supervisor import Supervisor
     from sdcolab.downloads.queue import DownloadQueue
@@ -85,10 +89,10 @@ def native_size(model: ModelFile) -> int:
 class LazyEngine:
     """An engine that the first thread to need it imports and builds, so that pages answer before torch has loaded."""
 
-    def __init__(self, library: Library, store: ImageStore, hash_cache: Path) -> None:
+    def __init__(self, library: Library, store: ImageStore | ImageStores, hash_cache: Path) -> None:
         self._library = library
         self._store = store
-        self._hash_cache = hash_cache
+        self.hash_cache = hash_cache
         self._engine: Engine | None = None
         self._lock = threading.Lock()
 
@@ -100,22 +104,43 @@ class LazyEngine:
             listener(PhaseStarted(Phase.LOADING_LIBRARIES))
         return self._built().generate(request, listener, cancel, save=save)
 
-    def preload(self) -> None:
-        """Load the libraries and the default checkpoint, so that the first image waits for neither."""
-        self._built().preload(self._library.default_checkpoint().name)
+    def preload(self, checkpoint: str = "") -> None:
+        """Load the libraries and a checkpoint (empty: the default one), so that the first image waits for neither."""
+        self._built().preload(checkpoint or self._library.default_checkpoint().name)
+
+    def unload(self) -> None:
+        """Let go of the models, if any are loaded."""
+        if self._engine is not None:
+            self._engine.unload()
+
+    def names(self) -> tuple[str, ...]:
+        """Upscalers to choose from, "None" first."""
+        return upscaler_names(self._library)
+
+    def upscale(
+        self,
+        picture: Image.Image,
+        scale: float,
+        name: str,
+        listener: Listener = ignore_events,
+        cancel: CancelToken | None = None,
+    ) -> Image.Image:
+        """``picture`` about ``scale`` times larger, as ``engine.upscale.upscalers.Upscalers.upscale``. Call it from the
+        job queue's thread: an engine does one thing at a time."""
+        return self._built().upscalers.upscale(picture, scale, name, listener, cancel)
 
     def _built(self) -> Engine:
         from sdcolab.engine.engine import Engine
 
         with self._lock:
             if self._engine is None:
-                self._engine = Engine(self._library, self._store, hash_cache=self._hash_cache)
+                self._engine = Engine(self._library, self._store, hash_cache=self.hash_cache)
             return self._engine
 
 
-def build_engine(folders: Folders, library: Library, store: ImageStore | None = None) -> LazyEngine:
-    """An engine that saves in ``store``, or below the folder of txt2img images."""
-    return LazyEngine(library, store or ImageStore(folders.txt2img), hash_file(folders))
+def build_engine(folders: Folders, library: Library, store: ImageStore | ImageStores | None = None) -> LazyEngine:
+    """An engine that saves in ``store``, or each kind of picture in its folder."""
+    return LazyEngine(library, store or ImageStores.below(folders), hash_file(folders))
 
 
 def hash_file(folders: Folders) -> Path:
@@ -153,8 +178,8 @@ def generate(
         request = replace(request, vae=vae.name)
     library = build_library(folders, *chosen)
     stores = ImageStores.below(folders, image_format)
-    store = stores.of(request) if output is None else ImageStore(output, today=None, image_format=image_format)
-    make_folder(store.folder)  # before minutes of work, not after
+    store = stores if output is None else ImageStore(output, today=None, image_format=image_format)
+    make_folder(store.of(request).folder)  # before minutes of work, not after
     named = model is None and request.checkpoint
     checkpoint = library.find(ModelKind.CHECKPOINT, request.checkpoint) if named else library.default_checkpoint()
     request = replace(request, checkpoint=checkpoint.name)  # the default is the chosen one, which comes first
@@ -260,7 +285,7 @@ class WebOptions:
     machine_events: bool = False
 
 
-def build_studio(folders: Folders, library: Library, jobs: JobQueue) -> Studio:
+def build_studio(folders: Folders, library: Library, jobs: JobQueue, upscaling: Upscaling | None = None) -> Studio:
     """Everything that the page works with."""
     from sdcolab.engine import tokenizer
     from sdcolab.web.app import Studio
@@ -280,7 +305,36 @@ def build_studio(folders: Folders, library: Library, jobs: JobQueue) -> Studio:
         schedules=SCHEDULE_NAMES,
         folders=folders,
         catalog=catalog_choices(),
+        upscaling=upscaling,
     )
+
+
+def build_http_api(folders: Folders, library: Library, jobs: JobQueue, engine: LazyEngine) -> Starlette:
+    """The HTTP API for other programs, on the page's queue."""
+    from sdcolab.api.app import build_api
+    from sdcolab.api.studio import ApiStudio
+    from sdcolab.engine.hashes import HashCache
+
+    return build_api(
+        ApiStudio(
+            library=library,
+            jobs=jobs,
+            settings=SettingsFile(folders.config),
+            upscaling=engine,
+            models=engine,
+            known_hash=lambda file: HashCache(engine.hash_cache).known(file.path),
+            cuda_memory=_cuda_memory,
+        )
+    )
+
+
+def _cuda_memory() -> dict[str, object] | None:
+    """What the graphics card holds; None without one, or before torch has been loaded."""
+    if "torch" not in sys.modules:
+        return None
+    from sdcolab.engine.memory import card_memory
+
+    return card_memory()
 
 
 def open_web(options: WebOptions) -> None:
@@ -297,7 +351,13 @@ def open_web(options: WebOptions) -> None:
     jobs = JobQueue(engine, say.event)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        server = serve(build_studio(options.folders, library, jobs), host=options.host, port=options.port, auth=login)
+        server = serve(
+            build_studio(options.folders, library, jobs, engine),
+            host=options.host,
+            port=options.port,
+            auth=login,
+            api=build_http_api(options.folders, library, jobs, engine),
+        )
         tunnel = None
         try:
             say.ready(server.url, login, open_to_network=options.host != "127.0.0.1")

@@ -19,7 +19,8 @@ MAY_IMPORT = {
     "downloads": {"core", "downloads"},
     "web": {"core", "web"},
     "colab": {"core", "colab"},
-    "wiring": {"core", "engine", "downloads", "web", "colab", "wiring"},
+    "api": {"core", "api"},
+    "wiring": {"core", "engine", "downloads", "web", "colab", "api", "wiring"},
     "cli": {"core", "wiring", "cli"},
     "__main__": {"cli"},
     # The facade names its modules as strings; these are for type checkers only.
@@ -44,14 +45,15 @@ OUTSIDE = {
     "downloads": {"requests", "urllib3", "huggingface_hub", "torch", "safetensors"},
     "web": {"gradio", "fastapi", "starlette", "uvicorn", "PIL"},
     "colab": {"PIL", "google", "IPython", "ipywidgets", "requests", "gradio"},
-    "wiring": set(),
+    "api": {"PIL", "starlette"},
+    "wiring": {"PIL", "starlette"},
     "cli": set(),
     "__main__": set(),
     "__init__": set(),
 }
 """Which installed packages each part may import, besides the standard library."""
 
-NEVER_AT_IMPORT = {"core", "downloads", "colab", "wiring", "cli", "__init__", "__main__"}
+NEVER_AT_IMPORT = {"core", "downloads", "colab", "api", "wiring", "cli", "__init__", "__main__"}
 """Parts whose import must load neither torch nor gradio."""
 
 MODULES = sorted(PACKAGE.rglob("*.py"))

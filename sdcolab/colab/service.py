@@ -33,7 +33,7 @@ from sdcolab.colab.supervisor import (
 )
 from sdcolab.core.codec import request_from_json, request_to_json
 from sdcolab.core.errors import Cancelled, EngineCrashed, EngineGaveUp, EngineKilled, SdcolabError, Unexpected
-from sdcolab.core.events import CancelToken, Ended, Event, ImageSaved, Listener
+from sdcolab.core.events import CancelToken, Ended, Event, ImageReady, ImageSaved, Listener
 from sdcolab.core.request import GenerationRequest
 from sdcolab.core.result import GeneratedImage, GenerationResult, Generator
 from sdcolab.core.wire import event_from_json, event_to_json
@@ -261,6 +261,8 @@ class EngineProcess:
                     if isinstance(event, ImageSaved):  # opened, not read: whoever wants the pixels loads them
                         image = Image.open(event.path)
                         images.append(GeneratedImage(image, event.infotext, event.seed, event.path))
+                    if isinstance(event, ImageReady):
+                        images.append(GeneratedImage(event.image, event.infotext, event.seed, None))
                     listener(event)
                 case ChildSaid({"event": "done", "id": said, "what": what, "request": settled}) if said == number:
                     event = event_from_json(what)

@@ -88,6 +88,74 @@ class FieldNotNumber(RequestError):
 
 
 @dataclass(eq=False)
+class FieldWrongType(RequestError):
+    """A field of a payload holds another kind of value; ``expected`` is one of the keys of ``VALUE_KINDS``."""
+
+    code: ClassVar[str] = "request.wrong_type"
+    field: str
+    value: str
+    expected: str
+
+
+@dataclass(eq=False)
+class FieldNotOption(RequestError):
+    """A field that takes one of a few values holds another; ``suggestions`` are close ones."""
+
+    code: ClassVar[str] = "request.not_option"
+    field: str
+    value: str
+    suggestions: tuple[str, ...] = ()
+
+
+@dataclass(eq=False)
+class FeatureMissing(RequestError):
+    """A field of a payload asks for something that this program does not do."""
+
+    code: ClassVar[str] = "request.feature_missing"
+    field: str
+
+
+@dataclass(eq=False)
+class FieldNotPicture(RequestError):
+    """A field that holds a picture as text holds something else, or a picture of an unknown format or size."""
+
+    code: ClassVar[str] = "request.not_picture"
+    field: str
+
+
+@dataclass(eq=False)
+class PictureIsLink(RequestError):
+    """A field that holds a picture holds a link, which the program does not follow."""
+
+    code: ClassVar[str] = "request.picture_is_link"
+    field: str
+
+
+@dataclass(eq=False)
+class TooManyInitImages(RequestError):
+    """More initial images than images in a batch."""
+
+    code: ClassVar[str] = "request.too_many_init_images"
+    count: int
+    batch_size: int
+
+
+@dataclass(eq=False)
+class PayloadUnreadable(RequestError):
+    """What another program sent is not JSON."""
+
+    code: ClassVar[str] = "request.payload_unreadable"
+
+
+@dataclass(eq=False)
+class PayloadTooLarge(RequestError):
+    """What another program sent has more than ``size`` bytes."""
+
+    code: ClassVar[str] = "request.payload_too_large"
+    size: int
+
+
+@dataclass(eq=False)
 class UnknownName(RequestError):
     """A name is in no registry. ``kind`` is the registry's label; ``suggestions`` are close names."""
 

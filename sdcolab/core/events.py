@@ -63,6 +63,16 @@ class ImageSaved:
 
 
 @dataclass(frozen=True, slots=True)
+class ImageReady:
+    """Image number ``index`` is finished and was not written anywhere: the event takes ``ImageSaved``'s place."""
+
+    index: int
+    image: Image.Image
+    seed: int
+    infotext: str
+
+
+@dataclass(frozen=True, slots=True)
 class Warned:
     """Something the user should know that did not stop the job. It is explained like an error."""
 
@@ -86,7 +96,7 @@ class Ended:
     error: SdcolabError | None = None
 
 
-Event = PhaseStarted | StepDone | ImageSaved | Warned | BytesReceived | Ended
+Event = PhaseStarted | StepDone | ImageSaved | ImageReady | Warned | BytesReceived | Ended
 Listener = Callable[[Event], None]
 
 

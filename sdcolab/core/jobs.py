@@ -5,12 +5,15 @@ Jobs belong to the queue and not to the page that asked for them, so a reload or
 
 from __future__ import annotations
 
+import datetime
 import itertools
 import logging
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
 from PIL import Image
 
@@ -20,6 +23,7 @@ from sdcolab.core.events import (
     CancelToken,
     Ended,
     Event,
+    ImageReady,
     ImageSaved,
     Listener,
     Phase,
@@ -28,13 +32,15 @@ from sdcolab.core.events import (
     Warned,
 )
 from sdcolab.core.request import GenerationRequest
-from sdcolab.core.result import Generator
+from sdcolab.core.result import GenerationResult, Generator
 
 MAX_WAITING = 20
 MAX_REMEMBERED = 50
 """Finished jobs kept for pages that come back; older ones are forgotten (their images stay on disk)."""
 
-Work = Callable[[Listener, CancelToken], object]
+T = TypeVar("T")
+
+Work = Callable[[Listener, CancelToken], GenerationResult | None]
 """What a job does, in the worker's thread. It may raise ``SdcolabError``."""
 
 _log = logging.getLogger(__name__)
@@ -76,6 +82,8 @@ def after(snapshot: JobSnapshot, event: Event) -> JobSnapshot:
             return replace(changed, step=step, total=total, preview=preview or snapshot.preview)
         case ImageSaved():
             return replace(changed, images=(*snapshot.images, event))
+        case ImageReady():
+            return changed
         case Warned(warning):
             return replace(changed, warnings=(*snapshot.warnings, warning))
         case Ended(error):
@@ -84,12 +92,26 @@ def after(snapshot: JobSnapshot, event: Event) -> JobSnapshot:
             return snapshot
 
 
-class Job:
-    """Work in the queue. Threads may read ``snapshot`` and call ``cancel`` at any time."""
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a job ended, for whoever ordered it. ``made`` are its finished images in order, also when an ``error`` ended
+    it; ``result`` is None then.
+    """
 
-    def __init__(self, number: int, request: GenerationRequest | None, work: Work) -> None:
-        self.work = work
+    made: tuple[ImageSaved | ImageReady, ...]
+    result: GenerationResult | None
+    error: SdcolabError | None
+
+
+class Job:
+    """Work in the queue. Threads may read ``snapshot`` and call ``cancel`` at any time.
+
+    ``started`` is when the worker took it, None while it waits.
+    """
+
+    def __init__(self, number: int, request: GenerationRequest | None) -> None:
         self.cancel_token = CancelToken()
+        self.started: datetime.datetime | None = None
         self._snapshot = JobSnapshot(id=number, request=request)
         self._changed = threading.Condition()
 
@@ -120,51 +142,96 @@ class Job:
             self._changed.notify_all()
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Order:
+    """A job as it waits: what it does, whether its images are saved, and who wants to know how it ends."""
+
+    job: Job
+    work: Work
+    save: bool
+    outcome: Future[Outcome] = field(default_factory=Future)
+
+    def tell(self, outcome: Outcome) -> None:
+        """Let whoever waits for the job know how it ended."""
+        if self.outcome.set_running_or_notify_cancel():
+            self.outcome.set_result(outcome)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Errand:
+    """Other work that waits for its turn."""
+
+    work: Callable[[], Any]
+    done: Future[Any] = field(default_factory=Future)
+
+
 class JobQueue:
     """Runs jobs one after another on ``generator`` in a thread of its own. ``close`` before throwing it away."""
 
-    def __init__(self, generator: Generator, listener: Listener | None = None) -> None:
+    def __init__(
+        self,
+        generator: Generator,
+        listener: Listener | None = None,
+        clock: Callable[[], datetime.datetime] = datetime.datetime.now,
+    ) -> None:
         """``listener`` hears the events of every job, from the worker thread."""
         self._generator = generator
         self._listener = listener
+        self._clock = clock
         self._numbers = itertools.count(1)
         self._jobs: OrderedDict[int, Job] = OrderedDict()
-        self._waiting: deque[Job] = deque()
-        self._running: Job | None = None
+        self._waiting: deque[_Order | _Errand] = deque()
+        self._running: _Order | _Errand | None = None
         self._closed = False
         self._wake = threading.Condition()
         self._worker = threading.Thread(target=self._work, name="sdcolab-generacion", daemon=True)
         self._worker.start()
 
     def submit(self, request: GenerationRequest) -> Job:
-        """Add a generation at the end. Raises ``QueueFull``."""
-        return self._add(request, lambda listener, cancel: self._generator.generate(request, listener, cancel))
+        """Add a job at the end. Raises ``QueueFull``."""
+        return self.order(request)[0]
+
+    def order(self, request: GenerationRequest, *, save: bool = True) -> tuple[Job, Future[Outcome]]:
+        """Add a job at the end; the future tells how it ended, and only whoever holds it keeps the pictures.
+
+        With ``save`` False nothing is written to disk, and the queue forgets the job as soon as it has ended. Raises
+        ``QueueFull``.
+        """
+
+        def generate(listener: Listener, cancel: CancelToken) -> GenerationResult:
+            return self._generator.generate(request, listener, cancel, save=save)
+
+        order = self._enqueue(request, generate, save=save)
+        return order.job, order.outcome
 
     def submit_work(self, work: Work) -> Job:
-        """Add something else that needs the machine for itself, such as enlarging pictures. Raises ``QueueFull``."""
-        return self._add(None, work)
+        """Add a job that is no generation, such as enlarging pictures, with its progress for pages to see.
 
-    def _add(self, request: GenerationRequest | None, work: Work) -> Job:
+        Raises ``QueueFull``.
+        """
+        return self._enqueue(None, work, save=True).job
+
+    def errand(self, work: Callable[[], T]) -> Future[T]:
+        """Have ``work`` done in the worker's thread when its turn comes: for others who need the models or the card.
+
+        Raises ``QueueFull``.
+        """
         with self._wake:
-            if len(self._waiting) >= MAX_WAITING:
-                raise QueueFull(limit=MAX_WAITING)
-            job = Job(next(self._numbers), request, work)
-            self._jobs[job.id] = job
-            self._waiting.append(job)
-            self._forget_old()
-            self._wake.notify_all()
-        return job
+            errand = _Errand(work)
+            self._add(errand)
+        return errand.done
 
     def drop_waiting(self) -> int:
-        """Forget the jobs that wait, which end as cancelled; the one that runs goes on. Returns how many they were."""
+        """Forget the jobs that wait, which end as cancelled; what runs goes on. Returns how many they were."""
         with self._wake:
-            dropped = tuple(self._waiting)
-            self._waiting.clear()
-            for job in dropped:
-                del self._jobs[job.id]
-        for job in dropped:
-            job.cancel()
-            job.notify(Ended(Cancelled()))
+            dropped = [order for order in self._waiting if isinstance(order, _Order)]
+            self._waiting = deque(order for order in self._waiting if isinstance(order, _Errand))
+            for order in dropped:
+                del self._jobs[order.job.id]
+        for order in dropped:
+            order.job.cancel()
+            order.job.notify(Ended(Cancelled()))
+            order.tell(Outcome((), None, Cancelled()))
         return len(dropped)
 
     def get(self, number: int) -> Job | None:
@@ -180,25 +247,41 @@ class JobQueue:
     def current(self) -> Job | None:
         """The job that runs now, else the next one waiting, else the last one finished."""
         with self._wake:
-            if self._running or self._waiting:
-                return self._running or self._waiting[0]
-            return next(reversed(self._jobs.values()), None)
+            orders = (order for order in (self._running, *self._waiting) if isinstance(order, _Order))
+            first = next(orders, None)
+            return first.job if first else next(reversed(self._jobs.values()), None)
 
     def position(self, job: Job) -> int:
         """How many jobs run or wait before ``job``; 0 when it runs or has ended."""
         with self._wake:
-            if job not in self._waiting:
-                return 0
-            return self._waiting.index(job) + (self._running is not None)
+            waiting = [order.job if isinstance(order, _Order) else None for order in self._waiting]
+            return waiting.index(job) + (self._running is not None) if job in waiting else 0
 
     def close(self, seconds: float = 10.0) -> None:
         """Cancel everything and wait up to ``seconds`` for the worker to stop."""
         with self._wake:
             self._closed = True
-            for job in (*self._waiting, *([self._running] if self._running else [])):
-                job.cancel()
+            for order in (self._running, *self._waiting):
+                if isinstance(order, _Order):
+                    order.job.cancel()
+                elif order is not None:
+                    order.done.cancel()
             self._wake.notify_all()
         self._worker.join(seconds)
+
+    def _enqueue(self, request: GenerationRequest | None, work: Work, *, save: bool) -> _Order:
+        with self._wake:
+            order = _Order(Job(next(self._numbers), request), work, save)
+            self._add(order)
+            self._jobs[order.job.id] = order.job
+            self._forget_old()
+        return order
+
+    def _add(self, order: _Order | _Errand) -> None:
+        if len(self._waiting) >= MAX_WAITING:
+            raise QueueFull(limit=MAX_WAITING)
+        self._waiting.append(order)
+        self._wake.notify_all()
 
     def _forget_old(self) -> None:
         ended = [number for number, job in self._jobs.items() if job.snapshot.ended]
@@ -206,12 +289,32 @@ class JobQueue:
             del self._jobs[number]
 
     def _work(self) -> None:
-        while (job := self._next()) is not None:
-            job.notify(self._tell(Ended(self._run(job))))
-            with self._wake:
-                self._running = None
+        while self._work_on_next():
+            pass
 
-    def _next(self) -> Job | None:
+    def _work_on_next(self) -> bool:
+        """Do what is next, if the queue is still open. Nothing of it stays with the thread, pictures least of all."""
+        order = self._next()
+        if order is None:
+            return False
+        if isinstance(order, _Order):
+            self._work_on(order)
+        elif order.done.set_running_or_notify_cancel():
+            _do(order)
+        with self._wake:
+            self._running = None
+        return True
+
+    def _work_on(self, order: _Order) -> None:
+        order.job.started = self._clock()
+        outcome = self._run(order)
+        order.job.notify(self._tell(Ended(outcome.error)))
+        if not order.save:
+            with self._wake:
+                self._jobs.pop(order.job.id, None)
+        order.tell(outcome)
+
+    def _next(self) -> _Order | _Errand | None:
         with self._wake:
             self._wake.wait_for(lambda: self._closed or self._waiting)
             if not self._waiting:
@@ -219,19 +322,33 @@ class JobQueue:
             self._running = self._waiting.popleft()
             return self._running
 
-    def _run(self, job: Job) -> SdcolabError | None:
-        if job.cancel_token.cancelled:
-            return Cancelled()
+    def _run(self, order: _Order) -> Outcome:
+        job, made = order.job, list[ImageSaved | ImageReady]()
+
+        def hear(event: Event) -> None:
+            if isinstance(event, ImageSaved | ImageReady):
+                made.append(event)
+            job.notify(self._tell(event))
+
         try:
-            job.work(lambda event: job.notify(self._tell(event)), job.cancel_token)
+            job.cancel_token.raise_if_cancelled()
+            result = order.work(hear, job.cancel_token)
         except SdcolabError as error:
-            return error
+            return Outcome(tuple(made), None, error)
         except Exception as error:  # noqa: BLE001 - an edge: a bug must not end the worker; its traceback is logged
             _log.exception("trabajo %s", job.id)
-            return Unexpected(kind=type(error).__name__, detail=str(error))
-        return None
+            return Outcome(tuple(made), None, Unexpected(kind=type(error).__name__, detail=str(error)))
+        return Outcome(tuple(made), result, None)
 
     def _tell(self, event: Event) -> Event:
         if self._listener:
             self._listener(event)
         return event
+
+
+def _do(errand: _Errand) -> None:
+    """Run ``errand``; what it raises reaches whoever holds its future."""
+    try:
+        errand.done.set_result(errand.work())
+    except Exception as error:  # noqa: BLE001 - an edge: the worker goes on, and the future tells
+        errand.done.set_exception(error)

@@ -83,6 +83,31 @@ CATALOGUE: Mapping[str, Sentence] = {
         "Para el inpaint hace falta una máscara.",
         "Pinta con el dedo o el ratón la zona que quieres cambiar, o sube una máscara.",
     ),
+    "request.wrong_type": Sentence(
+        "«{field}» debe ser {expected} y dice «{value}».", "Corrígelo y vuelve a intentarlo."
+    ),
+    "request.not_option": Sentence(
+        "«{value}» no es un valor posible de «{field}».", "{suggestions}Elige un valor de la lista."
+    ),
+    "request.feature_missing": Sentence(
+        "Esta versión todavía no sabe usar «{field}».", "Quítalo de la petición y vuelve a intentarlo."
+    ),
+    "request.not_picture": Sentence(
+        "La imagen de «{field}» no se puede leer.",
+        "Envía una imagen PNG, JPEG, WebP o GIF codificada en base64, de 50 megapíxeles como mucho.",
+    ),
+    "request.picture_is_link": Sentence(
+        "La imagen de «{field}» es un enlace, y el programa no los abre por seguridad.",
+        "Descárgala tú y envíala codificada en base64.",
+    ),
+    "request.too_many_init_images": Sentence(
+        "Hay {count} imágenes iniciales para un lote de {batch_size}.",
+        "Quita imágenes o aumenta el tamaño del lote.",
+    ),
+    "request.payload_unreadable": Sentence(
+        "El cuerpo de la petición no es JSON válido.", "Revisa el programa que la envía."
+    ),
+    "request.payload_too_large": Sentence("La petición ocupa más de {size}.", "Envía menos imágenes, o más pequeñas."),
     "request.unknown_name": Sentence("No existe {kind} «{name}».", "{suggestions}Elige un nombre de la lista."),
     "request.unknown_file": Sentence(
         "No existe {kind} «{name}».",
@@ -497,6 +522,7 @@ KIND_LABELS: Mapping[str, str] = {
     "schedule": "el schedule",
     "style": "el estilo",
     "option": "la opción",
+    "script": "el script",
     "catalog": "en el catálogo el archivo",
     "provider": "el sitio",
 }
@@ -513,6 +539,18 @@ KIND_WITH_ARTICLE: Mapping[str, str] = {
     ModelKind.OTHER: "de un tipo desconocido",
 }
 """What a file is, after "es" or "hace falta"."""
+
+VALUE_KINDS: Mapping[str, str] = {
+    "text": "un texto",
+    "texts": "una lista de textos",
+    "number": "un número",
+    "whole": "un número entero",
+    "flag": "verdadero o falso (true o false)",
+    "list": "una lista",
+    "object": "un objeto JSON",
+    "colour": "un color como #ffffff",
+}
+"""What a field of a payload holds, after "debe ser"."""
 
 KIND_NAMES: Mapping[ModelKind, str] = {
     ModelKind.CHECKPOINT: "modelo (checkpoint)",
@@ -700,7 +738,7 @@ def _show_kind(kind: str) -> str:
 _SHOW_FACT: Mapping[str, Callable[[object], str]] = {
     "field": lambda value: {**FIELD_LABELS, **ENLARGEMENT_LABELS}.get(str(value), str(value)),
     "kind": lambda value: _show_kind(str(value)),
-    "expected": lambda value: KIND_WITH_ARTICLE.get(str(value), str(value)),
+    "expected": lambda value: {**KIND_WITH_ARTICLE, **VALUE_KINDS}.get(str(value), str(value)),
     "found": lambda value: KIND_WITH_ARTICLE.get(str(value), str(value)),
     "reason": lambda value: (UNREADABLE_REASONS | UNREACHABLE_REASONS | SYSTEM_REASONS).get(str(value), str(value)),
     "needed": lambda value: human_bytes(float(str(value))) if value else "más",

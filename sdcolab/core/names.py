@@ -31,6 +31,30 @@ SAMPLER_NAMES = (
 )
 """Samplers in A1111's order (hechos/a1111.md 3.1)."""
 
+SAMPLER_ALIASES: Mapping[str, tuple[str, ...]] = {
+    "DPM++ 2M": ("k_dpmpp_2m",),
+    "DPM++ SDE": ("k_dpmpp_sde",),
+    "DPM++ 2M SDE": ("k_dpmpp_2m_sde",),
+    "DPM++ 2M SDE Heun": ("k_dpmpp_2m_sde_heun",),
+    "DPM++ 2S a": ("k_dpmpp_2s_a",),
+    "DPM++ 3M SDE": ("k_dpmpp_3m_sde",),
+    "Euler a": ("k_euler_a", "k_euler_ancestral"),
+    "Euler": ("k_euler",),
+    "LMS": ("k_lms",),
+    "Heun": ("k_heun",),
+    "DPM2": ("k_dpm_2",),
+    "DPM2 a": ("k_dpm_2_a",),
+    "DPM fast": ("k_dpm_fast",),
+    "DPM adaptive": ("k_dpm_ad",),
+    "Restart": ("restart",),
+    "DDIM": ("ddim",),
+    "DDIM CFG++": ("ddim_cfgpp",),
+    "PLMS": ("plms",),
+    "UniPC": ("unipc",),
+    "LCM": ("k_lcm",),
+}
+"""The other names that samplers answer to."""
+
 SCHEDULE_NAMES = (
     "Automatic",
     "Uniform",
@@ -47,7 +71,33 @@ SCHEDULE_NAMES = (
 )
 """Schedules in A1111's order (hechos/a1111.md 3.3)."""
 
-SAMPLER_ALIASES: Mapping[str, str] = {
+SCHEDULE_ALIASES: Mapping[str, tuple[str, ...]] = {
+    "Automatic": ("automatic",),
+    "Uniform": ("uniform",),
+    "Karras": ("karras",),
+    "Exponential": ("exponential",),
+    "Polyexponential": ("polyexponential",),
+    "SGM Uniform": ("sgm_uniform", "SGMUniform"),
+    "KL Optimal": ("kl_optimal",),
+    "Align Your Steps": ("align_your_steps",),
+    "Simple": ("simple",),
+    "Normal": ("normal",),
+    "DDIM": ("ddim",),
+    "Beta": ("beta",),
+}
+"""The other names that schedules answer to; the first is A1111's key."""
+
+LATENT_UPSCALERS = (
+    "Latent",
+    "Latent (antialiased)",
+    "Latent (bicubic)",
+    "Latent (bicubic antialiased)",
+    "Latent (nearest)",
+    "Latent (nearest-exact)",
+)
+"""Ways to enlarge latents in a hires pass, in A1111's order (hechos/a1111.md 4.3)."""
+
+FOREIGN_SAMPLER_NAMES: Mapping[str, str] = {
     "dpmpp_2m": "DPM++ 2M",
     "dpmpp_sde": "DPM++ SDE",
     "dpmpp_2m_sde": "DPM++ 2M SDE",
@@ -82,4 +132,4 @@ def canonical_sampler(name: str) -> str:
     """The sampler's name as we list it; a name that nobody knows comes back as it is."""
     folded = name.strip().casefold()
     listed = {known.casefold(): known for known in SAMPLER_NAMES}
-    return listed.get(folded) or SAMPLER_ALIASES.get(folded.removeprefix("k_"), name)
+    return listed.get(folded) or FOREIGN_SAMPLER_NAMES.get(folded.removeprefix("k_"), name)

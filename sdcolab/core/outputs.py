@@ -67,6 +67,10 @@ class ImageStore:
         """Where everything is written."""
         return self._folder
 
+    def of(self, _request: GenerationRequest) -> ImageStore:
+        """This one, for pictures of every kind (see ``ImageStores.of``)."""
+        return self
+
     def save(self, image: Image.Image, infotext: str, seed: int | None) -> Path:
         """Write ``image`` with its ``infotext`` and return where. Nobody ever sees a partial file. What the format
         cannot hold, a picture too large or a text too long, becomes a PNG.

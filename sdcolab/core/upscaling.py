@@ -9,9 +9,11 @@ from typing import Protocol
 from PIL import Image
 
 from sdcolab.core.checks import check_range
+from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import InfotextUnreadable
 from sdcolab.core.events import CancelToken, ImageSaved, Listener, Phase, PhaseStarted
 from sdcolab.core.infotext import Infotext, read_image, render
+from sdcolab.core.library import Library, ModelFile
 from sdcolab.core.outputs import ImageStore
 
 NO_UPSCALER = "None"
@@ -28,8 +30,34 @@ LATENT_UPSCALERS = (
 )
 """Upscalers of a hires pass that enlarge the latents (hechos/a1111.md 4.3)."""
 
+_KNOWN_FILES = {
+    "RealESRGAN_x4plus": "R-ESRGAN 4x+",
+    "RealESRGAN_x4plus_anime_6B": "R-ESRGAN 4x+ Anime6B",
+    "RealESRGAN_x2plus": "R-ESRGAN 2x+",
+    "realesr-general-x4v3": "R-ESRGAN General 4xV3",
+    "realesr-general-wdn-x4v3": "R-ESRGAN General WDN 4xV3",
+    "realesr-animevideov3": "R-ESRGAN AnimeVideo",
+    "SwinIR_4x": "SwinIR 4x",
+}
+"""Files that A1111 gives a name of their own, by stem."""
+
 MAX_SIDE = 8192
 """Longest side in pixels of an enlarged picture."""
+
+
+def network_upscalers(library: Library) -> dict[str, ModelFile]:
+    """The upscaling networks of ``library`` by name, in alphabetical order. The second file of a name keeps its
+    extension."""
+    found: dict[str, ModelFile] = {}
+    for file in library.files(ModelKind.UPSCALER):
+        name = _KNOWN_FILES.get(file.path.name.rsplit(".", 1)[0], file.stem)
+        found[file.name if name in found else name] = file
+    return dict(sorted(found.items(), key=lambda entry: entry[0].casefold()))
+
+
+def upscaler_names(library: Library) -> tuple[str, ...]:
+    """What can be chosen to enlarge pictures: ``PLAIN_UPSCALERS``, then the networks of ``library``."""
+    return (*PLAIN_UPSCALERS, *network_upscalers(library))
 
 
 class Upscaling(Protocol):

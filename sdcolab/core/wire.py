@@ -16,7 +16,17 @@ from typing import Any
 from PIL import Image
 
 from sdcolab.core.errors import SdcolabError, leaf_errors
-from sdcolab.core.events import BytesReceived, Ended, Event, ImageSaved, Phase, PhaseStarted, StepDone, Warned
+from sdcolab.core.events import (
+    BytesReceived,
+    Ended,
+    Event,
+    ImageReady,
+    ImageSaved,
+    Phase,
+    PhaseStarted,
+    StepDone,
+    Warned,
+)
 
 PREVIEW_QUALITY = 80
 """JPEG quality of the small previews."""
@@ -32,6 +42,9 @@ def event_to_json(event: Event) -> dict[str, Any]:
             return {"is": "step", "at": [step, total, batch, batches], "preview": picture}
         case ImageSaved(index, path, seed, infotext):
             return {"is": "image", "index": index, "path": str(path), "seed": seed, "infotext": infotext}
+        case ImageReady(index, image, seed, infotext):
+            picture = _picture_to_text(image, "PNG")
+            return {"is": "ready", "index": index, "picture": picture, "seed": seed, "infotext": infotext}
         case Warned(warning):
             return {"is": "warned", "warning": error_to_json(warning)}
         case BytesReceived(name, received, total, speed):
@@ -49,6 +62,8 @@ def event_from_json(value: Mapping[str, Any]) -> Event:
             return StepDone(step, total, batch, batches, None if preview is None else _picture_from_text(preview))
         case {"is": "image", "index": index, "path": path, "seed": seed, "infotext": infotext}:
             return ImageSaved(index, Path(path), seed, infotext)
+        case {"is": "ready", "index": index, "picture": picture, "seed": seed, "infotext": infotext}:
+            return ImageReady(index, _picture_from_text(picture), seed, infotext)
         case {"is": "warned", "warning": warning}:
             return Warned(error_from_json(warning))
         case {"is": "bytes", "name": name, "received": received, "total": total, "speed": speed}:
@@ -92,13 +107,11 @@ def _fact_from_json(value: object) -> object:
             return value
 
 
-def _picture_to_text(picture: Image.Image) -> str:
+def _picture_to_text(picture: Image.Image, file_format: str = "JPEG") -> str:
     encoded = io.BytesIO()
-    picture.convert("RGB").save(encoded, format="JPEG", quality=PREVIEW_QUALITY)
+    picture.convert("RGB").save(encoded, format=file_format, quality=PREVIEW_QUALITY)
     return base64.b64encode(encoded.getvalue()).decode("ascii")
 
 
 def _picture_from_text(text: str) -> Image.Image:
-    picture = Image.open(io.BytesIO(base64.b64decode(text)))
-    picture.load()
-    return picture
+    return Image.open(io.BytesIO(base64.b64decode(text))).copy()  # a plain image, equal to the one that was sent

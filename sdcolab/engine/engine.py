@@ -14,7 +14,7 @@ from torch import Tensor
 from sdcolab.core.errors import NoCuda
 from sdcolab.core.events import CancelToken, Listener, Phase, PhaseStarted, ignore_events
 from sdcolab.core.library import Library
-from sdcolab.core.outputs import ImageStore
+from sdcolab.core.outputs import ImageStore, ImageStores
 from sdcolab.core.request import AUTOMATIC, GenerationRequest
 from sdcolab.core.result import GenerationResult
 from sdcolab.engine.features.lora import loras_in
@@ -34,23 +34,20 @@ class Engine:
     def __init__(
         self,
         library: Library,
-        store: ImageStore | None,
+        store: ImageStore | ImageStores | None,
         *,
-        store_img2img: ImageStore | None = None,
         device: str | None = None,
         hash_cache: Path | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``store`` None keeps pictures in memory only; ``store_img2img`` is for those made from others (None: the
-        same). ``device`` None is CUDA if there is one; ``hash_cache`` is a JSON file that remembers the hashes of
-        models.
+        """``store`` None keeps pictures in memory only. ``device`` None is CUDA if there is one; ``hash_cache`` is a
+        JSON file that remembers the hashes of models.
 
         Raises ``NoCuda`` when CUDA is asked for by name and there is none.
         """
         self.device = choose_device(device)
         self._library = library
         self._store = store
-        self._store_img2img = store_img2img or store
         self._hashes = HashCache(hash_cache)
         self._clock = clock
         self._embeddings: dict[Stamp, Tensor] = {}
@@ -69,9 +66,9 @@ class Engine:
         """Make the pictures of ``request`` in the caller's thread; each is saved (unless ``save`` is False) and
         announced the moment it is ready.
 
-        Emits ``PhaseStarted``, ``StepDone`` (``batch`` from 1), ``ImageSaved`` (only of saved ones) and ``Warned``; the
-        job queue, not the engine, says ``Ended``. Raises ``SdcolabError``; ``Cancelled`` before the next UNet call,
-        keeping the finished pictures.
+        Emits ``PhaseStarted``, ``StepDone`` (``batch`` from 1), ``ImageSaved`` (``ImageReady`` of those that are not
+        saved) and ``Warned``; the job queue, not the engine, says ``Ended``. Raises ``SdcolabError``; ``Cancelled``
+        before the next UNet call, keeping the finished pictures.
         """
         cancel = cancel or CancelToken()
         self._check_names(request)
@@ -88,7 +85,7 @@ class Engine:
                 upscalers=self.upscalers,
                 hashes=self._hashes,
                 embeddings=self._embeddings,
-                store=None if not save else self._store if request.init is None else self._store_img2img,
+                store=self._store.of(request) if self._store and save else None,
                 clock=self._clock,
             )
             with torch.inference_mode():
@@ -100,6 +97,12 @@ class Engine:
             file = self.models.file(checkpoint)
             self.models.keep_only([file])
             self.models.vae(vae, self.models.checkpoint(file, listener), listener)
+
+    def unload(self) -> None:
+        """Let go of the loaded models, once the request that runs now has ended; the next one loads what it needs."""
+        with self._turn(ignore_events, CancelToken()):
+            self.models.clear()
+            self.upscalers.release()
 
     def _check_names(self, request: GenerationRequest) -> None:
         """Wrong names are told before minutes of loading. Raises ``SdcolabError``."""

@@ -50,6 +50,13 @@ class HashCache:
         self._known = _read(store) if store else {}
         self._running: dict[tuple[str, HashScheme], Future[str]] = {}
 
+    def known(self, path: Path) -> str | None:
+        """The whole SHA-256 of ``path`` if it is known already."""
+        try:
+            return self._known.get(_key(path))
+        except OSError:
+            return None
+
     def start(self, path: Path, scheme: HashScheme = MODEL_HASH) -> Future[str]:
         """The short hash of ``path``, in a future; the file is read in a thread unless its hash is known.
 

@@ -107,3 +107,23 @@ def sliced_attention(unet: UNet2DConditionModel, enabled: bool) -> Iterator[None
 def is_out_of_memory(error: RuntimeError) -> bool:
     """Whether torch raised this because memory ran out (on a CPU it has no class of its own)."""
     return isinstance(error, torch.OutOfMemoryError) or any(text in str(error) for text in _OUT_OF_MEMORY_TEXTS)
+
+
+def card_memory() -> dict[str, object] | None:
+    """What the graphics card holds, in the words of A1111's ``memory`` route (bytes); None without a card."""
+    if not torch.cuda.is_available():
+        return None
+    free, total = torch.cuda.mem_get_info()
+    stats = torch.cuda.memory_stats()
+
+    def of(kind: str) -> dict[str, int]:
+        return {word: stats.get(f"{kind}.all.{word}", 0) for word in ("current", "peak")}
+
+    return {
+        "system": {"free": free, "used": total - free, "total": total},
+        "active": of("active_bytes"),
+        "allocated": of("allocated_bytes"),
+        "reserved": of("reserved_bytes"),
+        "inactive": of("inactive_split_bytes"),
+        "events": {"retries": stats.get("num_alloc_retries", 0), "oom": stats.get("num_ooms", 0)},
+    }

@@ -16,7 +16,7 @@ from torch import Tensor
 import sdcolab
 from sdcolab.core import infotext
 from sdcolab.core.errors import ImageNotFinite, NetworkIgnored, OutOfMemory, SdcolabError, TinyVaeMissing
-from sdcolab.core.events import CancelToken, ImageSaved, Listener, Phase, PhaseStarted, StepDone, Warned
+from sdcolab.core.events import CancelToken, ImageReady, ImageSaved, Listener, Phase, PhaseStarted, StepDone, Warned
 from sdcolab.core.library import Library
 from sdcolab.core.outputs import ImageStore
 from sdcolab.core.request import Hires
@@ -290,15 +290,16 @@ class Run:
         text = infotext.write(self._request, facts, index)
         seed, store = self._request.seed_of(index), self._tools.store
         path = store.save(picture, text, seed) if store else None
-        if path:
-            self._listener(ImageSaved(index=index, path=path, seed=seed, infotext=text))
+        self._listener(ImageSaved(index, path, seed, text) if path else ImageReady(index, picture, seed, text))
         return GeneratedImage(image=picture, infotext=text, seed=seed, path=path)
 
     def _facts(self, active: Active) -> infotext.EngineFacts:
-        separate = active.vae.separate
+        """What infotexts say of the models. ``active`` is the first pass's."""
+        first, second, separate = self._plan.first, self._plan.second, active.vae.separate
+        hires, refiner = (self._named(name) for name in self._other_checkpoints())
         return infotext.EngineFacts(
             version=sdcolab.__version__,
-            schedule=self._plan.first.sampling(active.table).schedule,
+            schedule=first.sampling(active.table).schedule,
             model=active.checkpoint.file.stem,
             model_hash=self._wait_for(active.checkpoint.hash),
             vae=separate[0].path.name if separate else "",
@@ -307,7 +308,26 @@ class Run:
                 ("Lora hashes", self._hash_list(self._lora_hashes)),
                 ("TI hashes", self._hash_list(self._embedding_hashes)),
             ),
+            hires_schedule=second.sampling(active.table).schedule if second else "",
+            hires_model=hires[0],
+            hires_model_hash=hires[1],
+            refiner_model=refiner[0],
+            refiner_model_hash=refiner[1],
+            uses_ensd=first.choice.sampler.uses_ensd,
+            inpainting=active.inpaints,
         )
+
+    def _other_checkpoints(self) -> tuple[str, str]:
+        """Names of the checkpoints of the hires pass and of the refiner; empty when there is none."""
+        hires, refiner = self._request.hires, self._request.refiner
+        return hires.checkpoint if hires and self._plan.second else "", refiner.checkpoint if refiner else ""
+
+    def _named(self, checkpoint: str) -> tuple[str, str]:
+        """Name and hash of a checkpoint in infotexts; empty for an empty name."""
+        if not checkpoint:
+            return "", ""
+        file = self._tools.models.file(checkpoint)
+        return file.stem, self._wait_for(self._tools.hashes.start(file.path))
 
     def _hash_list(self, hashes: Mapping[str, Future[str]]) -> str:
         return ", ".join(f"{name}: {self._wait_for(digest)}" for name, digest in hashes.items())

@@ -93,6 +93,12 @@ class ModelShelf:
             self._checkpoints = {stamp: kept for stamp, kept in self._checkpoints.items() if stamp in wanted}
             self._vaes = {stamp: kept for stamp, kept in self._vaes.items() if kept.separate or stamp in wanted}
 
+    def clear(self) -> None:
+        """Let go of everything."""
+        self._checkpoints.clear()
+        self._vaes.clear()
+        release_memory()
+
     @torch.inference_mode(False)
     def checkpoint(self, file: ModelFile, listener: Listener) -> Checkpoint:
         """``file`` in memory. Others stay beside it while there is room. Raises ``SdcolabError``."""

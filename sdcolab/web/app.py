@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import gradio as gr
+from starlette.types import ASGIApp
 
 from sdcolab.web.actions import PanelActions
 from sdcolab.web.desk import DownloadDesk
@@ -25,8 +26,16 @@ def build_page(studio: Studio) -> gr.Blocks:
     return _build(studio, DownloadDesk(studio.download))
 
 
-def serve(studio: Studio, *, host: str = "127.0.0.1", port: int = 7860, auth: tuple[str, str] | None = None) -> Server:
-    """Serve the page without blocking; ``auth`` is (user, password), and ``port`` 0 takes any free one.
+def serve(
+    studio: Studio,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 7860,
+    auth: tuple[str, str] | None = None,
+    api: ASGIApp | None = None,
+) -> Server:
+    """Serve the page without blocking; ``auth`` is (user, password), and ``port`` 0 takes any free one. ``api`` is the
+    HTTP API for other programs.
 
     Raises ``PortBusy``.
     """
@@ -39,6 +48,7 @@ def serve(studio: Studio, *, host: str = "127.0.0.1", port: int = 7860, auth: tu
         outputs=studio.folders.outputs,
         temporary=studio.folders.temporary,
         on_close=desk.close,
+        api=api,
     )
 
 

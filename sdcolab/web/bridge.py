@@ -69,7 +69,12 @@ def see_job(watch: Watch, jobs: JobQueue, clock: Clock) -> tuple[Watch, JobView 
     """The news of the job that runs, waits or ended last; None when the page is up to date."""
     job = jobs.current()
     if job is None:
-        return watch, None
+        if not watch.job:
+            return watch, None
+        # The job on show left nothing behind (another program asked for it), and there is no older one.
+        return replace(watch, job=0, version=-1, waiting=0, images=0, preview=None, pace=None), JobView(
+            False, "", "", "", ()
+        )
     snapshot = job.snapshot
     waiting = _waiting_behind(jobs, job)
     if (snapshot.id, snapshot.version, waiting) == (watch.job, watch.version, watch.waiting):

@@ -7,15 +7,17 @@ short list. Only pictures are served, and only from the folders named here, afte
 from __future__ import annotations
 
 import asyncio
+import base64
+import binascii
 import os
 from collections.abc import Iterable, Sequence
 from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sdcolab.web.access import COOKIE, SESSION_SECONDS, Access, LoginBrake
 from sdcolab.web.look import login_page
@@ -55,6 +57,9 @@ _EXACT = frozenset(
         f"{API}/upload_progress",
     }
 )
+_CLIENT_PREFIXES = ("/sdapi/", "/internal/")
+"""What other programs ask for: A1111's HTTP API."""
+
 _PREFIXES = ("/assets/", "/static/", "/svelte/", f"{API}/heartbeat/", f"{API}/call/", f"{API}/run/", f"{API}/api/")
 
 
@@ -63,12 +68,20 @@ class Guard:
 
     ``readable`` are the folders whose pictures may be served. ``hosts``, when given, are the only names by which the
     server may be called; without a password this is what keeps other web pages from using it (DNS rebinding).
+    ``api``, when given, answers other programs, which may log in with each request (HTTP Basic).
     """
 
     def __init__(
-        self, app: ASGIApp, *, access: Access | None, readable: Sequence[Path], hosts: frozenset[str] | None = None
+        self,
+        app: ASGIApp,
+        *,
+        access: Access | None,
+        readable: Sequence[Path],
+        hosts: frozenset[str] | None = None,
+        api: ASGIApp | None = None,
     ) -> None:
         self._app = app
+        self._api = api
         self._access = access
         self._readable = tuple(Path(os.path.realpath(folder)) for folder in readable)
         self._hosts = hosts
@@ -83,7 +96,7 @@ class Guard:
             answer = await self._answer(scope, receive)
             await (answer or self._app)(scope, receive, send)
 
-    async def _answer(self, scope: Scope, receive: Receive) -> Response | None:
+    async def _answer(self, scope: Scope, receive: Receive) -> ASGIApp | None:
         """Our own answer, or None when gradio should answer."""
         path, method, headers = scope["path"], scope["method"], Headers(scope=scope)
         if refusal := self._refuse_stranger(method, headers):
@@ -92,11 +105,33 @@ class Guard:
             return await self._log_in(self._access, method, headers, receive)
         if path == LOGOUT_PATH:
             return _log_out()
+        if self._api and path.startswith(_CLIENT_PREFIXES):
+            return await self._for_client(self._api, method, headers)
         if not self._inside(headers) and path not in _WITHOUT_LOGIN:
             return _ask_login(path, method)
         if path.startswith(FILE_PREFIX):
             return None if self._may_read(path.removeprefix(FILE_PREFIX)) else _refused()
         return None if path in _EXACT or path.startswith(_PREFIXES) else _refused()
+
+    async def _for_client(self, api: ASGIApp, method: str, headers: Headers) -> ASGIApp:
+        """``api`` for who has a session or sends the password, whom a session spares from sending it again.
+
+        Browsers send a password that they remember with other sites' requests too, so those are refused here.
+        """
+        if _foreign(method, headers):
+            return _refused()
+        if self._inside(headers):
+            return api
+        login = _basic_login(headers)
+        if self._access is None or login is None:
+            return JSONResponse({"detail": "Hace falta iniciar sesión."}, 401, {"WWW-Authenticate": "Basic"})
+        if self._trying >= MOST_WAITING_LOGINS:
+            return _too_many()
+        session = await self._try_password(self._access, *login)
+        if session is None:
+            await asyncio.sleep(WRONG_LOGIN_DELAY)
+            return JSONResponse({"detail": "El usuario o la contraseña no son correctos."}, 401)
+        return _with_session(api, session, headers)
 
     def _inside(self, headers: Headers) -> bool:
         return self._access is None or self._access.valid(_cookie(headers))
@@ -108,10 +143,7 @@ class Guard:
         host = headers.get("host", "")
         if self._hosts is not None and (urlsplit(f"//{host}").hostname or "") not in self._hosts:
             return _refused()
-        origin = headers.get("origin")
-        if origin and method not in ("GET", "HEAD") and urlsplit(origin).netloc != host:
-            return _refused()
-        return None
+        return _refused() if _foreign(method, headers) else None
 
     def _may_read(self, name: str) -> bool:
         if "\0" in name or "://" in name:
@@ -126,7 +158,7 @@ class Guard:
             return RedirectResponse("/", 303) if self._inside(headers) else HTMLResponse(login_page(wrong=False))
         form = parse_qs((await _body(receive)).decode("utf-8", "replace"), keep_blank_values=True)
         if self._trying >= MOST_WAITING_LOGINS:
-            return PlainTextResponse("Demasiados intentos a la vez. Espera un minuto y vuelve a probar.", 429)
+            return _too_many()
         session = await self._try_password(access, form.get("username", [""])[0], form.get("password", [""])[0])
         if session is None:
             await asyncio.sleep(WRONG_LOGIN_DELAY)
@@ -136,8 +168,7 @@ class Guard:
             answer = RedirectResponse("/", 303)
         else:
             answer = JSONResponse({"success": True})
-        secure = headers.get("x-forwarded-proto", "").split(",")[0].strip() == "https"
-        answer.set_cookie(COOKIE, session, SESSION_SECONDS, httponly=True, samesite="lax", secure=secure)
+        _set_session(answer, session, headers)
         return answer
 
     async def _try_password(self, access: Access, user: str, password: str) -> str | None:
@@ -154,6 +185,49 @@ class Guard:
                 return session
         finally:
             self._trying -= 1
+
+
+def _foreign(method: str, headers: Headers) -> bool:
+    """Whether another site's page makes this request, and it may change something."""
+    origin = headers.get("origin")
+    return bool(origin) and method not in ("GET", "HEAD") and urlsplit(origin).netloc != headers.get("host", "")
+
+
+def _basic_login(headers: Headers) -> tuple[str, str] | None:
+    """User and password of HTTP Basic (RFC 7617), in UTF-8 or in the Latin-1 of older clients."""
+    scheme, _, encoded = headers.get("authorization", "").partition(" ")
+    if scheme.casefold() != "basic":
+        return None
+    try:
+        raw = base64.b64decode(encoded)
+    except (binascii.Error, ValueError):
+        return None
+    try:
+        user, _, password = raw.decode("utf-8").partition(":")
+    except UnicodeDecodeError:
+        user, _, password = raw.decode("latin-1").partition(":")
+    return user, password
+
+
+def _with_session(api: ASGIApp, session: str, headers: Headers) -> ASGIApp:
+    """``api``, whose answer also carries the session's cookie."""
+    carrier = Response()
+    _set_session(carrier, session, headers)
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_cookie(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).append("set-cookie", carrier.headers["set-cookie"])
+            await send(message)
+
+        await api(scope, receive, send_with_cookie)
+
+    return answer
+
+
+def _set_session(answer: Response, session: str, headers: Headers) -> None:
+    secure = headers.get("x-forwarded-proto", "").split(",")[0].strip() == "https"
+    answer.set_cookie(COOKIE, session, SESSION_SECONDS, httponly=True, samesite="lax", secure=secure)
 
 
 def _cookie(headers: Headers) -> str | None:
@@ -185,6 +259,10 @@ def _log_out() -> Response:
     answer = RedirectResponse(LOGIN_PATH, 303)
     answer.delete_cookie(COOKIE)
     return answer
+
+
+def _too_many() -> Response:
+    return PlainTextResponse("Demasiados intentos a la vez. Espera un minuto y vuelve a probar.", 429)
 
 
 def _refused() -> Response:

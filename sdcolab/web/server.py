@@ -16,6 +16,7 @@ from typing import Any
 import gradio as gr
 import uvicorn
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from sdcolab.core.errors import PortBusy, PortForbidden
 from sdcolab.core.files import storage_errors
@@ -83,9 +84,10 @@ def start_server(
     outputs: Path,
     temporary: Path,
     on_close: Callable[[], None],
+    api: ASGIApp | None = None,
 ) -> Server:
-    """Serve the page that ``build`` makes. Only files in ``outputs`` and in gradio's cache inside ``temporary`` can be
-    read through it.
+    """Serve the page that ``build`` makes, and ``api`` for other programs. Only files in ``outputs`` and in gradio's
+    cache inside ``temporary`` can be read through the page.
 
     Raises ``PortBusy``, ``PortForbidden`` or ``CannotWrite``.
     """
@@ -99,6 +101,7 @@ def start_server(
             access=Access(*auth) if auth else None,
             readable=(outputs, cache),
             hosts=loopback_names(host) if auth is None else None,
+            api=api,
         )
         config = uvicorn.Config(
             door, log_level="warning", access_log=False, timeout_graceful_shutdown=_GRACE_SECONDS, lifespan="on"

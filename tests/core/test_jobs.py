@@ -1,13 +1,28 @@
 from __future__ import annotations
 
+import datetime
+import gc
 import threading
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from sdcolab.core.errors import Cancelled, QueueFull, SdcolabError, Unexpected, UnknownName
-from sdcolab.core.events import CancelToken, Ended, Event, ImageSaved, Listener, Phase, PhaseStarted, StepDone, Warned
+from sdcolab.core.events import (
+    CancelToken,
+    Ended,
+    Event,
+    ImageReady,
+    ImageSaved,
+    Listener,
+    Phase,
+    PhaseStarted,
+    StepDone,
+    Warned,
+)
 from sdcolab.core.jobs import MAX_REMEMBERED, MAX_WAITING, Job, JobQueue, JobSnapshot, after
 from sdcolab.core.request import GenerationRequest
 from sdcolab.core.result import GenerationResult
@@ -33,7 +48,13 @@ class Scripted:
             raise UnknownName(kind="sampler", name="x")
         if request.prompt == "bug":
             raise ZeroDivisionError("uy")
-        listener(ImageSaved(0, Path("x.png"), 1, "info"))
+        if save:
+            listener(ImageSaved(0, Path("x.png"), 1, "info"))
+        else:
+            listener(ImageReady(0, Image.new("RGB", (8, 8)), 1, "info"))
+        if request.prompt == "a medias":
+            cancel.cancel()
+            cancel.raise_if_cancelled()
         return GenerationResult(request=request, images=())
 
 
@@ -120,6 +141,63 @@ def test_the_queue_listener_hears_everything(generator: Scripted) -> None:
     finished(ask(queue, "a"))
     queue.close()
     assert [type(event) for event in heard] == [PhaseStarted, ImageSaved, Ended]
+
+
+def test_an_order_without_saving_is_told_and_then_forgotten(queue: JobQueue, generator: Scripted) -> None:
+    generator.go.set()
+    page = queue.submit(GenerationRequest(prompt="página"))
+    job, outcome = queue.order(GenerationRequest(prompt="api"), save=False)
+    told = outcome.result(SECONDS)
+    assert told.result == GenerationResult(GenerationRequest(prompt="api"), ())
+    assert [type(image) for image in told.made] == [ImageReady]
+    assert told.error is None
+    assert job.snapshot.ended
+    assert queue.get(job.id) is None
+    assert queue.current() is page
+
+
+def test_an_order_that_ends_early_tells_what_was_made(queue: JobQueue, generator: Scripted) -> None:
+    generator.go.set()
+    told = queue.order(GenerationRequest(prompt="a medias"))[1].result(SECONDS)
+    assert isinstance(told.error, Cancelled)
+    assert [image.infotext for image in told.made] == ["info"]
+
+
+def test_the_queue_keeps_no_pictures(queue: JobQueue, generator: Scripted) -> None:
+    generator.go.set()
+    job, outcome = queue.order(GenerationRequest(prompt="a"), save=False)
+    image = outcome.result(SECONDS).made[0]
+    assert isinstance(image, ImageReady)
+    picture = weakref.ref(image.image)
+    queue.errand(lambda: None).result(SECONDS)  # the worker has let go of the first one by now
+    del outcome, image
+    gc.collect()
+    assert picture() is None
+    assert job.snapshot.ended
+
+
+def test_errands_wait_for_their_turn(queue: JobQueue, generator: Scripted) -> None:
+    job = ask(queue, "a")
+    errand = queue.errand(lambda: job.snapshot.ended)
+    bad = queue.errand(lambda: 1 // 0)
+    last = ask(queue, "b")
+    assert queue.position(last) == 3
+    assert not errand.done()
+    generator.go.set()
+    assert errand.result(SECONDS) is True
+    with pytest.raises(ZeroDivisionError):
+        bad.result(SECONDS)
+    assert finished(last).error is None
+
+
+def test_jobs_know_when_they_started(generator: Scripted) -> None:
+    now = datetime.datetime(2026, 1, 2, 3, 4, 5)
+    queue = JobQueue(generator, clock=lambda: now)
+    first, second = ask(queue, "a"), ask(queue, "b")
+    while first.snapshot.phase is not Phase.SAMPLING:
+        first.wait(first.snapshot.version, SECONDS)
+    assert (first.started, second.started) == (now, None)
+    queue.close()
 
 
 def test_close_stops_a_running_job(generator: Scripted) -> None:

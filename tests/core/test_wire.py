@@ -11,7 +11,17 @@ import pytest
 from PIL import Image
 
 from sdcolab.core.errors import Cancelled, QueueFull, SdcolabError, leaf_errors
-from sdcolab.core.events import BytesReceived, Ended, Event, ImageSaved, Phase, PhaseStarted, StepDone, Warned
+from sdcolab.core.events import (
+    BytesReceived,
+    Ended,
+    Event,
+    ImageReady,
+    ImageSaved,
+    Phase,
+    PhaseStarted,
+    StepDone,
+    Warned,
+)
 from sdcolab.core.messages import explain
 from sdcolab.core.wire import error_from_json, error_to_json, event_from_json, event_to_json
 
@@ -42,6 +52,7 @@ def test_every_error_travels(cls: type[SdcolabError]) -> None:
         PhaseStarted(Phase.SAMPLING, "gato"),
         StepDone(1, 20, 0, 2),
         ImageSaved(0, Path("/x/á.png"), 2**64 - 1, "un gato\nSteps: 1"),
+        ImageReady(1, Image.linear_gradient("L").convert("RGB"), 7, "ñ"),
         BytesReceived("a", 1, None, 2.5),
         Ended(),
     ],

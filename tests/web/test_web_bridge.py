@@ -16,7 +16,7 @@ from sdcolab.core.folders import Folders
 from sdcolab.core.jobs import JobSnapshot, after
 from sdcolab.core.request import GenerationRequest
 from sdcolab.web import fragments
-from sdcolab.web.bridge import Pace, Watch, problems_of, progress_of, seconds_left, see_desk, see_job
+from sdcolab.web.bridge import JobView, Pace, Watch, problems_of, progress_of, seconds_left, see_desk, see_job
 from sdcolab.web.desk import DeskSnapshot, DownloadDesk
 from sdcolab.web.edge import attempt
 
@@ -74,6 +74,21 @@ def test_a_page_follows_a_held_job_and_then_the_next(bench: Bench) -> None:
     assert view is not None
     assert view.images is not None
     assert view.images[0].infotext.startswith("dos")
+
+
+def test_another_program_s_job_is_seen_while_it_runs_and_then_gone(bench: Bench) -> None:
+    bench.hold(2)
+    job, outcome = bench.studio.jobs.order(GenerationRequest(prompt="api", steps=3), save=False)
+    while job.snapshot.step < 1:
+        job.wait(job.snapshot.version, 5)
+    watch, view = see_job(Watch(), bench.studio.jobs, clock)
+    assert view is not None
+    assert view.running
+    bench.let_go()
+    outcome.result(5)
+    watch, view = see_job(watch, bench.studio.jobs, clock)
+    assert view == JobView(running=False, progress="", problems="", preview="", images=())
+    assert see_job(watch, bench.studio.jobs, clock) == (watch, None)
 
 
 def test_the_gallery_and_the_preview_are_sent_only_when_they_change(bench: Bench) -> None:

@@ -1,0 +1,322 @@
+"""The HTTP API that A1111's clients expect (hechos/a1111.md 11). It shares the page's port, password and queue.
+
+What A1111 has and this program does not (face restoration, hypernetworks, scripts, extensions) is an empty list, or a
+route that does not exist.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import json
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from PIL import Image
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.routing import Route
+
+from sdcolab.api import answers, fields
+from sdcolab.api.edge import get, missing, post
+from sdcolab.api.extras import Enlargement, check_size, enlargement_from_payload
+from sdcolab.api.fields import BadField, Reader
+from sdcolab.api.names import Names, found
+from sdcolab.api.studio import ApiStudio
+from sdcolab.api.translate import KEPT_SETTINGS, Context, Kind, changed, echo, request_from_payload
+from sdcolab.core.detect import ModelKind
+from sdcolab.core.errors import Cancelled, FieldWrongType, RequestError
+from sdcolab.core.jobs import Job, Outcome
+from sdcolab.core.memory_plan import memory_bytes
+from sdcolab.core.names import LATENT_UPSCALERS, SAMPLER_ALIASES, SAMPLER_NAMES, SCHEDULE_ALIASES, SCHEDULE_NAMES
+from sdcolab.core.request import GenerationRequest
+
+ROOT = "/sdapi/v1"
+
+_SAMPLER_OPTIONS: Mapping[str, Mapping[str, str]] = {
+    "DPM++ 2M": {"scheduler": "karras"},
+    "DPM++ SDE": {"scheduler": "karras", "second_order": "True", "brownian_noise": "True"},
+    "DPM++ 2M SDE": {"scheduler": "exponential", "brownian_noise": "True"},
+    "DPM++ 2M SDE Heun": {"scheduler": "exponential", "brownian_noise": "True", "solver_type": "heun"},
+    "DPM++ 2S a": {"scheduler": "karras", "uses_ensd": "True", "second_order": "True"},
+    "DPM++ 3M SDE": {"scheduler": "exponential", "discard_next_to_last_sigma": "True", "brownian_noise": "True"},
+    "Euler a": {"uses_ensd": "True"},
+    "Heun": {"second_order": "True"},
+    "DPM2": {"scheduler": "karras", "discard_next_to_last_sigma": "True", "second_order": "True"},
+    "DPM2 a": {
+        "scheduler": "karras",
+        "discard_next_to_last_sigma": "True",
+        "uses_ensd": "True",
+        "second_order": "True",
+    },
+    "DPM fast": {"uses_ensd": "True"},
+    "DPM adaptive": {"uses_ensd": "True"},
+    "Restart": {"scheduler": "karras", "second_order": "True"},
+}
+"""What A1111 says of its samplers (hechos/a1111.md 3.1); nothing of the others."""
+
+_DEFAULT_RHO = {"Karras": 7.0, "Polyexponential": 1.0}
+_NO_RHO = -1.0
+_ON_MODEL = frozenset({"Uniform", "SGM Uniform", "Simple", "Normal", "DDIM", "Beta"})
+"""Schedules that are made of the model's own noise levels."""
+
+
+def build_api(studio: ApiStudio, clock: Callable[[], datetime.datetime] = datetime.datetime.now) -> Starlette:
+    """The application, to mount beside the page; every path begins with "/sdapi/" or "/internal/"."""
+    return Starlette(routes=_Api(studio, clock).routes(), exception_handlers={404: missing, 405: missing})
+
+
+class _Api:
+    """What the routes do."""
+
+    def __init__(self, studio: ApiStudio, clock: Callable[[], datetime.datetime]) -> None:
+        self._studio = studio
+        self._clock = clock
+        self._names = Names(studio)
+        self._saving = threading.Lock()
+        self._checkpoint = ""  # what a client chose since the program was opened
+
+    def routes(self) -> list[Route]:
+        names, library = self._names, self._studio.library
+        return [
+            post(f"{ROOT}/txt2img", self._txt2img),
+            post(f"{ROOT}/img2img", self._img2img),
+            post(f"{ROOT}/extra-single-image", self._extra_single),
+            post(f"{ROOT}/extra-batch-images", self._extra_batch),
+            post(f"{ROOT}/png-info", self._png_info),
+            get(f"{ROOT}/progress", self._progress),
+            post(f"{ROOT}/interrupt", self._interrupt),
+            post(f"{ROOT}/skip", self._skip),
+            get(f"{ROOT}/options", lambda _: self._options()),
+            post(f"{ROOT}/options", self._set_options),
+            get(f"{ROOT}/samplers", lambda _: _samplers()),
+            get(f"{ROOT}/schedulers", lambda _: _schedulers()),
+            get(f"{ROOT}/upscalers", lambda _: names.upscalers()),
+            get(f"{ROOT}/latent-upscale-modes", lambda _: [{"name": name} for name in LATENT_UPSCALERS]),
+            get(f"{ROOT}/sd-models", lambda _: names.checkpoints()),
+            get(f"{ROOT}/sd-vae", lambda _: names.vaes()),
+            get(f"{ROOT}/loras", lambda _: names.loras()),
+            get(f"{ROOT}/embeddings", lambda _: names.embeddings()),
+            get(f"{ROOT}/prompt-styles", lambda _: self._styles()),
+            *(
+                get(f"{ROOT}/{name}", lambda _: [])
+                for name in ("hypernetworks", "face-restorers", "realesrgan-models", "extensions", "script-info")
+            ),
+            get(f"{ROOT}/scripts", lambda _: {"txt2img": [], "img2img": []}),
+            get(f"{ROOT}/cmd-flags", lambda _: _flags(library.folders.root, library.folders.models)),
+            get(f"{ROOT}/memory", lambda _: self._memory()),
+            *(
+                post(f"{ROOT}/refresh-{name}", _nothing)  # the library looks at its folders each time
+                for name in ("checkpoints", "vae", "loras", "embeddings")
+            ),
+            post(f"{ROOT}/unload-checkpoint", self._unload),
+            post(f"{ROOT}/reload-checkpoint", self._reload),
+            get("/internal/ping", lambda _: {}),
+        ]
+
+    # --- Generating ---------------------------------------------------------------------------------------------------
+
+    async def _txt2img(self, payload: Mapping[str, Any]) -> Any:
+        return await self._generate(payload, "txt2img")
+
+    async def _img2img(self, payload: Mapping[str, Any]) -> Any:
+        return await self._generate(payload, "img2img")
+
+    async def _generate(self, payload: Mapping[str, Any], kind: Kind) -> dict[str, Any]:
+        save = _flag(payload, "save_images", otherwise=False)
+        send = _flag(payload, "send_images", otherwise=True)
+        request = await run_in_threadpool(self._request, payload, kind)
+        job, future = self._studio.jobs.order(request, save=save)
+        outcome = await asyncio.wrap_future(future)
+        if outcome.error is not None and not isinstance(outcome.error, Cancelled):
+            raise outcome.error
+        return await run_in_threadpool(_generated, payload, kind, request, job, outcome, send)
+
+    def _request(self, payload: Mapping[str, Any], kind: Kind) -> GenerationRequest:
+        settings = self._studio.settings.load()
+        checkpoint = self._current_checkpoint(settings.defaults)
+        context = Context(replace(settings.defaults, checkpoint=checkpoint), settings.styles)
+        return self._names.settled(request_from_payload(payload, kind, context))
+
+    def _current_checkpoint(self, defaults: GenerationRequest) -> str:
+        """The library's name of the checkpoint that requests without one get; empty when there is none at all."""
+        file = self._names.current_checkpoint(self._checkpoint, defaults.checkpoint)
+        return file.name if file else ""
+
+    async def _interrupt(self, _payload: Mapping[str, Any]) -> dict[str, Any]:
+        if job := self._studio.jobs.current():
+            job.cancel()
+        return {}
+
+    async def _skip(self, _payload: Mapping[str, Any]) -> None:
+        if job := self._studio.jobs.current():
+            job.cancel_token.skip()
+
+    def _progress(self, query: Mapping[str, Any]) -> dict[str, Any]:
+        skip_image = _flag(query, "skip_current_image", otherwise=False)
+        return answers.progress(self._studio.jobs.current(), self._clock(), with_image=not skip_image)
+
+    # --- Pictures -----------------------------------------------------------------------------------------------------
+
+    async def _png_info(self, payload: Mapping[str, Any]) -> dict[str, Any]:
+        return await run_in_threadpool(lambda: answers.png_info(_taken(payload, "image", fields.open_picture)))
+
+    async def _extra_single(self, payload: Mapping[str, Any]) -> dict[str, Any]:
+        enlargement = await run_in_threadpool(self._enlargement, payload)
+        picture = await run_in_threadpool(_taken, payload, "image", fields.picture)
+        return {"html_info": enlargement.html(), "image": await self._enlarged(enlargement, picture)}
+
+    async def _extra_batch(self, payload: Mapping[str, Any]) -> dict[str, Any]:
+        enlargement = await run_in_threadpool(self._enlargement, payload)
+        pictures = await run_in_threadpool(_batch_pictures, payload)
+        images = [await self._enlarged(enlargement, picture) for picture in pictures]
+        return {"html_info": enlargement.html(), "images": images}
+
+    def _enlargement(self, payload: Mapping[str, Any]) -> Enlargement:
+        enlargement = enlargement_from_payload(payload)
+        return replace(
+            enlargement,
+            first=found("upscaler_1", self._names.upscaler, enlargement.first),
+            second=found("upscaler_2", self._names.upscaler, enlargement.second),
+        )
+
+    async def _enlarged(self, enlargement: Enlargement, picture: Image.Image) -> str:
+        check_size(enlargement, picture)
+        work = self._studio.jobs.errand(lambda: enlargement.applied_to(picture, self._studio.upscaling))
+        return await run_in_threadpool(answers.png_base64, await asyncio.wrap_future(work), enlargement.texts(picture))
+
+    # --- Settings and models ------------------------------------------------------------------------------------------
+
+    def _options(self) -> dict[str, Any]:
+        defaults = self._studio.settings.load().defaults
+        checkpoint = self._current_checkpoint(defaults)
+        options = {setting.key: _plain(defaults, setting.path) for setting in KEPT_SETTINGS}
+        if checkpoint:
+            file = self._studio.library.find(ModelKind.CHECKPOINT, checkpoint)
+            options["sd_model_checkpoint"] = self._names.title(file)
+        return options
+
+    async def _set_options(self, payload: Mapping[str, Any]) -> None:
+        await run_in_threadpool(self._save_options, payload)
+        if payload.get("sd_model_checkpoint"):
+            await self._preload()
+
+    def _save_options(self, payload: Mapping[str, Any]) -> None:
+        with self._saving:
+            settings = self._studio.settings.load()
+            defaults = changed(settings.defaults, payload)
+            if payload.get("sd_vae"):
+                defaults = replace(defaults, vae=found("sd_vae", self._names.vae, defaults.vae))
+            if payload.get("sd_model_checkpoint"):
+                name = found("sd_model_checkpoint", self._names.checkpoint, defaults.checkpoint)
+                defaults = replace(defaults, checkpoint=name)
+                self._checkpoint = name
+            self._studio.settings.save(replace(settings, defaults=defaults))
+
+    async def _reload(self, _payload: Mapping[str, Any]) -> dict[str, Any]:
+        await self._preload()
+        return {}
+
+    async def _preload(self) -> None:
+        checkpoint = await run_in_threadpool(lambda: self._current_checkpoint(self._studio.settings.load().defaults))
+        await asyncio.wrap_future(self._studio.jobs.errand(lambda: self._studio.models.preload(checkpoint)))
+
+    async def _unload(self, _payload: Mapping[str, Any]) -> dict[str, Any]:
+        await asyncio.wrap_future(self._studio.jobs.errand(self._studio.models.unload))
+        return {}
+
+    def _styles(self) -> list[dict[str, str]]:
+        return [
+            {"name": style.name, "prompt": style.prompt, "negative_prompt": style.negative_prompt}
+            for style in self._studio.settings.load().styles
+        ]
+
+    def _memory(self) -> dict[str, Any]:
+        ram: dict[str, Any] = {"error": "unavailable"}
+        if known := memory_bytes():
+            total, free = known
+            ram = {"free": free, "used": total - free, "total": total}
+        return {"ram": ram, "cuda": self._studio.cuda_memory() or {"error": "unavailable"}}
+
+
+def _generated(
+    payload: Mapping[str, Any], kind: Kind, request: GenerationRequest, job: Job, outcome: Outcome, send: bool
+) -> dict[str, Any]:
+    styles = [name for name in payload.get("styles") or [] if isinstance(name, str)]
+    info = answers.generated(outcome, request, styles=styles, started=job.started)
+    return {
+        "images": [answers.image_base64(image) for image in outcome.made] if send else [],
+        "parameters": echo(payload, kind),
+        "info": json.dumps(info),
+    }
+
+
+def _taken(payload: Mapping[str, Any], name: str, read: Reader) -> Any:
+    """The value of a field that must be there. Raises ``BadField``."""
+    try:
+        return read(name, payload.get(name))
+    except RequestError as error:
+        raise BadField(name, error) from error
+
+
+def _flag(payload: Mapping[str, Any], name: str, *, otherwise: bool) -> bool:
+    return otherwise if payload.get(name) is None else bool(_taken(payload, name, fields.flag))
+
+
+def _batch_pictures(payload: Mapping[str, Any]) -> list[Image.Image]:
+    entries = payload.get("imageList")
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        kind = type(entries).__name__
+        raise BadField("imageList", FieldWrongType(field="imageList", value=kind, expected="list"))
+    try:
+        return [fields.picture("imageList", entry.get("data")) for entry in entries]
+    except RequestError as error:
+        raise BadField("imageList", error) from error
+
+
+async def _nothing(_payload: Mapping[str, Any]) -> None:
+    return None
+
+
+def _plain(request: GenerationRequest, path: str) -> Any:
+    """The value of a field, by its dotted path, as JSON: the words of choices are texts already."""
+    value: Any = request
+    for name in path.split("."):
+        value = getattr(value, name)
+    return value
+
+
+def _samplers() -> list[dict[str, Any]]:
+    return [
+        {"name": name, "aliases": list(SAMPLER_ALIASES[name]), "options": dict(_SAMPLER_OPTIONS.get(name, {}))}
+        for name in SAMPLER_NAMES
+    ]
+
+
+def _schedulers() -> list[dict[str, Any]]:
+    return [
+        {
+            "name": SCHEDULE_ALIASES[label][0],
+            "label": label,
+            "aliases": list(SCHEDULE_ALIASES[label][1:]) or None,
+            "default_rho": _DEFAULT_RHO.get(label, _NO_RHO),
+            "need_inner_model": label in _ON_MODEL,
+        }
+        for label in SCHEDULE_NAMES
+    ]
+
+
+def _flags(root: Any, models: Callable[[ModelKind], Any]) -> dict[str, Any]:
+    """The command line in A1111's words: where things are. Passwords are never told."""
+    return {
+        "api": True,
+        "data_dir": str(root),
+        "ckpt_dir": str(models(ModelKind.CHECKPOINT)),
+        "vae_dir": str(models(ModelKind.VAE)),
+        "lora_dir": str(models(ModelKind.LORA)),
+        "embeddings_dir": str(models(ModelKind.EMBEDDING)),
+        "esrgan_models_path": str(models(ModelKind.UPSCALER)),
+        "hypernetwork_dir": str(models(ModelKind.HYPERNETWORK)),
+    }

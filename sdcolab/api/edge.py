@@ -1,0 +1,133 @@
+"""Where JSON comes in and goes out, and where errors become answers (hechos/a1111.md 11, "Errors")."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from sdcolab.api.fields import BadField
+from sdcolab.core.errors import (
+    FieldWrongType,
+    InitImageMissing,
+    PayloadTooLarge,
+    PayloadUnreadable,
+    QueueFull,
+    RequestError,
+    SdcolabError,
+    Unexpected,
+)
+from sdcolab.core.messages import explain
+
+MAX_BODY_BYTES = 128 * 1024 * 1024
+"""Room for some large pictures in base64."""
+
+Payload = Mapping[str, Any]
+Handler = Callable[[Payload], Awaitable[Any]]
+"""The JSON object that was sent, or the query's values, -> what is sent back as JSON."""
+
+_log = logging.getLogger(__name__)
+
+
+def get(path: str, answer: Callable[[Payload], Any]) -> Route:
+    """A route that answers in a thread; ``answer`` gets the query's values."""
+
+    async def ask(request: Request) -> Any:
+        return await run_in_threadpool(answer, dict(request.query_params))
+
+    return Route(path, _guarded(ask), methods=["GET"])
+
+
+def post(path: str, answer: Handler) -> Route:
+    """A route that takes a JSON object; no body at all counts as an empty one."""
+
+    async def ask(request: Request) -> Any:
+        return await answer(await _payload(request))
+
+    return Route(path, _guarded(ask), methods=["POST"])
+
+
+async def missing(request: Request, _error: Exception) -> Response:
+    """The answer for routes that do not exist here."""
+    sentence = f"Este servidor no tiene la ruta {request.method} {request.url.path}."
+    return _json({"error": "NotFound", "detail": sentence, "body": "", "errors": ""}, 404)
+
+
+def _guarded(ask: Callable[[Request], Awaitable[Any]]) -> Callable[[Request], Awaitable[Response]]:
+    async def answer(request: Request) -> Response:
+        begun = time.perf_counter()
+        try:
+            response = _json(await ask(request))
+        except ClientDisconnect:
+            response = Response(status_code=400)  # nobody reads it
+        except BadField as bad:
+            response = _refusal(bad.error, bad.name)
+        except SdcolabError as error:
+            response = _refusal(error)
+        except Exception as error:  # noqa: BLE001 - the edge: a bug is logged with its traceback and still explained
+            _log.exception("%s %s", request.method, request.url.path)
+            response = _refusal(Unexpected(kind=type(error).__name__, detail=str(error)))
+        response.headers["X-Process-Time"] = f"{time.perf_counter() - begun:.4f}"
+        return response
+
+    return answer
+
+
+async def _payload(request: Request) -> Payload:
+    """Raises ``BadField``, ``PayloadTooLarge`` or ``PayloadUnreadable``."""
+    body = bytearray()
+    async for block in request.stream():
+        body += block
+        if len(body) > MAX_BODY_BYTES:
+            raise PayloadTooLarge(size=MAX_BODY_BYTES)
+    if not body.strip():
+        return {}
+    payload = await run_in_threadpool(_parsed, bytes(body))
+    if not isinstance(payload, dict):
+        kind = type(payload).__name__
+        raise BadField("body", FieldWrongType(field="body", value=kind, expected="object"))
+    return payload
+
+
+def _parsed(body: bytes) -> Any:
+    try:
+        return json.loads(body, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise PayloadUnreadable() from error
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def status_of(error: SdcolabError) -> int:
+    """The HTTP status that tells of ``error``."""
+    if isinstance(error, InitImageMissing):
+        return 404  # as A1111
+    if isinstance(error, PayloadTooLarge):
+        return 413
+    if isinstance(error, RequestError):
+        return 422
+    return 503 if isinstance(error, QueueFull) else 500
+
+
+def _refusal(error: SdcolabError, field: str | None = None) -> Response:
+    """A1111's shape of errors; a field is named in ``detail`` as FastAPI does, with its Spanish sentence."""
+    sentence = str(explain(error))
+    detail: Any = sentence
+    if field is not None:
+        location = [] if field == "body" else field.split(".")
+        detail = [{"loc": ["body", *location], "msg": sentence, "type": error.code}]
+    errors = sentence if field is None else f"{field}: {sentence}"
+    return _json({"error": error.code, "detail": detail, "body": "", "errors": errors}, status_of(error))
+
+
+def _json(value: Any, status: int = 200) -> Response:
+    return Response(json.dumps(value), status, media_type="application/json")

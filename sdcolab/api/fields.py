@@ -1,0 +1,195 @@
+"""Values of a payload, checked: numbers, texts, flags, choices and pictures as A1111's clients write them.
+
+A reader takes the field's name in a request ("hires.scale", for the sentence of an error) and the raw JSON value.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import io
+import re
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import Any
+
+from PIL import Image, ImageOps
+
+from sdcolab.core.errors import (
+    FieldNotOption,
+    FieldNotPicture,
+    FieldOutOfRange,
+    FieldWrongType,
+    PictureIsLink,
+    SdcolabError,
+)
+from sdcolab.core.pictures import FORMATS, MAX_PIXELS
+from sdcolab.core.registry import closest
+from sdcolab.core.request import RANDOM_SEED
+
+Reader = Callable[[str, Any], Any]
+"""(field of the request, raw value) -> value. Raises ``RequestError``."""
+
+_SHOWN_LENGTH = 60
+_COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
+
+
+class BadField(Exception):
+    """The field that A1111 calls ``name`` ("override_settings.emphasis") has a value that cannot be used."""
+
+    def __init__(self, name: str, error: SdcolabError) -> None:
+        super().__init__(name)
+        self.name = name
+        self.error = error
+
+
+def text(field: str, value: Any) -> str:
+    """Any text; halves of surrogate pairs, which UTF-8 cannot hold, become ``?``."""
+    if not isinstance(value, str):
+        raise _wrong(field, value, "text")
+    return value.encode("utf-8", "replace").decode("utf-8")
+
+
+def texts(field: str, value: Any) -> tuple[str, ...]:
+    """A list of texts."""
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        raise _wrong(field, value, "texts")
+    return tuple(text(field, one) for one in value)
+
+
+def number(field: str, value: Any) -> float:
+    """A number, also written as text."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise _wrong(field, value, "number")
+    try:
+        return float(value)
+    except (ValueError, OverflowError) as error:
+        raise _wrong(field, value, "number") from error
+
+
+def whole(field: str, value: Any) -> int:
+    """A whole number, also written as text or as 20.0."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise _wrong(field, value, "whole")
+    try:
+        result = int(value)
+    except (ValueError, OverflowError) as error:
+        raise _wrong(field, value, "whole") from error
+    if isinstance(value, float) and result != value:
+        raise _wrong(field, value, "whole")
+    return result
+
+
+def seed(field: str, value: Any) -> int:
+    """A seed; an empty text means a random one, as in A1111 (hechos/a1111.md 2.1)."""
+    return RANDOM_SEED if value == "" else whole(field, value)
+
+
+def side(field: str, value: Any) -> int:
+    """Pixels; A1111's -1 means "not set", as 0."""
+    return max(0, whole(field, value))
+
+
+def flag(field: str, value: Any) -> bool:
+    """True or false, also as 1 and 0 or as text."""
+    if isinstance(value, bool):
+        return value
+    known = {"1": True, "true": True, "0": False, "false": False}.get(str(value).strip().casefold())
+    if known is None or not isinstance(value, int | str):
+        raise _wrong(field, value, "flag")
+    return known
+
+
+def mapping(field: str, value: Any) -> Mapping[str, Any]:
+    """A JSON object."""
+    if not isinstance(value, dict):
+        raise _wrong(field, value, "object")
+    return value
+
+
+def colour(field: str, value: Any) -> str:
+    """A colour as #rrggbb."""
+    if not isinstance(value, str) or not _COLOUR.fullmatch(value):
+        raise _wrong(field, value, "colour")
+    return value
+
+
+def choice(options: type[StrEnum]) -> Reader:
+    """One of ``options`` by its word, whatever its case."""
+    known = {str(option).casefold(): option for option in options}
+
+    def read(field: str, value: Any) -> StrEnum:
+        word = text(field, value)
+        if word.strip().casefold() not in known:
+            raise FieldNotOption(field=field, value=_shown(word), suggestions=closest(word, map(str, options)))
+        return known[word.strip().casefold()]
+
+    return read
+
+
+def place(options: type[StrEnum]) -> Reader:
+    """One of ``options`` by its place, from 0."""
+    ordered = tuple(options)
+
+    def read(field: str, value: Any) -> StrEnum:
+        index = whole(field, value)
+        if not 0 <= index < len(ordered):
+            raise FieldOutOfRange(field=field, value=index, low=0, high=len(ordered) - 1)
+        return ordered[index]
+
+    return read
+
+
+def unless(*nothing: str, otherwise: str = "") -> Reader:
+    """A text; the words in ``nothing`` and the empty text mean ``otherwise``."""
+    words = {"", *(word.casefold() for word in nothing)}
+
+    def read(field: str, value: Any) -> str:
+        written = text(field, value).strip()
+        return otherwise if written.casefold() in words else written
+
+    return read
+
+
+def picture(field: str, value: Any) -> Image.Image:
+    """The picture in base64, with or without a ``data:`` address around it, turned as its EXIF says.
+
+    Raises ``PictureIsLink`` for web addresses and ``FieldNotPicture``.
+    """
+    opened = open_picture(field, value)
+    try:
+        opened.load()
+        turned = ImageOps.exif_transpose(opened)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise FieldNotPicture(field=field) from error
+    return turned
+
+
+def open_picture(field: str, value: Any) -> Image.Image:
+    """The same picture as it was sent, with its metadata and not yet unpacked."""
+    encoded = text(field, value).strip()
+    if encoded[:8].casefold().startswith(("http://", "https://")):
+        raise PictureIsLink(field=field)
+    if encoded.startswith("data:"):
+        encoded = encoded.partition(",")[2]
+    try:
+        opened = Image.open(io.BytesIO(base64.b64decode(encoded)), formats=FORMATS)
+    except (binascii.Error, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise FieldNotPicture(field=field) from error
+    if opened.width * opened.height > MAX_PIXELS:
+        raise FieldNotPicture(field=field)
+    return opened
+
+
+def _wrong(field: str, value: Any, expected: str) -> FieldWrongType:
+    return FieldWrongType(field=field, value=_shown(value), expected=expected)
+
+
+def _shown(value: Any) -> str:
+    """The beginning of a raw value for an error's sentence."""
+    try:
+        written = str(value)
+    except (ValueError, RecursionError):  # a number of thousands of digits, lists a thousand deep
+        written = type(value).__name__
+    written = written.encode("utf-8", "replace").decode("utf-8")
+    return written if len(written) <= _SHOWN_LENGTH else written[:_SHOWN_LENGTH] + "…"

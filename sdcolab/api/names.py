@@ -1,0 +1,199 @@
+"""The files that a request names, found in the library; and the lists of them that clients ask for."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+from sdcolab.api.fields import BadField
+from sdcolab.api.studio import ApiStudio
+from sdcolab.core.detect import ModelKind
+from sdcolab.core.errors import NoModels, SdcolabError, UnknownFile, UnknownName
+from sdcolab.core.library import ModelFile
+from sdcolab.core.names import LATENT_UPSCALERS
+from sdcolab.core.registry import closest
+from sdcolab.core.request import AUTOMATIC, INSIDE, GenerationRequest
+from sdcolab.core.tensors import TensorHeader, read_header
+
+SHORT_HASH = 10
+"""Hex digits of a hash in a checkpoint's title (hechos/a1111.md 7.6)."""
+
+_HASH = re.compile(r"[0-9a-f]{10,64}")
+_SCALE = 4
+"""What A1111 says of every upscaler, whatever its network does."""
+
+
+class Names:
+    """Finds what clients name, and lists what they may name."""
+
+    def __init__(self, studio: ApiStudio) -> None:
+        self._studio = studio
+        self._library = studio.library
+
+    def settled(self, request: GenerationRequest) -> GenerationRequest:
+        """``request`` with the library's own names of its files and upscalers.
+
+        Raises ``BadField`` with close names for the first that does not exist.
+        """
+        request = replace(
+            request,
+            checkpoint=found("override_settings.sd_model_checkpoint", self.checkpoint, request.checkpoint),
+            vae=found("override_settings.sd_vae", self.vae, request.vae),
+        )
+        if request.refiner is not None:
+            name = found("refiner_checkpoint", self.checkpoint, request.refiner.checkpoint)
+            request = replace(request, refiner=replace(request.refiner, checkpoint=name))
+        if request.hires is not None:
+            hires = replace(
+                request.hires,
+                checkpoint=found("hr_checkpoint_name", self.checkpoint, request.hires.checkpoint),
+                upscaler=found("hr_upscaler", self.hires_upscaler, request.hires.upscaler),
+            )
+            request = replace(request, hires=hires)
+        if request.init is not None:
+            name = found("override_settings.upscaler_for_img2img", self.upscaler, request.init.upscaler)
+            request = replace(request, init=replace(request.init, upscaler=name))
+        return request
+
+    def checkpoint(self, name: str) -> str:
+        """The library's name of a checkpoint called by name, title or hash; an empty name stays empty.
+
+        Raises ``UnknownFile``.
+        """
+        if not name:
+            return ""
+        try:
+            return self._library.find(ModelKind.CHECKPOINT, name).name
+        except UnknownFile:
+            for file in self._library.files(ModelKind.CHECKPOINT):
+                if _HASH.fullmatch(name) and (self._studio.known_hash(file) or "").startswith(name):
+                    return file.name
+            raise
+
+    def vae(self, name: str) -> str:
+        """The library's name of a VAE, or A1111's words for "automatic" and "the checkpoint's own"."""
+        for word in (AUTOMATIC, INSIDE):
+            if name.casefold() == word.casefold():
+                return word
+        return self._library.find(ModelKind.VAE, name).name
+
+    def upscaler(self, name: str) -> str:
+        """The upscaler called ``name``, whatever its case. Raises ``UnknownName``."""
+        return _one_of(self._studio.upscaling.names(), name)
+
+    def hires_upscaler(self, name: str) -> str:
+        """The same, or a way to enlarge latents."""
+        return _one_of((*LATENT_UPSCALERS, *self._studio.upscaling.names()), name)
+
+    def current_checkpoint(self, wanted: str, saved: str) -> ModelFile | None:
+        """The checkpoint that requests without one get: the first that exists of the ``wanted`` one, the one that the
+        program was opened with, the ``saved`` one, and any."""
+        chosen = self._library.chosen(ModelKind.CHECKPOINT)
+        for name in (wanted, chosen.name if chosen else "", saved):
+            with contextlib.suppress(UnknownFile):
+                if name:
+                    return self._library.find(ModelKind.CHECKPOINT, name)
+        with contextlib.suppress(NoModels):
+            return self._library.default_checkpoint()
+        return None
+
+    def title(self, file: ModelFile) -> str:
+        """A checkpoint's name as A1111 shows it, with its hash when that is known."""
+        digest = self._studio.known_hash(file)
+        return f"{file.name} [{digest[:SHORT_HASH]}]" if digest else file.name
+
+    # --- Lists --------------------------------------------------------------------------------------------------------
+
+    def checkpoints(self) -> list[dict[str, Any]]:
+        """Answer of ``sd-models``."""
+        return [self._checkpoint_entry(file) for file in self._library.files(ModelKind.CHECKPOINT)]
+
+    def _checkpoint_entry(self, file: ModelFile) -> dict[str, Any]:
+        digest = self._studio.known_hash(file)
+        return {
+            "title": self.title(file),
+            "model_name": file.stem,
+            "hash": digest and digest[:SHORT_HASH],
+            "sha256": digest,
+            "filename": str(file.path),
+            "config": None,
+        }
+
+    def vaes(self) -> list[dict[str, Any]]:
+        """Answer of ``sd-vae``."""
+        return [{"model_name": file.name, "filename": str(file.path)} for file in self._library.files(ModelKind.VAE)]
+
+    def loras(self) -> list[dict[str, Any]]:
+        """Answer of ``loras``."""
+        return [_lora_entry(file) for file in self._library.files(ModelKind.LORA)]
+
+    def embeddings(self) -> dict[str, Any]:
+        """Answer of ``embeddings``. Which of them a model can use is only known when it is loaded."""
+        files = self._library.files(ModelKind.EMBEDDING)
+        return {"loaded": {file.path.stem: _embedding_entry(file) for file in files}, "skipped": {}}
+
+    def upscalers(self) -> list[dict[str, Any]]:
+        """Answer of ``upscalers``."""
+        paths = {file.stem: str(file.path) for file in self._library.files(ModelKind.UPSCALER)}
+        return [
+            {"name": name, "model_name": None, "model_path": paths.get(name), "model_url": None, "scale": _SCALE}
+            for name in self._studio.upscaling.names()
+        ]
+
+
+def found(field: str, find: Callable[[str], str], name: str) -> str:
+    """What ``find`` says of ``name``. Raises ``BadField`` when there is no such thing."""
+    try:
+        return find(name)
+    except UnknownName as error:
+        raise BadField(field, error) from error
+
+
+def _one_of(names: Sequence[str], name: str) -> str:
+    for known in names:
+        if known.casefold() == name.strip().casefold():
+            return known
+    raise UnknownName(kind=ModelKind.UPSCALER.value, name=name, suggestions=closest(name, names))
+
+
+def _header(file: ModelFile) -> TensorHeader:
+    """What the file says about itself; nothing when it cannot be read without opening it."""
+    with contextlib.suppress(SdcolabError):
+        if file.path.suffix.lower() == ".safetensors":
+            return read_header(file.path)
+    return TensorHeader({})
+
+
+def _lora_entry(file: ModelFile) -> dict[str, Any]:
+    metadata = _header(file).metadata
+    return {
+        "name": file.path.stem,
+        "alias": metadata.get("ss_output_name") or file.path.stem,
+        "path": str(file.path),
+        "metadata": dict(_unpacked(metadata)),
+    }
+
+
+def _unpacked(metadata: dict[str, str]) -> Iterator[tuple[str, Any]]:
+    """Metadata, with the JSON objects that kohya's trainer writes as text in them."""
+    for key, value in metadata.items():
+        unpacked: Any = value
+        if value.startswith("{"):
+            with contextlib.suppress(ValueError, RecursionError):
+                unpacked = json.loads(value)
+        yield key, unpacked
+
+
+def _embedding_entry(file: ModelFile) -> dict[str, Any]:
+    shapes = [info.shape for info in _header(file).tensors.values() if len(info.shape) == 2]
+    return {
+        "step": None,
+        "sd_checkpoint": None,
+        "sd_checkpoint_name": None,
+        "shape": shapes[0][1] if shapes else None,
+        "vectors": shapes[0][0] if shapes else None,
+    }

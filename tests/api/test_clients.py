@@ -1,0 +1,146 @@
+"""A real client of A1111's (``webuiapi``) against the whole program: page, password, queue, and the demo model."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+from PIL import Image
+from webuiapi import WebUIApi
+
+from sdcolab import wiring
+from sdcolab.core.folders import Folders
+from sdcolab.core.jobs import JobQueue
+from sdcolab.core.names import SAMPLER_NAMES
+from sdcolab.web import guard
+from sdcolab.web.app import Server, serve
+
+USER, PASSWORD = "ana", "contraseña larga"
+PATIENCE = 60.0
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> Folders:
+    return Folders(tmp_path_factory.mktemp("sdcolab"))
+
+
+@pytest.fixture(scope="module")
+def server(folders: Folders) -> Iterator[Server]:
+    library = wiring.build_library(folders)
+    engine = wiring.build_engine(folders, library)
+    jobs = JobQueue(engine)
+    patch = pytest.MonkeyPatch()
+    patch.setattr(guard, "WRONG_LOGIN_DELAY", 0.0)
+    server = serve(
+        wiring.build_studio(folders, library, jobs),
+        port=0,
+        auth=(USER, PASSWORD),
+        api=wiring.build_http_api(folders, library, jobs, engine),
+    )
+    yield server
+    server.close()
+    jobs.close()
+    patch.undo()
+
+
+@pytest.fixture
+def api(server: Server) -> WebUIApi:
+    api = WebUIApi(port=server.port, sampler="Euler a", steps=3, username=USER, password=PASSWORD)
+    api.session.trust_env = False
+    return api
+
+
+def test_txt2img(api: WebUIApi, folders: Folders) -> None:
+    result = api.txt2img(prompt="cat face", negative_prompt="dog", width=128, height=128, seed=42, cfg_scale=7)
+    assert result.image.size == (128, 128)
+    text = result.image.info["parameters"]
+    assert text.startswith("cat face\nNegative prompt: dog\nSteps: 3, Sampler: Euler a")
+    assert result.info["infotexts"] == [text]
+    assert result.parameters["prompt"] == "cat face"
+    assert not list(folders.outputs.rglob("*.png"))
+    again = api.txt2img(prompt="cat face", negative_prompt="dog", width=128, height=128, seed=42, cfg_scale=7)
+    assert again.image.tobytes() == result.image.tobytes()
+    saved = api.txt2img(prompt="cat face", width=128, height=128, seed=42, save_images=True)
+    (path,) = folders.txt2img.rglob("*.png")
+    assert Image.open(path).tobytes() == saved.image.tobytes()
+    info = api.png_info(saved.image)
+    assert info.info == saved.image.info["parameters"]
+    assert info.parameters["Size-1"] == "128"
+
+
+def test_img2img_and_inpaint(api: WebUIApi) -> None:
+    picture, mask = Image.new("RGB", (128, 128), "orange"), Image.new("L", (128, 128), 0)
+    mask.paste(255, (32, 32, 96, 96))
+    plain = api.img2img(images=[picture], prompt="cat face", width=128, height=128, seed=1, denoising_strength=0.5)
+    assert plain.image.size == (128, 128)
+    assert plain.info["denoising_strength"] == 0.5
+    painted = api.img2img(
+        images=[picture], mask_image=mask, inpainting_fill=1, prompt="cat face", width=128, height=128, seed=1
+    )
+    assert painted.image.size == (128, 128)
+    assert painted.parameters["inpainting_fill"] == 1
+    assert painted.image.getpixel((2, 2)) == picture.getpixel((2, 2))  # outside of the mask
+    assert painted.image.getpixel((64, 64)) != picture.getpixel((64, 64))
+    assert "Masked content" not in painted.image.info["parameters"]  # "original" goes without saying
+
+
+def test_lists(api: WebUIApi) -> None:
+    assert [entry["name"] for entry in api.get_samplers()] == list(SAMPLER_NAMES)
+    assert api.get_sd_models()[0]["title"].startswith(wiring.DEMO_FILE)
+    assert [entry["name"] for entry in api.get_upscalers()][:3] == ["None", "Lanczos", "Nearest"]
+    assert len(api.get_latent_upscale_modes()) == 6
+    assert api.get_loras() == []
+    assert api.get_sd_vae() == []
+    assert api.get_hypernetworks() == []
+    assert api.get_cmd_flags()["api"] is True
+    assert api.util_get_model_names() == [api.get_sd_models()[0]["title"]]
+    api.refresh_checkpoints()
+
+
+def test_options(api: WebUIApi) -> None:
+    api.set_options({"CLIP_stop_at_last_layers": 2})
+    assert api.get_options()["CLIP_stop_at_last_layers"] == 2
+    api.set_options({"CLIP_stop_at_last_layers": 1})
+    api.util_set_model(api.get_sd_models()[0]["title"])
+    assert api.util_get_current_model().startswith(wiring.DEMO_FILE)
+
+
+def test_extras(api: WebUIApi) -> None:
+    picture = Image.new("RGB", (24, 16), "teal")
+    assert api.extra_single_image(picture, upscaler_1="Lanczos", upscaling_resize=2).image.size == (48, 32)
+    batch = api.extra_batch_images([picture, picture], upscaler_1="Nearest", upscaling_resize=4)
+    assert [image.size for image in batch.images] == [(96, 64)] * 2
+
+
+def test_progress_and_interrupt(api: WebUIApi, server: Server) -> None:
+    assert api.get_progress()["progress"] == 0
+    results = []
+    other = WebUIApi(port=server.port, username=USER, password=PASSWORD)
+    asking = threading.Thread(
+        target=lambda: results.append(other.txt2img(prompt="cat", width=128, height=128, steps=150, n_iter=100))
+    )
+    asking.start()
+    while not (now := api.get_progress())["state"]["sampling_step"]:
+        asking.join(0.02)
+        assert asking.is_alive()
+    assert 0 < now["progress"] < 1
+    assert now["state"]["job_count"] == 100
+    assert api.interrupt() == {}
+    asking.join(PATIENCE)
+    assert len(results[0].images) < 100
+    assert api.get_progress()["progress"] == 0
+
+
+def test_bad_fields_are_refused(api: WebUIApi) -> None:
+    with pytest.raises(RuntimeError, match=r"422.*sampler_name"):
+        api.txt2img(sampler_name="Eulero")
+
+
+def test_wrong_passwords_are_refused(server: Server, api: WebUIApi) -> None:
+    stranger = WebUIApi(port=server.port, username=USER, password="otra")
+    with pytest.raises(RuntimeError, match="401"):
+        stranger.txt2img()
+    with pytest.raises(RuntimeError, match="401"):
+        WebUIApi(port=server.port).txt2img()
+    assert api.get_samplers()

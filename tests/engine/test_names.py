@@ -1,0 +1,21 @@
+"""The names that light pages know are those of the engine."""
+
+from __future__ import annotations
+
+from sdcolab.core import names
+from sdcolab.engine.samplers import SAMPLERS
+from sdcolab.engine.schedules import SCHEDULES
+
+
+def test_samplers_and_schedules_have_the_same_names_and_aliases() -> None:
+    assert tuple(SAMPLERS) == names.SAMPLER_NAMES
+    assert tuple(SCHEDULES) == names.SCHEDULE_NAMES
+    assert {name: sampler.aliases for name, sampler in SAMPLERS.items()} == names.SAMPLER_ALIASES
+    assert {name: schedule.aliases for name, schedule in SCHEDULES.items()} == names.SCHEDULE_ALIASES
+
+
+def test_names_of_other_programs_mean_samplers_that_exist() -> None:
+    assert set(names.FOREIGN_SAMPLER_NAMES.values()) == set(SAMPLERS)
+    for sampler in SAMPLERS.values():
+        for alias in sampler.aliases:
+            assert names.canonical_sampler(alias) == sampler.name

@@ -109,11 +109,14 @@ class Sender:
         return self._fill(image.infotext if image else "", "Genera antes una imagen.")
 
     def use_file(self, path: str | None) -> tuple[Any, ...]:
-        """Read the text inside a file, and open the tab to generate from text."""
+        """Read the text inside a file, and open the tab to generate from text. What is wrong with the file comes last,
+        for the tab that the file is in."""
+        if not path:
+            return (*_nothing(), "", gr.skip(), _no_image())
         text, said = attempt(lambda: text_in(path), "")
         if said:
-            return (*_nothing(), said, gr.skip())
-        return (*self._fill(text, "Elige una imagen con datos de generación."), gr.Tabs(selected="txt2img"))
+            return (*_nothing(), "", gr.skip(), said)
+        return (*self._fill(text, ""), gr.Tabs(selected="txt2img"), "")
 
     def _fill(self, text: str, advice: str) -> tuple[Any, ...]:
         if not text.strip():

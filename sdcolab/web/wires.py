@@ -218,7 +218,7 @@ class Wires:
     def _connect_pnginfo(self) -> None:
         tab, sender = self._parts.pnginfo, self._sender
         tab.picture.change(sender.look, tab.picture, [tab.text, tab.message], **_QUIET)
-        filled = [*self._fields(*FILLED), tab.message, self._parts.tabs]
+        filled = [*self._fields(*FILLED), self._panel.message, self._parts.tabs, tab.message]
         tab.to_txt2img.click(sender.use_file, tab.picture, filled, **_QUIET)
         for button, inpaint in ((tab.to_img2img, False), (tab.to_inpaint, True)):
             button.click(

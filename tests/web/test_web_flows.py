@@ -245,6 +245,7 @@ def test_png_info_reads_a_picture_and_sends_it(page: Page, bench: Bench, photo: 
     mode(page, "txt2img")
     expect(field(page, "prompt")).to_have_value("un zorro")
     expect(field(page, "steps")).to_have_value("9")
+    expect(said(page)).to_contain_text("Los datos están en el formulario.")
     tab(page, "PNG Info")
     part(page, "pnginfo-img2img").click()
     mode(page, "img2img")

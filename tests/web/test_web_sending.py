@@ -108,7 +108,7 @@ def test_handlers_answer_one_update_for_each_output(bench: Bench, tmp_path: Path
         assert len(sender.paste(prompt)) == len(FILLED) + 1
     assert len(sender.use(None)) == len(FILLED) + 1
     for path in (None, str(plain), "/no/existe.png"):
-        assert len(sender.use_file(path)) == len(FILLED) + 2
+        assert len(sender.use_file(path)) == len(FILLED) + 3
         assert len(sender.send_file(path, inpaint=True)) == 6
     assert sender.send_file(str(plain), inpaint=True)[:4] == (str(plain), True, 88, 64)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -118,6 +119,9 @@ def _enlargement(values: Mapping[str, Any], upscaling: Upscaling) -> Enlargement
 def _number(name: str, values: Mapping[str, Any]) -> float:
     value = values[name]
     try:
-        return float(0 if value is None else value)
-    except (TypeError, ValueError) as error:
-        raise FieldNotNumber(field=f"enlargement.{name}", value=str(value)[:40]) from error
+        number = float(0 if value is None else value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise FieldNotNumber(field=f"enlargement.{name}", value=str(value)[:40])
+    return number

@@ -97,5 +97,5 @@ def pins() -> list[str]:
 
 
 def run_pip(arguments: list[str]) -> int:
-    """Run pip in this Python; its exit code."""
-    return subprocess.run([sys.executable, "-m", "pip", *arguments], check=False).returncode
+    """Run pip in this Python without showing its English; its exit code."""
+    return subprocess.run([sys.executable, "-m", "pip", *arguments], capture_output=True, check=False).returncode

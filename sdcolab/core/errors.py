@@ -364,7 +364,9 @@ class LoraFormatUnknown(ModelError):
 
 @dataclass(eq=False)
 class LoraPartlyUsed(ModelError):
-    """(Warning) Only ``used`` of the ``layers`` layers of a LoRA exist in the loaded model."""
+    """(Warning) Only ``used`` of the ``layers`` layers of a LoRA can be merged into the loaded model: the others do not
+    exist in it, or lack the rest of their attention (hechos/a1111.md 10.3, OpenCLIP).
+    """
 
     code: ClassVar[str] = "model.lora_partly_used"
     path: Path
@@ -902,6 +904,40 @@ class ShareProgramMissing(HostError):
     reason: str
 
 
+class NgrokTokenMissing(HostError):
+    """The user chose ngrok and gave no token for it."""
+
+    code: ClassVar[str] = "host.ngrok_token_missing"
+
+
+class NgrokTokenRejected(HostError):
+    """ngrok does not accept the user's token."""
+
+    code: ClassVar[str] = "host.ngrok_token_rejected"
+
+
+class NgrokBusy(HostError):
+    """The user's ngrok account allows one link at a time and has it open somewhere else."""
+
+    code: ClassVar[str] = "host.ngrok_busy"
+
+
+@dataclass(eq=False)
+class NgrokDown(HostError):
+    """ngrok did not answer or refused; ``reason`` is its own message."""
+
+    code: ClassVar[str] = "host.ngrok_down"
+    reason: str
+
+
+@dataclass(eq=False)
+class NgrokProgramMissing(HostError):
+    """ngrok's agent could not be downloaded or run."""
+
+    code: ClassVar[str] = "host.ngrok_program_missing"
+    reason: str
+
+
 @dataclass(eq=False)
 class ShareLost(HostError):
     """The public link stopped working; another is on its way."""
@@ -937,6 +973,12 @@ class EngineKilled(HostError):
     """The system killed the process that makes the images, nearly always for using too much memory."""
 
     code: ClassVar[str] = "host.engine_killed"
+
+
+class JobLost(HostError):
+    """The process that was making these images was killed or crashed meanwhile."""
+
+    code: ClassVar[str] = "host.job_lost"
 
 
 @dataclass(eq=False)

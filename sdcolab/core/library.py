@@ -95,10 +95,12 @@ class Library:
         self._first = first
         self._bundled = bundled
 
-    def files(self, kind: ModelKind) -> tuple[ModelFile, ...]:
-        """Every file of ``kind``, those of its folder in alphabetical order (ignoring case)."""
+    def files(self, kind: ModelKind, suffixes: frozenset[str] = MODEL_SUFFIXES) -> tuple[ModelFile, ...]:
+        """Every file of ``kind`` with one of ``suffixes``; those of its folder in alphabetical order (ignoring case)
+        and after those that were asked for.
+        """
         folder = self.folders.models(kind)
-        found = (ModelFile(kind, path.relative_to(folder).as_posix(), path) for path in _walk(folder))
+        found = (ModelFile(kind, path.relative_to(folder).as_posix(), path) for path in _walk(folder, suffixes))
         own = sorted((file for file in found if not _is_companion_vae(file)), key=lambda file: file.name.casefold())
         first = [file for file in self._first if file.kind is kind]
         taken = {file.path for file in first}
@@ -140,8 +142,10 @@ def _names_of(file: ModelFile) -> tuple[str, ...]:
     return file.name, file.name.rsplit(".", 1)[0], file.stem, Path(file.name).stem
 
 
-def _walk(folder: Path) -> Iterator[Path]:
-    """Model files below ``folder``. Links are followed (people link their Drive); each real folder is entered once."""
+def _walk(folder: Path, suffixes: frozenset[str]) -> Iterator[Path]:
+    """Files below ``folder`` with one of ``suffixes``. Links are followed (people link their Drive); each real folder
+    is entered once.
+    """
     seen: set[str] = set()
     for parent, subfolders, names in os.walk(folder, followlinks=True):
         real = os.path.realpath(parent)
@@ -151,7 +155,7 @@ def _walk(folder: Path) -> Iterator[Path]:
         seen.add(real)
         for name in names:
             path = Path(parent, name)
-            if not name.startswith(".") and path.suffix.lower() in MODEL_SUFFIXES and _can_be_shown(path):
+            if not name.startswith(".") and path.suffix.lower() in suffixes and _can_be_shown(path):
                 yield path
 
 

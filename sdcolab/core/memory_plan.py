@@ -20,10 +20,17 @@ GB = 1_000_000_000
 UNMAPPED_RAM = int(1.5 * GB)
 """RAM that loading needs on a GPU besides the file: CUDA's context and the biggest tensor in two types."""
 
-_LEAST_WORK = {ModelFamily.SDXL: 2 * GB}
-_COMFORTABLE_WORK = {ModelFamily.SDXL: 5 * GB}
-_LEAST_WORK_OTHERS, _COMFORTABLE_WORK_OTHERS = GB, 3 * GB
-"""Memory beside the weights for one image of the native size: with every saving of the engine, and without any."""
+_LEAST_WORK = {ModelFamily.SDXL: 2 * GB, ModelFamily.SDXL_REFINER: 2 * GB}
+_LEAST_WORK_OTHERS = GB
+"""Memory beside the weights for one image of the native size, with every saving of the engine."""
+
+_COMFORTABLE_WORK = {ModelFamily.SD2: 4 * GB, ModelFamily.SDXL: 5 * GB, ModelFamily.SDXL_REFINER: 5 * GB}
+_COMFORTABLE_WORK_OTHERS = 3 * GB
+
+
+def comfortable_work(family: ModelFamily) -> int:
+    """Memory beside the weights with which a family makes one image of its native size without any saving."""
+    return _COMFORTABLE_WORK.get(family, _COMFORTABLE_WORK_OTHERS)
 
 
 class Placement(StrEnum):
@@ -96,7 +103,7 @@ def plan_memory(
     unet, every = weights.unet * element_bytes, weights.total * element_bytes
     scaled = 2 * unet + GB // 5  # a miniature model works with little
     least = min(_LEAST_WORK.get(family, _LEAST_WORK_OTHERS), scaled)
-    comfortable = min(_COMFORTABLE_WORK.get(family, _COMFORTABLE_WORK_OTHERS), scaled)
+    comfortable = min(comfortable_work(family), scaled)
     if free.vram is None:
         _require_ram(path, free.ram, max(every + least, unmapped_bytes + every))
         return MemoryPlan(Placement.CPU, ram=every + least, vram=0)

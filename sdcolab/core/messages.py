@@ -191,7 +191,7 @@ CATALOGUE: Mapping[str, Sentence] = {
         "Quítalo del prompt o busca otra versión del archivo.",
     ),
     "model.lora_partly_used": Sentence(
-        "Del LoRA «{path}» se usan {used} de sus {layers} capas: las demás no existen en este modelo.",
+        "Del LoRA «{path}» se usan {used} de sus {layers} capas: las demás no sirven para este modelo.",
         "Si el resultado no es el esperado, comprueba para qué modelos sirve.",
     ),
     "model.embedding_skipped": Sentence(
@@ -305,7 +305,7 @@ CATALOGUE: Mapping[str, Sentence] = {
     "download.token_needed": Sentence(
         "{host} solo entrega este archivo a usuarios registrados.",
         "Crea una clave (API key o token) en tu cuenta de {host} y guárdala con el nombre {token}: en Colab, en "
-        "«Secretos» (el icono 🔑); en tu equipo, como variable de entorno.",
+        "«Secretos» (el icono 🔑) o en la celda «Claves»; en tu equipo, como variable de entorno.",
     ),
     "download.token_rejected": Sentence(
         "{host} no acepta tu clave {token}: puede estar mal copiada, caducada o sin permiso para este archivo.",
@@ -326,8 +326,8 @@ CATALOGUE: Mapping[str, Sentence] = {
     ),
     "download.gated": Sentence(
         "Para descargar este archivo hay que aceptar antes las condiciones de su autor en {page}.",
-        "Entra con tu cuenta, acéptalas y guarda tu token con el nombre {token} en los secretos de Colab (🔑) o como "
-        "variable de entorno.",
+        "Entra con tu cuenta, acéptalas y guarda tu token con el nombre {token}: en Colab, en «Secretos» 🔑 o en la "
+        "celda «Claves»; en tu equipo, como variable de entorno.",
     ),
     "download.web_page": Sentence(
         "{link} no entrega un archivo, sino una página web.",
@@ -422,7 +422,7 @@ CATALOGUE: Mapping[str, Sentence] = {
     ),
     "host.secret_timeout": Sentence(
         "Colab no respondió al pedirle el secreto {name}: solo se leen con el cuaderno abierto en el navegador.",
-        "Sigo sin él. También puedes definir la variable de entorno {name} antes de empezar.",
+        "Sigo sin él. También puedes escribirlo en la celda «Claves» 🔑 y volver a pulsar ▶️.",
     ),
     "host.proxy_unavailable": Sentence(
         "Colab tampoco ha dado su enlace propio.", "Deja la celda en marcha: seguiré probando con el enlace público."
@@ -433,6 +433,27 @@ CATALOGUE: Mapping[str, Sentence] = {
     ),
     "host.share_program_missing": Sentence(
         "No se ha podido descargar o abrir el programa que crea el enlace público.",
+        "Seguiré probando; si tu red lo bloquea, usa el otro enlace.",
+    ),
+    "host.ngrok_token_missing": Sentence(
+        "Para el enlace de ngrok hace falta tu clave NGROK_TOKEN, y no la encuentro.",
+        "Cópiala de https://dashboard.ngrok.com (gratis) a los «Secretos» 🔑 de Colab o a la celda «Claves», y vuelve "
+        "a pulsar ▶️. Mientras tanto uso el enlace de Gradio.",
+    ),
+    "host.ngrok_token_rejected": Sentence(
+        "ngrok no acepta tu clave NGROK_TOKEN: puede estar mal copiada o anulada.",
+        "Cópiala otra vez de https://dashboard.ngrok.com/get-started/your-authtoken y vuelve a pulsar ▶️.",
+    ),
+    "host.ngrok_busy": Sentence(
+        "Tu cuenta de ngrok ya tiene un enlace abierto en otro sitio, y la gratuita solo permite uno.",
+        "Cierra el otro (se ve en https://dashboard.ngrok.com/agents): seguiré probando.",
+    ),
+    "host.ngrok_down": Sentence(
+        "ngrok no ha podido abrir su enlace ahora mismo.",
+        "Seguiré probando; su estado se ve en https://status.ngrok.com.",
+    ),
+    "host.ngrok_program_missing": Sentence(
+        "No se ha podido descargar o abrir el programa de ngrok.",
         "Seguiré probando; si tu red lo bloquea, usa el otro enlace.",
     ),
     "host.share_lost": Sentence("El enlace público ha dejado de funcionar.", "Estoy creando otro."),
@@ -453,6 +474,11 @@ CATALOGUE: Mapping[str, Sentence] = {
         "El sistema ha cerrado el motor que crea las imágenes, casi siempre por falta de memoria.",
         "Usa un modelo más pequeño (fp16, «pruned»), una imagen más pequeña o menos imágenes por lote. Ya se está "
         "abriendo otra vez; lo que espera en la cola seguirá.",
+    ),
+    "host.job_lost": Sentence(
+        "La interfaz se cerró mientras creaba esta imagen, casi siempre por falta de memoria.",
+        "Usa un modelo más pequeño (fp16, «pruned»), una imagen más pequeña o menos imágenes por lote, y pulsa "
+        "«Generar» otra vez. Lo que esperaba en la cola sigue.",
     ),
     "host.engine_crashed": Sentence(
         "El motor que crea las imágenes se ha cerrado por un error ({ending}).",

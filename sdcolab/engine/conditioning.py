@@ -31,14 +31,12 @@ from sdcolab.engine.models import LoadedModel, TextEncoder, text_model
 from sdcolab.engine.precision import autocast
 from sdcolab.engine.tokenizer import (
     EMPTY_CHUNK,
-    END,
-    OPEN_CLIP_PADDING,
     Chunk,
     ClipTokenizer,
     Flavour,
     chunk,
     load,
-    padded_after_end,
+    open_clip_padded,
 )
 
 REMEMBERED_PROMPTS = 64
@@ -281,9 +279,8 @@ def _read_chunks(
     """The k-th chunks of all texts are one call, and share the mean that emphasis restores: [texts, 77, C] and pooled
     [texts, D], float32.
     """
-    padding = OPEN_CLIP_PADDING if encoder.layout.kind is TextKind.OPEN_CLIP else END
-    device = encoder.module.device
-    tokens = torch.tensor([padded_after_end(part.tokens, padding) for part in row], device=device)
+    device, open_clip = encoder.module.device, encoder.layout.kind is TextKind.OPEN_CLIP
+    tokens = torch.tensor([open_clip_padded(part.tokens) if open_clip else part.tokens for part in row], device=device)
     weights = torch.tensor([part.weights for part in row], device=device)
     token_embedding = text_model(encoder.module).get_submodule("embeddings.token_embedding")
     with autocast(encoder.module), injected(token_embedding, row, embeddings, columns):

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from sdcolab.core.errors import NoCuda
 from sdcolab.core.events import CancelToken, Listener, Phase, PhaseStarted, ignore_events
@@ -17,13 +16,14 @@ from sdcolab.core.library import Library
 from sdcolab.core.outputs import ImageStore, ImageStores
 from sdcolab.core.request import AUTOMATIC, GenerationRequest
 from sdcolab.core.result import GenerationResult
+from sdcolab.engine.features.embeddings import Opened
 from sdcolab.engine.features.lora import loras_in
 from sdcolab.engine.hashes import HashCache
-from sdcolab.engine.plan import make_plan
+from sdcolab.engine.plan import choose_vae, make_plan
 from sdcolab.engine.run import POLL_SECONDS, Run, Tools
 from sdcolab.engine.samplers import resolve_sampler
 from sdcolab.engine.schedules import NoiseTable
-from sdcolab.engine.shelf import ModelShelf, Stamp
+from sdcolab.engine.shelf import ModelShelf
 from sdcolab.engine.upscale.latents import latent_upscaler_called
 from sdcolab.engine.upscale.upscalers import Upscalers
 
@@ -50,7 +50,7 @@ class Engine:
         self._store = store
         self._hashes = HashCache(hash_cache)
         self._clock = clock
-        self._embeddings: dict[Stamp, Tensor] = {}
+        self._embeddings: Opened = {}
         self._lock = threading.Lock()
         self.models = ModelShelf(library, self.device, self._hashes)
         self.upscalers = Upscalers(library, self.device)
@@ -109,7 +109,7 @@ class Engine:
         resolve_sampler(request.sampler, request.schedule)
         loras_in(request.prompt, self._library)
         for name in _checkpoints_of(request):
-            self.models.file(name)
+            choose_vae(request.vae, self.models.file(name), self._library)
         hires = request.hires if request.init is None else None
         if hires is not None:
             resolve_sampler(hires.sampler or request.sampler, hires.schedule or request.schedule)

@@ -13,13 +13,8 @@ import torch
 from diffusers import UNet2DConditionModel
 
 from sdcolab.core.detect import ModelFamily, detect
-from sdcolab.core.memory_plan import FreeMemory, MemoryPlan, count_weights, memory_bytes, plan_memory
+from sdcolab.core.memory_plan import FreeMemory, MemoryPlan, comfortable_work, count_weights, memory_bytes, plan_memory
 from sdcolab.core.tensors import TensorHeader
-
-GB = 1_000_000_000
-
-COMFORTABLE_VRAM = {ModelFamily.SD1: 3 * GB}
-"""Free bytes beside the weights with which a family makes one image of its native size without savings."""
 
 _OUT_OF_MEMORY_TEXTS = (
     "can't allocate memory",
@@ -53,7 +48,7 @@ class MemoryPolicy:
 
 def choose_policy(free_vram: int | None, family: ModelFamily) -> MemoryPolicy:
     """The policy to start with; ``free_vram`` in bytes after loading the weights, None on a CPU."""
-    if free_vram is None or free_vram >= COMFORTABLE_VRAM.get(family, 0):
+    if free_vram is None or free_vram >= comfortable_work(family):
         return MemoryPolicy()
     return MemoryPolicy(split_guidance=True, max_batch=1, tile_decode=True)
 

@@ -41,6 +41,7 @@ from sdcolab.engine.convert import (
     vae_rename,
 )
 from sdcolab.engine.prediction import ZERO_SNR_KEY, declared_prediction, probed_prediction
+from sdcolab.engine.schedules import StepTables
 from sdcolab.engine.weights import Weights, open_weights
 
 _VARIANTS = {1: "depth2img", 4: "InstructPix2Pix"}
@@ -89,6 +90,12 @@ class LoadedModel:
     def text_encoder(self) -> CLIPTextModel:
         """The first text encoder, the only one in most families."""
         return self.text_encoders[0].module
+
+    @property
+    def step_tables(self) -> StepTables:
+        """Which Align Your Steps table fits."""
+        told_sizes = self.layout.size_conditioning is not SizeConditioning.NONE
+        return StepTables.SDXL if told_sizes else StepTables.SD1
 
     @property
     def embedding_width(self) -> int:

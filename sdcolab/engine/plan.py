@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sdcolab.core.detect import ModelFamily, ModelKind
+from sdcolab.core.detect import ModelKind
 from sdcolab.core.library import Library, ModelFile
 from sdcolab.core.prompt.schedule import expected_calls
 from sdcolab.core.request import (
@@ -22,7 +22,7 @@ from sdcolab.core.request import (
 from sdcolab.core.tuning import NoiseSchedule, Tuning
 from sdcolab.engine.models import LoadedModel
 from sdcolab.engine.samplers import SamplerChoice, SamplerOptions, SamplingPlan, resolve_sampler
-from sdcolab.engine.schedules import NoiseTable, ScheduleOptions, StepTables
+from sdcolab.engine.schedules import NoiseTable, ScheduleOptions
 
 _VAE_SUFFIXES = (".vae.safetensors", ".vae.pt", ".vae.ckpt")
 
@@ -67,8 +67,7 @@ class Pass:
     """One run of a sampler over a batch.
 
     ``strength`` None starts from noise, a number from latents; ``exact``: with all ``steps`` (hechos/a1111.md 3.6).
-    ``size`` is what comes out and ``told_size`` what SDXL hears of it; ``base_calls``, of a hires pass, places its
-    prompt editing after the first pass.
+    ``size`` is what comes out; ``base_calls``, of a hires pass, places its prompt editing after the first pass.
     """
 
     choice: SamplerChoice
@@ -76,7 +75,6 @@ class Pass:
     strength: float | None
     exact: bool
     size: Size
-    told_size: Size
     prompt: str
     negative_prompt: str
     cfg_scale: float
@@ -150,7 +148,6 @@ def make_plan(request: GenerationRequest, table: NoiseTable) -> GenerationPlan:
         strength=request.init.strength if request.init else None,
         exact=request.init.exact_steps if request.init else False,
         size=size,
-        told_size=size,
         prompt=request.prompt,
         negative_prompt=request.negative_prompt,
         cfg_scale=request.cfg_scale,
@@ -181,7 +178,6 @@ def _second_pass(request: GenerationRequest, hires: Hires, first: Pass, enlarged
         strength=hires.strength,
         exact=True,
         size=target,
-        told_size=enlarged,
         prompt=hires.prompt or request.prompt,
         negative_prompt=hires.negative_prompt or request.negative_prompt,
         cfg_scale=request.cfg_scale if hires.cfg_scale is None else hires.cfg_scale,
@@ -256,16 +252,13 @@ def sampler_options(tuning: Tuning) -> SamplerOptions:
     )
 
 
-_LARGE_FAMILIES = frozenset({ModelFamily.SDXL, ModelFamily.SDXL_REFINER})
-
-
 def noise_table(tuning: Tuning, model: LoadedModel) -> NoiseTable:
     """The noise levels of ``model``, which may itself ask for zero terminal SNR (hechos/a1111.md 3.2 and 3.7)."""
     return NoiseTable.stable_diffusion(
         downcast=tuning.downcast_alphas,
         zero_terminal_snr=model.zero_terminal_snr or tuning.noise_schedule is NoiseSchedule.ZERO_TERMINAL_SNR,
         quantize=tuning.quantize,
-        step_tables=StepTables.SDXL if model.detected.family in _LARGE_FAMILIES else StepTables.SD1,
+        step_tables=model.step_tables,
     )
 
 

@@ -24,7 +24,7 @@ from sdcolab.core.result import GeneratedImage, GenerationResult
 from sdcolab.core.tuning import VaeMethod
 from sdcolab.engine.conditioning import Conditioning
 from sdcolab.engine.decode import NotFinite, blank_canvas_channels, decode, encode, to_image, to_pixels
-from sdcolab.engine.features.embeddings import EmbeddingShelf
+from sdcolab.engine.features.embeddings import EmbeddingShelf, Opened
 from sdcolab.engine.features.init_image import Arranged, InitLatents, arrange, encoded, inpainting_channels
 from sdcolab.engine.features.lora import infotext_name, lora_hash, loras_in
 from sdcolab.engine.features.tiling import seamless
@@ -35,7 +35,7 @@ from sdcolab.engine.pictures.colours import corrected
 from sdcolab.engine.pictures.resizing import resize_exactly
 from sdcolab.engine.plan import Batch, GenerationPlan, Pass, cropped_latents, noise_table
 from sdcolab.engine.preview import Previewer
-from sdcolab.engine.shelf import Checkpoint, ModelShelf, Stamp, Vae, release_memory
+from sdcolab.engine.shelf import Checkpoint, ModelShelf, Vae, release_memory
 from sdcolab.engine.upscale.latents import latent_upscaler_called
 from sdcolab.engine.upscale.upscalers import Upscalers
 
@@ -50,13 +50,13 @@ class Skipped(Exception):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tools:
-    """What the engine lends to a run. ``embeddings`` remembers the vectors of textual inversions already opened."""
+    """What the engine lends to a run. ``embeddings`` remembers the textual inversions already opened."""
 
     library: Library
     models: ModelShelf
     upscalers: Upscalers
     hashes: HashCache
-    embeddings: dict[Stamp, Tensor]
+    embeddings: Opened
     store: ImageStore | None
     clock: Callable[[], float]
 
@@ -86,6 +86,10 @@ class Run:
                     images.append(image)  # noqa: PERF402 - what comes before a skip counts
             except Skipped:
                 continue
+            except RuntimeError as error:  # from where no saving helps: encoding prompts, merging LoRAs
+                if not is_out_of_memory(error):
+                    raise
+                raise self._out_of_memory() from error
         return GenerationResult(request=self._request, images=tuple(images))
 
     def _batch(self, batch: Batch) -> Iterator[GeneratedImage]:
@@ -143,6 +147,7 @@ class Run:
 
     def _conditioning(self, one: Pass, active: Active) -> Conditioning:
         checkpoint = active.checkpoint
+        told = self._plan.enlarged if one is self._plan.second else one.size  # before it is cropped
         conditioning = checkpoint.conditioner.condition(
             one.prompt,
             one.negative_prompt,
@@ -150,7 +155,7 @@ class Run:
             second_order=one.second_order,
             clip_skip=self._request.clip_skip,
             tuning=self._request.tuning,
-            size=(one.told_size.height, one.told_size.width),
+            size=(told.height, told.width),
             base_calls=one.base_calls,
             weights_state=checkpoint.loras.text_state,
             shelf=active.shelf,
@@ -364,13 +369,16 @@ class Run:
             release_memory()
 
     def _relieved(self, policy: MemoryPolicy, stage: Stage) -> MemoryPolicy:
-        request = self._request
-        saving = relieved(policy, stage, request.batch_size)
+        saving = relieved(policy, stage, self._request.batch_size)
         if saving is None:
-            raise OutOfMemory(
-                device=self._tools.models.device.type,
-                width=request.width or 0,
-                height=request.height or 0,
-                batch_size=request.batch_size,
-            )
+            raise self._out_of_memory()
         return saving
+
+    def _out_of_memory(self) -> OutOfMemory:
+        request = self._request
+        return OutOfMemory(
+            device=self._tools.models.device.type,
+            width=request.width or 0,
+            height=request.height or 0,
+            batch_size=request.batch_size,
+        )

@@ -183,10 +183,10 @@ class TokenCount:
     limit: int
 
 
-def padded_after_end(tokens: Sequence[int], padding: int) -> tuple[int, ...]:
-    """The ids of a chunk with ``padding`` after the first ``END``."""
+def open_clip_padded(tokens: Sequence[int]) -> tuple[int, ...]:
+    """The ids of a chunk with OpenCLIP's padding after the first ``END``."""
     length = tokens.index(END) + 1
-    return (*tokens[:length], *[padding] * (len(tokens) - length))
+    return (*tokens[:length], *[OPEN_CLIP_PADDING] * (len(tokens) - length))
 
 
 EMPTY_CHUNK = Chunk((START, *[END] * (CHUNK_LENGTH + 1)), (1.0,) * (CHUNK_LENGTH + 2))

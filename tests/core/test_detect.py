@@ -44,6 +44,12 @@ CASES: list[tuple[str, Mapping[str, Sequence[int]], ModelKind, ModelFamily]] = [
         ModelKind.CHECKPOINT,
         ModelFamily.SDXL_REFINER,
     ),
+    (
+        "SD-Turbo, an SD 2 in SDXL's layout",
+        {UNET + TO_K: (320, 1024), **VAE, "conditioner.embedders.0.model.ln_final.bias": (1024,)},
+        ModelKind.CHECKPOINT,
+        ModelFamily.SD2,
+    ),
     ("SD3", {UNET + "joint_blocks.0.x": (1,)}, ModelKind.CHECKPOINT, ModelFamily.SD3),
     ("Flux", {"double_blocks.0.img_attn.qkv.weight": (1,)}, ModelKind.CHECKPOINT, ModelFamily.FLUX),
     ("UNet alone", {UNET + TO_K: (320, 768)}, ModelKind.CHECKPOINT, ModelFamily.SD1),

@@ -17,6 +17,8 @@ SDXL = WeightCounts(unet=2_567_463_684, text=817_720_320, vae=83_653_863)
 """Numbers of Stable Diffusion 1.x and XL."""
 
 FLUX = WeightCounts(unet=11_901_408_320, text=4_885_000_000, vae=83_819_683)
+SD2 = WeightCounts(unet=865_910_724, text=354_032_641, vae=83_653_863)
+REFINER = WeightCounts(unet=2_259_526_564, text=694_659_841, vae=83_653_863)
 MINI = WeightCounts(unet=100_000, text=50_000, vae=20_000)
 
 COLAB = FreeMemory(ram=int(10.5 * GB), vram=int(15.6 * GB))
@@ -30,6 +32,9 @@ MODEL = Path("modelo.safetensors")
     [
         (SDXL, ModelFamily.SDXL, COLAB, 2, Placement.GPU),
         (SD1, ModelFamily.SD1, COLAB, 2, Placement.GPU),
+        (SD2, ModelFamily.SD2, COLAB, 2, Placement.GPU),
+        (REFINER, ModelFamily.SDXL_REFINER, COLAB, 2, Placement.GPU),
+        (SD2, ModelFamily.SD2, FreeMemory(8 * GB, 6 * GB), 2, Placement.GPU_SPARING),
         (SDXL, ModelFamily.SDXL, FreeMemory(10 * GB, 10 * GB), 2, Placement.GPU_SPARING),
         (SD1, ModelFamily.SD1, FreeMemory(8 * GB, 4 * GB), 2, Placement.GPU_SPARING),
         (SD1, ModelFamily.SD1, FreeMemory(int(10.5 * GB), None), 4, Placement.CPU),

@@ -10,9 +10,11 @@ from torch import Tensor
 
 from sdcolab.core.errors import PromptSyntaxError
 from sdcolab.core.prompt import parse_attention
+from sdcolab.core.tuning import Emphasis, Tuning
 from sdcolab.engine import tokenizer
 from sdcolab.engine.conditioning import (
     REMEMBERED_PROMPTS,
+    Conditioning,
     PromptPart,
     TextConditioner,
     emphasized,
@@ -151,3 +153,94 @@ def test_comments_and_network_tags_do_not_count(conditioner: TextConditioner) ->
 def test_bad_weight_is_told(conditioner: TextConditioner) -> None:
     with pytest.raises(PromptSyntaxError):
         conditioner.condition("(gato:1.2.3)", "", steps=4, second_order=False, clip_skip=1)
+
+
+# --- Fine adjustments -------------------------------------------------------------------------------------------------
+
+
+def tuned(conditioner: TextConditioner, prompt: str, negative: str = "feo", **changes: object) -> Conditioning:
+    return conditioner.condition(prompt, negative, steps=10, second_order=False, clip_skip=1, tuning=Tuning(**changes))
+
+
+def positive(conditioner: TextConditioner, prompt: str, **changes: object) -> Tensor:
+    return tuned(conditioner, prompt, **changes).positive[0].at(0).tokens
+
+
+def test_emphasis_modes(conditioner: TextConditioner) -> None:
+    plain = conditioner.encode(("un gato",), 1)
+    without_norm = positive(conditioner, "un (gato:1.5)", emphasis=Emphasis.NO_NORM)
+    weights = torch.ones(1, 77, 1)
+    weights[:, 2] = 1.5
+    assert torch.allclose(without_norm, plain * weights, atol=1e-5)
+    assert torch.equal(positive(conditioner, "un (gato:1.5)", emphasis=Emphasis.IGNORE), plain)
+    as_it_is = positive(conditioner, "un (gato:1.5) BREAK a", emphasis=Emphasis.NONE)
+    with torch.inference_mode():
+        ids = tokenizer.load().encode("un (gato:1.5) BREAK a")
+        row = [tokenizer.START, *ids, *[tokenizer.END] * (76 - len(ids))]
+        assert torch.allclose(as_it_is, conditioner._model.text_encoder(torch.tensor([row])).last_hidden_state)
+
+
+def test_comma_backtrack(conditioner: TextConditioner) -> None:
+    prompt = "gato " * 70 + ", " + "perro " * 10
+    for backtrack, cut in ((20, 71), (0, 75)):
+        first = positive(conditioner, prompt, comma_backtrack=backtrack)[:, :77]
+        chunks = tokenizer.chunk(parse_attention(prompt), tokenizer.load(), comma_backtrack=backtrack)
+        assert chunks[0].tokens.index(tokenizer.END) == 1 + cut
+        with torch.inference_mode():
+            expected = conditioner._model.text_encoder(torch.tensor([chunks[0].tokens])).last_hidden_state
+        assert torch.allclose(first, expected, atol=1e-5)
+
+
+def test_hires_pass_counts_on_from_the_first(conditioner: TextConditioner) -> None:
+    def hires(**changes: object) -> list[int]:
+        made = conditioner.condition(
+            "[gato:perro:12]", "", steps=6, second_order=False, clip_skip=1, base_calls=10, tuning=Tuning(**changes)
+        )
+        return [end for end, _ in made.positive[0].schedule]
+
+    assert hires() == [2, 6]
+    assert hires(old_prompt_editing=True) == [10]
+
+
+def test_old_prompt_editing(conditioner: TextConditioner) -> None:
+    made = tuned(conditioner, "[gato:perro:1.0]", old_prompt_editing=True)
+    assert [end for end, _ in made.positive[0].schedule] == [1, 10]
+    assert [end for end, _ in tuned(conditioner, "[gato:perro:1.0]").positive[0].schedule] == [10]
+
+
+LONG = "gato BREAK perro BREAK pez"
+
+
+def test_padding_with_the_empty_prompt(conditioner: TextConditioner) -> None:
+    empty = conditioner.encode(("",), 1)
+    made = tuned(conditioner, LONG, pad_conditions=True)
+    expected = torch.cat([conditioner.encode(("feo",), 1), empty, empty], dim=1)
+    assert torch.equal(made.negative.at(0).tokens, expected)
+    assert torch.equal(made.positive[0].at(0).tokens, conditioner.encode((LONG,), 1))
+    # The other way round: parts of one prompt first repeat their last token, then comes the empty prompt.
+    made = tuned(conditioner, "gato AND perro BREAK pez", LONG, pad_conditions=True)
+    short = conditioner.encode(("gato ",), 1)
+    expected = torch.cat([short, short[:, -1:].expand(-1, 77, -1), empty], dim=1)
+    assert torch.equal(made.positive[0].at(0).tokens, expected)
+    assert torch.equal(made.positive[1].at(0).tokens[:, 154:], empty)
+
+
+def test_padding_of_old(conditioner: TextConditioner) -> None:
+    feo = conditioner.encode(("feo",), 1)
+    made = tuned(conditioner, LONG, pad_conditions=True, pad_conditions_v0=True)
+    assert torch.equal(made.negative.at(0).tokens, torch.cat([feo, feo[:, -1:].expand(-1, 154, -1)], dim=1))
+    cut = tuned(conditioner, "gato", LONG, pad_conditions_v0=True)
+    assert torch.equal(cut.negative.at(0).tokens, conditioner.encode((LONG,), 1)[:, :77])
+
+
+def test_padding_covers_every_text_of_a_prompt(conditioner: TextConditioner) -> None:
+    made = tuned(conditioner, LONG, "[feo:malo:0.5]", pad_conditions=True)
+    assert made.negative.encoded.shape == (2, 231, 64)
+
+
+def test_adjustments_are_remembered_apart(conditioner: TextConditioner, encoder_calls: list[int]) -> None:
+    for _ in range(2):
+        for emphasis in Emphasis:
+            tuned(conditioner, "(gato:1.5)", emphasis=emphasis)
+        tuned(conditioner, "(gato:1.5)", pad_conditions=True)
+    assert len(encoder_calls) == 2 * len(Emphasis) + 1  # the empty prompt

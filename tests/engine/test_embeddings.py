@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import base64
+import json
+import zlib
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image, PngImagePlugin
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -21,7 +26,7 @@ from sdcolab.core.request import GenerationRequest
 from sdcolab.engine import tokenizer
 from sdcolab.engine.conditioning import Conditioning, TextConditioner
 from sdcolab.engine.engine import Engine
-from sdcolab.engine.features.embeddings import EmbeddingShelf, read_vectors
+from sdcolab.engine.features.embeddings import EmbeddingShelf, read_embedding, read_vectors
 from sdcolab.engine.hashes import HashCache, sha256
 from sdcolab.engine.models import LoadedModel, load_checkpoint
 from sdcolab.engine.weights import open_weights
@@ -130,6 +135,86 @@ def test_files_that_are_none(tmp_path: Path) -> None:
             read_vectors(tmp_path / name)
     with pytest.raises(ModelUnsafe):
         read_vectors(tmp_path / "code.pt")
+
+
+# --- Pictures ---------------------------------------------------------------------------------------------------------
+
+
+def as_json(name: str, rows: Tensor) -> bytes:
+    content = {"string_to_token": {"*": 265}, "string_to_param": {"*": {"TORCHTENSOR": rows.tolist()}}, "name": name}
+    return json.dumps(content).encode()
+
+
+def with_text(path: Path, name: str, rows: Tensor) -> None:
+    """A PNG with an embedding in its text, as AUTOMATIC1111 saves it."""
+    info = PngImagePlugin.PngInfo()
+    info.add_text("sd-ti-embedding", base64.b64encode(as_json(name, rows)).decode())
+    picture(64, 48).save(path, pnginfo=info)
+
+
+def generator() -> Iterator[int]:
+    """The pseudo-random numbers that hide the data, one by one."""
+    state = 0
+    while True:
+        state = (1664525 * state + 1013904223) % 2**32
+        yield state % 255
+
+
+def picture(width: int, height: int) -> Image.Image:
+    numbers = np.random.default_rng(0).integers(1, 255, (height, width, 3), dtype=np.uint8)
+    return Image.fromarray(numbers | 1)
+
+
+def with_pixels(path: Path, name: str, rows: Tensor, border: int = 0) -> None:
+    """A picture with an embedding in the low bits beside it; the high bits show a pattern."""
+    height = 48
+    data = np.frombuffer(zlib.compress(as_json(name, rows), 9), dtype=np.uint8)
+    data = np.resize(data, -(-len(data) // (height * 3)) * height * 3).reshape(height, -1, 3)
+    numbers = generator()
+    mask = np.array([next(numbers) & 15 for _ in range(data.size)], dtype=np.uint8).reshape(data.shape)
+    pattern = np.random.default_rng(1).integers(1, 16, data.shape, dtype=np.uint8) << 4
+    left, right = (((part ^ mask) | pattern) for part in (data & 15, data >> 4))
+    divider = np.zeros((height, 1, 3), dtype=np.uint8)
+    whole = np.concatenate([left, divider, np.asarray(picture(64, height)), divider, right], axis=1)
+    whole = np.pad(whole, ((border, border), (border, border), (0, 0)))
+    Image.fromarray(whole).save(path, lossless=True)
+
+
+@pytest.mark.parametrize("save", [with_text, with_pixels])
+def test_pictures_hold_embeddings(save: Callable[..., None], tmp_path: Path) -> None:
+    save(tmp_path / "a.png", "mi estilo", vectors(3))
+    found = read_embedding(tmp_path / "a.png")
+    assert found is not None
+    assert found.name == "mi estilo"
+    assert torch.allclose(found.vectors, vectors(3))
+
+
+def test_pixels_in_webp_and_inside_a_black_border(tmp_path: Path) -> None:
+    with_pixels(tmp_path / "a.webp", "x", vectors(2), border=5)
+    found = read_embedding(tmp_path / "a.webp")
+    assert found is not None
+    assert torch.allclose(found.vectors, vectors(2))
+
+
+def test_pictures_without_embeddings(tmp_path: Path) -> None:
+    picture(64, 48).save(tmp_path / "plain.png")
+    Image.new("RGB", (64, 48)).save(tmp_path / "black.png")
+    with_pixels(tmp_path / "lossless.png", "x", vectors(2))
+    Image.open(tmp_path / "lossless.png").save(tmp_path / "lossy.webp", quality=50)
+    info = PngImagePlugin.PngInfo()
+    info.add_text("sd-ti-embedding", base64.b64encode(b'{"string_to_param": {"*": {"TORCHTENSOR": "no"}}}').decode())
+    picture(9, 9).save(tmp_path / "odd.png", pnginfo=info)
+    (tmp_path / "text.png").write_text("hola")
+    for name in ("plain.png", "black.png", "lossy.webp", "odd.png", "text.png"):
+        assert read_embedding(tmp_path / name) is None, name
+
+
+def test_a_picture_is_called_as_it_says(condition: Condition, place: Path) -> None:
+    with_text(place / "archivo.png", "xyz", vectors(2))
+    with_text(place / "otro.preview.png", "abc", vectors(2))
+    picture(64, 48).save(place / "gato.png")
+    made = condition("un gato xyz abc archivo")
+    assert [embedding.name for embedding in made.embeddings] == ["xyz"]
 
 
 # --- In prompts -------------------------------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ from sdcolab.core.errors import (
     LoraPartlyUsed,
     LoraWrongFamily,
     ModelWrongKind,
+    OutOfMemory,
     PromptSyntaxError,
     SdcolabError,
     UnknownName,
@@ -35,7 +36,14 @@ from sdcolab.engine.convert import renamed, unet_rename
 from sdcolab.engine.engine import Engine
 from sdcolab.engine.features import lora as lora_module
 from sdcolab.engine.features.lora import LoraMerger, LoraUse, loras_in
-from sdcolab.engine.features.lora_names import compvis_paths, layers_of
+from sdcolab.engine.features.lora_names import (
+    TextNaming,
+    attention_of,
+    compvis_paths,
+    layers_of,
+    text_layer_keys,
+    unet_layer_keys,
+)
 from sdcolab.engine.models import LoadedModel, load_checkpoint, text_model
 from sdcolab.engine.weights import open_weights
 
@@ -43,6 +51,7 @@ TO_Q = "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q"
 TO_K = "down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_k"
 CONV = "down_blocks.0.resnets.0.conv1"
 Q_PROJ = "encoder.layers.0.self_attn.q_proj"
+Q_KEY = "lora_unet_" + TO_Q.replace(".", "_")
 
 
 @pytest.fixture
@@ -100,8 +109,9 @@ def refuse(warning: SdcolabError) -> None:
 
 def state(model: LoadedModel) -> dict[str, Tensor]:
     """Copies of all weights."""
-    both = {"unet": model.unet, "text": model.text_encoder}
-    return {f"{part}.{name}": tensor.clone() for part in both for name, tensor in both[part].state_dict().items()}
+    parts = {"unet": model.unet, "text": model.text_encoder}
+    parts |= {f"text{index}": encoder.module for index, encoder in enumerate(model.text_encoders[1:], start=2)}
+    return {f"{part}.{name}": tensor.clone() for part in parts for name, tensor in parts[part].state_dict().items()}
 
 
 def differing(before: dict[str, Tensor], after: dict[str, Tensor]) -> set[str]:
@@ -117,13 +127,40 @@ def weight(module: nn.Module, path: str) -> Tensor:
 # --- Names ------------------------------------------------------------------------------------------------------------
 
 
-def test_compvis_paths_are_the_inverse_of_the_loaders(mini_checkpoint: Path) -> None:
+@pytest.mark.parametrize("family", ["sd1", "sd2", "sdxl", "refiner"])
+def test_compvis_paths_are_the_inverse_of_the_loaders(family: str, mini_family: Callable[..., Path]) -> None:
     prefix = "model.diffusion_model."
-    names = renamed(open_weights(mini_checkpoint).header.tensors, prefix, unet_rename(1))
+    names = renamed(open_weights(mini_family(family)).header.tensors, prefix, unet_rename(1))
     assert names
     for new, old in names.items():
         path, _, tensor = new.rpartition(".")
         assert old.removeprefix(prefix) in [f"{found}.{tensor}" for found in compvis_paths(path, 1)]
+
+
+@pytest.mark.parametrize(
+    ("key", "path"),
+    [
+        ("input_blocks_0_0", "conv_in"),
+        ("input_blocks_3_0_op", "down_blocks.0.downsamplers.0.conv"),
+        ("input_blocks_4_0_skip_connection", "down_blocks.1.resnets.0.conv_shortcut"),
+        (
+            "input_blocks_8_1_transformer_blocks_9_attn2_to_k",
+            "down_blocks.2.attentions.1.transformer_blocks.9.attn2.to_k",
+        ),
+        ("middle_block_1_proj_in", "mid_block.attentions.0.proj_in"),
+        ("middle_block_2_emb_layers_1", "mid_block.resnets.1.time_emb_proj"),
+        ("output_blocks_2_1_transformer_blocks_0_ff_net_2", "up_blocks.0.attentions.2.transformer_blocks.0.ff.net.2"),
+        ("output_blocks_2_2_conv", "up_blocks.0.upsamplers.0.conv"),
+        ("output_blocks_5_2_conv", "up_blocks.1.upsamplers.0.conv"),
+        ("output_blocks_8_0_out_layers_3", "up_blocks.2.resnets.2.conv2"),
+        ("label_emb_0_2", "add_embedding.linear_2"),
+        ("time_embed_0", "time_embedding.linear_1"),
+        ("out_2", "conv_out"),
+    ],
+)
+def test_names_in_sdxl_files(key: str, path: str) -> None:
+    """SDXL has two residual blocks a level, like all full-size models."""
+    assert {f"lora_unet_{key}", "lora_unet_" + path.replace(".", "_")} <= set(unet_layer_keys(path, 2))
 
 
 @pytest.mark.parametrize(
@@ -140,6 +177,8 @@ def test_compvis_paths_are_the_inverse_of_the_loaders(mini_checkpoint: Path) -> 
         "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q.lora_A.weight",
         "lora_unet_input_blocks_1_1_transformer_blocks_0_attn1_to_q.lora_down.weight",
         "diffusion_model.input_blocks.1.1.transformer_blocks.0.attn1.to_q.lora_A.weight",
+        "diffusion_model_input_blocks_1_1_transformer_blocks_0_attn1_to_q.lora_down.weight",
+        "lycoris_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_q.lora_down.weight",
     ],
 )
 def test_every_naming_of_a_unet_layer(
@@ -161,6 +200,9 @@ def test_every_naming_of_a_unet_layer(
         "text_encoder.text_model.encoder.layers.0.self_attn.q_proj.lora_A.weight",
         "text_encoder.text_model.encoder.layers.0.self_attn.q_proj.lora_linear_layer.down.weight",
         "text_encoder.text_model.encoder.layers.0.self_attn.to_q_lora.down.weight",
+        "text_encoder.encoder.layers.0.self_attn.q_proj.lora_A.weight",
+        "transformer_text_model_encoder_layers_0_self_attn_q_proj.lora_down.weight",
+        "cond_stage_model.transformer.text_model.encoder.layers.0.self_attn.q_proj.lora_A.weight",
     ],
 )
 def test_every_naming_of_a_text_layer(
@@ -175,6 +217,110 @@ def test_every_naming_of_a_text_layer(
 
 def test_names_that_are_no_layers_are_left_out() -> None:
     assert not layers_of(["bundle_emb.x.string_to_param.weight", "optimizer", "step"])
+
+
+OPEN_CLIP = TextNaming(1, counted=True, open_clip=True)
+
+
+@pytest.mark.parametrize(
+    ("path", "naming", "keys"),
+    [
+        (Q_PROJ, TextNaming(counted=True), {"lora_te1_text_model_", "0_transformer_text_model_"}),
+        (Q_PROJ, OPEN_CLIP, {"lora_te2_text_model_", "1_model_transformer_resblocks_0_attn_q_proj"}),
+        ("encoder.layers.3.self_attn.out_proj", OPEN_CLIP, {"1_model_transformer_resblocks_3_attn_out_proj"}),
+        ("encoder.layers.3.mlp.fc2", OPEN_CLIP, {"lora_te2_", "1_model_transformer_resblocks_3_mlp_c_proj"}),
+        ("encoder.layers.3.layer_norm2", TextNaming(open_clip=True), {"model_transformer_resblocks_3_ln_2"}),
+    ],
+)
+def test_keys_of_text_encoders(path: str, naming: TextNaming, keys: set[str]) -> None:
+    """Each of ``keys`` is one that ends by the path itself (after a trainer's prefix), or A1111's own."""
+    own = path.replace(".", "_")
+    assert {key if "resblocks" in key else key + own for key in keys} <= set(text_layer_keys(path, naming))
+
+
+def test_whole_attentions_of_open_clip() -> None:
+    four = {attention_of(f"encoder.layers.2.self_attn.{part}_proj", OPEN_CLIP) for part in ("q", "k", "v", "out")}
+    assert len(four) == 1 and None not in four
+    assert attention_of("encoder.layers.1.self_attn.q_proj", OPEN_CLIP) not in four
+    assert attention_of("encoder.layers.2.mlp.fc1", OPEN_CLIP) is None
+    assert attention_of("encoder.layers.2.self_attn.q_proj", TextNaming()) is None
+
+
+XL_TO_K = "down_blocks.1.attentions.0.transformer_blocks.0.attn2.to_k"
+
+
+@pytest.mark.parametrize(
+    ("layer", "network", "path"),
+    [
+        ("lora_unet_input_blocks_3_1_transformer_blocks_0_attn2_to_k", None, XL_TO_K),
+        ("lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn2_to_k", None, XL_TO_K),
+        (f"unet.{XL_TO_K}", None, XL_TO_K),
+        ("lora_unet_label_emb_0_0", None, "add_embedding.linear_1"),
+        ("lora_te1_text_model_encoder_layers_1_self_attn_q_proj", 0, "encoder.layers.1.self_attn.q_proj"),
+        ("text_encoder.text_model.encoder.layers.1.mlp.fc1", 0, "encoder.layers.1.mlp.fc1"),
+        ("0_transformer_text_model_encoder_layers_1_mlp_fc1", 0, "encoder.layers.1.mlp.fc1"),
+        ("lora_te2_text_model_encoder_layers_1_mlp_fc1", 1, "encoder.layers.1.mlp.fc1"),
+        ("text_encoder_2.text_model.encoder.layers.1.mlp.fc2", 1, "encoder.layers.1.mlp.fc2"),
+        ("1_model_transformer_resblocks_1_mlp_c_fc", 1, "encoder.layers.1.mlp.fc1"),
+        ("conditioner.embedders.1.model.transformer.resblocks.1.mlp.c_proj", 1, "encoder.layers.1.mlp.fc2"),
+    ],
+)
+def test_layers_of_sdxl(
+    layer: str, network: int | None, path: str, mini_sdxl: Path, folders: Folders, save_lora: SaveLora
+) -> None:
+    model = load_checkpoint(open_weights(mini_sdxl), torch.device("cpu"), torch.float32)
+    part = model.unet if network is None else text_model(model.text_encoders[network].module)
+    before = weight(part, path).clone()
+    save_lora("x", {f"{layer}.lora_A.weight": torch.ones(1, before.shape[1]), **up_of(layer, before.shape[0])})
+    with LoraMerger(model).applied(uses(folders, "<lora:x:0.5:0.25>"), refuse):
+        expected = before + 0.25 if network is None else (before + 0.5).half().float()
+        assert torch.equal(weight(part, path), expected)
+
+
+def up_of(layer: str, out: int) -> dict[str, Tensor]:
+    return {f"{layer}.lora_B.weight": torch.ones(out, 1)}
+
+
+@pytest.mark.parametrize(("family", "prefix"), [("sd2", "lora_te"), ("sdxl", "lora_te2")])
+def test_open_clip_takes_whole_attentions_only(
+    family: str, prefix: str, mini_family: Callable[..., Path], folders: Folders, save_lora: SaveLora
+) -> None:
+    """The first layer has q and v, the second all four parts."""
+    model = load_checkpoint(open_weights(mini_family(family)), torch.device("cpu"), torch.float32)
+    width = model.text_encoders[-1].width
+    given = [(0, "q"), (0, "v"), *((1, part) for part in ("q", "k", "v", "out"))]
+    tensors: dict[str, Tensor] = {}
+    for index, part in given:
+        tensors |= pair(f"{prefix}_text_model_encoder_layers_{index}_self_attn_{part}_proj", width, width)
+    save_lora("x", tensors)
+    save_lora("half", {name: tensor for name, tensor in tensors.items() if "layers_0" in name})
+    before, merger, warnings = state(model), LoraMerger(model), []
+    with merger.applied(uses(folders, "<lora:x:1>"), warnings.append):
+        after = state(model)
+    changed = {name.split("encoder.layers.")[1] for name in differing(before, after)}
+    assert changed == {f"1.self_attn.{part}_proj.weight" for part in ("q", "k", "v", "out")}
+    (warning,) = warnings
+    assert isinstance(warning, LoraPartlyUsed) and (warning.used, warning.layers) == (4, 6)
+    with pytest.raises(LoraNoLayers), merger.applied(uses(folders, "<lora:half:1>"), refuse):
+        pass
+
+
+WIDTHS = {"sd1": 768, "sd2": 1024, "sdxl": 2048}
+FAMILY_NAMES = {"sd1": "SD1", "sd2": "SD2", "sdxl": "SDXL"}
+
+
+@pytest.mark.parametrize(("made_for", "used_on"), [(one, other) for one in WIDTHS for other in WIDTHS if one != other])
+def test_files_of_another_family_name_both(
+    made_for: str, used_on: str, mini_family: Callable[..., Path], folders: Folders, save_lora: SaveLora
+) -> None:
+    model = load_checkpoint(open_weights(mini_family(used_on)), torch.device("cpu"), torch.float32)
+    block = "input_blocks_4_1" if made_for == "sdxl" else "down_blocks_0_attentions_0"
+    save_lora("x", pair(f"lora_unet_{block}_transformer_blocks_0_attn2_to_k", 320, WIDTHS[made_for]))
+    before = state(model)
+    with pytest.raises(LoraWrongFamily) as error, LoraMerger(model).applied(uses(folders, "<lora:x:1>"), refuse):
+        pass
+    assert (error.value.family, error.value.model_family) == (FAMILY_NAMES[made_for], FAMILY_NAMES[used_on])
+    assert not differing(before, state(model))
 
 
 # --- Merging ----------------------------------------------------------------------------------------------------------
@@ -256,18 +402,33 @@ def test_biases_also_where_there_was_none(
 def test_half_precision_is_rounded_after_each_file(
     mini_checkpoint: Path, folders: Folders, save_lora: SaveLora
 ) -> None:
+    """Next to 1, halves are 0.000977 apart: each 0.0003 vanishes, where 0.0006 at once would not."""
     model = load_checkpoint(open_weights(mini_checkpoint), torch.device("cpu"), torch.float16)
-    tensors = {name: kohya(TO_Q, seed=seed) for seed, name in enumerate(("a", "b"))}
-    for name in tensors:
-        save_lora(name, tensors[name])
-    before, expected = state(model), weight(model.unet, TO_Q).clone()
-    for name in tensors:
-        expected = (expected.float() + 0.3 * product(tensors[name], "lora_unet_" + TO_Q)).half()
-    merger = LoraMerger(model)
-    with merger.applied(uses(folders, "<lora:a:0.3><lora:b:0.3>"), refuse):
-        assert torch.equal(weight(model.unet, TO_Q), expected)
+    for path in (TO_Q, TO_K):
+        model.unet.get_submodule(path).weight.data = torch.ones_like(weight(model.unet, path))
+    small = torch.full((32, 1), 0.0003)
+    for name in ("a", "b"):
+        plain = {f"{Q_KEY}.lora_up.weight": small, f"{Q_KEY}.lora_down.weight": torch.ones(1, 32)}
+        save_lora(name, plain | {f"{Q_KEY.replace('attn1_to_q', 'attn2_to_k')}.diff": small.expand(32, 64)})
+    before, merger = state(model), LoraMerger(model)
+    with merger.applied(uses(folders, "<lora:a:1><lora:b:1>"), refuse):
+        assert not differing(before, state(model))
+    with merger.applied(uses(folders, "<lora:a:2><lora:b:1>"), refuse):
+        for path in (TO_Q, TO_K):
+            assert torch.equal(weight(model.unet, path), torch.ones_like(weight(model.unet, path)) + 2**-10)
     merger.restore()
     assert not differing(before, state(model))
+
+
+def test_plain_files_have_the_numbers_of_the_models_type(
+    mini_checkpoint: Path, folders: Folders, save_lora: SaveLora
+) -> None:
+    model = load_checkpoint(open_weights(mini_checkpoint), torch.device("cpu"), torch.float16)
+    model.unet.get_submodule(TO_Q).weight.data.zero_()
+    # 1 + 2^-12 is 1 in halves; times 1 - 2^-11, which they have
+    save_lora("x", pair(Q_KEY, 32, 32) | {f"{Q_KEY}.lora_up.weight": torch.full((32, 1), 1 + 2**-12)})
+    with LoraMerger(model).applied(uses(folders, f"<lora:x:{1 - 2**-11}>"), refuse):
+        assert torch.equal(weight(model.unet, TO_Q), torch.full((32, 32), 1 - 2**-11, dtype=torch.float16))
 
 
 # --- Restoring and switching ------------------------------------------------------------------------------------------
@@ -289,6 +450,25 @@ def test_restoring_is_exact(
     assert mini_checkpoint.read_bytes() == file
 
 
+def test_merging_over_a_merge_leaves_the_originals_alone(
+    merger: LoraMerger, model: LoadedModel, folders: Folders, save_lora: SaveLora
+) -> None:
+    """Also where the first file changes only the bias, so that the layer's weight still is the original."""
+    save_lora("bias", {f"{Q_KEY}.diff_b": torch.ones(32)})
+    for seed, name in enumerate("ab"):
+        save_lora(name, kohya(TO_Q, Q_PROJ, seed=seed))
+    save_lora("diff", {f"{Q_KEY}.diff": torch.ones(32, 32)})
+    before = state(model)
+    for prompt in ("bias", "bias a", "a", "b", "b diff", "diff a", "bias"):
+        tags = "".join(f"<lora:{name}:0.5>" for name in prompt.split())
+        with merger.applied(uses(folders, tags), refuse):
+            merged = state(model)
+        with merger.applied((), refuse):
+            assert not differing(before, state(model))
+        with merger.applied(uses(folders, tags), refuse):
+            assert not differing(merged, state(model))
+
+
 def test_an_exception_restores(merger: LoraMerger, model: LoadedModel, folders: Folders, save_lora: SaveLora) -> None:
     save_lora("x", kohya(TO_Q, Q_PROJ))
     before = state(model)
@@ -298,12 +478,18 @@ def test_an_exception_restores(merger: LoraMerger, model: LoadedModel, folders: 
     assert merger.text_state == ()
 
 
+def counted_merges(patch: pytest.MonkeyPatch) -> list[int]:
+    """Gets an item for each file that is added to a layer from now on."""
+    calls: list[int] = []
+    factors = lora_module.plain_factors
+    patch.setattr(lora_module, "plain_factors", lambda *rest: calls.append(1) or factors(*rest))
+    return calls
+
+
 def test_only_what_changed_is_merged_anew(
     merger: LoraMerger, model: LoadedModel, folders: Folders, save_lora: SaveLora, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    calls: list[int] = []
-    change_of = lora_module.change_of
-    monkeypatch.setattr(lora_module, "change_of", lambda *rest: calls.append(1) or change_of(*rest))
+    calls = counted_merges(monkeypatch)
     save_lora("a", kohya(TO_Q, Q_PROJ))
     save_lora("b", kohya(TO_K, shape=(32, 64)))
 
@@ -324,6 +510,25 @@ def test_only_what_changed_is_merged_anew(
     assert not differing(alone, state(model))
     assert apply("") == 0
     assert not differing(before, state(model))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32])
+def test_more_files_are_added_on_top_of_those_merged(
+    mini_checkpoint: Path, folders: Folders, save_lora: SaveLora, monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype
+) -> None:
+    """Only the new file is worked out, and the weights are those of merging all at once, bit by bit."""
+    for seed, name in enumerate("abc"):
+        save_lora(name, kohya(TO_Q, Q_PROJ, seed=seed))
+    prompts = ["<lora:a:0.7>", "<lora:a:0.7><lora:b:0.3>", "<lora:a:0.7><lora:b:0.3><lora:c:-1>"]
+    models = [load_checkpoint(open_weights(mini_checkpoint), torch.device("cpu"), dtype) for _ in range(2)]
+    step_by_step, at_once = (LoraMerger(model) for model in models)
+    with monkeypatch.context() as patch:
+        calls = counted_merges(patch)
+        for count, prompt in enumerate(prompts, start=1):
+            with step_by_step.applied(uses(folders, prompt), refuse):
+                assert len(calls) == 2 * count
+    with at_once.applied(uses(folders, prompts[-1]), refuse):
+        assert not differing(*(state(model) for model in models))
 
 
 def test_a_file_that_changed_is_read_again(
@@ -352,15 +557,32 @@ def test_text_state_tells_when_the_text_encoder_differs(
     assert states[5] not in (states[0], states[3])
 
 
+def no_memory(*_: object) -> None:
+    raise torch.OutOfMemoryError("CUDA out of memory")
+
+
+def test_a_card_without_room_merges_on_the_cpu(
+    merger: LoraMerger, model: LoadedModel, folders: Folders, save_lora: SaveLora, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tensors = kohya(TO_Q)
+    save_lora("x", tensors)
+    before, factors, failures = weight(model.unet, TO_Q).clone(), lora_module.plain_factors, [no_memory]
+    monkeypatch.setattr(lora_module, "plain_factors", lambda *rest: failures.pop()() if failures else factors(*rest))
+    with merger.applied(uses(folders, "<lora:x:1>"), refuse):
+        assert not failures
+        assert torch.allclose(weight(model.unet, TO_Q), before + product(tensors, "lora_unet_" + TO_Q), atol=1e-6)
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no hay GPU")
 def test_on_a_gpu(mini_checkpoint: Path, folders: Folders, save_lora: SaveLora) -> None:
     model = load_checkpoint(open_weights(mini_checkpoint), torch.device("cuda"), torch.float16)
     tensors = kohya(TO_Q, Q_PROJ)
     save_lora("x", tensors)
-    before, merger = state(model), LoraMerger(model)
+    before, merger, address = state(model), LoraMerger(model), weight(model.unet, TO_Q).data_ptr()
     with merger.applied(uses(folders, "<lora:x:1>"), refuse):
         expected = before[f"unet.{TO_Q}.weight"].float() + product(tensors, "lora_unet_" + TO_Q).cuda()
         merged = weight(model.unet, TO_Q)
+        assert merged.data_ptr() == address  # in place: a full card has no room for a second copy
         assert merged.device.type == "cuda"
         assert torch.allclose(merged.float(), expected, rtol=1e-3, atol=1e-4)
         assert all(kept.weight.device.type == "cpu" for kept in merger._merged.values())
@@ -382,6 +604,15 @@ def test_names_and_aliases(folders: Folders, save_lora: SaveLora) -> None:
         with pytest.raises(UnknownName) as error:
             uses(folders, f"<lora:{missing}:1>" if missing else "<lora::1>")
         assert (error.value.kind, error.value.name) == ("lora", missing)
+
+
+def test_a_name_in_the_metadata_wins_over_a_file_of_almost_that_name(folders: Folders, save_lora: SaveLora) -> None:
+    save_lora("x", kohya(TO_Q), {"ss_output_name": "Estilo"})
+    save_lora("estilo", kohya(TO_Q))
+    assert uses(folders, "<lora:Estilo:1>")[0].file.path.stem == "x"
+    assert uses(folders, "<lora:estilo:1>")[0].file.path.stem == "estilo"
+    save_lora("y", kohya(TO_Q), {"ss_output_name": "x"})
+    assert uses(folders, "<lora:x:1>")[0].file.path.stem == "x"
 
 
 def test_exact_names_win(folders: Folders, save_lora: SaveLora) -> None:
@@ -412,7 +643,6 @@ def pair(key: str, out: int, into: int, down_rank: int = 1) -> dict[str, Tensor]
 
 
 SDXL_KEY = "lora_unet_input_blocks_4_1_transformer_blocks_0_attn2_to_k"
-Q_KEY = "lora_unet_" + TO_Q.replace(".", "_")
 
 
 @pytest.mark.parametrize(
@@ -423,6 +653,7 @@ Q_KEY = "lora_unet_" + TO_Q.replace(".", "_")
         (pair(Q_KEY, 320, 320), LoraMisfit),
         (pair(Q_KEY, 32, 32, down_rank=2), LoraMisfit),
         ({f"{Q_KEY}.lora_up.weight": torch.ones(32, 1)}, LoraFormatUnknown),
+        ({f"{Q_KEY}.lokr_w1": torch.ones(2, 2), f"{Q_KEY}.lokr_w2_b": torch.ones(2, 16)}, LoraFormatUnknown),
         ({"emb_params": torch.ones(3, 768)}, ModelWrongKind),
     ],
 )  # fmt: skip
@@ -508,6 +739,21 @@ def test_cancelling_restores(engine: Engine, folders: Folders, save_lora: SaveLo
     with pytest.raises(Cancelled):
         engine.generate(replace(REQUEST, prompt="<lora:x:1>"), stop, cancel)
     assert not differing(before, state(engine.models.checkpoints[0].model))
+
+
+def test_memory_that_runs_out_while_merging_is_told_and_restores(
+    engine: Engine, save_lora: SaveLora, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_lora("x", kohya(TO_Q, Q_PROJ))
+    engine.preload()
+    before = state(engine.models.checkpoints[0].model)
+    with monkeypatch.context() as patch:
+        patch.setattr(lora_module, "plain_factors", no_memory)
+        with pytest.raises(OutOfMemory) as error:
+            engine.generate(replace(REQUEST, prompt="gato <lora:x:1>"))
+    assert (error.value.width, error.value.height, error.value.batch_size) == (64, 64, 1)
+    assert not differing(before, state(engine.models.checkpoints[0].model))
+    assert engine.generate(replace(REQUEST, prompt="gato <lora:x:1>")).images
 
 
 def test_a_repeated_prompt_with_a_lora_encodes_and_merges_nothing(

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from sdcolab.engine.features.lora_math import Misfit, UnknownFormat, change_of, fitted
+from sdcolab.engine.features.lora_math import Misfit, UnknownFormat, change_of, fitted, plain_factors
 
 LINEAR = (6, 8)
 CONV = (6, 8, 3, 3)
@@ -58,6 +58,45 @@ def test_one_by_one_convolutions_are_linear_layers() -> None:
     check({"up": up, "down": down}, draw(6, 8, 1, 1), expected)
 
 
+@pytest.mark.parametrize(
+    ("up", "down", "shape"),
+    [
+        ((6, 4), (4, 8), LINEAR),
+        ((6, 4, 1, 1), (4, 8, 1, 1), LINEAR),
+        ((6, 4), (4, 8), (6, 8, 1, 1)),
+        ((6, 4, 1, 1), (4, 8, 3, 3), CONV),
+    ],
+)
+@pytest.mark.parametrize("dyn", [None, 3])
+def test_factors_of_plain_files(
+    up: tuple[int, ...], down: tuple[int, ...], shape: tuple[int, ...], dyn: int | None
+) -> None:
+    tensors = {"up": draw(*up), "down": draw(*down), "alpha": torch.tensor(2.0)}
+    weight = draw(*shape)
+    factors = plain_factors(tensors, weight, dyn)
+    assert factors is not None
+    change = change_of(tensors, weight, dyn).weight
+    assert change is not None and torch.allclose((factors[0] @ factors[1]).reshape(shape), change, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("tensors", "weight"),
+    [
+        ({"up": draw(6, 4), "down": draw(4, 9)}, draw(*LINEAR)),
+        ({"up": draw(8, 4), "down": draw(4, 6)}, draw(*LINEAR)),
+        ({"up": draw(6, 4), "down": draw(3, 8)}, draw(*LINEAR)),
+        ({"up": draw(6, 4), "down": draw(4, 72)}, draw(*CONV)),
+        ({"up": draw(6, 4), "down": draw(4, 4, 3, 3)}, draw(6, 9, 3, 3)),
+        ({"up": draw(6, 4), "down": draw(4, 8), "dora_scale": draw(1, 8)}, draw(*LINEAR)),
+        ({"up": draw(6, 4), "down": draw(4, 8), "bias": draw(*LINEAR)}, draw(*LINEAR)),
+        ({"up": draw(6, 4), "mid": draw(4, 4, 3, 3), "down": draw(4, 8)}, draw(*CONV)),
+        ({"diff": draw(*LINEAR)}, draw(*LINEAR)),
+    ],
+)
+def test_other_files_have_no_factors(tensors: dict[str, Tensor], weight: Tensor) -> None:
+    assert plain_factors(tensors, weight) is None
+
+
 def test_tucker_core() -> None:
     up, mid, down = draw(6, RANK, 1, 1), draw(RANK, RANK, 3, 3), draw(RANK, 8, 1, 1)
     expected = torch.zeros(CONV, dtype=torch.float64)
@@ -72,6 +111,16 @@ def test_loha(shape: tuple[int, ...]) -> None:
     a1, b1, a2, b2 = draw(6, RANK), draw(RANK, columns), draw(6, RANK, seed=1), draw(RANK, columns, seed=1)
     tensors = {"hada_w1_a": a1, "hada_w1_b": b1, "hada_w2_a": a2, "hada_w2_b": b2, "alpha": torch.tensor(4.0)}
     check(tensors, draw(*shape), (a1.double() @ b1.double()) * (a2.double() @ b2.double()) * 2)
+
+
+def test_loha_with_one_core_and_with_a_kernel() -> None:
+    """One product of plain matrices, whose second is a kernel in some files, and one with a core."""
+    a1, b1 = draw(6, RANK), draw(RANK, 8, 3, 3)
+    core, a2, b2 = draw(RANK, RANK, 3, 3), draw(RANK, 6), draw(RANK, 8)
+    plain = torch.einsum("ir,rjkl->ijkl", a1.double(), b1.double())
+    cored = torch.einsum("rskl,ri,sj->ijkl", core.double(), a2.double(), b2.double())
+    first = {"hada_w1_a": a1, "hada_w1_b": b1, "hada_w2_a": a2, "hada_w2_b": b2, "hada_t2": core}
+    check(first | {"alpha": torch.tensor(1.0)}, draw(*CONV), plain * cored / RANK)
 
 
 def test_loha_with_cores() -> None:
@@ -187,6 +236,29 @@ def test_boft_of_one_factor_turns_blocks_of_shuffled_rows() -> None:
     expected = torch.empty_like(turned)
     expected[order] = turned
     check({"oft_blocks": blocks}, weight, expected - weight.double())
+
+
+def test_boft_of_several_factors() -> None:
+    """Liu et al. 2023, section 4: W' = B_m ... B_1 W with B_i = P_i^T blockdiag(R_i) P_i. P_i brings the rows that are
+    ``stride`` apart next to each other, stride = 2^(i-1) * half a block.
+    """
+    rows, size, factors = 16, 4, 3
+    blocks, weight = draw(factors, rows // size, size, size) * 0.2, draw(rows, 5)
+    whole = torch.eye(rows, dtype=torch.float64)
+    for level in range(factors):
+        stride = 2**level * (size // 2)
+        order = [
+            group * 2 * stride + half * stride + index
+            for group in range(rows // (2 * stride))
+            for index in range(stride)
+            for half in range(2)
+        ]
+        shuffle = torch.zeros(rows, rows, dtype=torch.float64)
+        for place, row in enumerate(order):
+            shuffle[place, row] = 1.0
+        whole = shuffle.T @ torch.block_diag(*cayley(blocks[level])) @ shuffle @ whole
+    assert torch.allclose(whole @ whole.T, torch.eye(rows, dtype=torch.float64), atol=1e-6)  # a rotation
+    check({"oft_blocks": blocks}, weight, whole @ weight.double() - weight.double())
 
 
 def test_boft_keeps_lengths() -> None:

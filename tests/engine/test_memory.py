@@ -6,12 +6,22 @@ import pytest
 import torch
 
 from sdcolab.core.detect import ModelFamily
-from sdcolab.engine.memory import GB, MemoryPolicy, Stage, choose_policy, free_vram, is_out_of_memory, relieved
+from sdcolab.core.memory_plan import GB
+from sdcolab.engine.memory import MemoryPolicy, Stage, choose_policy, free_vram, is_out_of_memory, relieved
 
 
 @pytest.mark.parametrize("free", [None, 3 * GB, 14 * GB])
 def test_no_savings_when_there_is_room(free: int | None) -> None:
     assert choose_policy(free, ModelFamily.SD1) == MemoryPolicy()
+
+
+@pytest.mark.parametrize(
+    ("family", "comfortable"),
+    [(ModelFamily.SD2, 4 * GB), (ModelFamily.SDXL, 5 * GB), (ModelFamily.SDXL_REFINER, 5 * GB)],
+)
+def test_bigger_pictures_need_more(family: ModelFamily, comfortable: int) -> None:
+    assert choose_policy(comfortable, family) == MemoryPolicy()
+    assert choose_policy(comfortable - 1, family).split_guidance
 
 
 def test_all_but_the_slow_saving_when_there_is_little() -> None:

@@ -23,8 +23,10 @@ from sdcolab.engine.tokenizer import (
     Chunk,
     Embedding,
     EmbeddingSlot,
+    Flavour,
     chunk,
     count_tokens,
+    open_clip_padded,
 )
 
 CASES: list[dict[str, Any]] = json.loads(
@@ -56,6 +58,28 @@ def chunks_of(text: str, **options: Any) -> tuple[Chunk, ...]:
 )
 def test_encode(text: str, expected: list[int]) -> None:
     assert TOKENIZER.encode(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "same_as"),
+    [
+        ("Un  Gato, rojo", "un gato, rojo"),
+        ("sal &amp; pimienta", "sal & pimienta"),
+        ("&amp;lt;3", "<3"),  # twice
+        ("AT&amp;T &Ntilde;and&uacute;", "at&t ñandú"),
+        ("&noes; &#8364;", "&noes; €"),
+        ("<|endoftext|>", "<| endoftext |>"),
+    ],
+)
+def test_open_clips_flavour(text: str, same_as: str) -> None:
+    assert clip.load(Flavour.OPEN_CLIP).encode(text) == TOKENIZER.encode(same_as)
+
+
+def test_open_clip_has_its_own_special_words_and_padding() -> None:
+    assert clip.load(Flavour.OPEN_CLIP).encode("<start_of_text>a<end_of_text>") == [START, 320, END]
+    assert open_clip_padded(EMPTY_CHUNK.tokens) == (START, END, *[0] * 75)
+    full = chunks_of("gato " * 75)[0].tokens
+    assert open_clip_padded(full) == full
 
 
 def test_encode_equals_transformers() -> None:

@@ -21,6 +21,7 @@ from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import CannotRead, EmbeddingSkipped, ModelUnreadable, SdcolabError
 from sdcolab.core.files import system_reason
 from sdcolab.core.library import Library
+from sdcolab.engine.features.embedding_images import IMAGE_SUFFIXES, content_of_image
 from sdcolab.engine.hashes import EMBEDDING_HASH, HashCache
 from sdcolab.engine.tokenizer import Chunk, ClipTokenizer, Embedding
 from sdcolab.engine.weights import open_weights, read_pickle
@@ -51,6 +52,18 @@ class LoadedEmbedding:
         return Embedding(self.name, tuple(tokenizer.encode(self.name)), len(self.vectors))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class StoredEmbedding:
+    """What a file holds: ``vectors`` float32 [n, C] and the name that stands for them in prompts."""
+
+    name: str
+    vectors: Tensor
+
+
+Opened = dict[Stamp, StoredEmbedding | None]
+"""What was read of files; None of empty ones and of pictures that hold no embedding."""
+
+
 class EmbeddingShelf:
     """The embeddings that one request can use: what lies in the folder now, for a text encoder of width C."""
 
@@ -61,22 +74,23 @@ class EmbeddingShelf:
         hashes: HashCache,
         warn: Warn,
         *,
-        opened: dict[Stamp, Tensor] | None = None,
+        opened: Opened | None = None,
         bundled: Iterable[LoadedEmbedding] = (),
     ) -> None:
-        """``opened`` remembers vectors from one shelf to the next; ``bundled`` come with LoRAs and give way to files of
+        """``opened`` remembers files from one shelf to the next; ``bundled`` come with LoRAs and give way to files of
         the same name. ``warn`` hears of vectors of another width.
         """
         self._width = width
         self._hashes = hashes
         self._warn = warn
-        self._opened = {} if opened is None else opened
+        self._opened: Opened = {} if opened is None else opened
         self._paths: dict[str, Path] = {}
         self._bundled = {embedding.name: embedding for embedding in bundled}
         self._skipped: set[tuple[str, Path]] = set()
-        for file in library.files(ModelKind.EMBEDDING):
-            if file.path.suffix.lower() in SUFFIXES and ".preview." not in file.path.name:
-                self._paths.setdefault(file.path.stem, file.path)
+        for file in library.files(ModelKind.EMBEDDING, SUFFIXES | IMAGE_SUFFIXES):
+            name = None if ".preview." in file.path.name else self._name_of(file.path)
+            if name is not None:
+                self._paths.setdefault(name, file.path)
 
     def occurring(self, texts: Iterable[str]) -> tuple[LoadedEmbedding, ...]:
         """The embeddings whose names stand in any of ``texts``, perhaps within a word. Raises ``CannotRead`` or
@@ -87,7 +101,7 @@ class EmbeddingShelf:
         for name in {**self._bundled, **self._paths}:
             needle = _squashed(name)
             if needle and any(needle in text for text in squashed):
-                embedding = self._loaded(name, self._paths[name]) if name in self._paths else self._bundled[name]
+                embedding = self._loaded(self._paths[name]) if name in self._paths else self._bundled[name]
                 if embedding is not None and self._fits(embedding):
                     found.append(embedding)
         return tuple(found)
@@ -100,18 +114,24 @@ class EmbeddingShelf:
             return known
         return self._hashes.start(embedding.stamp[0], EMBEDDING_HASH)
 
-    def _loaded(self, name: str, path: Path) -> LoadedEmbedding | None:
-        """What the file holds; None for an empty one."""
+    def _name_of(self, path: Path) -> str | None:
+        """What stands for the file in prompts: its own name, or the one in a picture (None for one without)."""
+        if path.suffix.lower() not in IMAGE_SUFFIXES:
+            return path.stem
+        loaded = self._loaded(path)
+        return loaded.name if loaded else None
+
+    def _loaded(self, path: Path) -> LoadedEmbedding | None:
+        """What the file holds; None for an empty one and for a mere picture."""
         try:
             status = path.stat()
         except OSError as error:
             raise CannotRead(path=path, reason=system_reason(error)) from error
-        if not status.st_size:
-            return None
         stamp = (path, status.st_size, status.st_mtime_ns)
         if stamp not in self._opened:
-            self._opened[stamp] = read_vectors(path)
-        return LoadedEmbedding(name, stamp, self._opened[stamp])
+            self._opened[stamp] = read_embedding(path) if status.st_size else None
+        stored = self._opened[stamp]
+        return None if stored is None else LoadedEmbedding(stored.name, stamp, stored.vectors)
 
     def _fits(self, embedding: LoadedEmbedding) -> bool:
         """Whether it is as wide as the text encoder. If not, that is told once."""
@@ -127,6 +147,21 @@ def _squashed(text: str) -> str:
 
 
 # --- Files ------------------------------------------------------------------------------------------------------------
+
+
+def read_embedding(path: Path) -> StoredEmbedding | None:
+    """The embedding in a file of any kind; None for a picture without one.
+
+    Raises ``CannotRead``, ``ModelUnsafe`` or ``ModelUnreadable``.
+    """
+    if path.suffix.lower() not in IMAGE_SUFFIXES:
+        return StoredEmbedding(path.stem, read_vectors(path))
+    content = content_of_image(path)
+    vectors = vectors_in(content)
+    if vectors is None:
+        return None
+    name = content.get("name")
+    return StoredEmbedding(name if isinstance(name, str) and name else path.stem, vectors)
 
 
 def read_vectors(path: Path) -> Tensor:

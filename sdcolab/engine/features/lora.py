@@ -2,11 +2,13 @@
 
 Each weight becomes W + multiplier * change, for one file after another in the prompt's order, rounded to the model's
 type after each (hechos/a1111.md 1.8, 10.2 and 10.3). The originals are kept on the CPU, so taking out is exact. A merge
-stays for the next request; then only the layers whose files or strengths changed are made anew. Never needs peft.
+stays for the next request; then only the layers whose files or strengths changed are made anew, and files that come
+after those already merged are added on top. Never needs peft.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -29,15 +31,23 @@ from sdcolab.core.errors import (
     ModelUnreadable,
     ModelWrongKind,
     SdcolabError,
-    UnknownName,
 )
 from sdcolab.core.files import system_reason
 from sdcolab.core.library import Library, ModelFile
 from sdcolab.core.prompt import LoraMultipliers, NetworkTag, extract_networks, lora_multipliers, strip_comments
 from sdcolab.core.tensors import read_header
+from sdcolab.engine.convert import TextKind
 from sdcolab.engine.features.embeddings import LoadedEmbedding, vectors_in
-from sdcolab.engine.features.lora_math import Misfit, UnknownFormat, change_of, fitted
-from sdcolab.engine.features.lora_names import BUNDLED_EMBEDDING, layers_of, text_layer_keys, unet_layer_keys
+from sdcolab.engine.features.lora_math import Misfit, UnknownFormat, change_of, fitted, plain_factors
+from sdcolab.engine.features.lora_names import (
+    ATTENTION_PARTS,
+    BUNDLED_EMBEDDING,
+    TextNaming,
+    attention_of,
+    layers_of,
+    text_layer_keys,
+    unet_layer_keys,
+)
 from sdcolab.engine.hashes import LORA_HASH, HashCache
 from sdcolab.engine.memory import is_out_of_memory
 from sdcolab.engine.models import LoadedModel, text_model
@@ -47,6 +57,9 @@ TAG_KINDS = frozenset({"lora", "lyco"})
 ALIAS_KEY = "ss_output_name"
 """Metadata that gives a file a second name in prompts."""
 FORBIDDEN_ALIASES = frozenset({"none", "Addams"})
+
+COUNTED_ENCODERS = frozenset({ModelFamily.SDXL, ModelFamily.SDXL_REFINER})
+"""Families in which A1111's names of a text encoder's layers begin by its number."""
 
 Warn = Callable[[SdcolabError], None]
 
@@ -85,20 +98,18 @@ def loras_in(prompt: str, library: Library) -> tuple[tuple[LoraUse, ...], tuple[
 
 
 def find_lora(name: str, library: Library) -> ModelFile:
-    """The file called exactly ``name`` (with or without folder and extension); else the one that the library finds, or
-    the only one whose metadata call it so. Raises ``UnknownName``.
+    """The file called exactly ``name`` (with or without folder and extension); else the only one whose metadata call it
+    so; else the one that the library finds. Raises ``UnknownName``.
     """
     files = library.files(ModelKind.LORA)
     for file in files:
         if name in (file.name, file.name.rsplit(".", 1)[0], file.path.stem, file.path.name):
             return file
-    try:
-        return library.find(ModelKind.LORA, name)
-    except UnknownName:
+    if name and name not in FORBIDDEN_ALIASES:
         called = [file for file in files if _alias(file.path) == name]
-        if not name or name in FORBIDDEN_ALIASES or len(called) != 1:
-            raise
-        return called[0]
+        if len(called) == 1:
+            return called[0]
+    return library.find(ModelKind.LORA, name)
 
 
 def _alias(path: Path) -> str | None:
@@ -115,6 +126,9 @@ def _alias(path: Path) -> str | None:
 Stamp = tuple[Path, int, int]
 """Path, size and time of change."""
 
+ROUNDED_TENSORS = frozenset({"up", "down", "mid"})
+"""What A1111 converts to the model's type when it reads a file (hechos/a1111.md 10.3)."""
+
 
 @dataclass(frozen=True, slots=True)
 class LoraFile:
@@ -128,10 +142,15 @@ class LoraFile:
     def path(self) -> Path:
         return self.stamp[0]
 
-    def tensors(self, layer: str, device: torch.device) -> dict[str, Tensor]:
-        """The layer's tensors in float32."""
-        get = self.weights.get
-        return {name: get(old).to(device=device, dtype=torch.float32) for name, old in self.layers[layer].items()}
+    def tensors(self, layer: str, device: torch.device, dtype: torch.dtype) -> dict[str, Tensor]:
+        """The layer's tensors in float32; those of a plain LoRA with the numbers that the model's ``dtype`` has. Single
+        numbers stay on the CPU, so that reading one does not wait for the GPU.
+        """
+        read = {name: self.weights.get(old) for name, old in self.layers[layer].items()}
+        found = {name: tensor.to(device) if tensor.dim() else tensor for name, tensor in read.items()}
+        return {
+            name: (tensor.to(dtype) if name in ROUNDED_TENSORS else tensor).float() for name, tensor in found.items()
+        }
 
     def bundled(self) -> dict[str, dict[str, Any]]:
         """What the file holds of textual inversions, by name, as their own files would hold it."""
@@ -201,10 +220,13 @@ class Contribution:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Target:
-    """A layer of the model that files can change."""
+    """A layer of the model that files can change. ``attention``: the layer is one of four that A1111 holds as one, so
+    that a file counts only with a part for each; layers with equal ones belong together.
+    """
 
     part: Part
     module: nn.Module
+    attention: Hashable = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -214,6 +236,10 @@ class _Merged:
     weight: Tensor
     bias: Tensor | None
     contributions: tuple[Contribution, ...]
+
+
+_Layers = tuple[tuple[str, _Target], ...]
+"""Those layers of a file that the model has."""
 
 
 class LoraMerger:
@@ -229,7 +255,7 @@ class LoraMerger:
 
     @property
     def text_state(self) -> tuple[Hashable, ...]:
-        """What the text encoder's weights depend on: equal states encode equally. Empty when it is as loaded."""
+        """What the text encoders' weights depend on: equal states encode equally. Empty when they are as loaded."""
         return self._text_state
 
     @contextmanager
@@ -237,7 +263,7 @@ class LoraMerger:
         """While it lasts, exactly ``uses`` are merged. They stay so afterwards, unless it ends by an exception (which
         a cancellation is): then the model is as it was loaded.
 
-        Raises ``SdcolabError`` when a file cannot be used.
+        Raises ``SdcolabError`` when a file cannot be used, and torch's error when memory runs out on the CPU too.
         """
         done = False
         try:
@@ -254,21 +280,20 @@ class LoraMerger:
         self._text_state = ()
 
     def _apply(self, uses: tuple[LoraUse, ...], warn: Warn) -> None:
-        wanted_files = {use.file.path: self._open(use.file.path) for use in uses}
-        self._files = wanted_files  # files that are no longer used are closed
-        for file in wanted_files.values():
-            self._check(file, warn)
+        files = {use.file.path: self._open(use.file.path) for use in uses}
+        self._files = files  # files that are no longer used are closed
+        layers = {path: self._fitting(file, warn) for path, file in files.items()}
         wanted: dict[nn.Module, tuple[Contribution, ...]] = {}
         text_state: list[Hashable] = []
         for use in uses:
-            file = wanted_files[use.file.path]
-            for layer, target in self._layers(file):
-                multiplier = use.strength.te if target.part is Part.TEXT else use.strength.unet
+            file, strength = files[use.file.path], use.strength
+            for layer, target in layers[use.file.path]:
+                multiplier = strength.te if target.part is Part.TEXT else strength.unet
                 if multiplier:
-                    contribution = Contribution(file, layer, multiplier, use.strength.dyn)
+                    contribution = Contribution(file, layer, multiplier, strength.dyn)
                     wanted[target.module] = (*wanted.get(target.module, ()), contribution)
-            if use.strength.te and any(target.part is Part.TEXT for _, target in self._layers(file)):
-                text_state.append((file.stamp, use.strength.te, use.strength.dyn))
+            if strength.te and any(target.part is Part.TEXT for _, target in layers[use.file.path]):
+                text_state.append((file.stamp, strength.te, strength.dyn))
         self._switch(wanted)
         self._text_state = tuple(text_state)
 
@@ -289,18 +314,21 @@ class LoraMerger:
         known = self._files.get(path)
         return known if known is not None and known.stamp == _stamp(path) else open_lora(path)
 
-    def _layers(self, file: LoraFile) -> Iterator[tuple[str, _Target]]:
-        """The file's layers that exist in the model."""
-        return ((layer, self._targets[layer]) for layer in file.layers if layer in self._targets)
-
-    def _check(self, file: LoraFile, warn: Warn) -> None:
-        used, total = sum(1 for _ in self._layers(file)), len(file.layers)
-        if used == total > 0:
-            return
-        self._refuse_family(file)
-        if not used:
-            raise LoraNoLayers(path=file.path)
-        warn(LoraPartlyUsed(path=file.path, used=used, layers=total))
+    def _fitting(self, file: LoraFile, warn: Warn) -> _Layers:
+        """The file's layers that count for the model. Raises ``SdcolabError`` when there are none."""
+        found = [(layer, self._targets[layer]) for layer in file.layers if layer in self._targets]
+        parts = Counter(target.attention for _, target in found)
+        used = tuple(
+            (layer, target)
+            for layer, target in found
+            if target.attention is None or parts[target.attention] == ATTENTION_PARTS
+        )
+        if len(used) < len(file.layers) or not used:
+            self._refuse_family(file)
+            if not used:
+                raise LoraNoLayers(path=file.path)
+            warn(LoraPartlyUsed(path=file.path, used=len(used), layers=len(file.layers)))
+        return used
 
     def _refuse_family(self, file: LoraFile) -> None:
         """Raises ``LoraWrongFamily`` when the file is known to be for another family. Asked only of files that do not
@@ -318,29 +346,55 @@ class LoraMerger:
             _put_back(module, self._merged.pop(module))
         for module, contributions in wanted.items():
             before = self._merged.get(module)
-            if before is not None and before.contributions == contributions:
-                continue
             if before is None:
                 weight, bias = _weight_of(module), _bias_of(module)
                 before = _Merged(weight.to("cpu"), None if bias is None else bias.to("cpu"), ())
-            self._merge(module, before, contributions)
+            if before.contributions != contributions:
+                self._merge(module, before, contributions)
 
     def _merge(self, module: nn.Module, before: _Merged, contributions: tuple[Contribution, ...]) -> None:
-        device = _weight_of(module).device
-        weight, bias = before.weight.to(device), None if before.bias is None else before.bias.to(device)
-        for contribution in contributions:
-            weight, bias = self._added(contribution, weight, bias)
-        if self._parts[module] is Part.TEXT:
-            weight, bias = _halved(weight), None if bias is None else _halved(bias)
+        now, done = _weight_of(module), len(before.contributions)
+        room = _writable(now, before)
+        try:
+            if done and contributions[:done] == before.contributions:
+                merged = self._added(module, contributions[done:], before, now, _bias_of(module), room)
+            else:
+                merged = self._added(module, contributions, before, *_moved(before, now.device), room)
+        except torch.OutOfMemoryError:  # a card without room works on the CPU
+            merged = self._added(module, contributions, before, before.weight, before.bias, None)
         self._merged[module] = _Merged(before.weight, before.bias, contributions)
-        _set(module, weight, bias)
+        _set(module, *merged)
 
-    def _added(self, contribution: Contribution, weight: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    def _added(
+        self,
+        module: nn.Module,
+        contributions: Iterable[Contribution],
+        before: _Merged,
+        weight: Tensor,
+        bias: Tensor | None,
+        room: Tensor | None,
+    ) -> tuple[Tensor, Tensor | None]:
+        """``weight`` and ``bias`` after ``contributions``, rounded after each. ``room`` may be written to."""
+        for contribution in contributions:
+            weight, bias = self._plus(contribution, weight, bias, room)
+            if self._parts[module] is Part.TEXT:
+                weight, bias = _halved(weight), None if bias is None else _halved(bias)
+            room = _writable(weight, before)
+        return weight, bias
+
+    def _plus(
+        self, contribution: Contribution, weight: Tensor, bias: Tensor | None, room: Tensor | None
+    ) -> tuple[Tensor, Tensor | None]:
         """Weight and bias after one file, in the model's type."""
         file, layer, multiplier = contribution.file, contribution.layer, contribution.multiplier
-        whole = weight.float()
+        tensors, whole = file.tensors(layer, weight.device, weight.dtype), weight.float()
+        factors = plain_factors(tensors, whole, contribution.dyn)
+        if factors is not None:  # the same as below in a third of the time
+            flat = None if room is None else room.flatten(1)
+            merged = torch.addmm(whole.flatten(1), *factors, alpha=multiplier, out=flat)
+            return merged.reshape(weight.shape).to(weight.dtype), bias
         try:
-            change = change_of(file.tensors(layer, weight.device), whole, contribution.dyn)
+            change = change_of(tensors, whole, contribution.dyn)
             added = None if change.weight is None else fitted(change.weight, whole)
             bias_added = None if change.bias is None else _fitted_bias(change.bias, weight)
         except UnknownFormat as error:
@@ -351,11 +405,19 @@ class LoraMerger:
             self._refuse_family(file)
             raise LoraMisfit(path=file.path, layer=layer) from error
         if added is not None:
-            weight = (whole + multiplier * added).to(weight.dtype)
+            weight = torch.add(whole, added, alpha=multiplier, out=room).to(weight.dtype)
         if bias_added is not None:
             start = torch.zeros_like(bias_added) if bias is None else bias.float()
-            bias = (start + multiplier * bias_added).to(weight.dtype)
+            bias = torch.add(start, bias_added, alpha=multiplier).to(weight.dtype)
         return weight, bias
+
+
+def _writable(weight: Tensor, before: _Merged) -> Tensor | None:
+    """``weight`` if a merge in float32 may write over it: it is an earlier merge, not the original. That saves as much
+    time as the merge itself takes, for new memory is slow.
+    """
+    ours = weight.dtype == torch.float32 and weight.data_ptr() != before.weight.data_ptr()
+    return weight if ours else None
 
 
 def _halved(tensor: Tensor) -> Tensor:
@@ -378,10 +440,13 @@ def _targets(model: LoadedModel) -> Iterator[tuple[str, _Target]]:
         if _has_weight(module):
             target = _Target(Part.UNET, module)
             yield from ((key, target) for key in unet_layer_keys(path, layers))
-    for path, module in text_model(model.text_encoder).named_modules():
-        if _has_weight(module):
-            target = _Target(Part.TEXT, module)
-            yield from ((key, target) for key in text_layer_keys(path))
+    counted = model.detected.family in COUNTED_ENCODERS
+    for index, encoder in enumerate(model.text_encoders):
+        naming = TextNaming(index, counted, encoder.layout.kind is TextKind.OPEN_CLIP)
+        for path, module in text_model(encoder.module).named_modules():
+            if _has_weight(module):
+                target = _Target(Part.TEXT, module, attention_of(path, naming))
+                yield from ((key, target) for key in text_layer_keys(path, naming))
 
 
 def _has_weight(module: nn.Module) -> bool:
@@ -399,18 +464,31 @@ def _bias_of(module: nn.Module) -> Tensor | None:
 
 
 def _set(module: nn.Module, weight: Tensor, bias: Tensor | None) -> None:
-    """Give a layer other tensors. The old ones are not written to: they may be the checkpoint file's own pages."""
-    module.get_parameter("weight").data = weight
+    """Give a layer other numbers. On the CPU by other tensors: the old ones may be the checkpoint file's own pages, or
+    the originals. On a card in place, so that it needs no room.
+    """
+    parameter = module.get_parameter("weight")
+    _replace(parameter, weight)
     current = _bias_of(module)
     if bias is None:
         if current is not None:
             module.register_parameter("bias", None)
     elif current is None:
-        module.register_parameter("bias", nn.Parameter(bias, requires_grad=False))
+        module.register_parameter("bias", nn.Parameter(bias.to(parameter.device), requires_grad=False))
     else:
-        module.get_parameter("bias").data = bias
+        _replace(module.get_parameter("bias"), bias)
+
+
+def _replace(parameter: nn.Parameter, tensor: Tensor) -> None:
+    if parameter.device.type == "cpu":
+        parameter.data = tensor
+    else:
+        parameter.data.copy_(tensor)
 
 
 def _put_back(module: nn.Module, before: _Merged) -> None:
-    device = _weight_of(module).device
-    _set(module, before.weight.to(device), None if before.bias is None else before.bias.to(device))
+    _set(module, before.weight, before.bias)
+
+
+def _moved(before: _Merged, device: torch.device) -> tuple[Tensor, Tensor | None]:
+    return before.weight.to(device), None if before.bias is None else before.bias.to(device)

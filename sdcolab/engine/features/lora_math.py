@@ -67,6 +67,21 @@ def change_of(tensors: LayerTensors, weight: Tensor, dyn: int | None = None) -> 
     return Change(change, raw.bias)
 
 
+def plain_factors(tensors: LayerTensors, weight: Tensor, dyn: int | None = None) -> tuple[Tensor, Tensor] | None:
+    """up [out, r] with the scale in it and down [r, in * kh * kw], whose product is the whole change that ``change_of``
+    would give; None where the layer is anything but a plain LoRA of the weight's size.
+    """
+    if not {"up", "down"} <= tensors.keys() <= {"up", "down", "alpha", "scale"}:
+        return None
+    tensors = _cut(tensors, dyn)
+    up, down = _flat(tensors["up"]), tensors["down"]
+    columns = _flat(down)
+    fits = up.shape[1] == columns.shape[0] and down.shape[1:2] == weight.shape[1:2]
+    if not fits or up.shape[0] * columns.shape[1] != weight.numel() or up.shape[0] != weight.shape[0]:
+        return None
+    return up * _scale(tensors, columns.shape[0]), columns
+
+
 def fitted(change: Tensor, weight: Tensor) -> Tensor:
     """``change`` in the weight's shape: 1x1 convolutions and linear layers are the same; the 9 input channels of
     inpainting models get zeros after the 4 of a plain one.
@@ -125,9 +140,9 @@ def _loha(tensors: LayerTensors, weight: Tensor) -> Raw:
     def factor(number: int) -> Tensor:
         left, right = tensors[f"hada_w{number}_a"], tensors[f"hada_w{number}_b"]
         core = tensors.get(f"hada_t{number}")
-        return left @ right if core is None else _core(core, left, right)
+        return _like(_flat(left) @ _flat(right) if core is None else _core(core, left, right), weight)
 
-    return Raw(_like(factor(1) * factor(2), weight), tensors["hada_w1_b"].shape[0])
+    return Raw(factor(1) * factor(2), tensors["hada_w1_b"].shape[0])
 
 
 def _ia3(tensors: LayerTensors, weight: Tensor) -> Raw:
@@ -248,13 +263,18 @@ def _like(product: Tensor, weight: Tensor) -> Tensor:
     return product.reshape(weight.shape)
 
 
+def _lokr_factors(number: int) -> tuple[tuple[str, ...], ...]:
+    """Names of a factor that is whole, and of one that is a product."""
+    return (f"lokr_w{number}",), (f"lokr_w{number}_a", f"lokr_w{number}_b")
+
+
 Formula = Callable[[LayerTensors, Tensor], Raw]
 
 FORMATS: tuple[tuple[frozenset[str], Formula], ...] = (
     (frozenset({"up", "down"}), _lora),
     (frozenset({"hada_w1_a", "hada_w1_b", "hada_w2_a", "hada_w2_b"}), _loha),
     (frozenset({"weight", "on_input"}), _ia3),
-    *((frozenset({w1, w2}), _lokr) for w1 in ("lokr_w1", "lokr_w1_b") for w2 in ("lokr_w2", "lokr_w2_b")),
+    *((frozenset({*w1, *w2}), _lokr) for w1 in _lokr_factors(1) for w2 in _lokr_factors(2)),
     (frozenset({"diff"}), _full),
     (frozenset({"diff_b"}), _full),
     (frozenset({"w_norm"}), _norm),

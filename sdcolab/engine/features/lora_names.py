@@ -1,19 +1,23 @@
 """Which layer of the model a tensor of a LoRA file belongs to. Pure functions over names; torch is not needed.
 
-Trainers name layers in several ways: kohya's (``lora_unet_down_blocks_0_...``, ``lora_te_text_model_...``), CompVis'
-(``lora_unet_input_blocks_1_1_...``), diffusers' and peft's (``unet.down_blocks.0....lora_A.weight``). All are brought
-to kohya's form, a *layer key*; ``unet_layer_keys`` and ``text_layer_keys`` give the keys that a model's layer answers
-to (hechos/a1111.md 10.3).
+Trainers name layers in several ways: kohya's (``lora_unet_down_blocks_0_...``, ``lora_te_text_model_...``; SDXL's
+second text encoder is ``lora_te2_...``), CompVis' (``lora_unet_input_blocks_1_1_...``), diffusers' and peft's
+(``unet.down_blocks.0....lora_A.weight``), and those of A1111's own modules (``diffusion_model_input_blocks_1_1_...``,
+``1_model_transformer_resblocks_0_attn_q_proj``). All are brought to a *layer key* without dots; ``unet_layer_keys`` and
+``text_layer_keys`` give the keys that a model's layer answers to (hechos/a1111.md 10.3).
+
+OpenCLIP's text encoders (SD2, the second of SDXL) are loaded into transformers' modules, with query, key and value
+apart. Files for them nearly always use transformers' names; those with OpenCLIP's answer to ``attn_q_proj``,
+``attn_out_proj``, ``mlp_c_fc``... A file whose part is the fused ``attn_in_proj`` fits no layer here, as in A1111.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 UNET_KEY = "lora_unet_"
-TEXT_KEYS = ("lora_te_", "lora_te1_")
-"""diffusers' exporter writes ``lora_te1_`` also for models with one text encoder."""
 BUNDLED_EMBEDDING = "bundle_emb."
 
 _TENSOR_NAMES = {
@@ -40,14 +44,18 @@ _OLD_DIFFUSERS = (
 )
 """Names of diffusers before 0.20."""
 
-_DOTTED_PREFIXES = (
+_PREFIXES = (
     ("model.diffusion_model.", UNET_KEY),
     ("diffusion_model.", UNET_KEY),
+    ("diffusion_model_", UNET_KEY),
     ("unet.", UNET_KEY),
     ("text_encoder_2.", "lora_te2_"),
     ("text_encoder.", "lora_te_"),
     ("text_model.", "lora_te_text_model_"),
+    ("conditioner.embedders.", ""),
+    ("cond_stage_model.", ""),
     ("oft_unet_", UNET_KEY),
+    ("lycoris_", UNET_KEY),
     *((f"{part}.", f"{UNET_KEY}{part}_") for part in ("down_blocks", "up_blocks", "mid_block")),
 )
 
@@ -67,9 +75,9 @@ def layers_of(names: Iterable[str]) -> dict[str, dict[str, str]]:
 
 
 def layer_key(layer: str) -> str:
-    """The layer's name in kohya's form."""
+    """The layer's name as a key."""
     layer = layer.removeprefix("base_model.model.")
-    for prefix, key in _DOTTED_PREFIXES:
+    for prefix, key in _PREFIXES:
         if layer.startswith(prefix):
             layer = key + layer[len(prefix) :]
             break
@@ -92,10 +100,64 @@ def unet_layer_keys(path: str, layers: int) -> Iterator[str]:
         yield UNET_KEY + name.replace(".", "_")
 
 
-def text_layer_keys(path: str) -> Iterator[str]:
+@dataclass(frozen=True, slots=True)
+class TextNaming:
+    """Which text encoder of its model it is, from 0, and whether it is OpenCLIP's. A1111 counts them (``counted``) in
+    SDXL and its refiner.
+    """
+
+    index: int = 0
+    counted: bool = False
+    open_clip: bool = False
+
+    @property
+    def prefixes(self) -> tuple[str, ...]:
+        """How trainers mark it. diffusers' exporter writes ``lora_te1_`` also for models with one text encoder."""
+        return ("lora_te_", "lora_te1_") if self.index == 0 else (f"lora_te{self.index + 1}_",)
+
+    @property
+    def own_prefix(self) -> str:
+        """How A1111 marks its modules."""
+        number = f"{self.index}_" if self.counted else ""
+        return f"{number}{'model' if self.open_clip else 'transformer_text_model'}_"
+
+
+def text_layer_keys(path: str, naming: TextNaming) -> Iterator[str]:
     """Keys of the text encoder's module at ``path`` (below transformers' text model)."""
-    for prefix in TEXT_KEYS:
-        yield f"{prefix}text_model_{path.replace('.', '_')}"
+    key = path.replace(".", "_")
+    for prefix in naming.prefixes:
+        yield f"{prefix}text_model_{key}"
+        yield prefix + key  # transformers 5.6 and later have no inner "text_model"
+    yield naming.own_prefix + (open_clip_path(path) if naming.open_clip else path).replace(".", "_")
+
+
+_OPEN_CLIP_PARTS = {
+    "layer_norm1": "ln_1",
+    "layer_norm2": "ln_2",
+    "self_attn": "attn",
+    "mlp.fc1": "mlp.c_fc",
+    "mlp.fc2": "mlp.c_proj",
+}
+
+
+def open_clip_path(path: str) -> str:
+    """OpenCLIP's path for transformers', as if query, key and value were modules of their own there."""
+    path = path.replace("encoder.layers.", "transformer.resblocks.")
+    for part, own in _OPEN_CLIP_PARTS.items():
+        path = path.replace(f".{part}", f".{own}")
+    return path
+
+
+ATTENTION_PARTS = 4
+_ATTENTION = re.compile(r"(encoder\.layers\.\d+)\.self_attn\.(?:q|k|v|out)_proj")
+
+
+def attention_of(path: str, naming: TextNaming) -> tuple[int, str] | None:
+    """The attention that the module at ``path`` is a part of, in encoders where a file needs all ``ATTENTION_PARTS``
+    parts of it (A1111's OpenCLIP holds them in one matrix); else None.
+    """
+    match = _ATTENTION.fullmatch(path) if naming.open_clip else None
+    return (naming.index, match[1]) if match else None
 
 
 _RESNET_PARTS: Mapping[str, str] = {
@@ -112,6 +174,8 @@ _ENDS: Mapping[str, str] = {
     "conv_in": "input_blocks.0.0",
     "conv_norm_out": "out.0",
     "conv_out": "out.2",
+    "add_embedding.linear_1": "label_emb.0.0",
+    "add_embedding.linear_2": "label_emb.0.2",
 }
 _BLOCK = re.compile(r"(down|up)_blocks\.(\d+)\.(resnets|attentions|downsamplers|upsamplers)\.(\d+)\.(.+)")
 _MIDDLE = re.compile(r"mid_block\.(resnets|attentions)\.(\d+)\.(.+)")

@@ -36,6 +36,7 @@ from sdcolab.core.request import AUTOMATIC, INSIDE, SIZE_STEP, GenerationRequest
 from sdcolab.core.result import GenerationResult
 from sdcolab.core.settings import SettingsFile
 from sdcolab.core.tensors import read_header
+from sdcolab.core.upscaling import Upscaling, upscaler_names
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -115,12 +116,19 @@ class LazyEngine:
 
     def names(self) -> tuple[str, ...]:
         """Upscalers to choose from, "None" first."""
-        return self._built().upscalers.names()
+        return upscaler_names(self._library)
 
-    def upscale(self, picture: Image.Image, scale: float, name: str) -> Image.Image:
+    def upscale(
+        self,
+        picture: Image.Image,
+        scale: float,
+        name: str,
+        listener: Listener = ignore_events,
+        cancel: CancelToken | None = None,
+    ) -> Image.Image:
         """``picture`` about ``scale`` times larger, as ``engine.upscale.upscalers.Upscalers.upscale``. Call it from the
         job queue's thread: an engine does one thing at a time."""
-        return self._built().upscalers.upscale(picture, scale, name)
+        return self._built().upscalers.upscale(picture, scale, name, listener, cancel)
 
     def _built(self) -> Engine:
         from sdcolab.engine.engine import Engine
@@ -278,7 +286,7 @@ class WebOptions:
     machine_events: bool = False
 
 
-def build_studio(folders: Folders, library: Library, jobs: JobQueue) -> Studio:
+def build_studio(folders: Folders, library: Library, jobs: JobQueue, upscaling: Upscaling | None = None) -> Studio:
     """Everything that the page works with."""
     from sdcolab.engine import tokenizer
     from sdcolab.web.app import Studio
@@ -298,6 +306,7 @@ def build_studio(folders: Folders, library: Library, jobs: JobQueue) -> Studio:
         schedules=SCHEDULE_NAMES,
         folders=folders,
         catalog=catalog_choices(),
+        upscaling=upscaling,
     )
 
 
@@ -346,7 +355,7 @@ def open_web(options: WebOptions) -> None:
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         server = serve(
-            build_studio(options.folders, library, jobs),
+            build_studio(options.folders, library, jobs, engine),
             host=options.host,
             port=options.port,
             auth=login,

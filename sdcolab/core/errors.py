@@ -72,6 +72,13 @@ class InitImageMissing(RequestError):
 
 
 @dataclass(eq=False)
+class MaskMissing(RequestError):
+    """Painting inside a mask was asked for without a mask."""
+
+    code: ClassVar[str] = "request.mask_missing"
+
+
+@dataclass(eq=False)
 class FieldNotNumber(RequestError):
     """A field that holds a number holds something else."""
 

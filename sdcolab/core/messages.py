@@ -79,6 +79,10 @@ CATALOGUE: Mapping[str, Sentence] = {
     "request.init_image_missing": Sentence(
         "Para partir de una imagen hace falta una imagen.", "Elige o arrastra una imagen y vuelve a intentarlo."
     ),
+    "request.mask_missing": Sentence(
+        "Para el inpaint hace falta una máscara.",
+        "Pinta con el dedo o el ratón la zona que quieres cambiar, o sube una máscara.",
+    ),
     "request.wrong_type": Sentence(
         "«{field}» debe ser {expected} y dice «{value}».", "Corrígelo y vuelve a intentarlo."
     ),
@@ -543,6 +547,7 @@ KIND_LABELS: Mapping[str, str] = {
     "sampler": "el sampler",
     "schedule": "el schedule",
     "style": "el estilo",
+    "option": "la opción",
     "script": "el script",
     "catalog": "en el catálogo el archivo",
     "provider": "el sitio",
@@ -705,6 +710,18 @@ FIELD_LABELS: Mapping[str, str] = {
 parts under their dotted path.
 """
 
+ENLARGEMENT_LABELS: Mapping[str, str] = {
+    "enlargement.upscaler": "Upscaler",
+    "enlargement.scale": "Ampliar por",
+    "enlargement.max_side": "Lado más largo, como mucho",
+    "enlargement.width": "Ancho final",
+    "enlargement.height": "Alto final",
+    "enlargement.crop": "Recortar lo que sobre",
+    "enlargement.second": "Segundo upscaler",
+    "enlargement.second_visibility": "Visibilidad del segundo upscaler",
+}
+"""Label of each field of ``core.upscaling.Enlargement``, as in ``FIELD_LABELS``."""
+
 UNREADABLE_REASONS: dict[str, str] = {
     "not_safetensors": "no es un archivo .safetensors",
     "truncated": "está cortado, le falta el final",
@@ -746,7 +763,7 @@ def _show_kind(kind: str) -> str:
 
 
 _SHOW_FACT: Mapping[str, Callable[[object], str]] = {
-    "field": lambda value: FIELD_LABELS.get(str(value), str(value)),
+    "field": lambda value: {**FIELD_LABELS, **ENLARGEMENT_LABELS}.get(str(value), str(value)),
     "kind": lambda value: _show_kind(str(value)),
     "expected": lambda value: {**KIND_WITH_ARTICLE, **VALUE_KINDS}.get(str(value), str(value)),
     "found": lambda value: KIND_WITH_ARTICLE.get(str(value), str(value)),

@@ -220,6 +220,19 @@ def test_snapshots_follow_events() -> None:
     assert after(snapshot, Ended()).fraction == 1.0
 
 
+def test_other_work_waits_its_turn(queue: JobQueue, generator: Scripted) -> None:
+    def work(listener: Listener, cancel: CancelToken) -> None:
+        cancel.raise_if_cancelled()
+        listener(ImageSaved(0, Path("grande.png"), 0, "info"))
+
+    first, other = ask(queue, "uno"), queue.submit_work(work)
+    assert queue.position(other) > 0
+    generator.go.set()
+    snapshot = finished(other)
+    assert snapshot.request is None and snapshot.images[0].path == Path("grande.png")
+    assert first.snapshot.ended
+
+
 def test_emptying_the_queue_leaves_the_one_that_runs(queue: JobQueue, generator: Scripted) -> None:
     running, *waiting = [queue.submit(GenerationRequest(prompt=prompt)) for prompt in "abc"]
     wait_until_started(generator, 1)
@@ -227,6 +240,7 @@ def test_emptying_the_queue_leaves_the_one_that_runs(queue: JobQueue, generator:
     assert [type(job.snapshot.error) for job in waiting] == [Cancelled, Cancelled]
     generator.go.set()
     assert end_of(running).error is None
+    assert queue.current() is running, "what was dropped must not take the place of what was made"
     assert generator.started == ["a"]
     assert queue.drop_waiting() == 0
 

@@ -477,6 +477,7 @@ _TUNING: Mapping[str, tuple[FieldControl, ...]] = {
         _number_box("tuning.ngms", 0.1, "0 = no se omite nunca"),
         _number_box("tuning.skip_early_cfg", 0.01, "Parte de los pasos, de 0 a 1"),
         _number_box("tuning.extra_noise", 0.01, "En img2img y en hires"),
+        _check("tuning.classic_inpainting"),
         _check("tuning.ngms_all"),
     ),
     "Modelo y VAE": (

@@ -20,16 +20,6 @@ NO_UPSCALER = "None"
 PLAIN_UPSCALERS = (NO_UPSCALER, "Lanczos", "Nearest")
 """Upscalers that need no model, under A1111's names (hechos/a1111.md 4.4)."""
 
-LATENT_UPSCALERS = (
-    "Latent",
-    "Latent (antialiased)",
-    "Latent (bicubic)",
-    "Latent (bicubic antialiased)",
-    "Latent (nearest)",
-    "Latent (nearest-exact)",
-)
-"""Upscalers of a hires pass that enlarge the latents (hechos/a1111.md 4.3)."""
-
 _KNOWN_FILES = {
     "RealESRGAN_x4plus": "R-ESRGAN 4x+",
     "RealESRGAN_x4plus_anime_6B": "R-ESRGAN 4x+ Anime6B",

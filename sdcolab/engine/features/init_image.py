@@ -28,14 +28,6 @@ from sdcolab.engine.pictures.masks import (
 )
 from sdcolab.engine.pictures.overlays import composed, filled, overlay, whole_picture_overlay_mask
 from sdcolab.engine.pictures.resizing import Enlarger, flattened, resize
-from sdcolab.engine.pictures.resizing import ResizeMode as PictureResize
-
-_RESIZES = {
-    ResizeMode.STRETCH: PictureResize.STRETCH,
-    ResizeMode.CROP: PictureResize.CROP,
-    ResizeMode.FILL: PictureResize.FILL,
-    ResizeMode.LATENT: PictureResize.FILL,  # masks and overlays: latents are resized instead of the picture
-}
 
 Encode = Callable[[Tensor], Tensor]
 """Pixels [1, 3, H, W] in -1..1 -> latents [1, C, h, w] in the UNet's scale."""
@@ -62,15 +54,14 @@ def arrange(init: InitImage, index: int, width: int, height: int, enlarge: Enlar
     mask with "only masked" is none.
     """
     picture = flattened(init.images[index % len(init.images)], init.background)
-    mode = _RESIZES[init.resize_mode]
-    inpaint = init.inpaint
+    mode, inpaint = init.resize_mode, init.inpaint
     mask = None if inpaint is None else _soft_mask(inpaint, picture.size)
     if inpaint is not None and mask is not None and inpaint.only_masked:
         box = only_masked_box(mask, inpaint.padding, width, height)
         if box is not None:
             kept = overlay(picture, mask) if inpaint.overlay else None
-            small = resize(picture.crop(box), width, height, PictureResize.FILL, enlarge)
-            small_mask = resize(mask.crop(box), width, height, PictureResize.FILL)
+            small = resize(picture.crop(box), width, height, ResizeMode.FILL, enlarge)
+            small_mask = resize(mask.crop(box), width, height, ResizeMode.FILL)
             return _with_content(Arranged(small, small_mask, kept, box), inpaint)
         mask = None
     resized = picture if init.resize_mode is ResizeMode.LATENT else resize(picture, width, height, mode, enlarge)

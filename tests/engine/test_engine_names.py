@@ -17,7 +17,7 @@ def test_samplers_and_schedules_have_the_same_names_and_aliases() -> None:
 
 
 def test_upscalers_have_the_same_names() -> None:
-    assert tuple(LATENT_UPSCALERS) == upscaling.LATENT_UPSCALERS
+    assert tuple(LATENT_UPSCALERS) == names.LATENT_UPSCALERS
     assert tuple(upscaler.name for upscaler in BUILT_IN) == upscaling.PLAIN_UPSCALERS
 
 

@@ -438,7 +438,7 @@ class TinyVaeMissing(ModelError):
 
 @dataclass(eq=False)
 class ImageNotFinite(MachineError):
-    """The result was not a number (NaN) even in 32 bits: the model or the VAE is damaged."""
+    """The result was not a number (NaN): the model or the VAE is damaged, or the model does not work in 16 bits."""
 
     code: ClassVar[str] = "machine.image_not_finite"
     checkpoint: str

@@ -219,7 +219,7 @@ CATALOGUE: Mapping[str, Sentence] = {
     ),
     "machine.image_not_finite": Sentence(
         "El resultado no es una imagen válida (salieron números imposibles) con el modelo «{checkpoint}».",
-        "Prueba con otro VAE o con otro modelo: este puede estar dañado.",
+        "Prueba con otro VAE o con otra versión del modelo: este puede estar dañado o no funcionar en 16 bits.",
     ),
     "machine.library_missing": Sentence(
         "Falta la biblioteca «{library}», o no funciona con tu versión de PyTorch.",

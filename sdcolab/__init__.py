@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from sdcolab.engine.engine import Engine as Engine
     from sdcolab.wiring import cerrar as cerrar
     from sdcolab.wiring import empezar as empezar
+    from sdcolab.wiring import informe as informe
     from sdcolab.wiring import panel as panel
 
 __version__ = "0.1.0"
@@ -22,10 +23,11 @@ _HOMES = {
     "GenerationRequest": "sdcolab.core.request",
     "cerrar": "sdcolab.wiring",
     "empezar": "sdcolab.wiring",
+    "informe": "sdcolab.wiring",
     "panel": "sdcolab.wiring",
 }
 
-__all__ = ["Engine", "GenerationRequest", "__version__", "cerrar", "empezar", "panel"]
+__all__ = ["Engine", "GenerationRequest", "__version__", "cerrar", "empezar", "informe", "panel"]
 
 
 def __getattr__(name: str) -> object:

@@ -21,12 +21,13 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from sdcolab.core.detect import ModelKind, detect
-from sdcolab.core.errors import SdcolabError, ShareDown, ShareProgramMissing
+from sdcolab.core.errors import SdcolabError
 from sdcolab.core.events import CancelToken, Event, ImageSaved, Listener, Phase, PhaseStarted, ignore_events
 from sdcolab.core.files import make_folder
 from sdcolab.core.folders import Folders
 from sdcolab.core.infotext import Pasted, parse, to_request, with_files
 from sdcolab.core.jobs import JobQueue
+from sdcolab.core.journal import JOURNAL_NAME, JobJournal
 from sdcolab.core.library import Library, ModelFile
 from sdcolab.core.messages import KIND_NAMES, explain
 from sdcolab.core.names import SAMPLER_NAMES, SCHEDULE_NAMES
@@ -35,6 +36,7 @@ from sdcolab.core.request import AUTOMATIC, INSIDE, SIZE_STEP, GenerationRequest
 from sdcolab.core.result import GenerationResult
 from sdcolab.core.settings import SettingsFile
 from sdcolab.core.tensors import read_header
+from sdcolab.core.upscaling import Upscaling, upscaler_names
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -114,12 +116,19 @@ class LazyEngine:
 
     def names(self) -> tuple[str, ...]:
         """Upscalers to choose from, "None" first."""
-        return self._built().upscalers.names()
+        return upscaler_names(self._library)
 
-    def upscale(self, picture: Image.Image, scale: float, name: str) -> Image.Image:
+    def upscale(
+        self,
+        picture: Image.Image,
+        scale: float,
+        name: str,
+        listener: Listener = ignore_events,
+        cancel: CancelToken | None = None,
+    ) -> Image.Image:
         """``picture`` about ``scale`` times larger, as ``engine.upscale.upscalers.Upscalers.upscale``. Call it from the
         job queue's thread: an engine does one thing at a time."""
-        return self._built().upscalers.upscale(picture, scale, name)
+        return self._built().upscalers.upscale(picture, scale, name, listener, cancel)
 
     def _built(self) -> Engine:
         from sdcolab.engine.engine import Engine
@@ -277,7 +286,7 @@ class WebOptions:
     machine_events: bool = False
 
 
-def build_studio(folders: Folders, library: Library, jobs: JobQueue) -> Studio:
+def build_studio(folders: Folders, library: Library, jobs: JobQueue, upscaling: Upscaling | None = None) -> Studio:
     """Everything that the page works with."""
     from sdcolab.engine import tokenizer
     from sdcolab.web.app import Studio
@@ -297,6 +306,7 @@ def build_studio(folders: Folders, library: Library, jobs: JobQueue) -> Studio:
         schedules=SCHEDULE_NAMES,
         folders=folders,
         catalog=catalog_choices(),
+        upscaling=upscaling,
     )
 
 
@@ -339,11 +349,13 @@ def open_web(options: WebOptions) -> None:
     chosen = [] if options.model is None else [model_file(options.folders, ModelKind.CHECKPOINT, options.model)]
     library = build_library(options.folders, *chosen)
     engine = build_engine(options.folders, library)
-    jobs = JobQueue(engine, say.event)
+    supervised = options.machine_events
+    journal = JobJournal(options.folders.root / ".sesion" / JOURNAL_NAME) if supervised else None
+    jobs = JobQueue(engine, say.event, journal=journal)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         server = serve(
-            build_studio(options.folders, library, jobs),
+            build_studio(options.folders, library, jobs, engine),
             host=options.host,
             port=options.port,
             auth=login,
@@ -425,7 +437,10 @@ class MachineVoice(HumanVoice):
 
 def _open_tunnel(folders: Folders, port: int, login: tuple[str, str], say: HumanVoice) -> Supervisor:
     """Make ``port`` public and keep it so, telling each new address."""
-    from sdcolab.colab.prepare import TUNNEL_RESTART
+    from sdcolab.colab.ngrok import TOKEN_VARIABLE
+    from sdcolab.colab.prepare import NGROK_NAME, TUNNEL_RESTART, child_environ, token_in
+    from sdcolab.colab.public_link import Service
+    from sdcolab.colab.session import link_error
     from sdcolab.colab.supervisor import ChildNews, ChildSaid, ChildSpec, Supervisor
     from sdcolab.colab.tunnel import tunnel_command
 
@@ -433,18 +448,20 @@ def _open_tunnel(folders: Folders, port: int, login: tuple[str, str], say: Human
         match news:
             case ChildSaid({"event": "public_url", "url": str(url)}):
                 say.public(url, login)
-            case ChildSaid({"event": "failed", "reason": "program", "detail": str(detail)}):
-                say.trouble(ShareProgramMissing(reason=detail))
-            case ChildSaid({"event": "failed", "detail": str(detail)}):
-                say.trouble(ShareDown(reason=detail))
+            case ChildSaid({"event": "failed"}):
+                say.trouble(link_error(news.message))
             case _:
                 pass
 
+    token = token_in(os.environ, NGROK_NAME)
+    services = (Service.GRADIO, Service.NGROK) if token else (Service.GRADIO,)
+
     spec = ChildSpec(
         name="enlace",
-        command=tunnel_command(port),
+        command=tunnel_command(port, services),
         log=folders.logs / "enlace.log",
         folder=folders.temporary / "enlace",
+        environ=child_environ(os.environ) | {TOKEN_VARIABLE: token},
         restart=TUNNEL_RESTART,
     )
     tunnel = Supervisor(spec, hear)
@@ -501,6 +518,7 @@ def serve_engine(folders: Folders, model: Path | None) -> None:
 
 PANEL_MODE = "Panel en el cuaderno"
 LINK_MODE = "Enlace público"
+NGROK_MODE = "Enlace público con ngrok"
 
 
 def empezar(
@@ -512,8 +530,18 @@ def empezar(
     enlaces_adicionales: str = "",
     todos_modelos_controlnet: bool = False,
 ) -> None:
-    """What the notebook's play button calls, with the form's fields under the names of the guide."""
-    from sdcolab.colab.notebook import StartOptions, open_panel, start
+    """What the notebook's play button calls, with the form's fields under the names of the guide.
+
+    The public link comes from Gradio, or from ngrok when there is a token for it: the one that ``modo`` does not name
+    takes its place when it fails.
+    """
+    from sdcolab.colab.notebook import StartOptions, form_tokens, open_panel, start
+    from sdcolab.colab.public_link import Service
+
+    services = {
+        PANEL_MODE: (),
+        NGROK_MODE: (Service.NGROK, Service.GRADIO),
+    }.get(modo, (Service.GRADIO, Service.NGROK))
 
     options = StartOptions(
         images_to_drive=guardar_imagenes_en_drive,
@@ -521,6 +549,8 @@ def empezar(
         model=modelo,
         links=enlaces_adicionales,
         all_controlnet_models=todos_modelos_controlnet,
+        services=services,
+        tokens=form_tokens(),
     )
     (open_panel if modo == PANEL_MODE else start)(options, _collaborators())
 
@@ -549,6 +579,13 @@ def cerrar() -> None:
     from sdcolab.colab.notebook import close_all
 
     close_all(_collaborators())
+
+
+def informe() -> None:
+    """What the notebook's report cell calls: one page about this machine, and a file with it and the logs to send."""
+    from sdcolab.colab.notebook import save_report as save_and_show
+
+    save_and_show(_collaborators())
 
 
 def _collaborators() -> Collaborators:

@@ -64,11 +64,17 @@ class Recorder:
 
     def __init__(self) -> None:
         self.request = GenerationRequest()
-        self.folder = Path()
+        self._store: Any = None
 
     def build(self, _folders: object, _library: object, store: Any) -> Recorder:
-        self.folder = store.folder
+        self._store = store
         return self
+
+    @property
+    def folder(self) -> Path:
+        """Where the pictures of the last request would go."""
+        folder: Path = self._store.of(self.request).folder
+        return folder
 
     def generate(self, request: GenerationRequest, _listener: object, _cancel: object) -> GenerationResult:
         self.request = request

@@ -116,7 +116,7 @@ def progress(job: Job | None, now: datetime.datetime, *, with_image: bool) -> di
         "state": _state(
             interrupted=job.cancel_token.cancelled,
             stopping_generation=job.cancel_token.cancelled,
-            job="img2img" if snapshot.request.init else "txt2img",
+            job=_job_name(snapshot.request),
             job_count=count,
             job_timestamp=job.started.strftime(STAMP_FORMAT) if job.started else "0",
             job_no=number,
@@ -174,9 +174,16 @@ def _plain_value(written: str) -> Any:
     return value if type(value) in (int, float) else written
 
 
+def _job_name(request: GenerationRequest | None) -> str:
+    """What the page's user does, by the names of A1111's tabs."""
+    if request is None:
+        return "extras"
+    return "img2img" if request.init else "txt2img"
+
+
 def _position(snapshot: JobSnapshot) -> tuple[int, int, int, int]:
     """Batches, the batch's place from 0, and its step of how many: the snapshot counts the steps of all together."""
-    count = snapshot.request.batch_count
+    count = snapshot.request.batch_count if snapshot.request else 1
     steps = snapshot.total // count
     number = min(snapshot.step // steps, count - 1) if steps else 0
     return count, number, snapshot.step - number * steps, steps

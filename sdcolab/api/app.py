@@ -132,7 +132,7 @@ class _Api:
         outcome = await asyncio.wrap_future(future)
         if outcome.error is not None and not isinstance(outcome.error, Cancelled):
             raise outcome.error
-        return await run_in_threadpool(_generated, payload, kind, job, outcome, send)
+        return await run_in_threadpool(_generated, payload, kind, request, job, outcome, send)
 
     def _request(self, payload: Mapping[str, Any], kind: Kind) -> GenerationRequest:
         settings = self._studio.settings.load()
@@ -241,9 +241,11 @@ class _Api:
         return {"ram": ram, "cuda": self._studio.cuda_memory() or {"error": "unavailable"}}
 
 
-def _generated(payload: Mapping[str, Any], kind: Kind, job: Job, outcome: Outcome, send: bool) -> dict[str, Any]:
+def _generated(
+    payload: Mapping[str, Any], kind: Kind, request: GenerationRequest, job: Job, outcome: Outcome, send: bool
+) -> dict[str, Any]:
     styles = [name for name in payload.get("styles") or [] if isinstance(name, str)]
-    info = answers.generated(outcome, job.snapshot.request, styles=styles, started=job.started)
+    info = answers.generated(outcome, request, styles=styles, started=job.started)
     return {
         "images": [answers.image_base64(image) for image in outcome.made] if send else [],
         "parameters": echo(payload, kind),

@@ -11,11 +11,12 @@ from PIL import Image
 
 from sdcolab.api import fields
 from sdcolab.api.fields import BadField, Reader
-from sdcolab.api.studio import NO_UPSCALER, Upscaling
+from sdcolab.api.studio import Upscaling
 from sdcolab.core.checks import check_range
 from sdcolab.core.errors import FeatureMissing, RequestError
 from sdcolab.core.infotext.containers import PARAMETERS_KEY
 from sdcolab.core.pictures import MAX_PIXELS
+from sdcolab.core.upscaling import NO_UPSCALER
 
 _EXTRAS_KEYS = ("postprocessing", "extras")
 """Keywords under which A1111 tells what was done, in a PNG."""

@@ -12,9 +12,6 @@ from sdcolab.core.jobs import JobQueue
 from sdcolab.core.library import Library, ModelFile
 from sdcolab.core.settings import SettingsFile
 
-NO_UPSCALER = "None"
-"""A1111's word for leaving a picture's size to a plain filter, or as it is."""
-
 
 class Upscaling(Protocol):
     """Upscalers of pictures under A1111's names (hechos/a1111.md 4.4)."""

@@ -162,16 +162,15 @@ def _models(folders: Folders) -> Iterator[Finding]:
 def _drive(host: Host) -> Finding:
     if not isinstance(host, ColabHost):
         return Finding("Google Drive", "solo se usa en Colab")
-    for name in ("MyDrive", "My Drive"):
-        if (home := host.mountpoint / name).is_dir():
-            return Finding("Google Drive", f"conectado; carpeta {home / DRIVE_FOLDER}")
+    if home := host.my_drive():
+        return Finding("Google Drive", f"conectado; carpeta {home / DRIVE_FOLDER}")
     return Finding("Google Drive", "no conectado (se conecta al pulsar ▶️ con sus casillas activadas)")
 
 
 def _tokens(environ: Mapping[str, str]) -> Finding:
     """Which are set, never what they say."""
     states = (f"{name} {'puesta' if environ.get(name, '').strip() else 'no puesta'}" for name in SECRET_NAMES)
-    return Finding("Claves en el entorno", ", ".join(states))
+    return Finding("Claves", ", ".join(states))
 
 
 def _sites(ask: Ask) -> Iterator[Finding]:

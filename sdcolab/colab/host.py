@@ -6,6 +6,9 @@ inside the methods that need it. All must be called from the kernel's main threa
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import io
 import os
 import subprocess
 from collections.abc import Mapping
@@ -123,23 +126,26 @@ class ColabHost:
 
     def mount_drive(self) -> Path:
         """See ``Host.mount_drive``. A Drive that is already there is used without asking for permission again."""
-        if not (os.path.ismount(self.mountpoint) and self._my_drive().is_dir()):
+        if not (os.path.ismount(self.mountpoint) and self.my_drive() is not None):
             try:
                 from google.colab import drive  # pyright: ignore[reportMissingImports]
 
-                drive.mount(str(self.mountpoint), timeout_ms=MOUNT_TIMEOUT_MS)
+                dead = is_dead_mount(self.mountpoint)  # else drive.mount would only say that it is there already
+                with contextlib.redirect_stdout(io.StringIO()):  # it tells in English what we tell in Spanish
+                    drive.mount(str(self.mountpoint), force_remount=dead, timeout_ms=MOUNT_TIMEOUT_MS)
             except Exception as error:  # an edge: google.colab raises half a dozen unrelated types
                 raise mount_failure(error, self.mountpoint) from error
-        return self._my_drive()
+        return self.my_drive() or self.mountpoint / "MyDrive"
 
     def flush_drive(self) -> bool:
         """See ``Host.flush_drive`` (hechos/lanzadores.md 5a)."""
-        if not self._my_drive().is_dir():
+        if self.my_drive() is None:
             return False
         try:
             from google.colab import drive  # pyright: ignore[reportMissingImports]
 
-            drive.flush_and_unmount(timeout_ms=FLUSH_TIMEOUT_MS)
+            with contextlib.redirect_stdout(io.StringIO()):
+                drive.flush_and_unmount(timeout_ms=FLUSH_TIMEOUT_MS)
         except Exception as error:  # an edge: as mount, it raises unrelated types
             raise DriveFlushFailed() from error
         return True
@@ -177,10 +183,13 @@ class ColabHost:
         """See ``Host.gpu``."""
         return nvidia_gpu()
 
-    def _my_drive(self) -> Path:
-        """``MyDrive`` is the alias without a space of ``My Drive``."""
-        alias = self.mountpoint / "MyDrive"
-        return alias if alias.is_dir() else self.mountpoint / "My Drive"
+    def my_drive(self) -> Path | None:
+        """The user's folder in a Drive that is connected and answers; ``MyDrive`` is the alias without a space."""
+        for name in ("MyDrive", "My Drive"):
+            with contextlib.suppress(OSError):  # "Transport endpoint is not connected", say
+                if (self.mountpoint / name).is_dir():
+                    return self.mountpoint / name
+        return None
 
 
 def detect_host(environ: Mapping[str, str] = os.environ) -> Host:
@@ -194,6 +203,15 @@ def host_folders(host: Host, environ: Mapping[str, str] = os.environ) -> Folders
     """The program's folders on ``host``: ``$SDCOLAB_CARPETA``, or ``sdcolab`` inside the host's content folder."""
     named = environ.get(ROOT_VARIABLE)
     return Folders(Path(named).expanduser().absolute() if named else host.content / "sdcolab")
+
+
+def is_dead_mount(mountpoint: Path) -> bool:
+    """Whether Drive is mounted there and its program no longer answers."""
+    try:
+        mountpoint.stat()
+    except OSError as error:
+        return error.errno in (errno.ENOTCONN, errno.EIO, errno.ESTALE)
+    return False
 
 
 def nvidia_gpu() -> str | None:

@@ -6,19 +6,32 @@ import queue
 from collections.abc import MutableMapping
 from typing import Any
 
-from sdcolab.colab.drive_sync import DriveNews
+from sdcolab.colab.diagnosis import examine, page
+from sdcolab.colab.drive_sync import DriveNews, DriveSync
 from sdcolab.colab.panel import Panel
-from sdcolab.colab.prepare import Collaborators, Preparation, StartOptions
+from sdcolab.colab.prepare import (
+    SECRET_NAMES,
+    Collaborators,
+    Preparation,
+    StartOptions,
+    drive_line,
+    flush_and_tell,
+    forget_drive,
+    remembered_drive,
+)
+from sdcolab.colab.report import download_link, known_secrets, report_line, write_report
 from sdcolab.colab.session import Session
 from sdcolab.colab.supervisor import Roster
 from sdcolab.core.errors import NoWidgets, SdcolabError
 from sdcolab.core.events import CancelToken
 from sdcolab.core.messages import explain
 
-__all__ = ["Collaborators", "StartOptions", "close_all", "open_panel", "start"]
+__all__ = ["Collaborators", "StartOptions", "close_all", "form_tokens", "open_panel", "save_report", "start"]
 
 OPEN_PANEL = "_sdcolab_panel"
 """Name in the notebook's own namespace of the panel that is open in it, for the next cell that must close it."""
+
+SAVE_REST_SECONDS = 600.0
 
 
 def start(options: StartOptions, collaborators: Collaborators) -> None:
@@ -54,17 +67,67 @@ def open_panel(options: StartOptions, collaborators: Collaborators) -> None:
 
 
 def close_all(collaborators: Collaborators) -> None:
-    """Close what is open and wait until Google Drive has everything."""
+    """Close what is open and wait until Google Drive has everything, also what a session that is gone left behind."""
     say = collaborators.say
     if close_panel():
         say("👋 El panel está cerrado.")
     Roster(collaborators.folders.root / ".sesion").end_former()
     try:
+        if _save_rest(collaborators):
+            return  # Drive stays connected: another try can go on
         flushed = collaborators.host.flush_drive()
+        forget_drive(collaborators.folders)
     except SdcolabError as error:
         say(f"⚠️ {explain(error)}")
         return
+    except KeyboardInterrupt:
+        say("⏹️ Interrumpido: puede faltar algo en Drive. Vuelve a pulsar ▶️ en esta celda para terminar.")
+        return
     say("✅ Google Drive ha confirmado que todo está subido." if flushed else "✅ No había nada pendiente en Drive.")
+
+
+def _save_rest(collaborators: Collaborators) -> int:
+    """Copy to Drive what the last session could not, connecting it again if need be; how many images are left.
+
+    Raises ``HostError`` when Drive cannot be connected.
+    """
+    folders, say = collaborators.folders, collaborators.say
+    choice = remembered_drive(folders)
+    if choice is None:
+        return 0
+    images, settings = choice
+    my_drive = collaborators.host.mount_drive()
+
+    def hear(news: DriveNews) -> None:
+        say(drive_line(news))
+
+    sync = DriveSync(folders, my_drive, images=images, settings=settings, listener=hear)
+    sync.start()
+    try:
+        return flush_and_tell(sync, folders, say, SAVE_REST_SECONDS)
+    finally:
+        sync.stop()
+
+
+def save_report(collaborators: Collaborators) -> None:
+    """Write the report without secrets, and offer it for download in the cell."""
+    host, folders, environ = collaborators.host, collaborators.folders, collaborators.environ
+    text = page(examine(host, folders, {**environ, **form_tokens()}, network=False))
+    collaborators.say(text)
+    try:
+        path = write_report(folders, text, known_secrets(folders, environ, form_tokens().values()))
+    except SdcolabError as error:
+        collaborators.say(f"⚠️ {explain(error)}")
+        return
+    collaborators.say(f"\n{report_line(path)}")
+    collaborators.show_html(download_link(path))
+
+
+def form_tokens() -> dict[str, str]:
+    """What the user typed in the notebook's cell of keys, by name. They stay in the kernel's memory only."""
+    namespace = _namespace() or {}
+    typed = {name: namespace.get(name) for name in SECRET_NAMES}
+    return {name: value.strip() for name, value in typed.items() if isinstance(value, str) and value.strip()}
 
 
 def close_panel() -> bool:

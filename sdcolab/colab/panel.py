@@ -22,9 +22,16 @@ from sdcolab.colab.diagnosis import examine, page
 from sdcolab.colab.drive_sync import DriveNews
 from sdcolab.colab.panel_form import Form
 from sdcolab.colab.panel_gallery import Gallery
-from sdcolab.colab.prepare import Collaborators, Preparation, child_environ, drive_line, own_command
+from sdcolab.colab.prepare import (
+    Collaborators,
+    Preparation,
+    child_environ,
+    drive_line,
+    forget_drive,
+    own_command,
+)
 from sdcolab.colab.progress import CellProgress, WidgetBars
-from sdcolab.colab.report import known_secrets, write_report
+from sdcolab.colab.report import download_link, known_secrets, report_line, write_report
 from sdcolab.colab.service import EngineProcess
 from sdcolab.colab.supervisor import ChildSpec, Roster
 from sdcolab.core.codec import request_from_json, request_to_json
@@ -62,6 +69,7 @@ class Panel:
         self._drive_news = drive_news
         self._notes: list[str] = []
         self._stop = threading.Event()
+        self._left_on_drive = 0
         self._drawn: dict[int, JobSnapshot] = {}
         self._download_cancel = CancelToken()
         self._last_form = collaborators.folders.config / LAST_FORM
@@ -83,12 +91,12 @@ class Panel:
             return
         self._stop.set()
         self._download_cancel.cancel()
-        for button in (self._generate, self._interrupt, self._download, self._save):
+        for button in (self._generate, self._interrupt, self._empty, self._download, self._save):
             button.disabled = True
         self._engine.stop()
         self._jobs.close(2.0)
         self._draw_news()
-        self._ready.flush(self._note)
+        self._left_on_drive = self._ready.flush(self._note)
         self._ready.stop()
         self._state.value = "<b>👋 El panel está cerrado.</b> Pulsa ▶️ en la celda para volver a abrirlo."
 
@@ -115,8 +123,10 @@ class Panel:
         self._gallery = Gallery(new, self._form.fill_from_infotext)
         self._generate = new.Button(description="🎨 Generar", button_style="primary", **auto)
         self._interrupt = new.Button(description="⏹️ Interrumpir", disabled=True, **auto)
+        self._empty = new.Button(description="🗑️ Vaciar la cola", disabled=True, **auto)
         self._save = new.Button(description="💾 Cerrar y guardar todo", **auto)
         self._report = new.Button(description="🩺 Guardar informe", **auto)
+        self._report_link = new.HTML()
         self._progress = new.FloatProgress(min=0.0, max=1.0, layout=new.Layout(width="98%", visibility="hidden"))
         self._state = new.HTML(value="El motor se está preparando; ya puedes pulsar «Generar».")
         self._preview = new.Image(format="jpeg", layout=new.Layout(width="256px", display="none"))
@@ -139,14 +149,17 @@ class Panel:
         for button, action in (
             (self._generate, self._on_generate),
             (self._interrupt, self._on_interrupt),
+            (self._empty, self._on_empty),
             (self._download, self._on_download),
             (self._save, self._on_save),
             (self._report, self._on_report),
         ):
             button.on_click(self._guarded(action))
-        buttons = new.HBox([self._generate, self._interrupt, self._save], layout=new.Layout(flex_flow="row wrap"))
+        buttons = new.HBox(
+            [self._generate, self._interrupt, self._empty, self._save], layout=new.Layout(flex_flow="row wrap")
+        )
         parts = [self._form.box, buttons, self._state, self._progress, self._preview, self._note_box]
-        self.box = new.VBox([*parts, self._gallery.box, downloads, self._report])
+        self.box = new.VBox([*parts, self._gallery.box, downloads, new.HBox([self._report, self._report_link])])
 
     def _first_request(self) -> GenerationRequest:
         """The form of last time (maybe from Drive), else the user's defaults; on the model chosen in the cell."""
@@ -185,11 +198,16 @@ class Panel:
             file.write(json.dumps(request_to_json(request), ensure_ascii=False, indent=2).encode("utf-8"))
 
     def _on_interrupt(self) -> None:
-        """Stop everything that runs or waits."""
-        for job in self._jobs.jobs():
-            if not job.snapshot.ended:
-                job.cancel()
-                self._note("⏹️ Interrumpiendo: se detiene al acabar el paso en que está.")
+        """Stop the job that runs; those that wait go on."""
+        job = self._jobs.current()
+        if job and not job.snapshot.ended:
+            job.cancel()
+            self._note("⏹️ Interrumpiendo: se detiene al acabar el paso en que está.")
+
+    def _on_empty(self) -> None:
+        """Take away the jobs that wait; the one that runs goes on."""
+        count = self._jobs.drop_waiting()
+        self._note(f"🗑️ Cola vaciada: {count} en espera {'quitado' if count == 1 else 'quitados'}.")
 
     def _on_download(self) -> None:
         text = self._links.value.strip()
@@ -204,8 +222,14 @@ class Panel:
     def _on_save(self) -> None:
         self._save.description = "💾 Guardando…"
         self.close()
+        if self._left_on_drive:  # Drive stays connected: another try can go on
+            self._note("💾 Para intentarlo otra vez, pulsa ▶️ en la celda «Cerrar y guardar todo».")
+            self._save.description = "💾 Cerrado"
+            return
         try:
-            if self._with.host.flush_drive():
+            connected = self._with.host.flush_drive()
+            forget_drive(self._with.folders)
+            if connected:
                 self._note("✅ Google Drive ha confirmado que todo está subido.")
         finally:
             self._save.description = "💾 Guardado y cerrado"
@@ -213,10 +237,10 @@ class Panel:
     def _on_report(self) -> None:
         """The diagnosis and the logs in one file, without secrets."""
         folders, environ = self._with.folders, self._with.environ
-        findings = examine(self._with.host, folders, environ, network=False)
-        secrets = known_secrets(folders, environ, self._ready.tokens.values())
-        path = write_report(folders, page(findings), secrets)
-        self._note(f"🩺 Informe guardado en {path}: adjúntalo cuando pidas ayuda. No contiene claves ni contraseñas.")
+        findings = examine(self._with.host, folders, {**environ, **self._ready.tokens}, network=False)
+        path = write_report(folders, page(findings), known_secrets(folders, environ, self._ready.secrets))
+        self._report_link.value = download_link(path)
+        self._note(report_line(path))
 
     def _show_bars(self, box: Any) -> None:
         self._bars.children = (box,)
@@ -280,6 +304,7 @@ class Panel:
         _put(self._progress, "value", snapshot.fraction)
         _put(self._progress.layout, "visibility", "hidden" if snapshot.ended else "visible")
         _put(self._interrupt, "disabled", snapshot.ended)
+        _put(self._empty, "disabled", not waiting)
         _put(self._preview.layout, "display", "none" if snapshot.ended or snapshot.preview is None else "flex")
         if snapshot.preview is not None and not snapshot.ended:
             encoded = io.BytesIO()

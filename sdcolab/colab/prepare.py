@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import os
 import queue
@@ -18,25 +19,37 @@ import sdcolab
 from sdcolab.colab.drive_models import ModelCopier, drop_dead_links, link_models
 from sdcolab.colab.drive_sync import DriveNews, DriveSync, DriveTrouble
 from sdcolab.colab.host import Host
+from sdcolab.colab.ngrok import TOKEN_VARIABLE
 from sdcolab.colab.progress import CellProgress, cell_bars
+from sdcolab.colab.public_link import Service
 from sdcolab.colab.requirements import ensure_installed, own_requirements
 from sdcolab.colab.supervisor import RestartPolicy, Roster
 from sdcolab.colab.tunnel import tunnel_command
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import DriveLost, HostError, NoCuda, SdcolabError, SecretTimeout, Unexpected
 from sdcolab.core.events import CancelToken, Listener
+from sdcolab.core.files import atomic_write
 from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library, ModelFile
 from sdcolab.core.messages import explain
 
-SECRET_NAMES = ("CIVITAI_TOKEN", "HF_TOKEN")
+DOWNLOAD_NAMES = ("CIVITAI_TOKEN", "HF_TOKEN")
+"""Secrets for downloads."""
+
+NGROK_NAME = "NGROK_TOKEN"
+"""The secret for ngrok's public link."""
+
+SECRET_NAMES = (*DOWNLOAD_NAMES, NGROK_NAME)
 """Secrets that the program asks for."""
 
-PRIVATE_NAMES = (*SECRET_NAMES, "NGROK_TOKEN", "NGROK_AUTHTOKEN")
+PRIVATE_NAMES = (*SECRET_NAMES, TOKEN_VARIABLE)
 """Environment variables that our children do not inherit."""
 
 DEMO_NAMES = ("Demostración (emojis)", "demo", "")
 """What the notebook's list of models calls the one that ships with the package; the rest are the catalogue's names."""
+
+DRIVE_CHOICE = Path(".sesion", "drive.json")
+"""Below the program's folder: what goes to Drive in this machine's last session."""
 
 PREPARE_SECONDS = 30.0
 FLUSH_SECONDS = 60.0
@@ -71,13 +84,15 @@ Download = Callable[[str, Listener, CancelToken], Sequence[Downloaded]]
 
 @dataclass(frozen=True, slots=True)
 class StartOptions:
-    """The notebook's form."""
+    """The notebook's form. ``services`` make the public link, the first that can; ``tokens`` were typed by name."""
 
     images_to_drive: bool = False
     settings_to_drive: bool = False
     model: str = DEMO_NAMES[0]
     links: str = ""
     all_controlnet_models: bool = False
+    services: tuple[Service, ...] = ()
+    tokens: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 def show_html(text: str) -> None:
@@ -88,6 +103,11 @@ def show_html(text: str) -> None:
         shown: Any = IPython.display
         if hasattr(IPython.get_ipython(), "kernel"):
             shown.display(shown.HTML(text))
+
+
+def install_extras() -> tuple[str, ...]:
+    """Install the packages of the extra "colab" that are missing. Raises ``HostError``."""
+    return ensure_installed(own_requirements(), extra="colab")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +130,10 @@ class Collaborators:
     native_size: Callable[[ModelFile], int]
     missing_downloads: Callable[[], Sequence[MissingDownload]] = tuple
     controlnet_links: Callable[[], str] = str
+    install_extras: Callable[[], object] = install_extras
     web_command: Callable[[int], Sequence[str]] | None = None
     engine_command: Sequence[str] | None = None
-    tunnel_command: Callable[[int], Sequence[str]] = tunnel_command
+    tunnel_command: Callable[[int, Sequence[Service]], Sequence[str]] = tunnel_command
     web_restart: RestartPolicy = WEB_RESTART
     engine_restart: RestartPolicy = ENGINE_RESTART
     tunnel_restart: RestartPolicy = TUNNEL_RESTART
@@ -124,8 +145,8 @@ class Collaborators:
 class Preparation:
     """Gets everything ready, telling each step. Every method belongs to the kernel's main thread.
 
-    After ``run``: ``tokens`` found, ``sync`` when Drive takes our files, ``model``, the file to start with, and
-    ``to_download_again``, what other sessions had and this machine has not.
+    After ``run``: ``tokens`` found for downloads, ``ngrok_token``, ``sync`` when Drive takes our files, ``model``, the
+    file to start with, and ``to_download_again``, what other sessions had and this machine has not.
     """
 
     def __init__(
@@ -144,6 +165,7 @@ class Preparation:
         self._hear_drive = hear_drive
         self._cancel = cancel
         self.tokens: Mapping[str, str] = {}
+        self.ngrok_token = ""
         self.sync: DriveSync | None = None
         self.model: Path | None = None
         self.to_download_again: tuple[MissingDownload, ...] = ()
@@ -155,11 +177,14 @@ class Preparation:
         self._say(f"🎨 sdcolab {sdcolab.__version__}")
         link = "" if self._options.model.strip() in DEMO_NAMES else self._with.model_link(self._options.model)
         ensure_installed(own_requirements())
+        self._install_extras()
         if self._roster.end_former():
             self._say("♻️ He cerrado la sesión anterior.")
         self._tell_gpu()
         self._connect_drive()
-        self.tokens = self._read_tokens()
+        found = self._read_tokens((*DOWNLOAD_NAMES, *[NGROK_NAME] * (Service.NGROK in self._options.services)))
+        self.ngrok_token = found.pop(NGROK_NAME, "")
+        self.tokens = found
         self._link_models()
         controlnets = self._with.controlnet_links() if self._options.all_controlnet_models else ""
         links = (link, self._options.links.strip(), controlnets)
@@ -170,18 +195,28 @@ class Preparation:
             names = ", ".join(one.name for one in self.to_download_again)
             self._say(f"📦 En otra sesión descargaste también: {names}.")
 
-    def flush(self, say: Callable[[str], object] | None = None) -> None:
-        """Give Drive some time to take what is pending, and tell how it ended."""
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Every token that we know of, to be kept out of what is shown or sent."""
+        return (*self.tokens.values(), *filter(None, (self.ngrok_token, *self._options.tokens.values())))
+
+    def flush(self, say: Callable[[str], object] | None = None) -> int:
+        """Give Drive some time to take what is pending, tell how it ended, and return how many images are left."""
         if self.sync is None:
-            return
-        say = say or self._say
-        say("💾 Guardando en Google Drive…")
-        left = self.sync.flush(FLUSH_SECONDS)
-        if left:
-            where = self._folders.outputs
-            say(f"⚠️ Sin copiar a Drive: {left}. Siguen en {where}; si pulsas ▶️ lo intentaré otra vez.")
-        else:
-            say("✅ Todo está guardado en Google Drive.")
+            return 0
+        return flush_and_tell(self.sync, self._folders, say or self._say, FLUSH_SECONDS)
+
+    def _install_extras(self) -> None:
+        """What Colab's image lacks and only some functions need; nothing else waits for it.
+
+        Only there: elsewhere pip could bring a torchvision that does not fit the installed torch, and with it
+        transformers and diffusers cannot be imported any more.
+        """
+        if self._with.host.is_colab:
+            try:
+                self._with.install_extras()
+            except HostError as error:
+                self._say(f"⚠️ {explain(error)}")
 
     def _tell_gpu(self) -> None:
         if gpu := self._with.host.gpu():
@@ -192,6 +227,7 @@ class Preparation:
     def _connect_drive(self) -> None:
         images, settings = self._options.images_to_drive, self._options.settings_to_drive
         if not (images or settings):
+            forget_drive(self._folders)
             if self._with.host.is_colab:
                 self._say(
                     "ℹ️ Las imágenes se quedan en Colab y se borran al terminar la sesión: descarga las que quieras."
@@ -214,6 +250,7 @@ class Preparation:
             self._say(f"⚠️ {explain(error)}")
         sync.start()
         self.sync = sync
+        remember_drive(self._folders, images=images, settings=settings)
 
     def _link_models(self) -> None:
         """Make the models that the user keeps on Drive available here."""
@@ -241,26 +278,28 @@ class Preparation:
         if self._copier:
             self._copier.stop()
 
-    def _read_tokens(self) -> dict[str, str]:
-        """The tokens that exist: Colab's secrets first, then the environment. Their values are never shown."""
+    def _read_tokens(self, names: Sequence[str]) -> dict[str, str]:
+        """The tokens that exist: Colab's secrets, then the form, then the environment. Values are never shown."""
         found: dict[str, str] = {}
         answering = True
-        for name in SECRET_NAMES:
+        for name in names:
+            other = self._options.tokens.get(name, "").strip() or token_in(self._with.environ, name)
             value = None
             if answering:
                 try:
                     value = self._with.host.secret(name)
                 except SecretTimeout as error:
                     answering = False  # each silence costs 10 s: do not ask for the next one
-                    if name not in self._with.environ:
+                    if not other:
                         self._say(f"⚠️ {explain(error)}")
                 except HostError as error:
                     self._say(f"⚠️ {explain(error)}")
-            value = value or self._with.environ.get(name, "").strip()
-            if value:
+            if value := value or other:
                 found[name] = value
         if found:
             self._say(f"🔑 Claves encontradas: {', '.join(found)}")
+        elif self._with.host.is_colab and answering:
+            self._say(f"🔑 No hay claves guardadas ({', '.join(names)}): solo hacen falta si un sitio las pide.")
         return found
 
     def _download(self, text: str, tokens: Mapping[str, str]) -> Sequence[Downloaded]:
@@ -285,6 +324,43 @@ def model_to_open(reports: Sequence[Downloaded]) -> Path | None:
     """The first checkpoint that came, in the order of the links: the one chosen in the form is the first link."""
     found = (report.path for report in reports if report.kind is ModelKind.CHECKPOINT)
     return next((path for path in found if path is not None), None)
+
+
+def token_in(environ: Mapping[str, str], name: str) -> str:
+    """The token called ``name`` of the environment; ngrok's has also a name of its own there."""
+    names = (name, TOKEN_VARIABLE) if name == NGROK_NAME else (name,)
+    return next(filter(None, (environ.get(one, "").strip() for one in names)), "")
+
+
+def remember_drive(folders: Folders, *, images: bool, settings: bool) -> None:
+    """Write down what goes to Drive, for the cell that closes everything, maybe after the session is gone."""
+    with contextlib.suppress(SdcolabError), atomic_write(folders.root / DRIVE_CHOICE) as file:  # only a convenience
+        file.write(json.dumps({"images": images, "settings": settings}).encode("ascii"))
+
+
+def remembered_drive(folders: Folders) -> tuple[bool, bool] | None:
+    """Whether images and settings go to Drive in this machine's last session; None when neither does."""
+    with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+        saved = json.loads((folders.root / DRIVE_CHOICE).read_text(encoding="utf-8"))
+        return bool(saved["images"]), bool(saved["settings"])
+    return None
+
+
+def forget_drive(folders: Folders) -> None:
+    """Everything is on Drive: the next closing has nothing to look for."""
+    with contextlib.suppress(OSError):
+        (folders.root / DRIVE_CHOICE).unlink(missing_ok=True)
+
+
+def flush_and_tell(sync: DriveSync, folders: Folders, say: Callable[[str], object], seconds: float) -> int:
+    """Give Drive up to ``seconds`` to take what is pending, tell how it ended, and return how many images are left."""
+    say("💾 Guardando en Google Drive…")
+    left = sync.flush(seconds)
+    if left:
+        say(f"⚠️ Sin copiar a Drive: {left}. Siguen en {folders.outputs}; si pulsas ▶️ lo intentaré otra vez.")
+    else:
+        say("✅ Todo está guardado en Google Drive.")
+    return left
 
 
 def drive_line(news: DriveNews) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import re
@@ -14,6 +15,9 @@ from sdcolab.core.files import atomic_write
 from sdcolab.core.folders import Folders
 
 REPORT_NAME = "informe-sdcolab.zip"
+MAX_LINK_BYTES = 8_000_000
+"""Bigger reports do not travel inside the notebook."""
+
 HIDDEN = "[oculto]"
 TAIL_BYTES = 1_000_000
 """Of each log: its end tells why something failed."""
@@ -31,8 +35,9 @@ _PATTERNS = (
     re.compile(r"(?i)(?<=password=)[^\s&\"']+"),
     re.compile(r"(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"),
     re.compile(r"\b[0-9a-f]{32}\b"),
+    re.compile(r"\b[12][A-Za-z0-9]{26}_[A-Za-z0-9]{15,30}\b"),
 )
-"""What secrets look like; the last is civitai's keys (and harmless hashes)."""
+"""What secrets look like; the last are civitai's keys (and harmless hashes) and ngrok's."""
 
 
 def without_secrets(text: str, secrets: Iterable[str]) -> str:
@@ -70,3 +75,17 @@ def write_report(folders: Folders, page: str, secrets: Iterable[str]) -> Path:
                 text = reading.read().decode("utf-8", errors="replace")
                 report.writestr(log.name, without_secrets(text, known))
     return target
+
+
+def report_line(path: Path) -> str:
+    """Where the report is, for people."""
+    return f"🩺 Informe guardado en {path}: adjúntalo cuando pidas ayuda. No contiene claves ni contraseñas."
+
+
+def download_link(path: Path) -> str:
+    """HTML that downloads the report from the cell itself, where it is not too big for that."""
+    data = path.read_bytes()
+    if len(data) > MAX_LINK_BYTES:
+        return ""
+    address = f"data:application/zip;base64,{base64.b64encode(data).decode('ascii')}"
+    return f'<a download="{path.name}" href="{address}">⬇️ Descargar {path.name}</a>'

@@ -33,13 +33,13 @@ class Verdict:
     too_old: tuple[str, ...]
 
 
-def examine(requirements: Iterable[str], installed: Installed) -> Verdict:
-    """Compare ``requirements`` ("gradio>=6.19") with what is installed. Of the extras only "colab" counts."""
+def examine(requirements: Iterable[str], installed: Installed, extra: str = "") -> Verdict:
+    """Compare ``requirements`` ("gradio>=6.19") with what is installed. Of the extras only ``extra`` counts."""
     missing, too_old = [], []
     for requirement in requirements:
         match = _REQUIREMENT.match(requirement)
-        extra = _EXTRA.search(requirement)
-        if match is None or (extra and extra[1] != "colab"):
+        of_extra = _EXTRA.search(requirement)
+        if match is None or (of_extra and of_extra[1] != extra):
             continue
         version = installed(match[1])
         if version is None:
@@ -58,10 +58,10 @@ def release(version: str) -> tuple[int, ...]:
 
 
 def ensure_installed(
-    requirements: Iterable[str], installed: Installed | None = None, pip: Pip | None = None
+    requirements: Iterable[str], installed: Installed | None = None, pip: Pip | None = None, extra: str = ""
 ) -> tuple[str, ...]:
     """Install what is missing and return it. Raises ``PackagesTooOld`` or ``PackagesMissing``."""
-    verdict = examine(requirements, installed or installed_version)
+    verdict = examine(requirements, installed or installed_version, extra)
     if verdict.too_old:
         raise PackagesTooOld(names=", ".join(verdict.too_old))
     if verdict.missing:
@@ -97,5 +97,5 @@ def pins() -> list[str]:
 
 
 def run_pip(arguments: list[str]) -> int:
-    """Run pip in this Python; its exit code."""
-    return subprocess.run([sys.executable, "-m", "pip", *arguments], check=False).returncode
+    """Run pip in this Python without showing its English; its exit code."""
+    return subprocess.run([sys.executable, "-m", "pip", *arguments], capture_output=True, check=False).returncode

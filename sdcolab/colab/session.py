@@ -15,7 +15,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sdcolab.colab.drive_sync import DriveRecovered, DriveTrouble
+from sdcolab.colab.ngrok import TOKEN_VARIABLE
 from sdcolab.colab.prepare import Collaborators, Preparation, StartOptions, child_environ, drive_line, own_command
+from sdcolab.colab.public_link import Reason, Service
 from sdcolab.colab.supervisor import (
     ChildDied,
     ChildGaveUp,
@@ -28,6 +30,12 @@ from sdcolab.colab.supervisor import (
     was_killed,
 )
 from sdcolab.core.errors import (
+    HostError,
+    NgrokBusy,
+    NgrokDown,
+    NgrokProgramMissing,
+    NgrokTokenMissing,
+    NgrokTokenRejected,
     ProxyUnavailable,
     SdcolabError,
     ShareDown,
@@ -39,13 +47,13 @@ from sdcolab.core.errors import (
 )
 from sdcolab.core.events import CancelToken
 from sdcolab.core.files import atomic_write, storage_errors
+from sdcolab.core.journal import JOURNAL_NAME, JobJournal
 from sdcolab.core.messages import explain
 
 USER_VARIABLE = "SDCOLAB_USUARIO"
 """``name:password`` for the web UI's process; in its environment, so that ``ps`` does not show it."""
 
 DEFAULT_PORT = 7860
-USER_NAME = "sdcolab"
 SHARE_PATIENCE_SECONDS = 45.0
 WEB_PATIENCE_SECONDS = 120.0
 
@@ -80,7 +88,9 @@ class _LinkState:
     announced: str = ""
     proxy_offered: bool = False
     slow_told: bool = False
-    trouble: str = ""
+    service: str = ""
+    troubles: frozenset[str] = frozenset()
+    """Codes of the errors told since there was a link."""
 
 
 class Session:
@@ -138,12 +148,13 @@ class Session:
         )
         tunnel = ChildSpec(
             name="enlace",
-            command=tuple(self._with.tunnel_command(self._port)),
+            command=tuple(self._with.tunnel_command(self._port, self._services())),
             log=self._folders.logs / "enlace.log",
             folder=self._private,
-            environ=common,
+            environ=common | {TOKEN_VARIABLE: self._ready.ngrok_token},
             restart=self._with.tunnel_restart,
         )
+        JobJournal(self._private / JOURNAL_NAME).write(())  # what another session left in its queue is not wanted now
         self._say("⏳ Abriendo la interfaz… (un minuto, más o menos)")
         self._children = [
             Supervisor(web, lambda news: self._news.put(_WebNews(news)), self._roster),
@@ -151,6 +162,15 @@ class Session:
         ]
         for child in self._children:
             child.start()
+
+    def _services(self) -> tuple[Service, ...]:
+        """Who is to make the public link, in the user's order: ngrok only with a token."""
+        chosen = self._options.services or (Service.GRADIO,)
+        if self._ready.ngrok_token:
+            return chosen
+        if chosen[0] is Service.NGROK:
+            self._say(f"⚠️ {explain(NgrokTokenMissing())}")
+        return tuple(one for one in chosen if one is not Service.NGROK) or (Service.GRADIO,)
 
     def _own_web_command(self) -> tuple[str, ...]:
         folder = str(self._folders.root)
@@ -179,7 +199,7 @@ class Session:
                 case _TunnelNews(ChildSaid(message)):
                     self._hear_tunnel(message)
                 case _TunnelNews():
-                    if not self._link.trouble and self._link.public_url:
+                    if not self._link.troubles and self._link.public_url:
                         self._lose_link()
                 case DriveTrouble() | DriveRecovered():
                     self._say(drive_line(news))
@@ -203,15 +223,16 @@ class Session:
     def _hear_tunnel(self, message: Mapping[str, object]) -> None:
         match message:
             case {"event": "public_url", "url": str(url)}:
-                self._link = replace(self._link, public_url=url, trouble="")
+                service = message.get("service", Service.GRADIO)
+                self._link = replace(self._link, public_url=url, service=str(service), troubles=frozenset())
                 self._announce()
             case {"event": "lost"}:
                 self._lose_link()
-            case {"event": "failed", "reason": reason, "detail": detail}:
-                kind = ShareProgramMissing if reason == "program" else ShareDown
-                if self._link.trouble != kind.code:
-                    self._link = replace(self._link, trouble=kind.code, public_url="")
-                    self._say(f"⚠️ {explain(kind(reason=str(detail)))}")
+            case {"event": "failed"}:
+                error = link_error(message)
+                if error.code not in self._link.troubles:
+                    self._link = replace(self._link, troubles=self._link.troubles | {error.code}, public_url="")
+                    self._say(f"⚠️ {explain(error)}")
                 self._offer_proxy()
             case _:
                 pass
@@ -230,6 +251,8 @@ class Session:
         self._say("\n✅ ¡Listo! Abre este enlace en una pestaña nueva y deja esta abierta:")
         self._say(f"Running on public URL: {link.public_url}")
         self._say(self._access_line())
+        if link.service == Service.NGROK:
+            self._say("ℹ️ La primera vez, ngrok muestra un aviso en inglés: pulsa «Visit Site».")
         self._show_own_link()
 
     def _notice_delays(self, started: float) -> None:
@@ -305,7 +328,7 @@ def session_access(path: Path) -> Access:
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         saved = json.loads(path.read_text(encoding="utf-8"))
         return Access(str(saved["user"]), str(saved["password"]))
-    access = Access(USER_NAME, secrets.token_urlsafe(9))
+    access = Access(f"sdcolab{secrets.randbelow(9000) + 1000}", secrets.token_urlsafe(9))
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.parent.chmod(0o700)
@@ -313,6 +336,22 @@ def session_access(path: Path) -> Access:
         file.write(json.dumps({"user": access.user, "password": access.password}).encode("ascii"))
     path.chmod(0o600)
     return access
+
+
+def link_error(message: Mapping[str, object]) -> HostError:
+    """Why a service made no link, from what the tunnel's process says."""
+    detail, reason = str(message.get("detail")), message.get("reason")
+    if message.get("service") != Service.NGROK:
+        return ShareProgramMissing(reason=detail) if reason == Reason.PROGRAM else ShareDown(reason=detail)
+    match reason:
+        case Reason.TOKEN:
+            return NgrokTokenRejected()
+        case Reason.BUSY:
+            return NgrokBusy()
+        case Reason.PROGRAM:
+            return NgrokProgramMissing(reason=detail)
+        case _:
+            return NgrokDown(reason=detail)
 
 
 def web_ending(code: int) -> SdcolabError:

@@ -1,38 +1,32 @@
-"""``python -m sdcolab.colab.tunnel PORT``: a public link to a local port through Gradio's share service, as a process.
+"""``python -m sdcolab.colab.tunnel PORT [SERVICE...]``: a public link to a local port, as a process.
 
 A process of its own, because the notebook's kernel must not import gradio and because the link then outlives the web
-UI's process. It says what happens in JSON lines on stdout: ``{"event": "public_url", "url": ...}``,
-``{"event": "lost"}``, or ``{"event": "failed", "reason": "service" | "program", "detail": ...}`` and then ends; the
-supervisor starts another. Its stdin is a pipe whose end ends it too.
-
-Unlike ``launch(share=True)`` it drains the helper program's pipes, watches that it lives, never waits for ever, and
-throws away a helper that was downloaded damaged (hechos/lanzadores.md 7a). It also looks at the link from outside every
-minute. ``GRADIO_SHARE_SERVER_ADDRESS`` names
-another server.
+UI's process. It tries the services in the order given until one opens, holds that link, and looks at it from outside
+every minute. It says what happens in JSON lines on stdout: ``{"event": "public_url", "service": ..., "url": ...}``,
+``{"event": "failed", "service": ..., "reason": ..., "detail": ...}`` for each service that fails, and
+``{"event": "lost", "service": ...}``; then it ends and the supervisor starts another. Its stdin is a pipe whose end
+ends it too.
 """
 
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import json
 import os
-import secrets
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
+import traceback
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import IO, Any, TextIO
-from urllib.parse import urlsplit
+from typing import TextIO
 
-START_SECONDS = 75
-"""Longest wait for a link. Gradio's own limit is only looked at between two lines of its helper."""
-
-SERVER_VARIABLE = "GRADIO_SHARE_SERVER_ADDRESS"
+from sdcolab.colab.gradio_share import open_share
+from sdcolab.colab.ngrok import HIDDEN, TOKEN_VARIABLE, open_ngrok
+from sdcolab.colab.public_link import LinkError, OpenLink, Reason, Service, is_public
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,25 +39,9 @@ class Rhythm:
     patience_seconds: float = 10.0
 
 
-class ShareProgramError(Exception):
-    """The helper program could not be downloaded or run."""
-
-
-def tunnel_command(port: int) -> tuple[str, ...]:
-    """The command that makes ``port`` public."""
-    return (sys.executable, "-m", "sdcolab.colab.tunnel", str(port))
-
-
-def is_public(url: str) -> bool:
-    """Whether other machines could open ``url``: a web address whose host is not this machine or a private network."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    if parts.scheme not in ("http", "https") or "." not in host or host.endswith((".localhost", ".local", ".internal")):
-        return False
-    try:
-        return ipaddress.ip_address(host).is_global
-    except ValueError:
-        return True
+def tunnel_command(port: int, services: Iterable[Service] = (Service.GRADIO,)) -> tuple[str, ...]:
+    """The command that makes ``port`` public through the first of ``services`` that can."""
+    return (sys.executable, "-m", "sdcolab.colab.tunnel", str(port), *services)
 
 
 def main(arguments: Sequence[str], stdout: TextIO = sys.stdout) -> int:
@@ -73,29 +51,42 @@ def main(arguments: Sequence[str], stdout: TextIO = sys.stdout) -> int:
         stdout.write(json.dumps(message) + "\n")
         stdout.flush()
 
+    port, services = int(arguments[0]), [Service(name) for name in arguments[1:]] or [Service.GRADIO]
+    token = os.environ.pop(TOKEN_VARIABLE, "")  # other programs that we start must not inherit it
     signal.signal(signal.SIGTERM, _end)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with contextlib.redirect_stdout(sys.stderr):  # gradio prints; our stdout carries events only
-        try:
-            url, program = open_share(int(arguments[0]))
-        except ShareProgramError as error:
-            say(event="failed", reason="program", detail=str(error))
-            return 1
-        except Exception as error:  # noqa: BLE001 - the edge of a process: whatever gradio or its network raise
-            say(event="failed", reason="service", detail=f"{type(error).__name__}: {error}"[:500])
-            return 1
-        try:
-            for pipe in (program.stdout, program.stderr):
-                threading.Thread(target=_drain, args=(pipe,), daemon=True).start()
-            if not is_public(url):
-                say(event="failed", reason="service", detail=f"not a public address: {url}")
+        for service in services:
+            try:
+                link = open_link(service, port, token)
+            except LinkError as error:
+                say(event="failed", service=service, reason=error.reason, detail=str(error))
+                continue
+            except Exception as error:  # noqa: BLE001 - the edge of a process: the next service must have its turn
+                traceback.print_exc()
+                detail = f"{type(error).__name__}: {error}"[:500].replace(token or "\0", HIDDEN)
+                say(event="failed", service=service, reason=Reason.SERVICE, detail=detail)
+                continue
+            try:
+                threading.Thread(target=link.drain, daemon=True).start()
+                if not is_public(link.url):
+                    detail = f"not a public address: {link.url}"
+                    say(event="failed", service=service, reason=Reason.SERVICE, detail=detail)
+                    continue
+                say(event="public_url", service=service, url=link.url)
+                hold(link.program, f"http://127.0.0.1:{port}/", link.url)
+                say(event="lost", service=service)
                 return 1
-            say(event="public_url", url=url)
-            hold(program, f"http://127.0.0.1:{int(arguments[0])}/", url)
-            say(event="lost")
-        finally:
-            program.kill()
+            finally:
+                link.program.kill()
     return 1
+
+
+def open_link(service: Service, port: int, token: str) -> OpenLink:
+    """A link through ``service``. Raises ``LinkError``."""
+    if service is Service.NGROK:
+        return open_ngrok(port, token, Path.cwd())
+    return open_share(port)
 
 
 class Verdict(StrEnum):
@@ -159,75 +150,13 @@ def status_of(url: str, seconds: float) -> int | None:
         return None
 
 
-def open_share(port: int) -> tuple[str, subprocess.Popen[bytes]]:
-    """The link and the helper that holds it. Raises ``ShareProgramError``, and what gradio raises for its service."""
-    from gradio import networking, tunneling
-
-    _fetch_program(tunneling)
-    stop = threading.Timer(START_SECONDS, _kill_helpers, [tunneling])
-    stop.daemon = True
-    stop.start()
-    try:
-        url = networking.setup_tunnel("127.0.0.1", port, secrets.token_urlsafe(32), None, None)
-    except PermissionError as error:
-        _discard_program(tunneling)
-        raise ShareProgramError(str(error)) from error
-    except OSError as error:
-        if error.filename == tunneling.BINARY_PATH or error.errno == 8:  # ENOEXEC: a page saved as a program, say
-            _discard_program(tunneling)
-            raise ShareProgramError(str(error)) from error
-        raise
-    except BaseException:
-        _kill_helpers(tunneling)
-        raise
-    finally:
-        stop.cancel()
-    program = tunneling.CURRENT_TUNNELS[-1].proc
-    assert program is not None
-    if not os.environ.get(SERVER_VARIABLE):  # the helper speaks of http; Gradio's own service is https (as in launch())
-        url = urlsplit(url)._replace(scheme="https").geturl()
-    return url, program
-
-
-def _fetch_program(tunneling: Any) -> None:
-    """Download gradio's helper. One that fails its checksum is removed: gradio would use it the next time."""
-    try:
-        tunneling.Tunnel.download_binary()
-    except Exception as error:  # an edge: httpx, OSError and gradio's own errors all mean the same here
-        _discard_program(tunneling)
-        raise ShareProgramError(f"{type(error).__name__}: {error}"[:500]) from error
-
-
-def _discard_program(tunneling: Any) -> None:
-    with contextlib.suppress(OSError):
-        Path(tunneling.BINARY_PATH).unlink()
-
-
-def _kill_helpers(tunneling: Any) -> None:
-    for tunnel in tunneling.CURRENT_TUNNELS:
-        if tunnel.proc is not None:
-            tunnel.proc.kill()
-
-
-# The two threads below use file descriptors and not Python's streams: a daemon thread that holds a stream's lock aborts
-# the interpreter's end.
-
-
-def _drain(pipe: IO[bytes] | None) -> None:
-    """Read what the helper prints, so that it never blocks on a full pipe, and pass it to our log."""
-    if pipe is not None:
-        with contextlib.suppress(OSError):
-            while block := os.read(pipe.fileno(), 1 << 16):
-                os.write(2, block)
-
-
 def _end(_number: int, _frame: object) -> None:
     raise SystemExit(0)
 
 
 def _end_with_parent() -> None:
     """Our stdin is a pipe that nobody writes: its end means that the notebook's kernel is gone."""
-    while os.read(0, 4096):
+    while os.read(0, 4096):  # not Python's stream: a daemon thread that holds its lock aborts the interpreter's end
         pass
     os.kill(os.getpid(), signal.SIGTERM)  # not raise_signal: it must interrupt the main thread
 

@@ -72,6 +72,13 @@ class InitImageMissing(RequestError):
 
 
 @dataclass(eq=False)
+class MaskMissing(RequestError):
+    """Painting inside a mask was asked for without a mask."""
+
+    code: ClassVar[str] = "request.mask_missing"
+
+
+@dataclass(eq=False)
 class FieldNotNumber(RequestError):
     """A field that holds a number holds something else."""
 
@@ -431,7 +438,7 @@ class TinyVaeMissing(ModelError):
 
 @dataclass(eq=False)
 class ImageNotFinite(MachineError):
-    """The result was not a number (NaN) even in 32 bits: the model or the VAE is damaged."""
+    """The result was not a number (NaN): the model or the VAE is damaged, or the model does not work in 16 bits."""
 
     code: ClassVar[str] = "machine.image_not_finite"
     checkpoint: str
@@ -897,6 +904,40 @@ class ShareProgramMissing(HostError):
     reason: str
 
 
+class NgrokTokenMissing(HostError):
+    """The user chose ngrok and gave no token for it."""
+
+    code: ClassVar[str] = "host.ngrok_token_missing"
+
+
+class NgrokTokenRejected(HostError):
+    """ngrok does not accept the user's token."""
+
+    code: ClassVar[str] = "host.ngrok_token_rejected"
+
+
+class NgrokBusy(HostError):
+    """The user's ngrok account allows one link at a time and has it open somewhere else."""
+
+    code: ClassVar[str] = "host.ngrok_busy"
+
+
+@dataclass(eq=False)
+class NgrokDown(HostError):
+    """ngrok did not answer or refused; ``reason`` is its own message."""
+
+    code: ClassVar[str] = "host.ngrok_down"
+    reason: str
+
+
+@dataclass(eq=False)
+class NgrokProgramMissing(HostError):
+    """ngrok's agent could not be downloaded or run."""
+
+    code: ClassVar[str] = "host.ngrok_program_missing"
+    reason: str
+
+
 @dataclass(eq=False)
 class ShareLost(HostError):
     """The public link stopped working; another is on its way."""
@@ -932,6 +973,12 @@ class EngineKilled(HostError):
     """The system killed the process that makes the images, nearly always for using too much memory."""
 
     code: ClassVar[str] = "host.engine_killed"
+
+
+class JobLost(HostError):
+    """The process that was making these images was killed or crashed meanwhile."""
+
+    code: ClassVar[str] = "host.job_lost"
 
 
 @dataclass(eq=False)

@@ -54,6 +54,11 @@ class Folders:
         return self.outputs / "img2img-images"
 
     @property
+    def extras(self) -> Path:
+        """Images that were only enlarged; one folder a day inside."""
+        return self.outputs / "extras-images"
+
+    @property
     def config(self) -> Path:
         """Settings and styles, as JSON."""
         return self.root / "config"

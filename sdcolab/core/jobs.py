@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from PIL import Image
 
-from sdcolab.core.errors import QueueFull, SdcolabError, Unexpected
+from sdcolab.core.errors import Cancelled, JobLost, QueueFull, SdcolabError, Unexpected
 from sdcolab.core.events import (
     BytesReceived,
     CancelToken,
@@ -31,6 +31,7 @@ from sdcolab.core.events import (
     StepDone,
     Warned,
 )
+from sdcolab.core.journal import JobJournal, JournalEntry
 from sdcolab.core.request import GenerationRequest
 from sdcolab.core.result import GenerationResult, Generator
 
@@ -40,15 +41,19 @@ MAX_REMEMBERED = 50
 
 T = TypeVar("T")
 
+Work = Callable[[Listener, CancelToken], GenerationResult | None]
+"""What a job does, in the worker's thread. It may raise ``SdcolabError``."""
+
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class JobSnapshot:
-    """Everything a page shows of a job at one moment. ``version`` grows with each change."""
+    """Everything a page shows of a job at one moment. ``version`` grows with each change; ``request`` is None for work
+    that is no generation."""
 
     id: int
-    request: GenerationRequest
+    request: GenerationRequest | None
     version: int = 0
     phase: Phase = Phase.WAITING
     detail: str = ""
@@ -100,12 +105,12 @@ class Outcome:
 
 
 class Job:
-    """A request in the queue. Threads may read ``snapshot`` and call ``cancel`` at any time.
+    """Work in the queue. Threads may read ``snapshot`` and call ``cancel`` at any time.
 
     ``started`` is when the worker took it, None while it waits.
     """
 
-    def __init__(self, number: int, request: GenerationRequest) -> None:
+    def __init__(self, number: int, request: GenerationRequest | None) -> None:
         self.cancel_token = CancelToken()
         self.started: datetime.datetime | None = None
         self._snapshot = JobSnapshot(id=number, request=request)
@@ -140,9 +145,10 @@ class Job:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Order:
-    """A job as it waits: whether its images are saved, and who wants to know how it ends."""
+    """A job as it waits: what it does, whether its images are saved, and who wants to know how it ends."""
 
     job: Job
+    work: Work
     save: bool
     outcome: Future[Outcome] = field(default_factory=Future)
 
@@ -163,17 +169,24 @@ class JobQueue:
         generator: Generator,
         listener: Listener | None = None,
         clock: Callable[[], datetime.datetime] = datetime.datetime.now,
+        journal: JobJournal | None = None,
     ) -> None:
-        """``listener`` hears the events of every job, from the worker thread."""
+        """``listener`` hears the events of every job, from the worker thread.
+
+        With a ``journal``, the queue goes on where a process that was killed left it: the job that ran then has ended
+        with ``JobLost`` (it may be what exhausted the memory), and those that waited wait again.
+        """
         self._generator = generator
         self._listener = listener
         self._clock = clock
+        self._journal = journal
         self._numbers = itertools.count(1)
         self._jobs: OrderedDict[int, Job] = OrderedDict()
         self._waiting: deque[_Order | _Errand] = deque()
         self._running: _Order | _Errand | None = None
         self._closed = False
         self._wake = threading.Condition()
+        self._restore()
         self._worker = threading.Thread(target=self._work, name="sdcolab-generacion", daemon=True)
         self._worker.start()
 
@@ -187,12 +200,15 @@ class JobQueue:
         With ``save`` False nothing is written to disk, and the queue forgets the job as soon as it has ended. Raises
         ``QueueFull``.
         """
-        with self._wake:
-            order = _Order(Job(next(self._numbers), request), save)
-            self._add(order)
-            self._jobs[order.job.id] = order.job
-            self._forget_old()
+        order = self._enqueue(request, self._generation(request, save=save), save=save)
         return order.job, order.outcome
+
+    def submit_work(self, work: Work) -> Job:
+        """Add a job that is no generation, such as enlarging pictures, with its progress for pages to see.
+
+        Raises ``QueueFull``.
+        """
+        return self._enqueue(None, work, save=True).job
 
     def errand(self, work: Callable[[], T]) -> Future[T]:
         """Have ``work`` done in the worker's thread when its turn comes: for others who need the models or the card.
@@ -227,6 +243,19 @@ class JobQueue:
             waiting = [order.job if isinstance(order, _Order) else None for order in self._waiting]
             return waiting.index(job) + (self._running is not None) if job in waiting else 0
 
+    def drop_waiting(self) -> int:
+        """Cancel every job that has not begun, at once, and forget it; how many there were. Errands stay."""
+        with self._wake:
+            dropped = [order for order in self._waiting if isinstance(order, _Order)]
+            self._waiting = deque(order for order in self._waiting if not isinstance(order, _Order))
+            for order in dropped:
+                del self._jobs[order.job.id]
+            self._write_down()
+        for order in dropped:
+            order.job.cancel()
+            self._end(order, Outcome((), None, Cancelled()))
+        return len(dropped)
+
     def close(self, seconds: float = 10.0) -> None:
         """Cancel everything and wait up to ``seconds`` for the worker to stop."""
         with self._wake:
@@ -238,12 +267,48 @@ class JobQueue:
                     order.done.cancel()
             self._wake.notify_all()
         self._worker.join(seconds)
+        if self._journal:
+            self._journal.write(())
+
+    def _generation(self, request: GenerationRequest, *, save: bool) -> Work:
+        return lambda listener, cancel: self._generator.generate(request, listener, cancel, save=save)
+
+    def _enqueue(self, request: GenerationRequest | None, work: Work, *, save: bool) -> _Order:
+        with self._wake:
+            order = _Order(Job(next(self._numbers), request), work, save)
+            self._add(order)
+            self._jobs[order.job.id] = order.job
+            self._forget_old()
+        return order
 
     def _add(self, order: _Order | _Errand) -> None:
         if len(self._waiting) >= MAX_WAITING:
             raise QueueFull(limit=MAX_WAITING)
         self._waiting.append(order)
+        self._write_down()
         self._wake.notify_all()
+
+    def _restore(self) -> None:
+        for entry in self._journal.read() if self._journal else ():
+            job = Job(entry.number, entry.request)
+            self._jobs[job.id] = job
+            if entry.begun:
+                job.notify(Ended(JobLost()))
+            else:
+                self._waiting.append(_Order(job, self._generation(entry.request, save=True), save=True))
+        self._numbers = itertools.count(max(self._jobs, default=0) + 1)
+        self._write_down()
+
+    def _write_down(self) -> None:
+        """Keep the journal up to date (with the lock held). Who wants pictures that are not saved ends with us, and
+        work that is no generation cannot be written down."""
+        if self._journal:
+            orders = (self._running, *(() if self._closed else self._waiting))
+            self._journal.write(
+                JournalEntry(order.job.id, request, begun=order is self._running)
+                for order in orders
+                if isinstance(order, _Order) and order.save and (request := order.job.snapshot.request)
+            )
 
     def _forget_old(self) -> None:
         ended = [number for number, job in self._jobs.items() if job.snapshot.ended]
@@ -265,11 +330,14 @@ class JobQueue:
             _do(order)
         with self._wake:
             self._running = None
+            self._write_down()
         return True
 
     def _work_on(self, order: _Order) -> None:
         order.job.started = self._clock()
-        outcome = self._run(order)
+        self._end(order, self._run(order))
+
+    def _end(self, order: _Order, outcome: Outcome) -> None:
         order.job.notify(self._tell(Ended(outcome.error)))
         if not order.save:
             with self._wake:
@@ -283,6 +351,7 @@ class JobQueue:
             if not self._waiting:
                 return None
             self._running = self._waiting.popleft()
+            self._write_down()
             return self._running
 
     def _run(self, order: _Order) -> Outcome:
@@ -295,7 +364,7 @@ class JobQueue:
 
         try:
             job.cancel_token.raise_if_cancelled()
-            result = self._generator.generate(job.snapshot.request, hear, job.cancel_token, save=order.save)
+            result = order.work(hear, job.cancel_token)
         except SdcolabError as error:
             return Outcome(tuple(made), None, error)
         except Exception as error:  # noqa: BLE001 - an edge: a bug must not end the worker; its traceback is logged

@@ -79,6 +79,10 @@ CATALOGUE: Mapping[str, Sentence] = {
     "request.init_image_missing": Sentence(
         "Para partir de una imagen hace falta una imagen.", "Elige o arrastra una imagen y vuelve a intentarlo."
     ),
+    "request.mask_missing": Sentence(
+        "Para el inpaint hace falta una máscara.",
+        "Pinta con el dedo o el ratón la zona que quieres cambiar, o sube una máscara.",
+    ),
     "request.wrong_type": Sentence(
         "«{field}» debe ser {expected} y dice «{value}».", "Corrígelo y vuelve a intentarlo."
     ),
@@ -215,7 +219,7 @@ CATALOGUE: Mapping[str, Sentence] = {
     ),
     "machine.image_not_finite": Sentence(
         "El resultado no es una imagen válida (salieron números imposibles) con el modelo «{checkpoint}».",
-        "Prueba con otro VAE o con otro modelo: este puede estar dañado.",
+        "Prueba con otro VAE o con otra versión del modelo: este puede estar dañado o no funcionar en 16 bits.",
     ),
     "machine.library_missing": Sentence(
         "Falta la biblioteca «{library}», o no funciona con tu versión de PyTorch.",
@@ -301,7 +305,7 @@ CATALOGUE: Mapping[str, Sentence] = {
     "download.token_needed": Sentence(
         "{host} solo entrega este archivo a usuarios registrados.",
         "Crea una clave (API key o token) en tu cuenta de {host} y guárdala con el nombre {token}: en Colab, en "
-        "«Secretos» (el icono 🔑); en tu equipo, como variable de entorno.",
+        "«Secretos» (el icono 🔑) o en la celda «Claves»; en tu equipo, como variable de entorno.",
     ),
     "download.token_rejected": Sentence(
         "{host} no acepta tu clave {token}: puede estar mal copiada, caducada o sin permiso para este archivo.",
@@ -322,8 +326,8 @@ CATALOGUE: Mapping[str, Sentence] = {
     ),
     "download.gated": Sentence(
         "Para descargar este archivo hay que aceptar antes las condiciones de su autor en {page}.",
-        "Entra con tu cuenta, acéptalas y guarda tu token con el nombre {token} en los secretos de Colab (🔑) o como "
-        "variable de entorno.",
+        "Entra con tu cuenta, acéptalas y guarda tu token con el nombre {token}: en Colab, en «Secretos» 🔑 o en la "
+        "celda «Claves»; en tu equipo, como variable de entorno.",
     ),
     "download.web_page": Sentence(
         "{link} no entrega un archivo, sino una página web.",
@@ -418,7 +422,7 @@ CATALOGUE: Mapping[str, Sentence] = {
     ),
     "host.secret_timeout": Sentence(
         "Colab no respondió al pedirle el secreto {name}: solo se leen con el cuaderno abierto en el navegador.",
-        "Sigo sin él. También puedes definir la variable de entorno {name} antes de empezar.",
+        "Sigo sin él. También puedes escribirlo en la celda «Claves» 🔑 y volver a pulsar ▶️.",
     ),
     "host.proxy_unavailable": Sentence(
         "Colab tampoco ha dado su enlace propio.", "Deja la celda en marcha: seguiré probando con el enlace público."
@@ -429,6 +433,27 @@ CATALOGUE: Mapping[str, Sentence] = {
     ),
     "host.share_program_missing": Sentence(
         "No se ha podido descargar o abrir el programa que crea el enlace público.",
+        "Seguiré probando; si tu red lo bloquea, usa el otro enlace.",
+    ),
+    "host.ngrok_token_missing": Sentence(
+        "Para el enlace de ngrok hace falta tu clave NGROK_TOKEN, y no la encuentro.",
+        "Cópiala de https://dashboard.ngrok.com (gratis) a los «Secretos» 🔑 de Colab o a la celda «Claves», y vuelve "
+        "a pulsar ▶️. Mientras tanto uso el enlace de Gradio.",
+    ),
+    "host.ngrok_token_rejected": Sentence(
+        "ngrok no acepta tu clave NGROK_TOKEN: puede estar mal copiada o anulada.",
+        "Cópiala otra vez de https://dashboard.ngrok.com/get-started/your-authtoken y vuelve a pulsar ▶️.",
+    ),
+    "host.ngrok_busy": Sentence(
+        "Tu cuenta de ngrok ya tiene un enlace abierto en otro sitio, y la gratuita solo permite uno.",
+        "Cierra el otro (se ve en https://dashboard.ngrok.com/agents): seguiré probando.",
+    ),
+    "host.ngrok_down": Sentence(
+        "ngrok no ha podido abrir su enlace ahora mismo.",
+        "Seguiré probando; su estado se ve en https://status.ngrok.com.",
+    ),
+    "host.ngrok_program_missing": Sentence(
+        "No se ha podido descargar o abrir el programa de ngrok.",
         "Seguiré probando; si tu red lo bloquea, usa el otro enlace.",
     ),
     "host.share_lost": Sentence("El enlace público ha dejado de funcionar.", "Estoy creando otro."),
@@ -449,6 +474,11 @@ CATALOGUE: Mapping[str, Sentence] = {
         "El sistema ha cerrado el motor que crea las imágenes, casi siempre por falta de memoria.",
         "Usa un modelo más pequeño (fp16, «pruned»), una imagen más pequeña o menos imágenes por lote. Ya se está "
         "abriendo otra vez; lo que espera en la cola seguirá.",
+    ),
+    "host.job_lost": Sentence(
+        "La interfaz se cerró mientras creaba esta imagen, casi siempre por falta de memoria.",
+        "Usa un modelo más pequeño (fp16, «pruned»), una imagen más pequeña o menos imágenes por lote, y pulsa "
+        "«Generar» otra vez. Lo que esperaba en la cola sigue.",
     ),
     "host.engine_crashed": Sentence(
         "El motor que crea las imágenes se ha cerrado por un error ({ending}).",
@@ -517,6 +547,7 @@ KIND_LABELS: Mapping[str, str] = {
     "sampler": "el sampler",
     "schedule": "el schedule",
     "style": "el estilo",
+    "option": "la opción",
     "script": "el script",
     "catalog": "en el catálogo el archivo",
     "provider": "el sitio",
@@ -664,6 +695,7 @@ FIELD_LABELS: Mapping[str, str] = {
     "tuning.ngms_all": "NGMS en todos los pasos",
     "tuning.skip_early_cfg": "Omitir el prompt negativo al principio",
     "tuning.extra_noise": "Ruido adicional",
+    "tuning.classic_inpainting": "Inpainting como en AUTOMATIC1111",
     "tuning.noise_schedule": "Schedule de ruido del modelo",
     "tuning.downcast_alphas": "Redondear alphas_cumprod",
     "tuning.sdxl_crop_top": "Recorte superior de SDXL",
@@ -677,6 +709,18 @@ FIELD_LABELS: Mapping[str, str] = {
 """Label of each request field, the same on the page, in the console and in error sentences; the fields of a request's
 parts under their dotted path.
 """
+
+ENLARGEMENT_LABELS: Mapping[str, str] = {
+    "enlargement.upscaler": "Upscaler",
+    "enlargement.scale": "Ampliar por",
+    "enlargement.max_side": "Lado más largo, como mucho",
+    "enlargement.width": "Ancho final",
+    "enlargement.height": "Alto final",
+    "enlargement.crop": "Recortar lo que sobre",
+    "enlargement.second": "Segundo upscaler",
+    "enlargement.second_visibility": "Visibilidad del segundo upscaler",
+}
+"""Label of each field of ``core.upscaling.Enlargement``, as in ``FIELD_LABELS``."""
 
 UNREADABLE_REASONS: dict[str, str] = {
     "not_safetensors": "no es un archivo .safetensors",
@@ -719,7 +763,7 @@ def _show_kind(kind: str) -> str:
 
 
 _SHOW_FACT: Mapping[str, Callable[[object], str]] = {
-    "field": lambda value: FIELD_LABELS.get(str(value), str(value)),
+    "field": lambda value: {**FIELD_LABELS, **ENLARGEMENT_LABELS}.get(str(value), str(value)),
     "kind": lambda value: _show_kind(str(value)),
     "expected": lambda value: {**KIND_WITH_ARTICLE, **VALUE_KINDS}.get(str(value), str(value)),
     "found": lambda value: KIND_WITH_ARTICLE.get(str(value), str(value)),

@@ -22,7 +22,7 @@ from sdcolab.core.request import GenerationRequest
 QUALITY = 80
 """Of JPEG and WebP, 1 to 100; A1111's."""
 
-_NUMBER = re.compile(r"(\d{5,})-")
+_NUMBER = re.compile(r"(\d{5,})[-.]")
 _LARGEST_EXIF = 65_533
 """Bytes that fit in a JPEG segment."""
 
@@ -41,7 +41,10 @@ _LARGEST_SIDE = {ImageFormat.JPEG: 65_535, ImageFormat.WEBP: 16_383}
 
 
 class ImageStore:
-    """Writes images below ``folder`` as ``AAAA-MM-DD/NNNNN-semilla.png``. Safe to use from several threads."""
+    """Writes images below ``folder`` as ``AAAA-MM-DD/NNNNN-semilla.png``, or ``NNNNN.png`` when there is no seed.
+
+    Safe to use from several threads.
+    """
 
     def __init__(
         self,
@@ -68,7 +71,7 @@ class ImageStore:
         """This one, for pictures of every kind (see ``ImageStores.of``)."""
         return self
 
-    def save(self, image: Image.Image, infotext: str, seed: int) -> Path:
+    def save(self, image: Image.Image, infotext: str, seed: int | None) -> Path:
         """Write ``image`` with its ``infotext`` and return where. Nobody ever sees a partial file. What the format
         cannot hold, a picture too large or a text too long, becomes a PNG.
 
@@ -77,7 +80,8 @@ class ImageStore:
         image_format = self._format if fits(image, infotext, self._format) else ImageFormat.PNG
         with self._lock:
             day = self._folder / self._today().isoformat() if self._today else self._folder
-            path = day / f"{_next_number(day):05}-{seed}.{image_format}"
+            number = f"{_next_number(day):05}" if seed is None else f"{_next_number(day):05}-{seed}"
+            path = day / f"{number}.{image_format}"
             with atomic_write(path) as file:
                 _flat(image, image_format).save(file, **save_options(infotext, image_format, self._quality))
         return path

@@ -25,6 +25,11 @@ def open_picture(path: Path) -> Image.Image:
         data = path.read_bytes()
     except OSError as error:
         raise CannotRead(path=path, reason=system_reason(error)) from error
+    return picture_from(data, path)
+
+
+def picture_from(data: bytes, path: Path) -> Image.Image:
+    """The same of the bytes of a file, which an error calls ``path``. Raises ``PictureUnreadable``."""
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:

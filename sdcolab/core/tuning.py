@@ -63,7 +63,8 @@ class Tuning:
     ``sgm_noise_multiplier``; ``quantize`` rounds timesteps. Guidance: below the sigma ``ngms`` the negative prompt is
     skipped every other step (``ngms_all``: every one), and in the first ``skip_early_cfg`` of the steps.
     Model: ``noise_schedule``, ``downcast_alphas``; ``sdxl_*`` and aesthetic scores are SDXL's size conditioning.
-    ``extra_noise`` is added in img2img and hires passes.
+    ``extra_noise`` is added in img2img and hires passes. ``classic_inpainting``: what a mask keeps goes its own way, as
+    in AUTOMATIC1111; otherwise it is noised afresh before each call, as in Forge (hechos/a1111.md 13).
     """
 
     emphasis: Emphasis = Emphasis.ORIGINAL
@@ -98,6 +99,7 @@ class Tuning:
     ngms_all: bool = False
     skip_early_cfg: float = 0.0
     extra_noise: float = 0.0
+    classic_inpainting: bool = False
 
     noise_schedule: NoiseSchedule = NoiseSchedule.DEFAULT
     downcast_alphas: bool = False
@@ -177,6 +179,7 @@ TUNING: tuple[TuningRow, ...] = (
     TuningRow("ngms_all", "s_min_uncond_all", "NGMS all steps"),
     TuningRow("skip_early_cfg", "skip_early_cond", "Skip Early CFG"),
     TuningRow("extra_noise", "img2img_extra_noise", "Extra noise"),
+    TuningRow("classic_inpainting", "classic_inpainting", "Classic inpainting"),
     TuningRow("noise_schedule", "sd_noise_schedule", "Noise Schedule"),
     TuningRow("downcast_alphas", "use_downcasted_alpha_bar", "Downcast alphas_cumprod"),
     TuningRow("sdxl_crop_top", "sdxl_crop_top"),

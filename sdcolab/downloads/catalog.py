@@ -64,8 +64,10 @@ def names_of_kind(
     return tuple(name for name, entry in catalog.items() if entry.kind is kind and entry.runs(families))
 
 
-def controlnet_links(catalog: Registry[CatalogEntry], families: frozenset[ModelFamily] = RUNS_TODAY) -> str:
-    """The links of ``todos_modelos_controlnet``, as one text for ``DownloadQueue.run``: every ControlNet that runs."""
+def controlnet_links(
+    catalog: Registry[CatalogEntry], families: frozenset[ModelFamily] = frozenset({ModelFamily.SD1})
+) -> str:
+    """The links of ``todos_modelos_controlnet``, as one text for ``DownloadQueue.run``: the guide's ControlNets."""
     return ", ".join(catalog[name].link for name in names_of_kind(catalog, ModelKind.CONTROLNET, families))
 
 

@@ -11,7 +11,7 @@ from sdcolab.core.errors import Cancelled, KindUnknown, ModelFamilyUnsupported, 
 from sdcolab.core.folders import MODEL_FOLDERS
 from sdcolab.core.messages import DOWNLOAD_RESULTS, KIND_NAMES, USE_OF_KIND, explain, human_bytes
 
-RUNS_TODAY = frozenset({ModelFamily.SD1})
+RUNS_TODAY = frozenset({ModelFamily.SD1, ModelFamily.SD2, ModelFamily.SDXL, ModelFamily.SDXL_REFINER})
 """Families of models that this version of the engine can run."""
 
 

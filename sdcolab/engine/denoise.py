@@ -51,9 +51,22 @@ class Guidance:
         return sigma < self.ngms and (self.ngms_all or call % 2 == 1)
 
 
-Blend = Callable[[Tensor], Tensor]
-"""Puts the part of a picture that must stay (inpainting) back into [B, C, h, w]: into the predicted image for samplers
-on sigmas, and into the noisy x before each call for samplers on timesteps (hechos/a1111.md 3.7)."""
+class Blend(Protocol):
+    """Keeps the part of a picture that must stay (inpainting). Tensors are [B, C, h, w]."""
+
+    def before(self, x: Tensor, sigma: Tensor | None) -> Tensor:
+        """``x`` before a call, at signal scale 1 with noise of deviation ``sigma``; at None nothing is known of its
+        noise."""
+        ...
+
+    def after(self, image: Tensor) -> Tensor:
+        """The predicted ``image``."""
+        ...
+
+    @property
+    def fresh(self) -> bool:
+        """Whether what stays is noised afresh before each call."""
+        ...
 
 
 class Switch(Protocol):
@@ -101,6 +114,8 @@ class GuidedDenoiser:
         """The guided image in ``x`` (float32 [B, C, h, w]) at ``sigma`` (0-d CPU)."""
         t = self._table.sigma_to_t(sigma)
         self._maybe_switch(float(t))
+        if self._blend is not None and self._blend.fresh:
+            x = self._blend.before(x, sigma)
         level = sigma**2 + 1
         outputs, negative, scale = self._predict(x / level.sqrt(), t, float(sigma))
         if self._predictor.prediction is Prediction.V:
@@ -109,25 +124,30 @@ class GuidedDenoiser:
             *images, base = [x - output * sigma for output in (*outputs, negative)]
         image = self._guided(images, base, scale)
         if self._blend is not None:
-            image = self._blend(image)
+            image = self._blend.after(image)
         self._after_call(image)
         return image
 
     def epsilon(self, x: Tensor, t: float, guidance_factor: float = 1.0) -> NoisePrediction:
         """The guided noise in ``x`` (float32 [B, C, h, w], variance preserving) at timestep ``t``."""
         self._maybe_switch(t)
-        if self._blend is not None:
-            x = self._blend(x)
-        # To A1111 the noise level of these samplers is the timestep, here too.
-        outputs, negative, scale = self._predict(x, torch.tensor(float(t)), t)
         sigma = self._table.t_to_sigma(t)
         level = (sigma**2 + 1).sqrt()
+        blend = self._blend
+        if blend is not None:
+            x = blend.before(x * level, sigma) / level if blend.fresh else blend.before(x, None)
+        # To A1111 the noise level of these samplers is the timestep, here too.
+        outputs, negative, scale = self._predict(x, torch.tensor(float(t)), t)
         if self._predictor.prediction is Prediction.V:
             *noises, base = [output / level + x * (sigma / level) for output in (*outputs, negative)]
         else:
             *noises, base = [*outputs, negative]
         guided = self._guided(noises, base, scale * guidance_factor)
-        self._after_call(x * level - guided * sigma)
+        image = x * level - guided * sigma
+        if blend is not None and blend.fresh:
+            image = blend.after(image)
+            guided = (x * level - image) / sigma
+        self._after_call(image)
         return NoisePrediction(guided=guided, uncond=base)
 
     def _use(self, predictor: Predictor) -> None:

@@ -9,17 +9,20 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from sdcolab.core.request import GenerationRequest
+from sdcolab.core.request import GenerationRequest, NoiseOrigin
 from sdcolab.engine.conditioning import Conditioning
 from sdcolab.engine.denoise import Guidance, GuidedDenoiser, Predictor
 from sdcolab.engine.features.embeddings import EmbeddingShelf
-from sdcolab.engine.features.init_image import InitLatents
+from sdcolab.engine.features.init_image import InitLatents, KeptPart
 from sdcolab.engine.features.refiner import RefinerSwitch
 from sdcolab.engine.memory import MemoryPolicy, sliced_attention
-from sdcolab.engine.noise import BatchNoise, NoiseSpec
+from sdcolab.engine.noise import BatchNoise, NoiseSpec, make_generator
 from sdcolab.engine.plan import Batch, Pass, sampler_options
 from sdcolab.engine.schedules import NoiseTable
 from sdcolab.engine.shelf import Checkpoint, Vae
+
+FRESH_SEED_SHIFT, FRESH_SEEDS = 100_000, 65_536
+"""Forge's seed for the noise of what a mask keeps is (seed + shift) modulo this (found from its reference images)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,7 +115,7 @@ class PassSampler:
                 Guidance(one.cfg_scale, one.prompt_calls, tuning.skip_early_cfg, tuning.ngms, tuning.ngms_all),
                 before_call=self.before_call,
                 after_call=after_call,
-                blend=init.blend if init is not None and init.paint is not None else None,
+                blend=self._kept(init, part),
                 switch=self._switch(refined, start),
                 split=policy.split_guidance,
             )
@@ -126,6 +129,19 @@ class PassSampler:
             )
             samples = sampling.sample(denoiser, x, noise, sampler_options(tuning))
         return samples if init is None else init.blend(samples)
+
+    def _kept(self, init: InitLatents | None, part: Batch) -> KeptPart | None:
+        """What a mask keeps, if there is one."""
+        if init is None or init.paint is None:
+            return None
+        if self.request.tuning.classic_inpainting:
+            return KeptPart(init, None)
+        device, shape = init.latents.device, init.latents.shape[1:]
+        # Philox has no part in this: Forge draws from torch, which it seeds like this when it makes the first noise.
+        origin = NoiseOrigin.GPU if self.request.noise_origin is NoiseOrigin.GPU else NoiseOrigin.CPU
+        seeds = [(seed + FRESH_SEED_SHIFT) % FRESH_SEEDS for seed in part.seeds]
+        generators = [make_generator(origin, seed, device) for seed in seeds]
+        return KeptPart(init, lambda: torch.stack([one.normal(tuple(shape)) for one in generators]).to(device))
 
     def _noise(self, part: Batch) -> NoiseSpec:
         variation = self.request.variation

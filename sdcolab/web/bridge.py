@@ -72,7 +72,8 @@ def see_job(watch: Watch, jobs: JobQueue, clock: Clock) -> tuple[Watch, JobView 
         if not watch.job:
             return watch, None
         # The job on show left nothing behind (another program asked for it), and there is no older one.
-        return replace(watch, job=0, version=-1, images=0, preview=None, pace=None), JobView(False, "", "", "", ())
+        nothing = replace(watch, job=0, version=-1, waiting=0, images=0, preview=None, pace=None)
+        return nothing, JobView(False, "", "", "", ())
     snapshot = job.snapshot
     waiting = _waiting_behind(jobs, job)
     if (snapshot.id, snapshot.version, waiting) == (watch.job, watch.version, watch.waiting):
@@ -130,7 +131,7 @@ def progress_of(snapshot: JobSnapshot, waiting: int, left: float | None) -> str:
     if snapshot.detail:
         label = f"{label} {snapshot.detail}"
     details = []
-    if snapshot.total and snapshot.phase in (Phase.SAMPLING, Phase.DECODING, Phase.SAVING):
+    if snapshot.total and snapshot.phase in (Phase.SAMPLING, Phase.UPSCALING, Phase.DECODING, Phase.SAVING):
         details.append(f"paso {snapshot.step} de {snapshot.total}")
     if left is not None:
         details.append(f"quedan {human_time(left)}")

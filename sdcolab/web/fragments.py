@@ -37,6 +37,12 @@ def message(text: str, tone: Tone, advice: str = "") -> str:
     return f'<div class="sd-message {tone}" role="{role}">{sign} <span>{html.escape(text)}</span> {rest}</div>'
 
 
+def listed(text: str, lines: Iterable[str]) -> str:
+    """A calm box with a sentence and a list under it."""
+    items = "".join(f"<li>{html.escape(line)}</li>" for line in lines)
+    return f'<div class="sd-message {Tone.CALM}" role="status"><span>{html.escape(text)}</span><ul>{items}</ul></div>'
+
+
 def note(text: str) -> str:
     """A quiet line, read aloud when it appears."""
     return f'<p class="sd-note" role="status">{html.escape(text)}</p>'

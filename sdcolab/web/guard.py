@@ -1,7 +1,7 @@
 """The only door of the web server, in front of gradio.
 
 gradio offers more routes than this page uses and some of them answer without a login, so everything is closed except a
-short list. Files come only from the folders named here, after following links.
+short list. Only pictures are served, and only from the folders named here, after following links.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sdcolab.web.access import COOKIE, SESSION_SECONDS, Access, LoginBrake
 from sdcolab.web.look import login_page
+from sdcolab.web.uploads import PICTURE_SUFFIXES
 
 API = "/gradio_api"
 FILE_PREFIX = f"{API}/file="
@@ -52,6 +53,8 @@ _EXACT = frozenset(
         f"{API}/reset",
         f"{API}/startup-events",
         f"{API}/theme.css",
+        f"{API}/upload",
+        f"{API}/upload_progress",
     }
 )
 _CLIENT_PREFIXES = ("/sdapi/", "/internal/")
@@ -63,7 +66,7 @@ _PREFIXES = ("/assets/", "/static/", "/svelte/", f"{API}/heartbeat/", f"{API}/ca
 class Guard:
     """ASGI middleware: asks for a login when there is an ``access``, and lets through only what the page needs.
 
-    ``readable`` are the folders whose files may be served. ``hosts``, when given, are the only names by which the
+    ``readable`` are the folders whose pictures may be served. ``hosts``, when given, are the only names by which the
     server may be called; without a password this is what keeps other web pages from using it (DNS rebinding).
     ``api``, when given, answers other programs, which may log in with each request (HTTP Basic).
     """
@@ -146,7 +149,9 @@ class Guard:
         if "\0" in name or "://" in name:
             return False
         real = Path(os.path.realpath(name))
-        return not real.name.startswith(".") and any(real.is_relative_to(folder) for folder in self._readable)
+        if real.name.startswith(".") or real.suffix.lower() not in PICTURE_SUFFIXES:
+            return False
+        return any(real.is_relative_to(folder) for folder in self._readable)
 
     async def _log_in(self, access: Access, method: str, headers: Headers, receive: Receive) -> Response:
         if method in ("GET", "HEAD"):

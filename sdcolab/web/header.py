@@ -8,9 +8,11 @@ from typing import Any
 import gradio as gr
 
 from sdcolab.core.detect import ModelKind
-from sdcolab.core.request import AUTOMATIC, GenerationRequest
-from sdcolab.web.controls import CONTROLS, Options, dropdown_choices, with_automatic
+from sdcolab.core.request import AUTOMATIC, SAME, GenerationRequest
+from sdcolab.core.upscaling import PLAIN_UPSCALERS
+from sdcolab.web.controls import CONTROLS, Options, dropdown_choices, hires_upscalers, with_automatic
 from sdcolab.web.edge import attempt
+from sdcolab.web.networks import lora_names
 from sdcolab.web.studio import Studio
 
 FALLBACK_SIZE = 512
@@ -51,20 +53,29 @@ def options_now(studio: Studio) -> Options:
         vaes=(AUTOMATIC, *(file.name for file in studio.library.files(ModelKind.VAE))),
         samplers=tuple(studio.samplers),
         schedules=with_automatic(studio.schedules),
+        upscalers=studio.upscaling.names() if studio.upscaling else PLAIN_UPSCALERS,
     )
 
 
-def list_models(studio: Studio, checkpoint: str | None, vae: str | None) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Fresh lists for both dropdowns. What was chosen stays chosen while it exists."""
+LISTED = ("checkpoint", "vae", "hires.checkpoint", "refiner.checkpoint", "hires.upscaler", "init.upscaler")
+"""Fields that offer files, in the order of ``list_models``; the LoRAs come after them."""
+
+
+def list_models(studio: Studio) -> list[dict[str, Any]]:
+    """Fresh lists for the dropdowns of ``LISTED`` and for the LoRAs."""
     options = options_now(studio)
+    same = (SAME, *options.checkpoints)
+    lists = (options.checkpoints, options.vaes, same, options.checkpoints, hires_upscalers(options), options.upscalers)
+    return [gr.update(choices=dropdown_choices(names)) for names in (*lists, lora_names(studio.library))]
+
+
+def refresh_models(studio: Studio, checkpoint: str | None, vae: str | None) -> list[dict[str, Any]]:
+    """The same, and what was chosen in the header stays chosen while it exists."""
+    options, lists = options_now(studio), list_models(studio)
     first = options.checkpoints[0] if options.checkpoints else None
-    return (
-        gr.update(
-            choices=dropdown_choices(options.checkpoints),
-            value=checkpoint if checkpoint in options.checkpoints else first,
-        ),
-        gr.update(choices=dropdown_choices(options.vaes), value=vae if vae in options.vaes else AUTOMATIC),
-    )
+    lists[0]["value"] = checkpoint if checkpoint in options.checkpoints else first
+    lists[1]["value"] = vae if vae in options.vaes else AUTOMATIC
+    return lists
 
 
 def chosen_checkpoint(studio: Studio, defaults: GenerationRequest) -> str | None:

@@ -82,9 +82,9 @@ def style_sheet() -> str:
 
 
 def head() -> str:
-    """What goes into the page's ``<head>``: our script, and the styles of what lies around gradio's container."""
-    style, script = ((ASSETS / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
-    return f"<style>{style}</style><script>{script}</script>"
+    """What goes into the page's ``<head>``: our scripts, and the styles of what lies around gradio's container."""
+    style, page, mask = ((ASSETS / name).read_text(encoding="utf-8") for name in ("page.css", "page.js", "mask.js"))
+    return f"<style>{style}</style><script>{page}</script><script>{mask}</script>"
 
 
 def login_page(*, wrong: bool) -> str:

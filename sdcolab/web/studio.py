@@ -10,6 +10,7 @@ from sdcolab.core.folders import Folders
 from sdcolab.core.jobs import JobQueue
 from sdcolab.core.library import Library, ModelFile
 from sdcolab.core.settings import SettingsFile
+from sdcolab.core.upscaling import Upscaling
 
 Download = Callable[[str, Listener, CancelToken], Sequence[str]]
 """Links as the user typed them -> one Spanish report line a link."""
@@ -21,7 +22,8 @@ class Studio:
 
     ``count_tokens`` gives (count, limit) as A1111's counter does and loads no torch; ``native_size`` gives pixels and
     reads only a file's header; ``samplers`` and ``schedules`` are the names to choose from; ``catalog`` holds what the
-    downloads tab offers, each with the words that show it and the link to download.
+    downloads tab offers, each with the words that show it and the link to download. Without ``upscaling`` the page
+    offers no upscaling models and no tab to enlarge finished pictures.
     """
 
     library: Library
@@ -34,3 +36,4 @@ class Studio:
     schedules: Sequence[str]
     folders: Folders
     catalog: Sequence[tuple[str, str]] = ()
+    upscaling: Upscaling | None = None

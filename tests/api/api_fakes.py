@@ -15,7 +15,7 @@ from PIL import Image
 from starlette.types import ASGIApp
 
 from sdcolab.api.app import build_api
-from sdcolab.api.studio import NO_UPSCALER, ApiStudio
+from sdcolab.api.studio import ApiStudio
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import ModelUnreadable
 from sdcolab.core.events import CancelToken, ImageReady, ImageSaved, Listener, Phase, PhaseStarted, StepDone
@@ -27,6 +27,7 @@ from sdcolab.core.outputs import ImageStore
 from sdcolab.core.request import GenerationRequest
 from sdcolab.core.result import GeneratedImage, GenerationResult
 from sdcolab.core.settings import SettingsFile
+from sdcolab.core.upscaling import NO_UPSCALER
 
 PATIENCE = 20.0
 DIGEST = "0123456789abcdef" * 4

@@ -134,7 +134,11 @@ def test_img2img(bench: Bench, client: httpx.Client) -> None:
     assert opened(answer["images"][0]).getpixel((9, 9)) == (255, 0, 0)
     assert answer["parameters"]["init_images"] is None
     assert json.loads(answer["info"])["denoising_strength"] == 0.75
-    assert json.loads(answer["info"])["extra_generation_params"] == {"Denoising strength": 0.75}
+    assert json.loads(answer["info"])["extra_generation_params"] == {
+        "Denoising strength": 0.75,
+        "Mask blur": 4,
+        "Masked content": "fill",
+    }
     init = bench.painter.requests[0].init
     assert init
     assert init.inpaint

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import stat
 from pathlib import Path
 
 import pytest
 
-from sdcolab.colab.host import ColabHost, LocalHost, detect_host, host_folders, mount_failure, nvidia_gpu
+from sdcolab.colab.host import (
+    ColabHost,
+    LocalHost,
+    detect_host,
+    host_folders,
+    is_dead_mount,
+    mount_failure,
+    nvidia_gpu,
+)
 from sdcolab.core import errors
 from sdcolab.core.messages import explain
 
@@ -137,3 +147,32 @@ def test_flushing_drive(google_colab: Path, tmp_path: Path, monkeypatch: pytest.
     monkeypatch.delenv("STANDIN_FLUSH")
     assert host.flush_drive()
     assert not host.flush_drive()
+
+
+def test_a_drive_whose_program_died_is_mounted_again(
+    google_colab: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The mount point is there and every look at it fails, as when Drive's program is killed (ENOTCONN)."""
+    host = ColabHost(tmp_path)
+    host.mount_drive()
+    look, dead = Path.stat, True
+
+    def failing(path: Path, *, follow_symlinks: bool = True) -> os.stat_result:
+        if dead and path.is_relative_to(tmp_path / "drive"):
+            raise OSError(errno.ENOTCONN, "Transport endpoint is not connected")
+        return look(path, follow_symlinks=follow_symlinks)
+
+    def mount(mountpoint: str, force_remount: bool = False, timeout_ms: int = 0, readonly: bool = False) -> None:
+        nonlocal dead
+        assert force_remount
+        dead = False
+
+    monkeypatch.setattr(Path, "stat", failing)
+    assert host.my_drive() is None
+    assert is_dead_mount(host.mountpoint)
+    assert host.flush_drive() is False
+    from google.colab import drive  # type: ignore[import-not-found]
+
+    monkeypatch.setattr(drive, "mount", mount)
+    assert host.mount_drive() == tmp_path / "drive" / "MyDrive"
+    assert not is_dead_mount(host.mountpoint)

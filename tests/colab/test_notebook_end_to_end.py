@@ -1,12 +1,14 @@
-"""The whole way, from a link in the notebook to an image on Drive.
+"""The whole way, from a link in the notebook to an image on Drive, and everything that can go wrong on it.
 
 The real notebook runs in a real Jupyter kernel, in a fresh virtual environment where only sdcolab is missing, with the
-stand-in google.colab (hechos/lanzadores.md 5), a loopback civitai, gradio's share with a stand-in helper, and no index
-of packages. Colab requests are answered inside the stand-in, so nothing here depends on iopub's parent ids (5e).
+stand-in google.colab (hechos/lanzadores.md 5), a loopback civitai and huggingface, gradio's share and ngrok with
+stand-in helpers, and no index of packages. Colab requests are answered inside the stand-in, so nothing here depends on
+iopub's parent ids (5e). The images' folder and Drive are disks of their own, small enough to be filled.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -17,6 +19,7 @@ import sys
 import sysconfig
 import time
 import uuid
+import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,6 +41,8 @@ sys.path[:0] = [str(REPOSITORY), str(Path(__file__).parent)]  # whatever started
 NOTEBOOK = REPOSITORY / "notebooks" / "stable_diffusion.ipynb"
 DEMO = REPOSITORY / "sdcolab" / "demo" / "emoji-128.safetensors"
 TOKEN = "c1v1ta1" * 4 + "abcd"
+NGROK = "2ZzVEPQ2pYHCYDdkn6rGGHKxXXX_4fjXPGm3pLqeXpbX"
+DISK_BYTES = 4_000_000
 pytestmark = [pytest.mark.lento, pytest.mark.timeout(900)]
 
 
@@ -109,7 +114,64 @@ def civitai(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     write(path, MINI)
     file = CivitaiFile("mini_gato.safetensors", path.read_bytes(), model_id=4384, needs_token=True)
     with CivitaiServer({128713: file}, token=TOKEN) as server:
+        server.refuse_next.append((429, {"Retry-After": "1"}))  # "too many requests", once
         yield server
+
+
+@pytest.fixture(scope="module")
+def huggingface() -> Iterator[Any]:
+    """A loopback huggingface with a LoRA for everybody and one whose author asks for something first."""
+    from tests.support.servers import LORA_SHAPES, HubFile, HuggingFaceServer, safetensors_bytes
+
+    lora = safetensors_bytes(LORA_SHAPES)
+    files = {
+        "ana/libre/main/lineas.safetensors": HubFile(lora),
+        "ana/cerrado/main/otras.safetensors": HubFile(lora, gated=True),
+    }
+    with HuggingFaceServer(files) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def ngrok() -> Iterator[Any]:
+    """Where ngrok's agent is downloaded from."""
+    from tests.support.ngrok import packed_agent
+    from tests.support.servers import FileServer
+
+    with FileServer({"/ngrok.tgz": packed_agent()}) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def small_disk(folder: Path) -> Iterator[None]:
+    """A disk of its own at ``folder``, in memory (needs root)."""
+    folder.mkdir(parents=True, exist_ok=True)
+    size = f"size={DISK_BYTES}"
+    subprocess.run(["mount", "-t", "tmpfs", "-o", size, "tmpfs", str(folder)], check=True, capture_output=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True, capture_output=True)
+
+
+def can_mount(folder: Path) -> bool:
+    """Whether this user may make small disks."""
+    try:
+        with small_disk(folder):
+            return True
+    except subprocess.CalledProcessError:
+        return False
+
+
+@contextlib.contextmanager
+def full(folder: Path) -> Iterator[None]:
+    """No byte fits in the disk of ``folder`` (the program skips hidden files)."""
+    filler = folder / ".relleno"
+    with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(bytes(4096))
+    yield
+    filler.unlink()
 
 
 class Page:
@@ -130,16 +192,21 @@ class Page:
         self._components = {one["id"]: one["props"] for one in config["components"]}
         self._actions = [action for action in config["dependencies"] if action["backend_fn"]]
         self._values = {number: props.get("value") for number, props in self._components.items()}
-        for action in self._actions:  # as a browser does when it opens the page
+        self.look()
+        (fill,) = [one for one in config["dependencies"] if one["outputs"] and "sdcolabFilled" in str(one.get("js"))]
+        opened = self._values[fill["inputs"][0]]  # the page's script puts these where nobody has typed
+        self._values |= dict(zip(fill["outputs"], opened, strict=True))
+
+    def look(self) -> str:
+        """Open the page, as a browser does; everything that it shows."""
+        for action in self._actions:
             if any(event == "load" for _, event in action["targets"]):
                 for number, value in zip(action["outputs"], self._do(action, {}), strict=True):
                     if not isinstance(value, dict):
                         self._values[number] = value
                     elif "value" in value:
                         self._values[number] = value["value"]
-        (fill,) = [one for one in config["dependencies"] if one["outputs"] and "sdcolabFilled" in str(one.get("js"))]
-        opened = self._values[fill["inputs"][0]]  # the page's script puts these where nobody has typed
-        self._values |= dict(zip(fill["outputs"], opened, strict=True))
+        return "\n".join(map(str, self._values.values()))
 
     def press(self, button: str, **values: object) -> str:
         """Press the button with this text, after writing ``values`` in the form. Returns what the page then says."""
@@ -194,7 +261,9 @@ def filled(source: str, **fields: object) -> str:
     return source
 
 
-def test_from_the_link_to_drive(colab: Colab, wheel: Path, civitai: Any) -> None:
+def test_from_the_link_to_drive(colab: Colab, wheel: Path, civitai: Any, huggingface: Any, ngrok: Any) -> None:
+    if not can_mount(colab.folder / "disco"):
+        pytest.skip("los discos de la prueba se montan como administrador")
     install_frpc(colab.folder / "hf")
     colab.environ = {
         name: value
@@ -209,66 +278,113 @@ def test_from_the_link_to_drive(colab: Colab, wheel: Path, civitai: Any) -> None
         "SDCOLAB_CONTENIDO": str(colab.content),
         "SDCOLAB_PAQUETE": str(wheel),
         "SDCOLAB_CIVITAI_URL": civitai.url,
+        "SDCOLAB_HUGGINGFACE_URL": huggingface.url,
+        "SDCOLAB_NGROK_URL": f"{ngrok.url}/ngrok.tgz",
         "STANDIN_DRIVE_FOLDER": str(colab.drive),
-        "STANDIN_SECRETS": json.dumps({"CIVITAI_TOKEN": TOKEN}),
+        "STANDIN_NGROK_LOG": str(colab.folder / "ngrok.log"),
         "GRADIO_SHARE_SERVER_ADDRESS": "127.0.0.1:7000",
         "STANDIN_FRPC_LOG": str(colab.folder / "frpc.log"),
         "STANDIN_FRPC_URL": "http://prueba.gradio.example",
     }
     before = colab.packages()
-    cells = [cell.source for cell in nbformat.read(NOTEBOOK, as_version=4).cells if cell.cell_type == "code"]
+    cells = {cell.id: cell.source for cell in nbformat.read(NOTEBOOK, as_version=4).cells if cell.cell_type == "code"}
+    links = (
+        "https://civitai.com/api/download/models/128713, https://civitai.com/api/download/models/404",
+        "https://huggingface.co/ana/libre/blob/main/lineas.safetensors, esto no es un enlace",
+        "https://huggingface.co/ana/cerrado/resolve/main/otras.safetensors",
+    )
     play = filled(
-        next(source for source in cells if "sdcolab.empezar" in source),
+        cells["empezar"],
         modo="Enlace público",
         guardar_imagenes_en_drive=True,
         guardar_configuracion_en_drive=True,
-        enlaces_adicionales="https://civitai.com/api/download/models/128713, https://civitai.com/api/download/models/404",
+        enlaces_adicionales=", ".join(links),
     )
     kernel = Kernel(colab.python, colab.environ, colab.content)
     try:
-        kernel.run(cells[-1])
-        kernel.finish()
-        assert any("audio/wav" in shown.get("text/html", "") for shown in kernel.shown)
+        before_installing(kernel, wheel, cells, play)
+        with small_disk(colab.root / "outputs"), small_disk(colab.drive):
+            access = first_run(kernel, colab, play, cells)
+            second_run(kernel, colab, filled(play, modo="Enlace público con ngrok"), access)
+            nothing_is_lost(colab)
 
-        kernel.run("import os; os.environ['SDCOLAB_PAQUETE'] = '/no/existe.whl'")
-        kernel.finish()
-        kernel.run(play)
-        assert "😕 No se ha podido instalar sdcolab" in kernel.finish()
-        kernel.run(f"os.environ['SDCOLAB_PAQUETE'] = {str(wheel)!r}")
-        kernel.finish()
-
-        password = first_run(kernel, colab, play)
-        second_run(kernel, colab, play, password)
-
-        kernel.run("import sys; print([name for name in ('torch', 'gradio', 'diffusers') if name in sys.modules])")
-        assert kernel.finish().strip() == "[]"
-        assert TOKEN not in kernel.everything
-        for log in (colab.root / "registros").iterdir():
-            text = log.read_text()
-            assert TOKEN not in text
-            assert password not in text
-        kernel_that_dies(kernel, colab, play)
+            kernel.run("import sys; print([name for name in ('torch', 'gradio', 'diffusers') if name in sys.modules])")
+            assert kernel.finish().strip() == "[]"
+            no_secret_anywhere(kernel, colab, cells["informe"], access[1])
+            kernel_that_dies(kernel, colab, play)
     finally:
         kernel.close()
     assert {line.partition("==")[0] for line in colab.packages() ^ before} == {"sdcolab"}
 
 
-def first_run(kernel: Kernel, colab: Colab, play: str) -> str:
-    """Download, generate, save; kill things; interrupt. Returns the password."""
+def before_installing(kernel: Kernel, wheel: Path, cells: dict[str, str], play: str) -> None:
+    """The audio plays, nothing breaks before its time, and an install that fails says one Spanish line and no more."""
+    kernel.run(cells["audio"])
+    kernel.finish()
+    assert any("audio/wav" in shown.get("text/html", "") for shown in kernel.shown)
+    for name in ("cerrar", "informe"):
+        kernel.run(cells[name])
+        assert kernel.finish() == "Aquí todavía no hay nada: primero pulsa ▶️ en «Empezar aquí 🚀».\n"
+    kernel.run("import os; os.environ['SDCOLAB_PAQUETE'] = '/no/existe.whl'")
+    kernel.finish()
     kernel.run(play)
-    text = kernel.until("Contraseña: ")
+    (line,) = kernel.finish().splitlines()
+    assert line.startswith("😕 No se ha podido instalar sdcolab. Comprueba la conexión")
+    kernel.run(f"os.environ['SDCOLAB_PAQUETE'] = {str(wheel)!r}")
+    kernel.finish()
+    kernel.run(filled(cells["claves"], CIVITAI_TOKEN=TOKEN))
+    assert kernel.finish() == "🔑 Claves leídas. Ahora pulsa ▶️ en «Empezar aquí 🚀».\n"
+
+
+def nothing_is_lost(colab: Colab) -> None:
+    """Every picture that was made is on Drive, once."""
+    made = sorted(digest(path) for path in (colab.root / "outputs").rglob("*.png"))
+    saved = sorted(digest(path) for path in (colab.drive / "sdcolab" / "outputs").rglob("*.png"))
+    assert made == saved
+    assert len(set(made)) >= 7
+
+
+def no_secret_anywhere(kernel: Kernel, colab: Colab, report_cell: str, password: str) -> None:
+    """Neither in what cells show, nor in any file of ours or Drive's, nor in the report."""
+    kernel.run(report_cell)
+    text = kernel.finish()
+    assert "🩺 Diagnóstico de sdcolab" in text
+    assert "No contiene claves ni contraseñas." in text
+    assert any("download" in shown.get("text/html", "") for shown in kernel.shown)
+    with zipfile.ZipFile(colab.root / "informe-sdcolab.zip") as report:
+        assert {"diagnostico.txt", "interfaz.log", "enlace.log"} <= set(report.namelist())
+        written = b"".join(report.read(name) for name in report.namelist())
+    shown = "\n".join(kernel.outputs)
+    assert len(shown) > 1000
+    files = [path for top in (colab.root, colab.drive) for path in top.rglob("*") if path.is_file()]
+    for secret in (TOKEN, NGROK):
+        assert secret not in shown
+        assert secret.encode() not in written
+        assert not [path for path in files if secret.encode() in path.read_bytes()]
+    assert password.encode() not in written
+    assert [path.name for path in files if password.encode() in path.read_bytes()] == ["acceso.json"]
+
+
+def first_run(kernel: Kernel, colab: Colab, play: str, cells: dict[str, str]) -> tuple[str, str]:
+    """Download, generate, save; break everything; interrupt. Returns the user and the password."""
+    kernel.run(play)
+    text = kernel.until("prod.colab.dev")
     link = re.search(r"Running on public URL: (\S+)\nUsuario: (\S+)  Contraseña: (\S+)\n", text)
     assert link, text
     assert link[1] == "http://prueba.gradio.example"
     user, password = link[2], link[3]
 
-    # The link became a model; the wrong one got its line and stopped nobody.
+    # The links became models, also the one that was refused once (429); the wrong ones got their line each.
     model = colab.root / "models" / "Stable-diffusion" / "mini_gato.safetensors"
     assert model.is_file(), text
     reports = [line for line in text.splitlines() if " · " in line and "%" not in line]
     assert any("mini_gato.safetensors" in line and "models/Stable-diffusion" in line for line in reports), text
     assert any("404" in line for line in reports), text
+    assert any("lineas.safetensors" in line and "models/Lora" in line for line in reports), text
+    assert any("ana/cerrado" in line and "HF_TOKEN" in line for line in reports), text
+    assert "esto" in text
     assert "🔑 Claves encontradas: CIVITAI_TOKEN" in text
+    assert text.count("🔗 Solo para ti, en este navegador y con esta pestaña abierta: https://") == 1
     assert any("application/vnd.jupyter.widget-view+json" in shown for shown in kernel.shown)
 
     # Generate through the page.
@@ -291,7 +407,29 @@ def first_run(kernel: Kernel, colab: Colab, play: str) -> str:
     settings = colab.drive / "sdcolab" / "config" / "configuracion.json"
     wait_for(lambda: settings.exists() and "un perro" in settings.read_text())
 
-    # The page's process is killed for memory: the same link and the same session go on.
+    # The disk is full: said on the page, and the next picture is made when there is room.
+    with full(colab.root / "outputs"):
+        page.press("Generar", prompt="no cabe", steps=1, width=64, height=64, checkpoint=model.name, seed="20")
+        wait_for(lambda: "No queda sitio en el disco" in page.look())
+    # Drive is full, then it is unplugged: nothing waits for it, and it catches up.
+    with full(colab.drive):
+        page.press("Generar", prompt="un pez", steps=1, width=64, height=64, checkpoint=model.name, seed="21")
+        kernel.until("Tu Google Drive está lleno: 1 archivo")
+        assert not list(images[0].parent.glob("*-21.png"))
+    kernel.until("✅ Google Drive ha vuelto")
+    assert list(images[0].parent.glob("*-21.png"))
+    with unplugged(colab):
+        page.press("Generar", prompt="un pato", steps=1, width=64, height=64, checkpoint=model.name, seed="22")
+        wait_for(lambda: list(local.parent.glob("*-22.png")))  # made without waiting for Drive
+        kernel.until("Google Drive no responde")
+    kernel.until("✅ Google Drive ha vuelto", times=2)
+    assert list(images[0].parent.glob("*-22.png"))
+
+    assert any('<iframe src="https://' in shown.get("text/html", "") for shown in kernel.shown)
+
+    # The page's process is killed for memory: the same link, the same session and the rest of the queue go on.
+    page.press("Generar", prompt="enorme", steps=150, width=512, height=512, checkpoint=model.name, seed="23")
+    page.press("Generar", prompt="en cola", steps=1, width=64, height=64, checkpoint=model.name, seed="24")
     children = roster(colab)
     commands = {pid: Path(f"/proc/{pid}/cmdline").read_text() for pid in children}
     assert not any(password in command for command in commands.values())
@@ -301,8 +439,10 @@ def first_run(kernel: Kernel, colab: Colab, play: str) -> str:
     text = kernel.until("vuelve a estar abierta")
     print(f"la interfaz volvió en {time.monotonic() - killed:.1f} s")
     assert str(explain(WebKilled())) in text
+    wait_for(lambda: list(images[0].parent.glob("*-24.png")))
+    assert not list(local.parent.glob("*-23.png"))
     page.press("Generar", prompt="otro gato", steps=1, width=64, height=64, checkpoint=model.name, seed="6")
-    wait_for(lambda: list(images[0].parent.glob("00001-6.png")))
+    wait_for(lambda: list(images[0].parent.glob("*-6.png")))
 
     # The link's helper dies: there is another.
     os.kill(helper, signal.SIGKILL)
@@ -310,38 +450,55 @@ def first_run(kernel: Kernel, colab: Colab, play: str) -> str:
     children = roster(colab)
     helper, _ = colab.helper()
 
-    # Interrupted with an image that is not on Drive yet.
-    late = images[0].parent.relative_to(colab.drive / "sdcolab") / "00002-7.png"
-    (colab.root / late).write_bytes(local.read_bytes())
-    started = time.monotonic()
-    kernel.manager.interrupt_kernel()
-    text = kernel.finish()
-    print(f"cerrado en {time.monotonic() - started:.1f} s")
+    # Interrupted, twice, with an image that is not on Drive and Drive unplugged: the closing cell saves it later.
+    late = images[0].parent.relative_to(colab.drive / "sdcolab") / "00099-7.png"
+    with unplugged(colab):
+        (colab.root / late).write_bytes(local.read_bytes() + b"tarde")
+        kernel.manager.interrupt_kernel()
+        kernel.until("💾 Guardando en Google Drive…")
+        kernel.manager.interrupt_kernel()
+        text = kernel.finish()
     assert "Traceback" not in text
-    assert "✅ Todo está guardado en Google Drive." in text
-    assert "👋 sdcolab está cerrado." in text
-    assert (colab.drive / "sdcolab" / late).exists()
+    assert "⚠️ Cerrado sin esperar a Google Drive (sin copiar: 1)." in text
     wait_for(lambda: not any(map(alive, (*children, helper))), 10)
     with pytest.raises(requests.ConnectionError):
         page.http.get(page.url, timeout=5)
-    return password
+    assert not (colab.drive / "sdcolab" / late).exists()
+    kernel.run(cells["cerrar"])
+    text = kernel.finish()
+    assert "✅ Todo está guardado en Google Drive." in text
+    assert "✅ Google Drive ha confirmado que todo está subido." in text
+    assert (colab.drive / "sdcolab" / late).exists()
+    kernel.run(cells["cerrar"])
+    assert "✅ No había nada pendiente en Drive.\n" in kernel.finish()
+    return user, password
 
 
-def second_run(kernel: Kernel, colab: Colab, play: str, password: str) -> None:
-    """Play again: nothing is downloaded twice, the password is the same, and the saved form comes back from Drive."""
+def second_run(kernel: Kernel, colab: Colab, play: str, access: tuple[str, str]) -> None:
+    """Play again, with ngrok and tokens in Colab's secrets: nothing is downloaded twice, user and password are the
+    same, the saved form comes back from Drive, and a dead link is made again."""
+    user, password = access
     (colab.root / "config" / "configuracion.json").unlink()
+    kernel.run(f"os.environ['STANDIN_SECRETS'] = {json.dumps({'CIVITAI_TOKEN': TOKEN, 'NGROK_TOKEN': NGROK})!r}")
+    kernel.finish()
     kernel.run(play)
-    text = kernel.until("Contraseña: ")
-    assert f"Contraseña: {password}\n" in text
+    text = kernel.until("prod.colab.dev")
+    assert f"Running on public URL: https://gato.ngrok-free.app\nUsuario: {user}  Contraseña: {password}\n" in text
+    assert "🔑 Claves encontradas: CIVITAI_TOKEN, NGROK_TOKEN" in text
+    assert "pulsa «Visit Site»" in text
     assert "un perro" in (colab.root / "config" / "configuracion.json").read_text()
+    agent = (colab.folder / "ngrok.log").read_text().split()[0]
     children = roster(colab)
-    if DEMO.exists():
-        page = Page(colab.helper()[1], "sdcolab", password)
-        page.press("Generar", prompt="gato", steps=2, checkpoint=DEMO.name, width=128, height=128, seed="8")
-        (image,) = wait_for(lambda: list((colab.drive / "sdcolab" / "outputs").rglob("*-8.png")))
-        assert image.name == "00003-8.png"
+    page = Page(int(re.search(r"https://(\d+)-m-s-", text)[1]), user, password)  # type: ignore[index]
+    page.press("Generar", prompt="gato", steps=2, checkpoint=DEMO.name, width=128, height=128, seed="8")
+    wait_for(lambda: list((colab.drive / "sdcolab" / "outputs").rglob("*-8.png")))
+    os.kill(int(agent), signal.SIGKILL)
+    kernel.until("Running on public URL: https://gato.ngrok-free.app", times=2)
+    assert "El enlace público ha dejado de funcionar. Estoy creando otro." in kernel.text
     kernel.manager.interrupt_kernel()
-    assert "👋 sdcolab está cerrado." in kernel.finish()
+    text = kernel.finish()
+    assert "✅ Todo está guardado en Google Drive." in text
+    assert "👋 sdcolab está cerrado." in text
     wait_for(lambda: not any(map(alive, children)), 10)
 
 
@@ -353,6 +510,17 @@ def kernel_that_dies(kernel: Kernel, colab: Colab, play: str) -> None:
     assert all(map(alive, processes))
     kernel.manager.shutdown_kernel(now=True)
     wait_for(lambda: not any(map(alive, processes)), 15)
+
+
+@contextlib.contextmanager
+def unplugged(colab: Colab) -> Iterator[None]:
+    """Drive is not there."""
+    there, away = colab.content / "drive", colab.folder / "lejos"
+    there.rename(away)
+    there.mkdir()  # an empty mount point
+    yield
+    there.rmdir()  # nobody may write below it meanwhile: Drive could not be mounted again
+    away.rename(there)
 
 
 def roster(colab: Colab) -> list[int]:

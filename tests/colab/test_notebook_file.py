@@ -12,10 +12,10 @@ import pytest
 from nbformat import NotebookNode
 
 import sdcolab
-from sdcolab.colab.prepare import DEMO_NAMES
+from sdcolab.colab.prepare import DEMO_NAMES, SECRET_NAMES
 from sdcolab.core.detect import ModelKind
 from sdcolab.downloads.catalog import load_catalog, names_of_kind
-from sdcolab.wiring import LINK_MODE, PANEL_MODE
+from sdcolab.wiring import LINK_MODE, NGROK_MODE, PANEL_MODE
 
 PATH = Path(__file__).parents[2] / "notebooks" / "stable_diffusion.ipynb"
 
@@ -29,7 +29,7 @@ def notebook() -> NotebookNode:
 
 @pytest.fixture(scope="module")
 def play(notebook: NotebookNode) -> str:
-    (cell,) = [cell for cell in notebook.cells if cell.cell_type == "code" and "sdcolab.empezar" in cell.source]
+    (cell,) = [cell for cell in notebook.cells if cell.cell_type == "code" and "#@title Empezar" in cell.source]
     return str(cell.source)
 
 
@@ -55,18 +55,28 @@ def test_form_fields_are_the_guides(play: str) -> None:
     for heading in ("#@markdown ### Configuraciones", "#@markdown ### Modelos y otros recursos"):
         assert heading in play
     assert play.startswith("#@title Empezar aquí 🚀")
-    call = ast.parse(play).body[-1]
-    assert isinstance(call, ast.Expr)
-    assert isinstance(call.value, ast.Call)
-    assert [keyword.arg for keyword in call.value.keywords] == fields
+    last = ast.parse(play).body[-1]
+    assert isinstance(last, ast.Expr)
+    assert isinstance(last.value, ast.IfExp)
+    assert isinstance(last.value.orelse, ast.Call)
+    assert [keyword.arg for keyword in last.value.orelse.keywords] == fields
+
+
+def test_form_fields_for_tokens(notebook: NotebookNode) -> None:
+    (cell,) = [cell for cell in notebook.cells if cell.get("id") == "claves"]
+    fields = re.findall(r'^(\w+) = "" #@param \{"type":"string","placeholder":"[^"]+"\}$', cell.source, re.MULTILINE)
+    assert tuple(fields) == SECRET_NAMES
+    for words in ("Secretos", "bórralo antes de compartirla"):
+        assert words in cell.source
 
 
 def test_the_panel_comes_first(play: str, notebook: NotebookNode) -> None:
     found = re.search(r'^modo = "(.+?)" #@param (\[.+\])$', play, re.MULTILINE)
     assert found
-    assert json.loads(found[2]) == [PANEL_MODE, LINK_MODE]
+    assert json.loads(found[2]) == [PANEL_MODE, LINK_MODE, NGROK_MODE]
     assert found[1] == PANEL_MODE
-    assert any("sdcolab.cerrar()" in cell.source for cell in notebook.cells)
+    for name in ("cerrar", "informe"):
+        assert any(f"from sdcolab import {name}\n" in cell.source for cell in notebook.cells)
 
 
 def test_the_list_of_models_is_the_catalogues(play: str) -> None:

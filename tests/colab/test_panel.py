@@ -214,8 +214,26 @@ def test_interrupting(desk: Desk) -> None:
     assert "1 en espera" in desk.text()
     desk.press("⏹️ Interrumpir")
     desk.until(lambda: "⏹️ Interrumpido." in desk.text())
+    desk.until(lambda: "Generando · paso" in desk.text())  # the one that waited
+    desk.press("⏹️ Interrumpir")
     desk.until(lambda: desk.widget("⏹️ Interrumpir").disabled)
     assert "<b>" not in state_line(JobSnapshot(1, GenerationRequest(), detail="<b>"), 0)
+
+
+def test_emptying_the_queue(desk: Desk) -> None:
+    desk.open()
+    assert desk.widget("🗑️ Vaciar la cola").disabled
+    desk.widget("Prompt").value = "lento"
+    for _ in range(3):
+        desk.press("🎨 Generar")
+    desk.until(lambda: "2 en espera" in desk.text())
+    desk.until(lambda: not desk.widget("🗑️ Vaciar la cola").disabled)
+    desk.press("🗑️ Vaciar la cola")
+    assert "🗑️ Cola vaciada: 2 en espera quitados." in desk.text()
+    desk.until(lambda: desk.widget("🗑️ Vaciar la cola").disabled)
+    assert not desk.widget("⏹️ Interrumpir").disabled  # the one that runs goes on
+    desk.press("⏹️ Interrumpir")
+    desk.until(lambda: desk.widget("⏹️ Interrumpir").disabled)
 
 
 def test_wrong_values_are_explained(desk: Desk) -> None:
@@ -267,6 +285,24 @@ def test_close_and_save_everything(desk: Desk) -> None:
     assert not list((desk.folders.root / ".sesion").glob("procesos-*.json"))
 
 
+def test_closing_with_drive_unplugged_says_what_is_left(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sdcolab.colab.prepare.FLUSH_SECONDS", 0.5)
+    drive = desk.folders.root.parent / "MyDrive"
+    drive.mkdir()
+    desk.host.drive = drive
+    desk.options = StartOptions(images_to_drive=True)
+    desk.open()
+    drive.rename(drive.with_name("lejos"))
+    image = desk.folders.txt2img / "2026-11-22" / "00000-1.png"
+    image.parent.mkdir(parents=True)
+    image.write_bytes(b"gato")
+    desk.press("💾 Cerrar y guardar todo")
+    assert "Sin copiar a Drive: 1." in desk.text()
+    assert "Para intentarlo otra vez, pulsa ▶️ en la celda «Cerrar y guardar todo»." in desk.text()
+    assert desk.host.flushes == []
+    assert "confirmado" not in desk.text()
+
+
 def test_drive_that_does_not_confirm(desk: Desk) -> None:
     desk.host.flush_fails = True
     desk.open()
@@ -293,7 +329,7 @@ def test_the_report_in_one_click(desk: Desk) -> None:
     desk.folders.logs.mkdir(parents=True, exist_ok=True)
     (desk.folders.logs / "interfaz.log").write_text(f"clave {TOKEN}")
     desk.press("🩺 Guardar informe")
-    assert "informe-sdcolab.zip" in desk.text()
+    assert 'download="informe-sdcolab.zip" href="data:application/zip;base64,' in desk.text()
     with zipfile.ZipFile(desk.folders.root / "informe-sdcolab.zip") as report:
         assert not any(TOKEN.encode() in report.read(name) for name in report.namelist())
 

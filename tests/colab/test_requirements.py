@@ -2,35 +2,40 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from sdcolab.colab.requirements import Verdict, ensure_installed, examine, pins, release
 from sdcolab.core.errors import PackagesMissing, PackagesTooOld
+from tools.compatibilidad import COLAB_2026_08, bounds
 
-COLAB = {"torch": "2.11.0+cu128", "diffusers": "0.39.0", "gradio": "6.24.0", "pillow": "11.3.0", "numpy": "2.1.3"}
-COLAB["ipywidgets"] = "7.7.1"
-"""Some of Colab's versions (hechos/lanzadores.md 6)."""
+COLAB = {"torch": "2.11.0+cu128", **COLAB_2026_08}
+"""Colab's versions (hechos/lanzadores.md 6)."""
 
 
 def test_colabs_image_is_enough() -> None:
-    wanted = ["torch>=2.6", "diffusers>=0.39", "gradio >= 6.19", "pillow", "ipywidgets>=7.7; extra == 'colab'"]
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    wanted = [*project["dependencies"], "gradio >= 6.19", "pillow", "otro>=7.7; extra == 'pruebas'"]
     assert examine(wanted, COLAB.get) == Verdict((), ())
+    assert release(COLAB["ipywidgets"]) >= release(bounds()["ipywidgets"])
 
 
-def test_of_the_extras_only_colabs_count() -> None:
+def test_an_extra_counts_when_it_is_asked_for() -> None:
     wanted = [
         'spandrel>=0.4; extra == "colab"',
         'spandrel>=0.4; extra == "upscalers"',
         "pytest>=8.3; extra == 'pruebas'",
     ]
-    assert examine(wanted, COLAB.get) == Verdict(("spandrel>=0.4",), ())
+    assert examine(wanted, COLAB.get) == Verdict((), ())
+    assert examine(wanted, COLAB.get, "colab") == Verdict(("spandrel>=0.4",), ())
+    assert ensure_installed(wanted, COLAB.get, lambda arguments: 0, "colab") == ("spandrel>=0.4",)
 
 
 def test_missing_and_old() -> None:
-    wanted = ["safetensors>=0.5", "gradio>=6.30", 'tomli>=2; python_version < "3.12"', "numpy (>=3.0)"]
-    assert examine(wanted, COLAB.get) == Verdict(("safetensors>=0.5", "tomli>=2"), ("gradio (6.24.0)", "numpy (2.1.3)"))
+    wanted = ["xformers>=0.5", "gradio>=6.30", 'tomli>=2; python_version < "3.12"', "numpy (>=3.0)"]
+    assert examine(wanted, COLAB.get) == Verdict(("xformers>=0.5", "tomli>=2"), ("gradio (6.24.0)", "numpy (2.1.3)"))
 
 
 @pytest.mark.parametrize(
@@ -50,9 +55,9 @@ def test_only_what_is_missing_is_installed_with_everything_else_pinned() -> None
         constraints.extend(Path(arguments[arguments.index("-c") + 1]).read_text().splitlines())
         return 0
 
-    assert ensure_installed(["gradio>=6.19", "safetensors>=0.5"], COLAB.get, pip) == ("safetensors>=0.5",)
+    assert ensure_installed(["gradio>=6.19", "xformers>=0.5"], COLAB.get, pip) == ("xformers>=0.5",)
     assert asked[0][0] == "install"
-    assert asked[0][-1] == "safetensors>=0.5"
+    assert asked[0][-1] == "xformers>=0.5"
     assert "--upgrade" not in asked[0]
     assert set(pins()) == set(constraints)
     assert any(pin.startswith("pytest==") for pin in constraints)
@@ -60,7 +65,7 @@ def test_only_what_is_missing_is_installed_with_everything_else_pinned() -> None
 
 def test_failures_are_told() -> None:
     with pytest.raises(PackagesMissing):
-        ensure_installed(["safetensors"], COLAB.get, lambda arguments: 1)
+        ensure_installed(["xformers"], COLAB.get, lambda arguments: 1)
     with pytest.raises(PackagesTooOld):
         ensure_installed(["gradio>=7"], COLAB.get, lambda arguments: 0)
     assert ensure_installed(["torch"], COLAB.get, lambda arguments: 1) == ()

@@ -15,16 +15,26 @@ from pathlib import Path
 
 import pytest
 
-from sdcolab.colab.notebook import Collaborators, StartOptions, start
+from sdcolab.colab.notebook import Collaborators, StartOptions, close_all, start
 from sdcolab.colab.prepare import Download, Downloaded, MissingDownload, model_to_open, within
+from sdcolab.colab.public_link import Service
 from sdcolab.colab.session import page_frame, session_access, web_ending
 from sdcolab.colab.supervisor import RestartPolicy
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import (
     DriveDenied,
+    HostError,
+    NgrokBusy,
+    NgrokDown,
+    NgrokProgramMissing,
+    NgrokTokenMissing,
+    NgrokTokenRejected,
+    PackagesMissing,
     ProxyUnavailable,
     SecretNoAccess,
     SecretTimeout,
+    ShareDown,
+    ShareProgramMissing,
     UnknownName,
     WebCrashed,
     WebKilled,
@@ -64,6 +74,11 @@ class FakeHost:
     proxy: str | None = "https://7860-x.prod.colab.dev/"
     card: str | None = "Tesla T4, 15360 MiB"
     asked: list[str] = field(default_factory=list)
+    flushes: int = 0
+
+    def flush_drive(self) -> bool:
+        self.flushes += 1
+        return True
 
     def mount_drive(self) -> Path:
         if isinstance(self.drive, Path):
@@ -102,6 +117,7 @@ class Cell:
         self.missing: list[MissingDownload] = []
         self.reactions: dict[str, Callable[[], object]] = {}
         self.web_restart = RestartPolicy((0.1,), 60.0, 3)
+        self.extras, self.extras_fail = 0, False
 
     def when(self, words: str, action: Callable[[], object] = _thread.interrupt_main) -> None:
         """Do ``action`` the first time that something with ``words`` is printed; an interruption unless told."""
@@ -120,28 +136,40 @@ class Cell:
         self.text = ""
         safety = threading.Timer(60, _thread.interrupt_main)
         safety.start()
-        start(
-            options or StartOptions(),
-            Collaborators(
-                host=self.host,
-                folders=self.folders,
-                model_link=model_link,
-                make_download=make_download,
-                open_library=lambda chosen: Library(self.folders),
-                native_size=lambda model: 512,
-                missing_downloads=lambda: self.missing,
-                controlnet_links=lambda: "https://huggingface.co/a/b/resolve/main/canny.safetensors",
-                web_command=lambda port: (sys.executable, "-c", self.web),
-                tunnel_command=lambda port: (sys.executable, "-c", self.tunnel),
-                web_restart=self.web_restart,
-                tunnel_restart=RestartPolicy((0.2,), 60.0, None),
-                environ=self.environ,
-                say=self.say,
-                show_html=lambda text: None,
-            ),
-        )
+        start(options or StartOptions(), self.collaborators(make_download))
         safety.cancel()
         return self.text
+
+    def close(self) -> str:
+        """What the closing cell prints."""
+        self.text = ""
+        close_all(self.collaborators(lambda tokens: self.download))
+        return self.text
+
+    def collaborators(self, make_download: Callable[[Mapping[str, str]], Download]) -> Collaborators:
+        return Collaborators(
+            host=self.host,
+            folders=self.folders,
+            model_link=model_link,
+            make_download=make_download,
+            open_library=lambda chosen: Library(self.folders),
+            native_size=lambda model: 512,
+            missing_downloads=lambda: self.missing,
+            controlnet_links=lambda: "https://huggingface.co/a/b/resolve/main/canny.safetensors",
+            web_command=lambda port: (sys.executable, "-c", self.web),
+            tunnel_command=lambda port, services: (sys.executable, "-c", self.tunnel, *services),
+            web_restart=self.web_restart,
+            tunnel_restart=RestartPolicy((0.2,), 60.0, None),
+            environ=self.environ,
+            say=self.say,
+            show_html=lambda text: None,
+            install_extras=self.install_extras,
+        )
+
+    def install_extras(self) -> None:
+        self.extras += 1
+        if self.extras_fail:
+            raise PackagesMissing(names="spandrel>=0.4")
 
     def pids(self) -> list[int]:
         (path,) = (self.folders.root / ".sesion").glob("procesos-*.json")
@@ -175,7 +203,7 @@ def test_from_play_to_public_url(cell: Cell, tmp_path: Path) -> None:
         "✅ Google Drive conectado: las imágenes y la configuración se guardan en Mi unidad/sdcolab.",
         "🔑 Claves encontradas: HF_TOKEN",
         "https://civitai.com/models/4384/dreamshaper\nhttps://x/y\n",
-        "Running on public URL: https://gato.gradio.live\nUsuario: sdcolab  Contraseña: ",
+        "Running on public URL: https://gato.gradio.live\nUsuario: sdcolab",
         "⏹️ Cerrando sdcolab…",
         "✅ Todo está guardado en Google Drive.",
         "👋 sdcolab está cerrado.",
@@ -185,7 +213,7 @@ def test_from_play_to_public_url(cell: Cell, tmp_path: Path) -> None:
     assert cell.tokens == {"HF_TOKEN": "hf_secreto"}
     user = (cell.folders.temporary / "proceso" / "usuario.txt").read_text().split()
     assert user[1] == "hf_secreto"
-    assert f"Contraseña: {user[0].removeprefix('sdcolab:')}\n" in text
+    assert f"Contraseña: {user[0].partition(':')[2]}\n" in text
     assert (cell.host.drive / "sdcolab" / "outputs" / "txt2img-images" / "2026-11-22" / "00000-1.png").exists()
     assert not list((cell.folders.root / ".sesion").glob("procesos-*.json"))
 
@@ -299,6 +327,89 @@ def test_advice_without_gpu_and_without_drive(cell: Cell) -> None:
     assert "📥" not in text
 
 
+def test_tokens_come_from_secrets_then_the_form_then_the_environment(cell: Cell) -> None:
+    cell.host.secrets = {"CIVITAI_TOKEN": "del secreto"}
+    cell.environ |= {"HF_TOKEN": "del entorno", "CIVITAI_TOKEN": "otra"}
+    cell.when("Contraseña:")
+    text = cell.run(
+        StartOptions(links="https://x", tokens={"CIVITAI_TOKEN": "escrita", "NGROK_TOKEN": "no hace falta"})
+    )
+    assert cell.tokens == {"CIVITAI_TOKEN": "del secreto", "HF_TOKEN": "del entorno"}
+    assert "NGROK_TOKEN" not in cell.host.asked
+    cell.host.secrets = {}
+    cell.when("Contraseña:")
+    text += cell.run(StartOptions(links="https://x", tokens={"HF_TOKEN": " escrita "}))
+    assert cell.tokens == {"CIVITAI_TOKEN": "otra", "HF_TOKEN": "escrita"}
+    for value in ("del secreto", "del entorno", "otra\n", "escrita", "no hace falta"):
+        assert value not in text
+
+
+def test_no_tokens_at_all(cell: Cell) -> None:
+    cell.when("Contraseña:")
+    text = cell.run()
+    assert "🔑 No hay claves guardadas (CIVITAI_TOKEN, HF_TOKEN): solo hacen falta si un sitio las pide." in text
+
+
+TUNNELS = """
+import json, os, sys, time
+services, token = sys.argv[1:], os.environ["NGROK_AUTHTOKEN"]
+print(json.dumps({"event": "failed", "service": services[0], "reason": REASON, "detail": "d"}), flush=True)
+print(json.dumps({"event": "public_url", "service": services[-1], "url": f"https://{len(token)}.{services[-1]}.example"}),
+      flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize(
+    ("services", "reason", "token", "lines"),
+    [
+        ("gradio ngrok", "service", "x" * 9, (ShareDown(reason="d"), "https://9.ngrok.example", "pulsa «Visit Site»")),
+        ("ngrok gradio", "token", "x", (NgrokTokenRejected(), "https://1.gradio.example")),
+        ("ngrok gradio", "busy", "x", (NgrokBusy(), "https://1.gradio.example")),
+        ("ngrok gradio", "program", "x", (NgrokProgramMissing(reason="d"), "https://1.gradio.example")),
+        ("ngrok gradio", "service", "x", (NgrokDown(reason="d"), "https://1.gradio.example")),
+        ("ngrok gradio", "program", "", (NgrokTokenMissing(), ShareProgramMissing(reason="d"), "https://0.gradio.ex")),
+        ("gradio ngrok", "service", "", (ShareDown(reason="d"), "https://0.gradio.example")),
+    ],
+)
+def test_the_services_take_turns_and_each_failure_is_one_line(
+    cell: Cell, services: str, reason: str, token: str, lines: tuple[str | HostError, ...]
+) -> None:
+    cell.tunnel = TUNNELS.replace("REASON", repr(reason))
+    cell.host.secrets = {"NGROK_TOKEN": token}
+    cell.when("Contraseña:", lambda: (time.sleep(0.3), _thread.interrupt_main()))
+    text = cell.run(StartOptions(services=tuple(map(Service, services.split()))))
+    for line in lines:
+        assert text.count(line if isinstance(line, str) else str(explain(line))) == 1, text
+    assert ("Visit Site" in text) == ("ngrok.example" in text)
+
+
+def test_the_closing_cell_saves_what_a_session_could_not(
+    cell: Cell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drive = cell.host.drive = tmp_path / "MyDrive"
+    drive.mkdir()
+    cell.when("Contraseña:")
+    cell.run(StartOptions(images_to_drive=True))
+    image = cell.folders.txt2img / "2026-11-22" / "00000-1.png"
+    image.parent.mkdir(parents=True)
+    image.write_bytes(b"gato")
+    drive.rename(tmp_path / "lejos")
+
+    monkeypatch.setattr("sdcolab.colab.notebook.SAVE_REST_SECONDS", 0.3)
+    assert "Sin copiar a Drive: 1." in cell.close()
+    assert cell.host.flushes == 0
+    cell.host.drive = DriveDenied()
+    assert str(explain(DriveDenied())) in cell.close()
+    (tmp_path / "lejos").rename(drive)
+    cell.host.drive = drive
+    monkeypatch.setattr("sdcolab.colab.notebook.SAVE_REST_SECONDS", 30)
+    assert "✅ Google Drive ha confirmado que todo está subido." in cell.close()
+    assert (drive / "sdcolab" / image.relative_to(cell.folders.root)).read_bytes() == b"gato"
+    cell.host.drive = DriveDenied()  # nothing is left: nobody is asked for Drive again
+    assert "Drive ha confirmado" in cell.close()
+
+
 def test_all_controlnet_models_come_after_what_was_asked_for(cell: Cell) -> None:
     asked: list[str] = []
 
@@ -359,10 +470,19 @@ def test_interrupting_a_download_cancels_it(cell: Cell) -> None:
     assert "Abriendo" not in text
 
 
-def test_outside_colab_the_local_address_is_shown(cell: Cell) -> None:
+def test_outside_colab_the_local_address_is_shown_and_no_extras_are_installed(cell: Cell) -> None:
     cell.host = replace(cell.host, is_colab=False)
     cell.when("En este equipo: http://127.0.0.1:", lambda: (time.sleep(1), _thread.interrupt_main()))
     assert "Running on public URL" in cell.run()
+    assert cell.extras == 0
+
+
+def test_extras_that_cannot_be_installed_stop_nothing(cell: Cell) -> None:
+    cell.extras_fail = True
+    cell.when("Contraseña:")
+    text = cell.run()
+    assert str(explain(PackagesMissing(names="spandrel>=0.4"))) in text
+    assert "Running on public URL" in text
 
 
 def test_a_former_session_is_closed_first(cell: Cell) -> None:

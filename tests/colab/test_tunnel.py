@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from sdcolab.colab.tunnel import Rhythm, Verdict, hold, is_public, judge, status_of, tunnel_command
+from sdcolab.colab.public_link import is_public
+from sdcolab.colab.tunnel import Rhythm, Verdict, hold, judge, status_of, tunnel_command
 
 Environ = Callable[..., dict[str, str]]
 
@@ -26,7 +27,7 @@ def open_tunnel(environ: dict[str, str], folder: Path, code: str = "") -> subpro
         command = [
             sys.executable,
             "-c",
-            f"import sys\nfrom sdcolab.colab import tunnel\n{code}\nsys.exit(tunnel.main(['7860']))",
+            f"import sys\nfrom sdcolab.colab import gradio_share, tunnel\n{code}\nsys.exit(tunnel.main(['7860']))",
         ]
     with (folder / "registro.log").open("w") as log:
         return subprocess.Popen(
@@ -67,8 +68,9 @@ def finish(process: subprocess.Popen[str]) -> None:
 def test_link_and_its_loss(frpc: Environ, tmp_path: Path) -> None:
     process = open_tunnel(frpc("short"), tmp_path)
     try:
-        assert next_event(process) == {"event": "public_url", "url": "http://prueba.gradio.example"}
-        assert next_event(process) == {"event": "lost"}
+        url = "http://prueba.gradio.example"
+        assert next_event(process) == {"event": "public_url", "service": "gradio", "url": url}
+        assert next_event(process) == {"event": "lost", "service": "gradio"}
         assert process.wait(10) == 1
     finally:
         finish(process)
@@ -111,7 +113,7 @@ def test_service_that_refuses(frpc: Environ, tmp_path: Path) -> None:
 
 
 def test_a_silent_helper_is_not_waited_for_ever(frpc: Environ, tmp_path: Path) -> None:
-    code = "from gradio import tunneling\ntunneling.TUNNEL_TIMEOUT_SECONDS = 1\ntunnel.START_SECONDS = 2"
+    code = "from gradio import tunneling\ntunneling.TUNNEL_TIMEOUT_SECONDS = 1\ngradio_share.START_SECONDS = 2"
     process = open_tunnel(frpc("silent"), tmp_path, code)
     try:
         event = next_event(process)
@@ -247,7 +249,7 @@ def test_a_link_whose_page_is_gone_is_told(frpc: Environ, tmp_path: Path) -> Non
     process = open_tunnel(frpc(), tmp_path, servers)
     try:
         assert next_event(process)["event"] == "public_url"
-        assert next_event(process) == {"event": "lost"}
+        assert next_event(process)["event"] == "lost"
         assert process.wait(10) == 1
         assert gone(helper_pid(tmp_path))
     finally:

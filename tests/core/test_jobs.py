@@ -3,6 +3,7 @@ from __future__ import annotations
 import datetime
 import gc
 import threading
+import time
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from sdcolab.core.errors import Cancelled, QueueFull, SdcolabError, Unexpected, UnknownName
+from sdcolab.core.errors import Cancelled, JobLost, QueueFull, SdcolabError, Unexpected, UnknownName
 from sdcolab.core.events import (
     CancelToken,
     Ended,
@@ -24,6 +25,7 @@ from sdcolab.core.events import (
     Warned,
 )
 from sdcolab.core.jobs import MAX_REMEMBERED, MAX_WAITING, Job, JobQueue, JobSnapshot, after
+from sdcolab.core.journal import JobJournal
 from sdcolab.core.request import GenerationRequest
 from sdcolab.core.result import GenerationResult
 
@@ -216,3 +218,85 @@ def test_snapshots_follow_events() -> None:
     assert snapshot.warnings == (problem,)
     assert snapshot.version == 3
     assert after(snapshot, Ended()).fraction == 1.0
+
+
+def test_other_work_waits_its_turn(queue: JobQueue, generator: Scripted) -> None:
+    def work(listener: Listener, cancel: CancelToken) -> None:
+        cancel.raise_if_cancelled()
+        listener(ImageSaved(0, Path("grande.png"), 0, "info"))
+
+    first, other = ask(queue, "uno"), queue.submit_work(work)
+    assert queue.position(other) > 0
+    generator.go.set()
+    snapshot = finished(other)
+    assert snapshot.request is None and snapshot.images[0].path == Path("grande.png")
+    assert first.snapshot.ended
+
+
+def test_emptying_the_queue_leaves_the_one_that_runs(queue: JobQueue, generator: Scripted) -> None:
+    running, *waiting = [queue.submit(GenerationRequest(prompt=prompt)) for prompt in "abc"]
+    wait_until_started(generator, 1)
+    assert queue.drop_waiting() == 2
+    assert [type(job.snapshot.error) for job in waiting] == [Cancelled, Cancelled]
+    generator.go.set()
+    assert end_of(running).error is None
+    assert queue.current() is running, "what was dropped must not take the place of what was made"
+    assert generator.started == ["a"]
+    assert queue.drop_waiting() == 0
+
+
+def test_a_queue_outlives_its_process(tmp_path: Path) -> None:
+    path = tmp_path / "cola.json"
+    killed = Scripted()
+    dead = JobQueue(killed, journal=JobJournal(path))
+    asked = [
+        GenerationRequest(prompt="gato ñ", seed=5),
+        GenerationRequest(prompt="perro", steps=7, width=64, height=64),
+    ]
+    for request in (GenerationRequest(prompt="enorme"), *asked):
+        dead.submit(request)
+    wait_until_started(killed, 1)
+    saved = path.read_bytes()
+
+    path.write_bytes(saved)
+    generator = Scripted()
+    generator.go.set()
+    queue = JobQueue(generator, journal=JobJournal(path))
+    jobs = queue.jobs()
+    assert [job.id for job in jobs] == [1, 2, 3]
+    assert isinstance(jobs[0].snapshot.error, JobLost)
+    assert [end_of(job).error for job in jobs[1:]] == [None, None]
+    assert [job.snapshot.request for job in jobs[1:]] == asked
+    assert generator.started == ["gato ñ", "perro"]
+    assert queue.submit(GenerationRequest(prompt="otro")).id == 4
+    queue.close()
+    killed.go.set()
+    dead.close()
+    assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{}", b"[1]", b'[{"number": "x"}]', b"\xff", b'[{"number": 1, "request": 3}]']
+)
+def test_a_damaged_journal_is_an_empty_queue(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "cola.json"
+    path.write_bytes(content)
+    queue = JobQueue(Scripted(), journal=JobJournal(path))
+    assert queue.jobs() == ()
+    queue.close()
+
+
+def wait_until_started(generator: Scripted, count: int) -> None:
+    deadline = time.monotonic() + SECONDS
+    while len(generator.started) < count:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def end_of(job: Job) -> JobSnapshot:
+    snapshot = job.snapshot
+    while not snapshot.ended:
+        newer = job.wait(snapshot.version, SECONDS)
+        assert newer.version > snapshot.version
+        snapshot = newer
+    return snapshot

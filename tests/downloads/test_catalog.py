@@ -15,10 +15,13 @@ from sdcolab.core.messages import explain
 from sdcolab.downloads.catalog import controlnet_links, load_catalog, names_of_kind
 from sdcolab.downloads.links import Link, parse_links
 
+GUIDES = frozenset({ModelFamily.SD1})
+"""The family of everything that the guide recommends."""
+
 
 def test_what_the_guide_recommends_is_there() -> None:
     catalog = load_catalog()
-    assert names_of_kind(catalog, ModelKind.CHECKPOINT) == (
+    assert names_of_kind(catalog, ModelKind.CHECKPOINT, GUIDES) == (
         "7th Heaven Mix",
         "AbyssOrangeMix3 (AOM3)",
         "Heaven Orange Mix",
@@ -28,8 +31,8 @@ def test_what_the_guide_recommends_is_there() -> None:
         "Deliberate",
         "URPM",
     )
-    assert len(names_of_kind(catalog, ModelKind.VAE)) == 3
-    assert names_of_kind(catalog, ModelKind.EMBEDDING) == ("EasyNegative",)
+    assert len(names_of_kind(catalog, ModelKind.VAE, GUIDES)) == 3
+    assert names_of_kind(catalog, ModelKind.EMBEDDING, GUIDES) == ("EasyNegative",)
 
 
 def test_every_entry_is_one_link_with_a_source() -> None:
@@ -54,13 +57,20 @@ def test_sizes_and_hashes_have_a_source() -> None:
     assert len(set(hashes)) == len(hashes)
 
 
-def test_what_cannot_run_yet_is_known_and_not_in_the_menus() -> None:
+def test_the_most_used_of_sdxl_is_there_after_the_guides() -> None:
     catalog = load_catalog()
-    waiting = {name for name, entry in catalog.items() if not entry.runs()}
-    assert {"SDXL base 1.0", "WAI-illustrious-SDXL", "Juggernaut XL v9", "Animagine XL 4.0"} <= waiting
-    assert not waiting & {name for kind in ModelKind for name in names_of_kind(catalog, kind)}
-    everything = frozenset(ModelFamily)
-    assert waiting <= {name for kind in ModelKind for name in names_of_kind(catalog, kind, everything)}
+    offered = names_of_kind(catalog, ModelKind.CHECKPOINT)
+    guides = names_of_kind(catalog, ModelKind.CHECKPOINT, GUIDES)
+    assert offered[: len(guides)] == guides
+    assert {"SDXL base 1.0", "WAI-illustrious-SDXL", "Juggernaut XL v9", "Animagine XL 4.0"} <= {*offered}
+
+
+def test_what_cannot_run_is_not_in_the_menus() -> None:
+    catalog = load_catalog()
+    for kind in ModelKind:
+        only_sdxl = names_of_kind(catalog, kind, frozenset({ModelFamily.SDXL}))
+        assert all(catalog[name].family in (ModelFamily.SDXL, ModelFamily.UNKNOWN) for name in only_sdxl)
+        assert "DreamShaper" not in only_sdxl
 
 
 def test_upscalers_of_the_guide() -> None:

@@ -211,12 +211,14 @@ def test_the_user_has_the_last_word_on_the_kind(direct_queue: DownloadQueue, fol
 
 
 def test_families_that_do_not_run_yet_are_warned_about(direct_queue: DownloadQueue, serve: Serve) -> None:
-    server = serve({"/a.safetensors": safetensors_bytes(SDXL_LORA_SHAPES)})
-    (report,) = direct_queue.run(f"{server.url}/a.safetensors")
-    assert report.ok
-    assert report.family is ModelFamily.SDXL
-    assert isinstance(report.warnings[0], ModelFamilyUnsupported)
-    assert "SDXL" in report_line(report)
+    flux = {"lora_unet_double_blocks_0_img_attn_qkv.lora_down.weight": (4, 8)}
+    server = serve({"/a.safetensors": safetensors_bytes(SDXL_LORA_SHAPES), "/b.safetensors": safetensors_bytes(flux)})
+    known, unknown = direct_queue.run(f"{server.url}/a.safetensors, {server.url}/b.safetensors")
+    assert (known.family, known.warnings) == (ModelFamily.SDXL, ())
+    assert unknown.ok
+    assert unknown.family is ModelFamily.FLUX
+    assert isinstance(unknown.warnings[0], ModelFamilyUnsupported)
+    assert "Flux" in report_line(unknown)
 
 
 def test_files_at_once_are_limited(folders: Folders, serve: Serve) -> None:

@@ -11,6 +11,7 @@ from sdcolab.core.errors import Cancelled
 from sdcolab.core.events import CancelToken
 from sdcolab.engine.conditioning import Conditioning, Context, PromptPart
 from sdcolab.engine.denoise import Guidance, GuidedDenoiser, Predictor, equal_lengths
+from sdcolab.engine.features.init_image import InitLatents, KeptPart
 from sdcolab.engine.schedules import NoiseTable
 
 TABLE = NoiseTable.stable_diffusion()
@@ -207,13 +208,48 @@ def test_another_model_takes_over_when_it_is_due() -> None:
 
 
 def test_a_blend_keeps_what_it_keeps() -> None:
-    def keep_left(image: Tensor) -> Tensor:
-        return torch.cat([torch.full_like(image[..., :4], 9.0), image[..., 4:]], dim=-1)
+    class KeepLeft:
+        fresh = False
+
+        def after(self, image: Tensor) -> Tensor:
+            return torch.cat([torch.full_like(image[..., :4], 9.0), image[..., 4:]], dim=-1)
+
+        def before(self, x: Tensor, sigma: Tensor | None) -> Tensor:
+            return self.after(x)
 
     unet, seen = FakeUNet(), []
-    denoise = denoiser(unet, Conditioning((part(2.0),), part(1.0)), blend=keep_left, after_call=seen.append)
+    denoise = denoiser(unet, Conditioning((part(2.0),), part(1.0)), blend=KeepLeft(), after_call=seen.append)
     assert (denoise(X, torch.tensor(2.0))[..., :4] == 9).all()
     assert (seen[0][..., :4] == 9).all()
     denoise.epsilon(X, 500.0)
     assert (unet.calls[-1][0][..., :4] == 9).all()
     assert torch.equal(unet.calls[-1][0][:2, :, :, 4:], X[..., 4:])
+
+
+def test_what_is_kept_can_be_noised_afresh_for_each_call() -> None:
+    """At any call the kept part of x is image + sigma * noise, whatever scale the sampler works at, and the prediction
+    holds the image itself there."""
+    kept = torch.full((2, 4, 8, 8), 2.0)
+    paint = torch.zeros(1, 1, 8, 8)
+    paint[..., 4:] = 1
+    draws: list[Tensor] = []
+
+    def draw() -> Tensor:
+        draws.append(torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(len(draws))))
+        return draws[-1]
+
+    unet, seen = FakeUNet(), []
+    blend = KeptPart(InitLatents(kept, paint), draw)
+    conditioning = Conditioning((part(2.0),), part(1.0))
+    denoise = denoiser(unet, conditioning, blend=blend, after_call=seen.append)
+    sigma = TABLE.sigmas[500]
+    level = (sigma**2 + 1).sqrt()
+    image = denoise(X, sigma)
+    noise = denoise.epsilon(X / level, 500.0).guided
+    for call in (0, 1):
+        left = unet.calls[call][0][:2, ..., :4] * level
+        assert torch.allclose(left, (kept + draws[call] * sigma)[..., :4], atol=1e-4)
+        assert torch.allclose(unet.calls[call][0][:2, ..., 4:] * level, X[..., 4:], atol=1e-4)
+        assert torch.allclose(seen[call][..., :4], kept[..., :4], atol=1e-4)
+    assert torch.allclose(image[..., :4], kept[..., :4])
+    assert torch.allclose(noise[..., :4], draws[1][..., :4], atol=1e-3)

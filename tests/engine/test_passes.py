@@ -176,10 +176,11 @@ def test_every_image_of_a_batch_can_have_its_picture(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize("sampler", ["Euler", "DDIM", "DPM++ 2M SDE"])
+@pytest.mark.parametrize("classic", [True, False])
 @pytest.mark.parametrize("content", [MaskedContent.ORIGINAL, MaskedContent.LATENT_NOISE])
-def test_inpainting_leaves_the_rest_alone(engine: Engine, sampler: str, content: MaskedContent) -> None:
-    inpaint = Inpaint(mask(), blur_x=0, blur_y=0, content=content)
-    picture = made(engine, replace(REQUEST, sampler=sampler, init=InitImage((photo(),), 0.9, inpaint=inpaint)))
+def test_inpainting_leaves_the_rest_alone(engine: Engine, sampler: str, content: MaskedContent, classic: bool) -> None:
+    init = InitImage((photo(),), 0.9, inpaint=Inpaint(mask(), blur_x=0, blur_y=0, content=content))
+    picture = made(engine, replace(REQUEST, sampler=sampler, init=init, tuning=Tuning(classic_inpainting=classic)))
     original = np.asarray(photo(), np.int16)
     assert (picture[:, :32] == original[:, :32]).all()
     assert np.abs(picture[:, 40:] - original[:, 40:]).mean() > 5

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from sdcolab.core.request import ResizeMode
 from sdcolab.engine.pictures import colours, masks, overlays
-from sdcolab.engine.pictures.resizing import ResizeMode, flattened, resize, resize_exactly
+from sdcolab.engine.pictures.resizing import flattened, resize, resize_exactly
 
 MASK_ROW = [0] * 12 + [255] * 5 + [0] * 7
 
@@ -100,9 +101,9 @@ class TestResizing:
     def test_a_very_thin_picture_still_fills(self) -> None:
         assert resize(pattern(1, 64), 8, 8, ResizeMode.FILL).size == (8, 8)
 
-    def test_an_unknown_mode_is_refused(self) -> None:
-        with pytest.raises(ValueError):
-            resize(pattern(8, 8), 8, 8, 3)
+    def test_where_latents_are_resized_pictures_are_filled(self) -> None:
+        filled = resize(pattern(48, 32), 16, 32, ResizeMode.FILL)
+        assert resize(pattern(48, 32), 16, 32, ResizeMode.LATENT) == filled
 
 
 class TestFlattening:

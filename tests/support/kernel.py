@@ -12,7 +12,7 @@ from typing import Any
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import KernelManager
 
-PATIENCE = 120.0
+PATIENCE = 240.0
 """Seconds for anything that starts processes on a slow, shared machine."""
 
 
@@ -30,6 +30,8 @@ class Kernel:
         self.client.wait_for_ready(timeout=PATIENCE)
         self.text = ""
         self.everything = ""
+        self.outputs: list[str] = []
+        """Everything that cells and widgets sent, without the cells' own source."""
         self.shown: list[dict[str, Any]] = []
         self.widgets: dict[str, dict[str, Any]] = {}
         self._running: str | None = None
@@ -94,6 +96,8 @@ class Kernel:
 
     def _hear(self, kind: str, content: dict[str, Any], parent: str | None) -> None:
         self.everything += json.dumps(content, ensure_ascii=False, default=str)
+        if kind != "execute_input":
+            self.outputs.append(json.dumps(content, ensure_ascii=False, default=str))
         if kind == "stream":
             self.text += content["text"]
         elif kind == "error":

@@ -139,6 +139,7 @@ def tunings() -> st.SearchStrategy[Tuning]:
         ngms_all=st.booleans(),
         skip_early_cfg=_floats(0, 1),
         extra_noise=_floats(0, 1),
+        classic_inpainting=st.booleans(),
         noise_schedule=st.sampled_from(NoiseSchedule),
         downcast_alphas=st.booleans(),
         sdxl_crop_top=st.integers(0, 4096),

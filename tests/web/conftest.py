@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+from web_fakes import Bench, make_bench
+from web_visitor import PASSWORD, PATIENCE, USER, Visit, Visitor
+
+from sdcolab.web.app import Server, serve
 
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = (
@@ -30,3 +35,34 @@ def browser() -> Iterator[Browser]:
         chromium = playwright.chromium.launch(executable_path=str(CHROMIUM), args=list(FLAGS))
         yield chromium
         chromium.close()
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    return make_bench(tmp_path_factory.mktemp("estudio"))
+
+
+@pytest.fixture(scope="module")
+def server(bench: Bench) -> Iterator[Server]:
+    server = serve(bench.studio, port=0, auth=(USER, PASSWORD))
+    yield server
+    server.close()
+    bench.studio.jobs.close()
+
+
+@pytest.fixture
+def visit(browser: Browser, server: Server, bench: Bench) -> Iterator[Visit]:
+    """Opens the page in a fresh profile, or in the last one (``again=True``). Nothing may go wrong in it."""
+    expect.set_options(timeout=PATIENCE)
+    visitors: list[Visitor] = []
+
+    def open_page(*, again: bool = False, **options: Any) -> Page:
+        if not (again and visitors):
+            visitors.append(Visitor(browser, server, options))
+        return visitors[-1].open()
+
+    yield open_page
+    bench.finish_jobs()
+    for visitor in visitors:
+        visitor.context.close()
+    assert [trouble for visitor in visitors for trouble in visitor.trouble] == []

@@ -2,60 +2,183 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+import base64
+import dataclasses
+import io
+import typing
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 import pytest
+from PIL import Image
 
-from sdcolab.core.errors import FieldNotMultiple, FieldNotNumber, FieldOutOfRange, RequestError, UnknownName
+from sdcolab.core.codec import field_paths
+from sdcolab.core.errors import (
+    CannotRead,
+    FieldNotMultiple,
+    FieldNotNumber,
+    FieldOutOfRange,
+    InitImageMissing,
+    MaskMissing,
+    PictureUnreadable,
+    RequestError,
+    SdcolabError,
+    UnknownName,
+)
 from sdcolab.core.messages import FIELD_LABELS
-from sdcolab.core.request import GenerationRequest, NoiseOrigin
-from sdcolab.web.controls import CONTROLS, Options, request_from, shown_values, with_automatic
+from sdcolab.core.request import (
+    GenerationRequest,
+    Hires,
+    MaskedContent,
+    NoiseOrigin,
+    Refiner,
+    RefinerPasses,
+    ResizeMode,
+    Variation,
+)
+from sdcolab.core.tuning import Emphasis, NoiseSchedule, Tuning, UniPCVariant, VaeMethod
+from sdcolab.web.controls import (
+    CONTROLS,
+    FORM,
+    SWITCHES,
+    TUNING_GROUPS,
+    Options,
+    element_id,
+    request_from,
+    shown_values,
+    with_automatic,
+)
 
 OPTIONS = Options(
     checkpoints=("demo.safetensors", "sub/otro.safetensors"),
     vaes=("Automatic", "mse.safetensors"),
     samplers=("Euler a", "DPM++ 2M"),
     schedules=("Automatic", "Karras"),
+    upscalers=("None", "Lanczos", "Nearest", "Remacri"),
 )
-SLIDERS = ("steps", "width", "height", "cfg_scale", "batch_count", "batch_size", "clip_skip")
+SLIDERS = tuple(path for path, control in CONTROLS.items() if isinstance(control.make(OPTIONS), gr.Slider))
+NUMBERS = tuple(path for path, control in CONTROLS.items() if isinstance(control.make(OPTIONS), gr.Number))
 
 
 def form(**changes: Any) -> dict[str, Any]:
     return shown_values(GenerationRequest(checkpoint="demo.safetensors"), 512) | changes
 
 
+def data_url(image: Image.Image) -> str:
+    png = io.BytesIO()
+    image.save(png, "PNG")
+    return "data:image/png;base64," + base64.b64encode(png.getvalue()).decode()
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> str:
+    path = tmp_path / "foto.png"
+    Image.new("RGB", (96, 64), "red").save(path)
+    return str(path)
+
+
+def painted() -> Image.Image:
+    mask = Image.new("L", (96, 64))
+    mask.paste(255, (10, 10, 40, 30))
+    return mask
+
+
+def img2img(picture: str, **changes: Any) -> dict[str, Any]:
+    return form(**({"init": True, "init.images": picture, "init.inpaint.mask": data_url(painted())} | changes))
+
+
+# --- Exhaustiveness -----------------------------------------------------------------------------------------------
+
+
 def test_every_field_has_a_control_and_a_label() -> None:
-    names = [field.name for field in fields(GenerationRequest)]
-    assert sorted(CONTROLS) == sorted(names)
-    assert set(names) <= set(FIELD_LABELS)
+    assert sorted(CONTROLS) == sorted(field_paths())
+    assert set(CONTROLS) <= set(FIELD_LABELS)
 
 
-@pytest.mark.parametrize("name", sorted(CONTROLS))
-def test_each_control_shows_its_label(name: str) -> None:
-    assert CONTROLS[name].make(OPTIONS).label == FIELD_LABELS[name]
+def optional_parts(kind: Any, prefix: str = "") -> set[str]:
+    """Paths of the parts that a request may lack."""
+    found: set[str] = set()
+    for name, hint in typing.get_type_hints(kind).items():
+        for part in (hint, *typing.get_args(hint)):
+            if dataclasses.is_dataclass(part):
+                found |= optional_parts(part, f"{prefix}{name}.") | ({prefix + name} if part is not hint else set())
+    return found
+
+
+def test_every_part_that_may_be_absent_has_a_switch() -> None:
+    assert set(SWITCHES) == optional_parts(GenerationRequest)
+    assert set(FORM) == set(CONTROLS) | set(SWITCHES)
+
+
+def test_every_fine_adjustment_is_in_one_group() -> None:
+    grouped = [path for paths in TUNING_GROUPS.values() for path in paths]
+    assert sorted(grouped) == sorted(path for path in field_paths() if path.startswith("tuning."))
+
+
+@pytest.mark.parametrize("path", sorted(set(CONTROLS) - {"init.inpaint.mask"}))
+def test_each_control_shows_its_label_and_has_its_own_id(path: str) -> None:
+    control = CONTROLS[path].make(OPTIONS)
+    assert control.label == FIELD_LABELS[path]
+    assert control.elem_id == element_id(path)
+
+
+# --- There and back -----------------------------------------------------------------------------------------------
+
+ASKED = GenerationRequest(
+    prompt="un (gato:1.2)",
+    negative_prompt="perro",
+    sampler="DPM++ 2M",
+    schedule="Karras",
+    steps=31,
+    cfg_scale=6.5,
+    seed=2**64 - 1,
+    width=640,
+    height=512,
+    batch_size=3,
+    batch_count=2,
+    clip_skip=2,
+    noise_origin=NoiseOrigin.CPU,
+    checkpoint="sub/otro.safetensors",
+    vae="mse.safetensors",
+    tiling=True,
+    variation=Variation(2**64 - 2, 0.25, 768, 512),
+    hires=Hires(
+        "Remacri", 12, 0.35, 1.5, 1024, 768, "demo.safetensors", "Euler a", "Karras", "gato grande", "feo", 5.5
+    ),
+    refiner=Refiner("demo.safetensors", 0.6, by_steps=True, passes=RefinerPasses.BOTH),
+    tuning=Tuning(
+        emphasis=Emphasis.NO_NORM,
+        comma_backtrack=7,
+        eta=0.5,
+        ensd=2**62 + 1,
+        unipc_variant=UniPCVariant.BH2,
+        unipc_lower_order_final=False,
+        schedule_rho=5.5,
+        ngms_all=True,
+        noise_schedule=NoiseSchedule.ZERO_TERMINAL_SNR,
+        sdxl_crop_left=64,
+        vae_decoder=VaeMethod.TAESD,
+    ),
+)
 
 
 def test_shown_values_read_back_as_the_same_request() -> None:
-    asked = GenerationRequest(
-        prompt="un (gato:1.2)",
-        negative_prompt="perro",
-        sampler="DPM++ 2M",
-        schedule="Karras",
-        steps=31,
-        cfg_scale=6.5,
-        seed=2**64 - 1,
-        width=640,
-        height=512,
-        batch_size=3,
-        batch_count=2,
-        clip_skip=2,
-        noise_origin=NoiseOrigin.CPU,
-        checkpoint="sub/otro.safetensors",
-        vae="mse.safetensors",
-    )
-    assert request_from(shown_values(asked, 512), OPTIONS) == asked
+    assert request_from(shown_values(ASKED, 512), OPTIONS) == ASKED
+
+
+def test_absent_parts_show_their_defaults_and_read_back_as_absent() -> None:
+    asked = replace(ASKED, hires=None, refiner=None)
+    shown = shown_values(asked, 512)
+    assert (shown["hires"], shown["refiner"], shown["init"], shown["init.inpaint"]) == (False,) * 4
+    assert (shown["hires.upscaler"], shown["hires.strength"], shown["refiner.switch_at"]) == ("Latent", 0.7, 0.8)
+    assert request_from(shown, OPTIONS) == asked
+
+
+def test_an_absent_part_is_not_read() -> None:
+    wrong = {"hires.steps": "muchos", "refiner.checkpoint": "no existe", "init.images": 7}
+    assert request_from(form(**wrong), OPTIONS).hires is None
 
 
 def test_open_sizes_show_the_native_size() -> None:
@@ -68,17 +191,75 @@ def test_a_form_without_any_checkpoint_is_a_request() -> None:
     assert request_from(form(checkpoint=None), empty).checkpoint == ""
 
 
-@pytest.mark.parametrize("name", SLIDERS)
-def test_both_ends_of_a_slider_are_accepted(name: str) -> None:
-    slider = CONTROLS[name].make(OPTIONS)
-    assert isinstance(slider, gr.Slider)
+# --- Pictures -----------------------------------------------------------------------------------------------------
+
+
+def test_the_initial_image_and_the_mask_are_read(picture: str) -> None:
+    changes = {
+        "init.strength": 0.4,
+        "init.resize_mode": "crop",
+        "init.color_correction": True,
+        "init.inpaint": True,
+        "init.inpaint.content": "latent noise",
+        "init.inpaint.only_masked": True,
+        "init.inpaint.padding": 16,
+        "init.inpaint.blur_x": 2,
+    }
+    init = request_from(img2img(picture, **changes), OPTIONS).init
+    assert init is not None and init.inpaint is not None
+    assert (init.images[0].size, init.strength, init.resize_mode) == ((96, 64), 0.4, ResizeMode.CROP)
+    assert init.color_correction
+    assert init.inpaint.mask.getbbox() == (10, 10, 40, 30)
+    assert (init.inpaint.content, init.inpaint.only_masked) == (MaskedContent.LATENT_NOISE, True)
+    assert (init.inpaint.padding, init.inpaint.blur_x, init.inpaint.blur_y) == (16, 2, 4)
+
+
+def test_without_inpaint_the_mask_is_not_read(picture: str) -> None:
+    init = request_from(img2img(picture, **{"init.inpaint.mask": "nada"}), OPTIONS).init
+    assert init is not None and init.inpaint is None
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "error"),
+    [
+        ("init.images", None, InitImageMissing),
+        ("init.images", "", InitImageMissing),
+        ("init.images", {"path": "/etc/passwd"}, PictureUnreadable),
+        ("init.images", "/no/existe.png", CannotRead),
+        ("init.images", __file__, PictureUnreadable),
+        ("init.resize_mode", "no existe", UnknownName),
+        ("init.background", "rojo", UnknownName),
+        ("init.strength", 1.5, FieldOutOfRange),
+        ("init.inpaint.mask", None, MaskMissing),
+        ("init.inpaint.mask", 7, MaskMissing),
+        ("init.inpaint.mask", "data:image/png;base64,???", PictureUnreadable),
+        ("init.inpaint.mask", "data:image/png;base64,AAAA", PictureUnreadable),
+        ("init.inpaint.mask", "data:image/png;base64,A", MaskMissing),
+        ("init.inpaint.mask", data_url(Image.new("L", (8, 8))), MaskMissing),
+        ("init.inpaint.padding", 300, FieldOutOfRange),
+    ],
+)
+def test_wrong_pictures_and_masks_are_request_errors(
+    picture: str, path: str, value: Any, error: type[SdcolabError]
+) -> None:
+    with pytest.raises(error):
+        request_from(img2img(picture, **{"init.inpaint": True, path: value}), OPTIONS)
+
+
+# --- Numbers and names --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", SLIDERS)
+def test_both_ends_of_a_slider_are_accepted(path: str, picture: str) -> None:
+    slider = CONTROLS[path].make(OPTIONS)
+    on = {"hires": True, "refiner": True, "init.inpaint": True, "refiner.checkpoint": "demo.safetensors"}
     for end in (slider.minimum, slider.maximum):
-        request_from(form(**{name: end}), OPTIONS)
+        request_from(img2img(picture, **on, **{path: end}), OPTIONS)
 
 
-@pytest.mark.parametrize("name", SLIDERS)
-def test_a_slider_hands_over_what_was_typed(name: str) -> None:
-    assert CONTROLS[name].make(OPTIONS).preprocess(99_999) == 99_999
+@pytest.mark.parametrize("path", SLIDERS + NUMBERS)
+def test_numbers_are_handed_over_as_typed(path: str) -> None:
+    assert CONTROLS[path].make(OPTIONS).preprocess(99_999) == 99_999
 
 
 @pytest.mark.parametrize(
@@ -103,11 +284,21 @@ def test_a_slider_hands_over_what_was_typed(name: str) -> None:
         ("checkpoint", "demo.safetensor", UnknownName),
         ("checkpoint", None, UnknownName),
         ("vae", "../../etc/passwd", UnknownName),
+        ("noise_origin", "TPU", UnknownName),
+        ("variation.strength", 2, FieldOutOfRange),
+        ("hires.cfg_scale", "mucho", FieldNotNumber),
+        ("hires.upscaler", "Latente", UnknownName),
+        ("hires.checkpoint", "otro", UnknownName),
+        ("refiner.checkpoint", "", UnknownName),
+        ("tuning.eta", None, FieldNotNumber),
+        ("tuning.emphasis", None, UnknownName),
+        ("tuning.comma_backtrack", 75, FieldOutOfRange),
     ],
 )
 def test_wrong_values_are_request_errors(name: str, typed: Any, error: type[RequestError]) -> None:
+    on = {"hires": True, "refiner": True, "refiner.checkpoint": "demo.safetensors"}
     with pytest.raises(error) as caught:
-        request_from(form(**{name: typed}), OPTIONS)
+        request_from(form(**(on | {name: typed})), OPTIONS)
     assert str(caught.value)
 
 

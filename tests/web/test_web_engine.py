@@ -30,8 +30,9 @@ def folders(tmp_path: Path) -> Folders:
 @pytest.fixture
 def server(folders: Folders) -> Iterator[Server]:
     library = wiring.build_library(folders)
-    jobs = JobQueue(wiring.build_engine(folders, library))
-    server = serve(wiring.build_studio(folders, library, jobs), port=0)
+    engine = wiring.build_engine(folders, library)
+    jobs = JobQueue(engine)
+    server = serve(wiring.build_studio(folders, library, jobs, engine), port=0)
     yield server
     server.close()
     jobs.close()
@@ -59,6 +60,31 @@ def test_from_a_prompt_to_an_image_on_disk(browser: Browser, server: Server, fol
     with Image.open(saved) as image:
         assert image.size == (128, 128)
         assert image.info[PARAMETERS_KEY] == infotext.input_value()
+
+    page.locator("#sd-hires input[type=checkbox]").check()
+    page.locator("#sd-hires-scale input").first.fill("1.5")
+    page.locator("#sd-hires-scale input").first.blur()
+    page.locator("#sd-generate").click()
+    expect(infotext).to_have_value(re.compile("Hires upscale: 1.5, Hires upscaler: Latent"), timeout=PATIENCE)
+    with Image.open(max(folders.txt2img.rglob("*.png"))) as image:
+        assert image.size == (192, 192)
+
+    page.locator("#sd-send-img2img").click()
+    expect(page.locator("#sd-width input").first).to_have_value("192")
+    page.locator("#sd-generate").click()
+    expect(infotext).to_have_value(re.compile(r"Size: 192x192.*Denoising strength: 0\.75"), timeout=PATIENCE)
+    assert [path.name for path in folders.img2img.rglob("*.png")] == ["00000-42.png"]
+
+    page.locator("#sd-send-extras").click()
+    page.locator("#sd-extras-scale input").first.fill("2")
+    page.locator("#sd-extras-scale input").first.blur()
+    page.locator("#sd-enlarge").click()
+    expect(infotext).to_have_value(
+        re.compile("Postprocess upscale by: 2, Postprocess upscaler: Lanczos"), timeout=PATIENCE
+    )
+    (saved,) = folders.extras.rglob("*.png")
+    with Image.open(saved) as image:
+        assert image.size == (384, 384)
     page.close()
 
 

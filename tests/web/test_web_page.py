@@ -3,119 +3,34 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, Route, expect
-from web_fakes import Bench, make_bench
+from playwright.sync_api import Browser, Route, expect
+from web_fakes import Bench
+from web_visitor import (
+    PASSWORD,
+    PATIENCE,
+    PHONE,
+    USER,
+    Visit,
+    Visitor,
+    choose,
+    field,
+    generate,
+    infotext,
+    overflow,
+    part,
+    write,
+)
 
 from sdcolab.core.outputs import PARAMETERS_KEY
 from sdcolab.core.request import GenerationRequest
 from sdcolab.core.settings import Settings
-from sdcolab.web.app import Server, serve
+from sdcolab.web.app import Server
 
 pytestmark = pytest.mark.navegador
-
-USER, PASSWORD = "ana", "secreto"
-PATIENCE = 30_000
-"""Milliseconds that an expectation may take on a busy machine."""
-
-PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
-
-
-@pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    return make_bench(tmp_path_factory.mktemp("estudio"))
-
-
-@pytest.fixture(scope="module")
-def server(bench: Bench) -> Iterator[Server]:
-    server = serve(bench.studio, port=0, auth=(USER, PASSWORD))
-    yield server
-    server.close()
-    bench.studio.jobs.close()
-
-
-class Visitor:
-    """A logged-in browser profile. Keeps what went wrong in its pages."""
-
-    def __init__(self, browser: Browser, server: Server, options: dict[str, Any]) -> None:
-        self.url = server.url
-        self.context: BrowserContext = browser.new_context(base_url=server.url, locale="en-US", **options)
-        self.context.set_default_timeout(PATIENCE)
-        self.trouble: list[str] = []
-        self.context.request.post("/login", form={"username": USER, "password": PASSWORD})
-
-    def open(self) -> Page:
-        page = self.context.new_page()
-        page.on("pageerror", lambda error: self.trouble.append(f"error: {error}"))
-        page.on("console", lambda said: self.trouble.append(said.text) if said.type == "error" else None)
-        page.on("request", lambda asked: self._outside(asked.url))
-        page.goto("/")
-        expect(part(page, "generate")).to_be_enabled()
-        expect(part(page, "seed").locator("input, textarea")).to_have_value(re.compile(r".+"))
-        return page
-
-    def _outside(self, url: str) -> None:
-        if not url.startswith((self.url, "data:", "blob:")):
-            self.trouble.append(f"petición a {url}")
-
-
-Visit = Callable[..., Page]
-
-
-@pytest.fixture
-def visit(browser: Browser, server: Server, bench: Bench) -> Iterator[Visit]:
-    """Opens the page in a fresh profile, or in the last one (``again=True``). Nothing may go wrong in it."""
-    expect.set_options(timeout=PATIENCE)
-    visitors: list[Visitor] = []
-
-    def open_page(*, again: bool = False, **options: Any) -> Page:
-        if not (again and visitors):
-            visitors.append(Visitor(browser, server, options))
-        return visitors[-1].open()
-
-    yield open_page
-    bench.finish_jobs()
-    for visitor in visitors:
-        visitor.context.close()
-    assert [trouble for visitor in visitors for trouble in visitor.trouble] == []
-
-
-def part(page: Page, name: str) -> Locator:
-    return page.locator(f"#sd-{name}")
-
-
-def field(page: Page, name: str) -> Locator:
-    return part(page, name).locator("input, textarea").first
-
-
-def write(page: Page, prompt: str, **fields: str) -> None:
-    field(page, "prompt").fill(prompt)
-    for name, value in fields.items():
-        field(page, name).fill(value)
-        field(page, name).blur()
-
-
-def generate(page: Page, prompt: str, **fields: str) -> None:
-    write(page, prompt, **fields)
-    part(page, "generate").click()
-
-
-def choose(page: Page, name: str, option: str) -> None:
-    """Pick an option with the keyboard: the list is drawn anew while it opens, and a click may miss it."""
-    field(page, name).click()
-    field(page, name).fill(option)
-    expect(page.get_by_role("option", name=option, exact=True).first).to_be_visible()
-    field(page, name).press("Enter")
-
-
-def infotext(page: Page) -> Locator:
-    return part(page, "infotext").locator("textarea")
-
 
 # --- Coming in ----------------------------------------------------------------------------------------------------
 
@@ -457,11 +372,6 @@ def test_downloads_can_be_cancelled(visit: Visit, bench: Bench) -> None:
 # --- Phones, themes, names ----------------------------------------------------------------------------------------
 
 
-def overflow(page: Page) -> int:
-    width: int = page.evaluate("document.scrollingElement.scrollWidth - window.innerWidth")
-    return width
-
-
 def test_phone(visit: Visit, bench: Bench) -> None:
     page = visit(**PHONE)
     assert overflow(page) == 0
@@ -539,6 +449,9 @@ ENGLISH = (
     "view",
     "more",
     "select",
+    "upload",
+    "remove",
+    "paste",
 )
 
 
@@ -549,6 +462,8 @@ def test_everything_has_a_spanish_name(visit: Visit) -> None:
     expect(page.locator("html")).to_have_attribute("lang", "es")
     page.get_by_role("button", name="Más opciones").click()
     page.get_by_role("button", name="Guardar y borrar estilos").click()
+    for name in ("PNG Info", "Ampliar", "img2img"):
+        page.get_by_role("tab", name=name).click()
     nameless = page.evaluate(
         """() => [...document.querySelectorAll("button, input, textarea, [role=tab]")]
             .filter(element => element.offsetParent && !element.closest("[aria-hidden=true]"))

@@ -19,10 +19,10 @@ from web_fakes import Bench, make_bench
 
 from sdcolab.core.errors import PortBusy
 from sdcolab.core.request import GenerationRequest
-from sdcolab.web import guard
+from sdcolab.web import guard, uploads
 from sdcolab.web.access import COOKIE, SESSION_SECONDS, Access
 from sdcolab.web.app import Server, build_page, serve
-from sdcolab.web.controls import CONTROLS, shown_values
+from sdcolab.web.controls import FORM, shown_values
 from sdcolab.web.server import start_server
 
 USER, PASSWORD = "ana", "contraseña larga"
@@ -130,7 +130,7 @@ def test_inside_the_page_is_spanish(house: House) -> None:
     with house.inside() as client:
         page = client.get("/").text
         assert '<html\n\tlang="es"' in page
-        assert "Texto a imagen (txt2img)" in page
+        assert "Prompt negativo" in page
         assert client.get("/favicon.ico").headers["content-type"] == "image/png"
 
 
@@ -143,7 +143,7 @@ def test_logging_out_ends_the_session(house: House) -> None:
 def test_gradio_client_can_log_in_and_generate(house: House) -> None:
     client = Client(house.server.url, auth=(USER, PASSWORD), verbose=False, analytics_enabled=False)
     values = shown_values(GenerationRequest(prompt="desde la api", checkpoint="demo-128.safetensors", seed=5), 128)
-    assert client.predict(*(values[name] for name in CONTROLS), [], api_name="/generar") == ""
+    assert client.predict(*(values.get(name) for name in FORM), [], api_name="/generar") == ""
     job = house.bench.studio.jobs.jobs()[-1]
     while not job.snapshot.ended:
         job.wait(job.snapshot.version, 5)
@@ -157,7 +157,6 @@ def test_gradio_client_can_log_in_and_generate(house: House) -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        f"{API}/upload",
         f"{API}/component_server",
         f"{API}/proxy=https://example.com",
         f"{API}/vibe-edit",
@@ -173,8 +172,8 @@ def test_gradio_client_can_log_in_and_generate(house: House) -> None:
         "/monitoring",
         "/monitoring/summary",
         "//login",
-        f"/.{API}/upload",
-        f"{API}/../gradio_api/upload",
+        f"/.{API}/component_server",
+        f"{API}/../gradio_api/component_server",
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -185,11 +184,13 @@ def test_inside_gradio_s_other_routes_stay_closed(house: House, method: str, pat
         assert client.send(request).status_code == 403
 
 
-def test_uploads_leave_nothing_behind(house: House) -> None:
+def test_uploads_are_for_those_inside_and_only_pictures_come_back(house: House) -> None:
+    files = {"files": ("a.html", b"<script>alert(1)</script>")}
+    with house.client() as client:
+        assert client.post(f"{API}/upload", files=files).status_code == 401
     with house.inside() as client:
-        answer = client.post(f"{API}/upload", files={"files": ("a.html", b"<script>alert(1)</script>")})
-        assert answer.status_code == 403
-    assert not list(house.bench.folders.temporary.rglob("*.html"))
+        answer = client.post(f"{API}/upload", files=files)
+        assert read(client, answer.json()[0]).status_code == 403
 
 
 # --- Which files can be read --------------------------------------------------------------------------------------
@@ -244,7 +245,8 @@ def test_no_other_file_can_be_read(house: House, name: str) -> None:
     config.unlink()
 
 
-def test_no_event_takes_a_file_from_the_browser(house: House) -> None:
+def test_files_from_the_browser_reach_events_only_as_uploaded_paths(house: House) -> None:
+    """gradio opens no file by itself: what it would open, and refuse in English, we open (``web.uploads``)."""
     takes_files = (
         gr.File,
         gr.Image,
@@ -255,8 +257,15 @@ def test_no_event_takes_a_file_from_the_browser(house: House) -> None:
         gr.Video,
         gr.ImageEditor,
     )
-    for event in build_page(house.bench.studio).fns.values():
-        assert not [part for part in event.inputs if isinstance(part, takes_files)], event.name
+    taken = {
+        part.elem_id: part
+        for event in build_page(house.bench.studio).fns.values()
+        for part in event.inputs
+        if isinstance(part, takes_files)
+    }
+    assert set(taken) == {"sd-init-images", "sd-pnginfo-picture", "sd-extras-pictures"}
+    for part in taken.values():
+        assert part.preprocess.__module__ == uploads.__name__
 
 
 def crafted(path: Path) -> dict[str, Any]:

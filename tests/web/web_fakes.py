@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageOps
 
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import CannotRead, ModelUnreadable, SettingsUnreadable
@@ -28,6 +29,7 @@ from sdcolab.core.outputs import ImageStore
 from sdcolab.core.request import GenerationRequest
 from sdcolab.core.result import GeneratedImage, GenerationResult
 from sdcolab.core.settings import SettingsFile
+from sdcolab.core.upscaling import PLAIN_UPSCALERS
 from sdcolab.web.studio import Studio
 
 SAMPLERS = ("Euler a", "Euler", "DPM++ 2M", "DDIM")
@@ -86,10 +88,12 @@ class FakeGenerator:
 
     def _save(self, request: GenerationRequest, index: int, listener: Listener) -> GeneratedImage:
         image, seed = self._paint(request, index, 1.0), request.seed_of(index)
+        hires = f", Hires upscale: {request.hires.scale:g}" if request.hires else ""
+        strength = f", Denoising strength: {request.init.strength:g}" if request.init else ""
         infotext = (
             f"{request.prompt}\nNegative prompt: {request.negative_prompt}\n"
             f"Steps: {request.steps}, Sampler: {request.sampler}, "
-            f"CFG scale: {request.cfg_scale:g}, Seed: {seed}, Size: {request.width}x{request.height}"
+            f"CFG scale: {request.cfg_scale:g}, Seed: {seed}, Size: {request.width}x{request.height}{strength}{hires}"
         )
         path = self.store.save(image, infotext, seed)
         listener(ImageSaved(index, path, seed, infotext))
@@ -134,6 +138,22 @@ class FakeDownload:
         return reports
 
 
+class FakeUpscaling:
+    """Enlarges with Pillow; "Remacri" inverts too, so that it can be told from the plain ones."""
+
+    def names(self) -> tuple[str, ...]:
+        return (*PLAIN_UPSCALERS, "Remacri")
+
+    def upscale(
+        self, picture: Image.Image, scale: float, name: str, listener: Listener, cancel: CancelToken
+    ) -> Image.Image:
+        for tile in (1, 2):
+            cancel.raise_if_cancelled()
+            listener(StepDone(tile, 2, 0, 1))
+        large = picture.resize((round(picture.width * scale), round(picture.height * scale)))
+        return ImageOps.invert(large) if name == "Remacri" else large
+
+
 def native_size(file: ModelFile) -> int:
     """512, or 128 for names with "128"; a file called "roto" cannot be read."""
     if "roto" in file.name:
@@ -154,7 +174,15 @@ class Bench:
     studio: Studio
     generator: FakeGenerator
     download: FakeDownload
+    upscaling: FakeUpscaling
     folders: Folders
+
+    def add_lora(self, name: str, *words: str) -> None:
+        """Drop a LoRA in its folder, with its activation words."""
+        path = self.folders.models(ModelKind.LORA) / f"{name}.safetensors"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"lora")
+        path.with_name(f"{name}.civitai.info").write_text(json.dumps({"trainedWords": words}))
 
     def add_checkpoint(self, name: str) -> Path:
         """Drop a model file in its folder."""
@@ -187,6 +215,7 @@ def make_bench(root: Path, tokens: Callable[[str], tuple[int, int]] = count_toke
     folders = Folders(root)
     generator = FakeGenerator(ImageStore(folders.txt2img))
     download = FakeDownload(folders)
+    upscaling = FakeUpscaling()
     studio = Studio(
         library=Library(folders),
         jobs=JobQueue(generator),
@@ -197,8 +226,9 @@ def make_bench(root: Path, tokens: Callable[[str], tuple[int, int]] = count_toke
         samplers=SAMPLERS,
         schedules=SCHEDULES,
         folders=folders,
+        upscaling=upscaling,
         catalog=(("Gatos, LoRA: de todo tipo", "https://a.example/gatos.safetensors"),),
     )
-    bench = Bench(studio, generator, download, folders)
+    bench = Bench(studio, generator, download, upscaling, folders)
     bench.add_checkpoint("demo-128.safetensors")
     return bench

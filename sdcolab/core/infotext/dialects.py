@@ -30,6 +30,7 @@ _WITHOUT_VERSION: Version = (1, 1, 0, 0)
 """A1111 writes its version since 1.2.0."""
 
 _SIZE = re.compile(r"(\d{1,9})\s*[xX]\s*(\d{1,9})")
+_MASK_LABELS = ("Mask blur", "Mask mode", "Masked content", "Inpaint area")
 _OLD_HASH = re.compile(r"[0-9a-fA-F]{8}")
 _ADDED_HASH = re.compile(r"\([0-9a-fA-F]{8,64}\)$")
 
@@ -85,6 +86,7 @@ def _compatibility(infotext: Infotext) -> Fields:
         "Pad conds v0": version < (1, 6, 0, 0) and infotext.get("Sampler") in ("DDIM", "PLMS"),
         "Downcast alphas_cumprod": version < (1, 7, 0, 225),
         "Refiner switch by sampling steps": version < (1, 8, 0, 0) and bool(infotext.get("Refiner")),
+        "Classic inpainting": any(infotext.get(label) for label in _MASK_LABELS),
     }
     return {label: "True" for label, applies in rules.items() if applies}
 

@@ -28,14 +28,6 @@ from sdcolab.engine.pictures.masks import (
 )
 from sdcolab.engine.pictures.overlays import composed, filled, overlay, whole_picture_overlay_mask
 from sdcolab.engine.pictures.resizing import Enlarger, flattened, resize
-from sdcolab.engine.pictures.resizing import ResizeMode as PictureResize
-
-_RESIZES = {
-    ResizeMode.STRETCH: PictureResize.STRETCH,
-    ResizeMode.CROP: PictureResize.CROP,
-    ResizeMode.FILL: PictureResize.FILL,
-    ResizeMode.LATENT: PictureResize.FILL,  # masks and overlays: latents are resized instead of the picture
-}
 
 Encode = Callable[[Tensor], Tensor]
 """Pixels [1, 3, H, W] in -1..1 -> latents [1, C, h, w] in the UNet's scale."""
@@ -62,15 +54,14 @@ def arrange(init: InitImage, index: int, width: int, height: int, enlarge: Enlar
     mask with "only masked" is none.
     """
     picture = flattened(init.images[index % len(init.images)], init.background)
-    mode = _RESIZES[init.resize_mode]
-    inpaint = init.inpaint
+    mode, inpaint = init.resize_mode, init.inpaint
     mask = None if inpaint is None else _soft_mask(inpaint, picture.size)
     if inpaint is not None and mask is not None and inpaint.only_masked:
         box = only_masked_box(mask, inpaint.padding, width, height)
         if box is not None:
             kept = overlay(picture, mask) if inpaint.overlay else None
-            small = resize(picture.crop(box), width, height, PictureResize.FILL, enlarge)
-            small_mask = resize(mask.crop(box), width, height, PictureResize.FILL)
+            small = resize(picture.crop(box), width, height, ResizeMode.FILL, enlarge)
+            small_mask = resize(mask.crop(box), width, height, ResizeMode.FILL)
             return _with_content(Arranged(small, small_mask, kept, box), inpaint)
         mask = None
     resized = picture if init.resize_mode is ResizeMode.LATENT else resize(picture, width, height, mode, enlarge)
@@ -108,9 +99,11 @@ class InitLatents:
     paint: Tensor | None = None
     content: MaskedContent = MaskedContent.ORIGINAL
 
-    def blend(self, samples: Tensor) -> Tensor:
-        """``samples`` [B, C, h, w] with the kept part as it was."""
-        return samples if self.paint is None else samples * self.paint + self.latents * (1 - self.paint)
+    def blend(self, samples: Tensor, kept: Tensor | None = None) -> Tensor:
+        """``samples`` [B, C, h, w] with the kept part as it was, or as it is in ``kept``."""
+        if self.paint is None:
+            return samples
+        return samples * self.paint + (self.latents if kept is None else kept) * (1 - self.paint)
 
     def part(self, rows: slice) -> InitLatents:
         """The same for some images of the batch."""
@@ -122,6 +115,32 @@ class InitLatents:
             return self
         kept = self.latents * (1 - self.paint)
         return replace(self, latents=kept + noise * self.paint if self.content is MaskedContent.LATENT_NOISE else kept)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class KeptPart:
+    """``denoise.Blend`` for inpainting. With ``noise``, which gives a new draw [B, C, h, w] each time, the kept part is
+    at every call itself at that call's noise level (Forge; hechos/a1111.md 13). Without, it goes its own way for
+    samplers on sigmas and is free of noise for samplers on timesteps (A1111; 3.7).
+    """
+
+    init: InitLatents
+    noise: Callable[[], Tensor] | None
+
+    @property
+    def fresh(self) -> bool:
+        """Whether there is new noise for each call."""
+        return self.noise is not None
+
+    def before(self, x: Tensor, sigma: Tensor | None) -> Tensor:
+        """``x`` [B, C, h, w] at signal scale 1 with the kept part put back."""
+        if self.noise is None or sigma is None:
+            return self.init.blend(x)
+        return self.init.blend(x, self.init.latents + self.noise() * sigma)
+
+    def after(self, image: Tensor) -> Tensor:
+        """The predicted ``image`` [B, C, h, w] with the kept part put back."""
+        return self.init.blend(image)
 
 
 def encoded(

@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import IntEnum
 
 from PIL import Image, ImageOps
 
+from sdcolab.core.request import ResizeMode
+
 Enlarger = Callable[[Image.Image, float], Image.Image]
 """An upscaler: a picture and how many times larger it should be -> a picture of about that size."""
-
-
-class ResizeMode(IntEnum):
-    """How a picture of one shape becomes one of another, by A1111's numbers. Its number 3 resizes latents instead."""
-
-    STRETCH = 0
-    CROP = 1
-    FILL = 2
 
 
 def flattened(picture: Image.Image, background: str = "#ffffff") -> Image.Image:
@@ -45,15 +38,21 @@ def resize_exactly(picture: Image.Image, width: int, height: int, enlarge: Enlar
 
 
 def resize(
-    picture: Image.Image, width: int, height: int, mode: int = ResizeMode.STRETCH, enlarge: Enlarger | None = None
+    picture: Image.Image,
+    width: int,
+    height: int,
+    mode: ResizeMode = ResizeMode.STRETCH,
+    enlarge: Enlarger | None = None,
 ) -> Image.Image:
-    """``picture`` (L or RGB) as ``width`` x ``height`` pixels in the same mode, by a ``ResizeMode``."""
-    match ResizeMode(mode):
+    """``picture`` (L or RGB) as ``width`` x ``height`` pixels in the same mode. Where latents are to be resized
+    instead, it is filled: masks and overlays still need the shape.
+    """
+    match mode:
         case ResizeMode.STRETCH:
             return resize_exactly(picture, width, height, enlarge)
         case ResizeMode.CROP:
             return _cropped(picture, width, height, enlarge)
-        case ResizeMode.FILL:
+        case ResizeMode.FILL | ResizeMode.LATENT:
             return _filled(picture, width, height, enlarge)
 
 

@@ -14,6 +14,7 @@ from sdcolab.core.errors import OutOfMemory
 from sdcolab.core.events import CancelToken, Listener, Phase, PhaseStarted, ignore_events
 from sdcolab.core.library import Library, ModelFile
 from sdcolab.core.registry import Registry
+from sdcolab.core.upscaling import network_upscalers
 from sdcolab.engine.memory import is_out_of_memory
 from sdcolab.engine.pictures.resizing import Enlarger
 from sdcolab.engine.upscale.networks import UpscalerNetwork, load_network
@@ -27,17 +28,6 @@ _STEP = 8
 
 _MAX_PASSES = 3
 _SMALLEST_TILE = 32
-
-_KNOWN_FILES = {
-    "RealESRGAN_x4plus": "R-ESRGAN 4x+",
-    "RealESRGAN_x4plus_anime_6B": "R-ESRGAN 4x+ Anime6B",
-    "RealESRGAN_x2plus": "R-ESRGAN 2x+",
-    "realesr-general-x4v3": "R-ESRGAN General 4xV3",
-    "realesr-general-wdn-x4v3": "R-ESRGAN General WDN 4xV3",
-    "realesr-animevideov3": "R-ESRGAN AnimeVideo",
-    "SwinIR_4x": "SwinIR 4x",
-}
-"""Files that A1111 gives a name of their own, by stem."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,13 +169,6 @@ class _Told:
 
 
 def _from_files(library: Library) -> Iterator[Upscaler]:
-    """The networks of ``library``, in alphabetical order of their names. The second file of a name keeps its
-    extension."""
-    found: dict[str, Upscaler] = {}
-    for file in library.files(ModelKind.UPSCALER):
-        stem = file.path.name.rsplit(".", 1)[0]
-        name = _KNOWN_FILES.get(stem, file.stem)
-        if name in found:
-            name = file.name
-        found[name] = Upscaler(name, aliases=(stem, file.name), file=file)
-    return iter(sorted(found.values(), key=lambda upscaler: upscaler.name.casefold()))
+    """The networks of ``library``; each also answers to its file's name and stem."""
+    for name, file in network_upscalers(library).items():
+        yield Upscaler(name, aliases=(file.path.name.rsplit(".", 1)[0], file.name), file=file)

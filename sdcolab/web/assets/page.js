@@ -1,14 +1,22 @@
-/* What gradio cannot do by itself: names for icon buttons, Ctrl+Enter, Spanish for its few fixed English texts, and back
-   to the login page when the session has ended. */
+/* What gradio cannot do by itself: one panel below several tabs, names for icon buttons, Ctrl+Enter, Spanish for its few
+   fixed English texts, and back to the login page when the session has ended. */
 (() => {
   "use strict";
+
+  document.documentElement.dataset.sdMode = "txt2img"; // which tab is open: page.css shows what belongs to it
 
   const NAMES = {
     "sd-refresh-checkpoint": "Actualizar la lista de modelos",
     "sd-refresh-vae": "Actualizar la lista de VAE",
     "sd-swap": "Intercambiar ancho y alto",
     "sd-seed-random": "Semilla al azar (-1)",
-    "sd-seed-reuse": "Reusar la semilla de la última imagen",
+    "sd-seed-reuse": "Reutilizar la semilla de la imagen elegida",
+    "sd-paste": "Leer los datos de una imagen pegados en el prompt; con el prompt vacío, los de la última generación",
+    "sd-use-infotext": "Poner en el formulario los parámetros de la imagen elegida",
+    "sd-tab-txt2img-button": "De texto a imagen",
+    "sd-tab-img2img-button": "De imagen a imagen",
+    "sd-tab-extras-button": "Ampliar imágenes terminadas (Extras)",
+    "sd-tab-pnginfo-button": "Datos de generación guardados en una imagen",
     "sd-style-save": "Guardar los dos prompts como estilo",
     "sd-style-apply": "Pasar los estilos elegidos a los prompts",
     "sd-style-delete": "Borrar los estilos elegidos",
@@ -36,6 +44,13 @@
     "Exit full screen": "Salir de pantalla completa",
     "Toggle dropdown": "Abrir la lista",
     "Empty value": "Vacío",
+    "Upload file": "Elegir un archivo",
+    "File upload": "Elegir archivos",
+    "Click to upload or drop files": "Elegir o soltar archivos",
+    "common.upload": "Añadir archivos",
+    "Paste from clipboard": "Pegar del portapapeles",
+    "Remove Image": "Quitar la imagen",
+    "Remove this file": "Quitar este archivo",
     "Error": "Error",
     "Connection Lost": "Sin conexión",
     "Connection to the server was lost. Attempting reconnection...": "Se perdió la conexión. Intentando volver…",
@@ -60,7 +75,7 @@
       const button = document.getElementById(id);
       if (!button || button.title === name) continue;
       button.title = name;
-      if (id.startsWith("sd-refresh") || id === "sd-swap") button.setAttribute("aria-label", name);
+      if (id.startsWith("sd-refresh") || id === "sd-swap" || id === "sd-paste") button.setAttribute("aria-label", name);
     }
     for (const [id, name] of Object.entries(TEXT_AREAS)) {
       const area = document.querySelector(`#${id} textarea`);
@@ -94,8 +109,8 @@
     "keydown",
     (event) => {
       if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
-      const button = document.getElementById("sd-generate");
-      if (!button || button.offsetParent === null) return;
+      const button = ["sd-generate", "sd-enlarge"].map((id) => document.getElementById(id)).find((one) => one?.offsetParent);
+      if (!button) return;
       event.preventDefault();
       event.stopPropagation();
       button.click();

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from sdcolab.core import names
+from sdcolab.core import names, upscaling
 from sdcolab.engine.samplers import SAMPLERS
 from sdcolab.engine.schedules import SCHEDULES
+from sdcolab.engine.upscale.latents import LATENT_UPSCALERS
+from sdcolab.engine.upscale.upscalers import BUILT_IN
 
 
 def test_samplers_and_schedules_have_the_same_names_and_aliases() -> None:
@@ -12,6 +14,11 @@ def test_samplers_and_schedules_have_the_same_names_and_aliases() -> None:
     assert tuple(SCHEDULES) == names.SCHEDULE_NAMES
     assert {name: sampler.aliases for name, sampler in SAMPLERS.items()} == names.SAMPLER_ALIASES
     assert {name: schedule.aliases for name, schedule in SCHEDULES.items()} == names.SCHEDULE_ALIASES
+
+
+def test_upscalers_have_the_same_names() -> None:
+    assert tuple(LATENT_UPSCALERS) == names.LATENT_UPSCALERS
+    assert tuple(upscaler.name for upscaler in BUILT_IN) == upscaling.PLAIN_UPSCALERS
 
 
 def test_names_of_other_programs_mean_samplers_that_exist() -> None:

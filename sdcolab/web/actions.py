@@ -1,10 +1,10 @@
-"""The txt2img tab: prompts, parameters, the buttons and the results."""
+"""What the generation panel's buttons do. Handlers take raw control values and return updates; they never raise."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
@@ -15,195 +15,24 @@ from sdcolab.core.jobs import JobQueue
 from sdcolab.core.prompt import Style, apply_styles
 from sdcolab.core.request import RANDOM_SEED, GenerationRequest
 from sdcolab.core.settings import Settings
+from sdcolab.core.tuning import Tuning
 from sdcolab.web import fragments
 from sdcolab.web.bridge import Watch
-from sdcolab.web.controls import CONTROLS, Options, dropdown_choices, request_from, shown_values
+from sdcolab.web.controls import FORM, NOT_KEPT, TUNING_GROUPS, Options, request_from, shown_values
 from sdcolab.web.edge import attempt
-from sdcolab.web.header import Header, chosen_checkpoint, native_size_of, native_size_or_fallback, options_now
+from sdcolab.web.header import chosen_checkpoint, list_models, native_size_of, native_size_or_fallback, options_now
+from sdcolab.web.networks import lora_text
 from sdcolab.web.studio import Studio
 
 Selected = tuple[int, int] | None
 """The image a page's user chose: (job, index from 0)."""
 
-
-@dataclass(frozen=True, slots=True)
-class Results:
-    """Where a job shows its progress and its images. The style sheet shows ``progress_bottom`` only on phones, in the
-    bar with the buttons, and ``progress`` only elsewhere."""
-
-    progress: gr.HTML
-    progress_bottom: gr.HTML
-    problems: gr.HTML
-    preview: gr.HTML
-    gallery: gr.Gallery
-    infotext: gr.Textbox
-    download: gr.DownloadButton
+KEPT = tuple(name for name in FORM if name not in NOT_KEPT)
+"""The rows of the form that a page remembers, in order."""
 
 
-@dataclass(frozen=True, slots=True)
-class Styles:
-    """The controls of the saved styles."""
-
-    chosen: gr.Dropdown
-    name: gr.Textbox
-    save: gr.Button
-    delete: gr.Button
-    apply: gr.Button
-
-
-@dataclass(frozen=True, slots=True)
-class Txt2Img:
-    """The tab's controls. ``fields`` has one control for each field of the request, the header's two among them."""
-
-    fields: Mapping[str, Any]
-    tokens: tuple[gr.HTML, gr.HTML]
-    styles: Styles
-    generate: gr.Button
-    interrupt: gr.Button
-    message: gr.HTML
-    swap: gr.Button
-    random_seed: gr.Button
-    reuse_seed: gr.Button
-    save_defaults: gr.Button
-    results: Results
-
-    @property
-    def form(self) -> list[Any]:
-        """Every control that a request is read from: the fields in the table's order, then the chosen styles."""
-        return [*(self.fields[name] for name in CONTROLS), self.styles.chosen]
-
-
-# --- Drawing ------------------------------------------------------------------------------------------------------
-
-
-def build_txt2img(options: Options, header: Header) -> Txt2Img:
-    """Draw the tab inside the current page."""
-    fields: dict[str, Any] = {"checkpoint": header.checkpoint, "vae": header.vae}
-
-    def control(name: str) -> Any:
-        fields[name] = CONTROLS[name].make(options)
-        return fields[name]
-
-    with gr.Row(elem_id="sd-top"):
-        with gr.Column(scale=3, min_width=300):
-            tokens = (_prompt(control, "prompt"), _prompt(control, "negative_prompt"))
-        with gr.Column(scale=1, min_width=260):
-            generate, interrupt, message, progress_bottom = _actions()
-            styles = _styles()
-    with gr.Row(elem_id="sd-body"):
-        with gr.Column(scale=1, min_width=300, elem_id="sd-results"):
-            results = _results(progress_bottom)
-        with gr.Column(scale=1, min_width=300, elem_id="sd-parameters"):
-            swap, random_seed, reuse_seed, save_defaults = _parameters(control)
-    return Txt2Img(
-        fields=fields,
-        tokens=tokens,
-        styles=styles,
-        generate=generate,
-        interrupt=interrupt,
-        message=message,
-        swap=swap,
-        random_seed=random_seed,
-        reuse_seed=reuse_seed,
-        save_defaults=save_defaults,
-        results=results,
-    )
-
-
-def _prompt(control: Any, name: str) -> gr.HTML:
-    with gr.Column(elem_classes="sd-prompt"):
-        control(name)
-        return gr.HTML(fragments.token_counter(0, 75), elem_id=f"sd-tokens-{name}", elem_classes="sd-token-corner")
-
-
-def _actions() -> tuple[gr.Button, gr.Button, gr.HTML, gr.HTML]:
-    """Both buttons, what the form has to say and the progress; on a phone they stay at the bottom of the screen."""
-    with gr.Column(elem_id="sd-actions"):
-        message = gr.HTML(elem_id="sd-form-message")
-        progress_bottom = gr.HTML(elem_id="sd-progress-bottom")
-        with gr.Row():
-            generate = gr.Button("Generar", variant="primary", size="lg", elem_id="sd-generate", scale=2, min_width=120)
-            interrupt = gr.Button(
-                "Interrumpir", variant="stop", elem_id="sd-interrupt", scale=1, min_width=120, interactive=False
-            )
-    return generate, interrupt, message, progress_bottom
-
-
-def _styles() -> Styles:
-    chosen = gr.Dropdown(
-        [],
-        label="Estilos",
-        multiselect=True,
-        allow_custom_value=True,
-        elem_id="sd-styles",
-    )
-    with gr.Accordion("Guardar y borrar estilos", open=False, elem_id="sd-style-editor"):
-        name = gr.Textbox(label="Nombre del estilo", max_lines=1, elem_id="sd-style-name")
-        with gr.Row():
-            save = gr.Button("💾 Guardar", size="sm", min_width=90, elem_id="sd-style-save")
-            delete = gr.Button("🗑️ Borrar", size="sm", min_width=90, elem_id="sd-style-delete")
-            apply = gr.Button("📋 Pasar al prompt", size="sm", min_width=120, elem_id="sd-style-apply")
-    return Styles(chosen, name, save, delete, apply)
-
-
-def _parameters(control: Any) -> tuple[gr.Button, gr.Button, gr.Button, gr.Button]:
-    with gr.Row():
-        control("sampler")
-        control("schedule")
-    control("steps")
-    with gr.Row(elem_id="sd-size", equal_height=True):
-        with gr.Column(scale=1, min_width=200):
-            control("width")
-            control("height")
-        swap = gr.Button("⇅", elem_id="sd-swap", elem_classes="sd-icon", size="sm", min_width=44, scale=0)
-    control("cfg_scale")
-    with gr.Row(elem_id="sd-batch"):
-        control("batch_count")
-        control("batch_size")
-    with gr.Row(elem_id="sd-seed-row", equal_height=True):
-        control("seed")
-        random_seed = gr.Button("🎲 Al azar", elem_id="sd-seed-random", size="sm", min_width=96, scale=0)
-        reuse_seed = gr.Button("♻️ Reusar", elem_id="sd-seed-reuse", size="sm", min_width=96, scale=0)
-    with gr.Accordion("Más opciones", open=False, elem_id="sd-more"):
-        control("clip_skip")
-        control("noise_origin")
-        save_defaults = gr.Button("Guardar como valores predeterminados", size="sm", elem_id="sd-save-defaults")
-    return swap, random_seed, reuse_seed, save_defaults
-
-
-def _results(progress_bottom: gr.HTML) -> Results:
-    progress = gr.HTML(elem_id="sd-progress")
-    problems = gr.HTML(elem_id="sd-problems")
-    preview = gr.HTML(elem_id="sd-live-preview")
-    gallery = gr.Gallery(
-        label="Imágenes",
-        columns=3,
-        height="auto",
-        object_fit="contain",
-        preview=True,
-        interactive=False,
-        buttons=["download", "fullscreen"],
-        elem_id="sd-gallery",
-    )
-    with gr.Group():
-        infotext = gr.Textbox(
-            label="Datos de la imagen",
-            placeholder="Aquí aparecen el prompt y los parámetros de la imagen elegida.",
-            lines=3,
-            max_lines=10,
-            interactive=False,
-            buttons=["copy"],
-            elem_id="sd-infotext",
-        )
-        download = gr.DownloadButton("⬇️ Descargar imagen", interactive=False, size="sm", elem_id="sd-download")
-    return Results(progress, progress_bottom, problems, preview, gallery, infotext, download)
-
-
-# --- Doing --------------------------------------------------------------------------------------------------------
-
-
-class Txt2ImgActions:
-    """What the tab's buttons do. Handlers take raw control values and return updates; they never raise."""
+class PanelActions:
+    """The handlers that read the form or show something in it."""
 
     def __init__(self, studio: Studio) -> None:
         self._studio = studio
@@ -219,7 +48,10 @@ class Txt2ImgActions:
         self._studio.jobs.submit(replace(request, prompt=prompt, negative_prompt=negative))
 
     def _request(self, values: tuple[Any, ...]) -> GenerationRequest:
-        return request_from(dict(zip(CONTROLS, values, strict=False)), options_now(self._studio))
+        form = dict(zip(FORM, values, strict=False))
+        if form["init"]:
+            form["hires"] = False
+        return request_from(form, options_now(self._studio))
 
     def interrupt(self) -> None:
         """Cancel the job that runs or is next."""
@@ -227,31 +59,37 @@ class Txt2ImgActions:
         if job:
             job.cancel()
 
+    def empty_queue(self) -> str:
+        """Forget the jobs that wait. Returns a message."""
+        dropped = self._studio.jobs.drop_waiting()
+        said = "1 trabajo quitado" if dropped == 1 else f"{dropped} trabajos quitados"
+        return fragments.message(f"Cola vacía: {said}.", fragments.Tone.GOOD)
+
+    # --- Opening ---
+
     def open_form(self, kept: Any) -> tuple[Any, ...]:
         """What a page shows when it opens: the form as it was before a reload (``kept``), else the saved defaults.
 
-        Returns the values of ``CONTROLS`` as one list, which the page puts where nobody has typed yet, then the choices
-        of checkpoints and VAEs, the styles, the checkpoint's native size and a message.
+        Returns the values of ``KEPT`` as one list, which the page puts where nobody has typed yet, then the styles, the
+        checkpoint's native size, a message, and the lists of model files.
         """
         settings, said = attempt(self._studio.settings.load, Settings())
-        options = options_now(self._studio)
         values = self._values(settings.defaults)
         chosen: list[str] = []
-        if isinstance(kept, list) and len(kept) == len(CONTROLS) + 1:
-            values |= _acceptable(dict(zip(CONTROLS, kept, strict=False)), options)
+        if isinstance(kept, list) and len(kept) == len(KEPT) + 1:
+            values |= _acceptable(dict(zip(KEPT, kept, strict=False)), options_now(self._studio))
             chosen = [name for name in kept[-1] or [] if isinstance(name, str)]
         native = native_size_or_fallback(self._studio, values["checkpoint"])
         return (
-            [values[name] for name in CONTROLS],
-            gr.update(choices=dropdown_choices(options.checkpoints)),
-            gr.update(choices=dropdown_choices(options.vaes)),
+            [values[name] for name in KEPT],
             _styles_update(settings, chosen),
             native,
             said,
+            *list_models(self._studio),
         )
 
     def default_values(self) -> dict[str, Any]:
-        """What each control of ``CONTROLS`` shows on a fresh page."""
+        """What each control of the form shows on a fresh page."""
         return self._values(attempt(self._studio.settings.load, Settings())[0].defaults)
 
     def _values(self, defaults: GenerationRequest) -> dict[str, Any]:
@@ -266,6 +104,8 @@ class Txt2ImgActions:
             return new, new, new, said
         return width, height, new, said  # as they are: sliders take plain values only (see controls)
 
+    # --- Prompts and styles ---
+
     def count_tokens(self, prompt: str, negative: str, chosen: list[str] | None) -> tuple[str, str]:
         """Both token counters, with the chosen styles counted in."""
 
@@ -276,6 +116,16 @@ class Txt2ImgActions:
             return first, second
 
         return attempt(count, (gr.skip(), gr.skip()))[0]
+
+    def add_lora(self, name: str | None, prompt: str) -> tuple[Any, Any, str]:
+        """Write a LoRA's tag and its activation words into the prompt. Returns prompt, list and a message."""
+        if not name:
+            return gr.skip(), gr.skip(), ""
+        text, said = attempt(lambda: lora_text(self._studio.library, name), None)
+        if text is None:
+            return gr.skip(), None, said
+        parts = [(prompt or "").rstrip().rstrip(","), text]
+        return ", ".join(part for part in parts if part), None, ""
 
     def save_style(self, name: str, prompt: str, negative: str, chosen: list[str] | None) -> tuple[Any, str]:
         """Save both prompts as a style. Returns the style list and a message."""
@@ -320,11 +170,13 @@ class Txt2ImgActions:
         updates, said = attempt(apply, (gr.skip(), gr.skip(), gr.skip()))
         return (*updates, said)
 
+    # --- Values ---
+
     def save_defaults(self, native: int, *values: Any) -> str:
         """Save the form as what a fresh page shows. Returns a message."""
 
         def save() -> None:
-            request = self._request(values)
+            request = request_from(dict(zip(FORM, values, strict=False)) | {"init": False}, options_now(self._studio))
             if (request.width, request.height) == (native, native):
                 request = replace(request, width=None, height=None)
             settings = self._studio.settings.load()
@@ -351,6 +203,16 @@ class Txt2ImgActions:
 def random_seed() -> str:
     """The seed that asks for a random one."""
     return str(RANDOM_SEED)
+
+
+TUNING_PATHS = tuple(path for paths in TUNING_GROUPS.values() for path in paths)
+"""The fine adjustments, in the order of the form."""
+
+
+def neutral_tuning() -> list[Any]:
+    """What the controls of ``TUNING_PATHS`` show when nothing is adjusted."""
+    shown = shown_values(GenerationRequest(tuning=Tuning()), 0)
+    return [shown[path] for path in TUNING_PATHS]
 
 
 def shown_image(jobs: JobQueue, selected: Selected) -> ImageSaved | None:
@@ -382,7 +244,7 @@ def _acceptable(values: Mapping[str, Any], options: Options) -> dict[str, Any]:
     good: dict[str, Any] = {}
     for name, value in values.items():
         with contextlib.suppress(RequestError, ValueError):
-            CONTROLS[name].read(value, options)
+            FORM[name].read(value, options)
             if isinstance(value, str | int | float):
                 good[name] = value
     return good

@@ -1,0 +1,179 @@
+"""Enlarging finished pictures: what can be asked for, who does it, and the job itself (hechos/a1111.md 10.5)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from PIL import Image
+
+from sdcolab.core.checks import check_range
+from sdcolab.core.detect import ModelKind
+from sdcolab.core.errors import InfotextUnreadable
+from sdcolab.core.events import CancelToken, ImageSaved, Listener, Phase, PhaseStarted
+from sdcolab.core.infotext import Infotext, read_image, render
+from sdcolab.core.library import Library, ModelFile
+from sdcolab.core.outputs import ImageStore
+
+NO_UPSCALER = "None"
+PLAIN_UPSCALERS = (NO_UPSCALER, "Lanczos", "Nearest")
+"""Upscalers that need no model, under A1111's names (hechos/a1111.md 4.4)."""
+
+_KNOWN_FILES = {
+    "RealESRGAN_x4plus": "R-ESRGAN 4x+",
+    "RealESRGAN_x4plus_anime_6B": "R-ESRGAN 4x+ Anime6B",
+    "RealESRGAN_x2plus": "R-ESRGAN 2x+",
+    "realesr-general-x4v3": "R-ESRGAN General 4xV3",
+    "realesr-general-wdn-x4v3": "R-ESRGAN General WDN 4xV3",
+    "realesr-animevideov3": "R-ESRGAN AnimeVideo",
+    "SwinIR_4x": "SwinIR 4x",
+}
+"""Files that A1111 gives a name of their own, by stem."""
+
+MAX_SIDE = 8192
+"""Longest side in pixels of an enlarged picture."""
+
+
+def network_upscalers(library: Library) -> dict[str, ModelFile]:
+    """The upscaling networks of ``library`` by name, in alphabetical order. The second file of a name keeps its
+    extension."""
+    found: dict[str, ModelFile] = {}
+    for file in library.files(ModelKind.UPSCALER):
+        name = _KNOWN_FILES.get(file.path.name.rsplit(".", 1)[0], file.stem)
+        found[file.name if name in found else name] = file
+    return dict(sorted(found.items(), key=lambda entry: entry[0].casefold()))
+
+
+def upscaler_names(library: Library) -> tuple[str, ...]:
+    """What can be chosen to enlarge pictures: ``PLAIN_UPSCALERS``, then the networks of ``library``."""
+    return (*PLAIN_UPSCALERS, *network_upscalers(library))
+
+
+class Upscaling(Protocol):
+    """What enlarges pictures: the engine's registry of upscalers."""
+
+    def names(self) -> tuple[str, ...]:
+        """Every upscaler there is now: ``PLAIN_UPSCALERS``, then the models that were found."""
+        ...
+
+    def upscale(
+        self, picture: Image.Image, scale: float, name: str, listener: Listener, cancel: CancelToken
+    ) -> Image.Image:
+        """``picture`` (RGB) about ``scale`` times larger, made in the caller's thread.
+
+        Raises ``UnknownName``, ``Cancelled`` between tiles, and what loading a network raises.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Enlargement:
+    """How to enlarge pictures: ``scale`` times, at most until the longest side has ``max_side`` pixels (0: no limit);
+    or, with ``width`` and ``height`` above 0, to that size, cut to fit when ``crop``.
+
+    ``second`` upscaler's picture is laid over the first one's with ``second_visibility`` (0..1).
+    """
+
+    upscaler: str = "Lanczos"
+    scale: float = 4.0
+    max_side: int = 0
+    width: int = 0
+    height: int = 0
+    crop: bool = True
+    second: str = NO_UPSCALER
+    second_visibility: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_range("enlargement.scale", self.scale, 1.0, 8.0)
+        for name in ("max_side", "width", "height"):
+            check_range(f"enlargement.{name}", getattr(self, name), 0, MAX_SIDE)
+        check_range("enlargement.second_visibility", self.second_visibility, 0.0, 1.0)
+
+    @property
+    def to_size(self) -> bool:
+        """Whether a size was asked for rather than a scale."""
+        return self.width > 0 and self.height > 0
+
+    @property
+    def blends(self) -> bool:
+        """Whether the second upscaler has a part in the picture."""
+        return self.second != NO_UPSCALER and self.second_visibility > 0
+
+    def box_of(self, width: int, height: int) -> tuple[int, int, int, int]:
+        """The part (left, top, right, bottom) of a picture of ``width`` by ``height`` that is enlarged: all of it, or
+        its middle when it is cut to fit."""
+        if not (self.to_size and self.crop):
+            return 0, 0, width, height
+        wide = min(width, max(1, round(height * self.width / self.height)))
+        high = min(height, max(1, round(width * self.height / self.width)))
+        left, top = (width - wide) // 2, (height - high) // 2
+        return left, top, left + wide, top + high
+
+    def size_of(self, width: int, height: int) -> tuple[int, int]:
+        """Size after enlarging what ``box_of`` leaves, ``width`` by ``height``; no side above ``MAX_SIDE``."""
+        if self.to_size and self.crop:
+            return self.width, self.height
+        if self.to_size:
+            scale = max(self.width / width, self.height / height)
+        elif self.max_side:
+            scale = min(self.scale, self.max_side / max(width, height))
+        else:
+            scale = self.scale
+        scale = min(scale, MAX_SIDE / max(width, height))
+        return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def enlarge(
+    pictures: Sequence[Image.Image],
+    wanted: Enlargement,
+    upscaling: Upscaling,
+    store: ImageStore,
+    listener: Listener,
+    cancel: CancelToken,
+) -> None:
+    """Enlarge and save ``pictures`` (any mode), telling ``listener`` as a generation does. Each keeps its infotext and
+    gets ours after it.
+
+    Raises ``UnknownName``, ``Cancelled``, ``DiskFull`` or ``CannotWrite``.
+    """
+    for index, picture in enumerate(pictures):
+        listener(PhaseStarted(Phase.UPSCALING, f"{index + 1}/{len(pictures)}" if len(pictures) > 1 else ""))
+        cancel.raise_if_cancelled()
+        result = _enlarged(picture, wanted, upscaling, listener, cancel)
+        infotext = _infotext(picture, wanted)
+        path = store.save(result, infotext, None)
+        listener(ImageSaved(index, path, 0, infotext))
+
+
+def _enlarged(
+    picture: Image.Image, wanted: Enlargement, upscaling: Upscaling, listener: Listener, cancel: CancelToken
+) -> Image.Image:
+    rgb = picture.convert("RGB")
+    rgb = rgb.crop(wanted.box_of(*rgb.size))
+    size = wanted.size_of(*rgb.size)
+    scale = max(size[0] / rgb.width, size[1] / rgb.height)
+
+    def one(name: str) -> Image.Image:
+        large = upscaling.upscale(rgb, scale, name, listener, cancel) if name != NO_UPSCALER else rgb
+        return large if large.size == size else large.resize(size, Image.Resampling.LANCZOS)
+
+    first = one(wanted.upscaler)
+    return Image.blend(first, one(wanted.second), wanted.second_visibility) if wanted.blends else first
+
+
+def _infotext(picture: Image.Image, wanted: Enlargement) -> str:
+    size = f"{wanted.width}x{wanted.height}" if wanted.to_size else ""
+    fields = {
+        "Postprocess upscale by": "" if size else f"{wanted.scale:g}",
+        "Max side length": str(wanted.max_side) if wanted.max_side and not size else "",
+        "Postprocess upscale to": size,
+        "Postprocess crop to": size if wanted.crop else "",
+        "Postprocess upscaler": wanted.upscaler,
+        "Postprocess upscaler 2": wanted.second if wanted.blends else "",
+    }
+    ours = render(Infotext(fields=tuple((label, value) for label, value in fields.items() if value)))
+    try:
+        return f"{read_image(picture, '').strip()}, {ours}"
+    except InfotextUnreadable:
+        return ours

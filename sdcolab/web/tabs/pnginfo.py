@@ -1,0 +1,44 @@
+"""The tab that reads what is written inside a picture (A1111's PNG Info)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import gradio as gr
+
+from sdcolab.web.uploads import picture_input
+
+
+@dataclass(frozen=True, slots=True)
+class PngInfo:
+    """The tab's controls."""
+
+    picture: gr.Image
+    text: gr.Textbox
+    message: gr.HTML
+    to_txt2img: gr.Button
+    to_img2img: gr.Button
+    to_inpaint: gr.Button
+
+
+def build_pnginfo() -> PngInfo:
+    """Draw the tab inside the current page."""
+    with gr.Row(elem_id="sd-pnginfo"):
+        with gr.Column(min_width=300):
+            picture = picture_input("Imagen con datos de generación", "sd-pnginfo-picture", 420)
+        with gr.Column(min_width=300):
+            message = gr.HTML(elem_id="sd-pnginfo-message")
+            text = gr.Textbox(
+                label="Datos de la imagen",
+                placeholder="Elige o arrastra una imagen: aquí aparecerán el prompt y los parámetros que guarda.",
+                lines=8,
+                max_lines=16,
+                interactive=False,
+                buttons=["copy"],
+                elem_id="sd-pnginfo-text",
+            )
+            with gr.Row(elem_classes="sd-send"):
+                to_txt2img = gr.Button("📝 Enviar a txt2img", size="sm", min_width=130, elem_id="sd-pnginfo-txt2img")
+                to_img2img = gr.Button("🖼️ Enviar a img2img", size="sm", min_width=130, elem_id="sd-pnginfo-img2img")
+                to_inpaint = gr.Button("🎨 Enviar a inpaint", size="sm", min_width=130, elem_id="sd-pnginfo-inpaint")
+    return PngInfo(picture, text, message, to_txt2img, to_img2img, to_inpaint)

@@ -1,0 +1,52 @@
+"""Pictures from outside: opened upright and within bounds, or refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PIL import ExifTags, Image
+
+from sdcolab.core import pictures
+from sdcolab.core.errors import PictureUnreadable
+from sdcolab.core.pictures import open_picture
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".gif"])
+def test_known_formats_open(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"imagen{suffix}"
+    Image.new("RGB", (12, 8), "red").save(path)
+    assert open_picture(path).size == (12, 8)
+
+
+def test_photos_are_upright(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    path = tmp_path / "foto.jpg"
+    Image.new("RGB", (12, 8)).save(path, exif=exif)
+    assert open_picture(path).size == (8, 12)
+
+
+@pytest.mark.parametrize("content", [b"", b"<svg/>", b"\x89PNG\r\n\x1a\n", b"BM" + bytes(100)])
+def test_other_files_are_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "mala.png"
+    path.write_bytes(content)
+    with pytest.raises(PictureUnreadable) as caught:
+        open_picture(path)
+    assert caught.value.path == path
+
+
+def test_a_cut_picture_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "cortada.png"
+    Image.effect_noise((64, 64), 50).save(path)
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(PictureUnreadable):
+        open_picture(path)
+
+
+def test_too_many_pixels_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pictures, "MAX_PIXELS", 90)
+    path = tmp_path / "grande.png"
+    Image.new("RGB", (12, 8)).save(path)
+    with pytest.raises(PictureUnreadable):
+        open_picture(path)

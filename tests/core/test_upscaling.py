@@ -1,0 +1,116 @@
+"""Enlarging pictures: sizes, cutting, mixing two upscalers, and what is saved."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from sdcolab.core.errors import Cancelled, FieldOutOfRange
+from sdcolab.core.events import CancelToken, Event, ImageSaved, Listener
+from sdcolab.core.messages import ENLARGEMENT_LABELS
+from sdcolab.core.outputs import ImageStore, png_text
+from sdcolab.core.pictures import open_picture
+from sdcolab.core.upscaling import MAX_SIDE, Enlargement, enlarge
+
+
+class Painter:
+    """Stands in for the engine: one colour an upscaler."""
+
+    def __init__(self) -> None:
+        self.colours = {"Rojo": (200, 0, 0), "Azul": (0, 0, 200)}
+
+    def names(self) -> tuple[str, ...]:
+        return tuple(self.colours)
+
+    def upscale(
+        self, picture: Image.Image, scale: float, name: str, listener: Listener, cancel: CancelToken
+    ) -> Image.Image:
+        assert picture.mode == "RGB"
+        cancel.raise_if_cancelled()
+        return Image.new("RGB", (round(picture.width * scale) + 3, picture.height), self.colours[name])
+
+
+def run(folder: Path, pictures: list[Image.Image], wanted: Enlargement) -> list[ImageSaved]:
+    events: list[Event] = []
+    enlarge(pictures, wanted, Painter(), ImageStore(folder, today=None), events.append, CancelToken())
+    return [event for event in events if isinstance(event, ImageSaved)]
+
+
+def test_labels_are_complete() -> None:
+    assert set(ENLARGEMENT_LABELS) == {f"enlargement.{field.name}" for field in fields(Enlargement)}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "size"),
+    [
+        (Enlargement(scale=2), (80, 40)),
+        (Enlargement(scale=4, max_side=100), (100, 50)),
+        (Enlargement(scale=2, width=64), (80, 40)),
+        (Enlargement(width=100, height=100, crop=False), (200, 100)),
+        (Enlargement(width=100, height=100), (100, 100)),
+        (Enlargement(width=300, height=50), (300, 50)),
+    ],
+)
+def test_sizes(wanted: Enlargement, size: tuple[int, int], tmp_path: Path) -> None:
+    (saved,) = run(tmp_path, [Image.new("RGBA", (40, 20))], Enlargement(**{**_as_dict(wanted), "upscaler": "Rojo"}))
+    assert open_picture(saved.path).size == size
+
+
+def _as_dict(wanted: Enlargement) -> dict[str, object]:
+    return {field.name: getattr(wanted, field.name) for field in fields(wanted)}
+
+
+@given(st.integers(1, 4000), st.integers(1, 4000), st.integers(0, 8192), st.integers(0, 8192), st.booleans())
+def test_boxes_lie_inside_and_sizes_stay_in_bounds(
+    width: int, height: int, wanted_width: int, wanted_height: int, crop: bool
+) -> None:
+    wanted = Enlargement(width=wanted_width, height=wanted_height, crop=crop, scale=8)
+    left, top, right, bottom = wanted.box_of(width, height)
+    assert 0 <= left < right <= width and 0 <= top < bottom <= height
+    assert all(1 <= side <= MAX_SIDE for side in wanted.size_of(right - left, bottom - top))
+
+
+def test_the_second_upscaler_is_laid_over_the_first(tmp_path: Path) -> None:
+    wanted = Enlargement("Rojo", scale=2, second="Azul", second_visibility=0.25)
+    (saved,) = run(tmp_path, [Image.new("L", (8, 8))], wanted)
+    assert open_picture(saved.path).getpixel((0, 0)) == (150, 0, 50)
+    assert saved.infotext == "Postprocess upscale by: 2, Postprocess upscaler: Rojo, Postprocess upscaler 2: Azul"
+
+
+def test_the_infotext_is_kept_and_files_are_numbered(tmp_path: Path) -> None:
+    source = tmp_path / "origen.png"
+    Image.new("RGB", (8, 8)).save(source, pnginfo=png_text("un gato\nSteps: 20, Sampler: Euler a, Seed: 1"))
+    saved = run(tmp_path / "salida", [open_picture(source)] * 2, Enlargement("Azul", width=16, height=16))
+    assert [one.path.name for one in saved] == ["00000.png", "00001.png"]
+    assert open_picture(saved[1].path).info["parameters"] == (
+        "un gato\nSteps: 20, Sampler: Euler a, Seed: 1, Postprocess upscale to: 16x16, Postprocess crop to: 16x16, "
+        "Postprocess upscaler: Azul"
+    )
+
+
+def test_cancelled_before_the_first_picture(tmp_path: Path) -> None:
+    cancel = CancelToken()
+    cancel.cancel()
+    with pytest.raises(Cancelled):
+        enlarge(
+            [Image.new("RGB", (8, 8))],
+            Enlargement("Rojo"),
+            Painter(),
+            ImageStore(tmp_path),
+            lambda _event: None,
+            cancel,
+        )
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"scale": 0.5}, {"scale": 9}, {"max_side": -1}, {"width": 9000}, {"second_visibility": 1.1}]
+)
+def test_limits(wrong: dict[str, float]) -> None:
+    with pytest.raises(FieldOutOfRange):
+        Enlargement(**wrong)  # type: ignore[arg-type]

@@ -1,0 +1,310 @@
+"""What a visitor does beyond a plain generation, one after another in one page: hires, img2img, inpainting, pasting,
+sending, enlarging, LoRAs and the queue."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Locator, Page, expect
+from web_fakes import Bench
+from web_visitor import PATIENCE, PHONE, Visit, Visitor, choose, field, generate, infotext, overflow, part
+
+from sdcolab.core.outputs import png_text
+from sdcolab.core.request import GenerationRequest, MaskedContent
+from sdcolab.core.tuning import Tuning
+from sdcolab.web.app import Server
+
+pytestmark = pytest.mark.navegador
+
+
+@pytest.fixture(scope="module")
+def page(browser: Browser, server: Server, bench: Bench) -> Iterator[Page]:
+    """One page for all: opening it is what takes time. Nothing may go wrong in it."""
+    expect.set_options(timeout=PATIENCE)
+    bench.add_lora("Lineas", "thick lines", "anime")
+    visitor = Visitor(browser, server, {})
+    yield visitor.open()
+    bench.finish_jobs()
+    visitor.context.close()
+    assert visitor.trouble == []
+
+
+@pytest.fixture(autouse=True)
+def _nothing_runs_afterwards(bench: Bench) -> Iterator[None]:
+    yield
+    bench.finish_jobs()
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    path = tmp_path / "foto.png"
+    Image.new("RGB", (160, 120), "teal").save(path)
+    return path
+
+
+def tab(page: Page, name: str) -> None:
+    page.get_by_role("tab", name=name, exact=True).click()
+
+
+def mode(page: Page, name: str) -> None:
+    expect(page.locator("html")).to_have_attribute("data-sd-mode", name)
+
+
+def unfold(page: Page, title: str) -> None:
+    page.locator("#sd-studio button.label-wrap:visible", has_text=title).first.click()
+
+
+def switch(page: Page, name: str, *, on: bool) -> None:
+    part(page, name).locator("input[type=checkbox]").set_checked(on)
+
+
+def said(page: Page) -> Locator:
+    return part(page, "form-message")
+
+
+def done(page: Page, bench: Bench, count: int = 1) -> GenerationRequest:
+    """Wait for the last job and give its request."""
+    expect(part(page, "progress")).to_contain_text("Listo: " + ("1 imagen" if count == 1 else f"{count} imágenes"))
+    return bench.generator.requests[-1]
+
+
+def ask(page: Page, bench: Bench, prompt: str) -> GenerationRequest:
+    """Generate and give the request that reached the generator."""
+    generate(page, prompt)
+    expect(infotext(page)).to_have_value(re.compile("^" + re.escape(prompt)))
+    return bench.generator.requests[-1]
+
+
+def test_hires_is_asked_for_only_while_it_is_on(page: Page, bench: Bench) -> None:
+    expect(part(page, "hires-upscaler")).to_be_hidden()
+    switch(page, "hires", on=True)
+    choose(page, "hires-upscaler", "Remacri")
+    field(page, "hires-strength").fill("0.45")
+    field(page, "hires-scale").fill("1.5")
+    unfold(page, "Más opciones de Hires. fix")
+    field(page, "hires-prompt").fill("más detalle")
+    hires = ask(page, bench, "grande").hires
+    assert hires is not None
+    assert (hires.upscaler, hires.strength, hires.scale, hires.prompt) == ("Remacri", 0.45, 1.5, "más detalle")
+    assert (hires.sampler, hires.checkpoint, hires.cfg_scale) == ("", "", None)
+    switch(page, "hires", on=False)
+    expect(part(page, "hires-upscaler")).to_be_hidden()
+    assert ask(page, bench, "pequeña").hires is None
+
+
+def test_fine_adjustments_reach_the_request_and_are_reset(page: Page, bench: Bench) -> None:
+    unfold(page, "Ajustes finos")
+    unfold(page, "Sampler")
+    field(page, "tuning-ensd").fill("31337")
+    field(page, "tuning-eta").fill("0.5")
+    assert ask(page, bench, "fina").tuning == Tuning(ensd=31337, eta=0.5)
+    part(page, "reset-tuning").click()
+    expect(field(page, "tuning-ensd")).to_have_value("0")
+    assert ask(page, bench, "neutra").tuning == Tuning()
+
+
+def test_img2img_from_an_uploaded_picture(page: Page, bench: Bench, photo: Path) -> None:
+    switch(page, "hires", on=True)
+    tab(page, "img2img")
+    expect(part(page, "hires")).to_be_hidden()
+    part(page, "generate").click()
+    expect(said(page)).to_contain_text("Para partir de una imagen hace falta una imagen.")
+    part(page, "init-images").locator("input[type=file]").set_input_files(photo)
+    expect(part(page, "init-images").locator("img")).to_be_visible()
+    part(page, "init-size").click()
+    expect(field(page, "width")).to_have_value("160")
+    field(page, "init-strength").fill("0.6")
+    request = ask(page, bench, "desde la foto")
+    assert request.init is not None and request.init.inpaint is None and request.hires is None
+    assert (request.init.images[0].size, request.init.strength) == ((160, 120), 0.6)
+    assert (request.width, request.height) == (160, 120)
+    tab(page, "txt2img")
+    switch(page, "hires", on=False)
+    assert ask(page, bench, "desde el texto").init is None
+
+
+def test_inpaint_with_a_painted_mask(page: Page, bench: Bench, photo: Path, tmp_path: Path) -> None:
+    tab(page, "img2img")
+    switch(page, "init-inpaint", on=True)
+    part(page, "generate").click()
+    expect(said(page)).to_contain_text("hace falta una máscara")
+    canvas = page.locator(".sd-mask canvas")
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    assert box is not None
+    for start, end in (((0.1, 0.2), (0.3, 0.2)), ((0.9, 0.9), (0.9, 0.8))):
+        page.mouse.move(box["x"] + start[0] * box["width"], box["y"] + start[1] * box["height"])
+        page.mouse.down()
+        page.mouse.move(box["x"] + end[0] * box["width"], box["y"] + end[1] * box["height"], steps=4)
+        page.mouse.up()
+    page.get_by_role("button", name="Deshacer").click()
+    part(page, "init-inpaint-content").get_by_label("Ruido").check()
+    switch(page, "init-inpaint-only_masked", on=True)
+    init = ask(page, bench, "retocada").init
+    assert init is not None and init.inpaint is not None
+    assert (init.inpaint.content, init.inpaint.only_masked) == (MaskedContent.LATENT_NOISE, True)
+    assert init.inpaint.mask.size == (160, 120)
+    left, top, right, bottom = init.inpaint.mask.getbbox() or (0, 0, 0, 0)
+    assert left < 16 < 48 < right < 100 and top < 24 < bottom < 80
+
+    uploaded = tmp_path / "mascara.png"
+    mask = Image.new("RGB", (80, 60))
+    mask.paste("white", (40, 0, 80, 60))
+    mask.save(uploaded)
+    page.locator(".sd-mask-upload input").set_input_files(uploaded)
+    page.wait_for_function("window.sdcolab.mask.value() !== null")
+    init = ask(page, bench, "con máscara").init
+    assert init is not None and init.inpaint is not None
+    assert init.inpaint.mask.getbbox() == (80, 0, 160, 120)
+    switch(page, "init-inpaint", on=False)
+
+
+def test_results_are_sent_on(page: Page, bench: Bench) -> None:
+    tab(page, "txt2img")
+    field(page, "width").fill("192")
+    field(page, "width").blur()
+    ask(page, bench, "para enviar")
+    part(page, "send-inpaint").click()
+    mode(page, "img2img")
+    expect(part(page, "init-inpaint").locator("input")).to_be_checked()
+    expect(page.locator(".sd-mask img")).to_be_visible()
+    expect(field(page, "width")).to_have_value("192")
+    assert page.evaluate("window.sdcolab.mask.value()") is None, "the mask belonged to the picture before"
+    switch(page, "init-inpaint", on=False)
+    init = ask(page, bench, "otra vuelta").init
+    assert init is not None and init.images[0].width == 192
+    part(page, "seed-reuse").click()
+    seed = bench.studio.jobs.jobs()[-1].snapshot.images[0].seed
+    expect(field(page, "seed")).to_have_value(str(seed))
+
+
+def test_enlarging_a_result_and_an_uploaded_picture(page: Page, bench: Bench, photo: Path) -> None:
+    tab(page, "txt2img")
+    ask(page, bench, "para ampliar")
+    part(page, "send-extras").click()
+    mode(page, "extras")
+    expect(part(page, "generate")).to_be_hidden()
+    field(page, "extras-scale").fill("2")
+    field(page, "extras-scale").blur()
+    part(page, "enlarge").click()
+    expect(infotext(page)).to_have_value(re.compile("Postprocess upscale by: 2, Postprocess upscaler: Remacri$"))
+    part(page, "extras-pictures").locator("input[type=file]").set_input_files([photo, photo])
+    expect(part(page, "extras-pictures")).to_contain_text("foto")
+    field(page, "extras-upscaler").fill("Remacre")
+    part(page, "enlarge").click()
+    expect(said(page)).to_contain_text("No existe el upscaler «Remacre». ¿Querías decir «Remacri»?")
+    choose(page, "extras-upscaler", "Remacri")
+    field(page, "extras-scale").fill("3")
+    field(page, "extras-scale").blur()
+    part(page, "enlarge").click()
+    expect(infotext(page)).to_have_value("Postprocess upscale by: 3, Postprocess upscaler: Remacri")
+    saved = bench.studio.jobs.jobs()[-1].snapshot.images[-1].path
+    assert saved.is_relative_to(bench.folders.extras)
+    assert Image.open(saved).size == (480, 360)
+
+
+PASTED = """obra maestra, <lora:Lineas:0.8>
+Negative prompt: borroso
+Steps: 31, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 5.5, Seed: 4321, Size: 256x192, \
+Model: no-esta, Clip skip: 2, Rareza: 7, Version: v1.10.1"""
+
+
+def test_pasting_fills_the_form_and_says_what_it_cannot_use(page: Page, bench: Bench) -> None:
+    tab(page, "txt2img")
+    field(page, "prompt").fill(PASTED)
+    part(page, "paste").click()
+    expect(field(page, "prompt")).to_have_value("obra maestra, <lora:Lineas:0.8>")
+    expect(field(page, "steps")).to_have_value("31")
+    for sentence in ("No se ha podido usar:", "«no-esta»", "Rareza: 7"):
+        expect(said(page)).to_contain_text(sentence)
+    request = ask(page, bench, "obra maestra, <lora:Lineas:0.8>")
+    assert (request.negative_prompt, request.sampler, request.schedule) == ("borroso", "DPM++ 2M", "Karras")
+    assert (request.cfg_scale, request.seed, request.clip_skip) == (5.5, 4321, 2)
+    assert (request.width, request.height, request.checkpoint) == (256, 192, "demo-128.safetensors")
+    for name, value in (("steps", "20"), ("seed", "-1"), ("prompt", "")):
+        field(page, name).fill(value)
+        field(page, name).blur()
+    part(page, "paste").click()
+    expect(field(page, "seed")).to_have_value("4321")
+    expect(field(page, "prompt")).to_have_value("obra maestra, <lora:Lineas:0.8>")
+
+
+def test_png_info_reads_a_picture_and_sends_it(page: Page, bench: Bench, photo: Path, tmp_path: Path) -> None:
+    told = tmp_path / "contada.png"
+    Image.new("RGB", (136, 88), "plum").save(told, pnginfo=png_text("un zorro\nSteps: 9, Sampler: DDIM, Seed: 5"))
+    tab(page, "PNG Info")
+    expect(part(page, "generate")).to_be_hidden()
+    chooser = part(page, "pnginfo-picture").locator("input[type=file]")
+    chooser.set_input_files(told)
+    expect(part(page, "pnginfo-text").locator("textarea")).to_have_value(re.compile("^un zorro\nSteps: 9"))
+    part(page, "pnginfo-txt2img").click()
+    mode(page, "txt2img")
+    expect(field(page, "prompt")).to_have_value("un zorro")
+    expect(field(page, "steps")).to_have_value("9")
+    expect(said(page)).to_contain_text("Los datos están en el formulario.")
+    tab(page, "PNG Info")
+    part(page, "pnginfo-img2img").click()
+    mode(page, "img2img")
+    expect(field(page, "width")).to_have_value("136")
+    init = ask(page, bench, "un zorro").init
+    assert init is not None and init.images[0].size == (136, 88)
+    tab(page, "PNG Info")
+    part(page, "pnginfo-picture").get_by_role("button", name="Quitar la imagen").click()
+    chooser.set_input_files(photo)
+    expect(part(page, "pnginfo-message")).to_contain_text("no contiene datos de generación")
+    expect(part(page, "pnginfo-text").locator("textarea")).to_have_value("")
+
+
+def test_a_lora_is_added_with_its_words(page: Page) -> None:
+    tab(page, "txt2img")
+    field(page, "prompt").fill("una niña")
+    choose(page, "lora", "Lineas")
+    expect(field(page, "prompt")).to_have_value("una niña, <lora:Lineas:1>, thick lines, anime")
+    expect(field(page, "lora")).to_have_value("")
+
+
+def test_the_queue_is_emptied(page: Page, bench: Bench) -> None:
+    tab(page, "txt2img")
+    bench.hold(1)
+    before = len(bench.generator.requests)
+    generate(page, "la primera")
+    expect(part(page, "interrupt")).to_be_enabled()
+    expect(part(page, "empty-queue")).to_be_hidden()
+    generate(page, "la segunda")
+    generate(page, "la tercera")
+    expect(part(page, "progress")).to_contain_text("2 trabajos más en espera")
+    part(page, "empty-queue").click()
+    expect(said(page)).to_contain_text("Cola vacía: 2 trabajos quitados.")
+    expect(part(page, "empty-queue")).to_be_hidden()
+    bench.let_go()
+    expect(infotext(page)).to_have_value(re.compile("^la primera"))
+    assert len(bench.generator.requests) == before + 1
+
+
+def test_a_phone_shows_everything_and_paints_with_a_finger(visit: Visit, bench: Bench, photo: Path) -> None:
+    page = visit(**PHONE | {"viewport": {"width": 360, "height": 740}})
+    for name in ("txt2img", "img2img", "Ampliar", "PNG Info", "Descargas", "img2img"):
+        tab(page, name)
+        assert overflow(page) == 0, name
+    part(page, "init-images").locator("input[type=file]").set_input_files(photo)
+    switch(page, "init-inpaint", on=True)
+    canvas = page.locator(".sd-mask canvas")
+    expect(canvas).to_be_visible()
+    canvas.tap()
+    for title in ("Semilla: opciones", "Ajustes finos", "Más sobre la imagen inicial"):
+        unfold(page, title)
+    unfold(page, "Schedule")
+    assert overflow(page) == 0
+    init = ask(page, bench, "con el dedo").init
+    assert init is not None and init.inpaint is not None and init.inpaint.mask.getbbox()
+    expect(part(page, "generate")).to_be_in_viewport()
+    small = page.evaluate(
+        """() => [...document.querySelectorAll("#sd-studio button")]
+            .filter(button => button.offsetParent && (/^sd-/.test(button.id) || button.dataset.mask))
+            .filter(button => button.getBoundingClientRect().height < 40).map(button => button.id)"""
+    )
+    assert [name for name in small if name != "sd-paste"] == []

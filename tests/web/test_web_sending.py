@@ -1,0 +1,130 @@
+"""What an infotext puts in the form, and which sizes are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from web_fakes import Bench, make_bench
+
+from sdcolab.core.infotext import EngineFacts, write
+from sdcolab.core.request import GenerationRequest, Hires, Refiner, Variation
+from sdcolab.core.tuning import Emphasis, Tuning
+from sdcolab.web.controls import request_from, shown_values
+from sdcolab.web.header import options_now
+from sdcolab.web.sending import FILLED, Sender, fitting_size, read_infotext
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    bench = make_bench(tmp_path)
+    bench.add_checkpoint("refinador.safetensors")
+    yield bench
+    bench.studio.jobs.close()
+
+
+def pasted_over(form: GenerationRequest, text: str, bench: Bench) -> GenerationRequest:
+    """The request of a form that showed ``form`` before ``text`` was pasted."""
+    reading = read_infotext(text, bench.studio)
+    return request_from(shown_values(form, 512) | reading.values, options_now(bench.studio))
+
+
+def test_what_an_image_says_is_what_the_form_asks_for(bench: Bench) -> None:
+    asked = GenerationRequest(
+        prompt="un gato, (suave:1.2)",
+        negative_prompt="perro",
+        sampler="DPM++ 2M",
+        schedule="Karras",
+        steps=33,
+        cfg_scale=5.5,
+        seed=77,
+        width=640,
+        height=384,
+        clip_skip=2,
+        checkpoint="demo-128.safetensors",
+        tiling=True,
+        variation=Variation(5, 0.3),
+        hires=Hires("Remacri", 9, 0.4, 1.5, sampler="Euler", prompt="más detalle"),
+        refiner=Refiner("refinador.safetensors", 0.7),
+        tuning=Tuning(emphasis=Emphasis.NO_NORM, eta=0.5, ensd=31337, ngms=1.5),
+    )
+    text = write(asked, EngineFacts("1", schedule="Karras", model="demo-128"))
+    assert pasted_over(GenerationRequest(), text, bench) == asked
+    assert read_infotext(text, bench.studio).troubles == ()
+
+
+def test_parts_that_the_text_lacks_are_turned_off(bench: Bench) -> None:
+    before = GenerationRequest(
+        checkpoint="demo-128.safetensors",
+        batch_count=4,
+        hires=Hires(),
+        refiner=Refiner("refinador.safetensors"),
+        tuning=Tuning(eta=0.1),
+    )
+    after = pasted_over(before, "gato\nSteps: 9, Sampler: Euler, Seed: 3, Size: 256x256, Version: v1.10.1", bench)
+    assert (after.hires, after.refiner, after.tuning) == (None, None, Tuning())
+    assert (after.batch_count, after.checkpoint) == (4, "demo-128.safetensors")
+
+
+def test_a_prompt_alone_changes_only_the_prompts(bench: Bench) -> None:
+    before = GenerationRequest(checkpoint="demo-128.safetensors", steps=7, hires=Hires())
+    after = pasted_over(before, "solo un prompt", bench)
+    assert (after.prompt, after.steps, after.hires) == ("solo un prompt", 7, Hires())
+
+
+def test_inpainting_is_restored_but_for_its_pictures(bench: Bench) -> None:
+    text = (
+        "gato\nSteps: 9, Sampler: Euler, Seed: 3, Size: 256x256, Denoising strength: 0.3, Mask blur: 9, "
+        "Inpaint area: Only masked, Masked area padding: 64, Masked content: latent noise, Version: v1.10.1"
+    )
+    reading = read_infotext(text, bench.studio)
+    shown = {path.removeprefix("init."): value for path, value in reading.values.items() if path.startswith("init")}
+    assert (shown["inpaint"], shown["strength"]) == (True, 0.3)
+    assert (shown["inpaint.blur_x"], shown["inpaint.blur_y"], shown["inpaint.padding"]) == (9, 9, 64)
+    assert (shown["inpaint.only_masked"], shown["inpaint.content"]) == (True, "latent noise")
+    assert "init" not in reading.values
+    assert any("a partir de otra" in sentence for sentence in reading.troubles)
+
+
+def test_what_cannot_be_used_is_said_and_left_as_it_was(bench: Bench) -> None:
+    text = (
+        "gato <lora:falta:1>\nSteps: 9, Sampler: Inventado, Schedule type: karras, Seed: 3, Size: 256x256, "
+        "Model: otro, Hires upscale: 2, Hires upscaler: 4x-Falta, Rareza: sí, Version: v1.10.1"
+    )
+    reading = read_infotext(text, bench.studio)
+    assert {"sampler", "checkpoint", "hires.upscaler"}.isdisjoint(reading.values)
+    assert reading.values["schedule"] == "Karras"
+    said = " ".join(reading.troubles)
+    assert all(f"«{name}" in said for name in ("Inventado", "otro", "falta", "4x-Falta", "Rareza: sí"))
+
+
+def test_handlers_answer_one_update_for_each_output(bench: Bench, tmp_path: Path) -> None:
+    sender = Sender(bench.studio)
+    plain = tmp_path / "sin-datos.png"
+    Image.new("RGB", (40, 30)).save(plain)
+    for prompt in ("", "gato", "gato\nSteps: 9, Sampler: Euler, Seed: 3"):
+        assert len(sender.paste(prompt)) == len(FILLED) + 1
+    assert len(sender.use(None)) == len(FILLED) + 1
+    for path in (None, str(plain), "/no/existe.png"):
+        assert len(sender.use_file(path)) == len(FILLED) + 3
+        assert len(sender.send_file(path, inpaint=True)) == 6
+    assert sender.send_file(str(plain), inpaint=True)[:4] == (str(plain), True, 88, 64)
+
+
+@pytest.mark.parametrize(
+    ("size", "asked"),
+    [
+        ((512, 768), (512, 768)),
+        ((513, 771), (512, 768)),
+        ((4000, 3000), (2048, 1536)),
+        ((3000, 4000), (1536, 2048)),
+        ((32, 16), (128, 64)),
+        ((10_000, 10), (2048, 64)),
+        ((10, 10_000), (64, 2048)),
+        ((1, 1), (64, 64)),
+    ],
+)
+def test_sizes_that_fit(size: tuple[int, int], asked: tuple[int, int]) -> None:
+    assert fitting_size(*size) == asked

@@ -1,0 +1,84 @@
+"""A browser profile that has logged in, and short words for what a visitor does."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
+
+from sdcolab.web.app import Server
+
+USER, PASSWORD = "ana", "secreto"
+PATIENCE = 30_000
+"""Milliseconds that an expectation may take on a busy machine."""
+
+PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+
+
+class Visitor:
+    """A logged-in browser profile. Keeps what went wrong in its pages."""
+
+    def __init__(self, browser: Browser, server: Server, options: dict[str, Any]) -> None:
+        self.url = server.url
+        self.context: BrowserContext = browser.new_context(base_url=server.url, locale="en-US", **options)
+        self.context.set_default_timeout(PATIENCE)
+        self.trouble: list[str] = []
+        self.context.request.post("/login", form={"username": USER, "password": PASSWORD})
+
+    def open(self) -> Page:
+        page = self.context.new_page()
+        page.on("pageerror", lambda error: self.trouble.append(f"error: {error}"))
+        page.on("console", lambda said: self.trouble.append(said.text) if said.type == "error" else None)
+        page.on("request", lambda asked: self._outside(asked.url))
+        page.goto("/")
+        expect(part(page, "generate")).to_be_enabled()
+        expect(part(page, "seed").locator("input, textarea")).to_have_value(re.compile(r".+"))
+        return page
+
+    def _outside(self, url: str) -> None:
+        if not url.startswith((self.url, "data:", "blob:")):
+            self.trouble.append(f"petición a {url}")
+
+
+Visit = Callable[..., Page]
+"""Opens the page in a fresh profile, or in the last one (``again=True``)."""
+
+
+def part(page: Page, name: str) -> Locator:
+    return page.locator(f"#sd-{name}")
+
+
+def field(page: Page, name: str) -> Locator:
+    return part(page, name).locator("input, textarea").first
+
+
+def write(page: Page, prompt: str, **fields: str) -> None:
+    field(page, "prompt").fill(prompt)
+    for name, value in fields.items():
+        field(page, name).fill(value)
+        field(page, name).blur()
+
+
+def generate(page: Page, prompt: str, **fields: str) -> None:
+    write(page, prompt, **fields)
+    part(page, "generate").click()
+
+
+def choose(page: Page, name: str, option: str) -> None:
+    """Pick an option with the keyboard: the list is drawn anew while it opens, and a click may miss it."""
+    field(page, name).click()
+    field(page, name).fill(option)
+    expect(page.get_by_role("option", name=option, exact=True).first).to_be_visible()
+    field(page, name).press("Enter")
+
+
+def infotext(page: Page) -> Locator:
+    return part(page, "infotext").locator("textarea")
+
+
+def overflow(page: Page) -> int:
+    """Pixels by which the page is wider than its window."""
+    width: int = page.evaluate("document.scrollingElement.scrollWidth - window.innerWidth")
+    return width

@@ -1,0 +1,212 @@
+"""Install and try sdcolab with the lowest and the newest versions that ``pyproject.toml`` allows, and with Colab's.
+
+    python tools/compatibilidad.py              # every environment, one after another (20 minutes, 3 GB at a time)
+    python tools/compatibilidad.py minimos      # some of them
+    python tools/compatibilidad.py --lista      # what each one holds
+
+For each: a fresh virtual environment with those versions; the wheel installed as the notebook does (``--no-deps``),
+which must leave every other package as it was and lack nothing; and ``compatibilidad_humo.py``, run by that Python.
+Environments live in the system's temporary folder (``TMPDIR``) and are deleted. torch is the tested one
+(``requirements.lock``) everywhere; environments without it test all that does not need it, and say so. A Python that
+is not on this machine is skipped and told. Exit code 1 when something failed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+SMOKE = Path(__file__).with_name("compatibilidad_humo.py")
+LEFT_OUT = ("torch", "spandrel")
+"""Requirements not to be chosen here: torch is the tested one, and spandrel asks for torchvision, which must fit it."""
+
+SHOWN = ("torch", "diffusers", "transformers", "huggingface_hub", "gradio", "numpy", "pillow")
+
+COLAB_2026_08: Mapping[str, str] = {
+    "diffusers": "0.39.0",
+    "transformers": "5.15.0",
+    "tokenizers": "0.22.2",
+    "safetensors": "0.8.0",
+    "huggingface_hub": "1.27.0",
+    "gradio": "6.24.0",
+    "requests": "2.32.4",
+    "pillow": "11.3.0",
+    "numpy": "2.1.3",
+    "scipy": "1.16.3",
+    "ipython": "7.34.0",
+    "ipykernel": "6.17.1",
+    "ipywidgets": "7.7.1",
+}
+"""Colab's image of August 2026 (hechos/lanzadores.md 6)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """What to install. ``pins`` are exact versions; every other requirement gets its newest allowed one."""
+
+    name: str
+    what: str
+    python: str
+    pins: Mapping[str, str]
+    limits: tuple[str, ...] = ()
+    torch: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one environment ended. ``problem`` is empty when all went well."""
+
+    name: str
+    versions: str
+    seconds: float
+    problem: str = ""
+    skipped: bool = False
+
+
+def environments() -> tuple[Environment, ...]:
+    """All of them, in the order in which they are worth trying."""
+    lowest = {name: version for name, version in bounds().items() if name not in LEFT_OUT}
+    return (
+        Environment("minimos", "la versión más baja de cada requisito", "3.11", lowest),
+        Environment("nuevas", "la versión más nueva de cada requisito", "3.11", {}),
+        Environment("colab", "las versiones de la imagen de Colab de agosto de 2026", "3.11", COLAB_2026_08),
+        Environment("hub1", "lo más nuevo con huggingface_hub 1.x", "3.11", {}, ("huggingface_hub<2",)),
+        Environment(
+            "cruzado",
+            "diffusers y gradio mínimos con lo demás nuevo",
+            "3.11",
+            {name: lowest[name] for name in ("diffusers", "gradio")},
+        ),
+        Environment("py312", "lo más nuevo en Python 3.12, sin torch", "3.12", {}, torch=False),
+        Environment("py313", "lo más nuevo en Python 3.13, sin torch", "3.13", {}, torch=False),
+        Environment("py313colab", "las de Colab en Python 3.13, sin torch", "3.13", COLAB_2026_08, torch=False),
+    )
+
+
+def bounds() -> dict[str, str]:
+    """Lowest version of each run-time requirement, by name."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    requirements = [*project["dependencies"], *project["optional-dependencies"]["colab"]]
+    return {name.strip(): version for name, _, version in (one.partition(">=") for one in requirements)}
+
+
+def tested_torch() -> str:
+    """The torch that the tests run with."""
+    found = re.search(r"^torch==(\S+)$", (ROOT / "requirements.lock").read_text(encoding="utf-8"), re.M)
+    assert found, "requirements.lock no nombra torch"
+    return found[1]
+
+
+def wanted(environment: Environment) -> list[str]:
+    """Arguments for pip: the requirements as ``pyproject.toml`` writes them, then narrowed."""
+    lines = [f"{name}>={version}" for name, version in bounds().items() if name not in LEFT_OUT]
+    lines += [f"{name}=={version}" for name, version in environment.pins.items()]
+    return [*lines, *environment.limits, *([f"torch=={tested_torch()}"] if environment.torch else [])]
+
+
+def find_python(version: str) -> str | None:
+    """A Python of this version that can run."""
+    if f"{sys.version_info.major}.{sys.version_info.minor}" == version:
+        return sys.executable
+    candidate = shutil.which(f"python{version}")
+    pyenv = sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python"))
+    for program in (*([candidate] if candidate else []), *map(str, pyenv)):
+        if subprocess.run([program, "-c", "import venv, ssl"], capture_output=True, check=False).returncode == 0:
+            return program
+    return None
+
+
+def run(command: Sequence[str | Path], log: Path, what: str) -> str:
+    """Run ``command``, adding what it prints to ``log``. Returns its output; raises ``SystemExit`` with ``what``."""
+    with log.open("ab") as file:
+        file.write(f"\n$ {' '.join(map(str, command))}\n".encode())
+        done = subprocess.run(list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+        file.write(done.stdout)
+    if done.returncode:
+        lines = done.stdout.decode("utf-8", "replace").strip().splitlines()
+        tail = "\n".join([line for line in lines if not line.startswith("WARNING")][-12:])
+        raise SystemExit(f"{what}:\n{tail}")
+    return done.stdout.decode("utf-8", "replace")
+
+
+def packages(python: Path, log: Path) -> set[str]:
+    """``name==version`` of all that is installed."""
+    command = [python, "-m", "pip", "list", "--format=freeze", "--disable-pip-version-check"]
+    return set(run(command, log, "no se ha podido listar lo instalado").split())
+
+
+def try_out(environment: Environment, wheel: Path, folder: Path) -> Outcome:
+    """Build the environment below ``folder``, try it and delete it."""
+    started, log = time.monotonic(), folder / f"{environment.name}.log"
+    program = find_python(environment.python)
+    if program is None:
+        return Outcome(environment.name, f"Python {environment.python}", 0, "no está en este equipo", skipped=True)
+    home = folder / environment.name
+    python, versions = home / "venv" / "bin" / "python", f"Python {environment.python}"
+    try:
+        run([program, "-m", "venv", home / "venv"], log, "no se ha podido crear el entorno")
+        install = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+        run([*install, "--upgrade", "pip"], log, "no se ha podido actualizar pip")  # old ones need minutes to choose
+        run([*install, *wanted(environment)], log, "esas versiones no se pueden instalar juntas")
+        before = packages(python, log)
+        versions += " " + ", ".join(sorted(one for one in before if re.split("==", one.lower())[0] in SHOWN))
+        run([*install, "--no-deps", wheel], log, "la rueda no se instala")
+        changed = {one.partition("==")[0] for one in packages(python, log) ^ before}
+        if changed != {"sdcolab"}:
+            raise SystemExit(f"instalar sdcolab ha cambiado otros paquetes: {', '.join(sorted(changed))}")
+        smoke = [python, "-P", SMOKE, *(() if environment.torch else ("--sin-torch",))]
+        run([*smoke, home / "prueba"], log, "no funciona")
+    except SystemExit as error:
+        return Outcome(environment.name, versions, time.monotonic() - started, str(error))
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+    return Outcome(environment.name, versions, time.monotonic() - started)
+
+
+def build_wheel(folder: Path) -> Path:
+    """The wheel of this source."""
+    command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", folder, ROOT]
+    run(command, folder / "rueda.log", "no se ha podido hacer la rueda")
+    (wheel,) = folder.glob("sdcolab-*.whl")
+    return wheel
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Try what was asked for and print a table."""
+    known = environments()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("entornos", nargs="*", metavar="ENTORNO")
+    parser.add_argument("--lista", action="store_true", help="muestra los entornos y sus versiones")
+    options = parser.parse_args(arguments)
+    chosen = [one for one in known if not options.entornos or one.name in options.entornos]
+    if options.lista:
+        for one in chosen:
+            print(f"{one.name}: {one.what}\n   {' '.join(wanted(one))}")
+        return 0
+    outcomes = []
+    with tempfile.TemporaryDirectory(prefix="sdcolab-compatibilidad-") as name:
+        wheel = build_wheel(Path(name))
+        for one in chosen:
+            print(f"⏳ {one.name}: {one.what}…", flush=True)
+            outcome = try_out(one, wheel, Path(name))
+            mark = "➖" if outcome.skipped else "❌" if outcome.problem else "✅"
+            print(f"{mark} {outcome.name} ({outcome.seconds:.0f} s): {outcome.versions} {outcome.problem}", flush=True)
+            outcomes.append(outcome)
+    failed = sum(bool(one.problem) and not one.skipped for one in outcomes)
+    skipped = sum(one.skipped for one in outcomes)
+    print(f"{len(outcomes) - failed - skipped} bien, {failed} mal, {skipped} sin probar")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

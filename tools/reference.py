@@ -1,0 +1,191 @@
+"""Replay reference images and tell how near ours come.
+
+    python tools/reference.py                      # the cases in tests/data/referencia
+    python tools/reference.py CARPETA --modelos M  # any folder of cases made the same way
+
+A case is a folder with ``case.json`` (an API payload and what the reference server answered), the pictures that came
+back and the latents they were decoded from. The payload goes through our own API's translation and engine, on the CPU
+in float32. Checkpoints are taken from the folder of ``--modelos`` by the name that the case gives; ``rand15`` and
+``rand15-inpaint``, the LoRA and the embeddings are made when they are not there.
+
+The exit code is 0 when at least 95 % of the cases are within the limits.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import json
+import re
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+
+import numpy as np  # noqa: E402 - the paths above come first
+import torch  # noqa: E402
+from PIL import Image  # noqa: E402
+
+from sdcolab.api.translate import request_from_payload  # noqa: E402
+from sdcolab.core.detect import ModelKind  # noqa: E402
+from sdcolab.core.folders import Folders  # noqa: E402
+from sdcolab.core.library import Library  # noqa: E402
+from sdcolab.core.request import GenerationRequest  # noqa: E402
+from sdcolab.core.result import GenerationResult  # noqa: E402
+from sdcolab.engine import run as run_module  # noqa: E402
+from sdcolab.engine.engine import Engine  # noqa: E402
+
+CASES = ROOT / "tests" / "data" / "referencia" / "imagenes"
+DEFAULT_MODEL = "rand15"
+MAX_LATENT_ERROR = 1e-3
+MAX_BYTE_ERROR = 2
+WANTED_SHARE = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One reference case."""
+
+    folder: Path
+    data: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """Group and name."""
+        return f"{self.folder.parent.name}/{self.folder.name}"
+
+    @property
+    def model(self) -> str:
+        """Name of the checkpoint it was made with."""
+        return str(self.data["info"].get("sd_model_name") or DEFAULT_MODEL)
+
+    def request(self) -> GenerationRequest:
+        """What the payload asks for, with the pictures that it names in place of their names."""
+        payload = dict(self.data["payload"])
+        for field in ("init_images", "mask"):
+            if field in payload:
+                payload[field] = self._pictures(payload[field], several=field == "init_images")
+        request = request_from_payload(payload, self.data["kind"])
+        return replace(request, checkpoint=self.model)
+
+    def pictures(self) -> list[Image.Image]:
+        """The reference's pictures."""
+        return [Image.open(self.folder / f"{index}.png").convert("RGB") for index in range(self.data["n_images"])]
+
+    def latents(self) -> torch.Tensor:
+        """What the reference's pictures were decoded from [N, C, h, w]: of each batch what its last pass gave."""
+        passes = [torch.from_numpy(np.load(file)) for file in sorted(self.folder.glob("*_latents.npy"))]
+        last = passes[-1].shape[-2:]
+        return torch.cat([one for one in passes if one.shape[-2:] == last])[-self.data["n_images"] :]
+
+    def _pictures(self, value: Any, *, several: bool) -> Any:
+        named = re.findall(r"[\w.-]+\.png", json.dumps(value))
+        texts = [base64.b64encode((self._inputs() / name).read_bytes()).decode("ascii") for name in named]
+        return texts if several else texts[0]
+
+    def _inputs(self) -> Path:
+        return self.folder.parent.parent / "inputs"
+
+
+@dataclass(frozen=True, slots=True)
+class Distance:
+    """How far a case is: latents relative to their norm, pictures in bytes."""
+
+    latents: float
+    picture: int
+
+    @property
+    def near(self) -> bool:
+        """Whether both are within the limits."""
+        return self.latents <= MAX_LATENT_ERROR and self.picture <= MAX_BYTE_ERROR
+
+
+def cases(folder: Path = CASES) -> list[Case]:
+    """The cases below ``folder``, in order."""
+    return [Case(path.parent, json.loads(path.read_text("utf-8"))) for path in sorted(folder.rglob("case.json"))]
+
+
+def replay(engine: Engine, case: Case) -> tuple[GenerationResult, Distance]:
+    """Make the case's pictures and compare."""
+    with decoded_latents() as latents:
+        result = engine.generate(case.request(), save=False)
+    made, expected = torch.cat(latents[-len(result.images) :]), case.latents()
+    if made.shape != expected.shape:
+        return result, Distance(float("inf"), 255)
+    bytes_apart = [
+        int(np.abs(np.asarray(image.image, np.int16) - np.asarray(picture, np.int16)).max())
+        for image, picture in zip(result.images, case.pictures(), strict=True)
+    ]
+    return result, Distance(float((made - expected).norm() / expected.norm()), max(bytes_apart))
+
+
+@contextmanager
+def decoded_latents() -> Iterator[list[torch.Tensor]]:
+    """The latents that are decoded while it lasts, in order."""
+    seen: list[torch.Tensor] = []
+    decode = run_module.decode
+
+    def spying(vae: Any, latents: torch.Tensor, **options: Any) -> torch.Tensor:
+        seen.append(latents)
+        return decode(vae, latents, **options)
+
+    run_module.decode = spying
+    try:
+        yield seen
+    finally:
+        run_module.decode = decode
+
+
+def make_models(folders: Folders, names: set[str]) -> None:
+    """Write the checkpoints called ``names`` that are not there yet, and what the cases' prompts mention."""
+    from support.reference_extras import write_embeddings, write_lora
+
+    from tools.make_random_sd15 import FULL, write
+
+    place = folders.models(ModelKind.CHECKPOINT)
+    place.mkdir(parents=True, exist_ok=True)
+    for name in sorted({DEFAULT_MODEL, *names}):
+        path = place / f"{name}.safetensors"
+        if not path.is_file():
+            write(path, replace(FULL, in_channels=9) if "inpaint" in name else FULL)
+    lora = folders.models(ModelKind.LORA) / "randlora.safetensors"
+    if not lora.is_file():
+        write_lora(place / f"{DEFAULT_MODEL}.safetensors", lora)
+        write_embeddings(folders.models(ModelKind.EMBEDDING))
+
+
+def main() -> int:
+    """Replay every case and print a line for each."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("carpeta", type=Path, nargs="?", default=CASES)
+    parser.add_argument("--modelos", type=Path, help="carpeta de sdcolab con los modelos (por omisión, una temporal)")
+    options = parser.parse_args()
+    found = sorted(cases(options.carpeta), key=lambda case: case.model)
+    with tempfile.TemporaryDirectory() as temporary:
+        folders = Folders(options.modelos or Path(temporary))
+        make_models(folders, {case.model for case in found})
+        engine = Engine(Library(folders), None, device="cpu")
+        near = 0
+        for case in found:
+            began = time.monotonic()
+            _, distance = replay(engine, case)
+            near += distance.near
+            mark = "✅" if distance.near else "❌"
+            print(
+                f"{mark} {case.name}: latents {distance.latents:.1e}, imagen {distance.picture}/255, "
+                f"{time.monotonic() - began:.0f} s",
+                flush=True,
+            )
+    print(f"{near} de {len(found)} dentro de {MAX_LATENT_ERROR:g} y {MAX_BYTE_ERROR}/255")
+    return 0 if near >= WANTED_SHARE * len(found) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -44,7 +44,7 @@ from sdcolab.core.errors import (
     TooManyRequests,
 )
 from sdcolab.core.events import CancelToken
-from sdcolab.downloads.kernel import Pipe, can_splice, open_pipe
+from sdcolab.downloads.kernel import Pipe, can_splice, has_arrived, open_pipe
 from sdcolab.downloads.links import redacted
 from sdcolab.downloads.names import offered_name, safe_name
 
@@ -245,7 +245,9 @@ class Answer:
                     raw.length_remaining -= count
                     position += count
                     moved += count
-                    if moved >= POURED_BYTES or time.monotonic() - told > POURED_SECONDS:
+                    due = moved >= POURED_BYTES or time.monotonic() - told > POURED_SECONDS
+                    # What is here must not be told only when more comes: the connection may have gone silent.
+                    if due or (moved < left and not has_arrived(source, POURED_SECONDS)):
                         left -= moved
                         yield moved
                         moved, told = 0, time.monotonic()

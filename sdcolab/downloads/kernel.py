@@ -110,12 +110,16 @@ def begin_writing(file: int, start: int, count: int) -> None:
         call(file, ctypes.c_int64(start), ctypes.c_int64(count), SYNC_FILE_RANGE_WRITE)
 
 
-def _wait(source: socket.socket) -> None:
-    """Wait until ``source`` has something, no longer than its time-out. Raises ``TimeoutError``."""
-    timeout = source.gettimeout()
+def has_arrived(source: socket.socket, seconds: float | None) -> bool:
+    """Whether ``source`` has something (or its end) within ``seconds``; None waits for ever."""
     poll = select.poll()
     poll.register(source, select.POLLIN)
-    if not poll.poll(None if timeout is None else timeout * 1000):
+    return bool(poll.poll(None if seconds is None else seconds * 1000))
+
+
+def _wait(source: socket.socket) -> None:
+    """Wait until ``source`` has something, no longer than its time-out. Raises ``TimeoutError``."""
+    if not has_arrived(source, source.gettimeout()):
         raise TimeoutError
 
 

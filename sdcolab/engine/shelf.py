@@ -6,15 +6,13 @@ import gc
 from collections.abc import Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from diffusers import AutoencoderKL
 
 from sdcolab.core.detect import ModelKind
-from sdcolab.core.errors import CannotRead, ModelTooBigForCard, ModelTooBigForRam
+from sdcolab.core.errors import ModelTooBigForCard, ModelTooBigForRam
 from sdcolab.core.events import Listener, Phase, PhaseStarted
-from sdcolab.core.files import system_reason
 from sdcolab.core.library import Library, ModelFile
 from sdcolab.engine.conditioning import TextConditioner
 from sdcolab.engine.features.lora import LoraMerger
@@ -25,10 +23,7 @@ from sdcolab.engine.plan import choose_vae
 from sdcolab.engine.precision import weights_dtype
 from sdcolab.engine.preview import PreviewModel, PreviewSource
 from sdcolab.engine.tiny_vae import TinyDecoder, TinyEncoder, find_tiny, load_tiny_decoder, load_tiny_encoder
-from sdcolab.engine.weights import Weights, open_weights
-
-Stamp = tuple[Path, int, int]
-"""Path, size and time of change: tells a file from another one that took its name."""
+from sdcolab.engine.weights import Stamp, Weights, open_weights, stamp_of
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -155,12 +150,3 @@ def release_memory() -> None:
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
-
-
-def stamp_of(path: Path) -> Stamp:
-    """What tells the file at ``path`` from others. Raises ``CannotRead``."""
-    try:
-        status = path.stat()
-    except OSError as error:
-        raise CannotRead(path=path, reason=system_reason(error)) from error
-    return path, status.st_size, status.st_mtime_ns

@@ -27,6 +27,10 @@ _BROKEN = (EOFError, RuntimeError, ValueError, LookupError, AttributeError, Type
 """What torch's reader raises for broken zips and broken pickle streams."""
 
 
+Stamp = tuple[Path, int, int]
+"""Path, size and time of change: tells a file from another one that took its name."""
+
+
 @dataclass(frozen=True, slots=True)
 class Weights:
     """An open model file: what it holds, and how to get one tensor (memory-mapped, on the CPU, in the file's type)."""
@@ -98,3 +102,12 @@ def _tensors_in(loaded: Any) -> dict[str, Tensor]:
     if not isinstance(loaded, Mapping):
         return {}
     return {name: value for name, value in loaded.items() if isinstance(name, str) and isinstance(value, Tensor)}
+
+
+def stamp_of(path: Path) -> Stamp:
+    """What tells the file at ``path`` from others. Raises ``CannotRead``."""
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise CannotRead(path=path, reason=system_reason(error)) from error
+    return path, status.st_size, status.st_mtime_ns

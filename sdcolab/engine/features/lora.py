@@ -22,7 +22,6 @@ from torch import Tensor, nn
 
 from sdcolab.core.detect import ModelFamily, ModelKind, detect
 from sdcolab.core.errors import (
-    CannotRead,
     LoraFormatUnknown,
     LoraMisfit,
     LoraNoLayers,
@@ -32,8 +31,8 @@ from sdcolab.core.errors import (
     ModelWrongKind,
     SdcolabError,
 )
-from sdcolab.core.files import system_reason
-from sdcolab.core.library import Library, ModelFile
+from sdcolab.core.hashes import LORA_HASH_KEY
+from sdcolab.core.library import Library, ModelFile, lora_alias
 from sdcolab.core.prompt import LoraMultipliers, NetworkTag, extract_networks, lora_multipliers, strip_comments
 from sdcolab.core.tensors import read_header
 from sdcolab.engine.convert import TextKind
@@ -51,11 +50,9 @@ from sdcolab.engine.features.lora_names import (
 from sdcolab.engine.hashes import LORA_HASH, HashCache
 from sdcolab.engine.memory import is_out_of_memory
 from sdcolab.engine.models import LoadedModel, text_model
-from sdcolab.engine.weights import Weights, open_weights
+from sdcolab.engine.weights import Stamp, Weights, open_weights, stamp_of
 
 TAG_KINDS = frozenset({"lora", "lyco"})
-ALIAS_KEY = "ss_output_name"
-"""Metadata that gives a file a second name in prompts."""
 FORBIDDEN_ALIASES = frozenset({"none", "Addams"})
 
 COUNTED_ENCODERS = frozenset({ModelFamily.SDXL, ModelFamily.SDXL_REFINER})
@@ -106,25 +103,13 @@ def find_lora(name: str, library: Library) -> ModelFile:
         if name in (file.name, file.name.rsplit(".", 1)[0], file.path.stem, file.path.name):
             return file
     if name and name not in FORBIDDEN_ALIASES:
-        called = [file for file in files if _alias(file.path) == name]
+        called = [file for file in files if lora_alias(file.path) == name]
         if len(called) == 1:
             return called[0]
     return library.find(ModelKind.LORA, name)
 
 
-def _alias(path: Path) -> str | None:
-    if path.suffix.lower() != ".safetensors":
-        return None
-    try:
-        return read_header(path).metadata.get(ALIAS_KEY)
-    except (CannotRead, ModelUnreadable):  # a damaged file is told when its own name is used
-        return None
-
-
 # --- Files ------------------------------------------------------------------------------------------------------------
-
-Stamp = tuple[Path, int, int]
-"""Path, size and time of change."""
 
 ROUNDED_TENSORS = frozenset({"up", "down", "mid"})
 """What A1111 converts to the model's type when it reads a file (hechos/a1111.md 10.3)."""
@@ -169,7 +154,7 @@ class LoraFile:
 
 def open_lora(path: Path) -> LoraFile:
     """Open a file and sort its tensors into layers. Raises ``CannotRead`` or ``ModelError``."""
-    stamp = _stamp(path)
+    stamp = stamp_of(path)
     weights = open_weights(path)
     layers = layers_of(weights.header.tensors)
     kind = detect(weights.header).kind
@@ -178,21 +163,9 @@ def open_lora(path: Path) -> LoraFile:
     return LoraFile(stamp, weights, layers)
 
 
-def _stamp(path: Path) -> Stamp:
-    try:
-        status = path.stat()
-    except OSError as error:
-        raise CannotRead(path=path, reason=system_reason(error)) from error
-    return path, status.st_size, status.st_mtime_ns
-
-
-HASH_KEY = "sshs_model_hash"
-"""Metadata in which trainers write the file's hash."""
-
-
 def lora_hash(path: Path, hashes: HashCache) -> Future[str]:
     """12 hexadecimal digits: those in the metadata, or those of the tensors (hechos/a1111.md 7.6)."""
-    written = read_header(path).metadata.get(HASH_KEY) if path.suffix.lower() == ".safetensors" else None
+    written = read_header(path).metadata.get(LORA_HASH_KEY) if path.suffix.lower() == ".safetensors" else None
     if not written:
         return hashes.start(path, LORA_HASH)
     known: Future[str] = Future()
@@ -312,7 +285,7 @@ class LoraMerger:
 
     def _open(self, path: Path) -> LoraFile:
         known = self._files.get(path)
-        return known if known is not None and known.stamp == _stamp(path) else open_lora(path)
+        return known if known is not None and known.stamp == stamp_of(path) else open_lora(path)
 
     def _fitting(self, file: LoraFile, warn: Warn) -> _Layers:
         """The file's layers that count for the model. Raises ``SdcolabError`` when there are none."""

@@ -30,6 +30,9 @@ SMOKE = Path(__file__).with_name("compatibilidad_humo.py")
 LEFT_OUT = ("torch", "spandrel")
 """Requirements not to be chosen here: torch is the tested one, and spandrel asks for torchvision, which must fit it."""
 
+KERNEL = "ipykernel"
+"""What the panel is tried in. Jupyter and Colab bring it, ipywidgets 8 no longer asks for it."""
+
 SHOWN = ("torch", "diffusers", "transformers", "huggingface_hub", "gradio", "numpy", "pillow")
 
 COLAB_2026_08: Mapping[str, str] = {
@@ -111,7 +114,7 @@ def wanted(environment: Environment) -> list[str]:
     """Arguments for pip: the requirements as ``pyproject.toml`` writes them, then narrowed."""
     lines = [f"{name}>={version}" for name, version in bounds().items() if name not in LEFT_OUT]
     lines += [f"{name}=={version}" for name, version in environment.pins.items()]
-    return [*lines, *environment.limits, *([f"torch=={tested_torch()}"] if environment.torch else [])]
+    return [*lines, KERNEL, *environment.limits, *([f"torch=={tested_torch()}"] if environment.torch else [])]
 
 
 def find_python(version: str) -> str | None:

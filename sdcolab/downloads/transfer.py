@@ -58,9 +58,11 @@ class Splitting:
     connections: int = 16
     """Most connections for one file."""
     first: int = 4
-    """Connections to begin with. The others follow at once unless these are faster than ``fast``."""
+    """Connections to begin with. The others follow at once when these are slower than ``fast``."""
     fast: float = 64e6
-    """Bytes per second of a connection beyond which more of them would only be in each other's way."""
+    """Bytes per second of a connection beyond which more of them may only be in each other's way: their number doubles,
+    and doubles again only if that brought ``worth`` times as much."""
+    worth: float = 1.25
     per_connection: int = 4 << 20
     """A file gets one connection for each so many bytes that are missing."""
     least: int = 1 << 20
@@ -120,6 +122,36 @@ class Connections:
 
     def _share(self) -> int:
         return -(-self._reserve // max(1, len(self._taken)))
+
+
+class Ceiling:
+    """How many connections a round may have ``now``: few, then more for as long as more of them bring more.
+
+    ``most`` is never exceeded; ``received`` bytes are here at the time ``now`` (seconds of ``time.monotonic``).
+    """
+
+    def __init__(self, splitting: Splitting, most: int, received: int, now: float) -> None:
+        self._splitting = splitting
+        self._most = most
+        self.now = min(most, splitting.first)
+        self._since, self._had, self._best = now, received, 0.0
+
+    def look(self, received: int, now: float) -> None:
+        """Decide again, if the last time is long enough ago."""
+        elapsed = now - self._since
+        if self.now == self._most or elapsed < WATCH_SECONDS:
+            return
+        speed = (received - self._had) / elapsed
+        if speed < self._splitting.fast * self.now:
+            self.now = self._most
+        elif speed > self._splitting.worth * self._best:
+            self.now, self._best = min(self._most, 2 * self.now), speed
+        self._since, self._had = now, received
+
+    def lower(self, number: int) -> None:
+        """Never again more than ``number`` connections, or one."""
+        self._most = max(1, number)
+        self.now = min(self.now, self._most)
 
 
 class _Renew(Exception):
@@ -244,9 +276,8 @@ class _Crew:
         self._busy: set[_Piece] = set()
         self._answers: dict[Answer, float] = {}
         """Bodies that are being read, and when their last bytes came (``time.monotonic``)."""
-        self._ceiling = min(most, transfer.splitting.first)
-        """How many connections there may be now."""
         self._began, self._had = time.monotonic(), self._part.received
+        self._ceiling = Ceiling(transfer.splitting, most, self._had, self._began)
         self._stopped = False
         self._complete = False
         """Whether a file of unknown size has ended."""
@@ -267,21 +298,18 @@ class _Crew:
         saving: Future[None] | None = None
         next_start = next_save = 0.0
         broken = received_then = 0
-        allowed = self._most
         while True:
             now = time.monotonic()
             if not workers and not self._missing():
                 return
-            may_start = not workers or (now >= next_start and len(workers) < self._ceiling and self._missing())
+            may_start = not workers or (now >= next_start and len(workers) < self._ceiling.now and self._missing())
             if may_start and (not workers or self._job.connections.take(self._ticket)):
                 workers.add(pool.submit(self._work))
                 continue
             done, workers = wait(workers, timeout=WATCH_SECONDS, return_when=FIRST_COMPLETED)
             self._job.cancel.raise_if_cancelled()
             self._job.progress(self._part.received, self._remote.size)
-            looked = time.monotonic() - self._began >= WATCH_SECONDS
-            if looked and self._speed() < self._job.splitting.fast * self._ceiling:
-                self._ceiling = allowed
+            self._ceiling.look(self._part.received, time.monotonic())
             for worker in done:
                 lost, gave_back = _outcome(worker)
                 if not gave_back:
@@ -295,7 +323,7 @@ class _Crew:
                 received_then = received
                 next_start = now + patience.pause(min(broken, 10))
                 if not isinstance(lost, HostUnreachable):
-                    self._ceiling = allowed = max(1, len(workers))  # more at a time are too many for this server
+                    self._ceiling.lower(len(workers))  # more at a time are too many for this server
             self._hurry_stragglers(now)
             if saving and saving.done():
                 saving.result()
@@ -347,7 +375,7 @@ class _Crew:
             piece = gap
             if self._most > 1 and gap.end is not None and self._remote.size is not None:
                 missing = self._remote.size - self._part.received
-                length = self._job.splitting.piece(missing, self._ceiling, self._speed())
+                length = self._job.splitting.piece(missing, self._ceiling.now, self._speed())
                 # What would be left over is taken along if it is smaller than a piece may be.
                 if gap.end - gap.start >= length + self._job.splitting.least:
                     piece = _Piece(gap.start, gap.start + length)

@@ -23,7 +23,7 @@ from sdcolab.downloads.http import Patience
 from sdcolab.downloads.parts import Part, gaps, with_span
 from sdcolab.downloads.providers import RemoteFile
 from sdcolab.downloads.queue import DownloadQueue, LinkReport
-from sdcolab.downloads.transfer import Connections, Splitting
+from sdcolab.downloads.transfer import Ceiling, Connections, Splitting
 
 DATA = safetensors_bytes({**LORA_SHAPES, "lora_unet_relleno.lora_down.weight": (256, 4096)})
 ONE_TRY = Patience(attempts=1, read_timeout=1)
@@ -94,6 +94,37 @@ def test_connections_are_shared_between_files(folders: Folders) -> None:
         reports = queue(folders).run(" ".join(f"{server.url}{path}" for path in files))
     assert all(report.ok for report in reports)
     assert 2 <= server.most <= SMALL_PIECES.connections - 1 + 3  # three files at a time
+
+
+@pytest.mark.parametrize(
+    ("each", "line", "numbers"),
+    [
+        (10e6, 1e9, [4, 16, 16]),  # slow connections: all of them at once
+        (100e6, 10e9, [4, 8, 16, 16]),  # fast ones, each brings its own
+        (500e6, 2e9, [4, 8, 8, 8]),  # four fill the line: more bring nothing
+        (500e6, 3e9, [4, 8, 16, 16]),  # six would fill it
+    ],
+)
+def test_connections_are_added_while_they_bring_more(each: float, line: float, numbers: list[int]) -> None:
+    """``each`` bytes per second of a connection, ``line`` of all together."""
+    received = 0
+    ceiling = Ceiling(Splitting(), 16, received, now=0.0)
+    seen = [ceiling.now]
+    for second in range(1, len(numbers)):
+        received += int(min(each * ceiling.now, line))
+        ceiling.look(received, float(second))
+        ceiling.look(received, second + 0.01)  # too soon to tell anything
+        seen.append(ceiling.now)
+    assert seen == numbers
+
+
+def test_a_lowered_number_of_connections_stays_low() -> None:
+    ceiling = Ceiling(Splitting(), 16, 0, now=0.0)
+    ceiling.lower(3)
+    ceiling.look(1, 1.0)
+    assert ceiling.now == 3
+    ceiling.lower(0)
+    assert ceiling.now == 1
 
 
 def test_a_server_that_refuses_many_connections_gets_few(folders: Folders) -> None:

@@ -1,10 +1,10 @@
 """How fast sdcolab downloads, against aria2 and against a bare socket.
 
-    python tools/bench/download.py [--folder DIR] [--mebibytes N] [--runs N] [--connections-limit MB_PER_S]
+    python tools/bench/download.py [--folder DIR] [--mebibytes N] [--runs N] [--limits BYTES_PER_S ...]
 
 Serves a random file on the loopback address from processes of its own, and downloads it with
   * ``DownloadQueue`` (everything: probe, header, parallel ranges, sync to disk, file looked at and named),
-  * ``aria2c -x16 -s16`` (Debian's ``aria2``), every connection limited to 10 MB/s,
+  * ``aria2c -x16 -s16`` (Debian's ``aria2``), every connection limited to 10 and to 100 MB/s,
   * one bare socket, with no limit: read only, and read and written to a file (what is written is not brought to the
     disk, as ``DownloadQueue`` does before a file gets its name).
 Beside them stands a bound: the file received over four connections by a loop of a few lines that does the least that
@@ -218,6 +218,18 @@ def compare(speeds: Speeds, one: str, other: str, wanted: float | None = None) -
     print(f"  {one} / {other} = {median:.3f} of medians, {best:.3f} of bests{goal}")
 
 
+def against_aria2(source: Path, limit: float, runs: int, folder: Path) -> None:
+    """Compare with aria2 when every connection brings at most ``limit`` bytes per second."""
+    size = source.stat().st_size
+    print(f"{limit / 1e6:.0f} MB/s a connection, {size >> 20} MiB, {runs} runs:")
+    server = Server(source, limit)
+    try:
+        speeds = interleaved(server, runs, size, folder, {"sdcolab": with_sdcolab, "aria2c": with_aria2})
+    finally:
+        server.close()
+    compare(speeds, "sdcolab", "aria2c", 0.95)
+
+
 def make_file(folder: Path, mebibytes: int) -> Path:
     """A safetensors file of one VAE-like tensor with noise inside."""
     path = folder / f"origen-{mebibytes}.safetensors"
@@ -236,20 +248,19 @@ def main() -> None:
     options.add_argument("--folder", type=Path, default=None, help="where files go (default: a temporary folder)")
     options.add_argument("--mebibytes", type=int, default=512)
     options.add_argument("--runs", type=int, default=5)
-    options.add_argument("--limit", type=float, default=10e6, help="bytes per second of a connection, against aria2")
+    options.add_argument(
+        "--limits", type=float, nargs="*", default=[10e6, 100e6], help="bytes per second of a connection, against aria2"
+    )
     chosen = options.parse_args()
     with tempfile.TemporaryDirectory(dir=chosen.folder) as place:
         folder = Path(place)
         source = make_file(folder, chosen.mebibytes)
         size = source.stat().st_size
-        limited, free = Server(source, chosen.limit), Server(source, 0)
+        if shutil.which("aria2c"):
+            for limit in chosen.limits:
+                against_aria2(source, limit, chosen.runs, folder)
+        free = Server(source, 0)
         try:
-            if shutil.which("aria2c"):
-                print(f"{chosen.limit / 1e6:.0f} MB/s a connection, {chosen.mebibytes} MiB, {chosen.runs} runs:")
-                speeds = interleaved(
-                    limited, chosen.runs, size, folder, {"sdcolab": with_sdcolab, "aria2c": with_aria2}
-                )
-                compare(speeds, "sdcolab", "aria2c", 0.95)
             print(f"no limit, {chosen.mebibytes} MiB, {chosen.runs} runs, {os.cpu_count()} cores:")
             contestants: dict[str, Run] = {
                 "sdcolab": with_sdcolab,
@@ -263,7 +274,6 @@ def main() -> None:
             compare(speeds, "least work", "socket, thrown away")
             compare(speeds, "sdcolab", "least work")
         finally:
-            limited.close()
             free.close()
         print("peak memory of the downloading process:")
         for mebibytes in (64, 512, 2048):

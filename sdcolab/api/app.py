@@ -21,17 +21,19 @@ from starlette.routing import Route
 
 from sdcolab.api import answers, fields
 from sdcolab.api.edge import get, missing, post
-from sdcolab.api.extras import Enlargement, check_size, enlargement_from_payload
+from sdcolab.api.extras import check_fits, enlargement_from_payload, html_of, texts_of
 from sdcolab.api.fields import BadField, Reader
 from sdcolab.api.names import Names, found
 from sdcolab.api.studio import ApiStudio
 from sdcolab.api.translate import KEPT_SETTINGS, Context, Kind, changed, echo, request_from_payload
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import Cancelled, FieldWrongType, RequestError
+from sdcolab.core.events import CancelToken, ignore_events
 from sdcolab.core.jobs import Job, Outcome
 from sdcolab.core.memory_plan import memory_bytes
 from sdcolab.core.names import LATENT_UPSCALERS, SAMPLER_ALIASES, SAMPLER_NAMES, SCHEDULE_ALIASES, SCHEDULE_NAMES
 from sdcolab.core.request import GenerationRequest
+from sdcolab.core.upscaling import Enlargement, enlarged
 
 ROOT = "/sdapi/v1"
 
@@ -166,26 +168,28 @@ class _Api:
     async def _extra_single(self, payload: Mapping[str, Any]) -> dict[str, Any]:
         enlargement = await run_in_threadpool(self._enlargement, payload)
         picture = await run_in_threadpool(_taken, payload, "image", fields.picture)
-        return {"html_info": enlargement.html(), "image": await self._enlarged(enlargement, picture)}
+        return {"html_info": html_of(enlargement), "image": await self._enlarged(enlargement, picture)}
 
     async def _extra_batch(self, payload: Mapping[str, Any]) -> dict[str, Any]:
         enlargement = await run_in_threadpool(self._enlargement, payload)
         pictures = await run_in_threadpool(_batch_pictures, payload)
         images = [await self._enlarged(enlargement, picture) for picture in pictures]
-        return {"html_info": enlargement.html(), "images": images}
+        return {"html_info": html_of(enlargement), "images": images}
 
     def _enlargement(self, payload: Mapping[str, Any]) -> Enlargement:
         enlargement = enlargement_from_payload(payload)
         return replace(
             enlargement,
-            first=found("upscaler_1", self._names.upscaler, enlargement.first),
+            upscaler=found("upscaler_1", self._names.upscaler, enlargement.upscaler),
             second=found("upscaler_2", self._names.upscaler, enlargement.second),
         )
 
     async def _enlarged(self, enlargement: Enlargement, picture: Image.Image) -> str:
-        check_size(enlargement, picture)
-        work = self._studio.jobs.errand(lambda: enlargement.applied_to(picture, self._studio.upscaling))
-        return await run_in_threadpool(answers.png_base64, await asyncio.wrap_future(work), enlargement.texts(picture))
+        check_fits(enlargement, picture)
+        upscaling = self._studio.upscaling
+        work = self._studio.jobs.errand(lambda: enlarged(picture, enlargement, upscaling, ignore_events, CancelToken()))
+        texts = texts_of(enlargement, picture)
+        return await run_in_threadpool(answers.png_base64, await asyncio.wrap_future(work), texts)
 
     # --- Settings and models ------------------------------------------------------------------------------------------
 

@@ -2,29 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
-
-from PIL import Image
 
 from sdcolab.core.jobs import JobQueue
 from sdcolab.core.library import Library, ModelFile
 from sdcolab.core.settings import SettingsFile
-
-
-class Upscaling(Protocol):
-    """Upscalers of pictures under A1111's names (hechos/a1111.md 4.4)."""
-
-    def names(self) -> Sequence[str]:
-        """Names to choose from, "None" first."""
-        ...
-
-    def upscale(self, picture: Image.Image, scale: float, name: str) -> Image.Image:
-        """``picture`` (RGB) ``scale`` times larger, its sides rounded down to multiples of 8. Raises ``UnknownName``
-        and what loading a network raises.
-        """
-        ...
+from sdcolab.core.upscaling import Upscaling
 
 
 class Models(Protocol):

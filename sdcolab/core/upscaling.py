@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -10,11 +11,12 @@ from PIL import Image
 
 from sdcolab.core.checks import check_range
 from sdcolab.core.detect import ModelKind
-from sdcolab.core.errors import InfotextUnreadable
+from sdcolab.core.errors import FieldOutOfRange, InfotextUnreadable
 from sdcolab.core.events import CancelToken, ImageSaved, Listener, Phase, PhaseStarted
 from sdcolab.core.infotext import Infotext, read_image, render
 from sdcolab.core.library import Library, ModelFile
 from sdcolab.core.outputs import ImageStore
+from sdcolab.core.pictures import MAX_PIXELS
 
 NO_UPSCALER = "None"
 PLAIN_UPSCALERS = (NO_UPSCALER, "Lanczos", "Nearest")
@@ -72,7 +74,8 @@ class Enlargement:
     """How to enlarge pictures: ``scale`` times, at most until the longest side has ``max_side`` pixels (0: no limit);
     or, with ``width`` and ``height`` above 0, to that size, cut to fit when ``crop``.
 
-    ``second`` upscaler's picture is laid over the first one's with ``second_visibility`` (0..1).
+    ``second`` upscaler's picture is laid over the first one's with ``second_visibility`` (0..1). With ``NO_UPSCALER``
+    as the first one nothing is done, as in A1111.
     """
 
     upscaler: str = "Lanczos"
@@ -123,6 +126,33 @@ class Enlargement:
         scale = min(scale, MAX_SIDE / max(width, height))
         return max(1, round(width * scale)), max(1, round(height * scale))
 
+    def check_fits(self, width: int, height: int) -> None:
+        """Raise ``FieldOutOfRange`` when a picture of ``width`` by ``height`` would become one of more than
+        ``MAX_PIXELS``."""
+        left, top, right, bottom = self.box_of(width, height)
+        wide, high = self.size_of(right - left, bottom - top)
+        if self.upscaler == NO_UPSCALER or wide * high <= MAX_PIXELS:
+            return
+        if self.to_size:
+            raise FieldOutOfRange(field="enlargement.width", value=self.width, low=0, high=MAX_PIXELS // high)
+        largest = math.floor((MAX_PIXELS / (width * height)) ** 0.5 * 100) / 100
+        raise FieldOutOfRange(field="enlargement.scale", value=self.scale, low=1.0, high=largest)
+
+    def description(self) -> str:
+        """What is done, in A1111's words; "" when it is nothing."""
+        if self.upscaler == NO_UPSCALER:
+            return ""
+        size = f"{self.width}x{self.height}" if self.to_size else ""
+        fields = {
+            "Postprocess upscale by": "" if size else f"{self.scale:g}",
+            "Max side length": str(self.max_side) if self.max_side and not size else "",
+            "Postprocess upscale to": size,
+            "Postprocess crop to": size if self.crop else "",
+            "Postprocess upscaler": self.upscaler,
+            "Postprocess upscaler 2": self.second if self.blends else "",
+        }
+        return render(Infotext(fields=tuple((label, value) for label, value in fields.items() if value)))
+
 
 def enlarge(
     pictures: Sequence[Image.Image],
@@ -140,22 +170,26 @@ def enlarge(
     for index, picture in enumerate(pictures):
         listener(PhaseStarted(Phase.UPSCALING, f"{index + 1}/{len(pictures)}" if len(pictures) > 1 else ""))
         cancel.raise_if_cancelled()
-        result = _enlarged(picture, wanted, upscaling, listener, cancel)
+        wanted.check_fits(*picture.size)
+        result = enlarged(picture, wanted, upscaling, listener, cancel)
         infotext = _infotext(picture, wanted)
         path = store.save(result, infotext, None)
         listener(ImageSaved(index, path, 0, infotext))
 
 
-def _enlarged(
+def enlarged(
     picture: Image.Image, wanted: Enlargement, upscaling: Upscaling, listener: Listener, cancel: CancelToken
 ) -> Image.Image:
+    """``picture`` (any mode) enlarged, as RGB. Raises ``UnknownName`` or ``Cancelled``."""
     rgb = picture.convert("RGB")
+    if wanted.upscaler == NO_UPSCALER:
+        return rgb
     rgb = rgb.crop(wanted.box_of(*rgb.size))
     size = wanted.size_of(*rgb.size)
     scale = max(size[0] / rgb.width, size[1] / rgb.height)
 
     def one(name: str) -> Image.Image:
-        large = upscaling.upscale(rgb, scale, name, listener, cancel) if name != NO_UPSCALER else rgb
+        large = upscaling.upscale(rgb, scale, name, listener, cancel)
         return large if large.size == size else large.resize(size, Image.Resampling.LANCZOS)
 
     first = one(wanted.upscaler)
@@ -163,17 +197,9 @@ def _enlarged(
 
 
 def _infotext(picture: Image.Image, wanted: Enlargement) -> str:
-    size = f"{wanted.width}x{wanted.height}" if wanted.to_size else ""
-    fields = {
-        "Postprocess upscale by": "" if size else f"{wanted.scale:g}",
-        "Max side length": str(wanted.max_side) if wanted.max_side and not size else "",
-        "Postprocess upscale to": size,
-        "Postprocess crop to": size if wanted.crop else "",
-        "Postprocess upscaler": wanted.upscaler,
-        "Postprocess upscaler 2": wanted.second if wanted.blends else "",
-    }
-    ours = render(Infotext(fields=tuple((label, value) for label, value in fields.items() if value)))
+    """The picture's own, with what was done at its end."""
     try:
-        return f"{read_image(picture, '').strip()}, {ours}"
+        own = read_image(picture, "").strip()
     except InfotextUnreadable:
-        return ours
+        own = ""
+    return ", ".join(text for text in (own, wanted.description()) if text)

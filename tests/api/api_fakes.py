@@ -112,7 +112,9 @@ class PlainUpscaling:
     def names(self) -> tuple[str, ...]:
         return (NO_UPSCALER, *self.FILTERS)
 
-    def upscale(self, picture: Image.Image, scale: float, name: str) -> Image.Image:
+    def upscale(
+        self, picture: Image.Image, scale: float, name: str, listener: Listener, cancel: CancelToken
+    ) -> Image.Image:
         size = (int(picture.width * scale) // 8 * 8, int(picture.height * scale) // 8 * 8)
         return picture.resize(size, self.FILTERS[name])
 

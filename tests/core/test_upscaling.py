@@ -108,6 +108,26 @@ def test_cancelled_before_the_first_picture(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_without_an_upscaler_a_picture_stays_as_it_is(tmp_path: Path) -> None:
+    (saved,) = run(tmp_path, [Image.new("RGB", (8, 8), (1, 2, 3))], Enlargement("None", second="Azul", scale=4))
+    assert open_picture(saved.path).size == (8, 8)
+    assert saved.infotext == ""
+
+
+@pytest.mark.parametrize(
+    ("wanted", "field", "largest"),
+    [
+        (Enlargement("Rojo", scale=4), "enlargement.scale", 3.53),
+        (Enlargement("Rojo", width=8192, height=8192), "enlargement.width", 6103),
+    ],
+)
+def test_results_that_could_not_be_opened_are_refused(wanted: Enlargement, field: str, largest: float) -> None:
+    with pytest.raises(FieldOutOfRange) as caught:
+        wanted.check_fits(2000, 2000)
+    assert (caught.value.field, caught.value.high) == (field, largest)
+    Enlargement("Rojo", scale=3.53).check_fits(2000, 2000)
+
+
 @pytest.mark.parametrize(
     "wrong", [{"scale": 0.5}, {"scale": 9}, {"max_side": -1}, {"width": 9000}, {"second_visibility": 1.1}]
 )

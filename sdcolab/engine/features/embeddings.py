@@ -18,20 +18,17 @@ import torch
 from torch import Tensor, nn
 
 from sdcolab.core.detect import ModelKind
-from sdcolab.core.errors import CannotRead, EmbeddingSkipped, ModelUnreadable, SdcolabError
-from sdcolab.core.files import system_reason
+from sdcolab.core.errors import EmbeddingSkipped, ModelUnreadable, SdcolabError
 from sdcolab.core.library import Library
 from sdcolab.engine.features.embedding_images import IMAGE_SUFFIXES, content_of_image
 from sdcolab.engine.hashes import EMBEDDING_HASH, HashCache
 from sdcolab.engine.tokenizer import Chunk, ClipTokenizer, Embedding
-from sdcolab.engine.weights import open_weights, read_pickle
+from sdcolab.engine.weights import Stamp, open_weights, read_pickle, stamp_of
 
 SUFFIXES = frozenset({".pt", ".bin", ".safetensors"})
 
 _BLANKS = re.compile(r"[\s\\]+")
 
-Stamp = tuple[Path, int, int]
-"""Path, size and time of change."""
 Warn = Callable[[SdcolabError], None]
 
 
@@ -123,13 +120,10 @@ class EmbeddingShelf:
 
     def _loaded(self, path: Path) -> LoadedEmbedding | None:
         """What the file holds; None for an empty one and for a mere picture."""
-        try:
-            status = path.stat()
-        except OSError as error:
-            raise CannotRead(path=path, reason=system_reason(error)) from error
-        stamp = (path, status.st_size, status.st_mtime_ns)
+        stamp = stamp_of(path)
         if stamp not in self._opened:
-            self._opened[stamp] = read_embedding(path) if status.st_size else None
+            _, size, _ = stamp
+            self._opened[stamp] = read_embedding(path) if size else None
         stored = self._opened[stamp]
         return None if stored is None else LoadedEmbedding(stored.name, stamp, stored.vectors)
 

@@ -52,12 +52,18 @@ _WITH_MODE_AND_MASK = f"""(...values) => {{
 
 def _fill_untouched(initial: Sequence[Any]) -> str:
     """Script that gives each control its opening value, unless its user was quicker: it then differs from ``initial``,
-    which it had when the page was drawn."""
+    which it had when the page was drawn.
+
+    A control that needs no new value is not written at all: gradio reads every control before it runs the script and
+    writes after it, and what somebody types in between would be lost.
+    """
     return f"""(opening, ...now) => {{
       const initial = {json.dumps(list(initial))};
-      const untouched = (value, index) => (value ?? "") === (initial[index] ?? "");
+      const leave = {{ __type__: "update" }};
+      const same = (one, other) => JSON.stringify(one ?? "") === JSON.stringify(other ?? "");
+      const fill = (value, index) => opening && same(value, initial[index]) && !same(value, opening[index]);
       window.{_FILLED_FLAG} = true;
-      return now.map((value, index) => (opening && untouched(value, index) ? opening[index] : value));
+      return now.map((value, index) => (fill(value, index) ? opening[index] : leave));
     }}"""
 
 

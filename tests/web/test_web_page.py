@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -210,9 +211,17 @@ def test_a_reload_finds_the_running_job_and_the_form(visit: Visit, bench: Bench)
     expect(infotext(page)).to_have_value(re.compile("^no me pierdas"))
 
 
-def test_the_page_works_from_the_moment_it_appears(visit: Visit, bench: Bench) -> None:
+@pytest.fixture
+def saved_steps(bench: Bench) -> Iterator[int]:
+    """Steps that the configuration asks for, other than those a page is drawn with."""
+    bench.studio.settings.save(Settings(defaults=GenerationRequest(steps=33)))
+    yield 33
+    bench.studio.settings.save(Settings())
+
+
+def test_the_page_works_from_the_moment_it_appears(visit: Visit, bench: Bench, saved_steps: int) -> None:
     page = visit()
-    page.evaluate("sessionStorage.clear()")
+    page.add_init_script("sessionStorage.clear()")  # just before it opens again: the first opening may still write
     held: list[Route] = []
     settled = False
 
@@ -222,7 +231,6 @@ def test_the_page_works_from_the_moment_it_appears(visit: Visit, bench: Bench) -
         else:
             held.append(route)
 
-    bench.studio.settings.save(Settings(defaults=GenerationRequest(steps=33)))
     page.route("**/gradio_api/**", hold)
     page.reload()
     write(page, "más rápido que la página")
@@ -232,10 +240,25 @@ def test_the_page_works_from_the_moment_it_appears(visit: Visit, bench: Bench) -
     settled = True
     for route in held:
         route.continue_()
-    expect(field(page, "steps")).to_have_value("33")
+    expect(field(page, "steps")).to_have_value(str(saved_steps))
     expect(field(page, "prompt")).to_have_value("más rápido que la página")
     expect(infotext(page)).to_have_value(re.compile("^más rápido que la página"))
-    bench.studio.settings.save(Settings())
+
+
+_TYPE_WHILE_THE_FORM_IS_FILLED = """Object.defineProperty(window, "sdcolabFilled", { set() {
+  const prompt = document.querySelector("#sd-prompt textarea");
+  prompt.value = "escrito en mal momento";
+  prompt.dispatchEvent(new Event("input", { bubbles: true }));
+} })"""
+
+
+def test_what_is_typed_while_the_opening_form_is_filled_stays(visit: Visit, saved_steps: int) -> None:
+    page = visit()
+    page.add_init_script("sessionStorage.clear()")
+    page.add_init_script(_TYPE_WHILE_THE_FORM_IS_FILLED)
+    page.reload()
+    expect(field(page, "steps")).to_have_value(str(saved_steps))
+    expect(field(page, "prompt")).to_have_value("escrito en mal momento")
 
 
 def test_a_second_tab_follows_and_can_interrupt(visit: Visit, bench: Bench) -> None:

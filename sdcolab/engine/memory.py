@@ -66,8 +66,13 @@ def relieved(policy: MemoryPolicy, stage: Stage, batch_size: int) -> MemoryPolic
 
 
 def free_vram(device: torch.device) -> int | None:
-    """Free bytes of a CUDA device, None for others."""
-    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else None
+    """Bytes that this process can still use of a CUDA device, None for others. What torch keeps for its next tensors is
+    free too: after one picture it keeps most of the card.
+    """
+    if device.type != "cuda":
+        return None
+    kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return torch.cuda.mem_get_info(device)[0] + kept
 
 
 def require_room(path: Path, header: TensorHeader, device: torch.device, dtype: torch.dtype) -> MemoryPlan:

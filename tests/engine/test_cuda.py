@@ -16,6 +16,7 @@ from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library, ModelFile
 from sdcolab.core.request import GenerationRequest
 from sdcolab.engine.engine import Engine
+from sdcolab.engine.memory import free_vram
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no hay GPU")
 
@@ -72,3 +73,14 @@ def test_an_overflowing_decoder_goes_on_in_full_precision(engine_on: Callable[[s
     assert engine.models.vaes[0].module.dtype == torch.float32
     assert np.isfinite(made).all()
     assert made.shape == expected.shape
+
+
+def test_what_torch_keeps_is_free() -> None:
+    device = torch.device("cuda")
+    torch.zeros(1, device=device)
+    before = free_vram(device)
+    block = torch.empty(1 << 30, dtype=torch.uint8, device=device)
+    assert before is not None and free_vram(device) == pytest.approx(before - len(block), abs=1 << 26)
+    del block
+    assert torch.cuda.memory_reserved(device) >= 1 << 30
+    assert free_vram(device) == pytest.approx(before, abs=1 << 26)

@@ -17,7 +17,7 @@ def test_no_savings_when_there_is_room(free: int | None) -> None:
 
 @pytest.mark.parametrize(
     ("family", "comfortable"),
-    [(ModelFamily.SD2, 4 * GB), (ModelFamily.SDXL, 5 * GB), (ModelFamily.SDXL_REFINER, 5 * GB)],
+    [(ModelFamily.SD2, 4 * GB), (ModelFamily.SDXL, 6 * GB), (ModelFamily.SDXL_REFINER, 6 * GB)],
 )
 def test_bigger_pictures_need_more(family: ModelFamily, comfortable: int) -> None:
     assert choose_policy(comfortable, family) == MemoryPolicy()
@@ -52,6 +52,14 @@ def test_what_counts_as_out_of_memory() -> None:
     assert is_out_of_memory(torch.OutOfMemoryError("CUDA out of memory"))
     assert is_out_of_memory(RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"))
     assert not is_out_of_memory(RuntimeError("shapes do not match"))
+
+
+def test_what_torch_keeps_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The card's own check is in test_cuda.py."""
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _device: (3 * GB, 15 * GB))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda _device: 11 * GB)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda _device: 7 * GB)
+    assert free_vram(torch.device("cuda")) == 7 * GB
 
 
 def test_a_cpu_has_no_vram() -> None:

@@ -28,6 +28,7 @@ from sdcolab.core.folders import Folders
 from sdcolab.core.infotext import Pasted, parse, to_request, with_files
 from sdcolab.core.jobs import JobQueue
 from sdcolab.core.journal import JOURNAL_NAME, JobJournal
+from sdcolab.core.last_form import LastForm
 from sdcolab.core.library import Library, ModelFile
 from sdcolab.core.messages import KIND_NAMES, explain
 from sdcolab.core.names import SAMPLER_NAMES, SCHEDULE_NAMES
@@ -288,6 +289,7 @@ class WebOptions:
 
 def build_studio(folders: Folders, library: Library, jobs: JobQueue, upscaling: Upscaling | None = None) -> Studio:
     """Everything that the page works with."""
+    from sdcolab.colab.report import report_html
     from sdcolab.engine import tokenizer
     from sdcolab.web.app import Studio
 
@@ -299,12 +301,14 @@ def build_studio(folders: Folders, library: Library, jobs: JobQueue, upscaling: 
         library=library,
         jobs=jobs,
         settings=SettingsFile(folders.config),
+        last_form=LastForm(folders.config),
         download=download_lines(build_downloads(folders)),
         count_tokens=count_tokens,
         native_size=native_size,
         samplers=SAMPLER_NAMES,
         schedules=SCHEDULE_NAMES,
         folders=folders,
+        report=lambda: report_html(save_report(folders, diagnose(folders, network=False)[0])),
         catalog=catalog_choices(),
         upscaling=upscaling,
     )

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import html
 import io
-import json
 import logging
 import queue
 import signal
@@ -34,17 +33,13 @@ from sdcolab.colab.progress import CellProgress, WidgetBars
 from sdcolab.colab.report import download_link, known_secrets, report_line, write_report
 from sdcolab.colab.service import EngineProcess
 from sdcolab.colab.supervisor import ChildSpec, Roster
-from sdcolab.core.codec import request_from_json, request_to_json
 from sdcolab.core.errors import Cancelled, SdcolabError, Unexpected
 from sdcolab.core.events import CancelToken, Listener, Phase
-from sdcolab.core.files import atomic_write
 from sdcolab.core.jobs import JobQueue, JobSnapshot
+from sdcolab.core.last_form import LastForm
 from sdcolab.core.messages import PHASE_LABELS, explain
 from sdcolab.core.request import GenerationRequest
 from sdcolab.core.settings import SettingsFile
-
-LAST_FORM = "ultimo_formulario.json"
-"""File beside the settings (so it travels to Drive with them) with the form of the last generation."""
 
 WATCH_SECONDS = 0.25
 MAX_NOTES = 8
@@ -72,7 +67,7 @@ class Panel:
         self._left_on_drive = 0
         self._drawn: dict[int, JobSnapshot] = {}
         self._download_cancel = CancelToken()
-        self._last_form = collaborators.folders.config / LAST_FORM
+        self._last_form = LastForm(collaborators.folders.config)
         self._library = collaborators.open_library(preparation.model)
         self._engine = EngineProcess(self._spec(), roster, on_trouble=lambda error: self._note(f"⚠️ {explain(error)}"))
         self._jobs = JobQueue(self._engine)
@@ -163,10 +158,9 @@ class Panel:
 
     def _first_request(self) -> GenerationRequest:
         """The form of last time (maybe from Drive), else the user's defaults; on the model chosen in the cell."""
-        try:
-            saved = json.loads(self._last_form.read_text(encoding="utf-8"))
-            request = request_from_json(saved)
-        except (OSError, ValueError, AttributeError):
+        if last := self._last_form.load():
+            request = last.request
+        else:
             try:
                 request = SettingsFile(self._with.folders.config).load().defaults
             except SdcolabError as error:
@@ -194,8 +188,7 @@ class Panel:
         request = self._form.request()
         self._jobs.submit(request)
         self._interrupt.disabled = False
-        with contextlib.suppress(SdcolabError), atomic_write(self._last_form) as file:  # only a convenience
-            file.write(json.dumps(request_to_json(request), ensure_ascii=False, indent=2).encode("utf-8"))
+        self._last_form.save(request)
 
     def _on_interrupt(self) -> None:
         """Stop the job that runs; those that wait go on."""

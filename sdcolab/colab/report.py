@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import html
 import json
 import re
 import zipfile
@@ -89,3 +90,8 @@ def download_link(path: Path) -> str:
         return ""
     address = f"data:application/zip;base64,{base64.b64encode(data).decode('ascii')}"
     return f'<a download="{path.name}" href="{address}">⬇️ Descargar {path.name}</a>'
+
+
+def report_html(path: Path) -> str:
+    """``report_line`` and ``download_link`` together."""
+    return f"{html.escape(report_line(path))} {download_link(path)}"

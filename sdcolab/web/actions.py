@@ -12,6 +12,7 @@ import gradio as gr
 from sdcolab.core.errors import RequestError
 from sdcolab.core.events import ImageSaved
 from sdcolab.core.jobs import JobQueue
+from sdcolab.core.last_form import FilledForm
 from sdcolab.core.prompt import Style, apply_styles
 from sdcolab.core.request import RANDOM_SEED, GenerationRequest
 from sdcolab.core.settings import Settings
@@ -46,6 +47,7 @@ class PanelActions:
         chosen = self._studio.settings.load().chosen_styles(values[-1] or ())
         prompt, negative = apply_styles(request.prompt, request.negative_prompt, chosen)
         self._studio.jobs.submit(replace(request, prompt=prompt, negative_prompt=negative))
+        self._studio.last_form.save(request, [style.name for style in chosen])
 
     def _request(self, values: tuple[Any, ...]) -> GenerationRequest:
         form = dict(zip(FORM, values, strict=False))
@@ -68,14 +70,15 @@ class PanelActions:
     # --- Opening ---
 
     def open_form(self, kept: Any) -> tuple[Any, ...]:
-        """What a page shows when it opens: the form as it was before a reload (``kept``), else the saved defaults.
+        """What a page shows when it opens: the form as it was before a reload (``kept``), else that of the last
+        generation, in this session or in another, else the saved defaults.
 
         Returns the values of ``KEPT`` as one list, which the page puts where nobody has typed yet, then the styles, the
         checkpoint's native size, a message, and the lists of model files.
         """
         settings, said = attempt(self._studio.settings.load, Settings())
-        values = self._values(settings.defaults)
-        chosen: list[str] = []
+        form = self._studio.last_form.load() or FilledForm(settings.defaults)
+        values, chosen = self._values(form.request), list(form.styles)
         if isinstance(kept, list) and len(kept) == len(KEPT) + 1:
             values |= _acceptable(dict(zip(KEPT, kept, strict=False)), options_now(self._studio))
             chosen = [name for name in kept[-1] or [] if isinstance(name, str)]
@@ -88,13 +91,19 @@ class PanelActions:
             *list_models(self._studio),
         )
 
-    def default_values(self) -> dict[str, Any]:
-        """What each control of the form shows on a fresh page."""
-        return self._values(attempt(self._studio.settings.load, Settings())[0].defaults)
+    def put_defaults(self) -> tuple[Any, ...]:
+        """The saved defaults: values of ``KEPT``, and a message."""
+        settings, said = attempt(self._studio.settings.load, Settings())
+        values = self._values(settings.defaults)
+        return (*(values[name] for name in KEPT), said)
 
-    def _values(self, defaults: GenerationRequest) -> dict[str, Any]:
-        checkpoint = chosen_checkpoint(self._studio, defaults)
-        values = shown_values(defaults, native_size_or_fallback(self._studio, checkpoint))
+    def drawn_values(self) -> dict[str, Any]:
+        """What each control is drawn with: what a page that opens now would show."""
+        return dict(zip(KEPT, self.open_form(None)[0], strict=True))
+
+    def _values(self, request: GenerationRequest) -> dict[str, Any]:
+        checkpoint = chosen_checkpoint(self._studio, request)
+        values = shown_values(request, native_size_or_fallback(self._studio, checkpoint))
         return values | {"checkpoint": checkpoint}
 
     def choose_checkpoint(self, checkpoint: Any, width: Any, height: Any, native: int) -> tuple[Any, Any, int, str]:
@@ -173,7 +182,7 @@ class PanelActions:
     # --- Values ---
 
     def save_defaults(self, native: int, *values: Any) -> str:
-        """Save the form as what a fresh page shows. Returns a message."""
+        """Save the form as what a page shows that has nothing to go on with. Returns a message."""
 
         def save() -> None:
             request = request_from(dict(zip(FORM, values, strict=False)) | {"init": False}, options_now(self._studio))
@@ -184,7 +193,9 @@ class PanelActions:
 
         said = attempt(save, None)[1]
         return said or fragments.message(
-            "Valores predeterminados guardados.", fragments.Tone.GOOD, "La página se abrirá con ellos."
+            "Valores predeterminados guardados.",
+            fragments.Tone.GOOD,
+            "Vuelves a ellos con «Poner los valores predeterminados».",
         )
 
     def reuse_seed(self, selected: Selected) -> Any:

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp
 from sdcolab.web.actions import PanelActions
 from sdcolab.web.desk import DownloadDesk
 from sdcolab.web.header import build_header, options_now
+from sdcolab.web.help import build_help
 from sdcolab.web.panel import Panel, build_panel
 from sdcolab.web.server import CACHE_SECONDS, Server, start_server
 from sdcolab.web.studio import Studio
@@ -73,13 +74,14 @@ def _build(studio: Studio, desk: DownloadDesk) -> gr.Blocks:
                 modes.append(("descargas", tab))
                 downloads = build_downloads(studio.catalog)
         panel = build_panel(options, header, extras=enlarging)
-        _draw_defaults(studio, panel)
-        Wires(page, studio, desk, Parts(header, tabs, tuple(modes), panel, pnginfo, downloads)).connect()
+        foot = build_help()
+        _draw_values(studio, panel)
+        Wires(page, studio, desk, Parts(header, tabs, tuple(modes), panel, pnginfo, downloads, foot)).connect()
     return page
 
 
-def _draw_defaults(studio: Studio, panel: Panel) -> None:
+def _draw_values(studio: Studio, panel: Panel) -> None:
     """Give every control the value that it will show, so that the page works from the moment it appears."""
-    for name, value in PanelActions(studio).default_values().items():
+    for name, value in PanelActions(studio).drawn_values().items():
         if value is not None:
             panel.fields[name].value = value

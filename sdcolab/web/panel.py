@@ -62,6 +62,7 @@ class Buttons:
     reuse_seed: gr.Button
     init_size: gr.Button
     reset_tuning: gr.Button
+    put_defaults: gr.Button
     save_defaults: gr.Button
 
 
@@ -129,7 +130,7 @@ class _Drawing:
                 with gr.Column(elem_id="sd-results"):
                     results, reuse = self._results(extras=extras)
                 with gr.Column(elem_id="sd-parameters", elem_classes="sd-generation"):
-                    swap, random_seed, reset, save_defaults = self._parameters()
+                    swap, random_seed, reset, put_defaults, save_defaults = self._parameters()
         return Panel(
             fields=self._fields,
             tokens=tokens,
@@ -145,6 +146,7 @@ class _Drawing:
                 reuse_seed=reuse,
                 init_size=init_size,
                 reset_tuning=reset,
+                put_defaults=put_defaults,
                 save_defaults=save_defaults,
             ),
             message=self._message,
@@ -230,7 +232,7 @@ class _Drawing:
 
     # --- Parameters ---
 
-    def _parameters(self) -> tuple[gr.Button, gr.Button, gr.Button, gr.Button]:
+    def _parameters(self) -> tuple[gr.Button, ...]:
         self._row("sampler", "schedule")
         self._control("steps")
         with gr.Row(elem_id="sd-size", equal_height=True):
@@ -254,8 +256,9 @@ class _Drawing:
         reset = self._tuning()
         with gr.Accordion("Más opciones", open=False, elem_id="sd-more"):
             self._controls("clip_skip", "tiling")
+            put_defaults = gr.Button("↺ Poner los valores predeterminados", size="sm", elem_id="sd-put-defaults")
             save_defaults = gr.Button("Guardar como valores predeterminados", size="sm", elem_id="sd-save-defaults")
-        return swap, random_seed, reset, save_defaults
+        return swap, random_seed, reset, put_defaults, save_defaults
 
     def _hires(self) -> None:
         self._controls("hires.upscaler", "hires.scale", "hires.strength", "hires.steps")

@@ -16,6 +16,7 @@ from sdcolab.web.bridge import DeskView, JobView, Watch, see_desk, see_job
 from sdcolab.web.controls import FORM
 from sdcolab.web.desk import DownloadDesk
 from sdcolab.web.header import LISTED, Header, refresh_models
+from sdcolab.web.help import DOWNLOAD_REPORT, Help, make_report
 from sdcolab.web.panel import Panel
 from sdcolab.web.sending import FILLED, Sender
 from sdcolab.web.studio import Studio
@@ -77,6 +78,7 @@ class Parts:
     panel: Panel
     pnginfo: PngInfo
     downloads: Downloads
+    help: Help
 
 
 class Wires:
@@ -107,6 +109,7 @@ class Wires:
         self._connect_pnginfo()
         self._connect_extras()
         self._connect_downloads()
+        self._connect_help()
 
     def _fields(self, *paths: str) -> list[Any]:
         return [self._panel.fields[path] for path in paths]
@@ -138,6 +141,7 @@ class Wires:
         buttons.random_seed.click(random_seed, None, panel.fields["seed"], **_QUIET)
         buttons.reuse_seed.click(actions.reuse_seed, self._selected, panel.fields["seed"], **_QUIET)
         buttons.reset_tuning.click(neutral_tuning, None, self._fields(*TUNING_PATHS), **_QUIET)
+        buttons.put_defaults.click(actions.put_defaults, None, [*fields, panel.message], **_QUIET)
         buttons.save_defaults.click(actions.save_defaults, [self._native, *panel.form], panel.message, **_QUIET)
 
     def _connect_prompts(self) -> None:
@@ -241,6 +245,12 @@ class Wires:
         tab, actions = self._parts.downloads, DownloadActions(self._desk)
         tab.start.click(actions.start, [tab.links, tab.chosen], tab.message, **_QUIET).then(**self._pulse())
         tab.cancel.click(actions.cancel, None, None, **_QUIET)
+
+    def _connect_help(self) -> None:
+        foot = self._parts.help
+        foot.report.click(partial(make_report, self._studio), None, foot.said, **_QUIET).then(
+            None, None, None, js=DOWNLOAD_REPORT, **_QUIET
+        )
 
     # --- The pulse: what has changed since the page last looked ---
 

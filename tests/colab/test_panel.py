@@ -17,7 +17,7 @@ import ipywidgets
 import pytest
 
 from sdcolab.colab.drive_sync import DriveNews
-from sdcolab.colab.panel import LAST_FORM, Panel, state_line
+from sdcolab.colab.panel import Panel, state_line
 from sdcolab.colab.panel_form import Form
 from sdcolab.colab.prepare import Collaborators, Downloaded, MissingDownload, Preparation, StartOptions
 from sdcolab.colab.supervisor import RestartPolicy, Roster
@@ -27,6 +27,7 @@ from sdcolab.core.errors import DriveFlushFailed, EngineKilled, FieldNotNumber, 
 from sdcolab.core.events import CancelToken, Listener
 from sdcolab.core.folders import Folders
 from sdcolab.core.jobs import JobSnapshot
+from sdcolab.core.last_form import FILE_NAME
 from sdcolab.core.library import Library, ModelFile
 from sdcolab.core.messages import FIELD_LABELS, explain
 from sdcolab.core.request import GenerationRequest
@@ -184,7 +185,7 @@ def test_from_the_form_to_the_gallery(desk: Desk) -> None:
     assert desk.widget("Prompt").value == "un gato <b>"
     assert desk.widget("Semilla").value == "8"
     desk.until(lambda: len(list((drive / "sdcolab" / "outputs").rglob("*.png"))) == 2)
-    desk.until((drive / "sdcolab" / "config" / LAST_FORM).exists)
+    desk.until((drive / "sdcolab" / "config" / FILE_NAME).exists)
 
     # Reopened: the same form.
     assert desk.panel

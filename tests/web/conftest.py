@@ -52,12 +52,15 @@ def server(bench: Bench) -> Iterator[Server]:
 
 @pytest.fixture
 def visit(browser: Browser, server: Server, bench: Bench) -> Iterator[Visit]:
-    """Opens the page in a fresh profile, or in the last one (``again=True``). Nothing may go wrong in it."""
+    """Opens the page in a fresh profile as if nothing had been generated, or in the last profile (``again=True``).
+    Nothing may go wrong in it.
+    """
     expect.set_options(timeout=PATIENCE)
     visitors: list[Visitor] = []
 
     def open_page(*, again: bool = False, **options: Any) -> Page:
         if not (again and visitors):
+            bench.studio.last_form.path.unlink(missing_ok=True)
             visitors.append(Visitor(browser, server, options))
         return visitors[-1].open()
 

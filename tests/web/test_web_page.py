@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -26,10 +27,12 @@ from web_visitor import (
     write,
 )
 
+from sdcolab.core.jobs import JobQueue
 from sdcolab.core.outputs import PARAMETERS_KEY
+from sdcolab.core.prompt import Style
 from sdcolab.core.request import GenerationRequest
 from sdcolab.core.settings import Settings
-from sdcolab.web.app import Server
+from sdcolab.web.app import Server, serve
 
 pytestmark = pytest.mark.navegador
 
@@ -324,8 +327,32 @@ def test_defaults_are_saved_and_shown_by_new_pages(visit: Visit, bench: Bench) -
     other = visit()
     expect(field(other, "prompt")).to_have_value("mi prompt de siempre")
     expect(field(other, "steps")).to_have_value("33")
+    write(other, "otra cosa", steps="12")
+    other.get_by_role("button", name="Más opciones").click()
+    part(other, "put-defaults").click()
+    expect(field(other, "prompt")).to_have_value("mi prompt de siempre")
+    expect(field(other, "steps")).to_have_value("33")
     assert bench.studio.settings.load().defaults.width is None
     bench.studio.settings.path.unlink()
+
+
+def test_another_session_opens_with_the_last_form(visit: Visit, browser: Browser, bench: Bench) -> None:
+    bench.studio.settings.save(Settings(styles=(Style("Anime", "2d, {prompt}"),)))
+    page = visit()
+    choose(page, "styles", "Anime")
+    generate(page, "lo de ayer", steps="31")
+    expect(infotext(page)).to_have_value(re.compile("^2d, lo de ayer"))
+    tomorrow = replace(bench.studio, jobs=JobQueue(bench.generator))
+    server = serve(tomorrow, port=0, auth=(USER, PASSWORD))
+    visitor = Visitor(browser, server, {})
+    again = visitor.open()
+    expect(field(again, "prompt")).to_have_value("lo de ayer")
+    expect(field(again, "steps")).to_have_value("31")
+    expect(part(again, "styles")).to_contain_text("Anime")
+    visitor.context.close()
+    server.close()
+    tomorrow.jobs.close()
+    bench.studio.settings.save(Settings())
 
 
 def test_token_counters(visit: Visit) -> None:
@@ -335,6 +362,19 @@ def test_token_counters(visit: Visit) -> None:
     expect(part(page, "tokens-prompt")).to_have_text("3/75")
     field(page, "negative_prompt").fill("x " * 76)
     expect(part(page, "tokens-negative_prompt")).to_have_text("76/150")
+
+
+# --- Help ---------------------------------------------------------------------------------------------------------
+
+
+def test_one_click_saves_the_report(visit: Visit, tmp_path: Path) -> None:
+    page = visit()
+    with page.expect_download() as downloading:
+        part(page, "make-report").click()
+    assert downloading.value.suggested_filename == "informe.zip"
+    downloading.value.save_as(tmp_path / "informe.zip")
+    assert (tmp_path / "informe.zip").read_bytes() == b"PK"
+    expect(part(page, "report").get_by_role("status")).to_contain_text("Informe guardado")
 
 
 # --- Downloads ----------------------------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ from sdcolab.core.events import (
 )
 from sdcolab.core.folders import Folders
 from sdcolab.core.jobs import JobQueue
+from sdcolab.core.last_form import LastForm
 from sdcolab.core.library import Library, ModelFile
 from sdcolab.core.outputs import ImageStore
 from sdcolab.core.request import GenerationRequest
@@ -210,6 +211,10 @@ class Bench:
                 job.wait(job.snapshot.version, 5)
 
 
+REPORT = "data:application/zip;base64,UEs="
+"""A file of the two bytes "PK"."""
+
+
 def make_bench(root: Path, tokens: Callable[[str], tuple[int, int]] = count_tokens) -> Bench:
     """A studio of stand-ins in ``root`` with one 128 px demo checkpoint."""
     folders = Folders(root)
@@ -220,12 +225,16 @@ def make_bench(root: Path, tokens: Callable[[str], tuple[int, int]] = count_toke
         library=Library(folders),
         jobs=JobQueue(generator),
         settings=SettingsFile(folders.config),
+        last_form=LastForm(folders.config),
         download=download,
         count_tokens=tokens,
         native_size=native_size,
         samplers=SAMPLERS,
         schedules=SCHEDULES,
         folders=folders,
+        report=lambda: (
+            'Informe guardado. <a download="informe.zip" href="data:application/zip;base64,UEs=">informe</a>'
+        ),
         upscaling=upscaling,
         catalog=(("Gatos, LoRA: de todo tipo", "https://a.example/gatos.safetensors"),),
     )

@@ -1,0 +1,47 @@
+"""The form of the last generation: a new session opens as the last one ended, on the page and in the panel."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from sdcolab.core.codec import request_from_json, request_to_json
+from sdcolab.core.errors import SdcolabError
+from sdcolab.core.files import atomic_write
+from sdcolab.core.request import GenerationRequest
+
+FILE_NAME = "ultimo_formulario.json"
+
+
+@dataclass(frozen=True, slots=True)
+class FilledForm:
+    """What the form says, and the names of the styles chosen beside it, which are not in its prompts."""
+
+    request: GenerationRequest
+    styles: tuple[str, ...] = ()
+
+
+class LastForm:
+    """A file in ``folder``, beside the settings, so that it travels to Drive with them. Only a convenience: when it
+    cannot be read or written there is just no last form.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / FILE_NAME
+
+    def load(self) -> FilledForm | None:
+        """The last form; None when there is none, or a damaged one."""
+        try:
+            raw = json.loads(self.path.read_text(encoding="utf-8"))
+            return FilledForm(request_from_json(raw["request"]), tuple(str(name) for name in raw["styles"]))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return None
+
+    def save(self, request: GenerationRequest, styles: Sequence[str] = ()) -> None:
+        """Remember this form, without the pictures that it starts from: they may be large, and are not settings."""
+        saved = {"request": request_to_json(replace(request, init=None)), "styles": list(styles)}
+        with contextlib.suppress(SdcolabError), atomic_write(self.path) as file:
+            file.write(json.dumps(saved, ensure_ascii=False, indent=2).encode("utf-8"))

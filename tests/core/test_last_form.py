@@ -1,0 +1,45 @@
+"""What a new session opens with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from sdcolab.core.last_form import FilledForm, LastForm
+from sdcolab.core.request import GenerationRequest, Hires, InitImage
+
+
+def test_round_trip(tmp_path: Path) -> None:
+    form, request = LastForm(tmp_path / "config"), GenerationRequest(prompt="año", steps=33, hires=Hires(scale=1.5))
+    form.save(request, ["Anime"])
+    assert form.load() == FilledForm(request, ("Anime",))
+
+
+def test_pictures_are_left_out(tmp_path: Path) -> None:
+    form = LastForm(tmp_path)
+    form.save(GenerationRequest(prompt="foto", init=InitImage(images=(Image.new("RGB", (64, 64)),))))
+    assert form.load() == FilledForm(GenerationRequest(prompt="foto"))
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b"null", b"\xff\xfe", b'{"request": {}}', b'{"request": 3, "styles": []}']
+)
+def test_a_damaged_file_is_no_form(tmp_path: Path, content: bytes) -> None:
+    form = LastForm(tmp_path)
+    form.path.write_bytes(content)
+    assert form.load() is None
+
+
+def test_values_of_other_versions_are_survived(tmp_path: Path) -> None:
+    form = LastForm(tmp_path)
+    form.path.write_text('{"request": {"steps": 30, "nuevo": 1, "width": 13}, "styles": []}', encoding="utf-8")
+    assert form.load() == FilledForm(GenerationRequest(steps=30))
+
+
+def test_a_folder_that_cannot_be_written_breaks_nothing(tmp_path: Path) -> None:
+    (tmp_path / "config").write_text("un archivo")
+    form = LastForm(tmp_path / "config")
+    form.save(GenerationRequest())
+    assert form.load() is None

@@ -220,6 +220,7 @@ class DownloadOutcome:
 
 def build_downloads(folders: Folders, environment: Mapping[str, str] = os.environ) -> DownloadQueue:
     """The download queue with the tokens and mirrors that ``environment`` names."""
+    from sdcolab.downloads.catalog import known_hashes, load_catalog
     from sdcolab.downloads.history import DownloadHistory
     from sdcolab.downloads.http import Tokens
     from sdcolab.downloads.queue import DownloadQueue
@@ -231,6 +232,7 @@ def build_downloads(folders: Folders, environment: Mapping[str, str] = os.enviro
         huggingface_url=environment.get(HUGGINGFACE_VARIABLE),
         drive_root=DRIVE_ROOT,
         history=DownloadHistory(folders.config),
+        known_hashes=known_hashes(load_catalog()),
     )
 
 

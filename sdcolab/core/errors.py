@@ -521,6 +521,13 @@ class LocalFileMissing(NotALink):
 
 
 @dataclass(eq=False)
+class UnknownPrefix(NotALink):
+    """The word before a link, which should say what it is, is none of those that are known."""
+
+    code: ClassVar[str] = "download.unknown_prefix"
+
+
+@dataclass(eq=False)
 class DriveRefused(DownloadError):
     """Google Drive shows a page instead of the file: it is not shared, or too many people have downloaded it."""
 

@@ -249,6 +249,10 @@ CATALOGUE: Mapping[str, Sentence] = {
         "No hay ningún archivo de modelo en «{text}».",
         "Comprueba la ruta (por ejemplo MyDrive/modelos/archivo.safetensors) y que Drive esté conectado.",
     ),
+    "download.unknown_prefix": Sentence(
+        "En «{text}», la palabra antes de los dos puntos no es un tipo de archivo conocido.",
+        "Quítala, o usa modelo, lora, vae, embedding, controlnet, upscaler o hypernetwork.",
+    ),
     "download.drive_refused": Sentence(
         "Google Drive no entrega el archivo de {link}: no está compartido o hoy lo ha descargado demasiada gente.",
         "Compártelo con «Cualquier persona con el enlace», o guarda una copia en tu Drive y pon aquí su ruta.",

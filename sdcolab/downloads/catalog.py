@@ -9,6 +9,7 @@ from typing import Any
 
 from sdcolab.core.detect import ModelFamily, ModelKind
 from sdcolab.core.registry import Registry
+from sdcolab.downloads.links import Link, parse_links
 from sdcolab.downloads.report import RUNS_TODAY
 
 
@@ -69,6 +70,12 @@ def controlnet_links(
 ) -> str:
     """The links of ``todos_modelos_controlnet``, as one text for ``DownloadQueue.run``: the guide's ControlNets."""
     return ", ".join(catalog[name].link for name in names_of_kind(catalog, ModelKind.CONTROLNET, families))
+
+
+def known_hashes(catalog: Registry[CatalogEntry]) -> dict[str, str]:
+    """The SHA-256 of the addresses for which the catalogue states it."""
+    links = ((link, entry.sha256) for entry in catalog.values() for link in parse_links(entry.link))
+    return {link.url: sha256 for link, sha256 in links if sha256 and isinstance(link, Link)}
 
 
 def _entry(raw: dict[str, Any]) -> CatalogEntry:

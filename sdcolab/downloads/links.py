@@ -9,13 +9,13 @@ this computer or of the user's Drive stands for the files there.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import SplitResult, parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from sdcolab.core.detect import ModelKind
-from sdcolab.core.errors import LocalFileMissing, NotALink
+from sdcolab.core.errors import LocalFileMissing, NotALink, UnknownPrefix
 
 SHOWN_QUERY_KEYS = frozenset(
     {"modelVersionId", "type", "format", "size", "fp", "quantType", "fileId", "download", "id"}
@@ -81,6 +81,8 @@ _NAMED = re.compile(
 """An item with a name for its file. A name ends where the next link begins."""
 _PATH_PREFIX = re.compile(rf"\$?({'|'.join(KIND_PREFIXES)}):\s*(?!//)", re.IGNORECASE)
 _LOOKS_LIKE_PATH = re.compile(r"(?![a-z][\w+.-]+:)\S*[/\\]\S*|\S+\.(?:safetensors|ckpt|pth?)", re.IGNORECASE)
+_ADDRESS_SIGNS = re.compile(r"[/\\:@]")
+"""What no word has."""
 _LONG_RUN = re.compile(r"[A-Za-z0-9_-]{20,}")
 
 
@@ -142,13 +144,16 @@ def no_files(_path: str) -> tuple[Path, ...]:
 def parse_links(text: str, lookup: Lookup = no_files) -> tuple[Entry, ...]:
     """The links in ``text`` in order, without repetitions; what is no link becomes a ``NotALink`` in its place.
 
-    ``lookup`` finds the files of paths, which may contain blanks when nothing but commas and line ends is around them.
+    Words in a row are one mistake, a sentence. ``lookup`` finds the files of paths, which may contain blanks when
+    nothing but commas and line ends is around them.
     """
-    found: dict[object, Entry] = {}
     names: list[str] = []
+    entries: list[Entry] = []
     for chunk in _CHUNKS.split(_unwrapped(text, names)):
-        for entry in _local_files(chunk, names, lookup) or _read_all(chunk, names, lookup):
-            found.setdefault(_sameness(entry), entry)
+        entries += _local_files(chunk, names, lookup) or _read_all(chunk, names, lookup)
+    found: dict[object, Entry] = {}
+    for entry in _sentences(entries):
+        found.setdefault(_sameness(entry), entry)
     return tuple(found.values())
 
 
@@ -231,7 +236,7 @@ def _read(item: str, name: str) -> Link | NotALink:
     prefix = _PREFIX.match(item)
     kind = KIND_PREFIXES.get(prefix[1].lower()) if prefix else None
     if prefix and kind is None:
-        return NotALink(text=shown_text(item))
+        return UnknownPrefix(text=shown_text(item))
     entry = _read_address(item[prefix.end() :] if prefix else item, kind)
     return replace(entry, name=name) if isinstance(entry, Link) else entry
 
@@ -255,6 +260,24 @@ def _read_address(item: str, kind: ModelKind | None) -> Link | NotALink:
     except ValueError:
         usable = False
     return Link(url, kind) if usable else NotALink(text=shown_text(item))
+
+
+def _sentences(entries: Iterable[Entry]) -> Iterator[Entry]:
+    """``entries`` with words that follow each other in one."""
+    words: list[str] = []
+    for entry in entries:
+        if type(entry) is NotALink and not _ADDRESS_SIGNS.search(entry.text):
+            words.append(entry.text)
+            continue
+        yield from _sentence(words)
+        words.clear()
+        yield entry
+    yield from _sentence(words)
+
+
+def _sentence(words: Sequence[str]) -> Iterator[NotALink]:
+    if words:
+        yield NotALink(text=_shorten(" ".join(words), 60))
 
 
 def _sameness(entry: Entry) -> object:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -63,7 +63,8 @@ class DownloadQueue:
     ``civitai_url`` and ``huggingface_url`` replace the official addresses (their hosts become trusted);
     ``allow_private_hosts`` names hosts that may be private addresses or use plain http. ``free_space`` tells the free
     bytes of the disk that holds a folder. ``drive_root`` is the user's Drive (``.../MyDrive``), where paths are looked
-    for too. ``history`` remembers what has arrived.
+    for too. ``history`` remembers what has arrived. ``known_hashes`` are the SHA-256 of addresses whose server may not
+    state any.
     """
 
     def __init__(
@@ -83,6 +84,7 @@ class DownloadQueue:
         free_space: Callable[[Path], int] = free_bytes,
         drive_root: Path | None = None,
         history: DownloadHistory | None = None,
+        known_hashes: Mapping[str, str] | None = None,
     ) -> None:
         self._history = history
         self._drive_root = drive_root
@@ -101,6 +103,7 @@ class DownloadQueue:
             connections=Connections(splitting.connections - 1),
             claims=_Claims(),
             placing=threading.Lock(),
+            known_hashes=known_hashes or {},
         )
 
     def run(
@@ -171,6 +174,7 @@ class _Shared:
     connections: Connections
     claims: _Claims
     placing: threading.Lock
+    known_hashes: Mapping[str, str]
 
 
 class _Job:
@@ -214,7 +218,11 @@ class _Job:
 
     def _resolve(self, provider: Provider) -> RemoteFile:
         remote = provider.resolve(self._link, self._web, self._cancel)
-        return replace(remote, name=chosen_name(self._link.name, remote.name))
+        return replace(
+            remote,
+            name=chosen_name(self._link.name, remote.name),
+            sha256=remote.sha256 or self._shared.known_hashes.get(self._link.url),
+        )
 
     def _part(self, folder: Path, name: str, identity: str) -> Part:
         """The part in ``folder``, or the one that was begun elsewhere when the server told less or more of the file."""

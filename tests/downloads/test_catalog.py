@@ -1,19 +1,32 @@
 from __future__ import annotations
 
+import hashlib
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support.servers import CONTROLNET_SHAPES, HubFile, HuggingFaceServer, safetensors_bytes
+from support.downloads import HURRY, LOOPBACK
+from support.servers import (
+    CONTROLNET_SHAPES,
+    VAE_SHAPES,
+    FileServer,
+    HubFile,
+    HuggingFaceServer,
+    safetensors_bytes,
+)
 
 from sdcolab import wiring
 from sdcolab.core.detect import ModelFamily, ModelKind
-from sdcolab.core.errors import UnknownName
+from sdcolab.core.errors import HashMismatch, UnknownName
 from sdcolab.core.events import CancelToken, ignore_events
 from sdcolab.core.folders import ROOT_VARIABLE, Folders
 from sdcolab.core.messages import explain
-from sdcolab.downloads.catalog import controlnet_links, load_catalog, names_of_kind
+from sdcolab.downloads.catalog import controlnet_links, known_hashes, load_catalog, names_of_kind
 from sdcolab.downloads.links import Link, parse_links
+from sdcolab.downloads.queue import DownloadQueue
+
+Serve = Callable[..., FileServer]
 
 GUIDES = frozenset({ModelFamily.SD1})
 """The family of everything that the guide recommends."""
@@ -55,6 +68,25 @@ def test_sizes_and_hashes_have_a_source() -> None:
         assert entry.size is None or entry.size > 10_000
     hashes = [entry.sha256 for entry in load_catalog().values() if entry.sha256]
     assert len(set(hashes)) == len(hashes)
+
+
+def test_a_file_that_is_not_the_one_in_the_catalogue_is_refused(folders: Folders, serve: Serve) -> None:
+    good, other = (safetensors_bytes(VAE_SHAPES, seed) for seed in (1, 2))
+    server = serve({"/bueno.safetensors": good, "/otro.safetensors": other})
+    hashes = {f"{server.url}/{name}.safetensors": hashlib.sha256(good).hexdigest() for name in ("bueno", "otro")}
+    queue = DownloadQueue(folders, allow_private_hosts=LOOPBACK, patience=HURRY, known_hashes=hashes)
+    first, second = queue.run(", ".join(hashes))
+    assert first.ok
+    assert isinstance(second.error, HashMismatch)
+    assert [path.name for path in folders.models(ModelKind.VAE).iterdir()] == ["bueno.safetensors"]
+
+
+def test_hashes_are_known_by_the_address_that_is_asked_for() -> None:
+    catalog = load_catalog()
+    assert len(known_hashes(catalog)) == sum(entry.sha256 is not None for entry in catalog.values())
+    (link,) = parse_links(catalog["R-ESRGAN 4x+"].link)
+    assert isinstance(link, Link)
+    assert known_hashes(catalog)[link.url] == catalog["R-ESRGAN 4x+"].sha256
 
 
 def test_the_most_used_of_sdxl_is_there_after_the_guides() -> None:

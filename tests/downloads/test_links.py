@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sdcolab.core.detect import ModelKind
-from sdcolab.core.errors import LocalFileMissing, NotALink
+from sdcolab.core.errors import LocalFileMissing, NotALink, UnknownPrefix
 from sdcolab.downloads.links import Link, LocalFile, parse_links, redacted, shown_text, without_secrets
 from sdcolab.downloads.local import files_at
 
@@ -150,6 +150,13 @@ def test_paths(tmp_path: Path) -> None:
     assert files_at("dos.ckpt", None) == files_at("\0", drive) == files_at("../../etc/passwd", drive) == ()
 
 
+def test_a_word_that_is_no_kind() -> None:
+    for text in ("foo:https://a.com/x", "$foto:urn:air:sd1:model:civitai:1"):
+        (entry,) = parse_links(text)
+        assert isinstance(entry, UnknownPrefix)
+        assert entry.text == text
+
+
 def test_spaces_and_letters_are_escaped_once() -> None:
     assert urls("https://a.example/añ%20o.safetensors") == ["https://a.example/a%C3%B1%20o.safetensors"]
 
@@ -202,3 +209,17 @@ def test_good_links_survive_any_separators(links: list[str], data: st.DataObject
 def test_redacting_never_fails(path: str, value: str) -> None:
     assert len(redacted(f"https://h.example/{path}?token={value}")) <= 120
     assert "\n" not in redacted(f"https://h.example/{path}\n?a={value}")
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("hola esto no es un enlace", ["hola esto no es un enlace"]),
+        ("una frase, con comas\ny dos líneas", ["una frase con comas y dos líneas"]),
+        (f"mira {A} que es bueno", ["mira", "que es bueno"]),
+        ("ftp://a.es/x ftp://b.es/y", ["ftp://a.es/x", "ftp://b.es/y"]),
+        ("no sé " * 40, [("no sé " * 40)[:59] + "…"]),
+    ],
+)
+def test_a_sentence_is_one_mistake(text: str, wrong: list[str]) -> None:
+    assert [entry.text for entry in parse_links(text) if isinstance(entry, NotALink)] == wrong

@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sdcolab.core.request import GenerationRequest as GenerationRequest
     from sdcolab.engine.engine import Engine as Engine
-    from sdcolab.wiring import cerrar as cerrar
-    from sdcolab.wiring import empezar as empezar
-    from sdcolab.wiring import informe as informe
-    from sdcolab.wiring import panel as panel
+    from sdcolab.wiring.notebook import cerrar as cerrar
+    from sdcolab.wiring.notebook import empezar as empezar
+    from sdcolab.wiring.notebook import informe as informe
+    from sdcolab.wiring.notebook import panel as panel
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "Engine": "sdcolab.engine.engine",
     "GenerationRequest": "sdcolab.core.request",
-    "cerrar": "sdcolab.wiring",
-    "empezar": "sdcolab.wiring",
-    "informe": "sdcolab.wiring",
-    "panel": "sdcolab.wiring",
+    "cerrar": "sdcolab.wiring.notebook",
+    "empezar": "sdcolab.wiring.notebook",
+    "informe": "sdcolab.wiring.notebook",
+    "panel": "sdcolab.wiring.notebook",
 }
 
 __all__ = ["Engine", "GenerationRequest", "__version__", "cerrar", "empezar", "informe", "panel"]

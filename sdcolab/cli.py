@@ -84,10 +84,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def open_web(options: argparse.Namespace) -> int:
     """Serve the web UI until interrupted."""
-    from sdcolab import wiring
+    from sdcolab.wiring import web
 
-    wiring.open_web(
-        wiring.WebOptions(
+    web.open_web(
+        web.WebOptions(
             folders=Folders(options.carpeta),
             host="0.0.0.0" if options.escuchar else "127.0.0.1",
             port=options.puerto,
@@ -102,7 +102,7 @@ def open_web(options: argparse.Namespace) -> int:
 
 def generate(options: argparse.Namespace) -> int:
     """Make images from a prompt and print their paths."""
-    from sdcolab import wiring
+    from sdcolab.wiring import engine
 
     _check_generate_options(options)
     folders = Folders(options.carpeta)
@@ -110,13 +110,13 @@ def generate(options: argparse.Namespace) -> int:
     pasted = Pasted({})
     if options.infotext is not None:
         models = ("checkpoint",) if options.modelo else ()
-        pasted = wiring.paste(_read_infotext(options.infotext), folders, decided=(*decided, *models))
+        pasted = engine.paste(_read_infotext(options.infotext), folders, decided=(*decided, *models))
         _warn(*_shortcomings(pasted, with_picture=options.imagen is not None))
     request = GenerationRequest(**{**pasted.changes, **decided})
     request = replace(request, hires=_hires(options, request.hires), init=_init_image(options, pasted))
     progress = ConsoleProgress(sys.stderr)
     try:
-        result = wiring.generate(
+        result = engine.generate(
             request,
             folders=folders,
             model=options.modelo,
@@ -215,11 +215,11 @@ def _warn(*warnings: SdcolabError) -> None:
 
 def download(options: argparse.Namespace) -> int:
     """Download links into the model folders, one report line each."""
-    from sdcolab import wiring
+    from sdcolab.wiring import downloads
 
     progress = ConsoleProgress(sys.stderr, warnings=False)  # the report lines say them
     try:
-        outcome = wiring.download(options.enlaces, folders=Folders(options.carpeta), listener=progress)
+        outcome = downloads.download(options.enlaces, folders=Folders(options.carpeta), listener=progress)
     finally:
         progress.close()
     if not outcome.lines:
@@ -231,20 +231,20 @@ def download(options: argparse.Namespace) -> int:
 
 def diagnose(options: argparse.Namespace) -> int:
     """Print one page about this machine and what is wrong with it; 1 when something is."""
-    from sdcolab import wiring
+    from sdcolab.wiring import diagnosis
 
-    page, all_well = wiring.diagnose(Folders(options.carpeta), network=not options.sin_red)
+    page, all_well = diagnosis.diagnose(Folders(options.carpeta), network=not options.sin_red)
     print(page)
     if options.informe:
-        print(f"\nInforme guardado en {wiring.save_report(Folders(options.carpeta), page)}")
+        print(f"\nInforme guardado en {diagnosis.save_report(Folders(options.carpeta), page)}")
     return 0 if all_well else 1
 
 
 def serve_engine(options: argparse.Namespace) -> int:
     """Make images for the notebook's panel (not for people)."""
-    from sdcolab import wiring
+    from sdcolab.wiring import engine
 
-    wiring.serve_engine(Folders(options.carpeta), options.modelo)
+    engine.serve_engine(Folders(options.carpeta), options.modelo)
     return 0
 
 

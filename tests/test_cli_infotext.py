@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from sdcolab import wiring
+import sdcolab.wiring.engine as wiring_engine
 from sdcolab.cli import main
 from sdcolab.core.infotext import read_bytes
 from sdcolab.core.outputs import ImageFormat, save_options
@@ -86,8 +86,8 @@ class Recorder:
 @pytest.fixture
 def engine(monkeypatch: pytest.MonkeyPatch) -> Recorder:
     recorder = Recorder()
-    monkeypatch.setattr(wiring, "build_engine", recorder.build)
-    monkeypatch.setattr(wiring, "native_size", lambda _model: 512)
+    monkeypatch.setattr(wiring_engine, "build_engine", recorder.build)
+    monkeypatch.setattr(wiring_engine, "native_size", lambda _model: 512)
     return recorder
 
 
@@ -226,4 +226,4 @@ def test_an_initial_image_that_is_none(content: bytes, folder: Path, capsys: pyt
     [((4000, 3000), 512, (680, 512)), ((100, 100), 1024, (1024, 1024)), ((5000, 10), 512, (2048, 512))],
 )
 def test_sizes_like_a_picture(picture: tuple[int, int], native: int, size: tuple[int, int]) -> None:
-    assert wiring.size_like(picture, native) == size
+    assert wiring_engine.size_like(picture, native) == size

@@ -1,4 +1,4 @@
-"""What the notebook's cells call, through ``sdcolab.empezar``, ``panel`` and ``cerrar`` in ``wiring``."""
+"""What the notebook's cells call, through ``sdcolab.empezar``, ``panel`` and ``cerrar`` in ``wiring.notebook``."""
 
 from __future__ import annotations
 

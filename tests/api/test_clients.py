@@ -9,12 +9,13 @@ import pytest
 from PIL import Image
 from webuiapi import WebUIApi
 
-from sdcolab import wiring
 from sdcolab.core.folders import Folders
 from sdcolab.core.jobs import JobQueue
 from sdcolab.core.names import SAMPLER_NAMES
 from sdcolab.web import guard
 from sdcolab.web.app import Server, serve
+from sdcolab.wiring.engine import DEMO_FILE, build_engine, build_library
+from sdcolab.wiring.web import build_http_api, build_studio
 
 USER, PASSWORD = "ana", "contraseña larga"
 PATIENCE = 60.0
@@ -27,16 +28,16 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Folders:
 
 @pytest.fixture(scope="module")
 def server(folders: Folders) -> Iterator[Server]:
-    library = wiring.build_library(folders)
-    engine = wiring.build_engine(folders, library)
+    library = build_library(folders)
+    engine = build_engine(folders, library)
     jobs = JobQueue(engine)
     patch = pytest.MonkeyPatch()
     patch.setattr(guard, "WRONG_LOGIN_DELAY", 0.0)
     server = serve(
-        wiring.build_studio(folders, library, jobs),
+        build_studio(folders, library, jobs),
         port=0,
         auth=(USER, PASSWORD),
-        api=wiring.build_http_api(folders, library, jobs, engine),
+        api=build_http_api(folders, library, jobs, engine),
     )
     yield server
     server.close()
@@ -87,7 +88,7 @@ def test_img2img_and_inpaint(api: WebUIApi) -> None:
 
 def test_lists(api: WebUIApi) -> None:
     assert [entry["name"] for entry in api.get_samplers()] == list(SAMPLER_NAMES)
-    assert api.get_sd_models()[0]["title"].startswith(wiring.DEMO_FILE)
+    assert api.get_sd_models()[0]["title"].startswith(DEMO_FILE)
     assert [entry["name"] for entry in api.get_upscalers()][:3] == ["None", "Lanczos", "Nearest"]
     assert len(api.get_latent_upscale_modes()) == 6
     assert api.get_loras() == []
@@ -103,7 +104,7 @@ def test_options(api: WebUIApi) -> None:
     assert api.get_options()["CLIP_stop_at_last_layers"] == 2
     api.set_options({"CLIP_stop_at_last_layers": 1})
     api.util_set_model(api.get_sd_models()[0]["title"])
-    assert api.util_get_current_model().startswith(wiring.DEMO_FILE)
+    assert api.util_get_current_model().startswith(DEMO_FILE)
 
 
 def test_extras(api: WebUIApi) -> None:

@@ -15,7 +15,7 @@ import sdcolab
 from sdcolab.colab.prepare import DEMO_NAMES, SECRET_NAMES
 from sdcolab.core.detect import ModelKind
 from sdcolab.downloads.catalog import load_catalog, names_of_kind
-from sdcolab.wiring import LINK_MODE, NGROK_MODE, PANEL_MODE
+from sdcolab.wiring.notebook import LINK_MODE, NGROK_MODE, PANEL_MODE
 
 PATH = Path(__file__).parents[2] / "notebooks" / "stable_diffusion.ipynb"
 

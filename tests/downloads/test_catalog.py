@@ -16,7 +16,6 @@ from support.servers import (
     safetensors_bytes,
 )
 
-from sdcolab import wiring
 from sdcolab.core.detect import ModelFamily, ModelKind
 from sdcolab.core.errors import HashMismatch, UnknownName
 from sdcolab.core.events import CancelToken, ignore_events
@@ -25,6 +24,8 @@ from sdcolab.core.messages import explain
 from sdcolab.downloads.catalog import controlnet_links, known_hashes, load_catalog, names_of_kind
 from sdcolab.downloads.links import Link, parse_links
 from sdcolab.downloads.queue import DownloadQueue
+from sdcolab.wiring import notebook
+from sdcolab.wiring.downloads import HUGGINGFACE_VARIABLE, catalog_choices
 
 Serve = Callable[..., FileServer]
 
@@ -125,9 +126,9 @@ def test_all_controlnet_models_arrive_in_the_notebook(tmp_path: Path, monkeypatc
     control = safetensors_bytes(CONTROLNET_SHAPES)
     files = {link.parts.path.strip("/").replace("/resolve/", "/", 1): HubFile(control) for link in links}
     with HuggingFaceServer(files) as hub:
-        monkeypatch.setenv(wiring.HUGGINGFACE_VARIABLE, hub.url)
+        monkeypatch.setenv(HUGGINGFACE_VARIABLE, hub.url)
         monkeypatch.setenv(ROOT_VARIABLE, str(tmp_path))
-        together = wiring._collaborators()
+        together = notebook._collaborators()
         reports = together.make_download({})(together.controlnet_links(), ignore_events, CancelToken())
     folder = Folders(tmp_path).models(ModelKind.CONTROLNET)
     assert [report.path for report in reports] == [folder / name for name in names]
@@ -136,7 +137,7 @@ def test_all_controlnet_models_arrive_in_the_notebook(tmp_path: Path, monkeypatc
 
 def test_the_page_offers_what_runs() -> None:
     catalog = load_catalog()
-    choices = wiring.catalog_choices()
+    choices = catalog_choices()
     assert {link for _, link in choices} == {entry.link for entry in catalog.values() if entry.runs()}
     assert ("DreamShaper, modelo (checkpoint): Arte en general, muy creativo", catalog["DreamShaper"].link) in choices
 

@@ -12,11 +12,12 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, expect
 
-from sdcolab import wiring
 from sdcolab.core.folders import Folders
 from sdcolab.core.jobs import JobQueue
 from sdcolab.core.outputs import PARAMETERS_KEY
 from sdcolab.web.app import Server, serve
+from sdcolab.wiring.engine import DEMO_FILE, build_engine, build_library
+from sdcolab.wiring.web import build_studio
 
 PATIENCE = 120_000
 """Milliseconds: loading torch and the model on a busy machine takes a while."""
@@ -29,10 +30,10 @@ def folders(tmp_path: Path) -> Folders:
 
 @pytest.fixture
 def server(folders: Folders) -> Iterator[Server]:
-    library = wiring.build_library(folders)
-    engine = wiring.build_engine(folders, library)
+    library = build_library(folders)
+    engine = build_engine(folders, library)
     jobs = JobQueue(engine)
-    server = serve(wiring.build_studio(folders, library, jobs, engine), port=0)
+    server = serve(build_studio(folders, library, jobs, engine), port=0)
     yield server
     server.close()
     jobs.close()
@@ -42,7 +43,7 @@ def server(folders: Folders) -> Iterator[Server]:
 def test_from_a_prompt_to_an_image_on_disk(browser: Browser, server: Server, folders: Folders) -> None:
     page = browser.new_page(base_url=server.url)
     page.goto("/")
-    expect(page.locator("#sd-checkpoint input")).to_have_value(wiring.DEMO_FILE, timeout=PATIENCE)
+    expect(page.locator("#sd-checkpoint input")).to_have_value(DEMO_FILE, timeout=PATIENCE)
     expect(page.locator("#sd-width input").first).to_have_value("128")
     page.locator("#sd-prompt textarea").fill("cat face, (emoji:1.1)")
     page.locator("#sd-negative_prompt textarea").fill("dog")

@@ -1,0 +1,85 @@
+"""The download queue with this machine's tokens and mirrors, and what shows its work."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sdcolab.core.events import CancelToken, Listener, ignore_events
+from sdcolab.core.folders import Folders
+from sdcolab.core.messages import KIND_NAMES
+
+if TYPE_CHECKING:
+    from sdcolab.downloads.queue import DownloadQueue
+
+CIVITAI_VARIABLE = "SDCOLAB_CIVITAI_URL"
+HUGGINGFACE_VARIABLE = "SDCOLAB_HUGGINGFACE_URL"
+"""Environment variables with the address of a mirror, for networks that reach only that (and for the tests)."""
+
+DRIVE_ROOT = Path("/content/drive/MyDrive")
+"""Where Colab mounts the user's Drive: paths in lists of links are looked for there too."""
+
+
+@dataclass(frozen=True, slots=True)
+class DownloadOutcome:
+    """How a list of links ended: one Spanish line a link, and the same as JSON values."""
+
+    lines: tuple[str, ...]
+    entries: tuple[dict[str, object], ...]
+    all_well: bool
+
+
+def build_downloads(folders: Folders, environment: Mapping[str, str] = os.environ) -> DownloadQueue:
+    """The download queue with the tokens and mirrors that ``environment`` names."""
+    from sdcolab.downloads.catalog import known_hashes, load_catalog
+    from sdcolab.downloads.history import DownloadHistory
+    from sdcolab.downloads.http import Tokens
+    from sdcolab.downloads.queue import DownloadQueue
+
+    return DownloadQueue(
+        folders,
+        tokens=Tokens(huggingface=environment.get("HF_TOKEN"), civitai=environment.get("CIVITAI_TOKEN")),
+        civitai_url=environment.get(CIVITAI_VARIABLE),
+        huggingface_url=environment.get(HUGGINGFACE_VARIABLE),
+        drive_root=DRIVE_ROOT,
+        history=DownloadHistory(folders.config),
+        known_hashes=known_hashes(load_catalog()),
+    )
+
+
+def download(
+    links: str, *, folders: Folders, listener: Listener = ignore_events, cancel: CancelToken | None = None
+) -> DownloadOutcome:
+    """Download ``links`` into the model folders."""
+    from sdcolab.downloads.queue import report_data, report_line
+
+    reports = build_downloads(folders).run(links, listener, cancel)
+    return DownloadOutcome(
+        lines=tuple(report_line(report) for report in reports),
+        entries=tuple(report_data(report) for report in reports),
+        all_well=all(report.ok for report in reports),
+    )
+
+
+def catalog_choices() -> tuple[tuple[str, str], ...]:
+    """What the catalogue offers and this program can use: words to show and link to download."""
+    from sdcolab.downloads.catalog import load_catalog
+
+    return tuple(
+        (f"{entry.name}, {KIND_NAMES[entry.kind]}: {entry.note}", entry.link)
+        for entry in load_catalog().values()
+        if entry.runs()
+    )
+
+
+def download_lines(queue: DownloadQueue) -> Callable[[str, Listener, CancelToken], tuple[str, ...]]:
+    """``queue`` as the page and the notebook use it: links in, report lines out."""
+    from sdcolab.downloads.queue import report_line
+
+    def run(links: str, listener: Listener, cancel: CancelToken) -> tuple[str, ...]:
+        return tuple(report_line(report) for report in queue.run(links, listener, cancel))
+
+    return run

@@ -1,0 +1,188 @@
+"""Models and the engine: what the other parts are given, and the ``generar`` command."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sdcolab.core.detect import ModelKind, detect
+from sdcolab.core.events import CancelToken, Listener, Phase, PhaseStarted, ignore_events
+from sdcolab.core.files import make_folder
+from sdcolab.core.folders import Folders
+from sdcolab.core.infotext import Pasted, parse, to_request, with_files
+from sdcolab.core.library import Library, ModelFile
+from sdcolab.core.names import SCHEDULE_NAMES
+from sdcolab.core.outputs import ImageFormat, ImageStore, ImageStores
+from sdcolab.core.request import AUTOMATIC, INSIDE, SIZE_STEP, GenerationRequest
+from sdcolab.core.result import GenerationResult
+from sdcolab.core.tensors import read_header
+from sdcolab.core.upscaling import upscaler_names
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from sdcolab.engine.engine import Engine
+
+DEMO_FILE = "emoji-128.safetensors"
+
+
+def demo_model() -> ModelFile:
+    """The miniature model that ships with the package."""
+    return ModelFile(ModelKind.CHECKPOINT, DEMO_FILE, Path(str(resources.files("sdcolab") / "demo" / DEMO_FILE)))
+
+
+def build_library(folders: Folders, *chosen: ModelFile) -> Library:
+    """The user's models and the demo; ``chosen`` files, from anywhere on the disk, come first."""
+    return Library(folders, bundled=(demo_model(),), first=chosen)
+
+
+def library_around(folders: Folders, checkpoint: Path | None) -> Library:
+    """The library with the file ``checkpoint`` first in it, if there is such a file."""
+    if checkpoint is None or not checkpoint.is_file():
+        return build_library(folders)
+    return build_library(folders, model_file(folders, ModelKind.CHECKPOINT, str(checkpoint)))
+
+
+def model_file(folders: Folders, kind: ModelKind, name: str) -> ModelFile:
+    """The file that ``name`` means: a path on the disk or a name in the library. Raises ``UnknownFile``."""
+    path = Path(name).expanduser()
+    if path.is_file():
+        return ModelFile(kind, path.name, path.absolute())
+    return build_library(folders).find(kind, name)
+
+
+def native_size(model: ModelFile) -> int:
+    """Side in pixels of the square images ``model`` was trained on; 512 when its file does not say."""
+    if model.path.suffix != ".safetensors":
+        return 512
+    return detect(read_header(model.path)).native_size
+
+
+class LazyEngine:
+    """An engine that the first thread to need it imports and builds, so that pages answer before torch has loaded."""
+
+    def __init__(self, library: Library, store: ImageStore | ImageStores, hash_cache: Path) -> None:
+        self._library = library
+        self._store = store
+        self.hash_cache = hash_cache
+        self._engine: Engine | None = None
+        self._lock = threading.Lock()
+
+    def generate(
+        self, request: GenerationRequest, listener: Listener, cancel: CancelToken, *, save: bool = True
+    ) -> GenerationResult:
+        """As ``Engine.generate``, after loading the libraries if nobody has yet."""
+        if self._engine is None:
+            listener(PhaseStarted(Phase.LOADING_LIBRARIES))
+        return self._built().generate(request, listener, cancel, save=save)
+
+    def preload(self, checkpoint: str = "") -> None:
+        """Load the libraries and a checkpoint (empty: the default one), so that the first image waits for neither."""
+        self._built().preload(checkpoint or self._library.default_checkpoint().name)
+
+    def unload(self) -> None:
+        """Let go of the models, if any are loaded."""
+        if self._engine is not None:
+            self._engine.unload()
+
+    def names(self) -> tuple[str, ...]:
+        """Upscalers to choose from, "None" first."""
+        return upscaler_names(self._library)
+
+    def upscale(
+        self,
+        picture: Image.Image,
+        scale: float,
+        name: str,
+        listener: Listener = ignore_events,
+        cancel: CancelToken | None = None,
+    ) -> Image.Image:
+        """``picture`` about ``scale`` times larger, as ``engine.upscale.upscalers.Upscalers.upscale``. Call it from the
+        job queue's thread: an engine does one thing at a time."""
+        return self._built().upscalers.upscale(picture, scale, name, listener, cancel)
+
+    def _built(self) -> Engine:
+        from sdcolab.engine.engine import Engine
+
+        with self._lock:
+            if self._engine is None:
+                self._engine = Engine(self._library, self._store, hash_cache=self.hash_cache)
+            return self._engine
+
+
+def build_engine(folders: Folders, library: Library, store: ImageStore | ImageStores | None = None) -> LazyEngine:
+    """An engine that saves in ``store``, or each kind of picture in its folder."""
+    return LazyEngine(library, store or ImageStores.below(folders), hash_file(folders))
+
+
+def hash_file(folders: Folders) -> Path:
+    """Where the hashes of model files are remembered."""
+    return folders.temporary / "hashes.json"
+
+
+def paste(text: str, folders: Folders, *, decided: Collection[str] = ()) -> Pasted:
+    """What the infotext ``text`` changes in a request, with the names of the user's own files. The request's fields in
+    ``decided`` are left out: somebody else says them.
+    """
+    from sdcolab.engine.hashes import HashCache
+
+    pasted = to_request(parse(text), SCHEDULE_NAMES).without(*decided)
+    return with_files(pasted, build_library(folders), HashCache(hash_file(folders)))
+
+
+def generate(
+    request: GenerationRequest,
+    *,
+    folders: Folders,
+    model: str | None = None,
+    output: Path | None = None,
+    image_format: ImageFormat = ImageFormat.PNG,
+    listener: Listener = ignore_events,
+) -> GenerationResult:
+    """Make the images of ``request`` in this thread. ``model``, which wins over the request's checkpoint, and
+    ``request.vae`` may be paths or names in the library. Pictures are saved in their kind's folder, or flat in
+    ``output``. A picture made from another one has its shape when the request says no size.
+    """
+    chosen = [] if model is None else [model_file(folders, ModelKind.CHECKPOINT, model)]
+    if request.vae not in (AUTOMATIC, INSIDE):
+        vae = model_file(folders, ModelKind.VAE, request.vae)
+        chosen.append(vae)
+        request = replace(request, vae=vae.name)
+    library = build_library(folders, *chosen)
+    stores = ImageStores.below(folders, image_format)
+    store = stores if output is None else ImageStore(output, today=None, image_format=image_format)
+    make_folder(store.of(request).folder)  # before minutes of work, not after
+    named = model is None and request.checkpoint
+    checkpoint = library.find(ModelKind.CHECKPOINT, request.checkpoint) if named else library.default_checkpoint()
+    request = replace(request, checkpoint=checkpoint.name)  # the default is the chosen one, which comes first
+    if request.init and request.width is None and request.height is None:
+        width, height = size_like(request.init.images[0].size, native_size(checkpoint))
+        request = replace(request, width=width, height=height)
+    return build_engine(folders, library, store).generate(request, listener, CancelToken())
+
+
+def size_like(picture: tuple[int, int], native: int) -> tuple[int, int]:
+    """A size with the shape of ``picture`` whose short side is ``native`` pixels, as far as requests allow."""
+    scale = native / min(picture)
+    width, height = (min(max(round(side * scale / SIZE_STEP) * SIZE_STEP, 64), 2048) for side in picture)
+    return width, height
+
+
+def serve_engine(folders: Folders, model: Path | None) -> None:
+    """Be the engine's process of the notebook's panel: orders on stdin, events on stdout, until stdin ends."""
+    from sdcolab.colab.service import serve
+
+    library = library_around(folders, model)
+    events, sys.stdout = sys.stdout, sys.stderr  # what libraries print must not mix with the events
+
+    def say(message: Mapping[str, object]) -> None:
+        events.write(json.dumps(message) + "\n")
+        events.flush()
+
+    serve(build_engine(folders, library), sys.stdin.fileno(), say)

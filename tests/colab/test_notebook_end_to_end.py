@@ -208,6 +208,11 @@ class Page:
                         self._values[number] = value["value"]
         return "\n".join(map(str, self._values.values()))
 
+    def field(self, name: str) -> object:
+        """What the form shows in a field."""
+        (number,) = [one for one, props in self._components.items() if props.get("elem_id") == f"sd-{name}"]
+        return self._values[number]
+
     def press(self, button: str, **values: object) -> str:
         """Press the button with this text, after writing ``values`` in the form. Returns what the page then says."""
         (action,) = [
@@ -403,7 +408,7 @@ def first_run(kernel: Kernel, colab: Colab, play: str, cells: dict[str, str]) ->
     assert digest(local) == digest(images[0])
 
     # Save the form as the defaults.
-    page.press("predeterminado", prompt="un perro", steps=7, checkpoint=model.name)
+    page.press("Guardar como valores predeterminados", prompt="un perro", steps=7, checkpoint=model.name)
     settings = colab.drive / "sdcolab" / "config" / "configuracion.json"
     wait_for(lambda: settings.exists() and "un perro" in settings.read_text())
 
@@ -476,9 +481,10 @@ def first_run(kernel: Kernel, colab: Colab, play: str, cells: dict[str, str]) ->
 
 def second_run(kernel: Kernel, colab: Colab, play: str, access: tuple[str, str]) -> None:
     """Play again, with ngrok and tokens in Colab's secrets: nothing is downloaded twice, user and password are the
-    same, the saved form comes back from Drive, and a dead link is made again."""
+    same, the defaults and the last form come back from Drive, and a dead link is made again."""
     user, password = access
-    (colab.root / "config" / "configuracion.json").unlink()
+    for saved in ("configuracion.json", "ultimo_formulario.json"):
+        (colab.root / "config" / saved).unlink()
     kernel.run(f"os.environ['STANDIN_SECRETS'] = {json.dumps({'CIVITAI_TOKEN': TOKEN, 'NGROK_TOKEN': NGROK})!r}")
     kernel.finish()
     kernel.run(play)
@@ -490,6 +496,7 @@ def second_run(kernel: Kernel, colab: Colab, play: str, access: tuple[str, str])
     agent = (colab.folder / "ngrok.log").read_text().split()[0]
     children = roster(colab)
     page = Page(int(re.search(r"https://(\d+)-m-s-", text)[1]), user, password)  # type: ignore[index]
+    assert (page.field("prompt"), page.field("seed")) == ("otro gato", "6")
     page.press("Generar", prompt="gato", steps=2, checkpoint=DEMO.name, width=128, height=128, seed="8")
     wait_for(lambda: list((colab.drive / "sdcolab" / "outputs").rglob("*-8.png")))
     os.kill(int(agent), signal.SIGKILL)

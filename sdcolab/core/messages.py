@@ -360,11 +360,11 @@ CATALOGUE: Mapping[str, Sentence] = {
         "Busca la versión .safetensors del mismo modelo.",
     ),
     "download.kind_unknown": Sentence(
-        "No sabemos para qué sirve «{path}», así que queda en la carpeta de otros archivos.",
+        "No se sabe para qué sirve «{path}», así que queda en la carpeta de otros archivos.",
         "Si lo sabes, muévelo a la carpeta que le corresponda.",
     ),
     "download.kind_disputed": Sentence(
-        "El sitio dice que «{path}» es {expected}, pero por dentro parece {found}: lo hemos guardado como dice el "
+        "El sitio dice que «{path}» es {expected}, pero por dentro parece {found}: se ha guardado como dice el "
         "sitio.",
         "Si no aparece donde lo buscas, muévelo a la otra carpeta.",
     ),
@@ -523,8 +523,8 @@ CATALOGUE: Mapping[str, Sentence] = {
         "Ya hay {limit} trabajos en espera.", "Espera a que termine alguno antes de pedir otro."
     ),
     "unexpected": Sentence(
-        "Ha ocurrido un error que no esperábamos ({kind}): {detail}",
-        "Vuelve a intentarlo; si se repite, cuéntanoslo con el registro de errores.",
+        "Ha ocurrido un error inesperado ({kind}): {detail}",
+        "Vuelve a intentarlo; si se repite, guarda el informe (🩺) y pide ayuda con él.",
     ),
 }
 

@@ -364,8 +364,7 @@ CATALOGUE: Mapping[str, Sentence] = {
         "Si lo sabes, muévelo a la carpeta que le corresponda.",
     ),
     "download.kind_disputed": Sentence(
-        "El sitio dice que «{path}» es {expected}, pero por dentro parece {found}: se ha guardado como dice el "
-        "sitio.",
+        "El sitio dice que «{path}» es {expected}, pero por dentro parece {found}: se ha guardado como dice el sitio.",
         "Si no aparece donde lo buscas, muévelo a la otra carpeta.",
     ),
     "download.other_name": Sentence(
@@ -524,7 +523,8 @@ CATALOGUE: Mapping[str, Sentence] = {
     ),
     "unexpected": Sentence(
         "Ha ocurrido un error inesperado ({kind}): {detail}",
-        "Vuelve a intentarlo; si se repite, guarda el informe (🩺) y pide ayuda con él.",
+        "Vuelve a intentarlo; si se repite, guarda el informe (🩺, o «sdcolab diagnostico --informe») y pide ayuda con "
+        "él.",
     ),
 }
 

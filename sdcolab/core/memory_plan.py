@@ -17,7 +17,7 @@ from sdcolab.core.tensors import TensorHeader
 
 GB = 1_000_000_000
 
-UNMAPPED_RAM = 2 * GB
+UNMAPPED_RAM = int(2.5 * GB)
 """RAM that loading needs on a GPU besides the file, for CUDA itself and for weights on their way; measured on SDXL with
 tools/bench/card.py."""
 

@@ -9,8 +9,9 @@ this computer or of the user's Drive stands for the files there.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 from pathlib import Path
 from urllib.parse import SplitResult, parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
@@ -264,20 +265,15 @@ def _read_address(item: str, kind: ModelKind | None) -> Link | NotALink:
 
 def _sentences(entries: Iterable[Entry]) -> Iterator[Entry]:
     """``entries`` with words that follow each other in one."""
-    words: list[str] = []
-    for entry in entries:
-        if type(entry) is NotALink and not _ADDRESS_SIGNS.search(entry.text):
-            words.append(entry.text)
-            continue
-        yield from _sentence(words)
-        words.clear()
-        yield entry
-    yield from _sentence(words)
+    for are_words, group in groupby(entries, _is_word):
+        if are_words:
+            yield NotALink(text=_shorten(" ".join(entry.text for entry in group if isinstance(entry, NotALink)), 60))
+        else:
+            yield from group
 
 
-def _sentence(words: Sequence[str]) -> Iterator[NotALink]:
-    if words:
-        yield NotALink(text=_shorten(" ".join(words), 60))
+def _is_word(entry: Entry) -> bool:
+    return type(entry) is NotALink and not _ADDRESS_SIGNS.search(entry.text)
 
 
 def _sameness(entry: Entry) -> object:

@@ -212,11 +212,21 @@ _LORA_INPUT = re.compile(
 """The matrix of a LoRA (or LoHa) that reads the text vectors; its second dimension is their width."""
 
 _LORA_NAME_FAMILIES = (
-    (("lora_te1_", "lora_te2_", "lora_unet_input_blocks_"), ModelFamily.SDXL),
-    (("lora_unet_double_blocks_", "lora_transformer_single_", "transformer.single_"), ModelFamily.FLUX),
-    (("lora_unet_joint_blocks_",), ModelFamily.SD3),
+    (("lora_te1_", "lora_te2_", "lora_unet_input_blocks_", "text_encoder_2."), ModelFamily.SDXL),
+    (
+        (
+            "lora_unet_double_blocks_",
+            "lora_unet_single_blocks_",
+            "lora_transformer_single_",
+            "transformer.single_",
+            "diffusion_model.double_blocks.",
+            "diffusion_model.single_blocks.",
+        ),
+        ModelFamily.FLUX,
+    ),
+    (("lora_unet_joint_blocks_", "diffusion_model.joint_blocks."), ModelFamily.SD3),
 )
-"""Layers that only one family has, in kohya's and diffusers' names."""
+"""Layers that only one family has, in kohya's, diffusers' and the models' own names."""
 
 _DECLARED_FAMILIES = (
     (re.compile(r"xl|pony|illustrious"), ModelFamily.SDXL),

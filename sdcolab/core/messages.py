@@ -349,7 +349,7 @@ CATALOGUE: Mapping[str, Sentence] = {
         "Lo descargado se conserva: vuelve a poner el enlace y continuará desde ahí.",
     ),
     "download.hash_mismatch": Sentence(
-        "«{name}» llegó dos veces distinto de lo que anuncia el sitio (su SHA-256 no coincide).",
+        "«{name}» llegó dos veces distinto del archivo publicado (su SHA-256 no coincide).",
         "No se ha guardado, por seguridad. Prueba más tarde u otro enlace.",
     ),
     "download.already_downloading": Sentence(

@@ -64,12 +64,13 @@ _CHUNKS = re.compile(r"[,;\n\r]+")
 _SEPARATORS = re.compile(r"[\s,;\u200b\ufeff]+")
 _GLUE = re.compile(r"(?<=[^/=&?:%])(?=https?://)", re.IGNORECASE)
 _MARKDOWN = re.compile(r"\[[^\]\n]{0,300}\]\((https?://[^)\s]+)\)", re.IGNORECASE)
+_ANCHOR = re.compile(r"<a\s[^>]*?href=[\"']?([^\"'\s>]+)[^>]*>.*?</a>", re.IGNORECASE | re.DOTALL)
 _WRAPPERS = "<>\"'`()[]{}«»“”‘’|"
 _SCHEME = re.compile(r"https?://", re.IGNORECASE)
 _SITE = re.compile(r"(?:[a-z0-9-]+\.)+(?:com|org|net|co|red|green|nz|ai|io|dev|moe|gg|cn)/", re.IGNORECASE)
 """The beginning of an address whose ``https://`` got lost: a site under an ending that sites with models use."""
 _AIR = re.compile(r"urn:air:[\w.-]+:[\w.-]+:civitai:(\d+)(?:@(\d+))?(?:[:.][\w.-]+)?", re.IGNORECASE)
-_PREFIX = re.compile(r"\$?([a-z]+):(?=https?://|urn:air:)", re.IGNORECASE)
+_PREFIX = re.compile(r"\$?([a-z][a-z0-9]*):(?=https?://|urn:air:)", re.IGNORECASE)
 _SPACED_PREFIX = re.compile(rf"\b({'|'.join(KIND_PREFIXES)}):[ \t]+(?=https?://|urn:air:)", re.IGNORECASE)
 _MARK = "\x00"
 _NAME = r"[^,;\n<>|\[\]\x00]{0,200}?[^,;\s<>|\[\]\x00]"
@@ -81,9 +82,13 @@ _NAMED = re.compile(
 )
 """An item with a name for its file. A name ends where the next link begins."""
 _PATH_PREFIX = re.compile(rf"\$?({'|'.join(KIND_PREFIXES)}):\s*(?!//)", re.IGNORECASE)
-_LOOKS_LIKE_PATH = re.compile(r"(?![a-z][\w+.-]+:)\S*[/\\]\S*|\S+\.(?:safetensors|ckpt|pth?)", re.IGNORECASE)
-_ADDRESS_SIGNS = re.compile(r"[/\\:@]")
+_LOOKS_LIKE_PATH = re.compile(r"(?![a-z][\w+.-]+:)(?:\S*[/\\]\S*|\S+\.(?:safetensors|ckpt|pth?))", re.IGNORECASE)
+_ADDRESS_SIGNS = re.compile(r"[/\\@]|^(?:urn|magnet):", re.IGNORECASE)
 """What no word has."""
+_LIST_MARK = re.compile(r"\W+|\d{1,3}[.)]")
+"""A dash, a bullet or a number before an item of a list."""
+_BROKEN_SCHEME = re.compile(r"(?:https?:?/{1,2})*(https?)(?::/{0,2}|/{1,2})(?=[^/])", re.IGNORECASE)
+"""``https://`` written twice, or with something missing."""
 _LONG_RUN = re.compile(r"[A-Za-z0-9_-]{20,}")
 
 
@@ -195,13 +200,15 @@ def without_secrets(url: str) -> tuple[str, str | None]:
 
 
 def _unwrapped(text: str, names: list[str]) -> str:
-    """``text`` without comments and Markdown, with the names given to links put into ``names`` and marked by number."""
+    """``text`` without comments, Markdown and HTML, with the names given to links put into ``names`` and marked by
+    number.
+    """
 
     def set_aside(match: re.Match[str]) -> str:
         names.append((match["bracketed"] or match["pointed"]).strip(" \t\"'«»"))
         return f"{match['item']}{_MARK}{len(names) - 1}{_MARK} "
 
-    plain = _MARKDOWN.sub(r" \1 ", _COMMENT.sub("", text.replace(_MARK, "")))
+    plain = _MARKDOWN.sub(r" \1 ", _ANCHOR.sub(r" \1 ", _COMMENT.sub("", text.replace(_MARK, ""))))
     return _NAMED.sub(set_aside, _SPACED_PREFIX.sub(r"\1:", plain))
 
 
@@ -228,7 +235,7 @@ def _read_all(chunk: str, names: list[str], lookup: Lookup) -> list[Entry]:
     for piece in pieces:
         marked, name = _name_of(piece, names)
         item = marked.strip(_WRAPPERS).rstrip(".…!").strip(_WRAPPERS)
-        if item:
+        if item and not _LIST_MARK.fullmatch(marked):
             entries += _local_files(piece, names, lookup) or [_read(item, name)]
     return entries
 
@@ -247,6 +254,7 @@ def _read_address(item: str, kind: ModelKind | None) -> Link | NotALink:
     if air:
         version = f"?modelVersionId={air[2]}" if air[2] else ""
         return Link(f"https://civitai.com/models/{air[1]}{version}", kind)
+    item = _BROKEN_SCHEME.sub(lambda match: f"{match[1]}://", item, count=1) if _BROKEN_SCHEME.match(item) else item
     if not _SCHEME.match(item) and _SITE.match(item):
         item = f"https://{item}"
     scheme = _SCHEME.match(item)

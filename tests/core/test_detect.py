@@ -197,3 +197,18 @@ INTERESTING = [name for case in CASES for name in case[1]]
 @given(st.dictionaries(st.sampled_from(INTERESTING), st.lists(st.integers(0, 9), max_size=4)))
 def test_never_fails_on_odd_shapes_of_known_names(shapes: dict[str, list[int]]) -> None:
     found(shapes)
+
+
+@pytest.mark.parametrize(
+    ("name", "family"),
+    [
+        ("lora_unet_single_blocks_0_linear1.lora_down.weight", ModelFamily.FLUX),
+        ("diffusion_model.double_blocks.0.img_attn.qkv.lora_A.weight", ModelFamily.FLUX),
+        ("diffusion_model.joint_blocks.0.x_block.attn.qkv.lora_A.weight", ModelFamily.SD3),
+        ("text_encoder_2.text_model.encoder.layers.0.self_attn.k_proj.lora_A.weight", ModelFamily.SDXL),
+        ("diffusion_model.layers.0.attention.to_k.lora_A.weight", ModelFamily.UNKNOWN),
+    ],
+)
+def test_loras_of_other_trainers(name: str, family: ModelFamily) -> None:
+    lora = found({name: (8, 1280)})
+    assert (lora.kind, lora.family) == (ModelKind.LORA, family)

@@ -151,7 +151,7 @@ def test_paths(tmp_path: Path) -> None:
 
 
 def test_a_word_that_is_no_kind() -> None:
-    for text in ("foo:https://a.com/x", "$foto:urn:air:sd1:model:civitai:1"):
+    for text in ("foo:https://a.com/x", "t2i:https://a.com/x", "$foto:urn:air:sd1:model:civitai:1"):
         (entry,) = parse_links(text)
         assert isinstance(entry, UnknownPrefix)
         assert entry.text == text
@@ -219,7 +219,28 @@ def test_redacting_never_fails(path: str, value: str) -> None:
         (f"mira {A} que es bueno", ["mira", "que es bueno"]),
         ("ftp://a.es/x ftp://b.es/y", ["ftp://a.es/x", "ftp://b.es/y"]),
         ("no sé " * 40, [("no sé " * 40)[:59] + "…"]),
+        (f"Modelo principal: {A}", ["Modelo principal:"]),
+        ("(masterpiece:1.2), best quality, 1girl", ["masterpiece:1.2 best quality 1girl"]),
+        ("ftp://a.es/x.safetensors", ["ftp://a.es/x.safetensors"]),
+        ("file:///etc/x.ckpt hf:ana/repo/x.safetensors", ["file:///etc/x.ckpt", "hf:ana/repo/x.safetensors"]),
     ],
 )
 def test_a_sentence_is_one_mistake(text: str, wrong: list[str]) -> None:
-    assert [entry.text for entry in parse_links(text) if isinstance(entry, NotALink)] == wrong
+    found = [entry for entry in parse_links(text) if isinstance(entry, NotALink)]
+    assert [entry.text for entry in found] == wrong
+    assert {type(entry) for entry in found} == {NotALink}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"1. {A}\n2) {B}",
+        f"- {A}\n- {B}",
+        f"• {A}\n• {B}",
+        f'<a class="x" href="{A}">el primero</a> <a href={B}>el segundo</a>',
+        "https//a.example/x.safetensors https://https://b.example/y.ckpt",
+        "https:/a.example/x.safetensors https://http://https://b.example/y.ckpt",
+    ],
+)
+def test_lists_html_and_broken_addresses(text: str) -> None:
+    assert urls(text) == [A, B]

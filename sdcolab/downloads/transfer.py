@@ -57,30 +57,34 @@ class Splitting:
 
     connections: int = 16
     """Most connections for one file."""
-    first: int = 4
+    first: int = 1
     """Connections to begin with. The others follow at once when these are slower than ``fast``."""
     fast: float = 64e6
-    """Bytes per second of a connection beyond which more of them may only be in each other's way: their number doubles,
-    and doubles again only if that brought ``worth`` times as much."""
+    """Bytes per second of a connection beyond which more of them may only be in each other's way: their number grows
+    ``growth`` times, and again only if that brought ``worth`` times as much."""
+    growth: int = 4
     worth: float = 1.25
+    enough: float = 0.6e9
+    """Bytes per second of all connections beyond which more of them bring nothing: a disk hardly keeps up with that,
+    and on two cores they take the time from each other."""
     per_connection: int = 4 << 20
     """A file gets one connection for each so many bytes that are missing."""
     least: int = 1 << 20
     most: int = 32 << 20
-    """Smallest and largest piece that is asked for at a time. Pieces shrink towards the end, so that all connections
-    end together."""
-    shortest: float = 0.02
-    """Seconds that a piece should take: asking for less costs more time than ending together saves."""
+    """Smallest and largest piece that is asked for at a time, unless that is over in no time. Pieces shrink towards the
+    end, so that all connections end together."""
+    shortest: float = 0.1
+    """Seconds that a piece should take at least: asking for less costs more time than ending together saves."""
 
     def useful(self, missing: int) -> int:
         """Connections worth opening for ``missing`` bytes."""
         return max(1, min(self.connections, missing // self.per_connection))
 
     def piece(self, missing: int, connections: int, speed: float) -> int:
-        """How many of ``missing`` bytes one of ``connections`` takes next; together they bring ``speed`` bytes per
-        second."""
-        least = max(self.least, int(self.shortest * speed / connections))
-        return min(self.most, max(least, missing // (2 * connections)))
+        """How many of ``missing`` bytes one connection takes next that brings ``speed`` bytes per second, when there
+        may be ``connections``."""
+        share = min(self.most, max(self.least, missing // (2 * connections)))
+        return max(share, int(self.shortest * speed))
 
 
 class Connections:
@@ -125,7 +129,8 @@ class Connections:
 
 
 class Ceiling:
-    """How many connections a round may have ``now``: few, then more for as long as more of them bring more.
+    """How many connections a round may have ``now``: few, then more for as long as more of them bring more; fewer again
+    when they brought less.
 
     ``most`` is never exceeded; ``received`` bytes are here at the time ``now`` (seconds of ``time.monotonic``).
     """
@@ -134,18 +139,22 @@ class Ceiling:
         self._splitting = splitting
         self._most = most
         self.now = min(most, splitting.first)
+        self._fewer = self.now
         self._since, self._had, self._best = now, received, 0.0
 
     def look(self, received: int, now: float) -> None:
         """Decide again, if the last time is long enough ago."""
         elapsed = now - self._since
-        if self.now == self._most or elapsed < WATCH_SECONDS:
+        if elapsed < WATCH_SECONDS:
             return
         speed = (received - self._had) / elapsed
         if speed < self._splitting.fast * self.now:
             self.now = self._most
-        elif speed > self._splitting.worth * self._best:
-            self.now, self._best = min(self._most, 2 * self.now), speed
+        elif self._splitting.worth * self._best < speed < self._splitting.enough:
+            self._fewer, self._best = self.now, speed
+            self.now = min(self._most, self._splitting.growth * self.now)
+        elif self._splitting.worth * speed < self._best:
+            self.now = min(self.now, self._fewer)
         self._since, self._had = now, received
 
     def lower(self, number: int) -> None:
@@ -363,6 +372,9 @@ class _Crew:
             finally:
                 with self._lock:
                     self._busy.discard(piece)
+                    too_many = len(self._busy) >= self._ceiling.now
+            if too_many:
+                return False
             if self._job.connections.give_back(self._ticket, only_if_unfair=True):
                 return True
         return False
@@ -375,7 +387,7 @@ class _Crew:
             piece = gap
             if self._most > 1 and gap.end is not None and self._remote.size is not None:
                 missing = self._remote.size - self._part.received
-                length = self._job.splitting.piece(missing, self._ceiling.now, self._speed())
+                length = self._job.splitting.piece(missing, self._most, self._speed() / self._ceiling.now)
                 # What would be left over is taken along if it is smaller than a piece may be.
                 if gap.end - gap.start >= length + self._job.splitting.least:
                     piece = _Piece(gap.start, gap.start + length)

@@ -55,6 +55,19 @@ class Crowd(FileServer):
             super().answer(request)
 
 
+class Jam(Crowd):
+    """Answers one request at a time fast, and several together much more slowly. ``crowds``: how many there were."""
+
+    def __init__(self, files: dict[str, bytes]) -> None:
+        super().__init__(files)
+        self.crowds: list[int] = []
+
+    def answer(self, request: Handler) -> None:
+        self.crowds.append(self.now + 1)
+        self.pause = 0.02 if not self.now else 0.3
+        super().answer(request)
+
+
 def queue(folders: Folders, patience: Patience = HURRY, splitting: Splitting = SMALL_PIECES) -> DownloadQueue:
     return DownloadQueue(folders, allow_private_hosts=LOOPBACK, patience=patience, splitting=splitting)
 
@@ -99,10 +112,11 @@ def test_connections_are_shared_between_files(folders: Folders) -> None:
 @pytest.mark.parametrize(
     ("each", "line", "numbers"),
     [
-        (10e6, 1e9, [4, 16, 16]),  # slow connections: all of them at once
-        (100e6, 10e9, [4, 8, 16, 16]),  # fast ones, each brings its own
-        (500e6, 2e9, [4, 8, 8, 8]),  # four fill the line: more bring nothing
-        (500e6, 3e9, [4, 8, 16, 16]),  # six would fill it
+        (10e6, 1e9, [1, 16, 16]),  # slow connections: all of them at once
+        (100e6, 10e9, [1, 4, 16, 16]),  # fast ones, each brings its own
+        (300e6, 350e6, [1, 4, 4, 4]),  # one nearly fills the line: more bring nothing
+        (150e6, 500e6, [1, 4, 16, 16]),  # four would fill it, but nobody knew
+        (900e6, 9e9, [1, 1, 1, 1]),  # one brings more than the disk takes
     ],
 )
 def test_connections_are_added_while_they_bring_more(each: float, line: float, numbers: list[int]) -> None:
@@ -116,6 +130,23 @@ def test_connections_are_added_while_they_bring_more(each: float, line: float, n
         ceiling.look(received, second + 0.01)  # too soon to tell anything
         seen.append(ceiling.now)
     assert seen == numbers
+
+
+def test_connections_that_are_in_each_others_way_become_fewer_again() -> None:
+    ceiling = Ceiling(Splitting(), 16, 0, now=0.0)
+    received = 0
+    for second, (speed, number) in enumerate([(500e6, 4), (300e6, 1), (500e6, 1), (300e6, 1)], start=1):
+        received += int(speed)
+        ceiling.look(received, float(second))
+        assert ceiling.now == number
+
+
+def test_connections_leave_that_are_in_each_others_way(folders: Folders) -> None:
+    eager = Splitting(connections=4, fast=0, per_connection=32_768, least=16_384, most=65_536, shortest=0)
+    with Jam({"/x.safetensors": DATA}) as server:
+        assert_good(run(queue(folders, splitting=eager), server), folders)
+    after = server.crowds[server.crowds.index(4) :]
+    assert after.count(1) > len(after) / 2
 
 
 def test_a_lowered_number_of_connections_stays_low() -> None:
@@ -204,7 +235,7 @@ from pathlib import Path
 from sdcolab.core.folders import Folders
 from sdcolab.downloads.queue import DownloadQueue
 from sdcolab.downloads.transfer import Splitting
-pieces = Splitting(connections=5, per_connection=32_768, least=16_384, most=131_072)
+pieces = Splitting(connections=5, first=4, per_connection=32_768, least=16_384, most=131_072, shortest=0)
 queue = DownloadQueue(Folders(Path(sys.argv[1])), allow_private_hosts=frozenset({"127.0.0.1"}), splitting=pieces)
 queue.run(sys.argv[2], lambda event: print(getattr(event, "received", ""), flush=True))
 """

@@ -18,5 +18,5 @@ HURRY = Patience(
 
 LOOPBACK = frozenset({"127.0.0.1"})
 
-SMALL_PIECES = Splitting(connections=5, per_connection=32_768, least=16_384, most=131_072)
+SMALL_PIECES = Splitting(connections=5, first=4, per_connection=32_768, least=16_384, most=131_072, shortest=0)
 """Parallel ranges also for the small files of tests."""

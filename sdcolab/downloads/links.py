@@ -87,7 +87,7 @@ _ADDRESS_SIGNS = re.compile(r"[/\\@]|^(?:urn|magnet):", re.IGNORECASE)
 """What no word has."""
 _LIST_MARK = re.compile(r"\W+|\d{1,3}[.)]")
 """A dash, a bullet or a number before an item of a list."""
-_BROKEN_SCHEME = re.compile(r"(?:https?:?/{1,2})*(https?)(?::/{0,2}|/{1,2})(?=[^/])", re.IGNORECASE)
+_BROKEN_SCHEME = re.compile(r"\A(?:https?:?/{1,2})*(https?)(?::/{0,2}|/{1,2})(?=[^/])", re.IGNORECASE)
 """``https://`` written twice, or with something missing."""
 _LONG_RUN = re.compile(r"[A-Za-z0-9_-]{20,}")
 
@@ -254,7 +254,7 @@ def _read_address(item: str, kind: ModelKind | None) -> Link | NotALink:
     if air:
         version = f"?modelVersionId={air[2]}" if air[2] else ""
         return Link(f"https://civitai.com/models/{air[1]}{version}", kind)
-    item = _BROKEN_SCHEME.sub(lambda match: f"{match[1]}://", item, count=1) if _BROKEN_SCHEME.match(item) else item
+    item = _BROKEN_SCHEME.sub(r"\1://", item)
     if not _SCHEME.match(item) and _SITE.match(item):
         item = f"https://{item}"
     scheme = _SCHEME.match(item)

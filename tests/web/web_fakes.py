@@ -232,9 +232,7 @@ def make_bench(root: Path, tokens: Callable[[str], tuple[int, int]] = count_toke
         samplers=SAMPLERS,
         schedules=SCHEDULES,
         folders=folders,
-        report=lambda: (
-            'Informe guardado. <a download="informe.zip" href="data:application/zip;base64,UEs=">informe</a>'
-        ),
+        report=lambda: f'Informe guardado. <a download="informe.zip" href="{REPORT}">informe</a>',
         upscaling=upscaling,
         catalog=(("Gatos, LoRA: de todo tipo", "https://a.example/gatos.safetensors"),),
     )

@@ -38,7 +38,7 @@ from sdcolab.core.events import CancelToken, Listener, Phase
 from sdcolab.core.jobs import JobQueue, JobSnapshot
 from sdcolab.core.last_form import LastForm
 from sdcolab.core.messages import PHASE_LABELS, explain
-from sdcolab.core.request import GenerationRequest
+from sdcolab.core.request import GenerationRequest, Variation
 from sdcolab.core.settings import SettingsFile
 
 WATCH_SECONDS = 0.25
@@ -157,7 +157,11 @@ class Panel:
         self.box = new.VBox([*parts, self._gallery.box, downloads, new.HBox([self._report, self._report_link])])
 
     def _first_request(self) -> GenerationRequest:
-        """The form of last time (maybe from Drive), else the user's defaults; on the model chosen in the cell."""
+        """The form of last time (maybe from Drive), else the user's defaults; on the model chosen in the cell.
+
+        Without what would change the picture and has no widget here to turn it off: the page may have saved it, and a
+        refiner of another session may be gone.
+        """
         if last := self._last_form.load():
             request = last.request
         else:
@@ -166,6 +170,7 @@ class Panel:
             except SdcolabError as error:
                 self._notes.append(str(explain(error)))
                 request = GenerationRequest()
+        request = replace(request, hires=None, refiner=None, tiling=False, variation=Variation())
         if self._ready.model:
             request = replace(request, checkpoint=self._ready.model.name, width=None, height=None)
         return request

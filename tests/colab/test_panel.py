@@ -9,7 +9,7 @@ import sys
 import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +27,10 @@ from sdcolab.core.errors import DriveFlushFailed, EngineKilled, FieldNotNumber, 
 from sdcolab.core.events import CancelToken, Listener
 from sdcolab.core.folders import Folders
 from sdcolab.core.jobs import JobSnapshot
-from sdcolab.core.last_form import FILE_NAME
+from sdcolab.core.last_form import FILE_NAME, LastForm
 from sdcolab.core.library import Library, ModelFile
 from sdcolab.core.messages import FIELD_LABELS, explain
-from sdcolab.core.request import GenerationRequest
+from sdcolab.core.request import GenerationRequest, Hires, Refiner, Variation
 
 PAINTER = Path(__file__).parents[1] / "support" / "engine_service.py"
 TOKEN = "secreto-" + "x" * 24
@@ -340,6 +340,21 @@ def test_what_another_session_had_is_offered(desk: Desk) -> None:
     desk.open()
     assert "https://civitai.com/models/2" in desk.text()
     assert "📦 En otra sesión descargaste también: gato.safetensors." in desk.said
+
+
+def test_what_the_page_left_on_and_the_panel_cannot_turn_off_is_off(desk: Desk) -> None:
+    last_form = LastForm(desk.folders.config)
+    desk.folders.config.mkdir(parents=True)
+    left = GenerationRequest("una isla", steps=2, tiling=True, hires=Hires(), variation=Variation(strength=0.5))
+    last_form.save(replace(left, refiner=Refiner("ya-no-está.safetensors")))
+    desk.open()
+    assert desk.widget("Prompt").value == "una isla"
+    desk.press("🎨 Generar")
+    done = last_form.load()
+    assert done
+    assert done.request.steps == 2
+    assert (done.request.hires, done.request.refiner, done.request.tiling) == (None, None, False)
+    assert done.request.variation == Variation()
 
 
 def test_outside_a_notebook_it_says_so(tmp_path: Path) -> None:

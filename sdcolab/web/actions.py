@@ -19,7 +19,7 @@ from sdcolab.core.settings import Settings
 from sdcolab.core.tuning import Tuning
 from sdcolab.web import fragments
 from sdcolab.web.bridge import Watch
-from sdcolab.web.controls import FORM, NOT_KEPT, TUNING_GROUPS, request_from, shown_values
+from sdcolab.web.controls import FORM, NOT_KEPT, TUNING_GROUPS, Options, request_from, shown_values
 from sdcolab.web.edge import attempt
 from sdcolab.web.header import chosen_checkpoint, list_models, native_size_of, native_size_or_fallback, options_now
 from sdcolab.web.networks import lora_text
@@ -77,10 +77,12 @@ class PanelActions:
         checkpoint's native size, a message, and the lists of model files.
         """
         settings, said = attempt(self._studio.settings.load, Settings())
-        values, chosen = self._last_values(settings)
+        options = options_now(self._studio)
+        values, chosen = self._last_values(settings, options)
         if isinstance(kept, list) and len(kept) == len(KEPT) + 1:
             pairs = zip(KEPT, kept, strict=False)
-            values |= self._readable({name: value for name, value in pairs if isinstance(value, str | int | float)})
+            plain = {name: value for name, value in pairs if isinstance(value, str | int | float)}
+            values |= _readable(plain, options)
             chosen = [name for name in kept[-1] or [] if isinstance(name, str)]
         native = native_size_or_fallback(self._studio, values["checkpoint"])
         return (
@@ -88,43 +90,33 @@ class PanelActions:
             _styles_update(settings, chosen),
             native,
             said,
-            *list_models(self._studio),
+            *list_models(self._studio, options),
         )
 
     def put_defaults(self) -> tuple[Any, ...]:
         """The saved defaults: values of ``KEPT``, and a message."""
         settings, said = attempt(self._studio.settings.load, Settings())
-        values = self._values(settings.defaults)
+        values = self._values(settings.defaults, options_now(self._studio))
         return (*(values[name] for name in KEPT), said)
 
     def drawn_values(self) -> dict[str, Any]:
         """What each control is drawn with: what a page that opens now would show."""
         settings, _ = attempt(self._studio.settings.load, Settings())
-        values, _ = self._last_values(settings)
+        values, _ = self._last_values(settings, options_now(self._studio))
         return {name: values[name] for name in KEPT}
 
-    def _last_values(self, settings: Settings) -> tuple[dict[str, Any], list[str]]:
+    def _last_values(self, settings: Settings, options: Options) -> tuple[dict[str, Any], list[str]]:
         form = self._studio.last_form.load() or FilledForm(settings.defaults)
-        return self._values(form.request), list(form.styles)
+        return self._values(form.request, options), list(form.styles)
 
-    def _values(self, request: GenerationRequest) -> dict[str, Any]:
+    def _values(self, request: GenerationRequest, options: Options) -> dict[str, Any]:
         """What the controls show for ``request``, which may come from another machine: where it names a file that is
         not here, they show what they do in a new installation.
         """
         checkpoint = chosen_checkpoint(self._studio, request)
         native = native_size_or_fallback(self._studio, checkpoint)
         new = shown_values(Settings().defaults, native)
-        return new | self._readable(shown_values(request, native)) | {"checkpoint": checkpoint}
-
-    def _readable(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Those of ``values`` that their control can read."""
-        options = options_now(self._studio)
-        good: dict[str, Any] = {}
-        for name, value in values.items():
-            with contextlib.suppress(RequestError, ValueError):
-                FORM[name].read(value, options)
-                good[name] = value
-        return good
+        return new | _readable(shown_values(request, native), options) | {"checkpoint": checkpoint}
 
     def choose_checkpoint(self, checkpoint: Any, width: Any, height: Any, native: int) -> tuple[Any, Any, int, str]:
         """New width, height and native size: a size that nobody changed follows the checkpoint."""
@@ -268,3 +260,13 @@ def image_updates(image: ImageSaved | None) -> tuple[Any, Any]:
 def _styles_update(settings: Settings, chosen: list[str]) -> Any:
     names = [style.name for style in settings.styles]
     return gr.update(choices=names, value=[name for name in chosen if name in names])
+
+
+def _readable(values: Mapping[str, Any], options: Options) -> dict[str, Any]:
+    """Those of ``values`` that their control can read."""
+    good: dict[str, Any] = {}
+    for name, value in values.items():
+        with contextlib.suppress(RequestError, ValueError):
+            FORM[name].read(value, options)
+            good[name] = value
+    return good

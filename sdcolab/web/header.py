@@ -61,9 +61,8 @@ LISTED = ("checkpoint", "vae", "hires.checkpoint", "refiner.checkpoint", "hires.
 """Fields that offer files, in the order of ``list_models``; the LoRAs come after them."""
 
 
-def list_models(studio: Studio) -> list[dict[str, Any]]:
-    """Fresh lists for the dropdowns of ``LISTED`` and for the LoRAs."""
-    options = options_now(studio)
+def list_models(studio: Studio, options: Options) -> list[dict[str, Any]]:
+    """Fresh lists for the dropdowns of ``LISTED``, of ``options``, and for the LoRAs."""
     same = (SAME, *options.checkpoints)
     lists = (options.checkpoints, options.vaes, same, options.checkpoints, hires_upscalers(options), options.upscalers)
     return [gr.update(choices=dropdown_choices(names)) for names in (*lists, lora_names(studio.library))]
@@ -71,7 +70,8 @@ def list_models(studio: Studio) -> list[dict[str, Any]]:
 
 def refresh_models(studio: Studio, checkpoint: str | None, vae: str | None) -> list[dict[str, Any]]:
     """The same, and what was chosen in the header stays chosen while it exists."""
-    options, lists = options_now(studio), list_models(studio)
+    options = options_now(studio)
+    lists = list_models(studio, options)
     first = options.checkpoints[0] if options.checkpoints else None
     lists[0]["value"] = checkpoint if checkpoint in options.checkpoints else first
     lists[1]["value"] = vae if vae in options.vaes else AUTOMATIC

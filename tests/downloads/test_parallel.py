@@ -46,13 +46,18 @@ class Crowd(FileServer):
             self.most = max(self.most, self.now)
             refuse = self.now > self.at_once
             self.refused += refuse
-        time.sleep(self.pause)
+            pause = self.pause_among(self.now)
+        time.sleep(pause)
         with self._gate:
             self.now -= 1
         if refuse:
             request.reply(503, b"")
         else:
             super().answer(request)
+
+    def pause_among(self, _number: int) -> float:
+        """Seconds that a request waits which is the last of so many."""
+        return self.pause
 
 
 class Jam(Crowd):
@@ -62,10 +67,9 @@ class Jam(Crowd):
         super().__init__(files)
         self.crowds: list[int] = []
 
-    def answer(self, request: Handler) -> None:
-        self.crowds.append(self.now + 1)
-        self.pause = 0.02 if not self.now else 0.3
-        super().answer(request)
+    def pause_among(self, number: int) -> float:
+        self.crowds.append(number)
+        return self.pause if number == 1 else 0.3
 
 
 def queue(folders: Folders, patience: Patience = HURRY, splitting: Splitting = SMALL_PIECES) -> DownloadQueue:
@@ -229,14 +233,13 @@ def test_a_killed_process_loses_no_more_than_two_seconds(folders: Folders, tmp_p
     assert Part(tmp_path, "x", "x").prepare(remote) == 0
 
 
-DOWNLOAD = """
+DOWNLOAD = f"""
 import sys
 from pathlib import Path
 from sdcolab.core.folders import Folders
 from sdcolab.downloads.queue import DownloadQueue
 from sdcolab.downloads.transfer import Splitting
-pieces = Splitting(connections=5, first=4, per_connection=32_768, least=16_384, most=131_072, shortest=0)
-queue = DownloadQueue(Folders(Path(sys.argv[1])), allow_private_hosts=frozenset({"127.0.0.1"}), splitting=pieces)
+queue = DownloadQueue(Folders(Path(sys.argv[1])), allow_private_hosts={LOOPBACK}, splitting={SMALL_PIECES})
 queue.run(sys.argv[2], lambda event: print(getattr(event, "received", ""), flush=True))
 """
 

@@ -33,11 +33,11 @@ from sdcolab.core.events import BytesReceived, Event, PhaseStarted, StepDone, Wa
 from sdcolab.core.files import system_reason
 from sdcolab.core.folders import ROOT_VARIABLE, Folders, default_root
 from sdcolab.core.infotext import Pasted, parse, read_bytes
-from sdcolab.core.messages import PHASE_LABELS, explain, human_bytes
 from sdcolab.core.outputs import ImageFormat
 from sdcolab.core.pictures import open_picture
 from sdcolab.core.request import GenerationRequest, Hires, InitImage
 from sdcolab.core.result import GenerationResult
+from sdcolab.core.words import PHASE_LABELS, explain, human_bytes
 
 USER_VARIABLE = "SDCOLAB_USUARIO"
 """Environment variable with ``nombre:clave``, for programs that must not show the password in the process list."""

@@ -22,5 +22,6 @@ fi
 
 echo "Preparando el entorno en .venv (la primera vez tarda unos minutos)…"
 .venv/bin/python -m pip install --quiet --disable-pip-version-check -c requirements.lock -e ".${1:+[$1]}"
-# Sin lo que pide: spandrel quiere torchvision, que los upscalers no usan y que rompe diffusers si no casa con torch.
-.venv/bin/python -m pip install --quiet --disable-pip-version-check -c requirements.lock --no-deps spandrel einops
+# Sin lo que pide: spandrel quiere torchvision, que los upscalers no usan y que rompe diffusers si no casa con torch;
+# rtmlib quiere otras versiones de OpenCV.
+.venv/bin/python -m pip install --quiet --disable-pip-version-check -c requirements.lock --no-deps spandrel einops rtmlib tomesd

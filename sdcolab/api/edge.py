@@ -24,7 +24,7 @@ from sdcolab.core.errors import (
     SdcolabError,
     Unexpected,
 )
-from sdcolab.core.messages import explain
+from sdcolab.core.words import explain
 
 MAX_BODY_BYTES = 128 * 1024 * 1024
 """Room for some large pictures in base64."""

@@ -29,8 +29,8 @@ from sdcolab.core.files import free_bytes
 from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library
 from sdcolab.core.memory_plan import memory_bytes
-from sdcolab.core.messages import KIND_NAMES, explain, human_bytes
 from sdcolab.core.tensors import read_header
+from sdcolab.core.words import KIND_NAMES, explain, human_bytes
 
 GB = 1_000_000_000
 LOW_MEMORY = 3 * GB

@@ -24,7 +24,7 @@ from sdcolab.colab.session import Session
 from sdcolab.colab.supervisor import Roster
 from sdcolab.core.errors import NoWidgets, SdcolabError
 from sdcolab.core.events import CancelToken
-from sdcolab.core.messages import explain
+from sdcolab.core.words import explain
 
 __all__ = ["Collaborators", "StartOptions", "close_all", "form_tokens", "open_panel", "save_report", "start"]
 

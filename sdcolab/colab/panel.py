@@ -37,9 +37,9 @@ from sdcolab.core.errors import Cancelled, SdcolabError, Unexpected
 from sdcolab.core.events import CancelToken, Listener, Phase
 from sdcolab.core.jobs import JobQueue, JobSnapshot
 from sdcolab.core.last_form import LastForm
-from sdcolab.core.messages import PHASE_LABELS, explain
 from sdcolab.core.request import GenerationRequest, Variation
 from sdcolab.core.settings import SettingsFile
+from sdcolab.core.words import PHASE_LABELS, explain
 
 WATCH_SECONDS = 0.25
 MAX_NOTES = 8

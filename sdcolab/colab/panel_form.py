@@ -11,9 +11,9 @@ from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import FieldNotNumber, SdcolabError, UnknownName
 from sdcolab.core.infotext import parse, to_request
 from sdcolab.core.library import Library, ModelFile
-from sdcolab.core.messages import FIELD_LABELS
 from sdcolab.core.names import SAMPLER_NAMES, SCHEDULE_NAMES
 from sdcolab.core.request import AUTOMATIC, RANDOM_SEED, SIZE_STEP, GenerationRequest
+from sdcolab.core.words import FIELD_LABELS
 
 FALLBACK_SIZE = 512
 

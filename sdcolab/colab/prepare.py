@@ -31,7 +31,7 @@ from sdcolab.core.events import CancelToken, Listener
 from sdcolab.core.files import atomic_write
 from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library, ModelFile
-from sdcolab.core.messages import explain
+from sdcolab.core.words import explain
 
 DOWNLOAD_NAMES = ("CIVITAI_TOKEN", "HF_TOKEN")
 """Secrets for downloads."""

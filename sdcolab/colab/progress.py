@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TextIO
 
 from sdcolab.core.events import BytesReceived, Event, PhaseStarted, Warned
-from sdcolab.core.messages import PHASE_LABELS, explain, human_bytes, human_time
+from sdcolab.core.words import PHASE_LABELS, explain, human_bytes, human_time
 
 MIN_SECONDS = 0.2
 """Between two updates of one bar; thousands of events a second would choke the notebook's channel."""

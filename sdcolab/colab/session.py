@@ -48,7 +48,7 @@ from sdcolab.core.errors import (
 from sdcolab.core.events import CancelToken
 from sdcolab.core.files import atomic_write, storage_errors
 from sdcolab.core.journal import JOURNAL_NAME, JobJournal
-from sdcolab.core.messages import explain
+from sdcolab.core.words import explain
 
 USER_VARIABLE = "SDCOLAB_USUARIO"
 """``name:password`` for the web UI's process; in its environment, so that ``ps`` does not show it."""

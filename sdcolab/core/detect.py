@@ -15,7 +15,7 @@ from sdcolab.core.tensors import TensorHeader
 
 
 class ModelKind(StrEnum):
-    """What a file is for. Each kind has its folder (``core.folders``) and Spanish label (``core.messages``)."""
+    """What a file is for. Each kind has its folder (``core.folders``) and Spanish label (``core.words``)."""
 
     CHECKPOINT = "checkpoint"
     LORA = "lora"

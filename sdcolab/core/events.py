@@ -18,7 +18,7 @@ from sdcolab.core.errors import Cancelled, SdcolabError
 
 
 class Phase(StrEnum):
-    """What a job is doing now. Its Spanish label lives in ``core.messages.PHASE_LABELS``."""
+    """What a job is doing now. Its Spanish label lives in ``core.words.PHASE_LABELS``."""
 
     WAITING = "waiting"
     LOADING_LIBRARIES = "loading_libraries"

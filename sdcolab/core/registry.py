@@ -25,7 +25,7 @@ T = TypeVar("T", bound=Named)
 class Registry(Mapping[str, T], Generic[T]):
     """Things by their display name, in order. ``find`` also knows aliases and ignores case.
 
-    ``kind`` names the registry in error messages; its Spanish label lives in ``core.messages.KIND_LABELS``.
+    ``kind`` names the registry in error messages; its Spanish label lives in ``core.words.KIND_LABELS``.
     """
 
     def __init__(self, kind: str, entries: Iterable[T]) -> None:

@@ -9,14 +9,14 @@ from pathlib import Path
 from sdcolab.core.detect import ModelFamily, ModelKind
 from sdcolab.core.errors import Cancelled, KindUnknown, ModelFamilyUnsupported, SdcolabError
 from sdcolab.core.folders import MODEL_FOLDERS
-from sdcolab.core.messages import DOWNLOAD_RESULTS, KIND_NAMES, USE_OF_KIND, explain, human_bytes
+from sdcolab.core.words import DOWNLOAD_RESULTS, KIND_NAMES, USE_OF_KIND, explain, human_bytes
 
 RUNS_TODAY = frozenset({ModelFamily.SD1, ModelFamily.SD2, ModelFamily.SDXL, ModelFamily.SDXL_REFINER})
 """Families of models that this version of the engine can run."""
 
 
 class LinkStatus(StrEnum):
-    """How a link ended. Its Spanish words live in ``core.messages.DOWNLOAD_RESULTS``."""
+    """How a link ended. Its Spanish words live in ``core.words.DOWNLOAD_RESULTS``."""
 
     DOWNLOADED = "downloaded"
     ALREADY_HERE = "already_here"

@@ -14,7 +14,7 @@ from PIL import Image
 
 from sdcolab.core.events import BytesReceived, ImageSaved, Phase
 from sdcolab.core.jobs import Job, JobQueue, JobSnapshot
-from sdcolab.core.messages import PHASE_LABELS, human_bytes, human_time
+from sdcolab.core.words import PHASE_LABELS, human_bytes, human_time
 from sdcolab.web import fragments
 from sdcolab.web.desk import DeskSnapshot
 

@@ -24,7 +24,6 @@ from PIL import Image
 
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import FieldNotNumber, InitImageMissing, MaskMissing, UnknownName
-from sdcolab.core.messages import FIELD_LABELS
 from sdcolab.core.names import LATENT_UPSCALERS
 from sdcolab.core.pictures import picture_from
 from sdcolab.core.registry import closest
@@ -40,6 +39,7 @@ from sdcolab.core.request import (
 )
 from sdcolab.core.tuning import Emphasis, NoiseSchedule, UniPCSkipType, UniPCVariant, VaeMethod
 from sdcolab.core.upscaling import PLAIN_UPSCALERS
+from sdcolab.core.words import FIELD_LABELS
 from sdcolab.web.uploads import chosen_picture, picture_input
 
 AUTOMATIC_LABEL = "Automático"

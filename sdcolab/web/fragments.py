@@ -11,7 +11,7 @@ from enum import StrEnum
 from PIL import Image
 
 from sdcolab.core.errors import Cancelled, SdcolabError
-from sdcolab.core.messages import explain
+from sdcolab.core.words import explain
 
 PREVIEW_SIDE = 320
 """Longest side of a preview as sent, in pixels."""

@@ -19,8 +19,8 @@ from sdcolab.core.errors import (
     UnknownName,
 )
 from sdcolab.core.files import system_reason
-from sdcolab.core.messages import explain
 from sdcolab.core.request import SIZE_STEP, GenerationRequest
+from sdcolab.core.words import explain
 from sdcolab.web import fragments
 from sdcolab.web.actions import Selected, shown_image
 from sdcolab.web.controls import CONTROLS, FORM, SWITCHES, shown_values

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from sdcolab.core.events import CancelToken, Listener, ignore_events
 from sdcolab.core.folders import Folders
-from sdcolab.core.messages import KIND_NAMES
+from sdcolab.core.words import KIND_NAMES
 
 if TYPE_CHECKING:
     from sdcolab.downloads.queue import DownloadQueue

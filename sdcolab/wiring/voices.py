@@ -8,7 +8,7 @@ import webbrowser
 
 from sdcolab.core.errors import SdcolabError
 from sdcolab.core.events import Event, ImageSaved
-from sdcolab.core.messages import explain
+from sdcolab.core.words import explain
 
 
 class HumanVoice:

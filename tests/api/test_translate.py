@@ -17,7 +17,6 @@ from PIL import Image
 from sdcolab.api.fields import BadField
 from sdcolab.api.translate import FIELDS, KEPT_SETTINGS, Context, Kind, changed, echo, request_from_payload
 from sdcolab.core.errors import FieldNotOption, FieldOutOfRange, FieldWrongType, UnknownName
-from sdcolab.core.messages import explain
 from sdcolab.core.prompt import Style
 from sdcolab.core.request import (
     GenerationRequest,
@@ -31,6 +30,7 @@ from sdcolab.core.request import (
     Variation,
 )
 from sdcolab.core.tuning import TUNING, Emphasis, NoiseSchedule, Tuning, UniPCSkipType, UniPCVariant, VaeMethod
+from sdcolab.core.words import explain
 
 DEFAULT = GenerationRequest(sampler="Euler", steps=50, cfg_scale=7.0, width=512, height=512)
 

@@ -18,7 +18,7 @@ from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import NoCuda
 from sdcolab.core.folders import Folders
 from sdcolab.core.memory_plan import memory_bytes
-from sdcolab.core.messages import explain
+from sdcolab.core.words import explain
 
 SECRETS = {
     "CIVITAI_TOKEN": "0123456789abcdef0123456789abcdef",

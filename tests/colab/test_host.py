@@ -19,7 +19,7 @@ from sdcolab.colab.host import (
     nvidia_gpu,
 )
 from sdcolab.core import errors
-from sdcolab.core.messages import explain
+from sdcolab.core.words import explain
 
 FAILURES = [
     ("denied", errors.DriveDenied),

@@ -31,7 +31,7 @@ import requests
 from PIL import Image
 
 from sdcolab.core.errors import WebKilled
-from sdcolab.core.messages import FIELD_LABELS, explain
+from sdcolab.core.words import FIELD_LABELS, explain
 from tests.support.frpc import install_frpc
 from tests.support.kernel import PATIENCE, Kernel
 

@@ -29,8 +29,8 @@ from sdcolab.core.folders import Folders
 from sdcolab.core.jobs import JobSnapshot
 from sdcolab.core.last_form import FILE_NAME, LastForm
 from sdcolab.core.library import Library, ModelFile
-from sdcolab.core.messages import FIELD_LABELS, explain
 from sdcolab.core.request import GenerationRequest, Hires, Refiner, Variation
+from sdcolab.core.words import FIELD_LABELS, explain
 
 PAINTER = Path(__file__).parents[1] / "support" / "engine_service.py"
 TOKEN = "secreto-" + "x" * 24

@@ -20,7 +20,7 @@ REPOSITORY = Path(__file__).parents[2]
 sys.path[:0] = [str(REPOSITORY), str(Path(__file__).parent)]  # whatever started pytest
 
 from sdcolab.core.errors import EngineKilled  # noqa: E402
-from sdcolab.core.messages import explain  # noqa: E402
+from sdcolab.core.words import explain  # noqa: E402
 from tests.support.kernel import Kernel  # noqa: E402
 
 TOKEN = "c1v1ta1" * 4 + "abcd"

@@ -42,7 +42,7 @@ from sdcolab.core.errors import (
 from sdcolab.core.events import BytesReceived, CancelToken, Listener
 from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library
-from sdcolab.core.messages import explain
+from sdcolab.core.words import explain
 
 WEB = """
 import json, os, sys, time, pathlib

@@ -9,8 +9,8 @@ import pytest
 from sdcolab.core.detect import ModelFamily
 from sdcolab.core.errors import ModelTooBigForCard, ModelTooBigForRam
 from sdcolab.core.memory_plan import GB, FreeMemory, Placement, WeightCounts, count_weights, plan_memory
-from sdcolab.core.messages import explain
 from sdcolab.core.tensors import TensorHeader, TensorInfo
+from sdcolab.core.words import explain
 
 SD1 = WeightCounts(unet=859_520_964, text=123_060_480, vae=83_653_863)
 SDXL = WeightCounts(unet=2_567_463_684, text=817_720_320, vae=83_653_863)

@@ -12,10 +12,10 @@ from PIL import Image
 
 from sdcolab.core.errors import Cancelled, FieldOutOfRange
 from sdcolab.core.events import CancelToken, Event, ImageSaved, Listener
-from sdcolab.core.messages import ENLARGEMENT_LABELS
 from sdcolab.core.outputs import ImageStore, png_text
 from sdcolab.core.pictures import open_picture
 from sdcolab.core.upscaling import MAX_SIDE, Enlargement, enlarge
+from sdcolab.core.words import ENLARGEMENT_LABELS
 
 
 class Painter:

@@ -22,8 +22,8 @@ from sdcolab.core.events import (
     StepDone,
     Warned,
 )
-from sdcolab.core.messages import explain
 from sdcolab.core.wire import error_from_json, error_to_json, event_from_json, event_to_json
+from sdcolab.core.words import explain
 
 EXAMPLES: dict[str, object] = {
     "str": "muestra ñ",

@@ -20,7 +20,7 @@ from sdcolab.core.detect import ModelFamily, ModelKind
 from sdcolab.core.errors import HashMismatch, UnknownName
 from sdcolab.core.events import CancelToken, ignore_events
 from sdcolab.core.folders import ROOT_VARIABLE, Folders
-from sdcolab.core.messages import explain
+from sdcolab.core.words import explain
 from sdcolab.downloads.catalog import controlnet_links, known_hashes, load_catalog, names_of_kind
 from sdcolab.downloads.links import Link, parse_links
 from sdcolab.downloads.queue import DownloadQueue

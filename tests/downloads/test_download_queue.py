@@ -35,7 +35,7 @@ from sdcolab.core.errors import (
 )
 from sdcolab.core.events import CancelToken, Ended, Event, Warned
 from sdcolab.core.folders import MODEL_FOLDERS, Folders
-from sdcolab.core.messages import DOWNLOAD_RESULTS
+from sdcolab.core.words import DOWNLOAD_RESULTS
 from sdcolab.downloads.queue import DownloadQueue, LinkReport, LinkStatus, report_data, report_line
 
 Serve = Callable[..., FileServer]

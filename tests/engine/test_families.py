@@ -21,10 +21,10 @@ from sdcolab.core.detect import ModelFamily, ModelKind, Prediction
 from sdcolab.core.errors import ImageNotFinite, ModelFamilyUnsupported, ModelIncomplete, SdcolabError
 from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library
-from sdcolab.core.messages import explain
 from sdcolab.core.prompt import parse_attention
 from sdcolab.core.request import GenerationRequest
 from sdcolab.core.tuning import Tuning
+from sdcolab.core.words import explain
 from sdcolab.engine import tokenizer
 from sdcolab.engine.conditioning import Conditioning, TextConditioner
 from sdcolab.engine.engine import Engine

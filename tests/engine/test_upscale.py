@@ -30,7 +30,7 @@ from sdcolab.core.errors import (
 from sdcolab.core.events import CancelToken, Event, Phase, PhaseStarted
 from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library
-from sdcolab.core.messages import explain
+from sdcolab.core.words import explain
 from sdcolab.engine.pictures.resizing import resize_exactly
 from sdcolab.engine.upscale import upscalers as upscalers_module
 from sdcolab.engine.upscale.latents import LATENT_UPSCALERS

@@ -27,7 +27,6 @@ from sdcolab.core.errors import (
     SdcolabError,
     UnknownName,
 )
-from sdcolab.core.messages import FIELD_LABELS
 from sdcolab.core.request import (
     GenerationRequest,
     Hires,
@@ -39,6 +38,7 @@ from sdcolab.core.request import (
     Variation,
 )
 from sdcolab.core.tuning import Emphasis, NoiseSchedule, Tuning, UniPCVariant, VaeMethod
+from sdcolab.core.words import FIELD_LABELS
 from sdcolab.web.controls import (
     CONTROLS,
     FORM,

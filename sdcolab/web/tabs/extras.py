@@ -11,11 +11,11 @@ import gradio as gr
 
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import FieldNotNumber, InitImageMissing, UnknownName
-from sdcolab.core.messages import ENLARGEMENT_LABELS
 from sdcolab.core.outputs import ImageStore
 from sdcolab.core.registry import closest
 from sdcolab.core.request import SIZE_STEP
 from sdcolab.core.upscaling import NO_UPSCALER, Enlargement, Upscaling, enlarge
+from sdcolab.core.words import ENLARGEMENT_LABELS
 from sdcolab.web.controls import Options, dropdown_choices
 from sdcolab.web.edge import attempt
 from sdcolab.web.studio import Studio

@@ -15,7 +15,7 @@ from sdcolab.core.codec import field_paths
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import SdcolabError, UnknownName, leaf_errors
 from sdcolab.core.events import Phase
-from sdcolab.core.messages import (
+from sdcolab.core.words import (
     CATALOGUE,
     FIELD_LABELS,
     KIND_LABELS,

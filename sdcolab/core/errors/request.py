@@ -1,0 +1,214 @@
+"""What was asked for cannot be done as it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from sdcolab.core.errors.base import SdcolabError
+
+
+class RequestError(SdcolabError):
+    """The request cannot be run as it is."""
+
+
+@dataclass(eq=False)
+class FieldOutOfRange(RequestError):
+    """A number is outside what the program accepts."""
+
+    code: ClassVar[str] = "request.out_of_range"
+    field: str
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(eq=False)
+class FieldNotMultiple(RequestError):
+    """A size is not a multiple of what the model needs."""
+
+    code: ClassVar[str] = "request.not_multiple"
+    field: str
+    value: int
+    step: int
+
+
+@dataclass(eq=False)
+class InitImageMissing(RequestError):
+    """Starting from a picture was asked for without a picture."""
+
+    code: ClassVar[str] = "request.init_image_missing"
+
+
+@dataclass(eq=False)
+class MaskMissing(RequestError):
+    """Painting inside a mask was asked for without a mask."""
+
+    code: ClassVar[str] = "request.mask_missing"
+
+
+@dataclass(eq=False)
+class FieldNotNumber(RequestError):
+    """A field that holds a number holds something else."""
+
+    code: ClassVar[str] = "request.not_number"
+    field: str
+    value: str
+
+
+@dataclass(eq=False)
+class FieldWrongType(RequestError):
+    """A field of a payload holds another kind of value; ``expected`` is one of the keys of ``VALUE_KINDS``."""
+
+    code: ClassVar[str] = "request.wrong_type"
+    field: str
+    value: str
+    expected: str
+
+
+@dataclass(eq=False)
+class FieldNotOption(RequestError):
+    """A field that takes one of a few values holds another; ``suggestions`` are close ones."""
+
+    code: ClassVar[str] = "request.not_option"
+    field: str
+    value: str
+    suggestions: tuple[str, ...] = ()
+
+
+@dataclass(eq=False)
+class FeatureMissing(RequestError):
+    """A field of a payload asks for something that this program does not do."""
+
+    code: ClassVar[str] = "request.feature_missing"
+    field: str
+
+
+@dataclass(eq=False)
+class FieldNotPicture(RequestError):
+    """A field that holds a picture as text holds something else, or a picture of an unknown format or size."""
+
+    code: ClassVar[str] = "request.not_picture"
+    field: str
+
+
+@dataclass(eq=False)
+class PictureIsLink(RequestError):
+    """A field that holds a picture holds a link, which the program does not follow."""
+
+    code: ClassVar[str] = "request.picture_is_link"
+    field: str
+
+
+@dataclass(eq=False)
+class TooManyInitImages(RequestError):
+    """More initial images than images in a batch."""
+
+    code: ClassVar[str] = "request.too_many_init_images"
+    count: int
+    batch_size: int
+
+
+@dataclass(eq=False)
+class PayloadUnreadable(RequestError):
+    """What another program sent is not JSON."""
+
+    code: ClassVar[str] = "request.payload_unreadable"
+
+
+@dataclass(eq=False)
+class PayloadTooLarge(RequestError):
+    """What another program sent has more than ``size`` bytes."""
+
+    code: ClassVar[str] = "request.payload_too_large"
+    size: int
+
+
+@dataclass(eq=False)
+class UnknownName(RequestError):
+    """A name is in no registry. ``kind`` is the registry's label; ``suggestions`` are close names."""
+
+    code: ClassVar[str] = "request.unknown_name"
+    kind: str
+    name: str
+    suggestions: tuple[str, ...] = ()
+
+
+@dataclass(eq=False)
+class UnknownFile(UnknownName):
+    """A file's name is in no folder. ``kind`` is its ``core.detect.ModelKind``."""
+
+    code: ClassVar[str] = "request.unknown_file"
+
+
+@dataclass(eq=False)
+class PromptSyntaxError(RequestError):
+    """The prompt has something that cannot be read; ``position`` counts characters from 0."""
+
+    code: ClassVar[str] = "request.prompt_syntax"
+    fragment: str
+    position: int
+
+
+@dataclass(eq=False)
+class NetworkIgnored(RequestError):
+    """The prompt names an extra network (``<lora:...>``) that this version does not apply. Told as a warning."""
+
+    code: ClassVar[str] = "request.network_ignored"
+    tag: str
+
+
+@dataclass(eq=False)
+class InfotextUnreadable(RequestError):
+    """A text or picture holds no generation parameters."""
+
+    code: ClassVar[str] = "request.infotext_unreadable"
+    source: str
+
+
+@dataclass(eq=False)
+class InfotextFileMissing(RequestError):
+    """A model that made a picture is not here. ``field`` is the path of the request's field that names it, ``kind`` its
+    ``core.detect.ModelKind``, ``digest`` its hash, "" when the infotext does not say.
+    """
+
+    code: ClassVar[str] = "request.infotext_file_missing"
+    field: str
+    kind: str
+    name: str
+    digest: str = ""
+
+
+@dataclass(eq=False)
+class InfotextFieldUnused(RequestError):
+    """(Warning) An infotext says something that this version does not do."""
+
+    code: ClassVar[str] = "request.infotext_field_unused"
+    label: str
+    value: str
+
+
+@dataclass(eq=False)
+class InfotextModelDiffers(RequestError):
+    """(Warning) The model of the infotext's name is another file: ``wanted`` was its hash, ``own`` is ours."""
+
+    code: ClassVar[str] = "request.infotext_model_differs"
+    name: str
+    wanted: str
+    own: str
+
+
+@dataclass(eq=False)
+class InfotextNeedsPicture(RequestError):
+    """(Warning) The picture was made from another one, which infotexts do not hold."""
+
+    code: ClassVar[str] = "request.infotext_needs_picture"
+
+
+@dataclass(eq=False)
+class PictureUnreadable(RequestError):
+    """A file that should be a picture is none."""
+
+    code: ClassVar[str] = "request.picture_unreadable"
+    path: Path

@@ -1,0 +1,163 @@
+"""Sentences of links and downloads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sdcolab.core.detect import ModelKind
+from sdcolab.core.words.base import Sentence
+
+SENTENCES: Mapping[str, Sentence] = {
+    "download.not_a_link": Sentence(
+        "«{text}» no es un enlace.",
+        "Copia la dirección completa, desde https://, y separa los enlaces con comas, espacios o líneas nuevas.",
+    ),
+    "download.local_missing": Sentence(
+        "No hay ningún archivo de modelo en «{text}».",
+        "Comprueba la ruta (por ejemplo MyDrive/modelos/archivo.safetensors) y que Drive esté conectado.",
+    ),
+    "download.unknown_prefix": Sentence(
+        "En «{text}», la palabra antes de los dos puntos no es un tipo de archivo conocido.",
+        "Quítala, o usa modelo, lora, vae, embedding, controlnet, upscaler o hypernetwork.",
+    ),
+    "download.drive_refused": Sentence(
+        "Google Drive no entrega el archivo de {link}: no está compartido o hoy lo ha descargado demasiada gente.",
+        "Compártelo con «Cualquier persona con el enlace», o guarda una copia en tu Drive y pon aquí su ruta.",
+    ),
+    "download.page_not_file": Sentence(
+        "{link} es una página, no un archivo.",
+        "Ábrela en el navegador, copia el enlace del botón de descarga y pégalo aquí.",
+    ),
+    "download.unsupported_host": Sentence(
+        "Los archivos de {host} no se pueden descargar desde aquí.",
+        "Busca el mismo archivo en civitai o huggingface, o súbelo a tu Google Drive y comparte el enlace.",
+    ),
+    "download.insecure": Sentence(
+        "{link} no usa una conexión segura (empieza por http://).", "Prueba el mismo enlace con https:// al principio."
+    ),
+    "download.private_address": Sentence(
+        "El enlace lleva a {host}, que es una dirección interna y no de internet; por seguridad no se abre.",
+        "Usa el enlace público del archivo.",
+    ),
+    "download.redirects": Sentence(
+        "{host} nos manda de un sitio a otro sin llegar nunca al archivo.",
+        "Comprueba el enlace en el navegador y copia el de la descarga directa.",
+    ),
+    "download.unreachable": Sentence(
+        "No se ha podido conectar con {host}: {reason}.",
+        "Comprueba el enlace y tu conexión a internet, y vuelve a intentarlo dentro de un rato.",
+    ),
+    "download.server_failed": Sentence(
+        "{host} tiene problemas en este momento (respondió {status}).", "Vuelve a intentarlo dentro de unos minutos."
+    ),
+    "download.too_many_requests": Sentence(
+        "{host} pide una pausa porque ha recibido demasiadas descargas desde aquí.",
+        "Espera {seconds} y vuelve a intentarlo; con tu propia clave del sitio el límite es mayor.",
+    ),
+    "download.not_found": Sentence(
+        "No hay nada en {link}: el archivo se borró o el enlace está mal copiado.",
+        "Abre su página en el navegador y copia el enlace otra vez.",
+    ),
+    "download.missing_or_private": Sentence(
+        "El sitio no nos enseña {link}: o no existe, o es privado.",
+        "Comprueba que el enlace está bien copiado; si es tuyo y privado, guarda tu token con el nombre {token}.",
+    ),
+    "download.gone": Sentence(
+        "El sitio ha archivado {link} y ya no permite descargarlo.", "Busca otra versión del modelo u otro parecido."
+    ),
+    "download.access_denied": Sentence(
+        "El sitio no nos deja descargar {link}: puede ser un archivo privado.",
+        "Comprueba que lo puedes descargar con tu cuenta desde el navegador.",
+    ),
+    "download.region_blocked": Sentence(
+        "{host} no está disponible en el país donde está este equipo (en Colab, el país del servidor).",
+        "Busca el mismo archivo en huggingface, o súbelo a tu Google Drive y comparte el enlace.",
+    ),
+    "download.token_needed": Sentence(
+        "{host} solo entrega este archivo a usuarios registrados.",
+        "Crea una clave (API key o token) en tu cuenta de {host} y guárdala con el nombre {token}: en Colab, en "
+        "«Secretos» (el icono 🔑) o en la celda «Claves»; en tu equipo, como variable de entorno.",
+    ),
+    "download.token_rejected": Sentence(
+        "{host} no acepta tu clave {token}: puede estar mal copiada, caducada o sin permiso para este archivo.",
+        "Crea una clave nueva en tu cuenta de {host} y cámbiala en {token}.",
+    ),
+    "download.link_token_rejected": Sentence(
+        "{host} no acepta la clave que va escrita dentro del enlace: puede estar mal copiada, caducada o sin permiso "
+        "para este archivo.",
+        "Quita esa parte del enlace (token=…) y guarda una clave tuya con el nombre {token}: en Colab, en «Secretos» "
+        "(el icono 🔑); en tu equipo, como variable de entorno.",
+    ),
+    "download.disabled_by_author": Sentence(
+        "El autor de {link} no permite descargarlo; una clave no lo cambia.", "Elige otra versión u otro modelo."
+    ),
+    "download.early_access": Sentence(
+        "{link} está en acceso anticipado {until}: por ahora solo lo descarga quien lo haya pagado en el sitio.",
+        "Espera a que sea libre o elige una versión anterior.",
+    ),
+    "download.gated": Sentence(
+        "Para descargar este archivo hay que aceptar antes las condiciones de su autor en {page}.",
+        "Entra con tu cuenta, acéptalas y guarda tu token con el nombre {token}: en Colab, en «Secretos» 🔑 o en la "
+        "celda «Claves»; en tu equipo, como variable de entorno.",
+    ),
+    "download.web_page": Sentence(
+        "{link} no entrega un archivo, sino una página web.",
+        "Ábrela en el navegador y copia el enlace de la descarga; si pide entrar con una cuenta, hace falta su clave.",
+    ),
+    "download.not_a_model": Sentence(
+        "Lo que hay en «{name}» no es lo que promete su extensión: no es un modelo.",
+        "No se ha guardado. Busca otro enlace del mismo archivo.",
+    ),
+    "download.damaged": Sentence(
+        "«{name}» está incompleto o dañado en el propio servidor.", "No se ha guardado. Busca otro enlace del archivo."
+    ),
+    "download.interrupted": Sentence(
+        "La conexión se cortó demasiadas veces al descargar «{name}» ({received} de {total}).",
+        "Lo descargado se conserva: vuelve a poner el enlace y continuará desde ahí.",
+    ),
+    "download.hash_mismatch": Sentence(
+        "«{name}» llegó dos veces distinto del archivo publicado (su SHA-256 no coincide).",
+        "No se ha guardado, por seguridad. Prueba más tarde u otro enlace.",
+    ),
+    "download.already_downloading": Sentence(
+        "«{name}» ya se está descargando en otra ventana o programa.", "Espera a que termine."
+    ),
+    "download.not_inspected": Sentence(
+        "No se ha podido comprobar si «{path}» es seguro, así que queda apartado sin abrirse.",
+        "Busca la versión .safetensors del mismo modelo.",
+    ),
+    "download.kind_unknown": Sentence(
+        "No se sabe para qué sirve «{path}», así que queda en la carpeta de otros archivos.",
+        "Si lo sabes, muévelo a la carpeta que le corresponda.",
+    ),
+    "download.kind_disputed": Sentence(
+        "El sitio dice que «{path}» es {expected}, pero por dentro parece {found}: se ha guardado como dice el sitio.",
+        "Si no aparece donde lo buscas, muévelo a la otra carpeta.",
+    ),
+    "download.other_name": Sentence(
+        "Ya había otro archivo distinto llamado «{name}», así que este se guardó como «{path}».",
+        "Borra el que no necesites.",
+    ),
+}
+
+
+DOWNLOAD_RESULTS: Mapping[str, Sentence] = {
+    "downloaded": Sentence("✅ Descargado.", ""),
+    "already_here": Sentence("✅ Ya estaba descargado.", "No hace falta hacer nada."),
+    "set_aside": Sentence("⛔ Apartado.", "Busca la versión .safetensors del mismo archivo."),
+    "failed": Sentence("❌ No se ha descargado.", "Vuelve a intentarlo."),
+    "cancelled": Sentence("⏸️ Interrumpido.", "Vuelve a poner el enlace y seguirá donde se quedó."),
+}
+"""How a link ended and what to do now. Keys are ``downloads.queue.LinkStatus`` values."""
+
+USE_OF_KIND: Mapping[ModelKind, str] = {
+    ModelKind.CHECKPOINT: "Ya puedes elegirlo como modelo (pulsa 🔃 si no aparece en la lista).",
+    ModelKind.VAE: "Ya puedes elegirlo como VAE (pulsa 🔃 si no aparece en la lista).",
+    ModelKind.LORA: "Para usarlo escribe en el prompt <lora:nombre:1>, con el nombre del archivo.",
+    ModelKind.EMBEDDING: "Para usarlo escribe su nombre en el prompt o en el prompt negativo.",
+    ModelKind.CONTROLNET: "Queda guardado: esta versión todavía no lo usa.",
+    ModelKind.UPSCALER: "Elígelo por su nombre como upscaler.",
+    ModelKind.HYPERNETWORK: "Queda guardado: esta versión todavía no lo usa.",
+    ModelKind.OTHER: "Queda guardado, pero no se sabe para qué sirve.",
+}
+"""What to do with a file that has just arrived."""

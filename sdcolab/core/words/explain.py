@@ -1,0 +1,83 @@
+"""From an error to its sentence and advice."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from sdcolab.core.errors import SdcolabError, StorageError
+from sdcolab.core.words import downloads, host, machine, models, request, storage, web
+from sdcolab.core.words.base import Explanation, Sentence, human_bytes, human_time
+from sdcolab.core.words.fields import ENLARGEMENT_LABELS, FIELD_LABELS
+from sdcolab.core.words.labels import (
+    KIND_LABELS,
+    KIND_WITH_ARTICLE,
+    SYSTEM_REASONS,
+    UNREACHABLE_REASONS,
+    UNREADABLE_REASONS,
+    VALUE_KINDS,
+)
+
+_AREAS = (downloads, host, machine, models, request, storage, web)
+
+CATALOGUE: Mapping[str, Sentence] = {
+    "cancelled": Sentence("Se ha interrumpido el trabajo.", "Lo que ya estaba terminado queda guardado."),
+    "unexpected": Sentence(
+        "Ha ocurrido un error inesperado ({kind}): {detail}",
+        "Vuelve a intentarlo; si se repite, guarda el informe (🩺, o «sdcolab diagnostico --informe») y pide ayuda con "
+        "él.",
+    ),
+    **{code: sentence for area in _AREAS for code, sentence in area.SENTENCES.items()},
+}
+"""Every code of ``core.errors`` with its sentence."""
+
+
+def explain(error: SdcolabError) -> Explanation:
+    """The sentence and the advice for ``error``, in Spanish."""
+    sentence = CATALOGUE[error.code]
+    shown = {name: _show(name, value) for name, value in error.facts().items()}
+    if isinstance(error, StorageError):  # where on the disk matters here, not only the file's name
+        shown |= {name: str(value) for name, value in error.facts().items() if isinstance(value, Path)}
+    return Explanation(text=sentence.text.format_map(shown).strip(), advice=sentence.advice.format_map(shown).strip())
+
+
+def _show_suggestions(names: tuple[str, ...]) -> str:
+    return f"¿Querías decir {' o '.join(f'«{name}»' for name in names)}? " if names else ""
+
+
+def _show_kind(kind: str) -> str:
+    return KIND_LABELS.get(kind, kind)
+
+
+_SHOW_FACT: Mapping[str, Callable[[object], str]] = {
+    "field": lambda value: {**FIELD_LABELS, **ENLARGEMENT_LABELS}.get(str(value), str(value)),
+    "kind": lambda value: _show_kind(str(value)),
+    "expected": lambda value: {**KIND_WITH_ARTICLE, **VALUE_KINDS}.get(str(value), str(value)),
+    "found": lambda value: KIND_WITH_ARTICLE.get(str(value), str(value)),
+    "reason": lambda value: (UNREADABLE_REASONS | UNREACHABLE_REASONS | SYSTEM_REASONS).get(str(value), str(value)),
+    "needed": lambda value: human_bytes(float(str(value))) if value else "más",
+    "free": lambda value: human_bytes(float(str(value))),
+    "size": lambda value: human_bytes(float(str(value))),
+    "pending": lambda value: "1 archivo" if value == 1 else f"{value} archivos",
+    "received": lambda value: human_bytes(float(str(value))),
+    "total": lambda value: "un total desconocido" if value is None else human_bytes(float(str(value))),
+    "seconds": lambda value: "un rato" if value is None else human_time(float(str(value))),
+    "digest": lambda value: f" ({value if ':' in str(value) else f'hash {value}'})" if value else "",
+    "until": lambda value: f"hasta el {value:%d/%m/%Y}" if isinstance(value, datetime.datetime) else "todavía",
+}
+
+
+def _show(name: str, value: object) -> str:
+    """One fact as a sentence shows it."""
+    if isinstance(value, tuple):
+        return _show_suggestions(value)
+    if name in _SHOW_FACT:
+        return _SHOW_FACT[name](value)
+    if isinstance(value, Path):
+        return value.name or str(value)
+    if isinstance(value, datetime.datetime):
+        return f"{value:%d/%m/%Y %H:%M}"
+    if isinstance(value, float):
+        return f"{value:g}"
+    return str(value)

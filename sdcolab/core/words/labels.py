@@ -1,0 +1,105 @@
+"""Spanish labels of the words in ``core``: phases, kinds of files, kinds of values, reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sdcolab.core.detect import ModelKind
+from sdcolab.core.events import Phase
+
+PHASE_LABELS: Mapping[Phase, str] = {
+    Phase.WAITING: "En espera",
+    Phase.LOADING_LIBRARIES: "Preparando el motor",
+    Phase.LOADING_MODEL: "Cargando modelo",
+    Phase.ENCODING_PROMPT: "Leyendo el prompt",
+    Phase.SAMPLING: "Generando",
+    Phase.DECODING: "Revelando la imagen",
+    Phase.UPSCALING: "Ampliando la imagen",
+    Phase.SAVING: "Guardando",
+}
+
+KIND_LABELS: Mapping[str, str] = {
+    ModelKind.CHECKPOINT: "el modelo",
+    ModelKind.LORA: "el LoRA",
+    ModelKind.VAE: "el VAE",
+    ModelKind.EMBEDDING: "el embedding",
+    ModelKind.CONTROLNET: "el modelo de ControlNet",
+    ModelKind.UPSCALER: "el upscaler",
+    ModelKind.HYPERNETWORK: "la hypernetwork",
+    ModelKind.OTHER: "el archivo",
+    "sampler": "el sampler",
+    "schedule": "el schedule",
+    "style": "el estilo",
+    "option": "la opción",
+    "script": "el script",
+    "catalog": "en el catálogo el archivo",
+    "provider": "el sitio",
+}
+"""What a registry or a kind of file is called in the middle of a sentence, with its article."""
+
+KIND_WITH_ARTICLE: Mapping[str, str] = {
+    ModelKind.CHECKPOINT: "un modelo",
+    ModelKind.LORA: "un LoRA",
+    ModelKind.VAE: "un VAE",
+    ModelKind.EMBEDDING: "un embedding",
+    ModelKind.CONTROLNET: "un modelo de ControlNet",
+    ModelKind.UPSCALER: "un upscaler",
+    ModelKind.HYPERNETWORK: "una hypernetwork",
+    ModelKind.OTHER: "de un tipo desconocido",
+}
+"""What a file is, after "es" or "hace falta"."""
+
+VALUE_KINDS: Mapping[str, str] = {
+    "text": "un texto",
+    "texts": "una lista de textos",
+    "number": "un número",
+    "whole": "un número entero",
+    "flag": "verdadero o falso (true o false)",
+    "list": "una lista",
+    "object": "un objeto JSON",
+    "colour": "un color como #ffffff",
+}
+"""What a field of a payload holds, after "debe ser"."""
+
+KIND_NAMES: Mapping[ModelKind, str] = {
+    ModelKind.CHECKPOINT: "modelo (checkpoint)",
+    ModelKind.LORA: "LoRA",
+    ModelKind.VAE: "VAE",
+    ModelKind.EMBEDDING: "embedding",
+    ModelKind.CONTROLNET: "ControlNet",
+    ModelKind.UPSCALER: "upscaler",
+    ModelKind.HYPERNETWORK: "hypernetwork",
+    ModelKind.OTHER: "otro archivo",
+}
+"""What a kind of file is called on its own, in lists and reports."""
+
+UNREADABLE_REASONS: dict[str, str] = {
+    "not_safetensors": "no es un archivo .safetensors",
+    "truncated": "está cortado, le falta el final",
+    "not_a_model": "no contiene ningún modelo conocido",
+    "damaged": "está dañado",
+}
+
+SYSTEM_REASONS: dict[str, str] = {
+    "EACCES": "no tienes permiso",
+    "EPERM": "no tienes permiso",
+    "EROFS": "el disco es de solo lectura",
+    "ENOENT": "no existe",
+    "EEXIST": "ya existe algo con ese nombre",
+    "ENOTDIR": "una parte de la ruta es un archivo y no una carpeta",
+    "EISDIR": "es una carpeta y no un archivo",
+    "ENAMETOOLONG": "el nombre es demasiado largo",
+    "EIO": "el disco falla",
+    "EBUSY": "otro programa lo está usando",
+    "ENOTCONN": "se ha perdido la conexión con el disco",
+    "ESTALE": "se ha perdido la conexión con el disco",
+    "ETIMEDOUT": "el disco tarda demasiado en responder",
+}
+"""Symbols of system errors, as ``core.files.system_reason`` gives them."""
+
+UNREACHABLE_REASONS: dict[str, str] = {
+    "dns": "no existe ese nombre en internet, o no hay conexión",
+    "timeout": "tardó demasiado en responder",
+    "connection": "la conexión se cortó",
+    "certificate": "su certificado de seguridad no es válido",
+}

@@ -1,0 +1,36 @@
+"""Sentences of what this computer lacks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sdcolab.core.words.base import Sentence
+
+SENTENCES: Mapping[str, Sentence] = {
+    "machine.out_of_memory": Sentence(
+        "No hay memoria suficiente para una imagen de {width}×{height} con lote de {batch_size}.",
+        "Baja el tamaño o el lote, y cierra otros programas que usen la memoria.",
+    ),
+    "machine.memory_low": Sentence(
+        "Queda poca memoria: {free} de {size}.", "Cierra otros programas o reinicia el entorno de ejecución."
+    ),
+    "machine.disk_low": Sentence(
+        "Queda poco sitio en el disco de «{folder}»: {free}.", "Borra modelos o imágenes que no necesites."
+    ),
+    "machine.no_cuda": Sentence(
+        "No se encuentra ninguna tarjeta gráfica NVIDIA.",
+        "En Colab: Entorno de ejecución → Cambiar tipo de entorno de ejecución → T4 GPU.",
+    ),
+    "model.tiny_vae_missing": Sentence(
+        "Falta el archivo de TAESD ({part}) para este tipo de modelo.",
+        "Descárgalo en la carpeta {folder}, o elige «Full» como codificador y decodificador VAE.",
+    ),
+    "machine.image_not_finite": Sentence(
+        "El resultado no es una imagen válida (salieron números imposibles) con el modelo «{checkpoint}».",
+        "Prueba con otro VAE o con otra versión del modelo: este puede estar dañado o no funcionar en 16 bits.",
+    ),
+    "machine.library_missing": Sentence(
+        "Falta la biblioteca «{library}», o no funciona con tu versión de PyTorch.",
+        "Instálala con «pip install {packages}» y vuelve a abrir el programa.",
+    ),
+}

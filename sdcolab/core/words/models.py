@@ -1,0 +1,64 @@
+"""Sentences of model files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sdcolab.core.words.base import Sentence
+
+SENTENCES: Mapping[str, Sentence] = {
+    "model.none": Sentence(
+        "No hay ningún modelo en «{folder}».", "Descarga uno desde la pestaña Descargas y pulsa 🔃."
+    ),
+    "model.unreadable": Sentence("No se puede leer el modelo «{path}»: {reason}.", "Bórralo y descárgalo otra vez."),
+    "model.unsafe": Sentence(
+        "El archivo «{path}» no es seguro: además de datos contiene instrucciones que podrían ejecutarse en tu equipo.",
+        "No se ha abierto. Busca la versión .safetensors del mismo modelo.",
+    ),
+    "model.wrong_kind": Sentence(
+        "El archivo «{path}» es {found} y aquí hace falta {expected}.",
+        "Muévelo a su carpeta o elige otro archivo.",
+    ),
+    "model.family_unsupported": Sentence(
+        "El modelo «{path}» es de la familia {family}, que esta versión todavía no sabe usar.",
+        "Elige un modelo basado en Stable Diffusion 1.x.",
+    ),
+    "model.incomplete": Sentence(
+        "Al modelo «{path}» le faltan piezas ({count}; la primera es {tensor}).",
+        "Seguramente el archivo está incompleto o es de otro tipo: descárgalo otra vez.",
+    ),
+    "model.too_big_for_card": Sentence(
+        "El modelo «{path}» no cabe en la tarjeta gráfica: necesita {needed} y quedan {free}.",
+        "Elige un modelo más pequeño (los basados en Stable Diffusion 1.5 ocupan unos 2 GB) o, en Colab, una tarjeta "
+        "con más memoria.",
+    ),
+    "model.too_big_for_ram": Sentence(
+        "El modelo «{path}» no cabe en la memoria: necesita {needed} y quedan {free}.",
+        "Usa una tarjeta gráfica (en Colab: Entorno de ejecución → Cambiar tipo de entorno de ejecución → T4 GPU), la "
+        "versión .safetensors «pruned» del modelo, o uno más pequeño.",
+    ),
+    "model.lora_no_layers": Sentence(
+        "El LoRA «{path}» no tiene ninguna capa que exista en este modelo.",
+        "Comprueba en su página para qué modelos sirve, o quítalo del prompt.",
+    ),
+    "model.lora_wrong_family": Sentence(
+        "El LoRA «{path}» es para modelos {family} y el que usas es {model_family}.",
+        "Cambia de modelo, busca la versión del LoRA para {model_family}, o quítalo del prompt.",
+    ),
+    "model.lora_misfit": Sentence(
+        "El LoRA «{path}» no encaja en este modelo: su capa {layer} tiene otro tamaño.",
+        "Se hizo para otro tipo de modelo: cambia de modelo o quítalo del prompt.",
+    ),
+    "model.lora_format": Sentence(
+        "El LoRA «{path}» es de un tipo que esta versión no conoce (capa {layer}: {tensors}).",
+        "Quítalo del prompt o busca otra versión del archivo.",
+    ),
+    "model.lora_partly_used": Sentence(
+        "Del LoRA «{path}» se usan {used} de sus {layers} capas: las demás no sirven para este modelo.",
+        "Si el resultado no es el esperado, comprueba para qué modelos sirve.",
+    ),
+    "model.embedding_skipped": Sentence(
+        "El embedding «{path}» es para otro tipo de modelo (ancho {width} en lugar de {model_width}) y no se ha usado.",
+        "Busca la versión para este modelo o quita su nombre del prompt.",
+    ),
+}

@@ -1,0 +1,87 @@
+"""Sentences of what was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sdcolab.core.words.base import Sentence
+
+SENTENCES: Mapping[str, Sentence] = {
+    "request.out_of_range": Sentence(
+        "El valor {value} de «{field}» no está permitido.", "Escribe un número entre {low} y {high}."
+    ),
+    "request.not_multiple": Sentence(
+        "El valor {value} de «{field}» no sirve porque el modelo trabaja en bloques de {step} píxeles.",
+        "Usa un múltiplo de {step}.",
+    ),
+    "request.not_number": Sentence(
+        "«{field}» debe ser un número y dice «{value}».", "Corrígelo y vuelve a intentarlo."
+    ),
+    "request.init_image_missing": Sentence(
+        "Para partir de una imagen hace falta una imagen.", "Elige o arrastra una imagen y vuelve a intentarlo."
+    ),
+    "request.mask_missing": Sentence(
+        "Para el inpaint hace falta una máscara.",
+        "Pinta con el dedo o el ratón la zona que quieres cambiar, o sube una máscara.",
+    ),
+    "request.wrong_type": Sentence(
+        "«{field}» debe ser {expected} y dice «{value}».", "Corrígelo y vuelve a intentarlo."
+    ),
+    "request.not_option": Sentence(
+        "«{value}» no es un valor posible de «{field}».", "{suggestions}Elige un valor de la lista."
+    ),
+    "request.feature_missing": Sentence(
+        "Esta versión todavía no sabe usar «{field}».", "Quítalo de la petición y vuelve a intentarlo."
+    ),
+    "request.not_picture": Sentence(
+        "La imagen de «{field}» no se puede leer.",
+        "Envía una imagen PNG, JPEG, WebP o GIF codificada en base64, de 50 megapíxeles como mucho.",
+    ),
+    "request.picture_is_link": Sentence(
+        "La imagen de «{field}» es un enlace, y el programa no los abre por seguridad.",
+        "Descárgala tú y envíala codificada en base64.",
+    ),
+    "request.too_many_init_images": Sentence(
+        "Hay {count} imágenes iniciales para un lote de {batch_size}.",
+        "Quita imágenes o aumenta el tamaño del lote.",
+    ),
+    "request.payload_unreadable": Sentence(
+        "El cuerpo de la petición no es JSON válido.", "Revisa el programa que la envía."
+    ),
+    "request.payload_too_large": Sentence("La petición ocupa más de {size}.", "Envía menos imágenes, o más pequeñas."),
+    "request.unknown_name": Sentence("No existe {kind} «{name}».", "{suggestions}Elige un nombre de la lista."),
+    "request.unknown_file": Sentence(
+        "No existe {kind} «{name}».",
+        "{suggestions}Comprueba que el archivo está en su carpeta; en la página, pulsa 🔃 para actualizar la lista.",
+    ),
+    "request.prompt_syntax": Sentence(
+        "No entiendo «{fragment}» en el prompt (carácter {position}).",
+        "Revisa el número después de los dos puntos; por ejemplo: (gato:1.2).",
+    ),
+    "request.network_ignored": Sentence(
+        "Esta versión todavía no sabe usar {tag}.", "La imagen se hace sin él; puedes quitarlo del prompt."
+    ),
+    "request.infotext_unreadable": Sentence(
+        "«{source}» no contiene datos de generación.",
+        "Usa la imagen tal como la guardó el programa: las redes sociales suelen borrar esos datos.",
+    ),
+    "request.infotext_file_missing": Sentence(
+        "La imagen se hizo con {kind} «{name}»{digest}, y no está en tus carpetas.",
+        "Búscalo en civitai o huggingface por su nombre o su hash y descárgalo, o elige otro en su lugar.",
+    ),
+    "request.infotext_field_unused": Sentence(
+        "Esta versión todavía no sabe hacer lo que indica «{label}: {value}».",
+        "La imagen se hace sin ello y puede salir distinta.",
+    ),
+    "request.infotext_model_differs": Sentence(
+        "Tu modelo «{name}» no es el mismo archivo con el que se hizo la imagen: su hash es {own} y no {wanted}.",
+        "La imagen puede salir distinta; busca en civitai la versión que tiene el hash {wanted}.",
+    ),
+    "request.infotext_needs_picture": Sentence(
+        "La imagen se hizo a partir de otra, que no se guarda en sus datos.",
+        "Se hace solo con el texto; para repetirla añade la imagen inicial (--imagen), y la máscara si la tenía.",
+    ),
+    "request.picture_unreadable": Sentence(
+        "«{path}» no es una imagen que se pueda leer.", "Usa una imagen PNG, JPEG o WebP."
+    ),
+}

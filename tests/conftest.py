@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Generator
 
 import pytest
@@ -9,6 +10,13 @@ from hypothesis import settings
 
 settings.register_profile("sdcolab", deadline=None)  # how long an example takes is the machine's business, not ours
 settings.load_profile("sdcolab")
+
+
+def pytest_configure() -> None:
+    """A shell that starts us in the background leaves SIGINT ignored, and so would every process that we start: tests
+    that interrupt would wait for what never comes.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(wrapper=True)

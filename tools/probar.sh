@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Prepara todo y ejecuta las pruebas. Acepta las mismas opciones que pytest.
+# Prepara todo y ejecuta las pruebas. Acepta las mismas opciones que pytest; con --rapido, solo lo que no necesita ni
+# torch ni navegador ni red.
 source "$(dirname "${BASH_SOURCE[0]}")/entorno.sh" pruebas
 
 if ! command -v chromium >/dev/null; then
@@ -9,4 +10,11 @@ if ! command -v chromium >/dev/null; then
   $admin apt-get install -y -qq chromium fonts-noto-color-emoji
 fi
 
-exec .venv/bin/python -m pytest "$@"
+# Varios procesos a la vez, cada uno con un hilo: casi todas las pruebas esperan más de lo que calculan. Las de un mismo
+# archivo van juntas, porque comparten navegador, servidores y modelos.
+export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
+if [ "${1:-}" = --rapido ]; then
+  shift
+  set -- tests/core tests/api/test_translate.py tests/test_architecture.py "$@"
+fi
+exec .venv/bin/python -m pytest -n "${SDCOLAB_PROCESOS:-2}" --dist loadfile "$@"

@@ -40,6 +40,7 @@ from sdcolab.core.request import (
 from sdcolab.core.tuning import Emphasis, NoiseSchedule, UniPCSkipType, UniPCVariant, VaeMethod
 from sdcolab.core.upscaling import PLAIN_UPSCALERS
 from sdcolab.core.words import FIELD_LABELS
+from sdcolab.web.canvas import canvas_box
 from sdcolab.web.uploads import chosen_picture, picture_input
 
 AUTOMATIC_LABEL = "Automático"
@@ -350,10 +351,10 @@ _DATA_URL = "data:image/png;base64,"
 
 
 def _mask() -> FieldControl:
-    """The surface to paint on (``assets/mask.js``), whose value reaches us as a PNG in a data URL."""
+    """The surface to paint on, whose value reaches us as a PNG in a data URL."""
 
     def make(_options: Options) -> gr.HTML:
-        return gr.HTML(_MASK_EDITOR, elem_id=element_id("init.inpaint.mask"))
+        return canvas_box(element_id("init.inpaint.mask"), "mask")
 
     def read(value: Any, _options: Options) -> Image.Image:
         if not isinstance(value, str) or not value.startswith(_DATA_URL):
@@ -367,9 +368,6 @@ def _mask() -> FieldControl:
         return mask
 
     return FieldControl("init.inpaint.mask", make, read, lambda _mask: None)
-
-
-_MASK_EDITOR = (Path(__file__).parent / "assets" / "mask.html").read_text(encoding="utf-8")
 
 
 def _switch(path: str, label: str) -> FieldControl:

@@ -6,6 +6,9 @@ from pathlib import Path
 
 import gradio as gr
 
+from sdcolab.studio.look import shared_css
+from sdcolab.web.canvas import canvas_script
+
 ASSETS = Path(__file__).parent / "assets"
 FAVICON = ASSETS / "favicon.png"
 
@@ -83,8 +86,8 @@ def style_sheet() -> str:
 
 def head() -> str:
     """What goes into the page's ``<head>``: our scripts, and the styles of what lies around gradio's container."""
-    style, page, mask = ((ASSETS / name).read_text(encoding="utf-8") for name in ("page.css", "page.js", "mask.js"))
-    return f"<style>{style}</style><script>{page}</script><script>{mask}</script>"
+    style, page = ((ASSETS / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
+    return f"<style>{shared_css()}{style}</style>{canvas_script()}<script>{page}</script>"
 
 
 def login_page(*, wrong: bool) -> str:

@@ -13,7 +13,8 @@ import gradio as gr
 
 from sdcolab.web.actions import KEPT, TUNING_PATHS, PanelActions, Selected, image_updates, neutral_tuning, random_seed
 from sdcolab.web.bridge import DeskView, JobView, Watch, see_desk, see_job
-from sdcolab.web.controls import FORM
+from sdcolab.web.canvas import show_in
+from sdcolab.web.controls import FORM, element_id
 from sdcolab.web.desk import DownloadDesk
 from sdcolab.web.header import LISTED, Header, refresh_models
 from sdcolab.web.help import DOWNLOAD_REPORT, Help, make_report
@@ -43,12 +44,11 @@ _RECALL_FORM = f"""() => {{
 }}"""
 """The form outlives a reload of its tab: phones reload pages whenever they wake up."""
 
-_WITH_MODE_AND_MASK = f"""(...values) => {{
+_WITH_MODE = f"""(...values) => {{
   values[{list(FORM).index("init")}] = document.documentElement.dataset.sdMode === "img2img";
-  values[{list(FORM).index("init.inpaint.mask")}] = window.sdcolab.mask.value();
   return values;
 }}"""
-"""What the browser knows and no control holds: which tab is open, and the painted mask."""
+"""What the browser knows and no control holds: which tab is open."""
 
 
 def _fill_untouched(initial: Sequence[Any]) -> str:
@@ -184,7 +184,7 @@ class Wires:
             actions.generate,
             panel.form,
             panel.message,
-            js=_WITH_MODE_AND_MASK,
+            js=_WITH_MODE,
             queue=False,
             show_progress="hidden",
             api_name="generar",
@@ -201,7 +201,7 @@ class Wires:
         """The picture to start from: the mask is painted over it."""
         panel = self._panel
         image = panel.fields["init.images"]
-        image.change(None, image, None, js="(image) => window.sdcolab.mask.show(image?.url)", **_QUIET)
+        image.change(None, image, None, js=show_in(element_id("init.inpaint.mask")), **_QUIET)
         size = self._fields("width", "height")
         panel.buttons.init_size.click(self._sender.size_of, [image, *size], [*size, panel.message], **_QUIET)
 

@@ -20,6 +20,8 @@ from sdcolab.web.app import Server
 
 pytestmark = pytest.mark.navegador
 
+MASK = "window.sdcolab.canvases['sd-init-inpaint-mask']"
+
 
 @pytest.fixture(scope="module")
 def page(browser: Browser, server: Server, bench: Bench) -> Iterator[Page]:
@@ -132,7 +134,7 @@ def test_inpaint_with_a_painted_mask(page: Page, bench: Bench, photo: Path, tmp_
     switch(page, "init-inpaint", on=True)
     part(page, "generate").click()
     expect(said(page)).to_contain_text("hace falta una máscara")
-    canvas = page.locator(".sd-mask canvas")
+    canvas = page.locator(".sd-canvas-marks")
     canvas.scroll_into_view_if_needed()
     box = canvas.bounding_box()
     assert box is not None
@@ -141,7 +143,7 @@ def test_inpaint_with_a_painted_mask(page: Page, bench: Bench, photo: Path, tmp_
         page.mouse.down()
         page.mouse.move(box["x"] + end[0] * box["width"], box["y"] + end[1] * box["height"], steps=4)
         page.mouse.up()
-    page.get_by_role("button", name="Deshacer").click()
+    page.get_by_role("button", name="Deshacer (Ctrl+Z)").click()
     part(page, "init-inpaint-content").get_by_label("Ruido").check()
     switch(page, "init-inpaint-only_masked", on=True)
     init = ask(page, bench, "retocada").init
@@ -155,8 +157,9 @@ def test_inpaint_with_a_painted_mask(page: Page, bench: Bench, photo: Path, tmp_
     mask = Image.new("RGB", (80, 60))
     mask.paste("white", (40, 0, 80, 60))
     mask.save(uploaded)
-    page.locator(".sd-mask-upload input").set_input_files(uploaded)
-    page.wait_for_function("window.sdcolab.mask.value() !== null")
+    page.locator(".sd-canvas-tool input").set_input_files(uploaded)
+    expect(page.get_by_role("button", name="Limpiar")).to_be_visible()
+    page.wait_for_function(f"{MASK}.value() !== null")
     init = ask(page, bench, "con máscara").init
     assert init is not None and init.inpaint is not None
     assert init.inpaint.mask.getbbox() == (80, 0, 160, 120)
@@ -171,9 +174,9 @@ def test_results_are_sent_on(page: Page, bench: Bench) -> None:
     part(page, "send-inpaint").click()
     mode(page, "img2img")
     expect(part(page, "init-inpaint").locator("input")).to_be_checked()
-    expect(page.locator(".sd-mask img")).to_be_visible()
+    expect(page.locator(".sd-canvas-mask .sd-canvas-picture")).to_be_visible()
     expect(field(page, "width")).to_have_value("192")
-    assert page.evaluate("window.sdcolab.mask.value()") is None, "the mask belonged to the picture before"
+    assert page.evaluate(f"{MASK}.value()") is None, "the mask belonged to the picture before"
     switch(page, "init-inpaint", on=False)
     init = ask(page, bench, "otra vuelta").init
     assert init is not None and init.images[0].width == 192
@@ -292,7 +295,7 @@ def test_a_phone_shows_everything_and_paints_with_a_finger(visit: Visit, bench: 
         assert overflow(page) == 0, name
     part(page, "init-images").locator("input[type=file]").set_input_files(photo)
     switch(page, "init-inpaint", on=True)
-    canvas = page.locator(".sd-mask canvas")
+    canvas = page.locator(".sd-canvas-marks")
     expect(canvas).to_be_visible()
     canvas.tap()
     for title in ("Semilla: opciones", "Ajustes finos", "Más sobre la imagen inicial"):
@@ -304,7 +307,7 @@ def test_a_phone_shows_everything_and_paints_with_a_finger(visit: Visit, bench: 
     expect(part(page, "generate")).to_be_in_viewport()
     small = page.evaluate(
         """() => [...document.querySelectorAll("#sd-studio button")]
-            .filter(button => button.offsetParent && (/^sd-/.test(button.id) || button.dataset.mask))
+            .filter(button => button.offsetParent && (/^sd-/.test(button.id) || button.dataset.tool))
             .filter(button => button.getBoundingClientRect().height < 40).map(button => button.id)"""
     )
     assert [name for name in small if name != "sd-paste"] == []

@@ -1,0 +1,48 @@
+"""What both faces draw with: the canvas module, the variables of the look, and one family of icons (lucide, ISC)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from functools import cache
+from importlib import resources
+from urllib.parse import quote
+
+_FOLDER = resources.files("sdcolab.studio") / "assets"
+_OPENING = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24" fill="none" stroke="black" stroke-width="2" '
+    'stroke-linecap="round" stroke-linejoin="round">'
+)
+
+
+def asset(name: str) -> str:
+    """The text of a file in ``studio/assets``."""
+    return (_FOLDER / name).read_text(encoding="utf-8")
+
+
+@cache
+def icons() -> Mapping[str, str]:
+    """Every icon by its name in lucide, each as what goes inside its <svg>, 24 by 24."""
+    loaded: dict[str, str] = json.loads(asset("icons.json"))
+    return loaded
+
+
+def icon_rules(names: Iterable[str] | None = None) -> str:
+    """CSS that gives the class ``sd-icon-NAME`` its drawing, for the named icons or for all. Raises ``KeyError``."""
+    known = icons()
+    return "\n".join(
+        f'.sd-icon-{name} {{ --sd-icon: url("data:image/svg+xml,{quote(f"{_OPENING}{known[name]}</svg>")}") }}'
+        for name in (known if names is None else names)
+    )
+
+
+def icon(name: str) -> str:
+    """HTML of an icon that says nothing by itself. Raises ``KeyError``."""
+    if name not in icons():
+        raise KeyError(name)
+    return f'<i class="sd-icon-{name}" aria-hidden="true"></i>'
+
+
+def shared_css() -> str:
+    """The style sheet that both faces begin with: variables, icons, canvas."""
+    return "\n".join((asset("tokens.css"), icon_rules(), asset("canvas.css")))

@@ -1,0 +1,55 @@
+"""The surface for pictures (``studio/assets/canvas.js``) as a control of the page."""
+
+from __future__ import annotations
+
+import json
+
+import gradio as gr
+
+from sdcolab.core.words.canvas import CANVAS_WORDS
+from sdcolab.studio.look import asset
+
+_MOUNT = """
+const start = () => {{
+  if (!window.sdcolab?.mountCanvas) return setTimeout(start, 20);
+  let told = null;
+  const surface = window.sdcolab.mountCanvas(element.querySelector(".sd-canvas-host"), {{
+    mode: "{mode}",
+    words: window.sdcolab.canvasWords,
+    onChange: (value) => {{ props.value = told = value ?? ""; trigger("input") }},
+  }});
+  window.sdcolab.canvases["{element_id}"] = surface;
+  watch("value", () => {{ if (props.value !== told) surface.restore(told = props.value) }});
+  const waiting = window.sdcolab.pictures["{element_id}"];
+  if (waiting) surface.show(waiting);
+}};
+start();
+"""
+
+
+def canvas_box(element_id: str, mode: str) -> gr.HTML:
+    """A surface in ``mode``; its value is what the module says (a PNG in a data URL, or rectangles), "" for nothing."""
+    return gr.HTML(
+        value="",
+        html_template='<div class="sd-canvas-host"></div>',
+        js_on_load=_MOUNT.format(mode=mode, element_id=element_id),
+        apply_default_css=False,
+        elem_id=element_id,
+        elem_classes="sd-canvas-box-outer",
+    )
+
+
+def show_in(element_id: str) -> str:
+    """Script for the event of a picture's control: the surface shows that picture, and forgets what was painted on the
+    one before."""
+    return f"(image) => window.sdcolab.showPicture('{element_id}', image?.url)"
+
+
+def canvas_script() -> str:
+    """What the page's head needs: the module, its words, and how scripts reach the surfaces."""
+    words = json.dumps(CANVAS_WORDS, ensure_ascii=False).replace("</", "<\\/")
+    return (
+        f"<script>window.sdcolab = {{ canvases: {{}}, pictures: {{}}, canvasWords: {words},"
+        " showPicture(id, url) { this.pictures[id] = url; this.canvases[id]?.show(url) } }</script>"
+        f'<script type="module">{asset("canvas.js")}\nwindow.sdcolab.mountCanvas = mountCanvas;</script>'
+    )

@@ -8,10 +8,8 @@ says counts for this request alone, whatever ``override_settings_restore_afterwa
 from __future__ import annotations
 
 import math
-import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from typing import Any, Literal
 
 from sdcolab.api import fields
@@ -41,7 +39,10 @@ from sdcolab.core.request import (
     ResizeMode,
     Variation,
 )
-from sdcolab.core.tuning import TUNING, Tuning
+from sdcolab.core.request import (
+    FIELDS as FIELDS_OF_REQUEST,
+)
+from sdcolab.core.tuning import Tuning
 
 Kind = Literal["txt2img", "img2img"]
 
@@ -154,10 +155,9 @@ class Setting:
 
 def _tuning_settings() -> Iterator[Setting]:
     plain: Mapping[Any, Reader] = {int: fields.whole, float: fields.number, bool: fields.flag}
-    kinds = typing.get_type_hints(Tuning)
-    for row in TUNING:
-        kind = kinds[row.field]
-        yield Setting(row.key, f"tuning.{row.field}", fields.choice(kind) if issubclass(kind, StrEnum) else plain[kind])
+    for path, row in FIELDS_OF_REQUEST.items():
+        if path.startswith("tuning."):
+            yield Setting(row.key, path, fields.choice(row.kind) if row.is_choice else plain[row.kind])
 
 
 KEPT_SETTINGS: tuple[Setting, ...] = (

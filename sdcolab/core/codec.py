@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from PIL import Image, UnidentifiedImageError
 
 from sdcolab.core.errors import RequestError
-from sdcolab.core.request import GenerationRequest
+from sdcolab.core.request import FIELDS, GenerationRequest
 
 T = TypeVar("T")
 
@@ -33,13 +33,9 @@ def request_from_json(raw: Mapping[str, Any]) -> GenerationRequest:
     return _filled(GenerationRequest(), raw)
 
 
-def field_paths(kind: Any = GenerationRequest, prefix: str = "") -> tuple[str, ...]:
+def field_paths() -> tuple[str, ...]:
     """Dotted paths of all fields of a request, those of its parts too ("hires.steps")."""
-    paths: list[str] = []
-    for name, hint in typing.get_type_hints(kind).items():
-        part = next((option for option in typing.get_args(hint) if is_dataclass(option)), hint)
-        paths += field_paths(part, f"{prefix}{name}.") if is_dataclass(part) else [prefix + name]
-    return tuple(paths)
+    return tuple(FIELDS)
 
 
 def _encoded(value: object) -> Any:

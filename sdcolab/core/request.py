@@ -1,21 +1,23 @@
 """What a user asks for: one frozen object that holds everything that changes a pixel.
 
 ``GenerationRequest`` has the fields that every picture needs; each further ability is a part of its own (``Hires``,
-``InitImage`` with its ``Inpaint``, ``Refiner``, ``Variation``, ``Tuning``) that is absent or neutral by default. Field
-names in errors are dotted paths ("hires.steps").
+``InitImage`` with its ``Inpaint``, ``Refiner``, ``Variation``, ``Tuning``) that is absent or neutral by default. Each
+field's facts stand beside it (``core.fields``); ``FIELDS`` is their table. Field names in errors are dotted paths
+("hires.steps").
 """
 
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Self
+from typing import Final, Self
 
 from PIL import Image
 
-from sdcolab.core.checks import check_range
-from sdcolab.core.errors import FieldNotMultiple, InitImageMissing
+from sdcolab.core.errors import InitImageMissing
+from sdcolab.core.fields import Field, Part, check, fact, facts, parts_of, table_of
 from sdcolab.core.tuning import Tuning
 
 MAX_SEED = 2**64 - 1
@@ -78,16 +80,39 @@ class Variation:
     first noise; both resize sides above 0 draw that noise at that size and paste it in the middle.
     """
 
-    seed: int = RANDOM_SEED
-    strength: float = 0.0
-    resize_width: int = 0
-    resize_height: int = 0
+    seed: int = fact(
+        RANDOM_SEED,
+        low=RANDOM_SEED,
+        high=MAX_SEED,
+        label="Variation seed",
+        codec="variation_seed",
+        api=("subseed",),
+        control="seed",
+    )
+    strength: float = fact(0.0, low=0, high=1, label="Variation seed strength", api=("subseed_strength",))
+    resize_width: int = fact(
+        0,
+        low=0,
+        high=2048,
+        step=SIZE_STEP,
+        label="Seed resize from",
+        codec="whole_size",
+        api=("seed_resize_from_w",),
+        control="number",
+    )
+    resize_height: int = fact(
+        0,
+        low=0,
+        high=2048,
+        step=SIZE_STEP,
+        label="Seed resize from",
+        codec="whole_size",
+        api=("seed_resize_from_h",),
+        control="number",
+    )
 
     def __post_init__(self) -> None:
-        check_range("variation.seed", self.seed, RANDOM_SEED, MAX_SEED)
-        check_range("variation.strength", self.strength, 0.0, 1.0)
-        check_range("variation.resize_width", self.resize_width, 0, 2048)
-        check_range("variation.resize_height", self.resize_height, 0, 2048)
+        check(self, "variation")
 
     @property
     def resizes(self) -> bool:
@@ -108,27 +133,49 @@ class Hires:
     (``SAME``) and a ``cfg_scale`` of None mean the first pass's.
     """
 
-    upscaler: str = "Latent"
-    steps: int = 0
-    strength: float = 0.7
-    scale: float = 2.0
-    width: int = 0
-    height: int = 0
-    checkpoint: str = SAME
-    sampler: str = SAME
-    schedule: str = SAME
-    prompt: str = SAME
-    negative_prompt: str = SAME
-    cfg_scale: float | None = None
+    upscaler: str = fact(
+        "Latent", label="Hires upscaler", codec="always", api=("hr_upscaler",), choices="hires_upscalers"
+    )
+    steps: int = fact(0, low=0, high=150, label="Hires steps", api=("hr_second_pass_steps",))
+    strength: float = fact(0.7, low=0, high=1, label="Denoising strength", codec="always", api=("denoising_strength",))
+    scale: float = fact(2.0, low=1, high=8, step=0.05, label="Hires upscale", codec="unless_resized", api=("hr_scale",))
+    width: int = fact(
+        0,
+        low=0,
+        high=4096,
+        step=SIZE_STEP,
+        label="Hires resize",
+        codec="size",
+        api=("hr_resize_x",),
+        control="number",
+    )
+    height: int = fact(
+        0,
+        low=0,
+        high=4096,
+        step=SIZE_STEP,
+        label="Hires resize",
+        codec="size",
+        api=("hr_resize_y",),
+        control="number",
+    )
+    checkpoint: str = fact(
+        SAME, label="Hires checkpoint", codec="title", api=("hr_checkpoint_name",), choices="checkpoints"
+    )
+    sampler: str = fact(SAME, label="Hires sampler", codec="unlike_first", api=("hr_sampler_name",), choices="samplers")
+    schedule: str = fact(
+        SAME, label="Hires schedule type", codec="unlike_first", api=("hr_scheduler",), choices="schedules"
+    )
+    prompt: str = fact(SAME, label="Hires prompt", codec="unlike_first", api=("hr_prompt",), control="prompt")
+    negative_prompt: str = fact(
+        SAME, label="Hires negative prompt", codec="unlike_first", api=("hr_negative_prompt",), control="prompt"
+    )
+    cfg_scale: float | None = fact(
+        None, low=0, high=30, step=0.5, label="Hires CFG Scale", api=("hr_cfg",), control="number"
+    )
 
     def __post_init__(self) -> None:
-        check_range("hires.steps", self.steps, 0, 150)
-        check_range("hires.strength", self.strength, 0.0, 1.0)
-        check_range("hires.scale", self.scale, 1.0, 8.0)
-        check_range("hires.width", self.width, 0, 4096)
-        check_range("hires.height", self.height, 0, 4096)
-        if self.cfg_scale is not None:
-            check_range("hires.cfg_scale", self.cfg_scale, 0.0, 30.0)
+        check(self, "hires")
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,22 +187,31 @@ class Inpaint:
     to forget under the mask. ``overlay``: put the untouched original back around the mask.
     """
 
-    mask: Image.Image
-    blur_x: int = 4
-    blur_y: int = 4
-    inverted: bool = False
-    content: MaskedContent = MaskedContent.ORIGINAL
-    only_masked: bool = False
-    padding: int = 32
-    rounded: bool = True
-    condition_weight: float = 1.0
-    overlay: bool = True
+    mask: Image.Image = field(metadata=facts(api=("mask",), control="mask"))
+    blur_x: int = fact(4, low=0, high=64, label="Mask blur", codec="blur", api=("mask_blur_x", "mask_blur"))
+    blur_y: int = fact(4, low=0, high=64, label="Mask blur", codec="blur", api=("mask_blur_y", "mask_blur"))
+    inverted: bool = fact(False, label="Mask mode", codec="mask_mode", api=("inpainting_mask_invert",))
+    content: MaskedContent = fact(
+        MaskedContent.ORIGINAL, label="Masked content", api=("inpainting_fill",), control="radio"
+    )
+    only_masked: bool = fact(False, label="Inpaint area", codec="inpaint_area", api=("inpaint_full_res",))
+    padding: int = fact(
+        32,
+        low=0,
+        high=256,
+        step=4,
+        label="Masked area padding",
+        codec="padding",
+        api=("inpaint_full_res_padding",),
+    )
+    rounded: bool = fact(True, api=("mask_round",))
+    condition_weight: float = fact(
+        1.0, low=0, high=1, label="Conditional mask weight", codec="condition_weight", key="inpainting_mask_weight"
+    )
+    overlay: bool = fact(True, key="overlay_inpaint")
 
     def __post_init__(self) -> None:
-        check_range("init.inpaint.blur_x", self.blur_x, 0, 64)
-        check_range("init.inpaint.blur_y", self.blur_y, 0, 64)
-        check_range("init.inpaint.padding", self.padding, 0, 256)
-        check_range("init.inpaint.condition_weight", self.condition_weight, 0.0, 1.0)
+        check(self, "init.inpaint")
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,21 +225,27 @@ class InitImage:
     Raises ``InitImageMissing``.
     """
 
-    images: tuple[Image.Image, ...]
-    strength: float = 0.75
-    resize_mode: ResizeMode = ResizeMode.STRETCH
-    upscaler: str = "None"
-    noise_multiplier: float = 1.0
-    exact_steps: bool = False
-    color_correction: bool = False
-    background: str = "#ffffff"
+    images: tuple[Image.Image, ...] = field(metadata=facts(api=("init_images",), control="picture"))
+    strength: float = fact(0.75, low=0, high=1, label="Denoising strength", codec="always", api=("denoising_strength",))
+    resize_mode: ResizeMode = fact(ResizeMode.STRETCH, api=("resize_mode",), control="radio")
+    upscaler: str = fact("None", key="upscaler_for_img2img", choices="upscalers")
+    noise_multiplier: float = fact(
+        1.0,
+        low=0,
+        high=1.5,
+        label="Noise multiplier",
+        api=("initial_noise_multiplier",),
+        key="initial_noise_multiplier",
+    )
+    exact_steps: bool = fact(False, key="img2img_fix_steps")
+    color_correction: bool = fact(False, key="img2img_color_correction")
+    background: str = fact("#ffffff", key="img2img_background_color", control="colour")
     inpaint: Inpaint | None = None
 
     def __post_init__(self) -> None:
         if not self.images:
             raise InitImageMissing()
-        check_range("init.strength", self.strength, 0.0, 1.0)
-        check_range("init.noise_multiplier", self.noise_multiplier, 0.0, 1.5)
+        check(self, "init")
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,13 +254,19 @@ class Refiner:
     noise levels on, or with ``by_steps`` of the denoiser calls.
     """
 
-    checkpoint: str
-    switch_at: float = 0.8
-    by_steps: bool = False
-    passes: RefinerPasses = RefinerPasses.SECOND
+    checkpoint: str = field(
+        metadata=facts(label="Refiner", codec="title", api=("refiner_checkpoint",), choices="checkpoints")
+    )
+    switch_at: float = fact(
+        0.8, low=0.01, high=1, label="Refiner switch at", codec="always", api=("refiner_switch_at",)
+    )
+    by_steps: bool = fact(False, label="Refiner switch by sampling steps", key="refiner_switch_by_sample_steps")
+    passes: RefinerPasses = fact(
+        RefinerPasses.SECOND, label="Hires refiner", key="hires_fix_refiner_pass", control="radio"
+    )
 
     def __post_init__(self) -> None:
-        check_range("refiner.switch_at", self.switch_at, 0.01, 1.0)
+        check(self, "refiner")
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,40 +281,34 @@ class GenerationRequest:
     Raises ``FieldOutOfRange`` or ``FieldNotMultiple`` naming the field.
     """
 
-    prompt: str = ""
-    negative_prompt: str = ""
-    sampler: str = "Euler a"
-    schedule: str = AUTOMATIC
-    steps: int = 20
-    cfg_scale: float = 7.0
-    seed: int = RANDOM_SEED
-    width: int | None = None
-    height: int | None = None
-    batch_size: int = 1
-    batch_count: int = 1
-    clip_skip: int = 1
-    noise_origin: NoiseOrigin = NoiseOrigin.NV
-    checkpoint: str = ""
-    vae: str = AUTOMATIC
-    tiling: bool = False
+    prompt: str = fact("", api=("prompt",), control="prompt")
+    negative_prompt: str = fact("", api=("negative_prompt",), control="prompt")
+    sampler: str = fact(
+        "Euler a", label="Sampler", codec="always", api=("sampler_index", "sampler_name"), choices="samplers"
+    )
+    schedule: str = fact(AUTOMATIC, label="Schedule type", codec="schedule", api=("scheduler",), choices="schedules")
+    steps: int = fact(20, low=1, high=150, label="Steps", codec="always", api=("steps",))
+    cfg_scale: float = fact(7.0, low=0, high=30, step=0.5, label="CFG scale", codec="always", api=("cfg_scale",))
+    seed: int = fact(
+        RANDOM_SEED, low=RANDOM_SEED, high=MAX_SEED, label="Seed", codec="seed", api=("seed",), control="seed"
+    )
+    width: int | None = fact(None, low=64, high=2048, multiple=SIZE_STEP, label="Size", codec="size", api=("width",))
+    height: int | None = fact(None, low=64, high=2048, multiple=SIZE_STEP, label="Size", codec="size", api=("height",))
+    batch_size: int = fact(1, low=1, high=8, api=("batch_size",))
+    batch_count: int = fact(1, low=1, high=100, api=("n_iter",))
+    checkpoint: str = fact("", label="Model", codec="model", key="sd_model_checkpoint", choices="checkpoints")
+    vae: str = fact(AUTOMATIC, label="VAE", codec="vae", key="sd_vae", choices="vaes")
+    clip_skip: int = fact(1, low=1, high=12, label="Clip skip", key="CLIP_stop_at_last_layers")
+    noise_origin: NoiseOrigin = fact(NoiseOrigin.NV, label="RNG", key="randn_source", control="radio")
+    tiling: bool = fact(False, label="Tiling", api=("tiling",), key="tiling")
     variation: Variation = field(default_factory=Variation)
-    hires: Hires | None = None
+    hires: Hires | None = fact(None, api=("enable_hr",))
     init: InitImage | None = None
     refiner: Refiner | None = None
     tuning: Tuning = field(default_factory=Tuning)
 
     def __post_init__(self) -> None:
-        check_range("steps", self.steps, 1, 150)
-        check_range("cfg_scale", self.cfg_scale, 0.0, 30.0)
-        check_range("seed", self.seed, RANDOM_SEED, MAX_SEED)
-        check_range("batch_size", self.batch_size, 1, 8)
-        check_range("batch_count", self.batch_count, 1, 100)
-        check_range("clip_skip", self.clip_skip, 1, 12)
-        for name, value in (("width", self.width), ("height", self.height)):
-            if value is not None:
-                check_range(name, value, 64, 2048)
-                if value % SIZE_STEP:
-                    raise FieldNotMultiple(field=name, value=value, step=SIZE_STEP)
+        check(self)
 
     @property
     def image_count(self) -> int:
@@ -277,3 +339,10 @@ class GenerationRequest:
 
 def _settled(seed: int) -> int:
     return secrets.randbelow(MAX_RANDOM_SEED + 1) if seed == RANDOM_SEED else seed
+
+
+FIELDS: Final[Mapping[str, Field]] = table_of(GenerationRequest)
+"""Every field of a request, by dotted path."""
+
+PARTS: Final[Mapping[str, Part]] = parts_of(GenerationRequest)
+"""The parts of a request that are dataclasses of their own, by dotted path."""

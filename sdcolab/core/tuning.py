@@ -1,7 +1,7 @@
 """The fine adjustments of a picture: what AUTOMATIC1111 keeps in its settings and we keep in the request.
 
-``TUNING`` is the one table between a field, A1111's settings key (``override_settings``, ``config.json``) and the label
-that infotexts use. Source: hechos/a1111.md Appendix A.
+Beside each field stand its range, A1111's settings key (``override_settings``, ``config.json``) and the label that
+infotexts use, in their order; see ``core.fields``. Source: hechos/a1111.md Appendix A.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sdcolab.core.checks import check_range
+from sdcolab.core.fields import check, fact
 
 
 class Emphasis(StrEnum):
@@ -67,127 +67,63 @@ class Tuning:
     in AUTOMATIC1111; otherwise it is noised afresh before each call, as in Forge (hechos/a1111.md 13).
     """
 
-    emphasis: Emphasis = Emphasis.ORIGINAL
-    comma_backtrack: int = 20
-    old_prompt_editing: bool = False
-    pad_conditions: bool = False
-    pad_conditions_v0: bool = False
+    emphasis: Emphasis = fact(Emphasis.ORIGINAL, label="Emphasis", codec="emphasis", key="emphasis")
+    comma_backtrack: int = fact(20, low=0, high=74, key="comma_padding_backtrack", control="number")
+    old_prompt_editing: bool = fact(False, label="Old prompt editing timelines", key="use_old_scheduling")
+    pad_conditions: bool = fact(False, label="Pad conds", key="pad_cond_uncond")
+    pad_conditions_v0: bool = fact(False, label="Pad conds v0", key="pad_cond_uncond_v0")
 
-    eta: float = 1.0
-    eta_ddim: float = 0.0
-    ensd: int = 0
-    sigma_churn: float = 0.0
-    sigma_tmin: float = 0.0
-    sigma_tmax: float = 0.0
-    sigma_noise: float = 1.0
-    unipc_variant: UniPCVariant = UniPCVariant.BH1
-    unipc_skip_type: UniPCSkipType = UniPCSkipType.TIME_UNIFORM
-    unipc_order: int = 3
-    unipc_lower_order_final: bool = True
+    eta: float = fact(1.0, low=0, high=10, label="Eta", key="eta_ancestral", control="number")
+    eta_ddim: float = fact(0.0, low=0, high=1, label="Eta DDIM", key="eta_ddim", control="number")
+    ensd: int = fact(
+        0, low=-(2**63), high=2**63, label="ENSD", codec="ensd", key="eta_noise_seed_delta", control="seed"
+    )
+    sigma_churn: float = fact(0.0, low=0, high=100, label="Sigma churn", key="s_churn", control="number")
+    sigma_tmin: float = fact(0.0, low=0, high=10, label="Sigma tmin", key="s_tmin", control="number")
+    sigma_tmax: float = fact(0.0, low=0, high=999, label="Sigma tmax", key="s_tmax", control="number")
+    sigma_noise: float = fact(1.0, low=0, high=2, label="Sigma noise", key="s_noise", control="number")
+    unipc_variant: UniPCVariant = fact(UniPCVariant.BH1, label="UniPC variant", key="uni_pc_variant")
+    unipc_skip_type: UniPCSkipType = fact(UniPCSkipType.TIME_UNIFORM, label="UniPC skip type", key="uni_pc_skip_type")
+    unipc_order: int = fact(3, low=1, high=50, label="UniPC order", key="uni_pc_order", control="number")
+    unipc_lower_order_final: bool = fact(True, label="UniPC lower order final", key="uni_pc_lower_order_final")
 
-    schedule_min_sigma: float = 0.0
-    schedule_max_sigma: float = 0.0
-    schedule_rho: float = 0.0
-    old_karras_sigmas: bool = False
-    beta_alpha: float = 0.6
-    beta_beta: float = 0.6
-    discard_penultimate: bool = False
-    sgm_noise_multiplier: bool = False
-    quantize: bool = False
+    schedule_min_sigma: float = fact(
+        0.0, low=0, high=10_000, label="Schedule min sigma", key="sigma_min", control="number"
+    )
+    schedule_max_sigma: float = fact(
+        0.0, low=0, high=10_000, label="Schedule max sigma", key="sigma_max", control="number"
+    )
+    schedule_rho: float = fact(0.0, low=0, high=1000, step=0.1, label="Schedule rho", key="rho", control="number")
+    old_karras_sigmas: bool = fact(False, key="use_old_karras_scheduler_sigmas")
+    beta_alpha: float = fact(
+        0.6, low=0.01, high=10, label="Beta schedule alpha", key="beta_dist_alpha", control="number"
+    )
+    beta_beta: float = fact(0.6, low=0.01, high=10, label="Beta schedule beta", key="beta_dist_beta", control="number")
+    discard_penultimate: bool = fact(False, label="Discard penultimate sigma", key="always_discard_next_to_last_sigma")
+    sgm_noise_multiplier: bool = fact(False, label="SGM noise multiplier", key="sgm_noise_multiplier")
+    quantize: bool = fact(False, key="enable_quantization")
 
-    ngms: float = 0.0
-    ngms_all: bool = False
-    skip_early_cfg: float = 0.0
-    extra_noise: float = 0.0
-    classic_inpainting: bool = False
+    ngms: float = fact(
+        0.0, low=0, high=15, step=0.1, label="NGMS", api=("s_min_uncond",), key="s_min_uncond", control="number"
+    )
+    ngms_all: bool = fact(False, label="NGMS all steps", key="s_min_uncond_all")
+    skip_early_cfg: float = fact(0.0, low=0, high=1, label="Skip Early CFG", key="skip_early_cond", control="number")
+    extra_noise: float = fact(0.0, low=0, high=1, label="Extra noise", key="img2img_extra_noise", control="number")
+    classic_inpainting: bool = fact(False, label="Classic inpainting", key="classic_inpainting")
 
-    noise_schedule: NoiseSchedule = NoiseSchedule.DEFAULT
-    downcast_alphas: bool = False
-    sdxl_crop_top: int = 0
-    sdxl_crop_left: int = 0
-    sdxl_clip_l_skip: bool = False
-    refiner_low_score: float = 2.5
-    refiner_high_score: float = 6.0
-    vae_encoder: VaeMethod = VaeMethod.FULL
-    vae_decoder: VaeMethod = VaeMethod.FULL
+    noise_schedule: NoiseSchedule = fact(NoiseSchedule.DEFAULT, label="Noise Schedule", key="sd_noise_schedule")
+    downcast_alphas: bool = fact(False, label="Downcast alphas_cumprod", key="use_downcasted_alpha_bar")
+    sdxl_crop_top: int = fact(0, low=0, high=4096, key="sdxl_crop_top", control="number")
+    sdxl_crop_left: int = fact(0, low=0, high=4096, key="sdxl_crop_left", control="number")
+    sdxl_clip_l_skip: bool = fact(False, key="sdxl_clip_l_skip")
+    refiner_low_score: float = fact(
+        2.5, low=0, high=10, step=0.1, key="sdxl_refiner_low_aesthetic_score", control="number"
+    )
+    refiner_high_score: float = fact(
+        6.0, low=0, high=10, step=0.1, key="sdxl_refiner_high_aesthetic_score", control="number"
+    )
+    vae_encoder: VaeMethod = fact(VaeMethod.FULL, label="VAE Encoder", key="sd_vae_encode_method")
+    vae_decoder: VaeMethod = fact(VaeMethod.FULL, label="VAE Decoder", key="sd_vae_decode_method")
 
     def __post_init__(self) -> None:
-        for field, (low, high) in _RANGES.items():
-            check_range(f"tuning.{field}", getattr(self, field), low, high)
-
-
-@dataclass(frozen=True, slots=True)
-class TuningRow:
-    """``key`` is A1111's settings key; ``label`` the infotext's, empty where A1111 writes nothing."""
-
-    field: str
-    key: str
-    label: str = ""
-
-
-_RANGES = {
-    "comma_backtrack": (0, 74),
-    "eta": (0.0, 10.0),
-    "eta_ddim": (0.0, 1.0),
-    "ensd": (-(2**63), 2**63),
-    "sigma_churn": (0.0, 100.0),
-    "sigma_tmin": (0.0, 10.0),
-    "sigma_tmax": (0.0, 999.0),
-    "sigma_noise": (0.0, 2.0),
-    "unipc_order": (1, 50),
-    "schedule_min_sigma": (0.0, 10_000.0),
-    "schedule_max_sigma": (0.0, 10_000.0),
-    "schedule_rho": (0.0, 1000.0),
-    "beta_alpha": (0.01, 10.0),
-    "beta_beta": (0.01, 10.0),
-    "ngms": (0.0, 15.0),
-    "skip_early_cfg": (0.0, 1.0),
-    "extra_noise": (0.0, 1.0),
-    "sdxl_crop_top": (0, 4096),
-    "sdxl_crop_left": (0, 4096),
-    "refiner_low_score": (0.0, 10.0),
-    "refiner_high_score": (0.0, 10.0),
-}
-
-TUNING: tuple[TuningRow, ...] = (
-    TuningRow("emphasis", "emphasis", "Emphasis"),
-    TuningRow("comma_backtrack", "comma_padding_backtrack"),
-    TuningRow("old_prompt_editing", "use_old_scheduling", "Old prompt editing timelines"),
-    TuningRow("pad_conditions", "pad_cond_uncond", "Pad conds"),
-    TuningRow("pad_conditions_v0", "pad_cond_uncond_v0", "Pad conds v0"),
-    TuningRow("eta", "eta_ancestral", "Eta"),
-    TuningRow("eta_ddim", "eta_ddim", "Eta DDIM"),
-    TuningRow("ensd", "eta_noise_seed_delta", "ENSD"),
-    TuningRow("sigma_churn", "s_churn", "Sigma churn"),
-    TuningRow("sigma_tmin", "s_tmin", "Sigma tmin"),
-    TuningRow("sigma_tmax", "s_tmax", "Sigma tmax"),
-    TuningRow("sigma_noise", "s_noise", "Sigma noise"),
-    TuningRow("unipc_variant", "uni_pc_variant", "UniPC variant"),
-    TuningRow("unipc_skip_type", "uni_pc_skip_type", "UniPC skip type"),
-    TuningRow("unipc_order", "uni_pc_order", "UniPC order"),
-    TuningRow("unipc_lower_order_final", "uni_pc_lower_order_final", "UniPC lower order final"),
-    TuningRow("schedule_min_sigma", "sigma_min", "Schedule min sigma"),
-    TuningRow("schedule_max_sigma", "sigma_max", "Schedule max sigma"),
-    TuningRow("schedule_rho", "rho", "Schedule rho"),
-    TuningRow("old_karras_sigmas", "use_old_karras_scheduler_sigmas"),
-    TuningRow("beta_alpha", "beta_dist_alpha", "Beta schedule alpha"),
-    TuningRow("beta_beta", "beta_dist_beta", "Beta schedule beta"),
-    TuningRow("discard_penultimate", "always_discard_next_to_last_sigma", "Discard penultimate sigma"),
-    TuningRow("sgm_noise_multiplier", "sgm_noise_multiplier", "SGM noise multiplier"),
-    TuningRow("quantize", "enable_quantization"),
-    TuningRow("ngms", "s_min_uncond", "NGMS"),
-    TuningRow("ngms_all", "s_min_uncond_all", "NGMS all steps"),
-    TuningRow("skip_early_cfg", "skip_early_cond", "Skip Early CFG"),
-    TuningRow("extra_noise", "img2img_extra_noise", "Extra noise"),
-    TuningRow("classic_inpainting", "classic_inpainting", "Classic inpainting"),
-    TuningRow("noise_schedule", "sd_noise_schedule", "Noise Schedule"),
-    TuningRow("downcast_alphas", "use_downcasted_alpha_bar", "Downcast alphas_cumprod"),
-    TuningRow("sdxl_crop_top", "sdxl_crop_top"),
-    TuningRow("sdxl_crop_left", "sdxl_crop_left"),
-    TuningRow("sdxl_clip_l_skip", "sdxl_clip_l_skip"),
-    TuningRow("refiner_low_score", "sdxl_refiner_low_aesthetic_score"),
-    TuningRow("refiner_high_score", "sdxl_refiner_high_aesthetic_score"),
-    TuningRow("vae_encoder", "sd_vae_encode_method", "VAE Encoder"),
-    TuningRow("vae_decoder", "sd_vae_decode_method", "VAE Decoder"),
-)
-"""One row a field, in the order of infotexts."""
+        check(self, "tuning")

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from PIL import Image
 
-from sdcolab.core.checks import check_range
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import FieldOutOfRange, InfotextUnreadable
 from sdcolab.core.events import CancelToken, ImageSaved, Listener, Phase, PhaseStarted
+from sdcolab.core.fields import Field, check, fact, table_of
 from sdcolab.core.infotext import Infotext, read_image, render
 from sdcolab.core.library import Library, ModelFile
 from sdcolab.core.outputs import ImageStore
@@ -78,20 +78,17 @@ class Enlargement:
     as the first one nothing is done, as in A1111.
     """
 
-    upscaler: str = "Lanczos"
-    scale: float = 4.0
-    max_side: int = 0
-    width: int = 0
-    height: int = 0
-    crop: bool = True
-    second: str = NO_UPSCALER
-    second_visibility: float = 0.0
+    upscaler: str = fact("Lanczos", api=("upscaler_1",), choices="upscalers")
+    scale: float = fact(4.0, low=1, high=8, step=0.25, api=("upscaling_resize",))
+    max_side: int = fact(0, low=0, high=MAX_SIDE, step=64, control="number")
+    width: int = fact(0, low=0, high=MAX_SIDE, step=8, api=("upscaling_resize_w",), control="number")
+    height: int = fact(0, low=0, high=MAX_SIDE, step=8, api=("upscaling_resize_h",), control="number")
+    crop: bool = fact(True, api=("upscaling_crop",))
+    second: str = fact(NO_UPSCALER, api=("upscaler_2",), choices="upscalers")
+    second_visibility: float = fact(0.0, low=0, high=1, api=("extras_upscaler_2_visibility",))
 
     def __post_init__(self) -> None:
-        check_range("enlargement.scale", self.scale, 1.0, 8.0)
-        for name in ("max_side", "width", "height"):
-            check_range(f"enlargement.{name}", getattr(self, name), 0, MAX_SIDE)
-        check_range("enlargement.second_visibility", self.second_visibility, 0.0, 1.0)
+        check(self, "enlargement")
 
     @property
     def to_size(self) -> bool:
@@ -152,6 +149,10 @@ class Enlargement:
             "Postprocess upscaler 2": self.second if self.blends else "",
         }
         return render(Infotext(fields=tuple((label, value) for label, value in fields.items() if value)))
+
+
+ENLARGEMENT_FIELDS: Final[Mapping[str, Field]] = table_of(Enlargement, "enlargement")
+"""Every field of an enlargement, by path ("enlargement.scale")."""
 
 
 def enlarge(

@@ -20,10 +20,11 @@ from test_translate import MASK, PICTURE, encoded
 
 from sdcolab.api import edge
 from sdcolab.core.detect import ModelKind
+from sdcolab.core.fields import table_of
 from sdcolab.core.prompt import Style
 from sdcolab.core.request import GenerationRequest
 from sdcolab.core.settings import Settings
-from sdcolab.core.tuning import TUNING
+from sdcolab.core.tuning import Tuning
 
 SMALL = {"steps": 2, "width": 64, "height": 64, "seed": 5}
 
@@ -382,7 +383,7 @@ def test_extras_of_several_pictures(same_client: httpx.Client) -> None:
 def test_options_are_kept_as_the_page_keeps_them(bench: Bench, client: httpx.Client) -> None:
     before = get(client, "options")
     assert before["sd_model_checkpoint"] == f"a.safetensors [{DIGEST[:10]}]"
-    assert {row.key for row in TUNING} <= before.keys()
+    assert {field.key for field in table_of(Tuning).values()} <= before.keys()
     assert (before["randn_source"], before["eta_noise_seed_delta"], before["emphasis"]) == ("NV", 0, "Original")
     changes = {
         "sd_model_checkpoint": "bonito",

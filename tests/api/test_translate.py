@@ -17,6 +17,7 @@ from PIL import Image
 from sdcolab.api.fields import BadField
 from sdcolab.api.translate import FIELDS, KEPT_SETTINGS, Context, Kind, changed, echo, request_from_payload
 from sdcolab.core.errors import FieldNotOption, FieldOutOfRange, FieldWrongType, UnknownName
+from sdcolab.core.fields import table_of
 from sdcolab.core.prompt import Style
 from sdcolab.core.request import (
     GenerationRequest,
@@ -29,7 +30,7 @@ from sdcolab.core.request import (
     ResizeMode,
     Variation,
 )
-from sdcolab.core.tuning import TUNING, Emphasis, NoiseSchedule, Tuning, UniPCSkipType, UniPCVariant, VaeMethod
+from sdcolab.core.tuning import Emphasis, NoiseSchedule, Tuning, UniPCSkipType, UniPCVariant, VaeMethod
 from sdcolab.core.words import explain
 
 DEFAULT = GenerationRequest(sampler="Euler", steps=50, cfg_scale=7.0, width=512, height=512)
@@ -286,13 +287,13 @@ TUNING_EXAMPLES: Mapping[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("row", TUNING, ids=lambda row: row.key)
+@pytest.mark.parametrize("row", table_of(Tuning).values(), ids=lambda row: row.key)
 def test_every_fine_adjustment_is_a_setting(row: Any) -> None:
-    before = getattr(Tuning(), row.field)
-    value = TUNING_EXAMPLES.get(row.field, not before if isinstance(before, bool) else 0.5)
+    before = getattr(Tuning(), row.name)
+    value = TUNING_EXAMPLES.get(row.name, not before if isinstance(before, bool) else 0.5)
     assert value != before
     request = txt2img(override_settings={row.key: value})
-    assert getattr(request.tuning, row.field) == value
+    assert getattr(request.tuning, row.name) == value
     assert changed(GenerationRequest(), {row.key: value}).tuning == request.tuning
 
 

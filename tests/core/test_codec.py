@@ -9,8 +9,9 @@ from PIL import Image
 from support.requests import requests
 
 from sdcolab.core.codec import field_paths, request_from_json, request_to_json
+from sdcolab.core.fields import table_of
 from sdcolab.core.request import GenerationRequest, Hires, InitImage, Inpaint, NoiseOrigin, Refiner
-from sdcolab.core.tuning import TUNING, Emphasis, Tuning
+from sdcolab.core.tuning import Emphasis, Tuning
 
 
 @settings(max_examples=60, deadline=None)
@@ -57,6 +58,8 @@ def test_paths_name_the_fields_of_the_parts() -> None:
 
 
 def test_every_adjustment_has_one_row() -> None:
-    assert [row.field for row in TUNING] == [field.name for field in dataclasses.fields(Tuning)]
-    keys = [row.key for row in TUNING]
+    rows = table_of(Tuning)
+    assert list(rows) == [field.name for field in dataclasses.fields(Tuning)]
+    keys = [row.key for row in rows.values()]
+    assert all(keys)
     assert len(keys) == len(set(keys))

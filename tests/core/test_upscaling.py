@@ -15,7 +15,7 @@ from sdcolab.core.events import CancelToken, Event, ImageSaved, Listener
 from sdcolab.core.outputs import ImageStore, png_text
 from sdcolab.core.pictures import open_picture
 from sdcolab.core.upscaling import MAX_SIDE, Enlargement, enlarge
-from sdcolab.core.words import ENLARGEMENT_LABELS
+from sdcolab.core.words import FIELD_WORDS
 
 
 class Painter:
@@ -42,7 +42,8 @@ def run(folder: Path, pictures: list[Image.Image], wanted: Enlargement) -> list[
 
 
 def test_labels_are_complete() -> None:
-    assert set(ENLARGEMENT_LABELS) == {f"enlargement.{field.name}" for field in fields(Enlargement)}
+    known = {f"enlargement.{field.name}" for field in fields(Enlargement)}
+    assert {path for path in FIELD_WORDS if path.startswith("enlargement.")} == known
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import dataclasses
 import datetime
 import string
 import typing
+from enum import StrEnum
 from pathlib import Path
 
 import pytest
@@ -15,15 +16,22 @@ from sdcolab.core.codec import field_paths
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import SdcolabError, UnknownName, leaf_errors
 from sdcolab.core.events import Phase
+from sdcolab.core.request import FIELDS, PARTS
+from sdcolab.core.upscaling import ENLARGEMENT_FIELDS
 from sdcolab.core.words import (
     CATALOGUE,
+    FIELD_GROUPS,
     FIELD_LABELS,
+    FIELD_WORDS,
     KIND_LABELS,
     KIND_NAMES,
+    OPTION_WORDS,
+    PART_LABELS,
     PHASE_LABELS,
     explain,
     human_bytes,
     human_time,
+    label_of,
 )
 
 EXAMPLES: dict[str, object] = {
@@ -79,6 +87,9 @@ def test_codes_are_unique_and_all_used() -> None:
 
 def test_labels_are_complete() -> None:
     assert set(FIELD_LABELS) == set(field_paths())
+    assert set(FIELD_WORDS) == {*FIELDS, *ENLARGEMENT_FIELDS}
+    assert set(PART_LABELS) == set(PARTS)
+    assert [path for paths in FIELD_GROUPS.values() for path in paths] == list(FIELD_WORDS)
     assert set(PHASE_LABELS) == set(Phase)
     assert set(ModelKind) <= set(KIND_LABELS)
     assert set(KIND_NAMES) == set(ModelKind)
@@ -100,3 +111,14 @@ def test_human_bytes(count: float, text: str) -> None:
 @pytest.mark.parametrize(("seconds", "text"), [(-1, "0 s"), (45.4, "45 s"), (200, "3 min 20 s"), (3900, "1 h 05 min")])
 def test_human_time(seconds: float, text: str) -> None:
     assert human_time(seconds) == text
+
+
+def test_every_path_has_a_label() -> None:
+    assert label_of("steps") == "Pasos"
+    assert label_of("hires") == "Hires. fix"
+    assert label_of("nada.que.ver") == "nada.que.ver"
+
+
+@pytest.mark.parametrize("kind", OPTION_WORDS, ids=lambda kind: kind.__name__)
+def test_every_word_of_an_enumeration_is_called_something(kind: type[StrEnum]) -> None:
+    assert set(OPTION_WORDS[kind]) == set(kind)

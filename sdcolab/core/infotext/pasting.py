@@ -12,22 +12,24 @@ from PIL import Image
 
 from sdcolab.core.errors import FieldNotNumber, InfotextFileMissing, RequestError
 from sdcolab.core.infotext.dialects import OLD_KARRAS, json_of, modernised, size_of
-from sdcolab.core.infotext.labels import LABELS, MASKED_CONTENT, NOT_MASKED, ONLY_MASKED
+from sdcolab.core.infotext.labels import LABELS, NOT_MASKED, ONLY_MASKED
 from sdcolab.core.infotext.text import Infotext
 from sdcolab.core.names import SCHEDULE_NAMES
 from sdcolab.core.request import (
     AUTOMATIC,
+    FIELDS,
     SAME,
     GenerationRequest,
     Hires,
     InitImage,
     Inpaint,
+    MaskedContent,
     NoiseOrigin,
     Refiner,
     RefinerPasses,
     Variation,
 )
-from sdcolab.core.tuning import TUNING, Tuning
+from sdcolab.core.tuning import Tuning
 
 P = TypeVar("P")
 
@@ -160,7 +162,7 @@ _INPAINT: Mapping[str, Convert] = {
     "init.inpaint.inverted": lambda text: {NOT_MASKED: True, "Inpaint masked": False}[text],
     "init.inpaint.only_masked": lambda text: {ONLY_MASKED: True, "Whole picture": False}[text],
     "init.inpaint.padding": _whole,
-    "init.inpaint.content": lambda text: MASKED_CONTENT[text],
+    "init.inpaint.content": _word(MaskedContent),
 }
 _REFINER: Mapping[str, Convert] = {
     "refiner.switch_at": float,
@@ -178,7 +180,7 @@ def _tuning_converter(neutral: object) -> Convert:
 
 
 _TUNING: Mapping[str, Convert] = {
-    f"tuning.{row.field}": _tuning_converter(getattr(Tuning(), row.field)) for row in TUNING if row.label
+    path: _tuning_converter(FIELDS[path].default) for path in LABELS if path.startswith("tuning.")
 }
 
 _TURNS_HIRES_ON = ("hires.scale", "hires.width", "hires.upscaler", "hires.steps")

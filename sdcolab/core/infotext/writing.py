@@ -10,6 +10,7 @@ from sdcolab.core.infotext.labels import LABELS, NOT_MASKED, ONLY_MASKED
 from sdcolab.core.infotext.text import Infotext, render
 from sdcolab.core.prompt import strip_comments
 from sdcolab.core.request import (
+    FIELDS,
     GenerationRequest,
     Hires,
     InitImage,
@@ -20,7 +21,7 @@ from sdcolab.core.request import (
     RefinerPasses,
     Variation,
 )
-from sdcolab.core.tuning import TUNING, Emphasis, Tuning
+from sdcolab.core.tuning import Emphasis, Tuning
 
 Fields = dict[str, str]
 """Values by label, in order. Empty ones are left out of the text."""
@@ -175,9 +176,12 @@ def _tuning(tuning: Tuning, texts: str) -> Fields:
     """The adjustments that are not neutral; how weights count only where ``texts`` have any. ENSD has another place."""
     neutral = Tuning()
     fields = {
-        row.label: _value(getattr(tuning, row.field))
-        for row in TUNING
-        if row.label and row.field != "ensd" and getattr(tuning, row.field) != getattr(neutral, row.field)
+        field.label: _value(getattr(tuning, field.name))
+        for path, field in FIELDS.items()
+        if path.startswith("tuning.")
+        and field.label
+        and field.name != "ensd"
+        and getattr(tuning, field.name) != getattr(neutral, field.name)
     }
     if tuning.emphasis is not Emphasis.ORIGINAL and not set("([") & set(texts):
         del fields[LABELS["tuning.emphasis"]]

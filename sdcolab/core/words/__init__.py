@@ -4,10 +4,18 @@ A sentence says what happened and why; the advice says what to do now. Both are 
 error's facts. Tests check that every error code has an entry and that every template can be filled.
 """
 
-from sdcolab.core.words.base import Explanation, Sentence, human_bytes, human_time
+from sdcolab.core.words.base import Explanation, Sentence, Words, human_bytes, human_time
 from sdcolab.core.words.downloads import DOWNLOAD_RESULTS, USE_OF_KIND
 from sdcolab.core.words.explain import CATALOGUE, explain
-from sdcolab.core.words.fields import ENLARGEMENT_LABELS, FIELD_LABELS
+from sdcolab.core.words.fields import (
+    FIELD_GROUPS,
+    FIELD_LABELS,
+    FIELD_WORDS,
+    OPTION_WORDS,
+    PART_LABELS,
+    label_of,
+    option_words,
+)
 from sdcolab.core.words.labels import (
     KIND_LABELS,
     KIND_NAMES,
@@ -22,11 +30,14 @@ from sdcolab.core.words.labels import (
 __all__ = [
     "CATALOGUE",
     "DOWNLOAD_RESULTS",
-    "ENLARGEMENT_LABELS",
+    "FIELD_GROUPS",
     "FIELD_LABELS",
+    "FIELD_WORDS",
     "KIND_LABELS",
     "KIND_NAMES",
     "KIND_WITH_ARTICLE",
+    "OPTION_WORDS",
+    "PART_LABELS",
     "PHASE_LABELS",
     "SYSTEM_REASONS",
     "UNREACHABLE_REASONS",
@@ -35,7 +46,10 @@ __all__ = [
     "VALUE_KINDS",
     "Explanation",
     "Sentence",
+    "Words",
     "explain",
     "human_bytes",
     "human_time",
+    "label_of",
+    "option_words",
 ]

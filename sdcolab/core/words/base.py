@@ -1,4 +1,4 @@
-"""What a sentence is, and how numbers read in Spanish."""
+"""What a sentence and a field's words are, and how numbers read in Spanish."""
 
 from __future__ import annotations
 
@@ -22,6 +22,17 @@ class Explanation:
 
     def __str__(self) -> str:
         return f"{self.text} {self.advice}".strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What a field is called: its ``label``, a short ``help`` for whoever meets it, the title of the ``group`` it is
+    shown in, and the ``option`` of the command that sets it, without dashes ("": made of the label)."""
+
+    label: str
+    help: str = ""
+    group: str = ""
+    option: str = ""
 
 
 def human_bytes(count: float) -> str:

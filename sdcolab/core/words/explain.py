@@ -9,7 +9,7 @@ from pathlib import Path
 from sdcolab.core.errors import SdcolabError, StorageError
 from sdcolab.core.words import downloads, host, machine, models, request, storage, web
 from sdcolab.core.words.base import Explanation, Sentence, human_bytes, human_time
-from sdcolab.core.words.fields import ENLARGEMENT_LABELS, FIELD_LABELS
+from sdcolab.core.words.fields import label_of
 from sdcolab.core.words.labels import (
     KIND_LABELS,
     KIND_WITH_ARTICLE,
@@ -51,7 +51,7 @@ def _show_kind(kind: str) -> str:
 
 
 _SHOW_FACT: Mapping[str, Callable[[object], str]] = {
-    "field": lambda value: {**FIELD_LABELS, **ENLARGEMENT_LABELS}.get(str(value), str(value)),
+    "field": lambda value: label_of(str(value)),
     "kind": lambda value: _show_kind(str(value)),
     "expected": lambda value: {**KIND_WITH_ARTICLE, **VALUE_KINDS}.get(str(value), str(value)),
     "found": lambda value: KIND_WITH_ARTICLE.get(str(value), str(value)),

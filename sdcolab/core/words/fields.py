@@ -1,116 +1,246 @@
-"""What each field of a request is called."""
+"""What each field is called, what it is for, and with which others it goes: one row a field, by its path in the tables
+(``core.fields``). The same on the page, in the notebook's panel, in the command and in error sentences.
+
+A feature with many fields brings groups in a file of its own beside this one, merged in ``FIELD_WORDS``.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from enum import StrEnum
 
-FIELD_LABELS: Mapping[str, str] = {
-    "prompt": "Prompt",
-    "negative_prompt": "Prompt negativo",
-    "sampler": "Sampler",
-    "schedule": "Schedule",
-    "steps": "Pasos",
-    "cfg_scale": "CFG",
-    "seed": "Semilla",
-    "width": "Ancho",
-    "height": "Alto",
-    "batch_size": "Tamaño del lote",
-    "batch_count": "Cantidad de lotes",
-    "clip_skip": "Clip skip",
-    "noise_origin": "Origen del ruido",
-    "checkpoint": "Modelo",
-    "vae": "VAE",
-    "tiling": "Mosaico sin bordes",
-    "variation.seed": "Semilla de variación",
-    "variation.strength": "Fuerza de la variación",
-    "variation.resize_width": "Ancho de la semilla",
-    "variation.resize_height": "Alto de la semilla",
-    "hires.upscaler": "Upscaler de hires",
-    "hires.steps": "Pasos de hires",
-    "hires.strength": "Fuerza del denoising de hires",
-    "hires.scale": "Ampliar por",
-    "hires.width": "Ampliar hasta este ancho",
-    "hires.height": "Ampliar hasta este alto",
-    "hires.checkpoint": "Modelo de hires",
-    "hires.sampler": "Sampler de hires",
-    "hires.schedule": "Schedule de hires",
-    "hires.prompt": "Prompt de hires",
-    "hires.negative_prompt": "Prompt negativo de hires",
-    "hires.cfg_scale": "CFG de hires",
-    "init.images": "Imagen inicial",
-    "init.strength": "Fuerza del denoising",
-    "init.resize_mode": "Modo de ajuste",
-    "init.upscaler": "Upscaler para agrandar la imagen inicial",
-    "init.noise_multiplier": "Multiplicador de ruido",
-    "init.exact_steps": "Hacer exactamente los pasos pedidos",
-    "init.color_correction": "Conservar los colores de la imagen inicial",
-    "init.background": "Color de fondo de las transparencias",
-    "init.inpaint.mask": "Máscara",
-    "init.inpaint.blur_x": "Desenfoque horizontal de la máscara",
-    "init.inpaint.blur_y": "Desenfoque vertical de la máscara",
-    "init.inpaint.inverted": "Pintar fuera de la máscara",
-    "init.inpaint.content": "Contenido de la zona enmascarada",
-    "init.inpaint.only_masked": "Trabajar solo la zona enmascarada",
-    "init.inpaint.padding": "Margen de la zona enmascarada",
-    "init.inpaint.rounded": "Máscara de bordes duros",
-    "init.inpaint.condition_weight": "Peso de la máscara en modelos de inpainting",
-    "init.inpaint.overlay": "Conservar intacto lo de fuera de la máscara",
-    "refiner.checkpoint": "Modelo refiner",
-    "refiner.switch_at": "Cambiar al refiner en",
-    "refiner.by_steps": "Contar el cambio por pasos",
-    "refiner.passes": "Pasadas con refiner",
-    "tuning.emphasis": "Modo de los pesos del prompt",
-    "tuning.comma_backtrack": "Tokens hasta la última coma",
-    "tuning.old_prompt_editing": "Edición de prompts a la antigua",
-    "tuning.pad_conditions": "Igualar la longitud de los prompts",
-    "tuning.pad_conditions_v0": "Igualar la longitud de los prompts (v0)",
-    "tuning.eta": "Eta",
-    "tuning.eta_ddim": "Eta de DDIM",
-    "tuning.ensd": "ENSD",
-    "tuning.sigma_churn": "Sigma churn",
-    "tuning.sigma_tmin": "Sigma tmin",
-    "tuning.sigma_tmax": "Sigma tmax",
-    "tuning.sigma_noise": "Sigma noise",
-    "tuning.unipc_variant": "Variante de UniPC",
-    "tuning.unipc_skip_type": "Reparto de pasos de UniPC",
-    "tuning.unipc_order": "Orden de UniPC",
-    "tuning.unipc_lower_order_final": "UniPC termina con orden menor",
-    "tuning.schedule_min_sigma": "Sigma mínima del schedule",
-    "tuning.schedule_max_sigma": "Sigma máxima del schedule",
-    "tuning.schedule_rho": "Rho del schedule",
-    "tuning.old_karras_sigmas": "Sigmas antiguas de Karras",
-    "tuning.beta_alpha": "Alfa del schedule Beta",
-    "tuning.beta_beta": "Beta del schedule Beta",
-    "tuning.discard_penultimate": "Descartar la penúltima sigma",
-    "tuning.sgm_noise_multiplier": "Multiplicador de ruido SGM",
-    "tuning.quantize": "Redondear los timesteps",
-    "tuning.ngms": "Sigma mínima del prompt negativo (NGMS)",
-    "tuning.ngms_all": "NGMS en todos los pasos",
-    "tuning.skip_early_cfg": "Omitir el prompt negativo al principio",
-    "tuning.extra_noise": "Ruido adicional",
-    "tuning.classic_inpainting": "Inpainting como en AUTOMATIC1111",
-    "tuning.noise_schedule": "Schedule de ruido del modelo",
-    "tuning.downcast_alphas": "Redondear alphas_cumprod",
-    "tuning.sdxl_crop_top": "Recorte superior de SDXL",
-    "tuning.sdxl_crop_left": "Recorte izquierdo de SDXL",
-    "tuning.sdxl_clip_l_skip": "Clip skip en SDXL",
-    "tuning.refiner_low_score": "Puntuación estética baja del refiner",
-    "tuning.refiner_high_score": "Puntuación estética alta del refiner",
-    "tuning.vae_encoder": "Codificador VAE",
-    "tuning.vae_decoder": "Decodificador VAE",
-}
-"""Label of each request field, the same on the page, in the console and in error sentences; the fields of a request's
-parts under their dotted path.
-"""
+from sdcolab.core.fields import plain_path
+from sdcolab.core.request import FIELDS, MaskedContent, NoiseOrigin, RefinerPasses, ResizeMode
+from sdcolab.core.tuning import Emphasis, NoiseSchedule, UniPCSkipType, VaeMethod
+from sdcolab.core.words.base import Words
 
-ENLARGEMENT_LABELS: Mapping[str, str] = {
-    "enlargement.upscaler": "Upscaler",
-    "enlargement.scale": "Ampliar por",
-    "enlargement.max_side": "Lado más largo, como mucho",
-    "enlargement.width": "Ancho final",
-    "enlargement.height": "Alto final",
-    "enlargement.crop": "Recortar lo que sobre",
-    "enlargement.second": "Segundo upscaler",
-    "enlargement.second_visibility": "Visibilidad del segundo upscaler",
+_GROUPS: Mapping[str, Mapping[str, Words]] = {
+    "Prompt": {
+        "prompt": Words("Prompt", "Lo que quieres ver, mejor en inglés"),
+        "negative_prompt": Words("Prompt negativo", "Lo que no quieres que aparezca", option="negativo"),
+    },
+    "Modelo": {
+        "checkpoint": Words("Modelo", option="modelo"),
+        "vae": Words("VAE"),
+    },
+    "Parámetros": {
+        "sampler": Words("Sampler"),
+        "schedule": Words("Schedule"),
+        "steps": Words("Pasos", option="pasos"),
+        "width": Words("Ancho", option="ancho"),
+        "height": Words("Alto", option="alto"),
+        "cfg_scale": Words("CFG", option="cfg"),
+        "batch_count": Words("Cantidad de lotes", option="cantidad"),
+        "batch_size": Words("Tamaño del lote", option="lote"),
+        "seed": Words("Semilla", "-1 = al azar", option="semilla"),
+    },
+    "Semilla: opciones": {
+        "variation.seed": Words("Semilla de variación", "-1 = al azar"),
+        "variation.strength": Words("Fuerza de la variación", "0 = la imagen de siempre; 1 = la de la otra semilla"),
+        "variation.resize_width": Words("Ancho de la semilla", "0 = no se usa"),
+        "variation.resize_height": Words("Alto de la semilla", "0 = no se usa"),
+        "noise_origin": Words("Origen del ruido"),
+    },
+    "Más opciones": {
+        "clip_skip": Words("Clip skip"),
+        "tiling": Words("Mosaico sin bordes", "Para patrones que se repiten, como baldosas", option="mosaico"),
+    },
+    "Hires. fix": {
+        "hires.upscaler": Words("Upscaler de hires", option="hires-upscaler"),
+        "hires.scale": Words("Ampliar por", option="hires-escala"),
+        "hires.strength": Words(
+            "Fuerza del denoising de hires",
+            "Entre 0.2 y 0.6 añade detalle sin cambiar la imagen",
+            option="hires-fuerza",
+        ),
+        "hires.steps": Words("Pasos de hires", "0 = los mismos de la primera pasada", option="hires-pasos"),
+    },
+    "Más opciones de Hires. fix": {
+        "hires.width": Words("Ampliar hasta este ancho", "0 = según «Ampliar por»", option="hires-ancho"),
+        "hires.height": Words("Ampliar hasta este alto", "0 = según «Ampliar por»", option="hires-alto"),
+        "hires.checkpoint": Words("Modelo de hires", option="hires-modelo"),
+        "hires.cfg_scale": Words("CFG de hires", option="hires-cfg"),
+        "hires.sampler": Words("Sampler de hires", option="hires-sampler"),
+        "hires.schedule": Words("Schedule de hires", option="hires-schedule"),
+        "hires.prompt": Words("Prompt de hires", option="hires-prompt"),
+        "hires.negative_prompt": Words("Prompt negativo de hires", option="hires-negativo"),
+    },
+    "Imagen inicial": {
+        "init.images": Words("Imagen inicial", option="imagen"),
+        "init.strength": Words(
+            "Fuerza del denoising",
+            "Cerca de 0 apenas cambia; cerca de 1 la imagen cambia por completo",
+            option="fuerza",
+        ),
+        "init.resize_mode": Words("Modo de ajuste"),
+    },
+    "Más sobre la imagen inicial": {
+        "init.color_correction": Words("Conservar los colores de la imagen inicial"),
+        "init.exact_steps": Words("Hacer exactamente los pasos pedidos"),
+        "init.upscaler": Words("Upscaler para agrandar la imagen inicial"),
+        "init.noise_multiplier": Words("Multiplicador de ruido"),
+        "init.background": Words("Color de fondo de las transparencias"),
+    },
+    "Inpaint": {
+        "init.inpaint.mask": Words("Máscara", option="mascara"),
+        "init.inpaint.content": Words("Contenido de la zona enmascarada"),
+        "init.inpaint.only_masked": Words(
+            "Trabajar solo la zona enmascarada", "Más detalle: la zona pintada se hace a tamaño completo"
+        ),
+        "init.inpaint.padding": Words("Margen de la zona enmascarada"),
+        "init.inpaint.inverted": Words("Pintar fuera de la máscara"),
+        "init.inpaint.blur_x": Words("Desenfoque horizontal de la máscara"),
+        "init.inpaint.blur_y": Words("Desenfoque vertical de la máscara"),
+    },
+    "Más sobre la máscara": {
+        "init.inpaint.overlay": Words("Conservar intacto lo de fuera de la máscara"),
+        "init.inpaint.rounded": Words("Máscara de bordes duros"),
+        "init.inpaint.condition_weight": Words("Peso de la máscara en modelos de inpainting"),
+    },
+    "Refiner": {
+        "refiner.checkpoint": Words("Modelo refiner", option="refiner"),
+        "refiner.switch_at": Words(
+            "Cambiar al refiner en", "Parte de los pasos que hace el modelo principal", option="refiner-desde"
+        ),
+        "refiner.passes": Words("Pasadas con refiner", option="refiner-pasadas"),
+        "refiner.by_steps": Words("Contar el cambio por pasos", option="refiner-por-pasos"),
+    },
+    "Ajustes finos: prompt": {
+        "tuning.emphasis": Words("Modo de los pesos del prompt"),
+        "tuning.comma_backtrack": Words("Tokens hasta la última coma", "De 0 a 74"),
+        "tuning.old_prompt_editing": Words("Edición de prompts a la antigua"),
+        "tuning.pad_conditions": Words("Igualar la longitud de los prompts"),
+        "tuning.pad_conditions_v0": Words("Igualar la longitud de los prompts (v0)"),
+    },
+    "Ajustes finos: sampler": {
+        "tuning.eta": Words("Eta", "Samplers ancestrales"),
+        "tuning.eta_ddim": Words("Eta de DDIM", "Solo DDIM"),
+        "tuning.ensd": Words("ENSD", "Se suma a la semilla"),
+        "tuning.sigma_churn": Words("Sigma churn"),
+        "tuning.sigma_tmin": Words("Sigma tmin"),
+        "tuning.sigma_tmax": Words("Sigma tmax", "0 = sin límite"),
+        "tuning.sigma_noise": Words("Sigma noise"),
+        "tuning.unipc_variant": Words("Variante de UniPC"),
+        "tuning.unipc_skip_type": Words("Reparto de pasos de UniPC"),
+        "tuning.unipc_order": Words("Orden de UniPC"),
+        "tuning.unipc_lower_order_final": Words("UniPC termina con orden menor"),
+    },
+    "Ajustes finos: schedule": {
+        "tuning.schedule_min_sigma": Words("Sigma mínima del schedule", "0 = la del modelo"),
+        "tuning.schedule_max_sigma": Words("Sigma máxima del schedule", "0 = la del modelo"),
+        "tuning.schedule_rho": Words("Rho del schedule", "0 = la del schedule"),
+        "tuning.beta_alpha": Words("Alfa del schedule Beta"),
+        "tuning.beta_beta": Words("Beta del schedule Beta"),
+        "tuning.old_karras_sigmas": Words("Sigmas antiguas de Karras"),
+        "tuning.discard_penultimate": Words("Descartar la penúltima sigma"),
+        "tuning.sgm_noise_multiplier": Words("Multiplicador de ruido SGM"),
+        "tuning.quantize": Words("Redondear los timesteps"),
+    },
+    "Ajustes finos: prompt negativo y ruido": {
+        "tuning.ngms": Words("Sigma mínima del prompt negativo (NGMS)", "0 = no se omite nunca"),
+        "tuning.skip_early_cfg": Words("Omitir el prompt negativo al principio", "Parte de los pasos, de 0 a 1"),
+        "tuning.extra_noise": Words("Ruido adicional", "En img2img y en hires"),
+        "tuning.classic_inpainting": Words("Inpainting como en AUTOMATIC1111"),
+        "tuning.ngms_all": Words("NGMS en todos los pasos"),
+    },
+    "Ajustes finos: modelo y VAE": {
+        "tuning.noise_schedule": Words("Schedule de ruido del modelo"),
+        "tuning.vae_encoder": Words("Codificador VAE"),
+        "tuning.vae_decoder": Words("Decodificador VAE"),
+        "tuning.downcast_alphas": Words("Redondear alphas_cumprod"),
+    },
+    "Ajustes finos: SDXL": {
+        "tuning.sdxl_crop_top": Words("Recorte superior de SDXL"),
+        "tuning.sdxl_crop_left": Words("Recorte izquierdo de SDXL"),
+        "tuning.refiner_low_score": Words("Puntuación estética baja del refiner"),
+        "tuning.refiner_high_score": Words("Puntuación estética alta del refiner"),
+        "tuning.sdxl_clip_l_skip": Words("Clip skip en SDXL"),
+    },
+    "Ampliar": {
+        "enlargement.upscaler": Words("Upscaler"),
+        "enlargement.scale": Words("Ampliar por"),
+        "enlargement.max_side": Words("Lado más largo, como mucho", "0 = sin límite"),
+        "enlargement.width": Words("Ancho final", "0 = según «Ampliar por»"),
+        "enlargement.height": Words("Alto final", "0 = según «Ampliar por»"),
+        "enlargement.crop": Words("Recortar lo que sobre", "Si das ancho y alto, se recorta para que encaje justo"),
+        "enlargement.second": Words("Segundo upscaler"),
+        "enlargement.second_visibility": Words("Visibilidad del segundo upscaler"),
+    },
 }
-"""Label of each field of ``core.upscaling.Enlargement``, as in ``FIELD_LABELS``."""
+"""The fields as they are shown together, under each group's title."""
+
+FIELD_WORDS: Mapping[str, Words] = {
+    path: replace(words, group=title) for title, group in _GROUPS.items() for path, words in group.items()
+}
+"""The words of every field, by path."""
+
+FIELD_GROUPS: Mapping[str, tuple[str, ...]] = {title: tuple(group) for title, group in _GROUPS.items()}
+"""Paths of the fields of each group, by its title, in the order to show them."""
+
+FIELD_LABELS: Mapping[str, str] = {path: FIELD_WORDS[path].label for path in FIELDS if path in FIELD_WORDS}
+"""Label of each request field."""
+
+PART_LABELS: Mapping[str, str] = {
+    "variation": "Semilla: opciones",
+    "hires": "Hires. fix",
+    "init": "Imagen inicial",
+    "init.inpaint": "Inpaint: pintar solo una parte",
+    "refiner": "Refiner",
+    "tuning": "Ajustes finos",
+}
+"""What the parts of a request are called: the title of one that repeats, or of the switch of one that may be absent."""
+
+OPTION_WORDS: Mapping[type[StrEnum], Mapping[StrEnum, str]] = {
+    NoiseOrigin: {
+        NoiseOrigin.NV: "NV: igual en todos los equipos",
+        NoiseOrigin.CPU: "CPU",
+        NoiseOrigin.GPU: "GPU",
+    },
+    ResizeMode: {
+        ResizeMode.STRETCH: "Estirar",
+        ResizeMode.CROP: "Recortar y ajustar",
+        ResizeMode.FILL: "Ajustar y rellenar",
+        ResizeMode.LATENT: "Estirar los latents",
+    },
+    MaskedContent: {
+        MaskedContent.ORIGINAL: "Original",
+        MaskedContent.FILL: "Relleno con los colores de alrededor",
+        MaskedContent.LATENT_NOISE: "Ruido",
+        MaskedContent.LATENT_NOTHING: "Nada",
+    },
+    RefinerPasses: {
+        RefinerPasses.SECOND: "Solo la de hires",
+        RefinerPasses.FIRST: "Solo la primera",
+        RefinerPasses.BOTH: "Las dos",
+    },
+    Emphasis: {
+        Emphasis.ORIGINAL: "Original",
+        Emphasis.NO_NORM: "Sin normalizar (No norm)",
+        Emphasis.IGNORE: "Ignorar los pesos (Ignore)",
+        Emphasis.NONE: "Leer los paréntesis como texto (None)",
+    },
+    UniPCSkipType: {
+        UniPCSkipType.TIME_UNIFORM: "Uniforme (time_uniform)",
+        UniPCSkipType.TIME_QUADRATIC: "Cuadrático (time_quadratic)",
+        UniPCSkipType.LOG_SNR: "logSNR",
+    },
+    NoiseSchedule: {NoiseSchedule.DEFAULT: "El del modelo", NoiseSchedule.ZERO_TERMINAL_SNR: "Zero Terminal SNR"},
+    VaeMethod: {VaeMethod.FULL: "El VAE completo", VaeMethod.TAESD: "TAESD (rápido y aproximado)"},
+}
+"""What the words of enumerations are called, in the order to offer them; the others are shown as they are."""
+
+
+def option_words(kind: type[StrEnum]) -> Mapping[StrEnum, str]:
+    """What each word of ``kind`` is called, in the order to offer them."""
+    return OPTION_WORDS.get(kind) or {word: word.value for word in kind}
+
+
+def label_of(path: str) -> str:
+    """The label of the field at ``path``, which may hold places in tuples: "units.0.weight" names its unit, from 1. A
+    path that nobody knows is its own label."""
+    plain = plain_path(path)
+    words = FIELD_WORDS.get(plain)
+    label = words.label if words else PART_LABELS.get(plain, path)
+    place = next((int(word) for word in path.split(".") if word.isdigit()), None)
+    return label if place is None else f"{label} ({place + 1})"

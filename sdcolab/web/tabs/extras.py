@@ -15,7 +15,7 @@ from sdcolab.core.outputs import ImageStore
 from sdcolab.core.registry import closest
 from sdcolab.core.request import SIZE_STEP
 from sdcolab.core.upscaling import NO_UPSCALER, Enlargement, Upscaling, enlarge
-from sdcolab.core.words import ENLARGEMENT_LABELS
+from sdcolab.core.words import FIELD_WORDS
 from sdcolab.web.controls import Options, dropdown_choices
 from sdcolab.web.edge import attempt
 from sdcolab.web.studio import Studio
@@ -42,7 +42,7 @@ def build_extras(options: Options, start: gr.Button) -> Extras:
     fields: dict[str, Any] = {}
 
     def add(name: str, make: Callable[..., Any], *values: Any, **settings: Any) -> None:
-        label = ENLARGEMENT_LABELS[f"enlargement.{name}"]
+        label = FIELD_WORDS[f"enlargement.{name}"].label
         fields[name] = make(*values, label=label, elem_id=f"sd-extras-{name}", **settings)
 
     def upscaler(name: str, value: str) -> None:

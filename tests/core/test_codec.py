@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import base64
 import dataclasses
+import io
 import json
+from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from hypothesis import given, settings
 from PIL import Image
 from support.requests import requests
 
-from sdcolab.core.codec import field_paths, request_from_json, request_to_json
+from sdcolab.core.codec import field_paths, from_json, request_from_json, request_to_json, to_json
 from sdcolab.core.fields import table_of
 from sdcolab.core.request import GenerationRequest, Hires, InitImage, Inpaint, NoiseOrigin, Refiner
 from sdcolab.core.tuning import Emphasis, Tuning
@@ -63,3 +67,62 @@ def test_every_adjustment_has_one_row() -> None:
     keys = [row.key for row in rows.values()]
     assert all(keys)
     assert len(keys) == len(set(keys))
+
+
+@dataclasses.dataclass(frozen=True)
+class Line:
+    code: ClassVar[str] = "line"
+    values: tuple[float, ...] = (1.0,)
+
+
+@dataclasses.dataclass(frozen=True)
+class Sheet:
+    code: ClassVar[str] = "sheet"
+    size: tuple[int, int] = (1, 2)
+    folder: Path | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Work:
+    code: ClassVar[str] = "work"
+    request: GenerationRequest
+    script: Line | Sheet | None = None
+    steps: tuple[Line | Sheet, ...] = ()
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        Work(GenerationRequest(steps=3)),
+        Work(GenerationRequest(hires=Hires()), Sheet((3, 4), Path("a/b")), (Line((0.5, 2.0)), Sheet())),
+    ],
+)
+def test_any_frozen_dataclass_comes_back_the_same(work: Work) -> None:
+    assert from_json(Work, json.loads(json.dumps(to_json(work)))) == work
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        {"script": {"code": "circle"}},
+        {"script": {}},
+        {"script": 5},
+        {"steps": {"code": "line"}},
+        {"steps": [{"code": "sheet", "size": 3}, 7]},
+        {"script": ["code"]},
+    ],
+)
+def test_wrong_values_keep_the_default(raw: dict[str, object]) -> None:
+    assert from_json(Work, {"request": {}} | raw) == Work(GenerationRequest())
+
+
+def test_what_has_no_default_must_be_there() -> None:
+    with pytest.raises(KeyError):
+        from_json(Work, {})
+
+
+def test_a_picture_of_another_format_is_none() -> None:
+    gif = io.BytesIO()
+    Image.new("L", (2, 2)).save(gif, "GIF")
+    raw = {"init": {"images": [{"png": base64.b64encode(gif.getvalue()).decode()}]}}
+    assert request_from_json(raw).init is None

@@ -1,17 +1,31 @@
-"""Pictures that come from outside, made small and harmless."""
+"""The gate for pictures from outside: how large they may be, and making them small and harmless.
+
+Sizes are read from the header, before anything is unpacked: a file of some kilobytes may hold hundreds of megapixels.
+"""
 
 from __future__ import annotations
 
+import base64
 import io
+import stat
+from collections.abc import Iterable
 from pathlib import Path
 
 from PIL import Image, ImageOps
 
-from sdcolab.core.errors import CannotRead, PictureUnreadable
+from sdcolab.core.errors import CannotRead, PicturesTooLarge, PictureTooLarge, PictureUnreadable
 from sdcolab.core.files import system_reason
 
 MAX_PIXELS = 50_000_000
 """Largest picture that is unpacked."""
+
+MAX_REQUEST_PIXELS = 150_000_000
+"""Most pixels of all pictures of one request together: unpacked, 600 MB at most."""
+
+MAX_PICTURE_BYTES = 64 * 1024 * 1024
+"""Largest file that is read as a picture."""
+
+PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif")
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
 
@@ -19,24 +33,78 @@ _DAMAGED = (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Imag
 """What Pillow raises on bytes that are no picture."""
 
 
-def open_picture(path: Path) -> Image.Image:
-    """The picture in a file, turned as its camera says. Raises ``CannotRead`` or ``PictureUnreadable``."""
+def read_picture_file(path: Path) -> bytes:
+    """The bytes of a file that should be a picture. Raises ``CannotRead``, ``PictureTooLarge``, or
+    ``PictureUnreadable`` for what is no regular file."""
     try:
-        data = path.read_bytes()
+        known = path.stat()
+        if not stat.S_ISREG(known.st_mode) and not stat.S_ISDIR(known.st_mode):
+            raise PictureUnreadable(path=path)  # reading a pipe or a device may never end
+        if known.st_size > MAX_PICTURE_BYTES:
+            raise PictureTooLarge(path=path, limit=MAX_PIXELS // 1_000_000)
+        return path.read_bytes()
     except OSError as error:
         raise CannotRead(path=path, reason=system_reason(error)) from error
-    return picture_from(data, path)
+
+
+def open_picture(path: Path) -> Image.Image:
+    """The picture in a file, turned as its camera says.
+
+    Raises ``CannotRead``, ``PictureTooLarge`` or ``PictureUnreadable``.
+    """
+    return picture_from(read_picture_file(path), path)
+
+
+def open_pictures(paths: Iterable[Path]) -> list[Image.Image]:
+    """The same of all pictures of a request, none of them unpacked when together they are too large.
+
+    Raises ``PicturesTooLarge`` too.
+    """
+    files = [(read_picture_file(path), path) for path in paths]
+    check_pixels([header_size(data, path) for data, path in files])
+    return [picture_from(data, path) for data, path in files]
+
+
+def check_pixels(sizes: Iterable[tuple[int, int]]) -> None:
+    """Raises ``PicturesTooLarge`` when pictures of these sizes (width, height) are too much for one request."""
+    if sum(width * height for width, height in sizes) > MAX_REQUEST_PIXELS:
+        raise PicturesTooLarge(limit=MAX_REQUEST_PIXELS // 1_000_000)
+
+
+def size_in_text(text: str) -> tuple[int, int] | None:
+    """Width and height of the picture that ``text`` holds in base64, with or without a ``data:`` address around it;
+    None when it holds none. Nothing is unpacked."""
+    encoded = text.partition(",")[2] if text[:5].lower() == "data:" else text
+    try:
+        with Image.open(io.BytesIO(base64.b64decode(encoded)), formats=FORMATS) as image:
+            return image.size
+    except _DAMAGED:
+        return None
+
+
+def header_size(data: bytes, path: Path) -> tuple[int, int]:
+    """Width and height that a picture's header tells. Raises ``PictureTooLarge`` or ``PictureUnreadable``."""
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            return _checked(image, path).size
+    except _DAMAGED as error:
+        raise PictureUnreadable(path=path) from error
 
 
 def picture_from(data: bytes, path: Path) -> Image.Image:
-    """The same of the bytes of a file, which an error calls ``path``. Raises ``PictureUnreadable``."""
+    """The picture in the bytes of a file, which an error calls ``path``. Raises ``PictureTooLarge`` or
+    ``PictureUnreadable``."""
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise PictureUnreadable(path=path)
-            return ImageOps.exif_transpose(image).copy()
+            return ImageOps.exif_transpose(_checked(image, path)).copy()
     except _DAMAGED as error:
         raise PictureUnreadable(path=path) from error
+
+
+def _checked(image: Image.Image, path: Path) -> Image.Image:
+    if image.width * image.height > MAX_PIXELS:
+        raise PictureTooLarge(path=path, limit=MAX_PIXELS // 1_000_000)
+    return image
 
 
 def small_png(data: bytes, side: int) -> bytes | None:

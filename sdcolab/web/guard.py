@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-import os
 from collections.abc import Iterable, Sequence
 from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
@@ -20,11 +19,14 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sdcolab.web.access import COOKIE, SESSION_SECONDS, Access, LoginBrake
+from sdcolab.web.gate import FileGate
 from sdcolab.web.look import login_page
-from sdcolab.web.uploads import PICTURE_SUFFIXES
 
 API = "/gradio_api"
 FILE_PREFIX = f"{API}/file="
+UPLOADS = frozenset({f"{API}/upload"})
+"""Where files arrive as they are; every other body is JSON."""
+
 LOGIN_PATH = "/login"
 LOGOUT_PATH = "/logout"
 WRONG_LOGIN_DELAY = 1.0
@@ -83,7 +85,7 @@ class Guard:
         self._app = app
         self._api = api
         self._access = access
-        self._readable = tuple(Path(os.path.realpath(folder)) for folder in readable)
+        self._files = FileGate(readable)
         self._hosts = hosts
         self._brake = LoginBrake()
         self._one_try = asyncio.Lock()
@@ -110,7 +112,7 @@ class Guard:
         if not self._inside(headers) and path not in _WITHOUT_LOGIN:
             return _ask_login(path, method)
         if path.startswith(FILE_PREFIX):
-            return None if self._may_read(path.removeprefix(FILE_PREFIX)) else _refused()
+            return None if self._files.admits(path.removeprefix(FILE_PREFIX)) else _refused()
         return None if path in _EXACT or path.startswith(_PREFIXES) else _refused()
 
     async def _for_client(self, api: ASGIApp, method: str, headers: Headers) -> ASGIApp:
@@ -144,14 +146,6 @@ class Guard:
         if self._hosts is not None and (urlsplit(f"//{host}").hostname or "") not in self._hosts:
             return _refused()
         return _refused() if _foreign(method, headers) else None
-
-    def _may_read(self, name: str) -> bool:
-        if "\0" in name or "://" in name:
-            return False
-        real = Path(os.path.realpath(name))
-        if real.name.startswith(".") or real.suffix.lower() not in PICTURE_SUFFIXES:
-            return False
-        return any(real.is_relative_to(folder) for folder in self._readable)
 
     async def _log_in(self, access: Access, method: str, headers: Headers, receive: Receive) -> Response:
         if method in ("GET", "HEAD"):

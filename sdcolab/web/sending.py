@@ -12,13 +12,12 @@ import gradio as gr
 
 from sdcolab.core import infotext
 from sdcolab.core.errors import (
-    CannotRead,
     InfotextFieldUnused,
     InfotextNeedsPicture,
     SdcolabError,
     UnknownName,
 )
-from sdcolab.core.files import system_reason
+from sdcolab.core.pictures import read_picture_file
 from sdcolab.core.request import SIZE_STEP, GenerationRequest
 from sdcolab.core.words import explain
 from sdcolab.web import fragments
@@ -163,13 +162,9 @@ class Sender:
 
 
 def text_in(path: str | None) -> str:
-    """The generation data in a picture. Raises ``CannotRead`` or ``InfotextUnreadable``."""
+    """The generation data in a picture. Raises ``InfotextUnreadable``, or as ``core.pictures.read_picture_file``."""
     file = Path(path or "")
-    try:
-        data = file.read_bytes()
-    except OSError as error:
-        raise CannotRead(path=file, reason=system_reason(error)) from error
-    return infotext.read_bytes(data, file.name)
+    return infotext.read_bytes(read_picture_file(file), file.name)
 
 
 def fitting_size(width: int, height: int) -> tuple[int, int]:

@@ -20,9 +20,11 @@ from starlette.types import ASGIApp
 
 from sdcolab.core.errors import PortBusy, PortForbidden
 from sdcolab.core.files import storage_errors
+from sdcolab.core.pictures import PICTURE_SUFFIXES
 from sdcolab.web import look
 from sdcolab.web.access import Access
-from sdcolab.web.guard import Guard, loopback_names
+from sdcolab.web.gate import EventGate, FileGate
+from sdcolab.web.guard import UPLOADS, Guard, loopback_names
 from sdcolab.web.localise import SpanishIndex
 
 _CACHE_VARIABLE = "GRADIO_TEMP_DIR"
@@ -95,9 +97,11 @@ def start_server(
     try:
         cache = temporary.absolute() / "gradio"
         _keep_gradio_files_in(cache)
-        app = _mounted(build(), outputs.absolute())
+        page = build()
+        app = _mounted(page, outputs.absolute())
+        gate = EventGate(SpanishIndex(app), FileGate((outputs, cache), suffixes_taken(page)), uploads=UPLOADS)
         door = Guard(
-            SpanishIndex(app),
+            gate,
             access=Access(*auth) if auth else None,
             readable=(outputs, cache),
             hosts=loopback_names(host) if auth is None else None,
@@ -142,6 +146,12 @@ def _keep_gradio_files_in(folder: Path) -> None:
     for old in [entry for entry in folder.iterdir() if entry.is_dir() and entry.stat().st_mtime < yesterday]:
         shutil.rmtree(old, ignore_errors=True)
     os.environ[_CACHE_VARIABLE] = str(folder)
+
+
+def suffixes_taken(page: gr.Blocks) -> frozenset[str]:
+    """The endings of the files that the page's controls take: pictures, and what a control of files asks for."""
+    asked = {kind for part in page.blocks.values() for kind in getattr(part, "file_types", None) or ()}
+    return frozenset(PICTURE_SUFFIXES) | {kind.lower() for kind in asked if kind.startswith(".")}
 
 
 def _mounted(page: gr.Blocks, outputs: Path) -> FastAPI:

@@ -10,9 +10,7 @@ import gradio as gr
 from PIL import Image
 
 from sdcolab.core.errors import PictureUnreadable
-from sdcolab.core.pictures import open_picture
-
-PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif")
+from sdcolab.core.pictures import PICTURE_SUFFIXES, open_picture, open_pictures
 
 
 def picture_input(label: str, element: str, height: int = 320) -> gr.Image:
@@ -49,7 +47,14 @@ def _paths(payload: Any) -> list[str]:
 
 
 def chosen_picture(path: Any) -> Image.Image:
-    """The picture that a control of ours holds. Raises ``PictureUnreadable`` or ``CannotRead``."""
+    """The picture that a control of ours holds. Raises as ``core.pictures.open_picture``."""
     if not isinstance(path, str):
         raise PictureUnreadable(path=Path(str(path)[:80]))
     return open_picture(Path(path))
+
+
+def chosen_pictures(paths: Any) -> list[Image.Image]:
+    """The same of a control that holds several. Raises ``PicturesTooLarge`` too."""
+    if not isinstance(paths, list) or not all(isinstance(path, str) for path in paths):
+        raise PictureUnreadable(path=Path(str(paths)[:80]))
+    return open_pictures(map(Path, paths))

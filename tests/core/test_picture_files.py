@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import base64
+import io
+import os
 from pathlib import Path
 
 import pytest
 from PIL import ExifTags, Image
 
 from sdcolab.core import pictures
-from sdcolab.core.errors import PictureUnreadable
-from sdcolab.core.pictures import open_picture
+from sdcolab.core.errors import PicturesTooLarge, PictureTooLarge, PictureUnreadable
+from sdcolab.core.pictures import open_picture, open_pictures, size_in_text
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".gif"])
@@ -48,5 +51,40 @@ def test_too_many_pixels_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(pictures, "MAX_PIXELS", 90)
     path = tmp_path / "grande.png"
     Image.new("RGB", (12, 8)).save(path)
-    with pytest.raises(PictureUnreadable):
+    with pytest.raises(PictureTooLarge):
         open_picture(path)
+
+
+def test_too_many_pixels_together_are_refused_before_any_is_unpacked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pictures, "MAX_REQUEST_PIXELS", 200)
+    path = tmp_path / "una.png"
+    Image.new("RGB", (12, 8)).save(path)
+    assert len(open_pictures([path, path])) == 2
+    monkeypatch.setattr(pictures, "picture_from", lambda *_: pytest.fail("unpacked"))
+    with pytest.raises(PicturesTooLarge):
+        open_pictures([path, path, path])
+
+
+def test_files_too_large_for_a_picture_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pictures, "MAX_PICTURE_BYTES", 1000)
+    path = tmp_path / "grande.png"
+    path.write_bytes(bytes(1001))
+    with pytest.raises(PictureTooLarge):
+        open_picture(path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes in folders here")
+def test_a_pipe_is_no_picture(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "tubo.png")
+    with pytest.raises(PictureUnreadable):
+        open_picture(tmp_path / "tubo.png")
+
+
+def test_sizes_in_texts_are_read_from_the_header() -> None:
+    out = io.BytesIO()
+    Image.new("1", (3000, 2000)).save(out, "PNG")
+    text = base64.b64encode(out.getvalue()).decode()
+    assert size_in_text(text) == size_in_text(f"data:image/png;base64,{text}") == (3000, 2000)
+    assert size_in_text("gato") is None

@@ -49,6 +49,11 @@ from sdcolab.core.errors.downloads import (
     UnsupportedHost,
     WebPageInsteadOfFile,
 )
+from sdcolab.core.errors.gates import (
+    PicturesTooLarge,
+    PictureTooLarge,
+    TextTooLong,
+)
 from sdcolab.core.errors.host import (
     DriveBadMountpoint,
     DriveDenied,
@@ -246,7 +251,9 @@ __all__ = [
     "PayloadUnreadable",
     "PickleNotInspected",
     "PictureIsLink",
+    "PictureTooLarge",
     "PictureUnreadable",
+    "PicturesTooLarge",
     "PortBusy",
     "PortForbidden",
     "PrivateAddress",
@@ -266,6 +273,7 @@ __all__ = [
     "ShareProgramMissing",
     "SiteUnreachable",
     "StorageError",
+    "TextTooLong",
     "TinyVaeMissing",
     "TokenNeeded",
     "TokenRejected",

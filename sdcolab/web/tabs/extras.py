@@ -19,7 +19,7 @@ from sdcolab.core.words import FIELD_WORDS
 from sdcolab.web.controls import Options, dropdown_choices
 from sdcolab.web.edge import attempt
 from sdcolab.web.studio import Studio
-from sdcolab.web.uploads import chosen_picture, pictures_input
+from sdcolab.web.uploads import chosen_pictures, pictures_input
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class ExtrasActions:
         if not paths:
             raise InitImageMissing()
         wanted = _enlargement(values, upscaling)
-        pictures = [chosen_picture(path) for path in paths]
+        pictures = chosen_pictures(paths)
         store = ImageStore(self._studio.folders.extras)
         self._studio.jobs.submit_work(
             lambda listener, cancel: enlarge(pictures, wanted, upscaling, store, listener, cancel)

@@ -1,0 +1,187 @@
+"""The gate for what browsers send to gradio's events: how much, which texts, and which files they may name.
+
+It stands before gradio and knows nothing of the page's parts, so that every event passes through it, those of tabs that
+do not exist yet too. gradio itself checks the files that carry its mark (``meta._type``) and believes all others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import stat
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from sdcolab.core.errors import PicturesTooLarge
+from sdcolab.core.pictures import MAX_PICTURE_BYTES, PICTURE_SUFFIXES, check_pixels, size_in_text
+from sdcolab.core.untrusted import parse_json
+from sdcolab.core.words import explain
+
+MAX_EVENT_BYTES = 48 * 1024 * 1024
+"""Largest body of an event: a painted mask, or some pictures, as text."""
+
+MAX_EVENT_TEXT = 2_000_000
+"""Most characters of an event outside pictures: prompts, links, lists of prompts."""
+
+_LONG_TEXT = 10_000
+"""Characters of a text from which on it is looked at as a picture."""
+
+MAX_UPLOAD_BYTES = 512 * 1024 * 1024
+"""Largest body with files."""
+
+BODY_SECONDS = 120.0
+"""How long an event's body may take to arrive."""
+
+_WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+_TOO_LARGE = "Lo que has enviado ocupa demasiado. Envía menos imágenes o textos más cortos."
+_NOT_ALLOWED = "No permitido."
+
+
+class FileGate:
+    """Which files a browser may name: regular ones that lie in ``folders`` after following links, are not hidden, and
+    have one of ``suffixes``, as large as a picture may be."""
+
+    def __init__(self, folders: Sequence[Path], suffixes: Iterable[str] = PICTURE_SUFFIXES) -> None:
+        self._folders = tuple(Path(os.path.realpath(folder)) for folder in folders)
+        self._suffixes = frozenset(suffixes)
+
+    def admits(self, name: str) -> bool:
+        """Whether the file called ``name`` may be read for who asks."""
+        if "\0" in name or "://" in name or not Path(name).is_absolute():
+            return False
+        real = Path(os.path.realpath(name))
+        if real.name.startswith(".") or real.suffix.lower() not in self._suffixes:
+            return False
+        if not any(real.is_relative_to(folder) for folder in self._folders):
+            return False
+        try:
+            known = real.stat()
+        except OSError:
+            return False
+        return stat.S_ISREG(known.st_mode) and known.st_size <= MAX_PICTURE_BYTES
+
+
+class EventGate:
+    """ASGI middleware in front of gradio. Bodies of ``uploads`` pass as they are, up to ``MAX_UPLOAD_BYTES``; every
+    other body must be JSON and small, has its texts cleaned, and may name only files that ``files`` admits."""
+
+    def __init__(self, app: ASGIApp, files: FileGate, *, uploads: frozenset[str]) -> None:
+        self._app = app
+        self._files = files
+        self._uploads = uploads
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] not in _WITH_BODY:
+            await self._app(scope, receive, send)
+        elif scope["path"] in self._uploads:
+            await self._app(scope, _counted(receive, MAX_UPLOAD_BYTES), send)
+        else:
+            body = await self._admitted(receive)
+            if isinstance(body, Response):
+                await body(scope, receive, send)
+            else:
+                await self._app(_with_length(scope, len(body)), _replayed(body, receive), send)
+
+    async def _admitted(self, receive: Receive) -> bytes | Response:
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                body = await read_body(receive, MAX_EVENT_BYTES)
+        except TimeoutError:
+            return _refusal("La petición ha tardado demasiado en llegar.", 408)
+        if body is None:
+            return _refusal(_TOO_LARGE, 413)
+        if not body:
+            return body
+        try:
+            return await asyncio.to_thread(self._checked, body)
+        except ValueError:
+            return _refusal("La petición no se entiende.", 400)
+
+    def _checked(self, body: bytes) -> bytes | Response:
+        value = parse_json(body)
+        characters, sizes = measured(value)
+        if characters > MAX_EVENT_TEXT:
+            return _refusal(_TOO_LARGE, 413)
+        try:
+            check_pixels(sizes)
+        except PicturesTooLarge as error:
+            return _refusal(str(explain(error)), 413)
+        if not all(isinstance(name, str) and self._files.admits(name) for name in named_files(value)):
+            return _refusal(_NOT_ALLOWED, 403)
+        return json.dumps(value).encode("ascii")
+
+
+def _refusal(sentence: str, status: int) -> Response:
+    """``error`` is where gradio's page looks for what it shows."""
+    return JSONResponse({"error": sentence, "detail": sentence}, status)
+
+
+def named_files(value: Any) -> list[Any]:
+    """Every file that a JSON value names: what stands under ``path`` in any object, with gradio's mark or without."""
+    if isinstance(value, list):
+        return [name for one in value for name in named_files(one)]
+    if isinstance(value, dict):
+        own = [value["path"]] if value.get("path") is not None else []
+        return own + [name for one in value.values() for name in named_files(one)]
+    return []
+
+
+def measured(value: Any) -> tuple[int, list[tuple[int, int]]]:
+    """Characters of all texts of a JSON value that are no pictures, and the sizes of those that are (as base64)."""
+    if isinstance(value, str):
+        size = size_in_text(value) if len(value) > _LONG_TEXT or value[:5] == "data:" else None
+        return (len(value), []) if size is None else (0, [size])
+    if isinstance(value, dict):
+        value = [*value, *value.values()]
+    if not isinstance(value, list):
+        return 1, []
+    parts = [measured(one) for one in value]
+    return sum(part[0] for part in parts), [size for part in parts for size in part[1]]
+
+
+async def read_body(receive: Receive, limit: int) -> bytes | None:
+    """The whole body, or None when it is larger than ``limit`` bytes. What a client that hangs up has sent counts as
+    nothing."""
+    body = bytearray()
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return b""
+        body += message.get("body", b"")
+        if len(body) > limit:
+            return None
+        if not message.get("more_body"):
+            return bytes(body)
+
+
+def _with_length(scope: Scope, length: int) -> Scope:
+    kept = [(name, value) for name, value in scope["headers"] if name not in (b"content-length", b"transfer-encoding")]
+    return {**scope, "headers": [*kept, (b"content-length", str(length).encode())]}
+
+
+def _replayed(body: bytes, receive: Receive) -> Receive:
+    """``receive`` for an application that has still to read ``body``."""
+    waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def take() -> Message:
+        return waiting.pop() if waiting else await receive()
+
+    return take
+
+
+def _counted(receive: Receive, limit: int) -> Receive:
+    """``receive`` that hangs up after ``limit`` bytes."""
+    left = limit
+
+    async def take() -> Message:
+        nonlocal left
+        message = await receive()
+        left -= len(message.get("body", b""))
+        return message if left >= 0 else {"type": "http.disconnect"}
+
+    return take

@@ -30,7 +30,7 @@ MAY_IMPORT = {
 """Which parts of sdcolab each part may import. A part is a folder or a module right below ``sdcolab/``."""
 
 OUTSIDE = {
-    "core": {"PIL"},
+    "core": {"PIL", "filelock"},
     "engine": {
         "PIL",
         "numpy",

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import datetime
 import json
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -33,6 +32,7 @@ from sdcolab.core.jobs import Job, Outcome
 from sdcolab.core.memory_plan import memory_bytes
 from sdcolab.core.names import LATENT_UPSCALERS, SAMPLER_ALIASES, SAMPLER_NAMES, SCHEDULE_ALIASES, SCHEDULE_NAMES
 from sdcolab.core.request import GenerationRequest
+from sdcolab.core.settings import Settings
 from sdcolab.core.upscaling import Enlargement, enlarged
 
 ROOT = "/sdapi/v1"
@@ -77,7 +77,6 @@ class _Api:
         self._studio = studio
         self._clock = clock
         self._names = Names(studio)
-        self._saving = threading.Lock()
         self._checkpoint = ""  # what a client chose since the program was opened
 
     def routes(self) -> list[Route]:
@@ -208,16 +207,17 @@ class _Api:
             await self._preload()
 
     def _save_options(self, payload: Mapping[str, Any]) -> None:
-        with self._saving:
-            settings = self._studio.settings.load()
-            defaults = changed(settings.defaults, payload)
-            if payload.get("sd_vae"):
-                defaults = replace(defaults, vae=found("sd_vae", self._names.vae, defaults.vae))
-            if payload.get("sd_model_checkpoint"):
-                name = found("sd_model_checkpoint", self._names.checkpoint, defaults.checkpoint)
-                defaults = replace(defaults, checkpoint=name)
-                self._checkpoint = name
-            self._studio.settings.save(replace(settings, defaults=defaults))
+        self._studio.settings.change(lambda settings: replace(settings, defaults=self._chosen(settings, payload)))
+
+    def _chosen(self, settings: Settings, payload: Mapping[str, Any]) -> GenerationRequest:
+        defaults = changed(settings.defaults, payload)
+        if payload.get("sd_vae"):
+            defaults = replace(defaults, vae=found("sd_vae", self._names.vae, defaults.vae))
+        if payload.get("sd_model_checkpoint"):
+            name = found("sd_model_checkpoint", self._names.checkpoint, defaults.checkpoint)
+            defaults = replace(defaults, checkpoint=name)
+            self._checkpoint = name
+        return defaults
 
     async def _reload(self, _payload: Mapping[str, Any]) -> dict[str, Any]:
         await self._preload()

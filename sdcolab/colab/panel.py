@@ -162,18 +162,21 @@ class Panel:
         Without what would change the picture and has no widget here to turn it off: the page may have saved it, and a
         refiner of another session may be gone.
         """
-        if last := self._last_form.load():
-            request = last.request
-        else:
+        request: GenerationRequest | None = None
+        for load in (self._last_request, lambda: SettingsFile(self._with.folders.config).load().defaults):
             try:
-                request = SettingsFile(self._with.folders.config).load().defaults
+                request = request or load()
             except SdcolabError as error:
                 self._notes.append(str(explain(error)))
-                request = GenerationRequest()
+        request = request or GenerationRequest()
         request = replace(request, hires=None, refiner=None, tiling=False, variation=Variation())
         if self._ready.model:
             request = replace(request, checkpoint=self._ready.model.name, width=None, height=None)
         return request
+
+    def _last_request(self) -> GenerationRequest | None:
+        last = self._last_form.load()
+        return last.request if last else None
 
     # --- Buttons: the kernel's main thread ---------------------------------------------------------------------------
 

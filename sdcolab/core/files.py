@@ -7,11 +7,18 @@ import errno
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from sdcolab.core.errors import CannotWrite, DiskFull, StorageError
+
+TEMPORARY_SECONDS = 3600.0
+"""How long a half-written file may lie there before ``sweep`` counts it as left by a process that was killed."""
+
+_NO_LINKS = frozenset({errno.EPERM, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EACCES, errno.EMLINK})
+"""How systems say that a folder (FAT, Drive's FUSE) has no hard links."""
 
 
 @contextlib.contextmanager
@@ -20,20 +27,81 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
 
     Parent folders are made. Raises ``DiskFull`` or ``CannotWrite``.
     """
-    with storage_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name[:100]}.", suffix=".tmp", dir=path.parent)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-            Path(temporary).chmod(0o644)
-            Path(temporary).replace(path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                Path(temporary).unlink()
+    with storage_errors(path), _half_written(path) as (file, temporary):
+        yield file
+        _finish(file, temporary)
+        temporary.replace(path)
+
+
+def create_new(candidates: Iterable[Path], write: Callable[[BinaryIO], object]) -> Path:
+    """A file with what ``write`` writes, under the first of ``candidates`` that is free when it is whole, even while
+    other threads and processes look for names too: nobody's file is lost. Returns its path.
+
+    The candidates lie in one folder, which is made, and must not come to an end. Raises ``DiskFull`` or
+    ``CannotWrite``.
+    """
+    names = iter(candidates)
+    path = next(names)
+    with storage_errors(path), _half_written(path) as (file, temporary):
+        write(file)
+        _finish(file, temporary)
+        while not _take(temporary, path):
+            path = next(names)
+    return path
+
+
+@contextlib.contextmanager
+def _half_written(path: Path) -> Iterator[tuple[BinaryIO, Path]]:
+    """A temporary file beside ``path`` that is gone when the block ends, unless it has been renamed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name[:100]}.", suffix=".tmp", dir=path.parent)
+    temporary = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            yield file, temporary
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def _finish(file: BinaryIO, temporary: Path) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+    file.close()  # Windows renames no open files
+    temporary.chmod(0o644)
+
+
+def _take(temporary: Path, path: Path) -> bool:
+    """Give ``temporary`` the name ``path``; False when it is somebody else's."""
+    try:
+        path.hardlink_to(temporary)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
             raise
+        return _reserve_and_take(temporary, path)
+    return True
+
+
+def _reserve_and_take(temporary: Path, path: Path) -> bool:
+    """The same where there are no hard links: for a moment others see an empty file."""
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644))
+    except FileExistsError:
+        return False
+    temporary.replace(path)
+    return True
+
+
+def sweep(folder: Path) -> None:
+    """Throw away what processes that were killed have left half-written in ``folder``. Never fails."""
+    limit = time.time() - TEMPORARY_SECONDS
+    with contextlib.suppress(OSError):
+        for left in list(folder.glob(".*.tmp")):
+            with contextlib.suppress(OSError):
+                if left.lstat().st_mtime < limit:
+                    left.unlink()
 
 
 def make_folder(folder: Path) -> None:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sdcolab.core.codec import request_from_json, request_to_json
-from sdcolab.core.errors import SdcolabError, StorageError
+from sdcolab.core.errors import StorageError
 from sdcolab.core.files import atomic_write
+from sdcolab.core.kept import read_kept
 from sdcolab.core.request import GenerationRequest
+from sdcolab.core.words import explain
 
 JOURNAL_NAME = "cola.json"
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +48,19 @@ class JobJournal:
             file.write(json.dumps(content).encode("ascii"))
 
     def read(self) -> tuple[JournalEntry, ...]:
-        """What a process that is gone left to do; nothing when it cannot be understood."""
+        """What a process that is gone left to do; nothing when there is none or it cannot be read. One that cannot be
+        understood is set aside, and the log says so."""
         try:
-            saved = json.loads(self._path.read_text(encoding="ascii"))
-            return tuple(
-                JournalEntry(int(one["number"]), request_from_json(one["request"]), bool(one["begun"])) for one in saved
-            )
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, SdcolabError):
+            return read_kept(self._path, _from_json) or ()
+        except StorageError as error:
+            _log.warning("%s", explain(error))
             return ()
+
+
+def _from_json(saved: Any) -> tuple[JournalEntry, ...]:
+    return tuple(
+        JournalEntry(int(one["number"]), request_from_json(one["request"]), bool(one["begun"])) for one in saved
+    )
 
 
 def _as_json(entry: JournalEntry) -> dict[str, Any]:

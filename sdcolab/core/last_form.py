@@ -7,10 +7,12 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from sdcolab.core.codec import request_from_json, request_to_json
-from sdcolab.core.errors import SdcolabError
+from sdcolab.core.errors import CannotRead, SdcolabError
 from sdcolab.core.files import atomic_write
+from sdcolab.core.kept import peek_kept, read_kept
 from sdcolab.core.request import GenerationRequest
 
 FILE_NAME = "ultimo_formulario.json"
@@ -33,15 +35,25 @@ class LastForm:
         self.path = folder / FILE_NAME
 
     def load(self) -> FilledForm | None:
-        """The last form; None when there is none, or a damaged one."""
+        """The last form; None when there is none or it cannot be read.
+
+        Raises ``SettingsUnreadable`` when it is damaged: it is set aside, so that the next call returns None.
+        """
         try:
-            raw = json.loads(self.path.read_text(encoding="utf-8"))
-            return FilledForm(request_from_json(raw["request"]), tuple(str(name) for name in raw["styles"]))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return read_kept(self.path, _from_json)
+        except CannotRead:
             return None
+
+    def peek(self) -> FilledForm | None:
+        """The same, None when it is damaged: ``load`` will tell."""
+        return peek_kept(self.path, _from_json)
 
     def save(self, request: GenerationRequest, styles: Sequence[str] = ()) -> None:
         """Remember this form, without the pictures that it starts from: they may be large, and are not settings."""
         saved = {"request": request_to_json(replace(request, init=None)), "styles": list(styles)}
         with contextlib.suppress(SdcolabError), atomic_write(self.path) as file:
             file.write(json.dumps(saved, ensure_ascii=False, indent=2).encode("utf-8"))
+
+
+def _from_json(raw: Any) -> FilledForm:
+    return FilledForm(request_from_json(raw["request"]), tuple(str(name) for name in raw["styles"]))

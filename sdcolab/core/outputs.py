@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import itertools
 import re
 import threading
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from typing import Any
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from sdcolab.core.files import atomic_write
+from sdcolab.core.files import create_new, sweep
 from sdcolab.core.folders import Folders
 from sdcolab.core.infotext import PARAMETERS_KEY, user_comment
 from sdcolab.core.request import GenerationRequest
@@ -43,7 +44,7 @@ _LARGEST_SIDE = {ImageFormat.JPEG: 65_535, ImageFormat.WEBP: 16_383}
 class ImageStore:
     """Writes images below ``folder`` as ``AAAA-MM-DD/NNNNN-semilla.png``, or ``NNNNN.png`` when there is no seed.
 
-    Safe to use from several threads.
+    Safe to use from several threads, and while other processes write there.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class ImageStore:
         self._format = image_format
         self._quality = quality
         self._lock = threading.Lock()
+        self._swept: Path | None = None
 
     @property
     def folder(self) -> Path:
@@ -78,13 +80,19 @@ class ImageStore:
         Raises ``DiskFull`` or ``CannotWrite``.
         """
         image_format = self._format if fits(image, infotext, self._format) else ImageFormat.PNG
+        ending = f".{image_format}" if seed is None else f"-{seed}.{image_format}"
         with self._lock:
             day = self._folder / self._today().isoformat() if self._today else self._folder
-            number = f"{_next_number(day):05}" if seed is None else f"{_next_number(day):05}-{seed}"
-            path = day / f"{number}.{image_format}"
-            with atomic_write(path) as file:
-                _flat(image, image_format).save(file, **save_options(infotext, image_format, self._quality))
-        return path
+            if day != self._swept:
+                sweep(day)
+                self._swept = day
+            names = (day / f"{number:05}{ending}" for number in itertools.count(_next_number(day)))
+            return create_new(
+                names,
+                lambda file: _flat(image, image_format).save(
+                    file, **save_options(infotext, image_format, self._quality)
+                ),
+            )
 
 
 @dataclass(frozen=True, slots=True)

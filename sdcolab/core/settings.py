@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from sdcolab.core.codec import request_from_json, request_to_json
-from sdcolab.core.errors import CannotRead, RequestError, SettingsUnreadable
-from sdcolab.core.files import atomic_write, storage_errors, system_reason
+from sdcolab.core.files import atomic_write
+from sdcolab.core.kept import locked, peek_kept, read_kept
 from sdcolab.core.prompt import Style
 from sdcolab.core.request import GenerationRequest
 
@@ -31,9 +31,10 @@ class Settings:
             return replace(self, styles=tuple(style if known.name == style.name else known for known in self.styles))
         return replace(self, styles=(*self.styles, style))
 
-    def without_style(self, name: str) -> Settings:
-        """The same settings without the style called ``name``."""
-        return replace(self, styles=tuple(style for style in self.styles if style.name != name))
+    def without_styles(self, names: Iterable[str]) -> Settings:
+        """The same settings without the styles called ``names``."""
+        gone = set(names)
+        return replace(self, styles=tuple(style for style in self.styles if style.name not in gone))
 
     def chosen_styles(self, names: Iterable[str]) -> tuple[Style, ...]:
         """The styles called ``names``, in that order; names that no longer exist are left out."""
@@ -53,29 +54,24 @@ class SettingsFile:
         Raises ``SettingsUnreadable`` when the file is damaged (it is renamed out of the way first, so that the next
         call returns the built-in settings), or ``CannotRead``.
         """
-        try:
-            text = self.path.read_text(encoding="utf-8")
-        except FileNotFoundError:
-            return Settings()
-        except UnicodeDecodeError as error:
-            raise self._set_aside() from error
-        except OSError as error:
-            raise CannotRead(path=self.path, reason=system_reason(error)) from error
-        try:
-            return _from_json(json.loads(text))
-        except (ValueError, KeyError, TypeError, AttributeError, RequestError) as error:
-            raise self._set_aside() from error
+        return read_kept(self.path, _from_json) or Settings()
+
+    def peek(self) -> Settings:
+        """The same; the built-in ones when the file is damaged or cannot be read, which ``load`` will tell."""
+        return peek_kept(self.path, _from_json) or Settings()
+
+    def change(self, change: Callable[[Settings], Settings]) -> Settings:
+        """Load the settings, save what ``change`` makes of them and return it. Changes made at once, by other threads
+        or processes, follow one another. Raises as ``load`` and ``save``."""
+        with locked(self.path):
+            changed = change(self.load())
+            self.save(changed)
+        return changed
 
     def save(self, settings: Settings) -> None:
         """Write ``settings`` in one piece. Raises ``DiskFull`` or ``CannotWrite``."""
         with atomic_write(self.path) as file:
             file.write(json.dumps(_to_json(settings), ensure_ascii=False, indent=2).encode("utf-8"))
-
-    def _set_aside(self) -> SettingsUnreadable:
-        backup = self.path.with_suffix(".dañada.json")
-        with storage_errors(backup):
-            self.path.replace(backup)
-        return SettingsUnreadable(path=self.path, backup=backup)
 
 
 def _to_json(settings: Settings) -> dict[str, Any]:

@@ -78,7 +78,9 @@ class PanelActions:
         """
         settings, said = attempt(self._studio.settings.load, Settings())
         options = options_now(self._studio)
-        values, chosen = self._last_values(settings, options)
+        last, told = attempt(self._studio.last_form.load, None)
+        form = last or FilledForm(settings.defaults)
+        values, chosen = self._values(form.request, options), list(form.styles)
         if isinstance(kept, list) and len(kept) == len(KEPT) + 1:
             pairs = zip(KEPT, kept, strict=False)
             plain = {name: value for name, value in pairs if isinstance(value, str | int | float)}
@@ -89,7 +91,7 @@ class PanelActions:
             [values[name] for name in KEPT],
             _styles_update(settings, chosen),
             native,
-            said,
+            said + told,
             *list_models(self._studio, options),
         )
 
@@ -101,13 +103,10 @@ class PanelActions:
 
     def drawn_values(self) -> dict[str, Any]:
         """What each control is drawn with: what a page that opens now would show."""
-        settings, _ = attempt(self._studio.settings.load, Settings())
-        values, _ = self._last_values(settings, options_now(self._studio))
+        settings = self._studio.settings.peek()
+        request = (self._studio.last_form.peek() or FilledForm(settings.defaults)).request
+        values = self._values(request, options_now(self._studio))
         return {name: values[name] for name in KEPT}
-
-    def _last_values(self, settings: Settings, options: Options) -> tuple[dict[str, Any], list[str]]:
-        form = self._studio.last_form.load() or FilledForm(settings.defaults)
-        return self._values(form.request, options), list(form.styles)
 
     def _values(self, request: GenerationRequest, options: Options) -> dict[str, Any]:
         """What the controls show for ``request``, which may come from another machine: where it names a file that is
@@ -157,8 +156,8 @@ class PanelActions:
             )
 
         def save() -> Any:
-            settings = self._studio.settings.load().with_style(Style(name, prompt or "", negative or ""))
-            self._studio.settings.save(settings)
+            style = Style(name, prompt or "", negative or "")
+            settings = self._studio.settings.change(lambda settings: settings.with_style(style))
             return _styles_update(settings, chosen or [])
 
         update, said = attempt(save, gr.skip())
@@ -172,10 +171,7 @@ class PanelActions:
             )
 
         def delete() -> Any:
-            settings = self._studio.settings.load()
-            for name in chosen:
-                settings = settings.without_style(name)
-            self._studio.settings.save(settings)
+            settings = self._studio.settings.change(lambda settings: settings.without_styles(chosen))
             return _styles_update(settings, [])
 
         update, said = attempt(delete, gr.skip())
@@ -200,8 +196,7 @@ class PanelActions:
             request = request_from(dict(zip(FORM, values, strict=False)) | {"init": False}, options_now(self._studio))
             if (request.width, request.height) == (native, native):
                 request = replace(request, width=None, height=None)
-            settings = self._studio.settings.load()
-            self._studio.settings.save(replace(settings, defaults=request))
+            self._studio.settings.change(lambda settings: replace(settings, defaults=request))
 
         said = attempt(save, None)[1]
         return said or fragments.message(

@@ -276,13 +276,15 @@ def test_a_queue_outlives_its_process(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"{}", b"[1]", b'[{"number": "x"}]', b"\xff", b'[{"number": 1, "request": 3}]']
+    "content",
+    [b"", b"[1]", b'[{"number": "x"}]', b"\xff", b'[{"number": 1, "request": 3}]', b"[" * 200_000, bytes(50)],
 )
 def test_a_damaged_journal_is_an_empty_queue(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "cola.json"
     path.write_bytes(content)
     queue = JobQueue(Scripted(), journal=JobJournal(path))
     assert queue.jobs() == ()
+    assert (tmp_path / "cola.dañada.json").read_bytes() == content
     queue.close()
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from sdcolab.core.errors import SettingsUnreadable
 from sdcolab.core.last_form import FilledForm, LastForm
 from sdcolab.core.request import GenerationRequest, Hires, InitImage
 
@@ -24,12 +25,37 @@ def test_pictures_are_left_out(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"{", b"[]", b"null", b"\xff\xfe", b'{"request": {}}', b'{"request": 3, "styles": []}']
+    "content",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b"\xff\xfe",
+        bytes(50),
+        b"[" * 200_000,
+        b'{"request": {}}',
+        b'{"request": 3, "styles": []}',
+        b'{"request": {"steps": NaN}, "styles": []}',
+    ],
 )
-def test_a_damaged_file_is_no_form(tmp_path: Path, content: bytes) -> None:
+def test_a_damaged_file_is_set_aside_and_told_once(tmp_path: Path, content: bytes) -> None:
     form = LastForm(tmp_path)
     form.path.write_bytes(content)
+    assert form.peek() is None
+    with pytest.raises(SettingsUnreadable) as caught:
+        form.load()
+    assert caught.value.backup.read_bytes() == content
     assert form.load() is None
+
+
+def test_half_an_emoji_from_drive_can_be_saved_again(tmp_path: Path) -> None:
+    form = LastForm(tmp_path)
+    form.path.write_text('{"request": {"prompt": "gato \\ud83d"}, "styles": ["\\udc31"]}', encoding="utf-8")
+    loaded = form.load()
+    assert loaded == FilledForm(GenerationRequest(prompt="gato ?"), ("?",))
+    form.save(loaded.request, loaded.styles)
+    assert form.load() == loaded
 
 
 def test_values_of_other_versions_are_survived(tmp_path: Path) -> None:

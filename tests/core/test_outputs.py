@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import datetime
+import errno
 import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -9,6 +12,7 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngImageFile
 
+from sdcolab.core import outputs
 from sdcolab.core.errors import CannotWrite
 from sdcolab.core.folders import Folders
 from sdcolab.core.infotext import read_bytes
@@ -49,6 +53,33 @@ def test_threads_never_share_a_number(tmp_path: Path) -> None:
         thread.join()
     names = sorted(path.name for path in (tmp_path / "2026-03-09").iterdir())
     assert names == [f"{number:05}-5.png" for number in range(8)]
+
+
+def test_processes_never_take_each_other_s_names(tmp_path: Path) -> None:
+    script = """
+import sys
+from pathlib import Path
+from PIL import Image
+from sdcolab.core.outputs import ImageStore
+
+for _ in range(30):
+    ImageStore(Path(sys.argv[1]), today=None).save(Image.new("RGB", (8, 8)), sys.argv[2], 5)
+"""
+    running = [subprocess.Popen([sys.executable, "-c", script, str(tmp_path), name]) for name in "abc"]
+    assert [one.wait(60) for one in running] == [0, 0, 0]
+    texts = [read_bytes(path.read_bytes(), "") for path in tmp_path.iterdir()]
+    assert sorted(texts) == ["a"] * 30 + ["b"] * 30 + ["c"] * 30
+
+
+def test_names_are_reserved_where_there_are_no_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_links(_path: Path, _target: Path) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "hardlink_to", no_links)
+    monkeypatch.setattr(outputs, "_next_number", lambda _folder: 0)  # as seen before the others wrote theirs
+    names = [ImageStore(tmp_path, today=None).save(PICTURE, "", 1).name for _ in range(3)]
+    assert names == ["00000-1.png", "00001-1.png", "00002-1.png"]
+    assert len(list(tmp_path.iterdir())) == 3
 
 
 def test_without_days_images_lie_flat(tmp_path: Path) -> None:

@@ -133,14 +133,15 @@ def named(path: str) -> list[Any]:
 
 
 def test_no_event_takes_a_foreign_file_in_any_argument(house: House) -> None:
-    """Each argument in turn, the others as they are when nobody has touched anything."""
-    ways = named(str(house.picture))
+    """Each argument in turn, the others as they are when nobody has touched anything; bare in the house with a
+    password, with gradio's mark and deeper in the other."""
+    ways = named(str(house.picture))[:1] if house.password else named(str(house.picture))[1:]
     with house.client() as client:
         for event in events(client):
             for place in range(len(event.arguments)):
-                for value in (ways[0], ways[1 + place % (len(ways) - 1)]):
-                    answer = client.post(f"{API}/run/predict", json=event.with_argument(place, value))
-                    assert answer.status_code == 403, (event.number, place, value)
+                value = ways[place % len(ways)]
+                answer = client.post(f"{API}/run/predict", json=event.with_argument(place, value))
+                assert answer.status_code == 403, (event.number, place, value)
 
 
 def test_a_foreign_file_s_bare_name_is_only_a_text(house: House) -> None:

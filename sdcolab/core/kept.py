@@ -1,0 +1,111 @@
+"""Files of JSON that the program keeps for itself: read whole or set aside, and changed by one process at a time.
+
+They may lie in a Drive, where other programs and half-done synchronisations change them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import filelock
+
+from sdcolab.core.errors import CannotRead, CannotWrite, RequestError, SettingsUnreadable
+from sdcolab.core.files import storage_errors, sweep, system_reason
+from sdcolab.core.untrusted import parse_json
+
+T = TypeVar("T")
+
+MAX_KEPT_BYTES = 64 * 1024 * 1024
+"""Largest file of the program's own that is read."""
+
+LOCK_SECONDS = 20.0
+"""How long a change waits for those of others."""
+
+NOT_OURS = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError, RequestError)
+"""What comes of reading a JSON value that is not what was written."""
+
+
+def read_kept(path: Path, understand: Callable[[Any], T]) -> T | None:
+    """What ``understand`` makes of the JSON value in ``path``; None when there is no such file.
+
+    Raises ``SettingsUnreadable`` when the file is damaged (it is renamed out of the way first, so that the next call
+    returns None), or ``CannotRead``.
+    """
+    try:
+        return understand(_value_in(path))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise CannotRead(path=path, reason=system_reason(error)) from error
+    except NOT_OURS as error:
+        raise _set_aside(path) from error
+
+
+def peek_kept(path: Path, understand: Callable[[Any], T]) -> T | None:
+    """The same without touching the file: None when it is damaged or cannot be read, which ``read_kept`` will tell."""
+    try:
+        return understand(_value_in(path))
+    except (OSError, *NOT_OURS):
+        return None
+
+
+def _value_in(path: Path) -> Any:
+    with path.open("rb") as file:
+        data = file.read(MAX_KEPT_BYTES + 1)
+    if len(data) > MAX_KEPT_BYTES:
+        raise ValueError("too large")
+    return parse_json(data)
+
+
+def _set_aside(path: Path) -> SettingsUnreadable:
+    backup = path.with_suffix(f".dañada{path.suffix}")
+    with storage_errors(backup):
+        path.replace(backup)
+    return SettingsUnreadable(path=path, backup=backup)
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Keep other threads and other processes of this machine that say ``locked(path)`` too out of the block.
+
+    The lock is not beside the file, which may lie where nothing can be locked (Drive's FUSE) and would be synchronised,
+    but in this machine's own temporary folder. Raises ``CannotWrite`` when others do not let go.
+    """
+    name = hashlib.sha256(os.path.realpath(path).encode("utf-8", "surrogateescape")).hexdigest()[:32]
+    folder = Path(tempfile.gettempdir()) / f"sdcolab-{_user()}"
+    with storage_errors(folder):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with contextlib.ExitStack() as held:
+        try:
+            held.callback(_taken(folder / f"{name}.lock").release)
+        except filelock.Timeout as error:
+            raise CannotWrite(path=path, reason="EBUSY") from error
+        except OSError as error:
+            raise CannotWrite(path=path, reason=system_reason(error)) from error
+        sweep(path.parent)
+        yield
+
+
+def _taken(lock: Path) -> filelock.BaseFileLock:
+    """The system's own lock, or a file that only one can make where the system has none. Either is held."""
+    try:
+        return _acquired(filelock.FileLock(lock, LOCK_SECONDS))
+    except NotImplementedError:
+        return _acquired(filelock.SoftFileLock(lock.with_suffix(".uso"), LOCK_SECONDS))
+
+
+def _acquired(lock: filelock.BaseFileLock) -> filelock.BaseFileLock:
+    lock.acquire()
+    return lock
+
+
+def _user() -> str:
+    """A name that keeps the users of a machine apart."""
+    return str(os.getuid()) if hasattr(os, "getuid") else hashlib.sha256(getpass.getuser().encode()).hexdigest()[:8]

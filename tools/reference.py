@@ -39,7 +39,7 @@ from sdcolab.core.folders import Folders  # noqa: E402
 from sdcolab.core.library import Library  # noqa: E402
 from sdcolab.core.request import GenerationRequest  # noqa: E402
 from sdcolab.core.result import GenerationResult  # noqa: E402
-from sdcolab.engine import run as run_module  # noqa: E402
+from sdcolab.engine import darkroom as darkroom_module  # noqa: E402
 from sdcolab.engine.engine import Engine  # noqa: E402
 
 CASES = ROOT / "tests" / "data" / "referencia" / "imagenes"
@@ -130,17 +130,17 @@ def replay(engine: Engine, case: Case) -> tuple[GenerationResult, Distance]:
 def decoded_latents() -> Iterator[list[torch.Tensor]]:
     """The latents that are decoded while it lasts, in order."""
     seen: list[torch.Tensor] = []
-    decode = run_module.decode
+    decode = darkroom_module.decode
 
     def spying(vae: Any, latents: torch.Tensor, **options: Any) -> torch.Tensor:
         seen.append(latents)
         return decode(vae, latents, **options)
 
-    run_module.decode = spying
+    darkroom_module.decode = spying
     try:
         yield seen
     finally:
-        run_module.decode = decode
+        darkroom_module.decode = decode
 
 
 def make_models(folders: Folders, names: set[str]) -> None:

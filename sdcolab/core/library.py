@@ -107,6 +107,10 @@ class Library:
         last = [file for file in self._bundled if file.kind is kind]
         return (*first, *(file for file in (*own, *last) if file.path not in taken))
 
+    def now(self) -> Listing:
+        """The same files as they lie there now: each folder is walked at most once."""
+        return Listing(self.folders, first=self._first, bundled=self._bundled)
+
     def find(self, kind: ModelKind, name: str) -> ModelFile:
         """The file called ``name``: its full name, its stem, or either followed by ``[hash]`` as A1111 writes titles.
 
@@ -130,6 +134,26 @@ class Library:
         if not files:
             raise NoModels(folder=self.folders.models(ModelKind.CHECKPOINT))
         return files[0]
+
+
+class Listing(Library):
+    """What there was when each kind was first asked for. Walking a folder on Drive takes seconds, so a request does it
+    once.
+    """
+
+    def __init__(
+        self, folders: Folders, *, first: tuple[ModelFile, ...] = (), bundled: tuple[ModelFile, ...] = ()
+    ) -> None:
+        super().__init__(folders, first=first, bundled=bundled)
+        self._known: dict[tuple[ModelKind, frozenset[str]], tuple[ModelFile, ...]] = {}
+
+    def files(self, kind: ModelKind, suffixes: frozenset[str] = MODEL_SUFFIXES) -> tuple[ModelFile, ...]:
+        if (kind, suffixes) not in self._known:
+            self._known[kind, suffixes] = super().files(kind, suffixes)
+        return self._known[kind, suffixes]
+
+    def now(self) -> Listing:
+        return self
 
 
 def _is_companion_vae(file: ModelFile) -> bool:

@@ -317,14 +317,12 @@ class GenerationRequest:
 
     def resolved(self, *, checkpoint: str, native_size: int) -> Self:
         """The same request with nothing left open: definite seeds, size and checkpoint."""
-        return replace(
-            self,
-            seed=_settled(self.seed),
-            variation=self.variation.resolved(),
-            width=self.width or native_size,
-            height=self.height or native_size,
-            checkpoint=checkpoint,
-        )
+        settled = self.settled(checkpoint=checkpoint)
+        return replace(settled, width=self.width or native_size, height=self.height or native_size)
+
+    def settled(self, *, checkpoint: str) -> Self:
+        """The same request with definite seeds and ``checkpoint``."""
+        return replace(self, seed=_settled(self.seed), variation=self.variation.resolved(), checkpoint=checkpoint)
 
     def seed_of(self, index: int) -> int:
         """Seed of image ``index`` (from 0, over all batches): consecutive seeds, but one for all of them when a

@@ -19,14 +19,11 @@ from sdcolab.core.prompt import (
     Segment,
     active_index,
     edit_schedule,
-    extract_networks,
     parse_attention,
     split_and,
-    strip_comments,
 )
 from sdcolab.core.tuning import Emphasis, Tuning
 from sdcolab.engine.convert import SizeConditioning, TextKind, TextReading
-from sdcolab.engine.features.embeddings import EmbeddingShelf, LoadedEmbedding, injected, used_in
 from sdcolab.engine.models import LoadedModel, TextEncoder, text_model
 from sdcolab.engine.precision import autocast
 from sdcolab.engine.tokenizer import (
@@ -38,6 +35,7 @@ from sdcolab.engine.tokenizer import (
     load,
     open_clip_padded,
 )
+from sdcolab.engine.vectors import LoadedEmbedding, Vocabulary, injected, used_in
 
 REMEMBERED_PROMPTS = 64
 """Encoded prompts kept; one of 77 tokens takes 236 kB in SD 1.x and 630 kB in SDXL."""
@@ -139,14 +137,14 @@ class TextConditioner:
         size: tuple[int, int] = DEFAULT_SIZE,
         base_calls: int | None = None,
         weights_state: Hashable = (),
-        shelf: EmbeddingShelf | None = None,
+        vocabulary: Vocabulary | None = None,
     ) -> Conditioning:
         """Both prompts for a pass of ``steps`` steps that makes pictures of ``size`` (height, width) pixels, which only
-        SDXL is told. Extra network tags do not count.
+        SDXL is told. They come without comments and network tags (``core.resolved``).
 
         ``clip_skip`` from 1 (none) to 12. In the hires pass ``base_calls`` is the first pass's ``expected_calls``.
-        ``weights_state`` tells the encoders' weights from those they had before (``LoraMerger.text_state``); ``shelf``
-        has the textual inversions that can be used.
+        ``weights_state`` tells the encoders' weights from those they had before (``Feature.text_state``);
+        ``vocabulary`` knows the textual inversions that can be used.
 
         Raises ``PromptSyntaxError``.
         """
@@ -161,16 +159,15 @@ class TextConditioner:
             schedule = edit_schedule(
                 text, steps, second_order=second_order, base_calls=base_calls, old_timeline=tuning.old_prompt_editing
             )
-            encoded = self._encoded(tuple(entry for _, entry in schedule), way, shelf)
+            encoded = self._encoded(tuple(entry for _, entry in schedule), way, vocabulary)
             if negative and self._is_zeroed(schedule):
                 encoded = _zeros_like(encoded)
             added = self._added(encoded, size, tuning, negative=negative)
             return PromptPart(weight, schedule, encoded.z, encoded.embeddings, added)
 
-        plain, _ = extract_networks(strip_comments(prompt))
         conditioning = Conditioning(
-            positive=tuple(part(sub.text, sub.weight) for sub in split_and(plain)),
-            negative=part(strip_comments(negative_prompt), 1.0, negative=True),
+            positive=tuple(part(sub.text, sub.weight) for sub in split_and(prompt)),
+            negative=part(negative_prompt, 1.0, negative=True),
         )
         if tuning.pad_conditions_v0:
             return fitted_to_positive(conditioning)
@@ -212,8 +209,8 @@ class TextConditioner:
         ids = torch.tensor(numbers, dtype=torch.float32, device=encoded.pooled.device)
         return {"text_embeds": encoded.pooled, "time_ids": ids.expand(len(encoded.pooled), -1)}
 
-    def _encoded(self, texts: tuple[str, ...], way: _Way, shelf: EmbeddingShelf | None) -> _Encoded:
-        embeddings = shelf.occurring(texts) if shelf else ()
+    def _encoded(self, texts: tuple[str, ...], way: _Way, vocabulary: Vocabulary | None) -> _Encoded:
+        embeddings = vocabulary(texts) if vocabulary else ()
         key = (texts, way, embeddings)
         if key in self._remembered:
             self._remembered.move_to_end(key)

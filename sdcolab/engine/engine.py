@@ -4,27 +4,30 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 
-from sdcolab.core.errors import NoCuda
+from sdcolab.core.errors import NetworkIgnored, NoCuda
 from sdcolab.core.events import CancelToken, Listener, Phase, PhaseStarted, ignore_events
 from sdcolab.core.library import Library
 from sdcolab.core.outputs import ImageStore, ImageStores
 from sdcolab.core.request import AUTOMATIC, GenerationRequest
+from sdcolab.core.resolved import ResolvedRequest, resolve
 from sdcolab.core.result import GenerationResult
-from sdcolab.engine.features.embeddings import Opened
-from sdcolab.engine.features.lora import loras_in
+from sdcolab.engine.bench import POLL_SECONDS, Bench
+from sdcolab.engine.darkroom import Darkroom
+from sdcolab.engine.feature import Feature
+from sdcolab.engine.features import FEATURES
 from sdcolab.engine.hashes import HashCache
-from sdcolab.engine.plan import choose_vae, make_plan
-from sdcolab.engine.run import POLL_SECONDS, Run, Tools
+from sdcolab.engine.kept import Kept
+from sdcolab.engine.plan import make_plan
+from sdcolab.engine.run import Run
 from sdcolab.engine.samplers import resolve_sampler
-from sdcolab.engine.schedules import NoiseTable
+from sdcolab.engine.savings import Savings
 from sdcolab.engine.shelf import ModelShelf
-from sdcolab.engine.upscale.latents import latent_upscaler_called
 from sdcolab.engine.upscale.upscalers import Upscalers
 
 
@@ -39,9 +42,10 @@ class Engine:
         device: str | None = None,
         hash_cache: Path | None = None,
         clock: Callable[[], float] = time.monotonic,
+        features: Sequence[type[Feature]] = FEATURES,
     ) -> None:
         """``store`` None keeps pictures in memory only. ``device`` None is CUDA if there is one; ``hash_cache`` is a
-        JSON file that remembers the hashes of models.
+        JSON file that remembers the hashes of models. ``features`` are the abilities beyond a plain picture.
 
         Raises ``NoCuda`` when CUDA is asked for by name and there is none.
         """
@@ -50,9 +54,10 @@ class Engine:
         self._store = store
         self._hashes = HashCache(hash_cache)
         self._clock = clock
-        self._embeddings: Opened = {}
+        self._kept = Kept()
+        self._rows = tuple(features)
         self._lock = threading.Lock()
-        self.models = ModelShelf(library, self.device, self._hashes)
+        self.models = ModelShelf(library.folders, self.device, self._hashes)
         self.upscalers = Upscalers(library, self.device)
 
     def generate(
@@ -71,32 +76,30 @@ class Engine:
         before the next UNet call, keeping the finished pictures.
         """
         cancel = cancel or CancelToken()
-        self._check_names(request)
-        with self._turn(listener, cancel):
-            files = [self.models.file(name) for name in _checkpoints_of(request)]
-            self.models.keep_only(files)
-            checkpoint = self.models.checkpoint(files[0], listener)
-            native_size = checkpoint.model.detected.native_size
-            resolved = request.resolved(checkpoint=files[0].name, native_size=native_size)
-            plan = make_plan(resolved, NoiseTable.stable_diffusion())
-            tools = Tools(
-                library=self._library,
-                models=self.models,
-                upscalers=self.upscalers,
-                hashes=self._hashes,
-                embeddings=self._embeddings,
-                store=self._store.of(request) if self._store and save else None,
-                clock=self._clock,
-            )
-            with torch.inference_mode():
-                return Run(plan, tools, listener, cancel).result()
+        resolve_sampler(request.sampler, request.schedule)
+        asked = resolve(request, self._library)
+        features = [feature for row in self._rows if (feature := row.asked(asked)) is not None]
+        with self._turn(listener, cancel), torch.inference_mode():
+            self.models.keep_only((asked.checkpoint, *asked.others.values()))
+            checkpoint = self.models.checkpoint(asked.checkpoint, listener)
+            asked = asked.sized(checkpoint.model.detected.native_size)
+            plan = make_plan(asked.request)
+            for feature in features:
+                plan = feature.passes(plan)
+            bench = self._bench(asked, listener, cancel, save=save)
+            understood = frozenset().union(*(row.tags for row in self._rows))
+            for tag in asked.tags:
+                if tag.kind not in understood:
+                    bench.warn(NetworkIgnored(tag=tag.source))
+            return Run(plan, features, bench).result()
 
     def preload(self, checkpoint: str = "", vae: str = AUTOMATIC, listener: Listener = ignore_events) -> None:
         """Load what a request with these names would need, so that it starts at once. Raises ``SdcolabError``."""
         with self._turn(listener, CancelToken()):
-            file = self.models.file(checkpoint)
-            self.models.keep_only([file])
-            self.models.vae(vae, self.models.checkpoint(file, listener), listener)
+            asked = resolve(GenerationRequest(checkpoint=checkpoint, vae=vae), self._library)
+            self.models.keep_only([asked.checkpoint])
+            loaded = self.models.checkpoint(asked.checkpoint, listener)
+            self.models.vae(asked.vae_of(asked.checkpoint), loaded, listener)
 
     def unload(self) -> None:
         """Let go of the loaded models, once the request that runs now has ended; the next one loads what it needs."""
@@ -104,20 +107,22 @@ class Engine:
             self.models.clear()
             self.upscalers.release()
 
-    def _check_names(self, request: GenerationRequest) -> None:
-        """Wrong names are told before minutes of loading. Raises ``SdcolabError``."""
-        resolve_sampler(request.sampler, request.schedule)
-        loras_in(request.prompt, self._library)
-        for name in _checkpoints_of(request):
-            choose_vae(request.vae, self.models.file(name), self._library)
-        hires = request.hires if request.init is None else None
-        if hires is not None:
-            resolve_sampler(hires.sampler or request.sampler, hires.schedule or request.schedule)
-            loras_in(hires.prompt, self._library)
-            if latent_upscaler_called(hires.upscaler) is None:
-                self.upscalers.find(hires.upscaler)
-        if request.init is not None:
-            self.upscalers.find(request.init.upscaler)
+    def _bench(self, asked: ResolvedRequest, listener: Listener, cancel: CancelToken, *, save: bool) -> Bench:
+        request = asked.request
+        savings = Savings(request, self.device)
+        return Bench(
+            asked=asked,
+            models=self.models,
+            upscalers=self.upscalers,
+            hashes=self._hashes,
+            kept=self._kept,
+            store=self._store.of(request) if self._store and save else None,
+            clock=self._clock,
+            listener=listener,
+            cancel=cancel,
+            savings=savings,
+            darkroom=Darkroom(request.tuning, savings, self._library.folders.tiny_vaes),
+        )
 
     @contextmanager
     def _turn(self, listener: Listener, cancel: CancelToken) -> Iterator[None]:
@@ -131,13 +136,6 @@ class Engine:
             yield
         finally:
             self._lock.release()
-
-
-def _checkpoints_of(request: GenerationRequest) -> tuple[str, ...]:
-    """Names of the checkpoints that ``request`` works with, its own first."""
-    hires = request.hires.checkpoint if request.hires and request.init is None else ""
-    refiner = request.refiner.checkpoint if request.refiner else ""
-    return (request.checkpoint, *(name for name in (hires, refiner) if name))
 
 
 def choose_device(name: str | None) -> torch.device:

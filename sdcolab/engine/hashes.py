@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,6 +111,16 @@ class HashCache:
                 file.write(json.dumps(self._known, indent=1).encode())
         except StorageError:
             return  # only a cache
+
+
+def infotext_name(name: str) -> str:
+    """A name as lists of hashes in infotexts can hold it."""
+    return name.replace(":", "").replace(",", "")
+
+
+def hash_list(hashes: Mapping[str, Future[str]], wait_for: Callable[[Future[str]], str]) -> str:
+    """ "name: hash, name: hash", as infotexts list LoRAs and textual inversions."""
+    return ", ".join(f"{name}: {wait_for(digest)}" for name, digest in hashes.items())
 
 
 def sha256(path: Path, *, after_header: bool = False) -> str:

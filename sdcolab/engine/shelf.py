@@ -10,16 +10,15 @@ from dataclasses import dataclass
 import torch
 from diffusers import AutoencoderKL
 
-from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import ModelTooBigForCard, ModelTooBigForRam
 from sdcolab.core.events import Listener, Phase, PhaseStarted
-from sdcolab.core.library import Library, ModelFile
+from sdcolab.core.folders import Folders
+from sdcolab.core.library import ModelFile
 from sdcolab.engine.conditioning import TextConditioner
-from sdcolab.engine.features.lora import LoraMerger
 from sdcolab.engine.hashes import HashCache
+from sdcolab.engine.kept import Kept
 from sdcolab.engine.memory import require_room
 from sdcolab.engine.models import LoadedModel, load_checkpoint, load_vae
-from sdcolab.engine.plan import choose_vae
 from sdcolab.engine.precision import weights_dtype
 from sdcolab.engine.preview import PreviewModel, PreviewSource
 from sdcolab.engine.tiny_vae import TinyDecoder, TinyEncoder, find_tiny, load_tiny_decoder, load_tiny_encoder
@@ -28,14 +27,16 @@ from sdcolab.engine.weights import Stamp, Weights, open_weights, stamp_of
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Checkpoint:
-    """A checkpoint in memory. ``hash`` is the beginning of its file's SHA-256, perhaps still being computed."""
+    """A checkpoint in memory. ``hash`` is the beginning of its file's SHA-256, perhaps still being computed; ``kept``
+    is what features keep beside it.
+    """
 
     file: ModelFile
     stamp: Stamp
     model: LoadedModel
     conditioner: TextConditioner
-    loras: LoraMerger
     hash: Future[str]
+    kept: Kept
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,8 +61,8 @@ class Vae:
 class ModelShelf:
     """Keeps what was loaded until something else needs the room. Belongs to one thread at a time."""
 
-    def __init__(self, library: Library, device: torch.device, hashes: HashCache) -> None:
-        self._library = library
+    def __init__(self, folders: Folders, device: torch.device, hashes: HashCache) -> None:
+        self._folders = folders
         self.device = device
         self._hashes = hashes
         self._checkpoints: dict[Stamp, Checkpoint] = {}
@@ -76,10 +77,6 @@ class ModelShelf:
     def vaes(self) -> tuple[Vae, ...]:
         """Those in memory."""
         return tuple(self._vaes.values())
-
-    def file(self, name: str) -> ModelFile:
-        """The checkpoint file called ``name``; the default one for an empty name. Raises ``SdcolabError``."""
-        return self._library.find(ModelKind.CHECKPOINT, name) if name else self._library.default_checkpoint()
 
     def keep_only(self, files: Iterable[ModelFile]) -> None:
         """If any of ``files`` has yet to come, let go of every checkpoint that is none of them, and of its VAE."""
@@ -104,13 +101,12 @@ class ModelShelf:
             digest = self._hashes.start(file.path)
             self._make_room(weights)
             model = load_checkpoint(weights, self.device, weights_dtype(self.device))
-            self._checkpoints[stamp] = Checkpoint(file, stamp, model, TextConditioner(model), LoraMerger(model), digest)
+            self._checkpoints[stamp] = Checkpoint(file, stamp, model, TextConditioner(model), digest, Kept())
         return self._checkpoints[stamp]
 
     @torch.inference_mode(False)
-    def vae(self, name: str, checkpoint: Checkpoint, listener: Listener) -> Vae:
-        """The VAE that ``name`` means for ``checkpoint`` (hechos/a1111.md 6). Raises ``SdcolabError``."""
-        file = choose_vae(name, checkpoint.file, self._library)
+    def vae(self, file: ModelFile | None, checkpoint: Checkpoint, listener: Listener) -> Vae:
+        """The VAE in ``file``, or the one inside ``checkpoint``. Raises ``SdcolabError``."""
         stamp = stamp_of((file or checkpoint.file).path)
         if stamp not in self._vaes:
             if file:
@@ -120,7 +116,7 @@ class ModelShelf:
             dtype, family = weights_dtype(self.device), checkpoint.model.detected.family
             module = load_vae(stamp[0], self.device, dtype, family)
             separate = (file, self._hashes.start(file.path)) if file else None
-            tiny = find_tiny(self._library.folders.tiny_vaes, family)
+            tiny = find_tiny(self._folders.tiny_vaes, family)
             self._vaes[stamp] = Vae(
                 stamp,
                 module,

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from sdcolab.core.errors import PromptSyntaxError
 from sdcolab.core.prompt import parse_attention
+from sdcolab.core.resolved import read_prompt
 from sdcolab.core.tuning import Emphasis, Tuning
 from sdcolab.engine import tokenizer
 from sdcolab.engine.conditioning import (
@@ -146,7 +147,8 @@ def test_parts_joined_by_and(conditioner: TextConditioner) -> None:
 
 
 def test_comments_and_network_tags_do_not_count(conditioner: TextConditioner) -> None:
-    made = conditioner.condition("gato<lora:x:1># nota", "", steps=4, second_order=False, clip_skip=1)
+    text = read_prompt("gato<lora:x:1># nota").text
+    made = conditioner.condition(text, "", steps=4, second_order=False, clip_skip=1)
     assert torch.equal(made.positive[0].at(0).tokens, conditioner.encode(("gato",), 1))
 
 

@@ -9,9 +9,14 @@ from torch import Tensor, nn
 from sdcolab.core.detect import Prediction
 from sdcolab.core.errors import Cancelled
 from sdcolab.core.events import CancelToken
+from sdcolab.core.request import GenerationRequest
+from sdcolab.engine.calls import Predictor, Round, Step
 from sdcolab.engine.conditioning import Conditioning, Context, PromptPart
-from sdcolab.engine.denoise import Guidance, GuidedDenoiser, Predictor, equal_lengths
+from sdcolab.engine.denoise import GuidedDenoiser, equal_lengths
+from sdcolab.engine.feature import Borrow, Feature
+from sdcolab.engine.features.guidance import LeftOutNegative
 from sdcolab.engine.features.init_image import InitLatents, KeptPart
+from sdcolab.engine.plan import make_plan
 from sdcolab.engine.schedules import NoiseTable
 
 TABLE = NoiseTable.stable_diffusion()
@@ -45,12 +50,16 @@ def denoiser(
     *,
     prediction: Prediction = Prediction.EPSILON,
     extra_channels: Tensor | None = None,
-    guidance: Guidance | None = None,
+    steps: int = 20,
+    features: tuple[Feature, ...] = (),
     **options: object,
 ) -> GuidedDenoiser:
-    hooks = {"before_call": lambda: None, "after_call": lambda _: None}
+    hooks = {"before_call": lambda: None, "after_call": lambda _: None, "borrow": lambda _: None}
     predictor = Predictor(unet, conditioning, prediction, extra_channels)
-    return GuidedDenoiser(predictor, TABLE, guidance or Guidance(scale), **(hooks | options))
+    request = GenerationRequest(sampler="Euler", width=64, height=64, seed=1, cfg_scale=scale, steps=steps)
+    plan = make_plan(request)
+    of = Round(plan.passes[0], plan.batches[0], steps)
+    return GuidedDenoiser(predictor, TABLE, of, features=features, **(hooks | options))
 
 
 X = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(0))
@@ -160,18 +169,18 @@ def test_v_prediction_gives_the_same_image_at_both_kinds_of_sampler() -> None:
 
 
 @pytest.mark.parametrize(
-    ("guidance", "sigmas", "images"),
+    ("feature", "sigmas", "images"),
     [
-        (Guidance(7.0, ngms=2.0), (3.0, 1.0, 1.0, 1.0), (2, 1, 2, 1)),
-        (Guidance(7.0, ngms=2.0, ngms_all=True), (3.0, 1.0, 1.0), (2, 1, 1)),
-        (Guidance(7.0, total_calls=4, skip_early=0.25), (3.0, 3.0, 3.0), (1, 1, 2)),
+        (LeftOutNegative(ngms=2.0), (3.0, 1.0, 1.0, 1.0), (2, 1, 2, 1)),
+        (LeftOutNegative(ngms=2.0, ngms_all=True), (3.0, 1.0, 1.0), (2, 1, 1)),
+        (LeftOutNegative(skip_early=0.25), (3.0, 3.0, 3.0), (1, 1, 2)),
     ],
 )
 def test_the_negative_prompt_can_be_left_out(
-    guidance: Guidance, sigmas: tuple[float, ...], images: tuple[int, ...]
+    feature: LeftOutNegative, sigmas: tuple[float, ...], images: tuple[int, ...]
 ) -> None:
     unet = FakeUNet()
-    denoise = denoiser(unet, Conditioning((part(2.0),), part(1.0)), guidance=guidance)
+    denoise = denoiser(unet, Conditioning((part(2.0),), part(1.0)), steps=4, features=(feature,))
     made = [denoise(X, torch.tensor(sigma)) for sigma in sigmas]
     assert [len(x) // len(X) for x, _, _ in unet.calls] == list(images)
     alone = sigmas[images.index(1)]
@@ -193,32 +202,33 @@ def test_size_conditioning_goes_with_each_prompt() -> None:
 def test_another_model_takes_over_when_it_is_due() -> None:
     first, second = FakeUNet(), FakeUNet()
 
-    class FromTheThirdCall:
-        def due(self, call: int, t: float) -> bool:
-            return call >= 2
+    class FromTheThirdCall(Feature):
+        def take_over(self, step: Step, borrow: Borrow) -> Predictor | None:
+            return borrow("otro") if step.call == 2 else None
 
-        def make(self) -> Predictor:
-            return Predictor(second, Conditioning((part(5.0),), part(1.0)))
-
-    denoise = denoiser(first, Conditioning((part(2.0),), part(1.0)), switch=FromTheThirdCall())
+    other = Predictor(second, Conditioning((part(5.0),), part(1.0)))
+    conditioning = Conditioning((part(2.0),), part(1.0))
+    denoise = denoiser(first, conditioning, features=(FromTheThirdCall(),), borrow=lambda _: other)
     for _ in range(4):
         denoise(X, torch.tensor(2.0))
     assert (len(first.calls), len(second.calls)) == (2, 2)
     assert second.calls[0][2][0].mean() == 5.0
 
 
-def test_a_blend_keeps_what_it_keeps() -> None:
-    class KeepLeft:
-        fresh = False
+class Kept(Feature):
+    """What ``FromPictures`` does at each step."""
 
-        def after(self, image: Tensor) -> Tensor:
-            return torch.cat([torch.full_like(image[..., :4], 9.0), image[..., 4:]], dim=-1)
+    def __init__(self, kept: KeptPart) -> None:
+        self.before_model, self.after_guidance = kept.before, kept.after
 
-        def before(self, x: Tensor, sigma: Tensor | None) -> Tensor:
-            return self.after(x)
 
+def test_what_is_kept_goes_its_own_way_in_the_classic_manner() -> None:
+    """Samplers on sigmas get it back in the image, those on timesteps before the model."""
+    paint = torch.zeros(1, 1, 8, 8)
+    paint[..., 4:] = 1
+    kept = Kept(KeptPart(InitLatents(torch.full((2, 4, 8, 8), 9.0), paint), None))
     unet, seen = FakeUNet(), []
-    denoise = denoiser(unet, Conditioning((part(2.0),), part(1.0)), blend=KeepLeft(), after_call=seen.append)
+    denoise = denoiser(unet, Conditioning((part(2.0),), part(1.0)), features=(kept,), after_call=seen.append)
     assert (denoise(X, torch.tensor(2.0))[..., :4] == 9).all()
     assert (seen[0][..., :4] == 9).all()
     denoise.epsilon(X, 500.0)
@@ -239,9 +249,9 @@ def test_what_is_kept_can_be_noised_afresh_for_each_call() -> None:
         return draws[-1]
 
     unet, seen = FakeUNet(), []
-    blend = KeptPart(InitLatents(kept, paint), draw)
+    feature = Kept(KeptPart(InitLatents(kept, paint), draw))
     conditioning = Conditioning((part(2.0),), part(1.0))
-    denoise = denoiser(unet, conditioning, blend=blend, after_call=seen.append)
+    denoise = denoiser(unet, conditioning, features=(feature,), after_call=seen.append)
     sigma = TABLE.sigmas[500]
     level = (sigma**2 + 1).sqrt()
     image = denoise(X, sigma)

@@ -62,7 +62,9 @@ def condition(conditioner: TextConditioner, folders: Folders) -> Condition:
     def run(prompt: str, negative: str = "", warnings: list[SdcolabError] | None = None) -> Conditioning:
         warn = ([] if warnings is None else warnings).append
         shelf = EmbeddingShelf(Library(folders), WIDTH, HashCache(), warn)
-        return conditioner.condition(prompt, negative, steps=4, second_order=False, clip_skip=1, shelf=shelf)
+        return conditioner.condition(
+            prompt, negative, steps=4, second_order=False, clip_skip=1, vocabulary=shelf.occurring
+        )
 
     return run
 

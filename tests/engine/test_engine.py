@@ -31,8 +31,8 @@ from sdcolab.core.events import CancelToken, Ended, Event, ImageSaved, Phase, Ph
 from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library, ModelFile
 from sdcolab.core.request import GenerationRequest, NoiseOrigin
+from sdcolab.engine import darkroom as darkroom_module
 from sdcolab.engine import hashes
-from sdcolab.engine import run as run_module
 from sdcolab.engine import shelf as shelf_module
 from sdcolab.engine.convert import VAE_PREFIX
 from sdcolab.engine.engine import Engine
@@ -443,7 +443,7 @@ def test_out_of_memory_at_the_end(engine: Engine, small_memory: Callable[[int], 
 
 def test_out_of_memory_decodes_in_tiles(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     tiled: list[bool] = []
-    real = run_module.decode
+    real = darkroom_module.decode
 
     def failing(vae: object, latents: torch.Tensor, **options: bool) -> torch.Tensor:
         tiled.append(options["tiled"])
@@ -451,7 +451,7 @@ def test_out_of_memory_decodes_in_tiles(engine: Engine, monkeypatch: pytest.Monk
             raise torch.OutOfMemoryError
         return real(vae, latents, **options)
 
-    monkeypatch.setattr(run_module, "decode", failing)
+    monkeypatch.setattr(darkroom_module, "decode", failing)
     assert engine.generate(replace(REQUEST, batch_count=2)).images
     assert tiled == [False, True, True]
 
@@ -460,7 +460,7 @@ def test_other_runtime_errors_are_bugs(engine: Engine, monkeypatch: pytest.Monke
     def broken(*_: object, **__: object) -> torch.Tensor:
         raise RuntimeError("shapes do not match")
 
-    monkeypatch.setattr(run_module, "decode", broken)
+    monkeypatch.setattr(darkroom_module, "decode", broken)
     with pytest.raises(RuntimeError, match="shapes"):
         engine.generate(REQUEST)
 

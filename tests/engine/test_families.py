@@ -405,7 +405,7 @@ def test_sdxls_embeddings_reach_both_encoders(mini_sdxl: Path, folders: Folders)
     model, state = load(mini_sdxl), load_file(mini_sdxl)
     warnings: list[SdcolabError] = []
     shelf = EmbeddingShelf(Library(folders), model.embedding_width, HashCache(), warnings.append)
-    made = condition(model, "un xyz", shelf=shelf)
+    made = condition(model, "un xyz", vocabulary=shelf.occurring)
     assert [one.name for one in made.embeddings] == ["xyz"]
     # The same from a vocabulary in which two words are these vectors.
     first, second = tokenizer.load().encode("cat dog")

@@ -32,6 +32,7 @@ from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library
 from sdcolab.core.prompt import LoraMultipliers
 from sdcolab.core.request import GenerationRequest
+from sdcolab.core.resolved import read_prompt
 from sdcolab.engine.convert import renamed, unet_rename
 from sdcolab.engine.engine import Engine
 from sdcolab.engine.features import lora as lora_module
@@ -100,7 +101,7 @@ def product(tensors: dict[str, Tensor], key: str) -> Tensor:
 
 
 def uses(folders: Folders, prompt: str) -> tuple[LoraUse, ...]:
-    return loras_in(prompt, Library(folders))[0]
+    return loras_in(read_prompt(prompt).tags, Library(folders))
 
 
 def refuse(warning: SdcolabError) -> None:
@@ -624,9 +625,8 @@ def test_exact_names_win(folders: Folders, save_lora: SaveLora) -> None:
     assert uses(folders, "<lora:ESTILO 2:1>")[0].file.path.stem == "Estilo 2"
 
 
-def test_other_tags_are_handed_back(folders: Folders) -> None:
-    found, others = loras_in("a <hypernet:h:1> b", Library(folders))
-    assert not found and [tag.source for tag in others] == ["<hypernet:h:1>"]
+def test_other_tags_are_left_alone(folders: Folders) -> None:
+    assert not uses(folders, "a <hypernet:h:1> b")
 
 
 def test_a_strength_that_is_no_number(folders: Folders, save_lora: SaveLora) -> None:

@@ -256,7 +256,7 @@ def test_a_tiled_picture_has_no_edges(engine: Engine) -> None:
     latents = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(0))
     step = 2 ** (len(vae.config.block_out_channels) - 1)
     with torch.inference_mode():
-        with seamless((vae,), enabled=True):
+        with seamless((vae,)):
             picture, moved = decode(vae, latents), decode(vae, latents.roll((3, 2), (2, 3)))
         assert torch.allclose(picture.roll((3 * step, 2 * step), (2, 3)), moved, atol=1e-4)
         picture, moved = decode(vae, latents), decode(vae, latents.roll((3, 2), (2, 3)))
@@ -316,10 +316,10 @@ def test_a_skipped_batch_is_left_out(engine: Engine) -> None:
 
 
 def test_pictures_are_encoded_in_strips_when_memory_is_short(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    from sdcolab.engine import run as run_module
+    from sdcolab.engine import darkroom as darkroom_module
 
     tiled: list[bool] = []
-    real = run_module.encode
+    real = darkroom_module.encode
 
     def failing(vae: object, pixels: torch.Tensor, generator: object = None, *, tiled: bool = False) -> torch.Tensor:
         calls.append(tiled)
@@ -330,7 +330,7 @@ def test_pictures_are_encoded_in_strips_when_memory_is_short(engine: Engine, mon
     calls = tiled
     request = replace(REQUEST, init=InitImage((photo(),)))
     expected = made(engine, request)
-    monkeypatch.setattr(run_module, "encode", failing)
+    monkeypatch.setattr(darkroom_module, "encode", failing)
     assert np.abs(made(engine, request) - expected).max() <= 1
     assert calls == [False, True]
 

@@ -3,30 +3,43 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import UnknownName
+from sdcolab.core.folders import Folders
+from sdcolab.core.library import Library, ModelFile
 from sdcolab.core.request import GenerationRequest, Hires, InitImage, Refiner, RefinerPasses, Variation
+from sdcolab.core.resolved import ResolvedRequest
 from sdcolab.core.tuning import Tuning, UniPCVariant
-from sdcolab.engine.plan import (
-    GenerationPlan,
-    Size,
-    cropped_latents,
-    hires_size,
-    make_plan,
-    sampler_options,
-    schedule_options,
-)
+from sdcolab.engine.calls import Round, Step
+from sdcolab.engine.feature import Feature
+from sdcolab.engine.features import FEATURES
+from sdcolab.engine.features.hires import HiresFix, cropped_latents, hires_size
+from sdcolab.engine.features.init_image import FromPictures
+from sdcolab.engine.features.refiner import RefinerSwitch
+from sdcolab.engine.plan import GenerationPlan, Size, make_plan, sampler_options, schedule_options
 from sdcolab.engine.schedules import NoiseTable
 
 TABLE = NoiseTable.stable_diffusion()
 
 
-def plan(**fields: object) -> GenerationPlan:
+def plan(features: list[Feature] | None = None, **fields: object) -> GenerationPlan:
     request = GenerationRequest(width=512, height=768, seed=5, **fields)  # type: ignore[arg-type]
-    return make_plan(request.resolved(checkpoint="m", native_size=512), TABLE)
+    request = request.resolved(checkpoint="m", native_size=512)
+    file = ModelFile(ModelKind.CHECKPOINT, "m.safetensors", Path("m.safetensors"))
+    asked = ResolvedRequest(request, Library(Folders(Path("nada"))).now(), file, {}, {})
+    made = make_plan(request)
+    for row in FEATURES:
+        feature = row.asked(asked) if row in (HiresFix, FromPictures, RefinerSwitch) else None
+        if feature is not None:
+            made = feature.passes(made)
+            if features is not None:
+                features.append(feature)
+    return made
 
 
 @pytest.mark.parametrize(
@@ -61,23 +74,23 @@ def test_what_sticks_out_is_cropped(
 
 
 def test_the_second_pass_takes_what_it_does_not_say_from_the_first() -> None:
-    made = plan(sampler="DPM++ SDE", steps=10, prompt="a", hires=Hires(scale=2))
-    assert made.second is not None
-    assert (made.second.choice.sampler.name, made.second.steps, made.second.prompt) == ("DPM++ SDE", 10, "a")
-    assert (made.second.exact, made.second.strength, made.second.base_calls) == (True, 0.7, 20)
-    other = plan(steps=10, hires=Hires(steps=4, sampler="Euler", schedule="Karras", prompt="b", cfg_scale=3.0)).second
-    assert other is not None
+    _, second = plan(sampler="DPM++ SDE", steps=10, prompt="a", hires=Hires(scale=2)).passes
+    assert (second.choice.sampler.name, second.steps, second.prompt) == ("DPM++ SDE", 10, "a")
+    assert (second.number, second.exact, second.strength, second.base_calls) == (1, True, 0.7, 20)
+    changed = Hires(steps=4, sampler="Euler", schedule="Karras", prompt="b", cfg_scale=3.0)
+    _, other = plan(steps=10, hires=changed).passes
     assert (other.choice.sampler.name, other.choice.schedule.name, other.steps) == ("Euler", "Karras", 4)
     assert (other.prompt, other.cfg_scale) == ("b", 3.0)
 
 
 def test_calls_are_counted_over_both_passes() -> None:
     made = plan(sampler="Euler", steps=10, batch_count=2, hires=Hires(steps=4))
-    assert (made.first_calls, made.second_calls, made.total_calls) == (10, 4, 28)
+    assert made.expected_calls(TABLE) == (10, 4)
     picture = Image.new("RGB", (8, 8))
-    assert plan(sampler="Euler", steps=20, init=InitImage((picture,), strength=0.75)).calls == 16
-    assert plan(sampler="Euler", steps=20, init=InitImage((picture,), strength=0.75, exact_steps=True)).calls == 20
-    assert plan(init=InitImage((picture,)), hires=Hires()).second is None
+    assert plan(sampler="Euler", steps=20, init=InitImage((picture,), strength=0.75)).expected_calls(TABLE) == (16,)
+    exact = InitImage((picture,), strength=0.75, exact_steps=True)
+    assert plan(sampler="Euler", steps=20, init=exact).expected_calls(TABLE) == (20,)
+    assert len(plan(init=InitImage((picture,)), hires=Hires()).passes) == 1
 
 
 def test_a_wrong_sampler_of_the_second_pass_is_told() -> None:
@@ -90,11 +103,25 @@ def test_a_wrong_sampler_of_the_second_pass_is_told() -> None:
     [(RefinerPasses.FIRST, True, False), (RefinerPasses.SECOND, False, True), (RefinerPasses.BOTH, True, True)],
 )
 def test_the_refiner_works_in_the_passes_asked_for(passes: RefinerPasses, first: bool, second: bool) -> None:
-    refiner = Refiner("r", passes=passes)
-    made = plan(refiner=refiner, hires=Hires())
-    assert made.second is not None
-    assert (made.first.refiner is not None, made.second.refiner is not None) == (first, second)
-    assert plan(refiner=refiner).first.refiner == refiner
+    refiner = Refiner("r", switch_at=0.5, by_steps=True, passes=passes)
+    assert taken_over(refiner=refiner, hires=Hires()) == [first, second]
+    assert taken_over(refiner=refiner) == [True]
+
+
+def taken_over(**fields: object) -> list[bool]:
+    """For each pass, whether the refiner takes over at its end."""
+    features: list[Feature] = []
+    made = plan(features, steps=10, sampler="Euler", **fields)
+    (switch,) = (feature for feature in features if isinstance(feature, RefinerSwitch))
+    found = []
+    for one in made.passes:
+        of = Round(one, made.batches[0], 10)
+        level = {"sigma": 1.0, "t": 500.0, "signal": 1.0, "deviation": 1.0, "by_timesteps": False, "scale": 7.0}
+        calls = [switch.take_over(Step(of, call, **level), lambda name: name) for call in range(10)]
+        assert [call for call in calls if call] in ([], ["r"])  # once
+        assert not any(calls[:5])
+        found.append(any(calls))
+    return found
 
 
 def test_a_variation_shares_the_seed() -> None:

@@ -207,8 +207,10 @@ class TestPasses:
 
     def test_none_is_one_plain_lanczos_to_the_exact_size(self, upscalers: Upscalers) -> None:
         picture = noise(40, 24)
-        assert upscalers.enlarger("none") is None
-        assert resize_exactly(picture, 66, 39, upscalers.enlarger("None")) == picture.resize((66, 39), 1)
+        assert upscalers.enlarger(upscalers.find("none")) is None
+        assert resize_exactly(picture, 66, 39, upscalers.enlarger(upscalers.find("None"))) == picture.resize(
+            (66, 39), 1
+        )
         assert upscalers.upscale(picture, 1.65, "None") == picture.resize((64, 32), 1)
 
     @pytest.mark.parametrize(

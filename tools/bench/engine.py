@@ -32,11 +32,15 @@ from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import SdcolabError
 from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library, ModelFile
+from sdcolab.core.request import GenerationRequest
+from sdcolab.core.resolved import read_prompt
+from sdcolab.engine.calls import Predictor, Round
 from sdcolab.engine.conditioning import Conditioning
-from sdcolab.engine.denoise import Guidance, GuidedDenoiser, Predictor
+from sdcolab.engine.denoise import GuidedDenoiser
 from sdcolab.engine.engine import Engine
-from sdcolab.engine.features.lora import loras_in
+from sdcolab.engine.features.lora import loras_in, merger_of
 from sdcolab.engine.models import LoadedModel, text_model
+from sdcolab.engine.plan import make_plan
 from sdcolab.engine.precision import autocast
 from sdcolab.engine.schedules import NoiseTable
 
@@ -70,7 +74,7 @@ class Bench:
         self.engine.preload()
         self.side = side or (512 if self.engine.device.type == "cuda" else 256)
         (loaded,) = self.engine.models.checkpoints
-        self.model, self.conditioner, self.merger = loaded.model, loaded.conditioner, loaded.loras
+        self.model, self.conditioner, self.merger = loaded.model, loaded.conditioner, merger_of(loaded)
 
     def timed(self, work: Callable[[], object]) -> float:
         """Seconds that ``work`` takes, the GPU's included."""
@@ -103,10 +107,11 @@ class Bench:
 
     def step(self, batch: int) -> Callable[[], object]:
         """One call of our denoiser for ``batch`` images."""
+        plan = make_plan(GenerationRequest(sampler="Euler", width=self.side, height=self.side, seed=1))
         denoiser = GuidedDenoiser(
             Predictor(self.model.unet, self.conditioning(), self.model.prediction),
             NoiseTable.stable_diffusion(),
-            Guidance(7.0),
+            Round(plan.passes[0], plan.batches[0], calls=20),
             before_call=lambda: None,
             after_call=lambda _: None,
         )
@@ -132,7 +137,7 @@ class Bench:
         """Finding and merging the LoRAs of ``prompt``, as a request does."""
 
         def merge() -> None:
-            uses, _ = loras_in(prompt, self.library)
+            uses = loras_in(read_prompt(prompt).tags, self.library.now())
             with self.merger.applied(uses, _refuse):
                 pass
 

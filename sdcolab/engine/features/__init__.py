@@ -1,0 +1,23 @@
+"""Every feature, one row each. Hooks run in this order.
+
+To add one: a file here with a subclass of ``engine.feature.Feature``, and a row below.
+"""
+
+from sdcolab.engine.feature import Feature
+from sdcolab.engine.features.embeddings import Embeddings
+from sdcolab.engine.features.guidance import LeftOutNegative
+from sdcolab.engine.features.hires import HiresFix
+from sdcolab.engine.features.init_image import FromPictures
+from sdcolab.engine.features.lora import Lora
+from sdcolab.engine.features.refiner import RefinerSwitch
+from sdcolab.engine.features.tiling import Tiling
+
+FEATURES: tuple[type[Feature], ...] = (
+    HiresFix,
+    FromPictures,
+    RefinerSwitch,
+    LeftOutNegative,
+    Embeddings,
+    Lora,
+    Tiling,
+)

@@ -7,14 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import Self
 
 import torch
 from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
-from sdcolab.core.request import InitImage, Inpaint, MaskedContent, ResizeMode
+from sdcolab.core.request import GenerationRequest, InitImage, Inpaint, MaskedContent, NoiseOrigin, ResizeMode
+from sdcolab.core.resolved import ResolvedRequest
+from sdcolab.engine.calls import Round, Step
 from sdcolab.engine.decode import to_pixels
+from sdcolab.engine.feature import Active, Feature, Opening, Start
+from sdcolab.engine.noise import make_generator
+from sdcolab.engine.pictures.colours import corrected
 from sdcolab.engine.pictures.masks import (
     Box,
     blurred,
@@ -28,9 +35,94 @@ from sdcolab.engine.pictures.masks import (
 )
 from sdcolab.engine.pictures.overlays import composed, filled, overlay, whole_picture_overlay_mask
 from sdcolab.engine.pictures.resizing import Enlarger, flattened, resize
+from sdcolab.engine.plan import Batch, GenerationPlan
+from sdcolab.engine.upscale.upscalers import Upscaler, upscalers_in
+
+FRESH_SEED_SHIFT, FRESH_SEEDS = 100_000, 65_536
+"""Forge's seed for the noise of what a mask keeps is (seed + shift) modulo this (found from its reference images)."""
 
 Encode = Callable[[Tensor], Tensor]
 """Pixels [1, 3, H, W] in -1..1 -> latents [1, C, h, w] in the UNet's scale."""
+
+
+class FromPictures(Feature):
+    """Starts from the request's initial pictures and keeps what their mask protects."""
+
+    def __init__(self, request: GenerationRequest, init: InitImage, upscaler: Upscaler) -> None:
+        self._request = request
+        self._init = init
+        self._upscaler = upscaler
+        self._first = 0
+        self._arranged: tuple[Arranged, ...] = ()
+        self._latents: InitLatents | None = None
+        self._kept: KeptPart | None = None
+
+    @classmethod
+    def asked(cls, asked: ResolvedRequest) -> Self | None:
+        """Raises ``UnknownName`` for its upscaler."""
+        init = asked.request.init
+        return cls(asked.request, init, upscalers_in(asked.library).find(init.upscaler)) if init else None
+
+    def passes(self, plan: GenerationPlan) -> GenerationPlan:
+        """The first pass starts somewhere on the way."""
+        first, *others = plan.passes
+        first = replace(first, strength=self._init.strength, exact=self._init.exact_steps)
+        return replace(plan, passes=(first, *others))
+
+    def start(self, start: Start, active: Active, batch: Batch) -> Start:
+        """The pictures' latents. A1111 encodes them with noise that nobody can make again; the mean is nearest to all
+        that it might have made.
+        """
+        if active.one.number:
+            return start
+        init, size, bench = self._init, active.one.size, active.bench
+        enlarge = bench.upscalers.enlarger(self._upscaler, bench.listener, bench.cancel)
+        wanted = [(batch.first + offset) % len(init.images) for offset in range(len(batch.seeds))]
+        made = {index: arrange(init, index, size.width, size.height, enlarge) for index in dict.fromkeys(wanted)}
+        self._first, self._arranged = batch.first, tuple(made[index] for index in wanted)
+        encode, device = partial(bench.darkroom.encoded, active.vae), active.checkpoint.model.device
+        channels = inpainting_channels(self._arranged, init, size.latent, encode, device) if active.inpaints else None
+        self._latents = encoded(self._arranged, init, size.latent, encode, device)
+        return Start(self._latents.latents, channels, tuple(one.box for one in self._arranged))
+
+    def begin(self, opening: Opening) -> Opening:
+        """What lies under the mask, and how much noise there is."""
+        of, latents = opening.round, self._latents
+        if of.one.number or latents is None:
+            self._kept = None
+            return opening
+        first = of.batch.first - self._first
+        latents = latents.part(slice(first, first + len(of.batch.seeds))).with_content(opening.noise)
+        self._kept = KeptPart(latents, None if self._request.tuning.classic_inpainting else self._fresh(latents, of))
+        return replace(opening, noise=opening.noise * self._init.noise_multiplier, init=latents.latents)
+
+    def before_model(self, x: Tensor, step: Step) -> Tensor:
+        return x if self._kept is None else self._kept.before(x, step)
+
+    def after_guidance(self, image: Tensor, step: Step) -> Tensor:
+        return image if self._kept is None else self._kept.after(image, step)
+
+    def end(self, samples: Tensor, of: Round) -> Tensor:
+        """The kept part as it was."""
+        del of
+        return samples if self._kept is None else self._kept.init.blend(samples)
+
+    def after_decode(self, picture: Image.Image, index: int) -> Image.Image:
+        """With the initial picture's colours and untouched parts, as asked for."""
+        arranged = self._arranged[index - self._first]
+        if self._init.color_correction:
+            picture = corrected(picture, arranged.picture)
+        return arranged.finished(picture)
+
+    def _fresh(self, latents: InitLatents, of: Round) -> Callable[[], Tensor]:
+        """Noise for the kept part. Philox has no part in this: Forge draws from torch, which it seeds like this when it
+        makes the first noise.
+        """
+        device, shape = latents.latents.device, tuple(latents.latents.shape[1:])
+        origin = NoiseOrigin.GPU if self._request.noise_origin is NoiseOrigin.GPU else NoiseOrigin.CPU
+        seeds = [(seed + FRESH_SEED_SHIFT) % FRESH_SEEDS for seed in of.batch.seeds]
+        generators = [make_generator(origin, seed, device) for seed in seeds]
+        return lambda: torch.stack([one.normal(shape) for one in generators]).to(device)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -119,27 +211,26 @@ class InitLatents:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class KeptPart:
-    """``denoise.Blend`` for inpainting. With ``noise``, which gives a new draw [B, C, h, w] each time, the kept part is
-    at every call itself at that call's noise level (Forge; hechos/a1111.md 13). Without, it goes its own way for
-    samplers on sigmas and is free of noise for samplers on timesteps (A1111; 3.7).
+    """With ``noise``, which gives a new draw [B, C, h, w] each time, the kept part is at every call itself at that
+    call's noise level (Forge; hechos/a1111.md 13). Without, it goes its own way for samplers on sigmas and is free of
+    noise for samplers on timesteps (A1111; 3.7).
     """
 
     init: InitLatents
     noise: Callable[[], Tensor] | None
 
-    @property
-    def fresh(self) -> bool:
-        """Whether there is new noise for each call."""
-        return self.noise is not None
+    def before(self, x: Tensor, step: Step) -> Tensor:
+        """``x`` [B, C, h, w] with the kept part put back at the step's level."""
+        if self.init.paint is None:
+            return x
+        if self.noise is not None:
+            return self.init.blend(x, self.init.latents * step.signal + self.noise() * step.deviation)
+        return self.init.blend(x) if step.by_timesteps else x
 
-    def before(self, x: Tensor, sigma: Tensor | None) -> Tensor:
-        """``x`` [B, C, h, w] at signal scale 1 with the kept part put back."""
-        if self.noise is None or sigma is None:
-            return self.init.blend(x)
-        return self.init.blend(x, self.init.latents + self.noise() * sigma)
-
-    def after(self, image: Tensor) -> Tensor:
+    def after(self, image: Tensor, step: Step) -> Tensor:
         """The predicted ``image`` [B, C, h, w] with the kept part put back."""
+        if self.init.paint is None or (self.noise is None and step.by_timesteps):
+            return image
         return self.init.blend(image)
 
 

@@ -9,19 +9,20 @@ after those already merged are added on top. Never needs peft.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 
 from sdcolab.core.detect import ModelFamily, ModelKind, detect
 from sdcolab.core.errors import (
+    EmbeddingSkipped,
     LoraFormatUnknown,
     LoraMisfit,
     LoraNoLayers,
@@ -32,11 +33,14 @@ from sdcolab.core.errors import (
     SdcolabError,
 )
 from sdcolab.core.hashes import LORA_HASH_KEY
+from sdcolab.core.infotext import EngineFacts
 from sdcolab.core.library import Library, ModelFile, lora_alias
-from sdcolab.core.prompt import LoraMultipliers, NetworkTag, extract_networks, lora_multipliers, strip_comments
+from sdcolab.core.prompt import LoraMultipliers, NetworkTag, lora_multipliers
+from sdcolab.core.resolved import ResolvedRequest
 from sdcolab.core.tensors import read_header
+from sdcolab.engine.bench import Bench
 from sdcolab.engine.convert import TextKind
-from sdcolab.engine.features.embeddings import LoadedEmbedding, vectors_in
+from sdcolab.engine.feature import Active, Feature
 from sdcolab.engine.features.lora_math import Misfit, UnknownFormat, change_of, fitted, plain_factors
 from sdcolab.engine.features.lora_names import (
     ATTENTION_PARTS,
@@ -47,9 +51,11 @@ from sdcolab.engine.features.lora_names import (
     text_layer_keys,
     unet_layer_keys,
 )
-from sdcolab.engine.hashes import LORA_HASH, HashCache
+from sdcolab.engine.hashes import LORA_HASH, HashCache, hash_list, infotext_name
 from sdcolab.engine.memory import is_out_of_memory
 from sdcolab.engine.models import LoadedModel, text_model
+from sdcolab.engine.shelf import Checkpoint
+from sdcolab.engine.vectors import LoadedEmbedding, Vocabulary, names_in, vectors_in
 from sdcolab.engine.weights import Stamp, Weights, open_weights, stamp_of
 
 TAG_KINDS = frozenset({"lora", "lyco"})
@@ -80,18 +86,16 @@ class LoraUse:
     strength: LoraMultipliers
 
 
-def loras_in(prompt: str, library: Library) -> tuple[tuple[LoraUse, ...], tuple[NetworkTag, ...]]:
-    """The LoRAs of a prompt in order, and its tags of other kinds.
+def loras_in(tags: Iterable[NetworkTag], library: Library) -> tuple[LoraUse, ...]:
+    """The LoRAs among a prompt's tags, in order.
 
     A name mentioned twice counts twice, with the last strengths (A1111's rule). Raises ``UnknownName`` or
     ``PromptSyntaxError``.
     """
-    _, tags = extract_networks(strip_comments(prompt))
     mine = [tag for tag in tags if tag.kind in TAG_KINDS]
     strengths = {tag.name: lora_multipliers(tag) for tag in mine}
     files = {name: find_lora(name, library) for name in strengths}
-    uses = tuple(LoraUse(tag.name, files[tag.name], strengths[tag.name]) for tag in mine)
-    return uses, tuple(tag for tag in tags if tag.kind not in TAG_KINDS)
+    return tuple(LoraUse(tag.name, files[tag.name], strengths[tag.name]) for tag in mine)
 
 
 def find_lora(name: str, library: Library) -> ModelFile:
@@ -107,6 +111,65 @@ def find_lora(name: str, library: Library) -> ModelFile:
         if len(called) == 1:
             return called[0]
     return library.find(ModelKind.LORA, name)
+
+
+# --- The feature ------------------------------------------------------------------------------------------------------
+
+
+class Lora(Feature):
+    """The LoRAs of a request's prompts. ``uses`` has those of each prompt text."""
+
+    tags = TAG_KINDS
+
+    def __init__(self, uses: Mapping[str, tuple[LoraUse, ...]]) -> None:
+        self._uses = uses
+        self._hashes: dict[str, Future[str]] = {}
+
+    @classmethod
+    def asked(cls, asked: ResolvedRequest) -> Self:
+        """Always: a LoRA that an earlier request left merged has to go."""
+        return cls({text: loras_in(prompt.tags, asked.library) for text, prompt in asked.prompts.items()})
+
+    @contextmanager
+    def patch(self, active: Active) -> Iterator[None]:
+        """The pass's LoRAs are merged. A model that takes over from one of another family goes without."""
+        uses, bench = self._of(active), active.bench
+        for use in uses:
+            self._hashes[infotext_name(use.mentioned)] = lora_hash(use.file.path, bench.hashes)
+        with merger_of(active.checkpoint).applied(uses, bench.warn):
+            yield
+
+    def text_state(self, active: Active) -> Hashable:
+        """Of what is merged."""
+        return merger_of(active.checkpoint).text_state
+
+    def vocabulary(self, active: Active) -> Vocabulary:
+        """The textual inversions inside the files that are merged."""
+        bundled = {one.name: one for one in merger_of(active.checkpoint).bundled_embeddings(self._of(active))}
+        width = active.checkpoint.model.embedding_width
+
+        def occurring(texts: Sequence[str]) -> tuple[LoadedEmbedding, ...]:
+            found = [bundled[name] for name in names_in(texts, bundled)]
+            for one in found:
+                if one.width != width:
+                    active.bench.warn(EmbeddingSkipped(path=one.stamp[0], width=one.width, model_width=width))
+            return tuple(one for one in found if one.width == width)
+
+        return occurring
+
+    def facts(self, facts: EngineFacts, bench: Bench) -> EngineFacts:
+        """Names and hashes of the files that were used."""
+        return replace(facts, extra=(("Lora hashes", hash_list(self._hashes, bench.wait_for)), *facts.extra))
+
+    def _of(self, active: Active) -> tuple[LoraUse, ...]:
+        base = active.helps
+        family = active.checkpoint.model.detected.family
+        return () if base is not None and base.model.detected.family is not family else self._uses[active.one.prompt]
+
+
+def merger_of(checkpoint: Checkpoint) -> LoraMerger:
+    """What is merged into ``checkpoint``, which keeps it from one request to the next."""
+    return checkpoint.kept.of(LoraMerger, lambda: LoraMerger(checkpoint.model))
 
 
 # --- Files ------------------------------------------------------------------------------------------------------------
@@ -171,11 +234,6 @@ def lora_hash(path: Path, hashes: HashCache) -> Future[str]:
     known: Future[str] = Future()
     known.set_result(written[: LORA_HASH.digits])
     return known
-
-
-def infotext_name(name: str) -> str:
-    """A name as lists of hashes in infotexts can hold it."""
-    return name.replace(":", "").replace(",", "")
 
 
 # --- Merging ----------------------------------------------------------------------------------------------------------

@@ -47,6 +47,13 @@ BUILT_IN = (
 )
 
 
+def upscalers_in(library: Library) -> Registry[Upscaler]:
+    """ "None", "Lanczos", "Nearest", then the files of the upscalers' folder in alphabetical order. A file also answers
+    to its file name and its stem.
+    """
+    return Registry(ModelKind.UPSCALER.value, (*BUILT_IN, *_from_files(library)))
+
+
 class Upscalers:
     """The upscalers of a library; keeps the last network loaded."""
 
@@ -56,9 +63,8 @@ class Upscalers:
         self._network: UpscalerNetwork | None = None
 
     def registry(self) -> Registry[Upscaler]:
-        """What there is now: "None", "Lanczos", "Nearest", then the files of the upscalers' folder in alphabetical
-        order. A file also answers to its file name and its stem."""
-        return Registry(ModelKind.UPSCALER.value, (*BUILT_IN, *_from_files(self._library)))
+        """What there is now."""
+        return upscalers_in(self._library)
 
     def names(self) -> tuple[str, ...]:
         """Names to choose from, in A1111's order."""
@@ -69,10 +75,9 @@ class Upscalers:
         return self.registry().find(name)
 
     def enlarger(
-        self, name: str, listener: Listener = ignore_events, cancel: CancelToken | None = None
+        self, upscaler: Upscaler, listener: Listener = ignore_events, cancel: CancelToken | None = None
     ) -> Enlarger | None:
-        """The upscaler ``name`` as ``engine.pictures.resizing`` wants it: None for "None". Raises ``UnknownName``."""
-        upscaler = self.find(name)
+        """``upscaler`` as ``engine.pictures.resizing`` wants it: None for "None"."""
         if upscaler.name == NONE:
             return None
         return partial(self._enlarged, upscaler, listener=listener, cancel=cancel or CancelToken())

@@ -1,0 +1,110 @@
+"""From what was asked to what that means here: files, prompts, seeds, size. Made once a request; nobody looks again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Self
+
+from sdcolab.core.detect import ModelKind
+from sdcolab.core.library import Library, Listing, ModelFile
+from sdcolab.core.prompt import NetworkTag, extract_networks, strip_comments
+from sdcolab.core.request import AUTOMATIC, INSIDE, GenerationRequest
+
+_VAE_SUFFIXES = (".vae.safetensors", ".vae.pt", ".vae.ckpt")
+
+
+@dataclass(frozen=True, slots=True)
+class ReadPrompt:
+    """A prompt without comments and tags, and the tags (``<lora:name:1>``) that stood in it."""
+
+    text: str
+    tags: tuple[NetworkTag, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ResolvedRequest:
+    """``request`` has definite seeds and its checkpoint's own name; its size may be open until ``sized``.
+
+    ``library``: what the model folders held when they were first looked at for this request. ``checkpoint`` is the
+    request's file, and ``others`` those of its other passes by the names that the request has for them. ``prompts``:
+    the prompts of its passes by their text as written (tags mean nothing in negative ones).
+    """
+
+    request: GenerationRequest
+    library: Listing
+    checkpoint: ModelFile
+    others: Mapping[str, ModelFile]
+    prompts: Mapping[str, ReadPrompt]
+
+    @property
+    def tags(self) -> tuple[NetworkTag, ...]:
+        """The tags of every prompt."""
+        return tuple(tag for prompt in self.prompts.values() for tag in prompt.tags)
+
+    def checkpoint_called(self, name: str) -> ModelFile:
+        """The file of the checkpoint that a pass names."""
+        return self.others.get(name, self.checkpoint)
+
+    def vae_of(self, checkpoint: ModelFile) -> ModelFile | None:
+        """The VAE file for ``checkpoint``; None for the one inside it. Raises ``UnknownName``."""
+        return choose_vae(self.request.vae, checkpoint, self.library)
+
+    def sized(self, native_size: int) -> Self:
+        """The same with a definite size: ``native_size`` pixels where the request says none."""
+        request = self.request
+        width, height = request.width or native_size, request.height or native_size
+        return replace(self, request=replace(request, width=width, height=height))
+
+
+def resolve(request: GenerationRequest, library: Library) -> ResolvedRequest:
+    """What ``request`` means with the files that there are now. Raises ``SdcolabError`` for names that are nowhere."""
+    now = library.now()
+    checkpoint = now.find(ModelKind.CHECKPOINT, request.checkpoint) if request.checkpoint else now.default_checkpoint()
+    others = {name: now.find(ModelKind.CHECKPOINT, name) for name in _other_checkpoints(request)}
+    resolved = ResolvedRequest(
+        request=request.settled(checkpoint=checkpoint.name),
+        library=now,
+        checkpoint=checkpoint,
+        others=others,
+        prompts=_prompts(request),
+    )
+    for file in (checkpoint, *others.values()):
+        resolved.vae_of(file)
+    return resolved
+
+
+def choose_vae(name: str, checkpoint: ModelFile, library: Library) -> ModelFile | None:
+    """The VAE file that ``name`` means, or None for the one inside the checkpoint (hechos/a1111.md 6).
+
+    "Automatic" takes the file called like the checkpoint: ``NAME.vae.safetensors`` (``.vae.pt``, ``.vae.ckpt``) beside
+    it, or one in the VAE folder whose name begins with the checkpoint's name and a dot. Raises ``UnknownName``.
+    """
+    if name == INSIDE:
+        return None
+    if name != AUTOMATIC:
+        return library.find(ModelKind.VAE, name)
+    stem = checkpoint.path.name.rsplit(".", 1)[0]
+    for suffix in _VAE_SUFFIXES:
+        beside = checkpoint.path.with_name(stem + suffix)
+        if beside.is_file():
+            return ModelFile(ModelKind.VAE, beside.name, beside)
+    named = (file for file in library.files(ModelKind.VAE) if file.path.name.startswith(f"{stem}."))
+    return next(named, None)
+
+
+def _other_checkpoints(request: GenerationRequest) -> tuple[str, ...]:
+    hires = request.hires.checkpoint if request.hires and request.init is None else ""
+    refiner = request.refiner.checkpoint if request.refiner else ""
+    return tuple(name for name in (hires, refiner) if name)
+
+
+def _prompts(request: GenerationRequest) -> dict[str, ReadPrompt]:
+    hires = request.hires if request.init is None else None
+    return {text: read_prompt(text) for text in (request.prompt, hires.prompt if hires else "")}
+
+
+def read_prompt(prompt: str) -> ReadPrompt:
+    """``prompt`` as written, read."""
+    text, tags = extract_networks(strip_comments(prompt))
+    return ReadPrompt(text, tags)

@@ -1,0 +1,69 @@
+"""Models made ready for a pass: loaded, patched by the features, with the pass's prompts encoded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+
+from torch import Tensor
+
+from sdcolab.core.prompt import strip_comments
+from sdcolab.engine.bench import Bench
+from sdcolab.engine.calls import Predictor
+from sdcolab.engine.conditioning import Conditioning
+from sdcolab.engine.feature import Active, Feature
+from sdcolab.engine.plan import Pass, noise_table
+from sdcolab.engine.shelf import Checkpoint
+from sdcolab.engine.vectors import joined
+
+
+class AtWork:
+    """The models of one generation, as its features want them."""
+
+    def __init__(self, bench: Bench, features: Sequence[Feature]) -> None:
+        self._bench = bench
+        self._features = tuple(features)
+
+    @contextmanager
+    def working(self, name: str, one: Pass, *, helps: Checkpoint | None = None) -> Iterator[Active]:
+        """The checkpoint called ``name`` in the pass ``one``, where it may take over from another (``helps``). Raises
+        ``SdcolabError``.
+        """
+        bench = self._bench
+        file = bench.asked.checkpoint_called(name)
+        checkpoint = bench.models.checkpoint(file, bench.listener)
+        vae = bench.models.vae(bench.asked.vae_of(file), checkpoint, bench.listener)
+        bench.savings.choose(checkpoint.model.detected.family)
+        table = noise_table(bench.request.tuning, checkpoint.model)
+        active = Active(bench, checkpoint, vae, table, one, helps)
+        with ExitStack() as patches:
+            for feature in self._features:
+                patches.enter_context(feature.patch(active))
+            yield active
+
+    def conditioning(self, active: Active) -> Conditioning:
+        """The pass's prompts for the models at work. Raises ``PromptSyntaxError``."""
+        bench, one = self._bench, active.one
+        vocabularies = [vocabulary for feature in self._features if (vocabulary := feature.vocabulary(active))]
+        conditioning = active.checkpoint.conditioner.condition(
+            bench.asked.prompts[one.prompt].text,
+            strip_comments(one.negative_prompt),
+            steps=one.steps,
+            second_order=one.second_order,
+            clip_skip=bench.request.clip_skip,
+            tuning=bench.request.tuning,
+            size=(one.told.height, one.told.width),
+            base_calls=one.base_calls,
+            weights_state=tuple(feature.text_state(active) for feature in self._features),
+            vocabulary=joined(vocabularies),
+        )
+        for feature in self._features:
+            conditioning = feature.after_text(conditioning, active)
+        return conditioning
+
+
+def predictor(active: Active, conditioning: Conditioning, extra_channels: Tensor | None) -> Predictor:
+    """The UNet with ``conditioning``. Only inpainting UNets read ``extra_channels``."""
+    model = active.checkpoint.model
+    extra = extra_channels if active.inpaints else None
+    return Predictor(model.unet, conditioning, model.prediction, extra, model)

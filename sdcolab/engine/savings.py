@@ -1,0 +1,59 @@
+"""One generation's memory: what it saves already, and what it turns to when memory runs out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import torch
+
+from sdcolab.core.detect import ModelFamily
+from sdcolab.core.errors import OutOfMemory
+from sdcolab.core.request import GenerationRequest
+from sdcolab.engine.memory import MemoryPolicy, Stage, choose_policy, free_vram, is_out_of_memory, relieved
+from sdcolab.engine.shelf import release_memory
+
+T = TypeVar("T")
+
+
+class Savings:
+    """Savings that were switched on stay so for the rest of the request."""
+
+    def __init__(self, request: GenerationRequest, device: torch.device) -> None:
+        self._request = request
+        self._device = device
+        self._policy: MemoryPolicy | None = None
+
+    def choose(self, family: ModelFamily) -> None:
+        """Start from what is free now that the first checkpoint is loaded; later calls change nothing."""
+        if self._policy is None:
+            self._policy = choose_policy(free_vram(self._device), family)
+
+    def spend(self, stage: Stage, work: Callable[[MemoryPolicy], T]) -> T:
+        """``work``'s result; each time memory runs out, the next saving is switched on and it begins again.
+
+        Raises ``OutOfMemory`` when none is left.
+        """
+        while True:
+            policy = self._policy or MemoryPolicy()
+            try:
+                return work(policy)
+            except RuntimeError as error:
+                if not is_out_of_memory(error):
+                    raise
+            # Outside of the handler, so that the failed attempt's tensors are gone.
+            saving = relieved(policy, stage, self._request.batch_size)
+            if saving is None:
+                raise self.exhausted()
+            self._policy = saving
+            release_memory()
+
+    def exhausted(self) -> OutOfMemory:
+        """The error for memory that ran out where no saving helps."""
+        request = self._request
+        return OutOfMemory(
+            device=self._device.type,
+            width=request.width or 0,
+            height=request.height or 0,
+            batch_size=request.batch_size,
+        )

@@ -17,11 +17,12 @@ MAY_IMPORT = {
     "core": {"core"},
     "engine": {"core", "engine"},
     "downloads": {"core", "downloads"},
+    "process": {"core", "process"},
     "studio": {"core", "studio"},
     "web": {"core", "studio", "web"},
-    "colab": {"core", "studio", "colab"},
+    "colab": {"core", "studio", "process", "colab"},
     "api": {"core", "studio", "api"},
-    "wiring": {"core", "engine", "downloads", "studio", "web", "colab", "api", "wiring"},
+    "wiring": {"core", "engine", "downloads", "process", "studio", "web", "colab", "api", "wiring"},
     "cli": {"core", "wiring", "cli"},
     "__main__": {"cli"},
     # The facade names its modules as strings; these are for type checkers only.
@@ -44,6 +45,7 @@ OUTSIDE = {
         "spandrel",
     },
     "downloads": {"requests", "urllib3", "huggingface_hub", "torch", "safetensors"},
+    "process": {"PIL", "requests", "gradio"},
     "studio": {"PIL"},
     "web": {"gradio", "fastapi", "starlette", "uvicorn", "PIL"},
     "colab": {"PIL", "google", "IPython", "ipywidgets", "anywidget", "traitlets", "requests", "gradio"},
@@ -55,7 +57,7 @@ OUTSIDE = {
 }
 """Which installed packages each part may import, besides the standard library."""
 
-NEVER_AT_IMPORT = {"core", "studio", "downloads", "colab", "api", "wiring", "cli", "__init__", "__main__"}
+NEVER_AT_IMPORT = {"core", "downloads", "process", "studio", "colab", "api", "wiring", "cli", "__init__", "__main__"}
 """Parts whose import must load neither torch nor gradio."""
 
 MODULES = sorted(PACKAGE.rglob("*.py"))

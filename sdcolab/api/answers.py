@@ -18,9 +18,9 @@ from sdcolab.core.errors import InfotextUnreadable
 from sdcolab.core.events import ImageReady, ImageSaved
 from sdcolab.core.infotext import Infotext
 from sdcolab.core.infotext.containers import PARAMETERS_KEY
-from sdcolab.core.jobs import Job, JobSnapshot, Outcome
 from sdcolab.core.request import RANDOM_SEED, GenerationRequest
 from sdcolab.core.words import PHASE_LABELS
+from sdcolab.studio.jobs import Job, JobSnapshot, Outcome
 
 STAMP_FORMAT = "%Y%m%d%H%M%S"
 _CONDITIONED = "Conditional mask weight"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import datetime
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -23,17 +23,18 @@ from sdcolab.api.edge import get, missing, post
 from sdcolab.api.extras import check_fits, enlargement_from_payload, html_of, texts_of
 from sdcolab.api.fields import BadField, Reader
 from sdcolab.api.names import Names, found
-from sdcolab.api.studio import ApiStudio
 from sdcolab.api.translate import KEPT_SETTINGS, Context, Kind, changed, echo, request_from_payload
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import Cancelled, FieldWrongType, RequestError
-from sdcolab.core.events import CancelToken, ignore_events
-from sdcolab.core.jobs import Job, Outcome
+from sdcolab.core.events import ImageReady
 from sdcolab.core.memory_plan import memory_bytes
 from sdcolab.core.names import LATENT_UPSCALERS, SAMPLER_ALIASES, SAMPLER_NAMES, SCHEDULE_ALIASES, SCHEDULE_NAMES
 from sdcolab.core.request import GenerationRequest
 from sdcolab.core.settings import Settings
-from sdcolab.core.upscaling import Enlargement, enlarged
+from sdcolab.core.tasks import Enlarge, Generate, Origin, Preload, Task, Unload
+from sdcolab.core.upscaling import Enlargement
+from sdcolab.studio.jobs import Job, Outcome
+from sdcolab.studio.studio import Studio
 
 ROOT = "/sdapi/v1"
 
@@ -65,7 +66,7 @@ _ON_MODEL = frozenset({"Uniform", "SGM Uniform", "Simple", "Normal", "DDIM", "Be
 """Schedules that are made of the model's own noise levels."""
 
 
-def build_api(studio: ApiStudio, clock: Callable[[], datetime.datetime] = datetime.datetime.now) -> Starlette:
+def build_api(studio: Studio, clock: Callable[[], datetime.datetime] = datetime.datetime.now) -> Starlette:
     """The application, to mount beside the page; every path begins with "/sdapi/" or "/internal/"."""
     return Starlette(routes=_Api(studio, clock).routes(), exception_handlers={404: missing, 405: missing})
 
@@ -73,7 +74,7 @@ def build_api(studio: ApiStudio, clock: Callable[[], datetime.datetime] = dateti
 class _Api:
     """What the routes do."""
 
-    def __init__(self, studio: ApiStudio, clock: Callable[[], datetime.datetime]) -> None:
+    def __init__(self, studio: Studio, clock: Callable[[], datetime.datetime]) -> None:
         self._studio = studio
         self._clock = clock
         self._names = Names(studio)
@@ -129,7 +130,7 @@ class _Api:
         save = _flag(payload, "save_images", otherwise=False)
         send = _flag(payload, "send_images", otherwise=True)
         request = await run_in_threadpool(self._request, payload, kind)
-        job, future = self._studio.jobs.order(request, save=save)
+        job, future = self._studio.jobs.order(Generate(request, save), Origin.API, keep=save)
         outcome = await asyncio.wrap_future(future)
         if outcome.error is not None and not isinstance(outcome.error, Cancelled):
             raise outcome.error
@@ -167,13 +168,15 @@ class _Api:
     async def _extra_single(self, payload: Mapping[str, Any]) -> dict[str, Any]:
         enlargement = await run_in_threadpool(self._enlargement, payload)
         picture = await run_in_threadpool(_taken, payload, "image", fields.picture)
-        return {"html_info": html_of(enlargement), "image": await self._enlarged(enlargement, picture)}
+        images = await self._enlarged(enlargement, [picture])
+        if not images:
+            raise Cancelled()
+        return {"html_info": html_of(enlargement), "image": images[0]}
 
     async def _extra_batch(self, payload: Mapping[str, Any]) -> dict[str, Any]:
         enlargement = await run_in_threadpool(self._enlargement, payload)
         pictures = await run_in_threadpool(_batch_pictures, payload)
-        images = [await self._enlarged(enlargement, picture) for picture in pictures]
-        return {"html_info": html_of(enlargement), "images": images}
+        return {"html_info": html_of(enlargement), "images": await self._enlarged(enlargement, pictures)}
 
     def _enlargement(self, payload: Mapping[str, Any]) -> Enlargement:
         enlargement = enlargement_from_payload(payload)
@@ -183,12 +186,21 @@ class _Api:
             second=found("upscaler_2", self._names.upscaler, enlargement.second),
         )
 
-    async def _enlarged(self, enlargement: Enlargement, picture: Image.Image) -> str:
-        check_fits(enlargement, picture)
-        upscaling = self._studio.upscaling
-        work = self._studio.jobs.errand(lambda: enlarged(picture, enlargement, upscaling, ignore_events, CancelToken()))
-        texts = texts_of(enlargement, picture)
-        return await run_in_threadpool(answers.png_base64, await asyncio.wrap_future(work), texts)
+    async def _enlarged(self, enlargement: Enlargement, pictures: Sequence[Image.Image]) -> list[str]:
+        """The enlarged ``pictures``; only those that were made when somebody interrupted. Raises ``BadField``."""
+        for picture in pictures:
+            check_fits(enlargement, picture)
+        outcome = await self._outcome(Enlarge(tuple(pictures), enlargement, save=False))
+        texts = [texts_of(enlargement, picture) for picture in pictures]
+        images = [one.image for one in outcome.made if isinstance(one, ImageReady)]
+        return await run_in_threadpool(lambda: list(map(answers.png_base64, images, texts)))
+
+    async def _outcome(self, task: Task) -> Outcome:
+        """How ``task`` ended, for the client alone. Raises what ended it, if it was not somebody who interrupted."""
+        outcome = await asyncio.wrap_future(self._studio.jobs.order(task, Origin.API, keep=False)[1])
+        if outcome.error is not None and not isinstance(outcome.error, Cancelled):
+            raise outcome.error
+        return outcome
 
     # --- Settings and models ------------------------------------------------------------------------------------------
 
@@ -225,10 +237,10 @@ class _Api:
 
     async def _preload(self) -> None:
         checkpoint = await run_in_threadpool(lambda: self._current_checkpoint(self._studio.settings.load().defaults))
-        await asyncio.wrap_future(self._studio.jobs.errand(lambda: self._studio.models.preload(checkpoint)))
+        await self._outcome(Preload(checkpoint))
 
     async def _unload(self, _payload: Mapping[str, Any]) -> dict[str, Any]:
-        await asyncio.wrap_future(self._studio.jobs.errand(self._studio.models.unload))
+        await self._outcome(Unload())
         return {}
 
     def _styles(self) -> list[dict[str, str]]:

@@ -10,7 +10,6 @@ from dataclasses import replace
 from typing import Any
 
 from sdcolab.api.fields import BadField
-from sdcolab.api.studio import ApiStudio
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import NoModels, SdcolabError, UnknownFile, UnknownName
 from sdcolab.core.library import ModelFile
@@ -18,6 +17,7 @@ from sdcolab.core.names import LATENT_UPSCALERS
 from sdcolab.core.registry import closest
 from sdcolab.core.request import AUTOMATIC, INSIDE, GenerationRequest
 from sdcolab.core.tensors import TensorHeader, read_header
+from sdcolab.studio.studio import Studio
 
 SHORT_HASH = 10
 """Hex digits of a hash in a checkpoint's title (hechos/a1111.md 7.6)."""
@@ -30,7 +30,7 @@ _SCALE = 4
 class Names:
     """Finds what clients name, and lists what they may name."""
 
-    def __init__(self, studio: ApiStudio) -> None:
+    def __init__(self, studio: Studio) -> None:
         self._studio = studio
         self._library = studio.library
 
@@ -83,11 +83,11 @@ class Names:
 
     def upscaler(self, name: str) -> str:
         """The upscaler called ``name``, whatever its case. Raises ``UnknownName``."""
-        return _one_of(self._studio.upscaling.names(), name)
+        return _one_of(self._studio.lists("upscalers"), name)
 
     def hires_upscaler(self, name: str) -> str:
         """The same, or a way to enlarge latents."""
-        return _one_of((*LATENT_UPSCALERS, *self._studio.upscaling.names()), name)
+        return _one_of((*LATENT_UPSCALERS, *self._studio.lists("upscalers")), name)
 
     def current_checkpoint(self, wanted: str, saved: str) -> ModelFile | None:
         """The checkpoint that requests without one get: the first that exists of the ``wanted`` one, the one that the
@@ -141,7 +141,7 @@ class Names:
         paths = {file.stem: str(file.path) for file in self._library.files(ModelKind.UPSCALER)}
         return [
             {"name": name, "model_name": None, "model_path": paths.get(name), "model_url": None, "scale": _SCALE}
-            for name in self._studio.upscaling.names()
+            for name in self._studio.lists("upscalers")
         ]
 
 

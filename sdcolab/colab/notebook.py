@@ -21,10 +21,10 @@ from sdcolab.colab.prepare import (
 )
 from sdcolab.colab.report import download_link, known_secrets, report_line, write_report
 from sdcolab.colab.session import Session
-from sdcolab.colab.supervisor import Roster
 from sdcolab.core.errors import NoWidgets, SdcolabError
 from sdcolab.core.events import CancelToken
 from sdcolab.core.words import explain
+from sdcolab.process.supervisor import Roster
 
 __all__ = ["Collaborators", "StartOptions", "close_all", "form_tokens", "open_panel", "save_report", "start"]
 

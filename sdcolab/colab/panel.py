@@ -31,15 +31,16 @@ from sdcolab.colab.prepare import (
 )
 from sdcolab.colab.progress import CellProgress, WidgetBars
 from sdcolab.colab.report import download_link, known_secrets, report_line, write_report
-from sdcolab.colab.service import EngineProcess
-from sdcolab.colab.supervisor import ChildSpec, Roster
 from sdcolab.core.errors import Cancelled, SdcolabError, Unexpected
 from sdcolab.core.events import CancelToken, Listener, Phase
-from sdcolab.core.jobs import JobQueue, JobSnapshot
-from sdcolab.core.last_form import LastForm
 from sdcolab.core.request import GenerationRequest, Variation
 from sdcolab.core.settings import SettingsFile
+from sdcolab.core.tasks import Generate, Origin, Place
 from sdcolab.core.words import PHASE_LABELS, explain
+from sdcolab.process.service import EngineProcess
+from sdcolab.process.supervisor import ChildSpec, Roster
+from sdcolab.studio.jobs import JobQueue, JobSnapshot
+from sdcolab.studio.last_form import LastForm
 
 WATCH_SECONDS = 0.25
 MAX_NOTES = 8
@@ -70,7 +71,7 @@ class Panel:
         self._last_form = LastForm(collaborators.folders.config)
         self._library = collaborators.open_library(preparation.model)
         self._engine = EngineProcess(self._spec(), roster, on_trouble=lambda error: self._note(f"⚠️ {explain(error)}"))
-        self._jobs = JobQueue(self._engine)
+        self._jobs = JobQueue(collaborators.tasks, {Place.ENGINE: (self._engine,)})
         self._build()
         self._watcher = threading.Thread(target=self._watch, name="sdcolab-panel", daemon=True)
 
@@ -194,7 +195,7 @@ class Panel:
 
     def _on_generate(self) -> None:
         request = self._form.request()
-        self._jobs.submit(request)
+        self._jobs.submit(Generate(request), Origin.PANEL)
         self._interrupt.disabled = False
         self._last_form.save(request)
 

@@ -19,19 +19,20 @@ import sdcolab
 from sdcolab.colab.drive_models import ModelCopier, drop_dead_links, link_models
 from sdcolab.colab.drive_sync import DriveNews, DriveSync, DriveTrouble
 from sdcolab.colab.host import Host
-from sdcolab.colab.ngrok import TOKEN_VARIABLE
 from sdcolab.colab.progress import CellProgress, cell_bars
-from sdcolab.colab.public_link import Service
 from sdcolab.colab.requirements import ensure_installed, own_requirements
-from sdcolab.colab.supervisor import RestartPolicy, Roster
-from sdcolab.colab.tunnel import tunnel_command
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import DriveLost, HostError, NoCuda, SdcolabError, SecretTimeout, Unexpected
 from sdcolab.core.events import CancelToken, Listener
 from sdcolab.core.files import atomic_write
 from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library, ModelFile
+from sdcolab.core.tasks import TaskTable
 from sdcolab.core.words import explain
+from sdcolab.process.ngrok import TOKEN_VARIABLE
+from sdcolab.process.public_link import Service
+from sdcolab.process.supervisor import RestartPolicy, Roster
+from sdcolab.process.tunnel import tunnel_command
 
 DOWNLOAD_NAMES = ("CIVITAI_TOKEN", "HF_TOKEN")
 """Secrets for downloads."""
@@ -112,13 +113,13 @@ def install_extras() -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Collaborators:
-    """What a session needs from outside. ``wiring`` gives the first eight; tests give the rest.
+    """What a session needs from outside. ``wiring`` gives the first nine; tests give the rest.
 
     ``model_link`` turns a name of the notebook's list into a link or raises ``UnknownName``; ``controlnet_links`` gives
     those of ``todos_modelos_controlnet`` as one text. ``make_download`` receives
     the tokens found ("HF_TOKEN" -> its value). ``open_library`` lists the models, with the chosen file first;
-    ``native_size`` is the side in pixels that a checkpoint was trained on; ``missing_downloads`` is what other
-    sessions had. ``web_command`` gets the port and
+    ``native_size`` is the side in pixels that a checkpoint was trained on; ``tasks`` are the kinds
+    of work; ``missing_downloads`` is what other sessions had. ``web_command`` gets the port and
     ``engine_command`` nothing; None is ``python -m sdcolab`` itself.
     """
 
@@ -128,6 +129,7 @@ class Collaborators:
     make_download: Callable[[Mapping[str, str]], Download]
     open_library: Callable[[Path | None], Library]
     native_size: Callable[[ModelFile], int]
+    tasks: TaskTable
     missing_downloads: Callable[[], Sequence[MissingDownload]] = tuple
     controlnet_links: Callable[[], str] = str
     install_extras: Callable[[], object] = install_extras

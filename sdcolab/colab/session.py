@@ -15,20 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sdcolab.colab.drive_sync import DriveRecovered, DriveTrouble
-from sdcolab.colab.ngrok import TOKEN_VARIABLE
 from sdcolab.colab.prepare import Collaborators, Preparation, StartOptions, child_environ, drive_line, own_command
-from sdcolab.colab.public_link import Reason, Service
-from sdcolab.colab.supervisor import (
-    ChildDied,
-    ChildGaveUp,
-    ChildNews,
-    ChildSaid,
-    ChildSpec,
-    Roster,
-    Supervisor,
-    ending,
-    was_killed,
-)
 from sdcolab.core.errors import (
     HostError,
     NgrokBusy,
@@ -47,8 +34,21 @@ from sdcolab.core.errors import (
 )
 from sdcolab.core.events import CancelToken
 from sdcolab.core.files import atomic_write, storage_errors
-from sdcolab.core.journal import JOURNAL_NAME, JobJournal
 from sdcolab.core.words import explain
+from sdcolab.process.ngrok import TOKEN_VARIABLE
+from sdcolab.process.public_link import Reason, Service
+from sdcolab.process.supervisor import (
+    ChildDied,
+    ChildGaveUp,
+    ChildNews,
+    ChildSaid,
+    ChildSpec,
+    Roster,
+    Supervisor,
+    ending,
+    was_killed,
+)
+from sdcolab.studio.journal import JOURNAL_NAME
 
 USER_VARIABLE = "SDCOLAB_USUARIO"
 """``name:password`` for the web UI's process; in its environment, so that ``ps`` does not show it."""
@@ -154,7 +154,8 @@ class Session:
             environ=common | {TOKEN_VARIABLE: self._ready.ngrok_token},
             restart=self._with.tunnel_restart,
         )
-        JobJournal(self._private / JOURNAL_NAME).write(())  # what another session left in its queue is not wanted now
+        with contextlib.suppress(OSError):  # what another session left in its queue is not wanted now
+            (self._private / JOURNAL_NAME).unlink(missing_ok=True)
         self._say("⏳ Abriendo la interfaz… (un minuto, más o menos)")
         self._children = [
             Supervisor(web, lambda news: self._news.put(_WebNews(news)), self._roster),

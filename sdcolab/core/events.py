@@ -73,6 +73,20 @@ class ImageReady:
 
 
 @dataclass(frozen=True, slots=True)
+class FileMade:
+    """A file that is no picture of a generation was written to ``path``: a model, a sheet, a download."""
+
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A finished sentence in Spanish for whoever asked: a line of the report of what was done."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Warned:
     """Something the user should know that did not stop the job. It is explained like an error."""
 
@@ -96,7 +110,7 @@ class Ended:
     error: SdcolabError | None = None
 
 
-Event = PhaseStarted | StepDone | ImageSaved | ImageReady | Warned | BytesReceived | Ended
+Event = PhaseStarted | StepDone | ImageSaved | ImageReady | FileMade | Note | Warned | BytesReceived | Ended
 Listener = Callable[[Event], None]
 
 

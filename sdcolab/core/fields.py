@@ -143,16 +143,23 @@ def fact(default: T, **known: Any) -> T:
 # --- Tables -------------------------------------------------------------------------------------------------------
 
 
-@functools.cache
 def table_of(kind: type, prefix: str = "") -> Mapping[str, Field]:
     """Every field of the dataclass ``kind`` and of the parts inside it, by dotted path below ``prefix``, in order."""
-    return MappingProxyType({entry.path: entry for entry in _walk(kind, prefix) if isinstance(entry, Field)})
+    return _tables(kind, prefix)[0]
+
+
+def parts_of(kind: type, prefix: str = "") -> Mapping[str, Part]:
+    """The parts inside the dataclass ``kind``, by dotted path, the outer ones first."""
+    return _tables(kind, prefix)[1]
 
 
 @functools.cache
-def parts_of(kind: type, prefix: str = "") -> Mapping[str, Part]:
-    """The parts inside the dataclass ``kind``, by dotted path, the outer ones first."""
-    return MappingProxyType({entry.path: entry for entry in _walk(kind, prefix) if isinstance(entry, Part)})
+def _tables(kind: type, prefix: str) -> tuple[Mapping[str, Field], Mapping[str, Part]]:
+    entries = tuple(_walk(kind, prefix))
+    return (
+        MappingProxyType({entry.path: entry for entry in entries if isinstance(entry, Field)}),
+        MappingProxyType({entry.path: entry for entry in entries if isinstance(entry, Part)}),
+    )
 
 
 def _walk(kind: type, prefix: str) -> Iterator[Field | Part]:

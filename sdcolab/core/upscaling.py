@@ -11,7 +11,16 @@ from PIL import Image
 
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import FieldOutOfRange, InfotextUnreadable
-from sdcolab.core.events import CancelToken, ImageSaved, Listener, Phase, PhaseStarted
+from sdcolab.core.events import (
+    CancelToken,
+    Event,
+    ImageReady,
+    ImageSaved,
+    Listener,
+    Phase,
+    PhaseStarted,
+    StepDone,
+)
 from sdcolab.core.fields import Field, check, fact, table_of
 from sdcolab.core.infotext import Infotext, read_image, render
 from sdcolab.core.library import Library, ModelFile
@@ -159,23 +168,40 @@ def enlarge(
     pictures: Sequence[Image.Image],
     wanted: Enlargement,
     upscaling: Upscaling,
-    store: ImageStore,
+    store: ImageStore | None,
     listener: Listener,
     cancel: CancelToken,
+    infotexts: Sequence[str] = (),
 ) -> None:
-    """Enlarge and save ``pictures`` (any mode), telling ``listener`` as a generation does. Each keeps its infotext and
-    gets ours after it.
+    """Enlarge ``pictures`` (any mode) and save them, unless ``store`` is None, telling ``listener`` as a generation
+    does. Each keeps its infotext (that of ``infotexts``, else the one inside it) and gets ours after it.
 
     Raises ``UnknownName``, ``Cancelled``, ``DiskFull`` or ``CannotWrite``.
     """
+    count = len(pictures)
     for index, picture in enumerate(pictures):
-        listener(PhaseStarted(Phase.UPSCALING, f"{index + 1}/{len(pictures)}" if len(pictures) > 1 else ""))
+        listener(PhaseStarted(Phase.UPSCALING, f"{index + 1}/{count}" if count > 1 else ""))
         cancel.raise_if_cancelled()
         wanted.check_fits(*picture.size)
-        result = enlarged(picture, wanted, upscaling, listener, cancel)
-        infotext = _infotext(picture, wanted)
-        path = store.save(result, infotext, None)
-        listener(ImageSaved(index, path, 0, infotext))
+        result = enlarged(picture, wanted, upscaling, _one_of_many(listener, index, count), cancel)
+        own = infotexts[index] if infotexts else infotext_of(picture)
+        infotext = ", ".join(text for text in (own.strip(), wanted.description()) if text)
+        if store is None:
+            listener(ImageReady(index, result, 0, infotext))
+        else:
+            listener(ImageSaved(index, store.save(result, infotext, None), 0, infotext))
+
+
+def _one_of_many(listener: Listener, index: int, count: int) -> Listener:
+    """A listener for the steps of picture ``index`` of ``count``: hundredths of each, over all of them."""
+
+    def hear(event: Event) -> None:
+        if isinstance(event, StepDone) and count > 1:
+            done = index * 100 + 100 * event.step // event.total
+            event = StepDone(done, count * 100, index + 1, count, event.preview)
+        listener(event)
+
+    return hear
 
 
 def enlarged(
@@ -197,10 +223,9 @@ def enlarged(
     return Image.blend(first, one(wanted.second), wanted.second_visibility) if wanted.blends else first
 
 
-def _infotext(picture: Image.Image, wanted: Enlargement) -> str:
-    """The picture's own, with what was done at its end."""
+def infotext_of(picture: Image.Image) -> str:
+    """What is written inside ``picture``; empty when it is nothing that can be read."""
     try:
-        own = read_image(picture, "").strip()
+        return read_image(picture, "")
     except InfotextUnreadable:
-        own = ""
-    return ", ".join(text for text in (own, wanted.description()) if text)
+        return ""

@@ -20,8 +20,10 @@ from sdcolab.core.events import (
     BytesReceived,
     Ended,
     Event,
+    FileMade,
     ImageReady,
     ImageSaved,
+    Note,
     Phase,
     PhaseStarted,
     StepDone,
@@ -45,6 +47,10 @@ def event_to_json(event: Event) -> dict[str, Any]:
         case ImageReady(index, image, seed, infotext):
             picture = _picture_to_text(image, "PNG")
             return {"is": "ready", "index": index, "picture": picture, "seed": seed, "infotext": infotext}
+        case FileMade(path):
+            return {"is": "file", "path": str(path)}
+        case Note(text):
+            return {"is": "note", "text": text}
         case Warned(warning):
             return {"is": "warned", "warning": error_to_json(warning)}
         case BytesReceived(name, received, total, speed):
@@ -64,6 +70,10 @@ def event_from_json(value: Mapping[str, Any]) -> Event:
             return ImageSaved(index, Path(path), seed, infotext)
         case {"is": "ready", "index": index, "picture": picture, "seed": seed, "infotext": infotext}:
             return ImageReady(index, _picture_from_text(picture), seed, infotext)
+        case {"is": "file", "path": path}:
+            return FileMade(Path(path))
+        case {"is": "note", "text": text}:
+            return Note(text)
         case {"is": "warned", "warning": warning}:
             return Warned(error_from_json(warning))
         case {"is": "bytes", "name": name, "received": received, "total": total, "speed": speed}:

@@ -34,7 +34,7 @@ from sdcolab.core.tensors import (
     parse_header,
     read_header,
 )
-from sdcolab.downloads.http import Answer, Web, retrying
+from sdcolab.downloads.http import Answer, Web, looks_like_web_page, retrying
 from sdcolab.downloads.links import Link
 from sdcolab.downloads.names import split_suffix
 from sdcolab.downloads.providers.base import RemoteFile
@@ -174,12 +174,6 @@ def header_of_names(tensors: Mapping[str, Any]) -> TensorHeader:
             bare = bare.removeprefix(wrapper)
         found[bare] = TensorInfo(dtype="F32", shape=tuple(shape), start=0, end=0)
     return TensorHeader(tensors=found)
-
-
-def looks_like_web_page(start: bytes) -> bool:
-    """Whether a file's first bytes are those of an HTML or XML page."""
-    text = start[:512].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    return text.startswith((b"<!doctype", b"<html", b"<head", b"<?xml", b"<error", b"<!--"))
 
 
 def _refuse_false_safetensors(name: str) -> None:

@@ -7,9 +7,11 @@ before it is made, because a hop may also lead to this computer's own network, o
 from __future__ import annotations
 
 import contextlib
+import email.utils
 import http.client
 import ipaddress
 import json
+import math
 import socket
 import threading
 import time
@@ -57,6 +59,12 @@ MAX_IDLE_CONNECTIONS = 32
 
 MAX_ANSWER_BYTES = 8_000_000
 """Largest API answer or error page that is read, in bytes."""
+
+PEEKED_BYTES = 512
+"""How much of a body is looked at to tell what it is."""
+
+_BEFORE_A_PAGE = b"\xef\xbb\xbf \t\r\n"
+"""What may stand before the first tag of a page."""
 
 POURED_BYTES = 1 << 20
 POURED_SECONDS = 0.05
@@ -159,11 +167,17 @@ class Answer:
         self.url = hops[-1].url
         self.status = hops[-1].status
         self.headers = hops[-1].headers
+        self._seen = b""
+        """The first bytes of the body, where they have been looked at already."""
 
     def __enter__(self) -> Answer:
         return self
 
     def __exit__(self, *_exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the body."""
         self._response.close()
 
     def abort(self) -> None:
@@ -179,13 +193,25 @@ class Answer:
 
     @property
     def is_web_page(self) -> bool:
-        """Whether the body is declared as HTML."""
-        return "html" in self.headers.get("Content-Type", "").lower()
+        """Whether the body is declared as HTML, and begins so: some servers call every file a page.
+
+        Raises ``HostUnreachable`` when the connection breaks before its first bytes.
+        """
+        if "html" not in self.headers.get("Content-Type", "").lower():
+            return False
+        if not self._seen:
+            self._seen = next(self.chunks(PEEKED_BYTES), b"")
+        return looks_like_web_page(self._seen) or not self._seen.lstrip(_BEFORE_A_PAGE) or self._seen == b"<"
+
+    @property
+    def packed(self) -> bool:
+        """Whether the body is compressed although nobody asked for that: its lengths are not the file's."""
+        return self.headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity")
 
     @property
     def length(self) -> int | None:
-        """Declared length of the body in bytes, or None."""
-        return as_size(self.headers.get("Content-Length"))
+        """Declared length of the file in bytes, or None."""
+        return None if self.packed else as_size(self.headers.get("Content-Length"))
 
     @property
     def content_range(self) -> tuple[int | None, int | None]:
@@ -199,7 +225,7 @@ class Answer:
     @property
     def retry_after(self) -> float | None:
         """Seconds the server asks to wait (``Retry-After``, or ``t=`` of huggingface's ``RateLimit``), or None."""
-        seconds = as_size(self.headers.get("Retry-After"))
+        seconds = as_size(self.headers.get("Retry-After")) or _seconds_until(self.headers.get("Retry-After"))
         if seconds is None:
             fields = self.headers.get("RateLimit", "").replace(",", ";").split(";")
             named = [value for key, _, value in (item.strip().partition("=") for item in fields) if key == "t"]
@@ -207,15 +233,21 @@ class Answer:
         return float(seconds) if seconds is not None else None
 
     def chunks(self, size: int) -> Iterator[bytes]:
-        """The raw body in pieces of at most ``size`` bytes, each as soon as it is here.
+        """The body in pieces of at most ``size`` bytes, each as soon as it is here.
 
-        Raises ``HostUnreachable`` when the connection breaks before the declared end.
+        Raises ``HostUnreachable`` when the connection breaks before the declared end, ``ServerFailed`` when what is
+        said to be compressed is not.
         """
+        seen, self._seen = self._seen, b""
+        if seen:
+            yield seen
         try:
-            while data := self._response.raw.read1(size, decode_content=False):
+            while data := self._response.raw.read1(size, decode_content=self.packed):
                 yield data
         except (urllib3.exceptions.ReadTimeoutError, TimeoutError) as error:
             raise HostUnreachable(host=self.host, reason="timeout") from error
+        except urllib3.exceptions.DecodeError as error:
+            raise ServerFailed(host=self.host, status=self.status) from error
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise HostUnreachable(host=self.host, reason="connection") from error
 
@@ -229,7 +261,7 @@ class Answer:
         raw: Any = self._response.raw
         inner = getattr(raw, "_original_response", None)
         source = getattr(getattr(raw, "connection", None), "sock", None)
-        if not can_splice(source) or not isinstance(inner, http.client.HTTPResponse) or inner.chunked:
+        if self.packed or not can_splice(source) or not isinstance(inner, http.client.HTTPResponse) or inner.chunked:
             return
         left = min(most, (inner.length or 0) - 1, (raw.length_remaining or 0) - 1)
         if left <= 0:
@@ -397,6 +429,22 @@ def error_for_status(answer: Answer, link: str) -> DownloadError | None:
     if status == 416 and answer.content_range[1] == 0:  # even the first byte is not there
         return DownloadDamaged(name=safe_name(offered_name(answer.headers.get("Content-Disposition"), answer.url)))
     return ServerFailed(host=answer.host, status=status)
+
+
+def looks_like_web_page(start: bytes) -> bool:
+    """Whether a file's first bytes are those of an HTML or XML page."""
+    text = start[:PEEKED_BYTES].lstrip(_BEFORE_A_PAGE).lower()
+    return text.startswith((b"<!doctype", b"<html", b"<head", b"<?xml", b"<error", b"<!--"))
+
+
+def _seconds_until(date: str | None) -> int | None:
+    """Whole seconds until an HTTP date (RFC 9110 5.6.7), at least 0; None for anything else."""
+    try:
+        then = email.utils.parsedate_to_datetime(date or "")
+        wait = then.timestamp() - time.time()
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return max(0, math.ceil(wait))
 
 
 def as_size(text: str | None) -> int | None:

@@ -17,6 +17,7 @@ from urllib.parse import SplitResult, parse_qsl, quote, urlencode, urlsplit, url
 
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import LocalFileMissing, NotALink, UnknownPrefix
+from sdcolab.downloads.pasted import plain_text
 
 SHOWN_QUERY_KEYS = frozenset(
     {"modelVersionId", "type", "format", "size", "fp", "quantType", "fileId", "download", "id"}
@@ -61,10 +62,8 @@ MAX_PATH = 1000
 
 _COMMENT = re.compile(r"(?:^|(?<=[\s,;]))#.*$", re.MULTILINE)
 _CHUNKS = re.compile(r"[,;\n\r]+")
-_SEPARATORS = re.compile(r"[\s,;\u200b\ufeff]+")
+_SEPARATORS = re.compile(r"[\s,;]+|(?<=[^\s>|])[>|]++(?=\S{0,20}(?:https?://|urn:air:))")
 _GLUE = re.compile(r"(?<=[^/=&?:%])(?=https?://)", re.IGNORECASE)
-_MARKDOWN = re.compile(r"\[[^\]\n]{0,300}\]\((https?://[^)\s]+)\)", re.IGNORECASE)
-_ANCHOR = re.compile(r"<a\s[^>]*?href=[\"']?([^\"'\s>]+)[^>]*>.*?</a>", re.IGNORECASE | re.DOTALL)
 _WRAPPERS = "<>\"'`()[]{}«»“”‘’|"
 _SCHEME = re.compile(r"https?://", re.IGNORECASE)
 _SITE = re.compile(r"(?:[a-z0-9-]+\.)+(?:com|org|net|co|red|green|nz|ai|io|dev|moe|gg|cn)/", re.IGNORECASE)
@@ -77,7 +76,7 @@ _NAME = r"[^,;\n<>|\[\]\x00]{0,200}?[^,;\s<>|\[\]\x00]"
 _NAMED = re.compile(
     r"(?P<item>(?:^|(?<=[\s,;\]]))(?=[^\s,;<>|\[\]\x00]*[/:])[^\s,;<>|\[\]\x00]++)(?:"
     rf"(?<!//)\[(?P<bracketed>{_NAME})\]"
-    rf"|[ \t]*+[>|][ \t]*+(?P<pointed>{_NAME})(?=[ \t]*+(?:[,;\n]|$|\S{{0,20}}https?://|urn:air:)))",
+    rf"|[ \t]*+[>|][ \t]*+(?!\S{{0,20}}https?://|urn:air:)(?P<pointed>{_NAME})(?=[ \t]*+(?:[,;\n]|$|\S{{0,20}}https?://|urn:air:)))",
     re.IGNORECASE | re.MULTILINE,
 )
 """An item with a name for its file. A name ends where the next link begins."""
@@ -200,15 +199,13 @@ def without_secrets(url: str) -> tuple[str, str | None]:
 
 
 def _unwrapped(text: str, names: list[str]) -> str:
-    """``text`` without comments, Markdown and HTML, with the names given to links put into ``names`` and marked by
-    number.
-    """
+    """``text`` without comments and marks, with the names given to links put into ``names`` and marked by number."""
 
     def set_aside(match: re.Match[str]) -> str:
         names.append((match["bracketed"] or match["pointed"]).strip(" \t\"'«»"))
         return f"{match['item']}{_MARK}{len(names) - 1}{_MARK} "
 
-    plain = _MARKDOWN.sub(r" \1 ", _ANCHOR.sub(r" \1 ", _COMMENT.sub("", text.replace(_MARK, ""))))
+    plain = plain_text(_COMMENT.sub("", text.replace(_MARK, "")))
     return _NAMED.sub(set_aside, _SPACED_PREFIX.sub(r"\1:", plain))
 
 
@@ -234,10 +231,17 @@ def _read_all(chunk: str, names: list[str], lookup: Lookup) -> list[Entry]:
     entries: list[Entry] = []
     for piece in pieces:
         marked, name = _name_of(piece, names)
-        item = marked.strip(_WRAPPERS).rstrip(".…!").strip(_WRAPPERS)
+        item = _bare(_bare(marked).rstrip(".…!"))
         if item and not _LIST_MARK.fullmatch(marked):
             entries += _local_files(piece, names, lookup) or [_read(item, name)]
     return entries
+
+
+def _bare(item: str) -> str:
+    """``item`` without what is around it; a parenthesis that it opens itself stays closed."""
+    bare = item.strip(_WRAPPERS)
+    opened = "//" in bare and bare.count("(") > bare.count(")")
+    return f"{bare})" if opened and item[item.find(bare) + len(bare) :].startswith(")") else bare
 
 
 def _read(item: str, name: str) -> Link | NotALink:

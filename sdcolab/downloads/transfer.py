@@ -452,7 +452,7 @@ class _Crew:
         if answer.is_web_page:
             raise _Renew(WebPageInsteadOfFile(link=self._job.link.shown))
         changed = _Renew(ServerFailed(host=answer.host, status=answer.status), forget=True)
-        if answer.headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity"):
+        if answer.packed and answer.status == 206:  # a part of what is packed is of no use
             raise changed
         whole = total if answer.status == 206 else answer.length
         if whole is not None and size is not None and whole != size:

@@ -1,0 +1,1 @@
+"""What every face works with: jobs, settings, downloads and the form of last time."""

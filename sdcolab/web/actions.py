@@ -11,19 +11,20 @@ import gradio as gr
 
 from sdcolab.core.errors import RequestError
 from sdcolab.core.events import ImageSaved
-from sdcolab.core.jobs import JobQueue
-from sdcolab.core.last_form import FilledForm
 from sdcolab.core.prompt import Style, apply_styles
 from sdcolab.core.request import RANDOM_SEED, GenerationRequest
 from sdcolab.core.settings import Settings
+from sdcolab.core.tasks import Generate
 from sdcolab.core.tuning import Tuning
+from sdcolab.studio.jobs import JobQueue
+from sdcolab.studio.last_form import FilledForm
+from sdcolab.studio.studio import Studio
 from sdcolab.web import fragments
 from sdcolab.web.bridge import Watch
 from sdcolab.web.controls import FORM, NOT_KEPT, TUNING_GROUPS, Options, request_from, shown_values
 from sdcolab.web.edge import attempt
 from sdcolab.web.header import chosen_checkpoint, list_models, native_size_of, native_size_or_fallback, options_now
 from sdcolab.web.networks import lora_text
-from sdcolab.web.studio import Studio
 
 Selected = tuple[int, int] | None
 """The image a page's user chose: (job, index from 0)."""
@@ -46,7 +47,7 @@ class PanelActions:
         request = self._request(values)
         chosen = self._studio.settings.load().chosen_styles(values[-1] or ())
         prompt, negative = apply_styles(request.prompt, request.negative_prompt, chosen)
-        self._studio.jobs.submit(replace(request, prompt=prompt, negative_prompt=negative))
+        self._studio.submit(Generate(replace(request, prompt=prompt, negative_prompt=negative)))
         self._studio.last_form.save(request, [style.name for style in chosen])
 
     def _request(self, values: tuple[Any, ...]) -> GenerationRequest:

@@ -8,23 +8,23 @@ from __future__ import annotations
 import gradio as gr
 from starlette.types import ASGIApp
 
+from sdcolab.studio.desk import DownloadDesk
+from sdcolab.studio.studio import Studio
 from sdcolab.web.actions import PanelActions
-from sdcolab.web.desk import DownloadDesk
 from sdcolab.web.header import build_header, options_now
 from sdcolab.web.help import build_help
 from sdcolab.web.panel import Panel, build_panel
 from sdcolab.web.server import CACHE_SECONDS, Server, start_server
-from sdcolab.web.studio import Studio
 from sdcolab.web.tabs.downloads import build_downloads
 from sdcolab.web.tabs.pnginfo import build_pnginfo
 from sdcolab.web.wires import Parts, Wires
 
-__all__ = ["Server", "Studio", "build_page", "serve"]
+__all__ = ["Server", "build_page", "serve"]
 
 
 def build_page(studio: Studio) -> gr.Blocks:
     """The whole page for ``studio``, ready to serve."""
-    return _build(studio, DownloadDesk(studio.download))
+    return _build(studio)
 
 
 def serve(
@@ -40,22 +40,20 @@ def serve(
 
     Raises ``PortBusy``.
     """
-    desk = DownloadDesk(studio.download)
     return start_server(
-        lambda: _build(studio, desk),
+        lambda: _build(studio),
         host=host,
         port=port,
         auth=auth,
         outputs=studio.folders.outputs,
         temporary=studio.folders.temporary,
-        on_close=desk.close,
         api=api,
     )
 
 
-def _build(studio: Studio, desk: DownloadDesk) -> gr.Blocks:
+def _build(studio: Studio) -> gr.Blocks:
     options = options_now(studio)
-    enlarging = studio.upscaling is not None
+    desk = DownloadDesk(studio.jobs)
     with gr.Blocks(title="sdcolab", analytics_enabled=False, delete_cache=(3600, CACHE_SECONDS)) as page:
         header = build_header(options)
         modes = []
@@ -63,7 +61,7 @@ def _build(studio: Studio, desk: DownloadDesk) -> gr.Blocks:
             for name, label, shown in (
                 ("txt2img", "txt2img", True),
                 ("img2img", "img2img", True),
-                ("extras", "Ampliar", enlarging),
+                ("extras", "Ampliar", True),
             ):
                 with gr.Tab(label, id=name, elem_id=f"sd-tab-{name}", visible=shown) as tab:
                     modes.append((name, tab))
@@ -73,7 +71,7 @@ def _build(studio: Studio, desk: DownloadDesk) -> gr.Blocks:
             with gr.Tab("Descargas", id="descargas", elem_id="sd-tab-downloads") as tab:
                 modes.append(("descargas", tab))
                 downloads = build_downloads(studio.catalog)
-        panel = build_panel(options, header, extras=enlarging)
+        panel = build_panel(options, header, extras=True)
         foot = build_help()
         _draw_values(studio, panel)
         Wires(page, studio, desk, Parts(header, tabs, tuple(modes), panel, pnginfo, downloads, foot)).connect()

@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 from PIL import Image
 
 from sdcolab.core.events import BytesReceived, ImageSaved, Phase
-from sdcolab.core.jobs import Job, JobQueue, JobSnapshot
 from sdcolab.core.words import PHASE_LABELS, human_bytes, human_time
+from sdcolab.studio.desk import DeskSnapshot
+from sdcolab.studio.jobs import Job, JobQueue, JobSnapshot
 from sdcolab.web import fragments
-from sdcolab.web.desk import DeskSnapshot
 
 Clock = Callable[[], float]
 """Seconds that only grow, as ``time.monotonic``."""
@@ -111,7 +111,7 @@ def _preview_change(fresh: bool, shown: Image.Image | None, snapshot: JobSnapsho
 
 
 def _waiting_behind(jobs: JobQueue, current: Job) -> int:
-    return sum(job is not current and not job.snapshot.ended for job in jobs.jobs())
+    return sum(job is not current for job in jobs.waiting())
 
 
 def seconds_left(pace: Pace | None, snapshot: JobSnapshot, now: float) -> float | None:

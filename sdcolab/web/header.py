@@ -9,11 +9,10 @@ import gradio as gr
 
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.request import AUTOMATIC, SAME, GenerationRequest
-from sdcolab.core.upscaling import PLAIN_UPSCALERS
+from sdcolab.studio.studio import Studio
 from sdcolab.web.controls import CONTROLS, Options, dropdown_choices, hires_upscalers, with_automatic
 from sdcolab.web.edge import attempt
 from sdcolab.web.networks import lora_names
-from sdcolab.web.studio import Studio
 
 FALLBACK_SIZE = 512
 """Side in pixels when no checkpoint can say its own."""
@@ -53,7 +52,7 @@ def options_now(studio: Studio) -> Options:
         vaes=(AUTOMATIC, *(file.name for file in studio.library.files(ModelKind.VAE))),
         samplers=tuple(studio.samplers),
         schedules=with_automatic(studio.schedules),
-        upscalers=studio.upscaling.names() if studio.upscaling else PLAIN_UPSCALERS,
+        upscalers=studio.lists("upscalers"),
     )
 
 

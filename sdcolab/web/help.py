@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import gradio as gr
 
+from sdcolab.studio.studio import Studio
 from sdcolab.web.edge import attempt
-from sdcolab.web.studio import Studio
 
 DOWNLOAD_REPORT = "() => document.querySelector('#sd-report a')?.click()"
 """Script that follows the link that has just been shown."""

@@ -20,12 +20,12 @@ from sdcolab.core.errors import (
 from sdcolab.core.pictures import read_picture_file
 from sdcolab.core.request import SIZE_STEP, GenerationRequest
 from sdcolab.core.words import explain
+from sdcolab.studio.studio import Studio
 from sdcolab.web import fragments
 from sdcolab.web.actions import Selected, shown_image
 from sdcolab.web.controls import CONTROLS, FORM, SWITCHES, shown_values
 from sdcolab.web.edge import attempt
 from sdcolab.web.header import options_now
-from sdcolab.web.studio import Studio
 from sdcolab.web.uploads import chosen_picture
 
 FILLED = tuple(name for name in FORM if name not in ("init", "init.images", "init.inpaint.mask"))

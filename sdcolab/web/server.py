@@ -36,12 +36,11 @@ CACHE_SECONDS = 24 * 3600
 class Server:
     """A running page. ``close`` stops it and everything that belongs to it."""
 
-    def __init__(self, runner: _Runner, listening: socket.socket, host: str, on_close: Callable[[], None]) -> None:
+    def __init__(self, runner: _Runner, listening: socket.socket, host: str) -> None:
         self.port: int = listening.getsockname()[1]
         shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "::1": "[::1]"}.get(host, host)
         self.url = f"http://{shown}:{self.port}"
         self._runner = runner
-        self._on_close = on_close
         self._thread = threading.Thread(
             target=runner.run, kwargs={"sockets": [listening]}, name="sdcolab-web", daemon=True
         )
@@ -62,7 +61,6 @@ class Server:
         """Stop serving and wait for it. Safe to call more than once."""
         self._runner.should_exit = True
         self._thread.join(_GRACE_SECONDS + 10)
-        self._on_close()
 
 
 class _Runner(uvicorn.Server):
@@ -85,7 +83,6 @@ def start_server(
     auth: tuple[str, str] | None,
     outputs: Path,
     temporary: Path,
-    on_close: Callable[[], None],
     api: ASGIApp | None = None,
 ) -> Server:
     """Serve the page that ``build`` makes, and ``api`` for other programs. Only files in ``outputs`` and in gradio's
@@ -110,7 +107,7 @@ def start_server(
         config = uvicorn.Config(
             door, log_level="warning", access_log=False, timeout_graceful_shutdown=_GRACE_SECONDS, lifespan="on"
         )
-        server = Server(_Runner(config), listening, host, on_close)
+        server = Server(_Runner(config), listening, host)
     except BaseException:
         listening.close()
         raise

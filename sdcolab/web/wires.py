@@ -11,16 +11,16 @@ from typing import Any
 
 import gradio as gr
 
+from sdcolab.studio.desk import DownloadDesk
+from sdcolab.studio.studio import Studio
 from sdcolab.web.actions import KEPT, TUNING_PATHS, PanelActions, Selected, image_updates, neutral_tuning, random_seed
 from sdcolab.web.bridge import DeskView, JobView, Watch, see_desk, see_job
 from sdcolab.web.canvas import show_in
 from sdcolab.web.controls import FORM, element_id
-from sdcolab.web.desk import DownloadDesk
 from sdcolab.web.header import LISTED, Header, refresh_models
 from sdcolab.web.help import DOWNLOAD_REPORT, Help, make_report
 from sdcolab.web.panel import Panel
 from sdcolab.web.sending import FILLED, Sender
-from sdcolab.web.studio import Studio
 from sdcolab.web.tabs.downloads import DownloadActions, Downloads
 from sdcolab.web.tabs.extras import ExtrasActions
 from sdcolab.web.tabs.pnginfo import PngInfo

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -73,13 +73,3 @@ def catalog_choices() -> tuple[tuple[str, str], ...]:
         for entry in load_catalog().values()
         if entry.runs()
     )
-
-
-def download_lines(queue: DownloadQueue) -> Callable[[str, Listener, CancelToken], tuple[str, ...]]:
-    """``queue`` as the page and the notebook use it: links in, report lines out."""
-    from sdcolab.downloads.queue import report_line
-
-    def run(links: str, listener: Listener, cancel: CancelToken) -> tuple[str, ...]:
-        return tuple(report_line(report) for report in queue.run(links, listener, cancel))
-
-    return run

@@ -176,7 +176,7 @@ def size_like(picture: tuple[int, int], native: int) -> tuple[int, int]:
 
 def serve_engine(folders: Folders, model: Path | None) -> None:
     """Be the engine's process of the notebook's panel: orders on stdin, events on stdout, until stdin ends."""
-    from sdcolab.colab.service import serve
+    from sdcolab.process.service import serve
 
     library = library_around(folders, model)
     events, sys.stdout = sys.stdout, sys.stderr  # what libraries print must not mix with the events

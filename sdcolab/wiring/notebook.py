@@ -10,6 +10,7 @@ from sdcolab.core.events import CancelToken, Listener
 from sdcolab.core.folders import Folders
 from sdcolab.wiring.downloads import build_downloads
 from sdcolab.wiring.engine import library_around, native_size
+from sdcolab.wiring.tasks import TASKS
 
 if TYPE_CHECKING:
     from sdcolab.colab.prepare import Collaborators, Downloaded, MissingDownload
@@ -35,7 +36,7 @@ def empezar(
     takes its place when it fails.
     """
     from sdcolab.colab.notebook import StartOptions, form_tokens, open_panel, start
-    from sdcolab.colab.public_link import Service
+    from sdcolab.process.public_link import Service
 
     services = {
         PANEL_MODE: (),
@@ -101,6 +102,7 @@ def _collaborators() -> Collaborators:
         make_download=lambda tokens: _download_reports(build_downloads(folders, {**os.environ, **tokens})),
         open_library=lambda chosen: library_around(folders, chosen),
         native_size=native_size,
+        tasks=TASKS,
         missing_downloads=lambda: _missing_downloads(folders),
         controlnet_links=lambda: controlnet_links(load_catalog()),
     )

@@ -13,21 +13,22 @@ from typing import Any, ClassVar, Self
 import uvicorn
 from PIL import Image
 from starlette.types import ASGIApp
+from support.queues import queue_of
 
 from sdcolab.api.app import build_api
-from sdcolab.api.studio import ApiStudio
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import ModelUnreadable
 from sdcolab.core.events import CancelToken, ImageReady, ImageSaved, Listener, Phase, PhaseStarted, StepDone
 from sdcolab.core.folders import Folders
 from sdcolab.core.infotext import EngineFacts, write
-from sdcolab.core.jobs import JobQueue
 from sdcolab.core.library import Library, ModelFile
 from sdcolab.core.outputs import ImageStore
 from sdcolab.core.request import GenerationRequest
 from sdcolab.core.result import GeneratedImage, GenerationResult
 from sdcolab.core.settings import SettingsFile
 from sdcolab.core.upscaling import NO_UPSCALER
+from sdcolab.studio.last_form import LastForm
+from sdcolab.studio.studio import Studio
 
 PATIENCE = 20.0
 DIGEST = "0123456789abcdef" * 4
@@ -142,7 +143,8 @@ class Bench:
         self.folders = Folders(self.root)
         self.painter = Painter(ImageStore(self.folders.txt2img))
         self.models = FakeModels()
-        self.jobs = JobQueue(self.painter)
+        upscaling = PlainUpscaling()
+        self.jobs = queue_of(self.painter, upscaling=upscaling, models=self.models, folders=self.folders)
         self.settings = SettingsFile(self.folders.config)
         for kind, name in (
             (ModelKind.CHECKPOINT, "a.safetensors"),
@@ -150,12 +152,16 @@ class Bench:
             (ModelKind.VAE, "claro.safetensors"),
         ):
             self.add(kind, name, b"modelo")
-        self.studio = ApiStudio(
+        self.studio = Studio(
             library=Library(self.folders),
             jobs=self.jobs,
             settings=self.settings,
-            upscaling=PlainUpscaling(),
-            models=self.models,
+            last_form=LastForm(self.folders.config),
+            count_tokens=lambda text: (0, 75),
+            native_size=lambda file: 512,
+            folders=self.folders,
+            report=str,
+            more_lists={"upscalers": upscaling.names},
             known_hash=lambda file: DIGEST if file.name == "a.safetensors" else None,
             cuda_memory=self.cuda_memory,
         )

@@ -9,13 +9,13 @@ import pytest
 from PIL import Image
 from webuiapi import WebUIApi
 
+from sdcolab.api.app import build_api
 from sdcolab.core.folders import Folders
-from sdcolab.core.jobs import JobQueue
 from sdcolab.core.names import SAMPLER_NAMES
 from sdcolab.web import guard
 from sdcolab.web.app import Server, serve
-from sdcolab.wiring.engine import DEMO_FILE, build_engine, build_library
-from sdcolab.wiring.web import build_http_api, build_studio
+from sdcolab.wiring.engine import DEMO_FILE, build_library
+from sdcolab.wiring.studio import build_studio, local_jobs
 
 USER, PASSWORD = "ana", "contraseña larga"
 PATIENCE = 60.0
@@ -29,15 +29,15 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Folders:
 @pytest.fixture(scope="module")
 def server(folders: Folders) -> Iterator[Server]:
     library = build_library(folders)
-    engine = build_engine(folders, library)
-    jobs = JobQueue(engine)
+    jobs = local_jobs(folders, library)
+    studio = build_studio(folders, library, jobs)
     patch = pytest.MonkeyPatch()
     patch.setattr(guard, "WRONG_LOGIN_DELAY", 0.0)
     server = serve(
-        build_studio(folders, library, jobs),
+        studio,
         port=0,
         auth=(USER, PASSWORD),
-        api=build_http_api(folders, library, jobs, engine),
+        api=build_api(studio),
     )
     yield server
     server.close()

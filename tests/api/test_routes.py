@@ -24,6 +24,7 @@ from sdcolab.core.fields import table_of
 from sdcolab.core.prompt import Style
 from sdcolab.core.request import GenerationRequest
 from sdcolab.core.settings import Settings
+from sdcolab.core.tasks import Generate
 from sdcolab.core.tuning import Tuning
 
 SMALL = {"steps": 2, "width": 64, "height": 64, "seed": 5}
@@ -281,7 +282,7 @@ def test_an_interrupted_request_keeps_its_finished_images(bench: Bench, client: 
 
 def test_the_page_and_the_api_share_a_queue(bench: Bench, client: httpx.Client) -> None:
     bench.painter.hold_at = frozenset({1})
-    job = bench.jobs.submit(GenerationRequest(prompt="página", steps=2, width=64, height=64))
+    job = bench.jobs.submit(Generate(GenerationRequest(prompt="página", steps=2, width=64, height=64)))
     assert bench.painter.held.acquire(timeout=PATIENCE)
     asking = Asking(client, "txt2img", prompt="api", **SMALL)
     while len(bench.jobs.jobs()) < 2:

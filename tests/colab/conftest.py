@@ -1,14 +1,15 @@
-"""Stand-ins that the Colab tests share: google.colab, a host, and gradio's helper program."""
+"""Stand-ins that the Colab tests share: google.colab and a host."""
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.frpc import install_frpc
+from support.processes import child_environ, frpc
+
+__all__ = ["child_environ", "frpc", "google_colab"]
 
 REPOSITORY = Path(__file__).parents[2]
 GOOGLE_COLAB = REPOSITORY / "tests" / "support" / "google_colab"
@@ -29,29 +30,3 @@ def google_colab(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Pa
     monkeypatch.setenv("STANDIN_DRIVE_FOLDER", str(drive))
     yield drive
     forget()
-
-
-@pytest.fixture
-def child_environ() -> dict[str, str]:
-    """An environment in which child processes find the package."""
-    return {**os.environ, "PYTHONPATH": str(REPOSITORY)}
-
-
-@pytest.fixture
-def frpc(tmp_path: Path, child_environ: dict[str, str]) -> Callable[..., dict[str, str]]:
-    """Puts a stand-in helper where gradio looks for its own; returns the environment to run the tunnel in."""
-
-    def make(mode: str = "", url: str = "http://prueba.gradio.example") -> dict[str, str]:
-        home = tmp_path / "hf"
-        install_frpc(home)
-        return {
-            **child_environ,
-            "HF_HOME": str(home),
-            "GRADIO_SHARE_SERVER_ADDRESS": "127.0.0.1:7000",
-            "GRADIO_ANALYTICS_ENABLED": "False",
-            "STANDIN_FRPC": mode,
-            "STANDIN_FRPC_URL": url,
-            "STANDIN_FRPC_LOG": str(tmp_path / "frpc.log"),
-        }
-
-    return make

@@ -20,17 +20,19 @@ from sdcolab.colab.drive_sync import DriveNews
 from sdcolab.colab.panel import Panel, state_line
 from sdcolab.colab.panel_form import Form
 from sdcolab.colab.prepare import Collaborators, Downloaded, MissingDownload, Preparation, StartOptions
-from sdcolab.colab.supervisor import RestartPolicy, Roster
 from sdcolab.core.codec import field_paths
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import DriveFlushFailed, EngineKilled, FieldNotNumber, NoWidgets
 from sdcolab.core.events import CancelToken, Listener
 from sdcolab.core.folders import Folders
-from sdcolab.core.jobs import JobSnapshot
-from sdcolab.core.last_form import FILE_NAME, LastForm
 from sdcolab.core.library import Library, ModelFile
 from sdcolab.core.request import GenerationRequest, Hires, Refiner, Variation
+from sdcolab.core.tasks import Generate
 from sdcolab.core.words import FIELD_LABELS, explain
+from sdcolab.process.supervisor import RestartPolicy, Roster
+from sdcolab.studio.jobs import JobSnapshot
+from sdcolab.studio.last_form import FILE_NAME, LastForm
+from sdcolab.wiring.tasks import TASKS
 
 PAINTER = Path(__file__).parents[1] / "support" / "engine_service.py"
 TOKEN = "secreto-" + "x" * 24
@@ -94,6 +96,7 @@ class Desk:
             make_download=make_download,
             open_library=self.library,
             native_size=lambda model: 768 if "xl" in model.name else 512,
+            tasks=TASKS,
             missing_downloads=lambda: self.missing,
             engine_command=(sys.executable, str(PAINTER), str(self.folders.root)),
             engine_restart=RestartPolicy((0.1,), 20.0, 4),
@@ -218,7 +221,7 @@ def test_interrupting(desk: Desk) -> None:
     desk.until(lambda: "Generando · paso" in desk.text())  # the one that waited
     desk.press("⏹️ Interrumpir")
     desk.until(lambda: desk.widget("⏹️ Interrumpir").disabled)
-    assert "<b>" not in state_line(JobSnapshot(1, GenerationRequest(), detail="<b>"), 0)
+    assert "<b>" not in state_line(JobSnapshot(1, Generate(GenerationRequest()), detail="<b>"), 0)
 
 
 def test_emptying_the_queue(desk: Desk) -> None:

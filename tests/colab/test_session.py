@@ -17,9 +17,7 @@ import pytest
 
 from sdcolab.colab.notebook import Collaborators, StartOptions, close_all, start
 from sdcolab.colab.prepare import Download, Downloaded, MissingDownload, model_to_open, within
-from sdcolab.colab.public_link import Service
 from sdcolab.colab.session import page_frame, session_access, web_ending
-from sdcolab.colab.supervisor import RestartPolicy
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import (
     DriveDenied,
@@ -43,6 +41,9 @@ from sdcolab.core.events import BytesReceived, CancelToken, Listener
 from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library
 from sdcolab.core.words import explain
+from sdcolab.process.public_link import Service
+from sdcolab.process.supervisor import RestartPolicy
+from sdcolab.wiring.tasks import TASKS
 
 WEB = """
 import json, os, sys, time, pathlib
@@ -154,6 +155,7 @@ class Cell:
             make_download=make_download,
             open_library=lambda chosen: Library(self.folders),
             native_size=lambda model: 512,
+            tasks=TASKS,
             missing_downloads=lambda: self.missing,
             controlnet_links=lambda: "https://huggingface.co/a/b/resolve/main/canny.safetensors",
             web_command=lambda port: (sys.executable, "-c", self.web),
@@ -486,7 +488,7 @@ def test_extras_that_cannot_be_installed_stop_nothing(cell: Cell) -> None:
 
 
 def test_a_former_session_is_closed_first(cell: Cell) -> None:
-    from sdcolab.colab.supervisor import Roster
+    from sdcolab.process.supervisor import Roster
 
     left = os.posix_spawn(
         sys.executable, [sys.executable, "-c", "import time; time.sleep(600)"], os.environ, setsid=True

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import requests
+import urllib3
 from support.downloads import HURRY
 
 from sdcolab.core.errors import DriveRefused, PageNotFile, UnsupportedHost, WebPageInsteadOfFile
@@ -27,7 +28,7 @@ class Recorder(Web):
     def get(self, url: str, *_rest: Any, **_more: Any) -> Answer:
         self.asked.append(url)
         response = requests.Response()
-        response.raw = io.BytesIO()
+        response.raw = urllib3.HTTPResponse(body=io.BytesIO(), preload_content=False)
         return Answer(response, (Hop(url, 200, {**self._headers, "Content-Length": "5"}),))
 
 
@@ -37,6 +38,10 @@ class Recorder(Web):
         (
             "https://drive.google.com/file/d/1AbC-d_9/view?usp=sharing",
             "https://drive.usercontent.google.com/download?id=1AbC-d_9&export=download&confirm=t",
+        ),
+        (
+            "https://drive.google.com/file/u/0/d/1AbC/view?usp=drive_link&resourcekey=0-xYz",
+            "https://drive.usercontent.google.com/download?id=1AbC&export=download&confirm=t&resourcekey=0-xYz",
         ),
         (
             "https://drive.google.com/open?id=1AbC",

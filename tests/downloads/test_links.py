@@ -125,6 +125,59 @@ def test_names_take_no_time_to_read() -> None:
     assert time.monotonic() - started < 5
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{A}|{B}",
+        f"{A} | {B}",
+        f"{A} > {B}",
+        f"{A} -> {B}",
+        f"{A}\u2060,\u200e{B}",
+        f"{A}，{B}",
+        f"{A}、 {B}；",
+        f"{A}\xa0{B}",
+        f'[url]{A}[/url] [b][url="{B}"]DreamShaper[/url][/b]',
+        f'[uno]({A} "título"), [dos]({B})',
+        f'<a class="x" href="{A}">uno</a>, <a href={B}>dos</a>',
+        f"&lt;{A}&gt; {B} (1,5 GB)",
+        f"%cd /content\n!wget -q {A}\n!mkdir -p modelos && curl -L {B}\n!pip install torch",
+        f"!aria2c -c -x 16 {A} && aria2c -c {B}",
+        A.replace("https", "ht\u200btps") + " " + B.replace("https://", "https：／／"),
+    ],
+)
+def test_what_people_copy(text: str) -> None:
+    assert [entry.name for entry in parse_links(text) if isinstance(entry, Link)] == ["", ""]
+    assert urls(text) == [A, B]
+
+
+@pytest.mark.parametrize(
+    ("text", "url", "name", "kind"),
+    [
+        (f"!wget -O detalle.safetensors {A}", A, "detalle.safetensors", None),
+        (f"!wget {A} -O /content/webui/models/Lora/detalle.safetensors", A, "detalle.safetensors", ModelKind.LORA),
+        (f"wget --output-document=z.ckpt '{A}' && echo listo", A, "z.ckpt", None),
+        (f"!wget -Oz.ckpt {A}", A, "z.ckpt", None),
+        (f"!aria2c -c -x 16 -s 16 -k 1M {A} -d /content/models/VAE -o a.pt", A, "a.pt", ModelKind.VAE),
+        (f"!aria2c -c \\\n -d /content/embeddings \\\n {A}", A, "", ModelKind.EMBEDDING),
+        (f'curl -Lo a.pt -H "Authorization: Bearer abc" "{A}"', A, "a.pt", None),
+        (f"{A} => otro nombre.pt", A, "otro nombre.pt", None),
+        (
+            "!gdown --id 1AbCdEfGhIjKlMnOpQrStUvWxY",
+            "https://drive.google.com/file/d/1AbCdEfGhIjKlMnOpQrStUvWxY",
+            "",
+            None,
+        ),
+        ("https://h.example/x/mi modelo v2.safetensors", "https://h.example/x/mi%20modelo%20v2.safetensors", "", None),
+        ("[x](https://h.example/c_(v2).pt)", "https://h.example/c_(v2).pt", "", None),
+        ("https://h.example/?a=1&amp;b=2", "https://h.example/?a=1&b=2", "", None),
+    ],
+)
+def test_commands_and_addresses_from_elsewhere(text: str, url: str, name: str, kind: ModelKind | None) -> None:
+    (entry,) = parse_links(text)
+    assert isinstance(entry, Link)
+    assert (entry.url, entry.name, entry.kind) == (url, name, kind)
+
+
 def test_paths(tmp_path: Path) -> None:
     drive = tmp_path / "MyDrive"
     one, two = drive / "mis modelos" / "uno.safetensors", drive / "dos.ckpt"

@@ -17,13 +17,13 @@ from typing import Any
 
 from PIL import Image
 
-from sdcolab.colab.service import serve
 from sdcolab.core.errors import OutOfMemory
 from sdcolab.core.events import CancelToken, ImageSaved, Listener, Phase, PhaseStarted, StepDone
 from sdcolab.core.infotext import EngineFacts, write
 from sdcolab.core.outputs import ImageStore
 from sdcolab.core.request import GenerationRequest
 from sdcolab.core.result import GenerationResult
+from sdcolab.process.service import serve
 
 FOLDER = Path(sys.argv[1])
 

@@ -8,19 +8,21 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from support.queues import downloads_of
 from web_fakes import Bench, FakeDownload, make_bench
 
 from sdcolab.core.errors import Cancelled, CannotWrite, ModelUnreadable
 from sdcolab.core.events import BytesReceived, CancelToken, Ended, Listener, Phase, PhaseStarted, StepDone, Warned
 from sdcolab.core.folders import Folders
-from sdcolab.core.jobs import JobSnapshot, after
 from sdcolab.core.request import GenerationRequest
+from sdcolab.core.tasks import Generate
+from sdcolab.studio.desk import DeskSnapshot, DownloadDesk
+from sdcolab.studio.jobs import JobSnapshot, after
 from sdcolab.web import fragments
 from sdcolab.web.bridge import JobView, Pace, Watch, problems_of, progress_of, seconds_left, see_desk, see_job
-from sdcolab.web.desk import DeskSnapshot, DownloadDesk
 from sdcolab.web.edge import attempt
 
-SNAPSHOT = JobSnapshot(id=1, request=GenerationRequest())
+SNAPSHOT = JobSnapshot(id=1, task=Generate(GenerationRequest()))
 
 
 def clock() -> float:
@@ -43,7 +45,7 @@ def test_nothing_to_say_before_the_first_job(bench: Bench) -> None:
 
 
 def test_a_new_page_is_told_everything_of_a_job_that_ended(bench: Bench) -> None:
-    bench.studio.jobs.submit(GenerationRequest(prompt="gato", steps=2, batch_size=2))
+    bench.studio.jobs.submit(Generate(GenerationRequest(prompt="gato", steps=2, batch_size=2)))
     ended(bench)
     watch, view = see_job(Watch(), bench.studio.jobs, clock)
     assert view is not None
@@ -56,8 +58,8 @@ def test_a_new_page_is_told_everything_of_a_job_that_ended(bench: Bench) -> None
 
 def test_a_page_follows_a_held_job_and_then_the_next(bench: Bench) -> None:
     bench.hold(2)
-    first = bench.studio.jobs.submit(GenerationRequest(prompt="uno", steps=3))
-    bench.studio.jobs.submit(GenerationRequest(prompt="dos", steps=3))
+    first = bench.studio.jobs.submit(Generate(GenerationRequest(prompt="uno", steps=3)))
+    bench.studio.jobs.submit(Generate(GenerationRequest(prompt="dos", steps=3)))
     while first.snapshot.step < 1:
         first.wait(first.snapshot.version, 5)
     watch, view = see_job(Watch(), bench.studio.jobs, clock)
@@ -78,7 +80,7 @@ def test_a_page_follows_a_held_job_and_then_the_next(bench: Bench) -> None:
 
 def test_another_program_s_job_is_seen_while_it_runs_and_then_gone(bench: Bench) -> None:
     bench.hold(2)
-    job, outcome = bench.studio.jobs.order(GenerationRequest(prompt="api", steps=3), save=False)
+    job, outcome = bench.studio.jobs.order(Generate(GenerationRequest(prompt="api", steps=3), save=False), keep=False)
     while job.snapshot.step < 1:
         job.wait(job.snapshot.version, 5)
     watch, view = see_job(Watch(), bench.studio.jobs, clock)
@@ -93,7 +95,7 @@ def test_another_program_s_job_is_seen_while_it_runs_and_then_gone(bench: Bench)
 
 def test_the_gallery_and_the_preview_are_sent_only_when_they_change(bench: Bench) -> None:
     bench.hold(2)
-    job = bench.studio.jobs.submit(GenerationRequest(steps=3))
+    job = bench.studio.jobs.submit(Generate(GenerationRequest(steps=3)))
     while job.snapshot.step < 1:
         job.wait(job.snapshot.version, 5)
     watch, _ = see_job(Watch(), bench.studio.jobs, clock)
@@ -178,7 +180,7 @@ def begun(desk: DownloadDesk) -> None:
 
 
 def test_links_are_downloaded_and_reported_in_order(tmp_path: Path) -> None:
-    desk = DownloadDesk(FakeDownload(Folders(tmp_path)))
+    desk = DownloadDesk(downloads_of(FakeDownload(Folders(tmp_path))))
     desk.start("https://a/uno.safetensors, https://a/falla\nhttps://a/dos.safetensors")
     done = settle(desk)
     assert [line.split(":")[0] for line in done.reports] == ["uno.safetensors", "falla", "dos.safetensors"]
@@ -187,7 +189,7 @@ def test_links_are_downloaded_and_reported_in_order(tmp_path: Path) -> None:
 
 def test_pages_see_transfers_and_are_told_to_refresh_at_the_end(tmp_path: Path) -> None:
     download = FakeDownload(Folders(tmp_path), hold=True)
-    desk = DownloadDesk(download)
+    desk = DownloadDesk(downloads_of(download))
     watch, view = see_desk(Watch(), desk.snapshot)
     assert view is not None
     assert not view.refresh
@@ -209,7 +211,7 @@ def test_pages_see_transfers_and_are_told_to_refresh_at_the_end(tmp_path: Path) 
 
 def test_links_added_while_it_works_wait_for_their_turn(tmp_path: Path) -> None:
     download = FakeDownload(Folders(tmp_path), hold=True)
-    desk = DownloadDesk(download)
+    desk = DownloadDesk(downloads_of(download))
     desk.start("https://a/uno.safetensors")
     desk.start("https://a/dos.safetensors")
     download.release.set()
@@ -220,7 +222,7 @@ def test_links_added_while_it_works_wait_for_their_turn(tmp_path: Path) -> None:
 
 
 def test_cancelling_stops_the_running_one_and_forgets_the_rest(tmp_path: Path) -> None:
-    desk = DownloadDesk(FakeDownload(Folders(tmp_path), hold=True))
+    desk = DownloadDesk(downloads_of(FakeDownload(Folders(tmp_path), hold=True)))
     desk.start("https://a/uno.safetensors")
     desk.start("https://a/dos.safetensors")
     begun(desk)
@@ -228,7 +230,6 @@ def test_cancelling_stops_the_running_one_and_forgets_the_rest(tmp_path: Path) -
     done = settle(desk)
     assert done.reports == ()
     assert [type(error) for error in done.problems] == [Cancelled]
-    desk.close()
 
 
 def test_a_bug_in_downloading_is_shown_and_the_desk_lives(tmp_path: Path) -> None:
@@ -238,7 +239,7 @@ def test_a_bug_in_downloading_is_shown_and_the_desk_lives(tmp_path: Path) -> Non
             raise KeyError("bug")
         return ["bien"]
 
-    desk = DownloadDesk(download)
+    desk = DownloadDesk(downloads_of(download))
     desk.start("malo")
     assert [error.code for error in settle(desk).problems] == ["unexpected"]
     desk.start("bueno")

@@ -13,11 +13,10 @@ from PIL import Image
 from playwright.sync_api import Browser, expect
 
 from sdcolab.core.folders import Folders
-from sdcolab.core.jobs import JobQueue
 from sdcolab.core.outputs import PARAMETERS_KEY
 from sdcolab.web.app import Server, serve
-from sdcolab.wiring.engine import DEMO_FILE, build_engine, build_library
-from sdcolab.wiring.web import build_studio
+from sdcolab.wiring.engine import DEMO_FILE, build_library
+from sdcolab.wiring.studio import build_studio, local_jobs
 
 PATIENCE = 120_000
 """Milliseconds: loading torch and the model on a busy machine takes a while."""
@@ -31,9 +30,8 @@ def folders(tmp_path: Path) -> Folders:
 @pytest.fixture
 def server(folders: Folders) -> Iterator[Server]:
     library = build_library(folders)
-    engine = build_engine(folders, library)
-    jobs = JobQueue(engine)
-    server = serve(build_studio(folders, library, jobs, engine), port=0)
+    jobs = local_jobs(folders, library)
+    server = serve(build_studio(folders, library, jobs), port=0)
     yield server
     server.close()
     jobs.close()

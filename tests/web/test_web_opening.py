@@ -11,9 +11,9 @@ from sdcolab.core.detect import ModelKind
 from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library, ModelFile
 from sdcolab.core.request import AUTOMATIC, GenerationRequest, Hires, Refiner
+from sdcolab.studio.studio import Studio
 from sdcolab.web.actions import PanelActions
 from sdcolab.web.header import chosen_checkpoint
-from sdcolab.web.studio import Studio
 
 
 def test_the_model_it_was_opened_with_comes_first(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Route, expect
+from support.queues import queue_of
 from web_fakes import Bench
 from web_visitor import (
     PASSWORD,
@@ -27,7 +28,6 @@ from web_visitor import (
     write,
 )
 
-from sdcolab.core.jobs import JobQueue
 from sdcolab.core.outputs import PARAMETERS_KEY
 from sdcolab.core.prompt import Style
 from sdcolab.core.request import GenerationRequest
@@ -342,7 +342,7 @@ def test_another_session_opens_with_the_last_form(visit: Visit, browser: Browser
     choose(page, "styles", "Anime")
     generate(page, "lo de ayer", steps="31")
     expect(infotext(page)).to_have_value(re.compile("^2d, lo de ayer"))
-    tomorrow = replace(bench.studio, jobs=JobQueue(bench.generator))
+    tomorrow = replace(bench.studio, jobs=queue_of(bench.generator))
     server = serve(tomorrow, port=0, auth=(USER, PASSWORD))
     visitor = Visitor(browser, server, {})
     again = visitor.open()

@@ -291,7 +291,6 @@ def test_a_page_that_takes_files_accepts_only_uploaded_ones(tmp_path: Path) -> N
         auth=None,
         outputs=tmp_path / "outputs",
         temporary=tmp_path / "temporal",
-        on_close=lambda: None,
     )
     answer = httpx.post(f"{server.url}{API}/run/leer", json={"data": [crafted(secret)]}, trust_env=False)
     server.close()

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageOps
+from support.queues import queue_of
 
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import CannotRead, ModelUnreadable, SettingsUnreadable
@@ -23,15 +24,14 @@ from sdcolab.core.events import (
     Warned,
 )
 from sdcolab.core.folders import Folders
-from sdcolab.core.jobs import JobQueue
-from sdcolab.core.last_form import LastForm
 from sdcolab.core.library import Library, ModelFile
 from sdcolab.core.outputs import ImageStore
 from sdcolab.core.request import GenerationRequest
 from sdcolab.core.result import GeneratedImage, GenerationResult
 from sdcolab.core.settings import SettingsFile
 from sdcolab.core.upscaling import PLAIN_UPSCALERS
-from sdcolab.web.studio import Studio
+from sdcolab.studio.last_form import LastForm
+from sdcolab.studio.studio import Studio
 
 SAMPLERS = ("Euler a", "Euler", "DPM++ 2M", "DDIM")
 SCHEDULES = ("Automatic", "Uniform", "Karras")
@@ -223,17 +223,16 @@ def make_bench(root: Path, tokens: Callable[[str], tuple[int, int]] = count_toke
     upscaling = FakeUpscaling()
     studio = Studio(
         library=Library(folders),
-        jobs=JobQueue(generator),
+        jobs=queue_of(generator, download=download, upscaling=upscaling, folders=folders),
         settings=SettingsFile(folders.config),
         last_form=LastForm(folders.config),
-        download=download,
         count_tokens=tokens,
         native_size=native_size,
         samplers=SAMPLERS,
         schedules=SCHEDULES,
         folders=folders,
         report=lambda: f'Informe guardado. <a download="informe.zip" href="{REPORT}">informe</a>',
-        upscaling=upscaling,
+        more_lists={"upscalers": upscaling.names},
         catalog=(("Gatos, LoRA: de todo tipo", "https://a.example/gatos.safetensors"),),
     )
     bench = Bench(studio, generator, download, upscaling, folders)

@@ -10,12 +10,13 @@
 request, and ``with_files`` which of the user's model files it means. Source: hechos/a1111.md 7.
 """
 
+from sdcolab.core.infotext.codecs import EngineFacts
 from sdcolab.core.infotext.containers import PARAMETERS_KEY, read_bytes, read_image, user_comment
 from sdcolab.core.infotext.files import with_files
 from sdcolab.core.infotext.labels import LABELS, NOT_RECORDED, PROMPTS
 from sdcolab.core.infotext.pasting import Pasted, to_request
 from sdcolab.core.infotext.text import NEGATIVE_MARK, Infotext, parse, render
-from sdcolab.core.infotext.writing import EngineFacts, describe, write
+from sdcolab.core.infotext.writing import describe, write
 
 __all__ = [
     "LABELS",

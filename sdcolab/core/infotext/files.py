@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import InfotextFileMissing, UnknownFile
+from sdcolab.core.fields import table_of
 from sdcolab.core.hashes import FileDigests, with_hash
 from sdcolab.core.infotext.pasting import Pasted
 from sdcolab.core.library import Library, ModelFile, lora_alias
@@ -17,6 +18,15 @@ from sdcolab.core.request import AUTOMATIC, INSIDE, SAME
 
 LORA_TAGS = ("lora", "lyco")
 
+KINDS: Mapping[str, ModelKind] = {
+    "checkpoints": ModelKind.CHECKPOINT,
+    "vaes": ModelKind.VAE,
+    "loras": ModelKind.LORA,
+    "controlnets": ModelKind.CONTROLNET,
+    "hypernetworks": ModelKind.HYPERNETWORK,
+}
+"""What the lists that fields are chosen from hold, where they hold files."""
+
 
 def with_files(pasted: Pasted, library: Library, digests: FileDigests | None = None) -> Pasted:
     """The same with the library's names for models, and ``missing`` for those that are not there.
@@ -24,7 +34,8 @@ def with_files(pasted: Pasted, library: Library, digests: FileDigests | None = N
     A file is known by its hash before its name: people rename files, and names are reused for new versions. Files whose
     hash nobody knows yet are read for it only when the name is not there either. ``digests`` None looks at names, at
     what civitai says of files, and at the old hash that takes no time. LoRAs under another name here are renamed in the
-    prompts. A missing model is left out of the changes: a hires pass uses the first one's, a refiner is dropped.
+    prompts. A missing model is left out of the changes: a hires pass uses the first one's, a refiner is dropped, and so
+    is one of several units.
     """
     finder = _Finder(library, digests)
     changes = dict(pasted.changes)
@@ -39,6 +50,9 @@ def with_files(pasted: Pasted, library: Library, digests: FileDigests | None = N
     if refiner:
         found = finder.found("refiner.checkpoint", ModelKind.CHECKPOINT, refiner.checkpoint, pasted.hashes)
         changes["refiner"] = replace(refiner, **found) if found else None
+    for name, units in changes.items():
+        if isinstance(units, tuple):
+            changes[name] = tuple(finder.units(name, units, pasted.hashes))
     if "prompt" in changes:
         changes["prompt"] = finder.with_loras("prompt", changes["prompt"], pasted.hashes)
     if hires and hires.prompt:
@@ -61,6 +75,19 @@ class _Finder:
             self.missing.append(InfotextFileMissing(path, kind.value, name, "" if digest == name else digest))
             return {}
         return {path.rpartition(".")[2]: file.name}
+
+    def units(self, path: str, units: Iterable[Any], hashes: Mapping[str, str]) -> Iterator[Any]:
+        """``units``, the parts that repeat at ``path``, with the names that their models have here."""
+        for place, unit in enumerate(units):
+            named = {
+                name: KINDS[field.choices] for name, field in table_of(type(unit)).items() if field.choices in KINDS
+            }
+            found = {}
+            for name, kind in named.items():
+                if value := getattr(unit, name):
+                    found[name] = self.found(f"{path}.{place}.{name}", kind, value, hashes)
+            if all(found.values()):
+                yield replace(unit, **{name: file for files in found.values() for name, file in files.items()})
 
     def with_loras(self, path: str, prompt: str, hashes: Mapping[str, str]) -> str:
         """``prompt`` with the names that its LoRAs have here."""

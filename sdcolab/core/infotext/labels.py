@@ -1,11 +1,13 @@
-"""Which field of a request has which label in infotexts, and which fields infotexts do not hold (hechos/a1111.md 7.2,
-15 and Appendix A): the labels that stand beside the fields.
+"""Which field of a request has which label in infotexts, in what order, and which fields infotexts do not hold
+(hechos/a1111.md 7.2, 15 and Appendix A): the labels that stand beside the fields.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 
+from sdcolab.core.fields import Field, parts_of, table_of
 from sdcolab.core.request import FIELDS
 
 PROMPTS = frozenset({"prompt", "negative_prompt"})
@@ -17,6 +19,46 @@ LABELS: Mapping[str, str] = {path: field.label for path, field in FIELDS.items()
 NOT_RECORDED = frozenset(FIELDS) - LABELS.keys() - PROMPTS
 """Dotted paths of what no infotext says; whoever reads one leaves them at their defaults."""
 
-NOT_MASKED = "Inpaint not masked"
-ONLY_MASKED = "Only masked"
-"""A1111's words; the other choices are not written."""
+MODEL_HASH = "Model hash"
+VAE_HASH = "VAE hash"
+CONDITION_WEIGHT = LABELS["init.inpaint.condition_weight"]
+
+_PLAIN_ORDER = (
+    *("Steps", "Sampler", "Schedule type", "CFG scale", "Seed", "Size", MODEL_HASH, "Model", VAE_HASH, "VAE"),
+    *("Variation seed", "Variation seed strength", "Seed resize from", "Denoising strength", CONDITION_WEIGHT),
+    *("Clip skip", "ENSD", "RNG", "Tiling"),
+)
+_PART_ORDER = (
+    *("Hires CFG Scale", "Hires upscale", "Hires resize", "Hires steps", "Hires upscaler", "Hires checkpoint"),
+    *("Hires sampler", "Hires schedule type", "Hires prompt", "Hires negative prompt"),
+    *("Mask mode", "Mask blur", "Inpaint area", "Masked area padding", "Masked content", "Noise multiplier"),
+)
+"""A1111's order (hechos/a1111.md 7.2): readers do not depend on it, but people compare texts."""
+
+
+@functools.cache
+def label_order(kind: type) -> tuple[tuple[str, ...], ...]:
+    """The labels of a ``kind`` of request in the order of infotexts, in three groups: between the first two stand parts
+    that repeat, and before the last what the engine adds.
+
+    A label that A1111's order does not have comes after the plain ones when its field is plain, and last otherwise.
+    """
+    table, many = table_of(kind), [path for path, part in parts_of(kind).items() if part.many]
+    labels = {path: field.label for path, field in table.items() if field.label and field.parent not in many}
+    known = {*_PLAIN_ORDER, *_PART_ORDER}
+    plain = [label for path, label in labels.items() if "." not in path and label not in known]
+    others = [label for path, label in labels.items() if "." in path and label not in known]
+    tuning = [label for path, label in labels.items() if path.startswith("tuning.") and label in others]
+    return (*_PLAIN_ORDER, *plain), _PART_ORDER, tuple(dict.fromkeys([*tuning, *others]))
+
+
+@functools.cache
+def labelled(kind: type, part: str = "") -> tuple[tuple[Field, ...], ...]:
+    """The recorded fields of one part of a ``kind`` of request (by path, "" for the request itself), in order; those
+    that share a label come together.
+    """
+    groups: dict[str, list[Field]] = {}
+    for field in table_of(kind).values():
+        if field.parent == part and field.label:
+            groups.setdefault(field.label, []).append(field)
+    return tuple(map(tuple, groups.values()))

@@ -2,34 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from typing import Any, TypeVar
 
 from PIL import Image
 
 from sdcolab.core.errors import FieldNotNumber, InfotextFileMissing, RequestError
+from sdcolab.core.fields import Field, Part, parts_of, table_of
+from sdcolab.core.infotext.codecs import CODECS, Fields, split_title
 from sdcolab.core.infotext.dialects import OLD_KARRAS, json_of, modernised, size_of
-from sdcolab.core.infotext.labels import LABELS, NOT_MASKED, ONLY_MASKED
-from sdcolab.core.infotext.text import Infotext
+from sdcolab.core.infotext.labels import MODEL_HASH, VAE_HASH, labelled
+from sdcolab.core.infotext.text import Infotext, parse_fields
 from sdcolab.core.names import SCHEDULE_NAMES
-from sdcolab.core.request import (
-    AUTOMATIC,
-    FIELDS,
-    SAME,
-    GenerationRequest,
-    Hires,
-    InitImage,
-    Inpaint,
-    MaskedContent,
-    NoiseOrigin,
-    Refiner,
-    RefinerPasses,
-    Variation,
-)
-from sdcolab.core.tuning import Tuning
+from sdcolab.core.request import GenerationRequest, InitImage, Inpaint
 
 P = TypeVar("P")
 
@@ -71,8 +59,11 @@ class Pasted:
         return InitImage(images=(image,), inpaint=inpaint, **self.init)
 
 
-def to_request(infotext: Infotext, schedules: Iterable[str] = SCHEDULE_NAMES) -> Pasted:
-    """Translate ``infotext`` for a request. ``schedules`` are the known schedule names, to split "DPM++ 2M Karras".
+def to_request(
+    infotext: Infotext, schedules: Iterable[str] = SCHEDULE_NAMES, kind: type[GenerationRequest] = GenerationRequest
+) -> Pasted:
+    """Translate ``infotext`` for a ``kind`` of request. ``schedules`` are the known schedule names, to split "DPM++ 2M
+    Karras".
 
     Absent fields have a definite meaning: Clip skip 1, RNG NV, VAE automatic, no hires pass, neutral adjustments, and
     the schedule as the program that wrote it understood it (hechos/a1111.md 3.1). Unlike A1111, "Denoising strength"
@@ -82,22 +73,21 @@ def to_request(infotext: Infotext, schedules: Iterable[str] = SCHEDULE_NAMES) ->
     changes: dict[str, Any] = {"prompt": infotext.prompt, "negative_prompt": infotext.negative_prompt}
     if not infotext.fields:
         return Pasted(changes)
-    reader = _Reader(infotext)
-    for path, convert in _PLAIN.items():
-        changes |= reader.value(path, convert)
-    changes |= reader.size("width", "height")
-    changes = {"clip_skip": 1, "vae": AUTOMATIC, "noise_origin": NoiseOrigin.NV, "tiling": False} | changes
-    if reader.unknown("noise_origin"):
-        del changes["noise_origin"]
-    changes = reader.valid(GenerationRequest(), changes)
-    hires = reader.hires()
-    init, inpaint = reader.init(with_strength=hires is None)
-    changes |= {
-        "variation": reader.variation(),
-        "hires": hires,
-        "refiner": reader.refiner(),
-        "tuning": reader.tuning(),
-    }
+    reader = _Reader(infotext, kind)
+    changes = reader.unsaid() | changes | reader.values("")
+    changes = reader.valid(kind(), changes)
+    for path, part in parts_of(kind).items():
+        if "." in path or path == "init":
+            continue
+        if part.many:
+            changes[path] = reader.units(part)
+        elif part.optional:
+            changes[path] = reader.optional(part)
+        else:
+            changes[path] = reader.filled(part.kind(), reader.values(path))
+    if infotext.get(OLD_KARRAS):
+        changes["tuning"] = replace(changes["tuning"], old_karras_sigmas=True)
+    init, inpaint = reader.init(with_strength=changes["hires"] is None)
     hashes = reader.hashes()
     return Pasted(
         changes, init=init, inpaint=inpaint, hashes=hashes, warnings=tuple(reader.warnings), unused=reader.unused()
@@ -106,86 +96,10 @@ def to_request(infotext: Infotext, schedules: Iterable[str] = SCHEDULE_NAMES) ->
 
 # --- Values -------------------------------------------------------------------------------------------------------
 
-Convert = Callable[[str], object]
-"""Reads a value. Raises ``ValueError`` for what is no number, ``KeyError`` for an unknown word."""
-
-
-def _whole(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        number = float(text)  # programs that keep every number as decimal write "20.0"
-        if not number.is_integer():
-            raise
-        return int(number)
-
-
-def _flag(text: str) -> bool:
-    return {"true": True, "false": False}[text.casefold()]
-
-
-def _word(words: type[StrEnum]) -> Convert:
-    return lambda text: {word.value.casefold(): word for word in words}[text.casefold()]
-
-
-def _name(text: str) -> str:
-    return SAME if text.casefold() in _SAME_AS_FIRST else text
-
-
-_SAME_AS_FIRST = frozenset({"use same checkpoint", "use same sampler", "use same scheduler"})
-
-_PLAIN: Mapping[str, Convert] = {
-    "sampler": str,
-    "schedule": str,
-    "steps": _whole,
-    "cfg_scale": float,
-    "seed": _whole,
-    "clip_skip": _whole,
-    "noise_origin": _word(NoiseOrigin),
-    "checkpoint": str,
-    "vae": str,
-    "tiling": _flag,
+_TURNS_ON: Mapping[str, tuple[str, ...]] = {
+    "hires": ("hires.scale", "hires.width", "hires.upscaler", "hires.steps"),
 }
-_VARIATION: Mapping[str, Convert] = {"variation.seed": _whole, "variation.strength": float}
-_HIRES: Mapping[str, Convert] = {
-    "hires.scale": float,
-    "hires.steps": _whole,
-    "hires.upscaler": str,
-    "hires.sampler": _name,
-    "hires.schedule": _name,
-    "hires.prompt": str,
-    "hires.negative_prompt": str,
-    "hires.cfg_scale": float,
-}
-_INPAINT: Mapping[str, Convert] = {
-    "init.inpaint.condition_weight": float,
-    "init.inpaint.inverted": lambda text: {NOT_MASKED: True, "Inpaint masked": False}[text],
-    "init.inpaint.only_masked": lambda text: {ONLY_MASKED: True, "Whole picture": False}[text],
-    "init.inpaint.padding": _whole,
-    "init.inpaint.content": _word(MaskedContent),
-}
-_REFINER: Mapping[str, Convert] = {
-    "refiner.switch_at": float,
-    "refiner.by_steps": _flag,
-    "refiner.passes": _word(RefinerPasses),
-}
-
-
-def _tuning_converter(neutral: object) -> Convert:
-    if isinstance(neutral, StrEnum):
-        return _word(type(neutral))
-    if isinstance(neutral, bool):
-        return _flag
-    return _whole if isinstance(neutral, int) else float
-
-
-_TUNING: Mapping[str, Convert] = {
-    path: _tuning_converter(FIELDS[path].default) for path in LABELS if path.startswith("tuning.")
-}
-
-_TURNS_HIRES_ON = ("hires.scale", "hires.width", "hires.upscaler", "hires.steps")
-_TITLE = re.compile(r"(.+) \[([0-9a-fA-F]{6,64})\]", re.DOTALL)
-"""A model as A1111 titles it: ``name [hash]``."""
+"""The fields whose label says that an optional part is there; of others, those that it needs, or else any."""
 
 _PIXEL = Image.new("L", (1, 1))
 """Stands in where only the numbers of a part with pictures are checked."""
@@ -206,60 +120,74 @@ _NO_CHANGE = frozenset({("hires module 1", "use same choices"), ("hires module 1
 class _Reader:
     """Takes fields out of an infotext and remembers which, and what was wrong with them."""
 
-    def __init__(self, infotext: Infotext) -> None:
+    def __init__(self, infotext: Infotext, kind: type, prefix: str = "") -> None:
+        """``prefix``: where the part stands that ``infotext`` is all about ("units.0")."""
         self.infotext = infotext
         self.warnings: list[RequestError] = []
+        self._kind = kind
+        self._prefix = prefix
         self._hashes: dict[str, str] = {}
         self._taken = set(_INFORMATION)
+        self._unused_inside: list[tuple[str, str]] = []
 
     def unused(self) -> tuple[tuple[str, str], ...]:
         """The fields that nobody took."""
-        return tuple(
+        known = [
             (label, value)
             for label, value in self.infotext.fields
             if label.casefold() not in self._taken and (label.casefold(), value.casefold()) not in _NO_CHANGE
-        )
+        ]
+        return (*known, *self._unused_inside)
 
-    def unknown(self, path: str) -> bool:
-        """Whether the text has a value for ``path`` that nobody understood."""
-        label = LABELS[path]
-        return self.infotext.get(label) is not None and label.casefold() not in self._taken
+    def unsaid(self) -> dict[str, Any]:
+        """The plain fields that a text says nothing of when they have their default, unless it says something that
+        nobody understands."""
+        found = {}
+        for fields in labelled(self._kind):
+            codec, text = CODECS[fields[0].codec], self.infotext.get(fields[0].label)
+            if codec.unsaid and (not text or self._understands(fields, text)):
+                found[fields[0].name] = fields[0].default
+        return found
 
-    def value(self, path: str, convert: Convert) -> dict[str, Any]:
-        """``{field: value}`` of the field at ``path``, or nothing when it is absent, empty or wrong."""
-        label = LABELS[path]
+    def _understands(self, fields: Fields, text: str) -> bool:
+        with contextlib.suppress(ValueError):
+            try:
+                CODECS[fields[0].codec].read(text, fields)
+            except KeyError:
+                return False
+        return True
+
+    def values(self, part: str, *, without: Collection[str] = ()) -> dict[str, Any]:
+        """What the text says of the part at ``part`` ("" for the request itself), by name."""
+        values: dict[str, Any] = {}
+        for fields in labelled(self._kind, part):
+            if fields[0].path not in without:
+                values |= self.value(fields)
+        return values
+
+    def value(self, fields: Fields) -> dict[str, Any]:
+        """``{name: value}`` of fields that share a label, or nothing when it is absent, empty or wrong."""
+        label = fields[0].label
         text = self.infotext.get(label)
-        if not text:
-            self._taken.add(label.casefold())
-            return {}
-        try:
-            value = convert(text)
-        except KeyError:
+        found = self._read(fields, text) if text else {}
+        if found is None:
             return {}  # left among the unused
+        self._taken.add(label.casefold())
+        return found
+
+    def _read(self, fields: Fields, text: str) -> dict[str, Any] | None:
+        """The values that ``text`` has for ``fields``; None for an unknown word."""
+        path = f"{self._prefix}.{fields[0].name}" if self._prefix else fields[0].path
+        try:
+            values = CODECS[fields[0].codec].read(text, fields)
+        except KeyError:
+            return None
         except ValueError:
             self.warnings.append(FieldNotNumber(field=path, value=text))
-            value = None
-        self._taken.add(label.casefold())
-        return {} if value is None else {path.rpartition(".")[2]: value}
-
-    def size(self, width: str, height: str) -> dict[str, Any]:
-        """Both sides of the size whose fields are at the paths ``width`` and ``height``."""
-        text = self._take(LABELS[width])
-        size = size_of(text) if text else None
-        if size is None:
-            if text:
-                self.warnings.append(FieldNotNumber(field=width, value=text))
             return {}
-        return {width.rpartition(".")[2]: size[0], height.rpartition(".")[2]: size[1]}
-
-    def title(self, path: str) -> str:
-        """A model's name without the hash that follows it, which is kept; "" when there is none."""
-        text = _name(self._take(LABELS[path]) or "")
-        match = _TITLE.fullmatch(text)
-        if match is None:
-            return text
-        self._hashes[path] = match[2]
-        return match[1]
+        if fields[0].codec == "title" and (digest := split_title(text)[1]):
+            self._hashes[path] = digest
+        return {field.name: value for field, value in zip(fields, values, strict=True)}
 
     def valid(self, part: object, values: Mapping[str, Any]) -> dict[str, Any]:
         """Those of ``values`` that ``part`` accepts; the errors of the others become warnings."""
@@ -273,49 +201,63 @@ class _Reader:
                 accepted[name] = value
         return accepted
 
-    def variation(self) -> Variation:
-        values = self._values(_VARIATION) | self.size("variation.resize_width", "variation.resize_height")
-        return self._filled(Variation(), values)
+    def filled(self, part: P, values: Mapping[str, Any]) -> P:
+        """``part`` with those of ``values`` that it accepts."""
+        return replace(part, **self.valid(part, values))  # type: ignore[type-var]
 
-    def hires(self) -> Hires | None:
-        """The second pass, if one of the fields that only it has says so."""
-        size = self.size("hires.width", "hires.height")
-        present = {path for path in _TURNS_HIRES_ON if self.infotext.get(LABELS[path])}
-        if not (present - {"hires.width"} or any(size.values())):
+    def optional(self, part: Part) -> Any:
+        """A part that may be absent, if the text says so by a field that only it has."""
+        table = table_of(self._kind)
+        own = [field for field in table.values() if field.parent == part.path and field.label]
+        needed = [field for field in own if field.required]
+        signs = [table[path] for path in _TURNS_ON.get(part.path, ())] or needed or own
+        said = [self._says(field) for field in signs]
+        if not (all(said) if needed else any(said)):
+            told = {field.path for field in (signs if part.path in _TURNS_ON else own)}
+            self.values(part.path, without={field.path for field in own} - told)  # so that they are not unused
             return None
-        values = self._values(_HIRES) | size | self.value("hires.strength", float)
-        return self._filled(Hires(checkpoint=self.title("hires.checkpoint")), values)
+        values = self.values(part.path)
+        return self.filled(part.kind(**{field.name: values.pop(field.name) for field in needed}), values)
+
+    def _says(self, field: Field) -> bool:
+        """Whether the text has a value for ``field`` that means something."""
+        text = self.infotext.get(field.label) or ""
+        if field.codec == "size":
+            return any(size_of(text) or ())
+        return text not in ("", "None")
+
+    def units(self, part: Part) -> tuple[Any, ...]:
+        """The parts of one that repeats, in the order of their numbers."""
+        pattern = re.compile(re.escape(part.label).replace(re.escape("{}"), r"(\d{1,2})"), re.IGNORECASE)
+        found = {match: text for label, text in self.infotext.fields if (match := pattern.fullmatch(label))}
+        units: list[Any] = []
+        for match, text in sorted(found.items(), key=lambda one: int(one[0][1])):
+            inner = _Reader(Infotext(fields=parse_fields(text)), self._kind, f"{part.path}.{len(units)}")
+            values = inner.values(part.path)
+            needed = [field.name for field in table_of(part.kind).values() if field.required]
+            if not all(values.get(name) for name in needed):
+                continue  # left among the unused
+            units.append(inner.filled(part.kind(**{name: values.pop(name) for name in needed}), values))
+            self.warnings += inner.warnings
+            self._hashes |= inner._hashes
+            self._taken.add(match[0].casefold())
+            self._unused_inside += [(f"{match[0]} {label}", value) for label, value in inner.unused()]
+        return tuple(units)
 
     def init(self, *, with_strength: bool) -> tuple[dict[str, Any], dict[str, Any]]:
         """What the text says of an initial image and of its mask."""
-        values = self.value("init.noise_multiplier", float)
-        if with_strength:
-            values |= self.value("init.strength", float)
-        inpaint = self._values(_INPAINT)
-        blur = self.value("init.inpaint.blur_x", _whole)
-        if blur:
-            inpaint |= blur | {"blur_y": blur["blur_x"]}
+        values = self.values("init", without=() if with_strength else ("init.strength",))
+        inpaint = self.values("init.inpaint")
         only_weight = inpaint.keys() <= {"condition_weight"}  # also written for text to image with inpainting models
         return (
             self.valid(InitImage(images=(_PIXEL,)), values),
             {} if only_weight and not values else self.valid(Inpaint(mask=_PIXEL), inpaint),
         )
 
-    def refiner(self) -> Refiner | None:
-        name = self.title("refiner.checkpoint")
-        values = self._values(_REFINER)
-        return self._filled(Refiner(checkpoint=name), values) if name and name != "None" else None
-
-    def tuning(self) -> Tuning:
-        values = self._values(_TUNING)
-        if self.infotext.get(OLD_KARRAS):
-            values["old_karras_sigmas"] = True
-        return self._filled(Tuning(), values)
-
     def hashes(self) -> dict[str, str]:
         """Hashes by the path of the field they belong to, and those of LoRAs by ``lora:NAME``."""
         named = _json_hashes(self.infotext.get("Hashes") or "")
-        for path, label, key in (("checkpoint", "Model hash", "model"), ("vae", "VAE hash", "vae")):
+        for path, label, key in (("checkpoint", MODEL_HASH, "model"), ("vae", VAE_HASH, "vae")):
             if digest := self.infotext.get(label) or named.get(key):
                 self._hashes[path] = digest
         self._hashes |= {name: digest for name, digest in named.items() if name.startswith("lora:")}
@@ -324,19 +266,6 @@ class _Reader:
             if name.strip():
                 self._hashes[f"lora:{name.strip()}"] = digest.strip()
         return self._hashes
-
-    def _take(self, label: str) -> str | None:
-        self._taken.add(label.casefold())
-        return self.infotext.get(label)
-
-    def _values(self, converters: Mapping[str, Convert]) -> dict[str, Any]:
-        values: dict[str, Any] = {}
-        for path, convert in converters.items():
-            values |= self.value(path, convert)
-        return values
-
-    def _filled(self, part: P, values: Mapping[str, Any]) -> P:
-        return replace(part, **self.valid(part, values))  # type: ignore[type-var]
 
 
 def _json_hashes(text: str) -> dict[str, str]:

@@ -42,8 +42,18 @@ def render(infotext: Infotext) -> str:
     parts = [infotext.prompt]
     if infotext.negative_prompt:
         parts.append(f"{NEGATIVE_MARK} {infotext.negative_prompt}")
-    parts.append(", ".join(f"{label}: {_quoted(value)}" for label, value in infotext.fields))
+    parts.append(render_fields(infotext.fields))
     return "\n".join(parts).strip().encode("utf-8", "replace").decode("utf-8")
+
+
+def render_fields(fields: Iterable[tuple[str, str]]) -> str:
+    """Labelled values in one line: ``Steps: 20, Sampler: Euler``."""
+    return ", ".join(f"{label}: {_quoted(value)}" for label, value in fields)
+
+
+def parse_fields(line: str) -> tuple[tuple[str, str], ...]:
+    """The labelled values of one line, each label once."""
+    return _merged(_fields(line))
 
 
 def _quoted(value: str) -> str:

@@ -26,6 +26,7 @@ from sdcolab.core.words.labels import (
     UNREADABLE_REASONS,
     VALUE_KINDS,
 )
+from sdcolab.core.words.tasks import ORIGIN_NAMES, TASK_NAMES
 
 __all__ = [
     "CATALOGUE",
@@ -37,9 +38,11 @@ __all__ = [
     "KIND_NAMES",
     "KIND_WITH_ARTICLE",
     "OPTION_WORDS",
+    "ORIGIN_NAMES",
     "PART_LABELS",
     "PHASE_LABELS",
     "SYSTEM_REASONS",
+    "TASK_NAMES",
     "UNREACHABLE_REASONS",
     "UNREADABLE_REASONS",
     "USE_OF_KIND",

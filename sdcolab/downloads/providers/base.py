@@ -15,6 +15,9 @@ from sdcolab.downloads.names import offered_name, safe_name
 FIRST_BYTE = {"Range": "bytes=0-0"}
 """Asks for one byte: tells size, name and whether ranges work. HEAD is not answered correctly by civitai."""
 
+REFUSE_PARTS = frozenset({400, 405, 406, 412, 416, 501})
+"""How servers answer that dislike the question for a part; some of them would send the whole file."""
+
 
 @dataclass(frozen=True, slots=True)
 class RemoteFile:
@@ -63,6 +66,18 @@ class Provider(Protocol):
         ...
 
 
+def first_answer(web: Web, url: str, key: Bearer | None = None, refusals: frozenset[int] = REFUSE_PARTS) -> Answer:
+    """The answer to ``FIRST_BYTE``, or to a question for the whole file from a server that refuses to send a part.
+
+    Raises ``DownloadError`` when there is no HTTP answer.
+    """
+    answer = web.get(url, FIRST_BYTE, key)
+    if answer.status in refusals and answer.content_range[1] != 0:
+        answer.close()
+        return web.get(url, None, key)
+    return answer
+
+
 def described(
     answer: Answer,
     identity: str,
@@ -75,7 +90,7 @@ def described(
     key: Bearer | None = None,
 ) -> RemoteFile:
     """The ``RemoteFile`` that a successful answer to ``FIRST_BYTE`` describes; given values win over the headers'."""
-    partial = answer.status == 206
+    partial = answer.status == 206 and not answer.packed
     declared = answer.content_range[1] if partial else answer.length
     return RemoteFile(
         identity=identity,

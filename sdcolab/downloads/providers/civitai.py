@@ -24,7 +24,7 @@ from sdcolab.core.errors import (
 from sdcolab.core.events import CancelToken
 from sdcolab.downloads.http import Answer, Bearer, Web, error_for_status, origin, own_or_pasted, rejected, retrying
 from sdcolab.downloads.links import Link, without_secrets
-from sdcolab.downloads.providers.base import FIRST_BYTE, RemoteFile, described
+from sdcolab.downloads.providers.base import RemoteFile, described, first_answer
 
 HOSTS = tuple(f"{prefix}civitai.{ending}" for ending in ("com", "red", "green") for prefix in ("", "www."))
 TOKEN_NAME = "CIVITAI_TOKEN"
@@ -163,7 +163,7 @@ class Civitai:
             return _object(answer.json())
 
     def _ask(self, url: str, link: Link, web: Web, key: Bearer | None, wanted: Wanted) -> RemoteFile:
-        with web.get(url, FIRST_BYTE, key) as answer:
+        with first_answer(web, url, key) as answer:
             error = self._error(answer, link, key, wanted.info)
             if error:
                 raise error

@@ -11,14 +11,14 @@ from sdcolab.core.errors import DriveRefused, PageNotFile, UnsupportedHost, WebP
 from sdcolab.core.events import CancelToken
 from sdcolab.downloads.http import Web, error_for_status, retrying
 from sdcolab.downloads.links import Link, redacted
-from sdcolab.downloads.providers.base import FIRST_BYTE, RemoteFile, described
+from sdcolab.downloads.providers.base import REFUSE_PARTS, RemoteFile, described, first_answer
 
 UNSUPPORTED = ("mega.nz", "mega.co.nz", "mediafire.com", "tensor.art", "seaart.ai")
 """Sites that need their own program or a browser."""
 
 DRIVE_HOSTS = ("drive.google.com", "docs.google.com", "drive.usercontent.google.com")
 
-_DRIVE_FILE = re.compile(r"/file/d/([\w-]+)")
+_DRIVE_FILE = re.compile(r"/file/(?:u/\d{1,3}/)?d/([\w-]+)")
 
 
 class Direct:
@@ -36,7 +36,7 @@ class Direct:
         url = _rewritten(link)
 
         def ask() -> RemoteFile:
-            with web.get(url, FIRST_BYTE) as answer:
+            with first_answer(web, url, refusals=REFUSE_PARTS | {403}) as answer:
                 error = error_for_status(answer, link.shown)
                 if error:
                     raise error
@@ -69,8 +69,10 @@ def _google_drive(parts: SplitResult) -> str:
     file_id = found[1] if found else parse_qs(parts.query).get("id", [""])[0]
     if not file_id or "/folders/" in parts.path:
         raise PageNotFile(link=redacted(urlunsplit(parts)))
-    query = urlencode({"id": file_id, "export": "download", "confirm": "t"})
-    return f"https://drive.usercontent.google.com/download?{query}"
+    asked = {"id": file_id, "export": "download", "confirm": "t"}
+    if resource := parse_qs(parts.query).get("resourcekey"):  # of files shared before 2021
+        asked["resourcekey"] = resource[0]
+    return f"https://drive.usercontent.google.com/download?{urlencode(asked)}"
 
 
 def _dropbox(parts: SplitResult) -> str:

@@ -27,14 +27,14 @@ from sdcolab.downloads.http import (
 )
 from sdcolab.downloads.links import Link, without_secrets
 from sdcolab.downloads.names import split_suffix
-from sdcolab.downloads.providers.base import FIRST_BYTE, RemoteFile, described
+from sdcolab.downloads.providers.base import RemoteFile, described, first_answer
 
 OFFICIAL = "https://huggingface.co"
 HOSTS = frozenset({"huggingface.co", "www.huggingface.co", "hf.co"})
 TOKEN_NAME = "HF_TOKEN"
 
 _FILE = re.compile(
-    r"/(?P<repo>(?:datasets/|spaces/)?[^/]+(?:/[^/]+)?)/(?:resolve|blob|raw)/(?P<rev>[^/]+)/(?P<path>.+)"
+    r"/(?P<repo>(?:datasets/|spaces/)?[^/]+(?:/[^/]+)?)/(?:resolve|blob|raw)/(?P<rev>refs/(?:pr|convert|heads)/[^/]+|[^/]+)/(?P<path>.+)"
 )
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 GENERIC_STEMS = frozenset(
@@ -68,10 +68,11 @@ class HuggingFace:
         if not found:
             raise PageNotFile(link=link.shown)
         key = own_or_pasted(self._token, pasted, self._root)
-        url = f"{self._root}/{found['repo']}/resolve/{found['rev']}/{found['path']}"
+        revision = found["rev"].replace("/", "%2F")
+        url = f"{self._root}/{found['repo']}/resolve/{revision}/{found['path']}"
 
         def ask() -> RemoteFile:
-            with web.get(url, FIRST_BYTE, key) as answer:
+            with first_answer(web, url, key) as answer:
                 error = self._error(answer, link, found["repo"], key)
                 if error:
                     raise error

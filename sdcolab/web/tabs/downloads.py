@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import gradio as gr
 
+from sdcolab.studio.desk import DownloadDesk
 from sdcolab.web import fragments
-from sdcolab.web.desk import DownloadDesk
 
 
 @dataclass(frozen=True, slots=True)

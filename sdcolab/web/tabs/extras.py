@@ -11,14 +11,14 @@ import gradio as gr
 
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import FieldNotNumber, InitImageMissing, UnknownName
-from sdcolab.core.outputs import ImageStore
 from sdcolab.core.registry import closest
 from sdcolab.core.request import SIZE_STEP
-from sdcolab.core.upscaling import NO_UPSCALER, Enlargement, Upscaling, enlarge
+from sdcolab.core.tasks import Enlarge
+from sdcolab.core.upscaling import NO_UPSCALER, Enlargement, infotext_of
 from sdcolab.core.words import FIELD_WORDS
+from sdcolab.studio.studio import Studio
 from sdcolab.web.controls import Options, dropdown_choices
 from sdcolab.web.edge import attempt
-from sdcolab.web.studio import Studio
 from sdcolab.web.uploads import chosen_pictures, pictures_input
 
 
@@ -85,21 +85,14 @@ class ExtrasActions:
         return attempt(lambda: self._submit(paths or [], dict(zip(self._names, values, strict=True))), None)[1]
 
     def _submit(self, paths: list[str], values: dict[str, Any]) -> None:
-        upscaling = self._studio.upscaling
-        if upscaling is None:
-            return
         if not paths:
             raise InitImageMissing()
-        wanted = _enlargement(values, upscaling)
-        pictures = chosen_pictures(paths)
-        store = ImageStore(self._studio.folders.extras)
-        self._studio.jobs.submit_work(
-            lambda listener, cancel: enlarge(pictures, wanted, upscaling, store, listener, cancel)
-        )
+        wanted = _enlargement(values, self._studio.lists("upscalers"))
+        pictures = tuple(chosen_pictures(paths))
+        self._studio.submit(Enlarge(pictures, wanted, tuple(map(infotext_of, pictures))))
 
 
-def _enlargement(values: Mapping[str, Any], upscaling: Upscaling) -> Enlargement:
-    known = upscaling.names()
+def _enlargement(values: Mapping[str, Any], known: tuple[str, ...]) -> Enlargement:
     for name in ("upscaler", "second"):
         if values[name] not in known:
             typed = str(values[name] or "")

@@ -1,4 +1,4 @@
-"""``python -m sdcolab.colab.child PARENT SIGNAL COMMAND...``: become COMMAND, bound to the life of the parent process.
+"""``python -m sdcolab.process.child PARENT SIGNAL COMMAND...``: become COMMAND, bound to the life of its parent.
 
 The system sends SIGNAL to the process when its parent ends in any way (prctl(2), PR_SET_PDEATHSIG survives execve),
 and prefers it to the parent when memory runs out (proc(5), oom_score_adj). Both are Linux's; elsewhere the command just
@@ -21,7 +21,7 @@ OOM_SCORE = "500"
 
 def bound_command(command: Sequence[str], death_signal: int) -> list[str]:
     """``command`` wrapped in this launcher, for a child of this process."""
-    return [sys.executable, "-m", "sdcolab.colab.child", str(os.getpid()), str(int(death_signal)), *command]
+    return [sys.executable, "-m", "sdcolab.process.child", str(os.getpid()), str(int(death_signal)), *command]
 
 
 def main(arguments: Sequence[str]) -> None:

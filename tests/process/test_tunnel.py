@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from sdcolab.colab.public_link import is_public
-from sdcolab.colab.tunnel import Rhythm, Verdict, hold, judge, status_of, tunnel_command
+from sdcolab.process.public_link import is_public
+from sdcolab.process.tunnel import Rhythm, Verdict, hold, judge, status_of, tunnel_command
 
 Environ = Callable[..., dict[str, str]]
 
@@ -178,7 +178,7 @@ def test_what_is_public(url: str, public: bool) -> None:
 
 
 def test_importing_it_loads_no_gradio() -> None:
-    modules = "sdcolab.colab.notebook, sdcolab.colab.tunnel"
+    modules = "sdcolab.colab.notebook, sdcolab.process.tunnel"
     code = f"import sys, {modules}; print('gradio' in sys.modules, 'torch' in sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=dict(os.environ)

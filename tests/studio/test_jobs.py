@@ -10,12 +10,15 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from support.queues import queue_of
 
 from sdcolab.core.errors import Cancelled, JobLost, QueueFull, SdcolabError, Unexpected, UnknownName
 from sdcolab.core.events import (
+    BytesReceived,
     CancelToken,
     Ended,
     Event,
+    FileMade,
     ImageReady,
     ImageSaved,
     Listener,
@@ -24,10 +27,14 @@ from sdcolab.core.events import (
     StepDone,
     Warned,
 )
-from sdcolab.core.jobs import MAX_REMEMBERED, MAX_WAITING, Job, JobQueue, JobSnapshot, after
-from sdcolab.core.journal import JobJournal
-from sdcolab.core.request import GenerationRequest
+from sdcolab.core.folders import Folders
+from sdcolab.core.request import GenerationRequest, InitImage
 from sdcolab.core.result import GenerationResult
+from sdcolab.core.tasks import Download, Enlarge, Generate, Origin, Place, Preload, Task, Unload
+from sdcolab.core.upscaling import Enlargement
+from sdcolab.studio.jobs import MAX_REMEMBERED, MAX_WAITING, Job, JobQueue, JobSnapshot, after
+from sdcolab.studio.journal import JobJournal, JournalEntry
+from sdcolab.wiring.tasks import TASKS
 
 SECONDS = 10.0
 
@@ -67,14 +74,14 @@ def generator() -> Scripted:
 
 @pytest.fixture
 def queue(generator: Scripted) -> Iterator[JobQueue]:
-    queue = JobQueue(generator)
+    queue = queue_of(generator)
     yield queue
     generator.go.set()
     queue.close()
 
 
 def ask(queue: JobQueue, prompt: str) -> Job:
-    return queue.submit(GenerationRequest(prompt=prompt))
+    return queue.submit(Generate(GenerationRequest(prompt=prompt)))
 
 
 def finished(job: Job) -> JobSnapshot:
@@ -138,7 +145,7 @@ def test_old_jobs_are_forgotten(queue: JobQueue, generator: Scripted) -> None:
 
 def test_the_queue_listener_hears_everything(generator: Scripted) -> None:
     heard: list[Event] = []
-    queue = JobQueue(generator, heard.append)
+    queue = queue_of(generator, heard.append)
     generator.go.set()
     finished(ask(queue, "a"))
     queue.close()
@@ -147,8 +154,8 @@ def test_the_queue_listener_hears_everything(generator: Scripted) -> None:
 
 def test_an_order_without_saving_is_told_and_then_forgotten(queue: JobQueue, generator: Scripted) -> None:
     generator.go.set()
-    page = queue.submit(GenerationRequest(prompt="página"))
-    job, outcome = queue.order(GenerationRequest(prompt="api"), save=False)
+    page = queue.submit(Generate(GenerationRequest(prompt="página")))
+    job, outcome = queue.order(Generate(GenerationRequest(prompt="api"), save=False), keep=False)
     told = outcome.result(SECONDS)
     assert told.result == GenerationResult(GenerationRequest(prompt="api"), ())
     assert [type(image) for image in told.made] == [ImageReady]
@@ -160,41 +167,61 @@ def test_an_order_without_saving_is_told_and_then_forgotten(queue: JobQueue, gen
 
 def test_an_order_that_ends_early_tells_what_was_made(queue: JobQueue, generator: Scripted) -> None:
     generator.go.set()
-    told = queue.order(GenerationRequest(prompt="a medias"))[1].result(SECONDS)
+    told = queue.order(Generate(GenerationRequest(prompt="a medias")))[1].result(SECONDS)
     assert isinstance(told.error, Cancelled)
     assert [image.infotext for image in told.made] == ["info"]
 
 
 def test_the_queue_keeps_no_pictures(queue: JobQueue, generator: Scripted) -> None:
     generator.go.set()
-    job, outcome = queue.order(GenerationRequest(prompt="a"), save=False)
+    job, outcome = queue.order(Generate(GenerationRequest(prompt="a"), save=False), keep=False)
     image = outcome.result(SECONDS).made[0]
     assert isinstance(image, ImageReady)
     picture = weakref.ref(image.image)
-    queue.errand(lambda: None).result(SECONDS)  # the worker has let go of the first one by now
+    queue.order(Unload())[1].result(SECONDS)  # the worker has let go of the first one by now
     del outcome, image
     gc.collect()
     assert picture() is None
     assert job.snapshot.ended
 
 
-def test_errands_wait_for_their_turn(queue: JobQueue, generator: Scripted) -> None:
-    job = ask(queue, "a")
-    errand = queue.errand(lambda: job.snapshot.ended)
-    bad = queue.errand(lambda: 1 // 0)
+class Errands:
+    """Models that tell whether ``job`` had ended when they were asked for."""
+
+    job: Job | None = None
+    seen: bool | None = None
+
+    def preload(self, checkpoint: str = "") -> None:
+        if checkpoint:
+            raise ZeroDivisionError
+        assert self.job
+        self.seen = self.job.snapshot.ended
+
+    def unload(self) -> None: ...
+
+
+def test_errands_wait_for_their_turn(generator: Scripted) -> None:
+    errands = Errands()
+    queue = queue_of(generator, models=errands)
+    errands.job = ask(queue, "a")
+    _, errand = queue.order(Preload())
+    _, bad = queue.order(Preload("malo"))
     last = ask(queue, "b")
     assert queue.position(last) == 3
+    assert [job.snapshot.request.prompt for job in queue.jobs() if job.snapshot.request] == ["a", "b"]
     assert not errand.done()
     generator.go.set()
-    assert errand.result(SECONDS) is True
-    with pytest.raises(ZeroDivisionError):
-        bad.result(SECONDS)
+    assert errand.result(SECONDS).error is None
+    assert errands.seen is True
+    error = bad.result(SECONDS).error
+    assert isinstance(error, Unexpected) and error.kind == "ZeroDivisionError"
     assert finished(last).error is None
+    queue.close()
 
 
 def test_jobs_know_when_they_started(generator: Scripted) -> None:
     now = datetime.datetime(2026, 1, 2, 3, 4, 5)
-    queue = JobQueue(generator, clock=lambda: now)
+    queue = queue_of(generator, clock=lambda: now)
     first, second = ask(queue, "a"), ask(queue, "b")
     while first.snapshot.phase is not Phase.SAMPLING:
         first.wait(first.snapshot.version, SECONDS)
@@ -203,14 +230,14 @@ def test_jobs_know_when_they_started(generator: Scripted) -> None:
 
 
 def test_close_stops_a_running_job(generator: Scripted) -> None:
-    queue = JobQueue(generator)
+    queue = queue_of(generator)
     job = ask(queue, "a")
     queue.close()
     assert isinstance(job.snapshot.error, Cancelled)
 
 
 def test_snapshots_follow_events() -> None:
-    snapshot = JobSnapshot(id=1, request=GenerationRequest())
+    snapshot = JobSnapshot(id=1, task=Generate(GenerationRequest()))
     problem: SdcolabError = UnknownName(kind="vae", name="x")
     for event in (PhaseStarted(Phase.LOADING_MODEL, "demo"), StepDone(5, 20, 0, 1), Warned(problem)):
         snapshot = after(snapshot, event)
@@ -220,21 +247,107 @@ def test_snapshots_follow_events() -> None:
     assert after(snapshot, Ended()).fraction == 1.0
 
 
-def test_other_work_waits_its_turn(queue: JobQueue, generator: Scripted) -> None:
-    def work(listener: Listener, cancel: CancelToken) -> None:
-        cancel.raise_if_cancelled()
-        listener(ImageSaved(0, Path("grande.png"), 0, "info"))
+class Doubling:
+    def names(self) -> tuple[str, ...]:
+        return ("Lanczos",)
 
-    first, other = ask(queue, "uno"), queue.submit_work(work)
+    def upscale(self, picture: Image.Image, *_: object) -> Image.Image:
+        return picture.resize((picture.width * 2, picture.height * 2))
+
+
+def test_other_work_waits_its_turn(generator: Scripted, tmp_path: Path) -> None:
+    queue = queue_of(generator, upscaling=Doubling(), folders=Folders(tmp_path))
+    wanted = Enlargement(upscaler="Lanczos", scale=2.0)
+    first = ask(queue, "uno")
+    other = queue.submit(Enlarge((Image.new("RGB", (4, 4)),), wanted, ("un gato",)))
     assert queue.position(other) > 0
     generator.go.set()
     snapshot = finished(other)
-    assert snapshot.request is None and snapshot.images[0].path == Path("grande.png")
+    assert snapshot.request is None
+    assert snapshot.images[0].path.is_file()
+    assert snapshot.images[0].infotext.startswith("un gato, Postprocess upscale by: 2")
     assert first.snapshot.ended
+    queue.close()
+
+
+def running(job: Job) -> Job:
+    """``job`` once it has begun."""
+    while job.snapshot.phase is Phase.WAITING:
+        job.wait(job.snapshot.version, SECONDS)
+    return job
+
+
+def test_a_job_that_waits_can_be_taken_out_or_moved(queue: JobQueue, generator: Scripted) -> None:
+    first = running(ask(queue, "a"))
+    b, c, d = (ask(queue, name) for name in "bcd")
+    queue.move(d, -2)
+    queue.move(b, 9)
+    queue.move(first, -1)
+    assert queue.waiting() == (d, c, b)
+    queue.cancel(c)
+    assert isinstance(c.snapshot.error, Cancelled), "at once, not when its turn comes"
+    queue.cancel(first)
+    generator.go.set()
+    finished(b)
+    assert generator.started == ["a", "d", "b"]
+
+
+def test_a_paused_queue_begins_nothing(queue: JobQueue, generator: Scripted) -> None:
+    first = running(ask(queue, "a"))
+    queue.pause()
+    second = ask(queue, "b")
+    generator.go.set()
+    finished(first)
+    assert second.wait(0, 0.1).version == 0
+    assert queue.paused()
+    queue.resume()
+    assert finished(second).error is None
+    assert not queue.paused()
+
+
+def test_the_last_generation_is_repeated_until_one_is_cancelled(queue: JobQueue, generator: Scripted) -> None:
+    queue.repeat(True)
+    running(ask(queue, "a"))
+    ask(queue, "b")
+    generator.go.set()
+    wait_until_started(generator, 6)
+    assert generator.started[:2] == ["a", "b"]
+    assert set(generator.started[2:]) == {"b"}
+    assert queue.repeating
+    generator.go.clear()
+    current = queue.current()
+    while current is None or current.snapshot.ended or current.snapshot.phase is Phase.WAITING:
+        time.sleep(0.01)
+        current = queue.current()
+    queue.cancel(current)
+    finished(current)
+    assert not queue.repeating
+    count = len(generator.started)
+    queue.order(Unload())[1].result(SECONDS)
+    assert len(generator.started) == count
+
+
+def test_downloads_run_beside_generations(generator: Scripted) -> None:
+    def download(links: str, listener: Listener, _cancel: CancelToken) -> list[str]:
+        listener(BytesReceived("a", 1, 2, 0.5))
+        listener(FileMade(Path("a.safetensors")))
+        return [f"bien: {links}"]
+
+    queue = queue_of(generator, download=download)
+    slow = running(ask(queue, "a"))
+    beside = queue.submit(Download("https://a"), Origin.API)
+    done = finished(beside)
+    assert (done.notes, done.files, done.transfers) == (("bien: https://a",), (Path("a.safetensors"),), ())
+    assert done.by is Origin.API
+    assert not slow.snapshot.ended
+    assert queue.current() is slow
+    assert queue.current(Place.HERE) is beside
+    assert queue.jobs() == (slow, beside)
+    queue.close()
 
 
 def test_emptying_the_queue_leaves_the_one_that_runs(queue: JobQueue, generator: Scripted) -> None:
-    running, *waiting = [queue.submit(GenerationRequest(prompt=prompt)) for prompt in "abc"]
+    running, *waiting = [queue.submit(Generate(GenerationRequest(prompt=prompt))) for prompt in "abc"]
     wait_until_started(generator, 1)
     assert queue.drop_waiting() == 2
     assert [type(job.snapshot.error) for job in waiting] == [Cancelled, Cancelled]
@@ -248,31 +361,61 @@ def test_emptying_the_queue_leaves_the_one_that_runs(queue: JobQueue, generator:
 def test_a_queue_outlives_its_process(tmp_path: Path) -> None:
     path = tmp_path / "cola.json"
     killed = Scripted()
-    dead = JobQueue(killed, journal=JobJournal(path))
+    dead = queue_of(killed, journal=JobJournal(path, TASKS))
     asked = [
         GenerationRequest(prompt="gato ñ", seed=5),
         GenerationRequest(prompt="perro", steps=7, width=64, height=64),
     ]
     for request in (GenerationRequest(prompt="enorme"), *asked):
-        dead.submit(request)
+        dead.submit(Generate(request))
     wait_until_started(killed, 1)
     saved = path.read_bytes()
 
     path.write_bytes(saved)
     generator = Scripted()
     generator.go.set()
-    queue = JobQueue(generator, journal=JobJournal(path))
+    queue = queue_of(generator, journal=JobJournal(path, TASKS))
     jobs = queue.jobs()
     assert [job.id for job in jobs] == [1, 2, 3]
     assert isinstance(jobs[0].snapshot.error, JobLost)
     assert [end_of(job).error for job in jobs[1:]] == [None, None]
     assert [job.snapshot.request for job in jobs[1:]] == asked
     assert generator.started == ["gato ñ", "perro"]
-    assert queue.submit(GenerationRequest(prompt="otro")).id == 4
+    assert queue.submit(Generate(GenerationRequest(prompt="otro"))).id == 4
     queue.close()
     killed.go.set()
     dead.close()
     assert not path.exists()
+
+
+def test_every_kind_of_work_outlives_its_process(tmp_path: Path) -> None:
+    """Downloads that had begun go on; pictures travel whole; the order is that of the queue."""
+    journal = JobJournal(tmp_path / "cola.json", TASKS)
+    picture = Image.linear_gradient("L").convert("RGB")
+    tasks: list[Task] = [
+        Download("https://a"),
+        Enlarge((picture,), Enlargement(scale=3.0), ("un gato",)),
+        Generate(GenerationRequest(prompt="perro", init=InitImage((picture,)))),
+    ]
+    entries = [
+        JournalEntry(number, task, Origin.API, begun=number == 1, written=journal.written(task))
+        for number, task in enumerate(tasks, 1)
+    ]
+    journal.write(entries)
+    assert [(one.number, one.task, one.by, one.begun) for one in journal.read()] == [
+        (one.number, one.task, one.by, one.begun) for one in entries
+    ]
+    generator = Scripted()
+    generator.go.set()
+    queue = queue_of(
+        generator,
+        journal=journal,
+        upscaling=Doubling(),
+        folders=Folders(tmp_path),
+        download=lambda links, listener, cancel: [links],
+    )
+    assert [finished(job).error for job in queue.jobs()] == [None, None, None]
+    queue.close()
 
 
 @pytest.mark.parametrize(
@@ -282,7 +425,7 @@ def test_a_queue_outlives_its_process(tmp_path: Path) -> None:
 def test_a_damaged_journal_is_an_empty_queue(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "cola.json"
     path.write_bytes(content)
-    queue = JobQueue(Scripted(), journal=JobJournal(path))
+    queue = queue_of(Scripted(), journal=JobJournal(path, TASKS))
     assert queue.jobs() == ()
     assert (tmp_path / "cola.dañada.json").read_bytes() == content
     queue.close()

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from sdcolab.colab.supervisor import (
+from sdcolab.process.supervisor import (
     ChildDied,
     ChildGaveUp,
     ChildNews,
@@ -175,7 +175,7 @@ def test_an_interruption_does_not_reach_the_child(watch: Callable[..., Watched])
 def test_the_child_dies_with_its_parent(tmp_path: Path, child_environ: dict[str, str]) -> None:
     parent = (
         "import os, subprocess, sys, time\n"
-        "from sdcolab.colab.child import bound_command\n"
+        "from sdcolab.process.child import bound_command\n"
         "child = subprocess.Popen(bound_command([sys.executable, '-c', 'import time; time.sleep(600)'], 9),"
         " start_new_session=True)\n"
         "time.sleep(1); print(child.pid, flush=True); time.sleep(600)"
@@ -217,7 +217,7 @@ def test_children_of_another_living_kernel_are_left_alone(tmp_path: Path) -> Non
 
 
 def test_big_logs_are_put_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sdcolab.colab.supervisor.MAX_LOG_BYTES", 10)
+    monkeypatch.setattr("sdcolab.process.supervisor.MAX_LOG_BYTES", 10)
     path = tmp_path / "a.log"
     for text in (b"una linea larga\n", b"otra\n"):
         with open_log(path) as log:

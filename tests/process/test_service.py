@@ -12,13 +12,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from support.queues import queue_of
 
-from sdcolab.colab.service import EngineProcess
-from sdcolab.colab.supervisor import ChildSpec, RestartPolicy
 from sdcolab.core.errors import Cancelled, EngineGaveUp, EngineKilled, OutOfMemory, SdcolabError, Unexpected
 from sdcolab.core.events import CancelToken, Event, ImageSaved, Phase, PhaseStarted, StepDone, ignore_events
-from sdcolab.core.jobs import JobQueue
 from sdcolab.core.request import GenerationRequest
+from sdcolab.core.tasks import Generate
+from sdcolab.process.service import EngineProcess
+from sdcolab.process.supervisor import ChildSpec, RestartPolicy
 
 PAINTER = Path(__file__).parents[1] / "support" / "engine_service.py"
 
@@ -107,10 +108,10 @@ def test_cancelling_stops_within_a_step(open_studio: Callable[..., Studio]) -> N
 def test_killed_with_its_queue_intact(open_studio: Callable[..., Studio]) -> None:
     """The one that ran fails with the reason; the ones that waited are made by the next process, within 10 s."""
     studio = open_studio()
-    jobs = JobQueue(studio.engine)
+    jobs = queue_of(studio.engine)
     try:
-        killed = jobs.submit(GenerationRequest(prompt="muere"))
-        after = [jobs.submit(GenerationRequest(prompt=f"gato {n}", width=64, height=64)) for n in range(2)]
+        killed = jobs.submit(Generate(GenerationRequest(prompt="muere")))
+        after = [jobs.submit(Generate(GenerationRequest(prompt=f"gato {n}", width=64, height=64))) for n in range(2)]
         started = time.monotonic()
         while not after[-1].snapshot.ended:
             assert time.monotonic() - started < 30
@@ -157,8 +158,8 @@ def test_cancelling_while_it_cannot_start(open_studio: Callable[..., Studio]) ->
 
 def test_stopping_ends_what_runs(open_studio: Callable[..., Studio]) -> None:
     studio = open_studio()
-    jobs = JobQueue(studio.engine)
-    job = jobs.submit(GenerationRequest(prompt="lento", width=64, height=64))
+    jobs = queue_of(studio.engine)
+    job = jobs.submit(Generate(GenerationRequest(prompt="lento", width=64, height=64)))
     deadline = time.monotonic() + 30
     while not job.snapshot.step and time.monotonic() < deadline:
         time.sleep(0.05)

@@ -1,4 +1,4 @@
-"""``python -m sdcolab.colab.tunnel PORT [SERVICE...]``: a public link to a local port, as a process.
+"""``python -m sdcolab.process.tunnel PORT [SERVICE...]``: a public link to a local port, as a process.
 
 A process of its own, because the notebook's kernel must not import gradio and because the link then outlives the web
 UI's process. It tries the services in the order given until one opens, holds that link, and looks at it from outside
@@ -24,9 +24,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TextIO
 
-from sdcolab.colab.gradio_share import open_share
-from sdcolab.colab.ngrok import HIDDEN, TOKEN_VARIABLE, open_ngrok
-from sdcolab.colab.public_link import LinkError, OpenLink, Reason, Service, is_public
+from sdcolab.process.gradio_share import open_share
+from sdcolab.process.ngrok import HIDDEN, TOKEN_VARIABLE, open_ngrok
+from sdcolab.process.public_link import LinkError, OpenLink, Reason, Service, is_public
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Rhythm:
 
 def tunnel_command(port: int, services: Iterable[Service] = (Service.GRADIO,)) -> tuple[str, ...]:
     """The command that makes ``port`` public through the first of ``services`` that can."""
-    return (sys.executable, "-m", "sdcolab.colab.tunnel", str(port), *services)
+    return (sys.executable, "-m", "sdcolab.process.tunnel", str(port), *services)
 
 
 def main(arguments: Sequence[str], stdout: TextIO = sys.stdout) -> int:

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from sdcolab.core.errors import SettingsUnreadable
-from sdcolab.core.last_form import FilledForm, LastForm
 from sdcolab.core.request import GenerationRequest, Hires, InitImage
+from sdcolab.studio.last_form import FilledForm, LastForm
 
 
 def test_round_trip(tmp_path: Path) -> None:

@@ -20,7 +20,14 @@ from typing import Any, Protocol
 
 from PIL import Image
 
-from sdcolab.colab.supervisor import (
+from sdcolab.core.codec import request_from_json, request_to_json
+from sdcolab.core.errors import Cancelled, EngineCrashed, EngineGaveUp, EngineKilled, SdcolabError, Unexpected
+from sdcolab.core.events import CancelToken, Ended, Event, ImageReady, ImageSaved, Listener
+from sdcolab.core.request import GenerationRequest
+from sdcolab.core.result import GeneratedImage, GenerationResult, Generator
+from sdcolab.core.tasks import Generate, Task
+from sdcolab.core.wire import event_from_json, event_to_json
+from sdcolab.process.supervisor import (
     ChildDied,
     ChildGaveUp,
     ChildNews,
@@ -31,12 +38,6 @@ from sdcolab.colab.supervisor import (
     ending,
     was_killed,
 )
-from sdcolab.core.codec import request_from_json, request_to_json
-from sdcolab.core.errors import Cancelled, EngineCrashed, EngineGaveUp, EngineKilled, SdcolabError, Unexpected
-from sdcolab.core.events import CancelToken, Ended, Event, ImageReady, ImageSaved, Listener
-from sdcolab.core.request import GenerationRequest
-from sdcolab.core.result import GeneratedImage, GenerationResult, Generator
-from sdcolab.core.wire import event_from_json, event_to_json
 
 POLL_SECONDS = 0.2
 END_SECONDS = 5.0
@@ -221,6 +222,11 @@ class EngineProcess:
         finally:
             self._listening = None
             self._supervisor.send({"do": "cancel", "id": number})  # in case that it still runs
+
+    def run(self, task: Task, listener: Listener, cancel: CancelToken) -> GenerationResult:
+        """As ``core.tasks.Worker``, for generations."""
+        assert isinstance(task, Generate)
+        return self.generate(task.request, listener, cancel, save=task.save)
 
     def _send(self, order: Mapping[str, Any], cancel: CancelToken) -> queue.SimpleQueue[ChildNews]:
         """Give ``order`` to a process that is ready; the news from then on."""

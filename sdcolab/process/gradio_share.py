@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
 
-from sdcolab.colab.public_link import LinkError, OpenLink, Reason
+from sdcolab.process.public_link import LinkError, OpenLink, Reason
 
 START_SECONDS = 75
 """Longest wait for a link. Gradio's own limit is only looked at between two lines of its helper."""

@@ -1,7 +1,7 @@
 """Keeps a child process alive: starts it, follows what it says, and starts it again when it dies.
 
 Children speak JSON lines on stdout (``{"event": ...}``); everything else they print goes to their log. They live in a
-session of their own, so interrupting the cell does not reach them, and end with their parent (see ``colab.child``).
+session of their own, so interrupting the cell does not reach them, and end with their parent (see ``process.child``).
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from sdcolab.colab.child import bound_command
 from sdcolab.core.errors import StorageError
 from sdcolab.core.files import atomic_write, storage_errors
+from sdcolab.process.child import bound_command
 
 TAIL_LINES = 12
 MAX_LOG_BYTES = 5_000_000

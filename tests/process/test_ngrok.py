@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from sdcolab.colab.ngrok import ADDRESS_VARIABLE, HIDDEN, code_of, fetch_agent, reason_for
-from sdcolab.colab.public_link import LinkError, Reason, Service
-from sdcolab.colab.tunnel import tunnel_command
+from sdcolab.process.ngrok import ADDRESS_VARIABLE, HIDDEN, code_of, fetch_agent, reason_for
+from sdcolab.process.public_link import LinkError, Reason, Service
+from sdcolab.process.tunnel import tunnel_command
 from tests.support.ngrok import packed_agent
 from tests.support.servers import FileServer
 

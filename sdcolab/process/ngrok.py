@@ -24,7 +24,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from sdcolab.colab.public_link import LinkError, OpenLink, Reason
+from sdcolab.process.public_link import LinkError, OpenLink, Reason
 
 ADDRESS = "https://bin.ngrok.com/c/bNyj1mQVY4c/ngrok-v3-stable-linux-{machine}.tgz"
 """Where ngrok publishes its agent."""

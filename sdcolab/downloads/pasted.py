@@ -1,0 +1,214 @@
+"""What people copy, made into what ``links`` reads: marks of Markdown, BBCode and HTML, commands of other notebooks and
+guides, invisible characters, wide punctuation (hechos/lanzadores.md 0 and 1a).
+
+Everything here takes time linear in the text.
+"""
+
+from __future__ import annotations
+
+import html
+import itertools
+import re
+import shlex
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+MAX_COMMAND = 4000
+"""Longest line, in characters, that is read as a command."""
+
+_ENTITY = re.compile(r"&(?:amp|lt|gt|quot|#39|#x27|nbsp);", re.IGNORECASE)
+_WIDE = str.maketrans({"，": ",", "、": ",", "；": ";", "｜": "|", "\xa0": " ", "\u2028": "\n", "\u2029": "\n"})
+_WIDE_SCHEME = re.compile(r"(https?)[:：][/／]{2}", re.IGNORECASE)
+_ANCHOR = re.compile(r"<a\s[^<>]{0,300}?href=[\"']?([^\"'\s<>]+)[^<>]*>([^<]{0,300}</a>)?", re.IGNORECASE)
+_BB_LINK = re.compile(r"\[url(?:=[\"']?([^\]\"'\s]{1,8000})[\"']?)?\]([^\[\]]{0,8000})\[/url\]", re.IGNORECASE)
+_BB_MARK = re.compile(r"\[/?(?:b|i|u|s|list|\*|img|code|quote|center|size|color)(?:=[^\]\n]{0,60})?\]", re.IGNORECASE)
+_MARKDOWN = re.compile(r"!?\[[^\]\n]{0,300}\]\((?=https?://)", re.IGNORECASE)
+_ARROW = re.compile(r"[ \t](?:[=-]{1,2}>|→|⇒)[ \t]")
+_WEIGHT = re.compile(r"\(\s*~?\d+(?:[.,]\d+)?\s*[kmgt]i?b\s*\)", re.IGNORECASE)
+"""The size of a file, told beside its link."""
+_STUMP = re.compile(r"https?://[^\s/]+/(?:[^\s]*/)?[^\s/.?#]+", re.IGNORECASE)
+"""An address whose last part has no dot: the beginning of a file name with blanks, perhaps."""
+_NAME_END = re.compile(r"[^\s/:]{1,80}\.(?:safetensors|ckpt|pth?|bin|gguf|zip)", re.IGNORECASE)
+_NAME_WORDS = 8
+"""Most words of a file name with blanks."""
+_ADDRESS = re.compile(r"(?:[a-z]{1,20}:)?https?://\S+", re.IGNORECASE)
+_COMMAND = re.compile(r"\s*+[!%$]?\s*+(?:sudo\s++)?(wget|curl|aria2c|gdown|git|cd|mkdir|rm|mv|cp|pip|apt)(?=\s|\Z)")
+_DRIVE_ID = re.compile(r"[\w-]{25,80}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Program:
+    """How a program that downloads is told the name and the folder of a file; ``valued`` are its other options that
+    take a value."""
+
+    name: tuple[str, ...] = ()
+    folder: tuple[str, ...] = ()
+    valued: tuple[str, ...] = ()
+
+
+_PROGRAMS: Mapping[str, _Program] = {
+    "wget": _Program(
+        ("-O", "--output-document"), ("-P", "--directory-prefix"), ("-U", "--user-agent", "--header", "-t", "-T", "-o")
+    ),
+    "curl": _Program(("-o", "--output"), ("--output-dir",), ("-H", "--header", "-A", "--user-agent", "-u", "-X", "-e")),
+    "aria2c": _Program(
+        ("-o", "--out"), ("-d", "--dir"), ("-x", "-s", "-k", "-j", "-m", "-t", "--header", "--user-agent", "-i")
+    ),
+    "gdown": _Program(("-O", "--output"), (), ("--id",)),
+    "git": _Program(),
+}
+"""Programs of other notebooks' cells; commands that only move about (cd, mkdir, pip...) say nothing of links."""
+
+_FOLDERS: Mapping[str, str] = {
+    "stable-diffusion": "modelo",
+    "checkpoints": "modelo",
+    "lora": "lora",
+    "loras": "lora",
+    "lycoris": "lora",
+    "vae": "vae",
+    "embeddings": "embedding",
+    "controlnet": "controlnet",
+    "esrgan": "upscaler",
+    "hypernetworks": "hypernetwork",
+}
+"""What a folder of AUTOMATIC1111 or ComfyUI says that a file is, in the words of ``links.KIND_PREFIXES``."""
+
+
+def plain_text(text: str) -> str:
+    """``text`` with links only, names as ``link > name`` and kinds as ``tipo:link``; everything else as it was."""
+    text = "".join(char for char in text if unicodedata.category(char) != "Cf")
+    text = _WIDE_SCHEME.sub(r"\1://", text.translate(_WIDE))
+    if _ENTITY.search(text):
+        text = html.unescape(text)
+    text = _ANCHOR.sub(r" \1 ", text)
+    text = _BB_LINK.sub(lambda match: f" {match[1] or match[2].strip()} ", text)
+    text = _without_markdown(_BB_MARK.sub(" ", text))
+    lines = [_command(line) if _COMMAND.match(line) else line for line in _joined_lines(text)]
+    text = _ARROW.sub(" > ", _WEIGHT.sub(" ", "\n".join(lines)))
+    return "".join(map(_rejoined, re.split(r"([,;|>\n])", text)))
+
+
+def _rejoined(item: str) -> str:
+    """``item`` with the blanks inside file names written as addresses write them."""
+    if "://" not in item or len(words := item.split()) < 2:
+        return item
+    joined: list[str] = []
+    at = 0
+    while at < len(words):
+        end = at + 1
+        if len(words[at]) < MAX_COMMAND and _STUMP.fullmatch(words[at]):
+            following = words[at + 1 : at + 1 + _NAME_WORDS]
+            plain = list(itertools.takewhile(lambda word: "/" not in word and ":" not in word, following))
+            last = next((place for place, word in enumerate(plain) if _NAME_END.fullmatch(word)), None)
+            end = at + 1 if last is None else at + last + 2
+        joined.append("%20".join(words[at:end]))
+        at = end
+    return f" {' '.join(joined)} "
+
+
+def _without_markdown(text: str) -> str:
+    """``[words](address)`` as the address, which may hold pairs of parentheses."""
+    parts: list[str] = []
+    at = 0
+    for match in _MARKDOWN.finditer(text):
+        if match.start() < at:
+            continue
+        end = _closing(text, match.end())
+        parts += [text[at : match.start()], " ", text[match.end() : end].partition(' "')[0], " "]
+        at = end + 1
+    return "".join([*parts, text[at:]])
+
+
+def _closing(text: str, start: int) -> int:
+    """Index of the parenthesis that closes the one before ``start``, or where the address ends without it."""
+    depth = 0
+    for index in range(start, min(len(text), start + 8000)):
+        char = text[index]
+        if char == "\n":
+            return index
+        if char == "(":
+            depth += 1
+        elif char == ")":
+            if depth == 0:
+                return index
+            depth -= 1
+    return min(len(text), start + 8000)
+
+
+def _joined_lines(text: str) -> Iterator[str]:
+    """Lines; those that end in a backslash, as commands of several lines do, with the next one."""
+    held = ""
+    for line in text.split("\n"):
+        bare = line.rstrip()
+        if bare.endswith("\\") and len(held) + len(bare) < MAX_COMMAND:
+            held += bare[:-1] + " "
+            continue
+        yield held + line
+        held = ""
+    if held:
+        yield held
+
+
+def _command(line: str) -> str:
+    """The links of a line of commands, each with the name and the folder that its command says."""
+    found = [link for command in re.split(r"\s(?:&&|\|\||;)\s", line[:MAX_COMMAND]) for link in _links_of(command)]
+    return " , ".join(found)
+
+
+def _links_of(command: str) -> list[str]:
+    match = _COMMAND.match(command)
+    program = _PROGRAMS.get(match[1]) if match else None
+    if match is None or program is None:
+        return []
+    try:
+        words = shlex.split(command[match.end() :], comments=False)
+    except ValueError:  # quotes that nobody closed
+        words = [word.strip("\"'") for word in command[match.end() :].split()]
+    name, folder, rest = _options(words, program)
+    links = [word for word in rest if _ADDRESS.fullmatch(word)]
+    if match[1] == "gdown":
+        links += [f"https://drive.google.com/file/d/{word}" for word in rest if _DRIVE_ID.fullmatch(word)]
+    kind = next((_FOLDERS[part.lower()] for part in reversed(_folders(folder, name)) if part.lower() in _FOLDERS), "")
+    base = PurePosixPath(name).name
+    called = f" > {base}" if base not in ("", "-") and len(links) == 1 else ""
+    return [f"{kind + ':' if kind else ''}{link}{called}" for link in links]
+
+
+def _folders(folder: str, name: str) -> Sequence[str]:
+    return (*PurePosixPath(folder).parts, *PurePosixPath(name).parent.parts)
+
+
+def _options(words: Sequence[str], program: _Program) -> tuple[str, str, list[str]]:
+    """Name, folder and the remaining words of a command."""
+    told = {"name": "", "folder": ""}
+    rest: list[str] = []
+    waiting = list(reversed(words))
+    while waiting:
+        word = waiting.pop()
+        role, value = _role(word, program)
+        if role == "":
+            rest.append(word)
+        elif role in told:
+            told[role] = value or (waiting.pop() if waiting else "")
+        elif role == "valued" and not value and waiting:
+            rest += [word] if (word := waiting.pop()) and _DRIVE_ID.fullmatch(word) else []
+    return told["name"], told["folder"], rest
+
+
+def _role(word: str, program: _Program) -> tuple[str, str]:
+    """What an option is for ("name", "folder", "valued", "flag"; "" for no option), and a value written into it."""
+    if not word.startswith("-") or word == "-":
+        return "", ""
+    option, _, value = word.partition("=")
+    for role, options in (("name", program.name), ("folder", program.folder), ("valued", program.valued)):
+        if option in options:
+            return role, value
+        for short in options:
+            if len(short) == 2 and not word.startswith("--"):
+                if word.startswith(short):
+                    return role, word[2:]  # -Oname
+                if word.endswith(short[1]) and word[1:].isalpha():
+                    return role, ""  # -Lo name
+    return "flag", ""

@@ -1,0 +1,82 @@
+"""All that a face works with, in one object that the composition root builds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sdcolab.core.detect import ModelKind
+from sdcolab.core.folders import Folders
+from sdcolab.core.library import Library, ModelFile
+from sdcolab.core.names import LATENT_UPSCALERS, SAMPLER_NAMES, SCHEDULE_NAMES
+from sdcolab.core.request import AUTOMATIC
+from sdcolab.core.settings import SettingsFile
+from sdcolab.core.tasks import Origin, Task
+from sdcolab.core.upscaling import upscaler_names
+from sdcolab.studio.jobs import Job, JobQueue
+from sdcolab.studio.last_form import LastForm
+
+Choices = Callable[[], tuple[str, ...]]
+"""What can be chosen at this moment."""
+
+
+def unknown_hash(_file: ModelFile) -> str | None:
+    """No hash is known."""
+    return None
+
+
+def no_card() -> Mapping[str, object] | None:
+    """There is no graphics card to ask."""
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Studio:
+    """Everything behind page, panel and API, which import neither the engine nor the downloads.
+
+    ``count_tokens`` gives (count, limit) as A1111's counter does and loads no torch; ``native_size`` gives pixels and
+    reads only a file's header; ``samplers`` and ``schedules`` are the names to choose from; ``catalog`` holds what the
+    downloads tab offers, each with the words that show it and the link to download. ``report`` writes the report for
+    whoever helps and gives HTML that says where it is and links to it. ``known_hash`` gives a file's SHA-256 if it is
+    known already, and reads no model; ``cuda_memory`` what the graphics card holds, in A1111's words, or None without
+    one. ``more_lists`` are the live lists of features that bring their own, by name.
+    """
+
+    library: Library
+    jobs: JobQueue
+    settings: SettingsFile
+    last_form: LastForm
+    count_tokens: Callable[[str], tuple[int, int]]
+    native_size: Callable[[ModelFile], int]
+    folders: Folders
+    report: Callable[[], str]
+    samplers: Sequence[str] = SAMPLER_NAMES
+    schedules: Sequence[str] = SCHEDULE_NAMES
+    catalog: Sequence[tuple[str, str]] = ()
+    known_hash: Callable[[ModelFile], str | None] = unknown_hash
+    cuda_memory: Callable[[], Mapping[str, object] | None] = no_card
+    more_lists: Mapping[str, Choices] = field(default_factory=dict)
+
+    def submit(self, task: Task, by: Origin = Origin.PAGE) -> Job:
+        """Put ``task`` in the queue of its place. Raises ``QueueFull``."""
+        return self.jobs.submit(task, by)
+
+    def lists(self, name: str) -> tuple[str, ...]:
+        """What the live list called ``name`` offers now: what ``choices`` of a field names. Raises ``KeyError``."""
+        own: Mapping[str, Choices] = {
+            "samplers": lambda: tuple(self.samplers),
+            "schedules": lambda: tuple(self.schedules),
+            "upscalers": lambda: upscaler_names(self.library),
+            "latent_upscalers": lambda: LATENT_UPSCALERS,
+            "checkpoints": lambda: self.files(ModelKind.CHECKPOINT),
+            "vaes": lambda: (AUTOMATIC, *self.files(ModelKind.VAE)),
+            "loras": lambda: self.files(ModelKind.LORA),
+            "embeddings": lambda: self.files(ModelKind.EMBEDDING),
+            "hypernetworks": lambda: self.files(ModelKind.HYPERNETWORK),
+            "controlnets": lambda: self.files(ModelKind.CONTROLNET),
+        }
+        return (self.more_lists.get(name) or own[name])()
+
+    def files(self, kind: ModelKind) -> tuple[str, ...]:
+        """Names of the library's files of ``kind``."""
+        return tuple(file.name for file in self.library.files(kind))

@@ -1,0 +1,52 @@
+"""The kinds of work: one row each. Runners import what they need when they run."""
+
+from __future__ import annotations
+
+from sdcolab.core.events import CancelToken, FileMade, Listener, Note
+from sdcolab.core.outputs import ImageStore
+from sdcolab.core.result import GenerationResult
+from sdcolab.core.tasks import Download, Enlarge, Generate, Place, Preload, TaskRow, TaskTable, Tools, Unload
+from sdcolab.core.upscaling import enlarge
+from sdcolab.wiring.downloads import build_downloads
+
+
+def generate(task: Generate, tools: Tools, listener: Listener, cancel: CancelToken) -> GenerationResult:
+    """Make pictures."""
+    return tools.engine.generate(task.request, listener, cancel, save=task.save)
+
+
+def enlarge_pictures(task: Enlarge, tools: Tools, listener: Listener, cancel: CancelToken) -> None:
+    """Enlarge finished pictures."""
+    store = ImageStore(tools.folders.extras) if task.save else None
+    enlarge(task.pictures, task.enlargement, tools.engine, store, listener, cancel, task.infotexts)
+
+
+def download(task: Download, tools: Tools, listener: Listener, cancel: CancelToken) -> None:
+    """Download links: a line of report each, and each file that is there afterwards."""
+    from sdcolab.downloads.queue import report_line
+
+    for report in build_downloads(tools.folders).run(task.links, listener, cancel):
+        listener(Note(report_line(report)))
+        if report.ok and report.path:
+            listener(FileMade(report.path))
+
+
+def preload(task: Preload, tools: Tools, _listener: Listener, _cancel: CancelToken) -> None:
+    """Load a model in advance."""
+    tools.engine.preload(task.checkpoint)
+
+
+def unload(_task: Unload, tools: Tools, _listener: Listener, _cancel: CancelToken) -> None:
+    """Let go of the models."""
+    tools.engine.unload()
+
+
+TASKS = TaskTable(
+    (
+        TaskRow(Generate, Place.ENGINE, generate),
+        TaskRow(Enlarge, Place.ENGINE, enlarge_pictures),
+        TaskRow(Download, Place.HERE, download, resumes=True),
+        TaskRow(Preload, Place.ENGINE, preload, listed=False),
+        TaskRow(Unload, Place.ENGINE, unload, listed=False),
+    )
+)

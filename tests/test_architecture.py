@@ -34,6 +34,7 @@ OUTSIDE = {
     "core": {"PIL", "filelock"},
     "engine": {
         "PIL",
+        "cv2",
         "numpy",
         "torch",
         "torchsde",

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from sdcolab.core.errors import SdcolabError, StorageError
-from sdcolab.core.words import downloads, gates, host, machine, models, request, storage, web
+from sdcolab.core.words import control, downloads, gates, host, machine, models, request, storage, web
 from sdcolab.core.words.base import Explanation, Sentence, human_bytes, human_time
 from sdcolab.core.words.fields import label_of
 from sdcolab.core.words.labels import (
@@ -19,7 +19,7 @@ from sdcolab.core.words.labels import (
     VALUE_KINDS,
 )
 
-_AREAS = (downloads, gates, host, machine, models, request, storage, web)
+_AREAS = (control, downloads, gates, host, machine, models, request, storage, web)
 
 CATALOGUE: Mapping[str, Sentence] = {
     "cancelled": Sentence("Se ha interrumpido el trabajo.", "Lo que ya estaba terminado queda guardado."),
@@ -57,6 +57,7 @@ _SHOW_FACT: Mapping[str, Callable[[object], str]] = {
     "found": lambda value: KIND_WITH_ARTICLE.get(str(value), str(value)),
     "reason": lambda value: (UNREADABLE_REASONS | UNREACHABLE_REASONS | SYSTEM_REASONS).get(str(value), str(value)),
     "needed": lambda value: human_bytes(float(str(value))) if value else "más",
+    "sort": lambda value: control.CONTROL_KIND_LABELS.get(str(value), str(value)),
     "free": lambda value: human_bytes(float(str(value))),
     "size": lambda value: human_bytes(float(str(value))),
     "pending": lambda value: "1 archivo" if value == 1 else f"{value} archivos",

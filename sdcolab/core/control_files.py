@@ -1,0 +1,167 @@
+"""What sort of control model a file is, told by the names and shapes of its tensors, tried in the order of
+hechos/extensiones.md 3 ("Telling control files apart").
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sdcolab.core.detect import ModelFamily
+from sdcolab.core.tensors import TensorHeader
+
+
+class ControlKind(StrEnum):
+    """Sorts of control models. The values are keys of ``core.words.control.CONTROL_KIND_LABELS``."""
+
+    CONTROLNET = "controlnet"
+    UNION = "union"
+    CONTROL_LORA = "control_lora"
+    T2I_ADAPTER = "t2i_adapter"
+    T2I_STYLE = "t2i_style"
+    LLLITE = "lllite"
+    IP_ADAPTER = "ip_adapter"
+    SPARSE = "sparse"
+    INSTANT_ID = "instant_id"
+    UNKNOWN = "unknown"
+
+
+UNSERVED = frozenset({ControlKind.T2I_STYLE, ControlKind.SPARSE, ControlKind.INSTANT_ID, ControlKind.UNKNOWN})
+"""Told by name, not run."""
+
+DIFFERENCE_KEY = "difference"
+"""A tensor of this name says that the others are differences from the checkpoint's."""
+
+LDM_PREFIXES = ("control_model.", "adapter.")
+
+
+class UnionType(StrEnum):
+    """What a union model can follow, in the order of its task embedding (xinsir's controlnet-union)."""
+
+    OPENPOSE = "openpose"
+    DEPTH = "depth"
+    SOFT_EDGE = "soft_edge"
+    HARD_EDGE = "hard_edge"
+    NORMAL = "normal"
+    SEGMENT = "segment"
+    TILE = "tile"
+    INPAINT = "inpaint"
+
+
+UNION_ORDER = tuple(UnionType)
+
+
+@dataclass(frozen=True, slots=True)
+class ControlFile:
+    """What a control file is. ``diffusers``: its tensors have diffusers' names. ``difference``: as ``DIFFERENCE_KEY``.
+    ``union_types``: how many of ``UNION_ORDER`` a union knows (6, or 8 in "promax"). ``context_width``: channels of the
+    text that its cross-attention reads; 0 where it reads none.
+    """
+
+    kind: ControlKind
+    family: ModelFamily
+    diffusers: bool = False
+    difference: bool = False
+    union_types: int = 0
+    context_width: int = 0
+
+
+def sniff(header: TensorHeader, name: str = "") -> ControlFile:
+    """What the file with this header is; ``name`` is its file name, which alone tells InstantID's. Never fails."""
+    names = header.tensors.keys()
+    stem = name.casefold()
+    if "lora_controlnet" in names:
+        xl = "input_blocks.11.0.in_layers.0.weight" not in names
+        return ControlFile(ControlKind.CONTROL_LORA, ModelFamily.SDXL if xl else _by_width(_width(header)))
+    if any(key.startswith("down_blocks.0.motion_modules.") for key in names):
+        return ControlFile(ControlKind.SPARSE, _by_width(_width(header)))
+    if any("lllite" in key for key in names):
+        return ControlFile(ControlKind.LLLITE, _lllite_family(header))
+    if any(key.startswith("image_proj.") for key in names) and any(key.startswith("ip_adapter.") for key in names):
+        width = _ip_width(header)
+        return ControlFile(ControlKind.IP_ADAPTER, _by_width(width), context_width=width)
+    if "controlnet_cond_embedding.conv_in.weight" in names or "control_add_embedding.linear_1.bias" in names:
+        return _controlnet(header, stem, diffusers="controlnet_cond_embedding.conv_in.weight" in names)
+    plain = {key.removeprefix("control_model.").removeprefix("adapter."): key for key in names}
+    if "body.0.resnets.0.block1.weight" in plain:
+        return ControlFile(ControlKind.T2I_ADAPTER, _adapter_family(header, plain), diffusers=True)
+    if any(key.endswith("style_embedding") for key in names):
+        return ControlFile(ControlKind.T2I_STYLE, ModelFamily.SD1)
+    if "input_hint_block.0.weight" in plain:
+        return _controlnet(header, stem, diffusers=False)
+    if (
+        "conv_in.weight" in plain and any(key.startswith("body.") for key in plain)
+    ) or "body.0.in_conv.weight" in plain:
+        return ControlFile(ControlKind.T2I_ADAPTER, _adapter_family(header, plain))
+    return ControlFile(ControlKind.UNKNOWN, ModelFamily.UNKNOWN)
+
+
+def _controlnet(header: TensorHeader, stem: str, *, diffusers: bool) -> ControlFile:
+    tasks = header.shape("task_embedding") or header.shape("control_model.task_embedding")
+    width = _width(header)
+    told_sizes = any(
+        key.removeprefix("control_model.").startswith(("label_emb.", "add_embedding.")) for key in header.tensors
+    )
+    kind = ControlKind.UNION if tasks else ControlKind.CONTROLNET
+    if re.search(r"instant_?id", stem):
+        kind = ControlKind.INSTANT_ID
+    return ControlFile(
+        kind,
+        ModelFamily.SDXL if told_sizes else _by_width(width),
+        diffusers=diffusers,
+        difference=DIFFERENCE_KEY in header.tensors,
+        union_types=tasks[0] if tasks else 0,
+        context_width=width,
+    )
+
+
+def _width(header: TensorHeader) -> int:
+    """Channels of the text that the file's cross-attention reads."""
+    for key, info in header.tensors.items():
+        if re.search(r"attn2\.to_k\.(weight|down)$", key) and len(info.shape) == 2:
+            return info.shape[1]
+    return 0
+
+
+def _by_width(width: int) -> ModelFamily:
+    known = {768: ModelFamily.SD1, 1024: ModelFamily.SD2, 2048: ModelFamily.SDXL}
+    return known.get(width, ModelFamily.UNKNOWN)
+
+
+def _ip_width(header: TensorHeader) -> int:
+    keys = (
+        info.shape for key, info in header.tensors.items() if re.fullmatch(r"ip_adapter\.\d+\.to_k_ip\.weight", key)
+    )
+    return next((shape[1] for shape in keys if len(shape) == 2), 0)
+
+
+def _lllite_family(header: TensorHeader) -> ModelFamily:
+    xl = any(re.search(r"transformer_blocks_[1-9]_", key) or "input_blocks_8" in key for key in header.tensors)
+    return ModelFamily.SDXL if xl else ModelFamily.SD1
+
+
+def _adapter_family(header: TensorHeader, plain: dict[str, str]) -> ModelFamily:
+    """Channels times the pixels of a block that the adapter folds: 8x8 for SD 1, 16x16 for SDXL."""
+    first = plain.get("conv_in.weight") or plain.get("body.0.in_conv.weight")
+    shape = header.shape(first) if first else None
+    return ModelFamily.SDXL if shape and shape[1] in (256, 768) else ModelFamily.SD1
+
+
+_TYPES_BY_MODULE = (
+    (re.compile(r"pose|densepose"), UnionType.OPENPOSE),
+    (re.compile(r"depth"), UnionType.DEPTH),
+    (re.compile(r"hed|pidi|scribble|ted|teed|softedge"), UnionType.SOFT_EDGE),
+    (re.compile(r"canny|lineart|mlsd|anyline|invert|threshold"), UnionType.HARD_EDGE),
+    (re.compile(r"normal"), UnionType.NORMAL),
+    (re.compile(r"seg"), UnionType.SEGMENT),
+    (re.compile(r"tile|blur"), UnionType.TILE),
+    (re.compile(r"inpaint"), UnionType.INPAINT),
+)
+
+
+def union_type(module: str) -> UnionType:
+    """What a union model should take the map of the preprocessor ``module`` for; a map from elsewhere is of hard
+    edges."""
+    low = module.casefold()
+    return next((kind for pattern, kind in _TYPES_BY_MODULE if pattern.search(low)), UnionType.HARD_EDGE)

@@ -1,0 +1,96 @@
+"""ControlNet units, their models and their preprocessors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from sdcolab.core.errors.base import SdcolabError
+
+
+class ControlError(SdcolabError):
+    """A ControlNet unit cannot be used as it is. ``unit`` counts from 1."""
+
+
+@dataclass(eq=False)
+class ControlImageMissing(ControlError):
+    """A unit has no picture, and there is no initial one that could stand in."""
+
+    code: ClassVar[str] = "control.image_missing"
+    unit: int
+
+
+@dataclass(eq=False)
+class ControlModelNotChosen(ControlError):
+    """A unit names no model, and its preprocessor needs one."""
+
+    code: ClassVar[str] = "control.model_not_chosen"
+    unit: int
+
+
+@dataclass(eq=False)
+class ControlFamilyWrong(ControlError):
+    """The control model and the checkpoint are of different families."""
+
+    code: ClassVar[str] = "control.family_wrong"
+    path: Path
+    family: str
+    checkpoint: str
+
+
+@dataclass(eq=False)
+class ControlUnserved(ControlError):
+    """A sort of control file that this program does not run. ``sort`` is a key of ``CONTROL_KIND_LABELS``."""
+
+    code: ClassVar[str] = "control.unserved"
+    path: Path
+    sort: str
+
+
+@dataclass(eq=False)
+class ControlTypeUnknown(ControlError):
+    """A union model that does not know the wanted type: the plain one where "promax" is needed."""
+
+    code: ClassVar[str] = "control.type_unknown"
+    path: Path
+    types: int
+
+
+@dataclass(eq=False)
+class PreprocessorFileMissing(ControlError):
+    """A preprocessor needs weights that are not there. ``link`` is where to get them, ``size`` in bytes."""
+
+    code: ClassVar[str] = "control.preprocessor_file_missing"
+    preprocessor: str
+    file: str
+    folder: Path
+    link: str
+    size: int
+
+
+@dataclass(eq=False)
+class PreprocessorPackageMissing(ControlError):
+    """A preprocessor needs a Python package that is not installed."""
+
+    code: ClassVar[str] = "control.preprocessor_package_missing"
+    preprocessor: str
+    package: str
+
+
+@dataclass(eq=False)
+class ClipVisionMissing(ControlError):
+    """An IP-Adapter needs a CLIP vision file that is not there. ``width`` is the channels it must give."""
+
+    code: ClassVar[str] = "control.clip_vision_missing"
+    path: Path
+    folder: Path
+    width: int
+
+
+@dataclass(eq=False)
+class RegionsMalformed(ControlError):
+    """The areas of Latent Couple cannot be read; ``part`` is the piece that breaks the grammar."""
+
+    code: ClassVar[str] = "control.regions_malformed"
+    part: str

@@ -1,0 +1,106 @@
+"""Sentences and labels of ControlNet and of regions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sdcolab.core.control import ControlType
+from sdcolab.core.words.base import Sentence
+
+SENTENCES: Mapping[str, Sentence] = {
+    "control.image_missing": Sentence(
+        "La unidad {unit} de ControlNet está activada pero no tiene imagen.",
+        "Sube una imagen de muestra, dibújala, o desactiva la unidad.",
+    ),
+    "control.model_not_chosen": Sentence(
+        "La unidad {unit} de ControlNet no tiene modelo elegido.",
+        "Elige en Model uno del mismo tipo que el preprocessor. Si la lista está vacía, descarga uno (casilla "
+        "todos_modelos_controlnet del cuaderno, o pestaña Descargas) y pulsa 🔃.",
+    ),
+    "control.family_wrong": Sentence(
+        "El modelo de ControlNet «{path}» es para modelos {family} y el que usas es {checkpoint}.",
+        "Elige un ControlNet para {checkpoint}, o cambia de modelo. Todavía no se ha generado nada.",
+    ),
+    "control.unserved": Sentence(
+        "«{path}» es {sort}, que sdcolab no sabe usar.",
+        "Elige otro modelo de ControlNet para este tipo de control.",
+    ),
+    "control.type_unknown": Sentence(
+        "El modelo union «{path}» solo conoce {types} tipos de control y el que pides (Tile o Inpaint) no está entre "
+        "ellos.",
+        "Usa la versión «promax» del mismo modelo, que conoce los 8, o un modelo hecho para ese tipo.",
+    ),
+    "control.preprocessor_file_missing": Sentence(
+        "Al preprocessor «{preprocessor}» le falta el archivo {file} ({size}).",
+        "Descárgalo desde la propia unidad de ControlNet, o copia {link} a la carpeta {folder}.",
+    ),
+    "control.preprocessor_package_missing": Sentence(
+        "El preprocessor «{preprocessor}» necesita el paquete de Python {package}, que no está instalado.",
+        'Instálalo con: pip install "sdcolab[controlnet]" y vuelve a abrir sdcolab.',
+    ),
+    "control.clip_vision_missing": Sentence(
+        "Al IP-Adapter «{path}» le falta su archivo de CLIP vision (el de {width} canales).",
+        "Descárgalo desde el catálogo y déjalo en {folder}.",
+    ),
+    "control.regions_malformed": Sentence(
+        "No se entienden las zonas de Latent Couple: «{part}».",
+        "Escribe divisiones como 1:1,1:2,1:2, posiciones como 0:0,0:0,0:1 y pesos como 0.2,0.8,0.8: una de cada por "
+        "cada parte del prompt separada con AND.",
+    ),
+}
+
+CONTROL_KIND_LABELS: Mapping[str, str] = {
+    "controlnet": "un ControlNet",
+    "union": "un ControlNet union",
+    "control_lora": "un Control-LoRA",
+    "t2i_adapter": "un T2I-Adapter",
+    "t2i_style": "un T2I-Adapter de estilo",
+    "lllite": "un ControlLLLite",
+    "ip_adapter": "un IP-Adapter",
+    "sparse": "un SparseCtrl (para animaciones)",
+    "instant_id": "un InstantID (necesita InsightFace)",
+    "face_id": "un IP-Adapter FaceID (necesita InsightFace)",
+    "unknown": "un archivo que no es de ControlNet",
+}
+"""What a control file is, after "es"."""
+
+CONTROL_TYPE_LABELS: Mapping[ControlType, str] = {
+    ControlType.ALL: "Todos",
+    ControlType.CANNY: "Canny",
+    ControlType.DEPTH: "Depth",
+    ControlType.NORMAL: "NormalMap",
+    ControlType.OPENPOSE: "Openpose",
+    ControlType.MLSD: "MLSD",
+    ControlType.LINEART: "Lineart",
+    ControlType.SOFT_EDGE: "SoftEdge",
+    ControlType.SCRIBBLE: "Scribble",
+    ControlType.SEGMENTATION: "Segmentation",
+    ControlType.SHUFFLE: "Shuffle",
+    ControlType.TILE: "Tile",
+    ControlType.INPAINT: "Inpaint",
+    ControlType.INSTRUCT: "InstructP2P",
+    ControlType.REFERENCE: "Reference",
+    ControlType.RECOLOR: "Recolor",
+    ControlType.ADAPTER: "T2I-Adapter",
+    ControlType.IP_ADAPTER: "IP-Adapter",
+}
+"""The guide's words where it has them."""
+
+SLIDER_LABELS: Mapping[str, str] = {
+    "low": "Umbral bajo",
+    "high": "Umbral alto",
+    "xdog": "Umbral del trazo",
+    "binary": "Umbral de blanco",
+    "sigma": "Desenfoque",
+    "rate": "Reducción",
+    "variation": "Variación de color",
+    "sharpness": "Nitidez",
+    "gamma": "Gamma",
+    "fidelity": "Fidelidad al estilo",
+    "value": "Umbral de valor",
+    "distance": "Umbral de distancia",
+    "near": "Quitar lo cercano (%)",
+    "background": "Quitar el fondo (%)",
+    "safe": "Pasos",
+}
+"""The numbers of preprocessors."""

@@ -1,0 +1,51 @@
+"""Preprocessors: from a picture to the map that a control model reads. One file each, found by name.
+
+``core.preprocessors`` has the names, settings and files of each; a module here has ``detect(asked) -> map``. Modules
+are imported when they are first used, because some need packages that not everybody has.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from sdcolab.core.errors import PreprocessorPackageMissing
+from sdcolab.core.preprocessors import PREPROCESSORS
+from sdcolab.engine.preprocessors.base import Asked
+from sdcolab.engine.preprocessors.resizing import Pixels, at_resolution
+
+_AS_IS = "as_is"
+_MODULES: dict[str, str] = {
+    "none": _AS_IS,
+    "tile_colorfix": _AS_IS,
+    "tile_colorfix+sharp": _AS_IS,
+    "inpaint_only": _AS_IS,
+    "inpaint_global_harmonious": _AS_IS,
+    "reference_only": _AS_IS,
+    "reference_adain": _AS_IS,
+    "reference_adain+attn": _AS_IS,
+}
+"""Modules of the preprocessors that are not called like theirs."""
+
+
+def detector(name: str) -> Callable[[Asked], Pixels]:
+    """The code of the preprocessor called ``name`` (its own name). Raises ``PreprocessorPackageMissing``."""
+    try:
+        module: Any = importlib.import_module(f"{__name__}.{_MODULES.get(name, name)}")
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("sdcolab"):
+            raise
+        raise PreprocessorPackageMissing(preprocessor=name, package=error.name) from error
+    found: Callable[[Asked], Pixels] = module.detect
+    return found
+
+
+def run(name: str, asked: Asked) -> Pixels:
+    """The map of a picture: at its resolution where the preprocessor has one, else at the picture's size."""
+    row = PREPROCESSORS.find(name)
+    detect = detector(row.name)
+    if not row.resolution:
+        return detect(asked)
+    return at_resolution(asked.picture, asked.resolution, lambda padded: detect(replace(asked, picture=padded)))

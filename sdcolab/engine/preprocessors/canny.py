@@ -1,0 +1,13 @@
+"""Edges (Canny 1986)."""
+
+from __future__ import annotations
+
+import cv2
+
+from sdcolab.engine.preprocessors.base import Asked, grey_to_rgb
+from sdcolab.engine.preprocessors.resizing import Pixels
+
+
+def detect(asked: Asked) -> Pixels:
+    """White edges on black; ``a`` and ``b`` are the low and the high threshold."""
+    return grey_to_rgb(cv2.Canny(asked.picture, int(asked.a), int(asked.b)))

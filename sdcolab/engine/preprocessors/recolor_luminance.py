@@ -1,0 +1,15 @@
+"""How light each pixel is, for models that add colour (CIE L*a*b* lightness)."""
+
+from __future__ import annotations
+
+import cv2
+
+from sdcolab.engine.preprocessors.base import Asked
+from sdcolab.engine.preprocessors.recolor import grey_with_gamma
+from sdcolab.engine.preprocessors.resizing import Pixels
+
+
+def detect(asked: Asked) -> Pixels:
+    """Lightness to the power ``a``. The extension reads the picture's channels as blue, green, red, and its models know
+    it so."""
+    return grey_with_gamma(cv2.cvtColor(asked.picture, cv2.COLOR_BGR2LAB)[:, :, 0], asked.a)

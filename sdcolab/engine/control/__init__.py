@@ -1,0 +1,1 @@
+"""Control models: opening every sort of file, and what each adds to a call of the UNet."""

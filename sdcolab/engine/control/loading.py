@@ -1,0 +1,93 @@
+"""Opening control files of every sort."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import torch
+from diffusers import ControlNetModel, ControlNetUnionModel, T2IAdapter
+
+from sdcolab.core.control_files import UNSERVED, ControlFile, ControlKind, sniff
+from sdcolab.core.detect import ModelFamily
+from sdcolab.core.errors import ControlFamilyWrong, ControlUnserved, ModelIncomplete
+from sdcolab.engine.control.adapters import load_adapter
+from sdcolab.engine.control.filling import built, renamed_weights
+from sdcolab.engine.control.ip_adapter import IpAdapter, load_ip_adapter
+from sdcolab.engine.control.lllite import Shift, load_lllite
+from sdcolab.engine.control.names import controlnet_config, controlnet_rename, plain, union_config
+from sdcolab.engine.control.sources import with_difference, with_low_rank
+from sdcolab.engine.convert import FamilyLayout, Shapes
+from sdcolab.engine.models import LoadedModel
+from sdcolab.engine.weights import Weights
+
+ControlNet: TypeAlias = ControlNetModel | ControlNetUnionModel
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Control:
+    """An open control file: ``info`` says which of the others it is. ``averages``: its residuals count by their mean
+    over the picture and for the prompt alone (shuffle).
+    """
+
+    info: ControlFile
+    net: ControlNet | T2IAdapter | IpAdapter | tuple[Shift, ...]
+    averages: bool = False
+
+
+def check_served(weights: Weights) -> ControlFile:
+    """What the file is. Raises ``ControlUnserved``."""
+    info = sniff(weights.header, weights.path.name)
+    if info.kind in UNSERVED:
+        raise ControlUnserved(path=weights.path, sort=info.kind.value)
+    return info
+
+
+def check_fits(weights: Weights, info: ControlFile, family: ModelFamily, context_width: int) -> None:
+    """Whether the control file and a checkpoint belong together. Raises ``ControlFamilyWrong``."""
+    unknown = ModelFamily.UNKNOWN
+    if info.context_width and context_width:
+        fits = info.context_width == context_width
+    else:
+        fits = unknown in (info.family, family) or info.family is family
+    if not fits:
+        raise ControlFamilyWrong(path=weights.path, family=info.family.value, checkpoint=family.value)
+
+
+def load_control(weights: Weights, model: LoadedModel, base: Callable[[], Weights]) -> Control:
+    """The control model in ``weights`` for ``model``, on its device and in its type. ``base`` opens the checkpoint's
+    file, which differences and low-rank files need. Raises ``ModelError``.
+    """
+    info = check_served(weights)
+    check_fits(weights, info, model.detected.family, model.unet.config.cross_attention_dim)
+    device, dtype = model.device, model.dtype
+    if info.kind is ControlKind.T2I_ADAPTER:
+        return Control(info, load_adapter(weights, device, dtype))
+    if info.kind is ControlKind.LLLITE:
+        return Control(info, load_lllite(weights, model.unet.config.layers_per_block, device, dtype))
+    if info.kind is ControlKind.IP_ADAPTER:
+        return Control(info, load_ip_adapter(weights, device, dtype))
+    if info.kind is ControlKind.CONTROL_LORA:
+        weights = with_low_rank(weights, base())
+    elif info.difference:
+        weights = with_difference(weights, base())
+    averages = "shuffle" in weights.path.name.casefold()
+    return Control(info, _load_controlnet(weights, info, model.layout, device, dtype), averages)
+
+
+def _load_controlnet(
+    weights: Weights, info: ControlFile, layout: FamilyLayout, device: torch.device, dtype: torch.dtype
+) -> ControlNet:
+    names = weights.header.tensors
+    rename = plain if info.diffusers else controlnet_rename(names)
+    named = renamed_weights(weights, rename)
+    try:
+        shapes = Shapes(named.shapes)
+        if info.kind is ControlKind.UNION:
+            union = union_config(shapes, layout)
+            return built(lambda: ControlNetUnionModel(**union), named, device, dtype)
+        config = controlnet_config(shapes, layout)
+        return built(lambda: ControlNetModel(**config), named, device, dtype)
+    except LookupError as missing:
+        raise ModelIncomplete(path=weights.path, tensor=str(missing.args[0]), count=1) from missing

@@ -26,9 +26,11 @@ from sdcolab.web.access import Access
 from sdcolab.web.gate import EventGate, FileGate
 from sdcolab.web.guard import UPLOADS, Guard, loopback_names
 from sdcolab.web.localise import SpanishIndex
+from sdcolab.web.patience import ImpatientProtocol
 
 _CACHE_VARIABLE = "GRADIO_TEMP_DIR"
 _GRACE_SECONDS = 1
+ENDED_SESSIONS = "sesiones_cerradas.json"
 CACHE_SECONDS = 24 * 3600
 """How long gradio keeps its copies of shown images."""
 
@@ -99,13 +101,18 @@ def start_server(
         gate = EventGate(SpanishIndex(app), FileGate((outputs, cache), suffixes_taken(page)), uploads=UPLOADS)
         door = Guard(
             gate,
-            access=Access(*auth) if auth else None,
+            access=Access(*auth, ended=temporary / ENDED_SESSIONS) if auth else None,
             readable=(outputs, cache),
             hosts=loopback_names(host) if auth is None else None,
             api=api,
         )
         config = uvicorn.Config(
-            door, log_level="warning", access_log=False, timeout_graceful_shutdown=_GRACE_SECONDS, lifespan="on"
+            door,
+            http=ImpatientProtocol,
+            log_level="warning",
+            access_log=False,
+            timeout_graceful_shutdown=_GRACE_SECONDS,
+            lifespan="on",
         )
         server = Server(_Runner(config), listening, host)
     except BaseException:

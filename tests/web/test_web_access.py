@@ -1,13 +1,17 @@
-"""Five wrong passwords slow down the next."""
+"""Wrong passwords wait; the right one does not, whatever others do."""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from pathlib import Path
 
-from sdcolab.web import guard
-from sdcolab.web.access import Access, LoginBrake
-from sdcolab.web.guard import Guard
+import pytest
+from starlette.types import Message
+
+from sdcolab.web import login
+from sdcolab.web.access import TURN_SECONDS, Access, LoginBrake
+from sdcolab.web.login import Logins, Refusal
 
 
 class Clock:
@@ -18,40 +22,93 @@ class Clock:
         return self.now
 
 
+async def waits() -> Message:
+    """A client that stays and says nothing more."""
+    await asyncio.sleep(3600)
+    return {"type": "http.disconnect"}
+
+
+async def gone() -> Message:
+    """A client that has hung up."""
+    return {"type": "http.disconnect"}
+
+
 def test_the_brake() -> None:
     clock = Clock()
     brake = LoginBrake(clock)
-    waits = []
+    seconds = []
     for _ in range(12):
-        waits.append(brake.wait_seconds())
+        seconds.append(brake.wait_seconds())
         brake.wrong()
-    assert waits == [0, 0, 0, 0, 0, 2, 4, 8, 16, 30, 30, 30]
+    assert seconds == [0, 0, 0, 0, 0, 2, 4, 8, 16, 30, 30, 30]
+    assert brake.turn_seconds() == TURN_SECONDS
     clock.now += 599
     assert brake.wait_seconds() == 30
     clock.now += 2
-    assert brake.wait_seconds() == 0
-    for _ in range(6):
-        brake.wrong()
-    brake.right()
-    assert brake.wait_seconds() == 0
+    assert brake.wait_seconds() == brake.turn_seconds() == 0
 
 
-def test_wrong_passwords_at_once_are_tried_one_by_one() -> None:
-    """Many connections do not get around the wait, and the right password still comes in."""
+def test_the_right_password_does_not_wait_for_the_answers_to_wrong_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(login, "WRONG_LOGIN_DELAY", 60.0)
+    access = Access("ana", "buena")
 
-    async def app(*_arguments: object) -> None: ...
-
-    async def attack() -> tuple[list[str | None], float]:
-        door = Guard(app, access=None, readable=())
-        access = Access("ana", "buena")
-        for _ in range(5):
-            assert await door._try_password(access, "ana", "mala") is None
+    async def attack() -> tuple[str | Refusal, float]:
+        logins = Logins()
+        tries = [asyncio.create_task(logins.attempt(access, "ana", "mala", waits)) for _ in range(12)]
+        await asyncio.sleep(0)
         started = time.monotonic()
-        tries = [door._try_password(access, "ana", "mala"), door._try_password(access, "ana", "buena")]
-        return list(await asyncio.gather(*tries)), time.monotonic() - started
+        answer = await logins.attempt(access, "ana", "buena", waits)
+        seconds = time.monotonic() - started
+        assert sum(one.done() for one in tries) == 0
+        for one in tries:
+            one.cancel()
+        return answer, seconds
 
-    answers, seconds = asyncio.run(attack())
-    assert answers[0] is None
-    assert answers[1]
-    assert seconds >= 5.9  # 2 s for the sixth and 4 s for the seventh
-    assert guard.MOST_WAITING_LOGINS == 10
+    answer, seconds = asyncio.run(attack())
+    assert isinstance(answer, str)
+    assert seconds < 13 * TURN_SECONDS + 1
+
+
+def test_who_hangs_up_is_forgotten() -> None:
+    access = Access("ana", "buena")
+
+    async def attack() -> float:
+        logins = Logins()
+        started = time.monotonic()
+        tries = [logins.attempt(access, "ana", "mala", gone) for _ in range(login.MOST_IN_LINE)]
+        assert set(await asyncio.gather(*tries)) == {Refusal.WRONG}
+        assert isinstance(await logins.attempt(access, "ana", "buena", waits), str)
+        return time.monotonic() - started
+
+    assert asyncio.run(attack()) < 1
+
+
+def test_the_line_ends_somewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(login, "MOST_IN_LINE", 0)
+    assert asyncio.run(Logins().attempt(Access("ana", "buena"), "ana", "mala", waits)) is Refusal.TOO_MANY
+
+
+def test_tries_at_once_are_kept_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many connections guess no faster than one."""
+    monkeypatch.setattr(login, "WRONG_LOGIN_DELAY", 0.0)
+    monkeypatch.setattr(LoginBrake, "wait_seconds", lambda _self: 0.0)
+    access = Access("ana", "buena")
+
+    async def attack() -> float:
+        logins = Logins()
+        started = time.monotonic()
+        await asyncio.gather(*(logins.attempt(access, "ana", "mala", waits) for _ in range(8)))
+        return time.monotonic() - started
+
+    assert asyncio.run(attack()) >= 3 * TURN_SECONDS - 0.01
+
+
+def test_an_ended_session_stays_ended_also_in_the_next_process(tmp_path: Path) -> None:
+    access = Access("ana", "buena", ended=tmp_path / "cerradas.json")
+    first, second = (access.login("ana", "buena") for _ in range(2))
+    assert first and second and first != second
+    access.end(first)
+    access.end("inventada")
+    for one in (access, Access("ana", "buena", ended=tmp_path / "cerradas.json")):
+        assert not one.valid(first)
+        assert one.valid(second)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
 
 import anyio
 import httpx
@@ -12,9 +11,11 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import Receive
 
-from sdcolab.web import guard
-from sdcolab.web.access import COOKIE, FREE_TRIES, Access, LoginBrake
+from sdcolab.web import login
+from sdcolab.web.access import FREE_TRIES, Access, LoginBrake
+from sdcolab.web.cookies import PLAIN as COOKIE
 from sdcolab.web.guard import Guard
 
 USER, PASSWORD = "ana", "contraseña larga"
@@ -35,15 +36,16 @@ ACCESS = Access(USER, PASSWORD)
 
 
 @pytest.fixture(autouse=True)
-def waits(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
-    """How long each wrong password had to wait, instead of waiting."""
-    slept: list[float] = []
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """How long each answer to a wrong password had to wait, instead of waiting."""
+    waited: list[float] = []
 
-    async def sleep(seconds: float) -> None:
-        slept.append(seconds)
+    async def stays(_receive: Receive, seconds: float) -> bool:
+        waited.append(seconds)
+        return True
 
-    monkeypatch.setattr(guard.asyncio, "sleep", sleep)
-    yield slept
+    monkeypatch.setattr(login, "stays", stays)
+    return waited
 
 
 def ask(
@@ -106,7 +108,7 @@ def test_basic_opens_nothing_but_the_api() -> None:
     assert statuses(answers) == [303, 401]
 
 
-def test_wrong_passwords_slow_down_the_next_ones(waits: list[float]) -> None:
+def test_wrong_passwords_wait_longer_and_longer_and_the_right_one_does_not(waits: list[float]) -> None:
     closed = door()
     wrong = [("GET", "/sdapi/v1/options")] * (FREE_TRIES + 2)
     assert statuses(ask(closed, *wrong, auth=(USER, "otra"))) == [401] * len(wrong)
@@ -114,9 +116,9 @@ def test_wrong_passwords_slow_down_the_next_ones(waits: list[float]) -> None:
     brake = LoginBrake()
     expected = []
     for _ in wrong:
-        expected += [brake.wait_seconds(), guard.WRONG_LOGIN_DELAY]
+        expected.append(max(login.WRONG_LOGIN_DELAY, brake.wait_seconds()))
         brake.wrong()
-    assert waits == [*expected, brake.wait_seconds()]
+    assert waits == expected
     assert max(waits) >= 4
 
 

@@ -19,8 +19,8 @@ from web_fakes import Bench, make_bench
 
 from sdcolab.core.errors import PortBusy
 from sdcolab.core.request import GenerationRequest
-from sdcolab.web import guard, uploads
-from sdcolab.web.access import COOKIE, SESSION_SECONDS, Access
+from sdcolab.web import login, uploads
+from sdcolab.web.access import SESSION_SECONDS, Access
 from sdcolab.web.app import Server, build_page, serve
 from sdcolab.web.controls import FORM, shown_values
 from sdcolab.web.server import start_server
@@ -60,7 +60,7 @@ class House:
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     patch = pytest.MonkeyPatch()
-    patch.setattr(guard, "WRONG_LOGIN_DELAY", 0.0)
+    patch.setattr(login, "WRONG_LOGIN_DELAY", 0.0)
     house = House(tmp_path_factory.mktemp("casa"))
     yield house
     house.server.close()
@@ -114,7 +114,7 @@ def test_login_page_is_spanish_and_wrong_passwords_are_refused(house: House) -> 
         wrong = client.post("/login", data={"username": USER, "password": "otra"})
         assert wrong.status_code == 401
         assert "no son correctos" in wrong.text
-        assert COOKIE not in client.cookies
+        assert not client.cookies
 
 
 def test_browsers_are_sent_to_the_page_after_login(house: House) -> None:
@@ -136,7 +136,12 @@ def test_inside_the_page_is_spanish(house: House) -> None:
 
 def test_logging_out_ends_the_session(house: House) -> None:
     with house.inside() as client:
-        client.get("/logout")
+        cookies = dict(client.cookies)
+        assert client.get("/logout").status_code == 405
+        assert client.get(f"{API}/info").is_success
+        assert client.post("/logout").headers["location"] == "/login"
+        assert not client.cookies
+        client.cookies.update(cookies)  # a copy is worth nothing either
         assert client.get(f"{API}/info").status_code == 401
 
 

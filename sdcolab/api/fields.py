@@ -140,6 +140,29 @@ def place(options: type[StrEnum]) -> Reader:
     return read
 
 
+def place_or_choice(options: type[StrEnum]) -> Reader:
+    """One of ``options`` by its place, or by its word."""
+    by_place, by_word = place(options), choice(options)
+
+    def read(field: str, value: Any) -> StrEnum:
+        is_word = isinstance(value, str) and not value.strip().isdigit()
+        chosen: StrEnum = (by_word if is_word else by_place)(field, value)
+        return chosen
+
+    return read
+
+
+def several(one: Reader) -> Reader:
+    """A list of what ``one`` reads."""
+
+    def read(field: str, value: Any) -> tuple[Any, ...]:
+        if not isinstance(value, list):
+            raise _wrong(field, value, "list")
+        return tuple(one(field, inner) for inner in value)
+
+    return read
+
+
 def unless(*nothing: str, otherwise: str = "") -> Reader:
     """A text; the words in ``nothing`` and the empty text mean ``otherwise``."""
     words = {"", *(word.casefold() for word in nothing)}

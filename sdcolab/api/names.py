@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sdcolab.api.fields import BadField
+from sdcolab.api.payload import own_name
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import NoModels, SdcolabError, UnknownFile, UnknownName
+from sdcolab.core.fields import paths, plain_path, table_of, value_at, with_values
 from sdcolab.core.library import ModelFile
 from sdcolab.core.names import LATENT_UPSCALERS
 from sdcolab.core.registry import closest
@@ -33,31 +34,26 @@ class Names:
     def __init__(self, studio: Studio) -> None:
         self._studio = studio
         self._library = studio.library
+        self._finders: Mapping[str, Callable[[str], str]] = {
+            "checkpoints": self.checkpoint,
+            "vaes": self.vae,
+            "upscalers": self.upscaler,
+            "hires_upscalers": self.hires_upscaler,
+        }
 
     def settled(self, request: GenerationRequest) -> GenerationRequest:
         """``request`` with the library's own names of its files and upscalers.
 
         Raises ``BadField`` with close names for the first that does not exist.
         """
-        request = replace(
-            request,
-            checkpoint=found("override_settings.sd_model_checkpoint", self.checkpoint, request.checkpoint),
-            vae=found("override_settings.sd_vae", self.vae, request.vae),
-        )
-        if request.refiner is not None:
-            name = found("refiner_checkpoint", self.checkpoint, request.refiner.checkpoint)
-            request = replace(request, refiner=replace(request.refiner, checkpoint=name))
-        if request.hires is not None:
-            hires = replace(
-                request.hires,
-                checkpoint=found("hr_checkpoint_name", self.checkpoint, request.hires.checkpoint),
-                upscaler=found("hr_upscaler", self.hires_upscaler, request.hires.upscaler),
-            )
-            request = replace(request, hires=hires)
-        if request.init is not None:
-            name = found("override_settings.upscaler_for_img2img", self.upscaler, request.init.upscaler)
-            request = replace(request, init=replace(request.init, upscaler=name))
-        return request
+        kind: type = type(request)
+        table = table_of(kind)
+        names: dict[str, str] = {}
+        for path in paths(request):
+            field = table[plain_path(path)]
+            if field.choices in self._finders:
+                names[path] = found(own_name(field), self._finders[field.choices], value_at(request, path))
+        return with_values(request, names)
 
     def checkpoint(self, name: str) -> str:
         """The library's name of a checkpoint called by name, title or hash; an empty name stays empty.

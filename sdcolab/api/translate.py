@@ -2,18 +2,32 @@
 written, and ``api.names`` finds the files.
 
 A field that is absent or null takes A1111's default; a setting that is absent takes ours. What ``override_settings``
-says counts for this request alone, whatever ``override_settings_restore_afterwards``.
+says counts for this request alone, whatever ``override_settings_restore_afterwards``. What each field means stands in
+``api.payload``; here is what does not fit in a table.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any
 
 from sdcolab.api import fields
 from sdcolab.api.fields import BadField, Reader
+from sdcolab.api.payload import (
+    FIELDS,
+    KEPT_SETTINGS,
+    PICTURES,
+    Kind,
+    Row,
+    known_fields,
+    plain_rows,
+    rows,
+    script_titles,
+    settings,
+    units_at,
+)
 from sdcolab.core import infotext
 from sdcolab.core.errors import (
     FeatureMissing,
@@ -23,218 +37,28 @@ from sdcolab.core.errors import (
     TooManyInitImages,
     UnknownName,
 )
+from sdcolab.core.fields import Part, parts_of, plain_path, table_of, value_at, with_value, with_values
 from sdcolab.core.names import SAMPLER_ALIASES, SCHEDULE_ALIASES, SCHEDULE_NAMES
 from sdcolab.core.prompt import Style, apply_styles, extract_networks
 from sdcolab.core.registry import Registry
-from sdcolab.core.request import (
-    AUTOMATIC,
-    GenerationRequest,
-    Hires,
-    InitImage,
-    Inpaint,
-    MaskedContent,
-    NoiseOrigin,
-    Refiner,
-    RefinerPasses,
-    ResizeMode,
-    Variation,
-)
-from sdcolab.core.request import (
-    FIELDS as FIELDS_OF_REQUEST,
-)
-from sdcolab.core.tuning import Tuning
+from sdcolab.core.request import GenerationRequest
 
-Kind = Literal["txt2img", "img2img"]
-
-_COMMON: Mapping[str, Any] = {
-    "prompt": "",
-    "negative_prompt": "",
-    "styles": None,
-    "seed": -1,
-    "subseed": -1,
-    "subseed_strength": 0,
-    "seed_resize_from_h": -1,
-    "seed_resize_from_w": -1,
-    "sampler_name": None,
-    "scheduler": None,
-    "batch_size": 1,
-    "n_iter": 1,
-    "steps": 50,
-    "cfg_scale": 7.0,
-    "width": 512,
-    "height": 512,
-    "restore_faces": None,
-    "tiling": None,
-    "do_not_save_samples": False,
-    "do_not_save_grid": False,
-    "eta": None,
-    "denoising_strength": 0.75,
-    "s_min_uncond": None,
-    "s_churn": None,
-    "s_tmax": None,
-    "s_tmin": None,
-    "s_noise": None,
-    "override_settings": None,
-    "override_settings_restore_afterwards": True,
-    "refiner_checkpoint": None,
-    "refiner_switch_at": None,
-    "disable_extra_networks": False,
-    "firstpass_image": None,
-    "comments": None,
-    "force_task_id": None,
-    "sampler_index": "Euler",
-    "script_name": None,
-    "script_args": [],
-    "send_images": True,
-    "save_images": False,
-    "alwayson_scripts": {},
-    "infotext": None,
-}
-
-FIELDS: Mapping[Kind, Mapping[str, Any]] = {
-    "txt2img": {
-        **_COMMON,
-        "enable_hr": False,
-        "firstphase_width": 0,
-        "firstphase_height": 0,
-        "hr_scale": 2.0,
-        "hr_upscaler": None,
-        "hr_second_pass_steps": 0,
-        "hr_resize_x": 0,
-        "hr_resize_y": 0,
-        "hr_checkpoint_name": None,
-        "hr_sampler_name": None,
-        "hr_scheduler": None,
-        "hr_prompt": "",
-        "hr_negative_prompt": "",
-        "hr_cfg": None,
-        "hr_additional_modules": None,
-    },
-    "img2img": {
-        **_COMMON,
-        "init_images": None,
-        "resize_mode": 0,
-        "image_cfg_scale": None,
-        "mask": None,
-        "mask_blur_x": 4,
-        "mask_blur_y": 4,
-        "mask_blur": None,
-        "mask_round": True,
-        "inpainting_fill": 0,
-        "inpaint_full_res": True,
-        "inpaint_full_res_padding": 0,
-        "inpainting_mask_invert": 0,
-        "initial_noise_multiplier": None,
-        "latent_mask": None,
-        "include_init_images": False,
-    },
-}
-"""Every field and its default. Forge's ``hr_cfg`` counts; its ``hr_additional_modules`` mean nothing here."""
-
-_PICTURES = ("init_images", "mask", "latent_mask", "firstpass_image")
+__all__ = ["FIELDS", "KEPT_SETTINGS", "Context", "Kind", "changed", "echo", "request_from_payload"]
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
     """What a payload leaves open: ``defaults`` are the settings (only those of its fields that are settings in A1111
-    count), and ``styles`` those that the user saved.
+    count; their class is the kind of request that is made), and ``styles`` those that the user saved.
     """
 
     defaults: GenerationRequest = field(default_factory=GenerationRequest)
     styles: tuple[Style, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """A setting of A1111's: its key, the request's field it is here, and how its value is read."""
-
-    key: str
-    path: str
-    read: Reader
-
-
-def _tuning_settings() -> Iterator[Setting]:
-    plain: Mapping[Any, Reader] = {int: fields.whole, float: fields.number, bool: fields.flag}
-    for path, row in FIELDS_OF_REQUEST.items():
-        if path.startswith("tuning."):
-            yield Setting(row.key, path, fields.choice(row.kind) if row.is_choice else plain[row.kind])
-
-
-KEPT_SETTINGS: tuple[Setting, ...] = (
-    Setting("sd_model_checkpoint", "checkpoint", fields.unless()),
-    Setting("sd_vae", "vae", fields.unless(AUTOMATIC, otherwise=AUTOMATIC)),
-    Setting("CLIP_stop_at_last_layers", "clip_skip", fields.whole),
-    Setting("randn_source", "noise_origin", fields.choice(NoiseOrigin)),
-    Setting("tiling", "tiling", fields.flag),
-    *_tuning_settings(),
-)
-"""The settings that the program remembers; the others count only in ``override_settings``."""
-
-_PASSING_SETTINGS: tuple[Setting, ...] = (
-    Setting("img2img_fix_steps", "init.exact_steps", fields.flag),
-    Setting("img2img_color_correction", "init.color_correction", fields.flag),
-    Setting("img2img_background_color", "init.background", fields.colour),
-    Setting("initial_noise_multiplier", "init.noise_multiplier", fields.number),
-    Setting("upscaler_for_img2img", "init.upscaler", fields.unless(otherwise="None")),
-    Setting("inpainting_mask_weight", "init.inpaint.condition_weight", fields.number),
-    Setting("overlay_inpaint", "init.inpaint.overlay", fields.flag),
-    Setting("refiner_switch_by_sample_steps", "refiner.by_steps", fields.flag),
-    Setting("hires_fix_refiner_pass", "refiner.passes", fields.choice(RefinerPasses)),
-)
-_SETTINGS = {setting.key: setting for setting in (*KEPT_SETTINGS, *_PASSING_SETTINGS)}
 _OLD_HIRES_SIZE = "use_old_hires_fix_width_height"
 _MAX_SIDE = 65_536
 
-_Rows = tuple[tuple[str, str, Reader], ...]
-
-_PLAIN: _Rows = (
-    ("prompt", "prompt", fields.text),
-    ("negative_prompt", "negative_prompt", fields.text),
-    ("seed", "seed", fields.seed),
-    ("subseed", "variation.seed", fields.seed),
-    ("subseed_strength", "variation.strength", fields.number),
-    ("seed_resize_from_w", "variation.resize_width", fields.side),
-    ("seed_resize_from_h", "variation.resize_height", fields.side),
-    ("steps", "steps", fields.whole),
-    ("cfg_scale", "cfg_scale", fields.number),
-    ("width", "width", fields.whole),
-    ("height", "height", fields.whole),
-    ("batch_size", "batch_size", fields.whole),
-    ("n_iter", "batch_count", fields.whole),
-    ("tiling", "tiling", fields.flag),
-    ("s_min_uncond", "tuning.ngms", fields.number),
-)
-_HIRES: _Rows = (
-    ("hr_upscaler", "hires.upscaler", fields.unless(otherwise="Latent")),
-    ("hr_second_pass_steps", "hires.steps", fields.whole),
-    ("denoising_strength", "hires.strength", fields.number),
-    ("hr_scale", "hires.scale", fields.number),
-    ("hr_resize_x", "hires.width", fields.whole),
-    ("hr_resize_y", "hires.height", fields.whole),
-    ("hr_checkpoint_name", "hires.checkpoint", fields.unless("Use same checkpoint")),
-    ("hr_sampler_name", "hires.sampler", fields.unless("Use same sampler")),
-    ("hr_scheduler", "hires.schedule", fields.unless("Use same scheduler")),
-    ("hr_prompt", "hires.prompt", fields.text),
-    ("hr_negative_prompt", "hires.negative_prompt", fields.text),
-    ("hr_cfg", "hires.cfg_scale", fields.number),
-)
-_INIT: _Rows = (
-    ("denoising_strength", "init.strength", fields.number),
-    ("resize_mode", "init.resize_mode", fields.place(ResizeMode)),
-    ("initial_noise_multiplier", "init.noise_multiplier", fields.number),
-)
-_INPAINT: _Rows = (
-    ("mask", "init.inpaint.mask", fields.picture),
-    ("mask_blur_x", "init.inpaint.blur_x", fields.whole),
-    ("mask_blur_y", "init.inpaint.blur_y", fields.whole),
-    ("mask_blur", "init.inpaint.blur_x", fields.whole),
-    ("mask_blur", "init.inpaint.blur_y", fields.whole),
-    ("mask_round", "init.inpaint.rounded", fields.flag),
-    ("inpainting_fill", "init.inpaint.content", fields.place(MaskedContent)),
-    ("inpaint_full_res", "init.inpaint.only_masked", fields.flag),
-    ("inpaint_full_res_padding", "init.inpaint.padding", fields.whole),
-    ("inpainting_mask_invert", "init.inpaint.inverted", fields.flag),
-)
 _SIGMAS = (
     ("s_churn", "sigma_churn", 0.0),
     ("s_tmin", "sigma_tmin", 0.0),
@@ -242,15 +66,6 @@ _SIGMAS = (
     ("s_noise", "sigma_noise", 1.0),
 )
 """Fields that count only while the setting of their name has its neutral value (hechos/a1111.md 3.1)."""
-
-_PARTS: Mapping[str, type[Any]] = {
-    "variation": Variation,
-    "hires": Hires,
-    "init": InitImage,
-    "init.inpaint": Inpaint,
-    "refiner": Refiner,
-    "tuning": Tuning,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,10 +102,10 @@ def changed(request: GenerationRequest, settings: Mapping[str, Any]) -> Generati
 
 def echo(payload: Mapping[str, Any], kind: Kind) -> dict[str, Any]:
     """The payload as A1111 repeats it: every field, without pictures unless ``include_init_images``."""
-    known = FIELDS[kind]
+    known = known_fields(kind)
     repeated = {name: payload.get(name, default) for name, default in known.items()}
     if payload.get("include_init_images") is not True:
-        repeated |= {name: None for name in _PICTURES if name in known}
+        repeated |= {name: None for name in PICTURES if name in known}
     return repeated
 
 
@@ -303,7 +118,7 @@ class _Values:
 
     def put(self, path: str, name: str, value: Any) -> None:
         self.values[path] = value
-        self._names[path] = name
+        self._names[path] = self._names[plain_path(path)] = name
 
     def read(self, path: str, name: str, raw: Any, reader: Reader) -> None:
         try:
@@ -318,27 +133,10 @@ class _Values:
     def applied_to(self, request: GenerationRequest) -> GenerationRequest:
         """``request`` with these values. Raises ``BadField`` for those that it does not accept."""
         try:
-            result: GenerationRequest = _with(request, GenerationRequest, self.values)
+            return with_values(request, self.values)
         except RequestError as error:
             path = str(getattr(error, "field", ""))
             raise BadField(self._names.get(path, path), error) from error
-        return result
-
-
-def _with(part: Any, kind: type[Any], values: Mapping[str, Any], prefix: str = "") -> Any:
-    """``part`` (or a new ``kind`` when there is none) with ``values`` in it and in the parts inside it."""
-    own: dict[str, Any] = {}
-    inner: dict[str, dict[str, Any]] = {}
-    for path, value in values.items():
-        head, _, rest = path.partition(".")
-        if rest:
-            inner.setdefault(head, {})[rest] = value
-        else:
-            own[head] = value
-    for head, deeper in inner.items():
-        path = f"{prefix}{head}"
-        own[head] = _with(getattr(part, head, None), _PARTS[path], deeper, f"{path}.")
-    return kind(**own) if part is None else replace(part, **own)
 
 
 class _Translation:
@@ -348,7 +146,10 @@ class _Translation:
         self._kind = kind
         self._context = context
         self._given = {name: value for name, value in payload.items() if value is not None}
-        self._defaults = {name: value for name, value in FIELDS[kind].items() if value is not None}
+        self._type: type = type(context.defaults)
+        self._parts = parts_of(self._type)
+        self._known = known_fields(kind, self._type)
+        self._defaults = {name: value for name, value in self._known.items() if value is not None}
         self._all = self._defaults | self._given
         self._values = _Values()
         self._start = self._starting_point()
@@ -356,39 +157,44 @@ class _Translation:
     def request(self) -> GenerationRequest:
         self._refuse_what_is_missing()
         overrides = self._take("override_settings", fields.mapping, {})
+        known = settings(self._type)
         for key, raw in overrides.items():
-            if key in _SETTINGS and raw is not None:
-                setting = _SETTINGS[key]
+            if key in known and raw is not None:
+                setting = known[key]
                 self._values.read(setting.path, f"override_settings.{key}", raw, setting.read)
-        self._rows(_PLAIN, self._given)
+        self._rows(self._plain(), self._given)
         self._sampler()
-        self._hires(overrides)
-        self._init()
-        self._refiner()
+        for path, part in self._parts.items():
+            if path == "hires":
+                self._hires(overrides)
+            elif path == "init":
+                self._init()
+            elif part.many:
+                self._units(path, part)
+            elif part.optional and "." not in path:
+                self._optional(path, part)
         return self._finished(self._values.applied_to(self._start))
+
+    def _plain(self) -> tuple[Row, ...]:
+        """The fields that are read as they stand; the sampler and its schedule need each other."""
+        return tuple(row for row in plain_rows(self._type) if row.path not in ("sampler", "schedule"))
 
     def _starting_point(self) -> GenerationRequest:
         """A1111's defaults over our settings, and the field ``infotext`` over both."""
-        settings = self._context.defaults
+        ours = self._context.defaults
         values = _Values()
-        for name, path, reader in _PLAIN:
-            if name in self._defaults:
-                values.read(path, name, self._defaults[name], reader)
-        start = values.applied_to(
-            GenerationRequest(
-                sampler=self._defaults["sampler_index"],
-                clip_skip=settings.clip_skip,
-                noise_origin=settings.noise_origin,
-                checkpoint=settings.checkpoint,
-                vae=settings.vae,
-                tiling=settings.tiling,
-                tuning=settings.tuning,
-            )
-        )
+        for setting in settings(self._type).values():
+            if setting.kept:
+                values.put(setting.path, setting.key, value_at(ours, setting.path))
+        values.put("sampler", "sampler_index", self._defaults["sampler_index"])
+        for row in self._plain():
+            if row.name in self._defaults and row.path not in values.values:
+                values.read(row.path, row.name, self._defaults[row.name], row.read)
+        start: GenerationRequest = values.applied_to(self._type())
         text = self._take("infotext", fields.text, "")
         if not text.strip():
             return start
-        pasted = dict(infotext.to_request(infotext.parse(text), SCHEDULE_NAMES).changes)
+        pasted = dict(infotext.to_request(infotext.parse(text), SCHEDULE_NAMES, self._type).changes)
         pasted.pop("checkpoint", None)  # as A1111's setting disable_weights_auto_swap, which is on by default
         return replace(start, **pasted)
 
@@ -401,22 +207,26 @@ class _Translation:
         except RequestError as error:
             raise BadField(name, error) from error
 
-    def _rows(self, rows: _Rows, source: Mapping[str, Any]) -> None:
-        for name, path, reader in rows:
-            if name in source:
-                self._values.read(path, name, source[name], reader)
+    def _rows(self, known: Iterable[Row], source: Mapping[str, Any]) -> None:
+        for row in known:
+            if row.name in source:
+                self._values.read(row.path, row.name, source[row.name], row.read)
 
     def _refuse_what_is_missing(self) -> None:
         if self._take("restore_faces", fields.flag, False):
             raise BadField("restore_faces", FeatureMissing(field="restore_faces"))
         for name in ("firstpass_image", "latent_mask"):
-            if self._given.get(name) and name in FIELDS[self._kind]:
+            if self._given.get(name) and name in self._known:
                 raise BadField(name, FeatureMissing(field=name))
         script = self._take("script_name", fields.text, "")
         if script and script != "None":
             raise BadField("script_name", UnknownName(kind="script", name=script))
+        known = set(script_titles(self._type))
         for title in self._take("alwayson_scripts", fields.mapping, {}):
-            raise BadField("alwayson_scripts", UnknownName(kind="script", name=fields.text("alwayson_scripts", title)))
+            if title.casefold() not in known:
+                raise BadField(
+                    "alwayson_scripts", UnknownName(kind="script", name=fields.text("alwayson_scripts", title))
+                )
 
     # --- Sampler ------------------------------------------------------------------------------------------------------
 
@@ -470,7 +280,7 @@ class _Translation:
         if not self._take("enable_hr", fields.flag, self._start.hires is not None):
             self._start = replace(self._start, hires=None)
             return
-        self._rows(_HIRES, self._given if self._start.hires else self._all)
+        self._rows(rows("hires", self._type), self._given if self._start.hires else self._all)
         values = self._values.values
         sampler, schedule = values.get("hires.sampler"), values.get("hires.schedule")
         if sampler:
@@ -516,9 +326,9 @@ class _Translation:
             raise BadField("init_images", error) from error
         self._values.put("init.images", "init_images", images)
         self._fit_batch(len(images))
-        self._rows(_INIT, self._all)
+        self._rows((row for row in rows("init", self._type) if row.name != "init_images"), self._all)
         if self._given.get("mask"):
-            self._rows(_INPAINT, self._all)
+            self._rows(rows("init.inpaint", self._type), self._all)
         else:
             self._values.drop("init.inpaint")
 
@@ -530,13 +340,42 @@ class _Translation:
         if count > 1:
             self._values.put("batch_size", "batch_size", count)
 
-    def _refiner(self) -> None:
-        name = self._take("refiner_checkpoint", fields.unless("None"), "")
-        if name:
-            self._values.put("refiner.checkpoint", "refiner_checkpoint", name)
-            self._rows((("refiner_switch_at", "refiner.switch_at", fields.number),), self._given)
-        elif self._start.refiner is None:
-            self._values.drop("refiner")
+    def _optional(self, path: str, part: Part) -> None:
+        """A part that is there when its flag says so, or else when all that it needs is given."""
+        known = rows(path, self._type)
+        needed = {row.path: row for row in known if table_of(self._type)[row.path].required}
+        was_on = getattr(self._start, path) is not None
+        if part.api:
+            turned_on = was_on = self._take(part.api[-1], fields.flag, was_on)
+        else:
+            given = [bool(self._take(row.name, row.read, "")) for row in needed.values()]
+            turned_on = all(given) if needed else any(row.name in self._given for row in known)
+        if turned_on or was_on:
+            self._rows((row for row in known if turned_on or row.path not in needed), self._given)
+        else:
+            self._values.drop(path)
+            self._start = with_value(self._start, path, None)
+
+    def _units(self, path: str, part: Part) -> None:
+        """A part that repeats, as the list where a script of A1111's has it."""
+        name = part.api[0] if part.api else path
+        raw = units_at(self._given, part) if part.api else None
+        if raw is None:
+            return
+        if not isinstance(raw, list) or not all(isinstance(unit, dict) for unit in raw):
+            raise BadField(name, FieldWrongType(field=path, value=str(raw)[:60], expected="list"))
+        self._start = with_value(self._start, path, ())
+        table = table_of(self._type)
+        for place, unit in enumerate(raw):
+            given = {key: value for key, value in unit.items() if value is not None}
+            for row in rows(path, self._type):
+                if row.name in given:
+                    own = f"{path}.{place}.{table[row.path].name}"
+                    self._values.read(own, f"{name}.{place}.{row.name}", given[row.name], row.read)
+            for needed in (one for one in table.values() if one.parent == path and one.required):
+                if f"{path}.{place}.{needed.name}" not in self._values.values:
+                    error = FieldWrongType(field=needed.path, value="", expected="text")
+                    raise BadField(f"{name}.{place}.{needed.api[-1]}", error)
 
     def _finished(self, request: GenerationRequest) -> GenerationRequest:
         """``request`` with the styles in its prompts, and without networks where they are not wanted."""

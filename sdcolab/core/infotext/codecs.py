@@ -244,19 +244,21 @@ def _write_ensd(writing: Writing, part: Any, _fields: Fields) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Codec:
-    """``unsaid``: a text without the label means the field's default, since that is not written."""
+    """``unsaid``: a text without the label means the field's default, since that is not written. ``several``: it is for
+    fields that share a label."""
 
     write: Write
     read: Read = _read_plain
     unsaid: bool = False
+    several: bool = False
 
 
 CODECS: Mapping[str, Codec] = {
     "": Codec(_write_plain, unsaid=True),
     "always": Codec(_write_always),
-    "size": Codec(_write_size, _read_size),
-    "whole_size": Codec(_write_whole_size, _read_size),
-    "blur": Codec(_write_blur, _read_blur),
+    "size": Codec(_write_size, _read_size, several=True),
+    "whole_size": Codec(_write_whole_size, _read_size, several=True),
+    "blur": Codec(_write_blur, _read_blur, several=True),
     "mask_mode": Codec(*_one_of_two("Inpaint not masked", "Inpaint masked")),
     "inpaint_area": Codec(*_one_of_two("Only masked", "Whole picture")),
     "padding": Codec(_write_padding),

@@ -8,6 +8,7 @@ import functools
 from collections.abc import Mapping
 
 from sdcolab.core.fields import Field, parts_of, table_of
+from sdcolab.core.infotext.codecs import CODECS
 from sdcolab.core.request import FIELDS
 
 PROMPTS = frozenset({"prompt", "negative_prompt"})
@@ -56,9 +57,14 @@ def label_order(kind: type) -> tuple[tuple[str, ...], ...]:
 def labelled(kind: type, part: str = "") -> tuple[tuple[Field, ...], ...]:
     """The recorded fields of one part of a ``kind`` of request (by path, "" for the request itself), in order; those
     that share a label come together.
+
+    Raises ``ValueError`` when two share one without a codec for both, which would lose one of them.
     """
     groups: dict[str, list[Field]] = {}
     for field in table_of(kind).values():
         if field.parent == part and field.label:
             groups.setdefault(field.label, []).append(field)
+    for label, fields in groups.items():
+        if len(fields) > 1 and not all(CODECS[field.codec].several for field in fields):
+            raise ValueError(f"{[field.path for field in fields]} share the label {label!r} but no codec")
     return tuple(map(tuple, groups.values()))

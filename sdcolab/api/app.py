@@ -28,8 +28,9 @@ from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import Cancelled, FieldWrongType, RequestError
 from sdcolab.core.events import ImageReady
 from sdcolab.core.memory_plan import memory_bytes
-from sdcolab.core.names import LATENT_UPSCALERS, SAMPLER_ALIASES, SAMPLER_NAMES, SCHEDULE_ALIASES, SCHEDULE_NAMES
+from sdcolab.core.names import LATENT_UPSCALERS
 from sdcolab.core.request import GenerationRequest
+from sdcolab.core.samplers import SAMPLERS, SCHEDULES, SamplerFacts
 from sdcolab.core.settings import Settings
 from sdcolab.core.tasks import Enlarge, Generate, Origin, Preload, Task, Unload
 from sdcolab.core.upscaling import Enlargement
@@ -37,33 +38,6 @@ from sdcolab.studio.jobs import Job, Outcome
 from sdcolab.studio.studio import Studio
 
 ROOT = "/sdapi/v1"
-
-_SAMPLER_OPTIONS: Mapping[str, Mapping[str, str]] = {
-    "DPM++ 2M": {"scheduler": "karras"},
-    "DPM++ SDE": {"scheduler": "karras", "second_order": "True", "brownian_noise": "True"},
-    "DPM++ 2M SDE": {"scheduler": "exponential", "brownian_noise": "True"},
-    "DPM++ 2M SDE Heun": {"scheduler": "exponential", "brownian_noise": "True", "solver_type": "heun"},
-    "DPM++ 2S a": {"scheduler": "karras", "uses_ensd": "True", "second_order": "True"},
-    "DPM++ 3M SDE": {"scheduler": "exponential", "discard_next_to_last_sigma": "True", "brownian_noise": "True"},
-    "Euler a": {"uses_ensd": "True"},
-    "Heun": {"second_order": "True"},
-    "DPM2": {"scheduler": "karras", "discard_next_to_last_sigma": "True", "second_order": "True"},
-    "DPM2 a": {
-        "scheduler": "karras",
-        "discard_next_to_last_sigma": "True",
-        "uses_ensd": "True",
-        "second_order": "True",
-    },
-    "DPM fast": {"uses_ensd": "True"},
-    "DPM adaptive": {"uses_ensd": "True"},
-    "Restart": {"scheduler": "karras", "second_order": "True"},
-}
-"""What A1111 says of its samplers (hechos/a1111.md 3.1); nothing of the others."""
-
-_DEFAULT_RHO = {"Karras": 7.0, "Polyexponential": 1.0}
-_NO_RHO = -1.0
-_ON_MODEL = frozenset({"Uniform", "SGM Uniform", "Simple", "Normal", "DDIM", "Beta"})
-"""Schedules that are made of the model's own noise levels."""
 
 
 def build_api(studio: Studio, clock: Callable[[], datetime.datetime] = datetime.datetime.now) -> Starlette:
@@ -306,21 +280,33 @@ def _plain(request: GenerationRequest, path: str) -> Any:
 
 def _samplers() -> list[dict[str, Any]]:
     return [
-        {"name": name, "aliases": list(SAMPLER_ALIASES[name]), "options": dict(_SAMPLER_OPTIONS.get(name, {}))}
-        for name in SAMPLER_NAMES
+        {"name": sampler.name, "aliases": list(sampler.aliases), "options": _options(sampler)}
+        for sampler in SAMPLERS.values()
     ]
+
+
+def _options(sampler: SamplerFacts) -> dict[str, str]:
+    """What A1111 says of a sampler (hechos/a1111.md 3.1); nothing of those that work on timesteps."""
+    flags = {
+        "discard_next_to_last_sigma": sampler.discard_penultimate,
+        "uses_ensd": sampler.uses_ensd,
+        "second_order": sampler.second_order,
+        "brownian_noise": sampler.brownian,
+    }
+    words = {"scheduler": (sampler.default_schedule or "").lower(), "solver_type": sampler.solver}
+    return {key: word for key, word in words.items() if word} | {key: "True" for key, flag in flags.items() if flag}
 
 
 def _schedulers() -> list[dict[str, Any]]:
     return [
         {
-            "name": SCHEDULE_ALIASES[label][0],
-            "label": label,
-            "aliases": list(SCHEDULE_ALIASES[label][1:]) or None,
-            "default_rho": _DEFAULT_RHO.get(label, _NO_RHO),
-            "need_inner_model": label in _ON_MODEL,
+            "name": schedule.aliases[0],
+            "label": schedule.name,
+            "aliases": list(schedule.aliases[1:]) or None,
+            "default_rho": schedule.default_rho,
+            "need_inner_model": schedule.on_model,
         }
-        for label in SCHEDULE_NAMES
+        for schedule in SCHEDULES.values()
     ]
 
 

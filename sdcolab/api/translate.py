@@ -38,10 +38,9 @@ from sdcolab.core.errors import (
     UnknownName,
 )
 from sdcolab.core.fields import Part, parts_of, plain_path, table_of, value_at, with_value, with_values
-from sdcolab.core.names import SAMPLER_ALIASES, SCHEDULE_ALIASES, SCHEDULE_NAMES
 from sdcolab.core.prompt import Style, apply_styles, extract_networks
-from sdcolab.core.registry import Registry
 from sdcolab.core.request import GenerationRequest
+from sdcolab.core.samplers import SAMPLERS, SCHEDULES
 
 __all__ = ["FIELDS", "KEPT_SETTINGS", "Context", "Kind", "changed", "echo", "request_from_payload"]
 
@@ -66,18 +65,6 @@ _SIGMAS = (
     ("s_noise", "sigma_noise", 1.0),
 )
 """Fields that count only while the setting of their name has its neutral value (hechos/a1111.md 3.1)."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Name:
-    name: str
-    aliases: tuple[str, ...]
-
-
-_SAMPLERS = Registry("sampler", (_Name(name, aliases) for name, aliases in SAMPLER_ALIASES.items()))
-_SCHEDULES = Registry("schedule", (_Name(name, aliases) for name, aliases in SCHEDULE_ALIASES.items()))
-_DDIM = ("DDIM", "DDIM CFG++")
-"""Samplers whose eta is the setting ``eta_ddim``."""
 
 
 def request_from_payload(payload: Mapping[str, Any], kind: Kind, context: Context | None = None) -> GenerationRequest:
@@ -194,7 +181,7 @@ class _Translation:
         text = self._take("infotext", fields.text, "")
         if not text.strip():
             return start
-        pasted = dict(infotext.to_request(infotext.parse(text), SCHEDULE_NAMES, self._type).changes)
+        pasted = dict(infotext.to_request(infotext.parse(text), SCHEDULES, self._type).changes)
         pasted.pop("checkpoint", None)  # as A1111's setting disable_weights_auto_swap, which is on by default
         return replace(start, **pasted)
 
@@ -241,7 +228,7 @@ class _Translation:
         if schedule or written:
             self._values.put("schedule", "scheduler", schedule or self._find_schedule("scheduler", written))
         if "eta" in self._given:
-            path = "tuning.eta_ddim" if sampler in _DDIM else "tuning.eta"
+            path = "tuning.eta_ddim" if SAMPLERS[sampler].own_eta else "tuning.eta"
             self._values.read(path, "eta", self._given["eta"], fields.number)
         for name, option, neutral in _SIGMAS:
             path = f"tuning.{option}"
@@ -254,20 +241,20 @@ class _Translation:
         (hechos/a1111.md 3.1)."""
         try:
             try:
-                return _SAMPLERS.find(written).name, None
+                return SAMPLERS.find(written).name, None
             except UnknownName:
                 folded = written.strip().casefold()
-                for schedule in _SCHEDULES.values():
+                for schedule in SCHEDULES.values():
                     for label in (schedule.name, *schedule.aliases):
                         if folded.endswith(f" {label.casefold()}"):
-                            return _SAMPLERS.find(written.strip()[: -len(label)]).name, schedule.name
+                            return SAMPLERS.find(written.strip()[: -len(label)]).name, schedule.name
                 raise
         except UnknownName as error:
             raise BadField(name, error) from error
 
     def _find_schedule(self, name: str, written: str) -> str:
         try:
-            return _SCHEDULES.find(written).name
+            return SCHEDULES.find(written).name
         except UnknownName as error:
             raise BadField(name, error) from error
 

@@ -9,7 +9,7 @@ Everything here is a pure function on CPU float32 tensors. Source of names, defa
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
@@ -20,6 +20,7 @@ import torch
 from scipy.special import betaincinv
 from torch import Tensor
 
+from sdcolab.core import samplers
 from sdcolab.core.registry import Registry
 
 TRAIN_STEPS = 1000
@@ -274,29 +275,30 @@ def beta(inputs: ScheduleInputs) -> Tensor:
     return _with_zero(torch.from_numpy(inputs.sigma_min + quantiles * (inputs.sigma_max - inputs.sigma_min)))
 
 
-AUTOMATIC = Schedule("Automatic", ("automatic",), uniform)
-"""Stands for the sampler's own schedule, and for Uniform where it has none."""
-
-UNIFORM = Schedule("Uniform", ("uniform",), uniform)
+_FUNCTIONS: Mapping[str, ScheduleFunction] = {
+    "Automatic": uniform,
+    "Uniform": uniform,
+    "Karras": karras,
+    "Exponential": exponential,
+    "Polyexponential": polyexponential,
+    "SGM Uniform": sgm_uniform,
+    "KL Optimal": kl_optimal,
+    "Align Your Steps": align_your_steps,
+    "Simple": simple,
+    "Normal": normal,
+    "DDIM": ddim,
+    "Beta": beta,
+}
 
 SCHEDULES: Registry[Schedule] = Registry(
-    "schedule",
-    (
-        AUTOMATIC,
-        UNIFORM,
-        Schedule("Karras", ("karras",), karras),
-        Schedule("Exponential", ("exponential",), exponential),
-        Schedule("Polyexponential", ("polyexponential",), polyexponential),
-        Schedule("SGM Uniform", ("sgm_uniform", "SGMUniform"), sgm_uniform),
-        Schedule("KL Optimal", ("kl_optimal",), kl_optimal),
-        Schedule("Align Your Steps", ("align_your_steps",), align_your_steps),
-        Schedule("Simple", ("simple",), simple),
-        Schedule("Normal", ("normal",), normal),
-        Schedule("DDIM", ("ddim",), ddim),
-        Schedule("Beta", ("beta",), beta),
-    ),
+    "schedule", (Schedule(facts.name, facts.aliases, _FUNCTIONS[facts.name]) for facts in samplers.SCHEDULES.values())
 )
 """In A1111's order (hechos/a1111.md 3.3)."""
+
+AUTOMATIC = SCHEDULES["Automatic"]
+"""Stands for the sampler's own schedule, and for Uniform where it has none."""
+
+UNIFORM = SCHEDULES["Uniform"]
 
 
 def build_sigmas(

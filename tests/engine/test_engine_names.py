@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sdcolab.core import names, upscaling
+from sdcolab.core import names, samplers, upscaling
 from sdcolab.engine.samplers import SAMPLERS
 from sdcolab.engine.schedules import SCHEDULES
 from sdcolab.engine.upscale.latents import LATENT_UPSCALERS
@@ -12,8 +12,12 @@ from sdcolab.engine.upscale.upscalers import BUILT_IN
 def test_samplers_and_schedules_have_the_same_names_and_aliases() -> None:
     assert tuple(SAMPLERS) == names.SAMPLER_NAMES
     assert tuple(SCHEDULES) == names.SCHEDULE_NAMES
-    assert {name: sampler.aliases for name, sampler in SAMPLERS.items()} == names.SAMPLER_ALIASES
-    assert {name: schedule.aliases for name, schedule in SCHEDULES.items()} == names.SCHEDULE_ALIASES
+    assert {name: sampler.aliases for name, sampler in SAMPLERS.items()} == {
+        name: facts.aliases for name, facts in samplers.SAMPLERS.items()
+    }
+    assert {name: schedule.aliases for name, schedule in SCHEDULES.items()} == {
+        name: facts.aliases for name, facts in samplers.SCHEDULES.items()
+    }
 
 
 def test_upscalers_have_the_same_names() -> None:

@@ -1,12 +1,16 @@
-"""Every sampler under A1111's names, and what the names of its older versions mean (hechos/a1111.md 3.1)."""
+"""The function of every sampler, whose facts stand in ``core.samplers``; and what the names of A1111's older versions
+mean (hechos/a1111.md 3.1)."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from sdcolab.core import samplers
 from sdcolab.core.errors import UnknownName
 from sdcolab.core.registry import Registry
+from sdcolab.core.samplers import SamplerFacts
 from sdcolab.engine.samplers.ancestral import (
     sample_dpm_2_ancestral,
     sample_dpmpp_2s_ancestral,
@@ -14,6 +18,7 @@ from sdcolab.engine.samplers.ancestral import (
     sample_lcm,
     sample_restart,
 )
+from sdcolab.engine.samplers.base import SamplerFunction, SigmaPath, TimestepPath
 from sdcolab.engine.samplers.dpm_solver import sample_dpm_adaptive, sample_dpm_fast
 from sdcolab.engine.samplers.dpmpp import (
     sample_dpmpp_2m,
@@ -28,72 +33,56 @@ from sdcolab.engine.samplers.timestep import sample_ddim, sample_ddim_cfgpp, sam
 from sdcolab.engine.samplers.unipc import sample_unipc
 from sdcolab.engine.schedules import AUTOMATIC, SCHEDULES, UNIFORM, Schedule
 
-SAMPLERS: Registry[Sampler] = Registry(
-    "sampler",
-    (
-        SigmaSampler("DPM++ 2M", ("k_dpmpp_2m",), sample_dpmpp_2m, default_schedule="Karras"),
-        SigmaSampler(
-            "DPM++ SDE", ("k_dpmpp_sde",), sample_dpmpp_sde, second_order=True, default_schedule="Karras", brownian=True
-        ),
-        SigmaSampler(
-            "DPM++ 2M SDE", ("k_dpmpp_2m_sde",), sample_dpmpp_2m_sde, default_schedule="Exponential", brownian=True
-        ),
-        SigmaSampler(
-            "DPM++ 2M SDE Heun",
-            ("k_dpmpp_2m_sde_heun",),
-            sample_dpmpp_2m_sde_heun,
-            default_schedule="Exponential",
-            brownian=True,
-        ),
-        SigmaSampler(
-            "DPM++ 2S a",
-            ("k_dpmpp_2s_a",),
-            sample_dpmpp_2s_ancestral,
-            second_order=True,
-            uses_ensd=True,
-            default_schedule="Karras",
-        ),
-        SigmaSampler(
-            "DPM++ 3M SDE",
-            ("k_dpmpp_3m_sde",),
-            sample_dpmpp_3m_sde,
-            default_schedule="Exponential",
-            brownian=True,
-            discard_penultimate=True,
-        ),
-        SigmaSampler("Euler a", ("k_euler_a", "k_euler_ancestral"), sample_euler_ancestral, uses_ensd=True),
-        SigmaSampler("Euler", ("k_euler",), sample_euler),
-        SigmaSampler("LMS", ("k_lms",), sample_lms),
-        SigmaSampler("Heun", ("k_heun",), sample_heun, second_order=True),
-        SigmaSampler(
-            "DPM2",
-            ("k_dpm_2",),
-            sample_dpm_2,
-            second_order=True,
-            default_schedule="Karras",
-            discard_penultimate=True,
-        ),
-        SigmaSampler(
-            "DPM2 a",
-            ("k_dpm_2_a",),
-            sample_dpm_2_ancestral,
-            second_order=True,
-            uses_ensd=True,
-            default_schedule="Karras",
-            discard_penultimate=True,
-        ),
-        SigmaSampler("DPM fast", ("k_dpm_fast",), sample_dpm_fast, uses_ensd=True, range_only=True),
-        SigmaSampler(
-            "DPM adaptive", ("k_dpm_ad",), sample_dpm_adaptive, uses_ensd=True, adaptive=True, range_only=True
-        ),
-        SigmaSampler("Restart", ("restart",), sample_restart, second_order=True, default_schedule="Karras"),
-        TimestepSampler("DDIM", ("ddim",), sample_ddim),
-        TimestepSampler("DDIM CFG++", ("ddim_cfgpp",), sample_ddim_cfgpp),
-        TimestepSampler("PLMS", ("plms",), sample_plms, calls_every_timestep=True),
-        TimestepSampler("UniPC", ("unipc",), sample_unipc, calls_every_timestep=True),
-        SigmaSampler("LCM", ("k_lcm",), sample_lcm, lcm=True),
-    ),
-)
+_SIGMA_FUNCTIONS: Mapping[str, SamplerFunction[SigmaPath]] = {
+    "DPM++ 2M": sample_dpmpp_2m,
+    "DPM++ SDE": sample_dpmpp_sde,
+    "DPM++ 2M SDE": sample_dpmpp_2m_sde,
+    "DPM++ 2M SDE Heun": sample_dpmpp_2m_sde_heun,
+    "DPM++ 2S a": sample_dpmpp_2s_ancestral,
+    "DPM++ 3M SDE": sample_dpmpp_3m_sde,
+    "Euler a": sample_euler_ancestral,
+    "Euler": sample_euler,
+    "LMS": sample_lms,
+    "Heun": sample_heun,
+    "DPM2": sample_dpm_2,
+    "DPM2 a": sample_dpm_2_ancestral,
+    "DPM fast": sample_dpm_fast,
+    "DPM adaptive": sample_dpm_adaptive,
+    "Restart": sample_restart,
+    "LCM": sample_lcm,
+}
+_TIMESTEP_FUNCTIONS: Mapping[str, SamplerFunction[TimestepPath]] = {
+    "DDIM": sample_ddim,
+    "DDIM CFG++": sample_ddim_cfgpp,
+    "PLMS": sample_plms,
+    "UniPC": sample_unipc,
+}
+
+
+def _sampler(facts: SamplerFacts) -> Sampler:
+    if facts.timesteps:
+        return TimestepSampler(
+            facts.name,
+            facts.aliases,
+            _TIMESTEP_FUNCTIONS[facts.name],
+            calls_every_timestep=facts.calls_every_timestep,
+        )
+    return SigmaSampler(
+        facts.name,
+        facts.aliases,
+        _SIGMA_FUNCTIONS[facts.name],
+        second_order=facts.second_order,
+        uses_ensd=facts.uses_ensd,
+        adaptive=facts.adaptive,
+        default_schedule=facts.default_schedule,
+        brownian=facts.brownian,
+        discard_penultimate=facts.discard_penultimate,
+        range_only=facts.range_only,
+        lcm=facts.lcm,
+    )
+
+
+SAMPLERS: Registry[Sampler] = Registry("sampler", map(_sampler, samplers.SAMPLERS.values()))
 """In A1111's order."""
 
 

@@ -1,0 +1,149 @@
+"""Samplers and schedules under A1111's names, one row each, for whoever must know them before torch has loaded.
+
+The functions behind them stand in ``engine.samplers.registry`` and ``engine.schedules``, one row each too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from sdcolab.core.registry import Registry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SamplerFacts:
+    """What is known of a sampler without running it (hechos/a1111.md 3.1).
+
+    ``aliases``: A1111's other names. ``foreign``: what k-diffusion, ComfyUI and NovelAI call it besides these without
+    their ``k_``. ``default_schedule``: the one that Automatic stands for; None is the model's uniform one.
+
+    ``second_order``: two model calls a step, so prompt editing counts twice the steps. ``uses_ensd``: infotexts show
+    ``ENSD``. ``adaptive``: its steps depend on the pictures, so each must be sampled alone to come out the same in any
+    batch. ``brownian``: noise from a Brownian path. ``discard_penultimate``: drops the last positive sigma.
+    ``range_only``: uses only the ends of the schedule. ``lcm``: samples on LCM's table. ``timesteps``: works on
+    timesteps, so schedules do not apply; ``calls_every_timestep``: one model call per timestep, otherwise one fewer.
+    ``own_eta``: its eta is the setting ``eta_ddim``. ``solver``: what A1111 calls the kind of its steps.
+    """
+
+    name: str
+    aliases: tuple[str, ...]
+    foreign: tuple[str, ...] = ()
+    default_schedule: str | None = None
+    second_order: bool = False
+    uses_ensd: bool = False
+    adaptive: bool = False
+    brownian: bool = False
+    discard_penultimate: bool = False
+    range_only: bool = False
+    lcm: bool = False
+    timesteps: bool = False
+    calls_every_timestep: bool = False
+    own_eta: bool = False
+    solver: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleFacts:
+    """A way of choosing noise levels; the first of ``aliases`` is A1111's key (hechos/a1111.md 3.3). ``default_rho``
+    where it bends; ``on_model``: it looks at the model's own table."""
+
+    name: str
+    aliases: tuple[str, ...]
+    default_rho: float = -1.0
+    on_model: bool = False
+
+
+_Row = SamplerFacts
+
+SAMPLERS: Final[Registry[SamplerFacts]] = Registry(
+    "sampler",
+    (
+        _Row(name="DPM++ 2M", aliases=("k_dpmpp_2m",), default_schedule="Karras"),
+        _Row(
+            name="DPM++ SDE",
+            aliases=("k_dpmpp_sde",),
+            default_schedule="Karras",
+            second_order=True,
+            brownian=True,
+        ),
+        _Row(name="DPM++ 2M SDE", aliases=("k_dpmpp_2m_sde",), default_schedule="Exponential", brownian=True),
+        _Row(
+            name="DPM++ 2M SDE Heun",
+            aliases=("k_dpmpp_2m_sde_heun",),
+            default_schedule="Exponential",
+            brownian=True,
+            solver="heun",
+        ),
+        _Row(
+            name="DPM++ 2S a",
+            aliases=("k_dpmpp_2s_a",),
+            foreign=("dpmpp_2s_ancestral",),
+            default_schedule="Karras",
+            second_order=True,
+            uses_ensd=True,
+        ),
+        _Row(
+            name="DPM++ 3M SDE",
+            aliases=("k_dpmpp_3m_sde",),
+            default_schedule="Exponential",
+            brownian=True,
+            discard_penultimate=True,
+        ),
+        _Row(name="Euler a", aliases=("k_euler_a", "k_euler_ancestral"), uses_ensd=True),
+        _Row(name="Euler", aliases=("k_euler",)),
+        _Row(name="LMS", aliases=("k_lms",)),
+        _Row(name="Heun", aliases=("k_heun",), second_order=True),
+        _Row(
+            name="DPM2",
+            aliases=("k_dpm_2",),
+            default_schedule="Karras",
+            second_order=True,
+            discard_penultimate=True,
+        ),
+        _Row(
+            name="DPM2 a",
+            aliases=("k_dpm_2_a",),
+            foreign=("dpm_2_ancestral",),
+            default_schedule="Karras",
+            second_order=True,
+            uses_ensd=True,
+            discard_penultimate=True,
+        ),
+        _Row(name="DPM fast", aliases=("k_dpm_fast",), uses_ensd=True, range_only=True),
+        _Row(
+            name="DPM adaptive",
+            aliases=("k_dpm_ad",),
+            foreign=("dpm_adaptive",),
+            uses_ensd=True,
+            adaptive=True,
+            range_only=True,
+        ),
+        _Row(name="Restart", aliases=("restart",), default_schedule="Karras", second_order=True),
+        _Row(name="DDIM", aliases=("ddim",), foreign=("ddim_v3",), timesteps=True, own_eta=True),
+        _Row(name="DDIM CFG++", aliases=("ddim_cfgpp",), timesteps=True, own_eta=True),
+        _Row(name="PLMS", aliases=("plms",), timesteps=True, calls_every_timestep=True),
+        _Row(name="UniPC", aliases=("unipc",), foreign=("uni_pc",), timesteps=True, calls_every_timestep=True),
+        _Row(name="LCM", aliases=("k_lcm",), lcm=True),
+    ),
+)
+"""In A1111's order."""
+
+SCHEDULES: Final[Registry[ScheduleFacts]] = Registry(
+    "schedule",
+    (
+        ScheduleFacts("Automatic", ("automatic",)),
+        ScheduleFacts("Uniform", ("uniform",), on_model=True),
+        ScheduleFacts("Karras", ("karras",), default_rho=7.0),
+        ScheduleFacts("Exponential", ("exponential",)),
+        ScheduleFacts("Polyexponential", ("polyexponential",), default_rho=1.0),
+        ScheduleFacts("SGM Uniform", ("sgm_uniform", "SGMUniform"), on_model=True),
+        ScheduleFacts("KL Optimal", ("kl_optimal",)),
+        ScheduleFacts("Align Your Steps", ("align_your_steps",)),
+        ScheduleFacts("Simple", ("simple",), on_model=True),
+        ScheduleFacts("Normal", ("normal",), on_model=True),
+        ScheduleFacts("DDIM", ("ddim",), on_model=True),
+        ScheduleFacts("Beta", ("beta",), on_model=True),
+    ),
+)
+"""In A1111's order."""

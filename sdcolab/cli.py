@@ -95,6 +95,7 @@ def open_web(options: argparse.Namespace) -> int:
             share=options.compartir,
             model=options.modelo,
             machine_events=options.eventos,
+            one_process=options.un_proceso,
         )
     )
     return 0
@@ -241,7 +242,7 @@ def diagnose(options: argparse.Namespace) -> int:
 
 
 def serve_engine(options: argparse.Namespace) -> int:
-    """Make images for the notebook's panel (not for people)."""
+    """Do the work of a page or a panel, in a process of its own (not for people)."""
     from sdcolab.wiring import engine
 
     engine.serve_engine(Folders(options.carpeta), options.modelo)
@@ -276,15 +277,16 @@ def _add_web_options(parser: argparse.ArgumentParser) -> None:
     add("--usuario", type=login, metavar="NOMBRE:CLAVE", help="pide este usuario y esta contraseña al entrar")
     add("--modelo", metavar="ARCHIVO", help="archivo o nombre del modelo con el que empezar")
     add("--escuchar", action="store_true", help="permite entrar desde otros equipos de tu red")
+    add("--un-proceso", action="store_true", help="genera en el mismo proceso que la página, sin vigilarlo")
     add("--eventos", action="store_true", help=argparse.SUPPRESS)
 
 
 def _refuse_web_options(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     """A subcommand with an option that only opens the page is a mistake that must not pass in silence."""
     if options.command is not open_web:
-        for name in ("puerto", "compartir", "usuario", "escuchar", "eventos"):
+        for name in ("puerto", "compartir", "usuario", "escuchar", "un_proceso", "eventos"):
             if getattr(options, name) != parser.get_default(name):
-                parser.error(f"--{name} solo sirve para abrir la página, sin subcomando.")
+                parser.error(f"--{name.replace('_', '-')} solo sirve para abrir la página, sin subcomando.")
 
 
 def _add_generate_options(parser: argparse.ArgumentParser) -> None:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import sdcolab
 from sdcolab.colab.drive_sync import DRIVE_FOLDER
 from sdcolab.colab.host import ColabHost, Host
-from sdcolab.colab.prepare import SECRET_NAMES
 from sdcolab.colab.requirements import Installed, installed_version, own_requirements
 from sdcolab.colab.requirements import examine as examine_requirements
 from sdcolab.core.detect import ModelKind
@@ -31,6 +30,7 @@ from sdcolab.core.library import Library
 from sdcolab.core.memory_plan import memory_bytes
 from sdcolab.core.tensors import read_header
 from sdcolab.core.words import KIND_NAMES, explain, human_bytes
+from sdcolab.process.environment import SECRET_NAMES
 
 GB = 1_000_000_000
 LOW_MEMORY = 3 * GB

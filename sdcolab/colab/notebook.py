@@ -10,7 +10,6 @@ from sdcolab.colab.diagnosis import examine, page
 from sdcolab.colab.drive_sync import DriveNews, DriveSync
 from sdcolab.colab.panel import Panel
 from sdcolab.colab.prepare import (
-    SECRET_NAMES,
     Collaborators,
     Preparation,
     StartOptions,
@@ -24,6 +23,7 @@ from sdcolab.colab.session import Session
 from sdcolab.core.errors import NoWidgets, SdcolabError
 from sdcolab.core.events import CancelToken
 from sdcolab.core.words import explain
+from sdcolab.process.environment import SECRET_NAMES
 from sdcolab.process.supervisor import Roster
 
 __all__ = ["Collaborators", "StartOptions", "close_all", "form_tokens", "open_panel", "save_report", "start"]

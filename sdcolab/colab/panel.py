@@ -11,7 +11,6 @@ import html
 import io
 import logging
 import queue
-import signal
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -24,10 +23,8 @@ from sdcolab.colab.panel_gallery import Gallery
 from sdcolab.colab.prepare import (
     Collaborators,
     Preparation,
-    child_environ,
     drive_line,
     forget_drive,
-    own_command,
 )
 from sdcolab.colab.progress import CellProgress, WidgetBars
 from sdcolab.colab.report import download_link, known_secrets, report_line, write_report
@@ -35,10 +32,11 @@ from sdcolab.core.errors import Cancelled, SdcolabError, Unexpected
 from sdcolab.core.events import CancelToken, Listener, Phase
 from sdcolab.core.request import GenerationRequest, Variation
 from sdcolab.core.settings import SettingsFile
-from sdcolab.core.tasks import Generate, Origin, Place
+from sdcolab.core.tasks import Generate, Origin, Place, Preload
 from sdcolab.core.words import PHASE_LABELS, explain
-from sdcolab.process.service import EngineProcess
-from sdcolab.process.supervisor import ChildSpec, Roster
+from sdcolab.process.environment import engine_spec
+from sdcolab.process.supervisor import Roster
+from sdcolab.process.worker import ProcessWorker
 from sdcolab.studio.jobs import JobQueue, JobSnapshot
 from sdcolab.studio.last_form import LastForm
 
@@ -70,7 +68,7 @@ class Panel:
         self._download_cancel = CancelToken()
         self._last_form = LastForm(collaborators.folders.config)
         self._library = collaborators.open_library(preparation.model)
-        self._engine = EngineProcess(self._spec(), roster, on_trouble=lambda error: self._note(f"⚠️ {explain(error)}"))
+        self._engine = self._new_engine(roster)
         self._jobs = JobQueue(collaborators.tasks, {Place.ENGINE: (self._engine,)})
         self._build()
         self._watcher = threading.Thread(target=self._watch, name="sdcolab-panel", daemon=True)
@@ -98,18 +96,20 @@ class Panel:
 
     # --- Building ----------------------------------------------------------------------------------------------------
 
-    def _spec(self) -> ChildSpec:
-        folders = self._with.folders
-        model = ("--modelo", str(self._ready.model)) if self._ready.model else ()
-        own = own_command("servicio", "--carpeta", str(folders.root), *model)
-        return ChildSpec(
-            name="motor",
-            command=tuple(self._with.engine_command or own),
-            log=folders.logs / "motor.log",
-            folder=folders.temporary / "motor",
-            environ=child_environ(self._with.environ),
+    def _new_engine(self, roster: Roster) -> ProcessWorker:
+        spec = engine_spec(
+            self._with.folders,
+            self._with.environ,
+            self._ready.model,
+            command=self._with.engine_command,
             restart=self._with.engine_restart,
-            death_signal=signal.SIGKILL,
+        )
+        return ProcessWorker(
+            spec,
+            self._with.tasks,
+            roster,
+            on_trouble=lambda error: self._note(f"⚠️ {explain(error)}"),
+            first=Preload(),
         )
 
     def _build(self) -> None:

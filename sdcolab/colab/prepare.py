@@ -7,7 +7,6 @@ import json
 import logging
 import os
 import queue
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -29,22 +28,10 @@ from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library, ModelFile
 from sdcolab.core.tasks import TaskTable
 from sdcolab.core.words import explain
-from sdcolab.process.ngrok import TOKEN_VARIABLE
+from sdcolab.process.environment import DOWNLOAD_NAMES, ENGINE_RESTART, NGROK_NAME, TUNNEL_RESTART, token_in
 from sdcolab.process.public_link import Service
 from sdcolab.process.supervisor import RestartPolicy, Roster
 from sdcolab.process.tunnel import tunnel_command
-
-DOWNLOAD_NAMES = ("CIVITAI_TOKEN", "HF_TOKEN")
-"""Secrets for downloads."""
-
-NGROK_NAME = "NGROK_TOKEN"
-"""The secret for ngrok's public link."""
-
-SECRET_NAMES = (*DOWNLOAD_NAMES, NGROK_NAME)
-"""Secrets that the program asks for."""
-
-PRIVATE_NAMES = (*SECRET_NAMES, TOKEN_VARIABLE)
-"""Environment variables that our children do not inherit."""
 
 DEMO_NAMES = ("Demostración (emojis)", "demo", "")
 """What the notebook's list of models calls the one that ships with the package; the rest are the catalogue's names."""
@@ -54,9 +41,7 @@ DRIVE_CHOICE = Path(".sesion", "drive.json")
 
 PREPARE_SECONDS = 30.0
 FLUSH_SECONDS = 60.0
-ENGINE_RESTART = RestartPolicy()
 WEB_RESTART = RestartPolicy()
-TUNNEL_RESTART = RestartPolicy(delays=(3.0, 10.0, 30.0, 60.0), give_up_after=None)
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -328,12 +313,6 @@ def model_to_open(reports: Sequence[Downloaded]) -> Path | None:
     return next((path for path in found if path is not None), None)
 
 
-def token_in(environ: Mapping[str, str], name: str) -> str:
-    """The token called ``name`` of the environment; ngrok's has also a name of its own there."""
-    names = (name, TOKEN_VARIABLE) if name == NGROK_NAME else (name,)
-    return next(filter(None, (environ.get(one, "").strip() for one in names)), "")
-
-
 def remember_drive(folders: Folders, *, images: bool, settings: bool) -> None:
     """Write down what goes to Drive, for the cell that closes everything, maybe after the session is gone."""
     with contextlib.suppress(SdcolabError), atomic_write(folders.root / DRIVE_CHOICE) as file:  # only a convenience
@@ -372,18 +351,6 @@ def drive_line(news: DriveNews) -> str:
     return "✅ Google Drive ha vuelto: todo lo pendiente está copiado."
 
 
-def child_environ(environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment for our child processes: ``environ`` without secrets, able to import this package."""
-    common = {name: value for name, value in environ.items() if name not in (*PRIVATE_NAMES, "MPLBACKEND")}
-    common |= {"GRADIO_ANALYTICS_ENABLED": "False", "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
-    return common | _source_path(common)
-
-
-def own_command(*arguments: str) -> tuple[str, ...]:
-    """``sdcolab`` with ``arguments``, run by this Python."""
-    return (sys.executable, "-m", "sdcolab", *arguments)
-
-
 def within(seconds: float | None, work: Callable[[], T]) -> T:
     """Run ``work`` in a thread and return or raise what it does; the caller stays interruptible.
 
@@ -409,11 +376,3 @@ def within(seconds: float | None, work: Callable[[], T]) -> T:
         if error:
             raise error
         return result  # type: ignore[return-value]  # None only when that is T
-
-
-def _source_path(environ: Mapping[str, str]) -> dict[str, str]:
-    """``PYTHONPATH`` that lets children import a package run from a source folder; nothing when it is installed."""
-    home = Path(sdcolab.__file__).parents[1]
-    if home.name in ("site-packages", "dist-packages"):
-        return {}
-    return {"PYTHONPATH": os.pathsep.join(filter(None, [str(home), environ.get("PYTHONPATH", "")]))}

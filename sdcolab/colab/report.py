@@ -11,9 +11,9 @@ import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from sdcolab.colab.prepare import PRIVATE_NAMES
 from sdcolab.core.files import atomic_write
 from sdcolab.core.folders import Folders
+from sdcolab.process.environment import PRIVATE_NAMES
 
 REPORT_NAME = "informe-sdcolab.zip"
 MAX_LINK_BYTES = 8_000_000

@@ -15,19 +15,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sdcolab.colab.drive_sync import DriveRecovered, DriveTrouble
-from sdcolab.colab.prepare import Collaborators, Preparation, StartOptions, child_environ, drive_line, own_command
+from sdcolab.colab.prepare import Collaborators, Preparation, StartOptions, drive_line
 from sdcolab.core.errors import (
-    HostError,
-    NgrokBusy,
-    NgrokDown,
-    NgrokProgramMissing,
     NgrokTokenMissing,
-    NgrokTokenRejected,
     ProxyUnavailable,
     SdcolabError,
-    ShareDown,
     ShareLost,
-    ShareProgramMissing,
     WebCrashed,
     WebGaveUp,
     WebKilled,
@@ -35,8 +28,9 @@ from sdcolab.core.errors import (
 from sdcolab.core.events import CancelToken
 from sdcolab.core.files import atomic_write, storage_errors
 from sdcolab.core.words import explain
+from sdcolab.process.environment import child_environ, own_command
 from sdcolab.process.ngrok import TOKEN_VARIABLE
-from sdcolab.process.public_link import Reason, Service
+from sdcolab.process.public_link import Service
 from sdcolab.process.supervisor import (
     ChildDied,
     ChildGaveUp,
@@ -48,6 +42,7 @@ from sdcolab.process.supervisor import (
     ending,
     was_killed,
 )
+from sdcolab.process.tunnel import link_error
 from sdcolab.studio.journal import JOURNAL_NAME
 
 USER_VARIABLE = "SDCOLAB_USUARIO"
@@ -337,22 +332,6 @@ def session_access(path: Path) -> Access:
         file.write(json.dumps({"user": access.user, "password": access.password}).encode("ascii"))
     path.chmod(0o600)
     return access
-
-
-def link_error(message: Mapping[str, object]) -> HostError:
-    """Why a service made no link, from what the tunnel's process says."""
-    detail, reason = str(message.get("detail")), message.get("reason")
-    if message.get("service") != Service.NGROK:
-        return ShareProgramMissing(reason=detail) if reason == Reason.PROGRAM else ShareDown(reason=detail)
-    match reason:
-        case Reason.TOKEN:
-            return NgrokTokenRejected()
-        case Reason.BUSY:
-            return NgrokBusy()
-        case Reason.PROGRAM:
-            return NgrokProgramMissing(reason=detail)
-        case _:
-            return NgrokDown(reason=detail)
 
 
 def web_ending(code: int) -> SdcolabError:

@@ -14,7 +14,7 @@ import functools
 import io
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields, is_dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -28,37 +28,51 @@ from sdcolab.core.request import FIELDS, GenerationRequest
 
 T = TypeVar("T")
 
+PictureOut = Callable[[Image.Image], Any]
+PictureIn = Callable[[Any], Image.Image]
+"""How pictures are written, and read again. The second raises ``ValueError``, ``TypeError`` or ``KeyError``."""
+
 CODE = "code"
 """Key that tells which dataclass an object is, where there are several."""
 
 
-def to_json(value: object) -> Any:
-    """``value`` as JSON values."""
+def png_text(picture: Image.Image) -> Any:
+    """``picture`` as PNG in base64."""
+    png = io.BytesIO()
+    picture.save(png, format="PNG")
+    return {"png": base64.b64encode(png.getvalue()).decode("ascii")}
+
+
+def picture_from_text(value: Any) -> Image.Image:
+    """The picture that ``png_text`` wrote. Raises ``ValueError``, ``TypeError`` or ``KeyError``."""
+    return _picture(value["png"])
+
+
+def to_json(value: object, picture: PictureOut = png_text) -> Any:
+    """``value`` as JSON values; ``picture`` says how pictures are written."""
     if isinstance(value, StrEnum):
         return value.value
     if isinstance(value, Path):
         return str(value)
     if isinstance(value, Image.Image):
-        png = io.BytesIO()
-        value.save(png, format="PNG")
-        return {"png": base64.b64encode(png.getvalue()).decode("ascii")}
+        return picture(value)
     if isinstance(value, tuple):
-        return [to_json(one) for one in value]
+        return [to_json(one, picture) for one in value]
     if is_dataclass(value):
         code = getattr(type(value), CODE, None)
         known = {} if code is None else {CODE: code}
-        return known | {field.name: to_json(getattr(value, field.name)) for field in fields(value)}
+        return known | {field.name: to_json(getattr(value, field.name), picture) for field in fields(value)}
     return value
 
 
-def from_json(kind: type[T], raw: Mapping[str, Any]) -> T:
+def from_json(kind: type[T], raw: Mapping[str, Any], picture: PictureIn = picture_from_text) -> T:
     """A ``kind`` from its saved fields. Fields that this version does not know are left out, missing ones keep their
     default, and one whose value is no longer accepted keeps its default too.
 
     Raises ``ValueError``, ``TypeError``, ``KeyError`` or ``RequestError`` when a field that has no default is not there
     or not accepted.
     """
-    made: T = _filled(_blank(kind, raw), raw)
+    made: T = _filled(_blank(kind, raw, picture), raw, picture)
     return made
 
 
@@ -84,27 +98,27 @@ def _hints(kind: type) -> Mapping[str, Any]:
     return {field.name: every[field.name] for field in fields(kind)}
 
 
-def _filled(part: Any, raw: Mapping[str, Any]) -> Any:
+def _filled(part: Any, raw: Mapping[str, Any], picture: PictureIn) -> Any:
     """``part`` with those fields of ``raw`` that it knows and accepts, one by one."""
     kind: type = type(part)
     hints = _hints(kind)
     for name, value in raw.items():
         if name in hints:
             with contextlib.suppress(RequestError, ValueError, TypeError, KeyError, AttributeError):
-                part = replace(part, **{name: _decoded(hints[name], value)})
+                part = replace(part, **{name: _decoded(hints[name], value, picture)})
     return part
 
 
-def _decoded(kind: Any, value: Any) -> Any:
+def _decoded(kind: Any, value: Any, picture: PictureIn) -> Any:
     """``value`` as a ``kind``. Raises ``ValueError`` or ``TypeError`` when it is none."""
     if isinstance(kind, types.UnionType):
-        return _decoded_union(typing.get_args(kind), value)
+        return _decoded_union(typing.get_args(kind), value, picture)
     if typing.get_origin(kind) is tuple:
-        return _decoded_tuple(typing.get_args(kind), value)
+        return _decoded_tuple(typing.get_args(kind), value, picture)
     if kind is Image.Image:
-        return _picture(value["png"])
+        return picture(value)
     if is_dataclass(kind):
-        return from_json(typing.cast("type[Any]", kind), value)
+        return from_json(typing.cast("type[Any]", kind), value, picture)
     if issubclass(kind, StrEnum):
         return kind(value)
     if kind is Path and isinstance(value, str):
@@ -114,7 +128,7 @@ def _decoded(kind: Any, value: Any) -> Any:
     raise TypeError(f"{value!r} is no {kind}")
 
 
-def _decoded_union(options: tuple[Any, ...], value: Any) -> Any:
+def _decoded_union(options: tuple[Any, ...], value: Any, picture: PictureIn) -> Any:
     if value is None and types.NoneType in options:
         return None
     kinds = [option for option in options if option is not types.NoneType]
@@ -122,21 +136,21 @@ def _decoded_union(options: tuple[Any, ...], value: Any) -> Any:
         kinds = [option for option in kinds if getattr(option, CODE, None) == value[CODE]]
     if not kinds:
         raise ValueError(f"nothing has the code {value[CODE]!r}")
-    return _decoded(kinds[0], value)
+    return _decoded(kinds[0], value, picture)
 
 
-def _decoded_tuple(kinds: tuple[Any, ...], value: Any) -> tuple[Any, ...]:
+def _decoded_tuple(kinds: tuple[Any, ...], value: Any, picture: PictureIn) -> tuple[Any, ...]:
     if not isinstance(value, list):
         raise TypeError(f"{value!r} is no list")
     if kinds[1:] == (Ellipsis,):
-        return tuple(_decoded(kinds[0], one) for one in value)
-    return tuple(_decoded(kind, one) for kind, one in zip(kinds, value, strict=True))
+        return tuple(_decoded(kinds[0], one, picture) for one in value)
+    return tuple(_decoded(kind, one, picture) for kind, one in zip(kinds, value, strict=True))
 
 
-def _blank(kind: Any, raw: Mapping[str, Any]) -> Any:
+def _blank(kind: Any, raw: Mapping[str, Any], picture: PictureIn) -> Any:
     """A ``kind`` with its defaults; the fields that have none come from ``raw``."""
     needed = [field.name for field in fields(kind) if field.default is MISSING and field.default_factory is MISSING]
-    return kind(**{name: _decoded(_hints(kind)[name], raw[name]) for name in needed})
+    return kind(**{name: _decoded(_hints(kind)[name], raw[name], picture) for name in needed})
 
 
 def _picture(text: str) -> Image.Image:

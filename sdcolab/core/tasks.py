@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Protocol, TypeVar, cast, runtime_checkable
 
 from PIL import Image
 
-from sdcolab.core.codec import from_json, to_json
+from sdcolab.core.codec import PictureIn, PictureOut, from_json, picture_from_text, png_text, to_json
 from sdcolab.core.events import CancelToken, Listener
 from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library
@@ -166,15 +166,16 @@ class TaskTable(Mapping[str, TaskRow]):
     def __len__(self) -> int:
         return len(self._rows)
 
-    def to_json(self, task: Task) -> dict[str, Any]:
-        """``task`` as JSON values. Raises ``KeyError`` for a kind that is not in the table."""
-        written: dict[str, Any] = to_json(task)
+    def to_json(self, task: Task, picture: PictureOut = png_text) -> dict[str, Any]:
+        """``task`` as JSON values; ``picture`` says how pictures are written. Raises ``KeyError`` for a kind that is
+        not in the table."""
+        written: dict[str, Any] = to_json(task, picture)
         return {"code": self[task.code].code, **written}
 
-    def from_json(self, raw: Mapping[str, Any]) -> Task:
+    def from_json(self, raw: Mapping[str, Any], picture: PictureIn = picture_from_text) -> Task:
         """The task that ``to_json`` turned into ``raw``. Raises ``KeyError``, ``ValueError``, ``TypeError`` or
         ``SdcolabError`` when it is none."""
-        return cast(Task, from_json(self[raw["code"]].task, raw))
+        return cast(Task, from_json(self[raw["code"]].task, raw, picture))
 
 
 class Worker(Protocol):

@@ -1,20 +1,25 @@
-"""Events and errors as JSON values, for the parts of the program that run in processes of their own.
+"""What processes say to each other: messages, and events and errors as JSON values in them.
+
+A message is one line of JSON; its pictures follow as they are in memory, since PNG and base64 would cost more time than
+a denoising step: ``{"event": ..., "bytes": [786432]}``, a line's end, and that many bytes.
 
 Both ends are the same version of the program, so anything that does not fit is a bug and raises ``ValueError``,
-``KeyError`` or ``TypeError``. Requests travel as ``core.codec`` writes them.
+``KeyError`` or ``TypeError``. Tasks travel as ``core.codec`` writes them.
 """
 
 from __future__ import annotations
 
-import base64
 import datetime
 import io
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
+from sdcolab.core.codec import PictureIn, PictureOut, picture_from_text, png_text
 from sdcolab.core.errors import SdcolabError, leaf_errors
 from sdcolab.core.events import (
     BytesReceived,
@@ -30,23 +35,82 @@ from sdcolab.core.events import (
     Warned,
 )
 
-PREVIEW_QUALITY = 80
-"""JPEG quality of the small previews."""
+SIZES = "bytes"
+"""The key of a message that says how many bytes each of its blobs has."""
+
+RAW_MODES = ("RGB", "RGBA", "L")
+"""Pictures that travel as they are in memory; others as PNG."""
 
 
-def event_to_json(event: Event) -> dict[str, Any]:
-    """``event`` as JSON values; the preview of a step travels as a small JPEG."""
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What one process says to another: JSON values, and the bytes that they speak of."""
+
+    values: Mapping[str, Any]
+    blobs: tuple[bytes, ...] = ()
+
+    def encoded(self) -> bytes:
+        """As it travels."""
+        sizes = {SIZES: [len(blob) for blob in self.blobs]} if self.blobs else {}
+        return b"".join((json.dumps({**self.values, **sizes}).encode("ascii"), b"\n", *self.blobs))
+
+
+def message_from(line: bytes, read: Callable[[int], bytes]) -> Message | None:
+    """The message that begins with ``line``, whose blobs ``read`` gives; None when it is something else.
+
+    Raises ``EOFError`` when the stream ends in the midst of it.
+    """
+    if not line.startswith(b"{"):
+        return None
+    try:
+        values = json.loads(line)
+    except ValueError:
+        return None
+    blobs = tuple(read(size) for size in values.pop(SIZES, ()))
+    return Message(values, blobs)
+
+
+class Packing:
+    """Takes the pictures out of values that are being written, and keeps them as blobs."""
+
+    def __init__(self) -> None:
+        self._blobs: list[bytes] = []
+
+    def __call__(self, picture: Image.Image) -> dict[str, Any]:
+        """What stands for ``picture`` among the values."""
+        raw = picture.mode in RAW_MODES
+        self._blobs.append(picture.tobytes() if raw else _png(picture))
+        return {"blob": len(self._blobs) - 1, **({"mode": picture.mode, "size": list(picture.size)} if raw else {})}
+
+    def message(self, values: Mapping[str, Any]) -> Message:
+        """``values`` with the pictures that were in them."""
+        return Message(values, tuple(self._blobs))
+
+
+def unpacking(blobs: Sequence[bytes]) -> PictureIn:
+    """Gives back the pictures that ``Packing`` took out."""
+
+    def read(value: Any) -> Image.Image:
+        blob = blobs[value["blob"]]
+        if "mode" in value:
+            return Image.frombytes(value["mode"], tuple(value["size"]), blob)
+        return Image.open(io.BytesIO(blob)).copy()
+
+    return read
+
+
+def event_to_json(event: Event, picture: PictureOut = png_text) -> dict[str, Any]:
+    """``event`` as JSON values; pictures as ``picture`` turns them."""
     match event:
         case PhaseStarted(phase, detail):
             return {"is": "phase", "phase": phase.value, "detail": detail}
         case StepDone(step, total, batch, batches, preview):
-            picture = None if preview is None else _picture_to_text(preview)
-            return {"is": "step", "at": [step, total, batch, batches], "preview": picture}
+            shown = None if preview is None else picture(preview)
+            return {"is": "step", "at": [step, total, batch, batches], "preview": shown}
         case ImageSaved(index, path, seed, infotext):
             return {"is": "image", "index": index, "path": str(path), "seed": seed, "infotext": infotext}
         case ImageReady(index, image, seed, infotext):
-            picture = _picture_to_text(image, "PNG")
-            return {"is": "ready", "index": index, "picture": picture, "seed": seed, "infotext": infotext}
+            return {"is": "ready", "index": index, "picture": picture(image), "seed": seed, "infotext": infotext}
         case FileMade(path):
             return {"is": "file", "path": str(path)}
         case Note(text):
@@ -59,17 +123,17 @@ def event_to_json(event: Event) -> dict[str, Any]:
             return {"is": "ended", "error": None if error is None else error_to_json(error)}
 
 
-def event_from_json(value: Mapping[str, Any]) -> Event:
+def event_from_json(value: Mapping[str, Any], picture: PictureIn = picture_from_text) -> Event:
     """The event that ``event_to_json`` turned into ``value``."""
     match value:
         case {"is": "phase", "phase": phase, "detail": detail}:
             return PhaseStarted(Phase(phase), detail)
         case {"is": "step", "at": [step, total, batch, batches], "preview": preview}:
-            return StepDone(step, total, batch, batches, None if preview is None else _picture_from_text(preview))
+            return StepDone(step, total, batch, batches, None if preview is None else picture(preview))
         case {"is": "image", "index": index, "path": path, "seed": seed, "infotext": infotext}:
             return ImageSaved(index, Path(path), seed, infotext)
-        case {"is": "ready", "index": index, "picture": picture, "seed": seed, "infotext": infotext}:
-            return ImageReady(index, _picture_from_text(picture), seed, infotext)
+        case {"is": "ready", "index": index, "picture": image, "seed": seed, "infotext": infotext}:
+            return ImageReady(index, picture(image), seed, infotext)
         case {"is": "file", "path": path}:
             return FileMade(Path(path))
         case {"is": "note", "text": text}:
@@ -117,11 +181,7 @@ def _fact_from_json(value: object) -> object:
             return value
 
 
-def _picture_to_text(picture: Image.Image, file_format: str = "JPEG") -> str:
+def _png(picture: Image.Image) -> bytes:
     encoded = io.BytesIO()
-    picture.convert("RGB").save(encoded, format=file_format, quality=PREVIEW_QUALITY)
-    return base64.b64encode(encoded.getvalue()).decode("ascii")
-
-
-def _picture_from_text(text: str) -> Image.Image:
-    return Image.open(io.BytesIO(base64.b64decode(text))).copy()  # a plain image, equal to the one that was sent
+    picture.save(encoded, format="PNG")
+    return encoded.getvalue()

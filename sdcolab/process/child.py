@@ -20,7 +20,10 @@ OOM_SCORE = "500"
 
 
 def bound_command(command: Sequence[str], death_signal: int) -> list[str]:
-    """``command`` wrapped in this launcher, for a child of this process."""
+    """``command`` wrapped in this launcher, for a child of this process; as it is where the launcher has nothing to
+    do."""
+    if sys.platform != "linux":
+        return list(command)
     return [sys.executable, "-m", "sdcolab.process.child", str(os.getpid()), str(int(death_signal)), *command]
 
 

@@ -1,7 +1,8 @@
 """Keeps a child process alive: starts it, follows what it says, and starts it again when it dies.
 
-Children speak JSON lines on stdout (``{"event": ...}``); everything else they print goes to their log. They live in a
-session of their own, so interrupting the cell does not reach them, and end with their parent (see ``process.child``).
+Children speak on stdout as ``core.wire`` says (``{"event": ...}``); everything else they print goes to their log. They
+live in a session of their own, so interrupting the cell does not reach them, and end with their parent (see
+``process.child``).
 """
 
 from __future__ import annotations
@@ -11,19 +12,24 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, BinaryIO, cast
 
 from sdcolab.core.errors import StorageError
 from sdcolab.core.files import atomic_write, storage_errors
+from sdcolab.core.wire import Message, message_from
 from sdcolab.process.child import bound_command
 
 TAIL_LINES = 12
 MAX_LOG_BYTES = 5_000_000
+KILL = signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL
+"""The signal that ends a process at once."""
+
 CANNOT_START = 126
 """Exit code for a child that could not even be started, as shells use it."""
 
@@ -56,9 +62,10 @@ class ChildSpec:
 
 @dataclass(frozen=True, slots=True)
 class ChildSaid:
-    """The child printed an event."""
+    """The child printed an event. ``blobs`` are the bytes that it speaks of."""
 
     message: Mapping[str, Any]
+    blobs: tuple[bytes, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +112,12 @@ class Supervisor:
         process = self._process
         return process.pid if process and process.poll() is None else None
 
-    def send(self, message: Mapping[str, Any]) -> bool:
-        """Write ``message`` to the child as one JSON line; whether it could be. The child must read all it is sent."""
+    def send(self, message: Message) -> bool:
+        """Write ``message`` to the child; whether it could be. The child must read all it is sent."""
         process = self._process
         if process is None or process.stdin is None:
             return False
-        rest = memoryview(json.dumps(message).encode("ascii") + b"\n")
+        rest = memoryview(message.encoded())
         try:
             with self._sending:
                 while rest:  # not the stream's own buffer, which would complain again when it is closed
@@ -166,14 +173,15 @@ class Supervisor:
                     cwd=self.spec.folder,
                     env=dict(self.spec.environ),
                     start_new_session=True,
+                    creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),  # Windows: no Ctrl+C for it
                 )
             if self._roster:
                 self._roster.add(process.pid)
             assert process.stdout is not None
-            reader = threading.Thread(target=self._follow, args=(process.stdout, log), daemon=True)
+            reader = threading.Thread(target=self._follow, args=(cast(BinaryIO, process.stdout), log), daemon=True)
             reader.start()
             code = process.wait()
-            signal_group(process.pid, signal.SIGKILL)  # what the child may have left behind
+            signal_group(process.pid, KILL)  # what the child may have left behind
             reader.join(5.0)
             if process.stdin:
                 process.stdin.close()
@@ -181,17 +189,20 @@ class Supervisor:
                 self._roster.remove(process.pid)
         return code
 
-    def _follow(self, stdout: IO[bytes], log: IO[bytes]) -> None:
+    def _follow(self, stdout: BinaryIO, log: IO[bytes]) -> None:
         with stdout:
-            for line in stdout:
-                message = _as_event(line)
+            for line in iter(stdout.readline, b""):
+                try:
+                    message = _as_event(line, stdout)
+                except EOFError:
+                    return
                 if message is None:
                     with contextlib.suppress(OSError, ValueError):  # a full disk, or a log closed under our feet
                         log.write(line)
                         log.flush()
                 else:
                     self._spoke = True
-                    self._listener(ChildSaid(message))
+                    self._listener(ChildSaid(message.values, message.blobs))
 
 
 class Roster:
@@ -279,7 +290,7 @@ def _start_ticks(pid: int) -> int:
 
 def was_killed(code: int) -> bool:
     """Whether a child with this exit code was killed outright, as Linux does when memory runs out."""
-    return code in (-signal.SIGKILL, 128 + signal.SIGKILL)
+    return sys.platform != "win32" and code in (-KILL, 128 + KILL)
 
 
 def ending(code: int) -> str:
@@ -298,13 +309,17 @@ def end_group(pid: int, seconds: float, gone: Callable[[], bool]) -> None:
     deadline = time.monotonic() + seconds
     while not gone() and time.monotonic() < deadline:
         time.sleep(0.05)
-    signal_group(pid, signal.SIGKILL)
+    signal_group(pid, KILL)
 
 
 def signal_group(pid: int, number: int) -> None:
-    """Send a signal to a child that leads its own session, and to its children."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, number)
+    """Send a signal to a child that leads its own session, and to its children; on Windows, which has neither, end the
+    child."""
+    with contextlib.suppress(OSError):  # it has ended already
+        if sys.platform == "win32":
+            os.kill(pid, number)
+        else:
+            os.killpg(pid, number)
 
 
 def open_log(path: Path) -> IO[bytes]:
@@ -326,11 +341,14 @@ def log_tail(path: Path, lines: int = TAIL_LINES) -> str:
     return "\n".join(text.splitlines()[-lines:])
 
 
-def _as_event(line: bytes) -> Mapping[str, Any] | None:
-    if not line.startswith(b"{"):
-        return None
-    try:
-        message = json.loads(line)
-    except ValueError:
-        return None
-    return message if isinstance(message, dict) and isinstance(message.get("event"), str) else None
+def _as_event(line: bytes, stdout: BinaryIO) -> Message | None:
+    """The event that begins with ``line``; None when the child printed something else. Raises ``EOFError``."""
+
+    def read(size: int) -> bytes:
+        blob = stdout.read(size)
+        if len(blob) < size:
+            raise EOFError
+        return blob
+
+    message = message_from(line, read)
+    return message if message and isinstance(message.values.get("event"), str) else None

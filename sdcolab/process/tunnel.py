@@ -18,12 +18,21 @@ import subprocess
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TextIO
 
+from sdcolab.core.errors import (
+    HostError,
+    NgrokBusy,
+    NgrokDown,
+    NgrokProgramMissing,
+    NgrokTokenRejected,
+    ShareDown,
+    ShareProgramMissing,
+)
 from sdcolab.process.gradio_share import open_share
 from sdcolab.process.ngrok import HIDDEN, TOKEN_VARIABLE, open_ngrok
 from sdcolab.process.public_link import LinkError, OpenLink, Reason, Service, is_public
@@ -87,6 +96,22 @@ def open_link(service: Service, port: int, token: str) -> OpenLink:
     if service is Service.NGROK:
         return open_ngrok(port, token, Path.cwd())
     return open_share(port)
+
+
+def link_error(message: Mapping[str, object]) -> HostError:
+    """Why a service made no link, from what the tunnel's process says."""
+    detail, reason = str(message.get("detail")), message.get("reason")
+    if message.get("service") != Service.NGROK:
+        return ShareProgramMissing(reason=detail) if reason == Reason.PROGRAM else ShareDown(reason=detail)
+    match reason:
+        case Reason.TOKEN:
+            return NgrokTokenRejected()
+        case Reason.BUSY:
+            return NgrokBusy()
+        case Reason.PROGRAM:
+            return NgrokProgramMissing(reason=detail)
+        case _:
+            return NgrokDown(reason=detail)
 
 
 class Verdict(StrEnum):

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
@@ -21,6 +20,7 @@ from sdcolab.core.names import SCHEDULE_NAMES
 from sdcolab.core.outputs import ImageFormat, ImageStore, ImageStores
 from sdcolab.core.request import AUTOMATIC, INSIDE, SIZE_STEP, GenerationRequest
 from sdcolab.core.result import GenerationResult
+from sdcolab.core.tasks import LocalWorker, Tools
 from sdcolab.core.tensors import read_header
 from sdcolab.core.upscaling import upscaler_names
 
@@ -175,14 +175,19 @@ def size_like(picture: tuple[int, int], native: int) -> tuple[int, int]:
 
 
 def serve_engine(folders: Folders, model: Path | None) -> None:
-    """Be the engine's process of the notebook's panel: orders on stdin, events on stdout, until stdin ends."""
-    from sdcolab.process.service import serve
+    """Be an engine's process: tasks on stdin, events on stdout, until stdin ends."""
+    from sdcolab.process.service import Channel, serve
+    from sdcolab.wiring.tasks import TASKS
 
     library = library_around(folders, model)
-    events, sys.stdout = sys.stdout, sys.stderr  # what libraries print must not mix with the events
+    worker = LocalWorker(TASKS, Tools(folders, library, build_engine(folders, library)))
+    serve(worker, TASKS, Channel.standard(), {"card": card_memory})
 
-    def say(message: Mapping[str, object]) -> None:
-        events.write(json.dumps(message) + "\n")
-        events.flush()
 
-    serve(build_engine(folders, library), sys.stdin.fileno(), say)
+def card_memory() -> dict[str, object] | None:
+    """What the graphics card holds, in A1111's words; None without one, or before torch has been loaded."""
+    if "torch" not in sys.modules:
+        return None
+    from sdcolab.engine import memory
+
+    return memory.card_memory()

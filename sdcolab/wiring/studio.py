@@ -1,33 +1,95 @@
-"""The studio that the faces share, and the queue that does its work."""
+"""The studio that the faces share, and the place where its work is done."""
 
 from __future__ import annotations
 
-import sys
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
+from sdcolab.core.errors import SdcolabError
 from sdcolab.core.events import Listener
 from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library
 from sdcolab.core.settings import SettingsFile
-from sdcolab.core.tasks import LocalWorker, Place, Tools
+from sdcolab.core.tasks import LocalWorker, Place, Preload, Tools, Worker
+from sdcolab.process.environment import engine_spec
+from sdcolab.process.worker import ProcessWorker
 from sdcolab.studio.jobs import JobQueue
 from sdcolab.studio.journal import JobJournal
 from sdcolab.studio.last_form import LastForm
 from sdcolab.studio.studio import Studio
 from sdcolab.wiring.diagnosis import diagnose, save_report
 from sdcolab.wiring.downloads import catalog_choices
-from sdcolab.wiring.engine import build_engine, hash_file, native_size
+from sdcolab.wiring.engine import build_engine, card_memory, hash_file, native_size
 from sdcolab.wiring.tasks import TASKS
 
 
-def local_jobs(
+@dataclass(frozen=True, slots=True)
+class Workplace:
+    """The queue of jobs and who does them: ``engines`` in processes of their own, or nobody but us."""
+
+    jobs: JobQueue
+    engines: tuple[ProcessWorker, ...] = ()
+
+    def start(self) -> None:
+        """Begin to load what the first generation needs."""
+        for engine in self.engines:
+            engine.start()
+        if not self.engines:
+            self.jobs.submit(Preload())
+
+    def cuda_memory(self) -> Mapping[str, object] | None:
+        """What the first graphics card holds, in A1111's words; None without one, or when nobody can tell now."""
+        if not self.engines:
+            return card_memory()
+        told: Any = self.engines[0].ask("card")
+        return told if isinstance(told, dict) else None
+
+    def close(self) -> None:
+        """End what runs, and the processes."""
+        for engine in self.engines:
+            engine.stop()
+        self.jobs.close()
+
+
+def workplace_here(
     folders: Folders, library: Library, listener: Listener | None = None, journal: JobJournal | None = None
-) -> JobQueue:
-    """A queue whose work is done in this process."""
-    worker = LocalWorker(TASKS, Tools(folders, library, build_engine(folders, library)))
-    return JobQueue(TASKS, dict.fromkeys(Place, (worker,)), listener, journal=journal)
+) -> Workplace:
+    """Everything is done in this process."""
+    return Workplace(JobQueue(TASKS, dict.fromkeys(Place, (_local(folders, library),)), listener, journal=journal))
 
 
-def build_studio(folders: Folders, library: Library, jobs: JobQueue) -> Studio:
+def workplace(
+    folders: Folders,
+    library: Library,
+    model: Path | None = None,
+    listener: Listener | None = None,
+    journal: JobJournal | None = None,
+    on_trouble: Callable[[SdcolabError], None] = lambda _error: None,
+    engines: int = 1,
+) -> Workplace:
+    """The engines work in processes of their own, one a graphics card when there are several: this one never loads
+    torch, and goes on when memory runs out there. ``on_trouble`` hears of their deaths that no job tells."""
+    workers = tuple(
+        ProcessWorker(
+            engine_spec(folders, os.environ, model, card=None if engines == 1 else card),
+            TASKS,
+            on_trouble=on_trouble,
+            first=Preload(),
+        )
+        for card in range(engines)
+    )
+    places: dict[Place, tuple[Worker, ...]] = {Place.ENGINE: workers, Place.HERE: (_local(folders, library),)}
+    return Workplace(JobQueue(TASKS, places, listener, journal=journal), workers)
+
+
+def _local(folders: Folders, library: Library) -> LocalWorker:
+    return LocalWorker(TASKS, Tools(folders, library, build_engine(folders, library)))
+
+
+def build_studio(folders: Folders, library: Library, place: Workplace) -> Studio:
     """Everything that a face works with."""
     from sdcolab.colab.report import report_html
     from sdcolab.engine import tokenizer
@@ -39,7 +101,7 @@ def build_studio(folders: Folders, library: Library, jobs: JobQueue) -> Studio:
 
     return Studio(
         library=library,
-        jobs=jobs,
+        jobs=place.jobs,
         settings=SettingsFile(folders.config),
         last_form=LastForm(folders.config),
         count_tokens=count_tokens,
@@ -48,14 +110,5 @@ def build_studio(folders: Folders, library: Library, jobs: JobQueue) -> Studio:
         report=lambda: report_html(save_report(folders, diagnose(folders, network=False)[0])),
         catalog=catalog_choices(),
         known_hash=lambda file: HashCache(hash_file(folders)).known(file.path),
-        cuda_memory=_cuda_memory,
+        cuda_memory=place.cuda_memory,
     )
-
-
-def _cuda_memory() -> dict[str, object] | None:
-    """What the graphics card holds; None without one, or before torch has been loaded."""
-    if "torch" not in sys.modules:
-        return None
-    from sdcolab.engine.memory import card_memory
-
-    return card_memory()

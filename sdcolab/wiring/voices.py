@@ -42,7 +42,7 @@ class HumanVoice:
 
 
 class MachineVoice(HumanVoice):
-    """Tells the supervisor what happens, one JSON object a line."""
+    """Tells the supervisor what happens, one JSON object a line, from whichever thread."""
 
     def ready(self, url: str, _login: tuple[str, str] | None, *, open_to_network: bool) -> None:  # noqa: ARG002
         """The page answers at ``url``. The login is not said: who started us knows it."""
@@ -65,4 +65,5 @@ class MachineVoice(HumanVoice):
         """We were asked to close."""
 
     def _say(self, **message: str) -> None:
-        print(json.dumps(message), flush=True)
+        sys.stdout.write(json.dumps(message) + "\n")  # at once: print writes the line's end by itself
+        sys.stdout.flush()

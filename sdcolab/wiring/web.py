@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.folders import Folders
-from sdcolab.core.tasks import Preload
+from sdcolab.core.library import Library
 from sdcolab.studio.journal import JOURNAL_NAME, JobJournal
 from sdcolab.wiring.engine import build_library, model_file
-from sdcolab.wiring.studio import build_studio, local_jobs
+from sdcolab.wiring.studio import Workplace, build_studio, workplace, workplace_here
 from sdcolab.wiring.tasks import TASKS
 from sdcolab.wiring.voices import HumanVoice, MachineVoice
 
@@ -26,7 +26,8 @@ USER_NAME = "sdcolab"
 
 @dataclass(frozen=True, slots=True)
 class WebOptions:
-    """How to open the web UI. ``machine_events`` prints JSON lines for the program that started us."""
+    """How to open the web UI. ``machine_events`` prints JSON lines for the program that started us; with
+    ``one_process`` the engine works in this process, which dies with it when memory runs out."""
 
     folders: Folders
     host: str = "127.0.0.1"
@@ -35,6 +36,7 @@ class WebOptions:
     share: bool = False
     model: str | None = None
     machine_events: bool = False
+    one_process: bool = False
 
 
 def open_web(options: WebOptions) -> None:
@@ -46,12 +48,8 @@ def open_web(options: WebOptions) -> None:
     if options.share and login is None:
         login = (USER_NAME, secrets.token_urlsafe(9))
     say = MachineVoice() if options.machine_events else HumanVoice()
-    chosen = [] if options.model is None else [model_file(options.folders, ModelKind.CHECKPOINT, options.model)]
-    library = build_library(options.folders, *chosen)
-    supervised = options.machine_events
-    journal = JobJournal(options.folders.root / ".sesion" / JOURNAL_NAME, TASKS) if supervised else None
-    jobs = local_jobs(options.folders, library, say.event, journal)
-    studio = build_studio(options.folders, library, jobs)
+    place, library = _workplace(options, say)
+    studio = build_studio(options.folders, library, place)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         server = serve(
@@ -64,7 +62,7 @@ def open_web(options: WebOptions) -> None:
         tunnel = None
         try:
             say.ready(server.url, login, open_to_network=options.host != "127.0.0.1")
-            jobs.submit(Preload())
+            place.start()
             tunnel = _open_tunnel(options.folders, server.port, login, say) if options.share and login else None
             while not server.wait(1.0):
                 pass
@@ -75,17 +73,27 @@ def open_web(options: WebOptions) -> None:
     except KeyboardInterrupt:
         say.closing()
     finally:
-        jobs.close()
+        place.close()
+
+
+def _workplace(options: WebOptions, say: HumanVoice) -> tuple[Workplace, Library]:
+    chosen = [] if options.model is None else [model_file(options.folders, ModelKind.CHECKPOINT, options.model)]
+    library = build_library(options.folders, *chosen)
+    supervised = options.machine_events
+    journal = JobJournal(options.folders.root / ".sesion" / JOURNAL_NAME, TASKS) if supervised else None
+    if options.one_process:
+        return workplace_here(options.folders, library, say.event, journal), library
+    model = chosen[0].path if chosen else None
+    return workplace(options.folders, library, model, say.event, journal, say.trouble), library
 
 
 def _open_tunnel(folders: Folders, port: int, login: tuple[str, str], say: HumanVoice) -> Supervisor:
     """Make ``port`` public and keep it so, telling each new address."""
-    from sdcolab.colab.prepare import NGROK_NAME, TUNNEL_RESTART, child_environ, token_in
-    from sdcolab.colab.session import link_error
+    from sdcolab.process.environment import NGROK_NAME, TUNNEL_RESTART, child_environ, token_in
     from sdcolab.process.ngrok import TOKEN_VARIABLE
     from sdcolab.process.public_link import Service
     from sdcolab.process.supervisor import ChildNews, ChildSaid, ChildSpec, Supervisor
-    from sdcolab.process.tunnel import tunnel_command
+    from sdcolab.process.tunnel import link_error, tunnel_command
 
     def hear(news: ChildNews) -> None:
         match news:

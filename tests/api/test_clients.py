@@ -15,7 +15,7 @@ from sdcolab.core.names import SAMPLER_NAMES
 from sdcolab.web import guard
 from sdcolab.web.app import Server, serve
 from sdcolab.wiring.engine import DEMO_FILE, build_library
-from sdcolab.wiring.studio import build_studio, local_jobs
+from sdcolab.wiring.studio import build_studio, workplace_here
 
 USER, PASSWORD = "ana", "contraseña larga"
 PATIENCE = 60.0
@@ -29,8 +29,8 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Folders:
 @pytest.fixture(scope="module")
 def server(folders: Folders) -> Iterator[Server]:
     library = build_library(folders)
-    jobs = local_jobs(folders, library)
-    studio = build_studio(folders, library, jobs)
+    place = workplace_here(folders, library)
+    studio = build_studio(folders, library, place)
     patch = pytest.MonkeyPatch()
     patch.setattr(guard, "WRONG_LOGIN_DELAY", 0.0)
     server = serve(
@@ -41,7 +41,7 @@ def server(folders: Folders) -> Iterator[Server]:
     )
     yield server
     server.close()
-    jobs.close()
+    place.close()
     patch.undo()
 
 

@@ -12,9 +12,10 @@ import pytest
 from nbformat import NotebookNode
 
 import sdcolab
-from sdcolab.colab.prepare import DEMO_NAMES, SECRET_NAMES
+from sdcolab.colab.prepare import DEMO_NAMES
 from sdcolab.core.detect import ModelKind
 from sdcolab.downloads.catalog import load_catalog, names_of_kind
+from sdcolab.process.environment import SECRET_NAMES
 from sdcolab.wiring.notebook import LINK_MODE, NGROK_MODE, PANEL_MODE
 
 PATH = Path(__file__).parents[2] / "notebooks" / "stable_diffusion.ipynb"

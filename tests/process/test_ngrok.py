@@ -48,7 +48,7 @@ class Tunnel:
         """Start it. ``before`` is code that runs first, in the same process."""
         command = list(tunnel_command(7860, services))
         if before:
-            start = f"import sys\nfrom sdcolab.colab import tunnel\n{before}\nsys.exit(tunnel.main(sys.argv[1:]))"
+            start = f"import sys\nfrom sdcolab.process import tunnel\n{before}\nsys.exit(tunnel.main(sys.argv[1:]))"
             command = [sys.executable, "-c", start, *command[3:]]
         with self.log.open("a") as log:
             self.process = subprocess.Popen(
@@ -172,7 +172,7 @@ def test_ngrok_takes_gradios_place_whatever_happens_to_it(tunnel: Callable[..., 
 def test_an_agent_that_never_connects_is_not_waited_for_ever(
     tmp_path: Path, frpc: Environ, site: FileServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from sdcolab.colab import ngrok
+    from sdcolab.process import ngrok
 
     one = Tunnel(tmp_path, frpc(), site, "down")
     for name, value in one.environ.items():

@@ -12,21 +12,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from support.queues import queue_of
+from PIL import Image
 
 from sdcolab.core.errors import Cancelled, EngineGaveUp, EngineKilled, OutOfMemory, SdcolabError, Unexpected
-from sdcolab.core.events import CancelToken, Event, ImageSaved, Phase, PhaseStarted, StepDone, ignore_events
-from sdcolab.core.request import GenerationRequest
-from sdcolab.core.tasks import Generate
-from sdcolab.process.service import EngineProcess
+from sdcolab.core.events import CancelToken, Event, ImageReady, ImageSaved, Phase, PhaseStarted, StepDone, ignore_events
+from sdcolab.core.request import GenerationRequest, InitImage, Inpaint
+from sdcolab.core.tasks import Generate, Place, Preload, Unload
 from sdcolab.process.supervisor import ChildSpec, RestartPolicy
+from sdcolab.process.worker import ProcessWorker
+from sdcolab.studio.jobs import JobQueue
+from sdcolab.wiring.tasks import TASKS
 
 PAINTER = Path(__file__).parents[1] / "support" / "engine_service.py"
 
 
 @dataclass
 class Studio:
-    engine: EngineProcess
+    engine: ProcessWorker
     folder: Path
     troubles: list[SdcolabError] = field(default_factory=list)
 
@@ -52,7 +54,8 @@ def open_studio(tmp_path: Path, child_environ: dict[str, str]) -> Iterator[Calla
             death_signal=signal.SIGKILL,
         )
         troubles: list[SdcolabError] = []
-        studio = Studio(EngineProcess(spec, on_trouble=troubles.append), tmp_path / "motor", troubles)
+        engine = ProcessWorker(spec, TASKS, on_trouble=troubles.append, first=Preload())
+        studio = Studio(engine, tmp_path / "motor", troubles)
         studio.engine.start()
         made.append(studio)
         return studio
@@ -66,7 +69,7 @@ def test_a_generation_like_any_engines(open_studio: Callable[..., Studio], tmp_p
     studio = open_studio()
     events: list[Event] = []
     request = GenerationRequest(prompt="un gató", steps=3, width=64, height=64, batch_count=2, seed=2**63)
-    result = studio.engine.generate(request, events.append, CancelToken())
+    result = studio.engine.run(Generate(request), events.append, CancelToken())
     assert events[0] == PhaseStarted(Phase.LOADING_MODEL)
     steps = [event for event in events if isinstance(event, StepDone)]
     assert [step.step for step in steps] == [1, 2, 3]
@@ -84,9 +87,9 @@ def test_a_generation_like_any_engines(open_studio: Callable[..., Studio], tmp_p
 def test_errors_arrive_as_they_are(open_studio: Callable[..., Studio]) -> None:
     studio = open_studio()
     with pytest.raises(OutOfMemory):
-        studio.engine.generate(GenerationRequest(prompt="falla"), ignore_events, CancelToken())
+        studio.engine.run(Generate(GenerationRequest(prompt="falla")), ignore_events, CancelToken())
     with pytest.raises(Unexpected) as caught:
-        studio.engine.generate(GenerationRequest(prompt="error"), ignore_events, CancelToken())
+        studio.engine.run(Generate(GenerationRequest(prompt="error")), ignore_events, CancelToken())
     assert caught.value.kind == "ZeroDivisionError"
     assert studio.lives() == 1
 
@@ -101,14 +104,14 @@ def test_cancelling_stops_within_a_step(open_studio: Callable[..., Studio]) -> N
 
     started = time.monotonic()
     with pytest.raises(Cancelled):
-        studio.engine.generate(GenerationRequest(prompt="lento", width=64, height=64), stop_at_third, cancel)
+        studio.engine.run(Generate(GenerationRequest(prompt="lento", width=64, height=64)), stop_at_third, cancel)
     assert time.monotonic() - started < 8
 
 
 def test_killed_with_its_queue_intact(open_studio: Callable[..., Studio]) -> None:
     """The one that ran fails with the reason; the ones that waited are made by the next process, within 10 s."""
     studio = open_studio()
-    jobs = queue_of(studio.engine)
+    jobs = JobQueue(TASKS, {Place.ENGINE: (studio.engine,)})
     try:
         killed = jobs.submit(Generate(GenerationRequest(prompt="muere")))
         after = [jobs.submit(Generate(GenerationRequest(prompt=f"gato {n}", width=64, height=64))) for n in range(2)]
@@ -128,11 +131,11 @@ def test_killed_with_its_queue_intact(open_studio: Callable[..., Studio]) -> Non
 
 def test_killed_while_idle(open_studio: Callable[..., Studio]) -> None:
     studio = open_studio()
-    studio.engine.generate(GenerationRequest(width=64, height=64), ignore_events, CancelToken())
+    studio.engine.run(Generate(GenerationRequest(width=64, height=64)), ignore_events, CancelToken())
     first = studio.engine.pid
     assert first
     os.kill(first, signal.SIGKILL)
-    result = studio.engine.generate(GenerationRequest(width=64, height=64), ignore_events, CancelToken())
+    result = studio.engine.run(Generate(GenerationRequest(width=64, height=64)), ignore_events, CancelToken())
     assert len(result.images) == 1
     assert studio.engine.pid != first
 
@@ -142,10 +145,10 @@ def test_giving_up_and_trying_again(open_studio: Callable[..., Studio], tmp_path
     script.write_text("import sys; sys.exit('ModuleNotFoundError: torch')")
     studio = open_studio((sys.executable, str(script), str(tmp_path / "motor")), RestartPolicy((0.1,), 20.0, 2))
     with pytest.raises(EngineGaveUp) as caught:
-        studio.engine.generate(GenerationRequest(), ignore_events, CancelToken())
+        studio.engine.run(Generate(GenerationRequest()), ignore_events, CancelToken())
     assert caught.value.times == 2
-    script.write_text(PAINTER.read_text())
-    assert studio.engine.generate(GenerationRequest(width=64, height=64), ignore_events, CancelToken()).images
+    script.write_text(f"import runpy; runpy.run_path({str(PAINTER)!r}, run_name='__main__')")
+    assert studio.engine.run(Generate(GenerationRequest(width=64, height=64)), ignore_events, CancelToken()).images
 
 
 def test_cancelling_while_it_cannot_start(open_studio: Callable[..., Studio]) -> None:
@@ -153,12 +156,12 @@ def test_cancelling_while_it_cannot_start(open_studio: Callable[..., Studio]) ->
     cancel = CancelToken()
     threading.Timer(0.5, cancel.cancel).start()
     with pytest.raises(Cancelled):
-        studio.engine.generate(GenerationRequest(), ignore_events, cancel)
+        studio.engine.run(Generate(GenerationRequest()), ignore_events, cancel)
 
 
 def test_stopping_ends_what_runs(open_studio: Callable[..., Studio]) -> None:
     studio = open_studio()
-    jobs = queue_of(studio.engine)
+    jobs = JobQueue(TASKS, {Place.ENGINE: (studio.engine,)})
     job = jobs.submit(Generate(GenerationRequest(prompt="lento", width=64, height=64)))
     deadline = time.monotonic() + 30
     while not job.snapshot.step and time.monotonic() < deadline:
@@ -166,3 +169,49 @@ def test_stopping_ends_what_runs(open_studio: Callable[..., Studio]) -> None:
     studio.engine.stop(1)
     jobs.close(5)
     assert isinstance(job.snapshot.error, Cancelled)
+
+
+def test_pictures_travel_as_they_are(open_studio: Callable[..., Studio]) -> None:
+    """Those to start from, those that are not saved, and the previews: without PNG, JPEG or base64 on the way."""
+    studio = open_studio()
+    source = Image.linear_gradient("L")
+    request = GenerationRequest(
+        prompt="gato", steps=2, width=256, height=256, init=InitImage((source.convert("RGB"),), inpaint=Inpaint(source))
+    )
+    heard: list[Event] = []
+    result = studio.engine.run(Generate(request, save=False), heard.append, CancelToken())
+    assert result
+    assert result.request.init == request.init
+    (ready,) = [event for event in heard if isinstance(event, ImageReady)]
+    assert ready.image == Image.new("RGB", (256, 256), "green")
+    assert result.images[0].image is ready.image
+
+
+def test_other_work_and_skipping(open_studio: Callable[..., Studio], tmp_path: Path) -> None:
+    studio = open_studio()
+    cancel = CancelToken()
+    steps: list[int] = []
+
+    def skip_at_second(event: Event) -> None:
+        if isinstance(event, StepDone):
+            steps.append(event.step)
+            if event.step == 2:
+                cancel.skip()
+
+    slow = GenerationRequest(prompt="lento", width=64, height=64)
+    assert studio.engine.run(Generate(slow), skip_at_second, cancel)
+    assert len(steps) < 50
+    assert studio.engine.run(Unload(), ignore_events, CancelToken()) is None
+
+
+def test_questions_are_answered_while_it_works(open_studio: Callable[..., Studio]) -> None:
+    studio = open_studio()
+    asked: list[object] = []
+
+    def ask(event: Event) -> None:
+        if isinstance(event, StepDone) and event.step == 1:
+            asked.append(studio.engine.ask("card"))
+
+    studio.engine.run(Generate(GenerationRequest(prompt="gato", width=64, height=64)), ask, CancelToken())
+    assert asked == [{"cuánta": 7}]
+    assert studio.engine.ask("nadie", 0.1) is None

@@ -27,7 +27,7 @@ def open_tunnel(environ: dict[str, str], folder: Path, code: str = "") -> subpro
         command = [
             sys.executable,
             "-c",
-            f"import sys\nfrom sdcolab.colab import gradio_share, tunnel\n{code}\nsys.exit(tunnel.main(['7860']))",
+            f"import sys\nfrom sdcolab.process import gradio_share, tunnel\n{code}\nsys.exit(tunnel.main(['7860']))",
         ]
     with (folder / "registro.log").open("w") as log:
         return subprocess.Popen(

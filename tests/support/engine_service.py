@@ -6,30 +6,34 @@ of a tenth of a second. Each life adds its number to FOLDER/vidas.txt, and each 
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sys
 import time
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from PIL import Image
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
 from sdcolab.core.errors import OutOfMemory
-from sdcolab.core.events import CancelToken, ImageSaved, Listener, Phase, PhaseStarted, StepDone
+from sdcolab.core.events import CancelToken, ImageReady, ImageSaved, Listener, Phase, PhaseStarted, StepDone
+from sdcolab.core.folders import Folders
 from sdcolab.core.infotext import EngineFacts, write
 from sdcolab.core.outputs import ImageStore
 from sdcolab.core.request import GenerationRequest
 from sdcolab.core.result import GenerationResult
-from sdcolab.process.service import serve
+from sdcolab.process.service import Channel, serve
+from sdcolab.wiring.tasks import TASKS
+from support.queues import worker_of
 
 FOLDER = Path(sys.argv[1])
 
 
 class Painter:
-    def preload(self) -> None:
+    def unload(self) -> None: ...
+
+    def preload(self, _checkpoint: str = "") -> None:
         with (FOLDER / "precargas.txt").open("a") as file:
             file.write(f"{os.getpid()}\n")
 
@@ -51,14 +55,19 @@ class Painter:
             cancel.raise_if_cancelled()
             if "lento" in request.prompt:
                 time.sleep(0.1)
+            if cancel.take_skip():
+                break
             listener(StepDone(step + 1, steps, 0, 1, Image.new("RGB", (8, 8), "blue")))
         facts = EngineFacts(version="prueba", schedule="Automatic", model=settled.checkpoint, model_hash="0123456789")
         store = ImageStore(FOLDER / "outputs" / "txt2img-images")
         for index in range(settled.image_count):
             infotext = write(settled, facts, index)
             picture = Image.new("RGB", (settled.width or 64, settled.height or 64), "green")
-            path = store.save(picture, infotext, settled.seed_of(index))
-            listener(ImageSaved(index, path, settled.seed_of(index), infotext))
+            seed = settled.seed_of(index)
+            if save:
+                listener(ImageSaved(index, store.save(picture, infotext, seed), seed, infotext))
+            else:
+                listener(ImageReady(index, picture, seed, infotext))
         return GenerationResult(settled, ())
 
 
@@ -66,13 +75,12 @@ def main() -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     with (FOLDER / "vidas.txt").open("a") as file:
         file.write(f"{os.getpid()}\n")
-    events, sys.stdout = sys.stdout, sys.stderr
-
-    def say(message: Mapping[str, Any]) -> None:
-        events.write(json.dumps(message) + "\n")
-        events.flush()
-
-    serve(Painter(), 0, say)
+    serve(
+        worker_of(Painter(), models=Painter(), folders=Folders(FOLDER)),
+        TASKS,
+        Channel.standard(),
+        {"card": lambda: {"cuánta": 7}},
+    )
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from sdcolab.core.folders import Folders
 from sdcolab.core.outputs import PARAMETERS_KEY
 from sdcolab.web.app import Server, serve
 from sdcolab.wiring.engine import DEMO_FILE, build_library
-from sdcolab.wiring.studio import build_studio, local_jobs
+from sdcolab.wiring.studio import build_studio, workplace_here
 
 PATIENCE = 120_000
 """Milliseconds: loading torch and the model on a busy machine takes a while."""
@@ -30,11 +30,11 @@ def folders(tmp_path: Path) -> Folders:
 @pytest.fixture
 def server(folders: Folders) -> Iterator[Server]:
     library = build_library(folders)
-    jobs = local_jobs(folders, library)
-    server = serve(build_studio(folders, library, jobs), port=0)
+    place = workplace_here(folders, library)
+    server = serve(build_studio(folders, library, place), port=0)
     yield server
     server.close()
-    jobs.close()
+    place.close()
 
 
 @pytest.mark.navegador

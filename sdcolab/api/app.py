@@ -104,10 +104,7 @@ class _Api:
         save = _flag(payload, "save_images", otherwise=False)
         send = _flag(payload, "send_images", otherwise=True)
         request = await run_in_threadpool(self._request, payload, kind)
-        job, future = self._studio.jobs.order(Generate(request, save), Origin.API, keep=save)
-        outcome = await asyncio.wrap_future(future)
-        if outcome.error is not None and not isinstance(outcome.error, Cancelled):
-            raise outcome.error
+        job, outcome = await self._done(Generate(request, save), keep=save)
         return await run_in_threadpool(_generated, payload, kind, request, job, outcome, send)
 
     def _request(self, payload: Mapping[str, Any], kind: Kind) -> GenerationRequest:
@@ -164,17 +161,27 @@ class _Api:
         """The enlarged ``pictures``; only those that were made when somebody interrupted. Raises ``BadField``."""
         for picture in pictures:
             check_fits(enlargement, picture)
-        outcome = await self._outcome(Enlarge(tuple(pictures), enlargement, save=False))
+        _, outcome = await self._done(Enlarge(tuple(pictures), enlargement, save=False))
         texts = [texts_of(enlargement, picture) for picture in pictures]
         images = [one.image for one in outcome.made if isinstance(one, ImageReady)]
         return await run_in_threadpool(lambda: list(map(answers.png_base64, images, texts)))
 
-    async def _outcome(self, task: Task) -> Outcome:
-        """How ``task`` ended, for the client alone. Raises what ended it, if it was not somebody who interrupted."""
-        outcome = await asyncio.wrap_future(self._studio.jobs.order(task, Origin.API, keep=False)[1])
+    async def _done(self, task: Task, *, keep: bool = False) -> tuple[Job, Outcome]:
+        """How ``task`` ended, for the client alone. Raises what ended it, if it was not somebody who interrupted.
+
+        When the client hangs up while the task still waits, nobody wants it: it leaves the queue. One that has begun
+        goes on, and what it saves stays.
+        """
+        job, future = self._studio.jobs.order(task, Origin.API, keep=keep)
+        try:
+            outcome = await asyncio.shield(asyncio.wrap_future(future))  # the queue's own, which must not be cancelled
+        except asyncio.CancelledError:
+            if job.started is None:
+                self._studio.jobs.cancel(job)
+            raise
         if outcome.error is not None and not isinstance(outcome.error, Cancelled):
             raise outcome.error
-        return outcome
+        return job, outcome
 
     # --- Settings and models ------------------------------------------------------------------------------------------
 
@@ -211,10 +218,10 @@ class _Api:
 
     async def _preload(self) -> None:
         checkpoint = await run_in_threadpool(lambda: self._current_checkpoint(self._studio.settings.load().defaults))
-        await self._outcome(Preload(checkpoint))
+        await self._done(Preload(checkpoint))
 
     async def _unload(self, _payload: Mapping[str, Any]) -> dict[str, Any]:
-        await self._outcome(Unload())
+        await self._done(Unload())
         return {}
 
     def _styles(self) -> list[dict[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import time
@@ -19,14 +20,17 @@ from sdcolab.core.errors import (
     InitImageMissing,
     PayloadTooLarge,
     PayloadUnreadable,
+    PicturesTooLarge,
     QueueFull,
     RequestError,
     SdcolabError,
     Unexpected,
 )
+from sdcolab.core.pictures import MAX_BODY_TEXT, check_pixels, measured
+from sdcolab.core.untrusted import parse_json
 from sdcolab.core.words import explain
 
-MAX_BODY_BYTES = 128 * 1024 * 1024
+MAX_BODY_BYTES = 96 * 1024 * 1024
 """Room for some large pictures in base64."""
 
 Payload = Mapping[str, Any]
@@ -49,7 +53,8 @@ def post(path: str, answer: Handler) -> Route:
     """A route that takes a JSON object; no body at all counts as an empty one."""
 
     async def ask(request: Request) -> Any:
-        return await answer(await _payload(request))
+        payload = await _payload(request)
+        return await _unless_gone(request, answer(payload))
 
     return Route(path, _guarded(ask), methods=["POST"])
 
@@ -80,6 +85,25 @@ def _guarded(ask: Callable[[Request], Awaitable[Any]]) -> Callable[[Request], Aw
     return answer
 
 
+async def _unless_gone(request: Request, work: Awaitable[Any]) -> Any:
+    """What ``work`` gives; it is cancelled when nobody waits for it any more. Raises ``ClientDisconnect``."""
+    doing = asyncio.ensure_future(work)
+    watching = asyncio.ensure_future(_hang_up(request))
+    try:
+        await asyncio.wait({doing, watching}, return_when=asyncio.FIRST_COMPLETED)
+        if doing.done():
+            return doing.result()
+        raise ClientDisconnect()
+    finally:
+        watching.cancel()
+        doing.cancel()
+
+
+async def _hang_up(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
 async def _payload(request: Request) -> Payload:
     """Raises ``BadField``, ``PayloadTooLarge`` or ``PayloadUnreadable``."""
     body = bytearray()
@@ -97,21 +121,23 @@ async def _payload(request: Request) -> Payload:
 
 
 def _parsed(body: bytes) -> Any:
+    """Raises ``PayloadUnreadable``, ``PayloadTooLarge``, or ``PicturesTooLarge`` before any picture is unpacked."""
     try:
-        return json.loads(body, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
+        value = parse_json(body)
+    except ValueError as error:
         raise PayloadUnreadable() from error
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
+    characters, sizes = measured(value)
+    if characters > MAX_BODY_TEXT:
+        raise PayloadTooLarge(size=MAX_BODY_TEXT)
+    check_pixels(sizes)
+    return value
 
 
 def status_of(error: SdcolabError) -> int:
     """The HTTP status that tells of ``error``."""
     if isinstance(error, InitImageMissing):
         return 404  # as A1111
-    if isinstance(error, PayloadTooLarge):
+    if isinstance(error, PayloadTooLarge | PicturesTooLarge):
         return 413
     if isinstance(error, RequestError):
         return 422

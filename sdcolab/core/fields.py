@@ -26,13 +26,17 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
-from sdcolab.core.errors import FieldNotMultiple, FieldOutOfRange
+from sdcolab.core.errors import FieldNotMultiple, FieldOutOfRange, TextTooLong
+from sdcolab.core.untrusted import clean_text
 
 T = TypeVar("T")
 P = TypeVar("P")
 
 _KEY: Final = "sdcolab"
 """Where the facts stand in a dataclass field's metadata."""
+
+MAX_TEXT: Final = 100_000
+"""Most characters of one text: a prompt of some 300 chunks of tokens."""
 
 REQUIRED: Final = MISSING
 """Default of a field that must be given."""
@@ -193,12 +197,19 @@ def _unwrapped(hint: Any) -> tuple[Any, bool, bool]:
 
 
 def check(part: Any, prefix: str = "") -> None:
-    """Check the numbers of ``part`` itself (its inner parts check themselves) against their facts. ``prefix`` is the
-    path of the part, for the error. To be called in ``__post_init__``.
+    """Check the numbers of ``part`` itself (its inner parts check themselves) against their facts, and clean its texts
+    (``core.untrusted``): no value can be made whose texts cannot be written. ``prefix`` is the path of the part, for
+    the error. To be called in ``__post_init__``.
 
-    Raises ``FieldOutOfRange`` or ``FieldNotMultiple`` naming the field.
+    Raises ``FieldOutOfRange``, ``FieldNotMultiple`` or ``TextTooLong`` naming the field.
     """
     kind: type = type(part)
+    for path in _texts(kind):
+        if isinstance(value := getattr(part, path), str):
+            if len(value) > MAX_TEXT:
+                raise TextTooLong(field=f"{prefix}.{path}" if prefix else path, limit=MAX_TEXT)
+            if (cleaned := clean_text(value)) != value:
+                object.__setattr__(part, path, cleaned)  # still inside the making of a frozen value
     for field in _bounded(kind):
         value = getattr(part, field.path)
         for one in value if field.many else (value,):
@@ -215,6 +226,12 @@ def check_value(field: Field, value: float, name: str = "") -> None:
         raise FieldOutOfRange(field=name or field.path, value=value, low=low, high=high)
     if field.multiple and value % field.multiple:
         raise FieldNotMultiple(field=name or field.path, value=int(value), step=field.multiple)
+
+
+@functools.cache
+def _texts(kind: type) -> tuple[str, ...]:
+    own = ((path, field) for path, field in table_of(kind).items() if "." not in path)
+    return tuple(path for path, field in own if field.kind is str and not field.many)
 
 
 @functools.cache

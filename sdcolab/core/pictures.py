@@ -10,6 +10,7 @@ import io
 import stat
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from PIL import Image, ImageOps
 
@@ -24,6 +25,12 @@ MAX_REQUEST_PIXELS = 150_000_000
 
 MAX_PICTURE_BYTES = 64 * 1024 * 1024
 """Largest file that is read as a picture."""
+
+MAX_BODY_TEXT = 2_000_000
+"""Most characters of what one request sends outside pictures: prompts, links, lists of prompts."""
+
+_LONG_TEXT = 10_000
+"""Characters of a text from which on it is looked at as a picture."""
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif")
 
@@ -80,6 +87,20 @@ def size_in_text(text: str) -> tuple[int, int] | None:
             return image.size
     except _DAMAGED:
         return None
+
+
+def measured(value: Any) -> tuple[int, list[tuple[int, int]]]:
+    """What a JSON value weighs: the characters of all its texts that are no pictures, and the sizes (width, height) of
+    those that are, as base64. Nothing is unpacked."""
+    if isinstance(value, str):
+        size = size_in_text(value) if len(value) > _LONG_TEXT or value[:5] == "data:" else None
+        return (len(value), []) if size is None else (0, [size])
+    if isinstance(value, dict):
+        value = [*value, *value.values()]
+    if not isinstance(value, list):
+        return 1, []
+    parts = [measured(one) for one in value]
+    return sum(part[0] for part in parts), [size for part in parts for size in part[1]]
 
 
 def header_size(data: bytes, path: Path) -> tuple[int, int]:

@@ -12,6 +12,7 @@ import http.client
 import ipaddress
 import json
 import math
+import re
 import socket
 import threading
 import time
@@ -26,6 +27,7 @@ import requests.adapters
 import urllib3.connection
 import urllib3.connectionpool
 import urllib3.exceptions
+import urllib3.util
 
 from sdcolab import __version__
 from sdcolab.core.errors import (
@@ -69,6 +71,9 @@ _BEFORE_A_PAGE = b"\xef\xbb\xbf \t\r\n"
 POURED_BYTES = 1 << 20
 POURED_SECONDS = 0.05
 """How much ``Answer.poured`` moves, or how long it works, before it tells."""
+
+_ODD = re.compile(r"[\\\s\x00-\x20\x7f]")
+"""What no address has, and libraries read each in its own way: backslashes, blanks, control characters."""
 
 Result = TypeVar("Result")
 
@@ -352,8 +357,12 @@ class Web:
         """
         try:
             scheme, host, _ = origin(url)
-        except ValueError as error:
+            connected = (urllib3.util.parse_url(url).host or "").lower()
+        except (ValueError, urllib3.exceptions.HTTPError) as error:
             raise NotALink(text=redacted(url)) from error
+        # What the key and these checks are for must be what the connection goes to, however odd the address.
+        if _ODD.search(url) or connected.strip("[]") != host:
+            raise NotALink(text=redacted(url))
         if host in self._trusted:
             return
         if scheme == "http":
@@ -453,6 +462,21 @@ def as_size(text: str | None) -> int | None:
     return int(clean) if clean.isascii() and clean.isdigit() and len(clean) <= 18 else None
 
 
+_PRIVATE = tuple(
+    map(
+        ipaddress.ip_network,
+        (
+            *("192.0.0.0/24", "192.88.99.0/24"),  # protocol assignments; 6to4 relays (RFC 6890, RFC 7526)
+            *("64:ff9b:1::/48", "fec0::/10", "3fff::/20", "5f00::/16"),  # RFC 8215, RFC 3879, RFC 9637, RFC 9602
+        ),
+    )
+)
+"""What the registries keep from the public internet, and ``ipaddress`` does not always know."""
+
+_AROUND_IPV4 = tuple(map(ipaddress.ip_network, ("::/96", "::ffff:0:0/96", "::ffff:0:0:0/96", "64:ff9b::/96")))
+"""IPv6 networks whose last 32 bits are an IPv4 address: compatible, mapped, translated (RFC 4291, 2765, 6052)."""
+
+
 def is_private(host: str) -> bool:
     """Whether ``host`` is an IP address that is not on the public internet. Names are never private here."""
     try:
@@ -460,11 +484,11 @@ def is_private(host: str) -> bool:
     except ValueError:
         return False
     if isinstance(address, ipaddress.IPv6Address):
-        inner = address.ipv4_mapped or address.sixtofour
-        if address in ipaddress.ip_network("64:ff9b::/96"):
+        inner = address.sixtofour
+        if any(address in network for network in _AROUND_IPV4):
             inner = ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
         address = inner or address
-    return not address.is_global or address.is_multicast
+    return not address.is_global or address.is_multicast or any(address in network for network in _PRIVATE)
 
 
 class GuardedSession(requests.Session):

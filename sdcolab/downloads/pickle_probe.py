@@ -61,9 +61,13 @@ def _zip_problem(path: Path) -> str | None:
     try:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
+            plain = all(entry.compress_type == zipfile.ZIP_STORED for entry in entries)
+            # torch maps the file into memory and checks no sums.
+            if plain and (broken := archive.testzip()):
+                return f"wrong checksum of {broken}"
     except (zipfile.BadZipFile, OSError, NotImplementedError) as error:
         return str(error)
-    if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
+    if not plain:
         return "compressed entries"
     if sum(entry.file_size for entry in entries) > path.stat().st_size:
         return "entries larger than the file"

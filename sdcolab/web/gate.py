@@ -18,18 +18,12 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sdcolab.core.errors import PicturesTooLarge
-from sdcolab.core.pictures import MAX_PICTURE_BYTES, PICTURE_SUFFIXES, check_pixels, size_in_text
+from sdcolab.core.pictures import MAX_BODY_TEXT, MAX_PICTURE_BYTES, PICTURE_SUFFIXES, check_pixels, measured
 from sdcolab.core.untrusted import parse_json
 from sdcolab.core.words import explain
 
 MAX_EVENT_BYTES = 48 * 1024 * 1024
 """Largest body of an event: a painted mask, or some pictures, as text."""
-
-MAX_EVENT_TEXT = 2_000_000
-"""Most characters of an event outside pictures: prompts, links, lists of prompts."""
-
-_LONG_TEXT = 10_000
-"""Characters of a text from which on it is looked at as a picture."""
 
 MAX_UPLOAD_BYTES = 512 * 1024 * 1024
 """Largest body with files."""
@@ -105,7 +99,7 @@ class EventGate:
     def _checked(self, body: bytes) -> bytes | Response:
         value = parse_json(body)
         characters, sizes = measured(value)
-        if characters > MAX_EVENT_TEXT:
+        if characters > MAX_BODY_TEXT:
             return _refusal(_TOO_LARGE, 413)
         try:
             check_pixels(sizes)
@@ -129,19 +123,6 @@ def named_files(value: Any) -> list[Any]:
         own = [value["path"]] if value.get("path") is not None else []
         return own + [name for one in value.values() for name in named_files(one)]
     return []
-
-
-def measured(value: Any) -> tuple[int, list[tuple[int, int]]]:
-    """Characters of all texts of a JSON value that are no pictures, and the sizes of those that are (as base64)."""
-    if isinstance(value, str):
-        size = size_in_text(value) if len(value) > _LONG_TEXT or value[:5] == "data:" else None
-        return (len(value), []) if size is None else (0, [size])
-    if isinstance(value, dict):
-        value = [*value, *value.values()]
-    if not isinstance(value, list):
-        return 1, []
-    parts = [measured(one) for one in value]
-    return sum(part[0] for part in parts), [size for part in parts for size in part[1]]
 
 
 async def read_body(receive: Receive, limit: int) -> bytes | None:

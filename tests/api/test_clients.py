@@ -12,7 +12,7 @@ from webuiapi import WebUIApi
 from sdcolab.api.app import build_api
 from sdcolab.core.folders import Folders
 from sdcolab.core.names import SAMPLER_NAMES
-from sdcolab.web import guard
+from sdcolab.web import login
 from sdcolab.web.app import Server, serve
 from sdcolab.wiring.engine import DEMO_FILE, build_library
 from sdcolab.wiring.studio import build_studio, workplace_here
@@ -32,7 +32,7 @@ def server(folders: Folders) -> Iterator[Server]:
     place = workplace_here(folders, library)
     studio = build_studio(folders, library, place)
     patch = pytest.MonkeyPatch()
-    patch.setattr(guard, "WRONG_LOGIN_DELAY", 0.0)
+    patch.setattr(login, "WRONG_LOGIN_DELAY", 0.0)
     server = serve(
         studio,
         port=0,

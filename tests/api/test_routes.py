@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import io
 import json
 import re
+import socket
 import struct
 import threading
 from collections.abc import Iterator
@@ -19,6 +21,7 @@ from PIL import Image
 from test_translate import MASK, PICTURE, encoded
 
 from sdcolab.api import edge
+from sdcolab.core import pictures
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.fields import table_of
 from sdcolab.core.prompt import Style
@@ -292,6 +295,54 @@ def test_the_page_and_the_api_share_a_queue(bench: Bench, client: httpx.Client) 
     assert len(asking.answer()["images"]) == 1
     assert [request.prompt for request in bench.painter.requests] == ["página", "api"]
     assert [known.snapshot.request.prompt for known in bench.jobs.jobs()] == ["página"]
+
+
+def test_who_hangs_up_leaves_the_queue(bench: Bench, client: httpx.Client) -> None:
+    bench.painter.hold_at = frozenset({1})
+    job = bench.jobs.submit(Generate(GenerationRequest(prompt="página", steps=2, width=64, height=64)))
+    assert bench.painter.held.acquire(timeout=PATIENCE)
+    body = json.dumps({"prompt": "api", **SMALL}).encode()
+    head = f"POST /sdapi/v1/txt2img HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    address = (client.base_url.host, client.base_url.port or 0)
+    with contextlib.ExitStack() as callers:
+        for _ in range(3):
+            callers.enter_context(socket.create_connection(address)).sendall(head + body)
+        while len(bench.jobs.jobs()) < 4:
+            job.wait(job.snapshot.version, 0.01)
+    while len(bench.jobs.jobs()) > 1:
+        job.wait(job.snapshot.version, 0.01)
+    bench.painter.go.set()
+    assert len(post(client, "txt2img", prompt="otra", **SMALL)["images"]) == 1
+    assert [request.prompt for request in bench.painter.requests] == ["página", "otra"]
+
+
+def test_small_bodies_that_unpack_to_too_much_are_refused_unopened(
+    client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pictures, "MAX_REQUEST_PIXELS", 3_000_000)
+    monkeypatch.setattr(Image.Image, "load", lambda *_: pytest.fail("unpacked"))
+    out = io.BytesIO()
+    Image.frombytes("1", (1200, 1200), bytes(180_000)).save(out, "PNG")
+    bomb = base64.b64encode(out.getvalue()).decode()
+    for route, payload in (
+        ("img2img", {"init_images": [bomb] * 3}),
+        ("extra-batch-images", {"imageList": [{"data": bomb, "name": "a"}] * 3}),
+    ):
+        answer = client.post(f"/sdapi/v1/{route}", json=payload)
+        assert answer.status_code == 413
+        assert answer.json()["error"] == "gates.pictures_too_large"
+
+
+@pytest.mark.parametrize("route", ["txt2img", "img2img", "options", "extra-single-image", "png-info"])
+def test_texts_of_every_route_are_bounded(same_client: httpx.Client, route: str) -> None:
+    answer = same_client.post(f"/sdapi/v1/{route}", json={"prompt": "a" * (pictures.MAX_BODY_TEXT + 1)})
+    assert answer.status_code == 413
+
+
+def test_a_prompt_that_is_too_long_is_refused_in_words(same_client: httpx.Client) -> None:
+    answer = same_client.post("/sdapi/v1/txt2img", json={"prompt": "a" * 100_001})
+    assert answer.status_code == 422
+    assert "100000 caracteres" in answer.text
 
 
 # --- Pictures -----------------------------------------------------------------------------------------------------

@@ -364,6 +364,25 @@ def test_redirect_loop(direct_queue: DownloadQueue, serve: Serve) -> None:
     assert len(server.seen) < 15
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://malo.example\\@civitai.com/x",
+        "https://civitai.com\\.malo.example/x",
+        "https:\\\\civitai.com/x",
+        "https://civitai.com/a\\b",
+        "https://civitai.com\t.malo.example/x",
+        "https://civi\ntai.com/",
+        "https://[::1/",
+        "https://civitai.com:99999/",
+        "https:///x",
+    ],
+)
+def test_addresses_that_libraries_read_each_in_its_own_way_are_refused(url: str) -> None:
+    with pytest.raises(NotALink):
+        Web(GuardedSession(), HURRY).check(url)
+
+
 def test_a_name_that_turns_out_to_be_private_is_hung_up_on(serve: Serve) -> None:
     """The check is made on the connected socket: here the name is trusted by ``Web`` but not by the session."""
     server = serve({"/x": b"secreto"})
@@ -386,6 +405,16 @@ def test_a_name_that_turns_out_to_be_private_is_hung_up_on(serve: Serve) -> None
         ("100.64.0.1", True),
         ("0.0.0.0", True),
         ("224.0.0.1", True),
+        ("192.0.0.192", True),
+        ("192.88.99.1", True),
+        ("::127.0.0.1", True),
+        ("::ffff:0:127.0.0.1", True),
+        ("::ffff:8.8.8.8", False),
+        ("64:ff9b::8.8.8.8", False),
+        ("64:ff9b:1::1", True),
+        ("fec0::1", True),
+        ("3fff::1", True),
+        ("5f00::1", True),
         ("civitai.com", False),
     ],
 )

@@ -193,7 +193,7 @@ def open_picture(field: str, value: Any) -> Image.Image:
     encoded = text(field, value).strip()
     if encoded[:8].casefold().startswith(("http://", "https://")):
         raise PictureIsLink(field=field)
-    if encoded.startswith("data:"):
+    if encoded[:5].lower() == "data:":
         encoded = encoded.partition(",")[2]
     try:
         opened = Image.open(io.BytesIO(base64.b64decode(encoded)), formats=FORMATS)

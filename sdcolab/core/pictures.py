@@ -29,8 +29,8 @@ MAX_PICTURE_BYTES = 64 * 1024 * 1024
 MAX_BODY_TEXT = 2_000_000
 """Most characters of what one request sends outside pictures: prompts, links, lists of prompts."""
 
-_LONG_TEXT = 10_000
-"""Characters of a text from which on it is looked at as a picture."""
+_SHORTEST_PICTURE = 40
+"""No picture has fewer characters in base64. Megapixels of one colour need only some hundreds."""
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif")
 
@@ -81,7 +81,9 @@ def check_pixels(sizes: Iterable[tuple[int, int]]) -> None:
 def size_in_text(text: str) -> tuple[int, int] | None:
     """Width and height of the picture that ``text`` holds in base64, with or without a ``data:`` address around it;
     None when it holds none. Nothing is unpacked."""
-    encoded = text.partition(",")[2] if text[:5].lower() == "data:" else text
+    encoded = text.strip()
+    if encoded[:5].lower() == "data:":
+        encoded = encoded.partition(",")[2]
     try:
         with Image.open(io.BytesIO(base64.b64decode(encoded)), formats=FORMATS) as image:
             return image.size
@@ -93,7 +95,7 @@ def measured(value: Any) -> tuple[int, list[tuple[int, int]]]:
     """What a JSON value weighs: the characters of all its texts that are no pictures, and the sizes (width, height) of
     those that are, as base64. Nothing is unpacked."""
     if isinstance(value, str):
-        size = size_in_text(value) if len(value) > _LONG_TEXT or value[:5] == "data:" else None
+        size = size_in_text(value) if len(value) >= _SHORTEST_PICTURE else None
         return (len(value), []) if size is None else (0, [size])
     if isinstance(value, dict):
         value = [*value, *value.values()]

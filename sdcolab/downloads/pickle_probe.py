@@ -57,21 +57,19 @@ def _tensors(value: object, name: str, depth: int) -> Iterator[tuple[str, list[i
 
 
 def _zip_problem(path: Path) -> str | None:
-    """Why a zip is none of torch's, which are stored uncompressed: anything compressed could be a bomb."""
+    """Why a zip is none of torch's, which are stored uncompressed: anything compressed could be a bomb. Its sums are
+    checked here, because torch maps the file into memory and checks none."""
     try:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
-            plain = all(entry.compress_type == zipfile.ZIP_STORED for entry in entries)
-            # torch maps the file into memory and checks no sums.
-            if plain and (broken := archive.testzip()):
-                return f"wrong checksum of {broken}"
-    except (zipfile.BadZipFile, OSError, NotImplementedError) as error:
-        return str(error)
-    if not plain:
-        return "compressed entries"
-    if sum(entry.file_size for entry in entries) > path.stat().st_size:
-        return "entries larger than the file"
-    return None
+            if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
+                return "compressed entries"
+            if sum(entry.file_size for entry in entries) > path.stat().st_size:
+                return "entries larger than the file"
+            broken = archive.testzip()
+    except (zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError, EOFError) as error:
+        return str(error) or type(error).__name__
+    return f"wrong checksum of {broken}" if broken else None
 
 
 def _limit_memory(file_size: int) -> None:

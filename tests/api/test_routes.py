@@ -320,10 +320,10 @@ def test_small_bodies_that_unpack_to_too_much_are_refused_unopened(
     client: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pictures, "MAX_REQUEST_PIXELS", 3_000_000)
-    monkeypatch.setattr(Image.Image, "load", lambda *_: pytest.fail("unpacked"))
     out = io.BytesIO()
     Image.frombytes("1", (1200, 1200), bytes(180_000)).save(out, "PNG")
     bomb = base64.b64encode(out.getvalue()).decode()
+    monkeypatch.setattr(Image.Image, "load", lambda *_: pytest.fail("unpacked"))
     for route, payload in (
         ("img2img", {"init_images": [bomb] * 3}),
         ("extra-batch-images", {"imageList": [{"data": bomb, "name": "a"}] * 3}),

@@ -12,7 +12,7 @@ from PIL import ExifTags, Image
 
 from sdcolab.core import pictures
 from sdcolab.core.errors import PicturesTooLarge, PictureTooLarge, PictureUnreadable
-from sdcolab.core.pictures import open_picture, open_pictures, size_in_text
+from sdcolab.core.pictures import measured, open_picture, open_pictures, size_in_text
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".gif"])
@@ -87,4 +87,14 @@ def test_sizes_in_texts_are_read_from_the_header() -> None:
     Image.new("1", (3000, 2000)).save(out, "PNG")
     text = base64.b64encode(out.getvalue()).decode()
     assert size_in_text(text) == size_in_text(f"data:image/png;base64,{text}") == (3000, 2000)
+    assert size_in_text(f"\n DATA:image/png;base64,{text}") == (3000, 2000)
     assert size_in_text("gato") is None
+
+
+def test_what_a_request_weighs() -> None:
+    out = io.BytesIO()
+    Image.new("1", (8000, 6000)).save(out, "PNG", optimize=True)
+    bomb = base64.b64encode(out.getvalue()).decode()
+    assert len(bomb) < 10_000
+    value = {"prompt": "gato", "images": [bomb, {"image": f" {bomb}"}], "n": 3}
+    assert measured(value) == (len("promptgatoimagesimagen") + 1, [(8000, 6000), (8000, 6000)])

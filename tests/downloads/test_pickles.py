@@ -173,3 +173,11 @@ def test_names_are_unwrapped() -> None:
     header = header_of_names({"state_dict.encoder.x": [1, 2], "params_ema.conv_first.weight": [3]})
     assert header.shape("encoder.x") == (1, 2)
     assert header.shape("conv_first.weight") == (3,)
+
+
+def test_a_zip_whose_sums_are_wrong_is_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "rota.pt"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a/data.pkl", b"0123456789")
+    path.write_bytes(path.read_bytes().replace(b"0123456789", b"0123456780"))
+    assert pickle_probe.main(path) == {"damaged": "wrong checksum of a/data.pkl"}

@@ -253,6 +253,17 @@ def test_pickled_checkpoint(tmp_path: Path, state: State, mini_checkpoint: Path,
     assert torch.equal(call_unet(load(tmp_path / "model.ckpt")), call_unet(load(mini_checkpoint)))
 
 
+def test_a_checkpoint_whose_sums_are_wrong_is_damaged(tmp_path: Path, state: State) -> None:
+    path = tmp_path / "model.ckpt"
+    torch.save(state, path)
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(ModelUnreadable) as caught:
+        load(path)
+    assert caught.value.reason == "damaged"
+
+
 class Evil:
     """Runs a command when unpickled without care."""
 

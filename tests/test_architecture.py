@@ -17,12 +17,13 @@ MAY_IMPORT = {
     "core": {"core"},
     "engine": {"core", "engine"},
     "downloads": {"core", "downloads"},
+    "grids": {"core", "grids"},
     "process": {"core", "process"},
     "studio": {"core", "studio"},
     "web": {"core", "studio", "web"},
     "colab": {"core", "studio", "process", "colab"},
     "api": {"core", "studio", "api"},
-    "wiring": {"core", "engine", "downloads", "process", "studio", "web", "colab", "api", "wiring"},
+    "wiring": {"core", "engine", "downloads", "grids", "process", "studio", "web", "colab", "api", "wiring"},
     "cli": {"core", "wiring", "cli"},
     "__main__": {"cli"},
     # The facade names its modules as strings; these are for type checkers only.
@@ -46,6 +47,7 @@ OUTSIDE = {
         "spandrel",
     },
     "downloads": {"requests", "urllib3", "huggingface_hub", "torch", "safetensors"},
+    "grids": {"PIL", "numpy", "jinja2", "yaml"},
     "process": {"PIL", "requests", "gradio"},
     "studio": {"PIL"},
     "web": {"gradio", "fastapi", "starlette", "uvicorn", "PIL"},
@@ -58,7 +60,19 @@ OUTSIDE = {
 }
 """Which installed packages each part may import, besides the standard library."""
 
-NEVER_AT_IMPORT = {"core", "downloads", "process", "studio", "colab", "api", "wiring", "cli", "__init__", "__main__"}
+NEVER_AT_IMPORT = {
+    "core",
+    "downloads",
+    "grids",
+    "process",
+    "studio",
+    "colab",
+    "api",
+    "wiring",
+    "cli",
+    "__init__",
+    "__main__",
+}
 """Parts whose import must load neither torch nor gradio."""
 
 MODULES = sorted(PACKAGE.rglob("*.py"))

@@ -185,6 +185,7 @@ class Inpaint:
     ``inverted``: only where it is black. ``only_masked``: work on the masked area, with ``padding``, at full size.
     ``rounded``: the mask of the latents is hard. ``condition_weight`` 0..1: how much an inpainting checkpoint is told
     to forget under the mask. ``overlay``: put the untouched original back around the mask.
+    ``latent_mask``: what of the latents is made anew where that is not the mask itself, at the size that is worked on.
     """
 
     mask: Image.Image = field(metadata=facts(api=("mask",), control="mask"))
@@ -209,6 +210,7 @@ class Inpaint:
         1.0, low=0, high=1, label="Conditional mask weight", codec="condition_weight", key="inpainting_mask_weight"
     )
     overlay: bool = fact(True, key="overlay_inpaint")
+    latent_mask: Image.Image | None = field(default=None, metadata=facts(api=("latent_mask",), control="mask"))
 
     def __post_init__(self) -> None:
         check(self, "init.inpaint")

@@ -81,6 +81,7 @@ def inpaints() -> st.SearchStrategy[Inpaint]:
         rounded=st.booleans(),
         condition_weight=_floats(0, 1),
         overlay=st.booleans(),
+        latent_mask=st.none() | pictures(),
     )
 
 

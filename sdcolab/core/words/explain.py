@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from sdcolab.core.errors import SdcolabError, StorageError
-from sdcolab.core.words import control, downloads, gates, host, machine, models, request, storage, web
+from sdcolab.core.words import control, downloads, gates, grids, host, machine, models, request, storage, web
 from sdcolab.core.words.base import Explanation, Sentence, human_bytes, human_time
 from sdcolab.core.words.fields import label_of
 from sdcolab.core.words.labels import (
@@ -19,7 +19,7 @@ from sdcolab.core.words.labels import (
     VALUE_KINDS,
 )
 
-_AREAS = (control, downloads, gates, host, machine, models, request, storage, web)
+_AREAS = (control, downloads, gates, grids, host, machine, models, request, storage, web)
 
 CATALOGUE: Mapping[str, Sentence] = {
     "cancelled": Sentence("Se ha interrumpido el trabajo.", "Lo que ya estaba terminado queda guardado."),

@@ -95,6 +95,7 @@ _GROUPS: Mapping[str, Mapping[str, Words]] = {
     },
     "Más sobre la máscara": {
         "init.inpaint.overlay": Words("Conservar intacto lo de fuera de la máscara"),
+        "init.inpaint.latent_mask": Words("Máscara de lo que se hace de nuevo"),
         "init.inpaint.rounded": Words("Máscara de bordes duros"),
         "init.inpaint.condition_weight": Words("Peso de la máscara en modelos de inpainting"),
     },

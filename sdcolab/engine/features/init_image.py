@@ -129,12 +129,19 @@ class FromPictures(Feature):
 class Arranged:
     """One initial picture (RGB) ready for the VAE, its ``mask`` (L, same size; None: no inpainting), and what goes
     back over the result: ``overlaid`` (RGBA) and, when only the masked area is worked on, the ``box`` of it.
+    ``latent_mask`` (L) is what of the latents is made anew, where that is not the mask.
     """
 
     picture: Image.Image
     mask: Image.Image | None
     overlaid: Image.Image | None
     box: Box | None
+    latent_mask: Image.Image | None = None
+
+    @property
+    def anew(self) -> Image.Image | None:
+        """What of the latents is made anew."""
+        return self.latent_mask or self.mask
 
     def finished(self, result: Image.Image) -> Image.Image:
         """``result`` (RGB) with the untouched part of the original around it."""
@@ -162,7 +169,8 @@ def arrange(init: InitImage, index: int, width: int, height: int, enlarge: Enlar
     mask = resize(mask, width, height, mode)
     over = resized if resized.size == mask.size else resize(picture, width, height, mode, enlarge)
     kept = overlay(over, whole_picture_overlay_mask(mask)) if inpaint.overlay else None
-    return _with_content(Arranged(resized, mask, kept, None), inpaint)
+    anew = inpaint.latent_mask and resize(inpaint.latent_mask.convert("L"), width, height, mode)
+    return _with_content(Arranged(resized, mask, kept, None, anew), inpaint)
 
 
 def _soft_mask(inpaint: Inpaint, size: tuple[int, int]) -> Image.Image:
@@ -173,9 +181,9 @@ def _soft_mask(inpaint: Inpaint, size: tuple[int, int]) -> Image.Image:
 
 
 def _with_content(arranged: Arranged, inpaint: Inpaint) -> Arranged:
-    if inpaint.content is MaskedContent.ORIGINAL or arranged.mask is None:
+    mask = arranged.anew
+    if inpaint.content is MaskedContent.ORIGINAL or mask is None:
         return arranged
-    mask = arranged.mask
     if mask.size != arranged.picture.size:
         mask = mask.resize(arranged.picture.size, Image.Resampling.LANCZOS)
     return replace(arranged, picture=filled(arranged.picture, mask))
@@ -243,7 +251,7 @@ def encoded(
     latents = torch.cat([made[id(one.picture)] for one in arranged])
     if tuple(latents.shape[-2:]) != latent_size:
         latents = functional.interpolate(latents, size=latent_size, mode="bilinear")
-    mask = arranged[0].mask
+    mask = arranged[0].anew
     if mask is None or init.inpaint is None:
         return InitLatents(latents)
     paint = latent_mask(mask, latent_size[1], latent_size[0], rounded=init.inpaint.rounded)

@@ -1,0 +1,194 @@
+"""What scripts cannot do as they were asked to: plans of many pictures, tiles, prompts with random parts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from sdcolab.core.errors.base import SdcolabError
+
+
+class GridError(SdcolabError):
+    """A script cannot run as it was asked to."""
+
+
+@dataclass(eq=False)
+class AxisUnknown(GridError):
+    """There is no such axis for this kind of generation."""
+
+    code: ClassVar[str] = "grids.axis_unknown"
+    name: str
+    suggestions: tuple[str, ...] = ()
+
+
+@dataclass(eq=False)
+class AxisUnavailable(GridError):
+    """The axis changes something that this version cannot do."""
+
+    code: ClassVar[str] = "grids.axis_unavailable"
+    axis: str
+
+
+@dataclass(eq=False)
+class AxisEmpty(GridError):
+    """An axis was chosen and has no values."""
+
+    code: ClassVar[str] = "grids.axis_empty"
+    axis: str
+
+
+@dataclass(eq=False)
+class AxisValueUnreadable(GridError):
+    """A value of an axis is no number, range, size or truth value."""
+
+    code: ClassVar[str] = "grids.axis_value_unreadable"
+    axis: str
+    value: str
+
+
+@dataclass(eq=False)
+class AxisValueUnknown(GridError):
+    """A value of an axis is not one of those that there are."""
+
+    code: ClassVar[str] = "grids.axis_value_unknown"
+    axis: str
+    value: str
+    suggestions: tuple[str, ...] = ()
+
+
+@dataclass(eq=False)
+class TooManyAxisValues(GridError):
+    """An axis has more values than anybody can wait for."""
+
+    code: ClassVar[str] = "grids.too_many_axis_values"
+    axis: str
+    limit: int
+
+
+@dataclass(eq=False)
+class TooManyCells(GridError):
+    """A plan would make more pictures than anybody can wait for."""
+
+    code: ClassVar[str] = "grids.too_many_cells"
+    count: int
+    limit: int
+
+
+@dataclass(eq=False)
+class SheetTooLarge(GridError):
+    """A sheet would be larger than a picture can be; ``megapixels`` is its size."""
+
+    code: ClassVar[str] = "grids.sheet_too_large"
+    megapixels: int
+    limit: int
+
+
+@dataclass(eq=False)
+class ResultTooLarge(GridError):
+    """A script was asked for a picture larger than it can make; ``megapixels`` is its size."""
+
+    code: ClassVar[str] = "grids.result_too_large"
+    megapixels: int
+    limit: int
+
+
+@dataclass(eq=False)
+class SearchTextMissing(GridError):
+    """Prompt S/R looks for a text that neither prompt has."""
+
+    code: ClassVar[str] = "grids.search_text_missing"
+    text: str
+
+
+@dataclass(eq=False)
+class ScriptNeedsPicture(GridError):
+    """The script works on a picture, and there is none."""
+
+    code: ClassVar[str] = "grids.script_needs_picture"
+    script: str
+
+
+@dataclass(eq=False)
+class ScriptEmpty(GridError):
+    """The script was given nothing to make."""
+
+    code: ClassVar[str] = "grids.script_empty"
+    script: str
+
+
+@dataclass(eq=False)
+class ScriptOption(GridError):
+    """An option of a script is not one of those that there are."""
+
+    code: ClassVar[str] = "grids.script_option"
+    script: str
+    option: str
+    value: str
+    suggestions: tuple[str, ...] = ()
+
+
+@dataclass(eq=False)
+class PlanUnreadable(GridError):
+    """A file is no plan of a grid."""
+
+    code: ClassVar[str] = "grids.plan_unreadable"
+    path: Path
+
+
+@dataclass(eq=False)
+class CellFailed(GridError):
+    """One picture of a plan could not be made; the others go on. ``detail`` says why, for people."""
+
+    code: ClassVar[str] = "grids.cell_failed"
+    cell: str
+    detail: str
+
+
+@dataclass(eq=False)
+class WildcardMissing(GridError):
+    """A prompt names a wildcard that no file has."""
+
+    code: ClassVar[str] = "grids.wildcard_missing"
+    name: str
+    suggestions: tuple[str, ...] = ()
+
+
+@dataclass(eq=False)
+class VariableMissing(GridError):
+    """A prompt uses a variable that was never set."""
+
+    code: ClassVar[str] = "grids.variable_missing"
+    name: str
+
+
+@dataclass(eq=False)
+class PromptTooDeep(GridError):
+    """A prompt's random parts contain themselves, or are nested too deep, or grow too long."""
+
+    code: ClassVar[str] = "grids.prompt_too_deep"
+
+
+@dataclass(eq=False)
+class TemplateBroken(GridError):
+    """A Jinja2 template cannot be read or run; ``detail`` is what Jinja2 says."""
+
+    code: ClassVar[str] = "grids.template_broken"
+    detail: str
+
+
+@dataclass(eq=False)
+class WildcardRefused(GridError):
+    """A wildcard file cannot have this name, place or size."""
+
+    code: ClassVar[str] = "grids.wildcard_refused"
+    name: str
+
+
+@dataclass(eq=False)
+class SymbolWithoutScript(GridError):
+    """A prompt has marks that only a script understands, and no script is on: they are read as text."""
+
+    code: ClassVar[str] = "grids.symbol_without_script"
+    mark: str
+    script: str

@@ -1,0 +1,79 @@
+"""Sentences of scripts: grids, matrices, tiles and prompts with random parts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sdcolab.core.words.base import Sentence
+
+SENTENCES: Mapping[str, Sentence] = {
+    "grids.axis_unknown": Sentence("No existe el eje «{name}».", "{suggestions}Elige un eje de la lista."),
+    "grids.axis_unavailable": Sentence(
+        "El eje «{axis}» cambia algo que esta versión todavía no sabe hacer.", "Elige otro eje."
+    ),
+    "grids.axis_empty": Sentence(
+        "El eje «{axis}» no tiene valores.", "Escríbelos separados por comas, o pulsa 📒 para ponerlos todos."
+    ),
+    "grids.axis_value_unreadable": Sentence(
+        "No se entiende «{value}» en el eje «{axis}».",
+        "Separa los valores con comas. Los números pueden ser un rango: 1-5, 1-10 (+2) o 1-10 [4].",
+    ),
+    "grids.axis_value_unknown": Sentence(
+        "El eje «{axis}» no conoce «{value}».", "{suggestions}Pulsa 📒 para ver los valores posibles."
+    ),
+    "grids.too_many_axis_values": Sentence(
+        "El eje «{axis}» tiene más de {limit} valores.", "Usa un paso mayor, por ejemplo 1-100 (+10)."
+    ),
+    "grids.too_many_cells": Sentence(
+        "Serían {count} imágenes, y el máximo es {limit}.", "Quita valores de algún eje o del prompt."
+    ),
+    "grids.sheet_too_large": Sentence(
+        "La cuadrícula tendría {megapixels} megapíxeles, y el máximo es {limit}.",
+        "Quita valores, haz las imágenes más pequeñas o apaga la cuadrícula: las imágenes se guardan igual.",
+    ),
+    "grids.result_too_large": Sentence(
+        "La imagen tendría {megapixels} megapíxeles, y el máximo es {limit}.", "Elige una escala o un tamaño menor."
+    ),
+    "grids.search_text_missing": Sentence(
+        "Prompt S/R busca «{text}» y no está en tu prompt ni en el prompt negativo.",
+        "El primer valor debe ser una parte de tu prompt, escrita igual, con sus mayúsculas.",
+    ),
+    "grids.script_needs_picture": Sentence(
+        "El script «{script}» trabaja sobre una imagen.", "Ve a img2img, sube una imagen y elige allí el script."
+    ),
+    "grids.script_empty": Sentence("El script «{script}» no tiene nada que hacer.", "Escribe al menos una línea."),
+    "grids.script_option": Sentence(
+        "«{value}» no es un valor posible de «{option}» en el script «{script}».",
+        "{suggestions}Elige un valor de la lista.",
+    ),
+    "grids.plan_unreadable": Sentence(
+        "«{path}» no es el plan de una cuadrícula, o está dañado.",
+        "Elige el archivo .jsonl que está junto a la cuadrícula.",
+    ),
+    "grids.cell_failed": Sentence(
+        "No se pudo hacer la imagen «{cell}» y su lugar queda vacío.", "Las demás se hacen igual. Detalle: {detail}"
+    ),
+    "grids.wildcard_missing": Sentence(
+        "No existe la lista «{name}», así que se deja escrita tal cual.",
+        "{suggestions}Créala en la pestaña Comodines, o revisa el nombre.",
+    ),
+    "grids.variable_missing": Sentence(
+        "El prompt usa la variable «{name}» y no le da ningún valor, así que se deja escrita tal cual.",
+        "Dale uno antes de usarla, o con dos puntos donde la usas.",
+    ),
+    "grids.prompt_too_deep": Sentence(
+        "Los prompts dinámicos se repiten dentro de sí mismos o crecen demasiado.",
+        "Revisa si una lista se nombra a sí misma; lo que sobra se deja escrito tal cual.",
+    ),
+    "grids.template_broken": Sentence(
+        "La plantilla Jinja2 tiene un error.", "Corrígela o apaga Jinja2. Detalle: {detail}."
+    ),
+    "grids.wildcard_refused": Sentence(
+        "La lista «{name}» no se puede guardar.",
+        "Usa un nombre sin «..», que acabe en .txt, .yaml o .json, y un texto de 1 MB como mucho.",
+    ),
+    "grids.symbol_without_script": Sentence(
+        "El signo {mark} no hace nada aquí sin {script}: se lee como texto.",
+        "Enciende {script}, o quita el signo del prompt.",
+    ),
+}

@@ -1,0 +1,160 @@
+"""Dynamic prompts: from one request with templates to many with prompts (hechos/extensiones.md 6)."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from sdcolab.core.errors import SdcolabError
+from sdcolab.core.fields import check, fact
+from sdcolab.core.request import MAX_SEED, RANDOM_SEED, GenerationRequest
+from sdcolab.grids.dynamic import drawing, jinja
+from sdcolab.grids.dynamic.nodes import Wildcards
+from sdcolab.grids.plan import MAX_CELLS, Cell, Fields, Plan, in_order
+from sdcolab.grids.xyz import RandomSeed, random_seed
+
+TITLE = "Dynamic Prompts"
+
+
+@dataclass(frozen=True, slots=True)
+class DynamicPrompts:
+    """Settings. ``limit`` 0 is all combinations; ``rounds`` repeats them with other seeds; ``same_seed``: all pictures
+    have the first one's; ``unlinked``: prompts are drawn from a random seed and not from the pictures'."""
+
+    combinatorial: bool = fact(False, api=("is_combinatorial",))
+    limit: int = fact(0, low=0, high=MAX_CELLS, api=("max_generations",))
+    rounds: int = fact(1, low=1, high=10, api=("combinatorial_batches",))
+    same_seed: bool = fact(False, api=("use_fixed_seed",))
+    unlinked: bool = fact(False, api=("unlink_seed_from_prompt",))
+    only_positive: bool = fact(False, api=("disable_negative_prompt",))
+    jinja: bool = fact(False, api=("enable_jinja_templates",))
+    ignore_whitespace: bool = fact(False, api=("ignore_whitespace",))
+    keep_template: bool = fact(True, api=("save_template",))
+
+    def __post_init__(self) -> None:
+        check(self, "dynamic")
+
+
+@dataclass(frozen=True, slots=True)
+class Prompts:
+    """What one picture is made with."""
+
+    prompt: str
+    negative_prompt: str
+    warnings: tuple[SdcolabError, ...] = ()
+
+
+def plan(
+    request: GenerationRequest,
+    settings: DynamicPrompts,
+    wildcards: Wildcards,
+    draw_seed: RandomSeed = random_seed,
+) -> tuple[Plan, tuple[SdcolabError, ...]]:
+    """One cell a picture, and warnings. At random: as many as the request makes, picture i with the prompts that its
+    seed means. Combinatorial: every prompt with every negative prompt.
+
+    Raises ``TemplateBroken``.
+    """
+    seed = draw_seed() if request.seed == RANDOM_SEED else request.seed
+    request = replace(request, seed=seed)
+    prompt_seed = draw_seed() if settings.unlinked else seed
+    if settings.combinatorial:
+        found = list(_combinations(request, settings, wildcards, prompt_seed)) * settings.rounds
+    else:
+        found = [
+            _drawn(request, settings, wildcards, _seed_of(request, index, prompt_seed), index)
+            for index in range(request.image_count)
+        ]
+    cells = tuple(
+        Cell(_job(request, settings, prompts, index), (index, 0, 0), prompts.prompt)
+        for index, prompts in enumerate(found)
+    )
+    warnings = {repr(warning): warning for prompts in found for warning in prompts.warnings}
+    return Plan(TITLE, cells, in_order(cells), None), tuple(warnings.values())
+
+
+def drawn(
+    request: GenerationRequest, settings: DynamicPrompts, wildcards: Wildcards
+) -> tuple[GenerationRequest, tuple[SdcolabError, ...]]:
+    """``request`` with the prompts that its seed means, for scripts that make their own plans of it.
+
+    Raises ``TemplateBroken``.
+    """
+    prompts = _drawn(request, settings, wildcards, request.seed, 0)
+    return replace(request, prompt=prompts.prompt, negative_prompt=prompts.negative_prompt), prompts.warnings
+
+
+def template_fields(request: GenerationRequest, settings: DynamicPrompts) -> Fields:
+    """What infotexts say of the templates."""
+    if not settings.keep_template:
+        return ()
+    templates = (("Template", request.prompt), ("Negative Template", request.negative_prompt))
+    return tuple((label, text) for label, text in templates if text)
+
+
+def _seed_of(request: GenerationRequest, index: int, prompt_seed: int) -> int:
+    """The seed of the prompts of picture ``index``: the same for all of them when they are variations of one."""
+    return prompt_seed if request.variation.strength else (prompt_seed + index) & MAX_SEED
+
+
+def _drawn(
+    request: GenerationRequest, settings: DynamicPrompts, wildcards: Wildcards, seed: int, index: int
+) -> Prompts:
+    def one(template: str) -> drawing.Drawn:
+        if settings.jinja:
+            made = jinja.prompts(template, seed, wildcards)
+            return drawing.Drawn(made[index % len(made)])
+        return drawing.draw(template, seed, wildcards, index=index, ignore_whitespace=settings.ignore_whitespace)
+
+    positive = one(request.prompt)
+    negative = drawing.Drawn(request.negative_prompt) if settings.only_positive else one(request.negative_prompt)
+    return Prompts(positive.text, negative.text, (*positive.warnings, *negative.warnings))
+
+
+def _combinations(
+    request: GenerationRequest, settings: DynamicPrompts, wildcards: Wildcards, seed: int
+) -> Iterator[Prompts]:
+    limit = settings.limit or MAX_CELLS
+    pairs = (
+        Prompts(positive.text, negative.text, (*positive.warnings, *negative.warnings))
+        for positive in _all(request.prompt, settings, wildcards, seed)
+        for negative in (
+            iter((drawing.Drawn(request.negative_prompt),))
+            if settings.only_positive
+            else _all(request.negative_prompt, settings, wildcards, seed)
+        )
+    )
+    yield from itertools.islice(pairs, min(limit, MAX_CELLS // settings.rounds))
+
+
+def _all(template: str, settings: DynamicPrompts, wildcards: Wildcards, seed: int) -> Iterator[drawing.Drawn]:
+    if settings.jinja:
+        return iter([drawing.Drawn(text) for text in jinja.prompts(template, seed, wildcards)])
+    return drawing.every(template, wildcards, seed=seed, ignore_whitespace=settings.ignore_whitespace)
+
+
+def _job(request: GenerationRequest, settings: DynamicPrompts, prompts: Prompts, index: int) -> GenerationRequest:
+    hires = request.hires
+    if hires is not None:  # prompts of their own follow those of the first pass
+        hires = replace(
+            hires,
+            prompt=_follows(hires.prompt, request.prompt, prompts.prompt),
+            negative_prompt=_follows(hires.negative_prompt, request.negative_prompt, prompts.negative_prompt),
+        )
+    varied = bool(request.variation.strength)
+    variation = replace(request.variation, seed=request.variation_seed_of(index)) if varied else request.variation
+    return replace(
+        request,
+        prompt=prompts.prompt,
+        negative_prompt=prompts.negative_prompt,
+        seed=request.seed if settings.same_seed else request.seed_of(index),
+        variation=variation,
+        batch_size=1,
+        batch_count=1,
+        hires=hires,
+    )
+
+
+def _follows(own: str, template: str, prompt: str) -> str:
+    return prompt if own == template else own

@@ -1,0 +1,221 @@
+"""Prompts from file or textbox: one job a line, with its own options (hechos/a1111.md 9.3)."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+from sdcolab.core.errors import AxisValueUnknown, ScriptEmpty, ScriptOption
+from sdcolab.core.fields import fact, with_value
+from sdcolab.core.names import SAMPLER_NAMES
+from sdcolab.core.prompt import apply_styles
+from sdcolab.core.registry import closest
+from sdcolab.core.request import MAX_SEED, RANDOM_SEED, GenerationRequest
+from sdcolab.grids.names import Names, resolved
+from sdcolab.grids.plan import Cell, Plan, SheetPlan, check_count, in_order
+from sdcolab.grids.xyz import RandomSeed, random_seed
+
+TITLE = "Prompts from file or textbox"
+MAX_LINES = 10_000
+MAX_TEXT = 10_000_000
+
+
+class Insert(StrEnum):
+    """Where a line's prompt goes with respect to the form's, in A1111's words."""
+
+    START = "start"
+    END = "end"
+
+
+@dataclass(frozen=True, slots=True)
+class PromptLines:
+    """Settings. ``iterate_seed``: the next line goes on with the seed after the last one's; ``same_random_seed``: a
+    random seed is drawn once for all lines; ``combined``: the pictures on one sheet too."""
+
+    text: str = fact("", control="lines", api=("prompt_txt",))
+    insert: Insert = fact(Insert.START, api=("prompt_position",), control="radio")
+    iterate_seed: bool = fact(False, api=("checkbox_iterate",))
+    same_random_seed: bool = fact(False, api=("checkbox_iterate_batch",))
+    combined: bool = fact(False, api=("make_combined",))
+
+
+def plan(request: GenerationRequest, settings: PromptLines, names: Names, draw_seed: RandomSeed = random_seed) -> Plan:
+    """One cell for each line that is not empty.
+
+    Raises ``ScriptEmpty``, ``TooManyCells``, ``ScriptOption`` when a line asks for something that is not there, and
+    ``RequestError`` for numbers out of range.
+    """
+    texts = [line.strip() for line in settings.text[:MAX_TEXT].splitlines() if line.strip()]
+    if not texts:
+        raise ScriptEmpty(script=TITLE)
+    check_count(len(texts))
+    if request.seed == RANDOM_SEED and (settings.iterate_seed or settings.same_random_seed):
+        request = replace(request, seed=draw_seed())
+    cells = tuple(_cells(request, settings, texts, names))
+    side = max(1, round(math.sqrt(len(cells))))
+    sheet = SheetPlan(columns=math.ceil(len(cells) / side), rows=side, plain=True)
+    placed = tuple(
+        replace(cell, at=(index % sheet.columns, index // sheet.columns, 0)) for index, cell in enumerate(cells)
+    )
+    return Plan(TITLE, placed, in_order(placed), sheet if settings.combined and len(placed) > 1 else None)
+
+
+def _cells(request: GenerationRequest, settings: PromptLines, texts: list[str], names: Names) -> Iterator[Cell]:
+    seed = request.seed
+    for text in texts:
+        options = options_of(text)
+        job = with_options(replace(request, seed=seed), options, names)
+        prompt, negative = job.prompt, job.negative_prompt
+        if "prompt" in options:
+            prompt = _joined(str(options["prompt"]), request.prompt, settings.insert)
+        if "negative_prompt" in options:
+            negative = _joined(str(options["negative_prompt"]), request.negative_prompt, settings.insert)
+        styles = [names.styles()[name] for name in _style_names(options, names)]
+        prompt, negative = apply_styles(prompt, negative, styles)
+        job = replace(job, prompt=prompt, negative_prompt=negative)
+        yield Cell(job, (0, 0, 0), _shown(options, text), save=not options.get("do_not_save_samples", False))
+        if settings.iterate_seed:
+            seed = (seed + request.image_count) & MAX_SEED
+
+
+def _shown(options: Mapping[str, Any], text: str) -> str:
+    return str(options.get("prompt_for_display") or options.get("prompt") or text)
+
+
+def _joined(line: str, form: str, insert: Insert) -> str:
+    """A line's prompt with the form's, as A1111 joins them: with a blank, also where one is empty on the left."""
+    if not form:
+        return line
+    return f"{line} {form}" if insert is Insert.START else f"{form} {line}"
+
+
+# --- Options of a line ----------------------------------------------------------------------------------------------
+
+
+def _text(value: str) -> str:
+    return value
+
+
+def _flag(value: str) -> bool:
+    return value.casefold() == "true"
+
+
+_OPTIONS: Mapping[str, Callable[[str], Any]] = {
+    "sd_model": _text,
+    "outpath_samples": _text,
+    "outpath_grids": _text,
+    "prompt_for_display": _text,
+    "prompt": _text,
+    "negative_prompt": _text,
+    "styles": _text,
+    "seed": int,
+    "subseed_strength": float,
+    "subseed": int,
+    "seed_resize_from_h": int,
+    "seed_resize_from_w": int,
+    "sampler_index": int,
+    "sampler_name": _text,
+    "batch_size": int,
+    "n_iter": int,
+    "steps": int,
+    "cfg_scale": float,
+    "width": int,
+    "height": int,
+    "restore_faces": _flag,
+    "tiling": _flag,
+    "do_not_save_samples": _flag,
+    "do_not_save_grid": _flag,
+}
+"""What a line may say, and how it is read. Folders are not taken from a text: pictures go where pictures go."""
+
+_PATHS = {
+    "seed": "seed",
+    "subseed_strength": "variation.strength",
+    "subseed": "variation.seed",
+    "seed_resize_from_h": "variation.resize_height",
+    "seed_resize_from_w": "variation.resize_width",
+    "batch_size": "batch_size",
+    "n_iter": "batch_count",
+    "steps": "steps",
+    "cfg_scale": "cfg_scale",
+    "width": "width",
+    "height": "height",
+    "tiling": "tiling",
+}
+"""The field that each of the plain options sets."""
+
+_JOINED = ("prompt", "negative_prompt")
+"""Options that take all words up to the next one."""
+
+
+def options_of(line: str) -> Mapping[str, Any]:
+    """The options of a line; one without any (or that cannot be read) is all prompt. Total on any text."""
+    if "--" not in line:
+        return {"prompt": line}
+    try:
+        return _parsed(shlex.split(line))
+    except (ValueError, IndexError, KeyError):
+        return {"prompt": line}
+
+
+def _parsed(words: list[str]) -> Mapping[str, Any]:
+    """Raises ``KeyError`` for an unknown option, ``IndexError`` for one that has no value, ``ValueError`` for a bad
+    value."""
+    options: dict[str, Any] = {}
+    at = 0
+    while at < len(words):
+        if not words[at].startswith("--"):
+            raise ValueError(words[at])
+        name = words[at][2:]
+        read = _OPTIONS[name]
+        at += 1
+        value = words[at]
+        at += 1
+        if name in _JOINED:
+            while at < len(words) and not words[at].startswith("--"):
+                value = f"{value} {words[at]}"
+                at += 1
+        options[name] = read(value)
+    return options
+
+
+def with_options(request: GenerationRequest, options: Mapping[str, Any], names: Names) -> GenerationRequest:
+    """``request`` with what a line asks for, prompts and styles aside."""
+    for name, path in _PATHS.items():
+        if name in options:
+            request = with_value(request, path, _allowed(name, options[name]))
+    if "sampler_index" in options:
+        number = options["sampler_index"]
+        if not 0 <= number < len(SAMPLER_NAMES):
+            raise ScriptOption(script=TITLE, option="--sampler_index", value=str(number))
+        request = replace(request, sampler=SAMPLER_NAMES[number])
+    if "sampler_name" in options:
+        request = replace(request, sampler=_known("--sampler_name", options["sampler_name"], names, "samplers"))
+    if "sd_model" in options:
+        request = replace(request, checkpoint=_known("--sd_model", options["sd_model"], names, "checkpoints"))
+    return request
+
+
+def _allowed(name: str, value: Any) -> Any:
+    """A1111 writes -1 for a seed's size that is not set."""
+    return max(0, value) if name.startswith("seed_resize") else value
+
+
+def _known(option: str, value: str, names: Names, listed: str) -> str:
+    try:
+        return resolved(value, option, names.choices(listed))
+    except AxisValueUnknown as error:
+        raise ScriptOption(script=TITLE, option=option, value=value, suggestions=error.suggestions) from error
+
+
+def _style_names(options: Mapping[str, Any], names: Names) -> list[str]:
+    known = {name.casefold(): name for name in names.styles()}
+    wanted = [name.strip() for name in str(options.get("styles", "")).split(",") if name.strip()]
+    for name in wanted:
+        if name.casefold() not in known:
+            raise ScriptOption(script=TITLE, option="--styles", value=name, suggestions=closest(name, known.values()))
+    return [known[name.casefold()] for name in wanted]

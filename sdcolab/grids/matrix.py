@@ -1,0 +1,99 @@
+"""Prompt matrix: every combination of the optional parts of a prompt (hechos/a1111.md 9.2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from sdcolab.core.fields import check, fact
+from sdcolab.core.request import MAX_SEED, RANDOM_SEED, GenerationRequest
+from sdcolab.grids.plan import Cell, Legend, Plan, SheetPlan, check_count, in_order
+from sdcolab.grids.xyz import RandomSeed, random_seed
+
+TITLE = "Prompt matrix"
+
+
+class Which(StrEnum):
+    """The prompt that has the optional parts, in A1111's words."""
+
+    POSITIVE = "positive"
+    NEGATIVE = "negative"
+
+
+class Delimiter(StrEnum):
+    """What joins the parts, in A1111's words."""
+
+    COMMA = "comma"
+    SPACE = "space"
+
+
+@dataclass(frozen=True, slots=True)
+class PromptMatrix:
+    """Settings. ``at_start`` puts the optional parts before the constant one; ``different_seeds``: one for each."""
+
+    at_start: bool = fact(False, api=("put_at_start",))
+    different_seeds: bool = fact(False, api=("different_seeds",))
+    which: Which = fact(Which.POSITIVE, api=("prompt_type",), control="radio")
+    delimiter: Delimiter = fact(Delimiter.COMMA, api=("variations_delimiter",), control="radio")
+    margin: int = fact(0, low=0, high=500, step=2, api=("margin_size",))
+
+    def __post_init__(self) -> None:
+        check(self, "matrix")
+
+
+def plan(request: GenerationRequest, settings: PromptMatrix, draw_seed: RandomSeed = random_seed) -> Plan:
+    """2^k cells for k optional parts: in combination c part n is there if bit n of c is set. The first half of the
+    parts goes over the columns, the rest over the rows.
+
+    Raises ``TooManyCells``.
+    """
+    source = request.prompt if settings.which is Which.POSITIVE else request.negative_prompt
+    constant, *optional = source.split("|")
+    parts = [part.strip().strip(",") for part in optional]
+    check_count(1 << len(parts) if len(parts) < 64 else 1 << 64)
+    seed = draw_seed() if request.seed == RANDOM_SEED else request.seed
+    base = replace(request, seed=seed, batch_size=1, batch_count=1)
+    across = (len(parts) + 1) // 2
+    columns = 1 << across
+    cells = tuple(
+        Cell(
+            _with_prompt(base, settings, _combined(constant, _chosen(parts, number), settings), number),
+            (number % columns, number // columns, 0),
+            ", ".join(_chosen(parts, number)) or constant.strip(),
+        )
+        for number in range(1 << len(parts))
+    )
+    sheet = SheetPlan(
+        columns=columns,
+        rows=1 << (len(parts) - across),
+        column_legends=_legends(parts[:across]),
+        row_legends=_legends(parts[across:]),
+        margin=settings.margin,
+    )
+    return Plan(TITLE, cells, in_order(cells), sheet)
+
+
+def _chosen(parts: list[str], number: int) -> list[str]:
+    return [part for bit, part in enumerate(parts) if number >> bit & 1]
+
+
+def _combined(constant: str, chosen: list[str], settings: PromptMatrix) -> str:
+    together = [*chosen, constant] if settings.at_start else [constant, *chosen]
+    return (", " if settings.delimiter is Delimiter.COMMA else " ").join(together)
+
+
+def _with_prompt(request: GenerationRequest, settings: PromptMatrix, prompt: str, number: int) -> GenerationRequest:
+    seed = (request.seed + number) & MAX_SEED if settings.different_seeds else request.seed
+    if settings.which is Which.POSITIVE:
+        return replace(request, prompt=prompt, seed=seed)
+    return replace(request, negative_prompt=prompt, seed=seed)
+
+
+def _legends(parts: list[str]) -> tuple[tuple[Legend, ...], ...]:
+    """The lines of each column or row: all of its parts, those that are left out greyed."""
+    if not parts:
+        return ()
+    return tuple(
+        tuple(Legend(part, bool(number >> bit & 1)) for bit, part in enumerate(parts))
+        for number in range(1 << len(parts))
+    )

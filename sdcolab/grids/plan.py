@@ -1,0 +1,109 @@
+"""What a script that knows all its pictures from the start makes of a request: cells, and the sheet they go on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sdcolab.core.errors import CellFailed, SdcolabError, TooManyCells
+from sdcolab.core.request import GenerationRequest
+
+MAX_CELLS = 10_000
+"""As many pictures as one plan may make."""
+
+Fields = tuple[tuple[str, str], ...]
+"""Labels and values for an infotext."""
+
+
+@dataclass(frozen=True, slots=True)
+class Legend:
+    """A line beside or above the cells. One that is not ``active`` is greyed and struck through."""
+
+    text: str
+    active: bool = True
+
+
+Legends = tuple[tuple[Legend, ...], ...]
+"""The lines of each column, row or title."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One job of a plan: ``request``, or the reason why there is none. ``name`` says for people which one it is.
+
+    The first picture that the request makes is the cell's. ``at`` is its place: column, row, sheet. ``save``: its
+    pictures are kept as files.
+    """
+
+    request: GenerationRequest | None
+    at: tuple[int, int, int]
+    name: str = ""
+    problem: SdcolabError | None = None
+    save: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class SheetPlan:
+    """How cells lie on sheets of ``columns`` x ``rows``, one sheet for each of ``titles``, side by side.
+
+    ``fields`` go into the infotext of the whole, ``part_fields`` into those of single sheets; ``alone`` is whether
+    the single sheets are pictures of their own too. ``margin`` in pixels between cells. ``plain``: cells edge to edge
+    without legends, as A1111's ordinary grids.
+    """
+
+    columns: int
+    rows: int
+    titles: Legends = ((),)
+    column_legends: Legends = ()
+    row_legends: Legends = ()
+    margin: int = 0
+    fields: Fields = ()
+    part_fields: Fields = ()
+    alone: bool = False
+    plain: bool = False
+
+    @property
+    def sheets(self) -> int:
+        """How many sheets there are."""
+        return max(1, len(self.titles))
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything that a script will make. ``order`` are indices of ``cells``, as they are best made; ``sheet`` is None
+    where there is none. ``cells_shown``: the single pictures are results too, not only the sheets.
+
+    ``index_of_first``: how many sheets API clients skip to find the first single picture.
+    """
+
+    script: str
+    cells: tuple[Cell, ...]
+    order: tuple[int, ...]
+    sheet: SheetPlan | None
+    cells_shown: bool = True
+
+    @property
+    def image_count(self) -> int:
+        """How many pictures will be made, those that no cell shows too."""
+        return sum(cell.request.image_count for cell in self.cells if cell.request)
+
+    @property
+    def requests(self) -> tuple[GenerationRequest, ...]:
+        """The jobs in the order in which they are made."""
+        return tuple(request for index in self.order if (request := self.cells[index].request) is not None)
+
+    @property
+    def problems(self) -> tuple[CellFailed, ...]:
+        """Cells that cannot be made, with the code of the reason."""
+        return tuple(CellFailed(cell=cell.name, detail=str(cell.problem)) for cell in self.cells if cell.problem)
+
+
+def check_count(count: int) -> None:
+    """Raise ``TooManyCells`` unless so many pictures are bearable."""
+    if count > MAX_CELLS:
+        raise TooManyCells(count=count, limit=MAX_CELLS)
+
+
+def in_order(cells: Sequence[Cell]) -> tuple[int, ...]:
+    """The order of ``cells`` as they are."""
+    return tuple(range(len(cells)))

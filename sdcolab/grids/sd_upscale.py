@@ -1,0 +1,68 @@
+"""SD upscale: a picture is enlarged and worked over tile by tile (hechos/a1111.md 9.4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from sdcolab.core.fields import check, fact
+from sdcolab.core.request import MAX_SEED, RANDOM_SEED, GenerationRequest
+from sdcolab.grids.dialogue import Dialogue, Keep, Made, Show, Total, enlarge, make
+from sdcolab.grids.pictures import Tiles, initial, relabelled
+from sdcolab.grids.ultimate import NO_UPSCALER, check_area
+from sdcolab.grids.xyz import USUAL_SIDE, RandomSeed, random_seed
+
+TITLE = "SD upscale"
+
+
+@dataclass(frozen=True, slots=True)
+class SdUpscale:
+    """Settings. The tiles have the request's size and overlap by ``overlap`` pixels; "None" as ``upscaler`` works on
+    the picture as it is."""
+
+    overlap: int = fact(64, low=0, high=256, step=16, api=("overlap",))
+    scale: float = fact(2.0, low=1.0, high=4.0, step=0.05, api=("scale_factor",))
+    upscaler: str = fact(NO_UPSCALER, choices="upscalers", api=("upscaler_index",))
+
+    def __post_init__(self) -> None:
+        check(self, "sd_upscale")
+
+
+def dialogue(request: GenerationRequest, settings: SdUpscale, draw_seed: RandomSeed = random_seed) -> Dialogue:
+    """Tiles in batches of the request's batch size, the seed going up by one with each; as many results as there are
+    batches asked for, with the seeds from the first one on.
+
+    Raises ``ScriptNeedsPicture`` and ``ResultTooLarge``.
+    """
+    init, picture = initial(request, TITLE)
+    seed = draw_seed() if request.seed == RANDOM_SEED else request.seed
+    if settings.upscaler != NO_UPSCALER:
+        check_area(int(picture.width * settings.scale), int(picture.height * settings.scale))
+        picture = yield from enlarge(picture, settings.scale, settings.upscaler)
+    width = min(request.width or USUAL_SIDE, _whole(picture.width))
+    height = min(request.height or USUAL_SIDE, _whole(picture.height))
+    tiles = Tiles(picture.width, picture.height, width, height, min(settings.overlap, width // 2, height // 2))
+    boxes = list(tiles.boxes())
+    size = request.batch_size
+    groups = [boxes[start : start + size] for start in range(0, len(boxes), size)]
+    yield Total(len(groups) * request.batch_count)
+    yield Show(picture)
+    base = replace(request, batch_count=1, width=width, height=height)
+    notes = {"SD upscale overlap": str(settings.overlap), "SD upscale upscaler": settings.upscaler}
+    for number in range(request.batch_count):
+        made: list[Made] = []
+        for index, group in enumerate(groups):
+            works = tuple(picture.crop(box) for box in group)
+            job = replace(
+                base,
+                seed=(seed + number + index) & MAX_SEED,
+                batch_size=len(works),
+                init=replace(init, images=works, inpaint=None),
+            )
+            made += yield from make(job, group[0], group[0])
+        whole = tiles.combined([one.picture for one in made])
+        yield Keep(Made(whole, relabelled(made[0].infotext, notes), seed + number))
+
+
+def _whole(side: int) -> int:
+    """The largest side of a tile that lies in a picture of ``side`` pixels."""
+    return max(64, side // 8 * 8)

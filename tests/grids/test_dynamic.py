@@ -1,0 +1,249 @@
+"""Dynamic prompts: the reference's templates, any text, wildcards, Jinja2 and plans."""
+
+from __future__ import annotations
+
+import collections
+import itertools
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sdcolab.core.errors import PromptTooDeep, TemplateBroken, VariableMissing, WildcardMissing
+from sdcolab.core.request import GenerationRequest, Hires, Variation
+from sdcolab.grids.dynamic import jinja
+from sdcolab.grids.dynamic.drawing import draw, every
+from sdcolab.grids.dynamic.files import WildcardFolder
+from sdcolab.grids.dynamic.plan import DynamicPrompts, plan, template_fields
+
+VECTORS = json.loads((Path(__file__).parents[1] / "data" / "vectores" / "dynamic_prompts.json").read_text("utf-8"))
+
+OURS = {
+    # Ours is better: a byte order mark is no part of a value, braces can be escaped, "unless set" means it.
+    "__bom__",
+    r"\{a|b\}",
+    "${x=a}${x?=b}${x}",
+}
+DRAWN = {"{~a|b} {!c|d}"}
+"""What is drawn at random also in the reference's list of combinations."""
+
+
+@pytest.fixture(scope="module")
+def wildcards(tmp_path_factory: pytest.TempPathFactory) -> WildcardFolder:
+    folder = tmp_path_factory.mktemp("comodines")
+    for name, text in VECTORS["wildcard_files"].items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text.encode())
+    return WildcardFolder(folder)
+
+
+def texts(template: str, wildcards: WildcardFolder, limit: int = 301) -> list[str]:
+    return [one.text for one in itertools.islice(every(template, wildcards), limit)]
+
+
+CASES = [case for case in VECTORS["cases"] if case["template"] not in OURS]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: repr(case["template"]))
+def test_templates_of_the_reference(case: dict[str, Any], wildcards: WildcardFolder) -> None:
+    template = case["template"]
+    if isinstance(case.get("combinatorial_count"), int) and template not in DRAWN:
+        found = texts(template, wildcards)
+        assert list(dict.fromkeys(case["combinatorial"])) == found[:60]
+    if "random" in case:
+        found = collections.Counter(draw(template, seed, wildcards).text for seed in range(240))
+        if case["random_distinct"] <= 40:
+            assert set(found) == set(case["random"])
+        for text, count in case["random"].items():
+            assert abs(found[text] - count) <= 5 * max(3, count**0.5)
+    if "ignore_whitespace" in case and "__ " not in template:
+        assert draw(template, 1, wildcards, ignore_whitespace=True).text == case["ignore_whitespace"]
+    if "@" in template and "random_sequence_of_7" in case:
+        assert [draw(template, 1, wildcards, index=index).text for index in range(7)] == case["random_sequence_of_7"]
+
+
+@pytest.mark.parametrize("case", VECTORS["raises"], ids=lambda case: repr(case["template"]))
+def test_what_breaks_the_reference_is_text_here(case: dict[str, Any], wildcards: WildcardFolder) -> None:
+    template = case["template"]
+    drawn = draw(template, 1, wildcards).text
+    if not set("|") & set(template):
+        assert drawn == template
+    assert texts(template, wildcards)
+
+
+def test_lists_of_the_reference(wildcards: WildcardFolder) -> None:
+    assert sorted(wildcards.names()) == sorted(VECTORS["collection_names"])
+    for name, values in VECTORS["values"].items():
+        if name not in ("bom", "pesados"):
+            assert list(wildcards.values(name)) == values
+    assert wildcards.values("bom") == ("primero", "segundo")
+
+
+@pytest.mark.parametrize(
+    ("template", "text"),
+    [
+        (r"\{a|b\}", "{a|b}"),
+        ("100% $5 # nada", "100% $5 "),
+        ("<lora:mi__estilo__v2:0.8>", "<lora:mi__estilo__v2:0.8>"),
+        ("<lora:estilo#1:0.8> x", "<lora:estilo#1:0.8> x"),
+        ("${x=a}${x?=b}${x}", "a"),
+        ("${x?=b}${x}", "b"),
+        ("precio $5, {a", "precio $5, {a"),
+        ("{2$$ y $$a}", "a"),
+        ("%{sin puntos $$ gato}", "sin puntos gato"),
+        ("", ""),
+    ],
+)
+def test_texts(template: str, text: str, wildcards: WildcardFolder) -> None:
+    assert draw(template, 1, wildcards).text == text
+
+
+def test_a_value_drawn_at_once_stays(wildcards: WildcardFolder) -> None:
+    assert texts("${x=!{a|b}}${x} ${x}", wildcards) == ["a a", "b b"]
+    assert {draw("${x=!__colores__}${x}${x}", seed, wildcards).text for seed in range(50)} == {
+        "azulazul",
+        "rojorojo",
+        "verdeverde",
+    }
+
+
+def test_what_is_wrong_is_told(wildcards: WildcardFolder) -> None:
+    missing = draw("__colorez__", 1, wildcards)
+    assert missing.text == "__colorez__"
+    assert isinstance(missing.warnings[0], WildcardMissing)
+    assert "colores" in missing.warnings[0].suggestions
+    assert isinstance(draw("${nada}", 1, wildcards).warnings[0], VariableMissing)
+    assert isinstance(draw("__recursivo__ __bucle_a__", 1, wildcards).warnings[0], PromptTooDeep)
+    assert draw("<lora:a__b__c:1>", 1, wildcards).warnings == ()
+
+
+FUZZ = "{}|$%#_/*\\:.~@!=?<>-&() \n12ab" + "é🐱"
+
+
+@given(st.text(FUZZ, max_size=300) | st.text(max_size=100), st.integers(0, 2**64))
+@settings(max_examples=150, deadline=None)
+def test_any_text(template: str, seed: int) -> None:
+    drawn = draw(template, seed)
+    assert drawn == draw(template, seed)
+    for one in itertools.islice(every(template), 20):
+        assert isinstance(one.text, str)
+
+
+@given(st.text(st.characters(exclude_characters="{}|$%#_/\\<", exclude_categories=["Cs"])))
+def test_ordinary_text_stays(template: str) -> None:
+    assert draw(template, 1).text == template
+    assert [one.text for one in every(template)] == [template]
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "{",
+        "}",
+        "{}",
+        "__",
+        "${",
+        "%{",
+        "{a}/*",
+        "{2$$",
+        "$$",
+        "|",
+        "{|",
+        "__a(b=",
+        "{a|b} ",
+        "\\{",
+        "${x=",
+        "{1::",
+        "/*",
+        "#",
+        "<a:",
+        "__a__b",
+    ],
+)
+def test_long_texts_take_no_longer_than_their_length(piece: str) -> None:
+    template = piece * (6_000 // len(piece))
+    began = time.process_time()
+    draw(template, 1)
+    list(itertools.islice(every(template), 2))
+    assert time.process_time() - began < 5  # quadratic ones take minutes
+    balanced = piece * 2_000 + "}" * 2_000
+    draw(balanced, 1)
+
+
+def test_jinja(wildcards: WildcardFolder) -> None:
+    template = """{% for c in wildcard("__colores__") %}{% prompt %}un gato {{ c }}{% endprompt %}{% endfor %}"""
+    assert jinja.prompts(template, 1, wildcards) == ("un gato azul", "un gato rojo", "un gato verde")
+    drawn = {jinja.prompts("{{ choice('a', 'b') }} {{ random_sample('{c|d}') }}", seed)[0] for seed in range(40)}
+    assert drawn == {"a c", "a d", "b c", "b d"}
+    assert jinja.prompts("{{ weighted_choice(('a', 0), ('b', 1)) }}{{ randint(2, 2) }}", 1) == ("b2",)
+    assert jinja.prompts("{{ permutations(['a', 'b'], 2)|length }}", 1) == ("2",)
+    assert jinja.prompts("{{ all_combinations('{a|b}')|join('+') }}", 1) == ("a+b",)
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{% for %}",
+        "{{ 'a' * 10**9 }}",
+        "{{ 9**9**9 }}",
+        "{{ ''.__class__.__mro__[1].__subclasses__() }}",
+        "{% for i in range(10**9) %}{% endfor %}",
+        "{% for i in range(300) %}{% for j in range(300) %}x{% endfor %}{% endfor %}",
+        "{{ choice() + 1 }}",
+        "{% include 'x' %}",
+        "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
+        "{{ '%999999999d' % 1 }}",
+    ],
+)
+def test_jinja_stays_in_its_sandbox(template: str) -> None:
+    began = time.monotonic()
+    with pytest.raises(TemplateBroken):
+        jinja.prompts(template, 1)
+    assert time.monotonic() - began < 20
+
+
+REQUEST = GenerationRequest(prompt="{a|b|c} gato", negative_prompt="{x|y}", seed=10, batch_size=2, batch_count=2)
+
+
+def test_each_picture_has_the_prompt_of_its_seed(wildcards: WildcardFolder) -> None:
+    made, _ = plan(REQUEST, DynamicPrompts(), wildcards)
+    jobs = [cell.request for cell in made.cells if cell.request]
+    assert [job.seed for job in jobs] == [10, 11, 12, 13]
+    assert [job.prompt for job in jobs] == [draw(REQUEST.prompt, seed).text for seed in range(10, 14)]
+    again, _ = plan(GenerationRequest(prompt=REQUEST.prompt, seed=12), DynamicPrompts(), wildcards)
+    assert again.cells[0].request and again.cells[0].request.prompt == jobs[2].prompt
+    told = dict(template_fields(REQUEST, DynamicPrompts()))
+    assert told == {
+        "Template": "{a|b|c} gato",
+        "Negative Template": "{x|y}",
+    }
+
+
+def test_combinations_and_their_limits(wildcards: WildcardFolder) -> None:
+    made, _ = plan(REQUEST, DynamicPrompts(combinatorial=True), wildcards)
+    pairs = [(cell.request.prompt, cell.request.negative_prompt) for cell in made.cells if cell.request]
+    assert pairs == [(f"{a} gato", b) for a in "abc" for b in "xy"]
+    few, _ = plan(REQUEST, DynamicPrompts(combinatorial=True, limit=4, rounds=2, same_seed=True), wildcards)
+    assert [cell.request.seed for cell in few.cells if cell.request] == [10] * 8
+    positive, _ = plan(REQUEST, DynamicPrompts(combinatorial=True, only_positive=True), wildcards)
+    assert [cell.request.negative_prompt for cell in positive.cells if cell.request] == ["{x|y}"] * 3
+
+
+def test_variations_hires_and_jinja(wildcards: WildcardFolder) -> None:
+    varied = GenerationRequest(prompt="{a|b|c|d|e|f|g|h}", seed=1, batch_size=8, variation=Variation(5, 0.3))
+    made, _ = plan(varied, DynamicPrompts(), wildcards)
+    jobs = [cell.request for cell in made.cells if cell.request]
+    assert len({job.prompt for job in jobs}) == 1
+    assert [job.variation.seed for job in jobs] == list(range(5, 13))
+    hires = GenerationRequest(prompt="{a|b}", seed=1, hires=Hires(prompt="{a|b}"))
+    made, _ = plan(hires, DynamicPrompts(), wildcards)
+    job = made.cells[0].request
+    assert job and job.hires and job.hires.prompt == job.prompt in ("a", "b")
+    templated = GenerationRequest(prompt="{% for a in [1, 2] %}{% prompt %}n{{ a }}{% endprompt %}{% endfor %}", seed=1)
+    made, _ = plan(templated, DynamicPrompts(combinatorial=True, jinja=True), wildcards)
+    assert [cell.request.prompt for cell in made.cells if cell.request] == ["n1", "n2"]

@@ -1,0 +1,103 @@
+"""Prompt matrices and prompts from a text."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sdcolab.core.errors import ScriptEmpty, ScriptOption, TooManyCells
+from sdcolab.core.names import SAMPLER_NAMES
+from sdcolab.core.prompt import Style
+from sdcolab.core.request import GenerationRequest
+from sdcolab.grids import lines, matrix
+from sdcolab.grids.lines import Insert, PromptLines
+from sdcolab.grids.matrix import Delimiter, PromptMatrix, Which
+from sdcolab.grids.names import ListedNames
+from sdcolab.grids.plan import Legend
+
+NAMES = ListedNames({"samplers": SAMPLER_NAMES, "checkpoints": ("uno", "dos")}, {"foto": Style("foto", "photo")})
+
+
+def prompts(request: GenerationRequest, settings: PromptMatrix) -> list[str]:
+    return [cell.request.prompt for cell in matrix.plan(request, settings).cells if cell.request]
+
+
+def test_the_guides_matrix() -> None:
+    request = GenerationRequest(prompt="young man|tree, grass|city", seed=3)
+    plotted = matrix.plan(request, PromptMatrix())
+    assert prompts(request, PromptMatrix()) == [
+        "young man",
+        "young man, tree, grass",
+        "young man, city",
+        "young man, tree, grass, city",
+    ]
+    assert plotted.sheet and (plotted.sheet.columns, plotted.sheet.rows) == (2, 2)
+    assert plotted.sheet.column_legends == ((Legend("tree, grass", False),), (Legend("tree, grass"),))
+    assert plotted.sheet.row_legends == ((Legend("city", False),), (Legend("city"),))
+    assert {cell.request.seed for cell in plotted.cells if cell.request} == {3}
+
+
+def test_matrix_options() -> None:
+    request = GenerationRequest(prompt="a cat|red ,|on a sofa", negative_prompt="x|y", seed=3)
+    start = PromptMatrix(at_start=True, delimiter=Delimiter.SPACE, different_seeds=True)
+    assert prompts(request, start) == ["a cat", "red  a cat", "on a sofa a cat", "red  on a sofa a cat"]
+    assert [cell.request.seed for cell in matrix.plan(request, start).cells if cell.request] == [3, 4, 5, 6]
+    negative = matrix.plan(request, PromptMatrix(which=Which.NEGATIVE))
+    assert [cell.request.negative_prompt for cell in negative.cells if cell.request] == ["x", "x, y"]
+    assert len(matrix.plan(GenerationRequest(prompt="solo"), PromptMatrix()).cells) == 1
+    with pytest.raises(TooManyCells):
+        matrix.plan(GenerationRequest(prompt="|" * 400), PromptMatrix())
+
+
+def test_one_job_a_line_with_its_options() -> None:
+    text = (
+        "a red cat\n\n"
+        '--prompt "a dog" --steps 5 --cfg_scale 3.5 --width 64 --tiling true --seed 9 --sampler_name ddim\n'
+        "--negative_prompt ugly hands --batch_size 2 --sd_model dos --styles foto\n"
+        "--prompt x --do_not_save_samples true --sampler_index 1\n"
+        "--broken option\n"
+        "--prompt 'no closing quote\n"
+        "a -- b"
+    )
+    request = GenerationRequest(prompt="base", negative_prompt="blurry", seed=100)
+    cells = lines.plan(request, PromptLines(text), NAMES).cells
+    jobs = [cell.request for cell in cells if cell.request]
+    assert [job.prompt for job in jobs] == [
+        "a red cat base",
+        "a dog base",
+        "base, photo",
+        "x base",
+        "--broken option base",
+        "--prompt 'no closing quote base",
+        "a -- b base",
+    ]
+    assert (jobs[1].steps, jobs[1].cfg_scale, jobs[1].width, jobs[1].tiling, jobs[1].seed) == (5, 3.5, 64, True, 9)
+    assert jobs[1].sampler == "DDIM"
+    assert (jobs[2].negative_prompt, jobs[2].batch_size, jobs[2].checkpoint) == ("ugly hands blurry", 2, "dos")
+    assert (cells[3].save, jobs[3].sampler) == (False, SAMPLER_NAMES[1])
+
+
+def test_seeds_of_lines_and_the_sheet() -> None:
+    request = GenerationRequest(prompt="", seed=-1, batch_size=2)
+    settings = PromptLines("a\nb\nc", iterate_seed=True, combined=True, insert=Insert.END)
+    plotted = lines.plan(request, settings, NAMES, lambda: 50)
+    assert [cell.request.seed for cell in plotted.cells if cell.request] == [50, 52, 54]
+    assert plotted.sheet and (plotted.sheet.columns, plotted.sheet.rows) == (2, 2)
+    assert [cell.at for cell in plotted.cells] == [(0, 0, 0), (1, 0, 0), (0, 1, 0)]
+    once = lines.plan(request, PromptLines("a\nb", same_random_seed=True), NAMES, lambda: 50)
+    assert [cell.request.seed for cell in once.cells if cell.request] == [50, 50]
+    assert once.sheet is None
+    with pytest.raises(ScriptEmpty):
+        lines.plan(request, PromptLines(" \n "), NAMES)
+
+
+@pytest.mark.parametrize("line", ["--sampler_name Eulr", "--sampler_index 99", "--sd_model tres", "--styles mar"])
+def test_names_of_lines_are_checked(line: str) -> None:
+    with pytest.raises(ScriptOption):
+        lines.plan(GenerationRequest(), PromptLines(line), NAMES)
+
+
+@given(st.text() | st.text("-- abc\"'\\=prompt seed1"))
+def test_options_of_any_line(line: str) -> None:
+    assert lines.options_of(line)

@@ -203,7 +203,7 @@ class Panel:
         """Stop the job that runs; those that wait go on."""
         job = self._jobs.current()
         if job and not job.snapshot.ended:
-            job.cancel()
+            self._jobs.cancel(job)
             self._note("⏹️ Interrumpiendo: se detiene al acabar el paso en que está.")
 
     def _on_empty(self) -> None:

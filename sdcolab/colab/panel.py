@@ -32,12 +32,12 @@ from sdcolab.core.errors import Cancelled, SdcolabError, Unexpected
 from sdcolab.core.events import CancelToken, Listener, Phase
 from sdcolab.core.request import GenerationRequest, Variation
 from sdcolab.core.settings import SettingsFile
-from sdcolab.core.tasks import Generate, Origin, Place, Preload
+from sdcolab.core.tasks import Generate, Origin, Preload
 from sdcolab.core.words import PHASE_LABELS, explain
 from sdcolab.process.environment import engine_spec
 from sdcolab.process.supervisor import Roster
 from sdcolab.process.worker import ProcessWorker
-from sdcolab.studio.jobs import JobQueue, JobSnapshot
+from sdcolab.studio.jobs import JobSnapshot
 from sdcolab.studio.last_form import LastForm
 
 WATCH_SECONDS = 0.25
@@ -69,7 +69,9 @@ class Panel:
         self._last_form = LastForm(collaborators.folders.config)
         self._library = collaborators.open_library(preparation.model)
         self._engine = self._new_engine(roster)
-        self._jobs = JobQueue(collaborators.tasks, {Place.ENGINE: (self._engine,)})
+        tokens = {**collaborators.environ, **preparation.tokens}
+        self._studio = collaborators.open_studio(self._library, self._engine, tokens)
+        self._jobs = self._studio.jobs
         self._build()
         self._watcher = threading.Thread(target=self._watch, name="sdcolab-panel", daemon=True)
 

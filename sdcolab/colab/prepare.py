@@ -32,6 +32,8 @@ from sdcolab.process.environment import DOWNLOAD_NAMES, ENGINE_RESTART, NGROK_NA
 from sdcolab.process.public_link import Service
 from sdcolab.process.supervisor import RestartPolicy, Roster
 from sdcolab.process.tunnel import tunnel_command
+from sdcolab.process.worker import ProcessWorker
+from sdcolab.studio.studio import Studio
 
 DEMO_NAMES = ("Demostración (emojis)", "demo", "")
 """What the notebook's list of models calls the one that ships with the package; the rest are the catalogue's names."""
@@ -98,14 +100,14 @@ def install_extras() -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Collaborators:
-    """What a session needs from outside. ``wiring`` gives the first nine; tests give the rest.
+    """What a session needs from outside. ``wiring`` gives the first ten; tests give the rest.
 
     ``model_link`` turns a name of the notebook's list into a link or raises ``UnknownName``; ``controlnet_links`` gives
-    those of ``todos_modelos_controlnet`` as one text. ``make_download`` receives
-    the tokens found ("HF_TOKEN" -> its value). ``open_library`` lists the models, with the chosen file first;
-    ``native_size`` is the side in pixels that a checkpoint was trained on; ``tasks`` are the kinds
-    of work; ``missing_downloads`` is what other sessions had. ``web_command`` gets the port and
-    ``engine_command`` nothing; None is ``python -m sdcolab`` itself.
+    those of ``todos_modelos_controlnet`` as one text. ``make_download`` receives the tokens found ("HF_TOKEN" -> its
+    value). ``open_library`` lists the models, with the chosen file first; ``native_size`` is the side in pixels that a
+    checkpoint was trained on; ``tasks`` are the kinds of work; ``open_studio`` gives all that a face works with, around
+    a library, an engine and an environment with tokens; ``missing_downloads`` is what other sessions had.
+    ``web_command`` gets the port and ``engine_command`` nothing; None is ``python -m sdcolab`` itself.
     """
 
     host: Host
@@ -115,6 +117,7 @@ class Collaborators:
     open_library: Callable[[Path | None], Library]
     native_size: Callable[[ModelFile], int]
     tasks: TaskTable
+    open_studio: Callable[[Library, ProcessWorker, Mapping[str, str]], Studio]
     missing_downloads: Callable[[], Sequence[MissingDownload]] = tuple
     controlnet_links: Callable[[], str] = str
     install_extras: Callable[[], object] = install_extras

@@ -7,8 +7,9 @@ runs and what runs it; ``core.words.TASK_NAMES`` says it in Spanish.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, ClassVar, Protocol, TypeVar, cast, runtime_checkable
 
@@ -118,11 +119,13 @@ class WholeEngine(Generator, Upscaling, Models, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What the work has at hand. ``engine`` loads torch only when it is first used."""
+    """What the work has at hand. ``engine`` loads torch only when it is first used; ``environ`` are the variables that
+    name tokens and mirrors for downloads."""
 
     folders: Folders
     library: Library
     engine: WholeEngine
+    environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
 
 
 Runner = Callable[[Any, Tools, Listener, CancelToken], GenerationResult | None]

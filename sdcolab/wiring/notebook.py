@@ -10,6 +10,7 @@ from sdcolab.core.events import CancelToken, Listener
 from sdcolab.core.folders import Folders
 from sdcolab.wiring.downloads import build_downloads
 from sdcolab.wiring.engine import library_around, native_size
+from sdcolab.wiring.studio import studio_with
 from sdcolab.wiring.tasks import TASKS
 
 if TYPE_CHECKING:
@@ -103,6 +104,7 @@ def _collaborators() -> Collaborators:
         open_library=lambda chosen: library_around(folders, chosen),
         native_size=native_size,
         tasks=TASKS,
+        open_studio=lambda library, engine, environ: studio_with(folders, library, engine, environ),
         missing_downloads=lambda: _missing_downloads(folders),
         controlnet_links=lambda: controlnet_links(load_catalog()),
     )

@@ -81,12 +81,26 @@ def workplace(
         )
         for card in range(engines)
     )
-    places: dict[Place, tuple[Worker, ...]] = {Place.ENGINE: workers, Place.HERE: (_local(folders, library),)}
-    return Workplace(JobQueue(TASKS, places, listener, journal=journal), workers)
+    return _workplace_with(workers, _local(folders, library), listener, journal)
 
 
-def _local(folders: Folders, library: Library) -> LocalWorker:
-    return LocalWorker(TASKS, Tools(folders, library, build_engine(folders, library)))
+def studio_with(folders: Folders, library: Library, engine: ProcessWorker, environ: Mapping[str, str]) -> Studio:
+    """A studio whose engine somebody else starts and stops; downloads find their tokens in ``environ``."""
+    return build_studio(folders, library, _workplace_with((engine,), _local(folders, library, environ)))
+
+
+def _workplace_with(
+    engines: tuple[ProcessWorker, ...],
+    here: Worker,
+    listener: Listener | None = None,
+    journal: JobJournal | None = None,
+) -> Workplace:
+    places: dict[Place, tuple[Worker, ...]] = {Place.ENGINE: engines, Place.HERE: (here,)}
+    return Workplace(JobQueue(TASKS, places, listener, journal=journal), engines)
+
+
+def _local(folders: Folders, library: Library, environ: Mapping[str, str] = os.environ) -> LocalWorker:
+    return LocalWorker(TASKS, Tools(folders, library, build_engine(folders, library), environ))
 
 
 def build_studio(folders: Folders, library: Library, place: Workplace) -> Studio:

@@ -25,7 +25,7 @@ def download(task: Download, tools: Tools, listener: Listener, cancel: CancelTok
     """Download links: a line of report each, and each file that is there afterwards."""
     from sdcolab.downloads.queue import report_line
 
-    for report in build_downloads(tools.folders).run(task.links, listener, cancel):
+    for report in build_downloads(tools.folders, tools.environ).run(task.links, listener, cancel):
         listener(Note(report_line(report)))
         if report.ok and report.path:
             listener(FileMade(report.path))

@@ -32,6 +32,7 @@ from sdcolab.core.words import FIELD_LABELS, explain
 from sdcolab.process.supervisor import RestartPolicy, Roster
 from sdcolab.studio.jobs import JobSnapshot
 from sdcolab.studio.last_form import FILE_NAME, LastForm
+from sdcolab.wiring.studio import studio_with
 from sdcolab.wiring.tasks import TASKS
 
 PAINTER = Path(__file__).parents[1] / "support" / "engine_service.py"
@@ -97,6 +98,7 @@ class Desk:
             open_library=self.library,
             native_size=lambda model: 768 if "xl" in model.name else 512,
             tasks=TASKS,
+            open_studio=lambda library, engine, environ: studio_with(self.folders, library, engine, environ),
             missing_downloads=lambda: self.missing,
             engine_command=(sys.executable, str(PAINTER), str(self.folders.root)),
             engine_restart=RestartPolicy((0.1,), 20.0, 4),

@@ -43,6 +43,7 @@ from sdcolab.core.library import Library
 from sdcolab.core.words import explain
 from sdcolab.process.public_link import Service
 from sdcolab.process.supervisor import RestartPolicy
+from sdcolab.wiring.studio import studio_with
 from sdcolab.wiring.tasks import TASKS
 
 WEB = """
@@ -156,6 +157,7 @@ class Cell:
             open_library=lambda chosen: Library(self.folders),
             native_size=lambda model: 512,
             tasks=TASKS,
+            open_studio=lambda library, engine, environ: studio_with(self.folders, library, engine, environ),
             missing_downloads=lambda: self.missing,
             controlnet_links=lambda: "https://huggingface.co/a/b/resolve/main/canny.safetensors",
             web_command=lambda port: (sys.executable, "-c", self.web),

@@ -211,6 +211,8 @@ class Session:
                     self._say(f"✅ En este equipo: http://127.0.0.1:{self._port}")
                     self._say(self._access_line())
                 self._announce()
+            case {"event": "trouble", "message": str(sentence)}:
+                self._say(f"⚠️ {sentence}")
             case {"event": "image"} if self._ready.sync:
                 self._ready.sync.poke()
             case _:

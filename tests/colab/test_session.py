@@ -21,6 +21,7 @@ from sdcolab.colab.session import page_frame, session_access, web_ending
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import (
     DriveDenied,
+    EngineKilled,
     HostError,
     NgrokBusy,
     NgrokDown,
@@ -247,6 +248,14 @@ def test_killed_for_memory(cell: Cell) -> None:
     assert time.monotonic() - started[0] < 10
     assert str(explain(WebKilled())) in text
     assert text.count("Running on public URL") == 1
+
+
+def test_the_engines_death_between_two_jobs_is_told(cell: Cell) -> None:
+    sentence = str(explain(EngineKilled()))
+    said = f"print(json.dumps({{'event': 'trouble', 'message': {sentence!r}}}), flush=True)\ntime.sleep(600)"
+    cell.web = WEB.replace("time.sleep(600)", said)
+    cell.when(sentence)
+    assert f"⚠️ {sentence}\n" in cell.run()
 
 
 def test_gives_up_and_says_why(cell: Cell) -> None:

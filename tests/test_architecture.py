@@ -32,7 +32,7 @@ MAY_IMPORT = {
 """Which parts of sdcolab each part may import. A part is a folder or a module right below ``sdcolab/``."""
 
 OUTSIDE = {
-    "core": {"PIL", "filelock"},
+    "core": {"PIL", "filelock", "numpy"},
     "engine": {
         "PIL",
         "cv2",

@@ -120,7 +120,7 @@ class _Api:
 
     async def _interrupt(self, _payload: Mapping[str, Any]) -> dict[str, Any]:
         if job := self._studio.jobs.current():
-            self._studio.jobs.cancel(job)
+            job.cancel()
         return {}
 
     async def _skip(self, _payload: Mapping[str, Any]) -> None:

@@ -205,7 +205,7 @@ class Panel:
         """Stop the job that runs; those that wait go on."""
         job = self._jobs.current()
         if job and not job.snapshot.ended:
-            self._jobs.cancel(job)
+            job.cancel()
             self._note("⏹️ Interrumpiendo: se detiene al acabar el paso en que está.")
 
     def _on_empty(self) -> None:

@@ -7,11 +7,15 @@ first that matches wins.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from sdcolab.core.architectures import ModelFamily, declared_family, foreign
+from sdcolab.core.lora_names import layers_of
 from sdcolab.core.tensors import TensorHeader
+
+__all__ = ["Detected", "ModelFamily", "ModelKind", "Prediction", "declared_size", "detect"]
 
 
 class ModelKind(StrEnum):
@@ -24,19 +28,9 @@ class ModelKind(StrEnum):
     CONTROLNET = "controlnet"
     UPSCALER = "upscaler"
     HYPERNETWORK = "hypernetwork"
+    TEXT_ENCODER = "text_encoder"
+    UNET = "unet"
     OTHER = "other"
-
-
-class ModelFamily(StrEnum):
-    """Which generation of Stable Diffusion a file belongs to."""
-
-    SD1 = "SD1"
-    SD2 = "SD2"
-    SDXL = "SDXL"
-    SDXL_REFINER = "SDXL Refiner"
-    SD3 = "SD3"
-    FLUX = "Flux"
-    UNKNOWN = "?"
 
 
 class Prediction(StrEnum):
@@ -48,12 +42,9 @@ class Prediction(StrEnum):
 
 
 NATIVE_SIZES = {
+    **dict.fromkeys(ModelFamily, 1024),
     ModelFamily.SD1: 512,
     ModelFamily.SD2: 768,
-    ModelFamily.SDXL: 1024,
-    ModelFamily.SDXL_REFINER: 1024,
-    ModelFamily.SD3: 1024,
-    ModelFamily.FLUX: 1024,
     ModelFamily.UNKNOWN: 512,
 }
 """Side in pixels of the square images each family was trained on. SD 2 has two models, of 512 and 768 pixels, and
@@ -82,11 +73,12 @@ def detect(header: TensorHeader) -> Detected:
 
 # --- Kinds --------------------------------------------------------------------------------------------------------
 
-_LORA_SUFFIX = re.compile(
-    r"\.(lora_up|lora_down|lora_mid|lora_A|lora_B|lora\.up|lora\.down|processor\.to_\w+_lora\.(?:up|down)|hada_w1_a|lokr_w1|lokr_w1_a|oft_blocks|oft_diag"
-    r"|diff|diff_b|on_input|dora_scale|a1|b1)(\.weight)?$"
+_LORA_PREFIXES = (
+    *("lora_unet_", "lora_te_", "lora_te1_", "lora_te2_", "lora_transformer_", "oft_unet_", "lycoris_"),
+    *("lora_A.", "lora_B.", "base_model.model."),
 )
-_LORA_PREFIXES = ("lora_unet_", "lora_te_", "lora_te1_", "lora_te2_", "lora_transformer_", "oft_unet_", "lycoris_")
+_LORA_MATRICES = frozenset({"up", "down", "hada_w1_a", "lokr_w1", "lokr_w1_a", "oft_blocks", "oft_diag", "diff", "a1"})
+"""Tensors (``core.lora_names``) of which a LoRA of any kind has at least one."""
 _CONTROL_PREFIXES = (
     "control_model.",
     "controlnet_cond_embedding.",
@@ -99,12 +91,20 @@ _CONTROL_PREFIXES = (
     "lllite_",
 )
 """ControlNet in both namings, T2I-Adapter, Control-LoRA, IP-Adapter and ControlLLLite: all go where ControlNets go."""
-_UPSCALER_NAMES = ("conv_first.weight", "model.0.weight", "RRDB_trunk.0.RDB1.conv1.weight", "m_head.0.weight")
+_UPSCALER_NAMES = (
+    *("conv_first.weight", "model.0.weight", "RRDB_trunk.0.RDB1.conv1.weight", "m_head.0.weight"),
+    *("conv_1.sk.weight", "block_1.c1_r.sk.weight"),  # SPAN
+    *("feats.0.weight", "feats.1.channe_mixer.0.weight"),  # PLKSR, RealPLKSR
+    "residual_layer.0.residual_layer.0.layer.0.fn.0.weight",  # OmniSR
+    *("head.0.weight", "tail.0.weight", "tail.0.0.weight"),  # EDSR, RCAN
+    *("to_feat.weight", "to_feat.0.weight", "gblocks.0.weight", "in_to_dim.weight", "sft.weight"),
+)
 _HYPERNETWORK = re.compile(r"(320|640|768|1024|1280)\.[01]\.")
 """A dict keyed by context width, of pairs of networks."""
 _CLIP_EMBEDDING_NAMES = {"emb_params", "clip_l", "clip_g"}
 _UNET_PREFIX = "model.diffusion_model."
-_DIT_BLOCKS = ("joint_blocks.0.", "double_blocks.0.")
+_TEXT_SIGNS = ("text_model.encoder.layers.", "encoder.layers.", "transformer.resblocks.", "encoder.block.0.layer.")
+_T5_DECODER = "decoder.block.0.layer."
 
 
 def _any_starts(header: TensorHeader, prefixes: tuple[str, ...]) -> bool:
@@ -112,9 +112,10 @@ def _any_starts(header: TensorHeader, prefixes: tuple[str, ...]) -> bool:
 
 
 def _is_lora(header: TensorHeader) -> bool:
-    if _any_starts(header, _LORA_PREFIXES):
-        return True
-    return not _any_starts(header, (_UNET_PREFIX,)) and any(_LORA_SUFFIX.search(name) for name in header.tensors)
+    if _any_starts(header, (_UNET_PREFIX,)) and not _any_starts(header, _LORA_PREFIXES):
+        return any(".lora_" in name for name in header.tensors)
+    layers = layers_of(header.tensors)
+    return any(_LORA_MATRICES & tensors.keys() for tensors in layers.values())
 
 
 def _is_controlnet(header: TensorHeader) -> bool:
@@ -125,13 +126,32 @@ def _is_controlnet(header: TensorHeader) -> bool:
 
 
 def _is_checkpoint(header: TensorHeader) -> bool:
-    return _any_starts(header, (_UNET_PREFIX, *_DIT_BLOCKS))
+    return _any_starts(header, (_UNET_PREFIX,)) or _other_architecture(header) is not None
+
+
+def _is_bare_unet(header: TensorHeader) -> bool:
+    """A UNet of Stable Diffusion alone, in its own or in diffusers' names, with neither text encoder nor VAE."""
+    diffusers = "conv_in.weight" in header.tensors and _any_starts(header, ("down_blocks.",))
+    own = _any_starts(header, ("input_blocks.",))
+    rest = ("cond_stage_model.", "conditioner.", "first_stage_model.", "text_encoders.", "vae.", "decoder.")
+    return (diffusers or own) and not _any_starts(header, rest) and _other_architecture(header) is None
+
+
+def _is_text_encoder(header: TensorHeader) -> bool:
+    """CLIP or T5 alone. T5's own decoder is no VAE's."""
+    return _any_starts(header, (*_TEXT_SIGNS, _T5_DECODER))
 
 
 def _is_vae(header: TensorHeader) -> bool:
-    return _any_starts(header, ("decoder.", "first_stage_model.decoder.")) and _any_starts(
-        header, ("encoder.", "first_stage_model.encoder.", "quant_conv.", "post_quant_conv.")
+    return (
+        not _is_t5(header)
+        and _any_starts(header, ("decoder.", "first_stage_model.decoder."))
+        and _any_starts(header, ("encoder.", "first_stage_model.encoder.", "quant_conv.", "post_quant_conv."))
     )
+
+
+def _is_t5(header: TensorHeader) -> bool:
+    return _any_starts(header, (_T5_DECODER, "encoder.block.0.layer.")) or "shared.weight" in header.tensors
 
 
 def _is_upscaler(header: TensorHeader) -> bool:
@@ -146,18 +166,30 @@ def _is_hypernetwork(header: TensorHeader) -> bool:
 def _is_embedding(header: TensorHeader) -> bool:
     if _CLIP_EMBEDDING_NAMES & header.tensors.keys() or _any_starts(header, ("string_to_param.",)):
         return True
-    only = next(iter(header.tensors.values())) if len(header.tensors) == 1 else None
-    return only is not None and only.shape[-1:] in {(768,), (1024,), (1280,)} and len(only.shape) <= 2
+    shapes = [info.shape for info in header.tensors.values()]
+    return 0 < len(shapes) <= _MOST_VECTORS and all(_is_vector(shape) for shape in shapes)
+
+
+_MOST_VECTORS = 8
+"""More tensors than this are no embedding in pieces."""
+
+
+def _is_vector(shape: tuple[int, ...]) -> bool:
+    """Text vectors [n, width] or one of [width]."""
+    return shape[-1:] in {(768,), (1024,), (1280,)} and len(shape) <= 2
 
 
 KIND_RULES: tuple[tuple[ModelKind, Callable[[TensorHeader], bool]], ...] = (
     (ModelKind.CONTROLNET, _is_controlnet),
     (ModelKind.LORA, _is_lora),
+    (ModelKind.UNET, _is_bare_unet),
     (ModelKind.CHECKPOINT, _is_checkpoint),
     (ModelKind.VAE, _is_vae),
+    (ModelKind.TEXT_ENCODER, _is_t5),
     (ModelKind.UPSCALER, _is_upscaler),
     (ModelKind.HYPERNETWORK, _is_hypernetwork),
     (ModelKind.EMBEDDING, _is_embedding),
+    (ModelKind.TEXT_ENCODER, _is_text_encoder),
 )
 
 # --- Families -----------------------------------------------------------------------------------------------------
@@ -168,10 +200,9 @@ def _unknown_family(_header: TensorHeader) -> ModelFamily:
 
 
 def _checkpoint_family(header: TensorHeader) -> ModelFamily:
-    if _any_starts(header, ("joint_blocks.0.", _UNET_PREFIX + "joint_blocks.0.")):
-        return ModelFamily.SD3
-    if _any_starts(header, ("double_blocks.0.", _UNET_PREFIX + "double_blocks.0.")):
-        return ModelFamily.FLUX
+    other = _other_architecture(header)
+    if other is not None:
+        return other
     if _any_starts(header, ("conditioner.embedders.1.",)) or _any_starts(
         header, ("conditioner.embedders.0.transformer.",)
     ):
@@ -184,6 +215,28 @@ def _checkpoint_family(header: TensorHeader) -> ModelFamily:
     if _any_starts(header, ("cond_stage_model.transformer.",)):
         return ModelFamily.SD1
     return _family_by_width(_text_width(header, _UNET_PREFIX))
+
+
+def _other_architecture(header: TensorHeader) -> ModelFamily | None:
+    widths = {name: info.shape[-1] for name, info in header.tensors.items() if "cap_embedder." in name and info.shape}
+    return foreign(header.tensors, widths, lora=False)
+
+
+def _unet_family(header: TensorHeader) -> ModelFamily:
+    width = _text_width(header, "")
+    return _family_by_width(width)
+
+
+def _vae_family(header: TensorHeader) -> ModelFamily:
+    """VAEs of 4 channels do not tell their family; those of 16 belong to other architectures, whose first was Flux."""
+    for name in ("decoder.conv_in.weight", "first_stage_model.decoder.conv_in.weight"):
+        if (_second_side(header, name) or _LATENT_CHANNELS) != _LATENT_CHANNELS:
+            return ModelFamily.FLUX
+    return ModelFamily.UNKNOWN
+
+
+_LATENT_CHANNELS = 4
+"""Of every Stable Diffusion up to SDXL."""
 
 
 def _text_width(header: TensorHeader, prefix: str) -> int | None:
@@ -206,52 +259,47 @@ def _family_by_width(width: int | None) -> ModelFamily:
     }.get(width or 0, ModelFamily.UNKNOWN)
 
 
-_LORA_INPUT = re.compile(
-    r"attn2[._](?:processor[.])?to_k(?:\.lora_down\.weight|\.lora_A\.weight|[._]lora\.down\.weight|\.hada_w1_b)$"
+_SDXL_LAYER = re.compile(
+    r"lora_te2_|lora_unet_\w+_transformer_blocks_[2-9]_|lora_unet_(?:input|output)_blocks_\d_1_\w+_[2-9]_"
 )
-"""The matrix of a LoRA (or LoHa) that reads the text vectors; its second dimension is their width."""
+"""Of the second text encoder, or of the deep blocks that only SDXL has."""
+_LARGEST_LAYER = re.compile(r"lora_unet_(?:down_blocks_0|up_blocks_3|input_blocks_[12]|output_blocks_(?:9|10|11))_")
+_LARGEST_WIDTH = 320
+"""Attention at the largest size, which SD1 and SD2 have and SDXL has not, reads so many channels."""
 
-_LORA_NAME_FAMILIES = (
-    (("lora_te1_", "lora_te2_", "lora_unet_input_blocks_", "text_encoder_2."), ModelFamily.SDXL),
-    (
-        (
-            "lora_unet_double_blocks_",
-            "lora_unet_single_blocks_",
-            "lora_transformer_single_",
-            "transformer.single_",
-            "diffusion_model.double_blocks.",
-            "diffusion_model.single_blocks.",
-        ),
-        ModelFamily.FLUX,
-    ),
-    (("lora_unet_joint_blocks_", "diffusion_model.joint_blocks."), ModelFamily.SD3),
-)
-"""Layers that only one family has, in kohya's, diffusers' and the models' own names."""
-
-_DECLARED_FAMILIES = (
-    (re.compile(r"xl|pony|illustrious"), ModelFamily.SDXL),
-    (re.compile(r"flux"), ModelFamily.FLUX),
-    (re.compile(r"stable-diffusion-v?3|sd_?3"), ModelFamily.SD3),
-    (re.compile(r"stable-diffusion-v2|sd_v2"), ModelFamily.SD2),
-    (re.compile(r"stable-diffusion-v1|sd_v1"), ModelFamily.SD1),
-)
-"""What ``modelspec.architecture`` and kohya's ``ss_base_model_version`` say, tried in order."""
-
-_TEXT_LORA = "lora_te_text_model_encoder_layers_0_self_attn_q_proj.lora_down.weight"
+_TEXT_LORA = "text_model_encoder_layers_0_self_attn_q_proj"
 
 
 def _lora_family(header: TensorHeader) -> ModelFamily:
-    for name, info in header.tensors.items():
-        if _LORA_INPUT.search(name) and len(info.shape) >= 2:
-            return _family_by_width(info.shape[1])
-    for prefixes, family in _LORA_NAME_FAMILIES:
-        if _any_starts(header, prefixes):
-            return family
-    declared = " ".join(header.metadata.get(key, "") for key in ("modelspec.architecture", "ss_base_model_version"))
-    for pattern, family in _DECLARED_FAMILIES:
-        if pattern.search(declared.lower()):
-            return family
-    return _family_by_width(_second_side(header, _TEXT_LORA))
+    layers = layers_of(header.tensors)
+    other = foreign(layers, {}, lora=True)
+    if other is not None:
+        return other
+    widths = [
+        width for key, tensors in layers.items() if "attn2_to_k" in key and (width := _read_width(header, tensors))
+    ]
+    if widths:
+        return _family_by_width(widths[0])
+    declared = declared_family(
+        " ".join(header.metadata.get(key, "") for key in ("modelspec.architecture", "ss_base_model_version"))
+    )
+    if any(_SDXL_LAYER.match(key) for key in layers):
+        return ModelFamily.SDXL
+    if declared is not ModelFamily.UNKNOWN:
+        return declared
+    if any(_LARGEST_LAYER.match(key) and _read_width(header, layers[key]) == _LARGEST_WIDTH for key in layers):
+        return ModelFamily.SD1
+    if any(key.startswith("lora_unet_input_blocks_") for key in layers):
+        return ModelFamily.SDXL
+    text = next((tensors for key, tensors in layers.items() if key.endswith(_TEXT_LORA)), {})
+    return _family_by_width(_read_width(header, text))
+
+
+def _read_width(header: TensorHeader, tensors: Mapping[str, str]) -> int | None:
+    """Width of what a LoRA's layer reads: the second side of its first matrix."""
+    name = tensors.get("down") or tensors.get("hada_w1_b")
+    shape = header.shape(name) if name else None
+    return shape[1] if shape and len(shape) >= 2 else None
 
 
 def _controlnet_family(header: TensorHeader) -> ModelFamily:
@@ -281,6 +329,8 @@ _FAMILY_OF_KIND: dict[ModelKind, Callable[[TensorHeader], ModelFamily]] = {
     ModelKind.LORA: _lora_family,
     ModelKind.CONTROLNET: _controlnet_family,
     ModelKind.EMBEDDING: _embedding_family,
+    ModelKind.UNET: _unet_family,
+    ModelKind.VAE: _vae_family,
 }
 
 

@@ -19,6 +19,8 @@ MODEL_FOLDERS = {
     ModelKind.CONTROLNET: "models/ControlNet",
     ModelKind.UPSCALER: "models/ESRGAN",
     ModelKind.HYPERNETWORK: "models/hypernetworks",
+    ModelKind.TEXT_ENCODER: "models/text_encoder",
+    ModelKind.UNET: "models/unet",
     ModelKind.OTHER: "models/otros",
 }
 

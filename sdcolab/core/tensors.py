@@ -76,6 +76,8 @@ def parse_header(json_bytes: bytes) -> TensorHeader:
     if not isinstance(raw, dict):
         raise HeaderError("not an object")
     metadata = raw.pop("__metadata__", {})
+    if metadata is None:  # as some programs write
+        metadata = {}
     if not isinstance(metadata, dict):
         raise HeaderError("metadata is not an object")
     tensors = {name: _tensor_info(name, entry) for name, entry in raw.items()}

@@ -13,10 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sdcolab.core.contents import SEEN_BYTES, strange_content
 from sdcolab.core.detect import Detected, ModelFamily, ModelKind, detect
 from sdcolab.core.errors import (
+    ArchiveNotModel,
     CannotRead,
     DownloadDamaged,
+    LfsPointer,
     ModelUnreadable,
     ModelUnsafe,
     NotAModelFile,
@@ -25,6 +28,8 @@ from sdcolab.core.errors import (
 )
 from sdcolab.core.events import CancelToken
 from sdcolab.core.files import system_reason
+from sdcolab.core.library import MODEL_SUFFIXES
+from sdcolab.core.pickles import WRAPPERS
 from sdcolab.core.tensors import (
     LENGTH_BYTES,
     HeaderError,
@@ -34,7 +39,7 @@ from sdcolab.core.tensors import (
     parse_header,
     read_header,
 )
-from sdcolab.downloads.http import Answer, Web, looks_like_web_page, retrying
+from sdcolab.downloads.http import Answer, Web, retrying
 from sdcolab.downloads.links import Link
 from sdcolab.downloads.names import split_suffix
 from sdcolab.downloads.providers.base import RemoteFile
@@ -53,9 +58,6 @@ MAX_REMOTE_HEADER = 32 << 20
 
 PROBE_TIMEOUT = 600.0
 """Seconds a pickle may take to be read."""
-
-WRAPPERS = ("state_dict.", "params_ema.", "params.")
-"""Keys under which training programs put a model's tensors."""
 
 _log = logging.getLogger(__name__)
 
@@ -79,8 +81,7 @@ def look_ahead(web: Web, remote: RemoteFile, link: Link, cancel: CancelToken) ->
     start = retrying(web.patience, cancel, lambda: _range(web, remote, 0, FIRST_READ))
     if start is None:
         return None
-    if looks_like_web_page(start):
-        raise WebPageInsteadOfFile(link=link.shown)
+    _refuse_strange(start, remote.name, link.shown)
     try:
         length = header_length(start)
         plausible = start[LENGTH_BYTES : LENGTH_BYTES + 1] == b"{"
@@ -120,8 +121,7 @@ def look_inside(path: Path, name: str, shown: str) -> Contents:
             start = file.read(FIRST_READ)
     except OSError as error:
         raise CannotRead(path=path, reason=system_reason(error)) from error
-    if looks_like_web_page(start):
-        raise WebPageInsteadOfFile(link=shown)
+    _refuse_strange(start, name, shown)
     suffix = split_suffix(name)[1].lower()
     if len(start) > LENGTH_BYTES and start[LENGTH_BYTES : LENGTH_BYTES + 1] == b"{":
         try:
@@ -159,6 +159,8 @@ def pickle_header(path: Path, name: str) -> TensorHeader:
     if "refused" in answer:
         _log.info("torch refused %s: %s", name, answer["refused"])
         raise ModelUnsafe(path=path)
+    if "script" in answer:
+        raise NotAModelFile(name=name, reason="torchscript")
     if "damaged" in answer:
         _log.info("%s is damaged: %s", name, answer["damaged"])
         raise DownloadDamaged(name=name)
@@ -167,13 +169,31 @@ def pickle_header(path: Path, name: str) -> TensorHeader:
 
 def header_of_names(tensors: Mapping[str, Any]) -> TensorHeader:
     """A header with the given names and shapes, wrappers such as ``state_dict.`` taken off, for ``detect``."""
-    found: dict[str, TensorInfo] = {}
-    for name, shape in tensors.items():
-        bare = name
-        for wrapper in WRAPPERS:
-            bare = bare.removeprefix(wrapper)
-        found[bare] = TensorInfo(dtype="F32", shape=tuple(shape), start=0, end=0)
-    return TensorHeader(tensors=found)
+    return TensorHeader({_bare(name): TensorInfo("F32", tuple(shape), 0, 0) for name, shape in tensors.items()})
+
+
+def _bare(name: str) -> str:
+    wrapper, _, rest = name.partition(".")
+    return rest if wrapper in WRAPPERS and wrapper != "model" else name  # "model" is also a part of real names
+
+
+def _refuse_strange(start: bytes, name: str, shown: str) -> None:
+    """Raise what says why a file that begins with ``start`` is no model, if it is known."""
+    match strange_content(start[:SEEN_BYTES]):
+        case None:
+            pass
+        case "empty":
+            raise DownloadDamaged(name=name)
+        case "web_page":
+            raise WebPageInsteadOfFile(link=shown)
+        case "lfs_pointer":
+            raise LfsPointer(name=name)
+        case "archive":
+            raise ArchiveNotModel(name=name)
+        case reason if split_suffix(name)[1].lower() in MODEL_SUFFIXES or reason in ("json", "gguf"):
+            raise NotAModelFile(name=name, reason=reason)
+        case _:
+            pass
 
 
 def _refuse_false_safetensors(name: str) -> None:

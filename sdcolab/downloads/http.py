@@ -30,6 +30,7 @@ import urllib3.exceptions
 import urllib3.util
 
 from sdcolab import __version__
+from sdcolab.core.contents import strange_content
 from sdcolab.core.errors import (
     AccessDenied,
     DownloadDamaged,
@@ -206,7 +207,7 @@ class Answer:
             return False
         if not self._seen:
             self._seen = next(self.chunks(PEEKED_BYTES), b"")
-        return looks_like_web_page(self._seen) or not self._seen.lstrip(_BEFORE_A_PAGE) or self._seen == b"<"
+        return strange_content(self._seen) == "web_page" or not self._seen.lstrip(_BEFORE_A_PAGE) or self._seen == b"<"
 
     @property
     def packed(self) -> bool:
@@ -438,12 +439,6 @@ def error_for_status(answer: Answer, link: str) -> DownloadError | None:
     if status == 416 and answer.content_range[1] == 0:  # even the first byte is not there
         return DownloadDamaged(name=safe_name(offered_name(answer.headers.get("Content-Disposition"), answer.url)))
     return ServerFailed(host=answer.host, status=status)
-
-
-def looks_like_web_page(start: bytes) -> bool:
-    """Whether a file's first bytes are those of an HTML or XML page."""
-    text = start[:PEEKED_BYTES].lstrip(_BEFORE_A_PAGE).lower()
-    return text.startswith((b"<!doctype", b"<html", b"<head", b"<?xml", b"<error", b"<!--"))
 
 
 def _seconds_until(date: str | None) -> int | None:

@@ -2,7 +2,7 @@
 
 Runs as a program of its own, ``python -P pickle_probe.py FILE``, so that the program that downloads never loads torch
 and a file made to exhaust memory takes only this process down. Prints one JSON object with one of the keys ``tensors``
-({name: shape}), ``refused`` or ``damaged`` (a reason, for the log).
+({name: shape}), ``script`` (a TorchScript program), ``refused`` or ``damaged`` (a reason, for the log).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import pickle
 import sys
 import warnings
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,34 +26,52 @@ EXTRA_MEMORY = 6 << 30
 def main(path: Path) -> dict[str, Any]:
     """What the file at ``path`` holds, as the JSON object described above."""
     zipped = zipfile.is_zipfile(path)
+    if zipped and _is_script(path):
+        return {"script": True}
     if zipped and (problem := _zip_problem(path)):
         return {"damaged": problem}
     import torch
 
+    from sdcolab.core.pickles import harmless_globals, insides, state_dict_in
+
     warnings.simplefilter("ignore")
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
+        with torch.serialization.safe_globals(harmless_globals()):
+            content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
     except pickle.UnpicklingError as error:
         return {"refused": str(error)[:500]}
     except (RuntimeError, EOFError, KeyError, ValueError, TypeError, AttributeError, IndexError, OSError) as error:
         return {"damaged": str(error)[:500]}
     names: dict[str, list[int]] = {}
-    for name, shape in _tensors(content, "", 0):
+    for name, shape in _tensors(state_dict_in(content), "", 0, insides):
         names[name[:MAX_NAME_CHARACTERS]] = shape
         if len(names) == MAX_NAMES:
             break
     return {"tensors": names}
 
 
-def _tensors(value: object, name: str, depth: int) -> Iterator[tuple[str, list[int]]]:
+def _tensors(
+    value: object, name: str, depth: int, insides: Callable[[object], object]
+) -> Iterator[tuple[str, list[int]]]:
     """Every tensor below ``value`` with its path of keys joined by dots."""
+    value = insides(value)
     shape = getattr(value, "shape", None)
     if shape is not None:
         yield name, [int(side) for side in shape]
     elif depth < MAX_DEPTH and isinstance(value, Mapping | list | tuple):
         pairs = value.items() if isinstance(value, Mapping) else enumerate(value)
         for key, inner in pairs:
-            yield from _tensors(inner, f"{name}.{key}" if name else str(key), depth + 1)
+            yield from _tensors(inner, f"{name}.{key}" if name else str(key), depth + 1, insides)
+
+
+def _is_script(path: Path) -> bool:
+    """Whether a zip is a program saved by TorchScript, which torch's loader of weights does not read."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, OSError, NotImplementedError):
+        return False
+    return any(name.endswith("/constants.pkl") for name in names) and any("/code/" in name for name in names)
 
 
 def _zip_problem(path: Path) -> str | None:

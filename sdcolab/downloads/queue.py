@@ -17,9 +17,11 @@ import requests
 
 from sdcolab.core.detect import Detected, ModelFamily, ModelKind
 from sdcolab.core.errors import (
+    ArchiveNotModel,
     Cancelled,
     DownloadDamaged,
     KindDisputed,
+    LfsPointer,
     ModelUnsafe,
     NotALink,
     NotAModelFile,
@@ -42,7 +44,15 @@ from sdcolab.downloads.names import chosen_name, split_suffix, with_suffix
 from sdcolab.downloads.parts import DiskSpace, Part, exclusive
 from sdcolab.downloads.placing import free_name, move, names_in_use
 from sdcolab.downloads.providers import Provider, RemoteFile, default_providers, provider_for
-from sdcolab.downloads.report import RUNS_TODAY, LinkReport, LinkStatus, doubts, report_data, report_line
+from sdcolab.downloads.report import (
+    RUNS_TODAY,
+    LinkReport,
+    LinkStatus,
+    doubts,
+    foreign_family,
+    report_data,
+    report_line,
+)
 from sdcolab.downloads.transfer import Connections, Splitting, Transfer, same_content, same_file
 
 __all__ = ["DownloadQueue", "LinkReport", "LinkStatus", "report_data", "report_line"]
@@ -157,7 +167,7 @@ class DownloadQueue:
         if self._history and report.ok and not isinstance(entry, NotALink):
             self._history.remember(entry, report)
         for warning in report.warnings:
-            teller.event(Warned(warning))
+            teller.warn(report.link, warning)
         teller.report(report)
         return report
 
@@ -208,6 +218,8 @@ class _Job:
         contents = look_ahead(self._web, remote, self._link, self._cancel)
         name = _fitting_name(remote.name, contents)
         self._note(remote, contents, name)
+        for warning in foreign_family(self._report, self._shared.supported):
+            self._teller.warn(self._report.link, warning)  # before gigabytes come that cannot be used
         part = self._part(self._folders.models(self._kind(remote, contents)), name, remote.identity)
         lock_file = self._folders.temporary / "descargas" / f"{part.path.name}.lock"
         with self._shared.claims.hold(part.path, self._cancel), exclusive(lock_file, name):
@@ -248,7 +260,7 @@ class _Job:
         meter.finish(size)
         try:
             contents = look_inside(part.path, name, self._link.shown)
-        except (WebPageInsteadOfFile, NotAModelFile, DownloadDamaged):
+        except (WebPageInsteadOfFile, NotAModelFile, LfsPointer, ArchiveNotModel, DownloadDamaged):
             part.discard()
             raise
         except (ModelUnsafe, PickleNotInspected) as error:
@@ -261,7 +273,8 @@ class _Job:
         self._report = replace(self._report, name=name or remote.name, size=remote.size)
         if contents:
             family = _family(remote, contents.detected)
-            self._report = replace(self._report, kind=self._kind(remote, contents), family=family)
+            kind = self._kind(remote, contents)
+            self._report = replace(self._report, kind=kind, family=family, site_family=remote.site_family)
 
     def _already_here(self, remote: RemoteFile, contents: Contents | None, name: str) -> LinkReport | None:
         """The report of a file that an earlier download left, or None."""
@@ -325,11 +338,20 @@ class _Teller:
     def __init__(self, listener: Listener, on_report: Callable[[LinkReport], None] | None) -> None:
         self._listener = listener
         self._on_report = on_report
+        self._warned: set[tuple[str, str]] = set()
         self._lock = threading.Lock()
 
     def event(self, event: Event) -> None:
         with self._lock:
             self._listener(event)
+
+    def warn(self, link: str, warning: SdcolabError) -> None:
+        """Tell of ``warning``, once for each link."""
+        with self._lock:
+            known = (link, warning.code) in self._warned
+            self._warned.add((link, warning.code))
+        if not known:
+            self.event(Warned(warning))
 
     def report(self, report: LinkReport) -> None:
         if self._on_report:

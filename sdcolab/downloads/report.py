@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from sdcolab.core.architectures import RUN_HERE
 from sdcolab.core.detect import ModelFamily, ModelKind
 from sdcolab.core.errors import Cancelled, KindUnknown, ModelFamilyUnsupported, SdcolabError
 from sdcolab.core.folders import MODEL_FOLDERS
 from sdcolab.core.words import DOWNLOAD_RESULTS, KIND_NAMES, USE_OF_KIND, explain, human_bytes
 
-RUNS_TODAY = frozenset({ModelFamily.SD1, ModelFamily.SD2, ModelFamily.SDXL, ModelFamily.SDXL_REFINER})
-"""Families of models that this version of the engine can run."""
+RUNS_TODAY = RUN_HERE
 
 
 class LinkStatus(StrEnum):
@@ -35,6 +35,8 @@ class LinkReport:
     """File name, "" when it never became known."""
     kind: ModelKind | None = None
     family: ModelFamily | None = None
+    site_family: str = ""
+    """What the site calls the family, in its own words, where they are none that is known here."""
     path: Path | None = None
     """Where the file is now, if it is."""
     size: int | None = None
@@ -50,7 +52,8 @@ class LinkReport:
 def report_line(report: LinkReport) -> str:
     """One Spanish line: file, kind, folder, size, result, what to do."""
     result = DOWNLOAD_RESULTS[report.status.value]
-    family = f" {report.family.value}" if report.family not in (None, ModelFamily.UNKNOWN) else ""
+    known = report.family not in (None, ModelFamily.UNKNOWN)
+    family = f" {report.family.value if report.family and known else report.site_family}".rstrip()
     kind = f"{KIND_NAMES[report.kind]}{family}" if report.kind else ""
     folder = ""
     if report.path:
@@ -86,6 +89,14 @@ def doubts(report: LinkReport, supported: frozenset[ModelFamily]) -> tuple[Sdcol
     path = report.path or Path(report.name)
     if report.kind is ModelKind.OTHER:
         return (KindUnknown(path=path),)
+    return foreign_family(report, supported)
+
+
+def foreign_family(report: LinkReport, supported: frozenset[ModelFamily]) -> tuple[SdcolabError, ...]:
+    """What to say of a file whose architecture cannot run here, by its name or by what the site calls it."""
+    path = report.path or Path(report.name)
     if report.family and report.family not in supported:
         return (ModelFamilyUnsupported(path=path, family=report.family.value),)
+    if report.family in (None, ModelFamily.UNKNOWN) and report.site_family:
+        return (ModelFamilyUnsupported(path=path, family=report.site_family),)
     return ()

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from sdcolab.core.pickles import insides
 from sdcolab.engine.tokenizer import Chunk, ClipTokenizer, Embedding
 from sdcolab.engine.weights import Stamp
 
@@ -71,29 +72,36 @@ def joined(vocabularies: Sequence[Vocabulary]) -> Vocabulary:
 
 
 def vectors_in(content: Any) -> Tensor | None:
-    """The vectors in what a file holds: A1111's ``string_to_param``, SDXL's ``clip_l`` and ``clip_g``, or the only
-    tensor of a dictionary (diffusers). None for anything else.
+    """The vectors in what a file holds: A1111's ``string_to_param``, SDXL's ``clip_l`` and ``clip_g``, or the tensors
+    of a dictionary, one a token (diffusers). None for anything else.
     """
     if not isinstance(content, Mapping):
         return None
     if "string_to_param" in content:
-        content = content["string_to_param"]
-        if isinstance(content, nn.ParameterDict):  # the first trainers saved a module
-            content = dict(content.items())
-        return _only(content)
+        return _rows(insides(content["string_to_param"]))  # the first trainers saved a module
     if {"clip_l", "clip_g"} <= content.keys():
         parts = [_matrix(content[name]) for name in ("clip_l", "clip_g")]
         left, right = parts
         if left is None or right is None or len(left) != len(right):
             return None
         return torch.cat([left, right], dim=1)
-    return _only(content)
+    return _rows(content)
 
 
-def _only(content: Any) -> Tensor | None:
-    if not isinstance(content, Mapping) or len(content) != 1:
+MAX_PIECES = 8
+"""Most tensors of an embedding that comes in pieces, one a token (diffusers)."""
+
+
+def _rows(content: Any) -> Tensor | None:
+    if not isinstance(content, Mapping) or not 0 < len(content) <= MAX_PIECES:
         return None
-    return _matrix(next(iter(content.values())))
+    if len(content) > 1 and any(getattr(value, "ndim", 0) != 1 for value in content.values()):
+        return None
+    parts = [_matrix(value) for value in content.values()]
+    found = [part for part in parts if part is not None]
+    if len(found) < len(parts) or len({part.shape[1] for part in found}) != 1:
+        return None
+    return torch.cat(found)
 
 
 def _matrix(value: Any) -> Tensor | None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import mmap
 import pickle
 import struct
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,15 +15,14 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from sdcolab.core.contents import SEEN_BYTES, strange_content
 from sdcolab.core.errors import CannotRead, ModelUnreadable, ModelUnsafe
 from sdcolab.core.files import system_reason
-from sdcolab.core.tensors import TensorHeader, TensorInfo, read_header
+from sdcolab.core.pickles import harmless_globals, state_dict_in
+from sdcolab.core.tensors import LENGTH_BYTES, TensorHeader, TensorInfo, header_length, read_header
 
 _ZIP, _PICKLE = b"PK", b"\x80"
 """How a file of torch.save begins: a zip, or before 2020 a bare pickle."""
-
-_WRAPPERS = ("state_dict", "params_ema", "params")
-"""Names under which trainers store the state dict; the last two are BasicSR's, of upscalers, the better one first."""
 
 _BROKEN = (EOFError, RuntimeError, ValueError, LookupError, AttributeError, TypeError, OverflowError, struct.error)
 """What torch's reader raises for broken zips and broken pickle streams."""
@@ -51,6 +51,13 @@ def open_weights(path: Path) -> Weights:
 
     Raises ``CannotRead``, ``ModelUnreadable`` (damaged) or ``ModelUnsafe`` (a pickle with anything but data in it).
     """
+    try:
+        with path.open("rb") as file:
+            strange = strange_content(file.read(SEEN_BYTES))
+    except OSError as error:
+        raise CannotRead(path=path, reason=system_reason(error)) from error
+    if strange:
+        raise ModelUnreadable(path=path, reason=strange)
     if path.suffix.lower() == ".safetensors":
         return _open_safetensors(path)
     return _open_pickle(path)
@@ -60,11 +67,51 @@ def _open_safetensors(path: Path) -> Weights:
     header = read_header(path)
     try:
         file = safe_open(path, framework="pt")
-    except SafetensorError as error:
-        raise ModelUnreadable(path=path, reason="damaged") from error
+    except SafetensorError:  # stricter than need be: null in the metadata, bytes behind the last tensor
+        return Weights(path=path, header=header, get=_Mapped(path, header).tensor)
     except OSError as error:
         raise CannotRead(path=path, reason=system_reason(error)) from error
     return Weights(path=path, header=header, get=file.get_tensor)
+
+
+_DTYPES: Mapping[str, torch.dtype] = {
+    "F64": torch.float64,
+    "F32": torch.float32,
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
+    "I64": torch.int64,
+    "I32": torch.int32,
+    "I16": torch.int16,
+    "I8": torch.int8,
+    "U8": torch.uint8,
+    "BOOL": torch.bool,
+    "F8_E4M3": torch.float8_e4m3fn,
+    "F8_E5M2": torch.float8_e5m2,
+}
+
+
+class _Mapped:
+    """A safetensors file read by its header alone."""
+
+    def __init__(self, path: Path, header: TensorHeader) -> None:
+        """Raises ``CannotRead``, or ``ModelUnreadable`` when the file holds a type of numbers that torch lacks."""
+        if any(info.dtype not in _DTYPES for info in header.tensors.values()):
+            raise ModelUnreadable(path=path, reason="damaged")
+        try:
+            with path.open("rb") as file:
+                self._bytes = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+        except (OSError, ValueError) as error:
+            raise CannotRead(path=path, reason=system_reason(error) if isinstance(error, OSError) else "EIO") from error
+        self._header = header
+        self._start = header_length(self._bytes[:LENGTH_BYTES]) + LENGTH_BYTES
+
+    def tensor(self, name: str) -> Tensor:
+        """The tensor called ``name``."""
+        info = self._header.tensors[name]
+        if info.start == info.end:
+            return torch.empty(info.shape, dtype=_DTYPES[info.dtype])
+        data = memoryview(self._bytes)[self._start + info.start : self._start + info.end]
+        return torch.frombuffer(data, dtype=torch.uint8).clone().view(_DTYPES[info.dtype]).reshape(info.shape)
 
 
 def _open_pickle(path: Path) -> Weights:
@@ -75,9 +122,9 @@ def _open_pickle(path: Path) -> Weights:
     return Weights(path=path, header=TensorHeader(tensors=infos), get=tensors.__getitem__)
 
 
-def read_pickle(path: Path, allowed: Sequence[type] = ()) -> Any:
-    """What the pickle holds, by torch's weights-only unpickler, which knows the types ``allowed`` too. Old files that
-    are no zip cannot be memory-mapped and are read whole.
+def read_pickle(path: Path) -> Any:
+    """What the pickle holds, by torch's weights-only unpickler, which knows what is harmless too (``core.pickles``).
+    Old files that are no zip cannot be memory-mapped and are read whole.
 
     Raises ``CannotRead``, ``ModelUnreadable`` or ``ModelUnsafe``.
     """
@@ -86,7 +133,7 @@ def read_pickle(path: Path, allowed: Sequence[type] = ()) -> Any:
             start = file.read(2)
         if start == _ZIP and not _sums_are_right(path):
             raise ModelUnreadable(path=path, reason="damaged")
-        with torch.serialization.safe_globals(list(allowed)):
+        with torch.serialization.safe_globals(harmless_globals()):
             return torch.load(path, map_location="cpu", weights_only=True, mmap=start == _ZIP)
     except pickle.UnpicklingError as error:
         if start == _ZIP or start.startswith(_PICKLE):
@@ -110,12 +157,7 @@ def _sums_are_right(path: Path) -> bool:
 
 
 def _tensors_in(loaded: Any) -> dict[str, Tensor]:
-    """The state dict, which trainers wrap in ``{"state_dict": ...}`` or another of ``_WRAPPERS``."""
-    if isinstance(loaded, Mapping):
-        loaded = next((loaded[name] for name in _WRAPPERS if isinstance(loaded.get(name), Mapping)), loaded)
-    if not isinstance(loaded, Mapping):
-        return {}
-    return {name: value for name, value in loaded.items() if isinstance(name, str) and isinstance(value, Tensor)}
+    return {name: value for name, value in state_dict_in(loaded).items() if isinstance(value, Tensor)}
 
 
 def stamp_of(path: Path) -> Stamp:

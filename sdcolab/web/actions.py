@@ -60,7 +60,7 @@ class PanelActions:
         """Cancel the job that runs or is next."""
         job = self._studio.jobs.current()
         if job:
-            self._studio.jobs.cancel(job)
+            job.cancel()
 
     def empty_queue(self) -> str:
         """Forget the jobs that wait. Returns a message."""

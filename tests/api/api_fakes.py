@@ -105,15 +105,10 @@ class Painter:
         return GeneratedImage(picture, text, seed, path)
 
 
-@dataclass
 class PlainUpscaling:
-    """Two of Pillow's filters. With ``hold`` it stops halfway through each picture until ``go``."""
+    """Two of Pillow's filters."""
 
     FILTERS: ClassVar = {"Lanczos": Image.Resampling.LANCZOS, "Nearest": Image.Resampling.NEAREST}
-
-    hold: bool = False
-    go: threading.Event = field(default_factory=threading.Event)
-    held: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
 
     def names(self) -> tuple[str, ...]:
         return (NO_UPSCALER, *self.FILTERS)
@@ -122,12 +117,6 @@ class PlainUpscaling:
         self, picture: Image.Image, scale: float, name: str, listener: Listener, cancel: CancelToken
     ) -> Image.Image:
         size = (int(picture.width * scale) // 8 * 8, int(picture.height * scale) // 8 * 8)
-        if self.hold:
-            listener(StepDone(1, 2, 0, 1))
-            self.held.release()
-            while not self.go.wait(0.01):
-                cancel.raise_if_cancelled()
-            self.go.clear()
         return picture.resize(size, self.FILTERS[name])
 
 
@@ -154,7 +143,7 @@ class Bench:
         self.folders = Folders(self.root)
         self.painter = Painter(ImageStore(self.folders.txt2img))
         self.models = FakeModels()
-        upscaling = self.upscaling = PlainUpscaling()
+        upscaling = PlainUpscaling()
         self.jobs = queue_of(self.painter, upscaling=upscaling, models=self.models, folders=self.folders)
         self.settings = SettingsFile(self.folders.config)
         for kind, name in (

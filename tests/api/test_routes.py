@@ -429,21 +429,6 @@ def test_extras_of_several_pictures(same_client: httpx.Client) -> None:
     assert [opened(text).size for text in answer["images"]] == [(48, 32), (16, 16)]
 
 
-def test_enlarging_is_a_job_like_others(bench: Bench, client: httpx.Client) -> None:
-    """It has progress, and interrupting gives what was made until then."""
-    bench.upscaling.hold = True
-    asking = Asking(client, "extra-batch-images", imageList=[{"data": PICTURE}] * 2, upscaler_1="Nearest")
-    assert bench.upscaling.held.acquire(timeout=PATIENCE)
-    told = get(client, "progress")
-    assert told["state"]["job"] == "extras"
-    assert told["progress"] == pytest.approx(0.26)  # half of the first of two
-    bench.upscaling.go.set()
-    assert bench.upscaling.held.acquire(timeout=PATIENCE)
-    client.post("/sdapi/v1/interrupt")
-    assert len(asking.answer()["images"]) == 1
-    assert get(client, "progress")["state"]["job"] == ""
-
-
 # --- Settings and models ------------------------------------------------------------------------------------------
 
 

@@ -118,11 +118,11 @@ def test_names_and_kinds_together() -> None:
 
 
 def test_names_take_no_time_to_read() -> None:
-    started = time.monotonic()
+    started = time.process_time()
     for filler in ("a ", "[", ">", "|", "/", "a>", "https://", "x:[", " "):
         parse_links(f"{A} > " + filler * 20_000)
         parse_links(filler * 20_000 + A)
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
 
 
 @pytest.mark.parametrize(

@@ -30,14 +30,7 @@ from sdcolab.core.errors import (
 from sdcolab.core.events import CancelToken, Event, StepDone, Warned
 from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library
-from sdcolab.core.prompt import LoraMultipliers
-from sdcolab.core.request import GenerationRequest
-from sdcolab.core.resolved import read_prompt
-from sdcolab.engine.convert import renamed, unet_rename
-from sdcolab.engine.engine import Engine
-from sdcolab.engine.features import lora as lora_module
-from sdcolab.engine.features.lora import LoraMerger, LoraUse, loras_in
-from sdcolab.engine.features.lora_names import (
+from sdcolab.core.lora_names import (
     TextNaming,
     attention_of,
     compvis_paths,
@@ -45,6 +38,13 @@ from sdcolab.engine.features.lora_names import (
     text_layer_keys,
     unet_layer_keys,
 )
+from sdcolab.core.prompt import LoraMultipliers
+from sdcolab.core.request import GenerationRequest
+from sdcolab.core.resolved import read_prompt
+from sdcolab.engine.convert import renamed, unet_rename
+from sdcolab.engine.engine import Engine
+from sdcolab.engine.features import lora as lora_module
+from sdcolab.engine.features.lora import LoraMerger, LoraUse, loras_in
 from sdcolab.engine.models import LoadedModel, load_checkpoint, text_model
 from sdcolab.engine.weights import open_weights
 

@@ -28,6 +28,7 @@ from sdcolab.core.errors.control import (
 from sdcolab.core.errors.downloads import (
     AccessDenied,
     AlreadyDownloading,
+    ArchiveNotModel,
     DownloadDamaged,
     DownloadError,
     DownloadInterrupted,
@@ -40,6 +41,7 @@ from sdcolab.core.errors.downloads import (
     InsecureLink,
     KindDisputed,
     KindUnknown,
+    LfsPointer,
     LinkGone,
     LinkNotFound,
     LinkTokenRejected,
@@ -197,6 +199,7 @@ from sdcolab.core.errors.web import (
 __all__ = [
     "AccessDenied",
     "AlreadyDownloading",
+    "ArchiveNotModel",
     "AxisEmpty",
     "AxisUnavailable",
     "AxisUnknown",
@@ -260,6 +263,7 @@ __all__ = [
     "JobLost",
     "KindDisputed",
     "KindUnknown",
+    "LfsPointer",
     "LibraryMissing",
     "LinkGone",
     "LinkNotFound",

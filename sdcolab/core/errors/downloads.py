@@ -215,9 +215,26 @@ class WebPageInsteadOfFile(DownloadError):
 
 @dataclass(eq=False)
 class NotAModelFile(DownloadError):
-    """The content is not what the extension of ``name`` promises."""
+    """The content is not what the extension of ``name`` promises; ``reason`` as ``ModelUnreadable``'s."""
 
     code: ClassVar[str] = "download.not_a_model"
+    name: str
+    reason: str = "not_a_model"
+
+
+@dataclass(eq=False)
+class LfsPointer(DownloadError):
+    """Instead of the file the server keeps a note that says where git-lfs put it."""
+
+    code: ClassVar[str] = "download.lfs_pointer"
+    name: str
+
+
+@dataclass(eq=False)
+class ArchiveNotModel(DownloadError):
+    """The file is an archive; the model may be inside."""
+
+    code: ClassVar[str] = "download.archive"
     name: str
 
 

@@ -105,8 +105,17 @@ SENTENCES: Mapping[str, Sentence] = {
         "Ábrela en el navegador y copia el enlace de la descarga; si pide entrar con una cuenta, hace falta su clave.",
     ),
     "download.not_a_model": Sentence(
-        "Lo que hay en «{name}» no es lo que promete su extensión: no es un modelo.",
+        "«{name}» no sirve como modelo: {reason}.",
         "No se ha guardado. Busca otro enlace del mismo archivo.",
+    ),
+    "download.lfs_pointer": Sentence(
+        "«{name}» no es el modelo, sino una nota de git-lfs que dice dónde está.",
+        "Abre la página del archivo en el navegador, copia el enlace de su botón de descarga (el que lleva «resolve») "
+        "y pégalo aquí.",
+    ),
+    "download.archive": Sentence(
+        "«{name}» es un archivo comprimido, no un modelo.",
+        "Descomprímelo, sube lo que hay dentro a tu Drive y pon aquí su ruta.",
     ),
     "download.damaged": Sentence(
         "«{name}» está incompleto o dañado en el propio servidor.", "No se ha guardado. Busca otro enlace del archivo."
@@ -158,6 +167,8 @@ USE_OF_KIND: Mapping[ModelKind, str] = {
     ModelKind.CONTROLNET: "Queda guardado: esta versión todavía no lo usa.",
     ModelKind.UPSCALER: "Elígelo por su nombre como upscaler.",
     ModelKind.HYPERNETWORK: "Queda guardado: esta versión todavía no lo usa.",
+    ModelKind.TEXT_ENCODER: "Queda guardado, pero no hace falta: los modelos que se usan aquí ya traen el suyo.",
+    ModelKind.UNET: "Es solo una parte de un modelo, sin su codificador de texto ni su VAE: busca el modelo completo.",
     ModelKind.OTHER: "Queda guardado, pero no se sabe para qué sirve.",
 }
 """What to do with a file that has just arrived."""

@@ -26,6 +26,8 @@ KIND_LABELS: Mapping[str, str] = {
     ModelKind.CONTROLNET: "el modelo de ControlNet",
     ModelKind.UPSCALER: "el upscaler",
     ModelKind.HYPERNETWORK: "la hypernetwork",
+    ModelKind.TEXT_ENCODER: "el codificador de texto",
+    ModelKind.UNET: "la UNet suelta",
     ModelKind.OTHER: "el archivo",
     "sampler": "el sampler",
     "schedule": "el schedule",
@@ -45,6 +47,8 @@ KIND_WITH_ARTICLE: Mapping[str, str] = {
     ModelKind.CONTROLNET: "un modelo de ControlNet",
     ModelKind.UPSCALER: "un upscaler",
     ModelKind.HYPERNETWORK: "una hypernetwork",
+    ModelKind.TEXT_ENCODER: "un codificador de texto",
+    ModelKind.UNET: "una UNet suelta",
     ModelKind.OTHER: "de un tipo desconocido",
 }
 """What a file is, after "es" or "hace falta"."""
@@ -69,6 +73,8 @@ KIND_NAMES: Mapping[ModelKind, str] = {
     ModelKind.CONTROLNET: "ControlNet",
     ModelKind.UPSCALER: "upscaler",
     ModelKind.HYPERNETWORK: "hypernetwork",
+    ModelKind.TEXT_ENCODER: "codificador de texto",
+    ModelKind.UNET: "UNet suelta",
     ModelKind.OTHER: "otro archivo",
 }
 """What a kind of file is called on its own, in lists and reports."""
@@ -78,6 +84,15 @@ UNREADABLE_REASONS: dict[str, str] = {
     "truncated": "está cortado, le falta el final",
     "not_a_model": "no contiene ningún modelo conocido",
     "damaged": "está dañado",
+    "empty": "está vacío",
+    "lfs_pointer": "es solo una nota de git-lfs que dice dónde está el modelo",
+    "gguf": "está en formato GGUF, que aquí no se usa; busca su versión .safetensors",
+    "archive": "es un archivo comprimido",
+    "picture": "es una imagen",
+    "document": "es un documento",
+    "web_page": "es una página web",
+    "json": "es un mensaje de error o una configuración, no un modelo",
+    "torchscript": "es un programa de TorchScript y no solo pesos; busca otra versión",
 }
 
 SYSTEM_REASONS: dict[str, str] = {

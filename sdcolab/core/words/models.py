@@ -20,8 +20,8 @@ SENTENCES: Mapping[str, Sentence] = {
         "Muévelo a su carpeta o elige otro archivo.",
     ),
     "model.family_unsupported": Sentence(
-        "El modelo «{path}» es de la familia {family}, que esta versión todavía no sabe usar.",
-        "Elige un modelo basado en Stable Diffusion 1.x.",
+        "«{path}» es para {family}, que es otra arquitectura y esta versión todavía no sabe usar.",
+        "Elige un archivo hecho para Stable Diffusion 1.x, 2.x o SDXL (también Pony, Illustrious y NoobAI).",
     ),
     "model.incomplete": Sentence(
         "Al modelo «{path}» le faltan piezas ({count}; la primera es {tensor}).",

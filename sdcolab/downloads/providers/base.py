@@ -39,6 +39,8 @@ class RemoteFile:
     kind: ModelKind | None = None
     """What the provider says it is; it counts for more than the file's own header."""
     family: ModelFamily | None = None
+    site_family: str = ""
+    """The provider's own word for a family that is not known here."""
     about: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """What the provider tells about the file, to be kept beside it."""
     preview: str | None = field(default=None, repr=False)

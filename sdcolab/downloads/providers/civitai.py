@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
-from sdcolab.core.detect import ModelFamily, ModelKind
+from sdcolab.core.architectures import ModelFamily, declared_family
+from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import (
     AccessDenied,
     DownloadError,
@@ -54,17 +55,8 @@ OWN_FILE_TYPES = ("", "model", "pruned model")
 """Types of files that are what their model is. Any other (a text encoder, a configuration, training data) is of a kind
 of its own."""
 
-FAMILIES = (
-    ("SD 1", ModelFamily.SD1),
-    ("SD 2", ModelFamily.SD2),
-    ("SDXL", ModelFamily.SDXL),
-    ("Pony", ModelFamily.SDXL),
-    ("Illustrious", ModelFamily.SDXL),
-    ("NoobAI", ModelFamily.SDXL),
-    ("SD 3", ModelFamily.SD3),
-    ("Flux", ModelFamily.FLUX),
-)
-"""Beginnings of civitai's ``baseModel`` (examples seen; others stay unknown)."""
+NO_FAMILIES = frozenset({"", "other", "upscaler"})
+"""What civitai's ``baseModel`` says, in lower case, when it says nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,15 +217,17 @@ def _describe(answer: Answer, address: str, wanted: Wanted, key: Bearer | None) 
     file_type = str(file.get("type") or "").lower()
     kind = KINDS.get(wanted.model_type.lower() if file_type in OWN_FILE_TYPES else file_type)
     base_model = str(wanted.info.get("baseModel", ""))
+    family = declared_family(base_model)
+    said = base_model if family is ModelFamily.UNKNOWN and base_model.casefold() not in NO_FAMILIES else ""
     found = described(
         answer,
         remote.identity,
         sha256=sha256 if re.fullmatch(r"[0-9a-f]{64}", sha256) else None,
         kind=kind,
-        family=next((family for start, family in FAMILIES if base_model.startswith(start)), None),
+        family=None if family is ModelFamily.UNKNOWN else family,
         key=key,
     )
-    return replace(found, about=wanted.info, preview=_preview(wanted.info))
+    return replace(found, site_family=said, about=wanted.info, preview=_preview(wanted.info))
 
 
 def _preview(info: Mapping[str, Any]) -> str | None:

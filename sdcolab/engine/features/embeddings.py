@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import EmbeddingSkipped, ModelUnreadable, SdcolabError
@@ -173,7 +173,7 @@ def read_vectors(path: Path) -> Tensor:
         weights = open_weights(path)
         content: Any = {name: weights.get(name) for name in weights.header.tensors}
     else:
-        content = read_pickle(path, allowed=(nn.ParameterDict,))
+        content = read_pickle(path)
     vectors = vectors_in(content)
     if vectors is None:
         raise ModelUnreadable(path=path, reason="not_a_model")

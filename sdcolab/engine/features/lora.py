@@ -35,14 +35,7 @@ from sdcolab.core.errors import (
 from sdcolab.core.hashes import LORA_HASH_KEY
 from sdcolab.core.infotext import EngineFacts
 from sdcolab.core.library import Library, ModelFile, lora_alias
-from sdcolab.core.prompt import LoraMultipliers, NetworkTag, lora_multipliers
-from sdcolab.core.resolved import ResolvedRequest
-from sdcolab.core.tensors import read_header
-from sdcolab.engine.bench import Bench
-from sdcolab.engine.convert import TextKind
-from sdcolab.engine.feature import Active, Feature
-from sdcolab.engine.features.lora_math import Misfit, UnknownFormat, change_of, fitted, plain_factors
-from sdcolab.engine.features.lora_names import (
+from sdcolab.core.lora_names import (
     ATTENTION_PARTS,
     BUNDLED_EMBEDDING,
     TextNaming,
@@ -51,6 +44,13 @@ from sdcolab.engine.features.lora_names import (
     text_layer_keys,
     unet_layer_keys,
 )
+from sdcolab.core.prompt import LoraMultipliers, NetworkTag, lora_multipliers
+from sdcolab.core.resolved import ResolvedRequest
+from sdcolab.core.tensors import read_header
+from sdcolab.engine.bench import Bench
+from sdcolab.engine.convert import TextKind
+from sdcolab.engine.feature import Active, Feature
+from sdcolab.engine.features.lora_math import Misfit, UnknownFormat, change_of, fitted, plain_factors
 from sdcolab.engine.hashes import LORA_HASH, HashCache, hash_list, infotext_name
 from sdcolab.engine.memory import is_out_of_memory
 from sdcolab.engine.models import LoadedModel, text_model

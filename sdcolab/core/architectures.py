@@ -1,0 +1,209 @@
+"""Models of other architectures, so that each is called by its name instead of being taken for a Stable Diffusion one
+(hechos/mercado.md 2; the names of blocks are those of the published model files).
+
+A row's signs are parts of tensor names. ``checkpoint`` signs are looked for in whole models, ``lora`` signs in the
+layer keys of LoRAs (``core.lora_names``), where dots are underscores; ``declared`` in what a file or civitai says of
+itself.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class ModelFamily(StrEnum):
+    """Which generation of Stable Diffusion, or which other architecture, a file belongs to. Values are shown."""
+
+    SD1 = "SD1"
+    SD2 = "SD2"
+    SDXL = "SDXL"
+    SDXL_REFINER = "SDXL Refiner"
+    SD3 = "SD3"
+    FLUX = "Flux"
+    FLUX2 = "Flux 2"
+    CHROMA = "Chroma"
+    AURAFLOW = "AuraFlow"
+    ANIMA = "Anima"
+    COSMOS = "Cosmos"
+    Z_IMAGE = "Z-Image"
+    LUMINA = "Lumina 2"
+    QWEN_IMAGE = "Qwen-Image"
+    WAN = "Wan"
+    LTX = "LTX-Video"
+    HUNYUAN_VIDEO = "HunyuanVideo"
+    HUNYUAN_DIT = "Hunyuan-DiT"
+    HIDREAM = "HiDream"
+    PIXART = "PixArt"
+    KOLORS = "Kolors"
+    CASCADE = "Stable Cascade"
+    KANDINSKY = "Kandinsky"
+    COGVIDEO = "CogVideoX"
+    MOCHI = "Mochi"
+    OMNIGEN = "OmniGen"
+    KREA = "Krea"
+    ERNIE = "Ernie Image"
+    IDEOGRAM = "Ideogram"
+    PLAYGROUND = "Playground v2.5"
+    COSXL = "CosXL"
+    SVD = "Stable Video Diffusion"
+    UNKNOWN = "?"
+
+
+RUN_HERE = frozenset({ModelFamily.SD1, ModelFamily.SD2, ModelFamily.SDXL, ModelFamily.SDXL_REFINER})
+"""Families that the engine can run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """One row; see the module. All of a group of signs must be there; any of the groups is enough."""
+
+    family: ModelFamily
+    checkpoint: tuple[tuple[str, ...], ...] = ()
+    lora: tuple[tuple[str, ...], ...] = ()
+    declared: str = ""
+
+
+ARCHITECTURES: tuple[Architecture, ...] = (
+    Architecture(ModelFamily.PLAYGROUND, (("edm_mean",),), declared=r"playground"),
+    Architecture(ModelFamily.COSXL, (("edm_vpred.sigma",),), declared=r"cosxl"),
+    Architecture(ModelFamily.SVD, (("time_stack", "input_blocks."),), declared=r"\bsvd\b|video.?diffusion"),
+    Architecture(ModelFamily.CHROMA, (("distilled_guidance_layer.",),), (("distilled_guidance_layer",),), r"chroma"),
+    Architecture(
+        ModelFamily.FLUX2,
+        (("double_stream_modulation_img.",),),
+        (("double_stream_modulation",), ("single_transformer_blocks", "to_qkv_mlp_proj")),
+        r"flux\.?\s*-?2|klein",
+    ),
+    Architecture(
+        ModelFamily.HUNYUAN_VIDEO,
+        (("individual_token_refiner",), ("double_blocks.0.img_attn_q",)),
+        (("individual_token_refiner",), ("double_blocks_0_img_attn_qkv", "txt_attn_proj", "double_blocks_19")),
+        r"hunyuan.?(?:video|image)",
+    ),
+    Architecture(
+        ModelFamily.FLUX,
+        (("double_blocks.0.",), ("single_transformer_blocks.0.",)),
+        (("unet_double_blocks_",), ("unet_single_blocks_",), ("single_transformer_blocks_",), ("transformer_single_",)),
+        r"flux",
+    ),
+    Architecture(ModelFamily.SD3, (("joint_blocks.0.",),), (("joint_blocks_",),), r"stable-diffusion-v?3|sd[\s_-]?3"),
+    Architecture(
+        ModelFamily.AURAFLOW,
+        (("double_layers.0.",), ("joint_transformer_blocks.0.",)),
+        (("double_layers_",), ("joint_transformer_blocks_",)),
+        r"auraflow|pony\s?v?7",
+    ),
+    Architecture(
+        ModelFamily.ANIMA,
+        (("llm_adapter.",),),
+        (("llm_adapter",), ("unet_blocks_0_cross_attn_k_proj",)),
+        r"anima\b",
+    ),
+    Architecture(
+        ModelFamily.COSMOS,
+        (("blocks.0.cross_attn.k_proj.",), ("blocks.block0.blocks.0.",)),
+        (("blocks_0_adaln_modulation_self_attn",),),
+        r"cosmos",
+    ),
+    Architecture(
+        ModelFamily.Z_IMAGE,
+        (("cap_embedder.", "layers.0.attention.qkv.", "=2560"),),
+        (("noise_refiner", "layers_", "z_image"),),
+        r"z[\s_-]?image",
+    ),
+    Architecture(
+        ModelFamily.LUMINA,
+        (("cap_embedder.", "layers.0.attention."),),
+        (("layers_0_attention_qkv",), ("noise_refiner",), ("layers_0_attention_to_q",)),
+        r"lumina",
+    ),
+    Architecture(
+        ModelFamily.QWEN_IMAGE,
+        (("transformer_blocks.0.img_mod.", "transformer_blocks.0.txt_mod."),),
+        (("transformer_blocks_0_img_mlp",), ("transformer_blocks_0_img_mod",), ("transformer_blocks_0_attn_add_k",)),
+        r"qwen",
+    ),
+    Architecture(
+        ModelFamily.WAN,
+        (("blocks.0.cross_attn.k.", "blocks.0.self_attn.q."), ("blocks.0.attn2.add_k_proj.",)),
+        (("blocks_0_cross_attn_k", "blocks_0_self_attn_q"), ("blocks_0_cross_attn_k_img",)),
+        r"\bwan\b|wan\s?(?:video|2)",
+    ),
+    Architecture(
+        ModelFamily.COGVIDEO, (("transformer_blocks.0.norm1.linear.", "patch_embed.text_proj."),), declared=r"cogvideo"
+    ),
+    Architecture(ModelFamily.MOCHI, (("t5_y_embedder.",),), declared=r"mochi"),
+    Architecture(
+        ModelFamily.HUNYUAN_DIT, (("mlp_t5.0.", "pooler."),), (("blocks_0_attn1_wqkv",),), r"hunyuan.?(?:dit|1)"
+    ),
+    Architecture(
+        ModelFamily.HIDREAM,
+        (("double_stream_blocks.0.", "caption_projection."), ("ff_i.experts.",)),
+        (("double_stream_blocks_",),),
+        r"hidream",
+    ),
+    Architecture(
+        ModelFamily.PIXART,
+        (
+            ("blocks.0.cross_attn.kv_linear.",),
+            ("transformer_blocks.0.attn2.to_k.", "pos_embed.", "caption_pro"),
+        ),
+        (("blocks_0_cross_attn_kv_linear",),),
+        r"pixart",
+    ),
+    Architecture(
+        ModelFamily.LTX,
+        (("patchify_proj.", "transformer_blocks.0."), ("adaln_single.", "transformer_blocks.0.attn2.")),
+        (("lora_unet_transformer_blocks_0_attn2_",), ("transformer_transformer_blocks_0_attn2_",)),
+        r"ltx",
+    ),
+    Architecture(ModelFamily.KOLORS, (("encoder_hid_proj.", "down_blocks.1.attentions."),), declared=r"kolors"),
+    Architecture(
+        ModelFamily.CASCADE, (("clip_txt_pooled_mapper.",), ("down_blocks.0.0.channelwise.",)), declared=r"cascade"
+    ),
+    Architecture(
+        ModelFamily.KANDINSKY, (("visual_transformer_blocks.",),), (("visual_transformer_blocks_",),), "kandin"
+    ),
+    Architecture(ModelFamily.OMNIGEN, (("llm.layers.0.", "time_token."),), declared=r"omnigen"),
+    Architecture(ModelFamily.KREA, declared=r"krea"),
+    Architecture(ModelFamily.ERNIE, declared=r"ernie"),
+    Architecture(ModelFamily.IDEOGRAM, declared=r"ideogram"),
+)
+"""Tried in order. In a group of signs ``=`` marks the width of the text vectors."""
+
+_STABLE_DIFFUSION: tuple[tuple[str, ModelFamily], ...] = (
+    (r"xl|pony|illustrious|noob", ModelFamily.SDXL),
+    (r"stable-diffusion-v2|sd[\s_-]?v?2", ModelFamily.SD2),
+    (r"stable-diffusion-v1|sd[\s_-]?v?1", ModelFamily.SD1),
+)
+
+
+def foreign(names: Iterable[str], widths: Mapping[str, int], *, lora: bool) -> ModelFamily | None:
+    """The other architecture whose signs are in ``names`` (layer keys for a ``lora``), or None.
+
+    ``widths`` gives the text vectors' width of the layers that tell it, by name.
+    """
+    text = "\n".join(names)
+    for row in ARCHITECTURES:
+        for signs in row.lora if lora else row.checkpoint:
+            if all(_holds(sign, text, widths) for sign in signs):
+                return row.family
+    return None
+
+
+def declared_family(text: str) -> ModelFamily:
+    """The family that a file's metadata or civitai's ``baseModel`` names; UNKNOWN when it names none of ours."""
+    text = text.casefold()
+    for row in ARCHITECTURES:
+        if row.declared and re.search(row.declared, text):
+            return row.family
+    return next((family for pattern, family in _STABLE_DIFFUSION if re.search(pattern, text)), ModelFamily.UNKNOWN)
+
+
+def _holds(sign: str, text: str, widths: Mapping[str, int]) -> bool:
+    if sign.startswith("="):
+        return int(sign[1:]) in widths.values()
+    return sign in text

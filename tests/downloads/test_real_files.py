@@ -1,0 +1,78 @@
+"""Small files with the tensor names of real ones: each is told for what it is, before and after it arrives."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from support.downloads import HURRY, LOOPBACK
+from support.servers import FileServer
+
+from sdcolab.core.detect import ModelFamily, ModelKind
+from sdcolab.core.errors import DownloadError, LfsPointer, ModelFamilyUnsupported, NotAModelFile
+from sdcolab.core.events import Event, Warned
+from sdcolab.core.folders import Folders
+from sdcolab.core.words import explain
+from sdcolab.downloads.classify import look_inside
+from sdcolab.downloads.queue import DownloadQueue
+
+FILES = Path(__file__).parents[1] / "data" / "casos" / "archivos"
+KIND, FAMILY = ModelKind, ModelFamily
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "family"),
+    [
+        ("anima.safetensors", KIND.CHECKPOINT, FAMILY.ANIMA),
+        ("anima_lora.safetensors", KIND.LORA, FAMILY.ANIMA),
+        ("ltxv_lora.safetensors", KIND.LORA, FAMILY.LTX),
+        ("auraflow_pony7.safetensors", KIND.CHECKPOINT, FAMILY.AURAFLOW),
+        ("zimage_aio.safetensors", KIND.CHECKPOINT, FAMILY.Z_IMAGE),
+        ("playground25.safetensors", KIND.CHECKPOINT, FAMILY.PLAYGROUND),
+        ("ae_flux.safetensors", KIND.VAE, FAMILY.FLUX),
+        ("t5_full.safetensors", KIND.TEXT_ENCODER, FAMILY.UNKNOWN),
+        ("metanull.safetensors", KIND.EMBEDDING, FAMILY.SD1),
+        ("trailing.safetensors", KIND.EMBEDDING, FAMILY.SD1),
+        ("emb_two_tokens.safetensors", KIND.EMBEDDING, FAMILY.SD1),
+        ("peft_default.safetensors", KIND.LORA, FAMILY.SD1),
+        ("te1_sd1_diffusers.safetensors", KIND.LORA, FAMILY.SD1),
+        ("lightning.ckpt", KIND.CHECKPOINT, FAMILY.SD1),
+        ("stp_module.pt", KIND.EMBEDDING, FAMILY.SD1),
+        ("span.pth", KIND.UPSCALER, FAMILY.UNKNOWN),
+        ("params-ema.pth", KIND.UPSCALER, FAMILY.UNKNOWN),
+    ],
+)
+def test_what_a_file_is(name: str, kind: ModelKind, family: ModelFamily) -> None:
+    detected = look_inside(FILES / name, name, name).detected
+    assert (detected.kind, detected.family) == (kind, family)
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "words"),
+    [
+        ("lfs.safetensors", LfsPointer, "git-lfs"),
+        ("json", NotAModelFile, "mensaje de error"),
+        ("torchscript.pt", NotAModelFile, "TorchScript"),
+    ],
+)
+def test_what_is_no_model_says_what_it_is(name: str, error: type[DownloadError], words: str) -> None:
+    with pytest.raises(error) as raised:
+        look_inside(FILES / name, name, name)
+    assert words in str(explain(raised.value))
+
+
+@pytest.mark.parametrize("name", ["anima_lora.safetensors", "ltxv_lora.safetensors", "zimage_aio.safetensors"])
+def test_another_architecture_is_told_before_it_is_transferred(name: str, folders: Folders) -> None:
+    heard: list[tuple[str, int]] = []
+    with FileServer({f"/{name}": (FILES / name).read_bytes()}) as server:
+
+        def hear(event: Event) -> None:
+            if isinstance(event, Warned):
+                heard.append((event.warning.code, len(server.seen)))
+
+        queue = DownloadQueue(folders, allow_private_hosts=LOOPBACK, patience=HURRY)
+        (report,) = queue.run(f"{server.url}/{name}", hear)
+        assert [code for code, _ in heard] == [ModelFamilyUnsupported.code]
+        assert heard[0][1] < len(server.seen)
+    assert report.ok
+    assert "SDXL" not in str(report.family)

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from sdcolab.core.detect import ModelFamily
 from sdcolab.core.errors import ModelTooBigForCard, ModelTooBigForRam
 from sdcolab.core.tensors import TensorHeader
 
@@ -21,17 +20,15 @@ UNMAPPED_RAM = int(2.5 * GB)
 """RAM that loading needs on a GPU besides the file, for CUDA itself and for weights on their way; measured on SDXL with
 tools/bench/card.py."""
 
-_LEAST_WORK = {ModelFamily.SDXL: 2 * GB, ModelFamily.SDXL_REFINER: 2 * GB}
-_LEAST_WORK_OTHERS = GB
-"""Memory beside the weights for one image of the native size, with every saving of the engine."""
 
-_COMFORTABLE_WORK = {ModelFamily.SD2: 4 * GB, ModelFamily.SDXL: 6 * GB, ModelFamily.SDXL_REFINER: 6 * GB}
-_COMFORTABLE_WORK_OTHERS = 3 * GB
+@dataclass(frozen=True, slots=True)
+class WorkMemory:
+    """Memory beside the weights for one image of a family's native size: ``least`` with every saving of the engine,
+    ``comfortable`` without any.
+    """
 
-
-def comfortable_work(family: ModelFamily) -> int:
-    """Memory beside the weights with which a family makes one image of its native size without any saving."""
-    return _COMFORTABLE_WORK.get(family, _COMFORTABLE_WORK_OTHERS)
+    least: int = GB
+    comfortable: int = 3 * GB
 
 
 class Placement(StrEnum):
@@ -86,7 +83,7 @@ def count_weights(header: TensorHeader) -> WeightCounts:
 def plan_memory(
     path: Path,
     weights: WeightCounts,
-    family: ModelFamily,
+    work: WorkMemory,
     free: FreeMemory,
     *,
     element_bytes: int,
@@ -100,8 +97,7 @@ def plan_memory(
     """
     unet, every = weights.unet * element_bytes, weights.total * element_bytes
     scaled = 2 * unet + GB // 5  # a miniature model works with little
-    least = min(_LEAST_WORK.get(family, _LEAST_WORK_OTHERS), scaled)
-    comfortable = min(comfortable_work(family), scaled)
+    least, comfortable = min(work.least, scaled), min(work.comfortable, scaled)
     if free.vram is None:
         _require_ram(path, free.ram, max(every + least, unmapped_bytes + every))
         return MemoryPlan(Placement.CPU, ram=every + least, vram=0)
@@ -109,8 +105,9 @@ def plan_memory(
     if free.vram >= every + least:
         _require_ram(path, free.ram, ram)
         roomy = free.vram >= every + comfortable
-        work = comfortable if roomy else least
-        return MemoryPlan(Placement.GPU if roomy else Placement.GPU_SPARING, ram=ram, vram=every + work)
+        return MemoryPlan(
+            Placement.GPU if roomy else Placement.GPU_SPARING, ram=ram, vram=every + (comfortable if roomy else least)
+        )
     raise ModelTooBigForCard(path=path, needed=every + least, free=free.vram)
 
 

@@ -33,7 +33,7 @@ class AtWork:
         file = bench.asked.checkpoint_called(name)
         checkpoint = bench.models.checkpoint(file, bench.listener)
         vae = bench.models.vae(bench.asked.vae_of(file), checkpoint, bench.listener)
-        bench.savings.choose(checkpoint.model.detected.family)
+        bench.savings.choose(checkpoint.model.family.work)
         table = noise_table(bench.request.tuning, checkpoint.model)
         active = Active(bench, checkpoint, vae, table, one, helps)
         with ExitStack() as patches:

@@ -40,7 +40,7 @@ class Predictor:
     @property
     def levels(self) -> Levels:
         """What the UNet's output means."""
-        return LEVELS[self.prediction]
+        return LEVELS[self.prediction] if self.model is None else self.model.family.levels(self.prediction)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -197,8 +197,7 @@ class TextConditioner:
 
     def _is_zeroed(self, schedule: Schedule) -> bool:
         """Whether SDXL gets zeros for this negative prompt (hechos/a1111.md 1.10)."""
-        told_sizes = self._model.layout.size_conditioning is not SizeConditioning.NONE
-        return told_sizes and all(not text for _, text in schedule)
+        return self._model.family.tells_sizes and all(not text for _, text in schedule)
 
     def _added(
         self, encoded: _Encoded, size: tuple[int, int], tuning: Tuning, *, negative: bool

@@ -2,19 +2,17 @@
 configs.
 
 Pure functions over names and shapes; torch is not needed. Every size comes from a shape, so a miniature checkpoint and
-a 2 GB one take the same path. What shapes cannot tell is fixed by the family (``FAMILY_LAYOUTS``).
+a 2 GB one take the same path. What shapes cannot tell is fixed by the family (``engine.families``).
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
-
-from sdcolab.core.detect import ModelFamily
 
 Shape = tuple[int, ...]
 Config = dict[str, Any]
@@ -92,68 +90,6 @@ HEAD_WIDTH = 64
 
 SIZE_CHANNELS = 256
 """Channels of the sinusoidal embedding of each number that SDXL is told beside the text."""
-
-_SD_SCALE, _SDXL_SCALE = 0.18215, 0.13025
-
-FAMILY_LAYOUTS: Mapping[ModelFamily, FamilyLayout] = {
-    ModelFamily.SD1: FamilyLayout(
-        texts=(
-            TextLayout(
-                prefixes=("cond_stage_model.transformer.text_model.", "cond_stage_model.transformer."),
-                kind=TextKind.CLIP,
-                reading=TextReading.CLIP_SKIP,
-            ),
-        ),
-        unet_heads=8,
-        latent_scale=_SD_SCALE,
-    ),
-    ModelFamily.SD2: FamilyLayout(
-        texts=(
-            TextLayout(
-                prefixes=("cond_stage_model.model.", "conditioner.embedders.0.model."),  # the second in SD-Turbo
-                kind=TextKind.OPEN_CLIP,
-                reading=TextReading.PENULTIMATE,
-            ),
-        ),
-        unet_heads=None,
-        latent_scale=_SD_SCALE,
-    ),
-    ModelFamily.SDXL: FamilyLayout(
-        texts=(
-            TextLayout(
-                prefixes=(
-                    "conditioner.embedders.0.transformer.text_model.",
-                    "conditioner.embedders.0.transformer.",
-                ),
-                kind=TextKind.CLIP,
-                reading=TextReading.PENULTIMATE_RAW,
-            ),
-            TextLayout(
-                prefixes=("conditioner.embedders.1.model.",),
-                kind=TextKind.OPEN_CLIP,
-                reading=TextReading.PENULTIMATE_RAW,
-                pooled=True,
-            ),
-        ),
-        unet_heads=None,
-        latent_scale=_SDXL_SCALE,
-        size_conditioning=SizeConditioning.TARGET,
-    ),
-    ModelFamily.SDXL_REFINER: FamilyLayout(
-        texts=(
-            TextLayout(
-                prefixes=("conditioner.embedders.0.model.",),
-                kind=TextKind.OPEN_CLIP,
-                reading=TextReading.PENULTIMATE_RAW,
-                pooled=True,
-            ),
-        ),
-        unet_heads=None,
-        latent_scale=_SDXL_SCALE,
-        size_conditioning=SizeConditioning.SCORE,
-    ),
-}
-"""Families that can be loaded. To add one: an entry here and, where names differ, a renaming below."""
 
 
 class MissingTensor(LookupError):

@@ -12,8 +12,7 @@ from pathlib import Path
 import torch
 from diffusers import UNet2DConditionModel
 
-from sdcolab.core.detect import ModelFamily, detect
-from sdcolab.core.memory_plan import FreeMemory, MemoryPlan, comfortable_work, count_weights, memory_bytes, plan_memory
+from sdcolab.core.memory_plan import FreeMemory, MemoryPlan, WorkMemory, count_weights, memory_bytes, plan_memory
 from sdcolab.core.tensors import TensorHeader
 
 _OUT_OF_MEMORY_TEXTS = (
@@ -46,9 +45,9 @@ class MemoryPolicy:
     tile_decode: bool = False
 
 
-def choose_policy(free_vram: int | None, family: ModelFamily) -> MemoryPolicy:
+def choose_policy(free_vram: int | None, work: WorkMemory) -> MemoryPolicy:
     """The policy to start with; ``free_vram`` in bytes after loading the weights, None on a CPU."""
-    if free_vram is None or free_vram >= comfortable_work(family):
+    if free_vram is None or free_vram >= work.comfortable:
         return MemoryPolicy()
     return MemoryPolicy(split_guidance=True, max_batch=1, tile_decode=True)
 
@@ -75,7 +74,9 @@ def free_vram(device: torch.device) -> int | None:
     return torch.cuda.mem_get_info(device)[0] + kept
 
 
-def require_room(path: Path, header: TensorHeader, device: torch.device, dtype: torch.dtype) -> MemoryPlan:
+def require_room(
+    path: Path, header: TensorHeader, work: WorkMemory, device: torch.device, dtype: torch.dtype
+) -> MemoryPlan:
     """How the checkpoint fits here, before loading it. Raises ``ModelTooBigForCard`` or ``ModelTooBigForRam``."""
     ram = memory_bytes()
     free = FreeMemory(ram=ram[1] if ram else None, vram=free_vram(device))
@@ -83,7 +84,7 @@ def require_room(path: Path, header: TensorHeader, device: torch.device, dtype: 
     return plan_memory(
         path,
         count_weights(header),
-        detect(header).family,
+        work,
         free,
         element_bytes=dtype.itemsize,
         unmapped_bytes=0 if mapped else path.stat().st_size,

@@ -19,11 +19,10 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from sdcolab.core.detect import Detected, ModelFamily, ModelKind, Prediction, declared_size, detect
+from sdcolab.core.detect import Detected, ModelFamily, ModelKind, Prediction, detect
 from sdcolab.core.errors import ModelFamilyUnsupported, ModelIncomplete, ModelUnreadable, ModelWrongKind
 from sdcolab.core.tensors import TensorHeader, TensorInfo
 from sdcolab.engine.convert import (
-    FAMILY_LAYOUTS,
     SIZE_CHANNELS,
     UNET_PREFIX,
     VAE_PREFIX,
@@ -43,16 +42,13 @@ from sdcolab.engine.convert import (
     vae_config,
     vae_rename,
 )
-from sdcolab.engine.prediction import ZERO_SNR_KEY, declared_prediction, probed_prediction
+from sdcolab.engine.families import FAMILIES, Family
+from sdcolab.engine.prediction import ZERO_SNR_KEY
 from sdcolab.engine.schedules import StepTables
 from sdcolab.engine.weights import Weights, open_weights
 
 _VARIANTS = {1: "depth2img", 4: "InstructPix2Pix"}
 """Names of UNets by the channels that they read beside the latents, for error messages."""
-
-
-_SD2_SIZES = {Prediction.EPSILON: 512, Prediction.V: 768}
-"""Native size of SD 2's two models, which only what they predict tells apart."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,7 +77,7 @@ class LoadedModel:
 
     path: Path
     detected: Detected
-    layout: FamilyLayout
+    family: Family
     unet: UNet2DConditionModel
     text_encoders: tuple[TextEncoder, ...]
     device: torch.device
@@ -97,8 +93,12 @@ class LoadedModel:
     @property
     def step_tables(self) -> StepTables:
         """Which Align Your Steps table fits."""
-        told_sizes = self.layout.size_conditioning is not SizeConditioning.NONE
-        return StepTables.SDXL if told_sizes else StepTables.SD1
+        return self.family.step_tables
+
+    @property
+    def layout(self) -> FamilyLayout:
+        """How its networks, prompts and latents are laid out."""
+        return self.family.layout
 
     @property
     def embedding_width(self) -> int:
@@ -106,8 +106,8 @@ class LoadedModel:
         return sum(encoder.width for encoder in self.text_encoders)
 
 
-def check_checkpoint(weights: Weights) -> tuple[Detected, FamilyLayout]:
-    """What the checkpoint is and how its family is laid out.
+def check_checkpoint(weights: Weights) -> tuple[Detected, Family]:
+    """What the checkpoint is, and its family.
 
     Raises ``ModelWrongKind``, ``ModelUnreadable`` (no known model in it) or ``ModelFamilyUnsupported``.
     """
@@ -116,33 +116,28 @@ def check_checkpoint(weights: Weights) -> tuple[Detected, FamilyLayout]:
         raise ModelUnreadable(path=weights.path, reason="not_a_model")
     if detected.kind is not ModelKind.CHECKPOINT:
         raise ModelWrongKind(path=weights.path, expected=ModelKind.CHECKPOINT.value, found=detected.kind.value)
-    layout = FAMILY_LAYOUTS.get(detected.family)
-    if layout is None:
+    family = FAMILIES.get(detected.family)
+    if family is None:
         raise ModelFamilyUnsupported(path=weights.path, family=detected.family.value)
-    return detected, layout
+    return detected, family
 
 
 def load_checkpoint(weights: Weights, device: torch.device, dtype: torch.dtype) -> LoadedModel:
     """UNet and text encoders of an open checkpoint. Raises ``ModelError``."""
-    detected, layout = check_checkpoint(weights)
-    unet = _load_unet(weights, layout, device, dtype)
-    text_encoders = tuple(_load_text_encoder(weights, text, device, dtype) for text in layout.texts)
-    _check_size_conditioning(weights, layout, unet, text_encoders)
-    prediction = declared_prediction(weights.path, weights.header)
-    if detected.family is ModelFamily.SD2:
-        if prediction is None and unet.config.in_channels == unet.config.out_channels:
-            prediction = probed_prediction(unet)
-        if declared_size(weights.header) is None:
-            detected = replace(detected, native_size=_SD2_SIZES[prediction or Prediction.EPSILON])
+    detected, family = check_checkpoint(weights)
+    unet = _load_unet(weights, family.layout, device, dtype)
+    text_encoders = tuple(_load_text_encoder(weights, text, device, dtype) for text in family.layout.texts)
+    _check_size_conditioning(weights, family.layout, unet, text_encoders)
+    detected, prediction = family.settle(weights, unet, detected)
     return LoadedModel(
         path=weights.path,
         detected=detected,
-        layout=layout,
+        family=family,
         unet=unet,
         text_encoders=text_encoders,
         device=device,
         dtype=dtype,
-        prediction=prediction or Prediction.EPSILON,
+        prediction=prediction,
         zero_terminal_snr=ZERO_SNR_KEY in weights.header.tensors,
     )
 
@@ -163,7 +158,7 @@ def load_vae(
     names = renamed(weights.header.tensors, prefix, vae_rename(weights.header.tensors, prefix))
     shapes = _shapes(weights, names)
     try:
-        config = vae_config(shapes, FAMILY_LAYOUTS[family])
+        config = vae_config(shapes, FAMILIES[family].layout)
     except MissingTensor as missing:
         raise _incomplete(weights, [str(missing)]) from missing
     with without_weights():

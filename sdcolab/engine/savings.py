@@ -7,8 +7,8 @@ from typing import TypeVar
 
 import torch
 
-from sdcolab.core.detect import ModelFamily
 from sdcolab.core.errors import OutOfMemory
+from sdcolab.core.memory_plan import WorkMemory
 from sdcolab.core.request import GenerationRequest
 from sdcolab.engine.memory import MemoryPolicy, Stage, choose_policy, free_vram, is_out_of_memory, relieved
 from sdcolab.engine.shelf import release_memory
@@ -24,10 +24,10 @@ class Savings:
         self._device = device
         self._policy: MemoryPolicy | None = None
 
-    def choose(self, family: ModelFamily) -> None:
+    def choose(self, work: WorkMemory) -> None:
         """Start from what is free now that the first checkpoint is loaded; later calls change nothing."""
         if self._policy is None:
-            self._policy = choose_policy(free_vram(self._device), family)
+            self._policy = choose_policy(free_vram(self._device), work)
 
     def spend(self, stage: Stage, work: Callable[[MemoryPolicy], T]) -> T:
         """``work``'s result; each time memory runs out, the next saving is switched on and it begins again.

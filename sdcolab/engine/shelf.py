@@ -14,11 +14,12 @@ from sdcolab.core.errors import ModelTooBigForCard, ModelTooBigForRam
 from sdcolab.core.events import Listener, Phase, PhaseStarted
 from sdcolab.core.folders import Folders
 from sdcolab.core.library import ModelFile
+from sdcolab.core.memory_plan import WorkMemory
 from sdcolab.engine.conditioning import TextConditioner
 from sdcolab.engine.hashes import HashCache
 from sdcolab.engine.kept import Kept
 from sdcolab.engine.memory import require_room
-from sdcolab.engine.models import LoadedModel, load_checkpoint, load_vae
+from sdcolab.engine.models import LoadedModel, check_checkpoint, load_checkpoint, load_vae
 from sdcolab.engine.precision import weights_dtype
 from sdcolab.engine.preview import PreviewModel, PreviewSource
 from sdcolab.engine.tiny_vae import TinyDecoder, TinyEncoder, find_tiny, load_tiny_decoder, load_tiny_encoder
@@ -99,7 +100,8 @@ class ModelShelf:
             listener(PhaseStarted(Phase.LOADING_MODEL, file.name))
             weights = open_weights(file.path)
             digest = self._hashes.start(file.path)
-            self._make_room(weights)
+            _, family = check_checkpoint(weights)
+            self._make_room(weights, family.work)
             model = load_checkpoint(weights, self.device, weights_dtype(self.device))
             self._checkpoints[stamp] = Checkpoint(file, stamp, model, TextConditioner(model), digest, Kept())
         return self._checkpoints[stamp]
@@ -113,10 +115,10 @@ class ModelShelf:
                 listener(PhaseStarted(Phase.LOADING_MODEL, file.name))
             self._vaes = {known: kept for known, kept in self._vaes.items() if known in self._checkpoints}
             release_memory()
-            dtype, family = weights_dtype(self.device), checkpoint.model.detected.family
-            module = load_vae(stamp[0], self.device, dtype, family)
+            dtype, family = weights_dtype(self.device), checkpoint.model.family
+            module = load_vae(stamp[0], self.device, dtype, family.id)
             separate = (file, self._hashes.start(file.path)) if file else None
-            tiny = find_tiny(self._folders.tiny_vaes, family)
+            tiny = find_tiny(self._folders.tiny_vaes, family.tiny_vae)
             self._vaes[stamp] = Vae(
                 stamp,
                 module,
@@ -127,18 +129,18 @@ class ModelShelf:
             )
         return self._vaes[stamp]
 
-    def _make_room(self, weights: Weights) -> None:
+    def _make_room(self, weights: Weights, work: WorkMemory) -> None:
         """Let go of the other checkpoints if the new one does not fit beside them."""
         dtype = weights_dtype(self.device)
         release_memory()
         if self._checkpoints:
             try:
-                require_room(weights.path, weights.header, self.device, dtype)
+                require_room(weights.path, weights.header, work, self.device, dtype)
             except (ModelTooBigForCard, ModelTooBigForRam):
                 self._checkpoints.clear()
                 self._vaes.clear()
                 release_memory()
-        require_room(weights.path, weights.header, self.device, dtype)
+        require_room(weights.path, weights.header, work, self.device, dtype)
 
 
 def release_memory() -> None:

@@ -15,19 +15,12 @@ from diffusers.models.autoencoders.vae import DecoderTiny, EncoderTiny
 from PIL import Image
 from torch import Tensor
 
-from sdcolab.core.detect import ModelFamily
 from sdcolab.core.errors import ModelIncomplete, ModelUnreadable
 from sdcolab.engine.decode import to_image
 from sdcolab.engine.weights import Weights, open_weights
 
 Module = TypeVar("Module", bound=torch.nn.Module)
 
-_NAMES = {
-    ModelFamily.SD1: "taesd",
-    ModelFamily.SD2: "taesd",
-    ModelFamily.SDXL: "taesdxl",
-    ModelFamily.SDXL_REFINER: "taesdxl",
-}
 _SUFFIXES = (".safetensors", ".pth")
 
 _ENCODER_BLOCKS, _DECODER_BLOCKS = (1, 3, 3, 3), (3, 3, 3, 1)
@@ -45,13 +38,14 @@ class TinyFiles:
     encoder: Path | None
 
 
-def find_tiny(folder: Path, family: ModelFamily) -> TinyFiles:
-    """TAESD's files for ``family`` in ``folder`` (``Folders.tiny_vaes``); ``.safetensors`` before ``.pth``."""
-    name = _NAMES.get(family)
+def find_tiny(folder: Path, name: str) -> TinyFiles:
+    """The files called ``name`` (``Family.tiny_vae``) in ``folder`` (``Folders.tiny_vaes``); ``.safetensors`` before
+    ``.pth``.
+    """
 
     def file(part: str) -> Path | None:
         paths = (folder / f"{name}_{part}{suffix}" for suffix in _SUFFIXES)
-        return next((path for path in paths if name and path.is_file()), None)
+        return next((path for path in paths if path.is_file()), None)
 
     return TinyFiles(file("decoder"), file("encoder"))
 

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from sdcolab.core.detect import ModelFamily
 from sdcolab.core.errors import ModelTooBigForCard, ModelTooBigForRam
-from sdcolab.core.memory_plan import GB, FreeMemory, Placement, WeightCounts, count_weights, plan_memory
+from sdcolab.core.memory_plan import GB, FreeMemory, Placement, WeightCounts, WorkMemory, count_weights, plan_memory
 from sdcolab.core.tensors import TensorHeader, TensorInfo
 from sdcolab.core.words import explain
 
@@ -26,41 +25,44 @@ COLAB = FreeMemory(ram=int(10.5 * GB), vram=int(15.6 * GB))
 
 MODEL = Path("modelo.safetensors")
 
+SMALL, MIDDLE, LARGE = WorkMemory(), WorkMemory(comfortable=4 * GB), WorkMemory(least=2 * GB, comfortable=6 * GB)
+"""Of SD 1, 2 and XL."""
+
 
 @pytest.mark.parametrize(
-    ("weights", "family", "free", "element_bytes", "placement"),
+    ("weights", "work", "free", "element_bytes", "placement"),
     [
-        (SDXL, ModelFamily.SDXL, COLAB, 2, Placement.GPU),
-        (SD1, ModelFamily.SD1, COLAB, 2, Placement.GPU),
-        (SD2, ModelFamily.SD2, COLAB, 2, Placement.GPU),
-        (REFINER, ModelFamily.SDXL_REFINER, COLAB, 2, Placement.GPU),
-        (SD2, ModelFamily.SD2, FreeMemory(8 * GB, 6 * GB), 2, Placement.GPU_SPARING),
-        (SDXL, ModelFamily.SDXL, FreeMemory(10 * GB, 10 * GB), 2, Placement.GPU_SPARING),
-        (SD1, ModelFamily.SD1, FreeMemory(8 * GB, 4 * GB), 2, Placement.GPU_SPARING),
-        (SD1, ModelFamily.SD1, FreeMemory(int(10.5 * GB), None), 4, Placement.CPU),
-        (MINI, ModelFamily.SD1, FreeMemory(int(0.5 * GB), None), 4, Placement.CPU),
-        (SDXL, ModelFamily.SDXL, FreeMemory(None, None), 4, Placement.CPU),
-        (SD1, ModelFamily.UNKNOWN, COLAB, 2, Placement.GPU),
+        (SDXL, LARGE, COLAB, 2, Placement.GPU),
+        (SD1, SMALL, COLAB, 2, Placement.GPU),
+        (SD2, MIDDLE, COLAB, 2, Placement.GPU),
+        (REFINER, LARGE, COLAB, 2, Placement.GPU),
+        (SD2, MIDDLE, FreeMemory(8 * GB, 6 * GB), 2, Placement.GPU_SPARING),
+        (SDXL, LARGE, FreeMemory(10 * GB, 10 * GB), 2, Placement.GPU_SPARING),
+        (SD1, SMALL, FreeMemory(8 * GB, 4 * GB), 2, Placement.GPU_SPARING),
+        (SD1, SMALL, FreeMemory(int(10.5 * GB), None), 4, Placement.CPU),
+        (MINI, SMALL, FreeMemory(int(0.5 * GB), None), 4, Placement.CPU),
+        (SDXL, LARGE, FreeMemory(None, None), 4, Placement.CPU),
+        (SD1, SMALL, COLAB, 2, Placement.GPU),
     ],
 )
 def test_what_fits(
-    weights: WeightCounts, family: ModelFamily, free: FreeMemory, element_bytes: int, placement: Placement
+    weights: WeightCounts, work: WorkMemory, free: FreeMemory, element_bytes: int, placement: Placement
 ) -> None:
-    plan = plan_memory(MODEL, weights, family, free, element_bytes=element_bytes)
+    plan = plan_memory(MODEL, weights, work, free, element_bytes=element_bytes)
     assert plan.placement is placement
     assert free.ram is None or plan.ram <= free.ram
     assert plan.vram <= (free.vram or 0)
 
 
 def test_sdxl_opens_on_a_free_colab_with_little_ram_left() -> None:
-    plan = plan_memory(MODEL, SDXL, ModelFamily.SDXL, FreeMemory(3 * GB, COLAB.vram), element_bytes=2)
+    plan = plan_memory(MODEL, SDXL, LARGE, FreeMemory(3 * GB, COLAB.vram), element_bytes=2)
     assert plan.placement is Placement.GPU
     assert plan.ram < 3 * GB
 
 
 def test_sdxl_without_a_card_is_refused_with_advice() -> None:
     with pytest.raises(ModelTooBigForRam) as caught:
-        plan_memory(MODEL, SDXL, ModelFamily.SDXL, FreeMemory(int(10.5 * GB), None), element_bytes=4)
+        plan_memory(MODEL, SDXL, LARGE, FreeMemory(int(10.5 * GB), None), element_bytes=4)
     text = str(explain(caught.value))
     assert "necesita 15,9 GB y quedan 10,5 GB" in text
     assert "T4 GPU" in text
@@ -68,13 +70,13 @@ def test_sdxl_without_a_card_is_refused_with_advice() -> None:
 
 def test_what_no_free_card_holds_is_refused_with_advice() -> None:
     with pytest.raises(ModelTooBigForCard) as caught:
-        plan_memory(MODEL, FLUX, ModelFamily.UNKNOWN, COLAB, element_bytes=2)
+        plan_memory(MODEL, FLUX, SMALL, COLAB, element_bytes=2)
     assert "más pequeño" in str(explain(caught.value))
 
 
 def test_an_old_pickle_is_read_whole() -> None:
     with pytest.raises(ModelTooBigForRam):
-        plan_memory(MODEL, SDXL, ModelFamily.SDXL, COLAB, element_bytes=2, unmapped_bytes=13 * GB)
+        plan_memory(MODEL, SDXL, LARGE, COLAB, element_bytes=2, unmapped_bytes=13 * GB)
 
 
 def test_counting_from_the_header() -> None:

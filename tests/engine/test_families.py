@@ -28,6 +28,7 @@ from sdcolab.core.words import explain
 from sdcolab.engine import tokenizer
 from sdcolab.engine.conditioning import Conditioning, TextConditioner
 from sdcolab.engine.engine import Engine
+from sdcolab.engine.families import FAMILIES as LOADED
 from sdcolab.engine.features.embeddings import EmbeddingShelf
 from sdcolab.engine.hashes import HashCache
 from sdcolab.engine.models import LoadedModel, load_checkpoint, load_vae
@@ -252,7 +253,7 @@ def test_unet_names_are_diffusers(name: str, inpaint: bool, mini_family: MiniFam
 
 def test_full_sizes() -> None:
     """The configurations that diffusers' hub repositories give the full models, from our drawing of their shapes."""
-    from sdcolab.engine.convert import FAMILY_LAYOUTS, Shapes, renamed, unet_config, unet_layers, unet_rename
+    from sdcolab.engine.convert import Shapes, renamed, unet_config, unet_layers, unet_rename
     from tools.make_random_families import FAMILIES
     from tools.make_random_sd15 import Draw, draw_unet
 
@@ -271,7 +272,7 @@ def test_full_sizes() -> None:
             draw_unet(draw, FAMILIES[name].sizes)
         names = renamed(draw.tensors, UNET, unet_rename(unet_layers(draw.tensors)))
         shapes = Shapes({new: tuple(draw.tensors[old].shape) for new, old in names.items()})
-        config = unet_config(shapes, FAMILY_LAYOUTS[family], unet_layers(draw.tensors))
+        config = unet_config(shapes, LOADED[family].layout, unet_layers(draw.tensors))
         assert config["attention_head_dim"] == heads
         assert config["transformer_layers_per_block"] == depths
         assert config["cross_attention_dim"] == width
@@ -455,3 +456,9 @@ def test_numbers_that_overflow_are_told(mini_sdxl: Path, copy: Write, engine_wit
     with pytest.raises(ImageNotFinite) as caught:
         engine_with(path).generate(replace(REQUEST, checkpoint=path.stem))
     assert "copia" in str(explain(caught.value))
+
+
+def test_the_families_that_downloads_call_usable_are_those_that_load() -> None:
+    from sdcolab.downloads.report import RUNS_TODAY
+
+    assert set(LOADED) == RUNS_TODAY

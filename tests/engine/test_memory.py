@@ -7,12 +7,13 @@ import torch
 
 from sdcolab.core.detect import ModelFamily
 from sdcolab.core.memory_plan import GB
+from sdcolab.engine.families import FAMILIES
 from sdcolab.engine.memory import MemoryPolicy, Stage, choose_policy, free_vram, is_out_of_memory, relieved
 
 
 @pytest.mark.parametrize("free", [None, 3 * GB, 14 * GB])
 def test_no_savings_when_there_is_room(free: int | None) -> None:
-    assert choose_policy(free, ModelFamily.SD1) == MemoryPolicy()
+    assert choose_policy(free, FAMILIES[ModelFamily.SD1].work) == MemoryPolicy()
 
 
 @pytest.mark.parametrize(
@@ -20,12 +21,12 @@ def test_no_savings_when_there_is_room(free: int | None) -> None:
     [(ModelFamily.SD2, 4 * GB), (ModelFamily.SDXL, 6 * GB), (ModelFamily.SDXL_REFINER, 6 * GB)],
 )
 def test_bigger_pictures_need_more(family: ModelFamily, comfortable: int) -> None:
-    assert choose_policy(comfortable, family) == MemoryPolicy()
-    assert choose_policy(comfortable - 1, family).split_guidance
+    assert choose_policy(comfortable, FAMILIES[family].work) == MemoryPolicy()
+    assert choose_policy(comfortable - 1, FAMILIES[family].work).split_guidance
 
 
 def test_all_but_the_slow_saving_when_there_is_little() -> None:
-    policy = choose_policy(GB, ModelFamily.SD1)
+    policy = choose_policy(GB, FAMILIES[ModelFamily.SD1].work)
     assert policy == MemoryPolicy(split_guidance=True, max_batch=1, tile_decode=True)
 
 

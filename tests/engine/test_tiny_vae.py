@@ -10,7 +10,6 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional
 
-from sdcolab.core.detect import ModelFamily
 from sdcolab.core.errors import ModelIncomplete, ModelUnreadable
 from sdcolab.core.folders import Folders
 from sdcolab.engine.preview import Previewer
@@ -126,11 +125,10 @@ def test_another_model_is_refused(tmp_path: Path) -> None:
 
 def test_files_are_found_by_family(tmp_path: Path) -> None:
     folder = Folders(tmp_path).tiny_vaes
-    assert find_tiny(folder, ModelFamily.SD1).decoder is None
+    assert find_tiny(folder, "taesd").decoder is None
     folder.mkdir(parents=True)
     for name in ("taesd_decoder.pth", "taesd_decoder.safetensors", "taesdxl_encoder.pth", "None_decoder.pth"):
         (folder / name).touch()
-    assert find_tiny(folder, ModelFamily.SD1).decoder == folder / "taesd_decoder.safetensors"
-    assert find_tiny(folder, ModelFamily.SD2).encoder is None
-    assert find_tiny(folder, ModelFamily.SDXL).encoder == folder / "taesdxl_encoder.pth"
-    assert find_tiny(folder, ModelFamily.FLUX).decoder is None
+    assert find_tiny(folder, "taesd").decoder == folder / "taesd_decoder.safetensors"
+    assert find_tiny(folder, "taesd").encoder is None
+    assert find_tiny(folder, "taesdxl").encoder == folder / "taesdxl_encoder.pth"

@@ -37,6 +37,7 @@ from sdcolab.core.memory_plan import GB
 from sdcolab.core.request import GenerationRequest
 from sdcolab.engine.engine import Engine
 from sdcolab.engine.memory import require_room
+from sdcolab.engine.models import check_checkpoint
 from sdcolab.engine.weights import open_weights
 from tools.bench.loading import write_file
 
@@ -77,7 +78,8 @@ def one_picture(path: Path) -> dict[str, Any]:
     free, before = torch.cuda.mem_get_info()[0], own_ram()
     weights = open_weights(path)
     try:
-        plan = require_room(path, weights.header, torch.device("cuda"), torch.float16)
+        _, family = check_checkpoint(weights)
+        plan = require_room(path, weights.header, family.work, torch.device("cuda"), torch.float16)
     except ModelTooBigForCard as refusal:
         return {"refused": refusal.needed, "free": free}
     peaks: list[int] = []

@@ -61,9 +61,6 @@ from sdcolab.engine.weights import Stamp, Weights, open_weights, stamp_of
 TAG_KINDS = frozenset({"lora", "lyco"})
 FORBIDDEN_ALIASES = frozenset({"none", "Addams"})
 
-COUNTED_ENCODERS = frozenset({ModelFamily.SDXL, ModelFamily.SDXL_REFINER})
-"""Families in which A1111's names of a text encoder's layers begin by its number."""
-
 Warn = Callable[[SdcolabError], None]
 
 
@@ -471,7 +468,7 @@ def _targets(model: LoadedModel) -> Iterator[tuple[str, _Target]]:
         if _has_weight(module):
             target = _Target(Part.UNET, module)
             yield from ((key, target) for key in unet_layer_keys(path, layers))
-    counted = model.detected.family in COUNTED_ENCODERS
+    counted = model.family.counted_encoders
     for index, encoder in enumerate(model.text_encoders):
         naming = TextNaming(index, counted, encoder.layout.kind is TextKind.OPEN_CLIP)
         for path, module in text_model(encoder.module).named_modules():

@@ -6,14 +6,26 @@ import json
 import os
 import subprocess
 import sys
+from enum import StrEnum
 from pathlib import Path
 
 import pytest
 from PIL import Image
+from support.fields import another
+from support.trial import Fit, Trial, Unit
 
 from sdcolab import __version__
-from sdcolab.cli import build_parser, main, progress_text
+from sdcolab.cli import build_parser, main
+from sdcolab.cli.generar import FIELD_OPTIONS
+from sdcolab.cli.options import FieldOptions, option_name
+from sdcolab.cli.parser import SpanishParser
+from sdcolab.cli.progress import progress_text
+from sdcolab.core.errors import Cancelled
 from sdcolab.core.events import BytesReceived, Ended, Phase, PhaseStarted, StepDone
+from sdcolab.core.fields import Field, table_of, value_at
+from sdcolab.core.request import FIELDS, GenerationRequest
+from sdcolab.core.result import GenerationResult
+from sdcolab.core.words import Words
 
 SECONDS = 120
 
@@ -196,3 +208,85 @@ def test_a_file_that_is_no_model(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "No se puede leer el modelo «foto.safetensors»: no es un archivo .safetensors." in done.stderr
     assert "Traceback" not in done.stderr
+
+
+# --- Every field is an option -------------------------------------------------------------------------------------
+
+FILES = {"init.images": "foto.png", "init.inpaint.mask": "mascara.png"}
+
+
+def written(field: Field, value: object) -> str:
+    """``value`` as people type it."""
+    if field.path in FILES:
+        return FILES[field.path]
+    return value.value if isinstance(value, StrEnum) else str(value)
+
+
+def request_of(monkeypatch: pytest.MonkeyPatch, folder: Path, *arguments: str) -> GenerationRequest:
+    """What ``sdcolab generar`` asks the engine for."""
+    asked: list[GenerationRequest] = []
+
+    def generate(request: GenerationRequest, **_options: object) -> GenerationResult:
+        asked.append(request)
+        raise Cancelled
+
+    monkeypatch.setattr("sdcolab.wiring.engine.generate", generate)
+    monkeypatch.chdir(folder)
+    assert main(["generar", "gato", *arguments, "--carpeta", str(folder)]) == 130
+    return asked[0]
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    for name in FILES.values():
+        Image.new("RGB", (8, 8), "white").save(tmp_path / name)
+    return tmp_path
+
+
+@pytest.mark.parametrize("path", [path for path in FIELDS if path not in FIELD_OPTIONS.beside])
+def test_every_field_has_an_option_that_sets_it(path: str, pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    field, value = FIELDS[path], another(FIELDS[path])
+    option = f"--{option_name(path)}"
+    if field.kind is bool:
+        arguments = [option if value else f"--no-{option_name(path)}"]
+    else:
+        arguments = [f"{option}={written(field, value)}"]
+    for needed in FIELD_OPTIONS.needed(path):
+        if needed != path:
+            arguments.append(f"--{option_name(needed)}={written(FIELDS[needed], another(FIELDS[needed]))}")
+    request = request_of(monkeypatch, pictures, *arguments)
+    found = value_at(request, path)
+    assert found is not None
+    assert found == value or path in FILES
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--refiner-desde", "0.5"], "--refiner-desde solo sirve con --refiner."),
+        (["--margen", "8"], "--margen solo sirve con --imagen."),
+        (["--origen-ruido", "TPU"], "no es un valor posible de «Origen del ruido»"),
+    ],
+)
+def test_options_that_need_another_say_so(
+    arguments: list[str], says: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["generar", "gato", *arguments, "--carpeta", str(tmp_path)])
+    assert left.value.code == 2
+    assert says in capsys.readouterr().err
+
+
+def test_parts_that_repeat_are_an_option_that_repeats(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = {path: Words(path.replace(".", " ")) for path in table_of(Trial)}
+    words |= {path: Words(field.name) for path, field in table_of(Unit, "units").items()} | {
+        "units.model": Words("Modelo")
+    }
+    monkeypatch.setattr("sdcolab.cli.options.FIELD_WORDS", words)
+    monkeypatch.setattr("sdcolab.cli.options.PART_LABELS", {"units": "Control"})
+    options = FieldOptions(Trial)
+    parser = SpanishParser()
+    options.add_to(parser)
+    typed = ["--control", "modelo=canny,weight=0.5", "--control", "modelo=b,fit=Just Resize"]
+    given = options.given(parser.parse_args(typed))
+    assert given["units"] == (Unit("canny", weight=0.5), Unit("b", fit=Fit.STRETCH))

@@ -1,0 +1,95 @@
+"""The ``sdcolab`` command, in Spanish: with no subcommand it opens the web UI here. One file a subcommand.
+
+Exit codes: 0 all went well, 1 something failed, 2 the command was written wrongly, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sdcolab import __version__
+from sdcolab.cli import descargar, diagnostico, generar, servicio, web
+from sdcolab.cli.parser import SpanishParser
+from sdcolab.core.errors import Cancelled, RequestError, SdcolabError, Unexpected
+from sdcolab.core.words import explain
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Subcommand:
+    """A word after ``sdcolab``. ``help`` None keeps it out of the help. ``add_options`` fills its parser in, and sets
+    the ``command`` to run; modules import what they need when that runs: ``sdcolab --version`` must not wait for
+    gradio or torch."""
+
+    name: str
+    help: str | None
+    add_options: Callable[[argparse.ArgumentParser], None]
+
+
+SUBCOMMANDS = (
+    Subcommand("generar", "crea imágenes a partir de un prompt", generar.add_options),
+    Subcommand("descargar", "descarga enlaces en su carpeta", descargar.add_options),
+    Subcommand("diagnostico", "revisa este equipo y explica qué falla", diagnostico.add_options),
+    Subcommand("servicio", None, servicio.add_options),
+)
+"""In the order of the help."""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    parser = SpanishParser(
+        prog="sdcolab",
+        description="Estudio de Stable Diffusion en español. Sin subcomando, abre la página web en este equipo.",
+    )
+    parser.add_argument("--version", action="version", version=f"sdcolab {__version__}", help="muestra la versión")
+    web.add_options(parser)
+    commands = parser.add_subparsers(title="subcomandos", metavar="SUBCOMANDO", parser_class=SpanishParser)
+    for subcommand in SUBCOMMANDS:
+        shown: dict[str, Any] = {} if subcommand.help is None else {"help": subcommand.help}
+        subcommand.add_options(commands.add_parser(subcommand.name, **shown))
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    _prefer_utf8(sys.stdout, sys.stderr)
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    parser = build_parser()
+    options = parser.parse_args(arguments)
+    web.refuse_options_of_the_page(parser, options)
+    command: Callable[[argparse.Namespace], int] = options.command
+    try:
+        return command(options)
+    except RequestError as error:
+        print(explain(error), file=sys.stderr)
+        return 2
+    except argparse.ArgumentTypeError as error:  # an environment variable that is written wrongly
+        print(error, file=sys.stderr)
+        return 2
+    except (Cancelled, KeyboardInterrupt):
+        print(explain(Cancelled()), file=sys.stderr)
+        return 130
+    except SdcolabError as error:
+        print(explain(error), file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # whoever read our output has left: nobody to tell
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it flushes it
+        return 1
+    except Exception as error:  # noqa: BLE001 - the outermost edge: a bug gets a sentence, and its traceback in the log
+        _log.exception("error inesperado")
+        print(explain(Unexpected(kind=type(error).__name__, detail=str(error))), file=sys.stderr)
+        return 1
+
+
+def _prefer_utf8(*streams: Any) -> None:
+    """Spanish needs UTF-8, and some consoles and pipes still start with something else."""
+    for stream in streams:
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8", errors="replace")

@@ -1,0 +1,35 @@
+"""``sdcolab descargar``: links into the model folders."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+
+from sdcolab.cli.parser import add_folder_option
+from sdcolab.cli.progress import ConsoleProgress
+from sdcolab.core.folders import Folders
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The subcommand's options."""
+    parser.set_defaults(command=run)
+    parser.add_argument("enlaces", metavar="ENLACES", help="enlaces separados por comas, espacios o líneas")
+    parser.add_argument("--json", action="store_true", help="escribe el informe como JSON")
+    add_folder_option(parser, argparse.SUPPRESS)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Download links into the model folders, one report line each."""
+    from sdcolab.wiring import downloads
+
+    progress = ConsoleProgress(sys.stderr, warnings=False)  # the report lines say them
+    try:
+        outcome = downloads.download(options.enlaces, folders=Folders(options.carpeta), listener=progress)
+    finally:
+        progress.close()
+    if not outcome.lines:
+        print("No hay ningún enlace: pon al menos uno, completo, desde https://.", file=sys.stderr)
+        return 2
+    print(json.dumps(outcome.entries, ensure_ascii=False) if options.json else "\n".join(outcome.lines))
+    return 0 if outcome.all_well else 1

@@ -1,0 +1,168 @@
+"""``sdcolab generar``: images from a prompt, from a picture, or from the infotext of another image.
+
+Every field of a request is an option, made from the table of fields (``cli.options``); what the options say wins over
+the infotext.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from sdcolab.cli.options import PICTURES, FieldOptions, option_name
+from sdcolab.cli.parser import add_folder_option, words
+from sdcolab.cli.progress import ConsoleProgress, warn
+from sdcolab.core.errors import (
+    CannotRead,
+    InfotextFieldUnused,
+    InfotextModelDiffers,
+    InfotextNeedsPicture,
+    InfotextUnreadable,
+    SdcolabError,
+)
+from sdcolab.core.fields import value_at, with_values
+from sdcolab.core.files import system_reason
+from sdcolab.core.folders import Folders
+from sdcolab.core.infotext import Pasted, parse, read_bytes
+from sdcolab.core.outputs import ImageFormat
+from sdcolab.core.pictures import open_picture
+from sdcolab.core.request import FIELDS, GenerationRequest
+from sdcolab.core.result import GenerationResult
+
+IMAGE, MASK = "init.images", "init.inpaint.mask"
+
+FIELD_OPTIONS = FieldOptions(GenerationRequest, frozenset({"prompt", "checkpoint"}))
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The subcommand's options."""
+    parser.set_defaults(command=run, fail=parser.error)
+    parser.usage = "sdcolab generar [opciones] PROMPT"
+    add = parser.add_argument
+    add("prompt", nargs="?", type=words, metavar="PROMPT", help="lo que quieres ver")
+    add(
+        "--infotext",
+        metavar="ARCHIVO",
+        help="repite una imagen guardada (PNG, JPEG, WebP o sus datos en un .txt; - es la entrada estándar); lo que "
+        "digan otras opciones gana a lo suyo",
+    )
+    add("--modelo", default=argparse.SUPPRESS, metavar="ARCHIVO", help="archivo o nombre del modelo")
+    add("--salida", type=Path, metavar="DIR", help="dónde guardar las imágenes")
+    formats = [known.value for known in ImageFormat]
+    add("--formato", choices=formats, default=formats[0], metavar="FORMATO", help="png, jpg o webp (png)")
+    add("--json", action="store_true", help="escribe el resultado como JSON")
+    add_folder_option(parser, argparse.SUPPRESS)
+    FIELD_OPTIONS.add_to(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Make images and print their paths."""
+    from sdcolab.wiring import engine
+
+    given = FIELD_OPTIONS.given(options) | ({} if options.prompt is None else {"prompt": options.prompt})
+    _check(options, given)
+    folders = Folders(options.carpeta)
+    pasted = Pasted({})
+    if options.infotext is not None:
+        models = ("checkpoint",) if options.modelo else ()
+        pasted = engine.paste(_read_infotext(options.infotext), folders, decided=(*given, *models))
+        warn(sys.stderr, *_shortcomings(pasted, with_picture=IMAGE in given))
+    request = _request(pasted, given, options)
+    progress = ConsoleProgress(sys.stderr)
+    try:
+        result = engine.generate(
+            request,
+            folders=folders,
+            model=options.modelo,
+            output=options.salida,
+            image_format=ImageFormat(options.formato),
+            listener=progress,
+        )
+    finally:
+        progress.close()
+    warn(sys.stderr, *_differences(pasted, result))
+    if options.json:
+        print(json.dumps(_result_as_json(result), ensure_ascii=False))
+    else:
+        for image in result.images:
+            print(image.path)
+    return 0
+
+
+def _check(options: argparse.Namespace, given: dict[str, Any]) -> None:
+    if options.prompt is None and options.infotext is None:
+        options.fail("the following arguments are required: PROMPT")
+    for path in given:
+        if path.startswith("init."):
+            _need(options, path, given)
+
+
+def _need(options: argparse.Namespace, path: str, there: Any) -> None:
+    """Refuse an option that means nothing without another one; ``there`` are the paths that have a value."""
+    for needed in FIELD_OPTIONS.needed(path):
+        if needed not in there and needed != path:
+            options.fail(f"--{option_name(path)} solo sirve con --{option_name(needed)}.")
+
+
+def _request(pasted: Pasted, given: dict[str, Any], options: argparse.Namespace) -> GenerationRequest:
+    """What the infotext says, and over it what the options say."""
+    request = GenerationRequest(**pasted.changes)
+    values = {
+        path: open_picture(value) if getattr(FIELDS.get(path), "control", "") in PICTURES else value
+        for path, value in given.items()
+        if path not in (IMAGE, MASK)
+    }
+    if IMAGE in given:
+        mask = open_picture(given[MASK]) if MASK in given else None
+        values["init"] = pasted.init_image(open_picture(given[IMAGE]), mask)
+    if "hires.scale" in given:  # the size of the infotext would win
+        values = {"hires.width": 0, "hires.height": 0} | values
+    there = {*given, *(path for path in ("refiner.checkpoint",) if value_at(request, path))}
+    for path in given:
+        _need(options, path, there)
+    return with_values(request, values)
+
+
+def _read_infotext(source: str) -> str:
+    """The infotext in a picture or text file, or in what comes by stdin when ``source`` is "-"."""
+    path = Path(source)
+    try:
+        data = sys.stdin.buffer.read() if source == "-" else path.read_bytes()
+    except OSError as error:
+        raise CannotRead(path=path, reason=system_reason(error)) from error
+    text = read_bytes(data, path.name)
+    if not parse(text).fields:
+        raise InfotextUnreadable(source=path.name)
+    return text
+
+
+def _shortcomings(pasted: Pasted, *, with_picture: bool) -> Iterator[SdcolabError]:
+    """What of the infotext will not be as it was. Raises ``InfotextFileMissing`` for what cannot do without."""
+    for missing in pasted.missing:
+        if missing.field != "vae":
+            raise missing
+    yield from pasted.missing
+    yield from pasted.warnings
+    yield from (InfotextFieldUnused(label=label, value=value) for label, value in pasted.unused)
+    if pasted.starts_from_picture and not with_picture:
+        yield InfotextNeedsPicture()
+
+
+def _differences(pasted: Pasted, result: GenerationResult) -> Iterator[SdcolabError]:
+    """Whether the model that was used is another file than the infotext's."""
+    made = parse(result.images[0].infotext)
+    wanted, own = pasted.hashes.get("checkpoint", "").casefold(), made.get("Model hash") or ""
+    if wanted.isalnum() and len(wanted) >= len(own) > 0 and not wanted.startswith(own):
+        yield InfotextModelDiffers(name=made.get("Model") or "", wanted=wanted, own=own)
+
+
+def _result_as_json(result: Any) -> dict[str, object]:
+    return {
+        "imagenes": [
+            {"archivo": str(image.path), "semilla": image.seed, "infotexto": image.infotext} for image in result.images
+        ]
+    }

@@ -1,0 +1,197 @@
+"""The fields of a dataclass as options of a command, and what was written back as a value of it.
+
+Every field gets one, by its row in the table (``core.fields``) and its words: nothing is listed here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import unicodedata
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sdcolab.cli.parser import decimal, whole, words
+from sdcolab.core.errors import FieldNotOption, RequestError
+from sdcolab.core.fields import Field, Part, parts_of, table_of
+from sdcolab.core.pictures import open_picture
+from sdcolab.core.registry import closest
+from sdcolab.core.words import FIELD_WORDS, PART_LABELS, explain
+
+PICTURES = ("picture", "mask")
+"""Controls of fields that hold pictures: the command reads them from files."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldOptions:
+    """The options of one dataclass. ``beside``: fields that the command asks for in a way of its own."""
+
+    kind: type
+    beside: frozenset[str] = frozenset()
+
+    def add_to(self, parser: argparse.ArgumentParser) -> None:
+        """Add the options, in the groups that the fields are shown in."""
+        groups: dict[str, Any] = {}
+        for path, field in self._fields().items():
+            title = FIELD_WORDS[path].group
+            if title not in groups:
+                groups[title] = parser.add_argument_group(title)
+            groups[title].add_argument(f"--{option_name(path)}", dest=path, **_settings(field))
+        for path, part in self._units().items():
+            group = parser.add_argument_group(PART_LABELS[path])
+            group.add_argument(
+                f"--{_slug(PART_LABELS[path])}",
+                dest=path,
+                action="append",
+                type=_unit_reader(path, part),
+                metavar="CAMPO=VALOR,…",
+                help=_escaped(f"se puede repetir; campos: {', '.join(_unit_fields(path, part))}"),
+            )
+
+    def given(self, options: argparse.Namespace) -> dict[str, Any]:
+        """What was written, by path; pictures are still the names of their files."""
+        found = {path: getattr(options, path, None) for path in (*self._fields(), *self._units())}
+        return {
+            path: tuple(value) if isinstance(value, list) else value
+            for path, value in found.items()
+            if value is not None
+        }
+
+    def needed(self, path: str) -> tuple[str, ...]:
+        """The fields without which the one at ``path`` means nothing: what the parts around it need, outermost
+        first."""
+        table, around = table_of(self.kind), [path[:at] for at, letter in enumerate(path) if letter == "."]
+        return tuple(
+            field.path for part in around for field in table.values() if field.parent == part and field.required
+        )
+
+    def _fields(self) -> Mapping[str, Field]:
+        units = self._units()
+        table = table_of(self.kind)
+        return {
+            path: field
+            for path, field in table.items()
+            if path not in self.beside and not any(path.startswith(f"{unit}.") for unit in units)
+        }
+
+    def _units(self) -> Mapping[str, Part]:
+        return {path: part for path, part in parts_of(self.kind).items() if part.many}
+
+
+def option_name(path: str) -> str:
+    """The option of a field, without dashes: the one in its words, or its label."""
+    known = FIELD_WORDS[path]
+    return known.option or _slug(known.label)
+
+
+def _slug(label: str) -> str:
+    """A label as an option: lower case, no accents, dashes between words."""
+    plain = unicodedata.normalize("NFKD", label).encode("ascii", "ignore").decode("ascii")
+    return "-".join(re.findall(r"[a-z0-9]+", plain.lower()))
+
+
+def _escaped(text: str) -> str:
+    return text.replace("%", "%%")  # argparse fills in its help
+
+
+def _settings(field: Field) -> dict[str, Any]:
+    """How argparse reads one field."""
+    settings: dict[str, Any] = {"help": _escaped(_help(field)), "default": None}
+    if field.kind is bool and not field.many:
+        return settings | {"action": argparse.BooleanOptionalAction}
+    return settings | {"type": _reader(field), "metavar": _metavar(field)}
+
+
+def _metavar(field: Field) -> str:
+    if field.control in PICTURES or field.kind is Path:
+        return "ARCHIVO"
+    if field.is_number:
+        return "N" if field.kind is int else "X"
+    return "NOMBRE" if field.choices else "PALABRA" if field.is_choice else "TEXTO"
+
+
+def _help(field: Field) -> str:
+    """What it is for, its range or words, and its default."""
+    known = FIELD_WORDS[field.path]
+    facts = []
+    if field.low is not None and field.high is not None and field.control != "seed":
+        facts.append(f"de {field.low:g} a {field.high:g}")
+    if field.is_choice:
+        facts.append(", ".join(word.value for word in field.kind))
+    if field.default not in ("", None) and not field.required and not field.many and field.kind is not bool:
+        facts.append(f"por defecto, {field.default:g}" if field.is_number else f"por defecto, {field.default}")
+    text = f"{known.label}: {known.help}" if known.help else known.label
+    return f"{text} ({'; '.join(facts)})" if facts else text
+
+
+def _reader(field: Field) -> Callable[[str], Any]:
+    one = _one_reader(field)
+    if not field.many or field.control in PICTURES:
+        return one
+    return lambda text: tuple(one(part) for part in text.split(",") if part.strip())
+
+
+def _one_reader(field: Field) -> Callable[[str], Any]:
+    if field.control in PICTURES or field.kind is Path:
+        return Path
+    if field.is_choice:
+        return _word(field)
+    if field.is_number:
+        return whole(field.path) if field.kind is int else decimal(field.path)
+    return words
+
+
+def _word(field: Field) -> Callable[[str], Any]:
+    """A parser for one of an enumeration's words, whatever its case."""
+    known = {word.value.casefold(): word for word in field.kind}
+
+    def parse(text: str) -> Any:
+        if text.strip().casefold() in known:
+            return known[text.strip().casefold()]
+        close = closest(text, (word.value for word in field.kind))
+        error = FieldNotOption(field=field.path, value=text[:60], suggestions=close)
+        raise argparse.ArgumentTypeError(explain(error).text)
+
+    return parse
+
+
+def _unit_fields(path: str, part: Part) -> Mapping[str, Field]:
+    """The fields of one of several parts, by what the command calls them."""
+    return {option_name(inner): field for inner, field in table_of(part.kind, path).items()}
+
+
+def _unit_reader(path: str, part: Part) -> Callable[[str], Any]:
+    """A parser for ``campo=valor,campo=valor``; pictures are read from their files."""
+    known = _unit_fields(path, part)
+
+    def parse(text: str) -> Any:
+        values: dict[str, Any] = {}
+        for pair in text.split(","):
+            name, _, written = pair.partition("=")
+            field = known.get(name.strip().casefold())
+            if field is None:
+                raise argparse.ArgumentTypeError(f"«{name.strip()}» no es ninguno de sus campos: {', '.join(known)}.")
+            values[field.name] = _unit_value(field, written.strip())
+        missing = [name for name, field in known.items() if field.required and field.name not in values]
+        if missing:
+            raise argparse.ArgumentTypeError(f"falta {missing[0]}=VALOR.")
+        return _made(part.kind, values)
+
+    return parse
+
+
+def _unit_value(field: Field, written: str) -> Any:
+    if field.kind is bool:
+        return written.casefold() in ("", "si", "sí", "1", "true")
+    value = _reader(field)(written)
+    return _made(open_picture, value) if field.control in PICTURES else value
+
+
+def _made(make: Callable[..., Any], values: Any) -> Any:
+    """What ``make`` makes of ``values``; its Spanish complaint is argparse's."""
+    try:
+        return make(**values) if isinstance(values, dict) else make(values)
+    except RequestError as error:
+        raise argparse.ArgumentTypeError(explain(error).text) from error

@@ -1,0 +1,126 @@
+"""argparse that speaks Spanish, and the values that people write after options."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from sdcolab.core.errors import FieldNotNumber
+from sdcolab.core.folders import ROOT_VARIABLE
+from sdcolab.core.words import explain
+
+
+class SpanishParser(argparse.ArgumentParser):
+    """argparse that speaks Spanish: headings, and one line and exit code 2 for wrong use."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(add_help=False, allow_abbrev=False, formatter_class=SpanishHelp, **options)
+        self._positionals.title = "argumentos"
+        self._optionals.title = "opciones"
+        self.add_argument("-h", "--help", "--ayuda", action="help", help="muestra esta ayuda")
+
+    def error(self, message: str) -> NoReturn:
+        """Print one Spanish line and leave with code 2."""
+        self.exit(2, f"{in_spanish(message)} Mira las opciones con: {self.prog} --help\n")
+
+
+class SpanishHelp(argparse.HelpFormatter):
+    """Help whose usage line starts in Spanish."""
+
+    def add_usage(self, usage: Any, actions: Any, groups: Any, prefix: str | None = None) -> None:
+        """As argparse's, with its prefix in Spanish."""
+        super().add_usage(usage, actions, groups, "uso: " if prefix is None else prefix)
+
+
+@dataclass(frozen=True)
+class Translation:
+    """A pattern of argparse's English messages and its Spanish replacement."""
+
+    pattern: str
+    spanish: str
+
+
+TRANSLATIONS = (
+    Translation(r"unrecognized arguments: (.+)", r"No conozco «\1»."),
+    Translation(r"the following arguments are required: (.+)", r"Falta escribir \1."),
+    Translation(r"argument (.+): expected one argument", r"Falta el valor de \1."),
+    Translation(r"argument SUBCOMANDO: invalid choice: '(.*)' .*", r"No existe el subcomando «\1»."),
+    Translation(
+        r"argument (.+): invalid choice: '(.*)' \(choose from (.+)\)", r"\1 no puede ser «\2»: elige entre \3."
+    ),
+    Translation(r"argument (.+): ignored explicit argument '(.*)'", r"La opción \1 no lleva valor («\2»)."),
+    Translation(r"argument (\S+): (.+)", r"\1: \2"),
+)
+
+
+def in_spanish(message: str) -> str:
+    """argparse's complaint in Spanish; our own sentences, which end in a full stop, stay as they are."""
+    if message.startswith("--") and message.endswith("."):
+        return message
+    for translation in TRANSLATIONS:
+        found = re.fullmatch(translation.pattern, message, re.DOTALL)
+        if found:
+            return found.expand(translation.spanish)
+    return f"El comando está mal escrito ({message})."
+
+
+def add_folder_option(parser: argparse.ArgumentParser, default: object) -> None:
+    """Subcommands leave the default out (SUPPRESS), so that an option before the subcommand is not overwritten."""
+    parser.add_argument(
+        "--carpeta",
+        type=lambda text: Path(text).expanduser().absolute(),
+        default=default,
+        metavar="DIR",
+        help=f"carpeta del programa (${ROOT_VARIABLE} o ~/sdcolab)",
+    )
+
+
+# --- Values -------------------------------------------------------------------------------------------------------
+
+
+def whole(field: str) -> Callable[[str], int]:
+    """A parser for an integer request field; its complaint names the field in Spanish."""
+    return _number(field, int)
+
+
+def decimal(field: str) -> Callable[[str], float]:
+    """A parser for a decimal request field. A decimal comma is understood too."""
+    return _number(field, lambda text: float(text.replace(",", ".")))
+
+
+def _number(field: str, convert: Callable[[str], Any]) -> Callable[[str], Any]:
+    def parse(text: str) -> Any:
+        try:
+            return convert(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(explain(FieldNotNumber(field=field, value=text)).text) from None
+
+    return parse
+
+
+def words(text: str) -> str:
+    """Text for people. Its bytes are read as UTF-8 also where the system's locale says otherwise."""
+    try:
+        return os.fsencode(text).decode("utf-8")
+    except UnicodeError:
+        raise argparse.ArgumentTypeError("el texto tiene letras que no se pueden leer: escríbelo en UTF-8.") from None
+
+
+def port(text: str) -> int:
+    """A TCP port number."""
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError(f"«{text}» no es un puerto: escribe un número entre 1 y 65535.")
+    return int(text)
+
+
+def login(text: str) -> tuple[str, str]:
+    """``nombre:clave``; the password may hold colons."""
+    name, colon, password = text.partition(":")
+    if not (name and colon and password):
+        raise argparse.ArgumentTypeError("escribe el usuario y la contraseña así: nombre:clave.")
+    return name, password

@@ -1,0 +1,60 @@
+"""With no subcommand: serve the page from this machine."""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+from sdcolab.cli.parser import add_folder_option, login, port
+from sdcolab.core.folders import Folders, default_root
+
+USER_VARIABLE = "SDCOLAB_USUARIO"
+"""Environment variable with ``nombre:clave``, for programs that must not show the password in the process list."""
+
+DEFAULT_PORT = 7860
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options that open the page."""
+    parser.set_defaults(command=run)
+    add = parser.add_argument
+    add("--puerto", type=port, default=DEFAULT_PORT, metavar="N", help=f"puerto de la página ({DEFAULT_PORT})")
+    add("--compartir", action="store_true", help="crea un enlace público, siempre con contraseña")
+    add("--usuario", type=login, metavar="NOMBRE:CLAVE", help="pide este usuario y esta contraseña al entrar")
+    add("--modelo", metavar="ARCHIVO", help="archivo o nombre del modelo con el que empezar")
+    add("--escuchar", action="store_true", help="permite entrar desde otros equipos de tu red")
+    add("--un-proceso", action="store_true", help="genera en el mismo proceso que la página, sin vigilarlo")
+    add("--eventos", action="store_true", help=argparse.SUPPRESS)
+    add_folder_option(parser, default_root())
+
+
+def run(options: argparse.Namespace) -> int:
+    """Serve the web UI until interrupted."""
+    from sdcolab.wiring import web
+
+    web.open_web(
+        web.WebOptions(
+            folders=Folders(options.carpeta),
+            host="0.0.0.0" if options.escuchar else "127.0.0.1",
+            port=options.puerto,
+            login=options.usuario or _login_from_environment(),
+            share=options.compartir,
+            model=options.modelo,
+            machine_events=options.eventos,
+            one_process=options.un_proceso,
+        )
+    )
+    return 0
+
+
+def refuse_options_of_the_page(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """A subcommand with an option that only opens the page is a mistake that must not pass in silence."""
+    if options.command is not run:
+        for name in ("puerto", "compartir", "usuario", "escuchar", "un_proceso", "eventos"):
+            if getattr(options, name) != parser.get_default(name):
+                parser.error(f"--{name.replace('_', '-')} solo sirve para abrir la página, sin subcomando.")
+
+
+def _login_from_environment() -> tuple[str, str] | None:
+    text = os.environ.get(USER_VARIABLE)
+    return login(text) if text else None

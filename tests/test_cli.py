@@ -17,7 +17,7 @@ from support.trial import Fit, Trial, Unit
 from sdcolab import __version__
 from sdcolab.cli import build_parser, main
 from sdcolab.cli.generar import FIELD_OPTIONS
-from sdcolab.cli.options import FieldOptions, option_name
+from sdcolab.cli.options import PICTURES, FieldOptions, option_name
 from sdcolab.cli.parser import SpanishParser
 from sdcolab.cli.progress import progress_text
 from sdcolab.core.errors import Cancelled
@@ -212,7 +212,7 @@ def test_a_file_that_is_no_model(tmp_path: Path) -> None:
 
 # --- Every field is an option -------------------------------------------------------------------------------------
 
-FILES = {"init.images": "foto.png", "init.inpaint.mask": "mascara.png"}
+FILES = {path: f"{field.name}.png" for path, field in FIELDS.items() if field.control in PICTURES}
 
 
 def written(field: Field, value: object) -> str:

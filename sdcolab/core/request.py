@@ -210,7 +210,7 @@ class Inpaint:
         1.0, low=0, high=1, label="Conditional mask weight", codec="condition_weight", key="inpainting_mask_weight"
     )
     overlay: bool = fact(True, key="overlay_inpaint")
-    latent_mask: Image.Image | None = field(default=None, metadata=facts(api=("latent_mask",), control="mask"))
+    latent_mask: Image.Image | None = fact(None, control="mask")
 
     def __post_init__(self) -> None:
         check(self, "init.inpaint")

@@ -118,7 +118,8 @@ def _shown_part(kind: Any, part: Any, prefix: str) -> dict[str, Any]:
         path = prefix + name
         value = defaults[name] if part is None else getattr(part, name)
         if inner is None:
-            shown[path] = CONTROLS[path].show(None if value is dataclasses.MISSING else value)
+            if path in CONTROLS:  # else only other programs and scripts set it
+                shown[path] = CONTROLS[path].show(None if value is dataclasses.MISSING else value)
             continue
         if path in SWITCHES:
             shown[path] = part is not None and value is not None

@@ -20,10 +20,13 @@ MAY_IMPORT = {
     "grids": {"core", "grids"},
     "process": {"core", "process"},
     "studio": {"core", "studio"},
+    "training": {"core", "engine", "training"},
     "web": {"core", "studio", "web"},
     "colab": {"core", "studio", "process", "colab"},
     "api": {"core", "studio", "api"},
-    "wiring": {"core", "engine", "downloads", "grids", "process", "studio", "web", "colab", "api", "wiring"},
+    "wiring": {
+        *("core", "engine", "downloads", "grids", "process", "studio", "training", "web", "colab", "api", "wiring"),
+    },
     "cli": {"core", "wiring", "cli"},
     "__main__": {"cli"},
     # The facade names its modules as strings; these are for type checkers only.
@@ -50,6 +53,10 @@ OUTSIDE = {
     "grids": {"PIL", "numpy", "jinja2", "yaml"},
     "process": {"PIL", "requests", "gradio"},
     "studio": {"PIL"},
+    "training": {
+        *("PIL", "numpy", "torch", "diffusers", "transformers", "safetensors"),
+        *("accelerate", "bitsandbytes", "prodigyopt", "onnxruntime", "imagehash"),
+    },
     "web": {"gradio", "fastapi", "starlette", "uvicorn", "PIL"},
     "colab": {"PIL", "google", "IPython", "ipywidgets", "anywidget", "traitlets", "requests", "gradio"},
     "api": {"PIL", "starlette"},

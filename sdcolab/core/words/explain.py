@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from sdcolab.core.errors import SdcolabError, StorageError
-from sdcolab.core.words import control, downloads, gates, grids, host, machine, models, request, storage, web
+from sdcolab.core.words import control, downloads, gates, grids, host, machine, models, request, storage, training, web
 from sdcolab.core.words.base import Explanation, Sentence, human_bytes, human_time
 from sdcolab.core.words.fields import label_of
 from sdcolab.core.words.labels import (
@@ -19,7 +19,7 @@ from sdcolab.core.words.labels import (
     VALUE_KINDS,
 )
 
-_AREAS = (control, downloads, gates, grids, host, machine, models, request, storage, web)
+_AREAS = (control, downloads, gates, grids, host, machine, models, request, storage, training, web)
 
 CATALOGUE: Mapping[str, Sentence] = {
     "cancelled": Sentence("Se ha interrumpido el trabajo.", "Lo que ya estaba terminado queda guardado."),
@@ -65,6 +65,7 @@ _SHOW_FACT: Mapping[str, Callable[[object], str]] = {
     "total": lambda value: "un total desconocido" if value is None else human_bytes(float(str(value))),
     "seconds": lambda value: "un rato" if value is None else human_time(float(str(value))),
     "digest": lambda value: f" ({value if ':' in str(value) else f'hash {value}'})" if value else "",
+    "saving": lambda value: training.SAVINGS.get(str(value), str(value)),
     "until": lambda value: f"hasta el {value:%d/%m/%Y}" if isinstance(value, datetime.datetime) else "todavía",
 }
 

@@ -1,0 +1,127 @@
+"""Sentences about training a LoRA."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sdcolab.core.words.base import Sentence
+
+SENTENCES: Mapping[str, Sentence] = {
+    "training.bucket_range": Sentence(
+        "La resolución {resolution} no cabe en los tamaños permitidos ({bound} = {value}).",
+        "Pon en «{bound}» un valor que la incluya, o cambia la resolución.",
+    ),
+    "training.picture_too_small": Sentence(
+        "Una imagen mide {width}×{height} y es demasiado pequeña: hacen falta al menos {step} píxeles por lado.",
+        "Cámbiala por una más grande, o desactiva «bucket_no_upscale» para que se amplíe sola.",
+    ),
+    "training.warmup_unused": Sentence(
+        "El scheduler «constant» no tiene calentamiento.",
+        "Elige «constant_with_warmup», o pon el calentamiento a 0.",
+    ),
+    "training.dataset_missing": Sentence(
+        "No existe la carpeta de imágenes «{folder}».",
+        "Crea la carpeta con el nombre de tu proyecto, y dentro otra como «10_repeticiones» con tus imágenes.",
+    ),
+    "training.dataset_empty": Sentence(
+        "No hay ninguna imagen para entrenar en «{folder}».",
+        "Pon tus imágenes (png, jpg, webp o bmp) en una carpeta que empiece por sus repeticiones, como "
+        "«10_repeticiones».",
+    ),
+    "training.folder_without_repeats": Sentence(
+        "La carpeta «{folder}» no se usa: su nombre no empieza por un número.",
+        "Para usarla, llámala con sus repeticiones delante, por ejemplo «10_{folder}».",
+    ),
+    "training.picture_skipped": Sentence(
+        "«{path}» no se usa: no es una imagen que se pueda leer, o su extensión no es de las conocidas.",
+        "Guárdala como png, jpg, jpeg, webp o bmp, con la extensión toda en minúsculas.",
+    ),
+    "training.caption_unreadable": Sentence(
+        "La descripción «{path}» no se puede leer: no está en UTF-8.",
+        "Ábrela con un editor de texto y guárdala eligiendo la codificación UTF-8.",
+    ),
+    "training.caption_empty": Sentence(
+        "La descripción «{path}» está vacía.", "Escribe en ella lo que se ve en la imagen, o borra el archivo."
+    ),
+    "training.captions_missing": Sentence(
+        "{count} de {pictures} imágenes no tienen descripción, por ejemplo «{path}».",
+        "Crea un archivo .txt con el mismo nombre junto a cada imagen: el Tagger lo hace por ti.",
+    ),
+    "training.few_pictures": Sentence(
+        "Solo hay {count} imágenes.",
+        "Hacen falta al menos 10, y la guía recomienda 20 o más: con pocas, el Lora las memoriza.",
+    ),
+    "training.many_repeats": Sentence(
+        "Imágenes × repeticiones suman {count}.",
+        "La guía recomienda no pasar de 400: baja las repeticiones, el número delante del nombre de la carpeta.",
+    ),
+    "training.too_many_steps": Sentence(
+        "Son {count} pasos, y el máximo es {limit}: seguramente es un error.",
+        "Baja los epochs o las repeticiones, o sube el batch size.",
+    ),
+    "training.project_name": Sentence(
+        "«{name}» no sirve como nombre de proyecto.",
+        "Usa letras, números, guiones y guiones bajos, sin espacios ni puntos.",
+    ),
+    "training.plan_unreadable": Sentence(
+        "El plan «{path}» no se entiende: {detail}.", "Corrígelo y vuelve a intentarlo."
+    ),
+    "training.plan_option_unknown": Sentence(
+        "No existe la opción «{name}» en un plan de entrenamiento.", "{suggestions}Corrige el nombre o quítala."
+    ),
+    "training.plan_option_unserved": Sentence(
+        "La opción «{name}» de sd-scripts no existe aquí.", "Quítala del plan para entrenar sin ella."
+    ),
+    "training.plan_conflict": Sentence("«{name}» y «{other}» no se pueden usar a la vez.", "Desactiva una de las dos."),
+    "training.base_wrong_family": Sentence(
+        "No se puede entrenar un Lora sobre «{path}»: es un modelo {family}.",
+        "Elige un modelo base de Stable Diffusion 1.5 o SDXL (Illustrious, NoobAI, Pony).",
+    ),
+    "training.base_missing": Sentence(
+        "No se encuentra el modelo base «{name}».", "Elige uno de la lista, o pega su enlace para descargarlo."
+    ),
+    "training.memory": Sentence(
+        "Este entrenamiento necesita unos {needed} de memoria ({device}) y hay {free} libres.",
+        "Baja la resolución o el dim, cierra otros programas, o usa una tarjeta con más memoria (la guía pide 8 GB).",
+    ),
+    "training.saving": Sentence(
+        "Para que quepa en la memoria, {saving}.", "No tienes que hacer nada: solo tardará algo más."
+    ),
+    "training.diverged": Sentence(
+        "El entrenamiento se ha parado en el paso {step} porque la pérdida dejó de ser un número (NaN), con tasa "
+        "{rate} y precisión {precision}.",
+        "Lo último bueno es: {kept}. Baja «unet_aprendizaje» (1e-4 o 1e-5); si sigue pasando, el modelo base puede no "
+        "funcionar en 16 bits: elige otro.",
+    ),
+    "training.loss_jumped": Sentence(
+        "La pérdida se ha disparado en el paso {step} con una tasa de {rate}.",
+        "Si el resultado sale quemado, entrena otra vez con «unet_aprendizaje» más bajo: 1e-4 o 1e-5.",
+    ),
+    "training.state_unusable": Sentence(
+        "No se puede continuar desde «{folder}»: {detail}.",
+        "Empieza el entrenamiento de nuevo, o continúa con las mismas imágenes y opciones de entonces.",
+    ),
+    "training.optimizer_unknown": Sentence(
+        "No se puede usar el optimizador «{name}».",
+        "{suggestions}Elige AdamW, o instala el paquete que lo trae.",
+    ),
+    "training.nothing_to_train": Sentence(
+        "No queda nada que entrenar.", "Pon «unet_aprendizaje» o «aprendizaje_text_encoder» mayor que 0."
+    ),
+    "training.tagger_missing": Sentence(
+        "Al Tagger le falta «{missing}» en «{folder}».", "Descárgalo desde Entrenar → Tagger."
+    ),
+    "training.tags_repeated": Sentence(
+        "Estas etiquetas están en más del 80 % de las imágenes: {tags}.",
+        "Si son intrínsecas de tu personaje (pelo, ojos, orejas…), algunas personas recomiendan quitarlas para que las "
+        "absorba la palabra de activación.",
+    ),
+}
+
+SAVINGS: Mapping[str, str] = {
+    "gradient_checkpointing": "se recalculan las capas en vez de guardarlas (gradient checkpointing)",
+    "cache_text_encoder_outputs": "los textos se codifican una vez y el codificador se descarga",
+    "accumulate": "el batch size se reparte en varios pasos",
+    "cache_latents": "las imágenes se codifican una vez y el VAE se descarga",
+}
+"""How the trainer saves memory."""

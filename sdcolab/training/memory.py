@@ -1,0 +1,110 @@
+"""Whether a training fits in memory, and with which savings: a pure function of sizes. No torch.
+
+Figures are bytes. What the layers' inputs take was measured with tools/bench/training.py; it grows with the pixels of
+a batch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from sdcolab.core.detect import ModelFamily
+from sdcolab.core.errors import TrainingMemory
+from sdcolab.core.memory_plan import FreeMemory, WeightCounts
+from sdcolab.training.plan import TrainingPlan
+
+GB = 1_000_000_000
+
+_PER_PIXEL = {ModelFamily.SDXL: 13_500, ModelFamily.SD1: 9_500, ModelFamily.SD2: 9_500}
+"""Bytes of activations in half precision that the way back needs, per pixel of a batch's pictures."""
+_CHECKPOINTED = 0.17
+"""The share that is left of them when layers are computed again."""
+_BASE = GB // 2
+"""What a card's libraries take by themselves."""
+_OPTIMISER_BYTES = {"adamw8bit": 2, "pagedadamw8bit": 2, "lion": 4, "lion8bit": 1, "adafactor": 4}
+_ADAM_BYTES = 8
+_MASTER_BYTES = 8
+"""A trained number and its gradient in full precision."""
+RAM_BASE = int(2.5 * GB)
+"""Host memory for the libraries and for weights on their way to a card."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingMemoryPlan:
+    """How the training fits: ``savings`` that were switched on (names of ``core.words.training.SAVINGS``), and what it
+    takes.
+    """
+
+    plan: TrainingPlan
+    savings: tuple[str, ...]
+    needed: int
+
+
+def parameters_of(weights: WeightCounts, family: ModelFamily, dim: int) -> int:
+    """About how many numbers a LoRA of rank ``dim`` has (SD 1.5: 148 k per rank, hechos/extensiones.md 11)."""
+    per_rank = {ModelFamily.SDXL: 1_420_000}.get(family, 590_000)
+    full = {ModelFamily.SDXL: 2_570_000_000}.get(family, 860_000_000)
+    return int(per_rank * dim * min(1.0, weights.unet / full) ** 0.5)
+
+
+def needed_bytes(
+    plan: TrainingPlan, weights: WeightCounts, family: ModelFamily, *, element: int, dropped_text: bool
+) -> int:
+    """What a step takes at its peak. ``element`` is the size of a weight where it works; ``dropped_text``: the text
+    encoders are not there any more. Every VAE is let go before the first step where latents are kept.
+    """
+    width, height = plan.size()
+    parameters = parameters_of(weights, family, plan.network_dim or 4)
+    optimiser = _OPTIMISER_BYTES.get(plan.optimizer_type.lower(), _ADAM_BYTES)
+    kept = weights.unet + (0 if dropped_text else weights.text) + (0 if plan.cache_latents else weights.vae)
+    scale = min(1.0, weights.unet / 860_000_000) if family is not ModelFamily.SDXL else min(1.0, weights.unet / 2.57e9)
+    activations = plan.train_batch_size * width * height * _PER_PIXEL.get(family, 9_500) * element / 2 * scale**0.5
+    if plan.gradient_checkpointing:
+        activations *= _CHECKPOINTED
+    return int(kept * element + parameters * (_MASTER_BYTES + optimiser) + activations + _BASE)
+
+
+def fit_in_memory(
+    plan: TrainingPlan, weights: WeightCounts, family: ModelFamily, free: FreeMemory, *, element: int
+) -> TrainingMemoryPlan:
+    """The plan as it fits, with as few savings as possible: latents kept, text encoders dropped, layers computed
+    again, smaller batches. Raises ``TrainingMemory``.
+    """
+    room = free.ram if free.vram is None else free.vram
+    device = "cpu" if free.vram is None else "cuda"
+    savings: list[str] = []
+    least = 0
+    for saving, changed in _degrees(plan):
+        plan = changed
+        if saving:
+            savings.append(saving)
+        dropped = plan.cache_text_encoder_outputs
+        least = needed_bytes(plan, weights, family, element=element, dropped_text=dropped)
+        if room is None or least <= room:
+            return TrainingMemoryPlan(plan, tuple(dict.fromkeys(savings)), least)
+    raise TrainingMemory(device=device, needed=least, free=room or 0)
+
+
+def _degrees(plan: TrainingPlan) -> list[tuple[str, TrainingPlan]]:
+    """The plan, and the plan with one saving more each time."""
+    steps = [("", plan)]
+    if not plan.cache_latents and not plan.color_aug and not plan.random_crop:
+        plan = replace(plan, cache_latents=True)
+        steps.append(("cache_latents", plan))
+    static = not (
+        plan.shuffle_caption or plan.caption_dropout_rate or plan.caption_tag_dropout_rate or plan.enable_wildcard
+    )
+    if plan.network_train_unet_only and static and not plan.cache_text_encoder_outputs:
+        plan = replace(plan, cache_text_encoder_outputs=True)
+        steps.append(("cache_text_encoder_outputs", plan))
+    if not plan.gradient_checkpointing:
+        plan = replace(plan, gradient_checkpointing=True)
+        steps.append(("gradient_checkpointing", plan))
+    while plan.train_batch_size > 1 and plan.train_batch_size % 2 == 0:
+        plan = replace(
+            plan,
+            train_batch_size=plan.train_batch_size // 2,
+            gradient_accumulation_steps=plan.gradient_accumulation_steps * 2,
+        )
+        steps.append(("accumulate", plan))
+    return steps

@@ -1,0 +1,112 @@
+"""The formulas of a step against the reference trainer's numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from sdcolab.training import recipe
+from sdcolab.training.plan import TrainingPlan
+from tests.support.vectors import vectors
+
+VECTORS = vectors("lora_loss_weights")
+
+
+def close(found: torch.Tensor, wanted: Any, rel: float = 2e-5) -> None:
+    expected = torch.tensor([float("nan") if value is None else value for value in wanted])
+    good = ~expected.isnan()
+    torch.testing.assert_close(found.float()[good], expected[good], rtol=rel, atol=1e-7)
+
+
+def test_noise_levels_and_their_ratio() -> None:
+    abar = recipe.noise_levels()
+    close(abar, VECTORS["base"]["alphas_cumprod"])
+    close(recipe.signal_to_noise(abar), VECTORS["weights"]["snr"], rel=1e-4)
+
+
+WEIGHTS = {
+    "min_snr_1_eps": lambda abar: recipe.min_snr_weight(abar, 1, v=False),
+    "min_snr_5_eps": lambda abar: recipe.min_snr_weight(abar, 5, v=False),
+    "min_snr_20_eps": lambda abar: recipe.min_snr_weight(abar, 20, v=False),
+    "min_snr_1_v": lambda abar: recipe.min_snr_weight(abar, 1, v=True),
+    "min_snr_5_v": lambda abar: recipe.min_snr_weight(abar, 5, v=True),
+    "debiased_eps": lambda abar: recipe.debiased_weight(abar, v=False),
+    "debiased_v": lambda abar: recipe.debiased_weight(abar, v=True),
+}
+
+
+@pytest.mark.parametrize("name", [name for name in VECTORS["weights"] if name != "snr"])
+def test_weights_of_timesteps(name: str) -> None:
+    close(WEIGHTS[name](recipe.noise_levels()), VECTORS["weights"][name], rel=1e-4)
+
+
+def test_without_any_signal_the_weights_are_finite() -> None:
+    abar = recipe.noise_levels(zero_terminal_snr=True)
+    assert float(abar[-1]) == 0
+    for v in (False, True):
+        assert torch.isfinite(recipe.min_snr_weight(abar, 5, v=v)).all()
+
+
+@pytest.mark.parametrize("name", VECTORS["huber_thresholds"]["values"])
+def test_huber_thresholds(name: str) -> None:
+    schedule, c, scale = name.split("_")
+    timesteps = torch.tensor(VECTORS["huber_thresholds"]["t"])
+    abar = recipe.noise_levels()[timesteps]
+    found = recipe.huber_threshold(timesteps, abar, schedule, float(c[1:]), float(scale.removeprefix("scale")))
+    close(found, VECTORS["huber_thresholds"]["values"][name])
+
+
+@pytest.mark.parametrize("name", VECTORS["loss_elementwise"]["values"])
+def test_losses_of_elements(name: str) -> None:
+    kind, _, c = name.rpartition("_c")
+    difference = torch.tensor(VECTORS["loss_elementwise"]["prediction_minus_target"])
+    found = recipe.elementwise_loss(difference, torch.zeros_like(difference), kind, float(c))
+    close(found, VECTORS["loss_elementwise"]["values"][name])
+
+
+def test_offset_noise_exactly_and_its_statistics() -> None:
+    for case in VECTORS["noise_offset_exact"]:
+        latents, noise, shift = (torch.tensor(case[name]) for name in ("latents", "noise", "extra_randn"))
+        found = recipe.offset_noise(noise, latents, shift, case["noise_offset"], case["adaptive_noise_scale"] or 0.0)
+        torch.testing.assert_close(found, torch.tensor(case["out"]), rtol=1e-5, atol=1e-6)
+    for row in VECTORS["noise_statistics"]:
+        if row["name"] == "noise_offset":
+            rules = recipe.NoiseRules(offset=row["noise_offset"])
+            noise = recipe.draw_noise(torch.zeros(row["shape"]), rules, torch.Generator().manual_seed(1))
+            assert float(noise.std()) == pytest.approx(row["std"], rel=0.02)
+            assert float(noise.mean((2, 3)).std()) == pytest.approx(row["std_of_channel_means"], rel=0.05)
+
+
+def test_pyramid_noise_keeps_its_deviation_and_is_smooth() -> None:
+    generator = torch.Generator().manual_seed(3)
+    noise = recipe.draw_noise(
+        torch.zeros(50, 4, 32, 32), recipe.NoiseRules(pyramid_levels=6, pyramid_discount=0.8), generator
+    )
+    assert float(noise.std()) == pytest.approx(1, abs=1e-3)
+    neighbours = (noise[..., 1:] * noise[..., :-1]).mean()
+    assert float(neighbours) > 0.2
+
+
+def test_noisy_latents_and_targets_are_consistent() -> None:
+    latents, noise = torch.randn(2, 4, 8, 8), torch.randn(2, 4, 8, 8)
+    abar = recipe.noise_levels()[torch.tensor([10, 700])]
+    mixed, v = recipe.noisy(latents, noise, abar), recipe.target_of(latents, noise, abar, v=True)
+    a = abar.view(-1, 1, 1, 1)
+    torch.testing.assert_close(a.sqrt() * mixed - (1 - a).sqrt() * v, latents, rtol=1e-4, atol=1e-5)
+    assert recipe.target_of(latents, noise, abar, v=False) is noise
+
+
+def test_loss_weights_and_masks() -> None:
+    plan = TrainingPlan()
+    prediction, target = torch.ones(2, 4, 4, 4), torch.zeros(2, 4, 4, 4)
+    timesteps, abar = torch.tensor([1, 2]), torch.tensor([0.5, 0.5])
+    weights = torch.tensor([1.0, 0.5])
+    assert float(recipe.loss_of(prediction, target, timesteps, abar, plan, v=False, weights=weights)) == pytest.approx(
+        0.75
+    )
+    mask = torch.zeros(2, 1, 4, 4)
+    mask[:, :, :2] = 1
+    masked = recipe.loss_of(prediction, target, timesteps, abar, plan, v=False, weights=weights, mask=mask)
+    assert float(masked) == pytest.approx(0.375)

@@ -1,5 +1,18 @@
 """sdcolab: estudio de Stable Diffusion en español, para Google Colab y para tu computadora.
 
+For other programs::
+
+    from sdcolab import GenerationRequest, Hires, open_engine
+
+    engine = open_engine()
+    result = engine.generate(GenerationRequest(prompt="gato", seed=7, hires=Hires(scale=1.5)))
+    result.images[0].image.save("gato.png")
+
+``GenerationRequest`` and its parts say everything that changes a picture; every field's range stands in their
+docstrings and in ``FIELDS``. ``Engine.generate`` returns a ``GenerationResult``, and what can go wrong is a
+``SdcolabError``, which ``explain`` puts in Spanish. ``request_of`` reads the request that made a picture. The others are
+what the notebook's cells call.
+
 Importing the package loads neither torch nor gradio; its public names load what they need on first use (PEP 562).
 """
 
@@ -9,25 +22,65 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from sdcolab.core.errors import SdcolabError as SdcolabError
+    from sdcolab.core.events import CancelToken as CancelToken
+    from sdcolab.core.request import FIELDS as FIELDS
     from sdcolab.core.request import GenerationRequest as GenerationRequest
+    from sdcolab.core.request import Hires as Hires
+    from sdcolab.core.request import InitImage as InitImage
+    from sdcolab.core.request import Inpaint as Inpaint
+    from sdcolab.core.request import Refiner as Refiner
+    from sdcolab.core.request import Variation as Variation
+    from sdcolab.core.result import GeneratedImage as GeneratedImage
+    from sdcolab.core.result import GenerationResult as GenerationResult
+    from sdcolab.core.tuning import Tuning as Tuning
+    from sdcolab.core.words import explain as explain
     from sdcolab.engine.engine import Engine as Engine
     from sdcolab.wiring.notebook import cerrar as cerrar
     from sdcolab.wiring.notebook import empezar as empezar
     from sdcolab.wiring.notebook import informe as informe
     from sdcolab.wiring.notebook import panel as panel
+    from sdcolab.wiring.public import open_engine as open_engine
+    from sdcolab.wiring.public import request_of as request_of
 
 __version__ = "0.1.0"
 
-_HOMES = {
-    "Engine": "sdcolab.engine.engine",
-    "GenerationRequest": "sdcolab.core.request",
-    "cerrar": "sdcolab.wiring.notebook",
-    "empezar": "sdcolab.wiring.notebook",
-    "informe": "sdcolab.wiring.notebook",
-    "panel": "sdcolab.wiring.notebook",
+_NAMES = {
+    "sdcolab.core.errors": ("SdcolabError",),
+    "sdcolab.core.events": ("CancelToken",),
+    "sdcolab.core.request": ("FIELDS", "GenerationRequest", "Hires", "InitImage", "Inpaint", "Refiner", "Variation"),
+    "sdcolab.core.result": ("GeneratedImage", "GenerationResult"),
+    "sdcolab.core.tuning": ("Tuning",),
+    "sdcolab.core.words": ("explain",),
+    "sdcolab.engine.engine": ("Engine",),
+    "sdcolab.wiring.notebook": ("cerrar", "empezar", "informe", "panel"),
+    "sdcolab.wiring.public": ("open_engine", "request_of"),
 }
+_HOMES = {name: home for home, names in _NAMES.items() for name in names}
 
-__all__ = ["Engine", "GenerationRequest", "__version__", "cerrar", "empezar", "informe", "panel"]
+__all__ = [
+    "FIELDS",
+    "CancelToken",
+    "Engine",
+    "GeneratedImage",
+    "GenerationRequest",
+    "GenerationResult",
+    "Hires",
+    "InitImage",
+    "Inpaint",
+    "Refiner",
+    "SdcolabError",
+    "Tuning",
+    "Variation",
+    "__version__",
+    "cerrar",
+    "empezar",
+    "explain",
+    "informe",
+    "open_engine",
+    "panel",
+    "request_of",
+]
 
 
 def __getattr__(name: str) -> object:

@@ -10,8 +10,8 @@ For other programs::
 
 ``GenerationRequest`` and its parts say everything that changes a picture; every field's range stands in their
 docstrings and in ``FIELDS``. ``Engine.generate`` returns a ``GenerationResult``, and what can go wrong is a
-``SdcolabError``, which ``explain`` puts in Spanish. ``request_of`` reads the request that made a picture. The others are
-what the notebook's cells call.
+``SdcolabError``, which ``explain`` puts in Spanish. ``request_of`` reads the request that made a picture. The others
+are what the notebook's cells call.
 
 Importing the package loads neither torch nor gradio; its public names load what they need on first use (PEP 562).
 """

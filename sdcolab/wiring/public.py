@@ -1,4 +1,4 @@
-"""What ``from sdcolab import ...`` offers besides the types of ``core``: the engine, put together for other programs."""
+"""What ``from sdcolab import ...`` offers besides the types of ``core``: an engine ready to use."""
 
 from __future__ import annotations
 

@@ -22,8 +22,8 @@ from sdcolab.core.untrusted import parse_json
 
 T = TypeVar("T")
 
-MAX_KEPT_BYTES = 64 * 1024 * 1024
-"""Largest file of the program's own that is read."""
+MAX_KEPT_BYTES = 512 * 1024 * 1024
+"""Largest file of the program's own that is read: a long queue with its pictures."""
 
 LOCK_SECONDS = 20.0
 """How long a change waits for those of others."""

@@ -27,6 +27,7 @@ from sdcolab.core.files import atomic_write
 from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library, ModelFile
 from sdcolab.core.tasks import TaskTable
+from sdcolab.core.untrusted import parse_json
 from sdcolab.core.words import explain
 from sdcolab.process.environment import DOWNLOAD_NAMES, ENGINE_RESTART, NGROK_NAME, TUNNEL_RESTART, token_in
 from sdcolab.process.public_link import Service
@@ -325,7 +326,7 @@ def remember_drive(folders: Folders, *, images: bool, settings: bool) -> None:
 def remembered_drive(folders: Folders) -> tuple[bool, bool] | None:
     """Whether images and settings go to Drive in this machine's last session; None when neither does."""
     with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
-        saved = json.loads((folders.root / DRIVE_CHOICE).read_text(encoding="utf-8"))
+        saved = parse_json((folders.root / DRIVE_CHOICE).read_bytes())
         return bool(saved["images"]), bool(saved["settings"])
     return None
 

@@ -27,6 +27,7 @@ from sdcolab.core.errors import (
 )
 from sdcolab.core.events import CancelToken
 from sdcolab.core.files import atomic_write, storage_errors
+from sdcolab.core.untrusted import parse_json
 from sdcolab.core.words import explain
 from sdcolab.process.environment import child_environ, own_command
 from sdcolab.process.ngrok import TOKEN_VARIABLE
@@ -324,7 +325,7 @@ def page_frame(url: str) -> str:
 def session_access(path: Path) -> Access:
     """User and password kept in ``path`` (readable by its owner only) for as long as the machine lives."""
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        saved = json.loads(path.read_text(encoding="utf-8"))
+        saved = parse_json(path.read_bytes())
         return Access(str(saved["user"]), str(saved["password"]))
     access = Access(f"sdcolab{secrets.randbelow(9000) + 1000}", secrets.token_urlsafe(9))
     with storage_errors(path):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from sdcolab.core.errors import CannotRead, ModelUnreadable, NoModels, UnknownFi
 from sdcolab.core.folders import Folders
 from sdcolab.core.registry import closest
 from sdcolab.core.tensors import read_header
+from sdcolab.core.untrusted import parse_json
 
 MODEL_SUFFIXES = frozenset({".safetensors", ".ckpt", ".pt", ".pth", ".bin"})
 
@@ -34,8 +34,8 @@ def civitai_info(path: Path) -> Mapping[str, Any]:
     """What civitai says of the model file at ``path`` (``NAME.civitai.info``); empty when it says nothing."""
     try:
         with path.with_name(path.stem + INFO_SUFFIX).open("rb") as file:
-            info = json.loads(file.read(MAX_INFO_BYTES))
-    except (OSError, ValueError, RecursionError):
+            info = parse_json(file.read(MAX_INFO_BYTES))
+    except (OSError, ValueError):
         return {}
     return info if isinstance(info, dict) else {}
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from sdcolab.core.errors import CannotRead, StorageError
 from sdcolab.core.files import atomic_write, system_reason
 from sdcolab.core.tensors import LENGTH_BYTES
+from sdcolab.core.untrusted import parse_json
 
 SHORT_LENGTH = 10
 """Hex digits that infotexts show (hechos/a1111.md 7.6)."""
@@ -141,7 +142,7 @@ def _key(path: Path) -> str:
 
 def _read(store: Path) -> dict[str, str]:
     try:
-        loaded = json.loads(store.read_bytes())
+        loaded = parse_json(store.read_bytes())
     except (OSError, ValueError):
         return {}
     if not isinstance(loaded, dict):

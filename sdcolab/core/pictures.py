@@ -32,9 +32,9 @@ MAX_BODY_TEXT = 2_000_000
 _SHORTEST_PICTURE = 40
 """No picture has fewer characters in base64. Megapixels of one colour need only some hundreds."""
 
-PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif")
+PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".avif", ".bmp", ".tif", ".tiff")
 
-FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "AVIF", "BMP", "TIFF")
 
 _DAMAGED = (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning)
 """What Pillow raises on bytes that are no picture."""

@@ -35,6 +35,16 @@ class FieldNotMultiple(RequestError):
 
 
 @dataclass(eq=False)
+class FieldFloored(RequestError):
+    """A size was no multiple of what the model needs; the next smaller one is used."""
+
+    code: ClassVar[str] = "request.floored"
+    field: str
+    value: int
+    used: int
+
+
+@dataclass(eq=False)
 class InitImageMissing(RequestError):
     """Starting from a picture was asked for without a picture."""
 
@@ -160,11 +170,25 @@ class NetworkIgnored(RequestError):
 
 
 @dataclass(eq=False)
+class InfotextForeign(RequestError):
+    """The text is JSON of a program whose data are not read here."""
+
+    code: ClassVar[str] = "request.infotext_foreign"
+
+
+@dataclass(eq=False)
 class InfotextUnreadable(RequestError):
     """A text or picture holds no generation parameters."""
 
     code: ClassVar[str] = "request.infotext_unreadable"
     source: str
+
+
+@dataclass(eq=False)
+class InfotextEncoding(InfotextUnreadable):
+    """A text file is in an encoding that nobody can be sure of."""
+
+    code: ClassVar[str] = "request.infotext_encoding"
 
 
 @dataclass(eq=False)

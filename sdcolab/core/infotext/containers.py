@@ -10,8 +10,10 @@ from collections.abc import Mapping
 
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from sdcolab.core.errors import InfotextUnreadable
-from sdcolab.core.infotext.text import Infotext, render
+from sdcolab.core.errors import InfotextEncoding, InfotextUnreadable
+from sdcolab.core.infotext.foreign import from_json
+from sdcolab.core.infotext.stealth import stealth_text
+from sdcolab.core.infotext.text import Infotext, parse, render
 from sdcolab.core.pictures import FORMATS, MAX_PIXELS
 
 PARAMETERS_KEY = "parameters"
@@ -41,13 +43,13 @@ def read_image(image: Image.Image, source: str) -> str:
     ``source`` names the picture in the error. Raises ``InfotextUnreadable`` when there is none.
     """
     text = _text_of(image)
-    if not text.strip() and image.format == "PNG" and image.width * image.height <= MAX_PIXELS:
+    if not text and image.format == "PNG" and image.width * image.height <= MAX_PIXELS:
         try:
             image.load()  # some programs write the text after the pixels
         except (OSError, ValueError, SyntaxError) as error:
             raise InfotextUnreadable(source=source) from error
-        text = _text_of(image)
-    if not text.strip():
+        text = _text_of(image) or stealth_text(image)
+    if not text:
         raise InfotextUnreadable(source=source)
     return text
 
@@ -65,17 +67,43 @@ def _plain_text(data: bytes, source: str) -> str:
     try:
         text = data.decode(encoding)
     except UnicodeDecodeError as error:
-        raise InfotextUnreadable(source=source) from error
+        if not data or not _is_text(data):
+            raise InfotextUnreadable(source=source) from error
+        raise InfotextEncoding(source=source) from error
+    text = from_json(text) or text
     if not text.strip() or "\0" in text:
         raise InfotextUnreadable(source=source)
     return text
 
 
+def _is_text(data: bytes) -> bool:
+    """Whether bytes that are no UTF-8 may still be a text of an older encoding."""
+    return not any(byte < 9 or 13 < byte < 32 for byte in data[:4096])
+
+
 def _text_of(image: Image.Image) -> str:
     info = image.info
-    if info.get("Software") == "NovelAI":
-        return _novelai(info)
-    return _user_comment(image) or _as_text(info.get(PARAMETERS_KEY)) or _as_text(info.get("comment"))
+    written = (
+        _useful(_user_comment(image)),
+        _useful(_as_text(info.get(PARAMETERS_KEY))),
+        _novelai(info) if info.get("Software") == "NovelAI" else "",
+        *(from_json(_as_text(info.get(key))) or "" for key in ("prompt", "invokeai_metadata", "workflow")),
+        (_useful if image.format == "GIF" else _generated)(_as_text(info.get("comment"))),
+        _generated(_as_text(info.get("Comment"))),
+    )
+    return next((text for text in written if text), "")
+
+
+def _useful(text: str) -> str:
+    """``text`` without what some cameras and programs leave in its place, or what its JSON means."""
+    bare = text.replace("\0", "").strip()
+    return from_json(bare) or bare
+
+
+def _generated(text: str) -> str:
+    """``text`` if it has parameters: every other comment is the camera's or the program's."""
+    found = _useful(text)
+    return found if parse(found).fields else ""
 
 
 def _as_text(value: object) -> str:

@@ -29,7 +29,7 @@ _FORGE = re.compile(r"f[\d.]+v(\d+)\.(\d+)\.(\d+)")
 _WITHOUT_VERSION: Version = (1, 1, 0, 0)
 """A1111 writes its version since 1.2.0."""
 
-_SIZE = re.compile(r"(\d{1,9})\s*[xX]\s*(\d{1,9})")
+_SIZE = re.compile(r"(-?\d{1,9})\s*[xX]\s*(-?\d{1,9})")
 _MASK_LABELS = ("Mask blur", "Mask mode", "Masked content", "Inpaint area")
 _OLD_HASH = re.compile(r"[0-9a-fA-F]{8}")
 _ADDED_HASH = re.compile(r"\([0-9a-fA-F]{8,64}\)$")
@@ -39,6 +39,9 @@ _COMFY_DDIM = "DDIM Uniform"
 
 CIVITAI_VERSION = "civitai:"
 """What stands before the number of a model's version on civitai, in the place of a hash."""
+
+_GPU = re.compile(r"_gpu(?=$|[ _])", re.IGNORECASE)
+"""ComfyUI's mark of samplers whose noise comes from the card."""
 
 _NOT_IN_TAGS = re.compile(r"[<>:=,]")
 
@@ -68,7 +71,7 @@ def modernised(infotext: Infotext, schedules: Iterable[str]) -> Infotext:
 def size_of(text: str) -> tuple[int, int] | None:
     """(512, 768) from "512x768"."""
     match = _SIZE.fullmatch(text)
-    return (int(match[1]), int(match[2])) if match else None
+    return (max(0, int(match[1])), max(0, int(match[2]))) if match else None  # -1x-1: none
 
 
 # --- Versions -----------------------------------------------------------------------------------------------------
@@ -141,10 +144,19 @@ def _name_sampler(fields: Fields, schedules: tuple[str, ...]) -> None:
         written = fields.get(label)
         if not written or written.casefold() == "use same sampler":
             continue
-        name, suffix = _split_sampler(written, schedules)
+        _name_schedule(fields, labels.get(schedule_label.casefold(), ""), schedules)
+        name, suffix = _split_sampler(_GPU.sub("", written), schedules)
         fields[label] = sampler = canonical_sampler(name)
         old = AUTOMATIC if sampler == "Restart" else UNIFORM  # Restart chose its own schedule in every version
         fields.setdefault(labels.get(schedule_label.casefold(), schedule_label), suffix or (unsaid if modern else old))
+
+
+def _name_schedule(fields: Fields, label: str, schedules: tuple[str, ...]) -> None:
+    """The schedule at ``label`` in A1111's spelling: ComfyUI's programs write ``karras``."""
+    written = fields.get(label, "").casefold().replace("_", " ")
+    found = next((name for name in (*schedules, AUTOMATIC) if name.casefold() == written), None)
+    if found:
+        fields[label] = found
 
 
 def _split_sampler(name: str, schedules: Iterable[str]) -> tuple[str, str]:
@@ -182,21 +194,32 @@ def _civitai_resources(fields: Fields, prompt: str) -> Iterator[str]:
     """Tags for the LoRAs that civitai's own generator used, which its prompts do not name; the checkpoint becomes the
     model, and all get their version on civitai for a hash. Takes the field out."""
     loras: list[str] = []
+    embeddings: list[str] = []
     for resource in json_of(fields.pop("Civitai resources", ""), list):
         if not isinstance(resource, dict):
             continue
-        kind, version = str(resource.get("type")).casefold(), f"{CIVITAI_VERSION}{resource.get('modelVersionId')}"
+        kind, version = _resource_kind(resource), f"{CIVITAI_VERSION}{resource.get('modelVersionId')}"
         words = (str(resource.get(key) or "") for key in ("modelName", "modelVersionName"))
         name = " ".join(_NOT_IN_TAGS.sub(" ", " ".join(words)).split()) or version.replace(":", " ")
         if kind == "checkpoint" and "Model" not in fields:
             fields["Model"] = name
             fields.setdefault("Model hash", version)
+        elif kind in ("embed", "embedding", "textualinversion"):
+            embeddings.append(f"{name}: {version}")
         elif kind in ("lora", "lycoris", "locon", "dora") and f"<lora:{name}:" not in prompt:
             loras.append(f"{name}: {version}")
             yield f"<lora:{name}:{resource.get('weight', 1)}>"
-    if loras:
-        known = [fields["Lora hashes"]] if fields.get("Lora hashes") else []
-        fields["Lora hashes"] = ", ".join([*known, *loras])
+    for label, found in (("Lora hashes", loras), ("TI hashes", embeddings)):
+        if found:
+            known = [fields[label]] if fields.get(label) else []
+            fields[label] = ", ".join([*known, *found])
+
+
+def _resource_kind(resource: Mapping[str, Any]) -> str:
+    """What a resource is; some texts hold the whole object that civitai's server made of it."""
+    text = str(resource.get("type")).casefold()
+    inner = re.search(r"\btype = (\w+)", text)
+    return inner[1] if inner else text
 
 
 def json_of(text: str, kind: type[J]) -> J:

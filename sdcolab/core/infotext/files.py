@@ -58,6 +58,7 @@ def with_files(pasted: Pasted, library: Library, digests: FileDigests | None = N
     if hires and hires.prompt:
         prompt = finder.with_loras("hires.prompt", hires.prompt, pasted.hashes)
         changes["hires"] = replace(changes["hires"], prompt=prompt)
+    finder.embeddings(pasted.hashes)
     return replace(pasted, changes=changes, missing=tuple(finder.missing))
 
 
@@ -101,6 +102,13 @@ class _Finder:
             elif not file.is_called(name):
                 prompt = _renamed(prompt, name, file.path.stem)
         return prompt
+
+    def embeddings(self, hashes: Mapping[str, str]) -> None:
+        """Note the embeddings that the text was made with and that are not here."""
+        for key, digest in hashes.items():
+            word, _, name = key.partition(":")
+            if word == "embed" and self._find(ModelKind.EMBEDDING, name, digest) is None:
+                self.missing.append(InfotextFileMissing("prompt", ModelKind.EMBEDDING.value, name, digest))
 
     def _find(self, kind: ModelKind, name: str, digest: str) -> ModelFile | None:
         try:

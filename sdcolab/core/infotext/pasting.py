@@ -10,10 +10,18 @@ from typing import Any, TypeVar
 
 from PIL import Image
 
-from sdcolab.core.errors import FieldNotNumber, InfotextFileMissing, RequestError
+from sdcolab.core.errors import (
+    FieldFloored,
+    FieldNotMultiple,
+    FieldNotNumber,
+    InfotextFileMissing,
+    InfotextForeign,
+    RequestError,
+)
 from sdcolab.core.fields import Field, Part, parts_of, table_of
 from sdcolab.core.infotext.codecs import CODECS, Fields, split_title
 from sdcolab.core.infotext.dialects import OLD_KARRAS, json_of, modernised, size_of
+from sdcolab.core.infotext.foreign import looks_like_json
 from sdcolab.core.infotext.labels import MODEL_HASH, VAE_HASH, labelled
 from sdcolab.core.infotext.text import Infotext, parse_fields
 from sdcolab.core.names import SCHEDULE_NAMES
@@ -72,7 +80,8 @@ def to_request(
     infotext = modernised(infotext, schedules)
     changes: dict[str, Any] = {"prompt": infotext.prompt, "negative_prompt": infotext.negative_prompt}
     if not infotext.fields:
-        return Pasted(changes)
+        foreign = looks_like_json(infotext.prompt)
+        return Pasted({}, warnings=(InfotextForeign(),)) if foreign else Pasted(changes)
     reader = _Reader(infotext, kind)
     changes = reader.unsaid() | changes | reader.values("")
     changes = reader.valid(kind(), changes)
@@ -88,6 +97,8 @@ def to_request(
     if infotext.get(OLD_KARRAS):
         changes["tuning"] = replace(changes["tuning"], old_karras_sigmas=True)
     init, inpaint = reader.init(with_strength=changes["hires"] is None)
+    if init == {"strength": 0.0} and not inpaint:  # A1111's API wrote it for pictures from text too
+        init = {}
     hashes = reader.hashes()
     return Pasted(
         changes, init=init, inpaint=inpaint, hashes=hashes, warnings=tuple(reader.warnings), unused=reader.unused()
@@ -195,6 +206,10 @@ class _Reader:
         for name, value in values.items():
             try:
                 replace(part, **{name: value})  # type: ignore[type-var]
+            except FieldNotMultiple as error:
+                used = error.value // error.step * error.step
+                self.warnings.append(FieldFloored(field=error.field, value=error.value, used=used))
+                accepted |= self.valid(part, {name: used}) if used else {}
             except RequestError as error:
                 self.warnings.append(error)
             else:
@@ -261,10 +276,11 @@ class _Reader:
             if digest := self.infotext.get(label) or named.get(key):
                 self._hashes[path] = digest
         self._hashes |= {name: digest for name, digest in named.items() if name.startswith("lora:")}
-        for entry in (self.infotext.get("Lora hashes") or "").split(","):
-            name, _, digest = entry.partition(":")  # names have no colons there
-            if name.strip():
-                self._hashes[f"lora:{name.strip()}"] = digest.strip()
+        for label, kind in (("Lora hashes", "lora"), ("TI hashes", "embed")):
+            for entry in (self.infotext.get(label) or "").split(","):
+                name, _, digest = entry.partition(":")  # names have no colons there
+                if name.strip():
+                    self._hashes[f"{kind}:{name.strip()}"] = digest.strip()
         return self._hashes
 
 

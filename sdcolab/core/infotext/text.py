@@ -16,7 +16,10 @@ NEGATIVE_MARK = "Negative prompt:"
 _MIN_FIELDS = 3
 """A line with fewer fields than this is taken for prompt."""
 
-_LABEL = r"\w[\w \-/]{1,99}"
+_BLANKS = "\xa0\u2007\u202f\u2009"
+"""Unbreakable blanks, which some sites copy between the words of a label."""
+
+_LABEL = rf"\w[\w \-/{_BLANKS}]{{1,99}}"
 _FIELD = re.compile(rf'({_LABEL}):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|\Z)')
 _EXTRA_LINE = re.compile(rf"({_LABEL}): *(.*)")
 _AFTER_VALUE = re.compile(r"\s*(?:,|\Z)")
@@ -65,21 +68,78 @@ def _quoted(value: str) -> str:
 def parse(text: str) -> Infotext:
     """Read any text; what has no parameter line is all prompt (hechos/a1111.md 7.4).
 
-    The parameter line is the last one. Dynamic Prompts adds lines after it (``Template: ...``): then it is the last one
-    that begins with "Steps:", and what follows are fields too.
+    The parameter line is the last one that begins with "Steps:", else the last line of all if one of its labels is one
+    that only parameters have: ``(sky:1.2), (sun:1.3), (sea:1.1)`` is a prompt. A quoted value may hold line ends.
+    Dynamic Prompts adds lines after it (``Template: ...``), which are fields too. Some sites copy it all in one line.
     """
-    lines = [line.strip() for line in text.strip().split("\n")]
-    at = _parameter_line(lines)
-    fields = _merged([*_fields(lines[at]), *_extra_lines(lines[at + 1 :])]) if at is not None else ()
+    lines = [line.strip() for line in text.lstrip("\ufeff").strip().split("\n")]
+    at = _steps_line(lines)
+    if at is None:
+        found = _one_line(lines)
+        if found is not None:
+            return found
+        at = _telling_line(lines)
+    if at is None:
+        return Infotext(*_prompts(lines))
+    end = _end_of_quotes(lines, at)
+    fields = _merged([*_fields("\n".join(lines[at:end])), *_extra_lines(lines[end:])])
     prompt, negative_prompt = _prompts(lines[:at])
     return Infotext(prompt=prompt, negative_prompt=negative_prompt, fields=fields)
 
 
-def _parameter_line(lines: list[str]) -> int | None:
-    """Index of the parameter line."""
-    last = len(lines) - 1
-    candidates = [last, *(index for index in range(last - 1, -1, -1) if lines[index].startswith("Steps:"))]
-    return next((index for index in candidates if len(_FIELD.findall(lines[index])) >= _MIN_FIELDS), None)
+def _steps_line(lines: list[str]) -> int | None:
+    """Index of the last line that begins with "Steps:" and has enough fields."""
+    steps = [index for index, line in enumerate(lines) if line.startswith("Steps:")]
+    for index in reversed(steps):
+        if len(_FIELD.findall(lines[index])) >= _MIN_FIELDS:
+            return index
+    return None
+
+
+def _telling_line(lines: list[str]) -> int | None:
+    """Index of the last line, if it is one of parameters."""
+    found = _FIELD.findall(lines[-1])
+    telling = any(_tells(label, value) for label, value in found)
+    return len(lines) - 1 if len(found) >= _MIN_FIELDS and telling else None
+
+
+_TELLING = frozenset(
+    ("steps", "sampler", "cfg scale", "seed", "model hash", "schedule type", "denoising strength", "clip skip", "model")
+)
+"""Labels that stand in no prompt."""
+
+
+def _tells(label: str, value: str) -> bool:
+    name = _plain_blanks(label).strip().casefold()
+    return name in _TELLING or (name == "size" and re.fullmatch(r"\s*\d{2,5}\s*[xX]\s*\d{2,5}\s*", value) is not None)
+
+
+def _one_line(lines: list[str]) -> Infotext | None:
+    """All of an infotext in its last line: ``a cat Negative prompt: bad Steps: 20, Sampler: ...``."""
+    *before, last = lines
+    at = last.rfind(" Steps: ")
+    found = _FIELD.findall(last, at + 1) if at >= 0 else []
+    if len(found) < _MIN_FIELDS or not re.match(r"\s*\d", found[0][1]):
+        return None
+    prompt, mark, negative = last[:at].partition(NEGATIVE_MARK)
+    texts = _prompts([*before, prompt.strip(), *([f"{mark} {negative.strip()}"] if mark else [])])
+    return Infotext(*texts, _merged(_fields(last[at + 1 :])))
+
+
+def _end_of_quotes(lines: list[str], at: int) -> int:
+    """Index behind the parameter line that begins at ``at``: a quote that it opens may close some lines below."""
+    opened = _quotes(lines[at]) % 2
+    if not opened:
+        return at + 1
+    return next((index + 1 for index in range(at + 1, len(lines)) if _quotes(lines[index]) % 2), at + 1)
+
+
+def _quotes(line: str) -> int:
+    return len(re.findall(r'(?<!\\)(?:\\\\)*"', line))
+
+
+def _plain_blanks(line: str) -> str:
+    return re.sub(f"[{_BLANKS}]", " ", line)
 
 
 def _fields(line: str) -> Iterator[tuple[str, str]]:
@@ -87,7 +147,7 @@ def _fields(line: str) -> Iterator[tuple[str, str]]:
     while match := _FIELD.search(line, at):
         start = match.start(2)
         end = _end_of_json(line, start)
-        yield match[1].strip(), _unquoted(match[2].strip()) if end is None else line[start:end]
+        yield _plain_blanks(match[1]).strip(), _unquoted(match[2].strip()) if end is None else line[start:end]
         at = match.end() if end is None else end
 
 
@@ -118,7 +178,7 @@ def _unquoted(value: str) -> str:
     if not value.startswith('"'):
         return value
     try:
-        return str(json.loads(value))
+        return str(json.loads(value, strict=False))  # line ends as they are, too
     except ValueError:
         return value
 

@@ -61,6 +61,18 @@ SENTENCES: Mapping[str, Sentence] = {
     "request.network_ignored": Sentence(
         "Esta versión todavía no sabe usar {tag}.", "La imagen se hace sin él; puedes quitarlo del prompt."
     ),
+    "request.floored": Sentence(
+        "«{field}» es {value}, que no es múltiplo de 8; se usa {used}, como en AUTOMATIC1111.",
+        "Si quieres otro tamaño, escribe un múltiplo de 8.",
+    ),
+    "request.infotext_foreign": Sentence(
+        "El texto es JSON de otro programa y no dice cómo se hizo una imagen, o no se sabe leer.",
+        "Se leen los datos de AUTOMATIC1111, Forge, civitai, SwarmUI, Fooocus, InvokeAI, NovelAI y ComfyUI.",
+    ),
+    "request.infotext_encoding": Sentence(
+        "El texto de «{source}» no está en UTF-8 ni en UTF-16.",
+        "Ábrelo en un editor de textos y guárdalo de nuevo eligiendo «UTF-8».",
+    ),
     "request.infotext_unreadable": Sentence(
         "«{source}» no contiene datos de generación.",
         "Usa la imagen tal como la guardó el programa: las redes sociales suelen borrar esos datos.",

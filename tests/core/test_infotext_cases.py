@@ -1,0 +1,163 @@
+"""Texts and pictures as people have them: what each says, and what none of them says."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sdcolab.core.errors import FieldFloored, InfotextEncoding, InfotextForeign, InfotextUnreadable
+from sdcolab.core.infotext import Pasted, parse, read_bytes, to_request
+from sdcolab.core.pictures import picture_from
+
+TEXTS = Path(__file__).parents[1] / "data" / "casos" / "textos"
+
+
+def pasted(name: str) -> Pasted:
+    return to_request(parse(read_bytes((TEXTS / name).read_bytes(), name)))
+
+
+FULL = {
+    "prompt": "a niña 猫 🐱",
+    "negative_prompt": "bad",
+    "seed": 42,
+    "sampler": "DPM++ 2M",
+    "schedule": "Karras",
+    "width": 512,
+    "height": 768,
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        (
+            "dynprompts_template.txt",
+            {"seed": 42, "sampler": "DPM++ 2M", "schedule": "Karras", "width": 128, "negative_prompt": "bad"},
+        ),
+        ("civitai_copy_one_line.txt", {"prompt": "a cat", "negative_prompt": "bad", "steps": 20, "height": 768}),
+        ("comfy_saver3.txt", {"sampler": "DPM++ 2M SDE", "schedule": "Karras"}),
+        ("nbsp.txt", {"cfg_scale": 7.0, "seed": 42}),
+        ("size_mul.txt", {"width": 984, "height": 312}),
+        ("avif.avif", FULL),
+        ("png_exif_blank.png", FULL),
+        ("novelai_plus_params.png", FULL),
+        ("stealth.png", FULL),
+        (
+            "swarm.png",
+            {"prompt": "a cat", "negative_prompt": "bad", "seed": 5, "steps": 25, "cfg_scale": 4.0, "width": 1024},
+        ),
+        ("fooocus_json.png", {"prompt": "a cat", "steps": 30, "seed": 123}),
+    ],
+)
+def test_what_is_read(name: str, changes: dict[str, Any]) -> None:
+    found = pasted(name).changes
+    assert {path: found.get(path) for path in changes} == changes
+
+
+def test_weights_are_no_parameters() -> None:
+    text = (TEXTS / "weights_only.txt").read_text()
+    assert pasted("weights_only.txt").changes == {"prompt": text.strip(), "negative_prompt": ""}
+
+
+def test_sizes_are_floored_and_told() -> None:
+    assert [type(warning) for warning in pasted("size_mul.txt").warnings] == [FieldFloored, FieldFloored]
+
+
+@pytest.mark.parametrize("name", ["api_denoise0.txt", "seed_resize_api.txt"])
+def test_what_the_api_wrote_of_pictures_from_text(name: str) -> None:
+    found = pasted(name)
+    assert not found.starts_from_picture
+    assert not found.changes["variation"].resizes
+    assert found.unused == found.warnings == ()
+
+
+def test_resources_of_civitais_generator() -> None:
+    found = pasted("civitai_resources_job.txt")
+    assert "<lora:civitai 426797:0.4>" in found.changes["prompt"]
+    assert found.hashes["lora:civitai 426797"] == "civitai:426797"
+    assert found.hashes["embed:civitai 250708"] == "civitai:250708"
+
+
+@pytest.mark.parametrize("name", ["jpg_phone_nul.jpg", "jpg_com.jpg", "bmp.bmp"])
+def test_pictures_without_parameters_are_pictures_all_the_same(name: str) -> None:
+    data = (TEXTS / name).read_bytes()
+    with pytest.raises(InfotextUnreadable):
+        read_bytes(data, name)
+    assert picture_from(data, Path(name)).size == (64, 64)
+
+
+def test_quoted_values_may_hold_line_ends() -> None:
+    text = (
+        'a\nNegative prompt: b\nSteps: 20, Sampler: Euler, Hires prompt: "one\ntwo: three, four", Seed: 7\nTemplate: x'
+    )
+    found = parse(text)
+    assert (found.prompt, found.negative_prompt) == ("a", "b")
+    assert (found.get("Hires prompt"), found.get("Seed"), found.get("Template")) == ("one\ntwo: three, four", "7", "x")
+
+
+def test_an_encoding_that_nobody_can_know_is_named() -> None:
+    with pytest.raises(InfotextEncoding):
+        read_bytes("una niña\nSteps: 20".encode("latin-1"), "a.txt")
+
+
+COMFY = {
+    "3": {
+        "class_type": "KSampler",
+        "inputs": {
+            "seed": 9,
+            "steps": 12,
+            "cfg": 5.5,
+            "sampler_name": "dpmpp_2m",
+            "scheduler": "karras",
+            "denoise": 1,
+            "model": ["10", 0],
+            "positive": ["6", 0],
+            "negative": ["7", 0],
+            "latent_image": ["5", 0],
+        },
+    },
+    "4": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "sub/modelo.safetensors"}},
+    "5": {"class_type": "EmptyLatentImage", "inputs": {"width": 640, "height": 512, "batch_size": 1}},
+    "6": {"class_type": "CLIPTextEncode", "inputs": {"text": "a cat", "clip": ["4", 1]}},
+    "7": {"class_type": "CLIPTextEncode", "inputs": {"text": "bad", "clip": ["4", 1]}},
+    "10": {
+        "class_type": "LoraLoader",
+        "inputs": {"lora_name": "fino.safetensors", "strength_model": 0.6, "model": ["4", 0], "clip": ["4", 1]},
+    },
+}
+INVOKE = {
+    "positive_prompt": "a cat",
+    "negative_prompt": "bad",
+    "seed": 9,
+    "steps": 12,
+    "cfg_scale": 5.5,
+    "width": 640,
+    "height": 512,
+    "model": {"name": "modelo"},
+    "scheduler": "dpmpp_2m_k",
+    "loras": [{"model": {"name": "fino"}, "weight": 0.6}],
+}
+
+
+@pytest.mark.parametrize("value", [COMFY, INVOKE], ids=["ComfyUI", "InvokeAI"])
+def test_what_other_programs_write_as_json(value: object) -> None:
+    changes = to_request(parse(json.dumps(value))).changes
+    assert changes["prompt"] == "a cat <lora:fino:0.6>"
+    wanted = {"negative_prompt": "bad", "seed": 9, "steps": 12, "cfg_scale": 5.5, "width": 640, "schedule": "Karras"}
+    assert {name: changes[name] for name in wanted} == wanted
+    assert (changes["sampler"], changes["checkpoint"]) == ("DPM++ 2M", "modelo")
+
+
+@pytest.mark.parametrize("text", ['{"hola": [1, 2]}', "[1, 2, 3]", '{"nodes": []}'])
+def test_json_of_somebody_else_is_never_a_prompt(text: str) -> None:
+    found = to_request(parse(text))
+    assert found.changes == {}
+    assert isinstance(found.warnings[0], InfotextForeign)
+
+
+@pytest.mark.parametrize("text", ["[cat|dog], {a|b}", "{masterpiece}", "[gato:0.5]", "{}", "[]"])
+def test_prompts_with_brackets_stay_prompts(text: str) -> None:
+    assert to_request(parse(text)).changes["prompt"] == text

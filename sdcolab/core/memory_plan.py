@@ -20,6 +20,10 @@ UNMAPPED_RAM = int(2.5 * GB)
 """RAM that loading needs on a GPU besides the file, for CUDA itself and for weights on their way; measured on SDXL with
 tools/bench/card.py."""
 
+STREAMED_SHARE = 4
+"""A UNet that is streamed has less than this part of its weights on the card: a block, and what lies between blocks
+(SD 1.5 15 %, XL 7 %)."""
+
 
 @dataclass(frozen=True, slots=True)
 class WorkMemory:
@@ -32,12 +36,21 @@ class WorkMemory:
 
 
 class Placement(StrEnum):
-    """Where the weights go."""
+    """Where the weights go, the fastest way first."""
 
     GPU = "gpu"
     GPU_SPARING = "gpu_sparing"
     """On the card, working with the engine's savings (split guidance, tiled decoding)."""
+    TURNS = "turns"
+    """Text encoders, UNet and VAE wait in the machine's memory and are on the card one at a time."""
+    STREAMED = "streamed"
+    """The same, and of the UNet only a block at a time is there."""
     CPU = "cpu"
+
+    @property
+    def waits(self) -> bool:
+        """Whether the weights wait in the machine's memory for their turn."""
+        return self in (Placement.TURNS, Placement.STREAMED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +101,13 @@ def plan_memory(
     *,
     element_bytes: int,
     unmapped_bytes: int = 0,
+    beside: int = 0,
 ) -> MemoryPlan:
     """The best way to load ``path``.
 
     ``element_bytes`` is the size of a weight where it works (2 on a card, 4 on a CPU). ``unmapped_bytes`` is what of
-    the file must be read into RAM at once (old pickles cannot be mapped). Raises ``ModelTooBigForCard`` or
-    ``ModelTooBigForRam``.
+    the file must be read into RAM at once (old pickles cannot be mapped). ``beside``: what else the same request has
+    yet to load. Raises ``ModelTooBigForCard`` or ``ModelTooBigForRam``.
     """
     unet, every = weights.unet * element_bytes, weights.total * element_bytes
     scaled = 2 * unet + GB // 5  # a miniature model works with little
@@ -102,12 +116,15 @@ def plan_memory(
         _require_ram(path, free.ram, max(every + least, unmapped_bytes + every))
         return MemoryPlan(Placement.CPU, ram=every + least, vram=0)
     ram = UNMAPPED_RAM + unmapped_bytes
-    if free.vram >= every + least:
-        _require_ram(path, free.ram, ram)
-        roomy = free.vram >= every + comfortable
-        return MemoryPlan(
-            Placement.GPU if roomy else Placement.GPU_SPARING, ram=ram, vram=every + (comfortable if roomy else least)
-        )
+    for placement, needed in ((Placement.GPU, every + comfortable), (Placement.GPU_SPARING, every + least)):
+        if free.vram >= needed + beside:
+            _require_ram(path, free.ram, ram)
+            return MemoryPlan(placement, ram=ram, vram=needed)
+    others, waiting = max(weights.text, weights.vae) * element_bytes, ram + every
+    for placement, largest in ((Placement.TURNS, unet), (Placement.STREAMED, unet // STREAMED_SHARE)):
+        needed = max(largest, others) + least
+        if free.vram >= needed and (free.ram is None or free.ram >= waiting):
+            return MemoryPlan(placement, ram=waiting, vram=needed)
     raise ModelTooBigForCard(path=path, needed=every + least, free=free.vram)
 
 

@@ -33,13 +33,14 @@ class AtWork:
         file = bench.asked.checkpoint_called(name)
         checkpoint = bench.models.checkpoint(file, bench.listener)
         vae = bench.models.vae(bench.asked.vae_of(file), checkpoint, bench.listener)
-        bench.savings.choose(checkpoint.model.family.work)
+        bench.savings.choose(checkpoint.model.family.work, waits=checkpoint.model.waits)
         table = noise_table(bench.request.tuning, checkpoint.model)
         active = Active(bench, checkpoint, vae, table, one, helps)
-        with ExitStack() as patches:
+        with checkpoint.model.turns.nobody(), ExitStack() as patches:
             for feature in self._features:
                 patches.enter_context(feature.patch(active))
-            yield active
+            with checkpoint.model.turns.nobody():  # patches come off at home too
+                yield active
 
     def conditioning(self, active: Active) -> Conditioning:
         """The pass's prompts for the models at work. Raises ``PromptSyntaxError``."""

@@ -223,6 +223,7 @@ class TextConditioner:
     @torch.inference_mode()
     def _encode(self, texts: tuple[str, ...], way: _Way, embeddings: tuple[LoadedEmbedding, ...]) -> _Encoded:
         """Every encoder cuts the texts into chunks by itself and reads them; the results lie side by side."""
+        self._model.turn_of_texts()
         segments = [_segments(text, way.emphasis) for text in texts]
         known = [embedding.seen_by(self._tokenizers[0]) for embedding in embeddings]
         chunked = [

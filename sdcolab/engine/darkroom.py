@@ -47,7 +47,11 @@ class Darkroom:
         return to_image(pixels)
 
     def _finite(self, vae: Vae, work: Callable[[MemoryPolicy], Tensor]) -> Tensor:
+        def working(policy: MemoryPolicy) -> Tensor:
+            vae.its_turn()
+            return work(policy)
+
         try:
-            return self._savings.spend(Stage.DECODING, work)
+            return self._savings.spend(Stage.DECODING, working)
         except NotFinite as error:
             raise ImageNotFinite(checkpoint=vae.stamp[0].name) from error

@@ -185,6 +185,8 @@ def answered(call: UNetCall) -> Tensor:
     if call.adapter:
         residuals["down_intrablock_additional_residuals"] = list(call.adapter)  # diffusers takes them out of the list
     unet = call.predictor.unet
+    if call.predictor.model is not None:
+        call.predictor.model.turn_of_unet()
     with autocast(unet), _attending(call):
         output = unet(
             call.x if call.extra is None else torch.cat([call.x, call.extra], dim=1),

@@ -45,11 +45,13 @@ class MemoryPolicy:
     tile_decode: bool = False
 
 
+SPARING = MemoryPolicy(split_guidance=True, max_batch=1, tile_decode=True)
+"""All but the slow saving."""
+
+
 def choose_policy(free_vram: int | None, work: WorkMemory) -> MemoryPolicy:
     """The policy to start with; ``free_vram`` in bytes after loading the weights, None on a CPU."""
-    if free_vram is None or free_vram >= work.comfortable:
-        return MemoryPolicy()
-    return MemoryPolicy(split_guidance=True, max_batch=1, tile_decode=True)
+    return MemoryPolicy() if free_vram is None or free_vram >= work.comfortable else SPARING
 
 
 def relieved(policy: MemoryPolicy, stage: Stage, batch_size: int) -> MemoryPolicy | None:
@@ -75,9 +77,11 @@ def free_vram(device: torch.device) -> int | None:
 
 
 def require_room(
-    path: Path, header: TensorHeader, work: WorkMemory, device: torch.device, dtype: torch.dtype
+    path: Path, header: TensorHeader, work: WorkMemory, device: torch.device, dtype: torch.dtype, *, beside: int = 0
 ) -> MemoryPlan:
-    """How the checkpoint fits here, before loading it. Raises ``ModelTooBigForCard`` or ``ModelTooBigForRam``."""
+    """How the checkpoint fits here, before loading it, when ``beside`` bytes of others have yet to come. Raises
+    ``ModelTooBigForCard`` or ``ModelTooBigForRam``.
+    """
     ram = memory_bytes()
     free = FreeMemory(ram=ram[1] if ram else None, vram=free_vram(device))
     mapped = path.suffix.lower() == ".safetensors" or zipfile.is_zipfile(path)
@@ -88,6 +92,7 @@ def require_room(
         free,
         element_bytes=dtype.itemsize,
         unmapped_bytes=0 if mapped else path.stat().st_size,
+        beside=beside,
     )
 
 

@@ -21,6 +21,7 @@ from transformers import CLIPTextConfig, CLIPTextModel
 
 from sdcolab.core.detect import Detected, ModelFamily, ModelKind, Prediction, detect
 from sdcolab.core.errors import ModelFamilyUnsupported, ModelIncomplete, ModelUnreadable, ModelWrongKind
+from sdcolab.core.memory_plan import Placement
 from sdcolab.core.tensors import TensorHeader, TensorInfo
 from sdcolab.engine.convert import (
     SIZE_CHANNELS,
@@ -45,6 +46,7 @@ from sdcolab.engine.convert import (
 from sdcolab.engine.families import FAMILIES, Family
 from sdcolab.engine.prediction import ZERO_SNR_KEY
 from sdcolab.engine.schedules import StepTables
+from sdcolab.engine.turns import Part, Turns
 from sdcolab.engine.weights import Weights, open_weights
 
 _VARIANTS = {1: "depth2img", 4: "InstructPix2Pix"}
@@ -82,8 +84,24 @@ class LoadedModel:
     text_encoders: tuple[TextEncoder, ...]
     device: torch.device
     dtype: torch.dtype
+    turns: Turns
+    text_part: Part
+    unet_part: Part
     prediction: Prediction = Prediction.EPSILON
     zero_terminal_snr: bool = False
+
+    @property
+    def waits(self) -> bool:
+        """Whether its weights wait in the machine's memory for their turn on ``device``."""
+        return self.unet_part.waits
+
+    def turn_of_texts(self) -> None:
+        """The text encoders are about to work."""
+        self.turns.take(self.text_part)
+
+    def turn_of_unet(self) -> None:
+        """The UNet is about to work."""
+        self.turns.take(self.unet_part)
 
     @property
     def text_encoder(self) -> CLIPTextModel:
@@ -122,12 +140,23 @@ def check_checkpoint(weights: Weights) -> tuple[Detected, Family]:
     return detected, family
 
 
-def load_checkpoint(weights: Weights, device: torch.device, dtype: torch.dtype) -> LoadedModel:
-    """UNet and text encoders of an open checkpoint. Raises ``ModelError``."""
+def load_checkpoint(
+    weights: Weights,
+    device: torch.device,
+    dtype: torch.dtype,
+    placement: Placement = Placement.GPU,
+    turns: Turns | None = None,
+) -> LoadedModel:
+    """UNet and text encoders of an open checkpoint for ``device``, where they take ``turns`` if they are placed so.
+    Raises ``ModelError``.
+    """
     detected, family = check_checkpoint(weights)
-    unet = _load_unet(weights, family.layout, device, dtype)
-    text_encoders = tuple(_load_text_encoder(weights, text, device, dtype) for text in family.layout.texts)
+    home, turns = torch.device("cpu") if placement.waits else device, turns or Turns()
+    unet = _load_unet(weights, family.layout, home, dtype)
+    text_encoders = tuple(_load_text_encoder(weights, text, home, device, dtype) for text in family.layout.texts)
     _check_size_conditioning(weights, family.layout, unet, text_encoders)
+    unet_part = Part((unet,), device, waits=placement.waits, streams=placement is Placement.STREAMED)
+    turns.take(unet_part)
     detected, prediction = family.settle(weights, unet, detected)
     return LoadedModel(
         path=weights.path,
@@ -137,6 +166,9 @@ def load_checkpoint(weights: Weights, device: torch.device, dtype: torch.dtype) 
         text_encoders=text_encoders,
         device=device,
         dtype=dtype,
+        turns=turns,
+        text_part=Part([encoder.module for encoder in text_encoders], device, waits=placement.waits),
+        unet_part=unet_part,
         prediction=prediction,
         zero_terminal_snr=ZERO_SNR_KEY in weights.header.tensors,
     )
@@ -199,7 +231,9 @@ def _check_size_conditioning(
         raise _incomplete(weights, [f"{UNET_PREFIX}label_emb.0.0.weight"])
 
 
-def _load_text_encoder(weights: Weights, layout: TextLayout, device: torch.device, dtype: torch.dtype) -> TextEncoder:
+def _load_text_encoder(
+    weights: Weights, layout: TextLayout, home: torch.device, device: torch.device, dtype: torch.dtype
+) -> TextEncoder:
     weights = _in_transformers_names(weights, layout)
     names = {name: name for name in weights.header.tensors}
     try:
@@ -209,9 +243,9 @@ def _load_text_encoder(weights: Weights, layout: TextLayout, device: torch.devic
     with without_weights():
         module = CLIPTextModel(config)
     inner = text_model(module)
-    _filled(inner, weights, names, device, dtype)
+    _filled(inner, weights, names, home, dtype)
     # The only buffer: not saved in files (or saved in odd types), so made again.
-    positions = torch.arange(config.max_position_embeddings, device=device).expand(1, -1)
+    positions = torch.arange(config.max_position_embeddings, device=home).expand(1, -1)
     inner.get_submodule("embeddings").register_buffer("position_ids", positions, persistent=False)
     projection = None
     if layout.pooled:

@@ -107,6 +107,7 @@ class Run:
         for feature in self._features:
             start = feature.start(start, active, batch)
         if active.inpaints and start.extra_channels is None:  # what an inpainting UNet reads when there is no picture
+            active.vae.its_turn()
             blank = blank_canvas_channels(active.vae.module, *active.one.size.latent)
             start = Start(start.init, blank, start.crops)
         return start

@@ -10,7 +10,7 @@ import torch
 from sdcolab.core.errors import OutOfMemory
 from sdcolab.core.memory_plan import WorkMemory
 from sdcolab.core.request import GenerationRequest
-from sdcolab.engine.memory import MemoryPolicy, Stage, choose_policy, free_vram, is_out_of_memory, relieved
+from sdcolab.engine.memory import SPARING, MemoryPolicy, Stage, choose_policy, free_vram, is_out_of_memory, relieved
 from sdcolab.engine.shelf import release_memory
 
 T = TypeVar("T")
@@ -24,10 +24,12 @@ class Savings:
         self._device = device
         self._policy: MemoryPolicy | None = None
 
-    def choose(self, work: WorkMemory) -> None:
-        """Start from what is free now that the first checkpoint is loaded; later calls change nothing."""
+    def choose(self, work: WorkMemory, *, waits: bool) -> None:
+        """Start from what is free now that the first checkpoint is loaded; later calls change nothing. ``waits``: its
+        weights have yet to come to the card.
+        """
         if self._policy is None:
-            self._policy = choose_policy(free_vram(self._device), work)
+            self._policy = SPARING if waits else choose_policy(free_vram(self._device), work)
 
     def spend(self, stage: Stage, work: Callable[[MemoryPolicy], T]) -> T:
         """``work``'s result; each time memory runs out, the next saving is switched on and it begins again.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterable
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 
@@ -14,7 +14,8 @@ from sdcolab.core.errors import ModelTooBigForCard, ModelTooBigForRam
 from sdcolab.core.events import Listener, Phase, PhaseStarted
 from sdcolab.core.folders import Folders
 from sdcolab.core.library import ModelFile
-from sdcolab.core.memory_plan import WorkMemory
+from sdcolab.core.memory_plan import MemoryPlan, WorkMemory, count_weights
+from sdcolab.core.tensors import read_header
 from sdcolab.engine.conditioning import TextConditioner
 from sdcolab.engine.hashes import HashCache
 from sdcolab.engine.kept import Kept
@@ -23,6 +24,7 @@ from sdcolab.engine.models import LoadedModel, check_checkpoint, load_checkpoint
 from sdcolab.engine.precision import weights_dtype
 from sdcolab.engine.preview import PreviewModel, PreviewSource
 from sdcolab.engine.tiny_vae import TinyDecoder, TinyEncoder, find_tiny, load_tiny_decoder, load_tiny_encoder
+from sdcolab.engine.turns import Part, Turns
 from sdcolab.engine.weights import Stamp, Weights, open_weights, stamp_of
 
 
@@ -50,8 +52,14 @@ class Vae:
     module: AutoencoderKL
     preview: PreviewModel
     separate: tuple[ModelFile, Future[str]] | None
+    turns: Turns
+    part: Part
     tiny_decoder: TinyDecoder | None = None
     tiny_encoder: TinyEncoder | None = None
+
+    def its_turn(self) -> None:
+        """It is about to work."""
+        self.turns.take(self.part)
 
     @property
     def preview_source(self) -> PreviewSource:
@@ -68,6 +76,8 @@ class ModelShelf:
         self._hashes = hashes
         self._checkpoints: dict[Stamp, Checkpoint] = {}
         self._vaes: dict[Stamp, Vae] = {}
+        self._turns = Turns()
+        self._together: tuple[ModelFile, ...] = ()
 
     @property
     def checkpoints(self) -> tuple[Checkpoint, ...]:
@@ -79,15 +89,19 @@ class ModelShelf:
         """Those in memory."""
         return tuple(self._vaes.values())
 
-    def keep_only(self, files: Iterable[ModelFile]) -> None:
-        """If any of ``files`` has yet to come, let go of every checkpoint that is none of them, and of its VAE."""
+    def keep_only(self, files: Sequence[ModelFile]) -> None:
+        """A request comes for ``files``: if any has yet to be loaded, let go of every checkpoint that is none of them,
+        and of its VAE.
+        """
         wanted = {stamp_of(file.path) for file in files}
         if not wanted <= self._checkpoints.keys():
             self._checkpoints = {stamp: kept for stamp, kept in self._checkpoints.items() if stamp in wanted}
             self._vaes = {stamp: kept for stamp, kept in self._vaes.items() if kept.separate or stamp in wanted}
+        self._together = tuple(files)
 
     def clear(self) -> None:
         """Let go of everything."""
+        self._turns.clear()
         self._checkpoints.clear()
         self._vaes.clear()
         release_memory()
@@ -101,8 +115,8 @@ class ModelShelf:
             weights = open_weights(file.path)
             digest = self._hashes.start(file.path)
             _, family = check_checkpoint(weights)
-            self._make_room(weights, family.work)
-            model = load_checkpoint(weights, self.device, weights_dtype(self.device))
+            plan = self._room_for(file, weights, family.work)
+            model = load_checkpoint(weights, self.device, weights_dtype(self.device), plan.placement, self._turns)
             self._checkpoints[stamp] = Checkpoint(file, stamp, model, TextConditioner(model), digest, Kept())
         return self._checkpoints[stamp]
 
@@ -116,7 +130,8 @@ class ModelShelf:
             self._vaes = {known: kept for known, kept in self._vaes.items() if known in self._checkpoints}
             release_memory()
             dtype, family = weights_dtype(self.device), checkpoint.model.family
-            module = load_vae(stamp[0], self.device, dtype, family.id)
+            waits = checkpoint.model.waits
+            module = load_vae(stamp[0], torch.device("cpu") if waits else self.device, dtype, family.id)
             separate = (file, self._hashes.start(file.path)) if file else None
             tiny = find_tiny(self._folders.tiny_vaes, family.tiny_vae)
             self._vaes[stamp] = Vae(
@@ -124,23 +139,42 @@ class ModelShelf:
                 module,
                 PreviewModel(module),
                 separate,
+                self._turns,
+                Part((module,), self.device, waits=waits),
                 load_tiny_decoder(tiny.decoder, self.device, dtype) if tiny.decoder else None,
                 load_tiny_encoder(tiny.encoder, self.device, dtype) if tiny.encoder else None,
             )
         return self._vaes[stamp]
 
-    def _make_room(self, weights: Weights, work: WorkMemory) -> None:
-        """Let go of the other checkpoints if the new one does not fit beside them."""
+    def _room_for(self, file: ModelFile, weights: Weights, work: WorkMemory) -> MemoryPlan:
+        """How the new one is placed. Others go if it does not fit beside them, those of the same request last. Raises
+        ``ModelTooBigForCard`` or ``ModelTooBigForRam``.
+        """
         dtype = weights_dtype(self.device)
-        release_memory()
-        if self._checkpoints:
+        self._turns.clear()
+        waiting = [other for other in self._together if stamp_of(other.path) not in self._checkpoints and other != file]
+        beside = sum(_weight_of(other) * dtype.itemsize for other in waiting)
+        together = {stamp_of(other.path) for other in self._together}
+        for kept in (self._checkpoints.keys(), together, set()):
+            self._checkpoints = {stamp: one for stamp, one in self._checkpoints.items() if stamp in kept}
+            self._vaes = {stamp: one for stamp, one in self._vaes.items() if one.separate or stamp in kept}
+            release_memory()
             try:
-                require_room(weights.path, weights.header, work, self.device, dtype)
+                plan = require_room(weights.path, weights.header, work, self.device, dtype, beside=beside)
             except (ModelTooBigForCard, ModelTooBigForRam):
-                self._checkpoints.clear()
-                self._vaes.clear()
-                release_memory()
-        require_room(weights.path, weights.header, work, self.device, dtype)
+                if not self._checkpoints:
+                    raise
+                continue
+            if not plan.placement.waits or self._checkpoints.keys() <= together:
+                return plan
+        raise AssertionError("the last attempt returns or raises")
+
+
+def _weight_of(file: ModelFile) -> int:
+    """About how many numbers a model file holds."""
+    if file.path.suffix.lower() == ".safetensors":
+        return count_weights(read_header(file.path)).total
+    return file.path.stat().st_size // 2
 
 
 def release_memory() -> None:

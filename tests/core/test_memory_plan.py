@@ -39,6 +39,10 @@ SMALL, MIDDLE, LARGE = WorkMemory(), WorkMemory(comfortable=4 * GB), WorkMemory(
         (SD2, MIDDLE, FreeMemory(8 * GB, 6 * GB), 2, Placement.GPU_SPARING),
         (SDXL, LARGE, FreeMemory(10 * GB, 10 * GB), 2, Placement.GPU_SPARING),
         (SD1, SMALL, FreeMemory(8 * GB, 4 * GB), 2, Placement.GPU_SPARING),
+        (SDXL, LARGE, FreeMemory(10 * GB, int(7.5 * GB)), 2, Placement.TURNS),
+        (SD1, SMALL, FreeMemory(8 * GB, int(2.9 * GB)), 2, Placement.TURNS),
+        (SDXL, LARGE, FreeMemory(10 * GB, 4 * GB), 2, Placement.STREAMED),
+        (SD1, SMALL, FreeMemory(8 * GB, int(1.9 * GB)), 2, Placement.STREAMED),
         (SD1, SMALL, FreeMemory(int(10.5 * GB), None), 4, Placement.CPU),
         (MINI, SMALL, FreeMemory(int(0.5 * GB), None), 4, Placement.CPU),
         (SDXL, LARGE, FreeMemory(None, None), 4, Placement.CPU),
@@ -72,6 +76,17 @@ def test_what_no_free_card_holds_is_refused_with_advice() -> None:
     with pytest.raises(ModelTooBigForCard) as caught:
         plan_memory(MODEL, FLUX, SMALL, COLAB, element_bytes=2)
     assert "más pequeño" in str(explain(caught.value))
+
+
+def test_what_waits_needs_the_machines_memory() -> None:
+    with pytest.raises(ModelTooBigForCard):
+        plan_memory(MODEL, SDXL, LARGE, FreeMemory(4 * GB, int(7.5 * GB)), element_bytes=2)
+
+
+def test_models_of_one_request_take_turns_where_not_all_fit() -> None:
+    alone = plan_memory(MODEL, SDXL, LARGE, COLAB, element_bytes=2)
+    both = plan_memory(MODEL, SDXL, LARGE, COLAB, element_bytes=2, beside=REFINER.total * 2 + GB)
+    assert (alone.placement, both.placement) == (Placement.GPU, Placement.TURNS)
 
 
 def test_an_old_pickle_is_read_whole() -> None:

@@ -33,14 +33,21 @@ import numpy as np  # noqa: E402 - the paths above come first
 import torch  # noqa: E402
 from PIL import Image  # noqa: E402
 
+from sdcolab.api.scripts import scripts_of  # noqa: E402
 from sdcolab.api.translate import request_from_payload  # noqa: E402
 from sdcolab.core.detect import ModelKind  # noqa: E402
+from sdcolab.core.events import CancelToken, Event, ImageReady  # noqa: E402
 from sdcolab.core.folders import Folders  # noqa: E402
 from sdcolab.core.library import Library  # noqa: E402
 from sdcolab.core.request import GenerationRequest  # noqa: E402
 from sdcolab.core.result import GenerationResult  # noqa: E402
+from sdcolab.core.scripts import AFTER_SHEETS, Grid  # noqa: E402
+from sdcolab.core.tasks import LocalWorker, Tools  # noqa: E402
+from sdcolab.core.upscaling import PLAIN_UPSCALERS  # noqa: E402
 from sdcolab.engine import darkroom as darkroom_module  # noqa: E402
 from sdcolab.engine.engine import Engine  # noqa: E402
+from sdcolab.wiring.grids import script_lists  # noqa: E402
+from sdcolab.wiring.tasks import TASKS  # noqa: E402
 
 CASES = ROOT / "tests" / "data" / "referencia" / "imagenes"
 DEFAULT_MODEL = "rand15"
@@ -74,6 +81,18 @@ class Case:
                 payload[field] = self._pictures(payload[field], several=field == "init_images")
         request = request_from_payload(payload, self.data["kind"])
         return replace(request, checkpoint=self.model)
+
+    @property
+    def scripted(self) -> bool:
+        """Whether a script made it."""
+        return bool(self.data["payload"].get("script_name"))
+
+    def grid(self) -> Grid:
+        """What a payload with a script asks for."""
+        img2img = self.data["kind"] == "img2img"
+        lists = {**script_lists(), "upscalers": lambda: PLAIN_UPSCALERS}
+        asked = scripts_of(self.data["payload"], img2img=img2img, lists=lambda name: lists[name]())
+        return Grid(self.request(), asked.script, asked.dynamic, save=False)
 
     def pictures(self) -> list[Image.Image]:
         """The reference's pictures."""
@@ -126,6 +145,29 @@ def replay(engine: Engine, case: Case) -> tuple[GenerationResult, Distance]:
     return result, Distance(float((made - expected).norm() / expected.norm()), max(bytes_apart))
 
 
+def replay_script(worker: LocalWorker, case: Case) -> Distance:
+    """Run the case's script and compare its pictures; of sheets, whose letters are another font's, only the size."""
+    made: list[ImageReady] = []
+
+    def hear(event: Event) -> None:
+        if isinstance(event, ImageReady):
+            made.append(event)
+
+    worker.run(case.grid(), hear, CancelToken())
+    made.sort(key=lambda image: image.index)
+    expected = case.pictures()
+    if [image.image.size for image in made] != [picture.size for picture in expected]:
+        return Distance(float("inf"), 255)
+    legends = "Script: " in made[0].infotext or case.folder.parent.name == "prompt_matrix"
+    pairs = [
+        (image.image, picture)
+        for image, picture in zip(made, expected, strict=True)
+        if image.index >= AFTER_SHEETS or not legends
+    ]
+    apart = [np.abs(np.asarray(one, np.int16) - np.asarray(two, np.int16)) for one, two in pairs]
+    return Distance(0.0, max(int(one.max()) for one in apart))
+
+
 @contextmanager
 def decoded_latents() -> Iterator[list[torch.Tensor]]:
     """The latents that are decoded while it lasts, in order."""
@@ -141,6 +183,17 @@ def decoded_latents() -> Iterator[list[torch.Tensor]]:
         yield seen
     finally:
         darkroom_module.decode = decode
+
+
+class InOneProcess:
+    """The engine as tasks use it."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.generate = engine.generate
+        self.preload = engine.preload
+        self.unload = engine.unload
+        self.names = engine.upscalers.names
+        self.upscale = engine.upscalers.upscale
 
 
 def make_models(folders: Folders, names: set[str]) -> None:
@@ -171,11 +224,13 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as temporary:
         folders = Folders(options.modelos or Path(temporary))
         make_models(folders, {case.model for case in found})
-        engine = Engine(Library(folders), None, device="cpu")
+        library = Library(folders)
+        engine = Engine(library, None, device="cpu")
+        worker = LocalWorker(TASKS, Tools(folders, library, InOneProcess(engine)))
         near = 0
         for case in found:
             began = time.monotonic()
-            _, distance = replay(engine, case)
+            distance = replay_script(worker, case) if case.scripted else replay(engine, case)[1]
             near += distance.near
             mark = "✅" if distance.near else "❌"
             print(

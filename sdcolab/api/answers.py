@@ -19,10 +19,12 @@ from sdcolab.core.events import ImageReady, ImageSaved
 from sdcolab.core.infotext import Infotext
 from sdcolab.core.infotext.containers import PARAMETERS_KEY
 from sdcolab.core.request import RANDOM_SEED, GenerationRequest
+from sdcolab.core.scripts import AFTER_SHEETS, JOB_UNITS, Grid
 from sdcolab.core.words import PHASE_LABELS
 from sdcolab.studio.jobs import Job, JobSnapshot, Outcome
 
 STAMP_FORMAT = "%Y%m%d%H%M%S"
+_DENOISING = "Denoising strength"
 _CONDITIONED = "Conditional mask weight"
 """Infotext label that only inpainting checkpoints write."""
 
@@ -84,6 +86,28 @@ def generated(
     }
 
 
+def scripted(outcome: Outcome) -> dict[str, Any]:
+    """What ``info`` tells differently of pictures that a script made: what each of them says of itself."""
+    sheets = sum(image.index < AFTER_SHEETS for image in outcome.made)
+    told = [infotext.parse(image.infotext) for image in outcome.made]
+    if not told:
+        return {}
+    first = told[sheets] if sheets < len(told) else told[0]
+    numbers = {"steps": "Steps", "cfg_scale": "CFG scale", "clip_skip": "Clip skip", "denoising_strength": _DENOISING}
+    known = {key: _plain_value(value) for key, label in numbers.items() if (value := first.get(label)) is not None}
+    return {
+        **known,
+        "prompt": first.prompt,
+        "all_prompts": [one.prompt for one in told],
+        "negative_prompt": first.negative_prompt,
+        "all_negative_prompts": [one.negative_prompt for one in told],
+        "sampler_name": first.get("Sampler"),
+        "all_subseeds": [_plain_value(one.get("Variation seed") or str(RANDOM_SEED)) for one in told],
+        "extra_generation_params": dict(_extra_fields(first)),
+        "index_of_first_image": sheets,
+    }
+
+
 def image_base64(image: ImageSaved | ImageReady) -> str:
     """A finished image as a PNG with its infotext; a saved one exactly as it was saved. Raises ``OSError``."""
     if isinstance(image, ImageSaved):
@@ -116,7 +140,7 @@ def progress(job: Job | None, now: datetime.datetime, *, with_image: bool) -> di
         "state": _state(
             interrupted=job.cancel_token.cancelled,
             stopping_generation=job.cancel_token.cancelled,
-            job=_job_name(snapshot.request),
+            job=_job_name(getattr(snapshot.task, "request", None)),
             job_count=count,
             job_timestamp=job.started.strftime(STAMP_FORMAT) if job.started else "0",
             job_no=number,
@@ -184,6 +208,8 @@ def _job_name(request: GenerationRequest | None) -> str:
 def _position(snapshot: JobSnapshot) -> tuple[int, int, int, int]:
     """Batches, the batch's place from 0, and its step of how many: the snapshot counts the steps of all together."""
     count = snapshot.request.batch_count if snapshot.request else 1
+    if isinstance(snapshot.task, Grid):
+        count = max(1, snapshot.total // JOB_UNITS)
     steps = snapshot.total // count
     number = min(snapshot.step // steps, count - 1) if steps else 0
     return count, number, snapshot.step - number * steps, steps

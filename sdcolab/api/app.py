@@ -1,6 +1,6 @@
 """The HTTP API that A1111's clients expect (hechos/a1111.md 11). It shares the page's port, password and queue.
 
-What A1111 has and this program does not (face restoration, hypernetworks, scripts, extensions) is an empty list, or a
+What A1111 has and this program does not (face restoration, hypernetworks, extensions) is an empty list, or a
 route that does not exist.
 """
 
@@ -18,7 +18,7 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.routing import Route
 
-from sdcolab.api import answers, fields
+from sdcolab.api import answers, fields, scripts
 from sdcolab.api.edge import get, missing, post
 from sdcolab.api.extras import check_fits, enlargement_from_payload, html_of, texts_of
 from sdcolab.api.fields import BadField, Reader
@@ -31,6 +31,7 @@ from sdcolab.core.memory_plan import memory_bytes
 from sdcolab.core.names import LATENT_UPSCALERS
 from sdcolab.core.request import GenerationRequest
 from sdcolab.core.samplers import SAMPLERS, SCHEDULES, SamplerFacts
+from sdcolab.core.scripts import Grid
 from sdcolab.core.settings import Settings
 from sdcolab.core.tasks import Enlarge, Generate, Origin, Preload, Task, Unload
 from sdcolab.core.upscaling import Enlargement
@@ -78,9 +79,10 @@ class _Api:
             get(f"{ROOT}/prompt-styles", lambda _: self._styles()),
             *(
                 get(f"{ROOT}/{name}", lambda _: [])
-                for name in ("hypernetworks", "face-restorers", "realesrgan-models", "extensions", "script-info")
+                for name in ("hypernetworks", "face-restorers", "realesrgan-models", "extensions")
             ),
-            get(f"{ROOT}/scripts", lambda _: {"txt2img": [], "img2img": []}),
+            get(f"{ROOT}/scripts", lambda _: scripts.titles()),
+            get(f"{ROOT}/script-info", lambda _: scripts.script_info(self._studio.lists)),
             get(f"{ROOT}/cmd-flags", lambda _: _flags(library.folders.root, library.folders.models)),
             get(f"{ROOT}/memory", lambda _: self._memory()),
             *(
@@ -104,7 +106,13 @@ class _Api:
         save = _flag(payload, "save_images", otherwise=False)
         send = _flag(payload, "send_images", otherwise=True)
         request = await run_in_threadpool(self._request, payload, kind)
-        job, outcome = await self._done(Generate(request, save), keep=save)
+        asked = scripts.scripts_of(payload, img2img=kind == "img2img", lists=self._studio.lists)
+        task: Task = Generate(request, save)
+        if asked.any:
+            task = Grid(request, asked.script, asked.dynamic, save=save)
+        job, outcome = await self._done(task, keep=save)
+        if asked.any:  # sheets come first
+            outcome = replace(outcome, made=tuple(sorted(outcome.made, key=lambda image: image.index)))
         return await run_in_threadpool(_generated, payload, kind, request, job, outcome, send)
 
     def _request(self, payload: Mapping[str, Any], kind: Kind) -> GenerationRequest:
@@ -243,6 +251,8 @@ def _generated(
 ) -> dict[str, Any]:
     styles = [name for name in payload.get("styles") or [] if isinstance(name, str)]
     info = answers.generated(outcome, request, styles=styles, started=job.started)
+    if isinstance(job.snapshot.task, Grid):
+        info |= answers.scripted(outcome)
     return {
         "images": [answers.image_base64(image) for image in outcome.made] if send else [],
         "parameters": echo(payload, kind),

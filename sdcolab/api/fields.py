@@ -46,37 +46,37 @@ class BadField(Exception):
 def text(field: str, value: Any) -> str:
     """Any text; halves of surrogate pairs, which UTF-8 cannot hold, become ``?``."""
     if not isinstance(value, str):
-        raise _wrong(field, value, "text")
+        raise wrong(field, value, "text")
     return value.encode("utf-8", "replace").decode("utf-8")
 
 
 def texts(field: str, value: Any) -> tuple[str, ...]:
     """A list of texts."""
     if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
-        raise _wrong(field, value, "texts")
+        raise wrong(field, value, "texts")
     return tuple(text(field, one) for one in value)
 
 
 def number(field: str, value: Any) -> float:
     """A number, also written as text."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise _wrong(field, value, "number")
+        raise wrong(field, value, "number")
     try:
         return float(value)
     except (ValueError, OverflowError) as error:
-        raise _wrong(field, value, "number") from error
+        raise wrong(field, value, "number") from error
 
 
 def whole(field: str, value: Any) -> int:
     """A whole number, also written as text or as 20.0."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise _wrong(field, value, "whole")
+        raise wrong(field, value, "whole")
     try:
         result = int(value)
     except (ValueError, OverflowError) as error:
-        raise _wrong(field, value, "whole") from error
+        raise wrong(field, value, "whole") from error
     if isinstance(value, float) and result != value:
-        raise _wrong(field, value, "whole")
+        raise wrong(field, value, "whole")
     return result
 
 
@@ -96,21 +96,21 @@ def flag(field: str, value: Any) -> bool:
         return value
     known = {"1": True, "true": True, "0": False, "false": False}.get(str(value).strip().casefold())
     if known is None or not isinstance(value, int | str):
-        raise _wrong(field, value, "flag")
+        raise wrong(field, value, "flag")
     return known
 
 
 def mapping(field: str, value: Any) -> Mapping[str, Any]:
     """A JSON object."""
     if not isinstance(value, dict):
-        raise _wrong(field, value, "object")
+        raise wrong(field, value, "object")
     return value
 
 
 def colour(field: str, value: Any) -> str:
     """A colour as #rrggbb."""
     if not isinstance(value, str) or not _COLOUR.fullmatch(value):
-        raise _wrong(field, value, "colour")
+        raise wrong(field, value, "colour")
     return value
 
 
@@ -157,7 +157,7 @@ def several(one: Reader) -> Reader:
 
     def read(field: str, value: Any) -> tuple[Any, ...]:
         if not isinstance(value, list):
-            raise _wrong(field, value, "list")
+            raise wrong(field, value, "list")
         return tuple(one(field, inner) for inner in value)
 
     return read
@@ -204,7 +204,7 @@ def open_picture(field: str, value: Any) -> Image.Image:
     return opened
 
 
-def _wrong(field: str, value: Any, expected: str) -> FieldWrongType:
+def wrong(field: str, value: Any, expected: str) -> FieldWrongType:
     return FieldWrongType(field=field, value=_shown(value), expected=expected)
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sdcolab.api import fields
+from sdcolab.api import fields, scripts
 from sdcolab.api.fields import BadField, Reader
 from sdcolab.api.payload import (
     FIELDS,
@@ -205,12 +205,9 @@ class _Translation:
         for name in ("firstpass_image", "latent_mask"):
             if self._given.get(name) and name in self._known:
                 raise BadField(name, FeatureMissing(field=name))
-        script = self._take("script_name", fields.text, "")
-        if script and script != "None":
-            raise BadField("script_name", UnknownName(kind="script", name=script))
         known = set(script_titles(self._type))
         for title in self._take("alwayson_scripts", fields.mapping, {}):
-            if title.casefold() not in known:
+            if title.casefold() not in known and not scripts.is_known(title):
                 raise BadField(
                     "alwayson_scripts", UnknownName(kind="script", name=fields.text("alwayson_scripts", title))
                 )

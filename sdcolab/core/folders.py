@@ -56,6 +56,11 @@ class Folders:
         return self.outputs / "img2img-images"
 
     @property
+    def wildcards(self) -> Path:
+        """Lists for prompts with random parts."""
+        return self.root / "wildcards"
+
+    @property
     def extras(self) -> Path:
         """Images that were only enlarged; one folder a day inside."""
         return self.outputs / "extras-images"

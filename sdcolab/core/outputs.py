@@ -69,6 +69,11 @@ class ImageStore:
         """Where everything is written."""
         return self._folder
 
+    @property
+    def day(self) -> str:
+        """Name of today's folder, or nothing where days have none."""
+        return self._today().isoformat() if self._today else ""
+
     def of(self, _request: GenerationRequest) -> ImageStore:
         """This one, for pictures of every kind (see ``ImageStores.of``)."""
         return self
@@ -82,7 +87,7 @@ class ImageStore:
         image_format = self._format if fits(image, infotext, self._format) else ImageFormat.PNG
         ending = f".{image_format}" if seed is None else f"-{seed}.{image_format}"
         with self._lock:
-            day = self._folder / self._today().isoformat() if self._today else self._folder
+            day = self._folder / self.day
             if day != self._swept:
                 sweep(day)
                 self._swept = day

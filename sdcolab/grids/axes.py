@@ -16,11 +16,11 @@ from sdcolab.core.errors import AxisUnknown, AxisValueUnknown, TooManyAxisValues
 from sdcolab.core.prompt import apply_styles
 from sdcolab.core.registry import closest
 from sdcolab.core.request import AUTOMATIC, GenerationRequest, Refiner
+from sdcolab.core.scripts import NOTHING
 from sdcolab.grids import rewrite, values
 from sdcolab.grids.fields import changed, has_part, knows
 from sdcolab.grids.names import Names, resolved
 
-NOTHING = "Nothing"
 NONE = "None"
 MAX_ORDERED = 6
 """Tokens that may be put in every order: 6! = 720."""

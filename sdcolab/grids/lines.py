@@ -5,42 +5,23 @@ from __future__ import annotations
 import math
 import shlex
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import replace
 from typing import Any
 
 from sdcolab.core.errors import AxisValueUnknown, ScriptEmpty, ScriptOption
-from sdcolab.core.fields import fact, with_value
+from sdcolab.core.fields import with_value
 from sdcolab.core.names import SAMPLER_NAMES
 from sdcolab.core.prompt import apply_styles
 from sdcolab.core.registry import closest
 from sdcolab.core.request import MAX_SEED, RANDOM_SEED, GenerationRequest
+from sdcolab.core.scripts import Insert, PromptLines
 from sdcolab.grids.names import Names, resolved
 from sdcolab.grids.plan import Cell, Plan, SheetPlan, check_count, in_order
 from sdcolab.grids.xyz import RandomSeed, random_seed
 
-TITLE = "Prompts from file or textbox"
+TITLE = PromptLines.title
 MAX_LINES = 10_000
 MAX_TEXT = 10_000_000
-
-
-class Insert(StrEnum):
-    """Where a line's prompt goes with respect to the form's, in A1111's words."""
-
-    START = "start"
-    END = "end"
-
-
-@dataclass(frozen=True, slots=True)
-class PromptLines:
-    """Settings. ``iterate_seed``: the next line goes on with the seed after the last one's; ``same_random_seed``: a
-    random seed is drawn once for all lines; ``combined``: the pictures on one sheet too."""
-
-    text: str = fact("", control="lines", api=("prompt_txt",))
-    insert: Insert = fact(Insert.START, api=("prompt_position",), control="radio")
-    iterate_seed: bool = fact(False, api=("checkbox_iterate",))
-    same_random_seed: bool = fact(False, api=("checkbox_iterate_batch",))
-    combined: bool = fact(False, api=("make_combined",))
 
 
 def plan(request: GenerationRequest, settings: PromptLines, names: Names, draw_seed: RandomSeed = random_seed) -> Plan:

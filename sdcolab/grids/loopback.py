@@ -4,36 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import replace
 
-from sdcolab.core.fields import check, fact
 from sdcolab.core.request import MAX_SEED, RANDOM_SEED, GenerationRequest, InitImage, MaskedContent
+from sdcolab.core.scripts import Curve, Loopback
 from sdcolab.grids.dialogue import Answer, Ask, Dialogue, Keep, Made, Total, make
 from sdcolab.grids.pictures import in_a_grid, initial, relabelled
 from sdcolab.grids.xyz import RandomSeed, random_seed
 
-TITLE = "Loopback"
-
-
-class Curve(StrEnum):
-    """How the denoising strength goes from the first loop's to the last one's, in A1111's words."""
-
-    AGGRESSIVE = "Aggressive"
-    LINEAR = "Linear"
-    LAZY = "Lazy"
-
-
-@dataclass(frozen=True, slots=True)
-class Loopback:
-    """Settings. ``final_strength`` 0..1 is the denoising strength of the last loop."""
-
-    loops: int = fact(4, low=1, high=32, api=("loops",))
-    final_strength: float = fact(0.5, low=0.0, high=1.0, step=0.01, api=("final_denoising_strength",))
-    curve: Curve = fact(Curve.LINEAR, api=("denoising_curve",))
-
-    def __post_init__(self) -> None:
-        check(self, "loopback")
+TITLE = Loopback.title
 
 
 def strength_of(loop: int, first: float, settings: Loopback) -> float:

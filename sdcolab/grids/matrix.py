@@ -2,43 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import replace
 
-from sdcolab.core.fields import check, fact
 from sdcolab.core.request import MAX_SEED, RANDOM_SEED, GenerationRequest
+from sdcolab.core.scripts import Delimiter, PromptMatrix, Which
 from sdcolab.grids.plan import Cell, Legend, Plan, SheetPlan, check_count, in_order
 from sdcolab.grids.xyz import RandomSeed, random_seed
 
-TITLE = "Prompt matrix"
-
-
-class Which(StrEnum):
-    """The prompt that has the optional parts, in A1111's words."""
-
-    POSITIVE = "positive"
-    NEGATIVE = "negative"
-
-
-class Delimiter(StrEnum):
-    """What joins the parts, in A1111's words."""
-
-    COMMA = "comma"
-    SPACE = "space"
-
-
-@dataclass(frozen=True, slots=True)
-class PromptMatrix:
-    """Settings. ``at_start`` puts the optional parts before the constant one; ``different_seeds``: one for each."""
-
-    at_start: bool = fact(False, api=("put_at_start",))
-    different_seeds: bool = fact(False, api=("different_seeds",))
-    which: Which = fact(Which.POSITIVE, api=("prompt_type",), control="radio")
-    delimiter: Delimiter = fact(Delimiter.COMMA, api=("variations_delimiter",), control="radio")
-    margin: int = fact(0, low=0, high=500, step=2, api=("margin_size",))
-
-    def __post_init__(self) -> None:
-        check(self, "matrix")
+TITLE = PromptMatrix.title
 
 
 def plan(request: GenerationRequest, settings: PromptMatrix, draw_seed: RandomSeed = random_seed) -> Plan:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from sdcolab.core.fields import check, fact
 from sdcolab.core.request import (
     MAX_SEED,
     RANDOM_SEED,
@@ -21,57 +19,18 @@ from sdcolab.core.request import (
     MaskedContent,
     ResizeMode,
 )
+from sdcolab.core.scripts import EVERYWHERE, USUAL_SIDE, Direction, Outpainting, PoorMansOutpainting
 from sdcolab.grids.dialogue import Answer, Ask, Box, Dialogue, Keep, Made, Show, Total, make
 from sdcolab.grids.pictures import Tiles, initial
 from sdcolab.grids.ultimate import check_area
-from sdcolab.grids.xyz import USUAL_SIDE, RandomSeed, random_seed
+from sdcolab.grids.xyz import RandomSeed, random_seed
 
-TITLE = "Outpainting mk2"
-POOR_TITLE = "Poor man's outpainting"
+TITLE = Outpainting.title
+POOR_TITLE = PoorMansOutpainting.title
 
 _BLOCK = 64
 
 Floats = NDArray[np.float64]
-
-
-class Direction(StrEnum):
-    """Where a picture goes on, in A1111's words and order."""
-
-    LEFT = "left"
-    RIGHT = "right"
-    UP = "up"
-    DOWN = "down"
-
-
-EVERYWHERE = (Direction.LEFT, Direction.RIGHT, Direction.UP, Direction.DOWN)
-
-
-@dataclass(frozen=True, slots=True)
-class Outpainting:
-    """Settings of mk2. ``falloff`` is the exponent of the picture's spectrum in the noise that fills the new area
-    (lower: more detail), ``colour_variation`` 0..1 how colourful it is."""
-
-    pixels: int = fact(128, low=8, high=256, step=8, api=("pixels",))
-    mask_blur: int = fact(8, low=0, high=16, api=("mask_blur",))
-    directions: tuple[Direction, ...] = fact(EVERYWHERE, api=("direction",))
-    falloff: float = fact(1.0, low=0.0, high=4.0, step=0.01, api=("noise_q",))
-    colour_variation: float = fact(0.05, low=0.0, high=1.0, step=0.01, api=("color_variation",))
-
-    def __post_init__(self) -> None:
-        check(self, "outpainting")
-
-
-@dataclass(frozen=True, slots=True)
-class PoorMansOutpainting:
-    """Settings of the simple one: tiles of the request's size, ``content`` under the mask."""
-
-    pixels: int = fact(128, low=8, high=256, step=8, api=("pixels",))
-    mask_blur: int = fact(4, low=0, high=32, api=("mask_blur",))
-    content: MaskedContent = fact(MaskedContent.FILL, api=("inpainting_fill",))
-    directions: tuple[Direction, ...] = fact(EVERYWHERE, api=("direction",))
-
-    def __post_init__(self) -> None:
-        check(self, "poor_mans")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,7 @@ from dataclasses import dataclass
 
 from sdcolab.core.errors import CellFailed, SdcolabError, TooManyCells
 from sdcolab.core.request import GenerationRequest
-
-MAX_CELLS = 10_000
-"""As many pictures as one plan may make."""
+from sdcolab.core.scripts import MAX_CELLS
 
 Fields = tuple[tuple[str, str], ...]
 """Labels and values for an infotext."""

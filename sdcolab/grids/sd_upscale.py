@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from sdcolab.core.fields import check, fact
 from sdcolab.core.request import MAX_SEED, RANDOM_SEED, GenerationRequest
+from sdcolab.core.scripts import NO_UPSCALER, USUAL_SIDE, SdUpscale
 from sdcolab.grids.dialogue import Dialogue, Keep, Made, Show, Total, enlarge, make
 from sdcolab.grids.pictures import Tiles, initial, relabelled
-from sdcolab.grids.ultimate import NO_UPSCALER, check_area
-from sdcolab.grids.xyz import USUAL_SIDE, RandomSeed, random_seed
+from sdcolab.grids.ultimate import check_area
+from sdcolab.grids.xyz import RandomSeed, random_seed
 
-TITLE = "SD upscale"
-
-
-@dataclass(frozen=True, slots=True)
-class SdUpscale:
-    """Settings. The tiles have the request's size and overlap by ``overlap`` pixels; "None" as ``upscaler`` works on
-    the picture as it is."""
-
-    overlap: int = fact(64, low=0, high=256, step=16, api=("overlap",))
-    scale: float = fact(2.0, low=1.0, high=4.0, step=0.05, api=("scale_factor",))
-    upscaler: str = fact(NO_UPSCALER, choices="upscalers", api=("upscaler_index",))
-
-    def __post_init__(self) -> None:
-        check(self, "sd_upscale")
+TITLE = SdUpscale.title
 
 
 def dialogue(request: GenerationRequest, settings: SdUpscale, draw_seed: RandomSeed = random_seed) -> Dialogue:

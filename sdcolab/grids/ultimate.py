@@ -10,92 +10,23 @@ import itertools
 import math
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 
 from PIL import Image, ImageOps
 
 from sdcolab.core.errors import ResultTooLarge
-from sdcolab.core.fields import check, fact
 from sdcolab.core.request import RANDOM_SEED, GenerationRequest, InitImage, Inpaint, MaskedContent
+from sdcolab.core.scripts import NO_UPSCALER, USUAL_SIDE, Redraw, SeamsFix, Ultimate
 from sdcolab.grids.dialogue import Answer, Ask, Box, Dialogue, Keep, Made, Show, Total, enlarge, make
 from sdcolab.grids.pictures import initial, relabelled
-from sdcolab.grids.xyz import USUAL_SIDE, RandomSeed, random_seed
+from sdcolab.grids.xyz import RandomSeed, random_seed
 
-TITLE = "Ultimate SD upscale"
-NO_UPSCALER = "None"
+TITLE = Ultimate.title
 MAX_MEGAPIXELS = 151
 """A result is at most this large: 12288 x 12288 pixels."""
 
 _BLOCK = 64
 _LONGEST = 2048
 """Longest side of one job; longer bands are worked over in pieces."""
-
-
-class Redraw(StrEnum):
-    """The order of the tiles, in A1111's words."""
-
-    LINEAR = "Linear"
-    CHESS = "Chess"
-    NONE = "None"
-
-
-class SeamsFix(StrEnum):
-    """What is done over the seams afterwards, in A1111's words."""
-
-    NONE = "None"
-    BAND = "Band pass"
-    HALF = "Half tile offset pass"
-    HALF_CROSS = "Half tile offset pass + intersections"
-
-
-class Target(StrEnum):
-    """Where the size of the result comes from, in A1111's words."""
-
-    IMG2IMG = "From img2img2 settings"
-    CUSTOM = "Custom size"
-    SCALE = "Scale from image size"
-
-
-@dataclass(frozen=True, slots=True)
-class Ultimate:
-    """Settings, all in pixels but the scale and the strength. A tile side of 0 is the same as the other one."""
-
-    tile_width: int = fact(512, low=0, high=2048, step=64, api=("tile_width",))
-    tile_height: int = fact(0, low=0, high=2048, step=64, api=("tile_height",))
-    mask_blur: int = fact(8, low=0, high=64, api=("mask_blur",))
-    padding: int = fact(32, low=0, high=256, api=("padding",))
-    upscaler: str = fact(NO_UPSCALER, choices="upscalers", api=("upscaler_index",))
-    redraw: Redraw = fact(Redraw.LINEAR, api=("redraw_mode",))
-    seams_fix: SeamsFix = fact(SeamsFix.NONE, api=("seams_fix_type",))
-    seams_strength: float = fact(0.35, low=0.0, high=1.0, step=0.01, api=("seams_fix_denoise",))
-    seams_width: int = fact(64, low=8, high=128, api=("seams_fix_width",))
-    seams_mask_blur: int = fact(4, low=0, high=64, api=("seams_fix_mask_blur",))
-    seams_padding: int = fact(16, low=0, high=128, api=("seams_fix_padding",))
-    target: Target = fact(Target.SCALE, api=("target_size_type",))
-    width: int = fact(2048, low=64, high=12288, step=64, api=("custom_width",))
-    height: int = fact(2048, low=64, high=12288, step=64, api=("custom_height",))
-    scale: float = fact(2.0, low=1.0, high=16.0, step=0.01, api=("custom_scale",))
-    save_upscaled: bool = fact(True, api=("save_upscaled_image",))
-    save_seams: bool = fact(False, api=("save_seams_fix_image",))
-
-    def __post_init__(self) -> None:
-        check(self, "ultimate")
-
-    @property
-    def tile(self) -> tuple[int, int]:
-        """Width and height of a tile."""
-        width = self.tile_width or self.tile_height or USUAL_SIDE
-        return width, self.tile_height or width
-
-    def size_for(self, source: tuple[int, int], form: tuple[int, int]) -> tuple[int, int]:
-        """Width and height of the result for a picture of ``source`` size and a form that says ``form``."""
-        match self.target:
-            case Target.IMG2IMG:
-                return form
-            case Target.CUSTOM:
-                return self.width, self.height
-            case Target.SCALE:
-                return _blocks(source[0] * self.scale), _blocks(source[1] * self.scale)
 
 
 def _blocks(side: float) -> int:

@@ -8,18 +8,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from sdcolab.core.errors import AxisEmpty, AxisUnavailable, SdcolabError, SearchTextMissing, SheetTooLarge
-from sdcolab.core.fields import check, fact
 from sdcolab.core.request import MAX_RANDOM_SEED, MAX_SEED, RANDOM_SEED, GenerationRequest
-from sdcolab.grids.axes import NOTHING, Axis, Kind, axis_called
+from sdcolab.core.scripts import USUAL_SIDE, XyzPlot
+from sdcolab.grids.axes import Axis, Kind, axis_called
 from sdcolab.grids.names import Names
 from sdcolab.grids.plan import Cell, Fields, Legend, Plan, SheetPlan, check_count
 
-TITLE = "X/Y/Z plot"
+TITLE = XyzPlot.title
 MAX_MEGAPIXELS = 200
 """A sheet is at most this large, as in A1111."""
-
-USUAL_SIDE = 512
-"""Side in pixels that is counted with where a request leaves its size to the checkpoint."""
 
 _SEED_AXES = ("Seed", "Var. seed")
 
@@ -29,44 +26,6 @@ RandomSeed = Callable[[], int]
 def random_seed() -> int:
     """A seed that nobody chose."""
     return secrets.randbelow(MAX_RANDOM_SEED + 1)
-
-
-@dataclass(frozen=True, slots=True)
-class XyzPlot:
-    """Settings. The axes are labels of ``grids.axes``, the values texts as ``grids.values`` reads them.
-
-    ``sub_images`` and ``sub_grids``: the cells and the sheets of single Z values are results too. ``keep_random``:
-    seeds of -1 are drawn anew in every cell. ``vary_seeds_*``: another seed for each value of that axis.
-    """
-
-    x_axis: str = fact("Seed", choices="axes", api=("x_type",))
-    x_values: str = fact("", control="axis_values", api=("x_values",))
-    y_axis: str = fact(NOTHING, choices="axes", api=("y_type",))
-    y_values: str = fact("", control="axis_values", api=("y_values",))
-    z_axis: str = fact(NOTHING, choices="axes", api=("z_type",))
-    z_values: str = fact("", control="axis_values", api=("z_values",))
-    legend: bool = fact(True, api=("draw_legend",))
-    sub_images: bool = fact(False, api=("include_lone_images",))
-    sub_grids: bool = fact(False, api=("include_sub_grids",))
-    keep_random: bool = fact(False, api=("no_fixed_seeds",))
-    vary_seeds_x: bool = fact(False, api=("vary_seeds_x",))
-    vary_seeds_y: bool = fact(False, api=("vary_seeds_y",))
-    vary_seeds_z: bool = fact(False, api=("vary_seeds_z",))
-    margin: int = fact(0, low=0, high=500, step=2, api=("margin_size",))
-
-    def __post_init__(self) -> None:
-        check(self, "xyz")
-
-    def swapped(self, one: str, other: str) -> XyzPlot:
-        """The same with two axes ("x", "y", "z") exchanged."""
-        return replace(
-            self,
-            **{
-                f"{to}_{part}": getattr(self, f"{source}_{part}")
-                for to, source in ((one, other), (other, one))
-                for part in ("axis", "values")
-            },
-        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from sdcolab.studio.studio import Studio
 from sdcolab.wiring.diagnosis import diagnose, save_report
 from sdcolab.wiring.downloads import catalog_choices
 from sdcolab.wiring.engine import build_engine, card_memory, hash_file, native_size
+from sdcolab.wiring.grids import script_lists
 from sdcolab.wiring.tasks import TASKS
 
 
@@ -125,4 +126,5 @@ def build_studio(folders: Folders, library: Library, place: Workplace) -> Studio
         catalog=catalog_choices(),
         known_hash=lambda file: HashCache(hash_file(folders)).known(file.path),
         cuda_memory=place.cuda_memory,
+        more_lists=script_lists(),
     )

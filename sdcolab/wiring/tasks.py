@@ -5,9 +5,11 @@ from __future__ import annotations
 from sdcolab.core.events import CancelToken, FileMade, Listener, Note
 from sdcolab.core.outputs import ImageStore
 from sdcolab.core.result import GenerationResult
+from sdcolab.core.scripts import Grid
 from sdcolab.core.tasks import Download, Enlarge, Generate, Place, Preload, TaskRow, TaskTable, Tools, Unload
 from sdcolab.core.upscaling import enlarge
 from sdcolab.wiring.downloads import build_downloads
+from sdcolab.wiring.grids import run_grid
 
 
 def generate(task: Generate, tools: Tools, listener: Listener, cancel: CancelToken) -> GenerationResult:
@@ -45,6 +47,7 @@ TASKS = TaskTable(
     (
         TaskRow(Generate, Place.ENGINE, generate),
         TaskRow(Enlarge, Place.ENGINE, enlarge_pictures),
+        TaskRow(Grid, Place.ENGINE, run_grid, resumes=True),
         TaskRow(Download, Place.HERE, download, resumes=True),
         TaskRow(Preload, Place.ENGINE, preload, listed=False),
         TaskRow(Unload, Place.ENGINE, unload, listed=False),

@@ -526,13 +526,12 @@ def test_lists_of_samplers_schedulers_and_upscalers(same_client: httpx.Client) -
     assert get(same_client, "latent-upscale-modes")[0] == {"name": "Latent"}
 
 
-@pytest.mark.parametrize("route", ["hypernetworks", "face-restorers", "realesrgan-models", "extensions", "script-info"])
+@pytest.mark.parametrize("route", ["hypernetworks", "face-restorers", "realesrgan-models", "extensions"])
 def test_what_there_is_not_is_an_empty_list(same_client: httpx.Client, route: str) -> None:
     assert get(same_client, route) == []
 
 
 def test_the_rest(bench: Bench, client: httpx.Client) -> None:
-    assert get(client, "scripts") == {"txt2img": [], "img2img": []}
     assert get(client, "cmd-flags")["ckpt_dir"] == str(bench.folders.models(ModelKind.CHECKPOINT))
     memory = get(client, "memory")
     assert memory["ram"]["total"] == memory["ram"]["free"] + memory["ram"]["used"]

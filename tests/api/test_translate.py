@@ -425,7 +425,6 @@ def test_img2img_needs_a_picture(missing: dict[str, Any]) -> None:
         ({"override_settings": {"emphasis": "Mucho"}}, "override_settings.emphasis", FieldNotOption),
         ({"override_settings": {"eta_ddim": 3}}, "override_settings.eta_ddim", FieldOutOfRange),
         ({"override_settings": {"randn_source": "TPU"}}, "override_settings.randn_source", FieldNotOption),
-        ({"script_name": "X/Y/Z plot"}, "script_name", UnknownName),
         ({"alwayson_scripts": {"nadie": {"args": []}}}, "alwayson_scripts", UnknownName),
     ],
 )

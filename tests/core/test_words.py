@@ -17,6 +17,7 @@ from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import SdcolabError, UnknownName, leaf_errors
 from sdcolab.core.events import Phase
 from sdcolab.core.request import FIELDS, PARTS
+from sdcolab.core.scripts import SCRIPT_FIELDS
 from sdcolab.core.upscaling import ENLARGEMENT_FIELDS
 from sdcolab.core.words import (
     CATALOGUE,
@@ -87,7 +88,7 @@ def test_codes_are_unique_and_all_used() -> None:
 
 def test_labels_are_complete() -> None:
     assert set(FIELD_LABELS) == set(field_paths())
-    assert set(FIELD_WORDS) == {*FIELDS, *ENLARGEMENT_FIELDS}
+    assert set(FIELD_WORDS) == {*FIELDS, *ENLARGEMENT_FIELDS, *SCRIPT_FIELDS}
     assert set(PART_LABELS) == set(PARTS)
     assert [path for paths in FIELD_GROUPS.values() for path in paths] == list(FIELD_WORDS)
     assert set(PHASE_LABELS) == set(Phase)

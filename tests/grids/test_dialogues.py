@@ -11,12 +11,12 @@ from PIL import Image
 
 from sdcolab.core.errors import ResultTooLarge, ScriptNeedsPicture
 from sdcolab.core.request import GenerationRequest, InitImage, Inpaint, MaskedContent
+from sdcolab.core.scripts import Curve, Direction, Loopback, Outpainting, PoorMansOutpainting, SdUpscale
 from sdcolab.grids import loopback, outpainting, sd_upscale
 from sdcolab.grids.dialogue import Dialogue, Enlarge, Keep, Made, Make, Total
-from sdcolab.grids.loopback import Curve, Loopback, strength_of
-from sdcolab.grids.outpainting import Borders, Direction, Outpainting, PoorMansOutpainting, shaped_noise
+from sdcolab.grids.loopback import strength_of
+from sdcolab.grids.outpainting import Borders, shaped_noise
 from sdcolab.grids.pictures import Tiles
-from sdcolab.grids.sd_upscale import SdUpscale
 
 TOLD = "x\nSteps: 1, Sampler: Euler, Seed: {}, Size: 64x64, Version: v"
 Answer = Callable[[GenerationRequest], list[Image.Image]]

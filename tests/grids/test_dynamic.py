@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 
 from sdcolab.core.errors import PromptTooDeep, TemplateBroken, VariableMissing, WildcardMissing
 from sdcolab.core.request import GenerationRequest, Hires, Variation
+from sdcolab.core.scripts import DynamicPrompts
 from sdcolab.grids.dynamic import jinja
 from sdcolab.grids.dynamic.drawing import draw, every
 from sdcolab.grids.dynamic.files import WildcardFolder
-from sdcolab.grids.dynamic.plan import DynamicPrompts, plan, template_fields
+from sdcolab.grids.dynamic.plan import plan, template_fields
 
 VECTORS = json.loads((Path(__file__).parents[1] / "data" / "vectores" / "dynamic_prompts.json").read_text("utf-8"))
 

@@ -10,9 +10,8 @@ from sdcolab.core.errors import ScriptEmpty, ScriptOption, TooManyCells
 from sdcolab.core.names import SAMPLER_NAMES
 from sdcolab.core.prompt import Style
 from sdcolab.core.request import GenerationRequest
+from sdcolab.core.scripts import Delimiter, Insert, PromptLines, PromptMatrix, Which
 from sdcolab.grids import lines, matrix
-from sdcolab.grids.lines import Insert, PromptLines
-from sdcolab.grids.matrix import Delimiter, PromptMatrix, Which
 from sdcolab.grids.names import ListedNames
 from sdcolab.grids.plan import Legend
 

@@ -13,21 +13,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from sdcolab.core.request import GenerationRequest, InitImage
+from sdcolab.core.scripts import Redraw, SeamsFix, Target, Ultimate
 from sdcolab.engine.pictures.masks import blurred, only_masked_box
 from sdcolab.grids.dialogue import Enlarge, Keep, Made, Make, Total
-from sdcolab.grids.ultimate import (
-    Redraw,
-    SeamsFix,
-    Target,
-    Ultimate,
-    dialogue,
-    factors,
-    mask_of,
-    redraw_jobs,
-    request_size,
-    seam_jobs,
-    window_of,
-)
+from sdcolab.grids.ultimate import dialogue, factors, mask_of, redraw_jobs, request_size, seam_jobs, window_of
 
 CASES = json.loads((Path(__file__).parents[1] / "data" / "vectores" / "usdu_tiles.json").read_text("utf-8"))["cases"]
 WHOLE = [case for case in CASES if "options" in case]

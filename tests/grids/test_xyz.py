@@ -19,10 +19,11 @@ from sdcolab.core.errors import (
 from sdcolab.core.names import SAMPLER_NAMES, SCHEDULE_NAMES
 from sdcolab.core.prompt import Style
 from sdcolab.core.request import GenerationRequest, Hires, InitImage, NoiseOrigin
+from sdcolab.core.scripts import XyzPlot
 from sdcolab.grids.axes import AXES, Kind, axis_called, axis_number, idle, of_tab
 from sdcolab.grids.names import ListedNames
 from sdcolab.grids.plan import Legend, Plan
-from sdcolab.grids.xyz import XyzPlot, plan
+from sdcolab.grids.xyz import plan
 
 NAMES = ListedNames(
     {

@@ -31,6 +31,14 @@ class AxisUnavailable(GridError):
 
 
 @dataclass(eq=False)
+class AxisWithoutEffect(GridError):
+    """An axis changes a part that the request does not have, such as a hires pass: all its cells are alike."""
+
+    code: ClassVar[str] = "grids.axis_without_effect"
+    axis: str
+
+
+@dataclass(eq=False)
 class AxisEmpty(GridError):
     """An axis was chosen and has no values."""
 

@@ -11,6 +11,10 @@ SENTENCES: Mapping[str, Sentence] = {
     "grids.axis_unavailable": Sentence(
         "El eje «{axis}» cambia algo que esta versión todavía no sabe hacer.", "Elige otro eje."
     ),
+    "grids.axis_without_effect": Sentence(
+        "El eje «{axis}» no cambia nada aquí: esa parte está apagada en el formulario.",
+        "Enciéndela (por ejemplo, Hires fix o Refiner) o elige otro eje.",
+    ),
     "grids.axis_empty": Sentence(
         "El eje «{axis}» no tiene valores.", "Escríbelos separados por comas, o pulsa 📒 para ponerlos todos."
     ),

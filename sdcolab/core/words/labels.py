@@ -34,6 +34,7 @@ KIND_LABELS: Mapping[str, str] = {
     "style": "el estilo",
     "option": "la opción",
     "script": "el script",
+    "axis": "el eje",
     "catalog": "en el catálogo el archivo",
     "provider": "el sitio",
 }

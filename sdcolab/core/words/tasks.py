@@ -7,6 +7,7 @@ from collections.abc import Mapping
 TASK_NAMES: Mapping[str, str] = {
     "generate": "Generar imágenes",
     "enlarge": "Ampliar imágenes",
+    "grid": "Script: cuadrículas y series",
     "download": "Descargar",
     "preload": "Cargar el modelo",
     "unload": "Descargar el modelo de la memoria",

@@ -44,20 +44,17 @@ def lists_of_tree(tree: Any, prefix: str, depth: int = 0) -> Iterator[tuple[str,
 
 
 class WildcardFolder(Wildcards):
-    """The lists below a folder. A .txt is a list with the file's name; what lies in a .yaml or .json goes by its keys,
+    """The lists below one or more folders, the first of which wins where two have a list of the same name.
+
+    A .txt is a list with the file's name; what lies in a .yaml or .json goes by its keys,
     without the file's name, or by the file's name where it is a plain list. Read when first asked for; ``reread`` after
     files changed.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, *folders: Path) -> None:
+        self._folders = folders
         self._lists: dict[str, tuple[str, ...]] | None = None
         self._entries: dict[str, tuple[Entry, ...]] = {}
-
-    @property
-    def folder(self) -> Path:
-        """Where the files are."""
-        return self._folder
 
     def reread(self) -> None:
         """Forget what was read."""
@@ -89,10 +86,17 @@ class WildcardFolder(Wildcards):
     def _all(self) -> dict[str, tuple[str, ...]]:
         if self._lists is None:
             self._lists = {}
-            for path in _files(self._folder):
-                for name, values in _lists_in(path, self._folder):
-                    self._lists[name] = (*self._lists.get(name, ()), *values)[:MAX_VALUES]
+            for folder in reversed(self._folders):
+                self._lists |= _lists_below(folder)
         return self._lists
+
+
+def _lists_below(folder: Path) -> dict[str, tuple[str, ...]]:
+    lists: dict[str, tuple[str, ...]] = {}
+    for path in _files(folder):
+        for name, values in _lists_in(path, folder):
+            lists[name] = (*lists.get(name, ()), *values)[:MAX_VALUES]
+    return lists
 
 
 def _files(folder: Path) -> Iterator[Path]:

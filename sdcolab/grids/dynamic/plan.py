@@ -7,33 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from sdcolab.core.errors import SdcolabError
-from sdcolab.core.fields import check, fact
 from sdcolab.core.request import MAX_SEED, RANDOM_SEED, GenerationRequest
+from sdcolab.core.scripts import MAX_CELLS, DynamicPrompts
 from sdcolab.grids.dynamic import drawing, jinja
 from sdcolab.grids.dynamic.nodes import Wildcards
-from sdcolab.grids.plan import MAX_CELLS, Cell, Fields, Plan, in_order
+from sdcolab.grids.plan import Cell, Fields, Plan, in_order
 from sdcolab.grids.xyz import RandomSeed, random_seed
 
-TITLE = "Dynamic Prompts"
-
-
-@dataclass(frozen=True, slots=True)
-class DynamicPrompts:
-    """Settings. ``limit`` 0 is all combinations; ``rounds`` repeats them with other seeds; ``same_seed``: all pictures
-    have the first one's; ``unlinked``: prompts are drawn from a random seed and not from the pictures'."""
-
-    combinatorial: bool = fact(False, api=("is_combinatorial",))
-    limit: int = fact(0, low=0, high=MAX_CELLS, api=("max_generations",))
-    rounds: int = fact(1, low=1, high=10, api=("combinatorial_batches",))
-    same_seed: bool = fact(False, api=("use_fixed_seed",))
-    unlinked: bool = fact(False, api=("unlink_seed_from_prompt",))
-    only_positive: bool = fact(False, api=("disable_negative_prompt",))
-    jinja: bool = fact(False, api=("enable_jinja_templates",))
-    ignore_whitespace: bool = fact(False, api=("ignore_whitespace",))
-    keep_template: bool = fact(True, api=("save_template",))
-
-    def __post_init__(self) -> None:
-        check(self, "dynamic")
+TITLE = DynamicPrompts.title
 
 
 @dataclass(frozen=True, slots=True)

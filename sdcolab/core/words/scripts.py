@@ -1,0 +1,138 @@
+"""What the fields of scripts are called, by their path below the script's code, and their choices."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from sdcolab.core.scripts import Curve, Delimiter, Direction, Insert, Redraw, SeamsFix, Target, Which
+from sdcolab.core.words.base import Words
+
+_AXIS_HELP = 'Separa los valores con comas. Rangos: 1-5, 1-10 (+2), 1-10 [4]. Con comas dentro: "a, b","c"'
+
+GROUPS: Mapping[str, Mapping[str, Words]] = {
+    "X/Y/Z plot": {
+        "xyz.x_axis": Words("Tipo X", "Lo que cambia de columna en columna"),
+        "xyz.x_values": Words("Valores X", _AXIS_HELP),
+        "xyz.y_axis": Words("Tipo Y", "Lo que cambia de fila en fila"),
+        "xyz.y_values": Words("Valores Y", _AXIS_HELP),
+        "xyz.z_axis": Words("Tipo Z", "Lo que cambia de hoja en hoja"),
+        "xyz.z_values": Words("Valores Z", _AXIS_HELP),
+        "xyz.legend": Words("Dibujar los rótulos"),
+        "xyz.sub_images": Words("Mostrar también cada imagen", "Se guardan siempre; así además salen en la galería"),
+        "xyz.sub_grids": Words("Mostrar también la hoja de cada valor Z"),
+        "xyz.keep_random": Words("Mantener -1 en las semillas", "Cada imagen con una semilla al azar"),
+        "xyz.vary_seeds_x": Words("Otra semilla por columna (X)"),
+        "xyz.vary_seeds_y": Words("Otra semilla por fila (Y)"),
+        "xyz.vary_seeds_z": Words("Otra semilla por hoja (Z)"),
+        "xyz.margin": Words("Margen entre imágenes (px)"),
+    },
+    "Prompt matrix": {
+        "matrix.at_start": Words("Poner lo variable al principio del prompt"),
+        "matrix.different_seeds": Words("Una semilla distinta para cada imagen"),
+        "matrix.which": Words("Prompt", "El que tiene las partes separadas por |"),
+        "matrix.delimiter": Words("Unir las partes con"),
+        "matrix.margin": Words("Margen entre imágenes (px)"),
+    },
+    "Prompts from file or textbox": {
+        "lines.text": Words(
+            "Lista de prompts", 'Uno por línea; admite opciones como --steps 30 o --negative_prompt "feo"'
+        ),
+        "lines.insert": Words("Poner cada línea", "Con respecto al prompt del formulario"),
+        "lines.iterate_seed": Words("Avanzar la semilla en cada línea"),
+        "lines.same_random_seed": Words("La misma semilla al azar para todas las líneas"),
+        "lines.combined": Words("Hacer también una cuadrícula con todas"),
+    },
+    "Loopback": {
+        "loopback.loops": Words("Vueltas"),
+        "loopback.final_strength": Words("Fuerza del denoising final", "La de la última vuelta"),
+        "loopback.curve": Words("Curva del denoising", "Cómo se pasa de una fuerza a la otra"),
+    },
+    "SD upscale": {
+        "sd_upscale.overlap": Words("Solape entre cuadros (px)"),
+        "sd_upscale.scale": Words("Ampliar por"),
+        "sd_upscale.upscaler": Words("Upscaler"),
+    },
+    "Ultimate SD upscale": {
+        "ultimate.target": Words("Tamaño final", "De dónde sale el tamaño de la imagen ampliada"),
+        "ultimate.width": Words("Ancho a medida"),
+        "ultimate.height": Words("Alto a medida"),
+        "ultimate.scale": Words("Escala"),
+        "ultimate.upscaler": Words("Upscaler"),
+        "ultimate.redraw": Words("Tipo (Type)", "El orden de los cuadros. La guía aconseja Chess"),
+        "ultimate.tile_width": Words("Ancho del cuadro (Tile width)"),
+        "ultimate.tile_height": Words("Alto del cuadro (Tile height)", "0 = igual que el ancho"),
+        "ultimate.mask_blur": Words("Difuminado de la máscara"),
+        "ultimate.padding": Words("Padding", "Píxeles de alrededor que se tienen en cuenta"),
+        "ultimate.seams_fix": Words("Arreglo de costuras (Seams fix)", "Solo si se notan los bordes de los cuadros"),
+        "ultimate.seams_strength": Words("Fuerza del denoising en las costuras"),
+        "ultimate.seams_width": Words("Ancho de la costura (px)"),
+        "ultimate.seams_mask_blur": Words("Difuminado en las costuras"),
+        "ultimate.seams_padding": Words("Padding en las costuras"),
+        "ultimate.save_upscaled": Words("Guardar la imagen ampliada"),
+        "ultimate.save_seams": Words("Guardar la imagen con las costuras arregladas"),
+    },
+    "Outpainting mk2": {
+        "outpainting.pixels": Words("Píxeles que se añaden"),
+        "outpainting.mask_blur": Words("Difuminado de la máscara"),
+        "outpainting.directions": Words("Direcciones"),
+        "outpainting.falloff": Words("Caída del detalle", "Menor = más detalle en lo nuevo"),
+        "outpainting.colour_variation": Words("Variación de color"),
+    },
+    "Poor man's outpainting": {
+        "poor_mans.pixels": Words("Píxeles que se añaden"),
+        "poor_mans.mask_blur": Words("Difuminado de la máscara"),
+        "poor_mans.content": Words("Contenido de la zona nueva"),
+        "poor_mans.directions": Words("Direcciones"),
+    },
+    "Prompts dinámicos": {
+        "dynamic.combinatorial": Words("Todas las combinaciones", "En lugar de elegir al azar"),
+        "dynamic.limit": Words("Máximo de imágenes", "0 = todas las combinaciones"),
+        "dynamic.rounds": Words("Repetir las combinaciones", "Con otras semillas"),
+        "dynamic.same_seed": Words("La misma semilla para todas"),
+        "dynamic.unlinked": Words("No ligar el prompt a la semilla", "El prompt cambia aunque la semilla sea la misma"),
+        "dynamic.only_positive": Words("No tocar el prompt negativo"),
+        "dynamic.jinja": Words("Plantilla Jinja2"),
+        "dynamic.ignore_whitespace": Words("Quitar los espacios de más"),
+        "dynamic.keep_template": Words("Guardar la plantilla en los datos de la imagen"),
+    },
+}
+"""The fields of each script, under its title, in the order to show them."""
+
+OPTIONS: Mapping[type[StrEnum], Mapping[StrEnum, str]] = {
+    Which: {Which.POSITIVE: "Prompt", Which.NEGATIVE: "Prompt negativo"},
+    Delimiter: {Delimiter.COMMA: "coma", Delimiter.SPACE: "espacio"},
+    Insert: {Insert.START: "delante", Insert.END: "detrás"},
+    Curve: {Curve.AGGRESSIVE: "Rápida (Aggressive)", Curve.LINEAR: "Recta (Linear)", Curve.LAZY: "Lenta (Lazy)"},
+    Redraw: {Redraw.LINEAR: "Linear", Redraw.CHESS: "Chess", Redraw.NONE: "Ninguno (None)"},
+    SeamsFix: {
+        SeamsFix.NONE: "Ninguno (None)",
+        SeamsFix.BAND: "Bandas (Band pass)",
+        SeamsFix.HALF: "Cuadros a medio paso (Half tile offset pass)",
+        SeamsFix.HALF_CROSS: "Cuadros a medio paso y cruces (… + intersections)",
+    },
+    Target: {
+        Target.SCALE: "Según el tamaño de la imagen (escala)",
+        Target.CUSTOM: "A medida",
+        Target.IMG2IMG: "El ancho y el alto de img2img",
+    },
+    Direction: {
+        Direction.LEFT: "izquierda",
+        Direction.RIGHT: "derecha",
+        Direction.UP: "arriba",
+        Direction.DOWN: "abajo",
+    },
+}
+"""What the choices of scripts are called."""
+
+SCRIPT_NOTES: Mapping[str, str] = {
+    "xyz": "Compara: la misma imagen cambiando una, dos o tres cosas.",
+    "matrix": "Escribe en el prompt partes separadas por |. La primera está siempre; las demás se ponen y se quitan.",
+    "lines": "Una imagen por cada línea, que puede llevar sus propias opciones.",
+    "loopback": "La imagen pasa por img2img varias veces seguidas.",
+    "sd_upscale": "Amplía la imagen y la repasa por cuadros del tamaño del formulario.",
+    "ultimate": "Amplía sin límite de VRAM: repasa la imagen cuadro a cuadro. Usa un denoising de 0.1 a 0.4.",
+    "outpainting": "Continúa la imagen más allá de sus bordes. Da mejor resultado con muchos pasos y denoising de 0.8.",
+    "poor_mans": "Continúa la imagen más allá de sus bordes, de la forma más sencilla.",
+}
+"""What each script is for, in one sentence."""

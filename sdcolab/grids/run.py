@@ -1,0 +1,478 @@
+"""Scripts at work: asks an engine for one picture after another, keeps them on disk, draws sheets, tells how far it is.
+
+Pictures of cells go to disk at once; what stays in memory is a small sheet for the live preview.
+"""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Protocol
+
+from PIL import Image
+
+from sdcolab.core.errors import Cancelled, CellFailed, JobLost, SdcolabError
+from sdcolab.core.events import (
+    CancelToken,
+    Event,
+    FileMade,
+    ImageReady,
+    ImageSaved,
+    Listener,
+    Phase,
+    PhaseStarted,
+    StepDone,
+    Warned,
+)
+from sdcolab.core.files import atomic_write
+from sdcolab.core.folders import Folders
+from sdcolab.core.outputs import ImageFormat, ImageStore, ImageStores, save_options
+from sdcolab.core.request import MAX_RANDOM_SEED, GenerationRequest
+from sdcolab.core.result import GeneratedImage, Generator
+from sdcolab.core.scripts import AFTER_SHEETS, JOB_UNITS, Grid
+from sdcolab.core.upscaling import Upscaling
+from sdcolab.core.words import explain
+from sdcolab.grids import planfile
+from sdcolab.grids.dialogue import Ask, Box, Dialogue, Enlarge, Keep, Made, Make, Show, Total
+from sdcolab.grids.dynamic.nodes import Wildcards
+from sdcolab.grids.names import Names
+from sdcolab.grids.pictures import relabelled
+from sdcolab.grids.plan import Fields, Plan, SheetPlan
+from sdcolab.grids.planfile import MAX_TRIES, SUFFIX, Done, PlanFile, Progress
+from sdcolab.grids.scripts import Prepared, drawing_from, prepare
+from sdcolab.grids.sheet import Size, draw_sheet, side_by_side
+
+PREVIEW_SIDE = 1024
+"""Longest side in pixels of the live preview of a whole sheet or picture."""
+
+_GRID_NAMES: Mapping[str, str] = {"xyz": "xyz_grid", "matrix": "prompt_matrix"}
+"""What the sheets of a script are called; ``grid`` for the others."""
+
+
+class WorkingEngine(Generator, Upscaling, Protocol):
+    """What makes and enlarges pictures."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kit:
+    """What scripts work with. ``stores`` keep single pictures; sheets lie in folders of their own."""
+
+    engine: WorkingEngine
+    folders: Folders
+    names: Names
+    wildcards: Wildcards
+    stores: ImageStores | ImageStore
+
+
+def run(task: Grid, kit: Kit, listener: Listener, cancel: CancelToken) -> None:
+    """Do ``task`` in the caller's thread.
+
+    Emits the engine's events with the progress of the whole, ``ImageSaved`` (``ImageReady`` where nothing is saved) for
+    each result, whose ``index`` is its place among them: sheets come first. ``FileMade`` names the file of the plan,
+    ``Warned`` what a user should know, ``CellFailed`` included. Raises ``SdcolabError``; ``Cancelled`` after the sheet
+    of what there is was drawn.
+    """
+    progress = _progress_of(task, kit)
+    task, draws = (progress.task, progress.draws) if progress else (task, secrets.randbelow(MAX_RANDOM_SEED))
+    prepared = prepare(task, kit.names, kit.wildcards, drawing_from(draws))
+    for warning in prepared.warnings:
+        listener(Warned(warning))
+    if prepared.plan is not None:
+        _PlanRun(task, prepared, prepared.plan, kit, listener, cancel).run(progress, draws)
+    elif prepared.dialogue is not None:
+        _DialogueRun(task, prepared, kit, listener, cancel).run(prepared.dialogue)
+
+
+@dataclass(frozen=True, slots=True)
+class _Continued:
+    """A plan that was begun before, and its file."""
+
+    path: Path
+    progress: Progress
+
+    @property
+    def task(self) -> Grid:
+        return self.progress.task
+
+    @property
+    def draws(self) -> int:
+        return self.progress.draws
+
+
+def _progress_of(task: Grid, kit: Kit) -> _Continued | None:
+    """What there is of ``task`` already. Raises ``PlanUnreadable`` when its own file cannot be read."""
+    path = task.plan
+    if path is None and task.save:
+        path = planfile.called(task.name, grids_folder(kit.folders, task.request))
+    return None if path is None else _Continued(path, planfile.read(path))
+
+
+def grids_folder(folders: Folders, request: GenerationRequest) -> Path:
+    """Where the sheets of a kind of generation lie, one folder a day inside."""
+    return folders.outputs / ("txt2img-grids" if request.init is None else "img2img-grids")
+
+
+# --- Telling --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Teller:
+    """Passes on an engine's events as parts of a whole of ``jobs``."""
+
+    listener: Listener
+    jobs: int
+    done: int = 0
+    paste: Callable[[Image.Image], Image.Image] = field(default=lambda picture: picture)
+
+    def hear(self, event: Event) -> None:
+        """An event of the job that runs: its steps count for the whole, its pictures are told by who asked."""
+        match event:
+            case StepDone(step, total, _, _, preview):
+                part = self.done * JOB_UNITS + (JOB_UNITS * step // total if total else 0)
+                shown = None if preview is None else self.paste(preview)
+                self.listener(StepDone(part, self.jobs * JOB_UNITS, self.done + 1, self.jobs, shown))
+            case ImageSaved() | ImageReady():
+                pass
+            case _:
+                self.listener(event)
+
+    def finished(self, preview: Image.Image | None) -> None:
+        """A job is done."""
+        self.done += 1
+        self.listener(
+            StepDone(self.done * JOB_UNITS, self.jobs * JOB_UNITS, min(self.done + 1, self.jobs), self.jobs, preview)
+        )
+
+
+def _small(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """``picture`` (RGB) at ``size``, quickly."""
+    return picture.convert("RGB").resize((max(1, size[0]), max(1, size[1])), Image.Resampling.BILINEAR)
+
+
+# --- Plans ----------------------------------------------------------------------------------------------------------
+
+
+class _Contact:
+    """The small sheet of the live preview, which fills up cell by cell."""
+
+    def __init__(self, sheet: SheetPlan | None, count: int, cell: tuple[int, int]) -> None:
+        columns = sheet.columns * sheet.sheets if sheet else max(1, min(count, 8))
+        rows = sheet.rows if sheet else -(-count // columns)
+        scale = min(1.0, PREVIEW_SIDE / (columns * cell[0]), PREVIEW_SIDE / (rows * cell[1]))
+        self._columns = sheet.columns if sheet else columns
+        self._flat = sheet is None
+        self._cell = (max(1, int(cell[0] * scale)), max(1, int(cell[1] * scale)))
+        self._image = Image.new("RGB", (columns * self._cell[0], rows * self._cell[1]), "#d8d8d8")
+
+    def with_cell(self, picture: Image.Image, at: tuple[int, int, int], *, keep: bool) -> Image.Image:
+        """The sheet with ``picture`` at a place, for good or just to show."""
+        column, row, sheet = at
+        if self._flat:
+            row, column = divmod(column, self._columns)
+        image = self._image if keep else self._image.copy()
+        left, top = (column + sheet * self._columns) * self._cell[0], row * self._cell[1]
+        image.paste(_small(picture, self._cell), (left, top))
+        return image.copy() if keep else image
+
+
+class _PlanRun:
+    """One plan at work."""
+
+    def __init__(
+        self, task: Grid, prepared: Prepared, plan: Plan, kit: Kit, listener: Listener, cancel: CancelToken
+    ) -> None:
+        self._task = task
+        self._plan = plan
+        self._fields = dict(prepared.fields)
+        self._kit = kit
+        self._listener = listener
+        self._cancel = cancel
+        self._done: dict[int, Done] = {}
+        counts = [cell.request.image_count if cell.request else 0 for cell in plan.cells]
+        self._places = [0, *itertools.accumulate(counts)]
+        self._teller = _Teller(listener, max(1, len(plan.cells)))
+        sizes = [(request.width or 512, request.height or 512) for request in plan.requests] or [(512, 512)]
+        cell = (max(width for width, _ in sizes), max(height for _, height in sizes))
+        self._contact = _Contact(plan.sheet, len(plan.cells), cell)
+
+    def run(self, before: _Continued | None, draws: int) -> None:
+        """Make the cells that are missing, then the sheets. Raises ``Cancelled`` after the sheets."""
+        cancelled: Cancelled | None = None
+        with ExitStack() as stack:
+            folder, file = self._place(before, stack)
+            if before is None and file is not None:
+                file.begin(self._task, draws)
+            if file is not None:
+                self._listener(FileMade(file.path))
+            try:
+                self._make_cells(before.progress if before else None, folder, file)
+            except Cancelled as error:
+                cancelled = error
+            self._draw(folder, file)
+            if cancelled is not None:
+                raise cancelled
+            if file is not None:
+                file.ended()
+
+    def _place(self, before: _Continued | None, stack: ExitStack) -> tuple[Path, PlanFile | None]:
+        """The folder for sheets and the plan's file, or a folder that vanishes."""
+        if not self._task.save:
+            return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sdcolab-"))), None
+        if before is not None:
+            return before.path.parent, stack.enter_context(PlanFile(before.path))
+        store = self._kit.stores.of(self._task.request)
+        folder = grids_folder(self._kit.folders, self._task.request) / store.day
+        stem = planfile.next_stem(folder, self._kind, self._first_seed)
+        return folder, stack.enter_context(PlanFile(folder / f"{stem}{SUFFIX}"))
+
+    @property
+    def _kind(self) -> str:
+        return _GRID_NAMES.get(self._task.script.code if self._task.script else "", "grid")
+
+    @property
+    def _first_seed(self) -> int:
+        return next((request.seed for request in self._plan.requests), 0)
+
+    # --- Cells ------------------------------------------------------------------------------------------------------
+
+    def _make_cells(self, before: Progress | None, folder: Path, file: PlanFile | None) -> None:
+        for cell in self._plan.cells:
+            if cell.problem is not None:
+                self._fail(cell.name, cell.problem)
+        for index in self._plan.order:
+            self._cancel.raise_if_cancelled()
+            known = before.done.get(index) if before else None
+            if known is not None:
+                self._keep(index, known, None)
+            elif before and before.tries.get(index, 0) >= MAX_TRIES:
+                self._fail(self._plan.cells[index].name, JobLost())
+                self._teller.finished(None)
+            else:
+                self._make_cell(index, folder, file)
+
+    def _make_cell(self, index: int, folder: Path, file: PlanFile | None) -> None:
+        cell = self._plan.cells[index]
+        if cell.request is None:
+            self._teller.finished(None)
+            return
+        if file is not None:
+            file.begun(index)
+        self._teller.paste = lambda preview: self._contact.with_cell(preview, cell.at, keep=False)
+        save = self._task.save and cell.save
+        try:
+            result = self._kit.engine.generate(
+                cell.request, self._teller.hear, self._cancel, save=save and not self._fields
+            )
+        except Cancelled:
+            raise
+        except SdcolabError as error:
+            self._fail(cell.name, error)
+            self._teller.finished(None)
+            return
+        if not result.images:  # everything was skipped
+            self._teller.finished(None)
+            return
+        first, *others = [self._kept(image, cell.request, folder, save=save) for image in result.images]
+        if file is not None:
+            file.done(index, first)
+        self._keep(index, first, result.images[0].image)
+        for number, other in enumerate(others, 1):
+            self._tell(index, other, number)
+
+    def _kept(self, image: GeneratedImage, request: GenerationRequest, folder: Path, *, save: bool) -> Done:
+        """A picture of a cell as a file."""
+        if image.path is not None:
+            return Done(image.path, image.seed, image.infotext)
+        infotext = relabelled(image.infotext, self._fields) if self._fields else image.infotext
+        if save:
+            return Done(self._kit.stores.of(request).save(image.image, infotext, image.seed), image.seed, infotext)
+        path = folder / f".{secrets.token_hex(8)}.png"
+        _write(image.image, infotext, path)
+        return Done(path, image.seed, infotext)
+
+    def _keep(self, index: int, done: Done, picture: Image.Image | None) -> None:
+        self._done[index] = done
+        with self._opened(done, picture) as shown:
+            preview = self._contact.with_cell(shown, self._plan.cells[index].at, keep=True)
+        self._teller.finished(preview)
+        if self._task.save and self._plan.cells_shown:
+            self._tell(index, done)
+
+    @contextmanager
+    def _opened(self, done: Done, picture: Image.Image | None) -> Iterator[Image.Image]:
+        if picture is not None:
+            yield picture
+            return
+        with Image.open(done.path) as opened:
+            yield opened
+
+    def _tell(self, cell: int, done: Done, number: int = 0) -> None:
+        """A picture of a cell, the ``number``-th of its job."""
+        index = AFTER_SHEETS + self._places[cell] + number
+        if self._task.save:
+            self._listener(ImageSaved(index, done.path, done.seed, done.infotext))
+            return
+        with Image.open(done.path) as picture:
+            self._listener(ImageReady(index, picture.convert("RGB"), done.seed, done.infotext))
+
+    def _fail(self, name: str, error: SdcolabError) -> None:
+        self._listener(Warned(CellFailed(cell=name, detail=explain(error).text)))
+
+    # --- Sheets -----------------------------------------------------------------------------------------------------
+
+    def _draw(self, folder: Path, file: PlanFile | None) -> None:
+        """The sheets of what there is, and in a run that saves nothing the cells after them."""
+        if not self._done:
+            return
+        sheet = self._plan.sheet
+        if sheet is not None:
+            self._listener(PhaseStarted(Phase.SAVING))
+            pages = [self._page(sheet, number) for number in range(sheet.sheets)]
+            whole = side_by_side(pages, sheet.titles) if len(pages) > 1 else pages[0]
+            self._keep_sheet(0, whole, sheet.fields, folder, file)
+            for number, page in enumerate(pages if sheet.alone else (), 1):
+                self._keep_sheet(number, page, sheet.part_fields, folder, file, number)
+        if not self._task.save and (self._plan.cells_shown or sheet is None):
+            for index, done in sorted(self._done.items()):
+                self._tell(index, done)
+
+    def _page(self, sheet: SheetPlan, number: int) -> Image.Image:
+        """One sheet."""
+        at = {self._plan.cells[index].at: done for index, done in self._done.items()}
+        cell = self._cell_size()
+
+        def opened(column: int, row: int) -> Image.Image | None:
+            done = at.get((column, row, number))
+            if done is None:
+                return None
+            with Image.open(done.path) as picture:
+                return picture.convert("RGB")
+
+        legends = () if sheet.plain else sheet.column_legends
+        rows = () if sheet.plain else sheet.row_legends
+        return draw_sheet(sheet.columns, sheet.rows, cell, opened, legends, rows, sheet.margin)
+
+    def _cell_size(self) -> Size:
+        width = height = 1
+        for done in self._done.values():
+            with Image.open(done.path) as picture:
+                width, height = max(width, picture.width), max(height, picture.height)
+        return Size(width, height)
+
+    def _keep_sheet(
+        self, index: int, sheet: Image.Image, fields: Fields, folder: Path, file: PlanFile | None, part: int = 0
+    ) -> None:
+        first = self._done[min(self._done)]
+        part_first = self._first_of(part - 1) if part else first
+        infotext = relabelled(part_first.infotext, dict(fields))
+        if file is None:
+            self._listener(ImageReady(index, sheet, first.seed, infotext))
+            return
+        suffix = f"-z{part}" if part else ""
+        path = folder / f"{file.path.stem}{suffix}.png"
+        _write(sheet, infotext, path)
+        self._listener(ImageSaved(index, path, first.seed, infotext))
+
+    def _first_of(self, sheet: int) -> Done:
+        on_it = [index for index in sorted(self._done) if self._plan.cells[index].at[2] == sheet]
+        return self._done[on_it[0] if on_it else min(self._done)]
+
+
+def _write(picture: Image.Image, infotext: str, path: Path) -> None:
+    with atomic_write(path) as file:
+        picture.save(file, **save_options(infotext, ImageFormat.PNG))
+
+
+# --- Dialogues ------------------------------------------------------------------------------------------------------
+
+
+class _DialogueRun:
+    """One dialogue at work."""
+
+    def __init__(self, task: Grid, prepared: Prepared, kit: Kit, listener: Listener, cancel: CancelToken) -> None:
+        self._task = task
+        self._fields = dict(prepared.fields)
+        self._kit = kit
+        self._listener = listener
+        self._cancel = cancel
+        self._teller = _Teller(listener, 1)
+        self._whole: Image.Image | None = None
+        self._scale = 1.0
+        self._kept = 0
+        self._sheets = 0
+
+    def run(self, dialogue: Dialogue) -> None:
+        """Answer until there is nothing more to ask. Results are told as they come; sheets have the first places."""
+        answer: tuple[Made, ...] | Image.Image | None = None
+        try:
+            while True:
+                answer = self._answer(dialogue.send(answer))
+        except StopIteration:
+            return
+        finally:
+            dialogue.close()
+
+    def _answer(self, ask: Ask) -> tuple[Made, ...] | Image.Image | None:
+        self._cancel.raise_if_cancelled()
+        match ask:
+            case Total(jobs):
+                self._teller.jobs = max(1, jobs)
+            case Show(picture):
+                self._show(picture)
+            case Enlarge(picture, scale, upscaler):
+                return self._kit.engine.upscale(picture, scale, upscaler, self._teller.hear, self._cancel)
+            case Make(request, box, focus):
+                return self._make(request, box, focus)
+            case Keep(made, sheet):
+                self._keep(made, sheet=sheet)
+        return None
+
+    def _make(self, request: GenerationRequest, box: Box | None, focus: Box | None) -> tuple[Made, ...]:
+        self._teller.paste = lambda preview: self._pasted(preview, focus or box, keep=False)
+        result = self._kit.engine.generate(request, self._teller.hear, self._cancel, save=False)
+        if not result.images:  # skipped: nothing can follow from it
+            raise Cancelled
+        made = tuple(Made(image.image, image.infotext, image.seed) for image in result.images)
+        self._teller.finished(self._pasted(made[0].picture, box, keep=True))
+        return made
+
+    def _show(self, picture: Image.Image) -> None:
+        self._scale = min(1.0, PREVIEW_SIDE / max(picture.size))
+        self._whole = _small(picture, (int(picture.width * self._scale), int(picture.height * self._scale)))
+        self._listener(StepDone(self._teller.done * JOB_UNITS, self._teller.jobs * JOB_UNITS, 1, 1, self._whole.copy()))
+
+    def _pasted(self, picture: Image.Image, box: Box | None, *, keep: bool) -> Image.Image:
+        """What the whole looks like with ``picture`` in its ``box``."""
+        if self._whole is None or box is None:
+            return picture
+        left, top, right, bottom = (int(side * self._scale) for side in box)
+        whole = self._whole if keep else self._whole.copy()
+        whole.paste(_small(picture, (right - left, bottom - top)), (left, top))
+        return whole.copy() if keep else whole
+
+    def _keep(self, made: Made, *, sheet: bool) -> None:
+        infotext = relabelled(made.infotext, self._fields) if self._fields else made.infotext
+        index = self._sheets if sheet else self._kept
+        self._sheets, self._kept = self._sheets + sheet, self._kept + (not sheet)
+        place = index if sheet else index + AFTER_SHEETS
+        if not self._task.save:
+            self._listener(ImageReady(place, made.picture, made.seed, infotext))
+            return
+        if sheet:
+            store = self._kit.stores.of(self._task.request)
+            folder = grids_folder(self._kit.folders, self._task.request) / store.day
+            path = folder / f"{planfile.next_stem(folder, 'grid', made.seed)}.png"
+            _write(made.picture, infotext, path)
+        else:
+            path = self._kit.stores.of(self._task.request).save(made.picture, infotext, made.seed)
+        self._listener(ImageSaved(place, path, made.seed, infotext))
+
+
+def with_name(task: Grid) -> Grid:
+    """``task`` with a name of its own, so that it can be gone on with."""
+    return task if task.name or not task.save else replace(task, name=secrets.token_hex(8))

@@ -1,0 +1,154 @@
+"""From the settings of a script to its plan or its dialogue: one table for all of them."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, replace
+
+from sdcolab.core.errors import AxisWithoutEffect, ScriptNeedsPicture, SdcolabError
+from sdcolab.core.request import MAX_RANDOM_SEED, RANDOM_SEED, GenerationRequest
+from sdcolab.core.scripts import (
+    NEED_PICTURE,
+    DynamicPrompts,
+    Grid,
+    Loopback,
+    Outpainting,
+    PoorMansOutpainting,
+    PromptLines,
+    PromptMatrix,
+    Script,
+    SdUpscale,
+    Ultimate,
+    XyzPlot,
+)
+from sdcolab.grids import lines, loopback, matrix, outpainting, sd_upscale, ultimate, xyz
+from sdcolab.grids.axes import axis_called, idle
+from sdcolab.grids.dialogue import Dialogue, Total
+from sdcolab.grids.dynamic import plan as dynamic
+from sdcolab.grids.dynamic.nodes import Wildcards
+from sdcolab.grids.names import Names
+from sdcolab.grids.plan import Cell, Plan
+from sdcolab.grids.xyz import RandomSeed
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What will be done: a ``plan``, or a ``dialogue`` on ``request``; ``warnings`` for its author, ``fields`` for
+    every infotext."""
+
+    plan: Plan | None
+    dialogue: Dialogue | None
+    warnings: tuple[SdcolabError, ...] = ()
+    fields: tuple[tuple[str, str], ...] = ()
+
+
+def drawing_from(draws: int) -> RandomSeed:
+    """Random seeds that are the same again for the same ``draws``."""
+    generator = random.Random(draws)
+    return lambda: generator.randrange(MAX_RANDOM_SEED + 1)
+
+
+def prepare(task: Grid, names: Names, wildcards: Wildcards, draw_seed: RandomSeed) -> Prepared:
+    """Everything that ``task`` means, before the first picture. Raises ``GridError`` and ``RequestError``."""
+    request, script = task.request, task.script
+    if script is not None and isinstance(script, NEED_PICTURE) and request.init is None:
+        raise ScriptNeedsPicture(script=script.title)
+    fields = dynamic.template_fields(request, task.dynamic) if task.dynamic else ()
+    if script is None:
+        settings = task.dynamic or DynamicPrompts()
+        plan, warnings = dynamic.plan(request, settings, wildcards, draw_seed)
+        return Prepared(plan, None, warnings, fields)
+    warnings = ()
+    if isinstance(script, (*NEED_PICTURE, PromptMatrix)):
+        if task.dynamic:
+            settled = replace(request, seed=draw_seed() if request.seed == RANDOM_SEED else request.seed)
+            request, warnings = dynamic.drawn(settled, task.dynamic, wildcards)
+        if not isinstance(script, PromptMatrix):
+            return Prepared(None, _dialogue(request, script, draw_seed), warnings, fields)
+    plan = _plan(request, script, names, draw_seed)
+    if task.dynamic and not isinstance(script, PromptMatrix):
+        plan, warnings = _with_drawn_prompts(plan, task.dynamic, wildcards)
+    return Prepared(plan, None, (*warnings, *_idle_axes(request, script)), fields)
+
+
+def _plan(request: GenerationRequest, script: Script, names: Names, draw_seed: RandomSeed) -> Plan:
+    match script:
+        case XyzPlot():
+            return xyz.plan(request, script, names, draw_seed)
+        case PromptMatrix():
+            return matrix.plan(request, script, draw_seed)
+        case PromptLines():
+            return lines.plan(request, script, names, draw_seed)
+        case _:
+            raise TypeError(f"{script} has no plan")
+
+
+def _dialogue(request: GenerationRequest, script: Script, draw_seed: RandomSeed) -> Dialogue:
+    match script:
+        case Loopback():
+            return loopback.dialogue(request, script, draw_seed)
+        case SdUpscale():
+            return sd_upscale.dialogue(request, script, draw_seed)
+        case Ultimate():
+            return ultimate.dialogue(request, script, draw_seed)
+        case Outpainting():
+            return outpainting.dialogue(request, script, draw_seed)
+        case PoorMansOutpainting():
+            return outpainting.poor_dialogue(request, script, draw_seed)
+        case _:
+            raise TypeError(f"{script} has no dialogue")
+
+
+def _with_drawn_prompts(
+    plan: Plan, settings: DynamicPrompts, wildcards: Wildcards
+) -> tuple[Plan, tuple[SdcolabError, ...]]:
+    told: dict[str, SdcolabError] = {}
+
+    def drawn(cell: Cell) -> Cell:
+        if cell.request is None:
+            return cell
+        request, warnings = dynamic.drawn(cell.request, settings, wildcards)
+        told.update((repr(warning), warning) for warning in warnings)
+        return replace(cell, request=request)
+
+    return replace(plan, cells=tuple(drawn(cell) for cell in plan.cells)), tuple(told.values())
+
+
+def _idle_axes(request: GenerationRequest, script: Script) -> tuple[SdcolabError, ...]:
+    """Axes that change nothing, told before anybody waits for them."""
+    if not isinstance(script, XyzPlot):
+        return ()
+    labels = (script.x_axis, script.y_axis, script.z_axis)
+    axes = [axis_called(label, img2img=request.init is not None) for label in labels]
+    return tuple(AxisWithoutEffect(axis=label) for label in idle(axes, request))
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What a task will take: how many pictures, and how many of the form's own pictures that is in steps."""
+
+    pictures: int
+    steps: int
+
+
+def forecast(task: Grid, names: Names, wildcards: Wildcards) -> Forecast:
+    """How much ``task`` is, without doing any of it. Raises what ``prepare`` raises."""
+    prepared = prepare(task, names, wildcards, drawing_from(0))
+    if prepared.plan is not None:
+        requests = prepared.plan.requests
+        return Forecast(prepared.plan.image_count, sum(_steps(request) for request in requests))
+    jobs = 0
+    if prepared.dialogue is not None:
+        first = next(prepared.dialogue)
+        jobs = first.jobs if isinstance(first, Total) else 0
+        prepared.dialogue.close()
+    return Forecast(jobs, jobs * _steps(replace(task.request, batch_size=1, batch_count=1)))
+
+
+def _steps(request: GenerationRequest) -> int:
+    """Steps of a request, those of a hires pass too, which are at least twice as slow."""
+    strength = request.init.strength if request.init and not request.init.exact_steps else 1.0
+    own = max(1, round(request.steps * strength))
+    second = request.hires if request.init is None else None
+    more = round((second.steps or request.steps) * second.strength * second.scale**2) if second else 0
+    return (own + more) * request.image_count

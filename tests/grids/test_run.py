@@ -1,0 +1,283 @@
+"""Scripts at work with a painter in the engine's place: files, sheets, progress, stopping, going on."""
+
+from __future__ import annotations
+
+import json
+import tracemalloc
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from support.queues import worker_of
+
+from sdcolab.core.errors import Cancelled, CellFailed, ModelUnreadable, PlanUnreadable
+from sdcolab.core.events import (
+    CancelToken,
+    Event,
+    FileMade,
+    ImageReady,
+    ImageSaved,
+    Listener,
+    StepDone,
+    Warned,
+)
+from sdcolab.core.folders import Folders
+from sdcolab.core.infotext import EngineFacts, parse, write
+from sdcolab.core.infotext.containers import read_bytes
+from sdcolab.core.outputs import ImageStores
+from sdcolab.core.request import GenerationRequest, InitImage
+from sdcolab.core.result import GeneratedImage, GenerationResult
+from sdcolab.core.scripts import (
+    AFTER_SHEETS,
+    DynamicPrompts,
+    Grid,
+    Loopback,
+    PromptLines,
+    PromptMatrix,
+    Ultimate,
+    XyzPlot,
+)
+from sdcolab.grids import planfile
+
+FACTS = EngineFacts(version="1", schedule="Automatic", model="m")
+
+
+@dataclass
+class Painter:
+    """Paints each picture in the colour of its steps, and saves it where the engine would."""
+
+    stores: ImageStores
+    stop_after: int = 10_000
+    before: Callable[[GenerationRequest], None] = lambda _request: None
+    made: list[GenerationRequest] = field(default_factory=list)
+
+    def generate(
+        self, request: GenerationRequest, listener: Listener, cancel: CancelToken, *, save: bool = True
+    ) -> GenerationResult:
+        cancel.raise_if_cancelled()
+        self.before(request)
+        request = request.resolved(checkpoint="m", native_size=64)
+        self.made.append(request)
+        listener(StepDone(1, 2, 1, 1, Image.new("RGB", (8, 8), "blue")))
+        images = []
+        for index in range(request.image_count):
+            colour = (request.steps, request.seed_of(index) % 256, 100)
+            picture = Image.new("RGB", (request.width or 64, request.height or 64), colour)
+            text, seed = write(request, FACTS, index), request.seed_of(index)
+            path = self.stores.of(request).save(picture, text, seed) if save else None
+            images.append(GeneratedImage(picture, text, seed, path))
+        if len(self.made) >= self.stop_after:
+            cancel.cancel()
+        return GenerationResult(request, tuple(images))
+
+
+class Bench:
+    """A folder with a painter."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folders = Folders(folder)
+        self.painter = Painter(ImageStores.below(self.folders))
+        self.events: list[Event] = []
+
+    def run(self, task: Grid, cancel: CancelToken | None = None) -> None:
+        class Upscaling:
+            def upscale(self, picture: Image.Image, scale: float, *_: Any) -> Image.Image:
+                return picture.resize((int(picture.width * scale), int(picture.height * scale)))
+
+        self.events.clear()
+        worker = worker_of(self.painter, upscaling=Upscaling(), folders=self.folders)
+        worker.run(task, self.events.append, cancel or CancelToken())
+
+    def of(self, kind: type[Any]) -> list[Any]:
+        return [event for event in self.events if isinstance(event, kind)]
+
+    def sheets(self) -> list[ImageSaved]:
+        return [event for event in self.of(ImageSaved) if event.index < AFTER_SHEETS]
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+REQUEST = GenerationRequest(prompt="a cat", seed=7, steps=5, width=64, height=64)
+FIVE = XyzPlot("Steps", "1-5", "Seed", "1-5", legend=False)
+
+
+def test_a_plot_lies_on_disk_with_its_sheet_and_its_plan(bench: Bench) -> None:
+    bench.run(Grid(REQUEST, XyzPlot("Steps", "2,3", "Prompt S/R", "cat,dog", margin=4), name="uno"))
+    (sheet,) = bench.sheets()
+    assert sheet.path.parent.parent == bench.folders.outputs / "txt2img-grids"
+    assert sheet.path.name == "xyz_grid-0000-7.png"
+    told = parse(read_bytes(sheet.path.read_bytes(), ""))
+    assert (told.prompt, told.get("Script"), told.get("X Values")) == ("a cat", "X/Y/Z plot", "2,3")
+    with Image.open(sheet.path) as picture:
+        assert picture.getpixel((picture.width - 1, picture.height - 1)) == (3, 7, 100)
+    cells = [event for event in bench.of(ImageSaved) if event.index >= AFTER_SHEETS]
+    assert [event.index - AFTER_SHEETS for event in cells] == [0, 1, 2, 3]
+    assert all(event.path.is_file() for event in cells)
+    (plan,) = bench.of(FileMade)
+    assert plan.path.with_suffix("") == sheet.path.with_suffix("")
+    assert planfile.read(plan.path).ended
+
+
+def test_progress_counts_all_cells_and_shows_the_sheet_filling_up(bench: Bench) -> None:
+    bench.run(Grid(REQUEST, FIVE))
+    steps = bench.of(StepDone)
+    assert [step.step for step in steps] == sorted(step.step for step in steps)
+    assert (steps[-1].step, steps[-1].total) == (25_000, 25_000)
+    last = steps[-1].preview
+    assert last is not None
+    assert last.getpixel((last.width - 2, last.height - 2)) == (5, 5, 100)
+
+
+def test_stopping_keeps_the_sheet_with_gaps_and_going_on_fills_them(bench: Bench) -> None:
+    bench.painter.stop_after = 12
+    with pytest.raises(Cancelled):
+        bench.run(Grid(REQUEST, FIVE, name="cinco"))
+    (sheet,) = bench.sheets()
+    with Image.open(sheet.path) as picture:
+        assert picture.getpixel((10, 10)) == (1, 1, 100)
+        assert picture.getpixel((310, 310)) == (255, 255, 255)
+    bench.painter.made.clear()
+    bench.painter.stop_after = 10_000
+    bench.run(Grid(REQUEST, FIVE, name="cinco"))
+    assert len(bench.painter.made) == 13
+    with Image.open(bench.sheets()[0].path) as picture:
+        assert picture.getpixel((310, 310)) == (5, 5, 100)
+    assert bench.sheets()[0].path == sheet.path
+    bench.painter.made.clear()
+    bench.run(Grid(REQUEST, FIVE, name="cinco"))
+    assert bench.painter.made == []  # nothing is missing
+
+
+class Killed(BaseException):
+    """The process dies here."""
+
+
+def test_a_killed_process_goes_on_from_the_plans_file(bench: Bench) -> None:
+    task = Grid(replace(REQUEST, seed=-1), FIVE, name="muere")
+
+    def die(request: GenerationRequest) -> None:
+        if len(bench.painter.made) == 12:
+            raise Killed
+
+    bench.painter.before = die
+    with pytest.raises(Killed):
+        bench.run(task)
+    seeds = {request.seed for request in bench.painter.made}
+    (plan,) = bench.of(FileMade)
+    with plan.path.open("ab") as file:
+        file.write(b'{"cell": 12, "pa')  # the line that was being written
+    bench.painter.before = lambda _request: None
+    bench.painter.made.clear()
+    bench.run(Grid(REQUEST, plan=plan.path))
+    assert len(bench.painter.made) == 13
+    assert {request.seed for request in bench.painter.made} | seeds == {1, 2, 3, 4, 5}
+
+
+def test_a_cell_that_kills_twice_is_passed_over(bench: Bench) -> None:
+    def die(request: GenerationRequest) -> None:
+        if request.steps == 2:
+            raise Killed
+
+    bench.painter.before = die
+    task = Grid(REQUEST, XyzPlot("Steps", "1,2,3"), name="mata")
+    for _ in range(2):
+        with pytest.raises(Killed):
+            bench.run(task)
+    bench.run(task)
+    assert [warned.warning.cell for warned in bench.of(Warned)] == ["Steps: 2"]
+    assert {request.steps for request in bench.painter.made} == {1, 3}
+
+
+def test_a_cell_that_fails_is_a_gap(bench: Bench) -> None:
+    def fail(request: GenerationRequest) -> None:
+        if request.steps == 2:
+            raise ModelUnreadable(path=Path("/x/roto.safetensors"), reason="truncated")
+
+    bench.painter.before = fail
+    bench.run(Grid(REQUEST, XyzPlot("Steps", "1,2,3,500")))
+    failed = [warned.warning for warned in bench.of(Warned)]
+    assert all(isinstance(one, CellFailed) for one in failed)
+    assert {one.cell for one in failed} == {"Steps: 2", "Steps: 500"}
+    assert len(bench.sheets()) == 1
+
+
+def test_nothing_stays_when_nothing_is_saved(bench: Bench) -> None:
+    plot = XyzPlot("Steps", "2,3", "CFG Scale", "1,2", "Clip skip", "1,2", sub_grids=True)
+    bench.run(Grid(REQUEST, plot, save=False))
+    ready: list[ImageReady] = bench.of(ImageReady)
+    assert [image.index < AFTER_SHEETS for image in ready] == [True] * 3 + [False] * 8
+    assert not list(bench.folders.root.rglob("*.png"))
+    bench.run(Grid(REQUEST, replace(plot, sub_images=False, sub_grids=False), save=False))
+    assert len(bench.of(ImageReady)) == 1
+
+
+def test_batches_show_their_first_picture(bench: Bench) -> None:
+    bench.run(Grid(replace(REQUEST, batch_size=2), XyzPlot("Steps", "2,3")))
+    cells = [event for event in bench.of(ImageSaved) if event.index >= AFTER_SHEETS]
+    assert [(event.index - AFTER_SHEETS, event.seed) for event in cells] == [(0, 7), (1, 8), (2, 7), (3, 8)]
+
+
+def test_matrix_lines_and_dynamic_prompts(bench: Bench) -> None:
+    bench.run(Grid(replace(REQUEST, prompt="a|b"), PromptMatrix()))
+    assert bench.sheets()[0].path.name.startswith("prompt_matrix-0000-")
+    bench.run(Grid(REQUEST, PromptLines("x\n--prompt y --do_not_save_samples true")))
+    assert not bench.sheets()
+    assert len(list((bench.folders.txt2img).rglob("*.png"))) == 3
+    bench.run(Grid(replace(REQUEST, prompt="{a|b}", batch_count=3), None, DynamicPrompts()))
+    made = bench.of(ImageSaved)
+    assert len(made) == 3
+    assert parse(read_bytes(made[0].path.read_bytes(), "")).get("Template") == "{a|b}"
+
+
+def test_a_plot_of_drawn_prompts(bench: Bench) -> None:
+    bench.run(Grid(replace(REQUEST, prompt="{a|b|c|d}"), XyzPlot("Seed", "1-8"), DynamicPrompts()))
+    prompts = [request.prompt for request in bench.painter.made]
+    assert set(prompts) <= set("abcd")
+    assert len(set(prompts)) > 1
+
+
+def test_dialogues_keep_their_results(bench: Bench) -> None:
+    started = replace(REQUEST, init=InitImage((Image.new("RGB", (64, 64)),), strength=0.5))
+    bench.run(Grid(started, Loopback(3, 0.2)))
+    assert len(bench.of(ImageSaved)) == 4
+    assert bench.sheets()[0].path.parent.parent.name == "img2img-grids"
+    bench.run(Grid(started, Ultimate(tile_width=64)))
+    (result,) = bench.of(ImageSaved)
+    assert parse(read_bytes(result.path.read_bytes(), "")).get("Ultimate SD upscale tile_width") == "64"
+    assert bench.of(StepDone)[-1].step == bench.of(StepDone)[-1].total
+
+
+def test_plans_that_cannot_be_read(bench: Bench, tmp_path: Path) -> None:
+    for text in ("", "x", "{}", '{"sdcolab": 1}', '{"sdcolab": 1, "draws": 1, "task": {"request": 3}}', "[" * 9999):
+        path = tmp_path / "plan.jsonl"
+        path.write_text(text)
+        with pytest.raises(PlanUnreadable):
+            bench.run(Grid(REQUEST, plan=path))
+
+
+def test_a_plan_opens_no_picture_from_elsewhere(bench: Bench, tmp_path: Path) -> None:
+    bench.run(Grid(REQUEST, XyzPlot("Steps", "1,2"), name="ajeno"))
+    (plan,) = bench.of(FileMade)
+    secret = tmp_path.parent / "secreto.png"
+    Image.new("RGB", (8, 8)).save(secret)
+    line = json.dumps({"cell": 0, "path": str(secret), "seed": 1, "infotext": "x"})
+    plan.path.write_text(plan.path.read_text().splitlines()[0] + "\n" + line + "\n")
+    assert planfile.read(plan.path).done == {}
+
+
+def test_memory_stays_flat(bench: Bench) -> None:
+    """What a hundred cells leave in memory is less than two of their pictures."""
+    big = replace(REQUEST, width=512, height=512)
+    tracemalloc.start()
+    bench.run(Grid(big, XyzPlot("Seed", "1-100", legend=False, sub_images=False), save=True))
+    bench.events.clear()
+    bench.painter.made.clear()
+    after, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert after < 2 * 512 * 512 * 3

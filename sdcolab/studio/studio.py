@@ -68,6 +68,7 @@ class Studio:
             "schedules": lambda: tuple(self.schedules),
             "upscalers": lambda: upscaler_names(self.library),
             "latent_upscalers": lambda: LATENT_UPSCALERS,
+            "hires_upscalers": lambda: (*LATENT_UPSCALERS, *self.lists("upscalers")),
             "checkpoints": lambda: self.files(ModelKind.CHECKPOINT),
             "vaes": lambda: (AUTOMATIC, *self.files(ModelKind.VAE)),
             "loras": lambda: self.files(ModelKind.LORA),

@@ -1,66 +1,92 @@
-"""What the generation panel's buttons do. Handlers take raw control values and return updates; they never raise."""
+"""What the generation form's controls do. Handlers return dictionaries of updates by control; they never raise."""
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 import gradio as gr
 
-from sdcolab.core.errors import RequestError
 from sdcolab.core.events import ImageSaved
 from sdcolab.core.prompt import Style, apply_styles
 from sdcolab.core.request import RANDOM_SEED, GenerationRequest
 from sdcolab.core.settings import Settings
-from sdcolab.core.tasks import Generate
+from sdcolab.core.tasks import Generate, Place
 from sdcolab.core.tuning import Tuning
+from sdcolab.studio.form import Reader, kept_paths, once, shown
+from sdcolab.studio.generating import Asked, GenerationDesk, lora_names, with_lora
 from sdcolab.studio.jobs import JobQueue
-from sdcolab.studio.last_form import FilledForm
 from sdcolab.studio.studio import Studio
 from sdcolab.web import fragments
-from sdcolab.web.bridge import Watch
-from sdcolab.web.controls import FORM, NOT_KEPT, TUNING_GROUPS, Options, request_from, shown_values
 from sdcolab.web.edge import attempt
-from sdcolab.web.header import chosen_checkpoint, list_models, native_size_of, native_size_or_fallback, options_now
-from sdcolab.web.networks import lora_text
+from sdcolab.web.parts import Parts
+from sdcolab.web.uploads import chosen_picture
 
 Selected = tuple[int, int] | None
 """The image a page's user chose: (job, index from 0)."""
 
-KEPT = tuple(name for name in FORM if name not in NOT_KEPT)
-"""The rows of the form that a page remembers, in order."""
+Updates = dict[Any, Any]
+"""New values, or ``gr.update``, by control."""
+
+Data = Mapping[Any, Any]
+"""What each control holds."""
 
 
-class PanelActions:
+class FormActions:
     """The handlers that read the form or show something in it."""
 
-    def __init__(self, studio: Studio) -> None:
+    def __init__(self, studio: Studio, parts: Parts) -> None:
         self._studio = studio
+        self._parts = parts
+        self._panel = parts.panel
+        self._gadgets = parts.panel.gadgets
+        self.reader = Reader(studio.lists, chosen_picture)
+        self.desk = GenerationDesk(studio, parts.layout, self.reader)
+        self.kept = kept_paths(GenerationRequest, parts.panel.fields)
 
-    def generate(self, *values: Any) -> str:
+    # --- Inputs -------------------------------------------------------------------------------------------------------
+
+    @property
+    def form(self) -> list[Any]:
+        """Every control that a request is read from, each once: the fields first, in the layout's order."""
+        gadgets, forms = self._gadgets, self._gadgets.script_forms.values()
+        scripts = (control for form in forms for path, control in form.items() if path != "@box")
+        return [*self._panel.fields.values(), gadgets.styles, self._panel.mode, gadgets.script, *scripts]
+
+    def asked(self, data: Data) -> Asked:
+        """The form as ``data`` has it."""
+        script = data[self._gadgets.script] or ""
+        drawn = self._gadgets.script_forms.get(script, {})
+        return Asked(
+            values={path: data[control] for path, control in self._panel.fields.items()},
+            mode=data[self._panel.mode],
+            styles=data[self._gadgets.styles] or (),
+            script=script,
+            script_values={path: data[control] for path, control in drawn.items() if path != "@box"},
+        )
+
+    # --- Work ---------------------------------------------------------------------------------------------------------
+
+    def generate(self, data: Data) -> str:
         """Put the form's request in the queue. Returns the problem's box, or nothing."""
-        return attempt(lambda: self._submit(values), None)[1]
+        return attempt(lambda: self.desk.submit(self.asked(data)), None)[1]
 
-    def _submit(self, values: tuple[Any, ...]) -> None:
-        request = self._request(values)
-        chosen = self._studio.settings.load().chosen_styles(values[-1] or ())
-        prompt, negative = apply_styles(request.prompt, request.negative_prompt, chosen)
-        self._studio.submit(Generate(replace(request, prompt=prompt, negative_prompt=negative)))
-        self._studio.last_form.save(request, [style.name for style in chosen])
+    def enhance(self, selected: Selected) -> str:
+        """The picture on show again, with a pass of hires. Returns the problem's box, or nothing."""
+        image = shown_image(self._studio.jobs, selected)
+        if image is None:
+            return no_image()
 
-    def _request(self, values: tuple[Any, ...]) -> GenerationRequest:
-        form = dict(zip(FORM, values, strict=False))
-        if form["init"]:
-            form["hires"] = False
-        return request_from(form, options_now(self._studio))
+        def submit() -> None:
+            self._studio.submit(Generate(self.desk.enhanced(image.infotext)))
+
+        return attempt(submit, None)[1]
 
     def interrupt(self) -> None:
         """Cancel the job that runs or is next."""
-        job = self._studio.jobs.current()
-        if job:
-            job.cancel()
+        if job := self._studio.jobs.current():
+            self._studio.jobs.cancel(job)
 
     def empty_queue(self) -> str:
         """Forget the jobs that wait. Returns a message."""
@@ -68,64 +94,74 @@ class PanelActions:
         said = "1 trabajo quitado" if dropped == 1 else f"{dropped} trabajos quitados"
         return fragments.message(f"Cola vacía: {said}.", fragments.Tone.GOOD)
 
-    # --- Opening ---
+    # --- Opening ------------------------------------------------------------------------------------------------------
 
-    def open_form(self, kept: Any) -> tuple[Any, ...]:
-        """What a page shows when it opens: the form as it was before a reload (``kept``), else that of the last
-        generation, in this session or in another, else the saved defaults.
+    def open_form(self, kept: Any) -> tuple[list[Any], list[str], int, str]:
+        """What a page shows when it opens: the form as it was before a reload (``kept``: values by path), else that of
+        the last generation, else the saved defaults.
 
-        Returns the values of ``KEPT`` as one list, which the page puts where nobody has typed yet, then the styles, the
-        checkpoint's native size, a message, and the lists of model files.
+        Returns the values of ``kept`` controls as one list, which the page puts where nobody has typed yet, the styles
+        chosen, the checkpoint's native size, and a message.
         """
         settings, said = attempt(self._studio.settings.load, Settings())
-        options = options_now(self._studio)
-        last, told = attempt(self._studio.last_form.load, None)
-        form = last or FilledForm(settings.defaults)
-        values, chosen = self._values(form.request, options), list(form.styles)
-        if isinstance(kept, list) and len(kept) == len(KEPT) + 1:
-            pairs = zip(KEPT, kept, strict=False)
-            plain = {name: value for name, value in pairs if isinstance(value, str | int | float)}
-            values |= _readable(plain, options)
-            chosen = [name for name in kept[-1] or [] if isinstance(name, str)]
-        native = native_size_or_fallback(self._studio, values["checkpoint"])
-        return (
-            [values[name] for name in KEPT],
-            _styles_update(settings, chosen),
-            native,
-            said + told,
-            *list_models(self._studio, options),
+        values, chosen = self.desk.opening(settings)
+        if isinstance(kept, dict):
+            values |= self.desk.usable(kept)
+            chosen = [name for name in kept.get("@styles") or [] if isinstance(name, str)]
+        native = self.desk.native_size(values["checkpoint"])
+        return [values.get(path) for path in self.kept], chosen, native, said
+
+    def fresh_lists(self) -> Updates:
+        """What can be chosen now, for every list of the page."""
+        settings, _ = attempt(self._studio.settings.load, Settings())
+        return self._parts.fresh_lists(once(self._studio.lists)) | {
+            self._gadgets.styles: gr.update(choices=[style.name for style in settings.styles]),
+            self._gadgets.lora: gr.update(choices=[*lora_names(self._studio.library)]),
+        }
+
+    def refresh(self, checkpoint: str | None, vae: str | None) -> Updates:
+        """The same, and what was chosen in the bar stays chosen while it exists."""
+        updates = self.fresh_lists()
+        for path, chosen in (("checkpoint", checkpoint), ("vae", vae)):
+            names = self._studio.lists(f"{path}s")
+            updates[self._panel.fields[path]]["value"] = chosen if chosen in names else next(iter(names), None)
+        return updates
+
+    def put_defaults(self) -> Updates:
+        """The saved defaults."""
+        settings, said = attempt(self._studio.settings.load, Settings())
+        values = self.desk.values(settings.defaults)
+        return {self._panel.fields[path]: values[path] for path in self.kept if path in values} | {
+            self._panel.message: said
+        }
+
+    def save_defaults(self, native: int, data: Data) -> str:
+        """Save the form as what a page shows that has nothing to go on with. Returns a message."""
+
+        def save() -> None:
+            request = self.desk.defaults_from(self.asked(data), native)
+            self._studio.settings.change(lambda settings: replace(settings, defaults=request))
+
+        said = attempt(save, None)[1]
+        return said or fragments.message(
+            "Valores predeterminados guardados.",
+            fragments.Tone.GOOD,
+            "Vuelves a ellos con «Poner los valores predeterminados».",
         )
 
-    def put_defaults(self) -> tuple[Any, ...]:
-        """The saved defaults: values of ``KEPT``, and a message."""
-        settings, said = attempt(self._studio.settings.load, Settings())
-        values = self._values(settings.defaults, options_now(self._studio))
-        return (*(values[name] for name in KEPT), said)
+    def neutral_tuning(self) -> Updates:
+        """The fine adjustments as they are when nothing is adjusted."""
+        neutral = shown(GenerationRequest, GenerationRequest(tuning=Tuning()))
+        return {control: neutral[path] for path, control in self._panel.fields.items() if path.startswith("tuning.")}
 
-    def drawn_values(self) -> dict[str, Any]:
-        """What each control is drawn with: what a page that opens now would show."""
-        settings = self._studio.settings.peek()
-        request = (self._studio.last_form.peek() or FilledForm(settings.defaults)).request
-        values = self._values(request, options_now(self._studio))
-        return {name: values[name] for name in KEPT}
-
-    def _values(self, request: GenerationRequest, options: Options) -> dict[str, Any]:
-        """What the controls show for ``request``, which may come from another machine: where it names a file that is
-        not here, they show what they do in a new installation.
-        """
-        checkpoint = chosen_checkpoint(self._studio, request)
-        native = native_size_or_fallback(self._studio, checkpoint)
-        new = shown_values(Settings().defaults, native)
-        return new | _readable(shown_values(request, native), options) | {"checkpoint": checkpoint}
-
-    def choose_checkpoint(self, checkpoint: Any, width: Any, height: Any, native: int) -> tuple[Any, Any, int, str]:
+    def choose_checkpoint(self, checkpoint: Any, width: Any, height: Any, native: int) -> tuple[Any, Any, int]:
         """New width, height and native size: a size that nobody changed follows the checkpoint."""
-        new, said = attempt(lambda: native_size_of(self._studio, checkpoint), native)
+        new = self.desk.native_size(checkpoint)
         if (width, height) == (native, native):
-            return new, new, new, said
-        return width, height, new, said  # as they are: sliders take plain values only (see controls)
+            return new, new, new
+        return width, height, new  # as they are: sliders take plain values only
 
-    # --- Prompts and styles ---
+    # --- Prompts, styles, LoRA ----------------------------------------------------------------------------------------
 
     def count_tokens(self, prompt: str, negative: str, chosen: list[str] | None) -> tuple[str, str]:
         """Both token counters, with the chosen styles counted in."""
@@ -138,100 +174,75 @@ class PanelActions:
 
         return attempt(count, (gr.skip(), gr.skip()))[0]
 
-    def add_lora(self, name: str | None, prompt: str) -> tuple[Any, Any, str]:
-        """Write a LoRA's tag and its activation words into the prompt. Returns prompt, list and a message."""
+    def add_lora(self, name: str | None, prompt: str) -> Updates:
+        """Write a LoRA's tag and its activation words into the prompt."""
         if not name:
-            return gr.skip(), gr.skip(), ""
-        text, said = attempt(lambda: lora_text(self._studio.library, name), None)
-        if text is None:
-            return gr.skip(), None, said
-        parts = [(prompt or "").rstrip().rstrip(","), text]
-        return ", ".join(part for part in parts if part), None, ""
+            return {self._panel.message: ""}
+        text, said = attempt(lambda: with_lora(self._studio.library, name, prompt or ""), None)
+        changed = {} if text is None else {self._panel.fields["prompt"]: text}
+        return changed | {self._gadgets.lora: None, self._panel.message: said}
 
-    def save_style(self, name: str, prompt: str, negative: str, chosen: list[str] | None) -> tuple[Any, str]:
-        """Save both prompts as a style. Returns the style list and a message."""
+    def save_style(self, name: str, prompt: str, negative: str, chosen: list[str] | None) -> Updates:
+        """Save both prompts as a style."""
         name = (name or "").strip()
         if not name:
-            return gr.skip(), fragments.message(
-                "Falta el nombre del estilo.", fragments.Tone.ERROR, "Escríbelo en su casilla."
-            )
+            return {self._panel.message: ""}
 
-        def save() -> Any:
-            style = Style(name, prompt or "", negative or "")
-            settings = self._studio.settings.change(lambda settings: settings.with_style(style))
-            return _styles_update(settings, chosen or [])
+        style = Style(name, prompt or "", negative or "")
+        return self._change_styles(
+            lambda settings: settings.with_style(style), chosen or [], f"Estilo «{name}» guardado."
+        )
 
-        update, said = attempt(save, gr.skip())
-        return update, said or fragments.message(f"Estilo «{name}» guardado.", fragments.Tone.GOOD)
-
-    def delete_styles(self, chosen: list[str] | None) -> tuple[Any, str]:
-        """Delete the chosen styles. Returns the style list and a message."""
+    def delete_styles(self, chosen: list[str] | None) -> Updates:
+        """Delete the chosen styles."""
         if not chosen:
-            return gr.skip(), fragments.message(
-                "No hay ningún estilo elegido.", fragments.Tone.ERROR, "Elige en «Estilos» los que quieras borrar."
-            )
+            advice = "Elige en «Estilos» los que quieras borrar."
+            said = fragments.message("No hay ningún estilo elegido.", fragments.Tone.ERROR, advice)
+            return {self._panel.message: said}
 
-        def delete() -> Any:
-            settings = self._studio.settings.change(lambda settings: settings.without_styles(chosen))
-            return _styles_update(settings, [])
+        return self._change_styles(
+            lambda settings: settings.without_styles(chosen), [], "Estilos borrados: " + ", ".join(chosen) + "."
+        )
 
-        update, said = attempt(delete, gr.skip())
-        return update, said or fragments.message("Estilos borrados: " + ", ".join(chosen) + ".", fragments.Tone.GOOD)
+    def _change_styles(self, change: Callable[[Settings], Settings], chosen: list[str], done: str) -> Updates:
+        settings, said = attempt(lambda: self._studio.settings.change(change), None)
+        if settings is None:
+            return {self._panel.message: said}
+        names = [style.name for style in settings.styles]
+        styles = gr.update(choices=names, value=[name for name in chosen if name in names])
+        return {self._gadgets.styles: styles, self._panel.message: fragments.message(done, fragments.Tone.GOOD)}
 
-    def apply_styles(self, prompt: str, negative: str, chosen: list[str] | None) -> tuple[Any, Any, Any, str]:
+    def apply_styles(self, prompt: str, negative: str, chosen: list[str] | None) -> Updates:
         """Write the chosen styles into both prompts and leave none chosen."""
 
-        def apply() -> tuple[Any, Any, Any]:
-            styles = self._studio.settings.load().chosen_styles(chosen or ())
-            return (*apply_styles(prompt or "", negative or "", styles), [])
+        def apply() -> tuple[str, str]:
+            return apply_styles(prompt or "", negative or "", self._studio.settings.load().chosen_styles(chosen or ()))
 
-        updates, said = attempt(apply, (gr.skip(), gr.skip(), gr.skip()))
-        return (*updates, said)
+        both, said = attempt(apply, None)
+        if both is None:
+            return {self._panel.message: said}
+        fields = self._panel.fields
+        return {fields["prompt"]: both[0], fields["negative_prompt"]: both[1], self._gadgets.styles: []}
 
-    # --- Values ---
-
-    def save_defaults(self, native: int, *values: Any) -> str:
-        """Save the form as what a page shows that has nothing to go on with. Returns a message."""
-
-        def save() -> None:
-            request = request_from(dict(zip(FORM, values, strict=False)) | {"init": False}, options_now(self._studio))
-            if (request.width, request.height) == (native, native):
-                request = replace(request, width=None, height=None)
-            self._studio.settings.change(lambda settings: replace(settings, defaults=request))
-
-        said = attempt(save, None)[1]
-        return said or fragments.message(
-            "Valores predeterminados guardados.",
-            fragments.Tone.GOOD,
-            "Vuelves a ellos con «Poner los valores predeterminados».",
-        )
+    # --- The picture on show ------------------------------------------------------------------------------------------
 
     def reuse_seed(self, selected: Selected) -> Any:
         """The seed of the image on show, or of the last one made."""
         image = shown_image(self._studio.jobs, selected)
         return str(image.seed) if image else gr.skip()
 
-    def select_image(self, watch: Watch, event: gr.SelectData) -> tuple[Any, Any, Any]:
+    def select_image(self, event: gr.EventData) -> tuple[Any, Any, Any]:
         """The chosen image as ``Selected``, its infotext and its file."""
-        index = event.index
-        if not isinstance(index, int):
+        job, _, index = str(getattr(event, "key", "") or "").partition("-")
+        if not (job.isdigit() and index.isdigit()):
             return gr.skip(), gr.skip(), gr.skip()
-        return ((watch.job, index), *image_updates(shown_image(self._studio.jobs, (watch.job, index))))
+        selected = int(job), int(index)
+        return (selected, *image_updates(shown_image(self._studio.jobs, selected)))
 
 
 def random_seed() -> str:
     """The seed that asks for a random one."""
     return str(RANDOM_SEED)
-
-
-TUNING_PATHS = tuple(path for paths in TUNING_GROUPS.values() for path in paths)
-"""The fine adjustments, in the order of the form."""
-
-
-def neutral_tuning() -> list[Any]:
-    """What the controls of ``TUNING_PATHS`` show when nothing is adjusted."""
-    shown = shown_values(GenerationRequest(tuning=Tuning()), 0)
-    return [shown[path] for path in TUNING_PATHS]
 
 
 def shown_image(jobs: JobQueue, selected: Selected) -> ImageSaved | None:
@@ -240,7 +251,7 @@ def shown_image(jobs: JobQueue, selected: Selected) -> ImageSaved | None:
         job = jobs.get(selected[0])
         if job and 0 <= selected[1] < len(job.snapshot.images):
             return job.snapshot.images[selected[1]]
-    for job in reversed(jobs.jobs()):
+    for job in reversed(jobs.jobs(Place.ENGINE)):
         if job.snapshot.images:
             return job.snapshot.images[-1]
     return None
@@ -253,16 +264,6 @@ def image_updates(image: ImageSaved | None) -> tuple[Any, Any]:
     return image.infotext, gr.update(value=str(image.path), interactive=True)
 
 
-def _styles_update(settings: Settings, chosen: list[str]) -> Any:
-    names = [style.name for style in settings.styles]
-    return gr.update(choices=names, value=[name for name in chosen if name in names])
-
-
-def _readable(values: Mapping[str, Any], options: Options) -> dict[str, Any]:
-    """Those of ``values`` that their control can read."""
-    good: dict[str, Any] = {}
-    for name, value in values.items():
-        with contextlib.suppress(RequestError, ValueError):
-            FORM[name].read(value, options)
-            good[name] = value
-    return good
+def no_image() -> str:
+    """What is said where there is no picture to take."""
+    return fragments.message("Todavía no hay ninguna imagen.", fragments.Tone.ERROR, "Primero genera o elige una.")

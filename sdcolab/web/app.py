@@ -5,19 +5,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import gradio as gr
 from starlette.types import ASGIApp
 
 from sdcolab.studio.desk import DownloadDesk
+from sdcolab.studio.form import Lists, Reader, once
+from sdcolab.studio.generating import GenerationDesk
+from sdcolab.studio.layout import LAYOUT, Layout, Tab, TabKind
 from sdcolab.studio.studio import Studio
-from sdcolab.web.actions import PanelActions
-from sdcolab.web.header import build_header, options_now
-from sdcolab.web.help import build_help
-from sdcolab.web.panel import Panel, build_panel
+from sdcolab.web import look
+from sdcolab.web.bar import build_bar
+from sdcolab.web.panel import PanelDrawing, build_buttons
+from sdcolab.web.parts import Parts
+from sdcolab.web.results import build_results
 from sdcolab.web.server import CACHE_SECONDS, Server, start_server
-from sdcolab.web.tabs.downloads import build_downloads
-from sdcolab.web.tabs.pnginfo import build_pnginfo
-from sdcolab.web.wires import Parts, Wires
+from sdcolab.web.tabs.downloads import Downloads, build_downloads
+from sdcolab.web.tabs.pnginfo import PngInfo, build_pnginfo
+from sdcolab.web.tools import ToolForm, build_tool
+from sdcolab.web.uploads import chosen_picture
+from sdcolab.web.wires import Wires
 
 __all__ = ["Server", "build_page", "serve"]
 
@@ -47,39 +56,69 @@ def serve(
         auth=auth,
         outputs=studio.folders.outputs,
         temporary=studio.folders.temporary,
+        head=look.head(LAYOUT),
         api=api,
     )
 
 
-def _build(studio: Studio) -> gr.Blocks:
-    options = options_now(studio)
-    desk = DownloadDesk(studio.jobs)
+def _build(studio: Studio, layout: Layout = LAYOUT) -> gr.Blocks:
+    values, lists = _opening_values(studio, layout), once(studio.lists)
     with gr.Blocks(title="sdcolab", analytics_enabled=False, delete_cache=(3600, CACHE_SECONDS)) as page:
-        header = build_header(options)
-        modes = []
-        with gr.Tabs(elem_id="sd-tabs") as tabs:
-            for name, label, shown in (
-                ("txt2img", "txt2img", True),
-                ("img2img", "img2img", True),
-                ("extras", "Ampliar", True),
-            ):
-                with gr.Tab(label, id=name, elem_id=f"sd-tab-{name}", visible=shown) as tab:
-                    modes.append((name, tab))
-            with gr.Tab("PNG Info", id="pnginfo", elem_id="sd-tab-pnginfo") as tab:
-                modes.append(("pnginfo", tab))
-                pnginfo = build_pnginfo()
-            with gr.Tab("Descargas", id="descargas", elem_id="sd-tab-downloads") as tab:
-                modes.append(("descargas", tab))
-                downloads = build_downloads(studio.catalog)
-        panel = build_panel(options, header, extras=True)
-        foot = build_help()
-        _draw_values(studio, panel)
-        Wires(page, studio, desk, Parts(header, tabs, tuple(modes), panel, pnginfo, downloads, foot)).connect()
+        with gr.Column(elem_id="sd-page"):
+            bar = build_bar(layout, values, lists)
+            drawn = _Tabs(studio, layout, lists)
+            with gr.Column(elem_id="sd-form", elem_classes=["sd-mode", *(f"sd-in-{mode}" for mode in layout.modes)]):
+                panel = PanelDrawing(layout, values, lists, bar.fields).draw()
+            buttons = build_buttons(layout)
+            with gr.Column(elem_id="sd-results"):
+                results = build_results()
+        parts = Parts(
+            layout,
+            drawn.tabs,
+            drawn.tab_of,
+            bar,
+            panel,
+            buttons,
+            results,
+            drawn.tools,
+            drawn.pnginfo,
+            drawn.downloads,
+        )
+        Wires(page, studio, DownloadDesk(studio.jobs), parts).connect()
     return page
 
 
-def _draw_values(studio: Studio, panel: Panel) -> None:
-    """Give every control the value that it will show, so that the page works from the moment it appears."""
-    for name, value in PanelActions(studio).drawn_values().items():
-        if value is not None:
-            panel.fields[name].value = value
+class _Tabs:
+    """Draws the tabs of the layout, each with what belongs to it alone."""
+
+    pnginfo: PngInfo
+    downloads: Downloads
+
+    def __init__(self, studio: Studio, layout: Layout, lists: Lists) -> None:
+        self._studio = studio
+        self._lists = lists
+        self.tab_of: dict[str, gr.Tab] = {}
+        self.tools: dict[str, ToolForm] = {}
+        with gr.Tabs(elem_id="sd-tabs") as self.tabs:
+            for tab in layout.tabs:
+                with gr.Tab(tab.title, id=tab.id, elem_id=f"sd-tab-{tab.id}") as self.tab_of[tab.id]:
+                    self._inside(tab)
+
+    def _inside(self, tab: Tab) -> None:
+        match tab.kind:
+            case TabKind.TOOL:
+                self.tools[tab.id] = build_tool(tab, self._lists)
+            case TabKind.PNG_INFO:
+                self.pnginfo = build_pnginfo()
+            case TabKind.DOWNLOADS:
+                self.downloads = build_downloads(self._studio.catalog)
+            case TabKind.GENERATE:
+                pass
+
+
+def _opening_values(studio: Studio, layout: Layout) -> Mapping[str, Any]:
+    """What each control is drawn with, so that the page works from the moment it appears: what a page that opens now
+    would show."""
+    desk = GenerationDesk(studio, layout, Reader(studio.lists, chosen_picture))
+    values, _ = desk.opening(studio.settings.peek(), peek=True)
+    return values

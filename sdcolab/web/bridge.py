@@ -13,9 +13,10 @@ from dataclasses import dataclass, replace
 from PIL import Image
 
 from sdcolab.core.events import BytesReceived, ImageSaved, Phase
+from sdcolab.core.tasks import Place
 from sdcolab.core.words import PHASE_LABELS, human_bytes, human_time
 from sdcolab.studio.desk import DeskSnapshot
-from sdcolab.studio.jobs import Job, JobQueue, JobSnapshot
+from sdcolab.studio.jobs import JobQueue, JobSnapshot
 from sdcolab.web import fragments
 
 Clock = Callable[[], float]
@@ -46,13 +47,17 @@ class Watch:
 
 @dataclass(frozen=True, slots=True)
 class JobView:
-    """What to change on the page for its job. None in a part means: leave it as it is."""
+    """What to change on the page for its job. None in ``preview`` or ``pictures`` means: leave it as it is. ``now`` is
+    the preview's address at this moment, "" without one; ``report`` the files and lines of a tool's work."""
 
     running: bool
+    waiting: int
     progress: str
     problems: str
+    report: str
     preview: str | None
-    images: tuple[ImageSaved, ...] | None
+    now: str
+    pictures: tuple[ImageSaved, ...] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,45 +78,54 @@ def see_job(watch: Watch, jobs: JobQueue, clock: Clock) -> tuple[Watch, JobView 
             return watch, None
         # The job on show left nothing behind (another program asked for it), and there is no older one.
         nothing = replace(watch, job=0, version=-1, waiting=0, images=0, preview=None, pace=None)
-        return nothing, JobView(False, "", "", "", ())
+        return nothing, JobView(False, 0, "", "", "", "", "", ())
     snapshot = job.snapshot
-    waiting = _waiting_behind(jobs, job)
+    waiting = len(jobs.waiting()) - (not snapshot.ended and job.started is None)
     if (snapshot.id, snapshot.version, waiting) == (watch.job, watch.version, watch.waiting):
         return watch, None
-    return _see(watch, snapshot, waiting, clock())
+    made = tuple(image for one in jobs.jobs(Place.ENGINE) for image in one.snapshot.images)
+    return _see(watch, snapshot, max(0, waiting), made, clock())
 
 
-def _see(watch: Watch, snapshot: JobSnapshot, waiting: int, now: float) -> tuple[Watch, JobView]:
+def _see(
+    watch: Watch, snapshot: JobSnapshot, waiting: int, made: tuple[ImageSaved, ...], now: float
+) -> tuple[Watch, JobView]:
     fresh = snapshot.id != watch.job
-    before = replace(watch, images=0, preview=None, pace=None) if fresh else watch
+    before = replace(watch, preview=None, pace=None) if fresh else watch
     pace = before.pace or (Pace(now, snapshot.step) if snapshot.step else None)
     after = replace(
         before,
         job=snapshot.id,
         version=snapshot.version,
         waiting=waiting,
-        images=len(snapshot.images),
+        images=len(made),
         preview=snapshot.preview,
         pace=pace,
     )
+    address = "" if snapshot.preview is None else fragments.preview_address(snapshot.preview)
     view = JobView(
         running=not snapshot.ended,
+        waiting=waiting,
         progress=progress_of(snapshot, waiting, seconds_left(pace, snapshot, now)),
         problems=problems_of(snapshot),
-        preview=_preview_change(fresh, before.preview, snapshot),
-        images=snapshot.images if fresh or len(snapshot.images) != before.images else None,
+        report=report_of(snapshot),
+        preview=_preview_change(fresh, before.preview, snapshot, address),
+        now=address,
+        pictures=made if len(made) != watch.images or watch.version < 0 else None,
     )
     return after, view
 
 
-def _preview_change(fresh: bool, shown: Image.Image | None, snapshot: JobSnapshot) -> str | None:
+def _preview_change(fresh: bool, shown: Image.Image | None, snapshot: JobSnapshot, address: str) -> str | None:
     if snapshot.preview is None:
         return "" if fresh or shown else None
-    return fragments.preview(snapshot.preview) if snapshot.preview is not shown else None
+    return address if snapshot.preview is not shown else None
 
 
-def _waiting_behind(jobs: JobQueue, current: Job) -> int:
-    return sum(job is not current for job in jobs.waiting())
+def report_of(snapshot: JobSnapshot) -> str:
+    """The lines of a tool's report and the files it made."""
+    files = (f"Archivo: {path}" for path in snapshot.files)
+    return fragments.report((*snapshot.notes, *files), "Resultado del trabajo")
 
 
 def seconds_left(pace: Pace | None, snapshot: JobSnapshot, now: float) -> float | None:
@@ -125,8 +139,8 @@ def progress_of(snapshot: JobSnapshot, waiting: int, left: float | None) -> str:
     """The progress bar of a job; once it has ended well, how many images it made."""
     if snapshot.ended:
         made = len(snapshot.images)
-        done = "1 imagen guardada" if made == 1 else f"{made} imágenes guardadas"
-        return "" if snapshot.error else fragments.note(f"Listo: {done}.")
+        done = "Listo: 1 imagen guardada." if made == 1 else f"Listo: {made} imágenes guardadas." if made else "Listo."
+        return "" if snapshot.error else fragments.note(done)
     label = PHASE_LABELS[snapshot.phase] + ("…" if snapshot.phase is not Phase.WAITING else "")
     if snapshot.detail:
         label = f"{label} {snapshot.detail}"

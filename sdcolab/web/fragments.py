@@ -13,7 +13,7 @@ from PIL import Image
 from sdcolab.core.errors import Cancelled, SdcolabError
 from sdcolab.core.words import explain
 
-PREVIEW_SIDE = 320
+PREVIEW_SIDE = 384
 """Longest side of a preview as sent, in pixels."""
 
 
@@ -71,15 +71,13 @@ def progress_bar(label: str, detail: str, fraction: float | None, name: str = "P
     )
 
 
-def preview(image: Image.Image) -> str:
-    """The live preview, small enough for a slow phone."""
+def preview_address(image: Image.Image) -> str:
+    """The live preview, small enough for a slow phone, as the address of an image."""
     small = image.convert("RGB")
     small.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
     data = io.BytesIO()
     small.save(data, format="WEBP", quality=70)
-    coded = base64.b64encode(data.getvalue()).decode()
-    alt = "Vista previa de la imagen que se está generando"
-    return f'<img class="sd-preview" alt="{alt}" src="data:image/webp;base64,{coded}">'
+    return "data:image/webp;base64," + base64.b64encode(data.getvalue()).decode()
 
 
 def token_counter(count: int, limit: int) -> str:
@@ -88,7 +86,7 @@ def token_counter(count: int, limit: int) -> str:
     return f'<span class="sd-tokens{many}" title="Tokens del prompt: cada 75 forman un bloque">{count}/{limit}</span>'
 
 
-def report(lines: Iterable[str]) -> str:
-    """The download report, one line a link."""
+def report(lines: Iterable[str], name: str = "Resultado de las descargas") -> str:
+    """A report, one line an item."""
     items = "".join(f"<li>{html.escape(line)}</li>" for line in lines)
-    return f'<ul class="sd-report" aria-label="Resultado de las descargas">{items}</ul>' if items else ""
+    return f'<ul class="sd-report" aria-label="{name}">{items}</ul>' if items else ""

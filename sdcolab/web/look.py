@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import gradio as gr
 
+from sdcolab.core.words.faces import BUTTON_NAMES
+from sdcolab.studio.layout import Layout
 from sdcolab.studio.look import shared_css
 from sdcolab.web.canvas import canvas_script
 
@@ -79,15 +82,19 @@ def theme() -> gr.themes.Base:
     )
 
 
-def style_sheet() -> str:
-    """The page's own CSS."""
-    return (ASSETS / "style.css").read_text(encoding="utf-8")
-
-
-def head() -> str:
-    """What goes into the page's ``<head>``: our scripts, and the styles of what lies around gradio's container."""
-    style, page = ((ASSETS / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
-    return f"<style>{shared_css()}{style}</style>{canvas_script()}<script>{page}</script>"
+def head(layout: Layout) -> str:
+    """What goes into the page's ``<head>``: our styles and scripts. The styles go here because gradio rewrites those
+    that it is given, so that they reach only inside its container."""
+    style, page, viewer = ((ASSETS / name).read_text(encoding="utf-8") for name in ("page.css", "page.js", "viewer.js"))
+    names = {**BUTTON_NAMES, **{f"sd-tab-{tab.id}-button": tab.hint for tab in layout.tabs}}
+    told = json.dumps(names, ensure_ascii=False).replace("</", "<\\/")
+    modes = "".join(
+        f'html[data-sd-tab="{tab.id}"] .sd-in-{tab.id} {{ display: flex !important }}' for tab in layout.tabs
+    )
+    return (
+        f"<style>{shared_css()}{style}{modes}</style>{canvas_script()}"
+        f"<script>window.sdcolab.names = {told}</script><script>{page}</script><script>{viewer}</script>"
+    )
 
 
 def login_page(*, wrong: bool) -> str:

@@ -1,158 +1,120 @@
-"""Sending: an image and what its text says, from a result or from a file, into the form and to another tab."""
+"""Sending: an image and what its text says, from a result or from a file, into the form and to another tab. Handlers
+return updates by control."""
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from sdcolab.core import infotext
-from sdcolab.core.errors import (
-    InfotextFieldUnused,
-    InfotextNeedsPicture,
-    SdcolabError,
-    UnknownName,
-)
 from sdcolab.core.pictures import read_picture_file
-from sdcolab.core.request import SIZE_STEP, GenerationRequest
-from sdcolab.core.words import explain
+from sdcolab.studio.generating import IMAGE_MODE, TEXT_MODE, GenerationDesk, Reading, fitting_size
 from sdcolab.studio.studio import Studio
 from sdcolab.web import fragments
-from sdcolab.web.actions import Selected, shown_image
-from sdcolab.web.controls import CONTROLS, FORM, SWITCHES, shown_values
+from sdcolab.web.actions import Selected, Updates, no_image, shown_image
 from sdcolab.web.edge import attempt
-from sdcolab.web.header import options_now
+from sdcolab.web.parts import Parts
 from sdcolab.web.uploads import chosen_picture
-
-FILLED = tuple(name for name in FORM if name not in ("init", "init.images", "init.inpaint.mask"))
-"""The rows of the form that an infotext can fill, in order."""
-
-MAX_SIDE = 2048
-MIN_SIDE = 64
-"""What width and height may be, in pixels."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What an infotext says to the form: ``values`` by path, and sentences about what could not be used."""
-
-    values: Mapping[str, Any]
-    troubles: tuple[str, ...]
-
-
-def read_infotext(text: str, studio: Studio) -> Reading:
-    """Translate an infotext into values of the form; what it does not concern is left as it is."""
-    pasted = infotext.to_request(infotext.parse(text), studio.schedules)
-    pasted = infotext.with_files(pasted, studio.library)
-    shown = shown_values(dataclasses.replace(GenerationRequest(), **pasted.changes), native_size=0)
-    values = {path: value for path, value in shown.items() if path.split(".")[0] in pasted.changes}
-    if pasted.starts_from_picture:
-        values |= {path: shown[path] for path in infotext.LABELS if path.startswith("init.")}
-        for prefix, part in (("init.", pasted.init), ("init.inpaint.", pasted.inpaint)):
-            values |= {prefix + name: CONTROLS[prefix + name].show(value) for name, value in part.items()}
-        values["init.inpaint"] = bool(pasted.inpaint)
-    good, unknown = _known_names({path: value for path, value in values.items() if path in FILLED}, studio)
-    unused = (InfotextFieldUnused(label, value) for label, value in pasted.unused)
-    picture = [InfotextNeedsPicture()] if pasted.starts_from_picture else []
-    return Reading(good, tuple(map(_sentence, (*pasted.warnings, *pasted.missing, *unknown, *unused, *picture))))
-
-
-def _known_names(values: Mapping[str, Any], studio: Studio) -> tuple[dict[str, Any], list[SdcolabError]]:
-    """``values`` with names as this page writes them, and the errors of those that it does not know, which are left
-    out."""
-    options = options_now(studio)
-    good = dict(values)
-    unknown: list[SdcolabError] = []
-    for path, value in values.items():
-        if path in SWITCHES or _part_is_off(path, values):
-            continue
-        try:
-            CONTROLS[path].read(value, options)
-        except UnknownName as error:
-            same = [name for name in error.suggestions if name.casefold() == error.name.casefold()]
-            if same:
-                good[path] = same[0]
-            else:
-                unknown.append(error)
-                del good[path]
-    return good, unknown
-
-
-def _part_is_off(path: str, values: Mapping[str, Any]) -> bool:
-    return any(path.startswith(f"{switch}.") and not values.get(switch) for switch in SWITCHES if switch != "init")
-
-
-def _sentence(error: SdcolabError) -> str:
-    return explain(error).text
 
 
 class Sender:
-    """The handlers of the buttons that send and paste. Each returns the values of ``FILLED``, then what is said."""
+    """The handlers of the buttons that send and paste."""
 
-    def __init__(self, studio: Studio) -> None:
+    def __init__(self, studio: Studio, parts: Parts, desk: GenerationDesk) -> None:
         self._studio = studio
+        self._parts = parts
+        self._panel = parts.panel
+        self._desk = desk
 
-    def paste(self, prompt: str) -> tuple[Any, ...]:
+    # --- Infotexts ----------------------------------------------------------------------------------------------------
+
+    def paste(self, prompt: str) -> Updates:
         """Read the text in the prompt box, or that of the last generation when the box is empty."""
         image = None if (prompt or "").strip() else shown_image(self._studio.jobs, None)
         text = image.infotext if image else prompt or ""
-        return self._fill(text, "Pega en el prompt los datos de una imagen y vuelve a pulsar ↙️.")
+        return self._fill(text, "Pega en el prompt los datos de una imagen y vuelve a pulsar el botón.")
 
-    def use(self, selected: Selected) -> tuple[Any, ...]:
+    def use(self, selected: Selected) -> Updates:
         """Read the text of the image on show."""
         image = shown_image(self._studio.jobs, selected)
-        return self._fill(image.infotext if image else "", "Genera antes una imagen.")
+        return self._fill(image.infotext if image else "", "Primero genera una imagen.")
 
-    def use_file(self, path: str | None) -> tuple[Any, ...]:
-        """Read the text inside a file, and open the tab to generate from text. What is wrong with the file comes last,
-        for the tab that the file is in."""
-        if not path:
-            return (*_nothing(), "", gr.skip(), _no_image())
-        text, said = attempt(lambda: text_in(path), "")
+    def use_file(self, path: str | None) -> Updates:
+        """Read the text inside a file, and open the tab to generate from text."""
+        text, said = attempt(lambda: text_in(path), "") if path else ("", no_image())
         if said:
-            return (*_nothing(), "", gr.skip(), said)
-        return (*self._fill(text, ""), gr.Tabs(selected="txt2img"), "")
+            return {self._parts.pnginfo.message: said}
+        return self._fill(text, "") | {self._parts.tabs: gr.Tabs(selected=TEXT_MODE), self._parts.pnginfo.message: ""}
 
-    def _fill(self, text: str, advice: str) -> tuple[Any, ...]:
+    def _fill(self, text: str, advice: str) -> Updates:
         if not text.strip():
-            said = fragments.message("No hay datos que leer.", fragments.Tone.ERROR, advice)
-            return (*_nothing(), said)
-        reading, said = attempt(lambda: read_infotext(text, self._studio), Reading({}, ()))
-        return (*(reading.values.get(name, gr.skip()) for name in FILLED), said or _said(reading))
+            return {self._panel.message: fragments.message("No hay datos que leer.", fragments.Tone.ERROR, advice)}
+        reading, said = attempt(lambda: self._desk.read(text), Reading({}, ()))
+        fields = self._panel.fields
+        values = {fields[path]: value for path, value in reading.values.items() if path in fields}
+        return values | {self._panel.message: said or said_of(reading)}
 
-    def send(self, selected: Selected, *, inpaint: bool) -> tuple[Any, ...]:
-        """The image on show as the one to start from. Returns image, inpaint switch, width, height, tab and message."""
+    # --- Pictures -----------------------------------------------------------------------------------------------------
+
+    def send(self, selected: Selected, mode: str, sizes: Any, *, inpaint: bool) -> Updates:
+        """The image on show as the one to start from, with its data."""
         image = shown_image(self._studio.jobs, selected)
         if image is None:
-            return (*(gr.skip(),) * 5, _no_image())
-        return self.send_file(str(image.path), inpaint=inpaint)
+            return {self._panel.message: no_image()}
+        return self.send_file(str(image.path), mode, sizes, inpaint=inpaint, text=image.infotext)
 
-    def send_file(self, path: str | None, *, inpaint: bool) -> tuple[Any, ...]:
-        """The same for a file."""
+    def send_file(self, path: str | None, mode: str, sizes: Any, *, inpaint: bool, text: str | None = None) -> Updates:
+        """The same for a file: its own data too, where it has any."""
         if not path:
-            return (*(gr.skip(),) * 5, _no_image())
+            return {self._panel.message: no_image()}
         picture, said = attempt(lambda: chosen_picture(path), None)
         if picture is None:
-            return (*(gr.skip(),) * 5, said)
-        return (path, inpaint, *fitting_size(*picture.size), gr.Tabs(selected="img2img"), "")
+            return {self._panel.message: said}
+        own = attempt(lambda: text_in(path), "")[0] if text is None else text
+        updates = self._without_size(self._fill(own, "")) if own.strip() else {}
+        fields = self._panel.fields
+        updates |= {
+            fields["init.images"]: path,
+            fields["init.inpaint"]: inpaint,
+            self._parts.tabs: gr.Tabs(selected=IMAGE_MODE),
+        }
+        where = "inpaint" if inpaint else "img2img"
+        updates[self._panel.message] = fragments.message(f"La imagen está en {where}.", fragments.Tone.GOOD)
+        return updates | self._size(fitting_size(*picture.size), mode, sizes)
 
-    def send_to_extras(self, selected: Selected) -> tuple[Any, Any, str]:
-        """The image on show as the one to enlarge. Returns files, tab and message."""
+    def _without_size(self, updates: Updates) -> Updates:
+        """What an infotext says of a picture that is now the beginning: not its size, nor how it was begun."""
+        fields = self._panel.fields
+        left = {fields[path] for path in ("width", "height", "hires", "init.inpaint", "seed") if path in fields}
+        return {control: value for control, value in updates.items() if control not in left}
+
+    def _size(self, size: tuple[int, int], mode: str, sizes: Any) -> Updates:
+        """The size for img2img, which the tab takes up when it opens; at once where it is open."""
+        fields = self._panel.fields
+        if mode == IMAGE_MODE:
+            return {fields["width"]: size[0], fields["height"]: size[1]}
+        return {self._panel.sizes: {**(sizes if isinstance(sizes, dict) else {}), IMAGE_MODE: list(size)}}
+
+    def send_to_extras(self, selected: Selected) -> Updates:
+        """The image on show as the one to enlarge."""
         image = shown_image(self._studio.jobs, selected)
         if image is None:
-            return gr.skip(), gr.skip(), _no_image()
-        return [str(image.path)], gr.Tabs(selected="extras"), ""
+            return {self._panel.message: no_image()}
+        pictures = self._parts.tools["extras"].controls["pictures"]
+        said = fragments.message("La imagen está en Ampliar (Extras).", fragments.Tone.GOOD)
+        return {pictures: [str(image.path)], self._parts.tabs: gr.Tabs(selected="extras"), self._panel.message: said}
 
-    def size_of(self, path: str | None, width: Any, height: Any) -> tuple[Any, Any, str]:
-        """Width and height of the chosen picture, and a message."""
+    def size_of(self, path: str | None) -> Updates:
+        """Width and height of the chosen picture."""
         if not path:
-            return width, height, _no_image()
+            return {self._panel.message: no_image()}
         picture, said = attempt(lambda: chosen_picture(path), None)
-        return (width, height, said) if picture is None else (*fitting_size(*picture.size), "")
+        if picture is None:
+            return {self._panel.message: said}
+        width, height = fitting_size(*picture.size)
+        return {self._panel.fields["width"]: width, self._panel.fields["height"]: height}
 
     def look(self, path: str | None) -> tuple[str, str]:
         """The text inside a file, and a message, for the tab that shows it."""
@@ -167,25 +129,8 @@ def text_in(path: str | None) -> str:
     return infotext.read_bytes(read_picture_file(file), file.name)
 
 
-def fitting_size(width: int, height: int) -> tuple[int, int]:
-    """The size to ask for to get a picture of ``width`` by ``height``: multiples of 8, within what is allowed, in the
-    same proportion."""
-    scale = min(1.0, MAX_SIDE / max(width, height))
-    scale = max(scale, MIN_SIDE / min(width, height)) if scale == 1.0 else scale
-    first, second = (
-        min(MAX_SIDE, max(MIN_SIDE, round(side * scale / SIZE_STEP) * SIZE_STEP)) for side in (width, height)
-    )
-    return first, second
-
-
-def _said(reading: Reading) -> str:
-    done = fragments.message("Los datos están en el formulario.", fragments.Tone.GOOD)
-    return done if not reading.troubles else fragments.listed("No se ha podido usar:", reading.troubles)
-
-
-def _nothing() -> tuple[Any, ...]:
-    return (gr.skip(),) * len(FILLED)
-
-
-def _no_image() -> str:
-    return fragments.message("Todavía no hay ninguna imagen.", fragments.Tone.ERROR, "Genera o elige una antes.")
+def said_of(reading: Reading) -> str:
+    """What is said once an infotext is in the form."""
+    if not reading.troubles:
+        return fragments.message("Los datos están en el formulario.", fragments.Tone.GOOD)
+    return fragments.listed("Los demás datos están en el formulario. No se pudo usar:", reading.troubles)

@@ -85,10 +85,11 @@ def start_server(
     auth: tuple[str, str] | None,
     outputs: Path,
     temporary: Path,
+    head: str = "",
     api: ASGIApp | None = None,
 ) -> Server:
-    """Serve the page that ``build`` makes, and ``api`` for other programs. Only files in ``outputs`` and in gradio's
-    cache inside ``temporary`` can be read through the page.
+    """Serve the page that ``build`` makes, with ``head`` in its head, and ``api`` for other programs. Only files in
+    ``outputs`` and in gradio's cache inside ``temporary`` can be read through the page.
 
     Raises ``PortBusy``, ``PortForbidden`` or ``CannotWrite``.
     """
@@ -97,7 +98,7 @@ def start_server(
         cache = temporary.absolute() / "gradio"
         _keep_gradio_files_in(cache)
         page = build()
-        app = _mounted(page, outputs.absolute())
+        app = _mounted(page, outputs.absolute(), head)
         gate = EventGate(SpanishIndex(app), FileGate((outputs, cache), suffixes_taken(page)), uploads=UPLOADS)
         door = Guard(
             gate,
@@ -158,7 +159,7 @@ def suffixes_taken(page: gr.Blocks) -> frozenset[str]:
     return frozenset(PICTURE_SUFFIXES) | {kind.lower() for kind in asked if kind.startswith(".")}
 
 
-def _mounted(page: gr.Blocks, outputs: Path) -> FastAPI:
+def _mounted(page: gr.Blocks, outputs: Path, head: str) -> FastAPI:
     options: dict[str, Any] = {
         "allowed_paths": [str(outputs)],
         "show_error": False,
@@ -170,8 +171,7 @@ def _mounted(page: gr.Blocks, outputs: Path) -> FastAPI:
         "mcp_server": False,
         "favicon_path": str(look.FAVICON),
         "theme": look.theme(),
-        "css": look.style_sheet(),
-        "head": look.head(),
+        "head": head,
         "max_file_size": "64mb",
     }
     known = inspect.signature(gr.mount_gradio_app).parameters

@@ -49,8 +49,8 @@ def test_a_new_page_is_told_everything_of_a_job_that_ended(bench: Bench) -> None
     ended(bench)
     watch, view = see_job(Watch(), bench.studio.jobs, clock)
     assert view is not None
-    assert view.images is not None
-    assert [image.index for image in view.images] == [0, 1]
+    assert view.pictures is not None
+    assert [image.index for image in view.pictures] == [0, 1]
     assert (view.running, view.preview, view.problems) == (False, "", "")
     assert "2 imágenes guardadas" in view.progress
     assert see_job(watch, bench.studio.jobs, clock) == (watch, None)
@@ -74,8 +74,8 @@ def test_a_page_follows_a_held_job_and_then_the_next(bench: Bench) -> None:
     watch, view = see_job(watch, bench.studio.jobs, clock)
     assert watch.job == 2
     assert view is not None
-    assert view.images is not None
-    assert view.images[0].infotext.startswith("dos")
+    assert view.pictures is not None
+    assert view.pictures[-1].infotext.startswith("dos")
 
 
 def test_another_program_s_job_is_seen_while_it_runs_and_then_gone(bench: Bench) -> None:
@@ -89,7 +89,7 @@ def test_another_program_s_job_is_seen_while_it_runs_and_then_gone(bench: Bench)
     bench.let_go()
     outcome.result(5)
     watch, view = see_job(watch, bench.studio.jobs, clock)
-    assert view == JobView(running=False, progress="", problems="", preview="", images=())
+    assert view == JobView(False, 0, "", "", "", "", "", ())
     assert see_job(watch, bench.studio.jobs, clock) == (watch, None)
 
 
@@ -103,7 +103,7 @@ def test_the_gallery_and_the_preview_are_sent_only_when_they_change(bench: Bench
     _, view = see_job(watch, bench.studio.jobs, clock)
     bench.finish_jobs()
     assert view is not None
-    assert (view.images, view.preview) == (None, None)
+    assert (view.pictures, view.preview) == (None, None)
     assert "Revelando la imagen…" in view.progress
 
 
@@ -153,7 +153,7 @@ def test_what_users_wrote_cannot_become_html() -> None:
 
 def test_previews_are_small() -> None:
     noise = Image.effect_noise((1024, 768), 100).convert("RGB")
-    assert len(fragments.preview(noise)) < 60_000
+    assert len(fragments.preview_address(noise)) < 60_000
 
 
 def test_a_bug_is_explained_and_logged(caplog: pytest.LogCaptureFixture) -> None:

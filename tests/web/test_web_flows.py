@@ -53,11 +53,11 @@ def tab(page: Page, name: str) -> None:
 
 
 def mode(page: Page, name: str) -> None:
-    expect(page.locator("html")).to_have_attribute("data-sd-mode", name)
+    expect(page.locator("html")).to_have_attribute("data-sd-tab", name)
 
 
 def unfold(page: Page, title: str) -> None:
-    page.locator("#sd-studio button.label-wrap:visible", has_text=title).first.click()
+    page.locator("#sd-page button.label-wrap:visible", has_text=title).first.click()
 
 
 def switch(page: Page, name: str, *, on: bool) -> None:
@@ -87,7 +87,7 @@ def test_hires_is_asked_for_only_while_it_is_on(page: Page, bench: Bench) -> Non
     choose(page, "hires-upscaler", "Remacri")
     field(page, "hires-strength").fill("0.45")
     field(page, "hires-scale").fill("1.5")
-    unfold(page, "Más opciones de Hires. fix")
+    unfold(page, "Más opciones de Hires fix")
     field(page, "hires-prompt").fill("más detalle")
     hires = ask(page, bench, "grande").hires
     assert hires is not None
@@ -99,8 +99,8 @@ def test_hires_is_asked_for_only_while_it_is_on(page: Page, bench: Bench) -> Non
 
 
 def test_fine_adjustments_reach_the_request_and_are_reset(page: Page, bench: Bench) -> None:
-    unfold(page, "Ajustes finos")
-    unfold(page, "Sampler")
+    unfold(page, "Avanzado")
+    unfold(page, "Ajustes finos: sampler")
     field(page, "tuning-ensd").fill("31337")
     field(page, "tuning-eta").fill("0.5")
     assert ask(page, bench, "fina").tuning == Tuning(ensd=31337, eta=0.5)
@@ -135,7 +135,7 @@ def test_inpaint_with_a_painted_mask(page: Page, bench: Bench, photo: Path, tmp_
     part(page, "generate").click()
     expect(said(page)).to_contain_text("hace falta una máscara")
     canvas = page.locator(".sd-canvas-marks")
-    canvas.scroll_into_view_if_needed()
+    canvas.evaluate("canvas => canvas.scrollIntoView({ block: 'center' })")
     box = canvas.bounding_box()
     assert box is not None
     for start, end in (((0.1, 0.2), (0.3, 0.2)), ((0.9, 0.9), (0.9, 0.8))):
@@ -191,19 +191,19 @@ def test_enlarging_a_result_and_an_uploaded_picture(page: Page, bench: Bench, ph
     part(page, "send-extras").click()
     mode(page, "extras")
     expect(part(page, "generate")).to_be_hidden()
-    field(page, "extras-scale").fill("2")
-    field(page, "extras-scale").blur()
-    part(page, "enlarge").click()
+    field(page, "extras-enlargement-scale").fill("2")
+    field(page, "extras-enlargement-scale").blur()
+    part(page, "start-extras").click()
     expect(infotext(page)).to_have_value(re.compile("Postprocess upscale by: 2, Postprocess upscaler: Remacri$"))
     part(page, "extras-pictures").locator("input[type=file]").set_input_files([photo, photo])
     expect(part(page, "extras-pictures")).to_contain_text("foto")
-    field(page, "extras-upscaler").fill("Remacre")
-    part(page, "enlarge").click()
+    field(page, "extras-enlargement-upscaler").fill("Remacre")
+    part(page, "start-extras").click()
     expect(said(page)).to_contain_text("No existe el upscaler «Remacre». ¿Querías decir «Remacri»?")
-    choose(page, "extras-upscaler", "Remacri")
-    field(page, "extras-scale").fill("3")
-    field(page, "extras-scale").blur()
-    part(page, "enlarge").click()
+    choose(page, "extras-enlargement-upscaler", "Remacri")
+    field(page, "extras-enlargement-scale").fill("3")
+    field(page, "extras-enlargement-scale").blur()
+    part(page, "start-extras").click()
     expect(infotext(page)).to_have_value("Postprocess upscale by: 3, Postprocess upscaler: Remacri")
     saved = bench.studio.jobs.jobs()[-1].snapshot.images[-1].path
     assert saved.is_relative_to(bench.folders.extras)
@@ -222,7 +222,7 @@ def test_pasting_fills_the_form_and_says_what_it_cannot_use(page: Page, bench: B
     part(page, "paste").click()
     expect(field(page, "prompt")).to_have_value("obra maestra, <lora:Lineas:0.8>")
     expect(field(page, "steps")).to_have_value("31")
-    for sentence in ("No se ha podido usar:", "«no-esta»", "Rareza: 7"):
+    for sentence in ("No se pudo usar:", "«no-esta»", "Rareza: 7"):
         expect(said(page)).to_contain_text(sentence)
     request = ask(page, bench, "obra maestra, <lora:Lineas:0.8>")
     assert (request.negative_prompt, request.sampler, request.schedule) == ("borroso", "DPM++ 2M", "Karras")
@@ -290,7 +290,7 @@ def test_the_queue_is_emptied(page: Page, bench: Bench) -> None:
 
 def test_a_phone_shows_everything_and_paints_with_a_finger(visit: Visit, bench: Bench, photo: Path) -> None:
     page = visit(**PHONE | {"viewport": {"width": 360, "height": 740}})
-    for name in ("txt2img", "img2img", "Ampliar", "PNG Info", "Descargas", "img2img"):
+    for name in ("txt2img", "img2img"):
         tab(page, name)
         assert overflow(page) == 0, name
     part(page, "init-images").locator("input[type=file]").set_input_files(photo)
@@ -298,15 +298,16 @@ def test_a_phone_shows_everything_and_paints_with_a_finger(visit: Visit, bench: 
     canvas = page.locator(".sd-canvas-marks")
     expect(canvas).to_be_visible()
     canvas.tap()
-    for title in ("Semilla: opciones", "Ajustes finos", "Más sobre la imagen inicial"):
+    page.get_by_role("button", name="Ajustes", exact=True).click()
+    for title in ("Avanzado", "Semilla: opciones", "Ajustes finos: schedule"):
         unfold(page, title)
-    unfold(page, "Schedule")
     assert overflow(page) == 0
+    page.get_by_role("button", name="Cerrar los ajustes").click()
     init = ask(page, bench, "con el dedo").init
     assert init is not None and init.inpaint is not None and init.inpaint.mask.getbbox()
     expect(part(page, "generate")).to_be_in_viewport()
     small = page.evaluate(
-        """() => [...document.querySelectorAll("#sd-studio button")]
+        """() => [...document.querySelectorAll("#sd-page button")]
             .filter(button => button.offsetParent && (/^sd-/.test(button.id) || button.dataset.tool))
             .filter(button => button.getBoundingClientRect().height < 40).map(button => button.id)"""
     )

@@ -78,8 +78,8 @@ def test_generate_see_progress_preview_image_and_infotext(visit: Visit, bench: B
     expect(part(page, "interrupt")).to_be_enabled()
     bench.let_go()
     expect(part(page, "progress")).to_contain_text("Listo: 1 imagen guardada.")
-    expect(page.get_by_alt_text("Vista previa")).to_have_count(0)
-    expect(part(page, "gallery").locator("img").first).to_be_visible()
+    expect(page.get_by_alt_text("Vista previa")).to_be_hidden()
+    expect(part(page, "gallery").locator("img.sd-shown")).to_be_visible()
     expect(infotext(page)).to_have_value(
         re.compile(r"^un gato naranja\nNegative prompt: perro\n.*Seed: 1234, Size: 128x128")
     )
@@ -130,8 +130,8 @@ def test_each_image_shows_its_own_infotext_and_seeds_are_reused(visit: Visit) ->
     generate(page, "tres", batch_count="3", seed="70")
     expect(part(page, "progress")).to_contain_text("3 imágenes guardadas")
     expect(infotext(page)).to_have_value(re.compile("Seed: 72"))
-    thumbnails = part(page, "gallery").get_by_role("button", name=re.compile("^Miniatura"))
-    thumbnails.first.click()
+    thumbnails = part(page, "gallery").locator(".sd-thumb")  # the newest first
+    thumbnails.nth(2).click()
     expect(infotext(page)).to_have_value(re.compile("Seed: 70"))
     part(page, "seed-random").click()
     expect(field(page, "seed")).to_have_value("-1")
@@ -144,7 +144,7 @@ def test_the_form_becomes_the_request(visit: Visit, bench: Bench) -> None:
     choose(page, "sampler", "DPM++ 2M")
     choose(page, "schedule", "Karras")
     write(page, "todo", steps="7", width="192", height="256", cfg_scale="5.5", batch_size="2", seed=str(2**64 - 2))
-    part(page, "swap").click()
+    part(page, "size-swap").click()
     expect(field(page, "width")).to_have_value("256")
     part(page, "generate").click()
     expect(part(page, "progress")).to_contain_text("2 imágenes guardadas")
@@ -287,7 +287,7 @@ def test_refresh_finds_new_models_and_sizes_follow_them(visit: Visit, bench: Ben
     page = visit()
     expect(field(page, "width")).to_have_value("128")
     new = bench.add_checkpoint("zorro-v1.safetensors")
-    page.get_by_role("button", name="Actualizar la lista de modelos").click()
+    page.get_by_role("button", name="Actualizar las listas de modelos, VAE y LoRA").click()
     choose(page, "checkpoint", "zorro-v1.safetensors")
     expect(field(page, "width")).to_have_value("512")
     expect(field(page, "height")).to_have_value("512")
@@ -301,8 +301,7 @@ def test_refresh_finds_new_models_and_sizes_follow_them(visit: Visit, bench: Ben
 def test_styles_are_saved_used_applied_and_deleted(visit: Visit, bench: Bench) -> None:
     page = visit()
     write(page, "obra maestra, {prompt}, nítido", negative_prompt="borroso")
-    page.get_by_role("button", name="Guardar y borrar estilos").click()
-    field(page, "style-name").fill("Bonito")
+    page.once("dialog", lambda dialog: dialog.accept("Bonito"))
     part(page, "style-save").click()
     expect(part(page, "form-message")).to_contain_text("Estilo «Bonito» guardado.")
     write(page, "un gato", negative_prompt="")
@@ -321,14 +320,14 @@ def test_styles_are_saved_used_applied_and_deleted(visit: Visit, bench: Bench) -
 def test_defaults_are_saved_and_shown_by_new_pages(visit: Visit, bench: Bench) -> None:
     page = visit()
     write(page, "mi prompt de siempre", steps="33")
-    page.get_by_role("button", name="Más opciones").click()
+    page.get_by_role("button", name="Avanzado").click()
     part(page, "save-defaults").click()
     expect(part(page, "form-message")).to_contain_text("Valores predeterminados guardados.")
     other = visit()
     expect(field(other, "prompt")).to_have_value("mi prompt de siempre")
     expect(field(other, "steps")).to_have_value("33")
     write(other, "otra cosa", steps="12")
-    other.get_by_role("button", name="Más opciones").click()
+    other.get_by_role("button", name="Avanzado").click()
     part(other, "put-defaults").click()
     expect(field(other, "prompt")).to_have_value("mi prompt de siempre")
     expect(field(other, "steps")).to_have_value("33")
@@ -448,16 +447,20 @@ def test_phone(visit: Visit, bench: Bench) -> None:
     for name in ("generate", "interrupt"):
         expect(part(page, name)).to_be_in_viewport()
     assert overflow(page) == 0
-    generate(page, "un gato", seed="abc")
+    page.get_by_role("button", name="Ajustes", exact=True).click()
+    field(page, "seed").fill("abc")
+    page.get_by_role("button", name="Cerrar los ajustes").click()
+    part(page, "generate").click()
     expect(part(page, "form-message").get_by_role("alert")).to_be_in_viewport()
     assert overflow(page) == 0
     small = page.evaluate(
-        """() => [...document.querySelectorAll("#sd-tab-txt2img button, #sd-header button")]
+        """() => [...document.querySelectorAll("#sd-page button")]
             .filter(button => button.offsetParent && /^sd-/.test(button.id))
             .filter(button => button.getBoundingClientRect().height < 40).map(button => button.id)"""
     )
     assert small == []
-    page.get_by_role("tab", name="Descargas").click()
+    page.get_by_role("button", name="Más pestañas").click()
+    page.get_by_role("button", name="Descargas").click()
     expect(part(page, "links")).to_be_visible()
     assert overflow(page) == 0
 
@@ -523,9 +526,8 @@ def test_everything_has_a_spanish_name(visit: Visit) -> None:
     generate(page, "un gato")
     expect(part(page, "progress")).to_contain_text("Listo")
     expect(page.locator("html")).to_have_attribute("lang", "es")
-    page.get_by_role("button", name="Más opciones").click()
-    page.get_by_role("button", name="Guardar y borrar estilos").click()
-    for name in ("PNG Info", "Ampliar", "img2img"):
+    page.get_by_role("button", name="Avanzado").click()
+    for name in ("PNG Info", "Ampliar (Extras)", "img2img"):
         page.get_by_role("tab", name=name).click()
     nameless = page.evaluate(
         """() => [...document.querySelectorAll("button, input, textarea, [role=tab]")]

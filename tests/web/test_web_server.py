@@ -22,7 +22,6 @@ from sdcolab.core.request import GenerationRequest
 from sdcolab.web import login, uploads
 from sdcolab.web.access import SESSION_SECONDS, Access
 from sdcolab.web.app import Server, build_page, serve
-from sdcolab.web.controls import FORM, shown_values
 from sdcolab.web.server import start_server
 
 USER, PASSWORD = "ana", "contraseña larga"
@@ -147,8 +146,11 @@ def test_logging_out_ends_the_session(house: House) -> None:
 
 def test_gradio_client_can_log_in_and_generate(house: House) -> None:
     client = Client(house.server.url, auth=(USER, PASSWORD), verbose=False, analytics_enabled=False)
-    values = shown_values(GenerationRequest(prompt="desde la api", checkpoint="demo-128.safetensors", seed=5), 128)
-    assert client.predict(*(values.get(name) for name in FORM), [], api_name="/generar") == ""
+    shown = {part["id"]: part["props"] for part in client.config["components"]}
+    (event,) = (event for event in client.config["dependencies"] if event["api_name"] == "generar")
+    values = {shown[number].get("elem_id"): shown[number].get("value") for number in event["inputs"]}
+    values |= {"sd-prompt": "desde la api", "sd-seed": "5"}
+    assert client.predict(*values.values(), api_name="/generar") == ""
     job = house.bench.studio.jobs.jobs()[-1]
     while not job.snapshot.ended:
         job.wait(job.snapshot.version, 5)

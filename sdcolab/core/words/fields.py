@@ -166,6 +166,7 @@ _GROUPS: Mapping[str, Mapping[str, Words]] = {
         "tuning.sdxl_clip_l_skip": Words("Clip skip en SDXL", option="sdxl-clip-skip"),
     },
     "Ampliar": {
+        "enlarge.pictures": Words("Imágenes que quieres ampliar"),
         "enlargement.upscaler": Words("Upscaler"),
         "enlargement.scale": Words("Ampliar por"),
         "enlargement.max_side": Words("Lado más largo, como mucho", "0 = sin límite"),

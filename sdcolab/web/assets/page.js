@@ -3,25 +3,11 @@
 (() => {
   "use strict";
 
-  document.documentElement.dataset.sdMode = "txt2img"; // which tab is open: page.css shows what belongs to it
+  const page = document.documentElement;
+  const byId = (id) => document.getElementById(id);
+  page.dataset.sdTab = "txt2img"; // which tab is open: page.css shows what belongs to it
 
-  const NAMES = {
-    "sd-refresh-checkpoint": "Actualizar la lista de modelos",
-    "sd-refresh-vae": "Actualizar la lista de VAE",
-    "sd-swap": "Intercambiar ancho y alto",
-    "sd-seed-random": "Semilla al azar (-1)",
-    "sd-seed-reuse": "Reutilizar la semilla de la imagen elegida",
-    "sd-paste": "Leer los datos de una imagen pegados en el prompt; con el prompt vacío, los de la última generación",
-    "sd-use-infotext": "Poner en el formulario los parámetros de la imagen elegida",
-    "sd-tab-txt2img-button": "De texto a imagen",
-    "sd-tab-img2img-button": "De imagen a imagen",
-    "sd-tab-extras-button": "Ampliar imágenes terminadas (Extras)",
-    "sd-tab-pnginfo-button": "Datos de generación guardados en una imagen",
-    "sd-style-save": "Guardar los dos prompts como estilo",
-    "sd-style-apply": "Pasar los estilos elegidos a los prompts",
-    "sd-style-delete": "Borrar los estilos elegidos",
-    "sd-generate": "Generar (Ctrl+Enter)",
-  };
+  const NAMES = window.sdcolab.names; // of buttons that only have an icon, and hints of others
 
   const TEXT_AREAS = { "sd-infotext": "Datos de la imagen" };
 
@@ -72,10 +58,10 @@
 
   const dress = () => {
     for (const [id, name] of Object.entries(NAMES)) {
-      const button = document.getElementById(id);
+      const button = byId(id);
       if (!button || button.title === name) continue;
       button.title = name;
-      if (id.startsWith("sd-refresh") || id === "sd-swap" || id === "sd-paste") button.setAttribute("aria-label", name);
+      if (!/\p{L}/u.test(button.textContent)) button.setAttribute("aria-label", name);
     }
     for (const [id, name] of Object.entries(TEXT_AREAS)) {
       const area = document.querySelector(`#${id} textarea`);
@@ -90,6 +76,8 @@
       const spanish = translated(element.textContent.trim());
       if (spanish !== null && spanish !== element.textContent.trim()) element.textContent = spanish;
     }
+    title();
+    message();
   };
 
   let pending = false;
@@ -103,17 +91,177 @@
   };
 
   document.addEventListener("DOMContentLoaded", dressSoon);
-  new MutationObserver(dressSoon).observe(document.documentElement, { childList: true, subtree: true });
+  new MutationObserver(dressSoon).observe(page, { childList: true, subtree: true, characterData: true });
+
+  /* --- Progress in the title, messages that go by themselves --- */
+
+  const title = () => {
+    const value = document.querySelector("#sd-progress [role=progressbar]")?.getAttribute("aria-valuenow");
+    const wanted = value ? `${value} % · sdcolab` : "sdcolab";
+    if (document.title !== wanted) document.title = wanted;
+  };
+
+  let told = null;
+  let leaving = 0;
+  const message = () => {
+    const box = byId("sd-form-message");
+    const now = box?.querySelector(".sd-message");
+    if (!box || now === told) return;
+    told = now;
+    clearTimeout(leaving);
+    box.classList.remove("sd-gone");
+    if (now && !now.matches(".sd-error")) leaving = setTimeout(() => box.classList.add("sd-gone"), 6000);
+  };
+
+  /* --- Tabs: reloading keeps the open one, and going back goes to the one before --- */
+
+  const STORE = "sdcolab-pestana";
+  const stored = (store, key) => {
+    try {
+      return store.getItem(key);
+    } catch {
+      return null;
+    }
+  };
+  const keep = (store, key, value) => {
+    try {
+      store.setItem(key, value);
+    } catch {
+      /* a browser that keeps nothing */
+    }
+  };
+
+  const openTab = (name) => {
+    if (page.dataset.sdTab === name) return;
+    page.dataset.sdTab = name;
+    keep(sessionStorage, STORE, name);
+    page.classList.remove("sd-sheet");
+    if (history.state?.tab !== name) history.pushState({ tab: name }, "");
+    if (innerWidth <= 768) scrollTo({ top: 0 });
+  };
+  const pressTab = (name) => byId(`sd-tab-${name}-button`)?.click();
+  window.sdcolab.openTab = openTab;
+
+  const remembered = stored(sessionStorage, STORE);
+  history.replaceState({ tab: "" }, "");
+  history.pushState({ tab: "txt2img" }, "");
+  window.addEventListener("popstate", (event) => {
+    if (event.state?.tab) pressTab(event.state.tab);
+    else history.pushState({ tab: page.dataset.sdTab }, ""); // the way out of the page is closing it
+  });
+  if (remembered && remembered !== "txt2img") {
+    const wait = setInterval(() => {
+      if (!byId(`sd-tab-${remembered}-button`)) return;
+      clearInterval(wait);
+      pressTab(remembered);
+    }, 60);
+    setTimeout(() => clearInterval(wait), 20000);
+  }
+
+  /* --- Light, dark, or as the system --- */
+
+  const LOOK = "sdcolab-aspecto";
+  const system = matchMedia("(prefers-color-scheme: dark)");
+  const lookNow = () => stored(localStorage, LOOK) || "system";
+  const applyLook = () => {
+    const dark = lookNow() === "dark" || (lookNow() === "system" && system.matches);
+    if (document.body && document.body.classList.contains("dark") !== dark) document.body.classList.toggle("dark", dark);
+    page.classList.toggle("dark", dark);
+    page.style.colorScheme = dark ? "dark" : "light";
+    const button = document.querySelector(".sd-look");
+    const icon = { system: "sd-icon-contrast", dark: "sd-icon-moon", light: "sd-icon-sun" }[lookNow()];
+    if (button && !button.classList.contains(icon)) button.className = `sd-look ${icon}`;
+  };
+  document.addEventListener("DOMContentLoaded", () => {
+    applyLook();
+    new MutationObserver(applyLook).observe(document.body, { attributes: true, attributeFilter: ["class"] });
+    new MutationObserver(applyLook).observe(document.body, { childList: true, subtree: true });
+  });
+  system.addEventListener("change", applyLook);
+
+  /* --- Clicks --- */
+
+  const write = (id, text) => {
+    const area = document.querySelector(`#${id} textarea, #${id} input`);
+    if (!area) return;
+    area.value = text;
+    area.dispatchEvent(new Event("input", { bubbles: true }));
+  };
+
+  document.addEventListener("click", (event) => {
+    const on = (selector) => event.target.closest?.(selector);
+    if (on(".sd-look")) {
+      keep(localStorage, LOOK, { system: "light", light: "dark", dark: "system" }[lookNow()]);
+      applyLook();
+    } else if (on(".sd-sheet-open")) page.classList.toggle("sd-sheet");
+    else if (on(".sd-sheet-close") || event.target === page) page.classList.remove("sd-sheet");
+    else if (on("#sd-form-message .sd-message")) byId("sd-form-message").classList.add("sd-gone");
+    else if (on(".sd-example")) {
+      const { prompt, negative } = on(".sd-example").dataset;
+      write("sd-prompt", prompt);
+      write("sd-negative_prompt", negative);
+      setTimeout(() => byId("sd-generate")?.click(), 60);
+    } else if (on("#sd-generate, .sd-start, #sd-enhance")) {
+      page.classList.remove("sd-sheet");
+      window.sdcolab.viewer?.follow();
+      page.classList.add("sd-asked"); // seen at once, before the server answers
+      setTimeout(() => page.classList.remove("sd-asked"), 1500);
+    } else if (on(".sd-action") && innerWidth <= 768 && !on("#sd-compare")) setTimeout(() => scrollTo({ top: 0, behavior: "smooth" }), 400);
+  });
+
+  /* --- Keys --- */
+
+  /* A1111's rules: Ctrl+arrow changes the weight of what is chosen, or of the word around the cursor, by 0.1. */
+  const weigh = (area, change) => {
+    let { selectionStart: from, selectionEnd: to, value } = area;
+    const word = /[^\s,()[\]<>|]/;
+    if (from === to) {
+      while (from > 0 && word.test(value[from - 1])) from--;
+      while (to < value.length && word.test(value[to])) to++;
+    }
+    while (to > from && value[to - 1] === " ") to--;
+    if (from === to) return;
+    const after = value.slice(to).match(/^:(\d*\.?\d+)\)/);
+    const inside = value[from - 1] === "(" && after;
+    const weight = Math.round((Number(inside ? after[1] : 1) + change) * 10) / 10;
+    if (weight < 0 || weight > 9) return;
+    const text = value.slice(from, to);
+    const [start, end] = inside ? [from - 1, to + after[0].length] : [from, to];
+    const changed = weight === 1 ? text : `(${text}:${weight})`;
+    area.setRangeText(changed, start, end, "end");
+    const shift = weight === 1 ? 0 : 1;
+    area.setSelectionRange(start + shift, start + shift + text.length);
+    area.dispatchEvent(new Event("input", { bubbles: true }));
+  };
 
   document.addEventListener(
     "keydown",
     (event) => {
-      if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
-      const button = ["sd-generate", "sd-enlarge"].map((id) => document.getElementById(id)).find((one) => one?.offsetParent);
-      if (!button) return;
-      event.preventDefault();
-      event.stopPropagation();
-      button.click();
+      const held = event.ctrlKey || event.metaKey;
+      const area = event.target.closest?.(".sd-prompt-box textarea");
+      const viewing = event.target.closest?.(".sd-canvas, dialog");
+      const stop = () => {
+        event.preventDefault();
+        event.stopPropagation();
+      };
+      if (held && event.key === "Enter") {
+        const button = [byId("sd-generate"), ...document.querySelectorAll(".sd-start")].find((one) => one?.offsetParent);
+        if (button) {
+          stop();
+          button.click();
+        }
+      } else if (held && area && (event.key === "ArrowUp" || event.key === "ArrowDown")) {
+        stop();
+        weigh(area, event.key === "ArrowUp" ? 0.1 : -0.1);
+      } else if (event.altKey && !held && (event.key === "ArrowLeft" || event.key === "ArrowRight")) {
+        stop();
+        window.sdcolab.viewer?.step(event.key === "ArrowLeft" ? -1 : 1);
+      } else if (event.key === "Escape" && !viewing) {
+        if (page.classList.contains("sd-sheet")) page.classList.remove("sd-sheet");
+        else if (byId("sd-form-message")?.querySelector(".sd-message") && !byId("sd-form-message").classList.contains("sd-gone"))
+          byId("sd-form-message").classList.add("sd-gone");
+        else if (!event.target.closest?.("input, textarea, [role=listbox]")) document.querySelector("#sd-interrupt:not(:disabled)")?.click();
+      }
     },
     true,
   );

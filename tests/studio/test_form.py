@@ -1,20 +1,17 @@
-"""Every field of a request has a control, and what the page shows reads back as what was asked."""
+"""The layout shows every field once, and what a face shows reads back as what was asked."""
 
 from __future__ import annotations
 
 import base64
-import dataclasses
 import io
-import typing
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import gradio as gr
 import pytest
 from PIL import Image
 
-from sdcolab.core.codec import field_paths
 from sdcolab.core.errors import (
     CannotRead,
     FieldNotMultiple,
@@ -27,7 +24,9 @@ from sdcolab.core.errors import (
     SdcolabError,
     UnknownName,
 )
+from sdcolab.core.fields import fact, parts_of, table_of
 from sdcolab.core.request import (
+    FIELDS,
     GenerationRequest,
     Hires,
     MaskedContent,
@@ -38,28 +37,32 @@ from sdcolab.core.request import (
     Variation,
 )
 from sdcolab.core.tuning import Emphasis, NoiseSchedule, Tuning, UniPCVariant, VaeMethod
-from sdcolab.core.words import FIELD_LABELS
-from sdcolab.web.controls import (
-    CONTROLS,
-    FORM,
-    SWITCHES,
-    TUNING_GROUPS,
-    Options,
-    element_id,
-    request_from,
-    shown_values,
-    with_automatic,
-)
+from sdcolab.core.words import FIELD_LABELS, FIELD_WORDS
+from sdcolab.studio.form import Control, Reader, control_of, shown
+from sdcolab.studio.layout import GADGETS, GENERATION, LAYOUT, NOT_SHOWN, TabKind, every_section
+from sdcolab.studio.look import icons
+from sdcolab.web.uploads import chosen_picture
 
-OPTIONS = Options(
-    checkpoints=("demo.safetensors", "sub/otro.safetensors"),
-    vaes=("Automatic", "mse.safetensors"),
-    samplers=("Euler a", "DPM++ 2M"),
-    schedules=("Automatic", "Karras"),
-    upscalers=("None", "Lanczos", "Nearest", "Remacri"),
-)
-SLIDERS = tuple(path for path, control in CONTROLS.items() if isinstance(control.make(OPTIONS), gr.Slider))
-NUMBERS = tuple(path for path, control in CONTROLS.items() if isinstance(control.make(OPTIONS), gr.Number))
+LISTS = {
+    "checkpoints": ("demo.safetensors", "sub/otro.safetensors"),
+    "vaes": ("Automatic", "mse.safetensors"),
+    "samplers": ("Euler a", "DPM++ 2M"),
+    "schedules": ("Automatic", "Karras"),
+    "upscalers": ("None", "Lanczos", "Nearest", "Remacri"),
+    "hires_upscalers": ("Latent", "None", "Lanczos", "Nearest", "Remacri"),
+}
+READER = Reader(LISTS.__getitem__, chosen_picture)
+SLIDERS = tuple(path for path, field in FIELDS.items() if control_of(field) is Control.SLIDER)
+
+
+def shown_values(request: GenerationRequest, native: int) -> dict[str, Any]:
+    sizes = {"width": request.width or native, "height": request.height or native}
+    return shown(GenerationRequest, request) | sizes
+
+
+def request_from(values: Mapping[str, Any], reader: Reader = READER) -> GenerationRequest:
+    built: GenerationRequest = reader.build(GenerationRequest, values)
+    return built
 
 
 def form(**changes: Any) -> dict[str, Any]:
@@ -89,43 +92,33 @@ def img2img(picture: str, **changes: Any) -> dict[str, Any]:
     return form(**({"init": True, "init.images": picture, "init.inpaint.mask": data_url(painted())} | changes))
 
 
-# --- Exhaustiveness -----------------------------------------------------------------------------------------------
+# --- The layout ---------------------------------------------------------------------------------------------------
 
 
-NOT_DRAWN = {"init.inpaint.latent_mask"}
-"""Fields that only other programs and scripts set."""
+def test_every_field_stands_once_in_the_layout() -> None:
+    assert sorted((*LAYOUT.form_paths(), *NOT_SHOWN)) == sorted(FIELDS)
+    assert set(FIELDS) <= set(FIELD_LABELS)
 
 
-def test_every_field_has_a_control_and_a_label() -> None:
-    assert sorted({*CONTROLS, *NOT_DRAWN}) == sorted(field_paths())
-    assert set(CONTROLS) <= set(FIELD_LABELS)
+def test_every_part_that_may_be_absent_has_a_section() -> None:
+    with_switch = {section.part for section in every_section(GENERATION) if section.part}
+    assert with_switch | {"init"} == {path for path, part in parts_of(GenerationRequest).items() if part.optional}
+    for section in every_section(GENERATION):
+        assert all(path.startswith(f"{section.part}.") for path in section.paths if section.part), section.id
 
 
-def optional_parts(kind: Any, prefix: str = "") -> set[str]:
-    """Paths of the parts that a request may lack."""
-    found: set[str] = set()
-    for name, hint in typing.get_type_hints(kind).items():
-        for part in (hint, *typing.get_args(hint)):
-            if dataclasses.is_dataclass(part):
-                found |= optional_parts(part, f"{prefix}{name}.") | ({prefix + name} if part is not hint else set())
-    return found
-
-
-def test_every_part_that_may_be_absent_has_a_switch() -> None:
-    assert set(SWITCHES) == optional_parts(GenerationRequest)
-    assert set(FORM) == set(CONTROLS) | set(SWITCHES)
-
-
-def test_every_fine_adjustment_is_in_one_group() -> None:
-    grouped = [path for paths in TUNING_GROUPS.values() for path in paths]
-    assert sorted(grouped) == sorted(path for path in field_paths() if path.startswith("tuning."))
-
-
-@pytest.mark.parametrize("path", sorted(set(CONTROLS) - {"init.inpaint.mask"}))
-def test_each_control_shows_its_label_and_has_its_own_id(path: str) -> None:
-    control = CONTROLS[path].make(OPTIONS)
-    assert control.label == FIELD_LABELS[path]
-    assert control.elem_id == element_id(path)
+def test_the_layout_names_what_exists() -> None:
+    items = [item for section in every_section(GENERATION) for item in section.items]
+    gadgets = {name for item in items for name in ((item,) if isinstance(item, str) else item) if name.startswith("@")}
+    assert gadgets == GADGETS
+    assert all(tab.icon in icons() for tab in LAYOUT.tabs)
+    assert all((tab.tool is not None) == (tab.kind is TabKind.TOOL) for tab in LAYOUT.tabs)
+    for tab in LAYOUT.tabs:
+        if tab.tool:
+            paths = [path for section in tab.tool.shown() for path in section.paths]
+            assert sorted(paths) == sorted(set(table_of(tab.tool.task)) - set(tab.tool.hidden))
+            code = tab.tool.prefix or tab.tool.task.code
+            assert [path for path in paths if not {path, f"{code}.{path}"} & set(FIELD_WORDS)] == []
 
 
 # --- There and back -----------------------------------------------------------------------------------------------
@@ -169,7 +162,7 @@ ASKED = GenerationRequest(
 
 
 def test_shown_values_read_back_as_the_same_request() -> None:
-    assert request_from(shown_values(ASKED, 512), OPTIONS) == ASKED
+    assert request_from(shown_values(ASKED, 512)) == ASKED
 
 
 def test_absent_parts_show_their_defaults_and_read_back_as_absent() -> None:
@@ -177,12 +170,12 @@ def test_absent_parts_show_their_defaults_and_read_back_as_absent() -> None:
     shown = shown_values(asked, 512)
     assert (shown["hires"], shown["refiner"], shown["init"], shown["init.inpaint"]) == (False,) * 4
     assert (shown["hires.upscaler"], shown["hires.strength"], shown["refiner.switch_at"]) == ("Latent", 0.7, 0.8)
-    assert request_from(shown, OPTIONS) == asked
+    assert request_from(shown) == asked
 
 
 def test_an_absent_part_is_not_read() -> None:
     wrong = {"hires.steps": "muchos", "refiner.checkpoint": "no existe", "init.images": 7}
-    assert request_from(form(**wrong), OPTIONS).hires is None
+    assert request_from(form(**wrong)).hires is None
 
 
 def test_open_sizes_show_the_native_size() -> None:
@@ -191,7 +184,7 @@ def test_open_sizes_show_the_native_size() -> None:
 
 
 def test_a_form_without_any_checkpoint_is_a_request() -> None:
-    empty = replace(OPTIONS, checkpoints=())
+    empty = Reader(lambda name: () if name == "checkpoints" else LISTS[name], chosen_picture)
     assert request_from(form(checkpoint=None), empty).checkpoint == ""
 
 
@@ -209,7 +202,7 @@ def test_the_initial_image_and_the_mask_are_read(picture: str) -> None:
         "init.inpaint.padding": 16,
         "init.inpaint.blur_x": 2,
     }
-    init = request_from(img2img(picture, **changes), OPTIONS).init
+    init = request_from(img2img(picture, **changes)).init
     assert init is not None and init.inpaint is not None
     assert (init.images[0].size, init.strength, init.resize_mode) == ((96, 64), 0.4, ResizeMode.CROP)
     assert init.color_correction
@@ -219,7 +212,7 @@ def test_the_initial_image_and_the_mask_are_read(picture: str) -> None:
 
 
 def test_without_inpaint_the_mask_is_not_read(picture: str) -> None:
-    init = request_from(img2img(picture, **{"init.inpaint.mask": "nada"}), OPTIONS).init
+    init = request_from(img2img(picture, **{"init.inpaint.mask": "nada"})).init
     assert init is not None and init.inpaint is None
 
 
@@ -247,7 +240,7 @@ def test_wrong_pictures_and_masks_are_request_errors(
     picture: str, path: str, value: Any, error: type[SdcolabError]
 ) -> None:
     with pytest.raises(error):
-        request_from(img2img(picture, **{"init.inpaint": True, path: value}), OPTIONS)
+        request_from(img2img(picture, **{"init.inpaint": True, path: value}))
 
 
 # --- Numbers and names --------------------------------------------------------------------------------------------
@@ -255,15 +248,9 @@ def test_wrong_pictures_and_masks_are_request_errors(
 
 @pytest.mark.parametrize("path", SLIDERS)
 def test_both_ends_of_a_slider_are_accepted(path: str, picture: str) -> None:
-    slider = CONTROLS[path].make(OPTIONS)
     on = {"hires": True, "refiner": True, "init.inpaint": True, "refiner.checkpoint": "demo.safetensors"}
-    for end in (slider.minimum, slider.maximum):
-        request_from(img2img(picture, **on, **{path: end}), OPTIONS)
-
-
-@pytest.mark.parametrize("path", SLIDERS + NUMBERS)
-def test_numbers_are_handed_over_as_typed(path: str) -> None:
-    assert CONTROLS[path].make(OPTIONS).preprocess(99_999) == 99_999
+    for end in (FIELDS[path].low, FIELDS[path].high):
+        request_from(img2img(picture, **on, **{path: end}))
 
 
 @pytest.mark.parametrize(
@@ -302,25 +289,60 @@ def test_numbers_are_handed_over_as_typed(path: str) -> None:
 def test_wrong_values_are_request_errors(name: str, typed: Any, error: type[RequestError]) -> None:
     on = {"hires": True, "refiner": True, "refiner.checkpoint": "demo.safetensors"}
     with pytest.raises(error) as caught:
-        request_from(form(**(on | {name: typed})), OPTIONS)
+        request_from(form(**(on | {name: typed})))
     assert str(caught.value)
 
 
 @pytest.mark.parametrize(("typed", "seed"), [(" 42 ", 42), ("-1", -1), ("42.0", 42), (str(2**63 + 1), 2**63 + 1)])
 def test_seeds_as_people_type_them(typed: str, seed: int) -> None:
-    assert request_from(form(seed=typed), OPTIONS).seed == seed
+    assert request_from(form(seed=typed)).seed == seed
 
 
 def test_a_decimal_comma_is_understood() -> None:
-    assert request_from(form(cfg_scale="7,5"), OPTIONS).cfg_scale == 7.5
+    assert request_from(form(cfg_scale="7,5")).cfg_scale == 7.5
 
 
 def test_close_names_are_suggested() -> None:
     with pytest.raises(UnknownName) as caught:
-        request_from(form(sampler="Euler A"), OPTIONS)
+        request_from(form(sampler="Euler b"))
     assert caught.value.suggestions == ("Euler a",)
 
 
-def test_automatic_is_offered_once() -> None:
-    assert with_automatic(("Karras",)) == ("Automatic", "Karras")
-    assert with_automatic(("Uniform", "Automatic")) == ("Uniform", "Automatic")
+def test_names_are_found_in_any_case() -> None:
+    assert request_from(form(sampler="euler A")).sampler == "Euler a"
+
+
+# --- Parts that repeat, lists, optional pictures ------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Unit:
+    weight: float = fact(1.0, low=0, high=2)
+    model: str = fact("", choices="checkpoints")
+    picture: Image.Image | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    name: str
+    units: tuple[Unit, ...] = ()
+    words: tuple[str, ...] = ()
+    rates: tuple[float, ...] = (1e-4,)
+    models: tuple[str, ...] = fact((), choices="checkpoints")
+    limit: int | None = None
+
+
+def test_parts_that_repeat_have_numbered_places_with_switches(picture: str) -> None:
+    plan = Plan("uno", (Unit(0.5), Unit(model="demo.safetensors")), ("a", "b"), (1e-4, 5e-5), ("demo.safetensors",), 3)
+    values = shown(Plan, plan, {"units": 3})
+    assert [values[f"units.{place}"] for place in range(3)] == [True, True, False]
+    assert (values["words"], values["rates"]) == ("a\nb", "0.0001\n5e-05")
+    assert READER.build(Plan, values) == plan
+    changed = values | {"units.0": False, "units.2": True, "units.2.picture": picture, "limit": ""}
+    built = READER.build(Plan, changed)
+    assert (len(built.units), built.units[0].model, built.limit) == (2, "demo.safetensors", None)
+    assert built.units[1].picture.size == (96, 64)
+    with pytest.raises(UnknownName):
+        READER.build(Plan, values | {"models": ["otro"]})
+    with pytest.raises(FieldNotNumber):
+        READER.build(Plan, values | {"rates": "mucho"})

@@ -11,9 +11,16 @@ from sdcolab.core.detect import ModelKind
 from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library, ModelFile
 from sdcolab.core.request import AUTOMATIC, GenerationRequest, Hires, Refiner
+from sdcolab.core.settings import Settings
+from sdcolab.studio.form import Reader
+from sdcolab.studio.generating import GenerationDesk
+from sdcolab.studio.layout import LAYOUT
 from sdcolab.studio.studio import Studio
-from sdcolab.web.actions import PanelActions
-from sdcolab.web.header import chosen_checkpoint
+from sdcolab.web.uploads import chosen_picture
+
+
+def desk(studio: Studio) -> GenerationDesk:
+    return GenerationDesk(studio, LAYOUT, Reader(studio.lists, chosen_picture))
 
 
 def test_the_model_it_was_opened_with_comes_first(tmp_path: Path) -> None:
@@ -25,10 +32,10 @@ def test_the_model_it_was_opened_with_comes_first(tmp_path: Path) -> None:
     saved = GenerationRequest(checkpoint="saved.safetensors")
     first = ModelFile(ModelKind.CHECKPOINT, "zzz.safetensors", folder / "zzz.safetensors")
     studio = dataclasses.replace(_studio(), library=Library(folders, first=(first,)))
-    assert chosen_checkpoint(studio, saved) == "zzz.safetensors"
+    assert desk(studio).chosen_checkpoint(saved) == "zzz.safetensors"
     studio = dataclasses.replace(_studio(), library=Library(folders))
-    assert chosen_checkpoint(studio, saved) == "saved.safetensors"
-    assert chosen_checkpoint(studio, GenerationRequest()) == "aaa.safetensors"
+    assert desk(studio).chosen_checkpoint(saved) == "saved.safetensors"
+    assert desk(studio).chosen_checkpoint(GenerationRequest()) == "aaa.safetensors"
 
 
 def test_a_form_from_another_machine_names_nothing_that_is_not_here(tmp_path: Path) -> None:
@@ -43,17 +50,18 @@ def test_a_form_from_another_machine_names_nothing_that_is_not_here(tmp_path: Pa
         refiner=Refiner("allí-refiner.safetensors", switch_at=0.6),
     )
     bench.studio.last_form.save(elsewhere)
-    shown = PanelActions(bench.studio).drawn_values()
+    shown = desk(bench.studio).opening(Settings())[0]
     assert (shown["prompt"], shown["steps"], shown["sampler"]) == ("una isla", 31, GenerationRequest().sampler)
     assert (shown["checkpoint"], shown["vae"]) == ("demo-128.safetensors", AUTOMATIC)
     assert (shown["hires"], shown["hires.upscaler"], shown["hires.scale"]) == (True, Hires().upscaler, 1.5)
-    assert (shown["refiner"], shown["refiner.checkpoint"], shown["refiner.switch_at"]) == (True, None, 0.6)
+    assert (shown["refiner"], shown["refiner.checkpoint"], shown["refiner.switch_at"]) == (True, "", 0.6)
     vaes = bench.folders.models(ModelKind.VAE)
     vaes.mkdir(parents=True, exist_ok=True)
     (vaes / "allí.pt").write_bytes(b"")
-    assert PanelActions(bench.studio).drawn_values()["vae"] == "allí.pt"
+    assert desk(bench.studio).opening(Settings())[0]["vae"] == "allí.pt"
 
 
 def _studio() -> Studio:
     """A studio with nothing in it: only its library is looked at."""
-    return Studio(*(None for _ in dataclasses.fields(Studio)))  # type: ignore[arg-type]
+    empty = {field.name: None for field in dataclasses.fields(Studio)}
+    return Studio(**(empty | {"more_lists": {}}))  # type: ignore[arg-type]

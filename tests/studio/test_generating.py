@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from PIL import Image
 from web_fakes import Bench, make_bench
 
 from sdcolab.core.infotext import EngineFacts, write
 from sdcolab.core.request import GenerationRequest, Hires, Refiner, Variation
 from sdcolab.core.tuning import Emphasis, Tuning
-from sdcolab.web.controls import request_from, shown_values
-from sdcolab.web.header import options_now
-from sdcolab.web.sending import FILLED, Sender, fitting_size, read_infotext
+from sdcolab.studio.form import Reader, shown
+from sdcolab.studio.generating import GenerationDesk, chip_size, fitting_size
+from sdcolab.studio.layout import LAYOUT
+from sdcolab.web.uploads import chosen_picture
 
 
 @pytest.fixture
@@ -25,10 +25,17 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     bench.studio.jobs.close()
 
 
+def desk(bench: Bench) -> GenerationDesk:
+    return GenerationDesk(bench.studio, LAYOUT, Reader(bench.studio.lists, chosen_picture))
+
+
 def pasted_over(form: GenerationRequest, text: str, bench: Bench) -> GenerationRequest:
     """The request of a form that showed ``form`` before ``text`` was pasted."""
-    reading = read_infotext(text, bench.studio)
-    return request_from(shown_values(form, 512) | reading.values, options_now(bench.studio))
+    values = shown(GenerationRequest, form) | {"width": form.width or 512, "height": form.height or 512}
+    built: GenerationRequest = Reader(bench.studio.lists, chosen_picture).build(
+        GenerationRequest, values | dict(desk(bench).read(text).values)
+    )
+    return built
 
 
 def test_what_an_image_says_is_what_the_form_asks_for(bench: Bench) -> None:
@@ -52,7 +59,7 @@ def test_what_an_image_says_is_what_the_form_asks_for(bench: Bench) -> None:
     )
     text = write(asked, EngineFacts("1", schedule="Karras", model="demo-128"))
     assert pasted_over(GenerationRequest(), text, bench) == asked
-    assert read_infotext(text, bench.studio).troubles == ()
+    assert desk(bench).read(text).troubles == ()
 
 
 def test_parts_that_the_text_lacks_are_turned_off(bench: Bench) -> None:
@@ -79,7 +86,7 @@ def test_inpainting_is_restored_but_for_its_pictures(bench: Bench) -> None:
         "gato\nSteps: 9, Sampler: Euler, Seed: 3, Size: 256x256, Denoising strength: 0.3, Mask blur: 9, "
         "Inpaint area: Only masked, Masked area padding: 64, Masked content: latent noise, Version: v1.10.1"
     )
-    reading = read_infotext(text, bench.studio)
+    reading = desk(bench).read(text)
     shown = {path.removeprefix("init."): value for path, value in reading.values.items() if path.startswith("init")}
     assert (shown["inpaint"], shown["strength"]) == (True, 0.3)
     assert (shown["inpaint.blur_x"], shown["inpaint.blur_y"], shown["inpaint.padding"]) == (9, 9, 64)
@@ -93,24 +100,11 @@ def test_what_cannot_be_used_is_said_and_left_as_it_was(bench: Bench) -> None:
         "gato <lora:falta:1>\nSteps: 9, Sampler: Inventado, Schedule type: karras, Seed: 3, Size: 256x256, "
         "Model: otro, Hires upscale: 2, Hires upscaler: 4x-Falta, Rareza: sí, Version: v1.10.1"
     )
-    reading = read_infotext(text, bench.studio)
+    reading = desk(bench).read(text)
     assert {"sampler", "checkpoint", "hires.upscaler"}.isdisjoint(reading.values)
     assert reading.values["schedule"] == "Karras"
     said = " ".join(reading.troubles)
     assert all(f"«{name}" in said for name in ("Inventado", "otro", "falta", "4x-Falta", "Rareza: sí"))
-
-
-def test_handlers_answer_one_update_for_each_output(bench: Bench, tmp_path: Path) -> None:
-    sender = Sender(bench.studio)
-    plain = tmp_path / "sin-datos.png"
-    Image.new("RGB", (40, 30)).save(plain)
-    for prompt in ("", "gato", "gato\nSteps: 9, Sampler: Euler, Seed: 3"):
-        assert len(sender.paste(prompt)) == len(FILLED) + 1
-    assert len(sender.use(None)) == len(FILLED) + 1
-    for path in (None, str(plain), "/no/existe.png"):
-        assert len(sender.use_file(path)) == len(FILLED) + 3
-        assert len(sender.send_file(path, inpaint=True)) == 6
-    assert sender.send_file(str(plain), inpaint=True)[:4] == (str(plain), True, 88, 64)
 
 
 @pytest.mark.parametrize(
@@ -128,3 +122,25 @@ def test_handlers_answer_one_update_for_each_output(bench: Bench, tmp_path: Path
 )
 def test_sizes_that_fit(size: tuple[int, int], asked: tuple[int, int]) -> None:
     assert fitting_size(*size) == asked
+
+
+@pytest.mark.parametrize(
+    ("chip", "size"),
+    [
+        ("square", (512, 512)),
+        ("portrait", (512, 768)),
+        ("landscape", (768, 512)),
+        ("grow", (768, 1152)),
+        ("double", (1024, 1536)),
+        ("swap", (768, 512)),
+    ],
+)
+def test_sizes_with_one_tap(chip: str, size: tuple[int, int]) -> None:
+    assert chip_size(chip, 512, 768, 512) == size
+
+
+def test_an_enhanced_picture_is_the_same_with_a_hires_pass(bench: Bench) -> None:
+    asked = GenerationRequest("gato", seed=7, width=128, height=128, checkpoint="demo-128.safetensors")
+    again = desk(bench).enhanced(write(asked, EngineFacts("1", schedule="Automatic", model="demo-128")))
+    assert (again.prompt, again.seed, again.width, again.init) == ("gato", 7, 128, None)
+    assert again.hires is not None and (again.hires.scale, again.hires.strength) == (2.0, 0.4)

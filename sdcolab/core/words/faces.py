@@ -1,0 +1,86 @@
+"""What the page and the panel say that belongs to no field: buttons, places, first steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sdcolab.core.words.base import Words
+
+
+@dataclass(frozen=True, slots=True)
+class ActionWords:
+    """A button: what it says, what it does in a line, and its icon's name in lucide."""
+
+    label: str
+    help: str
+    icon: str
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A first picture to try: a title and both prompts."""
+
+    title: str
+    prompt: str
+    negative: str
+
+
+ACTIONS: Mapping[str, ActionWords] = {
+    "send-img2img": ActionWords("img2img", "Enviar a img2img: partir de esta imagen", "image"),
+    "send-inpaint": ActionWords("inpaint", "Enviar a inpaint: pintar solo una parte de esta imagen", "paintbrush"),
+    "send-extras": ActionWords("Ampliar", "Enviar a Ampliar (Extras)", "expand"),
+    "enhance": ActionWords("Mejorar", "Mejorar esta imagen: la misma semilla con Hires fix", "wand-sparkles"),
+    "seed-reuse": ActionWords("Semilla", "Reutilizar la semilla de esta imagen", "recycle"),
+    "use-infotext": ActionWords("Usar sus datos", "Usar los datos de esta imagen en el formulario", "corner-down-left"),
+    "compare": ActionWords("Comparar", "Comparar con la imagen anterior", "blend"),
+}
+"""What can be done with the picture on show."""
+
+EMPTY_RESULTS = Words(
+    "Tu primera imagen", "Escribe lo que quieres ver y pulsa «Generar», o prueba uno de estos ejemplos."
+)
+
+EXAMPLES: tuple[Example, ...] = (
+    Example(
+        "Anime",
+        "2d, masterpiece, best quality, anime, highly detailed face, perfect lighting, young woman in a garden",
+        "worst quality, low quality, 3d, realistic, text, watermark, signature",
+    ),
+    Example(
+        "Fotorrealismo",
+        "best quality, 4k, raw photo in hdr, sharp focus, intricate texture, a red fox in the snow",
+        "worst quality, low quality, painting, drawing, cartoon, blurry, deformed",
+    ),
+    Example(
+        "Paisaje",
+        "masterpiece, best quality, fantasy landscape, floating islands, waterfalls, sunset, highly detailed",
+        "worst quality, low quality, text, watermark, blurry",
+    ),
+)
+
+SIZES: Mapping[str, ActionWords] = {
+    "square": ActionWords("Cuadrado", "Los dos lados como los del modelo", "square"),
+    "portrait": ActionWords("Retrato", "Más alto que ancho (2:3)", "rectangle-vertical"),
+    "landscape": ActionWords("Paisaje", "Más ancho que alto (3:2)", "rectangle-horizontal"),
+    "grow": ActionWords("×1,5", "Los dos lados por 1,5", "maximize"),
+    "double": ActionWords("×2", "Los dos lados por 2", "maximize"),
+    "swap": ActionWords("Girar", "Intercambiar ancho y alto", "arrow-up-down"),
+}
+"""The sizes to choose with one tap."""
+
+BUTTON_NAMES: Mapping[str, str] = {
+    "sd-refresh": "Actualizar las listas de modelos, VAE y LoRA",
+    "sd-make-report": "Guardar el informe para pedir ayuda",
+    "sd-paste": "Leer los datos de una imagen pegados en el prompt; con el prompt vacío, los de la última generación",
+    "sd-style-apply": "Pasar los estilos elegidos a los prompts",
+    "sd-style-save": "Guardar los dos prompts como estilo",
+    "sd-style-delete": "Borrar los estilos elegidos",
+    "sd-seed-random": "Semilla al azar (-1)",
+    "sd-seed-last": "Reutilizar la semilla de la imagen elegida",
+    "sd-generate": "Generar (Ctrl+Enter)",
+    "sd-interrupt": "Interrumpir (Esc)",
+    **{f"sd-{name}": words.help for name, words in ACTIONS.items()},
+    **{f"sd-size-{name}": words.help for name, words in SIZES.items()},
+}
+"""What buttons are called that only have an icon, and what others do, by their ids on the page."""

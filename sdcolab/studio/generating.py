@@ -1,0 +1,283 @@
+"""What both faces do with the generation form, without any drawing: what it opens with, what its values ask for, what
+an infotext puts in it, and the sizes and names that go with it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sdcolab.core import infotext
+from sdcolab.core.detect import ModelKind
+from sdcolab.core.errors import (
+    InfotextFieldUnused,
+    InfotextNeedsPicture,
+    SdcolabError,
+    UnknownName,
+)
+from sdcolab.core.fields import Field, plain_path
+from sdcolab.core.library import Library, activation_words
+from sdcolab.core.prompt import apply_styles
+from sdcolab.core.request import FIELDS, SIZE_STEP, GenerationRequest
+from sdcolab.core.settings import Settings
+from sdcolab.core.tasks import Generate, Origin, Task
+from sdcolab.core.words import explain
+from sdcolab.studio.form import PICTURES, Reader, control_of, once, readable, shown
+from sdcolab.studio.jobs import Job
+from sdcolab.studio.last_form import FilledForm
+from sdcolab.studio.layout import Layout, every_section
+from sdcolab.studio.studio import Studio
+
+FALLBACK_SIZE = 512
+"""Side in pixels when no checkpoint can say its own."""
+
+MAX_SIDE = 2048
+MIN_SIDE = 64
+"""What width and height may be, in pixels."""
+
+TEXT_MODE, IMAGE_MODE = "txt2img", "img2img"
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What an infotext says to the form: ``values`` by path, and sentences about what could not be used."""
+
+    values: Mapping[str, Any]
+    troubles: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The form when its button is pressed: its plain ``values`` by path, the tab of generation (``mode``), the names of
+    the styles chosen, and the script with its own values, if there is one."""
+
+    values: Mapping[str, Any]
+    mode: str = TEXT_MODE
+    styles: Sequence[str] = ()
+    script: str = ""
+    script_values: Mapping[str, Any] | None = None
+
+
+class GenerationDesk:
+    """The form's behaviour. ``by`` says which face asks."""
+
+    def __init__(self, studio: Studio, layout: Layout, reader: Reader, by: Origin = Origin.PAGE) -> None:
+        self._studio = studio
+        self._layout = layout
+        self._picture = reader.picture
+        self._by = by
+        self._places = {section.part: section.most for section in every_section(layout.generation) if section.most > 1}
+
+    @property
+    def _reader(self) -> Reader:
+        """For one use: it looks each list up once."""
+        return Reader(once(self._studio.lists), self._picture)
+
+    # --- Asking -------------------------------------------------------------------------------------------------------
+
+    def request(self, asked: Asked) -> GenerationRequest:
+        """What the form asks for, without the styles. Raises ``RequestError``."""
+        values = dict(asked.values)
+        values["init"] = asked.mode == IMAGE_MODE
+        if values["init"]:
+            values["hires"] = False
+        values |= self._schedule_in_name(values)
+        built: GenerationRequest = self._reader.build(GenerationRequest, values)
+        return built
+
+    def submit(self, asked: Asked) -> Job:
+        """Queue it, through its script if it has one, and remember the form.
+
+        Raises ``RequestError``, ``QueueFull`` or what reading the settings raises.
+        """
+        request = self.request(asked)
+        chosen = self._studio.settings.load().chosen_styles(asked.styles)
+        prompt, negative = apply_styles(request.prompt, request.negative_prompt, chosen)
+        whole = replace(request, prompt=prompt, negative_prompt=negative)
+        job = self._studio.submit(self._task(whole, asked), self._by)
+        self._studio.last_form.save(request, [style.name for style in chosen])
+        return job
+
+    def _task(self, request: GenerationRequest, asked: Asked) -> Task:
+        script = next((script for script in self._layout.scripts if script.id == asked.script), None)
+        if script is None:
+            return Generate(request)
+        return script.task(request, self._reader.build(script.settings, asked.script_values or {}))
+
+    def _schedule_in_name(self, values: Mapping[str, Any]) -> dict[str, str]:
+        """ "DPM++ 2M Karras", as A1111 wrote it before 1.9, is a sampler and a schedule."""
+        typed, samplers = str(values.get("sampler") or "").strip(), self._studio.lists("samplers")
+        if typed in samplers:
+            return {}
+        for schedule in self._studio.lists("schedules"):
+            for sampler in samplers:
+                if typed.casefold() == f"{sampler} {schedule}".casefold():
+                    return {"sampler": sampler, "schedule": schedule}
+        return {}
+
+    def enhanced(self, text: str) -> GenerationRequest:
+        """The picture with the infotext ``text`` again, with a pass of hires: "Mejorar esta imagen".
+
+        Raises ``RequestError`` for what it asks for and is not here.
+        """
+        values = shown(GenerationRequest) | dict(self.read(text).values) | {"hires": True, "init": False}
+        if not self.read(text).values.get("hires"):
+            values |= {"hires.strength": 0.4}
+        request: GenerationRequest = self._reader.build(GenerationRequest, values)
+        return request
+
+    # --- Opening ------------------------------------------------------------------------------------------------------
+
+    def opening(self, settings: Settings, *, peek: bool = False) -> tuple[dict[str, Any], list[str]]:
+        """What a face shows when it opens, by path, and the styles chosen: the form of the last generation, in this
+        session or in another, else the saved defaults. With ``peek`` a damaged form is passed over.
+
+        Raises what loading the last form raises.
+        """
+        last = self._studio.last_form
+        form = (last.peek() if peek else last.load()) or FilledForm(settings.defaults)
+        return self.values(form.request), list(form.styles)
+
+    def values(self, request: GenerationRequest) -> dict[str, Any]:
+        """What the controls show for ``request``, which may come from another machine: where it names a file that is
+        not here, they show what they do in a new installation.
+        """
+        checkpoint = self.chosen_checkpoint(request)
+        native = self.native_size(checkpoint)
+        new = self._shown(Settings().defaults, native)
+        return (
+            new | readable(GenerationRequest, self._shown(request, native), self._reader) | {"checkpoint": checkpoint}
+        )
+
+    def usable(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Those of ``values``, which come from outside, that the form can show."""
+        known = self._shown(GenerationRequest(), FALLBACK_SIZE)
+        plain = {
+            path: value
+            for path, value in values.items()
+            if path in known and isinstance(value, str | int | float | list)
+        }
+        return readable(GenerationRequest, plain, self._reader)
+
+    def _shown(self, request: GenerationRequest, native: int) -> dict[str, Any]:
+        """Every control's value; open sizes show ``native``."""
+        found = shown(GenerationRequest, request, self._places)
+        found.pop("init", None)
+        return found | {"width": request.width or native, "height": request.height or native}
+
+    def defaults_from(self, asked: Asked, native: int) -> GenerationRequest:
+        """The form as defaults to save: a size like the model's own stays open. Raises ``RequestError``."""
+        request = replace(self.request(replace(asked, mode=TEXT_MODE)), init=None)
+        return replace(request, width=None, height=None) if request.width == request.height == native else request
+
+    def chosen_checkpoint(self, request: GenerationRequest) -> str | None:
+        """The checkpoint of a fresh form: the one the program was opened with, else the saved one, else the first."""
+        if chosen := self._studio.library.chosen(ModelKind.CHECKPOINT):
+            return chosen.name
+        names = self._studio.lists("checkpoints")
+        return request.checkpoint if request.checkpoint in names else next(iter(names), None)
+
+    def native_size(self, checkpoint: str | None) -> int:
+        """Side in pixels that ``checkpoint`` was trained at; a fallback when its file cannot tell: generating will
+        explain what is wrong with it."""
+        if not checkpoint:
+            return FALLBACK_SIZE
+        with contextlib.suppress(SdcolabError):
+            return self._studio.native_size(self._studio.library.find(ModelKind.CHECKPOINT, checkpoint))
+        return FALLBACK_SIZE
+
+    # --- Infotexts ----------------------------------------------------------------------------------------------------
+
+    def read(self, text: str) -> Reading:
+        """Translate an infotext into values of the form; what it does not concern is left as it is."""
+        pasted = infotext.to_request(infotext.parse(text), self._studio.schedules)
+        pasted = infotext.with_files(pasted, self._studio.library)
+        every = self._shown(replace(GenerationRequest(), **pasted.changes), 0)
+        values = {path: value for path, value in every.items() if path.split(".")[0] in pasted.changes}
+        if pasted.starts_from_picture:
+            values |= {path: every[path] for path in infotext.LABELS if path.startswith("init.")}
+            initial = {**{f"init.{name}": value for name, value in pasted.init.items()}}
+            initial |= {f"init.inpaint.{name}": value for name, value in pasted.inpaint.items()}
+            values |= {path: _plain(FIELDS[path], value) for path, value in initial.items() if path in FIELDS}
+            values["init.inpaint"] = bool(pasted.inpaint)
+        drawn = {path: value for path, value in values.items() if not _is_picture(path)}
+        good, unknown = self._known_names(drawn)
+        unused = (InfotextFieldUnused(label, value) for label, value in pasted.unused)
+        picture = [InfotextNeedsPicture()] if pasted.starts_from_picture else []
+        return Reading(good, tuple(map(_sentence, (*pasted.warnings, *pasted.missing, *unknown, *unused, *picture))))
+
+    def _known_names(self, values: Mapping[str, Any]) -> tuple[dict[str, Any], list[SdcolabError]]:
+        """``values`` with names as this program writes them, and the errors of those that it does not know, which are
+        left out."""
+        good, reader = dict(values), self._reader
+        unknown: list[SdcolabError] = []
+        for path, value in values.items():
+            field = FIELDS.get(plain_path(path))
+            if field is None or not field.choices or _is_off(path, values):
+                continue
+            try:
+                good[path] = reader.read(field, value, path)
+            except UnknownName as error:
+                unknown.append(error)
+                del good[path]
+        return good, unknown
+
+
+def _plain(field: Field, value: Any) -> Any:
+    from sdcolab.studio.form import shown_value
+
+    return shown_value(field, value)
+
+
+def _is_picture(path: str) -> bool:
+    field = FIELDS.get(plain_path(path))
+    return field is not None and control_of(field) in PICTURES
+
+
+def _is_off(path: str, values: Mapping[str, Any]) -> bool:
+    """Whether ``path`` lies in a part whose switch is off."""
+    words = path.split(".")
+    return any(values.get(".".join(words[:count])) is False for count in range(1, len(words)))
+
+
+def _sentence(error: SdcolabError) -> str:
+    return explain(error).text
+
+
+def fitting_size(width: int, height: int) -> tuple[int, int]:
+    """The size to ask for to get a picture of ``width`` by ``height``: multiples of 8, within what is allowed, in the
+    same proportion."""
+    scale = min(1.0, MAX_SIDE / max(width, height))
+    scale = max(scale, MIN_SIDE / min(width, height)) if scale == 1.0 else scale
+    first, second = (
+        min(MAX_SIDE, max(MIN_SIDE, round(side * scale / SIZE_STEP) * SIZE_STEP)) for side in (width, height)
+    )
+    return first, second
+
+
+def chip_size(name: str, width: int, height: int, native: int) -> tuple[int, int]:
+    """The size that a chip of ``core.words.faces.SIZES`` gives, from the size now and the model's own."""
+    side = max(MIN_SIDE, native or FALLBACK_SIZE)
+    sizes = {
+        "square": (side, side),
+        "portrait": (side, side * 3 / 2),
+        "landscape": (side * 3 / 2, side),
+        "grow": (width * 1.5, height * 1.5),
+        "double": (width * 2, height * 2),
+        "swap": (height, width),
+    }
+    wide, high = sizes[name]
+    return fitting_size(round(wide), round(high))
+
+
+def lora_names(library: Library) -> tuple[str, ...]:
+    """Names to choose from: paths below the folder of LoRAs, without extension."""
+    return tuple(dict.fromkeys(file.name.rsplit(".", 1)[0] for file in library.files(ModelKind.LORA)))
+
+
+def with_lora(library: Library, name: str, prompt: str) -> str:
+    """``prompt`` with ``<lora:name:1>`` and the words that wake it up. Raises ``UnknownFile``."""
+    file = library.find(ModelKind.LORA, name)
+    text = ", ".join((f"<lora:{file.path.stem}:1>", *activation_words(file.path)))
+    return ", ".join(part for part in (prompt.rstrip().rstrip(","), text) if part)

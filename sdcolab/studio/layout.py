@@ -1,0 +1,421 @@
+"""The layout of both faces, declared once: which tabs there are, which sections each has, in which order, what is
+folded, and what belongs to which way of making a picture. The page draws it with gradio, the notebook's panel with
+ipywidgets.
+
+A field stands here by its dotted path in the tables (``core.fields``); everything else about it (range, name, help,
+kind of control) comes from there and from ``core.words``. A word that begins with "@" is a gadget: something that is no
+field, which each face draws in its own way (``GADGETS``).
+
+To add a tab with a form: a task (a frozen dataclass whose fields have facts, ``core.tasks``), its row in
+``wiring.tasks``, and a ``Tab`` here with a ``Tool``. To add a section to the generation form: a ``Section`` in
+``GENERATION``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+from sdcolab.core.fields import parts_of, table_of
+from sdcolab.core.request import GenerationRequest
+from sdcolab.core.tasks import Enlarge, Task
+from sdcolab.core.upscaling import infotext_of
+from sdcolab.core.words.fields import FIELD_WORDS, PART_LABELS
+from sdcolab.studio.form import Lists, shown
+
+GADGETS = frozenset(
+    {"@paste", "@styles", "@loras", "@size_chips", "@seed", "@init_size", "@reset_tuning", "@defaults", "@scripts"}
+)
+"""What a section may hold beside fields: the button that reads an infotext in the prompt, the styles, the list of LoRA,
+sizes to choose with one tap, the buttons of the seed, the size of the initial image, the neutral fine adjustments, the
+saved defaults, and the scripts."""
+
+
+class TabKind(StrEnum):
+    """What a tab is made of."""
+
+    GENERATE = "generate"
+    """One of the ways of making a picture: all show the same form."""
+    TOOL = "tool"
+    """The form of a task and what came of it."""
+    PNG_INFO = "pnginfo"
+    DOWNLOADS = "downloads"
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Fields that stand together.
+
+    ``items``: paths, gadgets, or tuples of paths that share a line. ``folded``: closed at first, behind its title.
+    ``part``: path of an optional part of the request, whose switch opens the section, or of one that repeats: the
+    section is then shown ``most`` times. ``modes``: the tabs of generation that show it, none for all. ``main``: in
+    sight on a phone too, where the others wait in a sheet.
+    """
+
+    id: str
+    title: str = ""
+    items: tuple[str | tuple[str, ...], ...] = ()
+    folded: bool = False
+    part: str = ""
+    most: int = 1
+    modes: tuple[str, ...] = ()
+    main: bool = False
+    sections: tuple[Section, ...] = ()
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Every field in it and in the sections inside, in order."""
+        own = (name for item in self.items for name in ((item,) if isinstance(item, str) else item))
+        inner = (path for section in self.sections for path in section.paths)
+        return (*(name for name in own if not name.startswith("@")), *inner)
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """The form of a task: ``task`` is a frozen dataclass with a code, ``verb`` what its button says. ``prefix`` stands
+    before the paths of its fields in the words ("" when the task has parts, whose names tell them apart). Without
+    ``sections`` every field is shown, in the groups of the words. ``hidden``: fields that keep their defaults.
+    ``finish``: the last touch to the task that the form gave, before it is queued. ``begin``: values
+    by path that it opens with, instead of the defaults.
+    """
+
+    task: type[Any]
+    verb: str
+    prefix: str = ""
+    hidden: tuple[str, ...] = ()
+    sections: tuple[Section, ...] = ()
+    finish: Callable[[Any], Any] | None = None
+    begin: Callable[[Lists], Mapping[str, Any]] | None = None
+
+    def opening(self, lists: Lists) -> dict[str, Any]:
+        """What the form's controls show at first, by path."""
+        places = {section.part: section.most for section in every_section(self.shown()) if section.most > 1}
+        return shown(self.task, places=places) | dict(self.begin(lists) if self.begin else {})
+
+    def shown(self) -> tuple[Section, ...]:
+        """The sections of the form."""
+        return self.sections or tuple(grouped(self.task, self.prefix, self.hidden))
+
+
+@dataclass(frozen=True, slots=True)
+class Tab:
+    """One tab. ``hint`` says in a line what it is for; ``icon`` is a name in lucide."""
+
+    id: str
+    title: str
+    hint: str
+    icon: str
+    kind: TabKind
+    tool: Tool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """Something that makes many tasks or one long one of a request: A1111's scripts, at the foot of the form.
+
+    ``settings`` is a frozen dataclass, drawn like a tool under the ``prefix`` of its fields' words; ``task`` makes the
+    work from the request and the settings.
+    """
+
+    id: str
+    title: str
+    settings: type[Any]
+    task: Callable[[GenerationRequest, Any], Task]
+    prefix: str = ""
+    modes: tuple[str, ...] = ()
+    sections: tuple[Section, ...] = ()
+
+    def shown(self) -> tuple[Section, ...]:
+        """The sections of its settings."""
+        return self.sections or tuple(grouped(self.settings, self.prefix))
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Everything that a face draws. ``bar``: the fields always in sight above the tabs (A1111's quicksettings)."""
+
+    bar: tuple[str, ...]
+    tabs: tuple[Tab, ...]
+    generation: tuple[Section, ...]
+    scripts: tuple[Script, ...] = ()
+
+    @property
+    def modes(self) -> tuple[str, ...]:
+        """The tabs that show the generation form."""
+        return tuple(tab.id for tab in self.tabs if tab.kind is TabKind.GENERATE)
+
+    def tab(self, name: str) -> Tab:
+        """The tab called ``name``. Raises ``KeyError``."""
+        return next(iter(tab for tab in self.tabs if tab.id == name), None) or _missing(name)
+
+    def form_paths(self) -> tuple[str, ...]:
+        """Every field of the request that the faces show, each once, as the table has it."""
+        return (*self.bar, *(path for section in self.generation for path in section.paths))
+
+
+def _missing(name: str) -> Tab:
+    raise KeyError(name)
+
+
+def every_section(sections: tuple[Section, ...]) -> Iterator[Section]:
+    """``sections`` and those inside, in order."""
+    for section in sections:
+        yield section
+        yield from every_section(section.sections)
+
+
+def grouped(kind: type[Any], prefix: str = "", hidden: tuple[str, ...] = ()) -> Iterator[Section]:
+    """The fields of the dataclass ``kind`` (paths as in its own table) as sections, by the groups of their words; the
+    first group is open, the others folded. Parts that may be absent or repeat become sections of their own."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    parts = parts_of(kind)
+    for path in table_of(kind):
+        if path in hidden or path.split(".")[0] in hidden:
+            continue
+        own = next((part for part in parts if path.startswith(f"{part}.") and _stands_alone(kind, part)), "")
+        words = FIELD_WORDS.get(f"{prefix}.{path}" if prefix else path)
+        groups.setdefault((own, "" if own else words.group if words else ""), []).append(path)
+    for place, ((own, title), paths) in enumerate(groups.items()):
+        part = parts[own] if own else None
+        label = PART_LABELS.get(f"{prefix}.{own}" if prefix else own, own)
+        yield Section(
+            id=own.replace(".", "-") or f"g{place}",
+            title=label if own else title if place else "",
+            items=tuple(paths),
+            folded=place > 0,
+            part=own,
+            most=3 if part and part.many else 1,
+        )
+
+
+def _stands_alone(kind: type[Any], part: str) -> bool:
+    found = parts_of(kind)[part]
+    return found.optional or found.many
+
+
+# --- The form of a generation -------------------------------------------------------------------------------------
+
+
+def _tuning(id: str, title: str, *paths: str) -> Section:
+    return Section(id, title, tuple(f"tuning.{path}" for path in paths), folded=True)
+
+
+GENERATION: tuple[Section, ...] = (
+    Section("prompts", items=("prompt", "negative_prompt", "@paste", "@styles", "@loras"), main=True),
+    Section(
+        "source",
+        "Imagen inicial",
+        ("init.images", "@init_size", "init.strength", "init.resize_mode"),
+        modes=("img2img",),
+        main=True,
+        sections=(
+            Section(
+                "inpaint",
+                items=(
+                    "init.inpaint.mask",
+                    "init.inpaint.content",
+                    "init.inpaint.only_masked",
+                    "init.inpaint.padding",
+                    "init.inpaint.inverted",
+                    ("init.inpaint.blur_x", "init.inpaint.blur_y"),
+                ),
+                part="init.inpaint",
+                sections=(
+                    Section(
+                        "mask-more",
+                        "Más sobre la máscara",
+                        ("init.inpaint.overlay", "init.inpaint.rounded", "init.inpaint.condition_weight"),
+                        folded=True,
+                    ),
+                ),
+            ),
+            Section(
+                "init-more",
+                "Más sobre la imagen inicial",
+                (
+                    "init.color_correction",
+                    "init.exact_steps",
+                    "init.upscaler",
+                    "init.noise_multiplier",
+                    "init.background",
+                ),
+                folded=True,
+            ),
+        ),
+    ),
+    Section(
+        "parameters",
+        items=(
+            ("sampler", "schedule"),
+            "steps",
+            "width",
+            "height",
+            "@size_chips",
+            "cfg_scale",
+            "batch_count",
+            "batch_size",
+            ("seed", "@seed"),
+        ),
+    ),
+    Section(
+        "hires",
+        items=("hires.upscaler", "hires.scale", "hires.strength", "hires.steps"),
+        part="hires",
+        modes=("txt2img",),
+        sections=(
+            Section(
+                "hires-more",
+                "Más opciones de Hires fix",
+                (
+                    ("hires.width", "hires.height"),
+                    ("hires.checkpoint", "hires.cfg_scale"),
+                    ("hires.sampler", "hires.schedule"),
+                    "hires.prompt",
+                    "hires.negative_prompt",
+                ),
+                folded=True,
+            ),
+        ),
+    ),
+    Section(
+        "refiner",
+        items=("refiner.checkpoint", "refiner.switch_at", "refiner.passes", "refiner.by_steps"),
+        part="refiner",
+    ),
+    Section(
+        "advanced",
+        "Avanzado",
+        items=("tiling",),
+        folded=True,
+        sections=(
+            Section(
+                "variation",
+                "Semilla: opciones",
+                (
+                    "variation.seed",
+                    "variation.strength",
+                    ("variation.resize_width", "variation.resize_height"),
+                    "noise_origin",
+                ),
+                folded=True,
+            ),
+            _tuning(
+                "tuning-prompt",
+                "Ajustes finos: prompt",
+                "emphasis",
+                "comma_backtrack",
+                "old_prompt_editing",
+                "pad_conditions",
+                "pad_conditions_v0",
+            ),
+            _tuning(
+                "tuning-sampler",
+                "Ajustes finos: sampler",
+                "eta",
+                "eta_ddim",
+                "ensd",
+                "sigma_churn",
+                "sigma_tmin",
+                "sigma_tmax",
+                "sigma_noise",
+                "unipc_variant",
+                "unipc_skip_type",
+                "unipc_order",
+                "unipc_lower_order_final",
+            ),
+            _tuning(
+                "tuning-schedule",
+                "Ajustes finos: schedule",
+                "schedule_min_sigma",
+                "schedule_max_sigma",
+                "schedule_rho",
+                "beta_alpha",
+                "beta_beta",
+                "old_karras_sigmas",
+                "discard_penultimate",
+                "sgm_noise_multiplier",
+                "quantize",
+            ),
+            _tuning(
+                "tuning-negative",
+                "Ajustes finos: prompt negativo y ruido",
+                "ngms",
+                "skip_early_cfg",
+                "extra_noise",
+                "classic_inpainting",
+                "ngms_all",
+            ),
+            _tuning(
+                "tuning-model",
+                "Ajustes finos: modelo y VAE",
+                "noise_schedule",
+                "vae_encoder",
+                "vae_decoder",
+                "downcast_alphas",
+            ),
+            _tuning(
+                "tuning-sdxl",
+                "Ajustes finos: SDXL",
+                "sdxl_crop_top",
+                "sdxl_crop_left",
+                "refiner_low_score",
+                "refiner_high_score",
+                "sdxl_clip_l_skip",
+            ),
+            Section("defaults", items=("@reset_tuning", "@defaults")),
+        ),
+    ),
+    Section("scripts", items=("@scripts",)),
+)
+
+
+def _with_infotexts(task: Enlarge) -> Enlarge:
+    return replace(task, infotexts=tuple(map(infotext_of, task.pictures)))
+
+
+def _best_upscaler(lists: Lists) -> dict[str, str]:
+    """A model when there is one: they come after the three plain ways."""
+    names = lists("upscalers")
+    return {"enlargement.upscaler": names[3] if len(names) > 3 else "Lanczos"}
+
+
+EXTRAS = Tool(
+    Enlarge,
+    verb="Ampliar",
+    hidden=("infotexts", "save"),
+    finish=_with_infotexts,
+    begin=_best_upscaler,
+    sections=(
+        Section("extras", items=("pictures", "enlargement.upscaler", "enlargement.scale")),
+        Section(
+            "extras-more",
+            "Más opciones",
+            (
+                "enlargement.max_side",
+                ("enlargement.width", "enlargement.height"),
+                "enlargement.crop",
+                "enlargement.second",
+                "enlargement.second_visibility",
+            ),
+            folded=True,
+        ),
+    ),
+)
+
+NOT_SHOWN = frozenset({"init.inpaint.latent_mask"})
+"""Fields that only other programs and scripts set."""
+
+LAYOUT = Layout(
+    bar=("checkpoint", "vae", "clip_skip"),
+    tabs=(
+        Tab("txt2img", "txt2img", "De texto a imagen", "sparkles", TabKind.GENERATE),
+        Tab("img2img", "img2img", "De imagen a imagen, e inpaint", "image", TabKind.GENERATE),
+        Tab("extras", "Ampliar (Extras)", "Ampliar imágenes terminadas", "expand", TabKind.TOOL, EXTRAS),
+        Tab("pnginfo", "PNG Info", "Datos de generación guardados en una imagen", "file-search", TabKind.PNG_INFO),
+        Tab("descargas", "Descargas", "Bajar modelos y otros recursos", "download", TabKind.DOWNLOADS),
+    ),
+    generation=GENERATION,
+)
+"""The layout of the program as it comes."""

@@ -1,0 +1,138 @@
+/* The results: the picture on show, the preview over it while one is made, and the session's filmstrip. What to show comes
+   as a value from the server; which picture is on show is decided here, so that looking never waits. */
+(() => {
+  "use strict";
+
+  const element = (tag, attributes = {}) => Object.assign(document.createElement(tag), attributes);
+
+  class Viewer {
+    constructor(root, choose) {
+      this.root = root;
+      this.choose = choose;
+      this.images = [];
+      this.key = "";
+      this.follows = true; // the newest picture, until somebody chooses another
+      this.stage = root.querySelector(".sd-stage");
+      this.shown = root.querySelector(".sd-shown");
+      this.preview = root.querySelector(".sd-preview");
+      this.empty = root.querySelector(".sd-empty");
+      this.strip = root.querySelector(".sd-strip");
+      this.count = root.querySelector(".sd-count");
+      this.shown.addEventListener("click", () => this.enlarge());
+      this.strip.addEventListener("click", (event) => {
+        const button = event.target.closest("button");
+        if (button) this.pick(button.dataset.key);
+      });
+      this.swipes();
+    }
+
+    update({ images = [], preview = "", busy = false } = {}) {
+      const fresh = images.length > this.images.length || images.at(-1)?.key !== this.images.at(-1)?.key;
+      this.images = images;
+      if (fresh && this.follows) this.key = images.at(-1)?.key ?? "";
+      if (!images.some((image) => image.key === this.key)) this.key = images.at(-1)?.key ?? "";
+      if (fresh) this.drawStrip();
+      this.root.classList.toggle("sd-busy", busy);
+      this.preview.hidden = !preview;
+      if (preview) this.preview.src = preview;
+      this.draw();
+    }
+
+    /* A new job follows its pictures again. */
+    follow() {
+      this.follows = true;
+    }
+
+    get now() {
+      return this.images.find((image) => image.key === this.key);
+    }
+
+    draw() {
+      const image = this.now;
+      this.empty.hidden = Boolean(image) || !this.preview.hidden || this.root.classList.contains("sd-busy");
+      this.shown.hidden = !image;
+      if (image && this.shown.dataset.key !== image.key) {
+        this.shown.dataset.key = image.key;
+        this.shown.src = image.url;
+        this.shown.alt = image.name;
+      }
+      const place = this.images.indexOf(image);
+      this.count.textContent = image && this.images.length > 1 ? `${place + 1} de ${this.images.length}` : "";
+      for (const button of this.strip.children) button.setAttribute("aria-current", String(button.dataset.key === this.key));
+    }
+
+    drawStrip() {
+      const known = new Map([...this.strip.children].map((button) => [button.dataset.key, button]));
+      const buttons = this.images.map((image, place) => {
+        const button = known.get(image.key) ?? this.thumbnail(image);
+        button.setAttribute("aria-label", `Imagen ${place + 1} de ${this.images.length}`);
+        return button;
+      });
+      this.strip.replaceChildren(...buttons.reverse()); // the newest first
+      this.strip.hidden = !buttons.length;
+    }
+
+    thumbnail(image) {
+      const button = element("button", { type: "button", className: "sd-thumb", title: image.name });
+      button.dataset.key = image.key;
+      button.append(element("img", { src: image.thumb, alt: "", loading: "lazy", decoding: "async" }));
+      return button;
+    }
+
+    pick(key) {
+      if (!key || key === this.key) return;
+      this.key = key;
+      this.follows = key === this.images.at(-1)?.key;
+      this.draw();
+      this.choose(key);
+      const chosen = this.strip.querySelector('[aria-current="true"]');
+      const [box, inside] = [this.strip.getBoundingClientRect(), chosen?.getBoundingClientRect()];
+      if (inside && (inside.top < box.top || inside.bottom > box.bottom)) this.strip.scrollTop += inside.top - box.top - 8;
+      if (inside && (inside.left < box.left || inside.right > box.right)) this.strip.scrollLeft += inside.left - box.left - 8;
+    }
+
+    /* ``places`` later (negative: earlier) than the picture on show. */
+    step(places) {
+      const place = this.images.indexOf(this.now) + places;
+      if (this.images[place]) this.pick(this.images[place].key);
+    }
+
+    swipes() {
+      let start = null;
+      this.stage.addEventListener("touchstart", (event) => (start = event.touches.length === 1 ? event.touches[0] : null), { passive: true });
+      this.stage.addEventListener("touchend", (event) => {
+        const end = event.changedTouches[0];
+        const [across, along] = start ? [end.clientX - start.clientX, end.clientY - start.clientY] : [0, 0];
+        start = null;
+        if (Math.abs(across) > 60 && Math.abs(across) > 2 * Math.abs(along)) this.step(across > 0 ? -1 : 1);
+      });
+    }
+
+    box(mode) {
+      const dialog = element("dialog", { className: "sd-lightbox" });
+      const host = element("div", { className: "sd-lightbox-host" });
+      const close = element("button", { type: "button", className: "sd-lightbox-close sd-icon-x", title: "Cerrar (Esc)" });
+      close.setAttribute("aria-label", "Cerrar");
+      close.addEventListener("click", () => dialog.close());
+      dialog.addEventListener("close", () => dialog.remove());
+      dialog.append(close, host);
+      document.body.append(dialog);
+      dialog.showModal();
+      return window.sdcolab.mountCanvas(host, { mode, words: window.sdcolab.canvasWords });
+    }
+
+    enlarge() {
+      if (this.now) this.box("view").show(this.now.url);
+    }
+
+    /* The picture on show beside the one before it. */
+    compare() {
+      const place = this.images.indexOf(this.now);
+      const other = this.images[place - 1] ?? this.images[place + 1];
+      if (this.now && other) this.box("compare").compare(other.url, this.now.url);
+      return Boolean(other);
+    }
+  }
+
+  window.sdcolab.mountViewer = (root, choose) => (window.sdcolab.viewer = new Viewer(root, choose));
+})();

@@ -1,0 +1,55 @@
+"""Everything that was drawn on a page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from sdcolab.core.fields import Field, plain_path, table_of
+from sdcolab.core.request import FIELDS
+from sdcolab.studio.form import Control, Lists, choices, control_of
+from sdcolab.studio.layout import Layout
+from sdcolab.web.bar import Bar
+from sdcolab.web.panel import Buttons, Panel
+from sdcolab.web.results import Results
+from sdcolab.web.tabs.downloads import Downloads
+from sdcolab.web.tabs.pnginfo import PngInfo
+from sdcolab.web.tools import ToolForm
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The page's controls. ``tab_of`` has the tabs and ``tools`` the forms of those that are tools, by id."""
+
+    layout: Layout
+    tabs: gr.Tabs
+    tab_of: Mapping[str, gr.Tab]
+    bar: Bar
+    panel: Panel
+    buttons: Buttons
+    results: Results
+    tools: Mapping[str, ToolForm]
+    pnginfo: PngInfo
+    downloads: Downloads
+
+    def lists(self) -> tuple[tuple[Any, Field], ...]:
+        """Every control that offers a live list, with its field."""
+        found = [(control, FIELDS.get(plain_path(path))) for path, control in self.panel.fields.items()]
+        for form in self.tools.values():
+            table = table_of(form.tool.task)
+            found += [(control, table.get(plain_path(path))) for path, control in form.controls.items()]
+        for script in self.layout.scripts:
+            table = table_of(script.settings)
+            drawn = self.panel.gadgets.script_forms[script.id]
+            found += [(control, table.get(plain_path(path))) for path, control in drawn.items()]
+        live = (Control.LIST, Control.LISTS)
+        return tuple(
+            (control, field) for control, field in found if field and field.choices and control_of(field) in live
+        )
+
+    def fresh_lists(self, lists: Lists) -> dict[Any, Any]:
+        """Updates that put what can be chosen now in every list; what was chosen stays."""
+        return {control: gr.update(choices=[*choices(field, lists)]) for control, field in self.lists()}

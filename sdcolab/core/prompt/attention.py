@@ -26,7 +26,11 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE,
 )
-_BREAK_WORD = re.compile(r"\s*\bBREAK\b\s*")
+_BREAK_WORD = re.compile(r"\bBREAK\b")
+
+MAX_DEPTH = 256
+"""Most brackets that are open at a time. Each multiplies all that follows, so that far fewer already make a weight with
+which no model can paint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +61,19 @@ class _Builder:
         self.weights.append(weight)
 
     def append_text(self, text: str) -> None:
-        """Append literal text, turning each BREAK in it into the marker."""
-        for index, part in enumerate(_BREAK_WORD.split(text)):
+        """Append literal text, turning each BREAK in it, with the blanks around it, into the marker."""
+        parts = _BREAK_WORD.split(text)
+        for index, part in enumerate(parts):
             if index:
                 self.append(BREAK.text, BREAK.weight)
-            self.append(part)
+                part = part.lstrip()
+            self.append(part.rstrip() if index < len(parts) - 1 else part)
+
+    def open(self, brackets: list[tuple[int, int]], position: int) -> None:
+        """A bracket opens at ``position`` of the text. Raises ``PromptSyntaxError`` when too many are open."""
+        if len(self.round_open) + len(self.square_open) >= MAX_DEPTH:
+            raise _syntax_error(self.source, brackets[0][1] if brackets else position)
+        brackets.append((len(self.weights), position))
 
     def multiply(self, bracket: tuple[int, int], factor: float) -> None:
         """Multiply everything since ``bracket``. Raises ``PromptSyntaxError`` when a weight leaves float's range."""
@@ -82,7 +94,8 @@ def parse_attention(text: str) -> tuple[Segment, ...]:
 
     Round and square brackets are independent stacks; those left open apply to the end; stray closing ones are text.
 
-    Raises ``PromptSyntaxError`` for a weight that is no number, ``(a:1.2.3)``, or leaves the range of a float.
+    Raises ``PromptSyntaxError`` for a weight that is no number, ``(a:1.2.3)``, or leaves the range of a float, and for
+    more than ``MAX_DEPTH`` open brackets.
     """
     builder = _Builder(text)
     for match in _TOKEN.finditer(text):
@@ -95,13 +108,13 @@ def parse_attention(text: str) -> tuple[Segment, ...]:
 
 
 def _consume(builder: _Builder, match: re.Match[str]) -> None:
-    kind, token, here = match.lastgroup, match.group(), (len(builder.weights), match.start())
+    kind, token = match.lastgroup, match.group()
     if kind == "escape":
         builder.append(token[1:])
     elif kind == "open_round":
-        builder.round_open.append(here)
+        builder.open(builder.round_open, match.start())
     elif kind == "open_square":
-        builder.square_open.append(here)
+        builder.open(builder.square_open, match.start())
     elif kind == "weighted" and builder.round_open:
         bracket = builder.round_open.pop()
         builder.multiply(bracket, _weight(builder.source, bracket[1], match["weight"]))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from sdcolab.core.errors import PromptSyntaxError
 
-_TAG = re.compile(r"<(?P<kind>\w+):(?P<args>[^>]+)>")
+_TAG = re.compile(r"<(?P<kind>\w++):(?P<args>[^>]+)>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,8 @@ class LoraMultipliers:
 
 def extract_networks(text: str) -> tuple[str, tuple[NetworkTag, ...]]:
     """The text without its tags (blanks and commas around them stay) and the tags in order."""
-    return _TAG.sub("", text), tuple(_tag(match) for match in _TAG.finditer(text))
+    end = text.rfind(">") + 1  # behind it every "<" would look for its ">" in vain
+    return _TAG.sub("", text[:end]) + text[end:], tuple(_tag(match) for match in _TAG.finditer(text, 0, end))
 
 
 def lora_multipliers(tag: NetworkTag) -> LoraMultipliers:

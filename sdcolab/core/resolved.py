@@ -8,7 +8,7 @@ from typing import Self
 
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.library import Library, Listing, ModelFile
-from sdcolab.core.prompt import NetworkTag, extract_networks, strip_comments
+from sdcolab.core.prompt import NetworkTag, decimal_commas, extract_networks, strip_comments
 from sdcolab.core.request import AUTOMATIC, INSIDE, GenerationRequest
 
 _VAE_SUFFIXES = (".vae.safetensors", ".vae.pt", ".vae.ckpt")
@@ -41,6 +41,13 @@ class ResolvedRequest:
     def tags(self) -> tuple[NetworkTag, ...]:
         """The tags of every prompt."""
         return tuple(tag for prompt in self.prompts.values() for tag in prompt.tags)
+
+    @property
+    def decimal_commas(self) -> tuple[str, ...]:
+        """The numbers in the prompts that were meant as weights and have a comma."""
+        request = self.request
+        texts = (request.prompt, request.negative_prompt, request.hires.prompt if request.hires else "")
+        return tuple(dict.fromkeys(number for text in texts for number in decimal_commas(text)))
 
     def checkpoint_called(self, name: str) -> ModelFile:
         """The file of the checkpoint that a pass names."""

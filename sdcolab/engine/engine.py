@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from sdcolab.core.errors import NetworkIgnored, NoCuda
+from sdcolab.core.errors import DecimalComma, NetworkIgnored, NoCuda
 from sdcolab.core.events import CancelToken, Listener, Phase, PhaseStarted, ignore_events
 from sdcolab.core.library import Library
 from sdcolab.core.outputs import ImageStore, ImageStores
@@ -91,6 +91,8 @@ class Engine:
             for tag in asked.tags:
                 if tag.kind not in understood:
                     bench.warn(NetworkIgnored(tag=tag.source))
+            for number in asked.decimal_commas:
+                bench.warn(DecimalComma(number=number, better=number.replace(",", ".")))
             return Run(plan, features, bench).result()
 
     def preload(self, checkpoint: str = "", vae: str = AUTOMATIC, listener: Listener = ignore_events) -> None:

@@ -1,9 +1,13 @@
 """The prompt language against A1111's recorded answers (hechos/a1111.md 1, tests/data/referencia/prompts.json)."""
 
+import contextlib
 import json
 import math
 import re
 import string
+import sys
+import time
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -20,6 +24,7 @@ from sdcolab.core.prompt import (
     SubPrompt,
     active_index,
     apply_styles,
+    decimal_commas,
     edit_schedule,
     expected_calls,
     extract_networks,
@@ -27,6 +32,7 @@ from sdcolab.core.prompt import (
     parse_attention,
     split_and,
     strip_comments,
+    with_points,
 )
 
 CASES: list[dict[str, Any]] = json.loads(
@@ -394,3 +400,62 @@ def test_styles_frame_or_follow_the_prompt() -> None:
         "photo of  a cat , 35mm,  a cat, masterpiece",
         "drawing, blurry",
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers", "better"),
+    [
+        ("(gato:1,2), (sol: 0,5 )", ("1,2", "0,5"), "(gato:1.2), (sol:0.5)"),
+        ("(gato:1.2), uno,2", (), "(gato:1.2), uno,2"),
+        ("gato:1,2", (), "gato:1,2"),
+    ],
+)
+def test_decimal_commas(text: str, numbers: tuple[str, ...], better: str) -> None:
+    assert decimal_commas(text) == numbers
+    assert with_points(text) == better
+
+
+def lines_run(work: Callable[[], object]) -> int:
+    """How many lines of Python ``work`` runs: a count that no machine changes."""
+    count = 0
+
+    def trace(_frame: object, event: str, _argument: object) -> Any:
+        nonlocal count
+        count += event == "line"
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        with contextlib.suppress(PromptSyntaxError):
+            work()
+    finally:
+        sys.settrace(before)
+    return count
+
+
+@pytest.mark.parametrize(
+    "part",
+    [" ", "[a|", "(", "[", "<a:", "(a:1.2", "[a:b:", "((a))", "a AND ", "BREAK ", ": ", "(a", "[a|b]", "\\", "#"],
+)
+def test_time_grows_with_the_text_and_not_with_its_square(part: str) -> None:
+    def everything(text: str) -> None:
+        strip_comments(text)
+        extract_networks(text)
+        for one in split_and(text):
+            edit_schedule(one.text, 20)
+        parse_attention(text)
+
+    small, large = (lines_run(lambda: everything(part * count)) for count in (1000, 4000))  # noqa: B023 - called at once
+    assert large < 5 * small + 1000
+    started = time.process_time()  # what patterns do is no line of Python
+    with contextlib.suppress(PromptSyntaxError):
+        everything(part * 20_000)
+    assert time.process_time() - started < 5
+
+
+def test_too_many_open_brackets_name_the_first_and_not_the_model() -> None:
+    with pytest.raises(PromptSyntaxError) as raised:
+        parse_attention("gato, " + "(" * 3000)
+    assert raised.value.position == 6
+    assert parse_attention("(" * 200)

@@ -15,9 +15,12 @@ from torch import Tensor, nn
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import (
     Cancelled,
+    DecimalComma,
     EmbeddingSkipped,
+    LoraArgumentIgnored,
     LoraFormatUnknown,
     LoraMisfit,
+    LoraMissing,
     LoraNoLayers,
     LoraPartlyUsed,
     LoraWrongFamily,
@@ -25,7 +28,6 @@ from sdcolab.core.errors import (
     OutOfMemory,
     PromptSyntaxError,
     SdcolabError,
-    UnknownName,
 )
 from sdcolab.core.events import CancelToken, Event, StepDone, Warned
 from sdcolab.core.folders import Folders
@@ -100,12 +102,12 @@ def product(tensors: dict[str, Tensor], key: str) -> Tensor:
     return tensors[f"{key}.lora_up.weight"] @ tensors[f"{key}.lora_down.weight"] / 2
 
 
-def uses(folders: Folders, prompt: str) -> tuple[LoraUse, ...]:
-    return loras_in(read_prompt(prompt).tags, Library(folders))
-
-
 def refuse(warning: SdcolabError) -> None:
     raise AssertionError(warning)
+
+
+def uses(folders: Folders, prompt: str, warn: Callable[[SdcolabError], None] = refuse) -> tuple[LoraUse, ...]:
+    return loras_in(read_prompt(prompt).tags, Library(folders), warn)
 
 
 def state(model: LoadedModel) -> dict[str, Tensor]:
@@ -602,9 +604,27 @@ def test_names_and_aliases(folders: Folders, save_lora: SaveLora) -> None:
     assert {use.file.name for use in found} == {"sub/x.safetensors"}
     assert found[2].strength == LoraMultipliers(0.5, 0.5, None)
     for missing in ("twice", "nada", "none", ""):
-        with pytest.raises(UnknownName) as error:
-            uses(folders, f"<lora:{missing}:1>" if missing else "<lora::1>")
-        assert (error.value.kind, error.value.name) == ("lora", missing)
+        told: list[SdcolabError] = []
+        assert uses(folders, f"<lora:{missing}:1>" if missing else "<lora::1>", told.append) == ()
+        assert [(type(one), one.facts()["tag"]) for one in told] == [(LoraMissing, f"<lora:{missing}:1>")]
+
+
+@pytest.mark.parametrize(
+    ("tag", "strength", "told"),
+    [
+        ("<lora:x:0,8>", LoraMultipliers(0.8, 0.8, None), ()),
+        ("<lora:x:1:IN02>", LoraMultipliers(1.0, 1.0, None), (LoraArgumentIgnored,)),
+        ("<lora:x:0.8:1,1,0>", LoraMultipliers(0.8, 0.8, None), (LoraArgumentIgnored,)),
+        ("<lora:x:0.8:0.5:ALL>", LoraMultipliers(0.8, 0.5, None), (LoraArgumentIgnored,)),
+    ],
+)
+def test_strengths_as_people_write_them(
+    folders: Folders, save_lora: SaveLora, tag: str, strength: LoraMultipliers, told: tuple[type, ...]
+) -> None:
+    save_lora("x", kohya(TO_Q))
+    heard: list[SdcolabError] = []
+    assert uses(folders, tag, heard.append)[0].strength == strength
+    assert tuple(map(type, heard)) == told
 
 
 def test_a_name_in_the_metadata_wins_over_a_file_of_almost_that_name(folders: Folders, save_lora: SaveLora) -> None:
@@ -720,11 +740,18 @@ def test_the_hash_in_the_metadata_wins(engine: Engine, save_lora: SaveLora) -> N
     assert 'Lora hashes: "x: 0123456789ab"' in text
 
 
-def test_a_missing_lora_is_told_before_loading(engine: Engine, folders: Folders) -> None:
+def test_a_missing_lora_is_told_and_the_picture_made_without_it(engine: Engine, folders: Folders) -> None:
     events: list[Event] = []
-    with pytest.raises(UnknownName):
-        engine.generate(replace(REQUEST, prompt="un gato <lora:nada:1>"), events.append)
-    assert not events
+    (image,) = engine.generate(replace(REQUEST, prompt="un gato <lora:nada:1>"), events.append).images
+    assert [type(event.warning) for event in events if isinstance(event, Warned)] == [LoraMissing]
+    assert image.image.tobytes() == pixels(engine, "un gato ")
+
+
+def test_a_weight_with_a_comma_is_told(engine: Engine, folders: Folders) -> None:
+    events: list[Event] = []
+    engine.generate(replace(REQUEST, prompt="un (gato:1,2)", negative_prompt="(x:0,5)"), events.append)
+    told = [event.warning for event in events if isinstance(event, Warned)]
+    assert [str(one.facts()["better"]) for one in told if isinstance(one, DecimalComma)] == ["1.2", "0.5"]
 
 
 def test_cancelling_restores(engine: Engine, folders: Folders, save_lora: SaveLora) -> None:

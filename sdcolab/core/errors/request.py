@@ -170,6 +170,32 @@ class NetworkIgnored(RequestError):
 
 
 @dataclass(eq=False)
+class LoraMissing(RequestError):
+    """A LoRA of the prompt is in no folder; the picture is made without it. Told as a warning."""
+
+    code: ClassVar[str] = "request.lora_missing"
+    tag: str
+    suggestions: tuple[str, ...]
+
+
+@dataclass(eq=False)
+class LoraArgumentIgnored(RequestError):
+    """A LoRA's tag says more than strengths, as extensions for block weights read it. Told as a warning."""
+
+    code: ClassVar[str] = "request.lora_argument_ignored"
+    tag: str
+
+
+@dataclass(eq=False)
+class DecimalComma(RequestError):
+    """A weight in the prompt has a comma, so that it is read as text. Told as a warning."""
+
+    code: ClassVar[str] = "request.decimal_comma"
+    number: str
+    better: str
+
+
+@dataclass(eq=False)
 class InfotextForeign(RequestError):
     """The text is JSON of a program whose data are not read here."""
 

@@ -6,6 +6,7 @@ each entry. Every function is total: any text gives a result or one ``PromptSynt
 """
 
 from sdcolab.core.prompt.attention import BREAK, Segment, parse_attention
+from sdcolab.core.prompt.commas import decimal_commas, with_points
 from sdcolab.core.prompt.composition import SubPrompt, split_and
 from sdcolab.core.prompt.networks import LoraMultipliers, NetworkTag, extract_networks, lora_multipliers
 from sdcolab.core.prompt.schedule import Schedule, active_index, edit_schedule, expected_calls
@@ -21,6 +22,7 @@ __all__ = [
     "SubPrompt",
     "active_index",
     "apply_styles",
+    "decimal_commas",
     "edit_schedule",
     "expected_calls",
     "extract_networks",
@@ -28,4 +30,5 @@ __all__ = [
     "parse_attention",
     "split_and",
     "strip_comments",
+    "with_points",
 ]

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from sdcolab.core.errors import PromptSyntaxError
 
 _TAG = re.compile(r"<(?P<kind>\w++):(?P<args>[^>]+)>")
+_DECIMAL_COMMA = re.compile(r"\s*([+-]?\d+),(\d+)\s*")
+"""As numbers are written in Spanish; here it can mean nothing else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ def _tag(match: re.Match[str]) -> NetworkTag:
 
 def _number(digits: str, tag: NetworkTag) -> float:
     try:
-        number = float(digits)
+        number = float(_DECIMAL_COMMA.sub(r"\1.\2", digits))
     except ValueError as error:
         raise PromptSyntaxError(fragment=tag.source, position=tag.position) from error
     if not math.isfinite(number):

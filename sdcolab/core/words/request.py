@@ -61,6 +61,18 @@ SENTENCES: Mapping[str, Sentence] = {
     "request.network_ignored": Sentence(
         "Esta versión todavía no sabe usar {tag}.", "La imagen se hace sin él; puedes quitarlo del prompt."
     ),
+    "request.lora_missing": Sentence(
+        "No tienes el LoRA de {tag}; la imagen se hace sin él.",
+        "{suggestions}Descárgalo en la pestaña «Descargas», o quítalo del prompt.",
+    ),
+    "request.lora_argument_ignored": Sentence(
+        "En {tag} solo se usa la primera fuerza: los pesos por bloques no se aplican.",
+        "Escribe <lora:nombre:fuerza>, o <lora:nombre:fuerza:fuerza de la UNet>.",
+    ),
+    "request.decimal_comma": Sentence(
+        "El peso «{number}» lleva coma, así que se lee como texto y no como peso.",
+        "Usa punto: {better}.",
+    ),
     "request.floored": Sentence(
         "«{field}» es {value}, que no es múltiplo de 8; se usa {used}, como en AUTOMATIC1111.",
         "Si quieres otro tamaño, escribe un múltiplo de 8.",

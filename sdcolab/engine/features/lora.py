@@ -8,6 +8,8 @@ after those already merged are added on top. Never needs peft.
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
@@ -23,14 +25,17 @@ from torch import Tensor, nn
 from sdcolab.core.detect import ModelFamily, ModelKind, detect
 from sdcolab.core.errors import (
     EmbeddingSkipped,
+    LoraArgumentIgnored,
     LoraFormatUnknown,
     LoraMisfit,
+    LoraMissing,
     LoraNoLayers,
     LoraPartlyUsed,
     LoraWrongFamily,
     ModelUnreadable,
     ModelWrongKind,
     SdcolabError,
+    UnknownName,
 )
 from sdcolab.core.hashes import LORA_HASH_KEY
 from sdcolab.core.infotext import EngineFacts
@@ -83,16 +88,36 @@ class LoraUse:
     strength: LoraMultipliers
 
 
-def loras_in(tags: Iterable[NetworkTag], library: Library) -> tuple[LoraUse, ...]:
-    """The LoRAs among a prompt's tags, in order.
+def loras_in(tags: Iterable[NetworkTag], library: Library, warn: Warn) -> tuple[LoraUse, ...]:
+    """The LoRAs among a prompt's tags, in order; ``warn`` hears of those that are not here, which count for nothing.
 
-    A name mentioned twice counts twice, with the last strengths (A1111's rule). Raises ``UnknownName`` or
-    ``PromptSyntaxError``.
+    A name mentioned twice counts twice, with the last strengths (A1111's rule). Raises ``PromptSyntaxError``.
     """
+    uses: list[LoraUse] = []
     mine = [tag for tag in tags if tag.kind in TAG_KINDS]
-    strengths = {tag.name: lora_multipliers(tag) for tag in mine}
-    files = {name: find_lora(name, library) for name in strengths}
-    return tuple(LoraUse(tag.name, files[tag.name], strengths[tag.name]) for tag in mine)
+    strengths = {tag.name: _strength(tag, warn) for tag in mine}
+    for tag in mine:
+        try:
+            uses.append(LoraUse(tag.name, find_lora(tag.name, library), strengths[tag.name]))
+        except UnknownName as error:
+            warn(LoraMissing(tag=tag.source, suggestions=error.suggestions))
+    return tuple(uses)
+
+
+def _strength(tag: NetworkTag, warn: Warn) -> LoraMultipliers:
+    """The strengths that a tag says. Words where a number should be (``<lora:x:1:IN02>``, ``<lora:x:0.8:1,1,0>``) are
+    those of extensions for block weights. Raises ``PromptSyntaxError`` when the first one is no number.
+    """
+    numbers = tuple(itertools.takewhile(_is_number, tag.args))
+    if tag.args and not numbers:
+        return lora_multipliers(tag)
+    if len(numbers) < len(tag.args):
+        warn(LoraArgumentIgnored(tag=tag.source))
+    return lora_multipliers(replace(tag, args=numbers))
+
+
+def _is_number(text: str) -> bool:
+    return re.fullmatch(r"\s*[+-]?(?:\d+(?:[.,]\d*)?|\.\d+)\s*", text) is not None
 
 
 def find_lora(name: str, library: Library) -> ModelFile:
@@ -118,19 +143,25 @@ class Lora(Feature):
 
     tags = TAG_KINDS
 
-    def __init__(self, uses: Mapping[str, tuple[LoraUse, ...]]) -> None:
+    def __init__(self, uses: Mapping[str, tuple[LoraUse, ...]], warnings: Sequence[SdcolabError] = ()) -> None:
+        """``warnings``: what there is to say of the tags, once somebody listens."""
         self._uses = uses
+        self._warnings = warnings
         self._hashes: dict[str, Future[str]] = {}
 
     @classmethod
     def asked(cls, asked: ResolvedRequest) -> Self:
         """Always: a LoRA that an earlier request left merged has to go."""
-        return cls({text: loras_in(prompt.tags, asked.library) for text, prompt in asked.prompts.items()})
+        warnings: list[SdcolabError] = []
+        uses = {text: loras_in(prompt.tags, asked.library, warnings.append) for text, prompt in asked.prompts.items()}
+        return cls(uses, warnings)
 
     @contextmanager
     def patch(self, active: Active) -> Iterator[None]:
         """The pass's LoRAs are merged. A model that takes over from one of another family goes without."""
         uses, bench = self._of(active), active.bench
+        for warning in self._warnings:
+            bench.warn(warning)
         for use in uses:
             self._hashes[infotext_name(use.mentioned)] = lora_hash(use.file.path, bench.hashes)
         with merger_of(active.checkpoint).applied(uses, bench.warn):

@@ -152,6 +152,24 @@ def progress(job: Job | None, now: datetime.datetime, *, with_image: bool) -> di
     }
 
 
+def progress_of(job: Job | None, now: datetime.datetime, *, with_image: bool) -> dict[str, Any]:
+    """Answer of ``internal/progress`` for one task, which may never have existed (``job`` None)."""
+    known = progress(job, now, with_image=with_image)
+    ended = job is not None and job.snapshot.ended
+    active = job is not None and not ended and job.started is not None
+    preview = known["current_image"]
+    return {
+        "active": active,
+        "queued": job is not None and not ended and not active,
+        "completed": ended,
+        "progress": known["progress"],
+        "eta": known["eta_relative"],
+        "live_preview": f"data:image/png;base64,{preview}" if preview else None,
+        "id_live_preview": job.snapshot.version if job is not None and preview else -1,
+        "textinfo": known["textinfo"] or ("" if job is None else None),
+    }
+
+
 def png_info(picture: Image.Image) -> dict[str, Any]:
     """Answer of ``png-info``: the picture's infotext, what it means, and the other texts inside the file."""
     items = {

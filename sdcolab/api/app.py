@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import datetime
 import json
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -23,9 +24,10 @@ from sdcolab.api.edge import get, missing, post
 from sdcolab.api.extras import check_fits, enlargement_from_payload, html_of, texts_of
 from sdcolab.api.fields import BadField, Reader
 from sdcolab.api.names import Names, found
+from sdcolab.api.tolerance import Warn, tolerant
 from sdcolab.api.translate import KEPT_SETTINGS, Context, Kind, changed, echo, request_from_payload
 from sdcolab.core.detect import ModelKind
-from sdcolab.core.errors import Cancelled, FieldWrongType, RequestError
+from sdcolab.core.errors import Cancelled, FieldWrongType, RequestError, SdcolabError
 from sdcolab.core.events import ImageReady
 from sdcolab.core.memory_plan import memory_bytes
 from sdcolab.core.names import LATENT_UPSCALERS
@@ -35,10 +37,14 @@ from sdcolab.core.scripts import Grid
 from sdcolab.core.settings import Settings
 from sdcolab.core.tasks import Enlarge, Generate, Origin, Preload, Task, Unload
 from sdcolab.core.upscaling import Enlargement
+from sdcolab.core.words import explain
 from sdcolab.studio.jobs import Job, Outcome
 from sdcolab.studio.studio import Studio
 
 ROOT = "/sdapi/v1"
+
+MAX_NAMED = 100
+"""Tasks whose names are remembered."""
 
 
 def build_api(studio: Studio, clock: Callable[[], datetime.datetime] = datetime.datetime.now) -> Starlette:
@@ -54,6 +60,7 @@ class _Api:
         self._clock = clock
         self._names = Names(studio)
         self._checkpoint = ""  # what a client chose since the program was opened
+        self._named: OrderedDict[str, Job] = OrderedDict()  # by the names that clients gave them, the oldest first
 
     def routes(self) -> list[Route]:
         names, library = self._names, self._studio.library
@@ -92,6 +99,8 @@ class _Api:
             post(f"{ROOT}/unload-checkpoint", self._unload),
             post(f"{ROOT}/reload-checkpoint", self._reload),
             get("/internal/ping", lambda _: {}),
+            get("/internal/pending-tasks", lambda _: self._pending()),
+            post("/internal/progress", self._progress_of),
         ]
 
     # --- Generating ---------------------------------------------------------------------------------------------------
@@ -105,21 +114,23 @@ class _Api:
     async def _generate(self, payload: Mapping[str, Any], kind: Kind) -> dict[str, Any]:
         save = _flag(payload, "save_images", otherwise=False)
         send = _flag(payload, "send_images", otherwise=True)
-        request = await run_in_threadpool(self._request, payload, kind)
+        warnings: list[SdcolabError] = []
+        payload = tolerant(payload, kind, warnings.append)
+        request = await run_in_threadpool(self._request, payload, kind, warnings.append)
         asked = scripts.scripts_of(payload, img2img=kind == "img2img", lists=self._studio.lists)
         task: Task = Generate(request, save)
         if asked.any:
             task = Grid(request, asked.script, asked.dynamic, save=save)
-        job, outcome = await self._done(task, keep=save)
+        job, outcome = await self._done(task, keep=save, name=payload.get("force_task_id"))
         if asked.any:  # sheets come first
             outcome = replace(outcome, made=tuple(sorted(outcome.made, key=lambda image: image.index)))
-        return await run_in_threadpool(_generated, payload, kind, request, job, outcome, send)
+        return await run_in_threadpool(_generated, payload, kind, request, job, outcome, send, warnings)
 
-    def _request(self, payload: Mapping[str, Any], kind: Kind) -> GenerationRequest:
+    def _request(self, payload: Mapping[str, Any], kind: Kind, warn: Warn) -> GenerationRequest:
         settings = self._studio.settings.load()
         checkpoint = self._current_checkpoint(settings.defaults)
         context = Context(replace(settings.defaults, checkpoint=checkpoint), settings.styles)
-        return self._names.settled(request_from_payload(payload, kind, context))
+        return self._names.settled(request_from_payload(payload, kind, context), warn)
 
     def _current_checkpoint(self, defaults: GenerationRequest) -> str:
         """The library's name of the checkpoint that requests without one get; empty when there is none at all."""
@@ -138,6 +149,15 @@ class _Api:
     def _progress(self, query: Mapping[str, Any]) -> dict[str, Any]:
         skip_image = _flag(query, "skip_current_image", otherwise=False)
         return answers.progress(self._studio.jobs.current(), self._clock(), with_image=not skip_image)
+
+    async def _progress_of(self, payload: Mapping[str, Any]) -> dict[str, Any]:
+        """A1111's way to ask after one task by the name that its client gave it."""
+        job = self._named.get(str(payload.get("id_task") or ""))
+        return answers.progress_of(job, self._clock(), with_image=_flag(payload, "live_preview", otherwise=True))
+
+    def _pending(self) -> dict[str, Any]:
+        waiting = [name for name, job in self._named.items() if not job.snapshot.ended]
+        return {"size": len(waiting), "tasks": waiting}
 
     # --- Pictures -----------------------------------------------------------------------------------------------------
 
@@ -174,13 +194,18 @@ class _Api:
         images = [one.image for one in outcome.made if isinstance(one, ImageReady)]
         return await run_in_threadpool(lambda: list(map(answers.png_base64, images, texts)))
 
-    async def _done(self, task: Task, *, keep: bool = False) -> tuple[Job, Outcome]:
-        """How ``task`` ended, for the client alone. Raises what ended it, if it was not somebody who interrupted.
+    async def _done(self, task: Task, *, keep: bool = False, name: object = None) -> tuple[Job, Outcome]:
+        """How ``task`` ended, for the client alone, which may ask after it by ``name``. Raises what ended it, if it was
+        not somebody who interrupted.
 
         When the client hangs up while the task still waits, nobody wants it: it leaves the queue. One that has begun
         goes on, and what it saves stays.
         """
         job, future = self._studio.jobs.order(task, Origin.API, keep=keep)
+        if isinstance(name, str) and name:
+            self._named[name] = job
+            while len(self._named) > MAX_NAMED:
+                self._named.popitem(last=False)
         try:
             outcome = await asyncio.shield(asyncio.wrap_future(future))  # the queue's own, which must not be cancelled
         except asyncio.CancelledError:
@@ -247,12 +272,21 @@ class _Api:
 
 
 def _generated(
-    payload: Mapping[str, Any], kind: Kind, request: GenerationRequest, job: Job, outcome: Outcome, send: bool
+    payload: Mapping[str, Any],
+    kind: Kind,
+    request: GenerationRequest,
+    job: Job,
+    outcome: Outcome,
+    send: bool,
+    warnings: Sequence[SdcolabError],
 ) -> dict[str, Any]:
     styles = [name for name in payload.get("styles") or [] if isinstance(name, str)]
     info = answers.generated(outcome, request, styles=styles, started=job.started)
     if isinstance(job.snapshot.task, Grid):
         info |= answers.scripted(outcome)
+    told = [str(explain(warning)) for warning in (*warnings, *job.snapshot.warnings)]
+    if told:
+        info["warnings"] = told
     return {
         "images": [answers.image_base64(image) for image in outcome.made] if send else [],
         "parameters": echo(payload, kind),

@@ -11,7 +11,7 @@ from typing import Any
 from sdcolab.api.fields import BadField
 from sdcolab.api.payload import own_name
 from sdcolab.core.detect import ModelKind
-from sdcolab.core.errors import NoModels, SdcolabError, UnknownFile, UnknownName
+from sdcolab.core.errors import NameReplaced, NoModels, SdcolabError, UnknownFile, UnknownName
 from sdcolab.core.fields import paths, plain_path, table_of, value_at, with_values
 from sdcolab.core.library import ModelFile
 from sdcolab.core.names import LATENT_UPSCALERS
@@ -22,6 +22,9 @@ from sdcolab.studio.studio import Studio
 
 SHORT_HASH = 10
 """Hex digits of a hash in a checkpoint's title (hechos/a1111.md 7.6)."""
+
+_REPLACEABLE = {"checkpoint": "", "vae": AUTOMATIC}
+"""Fields whose file may be missing, and what is used then."""
 
 _HASH = re.compile(r"[0-9a-f]{10,64}")
 _SCALE = 4
@@ -41,19 +44,29 @@ class Names:
             "hires_upscalers": self.hires_upscaler,
         }
 
-    def settled(self, request: GenerationRequest) -> GenerationRequest:
-        """``request`` with the library's own names of its files and upscalers.
+    def settled(self, request: GenerationRequest, warn: Callable[[SdcolabError], None]) -> GenerationRequest:
+        """``request`` with the library's own names of its files and upscalers. A checkpoint or VAE of its own that is
+        not here leaves what is chosen now, as in A1111; ``warn`` hears of it.
 
-        Raises ``BadField`` with close names for the first that does not exist.
+        Raises ``BadField`` with close names for the first of the others that does not exist.
         """
         kind: type = type(request)
         table = table_of(kind)
         names: dict[str, str] = {}
         for path in paths(request):
             field = table[plain_path(path)]
-            if field.choices in self._finders:
+            if path in _REPLACEABLE:
+                names[path] = self._or_default(path, value_at(request, path), warn)
+            elif field.choices in self._finders:
                 names[path] = found(own_name(field), self._finders[field.choices], value_at(request, path))
         return with_values(request, names)
+
+    def _or_default(self, path: str, name: str, warn: Callable[[SdcolabError], None]) -> str:
+        try:
+            return self.checkpoint(name) if path == "checkpoint" else self.vae(name)
+        except UnknownName as error:
+            warn(NameReplaced(kind=error.kind, name=name, suggestions=error.suggestions))
+            return _REPLACEABLE[path]
 
     def checkpoint(self, name: str) -> str:
         """The library's name of a checkpoint called by name, title or hash; an empty name stays empty.

@@ -172,6 +172,55 @@ def test_settings_and_styles_of_the_page_count(bench: Bench, client: httpx.Clien
     assert get(client, "prompt-styles") == [{"name": "foto", "prompt": "foto de {prompt}", "negative_prompt": ""}]
 
 
+# --- What A1111 takes, with a word on it --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("payload", "sentence"),
+    [
+        ({"width": 133, "height": 64}, "se usa 128"),
+        ({"steps": 200}, "se usa 150"),
+        ({"batch_size": 9}, "se usa 8"),
+        ({"width": 32}, "se usa 64"),
+        ({"firstpass_image": PICTURE}, "no se usa aquí"),
+        ({"override_settings": {"sd_model_checkpoint": "sub/bonita"}}, "¿Querías decir «sub/Bonito.safetensors»?"),
+        ({"override_settings": {"sd_vae": "x"}}, "No tienes el VAE «x»"),
+    ],
+)
+def test_what_is_done_otherwise_is_told(same_client: httpx.Client, payload: dict[str, Any], sentence: str) -> None:
+    info = json.loads(post(same_client, "txt2img", **SMALL | payload)["info"])
+    assert sentence in " ".join(info["warnings"])
+
+
+@pytest.mark.parametrize("name", ["api_payload_display.json", "api_sdcn8.json"])
+def test_payloads_of_real_clients(same_client: httpx.Client, name: str) -> None:
+    folder = Path(__file__).parents[1] / "data" / "casos" / "textos"
+    info = json.loads(post(same_client, "txt2img", **json.loads((folder / name).read_text()))["info"])
+    assert info["width"] % 8 == 0
+
+
+def test_what_a1111s_own_scripts_say(same_client: httpx.Client) -> None:
+    scripts = {
+        "Sampler": {"args": [7, "DPM++ 2M", "Karras"]},
+        "Seed": {"args": [5, True, 9, 0.25, 0, 0]},
+        "Refiner": {"args": [True, "sub/Bonito", 0.6]},
+    }
+    info = json.loads(post(same_client, "txt2img", **SMALL, alwayson_scripts=scripts)["info"])
+    assert (info["steps"], info["sampler_name"], info["seed"], info["subseed_strength"]) == (7, "DPM++ 2M", 5, 0.25)
+
+
+def test_hires_by_size_alone(same_client: httpx.Client) -> None:
+    post(same_client, "txt2img", **SMALL, enable_hr=True, hr_scale=0, hr_resize_x=128, hr_resize_y=128)
+
+
+def test_a_task_is_found_by_the_name_that_its_client_gave_it(same_client: httpx.Client) -> None:
+    post(same_client, "txt2img", **SMALL, force_task_id="task(gato)")
+    told = same_client.post("/internal/progress", json={"id_task": "task(gato)", "id_live_preview": -1}).json()
+    assert (told["active"], told["queued"], told["completed"]) == (False, False, True)
+    assert same_client.post("/internal/progress", json={"id_task": "otra"}).json()["completed"] is False
+    assert same_client.get("/internal/pending-tasks").json() == {"size": 0, "tasks": []}
+
+
 # --- What goes wrong ----------------------------------------------------------------------------------------------
 
 
@@ -181,16 +230,7 @@ def test_settings_and_styles_of_the_page_count(bench: Bench, client: httpx.Clien
         ("txt2img", {"steps": 0}, 422, "steps", "El valor 0 de «Pasos» no está permitido."),
         ("txt2img", {"steps": "x"}, 422, "steps", "debe ser un número entero"),
         ("txt2img", {"sampler_name": "Eulr"}, 422, "sampler_name", "¿Querías decir «Euler»"),
-        ("txt2img", {"width": 65}, 422, "width", "múltiplo de 8"),
         ("txt2img", {"send_images": "x"}, 422, "send_images", "verdadero o falso"),
-        (
-            "txt2img",
-            {"override_settings": {"sd_model_checkpoint": "sub/bonita"}},
-            422,
-            "override_settings.sd_model_checkpoint",
-            "¿Querías decir «sub/Bonito.safetensors»?",
-        ),
-        ("txt2img", {"override_settings": {"sd_vae": "x"}}, 422, "override_settings.sd_vae", "No existe el VAE «x»"),
         ("txt2img", {"enable_hr": True, "hr_upscaler": "Lanzos"}, 422, "hr_upscaler", "¿Querías decir «Lanczos» o"),
         ("txt2img", {"enable_hr": True, "hr_checkpoint_name": "x"}, 422, "hr_checkpoint_name", "No existe el modelo"),
         ("txt2img", {"refiner_checkpoint": "x"}, 422, "refiner_checkpoint", "No existe el modelo «x»"),

@@ -170,6 +170,34 @@ class NetworkIgnored(RequestError):
 
 
 @dataclass(eq=False)
+class FieldLimited(RequestError):
+    """A number is beyond what the program does; the limit is used. Told as a warning."""
+
+    code: ClassVar[str] = "request.limited"
+    field: str
+    value: float
+    used: float
+
+
+@dataclass(eq=False)
+class FieldIgnored(RequestError):
+    """A field means nothing here. Told as a warning."""
+
+    code: ClassVar[str] = "request.ignored"
+    field: str
+
+
+@dataclass(eq=False)
+class NameReplaced(RequestError):
+    """A model that is not here; what was chosen before is used. Told as a warning. ``kind`` as ``UnknownFile``'s."""
+
+    code: ClassVar[str] = "request.name_replaced"
+    kind: str
+    name: str
+    suggestions: tuple[str, ...]
+
+
+@dataclass(eq=False)
 class LoraMissing(RequestError):
     """A LoRA of the prompt is in no folder; the picture is made without it. Told as a warning."""
 

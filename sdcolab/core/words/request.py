@@ -61,6 +61,13 @@ SENTENCES: Mapping[str, Sentence] = {
     "request.network_ignored": Sentence(
         "Esta versión todavía no sabe usar {tag}.", "La imagen se hace sin él; puedes quitarlo del prompt."
     ),
+    "request.limited": Sentence(
+        "«{field}» pide {value}, más allá de lo que se puede: se usa {used}.", "Si no te sirve, pide otro valor."
+    ),
+    "request.ignored": Sentence("«{field}» no se usa aquí.", "La imagen se hace sin él."),
+    "request.name_replaced": Sentence(
+        "No tienes {kind} «{name}»; se usa lo que estaba elegido.", "{suggestions}Si lo quieres, descárgalo antes."
+    ),
     "request.lora_missing": Sentence(
         "No tienes el LoRA de {tag}; la imagen se hace sin él.",
         "{suggestions}Descárgalo en la pestaña «Descargas», o quítalo del prompt.",

@@ -1,0 +1,95 @@
+"""What A1111 takes from its clients and a strict reading would refuse: told as a warning, and the picture is made.
+
+Everything here works on the payload, before it is translated; values of a wrong type are left for the translation to
+refuse.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from sdcolab.api.payload import Kind
+from sdcolab.core.errors import FieldFloored, FieldIgnored, FieldLimited, SdcolabError
+from sdcolab.core.request import FIELDS, SIZE_STEP
+
+Warn = Callable[[SdcolabError], None]
+
+_LIMITED = (
+    *(("steps", "steps"), ("batch_size", "batch_size"), ("n_iter", "batch_count")),
+    *(("width", "width"), ("height", "height"), ("hr_resize_x", "hires.width"), ("hr_resize_y", "hires.height")),
+    ("hr_second_pass_steps", "hires.steps"),
+)
+"""Names in a payload and the fields whose limits are ours alone."""
+
+_SIDES = frozenset({"width", "height"})
+
+_OWN_SCRIPTS = frozenset(
+    {"refiner", "seed", "sampler", "comments", "extra options", "hypertile", "soft inpainting", "api payload"}
+)
+"""Always-on scripts that come with A1111; what the first three say has fields of its own."""
+
+
+def tolerant(payload: Mapping[str, Any], kind: Kind, warn: Warn) -> dict[str, Any]:
+    """``payload`` as this program can do it. ``warn`` hears of each difference."""
+    changed = _without_own_scripts(dict(payload))
+    for name, path in _LIMITED:
+        if name in changed:
+            changed[name] = _within(path, changed[name], warn)
+    if changed.get("hr_scale") == 0 and (changed.get("hr_resize_x") or changed.get("hr_resize_y")):
+        del changed["hr_scale"]
+    if kind == "txt2img" and changed.get("firstpass_image") and not changed.get("enable_hr"):
+        del changed["firstpass_image"]
+        warn(FieldIgnored(field="firstpass_image"))
+    return changed
+
+
+def _within(path: str, value: Any, warn: Warn) -> Any:
+    """A number inside the limits of the field at ``path``; sides are floored to ``SIZE_STEP``, as A1111 does."""
+    field = FIELDS[path]
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return value
+    if path in _SIDES and value == int(value) and value >= SIZE_STEP and int(value) % SIZE_STEP:
+        used = int(value) // SIZE_STEP * SIZE_STEP
+        warn(FieldFloored(field=path, value=int(value), used=used))
+        value = used
+    low = field.low if path in _SIDES and value > 0 else None  # nothing else is too small in a way that has a meaning
+    if field.high is not None and value > field.high:
+        warn(FieldLimited(field=path, value=value, used=field.high))
+        return field.high
+    if low is not None and value < low:
+        warn(FieldLimited(field=path, value=value, used=low))
+        return low
+    return value
+
+
+def _without_own_scripts(payload: dict[str, Any]) -> dict[str, Any]:
+    """``payload`` with what A1111's own always-on scripts say in the fields that mean the same."""
+    scripts = payload.get("alwayson_scripts")
+    if not isinstance(scripts, dict):
+        return payload
+    own = {title.casefold(): given for title, given in scripts.items() if title.casefold() in _OWN_SCRIPTS}
+    said: dict[str, Any] = {}
+    for title, read in (("sampler", _sampler), ("seed", _seed), ("refiner", _refiner)):
+        given = own.get(title)
+        args = given.get("args") if isinstance(given, dict) else None
+        if isinstance(args, list):
+            said |= {name: value for name, value in read(args).items() if value is not None}
+    others = {title: given for title, given in scripts.items() if title.casefold() not in own}
+    return payload | said | {"alwayson_scripts": others}
+
+
+def _sampler(args: list[Any]) -> dict[str, Any]:
+    return dict(zip(("steps", "sampler_name", "scheduler"), args, strict=False))
+
+
+def _seed(args: list[Any]) -> dict[str, Any]:
+    names = ("seed", "extras", "subseed", "subseed_strength", "seed_resize_from_w", "seed_resize_from_h")
+    said = dict(zip(names, args, strict=False))
+    return said if said.pop("extras", False) else {"seed": said.get("seed")}
+
+
+def _refiner(args: list[Any]) -> dict[str, Any]:
+    said = dict(zip(("on", "refiner_checkpoint", "refiner_switch_at"), args, strict=False))
+    return said if said.pop("on", False) and said.get("refiner_checkpoint") else {}

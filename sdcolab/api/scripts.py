@@ -131,7 +131,7 @@ def _read(kind: type[Any], args: Sequence[Any], lists: Lists, *, img2img: bool) 
     """The settings that ``args`` mean. Arguments that are missing or null keep their default."""
     given = {name: value for name, value in zip(_PLACES[kind], args, strict=False) if name and value is not None}
     if kind is XyzPlot:
-        given = _axes(given, lists("axes_img2img" if img2img else "axes"))
+        given = _axes(given, lists("axes_img2img" if img2img else "axes_txt2img"))
     table = table_of(kind)
     values: dict[str, Any] = {}
     for place, name in enumerate(_PLACES[kind]):
@@ -243,7 +243,8 @@ def _argument(kind: type[Any], name: str, lists: Lists, img2img: bool) -> dict[s
     if field.is_choice:
         told["choices"] = [word.value for word in option_words(field.kind)]
     elif field.choices:
-        listed = "axes_img2img" if field.choices == "axes" and img2img else field.choices
+        tab = "img2img" if img2img else "txt2img"
+        listed = f"axes_{tab}" if field.choices == "axes" else field.choices
         told["choices"] = list(lists(listed))
     return told
 

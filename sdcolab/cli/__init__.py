@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from sdcolab import __version__
-from sdcolab.cli import descargar, diagnostico, generar, servicio, web
+from sdcolab.cli import cuadricula, descargar, diagnostico, generar, servicio, web
 from sdcolab.cli.parser import SpanishParser
-from sdcolab.core.errors import Cancelled, RequestError, SdcolabError, Unexpected
+from sdcolab.core.errors import Cancelled, GridError, RequestError, SdcolabError, Unexpected
 from sdcolab.core.words import explain
 
 _log = logging.getLogger(__name__)
@@ -35,6 +35,7 @@ class Subcommand:
 
 SUBCOMMANDS = (
     Subcommand("generar", "crea imágenes a partir de un prompt", generar.add_options),
+    Subcommand("cuadricula", "compara imágenes cambiando una, dos o tres cosas", cuadricula.add_options),
     Subcommand("descargar", "descarga enlaces en su carpeta", descargar.add_options),
     Subcommand("diagnostico", "revisa este equipo y explica qué falla", diagnostico.add_options),
     Subcommand("servicio", None, servicio.add_options),
@@ -67,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command: Callable[[argparse.Namespace], int] = options.command
     try:
         return command(options)
-    except RequestError as error:
+    except (GridError, RequestError) as error:
         print(explain(error), file=sys.stderr)
         return 2
     except argparse.ArgumentTypeError as error:  # an environment variable that is written wrongly

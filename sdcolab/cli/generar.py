@@ -55,6 +55,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     formats = [known.value for known in ImageFormat]
     add("--formato", choices=formats, default=formats[0], metavar="FORMATO", help="png, jpg o webp (png)")
     add("--json", action="store_true", help="escribe el resultado como JSON")
+    add("--guion", type=words, metavar="NOMBRE", help='script: "Ultimate SD upscale", Loopback, "Prompt matrix"…')
+    add(
+        "--guion-valor",
+        action="append",
+        default=[],
+        type=words,
+        metavar="CAMPO=VALOR",
+        help="un ajuste del script (se puede repetir): scale=2, redraw=Chess",
+    )
+    add("--dinamicos", action="store_true", help="el prompt tiene partes al azar: {rojo|azul}, __poses__")
     add_folder_option(parser, argparse.SUPPRESS)
     FIELD_OPTIONS.add_to(parser)
 
@@ -63,7 +73,7 @@ def run(options: argparse.Namespace) -> int:
     """Make images and print their paths."""
     from sdcolab.wiring import engine
 
-    given = FIELD_OPTIONS.given(options) | ({} if options.prompt is None else {"prompt": options.prompt})
+    given = _given(options)
     _check(options, given)
     folders = Folders(options.carpeta)
     pasted = Pasted({})
@@ -72,6 +82,8 @@ def run(options: argparse.Namespace) -> int:
         pasted = engine.paste(_read_infotext(options.infotext), folders, decided=(*given, *models))
         warn(sys.stderr, *_shortcomings(pasted, with_picture=IMAGE in given))
     request = _request(pasted, given, options)
+    if options.guion or options.dinamicos:
+        return _run_script(options, request)
     progress = ConsoleProgress(sys.stderr)
     try:
         result = engine.generate(
@@ -91,6 +103,27 @@ def run(options: argparse.Namespace) -> int:
         for image in result.images:
             print(image.path)
     return 0
+
+
+def _given(options: argparse.Namespace) -> dict[str, Any]:
+    return FIELD_OPTIONS.given(options) | ({} if options.prompt is None else {"prompt": options.prompt})
+
+
+def request_of(options: argparse.Namespace) -> GenerationRequest:
+    """The request that the options of another subcommand say, which takes those of this one too."""
+    given = _given(options)
+    for path in given:
+        if path.startswith("init."):
+            _need(options, path, given)
+    return _request(Pasted({}), given, options)
+
+
+def _run_script(options: argparse.Namespace, request: GenerationRequest) -> int:
+    from sdcolab.cli.scripts import run_task, script_called
+    from sdcolab.core.scripts import DynamicPrompts, Grid
+
+    script = script_called(options.guion, options.guion_valor) if options.guion else None
+    return run_task(options, Grid(request, script, DynamicPrompts() if options.dinamicos else None))
 
 
 def _check(options: argparse.Namespace, given: dict[str, Any]) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +21,8 @@ from sdcolab.core.upscaling import upscaler_names
 
 if TYPE_CHECKING:
     from sdcolab.grids.dynamic.files import WildcardFolder
+    from sdcolab.grids.run import Kit
+    from sdcolab.grids.scripts import Forecast
 
 
 class LibraryNames:
@@ -64,21 +67,68 @@ def wildcards_of(folders: Folders) -> WildcardFolder:
     return WildcardFolder(folders.wildcards, bundled_wildcards())
 
 
-def run_grid(task: Grid, tools: Tools, listener: Listener, cancel: CancelToken) -> None:
-    """Run a script."""
+def kit_of(tools: Tools) -> Kit:
+    """What scripts work with, of what tasks have at hand."""
     from sdcolab.core.outputs import ImageStores
-    from sdcolab.grids.run import Kit, run
+    from sdcolab.grids.run import Kit
 
     names = LibraryNames(tools.library, tools.folders)
-    stores = ImageStores.below(tools.folders)
-    run(task, Kit(tools.engine, tools.folders, names, wildcards_of(tools.folders), stores), listener, cancel)
+    return Kit(tools.engine, tools.folders, names, wildcards_of(tools.folders), ImageStores.below(tools.folders))
+
+
+def run_grid(task: Grid, tools: Tools, listener: Listener, cancel: CancelToken) -> None:
+    """Run a script."""
+    from sdcolab.grids.run import run
+
+    run(task, kit_of(tools), listener, cancel)
+
+
+def forecast(task: Grid, library: Library, folders: Folders) -> Forecast:
+    """How much a script is, without doing any of it. Raises ``GridError`` and ``RequestError``."""
+    from sdcolab.grids import scripts
+
+    return scripts.forecast(task, LibraryNames(library, folders), wildcards_of(folders))
+
+
+def exported(task: Grid, library: Library, folders: Folders) -> Iterator[str]:
+    """The jobs of a plan as JSON lines, each a task of its own, in the order in which they are best made.
+
+    Raises ``GridError`` and ``RequestError``; ``ScriptNotPlanned`` for a script whose pictures follow from one another.
+    """
+    from sdcolab.core.codec import to_json
+    from sdcolab.core.errors import ScriptNotPlanned
+    from sdcolab.core.tasks import Generate
+    from sdcolab.grids.scripts import prepare
+    from sdcolab.grids.xyz import random_seed
+
+    prepared = prepare(task, LibraryNames(library, folders), wildcards_of(folders), random_seed)
+    if prepared.plan is None:
+        raise ScriptNotPlanned(script=task.script.title if task.script else "")
+    for request in prepared.plan.requests:
+        yield json.dumps(to_json(Generate(request)), ensure_ascii=False)
+
+
+def write_plan_page(plan: Path, target: Path, library: Library, folders: Folders) -> None:
+    """A plan's page with sliders. Raises ``PlanUnreadable`` and what writing raises."""
+    from sdcolab.core.errors import PlanUnreadable
+    from sdcolab.grids.html import write_page
+    from sdcolab.grids.planfile import read
+    from sdcolab.grids.scripts import drawing_from, prepare
+
+    progress = read(plan)
+    names = LibraryNames(library, folders)
+    prepared = prepare(progress.task, names, wildcards_of(folders), drawing_from(progress.draws))
+    if prepared.plan is None:
+        raise PlanUnreadable(path=plan)
+    write_page(prepared.plan, progress, target)
 
 
 def script_lists() -> Mapping[str, Callable[[], tuple[str, ...]]]:
-    """The live lists that scripts bring: their axes in A1111's order, for each tab."""
-    from sdcolab.grids.axes import of_tab
+    """The live lists that scripts bring: their axes, for forms, and in A1111's order for each tab."""
+    from sdcolab.grids.axes import AXES, of_tab
 
     return {
-        "axes": lambda: tuple(axis.label for axis in of_tab(img2img=False)),
+        "axes": lambda: tuple(axis.label for axis in sorted(AXES, key=lambda axis: axis.own) if axis.available),
+        "axes_txt2img": lambda: tuple(axis.label for axis in of_tab(img2img=False)),
         "axes_img2img": lambda: tuple(axis.label for axis in of_tab(img2img=True)),
     }

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from sdcolab.core.events import CancelToken, FileMade, Listener, Note
+from sdcolab.core.errors import SymbolWithoutScript
+from sdcolab.core.events import CancelToken, FileMade, Listener, Note, Warned
 from sdcolab.core.outputs import ImageStore
+from sdcolab.core.prompt.marks import idle_marks
 from sdcolab.core.result import GenerationResult
 from sdcolab.core.scripts import Grid
 from sdcolab.core.tasks import Download, Enlarge, Generate, Place, Preload, TaskRow, TaskTable, Tools, Unload
@@ -14,6 +16,8 @@ from sdcolab.wiring.grids import run_grid
 
 def generate(task: Generate, tools: Tools, listener: Listener, cancel: CancelToken) -> GenerationResult:
     """Make pictures."""
+    for mark, script in idle_marks(task.request.prompt):
+        listener(Warned(SymbolWithoutScript(mark=mark, script=script)))
     return tools.engine.generate(task.request, listener, cancel, save=task.save)
 
 

@@ -126,6 +126,23 @@ class ScriptEmpty(GridError):
 
 
 @dataclass(eq=False)
+class ScriptNotPlanned(GridError):
+    """The pictures of the script follow from one another: there is no list of them beforehand."""
+
+    code: ClassVar[str] = "grids.script_not_planned"
+    script: str
+
+
+@dataclass(eq=False)
+class ScriptUnknown(GridError):
+    """There is no script of this name."""
+
+    code: ClassVar[str] = "grids.script_unknown"
+    name: str
+    suggestions: tuple[str, ...] = ()
+
+
+@dataclass(eq=False)
 class ScriptOption(GridError):
     """An option of a script is not one of those that there are."""
 

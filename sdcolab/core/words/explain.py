@@ -10,6 +10,7 @@ from sdcolab.core.errors import SdcolabError, StorageError
 from sdcolab.core.words import control, downloads, gates, grids, host, machine, models, request, storage, training, web
 from sdcolab.core.words.base import Explanation, Sentence, human_bytes, human_time
 from sdcolab.core.words.fields import label_of
+from sdcolab.core.words.grids import SCRIPT_NAMES
 from sdcolab.core.words.labels import (
     KIND_LABELS,
     KIND_WITH_ARTICLE,
@@ -52,6 +53,7 @@ def _show_kind(kind: str) -> str:
 
 _SHOW_FACT: Mapping[str, Callable[[object], str]] = {
     "field": lambda value: label_of(str(value)),
+    "script": lambda value: SCRIPT_NAMES.get(str(value), str(value)),
     "kind": lambda value: _show_kind(str(value)),
     "expected": lambda value: {**KIND_WITH_ARTICLE, **VALUE_KINDS}.get(str(value), str(value)),
     "found": lambda value: KIND_WITH_ARTICLE.get(str(value), str(value)),

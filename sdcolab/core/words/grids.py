@@ -46,6 +46,11 @@ SENTENCES: Mapping[str, Sentence] = {
         "El script «{script}» trabaja sobre una imagen.", "Ve a img2img, sube una imagen y elige allí el script."
     ),
     "grids.script_empty": Sentence("El script «{script}» no tiene nada que hacer.", "Escribe al menos una línea."),
+    "grids.script_not_planned": Sentence(
+        "En el script «{script}» cada imagen sale de la anterior, así que no hay lista que exportar.",
+        "Exporta una cuadrícula (X/Y/Z plot), una Prompt matrix o una lista de prompts.",
+    ),
+    "grids.script_unknown": Sentence("No existe el script «{name}».", "{suggestions}Elige un script de la lista."),
     "grids.script_option": Sentence(
         "«{value}» no es un valor posible de «{option}» en el script «{script}».",
         "{suggestions}Elige un valor de la lista.",
@@ -78,6 +83,12 @@ SENTENCES: Mapping[str, Sentence] = {
     ),
     "grids.symbol_without_script": Sentence(
         "El signo {mark} no hace nada aquí sin {script}: se lee como texto.",
-        "Enciende {script}, o quita el signo del prompt.",
+        "Elige {script} en «Script», o quita el signo del prompt.",
     ),
 }
+
+SCRIPT_NAMES: Mapping[str, str] = {
+    "dynamic": "los prompts dinámicos",
+    "matrix": "Prompt matrix",
+}
+"""What features are called in the middle of a sentence, by their codes; the others go by A1111's titles."""

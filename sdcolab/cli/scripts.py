@@ -1,0 +1,130 @@
+"""Running scripts from commands: what ``cuadricula`` and ``generar --guion`` share."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from sdcolab.cli.progress import ConsoleProgress
+from sdcolab.core.errors import ScriptOption, ScriptUnknown
+from sdcolab.core.events import Event, FileMade, ImageSaved, Warned
+from sdcolab.core.fields import Field, table_of
+from sdcolab.core.folders import Folders
+from sdcolab.core.registry import closest
+from sdcolab.core.scripts import AFTER_SHEETS, SCRIPTS, Grid
+from sdcolab.core.words import explain, label_of
+
+
+def run_task(options: argparse.Namespace, task: Grid) -> int:
+    """Count, export or run ``task``, and print what came of it."""
+    from sdcolab.wiring import grids, grids_here
+    from sdcolab.wiring.engine import build_library
+
+    folders = Folders(options.carpeta)
+    model = getattr(options, "modelo", None)
+    if getattr(options, "contar", False):
+        print(f"{grids.forecast(task, build_library(folders), folders).pictures} imágenes")
+        return 0
+    if target := getattr(options, "exportar", None):
+        _write_lines(target, grids.exported(task, build_library(folders), folders))
+        return 0
+    results = _Results()
+    progress = ConsoleProgress(sys.stderr)
+
+    def hear(event: Event) -> None:
+        results.hear(event)
+        progress(event)
+
+    try:
+        grids_here.run_here(task, folders=folders, model=model, listener=hear)
+    finally:
+        progress.close()
+        results.tell(as_json=options.json)
+    if (page := getattr(options, "html", None)) and results.plan:
+        grids.write_plan_page(results.plan, page, build_library(folders), folders)
+        print(page)
+    return 0
+
+
+class _Results:
+    """The files that were made, sheets first."""
+
+    def __init__(self) -> None:
+        self.plan: Path | None = None
+        self._images: list[ImageSaved] = []
+
+    def hear(self, event: Event) -> None:
+        match event:
+            case ImageSaved():
+                self._images.append(event)
+            case FileMade(path):
+                self.plan = path
+            case Warned(warning):
+                print(explain(warning), file=sys.stderr)
+
+    def tell(self, *, as_json: bool) -> None:
+        made = sorted(self._images, key=lambda image: image.index)
+        if as_json:
+            entries = [
+                {
+                    "archivo": str(image.path),
+                    "semilla": image.seed,
+                    "infotexto": image.infotext,
+                    "hoja": image.index < AFTER_SHEETS,
+                }
+                for image in made
+            ]
+            print(json.dumps({"imagenes": entries, "plan": str(self.plan or "")}, ensure_ascii=False))
+            return
+        for image in made:
+            print(image.path)
+
+
+def _write_lines(target: Path, lines: Iterable[str]) -> None:
+    from sdcolab.core.files import atomic_write
+
+    with atomic_write(target) as file:
+        for line in lines:
+            file.write(line.encode("utf-8", "replace") + b"\n")
+    print(target)
+
+
+# --- Other scripts, for ``generar --guion`` -------------------------------------------------------------------------
+
+
+def script_called(name: str, values: Iterable[str]) -> Any:
+    """The script of that title or code with ``CAMPO=VALOR`` set. Raises ``ScriptUnknown`` and ``ScriptOption``."""
+    known = {one.casefold(): script for script in SCRIPTS for one in (script.title, script.code)}
+    kind = known.get(name.strip().casefold())
+    if kind is None:
+        raise ScriptUnknown(name=name, suggestions=closest(name, [script.title for script in SCRIPTS]))
+    table = {known_as: field for field in table_of(kind).values() for known_as in (field.name, *field.api)}
+    settings: dict[str, Any] = {}
+    for pair in values:
+        field_name, _, value = pair.partition("=")
+        field = table.get(field_name.strip())
+        if field is None:
+            near = closest(field_name, table)
+            raise ScriptOption(script=kind.title, option=field_name, value=value, suggestions=near)
+        settings[field.name] = _value(kind, field, value.strip())
+    return kind(**settings)
+
+
+def _value(kind: Any, field: Field, value: str) -> Any:
+    try:
+        if field.many:
+            return tuple(field.kind(one.strip()) for one in value.split(",") if one.strip())
+        if field.is_choice:
+            return {word.value.casefold(): word for word in field.kind}[value.casefold()]
+        if field.kind is bool:
+            return value.casefold() in ("", "1", "si", "sí", "true")
+        return field.kind(value)
+    except (ValueError, KeyError) as error:
+        choices = [word.value for word in field.kind] if field.is_choice else ()
+        label = label_of(f"{kind.code}.{field.name}")
+        near = closest(value, choices)
+        raise ScriptOption(script=kind.title, option=label, value=value, suggestions=near) from error

@@ -1,0 +1,104 @@
+"""The user's wildcard lists: to look at, to edit, and to import from a zip."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from sdcolab.core.errors import WildcardRefused
+from sdcolab.core.files import atomic_write, storage_errors
+from sdcolab.grids.dynamic.files import SUFFIXES
+
+MAX_TEXT = 1_000_000
+"""Bytes of one list that is edited or imported."""
+
+MAX_ZIP_FILES = 2_000
+MAX_ZIP_BYTES = 50_000_000
+_NAME = re.compile(r"[\w(+-][\w .()+-]{0,99}")
+
+
+class WildcardManager:
+    """Lists below ``folder``, which the user may change; those of ``shipped`` can be looked at and copied."""
+
+    def __init__(self, folder: Path, shipped: Path) -> None:
+        self._folder = folder
+        self._shipped = shipped
+
+    def tree(self) -> tuple[str, ...]:
+        """The files of both folders by their name below them, in alphabetical order; the user's own hide ours."""
+        return tuple(sorted({*_names(self._folder), *_names(self._shipped)}, key=str.casefold))
+
+    def is_own(self, name: str) -> bool:
+        """Whether the user has a file of this name."""
+        return _safe(self._folder, name).is_file()
+
+    def text(self, name: str) -> str:
+        """What a file says; nothing for one that is not there. Raises ``WildcardRefused`` for a bad name."""
+        for folder in (self._folder, self._shipped):
+            path = _safe(folder, name)
+            if path.is_file() and path.stat().st_size <= MAX_TEXT:
+                return path.read_bytes().decode("utf-8-sig", "replace")
+        return ""
+
+    def save(self, name: str, text: str) -> str:
+        """Write a file, with .txt where the name has no ending; its name. Raises ``WildcardRefused``, ``DiskFull`` or
+        ``CannotWrite``."""
+        name = name.strip().replace("\\\\", "/")
+        if not name.endswith(SUFFIXES):
+            name += ".txt"
+        path = _safe(self._folder, name)
+        data = text.encode("utf-8", "replace")
+        if len(data) > MAX_TEXT:
+            raise WildcardRefused(name=name)
+        with atomic_write(path) as file:
+            file.write(data)
+        return name
+
+    def delete(self, name: str) -> None:
+        """Remove one of the user's files; ours comes back in its place. Raises ``WildcardRefused``, ``CannotWrite``."""
+        path = _safe(self._folder, name)
+        with storage_errors(path):
+            path.unlink(missing_ok=True)
+
+    def import_zip(self, archive: Path) -> tuple[str, ...]:
+        """The lists in a zip, each in its place below the folder; their names. Other files are passed over.
+
+        Raises ``WildcardRefused`` when it is no zip or too large, ``DiskFull`` or ``CannotWrite``.
+        """
+        try:
+            with zipfile.ZipFile(archive) as opened:
+                return tuple(self._imported(opened))
+        except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError) as error:
+            raise WildcardRefused(name=archive.name) from error
+
+    def _imported(self, opened: zipfile.ZipFile) -> Iterator[str]:
+        entries = [entry for entry in opened.infolist() if not entry.is_dir() and entry.filename.endswith(SUFFIXES)]
+        if len(entries) > MAX_ZIP_FILES or sum(entry.file_size for entry in entries) > MAX_ZIP_BYTES:
+            raise WildcardRefused(name=opened.filename or "")
+        for entry in entries:
+            with opened.open(entry) as file:
+                data = file.read(MAX_TEXT + 1)
+            if len(data) <= MAX_TEXT and _is_safe(entry.filename):
+                yield self.save(entry.filename, data.decode("utf-8-sig", "replace"))
+
+
+def _names(folder: Path) -> Iterator[str]:
+    if folder.is_dir():
+        yield from (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.suffix in SUFFIXES)
+
+
+def _is_safe(name: str) -> bool:
+    parts = PurePosixPath(name).parts
+    return 0 < len(parts) <= 6 and all(_NAME.fullmatch(part) for part in parts)
+
+
+def _safe(folder: Path, name: str) -> Path:
+    """The file that ``name`` means below ``folder``. Raises ``WildcardRefused`` for any other place or kind."""
+    if not name.endswith(SUFFIXES) or not _is_safe(name):
+        raise WildcardRefused(name=name)
+    path = folder / PurePosixPath(name)
+    if not path.resolve().is_relative_to(folder.resolve()):  # a link that leads elsewhere
+        raise WildcardRefused(name=name)
+    return path

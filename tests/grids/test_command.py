@@ -1,0 +1,78 @@
+"""``sdcolab cuadricula`` and ``generar --guion``: counting, exporting, mistakes, and a grid of the demo model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from sdcolab.cli import main
+from sdcolab.cli.scripts import script_called
+from sdcolab.core.errors import ScriptOption, ScriptUnknown
+from sdcolab.core.scripts import Direction, Outpainting, Redraw, Ultimate
+from sdcolab.core.tasks import Generate
+from sdcolab.wiring.tasks import TASKS
+
+
+def test_counting_and_exporting_make_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    common = ["cuadricula", "a cat", "--x", "Steps=2,3", "--y", 'Prompt S/R=cat,"dog, big"', "--carpeta", str(tmp_path)]
+    assert main([*common, "--contar"]) == 0
+    assert capsys.readouterr().out == "4 imágenes\n"
+    target = tmp_path / "plan.jsonl"
+    assert main([*common, "--exportar", str(target)]) == 0
+    tasks = [TASKS.from_json(json.loads(line)) for line in target.read_text("utf-8").splitlines()]
+    assert [task.request.prompt for task in tasks if isinstance(task, Generate)] == [
+        "a cat",
+        "a cat",
+        "a dog, big",
+        "a dog, big",
+    ]
+    assert not list(tmp_path.rglob("*.png"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["cuadricula", "x"], 2, "--x"),
+        (["cuadricula", "x", "--x", "Steps"], 2, "EJE=VALORES"),
+        (["cuadricula", "x", "--x", "Sampler=Eulr"], 2, "«Euler»"),
+        (["cuadricula", "x", "--x", "Pasillos=1"], 2, "Pasillos"),
+        (["generar", "x", "--guion", "Loopbak"], 2, "«Loopback»"),
+        (["generar", "x", "--guion", "Loopback"], 2, "img2img"),
+        (["generar", "x", "--guion", "Loopback", "--guion-valor", "vueltas=3"], 2, "vueltas"),
+    ],
+)
+def test_mistakes(
+    arguments: list[str], code: int, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    try:
+        left = main([*arguments, "--carpeta", str(tmp_path)])
+    except SystemExit as left_by_argparse:
+        left = left_by_argparse.code
+    assert left == code
+    assert said in capsys.readouterr().err
+
+
+def test_settings_of_scripts_by_name() -> None:
+    wanted = Ultimate(scale=3.0, redraw=Redraw.CHESS, tile_width=640)
+    assert script_called("ultimate sd upscale", ["custom_scale=3", "redraw=chess", "tile_width=640"]) == wanted
+    assert script_called("outpainting", ["directions=left,up"]) == Outpainting(
+        directions=(Direction.LEFT, Direction.UP)
+    )
+    with pytest.raises(ScriptOption):
+        script_called("ultimate", ["redraw=Ches"])
+    with pytest.raises(ScriptUnknown):
+        script_called("nada", [])
+
+
+def test_a_grid_of_the_demo_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = tmp_path / "hoja.html"
+    arguments = ["--x", "Steps=1,2", "--ancho", "64", "--alto", "64", "--semilla", "5", "--json"]
+    assert main(["cuadricula", "a cat", *arguments, "--html", str(page), "--carpeta", str(tmp_path)]) == 0
+    told = json.loads(capsys.readouterr().out.splitlines()[0])
+    assert [image["hoja"] for image in told["imagenes"]] == [True, False, False]
+    assert page.read_text("utf-8").count("data:image/webp") == 2
+    assert main(["cuadricula", "--continuar", told["plan"], "--json", "--carpeta", str(tmp_path)]) == 0
+    again = json.loads(capsys.readouterr().out)
+    assert again["imagenes"][0]["archivo"] == told["imagenes"][0]["archivo"]

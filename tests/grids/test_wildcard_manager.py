@@ -1,0 +1,95 @@
+"""The user's wildcard lists, and nothing but them."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from sdcolab.core.errors import WildcardRefused
+from sdcolab.core.prompt.marks import idle_marks
+from sdcolab.grids.dynamic.drawing import draw
+from sdcolab.grids.dynamic.files import WildcardFolder
+from sdcolab.grids.dynamic.manager import WildcardManager
+from sdcolab.wiring.grids import bundled_wildcards
+
+
+@pytest.fixture
+def manager(tmp_path: Path) -> WildcardManager:
+    return WildcardManager(tmp_path / "wildcards", bundled_wildcards())
+
+
+def test_lists_are_edited_and_come_back(manager: WildcardManager, tmp_path: Path) -> None:
+    assert "poses.txt" in manager.tree()
+    assert "standing" in manager.text("poses.txt")
+    assert manager.save("mis colores", "rojo\nazul") == "mis colores.txt"
+    assert manager.save("poses.txt", "tumbado") == "poses.txt"
+    assert manager.is_own("poses.txt")
+    folder = WildcardFolder(tmp_path / "wildcards", bundled_wildcards())
+    assert folder.values("poses") == ("tumbado",)
+    assert draw("__mis colores__", 1, folder).text in ("rojo", "azul")
+    manager.delete("poses.txt")
+    assert "standing" in manager.text("poses.txt")
+
+
+@pytest.mark.parametrize(
+    "name", ["../x.txt", "/etc/x.txt", "a/../../x.txt", "x.exe", "a" * 300, "", ".txt", "a//b.txt\0"]
+)
+def test_names_lead_nowhere_else(manager: WildcardManager, name: str) -> None:
+    with pytest.raises(WildcardRefused):
+        manager.text(name)
+    if name not in ("x.exe", ""):
+        with pytest.raises(WildcardRefused):
+            manager.save(name, "x")
+
+
+def test_links_lead_nowhere_else(manager: WildcardManager, tmp_path: Path) -> None:
+    (tmp_path / "wildcards").mkdir()
+    (tmp_path / "secreto.txt").write_text("s")
+    (tmp_path / "wildcards" / "enlace.txt").symlink_to(tmp_path / "secreto.txt")
+    with pytest.raises(WildcardRefused):
+        manager.text("enlace.txt")
+
+
+def test_zips_bring_lists_alone(manager: WildcardManager, tmp_path: Path) -> None:
+    archive = tmp_path / "listas.zip"
+    with zipfile.ZipFile(archive, "w") as opened:
+        opened.writestr("ropa/sombreros.txt", "boina\nsombrero")
+        opened.writestr("../fuera.txt", "x")
+        opened.writestr("programa.exe", "x")
+        opened.writestr("enorme.txt", "x" * 1_000_001)
+    assert manager.import_zip(archive) == ("ropa/sombreros.txt",)
+    assert not (tmp_path / "fuera.txt").exists()
+    broken = tmp_path / "roto.zip"
+    broken.write_bytes(b"PK\x03\x04 no")
+    with pytest.raises(WildcardRefused):
+        manager.import_zip(broken)
+
+
+def test_our_own_lists_are_whole() -> None:
+    folder = WildcardFolder(bundled_wildcards())
+    assert {"poses", "luces", "planos", "ropa/arriba", "lugares/ciudad"} <= set(folder.names())
+    for name in folder.names():
+        assert len(folder.values(name)) >= 10
+        for value in folder.values(name):
+            assert draw(value, 1, folder).text == value
+
+
+@pytest.mark.parametrize(
+    ("prompt", "marks"),
+    [
+        ("a cat", []),
+        ("[cat|dog] in a [[a|b]:c:0.5]", []),
+        ("young man|tree, grass|city", ["|"]),
+        ("a {red|blue} cat", ["{…|…}"]),
+        ("a __poses__ cat", ["__…__"]),
+        ("__ropa/arriba__", ["__…__"]),
+        ("<lora:a__b__c:1> and <lora:x|y:1>", []),
+        ("__init__.py {x} 5 __ 3", ["__…__"]),
+        ("{a|b} c|d __e__", ["{…|…}", "__…__", "|"]),
+        (r"\{a|b\}", ["|"]),
+    ],
+)
+def test_marks_that_do_nothing_without_a_script(prompt: str, marks: list[str]) -> None:
+    assert [mark for mark, _ in idle_marks(prompt)] == marks

@@ -42,6 +42,11 @@ if TYPE_CHECKING:
     from sdcolab.wiring.notebook import panel as panel
     from sdcolab.wiring.public import open_engine as open_engine
     from sdcolab.wiring.public import request_of as request_of
+    from sdcolab.wiring.trainer import cocinar_lora as cocinar_lora
+    from sdcolab.wiring.trainer import configurar_lora as configurar_lora
+    from sdcolab.wiring.trainer import instalar_entrenador as instalar_entrenador
+    from sdcolab.wiring.trainer import montar_drive as montar_drive
+    from sdcolab.wiring.trainer import prueba_rapida_lora as prueba_rapida_lora
 
 __version__ = "0.1.0"
 
@@ -74,11 +79,16 @@ __all__ = [
     "Variation",
     "__version__",
     "cerrar",
+    "cocinar_lora",
+    "configurar_lora",
     "empezar",
     "explain",
     "informe",
+    "instalar_entrenador",
+    "montar_drive",
     "open_engine",
     "panel",
+    "prueba_rapida_lora",
     "request_of",
 ]
 

@@ -60,7 +60,7 @@ OUTSIDE = {
     "web": {"gradio", "fastapi", "starlette", "uvicorn", "PIL"},
     "colab": {"PIL", "google", "IPython", "ipywidgets", "anywidget", "traitlets", "requests", "gradio"},
     "api": {"PIL", "starlette"},
-    "wiring": {"PIL", "starlette"},
+    "wiring": {"PIL", "starlette", "IPython"},
     "cli": set(),
     "__main__": set(),
     "__init__": set(),

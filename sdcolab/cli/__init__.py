@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sdcolab import __version__
-from sdcolab.cli import cuadricula, descargar, diagnostico, generar, servicio, web
+from sdcolab.cli import cuadricula, descargar, diagnostico, entrenar, generar, servicio, web
 from sdcolab.cli.parser import SpanishParser
 from sdcolab.core.errors import Cancelled, GridError, RequestError, SdcolabError, Unexpected
 from sdcolab.core.words import explain
@@ -37,6 +37,7 @@ SUBCOMMANDS = (
     Subcommand("generar", "crea imágenes a partir de un prompt", generar.add_options),
     Subcommand("cuadricula", "compara imágenes cambiando una, dos o tres cosas", cuadricula.add_options),
     Subcommand("descargar", "descarga enlaces en su carpeta", descargar.add_options),
+    Subcommand("entrenar", "entrena un Lora con tus imágenes", entrenar.add_options),
     Subcommand("diagnostico", "revisa este equipo y explica qué falla", diagnostico.add_options),
     Subcommand("servicio", None, servicio.add_options),
 )

@@ -94,9 +94,9 @@ def show_html(text: str) -> None:
             shown.display(shown.HTML(text))
 
 
-def install_extras() -> tuple[str, ...]:
-    """Install the packages of the extra "colab" that are missing. Raises ``HostError``."""
-    return ensure_installed(own_requirements(), extra="colab")
+def install_extras(extra: str = "colab") -> tuple[str, ...]:
+    """Install the packages of ``extra`` that are missing. Raises ``HostError``."""
+    return ensure_installed(own_requirements(), extra=extra)
 
 
 @dataclass(frozen=True, slots=True)

@@ -261,3 +261,26 @@ class TagsRepeated(TrainingError):
 
     code: ClassVar[str] = "training.tags_repeated"
     tags: str
+
+
+@dataclass(eq=False)
+class TrainingKilled(TrainingError):
+    """The system ended the training's process: memory ran out."""
+
+    code: ClassVar[str] = "training.killed"
+
+
+@dataclass(eq=False)
+class TrainingCrashed(TrainingError):
+    """The training's process ended by itself with exit code ``number``; ``detail`` is the last line that it wrote."""
+
+    code: ClassVar[str] = "training.crashed"
+    number: int
+    detail: str
+
+
+@dataclass(eq=False)
+class NothingConfigured(TrainingError):
+    """Training was asked for before the cell with its options had run."""
+
+    code: ClassVar[str] = "training.nothing_configured"

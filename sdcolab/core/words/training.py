@@ -111,6 +111,17 @@ SENTENCES: Mapping[str, Sentence] = {
     "training.tagger_missing": Sentence(
         "Al Tagger le falta «{missing}» en «{folder}».", "Descárgalo desde Entrenar → Tagger."
     ),
+    "training.killed": Sentence(
+        "El entrenamiento se ha cerrado porque se acabó la memoria del equipo.",
+        "Vuelve a pulsar ▶️ y continuará desde lo último guardado; si se repite, baja la resolución o el batch size.",
+    ),
+    "training.crashed": Sentence(
+        "El entrenamiento se ha cerrado solo (código {number}; {detail}).",
+        "Vuelve a pulsar ▶️ y continuará desde lo último guardado; si se repite, pide ayuda con el informe 🩺.",
+    ),
+    "training.nothing_configured": Sentence(
+        "Todavía no has configurado el entrenamiento.", "Pulsa antes ▶️ en la celda 📄 Configuración."
+    ),
     "training.tags_repeated": Sentence(
         "Estas etiquetas están en más del 80 % de las imágenes: {tags}.",
         "Si son intrínsecas de tu personaje (pelo, ojos, orejas…), algunas personas recomiendan quitarlas para que las "
@@ -125,3 +136,26 @@ SAVINGS: Mapping[str, str] = {
     "cache_latents": "las imágenes se codifican una vez y el VAE se descarga",
 }
 """How the trainer saves memory."""
+
+STAGES: Mapping[str, str] = {
+    "dataset": "💿 Revisando archivos…",
+    "model": "🔄 Cargando el modelo base…",
+    "latents": "🖼️ Codificando imágenes",
+    "text": "📝 Codificando descripciones…",
+    "training": "⭐ Entrenando",
+    "saving": "💾 Guardando…",
+}
+"""What the trainer is doing."""
+
+VERDICTS: Mapping[str, tuple[str, str]] = {
+    "crudo": (
+        "está crudo: todavía no imita tus imágenes.",
+        "Entrena más epochs, o sube «unet_aprendizaje» (5e-4 o en casos extremos 1e-3).",
+    ),
+    "en su punto": ("parece en su punto.", "Pruébalo con seeds, ropas y escenas variadas para estar seguro."),
+    "recocido": (
+        "está recocido: imita tus imágenes demasiado.",
+        "Usa un epoch anterior, baja su intensidad a 0.5-0.8, o entrena con una tasa menor (1e-4 o 1e-5).",
+    ),
+}
+"""Sentence and advice of each state of a LoRA, in the guide's words."""

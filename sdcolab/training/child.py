@@ -1,0 +1,65 @@
+"""A training in a process of its own: events out as JSON lines, orders in as words, one a line."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from sdcolab.core.errors import Cancelled, OutOfMemory, SdcolabError
+from sdcolab.training.control import Control
+from sdcolab.training.events import Hear, LoraSaved, TrainingEnded, TrainingEvent, to_line
+from sdcolab.training.plan import TrainingPlan
+
+PAUSE, GO_ON, STOP = "pausa", "sigue", "para"
+"""Orders."""
+
+
+def run_training(plan: TrainingPlan, hear: Hear, control: Control) -> Path:
+    """Train ``plan`` in this thread; the finished file. Raises ``SdcolabError``."""
+    from sdcolab.engine.memory import is_out_of_memory
+    from sdcolab.training.loop import train
+    from sdcolab.training.prepare import prepare
+
+    try:
+        return train(prepare(plan, hear), hear, control)
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        width, height = plan.size()
+        raise OutOfMemory(device="cuda", width=width, height=height, batch_size=plan.train_batch_size) from error
+
+
+def serve(plan: TrainingPlan, orders: Iterable[str], write: Callable[[str], object]) -> int:
+    """Train ``plan``, telling everything through ``write`` a line at a time; the exit code. A bug keeps its
+    traceback.
+    """
+    control = Control()
+    threading.Thread(target=_obey, args=(orders, control), name="sdcolab-ordenes", daemon=True).start()
+
+    def hear(event: TrainingEvent) -> None:
+        write(to_line(event))
+
+    try:
+        run_training(plan, hear, control)
+    except Cancelled as error:
+        hear(TrainingEnded(error))
+        return 130
+    except SdcolabError as error:
+        hear(TrainingEnded(error))
+        return 1
+    hear(TrainingEnded())
+    return 0
+
+
+def _obey(orders: Iterable[str], control: Control) -> None:
+    """Follow the orders. When they end, so did whoever gives them: save and stop."""
+    acts = {PAUSE: control.pause, GO_ON: control.go_on, STOP: control.stop}
+    for line in orders:
+        acts.get(line.strip(), lambda: None)()
+    control.stop()
+
+
+def is_last(event: TrainingEvent) -> bool:
+    """Whether ``event`` tells of the finished file."""
+    return isinstance(event, LoraSaved) and event.last

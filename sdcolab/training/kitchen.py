@@ -1,0 +1,363 @@
+"""What the training notebook's cells do, one method a cell: get ready, configure, cook, try. No torch, no Jupyter."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from sdcolab.core.detect import ModelKind
+from sdcolab.core.errors import (
+    BaseMissing,
+    Cancelled,
+    HostError,
+    NothingConfigured,
+    SdcolabError,
+    StateUnusable,
+)
+from sdcolab.core.events import CancelToken, Listener, ignore_events
+from sdcolab.core.files import atomic_write, make_folder
+from sdcolab.core.folders import Folders
+from sdcolab.core.library import MODEL_SUFFIXES
+from sdcolab.core.words import explain
+from sdcolab.training import quick
+from sdcolab.training.bases import BASES, Base
+from sdcolab.training.check import check_base
+from sdcolab.training.events import StepTrained, TrainingEvent
+from sdcolab.training.metadata import SUFFIX, last_file, state_folder
+from sdcolab.training.plan import TrainingPlan, plan_from_file
+from sdcolab.training.preview import Preview, as_html, lines, preview
+from sdcolab.training.progress import chart_svg, progress_text, write_chart
+from sdcolab.training.recipe_form import Places, TrainingForm, check_name, loose_pictures_config, plan_of
+from sdcolab.training.toml_writing import write_plan
+from sdcolab.training.watch import TrainingProcess
+
+CHOSEN = "entrenamiento.json"
+"""In the program's settings: which plan the next cell cooks."""
+EVERY_STEPS = 5
+"""Steps between two updates of the chart; a notebook chokes on many."""
+
+
+class Host(Protocol):
+    """The machine that runs the notebook."""
+
+    @property
+    def is_colab(self) -> bool: ...
+
+    @property
+    def content(self) -> Path: ...
+
+    def mount_drive(self) -> Path: ...
+
+    def gpu(self) -> str | None: ...
+
+
+class Canvas(Protocol):
+    """A place in the cell whose content changes."""
+
+    def show(self, html: str) -> None: ...
+
+
+class Trainer(Protocol):
+    """A training that runs apart."""
+
+    def run(self, hear: Callable[[TrainingEvent], None]) -> Path: ...
+
+    def stop(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Kitchen:
+    """``download`` brings links and tells where each file went; ``start`` makes the process that trains a plan."""
+
+    host: Host
+    folders: Folders
+    say: Callable[[str], object]
+    show_html: Callable[[str], object]
+    canvas: Callable[[], Canvas]
+    base_link: Callable[[str], str]
+    download: Callable[[str, Listener, CancelToken], Iterable[tuple[str, Path | None]]]
+    demo: Path
+    start: Callable[[Path], TrainingProcess]
+    install: Callable[[], object]
+    has_package: Callable[[str], bool]
+
+    # --- 📂 and 💿 ---
+
+    def mount(self) -> None:
+        """📂 Connect Drive and make the guide's folders."""
+        try:
+            home = self.host.mount_drive()
+        except HostError as error:
+            self.say(f"⚠️ {explain(error)}")
+            return
+        for name in ("datasets", "output"):
+            make_folder(home / "lora_training" / name)
+        self.say(f"✅ Google Drive conectado. Tus imágenes van en {home.name}/lora_training/datasets/NOMBRE.")
+
+    def get_ready(self) -> None:
+        """💿 Install what Colab's image lacks, and tell what this machine can do."""
+        try:
+            self.install()
+        except HostError as error:
+            self.say(f"⚠️ {explain(error)}")
+        card = self.host.gpu()
+        if card:
+            self.say(f"✅ Tarjeta gráfica: {card}.")
+        else:
+            self.say(
+                "⚠️ No hay tarjeta gráfica: aquí solo sirve la prueba rápida. En Colab: Entorno de ejecución → Cambiar "
+                "tipo de entorno de ejecución → T4 GPU."
+            )
+        self.say("✅ Instalación completada.")
+
+    # --- 📄 ---
+
+    def configure(self, form: TrainingForm, base_name: str, own_link: str = "") -> Preview | None:
+        """📄 Check everything, bring the base model, show what is going to be trained, and write the plan down."""
+        try:
+            return self._configure(form, base_name, own_link)
+        except SdcolabError as error:
+            self.say(f"💥 {explain(error)}")
+            return None
+
+    def _configure(self, form: TrainingForm, base_name: str, own_link: str) -> Preview | None:
+        self.say("💿 Revisando archivos…")
+        name = check_name(form.nombre_proyecto)
+        base = BASES.find(base_name)
+        places = Places.of(self.home(), name, form.estructura_de_carpetas)
+        plan = self._plan(form, base, places, Path("modelo"))
+        self._write_loose(plan, form, places)
+        seen = preview(plan)  # before anything is downloaded
+        share = self._tell(seen, base)
+        if seen.faults:
+            return None
+        model = self.bring_base(base, own_link)
+        plan = replace(plan, pretrained_model_name_or_path=str(model))
+        facts = check_base(model, plan, self.host.gpu() is not None)
+        if own_link.strip():
+            plan = replace(plan, sdxl=facts.sdxl, gradient_checkpointing=facts.sdxl)
+        self._choose(plan, form, places)
+        del share
+        self.say("🍳 Todo listo: ahora pulsa ▶️ en 🔥 Cocinar el Lora.")
+        return seen
+
+    def _plan(self, form: TrainingForm, base: Base, places: Places, model: Path) -> TrainingPlan:
+        gpu = self.host.gpu() is not None
+        return plan_of(form, base, model, places, gpu=gpu, bitsandbytes=gpu and self.has_package("bitsandbytes"))
+
+    def _write_loose(self, plan: TrainingPlan, form: TrainingForm, places: Places) -> None:
+        if plan.dataset_config:
+            pictures = Path(form.carpeta_de_imagenes) if form.carpeta_de_imagenes.strip() else places.pictures
+            text = loose_pictures_config(pictures, form.num_repeats, form.nombre_proyecto)
+            with atomic_write(Path(plan.dataset_config)) as file:
+                file.write(text.encode("utf-8"))
+
+    def _tell(self, seen: Preview, base: Base) -> float:
+        share = 0.01 if not base.link else 1.0
+        for line in lines(seen, gpu=self.host.gpu() is not None, share=share):
+            self.say(line)
+        self.show_html(as_html(seen))
+        return share
+
+    def _choose(self, plan: TrainingPlan, form: TrainingForm, places: Places) -> None:
+        path = places.config / f"{form.nombre_proyecto.strip()}.toml"
+        write_plan(path, plan)
+        with atomic_write(self.folders.config / CHOSEN) as file:
+            file.write(json.dumps({"plan": str(path)}).encode())
+        self.say(f"📄 Configuración guardada en {path}")
+
+    def bring_base(self, base: Base, own_link: str = "") -> Path:
+        """The base model's file: the demo, a file that is there, or one that is downloaded. Raises ``BaseMissing``."""
+        own = own_link.strip()
+        if own and Path(own).expanduser().is_file():
+            return Path(own).expanduser()
+        if not own and not base.link:
+            return self.demo
+        link = own or (base.link if "://" in base.link else self.base_link(base.link))
+        found = self._already(link)
+        if found:
+            self.say(f"🔄 El modelo ya está descargado: {found.name}.")
+            return found
+        self.say("🔄 Descargando el modelo base…")
+        for line, path in self.download(link, ignore_events, CancelToken()):
+            self.say(line)
+            if path is not None and path.suffix in MODEL_SUFFIXES:
+                return path
+        raise BaseMissing(name=own or base.name)
+
+    def _already(self, link: str) -> Path | None:
+        name = link.partition(" > ")[2] or link.partition("?")[0].rpartition("/")[2]
+        path = self.folders.models(ModelKind.CHECKPOINT) / name.strip()
+        return path if name and path.suffix in MODEL_SUFFIXES and path.is_file() else None
+
+    def home(self) -> Path:
+        """The user's Drive where it is connected, else the program's own folder."""
+        drive = self.host.content / "drive" / "MyDrive"
+        return drive if self.host.is_colab and drive.is_dir() else self.folders.root
+
+    # --- 🔥 ---
+
+    def cook(self) -> Path | None:
+        """🔥 Train what was configured, going on where an earlier session stopped. ⏹️ saves and stops."""
+        try:
+            return self._cook(self._chosen())
+        except Cancelled:
+            self.say("⏹️ Parado. Lo entrenado está guardado: si vuelves a pulsar ▶️, continúa donde estaba.")
+        except SdcolabError as error:
+            self.say(f"❌ {explain(error)}")
+        return None
+
+    def _chosen(self) -> Path:
+        try:
+            path = Path(json.loads((self.folders.config / CHOSEN).read_text(encoding="utf-8"))["plan"])
+        except (OSError, ValueError, KeyError, TypeError):
+            raise NothingConfigured() from None
+        if not path.is_file():
+            raise NothingConfigured()
+        return path
+
+    def _cook(self, path: Path) -> Path:
+        plan = plan_from_file(path)
+        state = Path(plan.output_dir or ".") / state_folder(last_file(plan.output_name or "last"))
+        if not Path(plan.pretrained_model_name_or_path or "").is_file():
+            raise NothingConfigured()  # another machine: the base has to be brought again
+        finished = Path(plan.output_dir or ".") / last_file(plan.output_name or "last")
+        going_on = state.is_dir() and (not finished.exists() or finished.stat().st_mtime < state.stat().st_mtime)
+        try:
+            made = self._run(replace(plan, resume=str(state)) if going_on else plan, path)
+        except StateUnusable as error:
+            if not going_on:
+                raise
+            self.say(f"⚠️ {explain(error)}")
+            self.say("🔁 Empiezo de nuevo.")
+            made = self._run(plan, path)
+        shutil.rmtree(state, ignore_errors=True)
+        self._keep_for_the_studio(made)
+        return made
+
+    def _run(self, plan: TrainingPlan, path: Path) -> Path:
+        running = path.with_name(f".{path.stem}-en-marcha.toml")
+        write_plan(running, plan)
+        process = self.start(running)
+        teller = CookTeller(self.say, self.canvas(), Path(plan.output_dir or "."), plan.output_name or "last")
+        try:
+            made = run_interruptible(process, teller)
+        finally:
+            teller.finish()
+            with contextlib.suppress(OSError):
+                running.unlink()
+        shutil.copyfile(path, made.with_name(f"{plan.output_name}-plan.toml"))
+        self.say(f"✅ Tu Lora está en {made}")
+        return made
+
+    def _keep_for_the_studio(self, made: Path) -> None:
+        """Every file of the LoRA where the studio looks for them, so that it can be tried at once."""
+        target = self.folders.models(ModelKind.LORA)
+        with contextlib.suppress(OSError, SdcolabError):
+            make_folder(target)
+            for file in sorted(made.parent.glob(f"{glob_escaped(made.stem)}*{SUFFIX}")):
+                shutil.copyfile(file, target / file.name)
+            self.say("🎨 También está en models/Lora: puedes usarlo en el estudio con el botón de Lora.")
+
+    # --- 🍳 ---
+
+    def quick_test(self, steps: int = quick.STEPS) -> Path | None:
+        """🍳 Learn a little character on the demo model, with pictures made here: everything works, in minutes."""
+        home = self.folders.temporary / "prueba_rapida"
+        shutil.rmtree(home, ignore_errors=True)
+        try:
+            quick.draw_pictures(home / "datasets" / f"1_{quick.WORD}")
+            plan = quick.quick_plan(self.demo, home, steps)
+            path = home / "prueba.toml"
+            write_plan(path, plan)
+            self.say(f"🍳 Prueba rápida: {quick.COUNT} dibujos de «{quick.WORD}», {plan.max_train_steps} pasos.")
+            for line in lines(preview(plan), gpu=self.host.gpu() is not None, share=0.01)[:1]:
+                self.say(line)
+            return self._run(plan, path)
+        except Cancelled:
+            self.say("⏹️ Parado.")
+        except SdcolabError as error:
+            self.say(f"❌ {explain(error)}")
+        return None
+
+
+class CookTeller:
+    """Tells a training in a cell: lines for what matters, one chart for the steps, and a PNG at the end."""
+
+    def __init__(self, say: Callable[[str], object], canvas: Canvas, folder: Path, name: str) -> None:
+        self._say = say
+        self._canvas = canvas
+        self._folder = folder
+        self._name = name
+        self._losses: list[float] = []
+        self._rates: list[float] = []
+        self._last: StepTrained | None = None
+        self._stage = ""
+
+    def __call__(self, event: TrainingEvent) -> None:
+        """Show ``event``."""
+        if isinstance(event, StepTrained):
+            self._losses.append(event.loss)
+            self._rates.append(event.rate)
+            self._last = event
+            if event.step % EVERY_STEPS == 0 or event.step == event.total:
+                self._draw(event)
+            return
+        text = progress_text(event)
+        kind = type(event).__name__
+        if kind == "StageBegan":
+            self._canvas.show(f"<p>{text}</p>")
+        elif kind != "StateSaved" and text != self._stage:
+            self._stage = text
+            self._say(text)
+
+    def _draw(self, event: StepTrained) -> None:
+        text = progress_text(event)
+        share = 100 * event.step / max(1, event.total)
+        bar = (
+            f'<div role="progressbar" aria-valuenow="{share:.0f}" style="background:#8883;border-radius:6px">'
+            f'<div style="width:{share:.1f}%;background:#2563eb;height:10px;border-radius:6px"></div></div>'
+        )
+        self._canvas.show(f"<p>{text}</p>{bar}{chart_svg(self._losses, self._rates, event.total, text)}")
+
+    def finish(self) -> None:
+        """Keep the chart beside the files."""
+        if self._last is not None and self._losses:
+            self._draw(self._last)
+            with contextlib.suppress(SdcolabError):
+                path = self._folder / f"{self._name}-perdida.png"
+                write_chart(path, self._losses, self._rates, self._last.total)
+
+
+def run_interruptible(process: TrainingProcess, hear: Callable[[TrainingEvent], None]) -> Path:
+    """Run ``process`` in a thread; the cell's ⏹️ asks it to save and stop. Raises what it raises."""
+    outcome: list[Any] = []
+
+    def work() -> None:
+        try:
+            outcome.append(process.run(hear))
+        except BaseException as error:  # noqa: BLE001 - carried to the caller's thread and raised there
+            outcome.append(error)
+
+    thread = threading.Thread(target=work, name="sdcolab-entrenar", daemon=True)
+    thread.start()
+    while thread.is_alive():
+        try:
+            thread.join(0.2)
+        except KeyboardInterrupt:
+            process.stop()
+    (result,) = outcome
+    if isinstance(result, BaseException):
+        raise result
+    return Path(result)
+
+
+def glob_escaped(text: str) -> str:
+    """``text`` with nothing that a pattern of names would understand."""
+    return "".join(f"[{character}]" if character in "*?[" else character for character in text)

@@ -1,0 +1,176 @@
+"""What is going to be trained, before anything is: pictures, captions as they will be read, buckets, steps, time. No
+torch.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import random
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from PIL import Image
+
+from sdcolab.core.errors import (
+    CaptionsMissing,
+    FewPictures,
+    ManyRepeats,
+    PictureUnreadable,
+    SdcolabError,
+    TagsRepeated,
+    TooManySteps,
+)
+from sdcolab.core.words import explain, human_time
+from sdcolab.training.captions import Moment, caption_at
+from sdcolab.training.dataset import Dataset, Picture, read_dataset
+from sdcolab.training.dataset_config import dataset_plans
+from sdcolab.training.plan import TrainingPlan
+from sdcolab.training.steps import MAX_STEPS, StepCount, count_steps
+
+LEAST_PICTURES = 10
+MOST_REPEATED = 400
+"""The guide's advice: at least ten pictures, and at most 400 with their repeats."""
+OFTEN = 0.8
+SHOWN = 8
+_THUMBNAIL = 128
+
+_MEGAPIXEL = 1_000_000
+_SECONDS = {(False, "gpu"): 1.7, (True, "gpu"): 3.4, (False, "cpu"): 100.0, (True, "cpu"): 400.0}
+"""Seconds per megapixel of a batch on a T4 and on two cores of a CPU, by SDXL or not: only to know how long to wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """``warnings`` are advice; ``faults`` make it useless to begin."""
+
+    plan: TrainingPlan
+    datasets: tuple[Dataset, ...]
+    steps: StepCount
+    warnings: tuple[SdcolabError, ...]
+    faults: tuple[SdcolabError, ...]
+
+    @property
+    def pictures(self) -> tuple[Picture, ...]:
+        """All pictures."""
+        return tuple(picture for dataset in self.datasets for picture in dataset.pictures)
+
+    def seconds(self, *, gpu: bool, share: float = 1.0) -> float:
+        """About how long the training takes; ``share`` of a full-size model's work."""
+        sizes = [picture.fit.bucket for picture in self.pictures]
+        pixels = sum(width * height for width, height in sizes) / max(1, len(sizes)) / _MEGAPIXEL
+        batch = self.datasets[0].plan.batch_size * self.plan.gradient_accumulation_steps
+        return self.steps.total * batch * pixels * _SECONDS[self.plan.sdxl, "gpu" if gpu else "cpu"] * share
+
+
+def preview(plan: TrainingPlan) -> Preview:
+    """Look at the pictures of ``plan``. Raises ``TrainingError`` where there is nothing to look at."""
+    warnings: list[SdcolabError] = []
+    datasets = tuple(read_dataset(one, warnings.append) for one in dataset_plans(plan))
+    steps = count_steps(
+        sum(dataset.batch_count for dataset in datasets),
+        epochs=plan.max_train_epochs,
+        steps=plan.max_train_steps,
+        accumulation=plan.gradient_accumulation_steps,
+    )
+    faults = [TooManySteps(count=steps.total, limit=MAX_STEPS)] if steps.total > MAX_STEPS else []
+    return Preview(plan, datasets, steps, (*warnings, *advice(datasets)), tuple(faults))
+
+
+def advice(datasets: Sequence[Dataset]) -> list[SdcolabError]:
+    """What the guide would say of these pictures."""
+    train = [one for dataset in datasets for one in dataset.pictures if not one.subset.regularisation]
+    told: list[SdcolabError] = []
+    if len(train) < LEAST_PICTURES:
+        told.append(FewPictures(count=len(train)))
+    repeated = sum(dataset.train_images for dataset in datasets)
+    if repeated > MOST_REPEATED:
+        told.append(ManyRepeats(count=repeated))
+    bare = [one for one in train if not one.captioned]
+    if bare:
+        told.append(CaptionsMissing(count=len(bare), pictures=len(train), path=bare[0].path))
+    often = frequent_tags([one.caption for one in train if one.captioned])
+    if often:
+        told.append(TagsRepeated(tags=", ".join(often)))
+    return told
+
+
+def frequent_tags(captions: Sequence[str], share: float = OFTEN) -> tuple[str, ...]:
+    """Tags of more than ``share`` of the captions, except those that all begin with: their activation words."""
+    tags = [[tag.strip() for tag in caption.split(",") if tag.strip()] for caption in captions]
+    first = Counter(row[0] for row in tags if row)
+    counts = Counter(tag for row in tags for tag in set(row))
+    if len(captions) < 2:
+        return ()
+    return tuple(
+        tag
+        for tag, count in counts.most_common(20)
+        if count > share * len(captions) and first[tag] < share * len(captions)
+    )
+
+
+def lines(seen: Preview, *, gpu: bool, share: float = 1.0) -> list[str]:
+    """The preview as the notebook and the command print it."""
+    told = []
+    for dataset in seen.datasets:
+        for subset, count, _ in dataset.found:
+            kind = " (Regularización)" if subset.regularisation else ""
+            told.append(f"📁 {subset.folder.name}{kind}")
+            total = count * subset.repeats
+            told.append(f"📈 Se encontraron {count} imágenes con {subset.repeats} repeticiones: {total} por epoch.")
+    buckets = Counter(picture.fit.bucket for picture in seen.pictures)
+    shown = ", ".join(f"{width}×{height} ({count})" for (width, height), count in sorted(buckets.items())[:12])
+    steps, batch = seen.steps, seen.datasets[0].plan.batch_size
+    told.append(f"🪣 Tamaños en que se entrenan: {shown}.")
+    told.append(f"📉 Con batch size {batch} son {steps.per_epoch} pasos por epoch.")
+    told.append(f"🔮 Habrá {steps.epochs} epochs, para un total de {steps.total} pasos.")
+    place = "en una tarjeta T4 de Colab" if gpu else "sin tarjeta gráfica"
+    told.append(f"⏱️ Tiempo aproximado {place}: {human_time(seen.seconds(gpu=gpu, share=share))}.")
+    told += [f"⚠️ {explain(warning)}" for warning in seen.warnings]
+    told += [f"💥 {explain(fault)}" for fault in seen.faults]
+    return told
+
+
+def as_html(seen: Preview, chance: random.Random | None = None) -> str:
+    """Some pictures as they will be cut, each with a caption as it may be read."""
+    chance = chance or random.Random(0)
+    pictures = list(seen.pictures)
+    chosen = sorted(chance.sample(range(len(pictures)), min(SHOWN, len(pictures))))
+    cells = []
+    for index in chosen:
+        picture = pictures[index]
+        text = caption_at(picture.caption, picture.subset.captions, Moment(), chance) or "(sin descripción)"
+        try:
+            image = thumbnail(picture)
+        except SdcolabError:
+            continue
+        width, height = picture.fit.bucket
+        cells.append(
+            '<figure style="margin:0;max-width:160px">'
+            f'<img alt="" style="max-width:100%" src="data:image/jpeg;base64,{image}">'
+            '<figcaption style="font-size:12px;overflow-wrap:anywhere">'
+            f"{html.escape(text)}<br><small>{width}×{height} · {picture.repeats} repeticiones</small>"
+            "</figcaption></figure>"
+        )
+    return f'<div style="display:flex;flex-wrap:wrap;gap:12px">{"".join(cells)}</div>'
+
+
+def thumbnail(picture: Picture) -> str:
+    """The middle of the picture that is trained, small, as base64 JPEG. Raises ``PictureUnreadable``."""
+    try:
+        with Image.open(picture.path) as image:
+            small = image.convert("RGB")
+            small.thumbnail((2 * _THUMBNAIL, 2 * _THUMBNAIL))
+            ratio = picture.fit.bucket[0] / picture.fit.bucket[1]
+            width, height = small.size
+            room = (min(width, round(height * ratio)), min(height, round(width / ratio)))
+            left, top = (width - room[0]) // 2, (height - room[1]) // 2
+            small = small.crop((left, top, left + room[0], top + room[1]))
+            small.thumbnail((_THUMBNAIL, _THUMBNAIL))
+            out = io.BytesIO()
+            small.save(out, "JPEG", quality=80)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise PictureUnreadable(path=picture.path) from error
+    return base64.b64encode(out.getvalue()).decode("ascii")

@@ -13,13 +13,14 @@ import logging
 import queue
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from sdcolab.colab.diagnosis import examine, page
 from sdcolab.colab.drive_sync import DriveNews
-from sdcolab.colab.panel_form import Form
+from sdcolab.colab.panel_canvas import canvas_widget
 from sdcolab.colab.panel_gallery import Gallery
+from sdcolab.colab.panel_generation import GenerationForm
+from sdcolab.colab.panel_tabs import PngInfoTab, ToolTab
 from sdcolab.colab.prepare import (
     Collaborators,
     Preparation,
@@ -29,16 +30,16 @@ from sdcolab.colab.prepare import (
 from sdcolab.colab.progress import CellProgress, WidgetBars
 from sdcolab.colab.report import download_link, known_secrets, report_line, write_report
 from sdcolab.core.errors import Cancelled, SdcolabError, Unexpected
-from sdcolab.core.events import CancelToken, Listener, Phase
-from sdcolab.core.request import GenerationRequest, Variation
-from sdcolab.core.settings import SettingsFile
-from sdcolab.core.tasks import Generate, Origin, Preload
+from sdcolab.core.events import CancelToken, ImageSaved, Listener, Phase
+from sdcolab.core.tasks import Preload
 from sdcolab.core.words import PHASE_LABELS, explain
 from sdcolab.process.environment import engine_spec
 from sdcolab.process.supervisor import Roster
 from sdcolab.process.worker import ProcessWorker
+from sdcolab.studio.generating import IMAGE_MODE, TEXT_MODE
 from sdcolab.studio.jobs import JobSnapshot
-from sdcolab.studio.last_form import LastForm
+from sdcolab.studio.layout import LAYOUT, TabKind
+from sdcolab.studio.look import asset, shared_css
 
 WATCH_SECONDS = 0.25
 MAX_NOTES = 8
@@ -66,7 +67,6 @@ class Panel:
         self._left_on_drive = 0
         self._drawn: dict[int, JobSnapshot] = {}
         self._download_cancel = CancelToken()
-        self._last_form = LastForm(collaborators.folders.config)
         self._library = collaborators.open_library(preparation.model)
         self._engine = self._new_engine(roster)
         tokens = {**collaborators.environ, **preparation.tokens}
@@ -116,70 +116,130 @@ class Panel:
 
     def _build(self) -> None:
         new = self._widgets
-        auto = {"layout": new.Layout(width="auto")}
-        self._form = Form(new, self._library, self._with.native_size, self._first_request())
-        self._gallery = Gallery(new, self._form.fill_from_infotext)
-        self._generate = new.Button(description="🎨 Generar", button_style="primary", **auto)
-        self._interrupt = new.Button(description="⏹️ Interrumpir", disabled=True, **auto)
-        self._empty = new.Button(description="🗑️ Vaciar la cola", disabled=True, **auto)
-        self._save = new.Button(description="💾 Cerrar y guardar todo", **auto)
-        self._report = new.Button(description="🩺 Guardar informe", **auto)
-        self._report_link = new.HTML()
+        self._note_box = new.HTML()
+        self._form = GenerationForm(new, self._studio, LAYOUT, self._note, self._guarded)
+        self._gallery = Gallery(new, self._image_actions(), canvas_widget)
+        self._make_buttons()
         self._progress = new.FloatProgress(min=0.0, max=1.0, layout=new.Layout(width="98%", visibility="hidden"))
         self._state = new.HTML(value="El motor se está preparando; ya puedes pulsar «Generar».")
         self._preview = new.Image(format="jpeg", layout=new.Layout(width="256px", display="none"))
-        self._note_box = new.HTML()
-        self._links = new.Textarea(
-            rows=3, placeholder="https://civitai.com/…, https://huggingface.co/…", layout=new.Layout(width="98%")
+        self._job_report = new.HTML()
+        self._tools = {tab.id: ToolTab(new, self._studio, tab, self._guarded) for tab in LAYOUT.tabs if tab.tool}
+        self._boxes = self._tab_boxes()
+        self._tabs = new.ToggleButtons(
+            options=[(tab.title, tab.id) for tab in LAYOUT.tabs], style={"button_width": "auto"}
         )
-        self._download = new.Button(description="📥 Descargar", **auto)
+        self._tabs.observe(lambda change: self._open_tab(change["new"]), names="value")
+        body = new.VBox([*{id(box): box for box in self._boxes.values()}.values()])
+        self._generate_row = new.HBox([self._generate], layout=new.Layout(width="auto"))
+        buttons = new.HBox(
+            [self._generate_row, self._interrupt, self._empty, self._save], layout=new.Layout(flex_flow="row wrap")
+        )
+        results = [self._state, self._progress, self._preview, self._note_box, self._job_report, self._gallery.box]
+        left, right = new.VBox([body, buttons]), new.VBox(results)
+        both = new.HBox([left, right], layout=new.Layout(flex_flow="row wrap"))
+        for box, name in ((left, "sd-left"), (right, "sd-right"), (both, "sd-both"), (self._tabs, "sd-tabs")):
+            box.add_class(name)
+        style = new.HTML(f"<style>{shared_css()}{asset('panel.css')}</style>")
+        self.box = new.VBox([style, self._tabs, both, new.HBox([self._report, self._report_link])])
+        self.box.add_class("sdcolab-panel")
+        self._open_tab(LAYOUT.tabs[0].id)
+
+    def _make_buttons(self) -> None:
+        new = self._widgets
+
+        def button(text: str, action: Callable[[], None], **options: Any) -> Any:
+            made = new.Button(description=text, layout=new.Layout(width="auto"), **options)
+            made.on_click(self._guarded(action))
+            return made
+
+        self._generate = button("🎨 Generar", self._on_generate, button_style="primary")
+        self._interrupt = button("⏹️ Interrumpir", self._on_interrupt, disabled=True)
+        self._empty = button("🗑️ Vaciar la cola", self._on_empty, disabled=True)
+        self._save = button("💾 Cerrar y guardar todo", self._on_save)
+        self._report = button("🩺 Guardar informe", self._on_report)
+        self._download = button("📥 Descargar", self._on_download)
+        self._report_link = new.HTML()
+
+    def _tab_boxes(self) -> dict[str, Any]:
+        """What each tab shows."""
+        boxes: dict[str, Any] = {}
+        for tab in LAYOUT.tabs:
+            match tab.kind:
+                case TabKind.GENERATE:
+                    boxes[tab.id] = self._form.box
+                case TabKind.TOOL:
+                    boxes[tab.id] = self._tools[tab.id].box
+                case TabKind.PNG_INFO:
+                    boxes[tab.id] = self._png_info()
+                case TabKind.DOWNLOADS:
+                    boxes[tab.id] = self._downloads()
+        return boxes
+
+    def _png_info(self) -> Any:
+        def use(_picture: bytes, text: str) -> None:
+            self._read(text)
+            self._tabs.value = TEXT_MODE
+
+        def begin(inpaint: bool) -> Callable[[bytes, str], None]:
+            return lambda picture, text: self._begin_from(picture, text, inpaint=inpaint)
+
+        sends = {"Enviar a txt2img": use, "Enviar a img2img": begin(False), "Enviar a inpaint": begin(True)}
+        return PngInfoTab(self._widgets, sends, self._guarded).box
+
+    def _downloads(self) -> Any:
+        new = self._widgets
+        wide = new.Layout(width="98%")
+        self._catalog = new.SelectMultiple(options=[*self._studio.catalog], rows=8, description="Catálogo", layout=wide)
+        self._links = new.Textarea(rows=3, placeholder="https://civitai.com/…, https://huggingface.co/…", layout=wide)
         self._bars = new.VBox([])
         self._reports = new.HTML()
-        downloads = new.Accordion(children=[new.VBox([self._links, self._download, self._bars, self._reports])])
-        downloads.set_title(0, "Descargar modelos y otros recursos")
-        downloads.selected_index = None
         if again := self._ready.to_download_again:
             self._links.value = "\n".join(one.link for one in again)
-            downloads.selected_index = 0
-            self._reports.value = (
-                "Lo que tenías en otra sesión: pulsa «Descargar» para recuperarlo, o borra lo que no quieras."
+            self._note(
+                "📥 Lo que tenías en otra sesión está en la pestaña Descargas: pulsa «Descargar» para recuperarlo."
             )
-        for button, action in (
-            (self._generate, self._on_generate),
-            (self._interrupt, self._on_interrupt),
-            (self._empty, self._on_empty),
-            (self._download, self._on_download),
-            (self._save, self._on_save),
-            (self._report, self._on_report),
-        ):
-            button.on_click(self._guarded(action))
-        buttons = new.HBox(
-            [self._generate, self._interrupt, self._empty, self._save], layout=new.Layout(flex_flow="row wrap")
-        )
-        parts = [self._form.box, buttons, self._state, self._progress, self._preview, self._note_box]
-        self.box = new.VBox([*parts, self._gallery.box, downloads, new.HBox([self._report, self._report_link])])
+        return new.VBox([self._catalog, self._links, self._download, self._bars, self._reports])
 
-    def _first_request(self) -> GenerationRequest:
-        """The form of last time (maybe from Drive), else the user's defaults; on the model chosen in the cell.
+    def _open_tab(self, name: str) -> None:
+        tab = LAYOUT.tab(name)
+        if tab.kind is TabKind.GENERATE:
+            self._form.open_mode(name)
+        for box in self._boxes.values():
+            box.layout.display = "flex" if box is self._boxes[name] else "none"
+        self._generate_row.layout.display = "flex" if tab.kind is TabKind.GENERATE else "none"
 
-        Without what would change the picture and has no widget here to turn it off: the page may have saved it, and a
-        refiner of another session may be gone.
-        """
-        request: GenerationRequest | None = None
-        for load in (self._last_request, lambda: SettingsFile(self._with.folders.config).load().defaults):
-            try:
-                request = request or load()
-            except SdcolabError as error:
-                self._notes.append(str(explain(error)))
-        request = request or GenerationRequest()
-        request = replace(request, hires=None, refiner=None, tiling=False, variation=Variation())
-        if self._ready.model:
-            request = replace(request, checkpoint=self._ready.model.name, width=None, height=None)
-        return request
+    # --- What is done with a picture ---------------------------------------------------------------------------------
 
-    def _last_request(self) -> GenerationRequest | None:
-        last = self._last_form.load()
-        return last.request if last else None
+    def _image_actions(self) -> dict[str, Callable[[ImageSaved], None]]:
+        def to_extras(image: ImageSaved) -> None:
+            self._tools["extras"].form.fill({"pictures": [image.path.read_bytes()]})
+            self._tabs.value = "extras"
+
+        actions: dict[str, Callable[[ImageSaved], None]] = {
+            "🖼️ Enviar a img2img": lambda image: self._begin_from(
+                image.path.read_bytes(), image.infotext, inpaint=False
+            ),
+            "🎨 Enviar a inpaint": lambda image: self._begin_from(
+                image.path.read_bytes(), image.infotext, inpaint=True
+            ),
+            "🔍 Enviar a Ampliar": to_extras,
+            "✨ Mejorar esta imagen": lambda image: self._form.enhance(image.infotext),
+            "🎲 Usar su semilla": lambda image: self._form.put_seed(image.seed),
+            "♻️ Usar estos datos": lambda image: self._read(image.infotext),
+        }
+        return {text: self._guarded_with(act) for text, act in actions.items()}
+
+    def _guarded_with(self, act: Callable[[ImageSaved], None]) -> Callable[[ImageSaved], None]:
+        return lambda image: self._guarded(lambda: act(image))(None)
+
+    def _begin_from(self, picture: bytes, text: str, *, inpaint: bool) -> None:
+        self._form.begin_from(picture, text, inpaint=inpaint)
+        self._tabs.value = IMAGE_MODE
+
+    def _read(self, text: str) -> None:
+        for trouble in self._form.read(text).troubles:
+            self._note(f"⚠️ {trouble}")
 
     # --- Buttons: the kernel's main thread ---------------------------------------------------------------------------
 
@@ -196,10 +256,8 @@ class Panel:
         return press
 
     def _on_generate(self) -> None:
-        request = self._form.request()
-        self._jobs.submit(Generate(request), Origin.PANEL)
+        self._form.generate()
         self._interrupt.disabled = False
-        self._last_form.save(request)
 
     def _on_interrupt(self) -> None:
         """Stop the job that runs; those that wait go on."""
@@ -214,7 +272,7 @@ class Panel:
         self._note(f"🗑️ Cola vaciada: {count} en espera {'quitado' if count == 1 else 'quitados'}.")
 
     def _on_download(self) -> None:
-        text = self._links.value.strip()
+        text = "\n".join(filter(None, (self._links.value.strip(), *self._catalog.value)))
         if not text:
             return
         self._download.disabled = True
@@ -256,7 +314,7 @@ class Panel:
         try:
             reports = self._with.make_download(self._ready.tokens)(text, listener, self._download_cancel)
             lines = [report.line for report in reports]
-            self._form.refresh_models()
+            self._form.refresh()
         except SdcolabError as error:
             lines = [str(explain(error))]
         except Exception as error:  # noqa: BLE001 - an edge: a thread's bug would be seen by nobody
@@ -296,6 +354,8 @@ class Panel:
                 self._ready.sync.poke()
         for warning in snapshot.warnings[warnings:]:
             self._note(f"⚠️ {explain(warning)}")
+        lines = [*snapshot.notes, *(f"Archivo: {path}" for path in snapshot.files)]
+        _put(self._job_report, "value", "<br>".join(map(html.escape, lines)))
         if snapshot.ended and not (former and former.ended):
             if isinstance(snapshot.error, Cancelled):
                 self._note("⏹️ Interrumpido.")
@@ -331,6 +391,8 @@ def state_line(snapshot: JobSnapshot, waiting: int) -> str:
         if snapshot.error:
             return "❌ No se ha podido generar; el motivo está abajo."
         made = len(snapshot.images)
+        if not made:
+            return "✅ Listo."
         return f"✅ {made} imagen lista." if made == 1 else f"✅ {made} imágenes listas."
     steps = (
         f" · paso {snapshot.step} de {snapshot.total}" if snapshot.phase is Phase.SAMPLING and snapshot.total else ""

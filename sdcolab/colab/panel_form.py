@@ -1,147 +1,190 @@
-"""The panel's form: what to generate, as widgets. Works with ipywidgets 7.7 and 8."""
+"""Draws sections of the layout with ipywidgets: what the page's ``web/drawing.py`` does with gradio.
+
+What is folded is only made when it is opened first: a notebook keeps every widget of every cell in the browser. Until
+then its values wait here.
+"""
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from functools import partial
 from typing import Any
 
-from sdcolab.core.detect import ModelKind
-from sdcolab.core.errors import FieldNotNumber, SdcolabError, UnknownName
-from sdcolab.core.infotext import parse, to_request
-from sdcolab.core.library import Library, ModelFile
-from sdcolab.core.names import SAMPLER_NAMES, SCHEDULE_NAMES
-from sdcolab.core.request import AUTOMATIC, RANDOM_SEED, SIZE_STEP, GenerationRequest
-from sdcolab.core.words import FIELD_LABELS
+from sdcolab.colab.panel_fields import CanvasWidget, FieldWidget, PictureWidget, draw_field
+from sdcolab.core.fields import parts_of, table_of
+from sdcolab.core.words.fields import PART_LABELS, words_of
+from sdcolab.studio.form import Lists
+from sdcolab.studio.layout import Section
 
-FALLBACK_SIZE = 512
+Gadgets = Mapping[str, Callable[[], Any]]
+"""What makes the widget of each gadget, by its name."""
 
 
-class Form:
-    """Widgets for the fields of a request. Fields without a widget keep the values of the request it was filled with.
-
-    Its buttons act in the kernel's main thread; ``refresh_models`` may be called from any.
-    """
+class FormBox:
+    """The form of a dataclass. ``box`` is what is shown; ``fields`` has a widget a field and a switch that was
+    drawn."""
 
     def __init__(
-        self, widgets: Any, library: Library, native_size: Callable[[ModelFile], int], start: GenerationRequest
+        self,
+        widgets: Any,
+        kind: type[Any],
+        sections: tuple[Section, ...],
+        values: Mapping[str, Any],
+        lists: Lists,
+        *,
+        gadgets: Gadgets | None = None,
+        prefix: str = "",
     ) -> None:
-        self._library = library
-        self._native_size = native_size
-        self._base = start
-        self._native = FALLBACK_SIZE
-        self._fields = _make_fields(widgets)
-        self.refresh_button = widgets.Button(description="🔃 Actualizar lista", layout=widgets.Layout(width="auto"))
-        self.refresh_button.on_click(lambda _button: self.refresh_models())
-        self.box = _arrange(widgets, self._fields, self.refresh_button)
-        self.refresh_models()
-        self.fill(start)
-        self._fields["checkpoint"].observe(lambda _change: self._follow_model(), names="value")
+        self._new = widgets
+        self._table = table_of(kind)
+        self._parts = parts_of(kind)
+        self._values = dict(values)
+        self._lists = lists
+        self._gadgets = gadgets or {}
+        self._prefix = prefix
+        self._modes: list[tuple[Any, tuple[str, ...]]] = []
+        self._watchers: dict[str, list[Callable[[], None]]] = {}
+        self.fields: dict[str, FieldWidget] = {}
+        self._switches: dict[str, Any] = {}
+        self.box = widgets.VBox([self._section(section) for section in sections])
 
-    def request(self) -> GenerationRequest:
-        """What the form asks for. Raises ``RequestError``."""
-        values = {name: field.value for name, field in self._fields.items()}
-        values["prompt"] = values["prompt"].strip()
-        values["negative_prompt"] = values["negative_prompt"].strip()
-        values["checkpoint"] = values["checkpoint"] or ""
-        values["seed"] = _whole("seed", values["seed"])
-        return replace(self._base, **values)
+    # --- Values -------------------------------------------------------------------------------------------------------
 
-    def fill(self, request: GenerationRequest) -> None:
-        """Show ``request``. Names that are not there are left alone; open sizes become the model's own."""
-        self._base = request
-        for name in ("checkpoint", "vae", "sampler", "schedule"):
-            self._choose(name, getattr(request, name))
-        self._native = self._size_of_model()
-        for name in ("prompt", "negative_prompt", "steps", "cfg_scale", "batch_size", "batch_count", "clip_skip"):
-            self._fields[name].value = getattr(request, name)
-        self._fields["seed"].value = str(request.seed)
-        self._fields["width"].value = request.width or self._native
-        self._fields["height"].value = request.height or self._native
+    @property
+    def values(self) -> dict[str, Any]:
+        """What every field and switch holds, by path; those of sections that nobody opened as they were given."""
+        drawn = {path: field.value for path, field in self.fields.items()}
+        switches = {path: switch.value for path, switch in self._switches.items()}
+        return self._values | drawn | switches
 
-    def fill_from_infotext(self, infotext: str) -> None:
-        """Show the request that made a picture."""
-        changes: dict[str, Any] = dict(to_request(parse(infotext), SCHEDULE_NAMES).changes)
-        for field, kind in _NAMED.items():
-            name = str(changes.pop(field, ""))
-            with contextlib.suppress(UnknownName):  # a model that is no longer here: the one chosen stays
-                changes[field] = name if name == AUTOMATIC else self._library.find(kind, name).name
-        self.fill(replace(self._base, **changes))
+    def fill(self, values: Mapping[str, Any]) -> None:
+        """Show ``values``; what they do not name stays."""
+        self._values |= values
+        for path, value in values.items():
+            if path in self.fields:
+                self.fields[path].put(value)
+            elif path in self._switches and self._switches[path].value != bool(value):
+                self._switches[path].value = bool(value)
 
-    def refresh_models(self, prefer: str = "") -> None:
-        """Look for models again and keep the choice; ``prefer`` is chosen when it is there."""
-        for field, kind in _NAMED.items():
-            names = [file.name for file in self._library.files(kind)]
-            widget = self._fields[field]
-            chosen = prefer if field == "checkpoint" and prefer in names else widget.value
-            widget.options = names if field == "checkpoint" else [AUTOMATIC, *names]
-            self._choose(field, chosen)
+    def offer(self, lists: Lists) -> None:
+        """Look for what can be chosen again."""
+        self._lists = lists
+        for field in self.fields.values():
+            field.offer(lists)
 
-    def _choose(self, field: str, name: str | None) -> None:
-        widget = self._fields[field]
-        if name in widget.options:
-            widget.value = name
-        elif widget.value not in widget.options and widget.options:
-            widget.value = widget.options[0]
+    def show_mode(self, mode: str) -> None:
+        """Show what belongs to the tab of generation ``mode`` and hide what belongs to others."""
+        for box, modes in self._modes:
+            box.layout.display = "flex" if mode in modes else "none"
 
-    def _follow_model(self) -> None:
-        """A new model: sizes that were the old one's own become the new one's."""
-        width, height = self._fields["width"], self._fields["height"]
-        former, self._native = self._native, self._size_of_model()
-        if width.value == height.value == former:
-            width.value = height.value = self._native
+    def watch(self, path: str, told: Callable[[], None]) -> None:
+        """Call ``told`` whenever the field at ``path`` changes, from when it is drawn."""
+        self._watchers.setdefault(path, []).append(told)
+        if path in self.fields:
+            self.fields[path].watch(told)
 
-    def _size_of_model(self) -> int:
-        try:
-            return self._native_size(self._library.find(ModelKind.CHECKPOINT, self._fields["checkpoint"].value or ""))
-        except SdcolabError:  # a damaged file: generating explains it
-            return FALLBACK_SIZE
+    # --- Drawing ------------------------------------------------------------------------------------------------------
+
+    def _section(self, section: Section) -> Any:
+        part = self._parts.get(section.part)
+        if part and part.many:
+            box = self._fold(section.title or self._label(section.part), lambda: self._units(section))
+        elif section.folded:
+            box = self._fold(section.title, lambda: self._inside(section))
+        elif part and part.optional:
+            box = self._part(section.part, self._label(section.part), lambda: self._inside(section))
+        else:
+            title = [self._new.HTML(f"<h4>{section.title}</h4>")] if section.title else []
+            box = self._new.VBox([*title, *self._inside(section)])
+        box.add_class("sd-section")
+        if section.modes:
+            self._modes.append((box, section.modes))
+        return box
+
+    def _label(self, path: str) -> str:
+        return PART_LABELS.get(f"{self._prefix}.{path}" if self._prefix else path, path)
+
+    def _inside(self, section: Section, unit: str = "") -> list[Any]:
+        made: list[Any] = []
+        for item in section.items:
+            if isinstance(item, str):
+                made.append(self._item(item, section, unit))
+                continue
+            row = self._new.HBox([self._item(one, section, unit) for one in item])
+            row.add_class("sd-line")
+            made.append(row)
+        self._connect_canvases()
+        return [*made, *(self._section(one) for one in section.sections)]
+
+    def _units(self, section: Section) -> list[Any]:
+        title = section.title or self._label(section.part)
+        units = [f"{section.part}.{place}" for place in range(section.most)]
+        return [
+            self._part(unit, f"{title} {number}", partial(self._inside, section, unit))
+            for number, unit in enumerate(units, 1)
+        ]
+
+    def _item(self, item: str, section: Section, unit: str) -> Any:
+        if item.startswith("@"):
+            return self._gadgets[item]()
+        path = f"{unit}{item.removeprefix(section.part)}" if unit else item
+        drawn = draw_field(
+            self._new, self._table[item], words_of(item, self._prefix), self._values.get(path), self._lists
+        )
+        self.fields[path] = drawn
+        for told in self._watchers.get(path, ()):
+            drawn.watch(told)
+        return drawn.box
+
+    def _fold(self, title: str, inside: Callable[[], list[Any]]) -> Any:
+        """A title that shows what is below it, made at the first opening."""
+        head = self._new.Button(description=f"▸ {title}", layout=self._new.Layout(width="98%"))
+        body = self._new.VBox([], layout=self._new.Layout(display="none"))
+        head.add_class("sd-fold")
+
+        def turn(_button: object) -> None:
+            shut = body.layout.display == "none"
+            if shut and not body.children:
+                body.children = tuple(inside())
+            body.layout.display = "flex" if shut else "none"
+            head.description = f"{'▾' if shut else '▸'} {title}"
+
+        head.on_click(turn)
+        return self._new.VBox([head, body])
+
+    def _part(self, path: str, label: str, inside: Callable[[], list[Any]]) -> Any:
+        """A part that may be absent: its switch, and what is inside while that is on."""
+        switch = self._new.Checkbox(value=False, description=label, indent=False, layout=self._new.Layout(width="98%"))
+        switch.add_class("sd-switch")
+        body = self._new.VBox([], layout=self._new.Layout(display="none"))
+
+        def follow(_change: object = None) -> None:
+            if switch.value and not body.children:
+                body.children = tuple(inside())
+            body.layout.display = "flex" if switch.value else "none"
+
+        self._switches[path] = switch
+        switch.observe(follow, names="value")
+        switch.value = self._values.get(path) is True
+        return self._new.VBox([switch, body])
+
+    def _connect_canvases(self) -> None:
+        """Every surface shows the picture of its part, or of the part around it."""
+        pictures = {path: field for path, field in self.fields.items() if isinstance(field, PictureWidget)}
+        for path, field in self.fields.items():
+            near = [one for one in pictures if path.startswith(one.rpartition(".")[0])]
+            if isinstance(field, CanvasWidget) and near and not getattr(field, "connected", False):
+                source = pictures[max(near, key=len)]
+                field.connected = True  # type: ignore[attr-defined]
+                follow = partial(_follow, field, source)
+                source.watch(follow)
+                follow()
 
 
-_NAMED: Mapping[str, ModelKind] = {"checkpoint": ModelKind.CHECKPOINT, "vae": ModelKind.VAE}
+def _follow(field: CanvasWidget, source: PictureWidget) -> None:
+    field.show(_first(source.value))
 
 
-def _whole(field: str, text: str) -> int:
-    try:
-        return int(text.strip() or RANDOM_SEED)
-    except ValueError:
-        raise FieldNotNumber(field=field, value=text) from None
-
-
-def _make_fields(widgets: Any) -> dict[str, Any]:
-    """One widget for each field, by the field's name."""
-    wide = {"layout": widgets.Layout(width="98%"), "style": {"description_width": "110px"}}
-    half = {"layout": widgets.Layout(width="340px", max_width="98%"), "style": {"description_width": "110px"}}
-
-    def label(name: str) -> dict[str, str]:
-        return {"description": FIELD_LABELS[name]}
-
-    def whole(name: str, low: int, high: int, step: int = 1) -> Any:
-        return widgets.IntSlider(min=low, max=high, step=step, value=low, **label(name), **half)
-
-    return {
-        "checkpoint": widgets.Dropdown(options=[], **label("checkpoint"), **wide),
-        "prompt": widgets.Textarea(rows=4, placeholder="Lo que quieres ver, en inglés", **label("prompt"), **wide),
-        "negative_prompt": widgets.Textarea(
-            rows=2, placeholder="Lo que no quieres ver", **label("negative_prompt"), **wide
-        ),
-        "sampler": widgets.Dropdown(options=list(SAMPLER_NAMES), **label("sampler"), **half),
-        "schedule": widgets.Dropdown(options=list(SCHEDULE_NAMES), **label("schedule"), **half),
-        "steps": whole("steps", 1, 150),
-        "cfg_scale": widgets.FloatSlider(min=0, max=30, step=0.5, value=7, **label("cfg_scale"), **half),
-        "width": whole("width", 64, 2048, SIZE_STEP),
-        "height": whole("height", 64, 2048, SIZE_STEP),
-        "batch_count": whole("batch_count", 1, 100),
-        "batch_size": whole("batch_size", 1, 8),
-        "seed": widgets.Text(value=str(RANDOM_SEED), placeholder="-1: al azar", **label("seed"), **half),
-        "clip_skip": whole("clip_skip", 1, 12),
-        "vae": widgets.Dropdown(options=[AUTOMATIC], **label("vae"), **half),
-    }
-
-
-def _arrange(widgets: Any, fields: Mapping[str, Any], refresh: Any) -> Any:
-    model = widgets.HBox([fields["checkpoint"], refresh])
-    rest = [field for name, field in fields.items() if name not in ("checkpoint", "prompt", "negative_prompt")]
-    options = widgets.Box(rest, layout=widgets.Layout(flex_flow="row wrap"))
-    return widgets.VBox([model, fields["prompt"], fields["negative_prompt"], options])
+def _first(value: Any) -> bytes | None:
+    found: bytes | None = next(iter(value), None) if isinstance(value, list) else value
+    return found

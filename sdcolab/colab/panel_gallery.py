@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import html
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,17 @@ MAX_SMALL = 24
 """The notebook keeps every widget's picture in the browser: a phone has little memory."""
 
 
-class Gallery:
-    """``on_reuse`` gets the infotext of the picture shown when the user wants its data back in the form."""
+Act = Callable[[ImageSaved], None]
+"""What a button does with the picture on show."""
 
-    def __init__(self, widgets: Any, on_reuse: Callable[[str], None]) -> None:
+
+class Gallery:
+    """``actions``: what else can be done with the picture on show, by the words on the button. ``canvas`` makes a
+    surface to compare two pictures."""
+
+    def __init__(self, widgets: Any, actions: Mapping[str, Act], canvas: Callable[[str], Any]) -> None:
         self._widgets = widgets
+        self._canvas = canvas
         self._images: list[ImageSaved] = []
         self._shown = -1
         hidden = widgets.Layout(display="none")
@@ -31,16 +38,52 @@ class Gallery:
         self._infotext = widgets.Textarea(
             rows=5, disabled=True, layout=widgets.Layout(width="98%"), description="Datos", placeholder="Prompt y datos"
         )
-        back, forward, reuse = (
-            widgets.Button(description=text, layout=widgets.Layout(width="auto"))
-            for text in ("◀ Anterior", "Siguiente ▶", "♻️ Usar estos datos")
-        )
+        back, forward = self._button("◀ Anterior"), self._button("Siguiente ▶")
         back.on_click(lambda _button: self.show(self._shown - 1))
         forward.on_click(lambda _button: self.show(self._shown + 1))
-        reuse.on_click(lambda _button: on_reuse(self._images[self._shown].infotext) if self._images else None)
-        self._strip = widgets.Box([], layout=widgets.Layout(flex_flow="row wrap"))
-        row = widgets.HBox([back, self._counter, forward, reuse], layout=widgets.Layout(flex_flow="row wrap"))
-        self.box = widgets.VBox([self._picture, row, self._infotext, self._strip], layout=hidden)
+        buttons = [self._action(text, act) for text, act in actions.items()]
+        compare, download = self._button("Comparar"), self._button("⬇️ Descargar")
+        compare.on_click(lambda _button: self._compare())
+        download.on_click(lambda _button: self._offer())
+        self._link = widgets.HTML()
+        self._compared = widgets.VBox([])
+        self._strip = widgets.Box([], layout=widgets.Layout(flex_flow="row nowrap", overflow="auto", width="98%"))
+        wrap = {"layout": widgets.Layout(flex_flow="row wrap")}
+        row = widgets.HBox([back, self._counter, forward], **wrap)
+        acts = widgets.HBox([*buttons, compare, download, self._link], **wrap)
+        self.box = widgets.VBox([self._picture, self._strip, row, acts, self._compared, self._infotext], layout=hidden)
+
+    @property
+    def shown(self) -> ImageSaved | None:
+        """The picture on show."""
+        return self._images[self._shown] if self._images else None
+
+    def _button(self, text: str) -> Any:
+        return self._widgets.Button(description=text, layout=self._widgets.Layout(width="auto"))
+
+    def _action(self, text: str, act: Act) -> Any:
+        button = self._button(text)
+        button.on_click(lambda _button: act(self._images[self._shown]) if self._images else None)
+        return button
+
+    def _compare(self) -> None:
+        """The picture on show beside the one before it, or nothing again."""
+        if self._compared.children or len(self._images) < 2:
+            self._compared.children = ()
+            return
+        surface = self._canvas("compare")
+        first, second = self._images[self._shown - 1], self._images[self._shown]
+        surface.picture = as_jpeg(first.path, BIG_SIDE, 90) or b""
+        surface.second = as_jpeg(second.path, BIG_SIDE, 90) or b""
+        self._compared.children = (surface,)
+
+    def _offer(self) -> None:
+        """A link to the file itself, with its data inside."""
+        if image := self.shown:
+            coded = base64.b64encode(image.path.read_bytes()).decode()
+            name = html.escape(image.path.name, quote=True)
+            kind = "png" if image.path.suffix == ".png" else image.path.suffix.lstrip(".")
+            self._link.value = f'<a download="{name}" href="data:image/{kind};base64,{coded}">Guardar {name}</a>'
 
     def add(self, image: ImageSaved) -> None:
         """A new picture: it becomes the one shown. A file that is gone already is skipped."""
@@ -73,6 +116,8 @@ class Gallery:
         name = html.escape(image.path.name)
         self._counter.value = f"&nbsp;{self._shown + 1} de {len(self._images)} · {name}&nbsp;"
         self._infotext.value = image.infotext
+        self._link.value = ""
+        self._compared.children = ()
 
 
 def as_jpeg(path: Path, side: int, quality: int) -> bytes | None:

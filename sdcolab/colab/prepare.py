@@ -25,7 +25,7 @@ from sdcolab.core.errors import DriveLost, HostError, NoCuda, SdcolabError, Secr
 from sdcolab.core.events import CancelToken, Listener
 from sdcolab.core.files import atomic_write
 from sdcolab.core.folders import Folders
-from sdcolab.core.library import Library, ModelFile
+from sdcolab.core.library import Library
 from sdcolab.core.tasks import TaskTable
 from sdcolab.core.untrusted import parse_json
 from sdcolab.core.words import explain
@@ -101,14 +101,14 @@ def install_extras(extra: str = "colab") -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Collaborators:
-    """What a session needs from outside. ``wiring`` gives the first ten; tests give the rest.
+    """What a session needs from outside. ``wiring`` gives the first nine; tests give the rest.
 
     ``model_link`` turns a name of the notebook's list into a link or raises ``UnknownName``; ``controlnet_links`` gives
     those of ``todos_modelos_controlnet`` as one text. ``make_download`` receives the tokens found ("HF_TOKEN" -> its
-    value). ``open_library`` lists the models, with the chosen file first; ``native_size`` is the side in pixels that a
-    checkpoint was trained on; ``tasks`` are the kinds of work; ``open_studio`` gives all that a face works with, around
-    a library, an engine and an environment with tokens; ``missing_downloads`` is what other sessions had.
-    ``web_command`` gets the port and ``engine_command`` nothing; None is ``python -m sdcolab`` itself.
+    value). ``open_library`` lists the models, with the chosen file first; ``tasks`` are the kinds of work;
+    ``open_studio`` gives all that a face works with, around a library, an engine and an environment with tokens;
+    ``missing_downloads`` is what other sessions had. ``web_command`` gets the port and ``engine_command`` nothing; None
+    is ``python -m sdcolab`` itself.
     """
 
     host: Host
@@ -116,7 +116,6 @@ class Collaborators:
     model_link: Callable[[str], str]
     make_download: Callable[[Mapping[str, str]], Download]
     open_library: Callable[[Path | None], Library]
-    native_size: Callable[[ModelFile], int]
     tasks: TaskTable
     open_studio: Callable[[Library, ProcessWorker, Mapping[str, str]], Studio]
     missing_downloads: Callable[[], Sequence[MissingDownload]] = tuple

@@ -69,6 +69,8 @@ class Control(StrEnum):
 _ENGINES_CHOICE: Final = "checkpoint"
 """The request's own checkpoint: empty it is the engine's choice, which a form never makes."""
 
+_CONTROLS: Final = frozenset(control.value for control in Control)
+
 PICTURES: Final = frozenset({Control.PICTURE, Control.PICTURES, Control.MASK, Control.DRAW})
 """Controls whose value is pixels: a form does not remember them."""
 
@@ -87,8 +89,9 @@ _KINDS: Final[Mapping[str, ModelKind | str]] = {
 
 
 def control_of(field: Field) -> Control:
-    """The control of ``field``: what its facts say, else what its type does."""
-    if field.control:
+    """The control of ``field``: what its facts say, else what its type does. A control that no face knows is drawn by
+    the field's type too."""
+    if field.control in _CONTROLS:
         return Control(field.control)
     if field.kind is Image.Image:
         return Control.PICTURES if field.many else Control.PICTURE

@@ -20,6 +20,7 @@ from typing import Any
 
 from sdcolab.core.fields import parts_of, table_of
 from sdcolab.core.request import GenerationRequest
+from sdcolab.core.scripts import NEED_PICTURE, SCRIPTS, DynamicPrompts, Grid
 from sdcolab.core.tasks import Enlarge, Task
 from sdcolab.core.upscaling import infotext_of
 from sdcolab.core.words.fields import FIELD_WORDS, PART_LABELS
@@ -404,6 +405,18 @@ EXTRAS = Tool(
     ),
 )
 
+
+def _grid(request: GenerationRequest, settings: Any) -> Grid:
+    dynamic = isinstance(settings, DynamicPrompts)
+    return Grid(request, dynamic=settings) if dynamic else Grid(request, script=settings)
+
+
+GRID_SCRIPTS = tuple(
+    Script(kind.code, kind.title, kind, _grid, modes=("img2img",) if kind in NEED_PICTURE else ())
+    for kind in (*SCRIPTS, DynamicPrompts)
+)
+"""A1111's scripts, and the prompts with random parts."""
+
 NOT_SHOWN = frozenset({"init.inpaint.latent_mask"})
 """Fields that only other programs and scripts set."""
 
@@ -417,5 +430,6 @@ LAYOUT = Layout(
         Tab("descargas", "Descargas", "Bajar modelos y otros recursos", "download", TabKind.DOWNLOADS),
     ),
     generation=GENERATION,
+    scripts=GRID_SCRIPTS,
 )
 """The layout of the program as it comes."""

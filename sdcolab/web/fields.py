@@ -8,9 +8,9 @@ from typing import Any
 
 import gradio as gr
 
-from sdcolab.core.fields import Field, plain_path
+from sdcolab.core.fields import Field
 from sdcolab.core.words.base import Words
-from sdcolab.core.words.fields import FIELD_WORDS, label_of
+from sdcolab.core.words.fields import words_of
 from sdcolab.studio.form import Control, Lists, choices, control_of
 from sdcolab.web.canvas import canvas_box
 from sdcolab.web.uploads import picture_input, pictures_input
@@ -22,13 +22,6 @@ _LINES: Mapping[str, int] = {"sd-prompt": 4, "sd-negative_prompt": 3}
 def element_id(path: str, name: str = "") -> str:
     """The HTML id of a field's control, in the form called ``name``."""
     return "-".join(("sd", *([name] if name else []), *path.split(".")))
-
-
-def words_of(path: str, prefix: str = "") -> Words:
-    """The words of a field: under ``prefix`` if they stand there, else by its path alone."""
-    plain = plain_path(path)
-    found = FIELD_WORDS.get(f"{prefix}.{plain}") if prefix else None
-    return found or FIELD_WORDS.get(plain) or Words(label_of(plain))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from sdcolab.core.events import CancelToken, Listener
 from sdcolab.core.folders import Folders
 from sdcolab.wiring.downloads import build_downloads
-from sdcolab.wiring.engine import library_around, native_size
+from sdcolab.wiring.engine import library_around
 from sdcolab.wiring.studio import studio_with
 from sdcolab.wiring.tasks import TASKS
 
@@ -102,7 +102,6 @@ def _collaborators() -> Collaborators:
         model_link=lambda name: load_catalog().find(name).link,
         make_download=lambda tokens: _download_reports(build_downloads(folders, {**os.environ, **tokens})),
         open_library=lambda chosen: library_around(folders, chosen),
-        native_size=native_size,
         tasks=TASKS,
         open_studio=lambda library, engine, environ: studio_with(folders, library, engine, environ),
         missing_downloads=lambda: _missing_downloads(folders),

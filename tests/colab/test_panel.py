@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import datetime
+import io
 import os
 import queue
 import subprocess
@@ -15,23 +18,25 @@ from typing import Any
 
 import ipywidgets
 import pytest
+from PIL import Image
 
 from sdcolab.colab.drive_sync import DriveNews
 from sdcolab.colab.panel import Panel, state_line
-from sdcolab.colab.panel_form import Form
+from sdcolab.colab.panel_fields import uploaded as panel_uploaded
 from sdcolab.colab.prepare import Collaborators, Downloaded, MissingDownload, Preparation, StartOptions
-from sdcolab.core.codec import field_paths
 from sdcolab.core.detect import ModelKind
-from sdcolab.core.errors import DriveFlushFailed, EngineKilled, FieldNotNumber, NoWidgets
+from sdcolab.core.errors import DriveFlushFailed, EngineKilled, FieldNotNumber, InitImageMissing, NoWidgets
 from sdcolab.core.events import CancelToken, Listener
 from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library, ModelFile
-from sdcolab.core.request import GenerationRequest, Hires, Refiner, Variation
-from sdcolab.core.tasks import Generate
+from sdcolab.core.outputs import png_text
+from sdcolab.core.request import GenerationRequest, Hires, Variation
+from sdcolab.core.tasks import Generate, Origin
 from sdcolab.core.words import FIELD_LABELS, explain
 from sdcolab.process.supervisor import RestartPolicy, Roster
 from sdcolab.studio.jobs import JobSnapshot
 from sdcolab.studio.last_form import FILE_NAME, LastForm
+from sdcolab.studio.layout import LAYOUT
 from sdcolab.wiring.studio import studio_with
 from sdcolab.wiring.tasks import TASKS
 
@@ -96,9 +101,11 @@ class Desk:
             model_link=lambda name: "https://civitai.com/models/1",
             make_download=make_download,
             open_library=self.library,
-            native_size=lambda model: 768 if "xl" in model.name else 512,
             tasks=TASKS,
-            open_studio=lambda library, engine, environ: studio_with(self.folders, library, engine, environ),
+            open_studio=lambda library, engine, environ: replace(
+                studio_with(self.folders, library, engine, environ),
+                native_size=lambda model: 768 if "xl" in model.name else 512,
+            ),
             missing_downloads=lambda: self.missing,
             engine_command=(sys.executable, str(PAINTER), str(self.folders.root)),
             engine_restart=RestartPolicy((0.1,), 20.0, 4),
@@ -347,19 +354,27 @@ def test_what_another_session_had_is_offered(desk: Desk) -> None:
     assert "📦 En otra sesión descargaste también: gato.safetensors." in desk.said
 
 
-def test_what_the_page_left_on_and_the_panel_cannot_turn_off_is_off(desk: Desk) -> None:
+def test_what_the_page_left_is_shown_and_can_be_turned_off(desk: Desk) -> None:
     last_form = LastForm(desk.folders.config)
     desk.folders.config.mkdir(parents=True)
-    left = GenerationRequest("una isla", steps=2, tiling=True, hires=Hires(), variation=Variation(strength=0.5))
-    last_form.save(replace(left, refiner=Refiner("ya-no-está.safetensors")))
-    desk.open()
-    assert desk.widget("Prompt").value == "una isla"
+    left = GenerationRequest(
+        "una isla", steps=2, tiling=True, hires=Hires(scale=1.5), variation=Variation(strength=0.5)
+    )
+    last_form.save(left)
+    panel = desk.open()
+    assert find(panel._form.box, "Ampliar por").value == 1.5  # of hires: its section is open, since it is on
+    desk.press("▸ Avanzado")
+    assert desk.widget("Mosaico sin bordes").value is True
+    desk.widget("Mosaico sin bordes").value = False
     desk.press("🎨 Generar")
     done = last_form.load()
     assert done
-    assert done.request.steps == 2
-    assert (done.request.hires, done.request.refiner, done.request.tiling) == (None, None, False)
-    assert done.request.variation == Variation()
+    assert (done.request.steps, done.request.tiling, done.request.variation.strength) == (2, False, 0.5)
+    assert done.request.hires is not None and done.request.hires.scale == 1.5
+    desk.widget("Hires. fix").value = False
+    desk.press("🎨 Generar")
+    done = last_form.load()
+    assert done and done.request.hires is None
 
 
 def test_outside_a_notebook_it_says_so(tmp_path: Path) -> None:
@@ -375,10 +390,106 @@ def test_outside_a_notebook_it_says_so(tmp_path: Path) -> None:
     assert done.stdout.count("\n") == 1
 
 
-def test_the_form_keeps_what_it_does_not_show(tmp_path: Path) -> None:
-    start = GenerationRequest(prompt="gato", steps=33, clip_skip=2, width=640, height=512, seed=5)
-    form = Form(ipywidgets, Library(Folders(tmp_path)), lambda model: 512, start)
-    assert form.request() == start
-    shown = {getattr(one, "description", "") for one in walk(form.box)}
-    base = {name for name in field_paths() if "." not in name}
-    assert {name for name in base if FIELD_LABELS[name] not in shown} <= {"noise_origin", "tiling"}
+def uploaded(name: str, data: bytes) -> tuple[dict[str, Any], ...]:
+    return ({"name": name, "type": "image/png", "size": len(data), "content": data, "last_modified": NOW},)
+
+
+NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+
+
+def png(colour: str, size: tuple[int, int] = (96, 64), text: str = "") -> bytes:
+    data = io.BytesIO()
+    Image.new("RGB", size, colour).save(data, "PNG", pnginfo=png_text(text) if text else None)
+    return data.getvalue()
+
+
+def mask_url() -> str:
+    mask = Image.new("L", (96, 64))
+    mask.paste(255, (10, 10, 40, 30))
+    data = io.BytesIO()
+    mask.save(data, "PNG")
+    return "data:image/png;base64," + base64.b64encode(data.getvalue()).decode()
+
+
+def test_every_field_of_the_layout_is_drawn(desk: Desk) -> None:
+    panel = desk.open()
+    for title in [one.description for one in walk(panel.box) if str(getattr(one, "description", "")).startswith("▸ ")]:
+        if title != "▸ Más opciones":
+            desk.press(title)
+    for one in [one for one in walk(panel.box) if isinstance(one, ipywidgets.Checkbox)]:
+        one.value = True
+    while folded := [one for one in walk(panel.box) if str(getattr(one, "description", "")).startswith("▸ ")]:
+        folded[0].click()
+    shown = {getattr(one, "description", "") for one in walk(panel.box)}
+    drawn = {FIELD_LABELS[path] for path in LAYOUT.form_paths()} - {FIELD_LABELS["init.inpaint.mask"]}
+    assert drawn <= shown
+    assert [one for one in walk(panel.box) if type(one).__name__ == "Canvas"], "the mask's surface"
+
+
+def test_img2img_inpaint_and_enlarging_by_widgets(desk: Desk) -> None:
+    panel = desk.open()
+    requests: list[GenerationRequest] = []
+    tasks: list[Any] = []
+    submit = panel._studio.jobs.submit
+
+    def spy(task: Any, by: Origin) -> Any:
+        tasks.append(task)
+        return submit(task, by)
+
+    panel._studio.jobs.submit = spy  # type: ignore[method-assign]
+    desk.widget("Prompt").value = "retocada"
+    panel._tabs.value = "img2img"
+    desk.press("🎨 Generar")
+    assert str(explain(InitImageMissing())) in desk.text()
+    desk.widget("Imagen inicial").value = uploaded("foto.png", png("teal"))
+    desk.press("📐 Usar el tamaño de la imagen")
+    assert (desk.widget("Ancho").value, desk.widget("Alto").value) == (96, 64)
+    desk.widget("Inpaint: pintar solo una parte").value = True
+    (canvas,) = [one for one in walk(panel.box) if type(one).__name__ == "Canvas"]
+    assert canvas.picture == png("teal")
+    canvas.value = mask_url()
+    desk.press("🎨 Generar")
+    requests = [task.request for task in tasks]
+    init = requests[-1].init
+    assert init is not None and init.inpaint is not None
+    assert (init.images[0].size, init.inpaint.mask.getbbox()) == ((96, 64), (10, 10, 40, 30))
+    panel._tabs.value = "txt2img"
+    assert desk.widget("Ancho").value == 512, "each way of making a picture has its own size"
+
+    panel._tabs.value = "extras"
+    desk.widget("Imágenes que quieres ampliar").value = uploaded("a.png", png("red", text="un gato"))
+    desk.press("▶️ Ampliar")
+    assert (tasks[-1].code, tasks[-1].infotexts) == ("enlarge", ("un gato",))
+
+    panel._tabs.value = "pnginfo"
+    told = png("plum", (136, 88), "un zorro\nSteps: 9, Sampler: DDIM, Seed: 5")
+    desk.widget("Elegir una imagen").value = uploaded("b.png", told)
+    assert desk.widget("Datos guardados").value.startswith("un zorro")
+    desk.press("Enviar a txt2img")
+    assert (panel._tabs.value, desk.widget("Prompt").value, desk.widget("Pasos").value) == ("txt2img", "un zorro", 9)
+
+
+def test_styles_lora_and_defaults(desk: Desk) -> None:
+    lora = desk.folders.models(ModelKind.LORA) / "Lineas.safetensors"
+    lora.parent.mkdir(parents=True)
+    lora.write_bytes(b"lora")
+    panel = desk.open()
+    desk.widget("Prompt").value = "obra maestra, {prompt}"
+    panel._form._style_name.value = "Bonito"
+    desk.press("💾 Guardar estilo")
+    assert desk.widget("Estilos").options == ("Bonito",)
+    desk.widget("Prompt").value = "un gato"
+    desk.widget("Estilos").value = ("Bonito",)
+    desk.press("📋 Pasar al prompt")
+    assert desk.widget("Prompt").value == "obra maestra, un gato"
+    desk.widget("LoRA").value = "Lineas"
+    assert desk.widget("Prompt").value == "obra maestra, un gato, <lora:Lineas:1>"
+    desk.widget("Estilos").value = ("Bonito",)
+    desk.press("🗑️ Borrar estilos")
+    assert desk.widget("Estilos").options == ()
+
+
+def test_uploads_of_both_generations_of_ipywidgets() -> None:
+    assert panel_uploaded({"a.png": {"content": b"1"}, "b.png": {"content": b"2"}}) == [b"1", b"2"]
+    assert panel_uploaded(({"name": "a.png", "content": memoryview(b"1")},)) == [b"1"]
+    assert panel_uploaded(()) == []

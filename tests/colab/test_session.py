@@ -156,7 +156,6 @@ class Cell:
             model_link=model_link,
             make_download=make_download,
             open_library=lambda chosen: Library(self.folders),
-            native_size=lambda model: 512,
             tasks=TASKS,
             open_studio=lambda library, engine, environ: studio_with(self.folders, library, engine, environ),
             missing_downloads=lambda: self.missing,

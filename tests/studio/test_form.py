@@ -121,6 +121,13 @@ def test_the_layout_names_what_exists() -> None:
             assert [path for path in paths if not {path, f"{code}.{path}"} & set(FIELD_WORDS)] == []
 
 
+def test_every_script_is_drawn_whole_and_has_its_words() -> None:
+    for script in LAYOUT.scripts:
+        paths = [path for section in script.shown() for path in section.paths]
+        assert sorted(paths) == sorted(table_of(script.settings)), script.id
+        assert [path for path in paths if f"{script.id}.{path}" not in FIELD_WORDS] == []
+
+
 # --- There and back -----------------------------------------------------------------------------------------------
 
 ASKED = GenerationRequest(

@@ -15,6 +15,7 @@ from web_visitor import PATIENCE, PHONE, Visit, Visitor, choose, field, generate
 
 from sdcolab.core.outputs import png_text
 from sdcolab.core.request import GenerationRequest, MaskedContent
+from sdcolab.core.scripts import Grid, XyzPlot
 from sdcolab.core.tuning import Tuning
 from sdcolab.web.app import Server
 
@@ -268,6 +269,21 @@ def test_a_lora_is_added_with_its_words(page: Page) -> None:
     choose(page, "lora", "Lineas")
     expect(field(page, "prompt")).to_have_value("una niña, <lora:Lineas:1>, thick lines, anime")
     expect(field(page, "lora")).to_have_value("")
+
+
+def test_a_script_takes_the_generation_over(page: Page, bench: Bench) -> None:
+    tab(page, "txt2img")
+    expect(part(page, "script-xyz")).to_be_hidden()
+    choose(page, "script", "X/Y/Z plot")
+    expect(part(page, "script-xyz")).to_be_visible()
+    field(page, "script-xyz-x_values").fill("1, 2")
+    field(page, "prompt").fill("muchas")
+    part(page, "generate").click()
+    expect(part(page, "progress")).to_contain_text("Listo")
+    task = bench.studio.jobs.jobs()[-1].task
+    assert isinstance(task, Grid) and isinstance(task.script, XyzPlot)
+    assert (task.request.prompt, task.script.x_axis, task.script.x_values) == ("muchas", "Seed", "1, 2")
+    choose(page, "script", "Ninguno")
 
 
 def test_the_queue_is_emptied(page: Page, bench: Bench) -> None:

@@ -255,3 +255,11 @@ def label_of(path: str) -> str:
     label = words.label if words else PART_LABELS.get(plain, path)
     place = next((int(word) for word in path.split(".") if word.isdigit()), None)
     return label if place is None else f"{label} ({place + 1})"
+
+
+def words_of(path: str, prefix: str = "") -> Words:
+    """The words of a field: under ``prefix`` if they stand there, else by its path alone; a path that nobody knows is
+    its own label."""
+    plain = plain_path(path)
+    found = FIELD_WORDS.get(f"{prefix}.{plain}") if prefix else None
+    return found or FIELD_WORDS.get(plain) or Words(label_of(plain))

@@ -1,0 +1,181 @@
+"""One field of a table as a widget of the notebook's panel. Works with ipywidgets 7.7 and 8."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from sdcolab.colab.panel_canvas import canvas_widget
+from sdcolab.core.fields import Field
+from sdcolab.core.words.base import Words
+from sdcolab.studio.form import Control, Lists, choices, control_of
+
+DESCRIPTION_WIDTH = "130px"
+
+
+class FieldWidget:
+    """A field's widget. ``box`` is what is shown; ``value`` is what ``studio.form.Reader`` reads and ``shown``
+    gives."""
+
+    def __init__(self, field: Field, widget: Any) -> None:
+        self.field = field
+        self.box = widget
+
+    @property
+    def value(self) -> Any:
+        """What the widget holds."""
+        return self.box.value
+
+    def put(self, value: Any) -> None:
+        """Show ``value``; one that the widget does not offer is left alone."""
+        options = getattr(self.box, "options", None)
+        if options is not None:
+            known = [option[1] if isinstance(option, tuple) else option for option in options]
+            if isinstance(value, list):
+                value = [one for one in value if one in known]
+            elif value not in known:
+                return
+        if value is not None and self.box.value != value:
+            self.box.value = value
+
+    def offer(self, lists: Lists) -> None:
+        """Look for what can be chosen again, and keep what was chosen."""
+        if not self.field.choices:
+            return
+        chosen = self.box.value
+        names = [*choices(self.field, lists)]
+        self.box.options = [value for _, value in names] if all(text == value for text, value in names) else names
+        self.put(list(chosen) if isinstance(chosen, tuple) else chosen)
+
+    def watch(self, told: Callable[[], None]) -> None:
+        """Call ``told`` whenever the value changes."""
+        self.box.observe(lambda _change: told(), names="value")
+
+
+class PictureWidget(FieldWidget):
+    """A picture, or several: chosen from the browser's files, or put here by a button."""
+
+    def __init__(self, field: Field, widgets: Any, words: Words, *, many: bool) -> None:
+        self._pictures: list[bytes] = []
+        self._told: list[Callable[[], None]] = []
+        self._many = many
+        self._upload = widgets.FileUpload(accept="image/*", multiple=many, description=words.label)
+        self._upload.layout.width = "auto"
+        self._upload.observe(lambda _change: self._take(), names="value")
+        self._shown = widgets.Image(layout=widgets.Layout(max_width="100%", max_height="180px", display="none"))
+        self._count = widgets.HTML()
+        self._clear = widgets.Button(description="Quitar", layout=widgets.Layout(width="auto", display="none"))
+        self._clear.on_click(lambda _button: self.put([]))
+        row = widgets.HBox([self._upload, self._clear, self._count], layout=widgets.Layout(flex_flow="row wrap"))
+        super().__init__(field, widgets.VBox([row, self._shown]))
+
+    @property
+    def value(self) -> Any:
+        """The bytes of the pictures: a list of them, or one or None."""
+        return self._pictures if self._many else next(iter(self._pictures), None)
+
+    def put(self, value: Any) -> None:
+        """Hold ``value`` (bytes, a list of them; None changes nothing)."""
+        if value is None:
+            return
+        self._pictures = [one for one in (value if isinstance(value, list) else [value]) if one]
+        self._shown.layout.display = "flex" if self._pictures else "none"
+        self._clear.layout.display = "flex" if self._pictures else "none"
+        if self._pictures:
+            self._shown.value = self._pictures[0]
+        self._count.value = f"{len(self._pictures)} imágenes" if len(self._pictures) > 1 else ""
+        for told in self._told:
+            told()
+
+    def offer(self, lists: Lists) -> None:
+        """Nothing: it offers no names."""
+
+    def watch(self, told: Callable[[], None]) -> None:
+        """Call ``told`` whenever there is another picture."""
+        self._told.append(told)
+
+    def _take(self) -> None:
+        if found := uploaded(self._upload.value):
+            self.put(found if self._many else found[-1:])
+
+
+def uploaded(value: Any) -> list[bytes]:
+    """The contents that a ``FileUpload`` holds, in ipywidgets 7 (a dictionary by name) and 8 (a tuple)."""
+    files = value.values() if isinstance(value, Mapping) else value or ()
+    return [bytes(file["content"]) for file in files]
+
+
+class CanvasWidget(FieldWidget):
+    """A surface to paint on; it shows the picture of its part."""
+
+    @property
+    def value(self) -> Any:
+        """What was painted, as ``studio/assets/canvas.js`` tells it."""
+        return self.box.value or None
+
+    def put(self, value: Any) -> None:
+        """Nothing: what is painted belongs to its picture."""
+
+    def show(self, picture: bytes | None) -> None:
+        """Paint over ``picture`` from now on."""
+        if self.box.picture != (picture or b""):
+            self.box.value = None
+            self.box.picture = picture or b""
+
+
+def draw_field(widgets: Any, field: Field, words: Words, value: Any, lists: Lists) -> FieldWidget:
+    """The widget of ``field``, holding ``value``."""
+    control = control_of(field)
+    if control in (Control.PICTURE, Control.PICTURES):
+        return PictureWidget(field, widgets, words, many=control is Control.PICTURES)
+    if control in _CANVASES:
+        return CanvasWidget(field, canvas_widget(_CANVASES[control]))
+    drawn = FieldWidget(field, _MAKERS[control](widgets, field, _common(widgets, words)))
+    drawn.offer(lists)
+    drawn.put(value)
+    return drawn
+
+
+def _common(widgets: Any, words: Words) -> dict[str, Any]:
+    return {
+        "description": words.label,
+        "description_tooltip": words.help or words.label,
+        "layout": widgets.Layout(width="98%"),
+        "style": {"description_width": DESCRIPTION_WIDTH},
+    }
+
+
+def _slider(widgets: Any, field: Field, common: dict[str, Any]) -> Any:
+    kind = widgets.IntSlider if field.kind is int else widgets.FloatSlider
+    low = field.low or 0
+    extra = {} if field.kind is int else {"readout_format": ".2f"}
+    return kind(min=low, max=field.high, step=field.increment, value=low, **extra, **common)
+
+
+def _number(widgets: Any, field: Field, common: dict[str, Any]) -> Any:
+    if field.optional:
+        return widgets.Text(**common)
+    return (widgets.IntText if field.kind is int else widgets.FloatText)(step=field.increment, **common)
+
+
+def _choice(widgets: Any, field: Field, common: dict[str, Any]) -> Any:
+    return widgets.Dropdown(options=[*choices(field, lambda _name: ())], **common)
+
+
+_CANVASES: Mapping[Control, str] = {Control.MASK: "mask", Control.DRAW: "draw", Control.BOXES: "boxes"}
+
+_MAKERS: Mapping[Control, Callable[[Any, Field, dict[str, Any]], Any]] = {
+    Control.PROMPT: lambda widgets, _field, common: widgets.Textarea(rows=3, **common),
+    Control.TEXT: lambda widgets, _field, common: widgets.Text(**common),
+    Control.FOLDER: lambda widgets, _field, common: widgets.Text(**common),
+    Control.LINES: lambda widgets, _field, common: widgets.Textarea(rows=3, **common),
+    Control.SEED: lambda widgets, _field, common: widgets.Text(**common),
+    Control.NUMBER: _number,
+    Control.SLIDER: _slider,
+    Control.CHECK: lambda widgets, _field, common: widgets.Checkbox(indent=False, **common),
+    Control.CHOICE: _choice,
+    Control.RADIO: _choice,
+    Control.LIST: lambda widgets, _field, common: widgets.Dropdown(options=[], **common),
+    Control.LISTS: lambda widgets, _field, common: widgets.SelectMultiple(options=[], rows=4, **common),
+    Control.COLOUR: lambda widgets, _field, common: widgets.ColorPicker(value="#ffffff", **common),
+}

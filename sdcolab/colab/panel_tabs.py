@@ -1,0 +1,87 @@
+"""The panel's other tabs: the forms of tools, and the data inside a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from sdcolab.colab.panel_fields import uploaded
+from sdcolab.colab.panel_form import FormBox
+from sdcolab.colab.panel_generation import Guarded, picture_of
+from sdcolab.core import infotext
+from sdcolab.core.tasks import Origin
+from sdcolab.studio.form import Reader, once
+from sdcolab.studio.layout import Tab
+from sdcolab.studio.studio import Studio
+
+Send = Callable[[bytes, str], None]
+"""What is done with a picture and its text."""
+
+
+class ToolTab:
+    """The form of a task and the button that queues it."""
+
+    def __init__(self, widgets: Any, studio: Studio, tab: Tab, guarded: Guarded) -> None:
+        if tab.tool is None:
+            raise ValueError(tab.id)
+        self._studio = studio
+        self._tool = tab.tool
+        lists = once(studio.lists)
+        self.form = FormBox(
+            widgets,
+            tab.tool.task,
+            tab.tool.shown(),
+            tab.tool.opening(lists),
+            lists,
+            prefix=tab.tool.prefix or tab.tool.task.code,
+        )
+        button = widgets.Button(
+            description=f"▶️ {tab.tool.verb}", button_style="primary", layout=widgets.Layout(width="auto")
+        )
+        button.on_click(guarded(self._start))
+        self.box = widgets.VBox([widgets.HTML(f"<p>{tab.hint}</p>"), self.form.box, button])
+
+    def _start(self) -> None:
+        task = Reader(once(self._studio.lists), picture_of).build(self._tool.task, self.form.values)
+        self._studio.submit(self._tool.finish(task) if self._tool.finish else task, Origin.PANEL)
+
+
+class PngInfoTab:
+    """What is written inside a picture, and where it can be sent. ``sends``: by the words on the button."""
+
+    def __init__(self, widgets: Any, sends: dict[str, Send], guarded: Guarded) -> None:
+        self._picture = b""
+        self._upload = widgets.FileUpload(accept="image/*", multiple=False, description="Elegir una imagen")
+        self._upload.layout.width = "auto"
+        self._shown = widgets.Image(layout=widgets.Layout(max_width="100%", max_height="260px", display="none"))
+        self._text = widgets.Textarea(
+            rows=8,
+            disabled=True,
+            description="Datos guardados",
+            placeholder="Elige una imagen: aquí aparecerán el prompt y los parámetros que guarda.",
+            layout=widgets.Layout(width="98%"),
+        )
+        self._upload.observe(lambda _change: guarded(self._look)(None), names="value")
+        buttons = []
+        for text, send in sends.items():
+            button = widgets.Button(description=text, layout=widgets.Layout(width="auto"))
+            button.on_click(guarded(partial(self._send, send)))
+            buttons.append(button)
+        row = widgets.HBox(buttons, layout=widgets.Layout(flex_flow="row wrap"))
+        self.box = widgets.VBox([self._upload, self._shown, self._text, row])
+
+    def _send(self, send: Send) -> None:
+        if self._picture:
+            send(self._picture, self._text.value)
+
+    def _look(self) -> None:
+        found = uploaded(self._upload.value)
+        if not found:
+            return
+        self._picture = found[-1]
+        self._shown.value = self._picture
+        self._shown.layout.display = "flex"
+        self._text.value = ""
+        self._text.value = infotext.read_bytes(self._picture, Path("imagen").name)

@@ -63,6 +63,7 @@ from sdcolab.core.errors.downloads import (
     UnsupportedHost,
     WebPageInsteadOfFile,
 )
+from sdcolab.core.errors.gallery import AlbumFolderName, GalleryError, PictureGone, StrangeQuestion
 from sdcolab.core.errors.gates import (
     PicturesTooLarge,
     PictureTooLarge,
@@ -245,6 +246,7 @@ from sdcolab.core.errors.web import (
 
 __all__ = [
     "AccessDenied",
+    "AlbumFolderName",
     "AlreadyDownloading",
     "ArchiveNotModel",
     "AxisEmpty",
@@ -309,6 +311,7 @@ __all__ = [
     "FieldOutOfRange",
     "FieldWrongType",
     "FolderWithoutRepeats",
+    "GalleryError",
     "GatedRepository",
     "GridError",
     "HashMismatch",
@@ -376,6 +379,7 @@ __all__ = [
     "PayloadTooLarge",
     "PayloadUnreadable",
     "PickleNotInspected",
+    "PictureGone",
     "PictureIsLink",
     "PictureSkipped",
     "PictureTooLarge",
@@ -419,6 +423,7 @@ __all__ = [
     "SiteUnreachable",
     "StateUnusable",
     "StorageError",
+    "StrangeQuestion",
     "SymbolWithoutScript",
     "TaggerMissing",
     "TagsRepeated",

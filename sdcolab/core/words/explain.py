@@ -7,7 +7,20 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from sdcolab.core.errors import SdcolabError, StorageError
-from sdcolab.core.words import control, downloads, gates, grids, host, machine, models, request, storage, training, web
+from sdcolab.core.words import (
+    control,
+    downloads,
+    gallery,
+    gates,
+    grids,
+    host,
+    machine,
+    models,
+    request,
+    storage,
+    training,
+    web,
+)
 from sdcolab.core.words.base import Explanation, Sentence, human_bytes, human_time
 from sdcolab.core.words.fields import label_of
 from sdcolab.core.words.grids import SCRIPT_NAMES
@@ -20,7 +33,7 @@ from sdcolab.core.words.labels import (
     VALUE_KINDS,
 )
 
-_AREAS = (control, downloads, gates, grids, host, machine, models, request, storage, training, web)
+_AREAS = (control, downloads, gallery, gates, grids, host, machine, models, request, storage, training, web)
 
 CATALOGUE: Mapping[str, Sentence] = {
     "cancelled": Sentence("Se ha interrumpido el trabajo.", "Lo que ya estaba terminado queda guardado."),

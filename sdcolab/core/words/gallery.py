@@ -1,0 +1,21 @@
+"""Sentences of the gallery, the cards, and what else the faces ask of the studio."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sdcolab.core.words.base import Sentence
+
+SENTENCES: Mapping[str, Sentence] = {
+    "gallery.picture_gone": Sentence(
+        "Esa imagen ya no está: alguien la ha movido o borrado.", "Pulsa «Actualizar» para ver las que hay."
+    ),
+    "gallery.folder_name": Sentence(
+        "Una carpeta no puede llamarse «{name}».",
+        "Usa letras, números, espacios o guiones, y empieza por una letra o un número.",
+    ),
+    "gallery.strange_question": Sentence(
+        "La página ha pedido algo que el programa no entiende («{question}»).",
+        "Recarga la página: quizá es de una versión anterior.",
+    ),
+}

@@ -1,0 +1,66 @@
+"""Small copies of pictures: WebP of 256 pixels, made when somebody looks, or before by a thread in the background."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from pathlib import Path
+
+from PIL import Image, ImageOps
+
+from sdcolab.core.errors import SdcolabError
+from sdcolab.core.files import atomic_write
+from sdcolab.core.pictures import FORMATS, MAX_PIXELS
+
+SIDE = 256
+"""Longest side, in pixels."""
+
+QUALITY = 78
+
+_DAMAGED = (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning)
+
+
+class ThumbnailFolder:
+    """Keeps them in ``folder``, named by what they show and when it changed, so none is ever out of date."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def place(self, path: Path, mtime: int) -> Path:
+        """Where the thumbnail of the picture at ``path``, last changed at ``mtime``, lies or would lie."""
+        name = hashlib.sha256(f"{path}\0{mtime}".encode("utf-8", "surrogateescape")).hexdigest()[:32]
+        return self._folder / name[:2] / f"{name}.webp"
+
+    def of(self, path: Path, mtime: int) -> bytes | None:
+        """The thumbnail's bytes, made if need be; None when the picture cannot be opened."""
+        place = self.place(path, mtime)
+        try:
+            return place.read_bytes()
+        except OSError:
+            pass
+        made = thumbnail(path)
+        if made is not None:
+            try:
+                with atomic_write(place) as file:
+                    file.write(made)
+            except SdcolabError:  # a full disk: the next look makes it again
+                return made
+        return made
+
+
+def thumbnail(path: Path) -> bytes | None:
+    """The picture at ``path`` as WebP with no side above ``SIDE``; None when it cannot be opened."""
+    try:
+        with Image.open(path, formats=FORMATS) as image:
+            if image.width * image.height > MAX_PIXELS:
+                return None
+            image.draft("RGB", (SIDE, SIDE))  # JPEG unpacks at a fraction of its size
+            small = ImageOps.exif_transpose(image)
+            small.thumbnail((SIDE, SIDE), Image.Resampling.BILINEAR, reducing_gap=2.0)
+            if small.mode not in ("RGB", "RGBA"):
+                small = small.convert("RGBA" if "transparency" in image.info else "RGB")
+            out = io.BytesIO()
+            small.save(out, "WEBP", quality=QUALITY, method=2)
+            return out.getvalue()
+    except _DAMAGED:
+        return None

@@ -159,6 +159,7 @@ from sdcolab.core.errors.models import (
     ModelUnsafe,
     ModelWrongKind,
     NoModels,
+    VaeOtherArchitecture,
 )
 from sdcolab.core.errors.request import (
     DecimalComma,
@@ -450,6 +451,7 @@ __all__ = [
     "UnknownName",
     "UnknownPrefix",
     "UnsupportedHost",
+    "VaeOtherArchitecture",
     "VariableMissing",
     "WarmupUnused",
     "WebCrashed",

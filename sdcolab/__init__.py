@@ -44,8 +44,12 @@ if TYPE_CHECKING:
     from sdcolab.wiring.public import request_of as request_of
     from sdcolab.wiring.trainer import cocinar_lora as cocinar_lora
     from sdcolab.wiring.trainer import configurar_lora as configurar_lora
+    from sdcolab.wiring.trainer import editar_etiquetas as editar_etiquetas
+    from sdcolab.wiring.trainer import etiquetar_imagenes as etiquetar_imagenes
     from sdcolab.wiring.trainer import instalar_entrenador as instalar_entrenador
     from sdcolab.wiring.trainer import montar_drive as montar_drive
+    from sdcolab.wiring.trainer import preparar_imagenes as preparar_imagenes
+    from sdcolab.wiring.trainer import probar_lora as probar_lora
     from sdcolab.wiring.trainer import prueba_rapida_lora as prueba_rapida_lora
 
 __version__ = "0.1.0"
@@ -81,13 +85,17 @@ __all__ = [
     "cerrar",
     "cocinar_lora",
     "configurar_lora",
+    "editar_etiquetas",
     "empezar",
+    "etiquetar_imagenes",
     "explain",
     "informe",
     "instalar_entrenador",
     "montar_drive",
     "open_engine",
     "panel",
+    "preparar_imagenes",
+    "probar_lora",
     "prueba_rapida_lora",
     "request_of",
 ]

@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from sdcolab.cli.parser import decimal, whole
 from sdcolab.core.words import explain
 
 
@@ -16,6 +17,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "plan", type=Path, metavar="PLAN.toml", help="archivo con las opciones, nuestro o de sd-scripts"
     )
     parser.add_argument("--solo-revisar", action="store_true", help="enseña qué se va a entrenar, sin entrenarlo")
+    parser.add_argument("--probar", metavar="PROMPT", help="compara los epochs ya entrenados con este prompt")
+    parser.add_argument("--pesos", metavar="LISTA", help="pesos del Lora al probar, separados por comas (1)")
+    parser.add_argument("--imagenes", metavar="N", help="imágenes por epoch al probar (2)")
     parser.add_argument("--eventos", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument(
         "opciones",
@@ -29,16 +33,34 @@ def run(options: argparse.Namespace) -> int:
     """Train and print where the files are."""
     from sdcolab.wiring import trainer
 
-    arguments = list(options.opciones)
-    for name in ("--solo-revisar", "--eventos"):  # also where they come after the plan
-        if name in arguments:
-            arguments.remove(name)
-            setattr(options, name[2:].replace("-", "_"), True)
+    arguments = own_options(options)
     if options.eventos:
         return trainer.serve(options.plan, arguments)
+    if options.probar is not None:
+        weights = [decimal("pesos")(text) for text in (options.pesos or "1").split(",") if text.strip()]
+        count = whole("imagenes")(options.imagenes or "2")
+        print(trainer.try_out(options.plan, arguments, options.probar, weights, count, print))
+        return 0
     if options.solo_revisar:
         lines, well = trainer.review(options.plan, arguments)
         print("\n".join(lines))
         return 0 if well else 1
     print(trainer.train(options.plan, arguments, warn=lambda error: print(explain(error), file=sys.stderr)))
     return 0
+
+
+def own_options(options: argparse.Namespace) -> list[str]:
+    """sd-scripts' options; ours that stand after the plan are taken out of them."""
+    given = list(options.opciones)
+    for name in ("solo_revisar", "eventos"):
+        flag = "--" + name.replace("_", "-")
+        if flag in given:
+            given.remove(flag)
+            setattr(options, name, True)
+    for name in ("probar", "pesos", "imagenes"):
+        flag = f"--{name}"
+        if flag in given:
+            index = given.index(flag)
+            setattr(options, name, (given[index + 1 : index + 2] or [""])[0])
+            del given[index : index + 2]
+    return given

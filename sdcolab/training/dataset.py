@@ -167,7 +167,7 @@ def folders_with_repeats(parent: Path, *, regularisation: bool = False, hear: Co
         try:
             repeats = int(number)
         except ValueError:
-            if not folder.name.startswith((".", "_")) and any(_pictures_in(folder)):
+            if not folder.name.startswith((".", "_")) and any(picture_paths(folder)):
                 hear(FolderWithoutRepeats(folder=folder))
             continue
         if repeats >= 1:
@@ -212,7 +212,7 @@ def _as_many(reg: Sequence[Picture], wanted: int) -> list[Picture]:
     return [replace(picture, repeats=count) for picture, count in zip(reg, repeats, strict=False)]
 
 
-def _pictures_in(folder: Path) -> list[Path]:
+def picture_paths(folder: Path) -> list[Path]:
     """Pictures right in ``folder``, sorted; masks of others do not count."""
     if not folder.is_dir():
         return []
@@ -228,7 +228,7 @@ def _read_subset(subset: Subset, buckets: Buckets, hear: Complain) -> list[Pictu
         for path in sorted(subset.folder.iterdir()):
             if path.suffix.lower() in PICTURE_SUFFIXES and path.suffix not in PICTURE_SUFFIXES:
                 hear(PictureSkipped(path=path))
-    for path in _pictures_in(subset.folder):
+    for path in picture_paths(subset.folder):
         size = picture_size(path)
         if size is None:
             hear(PictureSkipped(path=path))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import shutil
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -73,7 +74,9 @@ class Trainer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Kitchen:
-    """``download`` brings links and tells where each file went; ``start`` makes the process that trains a plan."""
+    """``download`` brings links and tells where each file went; ``start`` makes the process that trains a plan;
+    ``try_out`` draws the sheet of a plan's epochs with a prompt, weights and so many pictures, and gives its lines,
+    the sheet's path last."""
 
     host: Host
     folders: Folders
@@ -84,6 +87,7 @@ class Kitchen:
     download: Callable[[str, Listener, CancelToken], Iterable[tuple[str, Path | None]]]
     demo: Path
     start: Callable[[Path], TrainingProcess]
+    try_out: Callable[[Path, str, str, int], Sequence[str]]
     install: Callable[[], object]
     has_package: Callable[[str], bool]
 
@@ -264,6 +268,22 @@ class Kitchen:
             for file in sorted(made.parent.glob(f"{glob_escaped(made.stem)}*{SUFFIX}")):
                 shutil.copyfile(file, target / file.name)
             self.say("🎨 También está en models/Lora: puedes usarlo en el estudio con el botón de Lora.")
+
+    # --- 🔍 ---
+
+    def judge(self, prompt: str, weights: str, count: int) -> None:
+        """🔍 Draw the sheet of the last training's epochs and tell which look raw or overcooked."""
+        try:
+            *told, sheet = self.try_out(self._chosen(), prompt, weights, count)
+            for line in told:
+                self.say(line)
+            data = base64.b64encode(Path(sheet).read_bytes()).decode("ascii")
+            self.show_html(
+                f'<img alt="Comparación de los epochs" style="max-width:100%" src="data:image/png;base64,{data}">'
+            )
+            self.say(f"🖼️ La hoja está en {sheet}")
+        except SdcolabError as error:
+            self.say(f"❌ {explain(error)}")
 
     # --- 🍳 ---
 

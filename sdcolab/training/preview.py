@@ -101,7 +101,7 @@ def frequent_tags(captions: Sequence[str], share: float = OFTEN) -> tuple[str, .
     """Tags of more than ``share`` of the captions, except those that all begin with: their activation words."""
     tags = [[tag.strip() for tag in caption.split(",") if tag.strip()] for caption in captions]
     first = Counter(row[0] for row in tags if row)
-    counts = Counter(tag for row in tags for tag in set(row))
+    counts = Counter(tag for row in tags for tag in dict.fromkeys(row))
     if len(captions) < 2:
         return ()
     return tuple(

@@ -5,23 +5,30 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
-from sdcolab.core.errors import SdcolabError
+from sdcolab.core.errors import SdcolabError, TrainingCrashed
 from sdcolab.core.events import CancelToken, Listener
 from sdcolab.training.bases import BASES
 from sdcolab.training.control import Control
 from sdcolab.training.events import LoraSaved, Told, TrainingEvent
 from sdcolab.training.kitchen import Kitchen
-from sdcolab.training.plan import plan_from_file
+from sdcolab.training.pantry import Pantry
+from sdcolab.training.plan import TrainingPlan, plan_from_file
 from sdcolab.training.preview import lines, preview
 from sdcolab.training.progress import progress_text
-from sdcolab.training.recipe_form import TrainingForm
+from sdcolab.training.recipe_form import BY_CATEGORY, TrainingForm
 from sdcolab.training.watch import TrainingProcess
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from sdcolab.training.judging import Make
 
 
 def train(plan: Path, arguments: Sequence[str], *, warn: Callable[[SdcolabError], object]) -> Path:
@@ -123,6 +130,73 @@ def _has_card() -> bool:
     return nvidia_gpu() is not None
 
 
+def try_out(
+    plan: Path,
+    arguments: Sequence[str],
+    prompt: str,
+    weights: Sequence[float],
+    count: int,
+    say: Callable[[str], object],
+) -> Path:
+    """Draw a sheet of the epochs that ``plan`` made and say which look raw or overcooked; where the sheet is."""
+    from sdcolab.core.files import atomic_write
+    from sdcolab.training.dataset import read_dataset
+    from sdcolab.training.dataset_config import dataset_plans
+    from sdcolab.training.judging import judge, lora_files
+    from sdcolab.training.latents import cut, open_training_picture
+
+    asked = plan_from_file(plan, arguments)
+    folder, name = Path(asked.output_dir or "."), asked.output_name or "last"
+    files = lora_files(folder, name)
+    pictures = [picture for one in dataset_plans(asked) for picture in read_dataset(one).pictures]
+    kept = [cut(open_training_picture(picture.path), picture.fit) for picture in pictures[:MAX_COMPARED]]
+    words = prompt or pictures[0].caption
+    say(f"🎨 {len(files)} archivos, {count} imágenes cada uno: «{words}»")
+    judged = judge(_drawer(asked, files), files, kept, words, weights=weights, seeds=range(1, count + 1))
+    sheet = folder / f"{name}-comparacion.png"
+    with atomic_write(sheet) as file:
+        judged.sheet.save(file, "PNG")
+    for line in judged.lines():
+        say(line)
+    return sheet
+
+
+MAX_COMPARED = 60
+"""Training pictures that samples are compared with."""
+
+
+def _drawer(plan: TrainingPlan, files: Sequence[Path]) -> Make:
+    """Draws a prompt with a LoRA file or without, by our own engine."""
+    from sdcolab.core.detect import ModelKind
+    from sdcolab.core.folders import Folders
+    from sdcolab.core.library import Library, ModelFile
+    from sdcolab.core.request import GenerationRequest
+    from sdcolab.engine.engine import Engine
+
+    base = Path(plan.pretrained_model_name_or_path or "")
+    chosen = (
+        ModelFile(ModelKind.CHECKPOINT, base.name, base),
+        *(ModelFile(ModelKind.LORA, file.name, file) for file in files),
+    )
+    engine = Engine(Library(Folders(base.parent), first=chosen), None)
+    width, height = plan.size()
+
+    def draw(prompt: str, seed: int, file: Path | None, weight: float) -> Image.Image:
+        text = prompt if file is None else f"{prompt} <lora:{file.stem}:{weight:g}>"
+        request = GenerationRequest(
+            prompt=text,
+            seed=seed,
+            steps=20,
+            width=width,
+            height=height,
+            clip_skip=plan.clip_skip or 1,
+            checkpoint=base.name,
+        )
+        return engine.generate(request, save=False).images[0].image
+
+    return draw
+
+
 # --- The notebook -----------------------------------------------------------------------------------------------------
 
 
@@ -156,9 +230,37 @@ def build_kitchen() -> Kitchen:
         download=download,
         demo=demo_model().path,
         start=lambda plan: training_process(plan, environ),
+        try_out=lambda plan, prompt, weights, count: _try_out_apart(plan, prompt, weights, count, environ),
         install=lambda: install_extras("entrenar"),
         has_package=lambda name: find_spec(name) is not None,
     )
+
+
+def build_pantry() -> Pantry:
+    """What the cells about pictures work with."""
+    from sdcolab.downloads.hub import fetch_files
+    from sdcolab.training.tagger import MODEL_FILE, TAGS_FILE
+    from sdcolab.wiring.downloads import HUGGINGFACE_VARIABLE
+
+    kitchen = build_kitchen()
+
+    def fetch(repository: str) -> Path:
+        folder = kitchen.folders.root / "models" / "taggers" / repository.rpartition("/")[2]
+        endpoint = os.environ.get(HUGGINGFACE_VARIABLE)
+        return fetch_files(repository, (MODEL_FILE, TAGS_FILE), folder, endpoint=endpoint)
+
+    return Pantry(kitchen.home(), print, fetch)
+
+
+def _try_out_apart(plan: Path, prompt: str, weights: str, count: int, environ: Mapping[str, str]) -> list[str]:
+    """``try_out`` in a process of its own, whose memory goes back when it ends: its lines."""
+    from sdcolab.process.environment import child_environ, own_command
+
+    command = own_command("entrenar", str(plan), "--probar", prompt, "--pesos", weights, "--imagenes", str(count))
+    done = subprocess.run(command, env=child_environ(environ), capture_output=True, text=True, encoding="utf-8")
+    if done.returncode:
+        raise TrainingCrashed(number=done.returncode, detail=done.stderr.strip().rpartition("\n")[2])
+    return done.stdout.splitlines()
 
 
 class CellCanvas:
@@ -207,3 +309,64 @@ def cocinar_lora() -> None:
 def prueba_rapida_lora() -> None:
     """🍳: learn a little character on the demo model, to see that everything works."""
     build_kitchen().quick_test()
+
+
+def preparar_imagenes(
+    *,
+    nombre_proyecto: str,
+    estructura_de_carpetas: str = BY_CATEGORY,
+    archivo_zip: str = "",
+    repeticiones: int = 10,
+    buscar_duplicadas: bool = True,
+) -> None:
+    """🖼️: unpack a zip, set doubles aside, tell what there is."""
+    build_pantry().prepare(
+        nombre_proyecto, estructura_de_carpetas, archivo_zip, repeticiones, doubles=buscar_duplicadas
+    )
+
+
+def etiquetar_imagenes(
+    *,
+    nombre_proyecto: str,
+    estructura_de_carpetas: str = BY_CATEGORY,
+    tagger: str = "wd-vit-tagger-v3",
+    umbral: float = 0.25,
+    nombres_de_personajes: bool = False,
+    tags_no_permitidas: str = "",
+) -> None:
+    """🏷️: a caption for each picture."""
+    build_pantry().tag(
+        nombre_proyecto,
+        estructura_de_carpetas,
+        tagger,
+        umbral,
+        characters=nombres_de_personajes,
+        undesired=tags_no_permitidas,
+    )
+
+
+def editar_etiquetas(
+    *,
+    nombre_proyecto: str,
+    estructura_de_carpetas: str = BY_CATEGORY,
+    palabra_de_activacion: str = "",
+    quitar_tags: str = "",
+    buscar_tags: str = "",
+    reemplazar_con: str = "",
+    deshacer: bool = False,
+) -> None:
+    """✏️: change every caption at once, or go back."""
+    build_pantry().edit(
+        nombre_proyecto,
+        estructura_de_carpetas,
+        activation=palabra_de_activacion,
+        remove=quitar_tags,
+        search=buscar_tags,
+        replacement=reemplazar_con,
+        undo=deshacer,
+    )
+
+
+def probar_lora(*, prompt: str = "", pesos: str = "1", imagenes_por_epoch: int = 2) -> None:
+    """🔍: a sheet of the epochs, and which look raw or overcooked."""
+    build_kitchen().judge(prompt, pesos, imagenes_por_epoch)

@@ -1,0 +1,205 @@
+"""The captions of a folder, edited together: filters, activation word, remove, replace, undo. Nothing is written
+before ``save``.
+
+Captions are lists of tags split at commas; those that were not changed keep their text byte by byte
+(hechos/extensiones.md 10).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from sdcolab.core.errors import CaptionEmpty, StateUnusable
+from sdcolab.core.files import atomic_write
+from sdcolab.training.dataset import picture_paths, read_caption
+from sdcolab.training.preview import frequent_tags
+
+EXTENSION = ".txt"
+BACKUP = ".000"
+
+
+@dataclass(frozen=True, slots=True)
+class Captioned:
+    """A picture and its tags."""
+
+    path: Path
+    tags: tuple[str, ...]
+
+    def has(self, wanted: TagFilter) -> bool:
+        """Whether ``wanted`` lets it through."""
+        own = set(self.tags)
+        every = set(wanted.every) <= own
+        some = not wanted.some or bool(own & set(wanted.some))
+        return every and some and not own & set(wanted.none)
+
+
+@dataclass(frozen=True, slots=True)
+class TagFilter:
+    """Pictures with ``every`` tag, with ``some`` of them, and with ``none``."""
+
+    every: tuple[str, ...] = ()
+    some: tuple[str, ...] = ()
+    none: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TagBook:
+    """The pictures of a folder with their tags. Every edit gives a new book; ``before`` is the one to undo to."""
+
+    pictures: tuple[Captioned, ...]
+    saved: tuple[Captioned, ...] = ()
+    before: TagBook | None = field(default=None, repr=False, compare=False)
+
+    @classmethod
+    def read(cls, folder: Path, extension: str = EXTENSION) -> TagBook:
+        """All pictures in ``folder`` and in the folders below it. Raises ``CaptionUnreadable``."""
+        found = []
+        for path in pictures_below(folder):
+            try:
+                caption = read_caption(path, extension)
+            except CaptionEmpty:
+                caption = None
+            found.append(Captioned(path, split_tags(caption or "")))
+        return cls(tuple(found), tuple(found))
+
+    def counts(self, only: TagFilter | None = None) -> Counter[str]:
+        """How many pictures have each tag."""
+        return Counter(tag for one in self.shown(only) for tag in dict.fromkeys(one.tags))
+
+    def shown(self, only: TagFilter | None = None) -> tuple[Captioned, ...]:
+        """The pictures that a filter lets through."""
+        return self.pictures if only is None else tuple(one for one in self.pictures if one.has(only))
+
+    def add(self, tags: Sequence[str], *, first: bool = True, only: TagFilter | None = None) -> TagBook:
+        """Tags at the front (the activation word) or at the end, where they are not yet; at the front they are moved
+        there.
+        """
+
+        def edit(own: tuple[str, ...]) -> tuple[str, ...]:
+            if first:
+                return (*tags, *(tag for tag in own if tag not in tags))
+            return (*own, *(tag for tag in tags if tag not in own))
+
+        return self._edited(edit, only)
+
+    def remove(self, tags: Iterable[str], only: TagFilter | None = None) -> TagBook:
+        """Without these tags."""
+        gone = set(tags)
+        return self._edited(lambda own: tuple(tag for tag in own if tag not in gone), only)
+
+    def replace(
+        self, wanted: Sequence[str], new: Sequence[str], *, every: bool = False, only: TagFilter | None = None
+    ) -> TagBook:
+        """Where one of ``wanted`` is (``every``: where all are), ``new`` in the place of the first."""
+
+        def edit(own: tuple[str, ...]) -> tuple[str, ...]:
+            found = [tag for tag in own if tag in wanted]
+            if not found or (every and set(found) != set(wanted)):
+                return own
+            made: list[str] = []
+            for tag in own:
+                if tag == found[0]:
+                    made += new
+                elif tag not in wanted:
+                    made.append(tag)
+            return tuple(dict.fromkeys(made))
+
+        return self._edited(edit, only)
+
+    def sort(self, keep: int = 0, only: TagFilter | None = None) -> TagBook:
+        """Tags in alphabetical order, the first ``keep`` in their place."""
+        return self._edited(lambda own: (*own[:keep], *sorted(own[keep:], key=str.casefold)), only)
+
+    def without_repeats(self, only: TagFilter | None = None) -> TagBook:
+        """Each tag once."""
+        return self._edited(lambda own: tuple(dict.fromkeys(own)), only)
+
+    def undo(self) -> TagBook:
+        """The book before the last edit."""
+        return self.before or self
+
+    @property
+    def changed(self) -> int:
+        """Pictures whose captions differ from their files."""
+        return sum(one != old for one, old in zip(self.pictures, self.saved, strict=True))
+
+    def intrinsic(self) -> tuple[str, ...]:
+        """Tags of nearly every picture that are no activation word: candidates for cleaning."""
+        return frequent_tags([", ".join(one.tags) for one in self.pictures])
+
+    def save(self, extension: str = EXTENSION) -> TagBook:
+        """Write the captions that changed, after keeping each as it was (``NAME.000``). Raises ``StorageError``."""
+        for one, old in zip(self.pictures, self.saved, strict=True):
+            if one != old:
+                target = one.path.with_suffix(extension)
+                backup = one.path.with_suffix(BACKUP)
+                with atomic_write(backup) as file:
+                    file.write(target.read_bytes() if target.is_file() else b"")
+                with atomic_write(target) as file:
+                    file.write((", ".join(one.tags) + "\n").encode("utf-8"))
+        return TagBook(self.pictures, self.pictures, self.before)
+
+    def _edited(self, edit: Callable[[tuple[str, ...]], tuple[str, ...]], only: TagFilter | None) -> TagBook:
+        edited = tuple(
+            replace(one, tags=edit(one.tags)) if only is None or one.has(only) else one for one in self.pictures
+        )
+        return TagBook(edited, self.saved, self)
+
+
+def restore(folder: Path, extension: str = EXTENSION) -> int:
+    """Captions as they were before the last ``save``; how many. Raises ``StateUnusable`` where there is nothing to go
+    back to.
+    """
+    count = 0
+    for path in pictures_below(folder):
+        backup = path.with_suffix(BACKUP)
+        if backup.is_file():
+            data = backup.read_bytes()
+            if data:
+                with atomic_write(path.with_suffix(extension)) as file:
+                    file.write(data)
+            else:
+                path.with_suffix(extension).unlink(missing_ok=True)
+            backup.unlink()
+            count += 1
+    if not count:
+        raise StateUnusable(folder=folder, detail="no hay ningún cambio guardado que deshacer")
+    return count
+
+
+def pictures_below(folder: Path) -> list[Path]:
+    """Pictures in ``folder`` and in the folders right below it that are no set-aside ones."""
+    below = sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+    folders = [folder, *(path for path in below if not path.name.startswith(("_", ".")))]
+    return [path for one in folders for path in picture_paths(one)]
+
+
+def split_tags(text: str) -> tuple[str, ...]:
+    """Tags of a caption: split at commas, trimmed, none empty."""
+    return tuple(tag.strip() for tag in text.split(",") if tag.strip())
+
+
+SPANISH = {
+    "pelo": "hair", "ojos": "eyes", "azul": "blue", "rojo": "red", "verde": "green", "negro": "black",
+    "blanco": "white", "rubio": "blonde", "castaño": "brown", "rosa": "pink", "morado": "purple", "gris": "grey",
+    "largo": "long", "corto": "short", "falda": "skirt", "vestido": "dress", "camisa": "shirt", "corbata": "tie",
+    "sombrero": "hat", "orejas": "ears", "gato": "cat", "perro": "dog", "sonrisa": "smile", "chica": "girl",
+    "chico": "boy", "sola": "solo", "cara": "face", "manos": "hands", "fondo": "background", "playa": "beach",
+    "cielo": "sky", "noche": "night", "día": "day", "lluvia": "rain", "árbol": "tree", "flor": "flower",
+    "espada": "sword", "gafas": "glasses", "zapatos": "shoes", "botas": "boots", "guantes": "gloves",
+    "uniforme": "uniform", "bikini": "bikini", "bañador": "swimsuit", "sentada": "sitting", "sentado": "sitting",
+    "de pie": "standing", "tumbada": "lying", "alas": "wings", "cola": "tail", "cuernos": "horns",
+    "coleta": "ponytail", "trenza": "braid", "flequillo": "bangs", "boca": "mouth", "abierta": "open",
+    "cerrados": "closed", "lazo": "ribbon", "collar": "necklace", "animal": "animal", "camiseta": "t-shirt",
+    "pantalones": "pants", "medias": "thighhighs", "calcetines": "socks", "capa": "cape",
+}  # fmt: skip
+"""Words that people look for, and the word of the English tags that means them."""
+
+
+def search_tags(words: str, tags: Iterable[str]) -> list[str]:
+    """Tags that have every word of ``words``, in English or in Spanish: "pelo azul" finds "blue hair"."""
+    wanted = [(word, SPANISH.get(word, word)) for word in words.casefold().split()]
+    return [tag for tag in tags if all(any(one in tag.casefold() for one in pair) for pair in wanted)]

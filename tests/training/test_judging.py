@@ -1,0 +1,58 @@
+"""Raw and overcooked LoRAs told apart by figures, on pictures whose answer is known."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+from PIL import Image
+
+from sdcolab.training.judging import judge, lora_files
+from sdcolab.training.likeness import nearest_class, vector_of
+from sdcolab.training.quick import draw_zorp
+
+
+def noise(seed: int) -> Image.Image:
+    """A picture that has nothing to do with any other."""
+    chance = random.Random(seed)
+    small = Image.new("RGB", (8, 8))
+    small.putdata([tuple(chance.randrange(256) for _ in range(3)) for _ in range(64)])
+    return small.resize((128, 128), Image.Resampling.BICUBIC)
+
+
+TRAINED = [draw_zorp(number)[0] for number in range(10)]
+
+
+def make(prompt: str, seed: int, file: Path | None, weight: float) -> Image.Image:
+    name = "" if file is None else file.stem
+    if name == "a-000002":
+        return draw_zorp(100 + seed)[0]  # the character, in places of its own
+    if name == "a":
+        return TRAINED[0]  # always the same training picture
+    return noise(seed)
+
+
+def test_raw_done_and_overcooked_are_told_apart(tmp_path: Path) -> None:
+    for name in ("a-000001", "a-000002", "a", "otro-000001"):
+        (tmp_path / f"{name}.safetensors").write_bytes(b"x")
+    files = lora_files(tmp_path, "a")
+    assert [file.stem for file in files] == ["a-000001", "a-000002", "a"]
+    judged = judge(make, files, TRAINED, "zorp", weights=(0.5, 1.0), seeds=(1, 2, 3))
+    assert {name: one.verdict for name, one in judged.measured.items()} == {
+        "a-000001": "crudo",
+        "a-000002": "en su punto",
+        "a": "recocido",
+    }
+    assert judged.sheet.width == 4 * 128
+    text = "\n".join(judged.lines())
+    for words in ("a-000001: está crudo", "a: está recocido", "1e-4 o 1e-5"):
+        assert words in text
+
+
+def test_the_nearest_class_is_the_pictures_own() -> None:
+    classes = {
+        "zorp": [vector_of(picture) for picture in TRAINED],
+        "ruido": [vector_of(noise(seed)) for seed in range(10)],
+    }
+    assert nearest_class(draw_zorp(77)[0], classes) == "zorp"
+    assert nearest_class(noise(77), classes) == "ruido"

@@ -1,0 +1,90 @@
+"""Folders made ready: zips, doubles and captions edited together, always with a way back."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from sdcolab.core.errors import CannotRead, PictureSkipped, SdcolabError, StateUnusable
+from sdcolab.training.preparing import SET_ASIDE, find_doubles, set_aside, unpack
+from sdcolab.training.quick import draw_zorp
+from sdcolab.training.tags import TagBook, TagFilter, restore, search_tags
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    own = tmp_path / "proyecto" / "10_zorp"
+    own.mkdir(parents=True)
+    for number in (0, 1, 4):
+        picture, caption = draw_zorp(number)
+        picture.save(own / f"{number}.png")
+        (own / f"{number}.txt").write_text(f"{caption}, blue hair, smile, red tie", encoding="utf-8")
+    return own
+
+
+def test_doubles_are_set_aside_with_their_captions_and_never_deleted(folder: Path) -> None:
+    with Image.open(folder / "0.png") as picture:
+        picture.resize((96, 96)).save(folder / "copia.jpg", quality=80)
+    (folder / "copia.txt").write_text("copia")
+    (folder / "rota.png").write_bytes(b"no")
+    told: list[SdcolabError] = []
+    doubles = find_doubles(sorted(folder.glob("*.[pj][np]g")), told.append)
+    assert [(double.path.name, double.of.name) for double in doubles] == [("copia.jpg", "0.png")]
+    assert [type(error) for error in told] == [PictureSkipped]
+    target = set_aside(doubles, folder.parent)
+    assert target.name == SET_ASIDE
+    assert {path.name for path in target.iterdir()} == {"10_zorp-copia.jpg", "10_zorp-copia.txt"}
+    assert not (folder / "copia.jpg").exists()
+
+
+def test_a_zip_cannot_write_anywhere_else(tmp_path: Path) -> None:
+    png = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(png, "PNG")
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as file:
+        for name in ("fotos/uno.png", "../../fuera.png", "/etc/dos.PNG", "uno.txt", "virus.exe", "__MACOSX/uno.png"):
+            file.writestr(name, png.getvalue())
+    assert unpack(tmp_path / "a.zip", tmp_path / "destino") == 4
+    assert {path.name for path in (tmp_path / "destino").iterdir()} == {"uno.png", "fuera.png", "dos.PNG", "uno.txt"}
+    assert not (tmp_path / "fuera.png").exists()
+    (tmp_path / "b.zip").write_bytes(b"no soy un zip")
+    with pytest.raises(CannotRead):
+        unpack(tmp_path / "b.zip", tmp_path / "destino")
+
+
+def test_tags_are_edited_together_and_come_back(folder: Path) -> None:
+    before = {path.name: path.read_bytes() for path in folder.glob("*.txt")}
+    book = TagBook.read(folder.parent)
+    assert book.counts()["blue hair"] == 3
+    assert book.intrinsic() == ("blue hair", "smile", "red tie")
+    edited = book.add(["sks"]).remove(["blue hair"]).replace(["red tie"], ["tie"]).add(["final"], first=False)
+    only = edited.add(["otra"], only=TagFilter(every=("fondo azul",), none=("no está",)))
+    assert only.counts()["otra"] == 1
+    assert only.undo() == edited
+    assert {
+        path.name: path.read_bytes() for path in folder.glob("*.txt")
+    } == before  # nothing is written before it is saved
+    saved = edited.save()
+    assert (folder / "1.txt").read_text(encoding="utf-8") == "sks, zorp, fondo azul, smile, tie, final\n"
+    assert (saved.changed, edited.changed) == (0, 3)
+    assert restore(folder.parent) == 3
+    assert {path.name: path.read_bytes() for path in folder.glob("*.txt")} == before
+    with pytest.raises(StateUnusable):
+        restore(folder.parent)
+
+
+def test_replacing_needs_one_or_all_and_repeats_go(folder: Path) -> None:
+    book = TagBook.read(folder).add(["a", "b", "a"], first=False)
+    assert book.replace(["a", "nada"], ["c"], every=True).pictures == book.pictures
+    assert book.replace(["a", "b"], ["c"]).counts()["c"] == 3
+    assert "a" not in book.replace(["a", "b"], ["c"]).counts()
+    assert book.sort(keep=1).pictures[0].tags[0] == "zorp"
+    assert book.without_repeats().counts() == book.counts()
+
+
+def test_spanish_words_find_english_tags() -> None:
+    assert search_tags("pelo azul", ["blue hair", "blue eyes", "long hair"]) == ["blue hair"]
+    assert search_tags("hair", ["blue hair"]) == ["blue hair"]

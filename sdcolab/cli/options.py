@@ -26,10 +26,12 @@ PICTURES = ("picture", "mask")
 
 @dataclass(frozen=True, slots=True)
 class FieldOptions:
-    """The options of one dataclass. ``beside``: fields that the command asks for in a way of its own."""
+    """The options of one dataclass. ``beside``: fields that the command asks for in a way of its own. ``prefix``
+    stands before the paths of its fields in the words, and in ``beside``."""
 
     kind: type
     beside: frozenset[str] = frozenset()
+    prefix: str = ""
 
     def add_to(self, parser: argparse.ArgumentParser) -> None:
         """Add the options, in the groups that the fields are shown in."""
@@ -62,14 +64,14 @@ class FieldOptions:
     def needed(self, path: str) -> tuple[str, ...]:
         """The fields without which the one at ``path`` means nothing: what the parts around it need, outermost
         first."""
-        table, around = table_of(self.kind), [path[:at] for at, letter in enumerate(path) if letter == "."]
+        table, around = table_of(self.kind, self.prefix), [path[:at] for at, letter in enumerate(path) if letter == "."]
         return tuple(
             field.path for part in around for field in table.values() if field.parent == part and field.required
         )
 
     def _fields(self) -> Mapping[str, Field]:
         units = self._units()
-        table = table_of(self.kind)
+        table = table_of(self.kind, self.prefix)
         return {
             path: field
             for path, field in table.items()
@@ -77,7 +79,7 @@ class FieldOptions:
         }
 
     def _units(self) -> Mapping[str, Part]:
-        return {path: part for path, part in parts_of(self.kind).items() if part.many}
+        return {path: part for path, part in parts_of(self.kind, self.prefix).items() if part.many}
 
 
 def option_name(path: str) -> str:

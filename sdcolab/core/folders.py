@@ -81,6 +81,11 @@ class Folders:
         return self.root / "temporal"
 
     @property
+    def hashes(self) -> Path:
+        """Where the hashes of model files are remembered."""
+        return self.temporary / "hashes.json"
+
+    @property
     def logs(self) -> Path:
         """Log files."""
         return self.root / "registros"

@@ -27,6 +27,7 @@ from sdcolab.core.errors import (
     WebPageInsteadOfFile,
 )
 from sdcolab.core.events import CancelToken
+from sdcolab.core.file_names import split_suffix
 from sdcolab.core.files import system_reason
 from sdcolab.core.library import MODEL_SUFFIXES
 from sdcolab.core.pickles import WRAPPERS
@@ -41,7 +42,6 @@ from sdcolab.core.tensors import (
 )
 from sdcolab.downloads.http import Answer, Web, retrying
 from sdcolab.downloads.links import Link
-from sdcolab.downloads.names import split_suffix
 from sdcolab.downloads.providers.base import RemoteFile
 
 PICKLE_SUFFIXES = frozenset({".ckpt", ".pt", ".pth", ".bin"})

@@ -49,9 +49,10 @@ from sdcolab.core.errors import (
     TooManyRequests,
 )
 from sdcolab.core.events import CancelToken
+from sdcolab.core.file_names import safe_name
 from sdcolab.downloads.kernel import Pipe, can_splice, has_arrived, open_pipe
 from sdcolab.downloads.links import redacted
-from sdcolab.downloads.names import offered_name, safe_name
+from sdcolab.downloads.names import offered_name
 
 USER_AGENT = f"sdcolab/{__version__}"
 """Names us. Civitai sends anything that looks like a browser to its login page (hechos/lanzadores.md 4a)."""

@@ -16,12 +16,13 @@ from pathlib import Path
 from sdcolab.core.detect import ModelFamily, ModelKind
 from sdcolab.core.errors import Cancelled, ModelUnsafe, PickleNotInspected, SavedUnderOtherName, SdcolabError
 from sdcolab.core.events import CancelToken
+from sdcolab.core.file_names import safe_name, split_suffix, with_suffix
 from sdcolab.core.files import storage_errors
 from sdcolab.core.folders import Folders
 from sdcolab.core.library import MODEL_SUFFIXES
 from sdcolab.downloads.classify import Contents, look_inside
 from sdcolab.downloads.links import LocalFile
-from sdcolab.downloads.names import chosen_name, safe_name, split_suffix, with_suffix
+from sdcolab.downloads.names import chosen_name
 from sdcolab.downloads.parts import DiskSpace, Part
 from sdcolab.downloads.placing import COPY_BLOCK, free_name, move, names_in_use
 from sdcolab.downloads.report import LinkReport, LinkStatus, doubts

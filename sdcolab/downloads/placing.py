@@ -7,8 +7,8 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from sdcolab.core.file_names import numbered
 from sdcolab.core.files import atomic_write, storage_errors
-from sdcolab.downloads.names import numbered
 
 MAX_SAME_NAME = 50
 """Different files that may share a name."""

@@ -31,6 +31,7 @@ from sdcolab.core.errors import (
     WebPageInsteadOfFile,
 )
 from sdcolab.core.events import BytesReceived, CancelToken, Ended, Event, Listener, Warned, ignore_events
+from sdcolab.core.file_names import split_suffix, with_suffix
 from sdcolab.core.files import free_bytes
 from sdcolab.core.folders import Folders
 from sdcolab.core.registry import Registry
@@ -40,7 +41,7 @@ from sdcolab.downloads.history import DownloadHistory
 from sdcolab.downloads.http import GuardedSession, Patience, Tokens, Web, origin
 from sdcolab.downloads.links import Entry, Link, LocalFile, parse_links
 from sdcolab.downloads.local import LocalJob, files_at
-from sdcolab.downloads.names import chosen_name, split_suffix, with_suffix
+from sdcolab.downloads.names import chosen_name
 from sdcolab.downloads.parts import DiskSpace, Part, exclusive
 from sdcolab.downloads.placing import free_name, move, names_in_use
 from sdcolab.downloads.providers import Provider, RemoteFile, default_providers, provider_for

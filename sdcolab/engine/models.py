@@ -20,13 +20,7 @@ from torch.overrides import TorchFunctionMode
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from sdcolab.core.detect import Detected, ModelFamily, ModelKind, Prediction, detect
-from sdcolab.core.errors import (
-    ModelFamilyUnsupported,
-    ModelIncomplete,
-    ModelUnreadable,
-    ModelWrongKind,
-    VaeOtherArchitecture,
-)
+from sdcolab.core.errors import ModelFamilyUnsupported, ModelIncomplete, ModelUnreadable, ModelWrongKind
 from sdcolab.core.memory_plan import Placement
 from sdcolab.core.tensors import TensorHeader, TensorInfo
 from sdcolab.engine.convert import (
@@ -191,8 +185,6 @@ def load_vae(
     kind = detect(weights.header).kind
     if kind not in (ModelKind.CHECKPOINT, ModelKind.VAE):
         raise ModelWrongKind(path=path, expected=ModelKind.VAE.value, found=kind.value)
-    if kind is ModelKind.VAE and detect(weights.header).family is not ModelFamily.UNKNOWN:
-        raise VaeOtherArchitecture(path=path, family=detect(weights.header).family.value)
     inside = kind is ModelKind.CHECKPOINT or any(name.startswith(VAE_PREFIX) for name in weights.header.tensors)
     prefix = VAE_PREFIX if inside else ""
     names = renamed(weights.header.tensors, prefix, vae_rename(weights.header.tensors, prefix))

@@ -76,30 +76,7 @@ def _open_safetensors(path: Path) -> Weights:
         return Weights(path=path, header=header, get=_Mapped(path, header).tensor)
     except OSError as error:
         raise CannotRead(path=path, reason=system_reason(error)) from error
-    scales = _scales(header)
-    return Weights(path=path, header=header, get=_scaled(file.get_tensor, scales) if scales else file.get_tensor)
-
-
-_SCALE_ENDINGS = (".scale_weight", ".weight_scale")
-"""How files of 8-bit floats call the number that a layer's weights are to be multiplied with ("scaled fp8")."""
-
-
-def _scales(header: TensorHeader) -> dict[str, str]:
-    """Weight -> the name of its scale."""
-    return {
-        f"{name.removesuffix(ending)}.weight": name
-        for name in header.tensors
-        for ending in _SCALE_ENDINGS
-        if name.endswith(ending)
-    }
-
-
-def _scaled(get: Callable[[str], Tensor], scales: Mapping[str, str]) -> Callable[[str], Tensor]:
-    def scaled(name: str) -> Tensor:
-        tensor = get(name)
-        return tensor.float() * get(scales[name]).float() if name in scales else tensor
-
-    return scaled
+    return Weights(path=path, header=header, get=file.get_tensor)
 
 
 _DTYPES: Mapping[str, torch.dtype] = {

@@ -24,6 +24,7 @@ from sdcolab.core.scripts import NEED_PICTURE, SCRIPTS, DynamicPrompts, Grid
 from sdcolab.core.tasks import Enlarge, Task
 from sdcolab.core.upscaling import infotext_of
 from sdcolab.core.words.fields import FIELD_WORDS, PART_LABELS
+from sdcolab.core.workshop import Convert, Merge
 from sdcolab.studio.form import Lists, shown
 
 GADGETS = frozenset(
@@ -417,6 +418,14 @@ GRID_SCRIPTS = tuple(
 )
 """A1111's scripts, and the prompts with random parts."""
 
+
+def _first_checkpoint(lists: Lists) -> dict[str, str]:
+    return {"primary": next(iter(lists("checkpoints")), "")}
+
+
+MERGE = Tool(Merge, verb="Mezclar", prefix="merge", begin=_first_checkpoint)
+CONVERT = Tool(Convert, verb="Convertir", prefix="convert")
+
 NOT_SHOWN = frozenset({"init.inpaint.latent_mask"})
 """Fields that only other programs and scripts set."""
 
@@ -427,6 +436,22 @@ LAYOUT = Layout(
         Tab("img2img", "img2img", "De imagen a imagen, e inpaint", "image", TabKind.GENERATE),
         Tab("extras", "Ampliar (Extras)", "Ampliar imágenes terminadas", "expand", TabKind.TOOL, EXTRAS),
         Tab("pnginfo", "PNG Info", "Datos de generación guardados en una imagen", "file-search", TabKind.PNG_INFO),
+        Tab(
+            "mezclar",
+            "Mezclar (Checkpoint Merger)",
+            "Hacer un modelo nuevo mezclando otros; los originales no se tocan",
+            "blend",
+            TabKind.TOOL,
+            MERGE,
+        ),
+        Tab(
+            "convertir",
+            "Convertir (Model Converter)",
+            "Reducir, reparar o cambiar de formato un modelo; el original no se toca",
+            "wrench",
+            TabKind.TOOL,
+            CONVERT,
+        ),
         Tab("descargas", "Descargas", "Bajar modelos y otros recursos", "download", TabKind.DOWNLOADS),
     ),
     generation=GENERATION,

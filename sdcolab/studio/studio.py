@@ -71,6 +71,7 @@ class Studio:
             "hires_upscalers": lambda: (*LATENT_UPSCALERS, *self.lists("upscalers")),
             "checkpoints": lambda: self.files(ModelKind.CHECKPOINT),
             "vaes": lambda: (AUTOMATIC, *self.files(ModelKind.VAE)),
+            "vae_files": lambda: self.files(ModelKind.VAE),
             "loras": lambda: self.files(ModelKind.LORA),
             "embeddings": lambda: self.files(ModelKind.EMBEDDING),
             "hypernetworks": lambda: self.files(ModelKind.HYPERNETWORK),

@@ -118,12 +118,7 @@ class LazyEngine:
 
 def build_engine(folders: Folders, library: Library, store: ImageStore | ImageStores | None = None) -> LazyEngine:
     """An engine that saves in ``store``, or each kind of picture in its folder."""
-    return LazyEngine(library, store or ImageStores.below(folders), hash_file(folders))
-
-
-def hash_file(folders: Folders) -> Path:
-    """Where the hashes of model files are remembered."""
-    return folders.temporary / "hashes.json"
+    return LazyEngine(library, store or ImageStores.below(folders), folders.hashes)
 
 
 def paste(text: str, folders: Folders, *, decided: Collection[str] = ()) -> Pasted:
@@ -133,7 +128,7 @@ def paste(text: str, folders: Folders, *, decided: Collection[str] = ()) -> Past
     from sdcolab.engine.hashes import HashCache
 
     pasted = to_request(parse(text), SCHEDULE_NAMES).without(*decided)
-    return with_files(pasted, build_library(folders), HashCache(hash_file(folders)))
+    return with_files(pasted, build_library(folders), HashCache(folders.hashes))
 
 
 def generate(

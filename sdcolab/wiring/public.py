@@ -39,7 +39,7 @@ def open_engine(
     chosen = [] if model is None else [engine.model_file(folders, ModelKind.CHECKPOINT, str(model))]
     store = ImageStores.below(folders) if save else None
     library = engine.build_library(folders, *chosen)
-    return Engine(library, store, device=device, hash_cache=engine.hash_file(folders))
+    return Engine(library, store, device=device, hash_cache=folders.hashes)
 
 
 def request_of(source: str | Path, folder: str | Path | None = None) -> GenerationRequest:

@@ -22,7 +22,7 @@ from sdcolab.studio.last_form import LastForm
 from sdcolab.studio.studio import Studio
 from sdcolab.wiring.diagnosis import diagnose, save_report
 from sdcolab.wiring.downloads import catalog_choices
-from sdcolab.wiring.engine import build_engine, card_memory, hash_file, native_size
+from sdcolab.wiring.engine import build_engine, card_memory, native_size
 from sdcolab.wiring.grids import script_lists
 from sdcolab.wiring.tasks import TASKS
 
@@ -124,7 +124,7 @@ def build_studio(folders: Folders, library: Library, place: Workplace) -> Studio
         folders=folders,
         report=lambda: report_html(save_report(folders, diagnose(folders, network=False)[0])),
         catalog=catalog_choices(),
-        known_hash=lambda file: HashCache(hash_file(folders)).known(file.path),
+        known_hash=lambda file: HashCache(folders.hashes).known(file.path),
         cuda_memory=place.cuda_memory,
         more_lists=script_lists(),
     )

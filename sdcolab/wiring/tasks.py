@@ -10,8 +10,10 @@ from sdcolab.core.result import GenerationResult
 from sdcolab.core.scripts import Grid
 from sdcolab.core.tasks import Download, Enlarge, Generate, Place, Preload, TaskRow, TaskTable, Tools, Unload
 from sdcolab.core.upscaling import enlarge
+from sdcolab.core.workshop import Convert, Merge
 from sdcolab.wiring.downloads import build_downloads
 from sdcolab.wiring.grids import run_grid
+from sdcolab.wiring.workshop import convert, merge
 
 
 def generate(task: Generate, tools: Tools, listener: Listener, cancel: CancelToken) -> GenerationResult:
@@ -52,6 +54,8 @@ TASKS = TaskTable(
         TaskRow(Generate, Place.ENGINE, generate),
         TaskRow(Enlarge, Place.ENGINE, enlarge_pictures),
         TaskRow(Grid, Place.ENGINE, run_grid, resumes=True),
+        TaskRow(Merge, Place.ENGINE, merge),
+        TaskRow(Convert, Place.ENGINE, convert),
         TaskRow(Download, Place.HERE, download, resumes=True),
         TaskRow(Preload, Place.ENGINE, preload, listed=False),
         TaskRow(Unload, Place.ENGINE, unload, listed=False),

@@ -7,15 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sdcolab.downloads.names import (
-    MAX_NAME_BYTES,
-    disposition_name,
-    numbered,
-    offered_name,
-    safe_name,
-    split_suffix,
-    with_suffix,
-)
+from sdcolab.core.file_names import MAX_NAME_BYTES, numbered, safe_name, split_suffix, with_suffix
+from sdcolab.downloads.names import disposition_name, offered_name
 
 
 @pytest.mark.parametrize(

@@ -280,6 +280,8 @@ def test_files_that_no_prompt_names_are_not_opened(condition: Condition, place: 
     (place / "vacio.pt").touch()
     (place / "xyz.preview.pt").write_text("hola")
     condition("un gato vacio xyz.preview")
+    with pytest.raises(ModelUnreadable):
+        condition("roto")
 
 
 def test_a_repeated_prompt_encodes_nothing_until_its_file_changes(
@@ -319,14 +321,3 @@ def test_the_engine_tells_what_was_skipped(engine: Engine, place: Path) -> None:
     events: list[Event] = []
     engine.generate(replace(REQUEST, prompt="xyz"), events.append)
     assert [type(event.warning) for event in events if isinstance(event, Warned)] == [EmbeddingSkipped]
-
-
-def test_a_bad_file_is_told_where_its_name_is_a_word_and_troubles_nobody_else(folders: Folders) -> None:
-    home = folders.models(ModelKind.EMBEDDING)
-    home.mkdir(parents=True, exist_ok=True)
-    (home / "a.pt").write_bytes(b"no es un modelo")
-    told: list[SdcolabError] = []
-    shelf = EmbeddingShelf(Library(folders), 768, HashCache(), told.append)
-    assert shelf.occurring(["un gato"]) == () and told == []
-    assert shelf.occurring(["un gato, a"]) == ()
-    assert [type(one) for one in told] == [ModelUnreadable]

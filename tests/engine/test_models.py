@@ -22,7 +22,6 @@ from sdcolab.core.errors import (
     ModelUnreadable,
     ModelUnsafe,
     ModelWrongKind,
-    VaeOtherArchitecture,
 )
 from sdcolab.engine.convert import UNET_PREFIX, VAE_PREFIX, renamed, unet_layers, unet_rename, vae_rename
 from sdcolab.engine.models import DoublingUpsample, LoadedModel, load_checkpoint, load_vae, text_model
@@ -339,27 +338,3 @@ def test_loading_needs_no_network(mini_checkpoint: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(socket, "create_connection", refuse)
     load(mini_checkpoint)
     load_vae(mini_checkpoint, CPU, torch.float32)
-
-
-def test_scaled_eight_bit_weights_get_their_scales_back(tmp_path: Path) -> None:
-    whole = torch.randn(4, 4) * 3
-    scale = whole.abs().max() / 448
-    stored = {"a.weight": (whole / scale).to(torch.float8_e4m3fn), "a.scale_weight": scale, "b.weight": torch.ones(2)}
-    save_file(stored, tmp_path / "x.safetensors")
-    weights = open_weights(tmp_path / "x.safetensors")
-    assert torch.allclose(weights.get("a.weight"), whole, rtol=0.07, atol=0.01)
-    assert torch.equal(weights.get("b.weight"), torch.ones(2))
-
-
-def test_a_vae_of_another_architecture_is_one_clear_error() -> None:
-    path = Path(__file__).parents[1] / "data" / "casos" / "archivos" / "ae_flux.safetensors"
-    with pytest.raises(VaeOtherArchitecture) as error:
-        load_vae(path, torch.device("cpu"), torch.float32)
-    assert error.value.family == "Flux"
-
-
-@pytest.mark.parametrize("name", ["metanull", "trailing"])
-def test_files_that_safetensors_refuses_and_that_are_whole(name: str) -> None:
-    path = Path(__file__).parents[1] / "data" / "casos" / "archivos" / f"{name}.safetensors"
-    weights = open_weights(path)
-    assert weights.get("emb_params").shape == weights.header.shape("emb_params")

@@ -58,15 +58,6 @@ class ModelFamilyUnsupported(ModelError):
 
 
 @dataclass(eq=False)
-class VaeOtherArchitecture(ModelError):
-    """A VAE whose latents have other channels than the models here make: one of Flux and what came after."""
-
-    code: ClassVar[str] = "model.vae_other_architecture"
-    path: Path
-    family: str
-
-
-@dataclass(eq=False)
 class ModelIncomplete(ModelError):
     """Tensors that its family needs are missing or have another shape; ``tensor`` is the first."""
 

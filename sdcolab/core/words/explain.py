@@ -20,6 +20,7 @@ from sdcolab.core.words import (
     storage,
     training,
     web,
+    workshop,
 )
 from sdcolab.core.words.base import Explanation, Sentence, human_bytes, human_time
 from sdcolab.core.words.fields import label_of
@@ -33,7 +34,7 @@ from sdcolab.core.words.labels import (
     VALUE_KINDS,
 )
 
-_AREAS = (control, downloads, gallery, gates, grids, host, machine, models, request, storage, training, web)
+_AREAS = (control, downloads, gallery, gates, grids, host, machine, models, request, storage, training, web, workshop)
 
 CATALOGUE: Mapping[str, Sentence] = {
     "cancelled": Sentence("Se ha interrumpido el trabajo.", "Lo que ya estaba terminado queda guardado."),

@@ -13,7 +13,7 @@ from enum import StrEnum
 from sdcolab.core.fields import plain_path
 from sdcolab.core.request import FIELDS, MaskedContent, NoiseOrigin, RefinerPasses, ResizeMode
 from sdcolab.core.tuning import Emphasis, NoiseSchedule, UniPCSkipType, VaeMethod
-from sdcolab.core.words import scripts
+from sdcolab.core.words import scripts, workshop
 from sdcolab.core.words.base import Words
 
 _GROUPS: Mapping[str, Mapping[str, Words]] = {
@@ -177,6 +177,7 @@ _GROUPS: Mapping[str, Mapping[str, Words]] = {
         "enlargement.second_visibility": Words("Visibilidad del segundo upscaler"),
     },
     **scripts.GROUPS,
+    **workshop.GROUPS,
 }
 """The fields as they are shown together, under each group's title."""
 
@@ -238,6 +239,7 @@ OPTION_WORDS: Mapping[type[StrEnum], Mapping[StrEnum, str]] = {
     NoiseSchedule: {NoiseSchedule.DEFAULT: "El del modelo", NoiseSchedule.ZERO_TERMINAL_SNR: "Zero Terminal SNR"},
     VaeMethod: {VaeMethod.FULL: "El VAE completo", VaeMethod.TAESD: "TAESD (rápido y aproximado)"},
     **scripts.OPTIONS,
+    **workshop.OPTIONS,
 }
 """What the words of enumerations are called, in the order to offer them; the others are shown as they are."""
 

@@ -23,10 +23,6 @@ SENTENCES: Mapping[str, Sentence] = {
         "«{path}» es para {family}, que es otra arquitectura y esta versión todavía no sabe usar.",
         "Elige un archivo hecho para Stable Diffusion 1.x, 2.x o SDXL (también Pony, Illustrious y NoobAI).",
     ),
-    "model.vae_other_architecture": Sentence(
-        "El VAE «{path}» es de otra arquitectura ({family}), así que no encaja con este modelo.",
-        "Elige «Automático», o un VAE hecho para Stable Diffusion 1.x, 2.x o SDXL.",
-    ),
     "model.incomplete": Sentence(
         "Al modelo «{path}» le faltan piezas ({count}; la primera es {tensor}).",
         "Seguramente el archivo está incompleto o es de otro tipo: descárgalo otra vez.",

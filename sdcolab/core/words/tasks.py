@@ -10,6 +10,8 @@ TASK_NAMES: Mapping[str, str] = {
     "grid": "Script: cuadrículas y series",
     "download": "Descargar",
     "preload": "Cargar el modelo",
+    "merge": "Mezclar modelos",
+    "convert": "Convertir un modelo",
     "unload": "Descargar el modelo de la memoria",
 }
 """Spanish name of each kind of work, by its code."""

@@ -8,9 +8,10 @@ from typing import Any, Protocol
 
 from sdcolab.core.detect import ModelFamily, ModelKind
 from sdcolab.core.events import CancelToken
+from sdcolab.core.file_names import safe_name
 from sdcolab.downloads.http import Answer, Bearer, Web
 from sdcolab.downloads.links import Link
-from sdcolab.downloads.names import offered_name, safe_name
+from sdcolab.downloads.names import offered_name
 
 FIRST_BYTE = {"Range": "bytes=0-0"}
 """Asks for one byte: tells size, name and whether ranges work. HEAD is not answered correctly by civitai."""

@@ -14,6 +14,7 @@ from sdcolab.core.errors import (
     WebPageInsteadOfFile,
 )
 from sdcolab.core.events import CancelToken
+from sdcolab.core.file_names import split_suffix
 from sdcolab.downloads.http import (
     Answer,
     Bearer,
@@ -26,7 +27,6 @@ from sdcolab.downloads.http import (
     retrying,
 )
 from sdcolab.downloads.links import Link, without_secrets
-from sdcolab.downloads.names import split_suffix
 from sdcolab.downloads.providers.base import RemoteFile, described, first_answer
 
 OFFICIAL = "https://huggingface.co"

@@ -6,7 +6,6 @@ text that is being encoded.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
@@ -16,7 +15,7 @@ from typing import Any, Self
 from torch import Tensor
 
 from sdcolab.core.detect import ModelKind
-from sdcolab.core.errors import CannotRead, EmbeddingSkipped, ModelError, ModelUnreadable, SdcolabError
+from sdcolab.core.errors import EmbeddingSkipped, ModelUnreadable, SdcolabError
 from sdcolab.core.infotext import EngineFacts
 from sdcolab.core.library import Library
 from sdcolab.core.resolved import ResolvedRequest
@@ -104,18 +103,12 @@ class EmbeddingShelf:
                 self._paths.setdefault(name, file.path)
 
     def occurring(self, texts: Iterable[str]) -> tuple[LoadedEmbedding, ...]:
-        """The embeddings whose names stand in any of ``texts``, perhaps within a word. A file that cannot be read is
-        told, if its name stands there as a word, and left out.
+        """The embeddings whose names stand in any of ``texts``, perhaps within a word. Raises ``CannotRead`` or
+        ``ModelError``.
         """
-        texts = tuple(texts)
         found: list[LoadedEmbedding] = []
         for name in names_in(texts, self._paths):
-            try:
-                embedding = self._loaded(self._paths[name])
-            except (CannotRead, ModelError) as error:
-                if any(_is_word_of(name, text) for text in texts):
-                    self._warn(error)
-                continue
+            embedding = self._loaded(self._paths[name])
             if embedding is not None and self._fits(embedding):
                 found.append(embedding)
         return tuple(found)
@@ -132,10 +125,7 @@ class EmbeddingShelf:
         """What stands for the file in prompts: its own name, or the one in a picture (None for one without)."""
         if path.suffix.lower() not in IMAGE_SUFFIXES:
             return path.stem
-        try:
-            loaded = self._loaded(path)
-        except (CannotRead, ModelError):  # a damaged picture has no name that anybody could write
-            return None
+        loaded = self._loaded(path)
         return loaded.name if loaded else None
 
     def _loaded(self, path: Path) -> LoadedEmbedding | None:
@@ -154,10 +144,6 @@ class EmbeddingShelf:
             self._skipped.add(key)
             self._warn(EmbeddingSkipped(path=key[1], width=width, model_width=self._width))
         return width == self._width
-
-
-def _is_word_of(name: str, text: str) -> bool:
-    return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text, re.IGNORECASE) is not None
 
 
 # --- Files ------------------------------------------------------------------------------------------------------------

@@ -1,0 +1,49 @@
+"""``sdcolab mezclar``: a checkpoint made of others."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from sdcolab.cli.options import FieldOptions
+from sdcolab.cli.parser import add_folder_option
+from sdcolab.cli.progress import ConsoleProgress
+from sdcolab.core.fields import with_values
+from sdcolab.core.folders import Folders
+from sdcolab.core.workshop import Merge
+
+PREFIX = "merge"
+FIELD_OPTIONS = FieldOptions(Merge, prefix=PREFIX)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The subcommand's options."""
+    parser.set_defaults(command=run, fail=parser.error)
+    parser.usage = "sdcolab mezclar --a MODELO --b MODELO [opciones]"
+    parser.add_argument(
+        "--receta", type=Path, metavar="ARCHIVO", help="los pasos de una mezcla, en TOML; sin más opciones"
+    )
+    parser.add_argument("--salida", type=Path, metavar="DIR", help="dónde guardar (la carpeta de modelos)")
+    add_folder_option(parser, argparse.SUPPRESS)
+    FIELD_OPTIONS.add_to(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Merge, and print where the new model is."""
+    from sdcolab.wiring import workshop_here
+
+    values = {path.removeprefix(f"{PREFIX}."): value for path, value in FIELD_OPTIONS.given(options).items()}
+    if options.receta is not None and values:
+        options.fail("--receta ya dice todo: no lleva las opciones de una mezcla.")
+    if options.receta is None and "primary" not in values:
+        options.fail("--a dice qué modelo se mezcla, y falta.")
+    folders, progress = Folders(options.carpeta), ConsoleProgress(sys.stderr)
+    try:
+        if options.receta is not None:
+            print(workshop_here.merge_recipe_here(options.receta, folders, options.salida, progress))
+        else:
+            print(workshop_here.merge_here(with_values(Merge(), values), folders, options.salida, progress))
+    finally:
+        progress.close()
+    return 0

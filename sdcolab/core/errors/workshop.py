@@ -1,0 +1,93 @@
+"""What can go wrong in the workshop: converting and merging models."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from sdcolab.core.errors.base import SdcolabError
+
+
+class WorkshopError(SdcolabError):
+    """A model cannot be made as asked."""
+
+
+@dataclass(eq=False)
+class MergeNeedsModel(WorkshopError):
+    """The method needs another model; ``letter`` is B or C."""
+
+    code: ClassVar[str] = "workshop.needs_model"
+    letter: str
+    method: str
+
+
+@dataclass(eq=False)
+class MergeShapes(WorkshopError):
+    """Two models have a tensor of different sizes: they are of different families."""
+
+    code: ClassVar[str] = "workshop.shapes"
+    name: str
+    first: str
+    second: str
+
+
+@dataclass(eq=False)
+class SpecialModelFirst(WorkshopError):
+    """An inpainting model or one of instruct-pix2pix is merged with a plain one, and does not come first."""
+
+    code: ClassVar[str] = "workshop.special_first"
+    special: str
+
+
+@dataclass(eq=False)
+class BlockWeightsWrong(WorkshopError):
+    """Block weights are neither a preset's name nor as many numbers as blocks; ``count`` is how many were read."""
+
+    code: ClassVar[str] = "workshop.block_weights"
+    text: str
+    count: int
+
+
+@dataclass(eq=False)
+class DiscardPatternWrong(WorkshopError):
+    """What tensors to leave out is no regular expression."""
+
+    code: ClassVar[str] = "workshop.discard_pattern"
+    pattern: str
+    detail: str
+
+
+@dataclass(eq=False)
+class MergeMetadataUnreadable(WorkshopError):
+    """The metadata to write are no JSON object; the merge goes on without them."""
+
+    code: ClassVar[str] = "workshop.metadata_unreadable"
+    detail: str
+
+
+@dataclass(eq=False)
+class NothingLeft(WorkshopError):
+    """Not one tensor would be written."""
+
+    code: ClassVar[str] = "workshop.nothing_left"
+    path: Path
+
+
+@dataclass(eq=False)
+class RecipeUnreadable(WorkshopError):
+    """A recipe is no TOML, or has something in it that cannot be; ``detail`` says what and where."""
+
+    code: ClassVar[str] = "workshop.recipe_unreadable"
+    path: Path
+    detail: str
+
+
+@dataclass(eq=False)
+class LorasUnused(WorkshopError):
+    """A LoRA has layers that the model lacks: ``count`` of ``layers``."""
+
+    code: ClassVar[str] = "workshop.loras_unused"
+    path: Path
+    count: int
+    layers: int

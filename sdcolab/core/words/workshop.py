@@ -1,0 +1,121 @@
+"""The workshop's sentences, and the words of its forms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from sdcolab.core.words.base import Sentence, Words
+from sdcolab.core.workshop import FileFormat, MergeMethod, PartAction, Precision, Pruning
+
+SENTENCES: Mapping[str, Sentence] = {
+    "workshop.needs_model": Sentence(
+        "Para mezclar con «{method}» falta el modelo {letter}.", "Elígelo en la lista, o usa otro método."
+    ),
+    "workshop.shapes": Sentence(
+        "Estos modelos no se pueden mezclar: «{name}» mide {first} en uno y {second} en el otro.",
+        "Mezcla solo modelos de la misma familia: SD 1.5 con SD 1.5, SDXL con SDXL.",
+    ),
+    "workshop.special_first": Sentence(
+        "Un modelo de {special} solo se puede mezclar con uno normal si va el primero.",
+        "Ponlo como modelo A.",
+    ),
+    "workshop.block_weights": Sentence(
+        "«{text}» no son pesos por bloques: se leen {count} números.",
+        "Escribe 26 números separados por comas (o 20 para SDXL), o el nombre de un preset, como GRAD_V.",
+    ),
+    "workshop.discard_pattern": Sentence(
+        "«{pattern}» no es una expresión regular: {detail}.", "Corrígela, o déjala vacía para no descartar nada."
+    ),
+    "workshop.metadata_unreadable": Sentence(
+        "Los metadatos extra no son un objeto JSON ({detail}) y no se han guardado.",
+        "Escríbelos entre llaves, con nombres y valores entre comillas.",
+    ),
+    "workshop.nothing_left": Sentence(
+        "No quedaría nada que guardar de «{path}».", "Deja al menos una parte sin borrar."
+    ),
+    "workshop.recipe_unreadable": Sentence(
+        "La receta «{path}» no se entiende: {detail}.", "Corrígela y vuelve a intentarlo."
+    ),
+    "workshop.loras_unused": Sentence(
+        "{count} de las {layers} capas del Lora «{path}» no existen en este modelo y no se han horneado.",
+        "Comprueba que el Lora sea de la misma familia que el modelo.",
+    ),
+}
+
+GROUPS: Mapping[str, Mapping[str, Words]] = {
+    "Convertir": {
+        "convert.checkpoint": Words("Modelo que convertir", option="modelo"),
+        "convert.precision": Words("Precisión", "fp16 ocupa la mitad que fp32 y se ve igual", option="precision"),
+        "convert.pruning": Words("Podar", "no-ema quita lo que solo sirve para seguir entrenando", option="podar"),
+        "convert.file_format": Words("Formato", option="formato"),
+        "convert.name": Words("Nombre del archivo", "Sin extensión; vacío = se pone solo", option="nombre"),
+    },
+    "Más opciones de la conversión": {
+        "convert.vae": Words("Hornear este VAE", "Queda dentro del modelo", option="vae"),
+        "convert.unet": Words("UNet", option="unet"),
+        "convert.text_encoder": Words("Codificador de texto", option="texto"),
+        "convert.vae_part": Words("VAE del modelo", option="vae-del-modelo"),
+        "convert.others": Words("Lo demás", option="resto"),
+        "convert.fix_clip": Words("Reparar CLIP", "Rehace las posiciones del codificador de texto"),
+        "convert.whole_positions": Words(
+            "Posiciones de CLIP en números enteros", "Arregla mezclas antiguas", option="posiciones-enteras"
+        ),
+        "convert.drop_junk": Words(
+            "Quitar restos conocidos", "Lo que otros programas olvidaron en el archivo", option="quitar-restos"
+        ),
+    },
+    "Mezclar": {
+        "merge.primary": Words("Modelo A", option="a"),
+        "merge.secondary": Words("Modelo B", option="b"),
+        "merge.tertiary": Words("Modelo C", "Para Add difference, TIES y DARE", option="c"),
+        "merge.method": Words("Método", option="metodo"),
+        "merge.multiplier": Words("Multiplicador (M)", "Cuánto pesa B", option="multiplicador"),
+        "merge.name": Words("Nombre del archivo", "Sin extensión; vacío = se pone solo", option="nombre"),
+        "merge.half": Words("Guardar en fp16", "Ocupa la mitad", option="fp16"),
+    },
+    "Pesos por bloques y métodos nuevos": {
+        "merge.blocks": Words(
+            "Pesos por bloques (MBW)",
+            "26 números separados por comas (20 en SDXL) o un preset: GRAD_V, GRAD_A, FLAT_50, WRAP12, SMOOTHSTEP…",
+            option="bloques",
+        ),
+        "merge.density": Words("Densidad", "Parte de los cambios que conservan TIES y DARE", option="densidad"),
+        "merge.seed": Words("Semilla de DARE", option="semilla"),
+    },
+    "Más opciones de la mezcla": {
+        "merge.vae": Words("Hornear este VAE", "Queda dentro del modelo", option="vae"),
+        "merge.loras": Words("Hornear estos Loras", "Como en el prompt: <lora:nombre:0.8>", option="loras"),
+        "merge.file_format": Words("Formato", option="formato"),
+        "merge.discard": Words("Descartar los pesos cuyo nombre contenga", "Una expresión regular", option="descartar"),
+        "merge.save_metadata": Words("Guardar metadatos"),
+        "merge.add_recipe": Words("Guardar la receta en los metadatos", option="guardar-receta"),
+        "merge.copy_metadata": Words("Copiar los metadatos de los modelos", option="copiar-metadatos"),
+        "merge.metadata_json": Words("Metadatos extra (JSON)", option="metadatos"),
+    },
+}
+
+OPTIONS: Mapping[type[StrEnum], Mapping[StrEnum, str]] = {
+    Precision: {
+        Precision.FP16: "fp16 (recomendada)",
+        Precision.BF16: "bf16",
+        Precision.FP32: "fp32 (los números como estén)",
+        Precision.FP8_E4M3: "fp8 (e4m3fn)",
+        Precision.FP8_E5M2: "fp8 (e5m2)",
+        Precision.FULL: "full (los números como estén)",
+    },
+    Pruning: {
+        Pruning.NO_EMA: "no-ema (recomendado)",
+        Pruning.EMA_ONLY: "ema-only",
+        Pruning.DISABLED: "Sin podar",
+    },
+    FileFormat: {FileFormat.SAFETENSORS: "safetensors", FileFormat.CKPT: "ckpt"},
+    PartAction: {PartAction.CONVERT: "Convertir", PartAction.COPY: "Copiar tal cual", PartAction.DELETE: "Borrar"},
+    MergeMethod: {
+        MergeMethod.WEIGHTED: "Weighted sum: A × (1 − M) + B × M",
+        MergeMethod.DIFFERENCE: "Add difference: A + (B − C) × M",
+        MergeMethod.NONE: "No interpolation: A",
+        MergeMethod.TIES: "TIES: C + lo que A y B cambian de acuerdo",
+        MergeMethod.DARE: "DARE: C + una parte al azar de lo que cambian A y B",
+    },
+}

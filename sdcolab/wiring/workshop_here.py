@@ -1,0 +1,71 @@
+"""The workshop in this process, for commands: models may be paths or names in the library."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from sdcolab.core.detect import ModelKind
+from sdcolab.core.errors import CannotRead
+from sdcolab.core.events import CancelToken, Listener
+from sdcolab.core.files import system_reason
+from sdcolab.core.folders import Folders
+from sdcolab.core.library import Library, ModelFile
+from sdcolab.core.workshop import Convert, Merge
+from sdcolab.wiring.engine import build_library
+from sdcolab.wiring.workshop import workshop
+
+CHECKPOINT_SUFFIXES = (".safetensors", ".ckpt")
+
+
+def convert_here(wanted: Convert, folders: Folders, output: Path | None, listener: Listener) -> Path:
+    """Convert a checkpoint, which may be a path or a name, in this thread; the new file is in ``output`` or among the
+    models."""
+    library = _library(folders, [(ModelKind.CHECKPOINT, wanted.checkpoint), (ModelKind.VAE, wanted.vae)])
+    return workshop(library, folders, output, listener, CancelToken()).convert(wanted)
+
+
+def merge_here(wanted: Merge, folders: Folders, output: Path | None, listener: Listener) -> Path:
+    """The same for a merge."""
+    from sdcolab.workshop.recipe import Step
+
+    library = _library(folders, _named(wanted))
+    return workshop(library, folders, output, listener, CancelToken()).merge(Step(wanted))
+
+
+def merge_recipe_here(recipe: Path, folders: Folders, output: Path | None, listener: Listener) -> Path:
+    """The same for a merge of several steps. Raises ``CannotRead`` or ``RecipeUnreadable`` too."""
+    from sdcolab.workshop.recipe import read_recipe
+
+    try:
+        text = recipe.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise CannotRead(path=recipe, reason=system_reason(error)) from error
+    steps = read_recipe(text, recipe)
+    library = _library(folders, [one for step in steps for one in _named(step.merge)])
+    return workshop(library, folders, output, listener, CancelToken()).merge(*steps, recipe=text)
+
+
+def checkpoints_named(names: Iterable[str]) -> list[str]:
+    """``names``, with those of folders replaced by the checkpoints that lie in them, in alphabetical order."""
+    found: list[str] = []
+    for name in names:
+        folder = Path(name).expanduser()
+        if folder.is_dir():
+            found += sorted(str(path) for path in folder.iterdir() if path.suffix.lower() in CHECKPOINT_SUFFIXES)
+        else:
+            found.append(name)
+    return found
+
+
+def _named(wanted: Merge) -> Iterator[tuple[ModelKind, str]]:
+    for name in (wanted.primary, wanted.secondary, wanted.tertiary):
+        yield ModelKind.CHECKPOINT, name
+    yield ModelKind.VAE, wanted.vae
+
+
+def _library(folders: Folders, named: Iterable[tuple[ModelKind, str]]) -> Library:
+    """The user's models, and the files that were named by their path, which keep it as their name."""
+    paths = [(kind, name) for kind, name in dict.fromkeys(named) if name]
+    files = (ModelFile(kind, name, Path(name).expanduser().absolute()) for kind, name in paths)
+    return build_library(folders, *(file for file in files if file.path.is_file()))

@@ -1,0 +1,222 @@
+"""The workshop from a command to a file among the models."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from sdcolab.cli import main
+from sdcolab.core.detect import ModelKind
+from sdcolab.core.errors import Cancelled, LorasUnused, NothingLeft, RecipeUnreadable, SdcolabError
+from sdcolab.core.events import CancelToken, Event, FileMade, StepDone
+from sdcolab.core.folders import Folders
+from sdcolab.core.prompt import LoraMultipliers
+from sdcolab.core.request import GenerationRequest
+from sdcolab.core.tasks import LocalWorker, Tools
+from sdcolab.core.tensors import read_header
+from sdcolab.core.workshop import Convert, Merge, MergeMethod, PartAction
+from sdcolab.engine.weights import read_pickle
+from sdcolab.wiring.engine import build_engine, build_library, demo_model, generate
+from sdcolab.wiring.tasks import TASKS
+from sdcolab.workshop.loras import layers_by_key, with_loras
+from sdcolab.workshop.model import Model
+from sdcolab.workshop.recipe import read_recipe
+
+DATA = Path(__file__).parents[1] / "data" / "referencia" / "taller" / "merger"
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> Folders:
+    """A user's folder with three small models and a VAE."""
+    folders = Folders(tmp_path)
+    models = folders.models(ModelKind.CHECKPOINT)
+    models.mkdir(parents=True)
+    for letter in "ABC":
+        shutil.copy(DATA / f"merge{letter}.safetensors", models)
+    folders.models(ModelKind.VAE).mkdir(parents=True)
+    shutil.copy(DATA / "mergevae.safetensors", folders.models(ModelKind.VAE))
+    return folders
+
+
+def run(folders: Folders, task: Convert | Merge, cancel: CancelToken | None = None) -> tuple[Path, list[Event]]:
+    events: list[Event] = []
+    library = build_library(folders)
+    tools = Tools(folders, library, build_engine(folders, library))
+    LocalWorker(TASKS, tools).run(task, events.append, cancel or CancelToken())
+    return next(event.path for event in events if isinstance(event, FileMade)), events
+
+
+def test_a_merge_becomes_a_model_of_its_own(folders: Folders) -> None:
+    wanted = Merge("mergeA", "mergeB.safetensors", multiplier=0.3, vae="mergevae")
+    first, events = run(folders, wanted)
+    second, _ = run(folders, wanted)
+    assert first.name == "0.7(mergeA) + 0.3(mergeB).safetensors"
+    assert second.name == "0.7(mergeA) + 0.3(mergeB) (2).safetensors"  # no file is ever written over
+    steps = [event for event in events if isinstance(event, StepDone)]
+    assert steps[-1].step == steps[-1].total == len(read_header(first).tensors)
+    vae = load_file(DATA / "mergevae.safetensors")
+    name = "first_stage_model.decoder.conv_in.weight"
+    assert torch.equal(load_file(first)[name], vae["decoder.conv_in.weight"])
+    assert json.loads(read_header(first).metadata["sd_merge_recipe"])["bake_in_vae"] == "mergevae"
+
+
+def test_same_bytes_twice(folders: Folders) -> None:
+    one, _ = run(folders, Convert("mergeA"))
+    other, _ = run(folders, Convert("mergeA", name="otro"))
+    assert one.read_bytes() == other.read_bytes()
+    assert one.name == "mergeA-fp16-no-ema.safetensors"
+
+
+def test_stopping_leaves_nothing(folders: Folders) -> None:
+    cancel = CancelToken()
+    cancel.cancel()
+    with pytest.raises(Cancelled):
+        run(folders, Convert("mergeA"), cancel)
+    assert len(list(folders.models(ModelKind.CHECKPOINT).iterdir())) == 3
+
+
+def test_nothing_is_no_model(folders: Folders) -> None:
+    delete = PartAction.DELETE
+    with pytest.raises(NothingLeft):
+        run(folders, Convert("mergeA", unet=delete, text_encoder=delete, vae_part=delete, others=delete))
+
+
+def test_a_name_cannot_leave_the_folder(folders: Folders) -> None:
+    path, _ = run(folders, Convert("mergeA", name="../../fuera"))
+    assert path.parent == folders.models(ModelKind.CHECKPOINT) and path.name == "fuera.safetensors"
+
+
+def test_ckpt_and_back(folders: Folders, capsys: pytest.CaptureFixture[str]) -> None:
+    out = folders.root / "salida"
+    source = str(DATA / "mergeA.safetensors")
+    assert main(["convertir", "--carpeta", str(folders.root), source, "--formato", "ckpt", "--salida", str(out)]) == 0
+    pickled = Path(capsys.readouterr().out.strip())
+    assert read_pickle(pickled)["state_dict"].keys() == load_file(source).keys() - {"model_ema.decay"}
+    assert (
+        main(["convertir", "--carpeta", str(folders.root), str(out), "--precision", "full", "--podar", "disabled"]) == 0
+    )
+    back = load_file(capsys.readouterr().out.strip())
+    assert all(
+        torch.equal(tensor, pickled)
+        for tensor, pickled in zip(
+            back.values(), (read_pickle(pickled)["state_dict"][name] for name in back), strict=True
+        )
+    )
+    assert [path.name for path in out.iterdir()] == [pickled.name]  # no draft is left
+
+
+RECIPE = """
+# Dos pasos
+[[paso]]
+como = "mitad"
+a = "mergeA"
+b = "mergeB"
+multiplicador = 0.5
+
+[[paso]]
+a = "mitad"
+b = "mergeB"
+c = "mergeC"
+metodo = "add difference"
+multiplicador = 1
+nombre = "final"
+"""
+
+
+def test_a_recipe_is_its_steps(folders: Folders, capsys: pytest.CaptureFixture[str]) -> None:
+    recipe = folders.root / "receta.toml"
+    recipe.write_text(RECIPE, encoding="utf-8")
+    assert main(["mezclar", "--carpeta", str(folders.root), "--receta", str(recipe)]) == 0
+    at_once = Path(capsys.readouterr().out.strip())
+    half, _ = run(folders, Merge("mergeA", "mergeB", multiplier=0.5, name="mitad"))
+    by_hand, _ = run(folders, Merge("mitad", "mergeB", "mergeC", MergeMethod.DIFFERENCE, 1.0, name="a mano"))
+    found, wanted = load_file(at_once), load_file(by_hand)
+    assert found.keys() == wanted.keys() and all(torch.equal(found[name], wanted[name]) for name in wanted)
+    metadata = read_header(at_once).metadata
+    assert metadata["sdcolab_recipe"] == RECIPE and half.exists()
+    assert {model["name"] for model in json.loads(metadata["sd_merge_models"]).values()} == {
+        f"merge{letter}.safetensors" for letter in "ABC"
+    }
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "x", "paso = 3", "[[paso]]\nz = 1", "[[paso]]\na = 1", "[[paso]]\nmetodo = 'x'", "[[paso]]\n[[paso]]",
+     "[[paso]]\nmultiplicador = 7", "[[paso]]\nmultiplicador = true", "a = " + "[" * 5000],
+)  # fmt: skip
+def test_other_recipes_are_refused(text: str) -> None:
+    with pytest.raises(RecipeUnreadable):
+        read_recipe(text)
+
+
+def test_complaints_are_spanish(folders: Folders, capsys: pytest.CaptureFixture[str]) -> None:
+    where = ["--carpeta", str(folders.root)]
+    assert main(["mezclar", *where, "--a", "mergeA"]) == 1
+    assert "falta el modelo B" in capsys.readouterr().err
+    assert main(["convertir", *where, "nada"]) != 0
+    assert "nada" in capsys.readouterr().err
+
+
+# --- LoRAs ------------------------------------------------------------------------------------------------------------
+
+UNET = "model.diffusion_model.input_blocks.1.1.transformer_blocks.0.attn1.to_q.weight"
+CLIP_G = "conditioner.embedders.1.model.transformer.resblocks.0.attn.in_proj_weight"
+
+
+def of(tensors: dict[str, torch.Tensor]) -> Model:
+    return Model(Path("m"), {name: one.to("meta") for name, one in tensors.items()}, tensors.__getitem__)
+
+
+def test_loras_reach_the_layers_they_name() -> None:
+    base = {UNET: torch.randn(4, 4), CLIP_G: torch.randn(12, 4), "first_stage_model.x.weight": torch.zeros(2)}
+    up, down = torch.randn(4, 2), torch.randn(2, 4)
+    to_q = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_q"
+    to_v = "lora_te2_text_model_encoder_layers_0_self_attn_v_proj"
+    lora = {f"{layer}.lora_up.weight": up for layer in (to_q, to_v, "lora_unet_missing")}
+    lora |= {f"{layer}.lora_down.weight": down for layer in (to_q, to_v, "lora_unet_missing")}
+    lora[f"{to_v}.alpha"] = torch.tensor(1.0)
+    warnings: list[SdcolabError] = []
+    result = with_loras(of(base), [(of(lora), LoraMultipliers(te=0.5, unet=2.0, dyn=None))], warnings.append)
+    assert torch.allclose(result.get(UNET), base[UNET] + 2 * up @ down, atol=1e-6)
+    wanted = base[CLIP_G].clone()
+    wanted[8:] += 0.5 * 0.5 * up @ down  # alpha 1 of rank 2; the value is the last third
+    assert torch.allclose(result.get(CLIP_G), wanted, atol=1e-6)
+    assert [(one.count, one.layers) for one in warnings if isinstance(one, LorasUnused)] == [(1, 3)]
+
+
+def test_every_layer_of_the_demo_has_a_key() -> None:
+    names = tuple(read_header(demo_model().path).tensors)
+    reached = {layer.tensor for layer in layers_by_key(names).values()}
+    weights = {n for n in names if n.startswith("model.diffusion_model.") and n.endswith(".weight")}
+    assert weights <= reached
+
+
+def test_baking_is_what_the_prompt_does(folders: Folders) -> None:
+    """The same picture with the LoRA in the prompt and with the LoRA inside the model."""
+    names = read_header(demo_model().path)
+    layer = next(n for n in names.tensors if n.endswith("attn2.to_k.weight"))
+    height, width = names.tensors[layer].shape
+    key = next(k for k, found in layers_by_key(tuple(names.tensors)).items() if found.tensor == layer)
+    generator = torch.Generator().manual_seed(1)
+    folders.models(ModelKind.LORA).mkdir(parents=True)
+    save_file(
+        {f"{key}.lora_up.weight": torch.randn(height, 2, generator=generator),
+         f"{key}.lora_down.weight": torch.randn(2, width, generator=generator)},
+        folders.models(ModelKind.LORA) / "cambio.safetensors",
+    )  # fmt: skip
+    baked, _ = run(folders, Merge(demo_model().name, method=MergeMethod.NONE, loras="<lora:cambio:0.7>", name="x"))
+    plain = GenerationRequest(prompt="una cara", steps=3, width=128, height=128, seed=1)
+    with_tag = replace(plain, prompt="una cara<lora:cambio:0.7>")
+    in_prompt, inside, without = (
+        np.asarray(generate(request, folders=folders, model=str(model)).images[0].image, dtype=int)
+        for request, model in ((with_tag, demo_model().path), (plain, baked), (plain, demo_model().path))
+    )
+    assert abs(in_prompt - inside).max() <= 2  # the file's numbers have 16 bits
+    assert abs(in_prompt - without).max() > 20

@@ -103,12 +103,12 @@ def install_extras(extra: str = "colab") -> tuple[str, ...]:
 class Collaborators:
     """What a session needs from outside. ``wiring`` gives the first nine; tests give the rest.
 
-    ``model_link`` turns a name of the notebook's list into a link or raises ``UnknownName``; ``controlnet_links`` gives
-    those of ``todos_modelos_controlnet`` as one text. ``make_download`` receives the tokens found ("HF_TOKEN" -> its
-    value). ``open_library`` lists the models, with the chosen file first; ``tasks`` are the kinds of work;
-    ``open_studio`` gives all that a face works with, around a library, an engine and an environment with tokens;
-    ``missing_downloads`` is what other sessions had. ``web_command`` gets the port and ``engine_command`` nothing; None
-    is ``python -m sdcolab`` itself.
+    ``model_link`` turns a name of the notebook's list into a link or raises ``UnknownName``; ``demo_link`` is where the
+    demo model is, when this copy came without it; ``controlnet_links`` gives those of ``todos_modelos_controlnet`` as
+    one text. ``make_download`` receives the tokens found ("HF_TOKEN" -> its value). ``open_library`` lists the models,
+    with the chosen file first; ``tasks`` are the kinds of work; ``open_studio`` gives all that a face works with,
+    around a library, an engine and an environment with tokens; ``missing_downloads`` is what other sessions had.
+    ``web_command`` gets the port and ``engine_command`` nothing; None is ``python -m sdcolab`` itself.
     """
 
     host: Host
@@ -119,6 +119,7 @@ class Collaborators:
     tasks: TaskTable
     open_studio: Callable[[Library, ProcessWorker, Mapping[str, str]], Studio]
     missing_downloads: Callable[[], Sequence[MissingDownload]] = tuple
+    demo_link: Callable[[], str] = str
     controlnet_links: Callable[[], str] = str
     install_extras: Callable[[], object] = install_extras
     web_command: Callable[[int], Sequence[str]] | None = None
@@ -165,7 +166,8 @@ class Preparation:
     def run(self) -> None:
         """Everything, in order. Raises ``SdcolabError`` for what makes it useless to go on."""
         self._say(f"🎨 sdcolab {sdcolab.__version__}")
-        link = "" if self._options.model.strip() in DEMO_NAMES else self._with.model_link(self._options.model)
+        demo = self._options.model.strip() in DEMO_NAMES
+        link = self._with.demo_link() if demo else self._with.model_link(self._options.model)
         ensure_installed(own_requirements())
         self._install_extras()
         if self._roster.end_former():

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from sdcolab.core.events import CancelToken, Listener, ignore_events
 from sdcolab.core.folders import Folders
 from sdcolab.core.words import KIND_NAMES
+from sdcolab.wiring.engine import DEMO_SHA256, DEMO_VARIABLE
 
 if TYPE_CHECKING:
     from sdcolab.downloads.queue import DownloadQueue
@@ -46,7 +47,7 @@ def build_downloads(folders: Folders, environment: Mapping[str, str] = os.enviro
         huggingface_url=environment.get(HUGGINGFACE_VARIABLE),
         drive_root=DRIVE_ROOT,
         history=DownloadHistory(folders.config),
-        known_hashes=known_hashes(load_catalog()),
+        known_hashes=known_hashes(load_catalog()) | {environment.get(DEMO_VARIABLE, ""): DEMO_SHA256},
     )
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from sdcolab.engine.engine import Engine
 
 DEMO_FILE = "emoji-128.safetensors"
+DEMO_SHA256 = "13735a63f874dfbec4f44af0fca9739dc956c591e122410f01141bc3c316a426"
+DEMO_VARIABLE = "SDCOLAB_DEMO"
+"""Environment variable with the demo model's address, for copies of the package without it (tools/publicar.py)."""
 
 
 def demo_model() -> ModelFile:
@@ -37,9 +41,15 @@ def demo_model() -> ModelFile:
     return ModelFile(ModelKind.CHECKPOINT, DEMO_FILE, Path(str(resources.files("sdcolab") / "demo" / DEMO_FILE)))
 
 
+def demo_address(environ: Mapping[str, str] = os.environ) -> str:
+    """Where to download the demo model from; empty when it is here, or nobody says where."""
+    return "" if demo_model().path.is_file() else environ.get(DEMO_VARIABLE, "")
+
+
 def build_library(folders: Folders, *chosen: ModelFile) -> Library:
     """The user's models and the demo; ``chosen`` files, from anywhere on the disk, come first."""
-    return Library(folders, bundled=(demo_model(),), first=chosen)
+    demo = demo_model()
+    return Library(folders, bundled=(demo,) if demo.path.is_file() else (), first=chosen)
 
 
 def library_around(folders: Folders, checkpoint: Path | None) -> Library:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from sdcolab.core.events import CancelToken, Listener
 from sdcolab.core.folders import Folders
 from sdcolab.wiring.downloads import build_downloads
-from sdcolab.wiring.engine import library_around
+from sdcolab.wiring.engine import demo_address, library_around
 from sdcolab.wiring.studio import studio_with
 from sdcolab.wiring.tasks import TASKS
 
@@ -100,6 +100,7 @@ def _collaborators() -> Collaborators:
         host=host,
         folders=folders,
         model_link=lambda name: load_catalog().find(name).link,
+        demo_link=demo_address,
         make_download=lambda tokens: _download_reports(build_downloads(folders, {**os.environ, **tokens})),
         open_library=lambda chosen: library_around(folders, chosen),
         tasks=TASKS,

@@ -1,15 +1,18 @@
 """The whole way, from a link in the notebook to an image on Drive, and everything that can go wrong on it.
 
 The real notebook runs in a real Jupyter kernel, in a fresh virtual environment where only sdcolab is missing, with the
-stand-in google.colab (hechos/lanzadores.md 5), a loopback civitai and huggingface, gradio's share and ngrok with
-stand-in helpers, and no index of packages. Colab requests are answered inside the stand-in, so nothing here depends on
-iopub's parent ids (5e). The images' folder and Drive are disks of their own, small enough to be filled.
+stand-in google.colab (hechos/lanzadores.md 5), a loopback index of packages, civitai and huggingface, gradio's share
+and ngrok with stand-in helpers. The notebook is the autonomous one. Colab
+requests are answered inside the stand-in, so nothing here depends on iopub's parent ids (5e). The images' folder and
+Drive are disks of their own, small enough to be filled.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
+import http.server
 import json
 import os
 import re
@@ -17,19 +20,21 @@ import signal
 import subprocess
 import sys
 import sysconfig
+import threading
 import time
 import uuid
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import pytest
 import requests
 from PIL import Image
 
+import sdcolab
 from sdcolab.core.errors import WebKilled
 from sdcolab.core.words import FIELD_LABELS, explain
 from tests.support.frpc import install_frpc
@@ -40,6 +45,7 @@ sys.path[:0] = [str(REPOSITORY), str(Path(__file__).parent)]  # whatever started
 
 NOTEBOOK = REPOSITORY / "notebooks" / "stable_diffusion.ipynb"
 DEMO = REPOSITORY / "sdcolab" / "demo" / "emoji-128.safetensors"
+DEMO_ADDRESS = f"https://huggingface.co/ana/demo/resolve/main/{DEMO.name}"
 TOKEN = "c1v1ta1" * 4 + "abcd"
 NGROK = "2ZzVEPQ2pYHCYDdkn6rGGHKxXXX_4fjXPGm3pLqeXpbX"
 DISK_BYTES = 4_000_000
@@ -78,13 +84,17 @@ class Colab:
 
 @pytest.fixture(scope="module")
 def colab(tmp_path_factory: pytest.TempPathFactory) -> Colab:
-    """A virtual environment that has everything this one has, except sdcolab."""
+    """A virtual environment that has everything this one has, except sdcolab and what the index must give."""
     folder = tmp_path_factory.mktemp("colab")
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder / "venv"], check=True)
     here, mirror = Path(sysconfig.get_path("purelib")), folder / "preinstalado"
     mirror.mkdir()
     for entry in here.iterdir():
-        if "sdcolab" not in entry.name and entry.suffix != ".pth" and entry.name != "__pycache__":
+        if (
+            not entry.name.lower().startswith(("sdcolab", "jinja2", "__editable__"))
+            and entry.suffix != ".pth"
+            and entry.name != "__pycache__"
+        ):
             (mirror / entry.name).symlink_to(entry)
     python = folder / "venv" / "bin" / "python"
     where = "import sysconfig; print(sysconfig.get_path('purelib'))"
@@ -96,12 +106,35 @@ def colab(tmp_path_factory: pytest.TempPathFactory) -> Colab:
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("rueda")
-    command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", str(folder), "."]
-    subprocess.run(command, cwd=REPOSITORY, check=True)
-    (made,) = folder.glob("sdcolab-*.whl")
-    return made
+def autonomous(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The code cells of the notebook that carries this very copy of sdcolab."""
+    from tools import publicar
+
+    notebook = json.loads(NOTEBOOK.read_text(encoding="utf-8"))
+    wheel = publicar.build(tmp_path_factory.mktemp("rueda"), "wheel")
+    made = publicar.autonomous(notebook, publicar.Origin("ana", "sdcolab"), sdcolab.__version__, wheel)
+    cells = {cell["id"]: "".join(cell["source"]) for cell in made["cells"] if cell["cell_type"] == "code"}
+    address = f"https://github.com/ana/sdcolab/releases/download/v{sdcolab.__version__}/{DEMO.name}"
+    assert address in cells["empezar"]
+    return cells | {"empezar": cells["empezar"].replace(address, DEMO_ADDRESS)}
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A registry of packages on this machine, with the only one that is missing."""
+    found = metadata.distribution("jinja2")
+    root = tmp_path_factory.mktemp("indice")
+    folder = root / "simple" / "jinja2"
+    folder.mkdir(parents=True)
+    with zipfile.ZipFile(folder / f"jinja2-{found.version}-py3-none-any.whl", "w") as archive:
+        for file in found.files or ():
+            if "__pycache__" not in str(file) and file.name not in ("INSTALLER", "REQUESTED"):
+                archive.write(str(file.locate()), str(file))
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(root))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/simple/"
+        server.shutdown()
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +160,7 @@ def huggingface() -> Iterator[Any]:
     files = {
         "ana/libre/main/lineas.safetensors": HubFile(lora),
         "ana/cerrado/main/otras.safetensors": HubFile(lora, gated=True),
+        f"ana/demo/main/{DEMO.name}": HubFile(DEMO.read_bytes()),
     }
     with HuggingFaceServer(files) as server:
         yield server
@@ -266,7 +300,9 @@ def filled(source: str, **fields: object) -> str:
     return source
 
 
-def test_from_the_link_to_drive(colab: Colab, wheel: Path, civitai: Any, huggingface: Any, ngrok: Any) -> None:
+def test_from_the_link_to_drive(
+    colab: Colab, autonomous: dict[str, str], index: str, civitai: Any, huggingface: Any, ngrok: Any
+) -> None:
     if not can_mount(colab.folder / "disco"):
         pytest.skip("los discos de la prueba se montan como administrador")
     install_frpc(colab.folder / "hf")
@@ -278,10 +314,9 @@ def test_from_the_link_to_drive(colab: Colab, wheel: Path, civitai: Any, hugging
         "HOME": str(colab.folder / "home"),
         "HF_HOME": str(colab.folder / "hf"),
         "PYTHONPATH": str(REPOSITORY / "tests" / "support" / "google_colab"),
-        "PIP_NO_INDEX": "1",
+        "PIP_INDEX_URL": index,
         "COLAB_RELEASE_TAG": "release-colab_de-pruebas",
         "SDCOLAB_CONTENIDO": str(colab.content),
-        "SDCOLAB_PAQUETE": str(wheel),
         "SDCOLAB_CIVITAI_URL": civitai.url,
         "SDCOLAB_HUGGINGFACE_URL": huggingface.url,
         "SDCOLAB_NGROK_URL": f"{ngrok.url}/ngrok.tgz",
@@ -292,7 +327,7 @@ def test_from_the_link_to_drive(colab: Colab, wheel: Path, civitai: Any, hugging
         "STANDIN_FRPC_URL": "http://prueba.gradio.example",
     }
     before = colab.packages()
-    cells = {cell.id: cell.source for cell in nbformat.read(NOTEBOOK, as_version=4).cells if cell.cell_type == "code"}
+    cells = autonomous
     links = (
         "https://civitai.com/api/download/models/128713, https://civitai.com/api/download/models/404",
         "https://huggingface.co/ana/libre/blob/main/lineas.safetensors, esto no es un enlace",
@@ -307,7 +342,7 @@ def test_from_the_link_to_drive(colab: Colab, wheel: Path, civitai: Any, hugging
     )
     kernel = Kernel(colab.python, colab.environ, colab.content)
     try:
-        before_installing(kernel, wheel, cells, play)
+        before_installing(kernel, cells, play)
         with small_disk(colab.root / "outputs"), small_disk(colab.drive):
             access = first_run(kernel, colab, play, cells)
             second_run(kernel, colab, filled(play, modo="Enlace público con ngrok"), access)
@@ -319,11 +354,11 @@ def test_from_the_link_to_drive(colab: Colab, wheel: Path, civitai: Any, hugging
             kernel_that_dies(kernel, colab, play)
     finally:
         kernel.close()
-    assert {line.partition("==")[0] for line in colab.packages() ^ before} == {"sdcolab"}
+    assert {line.partition("==")[0].lower() for line in colab.packages() ^ before} == {"sdcolab", "jinja2"}
 
 
-def before_installing(kernel: Kernel, wheel: Path, cells: dict[str, str], play: str) -> None:
-    """The audio plays, nothing breaks before its time, and an install that fails says one Spanish line and no more."""
+def before_installing(kernel: Kernel, cells: dict[str, str], play: str) -> None:
+    """The audio plays, nothing breaks before its time, and an install that fails says its reason and what to do."""
     kernel.run(cells["audio"])
     kernel.finish()
     assert any("audio/wav" in shown.get("text/html", "") for shown in kernel.shown)
@@ -333,9 +368,10 @@ def before_installing(kernel: Kernel, wheel: Path, cells: dict[str, str], play: 
     kernel.run("import os; os.environ['SDCOLAB_PAQUETE'] = '/no/existe.whl'")
     kernel.finish()
     kernel.run(play)
-    (line,) = kernel.finish().splitlines()
-    assert line.startswith("😕 No se ha podido instalar sdcolab. Comprueba la conexión")
-    kernel.run(f"os.environ['SDCOLAB_PAQUETE'] = {str(wheel)!r}")
+    reason, advice = kernel.finish().splitlines()
+    assert reason == "⚠️ SDCOLAB_PAQUETE dice «/no/existe.whl», y ahí no hay nada: corrígelo, o quítalo."
+    assert advice.startswith("😕 No se ha podido instalar sdcolab. Usa el cuaderno «autónomo»")
+    kernel.run("del os.environ['SDCOLAB_PAQUETE']")
     kernel.finish()
     kernel.run(filled(cells["claves"], CIVITAI_TOKEN=TOKEN))
     assert kernel.finish() == "🔑 Claves leídas. Ahora pulsa ▶️ en «Empezar aquí 🚀».\n"

@@ -89,7 +89,7 @@ def read_a_checkpoint() -> None:
     """What can be told of a model from its header alone."""
     from sdcolab.core.detect import ModelKind, detect
     from sdcolab.core.tensors import read_header
-    from sdcolab.wiring.engine import demo_model
+    from sdcolab.wiring.demo import demo_model
 
     model = demo_model()
     found = detect(read_header(model.path))

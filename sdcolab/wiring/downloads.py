@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from sdcolab.core.events import CancelToken, Listener, ignore_events
 from sdcolab.core.folders import Folders
 from sdcolab.core.words import KIND_NAMES
-from sdcolab.wiring.engine import DEMO_SHA256, DEMO_VARIABLE
+from sdcolab.wiring.demo import DEMO_SHA256, DEMO_VARIABLE
 
 if TYPE_CHECKING:
     from sdcolab.downloads.queue import DownloadQueue

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import replace
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,26 +22,12 @@ from sdcolab.core.result import GenerationResult
 from sdcolab.core.tasks import LocalWorker, Tools
 from sdcolab.core.tensors import read_header
 from sdcolab.core.upscaling import upscaler_names
+from sdcolab.wiring.demo import demo_model
 
 if TYPE_CHECKING:
     from PIL import Image
 
     from sdcolab.engine.engine import Engine
-
-DEMO_FILE = "emoji-128.safetensors"
-DEMO_SHA256 = "13735a63f874dfbec4f44af0fca9739dc956c591e122410f01141bc3c316a426"
-DEMO_VARIABLE = "SDCOLAB_DEMO"
-"""Environment variable with the demo model's address, for copies of the package without it (tools/publicar.py)."""
-
-
-def demo_model() -> ModelFile:
-    """The miniature model that ships with the package."""
-    return ModelFile(ModelKind.CHECKPOINT, DEMO_FILE, Path(str(resources.files("sdcolab") / "demo" / DEMO_FILE)))
-
-
-def demo_address(environ: Mapping[str, str] = os.environ) -> str:
-    """Where to download the demo model from; empty when it is here, or nobody says where."""
-    return "" if demo_model().path.is_file() else environ.get(DEMO_VARIABLE, "")
 
 
 def build_library(folders: Folders, *chosen: ModelFile) -> Library:

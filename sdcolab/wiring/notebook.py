@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from sdcolab.core.events import CancelToken, Listener
 from sdcolab.core.folders import Folders
+from sdcolab.wiring.demo import demo_address
 from sdcolab.wiring.downloads import build_downloads
-from sdcolab.wiring.engine import demo_address, library_around
+from sdcolab.wiring.engine import library_around
 from sdcolab.wiring.studio import studio_with
 from sdcolab.wiring.tasks import TASKS
 

@@ -14,7 +14,8 @@ from sdcolab.core.folders import Folders
 from sdcolab.core.names import SAMPLER_NAMES
 from sdcolab.web import login
 from sdcolab.web.app import Server, serve
-from sdcolab.wiring.engine import DEMO_FILE, build_library
+from sdcolab.wiring.demo import DEMO_FILE
+from sdcolab.wiring.engine import build_library
 from sdcolab.wiring.studio import build_studio, workplace_here
 
 USER, PASSWORD = "ana", "contraseña larga"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from importlib import resources
 from pathlib import Path
 
@@ -166,3 +167,9 @@ def test_contact_sheet_is_a_light_picture() -> None:
     assert path.stat().st_size < 300_000
     with Image.open(path) as sheet:
         assert sheet.width >= 1000
+
+
+def test_its_hash_is_the_one_that_copies_without_it_check() -> None:
+    from sdcolab.wiring.demo import DEMO_SHA256, demo_model
+
+    assert hashlib.sha256(demo_model().path.read_bytes()).hexdigest() == DEMO_SHA256

@@ -15,7 +15,8 @@ from playwright.sync_api import Browser, expect
 from sdcolab.core.folders import Folders
 from sdcolab.core.outputs import PARAMETERS_KEY
 from sdcolab.web.app import Server, serve
-from sdcolab.wiring.engine import DEMO_FILE, build_library
+from sdcolab.wiring.demo import DEMO_FILE
+from sdcolab.wiring.engine import build_library
 from sdcolab.wiring.studio import build_studio, workplace_here
 
 PATIENCE = 120_000

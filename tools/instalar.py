@@ -4,7 +4,7 @@
 import base64
 import hashlib
 import http.client
-import importlib
+import importlib.util
 import json
 import lzma
 import os
@@ -58,6 +58,8 @@ def install_sdcolab(address: str = "", sha256: str = "", code: str = "", origin:
             wheel_on_drive,
         ]
         for place in places:
+            if place is wheel_on_drive and is_here():
+                return True  # somebody has installed it: asking for Drive would only be a nuisance
             try:
                 if package := place():
                     pip_install(package)
@@ -183,6 +185,12 @@ def wheel_on_drive() -> Path | None:
     except Exception:  # noqa: BLE001 - google.colab raises half a dozen unrelated types
         raise CannotInstall("Tampoco se ha podido conectar tu Drive.") from None
     return newest_wheel(mountpoint / "MyDrive" / "sdcolab")
+
+
+def is_here() -> bool:
+    """Whether there is a package to import; the folder /content/sdcolab, with the user's files, is none."""
+    found = importlib.util.find_spec("sdcolab")
+    return found is not None and found.origin is not None
 
 
 def is_installed(package: str | Path) -> bool:

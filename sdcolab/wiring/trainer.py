@@ -209,8 +209,8 @@ def build_kitchen() -> Kitchen:
     from sdcolab.colab.prepare import install_extras, show_html
     from sdcolab.downloads.catalog import load_catalog
     from sdcolab.downloads.queue import report_line
+    from sdcolab.wiring.demo import demo_model
     from sdcolab.wiring.downloads import build_downloads
-    from sdcolab.wiring.engine import demo_model
 
     host = detect_host()
     folders = host_folders(host)

@@ -83,7 +83,7 @@ def close_all(collaborators: Collaborators) -> None:
     except KeyboardInterrupt:
         say("⏹️ Interrumpido: puede faltar algo en Drive. Vuelve a pulsar ▶️ en esta celda para terminar.")
         return
-    say("✅ Google Drive ha confirmado que todo está subido." if flushed else "✅ No había nada pendiente en Drive.")
+    say("✅ Google Drive confirmó que todo está subido." if flushed else "✅ No había nada pendiente en Drive.")
 
 
 def _save_rest(collaborators: Collaborators) -> int:

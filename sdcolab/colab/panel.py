@@ -292,7 +292,7 @@ class Panel:
             connected = self._with.host.flush_drive()
             forget_drive(self._with.folders)
             if connected:
-                self._note("✅ Google Drive ha confirmado que todo está subido.")
+                self._note("✅ Google Drive confirmó que todo está subido.")
         finally:
             self._save.description = "💾 Guardado y cerrado"
 
@@ -389,7 +389,7 @@ def state_line(snapshot: JobSnapshot, waiting: int) -> str:
         if isinstance(snapshot.error, Cancelled):
             return "⏹️ Interrumpido."
         if snapshot.error:
-            return "❌ No se ha podido generar; el motivo está abajo."
+            return "❌ No se pudo generar; el motivo está abajo."
         made = len(snapshot.images)
         if not made:
             return "✅ Listo."

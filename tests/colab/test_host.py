@@ -42,7 +42,7 @@ def test_every_mount_failure_has_its_own_error(
     monkeypatch.setenv("STANDIN_DRIVE", failure)
     with pytest.raises(expected) as caught:
         ColabHost(tmp_path).mount_drive()
-    assert "Sigo sin Drive" in explain(caught.value).advice
+    assert "sigue sin Drive" in explain(caught.value).advice
 
 
 def test_mounting_gives_the_users_folder(google_colab: Path, tmp_path: Path) -> None:

@@ -508,7 +508,7 @@ def first_run(kernel: Kernel, colab: Colab, play: str, cells: dict[str, str]) ->
     kernel.run(cells["cerrar"])
     text = kernel.finish()
     assert "✅ Todo está guardado en Google Drive." in text
-    assert "✅ Google Drive ha confirmado que todo está subido." in text
+    assert "✅ Google Drive confirmó que todo está subido." in text
     assert (colab.drive / "sdcolab" / late).exists()
     kernel.run(cells["cerrar"])
     assert "✅ No había nada pendiente en Drive.\n" in kernel.finish()
@@ -537,7 +537,7 @@ def second_run(kernel: Kernel, colab: Colab, play: str, access: tuple[str, str])
     wait_for(lambda: list((colab.drive / "sdcolab" / "outputs").rglob("*-8.png")))
     os.kill(int(agent), signal.SIGKILL)
     kernel.until("Running on public URL: https://gato.ngrok-free.app", times=2)
-    assert "El enlace público ha dejado de funcionar. Estoy creando otro." in kernel.text
+    assert "El enlace público dejó de funcionar. Estoy creando otro." in kernel.text
     kernel.manager.interrupt_kernel()
     text = kernel.finish()
     assert "✅ Todo está guardado en Google Drive." in text

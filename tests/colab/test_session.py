@@ -261,7 +261,7 @@ def test_gives_up_and_says_why(cell: Cell) -> None:
     cell.web = "import sys; sys.exit('ModuleNotFoundError: No module named gradio')"
     text = cell.run()
     assert "3 veces seguidas" in text
-    assert text.count("se ha cerrado por un error (código 1)") == 2
+    assert text.count("se cerró por un error (código 1)") == 2
     assert "No module named gradio" in text
 
 
@@ -315,9 +315,9 @@ def test_the_link_dies_and_another_comes(cell: Cell) -> None:
         "time.sleep(3); print(json.dumps({'event': 'lost'}), flush=True)"
     )
 
-    cell.when("ha dejado de funcionar", lambda: cell.when("Contraseña:"))
+    cell.when("dejó de funcionar", lambda: cell.when("Contraseña:"))
     text = cell.run()
-    assert text.count("El enlace público ha dejado de funcionar. Estoy creando otro.") == 1
+    assert text.count("El enlace público dejó de funcionar. Estoy creando otro.") == 1
     links = [line for line in text.splitlines() if line.startswith("Running on public URL")]
     assert len(set(links)) == 2
 
@@ -416,10 +416,10 @@ def test_the_closing_cell_saves_what_a_session_could_not(
     (tmp_path / "lejos").rename(drive)
     cell.host.drive = drive
     monkeypatch.setattr("sdcolab.colab.notebook.SAVE_REST_SECONDS", 30)
-    assert "✅ Google Drive ha confirmado que todo está subido." in cell.close()
+    assert "✅ Google Drive confirmó que todo está subido." in cell.close()
     assert (drive / "sdcolab" / image.relative_to(cell.folders.root)).read_bytes() == b"gato"
     cell.host.drive = DriveDenied()  # nothing is left: nobody is asked for Drive again
-    assert "Drive ha confirmado" in cell.close()
+    assert "Drive confirmó" in cell.close()
 
 
 def test_all_controlnet_models_come_after_what_was_asked_for(cell: Cell) -> None:

@@ -104,7 +104,7 @@ def test_the_gallery_and_the_preview_are_sent_only_when_they_change(bench: Bench
     bench.finish_jobs()
     assert view is not None
     assert (view.pictures, view.preview) == (None, None)
-    assert "Revelando la imagen…" in view.progress
+    assert "Convirtiendo a imagen (VAE)…" in view.progress
 
 
 def test_progress_says_the_phase_and_what_it_works_on() -> None:

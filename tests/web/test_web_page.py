@@ -111,7 +111,7 @@ def test_interrupt(visit: Visit, bench: Bench) -> None:
     generate(page, "un gato")
     expect(part(page, "progress")).to_contain_text("paso 4 de 20")
     part(page, "interrupt").click()
-    expect(part(page, "problems")).to_contain_text("Se ha interrumpido el trabajo.")
+    expect(part(page, "problems")).to_contain_text("Se interrumpió el trabajo.")
     expect(part(page, "problems").locator(".sd-error")).to_have_count(0)
     expect(part(page, "interrupt")).to_be_disabled()
 
@@ -426,7 +426,7 @@ def test_downloads_can_be_cancelled(visit: Visit, bench: Bench) -> None:
     part(page, "download-start").click()
     expect(part(page, "download-progress")).to_contain_text("870 MB")
     part(page, "download-cancel").click()
-    expect(part(page, "download-report")).to_contain_text("Se ha interrumpido el trabajo.")
+    expect(part(page, "download-report")).to_contain_text("Se interrumpió el trabajo.")
     expect(part(page, "download-cancel")).to_be_disabled()
     bench.download.hold = False
 

@@ -19,7 +19,7 @@ SENTENCES: Mapping[str, Sentence] = {
     ),
     "control.family_wrong": Sentence(
         "El modelo de ControlNet «{path}» es para modelos {family} y el que usas es {checkpoint}.",
-        "Elige un ControlNet para {checkpoint}, o cambia de modelo. Todavía no se ha generado nada.",
+        "Elige un ControlNet para {checkpoint}, o cambia de modelo. Todavía no se generó nada.",
     ),
     "control.unserved": Sentence(
         "«{path}» es {sort}, que sdcolab no sabe usar.",

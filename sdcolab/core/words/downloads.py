@@ -21,7 +21,7 @@ SENTENCES: Mapping[str, Sentence] = {
         "Quítala, o usa modelo, lora, vae, embedding, controlnet, upscaler o hypernetwork.",
     ),
     "download.drive_refused": Sentence(
-        "Google Drive no entrega el archivo de {link}: no está compartido o hoy lo ha descargado demasiada gente.",
+        "Google Drive no entrega el archivo de {link}: no está compartido o hoy lo descargó demasiada gente.",
         "Compártelo con «Cualquier persona con el enlace», o guarda una copia en tu Drive y pon aquí su ruta.",
     ),
     "download.page_not_file": Sentence(
@@ -40,18 +40,18 @@ SENTENCES: Mapping[str, Sentence] = {
         "Usa el enlace público del archivo.",
     ),
     "download.redirects": Sentence(
-        "{host} nos manda de un sitio a otro sin llegar nunca al archivo.",
+        "{host} redirige una y otra vez sin llegar al archivo.",
         "Comprueba el enlace en el navegador y copia el de la descarga directa.",
     ),
     "download.unreachable": Sentence(
-        "No se ha podido conectar con {host}: {reason}.",
+        "No se pudo conectar con {host}: {reason}.",
         "Comprueba el enlace y tu conexión a internet, y vuelve a intentarlo dentro de un rato.",
     ),
     "download.server_failed": Sentence(
         "{host} tiene problemas en este momento (respondió {status}).", "Vuelve a intentarlo dentro de unos minutos."
     ),
     "download.too_many_requests": Sentence(
-        "{host} pide una pausa porque ha recibido demasiadas descargas desde aquí.",
+        "{host} pide una pausa porque recibió demasiadas descargas desde aquí.",
         "Espera {seconds} y vuelve a intentarlo; con tu propia clave del sitio el límite es mayor.",
     ),
     "download.not_found": Sentence(
@@ -59,14 +59,14 @@ SENTENCES: Mapping[str, Sentence] = {
         "Abre su página en el navegador y copia el enlace otra vez.",
     ),
     "download.missing_or_private": Sentence(
-        "El sitio no nos enseña {link}: o no existe, o es privado.",
+        "El sitio no muestra {link}: o no existe, o es privado.",
         "Comprueba que el enlace está bien copiado; si es tuyo y privado, guarda tu token con el nombre {token}.",
     ),
     "download.gone": Sentence(
-        "El sitio ha archivado {link} y ya no permite descargarlo.", "Busca otra versión del modelo u otro parecido."
+        "El sitio archivó {link} y ya no permite descargarlo.", "Busca otra versión del modelo u otro parecido."
     ),
     "download.access_denied": Sentence(
-        "El sitio no nos deja descargar {link}: puede ser un archivo privado.",
+        "El sitio no permite descargar {link}: puede ser un archivo privado.",
         "Comprueba que lo puedes descargar con tu cuenta desde el navegador.",
     ),
     "download.region_blocked": Sentence(
@@ -106,7 +106,7 @@ SENTENCES: Mapping[str, Sentence] = {
     ),
     "download.not_a_model": Sentence(
         "«{name}» no sirve como modelo: {reason}.",
-        "No se ha guardado. Busca otro enlace del mismo archivo.",
+        "No se guardó. Busca otro enlace del mismo archivo.",
     ),
     "download.lfs_pointer": Sentence(
         "«{name}» no es el modelo, sino una nota de git-lfs que dice dónde está.",
@@ -118,21 +118,22 @@ SENTENCES: Mapping[str, Sentence] = {
         "Descomprímelo, sube lo que hay dentro a tu Drive y pon aquí su ruta.",
     ),
     "download.damaged": Sentence(
-        "«{name}» está incompleto o dañado en el propio servidor.", "No se ha guardado. Busca otro enlace del archivo."
+        "«{name}» está incompleto o dañado en el propio servidor.", "No se guardó. Busca otro enlace del archivo."
     ),
     "download.interrupted": Sentence(
         "La conexión se cortó demasiadas veces al descargar «{name}» ({received} de {total}).",
         "Lo descargado se conserva: vuelve a poner el enlace y continuará desde ahí.",
     ),
     "download.hash_mismatch": Sentence(
-        "«{name}» llegó dos veces distinto del archivo publicado (su SHA-256 no coincide).",
-        "No se ha guardado, por seguridad. Prueba más tarde u otro enlace.",
+        "«{name}» se descargó dos veces y ninguna coincide con el archivo que publicó su autor (su "
+        "SHA-256 no coincide).",
+        "No se guardó, por seguridad. Prueba más tarde u otro enlace.",
     ),
     "download.already_downloading": Sentence(
         "«{name}» ya se está descargando en otra ventana o programa.", "Espera a que termine."
     ),
     "download.not_inspected": Sentence(
-        "No se ha podido comprobar si «{path}» es seguro, así que queda apartado sin abrirse.",
+        "No se pudo comprobar si «{path}» es seguro, así que queda apartado sin abrirse.",
         "Busca la versión .safetensors del mismo modelo.",
     ),
     "download.kind_unknown": Sentence(
@@ -140,7 +141,7 @@ SENTENCES: Mapping[str, Sentence] = {
         "Si lo sabes, muévelo a la carpeta que le corresponda.",
     ),
     "download.kind_disputed": Sentence(
-        "El sitio dice que «{path}» es {expected}, pero por dentro parece {found}: se ha guardado como dice el sitio.",
+        "El sitio dice que «{path}» es {expected}, pero por dentro parece {found}: se guardó como dice el sitio.",
         "Si no aparece donde lo buscas, muévelo a la otra carpeta.",
     ),
     "download.other_name": Sentence(

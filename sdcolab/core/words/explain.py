@@ -37,7 +37,7 @@ from sdcolab.core.words.labels import (
 _AREAS = (control, downloads, gallery, gates, grids, host, machine, models, request, storage, training, web, workshop)
 
 CATALOGUE: Mapping[str, Sentence] = {
-    "cancelled": Sentence("Se ha interrumpido el trabajo.", "Lo que ya estaba terminado queda guardado."),
+    "cancelled": Sentence("Se interrumpió el trabajo.", "Lo que ya estaba terminado queda guardado."),
     "unexpected": Sentence(
         "Ha ocurrido un error inesperado ({kind}): {detail}",
         "Vuelve a intentarlo; si se repite, guarda el informe (🩺, o «sdcolab diagnostico --informe») y pide ayuda con "

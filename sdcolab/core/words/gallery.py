@@ -8,14 +8,14 @@ from sdcolab.core.words.base import Sentence
 
 SENTENCES: Mapping[str, Sentence] = {
     "gallery.picture_gone": Sentence(
-        "Esa imagen ya no está: alguien la ha movido o borrado.", "Pulsa «Actualizar» para ver las que hay."
+        "Esa imagen ya no está: alguien la movió o la borró.", "Pulsa «Actualizar» para ver las que hay."
     ),
     "gallery.folder_name": Sentence(
         "Una carpeta no puede llamarse «{name}».",
         "Usa letras, números, espacios o guiones, y empieza por una letra o un número.",
     ),
     "gallery.strange_question": Sentence(
-        "La página ha pedido algo que el programa no entiende («{question}»).",
+        "La página pidió algo que el programa no entiende («{question}»).",
         "Recarga la página: quizá es de una versión anterior.",
     ),
 }

@@ -8,42 +8,44 @@ from sdcolab.core.words.base import Sentence
 
 SENTENCES: Mapping[str, Sentence] = {
     "host.drive_denied": Sentence(
-        "No se ha podido conectar tu Google Drive: el permiso se canceló, se eligió otra cuenta o el navegador bloquea "
+        "No se pudo conectar tu Google Drive: el permiso se canceló, se eligió otra cuenta o el navegador bloquea "
         "las cookies de terceros.",
-        "Sigo sin Drive. Para usarlo, vuelve a pulsar ▶️ y acepta el permiso con la misma cuenta con la que abriste "
+        "El programa sigue sin Drive. Para usarlo, vuelve a pulsar ▶️ y acepta el permiso con la misma "
+        "cuenta con la que abriste "
         "Colab.",
     ),
     "host.drive_root_timeout": Sentence(
         "Google Drive tardó demasiado en abrir tu carpeta principal: suele pasar cuando tiene muchos archivos sueltos.",
-        "Sigo sin Drive. Mueve esos archivos a subcarpetas y vuelve a intentarlo; a veces basta con repetir.",
+        "El programa sigue sin Drive. Mueve esos archivos a subcarpetas y vuelve a intentarlo; a veces "
+        "basta con repetir.",
     ),
     "host.drive_no_answer": Sentence(
         "Google Drive no respondió a tiempo.",
-        "Sigo sin Drive. Prueba otra vez en unos minutos; si se repite, reinicia el entorno de ejecución.",
+        "El programa sigue sin Drive. Prueba otra vez en unos minutos; si se repite, reinicia el entorno de ejecución.",
     ),
     "host.drive_not_empty": Sentence(
         "No se puede conectar Drive porque ya hay archivos en «{mountpoint}».",
-        "Sigo sin Drive. Borra o cambia de nombre esa carpeta en el panel Archivos y vuelve a pulsar ▶️.",
+        "El programa sigue sin Drive. Borra o cambia de nombre esa carpeta en el panel Archivos y vuelve a pulsar ▶️.",
     ),
     "host.drive_symlink": Sentence(
         "No se puede conectar Drive porque «{mountpoint}» es un enlace simbólico.",
-        "Sigo sin Drive. Borra ese enlace en el panel Archivos y vuelve a pulsar ▶️.",
+        "El programa sigue sin Drive. Borra ese enlace en el panel Archivos y vuelve a pulsar ▶️.",
     ),
     "host.drive_bad_mountpoint": Sentence(
         "No se puede conectar Drive en «{mountpoint}»: no es una carpeta que se pueda usar.",
-        "Sigo sin Drive. Reinicia el entorno de ejecución para que Colab la vuelva a crear.",
+        "El programa sigue sin Drive. Reinicia el entorno de ejecución para que Colab la vuelva a crear.",
     ),
     "host.drive_policy": Sentence(
         "El administrador de tu cuenta no permite usar Google Drive desde Colab.",
-        "Sigo sin Drive. Usa una cuenta personal de Google o pide permiso al administrador.",
+        "El programa sigue sin Drive. Usa una cuenta personal de Google o pide permiso al administrador.",
     ),
     "host.drive_unsupported": Sentence(
         "Aquí no se puede conectar Google Drive: solo funciona en colab.research.google.com.",
-        "Sigo sin Drive. Las imágenes se guardan en este equipo.",
+        "El programa sigue sin Drive. Las imágenes se guardan en este equipo.",
     ),
     "host.drive_mount_failed": Sentence(
-        "No se ha podido conectar Google Drive ({reason}).",
-        "Sigo sin Drive. Vuelve a pulsar ▶️ más tarde; si se repite, reinicia el entorno de ejecución.",
+        "No se pudo conectar Google Drive ({reason}).",
+        "El programa sigue sin Drive. Vuelve a pulsar ▶️ más tarde; si se repite, reinicia el entorno de ejecución.",
     ),
     "host.drive_full": Sentence(
         "Tu Google Drive está lleno: {pending} por copiar.",
@@ -60,21 +62,21 @@ SENTENCES: Mapping[str, Sentence] = {
     ),
     "host.secret_timeout": Sentence(
         "Colab no respondió al pedirle el secreto {name}: solo se leen con el cuaderno abierto en el navegador.",
-        "Sigo sin él. También puedes escribirlo en la celda «Claves» 🔑 y volver a pulsar ▶️.",
+        "El programa sigue sin él. También puedes escribirlo en la celda «Claves» 🔑 y volver a pulsar ▶️.",
     ),
     "host.proxy_unavailable": Sentence(
-        "Colab tampoco ha dado su enlace propio.", "Deja la celda en marcha: seguiré probando con el enlace público."
+        "Colab tampoco dio su enlace propio.", "Deja la celda en marcha: se seguirá intentando con el enlace público."
     ),
     "host.share_down": Sentence(
         "El servicio que crea el enlace público (Gradio) no responde ahora mismo.",
-        "Seguiré probando; su estado se ve en https://status.gradio.app.",
+        "Se seguirá intentando; su estado se ve en https://status.gradio.app.",
     ),
     "host.share_program_missing": Sentence(
-        "No se ha podido descargar o abrir el programa que crea el enlace público.",
-        "Seguiré probando; si tu red lo bloquea, usa el otro enlace.",
+        "No se pudo descargar o abrir el programa que crea el enlace público.",
+        "Se seguirá intentando; si tu red lo bloquea, usa el otro enlace.",
     ),
     "host.ngrok_token_missing": Sentence(
-        "Para el enlace de ngrok hace falta tu clave NGROK_TOKEN, y no la encuentro.",
+        "Para el enlace de ngrok hace falta tu clave NGROK_TOKEN, y no está.",
         "Cópiala de https://dashboard.ngrok.com (gratis) a los «Secretos» 🔑 de Colab o a la celda «Claves», y vuelve "
         "a pulsar ▶️. Mientras tanto uso el enlace de Gradio.",
     ),
@@ -84,32 +86,32 @@ SENTENCES: Mapping[str, Sentence] = {
     ),
     "host.ngrok_busy": Sentence(
         "Tu cuenta de ngrok ya tiene un enlace abierto en otro sitio, y la gratuita solo permite uno.",
-        "Cierra el otro (se ve en https://dashboard.ngrok.com/agents): seguiré probando.",
+        "Cierra el otro (se ve en https://dashboard.ngrok.com/agents): se seguirá intentando.",
     ),
     "host.ngrok_down": Sentence(
-        "ngrok no ha podido abrir su enlace ahora mismo.",
-        "Seguiré probando; su estado se ve en https://status.ngrok.com.",
+        "ngrok no pudo abrir su enlace ahora mismo.",
+        "Se seguirá intentando; su estado se ve en https://status.ngrok.com.",
     ),
     "host.ngrok_program_missing": Sentence(
-        "No se ha podido descargar o abrir el programa de ngrok.",
-        "Seguiré probando; si tu red lo bloquea, usa el otro enlace.",
+        "No se pudo descargar o abrir el programa de ngrok.",
+        "Se seguirá intentando; si tu red lo bloquea, usa el otro enlace.",
     ),
-    "host.share_lost": Sentence("El enlace público ha dejado de funcionar.", "Estoy creando otro."),
+    "host.share_lost": Sentence("El enlace público dejó de funcionar.", "Estoy creando otro."),
     "host.web_killed": Sentence(
-        "El sistema ha cerrado la interfaz, casi siempre por falta de memoria.",
+        "El sistema cerró la página, casi siempre por falta de memoria.",
         "Usa un modelo más pequeño (fp16, «pruned»), una imagen más pequeña o menos imágenes por lote. Ya la estoy "
         "abriendo otra vez, en el mismo enlace.",
     ),
     "host.web_crashed": Sentence(
-        "La interfaz se ha cerrado por un error ({ending}).", "Ya la estoy abriendo otra vez, en el mismo enlace."
+        "La página se cerró por un error ({ending}).", "Ya la estoy abriendo otra vez, en el mismo enlace."
     ),
     "host.web_gave_up": Sentence(
-        "La interfaz se ha cerrado {times} veces seguidas nada más empezar, así que dejo de intentarlo.",
+        "La página se cerró {times} veces seguidas apenas se abre, así que no se intenta más.",
         "Lee las últimas líneas de abajo, reinicia el entorno de ejecución y prueba otra vez; el registro completo "
         "está en «{log}».",
     ),
     "host.engine_killed": Sentence(
-        "El sistema ha cerrado el motor que crea las imágenes, casi siempre por falta de memoria.",
+        "El sistema cerró el motor que crea las imágenes, casi siempre por falta de memoria.",
         "Usa un modelo más pequeño (fp16, «pruned»), una imagen más pequeña o menos imágenes por lote. Ya se está "
         "abriendo otra vez; lo que espera en la cola seguirá.",
     ),
@@ -119,15 +121,15 @@ SENTENCES: Mapping[str, Sentence] = {
         "«Generar» otra vez. Lo que esperaba en la cola sigue.",
     ),
     "host.engine_crashed": Sentence(
-        "El motor que crea las imágenes se ha cerrado por un error ({ending}).",
+        "El motor que crea las imágenes se cerró por un error ({ending}).",
         "Ya se está abriendo otra vez; lo que espera en la cola seguirá.",
     ),
     "host.engine_gave_up": Sentence(
-        "El motor que crea las imágenes se ha cerrado {times} veces seguidas nada más empezar.",
+        "El motor que crea las imágenes se cerró {times} veces seguidas apenas se abre.",
         "Prueba con otro modelo y pulsa «Generar»; si se repite, mira el registro en «{log}».",
     ),
     "host.drive_flush_failed": Sentence(
-        "Google Drive no ha confirmado que todo esté subido.",
+        "Google Drive no confirmó que todo esté subido.",
         "Deja abierta la sesión unos minutos más y comprueba tu Drive antes de cerrarla.",
     ),
     "host.site_unreachable": Sentence(
@@ -138,7 +140,7 @@ SENTENCES: Mapping[str, Sentence] = {
         "Aquí puedes abrir la página web con el comando: sdcolab.",
     ),
     "host.packages_missing": Sentence(
-        "Faltan paquetes de Python que no se han podido instalar: {names}.",
+        "Faltan paquetes de Python que no se pudieron instalar: {names}.",
         "Comprueba la conexión y vuelve a pulsar ▶️.",
     ),
     "host.packages_too_old": Sentence(

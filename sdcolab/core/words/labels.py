@@ -13,7 +13,7 @@ PHASE_LABELS: Mapping[Phase, str] = {
     Phase.LOADING_MODEL: "Cargando modelo",
     Phase.ENCODING_PROMPT: "Leyendo el prompt",
     Phase.SAMPLING: "Generando",
-    Phase.DECODING: "Revelando la imagen",
+    Phase.DECODING: "Convirtiendo a imagen (VAE)",
     Phase.UPSCALING: "Ampliando la imagen",
     Phase.SAVING: "Guardando",
 }

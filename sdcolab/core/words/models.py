@@ -13,7 +13,7 @@ SENTENCES: Mapping[str, Sentence] = {
     "model.unreadable": Sentence("No se puede leer el modelo «{path}»: {reason}.", "Bórralo y descárgalo otra vez."),
     "model.unsafe": Sentence(
         "El archivo «{path}» no es seguro: además de datos contiene instrucciones que podrían ejecutarse en tu equipo.",
-        "No se ha abierto. Busca la versión .safetensors del mismo modelo.",
+        "No se abrió. Busca la versión .safetensors del mismo modelo.",
     ),
     "model.wrong_kind": Sentence(
         "El archivo «{path}» es {found} y aquí hace falta {expected}.",
@@ -58,7 +58,7 @@ SENTENCES: Mapping[str, Sentence] = {
         "Si el resultado no es el esperado, comprueba para qué modelos sirve.",
     ),
     "model.embedding_skipped": Sentence(
-        "El embedding «{path}» es para otro tipo de modelo (ancho {width} en lugar de {model_width}) y no se ha usado.",
+        "El embedding «{path}» es para otro tipo de modelo (ancho {width} en lugar de {model_width}) y no se usó.",
         "Busca la versión para este modelo o quita su nombre del prompt.",
     ),
 }

@@ -22,7 +22,7 @@ SENTENCES: Mapping[str, Sentence] = {
     ),
     "request.mask_missing": Sentence(
         "Para el inpaint hace falta una máscara.",
-        "Pinta con el dedo o el ratón la zona que quieres cambiar, o sube una máscara.",
+        "Pinta con el dedo o el mouse la zona que quieres cambiar, o sube una máscara.",
     ),
     "request.wrong_type": Sentence(
         "«{field}» debe ser {expected} y dice «{value}».", "Corrígelo y vuelve a intentarlo."
@@ -55,7 +55,7 @@ SENTENCES: Mapping[str, Sentence] = {
         "{suggestions}Comprueba que el archivo está en su carpeta; en la página, pulsa 🔃 para actualizar la lista.",
     ),
     "request.prompt_syntax": Sentence(
-        "No entiendo «{fragment}» en el prompt (carácter {position}).",
+        "No se entiende «{fragment}» en el prompt (carácter {position}).",
         "Revisa el número después de los dos puntos; por ejemplo: (gato:1.2).",
     ),
     "request.network_ignored": Sentence(

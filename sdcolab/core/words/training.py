@@ -88,13 +88,13 @@ SENTENCES: Mapping[str, Sentence] = {
         "Para que quepa en la memoria, {saving}.", "No tienes que hacer nada: solo tardará algo más."
     ),
     "training.diverged": Sentence(
-        "El entrenamiento se ha parado en el paso {step} porque la pérdida dejó de ser un número (NaN), con tasa "
+        "El entrenamiento se detuvo en el paso {step} porque la pérdida dejó de ser un número (NaN), con tasa "
         "{rate} y precisión {precision}.",
         "Lo último bueno es: {kept}. Baja «unet_aprendizaje» (1e-4 o 1e-5); si sigue pasando, el modelo base puede no "
         "funcionar en 16 bits: elige otro.",
     ),
     "training.loss_jumped": Sentence(
-        "La pérdida se ha disparado en el paso {step} con una tasa de {rate}.",
+        "La pérdida se disparó en el paso {step} con una tasa de {rate}.",
         "Si el resultado sale quemado, entrena otra vez con «unet_aprendizaje» más bajo: 1e-4 o 1e-5.",
     ),
     "training.state_unusable": Sentence(
@@ -112,11 +112,11 @@ SENTENCES: Mapping[str, Sentence] = {
         "Al Tagger le falta «{missing}» en «{folder}».", "Descárgalo desde Entrenar → Tagger."
     ),
     "training.killed": Sentence(
-        "El entrenamiento se ha cerrado porque se acabó la memoria del equipo.",
+        "El entrenamiento se cerró porque se acabó la memoria del equipo.",
         "Vuelve a pulsar ▶️ y continuará desde lo último guardado; si se repite, baja la resolución o el batch size.",
     ),
     "training.crashed": Sentence(
-        "El entrenamiento se ha cerrado solo (código {number}; {detail}).",
+        "El entrenamiento se cerró solo (código {number}; {detail}).",
         "Vuelve a pulsar ▶️ y continuará desde lo último guardado; si se repite, pide ayuda con el informe 🩺.",
     ),
     "training.nothing_configured": Sentence(

@@ -1,0 +1,49 @@
+"""How the program speaks: the forms that it never uses, in every sentence, label and notebook."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sdcolab.core.words import CATALOGUE, FIELD_WORDS
+
+ROOT = Path(__file__).parents[2]
+
+NEVER = {
+    "tú, and nobody else": r"\b(?:usted(?:es)?|vosotros|nosotros|nuestr[oa]s?|nos (?:deja|manda|enseña|permite))\b",
+    "formal orders": r"\b(?:haga|seleccione|elija|pulse usted|introduzca|asegúrese)\b",
+    "one country's words": r"\b(?:ordenador(?:es)?|ficheros?|vale,|pincha)\b",
+    "clicking": r"\bclick\b|\bclickea|\bhaz clic\b",
+    "first person": r"\b(?:[Ss]igo|[Nn]o entiendo|[Ss]eguiré|[Nn]o encuentro|[Nn]o puedo|[Ii]ntentaré|he podido)\b",
+    "compound past": r"\b(?:[Ss]e ha|[Ss]e han|[Nn]o ha|ha dejado) \w+",
+    "translated terms": r"\b(?:muestreador|punto de control|incrustación|reescalador|escala de guía)\b",
+    "three dots": r"\.\.\.(?!\w)",
+}
+
+
+def sentences() -> Iterator[tuple[str, str]]:
+    for code, sentence in CATALOGUE.items():
+        yield code, sentence.text
+        yield code, sentence.advice
+    for path, words in FIELD_WORDS.items():
+        yield path, words.label
+        yield path, words.help
+
+
+def notebook_words(path: Path) -> Iterator[tuple[str, str]]:
+    """What a notebook shows: its texts and the titles and notes of its forms."""
+    for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+        for line in "".join(cell["source"]).splitlines():
+            if cell["cell_type"] == "markdown" or re.match(r"\s*#\s*@", line):
+                yield path.name, line
+
+
+@pytest.mark.parametrize("rule", NEVER)
+def test_forms_that_are_never_used(rule: str) -> None:
+    told = [*sentences(), *(pair for path in (ROOT / "notebooks").glob("*.ipynb") for pair in notebook_words(path))]
+    assert len(told) > 500
+    assert [(where, text) for where, text in told if re.search(NEVER[rule], text)] == []

@@ -107,8 +107,8 @@ SYSTEM_REASONS: dict[str, str] = {
     "ENAMETOOLONG": "el nombre es demasiado largo",
     "EIO": "el disco falla",
     "EBUSY": "otro programa lo está usando",
-    "ENOTCONN": "se ha perdido la conexión con el disco",
-    "ESTALE": "se ha perdido la conexión con el disco",
+    "ENOTCONN": "se perdió la conexión con el disco",
+    "ESTALE": "se perdió la conexión con el disco",
     "ETIMEDOUT": "el disco tarda demasiado en responder",
 }
 """Symbols of system errors, as ``core.files.system_reason`` gives them."""

@@ -28,7 +28,7 @@ SENTENCES: Mapping[str, Sentence] = {
         "«{pattern}» no es una expresión regular: {detail}.", "Corrígela, o déjala vacía para no descartar nada."
     ),
     "workshop.metadata_unreadable": Sentence(
-        "Los metadatos extra no son un objeto JSON ({detail}) y no se han guardado.",
+        "Los metadatos extra no son un objeto JSON ({detail}) y no se guardaron.",
         "Escríbelos entre llaves, con nombres y valores entre comillas.",
     ),
     "workshop.nothing_left": Sentence(
@@ -38,7 +38,7 @@ SENTENCES: Mapping[str, Sentence] = {
         "La receta «{path}» no se entiende: {detail}.", "Corrígela y vuelve a intentarlo."
     ),
     "workshop.loras_unused": Sentence(
-        "{count} de las {layers} capas del Lora «{path}» no existen en este modelo y no se han horneado.",
+        "{count} de las {layers} capas del Lora «{path}» no existen en este modelo y no se hornearon.",
         "Comprueba que el Lora sea de la misma familia que el modelo.",
     ),
 }

@@ -50,15 +50,15 @@ def test_every_codec_exists_and_is_used() -> None:
 
 
 def test_a_field_that_nobody_implements_is_found() -> None:
-    assert "freeu" in without_words(Trial)
-    assert "freeu" in unread_by_the_engine(Trial)
+    assert "mirrored" in without_words(Trial)
+    assert "mirrored" in unread_by_the_engine(Trial)
 
 
 @dataclass(frozen=True, slots=True)
 class Broken(GenerationRequest):
     """Fields whose facts are wrong: a label and payload names that are others' already."""
 
-    freeu: bool = fact(False, label="Tiling", api=("enable_hr",), key="tiling")
+    mirrored: bool = fact(False, label="Tiling", api=("enable_hr",), key="tiling")
 
 
 def test_a_field_that_takes_anothers_names_is_found() -> None:

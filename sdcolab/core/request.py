@@ -18,6 +18,7 @@ from PIL import Image
 
 from sdcolab.core.errors import InitImageMissing
 from sdcolab.core.fields import Field, Part, check, fact, facts, parts_of, table_of
+from sdcolab.core.freeu import FreeU
 from sdcolab.core.tuning import Tuning
 
 MAX_SEED = 2**64 - 1
@@ -307,6 +308,7 @@ class GenerationRequest:
     hires: Hires | None = fact(None, api=("enable_hr",))
     init: InitImage | None = None
     refiner: Refiner | None = None
+    freeu: FreeU | None = fact(None, api=("freeu_enabled",))
     tuning: Tuning = field(default_factory=Tuning)
 
     def __post_init__(self) -> None:

@@ -286,6 +286,7 @@ GENERATION: tuple[Section, ...] = (
         items=("refiner.checkpoint", "refiner.switch_at", "refiner.passes", "refiner.by_steps"),
         part="refiner",
     ),
+    Section("freeu", items=("freeu.b1", "freeu.b2", "freeu.s1", "freeu.s2"), part="freeu"),
     Section(
         "advanced",
         "Avanzado",

@@ -28,7 +28,7 @@ START = "a cat\nSteps: 20, Sampler: Euler a, Schedule type: Automatic, CFG scale
     ("changes", "text"),
     [
         ({}, ""),
-        ({"freeu": True, "tiling": True}, "Tiling: True, FreeU: True, "),
+        ({"mirrored": True, "tiling": True}, "Tiling: True, Mirrored: True, "),
         ({"guidance": Guidance(2.5, early=True)}, "Trial scale: 2.5, Trial early: True, "),
         (
             {"units": UNITS},
@@ -68,7 +68,9 @@ def test_models_of_units_are_found_by_name_and_missing_ones_told(tmp_path: Path)
 
 
 def test_json_keeps_it() -> None:
-    asked = replace(BASE, freeu=True, guidance=Guidance(1.0), units=(*UNITS, Unit("c", image=Image.new("L", (3, 2)))))
+    asked = replace(
+        BASE, mirrored=True, guidance=Guidance(1.0), units=(*UNITS, Unit("c", image=Image.new("L", (3, 2))))
+    )
     assert from_json(Trial, json.loads(json.dumps(to_json(asked)))) == asked
 
 

@@ -43,7 +43,7 @@ class Guidance:
 
 @dataclass(frozen=True, slots=True)
 class Trial(GenerationRequest):
-    freeu: bool = fact(False, label="FreeU", api=("freeu",), key="freeu_on")
-    strengths: tuple[float, ...] = fact((), low=0, high=2, api=("freeu_strengths",))
+    mirrored: bool = fact(False, label="Mirrored", api=("mirrored",), key="mirrored_on")
+    strengths: tuple[float, ...] = fact((), low=0, high=2, api=("trial_strengths",))
     guidance: Guidance | None = fact(None, api=("trial_enabled",))
     units: tuple[Unit, ...] = fact((), label="ControlNet {}", api=("alwayson_scripts.controlnet.args",))

@@ -112,6 +112,16 @@ _GROUPS: Mapping[str, Mapping[str, Words]] = {
         "refiner.passes": Words("Pasadas con refiner", option="refiner-pasadas"),
         "refiner.by_steps": Words("Contar el cambio por pasos", option="refiner-por-pasos"),
     },
+    "FreeU": {
+        "freeu.b1": Words("Estructura, zonas grandes (b1)", "Más de 1 refuerza las formas", option="freeu-b1"),
+        "freeu.b2": Words("Estructura, zonas medianas (b2)", "Más de 1 refuerza las formas", option="freeu-b2"),
+        "freeu.s1": Words(
+            "Detalle heredado, zonas grandes (s1)", "Menos de 1 quita manchas y velos", option="freeu-s1"
+        ),
+        "freeu.s2": Words(
+            "Detalle heredado, zonas medianas (s2)", "Menos de 1 quita manchas y velos", option="freeu-s2"
+        ),
+    },
     "Ajustes finos: prompt": {
         "tuning.emphasis": Words("Modo de los pesos del prompt", option="pesos"),
         "tuning.comma_backtrack": Words("Tokens hasta la última coma", "De 0 a 74", option="hasta-la-coma"),
@@ -198,6 +208,7 @@ PART_LABELS: Mapping[str, str] = {
     "init": "Imagen inicial",
     "init.inpaint": "Inpaint: pintar solo una parte",
     "refiner": "Refiner",
+    "freeu": "FreeU: mejor acabado sin otro modelo",
     "tuning": "Ajustes finos",
 }
 """What the parts of a request are called: the title of one that repeats, or of the switch of one that may be absent."""

@@ -5,6 +5,7 @@ To add one: a file here with a subclass of ``engine.feature.Feature``, and a row
 
 from sdcolab.engine.feature import Feature
 from sdcolab.engine.features.embeddings import Embeddings
+from sdcolab.engine.features.freeu import FreeLunch
 from sdcolab.engine.features.guidance import LeftOutNegative
 from sdcolab.engine.features.hires import HiresFix
 from sdcolab.engine.features.init_image import FromPictures
@@ -20,4 +21,5 @@ FEATURES: tuple[type[Feature], ...] = (
     Embeddings,
     Lora,
     Tiling,
+    FreeLunch,
 )

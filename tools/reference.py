@@ -46,7 +46,7 @@ from sdcolab.core.tasks import LocalWorker, Tools  # noqa: E402
 from sdcolab.core.upscaling import PLAIN_UPSCALERS  # noqa: E402
 from sdcolab.engine import darkroom as darkroom_module  # noqa: E402
 from sdcolab.engine.engine import Engine  # noqa: E402
-from sdcolab.wiring.grids import script_lists  # noqa: E402
+from sdcolab.wiring.grids import axis_lists  # noqa: E402
 from sdcolab.wiring.tasks import TASKS  # noqa: E402
 
 CASES = ROOT / "tests" / "data" / "referencia" / "imagenes"
@@ -90,7 +90,7 @@ class Case:
     def grid(self) -> Grid:
         """What a payload with a script asks for."""
         img2img = self.data["kind"] == "img2img"
-        lists = {**script_lists(), "upscalers": lambda: PLAIN_UPSCALERS}
+        lists = {**axis_lists(), "upscalers": lambda: PLAIN_UPSCALERS}
         asked = scripts_of(self.data["payload"], img2img=img2img, lists=lambda name: lists[name]())
         return Grid(self.request(), asked.script, asked.dynamic, save=False)
 

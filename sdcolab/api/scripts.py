@@ -51,7 +51,7 @@ _PLACES: Mapping[type[Any], tuple[str, ...]] = {
     SdUpscale: ("", "overlap", "upscaler", "scale"),
     Ultimate: (
         *("", "tile_width", "tile_height", "mask_blur", "padding", "seams_width", "seams_strength", "seams_padding"),
-        *("upscaler", "save_upscaled", "redraw", "save_seams", "seams_mask_blur", "seams_fix", "target"),
+        *("upscaler", "save_upscaled", "redraw", "", "seams_mask_blur", "seams_fix", "target"),
         *("width", "height", "scale"),
     ),
     Outpainting: ("", "pixels", "mask_blur", "directions", "falloff", "colour_variation"),

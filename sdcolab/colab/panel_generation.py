@@ -32,6 +32,7 @@ from sdcolab.studio.generating import (
     with_lora,
 )
 from sdcolab.studio.layout import Layout, Section
+from sdcolab.studio.scripting import comparison, filled_axis, forecast_sentence
 from sdcolab.studio.studio import Studio
 
 Note = Callable[[str], None]
@@ -294,6 +295,31 @@ class GenerationForm:
                 script.shown(),
                 shown(script.settings),
                 once(self._studio.lists),
+                gadgets=self._script_gadgets(name),
                 prefix=script.prefix or script.id,
             )
-        self._script_box.children = (self._script_forms[name].box,) if script else ()
+        hint = [self._new.HTML(f"<p>{script.hint}</p>")] if script and script.hint else []
+        count = self._row(("¿Cuántas imágenes serán?", self._tell_forecast))
+        self._script_box.children = (*hint, self._script_forms[name].box, count) if script else ()
+
+    def _script_gadgets(self, name: str) -> Mapping[str, Callable[[], Any]]:
+        def fill(axis: str) -> None:
+            form = self._script_forms[name]
+            values = form.values
+            text = filled_axis(self._studio, values[f"{axis}_axis"], values[f"{axis}_values"])
+            form.fill({f"{axis}_values": text})
+
+        def button(axis: str) -> Callable[[], Any]:
+            return lambda: self._row((f"📒 Todos los valores de {axis.upper()}", lambda: fill(axis)))
+
+        return {"@compare_loras": lambda: self._compare_row(name), **{f"@fill:{axis}": button(axis) for axis in "xyz"}}
+
+    def _compare_row(self, name: str) -> Any:
+        lora = self._new.Dropdown(options=[*lora_names(self._studio.library)], description="LoRA")
+        compare = self._row(
+            ("📊 Comparar LoRA", lambda: self._script_forms[name].fill(comparison(self._studio, lora.value or "")))
+        )
+        return self._new.HBox([lora, compare], layout=self._new.Layout(flex_flow="row wrap"))
+
+    def _tell_forecast(self) -> None:
+        self._note(forecast_sentence(self._studio, self.desk, self.asked))

@@ -41,11 +41,11 @@ class XyzPlot:
     title: ClassVar[str] = "X/Y/Z plot"
 
     x_axis: str = fact("Seed", choices="axes", api=("x_type",))
-    x_values: str = fact("", control="axis_values", api=("x_values",))
+    x_values: str = fact("", api=("x_values",))
     y_axis: str = fact(NOTHING, choices="axes", api=("y_type",))
-    y_values: str = fact("", control="axis_values", api=("y_values",))
+    y_values: str = fact("", api=("y_values",))
     z_axis: str = fact(NOTHING, choices="axes", api=("z_type",))
-    z_values: str = fact("", control="axis_values", api=("z_values",))
+    z_values: str = fact("", api=("z_values",))
     legend: bool = fact(True, api=("draw_legend",))
     sub_images: bool = fact(True, api=("include_lone_images",))
     sub_grids: bool = fact(False, api=("include_sub_grids",))
@@ -225,7 +225,6 @@ class Ultimate:
     height: int = fact(2048, low=64, high=12288, step=64, api=("custom_height",))
     scale: float = fact(2.0, low=1.0, high=16.0, step=0.01, api=("custom_scale",))
     save_upscaled: bool = fact(True, api=("save_upscaled_image",))
-    save_seams: bool = fact(False, api=("save_seams_fix_image",))
 
     def __post_init__(self) -> None:
         check(self, "ultimate")
@@ -276,7 +275,7 @@ class Outpainting:
 
     pixels: int = fact(128, low=8, high=256, step=8, api=("pixels",))
     mask_blur: int = fact(8, low=0, high=16, api=("mask_blur",))
-    directions: tuple[Direction, ...] = fact(EVERYWHERE, api=("direction",))
+    directions: tuple[Direction, ...] = fact(EVERYWHERE, control="lists", api=("direction",))
     falloff: float = fact(1.0, low=0.0, high=4.0, step=0.01, api=("noise_q",))
     colour_variation: float = fact(0.05, low=0.0, high=1.0, step=0.01, api=("color_variation",))
 
@@ -294,7 +293,7 @@ class PoorMansOutpainting:
     pixels: int = fact(128, low=8, high=256, step=8, api=("pixels",))
     mask_blur: int = fact(4, low=0, high=32, api=("mask_blur",))
     content: MaskedContent = fact(MaskedContent.FILL, api=("inpainting_fill",))
-    directions: tuple[Direction, ...] = fact(EVERYWHERE, api=("direction",))
+    directions: tuple[Direction, ...] = fact(EVERYWHERE, control="lists", api=("direction",))
 
     def __post_init__(self) -> None:
         check(self, "poor_mans")
@@ -325,6 +324,24 @@ class DynamicPrompts:
         check(self, "dynamic")
 
 
+@dataclass(frozen=True, slots=True)
+class ContinuePlan:
+    """A plan to go on with: its file, as the live list of those that have not ended names it."""
+
+    code: ClassVar[str] = "continue"
+    title: ClassVar[str] = "Continue"
+
+    plan: str = fact("", choices="unfinished_plans")
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What a task will take: how many ``pictures``, and as many denoising ``steps`` in all."""
+
+    pictures: int
+    steps: int
+
+
 Script = XyzPlot | PromptMatrix | PromptLines | Loopback | SdUpscale | Ultimate | Outpainting | PoorMansOutpainting
 """What takes over a generation. In A1111 only one does."""
 
@@ -341,7 +358,9 @@ SCRIPTS: tuple[Any, ...] = (
 """Every script, in A1111's order."""
 
 SCRIPT_FIELDS: Mapping[str, Field] = {
-    path: field for script in (*SCRIPTS, DynamicPrompts) for path, field in table_of(script, script.code).items()
+    path: field
+    for kind in (*SCRIPTS, DynamicPrompts, ContinuePlan)
+    for path, field in table_of(kind, kind.code).items()
 }
 """Every field of every script, by its path below the script's code."""
 

@@ -85,8 +85,9 @@ class Axis:
         return not self.path or knows(self.path)
 
     def read(self, text: str, names: Names) -> tuple[Any, ...]:
-        """The values that ``text`` means. Raises what ``values`` raises, ``AxisValueUnknown`` for a name."""
-        return self.taken(values.split(text), names)
+        """The values that ``text`` means; ``*`` means every one there is. Raises what ``values`` raises,
+        ``AxisValueUnknown`` for a name."""
+        return self.taken(self.choices(names) if text.strip() == "*" else values.split(text), names)
 
     def taken(self, found: Sequence[str], names: Names) -> tuple[Any, ...]:
         """The values that texts mean, one by one."""

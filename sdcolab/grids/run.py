@@ -16,7 +16,7 @@ from typing import Protocol
 
 from PIL import Image
 
-from sdcolab.core.errors import Cancelled, CellFailed, JobLost, SdcolabError
+from sdcolab.core.errors import Cancelled, CellFailed, JobLost, PlanUnreadable, SdcolabError
 from sdcolab.core.events import (
     CancelToken,
     Event,
@@ -106,10 +106,23 @@ class _Continued:
 
 def _progress_of(task: Grid, kit: Kit) -> _Continued | None:
     """What there is of ``task`` already. Raises ``PlanUnreadable`` when its own file cannot be read."""
-    path = task.plan
+    path = None if task.plan is None else _below(kit.folders.outputs, task.plan)
     if path is None and task.save:
         path = planfile.called(task.name, grids_folder(kit.folders, task.request))
     return None if path is None else _Continued(path, planfile.read(path))
+
+
+def _below(outputs: Path, plan: Path) -> Path:
+    """The file that ``plan`` means: one that is not absolute lies below the folder of all outputs.
+
+    Raises ``PlanUnreadable`` where it leads out of it.
+    """
+    if plan.is_absolute():
+        return plan
+    path = outputs / plan
+    if not path.resolve().is_relative_to(outputs.resolve()):
+        raise PlanUnreadable(path=plan)
+    return path
 
 
 def grids_folder(folders: Folders, request: GenerationRequest) -> Path:

@@ -10,6 +10,7 @@ from sdcolab.core.request import MAX_RANDOM_SEED, RANDOM_SEED, GenerationRequest
 from sdcolab.core.scripts import (
     NEED_PICTURE,
     DynamicPrompts,
+    Forecast,
     Grid,
     Loopback,
     Outpainting,
@@ -121,14 +122,6 @@ def _idle_axes(request: GenerationRequest, script: Script) -> tuple[SdcolabError
     labels = (script.x_axis, script.y_axis, script.z_axis)
     axes = [axis_called(label, img2img=request.init is not None) for label in labels]
     return tuple(AxisWithoutEffect(axis=label) for label in idle(axes, request))
-
-
-@dataclass(frozen=True, slots=True)
-class Forecast:
-    """What a task will take: how many pictures, and how many of the form's own pictures that is in steps."""
-
-    pictures: int
-    steps: int
 
 
 def forecast(task: Grid, names: Names, wildcards: Wildcards) -> Forecast:

@@ -293,10 +293,11 @@ def dialogue(request: GenerationRequest, settings: Ultimate, draw_seed: RandomSe
     if settings.seams_fix is SeamsFix.NONE:
         yield Keep(Made(canvas, relabelled(told, notes), seed))
         return
-    before = canvas.copy()
+    before = canvas.copy() if settings.save_upscaled else None
     told_later = yield from _worked_over(canvas, seams, base, init)
     infotext = relabelled(told or told_later, notes)
-    yield Keep(Made(before, infotext, seed))
+    if before is not None:
+        yield Keep(Made(before, infotext, seed))
     yield Keep(Made(canvas, infotext, seed))
 
 

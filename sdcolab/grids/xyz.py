@@ -13,6 +13,7 @@ from sdcolab.core.scripts import USUAL_SIDE, XyzPlot
 from sdcolab.grids.axes import Axis, Kind, axis_called
 from sdcolab.grids.names import Names
 from sdcolab.grids.plan import Cell, Fields, Legend, Plan, SheetPlan, check_count
+from sdcolab.grids.values import join
 
 TITLE = XyzPlot.title
 MAX_MEGAPIXELS = 200
@@ -71,6 +72,8 @@ def _line(letter: str, label: str, text: str, request: GenerationRequest, names:
     axis = axis_called(label, img2img=request.init is not None)
     if not axis.available:
         raise AxisUnavailable(axis=axis.label)
+    if text.strip() == "*":  # written out, so that the infotext says what it was
+        text = join(axis.choices(names))
     found = axis.read(text, names)
     if not found:
         raise AxisEmpty(axis=axis.label)

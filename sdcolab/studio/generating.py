@@ -20,6 +20,7 @@ from sdcolab.core.fields import Field, plain_path
 from sdcolab.core.library import Library, activation_words
 from sdcolab.core.prompt import apply_styles
 from sdcolab.core.request import FIELDS, SIZE_STEP, GenerationRequest
+from sdcolab.core.scripts import ContinuePlan, Forecast, Grid
 from sdcolab.core.settings import Settings
 from sdcolab.core.tasks import Generate, Origin, Task
 from sdcolab.core.words import explain
@@ -103,7 +104,17 @@ class GenerationDesk:
         script = next((script for script in self._layout.scripts if script.id == asked.script), None)
         if script is None:
             return Generate(request)
-        return script.task(request, self._reader.build(script.settings, asked.script_values or {}))
+        task = script.task(request, self._reader.build(script.settings, asked.script_values or {}))
+        if isinstance(task, Grid):
+            self._studio.forecast(task)  # what is wrong with it is told now, and not by the job
+        return task
+
+    def forecast(self, asked: Asked) -> Forecast | None:
+        """How much the form's script would be; None without one. Raises what ``submit`` raises."""
+        if not asked.script or asked.script == ContinuePlan.code:
+            return None
+        task = self._task(self.request(asked), asked)
+        return self._studio.forecast(task) if isinstance(task, Grid) else None
 
     def _schedule_in_name(self, values: Mapping[str, Any]) -> dict[str, str]:
         """ "DPM++ 2M Karras", as A1111 wrote it before 1.9, is a sampler and a schedule."""

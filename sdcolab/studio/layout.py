@@ -13,26 +13,50 @@ To add a tab with a form: a task (a frozen dataclass whose fields have facts, ``
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 from sdcolab.core.fields import parts_of, table_of
 from sdcolab.core.request import GenerationRequest
-from sdcolab.core.scripts import NEED_PICTURE, SCRIPTS, DynamicPrompts, Grid
+from sdcolab.core.scripts import (
+    NEED_PICTURE,
+    SCRIPTS,
+    ContinuePlan,
+    DynamicPrompts,
+    Grid,
+    Ultimate,
+    XyzPlot,
+)
 from sdcolab.core.tasks import Enlarge, Task
 from sdcolab.core.upscaling import infotext_of
 from sdcolab.core.words.fields import FIELD_WORDS, PART_LABELS
+from sdcolab.core.words.scripts import SCRIPT_NOTES
 from sdcolab.core.workshop import Convert, Merge
 from sdcolab.studio.form import Lists, shown
 
 GADGETS = frozenset(
-    {"@paste", "@styles", "@loras", "@size_chips", "@seed", "@init_size", "@reset_tuning", "@defaults", "@scripts"}
+    {
+        *(
+            "@paste",
+            "@styles",
+            "@loras",
+            "@size_chips",
+            "@seed",
+            "@init_size",
+            "@reset_tuning",
+            "@defaults",
+            "@scripts",
+        ),
+        *("@fill:x", "@fill:y", "@fill:z", "@compare_loras"),
+    }
 )
 """What a section may hold beside fields: the button that reads an infotext in the prompt, the styles, the list of LoRA,
 sizes to choose with one tap, the buttons of the seed, the size of the initial image, the neutral fine adjustments, the
-saved defaults, and the scripts."""
+saved defaults, the scripts, and in X/Y/Z plot the buttons that fill an axis and that compare LoRA."""
 
 
 class TabKind(StrEnum):
@@ -118,7 +142,7 @@ class Script:
     """Something that makes many tasks or one long one of a request: A1111's scripts, at the foot of the form.
 
     ``settings`` is a frozen dataclass, drawn like a tool under the ``prefix`` of its fields' words; ``task`` makes the
-    work from the request and the settings.
+    work from the request and the settings. ``hint`` says in a sentence what it is for.
     """
 
     id: str
@@ -128,10 +152,11 @@ class Script:
     prefix: str = ""
     modes: tuple[str, ...] = ()
     sections: tuple[Section, ...] = ()
+    hint: str = ""
 
     def shown(self) -> tuple[Section, ...]:
         """The sections of its settings."""
-        return self.sections or tuple(grouped(self.settings, self.prefix))
+        return self.sections or tuple(grouped(self.settings, self.prefix or self.id))
 
 
 @dataclass(frozen=True, slots=True)
@@ -407,17 +432,101 @@ EXTRAS = Tool(
     ),
 )
 
-
-def _grid(request: GenerationRequest, settings: Any) -> Grid:
-    dynamic = isinstance(settings, DynamicPrompts)
-    return Grid(request, dynamic=settings) if dynamic else Grid(request, script=settings)
+# --- Scripts --------------------------------------------------------------------------------------------------------
 
 
-GRID_SCRIPTS = tuple(
-    Script(kind.code, kind.title, kind, _grid, modes=("img2img",) if kind in NEED_PICTURE else ())
-    for kind in (*SCRIPTS, DynamicPrompts)
+def _named(task: Callable[[GenerationRequest, Any], Grid]) -> Callable[[GenerationRequest, Any], Grid]:
+    """``task`` with a name of its own, by which it goes on after a process that died."""
+
+    def named(request: GenerationRequest, settings: Any) -> Grid:
+        made = task(request, settings)
+        return Grid(made.request, made.script, made.dynamic, secrets.token_hex(8), made.plan)
+
+    return named
+
+
+_XYZ = (
+    Section(
+        "xyz",
+        items=(
+            ("x_axis", "@fill:x"),
+            "x_values",
+            ("y_axis", "@fill:y"),
+            "y_values",
+            ("z_axis", "@fill:z"),
+            "z_values",
+            "@compare_loras",
+        ),
+    ),
+    Section(
+        "xyz-more",
+        "Más opciones",
+        (
+            "legend",
+            "sub_images",
+            "sub_grids",
+            "keep_random",
+            "vary_seeds_x",
+            "vary_seeds_y",
+            "vary_seeds_z",
+            "margin",
+        ),
+        folded=True,
+    ),
 )
-"""A1111's scripts, and the prompts with random parts."""
+
+_ULTIMATE = (
+    Section(
+        "ultimate",
+        items=(
+            "target",
+            "scale",
+            ("width", "height"),
+            "upscaler",
+            "redraw",
+            ("tile_width", "tile_height"),
+            ("mask_blur", "padding"),
+        ),
+    ),
+    Section(
+        "ultimate-seams",
+        "Arreglo de costuras (Seams fix)",
+        ("seams_fix", "seams_strength", ("seams_width", "seams_mask_blur"), "seams_padding", "save_upscaled"),
+        folded=True,
+    ),
+)
+
+_SECTIONS = {XyzPlot: _XYZ, Ultimate: _ULTIMATE}
+
+SCRIPT_ROWS: tuple[Script, ...] = (
+    *(
+        Script(
+            id=kind.code,
+            title=kind.title,
+            settings=kind,
+            task=_named(Grid),
+            modes=("img2img",) if kind in NEED_PICTURE else (),
+            sections=_SECTIONS.get(kind, ()),
+            hint=SCRIPT_NOTES[kind.code],
+        )
+        for kind in SCRIPTS
+    ),
+    Script(
+        id=DynamicPrompts.code,
+        title="Prompts dinámicos (Dynamic Prompts)",
+        settings=DynamicPrompts,
+        task=_named(lambda request, settings: Grid(request, None, settings)),
+        hint=SCRIPT_NOTES["dynamic"],
+    ),
+    Script(
+        id=ContinuePlan.code,
+        title="Continuar una cuadrícula a medias",
+        settings=ContinuePlan,
+        task=_named(lambda request, settings: Grid(request, plan=Path(settings.plan))),
+        hint=SCRIPT_NOTES["continue"],
+    ),
+)
+"""In the order of the list."""
 
 
 def _first_checkpoint(lists: Lists) -> dict[str, str]:
@@ -456,6 +565,6 @@ LAYOUT = Layout(
         Tab("descargas", "Descargas", "Bajar modelos y otros recursos", "download", TabKind.DOWNLOADS),
     ),
     generation=GENERATION,
-    scripts=GRID_SCRIPTS,
+    scripts=SCRIPT_ROWS,
 )
 """The layout of the program as it comes."""

@@ -17,6 +17,7 @@ from sdcolab.core.tuning import Tuning
 from sdcolab.studio.form import Reader, kept_paths, once, shown
 from sdcolab.studio.generating import Asked, GenerationDesk, lora_names, with_lora
 from sdcolab.studio.jobs import JobQueue
+from sdcolab.studio.scripting import comparison, filled_axis, forecast_sentence
 from sdcolab.studio.studio import Studio
 from sdcolab.web import fragments
 from sdcolab.web.edge import attempt
@@ -71,6 +72,22 @@ class FormActions:
     def generate(self, data: Data) -> str:
         """Put the form's request in the queue. Returns the problem's box, or nothing."""
         return attempt(lambda: self.desk.submit(self.asked(data)), None)[1]
+
+    def fill_axis(self, axis: str | None, now: str | None) -> str:
+        """Every value of an axis of X/Y/Z plot."""
+        return attempt(lambda: filled_axis(self._studio, axis or "", now or ""), now or "")[0]
+
+    def compare_loras(self, lora: str | None) -> Updates:
+        """The settings of X/Y/Z plot that compare the epochs of a LoRA."""
+        plot = self._gadgets.script_forms["xyz"]
+        nothing: Mapping[str, str] = {}
+        settings, _ = attempt(lambda: comparison(self._studio, lora or ""), nothing)
+        return {plot[name]: value for name, value in settings.items()}
+
+    def forecast(self, data: Data) -> str:
+        """How much the chosen script will be, or what is wrong with it."""
+        told, problem = attempt(lambda: forecast_sentence(self._studio, self.desk, self.asked(data)), "")
+        return problem or (fragments.message(told, fragments.Tone.GOOD) if told else "")
 
     def enhance(self, selected: Selected) -> str:
         """The picture on show again, with a pass of hires. Returns the problem's box, or nothing."""

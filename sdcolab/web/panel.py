@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -41,6 +42,10 @@ class Gadgets:
     save_defaults: Any = None
     script: Any = None
     script_forms: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    forecast: Any = None
+    fills: dict[str, gr.Button] = field(default_factory=dict)
+    compared_lora: Any = None
+    compare_loras: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,19 +177,39 @@ class PanelDrawing:
         )
         for script in scripts:
             self._gadgets.script_forms[script.id] = self._script(script)
+        self._gadgets.forecast = gr.HTML(elem_id="sd-forecast", elem_classes="sd-hint")
 
     def _script(self, script: Script) -> Mapping[str, Any]:
         drawing = Drawing(
             script.settings,
             shown(script.settings),
             self._lists,
+            {"@compare_loras": self._compare_loras, **{f"@fill:{axis}": partial(self._fill, axis) for axis in "xyz"}},
             name=f"script-{script.id}",
             prefix=script.prefix or script.id,
         )
         with gr.Column(elem_classes="sd-script", elem_id=f"sd-script-{script.id}", visible=False) as box:
+            if script.hint:
+                gr.HTML(f"<p>{script.hint}</p>", elem_classes="sd-hint")
             drawing.sections(script.shown())
         drawing.controls["@box"] = box
         return drawing.controls
+
+    def _fill(self, axis: str) -> None:
+        self._gadgets.fills[axis] = _tool(f"fill-{axis}", "list-ordered")
+
+    def _compare_loras(self) -> None:
+        with gr.Row(elem_classes="sd-line", elem_id="sd-compare-row"):
+            self._gadgets.compared_lora = gr.Dropdown(
+                [*self._lists("loras")],
+                value=None,
+                label="Comparar un LoRA",
+                info="Sus epochs, con pesos de 0.2 a 1",
+                elem_id="sd-compared-lora",
+            )
+            self._gadgets.compare_loras = gr.Button(
+                "Comparar LoRA", size="sm", elem_id="sd-compare-loras", elem_classes="sd-icon-grid-3x3"
+            )
 
 
 _SHEET_HEAD = (

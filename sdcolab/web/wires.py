@@ -188,12 +188,33 @@ class Wires:
             self._panel.message,
             **_QUIET,
         )
+        self._connect_scripts()
+
+    def _connect_scripts(self) -> None:
+        gadgets = self._gadgets
         boxes = {script: form["@box"] for script, form in gadgets.script_forms.items()}
         if boxes:
             gadgets.script.change(
                 lambda chosen: {box: gr.update(visible=chosen == script) for script, box in boxes.items()},
                 gadgets.script,
                 [*boxes.values()],
+                **_QUIET,
+            )
+        plot = gadgets.script_forms.get("xyz", {})
+        for axis, button in gadgets.fills.items():
+            kind, values = plot[f"{axis}_axis"], plot[f"{axis}_values"]
+            button.click(self._actions.fill_axis, [kind, values], values, **_QUIET)
+        if gadgets.compare_loras is not None:
+            axes = [plot[name] for name in ("x_axis", "x_values", "y_axis", "y_values", "z_axis")]
+            gadgets.compare_loras.click(self._actions.compare_loras, gadgets.compared_lora, axes, **_QUIET)
+        drawn = [control for form in gadgets.script_forms.values() for path, control in form.items() if path != "@box"]
+        if gadgets.forecast is not None:
+            gr.on(
+                [gadgets.script.change, *(control.change for control in drawn if hasattr(control, "change"))],
+                self._actions.forecast,
+                {*self._actions.form},
+                gadgets.forecast,
+                trigger_mode="always_last",
                 **_QUIET,
             )
 

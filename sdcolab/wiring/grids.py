@@ -14,15 +14,15 @@ from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library
 from sdcolab.core.names import LATENT_UPSCALERS, SAMPLER_NAMES, SCHEDULE_NAMES
 from sdcolab.core.prompt import Style
-from sdcolab.core.scripts import Grid
+from sdcolab.core.scripts import Forecast, Grid
 from sdcolab.core.settings import SettingsFile
 from sdcolab.core.tasks import Tools
 from sdcolab.core.upscaling import upscaler_names
 
 if TYPE_CHECKING:
+    from sdcolab.grids.axes import Axis
     from sdcolab.grids.dynamic.files import WildcardFolder
     from sdcolab.grids.run import Kit
-    from sdcolab.grids.scripts import Forecast
 
 
 class LibraryNames:
@@ -123,8 +123,8 @@ def write_plan_page(plan: Path, target: Path, library: Library, folders: Folders
     write_page(prepared.plan, progress, target)
 
 
-def script_lists() -> Mapping[str, Callable[[], tuple[str, ...]]]:
-    """The live lists that scripts bring: their axes, for forms, and in A1111's order for each tab."""
+def axis_lists() -> Mapping[str, Callable[[], tuple[str, ...]]]:
+    """The axes of an X/Y/Z plot, for forms, and in A1111's order for each tab."""
     from sdcolab.grids.axes import AXES, of_tab
 
     return {
@@ -132,3 +132,34 @@ def script_lists() -> Mapping[str, Callable[[], tuple[str, ...]]]:
         "axes_txt2img": lambda: tuple(axis.label for axis in of_tab(img2img=False)),
         "axes_img2img": lambda: tuple(axis.label for axis in of_tab(img2img=True)),
     }
+
+
+def script_lists(library: Library, folders: Folders) -> Mapping[str, Callable[[], tuple[str, ...]]]:
+    """The live lists that scripts bring: axes, what each of them can be filled with ("axis.Sampler"), and plans to go
+    on with."""
+    from sdcolab.grids.axes import AXES
+
+    names = LibraryNames(library, folders)
+
+    def values_of(axis: Axis) -> Callable[[], tuple[str, ...]]:
+        return lambda: axis.choices(names)
+
+    return {
+        **axis_lists(),
+        **{f"axis.{axis.label}": values_of(axis) for axis in AXES},
+        "unfinished_plans": lambda: _unfinished(folders),
+    }
+
+
+def _unfinished(folders: Folders) -> tuple[str, ...]:
+    """The files of plans that have not ended, as named below the folder of all outputs, the newest first."""
+    from sdcolab.grids.planfile import unfinished
+
+    found = [
+        path
+        for kind in ("txt2img-grids", "img2img-grids")
+        for path, progress in unfinished(folders.outputs / kind)
+        if progress.done
+    ]
+    found.sort(key=lambda path: path.stat().st_mtime, reverse=True)
+    return tuple(path.relative_to(folders.outputs).as_posix() for path in found)

@@ -23,7 +23,7 @@ from sdcolab.studio.studio import Studio
 from sdcolab.wiring.diagnosis import diagnose, save_report
 from sdcolab.wiring.downloads import catalog_choices
 from sdcolab.wiring.engine import build_engine, card_memory, native_size
-from sdcolab.wiring.grids import script_lists
+from sdcolab.wiring.grids import forecast, script_lists
 from sdcolab.wiring.tasks import TASKS
 
 
@@ -126,5 +126,6 @@ def build_studio(folders: Folders, library: Library, place: Workplace) -> Studio
         catalog=catalog_choices(),
         known_hash=lambda file: HashCache(folders.hashes).known(file.path),
         cuda_memory=place.cuda_memory,
-        more_lists=script_lists(),
+        more_lists=script_lists(library, folders),
+        forecast=lambda task: forecast(task, library, folders),
     )

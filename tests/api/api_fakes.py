@@ -29,7 +29,7 @@ from sdcolab.core.settings import SettingsFile
 from sdcolab.core.upscaling import NO_UPSCALER
 from sdcolab.studio.last_form import LastForm
 from sdcolab.studio.studio import Studio
-from sdcolab.wiring.grids import script_lists
+from sdcolab.wiring.grids import axis_lists
 
 PATIENCE = 20.0
 DIGEST = "0123456789abcdef" * 4
@@ -162,7 +162,7 @@ class Bench:
             native_size=lambda file: 512,
             folders=self.folders,
             report=str,
-            more_lists={"upscalers": upscaling.names, **script_lists()},
+            more_lists={"upscalers": upscaling.names, **axis_lists()},
             known_hash=lambda file: DIGEST if file.name == "a.safetensors" else None,
             cuda_memory=self.cuda_memory,
         )

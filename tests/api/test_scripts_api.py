@@ -30,7 +30,7 @@ from sdcolab.core.scripts import (
     Ultimate,
     XyzPlot,
 )
-from sdcolab.wiring.grids import script_lists
+from sdcolab.wiring.grids import axis_lists
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     bench.close()
 
 
-LISTS = {**script_lists(), "upscalers": lambda: ("None", "Lanczos", "Nearest"), "latent": lambda: LATENT_UPSCALERS}
+LISTS = {**axis_lists(), "upscalers": lambda: ("None", "Lanczos", "Nearest"), "latent": lambda: LATENT_UPSCALERS}
 
 
 def read(name: str, args: list[Any], *, img2img: bool = True) -> Any:

@@ -108,7 +108,8 @@ def test_every_part_that_may_be_absent_has_a_section() -> None:
 
 
 def test_the_layout_names_what_exists() -> None:
-    items = [item for section in every_section(GENERATION) for item in section.items]
+    sections = (*GENERATION, *(section for script in LAYOUT.scripts for section in script.shown()))
+    items = [item for section in every_section(sections) for item in section.items]
     gadgets = {name for item in items for name in ((item,) if isinstance(item, str) else item) if name.startswith("@")}
     assert gadgets == GADGETS
     assert all(tab.icon in icons() for tab in LAYOUT.tabs)

@@ -69,8 +69,7 @@ GROUPS: Mapping[str, Mapping[str, Words]] = {
         "ultimate.seams_width": Words("Ancho de la costura (px)"),
         "ultimate.seams_mask_blur": Words("Difuminado en las costuras"),
         "ultimate.seams_padding": Words("Padding en las costuras"),
-        "ultimate.save_upscaled": Words("Guardar la imagen ampliada"),
-        "ultimate.save_seams": Words("Guardar la imagen con las costuras arregladas"),
+        "ultimate.save_upscaled": Words("Guardar también la imagen de antes de arreglar las costuras"),
     },
     "Outpainting mk2": {
         "outpainting.pixels": Words("Píxeles que se añaden"),
@@ -95,6 +94,9 @@ GROUPS: Mapping[str, Mapping[str, Words]] = {
         "dynamic.jinja": Words("Plantilla Jinja2"),
         "dynamic.ignore_whitespace": Words("Quitar los espacios de más"),
         "dynamic.keep_template": Words("Guardar la plantilla en los datos de la imagen"),
+    },
+    "Continuar una cuadrícula": {
+        "continue.plan": Words("Cuadrícula a medias", "Se hacen solo las imágenes que faltan"),
     },
 }
 """The fields of each script, under its title, in the order to show them."""
@@ -125,6 +127,13 @@ OPTIONS: Mapping[type[StrEnum], Mapping[StrEnum, str]] = {
 }
 """What the choices of scripts are called."""
 
+
+def forecast_text(pictures: int, time: str) -> str:
+    """What is told before a script starts. ``time`` is empty where nobody knows."""
+    made = "Se hará 1 imagen" if pictures == 1 else f"Se harán {pictures} imágenes"
+    return f"{made}; unos {time} en este equipo." if time else f"{made}."
+
+
 SCRIPT_NOTES: Mapping[str, str] = {
     "xyz": "Compara: la misma imagen cambiando una, dos o tres cosas.",
     "matrix": "Escribe en el prompt partes separadas por |. La primera está siempre; las demás se ponen y se quitan.",
@@ -132,7 +141,9 @@ SCRIPT_NOTES: Mapping[str, str] = {
     "loopback": "La imagen pasa por img2img varias veces seguidas.",
     "sd_upscale": "Amplía la imagen y la repasa por cuadros del tamaño del formulario.",
     "ultimate": "Amplía sin límite de VRAM: repasa la imagen cuadro a cuadro. Usa un denoising de 0.1 a 0.4.",
-    "outpainting": "Continúa la imagen más allá de sus bordes. Da mejor resultado con muchos pasos y denoising de 0.8.",
+    "outpainting": "Continúa la imagen más allá de sus bordes. Mejor con muchos pasos y un denoising de 0.8.",
+    "dynamic": "Escribe {rojo|azul} o __poses__ en el prompt: cada imagen sale con una opción al azar.",
+    "continue": "Las cuadrículas interrumpidas, o de una sesión que se perdió, se guardan con huecos.",
     "poor_mans": "Continúa la imagen más allá de sus bordes, de la forma más sencilla.",
 }
 """What each script is for, in one sentence."""

@@ -1,0 +1,78 @@
+"""What the controls of scripts do, on both faces: fill an axis, compare the epochs of a LoRA, tell how much it is."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Mapping, Sequence
+
+from sdcolab.core.tasks import Place
+from sdcolab.core.words import human_time
+from sdcolab.core.words.scripts import forecast_text
+from sdcolab.studio.generating import Asked, GenerationDesk
+from sdcolab.studio.jobs import JobQueue
+from sdcolab.studio.studio import Studio
+
+_EPOCH = re.compile(r"[-_](\d{2,6}|e(poch)?\d{1,5})$", re.IGNORECASE)
+_WEIGHTS = "0.2, 0.4, 0.6, 0.8, 1"
+_FILE_ENDINGS = (".safetensors", ".pt", ".ckpt")
+
+
+def filled_axis(studio: Studio, axis: str, now: str) -> str:
+    """Every value that the axis can have, as text; what was typed (``now``) where there are too many to list."""
+    values = studio.lists(f"axis.{axis}")
+    return as_text(values) if values else now
+
+
+def comparison(studio: Studio, lora: str) -> Mapping[str, str]:
+    """The settings of an X/Y/Z plot that shows a LoRA's epochs in rows and its weight in columns, by field."""
+    names = epochs_of(lora, studio.lists("axis.LoRA"))
+    return {
+        "x_axis": "LoRA weight",
+        "x_values": _WEIGHTS,
+        "y_axis": "LoRA",
+        "y_values": as_text(("None", *names)),
+        "z_axis": "Nothing",
+    }
+
+
+def forecast_sentence(studio: Studio, desk: GenerationDesk, asked: Asked) -> str:
+    """How many pictures the chosen script will make, and how long that takes here; nothing when there is no script.
+
+    Raises what is wrong with it.
+    """
+    told = desk.forecast(asked)
+    if told is None or not told.pictures:
+        return ""
+    seconds = seconds_a_step(studio.jobs)
+    return forecast_text(told.pictures, "" if seconds is None else human_time(told.steps * seconds))
+
+
+def seconds_a_step(jobs: JobQueue) -> float | None:
+    """How long a denoising step took in the last generation of this session; None before there is one."""
+    for job in reversed(jobs.jobs(Place.ENGINE)):
+        request, images = job.snapshot.request, job.snapshot.images
+        if request is None or job.started is None or not images or job.snapshot.error is not None:
+            continue
+        try:
+            spent = images[-1].path.stat().st_mtime - job.started.timestamp()
+        except OSError:
+            continue
+        return max(0.0, spent) / (request.steps * len(images))
+    return None
+
+
+def as_text(values: Sequence[str]) -> str:
+    """Values as the text of an axis."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(values)
+    return line.getvalue()
+
+
+def epochs_of(lora: str, names: Sequence[str]) -> tuple[str, ...]:
+    """The LoRA of ``names`` that are epochs of the same training as ``lora``, in order: the last one has no number."""
+    stem = lora.rpartition(".")[0] if lora.endswith(_FILE_ENDINGS) else lora
+    base = _EPOCH.sub("", stem)
+    same = [name for name in names if name != "None" and _EPOCH.sub("", name) == base]
+    return tuple(sorted(same, key=lambda name: (name == base, name)))

@@ -1,0 +1,92 @@
+"""The scripts' own controls: axes filled, LoRA compared, pictures counted, mistakes told before anything is queued."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from sdcolab.core.errors import AxisValueUnknown, SearchTextMissing
+from sdcolab.core.fields import table_of
+from sdcolab.core.folders import Folders
+from sdcolab.core.library import Library
+from sdcolab.core.request import GenerationRequest
+from sdcolab.core.scripts import ContinuePlan, DynamicPrompts, Grid, XyzPlot
+from sdcolab.studio.layout import GADGETS, LAYOUT, every_section
+from sdcolab.studio.scripting import as_text, comparison, epochs_of, filled_axis, seconds_a_step
+from sdcolab.wiring.grids import forecast, script_lists
+
+
+@pytest.fixture
+def studio(tmp_path: Path) -> Any:
+    folders = Folders(tmp_path)
+    loras = tmp_path / "models" / "Lora"
+    loras.mkdir(parents=True)
+    for name in ("mi_lora-000002", "mi_lora-000004", "mi_lora", "otro"):
+        (loras / f"{name}.safetensors").write_bytes(b"")
+    lists = script_lists(Library(folders), folders)
+    return SimpleNamespace(lists=lambda name: lists[name]())
+
+
+def test_axes_are_filled(studio: Any) -> None:
+    assert filled_axis(studio, "LoRA", "x") == "None,mi_lora-000002,mi_lora-000004,mi_lora,otro"
+    assert "DPM++ 2M SDE Heun" in filled_axis(studio, "Sampler", "")
+    assert filled_axis(studio, "Steps", "20, 30") == "20, 30"
+
+
+def test_a_lora_is_compared_with_its_epochs(studio: Any) -> None:
+    settings = XyzPlot(**comparison(studio, "mi_lora-000004.safetensors"))
+    assert (settings.x_axis, settings.y_axis) == ("LoRA weight", "LoRA")
+    assert settings.y_values == "None,mi_lora-000002,mi_lora-000004,mi_lora"
+    assert epochs_of("nada", ("None", "otro")) == ()
+    assert as_text(("a, b", "c")) == '"a, b",c'
+
+
+def test_every_row_has_its_fields_and_makes_a_grid() -> None:
+    for script in LAYOUT.scripts:
+        shown = [path for section in script.shown() for path in section.paths]
+        assert set(table_of(script.settings)) == set(shown), script.id
+        task = script.task(GenerationRequest(), script.settings())
+        assert isinstance(task, Grid)
+        assert task.name
+        assert script.hint
+    gadgets = {
+        item for script in LAYOUT.scripts for section in every_section(script.shown()) for item in _names(section)
+    }
+    assert gadgets <= GADGETS
+    by_id = {script.id: script for script in LAYOUT.scripts}
+    assert by_id["dynamic"].task(GenerationRequest(), DynamicPrompts()).dynamic == DynamicPrompts()  # type: ignore[attr-defined]
+    continued = by_id["continue"].task(GenerationRequest(), ContinuePlan("txt2img-grids/x/y.jsonl"))
+    assert isinstance(continued, Grid)
+    assert continued.plan == Path("txt2img-grids/x/y.jsonl")
+    assert by_id["ultimate"].modes == ("img2img",)
+
+
+def _names(section: Any) -> list[str]:
+    flat = [name for item in section.items for name in ((item,) if isinstance(item, str) else item)]
+    return [name for name in flat if name.startswith("@")]
+
+
+def test_pictures_and_steps_are_counted_and_mistakes_told(tmp_path: Path) -> None:
+    folders = Folders(tmp_path)
+    library = Library(folders)
+    request = GenerationRequest(prompt="a cat", batch_size=2, steps=10)
+    told = forecast(Grid(request, XyzPlot("Steps", "10,20", "CFG Scale", "1,2,3")), library, folders)
+    assert (told.pictures, told.steps) == (12, 180)
+    with pytest.raises(AxisValueUnknown):
+        forecast(Grid(request, XyzPlot("Sampler", "Eulr")), library, folders)
+    with pytest.raises(SearchTextMissing):
+        forecast(Grid(request, XyzPlot("Prompt S/R", "dog,cat")), library, folders)
+
+
+def test_time_comes_from_the_last_generation(tmp_path: Path) -> None:
+    picture = tmp_path / "x.png"
+    picture.write_bytes(b"")
+    started = datetime.datetime.fromtimestamp(picture.stat().st_mtime - 20)
+    snapshot = SimpleNamespace(request=GenerationRequest(steps=10), images=(SimpleNamespace(path=picture),), error=None)
+    jobs: Any = SimpleNamespace(jobs=lambda _place: [SimpleNamespace(snapshot=snapshot, started=started)])
+    assert seconds_a_step(jobs) == pytest.approx(2.0, abs=0.01)
+    assert seconds_a_step(SimpleNamespace(jobs=lambda _place: [])) is None  # type: ignore[arg-type]

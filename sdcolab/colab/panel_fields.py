@@ -40,7 +40,7 @@ class FieldWidget:
 
     def offer(self, lists: Lists) -> None:
         """Look for what can be chosen again, and keep what was chosen."""
-        if not self.field.choices:
+        if not (self.field.choices or (self.field.is_choice and self.field.many)):
             return
         chosen = self.box.value
         names = [*choices(self.field, lists)]

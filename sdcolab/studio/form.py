@@ -98,7 +98,7 @@ def control_of(field: Field) -> Control:
     if field.kind is bool:
         return Control.CHECK
     if field.is_choice:
-        return Control.CHOICE
+        return Control.LISTS if field.many else Control.CHOICE
     if field.choices:
         return Control.LISTS if field.many else Control.LIST
     if field.is_number and not field.many:
@@ -147,7 +147,7 @@ def shown_value(field: Field, value: Any) -> Any:
     if control is Control.LINES:
         return "\n".join(str(one) for one in value or ())
     if control in (Control.LISTS, Control.BOXES):
-        return list(value or ())
+        return [one.value if isinstance(one, StrEnum) else one for one in value or ()]
     if control is Control.NUMBER and value is None:
         return ""
     if isinstance(value, StrEnum):
@@ -242,10 +242,10 @@ class Reader:
             return self._pictures(field, raw)
         if control is Control.CHECK:
             return raw is True
-        if field.is_choice:
-            return _word(field, raw)
         if field.many:
             return self._many(field, raw, path)
+        if field.is_choice:
+            return _word(field, raw)
         if field.choices:
             return self._name(field, raw)
         if field.is_number:

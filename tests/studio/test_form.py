@@ -337,15 +337,20 @@ class Plan:
     words: tuple[str, ...] = ()
     rates: tuple[float, ...] = (1e-4,)
     models: tuple[str, ...] = fact((), choices="checkpoints")
+    origins: tuple[NoiseOrigin, ...] = (NoiseOrigin.NV,)
     limit: int | None = None
 
 
 def test_parts_that_repeat_have_numbered_places_with_switches(picture: str) -> None:
-    plan = Plan("uno", (Unit(0.5), Unit(model="demo.safetensors")), ("a", "b"), (1e-4, 5e-5), ("demo.safetensors",), 3)
+    plan = Plan(
+        "uno", (Unit(0.5), Unit(model="demo.safetensors")), ("a", "b"), (1e-4, 5e-5), ("demo.safetensors",), limit=3
+    )
     values = shown(Plan, plan, {"units": 3})
     assert [values[f"units.{place}"] for place in range(3)] == [True, True, False]
     assert (values["words"], values["rates"]) == ("a\nb", "0.0001\n5e-05")
+    assert values["origins"] == ["NV"]
     assert READER.build(Plan, values) == plan
+    assert READER.build(Plan, values | {"origins": ["CPU", "GPU"]}).origins == (NoiseOrigin.CPU, NoiseOrigin.GPU)
     changed = values | {"units.0": False, "units.2": True, "units.2.picture": picture, "limit": ""}
     built = READER.build(Plan, changed)
     assert (len(built.units), built.units[0].model, built.limit) == (2, "demo.safetensors", None)

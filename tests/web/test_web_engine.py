@@ -76,9 +76,9 @@ def test_from_a_prompt_to_an_image_on_disk(browser: Browser, server: Server, fol
     assert [path.name for path in folders.img2img.rglob("*.png")] == ["00000-42.png"]
 
     page.locator("#sd-send-extras").click()
-    page.locator("#sd-extras-scale input").first.fill("2")
-    page.locator("#sd-extras-scale input").first.blur()
-    page.locator("#sd-enlarge").click()
+    page.locator("#sd-extras-enlargement-scale input").first.fill("2")
+    page.locator("#sd-extras-enlargement-scale input").first.blur()
+    page.locator("#sd-start-extras").click()
     expect(infotext).to_have_value(
         re.compile("Postprocess upscale by: 2, Postprocess upscaler: Lanczos"), timeout=PATIENCE
     )

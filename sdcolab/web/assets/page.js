@@ -56,6 +56,20 @@
     return null;
   };
 
+  /* gradio's own texts that say "usted". */
+  const SAID = {
+    "Coloque el archivo aquí": "Suelta aquí las imágenes",
+    "Coloque la imagen aquí": "Suelta aquí una imagen",
+    "Haga clic para cargar": "o pulsa para elegirlas",
+    "- o -": "",
+  };
+  const texts = (element) => {
+    for (const node of element.childNodes) {
+      const words = node.nodeType === Node.TEXT_NODE ? node.data.trim() : "";
+      if (words in SAID && node.data !== SAID[words]) node.data = SAID[words];
+    }
+  };
+
   const dress = () => {
     for (const [id, name] of Object.entries(NAMES)) {
       const button = byId(id);
@@ -72,6 +86,8 @@
         const spanish = translated(element.getAttribute(attribute));
         if (spanish !== null && spanish !== element.getAttribute(attribute)) element.setAttribute(attribute, spanish);
       }
+    for (const box of document.querySelectorAll("button.center, .upload-container .wrap, .or"))
+      for (const node of box.querySelectorAll("*:not(:has(*)), .wrap")) texts(node);
     for (const element of document.querySelectorAll(".toast-title, .toast-text, .toast-message-text")) {
       const spanish = translated(element.textContent.trim());
       if (spanish !== null && spanish !== element.textContent.trim()) element.textContent = spanish;

@@ -12,7 +12,8 @@ import io
 import logging
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from sdcolab.colab.diagnosis import examine, page
@@ -20,6 +21,7 @@ from sdcolab.colab.drive_sync import DriveNews
 from sdcolab.colab.panel_canvas import canvas_widget
 from sdcolab.colab.panel_gallery import Gallery
 from sdcolab.colab.panel_generation import GenerationForm
+from sdcolab.colab.panel_room import room_widget
 from sdcolab.colab.panel_tabs import PngInfoTab, ToolTab
 from sdcolab.colab.prepare import (
     Collaborators,
@@ -29,8 +31,10 @@ from sdcolab.colab.prepare import (
 )
 from sdcolab.colab.progress import CellProgress, WidgetBars
 from sdcolab.colab.report import download_link, known_secrets, report_line, write_report
-from sdcolab.core.errors import Cancelled, SdcolabError, Unexpected
+from sdcolab.core import infotext
+from sdcolab.core.errors import Cancelled, InfotextUnreadable, PictureGone, SdcolabError, Unexpected
 from sdcolab.core.events import CancelToken, ImageSaved, Listener, Phase
+from sdcolab.core.pictures import read_picture_file
 from sdcolab.core.tasks import Preload
 from sdcolab.core.words import PHASE_LABELS, explain
 from sdcolab.process.environment import engine_spec
@@ -174,6 +178,8 @@ class Panel:
                     boxes[tab.id] = self._png_info()
                 case TabKind.DOWNLOADS:
                     boxes[tab.id] = self._downloads()
+                case TabKind.ROOM:
+                    boxes[tab.id] = self._room(tab.id)
         return boxes
 
     def _png_info(self) -> Any:
@@ -186,6 +192,28 @@ class Panel:
 
         sends = {"Enviar a txt2img": use, "Enviar a img2img": begin(False), "Enviar a inpaint": begin(True)}
         return PngInfoTab(self._widgets, sends, self._guarded).box
+
+    def _room(self, name: str) -> Any:
+        room = self._studio.rooms.get(name)
+        if room is None:
+            return self._widgets.VBox([])
+
+        def wish(said: Mapping[str, Any]) -> None:
+            found = room.file("picture", str(said.get("id")))
+            if found is None or not isinstance(found.content, Path):
+                raise PictureGone()
+            picture = read_picture_file(found.content)
+            match said.get("act"):
+                case "img2img" | "inpaint" as act:
+                    self._begin_from(picture, _text_in(picture), inpaint=act == "inpaint")
+                case "extras":
+                    self._tools["extras"].form.fill({"pictures": [picture]})
+                    self._tabs.value = "extras"
+                case _:
+                    self._read(infotext.read_bytes(picture, found.content.name))
+                    self._tabs.value = TEXT_MODE
+
+        return self._widgets.VBox([room_widget(name, room, wish)])
 
     def _downloads(self) -> Any:
         new = self._widgets
@@ -380,6 +408,14 @@ class Panel:
         if self._notes[-1:] != [text]:
             self._notes = [*self._notes[1 - MAX_NOTES :], text]
         self._note_box.value = "<br>".join(map(html.escape, self._notes))
+
+
+def _text_in(picture: bytes) -> str:
+    """The infotext of a picture; nothing where it has none."""
+    try:
+        return infotext.read_bytes(picture, "imagen")
+    except InfotextUnreadable:
+        return ""
 
 
 def state_line(snapshot: JobSnapshot, waiting: int) -> str:

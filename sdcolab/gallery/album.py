@@ -57,7 +57,7 @@ class Album:
         self._root = folders.outputs
         self._index = GalleryIndex(folders.temporary / "galeria" / "indice.sqlite")
         self._thumbnails = ThumbnailFolder(folders.temporary / "galeria" / "miniaturas")
-        self._bundles = folders.temporary / "galeria" / "zip"
+        self.bundles = folders.temporary / "galeria" / "zip"
         self._marks = MarksFile(folders.config)
         self._known_marks = self._marks.load()
         self._version, self._reading = 0, False
@@ -189,14 +189,14 @@ class Album:
         ]
         if not paths:
             raise PictureGone()
-        make_folder(self._bundles)
+        make_folder(self.bundles)
         day = time.time() - 24 * 3600
-        for old in self._bundles.glob("*.zip"):
+        for old in self.bundles.glob("*.zip"):
             with contextlib.suppress(OSError):
                 if old.stat().st_mtime < day:
                     old.unlink()
         stamp = time.strftime("%Y-%m-%d")
-        names = (self._bundles / f"imagenes-{stamp}-{number}.zip" for number in range(1, 1_000_000))
+        names = (self.bundles / f"imagenes-{stamp}-{number}.zip" for number in range(1, 1_000_000))
 
         def write(file: BinaryIO) -> None:
             taken: dict[str, int] = {}

@@ -16,7 +16,7 @@ from typing import Any
 
 from sdcolab.core.files import make_folder
 from sdcolab.gallery.facts import PictureFacts
-from sdcolab.gallery.search import Condition, plain, read_query
+from sdcolab.gallery.search import Condition, read_query
 
 _VERSION = 1
 
@@ -26,12 +26,13 @@ CREATE TABLE pictures(
   id INTEGER PRIMARY KEY, folder TEXT NOT NULL, name TEXT NOT NULL, kind TEXT NOT NULL, made REAL NOT NULL,
   mtime INTEGER NOT NULL, bytes INTEGER NOT NULL, width INTEGER NOT NULL, height INTEGER NOT NULL,
   prompt TEXT NOT NULL, negative TEXT NOT NULL, model TEXT NOT NULL, sampler TEXT NOT NULL,
-  steps INTEGER, cfg REAL, seed INTEGER, stars INTEGER NOT NULL DEFAULT 0, favourite INTEGER NOT NULL DEFAULT 0,
+  steps INTEGER, cfg REAL, seed INTEGER, loras TEXT NOT NULL,
+  stars INTEGER NOT NULL DEFAULT 0, favourite INTEGER NOT NULL DEFAULT 0,
   chance INTEGER NOT NULL DEFAULT (random()), UNIQUE(folder, name));
-CREATE TABLE loras(picture INTEGER NOT NULL, name TEXT NOT NULL, PRIMARY KEY(picture, name)) WITHOUT ROWID;
-CREATE VIRTUAL TABLE words USING fts5(prompt, negative, model, sampler, name, content='',
+CREATE VIRTUAL TABLE words USING fts5(prompt, negative, model, sampler, name, lora, content='',
   tokenize='unicode61 remove_diacritics 2', prefix='2 3');
-CREATE INDEX by_made ON pictures(made); CREATE INDEX by_kind ON pictures(kind, made);
+CREATE INDEX by_made ON pictures(made, kind, stars, steps, cfg, width, height);
+CREATE INDEX by_kind ON pictures(kind, made);
 CREATE INDEX by_stars ON pictures(stars); CREATE INDEX by_name ON pictures(name);
 CREATE INDEX by_model ON pictures(model); CREATE INDEX by_bytes ON pictures(bytes);
 CREATE INDEX by_seed ON pictures(seed); CREATE INDEX by_steps ON pictures(steps); CREATE INDEX by_cfg ON pictures(cfg);
@@ -170,23 +171,21 @@ class GalleryIndex:
         with self._writing() as cursor:
             for seen, facts in found:
                 self._remove(cursor, seen.folder, [seen.name])
+                loras = " ".join(facts.loras)
                 stars, favourite = marks.get(f"{seen.folder}/{seen.name}", (0, False))
                 cursor.execute(
                     "INSERT INTO pictures(folder, name, kind, made, mtime, bytes, width, height, prompt, negative, "
-                    "model, sampler, steps, cfg, seed, stars, favourite) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                    "model, sampler, steps, cfg, seed, loras, stars, favourite) "
+                    "VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
                     (
                         *(seen.folder, seen.name, seen.folder.split("/")[0], seen.mtime / 1e9, seen.mtime, seen.size),
                         *(facts.width, facts.height, facts.prompt, facts.negative, facts.model, facts.sampler),
-                        *(facts.steps, facts.cfg, facts.seed, stars, favourite),
+                        *(facts.steps, facts.cfg, facts.seed, loras, stars, favourite),
                     ),
                 )
-                number = cursor.lastrowid
                 cursor.execute(
-                    "INSERT INTO words(rowid, prompt, negative, model, sampler, name) VALUES(?,?,?,?,?,?)",
-                    (number, facts.prompt, facts.negative, facts.model, facts.sampler, seen.name),
-                )
-                cursor.executemany(
-                    "INSERT OR IGNORE INTO loras VALUES(?,?)", [(number, plain(name)) for name in facts.loras]
+                    "INSERT INTO words(rowid, prompt, negative, model, sampler, name, lora) VALUES(?,?,?,?,?,?,?)",
+                    (cursor.lastrowid, facts.prompt, facts.negative, facts.model, facts.sampler, seen.name, loras),
                 )
 
     def remove(self, folder: str, names: Iterable[str]) -> None:
@@ -213,17 +212,16 @@ class GalleryIndex:
     def _remove(self, cursor: sqlite3.Cursor, folder: str, names: Iterable[str]) -> None:
         for name in names:
             row = cursor.execute(
-                "SELECT id, prompt, negative, model, sampler FROM pictures WHERE folder = ? AND name = ?",
+                "SELECT id, prompt, negative, model, sampler, name, loras FROM pictures WHERE folder = ? AND name = ?",
                 (folder, name),
             ).fetchone()
             if row is None:
                 continue
             cursor.execute(  # how FTS5 forgets a row whose text it does not keep
-                "INSERT INTO words(words, rowid, prompt, negative, model, sampler, name) "
-                "VALUES('delete', ?, ?, ?, ?, ?, ?)",
-                (*row, name),
+                "INSERT INTO words(words, rowid, prompt, negative, model, sampler, name, lora) "
+                "VALUES('delete', ?, ?, ?, ?, ?, ?, ?)",
+                row,
             )
-            cursor.execute("DELETE FROM loras WHERE picture = ?", row[:1])
             cursor.execute("DELETE FROM pictures WHERE id = ?", row[:1])
 
     # --- The file -----------------------------------------------------------------------------------------------------

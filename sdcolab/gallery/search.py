@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import datetime
 import re
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -69,6 +68,7 @@ TEXT_COLUMNS: Mapping[str, str] = {
     "sampler": "sampler",
     "archivo": "name",
     "file": "name",
+    "lora": "lora",
 }
 """Where a word may be looked for alone, by what is typed before the colon."""
 
@@ -111,12 +111,6 @@ class _Token:
 def read_query(text: str) -> Condition:
     """The condition that ``text`` means; every picture for an empty one."""
     return _Reader(_tokens(text[:MAX_QUERY])).whole()
-
-
-def plain(text: str) -> str:
-    """``text`` as the index compares it: lower case, no accents."""
-    bare = unicodedata.normalize("NFD", text)
-    return "".join(mark for mark in bare if not unicodedata.combining(mark)).casefold()
 
 
 def _tokens(text: str) -> list[_Token]:
@@ -201,8 +195,6 @@ def term(field: str, sign: str, text: str) -> Condition | None:
         return Condition("favourite") if text.casefold() in _FAVOURITES else _words("", text)
     if field in TEXT_COLUMNS:
         return _words(TEXT_COLUMNS[field], text)
-    if field == "lora":
-        return Condition("id IN (SELECT picture FROM loras WHERE instr(name, ?))", (plain(text),))
     known = _number(field, sign, text) or _date(field, sign, text) or _size(field, text)
     return known or _words("", f"{field}{sign}{text}")
 

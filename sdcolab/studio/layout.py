@@ -68,6 +68,8 @@ class TabKind(StrEnum):
     """The form of a task and what came of it."""
     PNG_INFO = "pnginfo"
     DOWNLOADS = "downloads"
+    ROOM = "room"
+    """A room of the studio (``core.rooms``), which draws itself with ``assets/rooms/ID.js``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -546,6 +548,7 @@ LAYOUT = Layout(
         Tab("img2img", "img2img", "De imagen a imagen, e inpaint", "image", TabKind.GENERATE),
         Tab("extras", "Ampliar (Extras)", "Ampliar imágenes terminadas", "expand", TabKind.TOOL, EXTRAS),
         Tab("pnginfo", "PNG Info", "Datos de generación guardados en una imagen", "file-search", TabKind.PNG_INFO),
+        Tab("galeria", "Galería", "Todas las imágenes guardadas: buscar, ordenar y enviar", "images", TabKind.ROOM),
         Tab(
             "mezclar",
             "Mezclar (Checkpoint Merger)",

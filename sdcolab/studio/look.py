@@ -45,4 +45,4 @@ def icon(name: str) -> str:
 
 def shared_css() -> str:
     """The style sheet that both faces begin with: variables, icons, canvas."""
-    return "\n".join((asset("tokens.css"), icon_rules(), asset("canvas.css")))
+    return "\n".join((asset("tokens.css"), icon_rules(), asset("canvas.css"), asset("rooms/rooms.css")))

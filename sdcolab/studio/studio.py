@@ -10,6 +10,7 @@ from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library, ModelFile
 from sdcolab.core.names import LATENT_UPSCALERS, SAMPLER_NAMES, SCHEDULE_NAMES
 from sdcolab.core.request import AUTOMATIC
+from sdcolab.core.rooms import Room
 from sdcolab.core.scripts import Forecast, Grid
 from sdcolab.core.settings import SettingsFile
 from sdcolab.core.tasks import Origin, Task
@@ -46,7 +47,8 @@ class Studio:
     whoever helps and gives HTML that says where it is and links to it. ``known_hash`` gives a file's SHA-256 if it is
     known already, and reads no model; ``cuda_memory`` what the graphics card holds, in A1111's words, or None without
     one. ``more_lists`` are the live lists of features that bring their own, by name.
-    ``forecast`` says how much a script is before it begins, and raises what is wrong with it.
+    ``forecast`` says how much a script is before it begins, and raises what is wrong with it. ``rooms`` are the parts
+    that draw themselves, by the id of their tab.
     """
 
     library: Library
@@ -64,6 +66,7 @@ class Studio:
     cuda_memory: Callable[[], Mapping[str, object] | None] = no_card
     more_lists: Mapping[str, Choices] = field(default_factory=dict)
     forecast: Callable[[Grid], Forecast] = no_forecast
+    rooms: Mapping[str, Room] = field(default_factory=dict)
 
     def submit(self, task: Task, by: Origin = Origin.PAGE) -> Job:
         """Put ``task`` in the queue of its place. Raises ``QueueFull``."""

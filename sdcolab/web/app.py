@@ -21,6 +21,7 @@ from sdcolab.web.bar import build_bar
 from sdcolab.web.panel import PanelDrawing, build_buttons
 from sdcolab.web.parts import Parts
 from sdcolab.web.results import build_results
+from sdcolab.web.rooms import build_room, rooms_app
 from sdcolab.web.server import CACHE_SECONDS, Server, start_server
 from sdcolab.web.tabs.downloads import Downloads, build_downloads
 from sdcolab.web.tabs.pnginfo import PngInfo, build_pnginfo
@@ -58,6 +59,7 @@ def serve(
         temporary=studio.folders.temporary,
         head=look.head(LAYOUT),
         api=api,
+        rooms=rooms_app(studio.rooms),
     )
 
 
@@ -83,6 +85,7 @@ def _build(studio: Studio, layout: Layout = LAYOUT) -> gr.Blocks:
             drawn.tools,
             drawn.pnginfo,
             drawn.downloads,
+            drawn.rooms,
         )
         Wires(page, studio, DownloadDesk(studio.jobs), parts).connect()
     return page
@@ -99,6 +102,7 @@ class _Tabs:
         self._lists = lists
         self.tab_of: dict[str, gr.Tab] = {}
         self.tools: dict[str, ToolForm] = {}
+        self.rooms: dict[str, gr.HTML] = {}
         with gr.Tabs(elem_id="sd-tabs") as self.tabs:
             for tab in layout.tabs:
                 with gr.Tab(tab.title, id=tab.id, elem_id=f"sd-tab-{tab.id}") as self.tab_of[tab.id]:
@@ -110,6 +114,8 @@ class _Tabs:
                 self.tools[tab.id] = build_tool(tab, self._lists)
             case TabKind.PNG_INFO:
                 self.pnginfo = build_pnginfo()
+            case TabKind.ROOM:
+                self.rooms[tab.id] = build_room(tab)
             case TabKind.DOWNLOADS:
                 self.downloads = build_downloads(self._studio.catalog)
             case TabKind.GENERATE:

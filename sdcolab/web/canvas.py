@@ -53,3 +53,8 @@ def canvas_script() -> str:
         " showPicture(id, url) { this.pictures[id] = url; this.canvases[id]?.show(url) } }</script>"
         f'<script type="module">{asset("canvas.js")}\nwindow.sdcolab.mountCanvas = mountCanvas;</script>'
     )
+
+
+def house_script() -> str:
+    """How the modules of rooms reach their room (``web.rooms``), for the page's head."""
+    return f'<script type="module">{asset("rooms/house.js")}\nwindow.sdcolab.house = pageHouse;</script>'

@@ -29,6 +29,7 @@ FILE_PREFIX = f"{API}/file="
 UPLOADS = frozenset({f"{API}/upload"})
 """Where files arrive as they are; every other body is JSON."""
 
+ROOMS_PREFIX = "/sdcolab/"
 LOGIN_PATH = "/login"
 LOGOUT_PATH = "/logout"
 _MAX_LOGIN_BYTES = 4096
@@ -66,7 +67,8 @@ class Guard:
 
     ``readable`` are the folders whose pictures may be served. ``hosts``, when given, are the only names by which the
     server may be called; without a password this is what keeps other web pages from using it (DNS rebinding).
-    ``api``, when given, answers other programs, which may log in with each request (HTTP Basic).
+    ``api``, when given, answers other programs, which may log in with each request (HTTP Basic). ``rooms``, when given,
+    answers what our own page asks of the rooms of the studio.
     """
 
     def __init__(
@@ -77,9 +79,11 @@ class Guard:
         readable: Sequence[Path],
         hosts: frozenset[str] | None = None,
         api: ASGIApp | None = None,
+        rooms: ASGIApp | None = None,
     ) -> None:
         self._app = app
         self._api = api
+        self._rooms = rooms
         self._access = access
         self._files = FileGate(readable)
         self._hosts = hosts
@@ -105,6 +109,8 @@ class Guard:
             return await self._for_client(self._api, method, headers, receive)
         if not self._inside(method, headers) and path not in _WITHOUT_LOGIN:
             return _ask_login(path, method)
+        if self._rooms and path.startswith(ROOMS_PREFIX):
+            return self._rooms
         if path.startswith(FILE_PREFIX):
             return None if self._files.admits(path.removeprefix(FILE_PREFIX)) else _refused()
         return None if path in _EXACT or path.startswith(_PREFIXES) else _refused()

@@ -8,9 +8,9 @@ from pathlib import Path
 import gradio as gr
 
 from sdcolab.core.words.faces import BUTTON_NAMES
-from sdcolab.studio.layout import Layout
+from sdcolab.studio.layout import Layout, TabKind
 from sdcolab.studio.look import shared_css
-from sdcolab.web.canvas import canvas_script
+from sdcolab.web.canvas import canvas_script, house_script
 
 ASSETS = Path(__file__).parent / "assets"
 FAVICON = ASSETS / "favicon.png"
@@ -91,8 +91,13 @@ def head(layout: Layout) -> str:
     modes = "".join(
         f'html[data-sd-tab="{tab.id}"] .sd-in-{tab.id} {{ display: flex !important }}' for tab in layout.tabs
     )
+    modes += "".join(
+        f'html[data-sd-tab="{tab.id}"] :is(#sd-results, #sd-actions) {{ display: none !important }}'
+        for tab in layout.tabs
+        if tab.kind is TabKind.ROOM
+    )
     return (
-        f"<style>{shared_css()}{style}{modes}</style>{canvas_script()}"
+        f"<style>{shared_css()}{style}{modes}</style>{canvas_script()}{house_script()}"
         f"<script>window.sdcolab.names = {told}</script><script>{page}</script><script>{viewer}</script>"
     )
 

@@ -34,6 +34,7 @@ class Parts:
     tools: Mapping[str, ToolForm]
     pnginfo: PngInfo
     downloads: Downloads
+    rooms: Mapping[str, gr.HTML]
 
     def lists(self) -> tuple[tuple[Any, Field], ...]:
         """Every control that offers a live list, with its field."""

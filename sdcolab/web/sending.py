@@ -16,6 +16,7 @@ from sdcolab.web import fragments
 from sdcolab.web.actions import Selected, Updates, no_image, shown_image
 from sdcolab.web.edge import attempt
 from sdcolab.web.parts import Parts
+from sdcolab.web.rooms import wish
 from sdcolab.web.uploads import chosen_picture
 
 
@@ -97,14 +98,30 @@ class Sender:
             return {fields["width"]: size[0], fields["height"]: size[1]}
         return {self._panel.sizes: {**(sizes if isinstance(sizes, dict) else {}), IMAGE_MODE: list(size)}}
 
+    def grant(self, room: str, value: Any, mode: str, sizes: Any) -> Updates:
+        """What a room wants done with one of its pictures (``web.rooms.wish``)."""
+        said = wish(value)
+        found, trouble = attempt(lambda: self._studio.rooms[room].file("picture", str(said.get("id"))), None)
+        if found is None or not isinstance(found.content, Path):
+            return {self._panel.message: trouble or no_image()}
+        path = str(found.content)
+        match said.get("act"):
+            case "img2img" | "inpaint" as act:
+                return self.send_file(path, mode, sizes, inpaint=act == "inpaint")
+            case "extras":
+                return self._to_extras(path)
+            case _:
+                return self.use_file(path)
+
     def send_to_extras(self, selected: Selected) -> Updates:
         """The image on show as the one to enlarge."""
         image = shown_image(self._studio.jobs, selected)
-        if image is None:
-            return {self._panel.message: no_image()}
+        return self._to_extras(str(image.path)) if image else {self._panel.message: no_image()}
+
+    def _to_extras(self, path: str) -> Updates:
         pictures = self._parts.tools["extras"].controls["pictures"]
         said = fragments.message("La imagen está en Ampliar (Extras).", fragments.Tone.GOOD)
-        return {pictures: [str(image.path)], self._parts.tabs: gr.Tabs(selected="extras"), self._panel.message: said}
+        return {pictures: [path], self._parts.tabs: gr.Tabs(selected="extras"), self._panel.message: said}
 
     def size_of(self, path: str | None) -> Updates:
         """Width and height of the chosen picture."""

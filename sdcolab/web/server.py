@@ -87,9 +87,10 @@ def start_server(
     temporary: Path,
     head: str = "",
     api: ASGIApp | None = None,
+    rooms: ASGIApp | None = None,
 ) -> Server:
-    """Serve the page that ``build`` makes, with ``head`` in its head, and ``api`` for other programs. Only files in
-    ``outputs`` and in gradio's cache inside ``temporary`` can be read through the page.
+    """Serve the page that ``build`` makes, with ``head`` in its head, ``rooms`` for it and ``api`` for other programs.
+    Only files in ``outputs`` and in gradio's cache inside ``temporary`` can be read through the page.
 
     Raises ``PortBusy``, ``PortForbidden`` or ``CannotWrite``.
     """
@@ -106,6 +107,7 @@ def start_server(
             readable=(outputs, cache),
             hosts=loopback_names(host) if auth is None else None,
             api=api,
+            rooms=rooms,
         )
         config = uvicorn.Config(
             door,

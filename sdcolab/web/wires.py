@@ -118,6 +118,7 @@ class Wires:
         self._connect_pnginfo()
         self._connect_tools()
         self._connect_downloads()
+        self._connect_rooms()
 
     def _fields(self, *paths: str) -> list[Any]:
         return [self._panel.fields[path] for path in paths]
@@ -325,6 +326,15 @@ class Wires:
         where = [tab.picture, self._panel.mode, self._panel.sizes]
         for button, inpaint in ((tab.to_img2img, False), (tab.to_inpaint, True)):
             button.click(partial(sender.send_file, inpaint=inpaint), where, self._form_outputs, **_QUIET)
+
+    def _connect_rooms(self) -> None:
+        for name, room in self._parts.rooms.items():
+            room.input(
+                partial(self._sender.grant, name),
+                [room, self._panel.mode, self._panel.sizes],
+                self._form_outputs,
+                **_QUIET,
+            )
 
     def _connect_downloads(self) -> None:
         tab, actions = self._parts.downloads, DownloadActions(self._desk)

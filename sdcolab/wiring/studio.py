@@ -14,6 +14,7 @@ from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library
 from sdcolab.core.settings import SettingsFile
 from sdcolab.core.tasks import LocalWorker, Place, Preload, Tools, Worker
+from sdcolab.gallery.room import GalleryRoom
 from sdcolab.process.environment import engine_spec
 from sdcolab.process.worker import ProcessWorker
 from sdcolab.studio.jobs import JobQueue
@@ -128,4 +129,5 @@ def build_studio(folders: Folders, library: Library, place: Workplace) -> Studio
         cuda_memory=place.cuda_memory,
         more_lists=script_lists(library, folders),
         forecast=lambda task: forecast(task, library, folders),
+        rooms={"galeria": GalleryRoom(folders)},
     )

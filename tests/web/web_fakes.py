@@ -30,6 +30,7 @@ from sdcolab.core.request import GenerationRequest
 from sdcolab.core.result import GeneratedImage, GenerationResult
 from sdcolab.core.settings import SettingsFile
 from sdcolab.core.upscaling import PLAIN_UPSCALERS
+from sdcolab.gallery.room import GalleryRoom
 from sdcolab.studio.last_form import LastForm
 from sdcolab.studio.studio import Studio
 
@@ -233,6 +234,7 @@ def make_bench(root: Path, tokens: Callable[[str], tuple[int, int]] = count_toke
         folders=folders,
         report=lambda: f'Informe guardado. <a download="informe.zip" href="{REPORT}">informe</a>',
         more_lists={"upscalers": upscaling.names, "axes": lambda: ("Nothing", "Seed", "Steps")},
+        rooms={"galeria": GalleryRoom(folders)},
         catalog=(("Gatos, LoRA: de todo tipo", "https://a.example/gatos.safetensors"),),
     )
     bench = Bench(studio, generator, download, upscaling, folders)

@@ -1,0 +1,96 @@
+"""The gallery in the page, in a real Chromium, and the routes that its module asks."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect
+from web_fakes import Bench
+from web_visitor import PASSWORD, PATIENCE, USER, Visitor, field
+
+from sdcolab.core.outputs import png_text
+from sdcolab.web.app import Server
+
+pytestmark = pytest.mark.navegador
+
+
+def put(bench: Bench, name: str, seed: int, prompt: str) -> Path:
+    day = bench.folders.txt2img / "2026-03-01"
+    day.mkdir(parents=True, exist_ok=True)
+    text = f"{prompt}\nNegative prompt: blurry\nSteps: 20, Sampler: Euler, CFG scale: 7, Seed: {seed}, Size: 96x64"
+    Image.new("RGB", (96, 64), (seed % 256, 120, 90)).save(day / name, pnginfo=png_text(text))
+    return day / name
+
+
+@pytest.fixture(scope="module")
+def page(browser: Browser, server: Server, bench: Bench) -> Iterator[Page]:
+    expect.set_options(timeout=PATIENCE)
+    for number in range(30):
+        put(bench, f"{number:05}-{number}.png", number, "a red fox" if number % 3 else "a blue cat, <lora:mio:1>")
+    (bench.folders.txt2img / "2026-03-01" / "rota.png").write_bytes(b"no")
+    visitor = Visitor(browser, server, {})
+    yield visitor.open()
+    visitor.context.close()
+    assert [one for one in visitor.trouble if "404" not in one] == []  # the damaged picture has no small copy
+
+
+def found(page: Page, query: str, count: int) -> None:
+    page.get_by_role("searchbox", name="Buscar imágenes").fill(query)
+    expect(page.locator(".sd-wall-cell")).to_have_count(count)
+
+
+def test_pictures_are_searched_looked_at_and_sent(page: Page) -> None:
+    page.get_by_role("tab", name="Galería", exact=True).click()
+    expect(page.locator(".sd-room-told")).to_contain_text("31 imágenes")
+    found(page, "gato o cat", 10)
+    found(page, "cat semilla:9", 1)
+    page.locator(".sd-wall-cell").click()
+    viewer = page.locator("dialog.sd-room-viewer")
+    expect(viewer.locator(".sd-room-text")).to_contain_text("a blue cat, <lora:mio:1>")
+    expect(viewer.locator("img.sd-room-picture")).to_have_js_property("naturalWidth", 96)
+    page.keyboard.press("4")
+    expect(viewer.locator(".sd-room-star[aria-pressed=true]")).to_have_count(4)
+    viewer.get_by_role("button", name="Usar sus datos").click()
+    expect(page.locator("html")).to_have_attribute("data-sd-tab", "txt2img")
+    expect(field(page, "prompt")).to_have_value("a blue cat, <lora:mio:1>")
+    page.get_by_role("tab", name="Galería", exact=True).click()
+    page.locator(".sd-wall-cell").click()
+    viewer.get_by_role("button", name="inpaint").click()
+    expect(page.locator("html")).to_have_attribute("data-sd-tab", "img2img")
+
+
+def test_chosen_pictures_go_to_the_bin_and_come_back(page: Page) -> None:
+    page.get_by_role("tab", name="Galería", exact=True).click()
+    found(page, "semilla<2", 2)
+    boxes = page.locator(".sd-wall-cell input")
+    boxes.nth(0).click()
+    boxes.nth(1).click()
+    page.once("dialog", lambda dialog: dialog.accept())
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Zip").click()
+    with zipfile.ZipFile(download.value.path()) as bundle:
+        assert sorted(bundle.namelist()) == ["00000-0.png", "00001-1.png"]
+    page.get_by_role("button", name="Papelera", exact=True).click()
+    expect(page.locator(".sd-wall-cell")).to_have_count(0)
+    page.get_by_role("button", name="Recuperar 2").click()
+    expect(page.locator(".sd-wall-cell")).to_have_count(2)
+
+
+def test_the_routes_are_closed_without_a_session_and_to_strange_questions(page: Page, server: Server) -> None:
+    for path in ("ask/galeria/page", "file/galeria/thumb/1", "module/galeria.js"):
+        assert requests.get(f"{server.url}/sdcolab/{path}", timeout=20).status_code == 401
+    own = requests.Session()
+    own.post(f"{server.url}/login", data={"username": USER, "password": PASSWORD}, timeout=20)
+    for question, said in (("nada", {}), ("page", []), ("page", {"start": "1"}), ("mark", {"ids": [1.5]})):
+        assert own.post(f"{server.url}/sdcolab/ask/galeria/{question}", json=said, timeout=20).status_code == 422
+    for path in ("file/galeria/picture/..", "file/galeria/zip/..%2Findice.sqlite", "module/..%2Fcanvas.js"):
+        assert own.get(f"{server.url}/sdcolab/{path}", timeout=20).status_code in (403, 404)
+    entry = own.post(f"{server.url}/sdcolab/ask/galeria/page", json={"query": "semilla:5"}, timeout=20).json()
+    small = own.get(f"{server.url}/sdcolab/file/galeria/thumb/{entry['entries'][0]['id']}", timeout=20)
+    assert Image.open(io.BytesIO(small.content)).format == "WEBP"

@@ -64,6 +64,17 @@ _NAMES = {
     "sdcolab.engine.engine": ("Engine",),
     "sdcolab.wiring.notebook": ("cerrar", "empezar", "informe", "panel"),
     "sdcolab.wiring.public": ("open_engine", "request_of"),
+    "sdcolab.wiring.trainer": (
+        "cocinar_lora",
+        "configurar_lora",
+        "editar_etiquetas",
+        "etiquetar_imagenes",
+        "instalar_entrenador",
+        "montar_drive",
+        "preparar_imagenes",
+        "probar_lora",
+        "prueba_rapida_lora",
+    ),
 }
 _HOMES = {name: home for home, names in _NAMES.items() for name in names}
 

@@ -40,3 +40,9 @@ def test_every_public_name_is_there_and_says_what_it_is(name: str) -> None:
 def test_other_names_do_not_exist() -> None:
     with pytest.raises(AttributeError):
         sdcolab.nada  # noqa: B018
+
+
+def test_every_public_name_has_a_home() -> None:
+    import sdcolab
+
+    assert {name for name in sdcolab.__all__ if getattr(sdcolab, name, None) is None} == set()

@@ -28,6 +28,7 @@ class Phase(StrEnum):
     DECODING = "decoding"
     UPSCALING = "upscaling"
     SAVING = "saving"
+    TRAINING = "training"
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ from sdcolab.core.scripts import (
     XyzPlot,
 )
 from sdcolab.core.tasks import Enlarge, Task
+from sdcolab.core.training import PreparePictures, TrainLora
 from sdcolab.core.upscaling import infotext_of
 from sdcolab.core.words.fields import FIELD_WORDS, PART_LABELS
 from sdcolab.core.words.scripts import SCRIPT_NOTES
@@ -564,6 +565,22 @@ LAYOUT = Layout(
             "wrench",
             TabKind.TOOL,
             CONVERT,
+        ),
+        Tab(
+            "entrenar",
+            "Entrenar",
+            "Entrenar un Lora con tus imágenes",
+            "graduation-cap",
+            TabKind.TOOL,
+            Tool(TrainLora, verb="🔥 Cocinar el Lora"),
+        ),
+        Tab(
+            "imagenes",
+            "Imágenes de entrenamiento",
+            "Revisar, etiquetar y editar las imágenes de un proyecto",
+            "images",
+            TabKind.TOOL,
+            Tool(PreparePictures, verb="Empezar"),
         ),
         Tab("descargas", "Descargas", "Bajar modelos y otros recursos", "download", TabKind.DOWNLOADS),
     ),

@@ -59,3 +59,9 @@ BASES: Registry[Base] = Registry(
     ),
 )
 """The guide's ``animefull-final`` came from a leak and has no licence: AnyLoRA, made for training, takes its place."""
+
+TAGGERS = {
+    name: f"SmilingWolf/{name}"
+    for name in ("wd-vit-tagger-v3", "wd-swinv2-tagger-v3", "wd-vit-large-tagger-v3", "wd-eva02-large-tagger-v3")
+}
+"""Taggers by name, and the repository on huggingface that has each."""

@@ -19,7 +19,6 @@ from sdcolab.core.errors import (
     HostError,
     NothingConfigured,
     SdcolabError,
-    StateUnusable,
 )
 from sdcolab.core.events import CancelToken, Listener, ignore_events
 from sdcolab.core.files import atomic_write, make_folder
@@ -29,12 +28,12 @@ from sdcolab.core.words import explain
 from sdcolab.training import quick
 from sdcolab.training.bases import BASES, Base
 from sdcolab.training.check import check_base
+from sdcolab.training.cooking import cook, copy_loras
 from sdcolab.training.events import StepTrained, TrainingEvent
-from sdcolab.training.metadata import SUFFIX, last_file, state_folder
 from sdcolab.training.plan import TrainingPlan, plan_from_file
 from sdcolab.training.preview import Preview, as_html, lines, preview
 from sdcolab.training.progress import chart_svg, progress_text, write_chart
-from sdcolab.training.recipe_form import Places, TrainingForm, check_name, loose_pictures_config, plan_of
+from sdcolab.training.recipe_form import Places, TrainingForm, check_name, plan_of, write_loose
 from sdcolab.training.toml_writing import write_plan
 from sdcolab.training.watch import TrainingProcess
 
@@ -136,7 +135,7 @@ class Kitchen:
         base = BASES.find(base_name)
         places = Places.of(self.home(), name, form.estructura_de_carpetas)
         plan = self._plan(form, base, places, Path("modelo"))
-        self._write_loose(plan, form, places)
+        write_loose(plan, form, places)
         seen = preview(plan)  # before anything is downloaded
         share = self._tell(seen, base)
         if seen.faults:
@@ -154,13 +153,6 @@ class Kitchen:
     def _plan(self, form: TrainingForm, base: Base, places: Places, model: Path) -> TrainingPlan:
         gpu = self.host.gpu() is not None
         return plan_of(form, base, model, places, gpu=gpu, bitsandbytes=gpu and self.has_package("bitsandbytes"))
-
-    def _write_loose(self, plan: TrainingPlan, form: TrainingForm, places: Places) -> None:
-        if plan.dataset_config:
-            pictures = Path(form.carpeta_de_imagenes) if form.carpeta_de_imagenes.strip() else places.pictures
-            text = loose_pictures_config(pictures, form.num_repeats, form.nombre_proyecto)
-            with atomic_write(Path(plan.dataset_config)) as file:
-                file.write(text.encode("utf-8"))
 
     def _tell(self, seen: Preview, base: Base) -> float:
         share = 0.01 if not base.link else 1.0
@@ -228,46 +220,26 @@ class Kitchen:
 
     def _cook(self, path: Path) -> Path:
         plan = plan_from_file(path)
-        state = Path(plan.output_dir or ".") / state_folder(last_file(plan.output_name or "last"))
         if not Path(plan.pretrained_model_name_or_path or "").is_file():
             raise NothingConfigured()  # another machine: the base has to be brought again
-        finished = Path(plan.output_dir or ".") / last_file(plan.output_name or "last")
-        going_on = state.is_dir() and (not finished.exists() or finished.stat().st_mtime < state.stat().st_mtime)
-        try:
-            made = self._run(replace(plan, resume=str(state)) if going_on else plan, path)
-        except StateUnusable as error:
-            if not going_on:
-                raise
+        made = self._cook_plan(plan, path)
+        if copy_loras(made, self.folders.models(ModelKind.LORA)):
+            self.say("🎨 También está en models/Lora: puedes usarlo en el estudio con el botón de Lora.")
+        return made
+
+    def _cook_plan(self, plan: TrainingPlan, path: Path) -> Path:
+        teller = CookTeller(self.say, self.canvas(), Path(plan.output_dir or "."), plan.output_name or "last")
+
+        def again(error: SdcolabError) -> None:
             self.say(f"⚠️ {explain(error)}")
             self.say("🔁 Empiezo de nuevo.")
-            made = self._run(plan, path)
-        shutil.rmtree(state, ignore_errors=True)
-        self._keep_for_the_studio(made)
-        return made
 
-    def _run(self, plan: TrainingPlan, path: Path) -> Path:
-        running = path.with_name(f".{path.stem}-en-marcha.toml")
-        write_plan(running, plan)
-        process = self.start(running)
-        teller = CookTeller(self.say, self.canvas(), Path(plan.output_dir or "."), plan.output_name or "last")
         try:
-            made = run_interruptible(process, teller)
+            made = cook(plan, path, lambda running: run_interruptible(self.start(running), teller), again)
         finally:
             teller.finish()
-            with contextlib.suppress(OSError):
-                running.unlink()
-        shutil.copyfile(path, made.with_name(f"{plan.output_name}-plan.toml"))
         self.say(f"✅ Tu Lora está en {made}")
         return made
-
-    def _keep_for_the_studio(self, made: Path) -> None:
-        """Every file of the LoRA where the studio looks for them, so that it can be tried at once."""
-        target = self.folders.models(ModelKind.LORA)
-        with contextlib.suppress(OSError, SdcolabError):
-            make_folder(target)
-            for file in sorted(made.parent.glob(f"{glob_escaped(made.stem)}*{SUFFIX}")):
-                shutil.copyfile(file, target / file.name)
-            self.say("🎨 También está en models/Lora: puedes usarlo en el estudio con el botón de Lora.")
 
     # --- 🔍 ---
 
@@ -299,7 +271,7 @@ class Kitchen:
             self.say(f"🍳 Prueba rápida: {quick.COUNT} dibujos de «{quick.WORD}», {plan.max_train_steps} pasos.")
             for line in lines(preview(plan), gpu=self.host.gpu() is not None, share=0.01)[:1]:
                 self.say(line)
-            return self._run(plan, path)
+            return self._cook_plan(plan, path)
         except Cancelled:
             self.say("⏹️ Parado.")
         except SdcolabError as error:
@@ -376,8 +348,3 @@ def run_interruptible(process: TrainingProcess, hear: Callable[[TrainingEvent], 
     if isinstance(result, BaseException):
         raise result
     return Path(result)
-
-
-def glob_escaped(text: str) -> str:
-    """``text`` with nothing that a pattern of names would understand."""
-    return "".join(f"[{character}]" if character in "*?[" else character for character in text)

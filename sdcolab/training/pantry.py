@@ -1,4 +1,6 @@
-"""What the notebook's cells about pictures do: unpack, set doubles aside, tag, edit tags. No torch, no Jupyter."""
+"""A project's pictures made ready, with a line for everything that is done: unpack, set doubles aside, tag, edit
+tags.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +11,11 @@ from pathlib import Path
 from sdcolab.core.errors import CaptionsMissing, DatasetMissing, FewPictures, SdcolabError, TagsRepeated
 from sdcolab.core.files import make_folder
 from sdcolab.core.words import explain
+from sdcolab.training.bases import TAGGERS
 from sdcolab.training.preparing import SET_ASIDE, find_doubles, set_aside, unpack
 from sdcolab.training.preview import LEAST_PICTURES
 from sdcolab.training.recipe_form import Places, check_name
-from sdcolab.training.tagger import TAGGERS, Tagger, TaggerRules
+from sdcolab.training.tagger import Tagger, TaggerRules
 from sdcolab.training.tags import EXTENSION, TagBook, pictures_below, restore, split_tags
 
 SHOWN_TAGS = 50
@@ -30,67 +33,64 @@ class Pantry:
 
     def prepare(self, project: str, structure: str, archive: str, repeats: int, *, doubles: bool) -> None:
         """🖼️ Unpack, set doubles aside, and tell what there is."""
-        with self._told() as told:
-            folder = self._folder(project, structure)
-            if archive.strip():
-                target = folder / f"{max(1, repeats)}_repeticiones"
-                make_folder(target)
-                self.say("📂 Descomprimiendo…")
-                self.say(f"✅ {unpack(Path(archive.strip()).expanduser(), target)} archivos en {target}")
-            pictures = self._pictures(folder)
-            if doubles:
-                self.say("💿 Buscando imágenes repetidas…")
-                found = find_doubles(pictures, told.hear)
-                if found:
-                    set_aside(found, folder)
-                    self.say(f"✅ {len(found)} repetidas, apartadas en {SET_ASIDE} (no se ha borrado ninguna).")
-                else:
-                    self.say("✅ No hay imágenes repetidas.")
-            self._sum_up(folder)
+        folder = self._folder(project, structure)
+        if archive.strip():
+            target = folder / f"{max(1, repeats)}_repeticiones"
+            make_folder(target)
+            self.say("📂 Descomprimiendo…")
+            self.say(f"✅ {unpack(Path(archive.strip()).expanduser(), target)} archivos en {target}")
+        pictures = self._pictures(folder)
+        if doubles:
+            self.say("💿 Buscando imágenes repetidas…")
+            found = find_doubles(pictures, self._warn)
+            if found:
+                set_aside(found, folder)
+                self.say(f"✅ {len(found)} repetidas, apartadas en {SET_ASIDE} (no se ha borrado ninguna).")
+            else:
+                self.say("✅ No hay imágenes repetidas.")
+        self._sum_up(folder)
 
     def tag(
         self, project: str, structure: str, tagger: str, threshold: float, *, characters: bool, undesired: str
     ) -> None:
         """🏷️ Write a caption beside each picture."""
-        with self._told() as told:
-            folder = self._folder(project, structure)
-            pictures = self._pictures(folder)
-            self.say(f"🔄 Preparando {tagger}…")
-            model = Tagger(self.fetch(TAGGERS.get(tagger, tagger)))
-            rules = TaggerRules(
-                threshold=threshold,
-                character_threshold=None if characters else 1.1,
-                without_underscores=True,
-                undesired=split_tags(undesired),
-            )
-            counts = model.tag_files(pictures, rules, hear=told.hear)
-            self.say(f"✅ {len(pictures)} imágenes etiquetadas. Las etiquetas más comunes:")
-            self.say(", ".join(f"{tag} ({count})" for tag, count in counts.most_common(SHOWN_TAGS)))
+        folder = self._folder(project, structure)
+        pictures = self._pictures(folder)
+        self.say(f"🔄 Preparando {tagger}…")
+        model = Tagger(self.fetch(TAGGERS.get(tagger, tagger)))
+        rules = TaggerRules(
+            threshold=threshold,
+            character_threshold=None if characters else 1.1,
+            without_underscores=True,
+            undesired=split_tags(undesired),
+        )
+        counts = model.tag_files(pictures, rules, hear=self._warn)
+        self.say(f"✅ {len(pictures)} imágenes etiquetadas. Las etiquetas más comunes:")
+        self.say(", ".join(f"{tag} ({count})" for tag, count in counts.most_common(SHOWN_TAGS)))
 
     def edit(
         self, project: str, structure: str, *, activation: str, remove: str, search: str, replacement: str, undo: bool
     ) -> None:
         """✏️ Change every caption at once, or go back."""
-        with self._told():
-            folder = self._folder(project, structure)
-            if undo:
-                self.say(f"↩️ {restore(folder)} descripciones como estaban.")
-                return
-            book = TagBook.read(folder)
-            if remove.strip():
-                book = book.remove(split_tags(remove))
-            if search.strip():
-                book = book.replace(split_tags(search), split_tags(replacement))
-            if activation.strip():
-                book = book.add(split_tags(activation))
-            changed = book.changed
-            book = book.save()
-            self.say(f"✅ {changed} descripciones cambiadas. Las etiquetas más comunes:")
-            self.say(", ".join(f"{tag} ({count})" for tag, count in book.counts().most_common(SHOWN_TAGS)))
-            if activation.strip():
-                self.say("👉 En 📄 Configuración, pon `keep_tokens` a 1.")
-            if often := book.intrinsic():
-                self.say(f"💡 {explain(TagsRepeated(tags=', '.join(often)))}")
+        folder = self._folder(project, structure)
+        if undo:
+            self.say(f"↩️ {restore(folder)} descripciones como estaban.")
+            return
+        book = TagBook.read(folder)
+        if remove.strip():
+            book = book.remove(split_tags(remove))
+        if search.strip():
+            book = book.replace(split_tags(search), split_tags(replacement))
+        if activation.strip():
+            book = book.add(split_tags(activation))
+        changed = book.changed
+        book = book.save()
+        self.say(f"✅ {changed} descripciones cambiadas. Las etiquetas más comunes:")
+        self.say(", ".join(f"{tag} ({count})" for tag, count in book.counts().most_common(SHOWN_TAGS)))
+        if activation.strip():
+            self.say("👉 En 📄 Configuración, pon `keep_tokens` a 1.")
+        if often := book.intrinsic():
+            self.say(f"💡 {explain(TagsRepeated(tags=', '.join(often)))}")
 
     def _folder(self, project: str, structure: str) -> Path:
         folder = Places.of(self.home, check_name(project), structure).pictures
@@ -112,25 +112,5 @@ class Pantry:
         if bare:
             self.say(f"⚠️ {explain(CaptionsMissing(count=len(bare), pictures=len(pictures), path=bare[0]))}")
 
-    def _told(self) -> _Told:
-        return _Told(self.say)
-
-
-class _Told:
-    """Says an error instead of raising it, and warnings as they come."""
-
-    def __init__(self, say: Callable[[str], object]) -> None:
-        self._say = say
-
-    def hear(self, warning: SdcolabError) -> None:
-        """Say a warning."""
-        self._say(f"⚠️ {explain(warning)}")
-
-    def __enter__(self) -> _Told:
-        return self
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> bool:
-        if isinstance(error, SdcolabError):
-            self._say(f"💥 {explain(error)}")
-            return True
-        return False
+    def _warn(self, warning: SdcolabError) -> None:
+        self.say(f"⚠️ {explain(warning)}")

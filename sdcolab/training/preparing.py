@@ -12,7 +12,7 @@ from typing import Any
 from sdcolab.core.errors import CannotRead, LibraryMissing, PictureSkipped, SdcolabError
 from sdcolab.core.files import atomic_write, make_folder, storage_errors, system_reason
 from sdcolab.training.dataset import PICTURE_SUFFIXES, mask_of
-from sdcolab.training.latents import open_training_picture
+from sdcolab.training.pictures import open_training_picture
 from sdcolab.training.tags import EXTENSION
 
 SET_ASIDE = "_duplicadas"

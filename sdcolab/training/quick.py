@@ -18,7 +18,7 @@ from sdcolab.training.plan import TrainingPlan
 
 WORD = "zorp"
 COUNT = 20
-STEPS = 240
+STEPS = 150
 SIDE = 128
 _SCALE = 4
 _SKIN, _DARK, _ANTENNA, _MOUTH = "#8b3fd9", "#4b1a80", "#ff8a1f", "#ffd166"

@@ -8,6 +8,7 @@ from json import dumps
 from pathlib import Path
 
 from sdcolab.core.errors import PlanConflict, ProjectName
+from sdcolab.core.files import atomic_write
 from sdcolab.training.bases import Base
 from sdcolab.training.dataset import PICTURE_SUFFIXES
 from sdcolab.training.plan import TrainingPlan
@@ -148,6 +149,17 @@ def plan_of(
 def has_loose_pictures(folder: Path) -> bool:
     """Whether pictures lie right in ``folder`` and not in folders with their repeats; then ``num_repeats`` counts."""
     return folder.is_dir() and any(path.suffix in PICTURE_SUFFIXES for path in folder.iterdir() if path.is_file())
+
+
+def write_loose(plan: TrainingPlan, form: TrainingForm, places: Places) -> None:
+    """Write the dataset file that ``plan`` names, where pictures are in no folder with a number. Raises
+    ``StorageError``.
+    """
+    if plan.dataset_config:
+        pictures = Path(form.carpeta_de_imagenes) if form.carpeta_de_imagenes.strip() else places.pictures
+        text = loose_pictures_config(pictures, form.num_repeats, form.nombre_proyecto.strip())
+        with atomic_write(Path(plan.dataset_config)) as file:
+            file.write(text.encode("utf-8"))
 
 
 def loose_pictures_config(pictures: Path, repeats: int, name: str) -> str:

@@ -19,15 +19,9 @@ from PIL import Image
 from sdcolab.core.checks import check_range
 from sdcolab.core.errors import CannotRead, LibraryMissing, SdcolabError, TaggerMissing
 from sdcolab.core.files import atomic_write, system_reason
-from sdcolab.training.latents import open_training_picture
+from sdcolab.training.pictures import open_training_picture
 
 MODEL_FILE, TAGS_FILE = "model.onnx", "selected_tags.csv"
-TAGGERS = {
-    name: f"SmilingWolf/{name}"
-    for name in ("wd-vit-tagger-v3", "wd-swinv2-tagger-v3", "wd-vit-large-tagger-v3", "wd-eva02-large-tagger-v3")
-}
-"""Taggers by name, and the repository on huggingface that has each."""
-
 SIDE = 448
 _GENERAL, _CHARACTER, _RATING = "0", "4", "9"
 _KAOMOJI = 3

@@ -26,6 +26,7 @@ from sdcolab.wiring.downloads import catalog_choices
 from sdcolab.wiring.engine import build_engine, card_memory, native_size
 from sdcolab.wiring.grids import forecast, script_lists
 from sdcolab.wiring.tasks import TASKS
+from sdcolab.wiring.training_tasks import training_lists
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +128,7 @@ def build_studio(folders: Folders, library: Library, place: Workplace) -> Studio
         catalog=catalog_choices(),
         known_hash=lambda file: HashCache(folders.hashes).known(file.path),
         cuda_memory=place.cuda_memory,
-        more_lists=script_lists(library, folders),
+        more_lists={**script_lists(library, folders), **training_lists(folders)},
         forecast=lambda task: forecast(task, library, folders),
         rooms={"galeria": GalleryRoom(folders)},
     )

@@ -9,10 +9,12 @@ from sdcolab.core.prompt.marks import idle_marks
 from sdcolab.core.result import GenerationResult
 from sdcolab.core.scripts import Grid
 from sdcolab.core.tasks import Download, Enlarge, Generate, Place, Preload, TaskRow, TaskTable, Tools, Unload
+from sdcolab.core.training import PreparePictures, TrainLora
 from sdcolab.core.upscaling import enlarge
 from sdcolab.core.workshop import Convert, Merge
 from sdcolab.wiring.downloads import build_downloads
 from sdcolab.wiring.grids import run_grid
+from sdcolab.wiring.training_tasks import prepare_pictures, train_lora
 from sdcolab.wiring.workshop import convert, merge
 
 
@@ -56,6 +58,8 @@ TASKS = TaskTable(
         TaskRow(Grid, Place.ENGINE, run_grid, resumes=True),
         TaskRow(Merge, Place.ENGINE, merge),
         TaskRow(Convert, Place.ENGINE, convert),
+        TaskRow(TrainLora, Place.ENGINE, train_lora, resumes=True),
+        TaskRow(PreparePictures, Place.HERE, prepare_pictures),
         TaskRow(Download, Place.HERE, download, resumes=True),
         TaskRow(Preload, Place.ENGINE, preload, listed=False),
         TaskRow(Unload, Place.ENGINE, unload, listed=False),

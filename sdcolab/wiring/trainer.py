@@ -14,6 +14,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 from sdcolab.core.errors import SdcolabError, TrainingCrashed
 from sdcolab.core.events import CancelToken, Listener
+from sdcolab.core.folders import Folders
+from sdcolab.core.words import explain
 from sdcolab.training.bases import BASES
 from sdcolab.training.control import Control
 from sdcolab.training.events import LoraSaved, Told, TrainingEvent
@@ -143,7 +145,7 @@ def try_out(
     from sdcolab.training.dataset import read_dataset
     from sdcolab.training.dataset_config import dataset_plans
     from sdcolab.training.judging import judge, lora_files
-    from sdcolab.training.latents import cut, open_training_picture
+    from sdcolab.training.pictures import cut, open_training_picture
 
     asked = plan_from_file(plan, arguments)
     folder, name = Path(asked.output_dir or "."), asked.output_name or "last"
@@ -168,7 +170,6 @@ MAX_COMPARED = 60
 def _drawer(plan: TrainingPlan, files: Sequence[Path]) -> Make:
     """Draws a prompt with a LoRA file or without, by our own engine."""
     from sdcolab.core.detect import ModelKind
-    from sdcolab.core.folders import Folders
     from sdcolab.core.library import Library, ModelFile
     from sdcolab.core.request import GenerationRequest
     from sdcolab.engine.engine import Engine
@@ -236,20 +237,24 @@ def build_kitchen() -> Kitchen:
     )
 
 
-def build_pantry() -> Pantry:
-    """What the cells about pictures work with."""
+@contextlib.contextmanager
+def cell_pantry() -> Iterator[Pantry]:
+    """What the cells about pictures work with; errors are said in the cell."""
+    kitchen = build_kitchen()
+    try:
+        yield Pantry(kitchen.home(), print, lambda name: tagger_folder(kitchen.folders, name, os.environ))
+    except SdcolabError as error:
+        print(f"💥 {explain(error)}")
+
+
+def tagger_folder(folders: Folders, repository: str, environ: Mapping[str, str]) -> Path:
+    """The folder of a tagger, downloaded if it is not there. Raises ``DownloadError``."""
     from sdcolab.downloads.hub import fetch_files
     from sdcolab.training.tagger import MODEL_FILE, TAGS_FILE
     from sdcolab.wiring.downloads import HUGGINGFACE_VARIABLE
 
-    kitchen = build_kitchen()
-
-    def fetch(repository: str) -> Path:
-        folder = kitchen.folders.root / "models" / "taggers" / repository.rpartition("/")[2]
-        endpoint = os.environ.get(HUGGINGFACE_VARIABLE)
-        return fetch_files(repository, (MODEL_FILE, TAGS_FILE), folder, endpoint=endpoint)
-
-    return Pantry(kitchen.home(), print, fetch)
+    folder = folders.root / "models" / "taggers" / repository.rpartition("/")[2]
+    return fetch_files(repository, (MODEL_FILE, TAGS_FILE), folder, endpoint=environ.get(HUGGINGFACE_VARIABLE))
 
 
 def _try_out_apart(plan: Path, prompt: str, weights: str, count: int, environ: Mapping[str, str]) -> list[str]:
@@ -320,9 +325,8 @@ def preparar_imagenes(
     buscar_duplicadas: bool = True,
 ) -> None:
     """🖼️: unpack a zip, set doubles aside, tell what there is."""
-    build_pantry().prepare(
-        nombre_proyecto, estructura_de_carpetas, archivo_zip, repeticiones, doubles=buscar_duplicadas
-    )
+    with cell_pantry() as pantry:
+        pantry.prepare(nombre_proyecto, estructura_de_carpetas, archivo_zip, repeticiones, doubles=buscar_duplicadas)
 
 
 def etiquetar_imagenes(
@@ -335,14 +339,15 @@ def etiquetar_imagenes(
     tags_no_permitidas: str = "",
 ) -> None:
     """🏷️: a caption for each picture."""
-    build_pantry().tag(
-        nombre_proyecto,
-        estructura_de_carpetas,
-        tagger,
-        umbral,
-        characters=nombres_de_personajes,
-        undesired=tags_no_permitidas,
-    )
+    with cell_pantry() as pantry:
+        pantry.tag(
+            nombre_proyecto,
+            estructura_de_carpetas,
+            tagger,
+            umbral,
+            characters=nombres_de_personajes,
+            undesired=tags_no_permitidas,
+        )
 
 
 def editar_etiquetas(
@@ -356,15 +361,16 @@ def editar_etiquetas(
     deshacer: bool = False,
 ) -> None:
     """✏️: change every caption at once, or go back."""
-    build_pantry().edit(
-        nombre_proyecto,
-        estructura_de_carpetas,
-        activation=palabra_de_activacion,
-        remove=quitar_tags,
-        search=buscar_tags,
-        replacement=reemplazar_con,
-        undo=deshacer,
-    )
+    with cell_pantry() as pantry:
+        pantry.edit(
+            nombre_proyecto,
+            estructura_de_carpetas,
+            activation=palabra_de_activacion,
+            remove=quitar_tags,
+            search=buscar_tags,
+            replacement=reemplazar_con,
+            undo=deshacer,
+        )
 
 
 def probar_lora(*, prompt: str = "", pesos: str = "1", imagenes_por_epoch: int = 2) -> None:

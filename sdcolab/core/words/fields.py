@@ -13,7 +13,7 @@ from enum import StrEnum
 from sdcolab.core.fields import plain_path
 from sdcolab.core.request import FIELDS, MaskedContent, NoiseOrigin, RefinerPasses, ResizeMode
 from sdcolab.core.tuning import Emphasis, NoiseSchedule, UniPCSkipType, VaeMethod
-from sdcolab.core.words import scripts, workshop
+from sdcolab.core.words import scripts, training_fields, workshop
 from sdcolab.core.words.base import Words
 
 _GROUPS: Mapping[str, Mapping[str, Words]] = {
@@ -188,6 +188,7 @@ _GROUPS: Mapping[str, Mapping[str, Words]] = {
     },
     **scripts.GROUPS,
     **workshop.GROUPS,
+    **training_fields.GROUPS,
 }
 """The fields as they are shown together, under each group's title."""
 
@@ -251,6 +252,7 @@ OPTION_WORDS: Mapping[type[StrEnum], Mapping[StrEnum, str]] = {
     VaeMethod: {VaeMethod.FULL: "El VAE completo", VaeMethod.TAESD: "TAESD (rápido y aproximado)"},
     **scripts.OPTIONS,
     **workshop.OPTIONS,
+    **training_fields.OPTIONS,
 }
 """What the words of enumerations are called, in the order to offer them; the others are shown as they are."""
 

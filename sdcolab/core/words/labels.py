@@ -16,6 +16,7 @@ PHASE_LABELS: Mapping[Phase, str] = {
     Phase.DECODING: "Convirtiendo a imagen (VAE)",
     Phase.UPSCALING: "Ampliando la imagen",
     Phase.SAVING: "Guardando",
+    Phase.TRAINING: "Entrenando el Lora",
 }
 
 KIND_LABELS: Mapping[str, str] = {

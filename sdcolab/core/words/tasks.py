@@ -9,6 +9,8 @@ TASK_NAMES: Mapping[str, str] = {
     "enlarge": "Ampliar imágenes",
     "grid": "Script: cuadrículas y series",
     "download": "Descargar",
+    "train": "Entrenar un Lora",
+    "pictures": "Preparar imágenes",
     "preload": "Cargar el modelo",
     "merge": "Mezclar modelos",
     "convert": "Convertir un modelo",

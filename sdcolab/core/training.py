@@ -1,0 +1,111 @@
+"""Training as work: what the faces ask for. Pictures and files are below one folder, found by the project's name
+alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import ClassVar
+
+from sdcolab.core.fields import check, fact
+from sdcolab.core.folders import Folders
+
+
+class NetworkKind(StrEnum):
+    """Which layers learn."""
+
+    LORA = "LoRA"
+    LOCON = "LoCon"
+
+
+class PictureWork(StrEnum):
+    """What is done with a project's pictures."""
+
+    LOOK = "look"
+    DOUBLES = "doubles"
+    TAG = "tag"
+    EDIT = "edit"
+    UNDO = "undo"
+
+
+@dataclass(frozen=True, slots=True)
+class TrainLora:
+    """Train a LoRA over the pictures of ``project``. ``resolution`` 0 is the base model's; ``checkpoint`` "" the first
+    one.
+
+    ``repeats`` counts only for pictures that are in no folder with a number.
+    """
+
+    code: ClassVar[str] = "train"
+
+    project: str = fact("", choices="training_projects")
+    checkpoint: str = fact("", choices="checkpoints")
+    epochs: int = fact(15, low=1, high=500)
+    batch_size: int = fact(2, low=1, high=16)
+    save_every: int = fact(2, low=0, high=100)
+    resolution: int = fact(0, low=0, high=2048, step=64, control="number")
+    repeats: int = fact(10, low=1, high=500)
+    flip: bool = fact(False)
+    shuffle: bool = fact(True)
+    keep_tokens: int = fact(1, low=0, high=3)
+    unet_rate: float = fact(1e-3, low=0, high=10, step=1e-5, control="number")
+    text_rate: float = fact(1e-4, low=0, high=10, step=1e-5, control="number")
+    scheduler: str = fact("cosine_with_restarts", choices="training_schedules")
+    optimizer: str = fact("AdamW8bit", choices="training_optimizers")
+    network: NetworkKind = fact(NetworkKind.LORA)
+    dim: int = fact(16, low=1, high=128)
+    alpha: int = fact(8, low=1, high=128)
+
+    def __post_init__(self) -> None:
+        check(self, self.code)
+
+
+@dataclass(frozen=True, slots=True)
+class PreparePictures:
+    """Look at the pictures of ``project``, set doubles aside, write their captions or edit them all.
+
+    ``activation``, ``remove``, ``search`` and ``replacement`` are lists of tags separated by commas.
+    """
+
+    code: ClassVar[str] = "pictures"
+
+    project: str = fact("", choices="training_projects")
+    work: PictureWork = fact(PictureWork.LOOK)
+    tagger: str = fact("wd-vit-tagger-v3", choices="taggers")
+    threshold: float = fact(0.25, low=0, high=1, step=0.01)
+    characters: bool = fact(False)
+    undesired: str = fact("")
+    activation: str = fact("")
+    remove: str = fact("")
+    search: str = fact("")
+    replacement: str = fact("")
+
+    def __post_init__(self) -> None:
+        check(self, self.code)
+
+
+def training_home(folders: Folders) -> Path:
+    """Where ``lora_training`` is: the user's Drive where Colab has it beside the program's folder, else that folder."""
+    drive = folders.root.parent / "drive" / "MyDrive"
+    return drive if drive.is_dir() else folders.root
+
+
+def training_projects(folders: Folders) -> tuple[str, ...]:
+    """Projects that have a folder of pictures, in ``lora_training/datasets`` or ``Loras/NAME/dataset``."""
+    home = training_home(folders)
+    return tuple(
+        sorted({*_folders(home / "lora_training" / "datasets"), *_with_dataset(home / "Loras")}, key=str.casefold)
+    )
+
+
+def _folders(parent: Path) -> list[str]:
+    try:
+        return [path.name for path in parent.iterdir() if path.is_dir() and not path.name.startswith((".", "_"))]
+    except OSError:
+        return []
+
+
+def _with_dataset(parent: Path) -> list[str]:
+    return [name for name in _folders(parent) if (parent / name / "dataset").is_dir()]

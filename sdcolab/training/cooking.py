@@ -1,0 +1,72 @@
+"""Training a written plan from its last saved state, wherever it was asked for. No torch."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from sdcolab.core.errors import SdcolabError, StateUnusable
+from sdcolab.core.files import make_folder
+from sdcolab.training.metadata import SUFFIX, last_file, state_folder
+from sdcolab.training.plan import TrainingPlan
+from sdcolab.training.toml_writing import write_plan
+
+
+def saved_state(plan: TrainingPlan) -> Path | None:
+    """The state that an earlier training of ``plan`` left unfinished."""
+    folder, name = Path(plan.output_dir or "."), plan.output_name or "last"
+    state, finished = folder / state_folder(last_file(name)), folder / last_file(name)
+    unfinished = not finished.exists() or finished.stat().st_mtime < state.stat().st_mtime if state.is_dir() else False
+    return state if unfinished else None
+
+
+def cook(
+    plan: TrainingPlan, path: Path, run: Callable[[Path], Path], unusable: Callable[[SdcolabError], object]
+) -> Path:
+    """Train ``plan``, which is written at ``path``, and keep it beside the finished file, which is returned.
+
+    ``run`` trains the plan that it finds at a path. A state that does not fit any more is told to ``unusable`` and
+    left.
+    """
+    state = saved_state(plan)
+    try:
+        made = _run(replace(plan, resume=str(state)) if state else plan, path, run)
+    except StateUnusable as error:
+        if state is None:
+            raise
+        unusable(error)
+        made = _run(plan, path, run)
+    if state is not None:
+        shutil.rmtree(state, ignore_errors=True)
+    shutil.rmtree(made.parent / state_folder(made.name), ignore_errors=True)
+    shutil.copyfile(path, made.with_name(f"{plan.output_name}-plan.toml"))
+    return made
+
+
+def _run(plan: TrainingPlan, path: Path, run: Callable[[Path], Path]) -> Path:
+    running = path.with_name(f".{path.stem}-en-marcha.toml")
+    write_plan(running, plan)
+    try:
+        return run(running)
+    finally:
+        with contextlib.suppress(OSError):
+            running.unlink()
+
+
+def copy_loras(made: Path, target: Path) -> int:
+    """Every file of the LoRA ``made`` in ``target``, where the studio looks for LoRAs; how many."""
+    count = 0
+    with contextlib.suppress(OSError, SdcolabError):
+        make_folder(target)
+        for file in sorted(made.parent.glob(f"{glob_escaped(made.stem)}*{SUFFIX}")):
+            shutil.copyfile(file, target / file.name)
+            count += 1
+    return count
+
+
+def glob_escaped(text: str) -> str:
+    """``text`` with nothing that a pattern of names would understand."""
+    return "".join(f"[{character}]" if character in "*?[" else character for character in text)

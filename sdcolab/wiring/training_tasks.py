@@ -1,0 +1,200 @@
+"""The work of the training tabs: a LoRA in a process of its own, and a project's pictures made ready."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from sdcolab.core.detect import ModelFamily, ModelKind, detect
+from sdcolab.core.errors import DatasetMissing
+from sdcolab.core.events import CancelToken, FileMade, Listener, Note, Phase, PhaseStarted, StepDone, Warned
+from sdcolab.core.folders import Folders
+from sdcolab.core.tasks import Tools
+from sdcolab.core.tensors import read_header
+from sdcolab.core.training import PictureWork, PreparePictures, TrainLora, training_home, training_projects
+from sdcolab.training.events import LoraSaved, StageBegan, StepTrained, Told, TrainingBegan, TrainingEvent
+from sdcolab.training.plan import TrainingPlan
+from sdcolab.training.progress import progress_text
+
+
+def train_lora(task: TrainLora, tools: Tools, listener: Listener, cancel: CancelToken) -> None:
+    """Train, with the card to itself. Stopping saves what is trained; the same task then goes on where it was."""
+    from sdcolab.training.cooking import cook, copy_loras
+    from sdcolab.training.preview import lines, preview
+    from sdcolab.training.toml_writing import write_plan
+
+    plan, path = _plan(task, tools)
+    seen = preview(plan)
+    for line in lines(seen, gpu=_has_card()):
+        listener(Note(line))
+    if seen.faults:
+        raise seen.faults[0]
+    write_plan(path, plan)
+    tools.engine.unload()
+    listener(PhaseStarted(Phase.TRAINING))
+    made = cook(
+        plan,
+        path,
+        lambda running: _run(running, tools, listener, cancel),
+        lambda error: listener(Warned(error)),
+    )
+    copy_loras(made, tools.folders.models(ModelKind.LORA))
+    listener(Note(f"✅ Tu Lora está en {made}. Ya puedes elegirlo en la lista de Lora."))
+
+
+def _run(path: Path, tools: Tools, listener: Listener, cancel: CancelToken) -> Path:
+    """One training process, which stops when ``cancel`` says so."""
+    from sdcolab.wiring.trainer import training_process
+
+    process = training_process(path, tools.environ)
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not ended.is_set():
+            if cancel.wait(1.0):
+                process.stop()
+                return
+
+    threading.Thread(target=watch, name="sdcolab-parar", daemon=True).start()
+    try:
+        return process.run(lambda event: _tell(event, listener))
+    finally:
+        ended.set()
+
+
+def _tell(event: TrainingEvent, listener: Listener) -> None:
+    """A training's event as the studio's."""
+    match event:
+        case StepTrained():
+            listener(StepDone(event.step, event.total, 1, 1))
+        case LoraSaved(path):
+            listener(FileMade(path))
+        case Told(warning):
+            listener(Warned(warning))
+        case StageBegan():
+            listener(PhaseStarted(Phase.TRAINING, progress_text(event)))
+        case TrainingBegan():
+            listener(PhaseStarted(Phase.TRAINING))
+            listener(Note(progress_text(event)))
+        case _:
+            pass
+
+
+def _plan(task: TrainLora, tools: Tools) -> tuple[TrainingPlan, Path]:
+    """The plan of ``task`` and where it is written. Raises ``TrainingError``, ``UnknownFile``, ``ModelError``."""
+    from importlib.util import find_spec
+
+    from sdcolab.training.bases import Base
+    from sdcolab.training.recipe_form import Places, TrainingForm, check_name, plan_of, write_loose
+
+    name = check_name(task.project)
+    structure = _structure(tools.folders, name)
+    places = Places.of(training_home(tools.folders), name, structure)
+    library = tools.library
+    file = library.find(ModelKind.CHECKPOINT, task.checkpoint) if task.checkpoint else library.default_checkpoint()
+    header = read_header(file.path) if file.path.suffix == ".safetensors" else None
+    found = detect(header) if header else None
+    sdxl = found is not None and found.family is ModelFamily.SDXL
+    v = header is not None and declared_v(file.path)
+    side = found.native_size if found else 512
+    base = Base(file.name, file.name, sdxl=sdxl, v=v, resolution=side, clip_skip=1 if side < 256 else 2)
+    form = TrainingForm(
+        nombre_proyecto=name,
+        estructura_de_carpetas=structure,
+        resolucion=task.resolution,
+        flip_aug=task.flip,
+        mezclar_tags=task.shuffle,
+        num_repeats=task.repeats,
+        epochs=task.epochs,
+        batch_size=task.batch_size,
+        guardar_cada_cuantos_epochs=task.save_every,
+        unet_aprendizaje=task.unet_rate,
+        text_encoder_aprendizaje=task.text_rate,
+        scheduler=task.scheduler,
+        lora_type=task.network.value,
+        dim=task.dim,
+        alpha=task.alpha,
+        keep_tokens=task.keep_tokens,
+        optimizador=task.optimizer,
+    )
+    gpu = _has_card()
+    bitsandbytes = gpu and find_spec("bitsandbytes") is not None
+    plan = plan_of(form, base, file.path, places, gpu=gpu, bitsandbytes=bitsandbytes)
+    write_loose(plan, form, places)
+    return plan, places.config / f"{name}.toml"
+
+
+def declared_v(path: Path) -> bool:
+    """Whether the checkpoint says that it predicts v."""
+    header = read_header(path)
+    return "v_pred" in header.tensors or header.metadata.get("modelspec.prediction_type", "").startswith("v")
+
+
+def _has_card() -> bool:
+    from sdcolab.colab.host import nvidia_gpu
+
+    return nvidia_gpu() is not None
+
+
+def prepare_pictures(task: PreparePictures, tools: Tools, listener: Listener, _cancel: CancelToken) -> None:
+    """Look at, tag or edit the pictures of a project: a line of report for everything that was done."""
+    from sdcolab.training.pantry import Pantry
+    from sdcolab.wiring.trainer import tagger_folder
+
+    structure = _structure(tools.folders, task.project)
+    pantry = Pantry(
+        training_home(tools.folders),
+        lambda line: listener(Note(line)),
+        lambda repository: tagger_folder(tools.folders, repository, tools.environ),
+    )
+    if task.work is PictureWork.TAG:
+        pantry.tag(
+            task.project,
+            structure,
+            task.tagger,
+            task.threshold,
+            characters=task.characters,
+            undesired=task.undesired,
+        )
+    elif task.work in (PictureWork.LOOK, PictureWork.DOUBLES):
+        pantry.prepare(task.project, structure, "", 1, doubles=task.work is PictureWork.DOUBLES)
+    else:
+        pantry.edit(
+            task.project,
+            structure,
+            activation=task.activation,
+            remove=task.remove,
+            search=task.search,
+            replacement=task.replacement,
+            undo=task.work is PictureWork.UNDO,
+        )
+
+
+def training_lists(folders: Folders) -> Mapping[str, Callable[[], tuple[str, ...]]]:
+    """The live lists of the training forms."""
+    from sdcolab.training.rates import SCHEDULES
+
+    return {
+        "training_projects": lambda: training_projects(folders),
+        "training_schedules": lambda: tuple(SCHEDULES),
+        "training_optimizers": lambda: ("AdamW8bit", "AdamW", "Prodigy", "Lion", "AdaFactor"),
+        "taggers": _taggers,
+    }
+
+
+def _taggers() -> tuple[str, ...]:
+    from sdcolab.training.bases import TAGGERS
+
+    return tuple(TAGGERS)
+
+
+def _structure(folders: Folders, project: str) -> str:
+    """Which of the two ways of keeping projects this one follows. Raises ``DatasetMissing``."""
+    from sdcolab.training.recipe_form import BY_CATEGORY, BY_PROJECT, Places, check_name
+
+    name, home = check_name(project), training_home(folders)
+    for structure in (BY_CATEGORY, BY_PROJECT):
+        if Places.of(home, name, structure).pictures.is_dir():
+            return structure
+    raise DatasetMissing(folder=Places.of(home, name, BY_CATEGORY).pictures)

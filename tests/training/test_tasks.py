@@ -1,0 +1,89 @@
+"""The work of the training tabs, done by their runners: a real training process on the demo model, captions on disk."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from sdcolab.core.codec import from_json, to_json
+from sdcolab.core.detect import ModelKind
+from sdcolab.core.errors import Cancelled, DatasetMissing, ProjectName
+from sdcolab.core.events import CancelToken, Event, FileMade, Note, StepDone
+from sdcolab.core.folders import Folders
+from sdcolab.core.tasks import Tools
+from sdcolab.core.training import PictureWork, PreparePictures, TrainLora, training_projects
+from sdcolab.training.quick import draw_pictures
+from sdcolab.wiring.engine import build_engine, build_library
+from sdcolab.wiring.training_tasks import prepare_pictures, train_lora, training_lists
+
+
+@pytest.fixture
+def tools(tmp_path: Path) -> Tools:
+    folders = Folders(tmp_path)
+    draw_pictures(tmp_path / "lora_training" / "datasets" / "zorp" / "1_x", 4)
+    library = build_library(folders)
+    return Tools(folders, library, build_engine(folders, library), {**os.environ, "OMP_NUM_THREADS": "1"})
+
+
+TASK = TrainLora(project="zorp", epochs=2, batch_size=2, save_every=1, dim=2, alpha=2, text_rate=0.0, keep_tokens=0)
+
+
+def test_a_lora_is_trained_stopped_and_gone_on_with(tools: Tools) -> None:
+    events: list[Event] = []
+    cancel = CancelToken()
+
+    def stop_at_first(event: Event) -> None:
+        if isinstance(event, FileMade):
+            cancel.cancel()
+
+    with pytest.raises(Cancelled):
+        train_lora(TASK, tools, stop_at_first, cancel)
+    train_lora(TASK, tools, events.append, CancelToken())
+    steps = [event.step for event in events if isinstance(event, StepDone)]
+    assert steps[-1] == 4
+    assert steps[0] > 1  # not from the beginning
+    assert [event.path.name for event in events if isinstance(event, FileMade)][-1] == "zorp.safetensors"
+    assert any("Tu Lora está en" in event.text for event in events if isinstance(event, Note))
+    assert {file.name for file in tools.library.files(ModelKind.LORA)} >= {
+        "zorp-000001.safetensors",
+        "zorp.safetensors",
+    }
+
+
+def test_captions_are_edited_and_come_back(tools: Tools) -> None:
+    told: list[str] = []
+
+    def hear(event: Event) -> None:
+        if isinstance(event, Note):
+            told.append(event.text)
+
+    def work(**changes: object) -> None:
+        task = PreparePictures(project="zorp", **changes)  # type: ignore[arg-type]
+        prepare_pictures(task, tools, hear, CancelToken())
+
+    folder = tools.folders.root / "lora_training" / "datasets" / "zorp" / "1_x"
+    work(work=PictureWork.EDIT, activation="mi zorp", remove="zorp")
+    assert (folder / "zorp_00.txt").read_text(encoding="utf-8") == "mi zorp, fondo blanco\n"
+    work(work=PictureWork.UNDO)
+    assert (folder / "zorp_00.txt").read_text(encoding="utf-8") == "zorp, fondo blanco"
+    work(work=PictureWork.LOOK)
+    assert any("4 imágenes, 4 con descripción" in line for line in told)
+
+
+@pytest.mark.parametrize(("project", "error"), [("../fuera", ProjectName), ("otro", DatasetMissing), ("", ProjectName)])
+def test_only_projects_are_reached(project: str, error: type, tools: Tools) -> None:
+    with pytest.raises(error):
+        prepare_pictures(PreparePictures(project=project), tools, lambda _event: None, CancelToken())
+    with pytest.raises(error):
+        train_lora(TrainLora(project=project), tools, lambda _event: None, CancelToken())
+
+
+def test_tasks_travel_and_lists_are_live(tools: Tools) -> None:
+    assert from_json(TrainLora, to_json(TASK)) == TASK
+    lists = training_lists(tools.folders)
+    assert lists["training_projects"]() == training_projects(tools.folders) == ("zorp",)
+    assert "cosine_with_restarts" in lists["training_schedules"]()
+    assert PreparePictures().tagger in lists["taggers"]()
+    assert TrainLora().optimizer in lists["training_optimizers"]()

@@ -13,6 +13,7 @@ from enum import Enum, auto
 from typing import Any
 
 from sdcolab.core.errors import AxisUnknown, AxisValueUnknown, TooManyAxisValues
+from sdcolab.core.fields import with_value
 from sdcolab.core.prompt import apply_styles
 from sdcolab.core.registry import closest
 from sdcolab.core.request import AUTOMATIC, GenerationRequest, Refiner
@@ -215,6 +216,11 @@ def _styles(text: str, axis: str, names: Names) -> tuple[Any, ...]:
     return tuple(by_fold[name.casefold()] for name in wanted)
 
 
+def _turning_on(path: str) -> Change:
+    """Sets the field at ``path``, and turns on the part that it belongs to where that is off."""
+    return lambda request, value: with_value(request, path, value)
+
+
 # --- The table ------------------------------------------------------------------------------------------------------
 
 AXES: tuple[Axis, ...] = (
@@ -264,6 +270,10 @@ AXES: tuple[Axis, ...] = (
     Axis("Size", Kind.SIZE, change=_size),
     Axis("LoRA", Kind.NAME, change=_lora, listed="loras", extra=(NONE,), cost=_LORA_COST, rank=0, own=True),
     Axis("LoRA weight", Kind.FLOAT, change=_lora_weight, cost=0.4, rank=2, own=True),
+    *(
+        Axis(f"FreeU {name}", Kind.FLOAT, change=_turning_on(f"freeu.{name}"), own=True)
+        for name in ("b1", "b2", "s1", "s2")
+    ),
 )
 """Every axis. A1111's numbers are places in its own list for a tab, which ``of_tab`` gives."""
 

@@ -248,3 +248,8 @@ def test_every_axis_reads_something() -> None:
     for axis in of_tab(img2img=False):
         if axis.kind in (Kind.INT, Kind.FLOAT):
             assert axis.read("1", NAMES) == (1,)
+
+
+def test_an_axis_of_freeu_turns_it_on() -> None:
+    found = requests(XyzPlot("FreeU b1", "1.1, 1.3", "FreeU s2", "0.2"))
+    assert [(one.freeu.b1, one.freeu.s2) for one in found if one.freeu] == [(1.1, 0.2), (1.3, 0.2)]

@@ -4,6 +4,7 @@ an infotext puts in it, and the sizes and names that go with it."""
 from __future__ import annotations
 
 import contextlib
+import datetime
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -148,7 +149,17 @@ class GenerationDesk:
         """
         last = self._studio.last_form
         form = (last.peek() if peek else last.load()) or FilledForm(settings.defaults)
-        return self.values(form.request), list(form.styles)
+        values = self.values(form.request)
+        if self._from_another_day():  # twenty pictures at once are seldom wanted again the next morning
+            values["batch_count"] = settings.defaults.batch_count
+        return values, list(form.styles)
+
+    def _from_another_day(self) -> bool:
+        try:
+            written = datetime.date.fromtimestamp(self._studio.last_form.path.stat().st_mtime)
+        except OSError:
+            return False
+        return written != datetime.date.today()
 
     def values(self, request: GenerationRequest) -> dict[str, Any]:
         """What the controls show for ``request``, which may come from another machine: where it names a file that is

@@ -14,6 +14,7 @@ from sdcolab.core.request import RANDOM_SEED, GenerationRequest
 from sdcolab.core.settings import Settings
 from sdcolab.core.tasks import Generate, Place
 from sdcolab.core.tuning import Tuning
+from sdcolab.core.words.faces import NO_LORAS, NO_STYLES
 from sdcolab.studio.form import Reader, kept_paths, once, shown
 from sdcolab.studio.generating import Asked, GenerationDesk, lora_names, with_lora
 from sdcolab.studio.jobs import JobQueue
@@ -132,8 +133,8 @@ class FormActions:
         """What can be chosen now, for every list of the page."""
         settings, _ = attempt(self._studio.settings.load, Settings())
         return self._parts.fresh_lists(once(self._studio.lists)) | {
-            self._gadgets.styles: gr.update(choices=[style.name for style in settings.styles]),
-            self._gadgets.lora: gr.update(choices=[*lora_names(self._studio.library)]),
+            self._gadgets.styles: _choices_or([style.name for style in settings.styles], NO_STYLES),
+            self._gadgets.lora: _choices_or([*lora_names(self._studio.library)], NO_LORAS),
         }
 
     def refresh(self, checkpoint: str | None, vae: str | None) -> Updates:
@@ -255,6 +256,11 @@ class FormActions:
             return gr.skip(), gr.skip(), gr.skip()
         selected = int(job), int(index)
         return (selected, *image_updates(shown_image(self._studio.jobs, selected)))
+
+
+def _choices_or(names: list[str], empty: str) -> Any:
+    """A list, which says what to do while it has nothing."""
+    return gr.update(choices=names, info=None if names else empty)
 
 
 def random_seed() -> str:

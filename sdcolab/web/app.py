@@ -18,6 +18,7 @@ from sdcolab.studio.layout import LAYOUT, Layout, Tab, TabKind
 from sdcolab.studio.studio import Studio
 from sdcolab.web import look
 from sdcolab.web.bar import build_bar
+from sdcolab.web.dropping import drop_box
 from sdcolab.web.panel import PanelDrawing, build_buttons
 from sdcolab.web.parts import Parts
 from sdcolab.web.results import build_results
@@ -86,6 +87,7 @@ def _build(studio: Studio, layout: Layout = LAYOUT) -> gr.Blocks:
             drawn.pnginfo,
             drawn.downloads,
             drawn.rooms,
+            drop_box(),
         )
         Wires(page, studio, DownloadDesk(studio.jobs), parts).connect()
     return page

@@ -16,12 +16,17 @@ const start = () => {{
   const surface = window.sdcolab.mountCanvas(element.querySelector(".sd-canvas-host"), {{
     mode: "{mode}",
     words: window.sdcolab.canvasWords,
-    onChange: (value) => {{ props.value = told = value ?? ""; trigger("input") }},
+    onChange: (value) => {{
+      props.value = told = value ?? "";
+      window.sdcolab.keepPainted?.("{element_id}", surface.url, told);
+      trigger("input");
+    }},
   }});
+  surface.take = (value) => {{ surface.restore(value); props.value = told = value }};
   window.sdcolab.canvases["{element_id}"] = surface;
   watch("value", () => {{ if (props.value !== told) surface.restore(told = props.value) }});
   const waiting = window.sdcolab.pictures["{element_id}"];
-  if (waiting) surface.show(waiting);
+  if (waiting) window.sdcolab.showPicture("{element_id}", waiting);
 }};
 start();
 """
@@ -50,7 +55,8 @@ def canvas_script() -> str:
     words = json.dumps(CANVAS_WORDS, ensure_ascii=False).replace("</", "<\\/")
     return (
         f"<script>window.sdcolab = {{ canvases: {{}}, pictures: {{}}, canvasWords: {words},"
-        " showPicture(id, url) { this.pictures[id] = url; this.canvases[id]?.show(url) } }</script>"
+        " showPicture(id, url) { this.pictures[id] = url; this.canvases[id]?.show(url)?.then?.("
+        "() => this.recallPainted?.(id, url)) } }</script>"
         f'<script type="module">{asset("canvas.js")}\nwindow.sdcolab.mountCanvas = mountCanvas;</script>'
     )
 

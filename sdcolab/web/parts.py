@@ -35,6 +35,7 @@ class Parts:
     pnginfo: PngInfo
     downloads: Downloads
     rooms: Mapping[str, gr.HTML]
+    drop: gr.HTML
 
     def lists(self) -> tuple[tuple[Any, Field], ...]:
         """Every control that offers a live list, with its field."""

@@ -123,6 +123,18 @@ class Sender:
         said = fragments.message("La imagen está en Ampliar (Extras).", fragments.Tone.GOOD)
         return {pictures: [path], self._parts.tabs: gr.Tabs(selected="extras"), self._panel.message: said}
 
+    def dropped(self, value: Any, mode: str, sizes: Any) -> Updates:
+        """A picture dropped on the page (``web/dropping.py``), and what its owner wants with it."""
+        path, action = (value.get("path"), value.get("action")) if isinstance(value, dict) else (None, None)
+        if not isinstance(path, str):
+            return {self._panel.message: no_image()}
+        if action == "use":
+            return self.use_file(path)
+        if action == "extras":
+            pictures = self._parts.tools["extras"].controls["pictures"]
+            return {pictures: [path], self._parts.tabs: gr.Tabs(selected="extras")}
+        return self.send_file(path, mode, sizes, inpaint=action == "inpaint")
+
     def size_of(self, path: str | None) -> Updates:
         """Width and height of the chosen picture."""
         if not path:

@@ -45,6 +45,15 @@ _RECALL_FORM = f"""() => {{
 """The form outlives a reload of its tab: phones reload pages whenever they wake up."""
 
 
+_KEEP_PICTURE = "(image) => { window.sdcolab.keepPicture?.(image) }"
+_RECALL_PICTURE = """async () => {
+  const kept = window.sdcolab.keptPicture?.();
+  const there = kept && (await fetch(kept.url).then((answer) => answer.ok, () => false));
+  return there ? kept : { __type__: "update" };
+}"""
+"""The picture to start from outlives a reload too, as long as the server has it."""
+
+
 def _keep_form(paths: Sequence[str]) -> str:
     return f"""(...values) => {{
       const kept = Object.fromEntries({json.dumps([*paths, "@styles"])}.map((path, place) => [path, values[place]]));
@@ -162,6 +171,9 @@ class Wires:
             js=_RECALL_FORM,
             **_QUIET,
         ).then(None, [opened, *fields], fields, js=_fill_untouched([field.value for field in fields]), **_QUIET)
+        image = self._panel.fields["init.images"]
+        image.change(None, image, None, js=_KEEP_PICTURE, **_QUIET)
+        self._page.load(None, None, image, js=_RECALL_PICTURE, **_QUIET)
         self._page.load(self._actions.fresh_lists, None, self._every_list, **_QUIET)
         remembered = [*fields, self._gadgets.styles]
         gr.on(
@@ -314,6 +326,10 @@ class Wires:
             actions[name].click(partial(sender.send, inpaint=inpaint), where, filled, **_QUIET)
         actions["send-extras"].click(sender.send_to_extras, self._selected, filled, **_QUIET)
         actions["seed-reuse"].click(self._actions.reuse_seed, self._selected, self._panel.fields["seed"], **_QUIET)
+        actions["copy"].click(None, None, None, js="() => { window.sdcolab.viewer?.copy() }", **_QUIET)
+        self._parts.drop.input(
+            sender.dropped, [self._parts.drop, self._panel.mode, self._panel.sizes], filled, **_QUIET
+        )
         actions["compare"].click(None, None, None, js="() => { window.sdcolab.viewer?.compare() }", **_QUIET)
         actions["enhance"].click(self._actions.enhance, self._selected, self._panel.message, **_QUIET).then(
             _forget, None, self._selected, **_QUIET

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,9 +11,10 @@ from web_fakes import Bench, make_bench
 
 from sdcolab.core.infotext import EngineFacts, write
 from sdcolab.core.request import GenerationRequest, Hires, Refiner, Variation
+from sdcolab.core.settings import Settings
 from sdcolab.core.tuning import Emphasis, Tuning
 from sdcolab.studio.form import Reader, shown
-from sdcolab.studio.generating import GenerationDesk, chip_size, fitting_size
+from sdcolab.studio.generating import Asked, GenerationDesk, chip_size, fitting_size
 from sdcolab.studio.layout import LAYOUT
 from sdcolab.web.uploads import chosen_picture
 
@@ -144,3 +146,26 @@ def test_an_enhanced_picture_is_the_same_with_a_hires_pass(bench: Bench) -> None
     again = desk(bench).enhanced(write(asked, EngineFacts("1", schedule="Automatic", model="demo-128")))
     assert (again.prompt, again.seed, again.width, again.init) == ("gato", 7, 128, None)
     assert again.hires is not None and (again.hires.scale, again.hires.strength) == (2.0, 0.4)
+
+
+@pytest.mark.parametrize(
+    ("typed", "sampler", "schedule"),
+    [
+        ("DPM++ 2M Karras", "DPM++ 2M", "Karras"),
+        ("dpm++ 2m karras", "DPM++ 2M", "Karras"),
+        ("Euler a", "Euler a", "Uniform"),
+    ],
+)
+def test_old_names_of_samplers_are_understood(bench: Bench, typed: str, sampler: str, schedule: str) -> None:
+    values = shown(GenerationRequest) | {"width": 128, "height": 128, "checkpoint": "demo-128.safetensors"}
+    request = desk(bench).request(Asked(values | {"sampler": typed, "schedule": "Uniform"}))
+    assert (request.sampler, request.schedule) == (sampler, schedule)
+
+
+def test_many_pictures_at_once_are_forgotten_the_next_day(bench: Bench) -> None:
+    form = bench.studio.last_form
+    form.save(GenerationRequest(steps=33, batch_count=20))
+    assert desk(bench).opening(Settings())[0]["batch_count"] == 20
+    os.utime(form.path, (0, 0))
+    values, _ = desk(bench).opening(Settings())
+    assert (values["batch_count"], values["steps"]) == (1, 33)

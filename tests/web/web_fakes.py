@@ -233,7 +233,11 @@ def make_bench(root: Path, tokens: Callable[[str], tuple[int, int]] = count_toke
         schedules=SCHEDULES,
         folders=folders,
         report=lambda: f'Informe guardado. <a download="informe.zip" href="{REPORT}">informe</a>',
-        more_lists={"upscalers": upscaling.names, "axes": lambda: ("Nothing", "Seed", "Steps")},
+        more_lists={
+            "upscalers": upscaling.names,
+            "axes": lambda: ("Nothing", "Seed", "Steps"),
+            "unfinished_plans": tuple,
+        },
         rooms={"galeria": GalleryRoom(folders)},
         catalog=(("Gatos, LoRA: de todo tipo", "https://a.example/gatos.safetensors"),),
     )

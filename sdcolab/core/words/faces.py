@@ -33,6 +33,7 @@ ACTIONS: Mapping[str, ActionWords] = {
     "enhance": ActionWords("Mejorar", "Mejorar esta imagen: la misma semilla con Hires fix", "wand-sparkles"),
     "seed-reuse": ActionWords("Semilla", "Reutilizar la semilla de esta imagen", "recycle"),
     "use-infotext": ActionWords("Usar sus datos", "Usar los datos de esta imagen en el formulario", "corner-down-left"),
+    "copy": ActionWords("Copiar", "Copiar la imagen al portapapeles", "copy"),
     "compare": ActionWords("Comparar", "Comparar con la imagen anterior", "blend"),
 }
 """What can be done with the picture on show."""
@@ -87,3 +88,18 @@ BUTTON_NAMES: Mapping[str, str] = {
     **{f"sd-size-{name}": words.help for name, words in SIZES.items()},
 }
 """What buttons are called that only have an icon, and what others do, by their ids on the page."""
+
+DROP_QUESTION = "¿Usar sus datos, editarla o ampliarla?"
+
+DROP_CHOICES: Mapping[str, str] = {
+    "use": "Usar sus datos",
+    "img2img": "Editarla en img2img",
+    "inpaint": "Pintar una parte (inpaint)",
+    "extras": "Ampliarla",
+    "none": "Nada",
+}
+"""What can be done with a picture that is dropped on the page."""
+
+NO_STYLES = "Aún no hay estilos: escribe un prompt y guárdalo con el botón del disquete."
+NO_LORAS = "Aún no hay ningún LoRA: pega su enlace en la pestaña Descargas."
+"""What empty lists say."""

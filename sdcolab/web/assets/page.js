@@ -158,6 +158,25 @@
   const pressTab = (name) => byId(`sd-tab-${name}-button`)?.click();
   window.sdcolab.openTab = openTab;
 
+  /* The picture to start from and what was painted on it outlive a reload. */
+  const PICTURE = "sdcolab-imagen";
+  const PAINTED = "sdcolab-pintado";
+  const parsed = (key) => {
+    try {
+      return JSON.parse(stored(sessionStorage, key) || "null");
+    } catch {
+      return null;
+    }
+  };
+  window.sdcolab.keepPicture = (image) => keep(sessionStorage, PICTURE, JSON.stringify(image ?? null));
+  window.sdcolab.keptPicture = () => parsed(PICTURE);
+  window.sdcolab.keepPainted = (id, url, value) => keep(sessionStorage, PAINTED, JSON.stringify({ id, url, value }));
+  window.sdcolab.recallPainted = (id, url) => {
+    const kept = parsed(PAINTED);
+    const surface = window.sdcolab.canvases[id];
+    if (kept?.value && kept.id === id && kept.url === url && surface && !surface.marks.length) surface.take(kept.value);
+  };
+
   const remembered = stored(sessionStorage, STORE);
   history.replaceState({ tab: "" }, "");
   history.pushState({ tab: "txt2img" }, "");

@@ -125,6 +125,12 @@
       if (this.now) this.box("view").show(this.now.url);
     }
 
+    async copy() {
+      if (!this.now) return;
+      const picture = fetch(this.now.url).then((answer) => answer.blob());
+      await navigator.clipboard?.write([new ClipboardItem({ "image/png": picture })]);
+    }
+
     /* The picture on show beside the one before it. */
     compare() {
       const place = this.images.indexOf(this.now);

@@ -1,0 +1,126 @@
+"""The house of the page: what hurt at every picture, each with a visitor who does it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect
+from web_fakes import Bench
+from web_visitor import PATIENCE, Visitor, field, generate, infotext, part
+
+from sdcolab.core.outputs import png_text
+from sdcolab.web.app import Server
+
+pytestmark = pytest.mark.navegador
+
+
+@pytest.fixture(scope="module")
+def page(browser: Browser, server: Server, bench: Bench) -> Iterator[Page]:
+    expect.set_options(timeout=PATIENCE)
+    visitor = Visitor(browser, server, {"viewport": {"width": 1366, "height": 768}})
+    yield visitor.open()
+    bench.finish_jobs()
+    visitor.context.close()
+    assert visitor.trouble == []
+
+
+def tab(page: Page, name: str) -> None:
+    page.get_by_role("tab", name=name, exact=True).click()
+
+
+def test_a_new_picture_takes_neither_the_focus_nor_what_is_being_typed(page: Page, bench: Bench) -> None:
+    bench.hold(2)
+    generate(page, "lo que se hace")
+    expect(part(page, "progress")).to_contain_text("paso 1 de 20")
+    assert page.title().endswith("% · sdcolab"), "the tab says how far it is"
+    field(page, "negative_prompt").click()
+    page.keyboard.type("mientras ")
+    scrolled = part(page, "form").evaluate("form => form.scrollTop")
+    bench.let_go()
+    expect(infotext(page)).to_have_value(re.compile("^lo que se hace"))
+    page.keyboard.type("tanto")
+    expect(field(page, "negative_prompt")).to_have_value("mientras tanto")
+    assert part(page, "form").evaluate("form => form.scrollTop") == scrolled
+    for name in ("generate", "prompt", "send-img2img"):
+        expect(part(page, name)).to_be_in_viewport()
+    expect(page.locator(".sd-shown")).to_be_in_viewport(ratio=1)
+    expect(page).to_have_title("sdcolab")
+
+
+def test_a_new_job_keeps_the_pictures_in_sight(page: Page, bench: Bench) -> None:
+    bench.hold(1)
+    generate(page, "la siguiente")
+    expect(part(page, "progress").get_by_role("progressbar")).to_be_visible()
+    expect(page.locator(".sd-shown")).to_be_visible()
+    bench.let_go()
+    expect(page.locator(".sd-thumb")).to_have_count(2)
+    page.keyboard.press("Alt+ArrowLeft")
+    expect(infotext(page)).to_have_value(re.compile("^lo que se hace"))
+    page.keyboard.press("Alt+ArrowRight")
+    expect(infotext(page)).to_have_value(re.compile("^la siguiente"))
+
+
+def test_each_tab_has_its_size(page: Page) -> None:
+    part(page, "size-portrait").click()
+    expect(field(page, "height")).to_have_value("192")
+    tab(page, "img2img")
+    part(page, "size-double").click()
+    expect(field(page, "width")).to_have_value("256")
+    tab(page, "txt2img")
+    expect(field(page, "width")).to_have_value("128")
+    tab(page, "img2img")
+    expect(field(page, "width")).to_have_value("256")
+    page.go_back()
+    expect(page.locator("html")).to_have_attribute("data-sd-tab", "txt2img")
+
+
+def test_weights_with_the_keyboard(page: Page) -> None:
+    prompt = field(page, "prompt")
+    prompt.fill("un gato naranja")
+    prompt.evaluate("area => area.setSelectionRange(5, 5)")
+    prompt.press("Control+ArrowUp")
+    expect(prompt).to_have_value("un (gato:1.1) naranja")
+    prompt.press("Control+ArrowUp")
+    expect(prompt).to_have_value("un (gato:1.2) naranja")
+    for _ in range(2):
+        prompt.press("Control+ArrowDown")
+    expect(prompt).to_have_value("un gato naranja")
+
+
+DROP = """([name, bytes]) => {
+  const data = new DataTransfer();
+  data.items.add(new File([new Uint8Array(bytes)], name, { type: "image/png" }));
+  document.body.dispatchEvent(new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true }));
+}"""
+
+
+def test_a_picture_dropped_anywhere_asks_what_to_do_and_outlives_a_reload(page: Page, tmp_path: Path) -> None:
+    told = tmp_path / "contada.png"
+    Image.new("RGB", (136, 88), "plum").save(told, pnginfo=png_text("un zorro\nSteps: 9, Sampler: DDIM, Seed: 5"))
+    page.evaluate(DROP, ["contada.png", list(told.read_bytes())])
+    page.get_by_role("button", name="Pintar una parte (inpaint)").click()
+    expect(page.locator("html")).to_have_attribute("data-sd-tab", "img2img")
+    expect(field(page, "prompt")).to_have_value("un zorro")
+    expect(field(page, "steps")).to_have_value("9")
+    expect(field(page, "width")).to_have_value("136")
+    canvas = page.locator(".sd-canvas-mask .sd-canvas-marks")
+    expect(canvas).to_be_visible()
+    canvas.evaluate("canvas => canvas.scrollIntoView({ block: 'center' })")
+    canvas.click()
+    painted = "window.sdcolab.canvases['sd-init-inpaint-mask']?.value()"
+    page.wait_for_function(f"{painted} != null")
+    page.reload()
+    expect(page.locator("html")).to_have_attribute("data-sd-tab", "img2img")
+    expect(part(page, "init-images").locator("img")).to_be_visible()
+    page.wait_for_function(f"{painted} != null")
+
+
+def test_light_dark_and_as_the_system(page: Page) -> None:
+    look = page.get_by_role("button", name="Aspecto: claro, oscuro o el del sistema")
+    for dark in (False, True, False):
+        look.click()
+        expect(page.locator("html")).to_have_class(re.compile("dark") if dark else re.compile("^(?!.*dark)"))

@@ -178,7 +178,7 @@ def _sites(ask: Ask) -> Iterator[Finding]:
         well = ask(url)
         yield Finding(site, "responde" if well else "no responde", None if well else SiteUnreachable(site=site))
     well = ask(SHARE_URL)
-    problem = None if well else ShareDown(reason="no answer")
+    problem = None if well else ShareDown(reason="sin respuesta")
     yield Finding("Servicio del enlace público", "responde" if well else "no responde", problem)
 
 

@@ -65,6 +65,8 @@ class Rhythm:
 
     interval: float = 3.0
     retries: tuple[float, ...] = (2.0, 5.0, 15.0, 30.0, 60.0)
+    patience: float = 20.0
+    """How long the end waits for a Drive that takes nothing."""
 
 
 def copy_in_one_piece(source: Path, target: Path) -> None:
@@ -115,7 +117,7 @@ class DriveSync:
         self._known_settings: dict[str, bytes] = {}
         self._trouble: HostError | None = None
         self._lock = threading.Condition()
-        self._asked = self._answered = 0
+        self._asked = self._answered = self._refused = 0
         self._stopping = self._hurried = False
         self._worker = threading.Thread(target=self._work, name="sdcolab-drive", daemon=True)
 
@@ -123,6 +125,11 @@ class DriveSync:
     def home(self) -> Path:
         """The program's folder on Drive."""
         return self._my_drive / DRIVE_FOLDER
+
+    @property
+    def trouble(self) -> HostError | None:
+        """Why Drive does not take files now."""
+        return self._trouble
 
     def prepare(self, today: Callable[[], datetime.date] = datetime.date.today) -> None:
         """Before anything is generated: bring Drive's settings and go on with its numbering. Raises ``DriveLost``."""
@@ -151,7 +158,9 @@ class DriveSync:
         return sum(_key(self._folders.outputs, path) not in self._done for path in _local_images(self._folders.outputs))
 
     def flush(self, seconds: float) -> int:
-        """Wait until all that exists now is on Drive, at most ``seconds``; return how many images are left."""
+        """Wait until all that exists now is on Drive, at most ``seconds``, and less when it is full or nothing moves;
+        return how many images are left."""
+        copied, moved = len(self._done), time.monotonic()
         deadline = time.monotonic() + seconds
         with self._lock:
             self._hurried = True
@@ -159,7 +168,13 @@ class DriveSync:
             wanted = self._asked
             self._lock.notify_all()
             while self._answered < wanted and (rest := deadline - time.monotonic()) > 0:
+                if self._refused >= wanted and isinstance(self._trouble, DriveFull):
+                    break  # nobody frees room while we look
                 self._lock.wait(min(rest, 0.5))  # short waits let an interruption through
+                if len(self._done) > copied:
+                    copied, moved = len(self._done), time.monotonic()
+                elif time.monotonic() - moved > self._rhythm.patience:
+                    break
             self._hurried = False
         return self.left()
 
@@ -179,9 +194,11 @@ class DriveSync:
             failed = self._pass()
             failures = failures + 1 if failed else 0
             with self._lock:
-                if not failed:
+                if failed:
+                    self._refused = target
+                else:
                     self._answered = target
-                    self._lock.notify_all()
+                self._lock.notify_all()
                 self._pause(failures, target)
 
     def _pause(self, failures: int, target: int) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import io
 import os
 import subprocess
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol
 
+from sdcolab.colab.waiting import muted, within
 from sdcolab.core.errors import (
     DriveBadMountpoint,
     DriveDenied,
@@ -42,6 +42,7 @@ RELEASE_VARIABLE = "COLAB_RELEASE_TAG"
 
 MOUNT_TIMEOUT_MS = 120_000
 FLUSH_TIMEOUT_MS = 600_000
+HUNG_SECONDS = 10.0
 PROXY_TIMEOUT_SECONDS = 15
 
 
@@ -126,12 +127,12 @@ class ColabHost:
 
     def mount_drive(self) -> Path:
         """See ``Host.mount_drive``. A Drive that is already there is used without asking for permission again."""
-        if not (os.path.ismount(self.mountpoint) and self.my_drive() is not None):
+        if not self._is_connected():
             try:
                 from google.colab import drive  # pyright: ignore[reportMissingImports]
 
                 dead = is_dead_mount(self.mountpoint)  # else drive.mount would only say that it is there already
-                with contextlib.redirect_stdout(io.StringIO()):  # it tells in English what we tell in Spanish
+                with muted():  # it tells in English what we tell in Spanish
                     drive.mount(str(self.mountpoint), force_remount=dead, timeout_ms=MOUNT_TIMEOUT_MS)
             except Exception as error:  # an edge: google.colab raises half a dozen unrelated types
                 raise mount_failure(error, self.mountpoint) from error
@@ -144,7 +145,7 @@ class ColabHost:
         try:
             from google.colab import drive  # pyright: ignore[reportMissingImports]
 
-            with contextlib.redirect_stdout(io.StringIO()):
+            with muted():
                 drive.flush_and_unmount(timeout_ms=FLUSH_TIMEOUT_MS)
         except Exception as error:  # an edge: as mount, it raises unrelated types
             raise DriveFlushFailed() from error
@@ -182,6 +183,13 @@ class ColabHost:
     def gpu(self) -> str | None:
         """See ``Host.gpu``."""
         return nvidia_gpu()
+
+    def _is_connected(self) -> bool:
+        """Whether Drive is there. Raises ``DriveNoAnswer`` when it is, and hangs: looking at it would never end."""
+        try:
+            return within(HUNG_SECONDS, lambda: os.path.ismount(self.mountpoint) and self.my_drive() is not None)
+        except TimeoutError:
+            raise DriveNoAnswer() from None
 
     def my_drive(self) -> Path | None:
         """The user's folder in a Drive that is connected and answers; ``MyDrive`` is the alias without a space."""

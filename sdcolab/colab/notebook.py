@@ -8,6 +8,7 @@ from typing import Any
 
 from sdcolab.colab.diagnosis import examine, page
 from sdcolab.colab.drive_sync import DriveNews, DriveSync
+from sdcolab.colab.host import Host
 from sdcolab.colab.panel import Panel
 from sdcolab.colab.prepare import (
     Collaborators,
@@ -20,7 +21,8 @@ from sdcolab.colab.prepare import (
 )
 from sdcolab.colab.report import download_link, known_secrets, report_line, write_report
 from sdcolab.colab.session import Session
-from sdcolab.core.errors import NoWidgets, SdcolabError
+from sdcolab.colab.waiting import telling
+from sdcolab.core.errors import HostError, NoWidgets, SdcolabError, SecretTimeout
 from sdcolab.core.events import CancelToken
 from sdcolab.core.words import explain
 from sdcolab.process.environment import SECRET_NAMES
@@ -75,7 +77,8 @@ def close_all(collaborators: Collaborators) -> None:
     try:
         if _save_rest(collaborators):
             return  # Drive stays connected: another try can go on
-        flushed = collaborators.host.flush_drive()
+        with telling(say, "Google Drive sigue subiendo lo que tiene"):
+            flushed = collaborators.host.flush_drive()
         forget_drive(collaborators.folders)
     except SdcolabError as error:
         say(f"⚠️ {explain(error)}")
@@ -96,7 +99,9 @@ def _save_rest(collaborators: Collaborators) -> int:
     if choice is None:
         return 0
     images, settings = choice
-    my_drive = collaborators.host.mount_drive()
+    say("📂 Conectando tu Google Drive: acepta la ventana de permisos que abre Google…")
+    with telling(say, "Espero a Google Drive; si ves su ventana de permisos, acéptala"):
+        my_drive = collaborators.host.mount_drive()
 
     def hear(news: DriveNews) -> None:
         say(drive_line(news))
@@ -112,15 +117,31 @@ def _save_rest(collaborators: Collaborators) -> int:
 def save_report(collaborators: Collaborators) -> None:
     """Write the report without secrets, and offer it for download in the cell."""
     host, folders, environ = collaborators.host, collaborators.folders, collaborators.environ
-    text = page(examine(host, folders, {**environ, **form_tokens()}, network=False))
+    collaborators.say("🩺 Mirando este equipo…")
+    with telling(collaborators.say, "Sigo mirando"):
+        tokens = {**secrets_of(host), **form_tokens()}
+        text = page(examine(host, folders, {**environ, **tokens}, network=False))
     collaborators.say(text)
     try:
-        path = write_report(folders, text, known_secrets(folders, environ, form_tokens().values()))
+        path = write_report(folders, text, known_secrets(folders, environ, tokens.values()))
     except SdcolabError as error:
         collaborators.say(f"⚠️ {explain(error)}")
         return
     collaborators.say(f"\n{report_line(path)}")
     collaborators.show_html(download_link(path))
+
+
+def secrets_of(host: Host) -> dict[str, str]:
+    """The user's secrets that can be read, by name."""
+    found = {}
+    for name in SECRET_NAMES:
+        try:
+            found[name] = host.secret(name) or ""
+        except SecretTimeout:  # each silence costs 10 s: do not ask for the next one
+            break
+        except HostError:
+            continue
+    return {name: value for name, value in found.items() if value}
 
 
 def form_tokens() -> dict[str, str]:

@@ -285,6 +285,8 @@ class Panel:
 
     def _on_generate(self) -> None:
         self._form.generate()
+        self._notes = [note for note in self._notes if not note.startswith(("⚠️", "❌"))]  # of what was just corrected
+        self._note_box.value = "<br>".join(map(html.escape, self._notes))
         self._interrupt.disabled = False
 
     def _on_interrupt(self) -> None:
@@ -430,6 +432,8 @@ def state_line(snapshot: JobSnapshot, waiting: int) -> str:
         if not made:
             return "✅ Listo."
         return f"✅ {made} imagen lista." if made == 1 else f"✅ {made} imágenes listas."
+    if snapshot.phase is Phase.WAITING:
+        return f"⏳ Preparando el motor y el modelo; la primera vez tarda un poco más{queued}"
     steps = (
         f" · paso {snapshot.step} de {snapshot.total}" if snapshot.phase is Phase.SAMPLING and snapshot.total else ""
     )

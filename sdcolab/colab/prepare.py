@@ -6,20 +6,19 @@ import contextlib
 import json
 import logging
 import os
-import queue
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import sdcolab
 from sdcolab.colab.drive_models import ModelCopier, drop_dead_links, link_models
 from sdcolab.colab.drive_sync import DriveNews, DriveSync, DriveTrouble
 from sdcolab.colab.host import Host
 from sdcolab.colab.progress import CellProgress, cell_bars
-from sdcolab.colab.requirements import ensure_installed, own_requirements
+from sdcolab.colab.requirements import ensure_installed, missing_of, own_requirements
+from sdcolab.colab.waiting import telling, within
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import DriveLost, HostError, NoCuda, SdcolabError, SecretTimeout, Unexpected
 from sdcolab.core.events import CancelToken, Listener
@@ -42,12 +41,14 @@ DEMO_NAMES = ("Demostración (emojis)", "demo", "")
 DRIVE_CHOICE = Path(".sesion", "drive.json")
 """Below the program's folder: what goes to Drive in this machine's last session."""
 
-PREPARE_SECONDS = 30.0
+PREPARE_SECONDS = 20.0
+HUNG_SECONDS = 3.0
+"""What a Drive that has already been slow is waited for."""
+
 FLUSH_SECONDS = 60.0
 WEB_RESTART = RestartPolicy()
 
 _log = logging.getLogger(__name__)
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,10 @@ def show_html(text: str) -> None:
         shown: Any = IPython.display
         if hasattr(IPython.get_ipython(), "kernel"):
             shown.display(shown.HTML(text))
+
+
+LATER = ("spandrel",)
+"""Packages that only upscalers need and that take longest: they come while the user works."""
 
 
 def install_extras(extra: str = "colab") -> tuple[str, ...]:
@@ -161,6 +166,7 @@ class Preparation:
         self.model: Path | None = None
         self.to_download_again: tuple[MissingDownload, ...] = ()
         self._my_drive: Path | None = None
+        self._slow_drive = False
         self._copier: ModelCopier | None = None
 
     def run(self) -> None:
@@ -168,7 +174,10 @@ class Preparation:
         self._say(f"🎨 sdcolab {sdcolab.__version__}")
         demo = self._options.model.strip() in DEMO_NAMES
         link = self._with.demo_link() if demo else self._with.model_link(self._options.model)
-        ensure_installed(own_requirements())
+        if missing := missing_of(own_requirements()):
+            self._say(f"📦 Instalando lo que falta aquí: {', '.join(missing)}…")
+        with telling(self._say, "Sigo instalando"):
+            ensure_installed(own_requirements())
         self._install_extras()
         if self._roster.end_former():
             self._say("♻️ He cerrado la sesión anterior.")
@@ -182,10 +191,21 @@ class Preparation:
         links = (link, self._options.links.strip(), controlnets)
         reports = self._download("\n".join(filter(None, links)), self.tokens)
         self.model = model_to_open(reports)
+        if link and self.model is None:
+            self._tell_other_model()
         self.to_download_again = tuple(self._with.missing_downloads())
         if self.to_download_again:
             names = ", ".join(one.name for one in self.to_download_again)
             self._say(f"📦 En otra sesión descargaste también: {names}.")
+
+    def _tell_other_model(self) -> None:
+        """The chosen model did not come: which one there is instead."""
+        try:
+            name = self._with.open_library(None).default_checkpoint().name
+        except SdcolabError as error:
+            self._say(f"⚠️ {explain(error)}")
+            return
+        self._say(f"ℹ️ El modelo elegido no ha llegado: abro con «{name}». Puedes elegir o descargar otro dentro.")
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -204,11 +224,19 @@ class Preparation:
         Only there: elsewhere pip could bring a torchvision that does not fit the installed torch, and with it
         transformers and diffusers cannot be imported any more.
         """
-        if self._with.host.is_colab:
-            try:
-                self._with.install_extras()
-            except HostError as error:
-                self._say(f"⚠️ {explain(error)}")
+        if not self._with.host.is_colab:
+            return
+        if set(missing_of(own_requirements(), "colab")) <= set(LATER):
+            threading.Thread(target=self._install_later, name="sdcolab-extras", daemon=True).start()
+            return
+        with telling(self._say, "Sigo instalando"):
+            self._install_later()
+
+    def _install_later(self) -> None:
+        try:
+            self._with.install_extras()
+        except HostError as error:
+            self._say(f"⚠️ {explain(error)}")
 
     def _tell_gpu(self) -> None:
         if gpu := self._with.host.gpu():
@@ -225,18 +253,24 @@ class Preparation:
                     "ℹ️ Las imágenes se quedan en Colab y se borran al terminar la sesión: descarga las que quieras."
                 )
             return
+        self._say("📂 Conectando tu Google Drive: acepta la ventana de permisos que abre Google…")
         try:
-            my_drive = self._with.host.mount_drive()
+            with telling(self._say, "Espero a Google Drive; si ves su ventana de permisos, acéptala"):
+                my_drive = self._with.host.mount_drive()
         except HostError as error:
             self._say(f"⚠️ {explain(error)}")
+            if images:
+                self._say("⚠️ Las imágenes se quedan aquí y se borran al cerrar la sesión: descarga las que quieras.")
             return
         self._my_drive = my_drive
         sync = DriveSync(self._folders, my_drive, images=images, settings=settings, listener=self._hear_drive)
         what = " y ".join([*["las imágenes"] * images, *["la configuración"] * settings])
         self._say(f"✅ Google Drive conectado: {what} se guardan en Mi unidad/{sync.home.name}.")
         try:
-            within(PREPARE_SECONDS, sync.prepare)
+            with telling(self._say, "Leo tu configuración de Google Drive"):
+                within(PREPARE_SECONDS, sync.prepare)
         except TimeoutError:
+            self._slow_drive = True
             self._say("⚠️ Google Drive va lento: empiezo sin esperar a la configuración guardada.")
         except DriveLost as error:
             self._say(f"⚠️ {explain(error)}")
@@ -251,7 +285,9 @@ class Preparation:
             drop_dead_links(self._folders)
             return
         try:
-            models = within(PREPARE_SECONDS, lambda: link_models(my_drive, self._folders))
+            with telling(self._say, "Busco modelos en tu Google Drive"):
+                seconds = HUNG_SECONDS if self._slow_drive else PREPARE_SECONDS
+                models = within(seconds, lambda: link_models(my_drive, self._folders))
         except TimeoutError:
             self._say("⚠️ Google Drive va lento: los modelos que tengas allí aparecerán más tarde o en otra sesión.")
             return
@@ -341,8 +377,11 @@ def forget_drive(folders: Folders) -> None:
 def flush_and_tell(sync: DriveSync, folders: Folders, say: Callable[[str], object], seconds: float) -> int:
     """Give Drive up to ``seconds`` to take what is pending, tell how it ended, and return how many images are left."""
     say("💾 Guardando en Google Drive…")
-    left = sync.flush(seconds)
+    with telling(say, "Guardando en Google Drive"):
+        left = sync.flush(seconds)
     if left:
+        if trouble := sync.trouble:
+            say(f"⚠️ {explain(trouble)}")
         say(f"⚠️ Sin copiar a Drive: {left}. Siguen en {folders.outputs}; si pulsas ▶️ lo intentaré otra vez.")
     else:
         say("✅ Todo está guardado en Google Drive.")
@@ -354,30 +393,3 @@ def drive_line(news: DriveNews) -> str:
     if isinstance(news, DriveTrouble):
         return f"⚠️ {explain(news.error)}"
     return "✅ Google Drive ha vuelto: todo lo pendiente está copiado."
-
-
-def within(seconds: float | None, work: Callable[[], T]) -> T:
-    """Run ``work`` in a thread and return or raise what it does; the caller stays interruptible.
-
-    Raises ``TimeoutError`` after ``seconds``; the work is then left to end by itself.
-    """
-    outcome: queue.SimpleQueue[tuple[T | None, Exception | None]] = queue.SimpleQueue()
-
-    def run() -> None:
-        try:
-            outcome.put((work(), None))
-        except Exception as error:  # noqa: BLE001 - carried to the caller's thread and raised there
-            outcome.put((None, error))
-
-    threading.Thread(target=run, name="sdcolab-tarea", daemon=True).start()
-    deadline = None if seconds is None else time.monotonic() + seconds
-    while True:
-        try:
-            result, error = outcome.get(timeout=0.2)
-        except queue.Empty:
-            if deadline is not None and time.monotonic() > deadline:
-                raise TimeoutError from None
-            continue
-        if error:
-            raise error
-        return result  # type: ignore[return-value]  # None only when that is T

@@ -74,6 +74,11 @@ def ensure_installed(
     return verdict.missing
 
 
+def missing_of(requirements: Iterable[str], extra: str = "") -> tuple[str, ...]:
+    """Names of those that are not here."""
+    return tuple(re.split("[<>=! ]", one)[0] for one in examine(requirements, installed_version, extra).missing)
+
+
 def own_requirements() -> tuple[str, ...]:
     """What sdcolab's own metadata asks for; nothing when it runs from a source folder."""
     try:

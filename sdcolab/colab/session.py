@@ -16,6 +16,7 @@ from pathlib import Path
 
 from sdcolab.colab.drive_sync import DriveRecovered, DriveTrouble
 from sdcolab.colab.prepare import Collaborators, Preparation, StartOptions, drive_line
+from sdcolab.colab.waiting import SILENCE_SECONDS
 from sdcolab.core.errors import (
     NgrokTokenMissing,
     ProxyUnavailable,
@@ -104,6 +105,7 @@ class Session:
         self._children: list[Supervisor] = []
         self._ready = Preparation(options, collaborators, self._roster, self._news.put, self._cancel)
         self._link = _LinkState()
+        self._told_at = 0.0
         self._port = 0
         self._access = Access("", "")
 
@@ -153,6 +155,7 @@ class Session:
         with contextlib.suppress(OSError):  # what another session left in its queue is not wanted now
             (self._private / JOURNAL_NAME).unlink(missing_ok=True)
         self._say("⏳ Abriendo la interfaz… (un minuto, más o menos)")
+        self._told_at = time.monotonic()
         self._children = [
             Supervisor(web, lambda news: self._news.put(_WebNews(news)), self._roster),
             Supervisor(tunnel, lambda news: self._news.put(_TunnelNews(news)), self._roster),
@@ -257,6 +260,9 @@ class Session:
     def _notice_delays(self, started: float) -> None:
         """Say something when the page or the public link take too long."""
         ready, now = self._link.web_ready_at, time.monotonic()
+        if ready is None and now - self._told_at > SILENCE_SECONDS:
+            self._told_at = now
+            self._say(f"   ⏳ Abriendo la interfaz ({round(now - started)} s)")
         if ready is None and not self._link.slow_told and now - started > WEB_PATIENCE_SECONDS:
             self._link = replace(self._link, slow_told=True)
             log = self._folders.logs / "interfaz.log"

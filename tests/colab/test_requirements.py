@@ -11,7 +11,7 @@ from sdcolab.colab.requirements import Verdict, ensure_installed, examine, pins,
 from sdcolab.core.errors import PackagesMissing, PackagesTooOld
 from tools.compatibilidad import COLAB_2026_08, bounds
 
-COLAB = {"torch": "2.11.0+cu128", **COLAB_2026_08}
+COLAB = {"torch": "2.11.0+cu128", "jinja2": "3.1.6", "pyyaml": "6.0.3", **COLAB_2026_08}
 """Colab's versions (hechos/lanzadores.md 6)."""
 
 

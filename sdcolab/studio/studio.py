@@ -73,7 +73,9 @@ class Studio:
         return self.jobs.submit(task, by)
 
     def lists(self, name: str) -> tuple[str, ...]:
-        """What the live list called ``name`` offers now: what ``choices`` of a field names. Raises ``KeyError``."""
+        """What the live list called ``name`` offers now: what ``choices`` of a field names. The list of a feature that
+        is not here is empty.
+        """
         own: Mapping[str, Choices] = {
             "samplers": lambda: tuple(self.samplers),
             "schedules": lambda: tuple(self.schedules),
@@ -88,7 +90,8 @@ class Studio:
             "hypernetworks": lambda: self.files(ModelKind.HYPERNETWORK),
             "controlnets": lambda: self.files(ModelKind.CONTROLNET),
         }
-        return (self.more_lists.get(name) or own[name])()
+        found = self.more_lists.get(name) or own.get(name)
+        return found() if found else ()
 
     def files(self, kind: ModelKind) -> tuple[str, ...]:
         """Names of the library's files of ``kind``."""

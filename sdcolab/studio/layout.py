@@ -539,6 +539,30 @@ def _first_checkpoint(lists: Lists) -> dict[str, str]:
 MERGE = Tool(Merge, verb="Mezclar", prefix="merge", begin=_first_checkpoint)
 CONVERT = Tool(Convert, verb="Convertir", prefix="convert")
 
+TRAIN = Tool(
+    TrainLora,
+    verb="🔥 Cocinar el Lora",
+    prefix="train",
+    sections=(
+        Section("train", items=("project", "checkpoint")),
+        Section("train-steps", "Pasos", ("epochs", "batch_size", "save_every")),
+        Section("train-learning", "Entrenamiento", ("unet_rate", ("dim", "alpha"), "keep_tokens")),
+        Section("train-files", "Archivos", ("resolution", "repeats", "shuffle", "flip"), folded=True),
+        Section("train-more", "Más opciones", ("text_rate", "scheduler", "optimizer", "network"), folded=True),
+    ),
+)
+
+PICTURES = Tool(
+    PreparePictures,
+    verb="Empezar",
+    prefix="pictures",
+    sections=(
+        Section("pictures", items=("project", "work")),
+        Section("pictures-tagger", "Tagger", ("tagger", "threshold", "characters", "undesired")),
+        Section("pictures-tags", "Editar etiquetas", ("activation", "remove", "search", "replacement")),
+    ),
+)
+
 NOT_SHOWN = frozenset({"init.inpaint.latent_mask"})
 """Fields that only other programs and scripts set."""
 
@@ -572,7 +596,7 @@ LAYOUT = Layout(
             "Entrenar un Lora con tus imágenes",
             "graduation-cap",
             TabKind.TOOL,
-            Tool(TrainLora, verb="🔥 Cocinar el Lora"),
+            TRAIN,
         ),
         Tab(
             "imagenes",
@@ -580,7 +604,7 @@ LAYOUT = Layout(
             "Revisar, etiquetar y editar las imágenes de un proyecto",
             "images",
             TabKind.TOOL,
-            Tool(PreparePictures, verb="Empezar"),
+            PICTURES,
         ),
         Tab("descargas", "Descargas", "Bajar modelos y otros recursos", "download", TabKind.DOWNLOADS),
     ),

@@ -145,7 +145,9 @@ class Panel:
         for box, name in ((left, "sd-left"), (right, "sd-right"), (both, "sd-both"), (self._tabs, "sd-tabs")):
             box.add_class(name)
         style = new.HTML(f"<style>{shared_css()}{asset('panel.css')}</style>")
-        self.box = new.VBox([style, self._tabs, both, new.HBox([self._report, self._report_link])])
+        words = self._studio.rooms.get("palabras")
+        helpers = [room_widget("palabras", words, lambda _said: None)] if words else []
+        self.box = new.VBox([style, self._tabs, both, new.HBox([self._report, self._report_link]), *helpers])
         self.box.add_class("sdcolab-panel")
         self._open_tab(LAYOUT.tabs[0].id)
 

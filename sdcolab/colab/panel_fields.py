@@ -162,10 +162,17 @@ def _choice(widgets: Any, field: Field, common: dict[str, Any]) -> Any:
     return widgets.Dropdown(options=[*choices(field, lambda _name: ())], **common)
 
 
+def _prompt(widgets: Any, common: dict[str, Any]) -> Any:
+    """The class is how the module of the words that help knows it."""
+    box = widgets.Textarea(rows=3, **common)
+    box.add_class("sd-prompt-box")
+    return box
+
+
 _CANVASES: Mapping[Control, str] = {Control.MASK: "mask", Control.DRAW: "draw", Control.BOXES: "boxes"}
 
 _MAKERS: Mapping[Control, Callable[[Any, Field, dict[str, Any]], Any]] = {
-    Control.PROMPT: lambda widgets, _field, common: widgets.Textarea(rows=3, **common),
+    Control.PROMPT: lambda widgets, _field, common: _prompt(widgets, common),
     Control.TEXT: lambda widgets, _field, common: widgets.Text(**common),
     Control.FOLDER: lambda widgets, _field, common: widgets.Text(**common),
     Control.LINES: lambda widgets, _field, common: widgets.Textarea(rows=3, **common),

@@ -572,8 +572,8 @@ LAYOUT = Layout(
         Tab("txt2img", "txt2img", "De texto a imagen", "sparkles", TabKind.GENERATE),
         Tab("img2img", "img2img", "De imagen a imagen, e inpaint", "image", TabKind.GENERATE),
         Tab("extras", "Ampliar (Extras)", "Ampliar imágenes terminadas", "expand", TabKind.TOOL, EXTRAS),
-        Tab("pnginfo", "PNG Info", "Datos de generación guardados en una imagen", "file-search", TabKind.PNG_INFO),
         Tab("galeria", "Galería", "Todas las imágenes guardadas: buscar, ordenar y enviar", "images", TabKind.ROOM),
+        Tab("pnginfo", "PNG Info", "Datos de generación guardados en una imagen", "file-search", TabKind.PNG_INFO),
         Tab(
             "mezclar",
             "Mezclar (Checkpoint Merger)",

@@ -63,4 +63,8 @@ def canvas_script() -> str:
 
 def house_script() -> str:
     """How the modules of rooms reach their room (``web.rooms``), for the page's head."""
-    return f'<script type="module">{asset("rooms/house.js")}\nwindow.sdcolab.house = pageHouse;</script>'
+    return (
+        f'<script type="module">{asset("rooms/house.js")}\nwindow.sdcolab.house = pageHouse;'
+        'import(new URL("sdcolab/module/palabras.js", document.baseURI))'
+        '.then((words) => words.mount(document.documentElement, pageHouse("palabras", () => {})));</script>'
+    )

@@ -21,6 +21,7 @@ from sdcolab.studio.jobs import JobQueue
 from sdcolab.studio.journal import JobJournal
 from sdcolab.studio.last_form import LastForm
 from sdcolab.studio.studio import Studio
+from sdcolab.studio.words_room import WordsRoom
 from sdcolab.wiring.diagnosis import diagnose, save_report
 from sdcolab.wiring.downloads import catalog_choices
 from sdcolab.wiring.engine import build_engine, card_memory, native_size
@@ -130,5 +131,8 @@ def build_studio(folders: Folders, library: Library, place: Workplace) -> Studio
         cuda_memory=place.cuda_memory,
         more_lists={**script_lists(library, folders), **training_lists(folders)},
         forecast=lambda task: forecast(task, library, folders),
-        rooms={"galeria": GalleryRoom(folders)},
+        rooms={
+            "galeria": GalleryRoom(folders),
+            "palabras": WordsRoom(folders, library, SettingsFile(folders.config)),
+        },
     )

@@ -33,6 +33,9 @@ from sdcolab.core.upscaling import PLAIN_UPSCALERS
 from sdcolab.gallery.room import GalleryRoom
 from sdcolab.studio.last_form import LastForm
 from sdcolab.studio.studio import Studio
+from sdcolab.studio.words_room import WordsRoom
+from sdcolab.wiring.grids import script_lists
+from sdcolab.wiring.training_tasks import training_lists
 
 SAMPLERS = ("Euler a", "Euler", "DPM++ 2M", "DDIM")
 SCHEDULES = ("Automatic", "Uniform", "Karras")
@@ -234,11 +237,15 @@ def make_bench(root: Path, tokens: Callable[[str], tuple[int, int]] = count_toke
         folders=folders,
         report=lambda: f'Informe guardado. <a download="informe.zip" href="{REPORT}">informe</a>',
         more_lists={
+            **script_lists(Library(folders), folders),
+            **training_lists(folders),
             "upscalers": upscaling.names,
             "axes": lambda: ("Nothing", "Seed", "Steps"),
-            "unfinished_plans": tuple,
         },
-        rooms={"galeria": GalleryRoom(folders)},
+        rooms={
+            "galeria": GalleryRoom(folders),
+            "palabras": WordsRoom(folders, Library(folders), SettingsFile(folders.config)),
+        },
         catalog=(("Gatos, LoRA: de todo tipo", "https://a.example/gatos.safetensors"),),
     )
     bench = Bench(studio, generator, download, upscaling, folders)

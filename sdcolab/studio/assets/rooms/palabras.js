@@ -1,0 +1,269 @@
+/* Words that help while a prompt is being typed: tags by their English or Spanish names, LoRAs and embeddings after "<",
+   wildcards after "__", styles after "$" (hechos/extensiones.md 1). The first half is pure and knows no page. */
+
+const KAOMOJI = new Set(["0_0", "(o)_(o)", "+_+", "+_-", "._.", "<o>_<o>", "<|>_<|>", "=_=", ">_<", "3_3", "6_9", ">_o", "@_@", "^_^", "o_o", "u_u", "x_x", "|_|", "||_||"]);
+const MOST_SHOWN = 8;
+const LIFTED = 10;
+const USES_NEEDED = 3;
+const LEARNED_DAYS = 30;
+
+/** Text as it is compared: lower case, no accents, underscores for spaces. */
+export const bare = (text) => text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase().replace(/ /g, "_");
+
+/** The list of tags, ready to search. One long text, so that a key costs one pass over it. */
+export class TagList {
+  constructor(lines) {
+    this.tags = lines ? lines.split("\n") : [];
+    this.starts = new Uint32Array(this.tags.length + 1);
+    const parts = [];
+    let at = 0;
+    this.tags.forEach((line, place) => {
+      const [name, , , aliases, spanish] = line.split("\t");
+      const text = `\n${[name, aliases, spanish].filter(Boolean).join("|")}`;
+      const plain = bare(text);
+      this.starts[place] = at;
+      at += plain.length;
+      parts.push(plain);
+    });
+    this.starts[this.tags.length] = at;
+    this.text = parts.join("");
+  }
+
+  at(place) {
+    const [name, category, count, aliases, spanish] = this.tags[place].split("\t");
+    return { name, category: Number(category), count: Number(count), aliases: aliases ? aliases.split("|") : [], spanish: spanish ? spanish.split("|") : [], place };
+  }
+
+  placeOf(position) {
+    let low = 0, high = this.tags.length - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if (this.starts[middle] <= position) low = middle;
+      else high = middle - 1;
+    }
+    return low;
+  }
+
+  /** The first ``most`` tags, in the order of the list, that have ``query`` at the beginning of a word: in the name, in an
+      alias or in a Spanish name. A query that begins with "*" may be anywhere. */
+  find(query, most = 50) {
+    const anywhere = query.startsWith("*");
+    const wanted = bare(anywhere ? query.slice(1) : query).trim();
+    if (!wanted) return [];
+    const found = [];
+    let at = -1;
+    while (found.length < most && (at = this.text.indexOf(wanted, at + 1)) >= 0) {
+      const before = this.text.charCodeAt(at - 1);
+      if (!anywhere && before >= 97 && before <= 122) continue;
+      const place = this.placeOf(at);
+      found.push({ ...this.at(place), query: wanted });
+      at = this.starts[place + 1] - 1;
+    }
+    return found;
+  }
+}
+
+/** The alias or Spanish name by which a tag was found; "" when it was its own name. */
+export function foundBy(tag) {
+  const begins = (name) => new RegExp(`(^|[^a-z])${tag.query.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")}`).test(bare(name));
+  if (begins(tag.name)) return "";
+  return tag.aliases.find(begins) ?? tag.spanish.find(begins) ?? "";
+}
+
+/** ``found`` with the tags that are used often before the others. ``uses``: {name: [times, day of the last]}. */
+export function lifted(found, uses, today) {
+  const score = (tag) => {
+    const [times, day] = uses[tag.name] ?? [0, 0];
+    return times >= USES_NEEDED && today - day <= LEARNED_DAYS ? Math.log(1 + tag.count) + Math.log(1 + times) : 0;
+  };
+  const best = found.filter(score).sort((one, other) => score(other) - score(one)).slice(0, LIFTED);
+  return [...best.map((tag) => ({ ...tag, often: true })), ...found.filter((tag) => !best.includes(tag))];
+}
+
+/** What is being typed before the cursor: what it asks for, and where it begins. */
+export function asked(text, cursor) {
+  const before = text.slice(0, cursor);
+  const mark = /(?:<(?<kind>e|l|lora|h|hypernet|lyco)?:?(?<net>[^<>:,\n]*)|__(?<wild>[^_\s,](?:[^\s,]*?[^_\s,])?)?|\$(?<style>[^$,\n{}]*))$/.exec(before);
+  if (mark?.groups.net !== undefined) {
+    const kinds = { e: "embedding", l: "lora", lora: "lora", lyco: "lora", h: "hypernetwork", hypernet: "hypernetwork" };
+    return { what: "network", kind: kinds[mark.groups.kind] ?? "", query: mark.groups.net, start: mark.index };
+  }
+  if (mark && mark[0].startsWith("__") && (before.slice(0, mark.index).match(/__/g)?.length ?? 0) % 2 === 0)
+    return { what: "wildcard", query: mark.groups.wild ?? "", start: mark.index };
+  if (mark?.groups.style !== undefined) return { what: "style", query: mark.groups.style, start: mark.index };
+  const piece = /[^,\n()[\]{}|<>:]*$/.exec(before)[0];
+  const query = piece.trimStart();
+  return { what: "tag", query, start: cursor - query.length };
+}
+
+/** A tag as it is written in a prompt. */
+export const written = (name) => (KAOMOJI.has(name) ? name : name.replaceAll("_", " ")).replace(/[()[\]]/g, "\\$&");
+
+/** What follows a tag: a comma and a space, unless a comma or a colon is there already. */
+export const tail = (after) => (/^\s*[,:]/.test(after) ? "" : /^[)\]}|]/.test(after) ? "" : ", ");
+
+export const short = (count) => (count >= 1e6 ? `${Math.round(count / 1e6)}M` : count >= 1000 ? `${(count / 1000).toFixed(1)}k` : count ? String(count) : "");
+
+// --- On the page -----------------------------------------------------------------------------------------------------
+
+const COLOURS = { 1: "artist", 3: "copyright", 4: "character", 5: "meta" };
+
+export async function mount(host, house) {
+  const { el, ask } = house;
+  const scope = document;
+  const list = new TagList(await ask("tags"));
+  let things = { networks: [], wildcards: [], styles: [] };
+  let uses = { positive: {}, negative: {} };
+  const learn = async () => { [things, uses] = await Promise.all([ask("things"), ask("uses")]); };
+  await learn();
+
+  const box = el("div", { className: "sd-words", role: "listbox", id: "sd-words", "aria-label": "Sugerencias" });
+  box.hidden = true;
+  (scope.querySelector(".sdcolab-panel") ?? scope.body).append(box);
+  let area = null, request = null, rows = [], at = -1, composing = false, timer = 0;
+
+  const isPrompt = (target) => target instanceof HTMLTextAreaElement && target.closest(".sd-prompt-box");
+  const negative = () => /neg/i.test(area.closest("[id],[class*=negative]")?.id ?? "") || Boolean(area.closest("[class*=negative]"));
+  const close = () => { box.hidden = true; rows = []; at = -1; area?.removeAttribute("aria-activedescendant"); };
+
+  function networks({ kind, query }) {
+    const wanted = bare(query);
+    return things.networks.filter((one) => (!kind || one.kind === kind) && bare(one.name).includes(wanted)).slice(0, 30)
+      .map((one) => ({ label: one.name, note: { lora: "LoRA", embedding: "embedding", hypernetwork: "hypernetwork" }[one.kind], text: one.text }));
+  }
+
+  function tags({ query }) {
+    let rest = query;
+    for (;;) {
+      const found = rest.trim().length > (rest === query ? 0 : 1) ? list.find(rest, 200) : [];
+      if (found.length || !rest.includes(" ")) {
+        request.start += query.length - rest.length;
+        return lifted(found, uses[negative() ? "negative" : "positive"], Math.floor(Date.now() / 864e5)).slice(0, MOST_SHOWN * 3);
+      }
+      rest = rest.slice(rest.indexOf(" ") + 1);
+    }
+  }
+
+  function look() {
+    if (!area || composing || area.selectionStart !== area.selectionEnd) return close();
+    request = asked(area.value, area.selectionStart);
+    const wanted = bare(request.query);
+    if (request.what === "tag") {
+      const there = new Set(area.value.split(/[,\n]/).map((piece) => bare(piece.trim().replace(/^[(\[]+|(:[\d.]+)?[)\]]+$/g, ""))));
+      rows = request.query.trim() ? tags(request).map((tag) => ({ tag, label: written(tag.name), by: foundBy(tag), note: short(tag.count), kind: COLOURS[tag.category], there: there.has(bare(tag.name)), often: tag.often })) : [];
+      if (rows.length === 1 && bare(rows[0].label) === wanted) rows = [];
+    } else if (request.what === "network") rows = networks(request);
+    else if (request.what === "wildcard") rows = things.wildcards.filter((name) => bare(name).includes(wanted)).slice(0, 30).map((name) => ({ label: name, text: `__${name}__` }));
+    else rows = things.styles.filter(({ name }) => bare(name).includes(wanted)).slice(0, 30).map(({ name, prompt }) => ({ label: name, note: prompt.slice(0, 40), text: prompt.replace("{prompt}", "").trim() }));
+    draw();
+  }
+
+  function draw() {
+    if (!rows.length) return close();
+    at = -1;
+    box.replaceChildren(...rows.map((row, place) => {
+      const one = el("div", { className: `sd-word${row.kind ? ` sd-word-${row.kind}` : ""}`, role: "option", id: `sd-word-${place}`, "aria-selected": "false" },
+        el("span", {}, row.by ? `${row.by} ➝ ${row.label}` : row.label, row.there ? " 🔁" : row.often ? " ✨" : ""), el("small", {}, row.note ?? (row.tag?.spanish[0] ?? "")));
+      if (row.tag && !row.by && row.tag.spanish[0]) one.querySelector("small").textContent = `${row.tag.spanish[0]} ${row.note}`.trim();
+      one.addEventListener("pointerdown", (event) => { event.preventDefault(); take(place); });
+      return one;
+    }));
+    box.hidden = false;
+    place();
+  }
+
+  function place() {
+    const style = getComputedStyle(area), frame = area.getBoundingClientRect();
+    const copy = el("div");
+    for (const name of ["font", "letterSpacing", "padding", "border", "boxSizing", "lineHeight", "width"]) copy.style[name] = style[name];
+    copy.style.cssText += ";position:absolute;visibility:hidden;white-space:pre-wrap;overflow-wrap:break-word;top:0;left:0";
+    const caret = el("span", {}, "\u200b");
+    copy.append(area.value.slice(0, request.start), caret);
+    scope.body.append(copy);
+    const { offsetLeft, offsetTop, offsetHeight } = caret;
+    copy.remove();
+    const top = Math.min(frame.bottom, frame.top + offsetTop + offsetHeight - area.scrollTop) + 4;
+    const left = Math.max(8, Math.min(frame.left + offsetLeft, innerWidth - box.offsetWidth - 8));
+    const above = top + box.offsetHeight > innerHeight && frame.top > box.offsetHeight;
+    box.style.cssText = `position:fixed;left:${left}px;top:${above ? frame.top - box.offsetHeight - 4 : top}px`;
+  }
+
+  function move(to) {
+    const count = rows.length;
+    at = ((to % count) + count) % count;
+    [...box.children].forEach((one, number) => one.setAttribute("aria-selected", String(number === at)));
+    box.children[at].scrollIntoView({ block: "nearest" });
+    area.setAttribute("aria-activedescendant", `sd-word-${at}`);
+  }
+
+  function replace(start, end, text) {
+    area.focus();
+    area.setSelectionRange(start, end);
+    if (!document.execCommand("insertText", false, text)) { // keeps Ctrl+Z
+      area.setRangeText(text, start, end, "end");
+      area.dispatchEvent(new Event("input", { bubbles: true }));
+    }
+  }
+
+  function take(number) {
+    const row = rows[number];
+    const end = area.selectionStart;
+    const text = row.tag ? row.label + tail(area.value.slice(end)) : row.text + (request.what === "style" ? tail(area.value.slice(end)) : "");
+    const start = request.start;
+    close();
+    taking = true;
+    replace(start, end, text);
+    taking = false;
+    if (row.tag) {
+      const side = negative() ? "negative" : "positive";
+      uses[side][row.tag.name] = [(uses[side][row.tag.name]?.[0] ?? 0) + 1, Math.floor(Date.now() / 864e5)];
+      ask("used", { name: row.tag.name, negative: side === "negative" }).catch(() => {});
+    }
+  }
+  let taking = false;
+
+  // --- Listening ---
+
+  scope.addEventListener("input", (event) => {
+    if (!isPrompt(event.target) || taking) return;
+    area = event.target;
+    clearTimeout(timer);
+    timer = setTimeout(look, 60);
+  });
+  scope.addEventListener("compositionstart", () => { composing = true; close(); });
+  scope.addEventListener("compositionend", () => { composing = false; });
+  scope.addEventListener("focusout", (event) => { if (event.target === area) setTimeout(() => document.activeElement !== area && close(), 400); });
+  scope.addEventListener("focusin", (event) => { if (isPrompt(event.target)) { tool(event.target); learn().catch(() => {}); } });
+  scope.addEventListener("scroll", () => { if (!box.hidden) place(); }, true);
+  scope.addEventListener("keydown", (event) => {
+    if (box.hidden || event.target !== area || event.ctrlKey || event.metaKey || event.altKey || composing) return;
+    const keys = {
+      ArrowDown: () => move(at + 1), ArrowUp: () => move(at < 0 ? rows.length - 1 : at - 1),
+      PageDown: () => move(Math.min(rows.length - 1, at + 5)), PageUp: () => move(Math.max(0, at - 5)),
+      Tab: () => take(Math.max(0, at)), Escape: close,
+      Enter: () => (at >= 0 ? take(at) : (close(), false)),
+      ...(at >= 0 ? { Home: () => move(0), End: () => move(rows.length - 1) } : {}),
+    };
+    if (!keys[event.key] || event.shiftKey || keys[event.key]() === false) return;
+    event.preventDefault();
+    event.stopPropagation();
+  }, true);
+
+  // --- Translating ---
+
+  function tool(target) {
+    const frame = target.closest(".sd-prompt-box");
+    if (frame.querySelector(".sd-translate")) return;
+    const button = el("button", { type: "button", className: "sd-translate", title: "Traducir al inglés lo que esté en español; pesos, LoRA y comodines no cambian. Ctrl+Z lo deshace." }, "Traducir al inglés");
+    button.addEventListener("pointerdown", (event) => event.preventDefault());
+    button.addEventListener("click", async () => {
+      const english = await ask("translate", { prompt: target.value });
+      area = target;
+      close();
+      button.textContent = english === target.value ? "Nada que traducir" : "Traducido";
+      if (english !== target.value) { taking = true; replace(0, target.value.length, english); taking = false; }
+      setTimeout(() => { button.textContent = "Traducir al inglés"; }, 2500);
+    });
+    frame.append(button);
+  }
+}

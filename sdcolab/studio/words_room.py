@@ -1,0 +1,106 @@
+"""The room of the words that help (``rooms/palabras.js``): tags, networks, wildcards, styles, what is used often,
+and translating a prompt."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from sdcolab.core.detect import ModelKind
+from sdcolab.core.files import atomic_write
+from sdcolab.core.folders import Folders
+from sdcolab.core.kept import locked, peek_kept, read_kept
+from sdcolab.core.library import Library
+from sdcolab.core.rooms import Answer, RoomFile, text, yes
+from sdcolab.core.settings import SettingsFile
+from sdcolab.studio.tags import as_lines, every_tag, translated
+
+USES_NAME = "palabras.json"
+MOST_LEARNED = 5000
+TAGS_FOLDER = "tags"
+
+Uses = dict[str, dict[str, list[int]]]
+"""Times and day (since 1970) of the last use, by name, for "positive" and "negative"."""
+
+
+class WordsRoom:
+    """Reads the lists when somebody first asks, and again when a file of the folder changed."""
+
+    def __init__(self, folders: Folders, library: Library, settings: SettingsFile) -> None:
+        self._folder = folders.root / TAGS_FOLDER
+        self._wildcards = folders.wildcards
+        self._library = library
+        self._settings = settings
+        self._uses = folders.config / USES_NAME
+        self._lock = threading.Lock()
+        self._lines: tuple[object, str] | None = None
+
+    @property
+    def answers(self) -> Mapping[str, Answer]:
+        """What can be asked of it."""
+        return {
+            "tags": lambda _said: self.tags(),
+            "things": lambda _said: self._things(),
+            "uses": lambda _said: peek_kept(self._uses, _uses_from) or _uses_from({}),
+            "used": self._used,
+            "translate": lambda said: translated(text(said, "prompt")),
+        }
+
+    def file(self, _kind: str, _name: str) -> RoomFile | None:
+        """It has none."""
+        return None
+
+    def tags(self) -> str:
+        """Every tag, as the module reads them."""
+        stamp = tuple(sorted((path.name, _changed(path)) for path in self._folder.glob("*.csv")))
+        with self._lock:
+            if self._lines is None or self._lines[0] != stamp:
+                self._lines = (stamp, as_lines(every_tag(self._folder)))
+            return self._lines[1]
+
+    def _things(self) -> dict[str, Any]:
+        writes: Mapping[ModelKind, tuple[str, Callable[[str], str]]] = {
+            ModelKind.LORA: ("lora", lambda name: f"<lora:{name}:1>"),
+            ModelKind.EMBEDDING: ("embedding", str),
+            ModelKind.HYPERNETWORK: ("hypernetwork", lambda name: f"<hypernet:{name}:1>"),
+        }
+        networks = [
+            {"kind": kind, "name": file.path.stem, "text": write(file.path.stem)}
+            for model, (kind, write) in writes.items()
+            for file in self._library.files(model)
+        ]
+        lists = sorted(
+            path.relative_to(self._wildcards).with_suffix("").as_posix() for path in self._wildcards.rglob("*.txt")
+        )
+        styles = [{"name": style.name, "prompt": style.prompt} for style in self._settings.peek().styles]
+        return {"networks": networks, "wildcards": lists, "styles": styles}
+
+    def _used(self, said: Mapping[str, Any]) -> None:
+        name, side = text(said, "name")[:200], "negative" if yes(said, "negative") else "positive"
+        with locked(self._uses):
+            uses = read_kept(self._uses, _uses_from) or _uses_from({})
+            times = uses[side].get(name, [0, 0])[0]
+            uses[side][name] = [times + 1, int(time.time() // 86400)]
+            if len(uses[side]) > MOST_LEARNED:
+                oldest = min(uses[side], key=lambda known: uses[side][known][1])
+                del uses[side][oldest]
+            with atomic_write(self._uses) as file:
+                file.write(json.dumps(uses, ensure_ascii=False).encode("utf-8"))
+
+
+def _changed(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+def _uses_from(raw: Mapping[str, Any]) -> Uses:
+    return {
+        side: {str(name): [int(times), int(day)] for name, (times, day) in raw.get(side, {}).items()}
+        for side in ("positive", "negative")
+    }

@@ -1,6 +1,6 @@
 """The HTTP API that A1111's clients expect (hechos/a1111.md 11). It shares the page's port, password and queue.
 
-What A1111 has and this program does not (face restoration, hypernetworks, extensions) is an empty list, or a
+What A1111 has and this program does not (face restoration, extensions) is an empty list, or a
 route that does not exist.
 """
 
@@ -83,11 +83,9 @@ class _Api:
             get(f"{ROOT}/sd-vae", lambda _: names.vaes()),
             get(f"{ROOT}/loras", lambda _: names.loras()),
             get(f"{ROOT}/embeddings", lambda _: names.embeddings()),
+            get(f"{ROOT}/hypernetworks", lambda _: names.hypernetworks()),
             get(f"{ROOT}/prompt-styles", lambda _: self._styles()),
-            *(
-                get(f"{ROOT}/{name}", lambda _: [])
-                for name in ("hypernetworks", "face-restorers", "realesrgan-models", "extensions")
-            ),
+            *(get(f"{ROOT}/{name}", lambda _: []) for name in ("face-restorers", "realesrgan-models", "extensions")),
             get(f"{ROOT}/scripts", lambda _: scripts.titles()),
             get(f"{ROOT}/script-info", lambda _: scripts.script_info(self._studio.lists)),
             get(f"{ROOT}/cmd-flags", lambda _: _flags(library.folders.root, library.folders.models)),

@@ -140,6 +140,10 @@ class Names:
         """Answer of ``loras``."""
         return [_lora_entry(file) for file in self._library.files(ModelKind.LORA)]
 
+    def hypernetworks(self) -> list[dict[str, Any]]:
+        """Answer of ``hypernetworks``."""
+        return [{"name": file.stem, "path": str(file.path)} for file in self._library.files(ModelKind.HYPERNETWORK)]
+
     def embeddings(self) -> dict[str, Any]:
         """Answer of ``embeddings``. Which of them a model can use is only known when it is loaded."""
         files = self._library.files(ModelKind.EMBEDDING)

@@ -62,7 +62,9 @@ class Tuning:
     the rho, ``old_karras_sigmas`` is the range 0.1 to 10, ``beta_*`` shape Beta; ``discard_penultimate`` sigma;
     ``sgm_noise_multiplier``; ``quantize`` rounds timesteps. Guidance: below the sigma ``ngms`` the negative prompt is
     skipped every other step (``ngms_all``: every one), and in the first ``skip_early_cfg`` of the steps.
-    Model: ``noise_schedule``, ``downcast_alphas``; ``sdxl_*`` and aesthetic scores are SDXL's size conditioning.
+    Speed: ``token_merging``, the share of the tokens that is merged before self attention, and in hires passes
+    ``token_merging_hires`` where it is not 0. Model: ``noise_schedule``, ``downcast_alphas``; ``sdxl_*`` and aesthetic
+    scores are SDXL's size conditioning.
     ``extra_noise`` is added in img2img and hires passes. ``classic_inpainting``: what a mask keeps goes its own way, as
     in AUTOMATIC1111; otherwise it is noised afresh before each call, as in Forge (hechos/a1111.md 13).
     """
@@ -110,6 +112,11 @@ class Tuning:
     skip_early_cfg: float = fact(0.0, low=0, high=1, label="Skip Early CFG", key="skip_early_cond", control="number")
     extra_noise: float = fact(0.0, low=0, high=1, label="Extra noise", key="img2img_extra_noise", control="number")
     classic_inpainting: bool = fact(False, label="Classic inpainting", key="classic_inpainting")
+
+    token_merging: float = fact(0.0, low=0, high=0.9, step=0.05, label="Token merging ratio", key="token_merging_ratio")
+    token_merging_hires: float = fact(
+        0.0, low=0, high=0.9, step=0.05, label="Token merging ratio hr", key="token_merging_ratio_hr"
+    )
 
     noise_schedule: NoiseSchedule = fact(NoiseSchedule.DEFAULT, label="Noise Schedule", key="sd_noise_schedule")
     downcast_alphas: bool = fact(False, label="Downcast alphas_cumprod", key="use_downcasted_alpha_bar")

@@ -207,6 +207,15 @@ class LoraMissing(RequestError):
 
 
 @dataclass(eq=False)
+class HypernetworkMissing(RequestError):
+    """A hypernetwork of the prompt is in no folder; the picture is made without it. Told as a warning."""
+
+    code: ClassVar[str] = "request.hypernetwork_missing"
+    tag: str
+    suggestions: tuple[str, ...]
+
+
+@dataclass(eq=False)
 class LoraArgumentIgnored(RequestError):
     """A LoRA's tag says more than strengths, as extensions for block weights read it. Told as a warning."""
 

@@ -163,6 +163,14 @@ _GROUPS: Mapping[str, Mapping[str, Words]] = {
         "tuning.ngms_all": Words("NGMS en todos los pasos", option="ngms-todos"),
     },
     "Ajustes finos: modelo y VAE": {
+        "tuning.token_merging": Words(
+            "Unir tokens parecidos",
+            "Más rápido con imágenes grandes, y con algo menos de detalle",
+            option="unir-tokens",
+        ),
+        "tuning.token_merging_hires": Words(
+            "Unir tokens parecidos en hires", "0 = como en la primera pasada", option="hires-unir-tokens"
+        ),
         "tuning.noise_schedule": Words("Schedule de ruido del modelo", option="schedule-ruido"),
         "tuning.vae_encoder": Words("Codificador VAE", option="vae-codificador"),
         "tuning.vae_decoder": Words("Decodificador VAE", option="vae-decodificador"),

@@ -72,6 +72,10 @@ SENTENCES: Mapping[str, Sentence] = {
         "No tienes el LoRA de {tag}; la imagen se hace sin él.",
         "{suggestions}Descárgalo en la pestaña «Descargas», o quítalo del prompt.",
     ),
+    "request.hypernetwork_missing": Sentence(
+        "No tienes la hypernetwork de {tag}; la imagen se hace sin ella.",
+        "{suggestions}Descárgala en la pestaña «Descargas», o quítala del prompt.",
+    ),
     "request.lora_argument_ignored": Sentence(
         "En {tag} solo se usa la primera fuerza: los pesos por bloques no se aplican.",
         "Escribe <lora:nombre:fuerza>, o <lora:nombre:fuerza:fuerza de la UNet>.",

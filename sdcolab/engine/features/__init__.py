@@ -8,10 +8,12 @@ from sdcolab.engine.features.embeddings import Embeddings
 from sdcolab.engine.features.freeu import FreeLunch
 from sdcolab.engine.features.guidance import LeftOutNegative
 from sdcolab.engine.features.hires import HiresFix
+from sdcolab.engine.features.hypernetworks import Hypernetworks
 from sdcolab.engine.features.init_image import FromPictures
 from sdcolab.engine.features.lora import Lora
 from sdcolab.engine.features.refiner import RefinerSwitch
 from sdcolab.engine.features.tiling import Tiling
+from sdcolab.engine.features.token_merging import TokenMerging
 
 FEATURES: tuple[type[Feature], ...] = (
     HiresFix,
@@ -20,6 +22,8 @@ FEATURES: tuple[type[Feature], ...] = (
     LeftOutNegative,
     Embeddings,
     Lora,
+    Hypernetworks,
+    TokenMerging,
     Tiling,
     FreeLunch,
 )

@@ -27,7 +27,7 @@ from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library
 from sdcolab.core.tasks import TaskTable
 from sdcolab.core.untrusted import parse_json
-from sdcolab.core.words import explain
+from sdcolab.core.words import explain, human_bytes
 from sdcolab.process.environment import DOWNLOAD_NAMES, ENGINE_RESTART, NGROK_NAME, TUNNEL_RESTART, token_in
 from sdcolab.process.public_link import Service
 from sdcolab.process.supervisor import RestartPolicy, Roster
@@ -40,6 +40,9 @@ DEMO_NAMES = ("Demostración (emojis)", "demo", "")
 
 DRIVE_CHOICE = Path(".sesion", "drive.json")
 """Below the program's folder: what goes to Drive in this machine's last session."""
+
+CONTROLNET_BYTES = 722_600_000
+"""Of each ControlNet 1.1 in fp16 for Stable Diffusion 1; all have the same size."""
 
 PREPARE_SECONDS = 20.0
 HUNG_SECONDS = 3.0
@@ -188,6 +191,10 @@ class Preparation:
         self.tokens = found
         self._link_models()
         controlnets = self._with.controlnet_links() if self._options.all_controlnet_models else ""
+        if controlnets:
+            count = controlnets.count(",") + 1
+            size = human_bytes(count * CONTROLNET_BYTES)
+            self._say(f"📥 todos_modelos_controlnet: {count} modelos, unos {size} en total; ⏹️ los deja para otro día.")
         links = (link, self._options.links.strip(), controlnets)
         reports = self._download("\n".join(filter(None, links)), self.tokens)
         self.model = model_to_open(reports)

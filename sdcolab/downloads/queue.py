@@ -37,6 +37,7 @@ from sdcolab.core.folders import Folders
 from sdcolab.core.registry import Registry
 from sdcolab.downloads.beside import save_beside
 from sdcolab.downloads.classify import Contents, look_ahead, look_inside
+from sdcolab.downloads.guide import check_guide
 from sdcolab.downloads.history import DownloadHistory
 from sdcolab.downloads.http import GuardedSession, Patience, Tokens, Web, origin
 from sdcolab.downloads.links import Entry, Link, LocalFile, parse_links
@@ -211,6 +212,7 @@ class _Job:
 
     def _download(self) -> LinkReport:
         self._cancel.raise_if_cancelled()
+        check_guide(self._link)
         provider = provider_for(self._link, self._shared.providers)
         remote = self._resolve(provider)
         self._note(remote, None)

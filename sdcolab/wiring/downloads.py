@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 from sdcolab.core.events import CancelToken, Listener, ignore_events
 from sdcolab.core.folders import Folders
-from sdcolab.core.words import KIND_NAMES
+from sdcolab.core.words import KIND_NAMES, human_bytes
 from sdcolab.wiring.demo import DEMO_SHA256, DEMO_VARIABLE
 
 if TYPE_CHECKING:
+    from sdcolab.downloads.catalog import CatalogEntry
     from sdcolab.downloads.queue import DownloadQueue
 
 CIVITAI_VARIABLE = "SDCOLAB_CIVITAI_URL"
@@ -69,8 +70,12 @@ def catalog_choices() -> tuple[tuple[str, str], ...]:
     """What the catalogue offers and this program can use: words to show and link to download."""
     from sdcolab.downloads.catalog import load_catalog
 
-    return tuple(
-        (f"{entry.name}, {KIND_NAMES[entry.kind]}: {entry.note}", entry.link)
-        for entry in load_catalog().values()
-        if entry.runs()
-    )
+    return tuple((_menu_line(entry), entry.link) for entry in load_catalog().values() if entry.runs())
+
+
+def _menu_line(entry: CatalogEntry) -> str:
+    """What to know before choosing: for adults, what it is, how big, under which licence."""
+    adult = "🔞 Para adultos · " if entry.adult else ""
+    size = f" · {human_bytes(entry.size)}" if entry.size else ""
+    license = entry.license or "la que diga su página"
+    return f"{adult}{entry.name}, {KIND_NAMES[entry.kind]}: {entry.note}{size} · Licencia: {license}"

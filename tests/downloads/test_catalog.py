@@ -44,7 +44,10 @@ def test_what_the_guide_recommends_is_there() -> None:
         "Pastel Mix",
         "Deliberate",
         "URPM",
+        "Stable Diffusion 1.5",
+        "Deliberate (versión de la guía)",
     )
+    assert names_of_kind(catalog, ModelKind.LORA, GUIDES) == ("Thicker Lines Anime Style",)
     assert len(names_of_kind(catalog, ModelKind.VAE, GUIDES)) == 3
     assert names_of_kind(catalog, ModelKind.EMBEDDING, GUIDES) == ("EasyNegative",)
 
@@ -139,7 +142,8 @@ def test_the_page_offers_what_runs() -> None:
     catalog = load_catalog()
     choices = catalog_choices()
     assert {link for _, link in choices} == {entry.link for entry in catalog.values() if entry.runs()}
-    assert ("DreamShaper, modelo (checkpoint): Arte en general, muy creativo", catalog["DreamShaper"].link) in choices
+    line = "DreamShaper, modelo (checkpoint): Arte en general, muy creativo · Licencia: la que diga su página"
+    assert (line, catalog["DreamShaper"].link) in choices
 
 
 def test_names_are_found_and_misses_help() -> None:
@@ -148,3 +152,10 @@ def test_names_are_found_and_misses_help() -> None:
     with pytest.raises(UnknownName) as caught:
         catalog.find("DreamShapper")
     assert "DreamShaper" in str(explain(caught.value))
+
+
+def test_what_must_be_known_before_choosing() -> None:
+    lines = {line for line, _ in catalog_choices()}
+    assert any(line.startswith("🔞 Para adultos · Grapefruit") for line in lines)
+    assert all("Licencia: " in line for line in lines)
+    assert sum(line.startswith("🔞") for line in lines) == sum(entry.adult for entry in load_catalog().values())

@@ -96,6 +96,7 @@ from sdcolab.core.errors.grids import (
     WildcardMissing,
     WildcardRefused,
 )
+from sdcolab.core.errors.guide import ExtensionBuiltIn, RepositoryMoved
 from sdcolab.core.errors.host import (
     DriveBadMountpoint,
     DriveDenied,
@@ -314,6 +315,7 @@ __all__ = [
     "EngineCrashed",
     "EngineGaveUp",
     "EngineKilled",
+    "ExtensionBuiltIn",
     "FeatureMissing",
     "FewPictures",
     "FieldFloored",
@@ -424,6 +426,7 @@ __all__ = [
     "RecipeUnreadable",
     "RegionBlocked",
     "RegionsMalformed",
+    "RepositoryMoved",
     "RequestError",
     "ResultTooLarge",
     "SavedUnderOtherName",

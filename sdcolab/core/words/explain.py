@@ -13,6 +13,7 @@ from sdcolab.core.words import (
     gallery,
     gates,
     grids,
+    guide,
     host,
     machine,
     models,
@@ -34,7 +35,22 @@ from sdcolab.core.words.labels import (
     VALUE_KINDS,
 )
 
-_AREAS = (control, downloads, gallery, gates, grids, host, machine, models, request, storage, training, web, workshop)
+_AREAS = (
+    control,
+    downloads,
+    gallery,
+    gates,
+    grids,
+    guide,
+    host,
+    machine,
+    models,
+    request,
+    storage,
+    training,
+    web,
+    workshop,
+)
 
 CATALOGUE: Mapping[str, Sentence] = {
     "cancelled": Sentence("Se interrumpió el trabajo.", "Lo que ya estaba terminado queda guardado."),
@@ -68,6 +84,7 @@ def _show_kind(kind: str) -> str:
 _SHOW_FACT: Mapping[str, Callable[[object], str]] = {
     "field": lambda value: label_of(str(value)),
     "script": lambda value: SCRIPT_NAMES.get(str(value), str(value)),
+    "extension": lambda value: guide.EXTENSIONS.get(str(value), str(value)),
     "kind": lambda value: _show_kind(str(value)),
     "expected": lambda value: {**KIND_WITH_ARTICLE, **VALUE_KINDS}.get(str(value), str(value)),
     "found": lambda value: KIND_WITH_ARTICLE.get(str(value), str(value)),

@@ -1,0 +1,44 @@
+"""The guide's links to extensions and to what was deleted get an answer, and nothing is asked of the network."""
+
+from __future__ import annotations
+
+import pytest
+
+from sdcolab.core.folders import Folders
+from sdcolab.core.words import explain
+from sdcolab.core.words.guide import EXTENSIONS as PLACES
+from sdcolab.downloads.guide import EXTENSIONS
+from sdcolab.downloads.queue import DownloadQueue
+
+
+def answer(folders: Folders, link: str) -> str:
+    (report,) = DownloadQueue(folders).run(link)
+    assert report.error is not None
+    return str(explain(report.error))
+
+
+@pytest.mark.parametrize(
+    ("link", "words"),
+    [
+        ("https://github.com/Mikubill/sd-webui-controlnet", "ControlNet ya viene incluido"),
+        ("https://github.com/Mikubill/sd-webui-controlnet.git", "ControlNet ya viene incluido"),
+        ("https://github.com/Coyote-A/ultimate-upscale-for-automatic1111/tree/master", "Ultimate SD upscale"),
+        ("https://github.com/aka7774/sd_images_browser", "pestaña Galería"),
+        ("https://github.com/adieyal/sd-dynamic-prompts", "{rojo|azul}"),
+        ("https://github.com/Akegarasu/sd-webui-model-converter", "pestaña Convertir"),
+        (
+            "https://huggingface.co/runwayml/stable-diffusion-v1-5",
+            "https://huggingface.co/stable-diffusion-v1-5/stable-diffusion-v1-5/resolve/main/v1-5-pruned-emaonly.safet",
+        ),
+        (
+            "https://huggingface.co/runwayml/stable-diffusion-v1-5/blob/main/v1-5-pruned.ckpt",
+            "https://huggingface.co/stable-diffusion-v1-5/stable-diffusion-v1-5/resolve/main/v1-5-pruned.ckpt",
+        ),
+    ],
+)
+def test_a_better_answer_than_downloading(tmp_path_factory: pytest.TempPathFactory, link: str, words: str) -> None:
+    assert words in answer(Folders(tmp_path_factory.mktemp("programa")), link)
+
+
+def test_every_extension_has_its_words() -> None:
+    assert set(EXTENSIONS.values()) == set(PLACES)

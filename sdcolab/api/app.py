@@ -19,7 +19,7 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.routing import Route
 
-from sdcolab.api import answers, fields, scripts
+from sdcolab.api import answers, control_routes, fields, scripts
 from sdcolab.api.edge import get, missing, post
 from sdcolab.api.extras import check_fits, enlargement_from_payload, html_of, texts_of
 from sdcolab.api.fields import BadField, Reader
@@ -96,6 +96,12 @@ class _Api:
             ),
             post(f"{ROOT}/unload-checkpoint", self._unload),
             post(f"{ROOT}/reload-checkpoint", self._reload),
+            get("/controlnet/version", lambda _: {"version": control_routes.VERSION}),
+            get("/controlnet/model_list", lambda _: {"model_list": names.controlnets()}),
+            get("/controlnet/module_list", lambda _: control_routes.module_list()),
+            get("/controlnet/control_types", lambda _: control_routes.control_types(tuple(names.controlnets()))),
+            get("/controlnet/settings", lambda _: {"control_net_unit_count": control_routes.UNITS}),
+            post("/controlnet/detect", self._detect),
             get("/internal/ping", lambda _: {}),
             get("/internal/pending-tasks", lambda _: self._pending()),
             post("/internal/progress", self._progress_of),
@@ -174,6 +180,13 @@ class _Api:
         enlargement = await run_in_threadpool(self._enlargement, payload)
         pictures = await run_in_threadpool(_batch_pictures, payload)
         return {"html_info": html_of(enlargement), "images": await self._enlarged(enlargement, pictures)}
+
+    async def _detect(self, payload: Mapping[str, Any]) -> dict[str, Any]:
+        task = await run_in_threadpool(control_routes.detection, payload)
+        _, outcome = await self._done(task)
+        made = [one for one in outcome.made if isinstance(one, ImageReady)]
+        images = await run_in_threadpool(lambda: [answers.png_base64(one.image) for one in made])
+        return {"images": images, "info": "Success"}
 
     def _enlargement(self, payload: Mapping[str, Any]) -> Enlargement:
         enlargement = enlargement_from_payload(payload)
@@ -286,10 +299,15 @@ def _generated(
     if told:
         info["warnings"] = told
     return {
-        "images": [answers.image_base64(image) for image in outcome.made] if send else [],
+        "images": [*map(answers.image_base64, outcome.made), *_maps(job)] if send else [],
         "parameters": echo(payload, kind),
         "info": json.dumps(info),
     }
+
+
+def _maps(job: Job) -> list[str]:
+    """The maps of ControlNet's units, which A1111 puts after the pictures."""
+    return [answers.png_base64(one.image) for one in job.snapshot.maps]
 
 
 def _taken(payload: Mapping[str, Any], name: str, read: Reader) -> Any:

@@ -144,6 +144,10 @@ class Names:
         """Answer of ``hypernetworks``."""
         return [{"name": file.stem, "path": str(file.path)} for file in self._library.files(ModelKind.HYPERNETWORK)]
 
+    def controlnets(self) -> list[str]:
+        """Answer of ``controlnet/model_list``, by the names that units use."""
+        return [file.stem for file in self._library.files(ModelKind.CONTROLNET)]
+
     def embeddings(self) -> dict[str, Any]:
         """Answer of ``embeddings``. Which of them a model can use is only known when it is loaded."""
         files = self._library.files(ModelKind.EMBEDDING)

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sdcolab.api import fields, scripts
+from sdcolab.api import control, fields, scripts
 from sdcolab.api.fields import BadField, Reader
 from sdcolab.api.payload import (
     FIELDS,
@@ -156,6 +156,8 @@ class _Translation:
                 self._hires(overrides)
             elif path == "init":
                 self._init()
+            elif path == "regions":
+                self._regions(path, part)
             elif part.many:
                 self._units(path, part)
             elif part.optional and "." not in path:
@@ -351,7 +353,7 @@ class _Translation:
         self._start = with_value(self._start, path, ())
         table = table_of(self._type)
         for place, unit in enumerate(raw):
-            given = {key: value for key, value in unit.items() if value is not None}
+            given = self._unit(path, name, place, unit)
             for row in rows(path, self._type):
                 if row.name in given:
                     own = f"{path}.{place}.{table[row.path].name}"
@@ -360,6 +362,25 @@ class _Translation:
                 if f"{path}.{place}.{needed.name}" not in self._values.values:
                     error = FieldWrongType(field=needed.path, value="", expected="text")
                     raise BadField(f"{name}.{place}.{needed.api[-1]}", error)
+
+    def _unit(self, path: str, name: str, place: int, unit: Mapping[str, Any]) -> dict[str, Any]:
+        """What is given of one unit."""
+        if path != "control":
+            return {key: value for key, value in unit.items() if value is not None}
+        try:
+            return control.unit_payload(unit)
+        except RequestError as error:
+            raise BadField(f"{name}.{place}.module", error) from error
+
+    def _regions(self, path: str, part: Part) -> None:
+        """The positional arguments of a script."""
+        raw = units_at(self._given, part)
+        if raw is None:
+            return
+        try:
+            self._values.put(path, part.api[0], control.regions(raw))
+        except RequestError as error:
+            raise BadField(part.api[0], error) from error
 
     def _finished(self, request: GenerationRequest) -> GenerationRequest:
         """``request`` with the styles in its prompts, and without networks where they are not wanted."""

@@ -15,6 +15,7 @@ from PIL import Image
 
 from sdcolab.core.checks import check_range
 from sdcolab.core.detect import ModelFamily
+from sdcolab.core.fields import check, fact
 
 MAX_UNITS = 10
 """As many as AUTOMATIC1111's extension offers at most."""
@@ -23,7 +24,8 @@ MAX_PICTURES = 100
 """Of one unit."""
 
 NO_PREPROCESSOR = "none"
-NO_MODEL = "None"
+UNSET = -1
+"""Of a number that the preprocessor chooses."""
 
 
 class ControlMode(StrEnum):
@@ -62,44 +64,50 @@ class ControlPictures(StrEnum):
 class ControlUnit:
     """One picture (or several) that guides what is drawn.
 
-    ``images``: any mode and size; none means the initial picture of img2img. ``mask``: what an inpaint preprocessor
-    leaves to be painted (white). ``region``: where the unit acts (white; None: everywhere). ``module`` is a
-    preprocessor's name, ``model`` a file of the library; some preprocessors need none. ``resolution`` in pixels of the
-    short side, ``threshold_a`` and ``threshold_b`` of None mean the preprocessor's own. ``start`` and ``end`` are
-    shares (0..1) of the steps. ``crop_to_mask``: with "only masked", cut the unit's own picture like the initial one.
-    ``loopback``: each picture that is made is the next one's control. ``title`` is the user's name for the unit.
+    ``images``: any mode and size; none means the initial picture of img2img. ``drawing``: black strokes on white,
+    which take the picture's place; without preprocessor they are turned into white on black. ``module`` is a
+    preprocessor's name, ``model`` a file of the library ("" for none; some preprocessors need none). ``resolution``
+    in pixels of the short side, ``threshold_a`` and ``threshold_b``: ``UNSET`` means the preprocessor's own.
+    ``start`` and ``end`` are shares (0..1) of the steps. ``mask``: what an inpaint preprocessor leaves to be
+    painted (white). ``region``: where the unit acts (white; None: everywhere). ``crop_to_mask``: with "only
+    masked", cut the unit's own picture like the initial one. ``loopback``: each picture that is made is the next
+    one's control. ``title`` is the user's name for the unit.
 
     Raises ``FieldOutOfRange``.
     """
 
-    images: tuple[Image.Image, ...] = ()
-    module: str = NO_PREPROCESSOR
-    model: str = NO_MODEL
-    weight: float = 1.0
-    start: float = 0.0
-    end: float = 1.0
-    mode: ControlMode = ControlMode.BALANCED
-    resize: ControlResize = ControlResize.CROP
-    pixel_perfect: bool = False
-    resolution: int | None = None
-    threshold_a: float | None = None
-    threshold_b: float | None = None
-    passes: ControlPasses = ControlPasses.BOTH
-    mask: Image.Image | None = None
-    region: Image.Image | None = None
-    pictures: ControlPictures = ControlPictures.TOGETHER
-    crop_to_mask: bool = True
+    enabled: bool = fact(True, api=("enabled",))
+    images: tuple[Image.Image, ...] = fact((), api=("input_image", "image"))
+    drawing: Image.Image | None = fact(None, control="draw")
+    module: str = fact(NO_PREPROCESSOR, label="Module", codec="always", api=("module",), choices="preprocessors")
+    model: str = fact("", label="Model", codec="title", api=("model",), choices="controlnets")
+    weight: float = fact(1.0, low=0, high=2, step=0.05, label="Weight", codec="always", api=("weight",))
+    resize: ControlResize = fact(
+        ControlResize.CROP, label="Resize Mode", codec="always", api=("resize_mode",), control="radio"
+    )
+    resolution: int = fact(UNSET, low=UNSET, high=2048, step=8, label="Processor Res", api=("processor_res",))
+    threshold_a: float = fact(float(UNSET), low=UNSET, high=255, label="Threshold A", api=("threshold_a",))
+    threshold_b: float = fact(float(UNSET), low=UNSET, high=255, label="Threshold B", api=("threshold_b",))
+    start: float = fact(
+        0.0, low=0, high=1, label="Guidance Start", codec="always", api=("guidance_start",), control="slider"
+    )
+    end: float = fact(1.0, low=0, high=1, label="Guidance End", codec="always", api=("guidance_end", "guidance"))
+    pixel_perfect: bool = fact(False, label="Pixel Perfect", codec="always", api=("pixel_perfect",))
+    mode: ControlMode = fact(
+        ControlMode.BALANCED, label="Control Mode", codec="always", api=("control_mode",), control="radio"
+    )
+    passes: ControlPasses = fact(ControlPasses.BOTH, label="Hr Option", api=("hr_option",), control="radio")
+    mask: Image.Image | None = fact(None, api=("mask_image", "mask"), control="picture")
+    region: Image.Image | None = fact(None, api=("effective_region_mask",), control="picture")
+    pictures: ControlPictures = fact(ControlPictures.TOGETHER, control="radio")
+    crop_to_mask: bool = fact(True, api=("inpaint_crop_input_image",))
     loopback: bool = False
-    save_map: bool = True
+    save_map: bool = fact(True, api=("save_detected_map",))
     title: str = ""
 
     def __post_init__(self) -> None:
+        check(self, "control")
         check_range("control.images", len(self.images), 0, MAX_PICTURES)
-        check_range("control.weight", self.weight, 0.0, 2.0)
-        check_range("control.start", self.start, 0.0, 1.0)
-        check_range("control.end", self.end, 0.0, 1.0)
-        if self.resolution is not None:
-            check_range("control.resolution", self.resolution, 64, 2048)
 
     def acts_in(self, *, hires: bool) -> bool:
         """Whether the unit acts in the hires pass, or in the other one."""

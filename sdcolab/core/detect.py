@@ -208,13 +208,13 @@ def _checkpoint_family(header: TensorHeader) -> ModelFamily:
     ):
         return ModelFamily.SDXL
     if _any_starts(header, ("conditioner.embedders.0.model.",)):  # SDXL's refiner, and SD-Turbo, which is an SD 2
-        width = _text_width(header, _UNET_PREFIX)
+        width = text_width(header, _UNET_PREFIX)
         return ModelFamily.SD2 if width == _SD2_TEXT_WIDTH else ModelFamily.SDXL_REFINER
     if _any_starts(header, ("cond_stage_model.model.",)):
         return ModelFamily.SD2
     if _any_starts(header, ("cond_stage_model.transformer.",)):
         return ModelFamily.SD1
-    return _family_by_width(_text_width(header, _UNET_PREFIX))
+    return _family_by_width(text_width(header, _UNET_PREFIX))
 
 
 def _other_architecture(header: TensorHeader) -> ModelFamily | None:
@@ -223,7 +223,7 @@ def _other_architecture(header: TensorHeader) -> ModelFamily | None:
 
 
 def _unet_family(header: TensorHeader) -> ModelFamily:
-    width = _text_width(header, "")
+    width = text_width(header, "")
     return _family_by_width(width)
 
 
@@ -239,7 +239,7 @@ _LATENT_CHANNELS = 4
 """Of every Stable Diffusion up to SDXL."""
 
 
-def _text_width(header: TensorHeader, prefix: str) -> int | None:
+def text_width(header: TensorHeader, prefix: str = _UNET_PREFIX) -> int | None:
     """Width of the text vectors that cross-attention reads: second dimension of any ``attn2.to_k``."""
     for name, info in header.tensors.items():
         if name.startswith(prefix) and name.endswith("attn2.to_k.weight") and len(info.shape) == 2:
@@ -309,7 +309,7 @@ def _controlnet_family(header: TensorHeader) -> ModelFamily:
     if adapter and _any_starts(header, ("body.", "adapter.body.")):
         # Channels times the pixels of a block: 8x8 for SD1, 16x16 for SDXL (hechos/extensiones.md 3).
         return ModelFamily.SDXL if adapter in (256, 768) else ModelFamily.SD1
-    return _family_by_width(_text_width(header, ""))
+    return _family_by_width(text_width(header, ""))
 
 
 def _second_side(header: TensorHeader, name: str) -> int | None:

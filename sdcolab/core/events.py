@@ -74,6 +74,15 @@ class ImageReady:
 
 
 @dataclass(frozen=True, slots=True)
+class MapMade:
+    """The map that unit number ``unit`` (from 1) of ControlNet follows; ``title`` is the user's name for it."""
+
+    unit: int
+    image: Image.Image
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class FileMade:
     """A file that is no picture of a generation was written to ``path``: a model, a sheet, a download."""
 
@@ -111,7 +120,7 @@ class Ended:
     error: SdcolabError | None = None
 
 
-Event = PhaseStarted | StepDone | ImageSaved | ImageReady | FileMade | Note | Warned | BytesReceived | Ended
+Event = PhaseStarted | StepDone | ImageSaved | ImageReady | MapMade | FileMade | Note | Warned | BytesReceived | Ended
 Listener = Callable[[Event], None]
 
 

@@ -41,6 +41,16 @@ class Folders:
         return self.root / "models" / "VAE-approx"
 
     @property
+    def preprocessors(self) -> Path:
+        """Weights of ControlNet's preprocessors."""
+        return self.root / "models" / "ControlNetPreprocessor"
+
+    @property
+    def clip_vision(self) -> Path:
+        """CLIP's picture encoders, which IP-Adapters read."""
+        return self.root / "models" / "clip_vision"
+
+    @property
     def outputs(self) -> Path:
         """Root of saved images."""
         return self.root / "outputs"
@@ -64,6 +74,11 @@ class Folders:
     def extras(self) -> Path:
         """Images that were only enlarged; one folder a day inside."""
         return self.outputs / "extras-images"
+
+    @property
+    def control_maps(self) -> Path:
+        """Maps that preprocessors made; one folder a day inside."""
+        return self.outputs / "detected_maps"
 
     @property
     def config(self) -> Path:

@@ -6,6 +6,7 @@ infotexts and API calls made for it mean the same here.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sdcolab.core.control import NO_PREPROCESSOR, ControlType
@@ -21,6 +22,23 @@ class Slider:
     high: float
     default: float
     step: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class WeightFile:
+    """Weights of a preprocessor: a file (or a folder in transformers' layout) below the preprocessors' folder, or below
+    ``folder`` in it, as AUTOMATIC1111's extension has it. ``link`` is where to get it, ``size`` in bytes.
+    """
+
+    file: str
+    folder: str
+    link: str
+    size: int
+    licence: str = ""
+
+
+PREPROCESSOR_FILES: Mapping[str, WeightFile] = {}
+"""By the name that rows of ``PREPROCESSORS`` have for them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,11 @@ from typing import Final, Self
 
 from PIL import Image
 
+from sdcolab.core.control import ControlUnit
 from sdcolab.core.errors import InitImageMissing
 from sdcolab.core.fields import Field, Part, check, fact, facts, parts_of, table_of
 from sdcolab.core.freeu import FreeU
+from sdcolab.core.regions import Regions
 from sdcolab.core.tuning import Tuning
 
 MAX_SEED = 2**64 - 1
@@ -309,6 +311,8 @@ class GenerationRequest:
     init: InitImage | None = None
     refiner: Refiner | None = None
     freeu: FreeU | None = fact(None, api=("freeu_enabled",))
+    regions: Regions | None = fact(None, api=("alwayson_scripts.latent couple extension.args",))
+    control: tuple[ControlUnit, ...] = fact((), label="ControlNet {}", api=("alwayson_scripts.controlnet.args",))
     tuning: Tuning = field(default_factory=Tuning)
 
     def __post_init__(self) -> None:
@@ -325,8 +329,14 @@ class GenerationRequest:
         return replace(settled, width=self.width or native_size, height=self.height or native_size)
 
     def settled(self, *, checkpoint: str) -> Self:
-        """The same request with definite seeds and ``checkpoint``."""
-        return replace(self, seed=_settled(self.seed), variation=self.variation.resolved(), checkpoint=checkpoint)
+        """The same request with definite seeds and ``checkpoint``, and without units that are turned off."""
+        return replace(
+            self,
+            seed=_settled(self.seed),
+            variation=self.variation.resolved(),
+            checkpoint=checkpoint,
+            control=tuple(unit for unit in self.control if unit.enabled),
+        )
 
     def seed_of(self, index: int) -> int:
         """Seed of image ``index`` (from 0, over all batches): consecutive seeds, but one for all of them when a

@@ -28,6 +28,7 @@ from sdcolab.core.events import (
     FileMade,
     ImageReady,
     ImageSaved,
+    MapMade,
     Note,
     Phase,
     PhaseStarted,
@@ -111,6 +112,8 @@ def event_to_json(event: Event, picture: PictureOut = png_text) -> dict[str, Any
             return {"is": "image", "index": index, "path": str(path), "seed": seed, "infotext": infotext}
         case ImageReady(index, image, seed, infotext):
             return {"is": "ready", "index": index, "picture": picture(image), "seed": seed, "infotext": infotext}
+        case MapMade(unit, image, title):
+            return {"is": "map", "unit": unit, "picture": picture(image), "title": title}
         case FileMade(path):
             return {"is": "file", "path": str(path)}
         case Note(text):
@@ -134,6 +137,8 @@ def event_from_json(value: Mapping[str, Any], picture: PictureIn = picture_from_
             return ImageSaved(index, Path(path), seed, infotext)
         case {"is": "ready", "index": index, "picture": image, "seed": seed, "infotext": infotext}:
             return ImageReady(index, picture(image), seed, infotext)
+        case {"is": "map", "unit": unit, "picture": image, "title": title}:
+            return MapMade(unit, picture(image), title)
         case {"is": "file", "path": path}:
             return FileMade(Path(path))
         case {"is": "note", "text": text}:

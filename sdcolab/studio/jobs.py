@@ -29,6 +29,7 @@ from sdcolab.core.events import (
     ImageReady,
     ImageSaved,
     Listener,
+    MapMade,
     Note,
     Phase,
     PhaseStarted,
@@ -65,6 +66,7 @@ class JobSnapshot:
     total: int = 0
     preview: Image.Image | None = None
     images: tuple[ImageSaved, ...] = ()
+    maps: tuple[MapMade, ...] = ()
     files: tuple[Path, ...] = ()
     notes: tuple[str, ...] = ()
     transfers: tuple[BytesReceived, ...] = ()
@@ -97,6 +99,8 @@ def after(snapshot: JobSnapshot, event: Event) -> JobSnapshot:
             return replace(changed, images=(*snapshot.images, event))
         case ImageReady():
             return changed
+        case MapMade():
+            return replace(changed, maps=(*snapshot.maps, event))
         case FileMade(path):
             return replace(changed, files=(*snapshot.files, path))
         case Note(text):

@@ -20,6 +20,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from sdcolab.core.detecting import Detect
 from sdcolab.core.fields import parts_of, table_of
 from sdcolab.core.request import GenerationRequest
 from sdcolab.core.scripts import (
@@ -316,6 +317,45 @@ GENERATION: tuple[Section, ...] = (
     ),
     Section("freeu", items=("freeu.b1", "freeu.b2", "freeu.s1", "freeu.s2"), part="freeu"),
     Section(
+        "controlnet",
+        items=(
+            "control.images",
+            "control.drawing",
+            ("control.module", "control.model"),
+            "control.weight",
+            ("control.start", "control.end"),
+            "control.mode",
+            "control.resize",
+            "control.pixel_perfect",
+        ),
+        part="control",
+        most=3,
+        sections=(
+            Section(
+                "controlnet-more",
+                "Más opciones de la unidad",
+                (
+                    "control.resolution",
+                    ("control.threshold_a", "control.threshold_b"),
+                    "control.passes",
+                    "control.mask",
+                    "control.region",
+                    "control.pictures",
+                    "control.crop_to_mask",
+                    "control.loopback",
+                    "control.save_map",
+                    "control.title",
+                ),
+                folded=True,
+            ),
+        ),
+    ),
+    Section(
+        "regions",
+        items=("regions.divisions", "regions.positions", "regions.weights", "regions.end"),
+        part="regions",
+    ),
+    Section(
         "advanced",
         "Avanzado",
         items=("tiling",),
@@ -565,8 +605,10 @@ PICTURES = Tool(
     ),
 )
 
-NOT_SHOWN = frozenset({"init.inpaint.latent_mask"})
-"""Fields that only other programs and scripts set."""
+NOT_SHOWN = frozenset({"init.inpaint.latent_mask", "control.enabled"})
+"""Fields that only other programs and scripts set, and what the switch of a unit says."""
+
+DETECT = Tool(Detect, verb="Sacar el mapa", prefix="detect", hidden=("save",))
 
 LAYOUT = Layout(
     bar=("checkpoint", "vae", "clip_skip"),
@@ -574,6 +616,7 @@ LAYOUT = Layout(
         Tab("txt2img", "txt2img", "De texto a imagen", "sparkles", TabKind.GENERATE),
         Tab("img2img", "img2img", "De imagen a imagen, e inpaint", "image", TabKind.GENERATE),
         Tab("extras", "Ampliar (Extras)", "Ampliar imágenes terminadas", "expand", TabKind.TOOL, EXTRAS),
+        Tab("mapas", "Mapas", "Lo que ControlNet ve en una imagen", "scan", TabKind.TOOL, DETECT),
         Tab("galeria", "Galería", "Todas las imágenes guardadas: buscar, ordenar y enviar", "images", TabKind.ROOM),
         Tab("pnginfo", "PNG Info", "Datos de generación guardados en una imagen", "file-search", TabKind.PNG_INFO),
         Tab("descargas", "Descargas", "Bajar modelos y otros recursos", "download", TabKind.DOWNLOADS),

@@ -9,6 +9,7 @@ from sdcolab.core.detect import ModelKind
 from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library, ModelFile
 from sdcolab.core.names import LATENT_UPSCALERS, SAMPLER_NAMES, SCHEDULE_NAMES
+from sdcolab.core.preprocessors import PREPROCESSORS
 from sdcolab.core.request import AUTOMATIC
 from sdcolab.core.rooms import Room
 from sdcolab.core.scripts import Forecast, Grid
@@ -88,6 +89,7 @@ class Studio:
             "loras": lambda: self.files(ModelKind.LORA),
             "embeddings": lambda: self.files(ModelKind.EMBEDDING),
             "hypernetworks": lambda: self.files(ModelKind.HYPERNETWORK),
+            "preprocessors": lambda: tuple(PREPROCESSORS),
             "controlnets": lambda: self.files(ModelKind.CONTROLNET),
         }
         found = self.more_lists.get(name) or own.get(name)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
@@ -84,7 +85,12 @@ class Drawing:
                 with gr.Row(elem_classes="sd-line"):
                     for one in item:
                         self._item(one, section, unit)
-        self.sections(section.sections)
+        if not unit:
+            self.sections(section.sections)
+            return
+        for inner in section.sections:
+            with gr.Accordion(inner.title, open=False, elem_classes="sd-section sd-fold"):
+                self._inside(replace(inner, part=section.part), unit)
 
     def _item(self, item: str, section: Section, unit: str) -> None:
         if item.startswith("@"):

@@ -22,7 +22,7 @@ from sdcolab.core.result import GenerationResult
 from sdcolab.core.tasks import LocalWorker, Tools
 from sdcolab.core.tensors import read_header
 from sdcolab.core.upscaling import upscaler_names
-from sdcolab.wiring.demo import demo_model
+from sdcolab.wiring.demo import demo_control, demo_model
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 def build_library(folders: Folders, *chosen: ModelFile) -> Library:
     """The user's models and the demo; ``chosen`` files, from anywhere on the disk, come first."""
-    demo = demo_model()
-    return Library(folders, bundled=(demo,) if demo.path.is_file() else (), first=chosen)
+    demos = (demo_model(), demo_control())
+    return Library(folders, bundled=tuple(file for file in demos if file.path.is_file()), first=chosen)
 
 
 def library_around(folders: Folders, checkpoint: Path | None) -> Library:

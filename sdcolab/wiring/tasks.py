@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from sdcolab.core.detecting import Detect
 from sdcolab.core.errors import SymbolWithoutScript
-from sdcolab.core.events import CancelToken, FileMade, Listener, Note, Warned
+from sdcolab.core.events import CancelToken, FileMade, ImageReady, ImageSaved, Listener, Note, Warned
 from sdcolab.core.outputs import ImageStore
 from sdcolab.core.prompt.marks import idle_marks
 from sdcolab.core.result import GenerationResult
@@ -31,6 +32,20 @@ def enlarge_pictures(task: Enlarge, tools: Tools, listener: Listener, cancel: Ca
     enlarge(task.pictures, task.enlargement, tools.engine, store, listener, cancel, task.infotexts)
 
 
+def detect(task: Detect, tools: Tools, listener: Listener, cancel: CancelToken) -> None:
+    """Look at pictures with a preprocessor."""
+    from sdcolab.engine.control.preparing import detected
+
+    store = ImageStore(tools.folders.control_maps) if task.save else None
+    for index, picture in enumerate(task.pictures):
+        cancel.raise_if_cancelled()
+        made = detected(task, picture, tools.folders)
+        if store is None:
+            listener(ImageReady(index, made, 0, ""))
+        else:
+            listener(ImageSaved(index, store.save(made, "", None), 0, ""))
+
+
 def download(task: Download, tools: Tools, listener: Listener, cancel: CancelToken) -> None:
     """Download links: a line of report each, and each file that is there afterwards."""
     from sdcolab.downloads.queue import report_line
@@ -55,6 +70,7 @@ TASKS = TaskTable(
     (
         TaskRow(Generate, Place.ENGINE, generate),
         TaskRow(Enlarge, Place.ENGINE, enlarge_pictures),
+        TaskRow(Detect, Place.ENGINE, detect),
         TaskRow(Grid, Place.ENGINE, run_grid, resumes=True),
         TaskRow(Merge, Place.ENGINE, merge),
         TaskRow(Convert, Place.ENGINE, convert),

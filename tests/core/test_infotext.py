@@ -186,6 +186,8 @@ def test_recorded_infotexts(name: str) -> None:
             "variation": Variation(),
             "hires": HIRES_OF_CASES.get(name),
             "refiner": None,
+            "regions": None,
+            "control": (),
             "tuning": Tuning(),
         }
 

@@ -32,8 +32,8 @@ START = "a cat\nSteps: 20, Sampler: Euler a, Schedule type: Automatic, CFG scale
         ({"guidance": Guidance(2.5, early=True)}, "Trial scale: 2.5, Trial early: True, "),
         (
             {"units": UNITS},
-            'ControlNet 0: "Model: canny, Module: canny, Weight: 0.5, Resize Mode: Crop and Resize, Pixel Perfect: '
-            'True", ControlNet 1: "Model: depth [0123456789], Module: none, Weight: 1, Resize Mode: Just Resize, Pixel '
+            'Trial unit 0: "Model: canny, Module: canny, Weight: 0.5, Resize Mode: Crop and Resize, Pixel Perfect: '
+            'True", Trial unit 1: "Model: depth [0123456789], Module: none, Weight: 1, Resize Mode: Just Resize, Pixel '
             'Perfect: False", ',
         ),
     ],
@@ -49,12 +49,12 @@ def test_infotexts_write_and_read_it(changes: dict[str, object], text: str) -> N
 
 
 def test_what_is_wrong_inside_a_unit_is_told() -> None:
-    line = 'ControlNet 0: "Model: a, Weight: 7, Trial: 5", ControlNet 1: "Module: canny", ControlNet 9: "Model: b"'
+    line = 'Trial unit 0: "Model: a, Weight: 7, Trial: 5", Trial unit 1: "Module: canny", Trial unit 9: "Model: b"'
     pasted = to_request(parse(f"Steps: 1, Sampler: DDIM, Seed: 2, {line}"), kind=Trial)
     assert pasted.changes["units"] == (Unit("a"), Unit("b"))
     (warning,) = pasted.warnings
     assert isinstance(warning, FieldOutOfRange) and warning.field == "units.weight"
-    assert pasted.unused == (("ControlNet 1", "Module: canny"), ("ControlNet 0 Trial", "5"))
+    assert pasted.unused == (("Trial unit 1", "Module: canny"), ("Trial unit 0 Trial", "5"))
 
 
 def test_models_of_units_are_found_by_name_and_missing_ones_told(tmp_path: Path) -> None:

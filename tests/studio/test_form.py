@@ -102,7 +102,9 @@ def test_every_field_stands_once_in_the_layout() -> None:
 
 def test_every_part_that_may_be_absent_has_a_section() -> None:
     with_switch = {section.part for section in every_section(GENERATION) if section.part}
-    assert with_switch | {"init"} == {path for path, part in parts_of(GenerationRequest).items() if part.optional}
+    assert with_switch | {"init"} == {
+        path for path, part in parts_of(GenerationRequest).items() if part.optional or part.many
+    }
     for section in every_section(GENERATION):
         assert all(path.startswith(f"{section.part}.") for path in section.paths if section.part), section.id
 

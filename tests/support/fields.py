@@ -28,6 +28,7 @@ PICTURE = Image.new("RGB", (8, 8), "red")
 
 NAMES: Mapping[str, str] = {
     "samplers": "DDIM",
+    "preprocessors": "canny",
     "schedules": "Karras",
     "upscalers": "Lanczos",
     "hires_upscalers": "Lanczos",
@@ -35,9 +36,17 @@ NAMES: Mapping[str, str] = {
 """One of each live list; of the others a name of a file."""
 
 
+VALUES: Mapping[str, Any] = {
+    "regions.divisions": "2:2,1:2,1:2",
+    "regions.positions": "0:1,0:0,0:1-2",
+    "regions.weights": "0.3,0.7,0.7",
+}
+"""Texts with a grammar of their own."""
+
+
 def another(field: Field) -> Any:
     """A value that is accepted and is not the default."""
-    value = _another(field)
+    value = VALUES[field.path] if field.path in VALUES else _another(field)
     return (value,) if field.many else value
 
 
@@ -202,7 +211,7 @@ def unread_by_the_engine(kind: type) -> list[str]:
     """Fields that nothing in the engine, where it is put together, or in what a request says of itself ever reads."""
     read = {
         node.attr
-        for pattern in ("engine/**/*.py", "wiring/*.py", "core/request.py")
+        for pattern in ("engine/**/*.py", "wiring/*.py", "core/request.py", "core/regions.py", "core/control.py")
         for file in PACKAGE.glob(pattern)
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
         if isinstance(node, ast.Attribute)

@@ -46,4 +46,4 @@ class Trial(GenerationRequest):
     mirrored: bool = fact(False, label="Mirrored", api=("mirrored",), key="mirrored_on")
     strengths: tuple[float, ...] = fact((), low=0, high=2, api=("trial_strengths",))
     guidance: Guidance | None = fact(None, api=("trial_enabled",))
-    units: tuple[Unit, ...] = fact((), label="ControlNet {}", api=("alwayson_scripts.controlnet.args",))
+    units: tuple[Unit, ...] = fact((), label="Trial unit {}", api=("alwayson_scripts.trial.args",))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from diffusers import AutoencoderKL, UNet2DConditionModel
+from diffusers import AutoencoderKL, ControlNetModel, UNet2DConditionModel
 from torch import Tensor
 from transformers import CLIPTextModel
 
@@ -38,8 +38,19 @@ def _timestep(sigma: Tensor, sigmas: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def sample(model: Model, ids: Tensor, seeds: list[int], steps: int, guidance: float, size: int = 16) -> Tensor:
-    """Token ids [B, 77] -> images [B, 3, 8 size, 8 size] in 0..1. One CPU generator for each seed."""
+def sample(
+    model: Model,
+    ids: Tensor,
+    seeds: list[int],
+    steps: int,
+    guidance: float,
+    size: int = 16,
+    control: ControlNetModel | None = None,
+    hint: Tensor | None = None,
+) -> Tensor:
+    """Token ids [B, 77] -> images [B, 3, 8 size, 8 size] in 0..1. One CPU generator for each seed. With ``control``
+    they follow the lines of ``hint`` [B, 3, 8 size, 8 size].
+    """
     device = device_of(model.unet)
     alphas = alphas_cumprod(device)
     sigmas = ((1 - alphas) / alphas).sqrt()
@@ -52,7 +63,12 @@ def sample(model: Model, ids: Tensor, seeds: list[int], steps: int, guidance: fl
     for index in range(steps):
         sigma, following = schedule[index], schedule[index + 1]
         scaled = (x / (sigma**2 + 1).sqrt()).repeat(2, 1, 1, 1)
-        noise_both = model.unet(scaled, _timestep(sigma, sigmas).expand(len(scaled)), context, return_dict=False)[0]
+        at = _timestep(sigma, sigmas).expand(len(scaled))
+        residuals: dict[str, object] = {}
+        if control is not None and hint is not None:
+            down, middle = control(scaled, at, context, hint.to(device).repeat(2, 1, 1, 1), return_dict=False)
+            residuals = {"down_block_additional_residuals": down, "mid_block_additional_residual": middle}
+        noise_both = model.unet(scaled, at, context, return_dict=False, **residuals)[0]
         without, with_ = noise_both.chunk(2)
         clean = x - sigma * (without + guidance * (with_ - without))
         step = -(following.clamp(min=1e-8) / sigma).log()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from sdcolab.core.errors.base import SdcolabError
+from sdcolab.core.errors.request import RequestError
 
 
 class ControlError(SdcolabError):
@@ -89,7 +90,7 @@ class ClipVisionMissing(ControlError):
 
 
 @dataclass(eq=False)
-class RegionsMalformed(ControlError):
+class RegionsMalformed(RequestError):
     """The areas of Latent Couple cannot be read; ``part`` is the piece that breaks the grammar."""
 
     code: ClassVar[str] = "control.regions_malformed"

@@ -16,7 +16,8 @@ from typing import Any
 from sdcolab.core.fields import Field
 from sdcolab.core.infotext.dialects import size_of
 from sdcolab.core.prompt import strip_comments
-from sdcolab.core.request import SAME, GenerationRequest
+from sdcolab.core.regions import regions_from_text, regions_text
+from sdcolab.core.request import INSIDE, SAME, GenerationRequest
 from sdcolab.core.tuning import Emphasis
 
 
@@ -211,7 +212,7 @@ def _same(text: str) -> str:
 
 
 def _read_title(text: str, _fields: Fields) -> tuple[Any, ...]:
-    return (split_title(_same(text))[0],)
+    return (split_title("" if text == INSIDE else _same(text))[0],)
 
 
 def _write_unlike_first(writing: Writing, part: Any, fields: Fields) -> str:
@@ -237,6 +238,14 @@ def _write_emphasis(writing: Writing, part: Any, fields: Fields) -> str:
 
 def _write_ensd(writing: Writing, part: Any, _fields: Fields) -> str:
     return str(part.ensd) if part.ensd and part.eta and writing.facts.uses_ensd else ""
+
+
+def _write_regions(_writing: Writing, part: Any, _fields: Fields) -> str:
+    return regions_text(part)
+
+
+def _read_regions(text: str, _fields: Fields) -> tuple[Any, ...]:
+    return regions_from_text(text)
 
 
 # --- The table ----------------------------------------------------------------------------------------------------
@@ -271,6 +280,7 @@ CODECS: Mapping[str, Codec] = {
     "title": Codec(_write_title, _read_title),
     "unlike_first": Codec(_write_unlike_first, lambda text, _fields: (_same(text),)),
     "unless_resized": Codec(_write_unless_resized),
+    "regions": Codec(_write_regions, _read_regions, several=True),
     "emphasis": Codec(_write_emphasis),
     "ensd": Codec(_write_ensd),
 }

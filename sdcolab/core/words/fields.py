@@ -13,7 +13,7 @@ from enum import StrEnum
 from sdcolab.core.fields import plain_path
 from sdcolab.core.request import FIELDS, MaskedContent, NoiseOrigin, RefinerPasses, ResizeMode
 from sdcolab.core.tuning import Emphasis, NoiseSchedule, UniPCSkipType, VaeMethod
-from sdcolab.core.words import scripts, training_fields, workshop
+from sdcolab.core.words import fields_control, scripts, training_fields, workshop
 from sdcolab.core.words.base import Words
 
 _GROUPS: Mapping[str, Mapping[str, Words]] = {
@@ -197,6 +197,7 @@ _GROUPS: Mapping[str, Mapping[str, Words]] = {
     **scripts.GROUPS,
     **workshop.GROUPS,
     **training_fields.GROUPS,
+    **fields_control.GROUPS,
 }
 """The fields as they are shown together, under each group's title."""
 
@@ -219,6 +220,7 @@ PART_LABELS: Mapping[str, str] = {
     "refiner": "Refiner",
     "freeu": "FreeU: mejor acabado sin otro modelo",
     "tuning": "Ajustes finos",
+    **fields_control.PARTS,
 }
 """What the parts of a request are called: the title of one that repeats, or of the switch of one that may be absent."""
 
@@ -261,6 +263,7 @@ OPTION_WORDS: Mapping[type[StrEnum], Mapping[StrEnum, str]] = {
     **scripts.OPTIONS,
     **workshop.OPTIONS,
     **training_fields.OPTIONS,
+    **fields_control.OPTIONS,
 }
 """What the words of enumerations are called, in the order to offer them; the others are shown as they are."""
 

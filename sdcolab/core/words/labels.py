@@ -31,6 +31,7 @@ KIND_LABELS: Mapping[str, str] = {
     ModelKind.UNET: "la UNet suelta",
     ModelKind.OTHER: "el archivo",
     "sampler": "el sampler",
+    "preprocessor": "el preprocessor",
     "schedule": "el schedule",
     "style": "el estilo",
     "option": "la opción",

@@ -115,8 +115,10 @@ class IpAdapter:
     patches: bool
     clip_width: int
 
-    def attend(self, attention: Attention, index: int, hidden: Tensor, tokens: Tensor) -> Tensor:
+    def attend(self, attention: nn.Module, index: int, hidden: Tensor, tokens: Tensor) -> Tensor:
         """What cross-attention number ``index`` adds: ``hidden`` [N, n, C] reads ``tokens`` [N, m, D]."""
+        if not isinstance(attention, Attention):
+            raise TypeError(f"no attention layer: {type(attention).__name__}")
         heads, query = attention.heads, attention.to_q(hidden)
         key = nn.functional.linear(tokens, self.keys[index])
         value = nn.functional.linear(tokens, self.values[index])

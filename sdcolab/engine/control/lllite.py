@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from sdcolab.core.errors import ModelIncomplete
+from sdcolab.engine.attention import AttentionSite
 from sdcolab.engine.convert import unet_rename
 from sdcolab.engine.weights import Weights
 
@@ -40,9 +41,9 @@ class Shift:
         return x.flatten(2).transpose(1, 2)
 
     def __call__(self, hidden: Tensor, condition: Tensor) -> Tensor:
-        """What is added to ``hidden`` [N, n, C], given ``condition`` [1 or N, n, c]."""
+        """What is added to ``hidden`` [N, n, C], given ``condition`` [N, n, c]."""
         down = self._linear("down.0", hidden).relu()
-        middle = self._linear("mid.0", torch.cat([condition.expand(len(hidden), -1, -1), down], dim=2)).relu()
+        middle = self._linear("mid.0", torch.cat([condition, down], dim=2)).relu()
         return self._linear("up.0", middle)
 
     def _linear(self, part: str, x: Tensor) -> Tensor:
@@ -72,13 +73,15 @@ def _layer(path: str, layers: int) -> str | None:
 
 
 @contextmanager
-def shifted(unet: nn.Module, shifts: tuple[Shift, ...], hint: Tensor, strength: Tensor) -> Iterator[None]:
-    """While it lasts the layers read what they are given plus ``strength`` [N, 1, 1] times what each shift says."""
+def shifted(
+    site: AttentionSite, shifts: Sequence[Shift], condition: Callable[[Shift], Tensor], strength: Tensor
+) -> Iterator[None]:
+    """While it lasts the layers of ``site`` read what they are given plus ``strength`` [N, 1, 1] times what each of
+    ``shifts`` says."""
     handles = []
     for shift in shifts:
-        layer = unet.get_submodule(shift.layer)
-        condition = shift.condition(hint)
-        handles.append(layer.register_forward_pre_hook(partial(_add, shift, condition, strength)))
+        layer = site.module.get_submodule(shift.layer.removeprefix(f"{site.name}."))
+        handles.append(layer.register_forward_pre_hook(partial(_add, shift, condition(shift), strength)))
     try:
         yield
     finally:
@@ -90,6 +93,7 @@ def _add(
     shift: Shift, condition: Tensor, strength: Tensor, _layer: nn.Module, inputs: tuple[Tensor, ...]
 ) -> tuple[Tensor, ...]:
     hidden, *rest = inputs
-    if hidden.shape[1] != condition.shape[1]:  # another size than the map's: a tile that the map does not cover
+    if hidden.shape[1] != condition.shape[1]:  # the map is of another size: a merged or cut picture
         return inputs
-    return (hidden + shift(hidden, condition) * strength, *rest)
+    rows = condition.repeat(len(hidden) // len(condition), 1, 1)
+    return (hidden + shift(hidden, rows) * strength.to(hidden), *rest)

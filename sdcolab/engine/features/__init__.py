@@ -4,6 +4,7 @@ To add one: a file here with a subclass of ``engine.feature.Feature``, and a row
 """
 
 from sdcolab.engine.feature import Feature
+from sdcolab.engine.features.control import ControlNet
 from sdcolab.engine.features.embeddings import Embeddings
 from sdcolab.engine.features.freeu import FreeLunch
 from sdcolab.engine.features.guidance import LeftOutNegative
@@ -12,6 +13,7 @@ from sdcolab.engine.features.hypernetworks import Hypernetworks
 from sdcolab.engine.features.init_image import FromPictures
 from sdcolab.engine.features.lora import Lora
 from sdcolab.engine.features.refiner import RefinerSwitch
+from sdcolab.engine.features.regions import RegionalPrompts
 from sdcolab.engine.features.tiling import Tiling
 from sdcolab.engine.features.token_merging import TokenMerging
 
@@ -24,6 +26,8 @@ FEATURES: tuple[type[Feature], ...] = (
     Lora,
     Hypernetworks,
     TokenMerging,
+    ControlNet,
+    RegionalPrompts,
     Tiling,
     FreeLunch,
 )

@@ -154,7 +154,7 @@ def arrange(init: InitImage, index: int, width: int, height: int, enlarge: Enlar
     """
     picture = flattened(init.images[index % len(init.images)], init.background)
     mode, inpaint = init.resize_mode, init.inpaint
-    mask = None if inpaint is None else _soft_mask(inpaint, picture.size)
+    mask = None if inpaint is None else soft_mask(inpaint, picture.size)
     if inpaint is not None and mask is not None and inpaint.only_masked:
         box = only_masked_box(mask, inpaint.padding, width, height)
         if box is not None:
@@ -173,7 +173,8 @@ def arrange(init: InitImage, index: int, width: int, height: int, enlarge: Enlar
     return _with_content(Arranged(resized, mask, kept, None, anew), inpaint)
 
 
-def _soft_mask(inpaint: Inpaint, size: tuple[int, int]) -> Image.Image:
+def soft_mask(inpaint: Inpaint, size: tuple[int, int]) -> Image.Image:
+    """The mask of ``inpaint`` (L, white is painted) for a picture of ``size`` (width, height), with its blur."""
     mask = mask_from(inpaint.mask, rounded=inpaint.rounded)
     if mask.size != size:
         mask = mask.resize(size, Image.Resampling.LANCZOS)

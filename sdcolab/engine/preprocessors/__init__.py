@@ -9,11 +9,13 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-from sdcolab.core.errors import PreprocessorPackageMissing
-from sdcolab.core.preprocessors import PREPROCESSORS
-from sdcolab.engine.preprocessors.base import Asked
+from sdcolab.core.errors import PreprocessorFileMissing, PreprocessorPackageMissing
+from sdcolab.core.folders import Folders
+from sdcolab.core.preprocessors import PREPROCESSOR_FILES, PREPROCESSORS
+from sdcolab.engine.preprocessors.base import Asked, Find
 from sdcolab.engine.preprocessors.resizing import Pixels, at_resolution
 
 _AS_IS = "as_is"
@@ -40,6 +42,22 @@ def detector(name: str) -> Callable[[Asked], Pixels]:
         raise PreprocessorPackageMissing(preprocessor=name, package=error.name) from error
     found: Callable[[Asked], Pixels] = module.detect
     return found
+
+
+def finder(folders: Folders) -> Find:
+    """Finds weights by name in ``folders``, wherever AUTOMATIC1111's extension keeps them below its own folder."""
+
+    def find(name: str) -> Path:
+        row = PREPROCESSOR_FILES[name]
+        places = (folders.preprocessors, folders.preprocessors / row.folder)
+        found = next((place / row.file for place in places if (place / row.file).exists()), None)
+        if found is None:
+            raise PreprocessorFileMissing(
+                preprocessor=name, file=row.file, folder=folders.preprocessors, link=row.link, size=row.size
+            )
+        return found
+
+    return find
 
 
 def run(name: str, asked: Asked) -> Pixels:

@@ -1,0 +1,181 @@
+"""What each sort of control model does to a call of the UNet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import torch
+from diffusers import ControlNetUnionModel, T2IAdapter
+from torch import Tensor
+from torch.nn import functional
+
+from sdcolab.core.control import ADAPTER_SOFT, ControlMode, ControlUnit, is_soft, soft_scales
+from sdcolab.core.control_files import UNION_ORDER, union_type
+from sdcolab.engine.attention import Attend, AttentionSite
+from sdcolab.engine.calls import UNetCall
+from sdcolab.engine.control.ip_adapter import IpAdapter
+from sdcolab.engine.control.lllite import Shift, shifted
+from sdcolab.engine.control.loading import Control, ControlNet
+from sdcolab.engine.precision import autocast
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Acting:
+    """A unit at work in one pass.
+
+    ``hints`` [1 or images, 3, H, W] in 0..1 (or masked), one set for each picture that acts at once; ``weight`` is the
+    share of each. ``region`` [1, 1, H, W] in 0..1: where it acts. ``tokens``: what an IP-Adapter reads of the picture
+    and of no picture, [1 or images, m, C] each. ``conditions``: what was computed once for the pass.
+    """
+
+    unit: ControlUnit
+    control: Control
+    hints: tuple[Tensor, ...]
+    weight: float
+    hires: bool
+    region: Tensor | None = None
+    tokens: tuple[Tensor, Tensor] | None = None
+    conditions: dict[str, Tensor] = field(default_factory=dict)
+
+    def part(self, rows: slice) -> Acting:
+        """For some images of the batch."""
+        return replace(self, hints=tuple(one if len(one) == 1 else one[rows] for one in self.hints))
+
+    def act(self, call: UNetCall) -> UNetCall:
+        """``call`` with what the unit adds."""
+        net = self.control.net
+        if isinstance(net, T2IAdapter):
+            return self._adapt(call, net)
+        if isinstance(net, IpAdapter):
+            return call.with_attention(_PictureRead(self, net, _strength(self, call), call.is_negative))
+        if isinstance(net, tuple):
+            return call.with_attention(_Shifted(self, net, _strength(self, call)))
+        for hint in self.hints:
+            down, mid = self._residuals(call, net, hint)
+            call = call.with_residuals(down, mid)
+        return call
+
+    # --- ControlNet ---------------------------------------------------------------------------------------------------
+
+    @property
+    def _positive_only(self) -> bool:
+        """Whether the negative prompt goes without."""
+        return self.control.averages or self.unit.mode is ControlMode.CONTROL
+
+    def _residuals(self, call: UNetCall, net: ControlNet, hint: Tensor) -> tuple[list[Tensor], Tensor]:
+        """Residuals [N, ...] for every row; where only the prompt's rows count, only those are computed."""
+        rows = (
+            ~call.is_negative
+            if self._positive_only
+            else torch.ones(len(call.x), dtype=torch.bool, device=call.x.device)
+        )
+        if not bool(rows.any()):
+            rows = torch.ones_like(rows)
+            weight = 0.0
+        else:
+            weight = self.weight
+        chosen = call.for_rows(hint.to(call.x))[rows] if len(hint) > 1 else hint.to(call.x)
+        found = _asked(net, call, rows, chosen, self.unit.module)
+        scales = soft_scales(len(found)) if is_soft(self.unit, hires=self.hires) else (1.0,) * len(found)
+        whole = [
+            self._spread(one * (weight * scale), rows, len(call.x)) for one, scale in zip(found, scales, strict=True)
+        ]
+        return whole[:-1], whole[-1]
+
+    def _spread(self, residual: Tensor, rows: Tensor, count: int) -> Tensor:
+        if self.control.averages:
+            residual = residual.mean(dim=(2, 3), keepdim=True).expand_as(residual)
+        if self.region is not None:
+            residual = residual * _resized(self.region, residual)
+        if bool(rows.all()):
+            return residual
+        whole = residual.new_zeros(count, *residual.shape[1:])
+        whole[rows] = residual
+        return whole
+
+    # --- T2I-Adapter --------------------------------------------------------------------------------------------------
+
+    def _adapt(self, call: UNetCall, net: T2IAdapter) -> UNetCall:
+        scales = ADAPTER_SOFT if is_soft(self.unit, hires=self.hires) else (1.0,) * len(ADAPTER_SOFT)
+        strength = _strength(self, call)[..., None]
+        for hint in self.hints:
+            picture = hint.to(call.x).clamp(0, 1)
+            if net.config.in_channels == 1:
+                picture = picture.mean(dim=1, keepdim=True)
+            features = [
+                call.for_rows(one) * (strength * scale) for one, scale in zip(net(picture), scales, strict=False)
+            ]
+            if self.region is not None:
+                features = [one * _resized(self.region, one) for one in features]
+            call = call.with_adapter(features)
+        return call
+
+
+def _asked(net: ControlNet, call: UNetCall, rows: Tensor, hint: Tensor, module: str) -> list[Tensor]:
+    """What a ControlNet answers for some rows: its residuals, the middle's last."""
+    everything = bool(rows.all())
+    x, timesteps, context = (one if everything else one[rows] for one in (call.x, call.timesteps, call.context))
+    added = {name: one if everything else one[rows] for name, one in call.added.items()} or None
+    with autocast(net):
+        if isinstance(net, ControlNetUnionModel):
+            index = UNION_ORDER.index(union_type(module))
+            kinds = torch.zeros(len(x), net.config.num_control_type, device=x.device, dtype=x.dtype)
+            kinds[:, index] = 1
+            down, mid = net(x, timesteps, context, [hint], kinds, [index], added_cond_kwargs=added, return_dict=False)
+        else:
+            down, mid = net(x, timesteps, context, hint, added_cond_kwargs=added, return_dict=False)
+    return [*down, mid]
+
+
+def _strength(acting: Acting, call: UNetCall) -> Tensor:
+    """The unit's weight for every row, [N, 1, 1]; none for the negative prompt where ControlNet is more important."""
+    weights = torch.full((len(call.x),), acting.weight, device=call.x.device, dtype=call.x.dtype)
+    if acting.unit.mode is ControlMode.CONTROL:
+        weights = torch.where(call.is_negative, torch.zeros_like(weights), weights)
+    return weights[:, None, None]
+
+
+def _resized(region: Tensor, like: Tensor) -> Tensor:
+    return functional.interpolate(region.to(like), size=tuple(like.shape[-2:]), mode="bilinear")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _PictureRead:
+    """Cross-attention that reads the picture beside the text."""
+
+    acting: Acting
+    net: IpAdapter
+    strength: Tensor
+    negative: Tensor
+
+    def __call__(self, site: AttentionSite, attend: Attend, hidden: Tensor, context: Tensor | None) -> Tensor:
+        out = attend(hidden, context)
+        if not site.crosses or self.acting.tokens is None or site.index >= len(self.net.keys):
+            return out
+        picture, nothing = (one.to(hidden) for one in self.acting.tokens)
+        rows = picture.repeat(len(hidden) // len(picture), 1, 1)
+        rows = torch.where(self.negative[:, None, None], nothing, rows)
+        return out + self.net.attend(site.module, site.index, hidden, rows) * self.strength.to(hidden)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Shifted:
+    """Attention whose layers read shifted inputs (ControlLLLite)."""
+
+    acting: Acting
+    shifts: tuple[Shift, ...]
+    strength: Tensor
+
+    def __call__(self, site: AttentionSite, attend: Attend, hidden: Tensor, context: Tensor | None) -> Tensor:
+        own = [shift for shift in self.shifts if shift.layer.startswith(site.name + ".")]
+        if not own:
+            return attend(hidden, context)
+        with shifted(site, own, self._condition, self.strength):
+            return attend(hidden, context)
+
+    def _condition(self, shift: Shift) -> Tensor:
+        """Computed once a pass for each layer."""
+        known = self.acting.conditions
+        if shift.layer not in known:
+            known[shift.layer] = shift.condition(self.acting.hints[0].to(self.strength) * 2 - 1)
+        return known[shift.layer]

@@ -1,0 +1,290 @@
+"""ControlNet, T2I-Adapter, ControlLLLite and IP-Adapter: pictures that guide a generation (hechos/extensiones.md 3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor
+
+from sdcolab.core.control import ControlPictures, ControlUnit
+from sdcolab.core.control_files import UNION_ORDER, ControlKind, union_type
+from sdcolab.core.detect import ModelKind, detect, text_width
+from sdcolab.core.errors import ClipVisionMissing, ControlImageMissing, ControlModelNotChosen, ControlTypeUnknown
+from sdcolab.core.events import MapMade
+from sdcolab.core.infotext import EngineFacts
+from sdcolab.core.library import ModelFile
+from sdcolab.core.preprocessors import PREPROCESSORS
+from sdcolab.core.request import InitImage
+from sdcolab.core.resolved import ResolvedRequest
+from sdcolab.engine.bench import Bench
+from sdcolab.engine.calls import Round, Step, UNetCall
+from sdcolab.engine.control.acting import Acting
+from sdcolab.engine.control.clip_vision import ClipVision, find_clip_vision, load_clip_vision
+from sdcolab.engine.control.ip_adapter import IpAdapter
+from sdcolab.engine.control.keeping import Keeping
+from sdcolab.engine.control.loading import check_fits, check_served
+from sdcolab.engine.control.preparing import (
+    RESIZE_MODES,
+    Source,
+    cropped_like,
+    grey,
+    hint,
+    painted,
+    paints,
+    shown,
+)
+from sdcolab.engine.control.shelf import ControlShelf
+from sdcolab.engine.decode import to_pixels
+from sdcolab.engine.feature import Active, Feature, Opening, Start
+from sdcolab.engine.features.init_image import soft_mask
+from sdcolab.engine.pictures.masks import Box
+from sdcolab.engine.pictures.resizing import flattened, resize
+from sdcolab.engine.plan import Batch
+from sdcolab.engine.preprocessors import finder
+from sdcolab.engine.preprocessors.resizing import Pixels
+from sdcolab.engine.weights import open_weights, stamp_of
+
+KEEPS = "inpaint_only"
+"""The preprocessor that leaves what is not to be painted as it is."""
+
+MARKED = 4
+"""Channels of a map that marks what is to be painted."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Unit:
+    """A unit, its number from 1, and its model's file (None: its preprocessor needs no model)."""
+
+    number: int
+    asked: ControlUnit
+    file: ModelFile | None
+
+
+class ControlNet(Feature):
+    """Every unit of a request that has a control model."""
+
+    def __init__(self, asked: ResolvedRequest, units: tuple[_Unit, ...]) -> None:
+        self._asked = asked
+        self._units = units
+        self._acting: tuple[Acting, ...] = ()
+        self._first = 0
+        self._now: tuple[Acting, ...] = ()
+        self._told: set[tuple[int, int]] = set()
+        self._last: Image.Image | None = None
+        self._kept: list[Keeping] = []
+
+    @classmethod
+    def asked(cls, asked: ResolvedRequest) -> Self | None:
+        """Raises ``UnknownName``, ``UnknownFile``, ``ControlError`` and ``ModelError``."""
+        units = tuple(_checked(asked, number, unit) for number, unit in enumerate(asked.request.control, 1))
+        served = tuple(unit for unit in units if unit.file is not None)
+        return cls(asked, served) if served else None
+
+    # --- A pass ---------------------------------------------------------------------------------------------------
+
+    def start(self, start: Start, active: Active, batch: Batch) -> Start:
+        """Opens the models and prepares the maps for this pass."""
+        hires = active.one.number > 0
+        acting = (unit for unit in self._units if unit.asked.acts_in(hires=hires))
+        self._first = batch.first
+        self._kept.clear()
+        self._acting = tuple(self._made(unit, active, batch, start.crops) for unit in acting)
+        return start
+
+    def begin(self, opening: Opening) -> Opening:
+        """Those images of the batch that are made together now."""
+        first, count = opening.round.batch.first - self._first, len(opening.round.batch.seeds)
+        self._now = tuple(one.part(slice(first, first + count)) for one in self._acting)
+        return opening
+
+    def after_guidance(self, image: Tensor, step: Step) -> Tensor:
+        """What a unit leaves as it is (``KEEPS``)."""
+        del step
+        return self._keeping(image)
+
+    def end(self, samples: Tensor, of: Round) -> Tensor:
+        """The kept part as it was. What was computed for this size is of no use any more."""
+        del of
+        for one in self._now:
+            one.conditions.clear()
+        return self._keeping(samples)
+
+    def _keeping(self, image: Tensor) -> Tensor:
+        for keep in self._kept:
+            image = keep(image)
+        return image
+
+    def before_unet(self, call: UNetCall) -> UNetCall:
+        """What each unit that acts in this step adds."""
+        for one in self._now:
+            if call.step.within(one.unit.start, one.unit.end):
+                call = one.act(call)
+        return call
+
+    def after_decode(self, picture: Image.Image, index: int) -> Image.Image:
+        """Kept for units that take the last picture as their next."""
+        del index
+        self._last = picture
+        return picture
+
+    def facts(self, facts: EngineFacts, bench: Bench) -> EngineFacts:
+        """The models' names and hashes."""
+        titles = dict(facts.titles)
+        for unit in self._units:
+            if unit.file is not None:
+                digest = bench.wait_for(bench.hashes.start(unit.file.path))
+                titles[f"control.{unit.number - 1}.model"] = (unit.file.stem, digest[:8])
+        return replace(facts, titles=titles)
+
+    # --- Preparing ------------------------------------------------------------------------------------------------
+
+    def _made(self, unit: _Unit, active: Active, batch: Batch, crops: tuple[Box | None, ...]) -> Acting:
+        bench, shelf = active.bench, active.bench.kept.of(ControlShelf, ControlShelf)
+        if unit.file is None:
+            raise ValueError("the unit has no model")
+        control = shelf.control(unit.file, active.checkpoint, bench.listener, wanted=len(self._units))
+        asked, hires = unit.asked, active.one.number > 0
+        sources = self._sources(asked, batch, crops)
+        region = None
+        if asked.region is not None:
+            size = active.one.size
+            flat = flattened(asked.region, "#000000").convert("L").resize((size.width, size.height))
+            region = torch.from_numpy(grey(flat, flat.size).astype("float32") / 255)[None, None]
+        if isinstance(control.net, IpAdapter):
+            tokens = self._tokens(unit, control.net, sources, active)
+            return Acting(asked, control, (), asked.weight, hires, region, tokens)
+        together = asked.pictures is ControlPictures.TOGETHER and len(asked.images) > 1 and not asked.loopback
+        sets = [[source] for source in sources] if together else [sources]
+        maps = [[self._map(unit, source, active, batch) for source in group] for group in sets]
+        if asked.module == KEEPS and not hires and maps[0][0].shape[2] == MARKED:
+            self._kept.append(_keeping(maps[0][0], active))
+        hints = tuple(torch.cat([hint(one) for one in group]).to(active.checkpoint.model.device) for group in maps)
+        return Acting(asked, control, hints, asked.weight / len(hints), hires, region)
+
+    def _sources(self, unit: ControlUnit, batch: Batch, crops: tuple[Box | None, ...]) -> list[Source]:
+        """The pictures of a unit: all that act at once, or one for each image of the batch (one for all where they are
+        the same)."""
+        init = self._asked.request.init
+        mask = unit.mask
+        if unit.loopback and self._last is not None:
+            return [Source(self._last, mask, unit.resize)]
+        if unit.drawing is not None:
+            drawn = flattened(unit.drawing)
+            return [
+                Source(
+                    ImageOps.invert(drawn) if PREPROCESSORS.find(unit.module).name == "none" else drawn,
+                    mask,
+                    unit.resize,
+                )
+            ]
+        if not unit.images:
+            if init is None:
+                raise ControlImageMissing(unit=1)
+            images = len(init.images)
+            numbers = [(batch.first + offset) % images for offset in range(len(batch.seeds))] if images > 1 else [0]
+            return [_of_init(init, number, crops[:1][0] if crops else None, self._size) for number in numbers]
+        if unit.pictures is ControlPictures.IN_TURN and len(unit.images) > 1:
+            chosen = [unit.images[(batch.first + offset) % len(unit.images)] for offset in range(len(batch.seeds))]
+        else:
+            chosen = list(unit.images)
+        box = crops[0] if crops and unit.crop_to_mask and init is not None else None
+        if box is not None and init is not None:
+            own = init.images[0].size
+            chosen = [cropped_like(picture, own, box, unit.resize) for picture in chosen]
+            mask = None if mask is None else cropped_like(mask, own, box, unit.resize)
+        elif mask is None and paints(unit.module) and init is not None and init.inpaint is not None:
+            mask = soft_mask(init.inpaint, init.images[0].size)
+        return [Source(picture, mask, unit.resize) for picture in chosen]
+
+    @property
+    def _size(self) -> tuple[int, int]:
+        request = self._asked.request
+        return request.width or 0, request.height or 0
+
+    def _map(self, unit: _Unit, source: Source, active: Active, batch: Batch) -> Pixels:
+        """The map of one picture at the size of this pass; told once."""
+        maps, one = active.bench.kept.of(ControlShelf, ControlShelf).maps, active.one
+        request = active.bench.request
+        first = (request.height or one.size.height, request.width or one.size.width)
+        find = finder(active.bench.library.folders)
+        found = maps.detected(unit.asked, source, first, batch.seeds[0], find)
+        control = maps.fitted(found, one.size.height, one.size.width, source.resize)
+        if unit.asked.save_map and (unit.number, one.number) not in self._told:
+            self._told.add((unit.number, one.number))
+            for picture in shown(control):
+                active.bench.listener(MapMade(unit.number, picture, unit.asked.title))
+        return control
+
+    def _tokens(self, unit: _Unit, net: IpAdapter, sources: list[Source], active: Active) -> tuple[Tensor, Tensor]:
+        """What an IP-Adapter reads of a unit's pictures, and of no picture."""
+        shelf, folders = active.bench.kept.of(ControlShelf, ControlShelf), active.bench.library.folders
+        places = (folders.preprocessors, folders.clip_vision)
+        path = find_clip_vision(places, net.clip_width, patches=net.patches)
+        if path is None:
+            where = unit.file.path if unit.file else folders.clip_vision
+            raise ClipVisionMissing(path=where, folder=folders.clip_vision, width=net.clip_width)
+        stamp, model = stamp_of(path), active.checkpoint.model
+        if stamp not in shelf.clip:
+            shelf.clip.clear()
+            with torch.inference_mode(False):
+                shelf.clip[stamp] = load_clip_vision(open_weights(path), model.device, model.dtype)
+        clip = shelf.clip[stamp]
+        pictures = torch.cat([clip.read(source.picture) for source in sources]).to(model.device, model.dtype)
+        return _read(net, clip, pictures)
+
+
+def _keeping(control: Pixels, active: Active) -> Keeping:
+    """What is not to be painted, in latents."""
+    device = active.checkpoint.model.device
+    pixels = to_pixels(Image.fromarray(np.ascontiguousarray(control[:, :, :3])))
+    return Keeping(active.bench.darkroom.encoded(active.vae, pixels), painted(control).to(device))
+
+
+def _read(net: IpAdapter, clip: ClipVision, pictures: Tensor) -> tuple[Tensor, Tensor]:
+    if net.patches:
+        nothing = torch.zeros_like(pictures[:1])
+        return net.projection(clip.patches(pictures)), net.projection(clip.patches(nothing))
+    vectors = clip.pooled(pictures)
+    return net.projection(vectors), net.projection(torch.zeros_like(vectors[:1]))
+
+
+def _of_init(init: InitImage, number: int, box: Box | None, size: tuple[int, int]) -> Source:
+    """An initial picture as a unit's: it takes the wanted size as img2img does."""
+    picture = flattened(init.images[number], init.background)
+    mask = None if init.inpaint is None else soft_mask(init.inpaint, picture.size)
+    mode = next((own for own, other in RESIZE_MODES.items() if other is init.resize_mode), None)
+    if box is not None:
+        picture = picture.crop(box)
+        mask = None if mask is None else mask.crop(box)
+    unit_mode = mode or next(iter(RESIZE_MODES))
+    return Source(
+        resize(picture, *size, RESIZE_MODES[unit_mode]),
+        mask and resize(mask, *size, RESIZE_MODES[unit_mode]),
+        unit_mode,
+    )
+
+
+def _checked(asked: ResolvedRequest, number: int, unit: ControlUnit) -> _Unit:
+    """What can be told before anything is loaded."""
+    row = PREPROCESSORS.find(unit.module)
+    if not unit.images and unit.drawing is None and asked.request.init is None:
+        raise ControlImageMissing(unit=number)
+    if row.without_model:
+        return _Unit(number, unit, None)
+    if not unit.model:
+        raise ControlModelNotChosen(unit=number)
+    file = asked.library.find(ModelKind.CONTROLNET, unit.model)
+    find = finder(asked.library.folders)
+    for name in row.files:
+        find(name)
+    weights = open_weights(file.path)
+    info = check_served(weights)
+    if info.kind is ControlKind.UNION and UNION_ORDER.index(union_type(row.name)) >= info.union_types:
+        raise ControlTypeUnknown(path=file.path, types=info.union_types)
+    checkpoint = open_weights(asked.checkpoint.path).header
+    check_fits(weights, info, detect(checkpoint).family, text_width(checkpoint) or 0)
+    return _Unit(number, unit, file)

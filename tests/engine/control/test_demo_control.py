@@ -1,0 +1,124 @@
+"""The demo ControlNet through the whole engine: a drawn outline gives a picture of that shape."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+from sdcolab.core.control import ControlMode, ControlResize, ControlUnit
+from sdcolab.core.detect import ModelKind
+from sdcolab.core.errors import ControlImageMissing, ControlModelNotChosen, UnknownName
+from sdcolab.core.events import Event, MapMade
+from sdcolab.core.folders import Folders
+from sdcolab.core.infotext import parse, to_request
+from sdcolab.core.library import Library, ModelFile
+from sdcolab.core.regions import Regions
+from sdcolab.core.request import GenerationRequest, InitImage
+from sdcolab.engine.engine import Engine
+
+DEMO = Path(__file__).parents[3] / "sdcolab" / "demo"
+LINES = "emoji-128-lineas.safetensors"
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
+    files = (
+        ModelFile(ModelKind.CHECKPOINT, "emoji-128.safetensors", DEMO / "emoji-128.safetensors"),
+        ModelFile(ModelKind.CONTROLNET, LINES, DEMO / LINES),
+    )
+    return Engine(Library(Folders(tmp_path_factory.mktemp("demo")), bundled=files), None, device="cpu")
+
+
+def circle(box: tuple[int, int, int, int]) -> Image.Image:
+    """A black circle on white paper, as somebody draws it."""
+    paper = Image.new("RGB", (128, 128), "white")
+    ImageDraw.Draw(paper).ellipse(box, outline="black", width=3)
+    return paper
+
+
+def asked(**unit: object) -> GenerationRequest:
+    made = ControlUnit(model=LINES, **unit)  # type: ignore[arg-type]
+    return GenerationRequest(prompt="pizza", steps=10, cfg_scale=4, seed=3, width=128, height=128, control=(made,))
+
+
+def inside(picture: Image.Image, box: tuple[int, int, int, int]) -> float:
+    """Share of what is drawn (not white) that lies in ``box``."""
+    drawn = np.asarray(picture.convert("RGB")).min(axis=2) < 220
+    left, top, right, bottom = box
+    return float(drawn[top:bottom, left:right].sum()) / max(1, int(drawn.sum()))
+
+
+@pytest.mark.parametrize("box", [(64, 64, 124, 124), (4, 4, 64, 64)])
+def test_a_drawn_outline_places_the_picture(engine: Engine, box: tuple[int, int, int, int]) -> None:
+    heard: list[Event] = []
+    (image,) = engine.generate(asked(drawing=circle(box)), heard.append).images
+    around = (max(0, box[0] - 5), max(0, box[1] - 5), box[2] + 5, box[3] + 5)
+    assert inside(image.image, around) > 0.9
+    (made,) = [event for event in heard if isinstance(event, MapMade)]
+    assert np.asarray(made.image)[0, 0].tolist() == [0, 0, 0]  # turned into white on black
+    assert f'ControlNet 0: "Module: none, Model: {Path(LINES).stem} [' in image.infotext
+
+
+def test_the_infotext_comes_back(engine: Engine) -> None:
+    request = asked(images=(circle((30, 30, 90, 90)),), module="invert", weight=0.8, mode=ControlMode.PROMPT)
+    (image,) = engine.generate(replace(request, steps=1)).images
+    (unit,) = to_request(parse(image.infotext)).changes["control"]
+    kept = (unit.module, unit.model, unit.weight, unit.mode, unit.resize)
+    assert kept == ("invert", Path(LINES).stem, 0.8, ControlMode.PROMPT, ControlResize.CROP)
+
+
+@pytest.mark.parametrize("change", [{"weight": 0.0}, {"enabled": False}, {"start": 1.0}])
+def test_units_that_do_not_act_change_nothing(engine: Engine, change: dict[str, object]) -> None:
+    with_unit = replace(asked(drawing=circle((30, 30, 90, 90)), **change), steps=2)
+    plain = engine.generate(replace(with_unit, control=())).images[0].image
+    found = engine.generate(with_unit).images[0].image
+    apart = np.abs(np.asarray(plain, np.int16) - np.asarray(found, np.int16))
+    assert apart.max() <= 1
+
+
+def test_modes_weights_and_regions_differ(engine: Engine) -> None:
+    left = Image.new("L", (128, 128))
+    left.paste(255, (0, 0, 64, 128))
+    made = [
+        np.asarray(engine.generate(replace(asked(drawing=circle((30, 30, 90, 90)), **change), steps=3)).images[0].image)
+        for change in ({}, {"mode": ControlMode.PROMPT}, {"mode": ControlMode.CONTROL}, {"region": left}, {"end": 0.3})
+    ]
+    for index, one in enumerate(made):
+        assert all(not np.array_equal(one, other) for other in made[:index])
+
+
+def test_img2img_uses_the_initial_picture(engine: Engine) -> None:
+    photo = circle((30, 30, 90, 90))
+    heard: list[Event] = []
+    request = replace(asked(module="canny"), init=InitImage((photo,), strength=0.5), steps=2)
+    engine.generate(request, heard.append)
+    assert any(isinstance(event, MapMade) for event in heard)
+
+
+def test_two_pictures_together_share_the_weight(engine: Engine) -> None:
+    photo = circle((30, 30, 90, 90)).convert("RGB")
+    one = engine.generate(replace(asked(images=(photo,)), steps=2)).images[0].image
+    two = engine.generate(replace(asked(images=(photo, photo)), steps=2)).images[0].image
+    assert np.abs(np.asarray(one, np.int16) - np.asarray(two, np.int16)).max() <= 2
+
+
+def test_what_is_missing_is_told_before_anything_is_computed(engine: Engine) -> None:
+    with pytest.raises(ControlImageMissing):
+        engine.generate(asked())
+    with pytest.raises(UnknownName):
+        engine.generate(asked(images=(circle((1, 1, 9, 9)),), module="kanny"))
+    nothing = ControlUnit(images=(circle((1, 1, 9, 9)),))
+    with pytest.raises(ControlModelNotChosen):
+        engine.generate(GenerationRequest(control=(nothing,)))
+
+
+def test_each_part_of_a_prompt_draws_in_its_area(engine: Engine) -> None:
+    base = GenerationRequest(prompt="pizza AND luna", steps=6, cfg_scale=4, seed=3, width=128, height=128)
+    halves = replace(base, regions=Regions("1:2,1:2", "0:0,0:1", "1,1", 20))
+    plain, parted = (engine.generate(one).images[0] for one in (base, halves))
+    assert not np.array_equal(np.asarray(plain.image), np.asarray(parted.image))
+    assert 'Latent Couple: "divisions=1:2,1:2 positions=0:0,0:1 weights=1,1 end at step=20"' in parted.infotext

@@ -40,8 +40,7 @@ from sdcolab.engine.control.preparing import (
 from sdcolab.engine.control.shelf import ControlShelf
 from sdcolab.engine.decode import to_pixels
 from sdcolab.engine.feature import Active, Feature, Opening, Start
-from sdcolab.engine.features.init_image import soft_mask
-from sdcolab.engine.pictures.masks import Box
+from sdcolab.engine.pictures.masks import Box, soft_mask
 from sdcolab.engine.pictures.resizing import flattened, resize
 from sdcolab.engine.plan import Batch
 from sdcolab.engine.preprocessors import finder

@@ -24,13 +24,11 @@ from sdcolab.engine.noise import make_generator
 from sdcolab.engine.pictures.colours import corrected
 from sdcolab.engine.pictures.masks import (
     Box,
-    blurred,
     conditioning_mask,
-    inverted,
     latent_mask,
     mask_channel,
-    mask_from,
     only_masked_box,
+    soft_mask,
     without_masked,
 )
 from sdcolab.engine.pictures.overlays import composed, filled, overlay, whole_picture_overlay_mask
@@ -171,14 +169,6 @@ def arrange(init: InitImage, index: int, width: int, height: int, enlarge: Enlar
     kept = overlay(over, whole_picture_overlay_mask(mask)) if inpaint.overlay else None
     anew = inpaint.latent_mask and resize(inpaint.latent_mask.convert("L"), width, height, mode)
     return _with_content(Arranged(resized, mask, kept, None, anew), inpaint)
-
-
-def soft_mask(inpaint: Inpaint, size: tuple[int, int]) -> Image.Image:
-    """The mask of ``inpaint`` (L, white is painted) for a picture of ``size`` (width, height), with its blur."""
-    mask = mask_from(inpaint.mask, rounded=inpaint.rounded)
-    if mask.size != size:
-        mask = mask.resize(size, Image.Resampling.LANCZOS)
-    return blurred(inverted(mask) if inpaint.inverted else mask, inpaint.blur_x, inpaint.blur_y)
 
 
 def _with_content(arranged: Arranged, inpaint: Inpaint) -> Arranged:

@@ -12,6 +12,8 @@ from scipy.ndimage import correlate1d  # type: ignore[attr-defined]  # it takes 
 from torch import Tensor
 from torch.nn import functional
 
+from sdcolab.core.request import Inpaint
+
 Box = tuple[int, int, int, int]
 """Left, top, right and bottom in pixels; right and bottom are just outside."""
 
@@ -67,6 +69,14 @@ def gaussian_kernel(sigma: float) -> NDArray[np.int64]:
         rounded.append(round(exact))
         left_over = exact - rounded[-1]
     return np.array([*rounded, _KERNEL_ONE - 2 * sum(rounded), *reversed(rounded)], dtype=np.int64)
+
+
+def soft_mask(inpaint: Inpaint, size: tuple[int, int]) -> Image.Image:
+    """The mask of ``inpaint`` (L, white is painted) for a picture of ``size`` (width, height), with its blur."""
+    mask = mask_from(inpaint.mask, rounded=inpaint.rounded)
+    if mask.size != size:
+        mask = mask.resize(size, Image.Resampling.LANCZOS)
+    return blurred(inverted(mask) if inpaint.inverted else mask, inpaint.blur_x, inpaint.blur_y)
 
 
 def only_masked_box(mask: Image.Image, padding: int, width: int, height: int) -> Box | None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sdcolab import __version__
-from sdcolab.cli import convertir, cuadricula, descargar, diagnostico, entrenar, generar, mezclar, servicio, web
+from sdcolab.cli import convertir, cuadricula, descargar, diagnostico, entrenar, generar, lora, mezclar, servicio, web
 from sdcolab.cli.parser import SpanishParser
 from sdcolab.core.errors import Cancelled, GridError, RequestError, SdcolabError, Unexpected
 from sdcolab.core.words import explain
@@ -38,6 +38,7 @@ SUBCOMMANDS = (
     Subcommand("cuadricula", "compara imágenes cambiando una, dos o tres cosas", cuadricula.add_options),
     Subcommand("descargar", "descarga enlaces en su carpeta", descargar.add_options),
     Subcommand("entrenar", "entrena un Lora con tus imágenes", entrenar.add_options),
+    Subcommand("lora", "reduce, mezcla o extrae Loras", lora.add_options),
     Subcommand("convertir", "reduce, repara o cambia de formato un modelo", convertir.add_options),
     Subcommand("mezclar", "hace un modelo nuevo mezclando otros", mezclar.add_options),
     Subcommand("diagnostico", "revisa este equipo y explica qué falla", diagnostico.add_options),

@@ -64,7 +64,7 @@ class Together:
             from accelerate import PartialState
         except ImportError:
             raise LibraryMissing(library="accelerate", packages="accelerate") from None
-        self._state = PartialState()
+        self._state = PartialState(cpu=not torch.cuda.is_available())
 
     @property
     def rank(self) -> int:

@@ -26,6 +26,14 @@ MINIMUM_KEYS = (
 )
 """Keys that stay when metadata are not wanted."""
 
+LORA_KEYS = frozenset(
+    {
+        *("ss_v2", "ss_base_model_version", "ss_sd_model_name", "ss_clip_skip", "ss_output_name", "ss_resolution"),
+        *("ss_tag_frequency", "modelspec.architecture", "modelspec.prediction_type", "modelspec.title"),
+    }
+)
+"""Keys that still hold when a LoRA was made smaller or added to others."""
+
 SUFFIX = ".safetensors"
 _LEGACY_START, _LEGACY_BYTES, _LEGACY_DIGITS = 0x100000, 0x10000, 8
 _BLOCK = 1 << 22

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import IO, TYPE_CHECKING, Any
 
-from sdcolab.core.errors import SdcolabError, TrainingCrashed
+from sdcolab.core.errors import FieldWrongType, SdcolabError, TrainingCrashed
 from sdcolab.core.events import CancelToken, Listener
 from sdcolab.core.folders import Folders
 from sdcolab.core.words import explain
@@ -161,6 +161,25 @@ def try_out(
     for line in judged.lines():
         say(line)
     return sheet
+
+
+def work_on_loras(action: str, files: Sequence[tuple[Path, float]], target: Path, rank: int, precision: str) -> Path:
+    """Make a LoRA smaller ("reducir"), add several ("mezclar") or take one from two checkpoints ("extraer").
+
+    Raises ``SdcolabError``.
+    """
+    from sdcolab.training import loras
+
+    metadata: dict[str, str] = {}
+    if action == "extraer":
+        if len(files) != 2:
+            raise FieldWrongType(field="archivos", value=str(len(files)), expected="text")
+        tensors = loras.extract(files[0][0], files[1][0], rank)
+    else:
+        metadata = loras.read_factors(files[0][0])[1]
+        tensors = loras.resize(files[0][0], rank) if action == "reducir" else loras.merge(files, rank)
+    loras.write(target, tensors, rank, metadata, precision)
+    return target
 
 
 MAX_COMPARED = 60

@@ -23,6 +23,7 @@ from sdcolab.colab.panel_gallery import Gallery
 from sdcolab.colab.panel_generation import GenerationForm
 from sdcolab.colab.panel_room import room_widget
 from sdcolab.colab.panel_tabs import PngInfoTab, ToolTab
+from sdcolab.colab.panel_wildcards import WildcardTab
 from sdcolab.colab.prepare import (
     Collaborators,
     Preparation,
@@ -182,6 +183,9 @@ class Panel:
                     boxes[tab.id] = self._downloads()
                 case TabKind.ROOM:
                     boxes[tab.id] = self._room(tab.id)
+                case TabKind.WILDCARDS:
+                    lists = self._studio.wildcards
+                    boxes[tab.id] = WildcardTab(self._widgets, lists, self._note, self._guarded).box
         return boxes
 
     def _png_info(self) -> Any:

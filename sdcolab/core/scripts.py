@@ -34,7 +34,8 @@ class XyzPlot:
     The axes are labels of ``grids.axes``, the values texts as ``grids.values`` reads them.
 
     ``sub_images`` and ``sub_grids``: the cells and the sheets of single Z values are results too. ``keep_random``:
-    seeds of -1 are drawn anew in every cell. ``vary_seeds_*``: another seed for each value of that axis.
+    seeds of -1 are drawn anew in every cell. ``vary_seeds_*``: another seed for each value of that axis. ``page``: an
+    HTML page with a slider for each axis lies beside the sheet.
     """
 
     code: ClassVar[str] = "xyz"
@@ -54,6 +55,7 @@ class XyzPlot:
     vary_seeds_y: bool = fact(False, api=("vary_seeds_y",))
     vary_seeds_z: bool = fact(False, api=("vary_seeds_z",))
     margin: int = fact(0, low=0, high=500, step=2, api=("margin_size",))
+    page: bool = False
 
     def __post_init__(self) -> None:
         check(self, "xyz")

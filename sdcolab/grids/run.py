@@ -34,12 +34,13 @@ from sdcolab.core.folders import Folders
 from sdcolab.core.outputs import ImageFormat, ImageStore, ImageStores, save_options
 from sdcolab.core.request import MAX_RANDOM_SEED, GenerationRequest
 from sdcolab.core.result import GeneratedImage, Generator
-from sdcolab.core.scripts import AFTER_SHEETS, JOB_UNITS, Grid
+from sdcolab.core.scripts import AFTER_SHEETS, JOB_UNITS, Grid, XyzPlot
 from sdcolab.core.upscaling import Upscaling
 from sdcolab.core.words import explain
 from sdcolab.grids import planfile
 from sdcolab.grids.dialogue import Ask, Box, Dialogue, Enlarge, Keep, Made, Make, Show, Total
 from sdcolab.grids.dynamic.nodes import Wildcards
+from sdcolab.grids.html import write_page
 from sdcolab.grids.names import Names
 from sdcolab.grids.pictures import relabelled
 from sdcolab.grids.plan import Fields, Plan, SheetPlan
@@ -49,6 +50,10 @@ from sdcolab.grids.sheet import Size, draw_sheet, side_by_side
 
 PREVIEW_SIDE = 1024
 """Longest side in pixels of the live preview of a whole sheet or picture."""
+
+MAX_SHEET = 200_000_000
+"""Pixels of all sheets of a plan, as in A1111. Cells are shown smaller on larger ones; their own files keep
+their size."""
 
 _GRID_NAMES: Mapping[str, str] = {"xyz": "xyz_grid", "matrix": "prompt_matrix"}
 """What the sheets of a script are called; ``grid`` for the others."""
@@ -230,6 +235,7 @@ class _PlanRun:
             if cancelled is not None:
                 raise cancelled
             if file is not None:
+                self._write_page(file, draws)
                 file.ended()
 
     def _place(self, before: _Continued | None, stack: ExitStack) -> tuple[Path, PlanFile | None]:
@@ -354,6 +360,13 @@ class _PlanRun:
             for index, done in sorted(self._done.items()):
                 self._tell(index, done)
 
+    def _write_page(self, file: PlanFile, draws: int) -> None:
+        """The page with sliders, if it was asked for."""
+        if isinstance(self._task.script, XyzPlot) and self._task.script.page:
+            path = file.path.with_suffix(".html")
+            write_page(self._plan, Progress(self._task, draws, self._done, {}), path)
+            self._listener(FileMade(path))
+
     def _page(self, sheet: SheetPlan, number: int) -> Image.Image:
         """One sheet."""
         at = {self._plan.cells[index].at: done for index, done in self._done.items()}
@@ -375,7 +388,7 @@ class _PlanRun:
         for done in self._done.values():
             with Image.open(done.path) as picture:
                 width, height = max(width, picture.width), max(height, picture.height)
-        return Size(width, height)
+        return Size(*_within(width, height, len(self._plan.cells)))
 
     def _keep_sheet(
         self, index: int, sheet: Image.Image, fields: Fields, folder: Path, file: PlanFile | None, part: int = 0
@@ -394,6 +407,12 @@ class _PlanRun:
     def _first_of(self, sheet: int) -> Done:
         on_it = [index for index in sorted(self._done) if self._plan.cells[index].at[2] == sheet]
         return self._done[on_it[0] if on_it else min(self._done)]
+
+
+def _within(width: int, height: int, cells: int) -> tuple[int, int]:
+    """The size of each of so many cells on sheets of ``MAX_SHEET`` pixels in all: their own, where that fits."""
+    scale = min(1.0, (MAX_SHEET / (width * height * cells)) ** 0.5)
+    return max(1, int(width * scale)), max(1, int(height * scale))
 
 
 def _write(picture: Image.Image, infotext: str, path: Path) -> None:

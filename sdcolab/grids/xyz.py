@@ -7,18 +7,15 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sdcolab.core.errors import AxisEmpty, AxisUnavailable, SdcolabError, SearchTextMissing, SheetTooLarge
+from sdcolab.core.errors import AxisEmpty, AxisUnavailable, SdcolabError, SearchTextMissing
 from sdcolab.core.request import MAX_RANDOM_SEED, MAX_SEED, RANDOM_SEED, GenerationRequest
-from sdcolab.core.scripts import USUAL_SIDE, XyzPlot
+from sdcolab.core.scripts import XyzPlot
 from sdcolab.grids.axes import Axis, Kind, axis_called
 from sdcolab.grids.names import Names
 from sdcolab.grids.plan import Cell, Fields, Legend, Plan, SheetPlan, check_count
 from sdcolab.grids.values import join
 
 TITLE = XyzPlot.title
-MAX_MEGAPIXELS = 200
-"""A sheet is at most this large, as in A1111."""
-
 _SEED_AXES = ("Seed", "Var. seed")
 
 RandomSeed = Callable[[], int]
@@ -46,8 +43,8 @@ class _Line:
 def plan(request: GenerationRequest, settings: XyzPlot, names: Names, draw_seed: RandomSeed = random_seed) -> Plan:
     """Every cell of the plot. Nothing is left to be drawn: seeds of -1 are settled here, unless they are to be kept.
 
-    Raises ``GridError`` when an axis or a value is not known, a sheet would be too large or there would be too many
-    pictures, and ``SearchTextMissing`` when no cell has the text that Prompt S/R looks for.
+    Raises ``GridError`` when an axis or a value is not known or there would be too many pictures, and
+    ``SearchTextMissing`` when no cell has the text that Prompt S/R looks for.
     """
     lines = _lines(request, settings, names)
     check_count(_product(lines) * request.image_count)
@@ -57,7 +54,6 @@ def plan(request: GenerationRequest, settings: XyzPlot, names: Names, draw_seed:
     missing = [cell.problem for cell in cells if isinstance(cell.problem, SearchTextMissing)]
     if len(missing) == len(cells):
         raise missing[0]
-    _check_size(cells)
     return Plan(TITLE, cells, _order(lines), _sheet(settings, lines), cells_shown=settings.sub_images)
 
 
@@ -176,14 +172,6 @@ def _order(lines: tuple[_Line, ...]) -> tuple[int, ...]:
         for b in range(counts[second])
         for c in range(counts[third])
     )
-
-
-def _check_size(cells: Sequence[Cell]) -> None:
-    sizes = [(cell.request.width or USUAL_SIDE, cell.request.height or USUAL_SIDE) for cell in cells if cell.request]
-    width, height = max((size[0] for size in sizes), default=0), max((size[1] for size in sizes), default=0)
-    megapixels = round(len(cells) * width * height / 1_000_000)
-    if megapixels > MAX_MEGAPIXELS:
-        raise SheetTooLarge(megapixels=megapixels, limit=MAX_MEGAPIXELS)
 
 
 def _sheet(settings: XyzPlot, lines: tuple[_Line, ...]) -> SheetPlan:

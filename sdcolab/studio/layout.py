@@ -72,6 +72,7 @@ class TabKind(StrEnum):
     DOWNLOADS = "downloads"
     ROOM = "room"
     """A room of the studio (``core.rooms``), which draws itself with ``assets/rooms/ID.js``."""
+    WILDCARDS = "wildcards"
 
 
 @dataclass(frozen=True, slots=True)
@@ -515,6 +516,7 @@ _XYZ = (
             "vary_seeds_y",
             "vary_seeds_z",
             "margin",
+            "page",
         ),
         folded=True,
     ),
@@ -652,6 +654,7 @@ LAYOUT = Layout(
             TabKind.TOOL,
             PICTURES,
         ),
+        Tab("comodines", "Comodines", "Listas para los prompts dinámicos", "list-ordered", TabKind.WILDCARDS),
     ),
     generation=GENERATION,
     scripts=SCRIPT_ROWS,

@@ -18,6 +18,7 @@ from sdcolab.core.tasks import Origin, Task
 from sdcolab.core.upscaling import upscaler_names
 from sdcolab.studio.jobs import Job, JobQueue
 from sdcolab.studio.last_form import LastForm
+from sdcolab.studio.wildcards import NoLists, WildcardLists
 
 Choices = Callable[[], tuple[str, ...]]
 """What can be chosen at this moment."""
@@ -49,7 +50,7 @@ class Studio:
     known already, and reads no model; ``cuda_memory`` what the graphics card holds, in A1111's words, or None without
     one. ``more_lists`` are the live lists of features that bring their own, by name.
     ``forecast`` says how much a script is before it begins, and raises what is wrong with it. ``rooms`` are the parts
-    that draw themselves, by the id of their tab.
+    that draw themselves, by the id of their tab; ``wildcards`` the lists for prompts with random parts.
     """
 
     library: Library
@@ -68,6 +69,7 @@ class Studio:
     more_lists: Mapping[str, Choices] = field(default_factory=dict)
     forecast: Callable[[Grid], Forecast] = no_forecast
     rooms: Mapping[str, Room] = field(default_factory=dict)
+    wildcards: WildcardLists = field(default_factory=NoLists)
 
     def submit(self, task: Task, by: Origin = Origin.PAGE) -> Job:
         """Put ``task`` in the queue of its place. Raises ``QueueFull``."""

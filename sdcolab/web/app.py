@@ -26,6 +26,7 @@ from sdcolab.web.rooms import build_room, rooms_app
 from sdcolab.web.server import CACHE_SECONDS, Server, start_server
 from sdcolab.web.tabs.downloads import Downloads, build_downloads
 from sdcolab.web.tabs.pnginfo import PngInfo, build_pnginfo
+from sdcolab.web.tabs.wildcards import Wildcards, build_wildcards
 from sdcolab.web.tools import ToolForm, build_tool
 from sdcolab.web.uploads import chosen_picture
 from sdcolab.web.wires import Wires
@@ -88,6 +89,7 @@ def _build(studio: Studio, layout: Layout = LAYOUT) -> gr.Blocks:
             drawn.downloads,
             drawn.rooms,
             drop_box(),
+            drawn.wildcards,
         )
         Wires(page, studio, DownloadDesk(studio.jobs), parts).connect()
     return page
@@ -98,6 +100,7 @@ class _Tabs:
 
     pnginfo: PngInfo
     downloads: Downloads
+    wildcards: Wildcards
 
     def __init__(self, studio: Studio, layout: Layout, lists: Lists) -> None:
         self._studio = studio
@@ -120,6 +123,8 @@ class _Tabs:
                 self.rooms[tab.id] = build_room(tab)
             case TabKind.DOWNLOADS:
                 self.downloads = build_downloads(self._studio.catalog)
+            case TabKind.WILDCARDS:
+                self.wildcards = build_wildcards(self._studio)
             case TabKind.GENERATE:
                 pass
 

@@ -17,6 +17,7 @@ from sdcolab.web.panel import Buttons, Panel
 from sdcolab.web.results import Results
 from sdcolab.web.tabs.downloads import Downloads
 from sdcolab.web.tabs.pnginfo import PngInfo
+from sdcolab.web.tabs.wildcards import Wildcards
 from sdcolab.web.tools import ToolForm
 
 
@@ -36,6 +37,7 @@ class Parts:
     downloads: Downloads
     rooms: Mapping[str, gr.HTML]
     drop: gr.HTML
+    wildcards: Wildcards
 
     def lists(self) -> tuple[tuple[Any, Field], ...]:
         """Every control that offers a live list, with its field."""

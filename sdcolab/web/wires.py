@@ -25,6 +25,7 @@ from sdcolab.web.parts import Parts
 from sdcolab.web.results import shown_images
 from sdcolab.web.sending import Sender
 from sdcolab.web.tabs.downloads import DownloadActions
+from sdcolab.web.tabs.wildcards import WildcardActions
 from sdcolab.web.thumbnails import Thumbnails
 from sdcolab.web.tools import start_tool
 
@@ -126,6 +127,7 @@ class Wires:
         self._connect_sending()
         self._connect_pnginfo()
         self._connect_tools()
+        self._connect_wildcards()
         self._connect_downloads()
         self._connect_rooms()
 
@@ -351,6 +353,13 @@ class Wires:
                 self._form_outputs,
                 **_QUIET,
             )
+
+    def _connect_wildcards(self) -> None:
+        tab, actions = self._parts.wildcards, WildcardActions(self._studio)
+        tab.chosen.input(actions.look, tab.chosen, [tab.name, tab.text, tab.mention, tab.message], **_QUIET)
+        tab.save.click(actions.save, [tab.name, tab.text], [tab.chosen, tab.mention, tab.message], **_QUIET)
+        tab.delete.click(actions.delete, tab.name, [tab.chosen, tab.text, tab.message], **_QUIET)
+        tab.archive.upload(actions.import_zip, tab.archive, [tab.chosen, tab.message], **_QUIET)
 
     def _connect_downloads(self) -> None:
         tab, actions = self._parts.downloads, DownloadActions(self._desk)

@@ -22,6 +22,7 @@ from sdcolab.core.upscaling import upscaler_names
 if TYPE_CHECKING:
     from sdcolab.grids.axes import Axis
     from sdcolab.grids.dynamic.files import WildcardFolder
+    from sdcolab.grids.dynamic.manager import WildcardManager
     from sdcolab.grids.run import Kit
 
 
@@ -65,6 +66,13 @@ def wildcards_of(folders: Folders) -> WildcardFolder:
     from sdcolab.grids.dynamic.files import WildcardFolder
 
     return WildcardFolder(folders.wildcards, bundled_wildcards())
+
+
+def wildcard_manager(folders: Folders) -> WildcardManager:
+    """The user's lists and ours, to edit."""
+    from sdcolab.grids.dynamic.manager import WildcardManager
+
+    return WildcardManager(folders.wildcards, bundled_wildcards())
 
 
 def kit_of(tools: Tools) -> Kit:

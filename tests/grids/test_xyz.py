@@ -13,7 +13,6 @@ from sdcolab.core.errors import (
     CellFailed,
     FieldOutOfRange,
     SearchTextMissing,
-    SheetTooLarge,
     TooManyCells,
 )
 from sdcolab.core.names import SAMPLER_NAMES, SCHEDULE_NAMES
@@ -202,7 +201,6 @@ def test_legends_and_infotext() -> None:
         (XyzPlot("Stepz", "1"), AxisUnknown),
         (XyzPlot("Prompt S/R", "no está,x"), SearchTextMissing),
         (XyzPlot("Seed", "1-200", "Steps", "1-100"), TooManyCells),
-        (XyzPlot("Seed", "1-100", "Steps", "1-100", "Size", "2048x2048"), SheetTooLarge),
     ],
 )
 def test_mistakes_are_told_before_the_first_cell(settings: XyzPlot, error: type[Exception]) -> None:

@@ -84,15 +84,6 @@ class TooManyCells(GridError):
 
 
 @dataclass(eq=False)
-class SheetTooLarge(GridError):
-    """A sheet would be larger than a picture can be; ``megapixels`` is its size."""
-
-    code: ClassVar[str] = "grids.sheet_too_large"
-    megapixels: int
-    limit: int
-
-
-@dataclass(eq=False)
 class ResultTooLarge(GridError):
     """A script was asked for a picture larger than it can make; ``megapixels`` is its size."""
 

@@ -31,10 +31,6 @@ SENTENCES: Mapping[str, Sentence] = {
     "grids.too_many_cells": Sentence(
         "Serían {count} imágenes, y el máximo es {limit}.", "Quita valores de algún eje o del prompt."
     ),
-    "grids.sheet_too_large": Sentence(
-        "La cuadrícula tendría {megapixels} megapíxeles, y el máximo es {limit}.",
-        "Quita valores, haz las imágenes más pequeñas o apaga la cuadrícula: las imágenes se guardan igual.",
-    ),
     "grids.result_too_large": Sentence(
         "La imagen tendría {megapixels} megapíxeles, y el máximo es {limit}.", "Elige una escala o un tamaño menor."
     ),

@@ -26,6 +26,7 @@ GROUPS: Mapping[str, Mapping[str, Words]] = {
         "xyz.vary_seeds_y": Words("Otra semilla por fila (Y)"),
         "xyz.vary_seeds_z": Words("Otra semilla por hoja (Z)"),
         "xyz.margin": Words("Margen entre imágenes (px)"),
+        "xyz.page": Words("Guardar también una página HTML", "Con un mando por eje, para verla en cualquier navegador"),
     },
     "Prompt matrix": {
         "matrix.at_start": Words("Poner lo variable al principio del prompt"),
@@ -126,6 +127,13 @@ OPTIONS: Mapping[type[StrEnum], Mapping[StrEnum, str]] = {
     },
 }
 """What the choices of scripts are called."""
+
+
+LIST_SAVED = "Lista «{name}» guardada."
+LIST_DELETED = "Lista «{name}» borrada."
+LISTS_IMPORTED = "Listas importadas: {count} ({names})."
+NO_LISTS = "El .zip no tiene listas .txt, .yaml ni .json."
+"""What the tab of lists tells."""
 
 
 def forecast_text(pictures: int, time: str) -> str:

@@ -1,0 +1,73 @@
+"""The user's wildcard lists, as faces see them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+from sdcolab.core.words.scripts import LISTS_IMPORTED, NO_LISTS
+
+
+class WildcardLists(Protocol):
+    """Lists to look at and edit; see ``grids.dynamic.manager``."""
+
+    def tree(self) -> tuple[str, ...]:
+        """Names of the files, in alphabetical order."""
+        ...
+
+    def is_own(self, name: str) -> bool:
+        """Whether the user has a file of this name."""
+        ...
+
+    def text(self, name: str) -> str:
+        """What a file says. Raises ``WildcardRefused``."""
+        ...
+
+    def save(self, name: str, text: str) -> str:
+        """Write a file; its name. Raises ``WildcardRefused``, ``DiskFull`` or ``CannotWrite``."""
+        ...
+
+    def delete(self, name: str) -> None:
+        """Remove one of the user's files. Raises ``WildcardRefused`` or ``CannotWrite``."""
+        ...
+
+    def import_zip(self, archive: Path) -> tuple[str, ...]:
+        """The lists in a zip; their names. Raises ``WildcardRefused``, ``DiskFull`` or ``CannotWrite``."""
+        ...
+
+
+class NoLists:
+    """There are none, and none can be made."""
+
+    def tree(self) -> tuple[str, ...]:
+        """See ``WildcardLists``."""
+        return ()
+
+    def is_own(self, _name: str) -> bool:
+        """See ``WildcardLists``."""
+        return False
+
+    def text(self, _name: str) -> str:
+        """See ``WildcardLists``."""
+        return ""
+
+    def save(self, name: str, _text: str) -> str:
+        """See ``WildcardLists``."""
+        return name
+
+    def delete(self, _name: str) -> None:
+        """See ``WildcardLists``."""
+
+    def import_zip(self, _archive: Path) -> tuple[str, ...]:
+        """See ``WildcardLists``."""
+        return ()
+
+
+def mention(name: str) -> str:
+    """How a prompt names the list in a file: ``__ropa/arriba__``. Those of .yaml and .json go by their own keys."""
+    return f"__{name.removesuffix('.txt')}__" if name.endswith(".txt") else ""
+
+
+def imported(names: tuple[str, ...]) -> str:
+    """What is told after an import."""
+    return LISTS_IMPORTED.format(count=len(names), names=", ".join(names[:8])) if names else NO_LISTS

@@ -1,0 +1,107 @@
+"""The tab of wildcard lists: choose one, edit it, save it; import many from a zip."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from sdcolab.core.words.scripts import LIST_DELETED, LIST_SAVED
+from sdcolab.studio.studio import Studio
+from sdcolab.studio.wildcards import imported, mention
+from sdcolab.web import fragments
+from sdcolab.web.edge import attempt
+
+
+@dataclass(frozen=True, slots=True)
+class Wildcards:
+    """The tab's controls."""
+
+    chosen: gr.Dropdown
+    name: gr.Textbox
+    text: gr.Textbox
+    mention: gr.Textbox
+    save: gr.Button
+    delete: gr.Button
+    archive: gr.File
+    message: gr.HTML
+
+
+def build_wildcards(studio: Studio) -> Wildcards:
+    """Draw the tab inside the current page."""
+    gr.HTML(_HINT, elem_classes="sd-hint")
+    with gr.Row(elem_id="sd-wildcards"):
+        with gr.Column(min_width=280):
+            chosen = gr.Dropdown(
+                [*studio.wildcards.tree()], value=None, label="Lista", elem_id="sd-wildcard", allow_custom_value=True
+            )
+            written = gr.Textbox(
+                label="Se escribe así en el prompt", interactive=False, buttons=["copy"], elem_id="sd-wildcard-mention"
+            )
+            archive = gr.File(
+                label="Importar listas de un .zip", file_types=[".zip"], elem_id="sd-wildcard-zip", height=120
+            )
+        with gr.Column(min_width=280, scale=2):
+            name = gr.Textbox(label="Nombre", placeholder="ropa/sombreros.txt", elem_id="sd-wildcard-name")
+            text = gr.Textbox(label="Una opción por línea", lines=14, max_lines=24, elem_id="sd-wildcard-text")
+            message = gr.HTML(elem_id="sd-wildcard-message")
+            with gr.Row():
+                save = gr.Button("Guardar lista", variant="primary", elem_id="sd-wildcard-save")
+                delete = gr.Button("Borrar lista", elem_id="sd-wildcard-delete")
+    return Wildcards(chosen, name, text, written, save, delete, archive, message)
+
+
+_HINT = (
+    "<p>Con «Prompts dinámicos», <code>__poses__</code> se cambia por una línea al azar de la lista «poses». Puedes "
+    "cambiar las listas que vienen con el programa: se guarda tu copia.</p>"
+)
+
+
+class WildcardActions:
+    """What the tab's controls do."""
+
+    def __init__(self, studio: Studio) -> None:
+        self._lists = studio.wildcards
+
+    def look(self, name: str | None) -> tuple[str, str, str, str]:
+        """Name, text and mention of a list, and a problem's box."""
+        text, problem = attempt(lambda: self._lists.text(name or ""), "") if name else ("", "")
+        return name or "", text, mention(name or ""), problem
+
+    def save(self, name: str | None, text: str | None) -> tuple[Any, str, str]:
+        """Write a list: the choices, its mention and a message."""
+        nothing: str | None = None
+        saved, problem = attempt(lambda: self._lists.save(name or "", text or ""), nothing)
+        if saved is None:
+            return gr.skip(), "", problem
+        return (
+            self._choices(saved),
+            mention(saved),
+            fragments.message(LIST_SAVED.format(name=saved), fragments.Tone.GOOD),
+        )
+
+    def delete(self, name: str | None) -> tuple[Any, str, str]:
+        """Remove a list: the choices, the text that is left (ours comes back) and a message."""
+        _, problem = attempt(lambda: self._lists.delete(name or ""), None)
+        if problem:
+            return gr.skip(), gr.skip(), problem
+        text, _ = attempt(lambda: self._lists.text(name or ""), "")
+        said = fragments.message(LIST_DELETED.format(name=name), fragments.Tone.GOOD)
+        return self._choices(name if text else None), text, said
+
+    def import_zip(self, archive: str | None) -> tuple[Any, str]:
+        """Take in a zip: the choices and a message."""
+        if not archive:
+            return gr.skip(), ""
+        nothing: tuple[str, ...] = ()
+        names, problem = attempt(lambda: self._lists.import_zip(Path(archive)), nothing)
+        return self._choices(None), problem or fragments.message(imported(names), fragments.Tone.GOOD)
+
+    def fresh(self) -> Any:
+        """The lists that there are now."""
+        return gr.update(choices=[*self._lists.tree()])
+
+    def _choices(self, value: str | None) -> Any:
+        return gr.update(choices=[*self._lists.tree()], value=value)

@@ -11,6 +11,7 @@ import errno
 import os
 import subprocess
 from collections.abc import Mapping
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol
@@ -39,6 +40,9 @@ CONTENT_VARIABLE = "SDCOLAB_CONTENIDO"
 
 RELEASE_VARIABLE = "COLAB_RELEASE_TAG"
 """Set by every Colab machine (hechos/lanzadores.md 5c)."""
+
+KAGGLE_VARIABLE = "KAGGLE_KERNEL_RUN_TYPE"
+"""Set by every Kaggle notebook."""
 
 MOUNT_TIMEOUT_MS = 120_000
 FLUSH_TIMEOUT_MS = 600_000
@@ -110,6 +114,21 @@ class LocalHost:
     def gpu(self) -> str | None:
         """See ``Host.gpu``."""
         return nvidia_gpu()
+
+
+class KaggleHost(LocalHost):
+    """A Kaggle notebook: what is below its content folder stays when the user saves a version."""
+
+    def __init__(self) -> None:
+        super().__init__(Path("/kaggle/working"))
+
+    def secret(self, name: str) -> str | None:
+        """See ``Host.secret``: what Add-ons -> Secrets holds and this notebook may read."""
+        try:
+            client = import_module("kaggle_secrets").UserSecretsClient()
+            return str(client.get_secret(name)).strip() or None
+        except Exception:  # noqa: BLE001 - an edge: an absent secret, a refused one and no answer are unrelated types
+            return None
 
 
 class ColabHost:
@@ -201,9 +220,11 @@ class ColabHost:
 
 
 def detect_host(environ: Mapping[str, str] = os.environ) -> Host:
-    """Colab when its package and its environment variable are here, else a local machine."""
+    """Colab when its package and its environment variable are here, Kaggle by its own, else a local machine."""
     if RELEASE_VARIABLE in environ and _has_google_colab():
         return ColabHost(Path(environ.get(CONTENT_VARIABLE) or "/content"))
+    if KAGGLE_VARIABLE in environ:
+        return KaggleHost()
     return LocalHost()
 
 

@@ -58,6 +58,7 @@ def open_panel(options: StartOptions, collaborators: Collaborators) -> None:
         if namespace is not None:
             namespace[OPEN_PANEL] = panel
         panel.open(display)
+        preparation.fetch_guide_resources()
         say("✅ El panel está abierto aquí abajo. Las imágenes aparecen en él según se crean.")
     except KeyboardInterrupt:
         cancel.cancel()

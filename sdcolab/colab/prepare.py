@@ -21,7 +21,7 @@ from sdcolab.colab.requirements import ensure_installed, missing_of, own_require
 from sdcolab.colab.waiting import telling, within
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import DriveLost, HostError, NoCuda, SdcolabError, SecretTimeout, Unexpected
-from sdcolab.core.events import CancelToken, Listener
+from sdcolab.core.events import CancelToken, Listener, ignore_events
 from sdcolab.core.files import atomic_write
 from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library
@@ -84,6 +84,7 @@ class StartOptions:
     model: str = DEMO_NAMES[0]
     links: str = ""
     all_controlnet_models: bool = False
+    guide_resources: bool = False
     services: tuple[Service, ...] = ()
     tokens: Mapping[str, str] = field(default_factory=dict, repr=False)
 
@@ -113,10 +114,11 @@ class Collaborators:
 
     ``model_link`` turns a name of the notebook's list into a link or raises ``UnknownName``; ``demo_link`` is where the
     demo model is, when this copy came without it; ``controlnet_links`` gives those of ``todos_modelos_controlnet`` as
-    one text. ``make_download`` receives the tokens found ("HF_TOKEN" -> its value). ``open_library`` lists the models,
-    with the chosen file first; ``tasks`` are the kinds of work; ``open_studio`` gives all that a face works with,
-    around a library, an engine and an environment with tokens; ``missing_downloads`` is what other sessions had.
-    ``web_command`` gets the port and ``engine_command`` nothing; None is ``python -m sdcolab`` itself.
+    one text; ``guide_links`` are the files that the guide says are there; ``newer_version`` gives a Spanish line when
+    there is one, or nothing. ``make_download`` receives the tokens found ("HF_TOKEN" -> its value). ``open_library``
+    lists the models, with the chosen file first; ``tasks`` are the kinds of work; ``open_studio`` gives all that a face
+    works with, around a library, an engine and an environment with tokens; ``missing_downloads`` is what other sessions
+    had. ``web_command`` gets the port and ``engine_command`` nothing; None is ``python -m sdcolab`` itself.
     """
 
     host: Host
@@ -129,6 +131,8 @@ class Collaborators:
     missing_downloads: Callable[[], Sequence[MissingDownload]] = tuple
     demo_link: Callable[[], str] = str
     controlnet_links: Callable[[], str] = str
+    guide_links: Callable[[], Mapping[str, str]] = dict
+    newer_version: Callable[[], str] = str
     install_extras: Callable[[], object] = install_extras
     web_command: Callable[[int], Sequence[str]] | None = None
     engine_command: Sequence[str] | None = None
@@ -175,6 +179,7 @@ class Preparation:
     def run(self) -> None:
         """Everything, in order. Raises ``SdcolabError`` for what makes it useless to go on."""
         self._say(f"🎨 sdcolab {sdcolab.__version__}")
+        threading.Thread(target=self._tell_newer_version, name="sdcolab-version", daemon=True).start()
         demo = self._options.model.strip() in DEMO_NAMES
         link = self._with.demo_link() if demo else self._with.model_link(self._options.model)
         if missing := missing_of(own_requirements()):
@@ -204,6 +209,30 @@ class Preparation:
         if self.to_download_again:
             names = ", ".join(one.name for one in self.to_download_again)
             self._say(f"📦 En otra sesión descargaste también: {names}.")
+
+    def fetch_guide_resources(self, say: Callable[[str], object] | None = None) -> None:
+        """Bring what the guide says is installed, while the user works. Call it when the page or the panel is open."""
+        if self._options.guide_resources:
+            worker = threading.Thread(target=self._fetch_resources, args=(say or self._say,), daemon=True)
+            worker.start()
+
+    def _fetch_resources(self, say: Callable[[str], object]) -> None:
+        links = self._with.guide_links()
+        reports = self._with.make_download(self.tokens)("\n".join(links.values()), ignore_events, self._cancel)
+        if self._cancel.cancelled:
+            return
+        came = [name for name, report in zip(links, reports, strict=False) if report.path]
+        missing = [name for name in links if name not in came]
+        if came:
+            say(f"📦 Recursos de la guía listos: {', '.join(came)}. Pulsa 🔃 para verlos en las listas.")
+        if missing:
+            say(
+                f"⚠️ De los recursos de la guía no han llegado {', '.join(missing)}: están en Descargas, en el catálogo."
+            )
+
+    def _tell_newer_version(self) -> None:
+        if line := self._with.newer_version():
+            self._say(line)
 
     def _tell_other_model(self) -> None:
         """The chosen model did not come: which one there is instead."""

@@ -209,6 +209,8 @@ class Session:
             case {"event": "ready"}:
                 again = self._link.web_ready_at is not None
                 self._link = replace(self._link, web_ready_at=time.monotonic())
+                if not again:
+                    self._ready.fetch_guide_resources()
                 if again:
                     self._say("✅ La interfaz vuelve a estar abierta en el mismo enlace.")
                 elif not self._with.host.is_colab:

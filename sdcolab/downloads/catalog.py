@@ -72,6 +72,17 @@ def controlnet_links(
     return ", ".join(catalog[name].link for name in names_of_kind(catalog, ModelKind.CONTROLNET, families))
 
 
+GUIDE_RESOURCES = ("EasyNegative", "Remacri")
+"""What the guide says is installed, besides the VAEs of Stable Diffusion 1."""
+
+
+def guide_links(catalog: Registry[CatalogEntry]) -> dict[str, str]:
+    """Name and link of each file that the guide says is there already, the smallest first."""
+    sd1 = frozenset({ModelFamily.SD1})
+    vaes = [name for name in names_of_kind(catalog, ModelKind.VAE, sd1) if catalog[name].family in sd1]
+    return {name: catalog.find(name).link for name in (*GUIDE_RESOURCES, *vaes)}
+
+
 def known_hashes(catalog: Registry[CatalogEntry]) -> dict[str, str]:
     """The SHA-256 of the addresses for which the catalogue states it."""
     links = ((link, entry.sha256) for entry in catalog.values() for link in parse_links(entry.link))

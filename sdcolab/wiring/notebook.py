@@ -31,6 +31,7 @@ def empezar(
     modelo: str = "Demostración (emojis)",
     enlaces_adicionales: str = "",
     todos_modelos_controlnet: bool = False,
+    recursos_de_la_guia: bool = False,
 ) -> None:
     """What the notebook's play button calls, with the form's fields under the names of the guide.
 
@@ -51,6 +52,7 @@ def empezar(
         model=modelo,
         links=enlaces_adicionales,
         all_controlnet_models=todos_modelos_controlnet,
+        guide_resources=recursos_de_la_guia,
         services=services,
         tokens=form_tokens(),
     )
@@ -64,6 +66,7 @@ def panel(
     modelo: str = "Demostración (emojis)",
     enlaces_adicionales: str = "",
     todos_modelos_controlnet: bool = False,
+    recursos_de_la_guia: bool = False,
 ) -> None:
     """``empezar`` in its panel mode: everything inside the cell, without a web page and without a public link."""
     empezar(
@@ -73,6 +76,7 @@ def panel(
         modelo=modelo,
         enlaces_adicionales=enlaces_adicionales,
         todos_modelos_controlnet=todos_modelos_controlnet,
+        recursos_de_la_guia=recursos_de_la_guia,
     )
 
 
@@ -92,8 +96,9 @@ def informe() -> None:
 
 def _collaborators() -> Collaborators:
     from sdcolab.colab.host import detect_host, host_folders
+    from sdcolab.colab.newer import newer_line
     from sdcolab.colab.prepare import Collaborators
-    from sdcolab.downloads.catalog import controlnet_links, load_catalog
+    from sdcolab.downloads.catalog import controlnet_links, guide_links, load_catalog
 
     host = detect_host()
     folders = host_folders(host)
@@ -108,6 +113,8 @@ def _collaborators() -> Collaborators:
         open_studio=lambda library, engine, environ: studio_with(folders, library, engine, environ),
         missing_downloads=lambda: _missing_downloads(folders),
         controlnet_links=lambda: controlnet_links(load_catalog()),
+        guide_links=lambda: guide_links(load_catalog()),
+        newer_version=newer_line,
     )
 
 

@@ -339,6 +339,7 @@ def test_from_the_link_to_drive(
         guardar_imagenes_en_drive=True,
         guardar_configuracion_en_drive=True,
         enlaces_adicionales=", ".join(links),
+        recursos_de_la_guia=False,
     )
     kernel = Kernel(colab.python, colab.environ, colab.content)
     try:

@@ -53,6 +53,7 @@ def test_form_fields_are_the_guides(play: str) -> None:
         "modelo",
         "enlaces_adicionales",
         "todos_modelos_controlnet",
+        "recursos_de_la_guia",
     ]
     for heading in ("#@markdown ### Configuraciones", "#@markdown ### Modelos y otros recursos"):
         assert heading in play

@@ -17,6 +17,7 @@ from sdcolab.core.tasks import LocalWorker, Place, Preload, Tools, Worker
 from sdcolab.gallery.room import GalleryRoom
 from sdcolab.process.environment import engine_spec
 from sdcolab.process.worker import ProcessWorker
+from sdcolab.studio.cards_room import CardsRoom
 from sdcolab.studio.jobs import JobQueue
 from sdcolab.studio.journal import JobJournal
 from sdcolab.studio.last_form import LastForm
@@ -133,6 +134,7 @@ def build_studio(folders: Folders, library: Library, place: Workplace) -> Studio
         forecast=lambda task: forecast(task, library, folders),
         rooms={
             "galeria": GalleryRoom(folders),
+            "cartas": CardsRoom(library),
             "palabras": WordsRoom(folders, library, SettingsFile(folders.config)),
         },
         wildcards=wildcard_manager(folders),

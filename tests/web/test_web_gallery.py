@@ -34,7 +34,7 @@ def page(browser: Browser, server: Server, bench: Bench) -> Iterator[Page]:
     for number in range(30):
         put(bench, f"{number:05}-{number}.png", number, "a red fox" if number % 3 else "a blue cat, <lora:mio:1>")
     (bench.folders.txt2img / "2026-03-01" / "rota.png").write_bytes(b"no")
-    visitor = Visitor(browser, server, {})
+    visitor = Visitor(browser, server, {"viewport": {"width": 1920, "height": 1080}})
     yield visitor.open()
     visitor.context.close()
     assert [one for one in visitor.trouble if "404" not in one] == []  # the damaged picture has no small copy

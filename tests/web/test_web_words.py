@@ -23,7 +23,7 @@ def page(browser: Browser, server: Server, bench: Bench) -> Iterator[Page]:
     bench.studio.settings.change(lambda now: now.with_style(Style("Mi estilo", "ink, {prompt}", "")))
     (bench.folders.wildcards / "ropa").mkdir(parents=True, exist_ok=True)
     (bench.folders.wildcards / "ropa" / "sombreros.txt").write_text("gorra\nboina\n")
-    visitor = Visitor(browser, server, {})
+    visitor = Visitor(browser, server, {"viewport": {"width": 1920, "height": 1080}})
     page = visitor.open()
     page.evaluate("async () => { window.words = await import('./sdcolab/module/palabras.js') }")
     yield page
@@ -65,6 +65,11 @@ def test_tags_are_found_in_any_name_at_the_beginning_of_a_word(
         "([lines, query]) => new words.TagList(lines).find(query).map((tag) => [tag.name, words.foundBy(tag)])",
         [LINES, query],
     )
+    pieces = page.evaluate(
+        "async ([lines, query]) => (await words.TagList.build(lines, 2)).find(query).map((tag) => tag.name)",
+        [LINES, query],
+    )
+    assert pieces == [name for name, _ in found]
     if by is not None:
         assert [name for name, _ in found] == names
         assert not found or found[0][1] == by
@@ -138,3 +143,12 @@ def test_a_spanish_prompt_is_translated_at_one_s_asking(page: Page) -> None:
     prompt.click()
     page.get_by_role("button", name="Traducir al inglés").first.click()
     expect(prompt).to_have_value("1girl with long hair, (red dress:1.2), <lora:Lineas:1>")
+
+
+def test_a_card_goes_into_the_prompt_and_out_again(page: Page) -> None:
+    field(page, "prompt").fill("a fox")
+    page.get_by_role("tab", name="Cartas 🎴", exact=True).click()
+    page.get_by_role("button", name="Poner o quitar Lineas").click()
+    expect(field(page, "prompt")).to_have_value("a fox <lora:Lineas:1> thick lines")
+    page.get_by_role("button", name="Poner o quitar Lineas").click()
+    expect(field(page, "prompt")).to_have_value("a fox")

@@ -31,6 +31,7 @@ from sdcolab.core.result import GeneratedImage, GenerationResult
 from sdcolab.core.settings import SettingsFile
 from sdcolab.core.upscaling import PLAIN_UPSCALERS
 from sdcolab.gallery.room import GalleryRoom
+from sdcolab.studio.cards_room import CardsRoom
 from sdcolab.studio.last_form import LastForm
 from sdcolab.studio.studio import Studio
 from sdcolab.studio.words_room import WordsRoom
@@ -244,6 +245,7 @@ def make_bench(root: Path, tokens: Callable[[str], tuple[int, int]] = count_toke
         },
         rooms={
             "galeria": GalleryRoom(folders),
+            "cartas": CardsRoom(Library(folders)),
             "palabras": WordsRoom(folders, Library(folders), SettingsFile(folders.config)),
         },
         catalog=(("Gatos, LoRA: de todo tipo", "https://a.example/gatos.safetensors"),),

@@ -8,25 +8,59 @@ const USES_NEEDED = 3;
 const LEARNED_DAYS = 30;
 
 /** Text as it is compared: lower case, no accents, underscores for spaces. */
-export const bare = (text) => text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase().replace(/ /g, "_");
+export const bare = (text) => (ASCII.test(text) ? text : text.normalize("NFD").replace(/\p{M}/gu, "")).toLowerCase().replaceAll(" ", "_");
+const ASCII = /^[\x00-\x7f]*$/;
 
-/** The list of tags, ready to search. One long text, so that a key costs one pass over it. */
+/** The list of tags, ready to search. Tags are found by the first three letters of any of their words; shorter queries
+    go through one long text, where they soon find enough. */
 export class TagList {
-  constructor(lines) {
+  constructor(lines = "") {
     this.tags = lines ? lines.split("\n") : [];
     this.starts = new Uint32Array(this.tags.length + 1);
+    this.plain = new Array(this.tags.length);
+    this.places = new Map();
+    this.text = "";
+    this.done = 0;
+    this.read(this.tags.length);
+  }
+
+  /** The same without holding up the page: a piece at a time. */
+  static async build(lines, piece = 4000) {
+    const list = new TagList();
+    list.tags = lines.split("\n");
+    list.starts = new Uint32Array(list.tags.length + 1);
+    while (list.done < list.tags.length) {
+      list.read(piece);
+      await new Promise((rest) => setTimeout(rest));
+    }
+    return list;
+  }
+
+  read(count) {
+    const end = Math.min(this.tags.length, this.done + count);
     const parts = [];
-    let at = 0;
-    this.tags.forEach((line, place) => {
-      const [name, , , aliases, spanish] = line.split("\t");
-      const text = `\n${[name, aliases, spanish].filter(Boolean).join("|")}`;
-      const plain = bare(text);
-      this.starts[place] = at;
+    let at = this.starts[this.done];
+    for (let place = this.done; place < end; place++) {
+      const [name, , , aliases, spanish] = this.tags[place].split("\t");
+      const plain = bare(`\n${name}${aliases ? `|${aliases}` : ""}${spanish ? `|${spanish}` : ""}`);
+      let before = 10;
+      for (let from = 1; from < plain.length - 2; from++) {
+        if (before < 97 || before > 122) this.note(plain.slice(from, from + 3), place);
+        before = plain.charCodeAt(from);
+      }
       at += plain.length;
+      this.starts[place + 1] = at;
+      this.plain[place] = plain;
       parts.push(plain);
-    });
-    this.starts[this.tags.length] = at;
-    this.text = parts.join("");
+    }
+    this.done = end;
+    this.text += parts.join("");
+  }
+
+  note(letters, place) {
+    const known = this.places.get(letters);
+    if (!known) this.places.set(letters, [place]);
+    else if (known[known.length - 1] !== place) known.push(place);
   }
 
   at(place) {
@@ -50,6 +84,7 @@ export class TagList {
     const anywhere = query.startsWith("*");
     const wanted = bare(anywhere ? query.slice(1) : query).trim();
     if (!wanted) return [];
+    if (!anywhere && wanted.length > 2) return this.beginning(wanted, most);
     const found = [];
     let at = -1;
     while (found.length < most && (at = this.text.indexOf(wanted, at + 1)) >= 0) {
@@ -58,6 +93,17 @@ export class TagList {
       const place = this.placeOf(at);
       found.push({ ...this.at(place), query: wanted });
       at = this.starts[place + 1] - 1;
+    }
+    return found;
+  }
+
+  beginning(wanted, most) {
+    const found = [];
+    for (const place of this.places.get(wanted.slice(0, 3)) ?? []) {
+      const plain = this.plain[place];
+      let at = plain.indexOf(wanted);
+      while (at > 0 && plain.charCodeAt(at - 1) >= 97 && plain.charCodeAt(at - 1) <= 122) at = plain.indexOf(wanted, at + 1);
+      if (at > 0 && found.push({ ...this.at(place), query: wanted }) === most) break;
     }
     return found;
   }
@@ -111,7 +157,7 @@ const COLOURS = { 1: "artist", 3: "copyright", 4: "character", 5: "meta" };
 export async function mount(host, house) {
   const { el, ask } = house;
   const scope = document;
-  const list = new TagList(await ask("tags"));
+  const list = await TagList.build(await ask("tags"));
   let things = { networks: [], wildcards: [], styles: [] };
   let uses = { positive: {}, negative: {} };
   const learn = async () => { [things, uses] = await Promise.all([ask("things"), ask("uses")]); };

@@ -1,0 +1,67 @@
+"""Cards: what lies beside a model, what a prompt gets, and notes written as A1111 writes them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from sdcolab.core.detect import ModelKind
+from sdcolab.core.errors import StrangeQuestion, UnknownFile
+from sdcolab.core.folders import Folders
+from sdcolab.core.library import Library, ModelFile
+from sdcolab.studio.cards import card_of, write_notes
+from sdcolab.studio.cards_room import CardsRoom
+
+
+@pytest.fixture
+def lora(tmp_path: Path) -> ModelFile:
+    folder = Folders(tmp_path).models(ModelKind.LORA) / "ropa"
+    folder.mkdir(parents=True)
+    (folder / "Capa.safetensors").write_bytes(b"x")
+    return ModelFile(ModelKind.LORA, "ropa/Capa.safetensors", folder / "Capa.safetensors")
+
+
+def test_a_file_alone_has_a_card(lora: ModelFile) -> None:
+    card = card_of(lora)
+    assert (card.text, card.words, card.picture, card.base) == ("<lora:Capa:1>", (), None, "")
+
+
+def test_civitai_s_file_is_read_and_a1111_s_wins(lora: ModelFile) -> None:
+    lora.path.with_name("Capa.civitai.info").write_text(
+        json.dumps({"trainedWords": ["red cape", "hood"], "baseModel": "SDXL 1.0", "modelId": 77})
+    )
+    lora.path.with_name("Capa.txt").write_text("Una capa")
+    card = card_of(lora)
+    assert (card.words, card.base, card.link) == (("red cape", "hood"), "SDXL 1.0", "https://civitai.com/models/77")
+    assert (card.text, card.description) == ("<lora:Capa:1> red cape", "Una capa")
+    lora.path.with_suffix(".json").write_text(
+        json.dumps({"activation text": "my cape", "preferred weight": 0.7, "sd version": "SD1", "otro": [1]})
+    )
+    card = card_of(lora)
+    assert (card.text, card.base, card.weight) == ("<lora:Capa:0.7> my cape", "SD1", 0.7)
+    write_notes(lora.path, {"notes": "ñ"})
+    assert json.loads(lora.path.with_suffix(".json").read_text("utf-8"))["otro"] == [1]
+
+
+@pytest.mark.parametrize("notes", ["", "[1]", "{", '{"preferred weight": "x", "activation text": 3}', '{"a":' * 90])
+def test_bad_notes_say_nothing(lora: ModelFile, notes: str) -> None:
+    lora.path.with_suffix(".json").write_text(notes)
+    assert card_of(lora).text == "<lora:Capa:1>"
+
+
+def test_the_room_shows_saves_and_refuses(lora: ModelFile, tmp_path: Path) -> None:
+    room = CardsRoom(Library(Folders(tmp_path)))
+    Image.new("RGB", (900, 600)).save(lora.path.with_name("Capa.preview.png"))
+    (card,) = room.answers["cards"]({"kind": "lora"})
+    assert (card["title"], card["folder"], card["picture"]) == ("Capa", "ropa", True)
+    assert room.file("lora", "0") and room.file("lora", "1") is None and room.file("lora", "../0") is None
+    room.answers["save"]({"kind": "lora", "name": card["name"], "activation text": "cape", "preferred weight": 0.5})
+    assert room.answers["cards"]({"kind": "lora"})[0]["text"] == "<lora:Capa:0.5> cape"
+    with pytest.raises(UnknownFile):
+        room.answers["save"]({"kind": "lora", "name": "../../x", "notes": "a"})
+    for said in ({"kind": "vae"}, {"kind": "lora", "name": card["name"], "preferred weight": 99}):
+        with pytest.raises(StrangeQuestion):
+            room.answers["save"](said)

@@ -14,7 +14,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from sdcolab import __version__
-from sdcolab.cli import convertir, cuadricula, descargar, diagnostico, entrenar, generar, lora, mezclar, servicio, web
+from sdcolab.cli import (
+    convertir,
+    cuadricula,
+    descargar,
+    diagnostico,
+    entrenar,
+    extraer,
+    generar,
+    lora,
+    mezclar,
+    servicio,
+    web,
+)
 from sdcolab.cli.parser import SpanishParser
 from sdcolab.core.errors import Cancelled, GridError, RequestError, SdcolabError, Unexpected
 from sdcolab.core.words import explain
@@ -40,6 +52,7 @@ SUBCOMMANDS = (
     Subcommand("entrenar", "entrena un Lora con tus imágenes", entrenar.add_options),
     Subcommand("lora", "reduce, mezcla o extrae Loras", lora.add_options),
     Subcommand("convertir", "reduce, repara o cambia de formato un modelo", convertir.add_options),
+    Subcommand("extraer", "saca un Lora de lo que un modelo tiene y otro no", extraer.add_options),
     Subcommand("mezclar", "hace un modelo nuevo mezclando otros", mezclar.add_options),
     Subcommand("diagnostico", "revisa este equipo y explica qué falla", diagnostico.add_options),
     Subcommand("servicio", None, servicio.add_options),

@@ -232,6 +232,31 @@ def discards(pattern: str) -> Callable[[str], bool]:
     return lambda name: compiled.search(name) is not None
 
 
+# --- Extracting ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Extract:
+    """Write what ``tuned`` has that ``base`` lacks as a LoRA of ``rank``; ``conv_rank`` of convolutions, 0 for none.
+    ``name`` without extension; "" makes one of the model's and the rank."""
+
+    code: ClassVar[str] = "extract"
+
+    tuned: str = fact("", choices="checkpoints")
+    base: str = fact("", choices="checkpoints")
+    rank: int = fact(32, low=1, high=320)
+    conv_rank: int = fact(0, low=0, high=320)
+    text_encoder: bool = True
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        check(self, "extract")
+
+    def file_stem(self, own: str) -> str:
+        """The new file's name without extension, for a model whose file is called ``own`` (without extension)."""
+        return self.name.strip() or f"{own}-lora{self.rank}"
+
+
 # --- Block weights ------------------------------------------------------------------------------------------------
 
 _SIDE = 12

@@ -37,7 +37,7 @@ from sdcolab.core.training import PreparePictures, TrainLora
 from sdcolab.core.upscaling import infotext_of
 from sdcolab.core.words.fields import FIELD_WORDS, PART_LABELS
 from sdcolab.core.words.scripts import SCRIPT_NOTES
-from sdcolab.core.workshop import Convert, Merge
+from sdcolab.core.workshop import Convert, Extract, Merge
 from sdcolab.studio.form import Lists, shown
 
 GADGETS = frozenset(
@@ -581,6 +581,7 @@ def _first_checkpoint(lists: Lists) -> dict[str, str]:
 
 
 MERGE = Tool(Merge, verb="Mezclar", prefix="merge", begin=_first_checkpoint)
+EXTRACT = Tool(Extract, verb="Extraer", prefix="extract")
 CONVERT = Tool(Convert, verb="Convertir", prefix="convert")
 
 TRAIN = Tool(
@@ -630,6 +631,14 @@ LAYOUT = Layout(
             "blend",
             TabKind.TOOL,
             MERGE,
+        ),
+        Tab(
+            "extraer",
+            "Extraer Lora",
+            "Sacar un Lora de lo que un modelo tiene y su modelo base no",
+            "puzzle",
+            TabKind.TOOL,
+            EXTRACT,
         ),
         Tab(
             "convertir",

@@ -15,16 +15,13 @@ from torch import Tensor
 from sdcolab.core.checks import check_range
 from sdcolab.core.errors import LoraNoLayers, ModelFamilyUnsupported
 from sdcolab.core.lora_names import layers_of
+from sdcolab.engine.low_rank import low_rank
 from sdcolab.engine.models import load_checkpoint
 from sdcolab.engine.weights import open_weights
 from sdcolab.training.metadata import LORA_KEYS
 from sdcolab.training.network import places_of
 from sdcolab.training.network_rules import MAX_DIM
 from sdcolab.training.saving import PRECISIONS, write_lora
-
-OVERSAMPLE = 8
-"""More columns than wanted that a randomised decomposition looks at (Halko et al. 2011, arXiv:0909.4061)."""
-_SMALL = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,16 +129,8 @@ def extract(base: Path, tuned: Path, rank: int, *, convolutions: bool = False) -
 
 
 def decomposed(change: Tensor, rank: int, kernel: tuple[int, ...] = ()) -> Factors:
-    """The best factors of ``change`` [out, columns]; large ones by a randomised decomposition."""
-    rank = min(rank, *change.shape)
-    if min(change.shape) <= _SMALL:
-        u, values, v = torch.linalg.svd(change, full_matrices=False)
-    else:
-        torch.manual_seed(0)
-        u, values, right = torch.svd_lowrank(change, q=min(rank + OVERSAMPLE, *change.shape), niter=4)
-        v = right.T
-    root = values[:rank].sqrt()
-    return Factors(u[:, :rank] * root, root[:, None] * v[:rank], kernel)
+    """The best factors of ``change`` [out, columns]."""
+    return Factors(*low_rank(change, rank), kernel)
 
 
 def write(path: Path, tensors: Mapping[str, Tensor], rank: int, metadata: Mapping[str, str], precision: str) -> None:

@@ -12,11 +12,11 @@ from sdcolab.core.scripts import Grid
 from sdcolab.core.tasks import Download, Enlarge, Generate, Place, Preload, TaskRow, TaskTable, Tools, Unload
 from sdcolab.core.training import PreparePictures, TrainLora
 from sdcolab.core.upscaling import enlarge
-from sdcolab.core.workshop import Convert, Merge
+from sdcolab.core.workshop import Convert, Extract, Merge
 from sdcolab.wiring.downloads import build_downloads
 from sdcolab.wiring.grids import run_grid
 from sdcolab.wiring.training_tasks import prepare_pictures, train_lora
-from sdcolab.wiring.workshop import convert, merge
+from sdcolab.wiring.workshop import convert, extract, merge
 
 
 def generate(task: Generate, tools: Tools, listener: Listener, cancel: CancelToken) -> GenerationResult:
@@ -74,6 +74,7 @@ TASKS = TaskTable(
         TaskRow(Grid, Place.ENGINE, run_grid, resumes=True),
         TaskRow(Merge, Place.ENGINE, merge),
         TaskRow(Convert, Place.ENGINE, convert),
+        TaskRow(Extract, Place.ENGINE, extract),
         TaskRow(TrainLora, Place.ENGINE, train_lora, resumes=True),
         TaskRow(PreparePictures, Place.HERE, prepare_pictures),
         TaskRow(Download, Place.HERE, download, resumes=True),

@@ -10,7 +10,7 @@ from sdcolab.core.events import CancelToken, Listener
 from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library
 from sdcolab.core.tasks import Tools
-from sdcolab.core.workshop import Convert, Merge
+from sdcolab.core.workshop import Convert, Extract, Merge
 
 if TYPE_CHECKING:
     from sdcolab.workshop.work import Workshop
@@ -28,12 +28,21 @@ def merge(task: Merge, tools: Tools, listener: Listener, cancel: CancelToken) ->
     workshop(tools.library, tools.folders, None, listener, cancel).merge(Step(task))
 
 
+def extract(task: Extract, tools: Tools, listener: Listener, cancel: CancelToken) -> None:
+    """Make a LoRA of what a model differs by."""
+    workshop(tools.library, tools.folders, None, listener, cancel, ModelKind.LORA).extract(task)
+
+
 def workshop(
-    library: Library, folders: Folders, output: Path | None, listener: Listener, cancel: CancelToken
+    library: Library,
+    folders: Folders,
+    output: Path | None,
+    listener: Listener,
+    cancel: CancelToken,
+    kind: ModelKind = ModelKind.CHECKPOINT,
 ) -> Workshop:
-    """The workshop that writes in ``output``, or among the user's models."""
+    """The workshop that writes in ``output``, or among the user's files of ``kind``."""
     from sdcolab.engine.hashes import HashCache
     from sdcolab.workshop.work import Workshop
 
-    folder = output or folders.models(ModelKind.CHECKPOINT)
-    return Workshop(library, folder, HashCache(folders.hashes), listener, cancel)
+    return Workshop(library, output or folders.models(kind), HashCache(folders.hashes), listener, cancel)

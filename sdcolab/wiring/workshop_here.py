@@ -11,7 +11,7 @@ from sdcolab.core.events import CancelToken, Listener
 from sdcolab.core.files import system_reason
 from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library, ModelFile
-from sdcolab.core.workshop import Convert, Merge
+from sdcolab.core.workshop import Convert, Extract, Merge
 from sdcolab.wiring.engine import build_library
 from sdcolab.wiring.workshop import workshop
 
@@ -23,6 +23,12 @@ def convert_here(wanted: Convert, folders: Folders, output: Path | None, listene
     models."""
     library = _library(folders, [(ModelKind.CHECKPOINT, wanted.checkpoint), (ModelKind.VAE, wanted.vae)])
     return workshop(library, folders, output, listener, CancelToken()).convert(wanted)
+
+
+def extract_here(wanted: Extract, folders: Folders, output: Path | None, listener: Listener) -> Path:
+    """The same for a LoRA, which is written in ``output`` or among the LoRAs."""
+    library = _library(folders, [(ModelKind.CHECKPOINT, wanted.tuned), (ModelKind.CHECKPOINT, wanted.base)])
+    return workshop(library, folders, output, listener, CancelToken(), ModelKind.LORA).extract(wanted)
 
 
 def merge_here(wanted: Merge, folders: Folders, output: Path | None, listener: Listener) -> Path:

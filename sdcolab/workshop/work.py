@@ -16,10 +16,10 @@ from sdcolab.core.events import CancelToken, FileMade, Listener, Phase, PhaseSta
 from sdcolab.core.file_names import numbered, safe_name
 from sdcolab.core.files import create_new, free_bytes, system_reason
 from sdcolab.core.hashes import FileDigests, old_hash
-from sdcolab.core.library import Library, ModelFile
+from sdcolab.core.library import LORA_ALIAS_KEY, Library, ModelFile
 from sdcolab.core.prompt import extract_networks
 from sdcolab.core.tensors import read_header
-from sdcolab.core.workshop import Convert, FileFormat, Merge
+from sdcolab.core.workshop import Convert, Extract, FileFormat, Merge
 from sdcolab.workshop.converting import converted, with_vae
 from sdcolab.workshop.merging import Merged, merged
 from sdcolab.workshop.metadata import Ingredient, merge_metadata
@@ -52,6 +52,22 @@ class Workshop:
             model = converted(with_vae(source, vae) if vae else source, wanted)
             metadata = {"format": "pt", **model.metadata}
             return self._write(model, wanted.file_stem(file.path.stem), wanted.file_format, metadata)
+
+    def extract(self, wanted: Extract) -> Path:
+        """Write a LoRA of what a model differs by from its base. Returns and raises as ``convert``."""
+        from sdcolab.workshop.extracting import extracted
+
+        tuned, base = self._checkpoint(wanted.tuned), self._checkpoint(wanted.base)
+        self._reading(tuned)
+        with open_model(tuned.path) as one, open_model(base.path) as other:
+            stem = wanted.file_stem(tuned.path.stem)
+            metadata = {
+                "ss_network_module": "networks.lora",
+                "ss_network_dim": str(wanted.rank),
+                "ss_network_alpha": str(wanted.rank),
+                LORA_ALIAS_KEY: stem,
+            }
+            return self._write(extracted(one, other, wanted), stem, FileFormat.SAFETENSORS, metadata)
 
     def merge(self, *steps: Step, recipe: str = "") -> Path:
         """Write a merge of checkpoints: of the last of ``steps``, which may use the results of those before it.

@@ -22,6 +22,7 @@ from sdcolab.core.request import GenerationRequest
 from sdcolab.core.tasks import LocalWorker, Tools
 from sdcolab.core.tensors import read_header
 from sdcolab.core.workshop import Convert, Merge, MergeMethod, PartAction
+from sdcolab.engine.low_rank import low_rank
 from sdcolab.engine.weights import read_pickle
 from sdcolab.wiring.engine import build_engine, build_library, demo_model, generate
 from sdcolab.wiring.tasks import TASKS
@@ -220,3 +221,36 @@ def test_baking_is_what_the_prompt_does(folders: Folders) -> None:
     )
     assert abs(in_prompt - inside).max() <= 2  # the file's numbers have 16 bits
     assert abs(in_prompt - without).max() > 20
+
+
+# --- Extracting -------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_extracted_is_what_was_baked(folders: Folders, capsys: pytest.CaptureFixture[str]) -> None:
+    """A LoRA baked into the demo model and extracted again is the same change."""
+    names = read_header(demo_model().path)
+    base, tuned = load_file(demo_model().path), load_file(demo_model().path)
+    layer = next(n for n in names.tensors if n.endswith("attn2.to_k.weight"))
+    generator = torch.Generator().manual_seed(1)
+    up = torch.randn(base[layer].shape[0], 3, generator=generator)
+    down = torch.randn(3, base[layer].shape[1], generator=generator)
+    tuned[layer] = (base[layer].float() + up @ down).to(base[layer].dtype)
+    save_file(tuned, folders.models(ModelKind.CHECKPOINT) / "afinado.safetensors")
+    models = ["--modelo", "afinado", "--base", str(demo_model().path), "--rango", "4"]
+    assert main(["extraer", "--carpeta", str(folders.root), *models]) == 0
+    path = Path(capsys.readouterr().out.strip())
+    assert path.parent == folders.models(ModelKind.LORA) and path.name == "afinado-lora4.safetensors"
+    found = load_file(path)
+    again = with_loras(of(base), [(of(found), LoraMultipliers(te=1, unet=1, dyn=None))], lambda warning: None)
+    change = again.get(layer).float() - base[layer].float()
+    assert (change - up @ down).norm() / (up @ down).norm() < 0.01
+    others = (name for name in names.tensors if name != layer)
+    assert all(torch.allclose(again.get(name).float(), base[name].float(), atol=1e-3) for name in others)
+
+
+def test_the_rank_is_the_best_of_its_size() -> None:
+    matrix = torch.randn(40, 30, generator=torch.Generator().manual_seed(2))
+    left, right = low_rank(matrix, 8)
+    singular = torch.linalg.svdvals(matrix)
+    assert (matrix - left @ right).norm() <= singular[8:].norm() * 1.001
+    assert left.shape == (40, 8) and right.shape == (8, 30)

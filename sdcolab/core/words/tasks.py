@@ -15,6 +15,7 @@ TASK_NAMES: Mapping[str, str] = {
     "preload": "Cargar el modelo",
     "merge": "Mezclar modelos",
     "convert": "Convertir un modelo",
+    "extract": "Extraer un Lora",
     "unload": "Descargar el modelo de la memoria",
 }
 """Spanish name of each kind of work, by its code."""

@@ -65,6 +65,14 @@ GROUPS: Mapping[str, Mapping[str, Words]] = {
             "Quitar restos conocidos", "Lo que otros programas olvidaron en el archivo", option="quitar-restos"
         ),
     },
+    "Extraer un Lora": {
+        "extract.tuned": Words("Modelo", "El que tiene lo que buscas", option="modelo"),
+        "extract.base": Words("Modelo base", "Aquel del que salió: lo que ya tenía se descuenta", option="base"),
+        "extract.rank": Words("Rango (dim)", "Más rango, más detalle y más peso", option="rango"),
+        "extract.conv_rank": Words("Rango de las convoluciones", "0 = no se extraen", option="rango-conv"),
+        "extract.text_encoder": Words("También el codificador de texto", option="texto"),
+        "extract.name": Words("Nombre del archivo", "Sin extensión; vacío = se pone solo", option="nombre"),
+    },
     "Mezclar": {
         "merge.primary": Words("Modelo A", option="a"),
         "merge.secondary": Words("Modelo B", option="b"),

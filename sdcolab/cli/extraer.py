@@ -1,0 +1,42 @@
+"""``sdcolab extraer``: a LoRA from what a model has that another lacks."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from sdcolab.cli.options import FieldOptions
+from sdcolab.cli.parser import add_folder_option
+from sdcolab.cli.progress import ConsoleProgress
+from sdcolab.core.fields import with_values
+from sdcolab.core.folders import Folders
+from sdcolab.core.workshop import Extract
+
+PREFIX = "extract"
+FIELD_OPTIONS = FieldOptions(Extract, prefix=PREFIX)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The subcommand's options."""
+    parser.set_defaults(command=run, fail=parser.error)
+    parser.usage = "sdcolab extraer --modelo MODELO --base MODELO [opciones]"
+    parser.add_argument("--salida", type=Path, metavar="DIR", help="dónde guardar (la carpeta de Loras)")
+    add_folder_option(parser, argparse.SUPPRESS)
+    FIELD_OPTIONS.add_to(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Extract, and print where the LoRA is."""
+    from sdcolab.wiring import workshop_here
+
+    values = {path.removeprefix(f"{PREFIX}."): value for path, value in FIELD_OPTIONS.given(options).items()}
+    for name, option in (("tuned", "--modelo"), ("base", "--base")):
+        if name not in values:
+            options.fail(f"{option} dice de qué modelos se extrae, y falta.")
+    wanted, progress = with_values(Extract(), values), ConsoleProgress(sys.stderr)
+    try:
+        print(workshop_here.extract_here(wanted, Folders(options.carpeta), options.salida, progress))
+    finally:
+        progress.close()
+    return 0

@@ -50,6 +50,7 @@ from sdcolab.wiring.grids import axis_lists  # noqa: E402
 from sdcolab.wiring.tasks import TASKS  # noqa: E402
 
 CASES = ROOT / "tests" / "data" / "referencia" / "imagenes"
+SCRIPT_CASES = CASES.parent / "guiones"
 DEFAULT_MODEL = "rand15"
 MAX_LATENT_ERROR = 1e-3
 MAX_BYTE_ERROR = 2
@@ -110,7 +111,8 @@ class Case:
         return texts if several else texts[0]
 
     def _inputs(self) -> Path:
-        return self.folder.parent.parent / "inputs"
+        own = self.folder.parent.parent / "inputs"
+        return own if own.is_dir() else CASES / "inputs"
 
 
 @dataclass(frozen=True, slots=True)

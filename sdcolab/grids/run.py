@@ -43,7 +43,7 @@ from sdcolab.grids.dynamic.nodes import Wildcards
 from sdcolab.grids.html import write_page
 from sdcolab.grids.names import Names
 from sdcolab.grids.pictures import relabelled
-from sdcolab.grids.plan import Fields, Plan, SheetPlan
+from sdcolab.grids.plan import Plan, SheetPlan
 from sdcolab.grids.planfile import MAX_TRIES, SUFFIX, Done, PlanFile, Progress
 from sdcolab.grids.scripts import Prepared, drawing_from, prepare
 from sdcolab.grids.sheet import Size, draw_sheet, side_by_side
@@ -348,17 +348,23 @@ class _PlanRun:
         """The sheets of what there is, and in a run that saves nothing the cells after them."""
         if not self._done:
             return
-        sheet = self._plan.sheet
-        if sheet is not None:
+        if self._plan.sheet is not None:
             self._listener(PhaseStarted(Phase.SAVING))
-            pages = [self._page(sheet, number) for number in range(sheet.sheets)]
-            whole = side_by_side(pages, sheet.titles) if len(pages) > 1 else pages[0]
-            self._keep_sheet(0, whole, sheet.fields, folder, file)
-            for number, page in enumerate(pages if sheet.alone else (), 1):
-                self._keep_sheet(number, page, sheet.part_fields, folder, file, number)
-        if not self._task.save and (self._plan.cells_shown or sheet is None):
+            for index, (sheet, infotext) in enumerate(_Sheets(self._plan, self._plan.sheet, self._done).drawn()):
+                self._keep_sheet(index, sheet, infotext, folder, file)
+        if not self._task.save and (self._plan.cells_shown or self._plan.sheet is None):
             for index, done in sorted(self._done.items()):
                 self._tell(index, done)
+
+    def _keep_sheet(self, index: int, sheet: Image.Image, infotext: str, folder: Path, file: PlanFile | None) -> None:
+        seed = self._done[min(self._done)].seed
+        if file is None:
+            self._listener(ImageReady(index, sheet, seed, infotext))
+            return
+        suffix = f"-z{index}" if index else ""
+        path = folder / f"{file.path.stem}{suffix}.png"
+        _write(sheet, infotext, path)
+        self._listener(ImageSaved(index, path, seed, infotext))
 
     def _write_page(self, file: PlanFile, draws: int) -> None:
         """The page with sliders, if it was asked for."""
@@ -367,10 +373,28 @@ class _PlanRun:
             write_page(self._plan, Progress(self._task, draws, self._done, {}), path)
             self._listener(FileMade(path))
 
-    def _page(self, sheet: SheetPlan, number: int) -> Image.Image:
-        """One sheet."""
-        at = {self._plan.cells[index].at: done for index, done in self._done.items()}
+
+@dataclass(frozen=True, slots=True)
+class _Sheets:
+    """The sheets of a plan, of the cells that are ``done``."""
+
+    plan: Plan
+    sheet: SheetPlan
+    done: Mapping[int, Done]
+
+    def drawn(self) -> Iterator[tuple[Image.Image, str]]:
+        """Each sheet with its infotext: the whole one first, then the parts that are results too."""
         cell = self._cell_size()
+        pages = [self._page(number, cell) for number in range(self.sheet.sheets)]
+        first = self.done[min(self.done)]
+        whole = side_by_side(pages, self.sheet.titles) if len(pages) > 1 else pages[0]
+        yield whole, relabelled(first.infotext, dict(self.sheet.fields))
+        if self.sheet.alone:
+            for number, page in enumerate(pages):
+                yield page, relabelled(self._first_on(number).infotext, dict(self.sheet.part_fields))
+
+    def _page(self, number: int, cell: Size) -> Image.Image:
+        at = {self.plan.cells[index].at: done for index, done in self.done.items()}
 
         def opened(column: int, row: int) -> Image.Image | None:
             done = at.get((column, row, number))
@@ -379,34 +403,23 @@ class _PlanRun:
             with Image.open(done.path) as picture:
                 return picture.convert("RGB")
 
+        sheet = self.sheet
         legends = () if sheet.plain else sheet.column_legends
         rows = () if sheet.plain else sheet.row_legends
         return draw_sheet(sheet.columns, sheet.rows, cell, opened, legends, rows, sheet.margin)
 
     def _cell_size(self) -> Size:
+        """As large as the largest picture."""
         width = height = 1
-        for done in self._done.values():
+        for done in self.done.values():
             with Image.open(done.path) as picture:
                 width, height = max(width, picture.width), max(height, picture.height)
-        return Size(*_within(width, height, len(self._plan.cells)))
+        return Size(*_within(width, height, len(self.plan.cells)))
 
-    def _keep_sheet(
-        self, index: int, sheet: Image.Image, fields: Fields, folder: Path, file: PlanFile | None, part: int = 0
-    ) -> None:
-        first = self._done[min(self._done)]
-        part_first = self._first_of(part - 1) if part else first
-        infotext = relabelled(part_first.infotext, dict(fields))
-        if file is None:
-            self._listener(ImageReady(index, sheet, first.seed, infotext))
-            return
-        suffix = f"-z{part}" if part else ""
-        path = folder / f"{file.path.stem}{suffix}.png"
-        _write(sheet, infotext, path)
-        self._listener(ImageSaved(index, path, first.seed, infotext))
-
-    def _first_of(self, sheet: int) -> Done:
-        on_it = [index for index in sorted(self._done) if self._plan.cells[index].at[2] == sheet]
-        return self._done[on_it[0] if on_it else min(self._done)]
+    def _first_on(self, number: int) -> Done:
+        """The first cell of one sheet, or of all."""
+        on_it = [index for index in sorted(self.done) if self.plan.cells[index].at[2] == number]
+        return self.done[on_it[0] if on_it else min(self.done)]
 
 
 def _within(width: int, height: int, cells: int) -> tuple[int, int]:

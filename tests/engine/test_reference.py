@@ -10,9 +10,11 @@ from sdcolab.core import infotext
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library
+from sdcolab.core.tasks import LocalWorker, Tools
 from sdcolab.engine.engine import Engine
 from sdcolab.engine.hashes import sha256
-from tools.reference import Case, cases, make_models, replay
+from sdcolab.wiring.tasks import TASKS
+from tools.reference import SCRIPT_CASES, Case, InOneProcess, cases, make_models, replay, replay_script
 
 FORGES_OWN = {"Hires Module 1"}
 
@@ -64,3 +66,11 @@ def test_image_equals_reference(case: Case, engine: Engine, record_property: pyt
     theirs = infotext.parse(case.data["info"]["infotexts"][0])
     for label in {label for label, _ in theirs.fields} - FORGES_OWN:
         assert f"{label}: " in text
+
+
+@pytest.mark.lento
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("case", cases(SCRIPT_CASES), ids=lambda case: case.name)
+def test_scripts_equal_the_reference(case: Case, engine: Engine, folders: Folders) -> None:
+    worker = LocalWorker(TASKS, Tools(folders, Library(folders), InOneProcess(engine)))
+    assert replay_script(worker, case).near

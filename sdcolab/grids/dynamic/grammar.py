@@ -99,7 +99,7 @@ class _Parser:
         text, plain, at = self._text, 0, 0
         while stop := _STOP.search(text, at):
             at = stop.start()
-            kind = self._kind_at(at)
+            kind = _kind_at(text, at)
             if kind is None:
                 at += 1
                 continue
@@ -107,16 +107,6 @@ class _Parser:
             plain = at = self._take(kind, at)
         self._plain(plain, len(text))
         return _sequence(text, list(self._unclosed()))
-
-    def _kind_at(self, at: int) -> str | None:
-        """What begins at a stop: its sign, or None for text."""
-        sign = self._text[at]
-        if sign in "{}|#":
-            return sign
-        if sign == "<":
-            return sign if _TAG.match(self._text, at) else None
-        two = self._text[at : at + 2]
-        return two if two in _PAIRS else None
 
     def _unclosed(self) -> Iterator[Node]:
         """Everything, with what is still open as text."""
@@ -173,18 +163,13 @@ class _Parser:
         if top.fresh:
             start = self._after_asides(start, end)
             if top.opening and not top.now:
-                start = self._after_blanks(start, end)
+                start = _after_blanks(self._text, start, end)
         if start < end:
             self._add_text(self._text[start:end])
 
     def _after_asides(self, start: int, end: int) -> int:
         while start <= self._last_aside and (aside := _ASIDE.match(self._text, start, end)):
             start = aside.end()
-        return start
-
-    def _after_blanks(self, start: int, end: int) -> int:
-        while start < end and self._text[start].isspace():
-            start += 1
         return start
 
     def _add_text(self, text: str) -> None:
@@ -296,6 +281,23 @@ class _Parser:
         frame.fresh = False
         self._stack.append(frame)
         return found.end()
+
+
+def _kind_at(text: str, at: int) -> str | None:
+    """What begins at a stop: its sign, or None for text."""
+    sign = text[at]
+    if sign in "{}|#":
+        return sign
+    if sign == "<":
+        return sign if _TAG.match(text, at) else None
+    two = text[at : at + 2]
+    return two if two in _PAIRS else None
+
+
+def _after_blanks(text: str, start: int, end: int) -> int:
+    while start < end and text[start].isspace():
+        start += 1
+    return start
 
 
 # --- Putting together -----------------------------------------------------------------------------------------------

@@ -106,21 +106,32 @@ def uploaded(value: Any) -> list[bytes]:
 
 
 class CanvasWidget(FieldWidget):
-    """A surface to paint on; it shows the picture of its part."""
+    """A surface to paint on, below its name; it shows the picture of its part."""
+
+    def __init__(self, field: Field, widgets: Any, words: Words, mode: str) -> None:
+        self._canvas = canvas_widget(mode)
+        super().__init__(field, widgets.VBox([widgets.HTML(words.label), self._canvas]))
 
     @property
     def value(self) -> Any:
         """What was painted, as ``studio/assets/canvas.js`` tells it."""
-        return self.box.value or None
+        return self._canvas.value or None
 
     def put(self, value: Any) -> None:
         """Nothing: what is painted belongs to its picture."""
 
+    def offer(self, lists: Lists) -> None:
+        """Nothing: it offers no names."""
+
+    def watch(self, told: Callable[[], None]) -> None:
+        """Call ``told`` whenever something is painted."""
+        self._canvas.observe(lambda _change: told(), names="value")
+
     def show(self, picture: bytes | None) -> None:
         """Paint over ``picture`` from now on."""
-        if self.box.picture != (picture or b""):
-            self.box.value = None
-            self.box.picture = picture or b""
+        if self._canvas.picture != (picture or b""):
+            self._canvas.value = None
+            self._canvas.picture = picture or b""
 
 
 def draw_field(widgets: Any, field: Field, words: Words, value: Any, lists: Lists) -> FieldWidget:
@@ -129,7 +140,7 @@ def draw_field(widgets: Any, field: Field, words: Words, value: Any, lists: List
     if control in (Control.PICTURE, Control.PICTURES):
         return PictureWidget(field, widgets, words, many=control is Control.PICTURES)
     if control in _CANVASES:
-        return CanvasWidget(field, canvas_widget(_CANVASES[control]))
+        return CanvasWidget(field, widgets, words, _CANVASES[control])
     drawn = FieldWidget(field, _MAKERS[control](widgets, field, _common(widgets, words)))
     drawn.offer(lists)
     drawn.put(value)

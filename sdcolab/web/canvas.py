@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 
 import gradio as gr
@@ -32,11 +33,11 @@ start();
 """
 
 
-def canvas_box(element_id: str, mode: str) -> gr.HTML:
+def canvas_box(element_id: str, mode: str, label: str = "") -> gr.HTML:
     """A surface in ``mode``; its value is what the module says (a PNG in a data URL, or rectangles), "" for nothing."""
     return gr.HTML(
         value="",
-        html_template='<div class="sd-canvas-host"></div>',
+        html_template=f'<p class="sd-canvas-title">{html.escape(label)}</p><div class="sd-canvas-host"></div>',
         js_on_load=_MOUNT.format(mode=mode, element_id=element_id),
         apply_default_css=False,
         elem_id=element_id,

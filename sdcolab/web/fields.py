@@ -147,7 +147,7 @@ def _pictures(it: _Drawn) -> gr.File:
 
 
 def _canvas(mode: str) -> Callable[[_Drawn], gr.HTML]:
-    return lambda it: canvas_box(it.id, mode)
+    return lambda it: canvas_box(it.id, mode, it.words.label)
 
 
 def _colour(it: _Drawn) -> gr.ColorPicker:

@@ -30,10 +30,11 @@ from sdcolab.core.events import CancelToken, Listener
 from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library, ModelFile
 from sdcolab.core.outputs import png_text
-from sdcolab.core.request import GenerationRequest, Hires, Variation
+from sdcolab.core.request import FIELDS, GenerationRequest, Hires, Variation
 from sdcolab.core.tasks import Generate, Origin
 from sdcolab.core.words import FIELD_LABELS, explain
 from sdcolab.process.supervisor import RestartPolicy, Roster
+from sdcolab.studio.form import Control, control_of
 from sdcolab.studio.jobs import JobSnapshot
 from sdcolab.studio.last_form import FILE_NAME, LastForm
 from sdcolab.studio.layout import LAYOUT
@@ -292,7 +293,7 @@ def test_close_and_save_everything(desk: Desk) -> None:
     desk.press("💾 Cerrar y guardar todo")
     assert (drive / "sdcolab" / "outputs" / "txt2img-images" / "2026-11-22" / "00000-1.png").exists()
     assert desk.host.flushes == ["flush"]
-    assert "confirmado que todo está subido" in desk.text()
+    assert "confirmó que todo está subido" in desk.text()
     assert "El panel está cerrado" in desk.text()
     assert panel._engine.pid is None
     assert not list((desk.folders.root / ".sesion").glob("procesos-*.json"))
@@ -313,7 +314,7 @@ def test_closing_with_drive_unplugged_says_what_is_left(desk: Desk, monkeypatch:
     assert "Sin copiar a Drive: 1." in desk.text()
     assert "Para intentarlo otra vez, pulsa ▶️ en la celda «Cerrar y guardar todo»." in desk.text()
     assert desk.host.flushes == []
-    assert "confirmado" not in desk.text()
+    assert "confirmó" not in desk.text()
 
 
 def test_drive_that_does_not_confirm(desk: Desk) -> None:
@@ -421,8 +422,9 @@ def test_every_field_of_the_layout_is_drawn(desk: Desk) -> None:
     while folded := [one for one in walk(panel.box) if str(getattr(one, "description", "")).startswith("▸ ")]:
         folded[0].click()
     shown = {getattr(one, "description", "") for one in walk(panel.box)}
-    drawn = {FIELD_LABELS[path] for path in LAYOUT.form_paths()} - {FIELD_LABELS["init.inpaint.mask"]}
-    assert drawn <= shown
+    painted = {path for path in LAYOUT.form_paths() if control_of(FIELDS[path]) in (Control.MASK, Control.DRAW)}
+    assert {FIELD_LABELS[path] for path in set(LAYOUT.form_paths()) - painted} <= shown
+    assert all(FIELD_LABELS[path] in desk.text() for path in painted)
     assert [one for one in walk(panel.box) if type(one).__name__ == "Canvas"], "the mask's surface"
 
 

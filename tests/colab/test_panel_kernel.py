@@ -114,7 +114,7 @@ def test_everything_inside_the_cell(kernel: Kernel, tmp_path: Path) -> None:
 
     kernel.press("💾 Cerrar y guardar todo")
     kernel.until_shown("El panel está cerrado")
-    kernel.until_shown("confirmado que todo está subido")
+    kernel.until_shown("confirmó que todo está subido")
     assert not (root.parent / "drive" / "MyDrive").exists()
     assert len(list((drive / "outputs").rglob("*.png"))) == 2
     assert "a cat" in (drive / "config" / "ultimo_formulario.json").read_text()

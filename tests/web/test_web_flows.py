@@ -286,6 +286,49 @@ def test_a_script_takes_the_generation_over(page: Page, bench: Bench) -> None:
     choose(page, "script", "Ninguno")
 
 
+def test_a_plot_is_filled_counted_and_shown_cell_by_cell(page: Page, bench: Bench) -> None:
+    tab(page, "txt2img")
+    choose(page, "script", "X/Y/Z plot")
+    choose(page, "script-xyz-x_axis", "Sampler")
+    part(page, "fill-x").click()
+    expect(field(page, "script-xyz-x_values")).to_have_value(re.compile("^DPM\\+\\+ 2M,.*Euler a,Euler"))
+    field(page, "script-xyz-x_values").fill("Euler a, DDIM")
+    choose(page, "script-xyz-y_axis", "Prompt S/R")
+    field(page, "script-xyz-y_values").fill("gato, perro")
+    field(page, "prompt").fill("un zorro")
+    expect(part(page, "forecast")).to_contain_text("no está en tu prompt")
+    field(page, "prompt").fill("un gato")
+    field(page, "script-xyz-y_values").fill("gato, perro, pez")
+    expect(part(page, "forecast")).to_contain_text("Se harán 6 imágenes")
+    before = len(bench.generator.requests)
+    part(page, "generate").click()
+    expect(part(page, "progress")).to_contain_text("Listo: 7 imágenes")
+    made = bench.generator.requests[before:]
+    assert [(one.sampler, one.prompt) for one in made][:3] == [
+        ("Euler a", "un gato"),
+        ("DDIM", "un gato"),
+        ("Euler a", "un perro"),
+    ]
+    expect(infotext(page)).to_have_value(re.compile("Script: X/Y/Z plot"))
+    choose(page, "script", "Ninguno")
+
+
+def test_wildcard_lists_are_edited(page: Page, bench: Bench) -> None:
+    tab(page, "Comodines")
+    choose(page, "wildcard", "poses.txt")
+    expect(field(page, "wildcard-text")).to_have_value(re.compile("standing"))
+    expect(field(page, "wildcard-mention")).to_have_value("__poses__")
+    field(page, "wildcard-name").fill("mis colores")
+    field(page, "wildcard-text").fill("rojo\nazul")
+    part(page, "wildcard-save").click()
+    expect(part(page, "wildcard-message")).to_contain_text("Lista «mis colores.txt» guardada.")
+    assert (bench.studio.folders.wildcards / "mis colores.txt").read_text("utf-8") == "rojo\nazul"
+    field(page, "wildcard-name").fill("../fuera")
+    part(page, "wildcard-save").click()
+    expect(part(page, "wildcard-message")).to_contain_text("no se puede guardar")
+    tab(page, "txt2img")
+
+
 def test_the_queue_is_emptied(page: Page, bench: Bench) -> None:
     tab(page, "txt2img")
     bench.hold(1)

@@ -35,7 +35,7 @@ from sdcolab.studio.cards_room import CardsRoom
 from sdcolab.studio.last_form import LastForm
 from sdcolab.studio.studio import Studio
 from sdcolab.studio.words_room import WordsRoom
-from sdcolab.wiring.grids import script_lists
+from sdcolab.wiring.grids import forecast, script_lists, wildcard_manager
 from sdcolab.wiring.training_tasks import training_lists
 
 SAMPLERS = ("Euler a", "Euler", "DPM++ 2M", "DDIM")
@@ -241,8 +241,9 @@ def make_bench(root: Path, tokens: Callable[[str], tuple[int, int]] = count_toke
             **script_lists(Library(folders), folders),
             **training_lists(folders),
             "upscalers": upscaling.names,
-            "axes": lambda: ("Nothing", "Seed", "Steps"),
         },
+        forecast=lambda task: forecast(task, Library(folders), folders),
+        wildcards=wildcard_manager(folders),
         rooms={
             "galeria": GalleryRoom(folders),
             "cartas": CardsRoom(Library(folders)),

@@ -118,16 +118,21 @@ def build(folder: Path, kind: str) -> Path:
     return folder / done.stdout.strip().splitlines()[-1]
 
 
+def is_weights(name: str) -> bool:
+    """Whether a file of the wheel holds the weights of a demo model."""
+    return name.startswith("sdcolab/demo/") and name.endswith(".safetensors")
+
+
 def without_demo(wheel: Path) -> bytes:
-    """The wheel without the weights of the demo model, not compressed. The same wheel gives the same bytes."""
+    """The wheel without the weights of the demo models, not compressed. The same wheel gives the same bytes."""
     made = io.BytesIO()
     with zipfile.ZipFile(wheel) as source, zipfile.ZipFile(made, "w", zipfile.ZIP_STORED) as target:
         for item in source.infolist():
-            if item.filename == DEMO:
+            if is_weights(item.filename):
                 continue
             data = source.read(item)
             if item.filename.endswith(".dist-info/RECORD"):
-                rows = [row for row in csv.reader(io.StringIO(data.decode("utf-8"))) if row and row[0] != DEMO]
+                rows = [row for row in csv.reader(io.StringIO(data.decode("utf-8"))) if row and not is_weights(row[0])]
                 written = io.StringIO()
                 csv.writer(written, lineterminator="\n").writerows(rows)
                 data = written.getvalue().encode("utf-8")

@@ -69,9 +69,8 @@ class SheetPlan:
 @dataclass(frozen=True, slots=True)
 class Plan:
     """Everything that a script will make. ``order`` are indices of ``cells``, as they are best made; ``sheet`` is None
-    where there is none. ``cells_shown``: the single pictures are results too, not only the sheets.
-
-    ``index_of_first``: how many sheets API clients skip to find the first single picture.
+    where there is none. ``cells_shown``: the single pictures are results too, not only the sheets; with ``first_only``
+    the first one of each job.
     """
 
     script: str
@@ -79,6 +78,7 @@ class Plan:
     order: tuple[int, ...]
     sheet: SheetPlan | None
     cells_shown: bool = True
+    first_only: bool = False
 
     @property
     def image_count(self) -> int:

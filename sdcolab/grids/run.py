@@ -211,7 +211,7 @@ class _PlanRun:
         self._listener = listener
         self._cancel = cancel
         self._done: dict[int, Done] = {}
-        counts = [cell.request.image_count if cell.request else 0 for cell in plan.cells]
+        counts = [cell.request.image_count if cell.request and not plan.first_only else 1 for cell in plan.cells]
         self._places = [0, *itertools.accumulate(counts)]
         self._teller = _Teller(listener, max(1, len(plan.cells)))
         sizes = [(request.width or 512, request.height or 512) for request in plan.requests] or [(512, 512)]
@@ -300,7 +300,7 @@ class _PlanRun:
         if file is not None:
             file.done(index, first)
         self._keep(index, first, result.images[0].image)
-        for number, other in enumerate(others, 1):
+        for number, other in enumerate(() if self._plan.first_only else others, 1):
             self._tell(index, other, number)
 
     def _kept(self, image: GeneratedImage, request: GenerationRequest, folder: Path, *, save: bool) -> Done:

@@ -54,7 +54,7 @@ def plan(request: GenerationRequest, settings: XyzPlot, names: Names, draw_seed:
     missing = [cell.problem for cell in cells if isinstance(cell.problem, SearchTextMissing)]
     if len(missing) == len(cells):
         raise missing[0]
-    return Plan(TITLE, cells, _order(lines), _sheet(settings, lines), cells_shown=settings.sub_images)
+    return Plan(TITLE, cells, _order(lines), _sheet(settings, lines), cells_shown=settings.sub_images, first_only=True)
 
 
 def _lines(request: GenerationRequest, settings: XyzPlot, names: Names) -> tuple[_Line, ...]:

@@ -148,7 +148,9 @@ def test_sigma_sampler_equals_reference(name: str, schedule: str) -> None:
     denoise = Analytic()
     result = sampler.function(denoise, path.start(UNIT_NOISE), path, ReferenceNoise(), options)
     key = f"{SIGMA_REFERENCES[name]}_{schedule.lower()}"
-    np.testing.assert_allclose(result.numpy(), ANALYTIC[key], atol=3e-6, rtol=1e-6)
+    # A sampler that measures its own error to choose its steps magnifies the last bit that processors differ in.
+    rtol = 5e-5 if name == "DPM adaptive" else 1e-6
+    np.testing.assert_allclose(result.numpy(), ANALYTIC[key], atol=3e-6, rtol=rtol)
     assert denoise.calls == ANALYTIC_CALLS[key]["calls"]
 
 

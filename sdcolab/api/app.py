@@ -48,7 +48,7 @@ MAX_NAMED = 100
 
 
 def build_api(studio: Studio, clock: Callable[[], datetime.datetime] = datetime.datetime.now) -> Starlette:
-    """The application, to mount beside the page; every path begins with "/sdapi/" or "/internal/"."""
+    """The application, to mount beside the page; every path begins with "/sdapi/", "/internal/" or "/controlnet/"."""
     return Starlette(routes=_Api(studio, clock).routes(), exception_handlers={404: missing, 405: missing})
 
 

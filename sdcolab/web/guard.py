@@ -56,7 +56,7 @@ _EXACT = frozenset(
         f"{API}/upload_progress",
     }
 )
-_CLIENT_PREFIXES = ("/sdapi/", "/internal/")
+_CLIENT_PREFIXES = ("/sdapi/", "/internal/", "/controlnet/")
 """What other programs ask for: A1111's HTTP API."""
 
 _PREFIXES = ("/assets/", "/static/", "/svelte/", f"{API}/heartbeat/", f"{API}/call/", f"{API}/run/", f"{API}/api/")

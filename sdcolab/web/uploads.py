@@ -37,6 +37,13 @@ def pictures_input(label: str, element: str) -> gr.File:
     return box
 
 
+def file_input(label: str, element: str, suffix: str) -> gr.File:
+    """A place to choose or drop one file that is no picture; events get its path."""
+    box = gr.File(label=label, file_types=[suffix], height=120, elem_id=element)
+    box.preprocess = _path  # type: ignore[method-assign]
+    return box
+
+
 def _path(payload: Any) -> str | None:
     return getattr(payload, "path", None)
 

@@ -6,8 +6,8 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from PIL import Image
-from webuiapi import WebUIApi
+from PIL import Image, ImageDraw
+from webuiapi import ControlNetUnit, WebUIApi
 
 from sdcolab.api.app import build_api
 from sdcolab.core.folders import Folders
@@ -69,6 +69,22 @@ def test_txt2img(api: WebUIApi, folders: Folders) -> None:
     info = api.png_info(saved.image)
     assert info.info == saved.image.info["parameters"]
     assert info.parameters["Size-1"] == "128"
+
+
+def test_controlnet(api: WebUIApi) -> None:
+    paper = Image.new("RGB", (128, 128), "white")
+    ImageDraw.Draw(paper).ellipse((60, 60, 120, 120), outline="black", width=3)
+    (model,) = api.controlnet_model_list()
+    assert api.controlnet_version() == 2
+    assert {"none", "canny", "invert"} <= set(api.controlnet_module_list())
+    detected = api.controlnet_detect(images=[paper], module="canny", processor_res=128)
+    assert len(detected.images) == 1
+    unit = ControlNetUnit(image=paper, module="invert", model=model, resize_mode="Crop and Resize")
+    off = ControlNetUnit(image=paper, module="none", model="None", enabled=False)
+    result = api.txt2img(prompt="pizza", width=128, height=128, seed=3, controlnet_units=[unit, off])
+    assert len(result.images) == 2  # the picture and the map
+    assert result.images[1].convert("RGB").getpixel((0, 0)) == (0, 0, 0)
+    assert f'ControlNet 0: "Module: invert, Model: {model} [' in result.info["infotexts"][0]
 
 
 def test_img2img_and_inpaint(api: WebUIApi) -> None:

@@ -98,13 +98,13 @@ def as_read(prompt: str) -> str:
     return "\n".join(lines).lstrip("\n")
 
 
-prompts = st.text(max_size=60).map(lambda text: text.encode("utf-8", "replace").decode("utf-8"))
+prompts = st.text(max_size=60).map(lambda text: text.encode("utf-8", "replace").decode("utf-8").replace("\0", ""))
 safe_prompts = (
     prompts.map(strip_comments)
     .map(as_read)
     .filter(lambda text: "Negative prompt:" not in text and text == text.strip())
 )
-names = st.text(st.characters(codec="utf-8", exclude_characters="\n"), min_size=1, max_size=30).filter(str.strip)
+names = st.text(st.characters(codec="utf-8", exclude_characters="\n\0"), min_size=1, max_size=30).filter(str.strip)
 requests = st.builds(
     GenerationRequest,
     prompt=safe_prompts,
@@ -189,6 +189,7 @@ def test_recorded_infotexts(name: str) -> None:
             "regions": None,
             "control": (),
             "tuning": Tuning(),
+            "freeu": None,
         }
 
 

@@ -113,7 +113,7 @@ def as_read(text: str) -> str:
 
 
 texts = (
-    st.text(st.characters(codec="utf-8", exclude_characters="\r"), max_size=30)
+    st.text(st.characters(codec="utf-8", exclude_characters="\r\0"), max_size=30)
     .map(strip_comments)
     .map(as_read)
     .filter(lambda text: "Negative prompt:" not in text)

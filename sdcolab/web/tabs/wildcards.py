@@ -13,6 +13,7 @@ from sdcolab.studio.studio import Studio
 from sdcolab.studio.wildcards import imported, mention
 from sdcolab.web import fragments
 from sdcolab.web.edge import attempt
+from sdcolab.web.uploads import file_input
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +41,7 @@ def build_wildcards(studio: Studio) -> Wildcards:
             written = gr.Textbox(
                 label="Se escribe así en el prompt", interactive=False, buttons=["copy"], elem_id="sd-wildcard-mention"
             )
-            archive = gr.File(
-                label="Importar listas de un .zip", file_types=[".zip"], elem_id="sd-wildcard-zip", height=120
-            )
+            archive = file_input("Importar listas de un .zip", "sd-wildcard-zip", ".zip")
         with gr.Column(min_width=280, scale=2):
             name = gr.Textbox(label="Nombre", placeholder="ropa/sombreros.txt", elem_id="sd-wildcard-name")
             text = gr.Textbox(label="Una opción por línea", lines=14, max_lines=24, elem_id="sd-wildcard-text")

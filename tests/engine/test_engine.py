@@ -182,8 +182,8 @@ def test_without_a_store_nothing_is_saved(make_engine: MakeEngine, folders: Fold
 
 
 def test_network_tags_are_told(engine: Engine) -> None:
-    events = run(engine, replace(REQUEST, prompt="un gato <hypernet:x:0.8>"))
-    assert [event.warning.tag for event in events if isinstance(event, Warned)] == ["<hypernet:x:0.8>"]
+    events = run(engine, replace(REQUEST, prompt="un gato <otra:x:0.8>"))
+    assert [event.warning.tag for event in events if isinstance(event, Warned)] == ["<otra:x:0.8>"]
     assert isinstance(next(event.warning for event in events if isinstance(event, Warned)), NetworkIgnored)
 
 

@@ -107,7 +107,7 @@ class Workshop:
 
     @contextmanager
     def _with_loras(self, model: Model, tags: str) -> Iterator[Model]:
-        from sdcolab.engine.features.lora import loras_in
+        from sdcolab.engine.lora_tags import loras_in
         from sdcolab.workshop.loras import with_loras
 
         with ExitStack() as stack:

@@ -46,7 +46,8 @@ from sdcolab.core.resolved import read_prompt
 from sdcolab.engine.convert import renamed, unet_rename
 from sdcolab.engine.engine import Engine
 from sdcolab.engine.features import lora as lora_module
-from sdcolab.engine.features.lora import LoraMerger, LoraUse, loras_in
+from sdcolab.engine.features.lora import LoraMerger
+from sdcolab.engine.lora_tags import LoraUse, loras_in
 from sdcolab.engine.models import LoadedModel, load_checkpoint, text_model
 from sdcolab.engine.weights import open_weights
 

@@ -8,10 +8,8 @@ after those already merged are added on top. Never needs peft.
 
 from __future__ import annotations
 
-import itertools
-import re
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -25,21 +23,17 @@ from torch import Tensor, nn
 from sdcolab.core.detect import ModelFamily, ModelKind, detect
 from sdcolab.core.errors import (
     EmbeddingSkipped,
-    LoraArgumentIgnored,
     LoraFormatUnknown,
     LoraMisfit,
-    LoraMissing,
     LoraNoLayers,
     LoraPartlyUsed,
     LoraWrongFamily,
     ModelUnreadable,
     ModelWrongKind,
     SdcolabError,
-    UnknownName,
 )
 from sdcolab.core.hashes import LORA_HASH_KEY
 from sdcolab.core.infotext import EngineFacts
-from sdcolab.core.library import Library, ModelFile, lora_alias
 from sdcolab.core.lora_names import (
     ATTENTION_PARTS,
     BUNDLED_EMBEDDING,
@@ -49,7 +43,6 @@ from sdcolab.core.lora_names import (
     text_layer_keys,
     unet_layer_keys,
 )
-from sdcolab.core.prompt import LoraMultipliers, NetworkTag, lora_multipliers
 from sdcolab.core.resolved import ResolvedRequest
 from sdcolab.core.tensors import read_header
 from sdcolab.engine.bench import Bench
@@ -57,16 +50,12 @@ from sdcolab.engine.convert import TextKind
 from sdcolab.engine.feature import Active, Feature
 from sdcolab.engine.features.lora_math import Misfit, UnknownFormat, change_of, fitted, plain_factors
 from sdcolab.engine.hashes import LORA_HASH, HashCache, hash_list, infotext_name
+from sdcolab.engine.lora_tags import TAG_KINDS, LoraUse, Warn, loras_in
 from sdcolab.engine.memory import is_out_of_memory
 from sdcolab.engine.models import LoadedModel, text_model
 from sdcolab.engine.shelf import Checkpoint
 from sdcolab.engine.vectors import LoadedEmbedding, Vocabulary, names_in, vectors_in
 from sdcolab.engine.weights import Stamp, Weights, open_weights, stamp_of
-
-TAG_KINDS = frozenset({"lora", "lyco"})
-FORBIDDEN_ALIASES = frozenset({"none", "Addams"})
-
-Warn = Callable[[SdcolabError], None]
 
 
 class Part(StrEnum):
@@ -74,65 +63,6 @@ class Part(StrEnum):
 
     TEXT = "text"
     UNET = "unet"
-
-
-# --- What the prompt asks for -----------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class LoraUse:
-    """One tag. ``mentioned`` is the name as written."""
-
-    mentioned: str
-    file: ModelFile
-    strength: LoraMultipliers
-
-
-def loras_in(tags: Iterable[NetworkTag], library: Library, warn: Warn) -> tuple[LoraUse, ...]:
-    """The LoRAs among a prompt's tags, in order; ``warn`` hears of those that are not here, which count for nothing.
-
-    A name mentioned twice counts twice, with the last strengths (A1111's rule). Raises ``PromptSyntaxError``.
-    """
-    uses: list[LoraUse] = []
-    mine = [tag for tag in tags if tag.kind in TAG_KINDS]
-    strengths = {tag.name: _strength(tag, warn) for tag in mine}
-    for tag in mine:
-        try:
-            uses.append(LoraUse(tag.name, find_lora(tag.name, library), strengths[tag.name]))
-        except UnknownName as error:
-            warn(LoraMissing(tag=tag.source, suggestions=error.suggestions))
-    return tuple(uses)
-
-
-def _strength(tag: NetworkTag, warn: Warn) -> LoraMultipliers:
-    """The strengths that a tag says. Words where a number should be (``<lora:x:1:IN02>``, ``<lora:x:0.8:1,1,0>``) are
-    those of extensions for block weights. Raises ``PromptSyntaxError`` when the first one is no number.
-    """
-    numbers = tuple(itertools.takewhile(_is_number, tag.args))
-    if tag.args and not numbers:
-        return lora_multipliers(tag)
-    if len(numbers) < len(tag.args):
-        warn(LoraArgumentIgnored(tag=tag.source))
-    return lora_multipliers(replace(tag, args=numbers))
-
-
-def _is_number(text: str) -> bool:
-    return re.fullmatch(r"\s*[+-]?(?:\d+(?:[.,]\d*)?|\.\d+)\s*", text) is not None
-
-
-def find_lora(name: str, library: Library) -> ModelFile:
-    """The file called exactly ``name`` (with or without folder and extension); else the only one whose metadata call it
-    so; else the one that the library finds. Raises ``UnknownName``.
-    """
-    files = library.files(ModelKind.LORA)
-    for file in files:
-        if name in (file.name, file.name.rsplit(".", 1)[0], file.path.stem, file.path.name):
-            return file
-    if name and name not in FORBIDDEN_ALIASES:
-        called = [file for file in files if lora_alias(file.path) == name]
-        if len(called) == 1:
-            return called[0]
-    return library.find(ModelKind.LORA, name)
 
 
 # --- The feature ------------------------------------------------------------------------------------------------------

@@ -1,0 +1,74 @@
+"""Which LoRAs a prompt's tags mean, and how strongly (hechos/a1111.md 1.8 and 10.2)."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+from sdcolab.core.detect import ModelKind
+from sdcolab.core.errors import LoraArgumentIgnored, LoraMissing, SdcolabError, UnknownName
+from sdcolab.core.library import Library, ModelFile, lora_alias
+from sdcolab.core.prompt import LoraMultipliers, NetworkTag, lora_multipliers
+
+TAG_KINDS = frozenset({"lora", "lyco"})
+FORBIDDEN_ALIASES = frozenset({"none", "Addams"})
+
+Warn = Callable[[SdcolabError], None]
+
+
+@dataclass(frozen=True, slots=True)
+class LoraUse:
+    """One tag. ``mentioned`` is the name as written."""
+
+    mentioned: str
+    file: ModelFile
+    strength: LoraMultipliers
+
+
+def loras_in(tags: Iterable[NetworkTag], library: Library, warn: Warn) -> tuple[LoraUse, ...]:
+    """The LoRAs among a prompt's tags, in order; ``warn`` hears of those that are not here, which count for nothing.
+
+    A name mentioned twice counts twice, with the last strengths (A1111's rule). Raises ``PromptSyntaxError``.
+    """
+    uses: list[LoraUse] = []
+    mine = [tag for tag in tags if tag.kind in TAG_KINDS]
+    strengths = {tag.name: _strength(tag, warn) for tag in mine}
+    for tag in mine:
+        try:
+            uses.append(LoraUse(tag.name, find_lora(tag.name, library), strengths[tag.name]))
+        except UnknownName as error:
+            warn(LoraMissing(tag=tag.source, suggestions=error.suggestions))
+    return tuple(uses)
+
+
+def _strength(tag: NetworkTag, warn: Warn) -> LoraMultipliers:
+    """The strengths that a tag says. Words where a number should be (``<lora:x:1:IN02>``, ``<lora:x:0.8:1,1,0>``) are
+    those of extensions for block weights. Raises ``PromptSyntaxError`` when the first one is no number.
+    """
+    numbers = tuple(itertools.takewhile(_is_number, tag.args))
+    if tag.args and not numbers:
+        return lora_multipliers(tag)
+    if len(numbers) < len(tag.args):
+        warn(LoraArgumentIgnored(tag=tag.source))
+    return lora_multipliers(replace(tag, args=numbers))
+
+
+def _is_number(text: str) -> bool:
+    return re.fullmatch(r"\s*[+-]?(?:\d+(?:[.,]\d*)?|\.\d+)\s*", text) is not None
+
+
+def find_lora(name: str, library: Library) -> ModelFile:
+    """The file called exactly ``name`` (with or without folder and extension); else the only one whose metadata call it
+    so; else the one that the library finds. Raises ``UnknownName``.
+    """
+    files = library.files(ModelKind.LORA)
+    for file in files:
+        if name in (file.name, file.name.rsplit(".", 1)[0], file.path.stem, file.path.name):
+            return file
+    if name and name not in FORBIDDEN_ALIASES:
+        called = [file for file in files if lora_alias(file.path) == name]
+        if len(called) == 1:
+            return called[0]
+    return library.find(ModelKind.LORA, name)

@@ -43,6 +43,7 @@ class TrainingProcess:
             text=True,
             encoding="utf-8",
             errors="replace",
+            start_new_session=True,  # a notebook's ⏹️ interrupts its whole group: the child must hear of it as an order
         )
         with self._lock:
             self._process = process

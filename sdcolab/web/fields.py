@@ -89,20 +89,27 @@ def _slider(it: _Drawn) -> gr.Slider:
         elem_classes="sd-row",
         **it.common,
     )
-    return _unchecked(slider)
+    return unchecked(slider)
 
 
 def _number(it: _Drawn) -> Any:
     if it.field.optional:
         return _text(replace(it, value=str(it.value)))
     box = gr.Number(it.value, step=it.field.increment, elem_classes="sd-short", min_width=130, **it.common)
-    return _unchecked(box)
+    return unchecked(box)
 
 
-def _unchecked(control: Any) -> Any:
+def unchecked(control: Any) -> Any:
     """gradio refuses numbers beyond the ends and words that it does not offer in English; ours explain themselves. Send
     plain values to such a control: gradio builds it anew, without this, when it gets ``gr.update``."""
     control.preprocess = _as_typed
+    return control
+
+
+def offered(control: gr.Dropdown, otherwise: str) -> gr.Dropdown:
+    """The same for a list that never changes: what it does not offer counts as ``otherwise``."""
+    known = [value for _, value in control.choices]
+    control.preprocess = lambda payload: payload if payload in known else otherwise  # type: ignore[method-assign]
     return control
 
 
@@ -115,11 +122,11 @@ def _check(it: _Drawn) -> gr.Checkbox:
 
 
 def _choice(it: _Drawn) -> Any:
-    return _unchecked(gr.Dropdown(it.choices, value=it.value, min_width=150, elem_classes="sd-pick", **it.common))
+    return unchecked(gr.Dropdown(it.choices, value=it.value, min_width=150, elem_classes="sd-pick", **it.common))
 
 
 def _radio(it: _Drawn) -> Any:
-    return _unchecked(gr.Radio(it.choices, value=it.value, **it.common))
+    return unchecked(gr.Radio(it.choices, value=it.value, **it.common))
 
 
 def _list(it: _Drawn) -> gr.Dropdown:

@@ -19,6 +19,7 @@ from sdcolab.studio.form import Lists, shown
 from sdcolab.studio.layout import Layout, Script
 from sdcolab.web import fragments
 from sdcolab.web.drawing import Drawing
+from sdcolab.web.fields import offered, unchecked
 
 
 @dataclass
@@ -175,6 +176,7 @@ class PanelDrawing:
             elem_id="sd-script",
             visible=bool(scripts),
         )
+        offered(self._gadgets.script, "")
         for script in scripts:
             self._gadgets.script_forms[script.id] = self._script(script)
         self._gadgets.forecast = gr.HTML(elem_id="sd-forecast", elem_classes="sd-hint")
@@ -207,6 +209,7 @@ class PanelDrawing:
                 info="Sus epochs, con pesos de 0.2 a 1",
                 elem_id="sd-compared-lora",
             )
+            unchecked(self._gadgets.compared_lora)
             self._gadgets.compare_loras = gr.Button(
                 "Comparar LoRA", size="sm", elem_id="sd-compare-loras", elem_classes="sd-icon-grid-3x3"
             )

@@ -255,6 +255,8 @@ def test_a_loss_that_is_no_number_stops_at_once_and_keeps_the_last_good_file(mak
         ({"pretrained_model_name_or_path": "/no/existe.safetensors"}, BaseMissing),
         ({"max_train_epochs": 100_000}, TooManySteps),
         ({"output_name": "../fuera"}, ProjectName),
+        ({"color_aug": True}, PlanOptionUnserved),
+        ({"random_crop": True}, PlanOptionUnserved),
     ],
 )
 def test_what_cannot_be_is_told_before_anything_is_loaded(

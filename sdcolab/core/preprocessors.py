@@ -45,7 +45,7 @@ PREPROCESSOR_FILES: Mapping[str, WeightFile] = {}
 class Preprocessor:
     """One preprocessor. ``types``: which control types offer it, the first one being its own. ``resolution``: whether
     it looks at the picture at a resolution of its own. ``files``: names of the weights that it needs, in
-    ``PREPROCESSOR_FILES``. ``without_model``: whether it works with no control model at all.
+    ``PREPROCESSOR_FILES``.
     """
 
     name: str
@@ -55,10 +55,7 @@ class Preprocessor:
     a: Slider | None = None
     b: Slider | None = None
     files: tuple[str, ...] = ()
-    without_model: bool = False
 
-
-_REFERENCE = Slider("fidelity", 0.0, 1.0, 0.5, 0.01)
 
 PREPROCESSORS: Registry[Preprocessor] = Registry(
     "preprocessor",
@@ -81,14 +78,6 @@ PREPROCESSORS: Registry[Preprocessor] = Registry(
         Preprocessor("blur_gaussian", (ControlType.TILE,), a=Slider("sigma", 0.01, 64, 9, 0.01)),
         Preprocessor("shuffle", (ControlType.SHUFFLE,)),
         Preprocessor("tile_resample", (ControlType.TILE,), resolution=False, a=Slider("rate", 1, 8, 1, 0.01)),
-        Preprocessor("tile_colorfix", (ControlType.TILE,), resolution=False, a=Slider("variation", 3, 32, 8)),
-        Preprocessor(
-            "tile_colorfix+sharp",
-            (ControlType.TILE,),
-            resolution=False,
-            a=Slider("variation", 3, 32, 8),
-            b=Slider("sharpness", 0, 2, 1, 0.01),
-        ),
         Preprocessor("lineart_standard", (ControlType.LINEART,), ("lineart_standard (from white bg & black line)",)),
         Preprocessor(
             "recolor_luminance", (ControlType.RECOLOR,), resolution=False, a=Slider("gamma", 0.1, 2, 1, 0.001)
@@ -98,11 +87,6 @@ PREPROCESSORS: Registry[Preprocessor] = Registry(
         ),
         Preprocessor("inpaint_only", (ControlType.INPAINT,), resolution=False),
         Preprocessor("inpaint_global_harmonious", (ControlType.INPAINT,), ("inpaint",), resolution=False),
-        Preprocessor("reference_only", (ControlType.REFERENCE,), resolution=False, a=_REFERENCE, without_model=True),
-        Preprocessor("reference_adain", (ControlType.REFERENCE,), resolution=False, a=_REFERENCE, without_model=True),
-        Preprocessor(
-            "reference_adain+attn", (ControlType.REFERENCE,), resolution=False, a=_REFERENCE, without_model=True
-        ),
     ),
 )
 

@@ -1,7 +1,7 @@
 """Whether a training fits in memory, and with which savings: a pure function of sizes. No torch.
 
-Figures are bytes. What the layers' inputs take was measured with tools/bench/training.py; it grows with the pixels of
-a batch.
+Figures are bytes. What the layers' inputs take grows with the pixels of a batch; its figures are estimates that no card
+has confirmed yet.
 """
 
 from __future__ import annotations

@@ -89,14 +89,14 @@ def test_everything_inside_the_cell(kernel: Kernel, tmp_path: Path) -> None:
         kernel.write(field, value)
     kernel.press("🎨 Generar")
     kernel.until_shown("1 de 1 · 00000-5.png")
-    saved, *_ = (root / "outputs" / "txt2img-images").rglob("*.png")
+    (saved,) = (root / "outputs" / "txt2img-images").rglob("*.png")
     with Image.open(saved) as image:
         assert image.size == (64, 64)
         assert image.info["parameters"].startswith("a cat\n")
         assert "Model: mini_gato" in image.info["parameters"]
 
     # Killed for memory: explained, back within 10 s, the queue and the form intact.
-    (engine, _), *_ = children_of(root)
+    ((engine, _),) = children_of(root)
     environ = Path(f"/proc/{engine}/environ").read_text() + Path(f"/proc/{engine}/cmdline").read_text()
     assert "CIVITAI_TOKEN=" not in environ
     for field, value in (("Pasos", 150), ("Ancho", 512), ("Alto", 512), ("Semilla", "6")):

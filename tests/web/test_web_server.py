@@ -270,7 +270,15 @@ def test_files_from_the_browser_reach_events_only_as_uploaded_paths(house: House
         for part in event.inputs
         if isinstance(part, takes_files)
     }
-    assert {"sd-init-images", "sd-pnginfo-picture", "sd-extras-pictures"} <= set(taken)
+    units = {f"sd-control-{unit}-{part}" for unit in range(3) for part in ("images", "mask", "region")}
+    assert set(taken) == {
+        "sd-init-images",
+        "sd-pnginfo-picture",
+        "sd-extras-pictures",
+        "sd-wildcard-zip",
+        "sd-mapas-pictures",
+        *units,
+    }
     for part in taken.values():
         assert part.preprocess.__module__ == uploads.__name__
 

@@ -66,7 +66,7 @@ GROUPS: Mapping[str, Mapping[str, Words]] = {
         ),
     },
     "Extraer un Lora": {
-        "extract.tuned": Words("Modelo", "El que tiene lo que buscas", option="modelo"),
+        "extract.tuned": Words("Modelo con lo que buscas", "Del que se extrae el LoRA", option="modelo"),
         "extract.base": Words("Modelo base", "Aquel del que salió: lo que ya tenía se descuenta", option="base"),
         "extract.rank": Words("Rango (dim)", "Más rango, más detalle y más peso", option="rango"),
         "extract.conv_rank": Words("Rango de las convoluciones", "0 = no se extraen", option="rango-conv"),

@@ -56,11 +56,11 @@ MARKED = 4
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Unit:
-    """A unit, its number from 1, and its model's file (None: its preprocessor needs no model)."""
+    """A unit, its number from 1, and its model's file."""
 
     number: int
     asked: ControlUnit
-    file: ModelFile | None
+    file: ModelFile
 
 
 class ControlNet(Feature):
@@ -80,8 +80,7 @@ class ControlNet(Feature):
     def asked(cls, asked: ResolvedRequest) -> Self | None:
         """Raises ``UnknownName``, ``UnknownFile``, ``ControlError`` and ``ModelError``."""
         units = tuple(_checked(asked, number, unit) for number, unit in enumerate(asked.request.control, 1))
-        served = tuple(unit for unit in units if unit.file is not None)
-        return cls(asked, served) if served else None
+        return cls(asked, units) if units else None
 
     # --- A pass ---------------------------------------------------------------------------------------------------
 
@@ -143,8 +142,6 @@ class ControlNet(Feature):
 
     def _made(self, unit: _Unit, active: Active, batch: Batch, crops: tuple[Box | None, ...]) -> Acting:
         bench, shelf = active.bench, active.bench.kept.of(ControlShelf, ControlShelf)
-        if unit.file is None:
-            raise ValueError("the unit has no model")
         control = shelf.control(unit.file, active.checkpoint, bench.listener, wanted=len(self._units))
         asked, hires = unit.asked, active.one.number > 0
         sources = self._sources(asked, batch, crops)
@@ -272,8 +269,6 @@ def _checked(asked: ResolvedRequest, number: int, unit: ControlUnit) -> _Unit:
     row = PREPROCESSORS.find(unit.module)
     if not unit.images and unit.drawing is None and asked.request.init is None:
         raise ControlImageMissing(unit=number)
-    if row.without_model:
-        return _Unit(number, unit, None)
     if not unit.model:
         raise ControlModelNotChosen(unit=number)
     file = asked.library.find(ModelKind.CONTROLNET, unit.model)

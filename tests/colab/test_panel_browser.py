@@ -46,6 +46,9 @@ def page(browser: Browser, lab: Lab) -> Iterator[Page]:
     page.set_default_timeout(PATIENCE)
     expect.set_options(timeout=PATIENCE)
     page.goto(lab.url)
+    # A cell that is run before its kernel is there makes JupyterLab ask for one.
+    expect(page.locator(".jp-Toolbar-kernelName")).to_contain_text("Python 3")
+    expect(page.locator(".jp-Notebook-ExecutionIndicator")).to_have_attribute("data-status", "idle")
     page.locator(".jp-Notebook .cm-content").first.click()
     page.keyboard.press("Shift+Enter")
     expect(page.locator(".sdcolab-panel")).to_be_visible()

@@ -13,15 +13,14 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
-from sdcolab.core.control import UNSET, ControlResize, ControlUnit, pixel_perfect_resolution
+from sdcolab.core.control import NO_PREPROCESSOR, UNSET, ControlResize, ControlUnit, pixel_perfect_resolution
 from sdcolab.core.detecting import Detect
 from sdcolab.core.folders import Folders
 from sdcolab.core.preprocessors import PREPROCESSORS, Slider
 from sdcolab.core.request import SIZE_STEP, ResizeMode
 from sdcolab.engine.pictures.resizing import flattened, resize
-from sdcolab.engine.preprocessors import finder, run
-from sdcolab.engine.preprocessors.base import Asked, Find
-from sdcolab.engine.preprocessors.resizing import Pixels, fitted
+from sdcolab.engine.preprocessors import finder, part, run
+from sdcolab.engine.preprocessors.base import Asked, Find, Pixels
 
 DEFAULT_RESOLUTION, LEAST_RESOLUTION = 512, 64
 REMEMBERED_MAPS = 24
@@ -82,7 +81,7 @@ class Maps:
     def fitted(self, control: Pixels, height: int, width: int, mode: ControlResize) -> Pixels:
         """A map at the size of a pass."""
         key = (digest(control), height, width, mode)
-        return self._remembered(key, lambda: fitted(control, height, width, mode))
+        return self._remembered(key, lambda: part("resizing", NO_PREPROCESSOR).fitted(control, height, width, mode))
 
     def _remembered(self, key: tuple[object, ...], make: Callable[[], Pixels]) -> Pixels:
         if key not in self._known:

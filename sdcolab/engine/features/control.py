@@ -44,7 +44,7 @@ from sdcolab.engine.pictures.masks import Box, soft_mask
 from sdcolab.engine.pictures.resizing import flattened, resize
 from sdcolab.engine.plan import Batch
 from sdcolab.engine.preprocessors import finder
-from sdcolab.engine.preprocessors.resizing import Pixels
+from sdcolab.engine.preprocessors.base import Pixels
 from sdcolab.engine.weights import open_weights, stamp_of
 
 KEEPS = "inpaint_only"

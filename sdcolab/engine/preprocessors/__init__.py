@@ -15,8 +15,7 @@ from typing import Any
 from sdcolab.core.errors import PreprocessorFileMissing, PreprocessorPackageMissing
 from sdcolab.core.folders import Folders
 from sdcolab.core.preprocessors import PREPROCESSOR_FILES, PREPROCESSORS
-from sdcolab.engine.preprocessors.base import Asked, Find
-from sdcolab.engine.preprocessors.resizing import Pixels, at_resolution
+from sdcolab.engine.preprocessors.base import Asked, Find, Pixels
 
 _AS_IS = "as_is"
 _MODULES: dict[str, str] = {
@@ -29,14 +28,20 @@ _MODULES: dict[str, str] = {
 
 def detector(name: str) -> Callable[[Asked], Pixels]:
     """The code of the preprocessor called ``name`` (its own name). Raises ``PreprocessorPackageMissing``."""
+    found: Callable[[Asked], Pixels] = part(_MODULES.get(name, name), name).detect
+    return found
+
+
+def part(module: str, name: str) -> Any:
+    """The ``module`` of this package that the preprocessor called ``name`` needs. Raises
+    ``PreprocessorPackageMissing``.
+    """
     try:
-        module: Any = importlib.import_module(f"{__name__}.{_MODULES.get(name, name)}")
+        return importlib.import_module(f"{__name__}.{module}")
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("sdcolab"):
             raise
         raise PreprocessorPackageMissing(preprocessor=name, package=error.name) from error
-    found: Callable[[Asked], Pixels] = module.detect
-    return found
 
 
 def finder(folders: Folders) -> Find:
@@ -61,4 +66,7 @@ def run(name: str, asked: Asked) -> Pixels:
     detect = detector(row.name)
     if not row.resolution:
         return detect(asked)
-    return at_resolution(asked.picture, asked.resolution, lambda padded: detect(replace(asked, picture=padded)))
+    found: Pixels = part("resizing", row.name).at_resolution(
+        asked.picture, asked.resolution, lambda padded: detect(replace(asked, picture=padded))
+    )
+    return found

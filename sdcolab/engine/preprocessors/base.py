@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from sdcolab.engine.preprocessors.resizing import Pixels
+Pixels = NDArray[np.uint8]
+"""A picture [H, W, 3] (RGB) or a map [H, W], 0 to 255."""
 
 Find = Callable[[str], Path]
 """Where the weights of a name (``core.preprocessor_files``) lie. Raises ``PreprocessorFileMissing``."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from sdcolab.engine.preprocessors.base import Asked
-from sdcolab.engine.preprocessors.resizing import Pixels
+from sdcolab.engine.preprocessors.base import Asked, Pixels
 
 
 def detect(asked: Asked) -> Pixels:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from sdcolab.engine.preprocessors.base import Asked
-from sdcolab.engine.preprocessors.resizing import Pixels
+from sdcolab.engine.preprocessors.base import Asked, Pixels
 
 
 def detect(asked: Asked) -> Pixels:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from sdcolab.engine.preprocessors.base import Asked, grey_to_rgb
-from sdcolab.engine.preprocessors.resizing import Pixels
+from sdcolab.engine.preprocessors.base import Asked, Pixels, grey_to_rgb
 
 _BLUR, _FAINT, _LEAST, _BRIGHT = 6.0, 8, 16.0, 127
 

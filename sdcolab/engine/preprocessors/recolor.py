@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sdcolab.engine.preprocessors.base import grey_to_rgb
-from sdcolab.engine.preprocessors.resizing import Pixels
+from sdcolab.engine.preprocessors.base import Pixels, grey_to_rgb
 
 
 def grey_with_gamma(grey: np.ndarray, gamma: float) -> Pixels:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import cv2
 
-from sdcolab.engine.preprocessors.base import Asked
+from sdcolab.engine.preprocessors.base import Asked, Pixels
 from sdcolab.engine.preprocessors.recolor import grey_with_gamma
-from sdcolab.engine.preprocessors.resizing import Pixels
 
 
 def detect(asked: Asked) -> Pixels:

@@ -12,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sdcolab.core.control import ControlResize, detect_size
-
-Pixels = NDArray[np.uint8]
+from sdcolab.engine.preprocessors.base import Pixels
 
 PAD_TO = 64
 """Detectors see pictures whose sides are multiples of this, the edge repeated."""

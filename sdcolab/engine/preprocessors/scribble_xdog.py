@@ -6,8 +6,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from sdcolab.engine.preprocessors.base import Asked, grey_to_rgb
-from sdcolab.engine.preprocessors.resizing import Pixels
+from sdcolab.engine.preprocessors.base import Asked, Pixels, grey_to_rgb
 
 _FINE, _COARSE = 0.5, 5.0
 

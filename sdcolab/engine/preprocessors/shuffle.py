@@ -6,8 +6,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from sdcolab.engine.preprocessors.base import Asked
-from sdcolab.engine.preprocessors.resizing import Pixels
+from sdcolab.engine.preprocessors.base import Asked, Pixels
 
 _GRAIN = 256
 """Pixels between two independent values of the flow."""

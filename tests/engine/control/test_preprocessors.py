@@ -12,8 +12,8 @@ from PIL import Image
 from sdcolab.core.control import ControlResize, pixel_perfect_resolution
 from sdcolab.core.preprocessors import PREPROCESSORS, Preprocessor
 from sdcolab.engine.preprocessors import run
-from sdcolab.engine.preprocessors.base import Asked
-from sdcolab.engine.preprocessors.resizing import Pixels, fitted, thinned
+from sdcolab.engine.preprocessors.base import Asked, Pixels
+from sdcolab.engine.preprocessors.resizing import fitted, thinned
 
 DATA = Path(__file__).parents[2] / "data" / "referencia" / "control"
 CASES = sorted(path.parent for path in (DATA / "detect").rglob("case.json"))

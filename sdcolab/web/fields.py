@@ -13,6 +13,7 @@ from sdcolab.core.words.base import Words
 from sdcolab.core.words.fields import words_of
 from sdcolab.studio.form import Control, Lists, choices, control_of
 from sdcolab.web.canvas import canvas_box
+from sdcolab.web.reading import read_by
 from sdcolab.web.uploads import picture_input, pictures_input
 
 _PLAIN_TYPING = gr.InputHTMLAttributes(spellcheck=False, autocapitalize="off", autocomplete="off")
@@ -100,21 +101,22 @@ def _number(it: _Drawn) -> Any:
 
 
 def unchecked(control: Any) -> Any:
-    """gradio refuses numbers beyond the ends and words that it does not offer in English; ours explain themselves. Send
-    plain values to such a control: gradio builds it anew, without this, when it gets ``gr.update``."""
-    control.preprocess = _as_typed
-    return control
+    """gradio refuses numbers beyond the ends and words that it does not offer in English; ours explain themselves."""
+    return read_by(control, _as_typed)
 
 
-def offered(control: gr.Dropdown, otherwise: str) -> gr.Dropdown:
-    """The same for a list that never changes: what it does not offer counts as ``otherwise``."""
-    known = [value for _, value in control.choices]
-    control.preprocess = lambda payload: payload if payload in known else otherwise  # type: ignore[method-assign]
-    return control
+def offered(control: gr.Dropdown) -> gr.Dropdown:
+    """The same for a list whose first choice means none: so does what it does not offer."""
+    return read_by(control, _offered)
 
 
-def _as_typed(payload: Any) -> Any:
+def _as_typed(_control: Any, payload: Any) -> Any:
     return payload
+
+
+def _offered(control: gr.Dropdown, payload: Any) -> Any:
+    known = [value for _, value in control.choices]
+    return payload if payload in known else known[0]
 
 
 def _check(it: _Drawn) -> gr.Checkbox:

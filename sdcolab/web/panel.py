@@ -176,7 +176,7 @@ class PanelDrawing:
             elem_id="sd-script",
             visible=bool(scripts),
         )
-        offered(self._gadgets.script, "")
+        offered(self._gadgets.script)
         for script in scripts:
             self._gadgets.script_forms[script.id] = self._script(script)
         self._gadgets.forecast = gr.HTML(elem_id="sd-forecast", elem_classes="sd-hint")

@@ -11,6 +11,7 @@ from PIL import Image
 
 from sdcolab.core.errors import PictureUnreadable
 from sdcolab.core.pictures import PICTURE_SUFFIXES, open_picture, open_pictures
+from sdcolab.web.reading import read_by
 
 
 def picture_input(label: str, element: str, height: int = 320) -> gr.Image:
@@ -24,31 +25,27 @@ def picture_input(label: str, element: str, height: int = 320) -> gr.Image:
         interactive=True,
         elem_id=element,
     )
-    # gradio would open the file, lose what is written inside and refuse a bad one in English. Send plain values to this
-    # control: gradio builds it anew, without this, when it gets ``gr.update``.
-    box.preprocess = _path  # type: ignore[method-assign]
-    return box
+    # gradio would open the file, lose what is written inside and refuse a bad one in English.
+    return read_by(box, _path)
 
 
 def pictures_input(label: str, element: str) -> gr.File:
     """A place to choose or drop several pictures; events get the list of their paths."""
     box = gr.File(label=label, file_count="multiple", file_types=list(PICTURE_SUFFIXES), height=180, elem_id=element)
-    box.preprocess = _paths  # type: ignore[method-assign]
-    return box
+    return read_by(box, _paths)
 
 
 def file_input(label: str, element: str, suffix: str) -> gr.File:
     """A place to choose or drop one file that is no picture; events get its path."""
     box = gr.File(label=label, file_types=[suffix], height=120, elem_id=element)
-    box.preprocess = _path  # type: ignore[method-assign]
-    return box
+    return read_by(box, _path)
 
 
-def _path(payload: Any) -> str | None:
+def _path(_control: Any, payload: Any) -> str | None:
     return getattr(payload, "path", None)
 
 
-def _paths(payload: Any) -> list[str]:
+def _paths(_control: Any, payload: Any) -> list[str]:
     files = getattr(payload, "root", payload)  # gradio wraps lists of files in a model of their own
     return [file.path for file in files or () if file.path] if isinstance(files, Iterable) else []
 

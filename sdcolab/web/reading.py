@@ -1,0 +1,33 @@
+"""How gradio reads what a control of ours holds, where its own way will not do.
+
+gradio builds a control anew for each visitor that gets an update of it, a mere "leave it as it is" included, by calling
+its class. So a reading of our own has to stand in the class, and not in the control.
+"""
+
+from __future__ import annotations
+
+import functools
+from abc import ABCMeta
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from gradio.component_meta import ComponentMeta
+from gradio.components import Component
+
+C = TypeVar("C", bound=Component)
+
+Reading = Callable[[Any, Any], Any]
+"""(the control, what the browser sent) -> what events get."""
+
+
+def read_by(control: C, reading: Reading) -> C:
+    """``control``, of which events get what ``reading`` says. Pass a function of a module: classes are kept by it."""
+    control.__class__ = _class_of(type(control), reading)
+    return control
+
+
+@functools.cache
+def _class_of(kind: type, reading: Reading) -> Any:
+    # Not by ``class``: gradio's metaclass would write a file of types beside this one. A template is drawn as its base.
+    own = {"preprocess": reading, "is_template": True, "__module__": kind.__module__}
+    return ABCMeta.__new__(ComponentMeta, kind.__name__, (kind,), own)

@@ -120,5 +120,7 @@ def test_the_panel_does_by_clicks_what_the_page_does(page: Page, tmp_path: Path)
     page.set_viewport_size({"width": 460, "height": 844})  # JupyterLab's own edges take 70
     panel = page.locator(".sdcolab-panel")
     expect(panel).to_have_js_property("scrollWidth", panel.evaluate("panel => panel.clientWidth"))
-    expect(labelled(page, "Prompt", "textarea")).to_be_in_viewport()
+    prompt = labelled(page, "Prompt", "textarea")
+    prompt.scroll_into_view_if_needed()
+    expect(prompt).to_be_in_viewport(ratio=1)
     assert panel.evaluate("panel => panel.clientWidth") <= 390

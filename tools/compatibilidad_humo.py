@@ -27,15 +27,20 @@ from typing import Any
 
 WAIT_SECONDS = 180
 NEEDS_TORCH = ("sdcolab.engine",)
+EXTRAS_MODULES = ("cv2", "onnxruntime", "ray")  # what may be missing, and with it the modules that need it at their top
 
 
 def import_everything(torch: bool) -> None:
-    """Every module of the package; without torch, those that do not need it."""
+    """Every module of the package; without torch or an extra, those that do not need it."""
     import sdcolab
 
     for module in pkgutil.walk_packages(sdcolab.__path__, "sdcolab."):
         if module.name != "sdcolab.__main__" and (torch or not module.name.startswith(NEEDS_TORCH)):
-            importlib.import_module(module.name)
+            try:
+                importlib.import_module(module.name)
+            except ModuleNotFoundError as error:
+                if error.name not in EXTRAS_MODULES:
+                    raise
 
 
 def load(path: str) -> Any:

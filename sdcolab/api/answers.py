@@ -21,7 +21,7 @@ from sdcolab.core.infotext.containers import PARAMETERS_KEY
 from sdcolab.core.request import RANDOM_SEED, GenerationRequest
 from sdcolab.core.scripts import AFTER_SHEETS, JOB_UNITS, Grid
 from sdcolab.core.words import PHASE_LABELS
-from sdcolab.studio.jobs import Job, JobSnapshot, Outcome
+from sdcolab.studio.job import Job, JobSnapshot, Outcome
 
 STAMP_FORMAT = "%Y%m%d%H%M%S"
 _DENOISING = "Denoising strength"

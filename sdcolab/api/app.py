@@ -38,7 +38,7 @@ from sdcolab.core.settings import Settings
 from sdcolab.core.tasks import Enlarge, Generate, Origin, Preload, Task, Unload
 from sdcolab.core.upscaling import Enlargement
 from sdcolab.core.words import explain
-from sdcolab.studio.jobs import Job, Outcome
+from sdcolab.studio.job import Job, Outcome
 from sdcolab.studio.studio import Studio
 
 ROOT = "/sdapi/v1"

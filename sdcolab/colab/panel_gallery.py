@@ -12,6 +12,7 @@ from typing import Any
 from PIL import Image
 
 from sdcolab.core.events import ImageSaved
+from sdcolab.core.words import panel as words
 
 BIG_SIDE = 1024
 SMALL_SIDE = 96
@@ -36,13 +37,17 @@ class Gallery:
         self._picture = widgets.Image(format="jpeg", layout=widgets.Layout(max_width="100%", width="512px"))
         self._counter = widgets.HTML()
         self._infotext = widgets.Textarea(
-            rows=5, disabled=True, layout=widgets.Layout(width="98%"), description="Datos", placeholder="Prompt y datos"
+            rows=5,
+            disabled=True,
+            layout=widgets.Layout(width="98%"),
+            description=words.DATA,
+            placeholder=words.DATA_HINT,
         )
-        back, forward = self._button("◀ Anterior"), self._button("Siguiente ▶")
+        back, forward = self._button(words.PREVIOUS), self._button(words.NEXT)
         back.on_click(lambda _button: self.show(self._shown - 1))
         forward.on_click(lambda _button: self.show(self._shown + 1))
         buttons = [self._action(text, act) for text, act in actions.items()]
-        compare, download = self._button("Comparar"), self._button("⬇️ Descargar")
+        compare, download = self._button(words.COMPARE), self._button(words.DOWNLOAD_PICTURE)
         compare.on_click(lambda _button: self._compare())
         download.on_click(lambda _button: self._offer())
         self._link = widgets.HTML()
@@ -83,7 +88,8 @@ class Gallery:
             coded = base64.b64encode(image.path.read_bytes()).decode()
             name = html.escape(image.path.name, quote=True)
             kind = "png" if image.path.suffix == ".png" else image.path.suffix.lstrip(".")
-            self._link.value = f'<a download="{name}" href="data:image/{kind};base64,{coded}">Guardar {name}</a>'
+            said = words.SAVE_FILE.format(name=name)
+            self._link.value = f'<a download="{name}" href="data:image/{kind};base64,{coded}">{said}</a>'
 
     def add(self, image: ImageSaved) -> None:
         """A new picture: it becomes the one shown. A file that is gone already is skipped."""
@@ -92,7 +98,9 @@ class Gallery:
             return
         number = len(self._images)
         self._images.append(image)
-        button = self._widgets.Button(description=f"Ver {number + 1}", layout=self._widgets.Layout(width="96px"))
+        button = self._widgets.Button(
+            description=words.SHOW_PICTURE.format(number=number + 1), layout=self._widgets.Layout(width="96px")
+        )
         button.on_click(lambda _button: self.show(number))
         layout = self._widgets.Layout(width="96px", height="96px", object_fit="contain")
         picture = self._widgets.Image(value=small, format="jpeg", layout=layout)
@@ -113,8 +121,10 @@ class Gallery:
         big = as_jpeg(image.path, BIG_SIDE, 90)
         if big is not None:
             self._picture.value = big
-        name = html.escape(image.path.name)
-        self._counter.value = f"&nbsp;{self._shown + 1} de {len(self._images)} · {name}&nbsp;"
+        place = words.PLACE_OF_PICTURE.format(
+            number=self._shown + 1, count=len(self._images), name=html.escape(image.path.name)
+        )
+        self._counter.value = f"&nbsp;{place}&nbsp;"
         self._infotext.value = image.infotext
         self._link.value = ""
         self._compared.children = ()

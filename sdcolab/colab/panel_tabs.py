@@ -9,9 +9,11 @@ from typing import Any
 
 from sdcolab.colab.panel_fields import uploaded
 from sdcolab.colab.panel_form import FormBox
-from sdcolab.colab.panel_generation import Guarded, picture_of
+from sdcolab.colab.panel_generation import picture_of
+from sdcolab.colab.panel_notes import Guarded
 from sdcolab.core import infotext
 from sdcolab.core.tasks import Origin
+from sdcolab.core.words import panel as words
 from sdcolab.studio.form import Reader, once
 from sdcolab.studio.layout import Tab
 from sdcolab.studio.studio import Studio
@@ -53,14 +55,14 @@ class PngInfoTab:
 
     def __init__(self, widgets: Any, sends: dict[str, Send], guarded: Guarded) -> None:
         self._picture = b""
-        self._upload = widgets.FileUpload(accept="image/*", multiple=False, description="Elegir una imagen")
+        self._upload = widgets.FileUpload(accept="image/*", multiple=False, description=words.CHOOSE_PICTURE)
         self._upload.layout.width = "auto"
         self._shown = widgets.Image(layout=widgets.Layout(max_width="100%", max_height="260px", display="none"))
         self._text = widgets.Textarea(
             rows=8,
             disabled=True,
-            description="Datos guardados",
-            placeholder="Elige una imagen: aquí aparecerán el prompt y los parámetros que guarda.",
+            description=words.SAVED_DATA,
+            placeholder=words.NO_PICTURE_YET,
             layout=widgets.Layout(width="98%"),
         )
         self._upload.observe(lambda _change: guarded(self._look)(None), names="value")

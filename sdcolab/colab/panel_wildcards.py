@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
+from sdcolab.colab.panel_notes import Guarded, Note
+from sdcolab.core.words import panel as words
 from sdcolab.core.words.scripts import LIST_DELETED, LIST_SAVED
 from sdcolab.studio.wildcards import WildcardLists, mention
-
-Guarded = Callable[[Callable[[], None]], Callable[[object], None]]
 
 
 class WildcardTab:
     """Choose a list, edit it, save it. ``box`` is what is shown."""
 
-    def __init__(self, widgets: Any, lists: WildcardLists, note: Callable[[str], None], guarded: Guarded) -> None:
+    def __init__(self, widgets: Any, lists: WildcardLists, note: Note, guarded: Guarded) -> None:
         self._lists = lists
         self._note = note
         wide = widgets.Layout(width="98%")
-        self._chosen = widgets.Dropdown(options=self._options(), description="Lista", layout=wide)
-        self._name = widgets.Text(placeholder="ropa/sombreros.txt", description="Nombre", layout=wide)
-        self._text = widgets.Textarea(rows=12, placeholder="Una opción por línea", layout=wide)
+        self._chosen = widgets.Dropdown(options=self._options(), description=words.LIST, layout=wide)
+        self._name = widgets.Text(placeholder=words.LIST_NAME_HINT, description=words.LIST_NAME, layout=wide)
+        self._text = widgets.Textarea(rows=12, placeholder=words.LIST_HINT, layout=wide)
         self._mention = widgets.HTML()
-        save = widgets.Button(description="Guardar lista", button_style="primary")
-        delete = widgets.Button(description="Borrar lista")
+        save = widgets.Button(description=words.LIST_SAVE, button_style="primary")
+        delete = widgets.Button(description=words.LIST_DELETE)
         save.on_click(guarded(self._save))
         delete.on_click(guarded(self._delete))
         look = guarded(self._look)
@@ -32,13 +31,13 @@ class WildcardTab:
         self.box = widgets.VBox([self._chosen, self._mention, self._name, self._text, row])
 
     def _options(self) -> list[tuple[str, str]]:
-        return [("Elige una lista", ""), *((name, name) for name in self._lists.tree())]
+        return [(words.LIST_CHOOSE, ""), *((name, name) for name in self._lists.tree())]
 
     def _look(self) -> None:
         name = self._chosen.value or ""
         if name:
             self._name.value, self._text.value = name, self._lists.text(name)
-            self._mention.value = f"<p>Se escribe así en el prompt: <code>{mention(name)}</code></p>"
+            self._mention.value = f"<p>{words.LIST_MENTION.format(mention=mention(name))}</p>"
 
     def _save(self) -> None:
         saved = self._lists.save(self._name.value, self._text.value)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from sdcolab.core.errors import Cancelled, SdcolabError
 from sdcolab.core.events import BytesReceived
 from sdcolab.core.tasks import Download, Origin, Place
-from sdcolab.studio.jobs import Job, JobQueue
+from sdcolab.studio.job import Job
+from sdcolab.studio.jobs import JobQueue
 
 
 @dataclass(frozen=True, slots=True)

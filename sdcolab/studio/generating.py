@@ -26,7 +26,7 @@ from sdcolab.core.settings import Settings
 from sdcolab.core.tasks import Generate, Origin, Task
 from sdcolab.core.words import explain
 from sdcolab.studio.form import PICTURES, Reader, control_of, once, readable, shown
-from sdcolab.studio.jobs import Job
+from sdcolab.studio.job import Job
 from sdcolab.studio.last_form import FilledForm
 from sdcolab.studio.layout import Layout, every_section
 from sdcolab.studio.studio import Studio

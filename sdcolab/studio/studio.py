@@ -16,7 +16,8 @@ from sdcolab.core.scripts import Forecast, Grid
 from sdcolab.core.settings import SettingsFile
 from sdcolab.core.tasks import Origin, Task
 from sdcolab.core.upscaling import upscaler_names
-from sdcolab.studio.jobs import Job, JobQueue
+from sdcolab.studio.job import Job
+from sdcolab.studio.jobs import JobQueue
 from sdcolab.studio.last_form import LastForm
 from sdcolab.studio.wildcards import NoLists, WildcardLists
 

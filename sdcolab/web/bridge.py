@@ -16,7 +16,8 @@ from sdcolab.core.events import BytesReceived, ImageSaved, Phase
 from sdcolab.core.tasks import Place
 from sdcolab.core.words import PHASE_LABELS, human_bytes, human_time
 from sdcolab.studio.desk import DeskSnapshot
-from sdcolab.studio.jobs import JobQueue, JobSnapshot
+from sdcolab.studio.job import JobSnapshot
+from sdcolab.studio.jobs import JobQueue
 from sdcolab.web import fragments
 
 Clock = Callable[[], float]

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import gradio as gr
 
 from sdcolab.core.words.faces import ACTIONS, EMPTY_RESULTS, EXAMPLES
-from sdcolab.studio.jobs import Job
+from sdcolab.studio.job import Job
 
 FILE_ROUTE = "/gradio_api/file="
 

@@ -21,8 +21,9 @@ import pytest
 from PIL import Image
 
 from sdcolab.colab.drive_sync import DriveNews
-from sdcolab.colab.panel import Panel, state_line
+from sdcolab.colab.panel import Panel
 from sdcolab.colab.panel_fields import uploaded as panel_uploaded
+from sdcolab.colab.panel_jobs import state_line
 from sdcolab.colab.prepare import Collaborators, Downloaded, MissingDownload, Preparation, StartOptions
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import DriveFlushFailed, EngineKilled, FieldNotNumber, InitImageMissing, NoWidgets
@@ -35,7 +36,7 @@ from sdcolab.core.tasks import Generate, Origin
 from sdcolab.core.words import FIELD_LABELS, explain
 from sdcolab.process.supervisor import RestartPolicy, Roster
 from sdcolab.studio.form import Control, control_of
-from sdcolab.studio.jobs import JobSnapshot
+from sdcolab.studio.job import JobSnapshot
 from sdcolab.studio.last_form import FILE_NAME, LastForm
 from sdcolab.studio.layout import LAYOUT
 from sdcolab.wiring.studio import studio_with
@@ -274,7 +275,7 @@ def test_models_and_downloads(desk: Desk) -> None:
     new = desk.add_model("nuevo.safetensors")
     desk.fetched = (Downloaded("nuevo <i>.safetensors ✅", new, ModelKind.CHECKPOINT),)
     assert desk.panel
-    desk.panel._links.value = "https://civitai.com/models/2"
+    desk.panel._downloads.links.value = "https://civitai.com/models/2"
     desk.press("📥 Descargar")
     desk.until(lambda: "nuevo &lt;i&gt;.safetensors ✅" in desk.text())
     assert "nuevo.safetensors" in desk.widget("Modelo").options
@@ -477,7 +478,7 @@ def test_styles_lora_and_defaults(desk: Desk) -> None:
     lora.write_bytes(b"lora")
     panel = desk.open()
     desk.widget("Prompt").value = "obra maestra, {prompt}"
-    panel._form._style_name.value = "Bonito"
+    panel._form.styles.name.value = "Bonito"
     desk.press("💾 Guardar estilo")
     assert desk.widget("Estilos").options == ("Bonito",)
     desk.widget("Prompt").value = "un gato"

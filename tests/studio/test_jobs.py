@@ -32,8 +32,10 @@ from sdcolab.core.request import GenerationRequest, InitImage
 from sdcolab.core.result import GenerationResult
 from sdcolab.core.tasks import Download, Enlarge, Generate, Origin, Place, Preload, Task, Unload
 from sdcolab.core.upscaling import Enlargement
-from sdcolab.studio.jobs import MAX_REMEMBERED, MAX_WAITING, Job, JobQueue, JobSnapshot, after
+from sdcolab.studio.job import Job, JobSnapshot, after
+from sdcolab.studio.jobs import JobQueue
 from sdcolab.studio.journal import JobJournal, JournalEntry
+from sdcolab.studio.ledger import MAX_REMEMBERED, MAX_WAITING
 from sdcolab.wiring.tasks import TASKS
 
 SECONDS = 10.0

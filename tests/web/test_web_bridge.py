@@ -17,7 +17,7 @@ from sdcolab.core.folders import Folders
 from sdcolab.core.request import GenerationRequest
 from sdcolab.core.tasks import Generate
 from sdcolab.studio.desk import DeskSnapshot, DownloadDesk
-from sdcolab.studio.jobs import JobSnapshot, after
+from sdcolab.studio.job import JobSnapshot, after
 from sdcolab.web import fragments
 from sdcolab.web.bridge import JobView, Pace, Watch, problems_of, progress_of, seconds_left, see_desk, see_job
 from sdcolab.web.edge import attempt

@@ -1,0 +1,96 @@
+"""What the panel shows of the jobs: the bar and its sentence, the preview, the report, and the new pictures."""
+
+from __future__ import annotations
+
+import html
+import io
+from collections.abc import Callable
+from typing import Any
+
+from sdcolab.colab.panel_notes import Note
+from sdcolab.core.errors import Cancelled
+from sdcolab.core.events import ImageSaved, Phase
+from sdcolab.core.words import PHASE_LABELS, explain
+from sdcolab.core.words import panel as words
+from sdcolab.studio.job import JobSnapshot
+from sdcolab.studio.jobs import JobQueue
+
+
+class JobsView:
+    """Draws what changed since it last looked. ``made`` is called with every new picture."""
+
+    def __init__(self, widgets: Any, jobs: JobQueue, made: Callable[[ImageSaved], None], note: Note) -> None:
+        self._jobs = jobs
+        self._made = made
+        self._note = note
+        self._drawn: dict[int, JobSnapshot] = {}
+        self.state = widgets.HTML(value=words.STARTING)
+        self.progress = widgets.FloatProgress(min=0.0, max=1.0, layout=widgets.Layout(width="98%", visibility="hidden"))
+        self.preview = widgets.Image(format="jpeg", layout=widgets.Layout(width="256px", display="none"))
+        self.report = widgets.HTML()
+
+    def look(self) -> None:
+        """Draw what changed."""
+        for job in self._jobs.jobs():
+            snapshot, former = job.snapshot, self._drawn.get(job.id)
+            if former is None or snapshot.version != former.version:
+                self._drawn[job.id] = snapshot
+                self._draw(snapshot, former)
+        if current := self._jobs.current():
+            self._draw_current(current.snapshot, self.waiting)
+
+    @property
+    def waiting(self) -> int:
+        """How many jobs wait behind the one on show."""
+        current = self._jobs.current()
+        running = current is not None and not current.snapshot.ended
+        return sum(not job.snapshot.ended for job in self._jobs.jobs()) - running
+
+    def _draw(self, snapshot: JobSnapshot, former: JobSnapshot | None) -> None:
+        """What stays of a job: its images, warnings and error."""
+        images, warnings = (len(former.images), len(former.warnings)) if former else (0, 0)
+        for image in snapshot.images[images:]:
+            self._made(image)
+        for warning in snapshot.warnings[warnings:]:
+            self._note(f"⚠️ {explain(warning)}")
+        lines = [*snapshot.notes, *(words.FILE_MADE.format(path=path) for path in snapshot.files)]
+        put(self.report, "value", "<br>".join(map(html.escape, lines)))
+        if snapshot.ended and not (former and former.ended):
+            if isinstance(snapshot.error, Cancelled):
+                self._note(words.INTERRUPTED)
+            elif snapshot.error:
+                self._note(f"❌ {explain(snapshot.error)}")
+
+    def _draw_current(self, snapshot: JobSnapshot, waiting: int) -> None:
+        """What moves: the bar, its sentence and the preview."""
+        put(self.state, "value", state_line(snapshot, waiting))
+        put(self.progress, "value", snapshot.fraction)
+        put(self.progress.layout, "visibility", "hidden" if snapshot.ended else "visible")
+        put(self.preview.layout, "display", "none" if snapshot.ended or snapshot.preview is None else "flex")
+        if snapshot.preview is not None and not snapshot.ended:
+            encoded = io.BytesIO()
+            snapshot.preview.save(encoded, format="JPEG", quality=80)
+            put(self.preview, "value", encoded.getvalue())
+
+
+def state_line(snapshot: JobSnapshot, waiting: int) -> str:
+    """The sentence beside the bar, as HTML."""
+    queued = words.QUEUED.format(count=waiting) if waiting else ""
+    if snapshot.ended:
+        if isinstance(snapshot.error, Cancelled):
+            return words.INTERRUPTED
+        if snapshot.error:
+            return words.FAILED
+        return words.images_ready(len(snapshot.images)) if snapshot.images else words.DONE
+    if snapshot.phase is Phase.WAITING:
+        return words.PREPARING.format(queued=queued)
+    sampling = snapshot.phase is Phase.SAMPLING and snapshot.total
+    steps = words.STEP.format(step=snapshot.step, total=snapshot.total) if sampling else ""
+    detail = f": {snapshot.detail}" if snapshot.detail else ""
+    return html.escape(f"⏳ {PHASE_LABELS[snapshot.phase]}{detail}{steps}{queued}")
+
+
+def put(widget: Any, trait: str, value: object) -> None:
+    """Set a trait only when it changes: each one that does is a message to the browser."""
+    if getattr(widget, trait) != value:
+        setattr(widget, trait, value)

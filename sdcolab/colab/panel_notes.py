@@ -1,0 +1,66 @@
+"""The panel's lines of news, and the edge where a button's errors become one."""
+
+from __future__ import annotations
+
+import html
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from sdcolab.core.errors import SdcolabError, Unexpected
+from sdcolab.core.words import explain
+
+MAX_NOTES = 8
+
+Note = Callable[[str], None]
+"""Shows a line of news."""
+
+Guarded = Callable[[Callable[[], None]], Callable[[object], None]]
+"""A button's handler that explains what goes wrong."""
+
+_log = logging.getLogger(__name__)
+
+
+class Notes:
+    """The last lines of news. ``box`` is what is shown."""
+
+    def __init__(self, widgets: Any) -> None:
+        self._lines: list[str] = []
+        self.box = widgets.HTML()
+
+    def __call__(self, text: str) -> None:
+        """Show a line of news, once in a row; the last ones stay."""
+        if self._lines[-1:] != [text]:
+            self._lines = [*self._lines[1 - MAX_NOTES :], text]
+        self._draw()
+
+    def forget_troubles(self) -> None:
+        """Take away what was said of something that has just been corrected."""
+        self._lines = [line for line in self._lines if not line.startswith(("⚠️", "❌"))]
+        self._draw()
+
+    def guarded(self, action: Callable[[], None]) -> Callable[[object], None]:
+        """``action`` as the handler of a button, which explains what goes wrong."""
+
+        def press(_button: object) -> None:
+            try:
+                action()
+            except SdcolabError as error:
+                self(f"⚠️ {explain(error)}")
+            except Exception as error:  # noqa: BLE001 - an edge: the user must see that the button did not work
+                self.crashed(error)
+
+        return press
+
+    def crashed(self, error: Exception) -> None:
+        """Tell of a bug; the log keeps its traceback."""
+        _log.error("panel", exc_info=error)
+        self(f"❌ {explain(unexpected(error))}")
+
+    def _draw(self) -> None:
+        self.box.value = "<br>".join(map(html.escape, self._lines))
+
+
+def unexpected(error: Exception) -> Unexpected:
+    """A bug as an error that can be explained."""
+    return Unexpected(kind=type(error).__name__, detail=str(error))

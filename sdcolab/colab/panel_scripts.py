@@ -1,0 +1,98 @@
+"""The panel's scripts: one is chosen, and its settings are shown below."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from sdcolab.colab.panel_form import FormBox
+from sdcolab.colab.panel_notes import Guarded
+from sdcolab.colab.panel_parts import button_row
+from sdcolab.core.words import panel as words
+from sdcolab.studio.form import Lists, once, shown
+from sdcolab.studio.generating import lora_names
+from sdcolab.studio.layout import Script
+from sdcolab.studio.scripting import comparison, filled_axis
+from sdcolab.studio.studio import Studio
+
+
+class ScriptBox:
+    """``tell_forecast`` says how much the chosen script will be. ``box`` is what is shown."""
+
+    def __init__(
+        self,
+        widgets: Any,
+        studio: Studio,
+        scripts: tuple[Script, ...],
+        tell_forecast: Callable[[], None],
+        guarded: Guarded,
+    ) -> None:
+        self._new = widgets
+        self._studio = studio
+        self._scripts = {script.id: script for script in scripts}
+        self._tell_forecast = tell_forecast
+        self._guarded = guarded
+        self._forms: dict[str, FormBox] = {}
+        self._body = widgets.VBox([])
+        self._choice = widgets.Dropdown(
+            options=[(words.NO_SCRIPT, ""), *((script.title, script.id) for script in scripts)],
+            description=words.SCRIPT,
+            layout=widgets.Layout(width="98%"),
+            style={"description_width": "130px"},
+        )
+        self._choice.observe(lambda change: self._show(change["new"]), names="value")
+        self.box = widgets.VBox([self._choice, self._body] if scripts else [])
+
+    @property
+    def chosen(self) -> str:
+        """The script's id; empty without one."""
+        return self._choice.value or ""
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The settings of the chosen script."""
+        form = self._forms.get(self.chosen)
+        return form.values if form else {}
+
+    def offer(self, lists: Lists) -> None:
+        """Look for what can be chosen again."""
+        for form in self._forms.values():
+            form.offer(lists)
+
+    def _show(self, name: str) -> None:
+        script = self._scripts.get(name)
+        if script and name not in self._forms:
+            self._forms[name] = FormBox(
+                self._new,
+                script.settings,
+                script.shown(),
+                shown(script.settings),
+                once(self._studio.lists),
+                gadgets=self._gadgets(name),
+                prefix=script.prefix or script.id,
+            )
+        hint = [self._new.HTML(f"<p>{script.hint}</p>")] if script and script.hint else []
+        count = button_row(self._new, self._guarded, (words.FORECAST, self._tell_forecast))
+        self._body.children = (*hint, self._forms[name].box, count) if script else ()
+
+    def _gadgets(self, name: str) -> Mapping[str, Callable[[], Any]]:
+        def fill(axis: str) -> None:
+            form = self._forms[name]
+            values = form.values
+            text = filled_axis(self._studio, values[f"{axis}_axis"], values[f"{axis}_values"])
+            form.fill({f"{axis}_values": text})
+
+        def button(axis: str) -> Callable[[], Any]:
+            said = words.FILL_AXIS.format(axis=axis.upper())
+            return lambda: button_row(self._new, self._guarded, (said, lambda: fill(axis)))
+
+        return {"@compare_loras": lambda: self._compare_row(name), **{f"@fill:{axis}": button(axis) for axis in "xyz"}}
+
+    def _compare_row(self, name: str) -> Any:
+        lora = self._new.Dropdown(options=[*lora_names(self._studio.library)], description="LoRA")
+
+        def compare() -> None:
+            self._forms[name].fill(comparison(self._studio, lora.value or ""))
+
+        row = button_row(self._new, self._guarded, (words.COMPARE_LORAS, compare))
+        return self._new.HBox([lora, row], layout=self._new.Layout(flex_flow="row wrap"))

@@ -1,0 +1,92 @@
+"""Where the panel's pictures can be sent: from the gallery, from PNG Info and from the rooms of the studio."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from sdcolab.colab.panel_generation import GenerationForm
+from sdcolab.colab.panel_notes import Notes
+from sdcolab.colab.panel_tabs import Send, ToolTab
+from sdcolab.core import infotext
+from sdcolab.core.errors import InfotextUnreadable, PictureGone
+from sdcolab.core.events import ImageSaved
+from sdcolab.core.pictures import read_picture_file
+from sdcolab.core.rooms import Room
+from sdcolab.core.words import panel as words
+from sdcolab.studio.generating import IMAGE_MODE, TEXT_MODE
+
+
+class Sender:
+    """``open_tab`` shows the tab to which a picture went."""
+
+    def __init__(
+        self, form: GenerationForm, tools: Mapping[str, ToolTab], notes: Notes, open_tab: Callable[[str], None]
+    ) -> None:
+        self._form = form
+        self._tools = tools
+        self._notes = notes
+        self._open_tab = open_tab
+
+    def shown_actions(self) -> dict[str, Callable[[ImageSaved], None]]:
+        """What can be done with the gallery's picture, by the words on the button."""
+        actions: dict[str, Callable[[ImageSaved], None]] = {
+            words.SHOWN_TO_IMAGE: lambda image: self._begin(image.path.read_bytes(), image.infotext, inpaint=False),
+            words.SHOWN_TO_INPAINT: lambda image: self._begin(image.path.read_bytes(), image.infotext, inpaint=True),
+            words.SHOWN_TO_EXTRAS: lambda image: self._enlarge(image.path.read_bytes()),
+            words.ENHANCE: lambda image: self._form.enhance(image.infotext),
+            words.USE_SEED: lambda image: self._form.put_seed(image.seed),
+            words.USE_DATA: lambda image: self._read(image.infotext),
+        }
+        return {text: self._guarded_with(act) for text, act in actions.items()}
+
+    def file_actions(self) -> dict[str, Send]:
+        """What can be done with the picture in PNG Info."""
+        return {
+            words.SEND_TEXT: lambda _picture, text: self._use(text),
+            words.SEND_IMAGE: partial(self._begin, inpaint=False),
+            words.SEND_INPAINT: partial(self._begin, inpaint=True),
+        }
+
+    def grant(self, room: Room, said: Mapping[str, Any]) -> None:
+        """Do what ``room`` wishes done with one of its pictures. Raises ``PictureGone``."""
+        found = room.file("picture", str(said.get("id")))
+        if found is None or not isinstance(found.content, Path):
+            raise PictureGone()
+        picture = read_picture_file(found.content)
+        match said.get("act"):
+            case "img2img" | "inpaint" as act:
+                self._begin(picture, text_in(picture), inpaint=act == "inpaint")
+            case "extras":
+                self._enlarge(picture)
+            case _:
+                self._use(infotext.read_bytes(picture, found.content.name))
+
+    def _guarded_with(self, act: Callable[[ImageSaved], None]) -> Callable[[ImageSaved], None]:
+        return lambda image: self._notes.guarded(lambda: act(image))(None)
+
+    def _begin(self, picture: bytes, text: str, *, inpaint: bool) -> None:
+        self._form.begin_from(picture, text, inpaint=inpaint)
+        self._open_tab(IMAGE_MODE)
+
+    def _enlarge(self, picture: bytes) -> None:
+        self._tools["extras"].form.fill({"pictures": [picture]})
+        self._open_tab("extras")
+
+    def _use(self, text: str) -> None:
+        self._read(text)
+        self._open_tab(TEXT_MODE)
+
+    def _read(self, text: str) -> None:
+        for trouble in self._form.read(text).troubles:
+            self._notes(f"⚠️ {trouble}")
+
+
+def text_in(picture: bytes) -> str:
+    """The infotext of a picture; nothing where it has none."""
+    try:
+        return infotext.read_bytes(picture, "imagen")
+    except InfotextUnreadable:
+        return ""

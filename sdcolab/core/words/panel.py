@@ -1,0 +1,113 @@
+"""What the notebook's panel says: its buttons, its news and its empty places."""
+
+from __future__ import annotations
+
+# --- The panel itself -------------------------------------------------------------------------------------------------
+
+GENERATE = "🎨 Generar"
+INTERRUPT = "⏹️ Interrumpir"
+EMPTY_QUEUE = "🗑️ Vaciar la cola"
+SAVE_ALL = "💾 Cerrar y guardar todo"
+SAVING_ALL = "💾 Guardando…"
+SAVED_ALL = "💾 Guardado y cerrado"
+SHUT = "💾 Cerrado"
+MAKE_REPORT = "🩺 Guardar informe"
+DOWNLOAD = "📥 Descargar"
+
+STARTING = "El motor se está preparando; ya puedes pulsar «Generar»."
+CLOSED = "<b>👋 El panel está cerrado.</b> Pulsa ▶️ en la celda para volver a abrirlo."
+INTERRUPTING = "⏹️ Interrumpiendo: se detiene al acabar el paso en que está."
+SAVE_AGAIN = "💾 Para intentarlo otra vez, pulsa ▶️ en la celda «Cerrar y guardar todo»."
+DRIVE_HAS_ALL = "✅ Google Drive confirmó que todo está subido."
+
+
+def queue_emptied(count: int) -> str:
+    """What is said when those that waited were taken away."""
+    return f"🗑️ Cola vaciada: {count} en espera {'quitado' if count == 1 else 'quitados'}."
+
+
+# --- What happens -----------------------------------------------------------------------------------------------------
+
+INTERRUPTED = "⏹️ Interrumpido."
+FAILED = "❌ No se pudo generar; el motivo está abajo."
+DONE = "✅ Listo."
+PREPARING = "⏳ Preparando el motor y el modelo; la primera vez tarda un poco más{queued}"
+QUEUED = " · {count} en espera"
+STEP = " · paso {step} de {total}"
+FILE_MADE = "Archivo: {path}"
+
+
+def images_ready(count: int) -> str:
+    """What is said when a generation is done."""
+    return f"✅ {count} imagen lista." if count == 1 else f"✅ {count} imágenes listas."
+
+
+# --- Downloads --------------------------------------------------------------------------------------------------------
+
+CATALOG = "Catálogo"
+LINKS_HINT = "https://civitai.com/…, https://huggingface.co/…"
+DOWNLOADING = "Descargando…"
+DOWNLOAD_AGAIN = "📥 Lo que tenías en otra sesión está en la pestaña Descargas: pulsa «Descargar» para recuperarlo."
+
+# --- Pictures ---------------------------------------------------------------------------------------------------------
+
+SEND_TEXT = "Enviar a txt2img"
+SEND_IMAGE = "Enviar a img2img"
+SEND_INPAINT = "Enviar a inpaint"
+SHOWN_TO_IMAGE = "🖼️ Enviar a img2img"
+SHOWN_TO_INPAINT = "🎨 Enviar a inpaint"
+SHOWN_TO_EXTRAS = "🔍 Enviar a Ampliar"
+ENHANCE = "✨ Mejorar esta imagen"
+USE_SEED = "🎲 Usar su semilla"
+USE_DATA = "♻️ Usar estos datos"
+
+CHOOSE_PICTURE = "Elegir una imagen"
+SAVED_DATA = "Datos guardados"
+NO_PICTURE_YET = "Elige una imagen: aquí aparecerán el prompt y los parámetros que guarda."
+
+PREVIOUS = "◀ Anterior"
+NEXT = "Siguiente ▶"
+COMPARE = "Comparar"
+DOWNLOAD_PICTURE = "⬇️ Descargar"
+DATA = "Datos"
+DATA_HINT = "Prompt y datos"
+SAVE_FILE = "Guardar {name}"
+SHOW_PICTURE = "Ver {number}"
+PLACE_OF_PICTURE = "{number} de {count} · {name}"
+
+# --- The form ---------------------------------------------------------------------------------------------------------
+
+REFRESH = "🔃 Actualizar lista"
+READ_DATA = "↙️ Leer los datos del prompt"
+DATA_READ = "✅ Los datos están en el formulario."
+RANDOM = "🎲 Al azar"
+SIZE_OF_PICTURE = "📐 Usar el tamaño de la imagen"
+RESET_TUNING = "Restablecer los ajustes finos"
+PUT_DEFAULTS = "Poner los valores predeterminados"
+SAVE_DEFAULTS = "Guardar como valores predeterminados"
+DEFAULTS_SAVED = "💾 Valores predeterminados guardados."
+STYLES = "Estilos"
+STYLE_NAME = "Nombre del estilo"
+STYLE_TO_PROMPT = "📋 Pasar al prompt"
+STYLE_SAVE = "💾 Guardar estilo"
+STYLE_DELETE = "🗑️ Borrar estilos"
+STYLE_WITHOUT_NAME = "⚠️ Falta el nombre del estilo. Escríbelo en su casilla."
+STYLE_SAVED = "💾 Estilo «{name}» guardado."
+STYLES_DELETED = "🗑️ Estilos borrados: {names}."
+ADD_LORA = "Añadir un LoRA al prompt"
+SCRIPT = "Script"
+NO_SCRIPT = "Ninguno"
+FORECAST = "¿Cuántas imágenes serán?"
+FILL_AXIS = "📒 Todos los valores de {axis}"
+COMPARE_LORAS = "📊 Comparar LoRA"
+
+# --- Wildcard lists ---------------------------------------------------------------------------------------------------
+
+LIST = "Lista"
+LIST_NAME = "Nombre"
+LIST_NAME_HINT = "ropa/sombreros.txt"
+LIST_HINT = "Una opción por línea"
+LIST_SAVE = "Guardar lista"
+LIST_DELETE = "Borrar lista"
+LIST_CHOOSE = "Elige una lista"
+LIST_MENTION = "Se escribe así en el prompt: <code>{mention}</code>"

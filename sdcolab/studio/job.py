@@ -1,0 +1,153 @@
+"""One job of the queue: what a page shows of it at one moment, and how it ended."""
+
+from __future__ import annotations
+
+import datetime
+import threading
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from PIL import Image
+
+from sdcolab.core.errors import SdcolabError
+from sdcolab.core.events import (
+    BytesReceived,
+    CancelToken,
+    Ended,
+    Event,
+    FileMade,
+    ImageReady,
+    ImageSaved,
+    MapMade,
+    Note,
+    Phase,
+    PhaseStarted,
+    StepDone,
+    Warned,
+)
+from sdcolab.core.request import GenerationRequest
+from sdcolab.core.result import GenerationResult
+from sdcolab.core.tasks import Generate, Origin, Task
+
+
+@dataclass(frozen=True, slots=True)
+class JobSnapshot:
+    """Everything a page shows of a job at one moment. ``version`` grows with each change.
+
+    ``transfers`` holds the latest news of each file that moves, in order of appearance; ``notes`` are the lines of its
+    report.
+    """
+
+    id: int
+    task: Task
+    by: Origin = Origin.PAGE
+    version: int = 0
+    phase: Phase = Phase.WAITING
+    detail: str = ""
+    step: int = 0
+    total: int = 0
+    preview: Image.Image | None = None
+    images: tuple[ImageSaved, ...] = ()
+    maps: tuple[MapMade, ...] = ()
+    files: tuple[Path, ...] = ()
+    notes: tuple[str, ...] = ()
+    transfers: tuple[BytesReceived, ...] = ()
+    warnings: tuple[SdcolabError, ...] = ()
+    ended: bool = False
+    error: SdcolabError | None = None
+
+    @property
+    def request(self) -> GenerationRequest | None:
+        """What a generation was asked for; None for other work."""
+        return self.task.request if isinstance(self.task, Generate) else None
+
+    @property
+    def fraction(self) -> float:
+        """Progress from 0 to 1."""
+        if self.ended:
+            return 1.0
+        return self.step / self.total if self.total else 0.0
+
+
+def after(snapshot: JobSnapshot, event: Event) -> JobSnapshot:
+    """The snapshot that follows ``snapshot`` once ``event`` has happened."""
+    changed = replace(snapshot, version=snapshot.version + 1)
+    match event:
+        case PhaseStarted(phase, detail):
+            return replace(changed, phase=phase, detail=detail)
+        case StepDone(step, total, _, _, preview):
+            return replace(changed, step=step, total=total, preview=preview or snapshot.preview)
+        case ImageSaved():
+            return replace(changed, images=(*snapshot.images, event))
+        case ImageReady():
+            return changed
+        case MapMade():
+            return replace(changed, maps=(*snapshot.maps, event))
+        case FileMade(path):
+            return replace(changed, files=(*snapshot.files, path))
+        case Note(text):
+            return replace(changed, notes=(*snapshot.notes, text))
+        case Warned(warning):
+            return replace(changed, warnings=(*snapshot.warnings, warning))
+        case Ended(error):
+            return replace(changed, ended=True, error=error, preview=None, transfers=())
+        case BytesReceived(name):
+            if any(known.name == name for known in snapshot.transfers):
+                moved = tuple(event if known.name == name else known for known in snapshot.transfers)
+                return replace(changed, transfers=moved)
+            return replace(changed, transfers=(*snapshot.transfers, event))
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a job ended, for whoever ordered it. ``made`` are its finished images in order, also when an ``error`` ended
+    it; ``result`` is that of a generation that went well.
+    """
+
+    made: tuple[ImageSaved | ImageReady, ...]
+    result: GenerationResult | None
+    error: SdcolabError | None
+
+
+class Job:
+    """Work in the queue. Threads may read ``snapshot`` and call ``cancel`` at any time.
+
+    ``started`` is when a worker took it, None while it waits.
+    """
+
+    def __init__(self, number: int, task: Task, by: Origin = Origin.PAGE) -> None:
+        self.cancel_token = CancelToken()
+        self.started: datetime.datetime | None = None
+        self._snapshot = JobSnapshot(id=number, task=task, by=by)
+        self._changed = threading.Condition()
+
+    @property
+    def id(self) -> int:
+        """Number of the job, from 1, unique in its queue."""
+        return self._snapshot.id
+
+    @property
+    def task(self) -> Task:
+        """What it does."""
+        return self._snapshot.task
+
+    @property
+    def snapshot(self) -> JobSnapshot:
+        """The job at this moment."""
+        return self._snapshot
+
+    def cancel(self) -> None:
+        """Stop it: within one denoising step if it runs, before it starts if it waits."""
+        self.cancel_token.cancel()
+
+    def wait(self, version: int, seconds: float) -> JobSnapshot:
+        """The snapshot as soon as it is newer than ``version``, or the same one after ``seconds``."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._snapshot.version > version, seconds)
+            return self._snapshot
+
+    def notify(self, event: Event) -> None:
+        """Take in an event of the worker."""
+        with self._changed:
+            self._snapshot = after(self._snapshot, event)
+            self._changed.notify_all()

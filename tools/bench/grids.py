@@ -3,18 +3,21 @@
     python tools/bench/grids.py
 
 Plans of 1,000 cells (planning, time and memory beside the same generations one by one), dynamic prompts (drawn a second
-at 200 tags), and Ultimate SD upscale to 64 megapixels (peak memory).
+at 200 tags), and Ultimate SD upscale to 64 megapixels (peak memory). ``--fuzz 100000`` reads and draws random texts
+instead, and texts made to be slow.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import random
 import resource
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,8 +34,7 @@ from sdcolab.core.outputs import ImageStores  # noqa: E402
 from sdcolab.core.request import GenerationRequest, InitImage  # noqa: E402
 from sdcolab.core.result import GeneratedImage, GenerationResult  # noqa: E402
 from sdcolab.core.scripts import Grid, Target, Ultimate, XyzPlot  # noqa: E402
-from sdcolab.grids.dynamic.drawing import draw  # noqa: E402
-from sdcolab.grids.dynamic.grammar import parse  # noqa: E402
+from sdcolab.grids.dynamic.drawing import draw, every  # noqa: E402
 from sdcolab.grids.dynamic.nodes import Wildcards  # noqa: E402
 from sdcolab.grids.names import ListedNames  # noqa: E402
 from sdcolab.grids.run import Kit, run  # noqa: E402
@@ -147,7 +149,7 @@ def in_its_own_process(*arguments: str) -> str:
 
 
 def prompts_a_second() -> tuple[float, float]:
-    """Prompts drawn a second from one template of 200 tags, and templates of 200 tags read and drawn a second."""
+    """Prompts drawn a second from one template of 200 tags, and different templates of 200 tags read and drawn."""
     tags = [f"tag number {number}" if number % 8 else f"{{a tag {number}|other one|third}}" for number in range(200)]
     template = ", ".join(tags)
     began = time.process_time()
@@ -155,11 +157,70 @@ def prompts_a_second() -> tuple[float, float]:
         draw(template, seed)
     drawn = 5000 / (time.process_time() - began)
     shuffler = random.Random(1)
-    templates = [", ".join(shuffler.sample(tags, len(tags))) for _ in range(500)]
+    templates = [", ".join(shuffler.sample(tags, len(tags))) for _ in range(2000)]
     began = time.process_time()
     for one in templates:
-        parse(one)
-    return drawn, 500 / (time.process_time() - began)
+        draw(one, 1)
+    return drawn, len(templates) / (time.process_time() - began)
+
+
+_PIECES = (
+    *("{", "}", "|", "$$", "${", "%{", "__", "::", "#", "//", "/*", "*/", "...", "\\", "$", "%", "<", ">", "(", ")"),
+    *(
+        "~",
+        "@",
+        "!",
+        "=",
+        "?=",
+        ":",
+        "-",
+        ",",
+        " ",
+        "\n",
+        "a",
+        "b",
+        "2",
+        "10",
+        "gato",
+        "<lora:a__b:0.8>",
+        "é",
+        "\u200b",
+    ),
+)
+
+
+def fuzzed_texts(count: int) -> Iterator[str]:
+    """Texts made of the grammar's signs, short ones and some long ones."""
+    dice = random.Random(15)
+    for number in range(count):
+        yield "".join(dice.choices(_PIECES, k=400 if number % 1000 == 0 else dice.randrange(1, 40)))
+
+
+def fuzz(count: int) -> None:
+    """Read and draw so many texts, and the first of all that each can be; print the slowest one."""
+    slowest, text_of_it = 0.0, ""
+    for text in fuzzed_texts(count):
+        began = time.perf_counter()
+        draw(text, 1)
+        for _ in itertools.islice(every(text), 20):
+            pass
+        spent = time.perf_counter() - began
+        if spent > slowest:
+            slowest, text_of_it = spent, text
+    print(f"{count} textos al azar sin excepciones; el más lento, {slowest * 1000:.0f} ms: {text_of_it[:80]!r}")
+
+
+def growth() -> None:
+    """What reading and drawing texts made to be slow costs when they are twice as long; 2 is linear."""
+    for piece in (*_PIECES, "{a|", "__a", "${x=", "%{a$$", "{1$$", "{2$$,$$", "/**", "<a:", "__a(", "{{a|b}|", "\\{"):
+        times = []
+        for length in (20_000, 40_000):
+            text = piece * (length // len(piece))
+            began = time.process_time()
+            draw(text, 1)
+            times.append(max(time.process_time() - began, 1e-4))
+        if times[1] > 0.01 or times[1] / times[0] > 2.5:
+            print(f"{piece!r} repetido: {times[0] * 1000:.0f} ms y {times[1] * 1000:.0f} ms al doble")
 
 
 def main() -> None:
@@ -167,7 +228,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--celdas", type=int)
     parser.add_argument("--lado", type=int)
+    parser.add_argument("--fuzz", type=int, metavar="TEXTOS")
     options = parser.parse_args()
+    if options.fuzz:
+        fuzz(options.fuzz)
+        growth()
+        return
     if options.celdas:
         memory_of_cells(options.celdas)
         return
@@ -180,7 +246,9 @@ def main() -> None:
     few, many = (in_its_own_process("--celdas", str(cells)) for cells in (100, 1000))
     print(f"memoria de 100 celdas: +{few} MB; de 1000: +{many} MB")
     drawn, read = prompts_a_second()
-    print(f"prompts dinámicos de 200 etiquetas: {drawn:.0f} por segundo de una plantilla; {read:.0f} plantillas leídas")
+    print(
+        f"prompts dinámicos de 200 etiquetas: {drawn:.0f} por segundo de una plantilla; {read:.0f} de plantillas distintas"
+    )
     for side in (2048, 8000):
         print(f"Ultimate hasta {side}x{side}: {in_its_own_process('--lado', str(side))} MB de máximo en el proceso")
 

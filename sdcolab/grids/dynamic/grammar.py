@@ -18,6 +18,7 @@ from sdcolab.grids.dynamic.nodes import (
     Entry,
     GetVariable,
     Node,
+    PlainVariants,
     Sampler,
     SetVariable,
     Text,
@@ -29,11 +30,17 @@ from sdcolab.grids.dynamic.nodes import (
 MAX_TEXT = 1_000_000
 """Characters of a template; what is beyond stays text."""
 
-_STOP = re.compile(r"[\\{}|$%#<_]")
-"""Where something other than text may begin."""
+_STOP = re.compile(r"[\\{}|$%#<_](?:(?<=\{)(?![~@!])([^\\{}$%#<]*+)\})?")
+"""Where something other than text may begin; group 1 is the inside of variants that are nearly sure to be plain."""
+
+_NOT_PLAIN = re.compile(r"__|::|/[/*]")
+"""What keeps variants that look plain from being it: wildcards, weights, comments."""
 
 _TAG = re.compile(r"<\w{1,20}:[^<>{}|$\n#]{1,200}#[^<>{}|\n]{0,200}>")
 """A name, of a LoRA say, with a comment sign in it."""
+
+_REMEMBERED_LENGTH = 20_000
+"""Characters of a template that is read once and kept."""
 
 _PAIRS = frozenset(("\\{", "\\}", "__", "${", "$$", "%{"))
 
@@ -76,14 +83,18 @@ class _Frame:
     """What divides ``done``, for putting it back together."""
 
 
-@functools.lru_cache(maxsize=4096)
 def parse(template: str) -> Node:
     """``template`` as nodes. Never raises."""
-    return _Parser(template[:MAX_TEXT]).node() if len(template) <= MAX_TEXT else _long(template)
+    return _remembered(template) if len(template) <= _REMEMBERED_LENGTH else _parsed(template)
 
 
-def _long(template: str) -> Node:
+def _parsed(template: str) -> Node:
+    if len(template) <= MAX_TEXT:
+        return _Parser(template).node()
     return Chain(template, (_Parser(template[:MAX_TEXT]).node(), Text(template[MAX_TEXT:])))
+
+
+_remembered = functools.lru_cache(maxsize=512)(_parsed)
 
 
 class _Parser:
@@ -99,6 +110,11 @@ class _Parser:
         text, plain, at = self._text, 0, 0
         while stop := _STOP.search(text, at):
             at = stop.start()
+            if (inside := stop[1]) is not None and self._is_plain(inside):
+                self._plain(plain, at)
+                self._add(PlainVariants(stop[0]))
+                plain = at = stop.end()
+                continue
             kind = _kind_at(text, at)
             if kind is None:
                 at += 1
@@ -107,6 +123,9 @@ class _Parser:
             plain = at = self._take(kind, at)
         self._plain(plain, len(text))
         return _sequence(text, list(self._unclosed()))
+
+    def _is_plain(self, inside: str) -> bool:
+        return not _NOT_PLAIN.search(inside) and len(self._stack) <= MAX_DEPTH
 
     def _unclosed(self) -> Iterator[Node]:
         """Everything, with what is still open as text."""
@@ -157,15 +176,15 @@ class _Parser:
 
     def _plain(self, start: int, end: int) -> None:
         """Text between tokens; comments and, in options, blanks at the beginning of a part are left out."""
-        if start == end:
-            return
         top = self._stack[-1]
-        if top.fresh:
-            start = self._after_asides(start, end)
+        if top.fresh and start < end:
+            if start <= self._last_aside:
+                start = self._after_asides(start, end)
             if top.opening and not top.now:
                 start = _after_blanks(self._text, start, end)
         if start < end:
-            self._add_text(self._text[start:end])
+            top.now.append(Text(self._text[start:end]))
+            top.fresh = False
 
     def _after_asides(self, start: int, end: int) -> int:
         while start <= self._last_aside and (aside := _ASIDE.match(self._text, start, end)):
@@ -320,17 +339,18 @@ def _contents(frame: _Frame) -> Iterator[Node]:
 def _sequence(source: str, nodes: list[Node]) -> Node:
     """``nodes`` as one, neighbouring texts joined."""
     parts: list[Node] = []
-    texts: list[str] = []
-    for node in nodes:
+    texts: list[Node] = []
+    for node in (*nodes, None):
         if type(node) is Text:
-            texts.append(node.source)
+            texts.append(node)
             continue
         if texts:
-            parts.append(Text("".join(texts)))
+            parts.append(texts[0] if len(texts) == 1 else Text("".join([text.source for text in texts])))
             texts = []
-        parts.append(node)
-    if texts:
-        parts.append(Text("".join(texts)))
+        if node is not None:
+            parts.append(node)
+    if not parts:
+        return Text("")
     if len(parts) == 1:
         return parts[0]
     return Chain(source or "".join(part.source for part in parts), tuple(parts))

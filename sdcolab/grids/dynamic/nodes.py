@@ -192,6 +192,26 @@ class Variants(Node):
 
 
 @dataclass(frozen=True, slots=True)
+class PlainVariants(Node):
+    """``{a|b|c}`` with nothing but text inside: the usual case, told apart because reading it costs a tenth."""
+
+    def draw(self, state: State, variables: dict[str, Node]) -> str:  # noqa: ARG002 - text needs none
+        """See ``Node``."""
+        if state.spent():
+            return self.source
+        options = self.source[1:-1].split("|")
+        return options[int(state.rng.random() * len(options))].lstrip()
+
+    def every(self, state: State, variables: Variables) -> Iterator[Made]:
+        """See ``Node``."""
+        if state.spent():
+            yield self.source, variables
+            return
+        for text in dict.fromkeys(option.lstrip() for option in self.source[1:-1].split("|")):
+            yield text, variables
+
+
+@dataclass(frozen=True, slots=True)
 class Wildcard(Node):
     """A value of the lists that ``name`` means. ``arguments`` are set for it alone; ``quiet``: a missing list is no
     surprise, as inside of the name of a LoRA."""

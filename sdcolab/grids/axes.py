@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Any
 
+from sdcolab.core.control import ControlMode, ControlResize
 from sdcolab.core.errors import AxisUnknown, AxisValueUnknown, TooManyAxisValues
 from sdcolab.core.fields import with_value
 from sdcolab.core.prompt import apply_styles
@@ -23,6 +24,9 @@ from sdcolab.grids.fields import changed, has_part, knows
 from sdcolab.grids.names import Names, resolved
 
 NONE = "None"
+USUAL_WEIGHTS = "0.2-1 [5]"
+"""What is offered for the weight of a LoRA."""
+
 MAX_ORDERED = 6
 """Tokens that may be put in every order: 6! = 720."""
 
@@ -40,6 +44,7 @@ class Kind(Enum):
     SEARCH = auto()
     ORDER = auto()
     STYLES = auto()
+    WEIGHT = auto()
 
 
 class Tab(Enum):
@@ -110,6 +115,8 @@ class Axis:
                 return tuple(resolved(value, self.label, choices, self.extra) for value in found if value)
             case Kind.STYLES:
                 return tuple(_styles(value, self.label, names) for value in found if value)
+            case Kind.WEIGHT:
+                return tuple(values.limited(_weights(found, self.label, names), self.label))
             case Kind.TEXT | Kind.SEARCH:
                 return tuple(found)
 
@@ -119,6 +126,8 @@ class Axis:
             return ("True", "False")
         if self.kind is Kind.STYLES:
             return tuple(names.styles())
+        if self.kind is Kind.WEIGHT:
+            return tuple(f"{name}:{USUAL_WEIGHTS}" for name in names.choices(self.listed))
         return (*self.extra, *names.choices(self.listed)) if self.kind is Kind.NAME else ()
 
     def apply(self, request: GenerationRequest, value: Any, all_values: Sequence[Any]) -> GenerationRequest:
@@ -146,6 +155,8 @@ class Axis:
             return f"{value[0]}x{value[1]}"
         if self.kind is Kind.STYLES:
             return ", ".join(style.name for style in value)
+        if self.kind is Kind.WEIGHT:
+            return f"{value[0]} {value[1]:g}".lstrip()
         if isinstance(value, float):
             return str(round(value, 8))
         return value.replace("\\", "/").rpartition("/")[2] if self.listed == "checkpoints" else str(value)
@@ -195,8 +206,19 @@ def _lora(request: GenerationRequest, name: str) -> GenerationRequest:
     return replace(request, prompt=rewrite.with_lora(request.prompt, name))
 
 
-def _lora_weight(request: GenerationRequest, weight: float) -> GenerationRequest:
-    return replace(request, prompt=rewrite.with_lora_weight(request.prompt, weight))
+def _lora_weight(request: GenerationRequest, chosen: tuple[str, float]) -> GenerationRequest:
+    return replace(request, prompt=rewrite.with_lora_weight(request.prompt, chosen[1], chosen[0]))
+
+
+def _weights(texts: Sequence[str], axis: str, names: Names) -> Iterator[tuple[str, float]]:
+    """LoRA and weight: ``my lora:0.2, 0.4`` are two of the same one; without a name ("") all LoRAs are meant."""
+    lora = ""
+    for text in texts:
+        name, colon, weights = text.rpartition(":")
+        if colon:
+            lora = resolved(name.strip(), axis, names.choices("loras"))
+        for weight in values.numbers((weights.strip(),), axis):
+            yield lora, weight
 
 
 def _permutations(tokens: Sequence[str], axis: str) -> tuple[tuple[str, ...], ...]:
@@ -219,6 +241,31 @@ def _styles(text: str, axis: str, names: Names) -> tuple[Any, ...]:
 def _turning_on(path: str) -> Change:
     """Sets the field at ``path``, and turns on the part that it belongs to where that is off."""
     return lambda request, value: with_value(request, path, value)
+
+
+CONTROL_UNITS = 3
+"""ControlNet units with axes: as many as a form shows."""
+
+
+def _control_axes(unit: int) -> Iterator[Axis]:
+    """The axes of ControlNet's unit number ``unit`` (from 0), by the extension's labels."""
+    kinds = {
+        "Enabled": ("enabled", Kind.BOOL, "", ()),
+        "Model": ("model", Kind.NAME, "controlnets", ()),
+        "Weight": ("weight", Kind.FLOAT, "", ()),
+        "Guidance Start": ("start", Kind.FLOAT, "", ()),
+        "Guidance End": ("end", Kind.FLOAT, "", ()),
+        "Control Mode": ("mode", Kind.NAME, "", tuple(mode.value for mode in ControlMode)),
+        "Resize Mode": ("resize", Kind.NAME, "", tuple(mode.value for mode in ControlResize)),
+        "Preprocessor": ("module", Kind.NAME, "preprocessors", ()),
+        "Pre Resolution": ("resolution", Kind.INT, "", ()),
+        "Pre Threshold A": ("threshold_a", Kind.FLOAT, "", ()),
+        "Pre Threshold B": ("threshold_b", Kind.FLOAT, "", ()),
+    }
+    title = f"[ControlNet {unit + 1}]" if unit else "[ControlNet]"
+    for label, (field, kind, listed, extra) in kinds.items():
+        cost = 0.3 if field == "model" else 0.0
+        yield Axis(f"{title} {label}", kind, f"control.{unit}.{field}", None, listed, extra, cost, own=True)
 
 
 # --- The table ------------------------------------------------------------------------------------------------------
@@ -269,7 +316,8 @@ AXES: tuple[Axis, ...] = (
     Axis("FP8 mode", Kind.TEXT, "tuning.fp8", cost=0.9),
     Axis("Size", Kind.SIZE, change=_size),
     Axis("LoRA", Kind.NAME, change=_lora, listed="loras", extra=(NONE,), cost=_LORA_COST, rank=0, own=True),
-    Axis("LoRA weight", Kind.FLOAT, change=_lora_weight, cost=0.4, rank=2, own=True),
+    Axis("LoRA weight", Kind.WEIGHT, change=_lora_weight, listed="loras", cost=0.4, rank=2, own=True),
+    *(axis for unit in range(CONTROL_UNITS) for axis in _control_axes(unit)),
     *(
         Axis(f"FreeU {name}", Kind.FLOAT, change=_turning_on(f"freeu.{name}"), own=True)
         for name in ("b1", "b2", "s1", "s2")
@@ -291,6 +339,8 @@ _ALIASES: Mapping[str, str] = {
     "s/r": "Prompt S/R",
     "peso lora": "LoRA weight",
     "peso del lora": "LoRA weight",
+    "controlnet": "[ControlNet] Model",
+    "peso de controlnet": "[ControlNet] Weight",
     "fuerza": "Denoising",
     "fuerza del denoising": "Denoising",
     "nada": NOTHING,
@@ -324,5 +374,5 @@ def axis_number(number: int, *, img2img: bool) -> Axis:
 
 
 def idle(axes: Iterable[Axis], request: GenerationRequest) -> tuple[str, ...]:
-    """Labels of axes that change a part which ``request`` does not have, such as a hires pass."""
+    """Labels of axes that change a part which ``request`` does not have: a hires pass, a ControlNet unit."""
     return tuple(axis.label for axis in axes if axis.path and knows(axis.path) and not has_part(request, axis.path))

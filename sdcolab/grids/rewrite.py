@@ -51,9 +51,16 @@ def with_lora(prompt: str, name: str) -> str:
     return f"{prompt[: last.start()]}<{last['kind']}:{name}{last['rest'] or ':1'}>{prompt[last.end() :]}"
 
 
-def with_lora_weight(prompt: str, weight: float) -> str:
-    """``prompt`` with every LoRA at ``weight``."""
-    return _LORA.sub(lambda tag: f"<{tag['kind']}:{tag['name']}:{weight:g}>", prompt)
+def with_lora_weight(prompt: str, weight: float, name: str = "") -> str:
+    """``prompt`` with the LoRA ``name`` at ``weight``, at its end where it is not there yet; "" means every LoRA."""
+
+    def weighted(tag: re.Match[str]) -> str:
+        other = name and tag["name"].strip().casefold() != name.casefold()
+        return tag.group() if other else f"<{tag['kind']}:{tag['name']}:{weight:g}>"
+
+    if name and not any(tag["name"].strip().casefold() == name.casefold() for tag in _LORA.finditer(prompt)):
+        return f"{prompt.rstrip()} <lora:{name}:{weight:g}>".lstrip()
+    return _LORA.sub(weighted, prompt)
 
 
 def has_lora(prompt: str) -> bool:

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from sdcolab.core.errors import AxisValueUnreadable, TooManyAxisValues
 
-N = TypeVar("N", int, float)
+T = TypeVar("T")
 
 MAX_VALUES = 1000
 """As many values as one axis may have."""
@@ -60,13 +60,13 @@ def whole_numbers(values: Iterable[str], axis: str) -> tuple[int, ...]:
 
     Raises ``AxisValueUnreadable`` with the value, ``TooManyAxisValues``.
     """
-    return tuple(_limited((number for value in values for number in _whole(value, axis)), axis))
+    return tuple(limited((number for value in values for number in _whole(value, axis)), axis))
 
 
 def numbers(values: Iterable[str], axis: str) -> tuple[float, ...]:
     """Numbers and their ranges, like ``whole_numbers``; a range may reach beyond its end, as far as a step does:
     ``0-1 (+0.3)`` is 0, 0.3, 0.6, 0.9, 1.2."""
-    return tuple(_limited((number for value in values for number in _real(value, axis)), axis))
+    return tuple(limited((number for value in values for number in _real(value, axis)), axis))
 
 
 def truths(values: Iterable[str], axis: str) -> tuple[bool, ...]:
@@ -139,7 +139,8 @@ def _size(value: str, axis: str) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
-def _limited(found: Iterable[N], axis: str) -> Iterator[N]:
+def limited(found: Iterable[T], axis: str) -> Iterator[T]:
+    """``found``, which must not be more than ``MAX_VALUES``. Raises ``TooManyAxisValues``."""
     for count, number in enumerate(found):
         if count >= MAX_VALUES:
             raise TooManyAxisValues(axis=axis, limit=MAX_VALUES)

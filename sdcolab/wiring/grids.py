@@ -13,6 +13,7 @@ from sdcolab.core.events import CancelToken, Listener
 from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library
 from sdcolab.core.names import LATENT_UPSCALERS, SAMPLER_NAMES, SCHEDULE_NAMES
+from sdcolab.core.preprocessors import PREPROCESSORS
 from sdcolab.core.prompt import Style
 from sdcolab.core.scripts import Forecast, Grid
 from sdcolab.core.settings import SettingsFile
@@ -45,6 +46,7 @@ class LibraryNames:
             "loras": lambda: [name.rpartition(".")[0] for name in self._files(ModelKind.LORA)],
             "hypernetworks": lambda: self._files(ModelKind.HYPERNETWORK),
             "controlnets": lambda: self._files(ModelKind.CONTROLNET),
+            "preprocessors": lambda: tuple(PREPROCESSORS),
         }
         return lists[listed]() if listed in lists else ()
 

@@ -142,6 +142,41 @@ def test_lora_axes_work_together_whatever_their_place() -> None:
     assert [one.prompt for one in requests(settings, with_tag)][3] == "x <lora:mi lora-000005:1>"
 
 
+def test_one_lora_has_its_weights_and_others_stay() -> None:
+    request = GenerationRequest(prompt="x <lora:mi lora:0.7> <lora:otra:1>", seed=1)
+    settings = XyzPlot("LoRA weight", "MI LORA:0.2-0.6 [3],1, mi lora-000005.safetensors:0.5")
+    assert [one.prompt for one in requests(settings, request)] == [
+        *(f"x <lora:mi lora:{weight}> <lora:otra:1>" for weight in (0.2, 0.4, 0.6, 1)),
+        "x <lora:mi lora:0.7> <lora:otra:1> <lora:mi lora-000005:0.5>",
+    ]
+    sheet = made(settings, request).sheet
+    assert sheet is not None
+    assert [legend[0].text for legend in sheet.column_legends][1:4:2] == [
+        "LoRA weight: mi lora 0.4",
+        "LoRA weight: mi lora 1",
+    ]
+    with pytest.raises(AxisValueUnknown):
+        made(XyzPlot("LoRA weight", "mi lorra:1"))
+    assert axis_called("LoRA weight", img2img=False).choices(NAMES)[0] == "mi lora:0.2-1 [5]"
+
+
+def test_controlnet_units_have_axes() -> None:
+    from sdcolab.core.control import ControlMode, ControlUnit
+
+    request = GenerationRequest(seed=1, control=(ControlUnit(module="canny"), ControlUnit()))
+    first = XyzPlot("[ControlNet] Weight", "0.5,1", "[ControlNet] Control Mode", "balanced,My prompt is more important")
+    assert [(one.control[0].weight, one.control[0].mode) for one in requests(first, request)][1:3] == [
+        (1.0, ControlMode.BALANCED),
+        (0.5, ControlMode.PROMPT),
+    ]
+    second = requests(XyzPlot("[ControlNet 2] Enabled", "no, yes"), request)
+    assert [one.control[1].enabled for one in second] == [False, True]
+    assert [one.control[0] for one in second] == [request.control[0]] * 2
+    axes = [axis_called("[ControlNet 3] Guidance End", img2img=False)]
+    assert idle(axes, request) == ("[ControlNet 3] Guidance End",)
+    assert requests(XyzPlot("[ControlNet 3] Guidance End", "0.5"), request)[0].control == request.control
+
+
 def test_styles_are_added() -> None:
     found = requests(XyzPlot("Styles", 'foto,"foto, noche"'))
     assert [one.prompt for one in found] == ["photo of a photo of a red cat", "photo of a photo of a red cat, night"]

@@ -246,9 +246,7 @@ def main() -> None:
     few, many = (in_its_own_process("--celdas", str(cells)) for cells in (100, 1000))
     print(f"memoria de 100 celdas: +{few} MB; de 1000: +{many} MB")
     drawn, read = prompts_a_second()
-    print(
-        f"prompts dinámicos de 200 etiquetas: {drawn:.0f} por segundo de una plantilla; {read:.0f} de plantillas distintas"
-    )
+    print(f"prompts de 200 etiquetas por segundo: {drawn:.0f} de una plantilla, {read:.0f} de plantillas distintas")
     for side in (2048, 8000):
         print(f"Ultimate hasta {side}x{side}: {in_its_own_process('--lado', str(side))} MB de máximo en el proceso")
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from sdcolab.core.folders import Folders
 from sdcolab.core.words import explain
+from sdcolab.core.words.fields import PART_LABELS
 from sdcolab.core.words.guide import EXTENSIONS as PLACES
 from sdcolab.downloads.guide import EXTENSIONS
 from sdcolab.downloads.queue import DownloadQueue
+from sdcolab.studio.layout import LAYOUT
 
 
 def answer(folders: Folders, link: str) -> str:
@@ -24,6 +28,8 @@ def answer(folders: Folders, link: str) -> str:
         ("https://github.com/Mikubill/sd-webui-controlnet.git", "ControlNet ya viene incluido"),
         ("https://github.com/Coyote-A/ultimate-upscale-for-automatic1111/tree/master", "Ultimate SD upscale"),
         ("https://github.com/aka7774/sd_images_browser", "pestaña Galería"),
+        ("https://github.com/DominikDoom/a1111-sd-webui-tagcomplete", "elige de la lista"),
+        ("https://github.com/opparco/stable-diffusion-webui-two-shot", PART_LABELS["regions"]),
         ("https://github.com/adieyal/sd-dynamic-prompts", "{rojo|azul}"),
         ("https://github.com/Akegarasu/sd-webui-model-converter", "pestaña Convertir"),
         (
@@ -42,3 +48,12 @@ def test_a_better_answer_than_downloading(tmp_path_factory: pytest.TempPathFacto
 
 def test_every_extension_has_its_words() -> None:
     assert set(EXTENSIONS.values()) == set(PLACES)
+
+
+def test_every_place_is_there() -> None:
+    titles = {tab.title for tab in LAYOUT.tabs}
+    for place in PLACES.values():
+        for tab in re.findall(r"pestaña ([A-Z][a-zé ]+?)[.,]", place):
+            assert tab in titles, place
+    scripts = {script.title for script in LAYOUT.scripts}
+    assert set(re.findall(r"Script «(.+?)»", PLACES["dynamic_prompts"])) <= scripts

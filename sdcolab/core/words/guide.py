@@ -8,11 +8,14 @@ from sdcolab.core.words.base import Sentence
 
 EXTENSIONS: Mapping[str, str] = {
     "image_browser": "El navegador de imágenes ya viene incluido: está en la pestaña Galería.",
-    "tagcomplete": "Todavía no hay una lista de etiquetas al escribir el prompt: escríbelas enteras, con comas.",
+    "tagcomplete": "Las palabras que ayudan al escribir (TagComplete) ya vienen incluidas: empieza a escribir en el "
+    "Prompt y elige de la lista.",
     "controlnet": "ControlNet ya viene incluido: está en txt2img y en img2img, en la sección ControlNet.",
     "ultimate": "Ultimate SD upscale ya viene incluido: está en img2img, en Script.",
-    "two_shot": "Para dos personajes sin mezclar, separa sus partes del prompt con AND.",
-    "dynamic_prompts": "Los prompts dinámicos ya vienen incluidos: elígelos en Script y escribe {rojo|azul}.",
+    "two_shot": "Dos personajes sin mezclar (Two Shot) ya viene incluido: activa la sección Zonas (Latent Couple) y "
+    "separa las partes del prompt con AND.",
+    "dynamic_prompts": "Los prompts dinámicos ya vienen incluidos: elige en Script «Prompts dinámicos (Dynamic "
+    "Prompts)» y escribe {rojo|azul}. Tus listas están en la pestaña Comodines.",
     "converter": "El conversor de modelos ya viene incluido: está en la pestaña Convertir.",
     "tagger": "El etiquetador ya viene incluido: está en la pestaña Imágenes de entrenamiento.",
     "tag_editor": "El editor de etiquetas ya viene incluido: está en la pestaña Imágenes de entrenamiento.",

@@ -19,6 +19,7 @@ from sdcolab.core.registry import closest
 from sdcolab.core.scripts import (
     NEED_PICTURE,
     NOTHING,
+    Alternative,
     DynamicPrompts,
     Loopback,
     Outpainting,
@@ -48,6 +49,10 @@ _PLACES: Mapping[type[Any], tuple[str, ...]] = {
     PromptMatrix: ("at_start", "different_seeds", "which", "delimiter", "margin"),
     PromptLines: ("iterate_seed", "same_random_seed", "insert", "text", "combined"),
     Loopback: ("loops", "final_strength", "curve", ""),
+    Alternative: (
+        *("", "override_sampler", "override_prompt", "prompt", "negative_prompt", "override_steps", "steps"),
+        *("override_strength", "cfg_scale", "randomness", "sigma_adjustment"),
+    ),
     SdUpscale: ("", "overlap", "upscaler", "scale"),
     Ultimate: (
         *("", "tile_width", "tile_height", "mask_blur", "padding", "seams_width", "seams_strength", "seams_padding"),

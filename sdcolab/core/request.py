@@ -20,6 +20,7 @@ from sdcolab.core.control import ControlUnit
 from sdcolab.core.errors import InitImageMissing
 from sdcolab.core.fields import Field, Part, check, fact, facts, parts_of, table_of
 from sdcolab.core.freeu import FreeU
+from sdcolab.core.inversion import Inversion
 from sdcolab.core.regions import Regions
 from sdcolab.core.tuning import Tuning
 
@@ -281,7 +282,7 @@ class GenerationRequest:
     ``checkpoint`` and ``vae`` are names in the model library (``core.library``); an empty checkpoint means the engine's
     default. ``width``/``height`` of None mean the checkpoint's native size. ``seed`` -1 means a random one;
     ``resolved`` settles it. ``tiling`` makes pictures that repeat without seams. With an initial image ``hires`` means
-    nothing.
+    nothing, and without one ``inversion``.
 
     Raises ``FieldOutOfRange`` or ``FieldNotMultiple`` naming the field.
     """
@@ -311,6 +312,7 @@ class GenerationRequest:
     init: InitImage | None = None
     refiner: Refiner | None = None
     freeu: FreeU | None = fact(None, api=("freeu_enabled",))
+    inversion: Inversion | None = None
     regions: Regions | None = fact(None, api=("alwayson_scripts.latent couple extension.args",))
     control: tuple[ControlUnit, ...] = fact((), label="ControlNet {}", api=("alwayson_scripts.controlnet.args",))
     tuning: Tuning = field(default_factory=Tuning)

@@ -108,7 +108,9 @@ def _other_checkpoints(request: GenerationRequest) -> tuple[str, ...]:
 
 def _prompts(request: GenerationRequest) -> dict[str, ReadPrompt]:
     hires = request.hires if request.init is None else None
-    return {text: read_prompt(text) for text in (request.prompt, hires.prompt if hires else "")}
+    inversion = request.inversion if request.init else None
+    second = hires.prompt if hires else inversion.prompt if inversion else ""
+    return {text: read_prompt(text) for text in (request.prompt, second)}
 
 
 def read_prompt(prompt: str) -> ReadPrompt:

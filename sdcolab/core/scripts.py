@@ -158,6 +158,32 @@ class Loopback:
 
 
 @dataclass(frozen=True, slots=True)
+class Alternative:
+    """img2img that begins with the noise which the model would have made the picture of (``core.inversion``).
+
+    The first of the fields are the inversion's; ``override_*``: the request's own sampler, prompts, steps and denoising
+    strength give way to Euler, the inversion's prompts and steps, and 1.
+    """
+
+    code: ClassVar[str] = "alternative"
+    title: ClassVar[str] = "img2img alternative test"
+
+    prompt: str = fact("", control="prompt", api=("original_prompt",))
+    negative_prompt: str = fact("", control="prompt", api=("original_negative_prompt",))
+    steps: int = fact(50, low=1, high=150, api=("st",))
+    cfg_scale: float = fact(1.0, low=0, high=15, step=0.1, api=("cfg",))
+    randomness: float = fact(0.0, low=0, high=1, step=0.01, api=("randomness",))
+    sigma_adjustment: bool = fact(True, api=("sigma_adjustment",))
+    override_sampler: bool = fact(True, api=("override_sampler",))
+    override_prompt: bool = fact(True, api=("override_prompt",))
+    override_steps: bool = fact(True, api=("override_steps",))
+    override_strength: bool = fact(True, api=("override_strength",))
+
+    def __post_init__(self) -> None:
+        check(self, "alternative")
+
+
+@dataclass(frozen=True, slots=True)
 class SdUpscale:
     """A picture enlarged and worked over in tiles.
 
@@ -344,10 +370,21 @@ class Forecast:
     steps: int
 
 
-Script = XyzPlot | PromptMatrix | PromptLines | Loopback | SdUpscale | Ultimate | Outpainting | PoorMansOutpainting
+Script = (
+    XyzPlot
+    | PromptMatrix
+    | PromptLines
+    | Loopback
+    | Alternative
+    | SdUpscale
+    | Ultimate
+    | Outpainting
+    | PoorMansOutpainting
+)
 """What takes over a generation. In A1111 only one does."""
 
 SCRIPTS: tuple[Any, ...] = (
+    Alternative,
     Loopback,
     Outpainting,
     PoorMansOutpainting,
@@ -372,7 +409,7 @@ AFTER_SHEETS = 100_000
 JOB_UNITS = 1000
 """Steps that each job of a script counts for in its progress."""
 
-NEED_PICTURE: tuple[Any, ...] = (Loopback, Outpainting, PoorMansOutpainting, SdUpscale, Ultimate)
+NEED_PICTURE: tuple[Any, ...] = (Alternative, Loopback, Outpainting, PoorMansOutpainting, SdUpscale, Ultimate)
 """Scripts that work on a picture: in img2img only."""
 
 

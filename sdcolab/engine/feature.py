@@ -70,13 +70,22 @@ class Start:
         )
 
 
+Lend = Callable[[Pass], Callable[[Tensor, Tensor], Tensor]]
+"""See ``Opening.lend``."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Opening:
-    """How a round begins: unit ``noise`` [B, C, h, w] and the latents ``init`` that it is put on (None: none)."""
+    """How a round begins: unit ``noise`` [B, C, h, w] and the latents ``init`` that it is put on (None: none).
+
+    ``lend`` makes the pass's model work as another pass says, with its prompts and guidance: (x, sigma) -> the guided
+    image. No feature has a part in that; its calls count among the pass's ``calls_before``.
+    """
 
     round: Round
     noise: Tensor
     init: Tensor | None
+    lend: Lend
 
 
 Borrow = Callable[[str], Predictor]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -16,7 +16,7 @@ from sdcolab.engine.denoise import GuidedDenoiser
 from sdcolab.engine.feature import Active, Feature, Opening, Start
 from sdcolab.engine.memory import MemoryPolicy, sliced_attention
 from sdcolab.engine.noise import BatchNoise, NoiseSpec
-from sdcolab.engine.plan import Batch, sampler_options
+from sdcolab.engine.plan import Batch, Pass, sampler_options
 from sdcolab.engine.shelf import Vae
 
 Tell = Callable[[Tensor, int, int], None]
@@ -55,7 +55,8 @@ class PassSampler:
         first = part.first - self.batch.first
         start = self.start.part(slice(first, first + len(part.seeds)))
         sampling = one.sampling(active.table)
-        of, calls, done = Round(one, part, sampling.expected_calls, start.crops), sampling.expected_calls, 0
+        of = Round(one, part, sampling.expected_calls, start.crops)
+        calls, done = sampling.expected_calls + one.calls_before, 0
 
         def after_call(image: Tensor) -> None:
             nonlocal done
@@ -63,9 +64,12 @@ class PassSampler:
             self.tell(image, (index * calls + done) // count, calls)
 
         noise = BatchNoise(self._noise(part), active.checkpoint.model.device)
-        opening = Opening(of, noise.normal(), start.init)
+        opening = Opening(
+            of, noise.normal(), start.init, lambda other: self._lent(other, of, start, policy, after_call)
+        )
         for feature in self.features:
             opening = feature.begin(opening)
+        done = one.calls_before
         with ExitStack() as borrowed:
             denoiser = GuidedDenoiser(
                 predictor(active, self.conditioning, start.extra_channels),
@@ -87,6 +91,20 @@ class PassSampler:
         for feature in self.features:
             samples = feature.end(samples, of)
         return samples
+
+    def _lent(
+        self, other: Pass, of: Round, start: Start, policy: MemoryPolicy, after_call: Callable[[Tensor], None]
+    ) -> GuidedDenoiser:
+        """The model at work as the pass ``other`` says, without the features."""
+        conditioning = self.work.conditioning(replace(self.active, one=other))
+        return GuidedDenoiser(
+            predictor(self.active, conditioning, start.extra_channels),
+            self.active.table,
+            replace(of, one=other),
+            before_call=self.before_call,
+            after_call=after_call,
+            split=policy.split_guidance,
+        )
 
     def _noise(self, part: Batch) -> NoiseSpec:
         active, request = self.active, self.active.bench.request

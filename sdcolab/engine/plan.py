@@ -57,6 +57,7 @@ class Pass:
     ``number`` counts from 0. ``strength`` None starts from noise, a number from latents; ``exact``: with all ``steps``
     (hechos/a1111.md 3.6). ``size`` is what comes out, and ``told`` what SDXL is told of it, which is larger where the
     picture is cropped. ``base_calls``, of a hires pass, places its prompt editing after the first pass.
+    ``calls_before``: so many calls of the model come before the first step.
     """
 
     number: int
@@ -72,6 +73,7 @@ class Pass:
     checkpoint: str
     schedule_options: ScheduleOptions
     base_calls: int | None = None
+    calls_before: int = 0
 
     @property
     def second_order(self) -> bool:
@@ -114,7 +116,7 @@ class GenerationPlan:
 
     def expected_calls(self, table: NoiseTable) -> tuple[int, ...]:
         """Denoiser calls of each pass over a batch; ``table`` is only used to count."""
-        return tuple(one.sampling(table).expected_calls for one in self.passes)
+        return tuple(one.sampling(table).expected_calls + one.calls_before for one in self.passes)
 
 
 def make_plan(request: GenerationRequest) -> GenerationPlan:

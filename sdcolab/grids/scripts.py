@@ -9,6 +9,7 @@ from sdcolab.core.errors import AxisWithoutEffect, ScriptNeedsPicture, SdcolabEr
 from sdcolab.core.request import MAX_RANDOM_SEED, RANDOM_SEED, GenerationRequest
 from sdcolab.core.scripts import (
     NEED_PICTURE,
+    Alternative,
     DynamicPrompts,
     Forecast,
     Grid,
@@ -22,7 +23,7 @@ from sdcolab.core.scripts import (
     Ultimate,
     XyzPlot,
 )
-from sdcolab.grids import lines, loopback, matrix, outpainting, sd_upscale, ultimate, xyz
+from sdcolab.grids import alternative, lines, loopback, matrix, outpainting, sd_upscale, ultimate, xyz
 from sdcolab.grids.axes import axis_called, idle
 from sdcolab.grids.dialogue import Dialogue, Total
 from sdcolab.grids.dynamic import plan as dynamic
@@ -64,12 +65,16 @@ def prepare(task: Grid, names: Names, wildcards: Wildcards, draw_seed: RandomSee
         if task.dynamic:
             settled = replace(request, seed=draw_seed() if request.seed == RANDOM_SEED else request.seed)
             request, warnings = dynamic.drawn(settled, task.dynamic, wildcards)
-        if not isinstance(script, PromptMatrix):
+        if not isinstance(script, _PLANNED_AFTER_DRAWING):
             return Prepared(None, _dialogue(request, script, draw_seed), warnings, fields)
     plan = _plan(request, script, names, draw_seed)
-    if task.dynamic and not isinstance(script, PromptMatrix):
+    if task.dynamic and not isinstance(script, _PLANNED_AFTER_DRAWING):
         plan, warnings = _with_drawn_prompts(plan, task.dynamic, wildcards)
     return Prepared(plan, None, (*warnings, *_idle_axes(request, script)), fields)
+
+
+_PLANNED_AFTER_DRAWING = (PromptMatrix, Alternative)
+"""Scripts with plans whose prompts are drawn before they are planned."""
 
 
 def _plan(request: GenerationRequest, script: Script, names: Names, draw_seed: RandomSeed) -> Plan:
@@ -78,6 +83,8 @@ def _plan(request: GenerationRequest, script: Script, names: Names, draw_seed: R
             return xyz.plan(request, script, names, draw_seed)
         case PromptMatrix():
             return matrix.plan(request, script, draw_seed)
+        case Alternative():
+            return alternative.plan(request, script, draw_seed)
         case PromptLines():
             return lines.plan(request, script, names, draw_seed)
         case _:

@@ -22,6 +22,7 @@ from typing import Any
 
 from sdcolab.core.detecting import Detect
 from sdcolab.core.fields import parts_of, table_of
+from sdcolab.core.inversion import Inversion
 from sdcolab.core.request import GenerationRequest
 from sdcolab.core.scripts import (
     NEED_PICTURE,
@@ -608,7 +609,9 @@ PICTURES = Tool(
     ),
 )
 
-NOT_SHOWN = frozenset({"init.inpaint.latent_mask", "control.enabled"})
+NOT_SHOWN = frozenset(
+    {"init.inpaint.latent_mask", "control.enabled", *(f"inversion.{path}" for path in table_of(Inversion))}
+)
 """Fields that only other programs and scripts set, and what the switch of a unit says."""
 
 DETECT = Tool(Detect, verb="Sacar el mapa", prefix="detect", hidden=("save",))

@@ -190,6 +190,7 @@ def test_recorded_infotexts(name: str) -> None:
             "control": (),
             "tuning": Tuning(),
             "freeu": None,
+            "inversion": None,
         }
 
 

@@ -102,7 +102,7 @@ def test_every_field_stands_once_in_the_layout() -> None:
 
 def test_every_part_that_may_be_absent_has_a_section() -> None:
     with_switch = {section.part for section in every_section(GENERATION) if section.part}
-    assert with_switch | {"init"} == {
+    assert with_switch | {"init", "inversion"} == {
         path for path, part in parts_of(GenerationRequest).items() if part.optional or part.many
     }
     for section in every_section(GENERATION):

@@ -112,6 +112,14 @@ _GROUPS: Mapping[str, Mapping[str, Words]] = {
         "refiner.passes": Words("Pasadas con refiner", option="refiner-pasadas"),
         "refiner.by_steps": Words("Contar el cambio por pasos", option="refiner-por-pasos"),
     },
+    "Inversión (img2img alternative test)": {
+        "inversion.prompt": Words("Prompt de la imagen inicial", option="inversion-prompt"),
+        "inversion.negative_prompt": Words("Prompt negativo de la imagen inicial", option="inversion-negativo"),
+        "inversion.cfg_scale": Words("CFG hacia atrás", option="inversion-cfg"),
+        "inversion.steps": Words("Pasos hacia atrás", option="inversion-pasos"),
+        "inversion.randomness": Words("Azar", "0 = la misma imagen; más alto, más cambios", option="inversion-azar"),
+        "inversion.sigma_adjustment": Words("Ajuste de sigma", option="inversion-sigma"),
+    },
     "FreeU": {
         "freeu.b1": Words("Estructura, zonas grandes (b1)", "Más de 1 refuerza las formas", option="freeu-b1"),
         "freeu.b2": Words("Estructura, zonas medianas (b2)", "Más de 1 refuerza las formas", option="freeu-b2"),
@@ -219,6 +227,7 @@ PART_LABELS: Mapping[str, str] = {
     "init.inpaint": "Inpaint: pintar solo una parte",
     "refiner": "Refiner",
     "freeu": "FreeU: mejor acabado sin otro modelo",
+    "inversion": "Inversión: desde el ruido de la imagen inicial",
     "tuning": "Ajustes finos",
     **fields_control.PARTS,
 }

@@ -49,6 +49,22 @@ GROUPS: Mapping[str, Mapping[str, Words]] = {
         "loopback.final_strength": Words("Fuerza del denoising final", "La de la última vuelta"),
         "loopback.curve": Words("Curva del denoising", "Cómo se pasa de una fuerza a la otra"),
     },
+    "img2img alternative test": {
+        "alternative.prompt": Words("Prompt de la imagen", "Describe la imagen inicial tal como es"),
+        "alternative.negative_prompt": Words("Prompt negativo de la imagen"),
+        "alternative.steps": Words("Pasos hacia atrás (Decode steps)", "Los que buscan el ruido del que salió"),
+        "alternative.cfg_scale": Words("CFG hacia atrás (Decode CFG scale)", "Lo mejor suele estar entre 0.1 y 3"),
+        "alternative.randomness": Words("Azar", "0 = la misma imagen; más alto, más cambios"),
+        "alternative.sigma_adjustment": Words(
+            "Ajuste de sigma", "Busca el ruido con más exactitud; en A1111 viene quitado"
+        ),
+        "alternative.override_sampler": Words("Usar el sampler Euler", "El único que hace el camino de vuelta exacto"),
+        "alternative.override_prompt": Words(
+            "Usar el prompt de la imagen", "Quítalo para cambiar algo de ella con el prompt del formulario"
+        ),
+        "alternative.override_steps": Words("Los mismos pasos de ida que de vuelta"),
+        "alternative.override_strength": Words("Denoising 1"),
+    },
     "SD upscale": {
         "sd_upscale.overlap": Words("Solape entre cuadros (px)"),
         "sd_upscale.scale": Words("Ampliar por"),
@@ -147,6 +163,7 @@ SCRIPT_NOTES: Mapping[str, str] = {
     "matrix": "Escribe en el prompt partes separadas por |. La primera está siempre; las demás se ponen y se quitan.",
     "lines": "Una imagen por cada línea, que puede llevar sus propias opciones.",
     "loopback": "La imagen pasa por img2img varias veces seguidas.",
+    "alternative": "Rehace la imagen desde el ruido del que pudo salir: cambian los detalles, no la composición.",
     "sd_upscale": "Amplía la imagen y la repasa por cuadros del tamaño del formulario.",
     "ultimate": "Amplía sin límite de VRAM: repasa la imagen cuadro a cuadro. Usa un denoising de 0.1 a 0.4.",
     "outpainting": "Continúa la imagen más allá de sus bordes. Mejor con muchos pasos y un denoising de 0.8.",

@@ -11,6 +11,7 @@ from sdcolab.engine.features.guidance import LeftOutNegative
 from sdcolab.engine.features.hires import HiresFix
 from sdcolab.engine.features.hypernetworks import Hypernetworks
 from sdcolab.engine.features.init_image import FromPictures
+from sdcolab.engine.features.inversion import FromItsNoise
 from sdcolab.engine.features.lora import Lora
 from sdcolab.engine.features.refiner import RefinerSwitch
 from sdcolab.engine.features.regions import RegionalPrompts
@@ -20,6 +21,7 @@ from sdcolab.engine.features.token_merging import TokenMerging
 FEATURES: tuple[type[Feature], ...] = (
     HiresFix,
     FromPictures,
+    FromItsNoise,
     RefinerSwitch,
     LeftOutNegative,
     Embeddings,

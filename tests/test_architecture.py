@@ -64,6 +64,7 @@ OUTSIDE = {
         "safetensors",
         "tokenizers",
         "spandrel",
+        "onnxruntime",
     },
     "downloads": {"requests", "urllib3", "huggingface_hub", "torch", "safetensors"},
     "grids": {"PIL", "numpy", "jinja2", "yaml"},

@@ -30,6 +30,8 @@ class ModelKind(StrEnum):
     HYPERNETWORK = "hypernetwork"
     TEXT_ENCODER = "text_encoder"
     UNET = "unet"
+    ANNOTATOR = "annotator"
+    CLIP_VISION = "clip_vision"
     OTHER = "other"
 
 

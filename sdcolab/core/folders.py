@@ -21,6 +21,8 @@ MODEL_FOLDERS = {
     ModelKind.HYPERNETWORK: "models/hypernetworks",
     ModelKind.TEXT_ENCODER: "models/text_encoder",
     ModelKind.UNET: "models/unet",
+    ModelKind.ANNOTATOR: "models/ControlNetPreprocessor",
+    ModelKind.CLIP_VISION: "models/clip_vision",
     ModelKind.OTHER: "models/otros",
 }
 
@@ -43,12 +45,12 @@ class Folders:
     @property
     def preprocessors(self) -> Path:
         """Weights of ControlNet's preprocessors."""
-        return self.root / "models" / "ControlNetPreprocessor"
+        return self.models(ModelKind.ANNOTATOR)
 
     @property
     def clip_vision(self) -> Path:
         """CLIP's picture encoders, which IP-Adapters read."""
-        return self.root / "models" / "clip_vision"
+        return self.models(ModelKind.CLIP_VISION)
 
     @property
     def outputs(self) -> Path:

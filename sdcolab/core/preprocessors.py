@@ -26,19 +26,65 @@ class Slider:
 
 @dataclass(frozen=True, slots=True)
 class WeightFile:
-    """Weights of a preprocessor: a file (or a folder in transformers' layout) below the preprocessors' folder, or below
-    ``folder`` in it, as AUTOMATIC1111's extension has it. ``link`` is where to get it, ``size`` in bytes.
+    """Weights of a preprocessor: a file below the preprocessors' folder, or below ``folder`` in it, as AUTOMATIC1111's
+    extension has it. ``link`` is where to get it, ``size`` in bytes (about). ``also``: files that do as well.
     """
 
     file: str
     folder: str
     link: str
     size: int
-    licence: str = ""
+    licence: str
+    also: tuple[str, ...] = ()
 
 
-PREPROCESSOR_FILES: Mapping[str, WeightFile] = {}
+_ANNOTATORS = "https://huggingface.co/lllyasviel/Annotators/resolve/main/"
+_DWPOSE = "https://huggingface.co/yzd-v/DWPose/resolve/main/"
+_ANYTHING = "https://huggingface.co/spaces/LiheYoung/Depth-Anything/resolve/main/checkpoints/"
+_ANYTHING_V2 = "https://huggingface.co/depth-anything/Depth-Anything-V2-Small/resolve/main/"
+
+
+def _annotator(file: str, folder: str, size: int, licence: str) -> WeightFile:
+    return WeightFile(file, folder, _ANNOTATORS + file, size, licence)
+
+
+PREPROCESSOR_FILES: Mapping[str, WeightFile] = {
+    "hed": _annotator("ControlNetHED.pth", "hed", 29_444_406, "Apache 2.0"),
+    "pidinet": _annotator("table5_pidinet.pth", "pidinet", 2_871_148, "investigación (PiDiNet)"),
+    "drawing": _annotator("sk_model.pth", "lineart", 17_173_511, "MIT"),
+    "drawing_coarse": _annotator("sk_model2.pth", "lineart", 17_173_511, "MIT"),
+    "anime": _annotator("netG.pth", "lineart_anime", 217_694_784, "Apache 2.0"),
+    "mlsd": _annotator("mlsd_large_512_fp32.pth", "mlsd", 6_341_481, "Apache 2.0"),
+    "midas": _annotator("dpt_hybrid-midas-501f0c75.pt", "midas", 492_757_791, "MIT"),
+    "depth_anything": WeightFile(
+        "depth_anything_vitl14.pth",
+        "depth_anything",
+        f"{_ANYTHING}depth_anything_vitl14.pth",
+        1_341_373_070,
+        "Apache 2.0",
+        also=("depth_anything_vitb14.pth", "depth_anything_vits14.pth"),
+    ),
+    "depth_anything_v2": WeightFile(
+        "depth_anything_v2_vits.pth",
+        "depth_anything_v2",
+        f"{_ANYTHING_V2}depth_anything_v2_vits.pth",
+        99_218_434,
+        "Apache 2.0",
+        also=(
+            "depth_anything_v2_vitl.safetensors",
+            "depth_anything_v2_vitl.pth",
+            "depth_anything_v2_vitb.pth",
+        ),
+    ),
+    "people": WeightFile("yolox_l.onnx", "openpose", f"{_DWPOSE}yolox_l.onnx", 216_746_733, "Apache 2.0"),
+    "pose": WeightFile("dw-ll_ucoco_384.onnx", "openpose", f"{_DWPOSE}dw-ll_ucoco_384.onnx", 134_399_116, "Apache 2.0"),
+}
 """By the name that rows of ``PREPROCESSORS`` have for them."""
+
+PREPROCESSOR_FILE_NAMES = frozenset(name for row in PREPROCESSOR_FILES.values() for name in (row.file, *row.also))
+"""Files that only preprocessors use."""
+
+_POSE_FILES = ("people", "pose")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +119,35 @@ PREPROCESSORS: Registry[Preprocessor] = Registry(
             a=Slider("low", 1, 255, 100),
             b=Slider("high", 1, 255, 200),
         ),
+        Preprocessor("depth_midas", (ControlType.DEPTH,), ("depth",), files=("midas",)),
+        Preprocessor("depth_anything", (ControlType.DEPTH,), files=("depth_anything",)),
+        Preprocessor("depth_anything_v2", (ControlType.DEPTH,), files=("depth_anything_v2",)),
+        Preprocessor("openpose", (ControlType.OPENPOSE,), files=_POSE_FILES),
+        Preprocessor("openpose_face", (ControlType.OPENPOSE,), files=_POSE_FILES),
+        Preprocessor("openpose_faceonly", (ControlType.OPENPOSE,), files=_POSE_FILES),
+        Preprocessor("openpose_hand", (ControlType.OPENPOSE,), files=_POSE_FILES),
+        Preprocessor("openpose_full", (ControlType.OPENPOSE,), ("dw_openpose_full",), files=_POSE_FILES),
+        Preprocessor(
+            "mlsd",
+            (ControlType.MLSD,),
+            a=Slider("value", 0.01, 2, 0.1, 0.01),
+            b=Slider("distance", 0.01, 20, 0.1, 0.01),
+            files=("mlsd",),
+        ),
+        Preprocessor("softedge_pidinet", (ControlType.SOFT_EDGE,), ("pidinet",), files=("pidinet",)),
+        Preprocessor("softedge_pidisafe", (ControlType.SOFT_EDGE,), ("pidinet_safe",), files=("pidinet",)),
+        Preprocessor("softedge_hed", (ControlType.SOFT_EDGE,), ("hed",), files=("hed",)),
+        Preprocessor("softedge_hedsafe", (ControlType.SOFT_EDGE,), ("hed_safe",), files=("hed",)),
+        Preprocessor("scribble_pidinet", (ControlType.SCRIBBLE,), ("pidinet_scribble",), files=("pidinet",)),
+        Preprocessor("scribble_hed", (ControlType.SCRIBBLE,), ("fake_scribble",), files=("hed",)),
         Preprocessor("scribble_xdog", (ControlType.SCRIBBLE,), a=Slider("xdog", 1, 64, 32)),
         Preprocessor("threshold", (ControlType.CANNY, ControlType.SCRIBBLE), a=Slider("binary", 0, 255, 127)),
         Preprocessor("blur_gaussian", (ControlType.TILE,), a=Slider("sigma", 0.01, 64, 9, 0.01)),
         Preprocessor("shuffle", (ControlType.SHUFFLE,)),
         Preprocessor("tile_resample", (ControlType.TILE,), resolution=False, a=Slider("rate", 1, 8, 1, 0.01)),
+        Preprocessor("lineart_realistic", (ControlType.LINEART,), ("lineart",), files=("drawing",)),
+        Preprocessor("lineart_coarse", (ControlType.LINEART,), files=("drawing_coarse",)),
+        Preprocessor("lineart_anime", (ControlType.LINEART,), files=("anime",)),
         Preprocessor("lineart_standard", (ControlType.LINEART,), ("lineart_standard (from white bg & black line)",)),
         Preprocessor(
             "recolor_luminance", (ControlType.RECOLOR,), resolution=False, a=Slider("gamma", 0.1, 2, 1, 0.001)

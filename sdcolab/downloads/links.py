@@ -48,6 +48,10 @@ KIND_PREFIXES = {
     "ups": ModelKind.UPSCALER,
     "hypernetwork": ModelKind.HYPERNETWORK,
     "hypernet": ModelKind.HYPERNETWORK,
+    "preprocessor": ModelKind.ANNOTATOR,
+    "preprocesador": ModelKind.ANNOTATOR,
+    "annotator": ModelKind.ANNOTATOR,
+    "clip_vision": ModelKind.CLIP_VISION,
 }
 """Words before ``:`` that say what a link is, as other launchers spell them (hechos/lanzadores.md 0 and 1a)."""
 

@@ -34,6 +34,7 @@ from sdcolab.core.events import BytesReceived, CancelToken, Ended, Event, Listen
 from sdcolab.core.file_names import split_suffix, with_suffix
 from sdcolab.core.files import free_bytes
 from sdcolab.core.folders import Folders
+from sdcolab.core.preprocessors import PREPROCESSOR_FILE_NAMES
 from sdcolab.core.registry import Registry
 from sdcolab.downloads.beside import save_beside
 from sdcolab.downloads.classify import Contents, look_ahead, look_inside
@@ -320,9 +321,10 @@ class _Job:
         return self._with_warnings(done, (*renamed, *self._dispute(remote, contents, path)))
 
     def _kind(self, remote: RemoteFile, contents: Contents | None) -> ModelKind:
-        """What the user says it is, else what its provider says, else what its contents say."""
+        """What the user says it is, else what its provider or its name says, else what its contents say."""
         found = contents.detected.kind if contents else ModelKind.OTHER
-        return self._link.kind or remote.kind or found
+        known = ModelKind.ANNOTATOR if remote.name in PREPROCESSOR_FILE_NAMES else None
+        return self._link.kind or remote.kind or known or found
 
     def _dispute(self, remote: RemoteFile, contents: Contents | None, path: Path) -> tuple[SdcolabError, ...]:
         """A warning when the provider's word decided and the contents contradict it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import threading
 from collections.abc import Callable
 
 import pytest
+import torch
 from support.downloads import HURRY, LOOPBACK
 from support.servers import (
     CHECKPOINT_SHAPES,
@@ -66,6 +68,19 @@ def test_every_kind_lands_in_its_folder(
         assert "\n" not in line
         assert f"{kind}.safetensors" in line
         assert MODEL_FOLDERS[kind] in line
+
+
+def test_weights_of_preprocessors_are_known_by_their_names(
+    direct_queue: DownloadQueue, folders: Folders, serve: Serve
+) -> None:
+    weights = io.BytesIO()
+    torch.save({"module.classifier.bias": torch.zeros(1)}, weights)
+    server = serve({"/table5_pidinet.pth": weights.getvalue(), "/yolox_l.onnx": b"\x08\x08\x12\x07pytorch" * 200})
+    reports = direct_queue.run(f"{server.url}/table5_pidinet.pth {server.url}/yolox_l.onnx")
+    for report in reports:
+        assert report.error is None
+        assert report.path is not None
+        assert report.path.parent == folders.preprocessors
 
 
 def test_one_bad_link_never_stops_the_rest(direct_queue: DownloadQueue, serve: Serve) -> None:

@@ -32,7 +32,7 @@ SENTENCES: Mapping[str, Sentence] = {
     ),
     "control.preprocessor_file_missing": Sentence(
         "Al preprocessor «{preprocessor}» le falta el archivo {file} ({size}).",
-        "Descárgalo desde la propia unidad de ControlNet, o copia {link} a la carpeta {folder}.",
+        "Pega este enlace en Descargas y se guardará en su sitio: {link}. Después vuelve a generar.",
     ),
     "control.preprocessor_package_missing": Sentence(
         "El preprocessor «{preprocessor}» necesita el paquete de Python {package}, que no está instalado.",

@@ -165,11 +165,13 @@ USE_OF_KIND: Mapping[ModelKind, str] = {
     ModelKind.VAE: "Ya puedes elegirlo como VAE (pulsa 🔃 si no aparece en la lista).",
     ModelKind.LORA: "Para usarlo escribe en el prompt <lora:nombre:1>, con el nombre del archivo.",
     ModelKind.EMBEDDING: "Para usarlo escribe su nombre en el prompt o en el prompt negativo.",
-    ModelKind.CONTROLNET: "Queda guardado: esta versión todavía no lo usa.",
+    ModelKind.CONTROLNET: "Elígelo como Model en una unidad de ControlNet (pulsa 🔃 si no aparece en la lista).",
     ModelKind.UPSCALER: "Elígelo por su nombre como upscaler.",
-    ModelKind.HYPERNETWORK: "Queda guardado: esta versión todavía no lo usa.",
+    ModelKind.HYPERNETWORK: "Para usarla escribe en el prompt <hypernet:nombre:1>, con el nombre del archivo.",
     ModelKind.TEXT_ENCODER: "Queda guardado, pero no hace falta: los modelos que se usan aquí ya traen el suyo.",
     ModelKind.UNET: "Es solo una parte de un modelo, sin su codificador de texto ni su VAE: busca el modelo completo.",
+    ModelKind.ANNOTATOR: "Ya puedes elegir su preprocessor en ControlNet.",
+    ModelKind.CLIP_VISION: "Los IP-Adapter de ControlNet lo usan solos.",
     ModelKind.OTHER: "Queda guardado, pero no se sabe para qué sirve.",
 }
 """What to do with a file that has just arrived."""

@@ -29,6 +29,8 @@ KIND_LABELS: Mapping[str, str] = {
     ModelKind.HYPERNETWORK: "la hypernetwork",
     ModelKind.TEXT_ENCODER: "el codificador de texto",
     ModelKind.UNET: "la UNet suelta",
+    ModelKind.ANNOTATOR: "el archivo del preprocessor",
+    ModelKind.CLIP_VISION: "el CLIP vision",
     ModelKind.OTHER: "el archivo",
     "sampler": "el sampler",
     "preprocessor": "el preprocessor",
@@ -52,6 +54,8 @@ KIND_WITH_ARTICLE: Mapping[str, str] = {
     ModelKind.HYPERNETWORK: "una hypernetwork",
     ModelKind.TEXT_ENCODER: "un codificador de texto",
     ModelKind.UNET: "una UNet suelta",
+    ModelKind.ANNOTATOR: "un archivo de preprocessor",
+    ModelKind.CLIP_VISION: "un CLIP vision",
     ModelKind.OTHER: "de un tipo desconocido",
 }
 """What a file is, after "es" or "hace falta"."""
@@ -78,6 +82,8 @@ KIND_NAMES: Mapping[ModelKind, str] = {
     ModelKind.HYPERNETWORK: "hypernetwork",
     ModelKind.TEXT_ENCODER: "codificador de texto",
     ModelKind.UNET: "UNet suelta",
+    ModelKind.ANNOTATOR: "preprocessor",
+    ModelKind.CLIP_VISION: "CLIP vision",
     ModelKind.OTHER: "otro archivo",
 }
 """What a kind of file is called on its own, in lists and reports."""

@@ -58,9 +58,11 @@ class Maps:
     def __init__(self) -> None:
         self._known: OrderedDict[tuple[object, ...], Pixels] = OrderedDict()
 
-    def detected(self, unit: ControlUnit, source: Source, size: tuple[int, int], seed: int, find: Find) -> Pixels:
+    def detected(
+        self, unit: ControlUnit, source: Source, size: tuple[int, int], seed: int, find: Find, device: str = "cpu"
+    ) -> Pixels:
         """What the preprocessor of ``unit`` finds in a picture, for a first pass of ``size`` (height, width): uint8
-        [H, W, 3 or 4], not yet of that size. The fourth channel is what is to be painted.
+        [H, W, 3 or 4], not yet of that size. The fourth channel is what is to be painted. Networks run on ``device``.
         """
         row = PREPROCESSORS.find(unit.module)
         picture = pixels(source.picture)
@@ -73,7 +75,7 @@ class Maps:
         key = (row.name, resolution, a, b, chance, digest(picture), None if mask is None else digest(mask))
 
         def make() -> Pixels:
-            found = run(row.name, Asked(picture, resolution, a, b, mask, chance, find))
+            found = run(row.name, Asked(picture, resolution, a, b, mask, chance, find, device))
             return found if mask is None or not paints(row.name) else np.dstack([found, mask])
 
         return self._remembered(key, make)

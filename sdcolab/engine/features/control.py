@@ -207,7 +207,8 @@ class ControlNet(Feature):
         request = active.bench.request
         first = (request.height or one.size.height, request.width or one.size.width)
         find = finder(active.bench.library.folders)
-        found = maps.detected(unit.asked, source, first, batch.seeds[0], find)
+        device = str(active.checkpoint.model.device)
+        found = maps.detected(unit.asked, source, first, batch.seeds[0], find, device)
         control = maps.fitted(found, one.size.height, one.size.width, source.resize)
         if unit.asked.save_map and (unit.number, one.number) not in self._told:
             self._told.add((unit.number, one.number))

@@ -50,7 +50,8 @@ def finder(folders: Folders) -> Find:
     def find(name: str) -> Path:
         row = PREPROCESSOR_FILES[name]
         places = (folders.preprocessors, folders.preprocessors / row.folder)
-        found = next((place / row.file for place in places if (place / row.file).exists()), None)
+        names = (row.file, *row.also)
+        found = next((place / file for file in names for place in places if (place / file).exists()), None)
         if found is None:
             raise PreprocessorFileMissing(
                 preprocessor=name, file=row.file, folder=folders.preprocessors, link=row.link, size=row.size

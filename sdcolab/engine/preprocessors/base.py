@@ -25,7 +25,7 @@ class Asked:
     """A picture [H, W, 3] (uint8 RGB) and how to look at it.
 
     ``a`` and ``b`` are the preprocessor's numbers; ``mask`` [H, W] is white (255) where an inpaint preprocessor lets
-    paint. ``seed`` fixes what is drawn by chance.
+    paint. ``seed`` fixes what is drawn by chance. ``device`` (torch's name) is where a network runs.
     """
 
     picture: Pixels
@@ -35,6 +35,7 @@ class Asked:
     mask: Pixels | None = None
     seed: int = 0
     find: Find = field(default=_no_files)
+    device: str = "cpu"
 
 
 def grey_to_rgb(grey: np.ndarray) -> Pixels:

@@ -6,6 +6,7 @@ Pictures are uint8 arrays [H, W, 3] (RGB) or [H, W].
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -13,6 +14,8 @@ from numpy.typing import NDArray
 
 from sdcolab.core.control import ControlResize, detect_size
 from sdcolab.engine.preprocessors.base import Pixels
+
+Picture = TypeVar("Picture", Pixels, NDArray[np.float32])
 
 PAD_TO = 64
 """Detectors see pictures whose sides are multiples of this, the edge repeated."""
@@ -116,12 +119,12 @@ _DIRECTIONS = tuple(
 )
 
 
-def ridges(picture: Pixels) -> Pixels:
+def ridges(picture: Picture) -> Picture:
     """What is a maximum along some direction of a picture [H, W] stays, the rest is 0 (non-maximum suppression)."""
     kept = np.zeros_like(picture)
     for direction in _DIRECTIONS:
         kept = np.where(cv2.dilate(picture, direction) == picture, picture, kept)
-    return np.asarray(kept, np.uint8)
+    return kept
 
 
 def _turned(*kernels: list[list[int]]) -> tuple[NDArray[np.int32], ...]:

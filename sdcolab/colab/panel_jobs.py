@@ -14,6 +14,7 @@ from sdcolab.core.words import PHASE_LABELS, explain
 from sdcolab.core.words import panel as words
 from sdcolab.studio.job import JobSnapshot
 from sdcolab.studio.jobs import JobQueue
+from sdcolab.studio.maps import figures
 
 
 class JobsView:
@@ -54,7 +55,7 @@ class JobsView:
         for warning in snapshot.warnings[warnings:]:
             self._note(f"⚠️ {explain(warning)}")
         lines = [*snapshot.notes, *(words.FILE_MADE.format(path=path) for path in snapshot.files)]
-        put(self.report, "value", "<br>".join(map(html.escape, lines)))
+        put(self.report, "value", "<br>".join(map(html.escape, lines)) + figures(snapshot.maps))
         if snapshot.ended and not (former and former.ended):
             if isinstance(snapshot.error, Cancelled):
                 self._note(words.INTERRUPTED)

@@ -187,7 +187,7 @@ class ControlType(StrEnum):
 
 
 _WORDS_IN_NAMES: dict[ControlType, tuple[str, ...]] = {
-    ControlType.CANNY: ("canny",),
+    ControlType.CANNY: ("canny", "lineas"),
     ControlType.DEPTH: ("depth",),
     ControlType.NORMAL: ("normal",),
     ControlType.OPENPOSE: ("openpose", "dwpose", "pose"),

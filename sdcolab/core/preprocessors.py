@@ -6,10 +6,11 @@ infotexts and API calls made for it mean the same here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sdcolab.core.control import NO_PREPROCESSOR, ControlType
+from sdcolab.core.control import NO_PREPROCESSOR, ControlType, best_model, models_for
+from sdcolab.core.detect import ModelFamily
 from sdcolab.core.registry import Registry
 
 
@@ -164,6 +165,16 @@ PREPROCESSORS: Registry[Preprocessor] = Registry(
 def preprocessors_for(kind: ControlType) -> tuple[Preprocessor, ...]:
     """The preprocessors that a control type offers."""
     return tuple(one for one in PREPROCESSORS.values() if kind is ControlType.ALL or kind in one.types)
+
+
+def model_for(module: str, model: str, models: Sequence[str], family: ModelFamily = ModelFamily.UNKNOWN) -> str:
+    """The control model to go with the preprocessor called ``module``: ``model`` if it serves its type, else the best
+    of ``models``; ``model`` as it is when none fits or the preprocessor serves every type.
+    """
+    kind = PREPROCESSORS[module].types[0] if module in PREPROCESSORS else ControlType.ALL
+    if kind is ControlType.ALL or model in models_for(kind, models):
+        return model
+    return best_model(kind, models, family) or model
 
 
 _DEFAULTS = {

@@ -18,6 +18,7 @@ from sdcolab.core.words import PHASE_LABELS, human_bytes, human_time
 from sdcolab.studio.desk import DeskSnapshot
 from sdcolab.studio.job import JobSnapshot
 from sdcolab.studio.jobs import JobQueue
+from sdcolab.studio.maps import figures
 from sdcolab.web import fragments
 
 Clock = Callable[[], float]
@@ -126,7 +127,7 @@ def _preview_change(fresh: bool, shown: Image.Image | None, snapshot: JobSnapsho
 def report_of(snapshot: JobSnapshot) -> str:
     """The lines of a tool's report and the files it made."""
     files = (f"Archivo: {path}" for path in snapshot.files)
-    return fragments.report((*snapshot.notes, *files), "Resultado del trabajo")
+    return fragments.report((*snapshot.notes, *files), "Resultado del trabajo") + figures(snapshot.maps)
 
 
 def seconds_left(pace: Pace | None, snapshot: JobSnapshot, now: float) -> float | None:

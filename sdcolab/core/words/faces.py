@@ -42,6 +42,9 @@ EMPTY_RESULTS = Words(
     "Tu primera imagen", "Escribe lo que quieres ver y pulsa «Generar», o prueba uno de estos ejemplos."
 )
 
+MAP_OF_UNIT = "ControlNet {unit}: imagen preprocesada"
+"""Under the map of a unit, by its name or number."""
+
 EXAMPLES: tuple[Example, ...] = (
     Example(
         "Anime",

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from sdcolab.core.tuning import Tuning as Tuning
     from sdcolab.core.words import explain as explain
     from sdcolab.engine.engine import Engine as Engine
+    from sdcolab.wiring.notebook import actualizar as actualizar
     from sdcolab.wiring.notebook import cerrar as cerrar
     from sdcolab.wiring.notebook import empezar as empezar
     from sdcolab.wiring.notebook import informe as informe
@@ -62,7 +63,7 @@ _NAMES = {
     "sdcolab.core.tuning": ("Tuning",),
     "sdcolab.core.words": ("explain",),
     "sdcolab.engine.engine": ("Engine",),
-    "sdcolab.wiring.notebook": ("cerrar", "empezar", "informe", "panel"),
+    "sdcolab.wiring.notebook": ("actualizar", "cerrar", "empezar", "informe", "panel"),
     "sdcolab.wiring.public": ("open_engine", "request_of"),
     "sdcolab.wiring.trainer": (
         "cocinar_lora",
@@ -93,6 +94,7 @@ __all__ = [
     "Tuning",
     "Variation",
     "__version__",
+    "actualizar",
     "cerrar",
     "cocinar_lora",
     "configurar_lora",

@@ -4,8 +4,10 @@
     python tools/compatibilidad.py minimos      # some of them
     python tools/compatibilidad.py --lista      # what each one holds
 
-For each: a fresh virtual environment with those versions; the wheel installed as the notebook does (``--no-deps``),
-which must leave every other package as it was and lack nothing; and ``compatibilidad_humo.py``, run by that Python.
+For each: a fresh virtual environment with those versions; the notebook's own cells in a kernel of it
+(``compatibilidad_cuaderno.py``), which install the wheel and must leave every other package as it was, but for those
+that were too old and the user asked to renew; and ``compatibilidad_humo.py``, run by that Python. The pages of an image
+that is no longer to be had are told by what was published by then.
 Environments live in the system's temporary folder (``TMPDIR``) and are deleted. torch is the tested one
 (``requirements.lock``) everywhere; environments without it test all that does not need it, and say so. A Python that
 is not on this machine is skipped and told. Exit code 1 when something failed.
@@ -27,6 +29,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 SMOKE = Path(__file__).with_name("compatibilidad_humo.py")
+CELLS = Path(__file__).with_name("compatibilidad_cuaderno.py")
+NOTEBOOK = ROOT / "notebooks" / "stable_diffusion.ipynb"
 LEFT_OUT = ("torch", "spandrel")
 """Requirements not to be chosen here: torch is the tested one, and spandrel asks for torchvision, which must fit it."""
 
@@ -52,10 +56,39 @@ COLAB_2026_08: Mapping[str, str] = {
 }
 """Colab's image of August 2026 (hechos/lanzadores.md 6)."""
 
+COLAB_2026_07: Mapping[str, str] = {
+    **COLAB_2026_08,
+    "transformers": "5.13.1",
+    "gradio": "6.20.0",
+    "numpy": "2.0.2",
+    "huggingface_hub": "1.20.0",
+}
+"""Of July 2026: the facts name Python, torch, numpy, diffusers, transformers and gradio."""
+
+COLAB_2026_04: Mapping[str, str] = {
+    **COLAB_2026_07,
+    "diffusers": "0.37.0",
+    "transformers": "5.0.0",
+    "tokenizers": "0.22.2",
+    "safetensors": "0.7.0",
+    "huggingface_hub": "1.8.0",
+    "gradio": "5.50.0",
+}
+"""Of April 2026: the facts name torch 2.10 and gradio 5.50; the others are what there was by then."""
+
+COLAB_2026_01: Mapping[str, str] = {
+    **COLAB_2026_04,
+    "diffusers": "0.36.0",
+    "transformers": "4.57.3",
+    "huggingface_hub": "0.36.0",
+}
+"""Of January 2026: the facts name torch 2.9 and gradio 5.50; the others are what there was by then."""
+
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """What to install. ``pins`` are exact versions; every other requirement gets its newest allowed one."""
+    """What to install. ``pins`` are exact versions; every other requirement gets its newest allowed one. ``old``: some
+    of it is older than what we ask for, and the notebook must say so and renew it."""
 
     name: str
     what: str
@@ -63,6 +96,7 @@ class Environment:
     pins: Mapping[str, str]
     limits: tuple[str, ...] = ()
     torch: bool = True
+    old: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +116,10 @@ def environments() -> tuple[Environment, ...]:
     return (
         Environment("minimos", "la versión más baja de cada requisito", "3.11", lowest),
         Environment("nuevas", "la versión más nueva de cada requisito", "3.11", {}),
-        Environment("colab", "las versiones de la imagen de Colab de agosto de 2026", "3.11", COLAB_2026_08),
+        Environment("2026.01", "las de la imagen de Colab de enero de 2026", "3.11", COLAB_2026_01, old=True),
+        Environment("2026.04", "las de la imagen de Colab de abril de 2026", "3.11", COLAB_2026_04, old=True),
+        Environment("2026.07", "las de la imagen de Colab de julio de 2026", "3.11", COLAB_2026_07),
+        Environment("2026.08", "las de la imagen de Colab de agosto de 2026", "3.11", COLAB_2026_08),
         Environment("hub1", "lo más nuevo con huggingface_hub 1.x", "3.11", {}, ("huggingface_hub<2",)),
         Environment(
             "cruzado",
@@ -112,7 +149,7 @@ def tested_torch() -> str:
 
 def wanted(environment: Environment) -> list[str]:
     """Arguments for pip: the requirements as ``pyproject.toml`` writes them, then narrowed."""
-    lines = [f"{name}>={version}" for name, version in bounds().items() if name not in LEFT_OUT]
+    lines = [f"{name}>={version}" for name, version in bounds().items() if name not in (*LEFT_OUT, *environment.pins)]
     lines += [f"{name}=={version}" for name, version in environment.pins.items()]
     return [*lines, KERNEL, *environment.limits, *([f"torch=={tested_torch()}"] if environment.torch else [])]
 
@@ -163,12 +200,19 @@ def try_out(environment: Environment, wheel: Path, folder: Path) -> Outcome:
         run([*install, *wanted(environment)], log, "esas versiones no se pueden instalar juntas")
         before = packages(python, log)
         versions += " " + ", ".join(sorted(one for one in before if re.split("==", one.lower())[0] in SHOWN))
-        run([*install, "--no-deps", wheel], log, "la rueda no se instala")
-        changed = {one.partition("==")[0] for one in packages(python, log) ^ before}
-        if changed != {"sdcolab"}:
-            raise SystemExit(f"instalar sdcolab ha cambiado otros paquetes: {', '.join(sorted(changed))}")
-        smoke = [python, "-P", SMOKE, *(() if environment.torch else ("--sin-torch",))]
-        run([*smoke, home / "prueba"], log, "no funciona")
+        without = () if environment.torch else ("--sin-torch",)
+        (home / "cuaderno" / "content").mkdir(parents=True)
+        shutil.copy(wheel, home / "cuaderno" / "content")
+        cells = run([python, "-P", CELLS, *without, NOTEBOOK, home / "cuaderno"], log, "el cuaderno no funciona")
+        renewed = set(re.findall(r"([\w-]+)[=<>!~]", cells.partition("PAQUETES ")[2].replace("_", "-").lower()))
+        if bool(renewed) != environment.old:
+            raise SystemExit(f"el cuaderno ha renovado {sorted(renewed)}")
+        if renewed:
+            versions += f"; renovados: {', '.join(sorted(renewed))}"
+        changed = {one.partition("==")[0].replace("_", "-").lower() for one in packages(python, log) ^ before}
+        if changed != {"sdcolab"} | renewed:
+            raise SystemExit(f"instalar sdcolab ha cambiado otros paquetes: {', '.join(sorted(changed - renewed))}")
+        run([python, "-P", SMOKE, *without, home / "prueba"], log, "no funciona")
     except SystemExit as error:
         return Outcome(environment.name, versions, time.monotonic() - started, str(error))
     finally:

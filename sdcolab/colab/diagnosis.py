@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import sdcolab
 from sdcolab.colab.drive_sync import DRIVE_FOLDER
 from sdcolab.colab.host import ColabHost, Host
-from sdcolab.colab.requirements import Installed, installed_version, own_requirements
+from sdcolab.colab.requirements import Installed, installed_version, own_requirements, release
 from sdcolab.colab.requirements import examine as examine_requirements
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import (
@@ -36,6 +36,9 @@ GB = 1_000_000_000
 LOW_MEMORY = 3 * GB
 LOW_DISK = 8 * GB
 PACKAGES = ("torch", "diffusers", "transformers", "gradio", "huggingface_hub", "safetensors", "ipywidgets", "numpy")
+COLAB_FIX = (6, 27)
+"""The gradio that finds its own way behind Colab's proxy (its changelog, #13800); ``web.address`` helps older ones."""
+
 SITES = {
     "Hugging Face": "https://huggingface.co/api/models?limit=1",
     "civitai": "https://civitai.com/api/v1/models?limit=1",
@@ -113,6 +116,12 @@ def _versions(installed: Installed) -> Iterator[Finding]:
     elif verdict.missing:
         problem = PackagesMissing(names=", ".join(verdict.missing))
     yield Finding("Paquetes", shown, problem)
+    gradio = installed("gradio")
+    if gradio and release(gradio) < COLAB_FIX:
+        yield Finding(
+            "Página dentro de Colab",
+            f"gradio {gradio} es anterior a la 6.27 y confunde la dirección de Colab; sdcolab lo corrige solo",
+        )
 
 
 def _gpu(host: Host) -> Finding:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import queue
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from typing import Any
 
 from sdcolab.colab.diagnosis import examine, page
@@ -20,6 +20,7 @@ from sdcolab.colab.prepare import (
     remembered_drive,
 )
 from sdcolab.colab.report import download_link, known_secrets, report_line, write_report
+from sdcolab.colab.requirements import own_requirements, renew
 from sdcolab.colab.session import Session
 from sdcolab.colab.waiting import telling
 from sdcolab.core.errors import HostError, NoWidgets, SdcolabError, SecretTimeout
@@ -28,7 +29,16 @@ from sdcolab.core.words import explain
 from sdcolab.process.environment import SECRET_NAMES
 from sdcolab.process.supervisor import Roster
 
-__all__ = ["Collaborators", "StartOptions", "close_all", "form_tokens", "open_panel", "save_report", "start"]
+__all__ = [
+    "Collaborators",
+    "StartOptions",
+    "close_all",
+    "form_tokens",
+    "open_panel",
+    "renew_packages",
+    "save_report",
+    "start",
+]
 
 OPEN_PANEL = "_sdcolab_panel"
 """Name in the notebook's own namespace of the panel that is open in it, for the next cell that must close it."""
@@ -113,6 +123,23 @@ def _save_rest(collaborators: Collaborators) -> int:
         return flush_and_tell(sync, folders, say, SAVE_REST_SECONDS)
     finally:
         sync.stop()
+
+
+def renew_packages(say: Callable[[str], object]) -> None:
+    """Put newer versions where the environment's are too old, telling what is done and what to do next."""
+    try:
+        with telling(say, "Sigo instalando"):
+            changed = renew(own_requirements(), say=say)
+    except SdcolabError as error:
+        say(f"⚠️ {explain(error)}")
+    except KeyboardInterrupt:
+        say("⏹️ Interrumpido: vuelve a pulsar ▶️ en esta celda para terminar.")
+    else:
+        say(
+            f"✅ Listo: {', '.join(changed)}. Ahora pulsa ▶️ en «Empezar aquí 🚀»."
+            if changed
+            else "✅ Aquí no hay nada demasiado antiguo. Pulsa ▶️ en «Empezar aquí 🚀»."
+        )
 
 
 def save_report(collaborators: Collaborators) -> None:

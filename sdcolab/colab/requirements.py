@@ -1,11 +1,13 @@
 """The Python packages the program needs, without ever replacing one that the environment brings.
 
 Colab's image has them all (hechos/lanzadores.md 6). The notebook installs sdcolab with ``--no-deps``; should one be
-missing, only that one is installed, with every installed version as a constraint. Old ones are reported, not touched.
+missing, only that one is installed, with every installed version as a constraint. Old ones are reported, and replaced
+only when the user asks for it (``renew``).
 """
 
 from __future__ import annotations
 
+import importlib
 import re
 import subprocess
 import sys
@@ -21,6 +23,27 @@ Installed = Callable[[str], str | None]
 Pip = Callable[[list[str]], int]
 
 _REQUIREMENT = re.compile(r"\s*([A-Za-z0-9._-]+)\s*(?:\[[^\]]*\])?\s*\(?(?:>=\s*([0-9.]+))?")
+
+RENEWABLE = frozenset(
+    {
+        "gradio",
+        "gradio-client",
+        "diffusers",
+        "transformers",
+        "huggingface-hub",
+        "tokenizers",
+        "safetensors",
+        "hf-gradio",
+    }
+)
+"""What may be replaced by a newer one with nothing else of the environment noticing: pure Python, or (tokenizers and
+safetensors) compiled for any Python and with nothing of torch's inside."""
+
+FIRM = re.compile(r"(torch|nvidia|triton|numpy|scipy|pillow|jax|tensorflow)", re.I)
+"""What the environment was built around: never replaced."""
+
+MOST_ROUNDS = 6
+"""How deep what the new packages ask for is followed."""
 
 _EXTRA = re.compile(r"extra\s*==\s*[\"']([A-Za-z0-9._-]+)")
 
@@ -72,6 +95,65 @@ def ensure_installed(
         if code != 0:
             raise PackagesMissing(names=", ".join(verdict.missing))
     return verdict.missing
+
+
+def renewal(requirements: Iterable[str], installed: Installed | None = None) -> tuple[str, ...]:
+    """What ``renew`` would install first: "gradio==6.19" for each one that is too old and may be replaced, in the
+    lowest version that serves, which is the nearest to what the environment expects."""
+    found = []
+    for requirement in requirements:
+        match = _REQUIREMENT.match(requirement)
+        if match is None or not match[2] or _EXTRA.search(requirement):
+            continue
+        version = (installed or installed_version)(match[1])
+        if version and release(version) < release(match[2]) and normal(match[1]) in RENEWABLE:
+            found.append(f"{match[1]}=={match[2]}")
+    return tuple(found)
+
+
+def renew(requirements: Iterable[str], pip: Pip | None = None, say: Callable[[str], object] = print) -> tuple[str, ...]:
+    """Install newer versions of what is too old and may be replaced, and then whatever those ask for that is not here,
+    each with ``--no-deps``; what the environment was built around is never touched. Returns what was asked of pip.
+
+    Raises ``PackagesTooOld`` when pip fails, or when something else is too old.
+    """
+    requirements, asked = tuple(requirements), list[str]()
+    wanted = renewal(requirements)
+    for _ in range(MOST_ROUNDS):
+        if not wanted:
+            break
+        say(f"📦 Instalando {', '.join(wanted)}…")
+        asked += wanted
+        if (pip or run_pip)(["install", "-q", "--no-deps", *wanted]) != 0:
+            raise PackagesTooOld(names=", ".join(wanted))
+        importlib.invalidate_caches()
+        wanted = tuple(one for one in unmet(asked) if one not in asked)
+    if verdict := examine(requirements, installed_version).too_old:
+        raise PackagesTooOld(names=", ".join(verdict))
+    return tuple(asked)
+
+
+def unmet(packages: Iterable[str]) -> tuple[str, ...]:
+    """What the installed ``packages`` ("gradio==6.19") ask for and is not here in a version that serves; never what the
+    environment was built around."""
+    from packaging.requirements import Requirement
+
+    found: dict[str, str] = {}
+    for package in packages:
+        name = re.split("[<>=!~ ]", package)[0]
+        for line in metadata.requires(name) or ():
+            one = Requirement(line)
+            if FIRM.match(one.name) or (one.marker and not one.marker.evaluate({"extra": ""})):
+                continue
+            version = installed_version(one.name)
+            if version is None or not one.specifier.contains(version, prereleases=True):
+                found[normal(one.name)] = f"{one.name}{one.specifier}"
+    return tuple(found.values())
+
+
+def normal(name: str) -> str:
+    """A package's name as PyPI compares them: "huggingface_hub" -> "huggingface-hub"."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def missing_of(requirements: Iterable[str], extra: str = "") -> tuple[str, ...]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from sdcolab.web.address import OWN_ROOT
+
 _EARLY_SCRIPT = """<script>
 for (const [name, value] of [["language", "es"], ["languages", ["es"]]])
   Object.defineProperty(navigator, name, { get: () => value, configurable: true });
@@ -53,6 +55,7 @@ class _Answer:
 def in_spanish(page: str) -> str:
     """gradio's index page with our language and name."""
     page = page.replace('lang="en"', 'lang="es"', 1).replace("<head>", f"<head>{_EARLY_SCRIPT}", 1)
+    page = page.replace("</head>", f"{OWN_ROOT}</head>", 1)
     return page.replace('content="Gradio"', 'content="sdcolab"').replace(
         'content="Click to try out the app!"', 'content="Estudio de Stable Diffusion en español"'
     )

@@ -23,6 +23,7 @@ from sdcolab.core.files import storage_errors
 from sdcolab.core.pictures import PICTURE_SUFFIXES
 from sdcolab.web import look
 from sdcolab.web.access import Access
+from sdcolab.web.address import BrowserAddress
 from sdcolab.web.gate import EventGate, FileGate
 from sdcolab.web.guard import UPLOADS, Guard, loopback_names
 from sdcolab.web.localise import SpanishIndex
@@ -100,7 +101,9 @@ def start_server(
         _keep_gradio_files_in(cache)
         page = build()
         app = _mounted(page, outputs.absolute(), head)
-        gate = EventGate(SpanishIndex(app), FileGate((outputs, cache), suffixes_taken(page)), uploads=UPLOADS)
+        gate = EventGate(
+            BrowserAddress(SpanishIndex(app)), FileGate((outputs, cache), suffixes_taken(page)), uploads=UPLOADS
+        )
         door = Guard(
             gate,
             access=Access(*auth, ended=temporary / ENDED_SESSIONS) if auth else None,

@@ -87,6 +87,13 @@ def cerrar() -> None:
     close_all(_collaborators())
 
 
+def actualizar() -> None:
+    """What the notebook's cell of packages calls: newer versions of what is too old here, never torch's."""
+    from sdcolab.colab.notebook import renew_packages
+
+    renew_packages(print)
+
+
 def informe() -> None:
     """What the notebook's report cell calls: one page about this machine, and a file with it and the logs to send."""
     from sdcolab.colab.notebook import save_report as save_and_show

@@ -54,6 +54,7 @@ def test_what_is_wrong_is_said_with_advice(tmp_path: Path) -> None:
     assert "⚠️ civitai: no responde" in text
     assert "✅ Hugging Face: responde" in text
     assert "torch 2.6.0" in text
+    assert "gradio 6.19 es anterior a la 6.27" in text
     assert "ipywidgets no instalado" in text
     assert "CIVITAI_TOKEN puesta" in text
     assert "que mirar (⚠️)" in text

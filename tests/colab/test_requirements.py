@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 
 import pytest
 
-from sdcolab.colab.requirements import Verdict, ensure_installed, examine, pins, release
+from sdcolab.colab import requirements
+from sdcolab.colab.requirements import Verdict, ensure_installed, examine, pins, release, renew, renewal
 from sdcolab.core.errors import PackagesMissing, PackagesTooOld
 from tools.compatibilidad import COLAB_2026_08, bounds
 
@@ -69,3 +71,28 @@ def test_failures_are_told() -> None:
     with pytest.raises(PackagesTooOld):
         ensure_installed(["gradio>=7"], COLAB.get, lambda arguments: 0)
     assert ensure_installed(["torch"], COLAB.get, lambda arguments: 1) == ()
+
+
+def test_only_what_may_be_replaced_is_offered() -> None:
+    old = {"torch": "2.5", "gradio": "5.50.0", "diffusers": "0.36.0", "numpy": "1.26", "transformers": "5.15.0"}
+    wanted = ["torch>=2.6", "gradio>=6.19", "diffusers>=0.39", "transformers>=5.0", "numpy>=2.0", 'x>=1; extra == "y"']
+    assert renewal(wanted, old.get) == ("gradio==6.19", "diffusers==0.39")
+
+
+def test_renewing_follows_what_the_new_ones_ask_for_and_stops(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = {"gradio": "5.50.0", "gradio-client": "1.0", "numpy": "1.0"}
+    asks = {"gradio": ["gradio-client==2.0", "numpy>=2", "groovy~=0.1"], "gradio-client": ["gradio>=6"], "groovy": []}
+    asked: list[list[str]] = []
+
+    def pip(arguments: list[str]) -> int:
+        asked.append(arguments)
+        here.update({re.split("[=~>]+", one)[0]: re.split("[=~>]+", one)[1] for one in arguments if "=" in one})
+        return 0
+
+    monkeypatch.setattr(requirements, "installed_version", lambda name: here.get(requirements.normal(name)))
+    monkeypatch.setattr("importlib.metadata.requires", lambda name: asks.get(name))
+    assert renew(["gradio>=6.19"], pip, lambda line: None) == ("gradio==6.19", "gradio-client==2.0", "groovy~=0.1")
+    assert [one[2] for one in asked] == ["--no-deps"] * 2
+    with pytest.raises(PackagesTooOld):
+        here["torch"] = "2.5"
+        renew(["torch>=2.6"], pip, lambda line: None)

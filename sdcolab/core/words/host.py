@@ -145,6 +145,7 @@ SENTENCES: Mapping[str, Sentence] = {
     ),
     "host.packages_too_old": Sentence(
         "Este entorno trae versiones demasiado antiguas de {names}.",
-        "En Colab: Entorno de ejecución → Cambiar tipo de entorno de ejecución → Versión del entorno: la más reciente.",
+        "Pulsa ▶️ en la celda «⬆️ Poner al día los paquetes», que no toca torch, y vuelve a empezar. O elige en Colab "
+        "Entorno de ejecución → Cambiar tipo de entorno de ejecución → Versión del entorno: la más reciente.",
     ),
 }

@@ -77,7 +77,7 @@ OUTSIDE = {
     },
     "workshop": {"PIL", "numpy", "torch", "safetensors"},
     "web": {"gradio", "fastapi", "starlette", "uvicorn", "PIL"},
-    "colab": {"PIL", "google", "IPython", "ipywidgets", "anywidget", "traitlets", "requests", "gradio"},
+    "colab": {*("PIL", "google", "IPython", "ipywidgets", "anywidget", "traitlets", "requests", "gradio"), "packaging"},
     "api": {"PIL", "starlette"},
     "wiring": {"PIL", "starlette", "IPython"},
     "cli": set(),

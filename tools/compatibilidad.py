@@ -204,14 +204,15 @@ def try_out(environment: Environment, wheel: Path, folder: Path) -> Outcome:
         (home / "cuaderno" / "content").mkdir(parents=True)
         shutil.copy(wheel, home / "cuaderno" / "content")
         cells = run([python, "-P", CELLS, *without, NOTEBOOK, home / "cuaderno"], log, "el cuaderno no funciona")
-        renewed = set(re.findall(r"([\w-]+)[=<>!~]", cells.partition("PAQUETES ")[2].replace("_", "-").lower()))
+        put = cells.partition("PAQUETES ")[2].strip().split(", ")
+        renewed = {re.split(r"[=<>!~ ]", one)[0].replace("_", "-").lower() for one in put if one}
         if bool(renewed) != environment.old:
             raise SystemExit(f"el cuaderno ha renovado {sorted(renewed)}")
         if renewed:
             versions += f"; renovados: {', '.join(sorted(renewed))}"
         changed = {one.partition("==")[0].replace("_", "-").lower() for one in packages(python, log) ^ before}
-        if changed != {"sdcolab"} | renewed:
-            raise SystemExit(f"instalar sdcolab ha cambiado otros paquetes: {', '.join(sorted(changed - renewed))}")
+        if others := changed - renewed - {"sdcolab"}:
+            raise SystemExit(f"instalar sdcolab ha cambiado otros paquetes: {', '.join(sorted(others))}")
         run([python, "-P", SMOKE, *without, home / "prueba"], log, "no funciona")
     except SystemExit as error:
         return Outcome(environment.name, versions, time.monotonic() - started, str(error))

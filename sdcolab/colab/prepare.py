@@ -33,6 +33,7 @@ from sdcolab.process.public_link import Service
 from sdcolab.process.supervisor import RestartPolicy, Roster
 from sdcolab.process.tunnel import tunnel_command
 from sdcolab.process.worker import ProcessWorker
+from sdcolab.studio.pending import set_aside
 from sdcolab.studio.studio import Studio
 
 DEMO_NAMES = ("Demostración (emojis)", "demo", "")
@@ -191,6 +192,7 @@ class Preparation:
             self._say("♻️ He cerrado la sesión anterior.")
         self._tell_gpu()
         self._connect_drive()
+        set_aside(self._folders.config)
         found = self._read_tokens((*DOWNLOAD_NAMES, *[NGROK_NAME] * (Service.NGROK in self._options.services)))
         self.ngrok_token = found.pop(NGROK_NAME, "")
         self.tokens = found
@@ -208,7 +210,7 @@ class Preparation:
         self.to_download_again = tuple(self._with.missing_downloads())
         if self.to_download_again:
             names = ", ".join(one.name for one in self.to_download_again)
-            self._say(f"📦 En otra sesión descargaste también: {names}.")
+            self._say(f"📦 En otra sesión descargaste también: {names}. Tráelo con un clic en la pestaña «Mi sesión».")
 
     def fetch_guide_resources(self, say: Callable[[str], object] | None = None) -> None:
         """Bring what the guide says is installed, while the user works. Call it when the page or the panel is open."""

@@ -55,13 +55,13 @@ class JobJournal:
 
     def write(self, entries: Iterable[JournalEntry]) -> None:
         """Write down all that has not ended, in order; the file goes when there is nothing."""
-        lines = [_line(one) for one in entries]
-        if not lines:
+        listed = tuple(entries)
+        if not listed:
             with contextlib.suppress(OSError):
                 self._path.unlink(missing_ok=True)
             return
         with contextlib.suppress(StorageError), atomic_write(self._path) as file:
-            file.write(f"[{','.join(lines)}]".encode("ascii"))
+            file.write(journal_text(listed).encode("ascii"))
 
     def read(self) -> tuple[JournalEntry, ...]:
         """What a process that is gone left to do; nothing when there is none or it cannot be read. One that cannot be
@@ -81,6 +81,11 @@ class JobJournal:
             raise TypeError
         written = Written(json.dumps(task), whole=True)
         return JournalEntry(number, self._table.from_json(task), Origin(saved["by"]), bool(saved["begun"]), written)
+
+
+def journal_text(entries: Iterable[JournalEntry]) -> str:
+    """The entries as they stand on disk."""
+    return f"[{','.join(map(_line, entries))}]"
 
 
 def _line(entry: JournalEntry) -> str:

@@ -626,6 +626,13 @@ LAYOUT = Layout(
         Tab("galeria", "Galería", "Todas las imágenes guardadas: buscar, ordenar y enviar", "images", TabKind.ROOM),
         Tab("pnginfo", "PNG Info", "Datos de generación guardados en una imagen", "file-search", TabKind.PNG_INFO),
         Tab("descargas", "Descargas", "Bajar modelos y otros recursos", "download", TabKind.DOWNLOADS),
+        Tab(
+            "sesion",
+            "Mi sesión",
+            "Continuar donde lo dejaste, qué ocupa sitio y tus ajustes en un archivo",
+            "hard-drive-download",
+            TabKind.ROOM,
+        ),
         Tab("cartas", "Cartas 🎴", "Show extra networks: tus LoRA, embeddings y modelos", "layout-grid", TabKind.ROOM),
         Tab(
             "mezclar",

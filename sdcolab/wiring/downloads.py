@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from sdcolab.core.events import CancelToken, Listener, ignore_events
 from sdcolab.core.folders import Folders
 from sdcolab.core.words import KIND_NAMES, human_bytes
+from sdcolab.studio.session_room import Absent
 from sdcolab.wiring.demo import DEMO_SHA256, DEMO_VARIABLE
 
 if TYPE_CHECKING:
@@ -64,6 +65,14 @@ def download(
         entries=tuple(report_data(report) for report in reports),
         all_well=all(report.ok for report in reports),
     )
+
+
+def absent_downloads(folders: Folders) -> tuple[Absent, ...]:
+    """What other sessions downloaded and is not in ``folders`` now."""
+    from sdcolab.downloads.history import DownloadHistory
+
+    missing = DownloadHistory(folders.config).missing(folders)
+    return tuple(Absent(entry.link, entry.name, entry.size) for entry in missing)
 
 
 def catalog_choices() -> tuple[tuple[str, str], ...]:

@@ -21,10 +21,12 @@ from sdcolab.studio.cards_room import CardsRoom
 from sdcolab.studio.jobs import JobQueue
 from sdcolab.studio.journal import JobJournal
 from sdcolab.studio.last_form import LastForm
+from sdcolab.studio.pending import PendingJournal
+from sdcolab.studio.session_room import SessionRoom
 from sdcolab.studio.studio import Studio
 from sdcolab.studio.words_room import WordsRoom
 from sdcolab.wiring.diagnosis import diagnose, save_report
-from sdcolab.wiring.downloads import catalog_choices
+from sdcolab.wiring.downloads import absent_downloads, catalog_choices
 from sdcolab.wiring.engine import build_engine, card_memory, native_size
 from sdcolab.wiring.grids import forecast, script_lists, wildcard_manager
 from sdcolab.wiring.tasks import TASKS
@@ -91,7 +93,10 @@ def workplace(
 
 def studio_with(folders: Folders, library: Library, engine: ProcessWorker, environ: Mapping[str, str]) -> Studio:
     """A studio whose engine somebody else starts and stops; downloads find their tokens in ``environ``."""
-    return build_studio(folders, library, _workplace_with((engine,), _local(folders, library, environ)))
+    journal = PendingJournal(folders.config, TASKS)
+    return build_studio(
+        folders, library, _workplace_with((engine,), _local(folders, library, environ), journal=journal)
+    )
 
 
 def _workplace_with(
@@ -118,6 +123,7 @@ def build_studio(folders: Folders, library: Library, place: Workplace) -> Studio
         counted = tokenizer.count_tokens(text, tokenizer.load())
         return counted.count, counted.limit
 
+    lists = script_lists(library, folders)
     return Studio(
         library=library,
         jobs=place.jobs,
@@ -130,11 +136,14 @@ def build_studio(folders: Folders, library: Library, place: Workplace) -> Studio
         catalog=catalog_choices(),
         known_hash=lambda file: HashCache(folders.hashes).known(file.path),
         cuda_memory=place.cuda_memory,
-        more_lists={**script_lists(library, folders), **training_lists(folders)},
+        more_lists={**lists, **training_lists(folders)},
         forecast=lambda task: forecast(task, library, folders),
         rooms={
             "galeria": GalleryRoom(folders),
             "cartas": CardsRoom(library),
+            "sesion": SessionRoom(
+                folders, TASKS, lambda: absent_downloads(folders), lists["unfinished_plans"], place.jobs.submit
+            ),
             "palabras": WordsRoom(folders, library, SettingsFile(folders.config)),
         },
         wildcards=wildcard_manager(folders),

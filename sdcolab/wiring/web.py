@@ -13,6 +13,7 @@ from sdcolab.core.detect import ModelKind
 from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library
 from sdcolab.studio.journal import JOURNAL_NAME, JobJournal
+from sdcolab.studio.pending import PendingJournal
 from sdcolab.wiring.engine import build_library, model_file
 from sdcolab.wiring.studio import Workplace, build_studio, workplace, workplace_here
 from sdcolab.wiring.tasks import TASKS
@@ -80,7 +81,8 @@ def _workplace(options: WebOptions, say: HumanVoice) -> tuple[Workplace, Library
     chosen = [] if options.model is None else [model_file(options.folders, ModelKind.CHECKPOINT, options.model)]
     library = build_library(options.folders, *chosen)
     supervised = options.machine_events
-    journal = JobJournal(options.folders.root / ".sesion" / JOURNAL_NAME, TASKS) if supervised else None
+    own = JobJournal(options.folders.root / ".sesion" / JOURNAL_NAME, TASKS)
+    journal = PendingJournal(options.folders.config, TASKS, own) if supervised else None
     if options.one_process:
         return workplace_here(options.folders, library, say.event, journal), library
     model = chosen[0].path if chosen else None

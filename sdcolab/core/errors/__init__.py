@@ -63,7 +63,13 @@ from sdcolab.core.errors.downloads import (
     UnsupportedHost,
     WebPageInsteadOfFile,
 )
-from sdcolab.core.errors.gallery import AlbumFolderName, GalleryError, PictureGone, StrangeQuestion
+from sdcolab.core.errors.gallery import (
+    AlbumFolderName,
+    GalleryError,
+    NotOurSettings,
+    PictureGone,
+    StrangeQuestion,
+)
 from sdcolab.core.errors.gates import (
     PicturesTooLarge,
     PictureTooLarge,
@@ -390,6 +396,7 @@ __all__ = [
     "NoWidgets",
     "NotALink",
     "NotAModelFile",
+    "NotOurSettings",
     "NothingConfigured",
     "NothingLeft",
     "NothingToTrain",

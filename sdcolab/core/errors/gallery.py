@@ -32,3 +32,9 @@ class StrangeQuestion(GalleryError):
 
     code: ClassVar[str] = "gallery.strange_question"
     question: str
+
+
+class NotOurSettings(GalleryError):
+    """A file to import is not one that ``studio.bundle`` wrote, or it is damaged."""
+
+    code: ClassVar[str] = "gallery.not_our_settings"

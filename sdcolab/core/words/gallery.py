@@ -18,4 +18,8 @@ SENTENCES: Mapping[str, Sentence] = {
         "La página pidió algo que el programa no entiende («{question}»).",
         "Recarga la página: quizá es de una versión anterior.",
     ),
+    "gallery.not_our_settings": Sentence(
+        "Ese archivo no tiene ajustes de sdcolab, o está dañado. No se cambió nada.",
+        "Elige el que guardaste con «Exportar mis ajustes»: sdcolab-ajustes.json.",
+    ),
 }

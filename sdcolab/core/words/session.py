@@ -1,0 +1,28 @@
+"""Words of the room «Mi sesión»: going on after a cut, what takes room on the disk, and the settings as one file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+SPACE_GROUPS: Mapping[str, str] = {
+    "checkpoint": "Modelos",
+    "lora": "Loras",
+    "vae": "VAE",
+    "embedding": "Embeddings",
+    "controlnet": "ControlNet",
+    "upscaler": "Upscalers",
+    "hypernetwork": "Hypernetworks",
+    "text_encoder": "Codificadores de texto",
+    "unet": "UNet sueltas",
+    "other": "Otros archivos de modelos",
+    "partial": "Descargas a medias",
+    "aside": "Descargas apartadas por seguridad",
+    "temporary": "Copias temporales de la página",
+    "outputs": "Imágenes guardadas (bórralas en la Galería)",
+}
+"""Title of each group of ``studio.space``."""
+
+IMPORTED = "Ajustes puestos: {files}. Los de antes están en config/{before}. Recarga la página o vuelve a pulsar ▶️."
+FREED = "Borrado: {size} libres más."
+RESUMED = "{count} en la cola otra vez."
+FETCHING = "{count} en la cola de descargas; míralo en Descargas o en la cola."

@@ -1,0 +1,108 @@
+/* My session: go on where a lost one stopped, see what takes room and delete what is chosen, and settings as one file. */
+
+export function mount(host, house) {
+  const { el, ask, file } = house;
+  const told = el("p", { className: "sd-room-told", role: "status", "aria-live": "polite" });
+  const left = el("section", { className: "sd-session" });
+  const disk = el("section", { className: "sd-session" });
+  const own = el("section", { className: "sd-session" });
+  host.replaceChildren(told, left, disk, own);
+
+  const button = (label, act, attributes = {}) => el("button", { type: "button", className: "sd-room-button", onclick: act, ...attributes }, label);
+  const title = (words) => el("h3", { className: "sd-session-title" }, words);
+
+  /** Do ``work`` and tell what it says; a failure is told too. */
+  async function tell(work) {
+    try {
+      const said = await work();
+      if (typeof said === "string") told.textContent = `✅ ${said}`;
+    } catch (error) {
+      told.textContent = `⚠️ ${error.message}`;
+    }
+  }
+
+  const duration = (seconds) => (seconds < 90 ? `${Math.max(1, Math.round(seconds))} s` : `${Math.round(seconds / 60)} min`);
+
+  async function drawLeft() {
+    const found = await ask("left");
+    const parts = [title("Continuar donde lo dejaste"), el("p", { className: "sd-room-dim" }, "El formulario ya está como en la última generación.")];
+    if (found.absent.length) {
+      const boxes = found.absent.map(() => el("input", { type: "checkbox", checked: true }));
+      const go = button("", () => tell(async () => {
+        const places = boxes.flatMap((box, place) => (box.checked ? [place] : []));
+        return ask("fetch", { places });
+      }));
+      const count = () => {
+        const chosen = found.absent.filter((_, place) => boxes[place].checked);
+        const seconds = chosen.reduce((sum, one) => sum + one.seconds, 0);
+        go.textContent = `⬇️ Traer ${chosen.length}${seconds ? ` (unos ${duration(seconds)})` : ""}`;
+        go.disabled = !chosen.length;
+      };
+      boxes.forEach((box) => box.addEventListener("change", count));
+      count();
+      parts.push(el("p", {}, "De otra sesión faltan aquí:"),
+        el("ul", { className: "sd-session-list" }, ...found.absent.map((one, place) => el("li", {}, el("label", {}, boxes[place], el("span", { className: "sd-room-name" }, one.name), el("small", {}, one.size))))), go);
+    }
+    if (found.tasks.length) parts.push(el("p", {}, "La cola no llegó a hacer:"),
+      el("ul", { className: "sd-session-list" }, ...found.tasks.map((one) => el("li", {}, one))),
+      el("div", { className: "sd-room-bar" },
+        button(`▶️ Hacer lo que quedó (${found.tasks.length})`, () => tell(async () => { const said = await ask("resume"); await drawLeft(); return said; })),
+        button("Olvidarlo", () => tell(async () => { await ask("discard"); await drawLeft(); }))));
+    if (found.plans.length) parts.push(el("p", {}, "Una cuadrícula quedó a medias:"),
+      button(`▦ Continuar «${found.plans[0]}»`, () => tell(() => ask("grid", { place: 0 }))));
+    if (parts.length === 2) parts.push(el("p", {}, "No quedó nada más a medias."));
+    left.replaceChildren(...parts);
+  }
+
+  async function drawDisk() {
+    const found = await ask("space");
+    const chosen = new Map();
+    let sure = false;
+    const go = button("", () => tell(async () => {
+      if (!sure) { sure = true; label(); return null; }
+      const said = await ask("delete", { names: [...chosen.keys()] });
+      await drawDisk();
+      return said;
+    }));
+    const size = (bytes) => (bytes < 999.5e6 ? `${Math.round(bytes / 1e6)} MB` : `${(bytes / 1e9).toFixed(1).replace(".", ",")} GB`);
+    function label() {
+      const bytes = [...chosen.values()].reduce((sum, one) => sum + one, 0);
+      go.disabled = !chosen.size;
+      go.textContent = !chosen.size ? "Elige qué borrar" : sure ? `¿Seguro? Sí, borrar ${chosen.size} (${size(bytes)})` : `🧹 Borrar ${chosen.size} (${size(bytes)})`;
+      go.classList.toggle("sd-session-sure", sure);
+    }
+    const row = (thing) => el("li", {}, el("label", {},
+      el("input", { type: "checkbox", disabled: !thing.deletable, "aria-label": thing.name, onchange: (event) => {
+        if (event.target.checked) chosen.set(thing.name, thing.bytes); else chosen.delete(thing.name);
+        sure = false; label();
+      } }),
+      el("span", { className: "sd-room-name" }, thing.name), el("small", {}, thing.drive ? "en tu Drive: bórralo allí" : thing.size)));
+    label();
+    disk.replaceChildren(title("¿Qué ocupa sitio?"),
+      el("p", { className: "sd-room-dim" }, `Esta carpeta usa ${found.used}; quedan libres ${found.free}. Las imágenes guardadas nunca se borran desde aquí.`),
+      ...found.groups.map((group) => el("details", {}, el("summary", {}, `${group.title}: ${group.size}`), el("ul", { className: "sd-session-list" }, ...group.things.map(row)))),
+      el("div", { className: "sd-room-bar" }, go, button("Medir otra vez", () => tell(drawDisk))));
+  }
+
+  function drawOwn() {
+    const pick = el("input", { type: "file", accept: ".json,application/json", hidden: true, onchange: () => tell(async () => {
+      const [picked] = pick.files;
+      if (!picked) return null;
+      pick.value = "";
+      if (picked.size > 900000) throw new Error("Ese archivo es demasiado grande para ser de ajustes.");
+      return ask("import", { text: await picked.text() });
+    }) });
+    own.replaceChildren(title("Mis ajustes en un archivo"),
+      el("p", { className: "sd-room-dim" }, "Valores predeterminados, estilos, último formulario, lista de descargas y comodines. No lleva claves."),
+      el("div", { className: "sd-room-bar" },
+        button("⬇️ Exportar mis ajustes", () => tell(async () => {
+          const link = el("a", { href: await file("ajustes", `sdcolab-ajustes.json?${Date.now()}`), download: "sdcolab-ajustes.json" });
+          document.body.append(link); link.click(); link.remove();
+        })),
+        button("⬆️ Importar…", () => pick.click()), pick));
+  }
+
+  drawOwn();
+  tell(drawLeft);
+  tell(drawDisk);
+}

@@ -1,0 +1,165 @@
+"""The room of the session (``rooms/sesion.js``): going on after a cut, what takes room, settings as one file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sdcolab.core.errors import StrangeQuestion
+from sdcolab.core.files import free_bytes
+from sdcolab.core.folders import Folders
+from sdcolab.core.request import GenerationRequest
+from sdcolab.core.rooms import Answer, RoomFile, number, numbers
+from sdcolab.core.scripts import Grid
+from sdcolab.core.tasks import Download, Generate, Task, TaskTable
+from sdcolab.core.words import human_bytes, human_time
+from sdcolab.core.words.session import FETCHING, FREED, IMPORTED, RESUMED, SPACE_GROUPS
+from sdcolab.core.words.tasks import TASK_NAMES
+from sdcolab.studio import bundle, pending, space
+
+TYPICAL_SPEED = 25_000_000
+"""Bytes a second: what a download in Colab or on a good line gets, only to tell how long one will take."""
+
+SHOWN_PROMPT = 70
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """A file that another session downloaded and this machine has not; ``link`` is what to download, ``size`` bytes."""
+
+    link: str
+    name: str
+    size: int | None
+
+
+class SessionRoom:
+    """``absent`` tells what is not here any more, ``plans`` the grids that have not ended; ``submit`` queues work."""
+
+    def __init__(
+        self,
+        folders: Folders,
+        table: TaskTable,
+        absent: Callable[[], Sequence[Absent]],
+        plans: Callable[[], Sequence[str]],
+        submit: Callable[[Task], object],
+    ) -> None:
+        self._folders = folders
+        self._table = table
+        self._absent = absent
+        self._plans = plans
+        self._submit = submit
+
+    @property
+    def answers(self) -> Mapping[str, Answer]:
+        """What can be asked of it."""
+        return {
+            "left": self._left,
+            "fetch": self._fetch,
+            "resume": self._resume,
+            "discard": self._discard,
+            "grid": self._grid,
+            "space": self._space,
+            "delete": self._delete,
+            "import": self._import,
+        }
+
+    def file(self, kind: str, name: str) -> RoomFile | None:
+        """The settings as one file."""
+        if (kind, name) != ("ajustes", bundle.BUNDLE_NAME):
+            return None
+        return RoomFile(bundle.exported(self._folders), "application/json", bundle.BUNDLE_NAME)
+
+    def _left(self, _said: Mapping[str, Any]) -> dict[str, Any]:
+        """What another session left: files to fetch, tasks and grids."""
+        return {
+            "absent": [
+                {
+                    "name": one.name,
+                    "size": human_bytes(one.size) if one.size else "",
+                    "seconds": one.size / TYPICAL_SPEED if one.size else 0,
+                    "time": human_time(one.size / TYPICAL_SPEED) if one.size else "",
+                }
+                for one in self._absent()
+            ],
+            "tasks": [_described(entry.task) for entry in pending.offered(self._folders.config, self._table)],
+            "plans": [Path(name).stem for name in self._plans()],
+        }
+
+    def _fetch(self, said: Mapping[str, Any]) -> str:
+        """Queue the chosen downloads, by their places. Raises ``StrangeQuestion``."""
+        absent, places = self._absent(), numbers(said, "places")
+        if not places or not all(0 <= place < len(absent) for place in places):
+            raise StrangeQuestion(question="places")
+        self._submit(Download("\n".join(absent[place].link for place in places)))
+        return FETCHING.format(count=len(places))
+
+    def _resume(self, _said: Mapping[str, Any]) -> str:
+        """Queue again what the last session had not done. Raises ``QueueFull`` and keeps offering what is left."""
+        entries = pending.offered(self._folders.config, self._table)
+        for entry in entries:
+            self._submit(entry.task)
+        pending.settle(self._folders.config)
+        return RESUMED.format(count=len(entries))
+
+    def _discard(self, _said: Mapping[str, Any]) -> None:
+        pending.settle(self._folders.config)
+
+    def _grid(self, said: Mapping[str, Any]) -> str:
+        """Go on with a grid, by its place. Raises ``StrangeQuestion``."""
+        plans, place = self._plans(), number(said, "place")
+        if not 0 <= place < len(plans):
+            raise StrangeQuestion(question="place")
+        self._submit(Grid(GenerationRequest(), plan=Path(plans[place])))
+        return RESUMED.format(count=1)
+
+    def _space(self, _said: Mapping[str, Any]) -> dict[str, Any]:
+        things = space.measured(self._folders)
+        groups: dict[str, list[space.Thing]] = {name: [] for name in SPACE_GROUPS}
+        for thing in things:
+            groups.setdefault(thing.group, []).append(thing)
+        return {
+            "free": human_bytes(free_bytes(self._folders.root)),
+            "used": human_bytes(sum(thing.size for thing in things)),
+            "groups": [
+                {
+                    "title": SPACE_GROUPS.get(group, group),
+                    "size": human_bytes(sum(thing.size for thing in inside)),
+                    "things": [_told(thing) for thing in inside],
+                }
+                for group, inside in groups.items()
+                if inside
+            ],
+        }
+
+    def _delete(self, said: Mapping[str, Any]) -> str:
+        """Delete what was chosen, by name. Raises ``StrangeQuestion`` or ``StorageError``."""
+        names = said.get("names")
+        if not isinstance(names, list) or len(names) > 5000 or not all(isinstance(name, str) for name in names):
+            raise StrangeQuestion(question="names")
+        return FREED.format(size=human_bytes(space.delete(self._folders, names)))
+
+    def _import(self, said: Mapping[str, Any]) -> str:
+        """Put the settings of a file in place of those here. Raises ``NotOurSettings`` or ``StorageError``."""
+        content = said.get("text")
+        if not isinstance(content, str):
+            raise StrangeQuestion(question="text")
+        files = bundle.imported(self._folders, content)
+        return IMPORTED.format(files=", ".join(Path(name).stem for name in files), before=bundle.BEFORE_NAME)
+
+
+def _described(task: Task) -> str:
+    name = TASK_NAMES.get(task.code, task.code)
+    request = task.request if isinstance(task, Generate | Grid) else None
+    return f"{name}: {request.prompt[:SHOWN_PROMPT]}" if request and request.prompt else name
+
+
+def _told(thing: space.Thing) -> dict[str, Any]:
+    return {
+        "name": thing.name,
+        "size": human_bytes(thing.size),
+        "bytes": thing.size,
+        "deletable": thing.deletable,
+        "drive": thing.on_drive,
+    }

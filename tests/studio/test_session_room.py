@@ -1,0 +1,168 @@
+"""The room of the session: what a lost one left, what takes room on the disk, and the settings as one file."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sdcolab.core.detect import ModelKind
+from sdcolab.core.errors import NotOurSettings, StrangeQuestion
+from sdcolab.core.folders import Folders
+from sdcolab.core.request import GenerationRequest
+from sdcolab.core.rooms import ask
+from sdcolab.core.scripts import Grid
+from sdcolab.core.tasks import Download, Generate, Origin, Task
+from sdcolab.core.words.session import SPACE_GROUPS
+from sdcolab.studio import bundle, pending
+from sdcolab.studio.journal import JobJournal, JournalEntry
+from sdcolab.studio.pending import OFFERED, WAITING, PendingJournal
+from sdcolab.studio.session_room import Absent, SessionRoom
+from sdcolab.wiring.tasks import TASKS
+
+GATO = Generate(GenerationRequest(prompt="gato"))
+
+
+def entry(number: int, task: Task = GATO, *, journal: JobJournal) -> JournalEntry:
+    return JournalEntry(number, task, Origin.PAGE, False, journal.written(task))
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> Folders:
+    return Folders(tmp_path / "sdcolab")
+
+
+class House:
+    """The room and what it queued."""
+
+    def __init__(self, folders: Folders) -> None:
+        self.queued: list[Task] = []
+        self.absent = (Absent("https://a/x", "x.safetensors", 50_000_000), Absent("https://a/y", "y.pt", None))
+        self.room = SessionRoom(folders, TASKS, lambda: self.absent, lambda: ("a/b.plan",), self.queued.append)
+
+    def ask(self, question: str, **said: Any) -> Any:
+        return ask({"sesion": self.room}, "sesion", question, said)
+
+
+def test_what_was_not_done_outlives_the_machine_and_is_offered(folders: Folders) -> None:
+    journal = PendingJournal(folders.config, TASKS)
+    assert journal.read() == ()
+    journal.write([entry(1, journal=journal), entry(2, Download("https://a/x"), journal=journal)])
+    pending.set_aside(folders.config)
+    assert json.loads((folders.config / WAITING).read_text()) == []
+    house = House(folders)
+    left = house.ask("left")
+    assert left["tasks"] == ["Generar imágenes: gato", "Descargar"]
+    assert [one["time"] for one in left["absent"]] == ["2 s", ""]
+    pending.set_aside(folders.config)  # another start without anything new keeps offering it
+    house.ask("resume")
+    assert house.queued == [GATO, Download("https://a/x")]
+    assert house.ask("left")["tasks"] == []
+    assert json.loads((folders.config / OFFERED).read_text()) == []  # Drive hears of it
+
+
+def test_a_queue_that_ended_leaves_nothing(folders: Folders) -> None:
+    inner = JobJournal(folders.root / "cola.json", TASKS)
+    journal = PendingJournal(folders.config, TASKS, inner)
+    journal.write([entry(1, journal=journal)])
+    assert len(journal.read()) == 1
+    journal.write([])
+    pending.set_aside(folders.config)
+    assert pending.offered(folders.config, TASKS) == ()
+    assert journal.read() == ()
+
+
+def test_a_click_fetches_and_goes_on(folders: Folders) -> None:
+    house = House(folders)
+    house.ask("fetch", places=[1, 0])
+    house.ask("grid", place=0)
+    assert house.queued == [Download("https://a/y\nhttps://a/x"), Grid(GenerationRequest(), plan=Path("a/b.plan"))]
+    for question, said in (("fetch", {"places": [7]}), ("fetch", {"places": []}), ("grid", {"place": -1})):
+        with pytest.raises(StrangeQuestion):
+            house.ask(question, **said)
+
+
+def fill(folders: Folders) -> None:
+    models = folders.models(ModelKind.CHECKPOINT)
+    for path, size in (
+        (models / "grande.safetensors", 3000),
+        (models / "grande.json", 10),
+        (models / "grande.civitai.info", 10),
+        (models / "chico.ckpt", 20),
+        (folders.outputs / "txt2img-images" / "00000-1.png", 500),
+        (folders.set_aside / "malo.ckpt", 40),
+        (folders.temporary / "gradio" / "viejo.webp", 60),
+        (folders.temporary / "gradio" / "nuevo.webp", 70),
+    ):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x" * size)
+    (models / "de_drive.safetensors").symlink_to(folders.root / "lejos")
+    hours_ago = time.time() - 7200
+    os.utime(folders.temporary / "gradio" / "viejo.webp", (hours_ago, hours_ago))
+
+
+def test_only_what_was_chosen_goes_and_never_a_picture(folders: Folders) -> None:
+    fill(folders)
+    house = House(folders)
+    groups = {group["title"]: group["things"] for group in house.ask("space")["groups"]}
+    models = groups[SPACE_GROUPS["checkpoint"]]
+    assert [Path(one["name"]).name for one in models] == ["grande.safetensors", "chico.ckpt", "de_drive.safetensors"]
+    assert models[2]["drive"]
+    assert [one["deletable"] for one in groups[SPACE_GROUPS["outputs"]]] == [False]
+    every = [thing["name"] for things in groups.values() for thing in things if "chico" not in thing["name"]]
+    house.ask("delete", names=[*every, "../fuera", str(folders.outputs / "txt2img-images" / "00000-1.png")])
+    left = sorted(path.name for path in folders.root.rglob("*") if path.is_symlink() or path.is_file())
+    assert left == ["00000-1.png", "chico.ckpt", "de_drive.safetensors", "nuevo.webp"]
+    with pytest.raises(StrangeQuestion):
+        house.ask("delete", names=[1])
+
+
+def test_every_group_has_its_words() -> None:
+    assert {kind.value for kind in ModelKind} <= set(SPACE_GROUPS)
+
+
+def test_settings_travel_as_one_file(folders: Folders, tmp_path: Path) -> None:
+    folders.config.mkdir(parents=True)
+    (folders.config / "configuracion.json").write_text('{"a": "ñ"}', encoding="utf-8")
+    (folders.config / WAITING).write_text("[]")
+    (folders.wildcards / "sub").mkdir(parents=True)
+    (folders.wildcards / "sub" / "pelo.txt").write_text("rojo\nazul")
+    given = House(folders).room.file("ajustes", bundle.BUNDLE_NAME)
+    assert given is not None
+    assert isinstance(given.content, bytes)
+    other = Folders(tmp_path / "otra")
+    (other.config).mkdir(parents=True)
+    (other.config / "configuracion.json").write_text('{"a": 1}')
+    said = House(other).ask("import", text=given.content.decode())
+    assert "configuracion" in said
+    assert json.loads((other.config / "configuracion.json").read_text(encoding="utf-8")) == {"a": "ñ"}
+    assert (other.wildcards / "sub" / "pelo.txt").read_text() == "rojo\nazul"
+    before = json.loads((other.config / bundle.BEFORE_NAME).read_text())
+    assert json.loads(before["archivos"]["configuracion.json"]) == {"a": 1}
+    assert House(folders).room.file("ajustes", "../x") is None
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {},
+        {"../fuera.json": "{}"},
+        {"wildcards/../../fuera.txt": "x"},
+        {"wildcards//etc/x.txt": "x"},
+        {"configuracion.json": "{"},
+        {"configuracion.json": 1},
+        {"x.py": "1"},
+        {WAITING: "[]"},
+        "x",
+    ],
+)
+def test_strange_files_change_nothing(folders: Folders, files: object) -> None:
+    with pytest.raises(NotOurSettings):
+        House(folders).ask("import", text=json.dumps({"sdcolab": "ajustes", "archivos": files}))
+    with pytest.raises(NotOurSettings):
+        House(folders).ask("import", text="hola")
+    assert not folders.root.exists()

@@ -23,6 +23,7 @@ from sdcolab.cli import (
     extraer,
     generar,
     lora,
+    lote,
     mezclar,
     servicio,
     web,
@@ -48,6 +49,7 @@ class Subcommand:
 SUBCOMMANDS = (
     Subcommand("generar", "crea imágenes a partir de un prompt", generar.add_options),
     Subcommand("cuadricula", "compara imágenes cambiando una, dos o tres cosas", cuadricula.add_options),
+    Subcommand("lote", "crea una lista larga de imágenes, aquí o en varias máquinas", lote.add_options),
     Subcommand("descargar", "descarga enlaces en su carpeta", descargar.add_options),
     Subcommand("entrenar", "entrena un Lora con tus imágenes", entrenar.add_options),
     Subcommand("lora", "reduce, mezcla o extrae Loras", lora.add_options),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +81,7 @@ def run(options: argparse.Namespace) -> int:
         models = ("checkpoint",) if options.modelo else ()
         pasted = engine.paste(_read_infotext(options.infotext), folders, decided=(*given, *models))
         warn(sys.stderr, *_shortcomings(pasted, with_picture=IMAGE in given))
-    request = _request(pasted, given, options)
+    request = build_request(pasted, given, options.fail)
     if options.guion or options.dinamicos:
         return _run_script(options, request)
     progress = ConsoleProgress(sys.stderr)
@@ -114,8 +114,8 @@ def request_of(options: argparse.Namespace) -> GenerationRequest:
     given = _given(options)
     for path in given:
         if path.startswith("init."):
-            _need(options, path, given)
-    return _request(Pasted({}), given, options)
+            _need(options.fail, path, given)
+    return build_request(Pasted({}), given, options.fail)
 
 
 def _run_script(options: argparse.Namespace, request: GenerationRequest) -> int:
@@ -131,32 +131,35 @@ def _check(options: argparse.Namespace, given: dict[str, Any]) -> None:
         options.fail("the following arguments are required: PROMPT")
     for path in given:
         if path.startswith("init."):
-            _need(options, path, given)
+            _need(options.fail, path, given)
 
 
-def _need(options: argparse.Namespace, path: str, there: Any) -> None:
+def _need(fail: Callable[[str], object], path: str, there: Any) -> None:
     """Refuse an option that means nothing without another one; ``there`` are the paths that have a value."""
     for needed in FIELD_OPTIONS.needed(path):
         if needed not in there and needed != path:
-            options.fail(f"--{option_name(path)} solo sirve con --{option_name(needed)}.")
+            fail(f"--{option_name(path)} solo sirve con --{option_name(needed)}.")
 
 
-def _request(pasted: Pasted, given: dict[str, Any], options: argparse.Namespace) -> GenerationRequest:
-    """What the infotext says, and over it what the options say."""
+def build_request(
+    pasted: Pasted, given: Mapping[str, Any], fail: Callable[[str], object], folder: Path = Path()
+) -> GenerationRequest:
+    """What the infotext says, and over it what the options say (by path; pictures as files, in ``folder`` unless they
+    say where). ``fail`` is called with a sentence when an option means nothing without another one."""
     request = GenerationRequest(**pasted.changes)
-    values = {
-        path: open_picture(value) if getattr(FIELDS.get(path), "control", "") in PICTURES else value
+    values: dict[str, Any] = {
+        path: open_picture(folder / value) if getattr(FIELDS.get(path), "control", "") in PICTURES else value
         for path, value in given.items()
         if path not in (IMAGE, MASK)
     }
     if IMAGE in given:
-        mask = open_picture(given[MASK]) if MASK in given else None
-        values["init"] = pasted.init_image(open_picture(given[IMAGE]), mask)
+        mask = open_picture(folder / given[MASK]) if MASK in given else None
+        values["init"] = pasted.init_image(open_picture(folder / given[IMAGE]), mask)
     if "hires.scale" in given:  # the size of the infotext would win
         values = {"hires.width": 0, "hires.height": 0} | values
     there = {*given, *(path for path in ("refiner.checkpoint",) if value_at(request, path))}
     for path in given:
-        _need(options, path, there)
+        _need(fail, path, there)
     return with_values(request, values)
 
 

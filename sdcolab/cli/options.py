@@ -69,6 +69,17 @@ class FieldOptions:
             field.path for part in around for field in table.values() if field.parent == part and field.required
         )
 
+    def columns(self) -> Mapping[str, tuple[str, Callable[[str], Any]]]:
+        """What people call the fields at the head of a table, in lower case (the option, the label, the names in the
+        API, in the infotext and in the program), with the path and the reader of each. The first of a name wins."""
+        known: dict[str, tuple[str, Callable[[str], Any]]] = {}
+        for path, field in self._fields().items():
+            reader = _truth if field.kind is bool and not field.many else _reader(field)
+            for name in (option_name(path), FIELD_WORDS[path].label, path, *field.api, field.label):
+                known.setdefault(name.strip().casefold(), (path, reader))
+        known.pop("", None)
+        return known
+
     def _fields(self) -> Mapping[str, Field]:
         units = self._units()
         table = table_of(self.kind, self.prefix)
@@ -80,6 +91,11 @@ class FieldOptions:
 
     def _units(self) -> Mapping[str, Part]:
         return {path: part for path, part in parts_of(self.kind, self.prefix).items() if part.many}
+
+
+def _truth(text: str) -> bool:
+    """A yes or a no in a table."""
+    return text.strip().casefold() not in ("", "0", "no", "false", "falso")
 
 
 def option_name(path: str) -> str:

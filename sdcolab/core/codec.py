@@ -98,15 +98,26 @@ def _hints(kind: type) -> Mapping[str, Any]:
     return {field.name: every[field.name] for field in fields(kind)}
 
 
+_REFUSED = (RequestError, ValueError, TypeError, KeyError, AttributeError)
+"""What a value raises that is not accepted."""
+
+
 def _filled(part: Any, raw: Mapping[str, Any], picture: PictureIn) -> Any:
-    """``part`` with those fields of ``raw`` that it knows and accepts, one by one."""
+    """``part`` with those fields of ``raw`` that it knows and accepts."""
     kind: type = type(part)
     hints = _hints(kind)
+    known: dict[str, Any] = {}
     for name, value in raw.items():
         if name in hints:
-            with contextlib.suppress(RequestError, ValueError, TypeError, KeyError, AttributeError):
-                part = replace(part, **{name: _decoded(hints[name], value, picture)})
-    return part
+            with contextlib.suppress(*_REFUSED):
+                known[name] = _decoded(hints[name], value, picture)
+    try:
+        return replace(part, **known)
+    except _REFUSED:  # one by one then, which takes far longer
+        for name, value in known.items():
+            with contextlib.suppress(*_REFUSED):
+                part = replace(part, **{name: value})
+        return part
 
 
 def _decoded(kind: Any, value: Any, picture: PictureIn) -> Any:

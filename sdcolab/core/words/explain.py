@@ -10,6 +10,7 @@ from sdcolab.core.errors import SdcolabError, StorageError
 from sdcolab.core.words import (
     control,
     downloads,
+    fleet,
     gallery,
     gates,
     grids,
@@ -38,6 +39,7 @@ from sdcolab.core.words.labels import (
 _AREAS = (
     control,
     downloads,
+    fleet,
     gallery,
     gates,
     grids,

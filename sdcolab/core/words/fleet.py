@@ -1,0 +1,56 @@
+"""Sentences about long lists of requests and clusters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sdcolab.core.words.base import Sentence, human_time
+
+SENTENCES: Mapping[str, Sentence] = {
+    "fleet.batch_unreadable": Sentence(
+        "La lista «{path}» no se entiende en la línea {line}: {detail}.", "Corrige esa línea y vuelve a intentarlo."
+    ),
+    "fleet.batch_empty": Sentence(
+        "En «{path}» no hay nada que generar.",
+        "Una lista lleva una petición por línea; de una carpeta se toman las imágenes que guardan sus datos.",
+    ),
+    "fleet.place_taken": Sentence(
+        "En «{place}» están los resultados de otra lista.", "Elige otra carpeta con --salida, o borra esa."
+    ),
+    "fleet.place_wrong": Sentence(
+        "No se puede guardar en «{place}»: {detail}.",
+        "Comprueba la dirección y los permisos; s3:// necesita «pip install s3fs» y gs://, «pip install gcsfs».",
+    ),
+    "fleet.engine_lost": Sentence(
+        "El motor que hacía esta petición murió {tries} veces.",
+        "Casi siempre falta memoria: prueba un tamaño menor o menos imágenes por tanda.",
+    ),
+    "fleet.engines_gone": Sentence(
+        "No queda ningún motor en marcha y faltan {left} peticiones.",
+        "Revisa las máquinas y repite el mismo comando: sigue donde se quedó.",
+    ),
+    "fleet.cluster_unreachable": Sentence(
+        "No se encontró ningún clúster de Ray en «{address}»: {detail}",
+        "Arranca uno con «ray start --head» en la máquina principal y «ray start --address=…» en las demás.",
+    ),
+    "fleet.cluster_version": Sentence(
+        "Una máquina del clúster tiene sdcolab {there} y aquí está la {here}.",
+        "Instala la misma versión en todas: así dan las mismas imágenes.",
+    ),
+}
+
+
+def batch_progress(done: int, total: int, engines: int, seconds_left: float | None) -> str:
+    """One line while a list is being made."""
+    workers = "1 motor" if engines == 1 else f"{engines} motores"
+    left = "" if seconds_left is None else f" · quedan {human_time(seconds_left)}"
+    return f"{done} de {total} · {workers}{left}"
+
+
+def batch_ended(made: int, before: int, failed: int, place: str) -> str:
+    """One line when it is over."""
+    again = f", {before} ya estaban" if before else ""
+    wrong = (
+        f", {failed} fallaron (el motivo está en el manifiesto; repite el comando para reintentarlas)" if failed else ""
+    )
+    return f"{made} hechas{again}{wrong}: {place}"

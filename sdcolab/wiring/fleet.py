@@ -1,0 +1,60 @@
+"""Lists of requests with this machine's engines, or those of a cluster."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from sdcolab.core.events import CancelToken
+from sdcolab.core.folders import Folders, default_root
+from sdcolab.core.tasks import LocalWorker, Tools
+from sdcolab.fleet.crew import LocalMaker, Maker, Tally, work_through
+from sdcolab.fleet.on_ray import Cluster, ray_makers
+from sdcolab.fleet.orders import Order
+from sdcolab.fleet.results import Place
+from sdcolab.process.environment import engine_spec
+from sdcolab.process.worker import ProcessWorker
+from sdcolab.wiring.engine import build_engine, build_library
+from sdcolab.wiring.tasks import TASKS
+
+
+def default_place(folders: Folders, plan: Path) -> str:
+    """Where the results of a list go when nobody says."""
+    return str(folders.outputs / "lotes" / (plan.stem or "lote"))
+
+
+def run_batch(
+    orders: Sequence[Order],
+    makers: Sequence[Maker],
+    target: str,
+    tell: Callable[[Tally], None],
+    cancel: CancelToken,
+) -> Tally:
+    """Make what is left of a list. Raises as ``fleet.crew.work_through``."""
+    return work_through(orders, makers, Place(target), tell, cancel)
+
+
+def makers_here(folders: Folders, model: Path | None, engines: int) -> tuple[Maker, ...]:
+    """``engines`` processes of this machine, one a graphics card when there are several; ``model`` is a checkpoint from
+    anywhere on the disk."""
+    made = []
+    for card in range(engines):
+        spec = engine_spec(folders, os.environ, model, card=None if engines == 1 else card)
+        worker = ProcessWorker(spec, TASKS)
+        worker.start()
+        made.append(LocalMaker(worker, worker.stop))
+    return tuple(made)
+
+
+def makers_on_ray(cluster: Cluster, root: Path | None) -> tuple[Maker, ...]:
+    """Engines of a cluster. ``root`` is the program's folder there; None: each machine's own."""
+    return ray_makers(cluster, functools.partial(engine_there, None if root is None else str(root)))
+
+
+def engine_there(root: str | None) -> Maker:
+    """An engine in this process, for an actor."""
+    folders = Folders(default_root() if root is None else Path(root))
+    library = build_library(folders)
+    return LocalMaker(LocalWorker(TASKS, Tools(folders, library, build_engine(folders, library))))

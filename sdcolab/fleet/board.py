@@ -13,7 +13,7 @@ MAX_TRIES = 3
 """An order whose engine died so often is not tried again: it may be what kills them."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Run:
     """Orders with the same checkpoints, in the order of their other switches, and who works on them."""
 
@@ -36,6 +36,7 @@ class Board:
             key = order.setup[:CHECKPOINTS]
             runs.setdefault(key, _Run(key)).orders.append(order)
         self._runs = list(runs.values())
+        self._of: dict[int, _Run] = {}
         self._tries: dict[int, int] = {}
         self._open = sum(len(run.orders) for run in self._runs)
         self._stopped = False
@@ -86,9 +87,8 @@ class Board:
     def leave(self, worker: int) -> None:
         """``worker`` is gone: others may go on with its run."""
         with self._changed:
-            for run in self._runs:
-                if run.worker == worker:
-                    run.worker = None
+            if run := self._of.pop(worker, None):
+                run.worker = None
             self._changed.notify_all()
 
     def stop(self) -> None:
@@ -98,18 +98,20 @@ class Board:
             self._changed.notify_all()
 
     def _run_for(self, worker: int) -> _Run | None:
-        self._runs = [run for run in self._runs if run.orders or run.worker == worker]
-        mine = next((run for run in self._runs if run.worker == worker), None)
+        mine = self._of.get(worker)
         if mine and mine.orders:
             return mine
+        if mine:
+            self._runs.remove(mine)
+            del self._of[worker]
         free = [run for run in self._runs if run.worker is None and run.orders]
         if mine:
             same = [run for run in free if run.checkpoints == mine.checkpoints]
             free = same or free
-            self._runs.remove(mine)
         run = max(free, key=lambda one: len(one.orders)) if free else self._half_of_the_longest()
         if run is not None:
             run.worker = worker
+            self._of[worker] = run
         return run
 
     def _half_of_the_longest(self) -> _Run | None:
@@ -124,7 +126,7 @@ class Board:
 
     def _give_back(self, order: Order) -> None:
         key = order.setup[:CHECKPOINTS]
-        run = next((run for run in self._runs if run.checkpoints == key), None)
+        run = next((run for run in self._runs if run.checkpoints == key and run.worker is None), None)
         if run is None:
             run = _Run(key)
             self._runs.append(run)

@@ -1,38 +1,35 @@
-"""A real Ray cluster of two machines on this one: engines die, nothing is lost, nothing is made twice."""
+"""Engines on a cluster. Ray itself takes a minute to start and gives up on a busy machine: here something that speaks
+its protocol stands in; ``tools/bench/fleet.py --ray`` does the same on a real cluster, with real engines."""
 
 from __future__ import annotations
 
 import functools
-import hashlib
-import io
-import os
-import signal
-from collections.abc import Callable, Iterator
+import itertools
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
+from support.ray_stand_in import Dying, StandIn
 
-from sdcolab.core.errors import ClusterUnreachable, OutOfMemory
+from sdcolab.core.errors import ClusterVersion, LibraryMissing, OutOfMemory
 from sdcolab.core.events import CancelToken
-from sdcolab.core.outputs import ImageFormat, save_options
 from sdcolab.core.request import GenerationRequest
+from sdcolab.fleet import on_ray
 from sdcolab.fleet.crew import Tally, work_through
 from sdcolab.fleet.on_ray import Cluster, ray_makers
 from sdcolab.fleet.orders import Order, setup_of
 from sdcolab.fleet.results import MANIFEST, Picture, Place
 
-REQUESTS = 120
+ENGINES = itertools.count()
 
 
 class Painter:
-    """A maker without models: a picture of the seed's colour. It notes its process in ``folder``, and kills it once
-    when it meets the prompt "muere"."""
+    """Tells its request; every second engine dies at its fifth picture."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        (folder / f"{os.getpid()}.motor").touch()
+    def __init__(self) -> None:
+        self._mortal = next(ENGINES) % 2 == 0
+        self._made = 0
 
     def ready(self, over: Callable[[], bool]) -> bool:
         return True
@@ -40,75 +37,91 @@ class Painter:
     def make(self, request: GenerationRequest, cancel: CancelToken) -> tuple[Picture, ...]:
         if request.prompt == "falla":
             raise OutOfMemory(width=1, height=1, batch_size=1, device="cpu")
-        if request.prompt == "muere" and not (self._folder / "muerto").exists():
-            (self._folder / "muerto").touch()
-            os.kill(os.getpid(), signal.SIGKILL)
-        colour = hashlib.sha256(str(request.seed).encode()).digest()
-        png = io.BytesIO()
-        picture = Image.new("RGB", (32, 32), tuple(colour[:3]))
-        picture.save(png, **save_options(request.prompt, ImageFormat.PNG))
-        return (Picture(png.getvalue(), request.seed, request.prompt),)
+        if request.prompt == "error":
+            raise ZeroDivisionError("división")
+        self._made += 1
+        if self._mortal and self._made == 5:
+            raise Dying
+        return (Picture(f"{request.prompt} {request.seed}".encode(), request.seed, request.prompt),)
 
     def close(self) -> None:
         """Nothing to let go of."""
 
 
-def build(folder: Path) -> Painter:
-    return Painter(folder)
+def broken() -> Any:
+    raise Dying
 
 
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Any]:
-    import ray
-    from ray.cluster_utils import Cluster as LocalCluster
-
-    pieces = os.environ.get("PYTHONPATH", "")
-    here = Path(__file__).parents[2]
-    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(here), str(here / "tests" / "fleet"), pieces]))
-    machines = LocalCluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
-    machines.add_node(num_cpus=1)
-    yield machines
-    ray.shutdown()
-    machines.shutdown()
-    os.environ["PYTHONPATH"] = pieces
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch) -> StandIn:
+    ray = StandIn(room=3)
+    monkeypatch.setattr(on_ray, "_library", lambda: ray)
+    monkeypatch.setattr(on_ray, "POLL_SECONDS", 0.02)
+    return ray
 
 
-def orders(count: int) -> list[Order]:
-    found = []
-    for number in range(count):
-        prompt = {20: "muere", 30: "falla"}.get(number, f"imagen {number}")
-        request = GenerationRequest(prompt=prompt, checkpoint="ab"[number % 2])
-        found.append(Order(number, setup_of(request), prompt, functools.partial(_same, request)))
-    return found
+def orders(*prompts: str) -> list[Order]:
+    requests = [GenerationRequest(prompt=prompt) for prompt in prompts]
+    return [
+        Order(number, setup_of(request), request.prompt, functools.partial(lambda one: one, request))
+        for number, request in enumerate(requests)
+    ]
 
 
-def _same(request: GenerationRequest) -> GenerationRequest:
-    return request
+def ignore(_tally: Tally) -> None:
+    """Nobody looks."""
 
 
-def test_the_same_pictures_as_here_though_an_engine_dies(cluster: Any, tmp_path: Path) -> None:
-    far, near = tmp_path / "lejos", tmp_path / "cerca"
-    for folder in (far, near):
-        folder.mkdir()
-    wanted = orders(REQUESTS)
-    makers = ray_makers(Cluster(cluster.address), functools.partial(build, far))
-    assert len(makers) == 2
-    told: list[Tally] = []
-    tally = work_through(wanted, makers, Place(str(tmp_path / "uno")), told.append, CancelToken())
-    assert (tally.made, tally.failed) == (REQUESTS - 1, 1)
-    assert len(list(far.glob("*.motor"))) == 3  # two, and the one that came after the death
-    (near / "muerto").touch()
-    place = Place(str(tmp_path / "otro"))
-    place.write(MANIFEST, (tmp_path / "uno" / MANIFEST).read_bytes().splitlines(keepends=True)[0])
-    work_through(wanted, (Painter(near),), place, told.append, CancelToken())
-    first, second = ({path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in ("uno", "otro"))
-    assert len(first) == REQUESTS  # a picture each, less the failed one's, and the manifest
-    assert first == second
+def test_nothing_is_lost_or_made_twice_when_engines_die(cluster: StandIn, tmp_path: Path) -> None:
+    prompts = [f"imagen {number}" for number in range(40)]
+    makers = ray_makers(Cluster(), Painter)
+    assert len(makers) == 3
+    tally = work_through(orders(*prompts), makers, Place(str(tmp_path)), ignore, CancelToken())
+    assert (tally.made, tally.failed) == (40, 0)
+    assert len(cluster.options) > 3  # new actors for those that died
+    assert sorted(path.read_bytes().rsplit(b" ", 1)[0].decode() for path in tmp_path.glob("*.png")) == sorted(prompts)
+    assert cluster.living == []
 
 
-def test_an_address_where_nobody_is() -> None:
-    import ray
+def test_what_is_wrong_with_a_request_comes_back_as_it_is(cluster: StandIn, tmp_path: Path) -> None:
+    tally = work_through(orders("falla", "error", "bien"), ray_makers(Cluster(), Painter), Place(str(tmp_path)), ignore,
+                         CancelToken())  # fmt: skip
+    assert (tally.made, tally.failed) == (1, 2)
+    written = (tmp_path / MANIFEST).read_text()
+    assert OutOfMemory.code in written
+    assert "ZeroDivisionError" in written
 
-    ray.shutdown()
-    with pytest.raises(ClusterUnreachable):
-        ray_makers(Cluster("127.0.0.1:1"), functools.partial(build, Path()))
+
+def test_engines_for_which_there_is_no_room_do_not_hold_up_the_end(cluster: StandIn, tmp_path: Path) -> None:
+    makers = ray_makers(Cluster(engines=5), Painter)
+    assert len(makers) == 5
+    tally = work_through(orders(*"abcdef"), makers, Place(str(tmp_path)), ignore, CancelToken())
+    assert tally.made == 6
+
+
+@pytest.mark.parametrize(("share", "engines", "asked"), [(1.0, 4, 1.0), (0.5, 8, 0.5), (2.0, 2, 2.0), (0.3, 13, 0.3)])
+def test_a_card_may_be_shared(cluster: StandIn, share: float, engines: int, asked: float) -> None:
+    cluster.cards = 4
+    makers = ray_makers(Cluster(share=share), Painter)
+    assert len(makers) == engines
+    assert makers[0].ready(lambda: False)
+    assert cluster.options[0]["num_gpus"] == asked
+
+
+def test_an_engine_that_cannot_start_is_given_up(cluster: StandIn) -> None:
+    (maker,) = ray_makers(Cluster(engines=1), broken)
+    assert maker.ready(lambda: False) is False
+    assert len(cluster.options) == on_ray.MAX_DEATHS
+
+
+def test_another_version_of_the_program_is_refused(cluster: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    (maker,) = ray_makers(Cluster(engines=1), Painter)
+    monkeypatch.setattr(on_ray.Engine, "version", lambda _self: "0.0.1")
+    with pytest.raises(ClusterVersion):
+        maker.ready(lambda: False)
+
+
+def test_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "ray", None)
+    with pytest.raises(LibraryMissing):
+        ray_makers(Cluster(), Painter)

@@ -30,7 +30,7 @@ SENTENCES: Mapping[str, Sentence] = {
         "Revisa las máquinas y repite el mismo comando: sigue donde se quedó.",
     ),
     "fleet.cluster_unreachable": Sentence(
-        "No se encontró ningún clúster de Ray en «{address}»: {detail}",
+        "No se encontró ningún clúster de Ray en «{address}» ({detail}).",
         "Arranca uno con «ray start --head» en la máquina principal y «ray start --address=…» en las demás.",
     ),
     "fleet.cluster_version": Sentence(

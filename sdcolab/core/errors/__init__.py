@@ -63,13 +63,6 @@ from sdcolab.core.errors.downloads import (
     UnsupportedHost,
     WebPageInsteadOfFile,
 )
-from sdcolab.core.errors.gallery import (
-    AlbumFolderName,
-    GalleryError,
-    NotOurSettings,
-    PictureGone,
-    StrangeQuestion,
-)
 from sdcolab.core.errors.fleet import (
     BatchEmpty,
     BatchPlaceTaken,
@@ -81,7 +74,13 @@ from sdcolab.core.errors.fleet import (
     EnginesGone,
     FleetError,
 )
-from sdcolab.core.errors.gallery import AlbumFolderName, GalleryError, PictureGone, StrangeQuestion
+from sdcolab.core.errors.gallery import (
+    AlbumFolderName,
+    GalleryError,
+    NotOurSettings,
+    PictureGone,
+    StrangeQuestion,
+)
 from sdcolab.core.errors.gates import (
     PicturesTooLarge,
     PictureTooLarge,

@@ -61,7 +61,7 @@ def _here(folders: Folders) -> Iterator[tuple[str, str]]:
 
 def _read(text: str) -> dict[str, str]:
     try:
-        said = parse_json(text.encode("utf-8")) if len(text) <= MOST_BYTES else None
+        said = parse_json(text.encode("utf-8") if len(text) <= MOST_BYTES else b"")
         files = said["archivos"] if said["sdcolab"] == "ajustes" else None
     except (ValueError, KeyError, TypeError):
         raise NotOurSettings() from None

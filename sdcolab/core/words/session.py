@@ -14,6 +14,8 @@ SPACE_GROUPS: Mapping[str, str] = {
     "hypernetwork": "Hypernetworks",
     "text_encoder": "Codificadores de texto",
     "unet": "UNet sueltas",
+    "clip_vision": "CLIP vision (IP-Adapter)",
+    "annotator": "Preprocessors de ControlNet",
     "other": "Otros archivos de modelos",
     "partial": "Descargas a medias",
     "aside": "Descargas apartadas por seguridad",

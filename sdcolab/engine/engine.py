@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from sdcolab.core.errors import DecimalComma, NetworkIgnored, NoCuda
+from sdcolab.core.errors import DecimalComma, NetworkIgnored, NoCuda, SizeBeyondNative
 from sdcolab.core.events import CancelToken, Listener, Phase, PhaseStarted, ignore_events
 from sdcolab.core.library import Library
 from sdcolab.core.outputs import ImageStore, ImageStores
@@ -29,6 +29,9 @@ from sdcolab.engine.samplers import resolve_sampler
 from sdcolab.engine.savings import Savings
 from sdcolab.engine.shelf import ModelShelf
 from sdcolab.engine.upscale.upscalers import Upscalers
+
+TOO_LARGE = 1.5
+"""Times a model's own size beyond which pictures get deformed: 768 for those of 512, as the guide says."""
 
 
 class Engine:
@@ -93,7 +96,16 @@ class Engine:
                     bench.warn(NetworkIgnored(tag=tag.source))
             for number in asked.decimal_commas:
                 bench.warn(DecimalComma(number=number, better=number.replace(",", ".")))
+            self._warn_of_size(bench, checkpoint.model.detected.native_size)
             return Run(plan, features, bench).result()
+
+    @staticmethod
+    def _warn_of_size(bench: Bench, native: int) -> None:
+        """The guide's advice: a picture from text alone that is much larger than the model's own gets deformed."""
+        request = bench.request
+        side = max(request.width or 0, request.height or 0)
+        if request.init is None and side > native * TOO_LARGE:
+            bench.warn(SizeBeyondNative(side=side, native=native))
 
     def preload(self, checkpoint: str = "", vae: str = AUTOMATIC, listener: Listener = ignore_events) -> None:
         """Load what a request with these names would need, so that it starts at once. Raises ``SdcolabError``."""

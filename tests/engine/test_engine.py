@@ -25,6 +25,7 @@ from sdcolab.core.errors import (
     NoCuda,
     NoModels,
     OutOfMemory,
+    SizeBeyondNative,
     UnknownName,
 )
 from sdcolab.core.events import CancelToken, Ended, Event, ImageSaved, Phase, PhaseStarted, StepDone, Warned
@@ -522,3 +523,17 @@ def test_the_demo_model_makes_a_picture(demo_checkpoint: Path, tmp_path: Path) -
     red, green, blue = np.asarray(image.image, np.float64)[40:88, 40:88].mean(axis=(0, 1))
     assert red > green + 50 and red > blue + 30
     assert np.asarray(image.image)[:8, :8].mean() > 220  # on white
+
+
+def test_a_picture_much_larger_than_the_model_is_advised_against(demo_checkpoint: Path, tmp_path: Path) -> None:
+    file = ModelFile(ModelKind.CHECKPOINT, demo_checkpoint.name, demo_checkpoint)
+    engine = Engine(Library(Folders(tmp_path), bundled=(file,)), None, device="cpu")
+
+    def advice(width: int, height: int) -> list[tuple[int, int]]:
+        seen: list[Event] = []
+        engine.generate(GenerationRequest("gato", steps=1, width=width, height=height), seen.append)
+        told = [one.warning for one in seen if isinstance(one, Warned)]
+        return [(one.side, one.native) for one in told if isinstance(one, SizeBeyondNative)]
+
+    assert advice(128, 200) == [(200, 128)]
+    assert not advice(192, 128)

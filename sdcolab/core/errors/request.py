@@ -233,6 +233,16 @@ class DecimalComma(RequestError):
 
 
 @dataclass(eq=False)
+class SizeBeyondNative(RequestError):
+    """The first pass is much larger than what the model was trained on. Told as a warning; ``side`` and ``native`` in
+    pixels."""
+
+    code: ClassVar[str] = "request.size_beyond_native"
+    side: int
+    native: int
+
+
+@dataclass(eq=False)
 class InfotextForeign(RequestError):
     """The text is JSON of a program whose data are not read here."""
 

@@ -84,6 +84,11 @@ SENTENCES: Mapping[str, Sentence] = {
         "El peso «{number}» lleva coma, así que se lee como texto y no como peso.",
         "Usa punto: {better}.",
     ),
+    "request.size_beyond_native": Sentence(
+        "{side} píxeles es mucho para este modelo, hecho para imágenes de unos {native}: pueden salir cuerpos repetidos "
+        "o deformados.",
+        "Genera a {native} y amplía con Hires. fix.",
+    ),
     "request.floored": Sentence(
         "«{field}» es {value}, que no es múltiplo de 8; se usa {used}, como en AUTOMATIC1111.",
         "Si quieres otro tamaño, escribe un múltiplo de 8.",

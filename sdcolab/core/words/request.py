@@ -85,8 +85,8 @@ SENTENCES: Mapping[str, Sentence] = {
         "Usa punto: {better}.",
     ),
     "request.size_beyond_native": Sentence(
-        "{side} píxeles es mucho para este modelo, hecho para imágenes de unos {native}: pueden salir cuerpos repetidos "
-        "o deformados.",
+        "{side} píxeles es mucho para este modelo, hecho para imágenes de unos {native}: pueden salir cuerpos "
+        "repetidos o deformados.",
         "Genera a {native} y amplía con Hires. fix.",
     ),
     "request.floored": Sentence(

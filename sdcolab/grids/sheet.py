@@ -206,7 +206,8 @@ def _draw(drawing: ImageDraw.ImageDraw, block: _Block, centre: int, top: int, ga
         middle = top + line.size.height // 2
         _write(drawing, line, left, middle, colour)
         if not line.active:
-            drawing.line((left, middle, left + line.size.width, middle), fill=colour, width=_STRIKE)
+            last = left + max(0, line.size.width - 1)  # Pillow draws both ends, and the cell begins right behind
+            drawing.line((left, middle, last, middle), fill=colour, width=_STRIKE)
         top += line.size.height + gap
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -63,6 +63,7 @@ def test_pictures_lie_at_their_places_and_gaps_stay_empty() -> None:
     st.lists(st.lists(st.text(max_size=30), max_size=3), min_size=1, max_size=2),
     st.sampled_from([64, 96, 200]),
 )
+@example([""], [["", "0" * 16]], 64)
 @settings(max_examples=20, deadline=None)
 def test_legends_never_touch_the_cells(columns: list[str], rows: list[list[str]], side: int) -> None:
     across = legends(*columns)

@@ -29,8 +29,10 @@ from sdcolab.cli import (
     web,
 )
 from sdcolab.cli.parser import SpanishParser
-from sdcolab.core.errors import Cancelled, GridError, RequestError, SdcolabError, Unexpected
+from sdcolab.core.errors import Cancelled, GridError, LaunchError, RequestError, SdcolabError, Unexpected
+from sdcolab.core.launching import understand
 from sdcolab.core.words import explain
+from sdcolab.core.words.launching import needless
 
 _log = logging.getLogger(__name__)
 
@@ -82,12 +84,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _prefer_utf8(sys.stdout, sys.stderr)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     parser = build_parser()
-    options = parser.parse_args(arguments)
-    web.refuse_options_of_the_page(parser, options)
-    command: Callable[[argparse.Namespace], int] = options.command
     try:
+        options = parser.parse_args(_in_our_words(sys.argv[1:] if arguments is None else arguments))
+        web.refuse_options_of_the_page(parser, options)
+        command: Callable[[argparse.Namespace], int] = options.command
         return command(options)
-    except (GridError, RequestError) as error:
+    except (GridError, LaunchError, RequestError) as error:
         print(explain(error), file=sys.stderr)
         return 2
     except argparse.ArgumentTypeError as error:  # an environment variable that is written wrongly
@@ -106,6 +108,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _log.exception("error inesperado")
         print(explain(Unexpected(kind=type(error).__name__, detail=str(error))), file=sys.stderr)
         return 1
+
+
+def _in_our_words(arguments: Sequence[str]) -> Sequence[str]:
+    """What opens the page may be said in A1111's words; those that need nothing are told."""
+    if {subcommand.name for subcommand in SUBCOMMANDS}.intersection(arguments):
+        return arguments
+    understood = understand(arguments)
+    for line in needless(understood.needless):
+        print(line, file=sys.stderr)
+    return understood.arguments
 
 
 def _prefer_utf8(*streams: Any) -> None:

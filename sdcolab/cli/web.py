@@ -13,6 +13,8 @@ USER_VARIABLE = "SDCOLAB_USUARIO"
 
 DEFAULT_PORT = 7860
 
+THEMES = ("sistema", "claro", "oscuro")
+
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options that open the page."""
@@ -23,6 +25,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--usuario", type=login, metavar="NOMBRE:CLAVE", help="pide este usuario y esta contraseña al entrar")
     add("--modelo", metavar="ARCHIVO", help="archivo o nombre del modelo con el que empezar")
     add("--escuchar", action="store_true", help="permite entrar desde otros equipos de tu red")
+    add("--tema", choices=THEMES, default=THEMES[0], metavar="TEMA", help="sistema, claro u oscuro (sistema)")
     add("--un-proceso", action="store_true", help="genera en el mismo proceso que la página, sin vigilarlo")
     add("--eventos", action="store_true", help=argparse.SUPPRESS)
     add_folder_option(parser, default_root())
@@ -42,6 +45,7 @@ def run(options: argparse.Namespace) -> int:
             model=options.modelo,
             machine_events=options.eventos,
             one_process=options.un_proceso,
+            theme=options.tema,
         )
     )
     return 0
@@ -50,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
 def refuse_options_of_the_page(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     """A subcommand with an option that only opens the page is a mistake that must not pass in silence."""
     if options.command is not run:
-        for name in ("puerto", "compartir", "usuario", "escuchar", "un_proceso", "eventos"):
+        for name in ("puerto", "compartir", "usuario", "escuchar", "tema", "un_proceso", "eventos"):
             if getattr(options, name) != parser.get_default(name):
                 parser.error(f"--{name.replace('_', '-')} solo sirve para abrir la página, sin subcomando.")
 

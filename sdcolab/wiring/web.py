@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 USER_NAME = "sdcolab"
 
+THEME_QUERIES = {"claro": "?__theme=light", "oscuro": "?__theme=dark"}
+"""What gradio's page is opened with, unless it follows the system."""
+
 
 @dataclass(frozen=True, slots=True)
 class WebOptions:
@@ -38,6 +41,7 @@ class WebOptions:
     model: str | None = None
     machine_events: bool = False
     one_process: bool = False
+    theme: str = "sistema"
 
 
 def open_web(options: WebOptions) -> None:
@@ -62,7 +66,9 @@ def open_web(options: WebOptions) -> None:
         )
         tunnel = None
         try:
-            say.ready(server.url, login, open_to_network=options.host != "127.0.0.1")
+            say.ready(
+                server.url + THEME_QUERIES.get(options.theme, ""), login, open_to_network=options.host != "127.0.0.1"
+            )
             place.start()
             tunnel = _open_tunnel(options.folders, server.port, login, say) if options.share and login else None
             while not server.wait(1.0):

@@ -150,6 +150,12 @@ from sdcolab.core.errors.host import (
     WebGaveUp,
     WebKilled,
 )
+from sdcolab.core.errors.launching import (
+    LaunchError,
+    LaunchOptionRefused,
+    LaunchOptionsUnreadable,
+    LaunchOptionValueMissing,
+)
 from sdcolab.core.errors.machine import (
     DiskLow,
     ImageNotFinite,
@@ -374,6 +380,10 @@ __all__ = [
     "JobLost",
     "KindDisputed",
     "KindUnknown",
+    "LaunchError",
+    "LaunchOptionRefused",
+    "LaunchOptionValueMissing",
+    "LaunchOptionsUnreadable",
     "LfsPointer",
     "LibraryMissing",
     "LinkGone",

@@ -16,6 +16,7 @@ from sdcolab.core.words import (
     grids,
     guide,
     host,
+    launching,
     machine,
     models,
     request,
@@ -45,6 +46,7 @@ _AREAS = (
     grids,
     guide,
     host,
+    launching,
     machine,
     models,
     request,
@@ -84,6 +86,7 @@ def _show_kind(kind: str) -> str:
 
 
 _SHOW_FACT: Mapping[str, Callable[[object], str]] = {
+    "why": lambda why: launching.REASONS.get(str(why), str(why)),
     "field": lambda value: label_of(str(value)),
     "script": lambda value: SCRIPT_NAMES.get(str(value), str(value)),
     "extension": lambda value: guide.EXTENSIONS.get(str(value), str(value)),

@@ -1,0 +1,196 @@
+"""AUTOMATIC1111's launch options, as people paste them from guides: what each one means here.
+
+One table for the command and whoever else reads them (hechos/a1111.md 12). An option becomes one of ours, needs nothing
+because the program does it by itself, means nothing here, or is refused because it cannot be done as asked and going on
+would not be what was meant.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+
+from sdcolab.core.errors import LaunchOptionRefused, LaunchOptionsUnreadable, LaunchOptionValueMissing
+
+MAX_TEXT = 10_000
+
+
+class Why(StrEnum):
+    """Why an option of A1111 changes nothing, or is refused. The sentences live in ``core.words.launching``."""
+
+    MEMORY = "memory"
+    ATTENTION = "attention"
+    PRECISION = "precision"
+    API = "api"
+    EXTENSIONS = "extensions"
+    STARTING = "starting"
+    FOLDERS = "folders"
+    INTERFACE = "interface"
+    OLD = "old"
+    UNSAFE = "unsafe"
+    CODE = "code"
+    SERVER = "server"
+    SECRET_FILE = "secret_file"
+    ONE_USER = "one_user"
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchOption:
+    """One option. ``values``: whether a value follows it. ``ours``: our options in its place, ``{}`` for the value;
+    ``why``: the reason for which there are none; ``refused``: nothing is started."""
+
+    name: str
+    values: bool = False
+    ours: tuple[str, ...] = ()
+    why: Why | None = None
+    refused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """``arguments`` in our words, and the options that need nothing with the reason for each."""
+
+    arguments: tuple[str, ...]
+    needless: tuple[tuple[str, Why], ...] = ()
+
+
+THEMES: Mapping[str, str] = MappingProxyType({"dark": "oscuro", "light": "claro"})
+
+
+def _plain(why: Why, names: str) -> Iterator[LaunchOption]:
+    return (LaunchOption(f"--{name}", why=why) for name in names.split())
+
+
+def _valued(why: Why, names: str) -> Iterator[LaunchOption]:
+    return (LaunchOption(f"--{name}", values=True, why=why) for name in names.split())
+
+
+def _refused(why: Why, names: str, *, values: bool = False) -> Iterator[LaunchOption]:
+    return (LaunchOption(f"--{name}", values=values, why=why, refused=True) for name in names.split())
+
+
+_OPTIONS: tuple[LaunchOption, ...] = (
+    LaunchOption("--listen", ours=("--escuchar",)),
+    LaunchOption("--share", ours=("--compartir",)),
+    LaunchOption("--port", values=True, ours=("--puerto", "{}")),
+    LaunchOption("--gradio-auth", values=True, ours=("--usuario", "{}")),
+    LaunchOption("--api-auth", values=True, ours=("--usuario", "{}")),
+    LaunchOption("--ckpt", values=True, ours=("--modelo", "{}")),
+    LaunchOption("--data-dir", values=True, ours=("--carpeta", "{}")),
+    LaunchOption("--theme", values=True, ours=("--tema", "{}")),
+    *_plain(Why.MEMORY, "medvram medvram-sdxl lowvram lowram disable-model-loading-ram-optimization"),
+    *_plain(
+        Why.ATTENTION,
+        "xformers force-enable-xformers xformers-flash-attention opt-split-attention opt-split-attention-v1 "
+        "opt-split-attention-invokeai opt-sub-quad-attention opt-sdp-attention opt-sdp-no-mem-attention "
+        "disable-opt-split-attention opt-channelslast reinstall-xformers",
+    ),
+    *_valued(Why.ATTENTION, "sub-quad-q-chunk-size sub-quad-kv-chunk-size sub-quad-chunk-threshold"),
+    *_plain(Why.PRECISION, "no-half no-half-vae upcast-sampling disable-nan-check"),
+    *_valued(Why.PRECISION, "precision"),
+    *_plain(Why.API, "api api-log"),
+    *_plain(
+        Why.EXTENSIONS,
+        "enable-insecure-extension-access update-all-extensions disable-all-extensions disable-extra-extensions",
+    ),
+    *_plain(
+        Why.STARTING,
+        "skip-torch-cuda-test skip-install skip-prepare-environment skip-python-version-check skip-version-check "
+        "reinstall-torch update-check no-download-sd-model do-not-download-clip skip-load-model-at-start no-hashing "
+        "log-startup dump-sysinfo test-server administrator autolaunch",
+    ),
+    *_valued(Why.STARTING, "loglevel config"),
+    *_valued(
+        Why.FOLDERS,
+        "models-dir ckpt-dir vae-dir vae-path embeddings-dir hypernetwork-dir lora-dir lyco-dir-backcompat "
+        "textual-inversion-templates-dir localizations-dir codeformer-models-path gfpgan-models-path "
+        "esrgan-models-path bsrgan-models-path realesrgan-models-path dat-models-path clip-models-path "
+        "scunet-models-path swinir-models-path ldsr-models-path gfpgan-dir gfpgan-model styles-file ui-config-file "
+        "ui-settings-file controlnet-dir",
+    ),
+    *_plain(
+        Why.INTERFACE,
+        "use-textbox-seed hide-ui-dir-config freeze-settings no-prompt-history disable-console-progressbars "
+        "no-progressbar-hiding ui-debug-mode unix-filenames-sanitization gradio-debug no-gradio-queue",
+    ),
+    *_valued(
+        Why.INTERFACE,
+        "freeze-settings-in-sections freeze-specific-settings filenames-max-length timeout-keep-alive",
+    ),
+    *_plain(
+        Why.OLD,
+        "always-batch-cond-uncond unload-gfpgan show-negative-prompt gradio-queue enable-console-prompts "
+        "add-stop-route deepdanbooru",
+    ),
+    *_valued(Why.OLD, "max-batch-count gradio-img2img-tool gradio-inpaint-tool ngrok-region"),
+    *_refused(Why.UNSAFE, "disable-safe-unpickle disable-tls-verify"),
+    *_refused(Why.CODE, "allow-code"),
+    *_refused(Why.SERVER, "nowebui api-server-stop use-ipex"),
+    *_refused(
+        Why.SERVER,
+        "server-name subpath tls-keyfile tls-certfile cors-allow-origins cors-allow-origins-regex gradio-allowed-path "
+        "device-id use-cpu ngrok",
+        values=True,
+    ),
+    *_refused(Why.SECRET_FILE, "gradio-auth-path", values=True),
+)
+
+LAUNCH_OPTIONS: Mapping[str, LaunchOption] = MappingProxyType({option.name: option for option in _OPTIONS})
+"""A1111's options by name."""
+
+
+def understand(arguments: Sequence[str]) -> Understood:
+    """``arguments`` with A1111's options put into our words; whatever is none of them stays as it is.
+
+    Raises ``LaunchOptionRefused`` and ``LaunchOptionValueMissing``.
+    """
+    made: list[str] = []
+    needless: list[tuple[str, Why]] = []
+    rest = iter(arguments)
+    for argument in rest:
+        name, equals, value = argument.partition("=")
+        option = LAUNCH_OPTIONS.get(name)
+        if option is None:
+            made.append(argument)
+            continue
+        if option.refused:
+            raise LaunchOptionRefused(option=option.name, why=str(option.why))
+        if option.values and not equals:
+            value = _value(option, rest)
+        if option.why is not None:
+            needless.append((option.name, option.why))
+        made += _ours(option, value)
+    return Understood(tuple(made), tuple(needless))
+
+
+def split_options(text: str) -> tuple[str, ...]:
+    """The arguments in a line as people type it in a box; a Windows path keeps its backslashes.
+
+    Raises ``LaunchOptionsUnreadable`` for a quote that does not end.
+    """
+    reader = shlex.shlex(text[:MAX_TEXT], posix=True, punctuation_chars=False)
+    reader.whitespace_split = True
+    reader.escape = ""
+    reader.commenters = ""
+    try:
+        return tuple(reader)
+    except ValueError as error:
+        raise LaunchOptionsUnreadable(text=text[:100]) from error
+
+
+def _value(option: LaunchOption, rest: Iterator[str]) -> str:
+    value = next(rest, None)
+    if value is None or value.startswith("--"):
+        raise LaunchOptionValueMissing(option=option.name)
+    return value
+
+
+def _ours(option: LaunchOption, value: str) -> Iterable[str]:
+    if "--usuario" in option.ours and "," in value:  # A1111's way to name several
+        raise LaunchOptionRefused(option=option.name, why=str(Why.ONE_USER))
+    if option.name == "--theme":
+        value = THEMES.get(value, value)
+    return (part.replace("{}", value) for part in option.ours)

@@ -12,6 +12,7 @@ USER_VARIABLE = "SDCOLAB_USUARIO"
 """Environment variable with ``nombre:clave``, for programs that must not show the password in the process list."""
 
 DEFAULT_PORT = 7860
+MOST_CARDS = 16
 
 THEMES = ("sistema", "claro", "oscuro")
 
@@ -27,6 +28,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--escuchar", action="store_true", help="permite entrar desde otros equipos de tu red")
     add("--tema", choices=THEMES, default=THEMES[0], metavar="TEMA", help="sistema, claro u oscuro (sistema)")
     add("--un-proceso", action="store_true", help="genera en el mismo proceso que la página, sin vigilarlo")
+    add(
+        "--tarjetas",
+        type=cards,
+        default=1,
+        metavar="N",
+        help="cuántas tarjetas gráficas, un motor en cada una (1)",
+    )
     add("--eventos", action="store_true", help=argparse.SUPPRESS)
     add_folder_option(parser, default_root())
 
@@ -46,15 +54,23 @@ def run(options: argparse.Namespace) -> int:
             machine_events=options.eventos,
             one_process=options.un_proceso,
             theme=options.tema,
+            engines=options.tarjetas,
         )
     )
     return 0
 
 
+def cards(text: str) -> int:
+    """How many graphics cards, from 1 to 16."""
+    if not text.isdecimal() or not 1 <= int(text) <= MOST_CARDS:
+        raise argparse.ArgumentTypeError(f"«{text}» no es un número de 1 a {MOST_CARDS}")
+    return int(text)
+
+
 def refuse_options_of_the_page(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     """A subcommand with an option that only opens the page is a mistake that must not pass in silence."""
     if options.command is not run:
-        for name in ("puerto", "compartir", "usuario", "escuchar", "tema", "un_proceso", "eventos"):
+        for name in ("puerto", "compartir", "usuario", "escuchar", "tema", "un_proceso", "tarjetas", "eventos"):
             if getattr(options, name) != parser.get_default(name):
                 parser.error(f"--{name.replace('_', '-')} solo sirve para abrir la página, sin subcomando.")
 

@@ -253,6 +253,15 @@ def nvidia_gpu() -> str | None:
     return done.stdout.strip().partition("\n")[0] or None
 
 
+def nvidia_cards() -> int:
+    """How many NVIDIA cards its driver tells: Kaggle lends two T4s, and each can have an engine of its own."""
+    try:
+        done = subprocess.run(["nvidia-smi", "--list-gpus"], capture_output=True, text=True, timeout=20, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return 0
+    return sum(line.startswith("GPU ") for line in done.stdout.splitlines())
+
+
 def mount_failure(error: Exception, mountpoint: Path) -> HostError:
     """What went wrong in ``google.colab.drive.mount``, told by the exception's class and text (lanzadores.md 5a).
 

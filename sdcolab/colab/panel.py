@@ -60,9 +60,9 @@ class Panel:
         self._stop = threading.Event()
         self._left_on_drive = 0
         self._library = collaborators.open_library(preparation.model)
-        self._engine = new_engine(collaborators, preparation, roster, self._notes)
+        self._engines = new_engines(collaborators, preparation, roster, self._notes)
         tokens = {**collaborators.environ, **preparation.tokens}
-        self._studio = collaborators.open_studio(self._library, self._engine, tokens)
+        self._studio = collaborators.open_studio(self._library, self._engines, tokens)
         self._jobs = self._studio.jobs
         self._build()
         self._watcher = threading.Thread(target=self._watch, name="sdcolab-panel", daemon=True)
@@ -70,7 +70,8 @@ class Panel:
     def open(self, display: Callable[[Any], object]) -> None:
         """Show it, start the engine and begin to follow it."""
         display(self.box)
-        self._engine.start()
+        for engine in self._engines:
+            engine.start()
         self._watcher.start()
 
     def close(self) -> None:
@@ -81,7 +82,8 @@ class Panel:
         self._downloads.close()
         for button in (self._generate, self._interrupt, self._empty, self._save):
             button.disabled = True
-        self._engine.stop()
+        for engine in self._engines:
+            engine.stop()
         self._jobs.close(2.0)
         self._draw_news()
         self._left_on_drive = self._ready.flush(self._notes)
@@ -242,23 +244,27 @@ class Panel:
             self._ready.sync.poke()
 
 
-def new_engine(
+def new_engines(
     collaborators: Collaborators, preparation: Preparation, roster: Roster, note: Callable[[str], None]
-) -> ProcessWorker:
-    """The engine in a process of its own, which opens on the model that the notebook chose."""
-    spec = engine_spec(
-        collaborators.folders,
-        collaborators.environ,
-        preparation.model,
-        command=collaborators.engine_command,
-        restart=collaborators.engine_restart,
-    )
-    return ProcessWorker(
-        spec,
-        collaborators.tasks,
-        roster,
-        on_trouble=lambda error: note(f"⚠️ {explain(error)}"),
-        first=Preload(),
+) -> tuple[ProcessWorker, ...]:
+    """The engines in processes of their own, one a graphics card, which open on the model that the notebook chose."""
+    cards = max(1, collaborators.cards())
+    return tuple(
+        ProcessWorker(
+            engine_spec(
+                collaborators.folders,
+                collaborators.environ,
+                preparation.model,
+                command=collaborators.engine_command,
+                restart=collaborators.engine_restart,
+                card=None if cards == 1 else card,
+            ),
+            collaborators.tasks,
+            roster,
+            on_trouble=lambda error: note(f"⚠️ {explain(error)}"),
+            first=Preload(),
+        )
+        for card in range(cards)
     )
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import sdcolab
 from sdcolab.colab.drive_models import ModelCopier, drop_dead_links, link_models
 from sdcolab.colab.drive_sync import DriveNews, DriveSync, DriveTrouble
-from sdcolab.colab.host import Host
+from sdcolab.colab.host import Host, nvidia_cards
 from sdcolab.colab.progress import CellProgress, cell_bars
 from sdcolab.colab.requirements import ensure_installed, missing_of, own_requirements
 from sdcolab.colab.waiting import telling, within
@@ -118,7 +118,7 @@ class Collaborators:
     one text; ``guide_links`` are the files that the guide says are there; ``newer_version`` gives a Spanish line when
     there is one, or nothing. ``make_download`` receives the tokens found ("HF_TOKEN" -> its value). ``open_library``
     lists the models, with the chosen file first; ``tasks`` are the kinds of work; ``open_studio`` gives all that a face
-    works with, around a library, an engine and an environment with tokens; ``missing_downloads`` is what other sessions
+    works with, around a library, engines and an environment with tokens; ``missing_downloads`` is what other sessions
     had. ``web_command`` gets the port and ``engine_command`` nothing; None is ``python -m sdcolab`` itself.
     """
 
@@ -128,12 +128,13 @@ class Collaborators:
     make_download: Callable[[Mapping[str, str]], Download]
     open_library: Callable[[Path | None], Library]
     tasks: TaskTable
-    open_studio: Callable[[Library, ProcessWorker, Mapping[str, str]], Studio]
+    open_studio: Callable[[Library, tuple[ProcessWorker, ...], Mapping[str, str]], Studio]
     missing_downloads: Callable[[], Sequence[MissingDownload]] = tuple
     demo_link: Callable[[], str] = str
     controlnet_links: Callable[[], str] = str
     guide_links: Callable[[], Mapping[str, str]] = dict
     newer_version: Callable[[], str] = str
+    cards: Callable[[], int] = nvidia_cards
     install_extras: Callable[[], object] = install_extras
     web_command: Callable[[int], Sequence[str]] | None = None
     engine_command: Sequence[str] | None = None
@@ -278,7 +279,9 @@ class Preparation:
 
     def _tell_gpu(self) -> None:
         if gpu := self._with.host.gpu():
-            self._say(f"✅ Tarjeta gráfica: {gpu}")
+            cards = self._with.cards()
+            more = f" ({cards} tarjetas: {cards} motores trabajan a la vez)" if cards > 1 else ""
+            self._say(f"✅ Tarjeta gráfica: {gpu}{more}")
         else:
             self._say(f"⚠️ {explain(NoCuda())} Sin ella también funciona, pero mucho más despacio.")
 

@@ -175,7 +175,9 @@ class Session:
     def _own_web_command(self) -> tuple[str, ...]:
         folder = str(self._folders.root)
         model = ("--modelo", str(self._ready.model)) if self._ready.model else ()
-        return own_command("--puerto", str(self._port), "--carpeta", folder, "--eventos", *model)
+        cards = self._with.cards()
+        engines = ("--tarjetas", str(cards)) if cards > 1 else ()
+        return own_command("--puerto", str(self._port), "--carpeta", folder, "--eventos", *model, *engines)
 
     # --- Watching ----------------------------------------------------------------------------------------------------
 

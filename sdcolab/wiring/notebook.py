@@ -117,7 +117,7 @@ def _collaborators() -> Collaborators:
         make_download=lambda tokens: _download_reports(build_downloads(folders, {**os.environ, **tokens})),
         open_library=lambda chosen: library_around(folders, chosen),
         tasks=TASKS,
-        open_studio=lambda library, engine, environ: studio_with(folders, library, engine, environ),
+        open_studio=lambda library, engines, environ: studio_with(folders, library, engines, environ),
         missing_downloads=lambda: _missing_downloads(folders),
         controlnet_links=lambda: controlnet_links(load_catalog()),
         guide_links=lambda: guide_links(load_catalog()),

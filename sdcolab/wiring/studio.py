@@ -91,12 +91,13 @@ def workplace(
     return _workplace_with(workers, _local(folders, library), listener, journal)
 
 
-def studio_with(folders: Folders, library: Library, engine: ProcessWorker, environ: Mapping[str, str]) -> Studio:
-    """A studio whose engine somebody else starts and stops; downloads find their tokens in ``environ``."""
+def studio_with(
+    folders: Folders, library: Library, engines: tuple[ProcessWorker, ...], environ: Mapping[str, str]
+) -> Studio:
+    """A studio whose engines somebody else starts and stops; downloads find their tokens in ``environ``."""
     journal = PendingJournal(folders.config, TASKS)
-    return build_studio(
-        folders, library, _workplace_with((engine,), _local(folders, library, environ), journal=journal)
-    )
+    here = _local(folders, library, environ)
+    return build_studio(folders, library, _workplace_with(engines, here, journal=journal))
 
 
 def _workplace_with(

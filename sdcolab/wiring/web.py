@@ -31,7 +31,8 @@ THEME_QUERIES = {"claro": "?__theme=light", "oscuro": "?__theme=dark"}
 @dataclass(frozen=True, slots=True)
 class WebOptions:
     """How to open the web UI. ``machine_events`` prints JSON lines for the program that started us; with
-    ``one_process`` the engine works in this process, which dies with it when memory runs out."""
+    ``one_process`` the engine works in this process, which dies with it when memory runs out; ``engines`` is how many
+    work at the same time, one a graphics card."""
 
     folders: Folders
     host: str = "127.0.0.1"
@@ -42,6 +43,7 @@ class WebOptions:
     machine_events: bool = False
     one_process: bool = False
     theme: str = "sistema"
+    engines: int = 1
 
 
 def open_web(options: WebOptions) -> None:
@@ -92,7 +94,7 @@ def _workplace(options: WebOptions, say: HumanVoice) -> tuple[Workplace, Library
     if options.one_process:
         return workplace_here(options.folders, library, say.event, journal), library
     model = chosen[0].path if chosen else None
-    return workplace(options.folders, library, model, say.event, journal, say.trouble), library
+    return workplace(options.folders, library, model, say.event, journal, say.trouble, options.engines), library
 
 
 def _open_tunnel(folders: Folders, port: int, login: tuple[str, str], say: HumanVoice) -> Supervisor:

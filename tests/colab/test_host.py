@@ -16,6 +16,7 @@ from sdcolab.colab.host import (
     host_folders,
     is_dead_mount,
     mount_failure,
+    nvidia_cards,
     nvidia_gpu,
 )
 from sdcolab.core import errors
@@ -176,3 +177,14 @@ def test_a_drive_whose_program_died_is_mounted_again(
     monkeypatch.setattr(drive, "mount", mount)
     assert host.mount_drive() == tmp_path / "drive" / "MyDrive"
     assert not is_dead_mount(host.mountpoint)
+
+
+def test_cards_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "nvidia-smi"
+    program.write_text("#!/bin/sh\necho 'GPU 0: Tesla T4 (UUID: GPU-1)'\necho 'GPU 1: Tesla T4 (UUID: GPU-2)'\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    assert nvidia_cards() == 2
+    program.unlink()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert nvidia_cards() == 0

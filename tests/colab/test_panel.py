@@ -87,6 +87,7 @@ class Desk:
         self.options = StartOptions()
         self.missing: list[MissingDownload] = []
         self.fetched: tuple[Downloaded, ...] = ()
+        self.cards = 0
 
     def open(self) -> Panel:
         def make_download(tokens: Mapping[str, str]) -> Callable[..., tuple[Downloaded, ...]]:
@@ -104,11 +105,12 @@ class Desk:
             make_download=make_download,
             open_library=self.library,
             tasks=TASKS,
-            open_studio=lambda library, engine, environ: replace(
-                studio_with(self.folders, library, engine, environ),
+            open_studio=lambda library, engines, environ: replace(
+                studio_with(self.folders, library, engines, environ),
                 native_size=lambda model: 768 if "xl" in model.name else 512,
             ),
             missing_downloads=lambda: self.missing,
+            cards=lambda: self.cards,
             engine_command=(sys.executable, str(PAINTER), str(self.folders.root)),
             engine_restart=RestartPolicy((0.1,), 20.0, 4),
             environ=self.environ,
@@ -209,6 +211,16 @@ def test_from_the_form_to_the_gallery(desk: Desk) -> None:
     assert desk.widget("Semilla").value == "7"
 
 
+def test_two_cards_are_two_engines(desk: Desk) -> None:
+    desk.cards = 2
+    desk.open()
+    assert [path.name for path in sorted(desk.folders.temporary.glob("motor*"))] == ["motor-0", "motor-1"]
+    desk.widget("Prompt").value = "gato"
+    desk.press("🎨 Generar")
+    desk.press("🎨 Generar")
+    desk.until(lambda: len(list(desk.folders.outputs.rglob("*.png"))) == 2)
+
+
 def test_the_engine_dies_and_comes_back(desk: Desk) -> None:
     desk.open()
     desk.widget("Prompt").value = "muere"
@@ -296,7 +308,7 @@ def test_close_and_save_everything(desk: Desk) -> None:
     assert desk.host.flushes == ["flush"]
     assert "confirmó que todo está subido" in desk.text()
     assert "El panel está cerrado" in desk.text()
-    assert panel._engine.pid is None
+    assert panel._engines[0].pid is None
     assert not list((desk.folders.root / ".sesion").glob("procesos-*.json"))
 
 
@@ -335,7 +347,7 @@ def test_no_secret_is_written_or_shown(desk: Desk) -> None:
         if path.is_file():
             assert TOKEN.encode() not in path.read_bytes(), path
     assert desk.panel
-    pid = desk.panel._engine.pid
+    pid = desk.panel._engines[0].pid
     assert TOKEN not in Path(f"/proc/{pid}/environ").read_text()  # the engine never downloads
 
 

@@ -157,7 +157,7 @@ class Cell:
             make_download=make_download,
             open_library=lambda chosen: Library(self.folders),
             tasks=TASKS,
-            open_studio=lambda library, engine, environ: studio_with(self.folders, library, engine, environ),
+            open_studio=lambda library, engines, environ: studio_with(self.folders, library, engines, environ),
             missing_downloads=lambda: self.missing,
             controlnet_links=lambda: "https://huggingface.co/a/b/resolve/main/canny.safetensors",
             web_command=lambda port: (sys.executable, "-c", self.web),

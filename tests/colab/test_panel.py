@@ -365,7 +365,7 @@ def test_what_another_session_had_is_offered(desk: Desk) -> None:
     desk.missing = [MissingDownload("https://civitai.com/models/2", "gato.safetensors")]
     desk.open()
     assert "https://civitai.com/models/2" in desk.text()
-    assert "📦 En otra sesión descargaste también: gato.safetensors." in desk.said
+    assert "📦 En otra sesión descargaste también: gato.safetensors." in "\n".join(desk.said)
 
 
 def test_what_the_page_left_is_shown_and_can_be_turned_off(desk: Desk) -> None:

@@ -7,7 +7,8 @@
 A **light** notebook installs one wheel, by its address in the repository's release and its SHA-256, which is checked
 before anything of it runs. An **autónomo** one carries the wheel, without the weights of the demo model, in its first
 cell that needs it: it asks no registry, no repository and no server of ours. A **kaggle** one is autónomo too, with the
-words of that site. Owner and repository come from the git remote «origin», so a fork's links point to the fork.
+words of that site. The **pc** zip is the installer for Windows, Linux and macOS with the wheel beside it. Owner and
+repository come from the git remote «origin», so a fork's links point to the fork.
 """
 
 from __future__ import annotations
@@ -116,6 +117,19 @@ def build(folder: Path, kind: str) -> Path:
             f"No se ha podido construir: {done.stderr.strip().splitlines()[-1]}\nPrueba: pip install hatchling"
         )
     return folder / done.stdout.strip().splitlines()[-1]
+
+
+def for_pcs(wheel: Path, version: str) -> Path:
+    """The zip that is unpacked and run on a PC: the installer and the wheel. The same files give the same bytes."""
+    target = wheel.with_name(f"sdcolab-pc-{version}.zip")
+    files = [*sorted((ROOT / "instalador").glob("[!_]*.*")), wheel]
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in files:
+            item = zipfile.ZipInfo(f"sdcolab-pc/{file.name}", (1980, 1, 1, 0, 0, 0))
+            item.external_attr = (0o100755 if file.suffix == ".sh" else 0o100644) << 16
+            item.create_system = 3  # Unix: the mode counts
+            archive.writestr(item, file.read_bytes(), zipfile.ZIP_DEFLATED)
+    return target
 
 
 def is_weights(name: str) -> bool:
@@ -258,14 +272,15 @@ def release(folder: Path, origin: Origin, version: str) -> None:
     """Everything of a release, in ``folder``. Exits when the notebooks of this tree name another one."""
     wheel, sdist = build(folder, "wheel"), build(folder, "sdist")
     for name, notebook in notebooks().items():
-        made = light(notebook, name, origin, version, wheel)
-        if made != notebook:
+        light_one = light(notebook, name, origin, version, wheel)
+        if light_one != notebook:
             raise SystemExit(f"notebooks/{name} no instala esta versión: python tools/publicar.py --fijar, y commit.")
-        write(made, folder / name)
+        write(light_one, folder / name)
     write_autonomous(folder, origin, version, wheel)
     demo = folder / Path(DEMO).name
     demo.write_bytes((ROOT / DEMO).read_bytes())
-    sums = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}" for path in (wheel, sdist, demo)]
+    made = (wheel, sdist, demo, for_pcs(wheel, version))
+    sums = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}" for path in made]
     (folder / "SHA256SUMS").write_text("\n".join(sums) + "\n", encoding="ascii")
     print("\n".join(sums))
     print(f"Ahora: git push origin v{version}, y gh release create v{version} {folder.name}/*")

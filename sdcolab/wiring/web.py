@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 USER_NAME = "sdcolab"
 
-THEME_QUERIES = {"claro": "?__theme=light", "oscuro": "?__theme=dark"}
+THEME_QUERIES = {"claro": "/?__theme=light", "oscuro": "/?__theme=dark"}
 """What gradio's page is opened with, unless it follows the system."""
 
 

@@ -52,6 +52,20 @@ def test_what_stops_a_release() -> None:
     assert "origin" in homeless
 
 
+def test_the_zip_for_pcs_holds_all_that_an_installation_needs(tmp_path: Path) -> None:
+    wheel = tmp_path / "sdcolab-1.2.0-py3-none-any.whl"
+    wheel.write_bytes(b"rueda")
+    first = publicar.for_pcs(wheel, "1.2.0")
+    with zipfile.ZipFile(first) as archive:
+        modes = {item.filename: item.external_attr >> 16 & 0o111 for item in archive.infolist()}
+        assert archive.read(f"sdcolab-pc/{wheel.name}") == b"rueda"
+    scripts = ("Instalar.bat", "instalador.py", "instalar.ps1", "instalar.sh", wheel.name)
+    assert sorted(modes) == [f"sdcolab-pc/{name}" for name in scripts]
+    assert modes["sdcolab-pc/instalar.sh"]
+    before = first.read_bytes()
+    assert publicar.for_pcs(wheel, "1.2.0").read_bytes() == before
+
+
 def test_the_badge_is_the_forks(tmp_path: Path) -> None:
     wheel = tmp_path / "sdcolab-1.2.0-py3-none-any.whl"
     wheel.write_bytes(b"rueda")

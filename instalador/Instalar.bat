@@ -1,0 +1,5 @@
+@echo off
+rem Doble clic para instalar o actualizar sdcolab en Windows. Todo lo que hace esta en instalar.ps1 y en instalador.py.
+chcp 65001 >nul
+powershell -NoProfile -ExecutionPolicy Bypass -File "%~dp0instalar.ps1" %*
+if errorlevel 1 pause

@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# Instala o actualiza sdcolab en Linux y macOS. Solo busca uv, que trae su propio Python; lo demás lo decide instalador.py.
+#   ./instalar.sh [CARPETA] [--volver]
+set -euo pipefail
+version_de_uv="0.13.9"
+aqui="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+carpeta="$HOME/sdcolab-pc"
+if [ $# -gt 0 ] && [ "${1#--}" = "$1" ]; then
+  carpeta="$1"
+  shift
+fi
+mkdir -p "$carpeta/herramientas"
+carpeta="$(cd "$carpeta" && pwd)"
+uv="$carpeta/herramientas/uv"
+
+huella() {
+  if command -v sha256sum >/dev/null; then sha256sum "$1"; else shasum -a 256 "$1"; fi | cut -d' ' -f1
+}
+
+bajar() {
+  if command -v curl >/dev/null; then curl -fsSL "$1" -o "$2"; else wget -q "$1" -O "$2"; fi
+}
+
+if [ ! -x "$uv" ]; then
+  if command -v uv >/dev/null; then
+    cp "$(command -v uv)" "$uv"
+  else
+    echo "Descargando uv, que trae Python…"
+    case "$(uname -s)-$(uname -m)" in
+      Linux-x86_64) plataforma="x86_64-unknown-linux-gnu" ;;
+      Linux-aarch64) plataforma="aarch64-unknown-linux-gnu" ;;
+      Darwin-arm64) plataforma="aarch64-apple-darwin" ;;
+      *)
+        echo "Este equipo ($(uname -s) $(uname -m)) no sirve: PyTorch ya no se hace para él. Usa el cuaderno de Colab." >&2
+        exit 1
+        ;;
+    esac
+    sitio="https://github.com/astral-sh/uv/releases/download/$version_de_uv/uv-$plataforma.tar.gz"
+    temporal="$(mktemp -d)"
+    trap 'rm -rf "$temporal"' EXIT
+    bajar "$sitio" "$temporal/uv.tar.gz"
+    bajar "$sitio.sha256" "$temporal/uv.sha256"
+    if [ "$(huella "$temporal/uv.tar.gz")" != "$(cut -d' ' -f1 "$temporal/uv.sha256")" ]; then
+      echo "La descarga de uv no es la que debe. Vuelve a intentarlo." >&2
+      exit 1
+    fi
+    tar -xzf "$temporal/uv.tar.gz" -C "$temporal"
+    cp "$temporal/uv-$plataforma/uv" "$uv"
+  fi
+fi
+export UV_PYTHON_INSTALL_DIR="$carpeta/python" UV_CACHE_DIR="$carpeta/cache"
+exec "$uv" run --no-project --python "${SDCOLAB_PYTHON:-3.12}" "$aqui/instalador.py" --carpeta "$carpeta" "$@"

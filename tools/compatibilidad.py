@@ -6,8 +6,8 @@
 
 For each: a fresh virtual environment with those versions; the notebook's own cells in a kernel of it
 (``compatibilidad_cuaderno.py``), which install the wheel and must leave every other package as it was, but for those
-that were too old and the user asked to renew; and ``compatibilidad_humo.py``, run by that Python. The pages of an image
-that is no longer to be had are told by what was published by then.
+that were too old and the user asked to renew; and ``compatibilidad_humo.py``, run by that Python. What an image that
+is no longer to be had held is what was published by then.
 Environments live in the system's temporary folder (``TMPDIR``) and are deleted. torch is the tested one
 (``requirements.lock``) everywhere; environments without it test all that does not need it, and say so. A Python that
 is not on this machine is skipped and told. Exit code 1 when something failed.
@@ -16,6 +16,7 @@ is not on this machine is skipped and told. Exit code 1 when something failed.
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import shutil
 import subprocess
@@ -170,7 +171,10 @@ def run(command: Sequence[str | Path], log: Path, what: str) -> str:
     """Run ``command``, adding what it prints to ``log``. Returns its output; raises ``SystemExit`` with ``what``."""
     with log.open("ab") as file:
         file.write(f"\n$ {' '.join(map(str, command))}\n".encode())
-        done = subprocess.run(list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+        environ = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}  # the wheel's code only
+        done = subprocess.run(
+            list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environ, check=False
+        )
         file.write(done.stdout)
     if done.returncode:
         lines = done.stdout.decode("utf-8", "replace").strip().splitlines()

@@ -113,7 +113,8 @@ def install_extras(extra: str = "colab") -> tuple[str, ...]:
 class Collaborators:
     """What a session needs from outside. ``wiring`` gives the first nine; tests give the rest.
 
-    ``model_link`` turns a name of the notebook's list into a link or raises ``UnknownName``; ``demo_link`` is where the
+    ``model_link`` turns a name of the notebook's list into a link or raises ``UnknownName``; ``model_note`` says what
+    to know of it; ``demo_link`` is where the
     demo model is, when this copy came without it; ``controlnet_links`` gives those of ``todos_modelos_controlnet`` as
     one text; ``guide_links`` are the files that the guide says are there; ``newer_version`` gives a Spanish line when
     there is one, or nothing. ``make_download`` receives the tokens found ("HF_TOKEN" -> its value). ``open_library``
@@ -130,6 +131,7 @@ class Collaborators:
     tasks: TaskTable
     open_studio: Callable[[Library, tuple[ProcessWorker, ...], Mapping[str, str]], Studio]
     missing_downloads: Callable[[], Sequence[MissingDownload]] = tuple
+    model_note: Callable[[str], str] = str
     demo_link: Callable[[], str] = str
     controlnet_links: Callable[[], str] = str
     guide_links: Callable[[], Mapping[str, str]] = dict
@@ -198,6 +200,8 @@ class Preparation:
         self.ngrok_token = found.pop(NGROK_NAME, "")
         self.tokens = found
         self._link_models()
+        if not demo:
+            self._say(f"📄 {self._with.model_note(self._options.model)}")
         controlnets = self._with.controlnet_links() if self._options.all_controlnet_models else ""
         if controlnets:
             count = controlnets.count(",") + 1

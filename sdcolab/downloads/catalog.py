@@ -12,6 +12,8 @@ from sdcolab.core.registry import Registry
 from sdcolab.downloads.links import Link, parse_links
 from sdcolab.downloads.report import RUNS_TODAY
 
+ADULT_MARK = "🔞 "
+
 
 @dataclass(frozen=True, slots=True)
 class CatalogEntry:
@@ -63,6 +65,16 @@ def names_of_kind(
 ) -> tuple[str, ...]:
     """Names of the entries of one kind that run, for a menu."""
     return tuple(name for name, entry in catalog.items() if entry.kind is kind and entry.runs(families))
+
+
+def menu_name(entry: CatalogEntry) -> str:
+    """An entry's name in a list to choose from: those for adults are marked."""
+    return f"{ADULT_MARK}{entry.name}" if entry.adult else entry.name
+
+
+def chosen_entry(catalog: Registry[CatalogEntry], name: str) -> CatalogEntry:
+    """The entry that a list called ``name``, marked or not. Raises ``UnknownName``."""
+    return catalog.find(name.strip().removeprefix(ADULT_MARK))
 
 
 def controlnet_links(

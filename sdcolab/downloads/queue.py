@@ -222,7 +222,7 @@ class _Job:
         contents = look_ahead(self._web, remote, self._link, self._cancel)
         name = _fitting_name(remote.name, contents)
         self._note(remote, contents, name)
-        for warning in foreign_family(self._report, self._shared.supported):
+        for warning in (*foreign_family(self._report, self._shared.supported), *remote.offers):
             self._teller.warn(self._report.link, warning)  # before gigabytes come that cannot be used
         part = self._part(self._folders.models(self._kind(remote, contents)), name, remote.identity)
         lock_file = self._folders.temporary / "descargas" / f"{part.path.name}.lock"
@@ -230,7 +230,7 @@ class _Job:
             report = self._already_here(remote, contents, name) or self._fetch(provider, remote, part, name)
         if report.path and report.ok:
             save_beside(report.path, remote, self._web, self._cancel)
-        return report
+        return replace(report, warnings=(*report.warnings, *remote.offers))
 
     def _resolve(self, provider: Provider) -> RemoteFile:
         remote = provider.resolve(self._link, self._web, self._cancel)

@@ -82,6 +82,13 @@ def catalog_choices() -> tuple[tuple[str, str], ...]:
     return tuple((_menu_line(entry), entry.link) for entry in load_catalog().values() if entry.runs())
 
 
+def model_note(name: str) -> str:
+    """What to know of the model that was chosen in the notebook's list. Raises ``UnknownName``."""
+    from sdcolab.downloads.catalog import chosen_entry, load_catalog
+
+    return _menu_line(chosen_entry(load_catalog(), name))
+
+
 def _menu_line(entry: CatalogEntry) -> str:
     """What to know before choosing: for adults, what it is, how big, under which licence."""
     adult = "🔞 Para adultos · " if entry.adult else ""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from sdcolab.core.events import CancelToken, Listener
 from sdcolab.core.folders import Folders
 from sdcolab.wiring.demo import demo_address
-from sdcolab.wiring.downloads import build_downloads
+from sdcolab.wiring.downloads import build_downloads, model_note
 from sdcolab.wiring.engine import library_around
 from sdcolab.wiring.studio import studio_with
 from sdcolab.wiring.tasks import TASKS
@@ -105,14 +105,15 @@ def _collaborators() -> Collaborators:
     from sdcolab.colab.host import detect_host, host_folders
     from sdcolab.colab.newer import newer_line
     from sdcolab.colab.prepare import Collaborators
-    from sdcolab.downloads.catalog import controlnet_links, guide_links, load_catalog
+    from sdcolab.downloads.catalog import chosen_entry, controlnet_links, guide_links, load_catalog
 
     host = detect_host()
     folders = host_folders(host)
     return Collaborators(
         host=host,
         folders=folders,
-        model_link=lambda name: load_catalog().find(name).link,
+        model_link=lambda name: chosen_entry(load_catalog(), name).link,
+        model_note=model_note,
         demo_link=demo_address,
         make_download=lambda tokens: _download_reports(build_downloads(folders, {**os.environ, **tokens})),
         open_library=lambda chosen: library_around(folders, chosen),

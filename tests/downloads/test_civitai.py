@@ -36,7 +36,9 @@ from sdcolab.core.errors import (
     TooManyRequests,
 )
 from sdcolab.core.folders import Folders
+from sdcolab.core.words import explain
 from sdcolab.downloads.http import Tokens
+from sdcolab.downloads.providers.civitai import smaller_file
 from sdcolab.downloads.queue import DownloadQueue, LinkReport, LinkStatus, report_data, report_line
 
 CHECKPOINT = safetensors_bytes(CHECKPOINT_SHAPES)
@@ -305,3 +307,20 @@ def test_two_links_to_the_same_version_make_one_file(folders: Folders, civitai: 
     reports = queue.run("https://civitai.com/api/download/models/20 https://civitai.com/models/1")
     assert sorted(report.status for report in reports) == [LinkStatus.ALREADY_HERE, LinkStatus.DOWNLOADED]
     assert {report.path for report in reports} == {folders.models(ModelKind.CHECKPOINT) / "nuevo.safetensors"}
+
+
+def test_a_clearly_smaller_file_of_the_same_page_is_offered() -> None:
+    def one(number: int, name: str, kilobytes: float, kind: str = "Model") -> dict[str, object]:
+        return {"id": number, "name": name, "sizeKB": kilobytes, "type": kind}
+
+    whole = one(1, "grande.safetensors", 4_000_000)
+    others = [one(2, "chico.ckpt", 1_000_000), one(3, "vae.safetensors", 300_000, "VAE")]
+    pruned = one(4, "chico.safetensors", 2_000_000, "Pruned Model")
+    found = smaller_file([whole, *others, pruned], whole, "77")
+    assert found is not None
+    assert (found.name, found.size) == ("chico.safetensors", 2_048_000_000)
+    assert found.link == "https://civitai.com/api/download/models/77?fileId=4"
+    assert "2,0 GB" in str(explain(found))
+    assert smaller_file([whole, *others], whole, "77") is None
+    assert smaller_file([whole, pruned], pruned, "77") is None
+    assert smaller_file([whole, pruned], {}, "77") is None

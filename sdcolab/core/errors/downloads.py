@@ -37,6 +37,16 @@ class UnknownPrefix(NotALink):
 
 
 @dataclass(eq=False)
+class SmallerFile(DownloadError):
+    """The page offers the same model in a smaller file (pruned, fp16): its ``size`` in bytes and ``link``."""
+
+    code: ClassVar[str] = "download.smaller_file"
+    name: str
+    size: int
+    link: str
+
+
+@dataclass(eq=False)
 class DriveRefused(DownloadError):
     """Google Drive shows a page instead of the file: it is not shared, or too many people have downloaded it."""
 

@@ -8,6 +8,10 @@ from sdcolab.core.detect import ModelKind
 from sdcolab.core.words.base import Sentence
 
 SENTENCES: Mapping[str, Sentence] = {
+    "download.smaller_file": Sentence(
+        "La misma página tiene un archivo más pequeño de este modelo: {name} ({size}), que para generar sirve igual.",
+        "Si lo prefieres, borra este y pega: {link}",
+    ),
     "download.not_a_link": Sentence(
         "«{text}» no es un enlace.",
         "Copia la dirección completa, desde https://, y separa los enlaces con comas, espacios o líneas nuevas.",

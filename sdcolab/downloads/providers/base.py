@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from sdcolab.core.detect import ModelFamily, ModelKind
+from sdcolab.core.errors import SdcolabError
 from sdcolab.core.events import CancelToken
 from sdcolab.core.file_names import safe_name
 from sdcolab.downloads.http import Answer, Bearer, Web
@@ -45,6 +46,8 @@ class RemoteFile:
     about: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """What the provider tells about the file, to be kept beside it."""
     preview: str | None = field(default=None, repr=False)
+    offers: tuple[SdcolabError, ...] = ()
+    """Of other files of the same thing, worth telling the user."""
     """Address of a picture made with it."""
 
 

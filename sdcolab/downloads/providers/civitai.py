@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import datetime
 import functools
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
@@ -20,6 +21,7 @@ from sdcolab.core.errors import (
     LinkNotFound,
     PageNotFile,
     ServerFailed,
+    SmallerFile,
     TokenNeeded,
 )
 from sdcolab.core.events import CancelToken
@@ -50,6 +52,9 @@ KINDS = {
     "enhancement lora": ModelKind.LORA,
 }
 """Civitai's model and file types, in lower case."""
+
+CLEARLY_SMALLER = 0.8
+"""Times the size of the file that a page gives, for a smaller one to be worth a word."""
 
 OWN_FILE_TYPES = ("", "model", "pruned model")
 """Types of files that are what their model is. Any other (a text encoder, a configuration, training data) is of a kind
@@ -227,7 +232,28 @@ def _describe(answer: Answer, address: str, wanted: Wanted, key: Bearer | None) 
         family=None if family is ModelFamily.UNKNOWN else family,
         key=key,
     )
-    return replace(found, site_family=said, about=wanted.info, preview=_preview(wanted.info))
+    smaller = None if wanted.filters else smaller_file(files, file, wanted.version_id)
+    offers = (smaller,) if smaller else ()
+    return replace(found, site_family=said, about=wanted.info, preview=_preview(wanted.info), offers=offers)
+
+
+def smaller_file(files: Sequence[Mapping[str, Any]], chosen: Mapping[str, Any], version_id: str) -> SmallerFile | None:
+    """Of a version's ``files`` (API objects), the smallest safetensors that is the same model as ``chosen`` and
+    clearly smaller: a pruned or fp16 one."""
+    size = _bytes(chosen)
+    own = [
+        file
+        for file in files
+        if str(file.get("type") or "").lower() in OWN_FILE_TYPES
+        and str(file.get("name", "")).endswith(".safetensors")
+        and str(file.get("id", "")).isdigit()
+    ]
+    smallest = min(own, key=lambda file: _bytes(file) or math.inf, default=None)
+    found = _bytes(smallest) if smallest else None
+    if not size or not found or not smallest or found > size * CLEARLY_SMALLER:
+        return None
+    link = f"https://civitai.com/api/download/models/{version_id}?fileId={smallest['id']}"
+    return SmallerFile(name=str(smallest["name"]), size=found, link=link)
 
 
 def _preview(info: Mapping[str, Any]) -> str | None:

@@ -13,6 +13,7 @@ from sdcolab.core.errors.base import (
     Unexpected,
     leaf_errors,
 )
+from sdcolab.core.errors.borrowed import BorrowError, FolderNotKnown, FolderOurs
 from sdcolab.core.errors.control import (
     ClipVisionMissing,
     ControlError,
@@ -300,6 +301,7 @@ __all__ = [
     "BatchPlaceWrong",
     "BatchUnreadable",
     "BlockWeightsWrong",
+    "BorrowError",
     "BucketRange",
     "Cancelled",
     "CannotRead",
@@ -360,6 +362,8 @@ __all__ = [
     "FieldOutOfRange",
     "FieldWrongType",
     "FleetError",
+    "FolderNotKnown",
+    "FolderOurs",
     "FolderWithoutRepeats",
     "GalleryError",
     "GatedRepository",

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sdcolab.core.errors import SdcolabError, StorageError
 from sdcolab.core.words import (
+    borrowed,
     control,
     downloads,
     fleet,
@@ -38,6 +39,7 @@ from sdcolab.core.words.labels import (
 )
 
 _AREAS = (
+    borrowed,
     control,
     downloads,
     fleet,

@@ -22,7 +22,7 @@ REASONS: Mapping[str, str] = {
     Why.API: "la API está siempre abierta",
     Why.EXTENSIONS: "no hay extensiones que instalar: todo viene incluido",
     Why.STARTING: "al abrir no se comprueba ni se instala nada",
-    Why.FOLDERS: "las carpetas son las de siempre, dentro de --carpeta",
+    Why.FOLDERS: "las carpetas son las de --carpeta; para usar las que ya tienes, «sdcolab carpetas RUTA»",
     Why.INTERFACE: "la página ya funciona así",
     Why.OLD: "tampoco hace nada ya en AUTOMATIC1111",
     Why.UNSAFE: "quitaría una protección que te cubre frente a archivos o servidores ajenos",

@@ -1,0 +1,55 @@
+"""``sdcolab carpetas``: use the models of AUTOMATIC1111, Forge or ComfyUI where they are, without copying them."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from sdcolab.cli.parser import add_folder_option
+from sdcolab.core.borrowed import borrow, borrowed, give_back, settings_of
+from sdcolab.core.folders import Folders
+from sdcolab.core.settings import Settings, SettingsFile
+from sdcolab.core.words.borrowed import given_back, linked, listed, none_linked, read_once
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The subcommand's options."""
+    parser.set_defaults(command=run, fail=parser.error)
+    parser.usage = "sdcolab carpetas [opciones] [RUTA]"
+    add = parser.add_argument
+    add("ruta", nargs="?", type=Path, metavar="RUTA", help="la carpeta de AUTOMATIC1111, Forge o ComfyUI que ya tienes")
+    add("--nombre", default="", metavar="NOMBRE", help="cómo se llamará la subcarpeta (el nombre de la carpeta)")
+    add("--quitar", metavar="NOMBRE", help="deja de usar una carpeta; sus modelos no se tocan")
+    add("--sin-ajustes", action="store_true", help="no lee sus estilos ni sus ajustes")
+    add_folder_option(parser, argparse.SUPPRESS)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Link a folder, take it away, or list those that are linked."""
+    folders = Folders(options.carpeta)
+    if options.quitar:
+        count = give_back(options.quitar, folders)
+        print(given_back(options.quitar, count))
+        return 0 if count else 1
+    if options.ruta is None:
+        found = list(borrowed(folders))
+        print("\n".join(listed(one.name, one.kind, one.target) for one in found) or none_linked())
+        return 0
+    for one in borrow(options.ruta, folders, options.nombre):
+        print(linked(one.name, one.kind, one.target))
+    if not options.sin_ajustes:
+        print(read_once(*_read_settings(options.ruta.expanduser(), folders)))
+    return 0
+
+
+def _read_settings(source: Path, folders: Folders) -> tuple[int, int]:
+    counted = (0, 0)
+
+    def change(settings: Settings) -> Settings:
+        nonlocal counted
+        changed, *counts = settings_of(source, settings)
+        counted = (counts[0], counts[1])
+        return changed
+
+    SettingsFile(folders.config).change(change)
+    return counted

@@ -77,6 +77,8 @@ class GenerationForm:
         )
         self._form.show_mode(self.mode)
         self._form.watch("checkpoint", self._follow_model)
+        for unit in self.desk.control_units:
+            self._form.watch(f"{unit}.module", partial(self._propose_model, unit))
         self.box = self._form.box
 
     def _settings(self) -> Settings:
@@ -118,6 +120,14 @@ class GenerationForm:
             self.mode = mode
             self._put_size(self._sizes.get(mode))
         self._form.show_mode(mode)
+
+    def _propose_model(self, unit: str) -> None:
+        """A control model that goes with the preprocessor just chosen."""
+        values = self._form.values
+        old = values[f"{unit}.model"]
+        new = self.desk.control_model(values[f"{unit}.module"], old, values["checkpoint"])
+        if new != old:
+            self._form.fill({f"{unit}.model": new})
 
     def _put_size(self, size: tuple[int, int] | None) -> None:
         if size:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from sdcolab.core import infotext
-from sdcolab.core.detect import ModelKind
+from sdcolab.core.detect import ModelFamily, ModelKind
 from sdcolab.core.errors import (
     InfotextFieldUnused,
     InfotextNeedsPicture,
@@ -19,6 +19,7 @@ from sdcolab.core.errors import (
 )
 from sdcolab.core.fields import Field, plain_path
 from sdcolab.core.library import Library, activation_words
+from sdcolab.core.preprocessors import model_for
 from sdcolab.core.prompt import apply_styles
 from sdcolab.core.request import FIELDS, SIZE_STEP, GenerationRequest
 from sdcolab.core.scripts import ContinuePlan, Forecast, Grid
@@ -37,6 +38,9 @@ FALLBACK_SIZE = 512
 MAX_SIDE = 2048
 MIN_SIDE = 64
 """What width and height may be, in pixels."""
+
+_FAMILY_OF_SIDE = {512: ModelFamily.SD1, 768: ModelFamily.SD2, 1024: ModelFamily.SDXL}
+"""Near enough to propose a control model; the engine looks into the files."""
 
 TEXT_MODE, IMAGE_MODE = "txt2img", "img2img"
 
@@ -208,6 +212,17 @@ class GenerationDesk:
         with contextlib.suppress(SdcolabError):
             return self._studio.native_size(self._studio.library.find(ModelKind.CHECKPOINT, checkpoint))
         return FALLBACK_SIZE
+
+    @property
+    def control_units(self) -> tuple[str, ...]:
+        """Paths of the units of ControlNet that the form has places for."""
+        return tuple(f"control.{place}" for place in range(self._places.get("control", 0)))
+
+    def control_model(self, module: str, model: str, checkpoint: str | None) -> str:
+        """The control model to show beside the preprocessor ``module``: ``model`` if it goes with it, else the best one
+        that is there, of the family of ``checkpoint``."""
+        family = _FAMILY_OF_SIDE.get(self.native_size(checkpoint), ModelFamily.UNKNOWN)
+        return model_for(module or "", model or "", self._studio.lists("controlnets"), family)
 
     # --- Infotexts ----------------------------------------------------------------------------------------------------
 

@@ -179,6 +179,12 @@ def test_a_control_model_is_proposed_for_the_preprocessor(bench: Bench) -> None:
         (folder / f"{name}.safetensors").write_bytes(b"x")
     form = desk(bench)
     assert form.control_units == ("control.0", "control.1", "control.2")
-    assert form.control_model("depth_midas", "", None) == "control_v11f1p_sd15_depth"
-    assert form.control_model("canny", "control_v11f1p_sd15_depth", None) == "control_v11p_sd15_canny"
-    assert form.control_model("none", "control_v11f1p_sd15_depth", None) == "control_v11f1p_sd15_depth"
+    assert form.control_model("depth_midas", "", None) == "control_v11f1p_sd15_depth.safetensors"
+    assert (
+        form.control_model("canny", "control_v11f1p_sd15_depth.safetensors", None)
+        == "control_v11p_sd15_canny.safetensors"
+    )
+    assert (
+        form.control_model("none", "control_v11f1p_sd15_depth.safetensors", None)
+        == "control_v11f1p_sd15_depth.safetensors"
+    )

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
 from sdcolab.core.detect import ModelFamily, ModelKind
+from sdcolab.core.preprocessors import PREPROCESSOR_FILES, PREPROCESSORS
 from sdcolab.core.registry import Registry
+from sdcolab.core.words.control import PREPROCESSOR_NOTE
 from sdcolab.downloads.links import Link, parse_links
 from sdcolab.downloads.report import RUNS_TODAY
 
@@ -55,9 +58,11 @@ class CatalogEntry:
 
 
 def load_catalog() -> Registry[CatalogEntry]:
-    """The catalogue, in its file's order. ``find`` knows other names too; raises ``UnknownName`` with close ones."""
+    """The catalogue, in its file's order, and then the weights of preprocessors. ``find`` knows other names too; raises
+    ``UnknownName`` with close ones.
+    """
     text = files("sdcolab.downloads").joinpath("catalog.toml").read_text(encoding="utf-8")
-    return Registry("catalog", (_entry(raw) for raw in tomllib.loads(text)["archivo"]))
+    return Registry("catalog", (*map(_entry, tomllib.loads(text)["archivo"]), *_weights_of_preprocessors()))
 
 
 def names_of_kind(
@@ -99,6 +104,22 @@ def known_hashes(catalog: Registry[CatalogEntry]) -> dict[str, str]:
     """The SHA-256 of the addresses for which the catalogue states it."""
     links = ((link, entry.sha256) for entry in catalog.values() for link in parse_links(entry.link))
     return {link.url: sha256 for link, sha256 in links if sha256 and isinstance(link, Link)}
+
+
+def _weights_of_preprocessors() -> Iterator[CatalogEntry]:
+    for name, row in PREPROCESSOR_FILES.items():
+        users = [one.name for one in PREPROCESSORS.values() if name in one.files]
+        yield CatalogEntry(
+            name=f"Preprocessor {users[0]} ({row.file})",
+            aliases=(row.file,),
+            kind=ModelKind.ANNOTATOR,
+            page=row.link,
+            version="",
+            note=PREPROCESSOR_NOTE.format(users=", ".join(users)),
+            adult=False,
+            source="hechos/extensiones.md 3",
+            license=row.licence,
+        )
 
 
 def _entry(raw: dict[str, Any]) -> CatalogEntry:

@@ -49,6 +49,9 @@ SENTENCES: Mapping[str, Sentence] = {
     ),
 }
 
+PREPROCESSOR_NOTE = "Lo necesitan en ControlNet: {users}"
+"""Of a file in the catalogue."""
+
 CONTROL_KIND_LABELS: Mapping[str, str] = {
     "controlnet": "un ControlNet",
     "union": "un ControlNet union",

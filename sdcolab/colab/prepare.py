@@ -15,7 +15,7 @@ from typing import Any
 import sdcolab
 from sdcolab.colab.drive_models import ModelCopier, drop_dead_links, link_models
 from sdcolab.colab.drive_sync import DriveNews, DriveSync, DriveTrouble
-from sdcolab.colab.host import Host, nvidia_cards
+from sdcolab.colab.host import Host, KaggleHost, nvidia_cards
 from sdcolab.colab.progress import CellProgress, cell_bars
 from sdcolab.colab.requirements import ensure_installed, missing_of, own_requirements
 from sdcolab.colab.waiting import telling, within
@@ -41,9 +41,6 @@ DEMO_NAMES = ("Demostración (emojis)", "demo", "")
 
 DRIVE_CHOICE = Path(".sesion", "drive.json")
 """Below the program's folder: what goes to Drive in this machine's last session."""
-
-CONTROLNET_BYTES = 722_600_000
-"""Of each ControlNet 1.1 in fp16 for Stable Diffusion 1; all have the same size."""
 
 PREPARE_SECONDS = 20.0
 HUNG_SECONDS = 3.0
@@ -114,13 +111,13 @@ class Collaborators:
     """What a session needs from outside. ``wiring`` gives the first nine; tests give the rest.
 
     ``model_link`` turns a name of the notebook's list into a link or raises ``UnknownName``; ``model_note`` says what
-    to know of it; ``demo_link`` is where the
-    demo model is, when this copy came without it; ``controlnet_links`` gives those of ``todos_modelos_controlnet`` as
-    one text; ``guide_links`` are the files that the guide says are there; ``newer_version`` gives a Spanish line when
-    there is one, or nothing. ``make_download`` receives the tokens found ("HF_TOKEN" -> its value). ``open_library``
-    lists the models, with the chosen file first; ``tasks`` are the kinds of work; ``open_studio`` gives all that a face
-    works with, around a library, engines and an environment with tokens; ``missing_downloads`` is what other sessions
-    had. ``web_command`` gets the port and ``engine_command`` nothing; None is ``python -m sdcolab`` itself.
+    to know of it; ``demo_link`` is where the demo model is, when this copy came without it; ``controlnet_links`` gives
+    those of ``todos_modelos_controlnet`` that a model can use as one text, how many and how many bytes; ``guide_links``
+    are the files that the guide says are there; ``newer_version`` gives a Spanish line when there is one, or nothing.
+    ``make_download`` receives the tokens found ("HF_TOKEN" -> its value). ``open_library`` lists the models, with the
+    chosen file first; ``tasks`` are the kinds of work; ``open_studio`` gives all that a face works with, around a
+    library, engines and an environment with tokens; ``missing_downloads`` is what other sessions had. ``web_command``
+    gets the port and ``engine_command`` nothing; None is ``python -m sdcolab`` itself.
     """
 
     host: Host
@@ -133,7 +130,7 @@ class Collaborators:
     missing_downloads: Callable[[], Sequence[MissingDownload]] = tuple
     model_note: Callable[[str], str] = str
     demo_link: Callable[[], str] = str
-    controlnet_links: Callable[[], str] = str
+    controlnet_links: Callable[[str], tuple[str, int, int]] = lambda _model: ("", 0, 0)
     guide_links: Callable[[], Mapping[str, str]] = dict
     newer_version: Callable[[], str] = str
     cards: Callable[[], int] = nvidia_cards
@@ -202,11 +199,12 @@ class Preparation:
         self._link_models()
         if not demo:
             self._say(f"📄 {self._with.model_note(self._options.model)}")
-        controlnets = self._with.controlnet_links() if self._options.all_controlnet_models else ""
-        if controlnets:
-            count = controlnets.count(",") + 1
-            size = human_bytes(count * CONTROLNET_BYTES)
-            self._say(f"📥 todos_modelos_controlnet: {count} modelos, unos {size} en total; ⏹️ los deja para otro día.")
+        controlnets = ""
+        if self._options.all_controlnet_models:
+            controlnets, count, total = self._with.controlnet_links("" if demo else self._options.model)
+            size = human_bytes(total)
+            what = f"{count} modelos" if count > 1 else "un modelo"
+            self._say(f"📥 todos_modelos_controlnet: {what}, unos {size} en total; ⏹️ los deja para otro día.")
         links = (link, self._options.links.strip(), controlnets)
         reports = self._download("\n".join(filter(None, links)), self.tokens)
         self.model = model_to_open(reports)
@@ -264,10 +262,10 @@ class Preparation:
     def _install_extras(self) -> None:
         """What Colab's image lacks and only some functions need; nothing else waits for it.
 
-        Only there: elsewhere pip could bring a torchvision that does not fit the installed torch, and with it
-        transformers and diffusers cannot be imported any more.
+        Only there and in Kaggle's, which brings its torchvision too: elsewhere pip could bring a torchvision that does
+        not fit the installed torch, and with it transformers and diffusers cannot be imported any more.
         """
-        if not self._with.host.is_colab:
+        if not (self._with.host.is_colab or isinstance(self._with.host, KaggleHost)):
             return
         if set(missing_of(own_requirements(), "colab")) <= set(LATER):
             threading.Thread(target=self._install_later, name="sdcolab-extras", daemon=True).start()

@@ -43,6 +43,8 @@ class CatalogEntry:
     """Bytes, where a public source states them."""
     sha256: str | None = None
     """In lower case, where a public source states it."""
+    apart: bool = False
+    """Not one of those that ``todos_modelos_controlnet`` takes."""
     sha256_source: str = ""
     """Who states ``size`` and ``sha256``."""
 
@@ -86,7 +88,25 @@ def controlnet_links(
     catalog: Registry[CatalogEntry], families: frozenset[ModelFamily] = frozenset({ModelFamily.SD1})
 ) -> str:
     """The links of ``todos_modelos_controlnet``, as one text for ``DownloadQueue.run``: the guide's ControlNets."""
-    return ", ".join(catalog[name].link for name in names_of_kind(catalog, ModelKind.CONTROLNET, families))
+    return ", ".join(entry.link for entry in controlnets(catalog, families))
+
+
+def controlnets(catalog: Registry[CatalogEntry], families: frozenset[ModelFamily]) -> tuple[CatalogEntry, ...]:
+    """The ControlNets of ``families`` that are taken all together."""
+    found = (catalog[name] for name in names_of_kind(catalog, ModelKind.CONTROLNET, families))
+    return tuple(entry for entry in found if entry.family in families and not entry.apart)
+
+
+CONTROLNET_BYTES = 722_600_000
+"""Of each ControlNet 1.1 in fp16 for Stable Diffusion 1; all have the same size."""
+
+
+def controlnets_for(catalog: Registry[CatalogEntry], model: str) -> tuple[str, int, int]:
+    """What ``todos_modelos_controlnet`` brings for the chosen ``model`` of the catalogue (any other name: Stable
+    Diffusion 1): the links as one text, how many they are, and their bytes in all."""
+    family = chosen_entry(catalog, model).family if model else ModelFamily.SD1
+    found = controlnets(catalog, frozenset({family})) or controlnets(catalog, frozenset({ModelFamily.SD1}))
+    return ", ".join(one.link for one in found), len(found), sum(one.size or CONTROLNET_BYTES for one in found)
 
 
 GUIDE_RESOURCES = ("EasyNegative", "Remacri")
@@ -137,5 +157,6 @@ def _entry(raw: dict[str, Any]) -> CatalogEntry:
         file=raw.get("archivo", ""),
         size=raw.get("bytes"),
         sha256=raw.get("sha256"),
+        apart=raw.get("aparte", False),
         sha256_source=raw.get("fuente_sha256", ""),
     )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 
-from sdcolab.core.errors import ExtensionBuiltIn, RepositoryMoved
+from sdcolab.core.errors import ExtensionBuiltIn, LdsrNotUsed, RepositoryMoved
 from sdcolab.downloads.links import Link
+
+HUB = ("huggingface.co", "www.huggingface.co", "hf.co")
 
 EXTENSIONS = {
     "aka7774/sd_images_browser": "image_browser",
@@ -30,12 +32,18 @@ FIRST_FILE = {"stable-diffusion-v1-5/stable-diffusion-v1-5": "resolve/main/v1-5-
 """The file to take from a repository whose page was pasted without naming any."""
 
 
+LDSR = ("hollowstrawberry/upscalers-backup", "/LDSR")
+"""Where the guide has the files of LDSR."""
+
+
 def check_guide(link: Link) -> None:
-    """Raises ``ExtensionBuiltIn`` or ``RepositoryMoved`` for a link that has a better answer than downloading it."""
+    """Raises ``ExtensionBuiltIn``, ``RepositoryMoved`` or ``LdsrNotUsed`` for links with a better answer."""
     repository, _, rest = _repository(link)
     if link.host in ("github.com", "www.github.com") and (key := EXTENSIONS.get(repository.lower())):
         raise ExtensionBuiltIn(extension=key)
-    if link.host in ("huggingface.co", "www.huggingface.co", "hf.co") and (home := MOVED.get(repository.lower())):
+    if link.host in HUB and repository.lower() == LDSR[0] and LDSR[1] in f"/{rest}":
+        raise LdsrNotUsed()
+    if link.host in HUB and (home := MOVED.get(repository.lower())):
         file = rest.replace("blob/", "resolve/", 1) if "/" in rest else FIRST_FILE.get(home, "")
         raise RepositoryMoved(link=link.shown, home=f"https://huggingface.co/{home}/{file}".rstrip("/"))
 

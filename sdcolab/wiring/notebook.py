@@ -105,7 +105,7 @@ def _collaborators() -> Collaborators:
     from sdcolab.colab.host import detect_host, host_folders
     from sdcolab.colab.newer import newer_line
     from sdcolab.colab.prepare import Collaborators
-    from sdcolab.downloads.catalog import chosen_entry, controlnet_links, guide_links, load_catalog
+    from sdcolab.downloads.catalog import chosen_entry, controlnets_for, guide_links, load_catalog
 
     host = detect_host()
     folders = host_folders(host)
@@ -120,7 +120,7 @@ def _collaborators() -> Collaborators:
         tasks=TASKS,
         open_studio=lambda library, engines, environ: studio_with(folders, library, engines, environ),
         missing_downloads=lambda: _missing_downloads(folders),
-        controlnet_links=lambda: controlnet_links(load_catalog()),
+        controlnet_links=lambda name: controlnets_for(load_catalog(), name),
         guide_links=lambda: guide_links(load_catalog()),
         newer_version=newer_line,
     )

@@ -159,7 +159,11 @@ class Cell:
             tasks=TASKS,
             open_studio=lambda library, engines, environ: studio_with(self.folders, library, engines, environ),
             missing_downloads=lambda: self.missing,
-            controlnet_links=lambda: "https://huggingface.co/a/b/resolve/main/canny.safetensors",
+            controlnet_links=lambda _model: (
+                "https://huggingface.co/a/b/resolve/main/canny.safetensors",
+                1,
+                722_600_000,
+            ),
             web_command=lambda port: (sys.executable, "-c", self.web),
             tunnel_command=lambda port, services: (sys.executable, "-c", self.tunnel, *services),
             web_restart=self.web_restart,

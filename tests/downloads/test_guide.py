@@ -30,6 +30,7 @@ def answer(folders: Folders, link: str) -> str:
         ("https://github.com/aka7774/sd_images_browser", "pestaña Galería"),
         ("https://github.com/DominikDoom/a1111-sd-webui-tagcomplete", "elige de la lista"),
         ("https://github.com/opparco/stable-diffusion-webui-two-shot", PART_LABELS["regions"]),
+        ("https://huggingface.co/hollowstrawberry/upscalers-backup/tree/main/LDSR", "Ultimate SD upscale en Script"),
         ("https://github.com/adieyal/sd-dynamic-prompts", "{rojo|azul}"),
         ("https://github.com/Akegarasu/sd-webui-model-converter", "pestaña Convertir"),
         (

@@ -114,7 +114,7 @@ from sdcolab.core.errors.grids import (
     WildcardMissing,
     WildcardRefused,
 )
-from sdcolab.core.errors.guide import ExtensionBuiltIn, RepositoryMoved
+from sdcolab.core.errors.guide import ExtensionBuiltIn, LdsrNotUsed, RepositoryMoved
 from sdcolab.core.errors.host import (
     DriveBadMountpoint,
     DriveDenied,
@@ -389,6 +389,7 @@ __all__ = [
     "LaunchOptionRefused",
     "LaunchOptionValueMissing",
     "LaunchOptionsUnreadable",
+    "LdsrNotUsed",
     "LfsPointer",
     "LibraryMissing",
     "LinkGone",

@@ -23,3 +23,9 @@ class RepositoryMoved(DownloadError):
     code: ClassVar[str] = "guide.moved"
     link: str
     home: str
+
+
+class LdsrNotUsed(DownloadError):
+    """The guide's link to LDSR, an upscaler that this program does not have."""
+
+    code: ClassVar[str] = "guide.ldsr"

@@ -30,4 +30,8 @@ SENTENCES: Mapping[str, Sentence] = {
         "Ese repositorio ya no existe: {link}.",
         "El mismo archivo está hoy en otro sitio. Si lo quieres de ahí, pega este enlace: {home}",
     ),
+    "guide.ldsr": Sentence(
+        "LDSR es muy lento y no cabe en la memoria de muchas tarjetas; aquí no se usa.",
+        "Para agrandar con detalle, elige Ultimate SD upscale en Script de img2img, o Remacri en Ampliar (Extras).",
+    ),
 }

@@ -209,8 +209,8 @@ class _Api:
         """How ``task`` ended, for the client alone, which may ask after it by ``name``. Raises what ended it, if it was
         not somebody who interrupted.
 
-        When the client hangs up while the task still waits, nobody wants it: it leaves the queue. One that has begun
-        goes on, and what it saves stays.
+        When the client hangs up, nobody will see what is not saved (not ``keep``): it stops, unlike in A1111, and the
+        card is free for others. What is saved leaves the queue too while it waits, and goes on once it has begun.
         """
         job, future = self._studio.jobs.order(task, Origin.API, keep=keep)
         if isinstance(name, str) and name:
@@ -220,7 +220,7 @@ class _Api:
         try:
             outcome = await asyncio.shield(asyncio.wrap_future(future))  # the queue's own, which must not be cancelled
         except asyncio.CancelledError:
-            if job.started is None:
+            if job.started is None or not keep:
                 self._studio.jobs.cancel(job)
             raise
         if outcome.error is not None and not isinstance(outcome.error, Cancelled):

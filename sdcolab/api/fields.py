@@ -6,7 +6,6 @@ A reader takes the field's name in a request ("hires.scale", for the sentence of
 from __future__ import annotations
 
 import base64
-import binascii
 import io
 import re
 from collections.abc import Callable, Mapping
@@ -23,7 +22,7 @@ from sdcolab.core.errors import (
     PictureIsLink,
     SdcolabError,
 )
-from sdcolab.core.pictures import FORMATS, MAX_PIXELS
+from sdcolab.core.pictures import DAMAGED, FORMATS, MAX_PIXELS
 from sdcolab.core.registry import closest
 from sdcolab.core.request import RANDOM_SEED
 
@@ -183,7 +182,7 @@ def picture(field: str, value: Any) -> Image.Image:
     try:
         opened.load()
         turned = ImageOps.exif_transpose(opened)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except DAMAGED as error:
         raise FieldNotPicture(field=field) from error
     return turned
 
@@ -197,7 +196,7 @@ def open_picture(field: str, value: Any) -> Image.Image:
         encoded = encoded.partition(",")[2]
     try:
         opened = Image.open(io.BytesIO(base64.b64decode(encoded)), formats=FORMATS)
-    except (binascii.Error, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except DAMAGED as error:
         raise FieldNotPicture(field=field) from error
     if opened.width * opened.height > MAX_PIXELS:
         raise FieldNotPicture(field=field)

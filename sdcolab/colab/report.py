@@ -54,7 +54,7 @@ def known_secrets(folders: Folders, environ: Mapping[str, str], tokens: Iterable
     """Every secret that this machine has: tokens, the public link's password, huggingface's saved token."""
     found = [*tokens, *(environ.get(name, "").strip() for name in PRIVATE_NAMES)]
     found.append(environ.get("SDCOLAB_USUARIO", "").partition(":")[2])
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
         found.append(
             str(json.loads((folders.root / ".sesion" / "acceso.json").read_text(encoding="utf-8"))["password"])
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import io
 import stat
+import struct
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -36,8 +37,11 @@ PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".avif", ".bmp", "
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "AVIF", "BMP", "TIFF")
 
-_DAMAGED = (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning)
-"""What Pillow raises on bytes that are no picture."""
+DAMAGED = (
+    *(OSError, ValueError, SyntaxError, RuntimeError, struct.error),
+    *(Image.DecompressionBombError, Image.DecompressionBombWarning),
+)
+"""What Pillow raises on bytes that are no picture: AVIF's decoder ``RuntimeError``, some readers of EXIF the others."""
 
 
 def read_picture_file(path: Path) -> bytes:
@@ -87,7 +91,7 @@ def size_in_text(text: str) -> tuple[int, int] | None:
     try:
         with Image.open(io.BytesIO(base64.b64decode(encoded)), formats=FORMATS) as image:
             return image.size
-    except _DAMAGED:
+    except DAMAGED:
         return None
 
 
@@ -110,7 +114,7 @@ def header_size(data: bytes, path: Path) -> tuple[int, int]:
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             return _checked(image, path).size
-    except _DAMAGED as error:
+    except DAMAGED as error:
         raise PictureUnreadable(path=path) from error
 
 
@@ -120,7 +124,7 @@ def picture_from(data: bytes, path: Path) -> Image.Image:
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             return ImageOps.exif_transpose(_checked(image, path)).copy()
-    except _DAMAGED as error:
+    except DAMAGED as error:
         raise PictureUnreadable(path=path) from error
 
 
@@ -143,5 +147,5 @@ def small_png(data: bytes, side: int) -> bytes | None:
             out = io.BytesIO()
             small.save(out, "PNG")
             return out.getvalue()
-    except _DAMAGED:
+    except DAMAGED:
         return None

@@ -7,11 +7,15 @@ NULs (which file names and PNG chunks cannot hold), and it is not nested deeper 
 from __future__ import annotations
 
 import json
+import math
 import re
 from typing import Any
 
 MAX_DEPTH = 64
 """Lists in lists in lists. Nothing of the program's own goes beyond a dozen."""
+
+MAX_DIGITS = 64
+"""Of a number. Nothing of the program's own has more than 20, and what has hundreds is no number for floats."""
 
 _UNWRITABLE = re.compile("[\ud800-\udfff]")
 
@@ -46,11 +50,25 @@ def _clean(value: Any, depth: int) -> Any:
 
 def parse_json(data: str | bytes) -> Any:
     """The cleaned JSON value in ``data``. Raises ``ValueError`` when it is none: also for NaN and Infinity, which JSON
-    does not have, for bytes that are not UTF-8, and for what is nested too deeply."""
+    does not have, for numbers that only they could hold, for bytes that are not UTF-8, and for what is nested too
+    deeply."""
     try:
-        return clean(json.loads(data, parse_constant=_refuse_constant))
+        return clean(json.loads(data, parse_constant=_refuse_constant, parse_int=_whole, parse_float=_real))
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > MAX_DIGITS:
+        raise ValueError("too many digits")
+    return int(digits)
+
+
+def _real(written: str) -> float:
+    value = float(written)
+    if not math.isfinite(value):
+        raise ValueError("too large a number")
+    return value
 
 
 def _refuse_constant(name: str) -> None:

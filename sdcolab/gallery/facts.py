@@ -9,13 +9,11 @@ from PIL import Image
 
 from sdcolab.core import infotext
 from sdcolab.core.errors import SdcolabError
-from sdcolab.core.pictures import FORMATS, MAX_PICTURE_BYTES
+from sdcolab.core.pictures import DAMAGED, FORMATS, MAX_PICTURE_BYTES
 from sdcolab.core.prompt import extract_networks
 
 SIDE_TEXT_BYTES = 200_000
 """Of a ``.txt`` beside a picture without an infotext, what is read."""
-
-_DAMAGED = (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +47,7 @@ def read_facts(path: Path) -> PictureFacts:
         with Image.open(path, formats=FORMATS) as image:
             width, height = image.size
             text = _text(image, path)
-    except _DAMAGED:
+    except DAMAGED:
         return PictureFacts()
     return facts_of(text, width, height)
 

@@ -10,14 +10,12 @@ from PIL import Image, ImageOps
 
 from sdcolab.core.errors import SdcolabError
 from sdcolab.core.files import atomic_write
-from sdcolab.core.pictures import FORMATS, MAX_PIXELS
+from sdcolab.core.pictures import DAMAGED, FORMATS, MAX_PIXELS
 
 SIDE = 256
 """Longest side, in pixels."""
 
 QUALITY = 78
-
-_DAMAGED = (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning)
 
 
 class ThumbnailFolder:
@@ -62,5 +60,5 @@ def thumbnail(path: Path) -> bytes | None:
             out = io.BytesIO()
             small.save(out, "WEBP", quality=QUALITY, method=2)
             return out.getvalue()
-    except _DAMAGED:
+    except DAMAGED:
         return None

@@ -237,7 +237,7 @@ class Roster:
             try:
                 saved = json.loads(path.read_text(encoding="utf-8"))
                 owner, children = _Identity(*saved["owner"]), [_Identity(*child) for child in saved["children"]]
-            except (OSError, ValueError, KeyError, TypeError):
+            except (OSError, ValueError, KeyError, TypeError, RecursionError):
                 continue
             if owner.pid != os.getpid() and owner.alive():
                 continue

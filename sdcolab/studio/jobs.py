@@ -34,8 +34,7 @@ class JobQueue:
         clock: Callable[[], datetime.datetime] = datetime.datetime.now,
         journal: JobJournal | None = None,
     ) -> None:
-        """``listener`` hears the events of every job, from the threads of the workers. With a ``journal``, the queue
-        goes on where a process that was killed left it."""
+        """``listener`` hears the workers' threads. With a ``journal``, the queue goes on where a killed process was."""
         self._listener = listener or ignore_events
         self._clock = clock
         self._ledger = Ledger(table, workers, journal)
@@ -143,6 +142,10 @@ class JobQueue:
         """Whether nothing new begins at ``place``."""
         return self._ledger.lines[place].paused
 
+    def take_trouble(self) -> SdcolabError | None:
+        """Why what a former process left to do is lost, for whoever asks first; None when nothing is."""
+        return self._ledger.take_trouble()
+
     @property
     def repeating(self) -> bool:
         """Whether the last generation asked for is made again and again."""
@@ -156,8 +159,7 @@ class JobQueue:
             self._wake.notify_all()
 
     def drop_waiting(self, place: Place = Place.ENGINE) -> int:
-        """Cancel every job of ``place`` that has not begun, at once, and forget it; how many there were. Errands
-        stay."""
+        """Cancel every job of ``place`` that has not begun, and forget it; how many there were. Errands stay."""
         with self._wake:
             dropped = self._ledger.drop_waiting(place)
         for order in dropped:

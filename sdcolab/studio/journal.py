@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import json
-import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sdcolab.core.errors import StorageError
+from sdcolab.core.errors import QueueUnreadable, SettingsUnreadable, StorageError
 from sdcolab.core.files import atomic_write
 from sdcolab.core.kept import read_kept
 from sdcolab.core.tasks import Origin, Task, TaskTable
-from sdcolab.core.words import explain
 
 JOURNAL_NAME = "cola.json"
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +37,7 @@ class JournalEntry:
 
 
 class JobJournal:
-    """What is left to do, in ``path``. Without a disk only the memory of a crash is lost, so nothing raises."""
+    """What is left to do, in ``path``. Without a disk only the memory of a crash is lost, so writing never raises."""
 
     def __init__(self, path: Path, table: TaskTable) -> None:
         self._path = path
@@ -64,13 +60,14 @@ class JobJournal:
             file.write(journal_text(listed).encode("ascii"))
 
     def read(self) -> tuple[JournalEntry, ...]:
-        """What a process that is gone left to do; nothing when there is none or it cannot be read. One that cannot be
-        understood is set aside, and the log says so."""
+        """What a process that is gone left to do; nothing when there is none.
+
+        Raises ``QueueUnreadable`` when it cannot be understood (it is set aside first), or another ``StorageError``.
+        """
         try:
             return read_kept(self._path, self._entries) or ()
-        except StorageError as error:
-            _log.warning("%s", explain(error))
-            return ()
+        except SettingsUnreadable as error:
+            raise QueueUnreadable(path=error.path, backup=error.backup) from error
 
     def _entries(self, saved: Any) -> tuple[JournalEntry, ...]:
         return tuple(map(self._entry, saved))

@@ -6,21 +6,25 @@ Nothing here locks: the queue holds its lock around every call.
 from __future__ import annotations
 
 import itertools
+import logging
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
-from sdcolab.core.errors import JobLost, QueueFull
+from sdcolab.core.errors import JobLost, QueueFull, StorageError
 from sdcolab.core.events import Ended
 from sdcolab.core.tasks import Generate, Origin, Place, Task, TaskTable
+from sdcolab.core.words import explain
 from sdcolab.studio.job import Job, Outcome
 from sdcolab.studio.journal import JobJournal, JournalEntry, Written
 
 MAX_WAITING = 20
 MAX_REMEMBERED = 50
 """Finished jobs kept for pages that come back; older ones are forgotten (their images stay on disk)."""
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,8 +74,14 @@ class Ledger:
         self.lines = {place: Line() for place in places}
         self.closed = False
         self.repeating = False
+        self._trouble: StorageError | None = None
         self._repeated: Task | None = None
         self._restore()
+
+    def take_trouble(self) -> StorageError | None:
+        """Why the journal could not be read, once."""
+        trouble, self._trouble = self._trouble, None
+        return trouble
 
     def place(self, job: Job) -> Place:
         """Where ``job`` is done."""
@@ -150,7 +160,7 @@ class Ledger:
             self._journal.write(())
 
     def _restore(self) -> None:
-        for entry in self._journal.read() if self._journal else ():
+        for entry in self._left():
             row = self._table[entry.task.code]
             job = Job(entry.number, entry.task, entry.by)
             self.jobs[job.id] = job
@@ -161,6 +171,14 @@ class Ledger:
         self.jobs = OrderedDict(sorted(self.jobs.items()))
         self._numbers = itertools.count(max(self.jobs, default=0) + 1)
         self.write()
+
+    def _left(self) -> tuple[JournalEntry, ...]:
+        try:
+            return self._journal.read() if self._journal else ()
+        except StorageError as error:
+            _log.warning("%s", explain(error))
+            self._trouble = error
+            return ()
 
     def _remember(self, job: Job) -> None:
         self.jobs[job.id] = job

@@ -29,7 +29,7 @@ from sdcolab.core.errors import (
     SdcolabError,
 )
 from sdcolab.core.files import system_reason
-from sdcolab.core.pictures import MAX_PIXELS
+from sdcolab.core.pictures import DAMAGED, FORMATS, MAX_PIXELS
 from sdcolab.training.buckets import BucketRules, Buckets, Fit, Size
 from sdcolab.training.captions import CaptionRules, tag_frequency
 
@@ -261,9 +261,9 @@ def picture_size(path: Path) -> Size | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(path) as image:
+            with Image.open(path, formats=FORMATS) as image:
                 size, turned = image.size, image.getexif().get(_ORIENTATION) in _TURNED
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+    except DAMAGED:
         return None
     if size[0] * size[1] > MAX_PIXELS:
         return None

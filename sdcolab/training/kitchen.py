@@ -212,7 +212,7 @@ class Kitchen:
     def _chosen(self) -> Path:
         try:
             path = Path(json.loads((self.folders.config / CHOSEN).read_text(encoding="utf-8"))["plan"])
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             raise NothingConfigured() from None
         if not path.is_file():
             raise NothingConfigured()

@@ -8,7 +8,7 @@ from PIL import Image, ImageOps
 
 from sdcolab.core.errors import CannotRead, PictureUnreadable
 from sdcolab.core.files import system_reason
-from sdcolab.core.pictures import MAX_PIXELS
+from sdcolab.core.pictures import DAMAGED, FORMATS, MAX_PIXELS
 from sdcolab.training.buckets import Fit
 
 
@@ -18,7 +18,7 @@ def open_training_picture(path: Path, *, alpha: bool = False) -> Image.Image:
     Raises ``CannotRead`` or ``PictureUnreadable``.
     """
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise PictureUnreadable(path=path)
             turned = ImageOps.exif_transpose(image)
@@ -28,12 +28,10 @@ def open_training_picture(path: Path, *, alpha: bool = False) -> Image.Image:
                 layer = turned.convert("RGBA")
                 return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
             return turned.convert("RGB")
-    except (ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except DAMAGED as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise CannotRead(path=path, reason=system_reason(error)) from error
         raise PictureUnreadable(path=path) from error
-    except OSError as error:
-        if error.errno is None:
-            raise PictureUnreadable(path=path) from error
-        raise CannotRead(path=path, reason=system_reason(error)) from error
 
 
 def cut(picture: Image.Image, fit: Fit) -> Image.Image:

@@ -23,6 +23,7 @@ from sdcolab.core.errors import (
     TagsRepeated,
     TooManySteps,
 )
+from sdcolab.core.pictures import DAMAGED, FORMATS
 from sdcolab.core.words import explain, human_time
 from sdcolab.training.captions import Moment, caption_at
 from sdcolab.training.dataset import Dataset, Picture, read_dataset
@@ -160,7 +161,7 @@ def as_html(seen: Preview, chance: random.Random | None = None) -> str:
 def thumbnail(picture: Picture) -> str:
     """The middle of the picture that is trained, small, as base64 JPEG. Raises ``PictureUnreadable``."""
     try:
-        with Image.open(picture.path) as image:
+        with Image.open(picture.path, formats=FORMATS) as image:
             small = image.convert("RGB")
             small.thumbnail((2 * _THUMBNAIL, 2 * _THUMBNAIL))
             ratio = picture.fit.bucket[0] / picture.fit.bucket[1]
@@ -171,6 +172,6 @@ def thumbnail(picture: Picture) -> str:
             small.thumbnail((_THUMBNAIL, _THUMBNAIL))
             out = io.BytesIO()
             small.save(out, "JPEG", quality=80)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except DAMAGED as error:
         raise PictureUnreadable(path=picture.path) from error
     return base64.b64encode(out.getvalue()).decode("ascii")

@@ -122,7 +122,10 @@ class FormActions:
         chosen, the checkpoint's native size, and a message.
         """
         settings, said = attempt(self._studio.settings.load, Settings())
-        values, chosen = self.desk.opening(settings)
+        opening, lost = attempt(lambda: self.desk.opening(settings), None)
+        values, chosen = opening or self.desk.opening(settings, peek=True)
+        queue = self._studio.jobs.take_trouble()
+        said += lost + (fragments.problem(queue) if queue else "")
         if isinstance(kept, dict):
             values |= self.desk.usable(kept)
             chosen = [name for name in kept.get("@styles") or [] if isinstance(name, str)]

@@ -36,7 +36,7 @@ __all__ = ["Server", "build_page", "serve"]
 
 def build_page(studio: Studio) -> gr.Blocks:
     """The whole page for ``studio``, ready to serve."""
-    return _build(studio)
+    return _build(studio, locked=False)
 
 
 def serve(
@@ -53,7 +53,7 @@ def serve(
     Raises ``PortBusy``.
     """
     return start_server(
-        lambda: _build(studio),
+        lambda: _build(studio, locked=auth is not None),
         host=host,
         port=port,
         auth=auth,
@@ -65,11 +65,11 @@ def serve(
     )
 
 
-def _build(studio: Studio, layout: Layout = LAYOUT) -> gr.Blocks:
+def _build(studio: Studio, layout: Layout = LAYOUT, *, locked: bool) -> gr.Blocks:
     values, lists = _opening_values(studio, layout), once(studio.lists)
     with gr.Blocks(title="sdcolab", analytics_enabled=False, delete_cache=(3600, CACHE_SECONDS)) as page:
         with gr.Column(elem_id="sd-page"):
-            bar = build_bar(layout, values, lists)
+            bar = build_bar(layout, values, lists, locked=locked)
             drawn = _Tabs(studio, layout, lists)
             with gr.Column(elem_id="sd-form", elem_classes=["sd-mode", *(f"sd-in-{mode}" for mode in layout.modes)]):
                 panel = PanelDrawing(layout, values, lists, bar.fields).draw()

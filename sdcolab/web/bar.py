@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 
 from sdcolab.core.request import GenerationRequest
+from sdcolab.core.words.faces import LOG_OUT
 from sdcolab.studio.form import Lists
 from sdcolab.studio.layout import Layout
 from sdcolab.web.drawing import Drawing
@@ -24,8 +25,8 @@ class Bar:
     report_said: gr.HTML
 
 
-def build_bar(layout: Layout, values: Mapping[str, Any], lists: Lists) -> Bar:
-    """Draw it inside the current page."""
+def build_bar(layout: Layout, values: Mapping[str, Any], lists: Lists, *, locked: bool) -> Bar:
+    """Draw it inside the current page, which has been ``locked`` with a password or not."""
     drawing = Drawing(GenerationRequest, values, lists)
     with gr.Row(elem_id="sd-bar"):
         gr.HTML('<div class="sd-brand"><img src="favicon.ico" alt=""><h1>sdcolab</h1></div>', elem_id="sd-brand")
@@ -45,6 +46,8 @@ def build_bar(layout: Layout, values: Mapping[str, Any], lists: Lists) -> Bar:
             elem_classes="sd-tool-button sd-icon-stethoscope",
         )
         said = gr.HTML(elem_id="sd-report")
+        if locked:
+            gr.HTML(_WAY_OUT, elem_id="sd-out")
     return Bar(drawing.controls, refresh, report, said)
 
 
@@ -53,6 +56,12 @@ _LOOK = (
     'title="Aspecto: claro, oscuro o el del sistema"></button>'
 )
 
+
+_WAY_OUT = (
+    f'<form method="post" action="logout"><button type="submit" class="sd-out sd-icon-log-out" '
+    f'aria-label="{LOG_OUT}" title="{LOG_OUT}"></button></form>'
+)
+"""A plain form: it works however the page does."""
 
 DOWNLOAD_REPORT = "() => document.querySelector('#sd-report a')?.click()"
 """Script that follows the link that has just been shown."""

@@ -29,7 +29,7 @@ MAX_UPLOAD_BYTES = 512 * 1024 * 1024
 """Largest body with files."""
 
 BODY_SECONDS = 120.0
-"""How long an event's body may take to arrive."""
+"""How long a body that is read at once may take to arrive."""
 
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _TOO_LARGE = "Lo que has enviado ocupa demasiado. Envía menos imágenes o textos más cortos."
@@ -83,8 +83,7 @@ class EventGate:
 
     async def _admitted(self, receive: Receive) -> bytes | Response:
         try:
-            async with asyncio.timeout(BODY_SECONDS):
-                body = await read_body(receive, MAX_EVENT_BYTES)
+            body = await read_body(receive, MAX_EVENT_BYTES)
         except TimeoutError:
             return _refusal("La petición ha tardado demasiado en llegar.", 408)
         if body is None:
@@ -125,19 +124,20 @@ def named_files(value: Any) -> list[Any]:
     return []
 
 
-async def read_body(receive: Receive, limit: int) -> bytes | None:
+async def read_body(receive: Receive, limit: int, seconds: float = BODY_SECONDS) -> bytes | None:
     """The whole body, or None when it is larger than ``limit`` bytes. What a client that hangs up has sent counts as
-    nothing."""
+    nothing. Raises ``TimeoutError`` when it takes longer than ``seconds``."""
     body = bytearray()
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return b""
-        body += message.get("body", b"")
-        if len(body) > limit:
-            return None
-        if not message.get("more_body"):
-            return bytes(body)
+    async with asyncio.timeout(seconds):
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return b""
+            body += message.get("body", b"")
+            if len(body) > limit:
+                return None
+            if not message.get("more_body"):
+                return bytes(body)
 
 
 def _with_length(scope: Scope, length: int) -> Scope:

@@ -33,6 +33,9 @@ ROOMS_PREFIX = "/sdcolab/"
 LOGIN_PATH = "/login"
 LOGOUT_PATH = "/logout"
 _MAX_LOGIN_BYTES = 4096
+LOGIN_SECONDS = 20.0
+"""How long user and password may take to arrive: whoever sends them has not come in yet."""
+
 _WITHOUT_LOGIN = frozenset({"/favicon.ico"})
 _EXACT = frozenset(
     {
@@ -149,7 +152,10 @@ class Guard:
             return RedirectResponse("/", 303) if inside else HTMLResponse(login_page(wrong=False))
         if method != "POST":
             return _wrong_method("GET, POST")
-        body = await read_body(receive, _MAX_LOGIN_BYTES)
+        try:
+            body = await read_body(receive, _MAX_LOGIN_BYTES, LOGIN_SECONDS)
+        except TimeoutError:
+            return PlainTextResponse("Los datos tardaron demasiado en llegar.", 408, {"Connection": "close"})
         if body is None:
             return PlainTextResponse("Demasiado largo.", 413)
         form = parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True)

@@ -22,7 +22,7 @@ from sdcolab.core.untrusted import parse_json
 from sdcolab.core.words import explain
 from sdcolab.studio.layout import Tab
 from sdcolab.studio.look import asset
-from sdcolab.web.gate import BODY_SECONDS, read_body
+from sdcolab.web.gate import read_body
 
 MAX_QUESTION_BYTES = 1_000_000
 
@@ -36,8 +36,7 @@ def rooms_app(rooms: Mapping[str, Room]) -> Starlette:
 
     async def answer(request: Request) -> Response:
         try:
-            async with asyncio.timeout(BODY_SECONDS):
-                body = await read_body(request.receive, MAX_QUESTION_BYTES)
+            body = await read_body(request.receive, MAX_QUESTION_BYTES)
             said = parse_json(body or b"{}") if body is not None else None
         except (TimeoutError, ValueError):
             said = None

@@ -23,6 +23,7 @@ from test_translate import MASK, PICTURE, encoded
 from sdcolab.api import edge
 from sdcolab.core import pictures
 from sdcolab.core.detect import ModelKind
+from sdcolab.core.errors import Cancelled
 from sdcolab.core.fields import table_of
 from sdcolab.core.prompt import Style
 from sdcolab.core.request import GenerationRequest
@@ -354,6 +355,23 @@ def test_who_hangs_up_leaves_the_queue(bench: Bench, client: httpx.Client) -> No
     bench.painter.go.set()
     assert len(post(client, "txt2img", prompt="otra", **SMALL)["images"]) == 1
     assert [request.prompt for request in bench.painter.requests] == ["página", "otra"]
+
+
+@pytest.mark.parametrize("saved", [True, False])
+def test_what_nobody_will_see_stops_when_its_client_hangs_up(bench: Bench, client: httpx.Client, saved: bool) -> None:
+    bench.painter.hold_at = frozenset({1})
+    body = json.dumps({"prompt": "api", "save_images": saved, **SMALL}).encode()
+    head = f"POST /sdapi/v1/txt2img HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    with socket.create_connection((client.base_url.host, client.base_url.port or 0)) as caller:
+        caller.sendall(head + body)
+        assert bench.painter.held.acquire(timeout=PATIENCE)
+        (job,) = bench.jobs.running()
+    if saved:
+        bench.painter.go.set()
+    while not job.snapshot.ended:
+        job.wait(job.snapshot.version, 0.05)
+    assert isinstance(job.snapshot.error, Cancelled) is not saved
+    assert len(list(bench.studio.folders.outputs.rglob("*.png"))) == saved
 
 
 def test_small_bodies_that_unpack_to_too_much_are_refused_unopened(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import io
 import os
 from pathlib import Path
@@ -11,8 +12,17 @@ import pytest
 from PIL import ExifTags, Image
 
 from sdcolab.core import pictures
-from sdcolab.core.errors import PicturesTooLarge, PictureTooLarge, PictureUnreadable
-from sdcolab.core.pictures import measured, open_picture, open_pictures, size_in_text
+from sdcolab.core.errors import (
+    InfotextEncoding,
+    InfotextUnreadable,
+    PicturesTooLarge,
+    PictureTooLarge,
+    PictureUnreadable,
+)
+from sdcolab.core.infotext import read_bytes
+from sdcolab.core.pictures import header_size, measured, open_picture, open_pictures, size_in_text
+from sdcolab.gallery.facts import read_facts
+from sdcolab.gallery.thumbnails import thumbnail
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".gif"])
@@ -98,3 +108,19 @@ def test_what_a_request_weighs() -> None:
     assert len(bomb) < 10_000
     value = {"prompt": "gato", "images": [bomb, {"image": f" {bomb}"}], "n": 3}
     assert measured(value) == (len("promptgatoimagesimagen") + 1, [(8000, 6000), (8000, 6000)])
+
+
+def test_a_spoiled_avif_is_refused_everywhere(tmp_path: Path) -> None:
+    """Its decoder raises what no other does."""
+    out = io.BytesIO()
+    Image.effect_noise((40, 40), 50).convert("RGB").save(out, "AVIF")
+    whole, path = out.getvalue(), tmp_path / "a.avif"
+    for place in range(0, len(whole), 7):
+        data = whole[:place] + b"\xff" + whole[place + 1 :]
+        path.write_bytes(data)
+        for read in (lambda: header_size(data, path), lambda: open_picture(path), lambda: read_bytes(data, "a")):  # noqa: B023
+            with contextlib.suppress(PictureUnreadable, PictureTooLarge, InfotextUnreadable, InfotextEncoding):
+                read()
+        measured(base64.b64encode(data).decode())
+        thumbnail(path)
+        read_facts(path)

@@ -42,7 +42,19 @@ def test_values_keep_their_shape(value: object) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "{", "[1,", "NaN", '{"a": -Infinity}', "\0\0", "[" * 200_000, "[" * (MAX_DEPTH + 1) + "]" * (MAX_DEPTH + 1)],
+    [
+        "",
+        "{",
+        "[1,",
+        "NaN",
+        "1e400",
+        '{"a": -1e999}',
+        "9" * 65,
+        '{"a": -Infinity}',
+        "\0\0",
+        "[" * 200_000,
+        "[" * (MAX_DEPTH + 1) + "]" * (MAX_DEPTH + 1),
+    ],
 )
 def test_what_is_not_plain_json_is_refused(text: str) -> None:
     with pytest.raises(ValueError):

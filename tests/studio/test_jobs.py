@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from support.queues import queue_of
 
-from sdcolab.core.errors import Cancelled, JobLost, QueueFull, SdcolabError, Unexpected, UnknownName
+from sdcolab.core.errors import Cancelled, JobLost, QueueFull, QueueUnreadable, SdcolabError, Unexpected, UnknownName
 from sdcolab.core.events import (
     BytesReceived,
     CancelToken,
@@ -430,6 +430,8 @@ def test_a_damaged_journal_is_an_empty_queue(tmp_path: Path, content: bytes) -> 
     queue = queue_of(Scripted(), journal=JobJournal(path, TASKS))
     assert queue.jobs() == ()
     assert (tmp_path / "cola.dañada.json").read_bytes() == content
+    assert isinstance(queue.take_trouble(), QueueUnreadable)
+    assert queue.take_trouble() is None
     queue.close()
 
 

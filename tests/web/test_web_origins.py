@@ -19,7 +19,7 @@ from test_web_gates import PASSWORD, USER, events
 from test_web_server import routes
 from web_fakes import make_bench
 
-from sdcolab.web import patience
+from sdcolab.web import guard, patience
 from sdcolab.web.access import Access
 from sdcolab.web.app import Server, build_page, serve
 from sdcolab.web.cookies import FRAMED, PLAIN, SECURE
@@ -191,9 +191,15 @@ def test_who_asks(headers: dict[str, str], who: Caller) -> None:
 
 def test_half_a_request_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(patience, "HEADER_SECONDS", 0.3)
+    monkeypatch.setattr(guard, "LOGIN_SECONDS", 0.3)
     bench = make_bench(tmp_path)
-    server = serve(bench.studio, port=0)
+    server = serve(bench.studio, port=0, auth=(USER, PASSWORD))
     try:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=10) as slow:
+            slow.sendall(b"POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 90\r\n\r\nusername=")
+            assert slow.recv(12) == b"HTTP/1.1 408"
+            while slow.recv(65536):
+                pass
         for said in (b"", b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Y: "):
             with socket.create_connection(("127.0.0.1", server.port), timeout=10) as slow:
                 slow.sendall(said)

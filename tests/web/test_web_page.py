@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -28,6 +29,7 @@ from web_visitor import (
     write,
 )
 
+from sdcolab.core.errors import QueueUnreadable
 from sdcolab.core.outputs import PARAMETERS_KEY
 from sdcolab.core.prompt import Style
 from sdcolab.core.request import GenerationRequest
@@ -54,6 +56,32 @@ def test_log_in_with_the_form(browser: Browser, server: Server) -> None:
     expect(part(page, "generate")).to_be_visible(timeout=PATIENCE)
     expect(page).to_have_title("sdcolab")
     context.close()
+
+
+@pytest.mark.parametrize("options", [{}, PHONE], ids=["ancha", "teléfono"])
+def test_log_out_with_the_button(visit: Visit, options: dict[str, Any]) -> None:
+    page = visit(**options)
+    page.get_by_role("button", name="Cerrar sesión").click()
+    expect(page.get_by_label("Contraseña")).to_be_visible()
+    page.goto("/")
+    expect(page).to_have_url(re.compile("/login$"))
+
+
+def test_a_damaged_queue_is_told_on_the_page_once(visit: Visit, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    lost = QueueUnreadable(path=Path("cola.json"), backup=Path("cola.dañada.json"))
+    monkeypatch.setattr(bench.studio.jobs._ledger, "_trouble", lost)
+    expect(part(visit(), "form-message")).to_contain_text("trabajos pendientes")
+    assert bench.studio.jobs.take_trouble() is None
+
+
+def test_a_damaged_form_is_told_on_the_page(visit: Visit, bench: Bench) -> None:
+    page = visit()
+    bench.studio.last_form.path.parent.mkdir(parents=True, exist_ok=True)
+    bench.studio.last_form.path.write_bytes(b"[" * 200_000)
+    page.evaluate("sessionStorage.clear()")
+    page = visit(again=True)
+    expect(part(page, "form-message")).to_contain_text("está dañada")
+    expect(field(page, "steps")).to_have_value("20")
 
 
 def test_a_session_that_ended_leads_to_the_login_page(browser: Browser, server: Server, bench: Bench) -> None:

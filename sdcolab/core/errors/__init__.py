@@ -226,6 +226,7 @@ from sdcolab.core.errors.storage import (
     CannotRead,
     CannotWrite,
     DiskFull,
+    QueueUnreadable,
     SettingsUnreadable,
     StorageError,
 )
@@ -466,6 +467,7 @@ __all__ = [
     "PromptTooDeep",
     "ProxyUnavailable",
     "QueueFull",
+    "QueueUnreadable",
     "RecipeUnreadable",
     "RegionBlocked",
     "RegionsMalformed",

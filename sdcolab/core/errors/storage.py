@@ -48,3 +48,12 @@ class SettingsUnreadable(StorageError):
     code: ClassVar[str] = "storage.settings_unreadable"
     path: Path
     backup: Path
+
+
+@dataclass(eq=False)
+class QueueUnreadable(StorageError):
+    """The list of jobs that a former process left is not what we wrote; it was set aside as ``backup``."""
+
+    code: ClassVar[str] = "storage.queue_unreadable"
+    path: Path
+    backup: Path

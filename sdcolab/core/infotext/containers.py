@@ -14,7 +14,7 @@ from sdcolab.core.errors import InfotextEncoding, InfotextUnreadable
 from sdcolab.core.infotext.foreign import from_json
 from sdcolab.core.infotext.stealth import stealth_text
 from sdcolab.core.infotext.text import Infotext, parse, render
-from sdcolab.core.pictures import FORMATS, MAX_PIXELS
+from sdcolab.core.pictures import DAMAGED, FORMATS, MAX_PIXELS
 
 PARAMETERS_KEY = "parameters"
 """Keyword of the PNG text chunk that A1111 and its readers use."""
@@ -33,7 +33,7 @@ def read_bytes(data: bytes, source: str) -> str:
             return read_image(image, source)
     except UnidentifiedImageError:
         return _plain_text(data, source)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+    except DAMAGED as error:
         raise InfotextUnreadable(source=source) from error
 
 
@@ -46,7 +46,7 @@ def read_image(image: Image.Image, source: str) -> str:
     if not text and image.format == "PNG" and image.width * image.height <= MAX_PIXELS:
         try:
             image.load()  # some programs write the text after the pixels
-        except (OSError, ValueError, SyntaxError) as error:
+        except DAMAGED as error:
             raise InfotextUnreadable(source=source) from error
         text = _text_of(image) or stealth_text(image)
     if not text:

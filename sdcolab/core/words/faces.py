@@ -92,6 +92,8 @@ BUTTON_NAMES: Mapping[str, str] = {
 }
 """What buttons are called that only have an icon, and what others do, by their ids on the page."""
 
+LOG_OUT = "Cerrar sesión"
+
 DROP_QUESTION = "¿Usar sus datos, editarla o ampliarla?"
 
 DROP_CHOICES: Mapping[str, str] = {

@@ -21,4 +21,8 @@ SENTENCES: Mapping[str, Sentence] = {
         "La configuración de «{path}» está dañada.",
         "Se usan los valores de siempre; el archivo antiguo queda guardado como «{backup}».",
     ),
+    "storage.queue_unreadable": Sentence(
+        "La lista de trabajos pendientes, «{path}», está dañada y no se pudo recuperar.",
+        "Vuelve a pedir lo que faltaba; el archivo antiguo queda guardado como «{backup}».",
+    ),
 }

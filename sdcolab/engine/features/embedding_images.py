@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from sdcolab.core.pictures import MAX_PIXELS
+from sdcolab.core.pictures import FORMATS, MAX_PIXELS
 
 IMAGE_SUFFIXES = frozenset({".png", ".webp", ".jxl", ".avif"})
 TEXT_KEY = "sd-ti-embedding"
@@ -40,7 +40,7 @@ def content_of_image(path: Path) -> Any:
     one, or damaged.
     """
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
                 return None
             text = getattr(image, "text", {}).get(TEXT_KEY)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import fnmatch
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from sdcolab.core.untrusted import clean_text, parse_json
 from sdcolab.grids.dynamic.grammar import weighted
 from sdcolab.grids.dynamic.nodes import Entry, Wildcards
 
@@ -20,6 +20,9 @@ MAX_FILE = 4_000_000
 MAX_FILES = 20_000
 MAX_VALUES = 200_000
 _MAX_NESTING = 20
+_MAX_NODES = 400_000
+"""Keys, lists and values of one .yaml or .json, each counted as often as its aliases repeat it."""
+
 _GLOB = frozenset("*?[")
 
 
@@ -30,17 +33,31 @@ def values_of_text(text: str) -> tuple[str, ...]:
     return tuple(line for line in lines if line and not line.startswith("#"))
 
 
-def lists_of_tree(tree: Any, prefix: str, depth: int = 0) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """The lists in what a .yaml or .json says, by the path of keys that leads to each."""
-    if depth > _MAX_NESTING:
-        return
-    if isinstance(tree, Mapping):
-        for key, value in tree.items():
-            yield from lists_of_tree(value, f"{prefix}/{key}" if prefix else str(key), depth + 1)
-    elif isinstance(tree, list):
-        yield prefix, tuple(str(value) for value in tree if not isinstance(value, list | dict) and value is not None)
-    elif tree is not None:
-        yield prefix, (str(tree),)
+def lists_of_tree(tree: Any, prefix: str) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """The lists in what a .yaml or .json says, by the path of keys that leads to each; those within the first
+    ``_MAX_NODES`` nodes."""
+    left = _MAX_NODES
+    waiting = [(prefix, tree, 0)]
+    while waiting and left > 0:
+        name, node, depth = waiting.pop()
+        left -= 1
+        if isinstance(node, Mapping):
+            if depth < _MAX_NESTING:
+                below = [(f"{name}/{_text_of(key)}" if name else _text_of(key), node[key], depth + 1) for key in node]
+                waiting += reversed(below)
+        elif isinstance(node, list):
+            left -= len(node)
+            yield name, tuple(_text_of(one) for one in node if not isinstance(one, list | dict) and one is not None)
+        elif node is not None:
+            yield name, (_text_of(node),)
+
+
+def _text_of(value: Any) -> str:
+    """A value as a prompt can hold it; nothing for a number of thousands of digits."""
+    try:
+        return clean_text(str(value))
+    except ValueError:
+        return ""
 
 
 class WildcardFolder(Wildcards):
@@ -115,7 +132,7 @@ def _lists_in(path: Path, folder: Path) -> Iterator[tuple[str, tuple[str, ...]]]
         yield name, values_of_text(text)
         return
     try:
-        tree = _yaml(text) if path.suffix == ".yaml" else json.loads(text)
+        tree = _yaml(text) if path.suffix == ".yaml" else parse_json(text)
     except (yaml.YAMLError, ValueError, RecursionError):
         return
     above = path.relative_to(folder).parent.as_posix()
@@ -123,8 +140,23 @@ def _lists_in(path: Path, folder: Path) -> Iterator[tuple[str, tuple[str, ...]]]
 
 
 def _yaml(text: str) -> Any:
-    """The tree in ``text``. Raises ``yaml.YAMLError``."""
-    return yaml.load(text, Loader=yaml.SafeLoader)  # type: ignore[no-untyped-call]
+    """The tree in ``text``. Raises ``yaml.YAMLError`` or ``ValueError``."""
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    _check_events(yaml.parse(text, Loader=loader))  # type: ignore[no-untyped-call]
+    return yaml.load(text, Loader=loader)  # type: ignore[no-untyped-call]
+
+
+def _check_events(events: Iterable[yaml.Event]) -> None:
+    """Raises ``ValueError`` for what would end libyaml's recursion (deep nesting) or never end (merges of merges)."""
+    depth = 0
+    for count, event in enumerate(events):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        merges = isinstance(event, yaml.ScalarEvent) and event.value == "<<" and event.implicit[0]
+        if depth > _MAX_NESTING or count > _MAX_NODES or merges:
+            raise ValueError("not a plain tree of lists")
 
 
 def _text(path: Path) -> str | None:

@@ -59,7 +59,7 @@ def page() -> ASGIApp:
     return gr.mount_gradio_app(FastAPI(), blocks, path="/")
 
 
-async def small(scope: Any, receive: Any, send: Any) -> None:
+async def small(_scope: Any, receive: Any, send: Any) -> None:
     """An API that answers at once."""
     await receive()
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]})

@@ -54,6 +54,7 @@ BASES: Registry[Base] = Registry(
             resolution=1024,
         ),
         Base("Pony Diffusion V6 XL", "Pony Diffusion V6 XL", sdxl=True, resolution=1024),
+        Base("Animagine XL 4.0", "Animagine XL 4.0", sdxl=True, resolution=1024),
         Base("SDXL base 1.0", "SDXL base 1.0", sdxl=True, resolution=1024),
         Base(DEMO, "", resolution=128, clip_skip=1),
     ),

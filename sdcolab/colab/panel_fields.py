@@ -8,6 +8,7 @@ from typing import Any
 from sdcolab.colab.panel_canvas import canvas_widget
 from sdcolab.core.fields import Field
 from sdcolab.core.words.base import Words
+from sdcolab.core.words.panel import PICTURES, TAKE_AWAY
 from sdcolab.studio.form import Control, Lists, choices, control_of
 
 DESCRIPTION_WIDTH = "130px"
@@ -64,7 +65,7 @@ class PictureWidget(FieldWidget):
         self._upload.observe(lambda _change: self._take(), names="value")
         self._shown = widgets.Image(layout=widgets.Layout(max_width="100%", max_height="180px", display="none"))
         self._count = widgets.HTML()
-        self._clear = widgets.Button(description="Quitar", layout=widgets.Layout(width="auto", display="none"))
+        self._clear = widgets.Button(description=TAKE_AWAY, layout=widgets.Layout(width="auto", display="none"))
         self._clear.on_click(lambda _button: self.put([]))
         row = widgets.HBox([self._upload, self._clear, self._count], layout=widgets.Layout(flex_flow="row wrap"))
         super().__init__(field, widgets.VBox([row, self._shown]))
@@ -83,7 +84,7 @@ class PictureWidget(FieldWidget):
         self._clear.layout.display = "flex" if self._pictures else "none"
         if self._pictures:
             self._shown.value = self._pictures[0]
-        self._count.value = f"{len(self._pictures)} imágenes" if len(self._pictures) > 1 else ""
+        self._count.value = PICTURES.format(count=len(self._pictures)) if len(self._pictures) > 1 else ""
         for told in self._told:
             told()
 

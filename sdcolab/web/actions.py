@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import gradio as gr
 
 from sdcolab.core.events import ImageSaved
-from sdcolab.core.prompt import Style, apply_styles
 from sdcolab.core.request import RANDOM_SEED, GenerationRequest
 from sdcolab.core.settings import Settings
 from sdcolab.core.tasks import Generate, Place
 from sdcolab.core.tuning import Tuning
+from sdcolab.core.words import page as words
 from sdcolab.core.words.faces import NO_LORAS, NO_STYLES
 from sdcolab.studio.form import Reader, kept_paths, once, shown
-from sdcolab.studio.generating import Asked, GenerationDesk, lora_names, with_lora
+from sdcolab.studio.generating import Asked, GenerationDesk, lora_names
 from sdcolab.studio.jobs import JobQueue
 from sdcolab.studio.scripting import comparison, filled_axis, forecast_sentence
 from sdcolab.studio.studio import Studio
@@ -109,8 +109,7 @@ class FormActions:
     def empty_queue(self) -> str:
         """Forget the jobs that wait. Returns a message."""
         dropped = self._studio.jobs.drop_waiting()
-        said = "1 trabajo quitado" if dropped == 1 else f"{dropped} trabajos quitados"
-        return fragments.message(f"Cola vacía: {said}.", fragments.Tone.GOOD)
+        return fragments.message(words.queue_emptied(dropped), fragments.Tone.GOOD)
 
     # --- Opening ------------------------------------------------------------------------------------------------------
 
@@ -165,9 +164,9 @@ class FormActions:
 
         said = attempt(save, None)[1]
         return said or fragments.message(
-            "Valores predeterminados guardados.",
+            words.DEFAULTS_SAVED,
             fragments.Tone.GOOD,
-            "Vuelves a ellos con «Poner los valores predeterminados».",
+            words.BACK_TO_DEFAULTS,
         )
 
     def neutral_tuning(self) -> Updates:
@@ -181,69 +180,6 @@ class FormActions:
         if (width, height) == (native, native):
             return new, new, new
         return width, height, new  # as they are: sliders take plain values only
-
-    # --- Prompts, styles, LoRA ----------------------------------------------------------------------------------------
-
-    def count_tokens(self, prompt: str, negative: str, chosen: list[str] | None) -> tuple[str, str]:
-        """Both token counters, with the chosen styles counted in."""
-
-        def count() -> tuple[str, str]:
-            styles = self._studio.settings.load().chosen_styles(chosen or ())
-            whole = apply_styles(prompt or "", negative or "", styles)
-            first, second = (fragments.token_counter(*self._studio.count_tokens(text)) for text in whole)
-            return first, second
-
-        return attempt(count, (gr.skip(), gr.skip()))[0]
-
-    def add_lora(self, name: str | None, prompt: str) -> Updates:
-        """Write a LoRA's tag and its activation words into the prompt."""
-        if not name:
-            return {self._panel.message: ""}
-        text, said = attempt(lambda: with_lora(self._studio.library, name, prompt or ""), None)
-        changed = {} if text is None else {self._panel.fields["prompt"]: text}
-        return changed | {self._gadgets.lora: None, self._panel.message: said}
-
-    def save_style(self, name: str, prompt: str, negative: str, chosen: list[str] | None) -> Updates:
-        """Save both prompts as a style."""
-        name = (name or "").strip()
-        if not name:
-            return {self._panel.message: ""}
-
-        style = Style(name, prompt or "", negative or "")
-        return self._change_styles(
-            lambda settings: settings.with_style(style), chosen or [], f"Estilo «{name}» guardado."
-        )
-
-    def delete_styles(self, chosen: list[str] | None) -> Updates:
-        """Delete the chosen styles."""
-        if not chosen:
-            advice = "Elige en «Estilos» los que quieras borrar."
-            said = fragments.message("No hay ningún estilo elegido.", fragments.Tone.ERROR, advice)
-            return {self._panel.message: said}
-
-        return self._change_styles(
-            lambda settings: settings.without_styles(chosen), [], "Estilos borrados: " + ", ".join(chosen) + "."
-        )
-
-    def _change_styles(self, change: Callable[[Settings], Settings], chosen: list[str], done: str) -> Updates:
-        settings, said = attempt(lambda: self._studio.settings.change(change), None)
-        if settings is None:
-            return {self._panel.message: said}
-        names = [style.name for style in settings.styles]
-        styles = gr.update(choices=names, value=[name for name in chosen if name in names])
-        return {self._gadgets.styles: styles, self._panel.message: fragments.message(done, fragments.Tone.GOOD)}
-
-    def apply_styles(self, prompt: str, negative: str, chosen: list[str] | None) -> Updates:
-        """Write the chosen styles into both prompts and leave none chosen."""
-
-        def apply() -> tuple[str, str]:
-            return apply_styles(prompt or "", negative or "", self._studio.settings.load().chosen_styles(chosen or ()))
-
-        both, said = attempt(apply, None)
-        if both is None:
-            return {self._panel.message: said}
-        fields = self._panel.fields
-        return {fields["prompt"]: both[0], fields["negative_prompt"]: both[1], self._gadgets.styles: []}
 
     # --- The picture on show ------------------------------------------------------------------------------------------
 
@@ -292,4 +228,4 @@ def image_updates(image: ImageSaved | None) -> tuple[Any, Any]:
 
 def no_image() -> str:
     """What is said where there is no picture to take."""
-    return fragments.message("Todavía no hay ninguna imagen.", fragments.Tone.ERROR, "Primero genera o elige una.")
+    return fragments.message(words.NO_PICTURE, fragments.Tone.ERROR, words.MAKE_OR_CHOOSE)

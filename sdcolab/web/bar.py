@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 
 from sdcolab.core.request import GenerationRequest
+from sdcolab.core.words import page as words
 from sdcolab.core.words.faces import LOG_OUT
 from sdcolab.studio.form import Lists
 from sdcolab.studio.layout import Layout
@@ -51,10 +52,7 @@ def build_bar(layout: Layout, values: Mapping[str, Any], lists: Lists, *, locked
     return Bar(drawing.controls, refresh, report, said)
 
 
-_LOOK = (
-    '<button type="button" class="sd-look sd-icon-moon" aria-label="Aspecto: claro, oscuro o el del sistema" '
-    'title="Aspecto: claro, oscuro o el del sistema"></button>'
-)
+_LOOK = f'<button type="button" class="sd-look sd-icon-moon" aria-label="{words.LOOK}" title="{words.LOOK}"></button>'
 
 
 _WAY_OUT = (

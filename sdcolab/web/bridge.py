@@ -14,7 +14,8 @@ from PIL import Image
 
 from sdcolab.core.events import BytesReceived, ImageSaved, Phase
 from sdcolab.core.tasks import Place
-from sdcolab.core.words import PHASE_LABELS, human_bytes, human_time
+from sdcolab.core.words import PHASE_LABELS, human_bytes
+from sdcolab.core.words import page as words
 from sdcolab.studio.desk import DeskSnapshot
 from sdcolab.studio.job import JobSnapshot
 from sdcolab.studio.jobs import JobQueue
@@ -126,8 +127,8 @@ def _preview_change(fresh: bool, shown: Image.Image | None, snapshot: JobSnapsho
 
 def report_of(snapshot: JobSnapshot) -> str:
     """The lines of a tool's report and the files it made."""
-    files = (f"Archivo: {path}" for path in snapshot.files)
-    return fragments.report((*snapshot.notes, *files), "Resultado del trabajo") + figures(snapshot.maps)
+    files = (words.FILE_MADE.format(path=path) for path in snapshot.files)
+    return fragments.report((*snapshot.notes, *files), words.JOB_REPORT) + figures(snapshot.maps)
 
 
 def seconds_left(pace: Pace | None, snapshot: JobSnapshot, now: float) -> float | None:
@@ -141,18 +142,18 @@ def progress_of(snapshot: JobSnapshot, waiting: int, left: float | None) -> str:
     """The progress bar of a job; once it has ended well, how many images it made."""
     if snapshot.ended:
         made = len(snapshot.images)
-        done = "Listo: 1 imagen guardada." if made == 1 else f"Listo: {made} imágenes guardadas." if made else "Listo."
+        done = words.images_saved(made) if made else words.DONE
         return "" if snapshot.error else fragments.note(done)
     label = PHASE_LABELS[snapshot.phase] + ("…" if snapshot.phase is not Phase.WAITING else "")
     if snapshot.detail:
         label = f"{label} {snapshot.detail}"
     details = []
     if snapshot.total and snapshot.phase in (Phase.SAMPLING, Phase.UPSCALING, Phase.DECODING, Phase.SAVING):
-        details.append(f"paso {snapshot.step} de {snapshot.total}")
+        details.append(words.step_of(snapshot.step, snapshot.total))
     if left is not None:
-        details.append(f"quedan {human_time(left)}")
+        details.append(words.time_left(left))
     if waiting:
-        details.append("1 trabajo más en espera" if waiting == 1 else f"{waiting} trabajos más en espera")
+        details.append(words.more_waiting(waiting))
     return fragments.progress_bar(label, " · ".join(details), snapshot.fraction if snapshot.total else None)
 
 
@@ -180,7 +181,7 @@ def see_desk(watch: Watch, snapshot: DeskSnapshot) -> tuple[Watch, DeskView | No
 
 def _transfers(snapshot: DeskSnapshot) -> str:
     if snapshot.running and not snapshot.transfers:
-        return fragments.progress_bar("Mirando los enlaces…", "", None, "Descargas")
+        return fragments.progress_bar(words.READING_LINKS, "", None, words.DOWNLOADS)
     return "".join(_transfer(transfer) for transfer in snapshot.transfers)
 
 
@@ -188,10 +189,11 @@ def _transfer(transfer: BytesReceived) -> str:
     parts = [human_bytes(transfer.received)]
     fraction = None
     if transfer.total:
-        parts = [f"{human_bytes(transfer.received)} de {human_bytes(transfer.total)}"]
+        parts = [words.received_of(transfer.received, transfer.total)]
         fraction = transfer.received / transfer.total
     if transfer.bytes_per_second > 0:
         parts.append(f"{human_bytes(transfer.bytes_per_second)}/s")
         if transfer.total and transfer.received < transfer.total:
-            parts.append(f"quedan {human_time((transfer.total - transfer.received) / transfer.bytes_per_second)}")
-    return fragments.progress_bar(transfer.name, " · ".join(parts), fraction, f"Descarga de {transfer.name}")
+            parts.append(words.time_left((transfer.total - transfer.received) / transfer.bytes_per_second))
+    said = words.DOWNLOAD_OF.format(name=transfer.name)
+    return fragments.progress_bar(transfer.name, " · ".join(parts), fraction, said)

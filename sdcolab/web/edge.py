@@ -21,5 +21,5 @@ def attempt(action: Callable[[], T], otherwise: T) -> tuple[T, str]:
     except SdcolabError as error:
         return otherwise, fragments.problem(error)
     except Exception as error:  # noqa: BLE001 - the edge: a bug is logged with its traceback and still explained
-        _log.exception("página web")
+        _log.exception("page")
         return otherwise, fragments.problem(Unexpected(kind=type(error).__name__, detail=str(error)))

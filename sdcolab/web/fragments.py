@@ -12,6 +12,7 @@ from PIL import Image
 
 from sdcolab.core.errors import Cancelled, SdcolabError
 from sdcolab.core.words import explain
+from sdcolab.core.words import page as words
 
 PREVIEW_SIDE = 384
 """Longest side of a preview as sent, in pixels."""
@@ -26,7 +27,12 @@ class Tone(StrEnum):
     GOOD = "sd-good"
 
 
-_SIGNS = {Tone.ERROR: "Error", Tone.WARNING: "Aviso", Tone.CALM: "Nota", Tone.GOOD: "Listo"}
+_SIGNS = {
+    Tone.ERROR: words.SIGN_ERROR,
+    Tone.WARNING: words.SIGN_WARNING,
+    Tone.CALM: words.SIGN_CALM,
+    Tone.GOOD: words.SIGN_GOOD,
+}
 
 
 def message(text: str, tone: Tone, advice: str = "") -> str:
@@ -55,7 +61,7 @@ def problem(error: SdcolabError, *, warning: bool = False) -> str:
     return message(said.text, tone, said.advice)
 
 
-def progress_bar(label: str, detail: str, fraction: float | None, name: str = "Progreso") -> str:
+def progress_bar(label: str, detail: str, fraction: float | None, name: str = words.PROGRESS) -> str:
     """A bar with its text above it; ``fraction`` from 0 to 1, or None while nobody knows."""
     if fraction is None:
         filled, value = '<div class="sd-fill sd-unknown"></div>', ""
@@ -83,10 +89,10 @@ def preview_address(image: Image.Image) -> str:
 def token_counter(count: int, limit: int) -> str:
     """``count/limit`` as A1111 writes it; marked when the prompt needs more than one chunk."""
     many = " sd-many" if limit > 75 else ""
-    return f'<span class="sd-tokens{many}" title="Tokens del prompt: cada 75 forman un bloque">{count}/{limit}</span>'
+    return f'<span class="sd-tokens{many}" title="{words.TOKENS}">{count}/{limit}</span>'
 
 
-def report(lines: Iterable[str], name: str = "Resultado de las descargas") -> str:
+def report(lines: Iterable[str], name: str = words.DOWNLOADS_REPORT) -> str:
     """A report, one line an item."""
     items = "".join(f"<li>{html.escape(line)}</li>" for line in lines)
     return f'<ul class="sd-report" aria-label="{name}">{items}</ul>' if items else ""

@@ -21,6 +21,7 @@ from sdcolab.core.errors import PicturesTooLarge
 from sdcolab.core.pictures import MAX_BODY_TEXT, MAX_PICTURE_BYTES, PICTURE_SUFFIXES, check_pixels, measured
 from sdcolab.core.untrusted import parse_json
 from sdcolab.core.words import explain
+from sdcolab.core.words import page as words
 
 MAX_EVENT_BYTES = 48 * 1024 * 1024
 """Largest body of an event: a painted mask, or some pictures, as text."""
@@ -32,8 +33,6 @@ BODY_SECONDS = 120.0
 """How long a body that is read at once may take to arrive."""
 
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
-_TOO_LARGE = "Lo que has enviado ocupa demasiado. Envía menos imágenes o textos más cortos."
-_NOT_ALLOWED = "No permitido."
 
 
 class FileGate:
@@ -85,27 +84,27 @@ class EventGate:
         try:
             body = await read_body(receive, MAX_EVENT_BYTES)
         except TimeoutError:
-            return _refusal("La petición ha tardado demasiado en llegar.", 408)
+            return _refusal(words.TOO_SLOW, 408)
         if body is None:
-            return _refusal(_TOO_LARGE, 413)
+            return _refusal(words.TOO_LARGE, 413)
         if not body:
             return body
         try:
             return await asyncio.to_thread(self._checked, body)
         except ValueError:
-            return _refusal("La petición no se entiende.", 400)
+            return _refusal(words.NOT_UNDERSTOOD, 400)
 
     def _checked(self, body: bytes) -> bytes | Response:
         value = parse_json(body)
         characters, sizes = measured(value)
         if characters > MAX_BODY_TEXT:
-            return _refusal(_TOO_LARGE, 413)
+            return _refusal(words.TOO_LARGE, 413)
         try:
             check_pixels(sizes)
         except PicturesTooLarge as error:
             return _refusal(str(explain(error)), 413)
         if not all(isinstance(name, str) and self._files.admits(name) for name in named_files(value)):
-            return _refusal(_NOT_ALLOWED, 403)
+            return _refusal(words.NOT_ALLOWED, 403)
         return json.dumps(value).encode("ascii")
 
 

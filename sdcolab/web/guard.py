@@ -17,6 +17,7 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sdcolab.core.untrusted import clean_text
+from sdcolab.core.words import page as words
 from sdcolab.web.access import Access
 from sdcolab.web.cookies import FRAMED, forget, remember, sent_sessions
 from sdcolab.web.gate import FileGate, read_body
@@ -124,12 +125,12 @@ class Guard:
             return api
         login = _basic_login(headers)
         if self._access is None or login is None:
-            return JSONResponse({"detail": "Hace falta iniciar sesión."}, 401, {"WWW-Authenticate": "Basic"})
+            return JSONResponse({"detail": words.LOGIN_NEEDED}, 401, {"WWW-Authenticate": "Basic"})
         session = await self._logins.attempt(self._access, *login, receive, unread=True)
         if session is Refusal.TOO_MANY:
             return _too_many()
         if isinstance(session, Refusal):
-            return JSONResponse({"detail": "El usuario o la contraseña no son correctos."}, 401)
+            return JSONResponse({"detail": words.WRONG_PASSWORD}, 401)
         return _with_session(api, session, headers)
 
     def _inside(self, method: str, headers: Headers) -> bool:
@@ -157,7 +158,7 @@ class Guard:
         except TimeoutError:
             return PlainTextResponse("Los datos tardaron demasiado en llegar.", 408, {"Connection": "close"})
         if body is None:
-            return PlainTextResponse("Demasiado largo.", 413)
+            return PlainTextResponse(words.TOO_LONG, 413)
         form = parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True)
         user, password = (clean_text(form.get(name, [""])[0]) for name in ("username", "password"))
         session = await self._logins.attempt(access, user, password, receive)
@@ -213,19 +214,19 @@ def _with_session(api: ASGIApp, session: str, headers: Headers) -> ASGIApp:
 def _ask_login(path: str, method: str) -> Response:
     if path == "/" and method in ("GET", "HEAD"):
         return RedirectResponse(LOGIN_PATH, 303)
-    return JSONResponse({"detail": "Hace falta iniciar sesión."}, 401)
+    return JSONResponse({"detail": words.LOGIN_NEEDED}, 401)
 
 
 def _wrong_method(allowed: str) -> Response:
-    return PlainTextResponse("Así no se pide.", 405, {"Allow": allowed})
+    return PlainTextResponse(words.WRONG_METHOD, 405, {"Allow": allowed})
 
 
 def _too_many() -> Response:
-    return PlainTextResponse("Demasiados intentos a la vez. Espera un minuto y vuelve a probar.", 429)
+    return PlainTextResponse(words.TOO_MANY_TRIES, 429)
 
 
 def _refused() -> Response:
-    return PlainTextResponse("No permitido.", 403)
+    return PlainTextResponse(words.NOT_ALLOWED, 403)
 
 
 def loopback_names(host: str) -> frozenset[str] | None:

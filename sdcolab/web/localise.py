@@ -5,6 +5,7 @@ from __future__ import annotations
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from sdcolab.core.words import page as words
 from sdcolab.web.address import OWN_ROOT
 
 _EARLY_SCRIPT = """<script>
@@ -57,5 +58,5 @@ def in_spanish(page: str) -> str:
     page = page.replace('lang="en"', 'lang="es"', 1).replace("<head>", f"<head>{_EARLY_SCRIPT}", 1)
     page = page.replace("</head>", f"{OWN_ROOT}</head>", 1)
     return page.replace('content="Gradio"', 'content="sdcolab"').replace(
-        'content="Click to try out the app!"', 'content="Estudio de Stable Diffusion en español"'
+        'content="Click to try out the app!"', f'content="{words.DESCRIPTION}"'
     )

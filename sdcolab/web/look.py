@@ -7,6 +7,7 @@ from pathlib import Path
 
 import gradio as gr
 
+from sdcolab.core.words import page as words
 from sdcolab.core.words.faces import BUTTON_NAMES
 from sdcolab.studio.layout import Layout, TabKind
 from sdcolab.studio.look import shared_css
@@ -104,5 +105,5 @@ def head(layout: Layout) -> str:
 
 def login_page(*, wrong: bool) -> str:
     """The whole HTML of the login page; ``wrong`` shows that the last try failed."""
-    notice = '<p role="alert">El usuario o la contraseña no son correctos.</p>' if wrong else ""
+    notice = f'<p role="alert">{words.WRONG_PASSWORD}</p>' if wrong else ""
     return (ASSETS / "login.html").read_text(encoding="utf-8").replace("<!--aviso-->", notice)

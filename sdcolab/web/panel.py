@@ -14,6 +14,7 @@ from typing import Any
 import gradio as gr
 
 from sdcolab.core.request import GenerationRequest
+from sdcolab.core.words import page as words
 from sdcolab.core.words.faces import SIZES
 from sdcolab.studio.form import Lists, shown
 from sdcolab.studio.layout import Layout, Script
@@ -72,6 +73,10 @@ class Panel:
     sizes: gr.JSON
     message: gr.HTML
 
+    def some(self, *paths: str) -> list[Any]:
+        """The controls of ``paths``."""
+        return [self.fields[path] for path in paths]
+
 
 class PanelDrawing:
     """Draws the form once."""
@@ -121,7 +126,7 @@ class PanelDrawing:
     def _styles(self) -> None:
         with gr.Row(elem_id="sd-style-row", elem_classes="sd-line"):
             self._gadgets.styles = gr.Dropdown(
-                [], label="Estilos", multiselect=True, allow_custom_value=True, elem_id="sd-styles", min_width=150
+                [], label=words.STYLES, multiselect=True, allow_custom_value=True, elem_id="sd-styles", min_width=150
             )
             self._gadgets.style_apply = _tool("style-apply", "clipboard-check")
             self._gadgets.style_save = _tool("style-save", "save")
@@ -130,19 +135,19 @@ class PanelDrawing:
 
     def _loras(self) -> None:
         self._gadgets.lora = gr.Dropdown(
-            [], value=None, label="Añadir un LoRA al prompt", elem_id="sd-lora", allow_custom_value=True
+            [], value=None, label=words.ADD_LORA, elem_id="sd-lora", allow_custom_value=True
         )
 
     def _size_chips(self) -> None:
         with gr.Row(elem_id="sd-sizes", elem_classes="sd-chips"):
-            for name, words in SIZES.items():
+            for name, size in SIZES.items():
                 self._gadgets.sizes[name] = gr.Button(
-                    words.label,
+                    size.label,
                     size="sm",
                     min_width=44,
                     scale=0,
                     elem_id=f"sd-size-{name}",
-                    elem_classes=f"sd-chip sd-icon-{words.icon}",
+                    elem_classes=f"sd-chip sd-icon-{size.icon}",
                 )
 
     def _seed(self) -> None:
@@ -151,28 +156,28 @@ class PanelDrawing:
 
     def _init_size(self) -> None:
         self._gadgets.init_size = gr.Button(
-            "Usar el tamaño de la imagen", size="sm", elem_id="sd-init-size", elem_classes="sd-chip sd-icon-ruler"
+            words.SIZE_OF_PICTURE, size="sm", elem_id="sd-init-size", elem_classes="sd-chip sd-icon-ruler"
         )
 
     def _reset_tuning(self) -> None:
         self._gadgets.reset_tuning = gr.Button(
-            "Restablecer los ajustes finos", size="sm", elem_id="sd-reset-tuning", elem_classes="sd-icon-undo-2"
+            words.RESET_TUNING, size="sm", elem_id="sd-reset-tuning", elem_classes="sd-icon-undo-2"
         )
 
     def _defaults(self) -> None:
         self._gadgets.put_defaults = gr.Button(
-            "Poner los valores predeterminados", size="sm", elem_id="sd-put-defaults", elem_classes="sd-icon-undo-2"
+            words.PUT_DEFAULTS, size="sm", elem_id="sd-put-defaults", elem_classes="sd-icon-undo-2"
         )
         self._gadgets.save_defaults = gr.Button(
-            "Guardar como valores predeterminados", size="sm", elem_id="sd-save-defaults", elem_classes="sd-icon-save"
+            words.SAVE_DEFAULTS, size="sm", elem_id="sd-save-defaults", elem_classes="sd-icon-save"
         )
 
     def _scripts(self) -> None:
         scripts = self._layout.scripts
         self._gadgets.script = gr.Dropdown(
-            [("Ninguno", ""), *((script.title, script.id) for script in scripts)],
+            [(words.NO_SCRIPT, ""), *((script.title, script.id) for script in scripts)],
             value="",
-            label="Script",
+            label=words.SCRIPT,
             elem_id="sd-script",
             visible=bool(scripts),
         )
@@ -205,19 +210,19 @@ class PanelDrawing:
             self._gadgets.compared_lora = gr.Dropdown(
                 [*self._lists("loras")],
                 value=None,
-                label="Comparar un LoRA",
-                info="Sus epochs, con pesos de 0.2 a 1",
+                label=words.COMPARED_LORA,
+                info=words.COMPARED_LORA_HELP,
                 elem_id="sd-compared-lora",
             )
             unchecked(self._gadgets.compared_lora)
             self._gadgets.compare_loras = gr.Button(
-                "Comparar LoRA", size="sm", elem_id="sd-compare-loras", elem_classes="sd-icon-grid-3x3"
+                words.COMPARE_LORAS, size="sm", elem_id="sd-compare-loras", elem_classes="sd-icon-grid-3x3"
             )
 
 
 _SHEET_HEAD = (
-    '<div class="sd-sheet-head"><strong>Ajustes</strong>'
-    '<button type="button" class="sd-sheet-close sd-icon-x" aria-label="Cerrar los ajustes"></button></div>'
+    f'<div class="sd-sheet-head"><strong>{words.SETTINGS}</strong>'
+    f'<button type="button" class="sd-sheet-close sd-icon-x" aria-label="{words.CLOSE_SETTINGS}"></button></div>'
 )
 
 
@@ -235,12 +240,13 @@ def build_buttons(layout: Layout) -> Buttons:
         progress = gr.HTML(elem_id="sd-progress-bottom")
         with gr.Row():
             sheet = gr.HTML(
-                '<button type="button" class="sd-sheet-open sd-icon-sliders-horizontal" aria-label="Ajustes"></button>',
+                '<button type="button" class="sd-sheet-open sd-icon-sliders-horizontal" '
+                f'aria-label="{words.SETTINGS}"></button>',
                 elem_id="sd-sheet",
                 elem_classes="sd-mode sd-in-txt2img sd-in-img2img",
             )
             generate = gr.Button(
-                "Generar",
+                words.GENERATE,
                 variant="primary",
                 elem_id="sd-generate",
                 elem_classes=["sd-mode", *(f"sd-in-{mode}" for mode in layout.modes)],
@@ -260,7 +266,7 @@ def build_buttons(layout: Layout) -> Buttons:
                 if tab.tool
             }
             interrupt = gr.Button(
-                "Interrumpir", variant="stop", elem_id="sd-interrupt", scale=1, min_width=100, interactive=False
+                words.INTERRUPT, variant="stop", elem_id="sd-interrupt", scale=1, min_width=100, interactive=False
             )
-            skip = gr.Button("Vaciar la cola", elem_id="sd-empty-queue", scale=1, min_width=100, visible=False)
+            skip = gr.Button(words.EMPTY_QUEUE, elem_id="sd-empty-queue", scale=1, min_width=100, visible=False)
     return Buttons(generate, starts, interrupt, skip, sheet, progress)

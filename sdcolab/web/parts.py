@@ -54,6 +54,11 @@ class Parts:
             (control, field) for control, field in found if field and field.choices and control_of(field) in live
         )
 
+    @property
+    def every_list(self) -> list[Any]:
+        """Every control whose choices are looked for again."""
+        return [self.panel.gadgets.styles, self.panel.gadgets.lora, *(control for control, _ in self.lists())]
+
     def fresh_lists(self, lists: Lists) -> dict[Any, Any]:
         """Updates that put what can be chosen now in every list; what was chosen stays."""
         return {control: gr.update(choices=[*choices(field, lists)]) for control, field in self.lists()}

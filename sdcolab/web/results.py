@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import gradio as gr
 
+from sdcolab.core.words import page as words
 from sdcolab.core.words.faces import ACTIONS, EMPTY_RESULTS, EXAMPLES
 from sdcolab.studio.job import Job
 
@@ -48,16 +49,16 @@ def build_results() -> Results:
     with gr.Row(elem_id="sd-send"):
         actions = {
             name: gr.Button(
-                words.label,
+                action.label,
                 size="sm",
                 min_width=44,
                 elem_id=f"sd-{name}",
-                elem_classes=f"sd-action sd-icon-{words.icon}",
+                elem_classes=f"sd-action sd-icon-{action.icon}",
             )
-            for name, words in ACTIONS.items()
+            for name, action in ACTIONS.items()
         }
         download = gr.DownloadButton(
-            "Descargar",
+            words.DOWNLOAD,
             interactive=False,
             size="sm",
             min_width=44,
@@ -65,11 +66,11 @@ def build_results() -> Results:
             elem_classes="sd-action sd-icon-download",
         )
     report = gr.HTML(elem_id="sd-job-report")
-    with gr.Accordion("Datos de la imagen", open=True, elem_id="sd-data", elem_classes="sd-fold"):
+    with gr.Accordion(words.PICTURE_DATA, open=True, elem_id="sd-data", elem_classes="sd-fold"):
         infotext = gr.Textbox(
             show_label=False,
             container=False,
-            placeholder="Aquí aparecen el prompt y los parámetros de la imagen elegida.",
+            placeholder=words.PICTURE_DATA_HINT,
             lines=3,
             max_lines=5,
             interactive=False,
@@ -99,10 +100,10 @@ def _viewer_html() -> str:
     )
     return (
         '<div class="sd-viewer"><div class="sd-stage"><img class="sd-shown" alt="" hidden>'
-        '<img class="sd-preview" alt="Vista previa de la imagen que se está generando" hidden>'
+        f'<img class="sd-preview" alt="{words.PREVIEW}" hidden>'
         f'<div class="sd-empty"><h2>{EMPTY_RESULTS.label}</h2><p>{EMPTY_RESULTS.help}</p>'
         f'<div class="sd-examples">{examples}</div></div><span class="sd-count"></span></div>'
-        '<div class="sd-strip" role="group" aria-label="Imágenes de la sesión" hidden></div></div>'
+        f'<div class="sd-strip" role="group" aria-label="{words.PICTURES_OF_SESSION}" hidden></div></div>'
     )
 
 

@@ -46,7 +46,7 @@ def rooms_app(rooms: Mapping[str, Room]) -> Starlette:
         except SdcolabError as error:
             return JSONResponse({"error": str(explain(error))}, 422)
         except Exception as error:  # noqa: BLE001 - an edge: a bug is logged and still explained
-            _log.exception("página web")
+            _log.exception("page")
             wrapped = Unexpected(kind=type(error).__name__, detail=str(error))
             return JSONResponse({"error": str(explain(wrapped))}, 500)
 

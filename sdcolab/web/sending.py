@@ -10,6 +10,7 @@ import gradio as gr
 
 from sdcolab.core import infotext
 from sdcolab.core.pictures import read_picture_file
+from sdcolab.core.words import page as words
 from sdcolab.studio.generating import IMAGE_MODE, TEXT_MODE, GenerationDesk, Reading, fitting_size
 from sdcolab.studio.studio import Studio
 from sdcolab.web import fragments
@@ -35,12 +36,12 @@ class Sender:
         """Read the text in the prompt box, or that of the last generation when the box is empty."""
         image = None if (prompt or "").strip() else shown_image(self._studio.jobs, None)
         text = image.infotext if image else prompt or ""
-        return self._fill(text, "Pega en el prompt los datos de una imagen y vuelve a pulsar el botón.")
+        return self._fill(text, words.PASTE_FIRST)
 
     def use(self, selected: Selected) -> Updates:
         """Read the text of the image on show."""
         image = shown_image(self._studio.jobs, selected)
-        return self._fill(image.infotext if image else "", "Primero genera una imagen.")
+        return self._fill(image.infotext if image else "", words.GENERATE_FIRST)
 
     def use_file(self, path: str | None) -> Updates:
         """Read the text inside a file, and open the tab to generate from text."""
@@ -51,7 +52,7 @@ class Sender:
 
     def _fill(self, text: str, advice: str) -> Updates:
         if not text.strip():
-            return {self._panel.message: fragments.message("No hay datos que leer.", fragments.Tone.ERROR, advice)}
+            return {self._panel.message: fragments.message(words.NOTHING_TO_READ, fragments.Tone.ERROR, advice)}
         reading, said = attempt(lambda: self._desk.read(text), Reading({}, ()))
         fields = self._panel.fields
         values = {fields[path]: value for path, value in reading.values.items() if path in fields}
@@ -82,7 +83,7 @@ class Sender:
             self._parts.tabs: gr.Tabs(selected=IMAGE_MODE),
         }
         where = "inpaint" if inpaint else "img2img"
-        updates[self._panel.message] = fragments.message(f"La imagen está en {where}.", fragments.Tone.GOOD)
+        updates[self._panel.message] = fragments.message(words.SENT_TO.format(place=where), fragments.Tone.GOOD)
         return updates | self._size(fitting_size(*picture.size), mode, sizes)
 
     def _without_size(self, updates: Updates) -> Updates:
@@ -120,7 +121,7 @@ class Sender:
 
     def _to_extras(self, path: str) -> Updates:
         pictures = self._parts.tools["extras"].controls["pictures"]
-        said = fragments.message("La imagen está en Ampliar (Extras).", fragments.Tone.GOOD)
+        said = fragments.message(words.SENT_TO_EXTRAS, fragments.Tone.GOOD)
         return {pictures: [path], self._parts.tabs: gr.Tabs(selected="extras"), self._panel.message: said}
 
     def dropped(self, value: Any, mode: str, sizes: Any) -> Updates:
@@ -161,5 +162,5 @@ def text_in(path: str | None) -> str:
 def said_of(reading: Reading) -> str:
     """What is said once an infotext is in the form."""
     if not reading.troubles:
-        return fragments.message("Los datos están en el formulario.", fragments.Tone.GOOD)
-    return fragments.listed("Los demás datos están en el formulario. No se pudo usar:", reading.troubles)
+        return fragments.message(words.DATA_READ, fragments.Tone.GOOD)
+    return fragments.listed(words.DATA_READ_EXCEPT, reading.troubles)

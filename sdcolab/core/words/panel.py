@@ -75,6 +75,9 @@ SAVE_FILE = "Guardar {name}"
 SHOW_PICTURE = "Ver {number}"
 PLACE_OF_PICTURE = "{number} de {count} · {name}"
 
+PICTURES = "{count} imágenes"
+TAKE_AWAY = "Quitar"
+
 # --- The form ---------------------------------------------------------------------------------------------------------
 
 REFRESH = "🔃 Actualizar lista"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import gradio as gr
 
+from sdcolab.core.words import page as words
 from sdcolab.studio.desk import DownloadDesk
 from sdcolab.web import fragments
 
@@ -31,15 +32,14 @@ def build_downloads(catalog: Sequence[tuple[str, str]]) -> Downloads:
             choices=[*catalog],
             value=[],
             multiselect=True,
-            label="Catálogo",
-            info="Modelos, VAE, upscalers y ControlNet conocidos: elige los que quieras.",
+            label=words.CATALOG,
+            info=words.CATALOG_HELP,
             visible=bool(catalog),
             elem_id="sd-catalog",
         )
         links = gr.Textbox(
-            label="Enlaces",
-            info="Modelos, VAE, LoRA o embeddings de civitai, huggingface o enlaces directos. "
-            "Sepáralos con comas o en líneas distintas.",
+            label=words.LINKS,
+            info=words.LINKS_HELP,
             placeholder="https://civitai.com/api/download/models/…",
             lines=4,
             max_lines=12,
@@ -47,9 +47,9 @@ def build_downloads(catalog: Sequence[tuple[str, str]]) -> Downloads:
             html_attributes=gr.InputHTMLAttributes(spellcheck=False, autocapitalize="off", autocomplete="off"),
         )
         with gr.Row(elem_classes="sd-buttons"):
-            start = gr.Button("Descargar", variant="primary", elem_id="sd-download-start", scale=2, min_width=120)
+            start = gr.Button(words.DOWNLOAD, variant="primary", elem_id="sd-download-start", scale=2, min_width=120)
             cancel = gr.Button(
-                "Cancelar", variant="stop", elem_id="sd-download-cancel", scale=1, min_width=120, interactive=False
+                words.CANCEL, variant="stop", elem_id="sd-download-cancel", scale=1, min_width=120, interactive=False
             )
         message = gr.HTML(elem_id="sd-download-message")
         progress = gr.HTML(elem_id="sd-download-progress")
@@ -67,8 +67,8 @@ class DownloadActions:
         """Begin with ``links`` and the links ``chosen`` in the catalogue. Returns a message when there are none."""
         wanted = "\n".join(filter(None, ((links or "").strip(), *(chosen or ()))))
         if not wanted:
-            advice = "Pega uno o más en la casilla, o elige algo del catálogo."
-            return fragments.message("No hay ningún enlace.", fragments.Tone.ERROR, advice)
+            advice = words.PASTE_LINKS
+            return fragments.message(words.NO_LINKS, fragments.Tone.ERROR, advice)
         self._desk.start(wanted)
         return ""
 

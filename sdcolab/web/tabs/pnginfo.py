@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import gradio as gr
 
+from sdcolab.core.words import page as words
 from sdcolab.web.uploads import picture_input
 
 
@@ -25,12 +26,12 @@ def build_pnginfo() -> PngInfo:
     """Draw the tab inside the current page."""
     with gr.Row(elem_id="sd-pnginfo"):
         with gr.Column(min_width=300):
-            picture = picture_input("Imagen con datos de generación", "sd-pnginfo-picture", 420)
+            picture = picture_input(words.PICTURE_WITH_DATA, "sd-pnginfo-picture", 420)
         with gr.Column(min_width=300):
             message = gr.HTML(elem_id="sd-pnginfo-message")
             text = gr.Textbox(
-                label="Datos de la imagen",
-                placeholder="Elige o arrastra una imagen: aquí aparecerán el prompt y los parámetros que guarda.",
+                label=words.PICTURE_DATA,
+                placeholder=words.NO_PICTURE_YET,
                 lines=8,
                 max_lines=16,
                 interactive=False,
@@ -38,7 +39,7 @@ def build_pnginfo() -> PngInfo:
                 elem_id="sd-pnginfo-text",
             )
             with gr.Row(elem_classes="sd-send"):
-                to_txt2img = gr.Button("📝 Enviar a txt2img", size="sm", min_width=130, elem_id="sd-pnginfo-txt2img")
-                to_img2img = gr.Button("🖼️ Enviar a img2img", size="sm", min_width=130, elem_id="sd-pnginfo-img2img")
-                to_inpaint = gr.Button("🎨 Enviar a inpaint", size="sm", min_width=130, elem_id="sd-pnginfo-inpaint")
+                to_txt2img = gr.Button(words.SEND_TEXT, size="sm", min_width=130, elem_id="sd-pnginfo-txt2img")
+                to_img2img = gr.Button(words.SEND_IMAGE, size="sm", min_width=130, elem_id="sd-pnginfo-img2img")
+                to_inpaint = gr.Button(words.SEND_INPAINT, size="sm", min_width=130, elem_id="sd-pnginfo-inpaint")
     return PngInfo(picture, text, message, to_txt2img, to_img2img, to_inpaint)

@@ -8,6 +8,7 @@ from typing import Any
 
 import gradio as gr
 
+from sdcolab.core.words import page as words
 from sdcolab.core.words.scripts import LIST_DELETED, LIST_SAVED
 from sdcolab.studio.studio import Studio
 from sdcolab.studio.wildcards import imported, mention
@@ -32,30 +33,24 @@ class Wildcards:
 
 def build_wildcards(studio: Studio) -> Wildcards:
     """Draw the tab inside the current page."""
-    gr.HTML(_HINT, elem_classes="sd-hint")
+    gr.HTML(f"<p>{words.LISTS_HINT}</p>", elem_classes="sd-hint")
     with gr.Row(elem_id="sd-wildcards"):
         with gr.Column(min_width=280):
             chosen = gr.Dropdown(
-                [*studio.wildcards.tree()], value=None, label="Lista", elem_id="sd-wildcard", allow_custom_value=True
+                [*studio.wildcards.tree()], value=None, label=words.LIST, elem_id="sd-wildcard", allow_custom_value=True
             )
             written = gr.Textbox(
-                label="Se escribe así en el prompt", interactive=False, buttons=["copy"], elem_id="sd-wildcard-mention"
+                label=words.LIST_MENTION, interactive=False, buttons=["copy"], elem_id="sd-wildcard-mention"
             )
-            archive = file_input("Importar listas de un .zip", "sd-wildcard-zip", ".zip")
+            archive = file_input(words.LIST_IMPORT, "sd-wildcard-zip", ".zip")
         with gr.Column(min_width=280, scale=2):
-            name = gr.Textbox(label="Nombre", placeholder="ropa/sombreros.txt", elem_id="sd-wildcard-name")
-            text = gr.Textbox(label="Una opción por línea", lines=14, max_lines=24, elem_id="sd-wildcard-text")
+            name = gr.Textbox(label=words.LIST_NAME, placeholder=words.LIST_NAME_HINT, elem_id="sd-wildcard-name")
+            text = gr.Textbox(label=words.LIST_TEXT, lines=14, max_lines=24, elem_id="sd-wildcard-text")
             message = gr.HTML(elem_id="sd-wildcard-message")
             with gr.Row():
-                save = gr.Button("Guardar lista", variant="primary", elem_id="sd-wildcard-save")
-                delete = gr.Button("Borrar lista", elem_id="sd-wildcard-delete")
+                save = gr.Button(words.LIST_SAVE, variant="primary", elem_id="sd-wildcard-save")
+                delete = gr.Button(words.LIST_DELETE, elem_id="sd-wildcard-delete")
     return Wildcards(chosen, name, text, written, save, delete, archive, message)
-
-
-_HINT = (
-    "<p>Con «Prompts dinámicos», <code>__poses__</code> se cambia por una línea al azar de la lista «poses». Puedes "
-    "cambiar las listas que vienen con el programa: se guarda tu copia.</p>"
-)
 
 
 class WildcardActions:

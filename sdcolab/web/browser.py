@@ -1,0 +1,68 @@
+"""Small scripts of the page's events: what is done in the browser, without asking the server."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from sdcolab.core.words.page import STYLE_NAME
+
+_STORE = "sdcolab-formulario"
+_FILLED_FLAG = "sdcolabFilled"
+RECALL_FORM = f"""() => {{
+  try {{ return [JSON.parse(sessionStorage.getItem('{_STORE}') || 'null')] }} catch {{ return [null] }}
+}}"""
+"""The form outlives a reload of its tab: phones reload pages whenever they wake up."""
+
+KEEP_PICTURE = "(image) => { window.sdcolab.keepPicture?.(image) }"
+RECALL_PICTURE = """async () => {
+  const kept = window.sdcolab.keptPicture?.();
+  const there = kept && (await fetch(kept.url).then((answer) => answer.ok, () => false));
+  return there ? kept : { __type__: "update" };
+}"""
+"""The picture to start from outlives a reload too, as long as the server has it."""
+
+
+def keep_form(paths: Sequence[str]) -> str:
+    """Script that keeps the values of the controls of ``paths``, and the styles, for the tab's next load."""
+    return f"""(...values) => {{
+      const kept = Object.fromEntries({json.dumps([*paths, "@styles"])}.map((path, place) => [path, values[place]]));
+      try {{ if (window.{_FILLED_FLAG}) sessionStorage.setItem('{_STORE}', JSON.stringify(kept)) }} catch {{}}
+    }}"""
+
+
+def fill_untouched(initial: Sequence[Any]) -> str:
+    """Script that gives each control its opening value, unless its user was quicker: it then differs from ``initial``,
+    which it had when the page was drawn.
+
+    A control that needs no new value is not written at all: gradio reads every control before it runs the script and
+    writes after it, and what somebody types in between would be lost.
+    """
+    return f"""(opening, ...now) => {{
+      const initial = {json.dumps(list(initial))};
+      const leave = {{ __type__: "update" }};
+      const same = (one, other) => JSON.stringify(one ?? "") === JSON.stringify(other ?? "");
+      const fill = (value, index) => opening && same(value, initial[index]) && !same(value, opening[index]);
+      window.{_FILLED_FLAG} = true;
+      return now.map((value, index) => (fill(value, index) ? opening[index] : leave));
+    }}"""
+
+
+def open_tab(tab: str, *, generation: bool) -> str:
+    """Script for the event of a tab: the page shows what belongs to it, and each way of making a picture has a size of
+    its own. Takes and returns the mode, width, height, and the sizes of the others."""
+    if not generation:
+        return f"() => window.sdcolab.openTab('{tab}')"
+    return f"""(mode, width, height, sizes) => {{
+      window.sdcolab.openTab('{tab}');
+      const kept = {{ ...(sizes || {{}}), ...(mode === '{tab}' ? {{}} : {{ [mode]: [width, height] }}) }};
+      const own = kept['{tab}'];
+      const leave = {{ __type__: "update" }};
+      return ['{tab}', own ? own[0] : leave, own ? own[1] : leave, kept];
+    }}"""
+
+
+ASK_STYLE = f"""(name, prompt, negative, chosen) =>
+  [window.prompt({json.dumps(STYLE_NAME)}, (chosen || [])[0] || "") || "", prompt, negative, chosen]"""
+"""Asks what a new style is called."""

@@ -1,0 +1,171 @@
+"""Which event of the generation form calls what."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import gradio as gr
+
+from sdcolab.core.words.faces import SIZES
+from sdcolab.studio.generating import chip_size
+from sdcolab.studio.layout import TabKind
+from sdcolab.studio.studio import Studio
+from sdcolab.web.actions import FormActions, random_seed
+from sdcolab.web.bar import DOWNLOAD_REPORT
+from sdcolab.web.browser import (
+    ASK_STYLE,
+    KEEP_PICTURE,
+    RECALL_FORM,
+    RECALL_PICTURE,
+    fill_untouched,
+    keep_form,
+    open_tab,
+)
+from sdcolab.web.help import make_report
+from sdcolab.web.parts import Parts
+from sdcolab.web.prompt_actions import PromptActions
+
+QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+"""How nearly every event is sent: answered at once, with no spinner, and not offered to other programs."""
+
+
+class FormWires:
+    """Connects the form of a page. ``selected`` holds the image on show and ``native`` the checkpoint's own size."""
+
+    def __init__(
+        self, page: gr.Blocks, studio: Studio, parts: Parts, actions: FormActions, selected: gr.State, native: gr.State
+    ) -> None:
+        self._page = page
+        self._studio = studio
+        self._parts = parts
+        self._panel = parts.panel
+        self._gadgets = parts.panel.gadgets
+        self._actions = actions
+        self._selected = selected
+        self._native = native
+
+    def connect(self) -> None:
+        """Connect every event of the form."""
+        self._connect_tabs()
+        self._connect_opening()
+        self._connect_parameters()
+        self._connect_scripts()
+        self._connect_prompts()
+        self._connect_bar()
+
+    def _connect_tabs(self) -> None:
+        size = self._panel.some("width", "height")
+        for tab in self._parts.layout.tabs:
+            drawn = self._parts.tab_of[tab.id]
+            if tab.kind is TabKind.GENERATE:
+                both = [self._panel.mode, *size, self._panel.sizes]
+                drawn.select(None, both, both, js=open_tab(tab.id, generation=True), **QUIET)
+            else:
+                drawn.select(None, None, None, js=open_tab(tab.id, generation=False), **QUIET)
+
+    def _connect_opening(self) -> None:
+        kept, opened = gr.JSON(visible=False), gr.JSON(visible=False)
+        fields = self._panel.some(*self._actions.kept)
+        self._page.load(
+            self._actions.open_form,
+            kept,
+            [opened, self._gadgets.styles, self._native, self._panel.message],
+            js=RECALL_FORM,
+            **QUIET,
+        ).then(None, [opened, *fields], fields, js=fill_untouched([field.value for field in fields]), **QUIET)
+        image = self._panel.fields["init.images"]
+        image.change(None, image, None, js=KEEP_PICTURE, **QUIET)
+        self._page.load(None, None, image, js=RECALL_PICTURE, **QUIET)
+        self._page.load(self._actions.fresh_lists, None, self._parts.every_list, **QUIET)
+        remembered = [*fields, self._gadgets.styles]
+        gr.on(
+            [control.change for control in remembered],
+            None,
+            remembered,
+            None,
+            js=keep_form(self._actions.kept),
+            api_visibility="private",
+        )
+
+    def _connect_parameters(self) -> None:
+        gadgets, actions = self._gadgets, self._actions
+        size = self._panel.some("width", "height")
+        for name in SIZES:
+            gadgets.sizes[name].click(partial(_chip, name), [*size, self._native], size, **QUIET)
+        gadgets.random_seed.click(random_seed, None, self._panel.fields["seed"], **QUIET)
+        gadgets.last_seed.click(actions.reuse_seed, self._selected, self._panel.fields["seed"], **QUIET)
+        fields = [*self._panel.fields.values()]
+        gadgets.reset_tuning.click(actions.neutral_tuning, None, fields, **QUIET)
+        gadgets.put_defaults.click(actions.put_defaults, None, [*fields, self._panel.message], **QUIET)
+        gadgets.save_defaults.click(
+            lambda data: actions.save_defaults(data[self._native], data),
+            {*actions.form, self._native},
+            self._panel.message,
+            **QUIET,
+        )
+
+    def _connect_scripts(self) -> None:
+        gadgets = self._gadgets
+        boxes = {script: form["@box"] for script, form in gadgets.script_forms.items()}
+        if boxes:
+            gadgets.script.change(
+                lambda chosen: {box: gr.update(visible=chosen == script) for script, box in boxes.items()},
+                gadgets.script,
+                [*boxes.values()],
+                **QUIET,
+            )
+        plot = gadgets.script_forms.get("xyz", {})
+        for axis, button in gadgets.fills.items():
+            kind, values = plot[f"{axis}_axis"], plot[f"{axis}_values"]
+            button.click(self._actions.fill_axis, [kind, values], values, **QUIET)
+        if gadgets.compare_loras is not None:
+            axes = [plot[name] for name in ("x_axis", "x_values", "y_axis", "y_values", "z_axis")]
+            gadgets.compare_loras.click(self._actions.compare_loras, gadgets.compared_lora, axes, **QUIET)
+        drawn = [control for form in gadgets.script_forms.values() for path, control in form.items() if path != "@box"]
+        if gadgets.forecast is not None:
+            gr.on(
+                [gadgets.script.change, *(control.change for control in drawn if hasattr(control, "change"))],
+                self._actions.forecast,
+                {*self._actions.form},
+                gadgets.forecast,
+                trigger_mode="always_last",
+                **QUIET,
+            )
+
+    def _connect_prompts(self) -> None:
+        gadgets, actions = self._gadgets, PromptActions(self._studio, self._parts)
+        prompts = self._panel.some("prompt", "negative_prompt")
+        told = [*prompts, gadgets.styles]
+        gr.on(
+            [control.change for control in told],
+            actions.count_tokens,
+            told,
+            [*gadgets.tokens.values()],
+            trigger_mode="always_last",
+            **QUIET,
+        )
+        changed = [*told, gadgets.lora, self._panel.message]
+        gadgets.style_save.click(actions.save_style, [gadgets.style_name, *told], changed, js=ASK_STYLE, **QUIET)
+        gadgets.style_delete.click(actions.delete_styles, gadgets.styles, changed, **QUIET)
+        gadgets.style_apply.click(actions.apply_styles, told, changed, **QUIET)
+        gadgets.lora.input(actions.add_lora, [gadgets.lora, prompts[0]], changed, **QUIET)
+
+    def _connect_bar(self) -> None:
+        bar = self._parts.bar
+        chosen = self._panel.some("checkpoint", "vae")
+        bar.refresh.click(self._actions.refresh, chosen, self._parts.every_list, **QUIET)
+        size = self._panel.some("width", "height")
+        chosen[0].input(  # only what the user chooses: an answer on opening the page would undo quick typing
+            self._actions.choose_checkpoint, [chosen[0], *size, self._native], [*size, self._native], **QUIET
+        )
+        bar.report.click(partial(make_report, self._studio), None, bar.report_said, **QUIET).then(
+            None, None, None, js=DOWNLOAD_REPORT, **QUIET
+        )
+
+
+def _chip(name: str, width: Any, height: Any, native: int) -> tuple[Any, Any]:
+    try:
+        return chip_size(name, int(width), int(height), native)
+    except (TypeError, ValueError):
+        return width, height

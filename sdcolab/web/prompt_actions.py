@@ -1,0 +1,87 @@
+"""What the controls around the prompts do: token counters, styles, LoRA."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import gradio as gr
+
+from sdcolab.core.prompt import Style, apply_styles
+from sdcolab.core.settings import Settings
+from sdcolab.core.words import page as words
+from sdcolab.studio.generating import with_lora
+from sdcolab.studio.studio import Studio
+from sdcolab.web import fragments
+from sdcolab.web.actions import Updates
+from sdcolab.web.edge import attempt
+from sdcolab.web.parts import Parts
+
+
+class PromptActions:
+    """The handlers. They return updates by control and never raise."""
+
+    def __init__(self, studio: Studio, parts: Parts) -> None:
+        self._studio = studio
+        self._panel = parts.panel
+        self._gadgets = parts.panel.gadgets
+
+    def count_tokens(self, prompt: str, negative: str, chosen: list[str] | None) -> tuple[str, str]:
+        """Both token counters, with the chosen styles counted in."""
+
+        def count() -> tuple[str, str]:
+            styles = self._studio.settings.load().chosen_styles(chosen or ())
+            whole = apply_styles(prompt or "", negative or "", styles)
+            first, second = (fragments.token_counter(*self._studio.count_tokens(text)) for text in whole)
+            return first, second
+
+        return attempt(count, (gr.skip(), gr.skip()))[0]
+
+    def add_lora(self, name: str | None, prompt: str) -> Updates:
+        """Write a LoRA's tag and its activation words into the prompt."""
+        if not name:
+            return {self._panel.message: ""}
+        text, said = attempt(lambda: with_lora(self._studio.library, name, prompt or ""), None)
+        changed = {} if text is None else {self._panel.fields["prompt"]: text}
+        return changed | {self._gadgets.lora: None, self._panel.message: said}
+
+    def save_style(self, name: str, prompt: str, negative: str, chosen: list[str] | None) -> Updates:
+        """Save both prompts as a style."""
+        name = (name or "").strip()
+        if not name:
+            return {self._panel.message: ""}
+
+        style = Style(name, prompt or "", negative or "")
+        return self._change_styles(
+            lambda settings: settings.with_style(style), chosen or [], words.STYLE_SAVED.format(name=name)
+        )
+
+    def delete_styles(self, chosen: list[str] | None) -> Updates:
+        """Delete the chosen styles."""
+        if not chosen:
+            advice = words.CHOOSE_STYLES
+            said = fragments.message(words.NO_STYLE_CHOSEN, fragments.Tone.ERROR, advice)
+            return {self._panel.message: said}
+
+        return self._change_styles(
+            lambda settings: settings.without_styles(chosen), [], words.STYLES_DELETED.format(names=", ".join(chosen))
+        )
+
+    def _change_styles(self, change: Callable[[Settings], Settings], chosen: list[str], done: str) -> Updates:
+        settings, said = attempt(lambda: self._studio.settings.change(change), None)
+        if settings is None:
+            return {self._panel.message: said}
+        names = [style.name for style in settings.styles]
+        styles = gr.update(choices=names, value=[name for name in chosen if name in names])
+        return {self._gadgets.styles: styles, self._panel.message: fragments.message(done, fragments.Tone.GOOD)}
+
+    def apply_styles(self, prompt: str, negative: str, chosen: list[str] | None) -> Updates:
+        """Write the chosen styles into both prompts and leave none chosen."""
+
+        def apply() -> tuple[str, str]:
+            return apply_styles(prompt or "", negative or "", self._studio.settings.load().chosen_styles(chosen or ()))
+
+        both, said = attempt(apply, None)
+        if both is None:
+            return {self._panel.message: said}
+        fields = self._panel.fields
+        return {fields["prompt"]: both[0], fields["negative_prompt"]: both[1], self._gadgets.styles: []}

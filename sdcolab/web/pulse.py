@@ -1,0 +1,105 @@
+"""The pulse: what has changed since the page last looked."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import gradio as gr
+
+from sdcolab.studio.desk import DownloadDesk
+from sdcolab.studio.studio import Studio
+from sdcolab.web.actions import FormActions, Selected, Updates, image_updates
+from sdcolab.web.bridge import DeskView, JobView, Watch, see_desk, see_job
+from sdcolab.web.form_wires import QUIET
+from sdcolab.web.parts import Parts
+from sdcolab.web.results import shown_images
+from sdcolab.web.thumbnails import Thumbnails
+
+BUSY_PULSE = 0.6
+"""Seconds between looks at a running job: at most two previews a second."""
+
+IDLE_PULSE = 2.0
+"""Seconds between looks when nothing runs, so that another tab's job shows up here soon."""
+
+
+class Pulse:
+    """Brings a page up to date. ``selected`` holds the image on show; the page's new pictures are followed without
+    one."""
+
+    def __init__(
+        self,
+        page: gr.Blocks,
+        studio: Studio,
+        desk: DownloadDesk,
+        parts: Parts,
+        actions: FormActions,
+        selected: gr.State,
+    ) -> None:
+        self._page = page
+        self._studio = studio
+        self._desk = desk
+        self._parts = parts
+        self._actions = actions
+        self._selected = selected
+        self._thumbnails = Thumbnails(studio.folders.temporary.absolute() / "gradio" / "miniaturas")
+        self._watch = gr.State(Watch())
+        self._timer = gr.Timer(IDLE_PULSE)
+
+    def connect(self) -> None:
+        """Look when the page opens and as long as it stays."""
+        self._page.load(**self.event())
+        self._timer.tick(**self.event())
+
+    def event(self) -> dict[str, Any]:
+        """The event that brings the page up to date."""
+        results, downloads, buttons = self._parts.results, self._parts.downloads, self._parts.buttons
+        outputs = [
+            *(self._watch, self._timer),
+            *(results.progress, buttons.progress, results.problems, results.viewer, results.report),
+            *(results.infotext, results.download),
+            *(buttons.interrupt, buttons.skip_queue),
+            *(downloads.progress, downloads.report, downloads.cancel),
+            *self._parts.every_list,
+        ]
+        inputs = [self._watch, self._selected, *self._parts.panel.some("checkpoint", "vae")]
+        return {"fn": self._look, "inputs": inputs, "outputs": outputs, **QUIET}
+
+    def _look(self, watch: Watch, selected: Selected, checkpoint: str | None, vae: str | None) -> Updates:
+        seen, job_view = see_job(watch, self._studio.jobs, time.monotonic)
+        seen, desk_view = see_desk(seen, self._desk.snapshot)
+        updates: Updates = {} if seen == watch else {self._watch: seen}
+        if job_view:
+            updates |= self._job_updates(job_view, selected)
+        if desk_view:
+            updates |= self._desk_updates(desk_view)
+            if desk_view.refresh:
+                updates |= self._actions.refresh(checkpoint, vae)
+        if job_view or desk_view:
+            job = self._studio.jobs.current()
+            busy = self._desk.snapshot.running or (job is not None and not job.snapshot.ended)
+            updates[self._timer] = gr.Timer(BUSY_PULSE if busy else IDLE_PULSE)
+        return updates or {self._timer: gr.skip()}
+
+    def _job_updates(self, view: JobView, selected: Selected) -> Updates:
+        results, buttons = self._parts.results, self._parts.buttons
+        updates: Updates = {
+            results.progress: view.progress,
+            buttons.progress: view.progress if view.running else "",
+            results.problems: view.problems,
+            results.report: view.report,
+            buttons.interrupt: gr.update(interactive=view.running),
+            buttons.skip_queue: gr.update(visible=view.waiting > 0),
+        }
+        if view.pictures is not None or view.preview is not None:
+            shown = shown_images(self._studio.jobs.jobs(), self._thumbnails.of)
+            updates[results.viewer] = {"images": shown, "preview": view.now, "busy": view.running}
+        if view.pictures is not None and not selected:
+            last = view.pictures[-1] if view.pictures else None
+            infotext, download = image_updates(last)
+            updates |= {results.infotext: infotext, results.download: download}
+        return updates
+
+    def _desk_updates(self, view: DeskView) -> Updates:
+        tab = self._parts.downloads
+        return {tab.progress: view.progress, tab.report: view.report, tab.cancel: gr.update(interactive=view.running)}

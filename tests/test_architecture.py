@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import graphlib
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -177,3 +178,47 @@ loaded = {{"torch", "gradio", "diffusers", "transformers"}} & set(sys.modules)
 sys.exit(f"loaded {{loaded}}" if loaded else 0)
 """
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+
+
+MOST_FUNCTION_LINES = 60
+MOST_CLASS_LINES = 200
+
+
+@pytest.mark.parametrize("path", MODULES, ids=module_name)
+def test_functions_and_classes_do_one_thing(path: Path) -> None:
+    limits: tuple[tuple[type[ast.AST] | tuple[type[ast.AST], ...], int], ...] = (
+        ((ast.FunctionDef, ast.AsyncFunctionDef), MOST_FUNCTION_LINES),
+        (ast.ClassDef, MOST_CLASS_LINES),
+    )
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for kind, most in limits:
+            if isinstance(node, kind):
+                lines = node.end_lineno - node.lineno + 1  # type: ignore[attr-defined]
+                assert lines <= most, f"{path}: {node.name} has {lines} lines"  # type: ignore[attr-defined]
+
+
+SPANISH = re.compile(
+    r"[áéíóúñ¿¡«»]|\b(?:el|la|los|las|un|una|de|del|con|para|que|por|en|se|al|sin|todos?|todas?)\b|"
+    r"\b[A-Z][a-z]+(?:ar|ir)\b"
+)
+"""What tells a Spanish sentence from an identifier, an address or a script."""
+
+FACES = sorted({*PACKAGE.glob("web/**/*.py"), *PACKAGE.glob("colab/panel*.py")})
+
+
+def texts(tree: ast.Module) -> Iterator[ast.Constant]:
+    """The text literals that are no docstrings."""
+    documents = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in documents:
+            yield node
+
+
+@pytest.mark.parametrize("path", FACES, ids=module_name)
+def test_faces_take_their_sentences_from_the_words(path: Path) -> None:
+    found = [
+        (node.lineno, node.value)
+        for node in texts(ast.parse(path.read_text(encoding="utf-8")))
+        if SPANISH.search(re.sub(r"[\w-]*[-=_]\"?\w+\"?|\bel: ", "", str(node.value)))  # names, attributes, scripts
+    ]
+    assert found == []

@@ -24,8 +24,9 @@ from sdcolab.api.edge import get, missing, post
 from sdcolab.api.extras import check_fits, enlargement_from_payload, html_of, texts_of
 from sdcolab.api.fields import BadField, Reader
 from sdcolab.api.names import Names, found
+from sdcolab.api.options import Options
 from sdcolab.api.tolerance import Warn, tolerant
-from sdcolab.api.translate import KEPT_SETTINGS, Context, Kind, changed, echo, request_from_payload
+from sdcolab.api.translate import Context, Kind, echo, request_from_payload
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import Cancelled, FieldWrongType, RequestError, SdcolabError
 from sdcolab.core.events import ImageReady
@@ -34,7 +35,6 @@ from sdcolab.core.names import LATENT_UPSCALERS
 from sdcolab.core.request import GenerationRequest
 from sdcolab.core.samplers import SAMPLERS, SCHEDULES, SamplerFacts
 from sdcolab.core.scripts import Grid
-from sdcolab.core.settings import Settings
 from sdcolab.core.tasks import Enlarge, Generate, Origin, Preload, Task, Unload
 from sdcolab.core.upscaling import Enlargement
 from sdcolab.core.words import explain
@@ -59,7 +59,7 @@ class _Api:
         self._studio = studio
         self._clock = clock
         self._names = Names(studio)
-        self._checkpoint = ""  # what a client chose since the program was opened
+        self._options = Options(studio, self._names)
         self._named: OrderedDict[str, Job] = OrderedDict()  # by the names that clients gave them, the oldest first
 
     def routes(self) -> list[Route]:
@@ -73,7 +73,7 @@ class _Api:
             get(f"{ROOT}/progress", self._progress),
             post(f"{ROOT}/interrupt", self._interrupt),
             post(f"{ROOT}/skip", self._skip),
-            get(f"{ROOT}/options", lambda _: self._options()),
+            get(f"{ROOT}/options", lambda _: self._options.read()),
             post(f"{ROOT}/options", self._set_options),
             get(f"{ROOT}/samplers", lambda _: _samplers()),
             get(f"{ROOT}/schedulers", lambda _: _schedulers()),
@@ -132,14 +132,9 @@ class _Api:
 
     def _request(self, payload: Mapping[str, Any], kind: Kind, warn: Warn) -> GenerationRequest:
         settings = self._studio.settings.load()
-        checkpoint = self._current_checkpoint(settings.defaults)
+        checkpoint = self._options.checkpoint_of(settings.defaults)
         context = Context(replace(settings.defaults, checkpoint=checkpoint), settings.styles)
         return self._names.settled(request_from_payload(payload, kind, context), warn)
-
-    def _current_checkpoint(self, defaults: GenerationRequest) -> str:
-        """The library's name of the checkpoint that requests without one get; empty when there is none at all."""
-        file = self._names.current_checkpoint(self._checkpoint, defaults.checkpoint)
-        return file.name if file else ""
 
     async def _interrupt(self, _payload: Mapping[str, Any]) -> dict[str, Any]:
         if job := self._studio.jobs.current():
@@ -229,39 +224,17 @@ class _Api:
 
     # --- Settings and models ------------------------------------------------------------------------------------------
 
-    def _options(self) -> dict[str, Any]:
-        defaults = self._studio.settings.load().defaults
-        checkpoint = self._current_checkpoint(defaults)
-        options = {setting.key: _plain(defaults, setting.path) for setting in KEPT_SETTINGS}
-        if checkpoint:
-            file = self._studio.library.find(ModelKind.CHECKPOINT, checkpoint)
-            options["sd_model_checkpoint"] = self._names.title(file)
-        return options
-
     async def _set_options(self, payload: Mapping[str, Any]) -> None:
-        await run_in_threadpool(self._save_options, payload)
+        await run_in_threadpool(self._options.save, payload)
         if payload.get("sd_model_checkpoint"):
             await self._preload()
-
-    def _save_options(self, payload: Mapping[str, Any]) -> None:
-        self._studio.settings.change(lambda settings: replace(settings, defaults=self._chosen(settings, payload)))
-
-    def _chosen(self, settings: Settings, payload: Mapping[str, Any]) -> GenerationRequest:
-        defaults = changed(settings.defaults, payload)
-        if payload.get("sd_vae"):
-            defaults = replace(defaults, vae=found("sd_vae", self._names.vae, defaults.vae))
-        if payload.get("sd_model_checkpoint"):
-            name = found("sd_model_checkpoint", self._names.checkpoint, defaults.checkpoint)
-            defaults = replace(defaults, checkpoint=name)
-            self._checkpoint = name
-        return defaults
 
     async def _reload(self, _payload: Mapping[str, Any]) -> dict[str, Any]:
         await self._preload()
         return {}
 
     async def _preload(self) -> None:
-        checkpoint = await run_in_threadpool(lambda: self._current_checkpoint(self._studio.settings.load().defaults))
+        checkpoint = await run_in_threadpool(lambda: self._options.checkpoint)
         await self._done(Preload(checkpoint))
 
     async def _unload(self, _payload: Mapping[str, Any]) -> dict[str, Any]:
@@ -275,11 +248,14 @@ class _Api:
         ]
 
     def _memory(self) -> dict[str, Any]:
-        ram: dict[str, Any] = {"error": "unavailable"}
-        if known := memory_bytes():
-            total, free = known
-            ram = {"free": free, "used": total - free, "total": total}
-        return {"ram": ram, "cuda": self._studio.cuda_memory() or {"error": "unavailable"}}
+        return {"ram": _ram(), "cuda": self._studio.cuda_memory() or {"error": "unavailable"}}
+
+
+def _ram() -> dict[str, Any]:
+    if known := memory_bytes():
+        total, free = known
+        return {"free": free, "used": total - free, "total": total}
+    return {"error": "unavailable"}
 
 
 def _generated(
@@ -335,14 +311,6 @@ def _batch_pictures(payload: Mapping[str, Any]) -> list[Image.Image]:
 
 async def _nothing(_payload: Mapping[str, Any]) -> None:
     return None
-
-
-def _plain(request: GenerationRequest, path: str) -> Any:
-    """The value of a field, by its dotted path, as JSON: the words of choices are texts already."""
-    value: Any = request
-    for name in path.split("."):
-        value = getattr(value, name)
-    return value
 
 
 def _samplers() -> list[dict[str, Any]]:

@@ -89,6 +89,45 @@ def copy_in_one_piece(source: Path, target: Path) -> None:
         raise
 
 
+class DriveSettings:
+    """The settings on both sides: ``local`` on this machine and ``saved`` on Drive, the newest wins. ``require`` raises
+    ``OSError`` where Drive is gone."""
+
+    def __init__(self, local: Path, saved: Path, copy: Copy, require: Callable[[], None]) -> None:
+        self._local = local
+        self._saved = saved
+        self._copy = copy
+        self._require = require
+        self._known: dict[str, bytes] = {}
+
+    def fetch(self) -> None:
+        """Drive -> machine, for each file that the machine lacks or has older."""
+        self._require()
+        for saved in sorted(self._saved.glob("*.json")):
+            local = self._local / saved.name
+            content = saved.read_bytes()
+            if not local.exists() or (local.read_bytes() != content and local.stat().st_mtime < saved.stat().st_mtime):
+                local.parent.mkdir(parents=True, exist_ok=True)
+                copy_in_one_piece(saved, local)
+            self._known[saved.name] = content
+
+    def save(self) -> None:
+        """Machine -> Drive, for each file that changed. A version on Drive that we never saw is kept aside."""
+        for local in sorted(self._local.glob("*.json")):
+            content = local.read_bytes()
+            if self._known.get(local.name) == content:
+                continue
+            saved = self._saved / local.name
+            self._require()
+            saved.parent.mkdir(parents=True, exist_ok=True)
+            there = saved.read_bytes() if saved.exists() else None
+            if there is not None and there not in (content, self._known.get(local.name)):
+                saved.replace(saved.with_suffix(".anterior.json.bak"))
+            if there != content:
+                self._copy(local, saved)
+            self._known[local.name] = content
+
+
 class DriveSync:
     """The copying thread. ``start`` it, ``poke`` it when there is news, ``flush`` and ``stop`` it at the end.
 
@@ -114,7 +153,7 @@ class DriveSync:
         self._copy = copy
         self._rhythm = rhythm or Rhythm()
         self._done: set[tuple[PurePosixPath, int, int]] = set()
-        self._known_settings: dict[str, bytes] = {}
+        self._kept = DriveSettings(folders.config, self.home / "config", copy, self._require_drive)
         self._trouble: HostError | None = None
         self._lock = threading.Condition()
         self._asked = self._answered = self._refused = 0
@@ -135,7 +174,7 @@ class DriveSync:
         """Before anything is generated: bring Drive's settings and go on with its numbering. Raises ``DriveLost``."""
         try:
             if self._settings:
-                self._fetch_settings()
+                self._kept.fetch()
             if self._images:
                 reserve_numbers(self.home / "outputs", self._folders.outputs, today())
         except OSError as error:
@@ -216,7 +255,7 @@ class DriveSync:
         try:
             self._require_drive()
             if self._settings:
-                self._save_settings()
+                self._kept.save()
             if self._images:
                 problem = self._save_images()
         except OSError as error:
@@ -267,35 +306,6 @@ class DriveSync:
         names = _names(folder)
         if not any(_same(source, folder / name) for name in names if _may_be(name, relative.name)):
             self._copy(source, folder / free_name(relative.name, names))
-
-    # --- Settings ----------------------------------------------------------------------------------------------------
-
-    def _fetch_settings(self) -> None:
-        """Drive -> machine, for each file that the machine lacks or has older."""
-        self._require_drive()
-        for saved in sorted((self.home / "config").glob("*.json")):
-            local = self._folders.config / saved.name
-            content = saved.read_bytes()
-            if not local.exists() or (local.read_bytes() != content and local.stat().st_mtime < saved.stat().st_mtime):
-                local.parent.mkdir(parents=True, exist_ok=True)
-                copy_in_one_piece(saved, local)
-            self._known_settings[saved.name] = content
-
-    def _save_settings(self) -> None:
-        """Machine -> Drive, for each file that changed. A version on Drive that we never saw is kept aside."""
-        for local in sorted(self._folders.config.glob("*.json")):
-            content = local.read_bytes()
-            if self._known_settings.get(local.name) == content:
-                continue
-            saved = self.home / "config" / local.name
-            self._require_drive()
-            saved.parent.mkdir(parents=True, exist_ok=True)
-            there = saved.read_bytes() if saved.exists() else None
-            if there is not None and there not in (content, self._known_settings.get(local.name)):
-                saved.replace(saved.with_suffix(".anterior.json.bak"))
-            if there != content:
-                self._copy(local, saved)
-            self._known_settings[local.name] = content
 
 
 def as_drive_error(error: OSError, pending: int) -> HostError:

@@ -190,10 +190,11 @@ class Preparation:
         self._install_extras()
         if self._roster.end_former():
             self._say("♻️ He cerrado la sesión anterior.")
-        self._tell_gpu()
+        tell_gpu(self._with)
         self._connect_drive()
         set_aside(self._folders.config)
-        found = self._read_tokens((*DOWNLOAD_NAMES, *[NGROK_NAME] * (Service.NGROK in self._options.services)))
+        wanted = (*DOWNLOAD_NAMES, *[NGROK_NAME] * (Service.NGROK in self._options.services))
+        found = read_tokens(self._with, self._options.tokens, wanted)
         self.ngrok_token = found.pop(NGROK_NAME, "")
         self.tokens = found
         self._link_models()
@@ -218,22 +219,8 @@ class Preparation:
     def fetch_guide_resources(self, say: Callable[[str], object] | None = None) -> None:
         """Bring what the guide says is installed, while the user works. Call it when the page or the panel is open."""
         if self._options.guide_resources:
-            worker = threading.Thread(target=self._fetch_resources, args=(say or self._say,), daemon=True)
-            worker.start()
-
-    def _fetch_resources(self, say: Callable[[str], object]) -> None:
-        links = self._with.guide_links()
-        reports = self._with.make_download(self.tokens)("\n".join(links.values()), ignore_events, self._cancel)
-        if self._cancel.cancelled:
-            return
-        came = [name for name, report in zip(links, reports, strict=False) if report.path]
-        missing = [name for name in links if name not in came]
-        if came:
-            say(f"📦 Recursos de la guía listos: {', '.join(came)}. Pulsa 🔃 para verlos en las listas.")
-        if missing:
-            say(
-                f"⚠️ De los recursos de la guía no han llegado {', '.join(missing)}: están en Descargas, en el catálogo."
-            )
+            told = (self._with, self.tokens, self._cancel, say or self._say)
+            threading.Thread(target=fetch_resources, args=told, daemon=True).start()
 
     def _tell_newer_version(self) -> None:
         if line := self._with.newer_version():
@@ -278,14 +265,6 @@ class Preparation:
             self._with.install_extras()
         except HostError as error:
             self._say(f"⚠️ {explain(error)}")
-
-    def _tell_gpu(self) -> None:
-        if gpu := self._with.host.gpu():
-            cards = self._with.cards()
-            more = f" ({cards} tarjetas: {cards} motores trabajan a la vez)" if cards > 1 else ""
-            self._say(f"✅ Tarjeta gráfica: {gpu}{more}")
-        else:
-            self._say(f"⚠️ {explain(NoCuda())} Sin ella también funciona, pero mucho más despacio.")
 
     def _connect_drive(self) -> None:
         images, settings = self._options.images_to_drive, self._options.settings_to_drive
@@ -349,30 +328,6 @@ class Preparation:
         if self._copier:
             self._copier.stop()
 
-    def _read_tokens(self, names: Sequence[str]) -> dict[str, str]:
-        """The tokens that exist: Colab's secrets, then the form, then the environment. Values are never shown."""
-        found: dict[str, str] = {}
-        answering = True
-        for name in names:
-            other = self._options.tokens.get(name, "").strip() or token_in(self._with.environ, name)
-            value = None
-            if answering:
-                try:
-                    value = self._with.host.secret(name)
-                except SecretTimeout as error:
-                    answering = False  # each silence costs 10 s: do not ask for the next one
-                    if not other:
-                        self._say(f"⚠️ {explain(error)}")
-                except HostError as error:
-                    self._say(f"⚠️ {explain(error)}")
-            if value := value or other:
-                found[name] = value
-        if found:
-            self._say(f"🔑 Claves encontradas: {', '.join(found)}")
-        elif self._with.host.is_colab and answering:
-            self._say(f"🔑 No hay claves guardadas ({', '.join(names)}): solo hacen falta si un sitio las pide.")
-        return found
-
     def _download(self, text: str, tokens: Mapping[str, str]) -> Sequence[Downloaded]:
         if not text:
             return ()
@@ -389,6 +344,57 @@ class Preparation:
         for report in reports:
             self._say(report.line)
         return reports
+
+
+def tell_gpu(outside: Collaborators) -> None:
+    """Say which graphics card there is, or that there is none."""
+    if gpu := outside.host.gpu():
+        cards = outside.cards()
+        more = f" ({cards} tarjetas: {cards} motores trabajan a la vez)" if cards > 1 else ""
+        outside.say(f"✅ Tarjeta gráfica: {gpu}{more}")
+    else:
+        outside.say(f"⚠️ {explain(NoCuda())} Sin ella también funciona, pero mucho más despacio.")
+
+
+def read_tokens(outside: Collaborators, typed: Mapping[str, str], names: Sequence[str]) -> dict[str, str]:
+    """The tokens that exist: Colab's secrets, then the form, then the environment. Values are never shown."""
+    found: dict[str, str] = {}
+    answering = True
+    for name in names:
+        other = typed.get(name, "").strip() or token_in(outside.environ, name)
+        value = None
+        if answering:
+            try:
+                value = outside.host.secret(name)
+            except SecretTimeout as error:
+                answering = False  # each silence costs 10 s: do not ask for the next one
+                if not other:
+                    outside.say(f"⚠️ {explain(error)}")
+            except HostError as error:
+                outside.say(f"⚠️ {explain(error)}")
+        if value := value or other:
+            found[name] = value
+    if found:
+        outside.say(f"🔑 Claves encontradas: {', '.join(found)}")
+    elif outside.host.is_colab and answering:
+        outside.say(f"🔑 No hay claves guardadas ({', '.join(names)}): solo hacen falta si un sitio las pide.")
+    return found
+
+
+def fetch_resources(
+    outside: Collaborators, tokens: Mapping[str, str], cancel: CancelToken, say: Callable[[str], object]
+) -> None:
+    """Download what the guide says is installed, and tell what came."""
+    links = outside.guide_links()
+    reports = outside.make_download(tokens)("\n".join(links.values()), ignore_events, cancel)
+    if cancel.cancelled:
+        return
+    came = [name for name, report in zip(links, reports, strict=False) if report.path]
+    missing = [name for name in links if name not in came]
+    if came:
+        say(f"📦 Recursos de la guía listos: {', '.join(came)}. Pulsa 🔃 para verlos en las listas.")
+    if missing:
+        say(f"⚠️ De los recursos de la guía no han llegado {', '.join(missing)}: están en Descargas, en el catálogo.")
 
 
 def model_to_open(reports: Sequence[Downloaded]) -> Path | None:

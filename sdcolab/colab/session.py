@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import html
 import json
 import queue
 import secrets
@@ -11,17 +10,16 @@ import signal
 import socket
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from sdcolab.colab.drive_sync import DriveRecovered, DriveTrouble
+from sdcolab.colab.links import Access, LinkTeller
 from sdcolab.colab.prepare import Collaborators, Preparation, StartOptions, drive_line
 from sdcolab.colab.waiting import SILENCE_SECONDS
 from sdcolab.core.errors import (
     NgrokTokenMissing,
-    ProxyUnavailable,
     SdcolabError,
-    ShareLost,
     WebCrashed,
     WebGaveUp,
     WebKilled,
@@ -44,7 +42,6 @@ from sdcolab.process.supervisor import (
     ending,
     was_killed,
 )
-from sdcolab.process.tunnel import link_error
 from sdcolab.studio.journal import JOURNAL_NAME
 
 USER_VARIABLE = "SDCOLAB_USUARIO"
@@ -53,14 +50,6 @@ USER_VARIABLE = "SDCOLAB_USUARIO"
 DEFAULT_PORT = 7860
 SHARE_PATIENCE_SECONDS = 45.0
 WEB_PATIENCE_SECONDS = 120.0
-
-
-@dataclass(frozen=True, slots=True)
-class Access:
-    """User and password of the public link."""
-
-    user: str
-    password: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,20 +63,6 @@ class _TunnelNews:
 
 
 _News = _WebNews | _TunnelNews | DriveTrouble | DriveRecovered
-
-
-@dataclass(frozen=True, slots=True)
-class _LinkState:
-    """What the user was told about the links."""
-
-    web_ready_at: float | None = None
-    public_url: str = ""
-    announced: str = ""
-    proxy_offered: bool = False
-    slow_told: bool = False
-    service: str = ""
-    troubles: frozenset[str] = frozenset()
-    """Codes of the errors told since there was a link."""
 
 
 class Session:
@@ -104,10 +79,9 @@ class Session:
         self._roster = Roster(self._private)
         self._children: list[Supervisor] = []
         self._ready = Preparation(options, collaborators, self._roster, self._news.put, self._cancel)
-        self._link = _LinkState()
+        self._links = LinkTeller(collaborators.host, collaborators.say, collaborators.show_html)
+        self._slow_told = False
         self._told_at = 0.0
-        self._port = 0
-        self._access = Access("", "")
 
     def run(self) -> None:
         """Prepare everything, open the web UI, and watch over it until the cell is interrupted."""
@@ -128,25 +102,25 @@ class Session:
         if again := self._ready.to_download_again:
             self._say("   Para tenerlo otra vez, pega esto en enlaces_adicionales y pulsa ▶️:")
             self._say(f"   {', '.join(one.link for one in again)}")
-        self._access = session_access(self._private / "acceso.json")
+        self._links.access = session_access(self._private / "acceso.json")
         self._start_children(self._ready.tokens)
 
     def _start_children(self, tokens: Mapping[str, str]) -> None:
-        self._port = free_port(DEFAULT_PORT)
+        self._links.port = free_port(DEFAULT_PORT)
         common = child_environ(self._with.environ)
-        web_command = self._with.web_command(self._port) if self._with.web_command else self._own_web_command()
+        web_command = self._with.web_command(self._links.port) if self._with.web_command else self._own_web_command()
         web = ChildSpec(
             name="interfaz",
             command=tuple(web_command),
             log=self._folders.logs / "interfaz.log",
             folder=self._folders.temporary / "proceso",
-            environ=common | dict(tokens) | {USER_VARIABLE: f"{self._access.user}:{self._access.password}"},
+            environ=common | dict(tokens) | {USER_VARIABLE: f"{self._links.access.user}:{self._links.access.password}"},
             restart=self._with.web_restart,
             death_signal=signal.SIGKILL,
         )
         tunnel = ChildSpec(
             name="enlace",
-            command=tuple(self._with.tunnel_command(self._port, self._services())),
+            command=tuple(self._with.tunnel_command(self._links.port, self._services())),
             log=self._folders.logs / "enlace.log",
             folder=self._private,
             environ=common | {TOKEN_VARIABLE: self._ready.ngrok_token},
@@ -177,7 +151,7 @@ class Session:
         model = ("--modelo", str(self._ready.model)) if self._ready.model else ()
         cards = self._with.cards()
         engines = ("--tarjetas", str(cards)) if cards > 1 else ()
-        return own_command("--puerto", str(self._port), "--carpeta", folder, "--eventos", *model, *engines)
+        return own_command("--puerto", str(self._links.port), "--carpeta", folder, "--eventos", *model, *engines)
 
     # --- Watching ----------------------------------------------------------------------------------------------------
 
@@ -199,26 +173,26 @@ class Session:
                 case _WebNews(ChildSaid(message)):
                     self._hear_web(message)
                 case _TunnelNews(ChildSaid(message)):
-                    self._hear_tunnel(message)
+                    self._links.hear(message)
                 case _TunnelNews():
-                    if not self._link.troubles and self._link.public_url:
-                        self._lose_link()
+                    if not self._links.troubled:
+                        self._links.lose()
                 case DriveTrouble() | DriveRecovered():
                     self._say(drive_line(news))
 
     def _hear_web(self, message: Mapping[str, object]) -> None:
         match message:
             case {"event": "ready"}:
-                again = self._link.web_ready_at is not None
-                self._link = replace(self._link, web_ready_at=time.monotonic())
+                again = self._links.web_ready_at is not None
+                self._links.web_ready_at = time.monotonic()
                 if not again:
                     self._ready.fetch_guide_resources()
                 if again:
                     self._say("✅ La interfaz vuelve a estar abierta en el mismo enlace.")
                 elif not self._with.host.is_colab:
-                    self._say(f"✅ En este equipo: http://127.0.0.1:{self._port}")
-                    self._say(self._access_line())
-                self._announce()
+                    self._say(f"✅ En este equipo: http://127.0.0.1:{self._links.port}")
+                    self._say(self._links.access_line)
+                self._links.announce()
             case {"event": "trouble", "message": str(sentence)}:
                 self._say(f"⚠️ {sentence}")
             case {"event": "image"} if self._ready.sync:
@@ -226,82 +200,18 @@ class Session:
             case _:
                 pass
 
-    def _hear_tunnel(self, message: Mapping[str, object]) -> None:
-        match message:
-            case {"event": "public_url", "url": str(url)}:
-                service = message.get("service", Service.GRADIO)
-                self._link = replace(self._link, public_url=url, service=str(service), troubles=frozenset())
-                self._announce()
-            case {"event": "lost"}:
-                self._lose_link()
-            case {"event": "failed"}:
-                error = link_error(message)
-                if error.code not in self._link.troubles:
-                    self._link = replace(self._link, troubles=self._link.troubles | {error.code}, public_url="")
-                    self._say(f"⚠️ {explain(error)}")
-                self._offer_proxy()
-            case _:
-                pass
-
-    def _lose_link(self) -> None:
-        if self._link.public_url:
-            self._link = replace(self._link, public_url="", announced="", proxy_offered=False)
-            self._say(f"⚠️ {explain(ShareLost())}")
-
-    def _announce(self) -> None:
-        """Show the public link once, when there is a page behind it."""
-        link = self._link
-        if link.web_ready_at is None or not link.public_url or link.announced == link.public_url:
-            return
-        self._link = replace(link, announced=link.public_url)
-        self._say("\n✅ ¡Listo! Abre este enlace en una pestaña nueva y deja esta abierta:")
-        self._say(f"Running on public URL: {link.public_url}")
-        self._say(self._access_line())
-        if link.service == Service.NGROK:
-            self._say("ℹ️ La primera vez, ngrok muestra un aviso en inglés: pulsa «Visit Site».")
-        self._show_own_link()
-
     def _notice_delays(self, started: float) -> None:
         """Say something when the page or the public link take too long."""
-        ready, now = self._link.web_ready_at, time.monotonic()
+        ready, now = self._links.web_ready_at, time.monotonic()
         if ready is None and now - self._told_at > SILENCE_SECONDS:
             self._told_at = now
             self._say(f"   ⏳ Abriendo la interfaz ({round(now - started)} s)")
-        if ready is None and not self._link.slow_told and now - started > WEB_PATIENCE_SECONDS:
-            self._link = replace(self._link, slow_told=True)
+        if ready is None and not self._slow_told and now - started > WEB_PATIENCE_SECONDS:
+            self._slow_told = True
             log = self._folders.logs / "interfaz.log"
             self._say(f"⏳ Está tardando más de lo normal. Sigue en marcha; el registro está en {log}.")
-        if ready is not None and not self._link.public_url and now - ready > SHARE_PATIENCE_SECONDS:
-            self._offer_proxy()
-
-    def _offer_proxy(self) -> None:
-        """Colab's own link, once, when there is no public one (hechos/lanzadores.md 5c and 7b)."""
-        if self._link.web_ready_at is None or self._link.proxy_offered or not self._with.host.is_colab:
-            return
-        self._link = replace(self._link, proxy_offered=True)
-        try:
-            url = self._with.host.proxy_url(self._port)
-        except ProxyUnavailable as error:
-            self._say(f"⚠️ {explain(error)}")
-            return
-        self._say(
-            f"🔗 Mientras tanto puedes usar este enlace, solo en este navegador y con esta pestaña abierta: {url}"
-        )
-        self._say(self._access_line())
-        self._with.show_html(page_frame(url))
-
-    def _show_own_link(self) -> None:
-        """Colab's own link beside the public one; silence when Colab gives none."""
-        if self._link.proxy_offered or not self._with.host.is_colab:
-            return
-        self._link = replace(self._link, proxy_offered=True)
-        with contextlib.suppress(ProxyUnavailable):
-            url = self._with.host.proxy_url(self._port)
-            self._say(f"🔗 Solo para ti, en este navegador y con esta pestaña abierta: {url}")
-            self._with.show_html(page_frame(url))
-
-    def _access_line(self) -> str:
-        return f"Usuario: {self._access.user}  Contraseña: {self._access.password}"
+        if ready is not None and not self._links.public_url and now - ready > SHARE_PATIENCE_SECONDS:
+            self._links.offer_proxy()
 
     # --- Closing -----------------------------------------------------------------------------------------------------
 
@@ -321,15 +231,6 @@ class Session:
             self._ready.stop()
             for child in self._children:
                 child.stop(0)
-
-
-def page_frame(url: str) -> str:
-    """The page inside the cell, folded until somebody wants it."""
-    safe = html.escape(url, quote=True)
-    return (
-        "<details><summary>Ver la página aquí mismo (si el navegador acepta cookies de terceros)</summary>"
-        f'<iframe src="{safe}" width="100%" height="800" loading="lazy" style="border:0"></iframe></details>'
-    )
 
 
 def session_access(path: Path) -> Access:

@@ -46,6 +46,7 @@ from sdcolab.downloads.local import LocalJob, files_at
 from sdcolab.downloads.names import chosen_name
 from sdcolab.downloads.parts import DiskSpace, Part, exclusive
 from sdcolab.downloads.placing import free_name, move, names_in_use
+from sdcolab.downloads.policies import Connections, Splitting
 from sdcolab.downloads.providers import Provider, RemoteFile, default_providers, provider_for
 from sdcolab.downloads.report import (
     RUNS_TODAY,
@@ -56,7 +57,7 @@ from sdcolab.downloads.report import (
     report_data,
     report_line,
 )
-from sdcolab.downloads.transfer import Connections, Splitting, Transfer, same_content, same_file
+from sdcolab.downloads.transfer import Transfer, same_content, same_file
 
 __all__ = ["DownloadQueue", "LinkReport", "LinkStatus", "report_data", "report_line"]
 

@@ -7,12 +7,11 @@ Servers that do not send parts of files get rounds of one connection.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from io import FileIO
@@ -32,7 +31,9 @@ from sdcolab.core.files import storage_errors
 from sdcolab.downloads.http import Answer, Patience, Web, error_for_status, pause_before_retry
 from sdcolab.downloads.kernel import begin_writing
 from sdcolab.downloads.links import Link
-from sdcolab.downloads.parts import DiskSpace, Part, gaps, with_span
+from sdcolab.downloads.parts import DiskSpace, Part
+from sdcolab.downloads.pieces import Piece, Pieces
+from sdcolab.downloads.policies import WATCH_SECONDS, Ceiling, Connections, Splitting
 from sdcolab.downloads.providers.base import RemoteFile, validator
 
 CHUNK = 1 << 18
@@ -41,126 +42,11 @@ CHUNK = 1 << 18
 WAKE_BYTES = 8 << 20
 """How much of a connection's data is sent to the disk at a time."""
 
-WATCH_SECONDS = 0.1
-"""How often a round looks at its connections, tells its progress and notices that it was cancelled."""
-
 SAVE_SECONDS = 2.0
 """How often what has arrived is made safe against a crash."""
 
 Progress = Callable[[int, int | None], None]
 """Called with bytes on disk and total bytes (None while unknown)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Splitting:
-    """How a file is spread over connections. Sizes in bytes."""
-
-    connections: int = 16
-    """Most connections for one file."""
-    first: int = 1
-    """Connections to begin with. The others follow at once when these are slower than ``fast``."""
-    fast: float = 64e6
-    """Bytes per second of a connection beyond which more of them may only be in each other's way: their number grows
-    ``growth`` times, and again only if that brought ``worth`` times as much."""
-    growth: int = 4
-    worth: float = 1.25
-    enough: float = 0.6e9
-    """Bytes per second of all connections beyond which more of them bring nothing: a disk hardly keeps up with that,
-    and on two cores they take the time from each other."""
-    per_connection: int = 4 << 20
-    """A file gets one connection for each so many bytes that are missing."""
-    least: int = 1 << 20
-    most: int = 32 << 20
-    """Smallest and largest piece that is asked for at a time, unless that is over in no time. Pieces shrink towards the
-    end, so that all connections end together."""
-    shortest: float = 0.1
-    """Seconds that a piece should take at least: asking for less costs more time than ending together saves."""
-
-    def useful(self, missing: int) -> int:
-        """Connections worth opening for ``missing`` bytes."""
-        return max(1, min(self.connections, missing // self.per_connection))
-
-    def piece(self, missing: int, connections: int, speed: float) -> int:
-        """How many of ``missing`` bytes one connection takes next that brings ``speed`` bytes per second, when there
-        may be ``connections``."""
-        share = min(self.most, max(self.least, missing // (2 * connections)))
-        return max(share, int(self.shortest * speed))
-
-
-class Connections:
-    """Connections shared by the files that are downloaded at the same time: one each, and a common reserve."""
-
-    def __init__(self, reserve: int) -> None:
-        self._reserve = reserve
-        self._lock = threading.Lock()
-        self._taken: dict[object, int] = {}
-
-    @contextlib.contextmanager
-    def member(self) -> Iterator[object]:
-        """Take part with one connection; gives what to call the other methods with."""
-        ticket = object()
-        with self._lock:
-            self._taken[ticket] = 0
-        try:
-            yield ticket
-        finally:
-            with self._lock:
-                del self._taken[ticket]
-
-    def take(self, ticket: object) -> bool:
-        """One connection more, from the reserve, if there is one left and it is this file's turn."""
-        with self._lock:
-            fair = self._taken[ticket] < self._share()
-            if fair and sum(self._taken.values()) < self._reserve:
-                self._taken[ticket] += 1
-                return True
-            return False
-
-    def give_back(self, ticket: object, *, only_if_unfair: bool = False) -> bool:
-        """Return one to the reserve, if any was taken (and if other files should have it). Whether it was."""
-        with self._lock:
-            if not self._taken[ticket] or (only_if_unfair and self._taken[ticket] <= self._share()):
-                return False
-            self._taken[ticket] -= 1
-            return True
-
-    def _share(self) -> int:
-        return -(-self._reserve // max(1, len(self._taken)))
-
-
-class Ceiling:
-    """How many connections a round may have ``now``: few, then more for as long as more of them bring more; fewer again
-    when they brought less.
-
-    ``most`` is never exceeded; ``received`` bytes are here at the time ``now`` (seconds of ``time.monotonic``).
-    """
-
-    def __init__(self, splitting: Splitting, most: int, received: int, now: float) -> None:
-        self._splitting = splitting
-        self._most = most
-        self.now = min(most, splitting.first)
-        self._fewer = self.now
-        self._since, self._had, self._best = now, received, 0.0
-
-    def look(self, received: int, now: float) -> None:
-        """Decide again, if the last time is long enough ago."""
-        elapsed = now - self._since
-        if elapsed < WATCH_SECONDS:
-            return
-        speed = (received - self._had) / elapsed
-        if speed < self._splitting.fast * self.now:
-            self.now = self._most
-        elif self._splitting.worth * self._best < speed < self._splitting.enough:
-            self._fewer, self._best = self.now, speed
-            self.now = min(self._most, self._splitting.growth * self.now)
-        elif self._splitting.worth * speed < self._best:
-            self.now = min(self.now, self._fewer)
-        self._since, self._had = now, received
-
-    def lower(self, number: int) -> None:
-        """Never again more than ``number`` connections, or one."""
-        self._most = max(1, number)
-        self.now = min(self.now, self._most)
 
 
 class _Renew(Exception):
@@ -264,14 +150,6 @@ class Transfer:
             raise HashMismatch(name=self.part.name)
 
 
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    """Bytes to ask for; without ``end``, all there are."""
-
-    start: int
-    end: int | None
-
-
 class _Crew:
     """One round of connections that fetch what ``remote`` still misses."""
 
@@ -282,14 +160,10 @@ class _Crew:
         self._most = most
         self._ticket = ticket
         self._lock = threading.Lock()
-        self._busy: set[_Piece] = set()
+        self._pieces = Pieces(transfer.part, remote, transfer.splitting, most)
         self._answers: dict[Answer, float] = {}
         """Bodies that are being read, and when their last bytes came (``time.monotonic``)."""
-        self._began, self._had = time.monotonic(), self._part.received
-        self._ceiling = Ceiling(transfer.splitting, most, self._had, self._began)
-        self._stopped = False
-        self._complete = False
-        """Whether a file of unknown size has ended."""
+        self._ceiling = Ceiling(transfer.splitting, most, self._part.received, time.monotonic())
 
     def run(self) -> None:
         """Fetch until nothing is missing. Raises what ended the round; what has arrived by then is saved."""
@@ -309,9 +183,9 @@ class _Crew:
         broken = received_then = 0
         while True:
             now = time.monotonic()
-            if not workers and not self._missing():
+            if not workers and not self._pieces.missing:
                 return
-            may_start = not workers or (now >= next_start and len(workers) < self._ceiling.now and self._missing())
+            may_start = not workers or (now >= next_start and len(workers) < self._ceiling.now and self._pieces.missing)
             if may_start and (not workers or self._job.connections.take(self._ticket)):
                 workers.add(pool.submit(self._work))
                 continue
@@ -343,7 +217,7 @@ class _Crew:
 
     def _hurry_stragglers(self, now: float) -> None:
         """End connections that went silent when nothing else is left to fetch: a new one is faster than waiting."""
-        if self._most == 1 or self._missing():
+        if self._most == 1 or self._pieces.missing:
             return
         with self._lock:
             answers = tuple(self._answers.items())
@@ -351,14 +225,10 @@ class _Crew:
             if now - moved > self._job.web.patience.tail_timeout:
                 answer.abort()
 
-    def _missing(self) -> bool:
-        with self._lock:
-            return self._next_gap() is not None
-
     def _stop(self) -> None:
         """Make every connection end now, and keep what they brought."""
         with self._lock:
-            self._stopped = True
+            self._pieces.stopped = True
             answers = tuple(self._answers)
         for answer in answers:
             answer.abort()
@@ -366,64 +236,27 @@ class _Crew:
 
     def _work(self) -> bool:
         """One connection: piece after piece. Returns whether it has already left its place to another file."""
-        while piece := self._take():
+        while piece := self._pieces.take(self._ceiling.now):
             try:
                 self._fetch(piece)
             finally:
-                with self._lock:
-                    self._busy.discard(piece)
-                    too_many = len(self._busy) >= self._ceiling.now
-            if too_many:
+                others = self._pieces.leave(piece)
+            if others >= self._ceiling.now:
                 return False
             if self._job.connections.give_back(self._ticket, only_if_unfair=True):
                 return True
         return False
 
-    def _take(self) -> _Piece | None:
-        with self._lock:
-            gap = None if self._stopped else self._next_gap()
-            if gap is None:
-                return None
-            piece = gap
-            if self._most > 1 and gap.end is not None and self._remote.size is not None:
-                missing = self._remote.size - self._part.received
-                length = self._job.splitting.piece(missing, self._most, self._speed() / self._ceiling.now)
-                # What would be left over is taken along if it is smaller than a piece may be.
-                if gap.end - gap.start >= length + self._job.splitting.least:
-                    piece = _Piece(gap.start, gap.start + length)
-            self._busy.add(piece)
-            return piece
-
-    def _speed(self) -> float:
-        """Bytes per second of this round until now."""
-        elapsed = time.monotonic() - self._began
-        return (self._part.received - self._had) / elapsed if elapsed > 0 else 0.0
-
-    def _next_gap(self) -> _Piece | None:
-        """The first bytes that are neither here nor on their way."""
-        size = self._remote.size
-        if size is None:
-            return None if self._busy or self._complete else _Piece(self._part.received, None)
-        spans = self._part.spans
-        for piece in self._busy:
-            spans = with_span(spans, piece.start, piece.end or size)
-        return next((_Piece(*gap) for gap in gaps(spans, size)), None)
-
-    def _fetch(self, piece: _Piece) -> None:
+    def _fetch(self, piece: Piece) -> None:
         """Ask for ``piece`` and write what comes."""
-        headers = {}
-        last = piece.end is None or piece.end == self._remote.size
-        if piece.start or not last or self._most > 1:
-            headers["Range"] = f"bytes={piece.start}-{'' if last else (piece.end or 0) - 1}"
-            if self._remote.validator:
-                headers["If-Range"] = self._remote.validator
+        headers = _asking_for(piece, self._remote, several=self._most > 1)
         with self._job.web.get(self._remote.url, headers, self._remote.key) as answer:
             position = self._check(answer, piece)
             if position is None:
-                self._complete = True
+                self._pieces.complete = True
                 return
             with self._lock:
-                if self._stopped:
+                if self._pieces.stopped:
                     return
                 self._answers[answer] = time.monotonic()
             try:
@@ -433,7 +266,7 @@ class _Crew:
                 with self._lock:
                     self._answers.pop(answer, None)
 
-    def _check(self, answer: Answer, piece: _Piece) -> int | None:
+    def _check(self, answer: Answer, piece: Piece) -> int | None:
         """Position in the file of the answer's first byte; None when there was nothing left to receive."""
         error = error_for_status(answer, self._job.link.shown)
         first, total = answer.content_range
@@ -466,9 +299,9 @@ class _Crew:
             raise _NoRanges if self._most > 1 else changed
         return piece.start
 
-    def _check_whole(self, piece: _Piece, now: str | None) -> int:
+    def _check_whole(self, piece: Piece, now: str | None) -> int:
         """The server sends the file from its beginning."""
-        if self._most > 1 and piece != _Piece(0, self._remote.size):
+        if self._most > 1 and piece != Piece(0, self._remote.size):
             raise _NoRanges
         certain = self._remote.validator or self._remote.sha256
         if not certain or now != self._remote.validator:
@@ -487,7 +320,7 @@ class _Crew:
         with FileIO(descriptor, "r+b") as file:
             wake = _Wake(descriptor, position)
             for data in answer.chunks(CHUNK):
-                if self._stopped:
+                if self._pieces.stopped:
                     return
                 if size is not None and position + len(data) > size:
                     raise _Renew(ServerFailed(host=answer.host, status=answer.status), forget=True)
@@ -500,7 +333,7 @@ class _Crew:
                 pace.check(position, answer.host)
                 for count in answer.poured(descriptor, position, (limit or position) - position):
                     position = self._arrived(answer, position, count)
-                    if self._stopped:
+                    if self._pieces.stopped:
                         return
                     pace.check(position, answer.host)
                     wake.at(position)
@@ -508,7 +341,7 @@ class _Crew:
         expected = end if end is not None else declared
         if expected is not None and position < expected:
             raise HostUnreachable(host=answer.host, reason="connection")
-        self._complete = size is None
+        self._pieces.complete = size is None
 
     def _arrived(self, answer: Answer, position: int, count: int) -> int:
         """Note that ``count`` bytes from ``position`` are in the file; gives the position behind them."""
@@ -516,6 +349,17 @@ class _Crew:
         self._answers[answer] = time.monotonic()
         self._job.space.used(self._part, count)
         return position + count
+
+
+def _asking_for(piece: Piece, remote: RemoteFile, *, several: bool) -> dict[str, str]:
+    """The headers that ask for ``piece`` of ``remote``; none where the whole file is wanted and nobody else asks."""
+    last = piece.end is None or piece.end == remote.size
+    if not (piece.start or not last or several):
+        return {}
+    headers = {"Range": f"bytes={piece.start}-{'' if last else (piece.end or 0) - 1}"}
+    if remote.validator:
+        headers["If-Range"] = remote.validator
+    return headers
 
 
 class _Wake:

@@ -162,7 +162,7 @@ class Album:
     def restore(self) -> int:
         """Bring everything in the bin back to where it was; how many pictures came back."""
         count = 0
-        for path in [*self._binned()]:
+        for path in [*_files_in(self._root / TRASH)]:
             target = self._root / path.relative_to(self._root / TRASH)
             _rename(path, target)
             count += 1
@@ -171,12 +171,12 @@ class Album:
 
     def binned(self) -> int:
         """How many pictures are in the bin."""
-        return sum(1 for path in self._binned() if path.suffix != ".txt")
+        return sum(1 for path in _files_in(self._root / TRASH) if path.suffix != ".txt")
 
     def empty_bin(self) -> int:
         """Delete what is in the bin for good; how many files."""
         count = 0
-        for path in [*self._binned()]:
+        for path in [*_files_in(self._root / TRASH)]:
             with storage_errors(path):
                 path.unlink(missing_ok=True)
             count += 1
@@ -189,23 +189,7 @@ class Album:
         ]
         if not paths:
             raise PictureGone()
-        make_folder(self.bundles)
-        day = time.time() - 24 * 3600
-        for old in self.bundles.glob("*.zip"):
-            with contextlib.suppress(OSError):
-                if old.stat().st_mtime < day:
-                    old.unlink()
-        stamp = time.strftime("%Y-%m-%d")
-        names = (self.bundles / f"imagenes-{stamp}-{number}.zip" for number in range(1, 1_000_000))
-
-        def write(file: BinaryIO) -> None:
-            taken: dict[str, int] = {}
-            with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as bundle:
-                for path in paths:
-                    again = taken[path.name] = taken.get(path.name, -1) + 1
-                    bundle.write(path, path.name if not again else f"{path.stem}({again}){path.suffix}")
-
-        return create_new(names, write)
+        return write_bundle(self.bundles, paths)
 
     def _carry(self, numbers: Iterable[int], place: Callable[[Entry], str]) -> int:
         moved: dict[str, str] = {}
@@ -228,10 +212,6 @@ class Album:
             self._known_marks = self._marks.change(follow)
         self._looked()
         return len(moved)
-
-    def _binned(self) -> Iterator[Path]:
-        for parent, _, names in os.walk(self._root / TRASH):
-            yield from (Path(parent, name) for name in names)
 
     # --- The thread ---------------------------------------------------------------------------------------------------
 
@@ -269,6 +249,32 @@ class Album:
             path = self._root / entry.folder / entry.name
             if not self._thumbnails.place(path, entry.mtime).exists():
                 self._thumbnails.of(path, entry.mtime)
+
+
+def write_bundle(folder: Path, paths: Iterable[Path]) -> Path:
+    """A new zip of ``paths`` in ``folder``, where those of other days go. Raises ``DiskFull`` or ``CannotWrite``."""
+    make_folder(folder)
+    day = time.time() - 24 * 3600
+    for old in folder.glob("*.zip"):
+        with contextlib.suppress(OSError):
+            if old.stat().st_mtime < day:
+                old.unlink()
+    stamp = time.strftime("%Y-%m-%d")
+    names = (folder / f"imagenes-{stamp}-{number}.zip" for number in range(1, 1_000_000))
+
+    def write(file: BinaryIO) -> None:
+        taken: dict[str, int] = {}
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as bundle:
+            for path in paths:
+                again = taken[path.name] = taken.get(path.name, -1) + 1
+                bundle.write(path, path.name if not again else f"{path.stem}({again}){path.suffix}")
+
+    return create_new(names, write)
+
+
+def _files_in(folder: Path) -> Iterator[Path]:
+    for parent, _, names in os.walk(folder):
+        yield from (Path(parent, name) for name in names)
 
 
 def _rename(source: Path, target: Path) -> Path:

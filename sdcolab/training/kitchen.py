@@ -176,7 +176,7 @@ class Kitchen:
         if not own and not base.link:
             return self.demo
         link = own or (base.link if "://" in base.link else self.base_link(base.link))
-        found = self._already(link)
+        found = already_here(self.folders, link)
         if found:
             self.say(f"🔄 El modelo ya está descargado: {found.name}.")
             return found
@@ -186,11 +186,6 @@ class Kitchen:
             if path is not None and path.suffix in MODEL_SUFFIXES:
                 return path
         raise BaseMissing(name=own or base.name)
-
-    def _already(self, link: str) -> Path | None:
-        name = link.partition(" > ")[2] or link.partition("?")[0].rpartition("/")[2]
-        path = self.folders.models(ModelKind.CHECKPOINT) / name.strip()
-        return path if name and path.suffix in MODEL_SUFFIXES and path.is_file() else None
 
     def home(self) -> Path:
         """The user's Drive where it is connected, else the program's own folder."""
@@ -202,21 +197,12 @@ class Kitchen:
     def cook(self) -> Path | None:
         """🔥 Train what was configured, going on where an earlier session stopped. ⏹️ saves and stops."""
         try:
-            return self._cook(self._chosen())
+            return self._cook(chosen_plan(self.folders))
         except Cancelled:
             self.say("⏹️ Parado. Lo entrenado está guardado: si vuelves a pulsar ▶️, continúa donde estaba.")
         except SdcolabError as error:
             self.say(f"❌ {explain(error)}")
         return None
-
-    def _chosen(self) -> Path:
-        try:
-            path = Path(json.loads((self.folders.config / CHOSEN).read_text(encoding="utf-8"))["plan"])
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
-            raise NothingConfigured() from None
-        if not path.is_file():
-            raise NothingConfigured()
-        return path
 
     def _cook(self, path: Path) -> Path:
         plan = plan_from_file(path)
@@ -246,7 +232,7 @@ class Kitchen:
     def judge(self, prompt: str, weights: str, count: int) -> None:
         """🔍 Draw the sheet of the last training's epochs and tell which look raw or overcooked."""
         try:
-            *told, sheet = self.try_out(self._chosen(), prompt, weights, count)
+            *told, sheet = self.try_out(chosen_plan(self.folders), prompt, weights, count)
             for line in told:
                 self.say(line)
             data = base64.b64encode(Path(sheet).read_bytes()).decode("ascii")
@@ -277,6 +263,24 @@ class Kitchen:
         except SdcolabError as error:
             self.say(f"❌ {explain(error)}")
         return None
+
+
+def already_here(folders: Folders, link: str) -> Path | None:
+    """The checkpoint that ``link`` would bring, where it has been downloaded."""
+    name = link.partition(" > ")[2] or link.partition("?")[0].rpartition("/")[2]
+    path = folders.models(ModelKind.CHECKPOINT) / name.strip()
+    return path if name and path.suffix in MODEL_SUFFIXES and path.is_file() else None
+
+
+def chosen_plan(folders: Folders) -> Path:
+    """The plan that was configured last. Raises ``NothingConfigured``."""
+    try:
+        path = Path(json.loads((folders.config / CHOSEN).read_text(encoding="utf-8"))["plan"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        raise NothingConfigured() from None
+    if not path.is_file():
+        raise NothingConfigured()
+    return path
 
 
 class CookTeller:

@@ -180,19 +180,7 @@ class TrainingPlan:
             value = getattr(self, name)
             if value is not None and value not in options:
                 raise FieldNotOption(field=name, value=str(value), suggestions=closest(str(value), options))
-        for one, other in CONFLICTS:
-            if getattr(self, one) and getattr(self, other):
-                raise PlanConflict(name=one, other=other)
-        self._check_caches()
-
-    def _check_caches(self) -> None:
-        """What is kept must not change from step to step. Raises ``PlanConflict``."""
-        if self.cache_text_encoder_outputs:
-            for name in ("shuffle_caption", "caption_dropout_rate", "caption_tag_dropout_rate", "enable_wildcard"):
-                if getattr(self, name):
-                    raise PlanConflict(name="cache_text_encoder_outputs", other=name)
-            if not self.network_train_unet_only:
-                raise PlanConflict(name="cache_text_encoder_outputs", other="network_train_unet_only = false")
+        check_conflicts(self)
 
     # What the parts of the plan are ---------------------------------------------------------------------------------
 
@@ -249,6 +237,19 @@ class TrainingPlan:
         """The fields that differ from their defaults, for a TOML or JSON file."""
         default = asdict(TrainingPlan())
         return {name: value for name, value in asdict(self).items() if value != default[name]}
+
+
+def check_conflicts(plan: TrainingPlan) -> None:
+    """What excludes each other; and what is kept must not change from step to step. Raises ``PlanConflict``."""
+    for one, other in CONFLICTS:
+        if getattr(plan, one) and getattr(plan, other):
+            raise PlanConflict(name=one, other=other)
+    if plan.cache_text_encoder_outputs:
+        for name in ("shuffle_caption", "caption_dropout_rate", "caption_tag_dropout_rate", "enable_wildcard"):
+            if getattr(plan, name):
+                raise PlanConflict(name="cache_text_encoder_outputs", other=name)
+        if not plan.network_train_unet_only:
+            raise PlanConflict(name="cache_text_encoder_outputs", other="network_train_unet_only = false")
 
 
 RANGES: Mapping[str, tuple[float, float]] = {

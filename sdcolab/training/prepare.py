@@ -103,18 +103,9 @@ def prepare(plan: TrainingPlan, hear: Hear, fleet: Fleet | None = None) -> Works
         latents=_latents(plan, model, pictures, hear),
         optimiser=optimiser,
         factor=plan.rates(steps.total).factor(),
-        facts=Facts(
-            plan=plan,
-            datasets=datasets,
-            steps=steps,
-            session=random.SystemRandom().randrange(2**32),
-            started=time.time(),
-            optimiser=full_name(optimiser, arguments),
-            seed=seed,
-            family=TRAINABLE[family],
+        facts=replace(
+            _facts(plan, datasets, steps, base, family, full_name(optimiser, arguments), seed),
             v=unet.v,
-            base=BaseFile.of(base),
-            vae=BaseFile.of(Path(plan.vae)) if plan.vae else None,
             processes=fleet.count,
         ),
         folder=folder,
@@ -122,6 +113,30 @@ def prepare(plan: TrainingPlan, hear: Hear, fleet: Fleet | None = None) -> Works
         plan_hash=plan_hash(plan, steps.total),
         dataset_hash=dataset_hash(datasets),
         sampler=Sampler.of(plan, model, folder, name, seed),
+    )
+
+
+def _facts(
+    plan: TrainingPlan,
+    datasets: tuple[Dataset, ...],
+    steps: StepCount,
+    base: Path,
+    family: ModelFamily,
+    optimiser: str,
+    seed: int,
+) -> Facts:
+    """What the files will say of this training, with what its parts add left out."""
+    return Facts(
+        plan=plan,
+        datasets=datasets,
+        steps=steps,
+        session=random.SystemRandom().randrange(2**32),
+        started=time.time(),
+        optimiser=optimiser,
+        seed=seed,
+        family=TRAINABLE[family],
+        base=BaseFile.of(base),
+        vae=BaseFile.of(Path(plan.vae)) if plan.vae else None,
     )
 
 

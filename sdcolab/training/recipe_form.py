@@ -90,10 +90,10 @@ def plan_of(
     if form.alpha > form.dim:
         raise PlanConflict(name="alpha", other=f"dim = {form.dim}")
     resolution = form.resolucion or base.resolution
-    wide = resolution > 640
     optimiser = form.optimizador if bitsandbytes or "8bit" not in form.optimizador.lower() else "AdamW"
     pictures = Path(form.carpeta_de_imagenes).expanduser() if form.carpeta_de_imagenes.strip() else places.pictures
     small, loose = resolution < 256, has_loose_pictures(pictures)
+    least, most = _bucket_sides(resolution)
     plan = TrainingPlan(
         pretrained_model_name_or_path=str(model),
         sdxl=base.sdxl,
@@ -109,8 +109,8 @@ def plan_of(
         dataset_config=str(places.config / "dataset_config.toml") if loose else None,
         resolution=str(resolution),
         enable_bucket=True,
-        min_bucket_reso=64 if small else 320 if wide else 256,
-        max_bucket_reso=2 * resolution if small else 2048 if resolution > 1024 else 1280 if wide else 1024,
+        min_bucket_reso=least,
+        max_bucket_reso=most,
         bucket_reso_steps=32 if small else 64,
         train_batch_size=form.batch_size,
         caption_extension=".txt",
@@ -121,9 +121,7 @@ def plan_of(
         network_module="networks.lora",
         network_dim=form.dim,
         network_alpha=form.alpha,
-        network_args=(
-            (f"conv_dim={form.conv_dim}", f"conv_alpha={form.conv_alpha:g}") if form.lora_type == _LOCON else None
-        ),
+        network_args=_network_args(form),
         network_train_unet_only=not form.text_encoder_aprendizaje,
         optimizer_type=optimiser,
         learning_rate=form.unet_aprendizaje,
@@ -144,6 +142,19 @@ def plan_of(
     if optimiser.lower() == "prodigy":
         plan = _for_prodigy(plan)
     return plan
+
+
+def _bucket_sides(resolution: int) -> tuple[int, int]:
+    """The shortest and longest sides of the buckets around a resolution."""
+    if resolution < 256:
+        return 64, 2 * resolution
+    if resolution > 640:
+        return 320, 2048 if resolution > 1024 else 1280
+    return 256, 1024
+
+
+def _network_args(form: TrainingForm) -> tuple[str, ...] | None:
+    return (f"conv_dim={form.conv_dim}", f"conv_alpha={form.conv_alpha:g}") if form.lora_type == _LOCON else None
 
 
 def has_loose_pictures(folder: Path) -> bool:

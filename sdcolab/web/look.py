@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import gradio as gr
@@ -20,6 +21,61 @@ _FONTS = ("ui-rounded", "Nunito", "Segoe UI", "system-ui", "-apple-system", "Rob
 _MONO = ("ui-monospace", "SFMono-Regular", "Consolas", "DejaVu Sans Mono", "monospace")
 
 
+_COLOURS: Mapping[str, str] = {
+    "body_background_fill": "*neutral_100",
+    "body_background_fill_dark": "#171412",
+    "body_text_color": "*neutral_800",
+    "body_text_color_subdued": "*neutral_600",
+    "body_text_color_subdued_dark": "*neutral_400",
+    "block_background_fill": "white",
+    "block_background_fill_dark": "#221e1b",
+    "block_border_width": "1px",
+    "block_border_color": "*neutral_200",
+    "block_border_color_dark": "#3a332e",
+    "border_color_primary": "*neutral_200",
+    "border_color_primary_dark": "#3a332e",
+    "block_label_background_fill": "transparent",
+    "block_label_background_fill_dark": "transparent",
+    "block_label_border_width": "0px",
+    "block_label_text_color": "*neutral_700",
+    "block_label_text_color_dark": "*neutral_200",
+    "block_title_text_color": "*neutral_700",
+    "block_title_text_color_dark": "*neutral_200",
+    "block_title_text_weight": "600",
+    "block_label_text_weight": "600",
+    "block_info_text_color": "*neutral_600",
+    "block_info_text_color_dark": "*neutral_400",
+    "input_background_fill": "*neutral_50",
+    "input_background_fill_dark": "#1a1714",
+    "input_border_color": "*neutral_300",
+    "input_border_color_dark": "#463d37",
+    "input_border_color_focus": "*primary_500",
+    "input_border_color_focus_dark": "*primary_500",
+    "background_fill_secondary": "*neutral_50",
+    "background_fill_secondary_dark": "#1a1714",
+    "background_fill_primary_dark": "#221e1b",
+    "slider_color": "*primary_600",
+    "slider_color_dark": "*primary_500",
+    "button_primary_background_fill": "linear-gradient(135deg, #ea580c, #c2410c)",
+    "button_primary_background_fill_dark": "linear-gradient(135deg, #ea580c, #c2410c)",
+    "button_primary_background_fill_hover": "linear-gradient(135deg, #c2410c, #9a3412)",
+    "button_primary_background_fill_hover_dark": "linear-gradient(135deg, #c2410c, #9a3412)",
+    "button_primary_text_color": "white",
+    "button_primary_text_color_dark": "white",
+    "button_secondary_background_fill": "white",
+    "button_secondary_background_fill_dark": "#2d2723",
+    "button_secondary_background_fill_hover": "*neutral_100",
+    "button_secondary_background_fill_hover_dark": "#3a332e",
+    "button_secondary_border_color": "*neutral_300",
+    "button_secondary_border_color_dark": "#463d37",
+    "button_cancel_background_fill": "#fee2e2",
+    "button_cancel_background_fill_dark": "#4c1d1d",
+    "button_cancel_text_color": "#991b1b",
+    "button_cancel_text_color_dark": "#fecaca",
+}
+"""What the theme changes of gradio's, by its names."""
+
+
 def theme() -> gr.themes.Base:
     """Orange on warm grey. Only fonts that the reader's computer already has: nothing is fetched from elsewhere."""
     return gr.themes.Base(
@@ -29,58 +85,7 @@ def theme() -> gr.themes.Base:
         radius_size=gr.themes.sizes.radius_lg,
         font=_FONTS,
         font_mono=_MONO,
-    ).set(
-        body_background_fill="*neutral_100",
-        body_background_fill_dark="#171412",
-        body_text_color="*neutral_800",
-        body_text_color_subdued="*neutral_600",
-        body_text_color_subdued_dark="*neutral_400",
-        block_background_fill="white",
-        block_background_fill_dark="#221e1b",
-        block_border_width="1px",
-        block_border_color="*neutral_200",
-        block_border_color_dark="#3a332e",
-        border_color_primary="*neutral_200",
-        border_color_primary_dark="#3a332e",
-        block_label_background_fill="transparent",
-        block_label_background_fill_dark="transparent",
-        block_label_border_width="0px",
-        block_label_text_color="*neutral_700",
-        block_label_text_color_dark="*neutral_200",
-        block_title_text_color="*neutral_700",
-        block_title_text_color_dark="*neutral_200",
-        block_title_text_weight="600",
-        block_label_text_weight="600",
-        block_info_text_color="*neutral_600",
-        block_info_text_color_dark="*neutral_400",
-        input_background_fill="*neutral_50",
-        input_background_fill_dark="#1a1714",
-        input_border_color="*neutral_300",
-        input_border_color_dark="#463d37",
-        input_border_color_focus="*primary_500",
-        input_border_color_focus_dark="*primary_500",
-        background_fill_secondary="*neutral_50",
-        background_fill_secondary_dark="#1a1714",
-        background_fill_primary_dark="#221e1b",
-        slider_color="*primary_600",
-        slider_color_dark="*primary_500",
-        button_primary_background_fill="linear-gradient(135deg, #ea580c, #c2410c)",
-        button_primary_background_fill_dark="linear-gradient(135deg, #ea580c, #c2410c)",
-        button_primary_background_fill_hover="linear-gradient(135deg, #c2410c, #9a3412)",
-        button_primary_background_fill_hover_dark="linear-gradient(135deg, #c2410c, #9a3412)",
-        button_primary_text_color="white",
-        button_primary_text_color_dark="white",
-        button_secondary_background_fill="white",
-        button_secondary_background_fill_dark="#2d2723",
-        button_secondary_background_fill_hover="*neutral_100",
-        button_secondary_background_fill_hover_dark="#3a332e",
-        button_secondary_border_color="*neutral_300",
-        button_secondary_border_color_dark="#463d37",
-        button_cancel_background_fill="#fee2e2",
-        button_cancel_background_fill_dark="#4c1d1d",
-        button_cancel_text_color="#991b1b",
-        button_cancel_text_color_dark="#fecaca",
-    )
+    ).set(**_COLOURS)
 
 
 def head(layout: Layout) -> str:

@@ -15,9 +15,10 @@ from pathlib import Path
 
 import pytest
 
+from sdcolab.colab.links import page_frame
 from sdcolab.colab.notebook import Collaborators, StartOptions, close_all, start
 from sdcolab.colab.prepare import Download, Downloaded, MissingDownload, model_to_open, within
-from sdcolab.colab.session import page_frame, session_access, web_ending
+from sdcolab.colab.session import session_access, web_ending
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import (
     DriveDenied,

@@ -20,8 +20,8 @@ from sdcolab.core.folders import Folders
 from sdcolab.downloads import http
 from sdcolab.downloads.http import Patience
 from sdcolab.downloads.parts import PART_SUFFIX
+from sdcolab.downloads.policies import Splitting
 from sdcolab.downloads.queue import DownloadQueue, LinkReport
-from sdcolab.downloads.transfer import Splitting
 
 DATA = safetensors_bytes({**LORA_SHAPES, "lora_unet_relleno.lora_down.weight": (64, 4096)})
 OTHER = b"otra cosa"

@@ -21,9 +21,9 @@ from sdcolab.core.errors import DownloadDamaged, DownloadInterrupted
 from sdcolab.core.folders import Folders
 from sdcolab.downloads.http import Patience
 from sdcolab.downloads.parts import Part, gaps, with_span
+from sdcolab.downloads.policies import Ceiling, Connections, Splitting
 from sdcolab.downloads.providers import RemoteFile
 from sdcolab.downloads.queue import DownloadQueue, LinkReport
-from sdcolab.downloads.transfer import Ceiling, Connections, Splitting
 
 DATA = safetensors_bytes({**LORA_SHAPES, "lora_unet_relleno.lora_down.weight": (256, 4096)})
 ONE_TRY = Patience(attempts=1, read_timeout=1)
@@ -238,7 +238,7 @@ import sys
 from pathlib import Path
 from sdcolab.core.folders import Folders
 from sdcolab.downloads.queue import DownloadQueue
-from sdcolab.downloads.transfer import Splitting
+from sdcolab.downloads.policies import Splitting
 queue = DownloadQueue(Folders(Path(sys.argv[1])), allow_private_hosts={LOOPBACK}, splitting={SMALL_PIECES})
 queue.run(sys.argv[2], lambda event: print(getattr(event, "received", ""), flush=True))
 """

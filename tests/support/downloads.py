@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sdcolab.downloads.http import Patience
-from sdcolab.downloads.transfer import Splitting
+from sdcolab.downloads.policies import Splitting
 
 HURRY = Patience(
     attempts=4,

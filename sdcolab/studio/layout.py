@@ -624,6 +624,7 @@ LAYOUT = Layout(
         Tab("extras", "Ampliar (Extras)", "Ampliar imágenes terminadas", "expand", TabKind.TOOL, EXTRAS),
         Tab("mapas", "Mapas", "Lo que ControlNet ve en una imagen", "scan", TabKind.TOOL, DETECT),
         Tab("galeria", "Galería", "Todas las imágenes guardadas: buscar, ordenar y enviar", "images", TabKind.ROOM),
+        Tab("cola", "Cola", "Lo que se hace, lo que espera y quién lo pidió", "list-ordered", TabKind.ROOM),
         Tab("pnginfo", "PNG Info", "Datos de generación guardados en una imagen", "file-search", TabKind.PNG_INFO),
         Tab("descargas", "Descargas", "Bajar modelos y otros recursos", "download", TabKind.DOWNLOADS),
         Tab(

@@ -22,6 +22,7 @@ from sdcolab.studio.jobs import JobQueue
 from sdcolab.studio.journal import JobJournal
 from sdcolab.studio.last_form import LastForm
 from sdcolab.studio.pending import PendingJournal
+from sdcolab.studio.queue_room import QueueRoom
 from sdcolab.studio.session_room import SessionRoom
 from sdcolab.studio.studio import Studio
 from sdcolab.studio.words_room import WordsRoom
@@ -141,6 +142,7 @@ def build_studio(folders: Folders, library: Library, place: Workplace) -> Studio
         forecast=lambda task: forecast(task, library, folders),
         rooms={
             "galeria": GalleryRoom(folders),
+            "cola": QueueRoom(place.jobs),
             "cartas": CardsRoom(library),
             "sesion": SessionRoom(
                 folders, TASKS, lambda: absent_downloads(folders), lists["unfinished_plans"], place.jobs.submit

@@ -33,6 +33,7 @@ from sdcolab.core.upscaling import PLAIN_UPSCALERS
 from sdcolab.gallery.room import GalleryRoom
 from sdcolab.studio.cards_room import CardsRoom
 from sdcolab.studio.last_form import LastForm
+from sdcolab.studio.queue_room import QueueRoom
 from sdcolab.studio.studio import Studio
 from sdcolab.studio.words_room import WordsRoom
 from sdcolab.wiring.grids import forecast, script_lists, wildcard_manager
@@ -226,9 +227,10 @@ def make_bench(root: Path, tokens: Callable[[str], tuple[int, int]] = count_toke
     generator = FakeGenerator(ImageStore(folders.txt2img))
     download = FakeDownload(folders)
     upscaling = FakeUpscaling()
+    jobs = queue_of(generator, download=download, upscaling=upscaling, folders=folders)
     studio = Studio(
         library=Library(folders),
-        jobs=queue_of(generator, download=download, upscaling=upscaling, folders=folders),
+        jobs=jobs,
         settings=SettingsFile(folders.config),
         last_form=LastForm(folders.config),
         count_tokens=tokens,
@@ -246,6 +248,7 @@ def make_bench(root: Path, tokens: Callable[[str], tuple[int, int]] = count_toke
         wildcards=wildcard_manager(folders),
         rooms={
             "galeria": GalleryRoom(folders),
+            "cola": QueueRoom(jobs),
             "cartas": CardsRoom(Library(folders)),
             "palabras": WordsRoom(folders, Library(folders), SettingsFile(folders.config)),
         },

@@ -224,18 +224,7 @@ class _Parser:
             self._add_text("}")
             return
         self._stack.pop()
-        self._add(self._finished(top, self._text[top.start : end]))
-
-    def _finished(self, frame: _Frame, source: str) -> Node:
-        match frame.kind:
-            case _Kind.VARIANTS:
-                return _variants(frame, source)
-            case _Kind.WRAP if frame.done:
-                return Wrap(source, _sequence("", frame.done[0]), _sequence("", frame.now))
-            case _Kind.WRAP:
-                return Chain(source, (Text("%"), _variants(frame, source[1:])))
-            case _Kind.VARIABLE:
-                return _variable(frame, source)
+        self._add(_finished(top, self._text[top.start : end]))
 
     def _bar(self, top: _Frame) -> None:
         if (
@@ -300,6 +289,19 @@ class _Parser:
         frame.fresh = False
         self._stack.append(frame)
         return found.end()
+
+
+def _finished(frame: _Frame, source: str) -> Node:
+    """What a frame is, now that it is closed; ``source`` is its text."""
+    match frame.kind:
+        case _Kind.VARIANTS:
+            return _variants(frame, source)
+        case _Kind.WRAP if frame.done:
+            return Wrap(source, _sequence("", frame.done[0]), _sequence("", frame.now))
+        case _Kind.WRAP:
+            return Chain(source, (Text("%"), _variants(frame, source[1:])))
+        case _Kind.VARIABLE:
+            return _variable(frame, source)
 
 
 def _kind_at(text: str, at: int) -> str | None:

@@ -1,0 +1,38 @@
+"""What the list of jobs says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+QUEUE_WORDS: Mapping[str, str] = {
+    "pause": "Pausar",
+    "resume": "Seguir",
+    "paused": "La cola está en pausa: lo que ya empezó sigue, y lo demás espera.",
+    "repeat": "Generar sin parar",
+    "repeating": "Se repite la última generación hasta que lo quites.",
+    "empty": "Vaciar la cola",
+    "cancel": "Cancelar",
+    "earlier": "Antes",
+    "later": "Después",
+    "nothing": "No hay ningún trabajo. Pulsa «Generar» y aparecerá aquí.",
+    "now": "Ahora y después",
+    "before": "Terminados",
+}
+"""The labels of its buttons and headings, by what they do."""
+
+WAITING = "En espera"
+NEXT = "El siguiente"
+DONE = "Terminado"
+CANCELLED = "Cancelado"
+ASKED_BY = "Lo pidió {who}"
+STEP = "paso {step} de {total}"
+
+
+def images_made(count: int) -> str:
+    """How many pictures a job has made."""
+    return "1 imagen" if count == 1 else f"{count} imágenes"
+
+
+def files_made(count: int) -> str:
+    """How many files a job has made."""
+    return "1 archivo" if count == 1 else f"{count} archivos"

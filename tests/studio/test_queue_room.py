@@ -1,0 +1,133 @@
+"""The list of jobs that both faces show, and how it steers the queue."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from support.queues import queue_of
+
+from sdcolab.core.errors import StrangeQuestion, UnknownName
+from sdcolab.core.events import CancelToken, Listener, Phase, PhaseStarted, StepDone
+from sdcolab.core.request import GenerationRequest
+from sdcolab.core.result import GenerationResult
+from sdcolab.core.rooms import ask
+from sdcolab.core.tasks import Generate, Origin
+from sdcolab.studio.job import Job, JobSnapshot
+from sdcolab.studio.jobs import JobQueue
+from sdcolab.studio.queue_room import MOST_PROMPT, QueueRoom
+
+SECONDS = 10.0
+
+
+class Held:
+    """Waits at step 3 of 10 until ``go``; a prompt "mal" fails."""
+
+    def __init__(self) -> None:
+        self.go = threading.Event()
+        self.made: list[str] = []
+
+    def generate(
+        self, request: GenerationRequest, listener: Listener, cancel: CancelToken, *, save: bool = True
+    ) -> GenerationResult:
+        self.made.append(request.prompt)
+        listener(PhaseStarted(Phase.SAMPLING))
+        listener(StepDone(3, 10, 1, 1))
+        while not self.go.wait(0.005):
+            cancel.raise_if_cancelled()
+        if request.prompt == "mal":
+            raise UnknownName(kind="sampler", name="x")
+        return GenerationResult(request, ())
+
+
+@pytest.fixture
+def held() -> Held:
+    return Held()
+
+
+@pytest.fixture
+def jobs(held: Held) -> Iterator[JobQueue]:
+    queue = queue_of(held)
+    yield queue
+    held.go.set()
+    queue.close(SECONDS)
+
+
+def look(jobs: JobQueue, question: str = "look", **said: Any) -> dict[str, Any]:
+    told: dict[str, Any] = ask({"cola": QueueRoom(jobs)}, "cola", question, said)
+    return told
+
+
+def until(job: Job, wanted: Callable[[JobSnapshot], bool]) -> None:
+    """Wait for news of ``job`` until they are as ``wanted``."""
+    end = time.monotonic() + SECONDS
+    while not wanted(job.snapshot):
+        assert time.monotonic() < end, job.snapshot
+        job.wait(job.snapshot.version, 0.05)
+
+
+def begin(jobs: JobQueue, *prompts: str) -> list[int]:
+    """Queue ``prompts`` and wait until the first one is at its third step; the numbers of the jobs."""
+    asked = [jobs.submit(Generate(GenerationRequest(prompt=prompt)), Origin.API) for prompt in prompts]
+    until(asked[0], lambda snapshot: snapshot.step > 0)
+    return [job.id for job in asked]
+
+
+def test_what_runs_waits_and_is_done_is_told(jobs: JobQueue, held: Held) -> None:
+    begin(jobs, "un zorro", "x" * 500, "mal")
+    seen = look(jobs)
+    (running,) = seen["running"]
+    assert (running["name"], running["about"], running["fraction"]) == ("Generar imágenes", "un zorro", 0.3)
+    assert running["state"] == "Generando · paso 3 de 10"
+    assert running["by"] == "Lo pidió otro programa (API)"
+    assert [job["state"] for job in seen["waiting"]] == ["El siguiente", "En espera"]
+    assert len(seen["waiting"][0]["about"]) == MOST_PROMPT
+    held.go.set()
+    until(jobs.jobs()[-1], lambda snapshot: snapshot.ended)
+    done = look(jobs)["ended"]
+    assert [job["failed"] for job in done] == [True, False, False]
+    assert "sampler" in done[0]["state"]
+    assert done[1]["state"] == "Terminado"
+
+
+def test_jobs_are_moved_cancelled_and_dropped(jobs: JobQueue) -> None:
+    first, second, third, fourth = begin(jobs, "a", "b", "c", "d")
+    assert [job["id"] for job in look(jobs, "move", id=fourth, places=-(10**6))["waiting"]] == [fourth, second, third]
+    assert [job["id"] for job in look(jobs, "move", id=fourth, places=1)["waiting"]] == [second, fourth, third]
+    seen = look(jobs, "cancel", id=second)
+    assert [job["id"] for job in seen["waiting"]] == [fourth, third]
+    assert (seen["ended"][0]["id"], seen["ended"][0]["state"]) == (second, "Cancelado")
+    assert look(jobs, "cancel", id=999)["running"][0]["id"] == first
+    assert look(jobs, "empty")["waiting"] == []
+
+
+def test_it_is_paused_and_goes_on(jobs: JobQueue, held: Held) -> None:
+    assert look(jobs, "pause", on=True)["paused"]
+    job = jobs.submit(Generate(GenerationRequest(prompt="luego")))
+    assert [one["id"] for one in look(jobs)["waiting"]] == [job.id]
+    assert held.made == []
+    held.go.set()
+    assert not look(jobs, "pause", on=False)["paused"]
+    until(job, lambda snapshot: snapshot.ended)
+    assert held.made == ["luego"]
+
+
+def test_the_last_generation_is_repeated_until_somebody_has_enough(jobs: JobQueue, held: Held) -> None:
+    begin(jobs, "otra vez")
+    assert look(jobs, "repeat", on=True)["repeating"]
+    held.go.set()
+    until(jobs.jobs()[0], lambda _: len(held.made) > 2)
+    assert not look(jobs, "repeat", on=False)["repeating"]
+    assert set(held.made) == {"otra vez"}
+
+
+@pytest.mark.parametrize(
+    ("question", "said"),
+    [("cancel", {}), ("cancel", {"id": "1"}), ("move", {"id": 1}), ("pause", {"on": 1}), ("repeat", {"on": "sí"})],
+)
+def test_strange_questions_are_refused(jobs: JobQueue, question: str, said: dict[str, Any]) -> None:
+    with pytest.raises(StrangeQuestion):
+        look(jobs, question, **said)

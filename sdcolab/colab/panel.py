@@ -21,6 +21,7 @@ from sdcolab.colab.panel_downloads import DownloadTab
 from sdcolab.colab.panel_gallery import Gallery
 from sdcolab.colab.panel_generation import GenerationForm
 from sdcolab.colab.panel_jobs import JobsView, put
+from sdcolab.colab.panel_keys import keys_widget
 from sdcolab.colab.panel_notes import Notes
 from sdcolab.colab.panel_room import room_widget
 from sdcolab.colab.panel_sending import Sender
@@ -96,7 +97,7 @@ class Panel:
         new, notes = self._widgets, self._notes
         self._form = GenerationForm(new, self._studio, LAYOUT, notes, notes.guarded)
         self._tools = {tab.id: ToolTab(new, self._studio, tab, notes.guarded) for tab in LAYOUT.tabs if tab.tool}
-        self._sender = Sender(self._form, self._tools, notes, self._show_tab)
+        self._sender = Sender(self._form, self._tools, notes, lambda name: setattr(self._tabs, "value", name))
         self._gallery = Gallery(new, self._sender.shown_actions(), canvas_widget)
         self._view = JobsView(new, self._jobs, self._show_new, notes)
         self._downloads = DownloadTab(
@@ -126,6 +127,7 @@ class Panel:
             return made
 
         self._generate = button(words.GENERATE, self._on_generate, button_style="primary")
+        self._generate.add_class("sd-generate")
         self._interrupt = button(words.INTERRUPT, self._on_interrupt, disabled=True)
         self._empty = button(words.EMPTY_QUEUE, self._on_empty, disabled=True)
         self._save = button(words.SAVE_ALL, self._on_save)
@@ -166,12 +168,9 @@ class Panel:
         style = new.HTML(f"<style>{shared_css()}{asset('panel.css')}</style>")
         tags = self._studio.rooms.get("palabras")
         helpers = [room_widget("palabras", tags, lambda _said: None)] if tags else []
-        box = new.VBox([style, self._tabs, both, new.HBox([self._report, self._report_link]), *helpers])
+        box = new.VBox([style, self._tabs, both, new.HBox([self._report, self._report_link]), *helpers, keys_widget()])
         box.add_class("sdcolab-panel")
         return box
-
-    def _show_tab(self, name: str) -> None:
-        self._tabs.value = name
 
     def _open_tab(self, name: str) -> None:
         tab = LAYOUT.tab(name)

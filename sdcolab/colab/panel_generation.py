@@ -69,6 +69,7 @@ class GenerationForm:
         self._lora = widgets.Dropdown(
             description="LoRA", layout=widgets.Layout(width="98%"), style={"description_width": "130px"}
         )
+        self._tokens = widgets.HTML(value=words.tokens((0, 75), (0, 75)))
         self._offer_loras()
         self._lora.observe(lambda change: self._add_lora(change["new"]), names="value")
         bar = Section("bar", items=(*layout.bar, "@refresh"))
@@ -79,6 +80,11 @@ class GenerationForm:
         self._form.watch("checkpoint", self._follow_model)
         for unit in self.desk.control_units:
             self._form.watch(f"{unit}.module", partial(self._propose_model, unit))
+        count = partial(guarded(self._count_tokens), None)
+        for path in ("prompt", "negative_prompt"):
+            self._form.watch(path, count)
+        self.styles.watch(count)
+        count()
         self.box = self._form.box
 
     def _settings(self) -> Settings:
@@ -177,7 +183,7 @@ class GenerationForm:
 
         return {
             "@refresh": row((words.REFRESH, self.refresh)),
-            "@paste": row((words.READ_DATA, self._paste)),
+            "@paste": self._prompt_tools,
             "@styles": lambda: self.styles.box,
             "@loras": lambda: self._lora,
             "@size_chips": row(*((chip.label, partial(self._put_chip, name)) for name, chip in SIZES.items())),
@@ -187,6 +193,14 @@ class GenerationForm:
             "@defaults": row((words.PUT_DEFAULTS, self._put_defaults), (words.SAVE_DEFAULTS, self._save_defaults)),
             "@scripts": lambda: self._scripts.box,
         }
+
+    def _prompt_tools(self) -> Any:
+        read = button_row(self._new, self._guarded, (words.READ_DATA, self._paste))
+        return self._new.HBox([read, self._tokens], layout=self._new.Layout(flex_flow="row wrap"))
+
+    def _count_tokens(self) -> None:
+        first, second = self.desk.tokens(*self._prompts(), self.styles.chosen)
+        self._tokens.value = words.tokens(first, second)
 
     def _put_chip(self, name: str) -> None:
         values = self._form.values

@@ -54,6 +54,10 @@ class StyleBox:
         """The names of the styles that count."""
         return tuple(self._list.value)
 
+    def watch(self, told: Callable[[], object]) -> None:
+        """Call ``told`` whenever others are chosen."""
+        self._list.observe(lambda _change: told(), names="value")
+
     def offer(self, settings: Settings, chosen: Sequence[str]) -> None:
         """The styles that there are, with those ``chosen`` that still exist."""
         names = [style.name for style in settings.styles]

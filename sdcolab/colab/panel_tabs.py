@@ -42,6 +42,7 @@ class ToolTab:
         button = widgets.Button(
             description=f"▶️ {tab.tool.verb}", button_style="primary", layout=widgets.Layout(width="auto")
         )
+        button.add_class("sd-start")
         button.on_click(guarded(self._start))
         self.box = widgets.VBox([widgets.HTML(f"<p>{tab.hint}</p>"), self.form.box, button])
 

@@ -114,6 +114,12 @@ class GenerationDesk:
             self._studio.forecast(task)  # what is wrong with it is told now, and not by the job
         return task
 
+    def tokens(self, prompt: str, negative: str, styles: Sequence[str]) -> tuple[tuple[int, int], tuple[int, int]]:
+        """How many tokens both prompts have and how many fit, with the chosen styles counted in."""
+        chosen = self._studio.settings.load().chosen_styles(styles)
+        first, second = (self._studio.count_tokens(text) for text in apply_styles(prompt, negative, chosen))
+        return first, second
+
     def forecast(self, asked: Asked) -> Forecast | None:
         """How much the form's script would be; None without one. Raises what ``submit`` raises."""
         if not asked.script or asked.script == ContinuePlan.code:

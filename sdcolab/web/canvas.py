@@ -62,6 +62,11 @@ def canvas_script() -> str:
     )
 
 
+def keys_script() -> str:
+    """The keys that both faces have, for the page's head."""
+    return f'<script type="module">{asset("keys.js")}\nlistenKeys(document.documentElement);</script>'
+
+
 def house_script() -> str:
     """How the modules of rooms reach their room (``web.rooms``), for the page's head."""
     return (

@@ -134,7 +134,7 @@ class FormWires:
             )
 
     def _connect_prompts(self) -> None:
-        gadgets, actions = self._gadgets, PromptActions(self._studio, self._parts)
+        gadgets, actions = self._gadgets, PromptActions(self._studio, self._parts, self._actions.desk)
         prompts = self._panel.some("prompt", "negative_prompt")
         told = [*prompts, gadgets.styles]
         gr.on(

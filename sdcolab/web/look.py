@@ -12,7 +12,7 @@ from sdcolab.core.words import page as words
 from sdcolab.core.words.faces import BUTTON_NAMES
 from sdcolab.studio.layout import Layout, TabKind
 from sdcolab.studio.look import shared_css
-from sdcolab.web.canvas import canvas_script, house_script
+from sdcolab.web.canvas import canvas_script, house_script, keys_script
 
 ASSETS = Path(__file__).parent / "assets"
 FAVICON = ASSETS / "favicon.png"
@@ -103,7 +103,7 @@ def head(layout: Layout) -> str:
         if tab.kind is TabKind.ROOM
     )
     return (
-        f"<style>{shared_css()}{style}{modes}</style>{canvas_script()}{house_script()}"
+        f"<style>{shared_css()}{style}{modes}</style>{canvas_script()}{keys_script()}{house_script()}"
         f"<script>window.sdcolab.names = {told}</script><script>{page}</script><script>{viewer}</script>"
     )
 

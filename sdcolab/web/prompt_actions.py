@@ -9,7 +9,7 @@ import gradio as gr
 from sdcolab.core.prompt import Style, apply_styles
 from sdcolab.core.settings import Settings
 from sdcolab.core.words import page as words
-from sdcolab.studio.generating import with_lora
+from sdcolab.studio.generating import GenerationDesk, with_lora
 from sdcolab.studio.studio import Studio
 from sdcolab.web import fragments
 from sdcolab.web.actions import Updates
@@ -20,8 +20,9 @@ from sdcolab.web.parts import Parts
 class PromptActions:
     """The handlers. They return updates by control and never raise."""
 
-    def __init__(self, studio: Studio, parts: Parts) -> None:
+    def __init__(self, studio: Studio, parts: Parts, desk: GenerationDesk) -> None:
         self._studio = studio
+        self._desk = desk
         self._panel = parts.panel
         self._gadgets = parts.panel.gadgets
 
@@ -29,10 +30,8 @@ class PromptActions:
         """Both token counters, with the chosen styles counted in."""
 
         def count() -> tuple[str, str]:
-            styles = self._studio.settings.load().chosen_styles(chosen or ())
-            whole = apply_styles(prompt or "", negative or "", styles)
-            first, second = (fragments.token_counter(*self._studio.count_tokens(text)) for text in whole)
-            return first, second
+            first, second = self._desk.tokens(prompt or "", negative or "", chosen or ())
+            return fragments.token_counter(*first), fragments.token_counter(*second)
 
         return attempt(count, (gr.skip(), gr.skip()))[0]
 

@@ -80,11 +80,18 @@ def made(page: Page, count: int) -> None:
 
 
 def test_the_panel_does_by_clicks_what_the_page_does(page: Page, tmp_path: Path) -> None:
-    labelled(page, "Prompt", "textarea").fill("smiling face")
+    prompt = labelled(page, "Prompt", "textarea")
+    prompt.fill("smiling face")
+    expect(page.locator(".sdcolab-panel .sd-tokens")).to_contain_text("2/75")
+    prompt.evaluate("area => area.setSelectionRange(1, 1)")
+    prompt.press("Control+ArrowUp")
+    expect(prompt).to_have_value("(smiling:1.1) face")
+    prompt.press("Control+ArrowDown")
+    expect(prompt).to_have_value("smiling face")
     slide(page, "Pasos", "2")
     page.get_by_text("Hires. fix", exact=True).click()
     slide(page, "Ampliar por", "1.5")
-    button(page, "Generar").click()
+    prompt.press("Control+Enter")
     made(page, 1)
     saved = next((tmp_path / "content").rglob("txt2img-images/**/*.png"))
     assert Image.open(saved).size == (192, 192)
@@ -115,6 +122,16 @@ def test_the_panel_does_by_clicks_what_the_page_does(page: Page, tmp_path: Path)
     labelled(page, "Prompt", "textarea").fill("otra cosa")
     button(page, "Usar estos datos").click()
     expect(labelled(page, "Prompt", "textarea")).to_have_value("smiling face")
+
+    # Everything that was asked for is in the queue, the last one first.
+    page.locator(".sdcolab-panel").get_by_role("button", name="Cola", exact=True).click()
+    jobs = page.locator(".sd-queue-job")
+    expect(jobs).to_have_count(3)
+    expect(jobs.first).to_contain_text("Ampliar imágenes")
+    expect(jobs.last).to_contain_text("smiling face")
+    expect(jobs.last).to_contain_text("Terminado · 1 imagen")
+    expect(jobs.last).to_contain_text("Lo pidió el panel")
+    button(page, "txt2img").click()
 
     # As wide as a phone nothing sticks out.
     page.set_viewport_size({"width": 460, "height": 844})  # JupyterLab's own edges take 70

@@ -89,6 +89,15 @@ RESET_TUNING = "Restablecer los ajustes finos"
 PUT_DEFAULTS = "Poner los valores predeterminados"
 SAVE_DEFAULTS = "Guardar como valores predeterminados"
 DEFAULTS_SAVED = "💾 Valores predeterminados guardados."
+TOKENS = "Tokens del prompt: cada 75 forman un bloque"
+
+
+def tokens(prompt: tuple[int, int], negative: tuple[int, int]) -> str:
+    """How many tokens both prompts have, and how many fit in their blocks."""
+    first, second = (f"{count}/{limit}" for count, limit in (prompt, negative))
+    return f'<span class="sd-tokens" title="{TOKENS}">{first} · negativo {second}</span>'
+
+
 STYLES = "Estilos"
 STYLE_NAME = "Nombre del estilo"
 STYLE_TO_PROMPT = "📋 Pasar al prompt"

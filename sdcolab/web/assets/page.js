@@ -1,4 +1,4 @@
-/* What gradio cannot do by itself: one panel below several tabs, names for icon buttons, Ctrl+Enter, Spanish for its few
+/* What gradio cannot do by itself: one panel below several tabs, names for icon buttons, Spanish for its few
    fixed English texts, and back to the login page when the session has ended. */
 (() => {
   "use strict";
@@ -246,49 +246,16 @@
 
   /* --- Keys --- */
 
-  /* A1111's rules: Ctrl+arrow changes the weight of what is chosen, or of the word around the cursor, by 0.1. */
-  const weigh = (area, change) => {
-    let { selectionStart: from, selectionEnd: to, value } = area;
-    const word = /[^\s,()[\]<>|]/;
-    if (from === to) {
-      while (from > 0 && word.test(value[from - 1])) from--;
-      while (to < value.length && word.test(value[to])) to++;
-    }
-    while (to > from && value[to - 1] === " ") to--;
-    if (from === to) return;
-    const after = value.slice(to).match(/^:(\d*\.?\d+)\)/);
-    const inside = value[from - 1] === "(" && after;
-    const weight = Math.round((Number(inside ? after[1] : 1) + change) * 10) / 10;
-    if (weight < 0 || weight > 9) return;
-    const text = value.slice(from, to);
-    const [start, end] = inside ? [from - 1, to + after[0].length] : [from, to];
-    const changed = weight === 1 ? text : `(${text}:${weight})`;
-    area.setRangeText(changed, start, end, "end");
-    const shift = weight === 1 ? 0 : 1;
-    area.setSelectionRange(start + shift, start + shift + text.length);
-    area.dispatchEvent(new Event("input", { bubbles: true }));
-  };
-
   document.addEventListener(
     "keydown",
     (event) => {
       const held = event.ctrlKey || event.metaKey;
-      const area = event.target.closest?.(".sd-prompt-box textarea");
       const viewing = event.target.closest?.(".sd-canvas, dialog");
       const stop = () => {
         event.preventDefault();
         event.stopPropagation();
       };
-      if (held && event.key === "Enter") {
-        const button = [byId("sd-generate"), ...document.querySelectorAll(".sd-start")].find((one) => one?.offsetParent);
-        if (button) {
-          stop();
-          button.click();
-        }
-      } else if (held && area && (event.key === "ArrowUp" || event.key === "ArrowDown")) {
-        stop();
-        weigh(area, event.key === "ArrowUp" ? 0.1 : -0.1);
-      } else if (event.altKey && !held && (event.key === "ArrowLeft" || event.key === "ArrowRight")) {
+      if (event.altKey && !held && (event.key === "ArrowLeft" || event.key === "ArrowRight")) {
         stop();
         window.sdcolab.viewer?.step(event.key === "ArrowLeft" ? -1 : 1);
       } else if (event.key === "Escape" && !viewing) {

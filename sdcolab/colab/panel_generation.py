@@ -65,7 +65,8 @@ class GenerationForm:
         self._native = self.desk.native_size(values["checkpoint"])
         self.styles = StyleBox(widgets, studio.settings, self._prompts, self._put_prompts, note, guarded)
         self.styles.offer(settings, chosen)
-        self._scripts = ScriptBox(widgets, studio, layout.scripts, self._tell_forecast, guarded)
+        forecast = partial(forecast_sentence, studio, self.desk)
+        self._scripts = ScriptBox(widgets, studio, layout.scripts, lambda: note(forecast(self.asked)), guarded)
         self._lora = widgets.Dropdown(
             description="LoRA", layout=widgets.Layout(width="98%"), style={"description_width": "130px"}
         )
@@ -244,6 +245,3 @@ class GenerationForm:
         request = self.desk.defaults_from(self.asked, self._native)
         self._studio.settings.change(lambda settings: replace(settings, defaults=request))
         self._note(words.DEFAULTS_SAVED)
-
-    def _tell_forecast(self) -> None:
-        self._note(forecast_sentence(self._studio, self.desk, self.asked))

@@ -156,7 +156,7 @@ class Guard:
         try:
             body = await read_body(receive, _MAX_LOGIN_BYTES, LOGIN_SECONDS)
         except TimeoutError:
-            return PlainTextResponse("Los datos tardaron demasiado en llegar.", 408, {"Connection": "close"})
+            return PlainTextResponse(words.DATA_TOO_SLOW, 408, {"Connection": "close"})
         if body is None:
             return PlainTextResponse(words.TOO_LONG, 413)
         form = parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True)

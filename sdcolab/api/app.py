@@ -21,7 +21,7 @@ from starlette.routing import Route
 
 from sdcolab.api import answers, control_routes, fields, scripts
 from sdcolab.api.edge import get, missing, post
-from sdcolab.api.extras import check_fits, enlargement_from_payload, html_of, texts_of
+from sdcolab.api.extras import check_fits, description, enlargement_from_payload, html_of, texts_of
 from sdcolab.api.fields import BadField, Reader
 from sdcolab.api.names import Names, found
 from sdcolab.api.options import Options
@@ -70,6 +70,7 @@ class _Api:
             post(f"{ROOT}/extra-single-image", self._extra_single),
             post(f"{ROOT}/extra-batch-images", self._extra_batch),
             post(f"{ROOT}/png-info", self._png_info),
+            post(f"{ROOT}/interrogate", self._interrogate),
             get(f"{ROOT}/progress", self._progress),
             post(f"{ROOT}/interrupt", self._interrupt),
             post(f"{ROOT}/skip", self._skip),
@@ -182,6 +183,11 @@ class _Api:
         made = [one for one in outcome.made if isinstance(one, ImageReady)]
         images = await run_in_threadpool(lambda: [answers.png_base64(one.image) for one in made])
         return {"images": images, "info": "Success"}
+
+    async def _interrogate(self, payload: Mapping[str, Any]) -> dict[str, Any]:
+        task = await run_in_threadpool(description, payload)
+        job, _ = await self._done(task)
+        return {"caption": " ".join(job.snapshot.notes)}
 
     def _enlargement(self, payload: Mapping[str, Any]) -> Enlargement:
         enlargement = enlargement_from_payload(payload)

@@ -11,6 +11,7 @@ from PIL import Image
 from sdcolab.api import fields
 from sdcolab.api.fields import BadField, Reader
 from sdcolab.core.checks import check_range
+from sdcolab.core.describing import Describe
 from sdcolab.core.errors import FeatureMissing, RequestError
 from sdcolab.core.infotext.containers import PARAMETERS_KEY
 from sdcolab.core.upscaling import MAX_SIDE, NO_UPSCALER, Enlargement
@@ -43,6 +44,17 @@ def enlargement_from_payload(payload: Mapping[str, Any]) -> Enlargement:
         second=given.take("upscaler_2", fields.unless(otherwise=NO_UPSCALER), NO_UPSCALER),
         second_visibility=given.take("extras_upscaler_2_visibility", fields.number, 0.0, 0.0, 1.0),
     )
+
+
+def description(payload: Mapping[str, Any]) -> Describe:
+    """What ``interrogate`` asks for; the model that writes sentences is not here, and tags take its place.
+
+    Raises ``BadField``.
+    """
+    try:
+        return Describe((fields.picture("image", payload.get("image") or ""),))
+    except RequestError as error:
+        raise BadField("image", error) from error
 
 
 def check_fits(enlargement: Enlargement, picture: Image.Image) -> None:

@@ -20,6 +20,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from sdcolab.core.describing import Describe
 from sdcolab.core.detecting import Detect
 from sdcolab.core.fields import parts_of, table_of
 from sdcolab.core.inversion import Inversion
@@ -614,6 +615,7 @@ NOT_SHOWN = frozenset(
 )
 """Fields that only other programs and scripts set, and what the switch of a unit says."""
 
+DESCRIBE = Tool(Describe, verb="Describir", prefix="describe")
 DETECT = Tool(Detect, verb="Sacar el mapa", prefix="detect", hidden=("save",))
 
 LAYOUT = Layout(
@@ -635,6 +637,14 @@ LAYOUT = Layout(
             TabKind.ROOM,
         ),
         Tab("cartas", "Cartas 🎴", "Show extra networks: tus LoRA, embeddings y modelos", "layout-grid", TabKind.ROOM),
+        Tab(
+            "describir",
+            "Describir (Interrogate)",
+            "Las etiquetas de una imagen, listas para copiar en el prompt",
+            "file-search",
+            TabKind.TOOL,
+            DESCRIBE,
+        ),
         Tab(
             "mezclar",
             "Mezclar",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sdcolab.core.describing import Describe
 from sdcolab.core.detecting import Detect
 from sdcolab.core.errors import SymbolWithoutScript
 from sdcolab.core.events import CancelToken, FileMade, ImageReady, ImageSaved, Listener, Note, Warned
@@ -15,7 +16,7 @@ from sdcolab.core.upscaling import enlarge
 from sdcolab.core.workshop import Convert, Extract, Merge
 from sdcolab.wiring.downloads import build_downloads
 from sdcolab.wiring.grids import run_grid
-from sdcolab.wiring.training_tasks import prepare_pictures, train_lora
+from sdcolab.wiring.training_tasks import describe, prepare_pictures, train_lora
 from sdcolab.wiring.workshop import convert, extract, merge
 
 
@@ -77,6 +78,7 @@ TASKS = TaskTable(
         TaskRow(Extract, Place.ENGINE, extract),
         TaskRow(TrainLora, Place.ENGINE, train_lora, resumes=True),
         TaskRow(PreparePictures, Place.HERE, prepare_pictures),
+        TaskRow(Describe, Place.HERE, describe),
         TaskRow(Download, Place.HERE, download, resumes=True),
         TaskRow(Preload, Place.ENGINE, preload, listed=False),
         TaskRow(Unload, Place.ENGINE, unload, listed=False),

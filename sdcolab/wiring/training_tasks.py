@@ -6,10 +6,12 @@ import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from sdcolab.core.describing import Describe, prompt_of
 from sdcolab.core.detect import ModelFamily, ModelKind, detect
-from sdcolab.core.errors import DatasetMissing
+from sdcolab.core.errors import DatasetMissing, UnknownName
 from sdcolab.core.events import CancelToken, FileMade, Listener, Note, Phase, PhaseStarted, StepDone, Warned
 from sdcolab.core.folders import Folders
+from sdcolab.core.registry import closest
 from sdcolab.core.tasks import Tools
 from sdcolab.core.tensors import read_header
 from sdcolab.core.training import PictureWork, PreparePictures, TrainLora, training_home, training_projects
@@ -169,6 +171,23 @@ def prepare_pictures(task: PreparePictures, tools: Tools, listener: Listener, _c
             replacement=task.replacement,
             undo=task.work is PictureWork.UNDO,
         )
+
+
+def describe(task: Describe, tools: Tools, listener: Listener, cancel: CancelToken) -> None:
+    """Tell what is in pictures: a line of tags for each."""
+    from sdcolab.training.bases import TAGGERS
+    from sdcolab.training.tagger import Tagger, TaggerRules
+    from sdcolab.wiring.trainer import tagger_folder
+
+    if task.tagger not in TAGGERS:
+        raise UnknownName(kind="tagger", name=task.tagger, suggestions=closest(task.tagger, TAGGERS))
+    listener(PhaseStarted(Phase.LOADING_MODEL, task.tagger))
+    tagger = Tagger(tagger_folder(tools.folders, TAGGERS[task.tagger], tools.environ))
+    rules = TaggerRules(threshold=task.threshold, without_underscores=True)
+    for number, picture in enumerate(task.pictures, 1):
+        cancel.raise_if_cancelled()
+        listener(StepDone(number, len(task.pictures), 1, 1))
+        listener(Note(prompt_of(tagger.tag(picture, rules))))
 
 
 def training_lists(folders: Folders) -> Mapping[str, Callable[[], tuple[str, ...]]]:

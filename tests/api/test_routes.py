@@ -279,7 +279,7 @@ def test_bodies_have_a_limit(same_client: httpx.Client, monkeypatch: pytest.Monk
     assert (answer.status_code, answer.json()["error"]) == (413, "request.payload_too_large")
 
 
-@pytest.mark.parametrize("path", ["/sdapi/v1/nada", "/sdapi/v1/interrogate", "/internal/nada"])
+@pytest.mark.parametrize("path", ["/sdapi/v1/nada", "/sdapi/v1/train/embedding", "/internal/nada"])
 def test_other_routes_do_not_exist(same_client: httpx.Client, path: str) -> None:
     answer = same_client.post(path, json={})
     assert answer.status_code == 404

@@ -13,7 +13,7 @@ from enum import StrEnum
 from sdcolab.core.fields import plain_path
 from sdcolab.core.request import FIELDS, MaskedContent, NoiseOrigin, RefinerPasses, ResizeMode
 from sdcolab.core.tuning import Emphasis, NoiseSchedule, UniPCSkipType, VaeMethod
-from sdcolab.core.words import fields_control, scripts, training_fields, workshop
+from sdcolab.core.words import describing, fields_control, scripts, training_fields, workshop
 from sdcolab.core.words.base import Words
 
 _GROUPS: Mapping[str, Mapping[str, Words]] = {
@@ -205,6 +205,7 @@ _GROUPS: Mapping[str, Mapping[str, Words]] = {
     **scripts.GROUPS,
     **workshop.GROUPS,
     **training_fields.GROUPS,
+    **describing.GROUPS,
     **fields_control.GROUPS,
 }
 """The fields as they are shown together, under each group's title."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 TASK_NAMES: Mapping[str, str] = {
     "generate": "Generar imágenes",
     "enlarge": "Ampliar imágenes",
+    "describe": "Describir imágenes",
     "detect": "Sacar mapas de ControlNet",
     "grid": "Script: cuadrículas y series",
     "download": "Descargar",

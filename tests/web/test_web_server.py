@@ -277,6 +277,7 @@ def test_files_from_the_browser_reach_events_only_as_uploaded_paths(house: House
         "sd-extras-pictures",
         "sd-wildcard-zip",
         "sd-mapas-pictures",
+        "sd-describir-pictures",
         *units,
     }
     for part in taken.values():

@@ -85,7 +85,7 @@ class _Api:
             get(f"{ROOT}/loras", lambda _: names.loras()),
             get(f"{ROOT}/embeddings", lambda _: names.embeddings()),
             get(f"{ROOT}/hypernetworks", lambda _: names.hypernetworks()),
-            get(f"{ROOT}/prompt-styles", lambda _: self._styles()),
+            get(f"{ROOT}/prompt-styles", lambda _: self._options.styles()),
             *(get(f"{ROOT}/{name}", lambda _: []) for name in ("face-restorers", "realesrgan-models", "extensions")),
             get(f"{ROOT}/scripts", lambda _: scripts.titles()),
             get(f"{ROOT}/script-info", lambda _: scripts.script_info(self._studio.lists)),
@@ -246,12 +246,6 @@ class _Api:
     async def _unload(self, _payload: Mapping[str, Any]) -> dict[str, Any]:
         await self._done(Unload())
         return {}
-
-    def _styles(self) -> list[dict[str, str]]:
-        return [
-            {"name": style.name, "prompt": style.prompt, "negative_prompt": style.negative_prompt}
-            for style in self._studio.settings.load().styles
-        ]
 
     def _memory(self) -> dict[str, Any]:
         return {"ram": _ram(), "cuda": self._studio.cuda_memory() or {"error": "unavailable"}}

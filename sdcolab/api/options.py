@@ -56,6 +56,13 @@ class Options:
             self._checkpoint = name
         return defaults
 
+    def styles(self) -> list[dict[str, str]]:
+        """The saved styles, as A1111 lists them."""
+        return [
+            {"name": style.name, "prompt": style.prompt, "negative_prompt": style.negative_prompt}
+            for style in self._studio.settings.load().styles
+        ]
+
 
 def _plain(request: GenerationRequest, path: str) -> Any:
     """The value of a field, by its dotted path, as JSON: the words of choices are texts already."""

@@ -10,7 +10,7 @@ import asyncio
 import datetime
 import json
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -70,7 +70,7 @@ class _Api:
             post(f"{ROOT}/extra-single-image", self._extra_single),
             post(f"{ROOT}/extra-batch-images", self._extra_batch),
             post(f"{ROOT}/png-info", self._png_info),
-            post(f"{ROOT}/interrogate", self._interrogate),
+            post(f"{ROOT}/interrogate", lambda payload: _interrogated(payload, self._done)),
             get(f"{ROOT}/progress", self._progress),
             post(f"{ROOT}/interrupt", self._interrupt),
             post(f"{ROOT}/skip", self._skip),
@@ -183,11 +183,6 @@ class _Api:
         made = [one for one in outcome.made if isinstance(one, ImageReady)]
         images = await run_in_threadpool(lambda: [answers.png_base64(one.image) for one in made])
         return {"images": images, "info": "Success"}
-
-    async def _interrogate(self, payload: Mapping[str, Any]) -> dict[str, Any]:
-        task = await run_in_threadpool(description, payload)
-        job, _ = await self._done(task)
-        return {"caption": " ".join(job.snapshot.notes)}
 
     def _enlargement(self, payload: Mapping[str, Any]) -> Enlargement:
         enlargement = enlargement_from_payload(payload)
@@ -311,6 +306,15 @@ def _batch_pictures(payload: Mapping[str, Any]) -> list[Image.Image]:
 
 async def _nothing(_payload: Mapping[str, Any]) -> None:
     return None
+
+
+async def _interrogated(
+    payload: Mapping[str, Any], done: Callable[[Task], Awaitable[tuple[Job, Outcome]]]
+) -> dict[str, Any]:
+    """Answer of ``interrogate``; ``done`` does a task."""
+    task = await run_in_threadpool(description, payload)
+    job, _ = await done(task)
+    return {"caption": " ".join(job.snapshot.notes)}
 
 
 def _samplers() -> list[dict[str, Any]]:

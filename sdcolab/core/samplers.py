@@ -18,10 +18,11 @@ class SamplerFacts:
     ``aliases``: A1111's other names. ``foreign``: what k-diffusion, ComfyUI and NovelAI call it besides these without
     their ``k_``. ``default_schedule``: the one that Automatic stands for; None is the model's uniform one.
 
-    ``second_order``: two model calls a step, so prompt editing counts twice the steps. ``uses_ensd``: infotexts show
-    ``ENSD``. ``adaptive``: its steps depend on the pictures, so each must be sampled alone to come out the same in any
-    batch. ``brownian``: noise from a Brownian path. ``discard_penultimate``: drops the last positive sigma.
-    ``range_only``: uses only the ends of the schedule. ``lcm``: samples on LCM's table. ``timesteps``: works on
+    ``second_order``: two model calls a step, so prompt editing counts twice the steps. ``calls_per_step``: more of
+    them, which prompt editing does not count. ``uses_ensd``: infotexts show ``ENSD``. ``adaptive``: its steps depend on
+    the pictures, so each must be sampled alone to come out the same in any batch. ``brownian``: noise from a Brownian
+    path. ``discard_penultimate``: drops the last positive sigma. ``range_only``: uses only the ends of the schedule.
+    ``lcm``: samples on LCM's table. ``timesteps``: works on
     timesteps, so schedules do not apply; ``calls_every_timestep``: one model call per timestep, otherwise one fewer.
     ``own_eta``: its eta is the setting ``eta_ddim``. ``solver``: what A1111 calls the kind of its steps.
     """
@@ -31,6 +32,7 @@ class SamplerFacts:
     foreign: tuple[str, ...] = ()
     default_schedule: str | None = None
     second_order: bool = False
+    calls_per_step: int = 1
     uses_ensd: bool = False
     adaptive: bool = False
     brownian: bool = False
@@ -55,6 +57,9 @@ class ScheduleFacts:
 
 
 _Row = SamplerFacts
+
+FORGE_LCM: Final = "LCM (Forge)"
+"""What Forge calls LCM too: it samples on the model's whole table, and without LCM's boundary condition."""
 
 SAMPLERS: Final[Registry[SamplerFacts]] = Registry(
     "sampler",
@@ -125,9 +130,15 @@ SAMPLERS: Final[Registry[SamplerFacts]] = Registry(
         _Row(name="PLMS", aliases=("plms",), timesteps=True, calls_every_timestep=True),
         _Row(name="UniPC", aliases=("unipc",), foreign=("uni_pc",), timesteps=True, calls_every_timestep=True),
         _Row(name="LCM", aliases=("k_lcm",), lcm=True),
+        _Row(name=FORGE_LCM, aliases=("forge_lcm",)),
+        _Row(name="DDPM", aliases=("ddpm",)),
+        _Row(name="HeunPP2", aliases=("heunpp2",), calls_per_step=3),
+        _Row(name="IPNDM", aliases=("ipndm",)),
+        _Row(name="IPNDM_V", aliases=("ipndm_v",), foreign=("ipndm-v",)),
+        _Row(name="DEIS", aliases=("deis",)),
     ),
 )
-"""In A1111's order."""
+"""In A1111's order, and then Forge's (hechos/a1111.md 13)."""
 
 SCHEDULES: Final[Registry[ScheduleFacts]] = Registry(
     "schedule",
@@ -144,6 +155,10 @@ SCHEDULES: Final[Registry[ScheduleFacts]] = Registry(
         ScheduleFacts("Normal", ("normal",), on_model=True),
         ScheduleFacts("DDIM", ("ddim",), on_model=True),
         ScheduleFacts("Beta", ("beta",), on_model=True),
+        ScheduleFacts("Turbo", ("turbo",), on_model=True),
+        ScheduleFacts("Align Your Steps GITS", ("align_your_steps_GITS",)),
+        ScheduleFacts("Align Your Steps 11", ("align_your_steps_11",)),
+        ScheduleFacts("Align Your Steps 32", ("align_your_steps_32",)),
     ),
 )
-"""In A1111's order."""
+"""In A1111's order, and then Forge's."""

@@ -9,7 +9,7 @@ Everything here is a pure function on CPU float32 tensors. Source of names, defa
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
@@ -245,16 +245,41 @@ _ALIGN_YOUR_STEPS = {
     StepTables.SD1: (14.615, 6.475, 3.861, 2.697, 1.886, 1.396, 0.963, 0.652, 0.399, 0.152, 0.029),
     StepTables.SDXL: (14.615, 6.315, 3.771, 2.181, 1.342, 0.862, 0.555, 0.380, 0.234, 0.113, 0.029),
 }
+_GITS = {
+    StepTables.SD1: (14.615, 4.617, 2.507, 1.236, 0.702, 0.402, 0.240, 0.156, 0.104, 0.094, 0.029),
+    StepTables.SDXL: (14.615, 4.734, 2.567, 1.529, 0.987, 0.652, 0.418, 0.268, 0.179, 0.127, 0.029),
+}
+"""Chen et al. 2024 (arXiv:2405.11326)."""
+# fmt: off
+_ALIGN_YOUR_STEPS_32 = {
+    StepTables.SD1: (
+        14.615, 11.23951352, 8.64363081, 6.64729424, 5.57250862, 4.71648546, 3.99196065, 3.5195609, 3.13490466,
+        2.79228788, 2.48773628, 2.21663865, 1.97508351, 1.7793172, 1.61475335, 1.46540953, 1.314849, 1.16642497,
+        1.03475547, 0.91573744, 0.80748169, 0.71202361, 0.621739, 0.53065202, 0.4529096, 0.37491455, 0.27461819,
+        0.2011529, 0.14105873, 0.06682881, 0.03166121, 0.015,
+    ),
+    StepTables.SDXL: (
+        14.615, 11.1491618, 8.50522127, 6.48827151, 5.43707402, 4.60398619, 3.89854704, 3.27407457, 2.74396527,
+        2.29968659, 1.95448514, 1.67108715, 1.42878152, 1.23181009, 1.06789649, 0.92579443, 0.80290886, 0.69660121,
+        0.60436903, 0.52852552, 0.46773344, 0.41393379, 0.36258186, 0.31008517, 0.26518925, 0.22326461, 0.17653877,
+        0.13959192, 0.10587381, 0.05519369, 0.02877334, 0.015,
+    ),
+}
+# fmt: on
 
 
-def align_your_steps(inputs: ScheduleInputs) -> Tensor:
-    """Eleven optimised levels per model family, ln sigma interpolated for other counts; ignores the range."""
-    levels = np.array(_ALIGN_YOUR_STEPS[inputs.table.step_tables])
-    if inputs.n != len(levels):
-        # Rising and then reversed, so that a single step gets the lowest level, as upstream.
-        at = np.linspace(0, 1, inputs.n)
-        levels = np.exp(np.interp(at, np.linspace(0, 1, len(levels)), np.log(levels[::-1])))[::-1].copy()
-    return _with_zero(torch.from_numpy(levels))
+def _optimised(tables: Mapping[StepTables, Sequence[float]]) -> ScheduleFunction:
+    """Levels optimised for each model family; ln sigma is interpolated for other counts. The range is ignored."""
+
+    def schedule(inputs: ScheduleInputs) -> Tensor:
+        levels = np.array(tables[inputs.table.step_tables])
+        if inputs.n != len(levels):
+            # Rising and then reversed, so that a single step gets the lowest level, as upstream.
+            at = np.linspace(0, 1, inputs.n)
+            levels = np.exp(np.interp(at, np.linspace(0, 1, len(levels)), np.log(levels[::-1])))[::-1].copy()
+        return _with_zero(torch.from_numpy(levels))
+
+    return schedule
 
 
 def simple(inputs: ScheduleInputs) -> Tensor:
@@ -275,6 +300,12 @@ def beta(inputs: ScheduleInputs) -> Tensor:
     return _with_zero(torch.from_numpy(inputs.sigma_min + quantiles * (inputs.sigma_max - inputs.sigma_min)))
 
 
+def turbo(inputs: ScheduleInputs) -> Tensor:
+    """The last of n even parts of the timesteps each (Sauer et al. 2023, arXiv:2311.17042: 249, 499, 749, 999)."""
+    timesteps = (torch.arange(inputs.n, 0, -1) * (TRAIN_STEPS / inputs.n) - 1).round().clamp(0, TRAIN_STEPS - 1)
+    return _with_zero(inputs.table.t_to_sigma(timesteps))
+
+
 _FUNCTIONS: Mapping[str, ScheduleFunction] = {
     "Automatic": uniform,
     "Uniform": uniform,
@@ -283,17 +314,21 @@ _FUNCTIONS: Mapping[str, ScheduleFunction] = {
     "Polyexponential": polyexponential,
     "SGM Uniform": sgm_uniform,
     "KL Optimal": kl_optimal,
-    "Align Your Steps": align_your_steps,
+    "Align Your Steps": _optimised(_ALIGN_YOUR_STEPS),
     "Simple": simple,
     "Normal": normal,
     "DDIM": ddim,
     "Beta": beta,
+    "Turbo": turbo,
+    "Align Your Steps GITS": _optimised(_GITS),
+    "Align Your Steps 11": _optimised(_ALIGN_YOUR_STEPS),
+    "Align Your Steps 32": _optimised(_ALIGN_YOUR_STEPS_32),
 }
 
 SCHEDULES: Registry[Schedule] = Registry(
     "schedule", (Schedule(facts.name, facts.aliases, _FUNCTIONS[facts.name]) for facts in samplers.SCHEDULES.values())
 )
-"""In A1111's order (hechos/a1111.md 3.3)."""
+"""In A1111's order and then Forge's (hechos/a1111.md 3.3 and 13)."""
 
 AUTOMATIC = SCHEDULES["Automatic"]
 """Stands for the sampler's own schedule, and for Uniform where it has none."""

@@ -418,6 +418,18 @@ def test_names_of_samplers(sampler: str, expected: tuple[str, str]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("version", "expected"),
+    [("v1.10.1", "LCM"), ("f2.0.1v1.10.1-previous-664-gd557aef9", "LCM (Forge)"), ("sdcolab 0.1.0", "LCM")],
+)
+def test_lcm_is_what_the_program_that_wrote_it_calls_so(version: str, expected: str) -> None:
+    text = f"Sampler: LCM, Schedule type: Turbo, Version: {version}"
+    assert pasted(text).changes["sampler"] == expected
+    assert pasted(text).changes["schedule"] == "Turbo"
+    hires = pasted(f"Hires upscale: 2, Hires sampler: LCM, Denoising strength: 0.5, Version: {version}")
+    assert hires.changes["hires"].sampler == expected
+
+
+@pytest.mark.parametrize(
     ("fields", "sampler", "schedule"),
     [
         ("Hires sampler: DPM++ 2M Karras, Version: v1.7.0", "DPM++ 2M", "Karras"),

@@ -34,6 +34,7 @@ from sdcolab.engine.samplers import (
 from sdcolab.engine.samplers.ancestral import restart_steps
 from sdcolab.engine.samplers.base import ancestral_step
 from sdcolab.engine.samplers.dpm_solver import fast_orders
+from sdcolab.engine.samplers.multistep import deis_weights, ipndm_v_weights
 from sdcolab.engine.samplers.ode import adams_bashforth_weights
 from sdcolab.engine.samplers.plan import evenly_spaced_timesteps, img2img_steps
 from sdcolab.engine.samplers.timestep import CFG_PP_FACTOR
@@ -119,9 +120,13 @@ SIGMA_REFERENCES = {
     "DPM fast": "dpm_fast",
     "DPM adaptive": "dpm_adaptive",
     "Restart": "restart_snoise0",
+    "HeunPP2": "heunpp2",
+    "IPNDM": "ipndm",
+    "IPNDM_V": "ipndm_v",
+    "DEIS": "deis",
 }
 TIMESTEP_REFERENCES = {"DDIM": "ddim", "PLMS": "plms", "UniPC": "unipc"}
-ORACLES = {"LCM", "DDIM CFG++"}
+ORACLES = {"LCM", "LCM (Forge)", "DDPM", "DDIM CFG++"}
 """Samplers without data, checked below against diffusers or against their formula."""
 
 
@@ -190,6 +195,40 @@ def test_lcm_equals_diffusers() -> None:
     torch.testing.assert_close(result, denoised, atol=2e-5, rtol=0)
 
 
+def test_forges_lcm_adds_noise_to_the_image_of_each_level() -> None:
+    """On the whole table, where A1111's differs by what its grid rounds."""
+    plan = SAMPLERS["LCM (Forge)"].txt2img(6, TABLE)
+    denoise, noise = Analytic(TABLE), ReferenceNoise()
+    result = plan.sample(denoise, plan.start(UNIT_NOISE), noise)
+    sigmas = sigmas_of(plan)
+    assert torch.equal(sigmas, build_sigmas(SCHEDULES["Uniform"], 6, TABLE))
+    x = UNIT_NOISE * sigmas[0]
+    for sigma, sigma_next, draw in zip(sigmas[:-2], sigmas[1:], noise.draws, strict=False):
+        x = denoise(x, sigma) + sigma_next * draw
+    torch.testing.assert_close(result, denoise(x, sigmas[-2]))
+    assert plan.table.stride == 1
+
+
+def test_ddpm_equals_its_paper() -> None:
+    """Ho et al. 2020 (arXiv:2006.11239), algorithm 2 with the variance of equation 7, in float64 and variance
+    preserving."""
+    plan = SAMPLERS["DDPM"].txt2img(10, TABLE)
+    noise = ReferenceNoise()
+    result = plan.sample(Analytic(TABLE), plan.start(UNIT_NOISE), noise, SamplerOptions(eta=0.3))
+    sigmas = sigmas_of(plan).double()
+    draws = iter(noise.draws)
+    x = UNIT_NOISE.double() * sigmas[0] / (1 + sigmas[0] ** 2).sqrt()
+    for sigma, sigma_next in pairwise(sigmas):
+        exploding = x * (1 + sigma**2).sqrt()
+        eps = (exploding - Analytic(TABLE)(exploding, sigma)) / sigma
+        abar, abar_next = 1 / (1 + sigma**2), 1 / (1 + sigma_next**2)
+        alpha = abar / abar_next
+        x = (x - (1 - alpha) / (1 - abar).sqrt() * eps) / alpha.sqrt()
+        if sigma_next > 0:
+            x = x + ((1 - alpha) * (1 - abar_next) / (1 - abar)).sqrt() * next(draws)
+    torch.testing.assert_close(result.double(), x, atol=1e-5, rtol=0)
+
+
 @pytest.mark.parametrize("eta", [0.5, 1.0])
 def test_ddim_with_eta_equals_diffusers(eta: float) -> None:
     plan = SAMPLERS["DDIM"].txt2img(10, TABLE)
@@ -243,6 +282,20 @@ def test_adams_bashforth_weights_on_even_steps() -> None:
     weights = adams_bashforth_weights(np.array([0.0, -1.0, -2.0, -3.0]), 1.0)
     assert weights == pytest.approx([55 / 24, -59 / 24, 37 / 24, -9 / 24])
     assert adams_bashforth_weights(np.array([5.0]), 3.0) == pytest.approx([-2.0])
+
+
+def test_ipndm_v_weights_on_even_steps_are_adams_bashforths() -> None:
+    assert ipndm_v_weights([-1.0] * 3) == pytest.approx([23 / 12, -16 / 12, 5 / 12])
+    assert sum(ipndm_v_weights([-1.0, -1.4, -2.0])) == pytest.approx(1)
+    assert [-weight for weight in ipndm_v_weights([-1.0, -1.4])] == pytest.approx(
+        adams_bashforth_weights(np.array([1.0, 2.4]), 0.0)
+    )
+
+
+def test_deis_follows_a_constant_slope() -> None:
+    """The weights of a step add up to its length: a straight path is followed exactly but for the sums' 1e-4."""
+    assert sum(deis_weights([2.0, 3.0, 5.0, 9.0])) == pytest.approx(-1.0, rel=3e-4)
+    assert deis_weights([2.0, 3.0]) == [-1.0]
 
 
 @pytest.mark.parametrize("calls", range(1, 13))
@@ -483,7 +536,7 @@ FLAGS = {
 def test_registry_is_a1111s_table() -> None:
     """hechos/a1111.md 3.1: order, automatic schedules and flags."""
     assert list(SAMPLERS)[:3] == ["DPM++ 2M", "DPM++ SDE", "DPM++ 2M SDE"]
-    assert len(SAMPLERS) == 20
+    assert list(SAMPLERS)[19:] == ["LCM", "LCM (Forge)", "DDPM", "HeunPP2", "IPNDM", "IPNDM_V", "DEIS"]
     for sampler in SAMPLERS.values():
         if isinstance(sampler, SigmaSampler):
             label = next((label for label, names in DEFAULTS.items() if sampler.name in names), "Automatic")
@@ -511,6 +564,8 @@ def test_registry_is_a1111s_table() -> None:
         ("Restart", None, "v1.6.0", ("Restart", "Automatic")),
         ("DDIM", None, "v1.6.0", ("DDIM", "Automatic")),
         ("DDIM CFG++", None, None, ("DDIM CFG++", "Automatic")),
+        ("ipndm_v", "align_your_steps_gits", None, ("IPNDM_V", "Align Your Steps GITS")),
+        ("Euler Align Your Steps 32", None, None, ("Euler", "Align Your Steps 32")),
     ],
 )
 def test_resolve_sampler(name: str, schedule: str | None, version: str | None, expected: tuple[str, str]) -> None:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from sdcolab.core.infotext.text import Infotext
 from sdcolab.core.names import canonical_sampler
 from sdcolab.core.request import AUTOMATIC, SAME
+from sdcolab.core.samplers import FORGE_LCM
 
 UNIFORM = "Uniform"
 """The schedule of samplers whose name said nothing else, before A1111 1.9."""
@@ -135,7 +136,8 @@ def _name_sampler(fields: Fields, schedules: tuple[str, ...]) -> None:
     """Sampler and schedule. Before A1111 1.9 the sampler's name held the schedule, and one that held none was uniform;
     every later version writes the schedule."""
     labels = {label.casefold(): label for label in fields}
-    modern = _writes_schedule(fields.get(labels.get("version", "")))
+    version = fields.get(labels.get("version", ""))
+    modern, forge = _writes_schedule(version), _FORGE.match(version or "") is not None
     for sampler_label, schedule_label, unsaid in (
         ("Sampler", "Schedule type", AUTOMATIC),
         ("Hires sampler", "Hires schedule type", SAME),
@@ -146,7 +148,8 @@ def _name_sampler(fields: Fields, schedules: tuple[str, ...]) -> None:
             continue
         _name_schedule(fields, labels.get(schedule_label.casefold(), ""), schedules)
         name, suffix = _split_sampler(_GPU.sub("", written), schedules)
-        fields[label] = sampler = canonical_sampler(name)
+        sampler = canonical_sampler(name)
+        fields[label] = sampler = FORGE_LCM if sampler == "LCM" and forge else sampler
         old = AUTOMATIC if sampler == "Restart" else UNIFORM  # Restart chose its own schedule in every version
         fields.setdefault(labels.get(schedule_label.casefold(), schedule_label), suffix or (unsaid if modern else old))
 

@@ -6,6 +6,7 @@ Formulas: hechos/a1111.md 3.4.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 
 from torch import Tensor
@@ -25,6 +26,13 @@ def sample_euler_ancestral(
         if sigma_next > 0:
             x = x + noise.normal() * up
     return x
+
+
+def sample_ddpm(denoise: Denoiser, x: Tensor, path: SigmaPath, noise: Noise, options: SamplerOptions) -> Tensor:
+    """Denoising diffusion (Ho et al. 2020, arXiv:2006.11239, algorithm 2) between any two levels. At signal scale 1 its
+    mean is a step of Euler's to sigma_next^2 / sigma and its variance that of ancestral noise: Euler a with eta 1.
+    """
+    return sample_euler_ancestral(denoise, x, path, noise, replace(options, eta=1.0))
 
 
 def sample_dpm_2_ancestral(
@@ -56,6 +64,16 @@ def sample_dpmpp_2s_ancestral(
             x = x + slope(x, sigma, denoised) * (down - sigma)
         if sigma_next > 0:
             x = x + noise.normal() * options.s_noise * up
+    return x
+
+
+def sample_lcm_plain(denoise: Denoiser, x: Tensor, path: SigmaPath, noise: Noise, options: SamplerOptions) -> Tensor:
+    """``sample_lcm`` without its boundary condition, on any table: Forge's."""
+    del options
+    for sigma, sigma_next in pairwise(path.sigmas):
+        x = denoise(x, sigma)
+        if sigma_next > 0:
+            x = x + sigma_next * noise.normal()
     return x
 
 

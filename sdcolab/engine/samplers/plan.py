@@ -119,7 +119,8 @@ class SigmaSampler(BaseSampler[SigmaPath]):
     """``default_schedule`` names the one that Automatic stands for; None is the model's uniform one.
 
     ``brownian``: noise from a Brownian path. ``discard_penultimate``: drops the last positive sigma. ``range_only``:
-    uses only the ends of the schedule. ``lcm``: samples on LCM's table.
+    uses only the ends of the schedule. ``lcm``: samples on LCM's table. ``calls_per_step``: model calls that prompt
+    editing does not count, fewer where the path ends.
     """
 
     default_schedule: str | None = None
@@ -127,6 +128,7 @@ class SigmaSampler(BaseSampler[SigmaPath]):
     discard_penultimate: bool = False
     range_only: bool = False
     lcm: bool = False
+    calls_per_step: int = 1
 
     def txt2img(
         self,
@@ -171,7 +173,8 @@ class SigmaSampler(BaseSampler[SigmaPath]):
     def _plan(
         self, sigmas: Tensor, ends: tuple[float, float], table: NoiseTable, schedule: Schedule, steps: int
     ) -> SamplingPlan[SigmaPath]:
-        calls = max(2 * steps - 1, 0) if self.second_order else steps
+        most = 2 if self.second_order else self.calls_per_step
+        calls = sum(min(most, left) for left in range(1, steps + 1))
         return SamplingPlan(self.function, SigmaPath(sigmas, steps, *ends, table), schedule.name, calls)
 
 

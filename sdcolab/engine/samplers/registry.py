@@ -12,10 +12,12 @@ from sdcolab.core.errors import UnknownName
 from sdcolab.core.registry import Registry
 from sdcolab.core.samplers import SamplerFacts
 from sdcolab.engine.samplers.ancestral import (
+    sample_ddpm,
     sample_dpm_2_ancestral,
     sample_dpmpp_2s_ancestral,
     sample_euler_ancestral,
     sample_lcm,
+    sample_lcm_plain,
     sample_restart,
 )
 from sdcolab.engine.samplers.base import SamplerFunction, SigmaPath, TimestepPath
@@ -27,6 +29,7 @@ from sdcolab.engine.samplers.dpmpp import (
     sample_dpmpp_3m_sde,
     sample_dpmpp_sde,
 )
+from sdcolab.engine.samplers.multistep import sample_deis, sample_heunpp2, sample_ipndm, sample_ipndm_v
 from sdcolab.engine.samplers.ode import sample_dpm_2, sample_euler, sample_heun, sample_lms
 from sdcolab.engine.samplers.plan import Sampler, SigmaSampler, TimestepSampler
 from sdcolab.engine.samplers.timestep import sample_ddim, sample_ddim_cfgpp, sample_plms
@@ -50,6 +53,12 @@ _SIGMA_FUNCTIONS: Mapping[str, SamplerFunction[SigmaPath]] = {
     "DPM adaptive": sample_dpm_adaptive,
     "Restart": sample_restart,
     "LCM": sample_lcm,
+    samplers.FORGE_LCM: sample_lcm_plain,
+    "DDPM": sample_ddpm,
+    "HeunPP2": sample_heunpp2,
+    "IPNDM": sample_ipndm,
+    "IPNDM_V": sample_ipndm_v,
+    "DEIS": sample_deis,
 }
 _TIMESTEP_FUNCTIONS: Mapping[str, SamplerFunction[TimestepPath]] = {
     "DDIM": sample_ddim,
@@ -72,6 +81,7 @@ def _sampler(facts: SamplerFacts) -> Sampler:
         facts.aliases,
         _SIGMA_FUNCTIONS[facts.name],
         second_order=facts.second_order,
+        calls_per_step=facts.calls_per_step,
         uses_ensd=facts.uses_ensd,
         adaptive=facts.adaptive,
         default_schedule=facts.default_schedule,
@@ -83,7 +93,7 @@ def _sampler(facts: SamplerFacts) -> Sampler:
 
 
 SAMPLERS: Registry[Sampler] = Registry("sampler", map(_sampler, samplers.SAMPLERS.values()))
-"""In A1111's order."""
+"""In A1111's order, and then Forge's."""
 
 
 @dataclass(frozen=True, slots=True)

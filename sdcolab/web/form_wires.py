@@ -105,6 +105,11 @@ class FormWires:
             **QUIET,
         )
 
+        for unit in actions.desk.control_units:
+            module, model = self._panel.some(f"{unit}.module", f"{unit}.model")
+            inputs = [module, model, self._panel.fields["checkpoint"]]
+            module.input(actions.propose_model, inputs, model, **QUIET)
+
     def _connect_scripts(self) -> None:
         gadgets = self._gadgets
         boxes = {script: form["@box"] for script, form in gadgets.script_forms.items()}

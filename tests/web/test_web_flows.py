@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from web_fakes import Bench
 from web_visitor import PATIENCE, PHONE, Visit, Visitor, choose, field, generate, infotext, overflow, part
 
+from sdcolab.core.detect import ModelKind
 from sdcolab.core.outputs import png_text
 from sdcolab.core.request import GenerationRequest, MaskedContent
 from sdcolab.core.scripts import Grid, XyzPlot
@@ -371,3 +372,14 @@ def test_a_phone_shows_everything_and_paints_with_a_finger(visit: Visit, bench: 
             .filter(button => button.getBoundingClientRect().height < 40).map(button => button.id)"""
     )
     assert [name for name in small if name != "sd-paste"] == []
+
+
+def test_a_preprocessor_brings_the_model_that_goes_with_it(page: Page, bench: Bench) -> None:
+    folder = bench.folders.models(ModelKind.CONTROLNET)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "control_v11p_sd15_canny.safetensors").write_bytes(b"x")
+    part(page, "refresh").click()
+    unfold(page, "ControlNet")
+    switch(page, "control-0", on=True)
+    choose(page, "control-0-module", "canny")
+    expect(field(page, "control-0-model")).to_have_value("control_v11p_sd15_canny.safetensors")

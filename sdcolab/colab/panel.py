@@ -23,6 +23,7 @@ from sdcolab.colab.panel_generation import GenerationForm
 from sdcolab.colab.panel_jobs import JobsView, put
 from sdcolab.colab.panel_keys import keys_widget
 from sdcolab.colab.panel_notes import Notes
+from sdcolab.colab.panel_plans import LeftPlanOffer
 from sdcolab.colab.panel_room import room_widget
 from sdcolab.colab.panel_sending import Sender
 from sdcolab.colab.panel_tabs import PngInfoTab, ToolTab
@@ -161,7 +162,8 @@ class Panel:
             [self._generate_row, self._interrupt, self._empty, self._save], layout=new.Layout(flex_flow="row wrap")
         )
         results = [view.state, view.progress, view.preview, self._notes.box, view.report, self._gallery.box]
-        left, right = new.VBox([body, buttons]), new.VBox(results)
+        offer = LeftPlanOffer(new, self._studio, self._notes, self._notes.guarded)
+        left, right = new.VBox([offer.box, body, buttons]), new.VBox(results)
         both = new.HBox([left, right], layout=new.Layout(flex_flow="row wrap"))
         for box, name in ((left, "sd-left"), (right, "sd-right"), (both, "sd-both"), (self._tabs, "sd-tabs")):
             box.add_class(name)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from sdcolab.colab.panel_form import FormBox
 from sdcolab.colab.panel_notes import Guarded
 from sdcolab.colab.panel_parts import button_row
 from sdcolab.core.words import panel as words
+from sdcolab.core.words.scripts import PICK_VALUE, SWAPS
 from sdcolab.studio.form import Lists, once, shown
 from sdcolab.studio.generating import lora_names
 from sdcolab.studio.layout import Script
-from sdcolab.studio.scripting import comparison, filled_axis
+from sdcolab.studio.scripting import comparison, filled_axis, values_to_add, with_value_added
 from sdcolab.studio.studio import Studio
 
 
@@ -33,6 +35,7 @@ class ScriptBox:
         self._tell_forecast = tell_forecast
         self._guarded = guarded
         self._forms: dict[str, FormBox] = {}
+        self._to_watch: list[tuple[str, Callable[[], None]]] = []
         self._body = widgets.VBox([])
         self._choice = widgets.Dropdown(
             options=[(words.NO_SCRIPT, ""), *((script.title, script.id) for script in scripts)],
@@ -71,6 +74,9 @@ class ScriptBox:
                 gadgets=self._gadgets(name),
                 prefix=script.prefix or script.id,
             )
+            for path, told in self._to_watch:
+                self._forms[name].watch(path, told)
+            self._to_watch.clear()
         hint = [self._new.HTML(f"<p>{script.hint}</p>")] if script and script.hint else []
         count = button_row(self._new, self._guarded, (words.FORECAST, self._tell_forecast))
         self._body.children = (*hint, self._forms[name].box, count) if script else ()
@@ -86,7 +92,41 @@ class ScriptBox:
             said = words.FILL_AXIS.format(axis=axis.upper())
             return lambda: button_row(self._new, self._guarded, (said, lambda: fill(axis)))
 
-        return {"@compare_loras": lambda: self._compare_row(name), **{f"@fill:{axis}": button(axis) for axis in "xyz"}}
+        return {
+            "@compare_loras": lambda: self._compare_row(name),
+            "@swap": lambda: self._swap_row(name),
+            **{f"@fill:{axis}": button(axis) for axis in "xyz"},
+            **{f"@pick:{axis}": partial(self._pick, name, axis) for axis in "xyz"},
+        }
+
+    def _pick(self, name: str, axis: str) -> Any:
+        """A list of what can be added to an axis, there while there is something to choose from."""
+        chosen = self._new.Dropdown(options=[], description=PICK_VALUE, layout=self._new.Layout(width="98%"))
+
+        def add() -> None:
+            if value := chosen.value:
+                form = self._forms[name]
+                form.fill({f"{axis}_values": with_value_added(form.values[f"{axis}_values"], value)})
+                chosen.value = ""
+
+        def offer() -> None:
+            found = values_to_add(self._studio, self._forms[name].values[f"{axis}_axis"])
+            chosen.options = ["", *found]
+            chosen.layout.display = "flex" if found else "none"
+
+        chosen.layout.display = "none"
+        chosen.observe(self._guarded(add), names="value")
+        self._to_watch.append((f"{axis}_axis", offer))
+        return chosen
+
+    def _swap_row(self, name: str) -> Any:
+        def swap(one: str, other: str) -> None:
+            form, values = self._forms[name], self._forms[name].values
+            pairs = ((one, other), (other, one))
+            form.fill({f"{to}_{part}": values[f"{at}_{part}"] for to, at in pairs for part in ("axis", "values")})
+
+        swaps = ((label, partial(swap, *pair)) for pair, label in SWAPS.items())
+        return button_row(self._new, self._guarded, *swaps)
 
     def _compare_row(self, name: str) -> Any:
         lora = self._new.Dropdown(options=[*lora_names(self._studio.library)], description="LoRA")

@@ -35,7 +35,8 @@ class XyzPlot:
 
     ``sub_images`` and ``sub_grids``: the cells and the sheets of single Z values are results too. ``keep_random``:
     seeds of -1 are drawn anew in every cell. ``vary_seeds_*``: another seed for each value of that axis. ``page``: an
-    HTML page with a slider for each axis lies beside the sheet.
+    HTML page with a slider for each axis lies beside the sheet. ``webp``: the sheet is a WebP, a tenth as large as a
+    PNG.
     """
 
     code: ClassVar[str] = "xyz"
@@ -56,6 +57,7 @@ class XyzPlot:
     vary_seeds_z: bool = fact(False, api=("vary_seeds_z",))
     margin: int = fact(0, low=0, high=500, step=2, api=("margin_size",))
     page: bool = False
+    webp: bool = False
 
     def __post_init__(self) -> None:
         check(self, "xyz")

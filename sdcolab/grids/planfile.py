@@ -31,6 +31,9 @@ MAX_TRIES = 2
 
 _MAX_LOOKED_AT = 200
 
+_ENDED: Mapping[str, Any] = {"ended": True}
+_ENDED_LINE = json.dumps(_ENDED).encode() + b"\n"
+
 
 @dataclass(frozen=True, slots=True)
 class Done:
@@ -84,7 +87,7 @@ class PlanFile:
 
     def ended(self) -> None:
         """Nothing is left to do."""
-        self._add({"ended": True})
+        self._add(_ENDED)
 
     def _add(self, entry: Mapping[str, Any]) -> None:
         if self._file is None:
@@ -164,19 +167,37 @@ def called(name: str, folder: Path) -> Path | None:
     return None
 
 
+def leave(path: Path) -> None:
+    """Nobody wants the rest of this plan. Raises ``DiskFull`` or ``CannotWrite``."""
+    with PlanFile(path) as file:
+        file.ended()
+
+
 def unfinished(folder: Path) -> Iterator[tuple[Path, Progress]]:
     """Plans below ``folder`` that can be gone on with, the newest first."""
     for path in _newest(folder):
         try:
+            if _says_ended(path):
+                continue
             progress = read(path)
-        except PlanUnreadable:
+        except (OSError, PlanUnreadable):
             continue
         if not progress.ended:
             yield path, progress
 
 
+def _says_ended(path: Path) -> bool:
+    """Whether the last line says so: most plans have ended, and reading all of them from Drive takes long."""
+    with path.open("rb") as file:
+        file.seek(-min(path.stat().st_size, len(_ENDED_LINE)), os.SEEK_END)
+        return file.read() == _ENDED_LINE
+
+
 def _newest(folder: Path) -> list[Path]:
-    found = sorted(folder.glob(f"*/*{SUFFIX}"), key=lambda path: path.stat().st_mtime, reverse=True)
+    try:
+        found = sorted(folder.glob(f"*/*{SUFFIX}"), key=lambda path: path.stat().st_mtime, reverse=True)
+    except OSError:  # the folder does not answer, or a file went while it was looked at
+        return []
     return found[:_MAX_LOOKED_AT]
 
 

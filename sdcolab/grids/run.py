@@ -55,6 +55,9 @@ MAX_SHEET = 200_000_000
 """Pixels of all sheets of a plan, as in A1111. Cells are shown smaller on larger ones; their own files keep
 their size."""
 
+MAX_WEBP_SIDE = 16_383
+"""Pixels; larger sheets are PNG."""
+
 _GRID_NAMES: Mapping[str, str] = {"xyz": "xyz_grid", "matrix": "prompt_matrix"}
 """What the sheets of a script are called; ``grid`` for the others."""
 
@@ -362,8 +365,10 @@ class _PlanRun:
             self._listener(ImageReady(index, sheet, seed, infotext))
             return
         suffix = f"-z{index}" if index else ""
-        path = folder / f"{file.path.stem}{suffix}.png"
-        _write(sheet, infotext, path)
+        script = self._task.script
+        webp = isinstance(script, XyzPlot) and script.webp and max(sheet.size) <= MAX_WEBP_SIDE
+        path = folder / f"{file.path.stem}{suffix}.{'webp' if webp else 'png'}"
+        _write(sheet, infotext, path, ImageFormat.WEBP if webp else ImageFormat.PNG)
         self._listener(ImageSaved(index, path, seed, infotext))
 
     def _write_page(self, file: PlanFile, draws: int) -> None:
@@ -428,9 +433,9 @@ def _within(width: int, height: int, cells: int) -> tuple[int, int]:
     return max(1, int(width * scale)), max(1, int(height * scale))
 
 
-def _write(picture: Image.Image, infotext: str, path: Path) -> None:
+def _write(picture: Image.Image, infotext: str, path: Path, kind: ImageFormat = ImageFormat.PNG) -> None:
     with atomic_write(path) as file:
-        picture.save(file, **save_options(infotext, ImageFormat.PNG))
+        picture.save(file, **save_options(infotext, kind))
 
 
 # --- Dialogues ------------------------------------------------------------------------------------------------------

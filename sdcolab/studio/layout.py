@@ -55,12 +55,13 @@ GADGETS = frozenset(
             "@defaults",
             "@scripts",
         ),
-        *("@fill:x", "@fill:y", "@fill:z", "@compare_loras"),
+        *("@fill:x", "@fill:y", "@fill:z", "@pick:x", "@pick:y", "@pick:z", "@swap", "@compare_loras"),
     }
 )
 """What a section may hold beside fields: the button that reads an infotext in the prompt, the styles, the list of LoRA,
 sizes to choose with one tap, the buttons of the seed, the size of the initial image, the neutral fine adjustments, the
-saved defaults, the scripts, and in X/Y/Z plot the buttons that fill an axis and that compare LoRA."""
+saved defaults, the scripts, and in X/Y/Z plot the buttons that fill an axis, add a value to it, exchange two axes and
+compare LoRA."""
 
 
 class TabKind(StrEnum):
@@ -499,10 +500,14 @@ _XYZ = (
         items=(
             ("x_axis", "@fill:x"),
             "x_values",
+            "@pick:x",
             ("y_axis", "@fill:y"),
             "y_values",
+            "@pick:y",
             ("z_axis", "@fill:z"),
             "z_values",
+            "@pick:z",
+            "@swap",
             "@compare_loras",
         ),
     ),
@@ -519,6 +524,7 @@ _XYZ = (
             "vary_seeds_z",
             "margin",
             "page",
+            "webp",
         ),
         folded=True,
     ),

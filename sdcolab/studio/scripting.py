@@ -25,6 +25,16 @@ def filled_axis(studio: Studio, axis: str, now: str) -> str:
     return as_text(values) if values else now
 
 
+def values_to_add(studio: Studio, axis: str) -> tuple[str, ...]:
+    """What the axis can have, to be added one by one; empty where there are too many to list."""
+    return studio.lists(f"axis.{axis}") if axis else ()
+
+
+def with_value_added(now: str, value: str) -> str:
+    """The text of an axis with one more value."""
+    return f"{now.rstrip().removesuffix(',')}, {as_text((value,))}" if now.strip() else as_text((value,))
+
+
 def comparison(studio: Studio, lora: str) -> Mapping[str, str]:
     """The settings of an X/Y/Z plot that shows a LoRA's epochs in rows and its weight in columns, by field."""
     names = epochs_of(lora, studio.lists("axis.LoRA"))

@@ -19,6 +19,7 @@ from sdcolab.core.upscaling import upscaler_names
 from sdcolab.studio.job import Job
 from sdcolab.studio.jobs import JobQueue
 from sdcolab.studio.last_form import LastForm
+from sdcolab.studio.plans import NoPlans, Plans
 from sdcolab.studio.wildcards import NoLists, WildcardLists
 
 Choices = Callable[[], tuple[str, ...]]
@@ -51,7 +52,8 @@ class Studio:
     known already, and reads no model; ``cuda_memory`` what the graphics card holds, in A1111's words, or None without
     one. ``more_lists`` are the live lists of features that bring their own, by name.
     ``forecast`` says how much a script is before it begins, and raises what is wrong with it. ``rooms`` are the parts
-    that draw themselves, by the id of their tab; ``wildcards`` the lists for prompts with random parts.
+    that draw themselves, by the id of their tab; ``wildcards`` the lists for prompts with random parts; ``plans`` the
+    scripts that another session left unfinished.
     """
 
     library: Library
@@ -71,6 +73,7 @@ class Studio:
     forecast: Callable[[Grid], Forecast] = no_forecast
     rooms: Mapping[str, Room] = field(default_factory=dict)
     wildcards: WildcardLists = field(default_factory=NoLists)
+    plans: Plans = field(default_factory=NoPlans)
 
     def submit(self, task: Task, by: Origin = Origin.PAGE) -> Job:
         """Put ``task`` in the queue of its place. Raises ``QueueFull``."""

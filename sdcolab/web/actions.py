@@ -15,10 +15,12 @@ from sdcolab.core.tasks import Generate, Place
 from sdcolab.core.tuning import Tuning
 from sdcolab.core.words import page as words
 from sdcolab.core.words.faces import NO_LORAS, NO_STYLES
+from sdcolab.core.words.scripts import PLAN_CONTINUED, PLAN_LEFT
 from sdcolab.studio.form import Reader, kept_paths, once, shown
 from sdcolab.studio.generating import Asked, GenerationDesk, lora_names
 from sdcolab.studio.jobs import JobQueue
-from sdcolab.studio.scripting import comparison, filled_axis, forecast_sentence
+from sdcolab.studio.plans import LeftPlan, continued, offered, sentence
+from sdcolab.studio.scripting import comparison, filled_axis, forecast_sentence, values_to_add, with_value_added
 from sdcolab.studio.studio import Studio
 from sdcolab.web import fragments
 from sdcolab.web.edge import attempt
@@ -77,6 +79,34 @@ class FormActions:
     def fill_axis(self, axis: str | None, now: str | None) -> str:
         """Every value of an axis of X/Y/Z plot."""
         return attempt(lambda: filled_axis(self._studio, axis or "", now or ""), now or "")[0]
+
+    def offer_values(self, axis: str | None) -> Any:
+        """What can be added to an axis: hidden where there is nothing to choose from."""
+        nothing: tuple[str, ...] = ()
+        found, _ = attempt(lambda: values_to_add(self._studio, axis or ""), nothing)
+        return gr.update(choices=[*found], value=None, visible=bool(found))
+
+    def add_value(self, value: str | None, now: str | None) -> tuple[str, None]:
+        """One more value of an axis, and nothing chosen any more."""
+        return with_value_added(now or "", value) if value else now or "", None
+
+    def offer_plan(self) -> tuple[Any, str, str]:
+        """Whether there is a plan to go on with, what is told of it, and its name."""
+        nothing: LeftPlan | None = None
+        plan, _ = attempt(lambda: offered(self._studio.plans, self._studio.jobs), nothing)
+        if plan is None:
+            return gr.update(visible=False), "", ""
+        return gr.update(visible=True), fragments.message(sentence(plan), fragments.Tone.CALM), plan.name
+
+    def continue_plan(self, name: str) -> tuple[Any, str]:
+        """Queue the rest of the plan. The box, and a message."""
+        _, problem = attempt(lambda: self._studio.submit(continued(name)), None)
+        return gr.update(visible=False), problem or fragments.message(PLAN_CONTINUED, fragments.Tone.GOOD)
+
+    def leave_plan(self, name: str) -> tuple[Any, str]:
+        """Offer the plan no more. The box, and a message."""
+        _, problem = attempt(lambda: self._studio.plans.leave(name), None)
+        return gr.update(visible=False), problem or fragments.message(PLAN_LEFT, fragments.Tone.GOOD)
 
     def compare_loras(self, lora: str | None) -> Updates:
         """The settings of X/Y/Z plot that compare the epochs of a LoRA."""

@@ -51,6 +51,7 @@ class FormWires:
         self._connect_opening()
         self._connect_parameters()
         self._connect_scripts()
+        self._connect_left_plan()
         self._connect_prompts()
         self._connect_bar()
 
@@ -124,6 +125,13 @@ class FormWires:
         for axis, button in gadgets.fills.items():
             kind, values = plot[f"{axis}_axis"], plot[f"{axis}_values"]
             button.click(self._actions.fill_axis, [kind, values], values, **QUIET)
+        for axis, pick in gadgets.picks.items():
+            kind, values = plot[f"{axis}_axis"], plot[f"{axis}_values"]
+            kind.change(self._actions.offer_values, kind, pick, **QUIET)
+            pick.input(self._actions.add_value, [pick, values], [values, pick], **QUIET)
+        for pair, button in gadgets.swaps.items():
+            both = [plot[f"{axis}_{part}"] for axis in pair for part in ("axis", "values")]
+            button.click(None, both, both, js="(a, b, c, d) => [c, d, a, b]", **QUIET)
         if gadgets.compare_loras is not None:
             axes = [plot[name] for name in ("x_axis", "x_values", "y_axis", "y_values", "z_axis")]
             gadgets.compare_loras.click(self._actions.compare_loras, gadgets.compared_lora, axes, **QUIET)
@@ -137,6 +145,14 @@ class FormWires:
                 trigger_mode="always_last",
                 **QUIET,
             )
+
+    def _connect_left_plan(self) -> None:
+        if (left := self._gadgets.left_plan) is None:
+            return
+        self._page.load(self._actions.offer_plan, None, [left.box, left.text, left.name], **QUIET)
+        told = [left.box, self._panel.message]
+        left.go_on.click(self._actions.continue_plan, left.name, told, **QUIET)
+        left.leave.click(self._actions.leave_plan, left.name, told, **QUIET)
 
     def _connect_prompts(self) -> None:
         gadgets, actions = self._gadgets, PromptActions(self._studio, self._parts, self._actions.desk)

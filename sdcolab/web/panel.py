@@ -16,11 +16,23 @@ import gradio as gr
 from sdcolab.core.request import GenerationRequest
 from sdcolab.core.words import page as words
 from sdcolab.core.words.faces import SIZES
+from sdcolab.core.words.scripts import CONTINUE_PLAN, LEAVE_PLAN, PICK_VALUE, SWAPS
 from sdcolab.studio.form import Lists, shown
 from sdcolab.studio.layout import Layout, Script
 from sdcolab.web import fragments
 from sdcolab.web.drawing import Drawing
 from sdcolab.web.fields import offered, unchecked
+
+
+@dataclass(frozen=True, slots=True)
+class LeftPlanBox:
+    """What offers to go on with a plan of another session. ``name`` keeps which one."""
+
+    box: gr.Column
+    text: gr.HTML
+    name: gr.State
+    go_on: gr.Button
+    leave: gr.Button
 
 
 @dataclass
@@ -46,6 +58,9 @@ class Gadgets:
     script_forms: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     forecast: Any = None
     fills: dict[str, gr.Button] = field(default_factory=dict)
+    picks: dict[str, gr.Dropdown] = field(default_factory=dict)
+    swaps: dict[str, gr.Button] = field(default_factory=dict)
+    left_plan: LeftPlanBox | None = None
     compared_lora: Any = None
     compare_loras: Any = None
 
@@ -106,6 +121,7 @@ class PanelDrawing:
     def draw(self) -> Panel:
         """Draw it inside the current page."""
         sections = self._layout.generation
+        self._gadgets.left_plan = _left_plan()
         self._drawing.sections(tuple(section for section in sections if section.main))
         with gr.Column(elem_id="sd-settings"):
             gr.HTML(_SHEET_HEAD, elem_id="sd-sheet-head")
@@ -191,7 +207,12 @@ class PanelDrawing:
             script.settings,
             shown(script.settings),
             self._lists,
-            {"@compare_loras": self._compare_loras, **{f"@fill:{axis}": partial(self._fill, axis) for axis in "xyz"}},
+            {
+                "@compare_loras": self._compare_loras,
+                "@swap": self._swap,
+                **{f"@fill:{axis}": partial(self._fill, axis) for axis in "xyz"},
+                **{f"@pick:{axis}": partial(self._pick, axis) for axis in "xyz"},
+            },
             name=f"script-{script.id}",
             prefix=script.prefix or script.id,
         )
@@ -204,6 +225,24 @@ class PanelDrawing:
 
     def _fill(self, axis: str) -> None:
         self._gadgets.fills[axis] = _tool(f"fill-{axis}", "list-ordered")
+
+    def _pick(self, axis: str) -> None:
+        self._gadgets.picks[axis] = gr.Dropdown(
+            [],
+            value=None,
+            label=f"{PICK_VALUE} ({axis.upper()})",
+            elem_id=f"sd-pick-{axis}",
+            elem_classes="sd-pick",
+            visible=False,
+        )
+        unchecked(self._gadgets.picks[axis])
+
+    def _swap(self) -> None:
+        with gr.Row(elem_classes="sd-chips", elem_id="sd-swaps"):
+            for pair, label in SWAPS.items():
+                self._gadgets.swaps[pair] = gr.Button(
+                    label, size="sm", min_width=44, scale=0, elem_id=f"sd-swap-{pair}", elem_classes="sd-chip"
+                )
 
     def _compare_loras(self) -> None:
         with gr.Row(elem_classes="sd-line", elem_id="sd-compare-row"):
@@ -231,6 +270,15 @@ def _tool(name: str, icon: str) -> gr.Button:
     return gr.Button(
         "", size="sm", min_width=36, scale=0, elem_id=f"sd-{name}", elem_classes=f"sd-tool-button sd-icon-{icon}"
     )
+
+
+def _left_plan() -> LeftPlanBox:
+    with gr.Column(visible=False, elem_id="sd-left-plan") as box:
+        text = gr.HTML()
+        with gr.Row(elem_classes="sd-line"):
+            go_on = gr.Button(CONTINUE_PLAN, size="sm", elem_id="sd-left-plan-continue")
+            leave = gr.Button(LEAVE_PLAN, size="sm", elem_id="sd-left-plan-leave")
+    return LeftPlanBox(box, text, gr.State(""), go_on, leave)
 
 
 def build_buttons(layout: Layout) -> Buttons:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import resources
@@ -15,15 +16,17 @@ from sdcolab.core.library import Library
 from sdcolab.core.names import LATENT_UPSCALERS, SAMPLER_NAMES, SCHEDULE_NAMES
 from sdcolab.core.preprocessors import PREPROCESSORS
 from sdcolab.core.prompt import Style
-from sdcolab.core.scripts import Forecast, Grid
+from sdcolab.core.scripts import DynamicPrompts, Forecast, Grid
 from sdcolab.core.settings import SettingsFile
 from sdcolab.core.tasks import Tools
 from sdcolab.core.upscaling import upscaler_names
+from sdcolab.studio.plans import LeftPlan
 
 if TYPE_CHECKING:
     from sdcolab.grids.axes import Axis
     from sdcolab.grids.dynamic.files import WildcardFolder
     from sdcolab.grids.dynamic.manager import WildcardManager
+    from sdcolab.grids.planfile import Progress
     from sdcolab.grids.run import Kit
 
 
@@ -144,6 +147,12 @@ def axis_lists() -> Mapping[str, Callable[[], tuple[str, ...]]]:
     }
 
 
+def _last_made(progress: Progress) -> datetime.datetime:
+    """When the last cell was made."""
+    times = [done.path.stat().st_mtime for done in progress.done.values() if done.path.is_file()]
+    return datetime.datetime.fromtimestamp(max(times, default=0.0))
+
+
 def script_lists(library: Library, folders: Folders) -> Mapping[str, Callable[[], tuple[str, ...]]]:
     """The live lists that scripts bring: axes, what each of them can be filled with ("axis.Sampler"), and plans to go
     on with."""
@@ -157,19 +166,55 @@ def script_lists(library: Library, folders: Folders) -> Mapping[str, Callable[[]
     return {
         **axis_lists(),
         **{f"axis.{axis.label}": values_of(axis) for axis in AXES},
-        "unfinished_plans": lambda: _unfinished(folders),
+        "unfinished_plans": lambda: tuple(plan.name for plan in PlanFolder(library, folders).unfinished()),
     }
 
 
-def _unfinished(folders: Folders) -> tuple[str, ...]:
-    """The files of plans that have not ended, as named below the folder of all outputs, the newest first."""
-    from sdcolab.grids.planfile import unfinished
+class PlanFolder:
+    """The plans beside the user's sheets that have not ended (``studio.plans``)."""
 
-    found = [
-        path
-        for kind in ("txt2img-grids", "img2img-grids")
-        for path, progress in unfinished(folders.outputs / kind)
-        if progress.done
-    ]
-    found.sort(key=lambda path: path.stat().st_mtime, reverse=True)
-    return tuple(path.relative_to(folders.outputs).as_posix() for path in found)
+    def __init__(self, library: Library, folders: Folders) -> None:
+        self._library = library
+        self._folders = folders
+
+    def unfinished(self) -> tuple[LeftPlan, ...]:
+        """Those with something done, the newest first, by their file below the folder of all outputs."""
+        from sdcolab.grids.planfile import unfinished
+
+        outputs = self._folders.outputs
+        kinds = ("txt2img-grids", "img2img-grids")
+        every = (one for kind in kinds for one in unfinished(outputs / kind))
+        found = [(_last_made(progress), path, progress) for path, progress in every if progress.done]
+        found.sort(key=lambda one: one[0], reverse=True)
+        return tuple(
+            LeftPlan(
+                name=path.relative_to(outputs).as_posix(),
+                title=(progress.task.script or DynamicPrompts).title,
+                done=len(progress.done),
+                total=self._cells(progress),
+                when=when,
+                job=progress.task.name,
+            )
+            for when, path, progress in found
+        )
+
+    def leave(self, name: str) -> None:
+        """Raises ``PlanUnreadable`` for a name that is none of theirs, ``DiskFull`` or ``CannotWrite``."""
+        from sdcolab.core.errors import PlanUnreadable
+        from sdcolab.grids.planfile import leave
+
+        if name not in {plan.name for plan in self.unfinished()}:
+            raise PlanUnreadable(path=Path(name))
+        leave(self._folders.outputs / name)
+
+    def _cells(self, progress: Progress) -> int:
+        """Cells of the whole plan; 0 where that is not known, as when a model is gone."""
+        from sdcolab.core.errors import SdcolabError
+        from sdcolab.grids.scripts import drawing_from, prepare
+
+        names = LibraryNames(self._library, self._folders)
+        try:
+            prepared = prepare(progress.task, names, wildcards_of(self._folders), drawing_from(progress.draws))
+        except SdcolabError:
+            return 0
+        return len(prepared.plan.cells) if prepared.plan else 0

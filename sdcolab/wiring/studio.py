@@ -29,7 +29,7 @@ from sdcolab.studio.words_room import WordsRoom
 from sdcolab.wiring.diagnosis import diagnose, save_report
 from sdcolab.wiring.downloads import absent_downloads, catalog_choices
 from sdcolab.wiring.engine import build_engine, card_memory, native_size
-from sdcolab.wiring.grids import forecast, script_lists, wildcard_manager
+from sdcolab.wiring.grids import PlanFolder, forecast, script_lists, wildcard_manager
 from sdcolab.wiring.tasks import TASKS
 from sdcolab.wiring.training_tasks import training_lists
 
@@ -150,4 +150,5 @@ def build_studio(folders: Folders, library: Library, place: Workplace) -> Studio
             "palabras": WordsRoom(folders, library, SettingsFile(folders.config)),
         },
         wildcards=wildcard_manager(folders),
+        plans=PlanFolder(library, folders),
     )

@@ -124,6 +124,15 @@ def test_a_plot_lies_on_disk_with_its_sheet_and_its_plan(bench: Bench) -> None:
     assert planfile.read(plan.path).ended
 
 
+def test_a_sheet_can_be_a_webp(bench: Bench) -> None:
+    bench.run(Grid(REQUEST, XyzPlot("Steps", "2,3", webp=True)))
+    (sheet,) = bench.sheets()
+    assert sheet.path.suffix == ".webp"
+    with Image.open(sheet.path) as picture:
+        assert picture.format == "WEBP"
+    assert 'X Values: "2,3"' in read_bytes(sheet.path.read_bytes(), "")
+
+
 def test_progress_counts_all_cells_and_shows_the_sheet_filling_up(bench: Bench) -> None:
     bench.run(Grid(REQUEST, FIVE))
     steps = bench.of(StepDone)

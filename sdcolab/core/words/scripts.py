@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Mapping
 from enum import StrEnum
 
@@ -26,6 +27,7 @@ GROUPS: Mapping[str, Mapping[str, Words]] = {
         "xyz.vary_seeds_y": Words("Otra semilla por fila (Y)"),
         "xyz.vary_seeds_z": Words("Otra semilla por hoja (Z)"),
         "xyz.margin": Words("Margen entre imágenes (px)"),
+        "xyz.webp": Words("Guardar la hoja en WebP", "Ocupa mucho menos que en PNG"),
         "xyz.page": Words("Guardar también una página HTML", "Con un mando por eje, para verla en cualquier navegador"),
     },
     "Prompt matrix": {
@@ -157,6 +159,23 @@ def forecast_text(pictures: int, time: str) -> str:
     made = "Se hará 1 imagen" if pictures == 1 else f"Se harán {pictures} imágenes"
     return f"{made}; unos {time} en este equipo." if time else f"{made}."
 
+
+def left_plan_text(title: str, done: int, total: int, when: datetime.datetime) -> str:
+    """What is told of a plan that was begun in another session."""
+    of = f" de {total}" if total else ""
+    made = "1 imagen hecha" if done == 1 and not of else f"{done}{of} imágenes hechas"
+    return f"Quedó a medias «{title}» ({made}, {when:%d/%m %H:%M}). Al continuar solo se hacen las que faltan."
+
+
+CONTINUE_PLAN = "Continuar"
+LEAVE_PLAN = "Dejarla así"
+PLAN_CONTINUED = "La cuadrícula continúa."
+PLAN_LEFT = "De acuerdo: la cuadrícula se queda como está y no se vuelve a ofrecer."
+"""What is offered for such a plan, and what is told afterwards."""
+
+PICK_VALUE = "Añadir un valor"
+SWAPS: Mapping[str, str] = {"xy": "⇄ X/Y", "yz": "⇄ Y/Z", "xz": "⇄ X/Z"}
+"""What the controls of axes say."""
 
 SCRIPT_NOTES: Mapping[str, str] = {
     "xyz": "Compara: la misma imagen cambiando una, dos o tres cosas.",

@@ -1,0 +1,104 @@
+"""The panel's scripts: values added to an axis, axes exchanged, and a plan of another session gone on with."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import ipywidgets
+import pytest
+
+from sdcolab.colab.panel_plans import LeftPlanOffer
+from sdcolab.colab.panel_scripts import ScriptBox
+from sdcolab.core.scripts import Grid
+from sdcolab.core.tasks import Origin
+from sdcolab.core.words.scripts import CONTINUE_PLAN, LEAVE_PLAN
+from sdcolab.studio.layout import LAYOUT
+from sdcolab.studio.plans import LeftPlan
+
+LISTS = {
+    "axes": ("Nothing", "Seed", "Steps", "Sampler"),
+    "axis.Sampler": ("Euler a", "DDIM"),
+}
+
+
+def at_once(action: Callable[[], None]) -> Callable[[object], None]:
+    return lambda _button: action()
+
+
+def walk(widget: Any) -> list[Any]:
+    return [widget, *(inner for child in getattr(widget, "children", ()) for inner in walk(child))]
+
+
+def press(box: Any, description: str) -> None:
+    (button,) = [one for one in walk(box) if getattr(one, "description", "") == description]
+    button.click()
+
+
+@pytest.fixture
+def studio() -> Any:
+    library: Any = SimpleNamespace(files=lambda _kind: ())
+    return SimpleNamespace(lists=lambda name: LISTS.get(name, ()), library=library)
+
+
+def test_values_are_added_and_axes_exchanged(studio: Any) -> None:
+    scripts = ScriptBox(ipywidgets, studio, LAYOUT.scripts, lambda: None, at_once)
+    (choice, _) = scripts.box.children
+    choice.value = "xyz"
+    fields = {one.description: one for one in walk(scripts.box) if getattr(one, "description", "")}
+    picks = [one for one in walk(scripts.box) if getattr(one, "description", "") == "Añadir un valor"]
+    assert picks[0].layout.display == "none"
+    fields["Tipo X"].value = "Sampler"
+    assert (picks[0].layout.display, picks[0].options) == ("flex", ("", "Euler a", "DDIM"))
+    picks[0].value = "DDIM"
+    picks[0].value = "Euler a"
+    assert fields["Valores X"].value == "DDIM, Euler a"
+    press(scripts.box, "⇄ X/Y")
+    assert (scripts.values["y_axis"], scripts.values["y_values"]) == ("Sampler", "DDIM, Euler a")
+    assert (scripts.values["x_axis"], scripts.values["x_values"]) == ("Nothing", "")
+
+
+class Shelf:
+    """One plan that was left."""
+
+    def __init__(self) -> None:
+        self.left: list[str] = []
+        when = datetime.datetime(2026, 5, 4, 3, 2)
+        self.plan = LeftPlan("txt2img-grids/x/xyz_grid-0001-7.jsonl", "X/Y/Z plot", 12, 25, when, "cinco")
+
+    def unfinished(self) -> tuple[LeftPlan, ...]:
+        return (self.plan,)
+
+    def leave(self, name: str) -> None:
+        self.left.append(name)
+
+
+def offer(jobs: list[Any]) -> tuple[LeftPlanOffer, Shelf, list[tuple[Any, Origin]], list[str]]:
+    shelf, asked, notes = Shelf(), list[tuple[Any, Origin]](), list[str]()
+    queue: Any = SimpleNamespace(jobs=lambda: jobs)
+    studio: Any = SimpleNamespace(plans=shelf, jobs=queue, submit=lambda task, by: asked.append((task, by)))
+    return LeftPlanOffer(ipywidgets, studio, notes.append, at_once), shelf, asked, notes
+
+
+def test_a_plan_of_another_session_is_gone_on_with() -> None:
+    made, shelf, asked, notes = offer([])
+    text = " ".join(str(one.value) for one in walk(made.box) if hasattr(one, "value"))
+    assert "«X/Y/Z plot» (12 de 25 imágenes hechas, 04/05 03:02)" in text
+    press(made.box, CONTINUE_PLAN)
+    ((task, by),) = asked
+    assert (task.plan, by) == (Path(shelf.plan.name), Origin.PANEL)
+    assert not made.box.children
+    assert notes == ["La cuadrícula continúa."]
+
+
+def test_it_is_left_or_not_offered_while_a_job_is_at_it() -> None:
+    made, shelf, asked, _ = offer([])
+    press(made.box, LEAVE_PLAN)
+    assert (shelf.left, asked) == ([shelf.plan.name], [])
+    from sdcolab.core.request import GenerationRequest
+
+    running = SimpleNamespace(snapshot=SimpleNamespace(ended=False), task=Grid(GenerationRequest(), name="cinco"))
+    assert not offer([running])[0].box.children

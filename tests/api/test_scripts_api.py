@@ -17,6 +17,7 @@ from sdcolab.api.fields import BadField
 from sdcolab.api.scripts import scripts_of
 from sdcolab.core.names import LATENT_UPSCALERS
 from sdcolab.core.scripts import (
+    Alternative,
     DynamicPrompts,
     Loopback,
     Outpainting,
@@ -68,6 +69,11 @@ def read(name: str, args: list[Any], *, img2img: bool = True) -> Any:
             PromptLines("a\nb", "end", iterate_seed=True, combined=True),
         ),
         ("Loopback", [3, 0.2, "Lazy", "None"], Loopback(3, 0.2, "Lazy")),
+        (
+            "img2img alternative test",
+            ["", True, False, "a cat", "ugly", True, 30, False, 1.5, 0.1, False],
+            Alternative("a cat", "ugly", 30, 1.5, 0.1, False, True, False, True, False),
+        ),
         ("SD upscale", [None, 32, "lanczos", 1.5], SdUpscale(32, 1.5, "Lanczos")),
         ("SD upscale", [None, 32, 2, 1.5], SdUpscale(32, 1.5, "Nearest")),
         (

@@ -12,8 +12,9 @@ from PIL import Image
 
 import sdcolab.wiring.engine as wiring_engine
 from sdcolab.cli import main
+from sdcolab.core.formats import ImageFormat
 from sdcolab.core.infotext import read_bytes
-from sdcolab.core.outputs import ImageFormat, save_options
+from sdcolab.core.outputs import save_options
 from sdcolab.core.request import GenerationRequest, Hires, Inpaint, NoiseOrigin
 from sdcolab.core.result import GeneratedImage, GenerationResult
 

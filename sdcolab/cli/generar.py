@@ -27,8 +27,8 @@ from sdcolab.core.errors import (
 from sdcolab.core.fields import value_at, with_values
 from sdcolab.core.files import system_reason
 from sdcolab.core.folders import Folders
+from sdcolab.core.formats import ImageFormat
 from sdcolab.core.infotext import Pasted, parse, read_bytes
-from sdcolab.core.outputs import ImageFormat
 from sdcolab.core.pictures import open_picture
 from sdcolab.core.request import FIELDS, GenerationRequest
 from sdcolab.core.result import GenerationResult

@@ -113,6 +113,15 @@ class GenerationForm:
         """Queue what the form asks for. Raises ``RequestError`` or ``QueueFull``."""
         self.desk.submit(self.asked)
 
+    def choose_script(self, script: str) -> None:
+        """Choose the script called ``script``."""
+        self._scripts.choose(script)
+
+    def choose(self, field: str, name: str) -> None:
+        """Choose a model or a VAE by its name."""
+        if field in ("checkpoint", "vae") and name in self._studio.lists(f"{field}s"):
+            self._form.fill({field: name})
+
     def enhance(self, infotext: str) -> None:
         """The picture with this infotext again, with a pass of hires."""
         self._studio.submit(Generate(self.desk.enhanced(infotext)), Origin.PANEL)

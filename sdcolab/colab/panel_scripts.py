@@ -46,6 +46,10 @@ class ScriptBox:
         self._choice.observe(lambda change: self._show(change["new"]), names="value")
         self.box = widgets.VBox([self._choice, self._body] if scripts else [])
 
+    def choose(self, script: str) -> None:
+        """Choose the script called ``script``."""
+        self._choice.value = script
+
     @property
     def chosen(self) -> str:
         """The script's id; empty without one."""

@@ -17,6 +17,7 @@ from sdcolab.core.pictures import read_picture_file
 from sdcolab.core.rooms import Room
 from sdcolab.core.words import panel as words
 from sdcolab.studio.generating import IMAGE_MODE, TEXT_MODE
+from sdcolab.studio.layout import LAYOUT
 
 
 class Sender:
@@ -51,7 +52,13 @@ class Sender:
         }
 
     def grant(self, room: Room, said: Mapping[str, Any]) -> None:
-        """Do what ``room`` wishes done with one of its pictures. Raises ``PictureGone``."""
+        """Do what ``room`` wishes done with the form or one of its pictures. Raises ``PictureGone``."""
+        if said.get("act") == "go":
+            self._go(said.get("tab"), said.get("script"))
+            return
+        if said.get("act") == "choose":
+            self._form.choose(str(said.get("field")), str(said.get("name")))
+            return
         found = room.file("picture", str(said.get("id")))
         if found is None or not isinstance(found.content, Path):
             raise PictureGone()
@@ -63,6 +70,12 @@ class Sender:
                 self._enlarge(picture)
             case _:
                 self._use(infotext.read_bytes(picture, found.content.name))
+
+    def _go(self, tab: object, script: object) -> None:
+        if tab in {one.id for one in LAYOUT.tabs}:
+            self._open_tab(str(tab))
+        if script in {one.id for one in LAYOUT.scripts}:
+            self._form.choose_script(str(script))
 
     def _guarded_with(self, act: Callable[[ImageSaved], None]) -> Callable[[ImageSaved], None]:
         return lambda image: self._notes.guarded(lambda: act(image))(None)

@@ -8,20 +8,19 @@ import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from sdcolab.core.files import create_new, sweep
+from sdcolab.core.file_patterns import facts_of, file_name, folder_name
+from sdcolab.core.files import atomic_write, create_new, sweep
 from sdcolab.core.folders import Folders
-from sdcolab.core.infotext import PARAMETERS_KEY, user_comment
+from sdcolab.core.formats import QUALITY, ImageFormat
+from sdcolab.core.infotext import PARAMETERS_KEY, parse, user_comment
+from sdcolab.core.preferences import Preferences, PreferencesFile
 from sdcolab.core.request import GenerationRequest
-
-QUALITY = 80
-"""Of JPEG and WebP, 1 to 100; A1111's."""
 
 _NUMBER = re.compile(r"(\d{5,})[-.]")
 _LARGEST_EXIF = 65_533
@@ -29,20 +28,16 @@ _LARGEST_EXIF = 65_533
 
 Today = Callable[[], datetime.date]
 
-
-class ImageFormat(StrEnum):
-    """How pictures are written; the values are their files' extensions."""
-
-    PNG = "png"
-    JPEG = "jpg"
-    WEBP = "webp"
+DAY = "[date]"
+"""The pattern of a folder for each day."""
 
 
 _LARGEST_SIDE = {ImageFormat.JPEG: 65_535, ImageFormat.WEBP: 16_383}
 
 
 class ImageStore:
-    """Writes images below ``folder`` as ``AAAA-MM-DD/NNNNN-semilla.png``, or ``NNNNN.png`` when there is no seed.
+    """Writes images below ``folder`` as ``AAAA-MM-DD/NNNNN-semilla.png``, or ``NNNNN.png`` when there is no seed; in
+    other ways where the user prefers so.
 
     Safe to use from several threads, and while other processes write there.
     """
@@ -54,13 +49,15 @@ class ImageStore:
         *,
         image_format: ImageFormat = ImageFormat.PNG,
         quality: int = QUALITY,
+        preferred: Callable[[], Preferences] | None = None,
     ) -> None:
         """With ``today`` None the images lie right in ``folder``, without a folder for each day. ``quality``, 1 to 100,
-        is that of JPEG and WebP."""
+        is that of JPEG and WebP. ``preferred`` is asked at each picture, and wins over both."""
         self._folder = folder
         self._today = today
         self._format = image_format
         self._quality = quality
+        self._preferred = preferred
         self._lock = threading.Lock()
         self._swept: Path | None = None
 
@@ -84,20 +81,34 @@ class ImageStore:
 
         Raises ``DiskFull`` or ``CannotWrite``.
         """
-        image_format = self._format if fits(image, infotext, self._format) else ImageFormat.PNG
-        ending = f".{image_format}" if seed is None else f"-{seed}.{image_format}"
+        wanted = self._wanted()
+        image_format = wanted.image_format if fits(image, infotext, wanted.image_format) else ImageFormat.PNG
+        said = facts_of(parse(infotext), image.size, seed, datetime.datetime.now())
+        name = file_name(wanted.file_pattern, said) if wanted.file_pattern else "" if seed is None else str(seed)
+        ending = f"-{name}.{image_format}" if name else f".{image_format}"
         with self._lock:
-            day = self._folder / self.day
+            day = self._folder / (
+                self.day if wanted.folder_pattern == DAY else folder_name(wanted.folder_pattern, said)
+            )
             if day != self._swept:
                 sweep(day)
                 self._swept = day
             names = (day / f"{number:05}{ending}" for number in itertools.count(_next_number(day)))
-            return create_new(
+            made = create_new(
                 names,
                 lambda file: _flat(image, image_format).save(
-                    file, **save_options(infotext, image_format, self._quality)
+                    file, **save_options(infotext, image_format, wanted.quality)
                 ),
             )
+        if wanted.save_text:
+            with atomic_write(made.with_suffix(".txt")) as file:
+                file.write(f"{infotext}\n".encode("utf-8", "replace"))
+        return made
+
+    def _wanted(self) -> Preferences:
+        if self._preferred:
+            return self._preferred()
+        return Preferences(image_format=self._format, quality=self._quality)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +119,14 @@ class ImageStores:
     img2img: ImageStore
 
     @classmethod
-    def below(cls, folders: Folders, image_format: ImageFormat = ImageFormat.PNG) -> ImageStores:
-        """Stores in the program's folders."""
+    def below(cls, folders: Folders, image_format: ImageFormat | None = None) -> ImageStores:
+        """Stores in the program's folders, which write in ``image_format``; as the user prefers when it is None."""
+        preferred = PreferencesFile(folders.config).peek if image_format is None else None
         return cls(
-            ImageStore(folders.txt2img, image_format=image_format),
-            ImageStore(folders.img2img, image_format=image_format),
+            *(
+                ImageStore(folder, image_format=image_format or ImageFormat.PNG, preferred=preferred)
+                for folder in (folders.txt2img, folders.img2img)
+            )
         )
 
     def of(self, request: GenerationRequest) -> ImageStore:

@@ -68,10 +68,10 @@ def numbers(said: Mapping[str, Any], name: str) -> list[int]:
     return [number({name: one}, name) for one in value]
 
 
-def text(said: Mapping[str, Any], name: str, default: str | None = None) -> str:
-    """A text. Raises ``StrangeQuestion``."""
+def text(said: Mapping[str, Any], name: str, default: str | None = None, most: int = MAX_TEXT) -> str:
+    """A text of at most ``most`` characters. Raises ``StrangeQuestion``."""
     value = said.get(name, default)
-    if not isinstance(value, str) or len(value) > MAX_TEXT:
+    if not isinstance(value, str) or len(value) > most:
         raise StrangeQuestion(question=name)
     return value
 

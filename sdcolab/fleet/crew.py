@@ -21,7 +21,8 @@ from sdcolab.core.errors import (
     SdcolabError,
 )
 from sdcolab.core.events import CancelToken, ignore_events
-from sdcolab.core.outputs import ImageFormat, save_options
+from sdcolab.core.formats import ImageFormat
+from sdcolab.core.outputs import save_options
 from sdcolab.core.request import GenerationRequest
 from sdcolab.core.result import GenerationResult
 from sdcolab.core.tasks import Generate, Worker

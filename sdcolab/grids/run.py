@@ -31,7 +31,8 @@ from sdcolab.core.events import (
 )
 from sdcolab.core.files import atomic_write
 from sdcolab.core.folders import Folders
-from sdcolab.core.outputs import ImageFormat, ImageStore, ImageStores, save_options
+from sdcolab.core.formats import ImageFormat
+from sdcolab.core.outputs import ImageStore, ImageStores, save_options
 from sdcolab.core.request import MAX_RANDOM_SEED, GenerationRequest
 from sdcolab.core.result import GeneratedImage, Generator
 from sdcolab.core.scripts import AFTER_SHEETS, JOB_UNITS, Grid, XyzPlot

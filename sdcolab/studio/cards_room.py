@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
+from sdcolab.core.architectures import ModelFamily, declared_family
 from sdcolab.core.detect import ModelKind
-from sdcolab.core.errors import StrangeQuestion
+from sdcolab.core.errors import PictureGone, StrangeQuestion
+from sdcolab.core.files import atomic_write
+from sdcolab.core.folders import MODEL_FOLDERS
 from sdcolab.core.library import Library, ModelFile
 from sdcolab.core.pictures import read_picture_file, small_png
 from sdcolab.core.rooms import Answer, RoomFile, text
+from sdcolab.core.words.faces import MOVED_TO
+from sdcolab.core.words.labels import KIND_NAMES
+from sdcolab.studio.card_files import FileFacts, fits, misplaced, move
 from sdcolab.studio.cards import Card, card_of, write_notes
 
 KINDS: Mapping[str, ModelKind] = {
@@ -18,25 +25,38 @@ KINDS: Mapping[str, ModelKind] = {
     "embedding": ModelKind.EMBEDDING,
     "hypernetwork": ModelKind.HYPERNETWORK,
     "checkpoint": ModelKind.CHECKPOINT,
+    "vae": ModelKind.VAE,
 }
 
 EDITABLE = ("description", "notes", "activation text", "negative text", "sd version")
 SIDE = 320
 """Longest side of the pictures on cards, in pixels."""
 
+PREVIEW_SIDE = 768
+"""The same of those that are put beside a file."""
+
 
 class CardsRoom:
     """Reads what lies beside each file; a file that has not changed is read once."""
 
-    def __init__(self, library: Library) -> None:
+    def __init__(self, library: Library, last_picture: Callable[[], Path | None] = lambda: None) -> None:
+        """``last_picture``: the last picture that was made, to put on a card."""
         self._library = library
+        self._last_picture = last_picture
+        self._facts = FileFacts()
         self._lock = threading.Lock()
         self._known: dict[tuple[ModelKind, str], tuple[object, Card]] = {}
 
     @property
     def answers(self) -> Mapping[str, Answer]:
         """What can be asked of it."""
-        return {"cards": self._cards, "save": self._save}
+        return {
+            "cards": self._cards,
+            "save": self._save,
+            "facts": self._told_facts,
+            "move": self._move,
+            "picture": self._put_picture,
+        }
 
     def file(self, kind: str, name: str) -> RoomFile | None:
         """The picture of a card, small; ``name`` is its place in the list of its kind."""
@@ -48,10 +68,8 @@ class CardsRoom:
         return RoomFile(small, "image/png") if small else None
 
     def _cards(self, said: Mapping[str, Any]) -> list[dict[str, Any]]:
-        kind = text(said, "kind")
-        if kind not in KINDS:
-            raise StrangeQuestion(question=kind[:40])
-        return [_told(place, self._card(file)) for place, file in enumerate(self._library.files(KINDS[kind]))]
+        files = self._library.files(_kind(said))
+        return [_told(place, self._card(file)) for place, file in enumerate(files)]
 
     def _card(self, file: ModelFile) -> Card:
         """The card, from memory while neither the folder nor the file beside it changed."""
@@ -67,12 +85,52 @@ class CardsRoom:
                 known = self._known[file.kind, file.name] = (stamp, card_of(file))
             return known[1]
 
+    def _told_facts(self, said: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """What each file of a kind is by its own tensors, and whether it goes with the ``checkpoint`` chosen: reading
+        that takes longer than the cards, which do not wait for it."""
+        kind = _kind(said)
+        chosen = self._family_of(text(said, "checkpoint", ""))
+        return [self._facts_of(place, file, chosen) for place, file in enumerate(self._library.files(kind))]
+
+    def _family_of(self, checkpoint: str) -> ModelFamily:
+        files = {file.name: file for file in self._library.files(ModelKind.CHECKPOINT)}
+        found = self._facts.of(files[checkpoint].path) if checkpoint in files else None
+        return found.family if found else ModelFamily.UNKNOWN
+
+    def _facts_of(self, place: int, file: ModelFile, chosen: ModelFamily) -> dict[str, Any]:
+        found = self._facts.of(file.path)
+        family = found.family if found else ModelFamily.UNKNOWN
+        if family is ModelFamily.UNKNOWN:
+            family = declared_family(self._card(file).base)
+        wrong = misplaced(file, found)
+        return {
+            "place": place,
+            "family": "" if family is ModelFamily.UNKNOWN else family.value,
+            "fits": file.kind is ModelKind.CHECKPOINT or fits(family, chosen),
+            "wrong": KIND_NAMES[wrong] if wrong else "",
+        }
+
+    def _move(self, said: Mapping[str, Any]) -> str:
+        """Move a file to the folder of what it is. Raises ``StrangeQuestion``, ``UnknownFile`` or as ``move``."""
+        file = self._library.find(_kind(said), text(said, "name"))
+        wrong = misplaced(file, self._facts.of(file.path))
+        if wrong is None:
+            raise StrangeQuestion(question="move")
+        moved = move(file, wrong, self._library.folders)
+        return MOVED_TO.format(name=moved.path.name, folder=MODEL_FOLDERS[wrong])
+
+    def _put_picture(self, said: Mapping[str, Any]) -> None:
+        """Make the last picture that of a card. Raises ``PictureGone``, ``UnknownFile``, or as writing does."""
+        file, last = self._library.find(_kind(said), text(said, "name")), self._last_picture()
+        small = small_png(read_picture_file(last), PREVIEW_SIDE) if last else None
+        if small is None:
+            raise PictureGone()
+        with atomic_write(file.path.with_suffix(".preview.png")) as target:
+            target.write(small)
+
     def _save(self, said: Mapping[str, Any]) -> None:
         """Change A1111's notes on a file. Raises ``StrangeQuestion`` or ``UnknownFile``."""
-        kind = text(said, "kind")
-        if kind not in KINDS:
-            raise StrangeQuestion(question=kind[:40])
-        file = self._library.find(KINDS[kind], text(said, "name"))
+        file = self._library.find(_kind(said), text(said, "name"))
         changes: dict[str, Any] = {name: text(said, name) for name in EDITABLE if name in said}
         if "preferred weight" in said:
             weight = said["preferred weight"]
@@ -80,6 +138,14 @@ class CardsRoom:
                 raise StrangeQuestion(question="preferred weight")
             changes["preferred weight"] = weight
         write_notes(file.path, changes)
+
+
+def _kind(said: Mapping[str, Any]) -> ModelKind:
+    """The kind that a question is about. Raises ``StrangeQuestion``."""
+    kind = text(said, "kind")
+    if kind not in KINDS:
+        raise StrangeQuestion(question=kind[:40])
+    return KINDS[kind]
 
 
 def _told(place: int, card: Card) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from pathlib import Path
 
 from sdcolab.core.errors import Cancelled, SdcolabError, Unexpected
 from sdcolab.core.events import Ended, Event, ImageReady, ImageSaved, Listener, ignore_events
@@ -243,3 +244,9 @@ def perform(job: Job, worker: Worker, listener: Listener) -> Outcome:
         _log.exception("trabajo %s", job.id)
         return Outcome(tuple(made), None, Unexpected(kind=type(error).__name__, detail=str(error)))
     return Outcome(tuple(made), result, None)
+
+
+def last_picture(jobs: JobQueue) -> Path | None:
+    """The last picture that a job saved; None when there is none."""
+    made = (image.path for job in reversed(jobs.jobs(Place.ENGINE)) for image in reversed(job.snapshot.images))
+    return next(made, None)

@@ -17,13 +17,18 @@ from sdcolab.core.request import GenerationRequest
 
 FILE_NAME = "ultimo_formulario.json"
 
+MOST_PROMPTS = 50
+"""Prompts of generations before that are remembered."""
+
 
 @dataclass(frozen=True, slots=True)
 class FilledForm:
-    """What the form says, and the names of the styles chosen beside it, which are not in its prompts."""
+    """What the form says, the names of the styles chosen beside it, which are not in its prompts, and both prompts of
+    the last generations, the newest first."""
 
     request: GenerationRequest
     styles: tuple[str, ...] = ()
+    prompts: tuple[tuple[str, str], ...] = ()
 
 
 class LastForm:
@@ -50,10 +55,18 @@ class LastForm:
 
     def save(self, request: GenerationRequest, styles: Sequence[str] = ()) -> None:
         """Remember this form, without the pictures that it starts from: they may be large, and are not settings."""
-        saved = {"request": request_to_json(replace(request, init=None)), "styles": list(styles)}
+        now, before = (request.prompt, request.negative_prompt), self.peek()
+        prompts = [now, *(both for both in (before.prompts if before else ()) if both != now)]
+        saved = {
+            "request": request_to_json(replace(request, init=None)),
+            "styles": list(styles),
+            "prompts": [both for both in prompts if both[0].strip()][:MOST_PROMPTS],
+        }
         with contextlib.suppress(SdcolabError), atomic_write(self.path) as file:
             file.write(json.dumps(saved, ensure_ascii=False, indent=2).encode("utf-8"))
 
 
 def _from_json(raw: Any) -> FilledForm:
-    return FilledForm(request_from_json(raw["request"]), tuple(str(name) for name in raw["styles"]))
+    prompts = tuple((str(prompt), str(negative)) for prompt, negative in raw.get("prompts", ()))
+    styles = tuple(str(name) for name in raw["styles"])
+    return FilledForm(request_from_json(raw["request"]), styles, prompts)

@@ -14,7 +14,7 @@ To add a tab with a form: a task (a frozen dataclass whose fields have facts, ``
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -24,7 +24,7 @@ from sdcolab.core.describing import Describe
 from sdcolab.core.detecting import Detect
 from sdcolab.core.fields import parts_of, table_of
 from sdcolab.core.inversion import Inversion
-from sdcolab.core.request import GenerationRequest
+from sdcolab.core.request import FIELDS, GenerationRequest
 from sdcolab.core.scripts import (
     NEED_PICTURE,
     SCRIPTS,
@@ -135,7 +135,7 @@ class Tool:
 
 @dataclass(frozen=True, slots=True)
 class Tab:
-    """One tab. ``hint`` says in a line what it is for; ``icon`` is a name in lucide."""
+    """One tab. ``hint`` says in a line what it is for; ``icon`` is a name in lucide; ``new`` begins a group."""
 
     id: str
     title: str
@@ -143,6 +143,7 @@ class Tab:
     icon: str
     kind: TabKind
     tool: Tool | None = None
+    new: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +186,18 @@ class Layout:
         """The tab called ``name``. Raises ``KeyError``."""
         return next(iter(tab for tab in self.tabs if tab.id == name), None) or _missing(name)
 
+    def with_bar(self, paths: Sequence[str]) -> Layout:
+        """The same with other fields in the bar; those that leave it stand first among the advanced ones. Without
+        ``paths`` that exist it stays as it is."""
+        bar = tuple(path for path in paths if path in barred())
+        if not bar or bar == self.bar:
+            return self
+        left = tuple(path for path in self.bar if path not in bar)
+        sections = tuple(
+            replace(one, items=(*left, *one.items)) if one.id == "advanced" else one for one in self.generation
+        )
+        return replace(self, bar=bar, generation=tuple(_without(section, bar) for section in sections))
+
     def form_paths(self) -> tuple[str, ...]:
         """Every field of the request that the faces show, each once, as the table has it."""
         return (*self.bar, *(path for section in self.generation for path in section.paths))
@@ -192,6 +205,24 @@ class Layout:
 
 def _missing(name: str) -> Tab:
     raise KeyError(name)
+
+
+def barred() -> tuple[str, ...]:
+    """The fields that may stand in the bar: those of no part, and the fine adjustments."""
+    alone = (*LAYOUT.bar, "sampler", "schedule", "steps", "cfg_scale", "tiling", "noise_origin")
+    return (*alone, *(path for path in FIELDS if path.startswith("tuning.")))
+
+
+def _without(section: Section, paths: Sequence[str]) -> Section:
+    """``section`` without the fields at ``paths``, nor lines that they leave empty."""
+    lines = (
+        item if isinstance(item, str) else tuple(one for one in item if one not in paths) for item in section.items
+    )
+    return replace(
+        section,
+        items=tuple(line for line in lines if line and line not in paths),
+        sections=tuple(_without(inner, paths) for inner in section.sections),
+    )
 
 
 def every_section(sections: tuple[Section, ...]) -> Iterator[Section]:
@@ -630,19 +661,27 @@ LAYOUT = Layout(
         Tab("txt2img", "txt2img", "De texto a imagen", "sparkles", TabKind.GENERATE),
         Tab("img2img", "img2img", "De imagen a imagen, e inpaint", "image", TabKind.GENERATE),
         Tab("extras", "Ampliar (Extras)", "Ampliar imágenes terminadas", "expand", TabKind.TOOL, EXTRAS),
-        Tab("mapas", "Mapas", "Lo que ControlNet ve en una imagen", "scan", TabKind.TOOL, DETECT),
-        Tab("galeria", "Galería", "Todas las imágenes guardadas: buscar, ordenar y enviar", "images", TabKind.ROOM),
+        Tab(
+            "galeria",
+            "Galería",
+            "Todas las imágenes guardadas: buscar, ordenar y enviar",
+            "images",
+            TabKind.ROOM,
+            new=True,
+        ),
         Tab("cola", "Cola", "Lo que se hace, lo que espera y quién lo pidió", "list-ordered", TabKind.ROOM),
         Tab("pnginfo", "PNG Info", "Datos de generación guardados en una imagen", "file-search", TabKind.PNG_INFO),
-        Tab("descargas", "Descargas", "Bajar modelos y otros recursos", "download", TabKind.DOWNLOADS),
         Tab(
-            "sesion",
-            "Mi sesión",
-            "Continuar donde lo dejaste, qué ocupa sitio y tus ajustes en un archivo",
-            "hard-drive-download",
+            "cartas",
+            "Cartas 🎴",
+            "Show extra networks: tus LoRA, embeddings y modelos",
+            "layout-grid",
             TabKind.ROOM,
+            new=True,
         ),
-        Tab("cartas", "Cartas 🎴", "Show extra networks: tus LoRA, embeddings y modelos", "layout-grid", TabKind.ROOM),
+        Tab("descargas", "Descargas", "Bajar modelos y otros recursos", "download", TabKind.DOWNLOADS),
+        Tab("comodines", "Comodines", "Listas para los prompts dinámicos", "list-ordered", TabKind.WILDCARDS),
+        Tab("mapas", "Mapas", "Lo que ControlNet ve en una imagen", "scan", TabKind.TOOL, DETECT, new=True),
         Tab(
             "describir",
             "Describir (Interrogate)",
@@ -676,22 +715,37 @@ LAYOUT = Layout(
             CONVERT,
         ),
         Tab(
-            "entrenar",
-            "Entrenar",
-            "Entrenar un Lora con tus imágenes",
-            "graduation-cap",
-            TabKind.TOOL,
-            TRAIN,
-        ),
-        Tab(
             "imagenes",
             "Imágenes de entrenamiento",
             "Revisar, etiquetar y editar las imágenes de un proyecto",
-            "images",
+            "image-up",
             TabKind.TOOL,
             PICTURES,
+            new=True,
         ),
-        Tab("comodines", "Comodines", "Listas para los prompts dinámicos", "list-ordered", TabKind.WILDCARDS),
+        Tab("entrenar", "Entrenar", "Entrenar un Lora con tus imágenes", "graduation-cap", TabKind.TOOL, TRAIN),
+        Tab(
+            "guia",
+            "Guía",
+            "El camino entero, paso a paso, con un botón para cada cosa",
+            "book-open",
+            TabKind.ROOM,
+            new=True,
+        ),
+        Tab(
+            "sesion",
+            "Mi sesión",
+            "Continuar donde lo dejaste, qué ocupa sitio y tus ajustes en un archivo",
+            "hard-drive-download",
+            TabKind.ROOM,
+        ),
+        Tab(
+            "ajustes",
+            "Ajustes",
+            "Cómo se guardan las imágenes, la barra, el aspecto y los avisos",
+            "settings",
+            TabKind.ROOM,
+        ),
     ),
     generation=GENERATION,
     scripts=SCRIPT_ROWS,

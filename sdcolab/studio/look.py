@@ -29,11 +29,12 @@ def icons() -> Mapping[str, str]:
 
 def icon_rules(names: Iterable[str] | None = None) -> str:
     """CSS that gives the class ``sd-icon-NAME`` its drawing, for the named icons or for all. Raises ``KeyError``."""
-    known = icons()
-    return "\n".join(
-        f'.sd-icon-{name} {{ --sd-icon: url("data:image/svg+xml,{quote(f"{_OPENING}{known[name]}</svg>")}") }}'
-        for name in (known if names is None else names)
-    )
+    return "\n".join(icon_rule(f".sd-icon-{name}", name) for name in (icons() if names is None else names))
+
+
+def icon_rule(selector: str, name: str) -> str:
+    """CSS that gives what ``selector`` finds the drawing of an icon. Raises ``KeyError``."""
+    return f'{selector} {{ --sd-icon: url("data:image/svg+xml,{quote(f"{_OPENING}{icons()[name]}</svg>")}") }}'
 
 
 def icon(name: str) -> str:

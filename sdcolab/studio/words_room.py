@@ -7,6 +7,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from sdcolab.core.kept import locked, peek_kept, read_kept
 from sdcolab.core.library import Library
 from sdcolab.core.rooms import Answer, RoomFile, text, yes
 from sdcolab.core.settings import SettingsFile
+from sdcolab.core.words.road import PRESETS
+from sdcolab.studio.last_form import LastForm
 from sdcolab.studio.tags import as_lines, every_tag, translated
 
 USES_NAME = "palabras.json"
@@ -35,6 +38,7 @@ class WordsRoom:
         self._wildcards = folders.wildcards
         self._library = library
         self._settings = settings
+        self._last_form = LastForm(folders.config)
         self._uses = folders.config / USES_NAME
         self._lock = threading.Lock()
         self._lines: tuple[object, str] | None = None
@@ -47,6 +51,7 @@ class WordsRoom:
             "things": lambda _said: self._things(),
             "uses": lambda _said: peek_kept(self._uses, _uses_from) or _uses_from({}),
             "used": self._used,
+            "prompts": lambda _said: self._prompts(),
             "translate": lambda said: translated(text(said, "prompt")),
         }
 
@@ -78,6 +83,11 @@ class WordsRoom:
         )
         styles = [{"name": style.name, "prompt": style.prompt} for style in self._settings.peek().styles]
         return {"networks": networks, "wildcards": lists, "styles": styles}
+
+    def _prompts(self) -> dict[str, Any]:
+        """The base prompts of the guide, and those of the last generations."""
+        last = self._last_form.peek()
+        return {"presets": [asdict(preset) for preset in PRESETS], "recent": [*(last.prompts if last else ())]}
 
     def _used(self, said: Mapping[str, Any]) -> None:
         name, side = text(said, "name")[:200], "negative" if yes(said, "negative") else "positive"

@@ -11,6 +11,7 @@ from typing import Any
 import gradio as gr
 from starlette.types import ASGIApp
 
+from sdcolab.core.preferences import PreferencesFile
 from sdcolab.studio.desk import DownloadDesk
 from sdcolab.studio.form import Lists, Reader, once
 from sdcolab.studio.generating import GenerationDesk
@@ -53,7 +54,11 @@ def serve(
     Raises ``PortBusy``.
     """
     return start_server(
-        lambda: _build(studio, locked=auth is not None),
+        lambda: _build(
+            studio,
+            LAYOUT.with_bar(PreferencesFile(studio.folders.config).peek().bar),
+            locked=auth is not None,
+        ),
         host=host,
         port=port,
         auth=auth,
@@ -108,7 +113,7 @@ class _Tabs:
         self.tab_of: dict[str, gr.Tab] = {}
         self.tools: dict[str, ToolForm] = {}
         self.rooms: dict[str, gr.HTML] = {}
-        with gr.Tabs(elem_id="sd-tabs") as self.tabs:
+        with gr.Tabs(elem_id="sd-tabs", overflow_behavior="wrap") as self.tabs:
             for tab in layout.tabs:
                 with gr.Tab(tab.title, id=tab.id, elem_id=f"sd-tab-{tab.id}") as self.tab_of[tab.id]:
                     self._inside(tab)

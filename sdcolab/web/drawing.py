@@ -117,7 +117,7 @@ class Drawing:
             return
         with gr.Column(elem_id=ident, elem_classes=classes):
             if section.title and not (part and part.many):
-                gr.HTML(f"<h3>{section.title}</h3>", elem_classes="sd-heading")
+                gr.HTML(f"<h2>{section.title}</h2>", elem_classes="sd-heading")
             yield
 
     @contextmanager

@@ -11,7 +11,7 @@ import gradio as gr
 from sdcolab.core.words import page as words
 from sdcolab.core.words.faces import BUTTON_NAMES
 from sdcolab.studio.layout import Layout, TabKind
-from sdcolab.studio.look import shared_css
+from sdcolab.studio.look import icon_rule, shared_css
 from sdcolab.web.canvas import canvas_script, house_script, keys_script
 
 ASSETS = Path(__file__).parent / "assets"
@@ -102,6 +102,8 @@ def head(layout: Layout) -> str:
         for tab in layout.tabs
         if tab.kind is TabKind.ROOM
     )
+    modes += "".join(f"#sd-tab-{tab.id}-button {{ --sd-apart: 7px }}" for tab in layout.tabs if tab.new)
+    modes += "".join(icon_rule(f"#sd-tab-{tab.id}-button", tab.icon) for tab in layout.tabs)
     return (
         f"<style>{shared_css()}{style}{modes}</style>{canvas_script()}{keys_script()}{house_script()}"
         f"<script>window.sdcolab.names = {told}</script><script>{page}</script><script>{viewer}</script>"

@@ -94,8 +94,8 @@ start();
 def _viewer_html() -> str:
     examples = "".join(
         f'<button type="button" class="sd-example" data-example="{place}" data-prompt="{html.escape(example.prompt)}" '
-        f'data-negative="{html.escape(example.negative)}"><strong>{example.title}</strong>'
-        f"<span>{html.escape(example.prompt)}</span></button>"
+        f'data-negative="{html.escape(example.negative)}"{" data-demo" if example.demo else ""}>'
+        f"<strong>{example.title}</strong><span>{html.escape(example.prompt)}</span></button>"
         for place, example in enumerate(EXAMPLES)
     )
     return (

@@ -12,6 +12,8 @@ from typing import Any
 import gradio as gr
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
@@ -77,7 +79,8 @@ def rooms_app(rooms: Mapping[str, Room]) -> Starlette:
             Route("/sdcolab/ask/{room}/{question}", answer, methods=["POST"]),
             Route("/sdcolab/file/{room}/{kind}/{name}", file),
             Route("/sdcolab/module/{name}.js", module),
-        ]
+        ],
+        middleware=[Middleware(GZipMiddleware, minimum_size=2000)],
     )
 
 

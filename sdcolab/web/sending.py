@@ -20,6 +20,8 @@ from sdcolab.web.parts import Parts
 from sdcolab.web.rooms import wish
 from sdcolab.web.uploads import chosen_picture
 
+CHOSEN_BY_CARD = ("checkpoint", "vae")
+
 
 class Sender:
     """The handlers of the buttons that send and paste."""
@@ -100,8 +102,13 @@ class Sender:
         return {self._panel.sizes: {**(sizes if isinstance(sizes, dict) else {}), IMAGE_MODE: list(size)}}
 
     def grant(self, room: str, value: Any, mode: str, sizes: Any) -> Updates:
-        """What a room wants done with one of its pictures (``web.rooms.wish``)."""
+        """What a room wants done with the form or one of its own pictures (``web.rooms.wish``)."""
         said = wish(value)
+        if said.get("act") == "script":
+            known = [script.id for script in self._parts.layout.scripts]
+            return {self._panel.gadgets.script: said["script"]} if said.get("script") in known else {}
+        if said.get("act") == "choose":
+            return self._chosen(said.get("field"), said.get("name"))
         found, trouble = attempt(lambda: self._studio.rooms[room].file("picture", str(said.get("id"))), None)
         if found is None or not isinstance(found.content, Path):
             return {self._panel.message: trouble or no_image()}
@@ -113,6 +120,16 @@ class Sender:
                 return self._to_extras(path)
             case _:
                 return self.use_file(path)
+
+    def _chosen(self, field: Any, name: Any) -> Updates:
+        """A model or a VAE from its card; a model brings its own size."""
+        if field not in CHOSEN_BY_CARD or name not in self._studio.lists(f"{field}s"):
+            return {}
+        fields = self._panel.fields
+        updates: Updates = {fields[field]: name, self._panel.message: ""}
+        if field == "checkpoint":
+            updates |= dict.fromkeys((fields["width"], fields["height"]), self._desk.native_size(name))
+        return updates
 
     def send_to_extras(self, selected: Selected) -> Updates:
         """The image on show as the one to enlarge."""

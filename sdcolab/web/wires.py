@@ -58,6 +58,7 @@ class Wires:
             self._panel.message,
             self._panel.sizes,
             self._parts.tabs,
+            self._gadgets.script,
             self._parts.pnginfo.message,
             *([tools] if tools else []),
         ]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sdcolab.core.architectures import ModelFamily
 from sdcolab.core.events import CancelToken, Listener, ignore_events
 from sdcolab.core.folders import Folders
 from sdcolab.core.words import KIND_NAMES, human_bytes
@@ -89,9 +90,17 @@ def model_note(name: str) -> str:
     return _menu_line(chosen_entry(load_catalog(), name))
 
 
+def catalog_links() -> dict[str, tuple[str, int]]:
+    """The link of every file of the catalogue by its name, and its bytes (0 when nobody says)."""
+    from sdcolab.downloads.catalog import load_catalog
+
+    return {name: (entry.link, entry.size or 0) for name, entry in load_catalog().items()}
+
+
 def _menu_line(entry: CatalogEntry) -> str:
-    """What to know before choosing: for adults, what it is, how big, under which licence."""
+    """What to know before choosing: for adults, what it is and for which family, how big, under which licence."""
     adult = "🔞 Para adultos · " if entry.adult else ""
     size = f" · {human_bytes(entry.size)}" if entry.size else ""
+    family = "" if entry.family is ModelFamily.UNKNOWN else f" para {entry.family.value}"
     license = entry.license or "la que diga su página"
-    return f"{adult}{entry.name}, {KIND_NAMES[entry.kind]}: {entry.note}{size} · Licencia: {license}"
+    return f"{adult}{entry.name}, {KIND_NAMES[entry.kind]}{family}: {entry.note}{size} · Licencia: {license}"

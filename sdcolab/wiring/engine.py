@@ -13,10 +13,11 @@ from sdcolab.core.detect import ModelKind, detect
 from sdcolab.core.events import CancelToken, Listener, Phase, PhaseStarted, ignore_events
 from sdcolab.core.files import make_folder
 from sdcolab.core.folders import Folders
+from sdcolab.core.formats import ImageFormat
 from sdcolab.core.infotext import Pasted, parse, to_request, with_files
 from sdcolab.core.library import Library, ModelFile
 from sdcolab.core.names import SCHEDULE_NAMES
-from sdcolab.core.outputs import ImageFormat, ImageStore, ImageStores
+from sdcolab.core.outputs import ImageStore, ImageStores
 from sdcolab.core.request import AUTOMATIC, INSIDE, SIZE_STEP, GenerationRequest
 from sdcolab.core.result import GenerationResult
 from sdcolab.core.tasks import LocalWorker, Tools

@@ -12,22 +12,25 @@ from sdcolab.core.errors import SdcolabError
 from sdcolab.core.events import Listener
 from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library
+from sdcolab.core.preferences import PreferencesFile
 from sdcolab.core.settings import SettingsFile
-from sdcolab.core.tasks import LocalWorker, Place, Preload, Tools, Worker
+from sdcolab.core.tasks import Download, LocalWorker, Origin, Place, Preload, Tools, Worker
 from sdcolab.gallery.room import GalleryRoom
 from sdcolab.process.environment import engine_spec
 from sdcolab.process.worker import ProcessWorker
 from sdcolab.studio.cards_room import CardsRoom
-from sdcolab.studio.jobs import JobQueue
+from sdcolab.studio.guide_room import GuideRoom
+from sdcolab.studio.jobs import JobQueue, last_picture
 from sdcolab.studio.journal import JobJournal
 from sdcolab.studio.last_form import LastForm
 from sdcolab.studio.pending import PendingJournal
+from sdcolab.studio.preferences_room import PreferencesRoom
 from sdcolab.studio.queue_room import QueueRoom
 from sdcolab.studio.session_room import SessionRoom
 from sdcolab.studio.studio import Studio
 from sdcolab.studio.words_room import WordsRoom
 from sdcolab.wiring.diagnosis import diagnose, save_report
-from sdcolab.wiring.downloads import absent_downloads, catalog_choices
+from sdcolab.wiring.downloads import absent_downloads, catalog_choices, catalog_links
 from sdcolab.wiring.engine import build_engine, card_memory, native_size
 from sdcolab.wiring.grids import PlanFolder, forecast, script_lists, wildcard_manager
 from sdcolab.wiring.tasks import TASKS
@@ -143,11 +146,13 @@ def build_studio(folders: Folders, library: Library, place: Workplace) -> Studio
         rooms={
             "galeria": GalleryRoom(folders),
             "cola": QueueRoom(place.jobs),
-            "cartas": CardsRoom(library),
+            "cartas": CardsRoom(library, lambda: last_picture(place.jobs)),
             "sesion": SessionRoom(
                 folders, TASKS, lambda: absent_downloads(folders), lists["unfinished_plans"], place.jobs.submit
             ),
             "palabras": WordsRoom(folders, library, SettingsFile(folders.config)),
+            "ajustes": PreferencesRoom(PreferencesFile(folders.config), SettingsFile(folders.config)),
+            "guia": GuideRoom(catalog_links(), lambda links: place.jobs.submit(Download(links), Origin.PAGE)),
         },
         wildcards=wildcard_manager(folders),
         plans=PlanFolder(library, folders),

@@ -15,8 +15,9 @@ from PIL.PngImagePlugin import PngImageFile
 from sdcolab.core import outputs
 from sdcolab.core.errors import CannotWrite
 from sdcolab.core.folders import Folders
+from sdcolab.core.formats import ImageFormat
 from sdcolab.core.infotext import read_bytes
-from sdcolab.core.outputs import ImageFormat, ImageStore, ImageStores
+from sdcolab.core.outputs import ImageStore, ImageStores
 from sdcolab.core.request import GenerationRequest, InitImage
 
 DAY = datetime.date(2026, 3, 9)

@@ -146,7 +146,7 @@ def test_the_page_offers_what_runs() -> None:
     catalog = load_catalog()
     choices = catalog_choices()
     assert {link for _, link in choices} == {entry.link for entry in catalog.values() if entry.runs()}
-    line = "DreamShaper, modelo (checkpoint): Arte en general, muy creativo · Licencia: la que diga su página"
+    line = "DreamShaper, modelo (checkpoint) para SD1: Arte en general, muy creativo · Licencia: la que diga su página"
     assert (line, catalog["DreamShaper"].link) in choices
 
 

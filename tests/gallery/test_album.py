@@ -14,7 +14,8 @@ from PIL import Image
 
 from sdcolab.core.errors import AlbumFolderName, PictureGone
 from sdcolab.core.folders import Folders
-from sdcolab.core.outputs import ImageFormat, save_options
+from sdcolab.core.formats import ImageFormat
+from sdcolab.core.outputs import save_options
 from sdcolab.gallery.album import Album
 from sdcolab.gallery.index import Entry, GalleryIndex, Wanted
 from sdcolab.gallery.scan import scan

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
+from safetensors.numpy import save_file
 
 from sdcolab.core.detect import ModelKind
-from sdcolab.core.errors import StrangeQuestion, UnknownFile
+from sdcolab.core.errors import NameTaken, PictureGone, StrangeQuestion, UnknownFile
 from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library, ModelFile
 from sdcolab.studio.cards import card_of, write_notes
 from sdcolab.studio.cards_room import CardsRoom
+
+DEMO = Path(__file__).parents[2] / "sdcolab" / "demo" / "emoji-128.safetensors"
 
 
 @pytest.fixture
@@ -65,3 +70,45 @@ def test_the_room_shows_saves_and_refuses(lora: ModelFile, tmp_path: Path) -> No
     for said in ({"kind": "vae"}, {"kind": "lora", "name": card["name"], "preferred weight": 99}):
         with pytest.raises(StrangeQuestion):
             room.answers["save"](said)
+
+
+def test_facts_tell_what_does_not_fit_and_a_file_in_the_wrong_folder_moves(tmp_path: Path) -> None:
+    folders = Folders(tmp_path)
+    loras, checkpoints = folders.models(ModelKind.LORA), folders.models(ModelKind.CHECKPOINT)
+    loras.mkdir(parents=True)
+    checkpoints.mkdir(parents=True)
+    down = "lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn2_to_k.lora_down.weight"
+    for name, width in (("clásico", 768), ("grande", 2048)):
+        save_file({down: np.zeros((4, width), np.float16)}, loras / f"{name}.safetensors")
+    shutil.copy(DEMO, loras / "perdido.safetensors")
+    (loras / "perdido.json").write_text("{}")
+    (loras / "dañado.safetensors").write_bytes(b"x")
+    shutil.copy(DEMO, checkpoints / "demo.safetensors")
+    room = CardsRoom(Library(folders))
+    told = {fact["place"]: fact for fact in room.answers["facts"]({"kind": "lora", "checkpoint": "demo.safetensors"})}
+    names = [file.name for file in Library(folders).files(ModelKind.LORA)]
+    found = {name: told[place] for place, name in enumerate(names)}
+    assert found["clásico.safetensors"]["fits"] and not found["grande.safetensors"]["fits"]
+    assert found["grande.safetensors"]["family"] == "SDXL"
+    assert found["dañado.safetensors"] | {"place": 0} == {"place": 0, "family": "", "fits": True, "wrong": ""}
+    assert found["perdido.safetensors"]["wrong"] == "modelo (checkpoint)"
+    with pytest.raises(StrangeQuestion):
+        room.answers["move"]({"kind": "lora", "name": "grande.safetensors"})
+    assert "perdido.safetensors" in room.answers["move"]({"kind": "lora", "name": "perdido.safetensors"})
+    assert (checkpoints / "perdido.safetensors").exists() and (checkpoints / "perdido.json").exists()
+    shutil.copy(DEMO, loras / "perdido.safetensors")
+    with pytest.raises(NameTaken):
+        room.answers["move"]({"kind": "lora", "name": "perdido.safetensors"})
+
+
+def test_the_last_picture_becomes_that_of_a_card(lora: ModelFile, tmp_path: Path) -> None:
+    last = tmp_path / "última.png"
+    room = CardsRoom(Library(Folders(tmp_path)), lambda: last if last.exists() else None)
+    said = {"kind": "lora", "name": lora.name}
+    with pytest.raises(PictureGone):
+        room.answers["picture"](said)
+    Image.new("RGB", (900, 600), "teal").save(last)
+    room.answers["picture"](said)
+    with Image.open(lora.path.with_name("Capa.preview.png")) as picture:
+        assert picture.size == (768, 512)
+    assert room.answers["cards"]({"kind": "lora"})[0]["picture"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,19 +10,19 @@ from PIL import Image
 
 from sdcolab.core.errors import SettingsUnreadable
 from sdcolab.core.request import GenerationRequest, Hires, InitImage
-from sdcolab.studio.last_form import FilledForm, LastForm
+from sdcolab.studio.last_form import MOST_PROMPTS, FilledForm, LastForm
 
 
 def test_round_trip(tmp_path: Path) -> None:
     form, request = LastForm(tmp_path / "config"), GenerationRequest(prompt="año", steps=33, hires=Hires(scale=1.5))
     form.save(request, ["Anime"])
-    assert form.load() == FilledForm(request, ("Anime",))
+    assert form.load() == FilledForm(request, ("Anime",), (("año", ""),))
 
 
 def test_pictures_are_left_out(tmp_path: Path) -> None:
     form = LastForm(tmp_path)
     form.save(GenerationRequest(prompt="foto", init=InitImage(images=(Image.new("RGB", (64, 64)),))))
-    assert form.load() == FilledForm(GenerationRequest(prompt="foto"))
+    assert form.load() == FilledForm(GenerationRequest(prompt="foto"), prompts=(("foto", ""),))
 
 
 @pytest.mark.parametrize(
@@ -55,7 +56,15 @@ def test_half_an_emoji_from_drive_can_be_saved_again(tmp_path: Path) -> None:
     loaded = form.load()
     assert loaded == FilledForm(GenerationRequest(prompt="gato ?"), ("?",))
     form.save(loaded.request, loaded.styles)
-    assert form.load() == loaded
+    assert form.load() == replace(loaded, prompts=(("gato ?", ""),))
+
+
+def test_earlier_prompts_are_remembered_once_and_not_for_ever(tmp_path: Path) -> None:
+    form = LastForm(tmp_path)
+    for prompt in ("uno", "dos", " ", "uno", *map(str, range(MOST_PROMPTS - 1))):
+        form.save(GenerationRequest(prompt=prompt, negative_prompt="feo"))
+    prompts = form.peek().prompts  # type: ignore[union-attr]
+    assert (prompts[0], prompts[-1], len(prompts)) == ((str(MOST_PROMPTS - 2), "feo"), ("uno", "feo"), MOST_PROMPTS)
 
 
 def test_values_of_other_versions_are_survived(tmp_path: Path) -> None:

@@ -487,8 +487,7 @@ def test_phone(visit: Visit, bench: Bench) -> None:
             .filter(button => button.getBoundingClientRect().height < 40).map(button => button.id)"""
     )
     assert small == []
-    page.get_by_role("button", name="Más pestañas").click()
-    page.get_by_role("button", name="Descargas").click()
+    page.get_by_role("tab", name="Descargas").click()
     expect(part(page, "links")).to_be_visible()
     assert overflow(page) == 0
 

@@ -26,13 +26,16 @@ from sdcolab.core.events import (
 from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library, ModelFile
 from sdcolab.core.outputs import ImageStore
+from sdcolab.core.preferences import PreferencesFile
 from sdcolab.core.request import GenerationRequest
 from sdcolab.core.result import GeneratedImage, GenerationResult
 from sdcolab.core.settings import SettingsFile
 from sdcolab.core.upscaling import PLAIN_UPSCALERS
 from sdcolab.gallery.room import GalleryRoom
 from sdcolab.studio.cards_room import CardsRoom
+from sdcolab.studio.guide_room import GuideRoom
 from sdcolab.studio.last_form import LastForm
+from sdcolab.studio.preferences_room import PreferencesRoom
 from sdcolab.studio.queue_room import QueueRoom
 from sdcolab.studio.studio import Studio
 from sdcolab.studio.words_room import WordsRoom
@@ -251,6 +254,8 @@ def make_bench(root: Path, tokens: Callable[[str], tuple[int, int]] = count_toke
             "cola": QueueRoom(jobs),
             "cartas": CardsRoom(Library(folders)),
             "palabras": WordsRoom(folders, Library(folders), SettingsFile(folders.config)),
+            "guia": GuideRoom({}, lambda links: None),
+            "ajustes": PreferencesRoom(PreferencesFile(folders.config), SettingsFile(folders.config)),
         },
         catalog=(("Gatos, LoRA: de todo tipo", "https://a.example/gatos.safetensors"),),
     )

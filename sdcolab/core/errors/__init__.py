@@ -79,6 +79,7 @@ from sdcolab.core.errors.fleet import (
 from sdcolab.core.errors.gallery import (
     AlbumFolderName,
     GalleryError,
+    NameTaken,
     NotOurSettings,
     PictureGone,
     StrangeQuestion,
@@ -423,6 +424,7 @@ __all__ = [
     "ModelUnsafe",
     "ModelWrongKind",
     "NameReplaced",
+    "NameTaken",
     "NetworkIgnored",
     "NgrokBusy",
     "NgrokDown",

@@ -38,3 +38,11 @@ class NotOurSettings(GalleryError):
     """A file to import is not one that ``studio.bundle`` wrote, or it is damaged."""
 
     code: ClassVar[str] = "gallery.not_our_settings"
+
+
+@dataclass(eq=False)
+class NameTaken(GalleryError):
+    """There is a file called ``name`` already where one should be moved."""
+
+    code: ClassVar[str] = "gallery.name_taken"
+    name: str

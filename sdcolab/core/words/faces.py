@@ -19,11 +19,13 @@ class ActionWords:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A first picture to try: a title and both prompts."""
+    """A first picture to try: a title and both prompts. ``demo``: in the words that the demo model knows, for while
+    it is the one that draws."""
 
     title: str
     prompt: str
     negative: str
+    demo: bool = False
 
 
 ACTIONS: Mapping[str, ActionWords] = {
@@ -61,6 +63,9 @@ EXAMPLES: tuple[Example, ...] = (
         "masterpiece, best quality, fantasy landscape, floating islands, waterfalls, sunset, highly detailed",
         "worst quality, low quality, text, watermark, blurry",
     ),
+    Example("Un gato", "un gato, fondo azul", "", demo=True),
+    Example("Una pizza", "pizza, fondo amarillo", "", demo=True),
+    Example("Un sol que sonríe", "sol con cara, fondo rosa", "", demo=True),
 )
 
 SIZES: Mapping[str, ActionWords] = {
@@ -108,3 +113,6 @@ DROP_CHOICES: Mapping[str, str] = {
 NO_STYLES = "Aún no hay estilos: escribe un prompt y guárdalo con el botón del disquete."
 NO_LORAS = "Aún no hay ningún LoRA: pega su enlace en la pestaña Descargas."
 """What empty lists say."""
+
+MOVED_TO = "{name} está ahora en {folder}."
+"""What is said when a model file was moved to the folder of its kind."""

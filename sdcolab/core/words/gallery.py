@@ -10,6 +10,10 @@ SENTENCES: Mapping[str, Sentence] = {
     "gallery.picture_gone": Sentence(
         "Esa imagen ya no está: alguien la movió o la borró.", "Pulsa «Actualizar» para ver las que hay."
     ),
+    "gallery.name_taken": Sentence(
+        "En su carpeta ya hay un archivo que se llama «{name}».",
+        "Cambia el nombre de uno de los dos y vuelve a intentarlo.",
+    ),
     "gallery.folder_name": Sentence(
         "Una carpeta no puede llamarse «{name}».",
         "Usa letras, números, espacios o guiones, y empieza por una letra o un número.",

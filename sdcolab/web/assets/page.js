@@ -12,7 +12,6 @@
   const TEXT_AREAS = { "sd-infotext": "Datos de la imagen" };
 
   const LABELS = {
-    "More tabs": "Más pestañas",
     "Dismiss": "Cerrar",
     "View full screen": "Pantalla completa",
     "Close full screen": "Salir de pantalla completa",
@@ -86,14 +85,40 @@
         const spanish = translated(element.getAttribute(attribute));
         if (spanish !== null && spanish !== element.getAttribute(attribute)) element.setAttribute(attribute, spanish);
       }
+    /* What can be read on them is their name. */
+    for (const box of document.querySelectorAll("button.upload-container[aria-label], button.center[aria-label]"))
+      if (/\p{L}/u.test(box.textContent)) box.removeAttribute("aria-label");
     for (const box of document.querySelectorAll("button.center, .upload-container .wrap, .or"))
       for (const node of box.querySelectorAll("*:not(:has(*)), .wrap")) texts(node);
     for (const element of document.querySelectorAll(".toast-title, .toast-text, .toast-message-text")) {
       const spanish = translated(element.textContent.trim());
       if (spanish !== null && spanish !== element.textContent.trim()) element.textContent = spanish;
     }
+    steppers();
+    page.toggleAttribute("data-sd-demo", /^emoji-/.test(document.querySelector("#sd-checkpoint input")?.value ?? ""));
     title();
     message();
+  };
+
+  /* On phones a number has a button at each side: a slider is too coarse for a finger. */
+  const steppers = () => {
+    if (innerWidth > 768) return;
+    for (const box of document.querySelectorAll("#sd-page :not(#sd-bar) .sd-row .tab-like-container:not(:has(.sd-nudge))")) {
+      const number = box.closest("#sd-bar") ? null : box.querySelector("input[type=number]");
+      if (!number) continue;
+      const name = box.closest(".sd-row").querySelector("[data-testid=block-info]")?.textContent.trim() ?? "";
+      const step = (sign, word, act) => {
+        const button = document.createElement("button");
+        Object.assign(button, { type: "button", className: "sd-nudge", textContent: sign, ariaLabel: `${word} ${name}`.trim() });
+        button.addEventListener("click", () => {
+          act();
+          for (const kind of ["input", "change", "blur"]) number.dispatchEvent(new Event(kind, { bubbles: kind !== "blur" }));
+        });
+        return button;
+      };
+      box.prepend(step("−", "Menos", () => number.stepDown()));
+      box.append(step("+", "Más", () => number.stepUp()));
+    }
   };
 
   let pending = false;
@@ -107,6 +132,7 @@
   };
 
   document.addEventListener("DOMContentLoaded", dressSoon);
+  document.addEventListener("focusout", dressSoon);
   new MutationObserver(dressSoon).observe(page, { childList: true, subtree: true, characterData: true });
 
   /* --- Progress in the title, messages that go by themselves --- */
@@ -115,6 +141,7 @@
     const value = document.querySelector("#sd-progress [role=progressbar]")?.getAttribute("aria-valuenow");
     const wanted = value ? `${value} % · sdcolab` : "sdcolab";
     if (document.title !== wanted) document.title = wanted;
+    tellDone(Boolean(document.querySelector("#sd-progress [role=progressbar]")));
   };
 
   let told = null;
@@ -157,6 +184,25 @@
   };
   const pressTab = (name) => byId(`sd-tab-${name}-button`)?.click();
   window.sdcolab.openTab = openTab;
+
+  /* Open a tab, and bring a part of its form into view, unfolded. */
+  const settle = (look, act, tries = 40) => {
+    const found = look();
+    if (found) act(found);
+    else if (tries) setTimeout(() => settle(look, act, tries - 1), 50);
+  };
+  window.sdcolab.go = ({ tab, section }) => {
+    pressTab(tab);
+    if (!section) return;
+    settle(() => byId(`sd-section-${section}`), (box) => {
+      if (innerWidth <= 768 && box.closest("#sd-settings")) page.classList.add("sd-sheet");
+      const fold = box.querySelector("button.label-wrap:not(.open)");
+      const off = box.querySelector(":scope .sd-switch input:not(:checked)");
+      if (fold && (box.matches(".sd-fold") || fold.closest(".sd-section") === box)) fold.click();
+      else if (off && off.closest(".sd-section") === box) off.click();
+      setTimeout(() => box.scrollIntoView({ block: "start", behavior: "smooth" }), 120);
+    });
+  };
 
   /* The picture to start from and what was painted on it outlive a reload. */
   const PICTURE = "sdcolab-imagen";
@@ -213,6 +259,45 @@
     new MutationObserver(applyLook).observe(document.body, { childList: true, subtree: true });
   });
   system.addEventListener("change", applyLook);
+
+  /* --- What the user prefers (the tab Ajustes): the look, and how to tell that it is done --- */
+
+  const preferred = { sound: false, notify: false };
+  window.sdcolab.prefer = (said) => {
+    Object.assign(preferred, said);
+    if ("look" in said) {
+      keep(localStorage, LOOK, said.look);
+      applyLook();
+    }
+    if (said.notify && window.Notification?.permission === "default") Notification.requestPermission();
+  };
+  fetch("sdcolab/ask/ajustes/page", { method: "POST", headers: { "content-type": "application/json" }, body: "{}" })
+    .then((answer) => (answer.ok ? answer.json() : {}), () => ({}))
+    .then(({ look, ...said }) => window.sdcolab.prefer(look && !stored(localStorage, LOOK) ? { ...said, look } : said));
+
+  const chime = () => {
+    const sound = new AudioContext();
+    [660, 880].forEach((pitch, place) => {
+      const tone = sound.createOscillator(), volume = sound.createGain(), at = sound.currentTime + place * 0.14;
+      tone.frequency.value = pitch;
+      volume.gain.setValueAtTime(0.12, at);
+      volume.gain.exponentialRampToValueAtTime(0.001, at + 0.25);
+      tone.connect(volume).connect(sound.destination);
+      tone.start(at);
+      tone.stop(at + 0.3);
+    });
+    setTimeout(() => sound.close(), 1000);
+  };
+  let working = false;
+  const tellDone = (now) => {
+    const done = working && !now;
+    working = now;
+    if (!done) return;
+    if (preferred.sound) chime();
+    const said = byId("sd-progress")?.textContent.trim() || "Listo.";
+    if (preferred.notify && document.hidden && window.Notification?.permission === "granted")
+      new Notification("sdcolab", { body: said, icon: "favicon.ico" });
+  };
 
   /* --- Clicks --- */
 

@@ -1,7 +1,7 @@
 /* Cards: the user's LoRAs, embeddings, hypernetworks and models with their pictures. A tap puts one in the prompt, and
    another tap takes it out. */
 
-const KINDS = [["lora", "LoRA"], ["embedding", "Embeddings"], ["hypernetwork", "Hypernetworks"], ["checkpoint", "Modelos"]];
+const KINDS = [["lora", "LoRA"], ["embedding", "Embeddings"], ["hypernetwork", "Hypernetworks"], ["checkpoint", "Modelos"], ["vae", "VAE"]];
 const EMPTY = "Aquí aparecerán los que descargues: pega su enlace en la pestaña Descargas.";
 
 export function mount(host, house) {
@@ -33,7 +33,13 @@ export function mount(host, house) {
   async function load() {
     const asked = kind;
     const found = await ask("cards", { kind });
-    if (asked === kind) { cards = found; draw(); }
+    if (asked !== kind) return;
+    cards = found;
+    draw();
+    const facts = await ask("facts", { kind, checkpoint: document.querySelector("#sd-checkpoint input")?.value ?? "" }).catch(() => []);
+    if (asked !== kind) return;
+    for (const { place, ...fact } of facts) if (cards[place]) Object.assign(cards[place], fact);
+    draw();
   }
 
   function draw() {
@@ -44,7 +50,7 @@ export function mount(host, house) {
       ...folders.map((name) => chip(folder === name, `📁 ${name}`, () => { folder = folder === name ? "" : name; draw(); })),
     );
     const wanted = search.value.toLowerCase().split(/\s+/).filter(Boolean);
-    const shown = cards.filter((card) => (!folder || card.folder === folder) && wanted.every((word) => `${card.name} ${card.words.join(" ")} ${card.base}`.toLowerCase().includes(word)));
+    const shown = cards.filter((card) => (!folder || card.folder === folder) && wanted.every((word) => `${card.name} ${card.words.join(" ")} ${card.base} ${card.family ?? ""}`.toLowerCase().includes(word)));
     told.textContent = cards.length ? `${shown.length} de ${cards.length}` : EMPTY;
     wall.replaceChildren(...shown.map(put));
   }
@@ -52,15 +58,22 @@ export function mount(host, house) {
   function put(card) {
     const picture = el("div", { className: "sd-card-picture" }, card.picture ? null : card.title.slice(0, 2));
     const one = el("article", { className: "sd-card", title: card.description },
-      el("button", { type: "button", className: "sd-card-face", disabled: !card.text, "aria-label": card.text ? `Poner o quitar ${card.title}` : card.title,
+      el("button", { type: "button", className: "sd-card-face", "aria-label": card.text ? `Poner o quitar ${card.title}` : `Elegir ${card.title}`,
         onclick: () => {
+          if (!card.text) {
+            house.wish({ act: "choose", field: kind, name: card.name });
+            told.textContent = `${card.title} está elegido.`;
+            return;
+          }
           const on = toggle(target(card), card.text);
           if (card.negative) toggle(prompts()[1], card.negative);
           one.classList.toggle("sd-chosen", on);
           told.textContent = on ? `${card.title} está en el prompt.` : `${card.title} ya no está en el prompt.`;
         } }, picture, el("strong", {}, card.title)),
       el("div", { className: "sd-card-words" },
-        card.base ? el("small", {}, card.base) : null,
+        card.family || card.base ? el("small", {}, card.family || card.base) : null,
+        card.fits === false ? el("small", { className: "sd-card-warning" }, "No va con este modelo") : null,
+        card.wrong ? el("button", { type: "button", className: "sd-room-chip sd-card-warning", title: "Está en la carpeta equivocada", onclick: () => done(ask("move", { kind, name: card.name })) }, `Es ${card.wrong}: mover`) : null,
         ...card.words.slice(0, 6).map((word) => el("button", { type: "button", className: "sd-room-chip", onclick: () => toggle(prompts()[0], word) }, word.length > 32 ? `${word.slice(0, 30)}…` : word)),
         card.link ? el("a", { href: card.link, target: "_blank", rel: "noopener noreferrer" }, "civitai") : null,
         iconButton("wrench", `Editar las notas de ${card.title}`, () => edit(card))));
@@ -73,6 +86,16 @@ export function mount(host, house) {
     return one;
   }
 
+  async function done(answer) {
+    try {
+      const said = await answer;
+      await load();
+      told.textContent = said || "Listo.";
+    } catch (error) {
+      told.textContent = error.message;
+    }
+  }
+
   function edit(card) {
     const fields = [["activation text", "Palabras de activación", card.words.join(", ")], ["negative text", "Texto para el negativo", card.negative], ["sd version", "Familia (SD1, SDXL…)", card.base], ["description", "Descripción", card.description], ["notes", "Notas", card.notes]];
     const boxes = fields.map(([name, label, value]) => [name, value, el("textarea", { rows: 2, value, "aria-label": label }), label]);
@@ -83,7 +106,7 @@ export function mount(host, house) {
       try { await ask("save", { kind, name: card.name, ...changes }); editor.close(); await load(); } catch (error) { told.textContent = error.message; editor.close(); }
     };
     editor.replaceChildren(el("h3", {}, card.title), ...boxes.map(([, , box, label]) => el("label", {}, label, box)), el("label", {}, "Peso preferido (0: el normal)", weight),
-      el("div", { className: "sd-room-bar" }, el("button", { type: "button", className: "sd-room-button", onclick: save }, "Guardar"), el("button", { type: "button", className: "sd-room-button", onclick: () => editor.close() }, "Cancelar")));
+      el("div", { className: "sd-room-bar" }, el("button", { type: "button", className: "sd-room-button", onclick: save }, "Guardar"), el("button", { type: "button", className: "sd-room-button sd-icon-image", onclick: () => { editor.close(); done(ask("picture", { kind, name: card.name })); } }, "Poner la última imagen"), el("button", { type: "button", className: "sd-room-button", onclick: () => editor.close() }, "Cancelar")));
     editor.showModal();
   }
 

@@ -32,7 +32,7 @@ export function mount(host, house) {
   const told = el("p", { className: "sd-room-told", role: "status" });
   const bar = el("div", { className: "sd-room-bar sd-room-actions", hidden: true });
   const wall = el("div", { className: "sd-wall" });
-  const scroller = el("div", { className: "sd-wall-scroll", tabIndex: 0, role: "grid", "aria-label": "Imágenes" }, wall);
+  const scroller = el("div", { className: "sd-wall-scroll", tabIndex: 0, role: "list", "aria-label": "Imágenes" }, wall);
   const viewer = el("dialog", { className: "sd-room-viewer", "aria-label": "Imagen" });
   host.replaceChildren(
     el("div", { className: "sd-room-bar" }, search, order, flip, again), chips, bar, told, scroller, viewer,
@@ -122,7 +122,7 @@ export function mount(host, house) {
     const mark = el("span", { className: "sd-wall-mark" }, (entry.favourite ? "♥ " : "") + "★".repeat(entry.stars));
     const box = el("input", { type: "checkbox", "aria-label": `Elegir ${entry.name}`, checked: chosen.has(entry.id) });
     box.addEventListener("click", (event) => { event.stopPropagation(); pick(entry, place, event.shiftKey); });
-    const one = el("div", { className: "sd-wall-cell", role: "gridcell", tabIndex: -1, title: entry.name, onclick: (event) => (event.ctrlKey || event.metaKey || event.shiftKey ? pick(entry, place, event.shiftKey) : open(place)) }, picture, mark, box);
+    const one = el("div", { className: "sd-wall-cell", role: "listitem", tabIndex: -1, title: entry.name, onclick: (event) => (event.ctrlKey || event.metaKey || event.shiftKey ? pick(entry, place, event.shiftKey) : open(place)) }, picture, mark, box);
     one.classList.toggle("sd-chosen", chosen.has(entry.id));
     one.style.cssText = `left:${(place % columns) * cell}px;top:${Math.floor(place / columns) * cell}px;width:${cell - 6}px;height:${cell - 6}px`;
     wall.append(one);

@@ -31,6 +31,11 @@ function pageHouse(room, wish) {
       return value;
     },
     file: async (kind, name) => `sdcolab/file/${room}/${kind}/${name}`,
+    prefer: (said) => window.sdcolab.prefer(said),
+    go(place) {
+      window.sdcolab.go(place);
+      if (place.script) wish({ act: "script", script: place.script });
+    },
   };
 }
 
@@ -53,6 +58,7 @@ function panelHouse(model) {
     el,
     iconButton,
     wish: (value) => send({ wish: value }),
+    go: (place) => send({ wish: { ...place, act: "go" } }),
     ask: (question, said = {}) => send({ question, said }),
     file(kind, name) {
       const key = `${kind}/${name}`;

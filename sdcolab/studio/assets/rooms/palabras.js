@@ -158,6 +158,7 @@ export async function mount(host, house) {
   const { el, ask } = house;
   const scope = document;
   const list = await TagList.build(await ask("tags"));
+  const starters = (await ask("prompts")).presets;
   let things = { networks: [], wildcards: [], styles: [] };
   let uses = { positive: {}, negative: {} };
   const learn = async () => { [things, uses] = await Promise.all([ask("things"), ask("uses")]); };
@@ -295,11 +296,44 @@ export async function mount(host, house) {
     event.stopPropagation();
   }, true);
 
+  // --- Base prompts and those of before ---
+
+  const areas = () => [...scope.querySelectorAll(".sd-prompt-box textarea")].slice(0, 2);
+  const put = (target, text) => {
+    if (!target || target.value === text) return;
+    close();
+    area = target;
+    taking = true;
+    replace(0, target.value.length, text);
+    taking = false;
+  };
+  /** A base prompt goes before what is written already, once. */
+  const based = (base, text) => (!text.trim() ? base : text.includes(base) ? text : `${base}, ${text}`);
+
+  function recent(frame, prompts) {
+    const old = frame.querySelector(".sd-recent");
+    if (old) return old.remove();
+    const rows = prompts.length
+      ? prompts.map(([prompt, negative]) => el("button", { type: "button", className: "sd-recent-one", title: prompt, onclick: () => { const [one, other] = areas(); put(other, negative); put(one, prompt); frame.querySelector(".sd-recent")?.remove(); } }, prompt))
+      : [el("p", { className: "sd-room-dim" }, "Aquí aparecerán los prompts con que generes.")];
+    frame.append(el("div", { className: "sd-recent" }, ...rows));
+  }
+
+  function presets(frame) {
+    const [one, other] = areas();
+    if (frame !== one?.closest(".sd-prompt-box")) return [];
+    const chip = (label, title, act) => el("button", { type: "button", className: "sd-room-chip", title, onpointerdown: (event) => event.preventDefault(), onclick: act }, label);
+    return [
+      ...starters.map(({ title, prompt, negative }) => chip(title, `Prompt base: ${prompt}`, () => { put(other, based(negative, other?.value ?? "")); put(one, based(prompt, one.value)); })),
+      chip("Recientes", "Los prompts de tus últimas generaciones", async () => recent(frame, (await ask("prompts")).recent)),
+    ];
+  }
+
   // --- Translating ---
 
   function tool(target) {
     const frame = target.closest(".sd-prompt-box");
-    if (frame.querySelector(".sd-translate")) return;
+    if (frame.querySelector(".sd-prompt-bar")) return;
     const button = el("button", { type: "button", className: "sd-translate", title: "Traducir al inglés lo que esté en español; pesos, LoRA y comodines no cambian. Ctrl+Z lo deshace." }, "Traducir al inglés");
     button.addEventListener("pointerdown", (event) => event.preventDefault());
     button.addEventListener("click", async () => {
@@ -310,6 +344,12 @@ export async function mount(host, house) {
       if (english !== target.value) { taking = true; replace(0, target.value.length, english); taking = false; }
       setTimeout(() => { button.textContent = "Traducir al inglés"; }, 2500);
     });
-    frame.append(button);
+    frame.append(el("div", { className: "sd-prompt-bar" }, ...presets(frame), button));
   }
+
+  const dress = (tries = 20) => {
+    areas().forEach(tool);
+    if (areas().length < 2 && tries) setTimeout(() => dress(tries - 1), 250);
+  };
+  dress();
 }

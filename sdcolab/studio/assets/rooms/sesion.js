@@ -9,7 +9,7 @@ export function mount(host, house) {
   host.replaceChildren(told, left, disk, own);
 
   const button = (label, act, attributes = {}) => el("button", { type: "button", className: "sd-room-button", onclick: act, ...attributes }, label);
-  const title = (words) => el("h3", { className: "sd-session-title" }, words);
+  const title = (words) => el("h2", { className: "sd-session-title" }, words);
 
   /** Do ``work`` and tell what it says; a failure is told too. */
   async function tell(work) {

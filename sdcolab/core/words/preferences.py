@@ -1,0 +1,53 @@
+"""The words of the tab "Ajustes"."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sdcolab.core.words.base import Words
+
+SAVING, BAR, PAGE = "Guardar imágenes", "Barra de arriba", "Página y avisos"
+
+PREFERENCE_WORDS: Mapping[str, Words] = {
+    "image_format": Words(
+        "Formato", "PNG no pierde nada; JPEG y WebP ocupan mucho menos. Todos llevan los datos dentro.", SAVING
+    ),
+    "quality": Words("Calidad de JPEG y WebP", "De 1 a 100. Con 80 apenas se nota la diferencia.", SAVING),
+    "file_pattern": Words(
+        "Nombre de los archivos",
+        "Va detrás del número. Vacío: la semilla. Usa los códigos de A1111: [seed], [model_name], [prompt_words], "
+        "[steps], [cfg], [sampler], [width], [height], [datetime]…",
+        SAVING,
+    ),
+    "folder_pattern": Words(
+        "Carpeta", "Dentro de la de su clase. [date] hace una por día; con / pones una dentro de otra.", SAVING
+    ),
+    "save_text": Words("Guardar también un .txt con los datos", "Un archivo de texto junto a cada imagen.", SAVING),
+    "bar": Words(
+        "Siempre a la vista (Quicksettings)",
+        "Los controles de la barra de arriba de la página. Cambia la próxima vez que abras el programa.",
+        BAR,
+    ),
+    "look": Words("Aspecto", "Claro, oscuro o el de tu sistema.", PAGE),
+    "sound": Words("Sonido al terminar", "Un aviso corto cuando la imagen está lista.", PAGE),
+    "notify": Words(
+        "Avisar con una notificación",
+        "Si la página está en segundo plano. El navegador pide permiso la primera vez.",
+        PAGE,
+    ),
+}
+
+CHOICES: Mapping[str, Mapping[str, str]] = {
+    "image_format": {"png": "PNG", "jpg": "JPEG", "webp": "WebP"},
+    "look": {"system": "El del sistema", "light": "Claro", "dark": "Oscuro"},
+}
+
+IMPORT_TITLE = "Traer los ajustes de AUTOMATIC1111"
+IMPORT_HELP = (
+    "Elige tu config.json o tu ui-config.json: lo que exista aquí se pone en estos ajustes y en los valores "
+    "predeterminados del formulario."
+)
+IMPORTED = "Ajustes que se trajeron: {used}. {left}"
+NOT_USED = "No existen aquí: {names}."
+EVERYTHING_USED = "Todo lo que cambia una imagen estaba aquí."
+NOTHING_TO_IMPORT = "En ese archivo no hay ningún ajuste que exista aquí."

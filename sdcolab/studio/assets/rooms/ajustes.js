@@ -1,0 +1,85 @@
+/* Settings: one list, with a search box. Each is saved as soon as it changes. */
+
+export async function mount(host, house) {
+  const { el, ask } = house;
+  const plain = (text) => text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
+  const search = el("input", { type: "search", className: "sd-room-search", placeholder: "Buscar un ajuste", "aria-label": "Buscar un ajuste", oninput: () => sift() });
+  const told = el("p", { className: "sd-room-told", role: "status" });
+  const list = el("div", { className: "sd-settings-list" });
+  let known = await ask("settings");
+
+  const save = async (row, value) => {
+    try {
+      known = await ask("change", { name: row.name, value });
+      told.textContent = `Guardado: ${row.label}.`;
+      house.prefer?.({ [row.name]: value });
+    } catch (error) {
+      told.textContent = error.message;
+    }
+  };
+
+  const controls = {
+    bool: (row) => el("input", { type: "checkbox", checked: row.value, "aria-label": row.label, onchange: (event) => save(row, event.target.checked) }),
+    int: (row) => el("input", { type: "number", className: "sd-room-select", min: row.low, max: row.high, value: row.value, "aria-label": row.label, onchange: (event) => save(row, Number(event.target.value)) }),
+    str: (row) => el("input", { type: "text", className: "sd-room-search", value: row.value, spellcheck: false, "aria-label": row.label, onchange: (event) => save(row, event.target.value) }),
+    choice: (row) => el("select", { className: "sd-room-select", "aria-label": row.label, onchange: (event) => save(row, event.target.value) },
+      ...row.choices.map(([value, label]) => el("option", { value, selected: value === row.value }, label))),
+    names(row) {
+      const chosen = new Set(row.value);
+      const chip = ([value, label]) => el("button", { type: "button", className: "sd-room-chip", "aria-pressed": String(chosen.has(value)), onclick: (event) => {
+        if (!chosen.delete(value)) chosen.add(value);
+        event.target.setAttribute("aria-pressed", String(chosen.has(value)));
+        save(row, [...chosen]);
+      } }, label);
+      const first = row.choices.filter(([value], place) => place < 9 || chosen.has(value));
+      const others = row.choices.filter((choice) => !first.includes(choice));
+      return el("div", { className: "sd-room-chips", role: "group", "aria-label": row.label }, ...first.map(chip),
+        el("details", {}, el("summary", {}, "Ajustes finos"), el("div", { className: "sd-room-chips" }, ...others.map(chip))));
+    },
+  };
+
+  const line = (row) => {
+    const wide = row.kind === "names" || row.kind === "str";
+    const box = el("div", { className: `sd-setting${wide ? " sd-setting-wide" : ""}` },
+      el("div", {}, el("strong", {}, row.label), el("small", {}, row.help)), controls[row.kind](row));
+    box.dataset.text = plain(`${row.label} ${row.help} ${row.group} ${row.key}`);
+    return box;
+  };
+
+  const bring = el("input", { type: "file", accept: ".json,application/json", className: "sd-room-hidden", "aria-label": "Archivo de ajustes de AUTOMATIC1111", onchange: async () => {
+    const [file] = bring.files;
+    bring.value = "";
+    if (!file) return;
+    try {
+      known = await ask("import", { name: file.name, text: (await file.text()).slice(0, 900000) });
+      draw();
+      told.textContent = known.said;
+    } catch (error) {
+      told.textContent = error.message;
+    }
+  } });
+
+  function draw() {
+    const groups = Map.groupBy ? Map.groupBy(known.rows, (row) => row.group) : known.rows.reduce((found, row) => found.set(row.group, [...(found.get(row.group) ?? []), row]), new Map());
+    const importing = el("section", { className: "sd-settings-group" }, el("h2", {}, known.import.title),
+      el("div", { className: "sd-setting" }, el("small", {}, known.import.help), el("button", { type: "button", className: "sd-room-button sd-icon-upload", onclick: () => bring.click() }, "Elegir archivo"), bring),
+      el("div", { className: "sd-setting" }, el("small", {}, "Volver a los ajustes con que viene el programa."), el("button", { type: "button", className: "sd-room-button sd-icon-undo-2", onclick: async () => {
+        known = await ask("reset");
+        draw();
+        told.textContent = "Los ajustes están como al principio.";
+        for (const { name, value } of known.rows) house.prefer?.({ [name]: value });
+      } }, "Restablecer")));
+    for (const box of importing.querySelectorAll(".sd-setting")) box.dataset.text = plain("importar traer automatic1111 config.json ui-config.json restablecer");
+    list.replaceChildren(...[...groups].map(([title, rows]) => el("section", { className: "sd-settings-group" }, el("h2", {}, title), ...rows.map(line))), importing);
+    sift();
+  }
+
+  function sift() {
+    const wanted = plain(search.value).split(/\s+/).filter(Boolean);
+    for (const box of list.querySelectorAll(".sd-setting")) box.hidden = !wanted.every((word) => box.dataset.text.includes(word));
+    for (const group of list.children) group.hidden = !group.querySelector(".sd-setting:not([hidden])");
+  }
+
+  host.replaceChildren(el("div", { className: "sd-room-bar" }, search), told, list);
+  draw();
+}

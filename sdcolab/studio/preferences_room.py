@@ -1,0 +1,112 @@
+"""The room of the settings (``rooms/ajustes.js``): what the user prefers, and what A1111's own files say of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from enum import StrEnum
+from typing import Any
+
+from sdcolab.core.codec import to_json
+from sdcolab.core.errors import StrangeQuestion
+from sdcolab.core.fields import Field, table_of
+from sdcolab.core.preferences import Preferences, PreferencesFile
+from sdcolab.core.request import FIELDS
+from sdcolab.core.rooms import Answer, RoomFile, text
+from sdcolab.core.settings import SettingsFile
+from sdcolab.core.untrusted import parse_json
+from sdcolab.core.words import preferences as words
+from sdcolab.core.words.fields import words_of
+from sdcolab.studio.foreign_settings import imported
+from sdcolab.studio.layout import barred
+
+MAX_FILE = 900_000
+"""Longest file that is imported, in characters."""
+
+MOST_TOLD = 12
+"""Keys without a place that are named."""
+
+
+class PreferencesRoom:
+    """``settings`` hold the form's defaults, which an import changes too."""
+
+    def __init__(self, file: PreferencesFile, settings: SettingsFile) -> None:
+        self._file = file
+        self._settings = settings
+
+    @property
+    def answers(self) -> Mapping[str, Answer]:
+        """What can be asked of it."""
+        return {
+            "settings": lambda _said: self._told(),
+            "page": lambda _said: self._page(),
+            "change": self._change,
+            "reset": lambda _said: self._reset(),
+            "import": self._import,
+        }
+
+    def file(self, _kind: str, _name: str) -> RoomFile | None:
+        """It has none."""
+        return None
+
+    def _page(self) -> dict[str, Any]:
+        now = self._file.peek()
+        return {"look": now.look.value, "sound": now.sound, "notify": now.notify}
+
+    def _told(self) -> dict[str, Any]:
+        now: Mapping[str, Any] = to_json(self._file.peek())
+        rows = [_row(name, field, now[name]) for name, field in table_of(Preferences).items()]
+        return {"rows": rows, "import": {"title": words.IMPORT_TITLE, "help": words.IMPORT_HELP}}
+
+    def _change(self, said: Mapping[str, Any]) -> dict[str, Any]:
+        """Change one. Raises ``StrangeQuestion``, or as ``PreferencesFile.change``."""
+        name, value = text(said, "name"), said.get("value")
+        if name == "bar" and isinstance(value, list):
+            value = [path for path in value if path in barred()]
+        try:
+            changed = Preferences().with_value(name, value)
+        except (ValueError, TypeError) as error:
+            raise StrangeQuestion(question=name[:40]) from error
+        self._file.change(lambda now: replace(now, **{name: getattr(changed, name)}))
+        return self._told()
+
+    def _reset(self) -> dict[str, Any]:
+        self._file.change(lambda _now: Preferences())
+        return self._told()
+
+    def _import(self, said: Mapping[str, Any]) -> dict[str, Any]:
+        """Read one of A1111's files. Raises ``StrangeQuestion``."""
+        try:
+            raw = parse_json(text(said, "text", most=MAX_FILE).encode("utf-8", "replace"))
+        except ValueError as error:
+            raise StrangeQuestion(question="import") from error
+        if not isinstance(raw, dict):
+            raise StrangeQuestion(question="import")
+        found = imported(raw, self._file.peek(), self._settings.load().defaults)
+        if not found.used:
+            return {"said": words.NOTHING_TO_IMPORT, **self._told()}
+        self._file.change(lambda _now: found.preferences)
+        self._settings.change(lambda settings: replace(settings, defaults=found.defaults))
+        names = ", ".join(found.left[:MOST_TOLD]) + ("…" if len(found.left) > MOST_TOLD else "")
+        left = words.NOT_USED.format(names=names) if names else words.EVERYTHING_USED
+        return {"said": words.IMPORTED.format(used=found.used, left=left), **self._told()}
+
+
+def _row(name: str, field: Field, value: Any) -> dict[str, Any]:
+    own = words.PREFERENCE_WORDS[name]
+    kind = "names" if field.many else "choice" if issubclass(field.kind, StrEnum) else field.kind.__name__
+    choices = words.CHOICES.get(name, {})
+    if name == "bar":
+        choices = {path: words_of(path).label for path in barred() if path in FIELDS}
+    return {
+        "name": name,
+        "label": own.label,
+        "help": own.help,
+        "group": own.group,
+        "key": field.key,
+        "kind": kind,
+        "value": value,
+        "low": field.low,
+        "high": field.high,
+        "choices": [*choices.items()],
+    }

@@ -1,0 +1,96 @@
+"""The tab "Ajustes": what it tells, changes and brings from A1111's own files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from sdcolab.core.errors import StrangeQuestion
+from sdcolab.core.fields import table_of
+from sdcolab.core.preferences import STANDARD_BAR, Preferences, PreferencesFile
+from sdcolab.core.settings import SettingsFile
+from sdcolab.core.words.preferences import CHOICES, PREFERENCE_WORDS
+from sdcolab.studio.layout import LAYOUT, barred
+from sdcolab.studio.preferences_room import PreferencesRoom
+
+CONFIG = {
+    "samples_format": "jpeg",
+    "jpeg_quality": 92,
+    "samples_filename_pattern": "[seed]-[model_name]",
+    "save_txt": True,
+    "quicksettings_list": [
+        "sd_model_checkpoint",
+        "sd_vae",
+        "CLIP_stop_at_last_layers",
+        "eta_noise_seed_delta",
+        "sd_lora",
+    ],
+    "CLIP_stop_at_last_layers": 2,
+    "eta_noise_seed_delta": 31337,
+    "s_churn": 1,
+    "tiling": "maybe",
+    "outdir_samples": "C:\\x",
+}
+
+
+@pytest.fixture
+def room(tmp_path: Path) -> PreferencesRoom:
+    return PreferencesRoom(PreferencesFile(tmp_path), SettingsFile(tmp_path))
+
+
+def test_every_preference_has_words_and_every_choice_a_name() -> None:
+    table = table_of(Preferences)
+    assert set(table) == set(PREFERENCE_WORDS)
+    for name, choices in CHOICES.items():
+        assert [*choices] == [one.value for one in table[name].kind]
+
+
+def test_a_change_is_kept_and_told(room: PreferencesRoom, tmp_path: Path) -> None:
+    told = room.answers["change"]({"name": "quality", "value": 55})
+    assert {row["name"]: row["value"] for row in told["rows"]}["quality"] == 55
+    room.answers["change"]({"name": "look", "value": "dark"})
+    assert room.answers["page"]({}) == {"look": "dark", "sound": False, "notify": False}
+    assert PreferencesFile(tmp_path).peek().quality == 55
+    for wrong in ({"name": "quality", "value": "x"}, {"name": "x", "value": 1}, {"name": "look"}):
+        with pytest.raises(StrangeQuestion):
+            room.answers["change"](wrong)
+    room.answers["reset"]({})
+    assert PreferencesFile(tmp_path).peek() == Preferences()
+
+
+def test_config_json_becomes_preferences_and_defaults(room: PreferencesRoom, tmp_path: Path) -> None:
+    said = room.answers["import"]({"text": json.dumps(CONFIG)})["said"]
+    assert said.startswith("Ajustes que se trajeron: 8.") and "tiling, outdir_samples" in said
+    now, defaults = PreferencesFile(tmp_path).peek(), SettingsFile(tmp_path).load().defaults
+    assert (now.image_format, now.quality, now.file_pattern, now.save_text) == ("jpg", 92, "[seed]-[model_name]", True)
+    assert now.bar == ("checkpoint", "vae", "clip_skip", "tuning.ensd")
+    assert (defaults.clip_skip, defaults.tuning.ensd, defaults.tuning.sigma_churn) == (2, 31337, 1.0)
+
+
+def test_ui_config_json_becomes_defaults(room: PreferencesRoom, tmp_path: Path) -> None:
+    ui = {
+        "customscript/sampler.py/txt2img/Sampling steps/value": 30,
+        "customscript/sampler.py/txt2img/Sampling method/value": "DPM++ 2M",
+        "txt2img/Width/value": 640,
+        "txt2img/CFG Scale/value": 6,
+        "txt2img/Width/maximum": 2048,
+    }
+    assert room.answers["import"]({"text": json.dumps(ui)})["said"].startswith("Ajustes que se trajeron: 4.")
+    defaults = SettingsFile(tmp_path).load().defaults
+    assert (defaults.steps, defaults.sampler, defaults.width, defaults.cfg_scale) == (30, "DPM++ 2M", 640, 6)
+
+
+@pytest.mark.parametrize("text", ["", "[1]", "{", '{"a":' * 90, "x" * 900_001])
+def test_what_is_no_file_of_settings_is_refused(room: PreferencesRoom, text: str) -> None:
+    with pytest.raises(StrangeQuestion):
+        room.answers["import"]({"text": text})
+
+
+def test_another_bar_takes_its_fields_out_of_the_form_and_puts_others_back() -> None:
+    made = LAYOUT.with_bar(("checkpoint", "steps", "tuning.eta", "prompt"))
+    assert made.bar == ("checkpoint", "steps", "tuning.eta")
+    assert sorted(made.form_paths()) == sorted(LAYOUT.form_paths())
+    assert LAYOUT.with_bar(()) is LAYOUT and LAYOUT.with_bar(STANDARD_BAR) is LAYOUT
+    assert set(barred()) <= set(LAYOUT.form_paths())

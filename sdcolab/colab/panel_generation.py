@@ -66,7 +66,7 @@ class GenerationForm:
         self.styles = StyleBox(widgets, studio.settings, self._prompts, self._put_prompts, note, guarded)
         self.styles.offer(settings, chosen)
         forecast = partial(forecast_sentence, studio, self.desk)
-        self._scripts = ScriptBox(widgets, studio, layout.scripts, lambda: note(forecast(self.asked)), guarded)
+        self.scripts = ScriptBox(widgets, studio, layout.scripts, lambda: note(forecast(self.asked)), guarded)
         self._lora = widgets.Dropdown(
             description="LoRA", layout=widgets.Layout(width="98%"), style={"description_width": "130px"}
         )
@@ -74,19 +74,19 @@ class GenerationForm:
         self._offer_loras()
         self._lora.observe(lambda change: self._add_lora(change["new"]), names="value")
         bar = Section("bar", items=(*layout.bar, "@refresh"))
-        self._form = FormBox(
+        self.form = FormBox(
             widgets, GenerationRequest, (bar, *layout.generation), values, once(studio.lists), gadgets=self._gadgets()
         )
-        self._form.show_mode(self.mode)
-        self._form.watch("checkpoint", self._follow_model)
+        self.form.show_mode(self.mode)
+        self.form.watch("checkpoint", self._follow_model)
         for unit in self.desk.control_units:
-            self._form.watch(f"{unit}.module", partial(self._propose_model, unit))
+            self.form.watch(f"{unit}.module", partial(self._propose_model, unit))
         count = partial(guarded(self._count_tokens), None)
         for path in ("prompt", "negative_prompt"):
-            self._form.watch(path, count)
+            self.form.watch(path, count)
         self.styles.watch(count)
         count()
-        self.box = self._form.box
+        self.box = self.form.box
 
     def _settings(self) -> Settings:
         try:
@@ -107,20 +107,11 @@ class GenerationForm:
     @property
     def asked(self) -> Asked:
         """The form as it stands."""
-        return Asked(self._form.values, self.mode, self.styles.chosen, self._scripts.chosen, self._scripts.values)
+        return Asked(self.form.values, self.mode, self.styles.chosen, self.scripts.chosen, self.scripts.values)
 
     def generate(self) -> None:
         """Queue what the form asks for. Raises ``RequestError`` or ``QueueFull``."""
         self.desk.submit(self.asked)
-
-    def choose_script(self, script: str) -> None:
-        """Choose the script called ``script``."""
-        self._scripts.choose(script)
-
-    def choose(self, field: str, name: str) -> None:
-        """Choose a model or a VAE by its name."""
-        if field in ("checkpoint", "vae") and name in self._studio.lists(f"{field}s"):
-            self._form.fill({field: name})
 
     def enhance(self, infotext: str) -> None:
         """The picture with this infotext again, with a pass of hires."""
@@ -131,28 +122,28 @@ class GenerationForm:
     def open_mode(self, mode: str) -> None:
         """Show what belongs to the tab ``mode``, with its own size."""
         if mode != self.mode:
-            values = self._form.values
+            values = self.form.values
             self._sizes[self.mode] = (values["width"], values["height"])
             self.mode = mode
             self._put_size(self._sizes.get(mode))
-        self._form.show_mode(mode)
+        self.form.show_mode(mode)
 
     def _propose_model(self, unit: str) -> None:
         """A control model that goes with the preprocessor just chosen."""
-        values = self._form.values
+        values = self.form.values
         old = values[f"{unit}.model"]
         new = self.desk.control_model(values[f"{unit}.module"], old, values["checkpoint"])
         if new != old:
-            self._form.fill({f"{unit}.model": new})
+            self.form.fill({f"{unit}.model": new})
 
     def _put_size(self, size: tuple[int, int] | None) -> None:
         if size:
-            self._form.fill({"width": size[0], "height": size[1]})
+            self.form.fill({"width": size[0], "height": size[1]})
 
     def read(self, infotext: str) -> Reading:
         """Put what an infotext says into the form."""
         reading = self.desk.read(infotext)
-        self._form.fill(reading.values)
+        self.form.fill(reading.values)
         return reading
 
     def begin_from(self, picture: bytes, infotext: str, *, inpaint: bool) -> None:
@@ -160,27 +151,25 @@ class GenerationForm:
         size = fitting_size(*picture_of(picture).size)
         if infotext.strip():
             left = {"width", "height", "hires", "init.inpaint", "seed"}
-            self._form.fill(
-                {path: value for path, value in self.desk.read(infotext).values.items() if path not in left}
-            )
+            self.form.fill({path: value for path, value in self.desk.read(infotext).values.items() if path not in left})
         self.open_mode(IMAGE_MODE)
-        self._form.fill({"init.images": picture, "init.inpaint": inpaint})
+        self.form.fill({"init.images": picture, "init.inpaint": inpaint})
         self._put_size(size)
 
     def put_seed(self, seed: int) -> None:
         """Ask for ``seed``."""
-        self._form.fill({"seed": str(seed)})
+        self.form.fill({"seed": str(seed)})
 
     def refresh(self) -> None:
         """Look for files again."""
         lists = once(self._studio.lists)
-        self._form.offer(lists)
-        self._scripts.offer(lists)
+        self.form.offer(lists)
+        self.scripts.offer(lists)
         self._offer_loras()
 
     def _follow_model(self) -> None:
         """A new model: sizes that were the old one's own become the new one's."""
-        values = self._form.values
+        values = self.form.values
         former, self._native = self._native, self.desk.native_size(values["checkpoint"])
         if values["width"] == values["height"] == former:
             self._put_size((self._native, self._native))
@@ -201,7 +190,7 @@ class GenerationForm:
             "@init_size": row((words.SIZE_OF_PICTURE, self._size_of_picture)),
             "@reset_tuning": row((words.RESET_TUNING, self._reset_tuning)),
             "@defaults": row((words.PUT_DEFAULTS, self._put_defaults), (words.SAVE_DEFAULTS, self._save_defaults)),
-            "@scripts": lambda: self._scripts.box,
+            "@scripts": lambda: self.scripts.box,
         }
 
     def _prompt_tools(self) -> Any:
@@ -213,15 +202,15 @@ class GenerationForm:
         self._tokens.value = words.tokens(first, second)
 
     def _put_chip(self, name: str) -> None:
-        values = self._form.values
+        values = self.form.values
         self._put_size(chip_size(name, values["width"], values["height"], self._native))
 
     def _prompts(self) -> tuple[str, str]:
-        values = self._form.values
+        values = self.form.values
         return values["prompt"], values["negative_prompt"]
 
     def _put_prompts(self, prompts: tuple[str, str]) -> None:
-        self._form.fill({"prompt": prompts[0], "negative_prompt": prompts[1]})
+        self.form.fill({"prompt": prompts[0], "negative_prompt": prompts[1]})
 
     def _offer_loras(self) -> None:
         names = lora_names(self._studio.library)
@@ -232,7 +221,7 @@ class GenerationForm:
             self._guarded(lambda: self._put_lora(name))(None)
 
     def _put_lora(self, name: str) -> None:
-        self._form.fill({"prompt": with_lora(self._studio.library, name, self._prompts()[0])})
+        self.form.fill({"prompt": with_lora(self._studio.library, name, self._prompts()[0])})
         self._lora.value = ""
 
     def _paste(self) -> None:
@@ -240,15 +229,15 @@ class GenerationForm:
         self._note(" ".join(reading.troubles) or words.DATA_READ)
 
     def _size_of_picture(self) -> None:
-        if picture := self._form.values.get("init.images"):
+        if picture := self.form.values.get("init.images"):
             self._put_size(fitting_size(*picture_of(picture).size))
 
     def _reset_tuning(self) -> None:
         neutral = shown(GenerationRequest, GenerationRequest(tuning=Tuning()))
-        self._form.fill({path: value for path, value in neutral.items() if path.startswith("tuning.")})
+        self.form.fill({path: value for path, value in neutral.items() if path.startswith("tuning.")})
 
     def _put_defaults(self) -> None:
-        self._form.fill(self.desk.values(self._studio.settings.load().defaults))
+        self.form.fill(self.desk.values(self._studio.settings.load().defaults))
 
     def _save_defaults(self) -> None:
         request = self.desk.defaults_from(self.asked, self._native)

@@ -57,7 +57,8 @@ class Sender:
             self._go(said.get("tab"), said.get("script"))
             return
         if said.get("act") == "choose":
-            self._form.choose(str(said.get("field")), str(said.get("name")))
+            chosen = {field: said.get("name") for field in ("checkpoint", "vae") if field == said.get("field")}
+            self._form.form.fill(self._form.desk.usable(chosen))
             return
         found = room.file("picture", str(said.get("id")))
         if found is None or not isinstance(found.content, Path):
@@ -75,7 +76,7 @@ class Sender:
         if tab in {one.id for one in LAYOUT.tabs}:
             self._open_tab(str(tab))
         if script in {one.id for one in LAYOUT.scripts}:
-            self._form.choose_script(str(script))
+            self._form.scripts.choose(str(script))
 
     def _guarded_with(self, act: Callable[[ImageSaved], None]) -> Callable[[ImageSaved], None]:
         return lambda image: self._notes.guarded(lambda: act(image))(None)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import re
+from email.errors import HeaderParseError
+from email.header import decode_header, make_header
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from sdcolab.core.file_names import MAX_NAME_BYTES, cut, safe_name, split_suffix
@@ -53,4 +55,13 @@ def disposition_name(header: str) -> str:
     # Headers arrive decoded as Latin-1 while servers write UTF-8.
     with contextlib.suppress(UnicodeError):
         plain = plain.encode("latin-1").decode("utf-8")
-    return unquote(plain)
+    return unquote(_decoded_words(plain))
+
+
+def _decoded_words(name: str) -> str:
+    """``=?UTF-8?B?...?=`` of mail (RFC 2047), which some servers put into HTTP too; as it is when it cannot be read."""
+    if "=?" not in name:
+        return name
+    with contextlib.suppress(LookupError, ValueError, HeaderParseError):
+        return str(make_header(decode_header(name)))
+    return name

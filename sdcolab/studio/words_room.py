@@ -16,6 +16,7 @@ from sdcolab.core.files import atomic_write
 from sdcolab.core.folders import Folders
 from sdcolab.core.kept import locked, peek_kept, read_kept
 from sdcolab.core.library import Library
+from sdcolab.core.prompt import with_points
 from sdcolab.core.rooms import Answer, RoomFile, text, yes
 from sdcolab.core.settings import SettingsFile
 from sdcolab.core.words.road import PRESETS
@@ -53,6 +54,7 @@ class WordsRoom:
             "used": self._used,
             "prompts": lambda _said: self._prompts(),
             "translate": lambda said: translated(text(said, "prompt")),
+            "points": lambda said: with_points(text(said, "prompt")),
         }
 
     def file(self, _kind: str, _name: str) -> RoomFile | None:

@@ -145,6 +145,16 @@ def test_a_spanish_prompt_is_translated_at_one_s_asking(page: Page) -> None:
     expect(prompt).to_have_value("1girl with long hair, (red dress:1.2), <lora:Lineas:1>")
 
 
+def test_decimal_commas_become_points_at_one_s_asking(page: Page) -> None:
+    prompt, mend = field(page, "prompt"), page.get_by_role("button", name="Cambiar comas por puntos")
+    prompt.fill("(gato:1.2), sol")
+    expect(mend).to_have_count(0)
+    prompt.fill("(gato:1,2), sol, luna")
+    mend.click()
+    expect(prompt).to_have_value("(gato:1.2), sol, luna")
+    expect(mend).to_have_count(0)
+
+
 def test_a_card_goes_into_the_prompt_and_out_again(page: Page) -> None:
     field(page, "prompt").fill("a fox")
     page.get_by_role("tab", name="Cartas 🎴", exact=True).click()

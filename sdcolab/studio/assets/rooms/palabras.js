@@ -331,6 +331,17 @@ export async function mount(host, house) {
 
   // --- Translating ---
 
+  /** Offered only while a weight has a comma, which A1111's grammar reads as text. */
+  function mending(target) {
+    const button = el("button", { type: "button", className: "sd-translate sd-mend", hidden: true, title: "Los pesos llevan punto: con coma se leen como texto. Ctrl+Z lo deshace." }, "Cambiar comas por puntos");
+    const look = () => { button.hidden = !/:\s{0,8}[+-]?\d+,\d+\s{0,8}\)/.test(target.value); };
+    button.addEventListener("pointerdown", (event) => event.preventDefault());
+    button.addEventListener("click", async () => { put(target, await ask("points", { prompt: target.value })); look(); });
+    for (const name of ["input", "focus"]) target.addEventListener(name, look);
+    look();
+    return button;
+  }
+
   function tool(target) {
     const frame = target.closest(".sd-prompt-box");
     if (frame.querySelector(".sd-prompt-bar")) return;
@@ -344,7 +355,7 @@ export async function mount(host, house) {
       if (english !== target.value) { taking = true; replace(0, target.value.length, english); taking = false; }
       setTimeout(() => { button.textContent = "Traducir al inglés"; }, 2500);
     });
-    frame.append(el("div", { className: "sd-prompt-bar" }, ...presets(frame), button));
+    frame.append(el("div", { className: "sd-prompt-bar" }, ...presets(frame), mending(target), button));
   }
 
   const dress = (tries = 20) => {

@@ -320,42 +320,41 @@ export async function mount(host, house) {
   }
 
   function presets(frame) {
-    const [one, other] = areas();
-    if (frame !== one?.closest(".sd-prompt-box")) return [];
+    if (frame !== areas()[0]?.closest(".sd-prompt-box")) return [];
     const chip = (label, title, act) => el("button", { type: "button", className: "sd-room-chip", title, onpointerdown: (event) => event.preventDefault(), onclick: act }, label);
     return [
-      ...starters.map(({ title, prompt, negative }) => chip(title, `Prompt base: ${prompt}`, () => { put(other, based(negative, other?.value ?? "")); put(one, based(prompt, one.value)); })),
+      ...starters.map(({ title, prompt, negative }) => chip(title, `Prompt base: ${prompt}`, () => { const [one, other] = areas(); put(other, based(negative, other?.value ?? "")); put(one, based(prompt, one.value)); })),
       chip("Recientes", "Los prompts de tus últimas generaciones", async () => recent(frame, (await ask("prompts")).recent)),
     ];
   }
 
   // --- Translating ---
 
+  // A face may draw a prompt's box anew: its textarea is looked up when it is wanted.
+
   /** Offered only while a weight has a comma, which A1111's grammar reads as text. */
-  function mending(target) {
+  function mending(frame, textarea) {
     const button = el("button", { type: "button", className: "sd-translate sd-mend", hidden: true, title: "Los pesos llevan punto: con coma se leen como texto. Ctrl+Z lo deshace." }, "Cambiar comas por puntos");
-    const look = () => { button.hidden = !/:\s{0,8}[+-]?\d+,\d+\s{0,8}\)/.test(target.value); };
+    const look = () => { button.hidden = !/:\s{0,8}[+-]?\d+,\d+\s{0,8}\)/.test(textarea()?.value ?? ""); };
     button.addEventListener("pointerdown", (event) => event.preventDefault());
-    button.addEventListener("click", async () => { put(target, await ask("points", { prompt: target.value })); look(); });
-    for (const name of ["input", "focus"]) target.addEventListener(name, look);
+    button.addEventListener("click", async () => { put(textarea(), await ask("points", { prompt: textarea().value })); look(); });
+    for (const name of ["input", "focusin"]) frame.addEventListener(name, look);
     look();
     return button;
   }
 
-  function tool(target) {
-    const frame = target.closest(".sd-prompt-box");
+  function tool(found) {
+    const frame = found.closest(".sd-prompt-box"), textarea = () => frame.querySelector("textarea");
     if (frame.querySelector(".sd-prompt-bar")) return;
     const button = el("button", { type: "button", className: "sd-translate", title: "Traducir al inglés lo que esté en español; pesos, LoRA y comodines no cambian. Ctrl+Z lo deshace." }, "Traducir al inglés");
     button.addEventListener("pointerdown", (event) => event.preventDefault());
     button.addEventListener("click", async () => {
-      const english = await ask("translate", { prompt: target.value });
-      area = target;
-      close();
+      const target = textarea(), english = await ask("translate", { prompt: target.value });
       button.textContent = english === target.value ? "Nada que traducir" : "Traducido";
-      if (english !== target.value) { taking = true; replace(0, target.value.length, english); taking = false; }
+      put(target, english);
       setTimeout(() => { button.textContent = "Traducir al inglés"; }, 2500);
     });
-    frame.append(el("div", { className: "sd-prompt-bar" }, ...presets(frame), mending(target), button));
+    frame.append(el("div", { className: "sd-prompt-bar" }, ...presets(frame), mending(frame, textarea), button));
   }
 
   const dress = (tries = 20) => {

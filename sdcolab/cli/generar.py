@@ -24,6 +24,7 @@ from sdcolab.core.errors import (
     InfotextUnreadable,
     SdcolabError,
 )
+from sdcolab.core.events import Event, Note
 from sdcolab.core.fields import value_at, with_values
 from sdcolab.core.files import system_reason
 from sdcolab.core.folders import Folders
@@ -32,6 +33,8 @@ from sdcolab.core.infotext import Pasted, parse, read_bytes
 from sdcolab.core.pictures import open_picture
 from sdcolab.core.request import FIELDS, GenerationRequest
 from sdcolab.core.result import GenerationResult
+from sdcolab.core.timing import PartTimes
+from sdcolab.core.words.speed import times_line
 
 IMAGE, MASK = "init.images", "init.inpaint.mask"
 
@@ -85,6 +88,13 @@ def run(options: argparse.Namespace) -> int:
     if options.guion or options.dinamicos:
         return _run_script(options, request)
     progress = ConsoleProgress(sys.stderr)
+    timed, notes = PartTimes(progress), []
+
+    def listener(event: Event) -> None:
+        if isinstance(event, Note):
+            notes.append(event.text)
+        timed(event)
+
     try:
         result = engine.generate(
             request,
@@ -92,10 +102,11 @@ def run(options: argparse.Namespace) -> int:
             model=options.modelo,
             output=options.salida,
             image_format=ImageFormat(options.formato),
-            listener=progress,
+            listener=listener,
         )
     finally:
         progress.close()
+    print(*notes, times_line(timed.ended()), sep="\n", file=sys.stderr)
     warn(sys.stderr, *_differences(pasted, result))
     if options.json:
         print(json.dumps(_result_as_json(result), ensure_ascii=False))

@@ -24,6 +24,7 @@ from sdcolab.core.tuning import Tuning
 from sdcolab.core.words import explain
 from sdcolab.core.words import panel as words
 from sdcolab.core.words.faces import SIZES
+from sdcolab.core.words.speed import FEW_STEPS, NO_FEW_STEPS, NO_FEW_STEPS_ADVICE, few_steps_put
 from sdcolab.studio.form import Reader, once, shown
 from sdcolab.studio.generating import (
     IMAGE_MODE,
@@ -32,6 +33,7 @@ from sdcolab.studio.generating import (
     GenerationDesk,
     Reading,
     chip_size,
+    few_steps_for,
     fitting_size,
     lora_names,
     with_lora,
@@ -186,6 +188,7 @@ class GenerationForm:
             "@styles": lambda: self.styles.box,
             "@loras": lambda: self._lora,
             "@size_chips": row(*((chip.label, partial(self._put_chip, name)) for name, chip in SIZES.items())),
+            "@few_steps": row((f"⚡ {FEW_STEPS}", self._few_steps)),
             "@seed": row((words.RANDOM, lambda: self.put_seed(RANDOM_SEED))),
             "@init_size": row((words.SIZE_OF_PICTURE, self._size_of_picture)),
             "@reset_tuning": row((words.RESET_TUNING, self._reset_tuning)),
@@ -204,6 +207,15 @@ class GenerationForm:
     def _put_chip(self, name: str) -> None:
         values = self.form.values
         self._put_size(chip_size(name, values["width"], values["height"], self._native))
+
+    def _few_steps(self) -> None:
+        values = self._form.values
+        found = few_steps_for(self._studio.library, values["checkpoint"] or "", values["prompt"])
+        if found is None:
+            self._note(f"⚠️ {NO_FEW_STEPS} {NO_FEW_STEPS_ADVICE}")
+            return
+        self._form.fill(dict(found.values))
+        self._note(f"⚡ {few_steps_put(found)}")
 
     def _prompts(self) -> tuple[str, str]:
         values = self.form.values

@@ -22,6 +22,7 @@ from sdcolab.core.fields import Field, Part, check, fact, facts, parts_of, table
 from sdcolab.core.freeu import FreeU
 from sdcolab.core.inversion import Inversion
 from sdcolab.core.regions import Regions
+from sdcolab.core.speed import Speed
 from sdcolab.core.tuning import Tuning
 
 MAX_SEED = 2**64 - 1
@@ -300,6 +301,7 @@ class GenerationRequest:
     )
     width: int | None = fact(None, low=64, high=2048, multiple=SIZE_STEP, label="Size", codec="size", api=("width",))
     height: int | None = fact(None, low=64, high=2048, multiple=SIZE_STEP, label="Size", codec="size", api=("height",))
+    speed: Speed = fact(Speed.FAITHFUL, label="Speed", key="sdcolab_speed", control="radio")
     batch_size: int = fact(1, low=1, high=8, api=("batch_size",))
     batch_count: int = fact(1, low=1, high=100, api=("n_iter",))
     checkpoint: str = fact("", label="Model", codec="model", key="sd_model_checkpoint", choices="checkpoints")

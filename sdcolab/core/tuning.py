@@ -63,8 +63,9 @@ class Tuning:
     ``sgm_noise_multiplier``; ``quantize`` rounds timesteps. Guidance: below the sigma ``ngms`` the negative prompt is
     skipped every other step (``ngms_all``: every one), and in the first ``skip_early_cfg`` of the steps.
     Speed: ``token_merging``, the share of the tokens that is merged before self attention, and in hires passes
-    ``token_merging_hires`` where it is not 0. Model: ``noise_schedule``, ``downcast_alphas``; ``sdxl_*`` and aesthetic
-    scores are SDXL's size conditioning.
+    ``token_merging_hires`` where it is not 0; ``forecast``, the share of the steps that is forecast, in place of what
+    the request's speed says. Model: ``noise_schedule``, ``downcast_alphas``; ``sdxl_*`` and aesthetic scores are SDXL's
+    size conditioning.
     ``extra_noise`` is added in img2img and hires passes. ``classic_inpainting``: what a mask keeps goes its own way, as
     in AUTOMATIC1111; otherwise it is noised afresh before each call, as in Forge (hechos/a1111.md 13).
     """
@@ -117,6 +118,8 @@ class Tuning:
     token_merging_hires: float = fact(
         0.0, low=0, high=0.9, step=0.05, label="Token merging ratio hr", key="token_merging_ratio_hr"
     )
+
+    forecast: float = fact(0.0, low=0, high=0.75, step=0.05, label="Step forecast", key="sdcolab_forecast")
 
     noise_schedule: NoiseSchedule = fact(NoiseSchedule.DEFAULT, label="Noise Schedule", key="sd_noise_schedule")
     downcast_alphas: bool = fact(False, label="Downcast alphas_cumprod", key="use_downcasted_alpha_bar")

@@ -26,6 +26,10 @@ class Levels(Protocol):
         """The image that ``output`` means in ``x`` = image + sigma * noise."""
         ...
 
+    def output(self, x: Tensor, image: Tensor, sigma: Tensor) -> Tensor:
+        """The output that means ``image`` in ``x`` = image + sigma * noise: the inverse of ``image``."""
+        ...
+
     def noise(self, x: Tensor, output: Tensor, sigma: Tensor) -> Tensor:
         """The noise that ``output`` means in ``x`` = (image + sigma * noise) / sqrt(1 + sigma^2)."""
         ...
@@ -39,6 +43,9 @@ class Epsilon:
 
     def image(self, x: Tensor, output: Tensor, sigma: Tensor) -> Tensor:
         return x - output * sigma
+
+    def output(self, x: Tensor, image: Tensor, sigma: Tensor) -> Tensor:
+        return (x - image) / sigma
 
     def noise(self, x: Tensor, output: Tensor, sigma: Tensor) -> Tensor:
         del x, sigma
@@ -55,6 +62,10 @@ class Velocity:
         level = sigma**2 + 1
         return x / level - output * (sigma / level.sqrt())
 
+    def output(self, x: Tensor, image: Tensor, sigma: Tensor) -> Tensor:
+        level = sigma**2 + 1
+        return (x / level - image) * (level.sqrt() / sigma)
+
     def noise(self, x: Tensor, output: Tensor, sigma: Tensor) -> Tensor:
         level = (sigma**2 + 1).sqrt()
         return output / level + x * (sigma / level)
@@ -70,6 +81,9 @@ class Flow:
 
     def image(self, x: Tensor, output: Tensor, sigma: Tensor) -> Tensor:
         return (x - output * sigma) / (1 + sigma)
+
+    def output(self, x: Tensor, image: Tensor, sigma: Tensor) -> Tensor:
+        return (x - image * (1 + sigma)) / sigma
 
     def noise(self, x: Tensor, output: Tensor, sigma: Tensor) -> Tensor:
         return (x * (1 + sigma**2).sqrt() + output) / (1 + sigma)

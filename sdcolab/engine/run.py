@@ -13,7 +13,7 @@ from torch import Tensor
 import sdcolab
 from sdcolab.core import infotext
 from sdcolab.core.errors import ImageNotFinite
-from sdcolab.core.events import ImageReady, ImageSaved, Phase, PhaseStarted, StepDone
+from sdcolab.core.events import ImageReady, ImageSaved, Note, Phase, PhaseStarted, StepDone
 from sdcolab.core.result import GeneratedImage, GenerationResult
 from sdcolab.engine.at_work import AtWork
 from sdcolab.engine.bench import Bench
@@ -56,6 +56,8 @@ class Run:
                 if not is_out_of_memory(error):
                     raise
                 raise self._bench.savings.exhausted() from error
+        for line in self._bench.savings.told():
+            self._bench.listener(Note(line))
         return GenerationResult(request=self._plan.request, images=tuple(images))
 
     def _batch(self, batch: Batch) -> Iterator[GeneratedImage]:
@@ -70,9 +72,9 @@ class Run:
                 models.close()
                 active = models.enter_context(self._work.working(one.checkpoint, one))
                 latents, vae = self._sampled(active, batch)
-            bench.listener(PhaseStarted(Phase.DECODING))
             for offset, latent in enumerate(latents.split(1)):
                 bench.cancel.raise_if_cancelled()
+                bench.listener(PhaseStarted(Phase.DECODING))
                 picture = bench.darkroom.decoded(latent, vae)
                 for feature in self._features:
                     picture = feature.after_decode(picture, batch.first + offset)
@@ -122,6 +124,8 @@ class Run:
         """Describe, save and announce image ``index``."""
         request, store, listener = self._plan.request, self._bench.store, self._bench.listener
         text, seed = infotext.write(request, facts, index), request.seed_of(index)
+        if store:
+            listener(PhaseStarted(Phase.SAVING))
         path = store.save(picture, text, seed) if store else None
         listener(ImageSaved(index, path, seed, text) if path else ImageReady(index, picture, seed, text))
         return GeneratedImage(image=picture, infotext=text, seed=seed, path=path)

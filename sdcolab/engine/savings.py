@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 import torch
@@ -10,6 +10,7 @@ import torch
 from sdcolab.core.errors import OutOfMemory
 from sdcolab.core.memory_plan import WorkMemory
 from sdcolab.core.request import GenerationRequest
+from sdcolab.core.words.speed import SLICED_ATTENTION, SPLIT_GUIDANCE, TILED_DECODING
 from sdcolab.engine.memory import SPARING, MemoryPolicy, Stage, choose_policy, free_vram, is_out_of_memory, relieved
 from sdcolab.engine.shelf import release_memory
 
@@ -23,13 +24,14 @@ class Savings:
         self._request = request
         self._device = device
         self._policy: MemoryPolicy | None = None
+        self._chosen = MemoryPolicy()
 
     def choose(self, work: WorkMemory, *, waits: bool) -> None:
         """Start from what is free now that the first checkpoint is loaded; later calls change nothing. ``waits``: its
         weights have yet to come to the card.
         """
         if self._policy is None:
-            self._policy = SPARING if waits else choose_policy(free_vram(self._device), work)
+            self._policy = self._chosen = SPARING if waits else choose_policy(free_vram(self._device), work)
 
     def spend(self, stage: Stage, work: Callable[[MemoryPolicy], T]) -> T:
         """``work``'s result; each time memory runs out, the next saving is switched on and it begins again.
@@ -49,6 +51,18 @@ class Savings:
                 raise self.exhausted()
             self._policy = saving
             release_memory()
+
+    def told(self) -> Iterator[str]:
+        """What was slow because of it, in sentences: only what memory that ran out brought, not what the card's size
+        asked for from the start.
+        """
+        policy, chosen = self._policy or MemoryPolicy(), self._chosen
+        if policy.slice_attention and not chosen.slice_attention:
+            yield SLICED_ATTENTION
+        elif (policy.split_guidance, policy.max_batch) != (chosen.split_guidance, chosen.max_batch):
+            yield SPLIT_GUIDANCE
+        if policy.tile_decode and not chosen.tile_decode:
+            yield TILED_DECODING
 
     def exhausted(self) -> OutOfMemory:
         """The error for memory that ran out where no saving helps."""

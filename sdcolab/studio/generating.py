@@ -17,14 +17,16 @@ from sdcolab.core.errors import (
     SdcolabError,
     UnknownName,
 )
+from sdcolab.core.few_steps import FewSteps, few_steps
 from sdcolab.core.fields import Field, plain_path
 from sdcolab.core.library import Library, activation_words
 from sdcolab.core.preprocessors import model_for
-from sdcolab.core.prompt import apply_styles
+from sdcolab.core.prompt import apply_styles, extract_networks
 from sdcolab.core.request import FIELDS, SIZE_STEP, GenerationRequest
 from sdcolab.core.scripts import ContinuePlan, Forecast, Grid
 from sdcolab.core.settings import Settings
 from sdcolab.core.tasks import Generate, Origin, Task
+from sdcolab.core.tensors import read_header
 from sdcolab.core.words import explain
 from sdcolab.studio.form import PICTURES, Reader, control_of, once, readable, shown
 from sdcolab.studio.job import Job
@@ -324,3 +326,21 @@ def with_lora(library: Library, name: str, prompt: str) -> str:
     file = library.find(ModelKind.LORA, name)
     text = ", ".join((f"<lora:{file.path.stem}:1>", *activation_words(file.path)))
     return ", ".join(part for part in (prompt.rstrip().rstrip(","), text) if part)
+
+
+def few_steps_for(library: Library, checkpoint: str, prompt: str) -> FewSteps | None:
+    """What a LoRA of few steps in ``prompt`` wants, the last one first, or else the model ``checkpoint``; None when
+    none of them is of few steps, as far as names and metadata tell. Names that are not here count for nothing.
+    """
+    tags = [tag.name for tag in extract_networks(prompt)[1] if tag.kind in ("lora", "lyco")]
+    named = [(ModelKind.LORA, name) for name in reversed(tags)] + [(ModelKind.CHECKPOINT, checkpoint)]
+    for kind, name in named:
+        metadata: Mapping[str, str] = {}
+        with contextlib.suppress(SdcolabError):
+            file = library.find(kind, name)
+            name = file.name
+            if file.path.suffix == ".safetensors":
+                metadata = read_header(file.path).metadata
+        if found := few_steps(name, metadata):
+            return found
+    return None

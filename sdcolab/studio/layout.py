@@ -48,6 +48,7 @@ GADGETS = frozenset(
             "@paste",
             "@styles",
             "@loras",
+            "@few_steps",
             "@size_chips",
             "@seed",
             "@init_size",
@@ -59,9 +60,9 @@ GADGETS = frozenset(
     }
 )
 """What a section may hold beside fields: the button that reads an infotext in the prompt, the styles, the list of LoRA,
-sizes to choose with one tap, the buttons of the seed, the size of the initial image, the neutral fine adjustments, the
-saved defaults, the scripts, and in X/Y/Z plot the buttons that fill an axis, add a value to it, exchange two axes and
-compare LoRA."""
+the settings that models of few steps want, sizes to choose with one tap, the buttons of the seed, the size of the
+initial image, the neutral fine adjustments, the saved defaults, the scripts, and in X/Y/Z plot the buttons that fill an
+axis, add a value to it, exchange two axes and compare LoRA."""
 
 
 class TabKind(StrEnum):
@@ -316,6 +317,8 @@ GENERATION: tuple[Section, ...] = (
         items=(
             ("sampler", "schedule"),
             "steps",
+            "speed",
+            "@few_steps",
             "width",
             "height",
             "@size_chips",
@@ -454,10 +457,15 @@ GENERATION: tuple[Section, ...] = (
                 "ngms_all",
             ),
             _tuning(
-                "tuning-model",
-                "Ajustes finos: modelo y VAE",
+                "tuning-speed",
+                "Ajustes finos: velocidad",
+                "forecast",
                 "token_merging",
                 "token_merging_hires",
+            ),
+            _tuning(
+                "tuning-model",
+                "Ajustes finos: modelo y VAE",
                 "noise_schedule",
                 "vae_encoder",
                 "vae_decoder",

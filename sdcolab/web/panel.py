@@ -17,6 +17,7 @@ from sdcolab.core.request import GenerationRequest
 from sdcolab.core.words import page as words
 from sdcolab.core.words.faces import SIZES
 from sdcolab.core.words.scripts import CONTINUE_PLAN, LEAVE_PLAN, PICK_VALUE, SWAPS
+from sdcolab.core.words.speed import FEW_STEPS
 from sdcolab.studio.form import Lists, shown
 from sdcolab.studio.layout import Layout, Script
 from sdcolab.web import fragments
@@ -47,6 +48,7 @@ class Gadgets:
     style_apply: Any = None
     lora: Any = None
     paste: Any = None
+    few_steps: Any = None
     sizes: dict[str, gr.Button] = field(default_factory=dict)
     random_seed: Any = None
     last_seed: Any = None
@@ -108,6 +110,7 @@ class PanelDrawing:
                 "@paste": self._paste,
                 "@styles": self._styles,
                 "@loras": self._loras,
+                "@few_steps": self._few_steps,
                 "@size_chips": self._size_chips,
                 "@seed": self._seed,
                 "@init_size": self._init_size,
@@ -165,6 +168,11 @@ class PanelDrawing:
                     elem_id=f"sd-size-{name}",
                     elem_classes=f"sd-chip sd-icon-{size.icon}",
                 )
+
+    def _few_steps(self) -> None:
+        self._gadgets.few_steps = gr.Button(
+            FEW_STEPS, size="sm", elem_id="sd-few-steps", elem_classes="sd-chip sd-icon-sparkles"
+        )
 
     def _seed(self) -> None:
         self._gadgets.random_seed = _tool("seed-random", "dices")

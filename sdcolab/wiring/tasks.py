@@ -11,8 +11,10 @@ from sdcolab.core.prompt.marks import idle_marks
 from sdcolab.core.result import GenerationResult
 from sdcolab.core.scripts import Grid
 from sdcolab.core.tasks import Download, Enlarge, Generate, Place, Preload, TaskRow, TaskTable, Tools, Unload
+from sdcolab.core.timing import PartTimes
 from sdcolab.core.training import PreparePictures, TrainLora
 from sdcolab.core.upscaling import enlarge
+from sdcolab.core.words.speed import times_line
 from sdcolab.core.workshop import Convert, Extract, Merge
 from sdcolab.wiring.downloads import build_downloads
 from sdcolab.wiring.grids import run_grid
@@ -24,7 +26,11 @@ def generate(task: Generate, tools: Tools, listener: Listener, cancel: CancelTok
     """Make pictures."""
     for mark, script in idle_marks(task.request.prompt):
         listener(Warned(SymbolWithoutScript(mark=mark, script=script)))
-    return tools.engine.generate(task.request, listener, cancel, save=task.save)
+    timed = PartTimes(listener)
+    result = tools.engine.generate(task.request, timed, cancel, save=task.save)
+    if line := times_line(timed.ended()):
+        listener(Note(line))
+    return result
 
 
 def enlarge_pictures(task: Enlarge, tools: Tools, listener: Listener, cancel: CancelToken) -> None:

@@ -99,7 +99,7 @@ def test_a_picture_is_saved_with_its_infotext(engine: Engine, folders: Folders) 
 def test_events_in_order(engine: Engine) -> None:
     events = run(engine, replace(REQUEST, batch_size=2, batch_count=2))
     phases = [event.phase for event in events if isinstance(event, PhaseStarted)]
-    once = [Phase.SAMPLING, Phase.DECODING]
+    once = [Phase.SAMPLING, *[Phase.DECODING, Phase.SAVING] * 2]
     assert phases == [Phase.LOADING_MODEL, Phase.ENCODING_PROMPT, *once, *once]
     steps = [event for event in events if isinstance(event, StepDone)]
     assert [event.step for event in steps] == [1, 2, 3, 4, 5, 6]

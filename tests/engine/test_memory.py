@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 
 from sdcolab.core.detect import ModelFamily
 from sdcolab.core.memory_plan import GB
+from sdcolab.core.request import GenerationRequest
+from sdcolab.core.words.speed import SLICED_ATTENTION, TILED_DECODING
 from sdcolab.engine.families import FAMILIES
 from sdcolab.engine.memory import MemoryPolicy, Stage, choose_policy, free_vram, is_out_of_memory, relieved
+from sdcolab.engine.savings import Savings
 
 
 @pytest.mark.parametrize("free", [None, 3 * GB, 14 * GB])
@@ -65,3 +70,27 @@ def test_what_torch_keeps_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_cpu_has_no_vram() -> None:
     assert free_vram(torch.device("cpu")) is None
+
+
+def test_what_ran_out_is_told_and_what_was_planned_is_not() -> None:
+    def failing(times: int) -> Callable[[MemoryPolicy], str]:
+        left = [times]
+
+        def work(_policy: MemoryPolicy) -> str:
+            left[0] -= 1
+            if left[0] >= 0:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            return "hecho"
+
+        return work
+
+    savings = Savings(GenerationRequest(), torch.device("cpu"))
+    savings.choose(FAMILIES[ModelFamily.SD1].work, waits=False)
+    assert list(savings.told()) == []
+    assert savings.spend(Stage.DECODING, failing(1)) == "hecho"
+    assert list(savings.told()) == [TILED_DECODING]
+    assert savings.spend(Stage.SAMPLING, failing(2)) == "hecho"
+    assert list(savings.told()) == [SLICED_ATTENTION, TILED_DECODING]
+    small = Savings(GenerationRequest(), torch.device("cpu"))
+    small.choose(FAMILIES[ModelFamily.SD1].work, waits=True)
+    assert list(small.told()) == []

@@ -370,4 +370,4 @@ def test_phases_of_a_hires_pass(engine: Engine) -> None:
     engine.generate(replace(REQUEST, hires=Hires(upscaler="Lanczos", steps=2)), events.append)
     phases = [event.phase for event in events if isinstance(event, PhaseStarted)]
     second = phases[phases.index(Phase.UPSCALING) :]
-    assert second == [Phase.UPSCALING, Phase.ENCODING_PROMPT, Phase.SAMPLING, Phase.DECODING]
+    assert second == [Phase.UPSCALING, Phase.ENCODING_PROMPT, Phase.SAMPLING, Phase.DECODING, Phase.SAVING]

@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from sdcolab.core.fields import plain_path
 from sdcolab.core.request import FIELDS, MaskedContent, NoiseOrigin, RefinerPasses, ResizeMode
+from sdcolab.core.speed import Speed
 from sdcolab.core.tuning import Emphasis, NoiseSchedule, UniPCSkipType, VaeMethod
 from sdcolab.core.words import describing, fields_control, scripts, training_fields, workshop
 from sdcolab.core.words.base import Words
@@ -32,6 +33,11 @@ _GROUPS: Mapping[str, Mapping[str, Words]] = {
         "width": Words("Ancho", option="ancho"),
         "height": Words("Alto", option="alto"),
         "cfg_scale": Words("CFG", option="cfg"),
+        "speed": Words(
+            "Velocidad",
+            "Fiel hace la imagen de siempre; las otras tardan la mitad o menos y la cambian un poco",
+            option="velocidad",
+        ),
         "batch_count": Words("Cantidad de lotes", option="cantidad"),
         "batch_size": Words("Tamaño del lote", option="lote"),
         "seed": Words("Semilla", "-1 = al azar", option="semilla"),
@@ -170,7 +176,12 @@ _GROUPS: Mapping[str, Mapping[str, Words]] = {
         "tuning.classic_inpainting": Words("Inpainting como en AUTOMATIC1111", option="inpaint-clasico"),
         "tuning.ngms_all": Words("NGMS en todos los pasos", option="ngms-todos"),
     },
-    "Ajustes finos: modelo y VAE": {
+    "Ajustes finos: velocidad": {
+        "tuning.forecast": Words(
+            "Parte de los pasos que se predice",
+            "En vez de calcularla; 0 = lo que diga la velocidad",
+            option="prediccion",
+        ),
         "tuning.token_merging": Words(
             "Unir tokens parecidos",
             "Más rápido con imágenes grandes, y con algo menos de detalle",
@@ -179,6 +190,8 @@ _GROUPS: Mapping[str, Mapping[str, Words]] = {
         "tuning.token_merging_hires": Words(
             "Unir tokens parecidos en hires", "0 = como en la primera pasada", option="hires-unir-tokens"
         ),
+    },
+    "Ajustes finos: modelo y VAE": {
         "tuning.noise_schedule": Words("Schedule de ruido del modelo", option="schedule-ruido"),
         "tuning.vae_encoder": Words("Codificador VAE", option="vae-codificador"),
         "tuning.vae_decoder": Words("Decodificador VAE", option="vae-decodificador"),
@@ -256,6 +269,11 @@ OPTION_WORDS: Mapping[type[StrEnum], Mapping[StrEnum, str]] = {
         RefinerPasses.SECOND: "Solo la de hires",
         RefinerPasses.FIRST: "Solo la primera",
         RefinerPasses.BOTH: "Las dos",
+    },
+    Speed: {
+        Speed.FAITHFUL: "Fiel",
+        Speed.BALANCED: "Equilibrado",
+        Speed.FAST: "Rápido",
     },
     Emphasis: {
         Emphasis.ORIGINAL: "Original",

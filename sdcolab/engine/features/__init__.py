@@ -6,6 +6,7 @@ To add one: a file here with a subclass of ``engine.feature.Feature``, and a row
 from sdcolab.engine.feature import Feature
 from sdcolab.engine.features.control import ControlNet
 from sdcolab.engine.features.embeddings import Embeddings
+from sdcolab.engine.features.forecast import StepForecast
 from sdcolab.engine.features.freeu import FreeLunch
 from sdcolab.engine.features.guidance import LeftOutNegative
 from sdcolab.engine.features.hires import HiresFix
@@ -24,6 +25,7 @@ FEATURES: tuple[type[Feature], ...] = (
     FromItsNoise,
     RefinerSwitch,
     LeftOutNegative,
+    StepForecast,
     Embeddings,
     Lora,
     Hypernetworks,

@@ -117,7 +117,9 @@ class ControlNet(Feature):
         return image
 
     def before_unet(self, call: UNetCall) -> UNetCall:
-        """What each unit that acts in this step adds."""
+        """What each unit that acts in this step adds; nothing where the answer is there already."""
+        if call.output is not None:
+            return call
         for one in self._now:
             if call.step.within(one.unit.start, one.unit.end):
                 call = one.act(call)

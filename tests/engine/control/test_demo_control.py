@@ -18,6 +18,7 @@ from sdcolab.core.infotext import parse, to_request
 from sdcolab.core.library import Library, ModelFile
 from sdcolab.core.regions import Regions
 from sdcolab.core.request import GenerationRequest, InitImage
+from sdcolab.core.speed import Speed
 from sdcolab.engine.engine import Engine
 
 DEMO = Path(__file__).parents[3] / "sdcolab" / "demo"
@@ -122,3 +123,17 @@ def test_each_part_of_a_prompt_draws_in_its_area(engine: Engine) -> None:
     plain, parted = (engine.generate(one).images[0] for one in (base, halves))
     assert not np.array_equal(np.asarray(plain.image), np.asarray(parted.image))
     assert 'Latent Couple: "divisions=1:2,1:2 positions=0:0,0:1 weights=1,1 end at step=20"' in parted.infotext
+
+
+def test_steps_are_forecast_and_none_across_the_end_of_a_unit(engine: Engine) -> None:
+    box, calls = (64, 64, 124, 124), []
+    request = replace(asked(drawing=circle(box)), steps=25, speed=Speed.FAST)
+    engine.preload()
+    hook = engine.models.checkpoints[0].model.unet.register_forward_pre_hook(lambda *_: calls.append(1))
+    (image,) = engine.generate(request).images
+    assert inside(image.image, (59, 59, 128, 128)) > 0.9
+    whole = len(calls)
+    assert whole == 9
+    engine.generate(replace(request, control=(replace(request.control[0], end=0.6),)))
+    assert len(calls) - whole > whole
+    hook.remove()

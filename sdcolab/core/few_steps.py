@@ -1,0 +1,86 @@
+"""LoRAs and checkpoints that were taught to paint in few steps, known by their names and metadata, and what each wants.
+
+The settings are their authors': Hyper-SD (arXiv:2404.13686), SDXL-Lightning (arXiv:2402.13929), LCM (arXiv:2310.04378),
+TCD (arXiv:2402.19159), DMD2 (arXiv:2405.14867), SDXL Turbo (arXiv:2311.17042); see hechos/mercado.md 1b. "SGM Uniform"
+are the trailing timesteps that most of them were taught on: 999, 749, 499 and 249 for four steps.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class FewSteps:
+    """What a model of few steps wants. ``name`` as people call its kind."""
+
+    name: str
+    sampler: str
+    schedule: str
+    steps: int
+    cfg_scale: float
+
+    @property
+    def values(self) -> Mapping[str, str | int | float]:
+        """The same by the path of the request's fields."""
+        return {
+            "sampler": self.sampler,
+            "schedule": self.schedule,
+            "steps": self.steps,
+            "cfg_scale": self.cfg_scale,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """Those that ``pattern`` finds in a name; ``most`` bounds the number of steps that the name itself says."""
+
+    pattern: re.Pattern[str]
+    usual: FewSteps
+    most: int = 16
+
+
+def _kind(pattern: str, *usual: str | float) -> _Kind:
+    name, sampler, schedule, steps, cfg_scale = usual
+    settings = FewSteps(str(name), str(sampler), str(schedule), int(steps), float(cfg_scale))
+    return _Kind(re.compile(pattern), settings)
+
+
+_KINDS = (
+    _kind(r"(?i:hyper[-_ ]?sd.*cfg)", "Hyper-SD con CFG", "Euler", "SGM Uniform", 8, 5),
+    _kind(r"(?i:hyper[-_ ]?sd)", "Hyper-SD", "Euler", "SGM Uniform", 8, 1),
+    _kind(r"(?<![a-z])(?i:dmd2?)(?![a-z])", "DMD2", "LCM", "SGM Uniform", 4, 1),
+    _kind(r"(?<![a-z])(?i:tcd)(?![a-z])", "TCD", "LCM", "SGM Uniform", 4, 1),
+    _kind(r"(?<![a-z])(?i:lcm)(?![a-z])", "LCM", "LCM", "SGM Uniform", 6, 1.5),
+    _kind(r"(?i:lightning)(?![a-z])", "Lightning", "Euler", "SGM Uniform", 8, 1),
+    _kind(r"(?<![a-z])(?i:sd[-_ ]?(?:xl)?[-_ ]?turbo)(?![a-z])", "Turbo", "Euler a", "SGM Uniform", 4, 1),
+    _kind(r"(?i:turbo)(?![a-z])", "Turbo", "DPM++ SDE", "Karras", 7, 2),
+)
+"""The first that matches wins. A "Turbo" that is not Stability's own is nearly always a mix of it with another model,
+which wants a little more. Small letters right behind a word make another word of it ("lightnings"); capitals begin the
+next one ("lightningDPMSDE")."""
+
+_STEPS = re.compile(r"(?<!\d)(\d{1,2})[-_ ]?(?:-?steps?|pasos)(?![a-z])", re.IGNORECASE)
+_METADATA = ("modelspec.title", "ss_output_name", "modelspec.tags", "ss_training_comment")
+
+
+def few_steps(name: str, metadata: Mapping[str, str] | None = None) -> FewSteps | None:
+    """What the model called ``name`` (a file's name, perhaps with its folder) wants; None when it is not of few steps
+    as far as its name and its ``metadata`` tell.
+    """
+    own = name.rpartition("/")[2].rpartition(".")[0] or name
+    texts = [own, *(str((metadata or {}).get(key, ""))[:200] for key in _METADATA)]
+    for text in texts:
+        for kind in _KINDS:
+            if kind.pattern.search(text):
+                return _with_steps(kind, texts)
+    return None
+
+
+def _with_steps(kind: _Kind, texts: Iterable[str]) -> FewSteps:
+    usual = kind.usual
+    said = next((int(found[1]) for text in texts if (found := _STEPS.search(text))), usual.steps)
+    steps = said if 1 <= said <= kind.most else usual.steps
+    return FewSteps(usual.name, usual.sampler, usual.schedule, steps, usual.cfg_scale)

@@ -1,0 +1,53 @@
+"""Models of few steps are known by the names that their authors and users give them."""
+
+from __future__ import annotations
+
+import pytest
+
+from sdcolab.core.few_steps import few_steps
+from sdcolab.core.samplers import SAMPLERS, SCHEDULES
+
+KNOWN = {
+    "Hyper-SD15-8steps-CFG-lora.safetensors": ("Hyper-SD con CFG", "Euler", 8, 5),
+    "Hyper-SDXL-12steps-CFG-lora.safetensors": ("Hyper-SD con CFG", "Euler", 12, 5),
+    "rapidos/Hyper-SD15-1step-lora.safetensors": ("Hyper-SD", "Euler", 1, 1),
+    "Hyper-SDXL-4steps-lora.safetensors": ("Hyper-SD", "Euler", 4, 1),
+    "sdxl_lightning_4step_lora.safetensors": ("Lightning", "Euler", 4, 1),
+    "juggernautXL_v9Rdphoto2Lightning.safetensors": ("Lightning", "Euler", 8, 1),
+    "dreamshaperXL_lightningDPMSDE.safetensors": ("Lightning", "Euler", 8, 1),
+    "pytorch_lora_weights_lcm.safetensors": ("LCM", "LCM", 6, 1.5),
+    "LCM_LoRA_Weights_SD15.safetensors": ("LCM", "LCM", 6, 1.5),
+    "lcm-lora-sdv1-5.safetensors": ("LCM", "LCM", 6, 1.5),
+    "TCD-SD15-LoRA.safetensors": ("TCD", "LCM", 4, 1),
+    "dmd2_sdxl_4step_lora_fp16.safetensors": ("DMD2", "LCM", 4, 1),
+    "sd_xl_turbo_1.0_fp16.safetensors": ("Turbo", "Euler a", 4, 1),
+    "sd_turbo.safetensors": ("Turbo", "Euler a", 4, 1),
+    "dreamshaperXL_v21TurboDPMSDE.safetensors": ("Turbo", "DPM++ SDE", 7, 2),
+    "turbovisionxl_turbo.safetensors": ("Turbo", "DPM++ SDE", 7, 2),
+    "dreamshaper_8.safetensors": None,
+    "hyperrealism_v3.safetensors": None,
+    "hyper_detail_cfg_helper.safetensors": None,
+    "landscape.safetensors": None,
+    "": None,
+}
+
+
+@pytest.mark.parametrize(("name", "wants"), KNOWN.items())
+def test_names(name: str, wants: tuple[str, str, int, float] | None) -> None:
+    found = few_steps(name)
+    assert (found and (found.name, found.sampler, found.steps, found.cfg_scale)) == wants
+
+
+def test_metadata_tells_what_a_name_does_not() -> None:
+    found = few_steps("mi_lora.safetensors", {"modelspec.title": "Hyper-SD 8-step CFG", "ss_output_name": "x"})
+    assert found is not None
+    assert (found.name, found.steps) == ("Hyper-SD con CFG", 8)
+    assert few_steps("mi_lora.safetensors", {"modelspec.title": "gatos"}) is None
+
+
+def test_what_is_offered_exists() -> None:
+    for name in KNOWN:
+        if found := few_steps(name):
+            assert found.sampler in SAMPLERS
+            assert found.schedule in SCHEDULES
+            assert found.values["steps"] == found.steps

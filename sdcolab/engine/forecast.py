@@ -96,7 +96,7 @@ class Known:
         return len(self.times) >= LEAST_KNOWN and time > self.times[-1] and level <= self.level
 
     def forecast(self, at: int, end: int, spectral_share: float) -> Tensor:
-        """The value in step ``at`` of ``end``: ``spectral_share`` (0..1) of the fit, and the last value for the rest."""
+        """The value in step ``at`` of ``end``: ``spectral_share`` (0..1) of the fit, the rest the last value."""
         if not spectral_share:
             return self.values[-1]
         weights = spectral_share * spectral_weights(tuple(self.times), at, end)

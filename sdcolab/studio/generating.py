@@ -335,12 +335,9 @@ def few_steps_for(library: Library, checkpoint: str, prompt: str) -> FewSteps | 
     tags = [tag.name for tag in extract_networks(prompt)[1] if tag.kind in ("lora", "lyco")]
     named = [(ModelKind.LORA, name) for name in reversed(tags)] + [(ModelKind.CHECKPOINT, checkpoint)]
     for kind, name in named:
-        metadata: Mapping[str, str] = {}
         with contextlib.suppress(SdcolabError):
             file = library.find(kind, name)
-            name = file.name
-            if file.path.suffix == ".safetensors":
-                metadata = read_header(file.path).metadata
-        if found := few_steps(name, metadata):
-            return found
+            known = file.path.suffix == ".safetensors"
+            if found := few_steps(file.name, read_header(file.path).metadata if known else None):
+                return found
     return None

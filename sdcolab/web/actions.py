@@ -207,7 +207,7 @@ class FormActions:
 
     def few_steps(self, checkpoint: Any, prompt: Any) -> Updates:
         """The settings of a model of few steps that is chosen or in the prompt, and a message."""
-        found = few_steps_for(self._studio.library, checkpoint or "", prompt or "")
+        found = few_steps_for(self._studio.library, str(checkpoint or ""), str(prompt or ""))
         if found is None:
             said = fragments.message(NO_FEW_STEPS, fragments.Tone.ERROR, NO_FEW_STEPS_ADVICE)
             return {self._panel.message: said}

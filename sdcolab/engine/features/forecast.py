@@ -22,7 +22,6 @@ from sdcolab.engine.forecast import SPECTRAL_SHARE, Known, real_steps
 from sdcolab.engine.plan import Pass
 from sdcolab.engine.precision import autocast
 
-
 MOST_FOR_MULTISTEP_SDE = 0.44
 """The largest share for DPM++ 2M SDE and 3M SDE, which build each step on the difference of the last two or three
 images: with fewer computed their pictures break."""

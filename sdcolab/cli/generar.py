@@ -106,7 +106,9 @@ def run(options: argparse.Namespace) -> int:
         )
     finally:
         progress.close()
-    print(*notes, times_line(timed.ended()), sep="\n", file=sys.stderr)
+    told = (*notes, times_line(timed.ended())) if sys.stderr.isatty() else ()  # like the progress
+    for line in filter(None, told):
+        print(line, file=sys.stderr)
     warn(sys.stderr, *_differences(pasted, result))
     if options.json:
         print(json.dumps(_result_as_json(result), ensure_ascii=False))

@@ -209,12 +209,12 @@ class GenerationForm:
         self._put_size(chip_size(name, values["width"], values["height"], self._native))
 
     def _few_steps(self) -> None:
-        values = self._form.values
+        values = self.form.values
         found = few_steps_for(self._studio.library, values["checkpoint"] or "", values["prompt"])
         if found is None:
             self._note(f"⚠️ {NO_FEW_STEPS} {NO_FEW_STEPS_ADVICE}")
             return
-        self._form.fill(dict(found.values))
+        self.form.fill(dict(found.values))
         self._note(f"⚡ {few_steps_put(found)}")
 
     def _prompts(self) -> tuple[str, str]:

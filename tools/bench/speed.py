@@ -1,0 +1,150 @@
+"""What each speed costs in likeness and brings in time: a Markdown table of its error against ``faithful``.
+
+    OMP_NUM_THREADS=1 python tools/bench/speed.py                 # the demo model, 32 prompts, 25 steps
+    python tools/bench/speed.py --prompts 4 --samplers "Euler a"  # a short look
+    python tools/bench/speed.py --modelo F.safetensors --lado 512 --pasos 12
+
+Each picture is made at each speed from the same seed. Told, as means over the prompts: the relative error of the final
+latents, PSNR and SSIM of the pictures, their sharpness (mean absolute Laplacian) / that of ``faithful``, UNet calls of
+``faithful`` / those made, and the same of wall time, the parts of which are prompt, sampling and decoding. Times are of
+one run; only their ratio means something.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import torch
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+from torch import Tensor
+
+from sdcolab.core.detect import ModelKind
+from sdcolab.core.folders import Folders
+from sdcolab.core.library import Library, ModelFile
+from sdcolab.core.request import GenerationRequest
+from sdcolab.core.resolved import ResolvedRequest
+from sdcolab.core.speed import Speed
+from sdcolab.engine.calls import Round
+from sdcolab.engine.engine import Engine
+from sdcolab.engine.feature import Feature
+from sdcolab.engine.features import FEATURES
+
+DEMO = Path(__file__).parents[2] / "sdcolab" / "demo" / "emoji-128.safetensors"
+THINGS = ("pizza", "cat", "dog", "heart", "sun", "tree", "car", "apple")
+KINDS = ("{}", "red {}", "{} face", "blue {}, simple")
+PROMPTS = tuple(kind.format(thing) for kind in KINDS for thing in THINGS)
+LEAST_GAIN = {Speed.BALANCED: 1.6, Speed.FAST: 2.5}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Made:
+    """A picture (uint8 [H, W, 3]), its latents, the UNet calls and the seconds that it took."""
+
+    picture: np.ndarray
+    latents: Tensor
+    calls: int
+    seconds: float
+
+
+def engine_that_shows(latents: list[Tensor], checkpoint: Path) -> Engine:
+    """An engine on the CPU that puts the latents of each round into ``latents``."""
+
+    class Shown(Feature):
+        @classmethod
+        def asked(cls, asked: ResolvedRequest) -> Self | None:
+            del asked
+            return cls()
+
+        def end(self, samples: Tensor, of: Round) -> Tensor:
+            del of
+            latents.append(samples)
+            return samples
+
+    folder = Path(tempfile.mkdtemp())
+    file = ModelFile(ModelKind.CHECKPOINT, checkpoint.name, checkpoint)
+    return Engine(Library(Folders(folder), bundled=(file,)), None, device="cpu", features=(*FEATURES, Shown))
+
+
+def measured(engine: Engine, shown: list[Tensor], request: GenerationRequest) -> dict[Speed, Made]:
+    """``request`` at every speed."""
+    unet = engine.models.checkpoints[0].model.unet
+    made = {}
+    for speed in Speed:
+        calls: list[int] = []
+        hook = unet.register_forward_pre_hook(lambda *_, calls=calls: calls.append(1))
+        began = time.perf_counter()
+        (image,) = engine.generate(replace(request, speed=speed), save=False).images
+        seconds = time.perf_counter() - began
+        hook.remove()
+        made[speed] = Made(np.asarray(image.image), shown[-1], len(calls), seconds)
+    return made
+
+
+def sharpness(picture: np.ndarray) -> float:
+    """Mean absolute Laplacian of the luminance."""
+    grey = picture.mean(axis=2)
+    laplacian = 4 * grey[1:-1, 1:-1] - grey[:-2, 1:-1] - grey[2:, 1:-1] - grey[1:-1, :-2] - grey[1:-1, 2:]
+    return float(np.abs(laplacian).mean())
+
+
+def row(sampler: str, speed: Speed, every: list[dict[Speed, Made]]) -> tuple[str, float]:
+    """A line of the table, and how many times fewer UNet calls."""
+    pairs = [(one[Speed.FAITHFUL], one[speed]) for one in every]
+    error = statistics.mean(float((b.latents - a.latents).norm() / a.latents.norm()) for a, b in pairs)
+    worst = max(float((b.latents - a.latents).norm() / a.latents.norm()) for a, b in pairs)
+    psnr = statistics.mean(min(99.0, _psnr(a.picture, b.picture)) for a, b in pairs)
+    alike = statistics.mean(structural_similarity(a.picture, b.picture, channel_axis=2) for a, b in pairs)
+    sharp = statistics.mean(sharpness(b.picture) / max(sharpness(a.picture), 1e-6) for a, b in pairs)
+    calls = sum(a.calls for a, _ in pairs) / sum(b.calls for _, b in pairs)
+    wall = sum(a.seconds for a, _ in pairs) / sum(b.seconds for _, b in pairs)
+    cells = f"{error:.3f} | {worst:.3f} | {psnr:.1f} | {alike:.3f} | {sharp:.2f} | {calls:.2f} | {wall:.2f}"
+    return f"| {sampler} | {speed} | {cells} |", calls
+
+
+def _psnr(one: np.ndarray, other: np.ndarray) -> float:
+    return 99.0 if np.array_equal(one, other) else float(peak_signal_noise_ratio(one, other))
+
+
+def lines(options: argparse.Namespace) -> Iterator[str]:
+    """The table, line by line, as it is measured."""
+    shown: list[Tensor] = []
+    engine = engine_that_shows(shown, options.modelo)
+    engine.preload()
+    yield "| sampler | speed | error | worst | PSNR | SSIM | sharpness | fewer calls | faster |"
+    yield "|---|---|---|---|---|---|---|---|---|"
+    for sampler in options.samplers:
+        every = []
+        for number, prompt in enumerate(PROMPTS[: options.prompts]):
+            request = GenerationRequest(prompt=prompt, sampler=sampler, steps=options.pasos, seed=100 + number)
+            if options.lado:
+                request = replace(request, width=options.lado, height=options.lado)
+            every.append(measured(engine, shown, request))
+            del shown[:]
+        for speed in (Speed.BALANCED, Speed.FAST):
+            line, gain = row(sampler, speed, every)
+            yield line + ("" if gain >= LEAST_GAIN[speed] or options.pasos != 25 else f" under {LEAST_GAIN[speed]}")
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--modelo", type=Path, default=DEMO)
+    parser.add_argument("--lado", type=int)
+    parser.add_argument("--pasos", type=int, default=25)
+    parser.add_argument("--prompts", type=int, default=len(PROMPTS))
+    parser.add_argument("--samplers", nargs="+", default=["Euler a", "Euler", "DPM++ 2M", "DPM++ 2M SDE"])
+    torch.set_num_threads(1)
+    for line in lines(parser.parse_args()):
+        print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -27,6 +27,7 @@ from sdcolab.core.infotext import (
 from sdcolab.core.outputs import png_text
 from sdcolab.core.prompt import strip_comments
 from sdcolab.core.request import MAX_SEED, GenerationRequest, Hires, NoiseOrigin, Variation
+from sdcolab.core.speed import Speed
 from sdcolab.core.tuning import Tuning
 
 CASES: dict[str, Any] = json.loads(
@@ -178,6 +179,7 @@ def test_recorded_infotexts(name: str) -> None:
             "seed": payload["seed"] + index,
             "width": payload["width"],
             "height": payload["height"],
+            "speed": Speed.FAITHFUL,
             "clip_skip": 1,
             "noise_origin": NoiseOrigin.NV,
             "checkpoint": "rand15",

@@ -35,7 +35,7 @@ _GROUPS: Mapping[str, Mapping[str, Words]] = {
         "cfg_scale": Words("CFG", option="cfg"),
         "speed": Words(
             "Velocidad",
-            "Fiel hace la imagen de siempre; las otras tardan la mitad o menos y la cambian un poco",
+            "Fiel hace la imagen de siempre; las otras tardan la mitad o menos, y con algunos prompts sale distinta",
             option="velocidad",
         ),
         "batch_count": Words("Cantidad de lotes", option="cantidad"),

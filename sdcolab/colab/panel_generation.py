@@ -16,6 +16,7 @@ from sdcolab.colab.panel_parts import button_row
 from sdcolab.colab.panel_scripts import ScriptBox
 from sdcolab.colab.panel_styles import StyleBox
 from sdcolab.core.errors import SdcolabError
+from sdcolab.core.library import Library
 from sdcolab.core.pictures import picture_from
 from sdcolab.core.request import RANDOM_SEED, GenerationRequest
 from sdcolab.core.settings import Settings
@@ -46,6 +47,16 @@ from sdcolab.studio.studio import Studio
 def picture_of(raw: Any) -> Image.Image:
     """The picture that a widget holds as bytes. Raises ``PictureUnreadable``."""
     return picture_from(bytes(raw), Path("imagen"))
+
+
+def put_few_steps(form: FormBox, library: Library) -> str:
+    """Put the settings of a model of few steps that is chosen or in the prompt; what to say of it."""
+    values = form.values
+    found = few_steps_for(library, values["checkpoint"] or "", values["prompt"])
+    if found is None:
+        return f"⚠️ {NO_FEW_STEPS} {NO_FEW_STEPS_ADVICE}"
+    form.fill(dict(found.values))
+    return f"⚡ {few_steps_put(found)}"
 
 
 class GenerationForm:
@@ -188,7 +199,7 @@ class GenerationForm:
             "@styles": lambda: self.styles.box,
             "@loras": lambda: self._lora,
             "@size_chips": row(*((chip.label, partial(self._put_chip, name)) for name, chip in SIZES.items())),
-            "@few_steps": row((f"⚡ {FEW_STEPS}", self._few_steps)),
+            "@few_steps": row((f"⚡ {FEW_STEPS}", lambda: self._note(put_few_steps(self.form, self._studio.library)))),
             "@seed": row((words.RANDOM, lambda: self.put_seed(RANDOM_SEED))),
             "@init_size": row((words.SIZE_OF_PICTURE, self._size_of_picture)),
             "@reset_tuning": row((words.RESET_TUNING, self._reset_tuning)),
@@ -207,15 +218,6 @@ class GenerationForm:
     def _put_chip(self, name: str) -> None:
         values = self.form.values
         self._put_size(chip_size(name, values["width"], values["height"], self._native))
-
-    def _few_steps(self) -> None:
-        values = self.form.values
-        found = few_steps_for(self._studio.library, values["checkpoint"] or "", values["prompt"])
-        if found is None:
-            self._note(f"⚠️ {NO_FEW_STEPS} {NO_FEW_STEPS_ADVICE}")
-            return
-        self.form.fill(dict(found.values))
-        self._note(f"⚡ {few_steps_put(found)}")
 
     def _prompts(self) -> tuple[str, str]:
         values = self.form.values

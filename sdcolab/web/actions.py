@@ -16,9 +16,8 @@ from sdcolab.core.tuning import Tuning
 from sdcolab.core.words import page as words
 from sdcolab.core.words.faces import NO_LORAS, NO_STYLES
 from sdcolab.core.words.scripts import PLAN_CONTINUED, PLAN_LEFT
-from sdcolab.core.words.speed import NO_FEW_STEPS, NO_FEW_STEPS_ADVICE, few_steps_put
 from sdcolab.studio.form import Reader, kept_paths, once, shown
-from sdcolab.studio.generating import Asked, GenerationDesk, few_steps_for, lora_names
+from sdcolab.studio.generating import Asked, GenerationDesk, lora_names
 from sdcolab.studio.jobs import JobQueue
 from sdcolab.studio.plans import LeftPlan, continued, offered, sentence
 from sdcolab.studio.scripting import comparison, filled_axis, forecast_sentence, values_to_add, with_value_added
@@ -204,16 +203,6 @@ class FormActions:
         """The fine adjustments as they are when nothing is adjusted."""
         neutral = shown(GenerationRequest, GenerationRequest(tuning=Tuning()))
         return {control: neutral[path] for path, control in self._panel.fields.items() if path.startswith("tuning.")}
-
-    def few_steps(self, checkpoint: Any, prompt: Any) -> Updates:
-        """The settings of a model of few steps that is chosen or in the prompt, and a message."""
-        found = few_steps_for(self._studio.library, str(checkpoint or ""), str(prompt or ""))
-        if found is None:
-            said = fragments.message(NO_FEW_STEPS, fragments.Tone.ERROR, NO_FEW_STEPS_ADVICE)
-            return {self._panel.message: said}
-        changed = {self._panel.fields[path]: value for path, value in found.values.items()}
-        told = few_steps_put(found)
-        return changed | {self._panel.message: fragments.message(told, fragments.Tone.GOOD)}
 
     def choose_checkpoint(self, checkpoint: Any, width: Any, height: Any, native: int) -> tuple[Any, Any, int]:
         """New width, height and native size: a size that nobody changed follows the checkpoint."""

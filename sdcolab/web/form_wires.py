@@ -94,9 +94,6 @@ class FormWires:
         size = self._panel.some("width", "height")
         for name in SIZES:
             gadgets.sizes[name].click(partial(_chip, name), [*size, self._native], size, **QUIET)
-        wanted = self._panel.some("sampler", "schedule", "steps", "cfg_scale")
-        model = self._panel.some("checkpoint", "prompt")
-        gadgets.few_steps.click(actions.few_steps, model, [*wanted, self._panel.message], **QUIET)
         gadgets.random_seed.click(random_seed, None, self._panel.fields["seed"], **QUIET)
         gadgets.last_seed.click(actions.reuse_seed, self._selected, self._panel.fields["seed"], **QUIET)
         fields = [*self._panel.fields.values()]
@@ -159,6 +156,9 @@ class FormWires:
 
     def _connect_prompts(self) -> None:
         gadgets, actions = self._gadgets, PromptActions(self._studio, self._parts, self._actions.desk)
+        wanted = self._panel.some("sampler", "schedule", "steps", "cfg_scale")
+        model = self._panel.some("checkpoint", "prompt")
+        gadgets.few_steps.click(actions.few_steps, model, [*wanted, self._panel.message], **QUIET)
         prompts = self._panel.some("prompt", "negative_prompt")
         told = [*prompts, gadgets.styles]
         gr.on(

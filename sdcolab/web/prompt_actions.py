@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import gradio as gr
 
 from sdcolab.core.prompt import Style, apply_styles
 from sdcolab.core.settings import Settings
 from sdcolab.core.words import page as words
-from sdcolab.studio.generating import GenerationDesk, with_lora
+from sdcolab.core.words.speed import NO_FEW_STEPS, NO_FEW_STEPS_ADVICE, few_steps_put
+from sdcolab.studio.generating import GenerationDesk, few_steps_for, with_lora
 from sdcolab.studio.studio import Studio
 from sdcolab.web import fragments
 from sdcolab.web.actions import Updates
@@ -42,6 +44,16 @@ class PromptActions:
         text, said = attempt(lambda: with_lora(self._studio.library, name, prompt or ""), None)
         changed = {} if text is None else {self._panel.fields["prompt"]: text}
         return changed | {self._gadgets.lora: None, self._panel.message: said}
+
+    def few_steps(self, checkpoint: Any, prompt: Any) -> Updates:
+        """The settings of a model of few steps that is chosen or in the prompt, and a message."""
+        found = few_steps_for(self._studio.library, str(checkpoint or ""), str(prompt or ""))
+        if found is None:
+            said = fragments.message(NO_FEW_STEPS, fragments.Tone.ERROR, NO_FEW_STEPS_ADVICE)
+            return {self._panel.message: said}
+        changed = {self._panel.fields[path]: value for path, value in found.values.items()}
+        told = few_steps_put(found)
+        return changed | {self._panel.message: fragments.message(told, fragments.Tone.GOOD)}
 
     def save_style(self, name: str, prompt: str, negative: str, chosen: list[str] | None) -> Updates:
         """Save both prompts as a style."""

@@ -214,7 +214,7 @@ def test_from_the_form_to_the_gallery(desk: Desk) -> None:
 def test_two_cards_are_two_engines(desk: Desk) -> None:
     desk.cards = 2
     desk.open()
-    assert [path.name for path in sorted(desk.folders.temporary.glob("motor*"))] == ["motor-0", "motor-1"]
+    desk.until(lambda: {path.name for path in desk.folders.temporary.glob("motor*")} == {"motor-0", "motor-1"})
     desk.widget("Prompt").value = "gato"
     desk.press("🎨 Generar")
     desk.press("🎨 Generar")

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from inspect import signature
 from typing import Any
 
 import gradio as gr
@@ -113,7 +114,7 @@ class _Tabs:
         self.tab_of: dict[str, gr.Tab] = {}
         self.tools: dict[str, ToolForm] = {}
         self.rooms: dict[str, gr.HTML] = {}
-        with gr.Tabs(elem_id="sd-tabs", overflow_behavior="wrap") as self.tabs:
+        with gr.Tabs(elem_id="sd-tabs", **_all_tabs_shown()) as self.tabs:
             for tab in layout.tabs:
                 with gr.Tab(tab.title, id=tab.id, elem_id=f"sd-tab-{tab.id}") as self.tab_of[tab.id]:
                     self._inside(tab)
@@ -140,3 +141,8 @@ def _opening_values(studio: Studio, layout: Layout) -> Mapping[str, Any]:
     desk = GenerationDesk(studio, layout, Reader(studio.lists, chosen_picture))
     values, _ = desk.opening(studio.settings.peek(), peek=True)
     return values
+
+
+def _all_tabs_shown() -> dict[str, Any]:
+    """gradio hides tabs that do not fit; newer versions can be told not to."""
+    return {"overflow_behavior": "wrap"} if "overflow_behavior" in signature(gr.Tabs.__init__).parameters else {}

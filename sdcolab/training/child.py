@@ -18,11 +18,13 @@ PAUSE, GO_ON, STOP = "pausa", "sigue", "para"
 def run_training(plan: TrainingPlan, hear: Hear, control: Control) -> Path:
     """Train ``plan`` in this thread; the finished file. Raises ``SdcolabError``."""
     from sdcolab.engine.memory import is_out_of_memory
+    from sdcolab.training.fleet import joined_fleet
     from sdcolab.training.loop import train
     from sdcolab.training.prepare import prepare
 
     try:
-        return train(prepare(plan, hear), hear, control)
+        with joined_fleet() as fleet:
+            return train(prepare(plan, hear, fleet), hear, control)
     except RuntimeError as error:
         if not is_out_of_memory(error):
             raise

@@ -6,8 +6,9 @@ Processes are started and found by accelerate (``accelerate launch -m sdcolab en
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol, TypeVar
 
 import torch
@@ -102,6 +103,14 @@ class Together:
 
         return float(reduce(torch.tensor(value, device=self.device), "mean"))
 
+    def wait(self) -> None:
+        """Until every process comes this far."""
+        self._state.wait_for_everyone()
+
+    def leave(self) -> None:
+        """Close the connections to the others."""
+        self._state.destroy_process_group()
+
 
 def _parts(flat: Tensor, like: Sequence[nn.Parameter]) -> list[Tensor]:
     sizes = [parameter.numel() for parameter in like]
@@ -117,6 +126,17 @@ def share_of(batches: Sequence[T], fleet: Fleet) -> list[T]:
     return padded[fleet.rank :: fleet.count]
 
 
-def find_fleet() -> Fleet:
-    """The processes that this one belongs to."""
-    return Together() if int(os.environ.get("WORLD_SIZE", "1")) > 1 else Alone()
+@contextlib.contextmanager
+def joined_fleet() -> Iterator[Fleet]:
+    """The processes that this one belongs to, left together at the end: one that just ended while the others still
+    spoke with it would be aborted by its communication threads.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        yield Alone()
+        return
+    fleet = Together()
+    try:
+        yield fleet
+        fleet.wait()
+    finally:
+        fleet.leave()

@@ -35,7 +35,7 @@ from sdcolab.engine.weights import open_weights
 from sdcolab.training.dataset import Dataset, Picture, dataset_hash, read_dataset
 from sdcolab.training.dataset_config import dataset_plans
 from sdcolab.training.events import Hear, StageBegan, Told
-from sdcolab.training.fleet import Fleet, find_fleet
+from sdcolab.training.fleet import Alone, Fleet
 from sdcolab.training.latents import LatentShelf
 from sdcolab.training.loop import Workshop
 from sdcolab.training.memory import fit_in_memory
@@ -62,7 +62,7 @@ def prepare(plan: TrainingPlan, hear: Hear, fleet: Fleet | None = None) -> Works
 
     Raises ``TrainingError``, ``ModelError``, ``RequestError``, ``StorageError`` or ``MachineError``.
     """
-    fleet = fleet or find_fleet()
+    fleet = fleet or Alone()
     plan = _named(plan)
     hear(StageBegan("dataset"))
     base = _base_path(plan)

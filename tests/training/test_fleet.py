@@ -17,17 +17,17 @@ from sdcolab.training.fleet import Alone, share_of
 PROGRAM = """
 import sys, torch
 from torch import nn
-from sdcolab.training.fleet import find_fleet, share_of
-fleet = find_fleet()
-torch.manual_seed(0)
-layer = nn.Linear(4, 2)
-data = [torch.full((1, 4), float(number)) for number in range(4)]
-for batch in share_of(data, fleet):
-    layer(batch).pow(2).mean().backward()
-fleet.average(layer.parameters())
-assert fleet.mean(float(fleet.rank)) == 0.5
-if fleet.rank == 0:
-    torch.save([layer.weight.grad, layer.bias.grad], sys.argv[1])
+from sdcolab.training.fleet import joined_fleet, share_of
+with joined_fleet() as fleet:
+    torch.manual_seed(0)
+    layer = nn.Linear(4, 2)
+    data = [torch.full((1, 4), float(number)) for number in range(4)]
+    for batch in share_of(data, fleet):
+        layer(batch).pow(2).mean().backward()
+    fleet.average(layer.parameters())
+    assert fleet.mean(float(fleet.rank)) == 0.5
+    if fleet.rank == 0:
+        torch.save([layer.weight.grad, layer.bias.grad], sys.argv[1])
 """
 
 

@@ -7,12 +7,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.processes import gone
 
 from sdcolab.process.ngrok import ADDRESS_VARIABLE, HIDDEN, code_of, fetch_agent, reason_for
 from sdcolab.process.public_link import LinkError, Reason, Service
@@ -94,18 +94,6 @@ def tunnel(tmp_path: Path, frpc: Environ, site: FileServer) -> Iterator[Callable
     yield make
     for one in made:
         one.close()
-
-
-def gone(pid: int) -> bool:
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        try:
-            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
-                return True
-        except OSError:
-            return True
-        time.sleep(0.05)
-    return False
 
 
 @pytest.mark.parametrize("mode", ["", "late"])

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.processes import gone
 
 from sdcolab.process.public_link import is_public
 from sdcolab.process.tunnel import Rhythm, Verdict, hold, judge, status_of, tunnel_command
@@ -46,18 +47,6 @@ def next_event(process: subprocess.Popen[str]) -> dict[str, Any]:
 
 def helper_pid(folder: Path) -> int:
     return int((folder / "frpc.log").read_text().splitlines()[-1].split()[0])
-
-
-def gone(pid: int) -> bool:
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        try:
-            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
-                return True
-        except OSError:
-            return True
-        time.sleep(0.05)
-    return False
 
 
 def finish(process: subprocess.Popen[str]) -> None:

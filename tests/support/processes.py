@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -37,3 +38,16 @@ def frpc(tmp_path: Path, child_environ: dict[str, str]) -> Callable[..., dict[st
         }
 
     return make
+
+
+def gone(pid: int) -> bool:
+    """Whether the process ends within ten seconds."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        try:
+            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
+                return True
+        except OSError:
+            return True
+        time.sleep(0.05)
+    return False

@@ -302,19 +302,12 @@ class CivitaiFile:
     """What lies at the address of its preview; None for no preview."""
 
 
-class CivitaiServer(LoopbackServer):
-    """Civitai's API, download endpoint and login page, with its signed storage on a second port (``storage``)."""
+class ServerWithStorage(LoopbackServer):
+    """Hands files out from a storage of its own, which runs as long as it does."""
 
-    def __init__(self, files: Mapping[int, CivitaiFile], token: str = "c1v1ta1" * 4 + "abcd") -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.files = dict(files)
-        self.token = token
         self.storage = StorageServer()
-        self.refuse_next: list[tuple[int, Mapping[str, str]]] = []
-        """Answers (status, headers) given to the next requests of the download endpoint instead of the file."""
-        self.without_api = False
-        self.direct = False
-        """Serve files from here, without redirect to the storage."""
 
     def __enter__(self) -> Self:
         self.storage.__enter__()
@@ -324,6 +317,20 @@ class CivitaiServer(LoopbackServer):
     def __exit__(self, *exception: object) -> None:
         super().__exit__(*exception)
         self.storage.__exit__(*exception)
+
+
+class CivitaiServer(ServerWithStorage):
+    """Civitai's API, download endpoint and login page, with its signed storage on a second port (``storage``)."""
+
+    def __init__(self, files: Mapping[int, CivitaiFile], token: str = "c1v1ta1" * 4 + "abcd") -> None:
+        super().__init__()
+        self.files = dict(files)
+        self.token = token
+        self.refuse_next: list[tuple[int, Mapping[str, str]]] = []
+        """Answers (status, headers) given to the next requests of the download endpoint instead of the file."""
+        self.without_api = False
+        self.direct = False
+        """Serve files from here, without redirect to the storage."""
 
     def answer(self, request: Handler) -> None:
         path = urlsplit(request.path).path
@@ -442,23 +449,13 @@ class HubFile:
     sha256: str | None = None
 
 
-class HuggingFaceServer(LoopbackServer):
+class HuggingFaceServer(ServerWithStorage):
     """Huggingface's resolve endpoint; files by "owner/repo/main/path". LFS files live on a second port, ``storage``."""
 
     def __init__(self, files: Mapping[str, HubFile], token: str = "hf_" + "Zx9" * 11) -> None:
         super().__init__()
         self.files = dict(files)
         self.token = token
-        self.storage = StorageServer()
-
-    def __enter__(self) -> Self:
-        self.storage.__enter__()
-        super().__enter__()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        super().__exit__(*exception)
-        self.storage.__exit__(*exception)
 
     def answer(self, request: Handler) -> None:
         path = unquote(urlsplit(request.path).path)

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from sdcolab.cli.parser import add_folder_option
-from sdcolab.core.borrowed import borrow, borrowed, give_back, settings_of
+from sdcolab.core.borrowed import borrow, borrowed, found_in, give_back, has_settings, settings_of
 from sdcolab.core.folders import Folders
 from sdcolab.core.settings import Settings, SettingsFile
 from sdcolab.core.words.borrowed import given_back, linked, listed, none_linked, read_once
@@ -35,10 +35,13 @@ def run(options: argparse.Namespace) -> int:
         found = list(borrowed(folders))
         print("\n".join(listed(one.name, one.kind, one.target) for one in found) or none_linked())
         return 0
-    for one in borrow(options.ruta, folders, options.nombre):
-        print(linked(one.name, one.kind, one.target))
-    if not options.sin_ajustes:
-        print(read_once(*_read_settings(options.ruta.expanduser(), folders)))
+    source = options.ruta.expanduser()
+    reads = not options.sin_ajustes
+    if found_in(source) or not (reads and has_settings(source)):
+        for one in borrow(source, folders, options.nombre):
+            print(linked(one.name, one.kind, one.target))
+    if reads:
+        print(read_once(*_read_settings(source, folders)))
     return 0
 
 

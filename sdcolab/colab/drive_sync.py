@@ -12,6 +12,7 @@ user's own folder in Drive is really there: a folder made below an empty mount p
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import datetime
 import errno
 import filecmp
@@ -27,11 +28,17 @@ from pathlib import Path, PurePosixPath
 from sdcolab.core.errors import DriveFull, DriveLost, HostError
 from sdcolab.core.files import system_reason
 from sdcolab.core.folders import Folders
+from sdcolab.core.settings import SettingsFile
+from sdcolab.core.style_files import FILE_NAME as STYLES_NAME
+from sdcolab.core.style_files import peek_styles
 
 DRIVE_FOLDER = "sdcolab"
 """The program's folder in the user's Drive."""
 
 TEMPORARY_SUFFIX = ".sdcolab-parcial"
+OLD_STYLES = Path("WebUI", "configs", STYLES_NAME)
+"""Where the notebooks of before keep the user's styles on Drive (hechos/lanzadores.md 1)."""
+
 STALE_SECONDS = 3600
 """Half copies older than this were left by a machine that is gone."""
 
@@ -89,6 +96,11 @@ def copy_in_one_piece(source: Path, target: Path) -> None:
         raise
 
 
+def _settings_in(folder: Path) -> list[Path]:
+    styles = folder / STYLES_NAME
+    return [*sorted(folder.glob("*.json")), *([styles] if styles.is_file() else [])]
+
+
 class DriveSettings:
     """The settings on both sides: ``local`` on this machine and ``saved`` on Drive, the newest wins. ``require`` raises
     ``OSError`` where Drive is gone."""
@@ -103,7 +115,7 @@ class DriveSettings:
     def fetch(self) -> None:
         """Drive -> machine, for each file that the machine lacks or has older."""
         self._require()
-        for saved in sorted(self._saved.glob("*.json")):
+        for saved in _settings_in(self._saved):
             local = self._local / saved.name
             content = saved.read_bytes()
             if not local.exists() or (local.read_bytes() != content and local.stat().st_mtime < saved.stat().st_mtime):
@@ -113,7 +125,7 @@ class DriveSettings:
 
     def save(self) -> None:
         """Machine -> Drive, for each file that changed. A version on Drive that we never saw is kept aside."""
-        for local in sorted(self._local.glob("*.json")):
+        for local in _settings_in(self._local):
             content = local.read_bytes()
             if self._known.get(local.name) == content:
                 continue
@@ -122,7 +134,7 @@ class DriveSettings:
             saved.parent.mkdir(parents=True, exist_ok=True)
             there = saved.read_bytes() if saved.exists() else None
             if there is not None and there not in (content, self._known.get(local.name)):
-                saved.replace(saved.with_suffix(".anterior.json.bak"))
+                saved.replace(saved.with_suffix(f".anterior{saved.suffix}.bak"))
             if there != content:
                 self._copy(local, saved)
             self._known[local.name] = content
@@ -175,6 +187,7 @@ class DriveSync:
         try:
             if self._settings:
                 self._kept.fetch()
+                adopt_styles(self._my_drive / OLD_STYLES, self._folders.config)
             if self._images:
                 reserve_numbers(self.home / "outputs", self._folders.outputs, today())
         except OSError as error:
@@ -347,6 +360,13 @@ def reserve_numbers(drive_outputs: Path, local_outputs: Path, today: datetime.da
             (local / NUMBER_NOTE.format(last=max(numbers))).write_text(
                 "Tu Drive ya tiene imágenes de hoy hasta este número; esta nota evita repetirlos.\n", encoding="utf-8"
             )
+
+
+def adopt_styles(theirs: Path, config: Path) -> None:
+    """Begin with the styles in the file ``theirs`` where there are no settings yet. Raises ``StorageError``."""
+    file = SettingsFile(config)
+    if not file.path.exists() and not file.styles_path.exists() and (styles := peek_styles(theirs)):
+        file.change(lambda settings: dataclasses.replace(settings, styles=styles))
 
 
 def _local_images(outputs: Path) -> Iterator[Path]:

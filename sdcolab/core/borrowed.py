@@ -7,8 +7,6 @@ Links on Windows are junctions, which need no permission. Settings are read once
 from __future__ import annotations
 
 import contextlib
-import csv
-import io
 import json
 import os
 import subprocess
@@ -24,12 +22,15 @@ from sdcolab.core.fields import Field, with_values
 from sdcolab.core.file_names import safe_name
 from sdcolab.core.files import make_folder, storage_errors
 from sdcolab.core.folders import Folders
-from sdcolab.core.prompt import Style
 from sdcolab.core.request import FIELDS
 from sdcolab.core.settings import Settings
+from sdcolab.core.style_files import FILE_NAME as STYLES_NAME
+from sdcolab.core.style_files import peek_styles
 
 MAX_BYTES = 5_000_000
-MAX_STYLES = 5_000
+
+CONFIGS = "configs"
+"""Below its folder, where the notebooks of the guide keep A1111's settings on Drive (hechos/lanzadores.md 1)."""
 
 PLACES: tuple[tuple[str, ModelKind], ...] = (
     ("stable-diffusion", ModelKind.CHECKPOINT),
@@ -189,28 +190,29 @@ def _target(path: Path) -> Path | None:
 def settings_of(source: Path, settings: Settings) -> tuple[Settings, int, int]:
     """``settings`` with the styles and the defaults that A1111's files in ``source`` say, how many styles are new, and
     how many defaults changed. Styles of the same name stay ours."""
-    root = source.parent if source.name.casefold() == "models" else source
     ours = {style.name for style in settings.styles}
-    styles = tuple(style for style in styles_in(_text(root / "styles.csv")) if style.name not in ours)
-    defaults, changed = settings.defaults, 0
-    for path, value in _defaults_in(root):
-        with contextlib.suppress(RequestError, ValueError, TypeError):
-            now = with_values(defaults, {path: _value(FIELDS[path], value)})
-            changed += now != defaults
-            defaults = now
-    return replace(settings, defaults=defaults, styles=(*settings.styles, *styles)), len(styles), changed
+    defaults, styles, changed = settings.defaults, settings.styles, 0
+    for root in _roots(source):
+        found = peek_styles(root / STYLES_NAME) or ()
+        styles += tuple(style for style in found if style.name not in ours and (style.prompt or style.negative_prompt))
+        ours |= {style.name for style in found}
+        for path, value in _defaults_in(root):
+            with contextlib.suppress(RequestError, ValueError, TypeError):
+                now = with_values(defaults, {path: _value(FIELDS[path], value)})
+                changed += now != defaults
+                defaults = now
+    return replace(settings, defaults=defaults, styles=styles), len(styles) - len(settings.styles), changed
 
 
-def styles_in(text: str) -> Iterator[Style]:
-    """The styles of a ``styles.csv``; the first of a name counts."""
-    seen: set[str] = set()
-    with contextlib.suppress(csv.Error):
-        for row in csv.DictReader(io.StringIO(text)):
-            name = str(row.get("name") or "").strip()
-            prompt, negative = (str(row.get(key) or "") for key in ("prompt", "negative_prompt"))
-            if name and name not in seen and (prompt or negative) and len(seen) < MAX_STYLES:
-                seen.add(name)
-                yield Style(name, prompt, negative)
+def has_settings(source: Path) -> bool:
+    """Whether A1111's files of settings lie in ``source``."""
+    names = (STYLES_NAME, "config.json", "ui-config.json")
+    return any((root / name).is_file() for root in _roots(source) for name in names)
+
+
+def _roots(source: Path) -> tuple[Path, Path]:
+    root = source.parent if source.name.casefold() == "models" else source
+    return root, root / CONFIGS
 
 
 def _defaults_in(root: Path) -> Iterator[tuple[str, Any]]:

@@ -45,7 +45,7 @@ def read_kept(path: Path, understand: Callable[[Any], T]) -> T | None:
     except OSError as error:
         raise CannotRead(path=path, reason=system_reason(error)) from error
     except NOT_OURS as error:
-        raise _set_aside(path) from error
+        raise set_aside(path) from error
 
 
 def peek_kept(path: Path, understand: Callable[[Any], T]) -> T | None:
@@ -64,7 +64,8 @@ def _value_in(path: Path) -> Any:
     return parse_json(data)
 
 
-def _set_aside(path: Path) -> SettingsUnreadable:
+def set_aside(path: Path) -> SettingsUnreadable:
+    """Rename a file that is not what it should be out of the way; the error to raise. Raises ``CannotWrite``."""
     backup = path.with_suffix(f".dañada{path.suffix}")
     with storage_errors(backup):
         path.replace(backup)

@@ -1,10 +1,9 @@
-"""What the program remembers between runs: the form's default values and the user's styles, as one JSON file."""
-
+"""What the program remembers between runs: the form's defaults, as JSON, and the user's styles, in A1111's format."""
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,8 @@ from sdcolab.core.files import atomic_write
 from sdcolab.core.kept import locked, peek_kept, read_kept
 from sdcolab.core.prompt import Style
 from sdcolab.core.request import GenerationRequest
+from sdcolab.core.style_files import FILE_NAME as STYLES_NAME
+from sdcolab.core.style_files import load_styles, peek_styles, save_styles
 
 FILE_NAME = "configuracion.json"
 _VERSION = 1
@@ -47,18 +48,19 @@ class SettingsFile:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / FILE_NAME
+        self.styles_path = folder / STYLES_NAME
 
     def load(self) -> Settings:
         """The saved settings; the built-in ones when there are none yet.
 
-        Raises ``SettingsUnreadable`` when the file is damaged (it is renamed out of the way first, so that the next
+        Raises ``SettingsUnreadable`` when a file is damaged (it is renamed out of the way first, so that the next
         call returns the built-in settings), or ``CannotRead``.
         """
-        return read_kept(self.path, _from_json) or Settings()
+        return _with_styles(read_kept(self.path, _from_json), load_styles(self.styles_path))
 
     def peek(self) -> Settings:
         """The same; the built-in ones when the file is damaged or cannot be read, which ``load`` will tell."""
-        return peek_kept(self.path, _from_json) or Settings()
+        return _with_styles(peek_kept(self.path, _from_json), peek_styles(self.styles_path))
 
     def change(self, change: Callable[[Settings], Settings]) -> Settings:
         """Load the settings, save what ``change`` makes of them and return it. Changes made at once, by other threads
@@ -69,16 +71,23 @@ class SettingsFile:
         return changed
 
     def save(self, settings: Settings) -> None:
-        """Write ``settings`` in one piece. Raises ``DiskFull`` or ``CannotWrite``."""
+        """Write ``settings``, each file in one piece. Raises ``DiskFull`` or ``CannotWrite``."""
+        save_styles(self.styles_path, settings.styles)
         with atomic_write(self.path) as file:
             file.write(json.dumps(_to_json(settings), ensure_ascii=False, indent=2).encode("utf-8"))
+
+
+def _with_styles(settings: Settings | None, styles: tuple[Style, ...] | None) -> Settings:
+    """The file of styles counts, wherever it was edited; before there was one, they stood in the JSON."""
+    settings = settings or Settings()
+    return settings if styles is None else replace(settings, styles=styles)
 
 
 def _to_json(settings: Settings) -> dict[str, Any]:
     return {
         "version": _VERSION,
         "defaults": request_to_json(replace(settings.defaults, init=None)),  # pictures are not settings
-        "styles": [asdict(style) for style in settings.styles],
+        "styles": [],  # older versions look for them here
     }
 
 

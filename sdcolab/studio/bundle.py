@@ -9,8 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sdcolab.core.errors import NotOurSettings
-from sdcolab.core.files import atomic_write
+from sdcolab.core.files import atomic_write, storage_errors
 from sdcolab.core.folders import Folders
+from sdcolab.core.settings import FILE_NAME as SETTINGS_NAME
+from sdcolab.core.style_files import FILE_NAME as STYLES_NAME
 from sdcolab.core.untrusted import parse_json
 from sdcolab.studio.pending import OFFERED, WAITING
 
@@ -21,7 +23,7 @@ BEFORE_NAME = "ajustes_anteriores.json"
 MOST_BYTES = 900_000
 """Of the whole file, and so of each one in it."""
 
-_SETTINGS = re.compile(r"[\w-]{1,60}\.json")
+_SETTINGS = re.compile(rf"[\w-]{{1,60}}\.json|{re.escape(STYLES_NAME)}")
 _WILDCARDS = re.compile(r"([\w-][\w .-]{0,60}/){0,4}[\w-][\w .-]{0,80}\.txt")
 
 
@@ -40,6 +42,9 @@ def imported(folders: Folders, text: str) -> tuple[str, ...]:
     before = exported(folders)
     with atomic_write(folders.config / BEFORE_NAME) as file:
         file.write(before)
+    if SETTINGS_NAME in files and STYLES_NAME not in files:  # of a version that kept the styles in the JSON
+        with storage_errors(folders.config):
+            (folders.config / STYLES_NAME).unlink(missing_ok=True)
     for name, content in files.items():
         path = folders.config / name if _SETTINGS.fullmatch(name) else folders.wildcards / name.partition("/")[2]
         with atomic_write(path) as file:
@@ -48,7 +53,7 @@ def imported(folders: Folders, text: str) -> tuple[str, ...]:
 
 
 def _here(folders: Folders) -> Iterator[tuple[str, str]]:
-    for path in sorted(folders.config.glob("*.json")):
+    for path in (*sorted(folders.config.glob("*.json")), folders.config / STYLES_NAME):
         if path.name not in (WAITING, OFFERED, BEFORE_NAME):
             with contextlib.suppress(OSError, UnicodeDecodeError):
                 yield path.name, path.read_text(encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import replace
 from enum import StrEnum
@@ -11,9 +12,11 @@ from sdcolab.core.codec import to_json
 from sdcolab.core.errors import StrangeQuestion
 from sdcolab.core.fields import Field, table_of
 from sdcolab.core.preferences import Preferences, PreferencesFile
+from sdcolab.core.prompt import Style
 from sdcolab.core.request import FIELDS
 from sdcolab.core.rooms import Answer, RoomFile, text
-from sdcolab.core.settings import SettingsFile
+from sdcolab.core.settings import Settings, SettingsFile
+from sdcolab.core.style_files import styles_in
 from sdcolab.core.untrusted import parse_json
 from sdcolab.core.words import preferences as words
 from sdcolab.core.words.fields import words_of
@@ -76,8 +79,11 @@ class PreferencesRoom:
 
     def _import(self, said: Mapping[str, Any]) -> dict[str, Any]:
         """Read one of A1111's files. Raises ``StrangeQuestion``."""
+        written = text(said, "text", most=MAX_FILE)
+        with contextlib.suppress(ValueError):
+            return self._import_styles(styles_in(written))
         try:
-            raw = parse_json(text(said, "text", most=MAX_FILE).encode("utf-8", "replace"))
+            raw = parse_json(written.encode("utf-8", "replace"))
         except ValueError as error:
             raise StrangeQuestion(question="import") from error
         if not isinstance(raw, dict):
@@ -90,6 +96,20 @@ class PreferencesRoom:
         names = ", ".join(found.left[:MOST_TOLD]) + ("…" if len(found.left) > MOST_TOLD else "")
         left = words.NOT_USED.format(names=names) if names else words.EVERYTHING_USED
         return {"said": words.IMPORTED.format(used=found.used, left=left), **self._told()}
+
+    def _import_styles(self, styles: tuple[Style, ...]) -> dict[str, Any]:
+        """Add the styles that are not here: those of the same name stay ours."""
+        new = 0
+
+        def change(settings: Settings) -> Settings:
+            nonlocal new
+            ours = {style.name for style in settings.styles}
+            added = tuple(style for style in styles if style.name not in ours)
+            new = len(added)
+            return replace(settings, styles=(*settings.styles, *added))
+
+        self._settings.change(change)
+        return {"said": words.styles_imported(new, len(styles) - new), **self._told()}
 
 
 def _row(name: str, field: Field, value: Any) -> dict[str, Any]:

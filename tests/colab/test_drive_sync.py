@@ -26,6 +26,8 @@ from sdcolab.colab.drive_sync import (
 from sdcolab.core.errors import DriveFull, DriveLost
 from sdcolab.core.folders import Folders
 from sdcolab.core.outputs import ImageStore
+from sdcolab.core.prompt import Style
+from sdcolab.core.settings import SettingsFile
 
 FAST = Rhythm(interval=0.05, retries=(0.05,))
 DAY = "2026-11-22"
@@ -288,6 +290,22 @@ def test_newer_local_settings_win_and_drives_are_kept_aside(machines: Callable[.
     late.stop()
     assert json.loads(saved.read_text()) == {"pasos": 20}
     assert "otra maquina" in saved.with_suffix(".anterior.json.bak").read_text()
+
+
+def test_styles_travel_and_begin_with_those_of_the_notebooks_of_before(machines: Callable[..., Machine]) -> None:
+    first, second = machines("vm1"), machines("vm2")
+    old = first.drive / "WebUI" / "configs" / "styles.csv"
+    old.parent.mkdir(parents=True)
+    old.write_text("name,prompt,negative_prompt\nmío,gato,\n")
+    sync = first.start(images=False)
+    styles = SettingsFile(first.folders.config)
+    assert [style.name for style in styles.load().styles] == ["mío"]
+    styles.change(lambda settings: settings.with_style(Style("nuevo", "perro")))
+    sync.flush(5)
+    sync.stop()
+    second.start(images=False)
+    assert [style.name for style in SettingsFile(second.folders.config).load().styles] == ["mío", "nuevo"]
+    assert old.read_text().count("\n") == 2
 
 
 def write_settings(vm: Machine, values: dict[str, object]) -> None:

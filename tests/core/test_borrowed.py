@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sdcolab.cli import main
-from sdcolab.core.borrowed import borrow, borrowed, found_in, give_back, settings_of, styles_in
+from sdcolab.core.borrowed import borrow, borrowed, found_in, give_back, settings_of
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import FolderNotKnown, FolderOurs
 from sdcolab.core.folders import Folders
@@ -101,20 +101,6 @@ def test_folders_that_make_no_sense(webui: Path, tmp_path: Path) -> None:
         borrow(webui, Folders(webui / "models" / "Lora" / "sdcolab"))
 
 
-@pytest.mark.parametrize(
-    ("text", "styles"),
-    [
-        ("name,prompt,negative_prompt\nanime,\"anime, {prompt}\",malo\n", [Style("anime", "anime, {prompt}", "malo")]),
-        ("name,prompt\nuno,a\nuno,b\n,c\nvacio,\n", [Style("uno", "a", "")]),
-        ("", []),
-        ("\x00\n\x00", []),
-        ("prompt\nx\n", []),
-    ],
-)  # fmt: skip
-def test_styles(text: str, styles: list[Style]) -> None:
-    assert list(styles_in(text)) == styles
-
-
 def test_their_settings_become_ours_as_far_as_they_are_understood(webui: Path) -> None:
     (webui / "styles.csv").write_bytes(b"\xef\xbb\xbfname,prompt,negative_prompt\nmio,otro,\nnuevo,gato,perro\n")
     config = {"CLIP_stop_at_last_layers": 2, "randn_source": "CPU", "sd_vae": 5, "nada": [1], "tiling": "sí"}
@@ -136,6 +122,17 @@ def test_settings_that_are_none_change_nothing(text: bytes, webui: Path) -> None
     for name in ("config.json", "ui-config.json", "styles.csv"):
         (webui / name).write_bytes(text)
     assert settings_of(webui, Settings()) == (Settings(), 0, 0)
+
+
+def test_the_settings_of_the_guide_s_notebooks_are_found_without_models(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    drive = put(tmp_path, "WebUI/configs/styles.csv")
+    (drive / "WebUI/configs/styles.csv").write_bytes("\ufeffname,prompt,negative_prompt\nmío,gato,\n".encode())
+    ours = tmp_path / "sdcolab"
+    assert main(["carpetas", str(drive / "WebUI"), "--carpeta", str(ours)]) == 0
+    assert "1 estilo y" in capsys.readouterr().out
+    assert SettingsFile(Folders(ours).config).load().styles == (Style("mío", "gato", ""),)
 
 
 def test_the_command(webui: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,6 +10,7 @@ import pytest
 from sdcolab.core.errors import StrangeQuestion
 from sdcolab.core.fields import table_of
 from sdcolab.core.preferences import STANDARD_BAR, Preferences, PreferencesFile
+from sdcolab.core.prompt import Style
 from sdcolab.core.settings import SettingsFile
 from sdcolab.core.words.preferences import CHOICES, PREFERENCE_WORDS
 from sdcolab.studio.layout import LAYOUT, barred
@@ -80,6 +81,13 @@ def test_ui_config_json_becomes_defaults(room: PreferencesRoom, tmp_path: Path) 
     assert room.answers["import"]({"text": json.dumps(ui)})["said"].startswith("Ajustes que se trajeron: 4.")
     defaults = SettingsFile(tmp_path).load().defaults
     assert (defaults.steps, defaults.sampler, defaults.width, defaults.cfg_scale) == (30, "DPM++ 2M", 640, 6)
+
+
+def test_styles_csv_adds_its_styles(room: PreferencesRoom, tmp_path: Path) -> None:
+    SettingsFile(tmp_path).change(lambda settings: settings.with_style(Style("mío", "a")))
+    said = room.answers["import"]({"text": "\ufeffname,prompt,negative_prompt\nmío,b,\nsuyo,c,d\n"})["said"]
+    assert said.startswith("Estilos que se añadieron: 1. Uno")
+    assert SettingsFile(tmp_path).load().styles == (Style("mío", "a"), Style("suyo", "c", "d"))
 
 
 @pytest.mark.parametrize("text", ["", "[1]", "{", '{"a":' * 90, "x" * 900_001])

@@ -45,9 +45,19 @@ CHOICES: Mapping[str, Mapping[str, str]] = {
 IMPORT_TITLE = "Traer los ajustes de AUTOMATIC1111"
 IMPORT_HELP = (
     "Elige tu config.json o tu ui-config.json: lo que exista aquí se pone en estos ajustes y en los valores "
-    "predeterminados del formulario."
+    "predeterminados del formulario. O tu styles.csv: sus estilos se añaden a los tuyos."
 )
 IMPORTED = "Ajustes que se trajeron: {used}. {left}"
 NOT_USED = "No existen aquí: {names}."
 EVERYTHING_USED = "Todo lo que cambia una imagen estaba aquí."
 NOTHING_TO_IMPORT = "En ese archivo no hay ningún ajuste que exista aquí."
+
+
+def styles_imported(new: int, known: int) -> str:
+    """What a file of styles brought."""
+    brought = f"Estilos que se añadieron: {new}."
+    return (
+        f"{brought} Los {known} cuyo nombre ya tenías no cambiaron."
+        if known > 1
+        else (f"{brought} Uno tenía el nombre de otro tuyo, que no cambió." if known else brought)
+    )

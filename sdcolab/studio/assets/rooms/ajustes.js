@@ -46,7 +46,7 @@ export async function mount(host, house) {
     return box;
   };
 
-  const bring = el("input", { type: "file", accept: ".json,application/json", className: "sd-room-hidden", "aria-label": "Archivo de ajustes de AUTOMATIC1111", onchange: async () => {
+  const bring = el("input", { type: "file", accept: ".json,.csv,application/json,text/csv", className: "sd-room-hidden", "aria-label": "Archivo de ajustes de AUTOMATIC1111", onchange: async () => {
     const [file] = bring.files;
     bring.value = "";
     if (!file) return;
@@ -69,7 +69,7 @@ export async function mount(host, house) {
         told.textContent = "Los ajustes están como al principio.";
         for (const { name, value } of known.rows) house.prefer?.({ [name]: value });
       } }, "Restablecer")));
-    for (const box of importing.querySelectorAll(".sd-setting")) box.dataset.text = plain("importar traer automatic1111 config.json ui-config.json restablecer");
+    for (const box of importing.querySelectorAll(".sd-setting")) box.dataset.text = plain("importar traer automatic1111 config.json ui-config.json styles.csv estilos restablecer");
     list.replaceChildren(...[...groups].map(([title, rows]) => el("section", { className: "sd-settings-group" }, el("h2", {}, title), ...rows.map(line))), importing);
     sift();
   }

@@ -1,4 +1,5 @@
 """What the program remembers between runs: the form's defaults, as JSON, and the user's styles, in A1111's format."""
+
 from __future__ import annotations
 
 import json

@@ -104,13 +104,14 @@ def test_a_wrong_login_in_the_environment(
 
 
 def test_help_is_spanish(capsys: pytest.CaptureFixture[str]) -> None:
-    for arguments in (["--help"], ["generar", "--help"], ["descargar", "--ayuda"]):
+    for arguments in (["--help"], ["generar", "--help"], ["mezclar", "--help"], ["descargar", "--ayuda"]):
         with pytest.raises(SystemExit):
             main(arguments)
         text = capsys.readouterr().out
         assert text.startswith("uso: ")
         assert "opciones:" in text
         assert not {"usage", "options", "show", "positional"} & set(text.split())
+        assert "e+" not in text, "bounds are written out"
 
 
 def test_the_folder_may_stand_before_the_subcommand(tmp_path: Path) -> None:

@@ -135,7 +135,7 @@ def _help(field: Field) -> str:
     known = FIELD_WORDS[field.path]
     facts = []
     if field.low is not None and field.high is not None and field.control != "seed":
-        facts.append(f"de {field.low:g} a {field.high:g}")
+        facts.append(f"de {field.low:.10g} a {field.high:.10g}")
     if field.is_choice:
         facts.append(", ".join(word.value for word in field.kind))
     if field.default not in ("", None) and not field.required and not field.many and field.kind is not bool:

@@ -203,7 +203,7 @@ SPANISH = re.compile(
 )
 """What tells a Spanish sentence from an identifier, an address or a script."""
 
-FACES = sorted({*PACKAGE.glob("web/**/*.py"), *PACKAGE.glob("colab/panel*.py")})
+FACES = sorted({*PACKAGE.glob("web/**/*.py"), *PACKAGE.glob("colab/*.py")})
 
 
 def texts(tree: ast.Module) -> Iterator[ast.Constant]:

@@ -30,6 +30,7 @@ from sdcolab.core.library import Library
 from sdcolab.core.memory_plan import memory_bytes
 from sdcolab.core.tensors import read_header
 from sdcolab.core.words import KIND_NAMES, explain, human_bytes
+from sdcolab.core.words import notebook as words
 from sdcolab.process.environment import SECRET_NAMES
 
 GB = 1_000_000_000
@@ -84,13 +85,13 @@ def examine(
 
 def page(findings: tuple[Finding, ...]) -> str:
     """The findings as text, with advice below what is wrong."""
-    lines = [f"🩺 Diagnóstico de sdcolab {sdcolab.__version__}", ""]
+    lines = [words.DIAGNOSIS.format(version=sdcolab.__version__), ""]
     for finding in findings:
         lines.append(f"{'⚠️' if finding.problem else '✅'} {finding.title}: {finding.text}")
         if finding.problem:
             lines.append(f"   → {explain(finding.problem)}")
     problems = sum(finding.problem is not None for finding in findings)
-    summary = "Todo está bien." if not problems else f"Hay {problems} cosa{'s' if problems > 1 else ''} que mirar (⚠️)."
+    summary = words.problems(problems) if problems else words.ALL_WELL
     return "\n".join([*lines, "", summary])
 
 
@@ -107,45 +108,46 @@ def answers(url: str) -> bool:
 
 def _versions(installed: Installed) -> Iterator[Finding]:
     system = platform.platform(terse=True)
-    yield Finding("Sistema", f"Python {platform.python_version()} en {system}")
-    shown = ", ".join(f"{name} {installed(name) or 'no instalado'}" for name in PACKAGES)
+    yield Finding(words.SYSTEM, words.SYSTEM_TEXT.format(version=platform.python_version(), system=system))
+    shown = ", ".join(f"{name} {installed(name) or words.NOT_INSTALLED}" for name in PACKAGES)
     verdict = examine_requirements(own_requirements(), installed)
     problem: SdcolabError | None = None
     if verdict.too_old:
         problem = PackagesTooOld(names=", ".join(verdict.too_old))
     elif verdict.missing:
         problem = PackagesMissing(names=", ".join(verdict.missing))
-    yield Finding("Paquetes", shown, problem)
+    yield Finding(words.PACKAGES, shown, problem)
     gradio = installed("gradio")
     if gradio and release(gradio) < COLAB_FIX:
-        yield Finding(
-            "Página dentro de Colab",
-            f"gradio {gradio} es anterior a la 6.27 y confunde la dirección de Colab; sdcolab lo corrige solo",
-        )
+        yield Finding(words.PAGE_IN_COLAB, words.OLD_GRADIO.format(version=gradio))
 
 
 def _gpu(host: Host) -> Finding:
     gpu = host.gpu()
-    return Finding("Tarjeta gráfica", gpu or "ninguna", None if gpu else NoCuda())
+    return Finding(words.GRAPHICS_CARD, gpu or words.NO_CARD, None if gpu else NoCuda())
 
 
 def _memory() -> Iterator[Finding]:
     if found := memory_bytes():
         total, free = found
         problem = MemoryLow(free=free, size=total) if free < LOW_MEMORY else None
-        yield Finding("Memoria RAM", f"{human_bytes(free)} libres de {human_bytes(total)}", problem)
+        yield Finding(words.MEMORY, words.MEMORY_TEXT.format(free=human_bytes(free), size=human_bytes(total)), problem)
 
 
 def _disk(folders: Folders) -> Finding:
     free = free_bytes(folders.root)
-    return Finding("Disco", f"{human_bytes(free)} libres", DiskLow(folders.root, free) if free < LOW_DISK else None)
+    return Finding(
+        words.DISK,
+        words.DISK_TEXT.format(free=human_bytes(free)),
+        DiskLow(folders.root, free) if free < LOW_DISK else None,
+    )
 
 
 def _folders(folders: Folders) -> Iterator[Finding]:
     """Whether we can write where we must; looks without leaving anything behind."""
-    for title, folder in (("Carpeta del programa", folders.root), ("Imágenes", folders.outputs)):
+    for title, folder in ((words.OWN_FOLDER, folders.root), (words.IMAGES_FOLDER, folders.outputs)):
         if not folder.exists():
-            yield Finding(title, f"{folder} (se creará al usarla)")
+            yield Finding(title, words.FOLDER_LATER.format(folder=folder))
             continue
         try:
             with tempfile.TemporaryFile(dir=folder):
@@ -158,7 +160,7 @@ def _models(folders: Folders) -> Iterator[Finding]:
     library = Library(folders)
     counts = {kind: len(library.files(kind)) for kind in ModelKind}
     shown = ", ".join(f"{KIND_NAMES[kind]}: {count}" for kind, count in counts.items() if count)
-    yield Finding("Archivos de modelos", shown or "ninguno (se puede usar el de demostración)")
+    yield Finding(words.MODEL_FILES, shown or words.NO_MODELS)
     for kind in ModelKind:
         for file in library.files(kind):
             if file.path.suffix == ".safetensors":
@@ -170,28 +172,30 @@ def _models(folders: Folders) -> Iterator[Finding]:
 
 def _drive(host: Host) -> Finding:
     if not isinstance(host, ColabHost):
-        return Finding("Google Drive", "solo se usa en Colab")
+        return Finding(words.DRIVE, words.DRIVE_ONLY_COLAB)
     if home := host.my_drive():
-        return Finding("Google Drive", f"conectado; carpeta {home / DRIVE_FOLDER}")
-    return Finding("Google Drive", "no conectado (se conecta al pulsar ▶️ con sus casillas activadas)")
+        return Finding(words.DRIVE, words.DRIVE_CONNECTED.format(folder=home / DRIVE_FOLDER))
+    return Finding(words.DRIVE, words.DRIVE_NOT_CONNECTED)
 
 
 def _tokens(environ: Mapping[str, str]) -> Finding:
     """Which are set, never what they say."""
-    states = (f"{name} {'puesta' if environ.get(name, '').strip() else 'no puesta'}" for name in SECRET_NAMES)
-    return Finding("Claves", ", ".join(states))
+    kinds = ((name, words.KEY_SET if environ.get(name, "").strip() else words.KEY_NOT_SET) for name in SECRET_NAMES)
+    return Finding(words.KEYS, ", ".join(kind.format(name=name) for name, kind in kinds))
 
 
 def _sites(ask: Ask) -> Iterator[Finding]:
     for site, url in SITES.items():
         well = ask(url)
-        yield Finding(site, "responde" if well else "no responde", None if well else SiteUnreachable(site=site))
+        yield Finding(
+            site, words.ANSWERS if well else words.DOES_NOT_ANSWER, None if well else SiteUnreachable(site=site)
+        )
     well = ask(SHARE_URL)
-    problem = None if well else ShareDown(reason="sin respuesta")
-    yield Finding("Servicio del enlace público", "responde" if well else "no responde", problem)
+    problem = None if well else ShareDown(reason=words.NO_ANSWER)
+    yield Finding(words.LINK_SERVICE, words.ANSWERS if well else words.DOES_NOT_ANSWER, problem)
 
 
 def _logs(folders: Folders) -> Finding:
     logs = sorted(path for path in folders.logs.glob("*.log*") if path.is_file()) if folders.logs.is_dir() else []
     shown = ", ".join(f"{path.name} ({human_bytes(path.stat().st_size)})" for path in logs)
-    return Finding("Registros", f"{folders.logs}: {shown}" if shown else "ninguno todavía")
+    return Finding(words.LOGS, f"{folders.logs}: {shown}" if shown else words.NO_LOGS)

@@ -31,6 +31,7 @@ from sdcolab.core.folders import Folders
 from sdcolab.core.settings import SettingsFile
 from sdcolab.core.style_files import FILE_NAME as STYLES_NAME
 from sdcolab.core.style_files import peek_styles
+from sdcolab.core.words import notebook as words
 
 DRIVE_FOLDER = "sdcolab"
 """The program's folder in the user's Drive."""
@@ -286,7 +287,7 @@ class DriveSync:
 
     def _require_drive(self) -> None:
         if not self._my_drive.is_dir():
-            raise FileNotFoundError(errno.ENOENT, "no está conectado")
+            raise FileNotFoundError(errno.ENOENT, words.NOT_CONNECTED)
 
     def _save_images(self) -> OSError | None:
         """Copy pending images and return the last failure. One does not stop the rest, unless Drive is full or gone."""
@@ -357,9 +358,7 @@ def reserve_numbers(drive_outputs: Path, local_outputs: Path, today: datetime.da
         ours = [int(match[1]) for match in map(_NUMBERED.fullmatch, _names(local)) if match] if local.is_dir() else []
         if numbers and max(numbers) > max(ours, default=-1):
             local.mkdir(parents=True, exist_ok=True)
-            (local / NUMBER_NOTE.format(last=max(numbers))).write_text(
-                "Tu Drive ya tiene imágenes de hoy hasta este número; esta nota evita repetirlos.\n", encoding="utf-8"
-            )
+            (local / NUMBER_NOTE.format(last=max(numbers))).write_text(words.NUMBER_TAKEN, encoding="utf-8")
 
 
 def adopt_styles(theirs: Path, config: Path) -> None:
@@ -427,4 +426,4 @@ def _settle(descriptor: int) -> None:
 
 def _require_size(path: Path, size: int) -> None:
     if path.stat().st_size != size:
-        raise OSError(errno.EIO, "la copia quedó incompleta")
+        raise OSError(errno.EIO, words.CUT_COPY)

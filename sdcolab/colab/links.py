@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from sdcolab.colab.host import Host
 from sdcolab.core.errors import ProxyUnavailable, ShareLost
 from sdcolab.core.words import explain
+from sdcolab.core.words import notebook as words
 from sdcolab.process.public_link import Service
 from sdcolab.process.tunnel import link_error
 
@@ -87,11 +88,11 @@ class LinkTeller:
         if self.web_ready_at is None or not link.public_url or link.announced == link.public_url:
             return
         self._link = replace(link, announced=link.public_url)
-        self._say("\n✅ ¡Listo! Abre este enlace en una pestaña nueva y deja esta abierta:")
-        self._say(f"Running on public URL: {link.public_url}")
+        self._say(words.PUBLIC_LINK)
+        self._say(words.RUNNING_ON.format(url=link.public_url))
         self._say(self.access_line)
         if link.service == Service.NGROK:
-            self._say("ℹ️ La primera vez, ngrok muestra un aviso en inglés: pulsa «Visit Site».")
+            self._say(words.NGROK_ASKS)
         self._show_own_link()
 
     def offer_proxy(self) -> None:
@@ -104,9 +105,7 @@ class LinkTeller:
         except ProxyUnavailable as error:
             self._say(f"⚠️ {explain(error)}")
             return
-        self._say(
-            f"🔗 Mientras tanto puedes usar este enlace, solo en este navegador y con esta pestaña abierta: {url}"
-        )
+        self._say(words.MEANWHILE.format(url=url))
         self._say(self.access_line)
         self._show_html(page_frame(url))
 
@@ -117,19 +116,19 @@ class LinkTeller:
         self._link = replace(self._link, proxy_offered=True)
         with contextlib.suppress(ProxyUnavailable):
             url = self._host.proxy_url(self.port)
-            self._say(f"🔗 Solo para ti, en este navegador y con esta pestaña abierta: {url}")
+            self._say(words.OWN_LINK.format(url=url))
             self._show_html(page_frame(url))
 
     @property
     def access_line(self) -> str:
         """User and password, to be told."""
-        return f"Usuario: {self.access.user}  Contraseña: {self.access.password}"
+        return words.ACCESS.format(user=self.access.user, password=self.access.password)
 
 
 def page_frame(url: str) -> str:
     """The page inside the cell, folded until somebody wants it."""
     safe = html.escape(url, quote=True)
     return (
-        "<details><summary>Ver la página aquí mismo (si el navegador acepta cookies de terceros)</summary>"
+        f"<details><summary>{words.PAGE_IN_CELL}</summary>"
         f'<iframe src="{safe}" width="100%" height="800" loading="lazy" style="border:0"></iframe></details>'
     )

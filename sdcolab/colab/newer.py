@@ -9,6 +9,7 @@ from typing import Any
 
 import sdcolab
 from sdcolab.colab.requirements import release
+from sdcolab.core.words.notebook import NEWER
 
 ORIGIN_VARIABLE = "SDCOLAB_ORIGEN"
 """Environment variable with the repository on GitHub (owner/name), set by the notebook (tools/instalar.py)."""
@@ -30,7 +31,7 @@ def newer_line(environ: Mapping[str, str] = os.environ, ask: Ask | None = None) 
     if release(tag[1:]) <= release(sdcolab.__version__):
         return ""
     link = f"https://colab.research.google.com/github/{origin}/blob/{tag}/notebooks/stable_diffusion.ipynb"
-    return f"🆕 Hay una versión nueva, la {tag[1:]}. Esta copia sigue con la suya; si la quieres, abre {link}"
+    return NEWER.format(version=tag[1:], link=link)
 
 
 def latest(address: str) -> Any:

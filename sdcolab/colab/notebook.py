@@ -18,6 +18,7 @@ from sdcolab.colab.prepare import (
     flush_and_tell,
     forget_drive,
     remembered_drive,
+    tell_left,
 )
 from sdcolab.colab.report import download_link, known_secrets, report_line, write_report
 from sdcolab.colab.requirements import own_requirements, renew
@@ -26,6 +27,7 @@ from sdcolab.colab.waiting import telling
 from sdcolab.core.errors import HostError, NoWidgets, SdcolabError, SecretTimeout
 from sdcolab.core.events import CancelToken
 from sdcolab.core.words import explain
+from sdcolab.core.words import notebook as words
 from sdcolab.process.environment import SECRET_NAMES
 from sdcolab.process.supervisor import Roster
 
@@ -53,9 +55,12 @@ def start(options: StartOptions, collaborators: Collaborators) -> None:
 
 
 def open_panel(options: StartOptions, collaborators: Collaborators) -> None:
-    """Prepare Drive, tokens and downloads, show the panel and return, so that its buttons work."""
+    """Prepare Drive, tokens and downloads, show the panel and return, so that its buttons work.
+
+    What a panel that was open here had not done goes on in the new one.
+    """
     say = collaborators.say
-    close_panel()
+    former = close_panel()
     cancel = CancelToken()
     news: queue.SimpleQueue[DriveNews] = queue.SimpleQueue()
     roster = Roster(collaborators.folders.root / ".sesion")
@@ -68,11 +73,14 @@ def open_panel(options: StartOptions, collaborators: Collaborators) -> None:
         if namespace is not None:
             namespace[OPEN_PANEL] = panel
         panel.open(display)
+        if former and former.unfinished:
+            panel.go_on(former.unfinished)
+        tell_left(collaborators)
         preparation.fetch_guide_resources()
-        say("✅ El panel está abierto aquí abajo. Las imágenes aparecen en él según se crean.")
+        say(words.PANEL_OPEN)
     except KeyboardInterrupt:
         cancel.cancel()
-        say("\n⏹️ Interrumpido. Pulsa ▶️ para volver a empezar.")
+        say(words.INTERRUPTED)
         preparation.stop()
     except SdcolabError as error:
         say(f"❌ {explain(error)}")
@@ -83,21 +91,21 @@ def close_all(collaborators: Collaborators) -> None:
     """Close what is open and wait until Google Drive has everything, also what a session that is gone left behind."""
     say = collaborators.say
     if close_panel():
-        say("👋 El panel está cerrado.")
+        say(words.PANEL_CLOSED)
     Roster(collaborators.folders.root / ".sesion").end_former()
     try:
         if _save_rest(collaborators):
             return  # Drive stays connected: another try can go on
-        with telling(say, "Google Drive sigue subiendo lo que tiene"):
+        with telling(say, words.STILL_UPLOADING):
             flushed = collaborators.host.flush_drive()
         forget_drive(collaborators.folders)
     except SdcolabError as error:
         say(f"⚠️ {explain(error)}")
         return
     except KeyboardInterrupt:
-        say("⏹️ Interrumpido: puede faltar algo en Drive. Vuelve a pulsar ▶️ en esta celda para terminar.")
+        say(words.CLOSING_INTERRUPTED)
         return
-    say("✅ Google Drive confirmó que todo está subido." if flushed else "✅ No había nada pendiente en Drive.")
+    say(words.DRIVE_HAS_ALL if flushed else words.NOTHING_PENDING)
 
 
 def _save_rest(collaborators: Collaborators) -> int:
@@ -110,8 +118,8 @@ def _save_rest(collaborators: Collaborators) -> int:
     if choice is None:
         return 0
     images, settings = choice
-    say("📂 Conectando tu Google Drive: acepta la ventana de permisos que abre Google…")
-    with telling(say, "Espero a Google Drive; si ves su ventana de permisos, acéptala"):
+    say(words.CONNECTING_DRIVE)
+    with telling(say, words.WAITING_FOR_DRIVE):
         my_drive = collaborators.host.mount_drive()
 
     def hear(news: DriveNews) -> None:
@@ -128,25 +136,21 @@ def _save_rest(collaborators: Collaborators) -> int:
 def renew_packages(say: Callable[[str], object]) -> None:
     """Put newer versions where the environment's are too old, telling what is done and what to do next."""
     try:
-        with telling(say, "Sigo instalando"):
+        with telling(say, words.STILL_INSTALLING):
             changed = renew(own_requirements(), say=say)
     except SdcolabError as error:
         say(f"⚠️ {explain(error)}")
     except KeyboardInterrupt:
-        say("⏹️ Interrumpido: vuelve a pulsar ▶️ en esta celda para terminar.")
+        say(words.INTERRUPTED_HERE)
     else:
-        say(
-            f"✅ Listo: {', '.join(changed)}. Ahora pulsa ▶️ en «Empezar aquí 🚀»."
-            if changed
-            else "✅ Aquí no hay nada demasiado antiguo. Pulsa ▶️ en «Empezar aquí 🚀»."
-        )
+        say(words.RENEWED.format(names=", ".join(changed)) if changed else words.NOTHING_OLD)
 
 
 def save_report(collaborators: Collaborators) -> None:
     """Write the report without secrets, and offer it for download in the cell."""
     host, folders, environ = collaborators.host, collaborators.folders, collaborators.environ
-    collaborators.say("🩺 Mirando este equipo…")
-    with telling(collaborators.say, "Sigo mirando"):
+    collaborators.say(words.EXAMINING)
+    with telling(collaborators.say, words.STILL_EXAMINING):
         tokens = {**secrets_of(host), **form_tokens()}
         text = page(examine(host, folders, {**environ, **tokens}, network=False))
     collaborators.say(text)
@@ -179,14 +183,13 @@ def form_tokens() -> dict[str, str]:
     return {name: value.strip() for name, value in typed.items() if isinstance(value, str) and value.strip()}
 
 
-def close_panel() -> bool:
-    """Close the panel that is open in this notebook; whether there was one."""
+def close_panel() -> Panel | None:
+    """Close the panel that is open in this notebook, and give it back."""
     namespace = _namespace()
-    panel = namespace.pop(OPEN_PANEL, None) if namespace is not None else None
-    if panel is None:
-        return False
-    panel.close()
-    return True
+    panel: Panel | None = namespace.pop(OPEN_PANEL, None) if namespace is not None else None
+    if panel is not None:
+        panel.close()
+    return panel
 
 
 def _namespace() -> MutableMapping[str, Any] | None:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import queue
-import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,24 +26,29 @@ from sdcolab.colab.panel_plans import LeftPlanOffer
 from sdcolab.colab.panel_room import room_widget
 from sdcolab.colab.panel_sending import Sender
 from sdcolab.colab.panel_tabs import PngInfoTab, ToolTab
+from sdcolab.colab.panel_watch import Watcher
 from sdcolab.colab.panel_wildcards import WildcardTab
 from sdcolab.colab.prepare import Collaborators, Preparation, drive_line, forget_drive
 from sdcolab.colab.report import download_link, known_secrets, report_line, write_report
+from sdcolab.colab.waiting import telling
 from sdcolab.core.events import ImageSaved
-from sdcolab.core.tasks import Preload
+from sdcolab.core.tasks import Origin, Preload, Task
 from sdcolab.core.words import explain
 from sdcolab.core.words import panel as words
+from sdcolab.core.words.notebook import STILL_UPLOADING
 from sdcolab.process.environment import engine_spec
 from sdcolab.process.supervisor import Roster
 from sdcolab.process.worker import ProcessWorker
 from sdcolab.studio.layout import LAYOUT, Tab, TabKind
 from sdcolab.studio.look import asset, shared_css
-
-WATCH_SECONDS = 0.25
+from sdcolab.studio.pending import settle, unfinished
 
 
 class Panel:
-    """Built and closed in the kernel's main thread. ``preparation`` has run and puts its news in ``drive_news``."""
+    """Built and closed in the kernel's main thread. ``preparation`` has run and puts its news in ``drive_news``.
+
+    Once closed, ``unfinished`` is what its queue had not done, in order.
+    """
 
     def __init__(
         self,
@@ -59,7 +63,7 @@ class Panel:
         self._ready = preparation
         self._drive_news = drive_news
         self._notes = Notes(widgets)
-        self._stop = threading.Event()
+        self.unfinished: tuple[Task, ...] = ()
         self._left_on_drive = 0
         self._library = collaborators.open_library(preparation.model)
         self._engines = new_engines(collaborators, preparation, roster, self._notes)
@@ -67,7 +71,7 @@ class Panel:
         self._studio = collaborators.open_studio(self._library, self._engines, tokens)
         self._jobs = self._studio.jobs
         self._build()
-        self._watcher = threading.Thread(target=self._watch, name="sdcolab-panel", daemon=True)
+        self._watcher = Watcher(self._draw_news, self._notes.crashed)
 
     def open(self, display: Callable[[Any], object]) -> None:
         """Show it, start the engine and begin to follow it."""
@@ -76,14 +80,21 @@ class Panel:
             engine.start()
         self._watcher.start()
 
+    def go_on(self, tasks: Sequence[Task]) -> None:
+        """Queue what another panel of this notebook had not done, in its order."""
+        for task in tasks:
+            self._studio.submit(task, Origin.PANEL)
+        settle(self._with.folders.config, self._with.tasks, tasks)
+        self._notes(words.queue_goes_on(len(tasks)))
+
     def close(self) -> None:
         """End everything; what is left to copy to Drive is still copied if it is quick. Safe to call twice."""
-        if self._stop.is_set():
+        if not self._watcher.stop():
             return
-        self._stop.set()
         self._downloads.close()
         for button in (self._generate, self._interrupt, self._empty, self._save):
             button.disabled = True
+        self.unfinished = unfinished(self._jobs)
         for engine in self._engines:
             engine.stop()
         self._jobs.close(2.0)
@@ -120,13 +131,7 @@ class Panel:
         self._open_tab(LAYOUT.tabs[0].id)
 
     def _make_buttons(self) -> None:
-        new = self._widgets
-
-        def button(text: str, action: Callable[[], None], **options: Any) -> Any:
-            made = new.Button(description=text, layout=new.Layout(width="auto"), **options)
-            made.on_click(self._notes.guarded(action))
-            return made
-
+        new, button = self._widgets, self._notes.button
         self._generate = button(words.GENERATE, self._on_generate, button_style="primary")
         self._generate.add_class("sd-generate")
         self._interrupt = button(words.INTERRUPT, self._on_interrupt, disabled=True)
@@ -208,7 +213,8 @@ class Panel:
             self._save.description = words.SHUT
             return
         try:
-            connected = self._with.host.flush_drive()
+            with telling(self._notes, STILL_UPLOADING):
+                connected = self._with.host.flush_drive()
             forget_drive(self._with.folders)
             if connected:
                 self._notes(words.DRIVE_HAS_ALL)
@@ -222,15 +228,8 @@ class Panel:
 
     # --- The watching thread -----------------------------------------------------------------------------------------
 
-    def _watch(self) -> None:
-        """Draw what changes until the panel is closed."""
-        while not self._stop.wait(WATCH_SECONDS):
-            try:
-                self._draw_news()
-            except Exception as error:  # noqa: BLE001 - an edge: one drawing that fails must not end the watch
-                self._notes.crashed(error)
-
     def _draw_news(self) -> None:
+        """Draw what changed."""
         with contextlib.suppress(queue.Empty):
             while True:
                 self._notes(drive_line(self._drive_news.get_nowait()))

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+from sdcolab.colab.waiting import is_waiting
 from sdcolab.core.errors import SdcolabError, Unexpected
 from sdcolab.core.words import explain
 
@@ -25,12 +26,15 @@ class Notes:
     """The last lines of news. ``box`` is what is shown."""
 
     def __init__(self, widgets: Any) -> None:
+        self._widgets = widgets
         self._lines: list[str] = []
         self.box = widgets.HTML()
 
     def __call__(self, text: str) -> None:
-        """Show a line of news, once in a row; the last ones stay."""
-        if self._lines[-1:] != [text]:
+        """Show a line of news, once in a row; the last ones stay. What is still waited for has one line."""
+        if self._lines and is_waiting(self._lines[-1]) and is_waiting(text):
+            self._lines = [*self._lines[:-1], text]
+        elif self._lines[-1:] != [text]:
             self._lines = [*self._lines[1 - MAX_NOTES :], text]
         self._draw()
 
@@ -51,6 +55,12 @@ class Notes:
                 self.crashed(error)
 
         return press
+
+    def button(self, text: str, action: Callable[[], None], **options: Any) -> Any:
+        """A button that does ``action``, and explains what goes wrong."""
+        made = self._widgets.Button(description=text, layout=self._widgets.Layout(width="auto"), **options)
+        made.on_click(self.guarded(action))
+        return made
 
     def crashed(self, error: Exception) -> None:
         """Tell of a bug; the log keeps its traceback."""

@@ -28,15 +28,16 @@ from sdcolab.core.library import Library
 from sdcolab.core.tasks import TaskTable
 from sdcolab.core.untrusted import parse_json
 from sdcolab.core.words import explain, human_bytes
+from sdcolab.core.words import notebook as words
 from sdcolab.process.environment import DOWNLOAD_NAMES, ENGINE_RESTART, NGROK_NAME, TUNNEL_RESTART, token_in
 from sdcolab.process.public_link import Service
 from sdcolab.process.supervisor import RestartPolicy, Roster
 from sdcolab.process.tunnel import tunnel_command
 from sdcolab.process.worker import ProcessWorker
-from sdcolab.studio.pending import set_aside
+from sdcolab.studio.pending import offered, set_aside
 from sdcolab.studio.studio import Studio
 
-DEMO_NAMES = ("Demostración (emojis)", "demo", "")
+DEMO_NAMES = (words.DEMO_MODEL, "demo", "")
 """What the notebook's list of models calls the one that ships with the package; the rest are the catalogue's names."""
 
 DRIVE_CHOICE = Path(".sesion", "drive.json")
@@ -179,20 +180,20 @@ class Preparation:
 
     def run(self) -> None:
         """Everything, in order. Raises ``SdcolabError`` for what makes it useless to go on."""
-        self._say(f"🎨 sdcolab {sdcolab.__version__}")
+        self._say(words.VERSION.format(version=sdcolab.__version__))
         threading.Thread(target=self._tell_newer_version, name="sdcolab-version", daemon=True).start()
         demo = self._options.model.strip() in DEMO_NAMES
         link = self._with.demo_link() if demo else self._with.model_link(self._options.model)
         if missing := missing_of(own_requirements()):
-            self._say(f"📦 Instalando lo que falta aquí: {', '.join(missing)}…")
-        with telling(self._say, "Sigo instalando"):
+            self._say(words.INSTALLING_MISSING.format(names=", ".join(missing)))
+        with telling(self._say, words.STILL_INSTALLING):
             ensure_installed(own_requirements())
         self._install_extras()
         if self._roster.end_former():
-            self._say("♻️ He cerrado la sesión anterior.")
+            self._say(words.FORMER_CLOSED)
         tell_gpu(self._with)
         self._connect_drive()
-        set_aside(self._folders.config)
+        set_aside(self._folders.config, self._with.tasks)
         wanted = (*DOWNLOAD_NAMES, *[NGROK_NAME] * (Service.NGROK in self._options.services))
         found = read_tokens(self._with, self._options.tokens, wanted)
         self.ngrok_token = found.pop(NGROK_NAME, "")
@@ -203,9 +204,7 @@ class Preparation:
         controlnets = ""
         if self._options.all_controlnet_models:
             controlnets, count, total = self._with.controlnet_links("" if demo else self._options.model)
-            size = human_bytes(total)
-            what = f"{count} modelos" if count > 1 else "un modelo"
-            self._say(f"📥 todos_modelos_controlnet: {what}, unos {size} en total; ⏹️ los deja para otro día.")
+            self._say(words.all_controlnets(count, human_bytes(total)))
         links = (link, self._options.links.strip(), controlnets)
         reports = self._download("\n".join(filter(None, links)), self.tokens)
         self.model = model_to_open(reports)
@@ -214,7 +213,7 @@ class Preparation:
         self.to_download_again = tuple(self._with.missing_downloads())
         if self.to_download_again:
             names = ", ".join(one.name for one in self.to_download_again)
-            self._say(f"📦 En otra sesión descargaste también: {names}. Tráelo con un clic en la pestaña «Mi sesión».")
+            self._say(words.HAD_ALSO.format(names=names))
 
     def fetch_guide_resources(self, say: Callable[[str], object] | None = None) -> None:
         """Bring what the guide says is installed, while the user works. Call it when the page or the panel is open."""
@@ -233,7 +232,7 @@ class Preparation:
         except SdcolabError as error:
             self._say(f"⚠️ {explain(error)}")
             return
-        self._say(f"ℹ️ El modelo elegido no ha llegado: abro con «{name}». Puedes elegir o descargar otro dentro.")
+        self._say(words.OTHER_MODEL.format(name=name))
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -257,7 +256,7 @@ class Preparation:
         if set(missing_of(own_requirements(), "colab")) <= set(LATER):
             threading.Thread(target=self._install_later, name="sdcolab-extras", daemon=True).start()
             return
-        with telling(self._say, "Sigo instalando"):
+        with telling(self._say, words.STILL_INSTALLING):
             self._install_later()
 
     def _install_later(self) -> None:
@@ -271,29 +270,26 @@ class Preparation:
         if not (images or settings):
             forget_drive(self._folders)
             if self._with.host.is_colab:
-                self._say(
-                    "ℹ️ Las imágenes se quedan en Colab y se borran al terminar la sesión: descarga las que quieras."
-                )
+                self._say(words.WITHOUT_DRIVE)
             return
-        self._say("📂 Conectando tu Google Drive: acepta la ventana de permisos que abre Google…")
+        self._say(words.CONNECTING_DRIVE)
         try:
-            with telling(self._say, "Espero a Google Drive; si ves su ventana de permisos, acéptala"):
+            with telling(self._say, words.WAITING_FOR_DRIVE):
                 my_drive = self._with.host.mount_drive()
         except HostError as error:
             self._say(f"⚠️ {explain(error)}")
             if images:
-                self._say("⚠️ Las imágenes se quedan aquí y se borran al cerrar la sesión: descarga las que quieras.")
+                self._say(words.IMAGES_STAY)
             return
         self._my_drive = my_drive
         sync = DriveSync(self._folders, my_drive, images=images, settings=settings, listener=self._hear_drive)
-        what = " y ".join([*["las imágenes"] * images, *["la configuración"] * settings])
-        self._say(f"✅ Google Drive conectado: {what} se guardan en Mi unidad/{sync.home.name}.")
+        self._say(words.connected(images=images, settings=settings, folder=sync.home.name))
         try:
-            with telling(self._say, "Leo tu configuración de Google Drive"):
+            with telling(self._say, words.READING_SETTINGS):
                 within(PREPARE_SECONDS, sync.prepare)
         except TimeoutError:
             self._slow_drive = True
-            self._say("⚠️ Google Drive va lento: empiezo sin esperar a la configuración guardada.")
+            self._say(words.SLOW_FOR_SETTINGS)
         except DriveLost as error:
             self._say(f"⚠️ {explain(error)}")
         sync.start()
@@ -307,17 +303,17 @@ class Preparation:
             drop_dead_links(self._folders)
             return
         try:
-            with telling(self._say, "Busco modelos en tu Google Drive"):
+            with telling(self._say, words.LOOKING_FOR_MODELS):
                 seconds = HUNG_SECONDS if self._slow_drive else PREPARE_SECONDS
                 models = within(seconds, lambda: link_models(my_drive, self._folders))
         except TimeoutError:
-            self._say("⚠️ Google Drive va lento: los modelos que tengas allí aparecerán más tarde o en otra sesión.")
+            self._say(words.SLOW_FOR_MODELS)
             return
         except OSError as error:
             self._say(f"⚠️ {explain(DriveLost(pending=0, reason=error.strerror or str(error)))}")
             return
         if models:
-            self._say(f"📂 Modelos en tu Drive listos para usar: {len(models)}.")
+            self._say(words.MODELS_ON_DRIVE.format(count=len(models)))
             self._copier = ModelCopier(models)
             self._copier.start()
 
@@ -331,7 +327,7 @@ class Preparation:
     def _download(self, text: str, tokens: Mapping[str, str]) -> Sequence[Downloaded]:
         if not text:
             return ()
-        self._say("📥 Descargando…")
+        self._say(words.DOWNLOADING)
         download = self._with.make_download(tokens)
         progress = CellProgress(cell_bars(self._say))
         try:
@@ -350,10 +346,9 @@ def tell_gpu(outside: Collaborators) -> None:
     """Say which graphics card there is, or that there is none."""
     if gpu := outside.host.gpu():
         cards = outside.cards()
-        more = f" ({cards} tarjetas: {cards} motores trabajan a la vez)" if cards > 1 else ""
-        outside.say(f"✅ Tarjeta gráfica: {gpu}{more}")
+        outside.say((words.CARDS if cards > 1 else words.CARD).format(card=gpu, count=cards))
     else:
-        outside.say(f"⚠️ {explain(NoCuda())} Sin ella también funciona, pero mucho más despacio.")
+        outside.say(f"⚠️ {explain(NoCuda())} {words.SLOWER_WITHOUT}")
 
 
 def read_tokens(outside: Collaborators, typed: Mapping[str, str], names: Sequence[str]) -> dict[str, str]:
@@ -375,10 +370,21 @@ def read_tokens(outside: Collaborators, typed: Mapping[str, str], names: Sequenc
         if value := value or other:
             found[name] = value
     if found:
-        outside.say(f"🔑 Claves encontradas: {', '.join(found)}")
+        outside.say(words.KEYS_FOUND.format(names=", ".join(found)))
     elif outside.host.is_colab and answering:
-        outside.say(f"🔑 No hay claves guardadas ({', '.join(names)}): solo hacen falta si un sitio las pide.")
+        outside.say(words.NO_KEYS.format(names=", ".join(names)))
     return found
+
+
+def tell_left(outside: Collaborators) -> None:
+    """Say that another session left work in its queue, and where it is."""
+    try:
+        left = len(offered(outside.folders.config, outside.tasks))
+    except SdcolabError as error:
+        outside.say(f"⚠️ {explain(error)}")
+        return
+    if left:
+        outside.say(words.left_in_queue(left))
 
 
 def fetch_resources(
@@ -392,9 +398,9 @@ def fetch_resources(
     came = [name for name, report in zip(links, reports, strict=False) if report.path]
     missing = [name for name in links if name not in came]
     if came:
-        say(f"📦 Recursos de la guía listos: {', '.join(came)}. Pulsa 🔃 para verlos en las listas.")
+        say(words.RESOURCES_CAME.format(names=", ".join(came)))
     if missing:
-        say(f"⚠️ De los recursos de la guía no han llegado {', '.join(missing)}: están en Descargas, en el catálogo.")
+        say(words.RESOURCES_MISSING.format(names=", ".join(missing)))
 
 
 def model_to_open(reports: Sequence[Downloaded]) -> Path | None:
@@ -425,15 +431,15 @@ def forget_drive(folders: Folders) -> None:
 
 def flush_and_tell(sync: DriveSync, folders: Folders, say: Callable[[str], object], seconds: float) -> int:
     """Give Drive up to ``seconds`` to take what is pending, tell how it ended, and return how many images are left."""
-    say("💾 Guardando en Google Drive…")
-    with telling(say, "Guardando en Google Drive"):
+    say(words.SAVING)
+    with telling(say, words.STILL_SAVING):
         left = sync.flush(seconds)
     if left:
         if trouble := sync.trouble:
             say(f"⚠️ {explain(trouble)}")
-        say(f"⚠️ Sin copiar a Drive: {left}. Siguen en {folders.outputs}; si pulsas ▶️ lo intentaré otra vez.")
+        say(words.NOT_COPIED.format(count=left, folder=folders.outputs))
     else:
-        say("✅ Todo está guardado en Google Drive.")
+        say(words.ALL_SAVED)
     return left
 
 
@@ -441,4 +447,4 @@ def drive_line(news: DriveNews) -> str:
     """News of Drive, in Spanish."""
     if isinstance(news, DriveTrouble):
         return f"⚠️ {explain(news.error)}"
-    return "✅ Google Drive ha vuelto: todo lo pendiente está copiado."
+    return words.DRIVE_IS_BACK

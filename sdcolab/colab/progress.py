@@ -11,6 +11,7 @@ from typing import Any, Protocol, TextIO
 
 from sdcolab.core.events import BytesReceived, Event, PhaseStarted, Warned
 from sdcolab.core.words import PHASE_LABELS, explain, human_bytes, human_time
+from sdcolab.core.words.notebook import PART_OF, TIME_LEFT
 
 MIN_SECONDS = 0.2
 """Between two updates of one bar; thousands of events a second would choke the notebook's channel."""
@@ -65,11 +66,11 @@ def describe(event: BytesReceived) -> str:
     elif event.received >= event.total:
         return f"{human_bytes(event.total)} ✓"
     else:
-        parts = [f"{100 * event.received // event.total} % de {human_bytes(event.total)}"]
+        parts = [PART_OF.format(percent=100 * event.received // event.total, size=human_bytes(event.total))]
     if event.bytes_per_second > 0:
         parts.append(f"{human_bytes(event.bytes_per_second)}/s")
         if event.total:
-            parts.append(f"faltan {human_time((event.total - event.received) / event.bytes_per_second)}")
+            parts.append(TIME_LEFT.format(time=human_time((event.total - event.received) / event.bytes_per_second)))
     return " · ".join(parts)
 
 

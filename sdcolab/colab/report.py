@@ -13,13 +13,13 @@ from pathlib import Path
 
 from sdcolab.core.files import atomic_write
 from sdcolab.core.folders import Folders
+from sdcolab.core.words import notebook as words
 from sdcolab.process.environment import PRIVATE_NAMES
 
 REPORT_NAME = "informe-sdcolab.zip"
 MAX_LINK_BYTES = 8_000_000
 """Bigger reports do not travel inside the notebook."""
 
-HIDDEN = "[oculto]"
 TAIL_BYTES = 1_000_000
 """Of each log: its end tells why something failed."""
 
@@ -44,9 +44,9 @@ _PATTERNS = (
 def without_secrets(text: str, secrets: Iterable[str]) -> str:
     """``text`` with the known ``secrets`` and everything that looks like one hidden."""
     for secret in sorted({secret for secret in secrets if len(secret) >= _SHORTEST_SECRET}, key=len, reverse=True):
-        text = text.replace(secret, HIDDEN)
+        text = text.replace(secret, words.HIDDEN)
     for pattern in _PATTERNS:
-        text = pattern.sub(HIDDEN, text)
+        text = pattern.sub(words.HIDDEN, text)
     return text
 
 
@@ -80,7 +80,7 @@ def write_report(folders: Folders, page: str, secrets: Iterable[str]) -> Path:
 
 def report_line(path: Path) -> str:
     """Where the report is, for people."""
-    return f"🩺 Informe guardado en {path}: adjúntalo cuando pidas ayuda. No contiene claves ni contraseñas."
+    return words.REPORT_SAVED.format(path=path)
 
 
 def download_link(path: Path) -> str:
@@ -89,7 +89,7 @@ def download_link(path: Path) -> str:
     if len(data) > MAX_LINK_BYTES:
         return ""
     address = f"data:application/zip;base64,{base64.b64encode(data).decode('ascii')}"
-    return f'<a download="{path.name}" href="{address}">⬇️ Descargar {path.name}</a>'
+    return f'<a download="{path.name}" href="{address}">{words.DOWNLOAD_REPORT.format(name=path.name)}</a>'
 
 
 def report_html(path: Path) -> str:

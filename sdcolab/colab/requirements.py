@@ -18,6 +18,7 @@ from importlib import metadata
 from pathlib import Path
 
 from sdcolab.core.errors import PackagesMissing, PackagesTooOld
+from sdcolab.core.words.notebook import INSTALLING
 
 Installed = Callable[[str], str | None]
 Pip = Callable[[list[str]], int]
@@ -122,7 +123,7 @@ def renew(requirements: Iterable[str], pip: Pip | None = None, say: Callable[[st
     for _ in range(MOST_ROUNDS):
         if not wanted:
             break
-        say(f"📦 Instalando {', '.join(wanted)}…")
+        say(INSTALLING.format(names=", ".join(wanted)))
         asked += wanted
         if (pip or run_pip)(["install", "-q", "--no-deps", *wanted]) != 0:
             raise PackagesTooOld(names=", ".join(wanted))

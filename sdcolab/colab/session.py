@@ -15,7 +15,7 @@ from pathlib import Path
 
 from sdcolab.colab.drive_sync import DriveRecovered, DriveTrouble
 from sdcolab.colab.links import Access, LinkTeller
-from sdcolab.colab.prepare import Collaborators, Preparation, StartOptions, drive_line
+from sdcolab.colab.prepare import Collaborators, Preparation, StartOptions, drive_line, tell_left
 from sdcolab.colab.waiting import SILENCE_SECONDS
 from sdcolab.core.errors import (
     NgrokTokenMissing,
@@ -28,6 +28,7 @@ from sdcolab.core.events import CancelToken
 from sdcolab.core.files import atomic_write, storage_errors
 from sdcolab.core.untrusted import parse_json
 from sdcolab.core.words import explain
+from sdcolab.core.words import notebook as words
 from sdcolab.process.environment import child_environ, own_command
 from sdcolab.process.ngrok import TOKEN_VARIABLE
 from sdcolab.process.public_link import Service
@@ -89,7 +90,7 @@ class Session:
             self._open()
             self._watch()
         except KeyboardInterrupt:
-            self._say("\n⏹️ Cerrando sdcolab…")
+            self._say(words.CLOSING)
         except SdcolabError as error:
             self._say(f"❌ {explain(error)}")
         finally:
@@ -100,8 +101,9 @@ class Session:
     def _open(self) -> None:
         self._ready.run()
         if again := self._ready.to_download_again:
-            self._say("   Para tenerlo otra vez, pega esto en enlaces_adicionales y pulsa ▶️:")
+            self._say(words.TO_PASTE)
             self._say(f"   {', '.join(one.link for one in again)}")
+        tell_left(self._with)
         self._links.access = session_access(self._private / "acceso.json")
         self._start_children(self._ready.tokens)
 
@@ -128,7 +130,7 @@ class Session:
         )
         with contextlib.suppress(OSError):  # what another session left in its queue is not wanted now
             (self._private / JOURNAL_NAME).unlink(missing_ok=True)
-        self._say("⏳ Abriendo la interfaz… (un minuto, más o menos)")
+        self._say(words.OPENING)
         self._told_at = time.monotonic()
         self._children = [
             Supervisor(web, lambda news: self._news.put(_WebNews(news)), self._roster),
@@ -188,9 +190,9 @@ class Session:
                 if not again:
                     self._ready.fetch_guide_resources()
                 if again:
-                    self._say("✅ La interfaz vuelve a estar abierta en el mismo enlace.")
+                    self._say(words.PAGE_IS_BACK)
                 elif not self._with.host.is_colab:
-                    self._say(f"✅ En este equipo: http://127.0.0.1:{self._links.port}")
+                    self._say(words.PAGE_HERE.format(url=f"http://127.0.0.1:{self._links.port}"))
                     self._say(self._links.access_line)
                 self._links.announce()
             case {"event": "trouble", "message": str(sentence)}:
@@ -205,11 +207,11 @@ class Session:
         ready, now = self._links.web_ready_at, time.monotonic()
         if ready is None and now - self._told_at > SILENCE_SECONDS:
             self._told_at = now
-            self._say(f"   ⏳ Abriendo la interfaz ({round(now - started)} s)")
+            self._say(words.WAITED.format(what=words.STILL_OPENING, seconds=round(now - started)))
         if ready is None and not self._slow_told and now - started > WEB_PATIENCE_SECONDS:
             self._slow_told = True
             log = self._folders.logs / "interfaz.log"
-            self._say(f"⏳ Está tardando más de lo normal. Sigue en marcha; el registro está en {log}.")
+            self._say(words.OPENING_SLOWLY.format(log=log))
         if ready is not None and not self._links.public_url and now - ready > SHARE_PATIENCE_SECONDS:
             self._links.offer_proxy()
 
@@ -223,10 +225,10 @@ class Session:
                 child.stop()
             self._ready.flush()
             if self._children:
-                self._say("👋 sdcolab está cerrado. Pulsa ▶️ para volver a abrirlo.")
+                self._say(words.CLOSED)
         except KeyboardInterrupt:
             left = self._ready.sync.left() if self._ready.sync else 0
-            self._say(f"⚠️ Cerrado sin esperar a Google Drive (sin copiar: {left}).")
+            self._say(words.CLOSED_UNSAVED.format(count=left))
         finally:
             self._ready.stop()
             for child in self._children:

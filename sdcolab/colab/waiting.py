@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
+from sdcolab.core.words.notebook import WAITED
+
 SILENCE_SECONDS = 4.0
 """Longest time without a word while something is waited for."""
 
@@ -24,7 +26,7 @@ def telling(say: Callable[[str], object], what: str) -> Iterator[None]:
 
     def tell() -> None:
         while not done.wait(SILENCE_SECONDS):
-            say(f"   ⏳ {what} ({round(time.monotonic() - started)} s)")
+            say(WAITED.format(what=what, seconds=round(time.monotonic() - started)))
 
     teller = threading.Thread(target=tell, name="sdcolab-espera", daemon=True)
     teller.start()
@@ -33,6 +35,11 @@ def telling(say: Callable[[str], object], what: str) -> Iterator[None]:
     finally:
         done.set()
         teller.join()
+
+
+def is_waiting(line: str) -> bool:
+    """Whether ``line`` is one of those that ``telling`` says."""
+    return line.startswith(WAITED.partition("{")[0])
 
 
 def within(seconds: float | None, work: Callable[[], T]) -> T:

@@ -171,7 +171,7 @@ class JobQueue:
     def close(self, seconds: float = 10.0) -> None:
         """Cancel everything and wait up to ``seconds`` for the workers to stop."""
         with self._wake:
-            self._ledger.closed = True
+            self._ledger.close()
             for line in self._ledger.lines.values():
                 for order in line.orders:
                     order.job.cancel()

@@ -59,6 +59,9 @@ class JobJournal:
         with contextlib.suppress(StorageError), atomic_write(self._path) as file:
             file.write(journal_text(listed).encode("ascii"))
 
+    def close(self) -> None:
+        """The queue is being closed: what it writes from now on is how it ends, and no longer what was asked of it."""
+
     def read(self) -> tuple[JournalEntry, ...]:
         """What a process that is gone left to do; nothing when there is none.
 

@@ -154,6 +154,12 @@ class Ledger:
                 if order.written
             )
 
+    def close(self) -> None:
+        """Begin nothing new."""
+        self.closed = True
+        if self._journal:
+            self._journal.close()
+
     def forget_all(self) -> None:
         """Leave nothing for another process to go on with."""
         if self._journal:

@@ -1,4 +1,4 @@
-"""What the queue had not done when a session was lost: kept with the settings, which go to Drive, and offered later.
+"""What the queue had not done when a session was lost or closed: kept among the settings and offered later.
 
 The journal in ``.sesion`` lets a process that was killed go on by itself on the same machine. This one lives among the
 settings, so that it outlives the machine; nothing goes on with it by itself: the next session asks.
@@ -7,12 +7,15 @@ settings, so that it outlives the machine; nothing goes on with it by itself: th
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from sdcolab.core.errors import StorageError
 from sdcolab.core.files import atomic_write
-from sdcolab.core.tasks import TaskTable
+from sdcolab.core.tasks import Place, Task, TaskTable
+from sdcolab.studio.jobs import JobQueue
 from sdcolab.studio.journal import JobJournal, JournalEntry, journal_text
 
 WAITING = "cola_pendiente.json"
@@ -20,6 +23,9 @@ WAITING = "cola_pendiente.json"
 
 OFFERED = "cola_anterior.json"
 """In the folder of settings: what the last session had not done, until the user says what to do with it."""
+
+MAX_OFFERED = 50
+"""The oldest ones are forgotten: nobody has asked for them in several sessions."""
 
 MOST_BYTES = 2_000_000
 """Bigger tasks (their pictures) are not kept: the file travels to Drive with each change."""
@@ -33,12 +39,19 @@ class PendingJournal(JobJournal):
         self._file = folder / WAITING
         self._inner = inner
         self._last = "[]"
+        self._closed = False
+
+    def close(self) -> None:
+        """What is left now is what the next session offers, however the queue ends."""
+        self._closed = True
 
     def write(self, entries: Iterable[JournalEntry]) -> None:
         """See ``JobJournal.write``. An empty list stays as a file: Drive has to hear of it."""
         listed = tuple(entries)
         if self._inner:
             self._inner.write(listed)
+        if self._closed:
+            return
         text = journal_text(one for one in listed if one.written.whole and len(one.written.text) < MOST_BYTES)
         if text != self._last:
             self._last = text
@@ -50,21 +63,36 @@ class PendingJournal(JobJournal):
         return self._inner.read() if self._inner else ()
 
 
-def set_aside(folder: Path) -> None:
-    """At the start of a session: what the last one had not done becomes what is offered. Never fails."""
+def unfinished(jobs: JobQueue) -> tuple[Task, ...]:
+    """What runs or waits at every place, in order."""
+    return tuple(job.task for place in Place for job in (*jobs.running(place), *jobs.waiting(place)))
+
+
+def set_aside(folder: Path, table: TaskTable) -> None:
+    """At the start of a session: what the last one had not done joins what is offered. Never fails."""
     with contextlib.suppress(OSError, StorageError):
         if (folder / WAITING).stat().st_size > len("[]"):
-            (folder / WAITING).replace(folder / OFFERED)
-            with atomic_write(folder / WAITING) as file:
-                file.write(b"[]")
+            left = JobJournal(folder / WAITING, table).read()
+            _write(folder / OFFERED, (*offered(folder, table), *left)[-MAX_OFFERED:])
+            _write(folder / WAITING, ())
 
 
 def offered(folder: Path, table: TaskTable) -> tuple[JournalEntry, ...]:
-    """What the last session had not done, in order."""
+    """What the last sessions had not done, in order."""
     return JobJournal(folder / OFFERED, table).read()
 
 
-def settle(folder: Path) -> None:
-    """Offer it no more. Raises ``StorageError``."""
-    with atomic_write(folder / OFFERED) as file:
-        file.write(b"[]")
+def settle(folder: Path, table: TaskTable, done: Sequence[Task]) -> None:
+    """Offer ``done`` no more. Raises ``StorageError``."""
+    gone, left = Counter(json.dumps(table.to_json(task)) for task in done), []
+    for entry in offered(folder, table):
+        if gone[entry.written.text]:
+            gone[entry.written.text] -= 1
+        else:
+            left.append(entry)
+    _write(folder / OFFERED, left)
+
+
+def _write(path: Path, entries: Iterable[JournalEntry]) -> None:
+    with atomic_write(path) as file:
+        file.write(journal_text(entries).encode("ascii"))

@@ -100,11 +100,12 @@ class SessionRoom:
         entries = pending.offered(self._folders.config, self._table)
         for entry in entries:
             self._submit(entry.task)
-        pending.settle(self._folders.config)
+            pending.settle(self._folders.config, self._table, [entry.task])
         return RESUMED.format(count=len(entries))
 
     def _discard(self, _said: Mapping[str, Any]) -> None:
-        pending.settle(self._folders.config)
+        entries = pending.offered(self._folders.config, self._table)
+        pending.settle(self._folders.config, self._table, [entry.task for entry in entries])
 
     def _grid(self, said: Mapping[str, Any]) -> str:
         """Go on with a grid, by its place. Raises ``StrangeQuestion``."""

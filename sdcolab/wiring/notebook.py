@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sdcolab.core.events import CancelToken, Listener
 from sdcolab.core.folders import Folders
+from sdcolab.core.words.notebook import DEMO_MODEL
 from sdcolab.wiring.demo import demo_address
 from sdcolab.wiring.downloads import build_downloads, model_note
 from sdcolab.wiring.engine import library_around
@@ -28,7 +29,7 @@ def empezar(
     modo: str = LINK_MODE,
     guardar_imagenes_en_drive: bool = False,
     guardar_configuracion_en_drive: bool = False,
-    modelo: str = "Demostración (emojis)",
+    modelo: str = DEMO_MODEL,
     enlaces_adicionales: str = "",
     todos_modelos_controlnet: bool = False,
     recursos_de_la_guia: bool = False,
@@ -63,7 +64,7 @@ def panel(
     *,
     guardar_imagenes_en_drive: bool = False,
     guardar_configuracion_en_drive: bool = False,
-    modelo: str = "Demostración (emojis)",
+    modelo: str = DEMO_MODEL,
     enlaces_adicionales: str = "",
     todos_modelos_controlnet: bool = False,
     recursos_de_la_guia: bool = False,

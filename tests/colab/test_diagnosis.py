@@ -12,7 +12,7 @@ import pytest
 
 from sdcolab.colab.diagnosis import Finding, examine, page
 from sdcolab.colab.host import ColabHost, LocalHost
-from sdcolab.colab.report import HIDDEN, known_secrets, without_secrets, write_report
+from sdcolab.colab.report import known_secrets, without_secrets, write_report
 from sdcolab.colab.session import session_access
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import NoCuda
@@ -119,7 +119,7 @@ def test_the_report_holds_no_secret(tmp_path: Path) -> None:
 
 
 def test_what_looks_like_a_secret_is_hidden_without_knowing_it() -> None:
-    assert without_secrets("hf_" + "a" * 34, ()) == HIDDEN
+    assert without_secrets("hf_" + "a" * 34, ()) == "[oculto]"
     assert without_secrets("un gato", ("gato",)) == "un gato"  # too short to be a secret
 
 

@@ -72,4 +72,4 @@ def test_its_resources_come_only_when_asked(tmp_path: Path) -> None:
             time.sleep(0.05)
         assert bool(said) == wanted
     assert "listos: Uno" in said[0]
-    assert "no han llegado Dos" in said[1]
+    assert "no llegaron Dos" in said[1]

@@ -39,6 +39,7 @@ from sdcolab.studio.form import Control, control_of
 from sdcolab.studio.job import JobSnapshot
 from sdcolab.studio.last_form import FILE_NAME, LastForm
 from sdcolab.studio.layout import LAYOUT
+from sdcolab.studio.pending import offered
 from sdcolab.wiring.studio import studio_with
 from sdcolab.wiring.tasks import TASKS
 
@@ -219,6 +220,26 @@ def test_two_cards_are_two_engines(desk: Desk) -> None:
     desk.press("🎨 Generar")
     desk.press("🎨 Generar")
     desk.until(lambda: len(list(desk.folders.outputs.rglob("*.png"))) == 2)
+
+
+def test_play_again_goes_on_with_the_queue(desk: Desk) -> None:
+    first = desk.open()
+    for prompt in ("lento", "segundo", "tercero"):
+        desk.widget("Prompt").value = prompt
+        desk.press("🎨 Generar")
+    desk.until(lambda: "· 2 en espera" in desk.text())
+    first.close()
+    assert [task.request.prompt for task in first.unfinished if isinstance(task, Generate)] == [
+        "lento",
+        "segundo",
+        "tercero",
+    ]
+    again = desk.open()
+    assert len(offered(desk.folders.config, TASKS)) == 3  # had it not opened, they would be offered
+    again.go_on(first.unfinished[1:])
+    desk.until(lambda: len(list(desk.folders.outputs.rglob("*.png"))) == 2)
+    assert "▶️ La cola sigue con los 2 trabajos que quedaban." in desk.text()
+    assert [entry.task for entry in offered(desk.folders.config, TASKS)] == [first.unfinished[0]]
 
 
 def test_the_engine_dies_and_comes_back(desk: Desk) -> None:

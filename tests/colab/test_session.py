@@ -138,10 +138,12 @@ class Cell:
             return self.download
 
         self.text = ""
-        safety = threading.Timer(60, _thread.interrupt_main)
+        late = threading.Event()
+        safety = threading.Timer(60, lambda: (late.set(), _thread.interrupt_main()))
         safety.start()
         start(options or StartOptions(), self.collaborators(make_download))
         safety.cancel()
+        assert not late.is_set(), f"no llegó {[*self.reactions]}; se vio:\n{self.text}"
         return self.text
 
     def close(self) -> str:
@@ -309,7 +311,7 @@ def test_what_another_session_had_is_offered(cell: Cell) -> None:
 def test_share_service_down_and_no_proxy(cell: Cell) -> None:
     cell.tunnel = TUNNEL_DOWN
     cell.host.proxy = None
-    cell.when("Colab tampoco ha dado")
+    cell.when(str(explain(ProxyUnavailable())))
     assert "Running on public URL" not in cell.run()
 
 
@@ -512,7 +514,7 @@ def test_a_former_session_is_closed_first(cell: Cell) -> None:
     reaper = threading.Thread(target=os.waitpid, args=(left, 0))
     reaper.start()
     cell.when("Contraseña:")
-    assert "He cerrado la sesión anterior" in cell.run()
+    assert "La sesión anterior se cerró" in cell.run()
     reaper.join(5)
     assert not reaper.is_alive()
 

@@ -52,17 +52,32 @@ def test_what_was_not_done_outlives_the_machine_and_is_offered(folders: Folders)
     journal = PendingJournal(folders.config, TASKS)
     assert journal.read() == ()
     journal.write([entry(1, journal=journal), entry(2, Download("https://a/x"), journal=journal)])
-    pending.set_aside(folders.config)
+    pending.set_aside(folders.config, TASKS)
     assert json.loads((folders.config / WAITING).read_text()) == []
     house = House(folders)
     left = house.ask("left")
     assert left["tasks"] == ["Generar imágenes: gato", "Descargar"]
     assert [one["time"] for one in left["absent"]] == ["2 s", ""]
-    pending.set_aside(folders.config)  # another start without anything new keeps offering it
+    pending.set_aside(folders.config, TASKS)  # another start without anything new keeps offering it
     house.ask("resume")
     assert house.queued == [GATO, Download("https://a/x")]
     assert house.ask("left")["tasks"] == []
     assert json.loads((folders.config / OFFERED).read_text()) == []  # Drive hears of it
+
+
+def test_several_lost_queues_are_offered_together_and_settled_one_by_one(folders: Folders) -> None:
+    for prompt in ("gato", "perro"):
+        journal = PendingJournal(folders.config, TASKS)
+        journal.write([entry(1, Generate(GenerationRequest(prompt=prompt)), journal=journal)] * 2)
+        journal.close()
+        journal.write([])  # how a queue that is closed ends
+        pending.set_aside(folders.config, TASKS)
+    house = House(folders)
+    assert house.ask("left")["tasks"] == ["Generar imágenes: gato"] * 2 + ["Generar imágenes: perro"] * 2
+    pending.settle(folders.config, TASKS, [Generate(GenerationRequest(prompt="gato"))])
+    assert house.ask("left")["tasks"] == ["Generar imágenes: gato"] + ["Generar imágenes: perro"] * 2
+    house.ask("discard")
+    assert house.ask("left")["tasks"] == []
 
 
 def test_a_queue_that_ended_leaves_nothing(folders: Folders) -> None:
@@ -71,7 +86,7 @@ def test_a_queue_that_ended_leaves_nothing(folders: Folders) -> None:
     journal.write([entry(1, journal=journal)])
     assert len(journal.read()) == 1
     journal.write([])
-    pending.set_aside(folders.config)
+    pending.set_aside(folders.config, TASKS)
     assert pending.offered(folders.config, TASKS) == ()
     assert journal.read() == ()
 

@@ -26,6 +26,12 @@ def queue_emptied(count: int) -> str:
     return f"🗑️ Cola vaciada: {count} en espera {'quitado' if count == 1 else 'quitados'}."
 
 
+def queue_goes_on(count: int) -> str:
+    """What is said when a panel takes over what the former one had not done."""
+    what = "el trabajo que quedaba" if count == 1 else f"los {count} trabajos que quedaban"
+    return f"▶️ La cola sigue con {what}."
+
+
 # --- What happens -----------------------------------------------------------------------------------------------------
 
 INTERRUPTED = "⏹️ Interrumpido."

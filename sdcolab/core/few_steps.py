@@ -52,7 +52,7 @@ _KINDS = (
     _kind(r"(?i:hyper[-_ ]?sd.*cfg)", "Hyper-SD con CFG", "Euler", "SGM Uniform", 8, 5),
     _kind(r"(?i:hyper[-_ ]?sd)", "Hyper-SD", "Euler", "SGM Uniform", 8, 1),
     _kind(r"(?<![a-z])(?i:dmd2?)(?![a-z])", "DMD2", "LCM", "SGM Uniform", 4, 1),
-    _kind(r"(?<![a-z])(?i:tcd)(?![a-z])", "TCD", "LCM", "SGM Uniform", 4, 1),
+    _kind(r"(?<![a-z])(?i:tcd)(?![a-z])", "TCD", "TCD", "SGM Uniform", 4, 1),
     _kind(r"(?<![a-z])(?i:lcm)(?![a-z])", "LCM", "LCM", "SGM Uniform", 6, 1.5),
     _kind(r"(?i:lightning)(?![a-z])", "Lightning", "Euler", "SGM Uniform", 8, 1),
     _kind(r"(?<![a-z])(?i:sd[-_ ]?(?:xl)?[-_ ]?turbo)(?![a-z])", "Turbo", "Euler a", "SGM Uniform", 4, 1),

@@ -22,9 +22,10 @@ class SamplerFacts:
     them, which prompt editing does not count. ``uses_ensd``: infotexts show ``ENSD``. ``adaptive``: its steps depend on
     the pictures, so each must be sampled alone to come out the same in any batch. ``brownian``: noise from a Brownian
     path. ``discard_penultimate``: drops the last positive sigma. ``range_only``: uses only the ends of the schedule.
-    ``lcm``: samples on LCM's table. ``timesteps``: works on
-    timesteps, so schedules do not apply; ``calls_every_timestep``: one model call per timestep, otherwise one fewer.
-    ``own_eta``: its eta is the setting ``eta_ddim``. ``solver``: what A1111 calls the kind of its steps.
+    ``lcm``: samples on LCM's table. ``few_steps``: for models of few steps, each of which begins anew from an image.
+    ``adds_noise``: to each step, though infotexts say nothing of it. ``timesteps``: works on timesteps, so schedules do
+    not apply; ``calls_every_timestep``: one model call per timestep, otherwise one fewer. ``own_eta``: its eta is the
+    setting ``eta_ddim``. ``solver``: what A1111 calls the kind of its steps.
     """
 
     name: str
@@ -39,6 +40,8 @@ class SamplerFacts:
     discard_penultimate: bool = False
     range_only: bool = False
     lcm: bool = False
+    few_steps: bool = False
+    adds_noise: bool = False
     timesteps: bool = False
     calls_every_timestep: bool = False
     own_eta: bool = False
@@ -129,16 +132,17 @@ SAMPLERS: Final[Registry[SamplerFacts]] = Registry(
         _Row(name="DDIM CFG++", aliases=("ddim_cfgpp",), timesteps=True, own_eta=True),
         _Row(name="PLMS", aliases=("plms",), timesteps=True, calls_every_timestep=True),
         _Row(name="UniPC", aliases=("unipc",), foreign=("uni_pc",), timesteps=True, calls_every_timestep=True),
-        _Row(name="LCM", aliases=("k_lcm",), lcm=True),
-        _Row(name=FORGE_LCM, aliases=("forge_lcm",)),
-        _Row(name="DDPM", aliases=("ddpm",)),
+        _Row(name="LCM", aliases=("k_lcm",), lcm=True, few_steps=True),
+        _Row(name=FORGE_LCM, aliases=("forge_lcm",), few_steps=True),
+        _Row(name="DDPM", aliases=("ddpm",), adds_noise=True),
         _Row(name="HeunPP2", aliases=("heunpp2",), calls_per_step=3),
         _Row(name="IPNDM", aliases=("ipndm",)),
         _Row(name="IPNDM_V", aliases=("ipndm_v",), foreign=("ipndm-v",)),
         _Row(name="DEIS", aliases=("deis",)),
+        _Row(name="TCD", aliases=("tcd",), few_steps=True),
     ),
 )
-"""In A1111's order, and then Forge's (hechos/a1111.md 13)."""
+"""In A1111's order, then Forge's (hechos/a1111.md 13), and then those of A1111's extensions."""
 
 SCHEDULES: Final[Registry[ScheduleFacts]] = Registry(
     "schedule",

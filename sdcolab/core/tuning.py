@@ -57,15 +57,16 @@ class Tuning:
 
     Prompt: ``emphasis``; ``comma_backtrack`` tokens (0 to 74) that a chunk may give back to end at a comma;
     ``old_prompt_editing`` timelines; ``pad_conditions``/``pad_conditions_v0`` make both prompts equally long.
-    Sampler: ``eta`` of ancestral samplers, ``eta_ddim``, ``ensd`` added to the seed after the first noise,
-    ``sigma_churn``/``tmin``/``tmax`` (0 is infinite)/``noise``, UniPC's. Schedule: ``schedule_*`` replace the range and
-    the rho, ``old_karras_sigmas`` is the range 0.1 to 10, ``beta_*`` shape Beta; ``discard_penultimate`` sigma;
-    ``sgm_noise_multiplier``; ``quantize`` rounds timesteps. Guidance: below the sigma ``ngms`` the negative prompt is
-    skipped every other step (``ngms_all``: every one), and in the first ``skip_early_cfg`` of the steps.
+    Sampler: ``eta`` of ancestral samplers, ``eta_ddim``, ``tcd_gamma``, ``ensd`` added to the seed after the first
+    noise, ``sigma_churn``/``tmin``/``tmax`` (0 is infinite)/``noise``, UniPC's. Schedule: ``schedule_*`` replace
+    the range and the rho, ``old_karras_sigmas`` is the range 0.1 to 10, ``beta_*`` shape Beta;
+    ``discard_penultimate`` sigma; ``sgm_noise_multiplier``; ``quantize`` rounds timesteps. Guidance: below the
+    sigma ``ngms`` the negative prompt is skipped every other step (``ngms_all``: every one), and in the first
+    ``skip_early_cfg`` of the steps.
     Speed: ``token_merging``, the share of the tokens that is merged before self attention, and in hires passes
-    ``token_merging_hires`` where it is not 0; ``forecast``, the share of the steps that is forecast, in place of what
-    the request's speed says. Model: ``noise_schedule``, ``downcast_alphas``; ``sdxl_*`` and aesthetic scores are SDXL's
-    size conditioning.
+    ``token_merging_hires`` where it is not 0; ``forecast``, the share of the steps that is forecast, in place of
+    what the request's speed says. Model: ``noise_schedule``, ``downcast_alphas``; ``sdxl_*`` and aesthetic scores
+    are SDXL's size conditioning.
     ``extra_noise`` is added in img2img and hires passes. ``classic_inpainting``: what a mask keeps goes its own way, as
     in AUTOMATIC1111; otherwise it is noised afresh before each call, as in Forge (hechos/a1111.md 13).
     """
@@ -78,6 +79,7 @@ class Tuning:
 
     eta: float = fact(1.0, low=0, high=10, label="Eta", key="eta_ancestral", control="number")
     eta_ddim: float = fact(0.0, low=0, high=1, label="Eta DDIM", key="eta_ddim", control="number")
+    tcd_gamma: float = fact(0.3, low=0, high=1, step=0.05, label="TCD gamma", key="sdcolab_tcd_gamma", control="number")
     ensd: int = fact(
         0, low=-(2**63), high=2**63, label="ENSD", codec="ensd", key="eta_noise_seed_delta", control="seed"
     )

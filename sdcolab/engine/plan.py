@@ -180,6 +180,7 @@ def sampler_options(tuning: Tuning) -> SamplerOptions:
     return SamplerOptions(
         eta=tuning.eta,
         eta_ddim=tuning.eta_ddim,
+        tcd_gamma=tuning.tcd_gamma,
         s_churn=tuning.sigma_churn,
         s_tmin=tuning.sigma_tmin,
         s_tmax=tuning.sigma_tmax or math.inf,

@@ -424,6 +424,7 @@ GENERATION: tuple[Section, ...] = (
                 "Ajustes finos: sampler",
                 "eta",
                 "eta_ddim",
+                "tcd_gamma",
                 "ensd",
                 "sigma_churn",
                 "sigma_tmin",

@@ -18,7 +18,7 @@ KNOWN = {
     "pytorch_lora_weights_lcm.safetensors": ("LCM", "LCM", 6, 1.5),
     "LCM_LoRA_Weights_SD15.safetensors": ("LCM", "LCM", 6, 1.5),
     "lcm-lora-sdv1-5.safetensors": ("LCM", "LCM", 6, 1.5),
-    "TCD-SD15-LoRA.safetensors": ("TCD", "LCM", 4, 1),
+    "TCD-SD15-LoRA.safetensors": ("TCD", "TCD", 4, 1),
     "dmd2_sdxl_4step_lora_fp16.safetensors": ("DMD2", "LCM", 4, 1),
     "sd_xl_turbo_1.0_fp16.safetensors": ("Turbo", "Euler a", 4, 1),
     "sd_turbo.safetensors": ("Turbo", "Euler a", 4, 1),

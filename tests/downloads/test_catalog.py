@@ -19,6 +19,7 @@ from support.servers import (
 from sdcolab.core.detect import ModelFamily, ModelKind
 from sdcolab.core.errors import HashMismatch, UnknownName
 from sdcolab.core.events import CancelToken, ignore_events
+from sdcolab.core.few_steps import few_steps
 from sdcolab.core.folders import ROOT_VARIABLE, Folders
 from sdcolab.core.words import explain
 from sdcolab.downloads.catalog import controlnet_links, controlnets_for, known_hashes, load_catalog, names_of_kind
@@ -47,9 +48,22 @@ def test_what_the_guide_recommends_is_there() -> None:
         "Stable Diffusion 1.5",
         "Deliberate (versión de la guía)",
     )
-    assert names_of_kind(catalog, ModelKind.LORA, GUIDES) == ("Thicker Lines Anime Style",)
+    assert names_of_kind(catalog, ModelKind.LORA, GUIDES)[0] == "Thicker Lines Anime Style"
     assert len(names_of_kind(catalog, ModelKind.VAE, GUIDES)) == 3
     assert names_of_kind(catalog, ModelKind.EMBEDDING, GUIDES) == ("EasyNegative",)
+
+
+def test_loras_of_few_steps_are_known_again_by_the_names_that_they_arrive_with() -> None:
+    """The form's button must know what the catalogue brought."""
+    catalog = load_catalog()
+    found = {}
+    for name in names_of_kind(catalog, ModelKind.LORA, frozenset({ModelFamily.SD1, ModelFamily.SDXL}))[1:]:
+        (link,) = parse_links(catalog[name].link)
+        assert isinstance(link, Link)
+        known = few_steps(link.name or link.parts.path.rpartition("/")[2])
+        assert known is not None, name
+        found[name] = known.name
+    assert {*found.values()} == {"Hyper-SD con CFG", "Hyper-SD", "LCM", "TCD", "Lightning", "DMD2"}
 
 
 def test_every_entry_is_one_link_with_a_source() -> None:

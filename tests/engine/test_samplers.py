@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from diffusers import DDIMScheduler, LCMScheduler
+from diffusers import DDIMScheduler, LCMScheduler, TCDScheduler
 from scipy.integrate import quad
 from torch import Tensor
 
@@ -126,7 +126,7 @@ SIGMA_REFERENCES = {
     "DEIS": "deis",
 }
 TIMESTEP_REFERENCES = {"DDIM": "ddim", "PLMS": "plms", "UniPC": "unipc"}
-ORACLES = {"LCM", "LCM (Forge)", "DDPM", "DDIM CFG++"}
+ORACLES = {"LCM", "LCM (Forge)", "DDPM", "DDIM CFG++", "TCD"}
 """Samplers without data, checked below against diffusers or against their formula."""
 
 
@@ -193,6 +193,34 @@ def test_lcm_equals_diffusers() -> None:
     assert plan.table.stride == table.stride
     assert denoise.calls == plan.expected_calls == len(timesteps)
     torch.testing.assert_close(result, denoised, atol=2e-5, rtol=0)
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.3, 1.0])
+def test_tcd_equals_diffusers(gamma: float) -> None:
+    """Its authors' own scheduler, variance preserving, up to the last level: there it stays at timestep 0, a little
+    below which is the image.
+    """
+    timesteps = [999, 759, 499, 259]
+    make: Any = TCDScheduler
+    scheduler = make(beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012)
+    scheduler.set_timesteps(timesteps=timesteps)
+    sigmas = torch.stack([*(TABLE.t_to_sigma(t) for t in timesteps), torch.zeros(())])
+    path = SigmaPath(sigmas, 4, float(sigmas[-2]), float(sigmas[0]), TABLE)
+    denoise, noise = Analytic(TABLE), ReferenceNoise()
+    result = SAMPLERS["TCD"].function(denoise, path.start(UNIT_NOISE), path, noise, SamplerOptions(tcd_gamma=gamma))  # type: ignore[arg-type]
+
+    draws = iter(noise.draws)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("diffusers.schedulers.scheduling_tcd.randn_tensor", lambda *_, **__: next(draws))
+        x = UNIT_NOISE * sigmas[0] * scheduler.alphas_cumprod[999].sqrt()
+        for t in timesteps:
+            eps = Analytic(TABLE).epsilon(x, float(t)).guided
+            x = scheduler.step(eps, t, x, eta=gamma).prev_sample
+    alpha = scheduler.alphas_cumprod[0]
+    image = (x - (1 - alpha).sqrt() * eps) / alpha.sqrt()
+    torch.testing.assert_close(result, image, atol=2e-5, rtol=0)
+    assert len(noise.draws) == (3 if gamma else 0)
+    assert denoise.calls == 4
 
 
 def test_forges_lcm_adds_noise_to_the_image_of_each_level() -> None:
@@ -536,7 +564,7 @@ FLAGS = {
 def test_registry_is_a1111s_table() -> None:
     """hechos/a1111.md 3.1: order, automatic schedules and flags."""
     assert list(SAMPLERS)[:3] == ["DPM++ 2M", "DPM++ SDE", "DPM++ 2M SDE"]
-    assert list(SAMPLERS)[19:] == ["LCM", "LCM (Forge)", "DDPM", "HeunPP2", "IPNDM", "IPNDM_V", "DEIS"]
+    assert list(SAMPLERS)[19:] == ["LCM", "LCM (Forge)", "DDPM", "HeunPP2", "IPNDM", "IPNDM_V", "DEIS", "TCD"]
     for sampler in SAMPLERS.values():
         if isinstance(sampler, SigmaSampler):
             label = next((label for label, names in DEFAULTS.items() if sampler.name in names), "Automatic")

@@ -146,6 +146,7 @@ _GROUPS: Mapping[str, Mapping[str, Words]] = {
     "Ajustes finos: sampler": {
         "tuning.eta": Words("Eta", "Samplers ancestrales"),
         "tuning.eta_ddim": Words("Eta de DDIM", "Solo DDIM", option="eta-ddim"),
+        "tuning.tcd_gamma": Words("Gamma de TCD", "0 = sin ruido nuevo", option="tcd-gamma"),
         "tuning.ensd": Words("ENSD", "Se suma a la semilla"),
         "tuning.sigma_churn": Words("Sigma churn"),
         "tuning.sigma_tmin": Words("Sigma tmin"),

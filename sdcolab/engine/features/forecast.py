@@ -34,7 +34,7 @@ class StepForecast(Feature):
 
     Known values are kept apart for each prompt in its version of the moment, for each model, for both halves of a step
     of second order and for the ControlNet units at work, so that none is forecast across a change. Samplers whose steps
-    follow the picture (DPM adaptive) or begin anew each time (LCM) are left alone.
+    follow the picture (DPM adaptive) or begin anew each time (LCM, TCD) are left alone.
     """
 
     def __init__(self, share: float, asked: ResolvedRequest) -> None:
@@ -72,7 +72,7 @@ class StepForecast(Feature):
         self._forget()
         one, steps = opening.round.one, opening.round.steps
         facts = SAMPLERS[one.choice.sampler.name]
-        share = 0 if facts.adaptive or facts.lcm else self._share
+        share = 0 if facts.adaptive or facts.few_steps else self._share
         if facts.brownian and not facts.second_order:
             share = min(share, MOST_FOR_MULTISTEP_SDE)
         self._real = real_steps(steps, share)
@@ -148,6 +148,7 @@ class StepForecast(Feature):
         facts = SAMPLERS[one.choice.sampler.name]
         return (
             facts.uses_ensd
+            or facts.adds_noise
             or facts.brownian
             or self._tuning.sigma_churn > 0
             or (facts.own_eta and self._tuning.eta_ddim > 0)

@@ -1,4 +1,4 @@
-"""Samplers that remove more noise than a step needs and add fresh noise: the "a" samplers, LCM and Restart.
+"""Samplers that remove more noise than a step needs and add fresh noise: the "a" samplers, LCM, TCD and Restart.
 
 Formulas: hechos/a1111.md 3.4.
 """
@@ -91,6 +91,22 @@ def sample_lcm(denoise: Denoiser, x: Tensor, path: SigmaPath, noise: Noise, opti
         x = scaled / norm.sqrt() * denoise(x, sigma) + LCM_SIGMA_DATA**2 / norm * x
         if sigma_next > 0:
             x = x + sigma_next * noise.normal()
+    return x
+
+
+def sample_tcd(denoise: Denoiser, x: Tensor, path: SigmaPath, noise: Noise, options: SamplerOptions) -> Tensor:
+    """Strategic stochastic sampling of trajectory consistency distillation (Zheng et al. 2024, arXiv:2402.19159,
+    algorithm 4): go down along the trajectory to timestep s = (1 - gamma) t, where t is the next level's, then add the
+    noise that is missing to it. Gamma 0 adds none; gamma 1 goes down to the image, as LCM does.
+    """
+    for sigma, sigma_next in pairwise(path.sigmas):
+        lowest = sigma_next
+        if sigma_next > 0 and options.tcd_gamma > 0:  # its authors round s down, which must add no noise at gamma 0
+            lowest = path.table.t_to_sigma(((1 - options.tcd_gamma) * path.table.sigma_to_t(sigma_next)).floor())
+        denoised = denoise(x, sigma)
+        x = denoised + slope(x, sigma, denoised) * lowest
+        if sigma_next > lowest:
+            x = x + noise.normal() * (sigma_next**2 - lowest**2).sqrt()
     return x
 
 

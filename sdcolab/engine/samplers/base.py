@@ -68,12 +68,13 @@ class SamplerOptions:
     """Numbers a request may change (hechos/a1111.md 3.1); a sampler ignores those that A1111 does not hand to it.
 
     ``eta``: strength of ancestral noise, also for DPM fast, DPM adaptive and the SDE family; ``eta_ddim`` for DDIM and
-    DDIM CFG++. ``s_churn``, ``s_tmin``, ``s_tmax``: Euler, Heun, DPM2. ``s_noise``: those and most that add noise, but
-    not Euler a.
+    DDIM CFG++; ``tcd_gamma``, 0..1, for TCD. ``s_churn``, ``s_tmin``, ``s_tmax``: Euler, Heun, DPM2. ``s_noise``: those
+    and most that add noise, but not Euler a.
     """
 
     eta: float = 1.0
     eta_ddim: float = 0.0
+    tcd_gamma: float = 0.3
     s_churn: float = 0.0
     s_tmin: float = 0.0
     s_tmax: float = math.inf

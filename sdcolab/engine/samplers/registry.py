@@ -19,6 +19,7 @@ from sdcolab.engine.samplers.ancestral import (
     sample_lcm,
     sample_lcm_plain,
     sample_restart,
+    sample_tcd,
 )
 from sdcolab.engine.samplers.base import SamplerFunction, SigmaPath, TimestepPath
 from sdcolab.engine.samplers.dpm_solver import sample_dpm_adaptive, sample_dpm_fast
@@ -59,6 +60,7 @@ _SIGMA_FUNCTIONS: Mapping[str, SamplerFunction[SigmaPath]] = {
     "IPNDM": sample_ipndm,
     "IPNDM_V": sample_ipndm_v,
     "DEIS": sample_deis,
+    "TCD": sample_tcd,
 }
 _TIMESTEP_FUNCTIONS: Mapping[str, SamplerFunction[TimestepPath]] = {
     "DDIM": sample_ddim,

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sdcolab.api import fields
-from sdcolab.core.control import UNSET, ControlPasses, ControlResize
+from sdcolab.core.control import UNSET, ControlPasses, ControlResize, ControlType
 from sdcolab.core.errors import FieldWrongType
 from sdcolab.core.preprocessors import PREPROCESSORS
 from sdcolab.core.regions import Regions
@@ -26,6 +26,19 @@ _FORGE_PASSES = {
     "hiresfixoption.low_res_only": ControlPasses.LOW,
     "hiresfixoption.high_res_only": ControlPasses.HIGH,
 }
+
+_UNION_KINDS = {
+    "openpose": ControlType.OPENPOSE,
+    "depth": ControlType.DEPTH,
+    "hed/pidi/scribble/ted": ControlType.SOFT_EDGE,
+    "canny/lineart/anime_lineart/mlsd": ControlType.CANNY,
+    "normal": ControlType.NORMAL,
+    "segment": ControlType.SEGMENTATION,
+    "tile": ControlType.TILE,
+    "inpaint": ControlType.INPAINT,
+    "unknown": ControlType.ALL,
+}
+"""What a map is of for a union model, in the extension's words."""
 
 _EMPTY: tuple[object, ...] = (None, "", [], {})
 
@@ -51,6 +64,7 @@ def unit_payload(raw: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(unit.get(name), int | float) and unit[name] < 0:
             unit[name] = UNSET
     unit |= _worded(unit, "resize_mode", _OLD_RESIZE) | _worded(unit, "hr_option", _FORGE_PASSES)
+    unit |= _worded(unit, "union_control_type", _UNION_KINDS)
     return unit
 
 

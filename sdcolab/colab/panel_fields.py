@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sdcolab.colab.panel_canvas import canvas_widget
 from sdcolab.core.fields import Field
 from sdcolab.core.words.base import Words
 from sdcolab.core.words.panel import PICTURES, TAKE_AWAY
-from sdcolab.studio.form import Control, Lists, choices, control_of
+from sdcolab.studio.form import Control, Lists, choices, control_of, name_to_read
 
 DESCRIPTION_WIDTH = "130px"
 
@@ -51,6 +51,20 @@ class FieldWidget:
     def watch(self, told: Callable[[], None]) -> None:
         """Call ``told`` whenever the value changes."""
         self.box.observe(lambda _change: told(), names="value")
+
+    def narrow(self, names: Sequence[str], chosen: str) -> None:
+        """Offer only ``names`` and ``chosen``, which is shown."""
+        self.box.options = [(name_to_read(self.field, name), name) for name in dict.fromkeys((*names, chosen))]
+        self.box.value = chosen
+
+    def reshape(self, label: str, low: float, high: float, step: float, value: float) -> None:
+        """Another number on the same slider; hidden without ``label``."""
+        self.box.layout.display = "flex" if label else "none"
+        if label:
+            self.box.description = label
+            self.box.min, self.box.max = min(low, self.box.min), max(high, self.box.max)
+            self.box.value = value
+            self.box.min, self.box.max, self.box.step = low, high, step
 
 
 class PictureWidget(FieldWidget):
@@ -139,7 +153,9 @@ def draw_field(widgets: Any, field: Field, words: Words, value: Any, lists: List
     """The widget of ``field``, holding ``value``."""
     control = control_of(field)
     if control in (Control.PICTURE, Control.PICTURES):
-        return PictureWidget(field, widgets, words, many=control is Control.PICTURES)
+        pictures = PictureWidget(field, widgets, words, many=control is Control.PICTURES)
+        pictures.put(value)
+        return pictures
     if control in _CANVASES:
         return CanvasWidget(field, widgets, words, _CANVASES[control])
     drawn = FieldWidget(field, _MAKERS[control](widgets, field, _common(widgets, words)))

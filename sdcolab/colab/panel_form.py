@@ -7,6 +7,7 @@ then its values wait here.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -16,8 +17,8 @@ from sdcolab.core.words.fields import PART_LABELS, words_of
 from sdcolab.studio.form import Lists
 from sdcolab.studio.layout import Section
 
-Gadgets = Mapping[str, Callable[[], Any]]
-"""What makes the widget of each gadget, by its name."""
+Gadgets = Mapping[str, Callable[..., Any]]
+"""What makes the widget of each gadget, by its name; in a part that repeats, it gets the path of the unit."""
 
 
 class FormBox:
@@ -114,6 +115,9 @@ class FormBox:
             row.add_class("sd-line")
             made.append(row)
         self._connect_canvases()
+        if unit:  # what is inside belongs to the unit
+            inner = (replace(one, part=section.part) for one in section.sections)
+            return [*made, *(self._fold(one.title, partial(self._inside, one, unit)) for one in inner)]
         return [*made, *(self._section(one) for one in section.sections)]
 
     def _units(self, section: Section) -> list[Any]:
@@ -126,7 +130,7 @@ class FormBox:
 
     def _item(self, item: str, section: Section, unit: str) -> Any:
         if item.startswith("@"):
-            return self._gadgets[item]()
+            return self._gadgets[item](*([unit] if unit else []))
         path = f"{unit}{item.removeprefix(section.part)}" if unit else item
         drawn = draw_field(
             self._new, self._table[item], words_of(item, self._prefix), self._values.get(path), self._lists

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -10,7 +10,8 @@ from typing import Any
 
 from PIL import Image
 
-from sdcolab.colab.panel_form import FormBox
+from sdcolab.colab.panel_control import UnitWidgets
+from sdcolab.colab.panel_form import FormBox, Gadgets
 from sdcolab.colab.panel_notes import Guarded, Note
 from sdcolab.colab.panel_parts import button_row
 from sdcolab.colab.panel_scripts import ScriptBox
@@ -86,14 +87,14 @@ class GenerationForm:
         self._tokens = widgets.HTML(value=words.tokens((0, 75), (0, 75)))
         self._offer_loras()
         self._lora.observe(lambda change: self._add_lora(change["new"]), names="value")
+        self._units = UnitWidgets(widgets, self.desk.control, note, guarded)
         bar = Section("bar", items=(*layout.bar, "@refresh"))
         self.form = FormBox(
             widgets, GenerationRequest, (bar, *layout.generation), values, once(studio.lists), gadgets=self._gadgets()
         )
         self.form.show_mode(self.mode)
         self.form.watch("checkpoint", self._follow_model)
-        for unit in self.desk.control_units:
-            self.form.watch(f"{unit}.module", partial(self._propose_model, unit))
+        self._units.connect(self.form)
         count = partial(guarded(self._count_tokens), None)
         for path in ("prompt", "negative_prompt"):
             self.form.watch(path, count)
@@ -141,14 +142,6 @@ class GenerationForm:
             self._put_size(self._sizes.get(mode))
         self.form.show_mode(mode)
 
-    def _propose_model(self, unit: str) -> None:
-        """A control model that goes with the preprocessor just chosen."""
-        values = self.form.values
-        old = values[f"{unit}.model"]
-        new = self.desk.control_model(values[f"{unit}.module"], old, values["checkpoint"])
-        if new != old:
-            self.form.fill({f"{unit}.model": new})
-
     def _put_size(self, size: tuple[int, int] | None) -> None:
         if size:
             self.form.fill({"width": size[0], "height": size[1]})
@@ -168,6 +161,10 @@ class GenerationForm:
         self.open_mode(IMAGE_MODE)
         self.form.fill({"init.images": picture, "init.inpaint": inpaint})
         self._put_size(size)
+
+    def follow(self, picture: bytes) -> None:
+        """``picture`` as what a unit of ControlNet follows."""
+        self.form.fill(self.desk.control.put(picture, self.form.values))
 
     def put_seed(self, seed: int) -> None:
         """Ask for ``seed``."""
@@ -189,7 +186,7 @@ class GenerationForm:
 
     # --- Gadgets ------------------------------------------------------------------------------------------------------
 
-    def _gadgets(self) -> Mapping[str, Callable[[], Any]]:
+    def _gadgets(self) -> Gadgets:
         def row(*buttons: tuple[str, Callable[[], None]]) -> Callable[[], Any]:
             return lambda: button_row(self._new, self._guarded, *buttons)
 
@@ -205,6 +202,7 @@ class GenerationForm:
             "@reset_tuning": row((words.RESET_TUNING, self._reset_tuning)),
             "@defaults": row((words.PUT_DEFAULTS, self._put_defaults), (words.SAVE_DEFAULTS, self._save_defaults)),
             "@scripts": lambda: self.scripts.box,
+            "@control_files": self._units.weights_row,
         }
 
     def _prompt_tools(self) -> Any:

@@ -16,6 +16,7 @@ from sdcolab.core.events import ImageSaved
 from sdcolab.core.pictures import read_picture_file
 from sdcolab.core.rooms import Room
 from sdcolab.core.words import panel as words
+from sdcolab.core.words.control import SEND_TO_CONTROL, SENT_TO_CONTROL, SHOWN_TO_CONTROL
 from sdcolab.studio.generating import IMAGE_MODE, TEXT_MODE
 from sdcolab.studio.layout import LAYOUT
 
@@ -37,6 +38,7 @@ class Sender:
             words.SHOWN_TO_IMAGE: lambda image: self._begin(image.path.read_bytes(), image.infotext, inpaint=False),
             words.SHOWN_TO_INPAINT: lambda image: self._begin(image.path.read_bytes(), image.infotext, inpaint=True),
             words.SHOWN_TO_EXTRAS: lambda image: self._enlarge(image.path.read_bytes()),
+            SHOWN_TO_CONTROL: lambda image: self._control(image.path.read_bytes()),
             words.ENHANCE: lambda image: self._form.enhance(image.infotext),
             words.USE_SEED: lambda image: self._form.put_seed(image.seed),
             words.USE_DATA: lambda image: self._read(image.infotext),
@@ -49,6 +51,7 @@ class Sender:
             words.SEND_TEXT: lambda _picture, text: self._use(text),
             words.SEND_IMAGE: partial(self._begin, inpaint=False),
             words.SEND_INPAINT: partial(self._begin, inpaint=True),
+            SEND_TO_CONTROL: lambda picture, _text: self._control(picture),
         }
 
     def grant(self, room: Room, said: Mapping[str, Any]) -> None:
@@ -69,6 +72,8 @@ class Sender:
                 self._begin(picture, text_in(picture), inpaint=act == "inpaint")
             case "extras":
                 self._enlarge(picture)
+            case "control":
+                self._control(picture)
             case _:
                 self._use(infotext.read_bytes(picture, found.content.name))
 
@@ -88,6 +93,11 @@ class Sender:
     def _enlarge(self, picture: bytes) -> None:
         self._tools["extras"].form.fill({"pictures": [picture]})
         self._open_tab("extras")
+
+    def _control(self, picture: bytes) -> None:
+        self._form.follow(picture)
+        self._notes(SENT_TO_CONTROL)
+        self._open_tab(self._form.mode)
 
     def _use(self, text: str) -> None:
         self._read(text)

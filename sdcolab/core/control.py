@@ -60,6 +60,29 @@ class ControlPictures(StrEnum):
     IN_TURN = "in turn"
 
 
+class ControlType(StrEnum):
+    """What a unit follows; the extension's words, which name the groups of preprocessors and models."""
+
+    ALL = "All"
+    CANNY = "Canny"
+    DEPTH = "Depth"
+    NORMAL = "NormalMap"
+    OPENPOSE = "OpenPose"
+    MLSD = "MLSD"
+    LINEART = "Lineart"
+    SOFT_EDGE = "SoftEdge"
+    SCRIBBLE = "Scribble/Sketch"
+    SEGMENTATION = "Segmentation"
+    SHUFFLE = "Shuffle"
+    TILE = "Tile/Blur"
+    INPAINT = "Inpaint"
+    INSTRUCT = "InstructP2P"
+    REFERENCE = "Reference"
+    RECOLOR = "Recolor"
+    ADAPTER = "T2I-Adapter"
+    IP_ADAPTER = "IP-Adapter"
+
+
 @dataclass(frozen=True, slots=True)
 class ControlUnit:
     """One picture (or several) that guides what is drawn.
@@ -71,7 +94,8 @@ class ControlUnit:
     ``start`` and ``end`` are shares (0..1) of the steps. ``mask``: what an inpaint preprocessor leaves to be
     painted (white). ``region``: where the unit acts (white; None: everywhere). ``crop_to_mask``: with "only
     masked", cut the unit's own picture like the initial one. ``loopback``: each picture that is made is the next
-    one's control. ``title`` is the user's name for the unit.
+    one's control. ``kind`` tells a union model what a ready-made map is of; the faces offer by it. ``title`` is the
+    user's name for the unit.
 
     Raises ``FieldOutOfRange``.
     """
@@ -79,6 +103,7 @@ class ControlUnit:
     enabled: bool = fact(True, api=("enabled",))
     images: tuple[Image.Image, ...] = fact((), api=("input_image", "image"))
     drawing: Image.Image | None = fact(None, control="draw")
+    kind: ControlType = fact(ControlType.ALL, api=("union_control_type",))
     module: str = fact(NO_PREPROCESSOR, label="Module", codec="always", api=("module",), choices="preprocessors")
     model: str = fact("", label="Model", codec="title", api=("model",), choices="controlnets")
     weight: float = fact(1.0, low=0, high=2, step=0.05, label="Weight", codec="always", api=("weight",))
@@ -161,29 +186,6 @@ def detect_size(height: int, width: int, resolution: int) -> tuple[int, int]:
 
 
 # --- Finding a model ----------------------------------------------------------------------------------------------
-
-
-class ControlType(StrEnum):
-    """What a unit follows; the extension's words, which name the groups of preprocessors and models."""
-
-    ALL = "All"
-    CANNY = "Canny"
-    DEPTH = "Depth"
-    NORMAL = "NormalMap"
-    OPENPOSE = "OpenPose"
-    MLSD = "MLSD"
-    LINEART = "Lineart"
-    SOFT_EDGE = "SoftEdge"
-    SCRIBBLE = "Scribble/Sketch"
-    SEGMENTATION = "Segmentation"
-    SHUFFLE = "Shuffle"
-    TILE = "Tile/Blur"
-    INPAINT = "Inpaint"
-    INSTRUCT = "InstructP2P"
-    REFERENCE = "Reference"
-    RECOLOR = "Recolor"
-    ADAPTER = "T2I-Adapter"
-    IP_ADAPTER = "IP-Adapter"
 
 
 _WORDS_IN_NAMES: dict[ControlType, tuple[str, ...]] = {

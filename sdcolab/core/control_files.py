@@ -5,9 +5,11 @@ hechos/extensiones.md 3 ("Telling control files apart").
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from sdcolab.core.control import ControlType
 from sdcolab.core.detect import ModelFamily
 from sdcolab.core.tensors import TensorHeader
 
@@ -160,8 +162,21 @@ _TYPES_BY_MODULE = (
 )
 
 
-def union_type(module: str) -> UnionType:
-    """What a union model should take the map of the preprocessor ``module`` for; a map from elsewhere is of hard
-    edges."""
+_TYPES_BY_KIND: Mapping[ControlType, UnionType] = {
+    ControlType.OPENPOSE: UnionType.OPENPOSE,
+    ControlType.DEPTH: UnionType.DEPTH,
+    ControlType.SOFT_EDGE: UnionType.SOFT_EDGE,
+    ControlType.SCRIBBLE: UnionType.SOFT_EDGE,
+    ControlType.NORMAL: UnionType.NORMAL,
+    ControlType.SEGMENTATION: UnionType.SEGMENT,
+    ControlType.TILE: UnionType.TILE,
+    ControlType.INPAINT: UnionType.INPAINT,
+}
+
+
+def union_type(module: str, kind: ControlType = ControlType.ALL) -> UnionType:
+    """What a union model should take the map of the preprocessor ``module`` for; of a map from elsewhere ``kind``
+    tells, and without it hard edges are meant."""
     low = module.casefold()
-    return next((kind for pattern, kind in _TYPES_BY_MODULE if pattern.search(low)), UnionType.HARD_EDGE)
+    told = _TYPES_BY_KIND.get(kind, UnionType.HARD_EDGE)
+    return next((found for pattern, found in _TYPES_BY_MODULE if pattern.search(low)), told)

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from sdcolab.core.control import NO_PREPROCESSOR, ControlType, best_model, models_for
 from sdcolab.core.detect import ModelFamily
+from sdcolab.core.folders import Folders
 from sdcolab.core.registry import Registry
 
 
@@ -81,6 +83,20 @@ PREPROCESSOR_FILES: Mapping[str, WeightFile] = {
     "pose": WeightFile("dw-ll_ucoco_384.onnx", "openpose", f"{_DWPOSE}dw-ll_ucoco_384.onnx", 134_399_116, "Apache 2.0"),
 }
 """By the name that rows of ``PREPROCESSORS`` have for them."""
+
+
+def weights_in(folders: Folders, name: str) -> Path | None:
+    """The weights called ``name``, wherever AUTOMATIC1111's extension keeps them below its own folder."""
+    row = PREPROCESSOR_FILES[name]
+    places = (folders.preprocessors, folders.preprocessors / row.folder)
+    return next((place / file for file in (row.file, *row.also) for place in places if (place / file).exists()), None)
+
+
+def missing_weights(folders: Folders, module: str) -> tuple[WeightFile, ...]:
+    """What the preprocessor ``module`` needs and is not there; nothing for one that does not exist."""
+    files = PREPROCESSORS[module].files if module in PREPROCESSORS else ()
+    return tuple(PREPROCESSOR_FILES[name] for name in files if weights_in(folders, name) is None)
+
 
 PREPROCESSOR_FILE_NAMES = frozenset(name for row in PREPROCESSOR_FILES.values() for name in (row.file, *row.also))
 """Files that only preprocessors use."""
@@ -167,11 +183,19 @@ def preprocessors_for(kind: ControlType) -> tuple[Preprocessor, ...]:
     return tuple(one for one in PREPROCESSORS.values() if kind is ControlType.ALL or kind in one.types)
 
 
-def model_for(module: str, model: str, models: Sequence[str], family: ModelFamily = ModelFamily.UNKNOWN) -> str:
-    """The control model to go with the preprocessor called ``module``: ``model`` if it serves its type, else the best
-    of ``models``; ``model`` as it is when none fits or the preprocessor serves every type.
+def model_for(
+    module: str,
+    model: str,
+    models: Sequence[str],
+    family: ModelFamily = ModelFamily.UNKNOWN,
+    kind: ControlType = ControlType.ALL,
+) -> str:
+    """The control model to go with the preprocessor called ``module``: ``model`` if it serves its type, or the type
+    ``kind`` when one is told, else the best of ``models``; ``model`` as it is when none fits or the preprocessor serves
+    every type.
     """
-    kind = PREPROCESSORS[module].types[0] if module in PREPROCESSORS else ControlType.ALL
+    if kind is ControlType.ALL and module in PREPROCESSORS:
+        kind = PREPROCESSORS[module].types[0]
     if kind is ControlType.ALL or model in models_for(kind, models):
         return model
     return best_model(kind, models, family) or model

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from sdcolab.core import infotext
-from sdcolab.core.detect import ModelFamily, ModelKind
+from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import (
     InfotextFieldUnused,
     InfotextNeedsPicture,
@@ -20,7 +20,6 @@ from sdcolab.core.errors import (
 from sdcolab.core.few_steps import FewSteps, few_steps
 from sdcolab.core.fields import Field, plain_path
 from sdcolab.core.library import Library, activation_words
-from sdcolab.core.preprocessors import model_for
 from sdcolab.core.prompt import apply_styles, extract_networks
 from sdcolab.core.request import FIELDS, SIZE_STEP, GenerationRequest
 from sdcolab.core.scripts import ContinuePlan, Forecast, Grid
@@ -28,6 +27,7 @@ from sdcolab.core.settings import Settings
 from sdcolab.core.tasks import Generate, Origin, Task
 from sdcolab.core.tensors import read_header
 from sdcolab.core.words import explain
+from sdcolab.studio.control_desk import ControlDesk
 from sdcolab.studio.form import PICTURES, Reader, control_of, once, readable, shown
 from sdcolab.studio.job import Job
 from sdcolab.studio.last_form import FilledForm
@@ -40,9 +40,6 @@ FALLBACK_SIZE = 512
 MAX_SIDE = 2048
 MIN_SIDE = 64
 """What width and height may be, in pixels."""
-
-_FAMILY_OF_SIDE = {512: ModelFamily.SD1, 768: ModelFamily.SD2, 1024: ModelFamily.SDXL}
-"""Near enough to propose a control model; the engine looks into the files."""
 
 TEXT_MODE, IMAGE_MODE = "txt2img", "img2img"
 
@@ -68,7 +65,7 @@ class Asked:
 
 
 class GenerationDesk:
-    """The form's behaviour. ``by`` says which face asks."""
+    """The form's behaviour. ``by`` says which face asks; ``control`` is that of ControlNet's units."""
 
     def __init__(self, studio: Studio, layout: Layout, reader: Reader, by: Origin = Origin.PAGE) -> None:
         self._studio = studio
@@ -76,6 +73,8 @@ class GenerationDesk:
         self._picture = reader.picture
         self._by = by
         self._places = {section.part: section.most for section in every_section(layout.generation) if section.most > 1}
+        units = tuple(f"control.{place}" for place in range(self._places.get("control", 0)))
+        self.control = ControlDesk(studio, units, self.native_size, by)
 
     @property
     def _reader(self) -> Reader:
@@ -220,17 +219,6 @@ class GenerationDesk:
         with contextlib.suppress(SdcolabError):
             return self._studio.native_size(self._studio.library.find(ModelKind.CHECKPOINT, checkpoint))
         return FALLBACK_SIZE
-
-    @property
-    def control_units(self) -> tuple[str, ...]:
-        """Paths of the units of ControlNet that the form has places for."""
-        return tuple(f"control.{place}" for place in range(self._places.get("control", 0)))
-
-    def control_model(self, module: str, model: str, checkpoint: str | None) -> str:
-        """The control model to show beside the preprocessor ``module``: ``model`` if it goes with it, else the best one
-        that is there, of the family of ``checkpoint``."""
-        family = _FAMILY_OF_SIDE.get(self.native_size(checkpoint), ModelFamily.UNKNOWN)
-        return model_for(module or "", model or "", self._studio.lists("controlnets"), family)
 
     # --- Infotexts ----------------------------------------------------------------------------------------------------
 

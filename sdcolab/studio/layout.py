@@ -52,6 +52,7 @@ GADGETS = frozenset(
             "@size_chips",
             "@seed",
             "@init_size",
+            "@control_files",
             "@reset_tuning",
             "@defaults",
             "@scripts",
@@ -61,8 +62,8 @@ GADGETS = frozenset(
 )
 """What a section may hold beside fields: the button that reads an infotext in the prompt, the styles, the list of LoRA,
 the settings that models of few steps want, sizes to choose with one tap, the buttons of the seed, the size of the
-initial image, the neutral fine adjustments, the saved defaults, the scripts, and in X/Y/Z plot the buttons that fill an
-axis, add a value to it, exchange two axes and compare LoRA."""
+initial image, what a unit of ControlNet lacks and downloads, the neutral fine adjustments, the saved defaults, the
+scripts, and in X/Y/Z plot the buttons that fill an axis, add a value to it, exchange two axes and compare LoRA."""
 
 
 class TabKind(StrEnum):
@@ -359,7 +360,9 @@ GENERATION: tuple[Section, ...] = (
         items=(
             "control.images",
             "control.drawing",
+            "control.kind",
             ("control.module", "control.model"),
+            "@control_files",
             "control.weight",
             ("control.start", "control.end"),
             "control.mode",

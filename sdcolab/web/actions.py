@@ -213,11 +213,6 @@ class FormActions:
 
     # --- The picture on show ------------------------------------------------------------------------------------------
 
-    def propose_model(self, module: Any, model: Any, checkpoint: Any) -> str:
-        """A control model that goes with the preprocessor just chosen."""
-        names = [name if isinstance(name, str) else "" for name in (module, model, checkpoint)]
-        return self.desk.control_model(*names)
-
     def reuse_seed(self, selected: Selected) -> Any:
         """The seed of the image on show, or of the last one made."""
         image = shown_image(self._studio.jobs, selected)

@@ -49,6 +49,13 @@ def fill_untouched(initial: Sequence[Any]) -> str:
     }}"""
 
 
+SHOW_CONTROL = """() => window.sdcolab.go({
+  tab: document.querySelector("#sd-mode :is(textarea, input)")?.value || "txt2img",
+  section: "controlnet",
+})"""
+"""Script for the event that gave a unit of ControlNet a picture: its section comes into view."""
+
+
 def open_tab(tab: str, *, generation: bool) -> str:
     """Script for the event of a tab: the page shows what belongs to it, and each way of making a picture has a size of
     its own. Takes and returns the mode, width, height, and the sizes of the others."""

@@ -19,8 +19,8 @@ from sdcolab.studio.form import Lists
 from sdcolab.studio.layout import Section
 from sdcolab.web.fields import draw_field, element_id
 
-Gadgets = Mapping[str, Callable[[], None]]
-"""What draws each gadget, by its name."""
+Gadgets = Mapping[str, Callable[..., None]]
+"""What draws each gadget, by its name; in a part that repeats, it gets the path of the unit."""
 
 
 class Drawing:
@@ -94,7 +94,7 @@ class Drawing:
 
     def _item(self, item: str, section: Section, unit: str) -> None:
         if item.startswith("@"):
-            self._gadgets[item]()
+            self._gadgets[item](*([unit] if unit else []))
         else:
             self.control(item, f"{unit}{item.removeprefix(section.part)}" if unit else "")
 

@@ -22,6 +22,7 @@ from sdcolab.web.browser import (
     keep_form,
     open_tab,
 )
+from sdcolab.web.control_wires import connect_units
 from sdcolab.web.help import make_report
 from sdcolab.web.parts import Parts
 from sdcolab.web.prompt_actions import PromptActions
@@ -50,6 +51,7 @@ class FormWires:
         self._connect_tabs()
         self._connect_opening()
         self._connect_parameters()
+        connect_units(self._panel, self._actions.desk.control, QUIET)
         self._connect_scripts()
         self._connect_left_plan()
         self._connect_prompts()
@@ -105,11 +107,6 @@ class FormWires:
             self._panel.message,
             **QUIET,
         )
-
-        for unit in actions.desk.control_units:
-            module, model = self._panel.some(f"{unit}.module", f"{unit}.model")
-            inputs = [module, model, self._panel.fields["checkpoint"]]
-            module.input(actions.propose_model, inputs, model, **QUIET)
 
     def _connect_scripts(self) -> None:
         gadgets = self._gadgets

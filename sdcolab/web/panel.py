@@ -21,6 +21,7 @@ from sdcolab.core.words.speed import FEW_STEPS
 from sdcolab.studio.form import Lists, shown
 from sdcolab.studio.layout import Layout, Script
 from sdcolab.web import fragments
+from sdcolab.web.control_wires import WeightsBox, weights_box
 from sdcolab.web.drawing import Drawing
 from sdcolab.web.fields import offered, unchecked
 
@@ -65,6 +66,7 @@ class Gadgets:
     left_plan: LeftPlanBox | None = None
     compared_lora: Any = None
     compare_loras: Any = None
+    weights: dict[str, WeightsBox] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,7 @@ class PanelDrawing:
                 "@reset_tuning": self._reset_tuning,
                 "@defaults": self._defaults,
                 "@scripts": self._scripts,
+                "@control_files": self._weights,
             },
         )
         self._drawing.controls.update(bar)
@@ -141,6 +144,9 @@ class PanelDrawing:
             self._gadgets.paste = _tool("paste", "clipboard-paste")
             for name in ("prompt", "negative_prompt"):
                 self._gadgets.tokens[name] = gr.HTML(fragments.token_counter(0, 75), elem_id=f"sd-tokens-{name}")
+
+    def _weights(self, unit: str) -> None:
+        self._gadgets.weights[unit] = weights_box(unit)
 
     def _styles(self) -> None:
         with gr.Row(elem_id="sd-style-row", elem_classes="sd-line"):

@@ -3,6 +3,7 @@ return updates by control."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import gradio as gr
 from sdcolab.core import infotext
 from sdcolab.core.pictures import read_picture_file
 from sdcolab.core.words import page as words
+from sdcolab.core.words.control import SENT_TO_CONTROL
 from sdcolab.studio.generating import IMAGE_MODE, TEXT_MODE, GenerationDesk, Reading, fitting_size
 from sdcolab.studio.studio import Studio
 from sdcolab.web import fragments
@@ -118,6 +120,8 @@ class Sender:
                 return self.send_file(path, mode, sizes, inpaint=act == "inpaint")
             case "extras":
                 return self._to_extras(path)
+            case "control":
+                return self._to_control(path, {})
             case _:
                 return self.use_file(path)
 
@@ -141,6 +145,22 @@ class Sender:
         said = fragments.message(words.SENT_TO_EXTRAS, fragments.Tone.GOOD)
         return {pictures: [path], self._parts.tabs: gr.Tabs(selected="extras"), self._panel.message: said}
 
+    def send_to_control(self, selected: Selected, *switches: Any) -> Updates:
+        """The image on show as what a unit of ControlNet follows. ``switches``: which units are on."""
+        image = shown_image(self._studio.jobs, selected)
+        return self.send_file_to_control(str(image.path) if image else None, *switches)
+
+    def send_file_to_control(self, path: str | None, *switches: Any) -> Updates:
+        """The same for a file."""
+        if not path:
+            return {self._panel.message: no_image()}
+        return self._to_control(path, dict(zip(self._desk.control.units, switches, strict=False)))
+
+    def _to_control(self, path: str, switches: Mapping[str, Any]) -> Updates:
+        values = self._desk.control.put(path, switches)
+        said = fragments.message(SENT_TO_CONTROL, fragments.Tone.GOOD)
+        return {self._panel.fields[name]: value for name, value in values.items()} | {self._panel.message: said}
+
     def dropped(self, value: Any, mode: str, sizes: Any) -> Updates:
         """A picture dropped on the page (``web/dropping.py``), and what its owner wants with it."""
         path, action = (value.get("path"), value.get("action")) if isinstance(value, dict) else (None, None)
@@ -151,6 +171,8 @@ class Sender:
         if action == "extras":
             pictures = self._parts.tools["extras"].controls["pictures"]
             return {pictures: [path], self._parts.tabs: gr.Tabs(selected="extras")}
+        if action == "control":
+            return self._to_control(path, {})
         return self.send_file(path, mode, sizes, inpaint=action == "inpaint")
 
     def size_of(self, path: str | None) -> Updates:

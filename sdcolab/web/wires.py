@@ -10,6 +10,7 @@ import gradio as gr
 from sdcolab.studio.desk import DownloadDesk
 from sdcolab.studio.studio import Studio
 from sdcolab.web.actions import FormActions
+from sdcolab.web.browser import SHOW_CONTROL
 from sdcolab.web.canvas import show_in
 from sdcolab.web.fields import element_id
 from sdcolab.web.form_wires import QUIET, FormWires
@@ -126,9 +127,15 @@ class Wires:
         for name, inpaint in (("send-img2img", False), ("send-inpaint", True)):
             actions[name].click(partial(sender.send, inpaint=inpaint), where, filled, **QUIET)
         actions["send-extras"].click(sender.send_to_extras, self._selected, filled, **QUIET)
+        units = self._panel.some(*self._actions.desk.control.units)
+        actions["send-control"].click(sender.send_to_control, [self._selected, *units], filled, **QUIET).then(
+            None, None, None, js=SHOW_CONTROL, **QUIET
+        )
         actions["seed-reuse"].click(self._actions.reuse_seed, self._selected, self._panel.fields["seed"], **QUIET)
         actions["copy"].click(None, None, None, js="() => { window.sdcolab.viewer?.copy() }", **QUIET)
-        self._parts.drop.input(sender.dropped, [self._parts.drop, self._panel.mode, self._panel.sizes], filled, **QUIET)
+        self._parts.drop.input(
+            sender.dropped, [self._parts.drop, self._panel.mode, self._panel.sizes], filled, **QUIET
+        ).then(None, self._parts.drop, None, js=f"(drop) => drop?.action === 'control' && ({SHOW_CONTROL})()", **QUIET)
         actions["compare"].click(None, None, None, js="() => { window.sdcolab.viewer?.compare() }", **QUIET)
         actions["enhance"].click(self._actions.enhance, self._selected, self._panel.message, **QUIET).then(
             _forget, None, self._selected, **QUIET
@@ -141,6 +148,10 @@ class Wires:
         where = [tab.picture, self._panel.mode, self._panel.sizes]
         for button, inpaint in ((tab.to_img2img, False), (tab.to_inpaint, True)):
             button.click(partial(sender.send_file, inpaint=inpaint), where, self._form_outputs, **QUIET)
+        units = self._panel.some(*self._actions.desk.control.units)
+        tab.to_control.click(sender.send_file_to_control, [tab.picture, *units], self._form_outputs, **QUIET).then(
+            None, None, None, js=SHOW_CONTROL, **QUIET
+        )
 
     def _connect_rooms(self) -> None:
         for name, room in self._parts.rooms.items():

@@ -34,6 +34,7 @@ from sdcolab.core.outputs import png_text
 from sdcolab.core.request import FIELDS, GenerationRequest, Hires, Variation
 from sdcolab.core.tasks import Generate, Origin
 from sdcolab.core.words import FIELD_LABELS, explain
+from sdcolab.core.words.control import SEND_TO_CONTROL
 from sdcolab.process.supervisor import RestartPolicy, Roster
 from sdcolab.studio.form import Control, control_of
 from sdcolab.studio.job import JobSnapshot
@@ -503,6 +504,31 @@ def test_img2img_inpaint_and_enlarging_by_widgets(desk: Desk) -> None:
     assert desk.widget("Datos guardados").value.startswith("un zorro")
     desk.press("Enviar a txt2img")
     assert (panel._tabs.value, desk.widget("Prompt").value, desk.widget("Pasos").value) == ("txt2img", "un zorro", 9)
+
+
+def test_a_picture_sent_to_control_and_its_type(desk: Desk) -> None:
+    for name in ("control_v11p_sd15_canny", "control_v11f1p_sd15_depth"):
+        model = desk.folders.models(ModelKind.CONTROLNET) / f"{name}.safetensors"
+        model.parent.mkdir(parents=True, exist_ok=True)
+        model.write_bytes(b"x")
+    panel = desk.open()
+    panel._tabs.value = "pnginfo"
+    desk.widget("Elegir una imagen").value = uploaded("b.png", png("plum"))
+    desk.press(SEND_TO_CONTROL)
+    assert panel._tabs.value == "txt2img"
+    desk.press("▸ ControlNet")
+    form = panel._form.form
+    assert (form.values["control.0"], form.values["control.0.images"]) == (True, [png("plum")])
+    desk.widget("Tipo de control (Control Type)").value = "Depth"
+    assert form.values["control.0.module"] == "depth_midas"
+    model = form.fields["control.0.model"].box
+    assert [value for _, value in model.options] == ["", "control_v11f1p_sd15_depth.safetensors"]
+    assert model.value == "control_v11f1p_sd15_depth.safetensors"
+    assert "dpt_hybrid-midas" in desk.text()
+    desk.press("▸ Más opciones de la unidad")
+    desk.widget("Tipo de control (Control Type)").value = "Canny"
+    slider = desk.widget("Umbral alto")
+    assert (slider.min, slider.max, slider.value) == (1, 255, 200)
 
 
 def test_styles_lora_and_defaults(desk: Desk) -> None:

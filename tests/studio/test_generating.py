@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from web_fakes import Bench, make_bench
 
-from sdcolab.core.detect import ModelKind
 from sdcolab.core.infotext import EngineFacts, write
 from sdcolab.core.request import GenerationRequest, Hires, Refiner, Variation
 from sdcolab.core.settings import Settings
@@ -170,21 +169,3 @@ def test_many_pictures_at_once_are_forgotten_the_next_day(bench: Bench) -> None:
     os.utime(form.path, (0, 0))
     values, _ = desk(bench).opening(Settings())
     assert (values["batch_count"], values["steps"]) == (1, 33)
-
-
-def test_a_control_model_is_proposed_for_the_preprocessor(bench: Bench) -> None:
-    folder = bench.folders.models(ModelKind.CONTROLNET)
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in ("control_v11p_sd15_canny", "control_v11f1p_sd15_depth"):
-        (folder / f"{name}.safetensors").write_bytes(b"x")
-    form = desk(bench)
-    assert form.control_units == ("control.0", "control.1", "control.2")
-    assert form.control_model("depth_midas", "", None) == "control_v11f1p_sd15_depth.safetensors"
-    assert (
-        form.control_model("canny", "control_v11f1p_sd15_depth.safetensors", None)
-        == "control_v11p_sd15_canny.safetensors"
-    )
-    assert (
-        form.control_model("none", "control_v11f1p_sd15_depth.safetensors", None)
-        == "control_v11f1p_sd15_depth.safetensors"
-    )

@@ -390,3 +390,27 @@ def test_a_preprocessor_brings_the_model_that_goes_with_it(page: Page, bench: Be
     switch(page, "control-0", on=True)
     choose(page, "control-0-module", "canny")
     expect(field(page, "control-0-model")).to_have_value("control_v11p_sd15_canny.safetensors")
+
+
+def test_a_type_of_control_leaves_what_serves_it(page: Page, bench: Bench) -> None:
+    folder = bench.folders.models(ModelKind.CONTROLNET)
+    (folder / "control_v11f1p_sd15_depth.safetensors").write_bytes(b"x")
+    part(page, "refresh").click()
+    choose(page, "control-0-kind", "Depth")
+    expect(field(page, "control-0-module")).to_have_value("depth_midas")
+    expect(field(page, "control-0-model")).to_have_value("control_v11f1p_sd15_depth.safetensors")
+    expect(part(page, "weights-control-0")).to_contain_text("dpt_hybrid-midas")
+    expect(part(page, "get-weights-control-0")).to_be_visible()
+    choose(page, "control-0-module", "none")
+    expect(part(page, "get-weights-control-0")).to_be_hidden()
+    switch(page, "control-0", on=False)
+
+
+def test_a_result_is_followed_by_a_unit(page: Page, bench: Bench) -> None:
+    tab(page, "txt2img")
+    ask(page, bench, "una casa")
+    part(page, "send-control").click()
+    expect(part(page, "control-0").locator("input[type=checkbox]")).to_be_checked()
+    expect(part(page, "control-0-images")).to_contain_text(".png")
+    expect(part(page, "section-controlnet")).to_be_in_viewport()
+    switch(page, "control-0", on=False)

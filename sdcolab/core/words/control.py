@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import StrEnum
 
 from sdcolab.core.control import ControlType
 from sdcolab.core.words.base import Sentence
@@ -49,6 +50,15 @@ SENTENCES: Mapping[str, Sentence] = {
     ),
 }
 
+WEIGHTS_MISSING = "Al preprocessor «{module}» le falta {files} ({size})."
+DOWNLOAD_WEIGHTS = "⬇️ Descargarlo ahora"
+WEIGHTS_COMING = "Se está descargando: la pestaña Descargas dice cuánto falta. Cuando termine, genera."
+"""Of a unit whose preprocessor cannot work yet."""
+
+SEND_TO_CONTROL = "Enviar a ControlNet"
+SHOWN_TO_CONTROL = f"🕹️ {SEND_TO_CONTROL}"
+SENT_TO_CONTROL = "La imagen es la muestra de una unidad de ControlNet: elige ahí el tipo de control."
+
 PREPROCESSOR_NOTE = "Lo necesitan en ControlNet: {users}"
 """Of a file in the catalogue."""
 
@@ -67,7 +77,7 @@ CONTROL_KIND_LABELS: Mapping[str, str] = {
 }
 """What a control file is, after "es"."""
 
-CONTROL_TYPE_LABELS: Mapping[ControlType, str] = {
+CONTROL_TYPE_LABELS: Mapping[StrEnum, str] = {
     ControlType.ALL: "Todos",
     ControlType.CANNY: "Canny",
     ControlType.DEPTH: "Depth",

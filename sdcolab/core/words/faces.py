@@ -32,6 +32,7 @@ ACTIONS: Mapping[str, ActionWords] = {
     "send-img2img": ActionWords("img2img", "Enviar a img2img: partir de esta imagen", "image"),
     "send-inpaint": ActionWords("inpaint", "Enviar a inpaint: pintar solo una parte de esta imagen", "paintbrush"),
     "send-extras": ActionWords("Ampliar", "Enviar a Ampliar (Extras)", "expand"),
+    "send-control": ActionWords("ControlNet", "Enviar a ControlNet: que la próxima siga a esta imagen", "scan"),
     "enhance": ActionWords("Mejorar", "Mejorar esta imagen: la misma semilla con Hires fix", "wand-sparkles"),
     "seed-reuse": ActionWords("Semilla", "Reutilizar la semilla de esta imagen", "recycle"),
     "use-infotext": ActionWords("Usar sus datos", "Usar los datos de esta imagen en el formulario", "corner-down-left"),
@@ -99,13 +100,14 @@ BUTTON_NAMES: Mapping[str, str] = {
 
 LOG_OUT = "Cerrar sesión"
 
-DROP_QUESTION = "¿Usar sus datos, editarla o ampliarla?"
+DROP_QUESTION = "¿Usar sus datos, editarla, ampliarla o seguirla?"
 
 DROP_CHOICES: Mapping[str, str] = {
     "use": "Usar sus datos",
     "img2img": "Editarla en img2img",
     "inpaint": "Pintar una parte (inpaint)",
     "extras": "Ampliarla",
+    "control": "Seguirla con ControlNet",
     "none": "Nada",
 }
 """What can be done with a picture that is dropped on the page."""

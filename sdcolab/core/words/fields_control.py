@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 
-from sdcolab.core.control import ControlMode, ControlPasses, ControlPictures, ControlResize
+from sdcolab.core.control import ControlMode, ControlPasses, ControlPictures, ControlResize, ControlType
 from sdcolab.core.words.base import Words
+from sdcolab.core.words.control import CONTROL_TYPE_LABELS
 
 GROUPS: Mapping[str, Mapping[str, Words]] = {
     "ControlNet": {
@@ -18,6 +19,9 @@ GROUPS: Mapping[str, Mapping[str, Words]] = {
         ),
         "control.drawing": Words(
             "O dibújala", "Trazos negros sobre blanco; ocupan el lugar de la muestra", option="dibujo"
+        ),
+        "control.kind": Words(
+            "Tipo de control (Control Type)", "Deja solo lo que sirve para él", option="tipo-de-control"
         ),
         "control.module": Words("Preprocessor", "Saca de la muestra el mapa que lee el modelo", option="tipo"),
         "control.model": Words("Model", "Del mismo tipo que el preprocessor", option="modelo"),
@@ -67,6 +71,7 @@ GROUPS: Mapping[str, Mapping[str, Words]] = {
 PARTS: Mapping[str, str] = {"control": "ControlNet", "regions": "Zonas (Latent Couple)"}
 
 OPTIONS: Mapping[type[StrEnum], Mapping[StrEnum, str]] = {
+    ControlType: CONTROL_TYPE_LABELS,
     ControlMode: {
         ControlMode.BALANCED: "Equilibrado (Balanced)",
         ControlMode.PROMPT: "Manda más el prompt",

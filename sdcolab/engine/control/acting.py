@@ -75,7 +75,7 @@ class Acting:
         else:
             weight = self.weight
         chosen = call.for_rows(hint.to(call.x))[rows] if len(hint) > 1 else hint.to(call.x)
-        found = _asked(net, call, rows, chosen, self.unit.module)
+        found = _asked(net, call, rows, chosen, self.unit)
         scales = soft_scales(len(found)) if is_soft(self.unit, hires=self.hires) else (1.0,) * len(found)
         whole = [
             self._spread(one * (weight * scale), rows, len(call.x)) for one, scale in zip(found, scales, strict=True)
@@ -111,14 +111,14 @@ class Acting:
         return call
 
 
-def _asked(net: ControlNet, call: UNetCall, rows: Tensor, hint: Tensor, module: str) -> list[Tensor]:
+def _asked(net: ControlNet, call: UNetCall, rows: Tensor, hint: Tensor, unit: ControlUnit) -> list[Tensor]:
     """What a ControlNet answers for some rows: its residuals, the middle's last."""
     everything = bool(rows.all())
     x, timesteps, context = (one if everything else one[rows] for one in (call.x, call.timesteps, call.context))
     added = {name: one if everything else one[rows] for name, one in call.added.items()} or None
     with autocast(net):
         if isinstance(net, ControlNetUnionModel):
-            index = UNION_ORDER.index(union_type(module))
+            index = UNION_ORDER.index(union_type(unit.module, unit.kind))
             kinds = torch.zeros(len(x), net.config.num_control_type, device=x.device, dtype=x.dtype)
             kinds[:, index] = 1
             down, mid = net(x, timesteps, context, [hint], kinds, [index], added_cond_kwargs=added, return_dict=False)

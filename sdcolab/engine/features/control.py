@@ -280,7 +280,7 @@ def _checked(asked: ResolvedRequest, number: int, unit: ControlUnit) -> _Unit:
         find(name)
     weights = open_weights(file.path)
     info = check_served(weights)
-    if info.kind is ControlKind.UNION and UNION_ORDER.index(union_type(row.name)) >= info.union_types:
+    if info.kind is ControlKind.UNION and UNION_ORDER.index(union_type(row.name, unit.kind)) >= info.union_types:
         raise ControlTypeUnknown(path=file.path, types=info.union_types)
     checkpoint = open_weights(asked.checkpoint.path).header
     check_fits(weights, info, detect(checkpoint).family, text_width(checkpoint) or 0)

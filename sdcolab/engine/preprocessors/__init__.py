@@ -14,7 +14,7 @@ from typing import Any
 
 from sdcolab.core.errors import PreprocessorFileMissing, PreprocessorPackageMissing
 from sdcolab.core.folders import Folders
-from sdcolab.core.preprocessors import PREPROCESSOR_FILES, PREPROCESSORS
+from sdcolab.core.preprocessors import PREPROCESSOR_FILES, PREPROCESSORS, weights_in
 from sdcolab.engine.preprocessors.base import Asked, Find, Pixels
 
 _AS_IS = "as_is"
@@ -45,13 +45,10 @@ def part(module: str, name: str) -> Any:
 
 
 def finder(folders: Folders) -> Find:
-    """Finds weights by name in ``folders``, wherever AUTOMATIC1111's extension keeps them below its own folder."""
+    """Finds weights by name in ``folders``."""
 
     def find(name: str) -> Path:
-        row = PREPROCESSOR_FILES[name]
-        places = (folders.preprocessors, folders.preprocessors / row.folder)
-        names = (row.file, *row.also)
-        found = next((place / file for file in names for place in places if (place / file).exists()), None)
+        row, found = PREPROCESSOR_FILES[name], weights_in(folders, name)
         if found is None:
             raise PreprocessorFileMissing(
                 preprocessor=name, file=row.file, folder=folders.preprocessors, link=row.link, size=row.size

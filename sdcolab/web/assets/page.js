@@ -199,7 +199,7 @@
       const fold = box.querySelector("button.label-wrap:not(.open)");
       const off = box.querySelector(":scope .sd-switch input:not(:checked)");
       if (fold && (box.matches(".sd-fold") || fold.closest(".sd-section") === box)) fold.click();
-      else if (off && off.closest(".sd-section") === box) off.click();
+      else if (off && off.closest(".sd-section") === box && !box.querySelector(".sd-switch input:checked")) off.click();
       setTimeout(() => box.scrollIntoView({ block: "start", behavior: "smooth" }), 120);
     });
   };

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import gradio as gr
 
 from sdcolab.core.words import page as words
+from sdcolab.core.words.control import SHOWN_TO_CONTROL
 from sdcolab.web.uploads import picture_input
 
 
@@ -20,6 +21,7 @@ class PngInfo:
     to_txt2img: gr.Button
     to_img2img: gr.Button
     to_inpaint: gr.Button
+    to_control: gr.Button
 
 
 def build_pnginfo() -> PngInfo:
@@ -42,4 +44,5 @@ def build_pnginfo() -> PngInfo:
                 to_txt2img = gr.Button(words.SEND_TEXT, size="sm", min_width=130, elem_id="sd-pnginfo-txt2img")
                 to_img2img = gr.Button(words.SEND_IMAGE, size="sm", min_width=130, elem_id="sd-pnginfo-img2img")
                 to_inpaint = gr.Button(words.SEND_INPAINT, size="sm", min_width=130, elem_id="sd-pnginfo-inpaint")
-    return PngInfo(picture, text, message, to_txt2img, to_img2img, to_inpaint)
+                to_control = gr.Button(SHOWN_TO_CONTROL, size="sm", min_width=130, elem_id="sd-pnginfo-control")
+    return PngInfo(picture, text, message, to_txt2img, to_img2img, to_inpaint, to_control)

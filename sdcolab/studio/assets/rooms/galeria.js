@@ -11,7 +11,7 @@ const ORDERS = [
 const KINDS = { "": "Todas", "*": "Favoritas", "txt2img-images": "txt2img", "img2img-images": "img2img", "extras-images": "Extras", "txt2img-grids": "Cuadrículas", "grids": "Cuadrículas" };
 const SENDS = [
   ["use", "corner-down-left", "Usar sus datos"], ["img2img", "image", "img2img"],
-  ["inpaint", "paintbrush", "inpaint"], ["extras", "expand", "Ampliar"],
+  ["inpaint", "paintbrush", "inpaint"], ["extras", "expand", "Ampliar"], ["control", "scan", "ControlNet"],
 ];
 const HELP = "Busca en prompt, negativo, modelo y nombre. Ejemplos: gato y no perro · modelo:anime · lora:detalle · tamaño:512x768 · semilla:123 · fecha:2026-03 · pasos>20 · estrellas>=4 · favorita";
 
@@ -200,7 +200,7 @@ export function mount(host, house) {
         el("p", { className: "sd-room-dim" }, `${about.folder} · ${about.width}×${about.height} · ${new Date(about.made * 1000).toLocaleString("es")}`),
         el("div", { className: "sd-room-bar" }, ...[1, 2, 3, 4, 5].map((stars) => el("button", { type: "button", className: "sd-room-button sd-room-star", "aria-pressed": String(stars <= about.stars), "aria-label": `${stars} estrellas`, onclick: () => mark({ stars: stars === about.stars ? 0 : stars }) }, stars <= about.stars ? "★" : "☆")),
           el("button", { type: "button", className: "sd-room-button", "aria-pressed": String(about.favourite), "aria-label": "Favorita (F)", onclick: () => mark({ favourite: !about.favourite }) }, about.favourite ? "♥" : "♡")),
-        el("div", { className: "sd-room-bar" }, ...SENDS.map(([act, icon, label]) => el("button", { type: "button", className: `sd-room-button sd-icon-${icon}`, onclick: () => { wish({ act, id: shown.id }); viewer.close(); } }, label))),
+        el("div", { className: "sd-room-bar" }, ...SENDS.map(([act, icon, label]) => el("button", { type: "button", className: `sd-room-button sd-icon-${icon}`, onclick: () => { wish({ act, id: shown.id }); viewer.close(); if (act === "control") house.go({ tab: "txt2img", section: "controlnet" }); } }, label))),
         el("div", { className: "sd-room-bar" },
           el("button", { type: "button", className: "sd-room-button sd-icon-download", onclick: async () => save(await file("download", about.id), about.name) }, "Descargar"),
           el("button", { type: "button", className: "sd-room-button sd-icon-copy", onclick: () => navigator.clipboard?.writeText(about.text) }, "Copiar los datos"),

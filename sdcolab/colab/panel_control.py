@@ -1,0 +1,77 @@
+"""What the units of ControlNet do in the panel: a type of control filters what they offer, a preprocessor brings its
+model and its numbers, and the weights that it lacks are one click away."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from sdcolab.colab.panel_form import FormBox
+from sdcolab.colab.panel_notes import Guarded, Note
+from sdcolab.core.words.control import DOWNLOAD_WEIGHTS, WEIGHTS_COMING
+from sdcolab.studio.control_desk import ControlDesk, as_number
+
+
+class UnitWidgets:
+    """Follows the units of a form. Until a unit is opened for the first time it has no widgets."""
+
+    def __init__(self, widgets: Any, desk: ControlDesk, note: Note, guarded: Guarded) -> None:
+        self._new = widgets
+        self._desk = desk
+        self._note = note
+        self._guarded = guarded
+        self._weights: dict[str, tuple[Any, Any]] = {}
+        self._form: FormBox | None = None
+
+    def connect(self, form: FormBox) -> None:
+        """Follow the units of ``form``."""
+        self._form = form
+        for unit in self._desk.units:
+            form.watch(f"{unit}.kind", partial(self._choose_kind, unit))
+            form.watch(f"{unit}.module", partial(self._choose_module, unit))
+
+    def weights_row(self, unit: str) -> Any:
+        """Where the unit tells what its preprocessor lacks, and the button that gets it."""
+        told = self._new.HTML()
+        button = self._new.Button(description=DOWNLOAD_WEIGHTS, layout=self._new.Layout(width="auto", display="none"))
+        button.on_click(self._guarded(lambda: self._download(unit)))
+        self._weights[unit] = (told, button)
+        return self._new.HBox([told, button], layout=self._new.Layout(flex_flow="row wrap"))
+
+    def _values(self, unit: str) -> tuple[str, str, str, str]:
+        values = self._form.values if self._form else {}
+        kind, module, model = (str(values.get(f"{unit}.{name}") or "") for name in ("kind", "module", "model"))
+        return kind, module, model, str(values.get("checkpoint") or "")
+
+    def _choose_kind(self, unit: str) -> None:
+        offer = self._desk.offer(*self._values(unit))
+        fields = self._form.fields if self._form else {}
+        fields[f"{unit}.module"].narrow(offer.modules, offer.module)
+        fields[f"{unit}.model"].narrow(("", *offer.models), offer.model)
+
+    def _choose_module(self, unit: str) -> None:
+        """The model that goes with it, its numbers, and what it lacks."""
+        form = self._form
+        if form is None:
+            return
+        kind, module, model, checkpoint = self._values(unit)
+        if (new := self._desk.model(kind, module, model, checkpoint)) != model:
+            form.fill({f"{unit}.model": new})
+        numbers = self._desk.numbers(
+            module, *(as_number(form.values.get(f"{unit}.threshold_{one}")) for one in ("a", "b"))
+        )
+        for one, number in zip(("a", "b"), numbers, strict=True):
+            if drawn := form.fields.get(f"{unit}.threshold_{one}"):
+                drawn.reshape(number.label, number.low, number.high, number.step, number.value)
+        self._tell(unit, self._desk.missing(module))
+
+    def _tell(self, unit: str, missing: str) -> None:
+        told, button = self._weights[unit]
+        told.value = f"⚠️ {missing}" if missing else ""
+        button.layout.display = "flex" if missing else "none"
+
+    def _download(self, unit: str) -> None:
+        _, module, _, _ = self._values(unit)
+        self._desk.download(module)
+        self._tell(unit, "")
+        self._note(WEIGHTS_COMING)

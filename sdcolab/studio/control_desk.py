@@ -1,0 +1,131 @@
+"""What both faces do with the units of ControlNet in the form, without any drawing: what each type of control offers,
+the numbers of each preprocessor, and the weights that are missing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sdcolab.core.control import UNSET, ControlType, models_for
+from sdcolab.core.detect import ModelFamily
+from sdcolab.core.preprocessors import (
+    PREPROCESSORS,
+    Slider,
+    default_preprocessor,
+    missing_weights,
+    model_for,
+    preprocessors_for,
+)
+from sdcolab.core.tasks import Download, Origin
+from sdcolab.core.words import human_bytes
+from sdcolab.core.words.control import SLIDER_LABELS, WEIGHTS_MISSING
+from sdcolab.studio.job import Job
+from sdcolab.studio.studio import Studio
+
+_FAMILY_OF_SIDE = {512: ModelFamily.SD1, 768: ModelFamily.SD2, 1024: ModelFamily.SDXL}
+"""Near enough to propose a control model; the engine looks into the files."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnitOffer:
+    """What a unit lets choose, and what is chosen: the preprocessors and models that serve its type of control."""
+
+    modules: tuple[str, ...]
+    module: str
+    models: tuple[str, ...]
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class UnitNumber:
+    """One of a preprocessor's numbers as a control shows it; ``label`` is empty where it has no such number."""
+
+    label: str = ""
+    low: float = UNSET
+    high: float = 255
+    step: float = 1
+    value: float = UNSET
+
+
+class ControlDesk:
+    """The units' behaviour. ``units`` are their paths in the form; ``native_size`` gives the side in pixels that a
+    checkpoint was trained at. ``by`` says which face asks."""
+
+    def __init__(
+        self, studio: Studio, units: tuple[str, ...], native_size: Callable[[str | None], int], by: Origin
+    ) -> None:
+        self.units = units
+        self._studio = studio
+        self._native_size = native_size
+        self._by = by
+
+    def offer(self, kind: str, module: str, model: str, checkpoint: str | None) -> UnitOffer:
+        """What a unit of the type ``kind`` offers. A preprocessor or model of another type gives way to the best one
+        that is there, of the family of ``checkpoint``."""
+        wanted = ControlType(kind) if kind in {one.value for one in ControlType} else ControlType.ALL
+        rows = preprocessors_for(wanted)
+        chosen = module if module in {row.name for row in rows} else default_preprocessor(wanted).name
+        if wanted is not ControlType.ALL and not _of_type(module, wanted):
+            chosen = default_preprocessor(wanted).name
+        models = models_for(wanted, self._studio.lists("controlnets"))
+        return UnitOffer(
+            tuple(row.name for row in rows), chosen, models, self._model(wanted, chosen, model, checkpoint)
+        )
+
+    def model(self, kind: str, module: str, model: str, checkpoint: str | None) -> str:
+        """The control model to show beside the preprocessor ``module``: ``model`` if it goes with it, else the best one
+        that is there, of the family of ``checkpoint``."""
+        return self.offer(kind, module, model, checkpoint).model if module in PREPROCESSORS else model
+
+    def _model(self, kind: ControlType, module: str, model: str, checkpoint: str | None) -> str:
+        family = _FAMILY_OF_SIDE.get(self._native_size(checkpoint), ModelFamily.UNKNOWN)
+        return model_for(module, model, self._studio.lists("controlnets"), family, kind)
+
+    def numbers(self, module: str, a: float, b: float) -> tuple[UnitNumber, UnitNumber]:
+        """The two numbers of the preprocessor ``module``, at ``a`` and ``b`` where these make sense to it."""
+        row = PREPROCESSORS.get(module)
+        return _number(row.a if row else None, a), _number(row.b if row else None, b)
+
+    def has_resolution(self, module: str) -> bool:
+        """Whether the preprocessor ``module`` looks at a picture at a resolution of its own."""
+        return module not in PREPROCESSORS or PREPROCESSORS[module].resolution
+
+    def missing(self, module: str) -> str:
+        """A sentence about the weights that the preprocessor ``module`` lacks; nothing when all are there."""
+        files = missing_weights(self._studio.folders, module)
+        if not files:
+            return ""
+        names, size = ", ".join(one.file for one in files), human_bytes(sum(one.size for one in files))
+        return WEIGHTS_MISSING.format(module=module, files=names, size=size)
+
+    def download(self, module: str) -> Job | None:
+        """Queue the download of what ``missing`` tells. Raises ``QueueFull``."""
+        files = missing_weights(self._studio.folders, module)
+        return self._studio.submit(Download(", ".join(one.link for one in files)), self._by) if files else None
+
+    def put(self, picture: Any, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Values that make ``picture`` the sample of the first unit that is off; of the first one when all are on."""
+        unit = next((one for one in self.units if not values.get(one)), self.units[0])
+        return {unit: True, f"{unit}.images": [picture]}
+
+
+def _of_type(module: str, kind: ControlType) -> bool:
+    return module in PREPROCESSORS and PREPROCESSORS[module].types[0] is kind
+
+
+def _number(slider: Slider | None, now: float) -> UnitNumber:
+    if slider is None:
+        return UnitNumber()
+    value = now if slider.low <= now <= slider.high else slider.default
+    return UnitNumber(SLIDER_LABELS[slider.label], slider.low, slider.high, slider.step, value)
+
+
+def as_number(value: Any) -> float:
+    """What a control holds, as a number; ``UNSET`` when it is none."""
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else float(UNSET)
+
+
+def as_names(*values: Any) -> Sequence[str]:
+    """What lists hold, as names; empty where they hold none."""
+    return [value if isinstance(value, str) else "" for value in values]

@@ -1,0 +1,104 @@
+"""What the units of ControlNet do on the page: a type of control filters what they offer, a preprocessor brings its
+model and its numbers, and the weights that it lacks are one click away."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from sdcolab.core.request import FIELDS
+from sdcolab.core.words import fields as labels
+from sdcolab.core.words.control import DOWNLOAD_WEIGHTS, WEIGHTS_COMING
+from sdcolab.studio.control_desk import ControlDesk, UnitNumber, as_names, as_number
+from sdcolab.studio.form import name_to_read
+from sdcolab.web import fragments
+from sdcolab.web.edge import attempt
+
+
+@dataclass(frozen=True, slots=True)
+class WeightsBox:
+    """Where a unit tells what its preprocessor lacks, and the button that gets it."""
+
+    told: gr.HTML
+    download: gr.Button
+
+
+def weights_box(unit: str) -> WeightsBox:
+    """Draw it, hidden, inside the current page."""
+    name = unit.replace(".", "-")
+    told = gr.HTML(visible=False, elem_id=f"sd-weights-{name}")
+    return WeightsBox(told, gr.Button(DOWNLOAD_WEIGHTS, size="sm", visible=False, elem_id=f"sd-get-weights-{name}"))
+
+
+class UnitActions:
+    """The handlers."""
+
+    def __init__(self, desk: ControlDesk) -> None:
+        self._desk = desk
+
+    def choose_kind(self, kind: Any, module: Any, model: Any, checkpoint: Any) -> tuple[Any, Any]:
+        """The preprocessors and the models that serve a type of control."""
+        offer = self._desk.offer(*as_names(kind, module, model, checkpoint))
+        return _choose("control.module", offer.modules, offer.module), _choose(
+            "control.model", ("", *offer.models), offer.model
+        )
+
+    def choose_module(self, kind: Any, module: Any, model: Any, checkpoint: Any) -> str:
+        """A control model that goes with the preprocessor just chosen."""
+        return self._desk.model(*as_names(kind, module, model, checkpoint))
+
+    def look(self, module: Any, a: Any, b: Any) -> tuple[Any, ...]:
+        """The numbers of a preprocessor, whether it has a resolution of its own, and the weights that it lacks."""
+        (name,) = as_names(module)
+        first, second = self._desk.numbers(name, as_number(a), as_number(b))
+        return (
+            _slider(first, labels.words_of("control.threshold_a").label),
+            _slider(second, labels.words_of("control.threshold_b").label),
+            gr.update(visible=self._desk.has_resolution(name)),
+            *self._weights(name),
+        )
+
+    def download(self, module: Any) -> tuple[Any, Any]:
+        """Get the weights that a preprocessor lacks."""
+        (name,) = as_names(module)
+        _, problem = attempt(lambda: self._desk.download(name), None)
+        said = problem or fragments.message(WEIGHTS_COMING, fragments.Tone.GOOD)
+        return gr.update(value=said, visible=True), gr.update(visible=bool(problem))
+
+    def _weights(self, module: str) -> tuple[Any, Any]:
+        told, problem = attempt(lambda: self._desk.missing(module), "")
+        said = fragments.message(told, fragments.Tone.WARNING) if told else problem
+        return gr.update(value=said, visible=bool(said)), gr.update(visible=bool(told))
+
+
+def connect_units(panel: Any, desk: ControlDesk, quiet: dict[str, Any]) -> None:
+    """Connect every unit of the form."""
+    actions = UnitActions(desk)
+    for unit in desk.units:
+        kind, module, model = panel.some(f"{unit}.kind", f"{unit}.module", f"{unit}.model")
+        a, b, resolution = panel.some(f"{unit}.threshold_a", f"{unit}.threshold_b", f"{unit}.resolution")
+        weights: WeightsBox = panel.gadgets.weights[unit]
+        chosen = [kind, module, model, panel.fields["checkpoint"]]
+        kind.input(actions.choose_kind, chosen, [module, model], **quiet)
+        module.input(actions.choose_module, chosen, model, **quiet)
+        told = [weights.told, weights.download]
+        module.change(actions.look, [module, a, b], [a, b, resolution, *told], **quiet)
+        weights.download.click(actions.download, module, told, **quiet)
+
+
+def _choose(path: str, names: tuple[str, ...], chosen: str) -> Any:
+    known = names if chosen in names else (*names, chosen)
+    return gr.update(choices=[(name_to_read(FIELDS[path], name), name) for name in known], value=chosen)
+
+
+def _slider(number: UnitNumber, label: str) -> Any:
+    return gr.update(
+        label=number.label or label,
+        minimum=number.low,
+        maximum=number.high,
+        step=number.step,
+        value=number.value,
+        visible=bool(number.label),
+    )

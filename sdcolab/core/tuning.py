@@ -62,7 +62,8 @@ class Tuning:
     the range and the rho, ``old_karras_sigmas`` is the range 0.1 to 10, ``beta_*`` shape Beta;
     ``discard_penultimate`` sigma; ``sgm_noise_multiplier``; ``quantize`` rounds timesteps. Guidance: below the
     sigma ``ngms`` the negative prompt is skipped every other step (``ngms_all``: every one), and in the first
-    ``skip_early_cfg`` of the steps.
+    ``skip_early_cfg`` of the steps; ``cfg_rescale`` brings the spread of what guidance predicts back towards the
+    prompt's own.
     Speed: ``token_merging``, the share of the tokens that is merged before self attention, and in hires passes
     ``token_merging_hires`` where it is not 0; ``forecast``, the share of the steps that is forecast, in place of
     what the request's speed says. Model: ``noise_schedule``, ``downcast_alphas``; ``sdxl_*`` and aesthetic scores
@@ -113,6 +114,7 @@ class Tuning:
     )
     ngms_all: bool = fact(False, label="NGMS all steps", key="s_min_uncond_all")
     skip_early_cfg: float = fact(0.0, low=0, high=1, label="Skip Early CFG", key="skip_early_cond", control="number")
+    cfg_rescale: float = fact(0.0, low=0, high=1, step=0.05, label="CFG Rescale", key="sdcolab_cfg_rescale")
     extra_noise: float = fact(0.0, low=0, high=1, label="Extra noise", key="img2img_extra_noise", control="number")
     classic_inpainting: bool = fact(False, label="Classic inpainting", key="classic_inpainting")
 

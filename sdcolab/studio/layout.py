@@ -456,6 +456,7 @@ GENERATION: tuple[Section, ...] = (
                 "Ajustes finos: prompt negativo y ruido",
                 "ngms",
                 "skip_early_cfg",
+                "cfg_rescale",
                 "extra_noise",
                 "classic_inpainting",
                 "ngms_all",

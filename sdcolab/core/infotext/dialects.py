@@ -125,6 +125,9 @@ def _rename(fields: Fields) -> None:
 
 
 _TODAY: Mapping[str, str] = {
+    "CFG Rescale φ": "CFG Rescale",
+    "CFG Rescale phi": "CFG Rescale",
+    "CFG rescale": "CFG Rescale",
     "Beta scheduler alpha": "Beta schedule alpha",
     "Beta scheduler beta": "Beta schedule beta",
     "Module 1": "VAE",

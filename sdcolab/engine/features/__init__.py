@@ -4,6 +4,7 @@ To add one: a file here with a subclass of ``engine.feature.Feature``, and a row
 """
 
 from sdcolab.engine.feature import Feature
+from sdcolab.engine.features.cfg_rescale import RescaledGuidance
 from sdcolab.engine.features.control import ControlNet
 from sdcolab.engine.features.embeddings import Embeddings
 from sdcolab.engine.features.forecast import StepForecast
@@ -32,6 +33,7 @@ FEATURES: tuple[type[Feature], ...] = (
     TokenMerging,
     ControlNet,
     RegionalPrompts,
+    RescaledGuidance,
     Tiling,
     FreeLunch,
 )

@@ -41,11 +41,12 @@ def corrected(result: Image.Image, target: Image.Image) -> Image.Image:
 def rgb_to_lab(picture: Image.Image) -> Bytes:
     """L*a*b* (D65) of an RGB ``picture`` in bytes [H, W, 3]: L* x 255/100, a* and b* + 128 (CIE 15; IEC 61966-2-1).
 
-    In whole numbers with OpenCV's scales and so with its bytes: matching histograms can make a difference of one large.
+    In whole numbers with OpenCV's scales and with its very bytes: matching histograms makes a difference of one large.
     """
     light = np.around(_LIGHT * _linear(np.arange(256) / 255)).astype(np.int64)[np.asarray(picture)]
     matrix = np.around(_MATRIX * _TO_XYZ / _WHITE[:, None]).astype(np.int64)
-    roots = np.around(_ROOT * _cube_root(np.arange(_LIGHT * 3 // 2) / _LIGHT)).astype(np.int64)
+    exact = _cube_root(np.arange(_LIGHT * 3 // 2) / _LIGHT)
+    roots = np.around(_ROOT * exact.astype(np.float32)).astype(np.int64)  # OpenCV's table is of single precision
     x, y, z = _channels(roots[_divided(light @ matrix.T, _MATRIX)])
     lightness = (116 * 255 + 50) // 100 * y - (16 * 255 * _ROOT + 50) // 100
     lab = np.stack([lightness, 500 * (x - y) + 128 * _ROOT, 200 * (y - z) + 128 * _ROOT], axis=-1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -28,7 +28,8 @@ class ResolvedRequest:
 
     ``library``: what the model folders held when they were first looked at for this request. ``checkpoint`` is the
     request's file, and ``others`` those of its other passes by the names that the request has for them. ``prompts``:
-    the prompts of its passes by their text as written (tags mean nothing in negative ones).
+    the prompts of its passes by their text as written (tags mean nothing in negative ones). ``pictures`` are the
+    requests of the single pictures of a batch, where each has its own; their tags are the first one's.
     """
 
     request: GenerationRequest
@@ -36,17 +37,19 @@ class ResolvedRequest:
     checkpoint: ModelFile
     others: Mapping[str, ModelFile]
     prompts: Mapping[str, ReadPrompt]
+    pictures: tuple[GenerationRequest, ...] = ()
 
     @property
     def tags(self) -> tuple[NetworkTag, ...]:
-        """The tags of every prompt."""
-        return tuple(tag for prompt in self.prompts.values() for tag in prompt.tags)
+        """The tags of every pass's prompt."""
+        return tuple(tag for text in _texts(self.request) for tag in self.prompts[text].tags)
 
     @property
     def decimal_commas(self) -> tuple[str, ...]:
         """The numbers in the prompts that were meant as weights and have a comma."""
-        request = self.request
-        texts = (request.prompt, request.negative_prompt, request.hires.prompt if request.hires else "")
+        requests = self.pictures or (self.request,)
+        texts = [text for one in requests for text in (one.prompt, one.negative_prompt)]
+        texts.append(self.request.hires.prompt if self.request.hires else "")
         return tuple(dict.fromkeys(number for text in texts for number in decimal_commas(text)))
 
     def checkpoint_called(self, name: str) -> ModelFile:
@@ -59,22 +62,45 @@ class ResolvedRequest:
 
     def sized(self, native_size: int) -> Self:
         """The same with a definite size: ``native_size`` pixels where the request says none."""
-        request = self.request
-        width, height = request.width or native_size, request.height or native_size
-        return replace(self, request=replace(request, width=width, height=height))
+        request, *pictures = (
+            replace(one, width=one.width or native_size, height=one.height or native_size)
+            for one in (self.request, *self.pictures)
+        )
+        return replace(self, request=request, pictures=tuple(pictures))
 
 
-def resolve(request: GenerationRequest, library: Library) -> ResolvedRequest:
-    """What ``request`` means with the files that there are now. Raises ``SdcolabError`` for names that are nowhere."""
+def share_a_batch(one: GenerationRequest, other: GenerationRequest) -> bool:
+    """Whether both can be made in one batch: single pictures that differ in nothing but their prompts and seeds, with
+    the same tags, for a model has its LoRAs for the whole batch."""
+    if one.image_count != 1:
+        return False
+    as_one = replace(
+        other,
+        prompt=one.prompt,
+        negative_prompt=one.negative_prompt,
+        seed=one.seed,
+        variation=replace(other.variation, seed=one.variation.seed),
+    )
+    tags, of_other = ([tag.source for tag in read_prompt(text).tags] for text in (one.prompt, other.prompt))
+    return as_one == one and tags == of_other
+
+
+def resolve(request: GenerationRequest, library: Library, beside: Sequence[GenerationRequest] = ()) -> ResolvedRequest:
+    """What ``request`` means with the files that there are now. ``beside`` are requests that ``share_a_batch`` with it.
+
+    Raises ``SdcolabError`` for names that are nowhere.
+    """
     now = library.now()
     checkpoint = now.find(ModelKind.CHECKPOINT, request.checkpoint) if request.checkpoint else now.default_checkpoint()
     others = {name: now.find(ModelKind.CHECKPOINT, name) for name in _other_checkpoints(request)}
+    pictures = tuple(one.settled(checkpoint=checkpoint.name) for one in (request, *beside))
     resolved = ResolvedRequest(
-        request=request.settled(checkpoint=checkpoint.name),
+        request=replace(pictures[0], batch_size=len(pictures)) if beside else pictures[0],
         library=now,
         checkpoint=checkpoint,
         others=others,
-        prompts=_prompts(request),
+        prompts={text: read_prompt(text) for one in pictures for text in _texts(one)},
+        pictures=pictures if beside else (),
     )
     for file in (checkpoint, *others.values()):
         resolved.vae_of(file)
@@ -106,11 +132,12 @@ def _other_checkpoints(request: GenerationRequest) -> tuple[str, ...]:
     return tuple(name for name in (hires, refiner) if name)
 
 
-def _prompts(request: GenerationRequest) -> dict[str, ReadPrompt]:
+def _texts(request: GenerationRequest) -> tuple[str, ...]:
+    """The prompts of the passes, each once."""
     hires = request.hires if request.init is None else None
     inversion = request.inversion if request.init else None
     second = hires.prompt if hires else inversion.prompt if inversion else ""
-    return {text: read_prompt(text) for text in (request.prompt, second)}
+    return tuple(dict.fromkeys((request.prompt, second)))
 
 
 def read_prompt(prompt: str) -> ReadPrompt:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -34,9 +35,16 @@ class Generator(Protocol):
     """Anything that turns requests into results: the engine, or the job queue's stand-in while torch loads."""
 
     def generate(
-        self, request: GenerationRequest, listener: Listener, cancel: CancelToken, *, save: bool = True
+        self,
+        request: GenerationRequest,
+        listener: Listener,
+        cancel: CancelToken,
+        *,
+        save: bool = True,
+        beside: Sequence[GenerationRequest] = (),
     ) -> GenerationResult:
-        """Run ``request`` to its end in the caller's thread; with ``save`` False no picture is written to disk.
+        """Run ``request`` to its end in the caller's thread; with ``save`` False no picture is written to disk. The
+        pictures of ``beside``, requests that ``core.resolved.share_a_batch`` with it, are made in the same batch.
 
         Raises ``SdcolabError``; ``Cancelled`` within one denoising step of ``cancel.cancel()``.
         """

@@ -10,7 +10,7 @@ from torch import Tensor
 from sdcolab.core.prompt import strip_comments
 from sdcolab.engine.bench import Bench
 from sdcolab.engine.calls import Predictor
-from sdcolab.engine.conditioning import Conditioning
+from sdcolab.engine.conditioning import Conditioning, together
 from sdcolab.engine.feature import Active, Feature
 from sdcolab.engine.plan import Pass, noise_table
 from sdcolab.engine.shelf import Checkpoint
@@ -43,21 +43,36 @@ class AtWork:
                 yield active
 
     def conditioning(self, active: Active) -> Conditioning:
-        """The pass's prompts for the models at work. Raises ``PromptSyntaxError``."""
+        """The pass's prompts for the models at work; of each picture its own, where they differ. Raises
+        ``PromptSyntaxError``.
+        """
         bench, one = self._bench, active.one
-        vocabularies = [vocabulary for feature in self._features if (vocabulary := feature.vocabulary(active))]
-        conditioning = active.checkpoint.conditioner.condition(
-            bench.asked.prompts[one.prompt].text,
-            strip_comments(one.negative_prompt),
-            steps=one.steps,
-            second_order=one.second_order,
-            clip_skip=bench.request.clip_skip,
-            tuning=bench.request.tuning,
-            size=(one.told.height, one.told.width),
-            base_calls=one.base_calls,
-            weights_state=tuple(feature.text_state(active) for feature in self._features),
-            vocabulary=joined(vocabularies),
-        )
+        vocabulary = joined([known for feature in self._features if (known := feature.vocabulary(active))])
+        state = tuple(feature.text_state(active) for feature in self._features)
+
+        def encoded(prompt: str, negative_prompt: str) -> Conditioning:
+            return active.checkpoint.conditioner.condition(
+                bench.asked.prompts[prompt].text,
+                strip_comments(negative_prompt),
+                steps=one.steps,
+                second_order=one.second_order,
+                clip_skip=bench.request.clip_skip,
+                tuning=bench.request.tuning,
+                size=(one.told.height, one.told.width),
+                base_calls=one.base_calls,
+                weights_state=state,
+                vocabulary=vocabulary,
+            )
+
+        request = bench.request
+        own = [
+            encoded(  # a pass with prompts of its own has them for every picture
+                picture.prompt if one.prompt == request.prompt else one.prompt,
+                picture.negative_prompt if one.negative_prompt == request.negative_prompt else one.negative_prompt,
+            )
+            for picture in bench.asked.pictures
+        ]
+        conditioning = together(own) if own else encoded(one.prompt, one.negative_prompt)
         for feature in self._features:
             conditioning = feature.after_text(conditioning, active)
         return conditioning

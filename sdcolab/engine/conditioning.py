@@ -7,7 +7,7 @@ Text -> AND parts -> texts over the steps -> weighted segments -> chunks of 77 t
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -59,7 +59,8 @@ class Context:
 @dataclass(frozen=True, slots=True, eq=False)
 class PromptPart:
     """One AND part, encoded. Row k of ``encoded`` (float32 [texts, tokens, C]) and of each tensor of ``added`` belongs
-    to entry k of ``schedule``. ``embeddings`` are the textual inversions in it.
+    to entry k of ``schedule``. ``embeddings`` are the textual inversions in it. ``others`` are the same part of the
+    further pictures of a batch, where each has its own prompts; all are equally long.
     """
 
     weight: float
@@ -67,26 +68,59 @@ class PromptPart:
     encoded: Tensor
     embeddings: tuple[LoadedEmbedding, ...] = ()
     added: Mapping[str, Tensor] = field(default_factory=dict)
+    others: tuple[PromptPart, ...] = ()
 
     def at(self, call: int) -> Context:
-        """What denoiser call number ``call`` (from 0) uses."""
+        """What denoiser call number ``call`` (from 0) uses: one row, or one of each picture."""
         index = active_index(self.schedule, call)
         row = slice(index, index + 1)
-        return Context(self.encoded[row], {name: tensor[row] for name, tensor in self.added.items()})
+        own = Context(self.encoded[row], {name: tensor[row] for name, tensor in self.added.items()})
+        if not self.others:
+            return own
+        each = (own, *(other.at(call) for other in self.others))
+        return Context(
+            torch.cat([one.tokens for one in each]),
+            {name: torch.cat([one.added[name] for one in each]) for name in own.added},
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Conditioning:
-    """A prompt (one part or several joined by AND) and a negative prompt, encoded."""
+    """A prompt (one part or several joined by AND) and a negative prompt, encoded. ``own`` are those of each picture of
+    a batch, where they differ; ``positive`` and ``negative`` are only the first one's then.
+    """
 
     positive: tuple[PromptPart, ...]
     negative: PromptPart
+    own: tuple[Conditioning, ...] = ()
 
     @property
     def embeddings(self) -> tuple[LoadedEmbedding, ...]:
         """The textual inversions in the prompts, each once."""
-        parts = (*self.positive, self.negative)
+        parts = [part for one in (self.own or (self,)) for part in (*one.positive, one.negative)]
         return tuple({used.name: used for part in parts for used in part.embeddings}.values())
+
+    @property
+    def shape(self) -> Hashable:
+        """What must be alike in prompts that a UNet reads together: parts, weights, lengths, and when they change."""
+        parts = (*self.positive, self.negative)
+        return tuple((part.weight, part.encoded.shape[1], tuple(end for end, _ in part.schedule)) for part in parts)
+
+    def of(self, pictures: slice) -> Conditioning:
+        """That of some pictures of the batch, whose prompts have one shape."""
+        if not self.own:
+            return self
+        first, *others = self.own[pictures]
+        positive = tuple(
+            replace(part, others=tuple(other.positive[number] for other in others))
+            for number, part in enumerate(first.positive)
+        )
+        return Conditioning(positive, replace(first.negative, others=tuple(other.negative for other in others)))
+
+
+def together(own: Sequence[Conditioning]) -> Conditioning:
+    """The prompts of several pictures, one each."""
+    return replace(own[0], own=tuple(own))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

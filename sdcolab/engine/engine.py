@@ -70,9 +70,11 @@ class Engine:
         cancel: CancelToken | None = None,
         *,
         save: bool = True,
+        beside: Sequence[GenerationRequest] = (),
     ) -> GenerationResult:
         """Make the pictures of ``request`` in the caller's thread; each is saved (unless ``save`` is False) and
-        announced the moment it is ready.
+        announced the moment it is ready. ``beside``: further pictures of the same batch, after its own, by requests
+        that ``core.resolved.share_a_batch`` with it.
 
         Emits ``PhaseStarted``, ``StepDone`` (``batch`` from 1), ``ImageSaved`` (``ImageReady`` of those that are not
         saved) and ``Warned``; the job queue, not the engine, says ``Ended``. Raises ``SdcolabError``; ``Cancelled``
@@ -80,13 +82,13 @@ class Engine:
         """
         cancel = cancel or CancelToken()
         resolve_sampler(request.sampler, request.schedule)
-        asked = resolve(request, self._library)
+        asked = resolve(request, self._library, beside)
         features = [feature for row in self._rows if (feature := row.asked(asked)) is not None]
         with self._turn(listener, cancel), torch.inference_mode():
             self.models.keep_only((asked.checkpoint, *asked.others.values()))
             checkpoint = self.models.checkpoint(asked.checkpoint, listener)
             asked = asked.sized(checkpoint.model.detected.native_size)
-            plan = make_plan(asked.request)
+            plan = make_plan(asked.request, asked.pictures)
             for feature in features:
                 plan = feature.passes(plan)
             bench = self._bench(asked, listener, cancel, save=save)

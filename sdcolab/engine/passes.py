@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
@@ -45,15 +46,26 @@ class PassSampler:
     def latents(self, policy: MemoryPolicy) -> Tensor:
         """The latents [B, C, h, w] that come out, in as many rounds as memory asks for."""
         size = 1 if self.active.one.one_by_one else policy.max_batch
-        parts = list(self.batch.parts(size))
+        parts = [part for alike in self._alike() for part in alike.parts(size)]
         with sliced_attention(self.active.checkpoint.model.unet, policy.slice_attention):
             return torch.cat([self._part(part, index, len(parts), policy) for index, part in enumerate(parts)])
+
+    def _alike(self) -> Iterator[Batch]:
+        """The batch in runs of pictures whose prompts a UNet can read together."""
+        own, at = self.conditioning.own, 0
+        if not own:
+            yield self.batch
+        for _, alike in itertools.groupby(own, key=lambda one: one.shape):
+            count = len(list(alike))
+            yield self.batch.of(slice(at, at + count))
+            at += count
 
     def _part(self, part: Batch, index: int, count: int, policy: MemoryPolicy) -> Tensor:
         """The latents of ``part``, which is round number ``index`` (from 0) of ``count``."""
         one, active, tuning = self.active.one, self.active, self.active.bench.request.tuning
         first = part.first - self.batch.first
-        start = self.start.part(slice(first, first + len(part.seeds)))
+        rows = slice(first, first + len(part.seeds))
+        start, conditioning = self.start.part(rows), self.conditioning.of(rows)
         sampling = one.sampling(active.table)
         of = Round(one, part, sampling.expected_calls, start.crops)
         calls, done = sampling.expected_calls + one.calls_before, 0
@@ -65,20 +77,20 @@ class PassSampler:
 
         noise = BatchNoise(self._noise(part), active.checkpoint.model.device)
         opening = Opening(
-            of, noise.normal(), start.init, lambda other: self._lent(other, of, start, policy, after_call)
+            of, noise.normal(), start.init, lambda other: self._lent(other, of, rows, start, policy, after_call)
         )
         for feature in self.features:
             opening = feature.begin(opening)
         done = one.calls_before
         with ExitStack() as borrowed:
             denoiser = GuidedDenoiser(
-                predictor(active, self.conditioning, start.extra_channels),
+                predictor(active, conditioning, start.extra_channels),
                 sampling.table,
                 of,
                 before_call=self.before_call,
                 after_call=after_call,
                 features=self.features,
-                borrow=lambda name: self._borrowed(name, start, borrowed),
+                borrow=lambda name: self._borrowed(name, rows, start, borrowed),
                 split=policy.split_guidance,
             )
             x = sampling.start(
@@ -93,10 +105,16 @@ class PassSampler:
         return samples
 
     def _lent(
-        self, other: Pass, of: Round, start: Start, policy: MemoryPolicy, after_call: Callable[[Tensor], None]
+        self,
+        other: Pass,
+        of: Round,
+        rows: slice,
+        start: Start,
+        policy: MemoryPolicy,
+        after_call: Callable[[Tensor], None],
     ) -> GuidedDenoiser:
         """The model at work as the pass ``other`` says, without the features."""
-        conditioning = self.work.conditioning(replace(self.active, one=other))
+        conditioning = self.work.conditioning(replace(self.active, one=other)).of(rows)
         return GuidedDenoiser(
             predictor(self.active, conditioning, start.extra_channels),
             self.active.table,
@@ -120,8 +138,8 @@ class PassSampler:
             eta_seed_delta=request.tuning.ensd,
         )
 
-    def _borrowed(self, name: str, start: Start, until: ExitStack) -> Predictor:
+    def _borrowed(self, name: str, rows: slice, start: Start, until: ExitStack) -> Predictor:
         """Another checkpoint with the pass's prompts, at work ``until`` the round ends."""
         active = until.enter_context(self.work.working(name, self.active.one, helps=self.active.checkpoint))
         self.decoder = active.vae
-        return predictor(active, self.work.conditioning(active), start.extra_channels)
+        return predictor(active, self.work.conditioning(active).of(rows), start.extra_channels)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -29,12 +29,16 @@ class Batch:
     def parts(self, size: int) -> Iterator[Batch]:
         """The same images in runs of at most ``size``."""
         for start in range(0, len(self.seeds), size):
-            yield replace(
-                self,
-                first=self.first + start,
-                seeds=self.seeds[start : start + size],
-                variation_seeds=self.variation_seeds[start : start + size],
-            )
+            yield self.of(slice(start, min(start + size, len(self.seeds))))
+
+    def of(self, images: slice) -> Batch:
+        """Some of the images."""
+        return replace(
+            self,
+            first=self.first + images.start,
+            seeds=self.seeds[images],
+            variation_seeds=self.variation_seeds[images],
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,27 +111,34 @@ class Pass:
 @dataclass(frozen=True, slots=True, eq=False)
 class GenerationPlan:
     """``request`` is resolved, with the sampler's and schedule's own names. Each batch goes through all ``passes``; the
-    later ones start from what the one before made.
+    later ones start from what the one before made. ``pictures`` are the requests of the single ones of a batch, where
+    each has its own prompts and seed.
     """
 
     request: GenerationRequest
     passes: tuple[Pass, ...]
     batches: tuple[Batch, ...]
+    pictures: tuple[GenerationRequest, ...] = ()
+
+    def picture(self, index: int) -> tuple[GenerationRequest, int]:
+        """The request that image ``index``, counted over all batches, comes from, and its number among that one's."""
+        return (self.pictures[index], 0) if self.pictures else (self.request, index)
 
     def expected_calls(self, table: NoiseTable) -> tuple[int, ...]:
         """Denoiser calls of each pass over a batch; ``table`` is only used to count."""
         return tuple(one.sampling(table).expected_calls + one.calls_before for one in self.passes)
 
 
-def make_plan(request: GenerationRequest) -> GenerationPlan:
-    """The plan of a request whose seed and size are settled: one pass from noise. Raises ``UnknownName`` for a sampler
-    or a schedule.
+def make_plan(request: GenerationRequest, pictures: Sequence[GenerationRequest] = ()) -> GenerationPlan:
+    """The plan of a request whose seed and size are settled, as are those of its single ``pictures`` where each has its
+    own: one pass from noise. Raises ``UnknownName`` for a sampler or a schedule.
     """
     if request.width is None or request.height is None:
         raise ValueError("the request is not resolved")
     size = Size(request.width, request.height)
     choice = resolve_sampler(request.sampler, request.schedule)
-    request = replace(request, sampler=choice.sampler.name, schedule=choice.schedule.name)
+    names = {"sampler": choice.sampler.name, "schedule": choice.schedule.name}
+    request, *own = (replace(one, **names) for one in (request, *pictures))
     only = Pass(
         number=0,
         choice=choice,
@@ -142,6 +153,10 @@ def make_plan(request: GenerationRequest) -> GenerationPlan:
         checkpoint=request.checkpoint,
         schedule_options=schedule_options(request.tuning),
     )
+    if own:
+        seeds, variation_seeds = (one.seed for one in own), (one.variation.seed for one in own)
+        batch = Batch(number=1, first=0, seeds=tuple(seeds), variation_seeds=tuple(variation_seeds))
+        return GenerationPlan(request, (only,), (batch,), tuple(own))
     batches = tuple(_batch(request, number) for number in range(request.batch_count))
     return GenerationPlan(request, (only,), batches)
 

@@ -122,8 +122,9 @@ class Run:
 
     def _announced(self, picture: Image.Image, index: int, facts: infotext.EngineFacts) -> GeneratedImage:
         """Describe, save and announce image ``index``."""
-        request, store, listener = self._plan.request, self._bench.store, self._bench.listener
-        text, seed = infotext.write(request, facts, index), request.seed_of(index)
+        store, listener = self._bench.store, self._bench.listener
+        request, number = self._plan.picture(index)
+        text, seed = infotext.write(request, facts, number), request.seed_of(number)
         if store:
             listener(PhaseStarted(Phase.SAVING))
         path = store.save(picture, text, seed) if store else None

@@ -14,7 +14,7 @@ TITLE = PromptMatrix.title
 
 def plan(request: GenerationRequest, settings: PromptMatrix, draw_seed: RandomSeed = random_seed) -> Plan:
     """2^k cells for k optional parts: in combination c part n is there if bit n of c is set. The first half of the
-    parts goes over the columns, the rest over the rows.
+    parts goes over the columns, the rest over the rows. As many are made at once as the request's batch has pictures.
 
     Raises ``TooManyCells``.
     """
@@ -23,7 +23,10 @@ def plan(request: GenerationRequest, settings: PromptMatrix, draw_seed: RandomSe
     parts = [part.strip().strip(",") for part in optional]
     check_count(1 << len(parts) if len(parts) < 64 else 1 << 64)
     seed = draw_seed() if request.seed == RANDOM_SEED else request.seed
-    base = replace(request, seed=seed, batch_size=1, batch_count=1)
+    varied = request.variation
+    if varied.seed == RANDOM_SEED:
+        varied = replace(varied, seed=draw_seed())
+    base = replace(request, seed=seed, variation=varied, batch_size=1, batch_count=1)
     across = (len(parts) + 1) // 2
     columns = 1 << across
     cells = tuple(
@@ -41,7 +44,7 @@ def plan(request: GenerationRequest, settings: PromptMatrix, draw_seed: RandomSe
         row_legends=_legends(parts[across:]),
         margin=settings.margin,
     )
-    return Plan(TITLE, cells, in_order(cells), sheet)
+    return Plan(TITLE, cells, in_order(cells), sheet, at_once=request.batch_size)
 
 
 def _chosen(parts: list[str], number: int) -> list[str]:
@@ -55,9 +58,11 @@ def _combined(constant: str, chosen: list[str], settings: PromptMatrix) -> str:
 
 def _with_prompt(request: GenerationRequest, settings: PromptMatrix, prompt: str, number: int) -> GenerationRequest:
     seed = (request.seed + number) & MAX_SEED if settings.different_seeds else request.seed
+    varied = replace(request.variation, seed=request.variation_seed_of(number))
+    request = replace(request, seed=seed, variation=varied)
     if settings.which is Which.POSITIVE:
-        return replace(request, prompt=prompt, seed=seed)
-    return replace(request, negative_prompt=prompt, seed=seed)
+        return replace(request, prompt=prompt)
+    return replace(request, negative_prompt=prompt)
 
 
 def _legends(parts: list[str]) -> tuple[tuple[Legend, ...], ...]:

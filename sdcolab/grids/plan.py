@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from sdcolab.core.errors import CellFailed, SdcolabError, TooManyCells
 from sdcolab.core.request import GenerationRequest
+from sdcolab.core.resolved import share_a_batch
 from sdcolab.core.scripts import MAX_CELLS
 
 Fields = tuple[tuple[str, str], ...]
@@ -70,7 +71,7 @@ class SheetPlan:
 class Plan:
     """Everything that a script will make. ``order`` are indices of ``cells``, as they are best made; ``sheet`` is None
     where there is none. ``cells_shown``: the single pictures are results too, not only the sheets; with ``first_only``
-    the first one of each job.
+    the first one of each job. As many as ``at_once`` cells are made in one batch, where their requests allow it.
     """
 
     script: str
@@ -79,6 +80,7 @@ class Plan:
     sheet: SheetPlan | None
     cells_shown: bool = True
     first_only: bool = False
+    at_once: int = 1
 
     @property
     def image_count(self) -> int:
@@ -89,6 +91,26 @@ class Plan:
     def requests(self) -> tuple[GenerationRequest, ...]:
         """The jobs in the order in which they are made."""
         return tuple(request for index in self.order if (request := self.cells[index].request) is not None)
+
+    def batches(self, indices: Iterable[int]) -> Iterator[tuple[int, ...]]:
+        """``indices`` of cells in runs that can be made in one batch; cells that have no request are left out."""
+        batch: list[int] = []
+        for index in indices:
+            cell = self.cells[index]
+            if cell.request is None:
+                continue
+            if batch and not (len(batch) < self.at_once and self._share(self.cells[batch[0]], cell)):
+                yield tuple(batch)
+                batch = []
+            batch.append(index)
+        if batch:
+            yield tuple(batch)
+
+    @staticmethod
+    def _share(one: Cell, other: Cell) -> bool:
+        if one.request is None or other.request is None or one.save != other.save:
+            return False
+        return share_a_batch(one.request, other.request)
 
     @property
     def problems(self) -> tuple[CellFailed, ...]:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from PIL import Image
 
@@ -144,20 +144,22 @@ def grids_folder(folders: Folders, request: GenerationRequest) -> Path:
 
 @dataclass(slots=True)
 class _Teller:
-    """Passes on an engine's events as parts of a whole of ``jobs``."""
+    """Passes on an engine's events as parts of a whole of ``jobs``, of which ``at_once`` are being done."""
 
     listener: Listener
     jobs: int
     done: int = 0
+    at_once: int = 1
+    told: int = 0
     paste: Callable[[Image.Image], Image.Image] = field(default=lambda picture: picture)
 
     def hear(self, event: Event) -> None:
         """An event of the job that runs: its steps count for the whole, its pictures are told by who asked."""
         match event:
             case StepDone(step, total, _, _, preview):
-                part = self.done * JOB_UNITS + (JOB_UNITS * step // total if total else 0)
+                part = self.done * JOB_UNITS + (self.at_once * JOB_UNITS * step // total if total else 0)
                 shown = None if preview is None else self.paste(preview)
-                self.listener(StepDone(part, self.jobs * JOB_UNITS, self.done + 1, self.jobs, shown))
+                self._tell(part, shown)
             case ImageSaved() | ImageReady():
                 pass
             case _:
@@ -166,9 +168,12 @@ class _Teller:
     def finished(self, preview: Image.Image | None) -> None:
         """A job is done."""
         self.done += 1
-        self.listener(
-            StepDone(self.done * JOB_UNITS, self.jobs * JOB_UNITS, min(self.done + 1, self.jobs), self.jobs, preview)
-        )
+        self._tell(self.done * JOB_UNITS, preview)
+
+    def _tell(self, part: int, preview: Image.Image | None) -> None:
+        self.told = max(self.told, part)  # the pictures of a batch are finished one by one
+        job = min(self.done + 1, self.jobs)
+        self.listener(StepDone(self.told, self.jobs * JOB_UNITS, job, self.jobs, preview))
 
 
 def _small(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
@@ -267,43 +272,63 @@ class _PlanRun:
         for cell in self._plan.cells:
             if cell.problem is not None:
                 self._fail(cell.name, cell.problem)
+        missing: list[int] = []
         for index in self._plan.order:
             self._cancel.raise_if_cancelled()
             known = before.done.get(index) if before else None
             if known is not None:
                 self._keep(index, known, None)
+            elif self._plan.cells[index].request is None:
+                self._teller.finished(None)
             elif before and before.tries.get(index, 0) >= MAX_TRIES:
                 self._fail(self._plan.cells[index].name, JobLost())
                 self._teller.finished(None)
             else:
-                self._make_cell(index, folder, file)
+                missing.append(index)
+        for batch in self._plan.batches(missing):
+            self._cancel.raise_if_cancelled()
+            for index in batch if file else ():
+                file.begun(index)
+            self._make_batch(batch, folder, file)
 
-    def _make_cell(self, index: int, folder: Path, file: PlanFile | None) -> None:
-        cell = self._plan.cells[index]
-        if cell.request is None:
-            self._teller.finished(None)
-            return
-        if file is not None:
-            file.begun(index)
-        self._teller.paste = lambda preview: self._contact.with_cell(preview, cell.at, keep=False)
-        save = self._task.save and cell.save
+    def _make_batch(self, batch: tuple[int, ...], folder: Path, file: PlanFile | None) -> None:
+        """The pictures of one cell, or of several that share a batch, one each."""
+        first = self._plan.cells[batch[0]]
+        request, *beside = (cell.request for index in batch if (cell := self._plan.cells[index]).request is not None)
+        self._teller.at_once = len(batch)
+        self._teller.paste = lambda preview: self._contact.with_cell(preview, first.at, keep=False)
+        save = self._task.save and first.save
+        options: dict[str, Any] = {"beside": beside} if beside else {}
         try:
             result = self._kit.engine.generate(
-                cell.request, self._teller.hear, self._cancel, save=save and not self._fields
+                request, self._teller.hear, self._cancel, save=save and not self._fields, **options
             )
         except Cancelled:
             raise
         except SdcolabError as error:
-            self._fail(cell.name, error)
+            if beside:  # the others need not go without because of one
+                for index in batch:
+                    self._make_batch((index,), folder, file)
+                return
+            self._fail(first.name, error)
             self._teller.finished(None)
             return
-        if not result.images:  # everything was skipped
+        shares = [(image,) for image in result.images] if beside else [result.images]
+        for index, images in itertools.zip_longest(batch, shares, fillvalue=()):
+            self._take(index, images, folder, file, save=save)
+
+    def _take(
+        self, index: int, images: tuple[GeneratedImage, ...], folder: Path, file: PlanFile | None, *, save: bool
+    ) -> None:
+        """The pictures of a cell; none where it was skipped."""
+        request = self._plan.cells[index].request
+        if not images or request is None:
             self._teller.finished(None)
             return
-        first, *others = [self._kept(image, cell.request, folder, save=save) for image in result.images]
+        first, *others = [self._kept(image, request, folder, save=save) for image in images]
         if file is not None:
             file.done(index, first)
-        self._keep(index, first, result.images[0].image)
+        self._keep(index, first, images[0].image)
         for number, other in enumerate(() if self._plan.first_only else others, 1):
             self._tell(index, other, number)
 

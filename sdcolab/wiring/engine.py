@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -70,12 +70,18 @@ class LazyEngine:
         self._lock = threading.Lock()
 
     def generate(
-        self, request: GenerationRequest, listener: Listener, cancel: CancelToken, *, save: bool = True
+        self,
+        request: GenerationRequest,
+        listener: Listener,
+        cancel: CancelToken,
+        *,
+        save: bool = True,
+        beside: Sequence[GenerationRequest] = (),
     ) -> GenerationResult:
         """As ``Engine.generate``, after loading the libraries if nobody has yet."""
         if self._engine is None:
             listener(PhaseStarted(Phase.LOADING_LIBRARIES))
-        return self._built().generate(request, listener, cancel, save=save)
+        return self._built().generate(request, listener, cancel, save=save, beside=beside)
 
     def preload(self, checkpoint: str = "") -> None:
         """Load the libraries and a checkpoint (empty: the default one), so that the first image waits for neither."""

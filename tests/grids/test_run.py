@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -53,15 +53,30 @@ class Painter:
     stop_after: int = 10_000
     before: Callable[[GenerationRequest], None] = lambda _request: None
     made: list[GenerationRequest] = field(default_factory=list)
+    batches: list[int] = field(default_factory=list)
 
     def generate(
-        self, request: GenerationRequest, listener: Listener, cancel: CancelToken, *, save: bool = True
+        self,
+        request: GenerationRequest,
+        listener: Listener,
+        cancel: CancelToken,
+        *,
+        save: bool = True,
+        beside: Sequence[GenerationRequest] = (),
     ) -> GenerationResult:
         cancel.raise_if_cancelled()
-        self.before(request)
+        self.batches.append(1 + len(beside))
+        for one in (request, *beside):
+            self.before(one)
+        listener(StepDone(1, 2, 1, 1, Image.new("RGB", (8, 8), "blue")))
+        images = [image for one in (request, *beside) for image in self._painted(one, save=save)]
+        if len(self.made) >= self.stop_after:
+            cancel.cancel()
+        return GenerationResult(request, tuple(images))
+
+    def _painted(self, request: GenerationRequest, *, save: bool) -> list[GeneratedImage]:
         request = request.resolved(checkpoint="m", native_size=64)
         self.made.append(request)
-        listener(StepDone(1, 2, 1, 1, Image.new("RGB", (8, 8), "blue")))
         images = []
         for index in range(request.image_count):
             colour = (request.steps, request.seed_of(index) % 256, 100)
@@ -69,9 +84,7 @@ class Painter:
             text, seed = write(request, FACTS, index), request.seed_of(index)
             path = self.stores.of(request).save(picture, text, seed) if save else None
             images.append(GeneratedImage(picture, text, seed, path))
-        if len(self.made) >= self.stop_after:
-            cancel.cancel()
-        return GenerationResult(request, tuple(images))
+        return images
 
 
 class Bench:
@@ -298,3 +311,41 @@ def test_memory_stays_flat(bench: Bench) -> None:
     after, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert after < 2 * 512 * 512 * 3
+
+
+# --- Batches of cells -----------------------------------------------------------------------------------------------
+
+
+def test_a_matrix_is_made_in_batches(bench: Bench) -> None:
+    request = replace(REQUEST, prompt="man|tree|city|<lora:x:1>", batch_size=3)
+    bench.run(Grid(request, PromptMatrix()))
+    assert bench.painter.batches == [3, 1, 3, 1]  # a LoRA changes the model of all
+    assert [one.prompt for one in bench.painter.made][:3] == ["man", "man, tree", "man, city"]
+    saved = [event for event in bench.of(ImageSaved) if event.index >= AFTER_SHEETS]
+    assert [parse(event.infotext).prompt for event in saved] == [one.prompt for one in bench.painter.made]
+    steps = [step.step for step in bench.of(StepDone)]
+    assert steps == sorted(steps)
+    assert steps[-1] == 8000
+
+
+def test_one_bad_prompt_does_not_take_its_batch_along(bench: Bench) -> None:
+    def broken(request: GenerationRequest) -> None:
+        if "tree" in request.prompt:
+            raise ModelUnreadable(path=Path("x"), reason="not_a_model")
+
+    bench.painter.before = broken
+    bench.run(Grid(replace(REQUEST, prompt="man|tree", batch_size=2), PromptMatrix()))
+    assert [one.prompt for one in bench.painter.made] == ["man"]
+    assert [event.warning.cell for event in bench.of(Warned)] == ["tree"]
+    assert len([event for event in bench.of(ImageSaved) if event.index >= AFTER_SHEETS]) == 1
+
+
+def test_a_batch_goes_on_with_its_missing_cells(bench: Bench) -> None:
+    task = Grid(replace(REQUEST, prompt="{a|b|c} cat", batch_size=2, batch_count=2), None, DynamicPrompts(), name="x")
+    bench.painter.stop_after = 2
+    with pytest.raises(Cancelled):
+        bench.run(task)
+    bench.painter.stop_after = 10
+    bench.run(task)
+    assert bench.painter.batches == [2, 2]
+    assert [one.seed for one in bench.painter.made] == [7, 8, 9, 10]

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
+from PIL import Image
 from torch import Tensor
 
 from sdcolab.core.detect import ModelKind
@@ -50,6 +51,8 @@ class Embeddings(Feature):
     def __init__(self) -> None:
         self._shelves: dict[int, EmbeddingShelf] = {}
         self._hashes: dict[str, Future[str]] = {}
+        self._own: dict[int, set[str]] = {}
+        self._picture = 0
 
     @classmethod
     def asked(cls, asked: ResolvedRequest) -> Self:
@@ -64,11 +67,20 @@ class Embeddings(Feature):
         """Notes which were used, for the infotext."""
         shelf = self._shelf(active)
         self._hashes |= {infotext_name(one.name): shelf.hash_of(one) for one in conditioning.embeddings}
+        for number, own in enumerate(conditioning.own):
+            self._own.setdefault(number, set()).update(infotext_name(one.name) for one in own.embeddings)
         return conditioning
 
+    def after_decode(self, picture: Image.Image, index: int) -> Image.Image:
+        """Notes whose infotext comes next."""
+        self._picture = index
+        return picture
+
     def facts(self, facts: EngineFacts, bench: Bench) -> EngineFacts:
-        """Names and hashes of the files that were used."""
-        return replace(facts, extra=(*facts.extra, ("TI hashes", hash_list(self._hashes, bench.wait_for))))
+        """Names and hashes of the files that were used, in the picture itself where each has its own prompts."""
+        names = self._own.get(self._picture, self._hashes)
+        used = {name: digest for name, digest in self._hashes.items() if name in names}
+        return replace(facts, extra=(*facts.extra, ("TI hashes", hash_list(used, bench.wait_for))))
 
     def _shelf(self, active: Active) -> EmbeddingShelf:
         bench, width = active.bench, active.checkpoint.model.embedding_width

@@ -52,7 +52,7 @@ def plan(
         for index, prompts in enumerate(found)
     )
     warnings = {repr(warning): warning for prompts in found for warning in prompts.warnings}
-    return Plan(TITLE, cells, in_order(cells), None), tuple(warnings.values())
+    return Plan(TITLE, cells, in_order(cells), None, at_once=request.batch_size), tuple(warnings.values())
 
 
 def drawn(

@@ -137,8 +137,9 @@ def make_plan(request: GenerationRequest, pictures: Sequence[GenerationRequest] 
         raise ValueError("the request is not resolved")
     size = Size(request.width, request.height)
     choice = resolve_sampler(request.sampler, request.schedule)
-    names = {"sampler": choice.sampler.name, "schedule": choice.schedule.name}
-    request, *own = (replace(one, **names) for one in (request, *pictures))
+    request, *own = (
+        replace(one, sampler=choice.sampler.name, schedule=choice.schedule.name) for one in (request, *pictures)
+    )
     only = Pass(
         number=0,
         choice=choice,

@@ -287,8 +287,9 @@ class _PlanRun:
                 missing.append(index)
         for batch in self._plan.batches(missing):
             self._cancel.raise_if_cancelled()
-            for index in batch if file else ():
-                file.begun(index)
+            if file is not None:
+                for index in batch:
+                    file.begun(index)
             self._make_batch(batch, folder, file)
 
     def _make_batch(self, batch: tuple[int, ...], folder: Path, file: PlanFile | None) -> None:
@@ -313,8 +314,8 @@ class _PlanRun:
             self._fail(first.name, error)
             self._teller.finished(None)
             return
-        shares = [(image,) for image in result.images] if beside else [result.images]
-        for index, images in itertools.zip_longest(batch, shares, fillvalue=()):
+        for place, index in enumerate(batch):  # what was skipped has none
+            images = result.images[place : place + 1] if beside else result.images
             self._take(index, images, folder, file, save=save)
 
     def _take(

@@ -7,6 +7,7 @@ is no part of the grammar, is text.
 from __future__ import annotations
 
 import functools
+import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -111,7 +112,8 @@ class _Parser:
         while stop := _STOP.search(text, at):
             at = stop.start()
             if (inside := stop[1]) is not None and self._is_plain(inside):
-                self._plain(plain, at)
+                if plain < at:
+                    self._plain(plain, at)
                 self._add(PlainVariants(stop[0]))
                 plain = at = stop.end()
                 continue
@@ -122,7 +124,7 @@ class _Parser:
             self._plain(plain, at)
             plain = at = self._take(kind, at)
         self._plain(plain, len(text))
-        return _sequence(text, list(self._unclosed()))
+        return _sequence(text, self._stack[0].now if len(self._stack) == 1 else list(self._unclosed()))
 
     def _is_plain(self, inside: str) -> bool:
         return not _NOT_PLAIN.search(inside) and len(self._stack) <= MAX_DEPTH
@@ -340,17 +342,11 @@ def _contents(frame: _Frame) -> Iterator[Node]:
 
 def _sequence(source: str, nodes: list[Node]) -> Node:
     """``nodes`` as one, neighbouring texts joined."""
-    parts: list[Node] = []
-    texts: list[Node] = []
-    for node in (*nodes, None):
-        if type(node) is Text:
-            texts.append(node)
-            continue
-        if texts:
-            parts.append(texts[0] if len(texts) == 1 else Text("".join([text.source for text in texts])))
-            texts = []
-        if node is not None:
-            parts.append(node)
+    parts = nodes
+    if any([type(one) is type(other) is Text for one, other in itertools.pairwise(nodes)]):
+        parts = []
+        for plain, run in itertools.groupby(nodes, lambda node: type(node) is Text):
+            parts += [Text("".join([text.source for text in run]))] if plain else run
     if not parts:
         return Text("")
     if len(parts) == 1:

@@ -342,16 +342,21 @@ def _contents(frame: _Frame) -> Iterator[Node]:
 
 def _sequence(source: str, nodes: list[Node]) -> Node:
     """``nodes`` as one, neighbouring texts joined."""
-    parts = nodes
-    if any([type(one) is type(other) is Text for one, other in itertools.pairwise(nodes)]):
-        parts = []
-        for plain, run in itertools.groupby(nodes, lambda node: type(node) is Text):
-            parts += [Text("".join([text.source for text in run]))] if plain else run
+    plain = [type(node) is Text for node in nodes]
+    parts = nodes if (True, True) not in itertools.pairwise(plain) else _with_joined_texts(nodes)
     if not parts:
         return Text("")
     if len(parts) == 1:
         return parts[0]
     return Chain(source or "".join(part.source for part in parts), tuple(parts))
+
+
+def _with_joined_texts(nodes: list[Node]) -> list[Node]:
+    parts: list[Node] = []
+    for is_plain, run in itertools.groupby(nodes, lambda node: type(node) is Text):
+        found = list(run)
+        parts += [Text("".join([text.source for text in found]))] if is_plain else found
+    return parts
 
 
 def _variants(frame: _Frame, source: str) -> Node:

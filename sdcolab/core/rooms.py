@@ -17,6 +17,8 @@ MAX_NUMBERS = 5000
 """Most things that one question names."""
 
 MAX_TEXT = 20_000
+MAX_WORD = 500
+"""Most characters of one text of a list."""
 
 Answer = Callable[[Mapping[str, Any]], Any]
 
@@ -74,6 +76,14 @@ def text(said: Mapping[str, Any], name: str, default: str | None = None, most: i
     if not isinstance(value, str) or len(value) > most:
         raise StrangeQuestion(question=name)
     return value
+
+
+def texts(said: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    """A list of texts, none of them empty; empty when it is not said. Raises ``StrangeQuestion``."""
+    value = said.get(name, [])
+    if not isinstance(value, list) or len(value) > MAX_NUMBERS:
+        raise StrangeQuestion(question=name)
+    return tuple(stripped for one in value if (stripped := text({name: one}, name, most=MAX_WORD).strip()))
 
 
 def yes(said: Mapping[str, Any], name: str) -> bool:

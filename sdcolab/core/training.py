@@ -14,10 +14,13 @@ from sdcolab.core.folders import Folders
 
 
 class NetworkKind(StrEnum):
-    """Which layers learn."""
+    """Which layers learn, and how their change is written."""
 
     LORA = "LoRA"
     LOCON = "LoCon"
+    LOHA = "LoHa"
+    LOKR = "LoKr"
+    DORA = "DoRA"
 
 
 class PictureWork(StrEnum):
@@ -33,30 +36,40 @@ class PictureWork(StrEnum):
 @dataclass(frozen=True, slots=True)
 class TrainLora:
     """Train a LoRA over the pictures of ``project``. ``resolution`` 0 is the base model's; ``checkpoint`` "" the first
-    one.
+    one. ``api`` has the names that the guide's notebook gives the fields.
 
-    ``repeats`` counts only for pictures that are in no folder with a number.
+    ``repeats`` counts only for pictures that are in no folder with a number; ``scheduler_value`` is the number of
+    restarts, or the power, of the schedules that have one; ``warmup`` a share of the steps. ``samples`` has a prompt a
+    line, drawn whenever an epoch is saved.
     """
 
     code: ClassVar[str] = "train"
 
-    project: str = fact("", choices="training_projects")
+    project: str = fact("", choices="training_projects", api=("nombre_proyecto",))
     checkpoint: str = fact("", choices="checkpoints")
-    epochs: int = fact(15, low=1, high=500)
-    batch_size: int = fact(2, low=1, high=16)
-    save_every: int = fact(2, low=0, high=100)
-    resolution: int = fact(0, low=0, high=2048, step=64, control="number")
-    repeats: int = fact(10, low=1, high=500)
-    flip: bool = fact(False)
-    shuffle: bool = fact(True)
-    keep_tokens: int = fact(1, low=0, high=3)
-    unet_rate: float = fact(1e-3, low=0, high=10, step=1e-5, control="number")
-    text_rate: float = fact(1e-4, low=0, high=10, step=1e-5, control="number")
-    scheduler: str = fact("cosine_with_restarts", choices="training_schedules")
-    optimizer: str = fact("AdamW8bit", choices="training_optimizers")
-    network: NetworkKind = fact(NetworkKind.LORA)
-    dim: int = fact(16, low=1, high=128)
-    alpha: int = fact(8, low=1, high=128)
+    epochs: int = fact(15, low=1, high=500, api=("epochs",))
+    batch_size: int = fact(2, low=1, high=16, api=("batch_size",))
+    save_every: int = fact(2, low=0, high=100, api=("guardar_cada_cuantos_epochs",))
+    save_last: int = fact(0, low=0, high=100, api=("guardar_solo_ultimos_epochs",))
+    resolution: int = fact(0, low=0, high=2048, step=64, control="number", api=("resolucion",))
+    repeats: int = fact(10, low=1, high=500, api=("num_repeats",))
+    flip: bool = fact(False, api=("flip_aug",))
+    shuffle: bool = fact(True, api=("mezclar_tags",))
+    keep_tokens: int = fact(1, low=0, high=3, api=("keep_tokens",))
+    unet_rate: float = fact(1e-3, low=0, high=10, step=1e-5, control="number", api=("unet_aprendizaje",))
+    text_rate: float = fact(1e-4, low=0, high=10, step=1e-5, control="number", api=("text_encoder_aprendizaje",))
+    scheduler: str = fact("cosine_with_restarts", choices="training_schedules", api=("scheduler",))
+    scheduler_value: int = fact(3, low=1, high=20, api=("valor_de_scheduler",))
+    warmup: float = fact(0.05, low=0, high=0.5, api=("calentamiento",))
+    min_snr: bool = fact(True, api=("min_snr_gamma",))
+    optimizer: str = fact("AdamW8bit", choices="training_optimizers", api=("optimizador",))
+    network: NetworkKind = fact(NetworkKind.LORA, api=("lora_type",))
+    dim: int = fact(16, low=1, high=128, api=("dim",))
+    alpha: float = fact(8, low=0, high=128, step=1, api=("alpha",))
+    conv_dim: int = fact(8, low=1, high=64, api=("conv_dim",))
+    conv_alpha: float = fact(4, low=0, high=64, step=1, api=("conv_alpha",))
+    samples: str = fact("", control="lines", api=("prompts_de_muestra",))
+    seed: int = fact(42, low=0, high=2**32 - 1, control="number", api=("semilla",))
 
     def __post_init__(self) -> None:
         check(self, self.code)

@@ -645,7 +645,20 @@ TRAIN = Tool(
         Section("train-steps", "Pasos", ("epochs", "batch_size", "save_every")),
         Section("train-learning", "Entrenamiento", ("unet_rate", ("dim", "alpha"), "keep_tokens")),
         Section("train-files", "Archivos", ("resolution", "repeats", "shuffle", "flip"), folded=True),
-        Section("train-more", "Más opciones", ("text_rate", "scheduler", "optimizer", "network"), folded=True),
+        Section(
+            "train-more",
+            "Más opciones",
+            (
+                ("text_rate", "optimizer"),
+                ("scheduler", "scheduler_value"),
+                ("warmup", "seed"),
+                "network",
+                ("conv_dim", "conv_alpha"),
+                ("save_last", "min_snr"),
+                "samples",
+            ),
+            folded=True,
+        ),
     ),
 )
 
@@ -735,6 +748,13 @@ LAYOUT = Layout(
             TabKind.TOOL,
             PICTURES,
             new=True,
+        ),
+        Tab(
+            "etiquetas",
+            "Etiquetas",
+            "Tus imágenes de entrenamiento con sus descripciones (Dataset Tag Editor)",
+            "bookmark",
+            TabKind.ROOM,
         ),
         Tab("entrenar", "Entrenar", "Entrenar un Lora con tus imágenes", "graduation-cap", TabKind.TOOL, TRAIN),
         Tab(

@@ -46,4 +46,5 @@ def icon(name: str) -> str:
 
 def shared_css() -> str:
     """The style sheet that both faces begin with: variables, icons, canvas."""
-    return "\n".join((asset("tokens.css"), icon_rules(), asset("canvas.css"), asset("rooms/rooms.css")))
+    sheets = ("canvas.css", "rooms/rooms.css", "rooms/etiquetas.css")
+    return "\n".join((asset("tokens.css"), icon_rules(), *(asset(sheet) for sheet in sheets)))

@@ -1,40 +1,50 @@
-"""Whether a base model can be trained here, told from its header alone. No torch."""
+"""Whether a base model can be trained here, and what it is, told from its header alone. No torch."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from sdcolab.core.detect import ModelFamily, ModelKind, detect
 from sdcolab.core.errors import BaseWrongFamily, ModelWrongKind
-from sdcolab.core.tensors import read_header
-from sdcolab.training.plan import TrainingPlan
+from sdcolab.core.tensors import TensorHeader, read_header
+from sdcolab.training.bases import Base
 
-_SDXL = (ModelFamily.SDXL,)
-_TRAINABLE = (ModelFamily.SD1, ModelFamily.SD2, ModelFamily.SDXL)
-
-
-@dataclass(frozen=True, slots=True)
-class BaseFacts:
-    """What matters of a base model. ``known`` False: old pickles do not tell before they are opened."""
-
-    known: bool
-    sdxl: bool
+TRAINABLE = {
+    ModelFamily.SD1: "sd_v1",
+    ModelFamily.SD2: "sd_v2",
+    ModelFamily.SDXL: "sdxl_base_v1-0",
+}
+"""Families that can be trained, and what metadata call them."""
 
 
-def base_facts(path: Path) -> BaseFacts:
-    """The facts of the file at ``path``. Raises ``ModelWrongKind``, ``BaseWrongFamily``, ``ModelUnreadable``."""
+def base_of(path: Path) -> Base | None:
+    """The file at ``path`` as a base model; None for old pickles, which do not tell before they are opened.
+
+    Raises ``ModelWrongKind``, ``BaseWrongFamily``, ``ModelUnreadable``.
+    """
     if path.suffix.lower() != ".safetensors":
-        return BaseFacts(known=False, sdxl=False)
-    found = detect(read_header(path))
+        return None
+    header = read_header(path)
+    found = detect(header)
     if found.kind is not ModelKind.CHECKPOINT:
         raise ModelWrongKind(path=path, expected=ModelKind.CHECKPOINT.value, found=found.kind.value)
-    if found.family not in _TRAINABLE:
+    if found.family not in TRAINABLE:
         raise BaseWrongFamily(path=path, family=found.family.value)
-    return BaseFacts(known=True, sdxl=found.family in _SDXL)
+    side = found.native_size
+    return Base(
+        path.name,
+        path.name,
+        sdxl=found.family is ModelFamily.SDXL,
+        v=declared_v(header),
+        resolution=side,
+        clip_skip=1 if side < SMALL else 2,
+    )
 
 
-def check_base(path: Path, plan: TrainingPlan, _gpu: bool) -> BaseFacts:
-    """The facts of the base, which must be of a family that can be trained."""
-    del plan
-    return base_facts(path)
+SMALL = 256
+"""Models of fewer pixels a side are miniatures, which were made without leaving layers out."""
+
+
+def declared_v(header: TensorHeader) -> bool:
+    """Whether a checkpoint says that it predicts v."""
+    return "v_pred" in header.tensors or header.metadata.get("modelspec.prediction_type", "").startswith("v")

@@ -7,7 +7,7 @@ import contextlib
 import json
 import shutil
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,26 +19,32 @@ from sdcolab.core.errors import (
     HostError,
     NothingConfigured,
     SdcolabError,
+    TrainingSaving,
 )
 from sdcolab.core.events import CancelToken, Listener, ignore_events
 from sdcolab.core.files import atomic_write, make_folder
 from sdcolab.core.folders import Folders
 from sdcolab.core.library import MODEL_SUFFIXES
-from sdcolab.core.words import explain
+from sdcolab.core.training import TrainLora
+from sdcolab.core.words import explain, human_bytes
+from sdcolab.core.words import kitchen as words
 from sdcolab.training import quick
 from sdcolab.training.bases import BASES, Base
-from sdcolab.training.check import check_base
+from sdcolab.training.check import base_of
 from sdcolab.training.cooking import cook, copy_loras
 from sdcolab.training.events import StepTrained, TrainingEvent
+from sdcolab.training.memory import card_bytes, fit_before_download
 from sdcolab.training.plan import TrainingPlan, plan_from_file
 from sdcolab.training.preview import Preview, as_html, lines, preview
 from sdcolab.training.progress import chart_svg, progress_text, write_chart
-from sdcolab.training.recipe_form import Places, TrainingForm, check_name, plan_of, write_loose
+from sdcolab.training.recipe_form import Places, asked_by, check_name, plan_of, write_beside
 from sdcolab.training.toml_writing import write_plan
 from sdcolab.training.watch import TrainingProcess
 
 CHOSEN = "entrenamiento.json"
 """In the program's settings: which plan the next cell cooks."""
+DEMO_SHARE = 0.01
+"""Of a full-size model's work, what the demo model needs."""
 EVERY_STEPS = 5
 """Steps between two updates of the chart; a notebook chokes on many."""
 
@@ -121,52 +127,67 @@ class Kitchen:
 
     # --- 📄 ---
 
-    def configure(self, form: TrainingForm, base_name: str, own_link: str = "") -> Preview | None:
+    def configure(
+        self, fields: Mapping[str, Any], structure: str, base_name: str, *, own_link: str = "", own_pictures: str = ""
+    ) -> Preview | None:
         """📄 Check everything, bring the base model, show what is going to be trained, and write the plan down."""
         try:
-            return self._configure(form, base_name, own_link)
+            return self._configure(asked_by(fields), structure, BASES.find(base_name), own_link, own_pictures)
         except SdcolabError as error:
             self.say(f"💥 {explain(error)}")
             return None
 
-    def _configure(self, form: TrainingForm, base_name: str, own_link: str) -> Preview | None:
-        self.say("💿 Revisando archivos…")
-        name = check_name(form.nombre_proyecto)
-        base = BASES.find(base_name)
-        places = Places.of(self.home(), name, form.estructura_de_carpetas)
-        plan = self._plan(form, base, places, Path("modelo"))
-        write_loose(plan, form, places)
+    def _configure(
+        self, task: TrainLora, structure: str, base: Base, own_link: str, own_pictures: str
+    ) -> Preview | None:
+        self.say(words.LOOKING)
+        places = Places.of(self.home(), check_name(task.project), structure)
+        if own_pictures.strip():
+            places = replace(places, pictures=Path(own_pictures.strip()).expanduser())
+        plan = self._plan(task, base, places, Path("modelo"))
+        write_beside(plan, task, places)
         seen = preview(plan)  # before anything is downloaded
-        share = self._tell(seen, base)
+        self._tell(seen, base)
+        self._tell_base(plan, base, own_link)
         if seen.faults:
             return None
         model = self.bring_base(base, own_link)
-        plan = replace(plan, pretrained_model_name_or_path=str(model))
-        facts = check_base(model, plan, self.host.gpu() is not None)
-        if own_link.strip():
-            plan = replace(plan, sdxl=facts.sdxl, gradient_checkpointing=facts.sdxl)
-        self._choose(plan, form, places)
-        del share
-        self.say("🍳 Todo listo: ahora pulsa ▶️ en 🔥 Cocinar el Lora.")
+        told = base_of(model)
+        plan = self._plan(task, told if told and own_link.strip() else base, places, model)
+        self._choose(plan, task, places)
+        self.say(words.READY)
         return seen
 
-    def _plan(self, form: TrainingForm, base: Base, places: Places, model: Path) -> TrainingPlan:
+    def _plan(self, task: TrainLora, base: Base, places: Places, model: Path) -> TrainingPlan:
         gpu = self.host.gpu() is not None
-        return plan_of(form, base, model, places, gpu=gpu, bitsandbytes=gpu and self.has_package("bitsandbytes"))
+        return plan_of(task, base, model, places, gpu=gpu, bitsandbytes=gpu and self.has_package("bitsandbytes"))
 
-    def _tell(self, seen: Preview, base: Base) -> float:
-        share = 0.01 if not base.link else 1.0
+    def _tell(self, seen: Preview, base: Base) -> None:
+        share = 1.0 if base.link else DEMO_SHARE
         for line in lines(seen, gpu=self.host.gpu() is not None, share=share):
             self.say(line)
         self.show_html(as_html(seen))
-        return share
 
-    def _choose(self, plan: TrainingPlan, form: TrainingForm, places: Places) -> None:
-        path = places.config / f"{form.nombre_proyecto.strip()}.toml"
+    def _tell_base(self, plan: TrainingPlan, base: Base, own_link: str) -> None:
+        """Which family is going to be trained and what it takes, before anything is downloaded. Raises
+        ``TrainingMemory``.
+        """
+        if not base.link or own_link.strip():
+            return  # the demo fits anywhere, and what a link leads to shows when it is there
+        card = self.host.gpu()
+        fitted = fit_before_download(plan, card_bytes(card), sdxl=base.sdxl)
+        family = "SDXL" if base.sdxl else "Stable Diffusion 1.5"
+        where = words.ON_CARD.format(card=card) if card else words.ON_PROCESSOR
+        self.say(words.NEEDS.format(base=base.name, family=family, needed=human_bytes(fitted.needed), where=where))
+        for saving in fitted.savings:
+            self.say(f"💡 {explain(TrainingSaving(saving=saving))}")
+
+    def _choose(self, plan: TrainingPlan, task: TrainLora, places: Places) -> None:
+        path = places.config / f"{task.project.strip()}.toml"
         write_plan(path, plan)
         with atomic_write(self.folders.config / CHOSEN) as file:
             file.write(json.dumps({"plan": str(path)}).encode())
-        self.say(f"📄 Configuración guardada en {path}")
+        self.say(words.WRITTEN.format(path=path))
 
     def bring_base(self, base: Base, own_link: str = "") -> Path:
         """The base model's file: the demo, a file that is there, or one that is downloaded. Raises ``BaseMissing``."""
@@ -255,7 +276,7 @@ class Kitchen:
             path = home / "prueba.toml"
             write_plan(path, plan)
             self.say(f"🍳 Prueba rápida: {quick.COUNT} dibujos de «{quick.WORD}», {plan.max_train_steps} pasos.")
-            for line in lines(preview(plan), gpu=self.host.gpu() is not None, share=0.01)[:1]:
+            for line in lines(preview(plan), gpu=self.host.gpu() is not None, share=DEMO_SHARE)[:1]:
                 self.say(line)
             return self._cook_plan(plan, path)
         except Cancelled:

@@ -6,17 +6,23 @@ has confirmed yet.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 
 from sdcolab.core.detect import ModelFamily
 from sdcolab.core.errors import TrainingMemory
-from sdcolab.core.memory_plan import FreeMemory, WeightCounts
+from sdcolab.core.memory_plan import FreeMemory, WeightCounts, memory_bytes
 from sdcolab.training.plan import TrainingPlan
 
 GB = 1_000_000_000
 
 _PER_PIXEL = {ModelFamily.SDXL: 13_500, ModelFamily.SD1: 9_500, ModelFamily.SD2: 9_500}
 """Bytes of activations in half precision that the way back needs, per pixel of a batch's pictures."""
+FULL_SIZE = {
+    ModelFamily.SD1: WeightCounts(unet=859_520_964, text=123_060_480, vae=83_653_863),
+    ModelFamily.SDXL: WeightCounts(unet=2_567_463_684, text=817_719_808, vae=83_653_863),
+}
+"""Numbers in the parts of a whole checkpoint."""
 _CHECKPOINTED = 0.17
 """The share that is left of them when layers are computed again."""
 _BASE = GB // 2
@@ -83,6 +89,22 @@ def fit_in_memory(
         if room is None or least <= room:
             return TrainingMemoryPlan(plan, tuple(dict.fromkeys(savings)), least)
     raise TrainingMemory(device=device, needed=least, free=room or 0)
+
+
+def fit_before_download(plan: TrainingPlan, card: int | None, *, sdxl: bool) -> TrainingMemoryPlan:
+    """As ``fit_in_memory`` for a full-size model whose file is not there yet. ``card``: the memory of the graphics
+    card, None where there is none and the machine's own counts. Raises ``TrainingMemory``.
+    """
+    family = ModelFamily.SDXL if sdxl else ModelFamily.SD1
+    ram = memory_bytes()
+    free = FreeMemory(ram[1] if ram else None, card)
+    return fit_in_memory(plan, FULL_SIZE[family], family, free, element=4 if card is None else 2)
+
+
+def card_bytes(told: str | None) -> int | None:
+    """Memory in ``Tesla T4, 15360 MiB``, as the driver tells of a card; None where there is none to be read."""
+    found = re.search(r"(\d+) MiB", told or "")
+    return int(found[1]) * 1024**2 if found else None
 
 
 def _degrees(plan: TrainingPlan) -> list[tuple[str, TrainingPlan]]:

@@ -32,6 +32,7 @@ from sdcolab.core.memory_plan import FreeMemory, count_weights, memory_bytes
 from sdcolab.core.tensors import TensorHeader
 from sdcolab.engine.models import LoadedModel, load_checkpoint, load_vae
 from sdcolab.engine.weights import open_weights
+from sdcolab.training.check import TRAINABLE
 from sdcolab.training.dataset import Dataset, Picture, dataset_hash, read_dataset
 from sdcolab.training.dataset_config import dataset_plans
 from sdcolab.training.events import Hear, StageBegan, Told
@@ -48,13 +49,6 @@ from sdcolab.training.saving import read_state
 from sdcolab.training.steps import StepCount, check_steps, count_steps
 from sdcolab.training.text import TextReader
 from sdcolab.training.unet import HALF, Unet, precision_for
-
-TRAINABLE = {
-    ModelFamily.SD1: "sd_v1",
-    ModelFamily.SD2: "sd_v2",
-    ModelFamily.SDXL: "sdxl_base_v1-0",
-}
-"""Families that can be trained, and what metadata call them."""
 
 
 def prepare(plan: TrainingPlan, hear: Hear, fleet: Fleet | None = None) -> Workshop:

@@ -16,6 +16,8 @@ from sdcolab.training.pictures import open_training_picture
 from sdcolab.training.tags import EXTENSION
 
 SET_ASIDE = "_duplicadas"
+OUT = "_apartadas"
+"""Where pictures go that somebody takes out by hand."""
 ALIKE = 6
 """Bits of 64 in which the perceptual hashes of two copies of one picture differ at most."""
 MAX_FILES = 20_000
@@ -62,14 +64,19 @@ def find_doubles(pictures: Sequence[Path], hear: Hear = lambda _error: None, lim
 
 def set_aside(doubles: Sequence[Double], parent: Path) -> Path:
     """Move doubles, with their captions and masks, into ``parent``'s ``_duplicadas``. Raises ``StorageError``."""
-    target = parent / SET_ASIDE
+    return put_aside([double.path for double in doubles], parent, SET_ASIDE)
+
+
+def put_aside(pictures: Sequence[Path], parent: Path, name: str = OUT) -> Path:
+    """Move pictures, with their captions and masks, into the folder ``name`` of ``parent``. Raises ``StorageError``."""
+    target = parent / name
     make_folder(target)
-    for double in doubles:
-        beside = [double.path, double.path.with_suffix(EXTENSION), mask_of(double.path)]
+    for picture in pictures:
+        beside = [picture, picture.with_suffix(EXTENSION), mask_of(picture)]
         for path in beside:
             if path is not None and path.is_file():
                 with storage_errors(path):
-                    shutil.move(path, free_name(target / f"{double.path.parent.name}-{path.name}"))
+                    shutil.move(path, free_name(target / f"{picture.parent.name}-{path.name}"))
     return target
 
 

@@ -1,23 +1,28 @@
-"""The training form with the guide's fields and defaults, and the plan that it makes. No torch."""
+"""The plan that a training asked for means, and where its files are. No torch."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from json import dumps
 from pathlib import Path
+from typing import Any
 
-from sdcolab.core.errors import PlanConflict, ProjectName
+from sdcolab.core.errors import FieldNotOption, PlanConflict, PlanOptionUnknown, ProjectName
+from sdcolab.core.fields import Field, table_of
 from sdcolab.core.files import atomic_write
+from sdcolab.core.registry import closest
+from sdcolab.core.training import NetworkKind, TrainLora
 from sdcolab.training.bases import Base
 from sdcolab.training.dataset import PICTURE_SUFFIXES
-from sdcolab.training.plan import TrainingPlan
+from sdcolab.training.plan import TrainingPlan, as_bool, as_number
 
 BY_CATEGORY = "Organizar por categoría (MyDrive/lora_training/datasets/nombre_proyecto)"
 BY_PROJECT = "Organizar por proyecto (MyDrive/Loras/nombre_proyecto/dataset)"
 
 _BAD_NAME = re.compile(r"""[\s.()"'\\/:*?<>|]""")
-_LOCON = "LoCon"
+SAMPLES_FILE = "muestras.txt"
 _MAX_NAME = 100
 
 
@@ -39,39 +44,33 @@ class Places:
         return cls(common / "datasets" / project, common / "output", common / "config" / project)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrainingForm:
-    """What the notebook's form asks for, under the guide's names."""
+def asked_by(values: Mapping[str, Any]) -> TrainLora:
+    """The training that the notebook's fields ask for, under the guide's names. Raises ``PlanOptionUnknown``,
+    ``FieldWrongType``, ``FieldNotNumber``, ``FieldNotOption``, ``FieldOutOfRange``.
+    """
+    known = {name: field for field in table_of(TrainLora).values() for name in field.api}
+    for name in values:
+        if name not in known:
+            raise PlanOptionUnknown(name=name, suggestions=closest(name, list(known)))
+    return TrainLora(**{known[name].path: _read(name, known[name], value) for name, value in values.items()})
 
-    nombre_proyecto: str
-    estructura_de_carpetas: str = BY_CATEGORY
-    # Archivos
-    carpeta_de_imagenes: str = ""
-    resolucion: int = 0
-    flip_aug: bool = False
-    mezclar_tags: bool = True
-    num_repeats: int = 10
-    # Pasos
-    epochs: int = 15
-    batch_size: int = 2
-    guardar_cada_cuantos_epochs: int = 2
-    guardar_solo_ultimos_epochs: int = 0
-    # Entrenamiento
-    unet_aprendizaje: float = 1e-3
-    text_encoder_aprendizaje: float = 1e-4
-    scheduler: str = "cosine_with_restarts"
-    valor_de_scheduler: int = 3
-    calentamiento: float = 0.05
-    min_snr_gamma: bool = True
-    lora_type: str = "LoRA"
-    dim: int = 16
-    alpha: float = 8
-    conv_dim: int = 8
-    conv_alpha: float = 4
-    keep_tokens: int = 1
-    optimizador: str = "AdamW8bit"
-    prompts_de_muestra: str = ""
-    semilla: int = 42
+
+def _read(name: str, field: Field, value: Any) -> Any:
+    """``value`` of the notebook's field ``name`` as its type."""
+    if field.is_choice:
+        words = [str(one) for one in field.kind]
+        if value not in words:
+            raise FieldNotOption(field=name, value=str(value), suggestions=closest(str(value), words))
+        return field.kind(value)
+    if field.kind is bool:
+        return as_bool(name, value)
+    return as_number(name, value, field.kind) if field.is_number else str(value)
+
+
+def structure_of(home: Path, project: str) -> str | None:
+    """Which of the two ways of keeping projects ``project`` follows; None where there is no such project."""
+    ways = (BY_CATEGORY, BY_PROJECT)
+    return next((way for way in ways if Places.of(home, project, way).pictures.is_dir()), None)
 
 
 def check_name(name: str) -> str:
@@ -82,17 +81,13 @@ def check_name(name: str) -> str:
     return name
 
 
-def plan_of(
-    form: TrainingForm, base: Base, model: Path, places: Places, *, gpu: bool, bitsandbytes: bool
-) -> TrainingPlan:
-    """The plan that ``form`` means. Raises ``ProjectName``, ``PlanConflict``, ``RequestError``."""
-    name = check_name(form.nombre_proyecto)
-    if form.alpha > form.dim:
-        raise PlanConflict(name="alpha", other=f"dim = {form.dim}")
-    resolution = form.resolucion or base.resolution
-    optimiser = form.optimizador if bitsandbytes or "8bit" not in form.optimizador.lower() else "AdamW"
-    pictures = Path(form.carpeta_de_imagenes).expanduser() if form.carpeta_de_imagenes.strip() else places.pictures
-    small, loose = resolution < 256, has_loose_pictures(pictures)
+def plan_of(task: TrainLora, base: Base, model: Path, places: Places, *, gpu: bool, bitsandbytes: bool) -> TrainingPlan:
+    """The plan that ``task`` means. Raises ``ProjectName``, ``PlanConflict``, ``RequestError``."""
+    name = check_name(task.project)
+    if task.alpha > task.dim:
+        raise PlanConflict(name="alpha", other=f"dim = {task.dim}")
+    resolution = task.resolution or base.resolution
+    small, loose = resolution < 256, has_loose_pictures(places.pictures)
     least, most = _bucket_sides(resolution)
     plan = TrainingPlan(
         pretrained_model_name_or_path=str(model),
@@ -102,46 +97,56 @@ def plan_of(
         output_dir=str(places.output),
         output_name=name,
         save_precision="fp16",
-        save_every_n_epochs=form.guardar_cada_cuantos_epochs or None,
-        save_last_n_epochs=form.guardar_solo_ultimos_epochs or None,
+        save_every_n_epochs=task.save_every or None,
+        save_last_n_epochs=task.save_last or None,
         keep_state=True,
-        train_data_dir=None if loose else str(pictures),
+        train_data_dir=None if loose else str(places.pictures),
         dataset_config=str(places.config / "dataset_config.toml") if loose else None,
         resolution=str(resolution),
         enable_bucket=True,
         min_bucket_reso=least,
         max_bucket_reso=most,
         bucket_reso_steps=32 if small else 64,
-        train_batch_size=form.batch_size,
+        train_batch_size=task.batch_size,
         caption_extension=".txt",
-        shuffle_caption=form.mezclar_tags,
-        keep_tokens=form.keep_tokens,
-        flip_aug=form.flip_aug,
+        shuffle_caption=task.shuffle,
+        keep_tokens=task.keep_tokens,
+        flip_aug=task.flip,
         cache_latents=True,
         network_module="networks.lora",
-        network_dim=form.dim,
-        network_alpha=form.alpha,
-        network_args=_network_args(form),
-        network_train_unet_only=not form.text_encoder_aprendizaje,
-        optimizer_type=optimiser,
-        learning_rate=form.unet_aprendizaje,
-        unet_lr=form.unet_aprendizaje,
-        text_encoder_lr=(form.text_encoder_aprendizaje,) if form.text_encoder_aprendizaje else None,
-        lr_scheduler=form.scheduler,
-        lr_scheduler_num_cycles=form.valor_de_scheduler if form.scheduler == "cosine_with_restarts" else 1,
-        lr_scheduler_power=form.valor_de_scheduler if form.scheduler == "polynomial" else 1,
-        lr_warmup_steps=0 if form.scheduler == "constant" else form.calentamiento,
-        max_train_epochs=form.epochs,
-        min_snr_gamma=5.0 if form.min_snr_gamma else None,
+        network_dim=task.dim,
+        network_alpha=task.alpha,
+        network_args=_network_args(task),
+        network_train_unet_only=not task.text_rate,
+        learning_rate=task.unet_rate,
+        unet_lr=task.unet_rate,
+        text_encoder_lr=(task.text_rate,) if task.text_rate else None,
+        max_train_epochs=task.epochs,
+        min_snr_gamma=5.0 if task.min_snr else None,
         mixed_precision="auto" if gpu else "no",
         gradient_checkpointing=base.sdxl,
         max_token_length=75 if small else 225,
         clip_skip=base.clip_skip,
-        seed=form.semilla,
+        seed=task.seed,
+        sample_prompts=str(places.config / SAMPLES_FILE) if task.samples.strip() else None,
+        sample_every_n_epochs=max(1, task.save_every) if task.samples.strip() else None,
+        sample_sampler="euler_a",
     )
-    if optimiser.lower() == "prodigy":
-        plan = _for_prodigy(plan)
-    return plan
+    return _with_rates(plan, task, bitsandbytes=bitsandbytes)
+
+
+def _with_rates(plan: TrainingPlan, task: TrainLora, *, bitsandbytes: bool) -> TrainingPlan:
+    """``plan`` with how it learns: an optimiser of 8 bits only where there is one."""
+    optimiser = task.optimizer if bitsandbytes or "8bit" not in task.optimizer.lower() else "AdamW"
+    plan = replace(
+        plan,
+        optimizer_type=optimiser,
+        lr_scheduler=task.scheduler,
+        lr_scheduler_num_cycles=task.scheduler_value if task.scheduler == "cosine_with_restarts" else 1,
+        lr_scheduler_power=task.scheduler_value if task.scheduler == "polynomial" else 1,
+        lr_warmup_steps=0 if task.scheduler == "constant" else task.warmup,
+    )
+    return _for_prodigy(plan) if optimiser.lower() == "prodigy" else plan
 
 
 def _bucket_sides(resolution: int) -> tuple[int, int]:
@@ -153,8 +158,16 @@ def _bucket_sides(resolution: int) -> tuple[int, int]:
     return 256, 1024
 
 
-def _network_args(form: TrainingForm) -> tuple[str, ...] | None:
-    return (f"conv_dim={form.conv_dim}", f"conv_alpha={form.conv_alpha:g}") if form.lora_type == _LOCON else None
+def _network_args(task: TrainLora) -> tuple[str, ...] | None:
+    match task.network:
+        case NetworkKind.LOCON:
+            return (f"conv_dim={task.conv_dim}", f"conv_alpha={task.conv_alpha:g}")
+        case NetworkKind.LOHA | NetworkKind.LOKR:
+            return (f"algo={task.network.value.lower()}",)
+        case NetworkKind.DORA:
+            return ("dora_wd=true",)
+        case NetworkKind.LORA:
+            return None
 
 
 def has_loose_pictures(folder: Path) -> bool:
@@ -162,15 +175,18 @@ def has_loose_pictures(folder: Path) -> bool:
     return folder.is_dir() and any(path.suffix in PICTURE_SUFFIXES for path in folder.iterdir() if path.is_file())
 
 
-def write_loose(plan: TrainingPlan, form: TrainingForm, places: Places) -> None:
-    """Write the dataset file that ``plan`` names, where pictures are in no folder with a number. Raises
-    ``StorageError``.
+def write_beside(plan: TrainingPlan, task: TrainLora, places: Places) -> None:
+    """Write the files that ``plan`` names: the dataset's, where pictures are in no folder with a number, and the
+    prompts of the samples. Raises ``StorageError``.
     """
-    if plan.dataset_config:
-        pictures = Path(form.carpeta_de_imagenes) if form.carpeta_de_imagenes.strip() else places.pictures
-        text = loose_pictures_config(pictures, form.num_repeats, form.nombre_proyecto.strip())
-        with atomic_write(Path(plan.dataset_config)) as file:
-            file.write(text.encode("utf-8"))
+    texts = {
+        plan.dataset_config: loose_pictures_config(places.pictures, task.repeats, task.project.strip()),
+        plan.sample_prompts: task.samples,
+    }
+    for path, content in texts.items():
+        if path:
+            with atomic_write(Path(path)) as file:
+                file.write(content.encode("utf-8"))
 
 
 def loose_pictures_config(pictures: Path, repeats: int, name: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sdcolab.core.errors import CaptionEmpty, StateUnusable
@@ -28,30 +28,41 @@ class Captioned:
     path: Path
     tags: tuple[str, ...]
 
+    @property
+    def text(self) -> str:
+        """Its caption."""
+        return ", ".join(self.tags)
+
     def has(self, wanted: TagFilter) -> bool:
         """Whether ``wanted`` lets it through."""
         own = set(self.tags)
         every = set(wanted.every) <= own
         some = not wanted.some or bool(own & set(wanted.some))
-        return every and some and not own & set(wanted.none)
+        right_place = not wanted.folder or self.path.parent.name == wanted.folder
+        chosen = not wanted.only or self.path in wanted.only
+        return every and some and right_place and chosen and not own & set(wanted.none) and not (wanted.bare and own)
 
 
 @dataclass(frozen=True, slots=True)
 class TagFilter:
-    """Pictures with ``every`` tag, with ``some`` of them, and with ``none``."""
+    """Pictures with ``every`` tag, with ``some`` of them, and with ``none``; those in the folder called ``folder``,
+    those without any tag (``bare``), or ``only`` the ones named.
+    """
 
     every: tuple[str, ...] = ()
     some: tuple[str, ...] = ()
     none: tuple[str, ...] = ()
+    folder: str = ""
+    bare: bool = False
+    only: frozenset[Path] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class TagBook:
-    """The pictures of a folder with their tags. Every edit gives a new book; ``before`` is the one to undo to."""
+    """The pictures of a folder with their tags. Every edit gives a new book."""
 
     pictures: tuple[Captioned, ...]
     saved: tuple[Captioned, ...] = ()
-    before: TagBook | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     def read(cls, folder: Path, extension: str = EXTENSION) -> TagBook:
@@ -117,9 +128,22 @@ class TagBook:
         """Each tag once."""
         return self._edited(lambda own: tuple(dict.fromkeys(own)), only)
 
-    def undo(self) -> TagBook:
-        """The book before the last edit."""
-        return self.before or self
+    def rename(self, wanted: str, new: str, only: TagFilter | None = None) -> TagBook:
+        """The text ``wanted`` inside any tag becomes ``new``: "red tie" with "red " and "" is "tie"."""
+
+        def edit(own: tuple[str, ...]) -> tuple[str, ...]:
+            return tuple(dict.fromkeys(made for tag in own if (made := tag.replace(wanted, new).strip())))
+
+        return self._edited(edit, only) if wanted else self
+
+    def write(self, path: Path, text: str) -> TagBook:
+        """With ``text`` as the caption of one picture."""
+        return self._edited(lambda _own: split_tags(text), TagFilter(only=frozenset({path})))
+
+    def carried(self, fresh: TagBook) -> TagBook:
+        """What a new look at the folder found, with the edits of this book that are not saved yet."""
+        own = {one.path: one for one, old in zip(self.pictures, self.saved, strict=True) if one != old}
+        return TagBook(tuple(own.get(one.path, one) for one in fresh.pictures), fresh.pictures)
 
     @property
     def changed(self) -> int:
@@ -128,7 +152,7 @@ class TagBook:
 
     def intrinsic(self) -> tuple[str, ...]:
         """Tags of nearly every picture that are no activation word: candidates for cleaning."""
-        return frequent_tags([", ".join(one.tags) for one in self.pictures])
+        return frequent_tags([one.text for one in self.pictures])
 
     def save(self, extension: str = EXTENSION) -> TagBook:
         """Write the captions that changed, after keeping each as it was (``NAME.000``). Raises ``StorageError``."""
@@ -139,14 +163,14 @@ class TagBook:
                 with atomic_write(backup) as file:
                     file.write(target.read_bytes() if target.is_file() else b"")
                 with atomic_write(target) as file:
-                    file.write((", ".join(one.tags) + "\n").encode("utf-8"))
-        return TagBook(self.pictures, self.pictures, self.before)
+                    file.write(f"{one.text}\n".encode())
+        return TagBook(self.pictures, self.pictures)
 
     def _edited(self, edit: Callable[[tuple[str, ...]], tuple[str, ...]], only: TagFilter | None) -> TagBook:
         edited = tuple(
             replace(one, tags=edit(one.tags)) if only is None or one.has(only) else one for one in self.pictures
         )
-        return TagBook(edited, self.saved, self)
+        return TagBook(edited, self.saved)
 
 
 def restore(folder: Path, extension: str = EXTENSION) -> int:

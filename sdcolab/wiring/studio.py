@@ -34,7 +34,7 @@ from sdcolab.wiring.downloads import absent_downloads, catalog_choices, catalog_
 from sdcolab.wiring.engine import build_engine, card_memory, native_size
 from sdcolab.wiring.grids import PlanFolder, forecast, script_lists, wildcard_manager
 from sdcolab.wiring.tasks import TASKS
-from sdcolab.wiring.training_tasks import training_lists
+from sdcolab.wiring.training_tasks import tag_room, training_lists
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +152,7 @@ def build_studio(folders: Folders, library: Library, place: Workplace) -> Studio
             ),
             "palabras": WordsRoom(folders, library, SettingsFile(folders.config)),
             "ajustes": PreferencesRoom(PreferencesFile(folders.config), SettingsFile(folders.config)),
+            "etiquetas": tag_room(folders, count_tokens),
             "guia": GuideRoom(catalog_links(), lambda links: place.jobs.submit(Download(links), Origin.PAGE)),
         },
         wildcards=wildcard_manager(folders),

@@ -24,7 +24,7 @@ from sdcolab.training.pantry import Pantry
 from sdcolab.training.plan import TrainingPlan, plan_from_file
 from sdcolab.training.preview import lines, preview
 from sdcolab.training.progress import progress_text
-from sdcolab.training.recipe_form import BY_CATEGORY, TrainingForm
+from sdcolab.training.recipe_form import BY_CATEGORY
 from sdcolab.training.watch import TrainingProcess
 
 if TYPE_CHECKING:
@@ -319,10 +319,21 @@ def instalar_entrenador() -> None:
 
 
 def configurar_lora(
-    *, modelo_base: str = BASES["AnyLoRA (anime)"].name, enlace_a_modelo_propio: str = "", **campos: Any
+    *,
+    modelo_base: str = BASES["AnyLoRA (anime)"].name,
+    enlace_a_modelo_propio: str = "",
+    estructura_de_carpetas: str = BY_CATEGORY,
+    carpeta_de_imagenes: str = "",
+    **campos: Any,
 ) -> None:
     """📄: check the pictures and options, bring the base model, and show what is going to be trained."""
-    build_kitchen().configure(TrainingForm(**campos), modelo_base, enlace_a_modelo_propio)
+    build_kitchen().configure(
+        campos,
+        estructura_de_carpetas,
+        modelo_base,
+        own_link=enlace_a_modelo_propio,
+        own_pictures=carpeta_de_imagenes,
+    )
 
 
 def cocinar_lora() -> None:

@@ -7,17 +7,18 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from sdcolab.core.describing import Describe, prompt_of
-from sdcolab.core.detect import ModelFamily, ModelKind, detect
+from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import DatasetMissing, UnknownName
 from sdcolab.core.events import CancelToken, FileMade, Listener, Note, Phase, PhaseStarted, StepDone, Warned
 from sdcolab.core.folders import Folders
 from sdcolab.core.registry import closest
 from sdcolab.core.tasks import Tools
-from sdcolab.core.tensors import read_header
 from sdcolab.core.training import PictureWork, PreparePictures, TrainLora, training_home, training_projects
+from sdcolab.gallery.thumbnails import ThumbnailFolder
 from sdcolab.training.events import LoraSaved, StageBegan, StepTrained, Told, TrainingBegan, TrainingEvent
 from sdcolab.training.plan import TrainingPlan
 from sdcolab.training.progress import progress_text
+from sdcolab.training.tag_room import TagRoom
 
 
 def train_lora(task: TrainLora, tools: Tools, listener: Listener, cancel: CancelToken) -> None:
@@ -88,49 +89,20 @@ def _plan(task: TrainLora, tools: Tools) -> tuple[TrainingPlan, Path]:
     from importlib.util import find_spec
 
     from sdcolab.training.bases import Base
-    from sdcolab.training.recipe_form import Places, TrainingForm, check_name, plan_of, write_loose
+    from sdcolab.training.check import base_of
+    from sdcolab.training.recipe_form import Places, check_name, plan_of, write_beside
 
     name = check_name(task.project)
     structure = _structure(tools.folders, name)
     places = Places.of(training_home(tools.folders), name, structure)
     library = tools.library
     file = library.find(ModelKind.CHECKPOINT, task.checkpoint) if task.checkpoint else library.default_checkpoint()
-    header = read_header(file.path) if file.path.suffix == ".safetensors" else None
-    found = detect(header) if header else None
-    sdxl = found is not None and found.family is ModelFamily.SDXL
-    v = header is not None and declared_v(file.path)
-    side = found.native_size if found else 512
-    base = Base(file.name, file.name, sdxl=sdxl, v=v, resolution=side, clip_skip=1 if side < 256 else 2)
-    form = TrainingForm(
-        nombre_proyecto=name,
-        estructura_de_carpetas=structure,
-        resolucion=task.resolution,
-        flip_aug=task.flip,
-        mezclar_tags=task.shuffle,
-        num_repeats=task.repeats,
-        epochs=task.epochs,
-        batch_size=task.batch_size,
-        guardar_cada_cuantos_epochs=task.save_every,
-        unet_aprendizaje=task.unet_rate,
-        text_encoder_aprendizaje=task.text_rate,
-        scheduler=task.scheduler,
-        lora_type=task.network.value,
-        dim=task.dim,
-        alpha=task.alpha,
-        keep_tokens=task.keep_tokens,
-        optimizador=task.optimizer,
-    )
+    base = base_of(file.path) or Base(file.name, file.name)
     gpu = _has_card()
     bitsandbytes = gpu and find_spec("bitsandbytes") is not None
-    plan = plan_of(form, base, file.path, places, gpu=gpu, bitsandbytes=bitsandbytes)
-    write_loose(plan, form, places)
+    plan = plan_of(task, base, file.path, places, gpu=gpu, bitsandbytes=bitsandbytes)
+    write_beside(plan, task, places)
     return plan, places.config / f"{name}.toml"
-
-
-def declared_v(path: Path) -> bool:
-    """Whether the checkpoint says that it predicts v."""
-    header = read_header(path)
-    return "v_pred" in header.tensors or header.metadata.get("modelspec.prediction_type", "").startswith("v")
 
 
 def _has_card() -> bool:
@@ -190,6 +162,12 @@ def describe(task: Describe, tools: Tools, listener: Listener, cancel: CancelTok
         listener(Note(prompt_of(tagger.tag(picture, rules))))
 
 
+def tag_room(folders: Folders, count_tokens: Callable[[str], tuple[int, int]]) -> TagRoom:
+    """The tag editor."""
+    small = ThumbnailFolder(folders.temporary / "entrenar" / "miniaturas")
+    return TagRoom(folders, small.of, count_tokens)
+
+
 def training_lists(folders: Folders) -> Mapping[str, Callable[[], tuple[str, ...]]]:
     """The live lists of the training forms."""
     from sdcolab.training.rates import SCHEDULES
@@ -209,11 +187,11 @@ def _taggers() -> tuple[str, ...]:
 
 
 def _structure(folders: Folders, project: str) -> str:
-    """Which of the two ways of keeping projects this one follows. Raises ``DatasetMissing``."""
-    from sdcolab.training.recipe_form import BY_CATEGORY, BY_PROJECT, Places, check_name
+    """Which of the two ways of keeping projects this one follows. Raises ``ProjectName``, ``DatasetMissing``."""
+    from sdcolab.training.recipe_form import BY_CATEGORY, Places, check_name, structure_of
 
     name, home = check_name(project), training_home(folders)
-    for structure in (BY_CATEGORY, BY_PROJECT):
-        if Places.of(home, name, structure).pictures.is_dir():
-            return structure
-    raise DatasetMissing(folder=Places.of(home, name, BY_CATEGORY).pictures)
+    structure = structure_of(home, name)
+    if structure is None:
+        raise DatasetMissing(folder=Places.of(home, name, BY_CATEGORY).pictures)
+    return structure

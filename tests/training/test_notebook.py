@@ -21,10 +21,11 @@ from sdcolab.core.detect import ModelKind
 from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library, ModelFile
 from sdcolab.core.request import GenerationRequest
+from sdcolab.core.training import TrainLora
 from sdcolab.engine.engine import Engine
 from sdcolab.training.bases import BASES, DEMO
 from sdcolab.training.quick import draw_pictures
-from sdcolab.training.recipe_form import BY_CATEGORY, TrainingForm
+from sdcolab.training.recipe_form import BY_CATEGORY, asked_by
 from tests.support.kernel import Kernel
 
 REPOSITORY = Path(__file__).parents[2]
@@ -69,14 +70,15 @@ def test_fields_are_those_of_the_form_with_its_defaults(cells: dict[str, str]) -
         namespace[name] = ast.literal_eval(literal)
     base = namespace.pop("modelo_base")
     assert namespace.pop("enlace_a_modelo_propio") == ""
-    form = TrainingForm(**namespace)  # type: ignore[arg-type]
-    assert form == TrainingForm(nombre_proyecto="")
+    assert namespace.pop("estructura_de_carpetas") == BY_CATEGORY
+    assert namespace.pop("carpeta_de_imagenes") == ""
+    task = asked_by(namespace)
+    assert task == TrainLora()
     offered = re.search(r"^modelo_base = .+ #@param (\[.+\])$", source, re.M)
     assert offered
     assert json.loads(offered[1]) == list(BASES)
     assert base in BASES
-    assert (form.unet_aprendizaje, form.dim, form.alpha, form.guardar_cada_cuantos_epochs) == (1e-3, 16, 8, 2)
-    assert form.estructura_de_carpetas == BY_CATEGORY
+    assert (task.unet_rate, task.dim, task.alpha, task.save_every) == (1e-3, 16, 8, 2)
 
 
 @pytest.fixture

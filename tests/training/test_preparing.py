@@ -63,7 +63,9 @@ def test_tags_are_edited_together_and_come_back(folder: Path) -> None:
     edited = book.add(["sks"]).remove(["blue hair"]).replace(["red tie"], ["tie"]).add(["final"], first=False)
     only = edited.add(["otra"], only=TagFilter(every=("fondo azul",), none=("no está",)))
     assert only.counts()["otra"] == 1
-    assert only.undo() == edited
+    assert only.rename("otra", "o").write(book.pictures[0].path, " a,, b ").counts()["a"] == 1
+    assert edited.counts(TagFilter(folder="10_zorp"))["final"] == 3
+    assert edited.shown(TagFilter(bare=True)) == ()
     assert {
         path.name: path.read_bytes() for path in folder.glob("*.txt")
     } == before  # nothing is written before it is saved

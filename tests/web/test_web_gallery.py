@@ -12,9 +12,10 @@ import requests
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 from web_fakes import Bench
-from web_visitor import PASSWORD, PATIENCE, USER, Visitor, field
+from web_visitor import PASSWORD, PATIENCE, USER, Visitor, field, part
 
 from sdcolab.core.outputs import png_text
+from sdcolab.training.quick import draw_pictures
 from sdcolab.web.app import Server
 
 pytestmark = pytest.mark.navegador
@@ -94,3 +95,26 @@ def test_the_routes_are_closed_without_a_session_and_to_strange_questions(page: 
     entry = own.post(f"{server.url}/sdcolab/ask/galeria/page", json={"query": "semilla:5"}, timeout=20).json()
     small = own.get(f"{server.url}/sdcolab/file/galeria/thumb/{entry['entries'][0]['id']}", timeout=20)
     assert Image.open(io.BytesIO(small.content)).format == "WEBP"
+
+
+def test_captions_are_filtered_edited_and_saved(page: Page, bench: Bench) -> None:
+    draw_pictures(bench.folders.root / "lora_training" / "datasets" / "zorp" / "10_buenas", 6)
+    page.get_by_role("tab", name="Etiquetas", exact=True).click()
+    room = part(page, "room-etiquetas")
+    expect(room.locator(".sd-wall-cell")).to_have_count(6)
+    room.get_by_role("button", name="fondo azul").click()
+    expect(room.locator(".sd-wall-cell")).to_have_count(2)
+    room.get_by_text("Editar a la vez").click()
+    room.get_by_label("Etiquetas, separadas por comas").fill("de noche")
+    room.get_by_role("button", name="Añadir al final").click()
+    room.get_by_role("button", name="Guardar · 2 sin guardar").click()
+    expect(room.get_by_role("status")).to_contain_text("2 descripciones guardadas")
+    written = [*(bench.folders.root / "lora_training" / "datasets" / "zorp").rglob("*.txt")]
+    assert sum("de noche" in path.read_text(encoding="utf-8") for path in written) == 2
+    room.locator(".sd-wall-cell").first.click()
+    box = room.get_by_role("textbox", name="Descripción", exact=True)
+    box.fill("una sola")
+    room.get_by_role("button", name="Aceptar").click()
+    expect(room.locator(".sd-wall-cell")).to_have_count(1)
+    room.get_by_role("button", name="Deshacer").click()
+    expect(room.locator(".sd-wall-cell")).to_have_count(2)

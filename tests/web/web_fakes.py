@@ -40,7 +40,7 @@ from sdcolab.studio.queue_room import QueueRoom
 from sdcolab.studio.studio import Studio
 from sdcolab.studio.words_room import WordsRoom
 from sdcolab.wiring.grids import forecast, script_lists, wildcard_manager
-from sdcolab.wiring.training_tasks import training_lists
+from sdcolab.wiring.training_tasks import tag_room, training_lists
 
 SAMPLERS = ("Euler a", "Euler", "DPM++ 2M", "DDIM")
 SCHEDULES = ("Automatic", "Uniform", "Karras")
@@ -254,6 +254,7 @@ def make_bench(root: Path, tokens: Callable[[str], tuple[int, int]] = count_toke
             "cola": QueueRoom(jobs),
             "cartas": CardsRoom(Library(folders)),
             "palabras": WordsRoom(folders, Library(folders), SettingsFile(folders.config)),
+            "etiquetas": tag_room(folders, tokens),
             "guia": GuideRoom({}, lambda links: None),
             "ajustes": PreferencesRoom(PreferencesFile(folders.config), SettingsFile(folders.config)),
         },

@@ -17,6 +17,7 @@ GROUPS: Mapping[str, Mapping[str, Words]] = {
         "train.epochs": Words("Epochs", "Más epochs dan más control, pero no exageres"),
         "train.batch_size": Words("Batch size", "Con muchas imágenes puedes aumentarlo"),
         "train.save_every": Words("Guardar cada cuántos epochs", "0 = solo al final"),
+        "train.save_last": Words("Guardar solo los últimos epochs", "0 = todos"),
     },
     "Archivos": {
         "train.resolution": Words("Resolución", "0 = la del modelo base"),
@@ -29,10 +30,19 @@ GROUPS: Mapping[str, Mapping[str, Words]] = {
         "train.unet_rate": Words("unet_aprendizaje", "1e-3 con pocas imágenes, hasta 1e-5. En SDXL prueba 3e-4"),
         "train.text_rate": Words("text_encoder_aprendizaje", "0 = no se entrena"),
         "train.scheduler": Words("Scheduler de aprendizaje"),
+        "train.scheduler_value": Words(
+            "Valor de scheduler", "Reinicios de cosine_with_restarts, o potencia de polynomial"
+        ),
+        "train.warmup": Words("Calentamiento", "Parte de los pasos en que la tasa va subiendo"),
+        "train.min_snr": Words("min_snr_gamma", "Aprende de forma más pareja"),
+        "train.seed": Words("Semilla de entrenamiento"),
+        "train.samples": Words("Prompts de muestra", "Uno por línea: se dibujan cada vez que se guarda un epoch"),
         "train.optimizer": Words("Optimizador", "AdamW8bit ahorra memoria en tarjetas NVIDIA"),
-        "train.network": Words("Tipo de Lora", "LoCon aprende con más capas: bueno para estilos"),
+        "train.network": Words("Tipo de Lora", "LoCon aprende con más capas: bueno para estilos. LoKr ocupa menos"),
         "train.dim": Words("dim", "Más grande no siempre es mejor: 16"),
         "train.alpha": Words("alpha", "La mitad de dim: 8"),
+        "train.conv_dim": Words("conv_dim", "Solo para LoCon"),
+        "train.conv_alpha": Words("conv_alpha", "Solo para LoCon"),
     },
     "Imágenes": {
         "pictures.project": Words("Proyecto de imágenes", "Una carpeta de lora_training/datasets"),
@@ -53,7 +63,7 @@ GROUPS: Mapping[str, Mapping[str, Words]] = {
 }
 
 OPTIONS: Mapping[type[StrEnum], Mapping[StrEnum, str]] = {
-    NetworkKind: {NetworkKind.LORA: "LoRA", NetworkKind.LOCON: "LoCon"},
+    NetworkKind: {kind: kind.value for kind in NetworkKind},
     PictureWork: {
         PictureWork.LOOK: "Revisar la carpeta",
         PictureWork.DOUBLES: "Apartar las repetidas",

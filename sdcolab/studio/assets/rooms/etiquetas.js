@@ -1,0 +1,333 @@
+/* The tag editor: a project's training pictures on a wall of which only those in sight exist, filters by tag, edits of
+   many captions or of one, and uploads. Nothing is written before «Guardar». */
+
+const PAGE = 60;
+const PIECE = 480 * 1024;
+
+export async function mount(host, house) {
+  const { el, iconButton, ask, file } = house;
+  const words = await ask("words");
+  const fill = (key, facts = {}) => words[key].replace(/\{(\w+)\}/g, (_, name) => (typeof facts[name] === "number" ? facts[name].toLocaleString("es") : facts[name] ?? ""));
+  const fillWith = (place, ...children) => place.replaceChildren(...children.filter(Boolean));
+  const split = (text) => text.split(",").map((one) => one.trim()).filter(Boolean);
+
+  let project = "", state = null, total = 0, columns = 1, cell = 160, generation = 0, last = null, some = false, byName = false, bare = false;
+  const marks = new Map(); // tag -> 1: wanted, -1: not wanted
+  const chosen = new Set();
+  const pages = new Map();
+  const drawn = new Map();
+
+  const filter = () => {
+    const wanted = [...marks].filter(([, sign]) => sign > 0).map(([tag]) => tag);
+    return { project, [some ? "some_of" : "all_of"]: wanted, none_of: [...marks].filter(([, sign]) => sign < 0).map(([tag]) => tag), folder_of: folder.value, bare };
+  };
+  const targets = () => (chosen.size ? { project, ids: [...chosen] } : filter());
+
+  // --- The frame ---
+
+  const say = (text) => { told.textContent = text; };
+  const guarded = (promise) => Promise.resolve(promise).catch((error) => say(error.message));
+  const button = (key, act, extra = {}) => el("button", { type: "button", className: "sd-room-button", onclick: act, ...extra }, words[key]);
+  const field = (key, extra = {}) => el("input", { type: "text", className: "sd-room-search", placeholder: words[key], "aria-label": words[key], spellcheck: false, autocapitalize: "off", ...extra });
+  const labelled = (input, key) => el("label", { className: "sd-tag-tick" }, input, words[key]);
+
+  const chooser = el("select", { className: "sd-room-select", "aria-label": words.project, onchange: () => open(chooser.value) });
+  const folder = el("select", { className: "sd-room-select", "aria-label": words.every_folder, onchange: () => reload() });
+  const picker = el("input", { type: "file", multiple: true, accept: "image/*,.txt,.zip", hidden: true, onchange: () => { guarded(upload([...picker.files])); picker.value = ""; } });
+  const bareBox = el("button", { type: "button", className: "sd-room-chip", onclick: () => { bare = !bare; reload(); } });
+  const save = button("save", () => change("save"), { disabled: true });
+  save.classList.add("sd-mend");
+  const undo = iconButton("undo-2", words.undo, () => change("undo"), { disabled: true });
+  const discard = iconButton("refresh-cw", words.reload, async () => (!state?.changed || await inquire(words.reload_sure)) && change("reload"));
+  const restore = iconButton("recycle", words.restore, async () => (await inquire(words.restore_sure)) && change("restore"));
+  const uploader = button("upload", () => picker.click(), { title: words.upload_hint, disabled: true });
+  const told = el("p", { className: "sd-room-told", role: "status" });
+  const actions = el("div", { className: "sd-room-bar sd-room-actions", hidden: true });
+  const wall = el("div", { className: "sd-wall" });
+  const scroller = el("div", { className: "sd-wall-scroll", tabIndex: 0, role: "list", "aria-label": words.caption }, wall);
+  const search = el("input", { type: "search", className: "sd-room-search", placeholder: words.search, "aria-label": words.search, oninput: () => { clearTimeout(search.timer); search.timer = setTimeout(drawTags, 180); } });
+  const order = el("button", { type: "button", className: "sd-room-chip", "aria-pressed": "false", onclick: () => { byName = !byName; order.ariaPressed = String(byName); drawTags(); } }, words.by_name);
+  const mode = el("button", { type: "button", className: "sd-room-chip", onclick: () => { some = !some; reload(); } });
+  const clear = el("button", { type: "button", className: "sd-room-chip", onclick: () => { marks.clear(); bare = false; folder.value = ""; reload(); } }, words.clear);
+  const tags = el("div", { className: "sd-tag-list" });
+  const question = el("dialog", { className: "sd-card-editor sd-tag-question" });
+  const viewer = el("dialog", { className: "sd-room-viewer", "aria-label": words.caption });
+
+  const listed = field("tags"), fresh = field("new"), oldText = field("old_text"), newText = field("new_text");
+  const every = el("input", { type: "checkbox" });
+  const about = el("p", { className: "sd-room-dim" });
+  const often = el("div", { className: "sd-tag-often", hidden: true });
+  const batch = (act, said = () => ({})) => () => change("edit", { ...targets(), act, tags: split(listed.value), ...said() });
+  const editor = el("details", { className: "sd-tag-box" }, el("summary", {}, words.batch), about,
+    listed, el("div", { className: "sd-room-bar" }, button("first", batch("first"), { title: words.first_hint }), button("last", batch("last")), button("remove", batch("remove"))),
+    fresh, el("div", { className: "sd-room-bar" }, button("replace", batch("replace", () => ({ new: split(fresh.value), every: every.checked }))), labelled(every, "replace_every")),
+    oldText, newText, el("div", { className: "sd-room-bar" }, button("rename", batch("rename", () => ({ old_text: oldText.value, new_text: newText.value })))),
+    el("div", { className: "sd-room-bar" }, button("sort", batch("sort", () => ({ keep: 1 })), { title: words.sort_hint }), button("once", batch("once"))));
+  const filters = el("details", { className: "sd-tag-box", open: true }, el("summary", {}, words.filter), el("p", { className: "sd-room-dim" }, words.filter_hint),
+    el("div", { className: "sd-room-bar" }, search), el("div", { className: "sd-room-chips" }, order, mode, clear), tags);
+
+  host.replaceChildren(
+    el("div", { className: "sd-room-bar" }, chooser, button("create", create), uploader, picker, save, undo, discard, restore),
+    told,
+    el("div", { className: "sd-tag-room" },
+      el("div", { className: "sd-tag-wall" }, el("div", { className: "sd-room-bar" }, folder, bareBox, actions), scroller),
+      el("aside", { className: "sd-tag-side" }, often, editor, filters)),
+    viewer, question,
+  );
+
+  /** What somebody answers to ``text``: the text typed, true when nothing is to be typed, or null. A dialogue of our own,
+      since a notebook's frame may not show the browser's. */
+  function inquire(text, value) {
+    const box = value === undefined ? null : field("name", { value, placeholder: "", "aria-label": text });
+    return new Promise((answered) => {
+      const done = (answer) => { question.close(); answered(answer); };
+      const yes = () => done(box ? box.value.trim() || null : true);
+      fillWith(question, el("p", {}, text), box, el("div", { className: "sd-room-bar" }, button("accept", yes), button("cancel", () => done(null))));
+      question.oncancel = () => answered(null);
+      if (box) box.onkeydown = (event) => { if (event.key === "Enter") { event.preventDefault(); yes(); } };
+      question.showModal();
+      box?.select();
+    });
+  }
+
+  // --- Projects ---
+
+  async function projects(wanted = project) {
+    const found = await ask("projects");
+    chooser.replaceChildren(el("option", { value: "" }, words.choose), ...found.map((name) => el("option", { value: name }, name)));
+    chooser.value = wanted;
+    if (!found.length) say(words.none);
+    return found;
+  }
+
+  async function create() {
+    const name = await inquire(words.name, "");
+    if (name) await guarded(ask("create", { project: name }).then((made) => projects(made).then(() => open(made))));
+  }
+
+  async function open(name) {
+    if (!name) return;
+    project = chooser.value = name;
+    marks.clear();
+    chosen.clear();
+    bare = false;
+    await guarded(ask("open", { project }).then((now) => { state = now; drawFolders(); return reload(); }));
+  }
+
+  async function change(question, said = { project }) {
+    if (!project) return;
+    await guarded(ask(question, said).then(async (now) => {
+      state = now;
+      if (question === "aside") chosen.clear();
+      drawFolders();
+      await reload(true);
+      if (now.told) say(now.told);
+    }));
+  }
+
+  function drawFolders() {
+    const kept = folder.value;
+    folder.replaceChildren(el("option", { value: "" }, words.every_folder), ...state.folders.map((name) => el("option", { value: name }, name)));
+    folder.value = state.folders.includes(kept) ? kept : "";
+    folder.hidden = state.folders.length < 2;
+    often.hidden = !state.often.length;
+    often.replaceChildren(el("p", { className: "sd-room-dim" }, words.often), el("div", { className: "sd-room-chips" }, ...state.often.slice(0, 30).map((tag) =>
+      el("button", { type: "button", className: "sd-room-chip", title: `${words.remove}: ${tag}`, onclick: () => change("edit", { project, act: "remove", tags: [tag] }) }, `✕ ${tag}`))));
+  }
+
+  // --- The wall ---
+
+  async function reload(keep = false) {
+    generation += 1;
+    pages.clear();
+    if (!keep) scroller.scrollTop = 0;
+    save.disabled = !state?.changed;
+    save.textContent = state?.changed ? `${words.save} · ${fill("unsaved", { count: state.changed })}` : words.save;
+    undo.disabled = !state?.undo;
+    uploader.disabled = !project;
+    bareBox.textContent = fill("bare", { count: state?.bare ?? 0 });
+    bareBox.hidden = !state?.bare && !bare;
+    bareBox.ariaPressed = String(bare);
+    mode.textContent = words[some ? "mode_some" : "mode_all"];
+    await Promise.all([draw(true), drawTags()]);
+    drawActions();
+  }
+
+  async function page(number) {
+    if (!pages.has(number)) {
+      const mine = generation;
+      pages.set(number, ask("page", { ...filter(), start: number * PAGE, count: PAGE }).then((answer) => {
+        if (mine === generation && total !== answer.total) { total = answer.total; size(); }
+        return answer.entries;
+      }));
+    }
+    return pages.get(number);
+  }
+
+  function size() {
+    const width = Math.max(240, scroller.clientWidth - 12);
+    columns = Math.max(2, Math.floor(width / (width < 500 ? 116 : 160)));
+    cell = Math.floor(width / columns);
+    wall.style.height = `${Math.ceil(total / columns) * cell}px`;
+    say(!state ? "" : total ? fill("count", { shown: total, total: state.pictures, place: state.place }) : state.pictures ? words.nothing : fill("empty", { place: state.place }));
+    about.textContent = fill(chosen.size ? "batch_chosen" : "batch_shown", { count: chosen.size || total });
+  }
+
+  async function draw(again = false) {
+    if (!project) return;
+    const mine = generation;
+    if (again) { await page(0); if (mine !== generation) return; size(); for (const one of drawn.values()) one.remove(); drawn.clear(); }
+    const first = Math.max(0, Math.floor(scroller.scrollTop / cell) - 2) * columns;
+    const end = Math.min(total, (Math.ceil((scroller.scrollTop + scroller.clientHeight) / cell) + 2) * columns);
+    for (const [place, one] of drawn) if (place < first || place >= end) { one.remove(); drawn.delete(place); }
+    for (let number = Math.floor(first / PAGE); number * PAGE < end; number++) {
+      const entries = await page(number);
+      if (mine !== generation) return;
+      entries.forEach((entry, offset) => {
+        const place = number * PAGE + offset;
+        if (place >= first && place < end && !drawn.has(place)) drawn.set(place, put(entry, place));
+      });
+    }
+  }
+
+  function put(entry, place) {
+    const picture = el("img", { alt: entry.name, draggable: false });
+    file("thumb", `${project}:${entry.id}?${entry.stamp}`).then((url) => { picture.src = url; }, () => {});
+    const box = el("input", { type: "checkbox", "aria-label": entry.name, checked: chosen.has(entry.id) });
+    box.addEventListener("click", (event) => { event.stopPropagation(); pick(entry, place, event.shiftKey); });
+    const mark = entry.changed ? "●" : entry.tags ? "" : "∅";
+    const note = el("span", { className: "sd-wall-mark", title: entry.changed ? words.changed_mark : entry.tags ? "" : words.bare_mark }, `${mark} ${entry.tags || ""}`.trim());
+    const act = (event) => (event.ctrlKey || event.metaKey || event.shiftKey ? pick(entry, place, event.shiftKey) : show(place));
+    const one = el("div", { className: "sd-wall-cell", role: "listitem", tabIndex: 0, title: `${entry.folder}/${entry.name}\n${entry.text}`, onclick: act,
+      onkeydown: (event) => { if (event.key === "Enter") show(place); else if (event.key === " ") { event.preventDefault(); pick(entry, place, event.shiftKey); } } }, picture, note, box);
+    picture.addEventListener("error", () => one.classList.add("sd-damaged"));
+    one.classList.toggle("sd-chosen", chosen.has(entry.id));
+    one.style.cssText = `left:${(place % columns) * cell}px;top:${Math.floor(place / columns) * cell}px;width:${cell - 6}px;height:${cell - 6}px`;
+    wall.append(one);
+    return one;
+  }
+
+  async function pick(entry, place, range) {
+    const on = !chosen.has(entry.id);
+    const [from, to] = range && last !== null ? [Math.min(last, place), Math.max(last, place)] : [place, place];
+    for (let number = from; number <= to; number++) {
+      const one = (await page(Math.floor(number / PAGE)))[number % PAGE];
+      if (one) chosen[on || range ? "add" : "delete"](one.id);
+      drawn.get(number)?.classList.toggle("sd-chosen", one && chosen.has(one.id));
+      const box = drawn.get(number)?.querySelector("input");
+      if (box) box.checked = Boolean(one && chosen.has(one.id));
+    }
+    last = place;
+    drawActions();
+  }
+
+  async function pickAll() {
+    for (let number = 0; number * PAGE < total; number++) for (const one of await page(number)) chosen.add(one.id);
+    await draw(true);
+    drawActions();
+  }
+
+  function drawActions() {
+    about.textContent = fill(chosen.size ? "batch_chosen" : "batch_shown", { count: chosen.size || total });
+    actions.hidden = !total;
+    fillWith(actions,
+      chosen.size ? el("strong", {}, fill("chosen", { count: chosen.size })) : null,
+      button("choose_all", () => guarded(pickAll())),
+      chosen.size ? button("choose_none", () => { chosen.clear(); drawActions(); guarded(draw(true)); }) : null,
+      chosen.size ? button("aside", async () => (await inquire(fill("aside_sure", { count: chosen.size }))) && change("aside", { project, ids: [...chosen] })) : null,
+    );
+  }
+
+  // --- Tags ---
+
+  async function drawTags() {
+    if (!project) return;
+    const mine = generation;
+    const found = await ask("tags", { ...filter(), search: search.value, by_name: byName });
+    if (mine !== generation) return;
+    const there = new Set(found.tags.map(([tag]) => tag));
+    const rows = [...[...marks.keys()].filter((tag) => !there.has(tag)).map((tag) => [tag, 0]), ...found.tags];
+    rows.sort(([one], [other]) => marks.has(other) - marks.has(one));
+    tags.replaceChildren(...rows.map(([tag, count]) => {
+      const sign = marks.get(tag) ?? 0;
+      return el("button", { type: "button", className: `sd-room-chip${sign ? (sign > 0 ? " sd-tag-with" : " sd-tag-without") : ""}`, "aria-pressed": String(Boolean(sign)),
+        onclick: () => { const next = sign === 0 ? 1 : sign > 0 ? -1 : 0; next ? marks.set(tag, next) : marks.delete(tag); guarded(reload()); } },
+      `${sign > 0 ? "+ " : sign < 0 ? "− " : ""}${tag}`, el("small", {}, count.toLocaleString("es")));
+    }));
+    if (found.total > found.tags.length) tags.append(el("p", { className: "sd-room-dim" }, fill("more_tags", { count: found.total - found.tags.length })));
+  }
+
+  // --- One picture ---
+
+  async function show(place) {
+    const entry = (await page(Math.floor(place / PAGE)))[place % PAGE];
+    if (!entry) return;
+    const area = el("textarea", { className: "sd-tag-caption", rows: 8, value: entry.text, "aria-label": words.caption, spellcheck: false });
+    const tokens = el("p", { className: "sd-room-dim" }, fill("tokens", { count: entry.tokens, room: entry.room }));
+    let typing = 0;
+    area.addEventListener("input", () => { clearTimeout(typing); typing = setTimeout(() => guarded(ask("tokens", { text: area.value }).then(([count, room]) => { tokens.textContent = fill("tokens", { count, room }); })), 200); });
+    const accept = async () => { if (area.value !== entry.text) { entry.text = area.value; await change("write", { project, id: entry.id, text: area.value }); } };
+    const go = (by) => async () => { await accept(); await show(Math.max(0, Math.min(total - 1, place + by))); };
+    const picture = el("img", { className: "sd-room-picture", alt: entry.name });
+    file("picture", `${project}:${entry.id}?${entry.stamp}`).then((url) => { picture.src = url; }, () => {});
+    viewer.replaceChildren(
+      el("div", { className: "sd-room-stage" }, iconButton("chevron-left", words.previous, go(-1)), picture, iconButton("chevron-right", words.next, go(1))),
+      el("aside", {}, el("div", { className: "sd-room-bar" }, el("strong", { className: "sd-room-name" }, entry.name), iconButton("x", words.close, () => viewer.close())),
+        el("p", { className: "sd-room-dim" }, `${entry.folder} · ${place + 1} / ${total}`), area, tokens,
+        el("div", { className: "sd-room-bar" }, button("accept", () => accept().then(() => viewer.close())),
+          button("aside", async () => (await inquire(fill("aside_sure", { count: 1 }))) && change("aside", { project, ids: [entry.id] }).then(() => viewer.close())))));
+    if (!viewer.open) viewer.showModal();
+    area.focus();
+  }
+
+  // --- Uploads ---
+
+  async function encoded(piece) {
+    const bytes = new Uint8Array(await piece.arrayBuffer());
+    let text = "";
+    for (let at = 0; at < bytes.length; at += 32768) text += String.fromCharCode(...bytes.subarray(at, at + 32768));
+    return btoa(text);
+  }
+
+  async function upload(files) {
+    if (!project || !files.length) return;
+    const target = await inquire(words.target, folder.value || state?.folders[0] || "10_repeticiones");
+    if (!target) return;
+    const failed = [];
+    for (const [place, one] of files.entries()) {
+      const key = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+      try {
+        for (let at = 0; at === 0 || at < one.size; at += PIECE) {
+          const ends = at + PIECE >= one.size;
+          say(fill("uploading", { name: one.name, percent: Math.round((100 * at) / Math.max(1, one.size)) }));
+          state = await ask("upload", { project, key, name: one.name, folder: target, at, data: await encoded(one.slice(at, at + PIECE)), last: ends, look: ends && place === files.length - 1 });
+        }
+      } catch (error) {
+        failed.push(fill("upload_failed", { name: one.name, reason: error.message }));
+      }
+    }
+    const told = state?.told;
+    await guarded(ask("open", { project }).then((now) => { state = now; drawFolders(); return reload(); }));
+    if (failed.length || told) say(failed.join(" ") || told);
+  }
+
+  host.addEventListener("dragover", (event) => { if (project) { event.preventDefault(); event.stopPropagation(); } });
+  host.addEventListener("drop", (event) => { if (project && event.dataTransfer.files.length) { event.preventDefault(); event.stopPropagation(); guarded(upload([...event.dataTransfer.files])); } });
+
+  // --- Keys and the life of it ---
+
+  host.addEventListener("keydown", (event) => {
+    if (!(event.ctrlKey || event.metaKey) || viewer.open || event.target.closest("input[type=text], input[type=search], textarea")) return;
+    const act = { z: () => undo.click(), s: () => save.click(), a: () => guarded(pickAll()) }[event.key.toLowerCase()];
+    if (!act) return;
+    event.preventDefault();
+    event.stopPropagation();
+    act();
+  });
+  let frame = 0;
+  scroller.addEventListener("scroll", () => { cancelAnimationFrame(frame); frame = requestAnimationFrame(() => guarded(draw())); });
+  new ResizeObserver(() => { if (project && scroller.clientWidth && Math.floor((Math.max(240, scroller.clientWidth - 12)) / columns) !== cell) guarded(draw(true)); }).observe(scroller);
+  new IntersectionObserver(([seen]) => { if (seen.isIntersecting && !project) guarded(projects().then((found) => found.length === 1 && open(found[0]))); }).observe(host);
+  window.addEventListener("beforeunload", (event) => { if (state?.changed && host.isConnected) event.preventDefault(); });
+  await guarded(projects());
+}

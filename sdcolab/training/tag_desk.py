@@ -1,0 +1,152 @@
+"""The editor's state: the captions of each open project, what can be undone, and files that arrive in pieces. No torch.
+
+Nothing is written before ``save``; edits that are not saved outlive a new look at the folder.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+import shutil
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from sdcolab.core.errors import DatasetMissing, PictureSkipped, StrangeQuestion
+from sdcolab.core.files import make_folder, storage_errors
+from sdcolab.training.dataset import PICTURE_SUFFIXES
+from sdcolab.training.preparing import free_name, put_aside, unpack
+from sdcolab.training.tags import EXTENSION, TagBook
+
+MOST_UNDONE = 50
+"""Edits that can be undone."""
+
+MAX_UPLOAD_BYTES = 4_000_000_000
+MOST_UPLOADS = 16
+"""Files that arrive at the same time."""
+
+ZIP = ".zip"
+_KEY = re.compile(r"[a-z0-9]{8,32}")
+_FOLDER = re.compile(r"[1-9]\d{0,2}_[\w \-]{1,60}")
+
+
+class TagDesk:
+    """The captions below ``folder``. Methods belong to one thread at a time (``TagRoom`` has the lock)."""
+
+    def __init__(self, folder: Path) -> None:
+        """Raises ``DatasetMissing``, ``CaptionUnreadable``."""
+        if not folder.is_dir():
+            raise DatasetMissing(folder=folder)
+        self.folder = folder
+        self.book = TagBook.read(folder)
+        self._past: deque[TagBook] = deque(maxlen=MOST_UNDONE)
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is an edit to take back."""
+        return bool(self._past)
+
+    def path(self, number: int) -> Path:
+        """The file of picture ``number``. Raises ``StrangeQuestion``."""
+        if not 0 <= number < len(self.book.pictures):
+            raise StrangeQuestion(question="id")
+        return self.book.pictures[number].path
+
+    def edit(self, change: Callable[[TagBook], TagBook]) -> int:
+        """Change the book, so that it can be undone; how many captions are different."""
+        new = change(self.book)
+        different = sum(one != old for one, old in zip(new.pictures, self.book.pictures, strict=True))
+        if different:
+            self._past.append(self.book)
+            self.book = new
+        return different
+
+    def undo(self) -> None:
+        """Take the last edit back, also when it has been saved since: then the captions differ from the files again."""
+        if self._past:
+            self.book = TagBook(self._past.pop().pictures, self.book.saved)
+
+    def save(self) -> int:
+        """Write the captions that changed; how many. Raises ``StorageError``."""
+        changed = self.book.changed
+        self.book = self.book.save()
+        return changed
+
+    def look_again(self, *, keep: bool = True) -> None:
+        """Read the folder anew; without ``keep`` edits that are not saved are thrown away. Raises
+        ``CaptionUnreadable``.
+        """
+        fresh = TagBook.read(self.folder)
+        self.book = self.book.carried(fresh) if keep else fresh
+        self._past.clear()  # its books have other pictures
+
+    def set_aside(self, numbers: Sequence[int]) -> Path:
+        """Move pictures with what belongs to them out of the training; where to. Raises ``StorageError``."""
+        target = put_aside([self.path(number) for number in dict.fromkeys(numbers)], self.folder)
+        self.look_again()
+        return target
+
+
+class Uploads:
+    """Files that arrive in pieces, kept in ``scratch`` until they are whole."""
+
+    def __init__(self, scratch: Path) -> None:
+        self._scratch = scratch
+        self._sizes: dict[str, int] = {}
+        self._lock = threading.Lock()
+
+    def take(self, key: str, at: int, data: str) -> Path:
+        """Add a piece (base64) that begins at byte ``at``; the file so far. Raises ``StrangeQuestion``,
+        ``StorageError``.
+        """
+        if not _KEY.fullmatch(key):
+            raise StrangeQuestion(question="key")
+        try:
+            piece = base64.b64decode(data, validate=True)
+        except (binascii.Error, ValueError) as error:
+            raise StrangeQuestion(question="data") from error
+        path = self._scratch / f"{key}.parte"
+        with self._lock:
+            known = self._sizes.get(key, 0)
+            crowded = key not in self._sizes and len(self._sizes) >= MOST_UPLOADS
+            if at != known or known + len(piece) > MAX_UPLOAD_BYTES or crowded:
+                self._drop(key)
+                raise StrangeQuestion(question="at")
+            make_folder(self._scratch)
+            with storage_errors(path), path.open("ab" if at else "wb") as file:
+                file.write(piece)
+            self._sizes[key] = known + len(piece)
+        return path
+
+    def finish(self, key: str, name: str, target: Path) -> int:
+        """Put the whole file called ``name`` in ``target``, a zip unpacked; how many files came. Raises
+        ``PictureSkipped``, ``CannotRead``, ``StorageError``.
+        """
+        path, plain = self._scratch / f"{key}.parte", Path(name.replace("\\", "/")).name
+        suffix = Path(plain).suffix.lower()
+        try:
+            if suffix == ZIP:
+                make_folder(target)
+                return unpack(path, target)
+            if suffix not in PICTURE_SUFFIXES | {EXTENSION} or plain.startswith("."):
+                raise PictureSkipped(path=Path(plain))
+            make_folder(target)
+            with storage_errors(target / plain):
+                shutil.move(path, free_name(target / f"{Path(plain).stem}{suffix}"))
+            return 1
+        finally:
+            with self._lock:
+                self._drop(key)
+
+    def _drop(self, key: str) -> None:
+        self._sizes.pop(key, None)
+        (self._scratch / f"{key}.parte").unlink(missing_ok=True)
+
+
+def checked_folder(name: str) -> str:
+    """The name of a folder with its repeats in front. Raises ``StrangeQuestion``."""
+    if not _FOLDER.fullmatch(name):
+        raise StrangeQuestion(question="folder")
+    return name

@@ -1,0 +1,253 @@
+"""The tag editor as a room: what its module asks (``studio/assets/rooms/etiquetas.js``; hechos/extensiones.md 10)."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from sdcolab.core.errors import DatasetMissing, StrangeQuestion
+from sdcolab.core.files import make_folder
+from sdcolab.core.folders import Folders
+from sdcolab.core.rooms import Answer, RoomFile, number, numbers, text, texts, yes
+from sdcolab.core.training import training_home, training_projects
+from sdcolab.core.words import tag_editor as words
+from sdcolab.training.recipe_form import BY_CATEGORY, Places, check_name, structure_of
+from sdcolab.training.tag_desk import TagDesk, Uploads, checked_folder
+from sdcolab.training.tags import Captioned, TagBook, TagFilter, restore, search_tags
+
+MOST_TAGS = 400
+"""Tags of one answer."""
+MOST_CELLS = 200
+"""Pictures of one answer."""
+FIRST_FOLDER = "10_repeticiones"
+"""Where pictures go that nobody gives a folder: the guide's own."""
+
+_MEDIA = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".webp": "image/webp", ".bmp": "image/bmp"}
+
+Thumbnail = Callable[[Path, int], bytes | None]
+"""Picture and time of its last change -> a small WebP; None when it cannot be opened."""
+
+Act = Callable[[TagBook, "Asked", TagFilter], TagBook]
+
+
+class Asked:
+    """What an edit says: ``tags`` and ``new`` are lists, ``old_text`` and ``new_text`` parts of tags."""
+
+    def __init__(self, said: Mapping[str, Any]) -> None:
+        self.tags = texts(said, "tags")
+        self.new = texts(said, "new")
+        self.every = yes(said, "every")
+        self.old_text = text(said, "old_text", "", 500)
+        self.new_text = text(said, "new_text", "", 500)
+        self.keep = max(0, min(number(said, "keep", 0), 100))
+
+
+ACTS: Mapping[str, Act] = {
+    "first": lambda book, said, only: book.add(said.tags, only=only),
+    "last": lambda book, said, only: book.add(said.tags, first=False, only=only),
+    "remove": lambda book, said, only: book.remove(said.tags, only),
+    "replace": lambda book, said, only: book.replace(said.tags, said.new, every=said.every, only=only),
+    "rename": lambda book, said, only: book.rename(said.old_text, said.new_text, only),
+    "sort": lambda book, said, only: book.sort(said.keep, only),
+    "once": lambda book, _said, only: book.without_repeats(only),
+}
+"""What can be done with the captions of all pictures that a filter lets through."""
+
+
+class TagRoom:
+    """Opens a project when somebody first asks for it, and keeps it."""
+
+    def __init__(self, folders: Folders, thumbnail: Thumbnail, count_tokens: Callable[[str], tuple[int, int]]) -> None:
+        """``count_tokens``: tokens of a caption, and of the blocks that it fills."""
+        self._folders = folders
+        self._thumbnail = thumbnail
+        self._count_tokens = count_tokens
+        self._desks: dict[str, TagDesk] = {}
+        self._uploads = Uploads(folders.temporary / "subidas")
+        self._lock = threading.RLock()
+
+    @property
+    def answers(self) -> Mapping[str, Answer]:
+        """What can be asked of it. Those that change something answer with what there is then."""
+        changing: Mapping[str, Answer] = {
+            "open": self._open,
+            "edit": self._edit,
+            "write": self._write,
+            "undo": lambda said: self._desk(said).undo(),
+            "save": lambda said: words.SAVED.format(count=self._desk(said).save()),
+            "reload": lambda said: self._desk(said).look_again(keep=False),
+            "restore": self._restore,
+            "aside": self._aside,
+            "upload": self._upload,
+        }
+        looking: Mapping[str, Answer] = {
+            "words": lambda _said: dict(words.EDITOR_WORDS),
+            "projects": lambda _said: training_projects(self._folders),
+            "create": self._create,
+            "page": self._page,
+            "tags": self._tags,
+            "tokens": lambda said: self._count_tokens(text(said, "text")),
+        }
+        return {**{name: self._stated(answer) for name, answer in changing.items()}, **looking}
+
+    def file(self, kind: str, name: str) -> RoomFile | None:
+        """A picture or its thumbnail; ``name`` is ``PROJECT:NUMBER``."""
+        project, _, place = name.rpartition(":")
+        if kind not in ("thumb", "picture") or not place.isascii() or not place.isdigit() or len(place) > 7:
+            return None
+        with self._lock:
+            desk = self._desks.get(project)
+            if desk is None or int(place) >= len(desk.book.pictures):
+                return None
+            path = desk.path(int(place))
+        if kind == "picture":
+            return RoomFile(path, _MEDIA[path.suffix.lower()]) if path.is_file() else None
+        made = self._thumbnail(path, path.stat().st_mtime_ns) if path.is_file() else None
+        return RoomFile(made, "image/webp") if made else None
+
+    # --- Projects ----------------------------------------------------------------------------------------------------
+
+    def _desk(self, said: Mapping[str, Any]) -> TagDesk:
+        """The project that is meant, read if it was not. Raises ``ProjectName``, ``DatasetMissing``,
+        ``CaptionUnreadable``.
+        """
+        project = text(said, "project", most=100)
+        if project not in self._desks:
+            self._desks[project] = TagDesk(self._pictures_of(project))
+        return self._desks[project]
+
+    def _pictures_of(self, project: str) -> Path:
+        home, name = training_home(self._folders), check_name(project)
+        structure = structure_of(home, name)
+        if structure is None:
+            raise DatasetMissing(folder=Places.of(home, name, BY_CATEGORY).pictures)
+        return Places.of(home, name, structure).pictures
+
+    def _stated(self, answer: Answer) -> Answer:
+        """``answer``, and then the state of the project; its own text, if any, is what is told."""
+
+        def both(said: Mapping[str, Any]) -> dict[str, Any]:
+            with self._lock:
+                told = answer(said)
+                return {**self._state(said), "told": told or ""}
+
+        return both
+
+    def _state(self, said: Mapping[str, Any]) -> dict[str, Any]:
+        desk = self._desk(said)
+        book = desk.book
+        names = dict.fromkeys(one.path.parent.name for one in book.pictures if one.path.parent != desk.folder)
+        return {
+            "pictures": len(book.pictures),
+            "bare": sum(not one.tags for one in book.pictures),
+            "changed": book.changed,
+            "undo": desk.can_undo,
+            "folders": [*names],
+            "often": [*book.intrinsic()],
+            "place": str(desk.folder),
+        }
+
+    def _create(self, said: Mapping[str, Any]) -> str:
+        """Make the folder of a new project, the guide's way; its name."""
+        name = check_name(text(said, "project", most=100))
+        if structure_of(training_home(self._folders), name) is None:
+            make_folder(Places.of(training_home(self._folders), name, BY_CATEGORY).pictures / FIRST_FOLDER)
+        return name
+
+    def _open(self, said: Mapping[str, Any]) -> None:
+        known = text(said, "project", most=100) in self._desks
+        desk = self._desk(said)
+        if known:
+            desk.look_again()
+
+    # --- Looking -----------------------------------------------------------------------------------------------------
+
+    def _page(self, said: Mapping[str, Any]) -> dict[str, Any]:
+        with self._lock:
+            desk = self._desk(said)
+            wanted, book = _filter_of(said, desk), desk.book
+        start = number(said, "start", 0)
+        count = max(0, min(number(said, "count", 60), MOST_CELLS))
+        shown = [place for place, one in enumerate(book.pictures) if one.has(wanted)]
+        cells = [
+            self._told(place, book.pictures[place], book.saved[place])
+            for place in shown[max(0, start) : max(0, start) + count]
+        ]
+        return {"total": len(shown), "entries": cells}
+
+    def _told(self, place: int, one: Captioned, saved: Captioned) -> dict[str, Any]:
+        tokens, room = self._count_tokens(one.text)
+        return {
+            "id": place,
+            "name": one.path.name,
+            "folder": one.path.parent.name,
+            "text": one.text,
+            "tags": len(one.tags),
+            "tokens": tokens,
+            "room": room,
+            "changed": one != saved,
+            "stamp": one.path.stat().st_mtime_ns % 2**40 if one.path.is_file() else 0,
+        }
+
+    def _tags(self, said: Mapping[str, Any]) -> dict[str, Any]:
+        """The tags of the pictures that are shown and how many have each, the commonest first."""
+        with self._lock:
+            desk = self._desk(said)
+            wanted, book = _filter_of(said, desk), desk.book
+        counts = book.counts(wanted)
+        found = search_tags(text(said, "search", "", 200), counts)
+        by_name = yes(said, "by_name")
+        found.sort(key=str.casefold if by_name else lambda tag: (-counts[tag], tag.casefold()))
+        return {"total": len(found), "tags": [[tag, counts[tag]] for tag in found[:MOST_TAGS]]}
+
+    # --- Changing ----------------------------------------------------------------------------------------------------
+
+    def _edit(self, said: Mapping[str, Any]) -> str:
+        act = ACTS.get(text(said, "act"))
+        if act is None:
+            raise StrangeQuestion(question="act")
+        desk, asked = self._desk(said), Asked(said)
+        only = _filter_of(said, desk)
+        return words.CHANGED.format(count=desk.edit(lambda book: act(book, asked, only)))
+
+    def _write(self, said: Mapping[str, Any]) -> None:
+        desk = self._desk(said)
+        path, caption = desk.path(number(said, "id")), text(said, "text")
+        desk.edit(lambda book: book.write(path, caption))
+
+    def _restore(self, said: Mapping[str, Any]) -> str:
+        desk = self._desk(said)
+        count = restore(desk.folder)
+        desk.look_again(keep=False)
+        return words.RESTORED.format(count=count)
+
+    def _aside(self, said: Mapping[str, Any]) -> str:
+        ids = numbers(said, "ids")
+        return words.PUT_ASIDE.format(count=len(ids), folder=self._desk(said).set_aside(ids).name)
+
+    def _upload(self, said: Mapping[str, Any]) -> str:
+        """A piece of a file; with ``last`` it is put in its folder."""
+        desk, key = self._desk(said), text(said, "key", most=32)
+        self._uploads.take(key, number(said, "at"), text(said, "data", most=1_000_000))
+        if not yes(said, "last"):
+            return ""
+        folder = checked_folder(text(said, "folder", FIRST_FOLDER, 80))
+        came = self._uploads.finish(key, text(said, "name", most=300), desk.folder / folder)
+        if yes(said, "look"):
+            desk.look_again()
+        return words.UPLOADED.format(count=came, folder=folder)
+
+
+def _filter_of(said: Mapping[str, Any], desk: TagDesk) -> TagFilter:
+    """The pictures that a question is about. Raises ``StrangeQuestion``."""
+    ids = numbers(said, "ids") if "ids" in said else []
+    return TagFilter(
+        every=texts(said, "all_of"),
+        some=texts(said, "some_of"),
+        none=texts(said, "none_of"),
+        folder=text(said, "folder_of", "", 200),
+        bare=yes(said, "bare"),
+        only=frozenset(desk.path(one) for one in ids),
+    )

@@ -1,0 +1,124 @@
+"""The tag editor's answers: filters, edits, uploads in pieces, and nothing outside the project."""
+
+from __future__ import annotations
+
+import base64
+import io
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from sdcolab.core.errors import PictureSkipped, ProjectName, SdcolabError, StrangeQuestion
+from sdcolab.core.folders import Folders
+from sdcolab.core.rooms import ask
+from sdcolab.training.quick import draw_pictures
+from sdcolab.wiring.training_tasks import tag_room
+
+Ask = Callable[..., Any]
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> Folders:
+    made = Folders(tmp_path)
+    draw_pictures(tmp_path / "lora_training" / "datasets" / "zorp" / "10_buenas", 4)
+    draw_pictures(tmp_path / "lora_training" / "datasets" / "zorp" / "1_otras", 2)
+    return made
+
+
+@pytest.fixture
+def asked(folders: Folders) -> Ask:
+    room = tag_room(folders, lambda text: (len(text.split()), 75))
+
+    def question(about: str, /, **said: Any) -> Any:
+        return ask({"etiquetas": room}, "etiquetas", about, {"project": "zorp", **said})
+
+    question.room = room  # type: ignore[attr-defined]
+    return question
+
+
+def test_those_that_are_shown_are_edited_saved_and_undone(asked: Ask, folders: Folders) -> None:
+    state = asked("open")
+    assert (state["pictures"], state["folders"], state["changed"]) == (6, ["10_buenas", "1_otras"], 0)
+    blue = asked("page", all_of=["fondo azul"])
+    assert {entry["text"] for entry in blue["entries"]} == {"zorp, fondo azul"}
+    assert asked("tags", search="fondo")["tags"][0] == ["fondo azul", 2]
+    state = asked("edit", act="first", tags=["mi palabra"], all_of=["zorp"], none_of=["fondo azul"])
+    assert state["told"].startswith("4 descripciones")
+    assert (state["changed"], state["undo"]) == (4, True)
+    one = folders.root / "lora_training" / "datasets" / "zorp" / "10_buenas" / "zorp_00.txt"
+    assert one.read_text(encoding="utf-8") == "zorp, fondo blanco"
+    asked("save")
+    assert one.read_text(encoding="utf-8") == "mi palabra, zorp, fondo blanco\n"
+    assert asked("undo")["changed"] == 4  # saved already: taking it back is a change again
+    asked("save")
+    assert one.read_text(encoding="utf-8") == "zorp, fondo blanco\n"
+    chosen = blue["entries"][0]["id"]
+    asked("edit", act="replace", tags=["zorp"], new=["sks", "x"], ids=[chosen])
+    asked("write", id=chosen, text="sks,  nueva ,")
+    entry = next(entry for entry in asked("page")["entries"] if entry["id"] == chosen)
+    assert (entry["text"], entry["changed"], entry["tokens"], entry["room"]) == ("sks, nueva", True, 2, 75)
+    assert asked("reload")["changed"] == 0
+
+
+def test_pictures_are_seen_and_set_aside(asked: Ask, folders: Folders) -> None:
+    assert asked.room.file("thumb", "zorp:0") is None  # type: ignore[attr-defined] # nobody has opened it
+    asked("open")
+    small = asked.room.file("thumb", "zorp:0")  # type: ignore[attr-defined]
+    assert Image.open(io.BytesIO(small.content)).format == "WEBP"
+    for name in ("zorp:99", "zorp:-1", "../zorp:0", "zorp"):
+        assert asked.room.file("picture", name) is None  # type: ignore[attr-defined]
+    assert asked("aside", ids=[0, 0, 1])["pictures"] == 4
+    aside = folders.root / "lora_training" / "datasets" / "zorp" / "_apartadas"
+    assert len([*aside.iterdir()]) == 4
+
+
+def send(asked: Ask, name: str, data: bytes, folder: str = "10_nuevas", key: str = "abcdef0123456789") -> Any:
+    half = len(data) // 2
+    asked("upload", key=key, name=name, folder=folder, at=0, data=base64.b64encode(data[:half]).decode())
+    rest = base64.b64encode(data[half:]).decode()
+    return asked("upload", key=key, name=name, folder=folder, at=half, data=rest, last=True, look=True)
+
+
+def test_pictures_and_zips_arrive_in_pieces(asked: Ask, folders: Folders) -> None:
+    assert asked("create", project="otro") == "otro"
+    made = Path(folders.root / "lora_training" / "datasets" / "otro")
+    assert (made / "10_repeticiones").is_dir()
+    png = io.BytesIO()
+    Image.new("RGB", (64, 64), "red").save(png, "PNG")
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("../../a.png", png.getvalue())
+        file.writestr("a.txt", "uno, dos")
+    asked("edit", act="last", tags=["sin guardar"])
+    state = send(asked, "todo.zip", archive.getvalue())
+    assert (state["pictures"], state["changed"]) == (7, 6)  # edits that were not saved are still there
+    assert send(asked, "C:\\fotos\\b.PNG", png.getvalue())["pictures"] == 8
+    own = folders.root / "lora_training" / "datasets" / "zorp" / "10_nuevas"
+    assert {path.name for path in own.iterdir()} == {"a.png", "a.txt", "b.png"}
+    with pytest.raises(PictureSkipped):
+        send(asked, "virus.exe", b"MZ")
+    assert not [*(folders.temporary / "subidas").iterdir()]
+
+
+@pytest.mark.parametrize(
+    ("question", "said", "error"),
+    [
+        ("open", {"project": "../fuera"}, ProjectName),
+        ("open", {"project": ["zorp"]}, StrangeQuestion),
+        ("edit", {"act": "borrar"}, StrangeQuestion),
+        ("edit", {"act": "remove", "tags": "zorp"}, StrangeQuestion),
+        ("edit", {"act": "remove", "ids": [99]}, StrangeQuestion),
+        ("write", {"id": -1, "text": ""}, StrangeQuestion),
+        ("upload", {"key": "../../x", "at": 0, "data": ""}, StrangeQuestion),
+        ("upload", {"key": "abcdefgh", "at": 7, "data": ""}, StrangeQuestion),
+        ("upload", {"key": "abcdefgh", "at": 0, "data": "no es base64"}, StrangeQuestion),
+        ("upload", {"key": "abcdefgh", "at": 0, "data": "", "last": True, "folder": "../x"}, StrangeQuestion),
+    ],
+)
+def test_what_is_asked_is_checked(asked: Ask, question: str, said: dict[str, Any], error: type[SdcolabError]) -> None:
+    with pytest.raises(error):
+        asked(question, **said)

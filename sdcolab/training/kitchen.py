@@ -148,7 +148,9 @@ class Kitchen:
         write_beside(plan, task, places)
         seen = preview(plan)  # before anything is downloaded
         self._tell(seen, base)
-        self._tell_base(plan, base, own_link)
+        if base.link and not own_link.strip():  # the demo fits anywhere, and what a link leads to shows when it is here
+            for line in base_lines(plan, base, self.host.gpu()):
+                self.say(line)
         if seen.faults:
             return None
         model = self.bring_base(base, own_link)
@@ -167,20 +169,6 @@ class Kitchen:
         for line in lines(seen, gpu=self.host.gpu() is not None, share=share):
             self.say(line)
         self.show_html(as_html(seen))
-
-    def _tell_base(self, plan: TrainingPlan, base: Base, own_link: str) -> None:
-        """Which family is going to be trained and what it takes, before anything is downloaded. Raises
-        ``TrainingMemory``.
-        """
-        if not base.link or own_link.strip():
-            return  # the demo fits anywhere, and what a link leads to shows when it is there
-        card = self.host.gpu()
-        fitted = fit_before_download(plan, card_bytes(card), sdxl=base.sdxl)
-        family = "SDXL" if base.sdxl else "Stable Diffusion 1.5"
-        where = words.ON_CARD.format(card=card) if card else words.ON_PROCESSOR
-        self.say(words.NEEDS.format(base=base.name, family=family, needed=human_bytes(fitted.needed), where=where))
-        for saving in fitted.savings:
-            self.say(f"💡 {explain(TrainingSaving(saving=saving))}")
 
     def _choose(self, plan: TrainingPlan, task: TrainLora, places: Places) -> None:
         path = places.config / f"{task.project.strip()}.toml"
@@ -284,6 +272,18 @@ class Kitchen:
         except SdcolabError as error:
             self.say(f"❌ {explain(error)}")
         return None
+
+
+def base_lines(plan: TrainingPlan, base: Base, card: str | None) -> list[str]:
+    """Which family ``base`` is of and what training it takes, before it is downloaded. ``card``: as the driver tells.
+
+    Raises ``TrainingMemory`` where it cannot fit.
+    """
+    fitted = fit_before_download(plan, card_bytes(card), sdxl=base.sdxl)
+    family = "SDXL" if base.sdxl else "Stable Diffusion 1.5"
+    where = words.ON_CARD.format(card=card) if card else words.ON_PROCESSOR
+    told = words.NEEDS.format(base=base.name, family=family, needed=human_bytes(fitted.needed), where=where)
+    return [told, *(f"💡 {explain(TrainingSaving(saving=saving))}" for saving in fitted.savings)]
 
 
 def already_here(folders: Folders, link: str) -> Path | None:

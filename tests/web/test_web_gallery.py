@@ -102,7 +102,7 @@ def test_captions_are_filtered_edited_and_saved(page: Page, bench: Bench) -> Non
     page.get_by_role("tab", name="Etiquetas", exact=True).click()
     room = part(page, "room-etiquetas")
     expect(room.locator(".sd-wall-cell")).to_have_count(6)
-    room.get_by_role("button", name="fondo azul").click()
+    room.get_by_role("button", name="fondo blanco").click()
     expect(room.locator(".sd-wall-cell")).to_have_count(2)
     room.get_by_text("Editar a la vez").click()
     room.get_by_label("Etiquetas, separadas por comas").fill("de noche")

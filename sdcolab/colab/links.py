@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from sdcolab.colab.host import Host
+from sdcolab.colab.waiting import telling
 from sdcolab.core.errors import ProxyUnavailable, ShareLost
 from sdcolab.core.words import explain
 from sdcolab.core.words import notebook as words
@@ -101,7 +102,8 @@ class LinkTeller:
             return
         self._link = replace(self._link, proxy_offered=True)
         try:
-            url = self._host.proxy_url(self.port)
+            with telling(self._say, words.ASKING_FOR_LINK):
+                url = self._host.proxy_url(self.port)
         except ProxyUnavailable as error:
             self._say(f"⚠️ {explain(error)}")
             return

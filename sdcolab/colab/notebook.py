@@ -50,7 +50,7 @@ SAVE_REST_SECONDS = 600.0
 
 def start(options: StartOptions, collaborators: Collaborators) -> None:
     """Prepare Drive, tokens and downloads, open the web UI and its public link, and stay until interrupted."""
-    close_panel()
+    close_panel(collaborators.say)
     Session(options, collaborators).run()
 
 
@@ -60,7 +60,7 @@ def open_panel(options: StartOptions, collaborators: Collaborators) -> None:
     What a panel that was open here had not done goes on in the new one.
     """
     say = collaborators.say
-    former = close_panel()
+    former = close_panel(say)
     cancel = CancelToken()
     news: queue.SimpleQueue[DriveNews] = queue.SimpleQueue()
     roster = Roster(collaborators.folders.root / ".sesion")
@@ -72,12 +72,12 @@ def open_panel(options: StartOptions, collaborators: Collaborators) -> None:
         namespace = _namespace()
         if namespace is not None:
             namespace[OPEN_PANEL] = panel
+        say(words.PANEL_OPEN)
         panel.open(display)
         if former and former.unfinished:
             panel.go_on(former.unfinished)
         tell_left(collaborators)
         preparation.fetch_guide_resources()
-        say(words.PANEL_OPEN)
     except KeyboardInterrupt:
         cancel.cancel()
         say(words.INTERRUPTED)
@@ -90,7 +90,7 @@ def open_panel(options: StartOptions, collaborators: Collaborators) -> None:
 def close_all(collaborators: Collaborators) -> None:
     """Close what is open and wait until Google Drive has everything, also what a session that is gone left behind."""
     say = collaborators.say
-    if close_panel():
+    if close_panel(say):
         say(words.PANEL_CLOSED)
     Roster(collaborators.folders.root / ".sesion").end_former()
     try:
@@ -183,12 +183,12 @@ def form_tokens() -> dict[str, str]:
     return {name: value.strip() for name, value in typed.items() if isinstance(value, str) and value.strip()}
 
 
-def close_panel() -> Panel | None:
-    """Close the panel that is open in this notebook, and give it back."""
+def close_panel(say: Callable[[str], object]) -> Panel | None:
+    """Close the panel that is open in this notebook, telling ``say`` how, and give it back."""
     namespace = _namespace()
     panel: Panel | None = namespace.pop(OPEN_PANEL, None) if namespace is not None else None
     if panel is not None:
-        panel.close()
+        panel.close(say)
     return panel
 
 

@@ -32,16 +32,16 @@ from sdcolab.colab.prepare import Collaborators, Preparation, drive_line, forget
 from sdcolab.colab.report import download_link, known_secrets, report_line, write_report
 from sdcolab.colab.waiting import telling
 from sdcolab.core.events import ImageSaved
-from sdcolab.core.tasks import Origin, Preload, Task
+from sdcolab.core.tasks import Preload, Task
 from sdcolab.core.words import explain
 from sdcolab.core.words import panel as words
-from sdcolab.core.words.notebook import STILL_UPLOADING
+from sdcolab.core.words.notebook import STILL_CLOSING, STILL_UPLOADING
 from sdcolab.process.environment import engine_spec
 from sdcolab.process.supervisor import Roster
 from sdcolab.process.worker import ProcessWorker
 from sdcolab.studio.layout import LAYOUT, Tab, TabKind
 from sdcolab.studio.look import asset, shared_css
-from sdcolab.studio.pending import settle, unfinished
+from sdcolab.studio.pending import take_up, unfinished
 
 
 class Panel:
@@ -82,24 +82,25 @@ class Panel:
 
     def go_on(self, tasks: Sequence[Task]) -> None:
         """Queue what another panel of this notebook had not done, in its order."""
-        for task in tasks:
-            self._studio.submit(task, Origin.PANEL)
-        settle(self._with.folders.config, self._with.tasks, tasks)
-        self._notes(words.queue_goes_on(len(tasks)))
+        count = take_up(tasks, self._with.folders.config, self._with.tasks, self._jobs)
+        self._notes(words.queue_goes_on(count))
 
-    def close(self) -> None:
-        """End everything; what is left to copy to Drive is still copied if it is quick. Safe to call twice."""
+    def close(self, say: Callable[[str], object] | None = None) -> None:
+        """End everything, telling ``say`` (else our own news) how; what is left to copy to Drive is still copied if it
+        is quick. Safe to call twice."""
+        say = say or self._notes
         if not self._watcher.stop():
             return
         self._downloads.close()
         for button in (self._generate, self._interrupt, self._empty, self._save):
             button.disabled = True
         self.unfinished = unfinished(self._jobs)
-        for engine in self._engines:
-            engine.stop()
-        self._jobs.close(2.0)
+        with telling(say, STILL_CLOSING):
+            for engine in self._engines:
+                engine.stop()
+            self._jobs.close(2.0)
         self._draw_news()
-        self._left_on_drive = self._ready.flush(self._notes)
+        self._left_on_drive = self._ready.flush(say)
         self._ready.stop()
         self._view.state.value = words.CLOSED
 

@@ -24,8 +24,9 @@ class FieldWidget:
 
     @property
     def value(self) -> Any:
-        """What the widget holds."""
-        return self.box.value
+        """What the widget holds, without the noise of a slider that counts its steps (7.000000000000001)."""
+        held = self.box.value
+        return float(f"{held:.10g}") if isinstance(held, float) else held
 
     def put(self, value: Any) -> None:
         """Show ``value``; one that the widget does not offer is left alone."""

@@ -189,13 +189,17 @@ class Preparation:
         with telling(self._say, words.STILL_INSTALLING):
             ensure_installed(own_requirements())
         self._install_extras()
-        if self._roster.end_former():
+        with telling(self._say, words.CLOSING_FORMER):
+            ended = self._roster.end_former()
+        if ended:
             self._say(words.FORMER_CLOSED)
-        tell_gpu(self._with)
+        with telling(self._say, words.STILL_EXAMINING):
+            tell_gpu(self._with)
         self._connect_drive()
         set_aside(self._folders.config, self._with.tasks)
         wanted = (*DOWNLOAD_NAMES, *[NGROK_NAME] * (Service.NGROK in self._options.services))
-        found = read_tokens(self._with, self._options.tokens, wanted)
+        with telling(self._say, words.ASKING_FOR_KEYS):
+            found = read_tokens(self._with, self._options.tokens, wanted)
         self.ngrok_token = found.pop(NGROK_NAME, "")
         self.tokens = found
         self._link_models()
@@ -331,7 +335,8 @@ class Preparation:
         download = self._with.make_download(tokens)
         progress = CellProgress(cell_bars(self._say))
         try:
-            reports = within(None, lambda: download(text, progress, self._cancel))
+            with telling(self._say, words.STILL_DOWNLOADING, lambda: progress.last_word):
+                reports = within(None, lambda: download(text, progress, self._cancel))
         except SdcolabError as error:
             reports = (Downloaded(str(explain(error))),)
         except Exception as error:  # noqa: BLE001 - an edge: a bug here must not take the web UI away; it is logged

@@ -36,10 +36,13 @@ class CellProgress:
         self._bars = bars
         self._clock = clock
         self._drawn: dict[str, float] = {}
+        self.last_word = 0.0
+        """When something was last heard of (``time.monotonic``)."""
         self._lock = threading.Lock()
 
     def __call__(self, event: Event) -> None:
         with self._lock:
+            self.last_word = time.monotonic()
             match event:
                 case BytesReceived():
                     self._bytes(event)

@@ -16,7 +16,7 @@ from pathlib import Path
 from sdcolab.colab.drive_sync import DriveRecovered, DriveTrouble
 from sdcolab.colab.links import Access, LinkTeller
 from sdcolab.colab.prepare import Collaborators, Preparation, StartOptions, drive_line, tell_left
-from sdcolab.colab.waiting import SILENCE_SECONDS
+from sdcolab.colab.waiting import SILENCE_SECONDS, telling
 from sdcolab.core.errors import (
     NgrokTokenMissing,
     SdcolabError,
@@ -221,8 +221,9 @@ class Session:
         """End the children, then give Drive some time. A second interruption stops waiting; nothing is left running."""
         self._cancel.cancel()
         try:
-            for child in self._children:
-                child.stop()
+            with telling(self._say, words.STILL_CLOSING):
+                for child in self._children:
+                    child.stop()
             self._ready.flush()
             if self._children:
                 self._say(words.CLOSED)

@@ -20,12 +20,19 @@ T = TypeVar("T")
 
 
 @contextlib.contextmanager
-def telling(say: Callable[[str], object], what: str) -> Iterator[None]:
-    """Say again and again that ``what`` is still waited for, from another thread, while the block lasts."""
+def telling(say: Callable[[str], object], what: str, last_word: Callable[[], float] = lambda: 0.0) -> Iterator[None]:
+    """Say again and again that ``what`` is still waited for, from another thread, while the block lasts.
+
+    ``last_word`` tells when (``time.monotonic``) something else was shown: what moves needs no words.
+    """
     done, started = threading.Event(), time.monotonic()
 
     def tell() -> None:
-        while not done.wait(SILENCE_SECONDS):
+        told = started
+        while not done.wait(max(told, last_word()) + SILENCE_SECONDS - time.monotonic()):
+            if time.monotonic() - last_word() < SILENCE_SECONDS:
+                continue
+            told = time.monotonic()
             say(WAITED.format(what=what, seconds=round(time.monotonic() - started)))
 
     teller = threading.Thread(target=tell, name="sdcolab-espera", daemon=True)

@@ -12,9 +12,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from sdcolab.core.errors import StorageError
+from sdcolab.core.errors import QueueFull, StorageError
 from sdcolab.core.files import atomic_write
-from sdcolab.core.tasks import Place, Task, TaskTable
+from sdcolab.core.tasks import Origin, Place, Task, TaskTable
 from sdcolab.studio.jobs import JobQueue
 from sdcolab.studio.journal import JobJournal, JournalEntry, journal_text
 
@@ -66,6 +66,17 @@ class PendingJournal(JobJournal):
 def unfinished(jobs: JobQueue) -> tuple[Task, ...]:
     """What runs or waits at every place, in order."""
     return tuple(job.task for place in Place for job in (*jobs.running(place), *jobs.waiting(place)))
+
+
+def take_up(tasks: Sequence[Task], folder: Path, table: TaskTable, jobs: JobQueue) -> int:
+    """Queue what another panel had not done and offer it no more; how many fitted. Raises ``StorageError``."""
+    queued = list[Task]()
+    with contextlib.suppress(QueueFull):  # what does not fit is still offered
+        for task in tasks:
+            jobs.submit(task, Origin.PANEL)
+            queued.append(task)
+    settle(folder, table, queued)
+    return len(queued)
 
 
 def set_aside(folder: Path, table: TaskTable) -> None:

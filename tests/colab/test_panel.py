@@ -213,6 +213,15 @@ def test_from_the_form_to_the_gallery(desk: Desk) -> None:
     assert desk.widget("Semilla").value == "7"
 
 
+def test_numbers_come_without_the_slider_s_noise(desk: Desk) -> None:
+    """A browser's slider counts steps: 70 of a tenth are 7.000000000000001."""
+    desk.open()
+    desk.widget("CFG").value = 70 * 0.1
+    desk.press("🎨 Generar")
+    desk.until(lambda: "1 imagen lista" in desk.text())
+    assert "CFG scale: 7," in desk.widget("Datos").value
+
+
 def test_two_cards_are_two_engines(desk: Desk) -> None:
     desk.cards = 2
     desk.open()

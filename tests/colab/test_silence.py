@@ -8,20 +8,22 @@ import itertools
 import os
 import queue
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
-from colab.test_session import Cell
+from colab.test_panel import Desk
+from colab.test_session import TUNNEL_DOWN, Cell
 
-from sdcolab.colab import host, prepare
+from sdcolab.colab import host, prepare, waiting
 from sdcolab.colab.drive_sync import DriveNews, DriveSync, Rhythm
 from sdcolab.colab.host import ColabHost
 from sdcolab.colab.notebook import StartOptions
-from sdcolab.colab.prepare import Preparation, flush_and_tell
+from sdcolab.colab.prepare import Downloaded, Preparation, flush_and_tell, remember_drive
 from sdcolab.colab.waiting import muted, telling
-from sdcolab.core.errors import DriveFull, DriveNoAnswer
+from sdcolab.core.errors import DriveFull, DriveNoAnswer, SecretTimeout
 from sdcolab.core.events import CancelToken
 from sdcolab.core.folders import Folders
 from sdcolab.core.words import explain
@@ -50,6 +52,12 @@ class Transcript:
 
 
 @pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Silences so short that a test need not wait for them."""
+    monkeypatch.setattr(waiting, "SILENCE_SECONDS", 0.1)
+
+
+@pytest.fixture
 def hung_drive(tmp_path: Path) -> Iterator[Path]:
     """A Drive that is there and whose files never answer: reading a pipe that nobody writes waits as DriveFS does."""
     config = tmp_path / "nube" / "sdcolab" / "config"
@@ -63,12 +71,12 @@ def hung_drive(tmp_path: Path) -> Iterator[Path]:
 def test_a_drive_that_hangs_is_told_and_left_aside(
     tmp_path: Path, hung_drive: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(prepare, "PREPARE_SECONDS", 9.0)
+    monkeypatch.setattr(prepare, "PREPARE_SECONDS", 5.0)
     cell, said = Cell(tmp_path), Transcript()
     cell.host.drive = hung_drive
 
     def slow_mount() -> Path:
-        time.sleep(6)  # nobody has looked at the permission dialog yet
+        time.sleep(5)  # nobody has looked at the permission dialog yet
         return hung_drive
 
     monkeypatch.setattr(cell.host, "mount_drive", slow_mount)
@@ -101,6 +109,7 @@ def test_a_full_drive_is_told_at_once_when_closing(tmp_path: Path) -> None:
     assert str(explain(DriveFull(pending=1))) in said.text
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_drive_that_takes_nothing_is_not_waited_for(tmp_path: Path) -> None:
     folders, said = Folders(tmp_path / "sdcolab"), Transcript()
     (tmp_path / "nube").mkdir()
@@ -110,15 +119,82 @@ def test_a_drive_that_takes_nothing_is_not_waited_for(tmp_path: Path) -> None:
     def hang(source: Path, target: Path) -> None:
         time.sleep(60)
 
-    rhythm = Rhythm(patience=6.0)
+    rhythm = Rhythm(patience=1.0)
     sync = DriveSync(
         folders, tmp_path / "nube", images=True, settings=False, listener=lambda news: None, copy=hang, rhythm=rhythm
     )
     sync.start()
     assert flush_and_tell(sync, folders, said, 600.0) == 1
     sync.stop()
-    assert said.lines[-1][0] < 9
-    assert said.longest_silence() < LONGEST_SILENCE, said.text
+    assert said.lines[-1][0] < LONGEST_SILENCE
+    assert "   ⏳ Guardando en Google Drive (" in said.text
+
+
+def slowly(answer: object) -> Callable[..., Any]:
+    """Something that answers when it has been waited for."""
+
+    def work(*_said: object) -> object:
+        time.sleep(0.4)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    return work
+
+
+@pytest.mark.usefixtures("impatient")
+def test_closing_waits_for_drive_aloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cell = Cell(tmp_path)
+    (tmp_path / "nube").mkdir()
+    cell.folders.outputs.mkdir(parents=True)
+    remember_drive(cell.folders, images=True, settings=False)
+    monkeypatch.setattr(cell.host, "mount_drive", slowly(tmp_path / "nube"))
+    monkeypatch.setattr(cell.host, "flush_drive", slowly(True))
+    text = cell.close()
+    assert "   ⏳ Esperando a Google Drive; si ves su ventana de permisos, acéptala (0 s)" in text
+    assert "   ⏳ Google Drive sigue subiendo lo que tiene (0 s)" in text
+
+
+@pytest.mark.usefixtures("impatient")
+def test_colab_is_waited_for_aloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cell = Cell(tmp_path)
+    cell.tunnel = TUNNEL_DOWN
+    monkeypatch.setattr(cell.host, "gpu", slowly("Tesla T4, 15360 MiB"))
+    monkeypatch.setattr(cell.host, "secret", slowly(SecretTimeout(name="HF_TOKEN")))
+    monkeypatch.setattr(cell.host, "proxy_url", slowly("https://7860-x.prod.colab.dev/"))
+    cell.download = slowly((Downloaded("✅ gato"),))
+    cell.when("Mientras tanto")
+    text = cell.run(StartOptions(links="https://civitai.com/models/1"))
+    for waited in (
+        "Mirando todavía",
+        "Preguntando a Colab por tus claves",
+        "Descargando",
+        "Pidiendo a Colab su propio",
+    ):
+        assert f"   ⏳ {waited}" in text
+
+
+@pytest.mark.usefixtures("impatient")
+def test_what_moves_needs_no_words() -> None:
+    said = Transcript()
+    with telling(said, "la descarga", time.monotonic):
+        time.sleep(0.4)
+    assert said.lines == []
+
+
+@pytest.mark.usefixtures("impatient")
+def test_play_again_closes_the_former_panel_aloud(
+    tmp_path: Path, child_environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk, said = Desk(tmp_path, child_environ), Transcript()
+    desk.host.drive = tmp_path / "MyDrive"
+    desk.host.drive.mkdir()
+    desk.options = StartOptions(images_to_drive=True)
+    panel = desk.open()
+    monkeypatch.setattr(DriveSync, "flush", slowly(1))
+    panel.close(said)
+    assert "   ⏳ Guardando en Google Drive (0 s)" in said.text
+    assert "Sin copiar a Drive: 1" in said.text
 
 
 def test_a_refused_drive_says_what_it_costs(tmp_path: Path) -> None:
@@ -135,11 +211,12 @@ def test_a_mount_that_hangs_is_not_looked_at_forever(tmp_path: Path, monkeypatch
         ColabHost(tmp_path).mount_drive()
 
 
+@pytest.mark.usefixtures("impatient")
 def test_only_the_thread_that_is_muted_is(monkeypatch: pytest.MonkeyPatch) -> None:
     shown = io.StringIO()
     monkeypatch.setattr("sys.stdout", shown)
     with telling(print, "espero"), muted():
         print("in English")
-        time.sleep(4.5)
+        time.sleep(0.4)
     assert "English" not in shown.getvalue()
-    assert "espero (4 s)" in shown.getvalue()
+    assert "espero (0 s)" in shown.getvalue()

@@ -12,11 +12,13 @@ NEWER = "🆕 Hay una versión nueva, la {version}. Esta copia sigue con la suya
 INSTALLING_MISSING = "📦 Instalando lo que falta aquí: {names}…"
 INSTALLING = "📦 Instalando {names}…"
 STILL_INSTALLING = "Instalando todavía"
+CLOSING_FORMER = "Cerrando la sesión anterior"
 FORMER_CLOSED = "♻️ La sesión anterior se cerró."
 CARD = "✅ Tarjeta gráfica: {card}"
 CARDS = "✅ Tarjeta gráfica: {card} ({count} tarjetas: {count} motores trabajan a la vez)"
 SLOWER_WITHOUT = "Sin ella también funciona, pero mucho más despacio."
 DOWNLOADING = "📥 Descargando…"
+STILL_DOWNLOADING = "Descargando"
 OTHER_MODEL = "ℹ️ El modelo elegido no llegó: se abre con «{name}». Puedes elegir o descargar otro dentro."
 HAD_ALSO = "📦 En otra sesión descargaste también: {names}. Tráelo con un clic en la pestaña «Mi sesión»."
 TO_PASTE = "   Para tenerlo otra vez, pega esto en enlaces_adicionales y pulsa ▶️:"
@@ -81,6 +83,7 @@ def connected(*, images: bool, settings: bool, folder: str) -> str:
 # --- Keys -------------------------------------------------------------------------------------------------------------
 
 KEYS_FOUND = "🔑 Claves encontradas: {names}"
+ASKING_FOR_KEYS = "Preguntando a Colab por tus claves"
 NO_KEYS = "🔑 No hay claves guardadas ({names}): solo hacen falta si un sitio las pide."
 
 # --- The page and its links -------------------------------------------------------------------------------------------
@@ -93,6 +96,7 @@ PAGE_HERE = "✅ En este equipo: {url}"
 PUBLIC_LINK = "\n✅ ¡Listo! Abre este enlace en una pestaña nueva y deja esta abierta:"
 RUNNING_ON = "Running on public URL: {url}"
 NGROK_ASKS = "ℹ️ La primera vez, ngrok muestra un aviso en inglés: pulsa «Visit Site»."
+ASKING_FOR_LINK = "Pidiendo a Colab su propio enlace"
 MEANWHILE = "🔗 Mientras tanto puedes usar este enlace, solo en este navegador y con esta pestaña abierta: {url}"
 OWN_LINK = "🔗 Solo para ti, en este navegador y con esta pestaña abierta: {url}"
 ACCESS = "Usuario: {user}  Contraseña: {password}"
@@ -101,6 +105,7 @@ PAGE_IN_CELL = "Ver la página aquí mismo (si el navegador acepta cookies de te
 # --- Closing ----------------------------------------------------------------------------------------------------------
 
 CLOSING = "\n⏹️ Cerrando sdcolab…"
+STILL_CLOSING = "Cerrando"
 CLOSED = "👋 sdcolab está cerrado. Pulsa ▶️ para volver a abrirlo."
 PANEL_CLOSED = "👋 El panel está cerrado."
 CLOSED_UNSAVED = "⚠️ Cerrado sin esperar a Google Drive (sin copiar: {count})."

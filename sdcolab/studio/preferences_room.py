@@ -54,7 +54,7 @@ class PreferencesRoom:
 
     def _page(self) -> dict[str, Any]:
         now = self._file.peek()
-        return {"look": now.look.value, "sound": now.sound, "notify": now.notify}
+        return {"bar": [*now.bar], "look": now.look.value, "sound": now.sound, "notify": now.notify}
 
     def _told(self) -> dict[str, Any]:
         now: Mapping[str, Any] = to_json(self._file.peek())

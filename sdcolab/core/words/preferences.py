@@ -23,9 +23,13 @@ PREFERENCE_WORDS: Mapping[str, Words] = {
         "Carpeta", "Dentro de la de su clase. [date] hace una por día; con / pones una dentro de otra.", SAVING
     ),
     "save_text": Words("Guardar también un .txt con los datos", "Un archivo de texto junto a cada imagen.", SAVING),
+    "grid_format": Words(
+        "Formato de las cuadrículas", "Las de los scripts, como X/Y/Z plot. Las muy grandes se guardan en PNG.", SAVING
+    ),
+    "preview": Words("Vista previa", "Enseñar la imagen mientras se genera. Quitarla ahorra un poco de tiempo.", PAGE),
     "bar": Words(
         "Siempre a la vista (Quicksettings)",
-        "Los controles de la barra de arriba de la página. Cambia la próxima vez que abras el programa.",
+        "Los controles de la barra de arriba de la página. En el panel cambian la próxima vez que pulses ▶️.",
         BAR,
     ),
     "look": Words("Aspecto", "Claro, oscuro o el de tu sistema.", PAGE),
@@ -39,6 +43,7 @@ PREFERENCE_WORDS: Mapping[str, Words] = {
 
 CHOICES: Mapping[str, Mapping[str, str]] = {
     "image_format": {"png": "PNG", "jpg": "JPEG", "webp": "WebP"},
+    "grid_format": {"png": "PNG", "jpg": "JPEG", "webp": "WebP"},
     "look": {"system": "El del sistema", "light": "Claro", "dark": "Oscuro"},
 }
 

@@ -173,14 +173,11 @@ class Panel:
         buttons = new.HBox(
             [self._generate_row, self._interrupt, self._empty, self._save], layout=new.Layout(flex_flow="row wrap")
         )
-        for box in (view.preview, self._gallery.box):
-            box.add_class("sd-pictures")
         results = [view.state, view.progress, view.preview, self._notes.box, view.report, self._gallery.box]
         offer = LeftPlanOffer(new, self._studio, self._notes, self._notes.guarded)
         left, right = new.VBox([offer.box, body, buttons]), new.VBox(results)
         self._both = new.HBox([left, right], layout=new.Layout(flex_flow="row wrap"))
-        for box, name in ((left, "sd-left"), (right, "sd-right"), (self._both, "sd-both"), (self._tabs, "sd-tabs")):
-            box.add_class(name)
+        named(left=left, right=right, both=self._both, tabs=self._tabs, pictures=self._gallery.box)
         style = new.HTML(f"<style>{shared_css()}{asset('panel.css')}</style>")
         helpers = helper_widgets(self._studio.rooms)
         box = new.VBox(
@@ -253,6 +250,12 @@ class Panel:
         self._gallery.add(image)
         if self._ready.sync:
             self._ready.sync.poke()
+
+
+def named(**boxes: Any) -> None:
+    """Give each box the class that the style sheet knows it by."""
+    for name, box in boxes.items():
+        box.add_class(f"sd-{name}")
 
 
 def helper_widgets(rooms: Mapping[str, Room]) -> list[Any]:

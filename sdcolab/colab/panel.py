@@ -113,8 +113,8 @@ class Panel:
 
     def _build(self) -> None:
         new, notes = self._widgets, self._notes
-        layout = LAYOUT.with_bar(PreferencesFile(self._studio.folders.config).peek().bar)
-        self._form = GenerationForm(new, self._studio, layout, notes, notes.guarded)
+        bar = PreferencesFile(self._studio.folders.config).peek().bar
+        self._form = GenerationForm(new, self._studio, LAYOUT.with_bar(bar), notes, notes.guarded)
         self._tools = {tab.id: ToolTab(new, self._studio, tab, notes.guarded) for tab in LAYOUT.tabs if tab.tool}
         self._sender = Sender(self._form, self._tools, notes, lambda name: setattr(self._tabs, "value", name))
         self._gallery = Gallery(new, self._sender.shown_actions(), canvas_widget)
@@ -179,10 +179,8 @@ class Panel:
         self._both = new.HBox([left, right], layout=new.Layout(flex_flow="row wrap"))
         named(left=left, right=right, both=self._both, tabs=self._tabs, pictures=self._gallery.box)
         style = new.HTML(f"<style>{shared_css()}{asset('panel.css')}</style>")
-        helpers = helper_widgets(self._studio.rooms)
-        box = new.VBox(
-            [style, self._tabs, self._both, new.HBox([self._report, self._report_link]), *helpers, keys_widget()]
-        )
+        report = new.HBox([self._report, self._report_link])
+        box = new.VBox([style, self._tabs, self._both, report, *helper_widgets(self._studio.rooms), keys_widget()])
         box.add_class("sdcolab-panel")
         return box
 
@@ -190,9 +188,9 @@ class Panel:
         tab = LAYOUT.tab(name)
         if tab.kind is TabKind.GENERATE:
             self._form.open_mode(name)
-        for box in self._boxes.values():
-            box.layout.display = "flex" if box is self._boxes[name] else "none"
-        self._generate_row.layout.display = "flex" if tab.kind is TabKind.GENERATE else "none"
+        shown = {id(self._boxes[name]), *([id(self._generate_row)] if tab.kind is TabKind.GENERATE else [])}
+        for box in (*self._boxes.values(), self._generate_row):
+            box.layout.display = "flex" if id(box) in shown else "none"
         mark(self._both, tab.kind)
 
     # --- Buttons: the kernel's main thread ---------------------------------------------------------------------------

@@ -158,7 +158,7 @@ def test_the_question_mark_tells_the_guide_s_advice_and_gives_the_focus_back(pag
 
 def test_an_upscaler_that_is_not_here_offers_its_download(page: Page) -> None:
     tab(page, "Ampliar (Extras)")
-    page.get_by_role("listbox", name="Upscaler", exact=True).first.click()
+    page.locator("#sd-extras-enlargement-upscaler input").click()
     page.get_by_role("option", name="⬇️ R-ESRGAN 4x+ (por descargar)").click()
     said = part(page, "form-message")
     expect(said).to_contain_text("«R-ESRGAN 4x+» todavía no está en este equipo: son 67 MB.")

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from sdcolab.core.words.base import Words
 
 SAVING, BAR, PAGE = "Guardar imágenes", "Barra de arriba", "Página y avisos"
+FOLDERS, MACHINE = "Carpetas", "Equipo y acceso"
 
 PREFERENCE_WORDS: Mapping[str, Words] = {
     "image_format": Words(
@@ -40,6 +41,24 @@ PREFERENCE_WORDS: Mapping[str, Words] = {
         PAGE,
     ),
 }
+
+TOLD_WORDS: Mapping[str, Words] = {
+    "outputs": Words("Imágenes", "Aquí se guardan; en Colab se copian además a tu Drive.", FOLDERS),
+    "models": Words("Modelos", "Cada clase tiene su carpeta dentro, con los nombres de AUTOMATIC1111.", FOLDERS),
+    "memory": Words("Memoria", "Según lo que tenga tu tarjeta, y con lo que quepa.", MACHINE),
+    "speed": Words(
+        "Velocidad", "Está en el formulario, y se recuerda con «Guardar como valores predeterminados».", MACHINE
+    ),
+    "password": Words("Contraseña", "Un enlace público siempre la tiene.", MACHINE),
+}
+"""What is shown and decided elsewhere."""
+
+DECIDED: Mapping[str, str] = {
+    "memory": "Automática",
+    "speed": "Fiel, Equilibrado o Rápido",
+    "password": "En el cuaderno, la que sale bajo el enlace; en tu equipo, --usuario nombre:clave al abrir",
+}
+"""What is said of some of them."""
 
 CHOICES: Mapping[str, Mapping[str, str]] = {
     "image_format": {"png": "PNG", "jpg": "JPEG", "webp": "WebP"},

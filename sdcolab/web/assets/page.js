@@ -363,7 +363,7 @@
     "keydown",
     (event) => {
       const held = event.ctrlKey || event.metaKey;
-      const viewing = event.target.closest?.(".sd-canvas, dialog");
+      const viewing = event.target.closest?.(".sd-canvas, dialog, .sd-help-card");
       const stop = () => {
         event.preventDefault();
         event.stopPropagation();

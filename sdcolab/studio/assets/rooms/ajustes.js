@@ -19,6 +19,7 @@ export async function mount(host, house) {
   };
 
   const controls = {
+    told: (row) => el("code", { className: "sd-setting-told" }, row.value),
     bool: (row) => el("input", { type: "checkbox", checked: row.value, "aria-label": row.label, onchange: (event) => save(row, event.target.checked) }),
     int: (row) => el("input", { type: "number", className: "sd-room-select", min: row.low, max: row.high, value: row.value, "aria-label": row.label, onchange: (event) => save(row, Number(event.target.value)) }),
     str: (row) => el("input", { type: "text", className: "sd-room-search", value: row.value, spellcheck: false, "aria-label": row.label, onchange: (event) => save(row, event.target.value) }),
@@ -39,7 +40,7 @@ export async function mount(host, house) {
   };
 
   const line = (row) => {
-    const wide = row.kind === "names" || row.kind === "str";
+    const wide = ["names", "str", "told"].includes(row.kind);
     const box = el("div", { className: `sd-setting${wide ? " sd-setting-wide" : ""}` },
       el("div", {}, el("strong", {}, row.label), el("small", {}, row.help)), controls[row.kind](row));
     box.dataset.text = plain(`${row.label} ${row.help} ${row.group} ${row.key}`);

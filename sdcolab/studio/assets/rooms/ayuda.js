@@ -17,12 +17,12 @@ export async function mount(host, house) {
     opener = button;
     const strip = entry.captions.length
       ? el("div", { className: "sd-help-strip" }, ...entry.captions.map((caption, place) => el("figure", {},
-          el("div", { className: "sd-help-picture", role: "img", "aria-label": `${entry.label}: ${caption}` }), el("figcaption", {}, caption))))
+          el("div", { className: "sd-help-picture", role: "img", "aria-label": `${entry.label}: ${caption}`, style: `width:${entry.side}px;height:${entry.side}px` }), el("figcaption", {}, caption))))
       : null;
     card.setAttribute("aria-label", about.replace("{name}", entry.label));
     card.replaceChildren(el("button", { type: "button", className: "sd-help-close sd-icon-x", "aria-label": close, onclick: leave }),
       el("strong", {}, entry.label), ...entry.text.map((text) => el("p", {}, text)), strip);
-    (panel() ?? document.body).append(card);
+    (panel() ?? document.querySelector(".gradio-container") ?? document.body).append(card);
     card.hidden = false;
     const near = button.getBoundingClientRect();
     const left = Math.max(8, Math.min(near.right + 8, innerWidth - card.offsetWidth - 8));
@@ -31,7 +31,7 @@ export async function mount(host, house) {
     card.focus({ preventScroll: true });
     if (!strip) return;
     const url = await file("strip", entry.path);
-    [...strip.querySelectorAll(".sd-help-picture")].forEach((box, place) => { box.style.cssText = `background-image:url("${url}");background-position:-${place * entry.side}px 0;width:${entry.side}px;height:${entry.side}px`; });
+    [...strip.querySelectorAll(".sd-help-picture")].forEach((box, place) => { box.style.cssText += `;background-image:url("${url}");background-position:-${place * entry.side}px 0`; });
   }
 
   const sign = (entry) => el("button", { type: "button", className: "sd-help", "aria-label": about.replace("{name}", entry.label), title: about.replace("{name}", entry.label), onclick: (event) => { event.preventDefault(); event.stopPropagation(); tell(entry, event.currentTarget); } }, "?");

@@ -53,7 +53,7 @@ def test_a_change_is_kept_and_told(room: PreferencesRoom, tmp_path: Path) -> Non
     told = room.answers["change"]({"name": "quality", "value": 55})
     assert {row["name"]: row["value"] for row in told["rows"]}["quality"] == 55
     room.answers["change"]({"name": "look", "value": "dark"})
-    assert room.answers["page"]({}) == {"look": "dark", "sound": False, "notify": False}
+    assert room.answers["page"]({}) == {"bar": [*STANDARD_BAR], "look": "dark", "sound": False, "notify": False}
     assert PreferencesFile(tmp_path).peek().quality == 55
     for wrong in ({"name": "quality", "value": "x"}, {"name": "x", "value": 1}, {"name": "look"}):
         with pytest.raises(StrangeQuestion):

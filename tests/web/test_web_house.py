@@ -138,7 +138,7 @@ def test_nothing_jumps_while_generating(page: Page, bench: Bench) -> None:
     page.evaluate(SHIFTS)
     bench.hold(2)
     generate(page, "sin saltos")
-    expect(part(page, "progress")).to_contain_text("paso 1 de 20")
+    expect(part(page, "progress")).to_contain_text("paso 1 de")
     bench.let_go()
     expect(infotext(page)).to_have_value(re.compile("^sin saltos"))
     assert page.evaluate("window.shifted") <= 0.05

@@ -162,7 +162,7 @@
     told = now;
     clearTimeout(leaving);
     box.classList.remove("sd-gone");
-    if (now && !now.matches(".sd-error")) leaving = setTimeout(() => box.classList.add("sd-gone"), 6000);
+    if (now && !now.matches(".sd-error, :has(.sd-get)")) leaving = setTimeout(() => box.classList.add("sd-gone"), 6000);
   };
 
   /* --- Tabs: reloading keeps the open one, and going back goes to the one before --- */

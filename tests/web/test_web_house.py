@@ -161,6 +161,7 @@ def test_an_upscaler_that_is_not_here_offers_its_download(page: Page) -> None:
     page.locator("#sd-extras-enlargement-upscaler input").click()
     page.get_by_role("option", name="⬇️ R-ESRGAN 4x+ (por descargar)").click()
     said = part(page, "form-message")
+    expect(said).to_be_visible()
     expect(said).to_contain_text("«R-ESRGAN 4x+» todavía no está en este equipo: son 67 MB.")
     said.get_by_role("button", name="Descargar").click()
     expect(said).to_contain_text("Descargando R-ESRGAN 4x+")
@@ -184,4 +185,11 @@ def test_the_queue_tells_what_was_asked_and_by_whom(page: Page) -> None:
     first = page.locator(".sd-queue-job").first
     expect(first).to_contain_text("sin saltos")
     expect(first).to_contain_text("Lo pidió la página")
+    tab(page, "txt2img")
+
+
+def test_a_tool_says_what_it_lacks_where_it_can_be_seen(page: Page) -> None:
+    tab(page, "Ampliar (Extras)")
+    part(page, "start-extras").click()
+    expect(part(page, "form-message").get_by_role("alert")).to_be_in_viewport()
     tab(page, "txt2img")

@@ -1,4 +1,4 @@
-"""``sdcolab lora``: finished LoRA files made smaller, added up, or taken from two checkpoints."""
+"""``sdcolab lora``: finished LoRA files made smaller or added up."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(command=run)
     parser.add_argument(
         "accion",
-        choices=("reducir", "mezclar", "extraer"),
+        choices=("reducir", "mezclar"),
         metavar="ACCIÓN",
-        help="reducir LORA; mezclar LORA:PESO LORA:PESO…; extraer BASE AFINADO",
+        help="reducir LORA; mezclar LORA:PESO LORA:PESO… (para extraer uno de dos modelos: sdcolab extraer)",
     )
     parser.add_argument("archivos", nargs="+", metavar="ARCHIVO", help="archivos, en el orden de la acción")
     parser.add_argument("--salida", type=Path, required=True, metavar="ARCHIVO", help="el Lora que se escribe")

@@ -1,4 +1,4 @@
-"""Finished LoRA files worked on: made smaller, added up, or taken from the difference of two checkpoints.
+"""Finished LoRA files worked on: made smaller, or added up. (Extracting one is ``workshop.extracting``.)
 
 The best change of rank r has the r largest singular values (Eckart & Young 1936): up = U sqrt(S), down = sqrt(S) V.
 """
@@ -13,13 +13,10 @@ import torch
 from torch import Tensor
 
 from sdcolab.core.checks import check_range
-from sdcolab.core.errors import LoraNoLayers, ModelFamilyUnsupported
+from sdcolab.core.errors import LoraNoLayers
 from sdcolab.core.lora_names import layers_of
-from sdcolab.engine.low_rank import low_rank
-from sdcolab.engine.models import load_checkpoint
 from sdcolab.engine.weights import open_weights
 from sdcolab.training.metadata import LORA_KEYS
-from sdcolab.training.network import places_of
 from sdcolab.training.network_rules import MAX_DIM
 from sdcolab.training.saving import PRECISIONS, write_lora
 
@@ -102,35 +99,6 @@ def merge(files: Sequence[tuple[Path, float]], rank: int) -> dict[str, Tensor]:
         )
         made |= whole.shrunk(rank).tensors(key)
     return made
-
-
-def extract(base: Path, tuned: Path, rank: int, *, convolutions: bool = False) -> dict[str, Tensor]:
-    """What turns the checkpoint ``base`` into ``tuned``, as a LoRA of ``rank``. Layers that do not differ are left out.
-
-    Raises ``ModelError``, ``FieldOutOfRange``, ``LoraNoLayers`` where nothing differs.
-    """
-    check_range("dim", rank, 1, MAX_DIM)
-    cpu = torch.device("cpu")
-    first, second = (load_checkpoint(open_weights(path), cpu, torch.float16) for path in (base, tuned))
-    if first.detected.family is not second.detected.family:
-        raise ModelFamilyUnsupported(path=tuned, family=second.detected.family.value)
-    made: dict[str, Tensor] = {}
-    others = {place.key: place for place in places_of(second)}
-    for place in places_of(first):
-        if place.of_convolution and not convolutions:
-            continue
-        weight = place.layer.weight
-        change = (others[place.key].layer.weight.float() - weight.float()).flatten(1)
-        if bool(change.any()):
-            made |= decomposed(change, rank, tuple(weight.shape[2:])).tensors(place.key)
-    if not made:
-        raise LoraNoLayers(path=tuned)
-    return made
-
-
-def decomposed(change: Tensor, rank: int, kernel: tuple[int, ...] = ()) -> Factors:
-    """The best factors of ``change`` [out, columns]."""
-    return Factors(*low_rank(change, rank), kernel)
 
 
 def write(path: Path, tensors: Mapping[str, Tensor], rank: int, metadata: Mapping[str, str], precision: str) -> None:

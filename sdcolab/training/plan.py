@@ -104,8 +104,6 @@ class TrainingPlan:
     masked_loss: bool = False
     cache_latents: bool = False
     cache_latents_to_disk: bool = False
-    vae_batch_size: int = 1
-    no_half_vae: bool = False
     cache_text_encoder_outputs: bool = False
     cache_text_encoder_outputs_to_disk: bool = False
     # The network
@@ -305,10 +303,11 @@ _WITHOUT_EFFECT = """
     highvram log_with log_prefix log_tracker_name log_config output_config ddp_timeout
     ddp_gradient_as_bucket_view ddp_static_graph wandb_run_name dynamo_backend lr_scheduler_type
     caption_extention skip_until_initial_step config_file cpu_offload_checkpointing dim_from_weights fp8_base
-    fp8_base_unet disable_mmap_load_safetensors
+    fp8_base_unet disable_mmap_load_safetensors vae_batch_size no_half_vae
 """
 WITHOUT_EFFECT = frozenset(_WITHOUT_EFFECT.split())
-"""sd-scripts' options about how it works, not about what comes out: taken and not needed."""
+"""sd-scripts' options about how it works, not about what comes out: taken and not needed. The VAE always encodes one
+picture at a time and in full precision."""
 
 _UNSERVED = """
     face_crop_aug_range dataset_class in_json dataset_repeats huggingface_repo_id huggingface_repo_type

@@ -62,7 +62,7 @@ def prepare(plan: TrainingPlan, hear: Hear, fleet: Fleet | None = None) -> Works
     base = _base_path(plan)
     weights = open_weights(base)
     datasets = tuple(read_dataset(one, lambda warning: hear(Told(warning))) for one in dataset_plans(plan))
-    _refuse_unserved(plan, datasets, hear)
+    _refuse_unserved(datasets)
     steps = _count(plan, datasets, fleet)
     check_steps(steps)
     plan = _fitted(plan, weights.header, base, fleet.device, hear)
@@ -149,8 +149,8 @@ def _seed(plan: TrainingPlan) -> int:
     return read_state(Path(plan.resume)).progress.seed if plan.resume else random.SystemRandom().randrange(2**31)
 
 
-def _refuse_unserved(plan: TrainingPlan, datasets: tuple[Dataset, ...], hear: Hear) -> None:
-    """Options that change what is learnt and that do not exist here are refused; a missing log is only told."""
+def _refuse_unserved(datasets: tuple[Dataset, ...]) -> None:
+    """Options that change what is learnt and that do not exist here are refused."""
     subsets = [subset for dataset in datasets for subset in dataset.plan.subsets]
     for name, asked in (
         ("color_aug", any(subset.colour for subset in subsets)),
@@ -158,8 +158,6 @@ def _refuse_unserved(plan: TrainingPlan, datasets: tuple[Dataset, ...], hear: He
     ):
         if asked:
             raise PlanOptionUnserved(name=name)
-    if plan.logging_dir:
-        hear(Told(PlanOptionUnserved(name="logging_dir")))
 
 
 def _base_path(plan: TrainingPlan) -> Path:

@@ -77,7 +77,7 @@ OUTSIDE = {
     "studio": {"PIL"},
     "training": {
         *("PIL", "numpy", "torch", "diffusers", "transformers", "safetensors"),
-        *("accelerate", "bitsandbytes", "prodigyopt", "onnxruntime", "imagehash"),
+        *("accelerate", "bitsandbytes", "prodigyopt", "onnxruntime", "imagehash", "tokenizers"),
     },
     "workshop": {"PIL", "numpy", "torch", "safetensors"},
     "web": {"gradio", "fastapi", "starlette", "uvicorn", "PIL"},

@@ -86,7 +86,7 @@ class PreparePictures:
 
     project: str = fact("", choices="training_projects")
     work: PictureWork = fact(PictureWork.LOOK)
-    tagger: str = fact("wd-vit-tagger-v3", choices="taggers")
+    tagger: str = fact("wd-vit-tagger-v3", choices="captioners")
     threshold: float = fact(0.25, low=0, high=1, step=0.01)
     characters: bool = fact(False)
     undesired: str = fact("")
@@ -94,6 +94,24 @@ class PreparePictures:
     remove: str = fact("")
     search: str = fact("")
     replacement: str = fact("")
+
+    def __post_init__(self) -> None:
+        check(self, self.code)
+
+
+@dataclass(frozen=True, slots=True)
+class TryLora:
+    """Compare the epochs of the LoRA of ``project``: ``count`` pictures of each at each of the ``weights`` (numbers
+    separated by commas), and without LoRA. ``prompt`` "": the captions of training pictures.
+    """
+
+    code: ClassVar[str] = "try_lora"
+
+    project: str = fact("", choices="trained_projects")
+    prompt: str = fact("")
+    weights: str = fact("1")
+    count: int = fact(3, low=1, high=8)
+    steps: int = fact(20, low=1, high=150)
 
     def __post_init__(self) -> None:
         check(self, self.code)
@@ -111,6 +129,21 @@ def training_projects(folders: Folders) -> tuple[str, ...]:
     return tuple(
         sorted({*_folders(home / "lora_training" / "datasets"), *_with_dataset(home / "Loras")}, key=str.casefold)
     )
+
+
+PLAN_ENDING = "-plan.toml"
+"""What the plan that made a LoRA is called, after its name and beside it."""
+
+
+def trained_projects(folders: Folders) -> tuple[str, ...]:
+    """Projects whose training ended, by the plans beside their LoRAs."""
+    home = training_home(folders)
+    outputs = [
+        home / "lora_training" / "output",
+        *(home / "Loras" / name / "output" for name in _folders(home / "Loras")),
+    ]
+    found = {path.name.removesuffix(PLAN_ENDING) for output in outputs for path in output.glob(f"*{PLAN_ENDING}")}
+    return tuple(sorted(found, key=str.casefold))
 
 
 def _folders(parent: Path) -> list[str]:

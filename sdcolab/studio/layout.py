@@ -35,7 +35,7 @@ from sdcolab.core.scripts import (
     XyzPlot,
 )
 from sdcolab.core.tasks import Enlarge, Task
-from sdcolab.core.training import PreparePictures, TrainLora
+from sdcolab.core.training import PreparePictures, TrainLora, TryLora
 from sdcolab.core.upscaling import infotext_of
 from sdcolab.core.words.fields import FIELD_WORDS, PART_LABELS
 from sdcolab.core.words.scripts import SCRIPT_NOTES
@@ -662,6 +662,13 @@ TRAIN = Tool(
     ),
 )
 
+TRY_LORA = Tool(
+    TryLora,
+    verb="Probar tus resultados",
+    prefix="try_lora",
+    sections=(Section("try", items=("project", "prompt", ("weights", "count"), "steps")),),
+)
+
 PICTURES = Tool(
     PreparePictures,
     verb="Empezar",
@@ -757,6 +764,14 @@ LAYOUT = Layout(
             TabKind.ROOM,
         ),
         Tab("entrenar", "Entrenar", "Entrenar un Lora con tus imágenes", "graduation-cap", TabKind.TOOL, TRAIN),
+        Tab(
+            "probar",
+            "Probar Lora",
+            "Compara los epochs de tu Lora, y sin él, con las mismas seeds: cuál está crudo, en su punto o recocido",
+            "clipboard-check",
+            TabKind.TOOL,
+            TRY_LORA,
+        ),
         Tab(
             "guia",
             "Guía",

@@ -62,7 +62,16 @@ BASES: Registry[Base] = Registry(
 """The guide's ``animefull-final`` came from a leak and has no licence: AnyLoRA, made for training, takes its place."""
 
 TAGGERS = {
-    name: f"SmilingWolf/{name}"
-    for name in ("wd-vit-tagger-v3", "wd-swinv2-tagger-v3", "wd-vit-large-tagger-v3", "wd-eva02-large-tagger-v3")
+    **{
+        name: f"SmilingWolf/{name}"
+        for name in ("wd-vit-tagger-v3", "wd-swinv2-tagger-v3", "wd-vit-large-tagger-v3", "wd-eva02-large-tagger-v3")
+    },
+    "pixai-tagger-v0.9": "deepghs/pixai-tagger-v0.9-onnx",
 }
 """Taggers by name, and the repository on huggingface that has each."""
+
+CAPTIONERS = {
+    "BLIP large (oraciones para fotos)": "Salesforce/blip-image-captioning-large",
+    "BLIP base (oraciones para fotos)": "Salesforce/blip-image-captioning-base",
+}
+"""Models that write sentences, in the same way."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from sdcolab.core.errors import SdcolabError, StateUnusable
 from sdcolab.core.files import make_folder
+from sdcolab.core.training import PLAN_ENDING
 from sdcolab.training.metadata import SUFFIX, last_file, state_folder
 from sdcolab.training.plan import TrainingPlan
 from sdcolab.training.toml_writing import write_plan
@@ -42,7 +43,7 @@ def cook(
     if state is not None:
         shutil.rmtree(state, ignore_errors=True)
     shutil.rmtree(made.parent / state_folder(made.name), ignore_errors=True)
-    shutil.copyfile(path, made.with_name(f"{plan.output_name}-plan.toml"))
+    shutil.copyfile(path, made.with_name(f"{plan.output_name}{PLAN_ENDING}"))
     return made
 
 

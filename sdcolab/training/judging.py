@@ -1,7 +1,7 @@
 """Raw or overcooked: a sheet of epochs and weights, and a report with figures (the guide's "Probar tus resultados").
 No torch.
 
-How it is measured, with ``likeness``: every epoch draws the same prompt with the same seeds, and so does the model
+How it is measured, with ``likeness``: every epoch draws the same prompts with the same seeds, and so does the model
 without LoRA.
 
 * *closeness* goes from 0, where pictures are as far from the training pictures as those without LoRA, to 1, where they
@@ -96,22 +96,25 @@ def judge(
     make: Make,
     files: Sequence[Path],
     pictures: Sequence[Image.Image],
-    prompt: str,
+    prompts: Sequence[str],
     *,
     weights: Sequence[float] = (1.0,),
     seeds: Sequence[int] = (1, 2, 3, 4),
 ) -> Judgement:
-    """Draw everything and measure it. ``pictures`` are those of the training. Raises ``DatasetEmpty`` without files."""
+    """Draw everything and measure it. ``pictures`` are those of the training; seeds take the prompts in turn. Raises
+    ``DatasetEmpty`` without files.
+    """
     if not files or not pictures:
         raise DatasetEmpty(folder=files[0].parent if files else Path())
-    plain = [make(prompt, seed, None, 0.0) for seed in seeds]
+    texts = [prompts[index % len(prompts)] for index in range(len(seeds))]
+    plain = [make(text, seed, None, 0.0) for text, seed in zip(texts, seeds, strict=True)]
     trained = [vector_of(picture) for picture in pictures]
     base = [vector_of(picture) for picture in plain]
     rows: dict[float, dict[str, list[Image.Image]]] = {weight: {} for weight in weights}
     measured = {}
     for path in files:
         for weight in weights:
-            rows[weight][path.stem] = [make(prompt, seed, path, weight) for seed in seeds]
+            rows[weight][path.stem] = [make(text, seed, path, weight) for text, seed in zip(texts, seeds, strict=True)]
         full = rows[max(weights)][path.stem]
         measured[path.stem] = measure([vector_of(picture) for picture in full], base, trained)
     return Judgement(sheet_of(rows, plain), measured)

@@ -162,7 +162,7 @@ class Kitchen:
 
     def _plan(self, task: TrainLora, base: Base, places: Places, model: Path) -> TrainingPlan:
         gpu = self.host.gpu() is not None
-        return plan_of(task, base, model, places, gpu=gpu, bitsandbytes=gpu and self.has_package("bitsandbytes"))
+        return plan_of(task, base, model, places, gpu=gpu, has=self.has_package)
 
     def _tell(self, seen: Preview, base: Base) -> None:
         share = 1.0 if base.link else DEMO_SHARE

@@ -4,14 +4,15 @@ tags.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from sdcolab.core.errors import CaptionsMissing, DatasetMissing, FewPictures, SdcolabError, TagsRepeated
-from sdcolab.core.files import make_folder
+from sdcolab.core.files import atomic_write, make_folder
 from sdcolab.core.words import explain
-from sdcolab.training.bases import TAGGERS
+from sdcolab.core.words import kitchen as words
+from sdcolab.training.bases import CAPTIONERS, TAGGERS
 from sdcolab.training.preparing import SET_ASIDE, find_doubles, set_aside, unpack
 from sdcolab.training.preview import LEAST_PICTURES
 from sdcolab.training.recipe_form import Places, check_name
@@ -19,17 +20,19 @@ from sdcolab.training.tagger import Tagger, TaggerRules
 from sdcolab.training.tags import EXTENSION, TagBook, pictures_below, restore, split_tags
 
 SHOWN_TAGS = 50
+SHOWN_SENTENCES = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Pantry:
     """``home`` is the user's Drive or the program's folder; ``fetch`` brings a tagger's files to a folder and returns
-    it.
+    it; ``sentences`` gives what BLIP's model in a folder says of each picture, "text" or "error".
     """
 
     home: Path
     say: Callable[[str], object]
     fetch: Callable[[str], Path]
+    sentences: Callable[[Path, Sequence[Path]], Iterator[Mapping[str, str]]]
 
     def prepare(self, project: str, structure: str, archive: str, repeats: int, *, doubles: bool) -> None:
         """🖼️ Unpack, set doubles aside, and tell what there is."""
@@ -56,7 +59,10 @@ class Pantry:
         """🏷️ Write a caption beside each picture."""
         folder = self._folder(project, structure)
         pictures = self._pictures(folder)
-        self.say(f"🔄 Preparando {tagger}…")
+        self.say(words.PREPARING.format(tagger=tagger))
+        if tagger in CAPTIONERS:
+            self.describe(pictures, self.fetch(CAPTIONERS[tagger]))
+            return
         model = Tagger(self.fetch(TAGGERS.get(tagger, tagger)))
         rules = TaggerRules(
             threshold=threshold,
@@ -67,6 +73,20 @@ class Pantry:
         counts = model.tag_files(pictures, rules, hear=self._warn)
         self.say(f"✅ {len(pictures)} imágenes etiquetadas. Las etiquetas más comunes:")
         self.say(", ".join(f"{tag} ({count})" for tag, count in counts.most_common(SHOWN_TAGS)))
+
+    def describe(self, pictures: Sequence[Path], model: Path) -> None:
+        """A sentence beside each picture, by a model that works in a process of its own."""
+        done = 0
+        for path, told in zip(pictures, self.sentences(model, pictures), strict=False):
+            if "text" not in told:
+                self.say(f"⚠️ {path.name}: {told.get('error', '')}")
+                continue
+            with atomic_write(path.with_suffix(EXTENSION)) as file:
+                file.write(f"{told['text']}\n".encode())
+            done += 1
+            if done <= SHOWN_SENTENCES:
+                self.say(f"📝 {path.name}: {told['text']}")
+        self.say(words.DESCRIBED.format(count=done))
 
     def edit(
         self, project: str, structure: str, *, activation: str, remove: str, search: str, replacement: str, undo: bool

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from json import dumps
 from pathlib import Path
@@ -33,15 +33,16 @@ class Places:
     pictures: Path
     output: Path
     config: Path
+    log: Path
 
     @classmethod
     def of(cls, home: Path, project: str, structure: str) -> Places:
         """Those of ``project`` below the user's Drive or folder ``home``, in one of the two ways that people know."""
         if structure == BY_PROJECT:
             own = home / "Loras" / project
-            return cls(own / "dataset", own / "output", own)
+            return cls(own / "dataset", own / "output", own, home / "Loras" / "_logs")
         common = home / "lora_training"
-        return cls(common / "datasets" / project, common / "output", common / "config" / project)
+        return cls(common / "datasets" / project, common / "output", common / "config" / project, common / "log")
 
 
 def asked_by(values: Mapping[str, Any]) -> TrainLora:
@@ -81,8 +82,12 @@ def check_name(name: str) -> str:
     return name
 
 
-def plan_of(task: TrainLora, base: Base, model: Path, places: Places, *, gpu: bool, bitsandbytes: bool) -> TrainingPlan:
-    """The plan that ``task`` means. Raises ``ProjectName``, ``PlanConflict``, ``RequestError``."""
+def plan_of(
+    task: TrainLora, base: Base, model: Path, places: Places, *, gpu: bool, has: Callable[[str], bool]
+) -> TrainingPlan:
+    """The plan that ``task`` means; ``has`` tells whether a package is installed. Raises ``ProjectName``,
+    ``PlanConflict``, ``RequestError``.
+    """
     name = check_name(task.project)
     if task.alpha > task.dim:
         raise PlanConflict(name="alpha", other=f"dim = {task.dim}")
@@ -131,8 +136,9 @@ def plan_of(task: TrainLora, base: Base, model: Path, places: Places, *, gpu: bo
         sample_prompts=str(places.config / SAMPLES_FILE) if task.samples.strip() else None,
         sample_every_n_epochs=max(1, task.save_every) if task.samples.strip() else None,
         sample_sampler="euler_a",
+        logging_dir=str(places.log) if has("tensorboard") else None,
     )
-    return _with_rates(plan, task, bitsandbytes=bitsandbytes)
+    return _with_rates(plan, task, bitsandbytes=gpu and has("bitsandbytes"))
 
 
 def _with_rates(plan: TrainingPlan, task: TrainLora, *, bitsandbytes: bool) -> TrainingPlan:

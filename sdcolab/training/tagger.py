@@ -63,16 +63,18 @@ class TagList:
 
     @classmethod
     def read(cls, path: Path) -> TagList:
-        """``tag_id,name,category,count`` rows. Raises ``CannotRead``."""
+        """Rows of ``tag_id,name,category,count``, or as the first row names them. Raises ``CannotRead``."""
         try:
             with path.open(encoding="utf-8", newline="") as file:
                 rows = [row for _, row in zip(range(MAX_TAGS), csv.reader(file), strict=False)]
         except (OSError, UnicodeDecodeError, csv.Error) as error:
             reason = system_reason(error) if isinstance(error, OSError) else str(error)
             raise CannotRead(path=path, reason=reason) from error
-        body = rows[1:] if rows and rows[0][:1] == ["tag_id"] else rows
-        good = [row for row in body if len(row) >= 3]
-        return cls(tuple(row[1] for row in good), tuple(row[2] for row in good))
+        head = rows[0] if rows and "name" in rows[0] else ["tag_id", "name", "category"]
+        name, category = head.index("name"), head.index("category")
+        body = rows[1:] if rows and rows[0] is head else rows
+        good = [row for row in body if len(row) > max(name, category)]
+        return cls(tuple(row[name] for row in good), tuple(row[category] for row in good))
 
 
 def tags_of(probabilities: Sequence[float], tags: TagList, rules: TaggerRules) -> list[str]:
@@ -149,24 +151,38 @@ def _resized(square: Any, side: int) -> Any:
     return np.asarray(Image.fromarray(square).resize((side, side), way))
 
 
+def plain_pixels_of(picture: Image.Image, side: int = SIDE) -> Pixels:
+    """What PixAI's model reads: [3, side, side], red first, -1..1, stretched to a square, transparent pixels white."""
+    layer = picture.convert("RGBA")
+    rgb = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
+    values = np.asarray(rgb.resize((side, side), Image.Resampling.BILINEAR), np.float32) / 127.5 - 1
+    return np.ascontiguousarray(values.transpose(2, 0, 1))
+
+
 Predict = Callable[[Pixels], Pixels]
-"""Pictures [B, side, side, 3] -> probabilities [B, tags]."""
+"""Pictures as the model reads them, [B, ...] -> probabilities [B, tags]."""
 
 
 class Tagger:
     """A tagger's model and tags, from its folder."""
 
     def __init__(self, folder: Path, predict: Predict | None = None) -> None:
-        """Raises ``TaggerMissing``, ``LibraryMissing``, ``CannotRead``."""
+        """``predict`` takes the place of the folder's model, reading what ``pixels_of`` makes. Raises
+        ``TaggerMissing``, ``LibraryMissing``, ``CannotRead``.
+        """
         for name in (TAGS_FILE,) if predict else (MODEL_FILE, TAGS_FILE):
             if not (folder / name).is_file():
                 raise TaggerMissing(folder=folder, missing=name)
         self.tags = TagList.read(folder / TAGS_FILE)
-        self._predict = predict or onnx_predict(folder / MODEL_FILE)
+        self._prepare: Callable[[Image.Image], Pixels] = pixels_of
+        if predict is None:
+            self._prepare, self._predict = onnx_model(folder / MODEL_FILE)
+        else:
+            self._predict = predict
 
     def tag(self, picture: Image.Image, rules: TaggerRules) -> list[str]:
         """The tags of one picture."""
-        return tags_of(list(self._predict(pixels_of(picture)[None])[0]), self.tags, rules)
+        return tags_of(list(self._predict(self._prepare(picture)[None])[0]), self.tags, rules)
 
     def tag_files(
         self,
@@ -196,9 +212,9 @@ class Tagger:
         return counts
 
 
-def onnx_predict(path: Path) -> Predict:
-    """The model in an ONNX file, on the card where onnxruntime can use it, else on the processor. Raises
-    ``LibraryMissing``.
+def onnx_model(path: Path) -> tuple[Callable[[Image.Image], Pixels], Predict]:
+    """How the model in an ONNX file wants its pictures, which its input's shape tells, and the model itself, on the
+    card where onnxruntime can use it, else on the processor. Raises ``LibraryMissing``.
     """
     try:
         import onnxruntime
@@ -207,10 +223,18 @@ def onnx_predict(path: Path) -> Predict:
     wanted = ("CUDAExecutionProvider", "CPUExecutionProvider")
     providers = [name for name in wanted if name in onnxruntime.get_available_providers()]
     session = onnxruntime.InferenceSession(str(path), providers=providers)
-    name = session.get_inputs()[0].name
+    taken = session.get_inputs()[0]
+    name, colours_first = taken.name, taken.shape[1] == COLOURS
+    outputs = [output.name for output in session.get_outputs()]
+    answer = [ANSWER] if ANSWER in outputs else outputs[:1]
 
     def predict(pixels: Pixels) -> Pixels:
-        output: Pixels = session.run(None, {name: pixels})[0]
+        output: Pixels = session.run(answer, {name: pixels})[0]
         return output
 
-    return predict
+    return plain_pixels_of if colours_first else pixels_of, predict
+
+
+COLOURS = 3
+ANSWER = "prediction"
+"""Which of PixAI's outputs has the probabilities."""

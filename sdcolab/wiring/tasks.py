@@ -12,13 +12,13 @@ from sdcolab.core.result import GenerationResult
 from sdcolab.core.scripts import Grid
 from sdcolab.core.tasks import Download, Enlarge, Generate, Place, Preload, TaskRow, TaskTable, Tools, Unload
 from sdcolab.core.timing import PartTimes
-from sdcolab.core.training import PreparePictures, TrainLora
+from sdcolab.core.training import PreparePictures, TrainLora, TryLora
 from sdcolab.core.upscaling import enlarge
 from sdcolab.core.words.speed import times_line
 from sdcolab.core.workshop import Convert, Extract, Merge
 from sdcolab.wiring.downloads import build_downloads
 from sdcolab.wiring.grids import run_grid
-from sdcolab.wiring.training_tasks import describe, prepare_pictures, train_lora
+from sdcolab.wiring.training_tasks import describe, prepare_pictures, train_lora, try_lora
 from sdcolab.wiring.workshop import convert, extract, merge
 
 
@@ -83,6 +83,7 @@ TASKS = TaskTable(
         TaskRow(Convert, Place.ENGINE, convert),
         TaskRow(Extract, Place.ENGINE, extract),
         TaskRow(TrainLora, Place.ENGINE, train_lora, resumes=True),
+        TaskRow(TryLora, Place.ENGINE, try_lora),
         TaskRow(PreparePictures, Place.HERE, prepare_pictures),
         TaskRow(Describe, Place.HERE, describe),
         TaskRow(Download, Place.HERE, download, resumes=True),

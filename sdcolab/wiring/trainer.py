@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import IO, TYPE_CHECKING, Any
 
-from sdcolab.core.errors import FieldWrongType, SdcolabError, TrainingCrashed
+from sdcolab.core.errors import SdcolabError, TrainingCrashed
 from sdcolab.core.events import CancelToken, Listener
 from sdcolab.core.folders import Folders
 from sdcolab.core.words import explain
-from sdcolab.training.bases import BASES
+from sdcolab.core.words import kitchen as words
+from sdcolab.training.bases import BASES, CAPTIONERS
 from sdcolab.training.control import Control
 from sdcolab.training.events import LoraSaved, Told, TrainingEvent
 from sdcolab.training.kitchen import Kitchen
@@ -30,7 +33,7 @@ from sdcolab.training.watch import TrainingProcess
 if TYPE_CHECKING:
     from PIL import Image
 
-    from sdcolab.training.judging import Make
+    from sdcolab.training.judging import Judgement, Make
 
 
 def train(plan: Path, arguments: Sequence[str], *, warn: Callable[[SdcolabError], object]) -> Path:
@@ -141,43 +144,57 @@ def try_out(
     say: Callable[[str], object],
 ) -> Path:
     """Draw a sheet of the epochs that ``plan`` made and say which look raw or overcooked; where the sheet is."""
+    return judged(plan_from_file(plan, arguments), prompt, weights, count, say)[1]
+
+
+def judged(
+    asked: TrainingPlan,
+    prompt: str,
+    weights: Sequence[float],
+    count: int,
+    say: Callable[[str], object],
+    drawn: Callable[[int, int], object] = lambda _done, _total: None,
+    steps: int = 20,
+) -> tuple[Judgement, Path]:
+    """The sheet of the epochs of the plan ``asked``, and where it lies beside them. Without ``prompt`` the captions of
+    ``count`` training pictures, spread over all, are drawn. ``drawn`` hears of every picture.
+    """
     from sdcolab.core.files import atomic_write
     from sdcolab.training.dataset import read_dataset
     from sdcolab.training.dataset_config import dataset_plans
     from sdcolab.training.judging import judge, lora_files
     from sdcolab.training.pictures import cut, open_training_picture
 
-    asked = plan_from_file(plan, arguments)
     folder, name = Path(asked.output_dir or "."), asked.output_name or "last"
     files = lora_files(folder, name)
     pictures = [picture for one in dataset_plans(asked) for picture in read_dataset(one).pictures]
     kept = [cut(open_training_picture(picture.path), picture.fit) for picture in pictures[:MAX_COMPARED]]
-    words = prompt or pictures[0].caption
-    say(f"🎨 {len(files)} archivos, {count} imágenes cada uno: «{words}»")
-    judged = judge(_drawer(asked, files), files, kept, words, weights=weights, seeds=range(1, count + 1))
+    spread = [pictures[index * len(pictures) // count].caption for index in range(count)]
+    prompts = [prompt] if prompt.strip() else list(dict.fromkeys(spread))
+    say(words.JUDGING.format(files=len(files), count=count, prompts=", ".join(f"«{text}»" for text in prompts)))
+    total, draw = count * (1 + len(files) * len(weights)), _drawer(asked, files, steps)
+    done = iter(range(1, total + 1))
+
+    def make(text: str, seed: int, file: Path | None, weight: float) -> Image.Image:
+        picture = draw(text, seed, file, weight)
+        drawn(next(done), total)
+        return picture
+
+    found = judge(make, files, kept, prompts, weights=weights, seeds=range(1, count + 1))
     sheet = folder / f"{name}-comparacion.png"
     with atomic_write(sheet) as file:
-        judged.sheet.save(file, "PNG")
-    for line in judged.lines():
+        found.sheet.save(file, "PNG")
+    for line in found.lines():
         say(line)
-    return sheet
+    return found, sheet
 
 
 def work_on_loras(action: str, files: Sequence[tuple[Path, float]], target: Path, rank: int, precision: str) -> Path:
-    """Make a LoRA smaller ("reducir"), add several ("mezclar") or take one from two checkpoints ("extraer").
-
-    Raises ``SdcolabError``.
-    """
+    """Make a LoRA smaller ("reducir") or add several ("mezclar"). Raises ``SdcolabError``."""
     from sdcolab.training import loras
 
-    metadata: dict[str, str] = {}
-    if action == "extraer":
-        if len(files) != 2:
-            raise FieldWrongType(field="archivos", value=str(len(files)), expected="text")
-        tensors = loras.extract(files[0][0], files[1][0], rank)
-    else:
-        metadata = loras.read_factors(files[0][0])[1]
-        tensors = loras.resize(files[0][0], rank) if action == "reducir" else loras.merge(files, rank)
+    metadata = loras.read_factors(files[0][0])[1]
+    tensors = loras.resize(files[0][0], rank) if action == "reducir" else loras.merge(files, rank)
     loras.write(target, tensors, rank, metadata, precision)
     return target
 
@@ -186,7 +203,7 @@ MAX_COMPARED = 60
 """Training pictures that samples are compared with."""
 
 
-def _drawer(plan: TrainingPlan, files: Sequence[Path]) -> Make:
+def _drawer(plan: TrainingPlan, files: Sequence[Path], steps: int) -> Make:
     """Draws a prompt with a LoRA file or without, by our own engine."""
     from sdcolab.core.detect import ModelKind
     from sdcolab.core.library import Library, ModelFile
@@ -206,7 +223,7 @@ def _drawer(plan: TrainingPlan, files: Sequence[Path]) -> Make:
         request = GenerationRequest(
             prompt=text,
             seed=seed,
-            steps=20,
+            steps=steps,
             width=width,
             height=height,
             clip_skip=plan.clip_skip or 1,
@@ -261,19 +278,58 @@ def cell_pantry() -> Iterator[Pantry]:
     """What the cells about pictures work with; errors are said in the cell."""
     kitchen = build_kitchen()
     try:
-        yield Pantry(kitchen.home(), print, lambda name: tagger_folder(kitchen.folders, name, os.environ))
+        yield build_pantry(kitchen.folders, kitchen.home(), print, os.environ)
     except SdcolabError as error:
         print(f"💥 {explain(error)}")
 
 
+def build_pantry(folders: Folders, home: Path, say: Callable[[str], object], environ: Mapping[str, str]) -> Pantry:
+    """What gets the pictures of projects below ``home`` ready, telling ``say``."""
+    return Pantry(
+        home,
+        say,
+        lambda repository: tagger_folder(folders, repository, environ),
+        lambda model, pictures: sentences_of(model, pictures, environ),
+    )
+
+
 def tagger_folder(folders: Folders, repository: str, environ: Mapping[str, str]) -> Path:
-    """The folder of a tagger, downloaded if it is not there. Raises ``DownloadError``."""
+    """The folder of a tagger or of BLIP, downloaded if it is not there. Raises ``DownloadError``."""
     from sdcolab.downloads.hub import fetch_files
-    from sdcolab.training.tagger import MODEL_FILE, TAGS_FILE
+    from sdcolab.training import captioner, tagger
     from sdcolab.wiring.downloads import HUGGINGFACE_VARIABLE
 
     folder = folders.root / "models" / "taggers" / repository.rpartition("/")[2]
-    return fetch_files(repository, (MODEL_FILE, TAGS_FILE), folder, endpoint=environ.get(HUGGINGFACE_VARIABLE))
+    wanted = captioner.MODEL_FILES if repository in CAPTIONERS.values() else (tagger.MODEL_FILE, tagger.TAGS_FILE)
+    return fetch_files(repository, wanted, folder, endpoint=environ.get(HUGGINGFACE_VARIABLE))
+
+
+def sentences_of(model: Path, pictures: Sequence[Path], environ: Mapping[str, str]) -> Iterator[Mapping[str, str]]:
+    """What BLIP's model in a folder says of each picture, from a process of its own, whose memory goes back when it
+    ends. Raises ``TrainingCrashed``.
+    """
+    from sdcolab.process.environment import child_environ
+
+    command = [sys.executable, "-m", "sdcolab.training.captioner", str(model)]
+    with (
+        tempfile.TemporaryFile() as listed,
+        tempfile.TemporaryFile() as log,
+        subprocess.Popen(
+            command, env=child_environ(environ), stdin=listed, stdout=subprocess.PIPE, stderr=log, encoding="utf-8"
+        ) as running,
+    ):
+        listed.write("".join(f"{path}\n" for path in pictures).encode("utf-8", "surrogateescape"))
+        listed.seek(0)
+        try:
+            for line in running.stdout or ():
+                yield json.loads(line)
+        except BaseException:  # nobody wants the rest: it must not go on alone
+            running.terminate()
+            raise
+        if running.wait():
+            log.seek(0)
+            last = log.read().decode("utf-8", "replace").strip().rpartition("\n")[2]
+            raise TrainingCrashed(number=running.returncode, detail=last)
 
 
 def _try_out_apart(plan: Path, prompt: str, weights: str, count: int, environ: Mapping[str, str]) -> list[str]:

@@ -6,19 +6,33 @@ import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from sdcolab.core.checks import check_range
 from sdcolab.core.describing import Describe, prompt_of
 from sdcolab.core.detect import ModelKind
-from sdcolab.core.errors import DatasetMissing, UnknownName
-from sdcolab.core.events import CancelToken, FileMade, Listener, Note, Phase, PhaseStarted, StepDone, Warned
+from sdcolab.core.errors import DatasetMissing, FieldNotNumber, NothingConfigured, UnknownName
+from sdcolab.core.events import CancelToken, FileMade, ImageSaved, Listener, Note, Phase, PhaseStarted, StepDone, Warned
 from sdcolab.core.folders import Folders
+from sdcolab.core.outputs import ImageStore
 from sdcolab.core.registry import closest
 from sdcolab.core.tasks import Tools
-from sdcolab.core.training import PictureWork, PreparePictures, TrainLora, training_home, training_projects
+from sdcolab.core.training import (
+    PLAN_ENDING,
+    PictureWork,
+    PreparePictures,
+    TrainLora,
+    TryLora,
+    trained_projects,
+    training_home,
+    training_projects,
+)
 from sdcolab.gallery.thumbnails import ThumbnailFolder
 from sdcolab.training.events import LoraSaved, StageBegan, StepTrained, Told, TrainingBegan, TrainingEvent
 from sdcolab.training.plan import TrainingPlan
 from sdcolab.training.progress import progress_text
 from sdcolab.training.tag_room import TagRoom
+
+MOST_WEIGHTS = 8
+"""Weights that are compared at once."""
 
 
 def train_lora(task: TrainLora, tools: Tools, listener: Listener, cancel: CancelToken) -> None:
@@ -98,9 +112,7 @@ def _plan(task: TrainLora, tools: Tools) -> tuple[TrainingPlan, Path]:
     library = tools.library
     file = library.find(ModelKind.CHECKPOINT, task.checkpoint) if task.checkpoint else library.default_checkpoint()
     base = base_of(file.path) or Base(file.name, file.name)
-    gpu = _has_card()
-    bitsandbytes = gpu and find_spec("bitsandbytes") is not None
-    plan = plan_of(task, base, file.path, places, gpu=gpu, bitsandbytes=bitsandbytes)
+    plan = plan_of(task, base, file.path, places, gpu=_has_card(), has=lambda name: find_spec(name) is not None)
     write_beside(plan, task, places)
     return plan, places.config / f"{name}.toml"
 
@@ -111,17 +123,54 @@ def _has_card() -> bool:
     return nvidia_gpu() is not None
 
 
+def try_lora(task: TryLora, tools: Tools, listener: Listener, cancel: CancelToken) -> None:
+    """Draw the sheet that compares the epochs, and tell which look raw or overcooked."""
+    from sdcolab.training.plan import plan_from_file
+    from sdcolab.training.recipe_form import Places, check_name
+    from sdcolab.wiring.trainer import judged
+
+    name = check_name(task.project)
+    weights = weights_of(task.weights)
+    places = Places.of(training_home(tools.folders), name, _structure(tools.folders, name))
+    path = places.output / f"{name}{PLAN_ENDING}"
+    if not path.is_file():
+        raise NothingConfigured()
+    tools.engine.unload()
+    listener(PhaseStarted(Phase.LOADING_MODEL))
+
+    def drawn(done: int, total: int) -> None:
+        cancel.raise_if_cancelled()
+        listener(StepDone(done, total, 1, 1))
+
+    def say(line: str) -> None:
+        listener(Note(line))
+
+    found, sheet = judged(plan_from_file(path), task.prompt, weights, task.count, say, drawn, task.steps)
+    store = ImageStore(tools.folders.outputs / "txt2img-grids")
+    text = "\n".join(found.lines())
+    listener(ImageSaved(0, store.save(found.sheet, text, None), 0, text))
+    listener(FileMade(sheet))
+
+
+def weights_of(text: str) -> tuple[float, ...]:
+    """Numbers separated by commas. Raises ``FieldNotNumber``, ``FieldOutOfRange``."""
+    found = []
+    for part in text.split(",")[:MOST_WEIGHTS]:
+        try:
+            found.append(float(part))
+        except ValueError:
+            raise FieldNotNumber(field="weights", value=part) from None
+        check_range("weights", found[-1], -4, 4)
+    return tuple(found)
+
+
 def prepare_pictures(task: PreparePictures, tools: Tools, listener: Listener, _cancel: CancelToken) -> None:
     """Look at, tag or edit the pictures of a project: a line of report for everything that was done."""
-    from sdcolab.training.pantry import Pantry
-    from sdcolab.wiring.trainer import tagger_folder
+    from sdcolab.wiring.trainer import build_pantry
 
     structure = _structure(tools.folders, task.project)
-    pantry = Pantry(
-        training_home(tools.folders),
-        lambda line: listener(Note(line)),
-        lambda repository: tagger_folder(tools.folders, repository, tools.environ),
-    )
+    home = training_home(tools.folders)
+    pantry = build_pantry(tools.folders, home, lambda line: listener(Note(line)), tools.environ)
     if task.work is PictureWork.TAG:
         pantry.tag(
             task.project,
@@ -176,14 +225,17 @@ def training_lists(folders: Folders) -> Mapping[str, Callable[[], tuple[str, ...
         "training_projects": lambda: training_projects(folders),
         "training_schedules": lambda: tuple(SCHEDULES),
         "training_optimizers": lambda: ("AdamW8bit", "AdamW", "Prodigy", "Lion", "AdaFactor"),
-        "taggers": _taggers,
+        "taggers": lambda: _taggers()[0],
+        "captioners": lambda: sum(_taggers(), ()),
+        "trained_projects": lambda: trained_projects(folders),
     }
 
 
-def _taggers() -> tuple[str, ...]:
-    from sdcolab.training.bases import TAGGERS
+def _taggers() -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Those that write tags, and those that write sentences."""
+    from sdcolab.training.bases import CAPTIONERS, TAGGERS
 
-    return tuple(TAGGERS)
+    return tuple(TAGGERS), tuple(CAPTIONERS)
 
 
 def _structure(folders: Folders, project: str) -> str:

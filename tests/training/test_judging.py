@@ -37,7 +37,7 @@ def test_raw_done_and_overcooked_are_told_apart(tmp_path: Path) -> None:
         (tmp_path / f"{name}.safetensors").write_bytes(b"x")
     files = lora_files(tmp_path, "a")
     assert [file.stem for file in files] == ["a-000001", "a-000002", "a"]
-    judged = judge(make, files, TRAINED, "zorp", weights=(0.5, 1.0), seeds=(1, 2, 3))
+    judged = judge(make, files, TRAINED, ["zorp", "zorp, fondo azul"], weights=(0.5, 1.0), seeds=(1, 2, 3))
     assert {name: one.verdict for name, one in judged.measured.items()} == {
         "a-000001": "crudo",
         "a-000002": "en su punto",

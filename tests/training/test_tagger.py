@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from sdcolab.core.errors import SdcolabError, TaggerMissing
-from sdcolab.training.tagger import Tagger, TaggerRules, TagList, caption_text, pixels_of, tags_of
+from sdcolab.training.tagger import Tagger, TaggerRules, TagList, caption_text, pixels_of, plain_pixels_of, tags_of
+from tests.support.onnx import constant_model
 from tests.support.vectors import vectors
 
 VECTORS = vectors("wd14_tagger")
@@ -94,3 +95,15 @@ def test_a_folder_is_tagged_and_bad_pictures_are_told(tmp_path: Path) -> None:
     assert (tmp_path / "a.txt").read_text(encoding="utf-8") == "rating:safe, d:, saber (fate) (cosplay)\n" or counts
     assert len(told) == 1
     assert not (tmp_path / "b.txt").exists()
+
+
+def test_pixai_is_told_by_its_input_and_read_by_its_own_rows(tmp_path: Path) -> None:
+    rows = ("1,11,1girl,0,9,[]", "2,12,blue_hair,0,9,[]", '3,13,saber_(fate),4,9,"[""fate""]"')
+    (tmp_path / "selected_tags.csv").write_text("id,tag_id,name,category,count,ips\n" + "\n".join(rows) + "\n")
+    other, right = np.zeros((1, 3), np.float32), np.array([[0.9, 0.2, 0.8]], np.float32)
+    constant_model(tmp_path / "model.onnx", 448, 448, {"logits": other, "prediction": right})
+    tagger = Tagger(tmp_path)
+    picture = Image.new("RGBA", (30, 20), (0, 0, 0, 0))
+    assert tagger.tag(picture, TaggerRules(without_underscores=True)) == ["1girl", "saber (fate)"]
+    pixels = plain_pixels_of(picture)
+    assert (pixels.shape, float(pixels.min())) == ((3, 448, 448), 1.0)  # what is transparent is white

@@ -6,17 +6,18 @@ import os
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from sdcolab.core.codec import from_json, to_json
 from sdcolab.core.detect import ModelKind
-from sdcolab.core.errors import Cancelled, DatasetMissing, ProjectName
-from sdcolab.core.events import CancelToken, Event, FileMade, Note, StepDone
+from sdcolab.core.errors import Cancelled, DatasetMissing, FieldNotNumber, ProjectName
+from sdcolab.core.events import CancelToken, Event, FileMade, ImageSaved, Note, StepDone
 from sdcolab.core.folders import Folders
 from sdcolab.core.tasks import Tools
-from sdcolab.core.training import PictureWork, PreparePictures, TrainLora, training_projects
+from sdcolab.core.training import PictureWork, PreparePictures, TrainLora, TryLora, training_projects
 from sdcolab.training.quick import draw_pictures
 from sdcolab.wiring.engine import build_engine, build_library
-from sdcolab.wiring.training_tasks import prepare_pictures, train_lora, training_lists
+from sdcolab.wiring.training_tasks import prepare_pictures, train_lora, training_lists, try_lora
 
 
 @pytest.fixture
@@ -50,6 +51,20 @@ def test_a_lora_is_trained_stopped_and_gone_on_with(tools: Tools) -> None:
         "zorp-000001.safetensors",
         "zorp.safetensors",
     }
+    the_epochs_are_compared(tools)
+
+
+def the_epochs_are_compared(tools: Tools) -> None:
+    assert training_lists(tools.folders)["trained_projects"]() == ("zorp",)
+    events: list[Event] = []
+    try_lora(TryLora(project="zorp", count=1, steps=2), tools, events.append, CancelToken())
+    (saved,) = (event for event in events if isinstance(event, ImageSaved))
+    with Image.open(saved.path) as sheet:
+        assert sheet.width == 3 * 128  # two epochs, and without LoRA
+    assert [event.step for event in events if isinstance(event, StepDone)] == [1, 2, 3]
+    assert "zorp-000001" in saved.infotext
+    with pytest.raises(FieldNotNumber):
+        try_lora(TryLora(project="zorp", weights="1, mucho"), tools, events.append, CancelToken())
 
 
 def test_captions_are_edited_and_come_back(tools: Tools) -> None:
@@ -85,5 +100,5 @@ def test_tasks_travel_and_lists_are_live(tools: Tools) -> None:
     lists = training_lists(tools.folders)
     assert lists["training_projects"]() == training_projects(tools.folders) == ("zorp",)
     assert "cosine_with_restarts" in lists["training_schedules"]()
-    assert PreparePictures().tagger in lists["taggers"]()
+    assert PreparePictures().tagger in lists["captioners"]()
     assert TrainLora().optimizer in lists["training_optimizers"]()

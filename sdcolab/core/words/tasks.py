@@ -12,6 +12,7 @@ TASK_NAMES: Mapping[str, str] = {
     "grid": "Script: cuadrículas y series",
     "download": "Descargar",
     "train": "Entrenar un Lora",
+    "try_lora": "Probar un Lora",
     "pictures": "Preparar imágenes",
     "preload": "Cargar el modelo",
     "merge": "Mezclar modelos",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import queue
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,8 @@ from sdcolab.colab.prepare import Collaborators, Preparation, drive_line, forget
 from sdcolab.colab.report import download_link, known_secrets, report_line, write_report
 from sdcolab.colab.waiting import telling
 from sdcolab.core.events import ImageSaved
+from sdcolab.core.preferences import PreferencesFile
+from sdcolab.core.rooms import Room
 from sdcolab.core.tasks import Preload, Task
 from sdcolab.core.words import explain
 from sdcolab.core.words import panel as words
@@ -42,6 +44,9 @@ from sdcolab.process.worker import ProcessWorker
 from sdcolab.studio.layout import LAYOUT, Tab, TabKind
 from sdcolab.studio.look import asset, shared_css
 from sdcolab.studio.pending import take_up, unfinished
+
+HELPERS = ("palabras", "ayuda")
+"""Rooms without a tab: they help where something is typed or set."""
 
 
 class Panel:
@@ -108,7 +113,8 @@ class Panel:
 
     def _build(self) -> None:
         new, notes = self._widgets, self._notes
-        self._form = GenerationForm(new, self._studio, LAYOUT, notes, notes.guarded)
+        bar = PreferencesFile(self._studio.folders.config).peek().bar
+        self._form = GenerationForm(new, self._studio, LAYOUT.with_bar(bar), notes, notes.guarded)
         self._tools = {tab.id: ToolTab(new, self._studio, tab, notes.guarded) for tab in LAYOUT.tabs if tab.tool}
         self._sender = Sender(self._form, self._tools, notes, lambda name: setattr(self._tabs, "value", name))
         self._gallery = Gallery(new, self._sender.shown_actions(), canvas_widget)
@@ -170,13 +176,11 @@ class Panel:
         results = [view.state, view.progress, view.preview, self._notes.box, view.report, self._gallery.box]
         offer = LeftPlanOffer(new, self._studio, self._notes, self._notes.guarded)
         left, right = new.VBox([offer.box, body, buttons]), new.VBox(results)
-        both = new.HBox([left, right], layout=new.Layout(flex_flow="row wrap"))
-        for box, name in ((left, "sd-left"), (right, "sd-right"), (both, "sd-both"), (self._tabs, "sd-tabs")):
-            box.add_class(name)
+        self._both = new.HBox([left, right], layout=new.Layout(flex_flow="row wrap"))
+        named(left=left, right=right, both=self._both, tabs=self._tabs, pictures=self._gallery.box)
         style = new.HTML(f"<style>{shared_css()}{asset('panel.css')}</style>")
-        tags = self._studio.rooms.get("palabras")
-        helpers = [room_widget("palabras", tags, lambda _said: None)] if tags else []
-        box = new.VBox([style, self._tabs, both, new.HBox([self._report, self._report_link]), *helpers, keys_widget()])
+        report = new.HBox([self._report, self._report_link])
+        box = new.VBox([style, self._tabs, self._both, report, *helper_widgets(self._studio.rooms), keys_widget()])
         box.add_class("sdcolab-panel")
         return box
 
@@ -184,9 +188,10 @@ class Panel:
         tab = LAYOUT.tab(name)
         if tab.kind is TabKind.GENERATE:
             self._form.open_mode(name)
-        for box in self._boxes.values():
-            box.layout.display = "flex" if box is self._boxes[name] else "none"
-        self._generate_row.layout.display = "flex" if tab.kind is TabKind.GENERATE else "none"
+        shown = {id(self._boxes[name]), *([id(self._generate_row)] if tab.kind is TabKind.GENERATE else [])}
+        for box in (*self._boxes.values(), self._generate_row):
+            box.layout.display = "flex" if id(box) in shown else "none"
+        mark(self._both, tab.kind)
 
     # --- Buttons: the kernel's main thread ---------------------------------------------------------------------------
 
@@ -243,6 +248,23 @@ class Panel:
         self._gallery.add(image)
         if self._ready.sync:
             self._ready.sync.poke()
+
+
+def named(**boxes: Any) -> None:
+    """Give each box the class that the style sheet knows it by."""
+    for name, box in boxes.items():
+        box.add_class(f"sd-{name}")
+
+
+def helper_widgets(rooms: Mapping[str, Room]) -> list[Any]:
+    """The rooms without a tab."""
+    return [room_widget(name, room, lambda _said: None) for name, room in rooms.items() if name in HELPERS]
+
+
+def mark(both: Any, opened: TabKind) -> None:
+    """Let the style sheet know which kind of tab is beside the results."""
+    for kind in (TabKind.GENERATE, TabKind.ROOM):
+        (both.add_class if opened is kind else both.remove_class)(f"sd-both-{kind}")
 
 
 def new_engines(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from sdcolab.core.tuning import Tuning
 from sdcolab.core.words import explain
 from sdcolab.core.words import panel as words
 from sdcolab.core.words.faces import SIZES
+from sdcolab.core.words.layout import GET_ADVICE, offer_download
 from sdcolab.core.words.speed import FEW_STEPS, NO_FEW_STEPS, NO_FEW_STEPS_ADVICE, few_steps_put
 from sdcolab.studio.form import Reader, once, shown
 from sdcolab.studio.generating import (
@@ -34,6 +34,7 @@ from sdcolab.studio.generating import (
     Asked,
     GenerationDesk,
     Reading,
+    brought,
     chip_size,
     few_steps_for,
     fitting_size,
@@ -55,9 +56,17 @@ def put_few_steps(form: FormBox, library: Library) -> str:
     values = form.values
     found = few_steps_for(library, values["checkpoint"] or "", values["prompt"])
     if found is None:
-        return f"⚠️ {NO_FEW_STEPS} {NO_FEW_STEPS_ADVICE}"
+        return f"ℹ️ {NO_FEW_STEPS} {NO_FEW_STEPS_ADVICE}"
     form.fill(dict(found.values))
     return f"⚡ {few_steps_put(found)}"
+
+
+def offer_upscaler(studio: Studio, form: FormBox, path: str, note: Note) -> None:
+    """Say what to do about an upscaler that was chosen and is not here."""
+    name = form.values.get(path)
+    size = studio.upscalers_on_offer.get(name or "")
+    if size is not None and name not in studio.lists("upscalers"):
+        note(f"⬇️ {offer_download(str(name), size)} {GET_ADVICE}")
 
 
 class GenerationForm:
@@ -81,9 +90,8 @@ class GenerationForm:
         self.styles.offer(settings, chosen)
         forecast = partial(forecast_sentence, studio, self.desk)
         self.scripts = ScriptBox(widgets, studio, layout.scripts, lambda: note(forecast(self.asked)), guarded)
-        self._lora = widgets.Dropdown(
-            description="LoRA", layout=widgets.Layout(width="98%"), style={"description_width": "130px"}
-        )
+        wide = {"layout": widgets.Layout(width="98%"), "style": {"description_width": "130px"}}
+        self._lora = widgets.Dropdown(description="LoRA", **wide)
         self._tokens = widgets.HTML(value=words.tokens((0, 75), (0, 75)))
         self._offer_loras()
         self._lora.observe(lambda change: self._add_lora(change["new"]), names="value")
@@ -95,6 +103,8 @@ class GenerationForm:
         self.form.show_mode(self.mode)
         self.form.watch("checkpoint", self._follow_model)
         self._units.connect(self.form)
+        for path in ("hires.upscaler", "init.upscaler"):
+            self.form.watch(path, partial(offer_upscaler, studio, self.form, path, note))
         count = partial(guarded(self._count_tokens), None)
         for path in ("prompt", "negative_prompt"):
             self.form.watch(path, count)
@@ -183,6 +193,7 @@ class GenerationForm:
         former, self._native = self._native, self.desk.native_size(values["checkpoint"])
         if values["width"] == values["height"] == former:
             self._put_size((self._native, self._native))
+        self.form.fill(brought(self.desk, self._studio.settings.peek(), former, self._native))
 
     # --- Gadgets ------------------------------------------------------------------------------------------------------
 
@@ -253,5 +264,5 @@ class GenerationForm:
 
     def _save_defaults(self) -> None:
         request = self.desk.defaults_from(self.asked, self._native)
-        self._studio.settings.change(lambda settings: replace(settings, defaults=request))
+        self._studio.settings.change(lambda settings: settings.with_defaults(request, self._native))
         self._note(words.DEFAULTS_SAVED)

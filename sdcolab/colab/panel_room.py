@@ -12,7 +12,7 @@ from sdcolab.core.errors import PictureGone, SdcolabError, Unexpected
 from sdcolab.core.rooms import Room, ask
 from sdcolab.core.untrusted import clean
 from sdcolab.core.words import explain
-from sdcolab.studio.look import asset
+from sdcolab.studio.look import asset, room_module
 
 Wish = Callable[[Mapping[str, Any]], None]
 """What is done with what a room wants of the form."""
@@ -39,7 +39,7 @@ def _room_class(name: str) -> type[Any]:
     class RoomWidget(anywidget.AnyWidget):
         """Draws the module of a room, and carries its questions."""
 
-        _esm = asset("rooms/house.js") + asset(f"rooms/{name}.js") + _RENDER
+        _esm = asset("rooms/house.js") + room_module(name) + _RENDER
 
     return RoomWidget
 

@@ -81,7 +81,7 @@ class ImageStore:
 
         Raises ``DiskFull`` or ``CannotWrite``.
         """
-        wanted = self._wanted()
+        wanted = self.wanted()
         image_format = wanted.image_format if fits(image, infotext, wanted.image_format) else ImageFormat.PNG
         said = facts_of(parse(infotext), image.size, seed, datetime.datetime.now())
         name = file_name(wanted.file_pattern, said) if wanted.file_pattern else "" if seed is None else str(seed)
@@ -105,7 +105,8 @@ class ImageStore:
                 file.write(f"{infotext}\n".encode("utf-8", "replace"))
         return made
 
-    def _wanted(self) -> Preferences:
+    def wanted(self) -> Preferences:
+        """What the user prefers now."""
         if self._preferred:
             return self._preferred()
         return Preferences(image_format=self._format, quality=self._quality)

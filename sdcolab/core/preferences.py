@@ -39,8 +39,8 @@ class Look(StrEnum):
 class Preferences:
     """``file_pattern`` follows a picture's number in its name, "" for its seed; ``folder_pattern`` is the folder below
     that of its kind. Both are A1111's (``core.file_patterns``). ``save_text``: the infotext beside the picture too.
-    ``bar``: paths of the fields always in sight. ``keep_original``: a translated prompt leaves its Spanish original in
-    the infotext.
+    ``grid_format``: of the sheets of scripts. ``preview``: pictures are shown while they are made.
+    ``bar``: paths of the fields always in sight.
     """
 
     image_format: ImageFormat = fact(ImageFormat.PNG, key="samples_format")
@@ -48,6 +48,8 @@ class Preferences:
     file_pattern: str = fact("", key="samples_filename_pattern")
     folder_pattern: str = fact("[date]", key="directories_filename_pattern")
     save_text: bool = fact(False, key="save_txt")
+    grid_format: ImageFormat = fact(ImageFormat.PNG, key="grid_format")
+    preview: bool = fact(True, key="live_previews_enable")
     bar: tuple[str, ...] = fact(STANDARD_BAR, key="quicksettings_list")
     look: Look = fact(Look.SYSTEM)
     sound: bool = fact(False, key="notification_audio")

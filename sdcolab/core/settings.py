@@ -22,10 +22,16 @@ _VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """``defaults`` is the request that a fresh page shows; styles keep their order."""
+    """``defaults`` is the request that a fresh page shows; styles keep their order. ``by_size`` has the defaults that
+    were saved with models of each native size in pixels, which tells their families apart well enough."""
 
     defaults: GenerationRequest = field(default_factory=GenerationRequest)
+    by_size: Mapping[int, GenerationRequest] = field(default_factory=dict)
     styles: tuple[Style, ...] = ()
+
+    def with_defaults(self, request: GenerationRequest, native: int) -> Settings:
+        """The same settings with ``request`` as what a fresh page shows, and what models of that size bring."""
+        return replace(self, defaults=request, by_size={**self.by_size, native: request})
 
     def with_style(self, style: Style) -> Settings:
         """The same settings with ``style`` added, or put in the place of the one with its name."""
@@ -88,6 +94,9 @@ def _to_json(settings: Settings) -> dict[str, Any]:
     return {
         "version": _VERSION,
         "defaults": request_to_json(replace(settings.defaults, init=None)),  # pictures are not settings
+        "by_size": {
+            str(size): request_to_json(replace(request, init=None)) for size, request in settings.by_size.items()
+        },
         "styles": [],  # older versions look for them here
     }
 
@@ -95,6 +104,7 @@ def _to_json(settings: Settings) -> dict[str, Any]:
 def _from_json(raw: Mapping[str, Any]) -> Settings:
     return Settings(
         defaults=request_from_json(raw["defaults"]),
+        by_size={int(size): request_from_json(one) for size, one in raw.get("by_size", {}).items()},
         styles=tuple(
             Style(name=str(style["name"]), prompt=str(style["prompt"]), negative_prompt=str(style["negative_prompt"]))
             for style in raw["styles"]

@@ -46,12 +46,17 @@ MAX_SIDE = 8192
 """Longest side in pixels of an enlarged picture."""
 
 
+def upscaler_name(stem: str) -> str:
+    """How the upscaler in a file with this name, without its extension, is called."""
+    return _KNOWN_FILES.get(stem.rsplit("/", 1)[-1], stem)
+
+
 def network_upscalers(library: Library) -> dict[str, ModelFile]:
     """The upscaling networks of ``library`` by name, in alphabetical order. The second file of a name keeps its
     extension."""
     found: dict[str, ModelFile] = {}
     for file in library.files(ModelKind.UPSCALER):
-        name = _KNOWN_FILES.get(file.path.name.rsplit(".", 1)[0], file.stem)
+        name = upscaler_name(file.stem)
         found[file.name if name in found else name] = file
     return dict(sorted(found.items(), key=lambda entry: entry[0].casefold()))
 

@@ -148,16 +148,17 @@ class PreviewSource(Protocol):
 
 
 class Previewer:
-    """Makes a preview of the first image of a batch at most every ``PERIOD`` seconds."""
+    """Makes a preview of the first image of a batch at most every ``PERIOD`` seconds, or none unless it is ``on``."""
 
-    def __init__(self, model: PreviewSource, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, model: PreviewSource, clock: Callable[[], float] = time.monotonic, *, on: bool = True) -> None:
+        self._on = on
         self._model = model
         self._clock = clock
         self._last = clock()
 
     def maybe(self, latents: Tensor) -> Image.Image | None:
         """A picture of ``latents`` [B, C, h, w] if one is due."""
-        if self._clock() - self._last < PERIOD:
+        if not self._on or self._clock() - self._last < PERIOD:
             return None
         picture = self._model.picture(latents[:1])
         self._last = self._clock()

@@ -88,7 +88,8 @@ class Run:
             bench.listener(PhaseStarted(Phase.ENCODING_PROMPT))
         conditioning = self._work.conditioning(active)
         bench.listener(PhaseStarted(Phase.SAMPLING))
-        previewer = Previewer(active.vae.preview_source, bench.clock)
+        wanted = bench.store is None or bench.store.wanted().preview
+        previewer = Previewer(active.vae.preview_source, bench.clock, on=wanted)
         batches, of_batch = len(self._plan.batches), sum(self._calls)
         before = (batch.number - 1) * of_batch + sum(self._calls[: one.number])
 

@@ -73,18 +73,20 @@ TEXT_COLUMNS: Mapping[str, str] = {
 """Where a word may be looked for alone, by what is typed before the colon."""
 
 NUMBERS: Mapping[str, str] = {
-    "pasos": "steps",
-    "steps": "steps",
-    "cfg": "cfg",
-    "ancho": "width",
-    "width": "width",
-    "alto": "height",
-    "height": "height",
-    "estrellas": "stars",
-    "stars": "stars",
+    "pasos": "+steps",
+    "steps": "+steps",
+    "cfg": "+cfg",
+    "ancho": "+width",
+    "width": "+width",
+    "alto": "+height",
+    "height": "+height",
+    "estrellas": "+stars",
+    "stars": "+stars",
     "semilla": "seed",
     "seed": "seed",
 }
+"""Columns with numbers. "+" keeps SQLite from their indexes, which are for sorting: many pictures share a value, and
+going along the dates, whose index holds all of these, finds them sooner."""
 
 _DATES = frozenset({"fecha", "date"})
 _SIZES = frozenset({"tamaño", "tamano", "size"})
@@ -222,7 +224,7 @@ def _size(field: str, text: str) -> Condition | None:
     match = _SIZE.match(text)
     if field not in _SIZES or not match:
         return None
-    return Condition("(width = ? AND height = ?)", (int(match[1][:9]), int(match[2][:9])))
+    return Condition("(+width = ? AND +height = ?)", (int(match[1][:9]), int(match[2][:9])))
 
 
 def _date(field: str, sign: str, text: str) -> Condition | None:

@@ -32,7 +32,8 @@ from sdcolab.core.events import (
 from sdcolab.core.files import atomic_write
 from sdcolab.core.folders import Folders
 from sdcolab.core.formats import ImageFormat
-from sdcolab.core.outputs import ImageStore, ImageStores, save_options
+from sdcolab.core.outputs import ImageStore, ImageStores, fits, save_options
+from sdcolab.core.preferences import PreferencesFile
 from sdcolab.core.request import MAX_RANDOM_SEED, GenerationRequest
 from sdcolab.core.result import GeneratedImage, Generator
 from sdcolab.core.scripts import AFTER_SHEETS, JOB_UNITS, Grid, XyzPlot
@@ -55,9 +56,6 @@ PREVIEW_SIDE = 1024
 MAX_SHEET = 200_000_000
 """Pixels of all sheets of a plan, as in A1111. Cells are shown smaller on larger ones; their own files keep
 their size."""
-
-MAX_WEBP_SIDE = 16_383
-"""Pixels; larger sheets are PNG."""
 
 _GRID_NAMES: Mapping[str, str] = {"xyz": "xyz_grid", "matrix": "prompt_matrix"}
 """What the sheets of a script are called; ``grid`` for the others."""
@@ -393,9 +391,11 @@ class _PlanRun:
             return
         suffix = f"-z{index}" if index else ""
         script = self._task.script
-        webp = isinstance(script, XyzPlot) and script.webp and max(sheet.size) <= MAX_WEBP_SIDE
-        path = folder / f"{file.path.stem}{suffix}.{'webp' if webp else 'png'}"
-        _write(sheet, infotext, path, ImageFormat.WEBP if webp else ImageFormat.PNG)
+        webp = isinstance(script, XyzPlot) and script.webp
+        preferred = ImageFormat.WEBP if webp else PreferencesFile(self._kit.folders.config).peek().grid_format
+        kind = preferred if fits(sheet, infotext, preferred) else ImageFormat.PNG
+        path = folder / f"{file.path.stem}{suffix}.{kind}"
+        _write(sheet, infotext, path, kind)
         self._listener(ImageSaved(index, path, seed, infotext))
 
     def _write_page(self, file: PlanFile, draws: int) -> None:

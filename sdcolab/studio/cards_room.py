@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,10 @@ from sdcolab.core.files import atomic_write
 from sdcolab.core.folders import MODEL_FOLDERS
 from sdcolab.core.library import Library, ModelFile
 from sdcolab.core.pictures import read_picture_file, small_png
-from sdcolab.core.rooms import Answer, RoomFile, text
-from sdcolab.core.words.faces import MOVED_TO
+from sdcolab.core.prompt import Style, apply_styles
+from sdcolab.core.rooms import Answer, RoomFile, text, yes
+from sdcolab.core.words.cards import CARDS
+from sdcolab.core.words.faces import DOWNLOAD_QUEUED, MOVED_TO
 from sdcolab.core.words.labels import KIND_NAMES
 from sdcolab.studio.card_files import FileFacts, fits, misplaced, move
 from sdcolab.studio.cards import Card, card_of, write_notes
@@ -28,6 +31,10 @@ KINDS: Mapping[str, ModelKind] = {
     "vae": ModelKind.VAE,
 }
 
+STYLES = "style"
+"""The kind of the cards that are no files: the user's styles."""
+
+MAX_QUERY, MAX_LINK = 200, 2000
 EDITABLE = ("description", "notes", "activation text", "negative text", "sd version")
 SIDE = 320
 """Longest side of the pictures on cards, in pixels."""
@@ -36,13 +43,32 @@ PREVIEW_SIDE = 768
 """The same of those that are put beside a file."""
 
 
+def _no_styles() -> tuple[Style, ...]:
+    return ()
+
+
+def _nothing_found(_query: str, _kind: ModelKind, _adult: bool) -> list[dict[str, object]]:
+    return []
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What the room needs from others: the last picture that was made, to put on a card; the user's styles; civitai's
+    models that fit some words (as ``downloads.providers.civitai_search.FoundModel``), of a kind, for adults too or not;
+    and queueing a download."""
+
+    last_picture: Callable[[], Path | None] = lambda: None
+    styles: Callable[[], Sequence[Style]] = _no_styles
+    search: Callable[[str, ModelKind, bool], list[dict[str, object]]] = _nothing_found
+    download: Callable[[str], object] = lambda _link: None
+
+
 class CardsRoom:
     """Reads what lies beside each file; a file that has not changed is read once."""
 
-    def __init__(self, library: Library, last_picture: Callable[[], Path | None] = lambda: None) -> None:
-        """``last_picture``: the last picture that was made, to put on a card."""
+    def __init__(self, library: Library, outside: Outside = Outside()) -> None:
         self._library = library
-        self._last_picture = last_picture
+        self._outside = outside
         self._facts = FileFacts()
         self._lock = threading.Lock()
         self._known: dict[tuple[ModelKind, str], tuple[object, Card]] = {}
@@ -51,11 +77,15 @@ class CardsRoom:
     def answers(self) -> Mapping[str, Answer]:
         """What can be asked of it."""
         return {
+            "words": lambda _said: dict(CARDS),
             "cards": self._cards,
             "save": self._save,
             "facts": self._told_facts,
             "move": self._move,
             "picture": self._put_picture,
+            "style": self._applied,
+            "search": self._search,
+            "get": self._get,
         }
 
     def file(self, kind: str, name: str) -> RoomFile | None:
@@ -68,6 +98,8 @@ class CardsRoom:
         return RoomFile(small, "image/png") if small else None
 
     def _cards(self, said: Mapping[str, Any]) -> list[dict[str, Any]]:
+        if text(said, "kind") == STYLES:
+            return [_told_style(place, style) for place, style in enumerate(self._outside.styles())]
         files = self._library.files(_kind(said))
         return [_told(place, self._card(file)) for place, file in enumerate(files)]
 
@@ -121,12 +153,30 @@ class CardsRoom:
 
     def _put_picture(self, said: Mapping[str, Any]) -> None:
         """Make the last picture that of a card. Raises ``PictureGone``, ``UnknownFile``, or as writing does."""
-        file, last = self._library.find(_kind(said), text(said, "name")), self._last_picture()
+        file, last = self._library.find(_kind(said), text(said, "name")), self._outside.last_picture()
         small = small_png(read_picture_file(last), PREVIEW_SIDE) if last else None
         if small is None:
             raise PictureGone()
         with atomic_write(file.path.with_suffix(".preview.png")) as target:
             target.write(small)
+
+    def _applied(self, said: Mapping[str, Any]) -> list[str]:
+        """Both prompts with a style in them. Raises ``StrangeQuestion``."""
+        name = text(said, "name")
+        chosen = [style for style in self._outside.styles() if style.name == name]
+        if not chosen:
+            raise StrangeQuestion(question=name[:40])
+        return [*apply_styles(text(said, "prompt"), text(said, "negative"), chosen)]
+
+    def _search(self, said: Mapping[str, Any]) -> list[dict[str, object]]:
+        """Civitai's models. Raises ``StrangeQuestion`` or as searching does."""
+        return self._outside.search(text(said, "query", most=MAX_QUERY).strip(), _kind(said), yes(said, "adult"))
+
+    def _get(self, said: Mapping[str, Any]) -> str:
+        """Queue the download of a link."""
+        link = text(said, "link", most=MAX_LINK).strip()
+        self._outside.download(link)
+        return DOWNLOAD_QUEUED
 
     def _save(self, said: Mapping[str, Any]) -> None:
         """Change A1111's notes on a file. Raises ``StrangeQuestion`` or ``UnknownFile``."""
@@ -146,6 +196,11 @@ def _kind(said: Mapping[str, Any]) -> ModelKind:
     if kind not in KINDS:
         raise StrangeQuestion(question=kind[:40])
     return KINDS[kind]
+
+
+def _told_style(place: int, style: Style) -> dict[str, Any]:
+    about = " · ".join(part for part in (style.prompt, style.negative_prompt) if part)
+    return {"place": place, "name": style.name, "title": style.name, "description": about, "words": []}
 
 
 def _told(place: int, card: Card) -> dict[str, Any]:

@@ -24,18 +24,22 @@ from typing import Any, Final
 from PIL import Image
 
 from sdcolab.core.detect import ModelKind
-from sdcolab.core.errors import FieldNotNumber, InitImageMissing, MaskMissing, UnknownName
+from sdcolab.core.errors import FieldNotNumber, InitImageMissing, MaskMissing, NotDownloaded, UnknownName
 from sdcolab.core.fields import Field, Part, parts_of, plain_path, table_of
 from sdcolab.core.pictures import picture_from
 from sdcolab.core.registry import closest
 from sdcolab.core.words.fields import option_words
-from sdcolab.core.words.layout import EMPTY_CHOICE, NAMES_TO_READ, SAME_CHOICE
+from sdcolab.core.words.layout import EMPTY_CHOICE, NAMES_TO_READ, SAME_CHOICE, TO_DOWNLOAD
 
 Values = Mapping[str, Any]
 """Plain values by dotted path, and of each switch by the path of its part."""
 
 Lists = Callable[[str], tuple[str, ...]]
 """The live list with a name, as ``Studio.lists``."""
+
+
+ABSENT: Final = ":absent"
+"""Behind the name of a live list: what it would also have if it were downloaded."""
 
 
 def once(lists: Lists) -> Lists:
@@ -113,7 +117,13 @@ def choices(field: Field, lists: Lists) -> tuple[tuple[str, str], ...]:
     """What ``field`` offers: (text to read, value)."""
     if field.is_choice:
         return tuple((label, word.value) for word, label in option_words(field.kind).items())
-    return tuple((name_to_read(field, name), name) for name in names_for(field, lists))
+    here = tuple((name_to_read(field, name), name) for name in names_for(field, lists))
+    return (*here, *((TO_DOWNLOAD.format(name=name), name) for name in absent_names(field, lists)))
+
+
+def absent_names(field: Field, lists: Lists) -> tuple[str, ...]:
+    """Names that ``field`` offers although their file has to be downloaded first."""
+    return lists(f"{field.choices}{ABSENT}") if field.choices else ()
 
 
 def names_for(field: Field, lists: Lists) -> tuple[str, ...]:
@@ -262,6 +272,8 @@ class Reader:
         same = [one for one in known if name and one.casefold() == name.casefold()]
         if same:
             return same[0]
+        if name in absent_names(field, self.lists):
+            raise NotDownloaded(kind=_KINDS.get(field.choices, "option"), name=name)
         raise UnknownName(kind=_KINDS.get(field.choices, "option"), name=name, suggestions=closest(name, known))
 
     def _many(self, field: Field, raw: Any, path: str) -> tuple[Any, ...]:

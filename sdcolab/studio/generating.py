@@ -41,6 +41,9 @@ MAX_SIDE = 2048
 MIN_SIDE = 64
 """What width and height may be, in pixels."""
 
+BROUGHT = ("sampler", "schedule", "steps", "cfg_scale", "clip_skip")
+"""Defaults that a model of another family brings with it."""
+
 TEXT_MODE, IMAGE_MODE = "txt2img", "img2img"
 
 
@@ -255,6 +258,16 @@ class GenerationDesk:
                 unknown.append(error)
                 del good[path]
         return good, unknown
+
+
+def brought(desk: GenerationDesk, settings: Settings, former: int, native: int) -> dict[str, Any]:
+    """What the form shows of the defaults saved with models of the size ``native``, when one takes the place of a model
+    of the size ``former``."""
+    saved = settings.by_size.get(native) if native != former else None
+    if saved is None:
+        return {}
+    values = desk.values(replace(saved, checkpoint=""))
+    return {path: values[path] for path in BROUGHT if path in values}
 
 
 def _plain(field: Field, value: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from types import MappingProxyType
 from typing import Any
 
 from sdcolab.core.errors import StrangeQuestion
@@ -14,16 +15,23 @@ from sdcolab.core.words.road import DOWNLOAD_ASKED, MORE_THAN, ROAD, ROAD_HINT, 
 
 class GuideRoom:
     """``links`` gives the link of each file of the catalogue by its name, and its bytes (0 when nobody says);
-    ``download`` queues a text of links. Raises as ``download`` does."""
+    ``upscalers`` the same of upscalers by the names that they have in lists; ``download`` queues a text of links.
+    Raises as ``download`` does."""
 
-    def __init__(self, links: Mapping[str, tuple[str, int]], download: Callable[[str], object]) -> None:
+    def __init__(
+        self,
+        links: Mapping[str, tuple[str, int]],
+        download: Callable[[str], object],
+        upscalers: Mapping[str, tuple[str, int]] = MappingProxyType({}),
+    ) -> None:
         self._links = links
         self._download = download
+        self._upscalers = upscalers
 
     @property
     def answers(self) -> Mapping[str, Answer]:
         """What can be asked of it."""
-        return {"road": lambda _said: self._road(), "download": self._fetch}
+        return {"road": lambda _said: self._road(), "download": self._fetch, "get": self._get}
 
     def file(self, _kind: str, _name: str) -> RoomFile | None:
         """It has none."""
@@ -37,6 +45,14 @@ class GuideRoom:
         sizes = [self._links[name][1] for name in act.download if name in self._links]
         size = human_bytes(sum(sizes)) if any(sizes) else ""
         return asdict(act) | {"size": size if all(sizes) else MORE_THAN.format(size=size) if size else ""}
+
+    def _get(self, said: Mapping[str, Any]) -> str:
+        """Queue an upscaler that a list offers. Raises ``StrangeQuestion``."""
+        name = text(said, "name")
+        if name not in self._upscalers:
+            raise StrangeQuestion(question="get")
+        self._download(self._upscalers[name][0])
+        return DOWNLOAD_ASKED.format(names=name)
 
     def _fetch(self, said: Mapping[str, Any]) -> str:
         """Queue what one button of one step downloads. Raises ``StrangeQuestion``."""

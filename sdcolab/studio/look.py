@@ -8,6 +8,8 @@ from functools import cache
 from importlib import resources
 from urllib.parse import quote
 
+from sdcolab.core.words.rooms import ROOM_WORDS
+
 _FOLDER = resources.files("sdcolab.studio") / "assets"
 _OPENING = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24" fill="none" stroke="black" stroke-width="2" '
@@ -18,6 +20,20 @@ _OPENING = (
 def asset(name: str) -> str:
     """The text of a file in ``studio/assets``."""
     return (_FOLDER / name).read_text(encoding="utf-8")
+
+
+_PHRASE = "const phrase = (name, ...facts) => WORDS[name].replace(/\\{(\\d)\\}/g, (_, place) => facts[place]);"
+
+
+def room_module(name: str) -> str:
+    """The ES module of a room, with its words at the head: ``WORDS.key``, and ``phrase("key", facts...)``.
+
+    Raises ``FileNotFoundError``.
+    """
+    module = asset(f"rooms/{name}.js")
+    if name not in ROOM_WORDS:
+        return module
+    return f"const WORDS = {json.dumps(ROOM_WORDS[name], ensure_ascii=False)};\n{_PHRASE}\n{module}"
 
 
 @cache

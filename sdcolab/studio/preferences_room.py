@@ -9,8 +9,10 @@ from enum import StrEnum
 from typing import Any
 
 from sdcolab.core.codec import to_json
+from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import StrangeQuestion
 from sdcolab.core.fields import Field, table_of
+from sdcolab.core.folders import Folders
 from sdcolab.core.preferences import Preferences, PreferencesFile
 from sdcolab.core.prompt import Style
 from sdcolab.core.request import FIELDS
@@ -31,11 +33,12 @@ MOST_TOLD = 12
 
 
 class PreferencesRoom:
-    """``settings`` hold the form's defaults, which an import changes too."""
+    """``settings`` hold the form's defaults, which an import changes too; ``folders`` are told."""
 
-    def __init__(self, file: PreferencesFile, settings: SettingsFile) -> None:
+    def __init__(self, file: PreferencesFile, settings: SettingsFile, folders: Folders | None = None) -> None:
         self._file = file
         self._settings = settings
+        self._folders = folders
 
     @property
     def answers(self) -> Mapping[str, Answer]:
@@ -54,12 +57,23 @@ class PreferencesRoom:
 
     def _page(self) -> dict[str, Any]:
         now = self._file.peek()
-        return {"look": now.look.value, "sound": now.sound, "notify": now.notify}
+        return {"bar": [*now.bar], "look": now.look.value, "sound": now.sound, "notify": now.notify}
 
     def _told(self) -> dict[str, Any]:
         now: Mapping[str, Any] = to_json(self._file.peek())
         rows = [_row(name, field, now[name]) for name, field in table_of(Preferences).items()]
+        rows += [_told(name, value) for name, value in self._facts().items()]
         return {"rows": rows, "import": {"title": words.IMPORT_TITLE, "help": words.IMPORT_HELP}}
+
+    def _facts(self) -> dict[str, str]:
+        """What is shown and decided elsewhere."""
+        if self._folders is None:
+            return {}
+        return {
+            "outputs": str(self._folders.outputs.absolute()),
+            "models": str(self._folders.models(ModelKind.CHECKPOINT).parent.absolute()),
+            **words.DECIDED,
+        }
 
     def _change(self, said: Mapping[str, Any]) -> dict[str, Any]:
         """Change one. Raises ``StrangeQuestion``, or as ``PreferencesFile.change``."""
@@ -110,6 +124,20 @@ class PreferencesRoom:
 
         self._settings.change(change)
         return {"said": words.styles_imported(new, len(styles) - new), **self._told()}
+
+
+def _told(name: str, value: str) -> dict[str, Any]:
+    own = words.TOLD_WORDS[name]
+    return {
+        "name": name,
+        "label": own.label,
+        "help": own.help,
+        "group": own.group,
+        "key": "",
+        "kind": "told",
+        "value": value,
+        "choices": [],
+    }
 
 
 def _row(name: str, field: Field, value: Any) -> dict[str, Any]:

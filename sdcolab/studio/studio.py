@@ -16,6 +16,7 @@ from sdcolab.core.scripts import Forecast, Grid
 from sdcolab.core.settings import SettingsFile
 from sdcolab.core.tasks import Origin, Task
 from sdcolab.core.upscaling import upscaler_names
+from sdcolab.studio.form import ABSENT
 from sdcolab.studio.job import Job
 from sdcolab.studio.jobs import JobQueue
 from sdcolab.studio.last_form import LastForm
@@ -53,7 +54,8 @@ class Studio:
     one. ``more_lists`` are the live lists of features that bring their own, by name.
     ``forecast`` says how much a script is before it begins, and raises what is wrong with it. ``rooms`` are the parts
     that draw themselves, by the id of their tab; ``wildcards`` the lists for prompts with random parts; ``plans`` the
-    scripts that another session left unfinished.
+    scripts that another session left unfinished; ``upscalers_on_offer`` those of the catalogue, with their bytes (0
+    when nobody says).
     """
 
     library: Library
@@ -74,6 +76,7 @@ class Studio:
     rooms: Mapping[str, Room] = field(default_factory=dict)
     wildcards: WildcardLists = field(default_factory=NoLists)
     plans: Plans = field(default_factory=NoPlans)
+    upscalers_on_offer: Mapping[str, int] = field(default_factory=dict)
 
     def submit(self, task: Task, by: Origin = Origin.PAGE) -> Job:
         """Put ``task`` in the queue of its place. Raises ``QueueFull``."""
@@ -89,6 +92,8 @@ class Studio:
             "upscalers": lambda: upscaler_names(self.library),
             "latent_upscalers": lambda: LATENT_UPSCALERS,
             "hires_upscalers": lambda: (*LATENT_UPSCALERS, *self.lists("upscalers")),
+            f"upscalers{ABSENT}": self._absent_upscalers,
+            f"hires_upscalers{ABSENT}": self._absent_upscalers,
             "checkpoints": lambda: self.files(ModelKind.CHECKPOINT),
             "vaes": lambda: (AUTOMATIC, *self.files(ModelKind.VAE)),
             "vae_files": lambda: self.files(ModelKind.VAE),
@@ -100,6 +105,10 @@ class Studio:
         }
         found = self.more_lists.get(name) or own.get(name)
         return found() if found else ()
+
+    def _absent_upscalers(self) -> tuple[str, ...]:
+        here = self.lists("upscalers")
+        return tuple(name for name in self.upscalers_on_offer if name not in here)
 
     def files(self, kind: ModelKind) -> tuple[str, ...]:
         """Names of the library's files of ``kind``."""

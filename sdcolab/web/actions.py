@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import gradio as gr
@@ -17,7 +16,7 @@ from sdcolab.core.words import page as words
 from sdcolab.core.words.faces import NO_LORAS, NO_STYLES
 from sdcolab.core.words.scripts import PLAN_CONTINUED, PLAN_LEFT
 from sdcolab.studio.form import Reader, kept_paths, once, shown
-from sdcolab.studio.generating import Asked, GenerationDesk, lora_names
+from sdcolab.studio.generating import BROUGHT, Asked, GenerationDesk, brought, lora_names
 from sdcolab.studio.jobs import JobQueue
 from sdcolab.studio.plans import LeftPlan, continued, offered, sentence
 from sdcolab.studio.scripting import comparison, filled_axis, forecast_sentence, values_to_add, with_value_added
@@ -190,7 +189,7 @@ class FormActions:
 
         def save() -> None:
             request = self.desk.defaults_from(self.asked(data), native)
-            self._studio.settings.change(lambda settings: replace(settings, defaults=request))
+            self._studio.settings.change(lambda settings: settings.with_defaults(request, native))
 
         said = attempt(save, None)[1]
         return said or fragments.message(
@@ -204,12 +203,15 @@ class FormActions:
         neutral = shown(GenerationRequest, GenerationRequest(tuning=Tuning()))
         return {control: neutral[path] for path, control in self._panel.fields.items() if path.startswith("tuning.")}
 
-    def choose_checkpoint(self, checkpoint: Any, width: Any, height: Any, native: int) -> tuple[Any, Any, int]:
-        """New width, height and native size: a size that nobody changed follows the checkpoint."""
+    def choose_checkpoint(self, checkpoint: Any, width: Any, height: Any, native: int) -> list[Any]:
+        """New width, height and native size, and the controls of ``BROUGHT``: a size that nobody changed follows the
+        checkpoint, and one of another family brings the defaults that were saved with it."""
         new = self.desk.native_size(checkpoint)
         if (width, height) == (native, native):
-            return new, new, new
-        return width, height, new  # as they are: sliders take plain values only
+            width = height = new
+        nothing: dict[str, Any] = {}
+        found, _ = attempt(lambda: brought(self.desk, self._studio.settings.peek(), native, new), nothing)
+        return [width, height, new, *(found.get(path, gr.skip()) for path in BROUGHT)]
 
     # --- The picture on show ------------------------------------------------------------------------------------------
 
@@ -225,6 +227,12 @@ class FormActions:
             return gr.skip(), gr.skip(), gr.skip()
         selected = int(job), int(index)
         return (selected, *image_updates(shown_image(self._studio.jobs, selected)))
+
+
+def offer_upscaler(studio: Studio, name: Any) -> str:
+    """What is said of an upscaler that was chosen and is not here; nothing of others."""
+    size = studio.upscalers_on_offer.get(name) if isinstance(name, str) else None
+    return "" if size is None or name in studio.lists("upscalers") else fragments.offer(name, size)
 
 
 def _choices_or(names: list[str], empty: str) -> Any:

@@ -77,8 +77,9 @@ def _build(studio: Studio, layout: Layout = LAYOUT, *, locked: bool) -> gr.Block
         with gr.Column(elem_id="sd-page"):
             bar = build_bar(layout, values, lists, locked=locked)
             drawn = _Tabs(studio, layout, lists)
+            message = gr.HTML(elem_id="sd-form-message")  # outside the form, which other tabs do not show
             with gr.Column(elem_id="sd-form", elem_classes=["sd-mode", *(f"sd-in-{mode}" for mode in layout.modes)]):
-                panel = PanelDrawing(layout, values, lists, bar.fields).draw()
+                panel = PanelDrawing(layout, values, lists, bar.fields).draw(message)
             buttons = build_buttons(layout)
             with gr.Column(elem_id="sd-results"):
                 results = build_results()

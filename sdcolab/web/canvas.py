@@ -71,6 +71,6 @@ def house_script() -> str:
     """How the modules of rooms reach their room (``web.rooms``), for the page's head."""
     return (
         f'<script type="module">{asset("rooms/house.js")}\nwindow.sdcolab.house = pageHouse;'
-        'import(new URL("sdcolab/module/palabras.js", document.baseURI))'
-        '.then((words) => words.mount(document.documentElement, pageHouse("palabras", () => {})));</script>'
+        'for (const name of ["palabras", "ayuda"]) import(new URL(`sdcolab/module/${name}.js`, document.baseURI))'
+        ".then((found) => found.mount(document.documentElement, pageHouse(name, () => {})));</script>"
     )

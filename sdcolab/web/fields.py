@@ -17,7 +17,7 @@ from sdcolab.web.reading import read_by
 from sdcolab.web.uploads import picture_input, pictures_input
 
 _PLAIN_TYPING = gr.InputHTMLAttributes(spellcheck=False, autocapitalize="off", autocomplete="off")
-_LINES: Mapping[str, int] = {"sd-prompt": 4, "sd-negative_prompt": 3}
+_LINES: Mapping[str, int] = {"sd-prompt": 4, "sd-negative_prompt": 2}
 
 
 def element_id(path: str, name: str = "") -> str:

@@ -8,10 +8,10 @@ from typing import Any
 import gradio as gr
 
 from sdcolab.core.words.faces import SIZES
-from sdcolab.studio.generating import chip_size
+from sdcolab.studio.generating import BROUGHT, chip_size
 from sdcolab.studio.layout import TabKind
 from sdcolab.studio.studio import Studio
-from sdcolab.web.actions import FormActions, random_seed
+from sdcolab.web.actions import FormActions, offer_upscaler, random_seed
 from sdcolab.web.bar import DOWNLOAD_REPORT
 from sdcolab.web.browser import (
     ASK_STYLE,
@@ -108,6 +108,10 @@ class FormWires:
             **QUIET,
         )
 
+        for control, field in self._parts.lists():
+            if field.choices in ("upscalers", "hires_upscalers"):
+                control.input(partial(offer_upscaler, self._studio), control, self._panel.message, **QUIET)
+
     def _connect_scripts(self) -> None:
         gadgets = self._gadgets
         boxes = {script: form["@box"] for script, form in gadgets.script_forms.items()}
@@ -178,7 +182,10 @@ class FormWires:
         bar.refresh.click(self._actions.refresh, chosen, self._parts.every_list, **QUIET)
         size = self._panel.some("width", "height")
         chosen[0].input(  # only what the user chooses: an answer on opening the page would undo quick typing
-            self._actions.choose_checkpoint, [chosen[0], *size, self._native], [*size, self._native], **QUIET
+            self._actions.choose_checkpoint,
+            [chosen[0], *size, self._native],
+            [*size, self._native, *self._panel.some(*BROUGHT)],
+            **QUIET,
         )
         bar.report.click(partial(make_report, self._studio), None, bar.report_said, **QUIET).then(
             None, None, None, js=DOWNLOAD_REPORT, **QUIET

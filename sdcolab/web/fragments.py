@@ -10,9 +10,10 @@ from enum import StrEnum
 
 from PIL import Image
 
-from sdcolab.core.errors import Cancelled, SdcolabError
+from sdcolab.core.errors import Cancelled, NotDownloaded, SdcolabError
 from sdcolab.core.words import explain
 from sdcolab.core.words import page as words
+from sdcolab.core.words.layout import GET, offer_download
 
 PREVIEW_SIDE = 384
 """Longest side of a preview as sent, in pixels."""
@@ -35,10 +36,13 @@ _SIGNS = {
 }
 
 
-def message(text: str, tone: Tone, advice: str = "") -> str:
-    """A box with a sentence and its advice, read aloud when it appears."""
+def message(text: str, tone: Tone, advice: str = "", get: str = "") -> str:
+    """A box with a sentence and its advice, read aloud when it appears. ``get``: an upscaler to download with one tap
+    (``assets/page.js``)."""
     role = "alert" if tone is Tone.ERROR else "status"
     rest = f'<span class="sd-advice">{html.escape(advice)}</span>' if advice else ""
+    if get:
+        rest += f'<button type="button" class="sd-get" data-name="{html.escape(get)}">{GET}</button>'
     sign = f'<strong class="sd-sign">{_SIGNS[tone]}</strong>'
     return f'<div class="sd-message {tone}" role="{role}">{sign} <span>{html.escape(text)}</span> {rest}</div>'
 
@@ -58,7 +62,12 @@ def problem(error: SdcolabError, *, warning: bool = False) -> str:
     """The box for an error, or for a ``warning``. A cancelled job is no failure and looks calm."""
     said = explain(error)
     tone = Tone.CALM if isinstance(error, Cancelled) else Tone.WARNING if warning else Tone.ERROR
-    return message(said.text, tone, said.advice)
+    return message(said.text, tone, said.advice, get=error.name if isinstance(error, NotDownloaded) else "")
+
+
+def offer(name: str, size: int) -> str:
+    """The box that offers to download the upscaler ``name``."""
+    return message(offer_download(name, size), Tone.CALM, get=name)
 
 
 def progress_bar(label: str, detail: str, fraction: float | None, name: str = words.PROGRESS) -> str:

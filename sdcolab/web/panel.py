@@ -124,8 +124,8 @@ class PanelDrawing:
         )
         self._drawing.controls.update(bar)
 
-    def draw(self) -> Panel:
-        """Draw it inside the current page."""
+    def draw(self, message: gr.HTML) -> Panel:
+        """Draw it inside the current page; ``message`` is where the page speaks."""
         sections = self._layout.generation
         self._gadgets.left_plan = _left_plan()
         self._drawing.sections(tuple(section for section in sections if section.main))
@@ -134,7 +134,6 @@ class PanelDrawing:
             self._drawing.sections(tuple(section for section in sections if not section.main))
         mode = gr.Textbox(self._layout.modes[0], visible="hidden", elem_id="sd-mode")
         sizes = gr.JSON({}, visible=False)
-        message = gr.HTML(elem_id="sd-form-message")
         return Panel(self._drawing.controls, self._gadgets, mode, sizes, message)
 
     # --- Gadgets ---

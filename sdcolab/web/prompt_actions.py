@@ -49,7 +49,7 @@ class PromptActions:
         """The settings of a model of few steps that is chosen or in the prompt, and a message."""
         found = few_steps_for(self._studio.library, str(checkpoint or ""), str(prompt or ""))
         if found is None:
-            said = fragments.message(NO_FEW_STEPS, fragments.Tone.ERROR, NO_FEW_STEPS_ADVICE)
+            said = fragments.message(NO_FEW_STEPS, fragments.Tone.CALM, NO_FEW_STEPS_ADVICE)
             return {self._panel.message: said}
         changed = {self._panel.fields[path]: value for path, value in found.values.items()}
         told = few_steps_put(found)

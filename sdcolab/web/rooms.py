@@ -23,7 +23,7 @@ from sdcolab.core.rooms import Room, ask
 from sdcolab.core.untrusted import parse_json
 from sdcolab.core.words import explain
 from sdcolab.studio.layout import Tab
-from sdcolab.studio.look import asset
+from sdcolab.studio.look import room_module
 from sdcolab.web.gate import read_body
 
 MAX_QUESTION_BYTES = 1_000_000
@@ -70,7 +70,7 @@ def rooms_app(rooms: Mapping[str, Room]) -> Starlette:
         if not _MODULE.fullmatch(name):
             raise HTTPException(404)
         try:
-            return Response(asset(f"rooms/{name}.js"), media_type="text/javascript")
+            return Response(room_module(name), media_type="text/javascript")
         except FileNotFoundError as error:
             raise HTTPException(404) from error
 

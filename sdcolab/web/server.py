@@ -26,7 +26,7 @@ from sdcolab.web.access import Access
 from sdcolab.web.address import BrowserAddress
 from sdcolab.web.gate import EventGate, FileGate
 from sdcolab.web.guard import UPLOADS, Guard, loopback_names
-from sdcolab.web.localise import SpanishIndex
+from sdcolab.web.localise import PackedIndex, SpanishIndex
 from sdcolab.web.patience import ImpatientProtocol
 
 _CACHE_VARIABLE = "GRADIO_TEMP_DIR"
@@ -101,9 +101,8 @@ def start_server(
         _keep_gradio_files_in(cache)
         page = build()
         app = _mounted(page, outputs.absolute(), head)
-        gate = EventGate(
-            BrowserAddress(SpanishIndex(app)), FileGate((outputs, cache), suffixes_taken(page)), uploads=UPLOADS
-        )
+        page_app = PackedIndex(BrowserAddress(SpanishIndex(app)))
+        gate = EventGate(page_app, FileGate((outputs, cache), suffixes_taken(page)), uploads=UPLOADS)
         door = Guard(
             gate,
             access=Access(*auth, ended=temporary / ENDED_SESSIONS) if auth else None,

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from sdcolab.core.architectures import ModelFamily
+from sdcolab.core.detect import ModelKind
 from sdcolab.core.events import CancelToken, Listener, ignore_events
 from sdcolab.core.folders import Folders
+from sdcolab.core.upscaling import upscaler_name
 from sdcolab.core.words import KIND_NAMES, human_bytes
 from sdcolab.studio.session_room import Absent
 from sdcolab.wiring.demo import DEMO_SHA256, DEMO_VARIABLE
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
 CIVITAI_VARIABLE = "SDCOLAB_CIVITAI_URL"
 HUGGINGFACE_VARIABLE = "SDCOLAB_HUGGINGFACE_URL"
 """Environment variables with the address of a mirror, for networks that reach only that (and for the tests)."""
+
+CIVITAI = "https://civitai.com"
 
 DRIVE_ROOT = Path("/content/drive/MyDrive")
 """Where Colab mounts the user's Drive: paths in lists of links are looked for there too."""
@@ -95,6 +100,34 @@ def catalog_links() -> dict[str, tuple[str, int]]:
     from sdcolab.downloads.catalog import load_catalog
 
     return {name: (entry.link, entry.size or 0) for name, entry in load_catalog().items()}
+
+
+def civitai_search(
+    query: str, kind: ModelKind, adult: bool = False, environment: Mapping[str, str] = os.environ
+) -> list[dict[str, object]]:
+    """The models of civitai that fit ``query``, as JSON values. Raises ``DownloadError``."""
+    from sdcolab.downloads.http import GuardedSession, Patience, Web, bearer, origin
+    from sdcolab.downloads.providers.civitai_search import search
+
+    mirror = environment.get(CIVITAI_VARIABLE)
+    root = (mirror or CIVITAI).rstrip("/")
+    trusted = frozenset({origin(mirror)[1]} if mirror else ())
+    with GuardedSession(trusted) as session:
+        key = bearer(environment.get("CIVITAI_TOKEN"), root)
+        found = search(Web(session, Patience(), trusted), root, key, query, kind, adult=adult)
+    return [asdict(model) | {"size": human_bytes(model.size) if model.size else ""} for model in found]
+
+
+def upscaler_links() -> dict[str, tuple[str, int]]:
+    """The link of every upscaler of the catalogue, by the name that it has once it is here, and its bytes."""
+    from sdcolab.downloads.catalog import load_catalog
+
+    found = (entry for entry in load_catalog().values() if entry.kind is ModelKind.UPSCALER)
+    return {upscaler_name(_stem(entry)): (entry.link, entry.size or 0) for entry in found}
+
+
+def _stem(entry: CatalogEntry) -> str:
+    return (entry.file or unquote(entry.page.rpartition("/")[2])).rpartition(".")[0]
 
 
 def _menu_line(entry: CatalogEntry) -> str:

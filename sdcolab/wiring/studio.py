@@ -18,8 +18,9 @@ from sdcolab.core.tasks import Download, LocalWorker, Origin, Place, Preload, To
 from sdcolab.gallery.room import GalleryRoom
 from sdcolab.process.environment import engine_spec
 from sdcolab.process.worker import ProcessWorker
-from sdcolab.studio.cards_room import CardsRoom
+from sdcolab.studio.cards_room import CardsRoom, Outside
 from sdcolab.studio.guide_room import GuideRoom
+from sdcolab.studio.help_room import HelpRoom
 from sdcolab.studio.jobs import JobQueue, last_picture
 from sdcolab.studio.journal import JobJournal
 from sdcolab.studio.last_form import LastForm
@@ -30,7 +31,7 @@ from sdcolab.studio.session_room import SessionRoom
 from sdcolab.studio.studio import Studio
 from sdcolab.studio.words_room import WordsRoom
 from sdcolab.wiring.diagnosis import diagnose, save_report
-from sdcolab.wiring.downloads import absent_downloads, catalog_choices, catalog_links
+from sdcolab.wiring.downloads import absent_downloads, catalog_choices, catalog_links, civitai_search, upscaler_links
 from sdcolab.wiring.engine import build_engine, card_memory, native_size
 from sdcolab.wiring.grids import PlanFolder, forecast, script_lists, wildcard_manager
 from sdcolab.wiring.tasks import TASKS
@@ -128,7 +129,10 @@ def build_studio(folders: Folders, library: Library, place: Workplace) -> Studio
         counted = tokenizer.count_tokens(text, tokenizer.load())
         return counted.count, counted.limit
 
-    lists = script_lists(library, folders)
+    def fetch(links: str) -> None:
+        place.jobs.submit(Download(links), Origin.PAGE)
+
+    lists, upscalers = script_lists(library, folders), upscaler_links()
     return Studio(
         library=library,
         jobs=place.jobs,
@@ -146,15 +150,25 @@ def build_studio(folders: Folders, library: Library, place: Workplace) -> Studio
         rooms={
             "galeria": GalleryRoom(folders),
             "cola": QueueRoom(place.jobs),
-            "cartas": CardsRoom(library, lambda: last_picture(place.jobs)),
+            "cartas": CardsRoom(
+                library,
+                Outside(
+                    lambda: last_picture(place.jobs),
+                    lambda: SettingsFile(folders.config).peek().styles,
+                    civitai_search,
+                    fetch,
+                ),
+            ),
             "sesion": SessionRoom(
                 folders, TASKS, lambda: absent_downloads(folders), lists["unfinished_plans"], place.jobs.submit
             ),
             "palabras": WordsRoom(folders, library, SettingsFile(folders.config)),
-            "ajustes": PreferencesRoom(PreferencesFile(folders.config), SettingsFile(folders.config)),
+            "ayuda": HelpRoom(),
+            "ajustes": PreferencesRoom(PreferencesFile(folders.config), SettingsFile(folders.config), folders),
             "etiquetas": tag_room(folders, count_tokens),
-            "guia": GuideRoom(catalog_links(), lambda links: place.jobs.submit(Download(links), Origin.PAGE)),
+            "guia": GuideRoom(catalog_links(), fetch, upscalers),
         },
         wildcards=wildcard_manager(folders),
         plans=PlanFolder(library, folders),
+        upscalers_on_offer={name: size for name, (_, size) in upscalers.items()},
     )

@@ -18,6 +18,7 @@ from sdcolab.core.settings import Settings, SettingsFile
 def test_round_trip(tmp_path: Path) -> None:
     settings = Settings(
         defaults=GenerationRequest(prompt="año", steps=33, cfg_scale=5.5, width=768, noise_origin=NoiseOrigin.CPU),
+        by_size={1024: GenerationRequest(sampler="DPM++ 2M", steps=28)},
         styles=(Style("Anime", "2d, {prompt}", "3d"), Style("Foto")),
     )
     file = SettingsFile(tmp_path / "config")

@@ -15,8 +15,9 @@ from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import NameTaken, PictureGone, StrangeQuestion, UnknownFile
 from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library, ModelFile
+from sdcolab.core.prompt import Style
 from sdcolab.studio.cards import card_of, write_notes
-from sdcolab.studio.cards_room import CardsRoom
+from sdcolab.studio.cards_room import CardsRoom, Outside
 
 DEMO = Path(__file__).parents[2] / "sdcolab" / "demo" / "emoji-128.safetensors"
 
@@ -103,7 +104,7 @@ def test_facts_tell_what_does_not_fit_and_a_file_in_the_wrong_folder_moves(tmp_p
 
 def test_the_last_picture_becomes_that_of_a_card(lora: ModelFile, tmp_path: Path) -> None:
     last = tmp_path / "última.png"
-    room = CardsRoom(Library(Folders(tmp_path)), lambda: last if last.exists() else None)
+    room = CardsRoom(Library(Folders(tmp_path)), Outside(lambda: last if last.exists() else None))
     said = {"kind": "lora", "name": lora.name}
     with pytest.raises(PictureGone):
         room.answers["picture"](said)
@@ -112,3 +113,31 @@ def test_the_last_picture_becomes_that_of_a_card(lora: ModelFile, tmp_path: Path
     with Image.open(lora.path.with_name("Capa.preview.png")) as picture:
         assert picture.size == (768, 512)
     assert room.answers["cards"]({"kind": "lora"})[0]["picture"]
+
+
+def test_styles_have_cards_and_go_into_both_prompts(tmp_path: Path) -> None:
+    styles = (Style("Óleo", "oil painting of {prompt}", "photo"), Style("Nada", "", ""))
+    room = CardsRoom(Library(Folders(tmp_path)), Outside(styles=lambda: styles))
+    first, _ = room.answers["cards"]({"kind": "style"})
+    assert (first["title"], first["description"]) == ("Óleo", "oil painting of {prompt} · photo")
+    said = {"name": "Óleo", "prompt": "a cat", "negative": "blur"}
+    assert room.answers["style"](said) == ["oil painting of a cat", "blur, photo"]
+    with pytest.raises(StrangeQuestion):
+        room.answers["style"](said | {"name": "otro"})
+
+
+def test_what_is_found_outside_is_downloaded_by_its_link(tmp_path: Path) -> None:
+    asked: list[object] = []
+
+    def search(*said: object) -> list[dict[str, object]]:
+        asked.append(said)
+        return []
+
+    room = CardsRoom(Library(Folders(tmp_path)), Outside(search=search, download=asked.append))
+    assert room.answers["search"]({"kind": "lora", "query": " capa "}) == []
+    room.answers["get"]({"link": "https://civitai.com/models/7 "})
+    assert asked == [("capa", ModelKind.LORA, False), "https://civitai.com/models/7"]
+    fine = {"kind": "lora", "query": "capa"}
+    for wrong in ({"kind": "x"}, {"query": "a" * 300}, {"adult": 1}):
+        with pytest.raises(StrangeQuestion):
+            room.answers["search"](fine | wrong)

@@ -19,6 +19,7 @@ from sdcolab.core.errors import (
     FieldOutOfRange,
     InitImageMissing,
     MaskMissing,
+    NotDownloaded,
     PictureUnreadable,
     RequestError,
     SdcolabError,
@@ -38,7 +39,7 @@ from sdcolab.core.request import (
 )
 from sdcolab.core.tuning import Emphasis, NoiseSchedule, Tuning, UniPCVariant, VaeMethod
 from sdcolab.core.words import FIELD_LABELS, FIELD_WORDS
-from sdcolab.studio.form import Control, Reader, control_of, shown
+from sdcolab.studio.form import Control, Reader, choices, control_of, readable, shown
 from sdcolab.studio.layout import GADGETS, GENERATION, LAYOUT, NOT_SHOWN, TabKind, every_section
 from sdcolab.studio.look import icons
 from sdcolab.web.uploads import chosen_picture
@@ -49,9 +50,10 @@ LISTS = {
     "samplers": ("Euler a", "DPM++ 2M"),
     "schedules": ("Automatic", "Karras"),
     "upscalers": ("None", "Lanczos", "Nearest", "Remacri"),
+    "hires_upscalers:absent": ("R-ESRGAN 4x+",),
     "hires_upscalers": ("Latent", "None", "Lanczos", "Nearest", "Remacri"),
 }
-READER = Reader(LISTS.__getitem__, chosen_picture)
+READER = Reader(lambda name: LISTS.get(name, ()), chosen_picture)
 SLIDERS = tuple(path for path, field in FIELDS.items() if control_of(field) is Control.SLIDER)
 
 
@@ -361,3 +363,11 @@ def test_parts_that_repeat_have_numbered_places_with_switches(picture: str) -> N
         READER.build(Plan, values | {"models": ["otro"]})
     with pytest.raises(FieldNotNumber):
         READER.build(Plan, values | {"rates": "mucho"})
+
+
+def test_a_list_offers_what_can_be_downloaded_and_says_so_when_it_is_asked_for() -> None:
+    field = FIELDS["hires.upscaler"]
+    assert choices(field, READER.lists)[-1] == ("⬇️ R-ESRGAN 4x+ (por descargar)", "R-ESRGAN 4x+")
+    with pytest.raises(NotDownloaded, match="R-ESRGAN"):
+        READER.read(field, "R-ESRGAN 4x+")
+    assert readable(GenerationRequest, {"hires.upscaler": "R-ESRGAN 4x+"}, READER) == {}

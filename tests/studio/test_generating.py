@@ -14,7 +14,7 @@ from sdcolab.core.request import GenerationRequest, Hires, Refiner, Variation
 from sdcolab.core.settings import Settings
 from sdcolab.core.tuning import Emphasis, Tuning
 from sdcolab.studio.form import Reader, shown
-from sdcolab.studio.generating import Asked, GenerationDesk, chip_size, fitting_size
+from sdcolab.studio.generating import BROUGHT, Asked, GenerationDesk, brought, chip_size, fitting_size
 from sdcolab.studio.layout import LAYOUT
 from sdcolab.web.uploads import chosen_picture
 
@@ -169,3 +169,13 @@ def test_many_pictures_at_once_are_forgotten_the_next_day(bench: Bench) -> None:
     os.utime(form.path, (0, 0))
     values, _ = desk(bench).opening(Settings())
     assert (values["batch_count"], values["steps"]) == (1, 33)
+
+
+def test_a_model_of_another_family_brings_the_defaults_saved_with_it(bench: Bench) -> None:
+    form, settings = desk(bench), bench.studio.settings
+    assert brought(form, settings.load(), 512, 1024) == {}
+    saved = GenerationRequest(sampler="DPM++ 2M", steps=28, cfg_scale=5.0)
+    settings.change(lambda now: now.with_defaults(saved, 1024))
+    found = brought(form, settings.load(), 512, 1024)
+    assert (found["sampler"], found["steps"], found["cfg_scale"]) == ("DPM++ 2M", 28, 5.0)
+    assert set(found) <= set(BROUGHT) and brought(form, settings.load(), 1024, 1024) == {}

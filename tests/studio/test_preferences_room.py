@@ -9,10 +9,11 @@ import pytest
 
 from sdcolab.core.errors import StrangeQuestion
 from sdcolab.core.fields import table_of
+from sdcolab.core.folders import Folders
 from sdcolab.core.preferences import STANDARD_BAR, Preferences, PreferencesFile
 from sdcolab.core.prompt import Style
 from sdcolab.core.settings import SettingsFile
-from sdcolab.core.words.preferences import CHOICES, PREFERENCE_WORDS
+from sdcolab.core.words.preferences import CHOICES, PREFERENCE_WORDS, TOLD_WORDS
 from sdcolab.studio.layout import LAYOUT, barred
 from sdcolab.studio.preferences_room import PreferencesRoom
 
@@ -52,7 +53,7 @@ def test_a_change_is_kept_and_told(room: PreferencesRoom, tmp_path: Path) -> Non
     told = room.answers["change"]({"name": "quality", "value": 55})
     assert {row["name"]: row["value"] for row in told["rows"]}["quality"] == 55
     room.answers["change"]({"name": "look", "value": "dark"})
-    assert room.answers["page"]({}) == {"look": "dark", "sound": False, "notify": False}
+    assert room.answers["page"]({}) == {"bar": [*STANDARD_BAR], "look": "dark", "sound": False, "notify": False}
     assert PreferencesFile(tmp_path).peek().quality == 55
     for wrong in ({"name": "quality", "value": "x"}, {"name": "x", "value": 1}, {"name": "look"}):
         with pytest.raises(StrangeQuestion):
@@ -102,3 +103,12 @@ def test_another_bar_takes_its_fields_out_of_the_form_and_puts_others_back() -> 
     assert sorted(made.form_paths()) == sorted(LAYOUT.form_paths())
     assert LAYOUT.with_bar(()) is LAYOUT and LAYOUT.with_bar(STANDARD_BAR) is LAYOUT
     assert set(barred()) <= set(LAYOUT.form_paths())
+
+
+def test_what_is_decided_elsewhere_is_told(tmp_path: Path) -> None:
+    folders = Folders(tmp_path)
+    room = PreferencesRoom(PreferencesFile(folders.config), SettingsFile(folders.config), folders)
+    told = room.answers["settings"]({})
+    shown = {row["name"]: row["value"] for row in told["rows"] if row["kind"] == "told"}
+    assert set(shown) == set(TOLD_WORDS)
+    assert shown["outputs"] == str(folders.outputs.absolute())

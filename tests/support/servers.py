@@ -329,6 +329,8 @@ class CivitaiServer(ServerWithStorage):
         self.refuse_next: list[tuple[int, Mapping[str, str]]] = []
         """Answers (status, headers) given to the next requests of the download endpoint instead of the file."""
         self.without_api = False
+        self.found: list[Mapping[str, object]] = []
+        """What a search answers."""
         self.direct = False
         """Serve files from here, without redirect to the storage."""
 
@@ -339,6 +341,8 @@ class CivitaiServer(ServerWithStorage):
             self._download(request, int(number[1]))
         elif path.startswith("/api/v1/") and self.without_api:
             request.reply(502, b"<html>Bad gateway</html>", {"Content-Type": "text/html"})
+        elif path == "/api/v1/models":
+            self._api(request, {"items": self.found, "metadata": {}})
         elif path.startswith("/api/v1/model-versions/") and number:
             found = self.files.get(int(number[1]))
             self._api(request, self._version(int(number[1]), found) if found else None)

@@ -124,3 +124,72 @@ def test_light_dark_and_as_the_system(page: Page) -> None:
     for dark in (False, True, False):
         look.click()
         expect(page.locator("html")).to_have_class(re.compile("dark") if dark else re.compile("^(?!.*dark)"))
+
+
+SHIFTS = """() => {
+  window.shifted = 0;
+  new PerformanceObserver((list) => {
+    for (const shift of list.getEntries()) if (!shift.hadRecentInput) window.shifted += shift.value;
+  }).observe({ type: "layout-shift" });
+}"""
+
+
+def test_nothing_jumps_while_generating(page: Page, bench: Bench) -> None:
+    page.evaluate(SHIFTS)
+    bench.hold(2)
+    generate(page, "sin saltos")
+    expect(part(page, "progress")).to_contain_text("paso 1 de")
+    bench.let_go()
+    expect(infotext(page)).to_have_value(re.compile("^sin saltos"))
+    assert page.evaluate("window.shifted") <= 0.05
+
+
+def test_the_question_mark_tells_the_guide_s_advice_and_gives_the_focus_back(page: Page) -> None:
+    sign = page.get_by_role("button", name="Ayuda: Pasos")
+    sign.click()
+    card = page.get_by_role("dialog", name="Ayuda: Pasos")
+    expect(card).to_contain_text("De 20 a 50")
+    picture = card.get_by_role("img", name="Pasos: 40")
+    expect(picture).to_have_css("background-image", re.compile("/sdcolab/file/ayuda/strip/steps"))
+    page.keyboard.press("Escape")
+    expect(card).to_be_hidden()
+    expect(sign).to_be_focused()
+
+
+def test_an_upscaler_that_is_not_here_offers_its_download(page: Page) -> None:
+    tab(page, "Ampliar (Extras)")
+    page.locator("#sd-extras-enlargement-upscaler input").click()
+    page.get_by_role("option", name="⬇️ R-ESRGAN 4x+ (por descargar)").click()
+    said = part(page, "form-message")
+    expect(said).to_be_visible()
+    expect(said).to_contain_text("«R-ESRGAN 4x+» todavía no está en este equipo: son 67 MB.")
+    said.get_by_role("button", name="Descargar").click()
+    expect(said).to_contain_text("Descargando R-ESRGAN 4x+")
+    tab(page, "txt2img")
+
+
+def test_the_bar_holds_what_is_wanted_at_once_and_after_a_reload(page: Page) -> None:
+    tab(page, "Ajustes")
+    page.get_by_role("button", name="Pasos", exact=True).click()
+    expect(page.locator("#sd-bar #sd-steps")).to_be_visible()
+    page.reload()
+    expect(page.locator("#sd-bar #sd-steps")).to_be_visible()
+    page.get_by_role("button", name="Pasos", exact=True).click()
+    expect(page.locator("#sd-bar #sd-steps")).to_have_count(0)
+    tab(page, "txt2img")
+    expect(page.locator("#sd-section-advanced #sd-steps")).to_have_count(1)
+
+
+def test_the_queue_tells_what_was_asked_and_by_whom(page: Page) -> None:
+    tab(page, "Cola")
+    first = page.locator(".sd-queue-job").first
+    expect(first).to_contain_text("sin saltos")
+    expect(first).to_contain_text("Lo pidió la página")
+    tab(page, "txt2img")
+
+
+def test_a_tool_says_what_it_lacks_where_it_can_be_seen(page: Page) -> None:
+    tab(page, "Ampliar (Extras)")
+    part(page, "start-extras").click()
+    expect(part(page, "form-message").get_by_role("alert")).to_be_in_viewport()
+    tab(page, "txt2img")

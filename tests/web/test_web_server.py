@@ -398,3 +398,12 @@ def test_old_temporary_files_are_thrown_away(tmp_path: Path) -> None:
     serve(bench.studio, port=0).close()
     assert (old.exists(), new.exists()) == (False, True)
     bench.studio.jobs.close()
+
+
+def test_the_page_itself_travels_compressed(house: House) -> None:
+    with house.inside() as client:
+        whole = client.get("/", headers={"Accept-Encoding": "identity"})
+        packed = client.get("/", headers={"Accept-Encoding": "gzip"})
+    assert packed.headers["content-encoding"] == "gzip" and "content-encoding" not in whole.headers
+    assert int(packed.headers["content-length"]) * 4 < len(whole.content)
+    assert packed.text.startswith("<!doctype html>") and 'lang="es"' in packed.text

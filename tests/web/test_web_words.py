@@ -141,7 +141,7 @@ def test_a_spanish_prompt_is_translated_at_one_s_asking(page: Page) -> None:
     prompt = field(page, "prompt")
     prompt.fill("una chica con pelo largo, (vestido rojo:1.2), <lora:Lineas:1>")
     prompt.click()
-    page.get_by_role("button", name="Traducir al inglés").first.click()
+    page.get_by_role("button", name="Traducir", exact=True).first.click()
     expect(prompt).to_have_value("1girl with long hair, (red dress:1.2), <lora:Lineas:1>")
 
 

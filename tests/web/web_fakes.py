@@ -34,6 +34,7 @@ from sdcolab.core.upscaling import PLAIN_UPSCALERS
 from sdcolab.gallery.room import GalleryRoom
 from sdcolab.studio.cards_room import CardsRoom
 from sdcolab.studio.guide_room import GuideRoom
+from sdcolab.studio.help_room import HelpRoom
 from sdcolab.studio.last_form import LastForm
 from sdcolab.studio.preferences_room import PreferencesRoom
 from sdcolab.studio.queue_room import QueueRoom
@@ -255,9 +256,11 @@ def make_bench(root: Path, tokens: Callable[[str], tuple[int, int]] = count_toke
             "cartas": CardsRoom(Library(folders)),
             "palabras": WordsRoom(folders, Library(folders), SettingsFile(folders.config)),
             "etiquetas": tag_room(folders, tokens),
-            "guia": GuideRoom({}, lambda links: None),
+            "guia": GuideRoom({}, lambda links: None, {"R-ESRGAN 4x+": ("https://a.example/x.pth", 67_000_000)}),
+            "ayuda": HelpRoom(),
             "ajustes": PreferencesRoom(PreferencesFile(folders.config), SettingsFile(folders.config)),
         },
+        upscalers_on_offer={"R-ESRGAN 4x+": 67_000_000},
         catalog=(("Gatos, LoRA: de todo tipo", "https://a.example/gatos.safetensors"),),
     )
     bench = Bench(studio, generator, download, upscaling, folders)

@@ -153,6 +153,13 @@ class UnknownFile(UnknownName):
 
 
 @dataclass(eq=False)
+class NotDownloaded(UnknownFile):
+    """A file that lists offer by its name is not here yet; the catalogue has it."""
+
+    code: ClassVar[str] = "request.not_downloaded"
+
+
+@dataclass(eq=False)
 class PromptSyntaxError(RequestError):
     """The prompt has something that cannot be read; ``position`` counts characters from 0."""
 

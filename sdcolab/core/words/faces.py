@@ -112,9 +112,12 @@ DROP_CHOICES: Mapping[str, str] = {
 }
 """What can be done with a picture that is dropped on the page."""
 
-NO_STYLES = "Aún no hay estilos: escribe un prompt y guárdalo con el botón del disquete."
-NO_LORAS = "Aún no hay ningún LoRA: pega su enlace en la pestaña Descargas."
+NO_STYLES = "Aún no hay: guárdalos con 💾"
+NO_LORAS = "Aún no hay ninguno: pega su enlace en Descargas."
 """What empty lists say."""
+
+DOWNLOAD_QUEUED = "Se está descargando: mira cómo va en la pestaña Descargas. Cuando termine, pulsa «Actualizar»."
+"""What is said when a link goes to the queue of downloads."""
 
 MOVED_TO = "{name} está ahora en {folder}."
 """What is said when a model file was moved to the folder of its kind."""

@@ -25,7 +25,10 @@ RESET_TUNING = "Restablecer los ajustes finos"
 PUT_DEFAULTS = "Poner los valores predeterminados"
 SAVE_DEFAULTS = "Guardar como valores predeterminados"
 DEFAULTS_SAVED = "Valores predeterminados guardados."
-BACK_TO_DEFAULTS = "Vuelves a ellos con «Poner los valores predeterminados»."
+BACK_TO_DEFAULTS = (
+    "Vuelves a ellos con «Poner los valores predeterminados»; al cambiar a un modelo de otra familia se ponen los que "
+    "guardaste con ella."
+)
 SCRIPT = "Script"
 NO_SCRIPT = "Ninguno"
 COMPARED_LORA = "Comparar un LoRA"

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from sdcolab.core.words.base import Words
 
 SAVING, BAR, PAGE = "Guardar imágenes", "Barra de arriba", "Página y avisos"
+FOLDERS, MACHINE = "Carpetas", "Equipo y acceso"
 
 PREFERENCE_WORDS: Mapping[str, Words] = {
     "image_format": Words(
@@ -23,9 +24,13 @@ PREFERENCE_WORDS: Mapping[str, Words] = {
         "Carpeta", "Dentro de la de su clase. [date] hace una por día; con / pones una dentro de otra.", SAVING
     ),
     "save_text": Words("Guardar también un .txt con los datos", "Un archivo de texto junto a cada imagen.", SAVING),
+    "grid_format": Words(
+        "Formato de las cuadrículas", "Las de los scripts, como X/Y/Z plot. Las muy grandes se guardan en PNG.", SAVING
+    ),
+    "preview": Words("Vista previa", "Enseñar la imagen mientras se genera. Quitarla ahorra un poco de tiempo.", PAGE),
     "bar": Words(
         "Siempre a la vista (Quicksettings)",
-        "Los controles de la barra de arriba de la página. Cambia la próxima vez que abras el programa.",
+        "Los controles de la barra de arriba de la página. En el panel cambian la próxima vez que pulses ▶️.",
         BAR,
     ),
     "look": Words("Aspecto", "Claro, oscuro o el de tu sistema.", PAGE),
@@ -37,8 +42,27 @@ PREFERENCE_WORDS: Mapping[str, Words] = {
     ),
 }
 
+TOLD_WORDS: Mapping[str, Words] = {
+    "outputs": Words("Imágenes", "Aquí se guardan; en Colab se copian además a tu Drive.", FOLDERS),
+    "models": Words("Modelos", "Cada clase tiene su carpeta dentro, con los nombres de AUTOMATIC1111.", FOLDERS),
+    "memory": Words("Memoria", "Según lo que tenga tu tarjeta, y con lo que quepa.", MACHINE),
+    "speed": Words(
+        "Velocidad", "Está en el formulario, y se recuerda con «Guardar como valores predeterminados».", MACHINE
+    ),
+    "password": Words("Contraseña", "Un enlace público siempre la tiene.", MACHINE),
+}
+"""What is shown and decided elsewhere."""
+
+DECIDED: Mapping[str, str] = {
+    "memory": "Automática",
+    "speed": "Fiel, Equilibrado o Rápido",
+    "password": "En el cuaderno, la que sale bajo el enlace; en tu equipo, --usuario nombre:clave al abrir",
+}
+"""What is said of some of them."""
+
 CHOICES: Mapping[str, Mapping[str, str]] = {
     "image_format": {"png": "PNG", "jpg": "JPEG", "webp": "WebP"},
+    "grid_format": {"png": "PNG", "jpg": "JPEG", "webp": "WebP"},
     "look": {"system": "El del sistema", "light": "Claro", "dark": "Oscuro"},
 }
 

@@ -54,6 +54,10 @@ SENTENCES: Mapping[str, Sentence] = {
         "No existe {kind} «{name}».",
         "{suggestions}Comprueba que el archivo está en su carpeta; en la página, pulsa 🔃 para actualizar la lista.",
     ),
+    "request.not_downloaded": Sentence(
+        "«{name}» todavía no está en este equipo.",
+        "Descárgalo (está en el catálogo de «Descargas») y vuelve a intentarlo, o elige otro de la lista.",
+    ),
     "request.prompt_syntax": Sentence(
         "No se entiende «{fragment}» en el prompt (carácter {position}).",
         "Revisa el número después de los dos puntos; por ejemplo: (gato:1.2).",

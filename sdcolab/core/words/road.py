@@ -98,7 +98,7 @@ ROAD: tuple[Step, ...] = (
         (
             "Escribe en inglés lo que quieres ver, separado por comas, y en el prompt negativo lo que no. Sé concreto: "
             "empieza con un prompt base y añade lo tuyo. Mientras escribes aparecen las etiquetas que el modelo "
-            "conoce, también por su nombre en español, y «Traducir al inglés» hace el resto.",
+            "conoce, también por su nombre en español, y «Traducir» hace el resto.",
             "(así) pesa 1,1 veces más, [así] menos y (así:1.4) lo que digas; Ctrl+↑ y Ctrl+↓ lo escriben por ti. "
             "EasyNegative es una palabra mágica para el negativo que resume muchas cosas malas.",
         ),

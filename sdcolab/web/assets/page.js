@@ -57,9 +57,9 @@
 
   /* gradio's own texts that say "usted". */
   const SAID = {
-    "Coloque el archivo aquí": "Suelta aquí las imágenes",
+    "Coloque el archivo aquí": "Suelta aquí los archivos",
     "Coloque la imagen aquí": "Suelta aquí una imagen",
-    "Haga clic para cargar": "o pulsa para elegirlas",
+    "Haga clic para cargar": "o pulsa para elegir",
     "- o -": "",
   };
   const texts = (element) => {
@@ -95,9 +95,18 @@
       if (spanish !== null && spanish !== element.textContent.trim()) element.textContent = spanish;
     }
     steppers();
+    counters();
     page.toggleAttribute("data-sd-demo", /^emoji-/.test(document.querySelector("#sd-checkpoint input")?.value ?? ""));
     title();
     message();
+  };
+
+  /* Each prompt's counter, and the button that reads an infotext, stand in the line below it. */
+  const counters = () => {
+    for (const [box, ...ids] of [["sd-prompt", "sd-paste", "sd-tokens-prompt"], ["sd-negative_prompt", "sd-tokens-negative_prompt"]]) {
+      const bar = byId(box)?.querySelector(".sd-prompt-bar");
+      if (bar && byId(ids.at(-1))?.parentElement !== bar) bar.append(...ids.map(byId).filter(Boolean));
+    }
   };
 
   /* On phones a number has a button at each side: a slider is too coarse for a finger. */
@@ -153,7 +162,7 @@
     told = now;
     clearTimeout(leaving);
     box.classList.remove("sd-gone");
-    if (now && !now.matches(".sd-error")) leaving = setTimeout(() => box.classList.add("sd-gone"), 6000);
+    if (now && !now.matches(".sd-error, :has(.sd-get)")) leaving = setTimeout(() => box.classList.add("sd-gone"), 6000);
   };
 
   /* --- Tabs: reloading keeps the open one, and going back goes to the one before --- */
@@ -180,7 +189,9 @@
     keep(sessionStorage, STORE, name);
     page.classList.remove("sd-sheet");
     if (history.state?.tab !== name) history.pushState({ tab: name }, "");
-    if (innerWidth <= 768) scrollTo({ top: 0 });
+    if (innerWidth > 768) return;
+    scrollTo({ top: 0 });
+    byId(`sd-tab-${name}-button`)?.scrollIntoView({ inline: "center", block: "nearest" });
   };
   const pressTab = (name) => byId(`sd-tab-${name}-button`)?.click();
   window.sdcolab.openTab = openTab;
@@ -262,9 +273,19 @@
 
   /* --- What the user prefers (the tab Ajustes): the look, and how to tell that it is done --- */
 
+  /* The bar holds what is wanted from the moment that it is: its controls are moved, with all that they hold. */
+  const arrange = (paths) => {
+    const bar = document.querySelector("#sd-bar > .form, #sd-bar .form"), home = byId("sd-section-advanced")?.querySelector(".column");
+    if (!bar || !home) return;
+    const wanted = paths.map((path) => byId(`sd-${path.replaceAll(".", "-")}`)).filter(Boolean);
+    home.prepend(...[...bar.children].filter((block) => !wanted.includes(block)));
+    bar.append(...wanted);
+  };
+
   const preferred = { sound: false, notify: false };
   window.sdcolab.prefer = (said) => {
     Object.assign(preferred, said);
+    if (said.bar) settle(() => document.querySelector("#sd-bar .form"), () => arrange(said.bar));
     if ("look" in said) {
       keep(localStorage, LOOK, said.look);
       applyLook();
@@ -315,7 +336,13 @@
       applyLook();
     } else if (on(".sd-sheet-open")) page.classList.toggle("sd-sheet");
     else if (on(".sd-sheet-close") || event.target === page) page.classList.remove("sd-sheet");
-    else if (on("#sd-form-message .sd-message")) byId("sd-form-message").classList.add("sd-gone");
+    else if (on(".sd-get")) {
+      const button = on(".sd-get"), box = button.closest(".sd-message");
+      button.disabled = true;
+      fetch("sdcolab/ask/guia/get", { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ name: button.dataset.name }) })
+        .then((answer) => answer.json())
+        .then((said) => { box.textContent = said.error ?? said; }, () => { button.disabled = false; });
+    } else if (on("#sd-form-message .sd-message")) byId("sd-form-message").classList.add("sd-gone");
     else if (on(".sd-example")) {
       const { prompt, negative } = on(".sd-example").dataset;
       write("sd-prompt", prompt);
@@ -326,6 +353,7 @@
       window.sdcolab.viewer?.follow();
       page.classList.add("sd-asked"); // seen at once, before the server answers
       setTimeout(() => page.classList.remove("sd-asked"), 1500);
+      if (innerWidth <= 768 && on(".sd-start")) byId("sd-results")?.scrollIntoView({ block: "start", behavior: "smooth" });
     } else if (on(".sd-action") && innerWidth <= 768 && !on("#sd-compare")) setTimeout(() => scrollTo({ top: 0, behavior: "smooth" }), 400);
   });
 
@@ -335,7 +363,7 @@
     "keydown",
     (event) => {
       const held = event.ctrlKey || event.metaKey;
-      const viewing = event.target.closest?.(".sd-canvas, dialog");
+      const viewing = event.target.closest?.(".sd-canvas, dialog, .sd-help-card");
       const stop = () => {
         event.preventDefault();
         event.stopPropagation();

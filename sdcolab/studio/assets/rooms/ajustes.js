@@ -3,7 +3,7 @@
 export async function mount(host, house) {
   const { el, ask } = house;
   const plain = (text) => text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
-  const search = el("input", { type: "search", className: "sd-room-search", placeholder: "Buscar un ajuste", "aria-label": "Buscar un ajuste", oninput: () => sift() });
+  const search = el("input", { type: "search", className: "sd-room-search", placeholder: WORDS.search, "aria-label": WORDS.search, oninput: () => sift() });
   const told = el("p", { className: "sd-room-told", role: "status" });
   const list = el("div", { className: "sd-settings-list" });
   let known = await ask("settings");
@@ -11,7 +11,7 @@ export async function mount(host, house) {
   const save = async (row, value) => {
     try {
       known = await ask("change", { name: row.name, value });
-      told.textContent = `Guardado: ${row.label}.`;
+      told.textContent = phrase("saved", row.label);
       house.prefer?.({ [row.name]: value });
     } catch (error) {
       told.textContent = error.message;
@@ -19,6 +19,7 @@ export async function mount(host, house) {
   };
 
   const controls = {
+    told: (row) => el("code", { className: "sd-setting-told" }, row.value),
     bool: (row) => el("input", { type: "checkbox", checked: row.value, "aria-label": row.label, onchange: (event) => save(row, event.target.checked) }),
     int: (row) => el("input", { type: "number", className: "sd-room-select", min: row.low, max: row.high, value: row.value, "aria-label": row.label, onchange: (event) => save(row, Number(event.target.value)) }),
     str: (row) => el("input", { type: "text", className: "sd-room-search", value: row.value, spellcheck: false, "aria-label": row.label, onchange: (event) => save(row, event.target.value) }),
@@ -34,19 +35,19 @@ export async function mount(host, house) {
       const first = row.choices.filter(([value], place) => place < 9 || chosen.has(value));
       const others = row.choices.filter((choice) => !first.includes(choice));
       return el("div", { className: "sd-room-chips", role: "group", "aria-label": row.label }, ...first.map(chip),
-        el("details", {}, el("summary", {}, "Ajustes finos"), el("div", { className: "sd-room-chips" }, ...others.map(chip))));
+        el("details", {}, el("summary", {}, WORDS.fine), el("div", { className: "sd-room-chips" }, ...others.map(chip))));
     },
   };
 
   const line = (row) => {
-    const wide = row.kind === "names" || row.kind === "str";
+    const wide = ["names", "str", "told"].includes(row.kind);
     const box = el("div", { className: `sd-setting${wide ? " sd-setting-wide" : ""}` },
       el("div", {}, el("strong", {}, row.label), el("small", {}, row.help)), controls[row.kind](row));
     box.dataset.text = plain(`${row.label} ${row.help} ${row.group} ${row.key}`);
     return box;
   };
 
-  const bring = el("input", { type: "file", accept: ".json,.csv,application/json,text/csv", className: "sd-room-hidden", "aria-label": "Archivo de ajustes de AUTOMATIC1111", onchange: async () => {
+  const bring = el("input", { type: "file", accept: ".json,.csv,application/json,text/csv", className: "sd-room-hidden", "aria-label": WORDS.file, onchange: async () => {
     const [file] = bring.files;
     bring.value = "";
     if (!file) return;
@@ -62,13 +63,13 @@ export async function mount(host, house) {
   function draw() {
     const groups = Map.groupBy ? Map.groupBy(known.rows, (row) => row.group) : known.rows.reduce((found, row) => found.set(row.group, [...(found.get(row.group) ?? []), row]), new Map());
     const importing = el("section", { className: "sd-settings-group" }, el("h2", {}, known.import.title),
-      el("div", { className: "sd-setting" }, el("small", {}, known.import.help), el("button", { type: "button", className: "sd-room-button sd-icon-upload", onclick: () => bring.click() }, "Elegir archivo"), bring),
-      el("div", { className: "sd-setting" }, el("small", {}, "Volver a los ajustes con que viene el programa."), el("button", { type: "button", className: "sd-room-button sd-icon-undo-2", onclick: async () => {
+      el("div", { className: "sd-setting" }, el("small", {}, known.import.help), el("button", { type: "button", className: "sd-room-button sd-icon-upload", onclick: () => bring.click() }, WORDS.choose), bring),
+      el("div", { className: "sd-setting" }, el("small", {}, WORDS.resetHelp), el("button", { type: "button", className: "sd-room-button sd-icon-undo-2", onclick: async () => {
         known = await ask("reset");
         draw();
-        told.textContent = "Los ajustes están como al principio.";
+        told.textContent = WORDS.wasReset;
         for (const { name, value } of known.rows) house.prefer?.({ [name]: value });
-      } }, "Restablecer")));
+      } }, WORDS.reset)));
     for (const box of importing.querySelectorAll(".sd-setting")) box.dataset.text = plain("importar traer automatic1111 config.json ui-config.json styles.csv estilos restablecer");
     list.replaceChildren(...[...groups].map(([title, rows]) => el("section", { className: "sd-settings-group" }, el("h2", {}, title), ...rows.map(line))), importing);
     sift();

@@ -164,7 +164,7 @@ export async function mount(host, house) {
   const learn = async () => { [things, uses] = await Promise.all([ask("things"), ask("uses")]); };
   await learn();
 
-  const box = el("div", { className: "sd-words", role: "listbox", id: "sd-words", "aria-label": "Sugerencias" });
+  const box = el("div", { className: "sd-words", role: "listbox", id: "sd-words", "aria-label": WORDS.suggestions });
   box.hidden = true;
   (scope.querySelector(".sdcolab-panel") ?? scope.body).append(box);
   let area = null, request = null, rows = [], at = -1, composing = false, timer = 0;
@@ -315,7 +315,7 @@ export async function mount(host, house) {
     if (old) return old.remove();
     const rows = prompts.length
       ? prompts.map(([prompt, negative]) => el("button", { type: "button", className: "sd-recent-one", title: prompt, onclick: () => { const [one, other] = areas(); put(other, negative); put(one, prompt); frame.querySelector(".sd-recent")?.remove(); } }, prompt))
-      : [el("p", { className: "sd-room-dim" }, "Aquí aparecerán los prompts con que generes.")];
+      : [el("p", { className: "sd-room-dim" }, WORDS.noRecent)];
     frame.append(el("div", { className: "sd-recent" }, ...rows));
   }
 
@@ -323,8 +323,8 @@ export async function mount(host, house) {
     if (frame !== areas()[0]?.closest(".sd-prompt-box")) return [];
     const chip = (label, title, act) => el("button", { type: "button", className: "sd-room-chip", title, onpointerdown: (event) => event.preventDefault(), onclick: act }, label);
     return [
-      ...starters.map(({ title, prompt, negative }) => chip(title, `Prompt base: ${prompt}`, () => { const [one, other] = areas(); put(other, based(negative, other?.value ?? "")); put(one, based(prompt, one.value)); })),
-      chip("Recientes", "Los prompts de tus últimas generaciones", async () => recent(frame, (await ask("prompts")).recent)),
+      ...starters.map(({ title, prompt, negative }) => chip(title, phrase("base", prompt), () => { const [one, other] = areas(); put(other, based(negative, other?.value ?? "")); put(one, based(prompt, one.value)); })),
+      chip(WORDS.recent, WORDS.recentHelp, async () => recent(frame, (await ask("prompts")).recent)),
     ];
   }
 
@@ -334,7 +334,7 @@ export async function mount(host, house) {
 
   /** Offered only while a weight has a comma, which A1111's grammar reads as text. */
   function mending(frame, textarea) {
-    const button = el("button", { type: "button", className: "sd-translate sd-mend", hidden: true, title: "Los pesos llevan punto: con coma se leen como texto. Ctrl+Z lo deshace." }, "Cambiar comas por puntos");
+    const button = el("button", { type: "button", className: "sd-translate sd-mend", hidden: true, title: WORDS.mendHelp }, WORDS.mend);
     const look = () => { button.hidden = !/:\s{0,8}[+-]?\d+,\d+\s{0,8}\)/.test(textarea()?.value ?? ""); };
     button.addEventListener("pointerdown", (event) => event.preventDefault());
     button.addEventListener("click", async () => { put(textarea(), await ask("points", { prompt: textarea().value })); look(); });
@@ -346,13 +346,13 @@ export async function mount(host, house) {
   function tool(found) {
     const frame = found.closest(".sd-prompt-box"), textarea = () => frame.querySelector("textarea");
     if (frame.querySelector(".sd-prompt-bar")) return;
-    const button = el("button", { type: "button", className: "sd-translate", title: "Traducir al inglés lo que esté en español; pesos, LoRA y comodines no cambian. Ctrl+Z lo deshace." }, "Traducir al inglés");
+    const button = el("button", { type: "button", className: "sd-translate", title: WORDS.translateHelp }, WORDS.translate);
     button.addEventListener("pointerdown", (event) => event.preventDefault());
     button.addEventListener("click", async () => {
       const target = textarea(), english = await ask("translate", { prompt: target.value });
-      button.textContent = english === target.value ? "Nada que traducir" : "Traducido";
+      button.textContent = english === target.value ? WORDS.nothing : WORDS.translated;
       put(target, english);
-      setTimeout(() => { button.textContent = "Traducir al inglés"; }, 2500);
+      setTimeout(() => { button.textContent = WORDS.translate; }, 2500);
     });
     frame.append(el("div", { className: "sd-prompt-bar" }, ...presets(frame), mending(frame, textarea), button));
   }

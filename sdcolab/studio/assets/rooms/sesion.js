@@ -25,7 +25,7 @@ export function mount(host, house) {
 
   async function drawLeft() {
     const found = await ask("left");
-    const parts = [title("Continuar donde lo dejaste"), el("p", { className: "sd-room-dim" }, "El formulario ya está como en la última generación.")];
+    const parts = [title(WORDS.goOn), el("p", { className: "sd-room-dim" }, WORDS.formKept)];
     if (found.absent.length) {
       const boxes = found.absent.map(() => el("input", { type: "checkbox", checked: true }));
       const go = button("", () => tell(async () => {
@@ -35,22 +35,22 @@ export function mount(host, house) {
       const count = () => {
         const chosen = found.absent.filter((_, place) => boxes[place].checked);
         const seconds = chosen.reduce((sum, one) => sum + one.seconds, 0);
-        go.textContent = `⬇️ Traer ${chosen.length}${seconds ? ` (unos ${duration(seconds)})` : ""}`;
+        go.textContent = phrase("fetch", chosen.length, seconds ? phrase("about", duration(seconds)) : "");
         go.disabled = !chosen.length;
       };
       boxes.forEach((box) => box.addEventListener("change", count));
       count();
-      parts.push(el("p", {}, "De otra sesión faltan aquí:"),
+      parts.push(el("p", {}, WORDS.absent),
         el("ul", { className: "sd-session-list" }, ...found.absent.map((one, place) => el("li", {}, el("label", {}, boxes[place], el("span", { className: "sd-room-name" }, one.name), el("small", {}, one.size))))), go);
     }
-    if (found.tasks.length) parts.push(el("p", {}, "La cola no llegó a hacer:"),
+    if (found.tasks.length) parts.push(el("p", {}, WORDS.undone),
       el("ul", { className: "sd-session-list" }, ...found.tasks.map((one) => el("li", {}, one))),
       el("div", { className: "sd-room-bar" },
-        button(`▶️ Hacer lo que quedó (${found.tasks.length})`, () => tell(async () => { const said = await ask("resume"); await drawLeft(); return said; })),
-        button("Olvidarlo", () => tell(async () => { await ask("discard"); await drawLeft(); }))));
-    if (found.plans.length) parts.push(el("p", {}, "Una cuadrícula quedó a medias:"),
-      button(`▦ Continuar «${found.plans[0]}»`, () => tell(() => ask("grid", { place: 0 }))));
-    if (parts.length === 2) parts.push(el("p", {}, "No quedó nada más a medias."));
+        button(phrase("resume", found.tasks.length), () => tell(async () => { const said = await ask("resume"); await drawLeft(); return said; })),
+        button(WORDS.forget, () => tell(async () => { await ask("discard"); await drawLeft(); }))));
+    if (found.plans.length) parts.push(el("p", {}, WORDS.halfGrid),
+      button(phrase("goOnGrid", found.plans[0]), () => tell(() => ask("grid", { place: 0 }))));
+    if (parts.length === 2) parts.push(el("p", {}, WORDS.nothingHalf));
     left.replaceChildren(...parts);
   }
 
@@ -68,7 +68,7 @@ export function mount(host, house) {
     function label() {
       const bytes = [...chosen.values()].reduce((sum, one) => sum + one, 0);
       go.disabled = !chosen.size;
-      go.textContent = !chosen.size ? "Elige qué borrar" : sure ? `¿Seguro? Sí, borrar ${chosen.size} (${size(bytes)})` : `🧹 Borrar ${chosen.size} (${size(bytes)})`;
+      go.textContent = !chosen.size ? WORDS.chooseDelete : sure ? phrase("sure", chosen.size, size(bytes)) : phrase("delete", chosen.size, size(bytes));
       go.classList.toggle("sd-session-sure", sure);
     }
     const row = (thing) => el("li", {}, el("label", {},
@@ -76,12 +76,12 @@ export function mount(host, house) {
         if (event.target.checked) chosen.set(thing.name, thing.bytes); else chosen.delete(thing.name);
         sure = false; label();
       } }),
-      el("span", { className: "sd-room-name" }, thing.name), el("small", {}, thing.drive ? "en tu Drive: bórralo allí" : thing.size)));
+      el("span", { className: "sd-room-name" }, thing.name), el("small", {}, thing.drive ? WORDS.onDrive : thing.size)));
     label();
-    disk.replaceChildren(title("¿Qué ocupa sitio?"),
-      el("p", { className: "sd-room-dim" }, `Esta carpeta usa ${found.used}; quedan libres ${found.free}. Las imágenes guardadas nunca se borran desde aquí.`),
+    disk.replaceChildren(title(WORDS.space),
+      el("p", { className: "sd-room-dim" }, phrase("used", found.used, found.free)),
       ...found.groups.map((group) => el("details", {}, el("summary", {}, `${group.title}: ${group.size}`), el("ul", { className: "sd-session-list" }, ...group.things.map(row)))),
-      el("div", { className: "sd-room-bar" }, go, button("Medir otra vez", () => tell(drawDisk))));
+      el("div", { className: "sd-room-bar" }, go, button(WORDS.measure, () => tell(drawDisk))));
   }
 
   function drawOwn() {
@@ -89,17 +89,17 @@ export function mount(host, house) {
       const [picked] = pick.files;
       if (!picked) return null;
       pick.value = "";
-      if (picked.size > 900000) throw new Error("Ese archivo es demasiado grande para ser de ajustes.");
+      if (picked.size > 900000) throw new Error(WORDS.tooLarge);
       return ask("import", { text: await picked.text() });
     }) });
-    own.replaceChildren(title("Mis ajustes en un archivo"),
-      el("p", { className: "sd-room-dim" }, "Valores predeterminados, estilos, último formulario, lista de descargas y comodines. No lleva claves."),
+    own.replaceChildren(title(WORDS.own),
+      el("p", { className: "sd-room-dim" }, WORDS.ownHelp),
       el("div", { className: "sd-room-bar" },
-        button("⬇️ Exportar mis ajustes", () => tell(async () => {
+        button(WORDS.export, () => tell(async () => {
           const link = el("a", { href: await file("ajustes", `sdcolab-ajustes.json?${Date.now()}`), download: "sdcolab-ajustes.json" });
           document.body.append(link); link.click(); link.remove();
         })),
-        button("⬆️ Importar…", () => pick.click()), pick));
+        button(WORDS.import, () => pick.click()), pick));
   }
 
   drawOwn();

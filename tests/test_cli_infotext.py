@@ -151,13 +151,13 @@ def test_an_initial_image_and_its_mask(engine: Recorder, folder: Path) -> None:
 
 
 def test_what_cannot_be_honoured_is_told(engine: Recorder, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    line = "Model hash: 2222222222, Model: modelo, VAE: nada.pt, Eta: 900, Face restoration: GFPGAN, Mask blur: 4"
+    line = "Model hash: 2222222222, Model: modelo, VAE: nada.pt, Eta: 900, Face restoration: CodeFormer, Mask blur: 4"
     assert told(folder, line) == 0
     assert capsys.readouterr().err.splitlines() == [
         "La imagen se hizo con el VAE «nada.pt», y no está en tus carpetas. Búscalo en civitai o huggingface por su "
         "nombre o su hash y descárgalo, o elige otro en su lugar.",
         "El valor 900 de «Eta» no está permitido. Escribe un número entre 0 y 10.",
-        "Esta versión todavía no sabe hacer lo que indica «Face restoration: GFPGAN». La imagen se hace sin ello y "
+        "Esta versión todavía no sabe hacer lo que indica «Face restoration: CodeFormer». La imagen se hace sin ello y "
         "puede salir distinta.",
         "La imagen se hizo a partir de otra, que no se guarda en sus datos. Se hace solo con el texto; para repetirla "
         "añade la imagen inicial (--imagen), y la máscara si la tenía.",

@@ -16,6 +16,7 @@ from PIL.PngImagePlugin import PngInfo
 from sdcolab.core import infotext
 from sdcolab.core.errors import InfotextUnreadable
 from sdcolab.core.events import ImageReady, ImageSaved
+from sdcolab.core.faces import GFPGAN
 from sdcolab.core.infotext import Infotext
 from sdcolab.core.infotext.containers import PARAMETERS_KEY
 from sdcolab.core.request import RANDOM_SEED, GenerationRequest
@@ -66,8 +67,8 @@ def generated(
         "cfg_scale": request.cfg_scale,
         "steps": request.steps,
         "batch_size": request.batch_size,
-        "restore_faces": False,
-        "face_restoration_model": None,
+        "restore_faces": request.restore_faces,
+        "face_restoration_model": GFPGAN if request.restore_faces else None,
         "sd_model_name": first.get("Model"),
         "sd_model_hash": first.get("Model hash"),
         "sd_vae_name": first.get("VAE"),

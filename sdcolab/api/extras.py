@@ -28,9 +28,8 @@ def enlargement_from_payload(payload: Mapping[str, Any]) -> Enlargement:
     Raises ``BadField``.
     """
     given = _Given(payload)
-    for name in ("gfpgan_visibility", "codeformer_visibility"):
-        if given.take(name, fields.number, 0.0) > 0:
-            raise BadField(name, FeatureMissing(field=name))
+    if given.take("codeformer_visibility", fields.number, 0.0) > 0:
+        raise BadField("codeformer_visibility", FeatureMissing(field="codeformer_visibility"))
     width = height = 0
     if given.take("resize_mode", fields.whole, 0, 0, 1) == 1:
         width = given.take("upscaling_resize_w", fields.whole, 512, _SMALLEST_SIDE, MAX_SIDE)
@@ -43,6 +42,7 @@ def enlargement_from_payload(payload: Mapping[str, Any]) -> Enlargement:
         crop=given.take("upscaling_crop", fields.flag, True),
         second=given.take("upscaler_2", fields.unless(otherwise=NO_UPSCALER), NO_UPSCALER),
         second_visibility=given.take("extras_upscaler_2_visibility", fields.number, 0.0, 0.0, 1.0),
+        gfpgan_visibility=given.take("gfpgan_visibility", fields.number, 0.0, 0.0, 1.0),
     )
 
 

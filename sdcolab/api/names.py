@@ -12,6 +12,7 @@ from sdcolab.api.fields import BadField
 from sdcolab.api.payload import own_name
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import NameReplaced, NoModels, SdcolabError, UnknownFile, UnknownName
+from sdcolab.core.faces import GFPGAN, RESTORER
 from sdcolab.core.fields import paths, plain_path, table_of, value_at, with_values
 from sdcolab.core.library import ModelFile
 from sdcolab.core.names import LATENT_UPSCALERS
@@ -143,6 +144,12 @@ class Names:
     def hypernetworks(self) -> list[dict[str, Any]]:
         """Answer of ``hypernetworks``."""
         return [{"name": file.stem, "path": str(file.path)} for file in self._library.files(ModelKind.HYPERNETWORK)]
+
+    def face_restorers(self) -> list[dict[str, Any]]:
+        """Answer of ``face-restorers``: those whose file is here."""
+        folder = self._library.folders.models(ModelKind.FACES)
+        here = (folder / RESTORER.file).is_file()
+        return [{"name": GFPGAN, "cmd_dir": str(folder)}] if here else []
 
     def controlnets(self) -> list[str]:
         """Answer of ``controlnet/model_list``, by the names that units use."""

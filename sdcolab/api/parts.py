@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from sdcolab.api import control, fields
+from sdcolab.api import control, details, fields
 from sdcolab.api.draft import Draft
 from sdcolab.api.fields import BadField
 from sdcolab.api.payload import rows, units_at
@@ -115,6 +115,8 @@ def put_units(draft: Draft, path: str, part: Part) -> None:
     raw = units_at(draft.given, part) if part.api else None
     if raw is None:
         return
+    if isinstance(raw, list) and path == "details":
+        raw = details.units(raw)
     if not isinstance(raw, list) or not all(isinstance(unit, dict) for unit in raw):
         raise BadField(name, FieldWrongType(field=path, value=str(raw)[:60], expected="list"))
     draft.start = with_value(draft.start, path, ())
@@ -133,6 +135,8 @@ def put_units(draft: Draft, path: str, part: Part) -> None:
 
 def _unit(path: str, name: str, place: int, unit: Mapping[str, Any]) -> dict[str, Any]:
     """What is given of one unit."""
+    if path == "details":
+        return details.unit_payload(unit)
     if path != "control":
         return {key: value for key, value in unit.items() if value is not None}
     try:

@@ -87,8 +87,6 @@ def echo(payload: Mapping[str, Any], kind: Kind) -> dict[str, Any]:
 
 
 def _refuse_what_is_missing(draft: Draft) -> None:
-    if draft.take("restore_faces", fields.flag, False):
-        raise BadField("restore_faces", FeatureMissing(field="restore_faces"))
     for name in ("firstpass_image", "latent_mask"):
         if draft.given.get(name) and name in draft.known:
             raise BadField(name, FeatureMissing(field=name))

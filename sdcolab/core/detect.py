@@ -32,6 +32,8 @@ class ModelKind(StrEnum):
     UNET = "unet"
     ANNOTATOR = "annotator"
     CLIP_VISION = "clip_vision"
+    DETECTOR = "detector"
+    FACES = "faces"
     OTHER = "other"
 
 

@@ -27,6 +27,8 @@ class Phase(StrEnum):
     SAMPLING = "sampling"
     DECODING = "decoding"
     UPSCALING = "upscaling"
+    DETAILING = "detailing"
+    RESTORING = "restoring"
     SAVING = "saving"
     TRAINING = "training"
 

@@ -23,6 +23,8 @@ MODEL_FOLDERS = {
     ModelKind.UNET: "models/unet",
     ModelKind.ANNOTATOR: "models/ControlNetPreprocessor",
     ModelKind.CLIP_VISION: "models/clip_vision",
+    ModelKind.DETECTOR: "models/adetailer",
+    ModelKind.FACES: "models/GFPGAN",
     ModelKind.OTHER: "models/otros",
 }
 

@@ -18,6 +18,15 @@ from sdcolab.core.untrusted import parse_json
 MODEL_SUFFIXES = frozenset({".safetensors", ".ckpt", ".pt", ".pth", ".bin"})
 
 
+_ONNX = frozenset({".onnx"})
+_SUFFIXES = {ModelKind.DETECTOR: _ONNX, ModelKind.FACES: MODEL_SUFFIXES | _ONNX}
+
+
+def suffixes_of(kind: ModelKind) -> frozenset[str]:
+    """The extensions that files of ``kind`` have."""
+    return _SUFFIXES.get(kind, MODEL_SUFFIXES)
+
+
 INFO_SUFFIX = ".civitai.info"
 PREVIEW_SUFFIX = ".preview.png"
 """What takes a model file's extension's place in the names of what civitai tells about it and of its picture."""
@@ -95,12 +104,12 @@ class Library:
         self._first = first
         self._bundled = bundled
 
-    def files(self, kind: ModelKind, suffixes: frozenset[str] = MODEL_SUFFIXES) -> tuple[ModelFile, ...]:
-        """Every file of ``kind`` with one of ``suffixes``; those of its folder in alphabetical order (ignoring case)
-        and after those that were asked for.
+    def files(self, kind: ModelKind, suffixes: frozenset[str] | None = None) -> tuple[ModelFile, ...]:
+        """Every file of ``kind`` with one of ``suffixes`` (None: those of its kind); those of its folder in
+        alphabetical order (ignoring case) and after those that were asked for.
         """
-        folder = self.folders.models(kind)
-        found = (ModelFile(kind, path.relative_to(folder).as_posix(), path) for path in _walk(folder, suffixes))
+        folder, wanted = self.folders.models(kind), suffixes or suffixes_of(kind)
+        found = (ModelFile(kind, path.relative_to(folder).as_posix(), path) for path in _walk(folder, wanted))
         own = sorted((file for file in found if not _is_companion_vae(file)), key=lambda file: file.name.casefold())
         first = [file for file in self._first if file.kind is kind]
         taken = {file.path for file in first}
@@ -145,9 +154,9 @@ class Listing(Library):
         self, folders: Folders, *, first: tuple[ModelFile, ...] = (), bundled: tuple[ModelFile, ...] = ()
     ) -> None:
         super().__init__(folders, first=first, bundled=bundled)
-        self._known: dict[tuple[ModelKind, frozenset[str]], tuple[ModelFile, ...]] = {}
+        self._known: dict[tuple[ModelKind, frozenset[str] | None], tuple[ModelFile, ...]] = {}
 
-    def files(self, kind: ModelKind, suffixes: frozenset[str] = MODEL_SUFFIXES) -> tuple[ModelFile, ...]:
+    def files(self, kind: ModelKind, suffixes: frozenset[str] | None = None) -> tuple[ModelFile, ...]:
         if (kind, suffixes) not in self._known:
             self._known[kind, suffixes] = super().files(kind, suffixes)
         return self._known[kind, suffixes]

@@ -17,6 +17,7 @@ from typing import Final, Self
 from PIL import Image
 
 from sdcolab.core.control import ControlUnit
+from sdcolab.core.details import DetailUnit
 from sdcolab.core.errors import InitImageMissing
 from sdcolab.core.fields import Field, Part, check, fact, facts, parts_of, table_of
 from sdcolab.core.freeu import FreeU
@@ -309,6 +310,9 @@ class GenerationRequest:
     clip_skip: int = fact(1, low=1, high=12, label="Clip skip", key="CLIP_stop_at_last_layers")
     noise_origin: NoiseOrigin = fact(NoiseOrigin.NV, label="RNG", key="randn_source", control="radio")
     tiling: bool = fact(False, label="Tiling", api=("tiling",), key="tiling")
+    restore_faces: bool = fact(
+        False, label="Face restoration", codec="faces", api=("restore_faces",), key="face_restoration"
+    )
     variation: Variation = field(default_factory=Variation)
     hires: Hires | None = fact(None, api=("enable_hr",))
     init: InitImage | None = None
@@ -317,6 +321,7 @@ class GenerationRequest:
     inversion: Inversion | None = None
     regions: Regions | None = fact(None, api=("alwayson_scripts.latent couple extension.args",))
     control: tuple[ControlUnit, ...] = fact((), label="ControlNet {}", api=("alwayson_scripts.controlnet.args",))
+    details: tuple[DetailUnit, ...] = fact((), label="ADetailer", api=("alwayson_scripts.adetailer.args",))
     tuning: Tuning = field(default_factory=Tuning)
 
     def __post_init__(self) -> None:
@@ -340,6 +345,7 @@ class GenerationRequest:
             variation=self.variation.resolved(),
             checkpoint=checkpoint,
             control=tuple(unit for unit in self.control if unit.enabled),
+            details=tuple(unit for unit in self.details if unit.enabled),
         )
 
     def seed_of(self, index: int) -> int:

@@ -21,7 +21,7 @@ from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library
 from sdcolab.core.request import GenerationRequest
 from sdcolab.core.result import GenerationResult, Generator
-from sdcolab.core.upscaling import Enlargement, Upscaling
+from sdcolab.core.upscaling import Enlargement, Restoring, Upscaling
 
 T = TypeVar("T")
 
@@ -113,7 +113,7 @@ class Models(Protocol):
         ...
 
 
-class WholeEngine(Generator, Upscaling, Models, Protocol):
+class WholeEngine(Generator, Upscaling, Restoring, Models, Protocol):
     """Everything that an engine can be asked for."""
 
 

@@ -83,13 +83,25 @@ class Upscaling(Protocol):
         ...
 
 
+class Restoring(Protocol):
+    """What restores the faces of pictures."""
+
+    def restore_faces(self, picture: Image.Image, listener: Listener, cancel: CancelToken) -> Image.Image:
+        """``picture`` (RGB) with its faces restored, made in the caller's thread.
+
+        Raises ``FaceFileMissing``, ``Cancelled`` between faces, and what loading a network raises.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Enlargement:
     """How to enlarge pictures: ``scale`` times, at most until the longest side has ``max_side`` pixels (0: no limit);
     or, with ``width`` and ``height`` above 0, to that size, cut to fit when ``crop``.
 
     ``second`` upscaler's picture is laid over the first one's with ``second_visibility`` (0..1). With ``NO_UPSCALER``
-    as the first one nothing is done, as in A1111.
+    as the first one nothing is enlarged, as in A1111. ``gfpgan_visibility`` (0..1): how much of the restored faces is
+    laid over the result.
     """
 
     upscaler: str = fact("Lanczos", api=("upscaler_1",), choices="upscalers")
@@ -100,6 +112,7 @@ class Enlargement:
     crop: bool = fact(True, api=("upscaling_crop",))
     second: str = fact(NO_UPSCALER, api=("upscaler_2",), choices="upscalers")
     second_visibility: float = fact(0.0, low=0, high=1, api=("extras_upscaler_2_visibility",))
+    gfpgan_visibility: float = fact(0.0, low=0, high=1, api=("gfpgan_visibility",))
 
     def __post_init__(self) -> None:
         check(self, "enlargement")
@@ -151,18 +164,22 @@ class Enlargement:
 
     def description(self) -> str:
         """What is done, in A1111's words; "" when it is nothing."""
-        if self.upscaler == NO_UPSCALER:
-            return ""
         size = f"{self.width}x{self.height}" if self.to_size else ""
-        fields = {
-            "Postprocess upscale by": "" if size else f"{self.scale:g}",
-            "Max side length": str(self.max_side) if self.max_side and not size else "",
-            "Postprocess upscale to": size,
-            "Postprocess crop to": size if self.crop else "",
-            "Postprocess upscaler": self.upscaler,
-            "Postprocess upscaler 2": self.second if self.blends else "",
-        }
-        return render(Infotext(fields=tuple((label, value) for label, value in fields.items() if value)))
+        faces = {"GFPGAN visibility": f"{self.gfpgan_visibility:g}" if self.gfpgan_visibility else ""}
+        fields = (
+            {}
+            if self.upscaler == NO_UPSCALER
+            else {
+                "Postprocess upscale by": "" if size else f"{self.scale:g}",
+                "Max side length": str(self.max_side) if self.max_side and not size else "",
+                "Postprocess upscale to": size,
+                "Postprocess crop to": size if self.crop else "",
+                "Postprocess upscaler": self.upscaler,
+                "Postprocess upscaler 2": self.second if self.blends else "",
+            }
+        )
+        known = tuple((label, value) for label, value in (fields | faces).items() if value)
+        return render(Infotext(fields=known)) if known else ""
 
 
 ENLARGEMENT_FIELDS: Final[Mapping[str, Field]] = table_of(Enlargement, "enlargement")
@@ -177,6 +194,7 @@ def enlarge(
     listener: Listener,
     cancel: CancelToken,
     infotexts: Sequence[str] = (),
+    restoring: Restoring | None = None,
 ) -> None:
     """Enlarge ``pictures`` (any mode) and save them, unless ``store`` is None, telling ``listener`` as a generation
     does. Each keeps its infotext (that of ``infotexts``, else the one inside it) and gets ours after it.
@@ -188,7 +206,11 @@ def enlarge(
         listener(PhaseStarted(Phase.UPSCALING, f"{index + 1}/{count}" if count > 1 else ""))
         cancel.raise_if_cancelled()
         wanted.check_fits(*picture.size)
-        result = enlarged(picture, wanted, upscaling, _one_of_many(listener, index, count), cancel)
+        tell = _one_of_many(listener, index, count)
+        result = enlarged(picture, wanted, upscaling, tell, cancel)
+        if wanted.gfpgan_visibility and restoring is not None:
+            faces = restoring.restore_faces(result, tell, cancel)
+            result = Image.blend(result, faces, wanted.gfpgan_visibility)
         own = infotexts[index] if infotexts else infotext_of(picture)
         infotext = ", ".join(text for text in (own.strip(), wanted.description()) if text)
         if store is None:

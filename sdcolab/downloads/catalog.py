@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
+from sdcolab.core.details import DETECTORS
 from sdcolab.core.detect import ModelFamily, ModelKind
+from sdcolab.core.faces import FACE_FILES
 from sdcolab.core.preprocessors import PREPROCESSOR_FILES, PREPROCESSORS
 from sdcolab.core.registry import Registry
 from sdcolab.core.words.control import PREPROCESSOR_NOTE
+from sdcolab.core.words.details import DETECTOR_NAMES, DETECTOR_NOTE, FACE_NAMES, FACE_NOTE
 from sdcolab.downloads.links import Link, parse_links
 from sdcolab.downloads.report import RUNS_TODAY
 
@@ -64,7 +67,8 @@ def load_catalog() -> Registry[CatalogEntry]:
     ``UnknownName`` with close ones.
     """
     text = files("sdcolab.downloads").joinpath("catalog.toml").read_text(encoding="utf-8")
-    return Registry("catalog", (*map(_entry, tomllib.loads(text)["archivo"]), *_weights_of_preprocessors()))
+    entries = map(_entry, tomllib.loads(text)["archivo"])
+    return Registry("catalog", (*entries, *_weights_of_preprocessors(), *_detectors(), *_faces()))
 
 
 def names_of_kind(
@@ -139,6 +143,43 @@ def _weights_of_preprocessors() -> Iterator[CatalogEntry]:
             adult=False,
             source="hechos/extensiones.md 3",
             license=row.licence,
+        )
+
+
+def _detectors() -> Iterator[CatalogEntry]:
+    for one in DETECTORS:
+        yield CatalogEntry(
+            name=DETECTOR_NAMES[one.subject],
+            aliases=(one.file,),
+            kind=ModelKind.DETECTOR,
+            page=one.link,
+            version="",
+            note=DETECTOR_NOTE,
+            adult=False,
+            source="huggingface.co/deepghs",
+            license=one.licence,
+            file=one.file,
+            size=one.size if one.sha256 else None,
+            sha256=one.sha256 or None,
+            sha256_source="huggingface.co/deepghs" if one.sha256 else "",
+        )
+
+
+def _faces() -> Iterator[CatalogEntry]:
+    for one in FACE_FILES:
+        yield CatalogEntry(
+            name=FACE_NAMES[one.file],
+            aliases=(one.file,),
+            kind=ModelKind.FACES,
+            page=one.link,
+            version="",
+            note=FACE_NOTE,
+            adult=False,
+            source="hechos/extensiones.md 8",
+            license=one.licence,
+            size=one.size,
+            sha256=one.sha256,
+            sha256_source=one.link.split("/resolve/")[0].split("/releases/")[0].removeprefix("https://"),
         )
 
 

@@ -52,6 +52,9 @@ KIND_PREFIXES = {
     "preprocesador": ModelKind.ANNOTATOR,
     "annotator": ModelKind.ANNOTATOR,
     "clip_vision": ModelKind.CLIP_VISION,
+    "detector": ModelKind.DETECTOR,
+    "adetailer": ModelKind.DETECTOR,
+    "gfpgan": ModelKind.FACES,
 }
 """Words before ``:`` that say what a link is, as other launchers spell them (hechos/lanzadores.md 0 and 1a)."""
 

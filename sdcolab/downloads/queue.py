@@ -15,6 +15,7 @@ from pathlib import Path
 
 import requests
 
+from sdcolab.core.details import DETECTOR_FILE_NAMES
 from sdcolab.core.detect import Detected, ModelFamily, ModelKind
 from sdcolab.core.errors import (
     ArchiveNotModel,
@@ -31,6 +32,7 @@ from sdcolab.core.errors import (
     WebPageInsteadOfFile,
 )
 from sdcolab.core.events import BytesReceived, CancelToken, Ended, Event, Listener, Warned, ignore_events
+from sdcolab.core.faces import FACE_FILE_NAMES
 from sdcolab.core.file_names import split_suffix, with_suffix
 from sdcolab.core.files import free_bytes
 from sdcolab.core.folders import Folders
@@ -324,8 +326,11 @@ class _Job:
     def _kind(self, remote: RemoteFile, contents: Contents | None) -> ModelKind:
         """What the user says it is, else what its provider or its name says, else what its contents say."""
         found = contents.detected.kind if contents else ModelKind.OTHER
-        known = ModelKind.ANNOTATOR if remote.name in PREPROCESSOR_FILE_NAMES else None
-        return self._link.kind or remote.kind or known or found
+        names = {remote.name, self._link.name}
+        annotator = ModelKind.ANNOTATOR if names & PREPROCESSOR_FILE_NAMES else None
+        detector = ModelKind.DETECTOR if names & DETECTOR_FILE_NAMES else None
+        faces = ModelKind.FACES if names & FACE_FILE_NAMES else None
+        return self._link.kind or remote.kind or annotator or detector or faces or found
 
     def _dispute(self, remote: RemoteFile, contents: Contents | None, path: Path) -> tuple[SdcolabError, ...]:
         """A warning when the provider's word decided and the contents contradict it."""

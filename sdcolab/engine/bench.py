@@ -6,6 +6,8 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
+from PIL import Image
+
 from sdcolab.core.errors import SdcolabError
 from sdcolab.core.events import CancelToken, Listener, Warned
 from sdcolab.core.library import Listing
@@ -13,6 +15,7 @@ from sdcolab.core.outputs import ImageStore
 from sdcolab.core.request import GenerationRequest
 from sdcolab.core.resolved import ResolvedRequest
 from sdcolab.engine.darkroom import Darkroom
+from sdcolab.engine.faces import FaceRestorer
 from sdcolab.engine.hashes import HashCache
 from sdcolab.engine.kept import Kept
 from sdcolab.engine.savings import Savings
@@ -22,6 +25,10 @@ from sdcolab.engine.upscale.upscalers import Upscalers
 POLL_SECONDS = 0.1
 
 
+def _nothing_again(_request: GenerationRequest, _listener: Listener) -> Image.Image:
+    raise LookupError("nobody makes other pictures here")
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Bench:
     """``asked`` is the request with everything settled, and ``kept`` outlives the generation."""
@@ -29,6 +36,7 @@ class Bench:
     asked: ResolvedRequest
     models: ModelShelf
     upscalers: Upscalers
+    faces: FaceRestorer
     hashes: HashCache
     kept: Kept
     store: ImageStore | None
@@ -37,6 +45,9 @@ class Bench:
     cancel: CancelToken
     savings: Savings
     darkroom: Darkroom
+    again: Callable[[GenerationRequest, Listener], Image.Image | None] = field(default=_nothing_again)
+    """The first picture of another request, saved nowhere and announced to nobody; to be asked for in ``retouch``.
+    None when the user skips it."""
     _warned: set[str] = field(default_factory=set)
 
     @property

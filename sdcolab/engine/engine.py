@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
+from PIL import Image
 
 from sdcolab.core.errors import DecimalComma, NetworkIgnored, NoCuda, SizeBeyondNative
 from sdcolab.core.events import CancelToken, Listener, Phase, PhaseStarted, ignore_events
@@ -19,6 +20,7 @@ from sdcolab.core.resolved import ResolvedRequest, resolve
 from sdcolab.core.result import GenerationResult
 from sdcolab.engine.bench import POLL_SECONDS, Bench
 from sdcolab.engine.darkroom import Darkroom
+from sdcolab.engine.faces import FaceRestorer
 from sdcolab.engine.feature import Feature
 from sdcolab.engine.features import FEATURES
 from sdcolab.engine.hashes import HashCache
@@ -62,6 +64,7 @@ class Engine:
         self._lock = threading.Lock()
         self.models = ModelShelf(library.folders, self.device, self._hashes)
         self.upscalers = Upscalers(library, self.device)
+        self.faces = FaceRestorer(library.folders, self.device)
 
     def generate(
         self,
@@ -81,17 +84,13 @@ class Engine:
         before the next UNet call, keeping the finished pictures.
         """
         cancel = cancel or CancelToken()
-        resolve_sampler(request.sampler, request.schedule)
-        asked = resolve(request, self._library, beside)
-        features = [feature for row in self._rows if (feature := row.asked(asked)) is not None]
+        asked, features = self._understood(request, self._library, beside)
+        if request.restore_faces or any(unit.restore_faces for unit in asked.request.details):
+            self.faces.require()
         with self._turn(listener, cancel), torch.inference_mode():
             self.models.keep_only((asked.checkpoint, *asked.others.values()))
             checkpoint = self.models.checkpoint(asked.checkpoint, listener)
-            asked = asked.sized(checkpoint.model.detected.native_size)
-            plan = make_plan(asked.request, asked.pictures)
-            for feature in features:
-                plan = feature.passes(plan)
-            bench = self._bench(asked, listener, cancel, save=save)
+            bench = self._bench(asked.sized(checkpoint.model.detected.native_size), listener, cancel, save=save)
             understood = frozenset().union(*(row.tags for row in self._rows))
             for tag in asked.tags:
                 if tag.kind not in understood:
@@ -99,7 +98,29 @@ class Engine:
             for number in asked.decimal_commas:
                 bench.warn(DecimalComma(number=number, better=number.replace(",", ".")))
             self._warn_of_size(bench, checkpoint.model.detected.native_size)
-            return Run(plan, features, bench).result()
+            return self._run(features, bench)
+
+    def _understood(
+        self, request: GenerationRequest, library: Library, beside: Sequence[GenerationRequest] = ()
+    ) -> tuple[ResolvedRequest, list[Feature]]:
+        """What ``request`` means, and the features that have a part in it. Raises ``SdcolabError``."""
+        resolve_sampler(request.sampler, request.schedule)
+        asked = resolve(request, library, beside)
+        return asked, [feature for row in self._rows if (feature := row.asked(asked)) is not None]
+
+    @staticmethod
+    def _run(features: Sequence[Feature], bench: Bench) -> GenerationResult:
+        plan = make_plan(bench.request, bench.asked.pictures)
+        for feature in features:
+            plan = feature.passes(plan)
+        return Run(plan, features, bench).result()
+
+    def _again(self, bench: Bench, request: GenerationRequest, listener: Listener) -> Image.Image | None:
+        """The first picture of another request, in the turn of the one that ``bench`` is for; None if it is skipped."""
+        asked, features = self._understood(request, bench.library)
+        inner = self._bench(asked, listener, bench.cancel, save=False)
+        made = self._run(features, inner).images
+        return made[0].image if made else None
 
     @staticmethod
     def _warn_of_size(bench: Bench, native: int) -> None:
@@ -122,14 +143,16 @@ class Engine:
         with self._turn(ignore_events, CancelToken()):
             self.models.clear()
             self.upscalers.release()
+            self.faces.release()
 
     def _bench(self, asked: ResolvedRequest, listener: Listener, cancel: CancelToken, *, save: bool) -> Bench:
         request = asked.request
         savings = Savings(request, self.device)
-        return Bench(
+        bench = Bench(
             asked=asked,
             models=self.models,
             upscalers=self.upscalers,
+            faces=self.faces,
             hashes=self._hashes,
             kept=self._kept,
             store=self._store.of(request) if self._store and save else None,
@@ -138,7 +161,9 @@ class Engine:
             cancel=cancel,
             savings=savings,
             darkroom=Darkroom(request.tuning, savings, self._library.folders.tiny_vaes),
+            again=lambda other, hears: self._again(bench, other, hears),
         )
+        return bench
 
     @contextmanager
     def _turn(self, listener: Listener, cancel: CancelToken) -> Iterator[None]:

@@ -97,6 +97,8 @@ class Feature:
 
     tags: ClassVar[frozenset[str]] = frozenset()
     """Kinds of prompt tags (``<kind:name:1>``) that this feature understands."""
+    retouches: ClassVar[bool] = False
+    """Whether ``retouch`` does something."""
 
     @classmethod
     def asked(cls, asked: ResolvedRequest) -> Self | None:
@@ -191,6 +193,12 @@ class Feature:
     def after_decode(self, picture: Image.Image, index: int) -> Image.Image:
         """The finished picture (RGB) of image ``index``, counted from 0 over all batches."""
         del index
+        return picture
+
+    def retouch(self, picture: Image.Image, index: int, bench: Bench) -> Image.Image:
+        """The finished picture (RGB) of image ``index`` once no model is at work any more, so that ``bench.again`` can
+        make others. Only for features that set ``retouches``."""
+        del index, bench
         return picture
 
     def facts(self, facts: EngineFacts, bench: Bench) -> EngineFacts:

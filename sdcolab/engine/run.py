@@ -72,13 +72,25 @@ class Run:
                 models.close()
                 active = models.enter_context(self._work.working(one.checkpoint, one))
                 latents, vae = self._sampled(active, batch)
+            retouching = [feature for feature in self._features if feature.retouches]
+            waiting: list[Image.Image] = []
             for offset, latent in enumerate(latents.split(1)):
                 bench.cancel.raise_if_cancelled()
                 bench.listener(PhaseStarted(Phase.DECODING))
                 picture = bench.darkroom.decoded(latent, vae)
                 for feature in self._features:
                     picture = feature.after_decode(picture, batch.first + offset)
-                yield self._announced(picture, batch.first + offset, describe())
+                if retouching:
+                    waiting.append(picture)
+                else:
+                    yield self._announced(picture, batch.first + offset, describe())
+        for index, picture in enumerate(waiting, batch.first):  # the models are free for other work now
+            yield self._announced(self._retouched(picture, index, retouching), index, describe())
+
+    def _retouched(self, picture: Image.Image, index: int, features: Sequence[Feature]) -> Image.Image:
+        for feature in features:
+            picture = feature.retouch(picture, index, self._bench)
+        return picture
 
     def _sampled(self, active: Active, batch: Batch) -> tuple[Tensor, Vae]:
         """The latents [B, C, h, w] of a pass and the VAE to decode them with."""

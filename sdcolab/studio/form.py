@@ -86,6 +86,7 @@ _KINDS: Final[Mapping[str, ModelKind | str]] = {
     "loras": ModelKind.LORA,
     "embeddings": ModelKind.EMBEDDING,
     "controlnets": ModelKind.CONTROLNET,
+    "detectors": ModelKind.DETECTOR,
     "samplers": "sampler",
     "schedules": "schedule",
 }

@@ -392,6 +392,47 @@ GENERATION: tuple[Section, ...] = (
         ),
     ),
     Section(
+        "details",
+        items=(
+            "details.model",
+            "details.prompt",
+            "details.negative_prompt",
+            ("details.strength", "details.confidence"),
+        ),
+        part="details",
+        most=3,
+        sections=(
+            Section(
+                "details-what",
+                "Qué se repasa",
+                (
+                    "details.classes",
+                    ("details.most", "details.choice"),
+                    ("details.min_ratio", "details.max_ratio"),
+                    ("details.grow", "details.blur"),
+                    ("details.x_offset", "details.y_offset"),
+                    "details.merge",
+                ),
+                folded=True,
+            ),
+            Section(
+                "details-how",
+                "Cómo se repasa",
+                (
+                    ("details.only_masked", "details.padding"),
+                    ("details.width", "details.height"),
+                    ("details.steps", "details.cfg_scale"),
+                    ("details.sampler", "details.schedule"),
+                    ("details.control_model", "details.control_module"),
+                    "details.control_weight",
+                    "details.restore_faces",
+                    ("details.control_start", "details.control_end"),
+                ),
+                folded=True,
+            ),
+        ),
+    ),
+    Section(
         "regions",
         items=("regions.divisions", "regions.positions", "regions.weights", "regions.end"),
         part="regions",
@@ -399,7 +440,7 @@ GENERATION: tuple[Section, ...] = (
     Section(
         "advanced",
         "Avanzado",
-        items=("tiling",),
+        items=(("tiling", "restore_faces"),),
         folded=True,
         sections=(
             Section(
@@ -509,7 +550,10 @@ EXTRAS = Tool(
     finish=_with_infotexts,
     begin=_best_upscaler,
     sections=(
-        Section("extras", items=("pictures", "enlargement.upscaler", "enlargement.scale")),
+        Section(
+            "extras",
+            items=("pictures", "enlargement.upscaler", "enlargement.scale", "enlargement.gfpgan_visibility"),
+        ),
         Section(
             "extras-more",
             "Más opciones",

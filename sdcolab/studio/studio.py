@@ -102,6 +102,7 @@ class Studio:
             "hypernetworks": lambda: self.files(ModelKind.HYPERNETWORK),
             "preprocessors": lambda: tuple(PREPROCESSORS),
             "controlnets": lambda: self.files(ModelKind.CONTROLNET),
+            "detectors": lambda: self.files(ModelKind.DETECTOR),
         }
         found = self.more_lists.get(name) or own.get(name)
         return found() if found else ()

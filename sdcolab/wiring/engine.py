@@ -108,6 +108,10 @@ class LazyEngine:
         job queue's thread: an engine does one thing at a time."""
         return self._built().upscalers.upscale(picture, scale, name, listener, cancel)
 
+    def restore_faces(self, picture: Image.Image, listener: Listener, cancel: CancelToken) -> Image.Image:
+        """``picture`` with its faces restored, as ``engine.faces.FaceRestorer.restored``."""
+        return self._built().faces.restored(picture, listener, cancel)
+
     def _built(self) -> Engine:
         from sdcolab.engine.engine import Engine
 

@@ -49,6 +49,7 @@ class LibraryNames:
             "loras": lambda: [name.rpartition(".")[0] for name in self._files(ModelKind.LORA)],
             "hypernetworks": lambda: self._files(ModelKind.HYPERNETWORK),
             "controlnets": lambda: self._files(ModelKind.CONTROLNET),
+            "detectors": lambda: self._files(ModelKind.DETECTOR),
             "preprocessors": lambda: tuple(PREPROCESSORS),
         }
         return lists[listed]() if listed in lists else ()

@@ -36,7 +36,7 @@ def generate(task: Generate, tools: Tools, listener: Listener, cancel: CancelTok
 def enlarge_pictures(task: Enlarge, tools: Tools, listener: Listener, cancel: CancelToken) -> None:
     """Enlarge finished pictures."""
     store = ImageStore(tools.folders.extras) if task.save else None
-    enlarge(task.pictures, task.enlargement, tools.engine, store, listener, cancel, task.infotexts)
+    enlarge(task.pictures, task.enlargement, tools.engine, store, listener, cancel, task.infotexts, tools.engine)
 
 
 def detect(task: Detect, tools: Tools, listener: Listener, cancel: CancelToken) -> None:

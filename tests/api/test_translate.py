@@ -446,7 +446,6 @@ def test_wrong_values_name_their_field(payload: dict[str, Any], field: str, erro
         ({"init_images": [PICTURE], "mask": MASK, "inpainting_fill": 9}, "inpainting_fill"),
         ({"init_images": [PICTURE], "mask": MASK, "mask_blur": 100}, "mask_blur"),
         ({"init_images": [PICTURE], "latent_mask": MASK}, "latent_mask"),
-        ({"init_images": [PICTURE], "restore_faces": True}, "restore_faces"),
         ({"init_images": [PICTURE], "override_settings": {"img2img_background_color": "rojo"}},
          "override_settings.img2img_background_color"),
     ],

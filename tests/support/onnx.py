@@ -30,7 +30,9 @@ def _shape(name: str, sizes: tuple[int, ...]) -> bytes:
     return _field(1, name.encode()) + _field(2, _field(1, tensor))
 
 
-def constant_model(path: Path, height: int, width: int, outputs: Mapping[str, np.ndarray]) -> Path:
+def constant_model(
+    path: Path, height: int, width: int, outputs: Mapping[str, np.ndarray], metadata: Mapping[str, str] | None = None
+) -> Path:
     """Writes a model that takes [1, 3, height, width] and always answers ``outputs``."""
     nodes, initializers, declared = b"", b"", b""
     for name, value in outputs.items():
@@ -44,5 +46,9 @@ def constant_model(path: Path, height: int, width: int, outputs: Mapping[str, np
     graph = (
         nodes + _field(2, b"constant") + initializers + _field(11, _shape("image", (1, 3, height, width))) + declared
     )
-    path.write_bytes(_field(1, 8) + _field(7, graph) + _field(8, _field(1, b"") + _field(2, 13)))
+    told = b"".join(
+        _field(14, _field(1, key.encode()) + _field(2, value.encode())) for key, value in (metadata or {}).items()
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(_field(1, 8) + _field(7, graph) + _field(8, _field(1, b"") + _field(2, 13)) + told)
     return path

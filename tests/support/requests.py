@@ -31,9 +31,9 @@ def pictures() -> st.SearchStrategy[Image.Image]:
     )
 
 
-OWN_TESTS = frozenset({"control", "regions"})
-"""Parts with a grammar of their own, which ``test_control`` and ``test_regions`` try: random values would not fit.
-"""
+OWN_TESTS = frozenset({"control", "details", "regions"})
+"""Parts with a grammar of their own, which tests of their own try (``test_control``, ``test_detail_units``,
+``test_regions``): random values would not fit."""
 
 
 def requests(

@@ -26,6 +26,13 @@ from sdcolab.core.errors.control import (
     PreprocessorPackageMissing,
     RegionsMalformed,
 )
+from sdcolab.core.errors.details import (
+    DetailClassesUnknown,
+    DetailError,
+    DetailPackageMissing,
+    DetectorMissing,
+    FaceFileMissing,
+)
 from sdcolab.core.errors.downloads import (
     AccessDenied,
     AlreadyDownloading,
@@ -325,6 +332,10 @@ __all__ = [
     "DatasetEmpty",
     "DatasetMissing",
     "DecimalComma",
+    "DetailClassesUnknown",
+    "DetailError",
+    "DetailPackageMissing",
+    "DetectorMissing",
     "DiscardPatternWrong",
     "DiskFull",
     "DiskLow",
@@ -353,6 +364,7 @@ __all__ = [
     "EngineLost",
     "EnginesGone",
     "ExtensionBuiltIn",
+    "FaceFileMissing",
     "FeatureMissing",
     "FewPictures",
     "FieldFloored",

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from sdcolab.core.faces import GFPGAN
 from sdcolab.core.fields import Field
 from sdcolab.core.infotext.dialects import size_of
 from sdcolab.core.prompt import strip_comments
@@ -172,6 +173,10 @@ def _one_of_two(on: str, off: str) -> tuple[Write, Read]:
     return lambda _writing, part, fields: on if getattr(part, fields[0].name) else "", lambda text, _: (words[text],)
 
 
+def _write_on(_writing: Writing, part: Any, fields: Fields) -> str:
+    return "True" if getattr(part, fields[0].name) else ""
+
+
 def _write_padding(writing: Writing, part: Any, fields: Fields) -> str:
     return _write_always(writing, part, fields) if part.only_masked else ""
 
@@ -254,12 +259,14 @@ def _read_regions(text: str, _fields: Fields) -> tuple[Any, ...]:
 @dataclass(frozen=True, slots=True)
 class Codec:
     """``unsaid``: a text without the label means the field's default, since that is not written. ``several``: it is for
-    fields that share a label."""
+    fields that share a label. ``absent``: what a text of a unit means that does not have the label, where that is not
+    the default."""
 
     write: Write
     read: Read = _read_plain
     unsaid: bool = False
     several: bool = False
+    absent: tuple[Any, ...] = ()
 
 
 CODECS: Mapping[str, Codec] = {
@@ -270,6 +277,8 @@ CODECS: Mapping[str, Codec] = {
     "blur": Codec(_write_blur, _read_blur, several=True),
     "mask_mode": Codec(*_one_of_two("Inpaint not masked", "Inpaint masked")),
     "inpaint_area": Codec(*_one_of_two("Only masked", "Whole picture")),
+    "faces": Codec(*_one_of_two(GFPGAN, "None"), unsaid=True),
+    "on": Codec(_write_on, absent=(False,)),
     "padding": Codec(_write_padding),
     "condition_weight": Codec(_write_condition_weight),
     "seed": Codec(_write_seed),

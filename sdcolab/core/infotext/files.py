@@ -24,6 +24,7 @@ KINDS: Mapping[str, ModelKind] = {
     "loras": ModelKind.LORA,
     "controlnets": ModelKind.CONTROLNET,
     "hypernetworks": ModelKind.HYPERNETWORK,
+    "detectors": ModelKind.DETECTOR,
 }
 """What the lists that fields are chosen from hold, where they hold files."""
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 
-from sdcolab.core.fields import Field, parts_of, table_of
+from sdcolab.core.fields import Field, Part, parts_of, table_of
 from sdcolab.core.infotext.codecs import CODECS
 from sdcolab.core.request import FIELDS
 
@@ -35,6 +35,22 @@ _PART_ORDER = (
     *("Mask mode", "Mask blur", "Inpaint area", "Masked area padding", "Masked content", "Noise multiplier"),
 )
 """A1111's order (hechos/a1111.md 7.2): readers do not depend on it, but people compare texts."""
+
+
+_PLACE = "{}"
+
+
+def is_numbered(part: Part) -> bool:
+    """Whether a part that repeats is written as one value under its own numbered label ("ControlNet 0"), rather than
+    each field under its label with an ordinal behind it ("ADetailer model 2nd")."""
+    return _PLACE in part.label
+
+
+def ordinal(place: int) -> str:
+    """What follows the labels of the unit number ``place`` (from 0): "", " 2nd", " 3rd"..."""
+    number = place + 1
+    teens = number % 100 in (11, 12, 13)
+    return f" {number}{'th' if teens else {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th')}" if place else ""
 
 
 @functools.cache

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from PIL import Image
 
+from sdcolab.core.details import MAX_UNITS, SWITCHES
 from sdcolab.core.errors import (
     FieldFloored,
     FieldNotMultiple,
@@ -22,7 +23,7 @@ from sdcolab.core.fields import Field, Part, parts_of, table_of
 from sdcolab.core.infotext.codecs import CODECS, Fields, split_title
 from sdcolab.core.infotext.dialects import OLD_KARRAS, json_of, modernised, size_of
 from sdcolab.core.infotext.foreign import looks_like_json
-from sdcolab.core.infotext.labels import MODEL_HASH, VAE_HASH, labelled
+from sdcolab.core.infotext.labels import MODEL_HASH, VAE_HASH, is_numbered, labelled, ordinal
 from sdcolab.core.infotext.text import Infotext, parse_fields
 from sdcolab.core.names import SCHEDULE_NAMES
 from sdcolab.core.request import GenerationRequest, InitImage, Inpaint
@@ -89,7 +90,7 @@ def to_request(
         if "." in path or path == "init":
             continue
         if part.many:
-            changes[path] = reader.units(part)
+            changes[path] = reader.units(part) if is_numbered(part) else reader.ordered(part)
         elif part.optional:
             changes[path] = reader.optional(part)
         else:
@@ -119,7 +120,7 @@ _INFORMATION = frozenset(
     {
         *("model hash", "vae hash", "lora hashes", "ti hashes", "hashes", "version", "user", "created date"),
         *("batch size", "batch pos", "init image hash", "original size", "template", "negative template"),
-        *("civitai metadata", "cache fp16 weight for lora", OLD_KARRAS),
+        *("adetailer version", "civitai metadata", "cache fp16 weight for lora", OLD_KARRAS),
     }
 )
 """Labels that change no picture by themselves."""
@@ -257,6 +258,32 @@ class _Reader:
             self._hashes |= inner._hashes
             self._taken.add(match[0].casefold())
             self._unused_inside += [(f"{match[0]} {label}", value) for label, value in inner.unused()]
+        return tuple(units)
+
+    def ordered(self, part: Part) -> tuple[Any, ...]:
+        """The parts of one that repeats whose fields have labels of their own with an ordinal behind them; there is one
+        where its first label is."""
+        units: list[Any] = []
+        known = labelled(self._kind, part.path)
+        switches = {label for label, _ in SWITCHES.values()}
+        for place in range(MAX_UNITS):
+            labels = {label + ordinal(place): label for label in (*(fields[0].label for fields in known), *switches)}
+            said = {labels[label]: text for label, text in self.infotext.fields if label in labels}
+            if said.get(known[0][0].label, "None") == "None":
+                continue
+            inner = _Reader(Infotext(fields=tuple(said.items())), self._kind, f"{part.path}.{len(units)}")
+            absent = {
+                fields[0].name: CODECS[fields[0].codec].absent[0]
+                for fields in known
+                if CODECS[fields[0].codec].absent and fields[0].label not in said
+            }
+            values = inner.values(part.path) | absent
+            needed = [one.name for one in table_of(part.kind).values() if one.required]
+            units.append(inner.filled(part.kind(**{name: values.pop(name) for name in needed}), values))
+            self.warnings += inner.warnings
+            self._hashes |= inner._hashes
+            left = {label for label, _ in inner.unused()} - switches
+            self._taken |= {label.casefold() for label, plain in labels.items() if plain not in left}
         return tuple(units)
 
     def init(self, *, with_strength: bool) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -6,9 +6,18 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from sdcolab.core.fields import parts_of, value_at
+from sdcolab.core.details import SWITCHES
+from sdcolab.core.fields import Part, parts_of, value_at
 from sdcolab.core.infotext.codecs import CODECS, EngineFacts, Writing
-from sdcolab.core.infotext.labels import CONDITION_WEIGHT, MODEL_HASH, VAE_HASH, label_order, labelled
+from sdcolab.core.infotext.labels import (
+    CONDITION_WEIGHT,
+    MODEL_HASH,
+    VAE_HASH,
+    is_numbered,
+    label_order,
+    labelled,
+    ordinal,
+)
 from sdcolab.core.infotext.text import Infotext, render, render_fields
 from sdcolab.core.prompt import strip_comments
 from sdcolab.core.request import GenerationRequest
@@ -29,12 +38,13 @@ def describe(request: GenerationRequest, facts: EngineFacts, index: int = 0) -> 
     kind: type = type(request)
     writing = Writing(request, facts, index)
     known = dict(_written(writing, request, "")) | {MODEL_HASH: facts.model_hash, VAE_HASH: facts.vae_hash}
-    units = {}
+    units: dict[str, str] = {}
     for path, part in parts_of(kind).items():
         value = value_at(request, path)
         if part.many:
             for place, unit in enumerate(value):
-                units[part.label.format(place)] = _unit(replace(writing, path=f"{path}.{place}"), unit, path)
+                one = replace(writing, path=f"{path}.{place}")
+                units |= _numbered(one, unit, part, place) if is_numbered(part) else _ordered(one, unit, path, place)
         elif value is not None:
             known |= _written(replace(writing, path=path), value, path)
     if facts.inpainting:
@@ -60,6 +70,19 @@ def _written(writing: Writing, part: Any, path: str) -> Iterator[tuple[str, str]
         yield fields[0].label, CODECS[fields[0].codec].write(writing, part, fields)
 
 
-def _unit(writing: Writing, part: Any, path: str) -> str:
+def _numbered(writing: Writing, unit: Any, part: Part, place: int) -> dict[str, str]:
     """One of a part that repeats, all in one value: ``Module: canny, Weight: 1``."""
-    return render_fields([(label, text) for label, text in _written(writing, part, path) if text])
+    written = [(label, text) for label, text in _written(writing, unit, part.path) if text]
+    return {part.label.format(place): render_fields(written)}
+
+
+def _ordered(writing: Writing, unit: Any, path: str, place: int) -> dict[str, str]:
+    """One of a part that repeats, each field under its own label, with the switch before those that have one."""
+    texts: dict[str, str] = {}
+    kind: type = type(writing.request)
+    for fields in labelled(kind, path):
+        label, name = fields[0].label, fields[0].name
+        if text := CODECS[fields[0].codec].write(writing, unit, fields):
+            texts |= {SWITCHES[name][0] + ordinal(place): "True"} if name in SWITCHES else {}
+            texts[label + ordinal(place)] = text
+    return texts

@@ -176,6 +176,8 @@ USE_OF_KIND: Mapping[ModelKind, str] = {
     ModelKind.UNET: "Es solo una parte de un modelo, sin su codificador de texto ni su VAE: busca el modelo completo.",
     ModelKind.ANNOTATOR: "Ya puedes elegir su preprocessor en ControlNet.",
     ModelKind.CLIP_VISION: "Los IP-Adapter de ControlNet lo usan solos.",
+    ModelKind.DETECTOR: "Ya puedes elegirlo en «Repaso de detalles» (pulsa 🔃 si no aparece en la lista).",
+    ModelKind.FACES: "Ya puedes usarlo en «Restaurar caras» y en Ampliar.",
     ModelKind.OTHER: "Queda guardado, pero no se sabe para qué sirve.",
 }
 """What to do with a file that has just arrived."""

@@ -10,6 +10,7 @@ from sdcolab.core.errors import SdcolabError, StorageError
 from sdcolab.core.words import (
     borrowed,
     control,
+    details,
     downloads,
     fleet,
     gallery,
@@ -41,6 +42,7 @@ from sdcolab.core.words.labels import (
 _AREAS = (
     borrowed,
     control,
+    details,
     downloads,
     fleet,
     gallery,

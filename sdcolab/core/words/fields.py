@@ -14,7 +14,7 @@ from sdcolab.core.fields import plain_path
 from sdcolab.core.request import FIELDS, MaskedContent, NoiseOrigin, RefinerPasses, ResizeMode
 from sdcolab.core.speed import Speed
 from sdcolab.core.tuning import Emphasis, NoiseSchedule, UniPCSkipType, VaeMethod
-from sdcolab.core.words import describing, fields_control, scripts, training_fields, workshop
+from sdcolab.core.words import describing, fields_control, fields_details, scripts, training_fields, workshop
 from sdcolab.core.words.base import Words
 
 _GROUPS: Mapping[str, Mapping[str, Words]] = {
@@ -53,6 +53,11 @@ _GROUPS: Mapping[str, Mapping[str, Words]] = {
     },
     "Más opciones": {
         "clip_skip": Words("Clip skip"),
+        "restore_faces": Words(
+            "Restaurar caras",
+            "Con GFPGAN: arregla caras de fotos, no de dibujos",
+            option="restaurar-caras",
+        ),
         "tiling": Words("Mosaico sin bordes", "Para patrones que se repiten, como baldosas", option="mosaico"),
     },
     "Hires. fix": {
@@ -218,12 +223,16 @@ _GROUPS: Mapping[str, Mapping[str, Words]] = {
         "enlargement.crop": Words("Recortar lo que sobre", "Si das ancho y alto, se recorta para que encaje justo"),
         "enlargement.second": Words("Segundo upscaler"),
         "enlargement.second_visibility": Words("Visibilidad del segundo upscaler"),
+        "enlargement.gfpgan_visibility": Words(
+            "Restaurar caras (GFPGAN)", "0 = no; 1 = del todo. Arregla caras de fotos, no de dibujos"
+        ),
     },
     **scripts.GROUPS,
     **workshop.GROUPS,
     **training_fields.GROUPS,
     **describing.GROUPS,
     **fields_control.GROUPS,
+    **fields_details.GROUPS,
 }
 """The fields as they are shown together, under each group's title."""
 
@@ -248,6 +257,7 @@ PART_LABELS: Mapping[str, str] = {
     "inversion": "Inversión: desde el ruido de la imagen inicial",
     "tuning": "Ajustes finos",
     **fields_control.PARTS,
+    **fields_details.PARTS,
 }
 """What the parts of a request are called: the title of one that repeats, or of the switch of one that may be absent."""
 
@@ -296,6 +306,7 @@ OPTION_WORDS: Mapping[type[StrEnum], Mapping[StrEnum, str]] = {
     **workshop.OPTIONS,
     **training_fields.OPTIONS,
     **fields_control.OPTIONS,
+    **fields_details.OPTIONS,
 }
 """What the words of enumerations are called, in the order to offer them; the others are shown as they are."""
 

@@ -15,6 +15,8 @@ PHASE_LABELS: Mapping[Phase, str] = {
     Phase.SAMPLING: "Generando",
     Phase.DECODING: "Convirtiendo a imagen (VAE)",
     Phase.UPSCALING: "Ampliando la imagen",
+    Phase.DETAILING: "Repasando los detalles",
+    Phase.RESTORING: "Restaurando caras",
     Phase.SAVING: "Guardando",
     Phase.TRAINING: "Entrenando el Lora",
 }
@@ -31,6 +33,8 @@ KIND_LABELS: Mapping[str, str] = {
     ModelKind.UNET: "la UNet suelta",
     ModelKind.ANNOTATOR: "el archivo del preprocessor",
     ModelKind.CLIP_VISION: "el CLIP vision",
+    ModelKind.DETECTOR: "el detector",
+    ModelKind.FACES: "el restaurador de caras",
     ModelKind.OTHER: "el archivo",
     "sampler": "el sampler",
     "preprocessor": "el preprocessor",
@@ -56,6 +60,8 @@ KIND_WITH_ARTICLE: Mapping[str, str] = {
     ModelKind.UNET: "una UNet suelta",
     ModelKind.ANNOTATOR: "un archivo de preprocessor",
     ModelKind.CLIP_VISION: "un CLIP vision",
+    ModelKind.DETECTOR: "un detector",
+    ModelKind.FACES: "un restaurador de caras",
     ModelKind.OTHER: "de un tipo desconocido",
 }
 """What a file is, after "es" or "hace falta"."""
@@ -84,6 +90,8 @@ KIND_NAMES: Mapping[ModelKind, str] = {
     ModelKind.UNET: "UNet suelta",
     ModelKind.ANNOTATOR: "preprocessor",
     ModelKind.CLIP_VISION: "CLIP vision",
+    ModelKind.DETECTOR: "detector de caras o manos",
+    ModelKind.FACES: "restaurador de caras",
     ModelKind.OTHER: "otro archivo",
 }
 """What a kind of file is called on its own, in lists and reports."""

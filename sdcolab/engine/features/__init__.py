@@ -6,7 +6,9 @@ To add one: a file here with a subclass of ``engine.feature.Feature``, and a row
 from sdcolab.engine.feature import Feature
 from sdcolab.engine.features.cfg_rescale import RescaledGuidance
 from sdcolab.engine.features.control import ControlNet
+from sdcolab.engine.features.details import DetailPass
 from sdcolab.engine.features.embeddings import Embeddings
+from sdcolab.engine.features.faces import RestoredFaces
 from sdcolab.engine.features.forecast import StepForecast
 from sdcolab.engine.features.freeu import FreeLunch
 from sdcolab.engine.features.guidance import LeftOutNegative
@@ -36,4 +38,6 @@ FEATURES: tuple[type[Feature], ...] = (
     RescaledGuidance,
     Tiling,
     FreeLunch,
+    RestoredFaces,
+    DetailPass,
 )

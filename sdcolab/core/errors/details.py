@@ -1,0 +1,53 @@
+"""The detail pass and the restoring of faces."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from sdcolab.core.errors.base import SdcolabError
+
+
+class DetailError(SdcolabError):
+    """Details cannot be worked on as asked."""
+
+
+@dataclass(eq=False)
+class DetailPackageMissing(DetailError):
+    """Finding things in pictures needs a Python package that is not installed."""
+
+    code: ClassVar[str] = "details.package_missing"
+    package: str
+
+
+@dataclass(eq=False)
+class DetailClassesUnknown(DetailError):
+    """None of the names asked for is one that the detector knows. ``known``: those, with commas."""
+
+    code: ClassVar[str] = "details.classes_unknown"
+    model: str
+    classes: str
+    known: str
+
+
+@dataclass(eq=False)
+class DetectorMissing(DetailError):
+    """A unit names a detector that is not here. ``link`` gets one that finds the same, of ``size`` bytes."""
+
+    code: ClassVar[str] = "details.detector_missing"
+    model: str
+    folder: Path
+    link: str
+    size: int
+
+
+@dataclass(eq=False)
+class FaceFileMissing(DetailError):
+    """Restoring faces needs a file that is not here. ``link`` is where to get it, ``size`` in bytes."""
+
+    code: ClassVar[str] = "details.face_file_missing"
+    file: str
+    folder: Path
+    link: str
+    size: int

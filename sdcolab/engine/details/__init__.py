@@ -1,0 +1,1 @@
+"""Finding parts of finished pictures and the masks to draw them again with."""

@@ -250,13 +250,13 @@ def write_openers(home: Home) -> None:
 
 
 def shortcut(home: Home) -> None:
-    """A shortcut on the desktop; no harm when it cannot be made."""
+    """A shortcut on the desktop that opens the launcher; no harm when it cannot be made."""
     opener = home.root / "sdcolab.bat"
     if home.windows:
         script = (
             "$s=(New-Object -ComObject WScript.Shell).CreateShortcut("
             "[Environment]::GetFolderPath('Desktop')+'\\sdcolab.lnk');"
-            "$s.TargetPath=$env:SDCOLAB_ABRIR;$s.WorkingDirectory=$env:SDCOLAB_CASA;$s.Save()"
+            "$s.TargetPath=$env:SDCOLAB_ABRIR;$s.Arguments='lanzar';$s.WorkingDirectory=$env:SDCOLAB_CASA;$s.Save()"
         )
         environ = {**os.environ, "SDCOLAB_ABRIR": str(opener), "SDCOLAB_CASA": str(home.root)}
         subprocess.run(["powershell", "-NoProfile", "-Command", script], env=environ, check=False)
@@ -265,7 +265,8 @@ def shortcut(home: Home) -> None:
         applications.mkdir(parents=True, exist_ok=True)
         command = str(home.root / "sdcolab.sh").replace("\\", "\\\\").replace('"', '\\"')
         entry = (
-            f'[Desktop Entry]\nType=Application\nName=sdcolab\nExec="{command}"\nTerminal=true\nCategories=Graphics;\n'
+            f'[Desktop Entry]\nType=Application\nName=sdcolab\nExec="{command}" lanzar\n'
+            "Terminal=true\nCategories=Graphics;\n"
         )
         (applications / "sdcolab.desktop").write_text(entry, encoding="utf-8")
 

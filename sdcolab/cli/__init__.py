@@ -23,6 +23,7 @@ from sdcolab.cli import (
     entrenar,
     extraer,
     generar,
+    lanzar,
     lora,
     lote,
     mezclar,
@@ -34,6 +35,9 @@ from sdcolab.core.errors import Cancelled, GridError, LaunchError, RequestError,
 from sdcolab.core.launching import understand
 from sdcolab.core.words import explain
 from sdcolab.core.words.launching import needless
+
+SERVER_WORD = "servidor"
+"""May be written for opening the page, which is what happens without any subcommand."""
 
 _log = logging.getLogger(__name__)
 
@@ -59,6 +63,7 @@ SUBCOMMANDS = (
     Subcommand("convertir", "reduce, repara o cambia de formato un modelo", convertir.add_options),
     Subcommand("extraer", "saca un Lora de lo que un modelo tiene y otro no", extraer.add_options),
     Subcommand("mezclar", "hace un modelo nuevo mezclando otros", mezclar.add_options),
+    Subcommand("lanzar", "elige en una página cómo abrir sdcolab", lanzar.add_options),
     Subcommand("carpetas", "usa los modelos de AUTOMATIC1111, Forge o ComfyUI sin copiarlos", carpetas.add_options),
     Subcommand("diagnostico", "revisa este equipo y explica qué falla", diagnostico.add_options),
     Subcommand("servicio", None, servicio.add_options),
@@ -114,6 +119,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _in_our_words(arguments: Sequence[str]) -> Sequence[str]:
     """What opens the page may be said in A1111's words; those that need nothing are told."""
+    if arguments and arguments[0] == SERVER_WORD:
+        arguments = arguments[1:]
     if {subcommand.name for subcommand in SUBCOMMANDS}.intersection(arguments):
         return arguments
     understood = understand(arguments)

@@ -30,6 +30,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--un-proceso", action="store_true", help="genera en el mismo proceso que la página, sin vigilarlo")
     add(
         "--tarjetas",
+        "--motores",
         type=cards,
         default=1,
         metavar="N",

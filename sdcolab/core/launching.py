@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from types import MappingProxyType
 
@@ -194,3 +194,60 @@ def _ours(option: LaunchOption, value: str) -> Iterable[str]:
     if option.name == "--theme":
         value = THEMES.get(value, value)
     return (part.replace("{}", value) for part in option.ours)
+
+
+# --- The launcher's form ----------------------------------------------------------------------------------------------
+
+CHOOSE_THEMES = ("sistema", "claro", "oscuro")
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchForm:
+    """What the launcher asks for: the fields are what the command's options of the same meaning hold; "" and 0 leave an
+    option out. ``extra``: further options as people paste them, A1111's too.
+    """
+
+    theme: str = CHOOSE_THEMES[0]
+    port: int = 7860
+    listen: bool = False
+    share: bool = False
+    user: str = ""
+    password: str = ""
+    model: str = ""
+    cards: int = 1
+    extra: str = ""
+
+    def understood(self) -> Understood:
+        """The command's arguments for it, those of the line last, since they are the most deliberate.
+
+        Raises ``LaunchError``.
+        """
+        own: list[str] = ["--puerto", str(self.port), "--tema", self.theme]
+        own += ["--escuchar"] if self.listen else []
+        own += ["--compartir"] if self.share else []
+        own += [f"--usuario={self.user}:{self.password}"] if self.user or self.password else []
+        own += [f"--modelo={self.model}"] if self.model else []
+        own += ["--tarjetas", str(self.cards)] if self.cards != 1 else []
+        told = understand(split_options(self.extra))
+        return Understood((*own, *told.arguments), told.needless)
+
+    def kept(self) -> dict[str, object]:
+        """What is remembered of it: all but the password."""
+        return {one.name: getattr(self, one.name) for one in fields(self) if one.name != "password"}
+
+
+def launch_form(raw: Mapping[str, object]) -> LaunchForm:
+    """The form that a page or a file gave, with the defaults for what is missing or is nothing of its kind."""
+    known = LaunchForm()
+    values: dict[str, object] = {}
+    for one in fields(LaunchForm):
+        given, default = raw.get(one.name), getattr(known, one.name)
+        if isinstance(default, bool):
+            values[one.name] = given is True
+        elif isinstance(default, int):
+            fits = isinstance(given, int) and not isinstance(given, bool) and 0 < given <= 65_535
+            values[one.name] = given if fits else default
+        elif isinstance(given, str) and "\0" not in given:
+            values[one.name] = given.strip()[:MAX_TEXT]
+    form = replace(known, **values)  # type: ignore[arg-type]  # each was compared with its default
+    return form if form.theme in CHOOSE_THEMES else replace(form, theme=known.theme)

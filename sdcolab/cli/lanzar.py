@@ -1,0 +1,48 @@
+"""``sdcolab lanzar``: a page to choose how to open the program, and then the program."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+from collections.abc import Sequence
+
+from sdcolab.cli import web
+from sdcolab.cli.parser import add_folder_option
+from sdcolab.core.folders import Folders
+from sdcolab.core.words.launching import LAUNCH_ADDRESS, LAUNCH_ONLY_OPTIONS
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The subcommand's options."""
+    parser.set_defaults(command=run)
+    parser.add_argument("--sin-navegador", action="store_true", help="no abre el navegador: escribe la dirección")
+    add_folder_option(parser, argparse.SUPPRESS)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Ask how to open, and open."""
+    from sdcolab.cli import main
+    from sdcolab.wiring import launcher
+
+    folders = Folders(options.carpeta)
+    chosen = launcher.ask(folders, complaint=complaint, browser=not options.sin_navegador, say=told)
+    return 0 if chosen is None else main(["--carpeta", str(folders.root), *chosen])
+
+
+def told(address: str) -> None:
+    """Say where the launcher is."""
+    print(LAUNCH_ADDRESS.format(address=address), flush=True)
+
+
+def complaint(arguments: Sequence[str]) -> str:
+    """What is wrong with ``arguments`` (in our words) for opening the page; "" when nothing is."""
+    from sdcolab.cli import build_parser
+
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said), contextlib.redirect_stdout(said):
+            parsed = build_parser().parse_args(list(arguments))
+    except SystemExit:
+        return said.getvalue().partition(" Mira las opciones")[0].strip()
+    return "" if parsed.command is web.run else LAUNCH_ONLY_OPTIONS

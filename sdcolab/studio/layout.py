@@ -725,7 +725,12 @@ PICTURES = Tool(
 )
 
 NOT_SHOWN = frozenset(
-    {"init.inpaint.latent_mask", "control.enabled", *(f"inversion.{path}" for path in table_of(Inversion))}
+    {
+        "init.inpaint.latent_mask",
+        "control.enabled",
+        "details.enabled",
+        *(f"inversion.{path}" for path in table_of(Inversion)),
+    }
 )
 """Fields that only other programs and scripts set, and what the switch of a unit says."""
 

@@ -245,7 +245,8 @@ def pictures(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    "path", [path for path in FIELDS if path not in FIELD_OPTIONS.beside and not path.startswith("control.")]
+    "path",
+    [path for path in FIELDS if path not in FIELD_OPTIONS.beside and not path.startswith(("control.", "details."))],
 )
 def test_every_field_has_an_option_that_sets_it(path: str, pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     field, value = FIELDS[path], another(FIELDS[path])
@@ -286,7 +287,9 @@ def test_parts_that_repeat_are_an_option_that_repeats(monkeypatch: pytest.Monkey
         "units.model": Words("Modelo")
     }
     monkeypatch.setattr("sdcolab.cli.options.FIELD_WORDS", words)
-    monkeypatch.setattr("sdcolab.cli.options.PART_LABELS", {"units": "Control", "control": "ControlNet"})
+    monkeypatch.setattr(
+        "sdcolab.cli.options.PART_LABELS", {"units": "Control", "control": "ControlNet", "details": "Repaso"}
+    )
     options = FieldOptions(Trial)
     parser = SpanishParser()
     options.add_to(parser)

@@ -14,12 +14,13 @@ from sdcolab.core.checks import check_range
 from sdcolab.core.describing import Describe
 from sdcolab.core.errors import FeatureMissing, RequestError
 from sdcolab.core.infotext.containers import PARAMETERS_KEY
-from sdcolab.core.upscaling import MAX_SIDE, NO_UPSCALER, Enlargement
+from sdcolab.core.upscaling import ENLARGEMENT_FIELDS, MAX_SIDE, NO_UPSCALER, Enlargement
 
 _EXTRAS_KEYS = ("postprocessing", "extras")
 """Keywords under which A1111 tells what was done, in a PNG."""
 
 _SMALLEST_SIDE = 8
+SCALE = ENLARGEMENT_FIELDS["enlargement.scale"]
 
 
 def enlargement_from_payload(payload: Mapping[str, Any]) -> Enlargement:
@@ -35,8 +36,9 @@ def enlargement_from_payload(payload: Mapping[str, Any]) -> Enlargement:
         width = given.take("upscaling_resize_w", fields.whole, 512, _SMALLEST_SIDE, MAX_SIDE)
         height = given.take("upscaling_resize_h", fields.whole, 512, _SMALLEST_SIDE, MAX_SIDE)
     return Enlargement(
+        in_eights=True,
         upscaler=given.take("upscaler_1", fields.unless(otherwise=NO_UPSCALER), NO_UPSCALER),
-        scale=given.take("upscaling_resize", fields.number, 2.0, 1.0, 8.0),
+        scale=given.take("upscaling_resize", fields.number, 2.0, SCALE.low, SCALE.high),
         width=width,
         height=height,
         crop=given.take("upscaling_crop", fields.flag, True),
@@ -67,14 +69,14 @@ def check_fits(enlargement: Enlargement, picture: Image.Image) -> None:
 
 def html_of(enlargement: Enlargement) -> str:
     """What is done, for web pages."""
-    return f"<p>{html.escape(enlargement.description())}</p>"
+    return f"<p>{html.escape(enlargement.description(repr))}</p>"
 
 
 def texts_of(enlargement: Enlargement, picture: Image.Image) -> dict[str, str]:
     """What is written into the enlarged ``picture``: its own infotext, and what was done to it."""
     own = picture.info.get(PARAMETERS_KEY)
     texts = {PARAMETERS_KEY: own} if isinstance(own, str) else {}
-    done = enlargement.description()
+    done = enlargement.description(repr)
     return texts | {key: done for key in _EXTRAS_KEYS if done}
 
 

@@ -63,7 +63,11 @@ SUBCOMMANDS = (
     Subcommand("convertir", "reduce, repara o cambia de formato un modelo", convertir.add_options),
     Subcommand("extraer", "saca un Lora de lo que un modelo tiene y otro no", extraer.add_options),
     Subcommand("mezclar", "hace un modelo nuevo mezclando otros", mezclar.add_options),
-    Subcommand("lanzar", "elige en una página cómo abrir sdcolab", lanzar.add_options),
+    Subcommand(
+        "lanzar",
+        "elige en una página cómo abrir sdcolab",
+        lambda parser: lanzar.add_options(parser, main, build_parser),
+    ),
     Subcommand("carpetas", "usa los modelos de AUTOMATIC1111, Forge o ComfyUI sin copiarlos", carpetas.add_options),
     Subcommand("diagnostico", "revisa este equipo y explica qué falla", diagnostico.add_options),
     Subcommand("servicio", None, servicio.add_options),

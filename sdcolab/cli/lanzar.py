@@ -5,28 +5,35 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from sdcolab.cli import web
 from sdcolab.cli.parser import add_folder_option
 from sdcolab.core.folders import Folders
 from sdcolab.core.words.launching import LAUNCH_ADDRESS, LAUNCH_ONLY_OPTIONS
 
+Main = Callable[[Sequence[str]], int]
+Build = Callable[[], argparse.ArgumentParser]
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """The subcommand's options."""
-    parser.set_defaults(command=run)
+
+def add_options(parser: argparse.ArgumentParser, main: Main, build: Build) -> None:
+    """The subcommand's options. ``main`` runs a command line, and ``build`` makes its whole parser."""
+    parser.set_defaults(command=lambda options: run(options, main, build))
     parser.add_argument("--sin-navegador", action="store_true", help="no abre el navegador: escribe la dirección")
     add_folder_option(parser, argparse.SUPPRESS)
 
 
-def run(options: argparse.Namespace) -> int:
+def run(options: argparse.Namespace, main: Main, build: Build) -> int:
     """Ask how to open, and open."""
-    from sdcolab.cli import main
     from sdcolab.wiring import launcher
 
     folders = Folders(options.carpeta)
-    chosen = launcher.ask(folders, complaint=complaint, browser=not options.sin_navegador, say=told)
+    chosen = launcher.ask(
+        folders,
+        complaint=lambda arguments: complaint(arguments, build),
+        browser=not options.sin_navegador,
+        say=told,
+    )
     return 0 if chosen is None else main(["--carpeta", str(folders.root), *chosen])
 
 
@@ -35,14 +42,12 @@ def told(address: str) -> None:
     print(LAUNCH_ADDRESS.format(address=address), flush=True)
 
 
-def complaint(arguments: Sequence[str]) -> str:
+def complaint(arguments: Sequence[str], build: Build) -> str:
     """What is wrong with ``arguments`` (in our words) for opening the page; "" when nothing is."""
-    from sdcolab.cli import build_parser
-
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said), contextlib.redirect_stdout(said):
-            parsed = build_parser().parse_args(list(arguments))
+            parsed = build().parse_args(list(arguments))
     except SystemExit:
         return said.getvalue().partition(" Mira las opciones")[0].strip()
     return "" if parsed.command is web.run else LAUNCH_ONLY_OPTIONS

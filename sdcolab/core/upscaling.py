@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from PIL import Image
@@ -101,11 +101,12 @@ class Enlargement:
 
     ``second`` upscaler's picture is laid over the first one's with ``second_visibility`` (0..1). With ``NO_UPSCALER``
     as the first one nothing is enlarged, as in A1111. ``gfpgan_visibility`` (0..1): how much of the restored faces is
-    laid over the result.
+    laid over the result. ``in_eights``: sides are multiples of 8, and what a picture that is cut to fit lacks for the
+    wanted size stays black, as in A1111; without, sizes are exact.
     """
 
     upscaler: str = fact("Lanczos", api=("upscaler_1",), choices="upscalers")
-    scale: float = fact(4.0, low=1, high=8, step=0.25, api=("upscaling_resize",))
+    scale: float = fact(4.0, low=0.05, high=8, step=0.05, api=("upscaling_resize",))
     max_side: int = fact(0, low=0, high=MAX_SIDE, step=64, control="number")
     width: int = fact(0, low=0, high=MAX_SIDE, step=8, api=("upscaling_resize_w",), control="number")
     height: int = fact(0, low=0, high=MAX_SIDE, step=8, api=("upscaling_resize_h",), control="number")
@@ -113,6 +114,7 @@ class Enlargement:
     second: str = fact(NO_UPSCALER, api=("upscaler_2",), choices="upscalers")
     second_visibility: float = fact(0.0, low=0, high=1, api=("extras_upscaler_2_visibility",))
     gfpgan_visibility: float = fact(0.0, low=0, high=1, api=("gfpgan_visibility",))
+    in_eights: bool = False
 
     def __post_init__(self) -> None:
         check(self, "enlargement")
@@ -137,22 +139,29 @@ class Enlargement:
         left, top = (width - wide) // 2, (height - high) // 2
         return left, top, left + wide, top + high
 
-    def size_of(self, width: int, height: int) -> tuple[int, int]:
-        """Size after enlarging what ``box_of`` leaves, ``width`` by ``height``; no side above ``MAX_SIDE``."""
-        if self.to_size and self.crop:
-            return self.width, self.height
+    def scale_of(self, width: int, height: int) -> float:
+        """How many times a picture of ``width`` by ``height`` is enlarged; no side goes above ``MAX_SIDE``."""
         if self.to_size:
             scale = max(self.width / width, self.height / height)
         elif self.max_side:
             scale = min(self.scale, self.max_side / max(width, height))
         else:
             scale = self.scale
-        scale = min(scale, MAX_SIDE / max(width, height))
+        return min(scale, MAX_SIDE / max(width, height))
+
+    def size_of(self, width: int, height: int) -> tuple[int, int]:
+        """Size after enlarging what ``box_of`` leaves, ``width`` by ``height``."""
+        if self.to_size and self.crop:
+            return self.width, self.height
+        scale = self.scale_of(width, height)
         return max(1, round(width * scale)), max(1, round(height * scale))
 
     def check_fits(self, width: int, height: int) -> None:
         """Raise ``FieldOutOfRange`` when a picture of ``width`` by ``height`` would become one of more than
         ``MAX_PIXELS``."""
+        if self.in_eights:  # all of it is enlarged, also what is cut afterwards
+            replace(self, in_eights=False, crop=False).check_fits(width, height)
+            return
         left, top, right, bottom = self.box_of(width, height)
         wide, high = self.size_of(right - left, bottom - top)
         if self.upscaler == NO_UPSCALER or wide * high <= MAX_PIXELS:
@@ -162,15 +171,15 @@ class Enlargement:
         largest = math.floor((MAX_PIXELS / (width * height)) ** 0.5 * 100) / 100
         raise FieldOutOfRange(field="enlargement.scale", value=self.scale, low=1.0, high=largest)
 
-    def description(self) -> str:
-        """What is done, in A1111's words; "" when it is nothing."""
+    def description(self, number: Callable[[float], str] = "{:g}".format) -> str:
+        """What is done, in A1111's words; "" when it is nothing. ``number``: how the scale is written."""
         size = f"{self.width}x{self.height}" if self.to_size else ""
         faces = {"GFPGAN visibility": f"{self.gfpgan_visibility:g}" if self.gfpgan_visibility else ""}
         fields = (
             {}
             if self.upscaler == NO_UPSCALER
             else {
-                "Postprocess upscale by": "" if size else f"{self.scale:g}",
+                "Postprocess upscale by": "" if size else number(self.scale),
                 "Max side length": str(self.max_side) if self.max_side and not size else "",
                 "Postprocess upscale to": size,
                 "Postprocess crop to": size if self.crop else "",
@@ -238,16 +247,27 @@ def enlarged(
     rgb = picture.convert("RGB")
     if wanted.upscaler == NO_UPSCALER:
         return rgb
-    rgb = rgb.crop(wanted.box_of(*rgb.size))
-    size = wanted.size_of(*rgb.size)
-    scale = max(size[0] / rgb.width, size[1] / rgb.height)
+    whole = wanted.in_eights or not (wanted.to_size and wanted.crop)
+    rgb = rgb if whole else rgb.crop(wanted.box_of(*rgb.size))
+    size = None if wanted.in_eights else wanted.size_of(*rgb.size)
+    scale = max(size[0] / rgb.width, size[1] / rgb.height) if size else wanted.scale_of(*rgb.size)
 
     def one(name: str) -> Image.Image:
         large = upscaling.upscale(rgb, scale, name, listener, cancel)
-        return large if large.size == size else large.resize(size, Image.Resampling.LANCZOS)
+        return large.resize(size, Image.Resampling.LANCZOS) if size and large.size != size else large
 
-    first = one(wanted.upscaler)
-    return Image.blend(first, one(wanted.second), wanted.second_visibility) if wanted.blends else first
+    made = one(wanted.upscaler)
+    if wanted.blends:
+        made = Image.blend(made, one(wanted.second), wanted.second_visibility)
+    cut = wanted.in_eights and wanted.to_size and wanted.crop
+    return _on_canvas(made, wanted.width, wanted.height) if cut else made
+
+
+def _on_canvas(picture: Image.Image, width: int, height: int) -> Image.Image:
+    """``picture`` in the middle of a black canvas, cut where it is larger."""
+    canvas = Image.new("RGB", (width, height))
+    canvas.paste(picture, (width // 2 - picture.width // 2, height // 2 - picture.height // 2))
+    return canvas
 
 
 def infotext_of(picture: Image.Image) -> str:

@@ -240,7 +240,7 @@ def test_a_task_is_found_by_the_name_that_its_client_gave_it(same_client: httpx.
         ("png-info", {}, 422, "image", "debe ser un texto"),
         ("png-info", {"image": "x"}, 422, "image", "no se puede leer"),
         ("extra-single-image", {"image": PICTURE, "upscaler_1": "Lanzos"}, 422, "upscaler_1", "«Lanczos»"),
-        ("extra-single-image", {"image": PICTURE, "upscaling_resize": 9}, 422, "upscaling_resize", "entre 1"),
+        ("extra-single-image", {"image": PICTURE, "upscaling_resize": 9}, 422, "upscaling_resize", "entre 0.05"),
         ("extra-single-image", {"image": PICTURE, "codeformer_visibility": 1}, 422, "codeformer_visibility", "no sabe"),
         ("extra-batch-images", {"imageList": ["x"]}, 422, "imageList", "debe ser una lista"),
         ("options", {"CLIP_stop_at_last_layers": 99}, 422, "CLIP_stop_at_last_layers", "Clip skip"),
@@ -478,7 +478,7 @@ def test_extras_keep_the_infotext(same_client: httpx.Client) -> None:
     )
     info = opened(answer["image"]).info
     assert info["parameters"] == TEXT
-    assert info["extras"] == info["postprocessing"] == "Postprocess upscale by: 2, Postprocess upscaler: Lanczos"
+    assert info["extras"] == info["postprocessing"] == "Postprocess upscale by: 2.0, Postprocess upscaler: Lanczos"
 
 
 def test_extras_of_several_pictures(same_client: httpx.Client) -> None:

@@ -163,6 +163,20 @@ class TestNetworks:
         with pytest.raises(ModelUnreadable):
             load_network(tmp_path / "x.pth", CPU)
 
+    def test_what_cannot_be_loaded_leaves_it_to_lanczos_and_says_so(self, tmp_path: Path) -> None:
+        folders = Folders(tmp_path)
+        path = folders.models(ModelKind.UPSCALER) / "x.pth"
+        path.parent.mkdir(parents=True)
+        write_esrgan(path, "old")
+        tensors = torch.load(path)
+        del tensors["model.1.sub.0.RDB2.conv3.0.weight"]
+        torch.save(tensors, path)
+        picture, events = Image.effect_noise((24, 16), 40).convert("RGB"), []
+        made = Upscalers(Library(folders), CPU).upscale(picture, 2, "x", events.append)
+        assert np.array_equal(made, picture.resize((48, 32), Image.Resampling.LANCZOS))
+        (warned,) = [event.warning for event in events if isinstance(event, Warned)]
+        assert isinstance(warned, UpscalerLeftOut)
+
     def test_a_pickle_that_runs_code_is_refused(self, tmp_path: Path) -> None:
         class Evil:
             def __reduce__(self) -> tuple[object, ...]:

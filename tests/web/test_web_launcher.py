@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import http.client
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from sdcolab.cli.lanzar import complaint
+from sdcolab.cli import build_parser
+from sdcolab.cli.lanzar import complaint as complaint_of
 from sdcolab.core.folders import Folders
 from sdcolab.core.launching import LaunchForm, launch_form
 from sdcolab.core.words.launching import LAUNCH_FIELDS, LAUNCH_GROUPS
@@ -19,6 +20,10 @@ from sdcolab.wiring import launcher as wired
 from sdcolab.wiring.launcher import advice
 
 GIB = 1024**3
+
+
+def complaint(arguments: Sequence[str]) -> str:
+    return complaint_of(arguments, build_parser)
 
 
 @pytest.fixture

@@ -32,6 +32,7 @@ from sdcolab.core.errors.details import (
     DetailPackageMissing,
     DetectorMissing,
     FaceFileMissing,
+    UpscalerLeftOut,
 )
 from sdcolab.core.errors.downloads import (
     AccessDenied,
@@ -538,6 +539,7 @@ __all__ = [
     "UnknownName",
     "UnknownPrefix",
     "UnsupportedHost",
+    "UpscalerLeftOut",
     "VariableMissing",
     "WarmupUnused",
     "WebCrashed",

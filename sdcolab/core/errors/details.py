@@ -51,3 +51,13 @@ class FaceFileMissing(DetailError):
     folder: Path
     link: str
     size: int
+
+
+@dataclass(eq=False)
+class UpscalerLeftOut(SdcolabError):
+    """An upscaling network cannot be loaded, and Lanczos enlarged in its place. ``reason`` is one of the keys of
+    ``UNREADABLE_REASONS``."""
+
+    code: ClassVar[str] = "details.upscaler_left_out"
+    path: Path
+    reason: str

@@ -20,6 +20,10 @@ SENTENCES: Mapping[str, Sentence] = {
         "Para restaurar caras falta el archivo {file} ({size}).",
         "Pega este enlace en Descargas y se guardará en su sitio: {link}. Después vuelve a generar.",
     ),
+    "details.upscaler_left_out": Sentence(
+        "El upscaler «{path}» no se puede usar: {reason}. Se amplió con Lanczos.",
+        "Descárgalo otra vez, o elige otro.",
+    ),
     "details.classes_unknown": Sentence(
         "El detector «{model}» no conoce «{classes}».",
         "Deja vacío «Solo estas clases», o escribe una de las suyas: {known}.",

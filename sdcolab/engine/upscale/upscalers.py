@@ -10,8 +10,8 @@ import torch
 from PIL import Image
 
 from sdcolab.core.detect import ModelKind
-from sdcolab.core.errors import OutOfMemory
-from sdcolab.core.events import CancelToken, Listener, Phase, PhaseStarted, ignore_events
+from sdcolab.core.errors import ModelUnreadable, OutOfMemory, UpscalerLeftOut
+from sdcolab.core.events import CancelToken, Listener, Phase, PhaseStarted, Warned, ignore_events
 from sdcolab.core.library import Library, ModelFile
 from sdcolab.core.registry import Registry
 from sdcolab.core.upscaling import network_upscalers
@@ -93,9 +93,9 @@ class Upscalers:
         """``picture`` (RGB) about ``scale`` times larger: int(side * scale) rounded down to a multiple of 8.
 
         Networks run up to three times until both sides are large enough; Lanczos fits the result. Emits
-        ``PhaseStarted`` when a network is loaded and before each tile. Raises ``UnknownName``, ``Cancelled`` between
-        tiles, ``OutOfMemory`` when the smallest tiles do not fit either, ``ImageNotFinite``, and what
-        ``networks.load_network`` raises.
+        ``PhaseStarted`` when a network is loaded and before each tile, and ``Warned`` when one is damaged: Lanczos does
+        all of it then. Raises ``UnknownName``, ``Cancelled`` between tiles, ``OutOfMemory`` when the smallest tiles do
+        not fit either, ``ImageNotFinite``, and what ``networks.load_network`` raises beside ``ModelUnreadable``.
         """
         return self._enlarged(self.find(name), picture, scale, listener=listener, cancel=cancel or CancelToken())
 
@@ -127,7 +127,11 @@ class Upscalers:
             return picture.resize((int(picture.width * scale), int(picture.height * scale)), upscaler.resample)
         if upscaler.file is None:
             return picture
-        network = self._load(upscaler.file, listener)
+        try:
+            network = self._load(upscaler.file, listener)
+        except ModelUnreadable as error:  # A1111 goes on without it too, but only its log says so
+            listener(Warned(UpscalerLeftOut(path=upscaler.file.path, reason=error.reason)))
+            return picture
         tile = TILE
         while True:
             grid = Grid(picture.width, picture.height, tile, OVERLAP)

@@ -287,9 +287,8 @@ def test_parts_that_repeat_are_an_option_that_repeats(monkeypatch: pytest.Monkey
         "units.model": Words("Modelo")
     }
     monkeypatch.setattr("sdcolab.cli.options.FIELD_WORDS", words)
-    monkeypatch.setattr(
-        "sdcolab.cli.options.PART_LABELS", {"units": "Control", "control": "ControlNet", "details": "Repaso"}
-    )
+    parts = {"units": "Control", "control": "ControlNet", "details": "Repaso"}
+    monkeypatch.setattr("sdcolab.cli.options.PART_LABELS", parts)
     options = FieldOptions(Trial)
     parser = SpanishParser()
     options.add_to(parser)

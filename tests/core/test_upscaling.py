@@ -14,7 +14,7 @@ from sdcolab.core.errors import Cancelled, FieldOutOfRange
 from sdcolab.core.events import CancelToken, Event, ImageSaved, Listener
 from sdcolab.core.outputs import ImageStore, png_text
 from sdcolab.core.pictures import open_picture
-from sdcolab.core.upscaling import MAX_SIDE, Enlargement, enlarge
+from sdcolab.core.upscaling import MAX_SIDE, Enlargement, enlarge, enlarged
 from sdcolab.core.words import FIELD_WORDS
 
 
@@ -130,8 +130,38 @@ def test_results_that_could_not_be_opened_are_refused(wanted: Enlargement, field
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"scale": 0.5}, {"scale": 9}, {"max_side": -1}, {"width": 9000}, {"second_visibility": 1.1}]
+    "wrong", [{"scale": 0.01}, {"scale": 9}, {"max_side": -1}, {"width": 9000}, {"second_visibility": 1.1}]
 )
 def test_limits(wrong: dict[str, float]) -> None:
     with pytest.raises(FieldOutOfRange):
         Enlargement(**wrong)  # type: ignore[arg-type]
+
+
+def test_as_a1111_sides_are_in_eights_and_what_lacks_is_black() -> None:
+    class Eights(Painter):
+        def upscale(self, picture: Image.Image, scale: float, *_rest: object) -> Image.Image:
+            wide, high = (int(side * scale) // 8 * 8 for side in picture.size)
+            return Image.new("RGB", (wide, high), "white")
+
+    def made(wanted: Enlargement) -> Image.Image:
+        return enlarged(Image.new("RGB", (160, 96)), wanted, Eights(), lambda _event: None, CancelToken())
+
+    cut = made(Enlargement("Rojo", width=300, height=300, in_eights=True))
+    assert cut.size == (300, 300)
+    assert cut.getpixel((150, 1)) == (0, 0, 0)
+    assert cut.getpixel((0, 2)) == (255, 255, 255)
+    assert made(Enlargement("Rojo", scale=0.7, in_eights=True)).size == (112, 64)
+
+
+def test_restored_faces_are_laid_over_the_result(tmp_path: Path) -> None:
+    class Restorer:
+        def restore_faces(self, picture: Image.Image, *_rest: object) -> Image.Image:
+            return Image.new("RGB", picture.size, "white")
+
+    events: list[Event] = []
+    wanted = Enlargement("None", gfpgan_visibility=0.5)
+    picture = Image.new("RGB", (8, 8), "black")
+    enlarge([picture], wanted, Painter(), ImageStore(tmp_path), events.append, CancelToken(), (), Restorer())
+    (saved,) = [event for event in events if isinstance(event, ImageSaved)]
+    assert open_picture(saved.path).getpixel((0, 0)) in ((127, 127, 127), (128, 128, 128))
+    assert saved.infotext == "GFPGAN visibility: 0.5"

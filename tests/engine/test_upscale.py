@@ -26,8 +26,9 @@ from sdcolab.core.errors import (
     ModelWrongKind,
     OutOfMemory,
     UnknownName,
+    UpscalerLeftOut,
 )
-from sdcolab.core.events import CancelToken, Event, Phase, PhaseStarted
+from sdcolab.core.events import CancelToken, Event, Phase, PhaseStarted, Warned
 from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library
 from sdcolab.core.words import explain
@@ -171,7 +172,8 @@ class TestNetworks:
         tensors = torch.load(path)
         del tensors["model.1.sub.0.RDB2.conv3.0.weight"]
         torch.save(tensors, path)
-        picture, events = Image.effect_noise((24, 16), 40).convert("RGB"), []
+        picture = Image.effect_noise((24, 16), 40).convert("RGB")
+        events: list[Event] = []
         made = Upscalers(Library(folders), CPU).upscale(picture, 2, "x", events.append)
         assert np.array_equal(made, picture.resize((48, 32), Image.Resampling.LANCZOS))
         (warned,) = [event.warning for event in events if isinstance(event, Warned)]

@@ -223,6 +223,7 @@ _GROUPS: Mapping[str, Mapping[str, Words]] = {
         "enlargement.crop": Words("Recortar lo que sobre", "Si das ancho y alto, se recorta para que encaje justo"),
         "enlargement.second": Words("Segundo upscaler"),
         "enlargement.second_visibility": Words("Visibilidad del segundo upscaler"),
+        "enlargement.in_eights": Words("Medidas como en AUTOMATIC1111", "Múltiplos de 8"),
         "enlargement.gfpgan_visibility": Words(
             "Restaurar caras (GFPGAN)", "0 = no; 1 = del todo. Arregla caras de fotos, no de dibujos"
         ),

@@ -546,7 +546,7 @@ def _best_upscaler(lists: Lists) -> dict[str, str]:
 EXTRAS = Tool(
     Enlarge,
     verb="Ampliar",
-    hidden=("infotexts", "save"),
+    hidden=("infotexts", "save", "enlargement.in_eights"),
     finish=_with_infotexts,
     begin=_best_upscaler,
     sections=(
@@ -676,7 +676,20 @@ def _first_checkpoint(lists: Lists) -> dict[str, str]:
     return {"primary": next(iter(lists("checkpoints")), "")}
 
 
-MERGE = Tool(Merge, verb="Mezclar", prefix="merge", begin=_first_checkpoint)
+_OF_THE_GUIDE = (("heaven", "7th"), ("abyssorange", "abyss orange", "aom3"))
+"""Words in the names of the two models that the guide's author mixed."""
+
+
+def _heaven_orange(lists: Lists) -> dict[str, Any]:
+    """The guide's own mixture when both of its models are here, else a merge of the first one."""
+    names = [name for name in lists("checkpoints") if "heavenorange" not in name.casefold().replace(" ", "")]
+    found = [next((one for one in names if any(word in one.casefold() for word in of)), "") for of in _OF_THE_GUIDE]
+    if not all(found) or found[0] == found[1]:
+        return dict(_first_checkpoint(lists))
+    return {"primary": found[0], "secondary": found[1], "multiplier": 0.5, "name": "heaven-orange-mix"}
+
+
+MERGE = Tool(Merge, verb="Mezclar", prefix="merge", begin=_heaven_orange)
 EXTRACT = Tool(Extract, verb="Extraer", prefix="extract")
 CONVERT = Tool(Convert, verb="Convertir", prefix="convert")
 
@@ -775,7 +788,8 @@ LAYOUT = Layout(
         Tab(
             "mezclar",
             "Mezclar",
-            "Hacer un modelo nuevo mezclando otros (Checkpoint Merger); los originales no se tocan",
+            "Hacer un modelo nuevo mezclando otros (Checkpoint Merger); los originales no se tocan. La guía mezcló 7th "
+            "Heaven Mix y AOM3: si los tienes, ya están puestos",
             "blend",
             TabKind.TOOL,
             MERGE,

@@ -371,3 +371,11 @@ def test_a_list_offers_what_can_be_downloaded_and_says_so_when_it_is_asked_for()
     with pytest.raises(NotDownloaded, match="R-ESRGAN"):
         READER.read(field, "R-ESRGAN 4x+")
     assert readable(GenerationRequest, {"hires.upscaler": "R-ESRGAN 4x+"}, READER) == {}
+def test_the_guides_own_mixture_is_the_example() -> None:
+    from sdcolab.studio.layout import MERGE
+
+    here = ("aom3.safetensors", "Heaven Orange Mix.safetensors", "7th_heaven.safetensors")
+    opened = MERGE.opening(lambda name: here if name == "checkpoints" else ())
+    assert (opened["primary"], opened["secondary"]) == ("7th_heaven.safetensors", "aom3.safetensors")
+    assert opened["name"] == "heaven-orange-mix"
+    assert MERGE.opening(lambda _name: ("x.safetensors",))["primary"] == "x.safetensors"

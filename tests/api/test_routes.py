@@ -568,7 +568,7 @@ def test_models_can_be_unloaded_and_loaded(bench: Bench, client: httpx.Client) -
 
 def test_lists_of_samplers_schedulers_and_upscalers(same_client: httpx.Client) -> None:
     samplers = {entry["name"]: entry for entry in get(same_client, "samplers")}
-    assert len(samplers) == 26
+    assert len(samplers) == 27
     assert samplers["Euler a"]["aliases"] == ["k_euler_a", "k_euler_ancestral"]
     assert samplers["DPM++ 2M"]["options"] == {"scheduler": "karras"}
     schedulers = {entry["name"]: entry for entry in get(same_client, "schedulers")}

@@ -371,6 +371,8 @@ def test_a_list_offers_what_can_be_downloaded_and_says_so_when_it_is_asked_for()
     with pytest.raises(NotDownloaded, match="R-ESRGAN"):
         READER.read(field, "R-ESRGAN 4x+")
     assert readable(GenerationRequest, {"hires.upscaler": "R-ESRGAN 4x+"}, READER) == {}
+
+
 def test_the_guides_own_mixture_is_the_example() -> None:
     from sdcolab.studio.layout import MERGE
 

@@ -27,7 +27,7 @@ def module_list() -> dict[str, Any]:
 def _detail(row: Preprocessor) -> dict[str, Any]:
     resolution = [{"name": "Preprocessor Resolution", "value": 512, "min": 64, "max": 2048, "step": 8}]
     sliders = [_slider(one) for one in (row.a, row.b) if one]
-    return {"model_free": False, "sliders": (resolution if row.resolution else [None]) + sliders}
+    return {"model_free": row.model_free, "sliders": (resolution if row.resolution else [None]) + sliders}
 
 
 def _slider(slider: Slider) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from sdcolab.colab.panel_notes import Guarded, Note
 from sdcolab.colab.panel_parts import button_row
 from sdcolab.colab.panel_scripts import ScriptBox
 from sdcolab.colab.panel_styles import StyleBox
+from sdcolab.core.control import ControlType
 from sdcolab.core.errors import SdcolabError
 from sdcolab.core.library import Library
 from sdcolab.core.pictures import picture_from
@@ -172,9 +173,10 @@ class GenerationForm:
         self.form.fill({"init.images": picture, "init.inpaint": inpaint})
         self._put_size(size)
 
-    def follow(self, picture: bytes) -> None:
-        """``picture`` as what a unit of ControlNet follows."""
-        self.form.fill(self.desk.control.put(picture, self.form.values))
+    def follow(self, picture: bytes, kind: ControlType = ControlType.ALL) -> None:
+        """``picture`` as what a unit of ControlNet follows; as it is when it is a map of ``kind``."""
+        desk, values = self.desk.control, self.form.values
+        self.form.fill(desk.put(picture, values) if kind is ControlType.ALL else desk.put_map(picture, values, kind))
 
     def put_seed(self, seed: int) -> None:
         """Ask for ``seed``."""

@@ -11,6 +11,7 @@ from sdcolab.colab.panel_generation import GenerationForm
 from sdcolab.colab.panel_notes import Notes
 from sdcolab.colab.panel_tabs import Send, ToolTab
 from sdcolab.core import infotext
+from sdcolab.core.control import ControlType
 from sdcolab.core.errors import InfotextUnreadable, PictureGone
 from sdcolab.core.events import ImageSaved
 from sdcolab.core.pictures import read_picture_file
@@ -59,6 +60,10 @@ class Sender:
         if said.get("act") == "go":
             self._go(said.get("tab"), said.get("script"))
             return
+        if said.get("act") == "fill":
+            values = said.get("values")
+            self._form.form.fill(self._form.desk.usable(values) if isinstance(values, dict) else {})
+            return
         if said.get("act") == "choose":
             chosen = {field: said.get("name") for field in ("checkpoint", "vae") if field == said.get("field")}
             self._form.form.fill(self._form.desk.usable(chosen))
@@ -74,6 +79,9 @@ class Sender:
                 self._enlarge(picture)
             case "control":
                 self._control(picture)
+            case "pose":
+                self._form.follow(picture, ControlType.OPENPOSE)
+                self._open_tab(self._form.mode)
             case _:
                 self._use(infotext.read_bytes(picture, found.content.name))
 

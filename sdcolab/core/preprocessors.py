@@ -108,7 +108,7 @@ _POSE_FILES = ("people", "pose")
 class Preprocessor:
     """One preprocessor. ``types``: which control types offer it, the first one being its own. ``resolution``: whether
     it looks at the picture at a resolution of its own. ``files``: names of the weights that it needs, in
-    ``PREPROCESSOR_FILES``.
+    ``PREPROCESSOR_FILES``. ``model_free``: its unit works without a control model.
     """
 
     name: str
@@ -118,6 +118,7 @@ class Preprocessor:
     a: Slider | None = None
     b: Slider | None = None
     files: tuple[str, ...] = ()
+    model_free: bool = False
 
 
 PREPROCESSORS: Registry[Preprocessor] = Registry(
@@ -162,6 +163,24 @@ PREPROCESSORS: Registry[Preprocessor] = Registry(
         Preprocessor("blur_gaussian", (ControlType.TILE,), a=Slider("sigma", 0.01, 64, 9, 0.01)),
         Preprocessor("shuffle", (ControlType.SHUFFLE,)),
         Preprocessor("tile_resample", (ControlType.TILE,), resolution=False, a=Slider("rate", 1, 8, 1, 0.01)),
+        Preprocessor("tile_colorfix", (ControlType.TILE,), resolution=False, a=Slider("variation", 3, 32, 8)),
+        Preprocessor(
+            "tile_colorfix+sharp",
+            (ControlType.TILE,),
+            resolution=False,
+            a=Slider("variation", 3, 32, 8),
+            b=Slider("sharpness", 0, 2, 1, 0.01),
+        ),
+        *(
+            Preprocessor(
+                name,
+                (ControlType.REFERENCE,),
+                resolution=False,
+                a=Slider("fidelity", 0, 1, 0.5, 0.01),
+                model_free=True,
+            )
+            for name in ("reference_only", "reference_adain", "reference_adain+attn")
+        ),
         Preprocessor("lineart_realistic", (ControlType.LINEART,), ("lineart",), files=("drawing",)),
         Preprocessor("lineart_coarse", (ControlType.LINEART,), files=("drawing_coarse",)),
         Preprocessor("lineart_anime", (ControlType.LINEART,), files=("anime",)),

@@ -6,6 +6,7 @@ The prompt's parts are divided by ``AND``; each has an entry here. Parts beyond 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from sdcolab.core.errors import RegionsMalformed
@@ -111,3 +112,28 @@ def regions_of(rectangles: tuple[Region, ...], end: int = 20) -> Regions:
         ",".join(f"{one.weight:g}" for one in rectangles),
         end,
     )
+
+
+def _grid(rows: int, columns: int, weight: float) -> tuple[Region, ...]:
+    return tuple(
+        Region(row / rows, (row + 1) / rows, column / columns, (column + 1) / columns, weight)
+        for row in range(rows)
+        for column in range(columns)
+    )
+
+
+WHOLE = Region(0, 1, 0, 1, 0.2)
+"""The background: everywhere, and weaker than what stands in it."""
+
+TEMPLATES: Mapping[str, tuple[Region, ...]] = {
+    "halves": _grid(1, 2, 1.0),
+    "thirds": _grid(1, 3, 1.0),
+    "rows": _grid(2, 1, 1.0),
+    "background": (WHOLE, *_grid(1, 2, 0.8)),
+}
+"""Areas to begin with; in each their weights sum to 1 wherever one looks."""
+
+
+def joined_prompt(parts: Iterable[str]) -> str:
+    """The prompts of areas as one, in which they stay apart."""
+    return " AND ".join(" ".join(part.split()) for part in parts)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -124,8 +125,9 @@ class UNetCall:
     row for every image of the round. A step may take several calls (for prompts of different lengths, or for memory).
 
     ``down`` and ``mid``: ControlNet's residuals for the skips and the middle block. ``adapter``: T2I-Adapter's
-    features, one for each level. ``attention``: hooks around each attention layer, the first outermost. ``output``
-    (float32 [N, C, h, w]): what the UNet would say; when it is there the UNet is not called.
+    features, one for each level. ``attention``: hooks around each attention layer, the first outermost. ``around``:
+    what is entered before the UNet is called and left after it. ``output`` (float32 [N, C, h, w]): what the UNet would
+    say; when it is there the UNet is not called.
     """
 
     step: Step
@@ -140,6 +142,7 @@ class UNetCall:
     mid: Tensor | None = None
     adapter: tuple[Tensor, ...] = ()
     attention: tuple[AttentionHook, ...] = ()
+    around: tuple[Callable[[], AbstractContextManager[None]], ...] = ()
     output: Tensor | None = None
 
     @property

@@ -6,7 +6,7 @@ Ho & Salimans 2022 (arXiv:2207.12598) equation 6; numerics of hechos/a1111.md 0,
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import Any
 
 import torch
@@ -187,7 +187,9 @@ def answered(call: UNetCall) -> Tensor:
     unet = call.predictor.unet
     if call.predictor.model is not None:
         call.predictor.model.turn_of_unet()
-    with autocast(unet), _attending(call):
+    with autocast(unet), _attending(call), ExitStack() as around:
+        for enter in call.around:
+            around.enter_context(enter())
         output = unet(
             call.x if call.extra is None else torch.cat([call.x, call.extra], dim=1),
             call.timesteps,

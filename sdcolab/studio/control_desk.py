@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sdcolab.core.control import UNSET, ControlType, models_for
+from sdcolab.core.control import NO_PREPROCESSOR, UNSET, ControlType, models_for
 from sdcolab.core.detect import ModelFamily
 from sdcolab.core.preprocessors import (
     PREPROCESSORS,
@@ -108,6 +108,16 @@ class ControlDesk:
         """Values that make ``picture`` the sample of the first unit that is off; of the first one when all are on."""
         unit = next((one for one in self.units if not values.get(one)), self.units[0])
         return {unit: True, f"{unit}.images": [picture]}
+
+    def put_map(self, picture: Any, values: Mapping[str, Any], kind: ControlType) -> dict[str, Any]:
+        """Values that make ``picture``, a map of ``kind`` that is ready, what a unit follows with the best model that
+        is there."""
+        put = self.put(picture, values)
+        unit = next(iter(put))
+        checkpoint = values.get("checkpoint")
+        model = self._model(kind, NO_PREPROCESSOR, "", checkpoint if isinstance(checkpoint, str) else None)
+        chosen = {"kind": kind.value, "module": NO_PREPROCESSOR, "model": model}
+        return put | {f"{unit}.{name}": value for name, value in chosen.items()}
 
 
 def _of_type(module: str, kind: ControlType) -> bool:

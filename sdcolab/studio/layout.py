@@ -776,7 +776,16 @@ LAYOUT = Layout(
         ),
         Tab("descargas", "Descargas", "Bajar modelos y otros recursos", "download", TabKind.DOWNLOADS),
         Tab("comodines", "Comodines", "Listas para los prompts dinámicos", "list-ordered", TabKind.WILDCARDS),
-        Tab("mapas", "Mapas", "Lo que ControlNet ve en una imagen", "scan", TabKind.TOOL, DETECT, new=True),
+        Tab(
+            "zonas",
+            "Zonas",
+            "Un prompt para cada parte de la imagen (Two-shot, Latent Couple)",
+            "layout-grid",
+            TabKind.ROOM,
+            new=True,
+        ),
+        Tab("poses", "Poses", "Editar esqueletos de Openpose para ControlNet", "brush", TabKind.ROOM),
+        Tab("mapas", "Mapas", "Lo que ControlNet ve en una imagen", "scan", TabKind.TOOL, DETECT),
         Tab(
             "describir",
             "Describir (Interrogate)",

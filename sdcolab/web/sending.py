@@ -10,6 +10,7 @@ from typing import Any
 import gradio as gr
 
 from sdcolab.core import infotext
+from sdcolab.core.control import ControlType
 from sdcolab.core.pictures import read_picture_file
 from sdcolab.core.words import page as words
 from sdcolab.core.words.control import SENT_TO_CONTROL
@@ -109,6 +110,8 @@ class Sender:
         if said.get("act") == "script":
             known = [script.id for script in self._parts.layout.scripts]
             return {self._panel.gadgets.script: said["script"]} if said.get("script") in known else {}
+        if said.get("act") == "fill":
+            return self._filled(said.get("values"))
         if said.get("act") == "choose":
             return self._chosen(said.get("field"), said.get("name"))
         found, trouble = attempt(lambda: self._studio.rooms[room].file("picture", str(said.get("id"))), None)
@@ -122,8 +125,15 @@ class Sender:
                 return self._to_extras(path)
             case "control":
                 return self._to_control(path, {})
+            case "pose":
+                return self._follow(self._desk.control.put_map(path, {}, ControlType.OPENPOSE))
             case _:
                 return self.use_file(path)
+
+    def _filled(self, values: Any) -> Updates:
+        """Values of the form that a room made."""
+        usable = self._desk.usable(values) if isinstance(values, dict) else {}
+        return {self._panel.fields[path]: value for path, value in usable.items() if path in self._panel.fields}
 
     def _chosen(self, field: Any, name: Any) -> Updates:
         """A model or a VAE from its card; a model brings its own size."""
@@ -157,7 +167,9 @@ class Sender:
         return self._to_control(path, dict(zip(self._desk.control.units, switches, strict=False)))
 
     def _to_control(self, path: str, switches: Mapping[str, Any]) -> Updates:
-        values = self._desk.control.put(path, switches)
+        return self._follow(self._desk.control.put(path, switches))
+
+    def _follow(self, values: Mapping[str, Any]) -> Updates:
         said = fragments.message(SENT_TO_CONTROL, fragments.Tone.GOOD)
         return {self._panel.fields[name]: value for name, value in values.items()} | {self._panel.message: said}
 

@@ -25,8 +25,10 @@ from sdcolab.studio.jobs import JobQueue, last_picture
 from sdcolab.studio.journal import JobJournal
 from sdcolab.studio.last_form import LastForm
 from sdcolab.studio.pending import PendingJournal
+from sdcolab.studio.poses_room import PosesRoom
 from sdcolab.studio.preferences_room import PreferencesRoom
 from sdcolab.studio.queue_room import QueueRoom
+from sdcolab.studio.regions_room import RegionsRoom
 from sdcolab.studio.session_room import SessionRoom
 from sdcolab.studio.studio import Studio
 from sdcolab.studio.words_room import WordsRoom
@@ -34,6 +36,7 @@ from sdcolab.wiring.diagnosis import diagnose, save_report
 from sdcolab.wiring.downloads import absent_downloads, catalog_choices, catalog_links, civitai_search, upscaler_links
 from sdcolab.wiring.engine import build_engine, card_memory, native_size
 from sdcolab.wiring.grids import PlanFolder, forecast, script_lists, wildcard_manager
+from sdcolab.wiring.poses import draw_people, find_people
 from sdcolab.wiring.tasks import TASKS
 from sdcolab.wiring.training_tasks import tag_room, training_lists
 
@@ -162,6 +165,8 @@ def build_studio(folders: Folders, library: Library, place: Workplace) -> Studio
             "sesion": SessionRoom(
                 folders, TASKS, lambda: absent_downloads(folders), lists["unfinished_plans"], place.jobs.submit
             ),
+            "zonas": RegionsRoom(),
+            "poses": PosesRoom(folders, find_people, draw_people),
             "palabras": WordsRoom(folders, library, SettingsFile(folders.config)),
             "ayuda": HelpRoom(),
             "ajustes": PreferencesRoom(PreferencesFile(folders.config), SettingsFile(folders.config), folders),

@@ -36,12 +36,15 @@ from sdcolab.studio.cards_room import CardsRoom
 from sdcolab.studio.guide_room import GuideRoom
 from sdcolab.studio.help_room import HelpRoom
 from sdcolab.studio.last_form import LastForm
+from sdcolab.studio.poses_room import PosesRoom
 from sdcolab.studio.preferences_room import PreferencesRoom
 from sdcolab.studio.queue_room import QueueRoom
+from sdcolab.studio.regions_room import RegionsRoom
 from sdcolab.studio.studio import Studio
 from sdcolab.studio.words_room import WordsRoom
 from sdcolab.wiring.grids import forecast, script_lists, wildcard_manager
 from sdcolab.wiring.training_tasks import tag_room, training_lists
+from sdcolab.wiring.poses import draw_people, find_people
 
 SAMPLERS = ("Euler a", "Euler", "DPM++ 2M", "DDIM")
 SCHEDULES = ("Automatic", "Uniform", "Karras")
@@ -258,6 +261,8 @@ def make_bench(root: Path, tokens: Callable[[str], tuple[int, int]] = count_toke
             "etiquetas": tag_room(folders, tokens),
             "guia": GuideRoom({}, lambda links: None, {"R-ESRGAN 4x+": ("https://a.example/x.pth", 67_000_000)}),
             "ayuda": HelpRoom(),
+            "zonas": RegionsRoom(),
+            "poses": PosesRoom(folders, find_people, draw_people),
             "ajustes": PreferencesRoom(PreferencesFile(folders.config), SettingsFile(folders.config)),
         },
         upscalers_on_offer={"R-ESRGAN 4x+": 67_000_000},

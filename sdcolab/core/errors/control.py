@@ -90,6 +90,13 @@ class ClipVisionMissing(ControlError):
 
 
 @dataclass(eq=False)
+class PosesMalformed(ControlError):
+    """A file or a drawing of people that is none."""
+
+    code: ClassVar[str] = "control.poses_malformed"
+
+
+@dataclass(eq=False)
 class RegionsMalformed(RequestError):
     """The areas of Latent Couple cannot be read; ``part`` is the piece that breaks the grammar."""
 

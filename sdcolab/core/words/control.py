@@ -43,6 +43,10 @@ SENTENCES: Mapping[str, Sentence] = {
         "Al IP-Adapter «{path}» le falta su archivo de CLIP vision (el de {width} canales).",
         "Descárgalo desde el catálogo y déjalo en {folder}.",
     ),
+    "control.poses_malformed": Sentence(
+        "Este archivo no tiene poses que se entiendan.",
+        "Abre un JSON de OpenPose (con «people» y «canvas_width») o una imagen con personas.",
+    ),
     "control.regions_malformed": Sentence(
         "No se entienden las zonas de Latent Couple: «{part}».",
         "Escribe divisiones como 1:1,1:2,1:2, posiciones como 0:0,0:0,0:1 y pesos como 0.2,0.8,0.8: una de cada por "
@@ -54,6 +58,53 @@ WEIGHTS_MISSING = "Al preprocessor «{module}» le falta {files} ({size})."
 DOWNLOAD_WEIGHTS = "⬇️ Descargarlo ahora"
 WEIGHTS_COMING = "Se está descargando: la pestaña Descargas dice cuánto falta. Cuando termine, genera."
 """Of a unit whose preprocessor cannot work yet."""
+
+POSE_WORDS: Mapping[str, str] = {
+    "hint": "Arrastra los puntos para cambiar la pose. Un doble toque en un punto lo quita o lo devuelve.",
+    "picture": "Sacar la pose de una imagen",
+    "open": "Abrir un JSON",
+    "add": "Añadir persona",
+    "remove": "Quitar persona",
+    "all": "Mover entera",
+    "hands": "Manos y cara",
+    "undo": "Deshacer",
+    "png": "Guardar PNG",
+    "json": "Guardar JSON",
+    "send": "Enviar a ControlNet",
+    "canvas": "Poses: {count} en un lienzo de {width}×{height}",
+    "looking": "Buscando personas…",
+    "nobody": "No se encontró a nadie en la imagen.",
+    "found": "Personas encontradas: {count}.",
+    "unread": "Ese archivo no se puede leer.",
+    "sent": "La pose está en una unidad de ControlNet: elige ahí un modelo de Openpose y pulsa Generar.",
+    "shape": "Lienzo",
+}
+"""Of the editor of poses (``rooms/poses.js``)."""
+
+REGION_WORDS: Mapping[str, str] = {
+    "hint": "Arrastra para dibujar una zona; cada una tiene su prompt y su peso. Así no se mezclan los colores y los "
+    "rasgos de un personaje con los de otro (Two-shot).",
+    "templates": "Empezar con",
+    "halves": "Izquierda y derecha",
+    "thirds": "Tres columnas",
+    "rows": "Arriba y abajo",
+    "background": "Fondo y dos personajes",
+    "shape": "Forma de la imagen",
+    "square": "Cuadrada",
+    "portrait": "Vertical (2:3)",
+    "landscape": "Horizontal (3:2)",
+    "canvas": "Zonas de la imagen",
+    "zone": "Zona {number}",
+    "prompt": "Prompt de la zona {number}",
+    "weight": "Peso",
+    "remove": "Quitar la zona {number}",
+    "clear": "Quitar todas",
+    "put": "Poner en el formulario",
+    "empty": "Dibuja una zona o elige una plantilla.",
+    "no_prompt": "Escribe el prompt de cada zona.",
+    "done": "El prompt y las zonas están en el formulario: pulsa Generar.",
+}
+"""Of the painter of areas (``rooms/zonas.js``)."""
 
 SEND_TO_CONTROL = "Enviar a ControlNet"
 SHOWN_TO_CONTROL = f"🕹️ {SEND_TO_CONTROL}"
@@ -107,6 +158,9 @@ SLIDER_LABELS: Mapping[str, str] = {
     "sigma": "Desenfoque",
     "rate": "Reducción",
     "gamma": "Gamma",
+    "variation": "Variación",
+    "sharpness": "Nitidez",
+    "fidelity": "Fidelidad al estilo",
     "value": "Umbral de valor",
     "distance": "Umbral de distancia",
     "near": "Quitar lo cercano (%)",

@@ -48,7 +48,7 @@ class Source:
 def detected(task: Detect, picture: Image.Image, folders: Folders) -> Image.Image:
     """The map of one picture of ``task``, at its own size. Raises ``ControlError`` or ``UnknownName``."""
     row = PREPROCESSORS.find(task.module)
-    a, b = _number(task.threshold_a, row.a), _number(task.threshold_b, row.b)
+    a, b = number_of(task.threshold_a, row.a), number_of(task.threshold_b, row.b)
     return Image.fromarray(run(row.name, Asked(pixels(picture), task.resolution, a, b, find=finder(folders))))
 
 
@@ -69,7 +69,7 @@ class Maps:
         resolution = DEFAULT_RESOLUTION if unit.resolution == UNSET else max(LEAST_RESOLUTION, unit.resolution)
         if unit.pixel_perfect:
             resolution = pixel_perfect_resolution(picture.shape[0], picture.shape[1], *size, source.resize)
-        a, b = _number(unit.threshold_a, row.a), _number(unit.threshold_b, row.b)
+        a, b = number_of(unit.threshold_a, row.a), number_of(unit.threshold_b, row.b)
         mask = None if source.mask is None else grey(source.mask, source.picture.size)
         chance = seed if row.name == "shuffle" else 0
         key = (row.name, resolution, a, b, chance, digest(picture), None if mask is None else digest(mask))
@@ -94,7 +94,7 @@ class Maps:
         return self._known[key]
 
 
-def _number(given: float, slider: Slider | None) -> float:
+def number_of(given: float, slider: Slider | None) -> float:
     """What a preprocessor is told: what was given where it makes sense to it, else its own number."""
     if slider is None:
         return given

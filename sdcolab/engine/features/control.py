@@ -21,9 +21,10 @@ from sdcolab.core.preprocessors import PREPROCESSORS
 from sdcolab.core.request import InitImage
 from sdcolab.core.resolved import ResolvedRequest
 from sdcolab.engine.bench import Bench
-from sdcolab.engine.calls import Round, Step, UNetCall
+from sdcolab.engine.calls import Predictions, Round, Step, UNetCall
 from sdcolab.engine.control.acting import Acting
 from sdcolab.engine.control.clip_vision import ClipVision, find_clip_vision, load_clip_vision
+from sdcolab.engine.control.colours import SHARPNESS_SCALE, ColourFix
 from sdcolab.engine.control.ip_adapter import IpAdapter
 from sdcolab.engine.control.keeping import Keeping
 from sdcolab.engine.control.loading import check_fits, check_served
@@ -33,10 +34,12 @@ from sdcolab.engine.control.preparing import (
     cropped_like,
     grey,
     hint,
+    number_of,
     painted,
     paints,
     shown,
 )
+from sdcolab.engine.control.reference import Referring, fidelity_of
 from sdcolab.engine.control.shelf import ControlShelf
 from sdcolab.engine.decode import to_pixels
 from sdcolab.engine.feature import Active, Feature, Opening, Start
@@ -47,6 +50,9 @@ from sdcolab.engine.preprocessors import finder
 from sdcolab.engine.preprocessors.base import Pixels
 from sdcolab.engine.weights import open_weights, stamp_of
 
+COLOUR_FIXES = ("tile_colorfix", "tile_colorfix+sharp")
+"""Preprocessors whose unit keeps the colours of its picture."""
+
 KEEPS = "inpaint_only"
 """The preprocessor that leaves what is not to be painted as it is."""
 
@@ -56,11 +62,11 @@ MARKED = 4
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Unit:
-    """A unit, its number from 1, and its model's file."""
+    """A unit, its number from 1, and its model's file; None for one that works without."""
 
     number: int
     asked: ControlUnit
-    file: ModelFile
+    file: ModelFile | None
 
 
 class ControlNet(Feature):
@@ -69,12 +75,14 @@ class ControlNet(Feature):
     def __init__(self, asked: ResolvedRequest, units: tuple[_Unit, ...]) -> None:
         self._asked = asked
         self._units = units
-        self._acting: tuple[Acting, ...] = ()
+        self._acting: tuple[Acting | Referring, ...] = ()
         self._first = 0
-        self._now: tuple[Acting, ...] = ()
+        self._now: tuple[Acting | Referring, ...] = ()
         self._told: set[tuple[int, int]] = set()
         self._last: Image.Image | None = None
         self._kept: list[Keeping] = []
+        self._fixes: list[tuple[ControlUnit, ColourFix]] = []
+        self._x: Tensor | None = None
 
     @classmethod
     def asked(cls, asked: ResolvedRequest) -> Self | None:
@@ -90,6 +98,7 @@ class ControlNet(Feature):
         acting = (unit for unit in self._units if unit.asked.acts_in(hires=hires))
         self._first = batch.first
         self._kept.clear()
+        self._fixes.clear()
         self._acting = tuple(self._made(unit, active, batch, start.crops) for unit in acting)
         return start
 
@@ -98,6 +107,19 @@ class ControlNet(Feature):
         first, count = opening.round.batch.first - self._first, len(opening.round.batch.seeds)
         self._now = tuple(one.part(slice(first, first + count)) for one in self._acting)
         return opening
+
+    def before_model(self, x: Tensor, step: Step) -> Tensor:
+        """Kept for what works on images where a sampler works on noises."""
+        del step
+        self._x = x
+        return x
+
+    def combine(self, predictions: Predictions) -> Predictions:
+        """The colours of units that keep them."""
+        for unit, fix in self._fixes:
+            if self._x is not None and predictions.step.within(unit.start, unit.end):
+                predictions = fix(predictions, self._x)
+        return predictions
 
     def after_guidance(self, image: Tensor, step: Step) -> Tensor:
         """What a unit leaves as it is (``KEEPS``)."""
@@ -142,11 +164,13 @@ class ControlNet(Feature):
 
     # --- Preparing ------------------------------------------------------------------------------------------------
 
-    def _made(self, unit: _Unit, active: Active, batch: Batch, crops: tuple[Box | None, ...]) -> Acting:
+    def _made(self, unit: _Unit, active: Active, batch: Batch, crops: tuple[Box | None, ...]) -> Acting | Referring:
         bench, shelf = active.bench, active.bench.kept.of(ControlShelf, ControlShelf)
-        control = shelf.control(unit.file, active.checkpoint, bench.listener, wanted=len(self._units))
         asked, hires = unit.asked, active.one.number > 0
         sources = self._sources(asked, batch, crops)
+        if unit.file is None:
+            return _referring(asked, [self._map(unit, source, active, batch) for source in sources], active, batch)
+        control = shelf.control(unit.file, active.checkpoint, bench.listener, wanted=len(self._units))
         region = None
         if asked.region is not None:
             size = active.one.size
@@ -160,6 +184,8 @@ class ControlNet(Feature):
         maps = [[self._map(unit, source, active, batch) for source in group] for group in sets]
         if asked.module == KEEPS and not hires and maps[0][0].shape[2] == MARKED:
             self._kept.append(_keeping(maps[0][0], active))
+        if asked.module in COLOUR_FIXES:
+            self._fixes.append((asked, _colour_fix(asked, maps[0], active)))
         hints = tuple(torch.cat([hint(one) for one in group]).to(active.checkpoint.model.device) for group in maps)
         return Acting(asked, control, hints, asked.weight / len(hints), hires, region)
 
@@ -243,6 +269,28 @@ def _keeping(control: Pixels, active: Active) -> Keeping:
     return Keeping(active.bench.darkroom.encoded(active.vae, pixels), painted(control).to(device))
 
 
+def _encoded(maps: list[Pixels], active: Active) -> Tensor:
+    """The latents of maps [n, C, h, w], on the UNet's device."""
+    pixels = (to_pixels(Image.fromarray(np.ascontiguousarray(one[:, :, :3]))) for one in maps)
+    return torch.cat([active.bench.darkroom.encoded(active.vae, one) for one in pixels]).to(
+        active.checkpoint.model.device
+    )
+
+
+def _referring(unit: ControlUnit, maps: list[Pixels], active: Active, batch: Batch) -> Referring:
+    row = PREPROCESSORS.find(unit.module)
+    fidelity = fidelity_of(unit.mode, number_of(unit.threshold_a, row.a))
+    attends = row.name != "reference_adain"
+    return Referring(unit, _encoded(maps, active), fidelity, attends, "adain" in row.name, batch.seeds[0])
+
+
+def _colour_fix(unit: ControlUnit, maps: list[Pixels], active: Active) -> ColourFix:
+    row = PREPROCESSORS.find(unit.module)
+    spread = round(number_of(unit.threshold_a, row.a)) * (2 if active.one.number else 1)
+    sharpness = number_of(unit.threshold_b, row.b) * SHARPNESS_SCALE if row.b else 0.0
+    return ColourFix(_encoded(maps, active), spread, sharpness, min(1.0, unit.weight))
+
+
 def _read(net: IpAdapter, clip: ClipVision, pictures: Tensor) -> tuple[Tensor, Tensor]:
     if net.patches:
         nothing = torch.zeros_like(pictures[:1])
@@ -272,6 +320,8 @@ def _checked(asked: ResolvedRequest, number: int, unit: ControlUnit) -> _Unit:
     row = PREPROCESSORS.find(unit.module)
     if not unit.images and unit.drawing is None and asked.request.init is None:
         raise ControlImageMissing(unit=number)
+    if row.model_free:
+        return _Unit(number, unit, None)
     if not unit.model:
         raise ControlModelNotChosen(unit=number)
     file = asked.library.find(ModelKind.CONTROLNET, unit.model)

@@ -22,6 +22,11 @@ _MODULES: dict[str, str] = {
     "none": _AS_IS,
     "inpaint_only": _AS_IS,
     "inpaint_global_harmonious": _AS_IS,
+    "tile_colorfix": _AS_IS,
+    "tile_colorfix+sharp": _AS_IS,
+    "reference_only": _AS_IS,
+    "reference_adain": _AS_IS,
+    "reference_adain+attn": _AS_IS,
 }
 """Modules of the preprocessors that are not called like theirs."""
 

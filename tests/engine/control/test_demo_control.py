@@ -137,3 +137,38 @@ def test_steps_are_forecast_and_none_across_the_end_of_a_unit(engine: Engine) ->
     engine.generate(replace(request, control=(replace(request.control[0], end=0.6),)))
     assert len(calls) - whole > whole
     hook.remove()
+
+
+@pytest.mark.parametrize("module", ["reference_only", "reference_adain", "reference_adain+attn"])
+def test_a_picture_is_followed_without_a_model(engine: Engine, module: str) -> None:
+    red = Image.new("RGB", (128, 128), "#c01010")
+    unit = ControlUnit(images=(red,), module=module, mode=ControlMode.PROMPT)
+    request = GenerationRequest(prompt="pizza", steps=6, cfg_scale=4, seed=3, width=128, height=128, control=(unit,))
+    (image,) = engine.generate(request).images
+    plain = engine.generate(replace(request, control=())).images[0].image
+
+    def redness(picture: Image.Image) -> float:
+        red, green, blue = (float(one) for one in np.asarray(picture, np.float64).mean(axis=(0, 1)))
+        return red - (green + blue) / 2
+
+    assert redness(image.image) > redness(plain) + 5
+    assert f'ControlNet 0: "Module: {module}, Weight: 1' in image.infotext
+    again = engine.generate(request).images[0].image
+    assert np.array_equal(np.asarray(again), np.asarray(image.image))
+
+
+@pytest.mark.parametrize("sampler", ["Euler a", "DDIM"])
+@pytest.mark.parametrize("module", ["tile_colorfix", "tile_colorfix+sharp"])
+def test_colours_are_kept(engine: Engine, module: str, sampler: str) -> None:
+    half = Image.new("RGB", (128, 128), "#2050d0")
+    half.paste("#e0c020", (64, 0, 128, 128))
+    request = replace(asked(images=(half,), module=module, weight=1.0), steps=6, sampler=sampler)
+    found = np.asarray(engine.generate(request).images[0].image, np.float64)
+    plain = np.asarray(engine.generate(replace(request, control=())).images[0].image, np.float64)
+    wanted = np.asarray(half, np.float64)
+
+    def apart(made: np.ndarray) -> float:
+        sides = (slice(0, 56), slice(72, 128))
+        return max(float(np.abs(made[:, side].mean((0, 1)) - wanted[:, side].mean((0, 1))).max()) for side in sides)
+
+    assert apart(found) < 0.4 * apart(plain)

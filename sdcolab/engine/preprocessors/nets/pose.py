@@ -7,7 +7,6 @@ arXiv:2303.07399) says for 133 points (COCO-WholeBody) in which column and in wh
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +17,7 @@ from numpy.typing import NDArray
 
 from sdcolab.core.errors import ModelUnreadable
 from sdcolab.engine.preprocessors.base import Pixels
-
-Floats = NDArray[np.float32]
+from sdcolab.engine.preprocessors.nets.person import Floats, Person
 
 _STRIDES = (8, 16, 32)
 _EMPTY = 114
@@ -37,16 +35,6 @@ _SHOULDERS = (5, 6)
 _BODY = (0, None, 6, 8, 10, 5, 7, 9, 12, 14, 16, 11, 13, 15, 2, 1, 4, 3)
 """COCO's point for each of OpenPose's 18; the neck lies between the shoulders."""
 _FACE, _LEFT, _RIGHT = slice(23, 91), slice(91, 112), slice(112, 133)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Person:
-    """Points (x, y in pixels, and 1 where it was seen or 0): ``body`` [18, 3] in OpenPose's order, ``face`` [68, 3],
-    ``hands`` [2, 21, 3]."""
-
-    body: Floats
-    face: Floats
-    hands: Floats
 
 
 def people(picture: Pixels, detector: Path, poser: Path) -> tuple[Person, ...]:

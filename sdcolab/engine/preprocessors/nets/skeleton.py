@@ -10,22 +10,11 @@ from collections.abc import Iterable
 import cv2
 import numpy as np
 
+from sdcolab.core.poses import COLOURS, FINGERS, LIMBS
 from sdcolab.engine.preprocessors.base import Pixels
-from sdcolab.engine.preprocessors.nets.pose import Floats, Person
+from sdcolab.engine.preprocessors.nets.person import Floats, Person
 
-_LIMBS = (
-    (1, 2), (1, 5), (2, 3), (3, 4), (5, 6), (6, 7), (1, 8), (8, 9), (9, 10),
-    (1, 11), (11, 12), (12, 13), (1, 0), (0, 14), (14, 16), (0, 15), (15, 17),
-)  # fmt: skip
-_COLOURS = (
-    (255, 0, 0), (255, 85, 0), (255, 170, 0), (255, 255, 0), (170, 255, 0), (85, 255, 0), (0, 255, 0), (0, 255, 85),
-    (0, 255, 170), (0, 255, 255), (0, 170, 255), (0, 85, 255), (0, 0, 255), (85, 0, 255), (170, 0, 255),
-    (255, 0, 255), (255, 0, 170), (255, 0, 85),
-)  # fmt: skip
 _THICK, _DIM = 4, 0.6
-_FINGERS = tuple(
-    (0 if joint == 1 else first + joint - 2, first + joint - 1) for first in (1, 5, 9, 13, 17) for joint in range(1, 5)
-)
 _TIP, _FACE_POINT = (0, 0, 255), (255, 255, 255)
 
 
@@ -47,7 +36,7 @@ def drawn(
 
 
 def _body(canvas: Pixels, points: Floats) -> None:
-    for (start, end), colour in zip(_LIMBS, _COLOURS, strict=False):
+    for (start, end), colour in zip(LIMBS, COLOURS, strict=False):
         one, other = points[start], points[end]
         if one[2] and other[2]:
             middle = (one + other) / 2
@@ -59,16 +48,16 @@ def _body(canvas: Pixels, points: Floats) -> None:
                 cv2.ellipse2Poly(_place(middle), (int(length / 2), _THICK), int(angle), 0, 360, 1), np.int32
             )
             cv2.fillConvexPoly(canvas, limb, tuple(int(value * _DIM) for value in colour))
-    for point, colour in zip(points, _COLOURS, strict=True):
+    for point, colour in zip(points, COLOURS, strict=True):
         if point[2]:
             cv2.circle(canvas, _place(point), _THICK, colour, thickness=-1)
 
 
 def _hand(canvas: Pixels, points: Floats) -> None:
-    for number, (start, end) in enumerate(_FINGERS):
+    for number, (start, end) in enumerate(FINGERS):
         one, other = points[start], points[end]
         if one[2] and other[2]:
-            colour = colorsys.hsv_to_rgb(number / len(_FINGERS), 1, 1)
+            colour = colorsys.hsv_to_rgb(number / len(FINGERS), 1, 1)
             cv2.line(canvas, _place(one), _place(other), tuple(int(value * 255) for value in colour), thickness=2)
     for point in points[points[:, 2] > 0]:
         cv2.circle(canvas, _place(point), 4, _TIP, thickness=-1)

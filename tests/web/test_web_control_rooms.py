@@ -1,0 +1,81 @@
+"""Drawing areas and poses with a mouse, and what they put in the form."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+from web_fakes import Bench
+from web_visitor import PATIENCE, Visitor, field, part
+
+from sdcolab.web.app import Server
+
+pytestmark = pytest.mark.navegador
+
+
+@pytest.fixture(scope="module")
+def page(browser: Browser, server: Server, bench: Bench) -> Iterator[Page]:
+    expect.set_options(timeout=PATIENCE)
+    visitor = Visitor(browser, server, {"viewport": {"width": 1366, "height": 768}})
+    yield visitor.open()
+    bench.finish_jobs()
+    visitor.context.close()
+    assert visitor.trouble == []
+
+
+def tab(page: Page, name: str) -> None:
+    page.get_by_role("tab", name=name, exact=True).click()
+
+
+def test_areas_are_drawn_and_go_to_the_form(page: Page) -> None:
+    tab(page, "Zonas")
+    page.get_by_role("button", name="Izquierda y derecha").click()
+    page.get_by_label("Prompt de la zona 1", exact=True).fill("una chica rubia")
+    page.get_by_label("Prompt de la zona 2", exact=True).fill("un chico")
+    canvas = page.locator(".sd-areas")
+    box = canvas.bounding_box()
+    assert box is not None
+    page.get_by_role("button", name="Quitar la zona 2").click()
+    page.mouse.move(box["x"] + 0.6 * box["width"], box["y"] + 0.1 * box["height"])
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.9 * box["width"], box["y"] + 0.8 * box["height"], steps=4)
+    page.mouse.up()
+    page.get_by_role("button", name="Poner en el formulario").click()
+    expect(page.locator(".sd-areas-side .sd-room-told")).to_contain_text("Escribe el prompt")
+    page.get_by_label("Prompt de la zona 2", exact=True).fill("un dragón")
+    page.get_by_role("button", name="Poner en el formulario").click()
+    expect(field(page, "prompt")).to_have_value("una chica rubia AND un dragón")
+    expect(field(page, "regions-positions")).to_have_value("0-100:0-50,10-80:60-90")
+    expect(part(page, "regions").locator("input[type=checkbox]")).to_be_checked()
+
+
+def test_a_pose_is_edited_saved_and_followed(page: Page, tmp_path: Path) -> None:
+    tab(page, "Poses")
+    page.get_by_role("button", name="Añadir persona").click()
+    head = page.locator("circle[data-person='1'][data-point='0']")
+    box = head.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 40, box["y"] + 30, steps=3)
+    page.mouse.up()
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Guardar JSON").click()
+    saved.value.save_as(tmp_path / "pose.json")
+    poses = json.loads((tmp_path / "pose.json").read_text("utf-8"))
+    assert len(poses["people"]) == 2
+    first, second = (one["pose_keypoints_2d"][:2] for one in poses["people"])
+    page.get_by_role("button", name="Quitar persona").click()
+    expect(page.locator("circle[data-person='1']")).to_have_count(0)
+    page.get_by_role("button", name="Deshacer").click()
+    expect(page.locator("circle[data-person='1'][data-point='0']")).to_have_count(1)
+    assert first != second
+    page.locator(".sd-room-host input[type=file][accept*=json]").set_input_files(tmp_path / "pose.json")
+    expect(page.locator("circle[data-person='1'][data-point='0']")).to_have_count(1)
+    page.locator("#sd-room-poses").get_by_role("button", name="Enviar a ControlNet").click()
+    expect(part(page, "control-0").locator("input[type=checkbox]")).to_be_checked()
+    expect(part(page, "control-0-images")).to_contain_text(".png")
+    expect(field(page, "control-0-kind")).to_have_value("Openpose")

@@ -43,8 +43,8 @@ from sdcolab.studio.regions_room import RegionsRoom
 from sdcolab.studio.studio import Studio
 from sdcolab.studio.words_room import WordsRoom
 from sdcolab.wiring.grids import forecast, script_lists, wildcard_manager
-from sdcolab.wiring.training_tasks import tag_room, training_lists
 from sdcolab.wiring.poses import draw_people, find_people
+from sdcolab.wiring.training_tasks import tag_room, training_lists
 
 SAMPLERS = ("Euler a", "Euler", "DPM++ 2M", "DDIM")
 SCHEDULES = ("Automatic", "Uniform", "Karras")

@@ -77,7 +77,7 @@ export async function mount(host, house) {
   function add() {
     keep();
     const { canvas_width: width, canvas_height: height, people } = poses;
-    const tall = Math.min(height, width * 1.5), left = width / 2 + (people.length % 3) * 0.12 * width - 0.06 * width * Math.min(people.length, 2);
+    const tall = Math.min(height, width * 1.5), left = width * [0.5, 0.28, 0.72][people.length % 3];
     people.push({ pose_keypoints_2d: standing.flatMap(([x, y]) => [left + (x - 0.5) * tall * 0.8, (height - tall) / 2 + y * tall, 1]) });
     chosen = people.length - 1;
     draw();

@@ -120,7 +120,7 @@ export async function mount(host, house) {
       const colour = COLOURS[number % COLOURS.length];
       const [x, y, width, height] = [area.x * across, area.y * 1000, area.width * across, area.height * 1000];
       made.push(shape("rect", { x, y, width, height, fill: colour, "fill-opacity": number === chosen ? 0.35 : 0.18, stroke: colour, "stroke-width": number === chosen ? 8 : 4, "data-area": number }));
-      const label = shape("text", { x: x + 18, y: y + 52, fill: colour, "font-size": 44, "font-weight": 700, "pointer-events": "none" });
+      const label = shape("text", { x: x + 18 + 44 * (number % 6), y: y + 52, fill: colour, "font-size": 44, "font-weight": 700, "pointer-events": "none" });
       label.textContent = number + 1;
       made.push(label);
     });

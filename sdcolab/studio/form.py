@@ -70,6 +70,9 @@ class Control(StrEnum):
     FOLDER = "folder"
 
 
+_FIRST_WILL_DO: Final = frozenset({"detectors"})
+"""Lists of which the first name is meant while nobody has chosen."""
+
 _ENGINES_CHOICE: Final = "checkpoint"
 """The request's own checkpoint: empty it is the engine's choice, which a form never makes."""
 
@@ -268,6 +271,8 @@ class Reader:
 
     def _name(self, field: Field, raw: Any) -> str:
         name, known = str(raw or ""), names_for(field, self.lists)
+        if not name and known and field.choices in _FIRST_WILL_DO:
+            return known[0]
         if name in known or (not name and not known):
             return name
         same = [one for one in known if name and one.casefold() == name.casefold()]

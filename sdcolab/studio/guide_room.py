@@ -15,18 +15,18 @@ from sdcolab.core.words.road import DOWNLOAD_ASKED, MORE_THAN, ROAD, ROAD_HINT, 
 
 class GuideRoom:
     """``links`` gives the link of each file of the catalogue by its name, and its bytes (0 when nobody says);
-    ``upscalers`` the same of upscalers by the names that they have in lists; ``download`` queues a text of links.
-    Raises as ``download`` does."""
+    ``offered`` the same of what lists and messages offer, by the names that it has there; ``download`` queues a text of
+    links. Raises as ``download`` does."""
 
     def __init__(
         self,
         links: Mapping[str, tuple[str, int]],
         download: Callable[[str], object],
-        upscalers: Mapping[str, tuple[str, int]] = MappingProxyType({}),
+        offered: Mapping[str, tuple[str, int]] = MappingProxyType({}),
     ) -> None:
         self._links = links
         self._download = download
-        self._upscalers = upscalers
+        self._offered = offered
 
     @property
     def answers(self) -> Mapping[str, Answer]:
@@ -47,11 +47,11 @@ class GuideRoom:
         return asdict(act) | {"size": size if all(sizes) else MORE_THAN.format(size=size) if size else ""}
 
     def _get(self, said: Mapping[str, Any]) -> str:
-        """Queue an upscaler that a list offers. Raises ``StrangeQuestion``."""
+        """Queue a file that a list or a message offers. Raises ``StrangeQuestion``."""
         name = text(said, "name")
-        if name not in self._upscalers:
+        if name not in self._offered:
             raise StrangeQuestion(question="get")
-        self._download(self._upscalers[name][0])
+        self._download(self._offered[name][0])
         return DOWNLOAD_ASKED.format(names=name)
 
     def _fetch(self, said: Mapping[str, Any]) -> str:

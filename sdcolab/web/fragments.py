@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from PIL import Image
 
-from sdcolab.core.errors import Cancelled, NotDownloaded, SdcolabError
+from sdcolab.core.errors import Cancelled, DetectorMissing, FaceFileMissing, NotDownloaded, SdcolabError
 from sdcolab.core.words import explain
 from sdcolab.core.words import page as words
 from sdcolab.core.words.layout import GET, offer_download
@@ -37,7 +37,7 @@ _SIGNS = {
 
 
 def message(text: str, tone: Tone, advice: str = "", get: str = "") -> str:
-    """A box with a sentence and its advice, read aloud when it appears. ``get``: an upscaler to download with one tap
+    """A box with a sentence and its advice, read aloud when it appears. ``get``: a file to download with one tap
     (``assets/page.js``)."""
     role = "alert" if tone is Tone.ERROR else "status"
     rest = f'<span class="sd-advice">{html.escape(advice)}</span>' if advice else ""
@@ -62,7 +62,14 @@ def problem(error: SdcolabError, *, warning: bool = False) -> str:
     """The box for an error, or for a ``warning``. A cancelled job is no failure and looks calm."""
     said = explain(error)
     tone = Tone.CALM if isinstance(error, Cancelled) else Tone.WARNING if warning else Tone.ERROR
-    return message(said.text, tone, said.advice, get=error.name if isinstance(error, NotDownloaded) else "")
+    return message(said.text, tone, said.advice, get=_gettable(error))
+
+
+def _gettable(error: SdcolabError) -> str:
+    """The file that one tap downloads, when ``error`` is that it is not here."""
+    if isinstance(error, NotDownloaded):
+        return error.name
+    return error.file if isinstance(error, DetectorMissing | FaceFileMissing) else ""
 
 
 def offer(name: str, size: int) -> str:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from sdcolab.core.architectures import ModelFamily
+from sdcolab.core.details import DETECTORS
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.events import CancelToken, Listener, ignore_events
+from sdcolab.core.faces import FACE_FILES
 from sdcolab.core.folders import Folders
+from sdcolab.core.library import Library
 from sdcolab.core.upscaling import upscaler_name
 from sdcolab.core.words import KIND_NAMES, human_bytes
 from sdcolab.studio.session_room import Absent
@@ -124,6 +127,22 @@ def upscaler_links() -> dict[str, tuple[str, int]]:
 
     found = (entry for entry in load_catalog().values() if entry.kind is ModelKind.UPSCALER)
     return {upscaler_name(_stem(entry)): (entry.link, entry.size or 0) for entry in found}
+
+
+def detector_links() -> dict[str, tuple[str, int]]:
+    """The link of every detector of the detail pass, by its file's name, and its bytes."""
+    return {one.file: (f"{one.link} > {one.file}", one.size) for one in DETECTORS}
+
+
+def absent_files(library: Library, kind: ModelKind, names: Iterable[str]) -> tuple[str, ...]:
+    """Those of ``names`` that are no files of ``kind`` here."""
+    here = {file.name for file in library.files(kind)}
+    return tuple(name for name in names if name not in here)
+
+
+def face_links() -> dict[str, tuple[str, int]]:
+    """The same of what restoring faces needs."""
+    return {one.file: (one.link, one.size) for one in FACE_FILES}
 
 
 def _stem(entry: CatalogEntry) -> str:

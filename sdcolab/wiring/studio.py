@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import SdcolabError
 from sdcolab.core.events import Listener
 from sdcolab.core.folders import Folders
@@ -19,6 +20,7 @@ from sdcolab.gallery.room import GalleryRoom
 from sdcolab.process.environment import engine_spec
 from sdcolab.process.worker import ProcessWorker
 from sdcolab.studio.cards_room import CardsRoom, Outside
+from sdcolab.studio.form import ABSENT
 from sdcolab.studio.guide_room import GuideRoom
 from sdcolab.studio.help_room import HelpRoom
 from sdcolab.studio.jobs import JobQueue, last_picture
@@ -33,7 +35,16 @@ from sdcolab.studio.session_room import SessionRoom
 from sdcolab.studio.studio import Studio
 from sdcolab.studio.words_room import WordsRoom
 from sdcolab.wiring.diagnosis import diagnose, save_report
-from sdcolab.wiring.downloads import absent_downloads, catalog_choices, catalog_links, civitai_search, upscaler_links
+from sdcolab.wiring.downloads import (
+    absent_downloads,
+    absent_files,
+    catalog_choices,
+    catalog_links,
+    civitai_search,
+    detector_links,
+    face_links,
+    upscaler_links,
+)
 from sdcolab.wiring.engine import build_engine, card_memory, native_size
 from sdcolab.wiring.grids import PlanFolder, forecast, script_lists, wildcard_manager
 from sdcolab.wiring.poses import draw_people, find_people
@@ -135,7 +146,7 @@ def build_studio(folders: Folders, library: Library, place: Workplace) -> Studio
     def fetch(links: str) -> None:
         place.jobs.submit(Download(links), Origin.PAGE)
 
-    lists, upscalers = script_lists(library, folders), upscaler_links()
+    lists, upscalers, detectors = script_lists(library, folders), upscaler_links(), detector_links()
     return Studio(
         library=library,
         jobs=place.jobs,
@@ -148,7 +159,11 @@ def build_studio(folders: Folders, library: Library, place: Workplace) -> Studio
         catalog=catalog_choices(),
         known_hash=lambda file: HashCache(folders.hashes).known(file.path),
         cuda_memory=place.cuda_memory,
-        more_lists={**lists, **training_lists(folders)},
+        more_lists={
+            **lists,
+            **training_lists(folders),
+            f"detectors{ABSENT}": lambda: absent_files(library, ModelKind.DETECTOR, detectors),
+        },
         forecast=lambda task: forecast(task, library, folders),
         rooms={
             "galeria": GalleryRoom(folders),
@@ -171,7 +186,7 @@ def build_studio(folders: Folders, library: Library, place: Workplace) -> Studio
             "ayuda": HelpRoom(),
             "ajustes": PreferencesRoom(PreferencesFile(folders.config), SettingsFile(folders.config), folders),
             "etiquetas": tag_room(folders, count_tokens),
-            "guia": GuideRoom(catalog_links(), fetch, upscalers),
+            "guia": GuideRoom(catalog_links(), fetch, upscalers | detectors | face_links()),
         },
         wildcards=wildcard_manager(folders),
         plans=PlanFolder(library, folders),

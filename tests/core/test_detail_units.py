@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sdcolab.api.fields import BadField
 from sdcolab.api.translate import request_from_payload
-from sdcolab.core.details import DetailMerge, DetailUnit, detector_like
+from sdcolab.core.details import DETECTORS, DetailMerge, DetailUnit, detector_like
+from sdcolab.core.detect import ModelKind
+from sdcolab.core.errors import DetectorMissing, NotDownloaded
+from sdcolab.core.faces import FACE_FILES
+from sdcolab.core.fields import table_of
+from sdcolab.core.folders import Folders
 from sdcolab.core.infotext import EngineFacts, parse, to_request, write
 from sdcolab.core.infotext.labels import ordinal
+from sdcolab.core.library import Library
 from sdcolab.core.request import GenerationRequest
+from sdcolab.studio.form import Reader
+from sdcolab.web.fragments import problem
+from sdcolab.wiring.downloads import absent_files, detector_links, face_links
 
 OF_CIVITAI = (
     "una chica\nSteps: 20, Sampler: DPM++ 2M SDE Karras, CFG scale: 9, Seed: 1382869474, Size: 1024x1024, "
@@ -89,3 +99,26 @@ def test_payloads_of_adetailers_clients() -> None:
 def test_what_to_get_for_a_name() -> None:
     assert detector_like("hand_yolov8n").subject == "hand"
     assert detector_like("mediapipe_face_full").subject == detector_like("otra").subject == "face"
+
+
+def test_lists_offer_detectors_to_download_and_begin_with_the_first(tmp_path: Path) -> None:
+    library = Library(Folders(tmp_path))
+    names = [one.file for one in DETECTORS]
+    assert absent_files(library, ModelKind.DETECTOR, names) == tuple(names)
+    path = library.folders.models(ModelKind.DETECTOR) / names[0]
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"x")
+    assert absent_files(library, ModelKind.DETECTOR, names) == tuple(names[1:])
+    lists = {"detectors": (names[0],), "detectors:absent": tuple(names[1:])}
+    reader = Reader(lambda name: lists.get(name, ()), lambda raw: raw)
+    field = table_of(GenerationRequest)["details.model"]
+    assert reader.read(field, None) == names[0]
+    with pytest.raises(NotDownloaded):
+        reader.read(field, names[1])
+
+
+def test_one_tap_gets_what_an_error_misses() -> None:
+    missing = DetectorMissing("x", "hand_detect_v1.0_s.onnx", Path("/x"), "https://x > hand_detect_v1.0_s.onnx", 1)
+    assert 'data-name="hand_detect_v1.0_s.onnx"' in problem(missing)
+    known = detector_links() | face_links()
+    assert {one.file for one in (*DETECTORS, *FACE_FILES)} == set(known)

@@ -33,10 +33,11 @@ class DetailClassesUnknown(DetailError):
 
 @dataclass(eq=False)
 class DetectorMissing(DetailError):
-    """A unit names a detector that is not here. ``link`` gets one that finds the same, of ``size`` bytes."""
+    """A unit names a detector that is not here. ``link`` gets ``file``, which finds the same, of ``size`` bytes."""
 
     code: ClassVar[str] = "details.detector_missing"
     model: str
+    file: str
     folder: Path
     link: str
     size: int

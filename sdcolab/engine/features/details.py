@@ -105,6 +105,7 @@ def _detector(name: str, library: Library) -> ModelFile:
         other = detector_like(name)
         raise DetectorMissing(
             model=name or other.file,
+            file=other.file,
             folder=library.folders.models(ModelKind.DETECTOR),
             link=f"{other.link} > {other.file}",
             size=other.size,

@@ -693,25 +693,41 @@ MERGE = Tool(Merge, verb="Mezclar", prefix="merge", begin=_heaven_orange)
 EXTRACT = Tool(Extract, verb="Extraer", prefix="extract")
 CONVERT = Tool(Convert, verb="Convertir", prefix="convert")
 
+
+def _first_of(listed: str, *more: str) -> Callable[[Lists], dict[str, str]]:
+    """A form that opens with the first project of a list, and with the first model where ``more`` names its field."""
+
+    def begin(lists: Lists) -> dict[str, str]:
+        models = {path: next(iter(lists("checkpoints")), "") for path in more}
+        return {"project": next(iter(lists(listed)), ""), **models}
+
+    return begin
+
+
 TRAIN = Tool(
     TrainLora,
     verb="🔥 Cocinar el Lora",
     prefix="train",
+    begin=_first_of("training_projects", "checkpoint"),
     sections=(
         Section("train", items=("project", "checkpoint")),
         Section("train-steps", "Pasos", ("epochs", "batch_size", "save_every")),
-        Section("train-learning", "Entrenamiento", ("unet_rate", ("dim", "alpha"), "keep_tokens")),
+        Section("train-learning", "Entrenamiento", ("unet_rate", "dim", "alpha", "keep_tokens")),
         Section("train-files", "Archivos", ("resolution", "repeats", "shuffle", "flip"), folded=True),
         Section(
             "train-more",
             "Más opciones",
             (
                 ("text_rate", "optimizer"),
-                ("scheduler", "scheduler_value"),
-                ("warmup", "seed"),
+                "scheduler",
+                "scheduler_value",
+                "warmup",
+                "min_snr",
                 "network",
-                ("conv_dim", "conv_alpha"),
-                ("save_last", "min_snr"),
+                "conv_dim",
+                "conv_alpha",
+                "save_last",
+                "seed",
                 "samples",
             ),
             folded=True,
@@ -723,13 +739,15 @@ TRY_LORA = Tool(
     TryLora,
     verb="Probar tus resultados",
     prefix="try_lora",
-    sections=(Section("try", items=("project", "prompt", ("weights", "count"), "steps")),),
+    begin=_first_of("trained_projects"),
+    sections=(Section("try", items=("project", "prompt", "weights", "count", "steps")),),
 )
 
 PICTURES = Tool(
     PreparePictures,
     verb="Empezar",
     prefix="pictures",
+    begin=_first_of("training_projects"),
     sections=(
         Section("pictures", items=("project", "work")),
         Section("pictures-tagger", "Tagger", ("tagger", "threshold", "characters", "undesired")),

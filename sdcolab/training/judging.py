@@ -8,7 +8,8 @@ without LoRA.
 are as
   near as the training pictures are to each other (each to its nearest).
 * *copies* is the share of pictures nearer to a training picture than half of that: the picture itself, nearly.
-* *variety* is how much pictures of different seeds differ, of what they differ without LoRA.
+* *variety* is how much pictures of different seeds differ, of what they differ without LoRA, at
+  most all of it.
 
 Under 0.25 of closeness a LoRA is raw; it is overcooked when over half are copies, or less than half of the variety is
 left. The uncertainty is the standard error over the seeds (bootstrap): with two or three pictures the figures are only
@@ -134,7 +135,7 @@ def measure(made: Sequence[Vector], base: Sequence[Vector], trained: Sequence[Ve
         closeness=float(np.clip(each.mean(), 0, 1)),
         error=float(np.std(means)),
         copies=float((nearest < NEAR * among).mean()),
-        variety=_spread(made) / max(_spread(base), 1e-6),
+        variety=min(1.0, _spread(made) / max(_spread(base), 1e-6)),
     )
 
 

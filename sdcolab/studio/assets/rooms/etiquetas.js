@@ -66,12 +66,13 @@ export async function mount(host, house) {
   const filters = el("details", { className: "sd-tag-box", open: true }, el("summary", {}, words.filter), el("p", { className: "sd-room-dim" }, words.filter_hint),
     el("div", { className: "sd-room-bar" }, search), el("div", { className: "sd-room-chips" }, order, mode, clear), tags);
 
+  const room = el("div", { className: "sd-tag-room", hidden: true },
+    el("div", { className: "sd-tag-wall" }, el("div", { className: "sd-room-bar" }, folder, bareBox, actions), scroller),
+    el("aside", { className: "sd-tag-side" }, often, editor, filters));
   host.replaceChildren(
     el("div", { className: "sd-room-bar" }, chooser, button("create", create), uploader, picker, save, undo, discard, restore),
     told,
-    el("div", { className: "sd-tag-room" },
-      el("div", { className: "sd-tag-wall" }, el("div", { className: "sd-room-bar" }, folder, bareBox, actions), scroller),
-      el("aside", { className: "sd-tag-side" }, often, editor, filters)),
+    room,
     viewer, question,
   );
 
@@ -111,7 +112,7 @@ export async function mount(host, house) {
     marks.clear();
     chosen.clear();
     bare = false;
-    await guarded(ask("open", { project }).then((now) => { state = now; drawFolders(); return reload(); }));
+    await guarded(ask("open", { project }).then((now) => { state = now; room.hidden = false; drawFolders(); return reload(); }));
   }
 
   async function change(question, said = { project }) {

@@ -29,6 +29,11 @@ MODEL_FOLDERS = {
 }
 
 
+_EXTENSION = "extensions/sd-webui-controlnet"
+_EXTENSION_FOLDERS = {ModelKind.CONTROLNET: ("models",), ModelKind.ANNOTATOR: ("annotator/downloads",)}
+"""Below the folder of the extension of ControlNet (hechos/extensiones.md 3)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Folders:
     """The program's folders. Nothing is created until somebody writes."""
@@ -38,6 +43,11 @@ class Folders:
     def models(self, kind: ModelKind) -> Path:
         """Folder of one kind of model file."""
         return self.root / MODEL_FOLDERS[kind]
+
+    def every(self, kind: ModelKind) -> tuple[Path, ...]:
+        """Where model files of one kind are looked for: its folder, and that of the extension that AUTOMATIC1111's
+        users have them in."""
+        return (self.models(kind), *(self.root / _EXTENSION / name for name in _EXTENSION_FOLDERS.get(kind, ())))
 
     @property
     def tiny_vaes(self) -> Path:

@@ -105,12 +105,17 @@ class Library:
         self._bundled = bundled
 
     def files(self, kind: ModelKind, suffixes: frozenset[str] | None = None) -> tuple[ModelFile, ...]:
-        """Every file of ``kind`` with one of ``suffixes`` (None: those of its kind); those of its folder in
+        """Every file of ``kind`` with one of ``suffixes`` (None: those of its kind); those of its folders in
         alphabetical order (ignoring case) and after those that were asked for.
         """
-        folder, wanted = self.folders.models(kind), suffixes or suffixes_of(kind)
-        found = (ModelFile(kind, path.relative_to(folder).as_posix(), path) for path in _walk(folder, wanted))
-        own = sorted((file for file in found if not _is_companion_vae(file)), key=lambda file: file.name.casefold())
+        wanted = suffixes or suffixes_of(kind)
+        found: dict[str, ModelFile] = {}
+        for folder in self.folders.every(kind):
+            for path in _walk(folder, wanted):
+                name = path.relative_to(folder).as_posix()
+                found.setdefault(name, ModelFile(kind, name, path))
+        plain = (file for file in found.values() if not _is_companion_vae(file))
+        own = sorted(plain, key=lambda file: file.name.casefold())
         first = [file for file in self._first if file.kind is kind]
         taken = {file.path for file in first}
         last = [file for file in self._bundled if file.kind is kind]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sdcolab.core.control import NO_PREPROCESSOR, ControlType, best_model, models_for
-from sdcolab.core.detect import ModelFamily
+from sdcolab.core.detect import ModelFamily, ModelKind
 from sdcolab.core.folders import Folders
 from sdcolab.core.registry import Registry
 
@@ -88,7 +88,7 @@ PREPROCESSOR_FILES: Mapping[str, WeightFile] = {
 def weights_in(folders: Folders, name: str) -> Path | None:
     """The weights called ``name``, wherever AUTOMATIC1111's extension keeps them below its own folder."""
     row = PREPROCESSOR_FILES[name]
-    places = (folders.preprocessors, folders.preprocessors / row.folder)
+    places = [place for folder in folders.every(ModelKind.ANNOTATOR) for place in (folder, folder / row.folder)]
     return next((place / file for file in (row.file, *row.also) for place in places if (place / file).exists()), None)
 
 

@@ -8,6 +8,7 @@ from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import NoModels, UnknownFile
 from sdcolab.core.folders import MODEL_FOLDERS, Folders
 from sdcolab.core.library import Library, ModelFile
+from sdcolab.core.preprocessors import weights_in
 
 
 @pytest.fixture
@@ -92,3 +93,22 @@ def test_a_bundled_file_that_was_chosen_is_listed_once(folders: Folders, tmp_pat
 def test_no_models_at_all(folders: Folders) -> None:
     with pytest.raises(NoModels):
         Library(folders).default_checkpoint()
+
+
+def test_control_models_are_found_in_the_extension_s_folder_too(tmp_path: Path) -> None:
+    folders = Folders(tmp_path)
+    extension = tmp_path / "extensions" / "sd-webui-controlnet"
+    for path in (
+        folders.models(ModelKind.CONTROLNET) / "canny.safetensors",
+        extension / "models" / "canny.safetensors",
+        extension / "models" / "depth.pth",
+        extension / "annotator" / "downloads" / "hed" / "ControlNetHED.pth",
+    ):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+    found = {file.name: file.path for file in Library(folders).files(ModelKind.CONTROLNET)}
+    assert found == {
+        "canny.safetensors": folders.models(ModelKind.CONTROLNET) / "canny.safetensors",
+        "depth.pth": extension / "models" / "depth.pth",
+    }
+    assert weights_in(folders, "hed") == extension / "annotator" / "downloads" / "hed" / "ControlNetHED.pth"

@@ -198,8 +198,16 @@ def _refiner(request: GenerationRequest, name: str) -> GenerationRequest:
     return replace(request, refiner=replace(old, checkpoint=name) if old else Refiner(name))
 
 
+_RESTORING = frozenset({"codeformer", "gfpgan", "true", "yes", "y", "1"})
+
+
 def _unipc_order(request: GenerationRequest, value: int) -> GenerationRequest:
     return changed(request, "tuning.unipc_order", max(1, min(value, request.steps - 1)))
+
+
+def _face_restore(request: GenerationRequest, value: str) -> GenerationRequest:
+    """Any word for a restorer, or for yes, turns it on: there is one (hechos/a1111.md 9.1)."""
+    return replace(request, restore_faces=value.strip().casefold() in _RESTORING)
 
 
 def _lora(request: GenerationRequest, name: str) -> GenerationRequest:
@@ -305,7 +313,7 @@ AXES: tuple[Axis, ...] = (
     Axis("VAE", Kind.NAME, "vae", listed="vaes", extra=(AUTOMATIC, NONE), cost=0.7),
     Axis("Styles", Kind.STYLES, change=_with_styles),
     Axis("UniPC Order", Kind.INT, change=_unipc_order, cost=0.5),
-    Axis("Face restore", Kind.TEXT, "restore_faces", bare=True),
+    Axis("Face restore", Kind.TEXT, change=_face_restore, bare=True),
     Axis("Token merging ratio", Kind.FLOAT, "tuning.token_merging"),
     Axis("Token merging ratio high-res", Kind.FLOAT, "tuning.token_merging_hires"),
     Axis("Always discard next-to-last sigma", Kind.BOOL, "tuning.discard_penultimate"),

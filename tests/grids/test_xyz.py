@@ -286,3 +286,10 @@ def test_every_axis_reads_something() -> None:
 def test_an_axis_of_freeu_turns_it_on() -> None:
     found = requests(XyzPlot("FreeU b1", "1.1, 1.3", "FreeU s2", "0.2"))
     assert [(one.freeu.b1, one.freeu.s2) for one in found if one.freeu] == [(1.1, 0.2), (1.3, 0.2)]
+
+
+def test_face_restore_takes_a1111s_words() -> None:
+    axis = axis_called("Face restore", img2img=False)
+    words = ("GFPGAN", "codeformer", "yes", "None", "")
+    on = [axis.apply(GenerationRequest(), word, words).restore_faces for word in words]
+    assert on == [True, True, True, False, False]

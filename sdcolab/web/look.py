@@ -9,7 +9,7 @@ from pathlib import Path
 import gradio as gr
 
 from sdcolab.core.words import page as words
-from sdcolab.core.words.faces import BUTTON_NAMES
+from sdcolab.core.words.faces import BUTTON_NAMES, VIEWER_WORDS
 from sdcolab.studio.layout import Layout, TabKind
 from sdcolab.studio.look import icon_rule, shared_css
 from sdcolab.web.canvas import canvas_script, house_script, keys_script
@@ -94,6 +94,7 @@ def head(layout: Layout) -> str:
     style, page, viewer = ((ASSETS / name).read_text(encoding="utf-8") for name in ("page.css", "page.js", "viewer.js"))
     names = {**BUTTON_NAMES, **{f"sd-tab-{tab.id}-button": tab.hint for tab in layout.tabs}}
     told = json.dumps(names, ensure_ascii=False).replace("</", "<\\/")
+    viewer_words = json.dumps(VIEWER_WORDS, ensure_ascii=False).replace("</", "<\\/")
     modes = "".join(
         f'html[data-sd-tab="{tab.id}"] .sd-in-{tab.id} {{ display: flex !important }}' for tab in layout.tabs
     )
@@ -106,7 +107,8 @@ def head(layout: Layout) -> str:
     modes += "".join(icon_rule(f"#sd-tab-{tab.id}-button", tab.icon) for tab in layout.tabs)
     return (
         f"<style>{shared_css()}{style}{modes}</style>{canvas_script()}{keys_script()}{house_script()}"
-        f"<script>window.sdcolab.names = {told}</script><script>{page}</script><script>{viewer}</script>"
+        f"<script>Object.assign(window.sdcolab, {{ names: {told}, viewerWords: {viewer_words} }})</script>"
+        f"<script>{page}</script><script>{viewer}</script>"
     )
 
 

@@ -98,6 +98,17 @@ BUTTON_NAMES: Mapping[str, str] = {
 }
 """What buttons are called that only have an icon, and what others do, by their ids on the page."""
 
+VIEWER_WORDS: Mapping[str, str] = {
+    "place": "{0} de {1}",
+    "picture": "Imagen {0} de {1}",
+    "close": "Cerrar (Esc)",
+    "copied": "Imagen copiada: pégala donde quieras.",
+    "notCopied": "Tu navegador no deja copiarla. Usa «Descargar».",
+    "none": "Todavía no hay ninguna imagen. Genera una.",
+    "alone": "Hace falta otra imagen con que compararla. Genera otra.",
+}
+"""What the results say (``web/assets/viewer.js``)."""
+
 LOG_OUT = "Cerrar sesión"
 
 DROP_QUESTION = "¿Usar sus datos, editarla, ampliarla o seguirla?"

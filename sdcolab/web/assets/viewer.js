@@ -5,6 +5,26 @@
 
   const element = (tag, attributes = {}) => Object.assign(document.createElement(tag), attributes);
 
+  const words = window.sdcolab.viewerWords;
+  const phrase = (name, ...facts) => words[name].replace(/\{(\d)\}/g, (_, place) => facts[place]);
+
+  const png = async (url) => {
+    const picture = await (await fetch(url)).blob();
+    if (picture.type === "image/png") return picture;
+    const bitmap = await createImageBitmap(picture);
+    const canvas = element("canvas", { width: bitmap.width, height: bitmap.height });
+    canvas.getContext("2d").drawImage(bitmap, 0, 0);
+    return new Promise((done) => canvas.toBlob(done, "image/png"));
+  };
+
+  /* A line that is read aloud and goes by itself. */
+  const tell = (name) => {
+    document.querySelector(".sd-toast")?.remove();
+    const toast = element("div", { className: "sd-toast", textContent: words[name], role: "status" });
+    document.querySelector(".gradio-container").append(toast);
+    setTimeout(() => toast.remove(), 4000);
+  };
+
   class Viewer {
     constructor(root, choose) {
       this.root = root;
@@ -57,7 +77,7 @@
         this.shown.alt = image.name;
       }
       const place = this.images.indexOf(image);
-      this.count.textContent = image && this.images.length > 1 ? `${place + 1} de ${this.images.length}` : "";
+      this.count.textContent = image && this.images.length > 1 ? phrase("place", place + 1, this.images.length) : "";
       for (const button of this.strip.children) button.setAttribute("aria-current", String(button.dataset.key === this.key));
     }
 
@@ -65,7 +85,7 @@
       const known = new Map([...this.strip.children].map((button) => [button.dataset.key, button]));
       const buttons = this.images.map((image, place) => {
         const button = known.get(image.key) ?? this.thumbnail(image);
-        button.setAttribute("aria-label", `Imagen ${place + 1} de ${this.images.length}`);
+        button.setAttribute("aria-label", phrase("picture", place + 1, this.images.length));
         return button;
       });
       this.strip.replaceChildren(...buttons.reverse()); // the newest first
@@ -111,8 +131,8 @@
     box(mode) {
       const dialog = element("dialog", { className: "sd-lightbox" });
       const host = element("div", { className: "sd-lightbox-host" });
-      const close = element("button", { type: "button", className: "sd-lightbox-close sd-icon-x", title: "Cerrar (Esc)" });
-      close.setAttribute("aria-label", "Cerrar");
+      const close = element("button", { type: "button", className: "sd-lightbox-close sd-icon-x", title: words.close });
+      close.setAttribute("aria-label", words.close);
       close.addEventListener("click", () => dialog.close());
       dialog.addEventListener("close", () => dialog.remove());
       dialog.append(close, host);
@@ -125,10 +145,15 @@
       if (this.now) this.box("view").show(this.now.url);
     }
 
+    /* The clipboard takes PNG only: other formats are drawn again. */
     async copy() {
-      if (!this.now) return;
-      const picture = fetch(this.now.url).then((answer) => answer.blob());
-      await navigator.clipboard?.write([new ClipboardItem({ "image/png": picture })]);
+      if (!this.now) return tell("none");
+      try {
+        await navigator.clipboard.write([new ClipboardItem({ "image/png": png(this.now.url) })]);
+        tell("copied");
+      } catch {
+        tell("notCopied"); // a browser that does not let, or an address without https
+      }
     }
 
     /* The picture on show beside the one before it. */
@@ -136,7 +161,7 @@
       const place = this.images.indexOf(this.now);
       const other = this.images[place - 1] ?? this.images[place + 1];
       if (this.now && other) this.box("compare").compare(other.url, this.now.url);
-      return Boolean(other);
+      else tell("alone");
     }
   }
 

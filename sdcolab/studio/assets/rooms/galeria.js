@@ -5,15 +5,14 @@ const PAGE = 60;
 const LOOK_MS = 3000;
 
 const ORDERS = [
-  ["date", "Fecha"], ["name", "Nombre"], ["stars", "Estrellas"], ["model", "Modelo"], ["sampler", "Sampler"],
-  ["seed", "Semilla"], ["steps", "Pasos"], ["cfg", "CFG"], ["size", "Tamaño del archivo"], ["random", "Al azar"],
+  ["date", WORDS.by_date], ["name", WORDS.by_name], ["stars", WORDS.by_stars], ["model", WORDS.by_model], ["sampler", WORDS.by_sampler],
+  ["seed", WORDS.by_seed], ["steps", WORDS.by_steps], ["cfg", WORDS.by_cfg], ["size", WORDS.by_size], ["random", WORDS.by_random],
 ];
-const KINDS = { "": "Todas", "*": "Favoritas", "txt2img-images": "txt2img", "img2img-images": "img2img", "extras-images": "Extras", "txt2img-grids": "Cuadrículas", "grids": "Cuadrículas" };
+const KINDS = { "": WORDS.all, "*": WORDS.favourites, "txt2img-images": "txt2img", "img2img-images": "img2img", "extras-images": "Extras", "txt2img-grids": WORDS.grids, "grids": WORDS.grids };
 const SENDS = [
-  ["use", "corner-down-left", "Usar sus datos"], ["img2img", "image", "img2img"],
-  ["inpaint", "paintbrush", "inpaint"], ["extras", "expand", "Ampliar"], ["control", "scan", "ControlNet"],
+  ["use", "corner-down-left", WORDS.use], ["img2img", "image", "img2img"],
+  ["inpaint", "paintbrush", "inpaint"], ["extras", "expand", WORDS.enlarge], ["control", "scan", "ControlNet"],
 ];
-const HELP = "Busca en prompt, negativo, modelo y nombre. Ejemplos: gato y no perro · modelo:anime · lora:detalle · tamaño:512x768 · semilla:123 · fecha:2026-03 · pasos>20 · estrellas>=4 · favorita";
 
 export function mount(host, house) {
   const { el, iconButton, ask, file, wish } = house;
@@ -24,16 +23,16 @@ export function mount(host, house) {
 
   // --- The frame ---
 
-  const search = el("input", { type: "search", className: "sd-room-search", placeholder: "Buscar: gato y no perro, modelo:anime, fecha:2026-03…", title: HELP, "aria-label": "Buscar imágenes", spellcheck: false, autocapitalize: "off" });
-  const order = el("select", { "aria-label": "Ordenar por", className: "sd-room-select" }, ...ORDERS.map(([value, label]) => el("option", { value }, label)));
-  const flip = iconButton("arrow-up-down", "Cambiar el sentido del orden", () => { wanted.upwards = !wanted.upwards; reload(); });
-  const again = iconButton("refresh-cw", "Actualizar (R)", () => ask("refresh").then(() => setTimeout(look, 400)));
-  const chips = el("div", { className: "sd-room-chips", role: "group", "aria-label": "Carpetas" });
+  const search = el("input", { type: "search", className: "sd-room-search", placeholder: WORDS.search, title: WORDS.help, "aria-label": WORDS.searchName, spellcheck: false, autocapitalize: "off" });
+  const order = el("select", { "aria-label": WORDS.order, className: "sd-room-select" }, ...ORDERS.map(([value, label]) => el("option", { value }, label)));
+  const flip = iconButton("arrow-up-down", WORDS.flip, () => { wanted.upwards = !wanted.upwards; reload(); });
+  const again = iconButton("refresh-cw", WORDS.refresh, () => ask("refresh").then(() => setTimeout(look, 400)));
+  const chips = el("div", { className: "sd-room-chips", role: "group", "aria-label": WORDS.folders });
   const told = el("p", { className: "sd-room-told", role: "status" });
   const bar = el("div", { className: "sd-room-bar sd-room-actions", hidden: true });
   const wall = el("div", { className: "sd-wall" });
-  const scroller = el("div", { className: "sd-wall-scroll", tabIndex: 0, role: "list", "aria-label": "Imágenes" }, wall);
-  const viewer = el("dialog", { className: "sd-room-viewer", "aria-label": "Imagen" });
+  const scroller = el("div", { className: "sd-wall-scroll", tabIndex: 0, role: "list", "aria-label": WORDS.pictures }, wall);
+  const viewer = el("dialog", { className: "sd-room-viewer", "aria-label": WORDS.picture });
   host.replaceChildren(
     el("div", { className: "sd-room-bar" }, search, order, flip, again), chips, bar, told, scroller, viewer,
   );
@@ -49,7 +48,7 @@ export function mount(host, house) {
 
   async function look() {
     const state = await ask("state");
-    if (state.reading !== null) say(`Leyendo imágenes nuevas: ${state.reading.toLocaleString("es")}…`);
+    if (state.reading !== null) say(phrase("reading", state.reading.toLocaleString("es")));
     if (state.version === version && chips.childElementCount) return;
     version = state.version;
     drawChips(state);
@@ -65,8 +64,8 @@ export function mount(host, house) {
     }, `${KINDS[kind] ?? kind} ${count.toLocaleString("es")}`);
     chips.replaceChildren(chip("", every), ...counted.map(({ kind, count }) => chip(kind, count)));
     if (binned) chips.append(
-      el("button", { type: "button", className: "sd-room-chip sd-icon-undo-2", onclick: () => guarded(ask("restore").then(look)) }, `Recuperar ${binned} de la papelera`),
-      el("button", { type: "button", className: "sd-room-chip sd-icon-trash-2", onclick: () => confirm(`¿Borrar para siempre ${binned} imágenes de la papelera?`) && guarded(ask("empty_bin").then(() => drawChips({ kinds, binned: 0 }))) }, "Vaciar la papelera"),
+      el("button", { type: "button", className: "sd-room-chip sd-icon-undo-2", onclick: () => guarded(ask("restore").then(look)) }, phrase("restore", binned)),
+      el("button", { type: "button", className: "sd-room-chip sd-icon-trash-2", onclick: () => confirm(phrase("forever", binned)) && guarded(ask("empty_bin").then(() => drawChips({ kinds, binned: 0 }))) }, WORDS.emptyBin),
     );
   }
 
@@ -95,7 +94,7 @@ export function mount(host, house) {
     columns = Math.max(2, Math.floor(width / (width < 500 ? 120 : 190)));
     cell = Math.floor(width / columns);
     wall.style.height = `${Math.ceil(total / columns) * cell}px`;
-    say(total ? `${total.toLocaleString("es")} ${total === 1 ? "imagen" : "imágenes"}` : wanted.query || wanted.kind ? "Ninguna imagen es así. Prueba con menos palabras." : "Aquí aparecerán las imágenes que generes.");
+    say(total ? phrase("count", total.toLocaleString("es"), total === 1 ? WORDS.one : WORDS.many) : wanted.query || wanted.kind ? WORDS.noneSuch : WORDS.noneYet);
   }
 
   const drawn = new Map();
@@ -120,7 +119,7 @@ export function mount(host, house) {
     file("thumb", `${entry.id}?${entry.changed}`).then((url) => { picture.src = url; }, () => {});
     picture.addEventListener("error", () => one.classList.add("sd-damaged"));
     const mark = el("span", { className: "sd-wall-mark" }, (entry.favourite ? "♥ " : "") + "★".repeat(entry.stars));
-    const box = el("input", { type: "checkbox", "aria-label": `Elegir ${entry.name}`, checked: chosen.has(entry.id) });
+    const box = el("input", { type: "checkbox", "aria-label": phrase("pick", entry.name), checked: chosen.has(entry.id) });
     box.addEventListener("click", (event) => { event.stopPropagation(); pick(entry, place, event.shiftKey); });
     const one = el("div", { className: "sd-wall-cell", role: "listitem", tabIndex: -1, title: entry.name, onclick: (event) => (event.ctrlKey || event.metaKey || event.shiftKey ? pick(entry, place, event.shiftKey) : open(place)) }, picture, mark, box);
     one.classList.toggle("sd-chosen", chosen.has(entry.id));
@@ -150,12 +149,12 @@ export function mount(host, house) {
   const mark = (said) => current().length && guarded(ask("mark", { ids: current(), ...said }).then(() => look()).then(() => viewer.open && facts()));
   function discard() {
     const ids = current();
-    if (ids.length && (ids.length < 2 || confirm(`¿Mover ${ids.length} imágenes a la papelera?`)))
-      guarded(ask("discard", { ids }).then((count) => { if (viewer.open) viewer.close(); return done(`${count} en la papelera. Puedes recuperarlas.`); }));
+    if (ids.length && (ids.length < 2 || confirm(phrase("sureBin", ids.length))))
+      guarded(ask("discard", { ids }).then((count) => { if (viewer.open) viewer.close(); return done(phrase("binned", count)); }));
   }
   function move() {
-    const folder = prompt("¿A qué carpeta? (dentro de outputs)", "Mis favoritas");
-    if (folder) guarded(ask("move", { ids: current(), folder }).then((count) => done(`${count} en «${folder.trim()}».`)));
+    const folder = prompt(WORDS.whichFolder, WORDS.myFavourites);
+    if (folder) guarded(ask("move", { ids: current(), folder }).then((count) => done(phrase("moved", count, folder.trim()))));
   }
   const zip = () => guarded(ask("zip", { ids: current() }).then(async (name) => save(await file("zip", name), name)));
   const save = (url, name) => el("a", { href: url, download: name }).click();
@@ -165,13 +164,13 @@ export function mount(host, house) {
     if (bar.hidden) return;
     bar.replaceChildren(
       el("strong", {}, `${chosen.size} elegidas`),
-      el("span", { className: "sd-room-stars", role: "group", "aria-label": "Estrellas" }, ...[0, 1, 2, 3, 4, 5].map((stars) => el("button", { type: "button", className: "sd-room-button", title: stars ? `${stars} estrellas (tecla ${stars})` : "Sin estrellas (tecla 0)", onclick: () => mark({ stars }) }, stars ? `${stars}★` : "0"))),
-      el("button", { type: "button", className: "sd-room-button sd-icon-star", title: "Favoritas (F)", onclick: () => mark({ favourite: true }) }, "Favoritas"),
-      el("button", { type: "button", className: "sd-room-button sd-icon-folder-archive", onclick: zip }, "Zip"),
-      el("button", { type: "button", className: "sd-room-button", onclick: move }, "Mover…"),
-      chosen.size === 2 ? el("button", { type: "button", className: "sd-room-button sd-icon-blend", onclick: () => compare([...chosen]) }, "Comparar") : null,
-      el("button", { type: "button", className: "sd-room-button sd-icon-trash-2", title: "Papelera (Supr)", onclick: discard }, "Papelera"),
-      el("button", { type: "button", className: "sd-room-button sd-icon-x", onclick: () => { chosen.clear(); drawActions(); reload(true); } }, "Ninguna"),
+      el("span", { className: "sd-room-stars", role: "group", "aria-label": WORDS.starsName }, ...[0, 1, 2, 3, 4, 5].map((stars) => el("button", { type: "button", className: "sd-room-button", title: stars ? phrase("starsKey", stars, stars) : WORDS.noStars, onclick: () => mark({ stars }) }, stars ? `${stars}★` : "0"))),
+      el("button", { type: "button", className: "sd-room-button sd-icon-star", title: WORDS.favouritesKey, onclick: () => mark({ favourite: true }) }, WORDS.favourites),
+      el("button", { type: "button", className: "sd-room-button sd-icon-folder-archive", onclick: zip }, WORDS.zip),
+      el("button", { type: "button", className: "sd-room-button", onclick: move }, WORDS.move),
+      chosen.size === 2 ? el("button", { type: "button", className: "sd-room-button sd-icon-blend", onclick: () => compare([...chosen]) }, WORDS.compare) : null,
+      el("button", { type: "button", className: "sd-room-button sd-icon-trash-2", title: WORDS.binKey, onclick: discard }, WORDS.bin),
+      el("button", { type: "button", className: "sd-room-button sd-icon-x", onclick: () => { chosen.clear(); drawActions(); reload(true); } }, WORDS.none),
     );
   }
 
@@ -191,34 +190,34 @@ export function mount(host, house) {
     const picture = el("img", { className: "sd-room-picture", alt: about.name, src: await file("picture", `${about.id}?${about.changed}`) });
     const step = (by) => () => open(Math.max(0, Math.min(total - 1, shown.place + by)));
     viewer.replaceChildren(
-      el("div", { className: "sd-room-stage" }, iconButton("chevron-left", "La anterior (←)", step(-1)), picture, iconButton("chevron-right", "La siguiente (→)", step(1))),
+      el("div", { className: "sd-room-stage" }, iconButton("chevron-left", WORDS.before, step(-1)), picture, iconButton("chevron-right", WORDS.after, step(1))),
       el("aside", {},
         el("div", { className: "sd-room-bar" },
           el("strong", { className: "sd-room-name" }, about.name),
-          iconButton("x", "Cerrar (Esc)", () => viewer.close()),
+          iconButton("x", WORDS.close, () => viewer.close()),
         ),
         el("p", { className: "sd-room-dim" }, `${about.folder} · ${about.width}×${about.height} · ${new Date(about.made * 1000).toLocaleString("es")}`),
-        el("div", { className: "sd-room-bar" }, ...[1, 2, 3, 4, 5].map((stars) => el("button", { type: "button", className: "sd-room-button sd-room-star", "aria-pressed": String(stars <= about.stars), "aria-label": `${stars} estrellas`, onclick: () => mark({ stars: stars === about.stars ? 0 : stars }) }, stars <= about.stars ? "★" : "☆")),
-          el("button", { type: "button", className: "sd-room-button", "aria-pressed": String(about.favourite), "aria-label": "Favorita (F)", onclick: () => mark({ favourite: !about.favourite }) }, about.favourite ? "♥" : "♡")),
+        el("div", { className: "sd-room-bar" }, ...[1, 2, 3, 4, 5].map((stars) => el("button", { type: "button", className: "sd-room-button sd-room-star", "aria-pressed": String(stars <= about.stars), "aria-label": phrase("starsCount", stars), onclick: () => mark({ stars: stars === about.stars ? 0 : stars }) }, stars <= about.stars ? "★" : "☆")),
+          el("button", { type: "button", className: "sd-room-button", "aria-pressed": String(about.favourite), "aria-label": WORDS.favouriteKey, onclick: () => mark({ favourite: !about.favourite }) }, about.favourite ? "♥" : "♡")),
         el("div", { className: "sd-room-bar" }, ...SENDS.map(([act, icon, label]) => el("button", { type: "button", className: `sd-room-button sd-icon-${icon}`, onclick: () => { wish({ act, id: shown.id }); viewer.close(); if (act === "control") house.go({ tab: "txt2img", section: "controlnet" }); } }, label))),
         el("div", { className: "sd-room-bar" },
-          el("button", { type: "button", className: "sd-room-button sd-icon-download", onclick: async () => save(await file("download", about.id), about.name) }, "Descargar"),
-          el("button", { type: "button", className: "sd-room-button sd-icon-copy", onclick: () => navigator.clipboard?.writeText(about.text) }, "Copiar los datos"),
-          iconButton("trash-2", "A la papelera (Supr)", discard)),
-        el("pre", { className: "sd-room-text", tabIndex: 0 }, about.text || (about.damaged ? "Este archivo está dañado: no se puede abrir." : "Esta imagen no guarda datos de generación.")),
+          el("button", { type: "button", className: "sd-room-button sd-icon-download", onclick: async () => save(await file("download", about.id), about.name) }, WORDS.download),
+          el("button", { type: "button", className: "sd-room-button sd-icon-copy", onclick: ({ currentTarget }) => navigator.clipboard?.writeText(about.text).then(() => { currentTarget.textContent = WORDS.copied; }) }, WORDS.copyText),
+          iconButton("trash-2", WORDS.toBin, discard)),
+        el("pre", { className: "sd-room-text", tabIndex: 0 }, about.text || (about.damaged ? WORDS.damaged : WORDS.noText)),
       ),
     );
     picture.focus?.();
   }
 
   async function compare([one, other]) {
-    const slider = el("input", { type: "range", min: 0, max: 100, value: 50, "aria-label": "Cuánto se ve de cada imagen" });
-    const over = el("img", { className: "sd-room-picture sd-room-over", alt: "La segunda", src: await file("picture", other) });
+    const slider = el("input", { type: "range", min: 0, max: 100, value: 50, "aria-label": WORDS.howMuch });
+    const over = el("img", { className: "sd-room-picture sd-room-over", alt: WORDS.second, src: await file("picture", other) });
     const cut = () => { over.style.clipPath = `inset(0 0 0 ${slider.value}%)`; };
     slider.addEventListener("input", cut);
     cut();
     shown = null;
-    viewer.replaceChildren(el("div", { className: "sd-room-stage sd-room-compare" }, el("img", { className: "sd-room-picture", alt: "La primera", src: await file("picture", one) }), over, slider, iconButton("x", "Cerrar (Esc)", () => viewer.close())));
+    viewer.replaceChildren(el("div", { className: "sd-room-stage sd-room-compare" }, el("img", { className: "sd-room-picture", alt: WORDS.first, src: await file("picture", one) }), over, slider, iconButton("x", WORDS.close, () => viewer.close())));
     viewer.showModal();
   }
 

@@ -90,9 +90,9 @@ SENT_TO = "La imagen está en {place}."
 SENT_TO_EXTRAS = "La imagen está en Ampliar (Extras)."
 PICTURE_WITH_DATA = "Imagen con datos de generación"
 NO_PICTURE_YET = "Elige o arrastra una imagen: aquí aparecerán el prompt y los parámetros que guarda."
-SEND_TEXT = "📝 Enviar a txt2img"
-SEND_IMAGE = "🖼️ Enviar a img2img"
-SEND_INPAINT = "🎨 Enviar a inpaint"
+SEND_TEXT = "Enviar a txt2img"
+SEND_IMAGE = "Enviar a img2img"
+SEND_INPAINT = "Enviar a inpaint"
 
 # --- Downloads --------------------------------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import gradio as gr
 
 from sdcolab.core.words import page as words
-from sdcolab.core.words.control import SHOWN_TO_CONTROL
+from sdcolab.core.words.control import SEND_TO_CONTROL
 from sdcolab.web.uploads import picture_input
 
 
@@ -22,6 +22,12 @@ class PngInfo:
     to_img2img: gr.Button
     to_inpaint: gr.Button
     to_control: gr.Button
+
+
+def _send(label: str, name: str, icon: str) -> gr.Button:
+    return gr.Button(
+        label, size="sm", min_width=130, elem_id=f"sd-pnginfo-{name}", elem_classes=f"sd-action sd-icon-{icon}"
+    )
 
 
 def build_pnginfo() -> PngInfo:
@@ -41,8 +47,8 @@ def build_pnginfo() -> PngInfo:
                 elem_id="sd-pnginfo-text",
             )
             with gr.Row(elem_classes="sd-send"):
-                to_txt2img = gr.Button(words.SEND_TEXT, size="sm", min_width=130, elem_id="sd-pnginfo-txt2img")
-                to_img2img = gr.Button(words.SEND_IMAGE, size="sm", min_width=130, elem_id="sd-pnginfo-img2img")
-                to_inpaint = gr.Button(words.SEND_INPAINT, size="sm", min_width=130, elem_id="sd-pnginfo-inpaint")
-                to_control = gr.Button(SHOWN_TO_CONTROL, size="sm", min_width=130, elem_id="sd-pnginfo-control")
+                to_txt2img = _send(words.SEND_TEXT, "txt2img", "sparkles")
+                to_img2img = _send(words.SEND_IMAGE, "img2img", "image")
+                to_inpaint = _send(words.SEND_INPAINT, "inpaint", "paintbrush")
+                to_control = _send(SEND_TO_CONTROL, "control", "scan")
     return PngInfo(picture, text, message, to_txt2img, to_img2img, to_inpaint, to_control)

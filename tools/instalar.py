@@ -72,7 +72,7 @@ def install_sdcolab(address: str = "", sha256: str = "", code: str = "", origin:
     if not failed:
         print("⚠️ Este cuaderno no lleva dentro sdcolab ni dice de dónde descargarlo.")
     print(
-        "😕 No se ha podido instalar sdcolab. Usa el cuaderno «autónomo», que lo lleva dentro; o sube el archivo "
+        "😕 No se pudo instalar sdcolab. Usa el cuaderno «autónomo», que lo lleva dentro; o sube el archivo "
         "sdcolab-….whl al panel 📁 Archivos, o a Mi unidad/sdcolab, y vuelve a pulsar ▶️."
     )
     return False
@@ -149,8 +149,8 @@ def published_wheel(address: str, sha256: str, folder: Path) -> Path | None:
         ) from None
     if digest != sha256:
         raise CannotInstall(
-            "Lo que se ha descargado no es el sdcolab que se publicó (su huella SHA-256 no coincide): no se ha "
-            "instalado. Avisa a quien te dio este cuaderno."
+            "Lo que se descargó no es el sdcolab que se publicó (su huella SHA-256 no coincide): no se "
+            "instaló. Avisa a quien te dio este cuaderno."
         )
     return path
 
@@ -183,7 +183,7 @@ def wheel_on_drive() -> Path | None:
 
         drive.mount(str(mountpoint))
     except Exception:  # noqa: BLE001 - google.colab raises half a dozen unrelated types
-        raise CannotInstall("Tampoco se ha podido conectar tu Drive.") from None
+        raise CannotInstall("Tampoco se pudo conectar tu Drive.") from None
     return newest_wheel(mountpoint / "MyDrive" / "sdcolab")
 
 
@@ -219,7 +219,7 @@ def pip_install(package: str | Path) -> None:
                 try:
                     running.wait(TALK_SECONDS)
                 except subprocess.TimeoutExpired:
-                    print("   … sigo instalando")
+                    print("   … instalando todavía")
         finally:
             running.kill()
         said.seek(0)
@@ -232,6 +232,6 @@ def pip_install(package: str | Path) -> None:
         pass  # it is only for the report
     importlib.invalidate_caches()
     if running.returncode:
-        other = f"pip no ha podido instalar «{{name}}»; lo que dijo está en {log}."
+        other = f"pip no pudo instalar «{{name}}»; lo que dijo está en {log}."
         reason = next((why for sign, why in PIP_REASONS.items() if sign in text), other)
         raise CannotInstall(reason.format(name=name))

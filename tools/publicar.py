@@ -113,9 +113,7 @@ def build(folder: Path, kind: str) -> Path:
     script = f"import hatchling.build; print(hatchling.build.build_{kind}({str(folder)!r}))"
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise SystemExit(
-            f"No se ha podido construir: {done.stderr.strip().splitlines()[-1]}\nPrueba: pip install hatchling"
-        )
+        raise SystemExit(f"No se pudo construir: {done.stderr.strip().splitlines()[-1]}\nPrueba: pip install hatchling")
     return folder / done.stdout.strip().splitlines()[-1]
 
 

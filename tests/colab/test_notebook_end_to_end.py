@@ -371,7 +371,7 @@ def before_installing(kernel: Kernel, cells: dict[str, str], play: str) -> None:
     kernel.run(play)
     reason, advice = kernel.finish().splitlines()
     assert reason == "⚠️ SDCOLAB_PAQUETE dice «/no/existe.whl», y ahí no hay nada: corrígelo, o quítalo."
-    assert advice.startswith("😕 No se ha podido instalar sdcolab. Usa el cuaderno «autónomo»")
+    assert advice.startswith("😕 No se pudo instalar sdcolab. Usa el cuaderno «autónomo»")
     kernel.run("del os.environ['SDCOLAB_PAQUETE']")
     kernel.finish()
     kernel.run(filled(cells["claves"], CIVITAI_TOKEN=TOKEN))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from collections.abc import Iterator
@@ -34,6 +35,15 @@ def sentences() -> Iterator[tuple[str, str]]:
         yield path, words.help
 
 
+def written_words(path: Path) -> Iterator[tuple[str, str]]:
+    """The text literals of a module, without its docstrings."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    documents = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in documents:
+            yield f"{path.name}:{node.lineno}", node.value
+
+
 def notebook_words(path: Path) -> Iterator[tuple[str, str]]:
     """What a notebook shows: its texts and the titles and notes of its forms."""
     for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
@@ -45,5 +55,7 @@ def notebook_words(path: Path) -> Iterator[tuple[str, str]]:
 @pytest.mark.parametrize("rule", NEVER)
 def test_forms_that_are_never_used(rule: str) -> None:
     told = [*sentences(), *(pair for path in (ROOT / "notebooks").glob("*.ipynb") for pair in notebook_words(path))]
+    modules = [*(ROOT / "sdcolab" / "core" / "words").glob("*.py"), ROOT / "tools" / "instalar.py"]
+    told += [pair for path in modules for pair in written_words(path)]
     assert len(told) > 500
     assert [(where, text) for where, text in told if re.search(NEVER[rule], text)] == []

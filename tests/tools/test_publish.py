@@ -203,7 +203,7 @@ class TestInAFreshKernel:
         kernel.run(self.play(self.committed()))
         text = kernel.finish()
         assert "⚠️ El archivo «sdcolab-9.9.8-py3-none-any.whl» está dañado o a medias: súbelo otra vez." in text
-        assert "😕 No se ha podido instalar sdcolab." in text
+        assert "😕 No se pudo instalar sdcolab." in text
         assert (tmp_path / "content" / "sdcolab" / "logs" / "instalacion.log").read_text()
         tiny_wheel(tmp_path / "content")  # 9.9.9 is the newest
         kernel.run(self.play(self.committed()))

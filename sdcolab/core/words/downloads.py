@@ -159,7 +159,7 @@ DOWNLOAD_RESULTS: Mapping[str, Sentence] = {
     "downloaded": Sentence("✅ Descargado.", ""),
     "already_here": Sentence("✅ Ya estaba descargado.", "No hace falta hacer nada."),
     "set_aside": Sentence("⛔ Apartado.", "Busca la versión .safetensors del mismo archivo."),
-    "failed": Sentence("❌ No se ha descargado.", "Vuelve a intentarlo."),
+    "failed": Sentence("❌ No se descargó.", "Vuelve a intentarlo."),
     "cancelled": Sentence("⏸️ Interrumpido.", "Vuelve a poner el enlace y seguirá donde se quedó."),
 }
 """How a link ended and what to do now. Keys are ``downloads.queue.LinkStatus`` values."""

@@ -65,7 +65,7 @@ LAUNCH_FIELDS: Mapping[str, LaunchWords] = {
     ),
     "listen": LaunchWords(
         "Abrir a tu red (--listen)",
-        "Para entrar desde el móvil u otro ordenador de casa. Ponle contraseña si no eres el único.",
+        "Para entrar desde el teléfono u otra computadora de casa. Ponle contraseña si no eres el único.",
     ),
     "share": LaunchWords("Enlace público (--share)", "Para entrar desde fuera de casa; siempre lleva contraseña."),
     "user": LaunchWords("Usuario", "Vacío = sin contraseña. Es el --gradio-auth de AUTOMATIC1111."),

@@ -74,8 +74,10 @@ def sniff(header: TensorHeader, name: str = "") -> ControlFile:
     names = header.tensors.keys()
     stem = name.casefold()
     if "lora_controlnet" in names:
-        xl = "input_blocks.11.0.in_layers.0.weight" not in names
-        return ControlFile(ControlKind.CONTROL_LORA, ModelFamily.SDXL if xl else _by_width(_width(header)))
+        width = _width(header)
+        xl = not width and "input_blocks.11.0.in_layers.0.weight" not in names
+        family = ModelFamily.SDXL if xl else _by_width(width)
+        return ControlFile(ControlKind.CONTROL_LORA, family, context_width=width)
     if any(key.startswith("down_blocks.0.motion_modules.") for key in names):
         return ControlFile(ControlKind.SPARSE, _by_width(_width(header)))
     if any("lllite" in key for key in names):

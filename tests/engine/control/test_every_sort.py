@@ -1,0 +1,162 @@
+"""Every sort of control file, small and of the demo model's shapes: opened, and a step is run with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from sdcolab.core.control import ControlType, ControlUnit
+from sdcolab.core.detect import ModelKind
+from sdcolab.core.errors import ClipVisionMissing
+from sdcolab.core.folders import Folders
+from sdcolab.core.library import Library, ModelFile
+from sdcolab.core.request import GenerationRequest
+from sdcolab.engine.engine import Engine
+
+DEMO = Path(__file__).parents[3] / "sdcolab" / "demo"
+UNET = "model.diffusion_model."
+CROSS = (
+    "input_blocks.1.1",
+    "input_blocks.3.1",
+    "output_blocks.2.1",
+    "output_blocks.3.1",
+    "output_blocks.4.1",
+    "output_blocks.5.1",
+    "middle_block.1",
+)
+"""The demo model's attention, in the order in which diffusers has it."""
+CLIP, TEXT = 64, 128
+
+
+def noise(*shape: int, seed: int = 0, scale: float = 0.2) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed + sum(shape))) * scale
+
+
+def lines() -> dict[str, Tensor]:
+    return load_file(DEMO / "emoji-128-lineas.safetensors")
+
+
+def base() -> dict[str, Tensor]:
+    return load_file(DEMO / "emoji-128.safetensors")
+
+
+def ip_adapter() -> dict[str, Tensor]:
+    made = {
+        "image_proj.proj.weight": noise(4 * TEXT, CLIP),
+        "image_proj.proj.bias": noise(4 * TEXT),
+        "image_proj.norm.weight": torch.ones(TEXT),
+        "image_proj.norm.bias": torch.zeros(TEXT),
+    }
+    for place, block in enumerate(CROSS):
+        width = 160 if block == "middle_block.1" else 128
+        for kind in ("k", "v"):
+            made[f"ip_adapter.{2 * place + 1}.to_{kind}_ip.weight"] = noise(width, TEXT, seed=place)
+    return made
+
+
+def lllite() -> dict[str, Tensor]:
+    path = "lllite_unet_input_blocks_3_1_transformer_blocks_0_attn1_to_q"
+    return {
+        f"{path}.conditioning1.0.weight": noise(16, 3, 4, 4),
+        f"{path}.conditioning1.0.bias": noise(16),
+        f"{path}.conditioning1.2.weight": noise(32, 16, 4, 4),
+        f"{path}.conditioning1.2.bias": noise(32),
+        f"{path}.down.0.weight": noise(16, 128),
+        f"{path}.down.0.bias": noise(16),
+        f"{path}.mid.0.weight": noise(16, 48),
+        f"{path}.mid.0.bias": noise(16),
+        f"{path}.up.0.weight": noise(128, 16, scale=1.0),
+        f"{path}.up.0.bias": noise(128),
+    }
+
+
+def difference() -> dict[str, Tensor]:
+    """The lines' ControlNet as a difference from the checkpoint."""
+    whole, unet = lines(), base()
+    made: dict[str, Tensor] = {"difference": torch.zeros(1)}
+    for name, tensor in whole.items():
+        own = unet.get(name.replace("control_model.", UNET))
+        apart = own is not None and own.shape == tensor.shape
+        made[name] = tensor.float() - own.float() if apart and own is not None else tensor.float()
+    return made
+
+
+def control_lora() -> dict[str, Tensor]:
+    """Changes of low rank of the checkpoint's weights; the hint and the zero convolutions as they are."""
+    made: dict[str, Tensor] = {"lora_controlnet": torch.zeros(1)}
+    for name, tensor in lines().items():
+        bare = name.removeprefix("control_model.")
+        if f"{UNET}{bare}" not in base():
+            made[bare] = tensor.float()
+        elif bare.endswith(".weight") and tensor.ndim > 1:
+            stem = bare.removesuffix(".weight")
+            made[f"{stem}.up"] = noise(tensor.shape[0], 2, scale=0.05)
+            made[f"{stem}.down"] = noise(2, *tensor.shape[1:], scale=0.05)
+    return made
+
+
+def clip_vision() -> dict[str, Tensor]:
+    from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
+
+    config = CLIPVisionConfig(
+        hidden_size=64, intermediate_size=64, num_hidden_layers=2, num_attention_heads=1, image_size=32, patch_size=8,
+        projection_dim=CLIP, hidden_act="gelu",
+    )  # fmt: skip
+    torch.manual_seed(0)
+    state: Mapping[str, Tensor] = CLIPVisionModelWithProjection(config).state_dict()
+    return {name: tensor.contiguous() for name, tensor in state.items()}
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> Folders:
+    return Folders(tmp_path_factory.mktemp("tipos"))
+
+
+@pytest.fixture(scope="module")
+def engine(folders: Folders) -> Iterator[Engine]:
+    folder = folders.models(ModelKind.CONTROLNET)
+    folder.mkdir(parents=True)
+    save_file(lines(), folder / "whole.safetensors")
+    for make in (ip_adapter, lllite, difference, control_lora):
+        save_file({name: one.contiguous() for name, one in make().items()}, folder / f"{make.__name__}.safetensors")
+    checkpoint = ModelFile(ModelKind.CHECKPOINT, "emoji-128.safetensors", DEMO / "emoji-128.safetensors")
+    yield Engine(Library(folders, bundled=(checkpoint,)), None, device="cpu")
+
+
+def made(engine: Engine, model: str, **unit: object) -> np.ndarray:
+    picture = Image.new("RGB", (128, 128), "black")
+    picture.paste("white", (30, 30, 100, 100))
+    units = (ControlUnit(model=model, images=(picture,), **unit),) if model else ()  # type: ignore[arg-type]
+    request = GenerationRequest(prompt="pizza", steps=2, cfg_scale=4, seed=3, width=128, height=128, control=units)
+    return np.asarray(engine.generate(request).images[0].image, np.int16)
+
+
+@pytest.mark.parametrize("sort", ["lllite", "difference", "control_lora"])
+def test_a_step_is_run_with_it(engine: Engine, sort: str) -> None:
+    plain = made(engine, "")
+    found = made(engine, sort)
+    assert np.abs(found - plain).max() > 3
+    assert np.abs(made(engine, sort, weight=0.0) - plain).max() <= 1
+    assert np.array_equal(made(engine, sort, kind=ControlType.CANNY), found)
+
+
+def test_a_difference_file_is_what_it_was_made_of(engine: Engine) -> None:
+    assert np.abs(made(engine, "difference") - made(engine, "whole")).max() <= 2
+
+
+def test_an_ip_adapter_reads_the_picture_with_its_clip_vision(engine: Engine, folders: Folders) -> None:
+    with pytest.raises(ClipVisionMissing):
+        made(engine, "ip_adapter")
+    path = folders.clip_vision / "small.safetensors"
+    path.parent.mkdir(parents=True)
+    save_file(clip_vision(), path)
+    plain, found = made(engine, ""), made(engine, "ip_adapter")
+    assert np.abs(found - plain).max() > 3
+    assert np.abs(made(engine, "ip_adapter", weight=0.0) - plain).max() <= 1

@@ -1,24 +1,27 @@
-"""What the axes of an X/Y/Z plot change (hechos/a1111.md 9.1): one row each, in A1111's order and by its labels.
+"""What the axes of an X/Y/Z plot change (hechos/a1111.md 9.1): A1111's, in its order and by its labels, and every other
+field of a request that a text can say.
 
-A row names the field of the request that takes the value; where that is not all, its ``change`` does it.
+An axis names the field that takes the value, whose type says how texts become values; where that is not all, its
+``change`` does it.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Any
 
-from sdcolab.core.control import ControlMode, ControlResize
 from sdcolab.core.errors import AxisUnknown, AxisValueUnknown, TooManyAxisValues
-from sdcolab.core.fields import with_value
+from sdcolab.core.fields import Field, plain_path, with_value
 from sdcolab.core.prompt import apply_styles
 from sdcolab.core.registry import closest
-from sdcolab.core.request import AUTOMATIC, GenerationRequest, Refiner
+from sdcolab.core.request import AUTOMATIC, FIELDS, PARTS, GenerationRequest, Refiner
 from sdcolab.core.scripts import NOTHING
+from sdcolab.core.words import label_of
 from sdcolab.grids import rewrite, values
 from sdcolab.grids.fields import changed, has_part, knows
 from sdcolab.grids.names import Names, resolved
@@ -246,6 +249,62 @@ def _styles(text: str, axis: str, names: Names) -> tuple[Any, ...]:
     return tuple(by_fold[name.casefold()] for name in wanted)
 
 
+# --- Fields ---------------------------------------------------------------------------------------------------------
+
+_COSTS: Mapping[str, float] = {"checkpoints": 1.0, "vaes": 0.7, "loras": _LORA_COST, "controlnets": 0.3}
+"""What changing a name of each list costs."""
+
+_LEFT_ALONE = ("prompt", "negative_prompt", "batch_size", "batch_count")
+"""Last words of fields that are no axes: prompts have axes of their own, and each cell shows one picture."""
+
+
+def _of_field(label: str, path: str, **more: Any) -> Axis:
+    """The axis of the field at ``path``, whose type says how texts become values of it."""
+    field = FIELDS.get(plain_path(path))
+    if field is None:  # not in this version
+        return Axis(label, Kind.TEXT, path, **more)
+    if field.is_choice or field.choices:
+        more = {"listed": field.choices, "cost": _COSTS.get(field.choices, 0.0)} | more
+        more["extra"] = (*more.get("extra", ()), *(field.kind if field.is_choice else ()))
+        return Axis(label, Kind.NAME, path, **more)
+    return Axis(label, _KINDS.get(field.kind, Kind.TEXT), path, **more)
+
+
+_KINDS = {bool: Kind.BOOL, int: Kind.INT, float: Kind.FLOAT}
+
+
+def _is_plain(field: Field) -> bool:
+    """Whether a text can say its value: a number, a switch, a word of several, a name of a list."""
+    if field.many or field.name in _LEFT_ALONE or field.control in ("picture", "mask", "draw"):
+        return False
+    return field.is_number or field.kind is bool or field.is_choice or bool(field.choices)
+
+
+def _further(rows: Sequence[Axis]) -> Iterator[Axis]:
+    """An axis for each plain field that no row has: a field that is new is one without more ado. It is called as
+    infotexts call the field or, where they do not or several share the name, as forms do."""
+    taken = {row.path for row in rows}
+    names = Counter([row.label for row in rows] + [field.label for field in FIELDS.values()])
+    for path, field in FIELDS.items():
+        if path in taken or path.startswith("control.") or not _is_plain(field):
+            continue
+        part = path.partition(".")[0]
+        yield _of_field(
+            field.label if names[field.label] == 1 else label_of(path),
+            path,
+            change=_turning_on(path) if _means_something_alone(field.parent) else None,
+            tab=Tab.IMG2IMG if part in ("init", "inversion") else Tab.TXT2IMG if part == "hires" else Tab.BOTH,
+            own=True,
+        )
+
+
+def _means_something_alone(part: str) -> bool:
+    """Whether the part at this path, where it is absent, is there once a single field of it is said."""
+    fields = [field for field in FIELDS.values() if field.parent == part]
+    optional = part in PARTS and PARTS[part].optional
+    return optional and all(_is_plain(field) and not field.required for field in fields)
+
+
 def _turning_on(path: str) -> Change:
     """Sets the field at ``path``, and turns on the part that it belongs to where that is off."""
     return lambda request, value: with_value(request, path, value)
@@ -254,82 +313,90 @@ def _turning_on(path: str) -> Change:
 CONTROL_UNITS = 3
 """ControlNet units with axes: as many as a form shows."""
 
+_CONTROL_LABELS: Mapping[str, str] = {
+    "enabled": "Enabled",
+    "model": "Model",
+    "weight": "Weight",
+    "start": "Guidance Start",
+    "end": "Guidance End",
+    "mode": "Control Mode",
+    "resize": "Resize Mode",
+    "module": "Preprocessor",
+    "resolution": "Pre Resolution",
+    "threshold_a": "Pre Threshold A",
+    "threshold_b": "Pre Threshold B",
+}
+"""What the extension calls its axes, by the unit's field; others are called as in infotexts."""
+
 
 def _control_axes(unit: int) -> Iterator[Axis]:
-    """The axes of ControlNet's unit number ``unit`` (from 0), by the extension's labels."""
-    kinds = {
-        "Enabled": ("enabled", Kind.BOOL, "", ()),
-        "Model": ("model", Kind.NAME, "controlnets", ()),
-        "Weight": ("weight", Kind.FLOAT, "", ()),
-        "Guidance Start": ("start", Kind.FLOAT, "", ()),
-        "Guidance End": ("end", Kind.FLOAT, "", ()),
-        "Control Mode": ("mode", Kind.NAME, "", tuple(mode.value for mode in ControlMode)),
-        "Resize Mode": ("resize", Kind.NAME, "", tuple(mode.value for mode in ControlResize)),
-        "Preprocessor": ("module", Kind.NAME, "preprocessors", ()),
-        "Pre Resolution": ("resolution", Kind.INT, "", ()),
-        "Pre Threshold A": ("threshold_a", Kind.FLOAT, "", ()),
-        "Pre Threshold B": ("threshold_b", Kind.FLOAT, "", ()),
-    }
+    """The axes of ControlNet's unit number ``unit`` (from 0)."""
     title = f"[ControlNet {unit + 1}]" if unit else "[ControlNet]"
-    for label, (field, kind, listed, extra) in kinds.items():
-        cost = 0.3 if field == "model" else 0.0
-        yield Axis(f"{title} {label}", kind, f"control.{unit}.{field}", None, listed, extra, cost, own=True)
+    plain = {field.name: field.label for field in FIELDS.values() if field.parent == "control" and _is_plain(field)}
+    for name, label in (plain | _CONTROL_LABELS).items():
+        if label:
+            yield _of_field(f"{title} {label}", f"control.{unit}.{name}", own=True)
 
 
 # --- The table ------------------------------------------------------------------------------------------------------
 
-AXES: tuple[Axis, ...] = (
+_ROWS: tuple[Axis, ...] = (
     Axis(NOTHING, Kind.NOTHING),
-    Axis("Seed", Kind.INT, "seed"),
-    Axis("Var. seed", Kind.INT, "variation.seed"),
-    Axis("Var. strength", Kind.FLOAT, "variation.strength"),
-    Axis("Steps", Kind.INT, "steps"),
-    Axis("Hires steps", Kind.INT, "hires.steps", tab=Tab.TXT2IMG),
-    Axis("CFG Scale", Kind.FLOAT, "cfg_scale"),
-    Axis("Image CFG Scale", Kind.FLOAT, "image_cfg_scale", tab=Tab.IMG2IMG),
+    _of_field("Seed", "seed"),
+    _of_field("Var. seed", "variation.seed"),
+    _of_field("Var. strength", "variation.strength"),
+    _of_field("Steps", "steps"),
+    _of_field("Hires steps", "hires.steps", tab=Tab.TXT2IMG),
+    _of_field("CFG Scale", "cfg_scale"),
+    _of_field("Image CFG Scale", "image_cfg_scale", tab=Tab.IMG2IMG),
     Axis("Prompt S/R", Kind.SEARCH, bare=True),
     Axis("Prompt order", Kind.ORDER, bare=True),
-    Axis("Sampler", Kind.NAME, "sampler", listed="samplers", bare=True),
-    Axis("Hires sampler", Kind.NAME, "hires.sampler", listed="samplers", bare=True, tab=Tab.TXT2IMG),
-    Axis("Checkpoint name", Kind.NAME, "checkpoint", listed="checkpoints", cost=1.0, bare=True),
-    Axis("Negative Guidance minimum sigma", Kind.FLOAT, "tuning.ngms"),
-    Axis("Sigma Churn", Kind.FLOAT, "tuning.sigma_churn"),
-    Axis("Sigma min", Kind.FLOAT, "tuning.sigma_tmin"),
-    Axis("Sigma max", Kind.FLOAT, "tuning.sigma_tmax"),
-    Axis("Sigma noise", Kind.FLOAT, "tuning.sigma_noise"),
-    Axis("Schedule type", Kind.NAME, "schedule", listed="schedules"),
-    Axis("Schedule min sigma", Kind.FLOAT, "tuning.schedule_min_sigma"),
-    Axis("Schedule max sigma", Kind.FLOAT, "tuning.schedule_max_sigma"),
-    Axis("Schedule rho", Kind.FLOAT, "tuning.schedule_rho"),
-    Axis("Beta schedule alpha", Kind.FLOAT, "tuning.beta_alpha"),
-    Axis("Beta schedule beta", Kind.FLOAT, "tuning.beta_beta"),
-    Axis("Eta", Kind.FLOAT, "tuning.eta"),
-    Axis("Clip skip", Kind.INT, "clip_skip"),
+    _of_field("Sampler", "sampler", bare=True),
+    _of_field("Hires sampler", "hires.sampler", bare=True, tab=Tab.TXT2IMG),
+    _of_field("Checkpoint name", "checkpoint", bare=True),
+    _of_field("Negative Guidance minimum sigma", "tuning.ngms"),
+    _of_field("Sigma Churn", "tuning.sigma_churn"),
+    _of_field("Sigma min", "tuning.sigma_tmin"),
+    _of_field("Sigma max", "tuning.sigma_tmax"),
+    _of_field("Sigma noise", "tuning.sigma_noise"),
+    _of_field("Schedule type", "schedule"),
+    _of_field("Schedule min sigma", "tuning.schedule_min_sigma"),
+    _of_field("Schedule max sigma", "tuning.schedule_max_sigma"),
+    _of_field("Schedule rho", "tuning.schedule_rho"),
+    _of_field("Beta schedule alpha", "tuning.beta_alpha"),
+    _of_field("Beta schedule beta", "tuning.beta_beta"),
+    _of_field("Eta", "tuning.eta"),
+    _of_field("Clip skip", "clip_skip"),
     Axis("Denoising", Kind.FLOAT, change=_denoising),
     Axis("Initial noise multiplier", Kind.FLOAT, change=_noise_multiplier),
-    Axis("Extra noise", Kind.FLOAT, "tuning.extra_noise"),
-    Axis("Hires upscaler", Kind.NAME, "hires.upscaler", listed="hires_upscalers", tab=Tab.TXT2IMG),
-    Axis("Cond. Image Mask Weight", Kind.FLOAT, "init.inpaint.condition_weight", tab=Tab.IMG2IMG),
-    Axis("VAE", Kind.NAME, "vae", listed="vaes", extra=(AUTOMATIC, NONE), cost=0.7),
+    _of_field("Extra noise", "tuning.extra_noise"),
+    _of_field("Hires upscaler", "hires.upscaler", tab=Tab.TXT2IMG),
+    _of_field("Cond. Image Mask Weight", "init.inpaint.condition_weight", tab=Tab.IMG2IMG),
+    _of_field("VAE", "vae", extra=(AUTOMATIC, NONE)),
     Axis("Styles", Kind.STYLES, change=_with_styles),
     Axis("UniPC Order", Kind.INT, change=_unipc_order, cost=0.5),
     Axis("Face restore", Kind.TEXT, change=_face_restore, bare=True),
-    Axis("Token merging ratio", Kind.FLOAT, "tuning.token_merging"),
-    Axis("Token merging ratio high-res", Kind.FLOAT, "tuning.token_merging_hires"),
-    Axis("Always discard next-to-last sigma", Kind.BOOL, "tuning.discard_penultimate"),
-    Axis("SGM noise multiplier", Kind.BOOL, "tuning.sgm_noise_multiplier"),
+    _of_field("Token merging ratio", "tuning.token_merging"),
+    _of_field("Token merging ratio high-res", "tuning.token_merging_hires"),
+    _of_field("Always discard next-to-last sigma", "tuning.discard_penultimate"),
+    _of_field("SGM noise multiplier", "tuning.sgm_noise_multiplier"),
     Axis("Refiner checkpoint", Kind.NAME, change=_refiner, listed="checkpoints", extra=(NONE,), cost=1.0),
-    Axis("Refiner switch at", Kind.FLOAT, "refiner.switch_at"),
-    Axis("RNG source", Kind.NAME, "noise_origin", extra=("GPU", "CPU", "NV")),
-    Axis("FP8 mode", Kind.TEXT, "tuning.fp8", cost=0.9),
+    _of_field("Refiner switch at", "refiner.switch_at"),
+    _of_field("RNG source", "noise_origin"),
+    _of_field("FP8 mode", "tuning.fp8", cost=0.9),
     Axis("Size", Kind.SIZE, change=_size),
+)
+"""A1111's axes, in its order and by its labels."""
+
+_NAMED_PATHS = ("hires.strength", "init.strength", "init.noise_multiplier", "tuning.unipc_order", "refiner.checkpoint")
+"""Fields that the rows which are no single field change."""
+
+AXES: tuple[Axis, ...] = (
+    *_ROWS,
     Axis("LoRA", Kind.NAME, change=_lora, listed="loras", extra=(NONE,), cost=_LORA_COST, rank=0, own=True),
     Axis("LoRA weight", Kind.WEIGHT, change=_lora_weight, listed="loras", cost=0.4, rank=2, own=True),
     *(axis for unit in range(CONTROL_UNITS) for axis in _control_axes(unit)),
-    *(
-        Axis(f"FreeU {name}", Kind.FLOAT, change=_turning_on(f"freeu.{name}"), own=True)
-        for name in ("b1", "b2", "s1", "s2")
-    ),
+    *_further((*_ROWS, *(_of_field("", path) for path in _NAMED_PATHS))),
 )
 """Every axis. A1111's numbers are places in its own list for a tab, which ``of_tab`` gives."""
 

@@ -13,7 +13,7 @@ from sdcolab.core.fields import with_value
 from sdcolab.core.names import SAMPLER_NAMES
 from sdcolab.core.prompt import apply_styles
 from sdcolab.core.registry import closest
-from sdcolab.core.request import MAX_SEED, RANDOM_SEED, GenerationRequest
+from sdcolab.core.request import FIELDS, MAX_SEED, PARTS, RANDOM_SEED, GenerationRequest
 from sdcolab.core.scripts import Insert, PromptLines
 from sdcolab.grids.names import Names, resolved
 from sdcolab.grids.plan import Cell, Plan, SheetPlan, check_count, in_order
@@ -85,7 +85,20 @@ def _flag(value: str) -> bool:
     return value.casefold() == "true"
 
 
+_READERS: Mapping[Any, Callable[[str], Any]] = {int: int, float: float, bool: _flag}
+
+_PATHS: Mapping[str, str] = {
+    name: path
+    for path, field in FIELDS.items()
+    for name in field.api
+    if field.kind in _READERS and not field.many
+    if not (field.parent and (PARTS[field.parent].optional or PARTS[field.parent].many))
+}
+"""The field that each of the plain options sets: every number and switch that a payload has a name for, in what every
+request has."""
+
 _OPTIONS: Mapping[str, Callable[[str], Any]] = {
+    **{name: _READERS[FIELDS[path].kind] for name, path in _PATHS.items()},
     "sd_model": _text,
     "outpath_samples": _text,
     "outpath_grids": _text,
@@ -93,41 +106,14 @@ _OPTIONS: Mapping[str, Callable[[str], Any]] = {
     "prompt": _text,
     "negative_prompt": _text,
     "styles": _text,
-    "seed": int,
-    "subseed_strength": float,
-    "subseed": int,
-    "seed_resize_from_h": int,
-    "seed_resize_from_w": int,
     "sampler_index": int,
     "sampler_name": _text,
-    "batch_size": int,
-    "n_iter": int,
-    "steps": int,
-    "cfg_scale": float,
-    "width": int,
-    "height": int,
+    "scheduler": _text,
     "restore_faces": _flag,
-    "tiling": _flag,
     "do_not_save_samples": _flag,
     "do_not_save_grid": _flag,
 }
 """What a line may say, and how it is read. Folders are not taken from a text: pictures go where pictures go."""
-
-_PATHS = {
-    "seed": "seed",
-    "subseed_strength": "variation.strength",
-    "subseed": "variation.seed",
-    "seed_resize_from_h": "variation.resize_height",
-    "seed_resize_from_w": "variation.resize_width",
-    "batch_size": "batch_size",
-    "n_iter": "batch_count",
-    "steps": "steps",
-    "cfg_scale": "cfg_scale",
-    "width": "width",
-    "height": "height",
-    "tiling": "tiling",
-}
-"""The field that each of the plain options sets."""
 
 _JOINED = ("prompt", "negative_prompt")
 """Options that take all words up to the next one."""
@@ -176,6 +162,8 @@ def with_options(request: GenerationRequest, options: Mapping[str, Any], names: 
         request = replace(request, sampler=SAMPLER_NAMES[number])
     if "sampler_name" in options:
         request = replace(request, sampler=_known("--sampler_name", options["sampler_name"], names, "samplers"))
+    if "scheduler" in options:
+        request = replace(request, schedule=_known("--scheduler", options["scheduler"], names, "schedules"))
     if "sd_model" in options:
         request = replace(request, checkpoint=_known("--sd_model", options["sd_model"], names, "checkpoints"))
     return request

@@ -15,7 +15,10 @@ from sdcolab.grids import lines, matrix
 from sdcolab.grids.names import ListedNames
 from sdcolab.grids.plan import Legend
 
-NAMES = ListedNames({"samplers": SAMPLER_NAMES, "checkpoints": ("uno", "dos")}, {"foto": Style("foto", "photo")})
+NAMES = ListedNames(
+    {"samplers": SAMPLER_NAMES, "schedules": ("Automatic", "Karras"), "checkpoints": ("uno", "dos")},
+    {"foto": Style("foto", "photo")},
+)
 
 
 def prompts(request: GenerationRequest, settings: PromptMatrix) -> list[str]:
@@ -54,7 +57,7 @@ def test_one_job_a_line_with_its_options() -> None:
         "a red cat\n\n"
         '--prompt "a dog" --steps 5 --cfg_scale 3.5 --width 64 --tiling true --seed 9 --sampler_name ddim\n'
         "--negative_prompt ugly hands --batch_size 2 --sd_model dos --styles foto\n"
-        "--prompt x --do_not_save_samples true --sampler_index 1\n"
+        "--prompt x --do_not_save_samples true --sampler_index 1 --s_min_uncond 2.5 --scheduler karras\n"
         "--broken option\n"
         "--prompt 'no closing quote\n"
         "a -- b"
@@ -75,6 +78,7 @@ def test_one_job_a_line_with_its_options() -> None:
     assert jobs[1].sampler == "DDIM"
     assert (jobs[2].negative_prompt, jobs[2].batch_size, jobs[2].checkpoint) == ("ugly hands blurry", 2, "dos")
     assert (cells[3].save, jobs[3].sampler) == (False, SAMPLER_NAMES[1])
+    assert (jobs[3].tuning.ngms, jobs[3].schedule) == (2.5, "Karras")
 
 
 def test_seeds_of_lines_and_the_sheet() -> None:

@@ -59,7 +59,7 @@ def test_numbers_of_axes_are_a1111s() -> None:
     assert {number: axis_number(number, img2img=False).label for number in by_number} == by_number
     assert axis_number(5, img2img=True).label == "CFG Scale"
     with pytest.raises(AxisUnknown):
-        axis_number(99, img2img=False)
+        axis_number(999, img2img=False)
     assert len({axis.label for axis in AXES}) == len(AXES)
 
 
@@ -277,6 +277,20 @@ def test_axes_that_do_nothing_are_known() -> None:
     assert idle(axes, GenerationRequest(hires=Hires())) == ()
 
 
+def test_every_plain_field_is_an_axis() -> None:
+    from sdcolab.core.fields import plain_path
+    from sdcolab.core.request import FIELDS
+
+    numbers = {path for path, field in FIELDS.items() if field.kind in (int, float, bool) and not field.many}
+    missing = numbers - {plain_path(axis.path) for axis in AXES}
+    by_hand = {"hires.strength", "init.strength", "init.noise_multiplier", "tuning.unipc_order"}
+    rest = {path for path in missing - by_hand if not path.startswith("control.")}
+    assert rest == {"batch_size", "batch_count"}
+    (scale,) = requests(XyzPlot("CFG Rescale", "0.7"))
+    assert scale.tuning.cfg_rescale == 0.7
+    assert axis_called("Speed", img2img=False).choices(NAMES) == ("faithful", "balanced", "fast")
+
+
 def test_every_axis_reads_something() -> None:
     for axis in of_tab(img2img=False):
         if axis.kind in (Kind.INT, Kind.FLOAT):
@@ -284,7 +298,7 @@ def test_every_axis_reads_something() -> None:
 
 
 def test_an_axis_of_freeu_turns_it_on() -> None:
-    found = requests(XyzPlot("FreeU b1", "1.1, 1.3", "FreeU s2", "0.2"))
+    found = requests(XyzPlot("freeu_b1", "1.1, 1.3", "freeu_s2", "0.2"))
     assert [(one.freeu.b1, one.freeu.s2) for one in found if one.freeu] == [(1.1, 0.2), (1.3, 0.2)]
 
 

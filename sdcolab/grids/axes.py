@@ -263,10 +263,10 @@ def _of_field(label: str, path: str, **more: Any) -> Axis:
     field = FIELDS.get(plain_path(path))
     if field is None:  # not in this version
         return Axis(label, Kind.TEXT, path, **more)
-    if field.is_choice or field.choices:
-        more = {"listed": field.choices, "cost": _COSTS.get(field.choices, 0.0)} | more
-        more["extra"] = (*more.get("extra", ()), *(field.kind if field.is_choice else ()))
-        return Axis(label, Kind.NAME, path, **more)
+    if field.is_choice:
+        return Axis(label, Kind.NAME, path, extra=tuple(field.kind), **more)
+    if field.choices:
+        return Axis(label, Kind.NAME, path, listed=field.choices, cost=_COSTS.get(field.choices, 0.0), **more)
     return Axis(label, _KINDS.get(field.kind, Kind.TEXT), path, **more)
 
 
@@ -333,7 +333,7 @@ def _control_axes(unit: int) -> Iterator[Axis]:
     """The axes of ControlNet's unit number ``unit`` (from 0)."""
     title = f"[ControlNet {unit + 1}]" if unit else "[ControlNet]"
     plain = {field.name: field.label for field in FIELDS.values() if field.parent == "control" and _is_plain(field)}
-    for name, label in (plain | _CONTROL_LABELS).items():
+    for name, label in {**plain, **_CONTROL_LABELS}.items():
         if label:
             yield _of_field(f"{title} {label}", f"control.{unit}.{name}", own=True)
 

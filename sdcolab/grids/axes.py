@@ -286,7 +286,8 @@ def _further(rows: Sequence[Axis]) -> Iterator[Axis]:
     taken = {row.path for row in rows}
     names = Counter([row.label for row in rows] + [field.label for field in FIELDS.values()])
     for path, field in FIELDS.items():
-        if path in taken or path.startswith("control.") or not _is_plain(field):
+        repeats = field.parent in PARTS and PARTS[field.parent].many  # which of them would have to be said
+        if path in taken or repeats or not _is_plain(field):
             continue
         part = path.partition(".")[0]
         yield _of_field(

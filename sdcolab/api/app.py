@@ -19,7 +19,7 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.routing import Route
 
-from sdcolab.api import answers, control_routes, fields, scripts
+from sdcolab.api import answers, control_routes, docs, fields, scripts
 from sdcolab.api.edge import get, missing, post
 from sdcolab.api.extras import check_fits, description, enlargement_from_payload, html_of, texts_of
 from sdcolab.api.fields import BadField, Reader
@@ -48,8 +48,10 @@ MAX_NAMED = 100
 
 
 def build_api(studio: Studio, clock: Callable[[], datetime.datetime] = datetime.datetime.now) -> Starlette:
-    """The application, to mount beside the page; every path begins with "/sdapi/", "/internal/" or "/controlnet/"."""
-    return Starlette(routes=_Api(studio, clock).routes(), exception_handlers={404: missing, 405: missing})
+    """The application, to mount beside the page; every path begins with "/sdapi/", "/internal/" or "/controlnet/",
+    but for the API's own description."""
+    own = _Api(studio, clock).routes()
+    return Starlette(routes=[*own, *docs.routes(own)], exception_handlers={404: missing, 405: missing})
 
 
 class _Api:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from urllib.parse import urlsplit
 
 from sdcolab.cli.parser import add_folder_option, login, port
 from sdcolab.core.folders import Folders, default_root
@@ -13,6 +14,11 @@ USER_VARIABLE = "SDCOLAB_USUARIO"
 
 DEFAULT_PORT = 7860
 MOST_CARDS = 16
+
+_ONLY_HERE = (
+    *("puerto", "compartir", "usuario", "escuchar", "tema", "un_proceso", "tarjetas", "permitir_web", "eventos"),
+)
+"""Options that only open the page."""
 
 THEMES = ("sistema", "claro", "oscuro")
 
@@ -36,6 +42,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="cuántas tarjetas gráficas, un motor en cada una (1)",
     )
+    add(
+        "--permitir-web",
+        type=origins,
+        default=frozenset(),
+        metavar="SITIOS",
+        help="webs que pueden usar la API desde el navegador, separadas por comas: http://localhost:5173",
+    )
     add("--eventos", action="store_true", help=argparse.SUPPRESS)
     add_folder_option(parser, default_root())
 
@@ -56,6 +69,7 @@ def run(options: argparse.Namespace) -> int:
             one_process=options.un_proceso,
             theme=options.tema,
             engines=options.tarjetas,
+            guests=options.permitir_web,
         )
     )
     return 0
@@ -68,10 +82,25 @@ def cards(text: str) -> int:
     return int(text)
 
 
+def origins(text: str) -> frozenset[str]:
+    """Origins of web sites (scheme, name and port), separated by commas. ``*`` would be everybody's pages."""
+    found = set()
+    for written in filter(None, (part.strip().casefold().rstrip("/") for part in text.split(","))):
+        try:
+            parts = urlsplit(written)
+            known = parts.scheme in ("http", "https") and parts.hostname and (parts.port or True)
+        except ValueError:
+            known = False
+        if not known or written != f"{parts.scheme}://{parts.netloc}" or "@" in written:
+            raise argparse.ArgumentTypeError(f"«{written}» no es la dirección de una web, como http://localhost:5173")
+        found.add(written)
+    return frozenset(found)
+
+
 def refuse_options_of_the_page(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     """A subcommand with an option that only opens the page is a mistake that must not pass in silence."""
     if options.command is not run:
-        for name in ("puerto", "compartir", "usuario", "escuchar", "tema", "un_proceso", "tarjetas", "eventos"):
+        for name in _ONLY_HERE:
             if getattr(options, name) != parser.get_default(name):
                 parser.error(f"--{name.replace('_', '-')} solo sirve para abrir la página, sin subcomando.")
 

@@ -80,6 +80,7 @@ _OPTIONS: tuple[LaunchOption, ...] = (
     LaunchOption("--api-auth", values=True, ours=("--usuario", "{}")),
     LaunchOption("--ckpt", values=True, ours=("--modelo", "{}")),
     LaunchOption("--data-dir", values=True, ours=("--carpeta", "{}")),
+    LaunchOption("--cors-allow-origins", values=True, ours=("--permitir-web", "{}")),
     LaunchOption("--theme", values=True, ours=("--tema", "{}")),
     *_plain(Why.MEMORY, "medvram medvram-sdxl lowvram lowram disable-model-loading-ram-optimization"),
     *_plain(
@@ -131,7 +132,7 @@ _OPTIONS: tuple[LaunchOption, ...] = (
     *_refused(Why.SERVER, "nowebui api-server-stop use-ipex"),
     *_refused(
         Why.SERVER,
-        "server-name subpath tls-keyfile tls-certfile cors-allow-origins cors-allow-origins-regex gradio-allowed-path "
+        "server-name subpath tls-keyfile tls-certfile cors-allow-origins-regex gradio-allowed-path "
         "device-id use-cpu ngrok",
         values=True,
     ),

@@ -48,9 +48,10 @@ def serve(
     port: int = 7860,
     auth: tuple[str, str] | None = None,
     api: ASGIApp | None = None,
+    guests: frozenset[str] = frozenset(),
 ) -> Server:
     """Serve the page without blocking; ``auth`` is (user, password), and ``port`` 0 takes any free one. ``api`` is the
-    HTTP API for other programs.
+    HTTP API for other programs, which pages of the sites ``guests`` may use too.
 
     Raises ``PortBusy``.
     """
@@ -68,6 +69,7 @@ def serve(
         head=look.head(LAYOUT),
         api=api,
         rooms=rooms_app(studio.rooms),
+        guests=guests,
     )
 
 

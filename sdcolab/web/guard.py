@@ -23,7 +23,7 @@ from sdcolab.web.cookies import FRAMED, forget, remember, sent_sessions
 from sdcolab.web.gate import FileGate, read_body
 from sdcolab.web.login import Logins, Refusal
 from sdcolab.web.look import login_page
-from sdcolab.web.origins import SAFE_METHODS, Caller, caller, host_name, is_intrusion, protected
+from sdcolab.web.origins import SAFE_METHODS, Caller, caller, guest, host_name, is_intrusion, preflight, protected
 
 API = "/gradio_api"
 FILE_PREFIX = f"{API}/file="
@@ -60,7 +60,7 @@ _EXACT = frozenset(
         f"{API}/upload_progress",
     }
 )
-_CLIENT_PREFIXES = ("/sdapi/", "/internal/", "/controlnet/")
+_CLIENT_PREFIXES = ("/sdapi/", "/internal/", "/controlnet/", "/docs", "/openapi.json")
 """What other programs ask for: A1111's HTTP API."""
 
 _PREFIXES = ("/assets/", "/static/", "/svelte/", f"{API}/heartbeat/", f"{API}/call/", f"{API}/run/", f"{API}/api/")
@@ -71,6 +71,7 @@ class Guard:
 
     ``readable`` are the folders whose pictures may be served. ``hosts``, when given, are the only names by which the
     server may be called; without a password this is what keeps other web pages from using it (DNS rebinding).
+    ``guests`` are the origins of other sites whose pages may use ``api``, with the password if there is one.
     ``api``, when given, answers other programs, which may log in with each request (HTTP Basic). ``rooms``, when given,
     answers what our own page asks of the rooms of the studio.
     """
@@ -84,6 +85,7 @@ class Guard:
         hosts: frozenset[str] | None = None,
         api: ASGIApp | None = None,
         rooms: ASGIApp | None = None,
+        guests: frozenset[str] = frozenset(),
     ) -> None:
         self._app = app
         self._api = api
@@ -91,14 +93,28 @@ class Guard:
         self._access = access
         self._files = FileGate(readable)
         self._hosts = hosts
+        self._guests = guests
         self._logins = Logins()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
         elif scope["type"] == "http":
-            answer = await self._answer(scope, receive)
-            await (answer or self._app)(scope, receive, protected(send))
+            headers = Headers(scope=scope)
+            origin = guest(headers, self._guests) if self._api and scope["path"].startswith(_CLIENT_PREFIXES) else ""
+            answer = await (self._answer_guest(scope, receive) if origin else self._answer(scope, receive))
+            await (answer or self._app)(scope, receive, protected(send, origin))
+
+    async def _answer_guest(self, scope: Scope, receive: Receive) -> ASGIApp:
+        """The answer to a page of an allowed site. Its visitor's cookies are ours and count for nothing here."""
+        method = scope["method"]
+        scope["headers"] = [(name, value) for name, value in scope["headers"] if name.lower() != b"cookie"]
+        headers = Headers(scope=scope)
+        if self._api is None or self._called_wrongly(headers):
+            return _refused()
+        if method == "OPTIONS":
+            return preflight()
+        return await self._for_client(self._api, method, headers, receive)
 
     async def _answer(self, scope: Scope, receive: Receive) -> ASGIApp | None:
         """Our own answer, or None when gradio should answer."""

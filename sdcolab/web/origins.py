@@ -10,6 +10,7 @@ from enum import Enum
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import Response
 from starlette.types import Message, Send
 
 COLAB_SITES = ("https://colab.research.google.com", "https://*.googleusercontent.com", "https://*.prod.colab.dev")
@@ -26,6 +27,14 @@ _ALWAYS = {
     "cross-origin-resource-policy": "same-origin",
     "content-security-policy": f"frame-ancestors 'self' {' '.join(COLAB_SITES)}",
 }
+
+_PREFLIGHT = {
+    "access-control-allow-methods": "GET, POST",
+    "access-control-allow-headers": "authorization, content-type",
+    "access-control-allow-private-network": "true",
+    "access-control-max-age": "600",
+}
+"""What a page of an allowed site may ask for. Not our cookies: it sends the password itself, with each request."""
 
 
 class Caller(Enum):
@@ -58,6 +67,17 @@ def is_intrusion(path: str, method: str, headers: Headers) -> bool:
     return not (opens and "origin" not in headers)
 
 
+def guest(headers: Headers, allowed: frozenset[str]) -> str:
+    """The origin of the other site's page that asks, when it is one of ``allowed``; "" when it is not."""
+    origin = headers.get("origin", "")
+    return origin if caller(headers) is Caller.FOREIGN and origin.casefold() in allowed else ""
+
+
+def preflight() -> Response:
+    """The answer to what a browser asks before it lets a page of an allowed site make a request."""
+    return Response(status_code=204, headers=_PREFLIGHT)
+
+
 def host_name(headers: Headers) -> str:
     """The name by which the server was called, without its port; empty when it is not a name."""
     try:
@@ -77,15 +97,19 @@ def is_framed(headers: Headers) -> bool:
     return headers.get("sec-fetch-dest") in ("iframe", "frame", "embed", "object")
 
 
-def protected(send: Send) -> Send:
+def protected(send: Send, origin: str = "") -> Send:
     """``send`` with our headers on every answer, and without those that open it to other sites (gradio repeats any
-    ``Origin`` there)."""
+    ``Origin`` there); only the page of ``origin`` may read it, when there is one."""
 
     async def send_protected(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
             for name in [name for name in headers if name.startswith("access-control-")]:
-                del headers[name]
+                if not origin or name not in _PREFLIGHT:
+                    del headers[name]
+            if origin:
+                headers["access-control-allow-origin"] = origin
+                headers.add_vary_header("origin")
             for name, value in _ALWAYS.items():
                 headers[name] = value
         await send(message)

@@ -89,8 +89,10 @@ def start_server(
     head: str = "",
     api: ASGIApp | None = None,
     rooms: ASGIApp | None = None,
+    guests: frozenset[str] = frozenset(),
 ) -> Server:
-    """Serve the page that ``build`` makes, with ``head`` in its head, ``rooms`` for it and ``api`` for other programs.
+    """Serve the page that ``build`` makes, with ``head`` in its head, ``rooms`` for it and ``api`` for other programs
+    and for pages of the sites ``guests``.
     Only files in ``outputs`` and in gradio's cache inside ``temporary`` can be read through the page.
 
     Raises ``PortBusy``, ``PortForbidden`` or ``CannotWrite``.
@@ -110,6 +112,7 @@ def start_server(
             hosts=loopback_names(host) if auth is None else None,
             api=api,
             rooms=rooms,
+            guests=guests,
         )
         config = uvicorn.Config(
             door,

@@ -32,7 +32,7 @@ THEME_QUERIES = {"claro": "/?__theme=light", "oscuro": "/?__theme=dark"}
 class WebOptions:
     """How to open the web UI. ``machine_events`` prints JSON lines for the program that started us; with
     ``one_process`` the engine works in this process, which dies with it when memory runs out; ``engines`` is how many
-    work at the same time, one a graphics card."""
+    work at the same time, one a graphics card; ``guests`` are the origins of sites whose pages may use the API."""
 
     folders: Folders
     host: str = "127.0.0.1"
@@ -44,6 +44,7 @@ class WebOptions:
     one_process: bool = False
     theme: str = "sistema"
     engines: int = 1
+    guests: frozenset[str] = frozenset()
 
 
 def open_web(options: WebOptions) -> None:
@@ -65,6 +66,7 @@ def open_web(options: WebOptions) -> None:
             port=options.port,
             auth=login,
             api=build_api(studio),
+            guests=options.guests,
         )
         tunnel = None
         try:

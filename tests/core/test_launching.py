@@ -23,6 +23,7 @@ from sdcolab.core.words.launching import REASONS, needless
         ("--ckpt C:\\modelos\\a.safetensors --api", "--modelo C:\\modelos\\a.safetensors", {Why.API}),
         ("--data-dir 'D:\\mis cosas' --theme light", "--carpeta|D:\\mis cosas|--tema|claro", set()),
         ("--lora-dir x --lowvram --puerto 8000", "--puerto 8000", {Why.FOLDERS, Why.MEMORY}),
+        ("--cors-allow-origins=http://a.es,http://b.es", "--permitir-web http://a.es,http://b.es", set()),
         ("--theme raro", "--tema raro", set()),
         ("", "", set()),
     ],

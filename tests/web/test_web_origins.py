@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import socket
 import time
@@ -19,6 +20,7 @@ from test_web_gates import PASSWORD, USER, events
 from test_web_server import routes
 from web_fakes import make_bench
 
+from sdcolab.cli.web import origins
 from sdcolab.web import guard, patience
 from sdcolab.web.access import Access
 from sdcolab.web.app import Server, build_page, serve
@@ -215,3 +217,62 @@ def test_half_a_request_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.Mo
     finally:
         server.close()
         bench.studio.jobs.close()
+
+
+# --- Sites that may use the API ---------------------------------------------------------------------------------------
+
+SITE = "http://localhost:5173"
+
+
+def visit(method: str, path: str, headers: dict[str, str], access: Access | None = ACCESS) -> httpx.Response:
+    async def run() -> httpx.Response:
+        door = Guard(
+            OTHER_PROGRAMS, access=access, readable=(), api=OTHER_PROGRAMS, hosts=None, guests=frozenset({SITE})
+        )
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app=door), base_url="http://prueba") as client:
+            return await client.request(method, path, headers=headers)
+
+    return asyncio.run(run())
+
+
+def test_a_page_of_an_allowed_site_uses_the_api_with_the_password_and_nothing_else() -> None:
+    path, origin = "/sdapi/v1/options", {"origin": SITE, "sec-fetch-site": "same-site"}
+    password = {"authorization": httpx.BasicAuth("ana", "buena")._auth_header}
+    asking = origin | {"access-control-request-method": "POST", "access-control-request-headers": "authorization"}
+    before = visit("OPTIONS", path, asking)
+    assert before.status_code == 204
+    assert before.headers["access-control-allow-origin"] == SITE
+    assert "authorization" in before.headers["access-control-allow-headers"]
+    assert "access-control-allow-credentials" not in before.headers
+    answer = visit("POST", path, origin | password)
+    assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (200, SITE)
+    assert "origin" in answer.headers["vary"].casefold()
+    assert visit("POST", path, origin).status_code == 401
+    cookie = {"cookie": f"{PLAIN}={ACCESS.login('ana', 'buena')}"}
+    assert visit("GET", path, cookie).status_code == 200
+    assert visit("GET", path, origin | cookie).status_code == 401  # its visitor's session is not its own
+    assert visit("POST", path, origin, access=None).status_code == 200
+    for other in ("/config", "/", f"{API}/queue/join"):
+        refused = visit("GET", other, origin | password)
+        assert refused.status_code == 403
+        assert "access-control-allow-origin" not in refused.headers
+    assert visit("POST", path, {"origin": "http://localhost:5174"} | password).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("http://LOCALHOST:5173, https://a.es/", {SITE, "https://a.es"}),
+        ("", set()),
+        *(
+            (text, None)
+            for text in ("*", "a.es", "https://a.es/ruta", "https://ana:x@a.es", "null", "http://a:b", "ftp://a")
+        ),
+    ],
+)
+def test_sites_are_written_as_their_address(text: str, found: set[str] | None) -> None:
+    if found is None:
+        with pytest.raises(argparse.ArgumentTypeError):
+            origins(text)
+    else:
+        assert origins(text) == found

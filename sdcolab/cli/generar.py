@@ -56,7 +56,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--modelo", default=argparse.SUPPRESS, metavar="ARCHIVO", help="archivo o nombre del modelo")
     add("--salida", type=Path, metavar="DIR", help="dónde guardar las imágenes")
     formats = [known.value for known in ImageFormat]
-    add("--formato", choices=formats, default=formats[0], metavar="FORMATO", help="png, jpg o webp (png)")
+    add("--formato", choices=formats, default=formats[0], metavar="FORMATO", help="png, jpg, webp o avif (png)")
     add("--json", action="store_true", help="escribe el resultado como JSON")
     add("--guion", type=words, metavar="NOMBRE", help='script: "Ultimate SD upscale", Loopback, "Prompt matrix"…')
     add(

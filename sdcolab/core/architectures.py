@@ -52,8 +52,46 @@ class ModelFamily(StrEnum):
     UNKNOWN = "?"
 
 
-RUN_HERE = frozenset({ModelFamily.SD1, ModelFamily.SD2, ModelFamily.SDXL, ModelFamily.SDXL_REFINER})
+@dataclass(frozen=True, slots=True)
+class OwnFamily:
+    """How a family that the engine can run is told from the others, before anything is loaded.
+
+    ``side`` in pixels of the square pictures it was trained on. ``text_width``: of the vectors that its
+    cross-attention reads. ``texts``: how the names of its text encoder's tensors begin in a checkpoint; where two
+    families begin alike the width decides. ``declared``: as in ``Architecture``.
+    """
+
+    family: ModelFamily
+    side: int
+    text_width: int
+    texts: tuple[str, ...]
+    declared: str = ""
+
+
+OWN_FAMILIES: tuple[OwnFamily, ...] = (
+    OwnFamily(
+        ModelFamily.SDXL,
+        1024,
+        2048,
+        ("conditioner.embedders.1.", "conditioner.embedders.0.transformer."),
+        r"xl|pony|illustrious|noob",
+    ),
+    OwnFamily(ModelFamily.SDXL_REFINER, 1024, 1280, ("conditioner.embedders.0.model.",)),
+    OwnFamily(
+        ModelFamily.SD2,
+        768,  # of its two models, of 512 and 768 pixels, nothing in a header tells which one it is
+        1024,
+        ("cond_stage_model.model.", "conditioner.embedders.0.model."),  # the second in SD-Turbo
+        r"stable-diffusion-v2|sd[\s_-]?v?2",
+    ),
+    OwnFamily(ModelFamily.SD1, 512, 768, ("cond_stage_model.transformer.",), r"stable-diffusion-v1|sd[\s_-]?v?1"),
+)
+"""One row each, tried in order; their folders are in ``engine.families``."""
+
+RUN_HERE = frozenset(row.family for row in OWN_FAMILIES)
 """Families that the engine can run."""
+
+FAMILY_OF_WIDTH: Mapping[int, ModelFamily] = {row.text_width: row.family for row in OWN_FAMILIES}
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,12 +212,6 @@ ARCHITECTURES: tuple[Architecture, ...] = (
 )
 """Tried in order. In a group of signs ``=`` marks the width of the text vectors."""
 
-_STABLE_DIFFUSION: tuple[tuple[str, ModelFamily], ...] = (
-    (r"xl|pony|illustrious|noob", ModelFamily.SDXL),
-    (r"stable-diffusion-v2|sd[\s_-]?v?2", ModelFamily.SD2),
-    (r"stable-diffusion-v1|sd[\s_-]?v?1", ModelFamily.SD1),
-)
-
 
 def foreign(names: Iterable[str], widths: Mapping[str, int], *, lora: bool) -> ModelFamily | None:
     """The other architecture whose signs are in ``names`` (layer keys for a ``lora``), or None.
@@ -197,10 +229,9 @@ def foreign(names: Iterable[str], widths: Mapping[str, int], *, lora: bool) -> M
 def declared_family(text: str) -> ModelFamily:
     """The family that a file's metadata or civitai's ``baseModel`` names; UNKNOWN when it names none of ours."""
     text = text.casefold()
-    for row in ARCHITECTURES:
-        if row.declared and re.search(row.declared, text):
-            return row.family
-    return next((family for pattern, family in _STABLE_DIFFUSION if re.search(pattern, text)), ModelFamily.UNKNOWN)
+    rows: tuple[Architecture | OwnFamily, ...] = (*ARCHITECTURES, *OWN_FAMILIES)
+    known = (row.family for row in rows if row.declared and re.search(row.declared, text))
+    return next(known, ModelFamily.UNKNOWN)
 
 
 def _holds(sign: str, text: str, widths: Mapping[str, int]) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sdcolab.core.architectures import ModelFamily, declared_family, foreign
+from sdcolab.core.architectures import FAMILY_OF_WIDTH, OWN_FAMILIES, ModelFamily, declared_family, foreign
 from sdcolab.core.lora_names import layers_of
 from sdcolab.core.tensors import TensorHeader
 
@@ -47,12 +47,11 @@ class Prediction(StrEnum):
 
 NATIVE_SIZES = {
     **dict.fromkeys(ModelFamily, 1024),
-    ModelFamily.SD1: 512,
-    ModelFamily.SD2: 768,
     ModelFamily.UNKNOWN: 512,
+    **{row.family: row.side for row in OWN_FAMILIES},
 }
-"""Side in pixels of the square images each family was trained on. SD 2 has two models, of 512 and 768 pixels, and
-nothing in a header tells which one it is: the engine finds out when it loads the file.
+"""Side in pixels of the square images each family was trained on. Which of SD 2's two models a file is, the engine
+finds out when it loads it.
 """
 
 RESOLUTION_KEY = "modelspec.resolution"
@@ -207,18 +206,11 @@ def _checkpoint_family(header: TensorHeader) -> ModelFamily:
     other = _other_architecture(header)
     if other is not None:
         return other
-    if _any_starts(header, ("conditioner.embedders.1.",)) or _any_starts(
-        header, ("conditioner.embedders.0.transformer.",)
-    ):
-        return ModelFamily.SDXL
-    if _any_starts(header, ("conditioner.embedders.0.model.",)):  # SDXL's refiner, and SD-Turbo, which is an SD 2
-        width = text_width(header, _UNET_PREFIX)
-        return ModelFamily.SD2 if width == _SD2_TEXT_WIDTH else ModelFamily.SDXL_REFINER
-    if _any_starts(header, ("cond_stage_model.model.",)):
-        return ModelFamily.SD2
-    if _any_starts(header, ("cond_stage_model.transformer.",)):
-        return ModelFamily.SD1
-    return _family_by_width(text_width(header, _UNET_PREFIX))
+    width = text_width(header, _UNET_PREFIX)
+    begins = [row for row in OWN_FAMILIES if _any_starts(header, row.texts)]
+    if not begins:
+        return _family_by_width(width)
+    return next((row for row in begins if row.text_width == width), begins[0]).family
 
 
 def _other_architecture(header: TensorHeader) -> ModelFamily | None:
@@ -251,16 +243,8 @@ def text_width(header: TensorHeader, prefix: str = _UNET_PREFIX) -> int | None:
     return None
 
 
-_SD2_TEXT_WIDTH = 1024
-
-
 def _family_by_width(width: int | None) -> ModelFamily:
-    return {
-        768: ModelFamily.SD1,
-        _SD2_TEXT_WIDTH: ModelFamily.SD2,
-        1280: ModelFamily.SDXL_REFINER,
-        2048: ModelFamily.SDXL,
-    }.get(width or 0, ModelFamily.UNKNOWN)
+    return FAMILY_OF_WIDTH.get(width or 0, ModelFamily.UNKNOWN)
 
 
 _SDXL_LAYER = re.compile(

@@ -14,3 +14,4 @@ class ImageFormat(StrEnum):
     PNG = "png"
     JPEG = "jpg"
     WEBP = "webp"
+    AVIF = "avif"

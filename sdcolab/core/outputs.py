@@ -1,4 +1,4 @@
-"""Saved images: PNG, JPEG or WebP with the infotext inside, one folder a day, numbered (hechos/a1111.md 7.3 and 8)."""
+"""Saved images: PNG, JPEG, WebP or AVIF with the infotext inside, one folder a day (hechos/a1111.md 7.3 and 8)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
+from PIL import Image, features
 from PIL.PngImagePlugin import PngInfo
 
 from sdcolab.core.file_patterns import facts_of, file_name, folder_name
@@ -32,7 +32,7 @@ DAY = "[date]"
 """The pattern of a folder for each day."""
 
 
-_LARGEST_SIDE = {ImageFormat.JPEG: 65_535, ImageFormat.WEBP: 16_383}
+_LARGEST_SIDE = {ImageFormat.JPEG: 65_535, ImageFormat.WEBP: 16_383, ImageFormat.AVIF: 32_768}
 
 
 class ImageStore:
@@ -52,7 +52,7 @@ class ImageStore:
         preferred: Callable[[], Preferences] | None = None,
     ) -> None:
         """With ``today`` None the images lie right in ``folder``, without a folder for each day. ``quality``, 1 to 100,
-        is that of JPEG and WebP. ``preferred`` is asked at each picture, and wins over both."""
+        is that of all but PNG. ``preferred`` is asked at each picture, and wins over both."""
         self._folder = folder
         self._today = today
         self._format = image_format
@@ -135,8 +135,13 @@ class ImageStores:
         return self.txt2img if request.init is None else self.img2img
 
 
+_PILLOW = {ImageFormat.JPEG: "JPEG", ImageFormat.WEBP: "WEBP", ImageFormat.AVIF: "AVIF"}
+
+
 def fits(image: Image.Image, infotext: str, image_format: ImageFormat) -> bool:
-    """Whether ``image_format`` can hold the picture and its text."""
+    """Whether ``image_format`` can hold the picture and its text, and this Pillow can write it."""
+    if image_format is ImageFormat.AVIF and not features.check("avif"):
+        return False
     if max(image.size) > _LARGEST_SIDE.get(image_format, max(image.size)):
         return False
     return image_format is not ImageFormat.JPEG or len(user_comment(infotext)) <= _LARGEST_EXIF
@@ -146,12 +151,11 @@ def save_options(infotext: str, image_format: ImageFormat, quality: int = QUALIT
     """What Pillow's ``save`` needs to write a picture with its infotext."""
     if image_format is ImageFormat.PNG:
         return {"format": "PNG", "pnginfo": png_text(infotext)}
-    name = "JPEG" if image_format is ImageFormat.JPEG else "WEBP"
-    return {"format": name, "quality": quality, "exif": user_comment(infotext)}
+    return {"format": _PILLOW[image_format], "quality": quality, "exif": user_comment(infotext)}
 
 
 def _flat(image: Image.Image, image_format: ImageFormat) -> Image.Image:
-    """JPEG knows no transparency; A1111 writes none in WebP either."""
+    """JPEG knows no transparency; A1111 writes none in the others either."""
     return image if image_format is ImageFormat.PNG or image.mode == "RGB" else image.convert("RGB")
 
 

@@ -110,7 +110,7 @@ def test_every_format_carries_its_infotext(image_format: ImageFormat, mode: str,
     assert read_bytes(path.read_bytes(), path.name) == TEXT
     with Image.open(path) as image:
         assert image.size == (16, 8)
-        assert image.format == {"png": "PNG", "jpg": "JPEG", "webp": "WEBP"}[image_format]
+        assert image.format == {"png": "PNG", "jpg": "JPEG", "webp": "WEBP", "avif": "AVIF"}[image_format]
 
 
 def test_the_comment_is_big_endian_as_a1111_writes_it(tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def test_numbers_go_on_over_formats(tmp_path: Path) -> None:
         ImageStore(tmp_path, today=None, image_format=image_format).save(PICTURE, "", 1).name
         for image_format in ImageFormat
     ]
-    assert names == ["00000-1.png", "00001-1.jpg", "00002-1.webp"]
+    assert names == ["00000-1.png", "00001-1.jpg", "00002-1.webp", "00003-1.avif"]
 
 
 @pytest.mark.parametrize(
@@ -132,6 +132,7 @@ def test_numbers_go_on_over_formats(tmp_path: Path) -> None:
         (ImageFormat.JPEG, (8, 8), "x" * 40_000),
         (ImageFormat.WEBP, (16_384, 1), TEXT),
         (ImageFormat.JPEG, (65_536, 1), TEXT),
+        (ImageFormat.AVIF, (32_769, 1), TEXT),
     ],
 )
 def test_what_does_not_fit_becomes_a_png(

@@ -61,8 +61,8 @@ DECIDED: Mapping[str, str] = {
 """What is said of some of them."""
 
 CHOICES: Mapping[str, Mapping[str, str]] = {
-    "image_format": {"png": "PNG", "jpg": "JPEG", "webp": "WebP"},
-    "grid_format": {"png": "PNG", "jpg": "JPEG", "webp": "WebP"},
+    "image_format": {"png": "PNG", "jpg": "JPEG", "webp": "WebP", "avif": "AVIF"},
+    "grid_format": {"png": "PNG", "jpg": "JPEG", "webp": "WebP", "avif": "AVIF"},
     "look": {"system": "El del sistema", "light": "Claro", "dark": "Oscuro"},
 }
 

@@ -1,6 +1,6 @@
 """The families that can be loaded, one row each.
 
-To add one: a folder here with its ``Family``, a row below, and its rule in ``core.detect``.
+To add one: a folder here with its ``Family``, a row below, and its row in ``core.architectures`` (``OWN_FAMILIES``).
 """
 
 from collections.abc import Mapping

@@ -30,7 +30,8 @@ TYPES: Mapping[str, str] = {
 
 def span(low: float, high: float) -> str:
     """The range of a number."""
-    return f"de {low:g} a {high:g}"
+    shown = (f"{one:.0f}" if one == int(one) else f"{one:g}" for one in (low, high))
+    return f"de {next(shown)} a {next(shown)}"
 
 
 ROUTES: Mapping[str, str] = {

@@ -166,7 +166,7 @@ def test_checkpoints_go_by_name_title_and_hash(bench: Bench, client: httpx.Clien
 
 def test_settings_and_styles_of_the_page_count(bench: Bench, client: httpx.Client) -> None:
     defaults = GenerationRequest(clip_skip=2, checkpoint="sub/Bonito.safetensors", prompt="de la página")
-    bench.settings.save(Settings(defaults, (Style("foto", "foto de {prompt}"),)))
+    bench.settings.save(Settings(defaults, styles=(Style("foto", "foto de {prompt}"),)))
     info = json.loads(post(client, "txt2img", prompt="un gato", styles=["foto"], **SMALL)["info"])
     assert (info["prompt"], info["styles"], info["clip_skip"]) == ("foto de un gato", ["foto"], 2)
     assert bench.painter.requests[0].checkpoint == "sub/Bonito.safetensors"

@@ -12,7 +12,7 @@ from webuiapi import ControlNetUnit, WebUIApi
 from sdcolab.api.app import build_api
 from sdcolab.core.folders import Folders
 from sdcolab.core.names import SAMPLER_NAMES
-from sdcolab.training.tagger import MODEL_FILE, TAGS_FILE
+from sdcolab.training.tagger import MODEL_FILE, TAGS_FILE, pixels_of
 from sdcolab.web import login
 from sdcolab.web.app import Server, serve
 from sdcolab.wiring.demo import DEMO_FILE
@@ -170,7 +170,9 @@ def test_interrogate(api: WebUIApi, folders: Folders, monkeypatch: pytest.Monkey
     tagger.mkdir(parents=True)
     (tagger / MODEL_FILE).write_bytes(b"red")
     (tagger / TAGS_FILE).write_text("tag_id,name,category,count\n1,blue_sky,0,9\n2,cat_(animal),0,9\n3,dog,0,9\n")
-    monkeypatch.setattr("sdcolab.training.tagger.onnx_predict", lambda _path: lambda _pixels: [[0.9, 0.6, 0.2]])
+    monkeypatch.setattr(
+        "sdcolab.training.tagger.onnx_model", lambda _path: (pixels_of, lambda _pixels: [[0.9, 0.6, 0.2]])
+    )
     described = api.interrogate(Image.new("RGB", (32, 32)), model="deepdanbooru")
     assert described.info == "blue sky, cat \\(animal\\)"
     answer = api.session.post(f"{api.baseurl}/interrogate", json={"image": "zzz"})

@@ -118,7 +118,7 @@ def test_axes_of_img2img_have_their_own_numbers() -> None:
         ("Loopback", [99], "script_args"),
         ("Loopback", ["muchas"], "script_args[0]"),
         ("Loopback", {"loops": 3}, "script_args"),
-        ("X/Y/Z plot", [99, "1"], "script_args"),
+        ("X/Y/Z plot", [999, "1"], "script_args"),
         ("SD upscale", [None, 32, "Nadie"], "script_args[2]"),
         ("Outpainting mk2", [None, 64, 8, ["north"]], "script_args[3]"),
     ],

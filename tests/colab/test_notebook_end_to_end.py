@@ -458,13 +458,13 @@ def first_run(kernel: Kernel, colab: Colab, play: str, cells: dict[str, str]) ->
         page.press("Generar", prompt="un pez", steps=1, width=64, height=64, checkpoint=model.name, seed="21")
         kernel.until("Tu Google Drive está lleno: 1 archivo")
         assert not list(images[0].parent.glob("*-21.png"))
-    kernel.until("✅ Google Drive ha vuelto")
+    kernel.until("✅ Google Drive volvió")
     assert list(images[0].parent.glob("*-21.png"))
     with unplugged(colab):
         page.press("Generar", prompt="un pato", steps=1, width=64, height=64, checkpoint=model.name, seed="22")
         wait_for(lambda: list(local.parent.glob("*-22.png")))  # made without waiting for Drive
         kernel.until("Google Drive no responde")
-    kernel.until("✅ Google Drive ha vuelto", times=2)
+    kernel.until("✅ Google Drive volvió", times=2)
     assert list(images[0].parent.glob("*-22.png"))
 
     assert any('<iframe src="https://' in shown.get("text/html", "") for shown in kernel.shown)

@@ -188,6 +188,8 @@ def test_recorded_infotexts(name: str) -> None:
             "variation": Variation(),
             "hires": HIRES_OF_CASES.get(name),
             "refiner": None,
+            "details": (),
+            "restore_faces": False,
             "regions": None,
             "control": (),
             "tuning": Tuning(),

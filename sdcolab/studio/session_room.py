@@ -10,14 +10,14 @@ from typing import Any
 from sdcolab.core.errors import StrangeQuestion
 from sdcolab.core.files import free_bytes
 from sdcolab.core.folders import Folders
-from sdcolab.core.request import GenerationRequest
-from sdcolab.core.rooms import Answer, RoomFile, number, numbers
+from sdcolab.core.rooms import Answer, RoomFile, numbers, text
 from sdcolab.core.scripts import Grid
 from sdcolab.core.tasks import Download, Generate, Task, TaskTable
 from sdcolab.core.words import human_bytes, human_time
 from sdcolab.core.words.session import FETCHING, FREED, IMPORTED, RESUMED, SPACE_GROUPS
 from sdcolab.core.words.tasks import TASK_NAMES
 from sdcolab.studio import bundle, pending, space
+from sdcolab.studio.plans import LeftPlan, continued, sentence
 
 TYPICAL_SPEED = 25_000_000
 """Bytes a second: what a download in Colab or on a good line gets, only to tell how long one will take."""
@@ -35,20 +35,20 @@ class Absent:
 
 
 class SessionRoom:
-    """``absent`` tells what is not here any more, ``plans`` the grids that have not ended; ``submit`` queues work."""
+    """``absent`` tells what is not here any more, ``left_plan`` the script's plan to offer; ``submit`` queues work."""
 
     def __init__(
         self,
         folders: Folders,
         table: TaskTable,
         absent: Callable[[], Sequence[Absent]],
-        plans: Callable[[], Sequence[str]],
+        left_plan: Callable[[], LeftPlan | None],
         submit: Callable[[Task], object],
     ) -> None:
         self._folders = folders
         self._table = table
         self._absent = absent
-        self._plans = plans
+        self._left_plan = left_plan
         self._submit = submit
 
     @property
@@ -72,7 +72,8 @@ class SessionRoom:
         return RoomFile(bundle.exported(self._folders), "application/json", bundle.BUNDLE_NAME)
 
     def _left(self, _said: Mapping[str, Any]) -> dict[str, Any]:
-        """What another session left: files to fetch, tasks and grids."""
+        """What another session left: files to fetch, tasks and a script's plan."""
+        plan = self._left_plan()
         return {
             "absent": [
                 {
@@ -84,7 +85,7 @@ class SessionRoom:
                 for one in self._absent()
             ],
             "tasks": [_described(entry.task) for entry in pending.offered(self._folders.config, self._table)],
-            "plans": [Path(name).stem for name in self._plans()],
+            "plan": {"name": plan.name, "told": sentence(plan)} if plan else None,
         }
 
     def _fetch(self, said: Mapping[str, Any]) -> str:
@@ -108,11 +109,11 @@ class SessionRoom:
         pending.settle(self._folders.config, self._table, [entry.task for entry in entries])
 
     def _grid(self, said: Mapping[str, Any]) -> str:
-        """Go on with a grid, by its place. Raises ``StrangeQuestion``."""
-        plans, place = self._plans(), number(said, "place")
-        if not 0 <= place < len(plans):
-            raise StrangeQuestion(question="place")
-        self._submit(Grid(GenerationRequest(), plan=Path(plans[place])))
+        """Go on with the plan that is offered, by its name. Raises ``StrangeQuestion``."""
+        plan = self._left_plan()
+        if plan is None or text(said, "name") != plan.name:
+            raise StrangeQuestion(question="name")
+        self._submit(continued(plan.name))
         return RESUMED.format(count=1)
 
     def _space(self, _said: Mapping[str, Any]) -> dict[str, Any]:

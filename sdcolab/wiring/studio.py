@@ -27,6 +27,7 @@ from sdcolab.studio.jobs import JobQueue, last_picture
 from sdcolab.studio.journal import JobJournal
 from sdcolab.studio.last_form import LastForm
 from sdcolab.studio.pending import PendingJournal
+from sdcolab.studio.plans import offered
 from sdcolab.studio.poses_room import PosesRoom
 from sdcolab.studio.preferences_room import PreferencesRoom
 from sdcolab.studio.queue_room import QueueRoom
@@ -146,6 +147,7 @@ def build_studio(folders: Folders, library: Library, place: Workplace) -> Studio
     def fetch(links: str) -> None:
         place.jobs.submit(Download(links), Origin.PAGE)
 
+    plans = PlanFolder(library, folders)
     lists, upscalers, detectors = script_lists(library, folders), upscaler_links(), detector_links()
     return Studio(
         library=library,
@@ -178,7 +180,7 @@ def build_studio(folders: Folders, library: Library, place: Workplace) -> Studio
                 ),
             ),
             "sesion": SessionRoom(
-                folders, TASKS, lambda: absent_downloads(folders), lists["unfinished_plans"], place.jobs.submit
+                folders, TASKS, lambda: absent_downloads(folders), lambda: offered(plans, place.jobs), place.jobs.submit
             ),
             "zonas": RegionsRoom(),
             "poses": PosesRoom(folders, find_people, draw_people),
@@ -189,6 +191,6 @@ def build_studio(folders: Folders, library: Library, place: Workplace) -> Studio
             "guia": GuideRoom(catalog_links(), fetch, upscalers | detectors | face_links()),
         },
         wildcards=wildcard_manager(folders),
-        plans=PlanFolder(library, folders),
+        plans=plans,
         upscalers_on_offer={name: size for name, (_, size) in upscalers.items()},
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import os
 import time
@@ -21,6 +22,7 @@ from sdcolab.core.words.session import SPACE_GROUPS
 from sdcolab.studio import bundle, pending
 from sdcolab.studio.journal import JobJournal, JournalEntry
 from sdcolab.studio.pending import OFFERED, WAITING, PendingJournal
+from sdcolab.studio.plans import LeftPlan
 from sdcolab.studio.session_room import Absent, SessionRoom
 from sdcolab.wiring.tasks import TASKS
 
@@ -36,13 +38,16 @@ def folders(tmp_path: Path) -> Folders:
     return Folders(tmp_path / "sdcolab")
 
 
+PLAN = LeftPlan("a/b.plan", "X/Y/Z plot", 3, 9, datetime.datetime(2026, 1, 2, 3, 4))
+
+
 class House:
     """The room and what it queued."""
 
     def __init__(self, folders: Folders) -> None:
         self.queued: list[Task] = []
         self.absent = (Absent("https://a/x", "x.safetensors", 50_000_000), Absent("https://a/y", "y.pt", None))
-        self.room = SessionRoom(folders, TASKS, lambda: self.absent, lambda: ("a/b.plan",), self.queued.append)
+        self.room = SessionRoom(folders, TASKS, lambda: self.absent, lambda: PLAN, self.queued.append)
 
     def ask(self, question: str, **said: Any) -> Any:
         return ask({"sesion": self.room}, "sesion", question, said)
@@ -56,6 +61,8 @@ def test_what_was_not_done_outlives_the_machine_and_is_offered(folders: Folders)
     assert json.loads((folders.config / WAITING).read_text()) == []
     house = House(folders)
     left = house.ask("left")
+    assert left["plan"]["name"] == "a/b.plan"
+    assert "(3 de 9 imágenes hechas, 02/01 03:04)" in left["plan"]["told"]
     assert left["tasks"] == ["Generar imágenes: gato", "Descargar"]
     assert [one["time"] for one in left["absent"]] == ["2 s", ""]
     pending.set_aside(folders.config, TASKS)  # another start without anything new keeps offering it
@@ -94,9 +101,9 @@ def test_a_queue_that_ended_leaves_nothing(folders: Folders) -> None:
 def test_a_click_fetches_and_goes_on(folders: Folders) -> None:
     house = House(folders)
     house.ask("fetch", places=[1, 0])
-    house.ask("grid", place=0)
+    house.ask("grid", name="a/b.plan")
     assert house.queued == [Download("https://a/y\nhttps://a/x"), Grid(GenerationRequest(), plan=Path("a/b.plan"))]
-    for question, said in (("fetch", {"places": [7]}), ("fetch", {"places": []}), ("grid", {"place": -1})):
+    for question, said in (("fetch", {"places": [7]}), ("fetch", {"places": []}), ("grid", {"name": "a/otro.plan"})):
         with pytest.raises(StrangeQuestion):
             house.ask(question, **said)
 

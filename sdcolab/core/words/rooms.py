@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from sdcolab.core.words.scripts import CONTINUE_PLAN
+
 ROOM_WORDS: Mapping[str, Mapping[str, str]] = {
     "galeria": {
         "moved": "{0} en «{1}».",
@@ -83,8 +85,7 @@ ROOM_WORDS: Mapping[str, Mapping[str, str]] = {
         "undone": "La cola no llegó a hacer:",
         "resume": "▶️ Hacer lo que quedó ({0})",
         "forget": "Olvidarlo",
-        "halfGrid": "Una cuadrícula quedó a medias:",
-        "goOnGrid": "▦ Continuar «{0}»",
+        "goOnGrid": f"▦ {CONTINUE_PLAN}",
         "nothingHalf": "No quedó nada más a medias.",
         "chooseDelete": "Elige qué borrar",
         "sure": "¿Seguro? Sí, borrar {0} ({1})",

@@ -16,6 +16,8 @@ SPACE_GROUPS: Mapping[str, str] = {
     "unet": "UNet sueltas",
     "clip_vision": "CLIP vision (IP-Adapter)",
     "annotator": "Preprocessors de ControlNet",
+    "detector": "Detectores de caras y manos",
+    "faces": "Arreglo de caras (GFPGAN)",
     "other": "Otros archivos de modelos",
     "partial": "Descargas a medias",
     "aside": "Descargas apartadas por seguridad",

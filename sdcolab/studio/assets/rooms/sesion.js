@@ -48,8 +48,8 @@ export function mount(host, house) {
       el("div", { className: "sd-room-bar" },
         button(phrase("resume", found.tasks.length), () => tell(async () => { const said = await ask("resume"); await drawLeft(); return said; })),
         button(WORDS.forget, () => tell(async () => { await ask("discard"); await drawLeft(); }))));
-    if (found.plans.length) parts.push(el("p", {}, WORDS.halfGrid),
-      button(phrase("goOnGrid", found.plans[0]), () => tell(() => ask("grid", { place: 0 }))));
+    if (found.plan) parts.push(el("p", {}, found.plan.told),
+      button(WORDS.goOnGrid, () => tell(() => ask("grid", { name: found.plan.name }))));
     if (parts.length === 2) parts.push(el("p", {}, WORDS.nothingHalf));
     left.replaceChildren(...parts);
   }

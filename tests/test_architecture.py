@@ -7,6 +7,7 @@ import graphlib
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -222,3 +223,9 @@ def test_faces_take_their_sentences_from_the_words(path: Path) -> None:
         if SPANISH.search(re.sub(r"[\w-]*[-=_]\"?\w+\"?|\bel: ", "", str(node.value)))  # names, attributes, scripts
     ]
     assert found == []
+
+
+def test_no_two_test_files_have_one_name() -> None:
+    """pytest takes a file in another folder for the first one of its name, and stops."""
+    names = Counter(path.name for path in Path(__file__).parent.rglob("test_*.py"))
+    assert [name for name, count in names.items() if count > 1] == []

@@ -101,9 +101,7 @@ class Panel:
             button.disabled = True
         self.unfinished = unfinished(self._jobs)
         with telling(say, STILL_CLOSING):
-            for engine in self._engines:
-                engine.stop()
-            self._jobs.close(2.0)
+            self._jobs.close(2.0, [engine.stop for engine in self._engines])
         self._draw_news()
         self._left_on_drive = self._ready.flush(say)
         self._ready.stop()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -168,17 +168,18 @@ class JobQueue:
             self._end(order, Outcome((), None, Cancelled()))
         return len(dropped)
 
-    def close(self, seconds: float = 10.0) -> None:
-        """Cancel everything and wait up to ``seconds`` for the workers to stop."""
+    def close(self, seconds: float = 10.0, stops: Iterable[Callable[[], object]] = ()) -> None:
+        """Cancel everything and call ``stops``: what they end, the journal keeps. Waits ``seconds`` for each worker."""
         with self._wake:
             self._ledger.close()
             for line in self._ledger.lines.values():
                 for order in line.orders:
                     order.job.cancel()
             self._wake.notify_all()
-        for line in self._ledger.lines.values():
-            for thread in line.threads:
-                thread.join(seconds)
+        for stop in stops:
+            stop()
+        for thread in (thread for line in self._ledger.lines.values() for thread in line.threads):
+            thread.join(seconds)
         self._ledger.forget_all()
 
     # --- The workers' threads -----------------------------------------------------------------------------------------

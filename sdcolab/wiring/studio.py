@@ -76,9 +76,7 @@ class Workplace:
 
     def close(self) -> None:
         """End what runs, and the processes."""
-        for engine in self.engines:
-            engine.stop()
-        self.jobs.close()
+        self.jobs.close(stops=[engine.stop for engine in self.engines])
 
 
 def workplace_here(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import subprocess
@@ -26,6 +27,7 @@ from sdcolab.core.fields import Field, table_of, value_at
 from sdcolab.core.request import FIELDS, GenerationRequest
 from sdcolab.core.result import GenerationResult
 from sdcolab.core.words import Words
+from sdcolab.core.words.command import HELP, SUBCOMMANDS
 
 SECONDS = 120
 
@@ -56,7 +58,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["--puerto", "0"], "entre 1 y 65535"),
         (["--puerto"], "Falta el valor de --puerto."),
         (["--usuario", "sinclave"], "nombre:clave"),
-        (["--nada"], "No conozco «--nada»."),
+        (["--nada"], "No existe la opción «--nada»."),
         (["gener", "x"], "No existe el subcomando «gener»."),
         (["generar"], "Falta escribir PROMPT."),
         (["generar", "x", "--pasos", "muchos"], "«Pasos» debe ser un número y dice «muchos»."),
@@ -295,3 +297,17 @@ def test_parts_that_repeat_are_an_option_that_repeats(monkeypatch: pytest.Monkey
     typed = ["--control", "modelo=canny,weight=0.5", "--control", "modelo=b,fit=Just Resize"]
     given = options.given(parser.parse_args(typed))
     assert given["units"] == (Unit("canny", weight=0.5), Unit("b", fit=Fit.STRETCH))
+
+
+def test_every_option_says_what_it_is_for_and_no_explanation_is_left_over() -> None:
+    parser = build_parser()
+    commands = next(action for action in parser._actions if isinstance(action, argparse._SubParsersAction))
+    explained = set()
+    for name, one in {"": parser, **commands.choices}.items():
+        for action in one._actions:
+            if action is commands:
+                continue
+            assert action.help, f"{name} {action.dest}"
+            explained.add((name, action.option_strings[0] if action.option_strings else action.dest))
+    assert {(name, option) for name, options in HELP.items() for option in options} <= explained
+    assert set(SUBCOMMANDS) <= set(commands.choices)

@@ -24,8 +24,6 @@ ROOT = "/sdapi/v1/"
 
 _TYPES: Mapping[type, str] = {int: "integer", float: "number", bool: "boolean", str: "string"}
 _JSON: Mapping[type, str] = {**_TYPES, list: "array", dict: "object"}
-_EXAMPLE = """curl -u usuario:clave -H 'Content-Type: application/json' \\
-  -d '{"prompt": "un gato", "steps": 20}' http://127.0.0.1:7860/sdapi/v1/txt2img"""
 _STYLE = """
 :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
 body { max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
@@ -104,7 +102,7 @@ def page_of(described: Sequence[Route]) -> str:
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
             f"<title>{title}</title><style>{_STYLE}</style></head><body><h1>{title}</h1>",
             f"<p>{html.escape(words.INTRODUCTION)}</p><p>{html.escape(words.EXAMPLE)}</p>",
-            f'<pre tabindex="0">{html.escape(_EXAMPLE)}</pre>',
+            f'<pre tabindex="0">{html.escape(words.COMMAND)}</pre>',
             *_listed(described),
             f"<h2>{html.escape(words.FIELDS)}</h2>",
             *(_folded(kind, _fields(schema_of(kind)["properties"])) for kind in FIELDS),

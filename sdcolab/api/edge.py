@@ -29,6 +29,7 @@ from sdcolab.core.errors import (
 from sdcolab.core.pictures import MAX_BODY_TEXT, check_pixels, measured
 from sdcolab.core.untrusted import parse_json
 from sdcolab.core.words import explain
+from sdcolab.core.words.api import NO_ROUTE
 
 MAX_BODY_BYTES = 96 * 1024 * 1024
 """Room for some large pictures in base64."""
@@ -61,7 +62,7 @@ def post(path: str, answer: Handler) -> Route:
 
 async def missing(request: Request, _error: Exception) -> Response:
     """The answer for routes that do not exist here."""
-    sentence = f"Este servidor no tiene la ruta {request.method} {request.url.path}."
+    sentence = NO_ROUTE.format(method=request.method, path=request.url.path)
     return _json({"error": "NotFound", "detail": sentence, "body": "", "errors": ""}, 404)
 
 

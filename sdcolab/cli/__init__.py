@@ -33,6 +33,7 @@ from sdcolab.cli import (
 from sdcolab.cli.parser import SpanishParser
 from sdcolab.core.errors import Cancelled, GridError, LaunchError, RequestError, SdcolabError, Unexpected
 from sdcolab.core.launching import understand
+from sdcolab.core.words import command as said
 from sdcolab.core.words import explain
 from sdcolab.core.words.launching import needless
 
@@ -44,48 +45,41 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Subcommand:
-    """A word after ``sdcolab``. ``help`` None keeps it out of the help. ``add_options`` fills its parser in, and sets
-    the ``command`` to run; modules import what they need when that runs: ``sdcolab --version`` must not wait for
-    gradio or torch."""
+    """A word after ``sdcolab``; one that the words do not explain stays out of the help. ``add_options`` fills its
+    parser in, and sets the ``command`` to run; modules import what they need when that runs: ``sdcolab --version``
+    must not wait for gradio or torch."""
 
     name: str
-    help: str | None
     add_options: Callable[[argparse.ArgumentParser], None]
 
 
 SUBCOMMANDS = (
-    Subcommand("generar", "crea imágenes a partir de un prompt", generar.add_options),
-    Subcommand("cuadricula", "compara imágenes cambiando una, dos o tres cosas", cuadricula.add_options),
-    Subcommand("lote", "crea una lista larga de imágenes, aquí o en varias máquinas", lote.add_options),
-    Subcommand("descargar", "descarga enlaces en su carpeta", descargar.add_options),
-    Subcommand("entrenar", "entrena un Lora con tus imágenes", entrenar.add_options),
-    Subcommand("lora", "reduce, mezcla o extrae Loras", lora.add_options),
-    Subcommand("convertir", "reduce, repara o cambia de formato un modelo", convertir.add_options),
-    Subcommand("extraer", "saca un Lora de lo que un modelo tiene y otro no", extraer.add_options),
-    Subcommand("mezclar", "hace un modelo nuevo mezclando otros", mezclar.add_options),
-    Subcommand(
-        "lanzar",
-        "elige en una página cómo abrir sdcolab",
-        lambda parser: lanzar.add_options(parser, main, build_parser),
-    ),
-    Subcommand("carpetas", "usa los modelos de AUTOMATIC1111, Forge o ComfyUI sin copiarlos", carpetas.add_options),
-    Subcommand("diagnostico", "revisa este equipo y explica qué falla", diagnostico.add_options),
-    Subcommand("servicio", None, servicio.add_options),
+    Subcommand("generar", generar.add_options),
+    Subcommand("cuadricula", cuadricula.add_options),
+    Subcommand("lote", lote.add_options),
+    Subcommand("descargar", descargar.add_options),
+    Subcommand("entrenar", entrenar.add_options),
+    Subcommand("lora", lora.add_options),
+    Subcommand("convertir", convertir.add_options),
+    Subcommand("extraer", extraer.add_options),
+    Subcommand("mezclar", mezclar.add_options),
+    Subcommand("lanzar", lambda parser: lanzar.add_options(parser, main, build_parser)),
+    Subcommand("carpetas", carpetas.add_options),
+    Subcommand("diagnostico", diagnostico.add_options),
+    Subcommand("servicio", servicio.add_options),
 )
 """In the order of the help."""
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The whole command line."""
-    parser = SpanishParser(
-        prog="sdcolab",
-        description="Estudio de Stable Diffusion en español. Sin subcomando, abre la página web en este equipo.",
-    )
-    parser.add_argument("--version", action="version", version=f"sdcolab {__version__}", help="muestra la versión")
+    parser = SpanishParser(prog="sdcolab", description=said.DESCRIPTION)
+    parser.add_argument("--version", action="version", version=f"sdcolab {__version__}")
     web.add_options(parser)
-    commands = parser.add_subparsers(title="subcomandos", metavar="SUBCOMANDO", parser_class=SpanishParser)
+    commands = parser.add_subparsers(title=said.COMMANDS, metavar="SUBCOMANDO", parser_class=SpanishParser)
     for subcommand in SUBCOMMANDS:
-        shown: dict[str, Any] = {} if subcommand.help is None else {"help": subcommand.help}
+        explained = said.SUBCOMMANDS.get(subcommand.name)
+        shown: dict[str, Any] = {"help": explained} if explained else {}
         subcommand.add_options(commands.add_parser(subcommand.name, **shown))
     return parser
 

@@ -27,6 +27,7 @@ from sdcolab.core.pictures import PICTURE_SUFFIXES, read_picture_file
 from sdcolab.core.registry import closest
 from sdcolab.core.request import FIELDS, GenerationRequest
 from sdcolab.core.tasks import Generate
+from sdcolab.core.words import command as said
 from sdcolab.core.words import explain
 from sdcolab.fleet.orders import Order, digest_of, setup_of
 
@@ -51,7 +52,7 @@ def read_orders(source: Path, folders: Folders, given: Given, *, from_pictures: 
     except OSError as error:
         raise CannotRead(path=source, reason=system_reason(error)) from error
     except UnicodeDecodeError as error:
-        raise BatchUnreadable(path=source, line=0, detail="no está en UTF-8") from error
+        raise BatchUnreadable(path=source, line=0, detail=said.NO_UTF8_LIST) from error
     if not found:
         raise BatchEmpty(path=source)
     common = repr(sorted(given.items()))
@@ -84,7 +85,7 @@ def values_in(row: Mapping[str, Any], spot: _Spot) -> dict[str, Any]:
         known = columns.get(str(name).strip().casefold())
         if known is None:
             near = closest(str(name), columns)
-            spot.fail(f"no existe la columna «{name}»" + (f" (¿querías decir «{near[0]}»?)" if near else ""))
+            spot.fail(said.NO_COLUMN.format(name=name) + (said.DID_YOU_MEAN.format(name=near[0]) if near else ""))
         path, reader = known
         try:
             found[path] = reader(text)
@@ -181,11 +182,11 @@ def _task_request(
     values: Mapping[str, Any], spot: _Spot, given: Given, picture: Callable[[Any], Image.Image]
 ) -> GenerationRequest:
     if values.get("code", Generate.code) != Generate.code:
-        spot.fail(f"una tarea «{values['code']}» no se puede hacer en un lote")
+        spot.fail(said.NO_BATCH_TASK.format(code=values["code"]))
     try:
         request = from_json(Generate, values, picture).request
     except (ValueError, TypeError, KeyError, AttributeError):
-        spot.fail("no es una petición")
+        spot.fail(said.NO_REQUEST)
     if not given:
         return request
     base = Pasted({field.name: getattr(request, field.name) for field in fields(request)})
@@ -196,9 +197,9 @@ def _object(line: bytes, spot: _Spot) -> dict[str, Any]:
     try:
         value = json.loads(line)
     except (ValueError, RecursionError):
-        spot.fail("no es JSON")
+        spot.fail(said.NO_JSON)
     if not isinstance(value, dict):
-        spot.fail("no es un objeto entre llaves")
+        spot.fail(said.NO_OBJECT)
     return value
 
 

@@ -17,10 +17,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(command=run, fail=parser.error)
     parser.usage = "sdcolab carpetas [opciones] [RUTA]"
     add = parser.add_argument
-    add("ruta", nargs="?", type=Path, metavar="RUTA", help="la carpeta de AUTOMATIC1111, Forge o ComfyUI que ya tienes")
-    add("--nombre", default="", metavar="NOMBRE", help="cómo se llamará la subcarpeta (el nombre de la carpeta)")
-    add("--quitar", metavar="NOMBRE", help="deja de usar una carpeta; sus modelos no se tocan")
-    add("--sin-ajustes", action="store_true", help="no lee sus estilos ni sus ajustes")
+    add("ruta", nargs="?", type=Path, metavar="RUTA")
+    add("--nombre", default="", metavar="NOMBRE")
+    add("--quitar", metavar="NOMBRE")
+    add("--sin-ajustes", action="store_true")
     add_folder_option(parser, argparse.SUPPRESS)
 
 

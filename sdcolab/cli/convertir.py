@@ -12,6 +12,7 @@ from sdcolab.cli.parser import add_folder_option
 from sdcolab.cli.progress import ConsoleProgress
 from sdcolab.core.fields import with_values
 from sdcolab.core.folders import Folders
+from sdcolab.core.words import command as said
 from sdcolab.core.workshop import Convert
 
 PREFIX = "convert"
@@ -22,10 +23,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """The subcommand's options."""
     parser.set_defaults(command=run, fail=parser.error)
     parser.usage = "sdcolab convertir [opciones] MODELO…"
-    parser.add_argument(
-        "modelos", nargs="+", metavar="MODELO", help="archivo o nombre del modelo, o una carpeta: todos los que tenga"
-    )
-    parser.add_argument("--salida", type=Path, metavar="DIR", help="dónde guardar (la carpeta de modelos)")
+    parser.add_argument("modelos", nargs="+", metavar="MODELO")
+    parser.add_argument("--salida", type=Path, metavar="DIR")
     add_folder_option(parser, argparse.SUPPRESS)
     FIELD_OPTIONS.add_to(parser)
 
@@ -38,7 +37,7 @@ def run(options: argparse.Namespace) -> int:
     wanted = with_values(Convert(), values)
     names = workshop_here.checkpoints_named(options.modelos)
     if len(names) > 1 and wanted.name:
-        options.fail("--nombre solo sirve con un modelo.")
+        options.fail(said.ONE_MODEL)
     progress = ConsoleProgress(sys.stderr)
     folders, output = Folders(options.carpeta), options.salida
     try:

@@ -17,6 +17,7 @@ from sdcolab.cli.parser import add_folder_option, words
 from sdcolab.cli.scripts import run_task
 from sdcolab.core.request import GenerationRequest
 from sdcolab.core.scripts import DynamicPrompts, Grid, XyzPlot
+from sdcolab.core.words import command as said
 
 _AXES = ("x", "y", "z")
 
@@ -26,24 +27,24 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(command=run, fail=parser.error)
     parser.usage = 'sdcolab cuadricula [opciones] PROMPT --x "EJE=valores" [--y "EJE=valores"] [--z "EJE=valores"]'
     add = parser.add_argument
-    add("prompt", nargs="?", type=words, metavar="PROMPT", help="lo que quieres ver")
-    for letter, place in zip(_AXES, ("columnas", "filas", "hojas"), strict=True):
-        add(f"--{letter}", type=words, metavar="EJE=VALORES", help=f'lo que cambia por {place}: "Steps=10,20"')
-    add("--separacion", type=int, default=0, metavar="N", help="píxeles entre imágenes (0)")
-    add("--sin-rotulos", action="store_true", help="sin rótulos en la hoja")
-    add("--continuar", type=Path, metavar="PLAN", help="sigue una cuadrícula a medias: su archivo .jsonl")
-    add("--exportar", type=Path, metavar="ARCHIVO", help="no genera: escribe la lista de imágenes como JSON Lines")
-    add("--html", type=Path, metavar="ARCHIVO", help="guarda también una página con un mando por eje")
-    add("--contar", action="store_true", help="no genera: dice cuántas imágenes serían")
+    add("prompt", nargs="?", type=words, metavar="PROMPT")
+    for letter in _AXES:
+        add(f"--{letter}", type=words, metavar="EJE=VALORES")
+    add("--separacion", type=int, default=0, metavar="N")
+    add("--sin-rotulos", action="store_true")
+    add("--continuar", type=Path, metavar="PLAN")
+    add("--exportar", type=Path, metavar="ARCHIVO")
+    add("--html", type=Path, metavar="ARCHIVO")
+    add("--contar", action="store_true")
     add_shared(parser)
 
 
 def add_shared(parser: argparse.ArgumentParser) -> None:
     """What ``generar`` shares with this one."""
     add = parser.add_argument
-    add("--modelo", default=argparse.SUPPRESS, metavar="ARCHIVO", help="archivo o nombre del modelo")
-    add("--dinamicos", action="store_true", help="el prompt tiene partes al azar: {rojo|azul}, __poses__")
-    add("--json", action="store_true", help="escribe el resultado como JSON")
+    add("--modelo", default=argparse.SUPPRESS, metavar="ARCHIVO")
+    add("--dinamicos", action="store_true")
+    add("--json", action="store_true")
     add_folder_option(parser, argparse.SUPPRESS)
     generar.FIELD_OPTIONS.add_to(parser)
 
@@ -53,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
     if options.continuar is None and options.prompt is None:
         options.fail("the following arguments are required: PROMPT")
     if options.continuar is None and not any(getattr(options, letter) for letter in _AXES):
-        options.fail('--x es necesario: escribe qué cambia, por ejemplo --x "Steps=10,20".')
+        options.fail(said.AXIS_NEEDED)
     request = GenerationRequest() if options.continuar else generar.request_of(options)
     plot = replace(_plot(options), margin=options.separacion, legend=not options.sin_rotulos)
     dynamic = DynamicPrompts() if options.dinamicos else None
@@ -67,6 +68,6 @@ def _plot(options: argparse.Namespace) -> XyzPlot:
         if written:
             name, equals, text = written.partition("=")
             if not equals:
-                options.fail(f'--{letter} se escribe EJE=VALORES, por ejemplo --{letter} "Steps=10,20".')
+                options.fail(said.AXIS_WRITTEN.format(letter=letter))
             values |= {f"{letter}_axis": name.strip(), f"{letter}_values": text}
     return XyzPlot(**values)

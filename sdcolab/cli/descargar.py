@@ -9,13 +9,14 @@ import sys
 from sdcolab.cli.parser import add_folder_option
 from sdcolab.cli.progress import ConsoleProgress
 from sdcolab.core.folders import Folders
+from sdcolab.core.words import command as said
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The subcommand's options."""
     parser.set_defaults(command=run)
-    parser.add_argument("enlaces", metavar="ENLACES", help="enlaces separados por comas, espacios o líneas")
-    parser.add_argument("--json", action="store_true", help="escribe el informe como JSON")
+    parser.add_argument("enlaces", metavar="ENLACES")
+    parser.add_argument("--json", action="store_true")
     add_folder_option(parser, argparse.SUPPRESS)
 
 
@@ -29,7 +30,7 @@ def run(options: argparse.Namespace) -> int:
     finally:
         progress.close()
     if not outcome.lines:
-        print("No hay ningún enlace: pon al menos uno, completo, desde https://.", file=sys.stderr)
+        print(said.NO_LINK, file=sys.stderr)
         return 2
     print(json.dumps(outcome.entries, ensure_ascii=False) if options.json else "\n".join(outcome.lines))
     return 0 if outcome.all_well else 1

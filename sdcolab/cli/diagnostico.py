@@ -6,13 +6,14 @@ import argparse
 
 from sdcolab.cli.parser import add_folder_option
 from sdcolab.core.folders import Folders
+from sdcolab.core.words import command as said
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The subcommand's options."""
     parser.set_defaults(command=run)
-    parser.add_argument("--sin-red", action="store_true", help="no prueba la conexión con los sitios")
-    parser.add_argument("--informe", action="store_true", help="guarda un informe con los registros, sin secretos")
+    parser.add_argument("--sin-red", action="store_true")
+    parser.add_argument("--informe", action="store_true")
     add_folder_option(parser, argparse.SUPPRESS)
 
 
@@ -23,5 +24,5 @@ def run(options: argparse.Namespace) -> int:
     page, all_well = diagnosis.diagnose(Folders(options.carpeta), network=not options.sin_red)
     print(page)
     if options.informe:
-        print(f"\nInforme guardado en {diagnosis.save_report(Folders(options.carpeta), page)}")
+        print(f"\n{said.REPORT_SAVED.format(path=diagnosis.save_report(Folders(options.carpeta), page))}")
     return 0 if all_well else 1

@@ -13,19 +13,16 @@ from sdcolab.core.words import explain
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The subcommand's options. What follows the plan is sd-scripts' (``--learning_rate 1e-4``)."""
     parser.set_defaults(command=run)
-    parser.add_argument(
-        "plan", type=Path, metavar="PLAN.toml", help="archivo con las opciones, nuestro o de sd-scripts"
-    )
-    parser.add_argument("--solo-revisar", action="store_true", help="enseña qué se va a entrenar, sin entrenarlo")
-    parser.add_argument("--probar", metavar="PROMPT", help="compara los epochs ya entrenados con este prompt")
-    parser.add_argument("--pesos", metavar="LISTA", help="pesos del Lora al probar, separados por comas (1)")
-    parser.add_argument("--imagenes", metavar="N", help="imágenes por epoch al probar (2)")
+    parser.add_argument("plan", type=Path, metavar="PLAN.toml")
+    parser.add_argument("--solo-revisar", action="store_true")
+    parser.add_argument("--probar", metavar="PROMPT")
+    parser.add_argument("--pesos", metavar="LISTA")
+    parser.add_argument("--imagenes", metavar="N")
     parser.add_argument("--eventos", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument(
         "opciones",
         nargs=argparse.REMAINDER,
         metavar="--opción valor",
-        help="opciones de sd-scripts que ganan a las del archivo, como --unet_lr 5e-4",
     )
 
 

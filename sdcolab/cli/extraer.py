@@ -11,6 +11,7 @@ from sdcolab.cli.parser import add_folder_option
 from sdcolab.cli.progress import ConsoleProgress
 from sdcolab.core.fields import with_values
 from sdcolab.core.folders import Folders
+from sdcolab.core.words import command as said
 from sdcolab.core.workshop import Extract
 
 PREFIX = "extract"
@@ -21,7 +22,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """The subcommand's options."""
     parser.set_defaults(command=run, fail=parser.error)
     parser.usage = "sdcolab extraer --modelo MODELO --base MODELO [opciones]"
-    parser.add_argument("--salida", type=Path, metavar="DIR", help="dónde guardar (la carpeta de Loras)")
+    parser.add_argument("--salida", type=Path, metavar="DIR")
     add_folder_option(parser, argparse.SUPPRESS)
     FIELD_OPTIONS.add_to(parser)
 
@@ -33,7 +34,7 @@ def run(options: argparse.Namespace) -> int:
     values = {path.removeprefix(f"{PREFIX}."): value for path, value in FIELD_OPTIONS.given(options).items()}
     for name, option in (("tuned", "--modelo"), ("base", "--base")):
         if name not in values:
-            options.fail(f"{option} dice de qué modelos se extrae, y falta.")
+            options.fail(said.MODEL_MISSING.format(option=option))
     wanted, progress = with_values(Extract(), values), ConsoleProgress(sys.stderr)
     try:
         print(workshop_here.extract_here(wanted, Folders(options.carpeta), options.salida, progress))

@@ -34,6 +34,7 @@ from sdcolab.core.pictures import open_picture
 from sdcolab.core.request import FIELDS, GenerationRequest
 from sdcolab.core.result import GenerationResult
 from sdcolab.core.timing import PartTimes
+from sdcolab.core.words import command as said
 from sdcolab.core.words.speed import times_line
 
 IMAGE, MASK = "init.images", "init.inpaint.mask"
@@ -46,28 +47,25 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(command=run, fail=parser.error)
     parser.usage = "sdcolab generar [opciones] PROMPT"
     add = parser.add_argument
-    add("prompt", nargs="?", type=words, metavar="PROMPT", help="lo que quieres ver")
+    add("prompt", nargs="?", type=words, metavar="PROMPT")
     add(
         "--infotext",
         metavar="ARCHIVO",
-        help="repite una imagen guardada (PNG, JPEG, WebP o sus datos en un .txt; - es la entrada estándar); lo que "
-        "digan otras opciones gana a lo suyo",
     )
-    add("--modelo", default=argparse.SUPPRESS, metavar="ARCHIVO", help="archivo o nombre del modelo")
-    add("--salida", type=Path, metavar="DIR", help="dónde guardar las imágenes")
+    add("--modelo", default=argparse.SUPPRESS, metavar="ARCHIVO")
+    add("--salida", type=Path, metavar="DIR")
     formats = [known.value for known in ImageFormat]
-    add("--formato", choices=formats, default=formats[0], metavar="FORMATO", help="png, jpg, webp o avif (png)")
-    add("--json", action="store_true", help="escribe el resultado como JSON")
-    add("--guion", type=words, metavar="NOMBRE", help='script: "Ultimate SD upscale", Loopback, "Prompt matrix"…')
+    add("--formato", choices=formats, default=formats[0], metavar="FORMATO")
+    add("--json", action="store_true")
+    add("--guion", type=words, metavar="NOMBRE")
     add(
         "--guion-valor",
         action="append",
         default=[],
         type=words,
         metavar="CAMPO=VALOR",
-        help="un ajuste del script (se puede repetir): scale=2, redraw=Chess",
     )
-    add("--dinamicos", action="store_true", help="el prompt tiene partes al azar: {rojo|azul}, __poses__")
+    add("--dinamicos", action="store_true")
     add_folder_option(parser, argparse.SUPPRESS)
     FIELD_OPTIONS.add_to(parser)
 
@@ -151,7 +149,7 @@ def _need(fail: Callable[[str], object], path: str, there: Any) -> None:
     """Refuse an option that means nothing without another one; ``there`` are the paths that have a value."""
     for needed in FIELD_OPTIONS.needed(path):
         if needed not in there and needed != path:
-            fail(f"--{option_name(path)} solo sirve con --{option_name(needed)}.")
+            fail(said.ONLY_WITH.format(option=option_name(path), needed=option_name(needed)))
 
 
 def build_request(

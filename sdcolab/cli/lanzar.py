@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from sdcolab.cli import web
 from sdcolab.cli.parser import add_folder_option
 from sdcolab.core.folders import Folders
+from sdcolab.core.words import command as said
 from sdcolab.core.words.launching import LAUNCH_ADDRESS, LAUNCH_ONLY_OPTIONS
 
 Main = Callable[[Sequence[str]], int]
@@ -19,7 +20,7 @@ Build = Callable[[], argparse.ArgumentParser]
 def add_options(parser: argparse.ArgumentParser, main: Main, build: Build) -> None:
     """The subcommand's options. ``main`` runs a command line, and ``build`` makes its whole parser."""
     parser.set_defaults(command=lambda options: run(options, main, build))
-    parser.add_argument("--sin-navegador", action="store_true", help="no abre el navegador: escribe la dirección")
+    parser.add_argument("--sin-navegador", action="store_true")
     add_folder_option(parser, argparse.SUPPRESS)
 
 
@@ -44,10 +45,10 @@ def told(address: str) -> None:
 
 def complaint(arguments: Sequence[str], build: Build) -> str:
     """What is wrong with ``arguments`` (in our words) for opening the page; "" when nothing is."""
-    said = io.StringIO()
+    written = io.StringIO()
     try:
-        with contextlib.redirect_stderr(said), contextlib.redirect_stdout(said):
+        with contextlib.redirect_stderr(written), contextlib.redirect_stdout(written):
             parsed = build().parse_args(list(arguments))
     except SystemExit:
-        return said.getvalue().partition(" Mira las opciones")[0].strip()
+        return written.getvalue().partition(said.LOOK_AT_OPTIONS.partition(":")[0])[0].strip()
     return "" if parsed.command is web.run else LAUNCH_ONLY_OPTIONS

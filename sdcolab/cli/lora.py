@@ -15,12 +15,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "accion",
         choices=("reducir", "mezclar"),
         metavar="ACCIÓN",
-        help="reducir LORA; mezclar LORA:PESO LORA:PESO… (para extraer uno de dos modelos: sdcolab extraer)",
     )
-    parser.add_argument("archivos", nargs="+", metavar="ARCHIVO", help="archivos, en el orden de la acción")
-    parser.add_argument("--salida", type=Path, required=True, metavar="ARCHIVO", help="el Lora que se escribe")
-    parser.add_argument("--dim", type=whole("dim"), default=16, metavar="N", help="rango del resultado (16)")
-    parser.add_argument("--precision", choices=("fp16", "float", "bf16"), default="fp16", help="precisión (fp16)")
+    parser.add_argument("archivos", nargs="+", metavar="ARCHIVO")
+    parser.add_argument("--salida", type=Path, required=True, metavar="ARCHIVO")
+    parser.add_argument("--dim", type=whole("dim"), default=16, metavar="N")
+    parser.add_argument("--precision", choices=("fp16", "float", "bf16"), default="fp16")
 
 
 def run(options: argparse.Namespace) -> int:

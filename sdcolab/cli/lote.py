@@ -16,6 +16,7 @@ from sdcolab.cli import generar
 from sdcolab.cli.batches import read_orders
 from sdcolab.cli.parser import add_folder_option, decimal, whole
 from sdcolab.core.folders import Folders
+from sdcolab.core.words import command as said
 from sdcolab.core.words.fleet import batch_ended, batch_progress
 
 if TYPE_CHECKING:
@@ -33,20 +34,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "lista",
         type=Path,
         metavar="LISTA",
-        help="un .jsonl (como el de «cuadricula --exportar»), un .csv con una columna por opción (prompt, pasos, "
-        "semilla…), un .txt con un prompt por línea, o una carpeta de imágenes",
     )
-    add("--salida", metavar="DIR", help="dónde guardar: una carpeta, s3://…, gs://… (outputs/lotes/LISTA)")
+    add("--salida", metavar="DIR")
     add(
         "--desde-imagenes",
         action="store_true",
-        help="con una carpeta: cada imagen es la de partida; si no, cada una se repite con sus datos",
     )
-    add("--modelo", default=argparse.SUPPRESS, metavar="ARCHIVO", help="archivo o nombre del modelo para todas")
-    add("--motores", type=whole("motores"), default=0, metavar="N", help="cuántos motores a la vez (uno por GPU)")
-    add("--ray", metavar="DIRECCIÓN", help="reparte entre las máquinas de un clúster de Ray: auto, o su dirección")
-    add("--gpu", type=decimal("gpu"), default=1.0, metavar="X", help="con --ray: parte de una GPU por motor (1)")
-    add("--carpeta-remota", type=Path, metavar="DIR", help="con --ray: la carpeta del programa en cada máquina")
+    add("--modelo", default=argparse.SUPPRESS, metavar="ARCHIVO")
+    add("--motores", type=whole("motores"), default=0, metavar="N")
+    add("--ray", metavar="DIRECCIÓN")
+    add("--gpu", type=decimal("gpu"), default=1.0, metavar="X")
+    add("--carpeta-remota", type=Path, metavar="DIR")
     add_folder_option(parser, argparse.SUPPRESS)
     generar.FIELD_OPTIONS.add_to(parser)
 
@@ -60,9 +58,9 @@ def run(options: argparse.Namespace) -> int:
     from sdcolab.wiring.engine import model_file
 
     if not 0 <= options.motores <= MAX_ENGINES:
-        options.fail("--motores va de 1 en adelante.")
+        options.fail(said.ENGINES)
     if not 0 < options.gpu <= 16 or (options.gpu > 1 and options.gpu % 1):
-        options.fail("--gpu es una parte de una GPU (0.5, 0.25…) o varias enteras.")
+        options.fail(said.GPU_SHARE)
     folders = Folders(options.carpeta)
     given = generar.FIELD_OPTIONS.given(options)
     model = None

@@ -11,6 +11,7 @@ from sdcolab.cli.parser import add_folder_option
 from sdcolab.cli.progress import ConsoleProgress
 from sdcolab.core.fields import with_values
 from sdcolab.core.folders import Folders
+from sdcolab.core.words import command as said
 from sdcolab.core.workshop import Merge
 
 PREFIX = "merge"
@@ -21,10 +22,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """The subcommand's options."""
     parser.set_defaults(command=run, fail=parser.error)
     parser.usage = "sdcolab mezclar --a MODELO --b MODELO [opciones]"
-    parser.add_argument(
-        "--receta", type=Path, metavar="ARCHIVO", help="los pasos de una mezcla, en TOML; sin más opciones"
-    )
-    parser.add_argument("--salida", type=Path, metavar="DIR", help="dónde guardar (la carpeta de modelos)")
+    parser.add_argument("--receta", type=Path, metavar="ARCHIVO")
+    parser.add_argument("--salida", type=Path, metavar="DIR")
     add_folder_option(parser, argparse.SUPPRESS)
     FIELD_OPTIONS.add_to(parser)
 
@@ -35,9 +34,9 @@ def run(options: argparse.Namespace) -> int:
 
     values = {path.removeprefix(f"{PREFIX}."): value for path, value in FIELD_OPTIONS.given(options).items()}
     if options.receta is not None and values:
-        options.fail("--receta ya dice todo: no lleva las opciones de una mezcla.")
+        options.fail(said.RECIPE_ALONE)
     if options.receta is None and "primary" not in values:
-        options.fail("--a dice qué modelo se mezcla, y falta.")
+        options.fail(said.MERGE_MISSING)
     folders, progress = Folders(options.carpeta), ConsoleProgress(sys.stderr)
     try:
         if options.receta is not None:

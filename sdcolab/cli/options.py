@@ -19,6 +19,7 @@ from sdcolab.core.fields import Field, Part, parts_of, table_of
 from sdcolab.core.pictures import open_picture
 from sdcolab.core.registry import closest
 from sdcolab.core.words import FIELD_WORDS, PART_LABELS, explain
+from sdcolab.core.words import command as said
 
 PICTURES = ("picture", "mask")
 """Controls of fields that hold pictures: the command reads them from files."""
@@ -49,7 +50,7 @@ class FieldOptions:
                 action="append",
                 type=_unit_reader(path, part),
                 metavar="CAMPO=VALOR,…",
-                help=_escaped(f"se puede repetir; campos: {', '.join(_unit_fields(path, part))}"),
+                help=_escaped(said.REPEATS.format(fields=", ".join(_unit_fields(path, part)))),
             )
 
     def given(self, options: argparse.Namespace) -> dict[str, Any]:
@@ -135,11 +136,11 @@ def _help(field: Field) -> str:
     known = FIELD_WORDS[field.path]
     facts = []
     if field.low is not None and field.high is not None and field.control != "seed":
-        facts.append(f"de {field.low:.10g} a {field.high:.10g}")
+        facts.append(said.RANGE.format(low=field.low, high=field.high))
     if field.is_choice:
         facts.append(", ".join(word.value for word in field.kind))
     if field.default not in ("", None) and not field.required and not field.many and field.kind is not bool:
-        facts.append(f"por defecto, {field.default:g}" if field.is_number else f"por defecto, {field.default}")
+        facts.append(said.DEFAULT.format(value=f"{field.default:g}" if field.is_number else field.default))
     text = f"{known.label}: {known.help}" if known.help else known.label
     return f"{text} ({'; '.join(facts)})" if facts else text
 
@@ -190,11 +191,11 @@ def _unit_reader(path: str, part: Part) -> Callable[[str], Any]:
             name, _, written = pair.partition("=")
             field = known.get(name.strip().casefold())
             if field is None:
-                raise argparse.ArgumentTypeError(f"«{name.strip()}» no es ninguno de sus campos: {', '.join(known)}.")
+                raise argparse.ArgumentTypeError(said.NO_FIELD.format(name=name.strip(), known=", ".join(known)))
             values[field.name] = _unit_value(field, written.strip())
         missing = [name for name, field in known.items() if field.required and field.name not in values]
         if missing:
-            raise argparse.ArgumentTypeError(f"falta {missing[0]}=VALOR.")
+            raise argparse.ArgumentTypeError(said.FIELD_MISSING.format(name=missing[0]))
         return _made(part.kind, values)
 
     return parse
@@ -202,7 +203,7 @@ def _unit_reader(path: str, part: Part) -> Callable[[str], Any]:
 
 def _unit_value(field: Field, written: str) -> Any:
     if field.kind is bool:
-        return written.casefold() in ("", "si", "sí", "1", "true")
+        return written.casefold() in said.YES
     value = _reader(field)(written)
     return _made(open_picture, value) if field.control in PICTURES else value
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from sdcolab.core.errors import FieldNotNumber
-from sdcolab.core.folders import ROOT_VARIABLE
+from sdcolab.core.words import command as said
 from sdcolab.core.words import explain
 
 
@@ -20,13 +20,19 @@ class SpanishParser(argparse.ArgumentParser):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(add_help=False, allow_abbrev=False, formatter_class=SpanishHelp, **options)
-        self._positionals.title = "argumentos"
-        self._optionals.title = "opciones"
-        self.add_argument("-h", "--help", "--ayuda", action="help", help="muestra esta ayuda")
+        self._positionals.title = said.ARGUMENTS
+        self._optionals.title = said.OPTIONS
+        self.add_argument("-h", "--help", "--ayuda", action="help")
+
+    def add_argument(self, *names: Any, **settings: Any) -> argparse.Action:
+        """As argparse's; what the option is for comes from the words, where ``help`` does not say it."""
+        subcommand = self.prog.partition(" ")[2]
+        found = said.HELP.get(subcommand, {}).get(names[0]) or said.EVERYWHERE.get(names[0])
+        return super().add_argument(*names, **{"help": found, **settings})
 
     def error(self, message: str) -> NoReturn:
         """Print one Spanish line and leave with code 2."""
-        self.exit(2, f"{in_spanish(message)} Mira las opciones con: {self.prog} --help\n")
+        self.exit(2, f"{in_spanish(message)}{said.LOOK_AT_OPTIONS.format(program=self.prog)}\n")
 
 
 class SpanishHelp(argparse.HelpFormatter):
@@ -34,7 +40,7 @@ class SpanishHelp(argparse.HelpFormatter):
 
     def add_usage(self, usage: Any, actions: Any, groups: Any, prefix: str | None = None) -> None:
         """As argparse's, with its prefix in Spanish."""
-        super().add_usage(usage, actions, groups, "uso: " if prefix is None else prefix)
+        super().add_usage(usage, actions, groups, said.USAGE if prefix is None else prefix)
 
 
 @dataclass(frozen=True)
@@ -46,14 +52,12 @@ class Translation:
 
 
 TRANSLATIONS = (
-    Translation(r"unrecognized arguments: (.+)", r"No conozco «\1»."),
-    Translation(r"the following arguments are required: (.+)", r"Falta escribir \1."),
-    Translation(r"argument (.+): expected one argument", r"Falta el valor de \1."),
-    Translation(r"argument SUBCOMANDO: invalid choice: '(.*)' .*", r"No existe el subcomando «\1»."),
-    Translation(
-        r"argument (.+): invalid choice: '(.*)' \(choose from (.+)\)", r"\1 no puede ser «\2»: elige entre \3."
-    ),
-    Translation(r"argument (.+): ignored explicit argument '(.*)'", r"La opción \1 no lleva valor («\2»)."),
+    Translation(r"unrecognized arguments: (.+)", said.UNKNOWN),
+    Translation(r"the following arguments are required: (.+)", said.MISSING),
+    Translation(r"argument (.+): expected one argument", said.VALUE_MISSING),
+    Translation(r"argument SUBCOMANDO: invalid choice: '(.*)' .*", said.NO_SUBCOMMAND),
+    Translation(r"argument (.+): invalid choice: '(.*)' \(choose from (.+)\)", said.NO_CHOICE),
+    Translation(r"argument (.+): ignored explicit argument '(.*)'", said.NO_VALUE_WANTED),
     Translation(r"argument (\S+): (.+)", r"\1: \2"),
 )
 
@@ -66,7 +70,7 @@ def in_spanish(message: str) -> str:
         found = re.fullmatch(translation.pattern, message, re.DOTALL)
         if found:
             return found.expand(translation.spanish)
-    return f"El comando está mal escrito ({message})."
+    return said.BADLY_WRITTEN.format(message=message)
 
 
 def add_folder_option(parser: argparse.ArgumentParser, default: object) -> None:
@@ -76,7 +80,6 @@ def add_folder_option(parser: argparse.ArgumentParser, default: object) -> None:
         type=lambda text: Path(text).expanduser().absolute(),
         default=default,
         metavar="DIR",
-        help=f"carpeta del programa (${ROOT_VARIABLE} o ~/sdcolab)",
     )
 
 
@@ -108,13 +111,13 @@ def words(text: str) -> str:
     try:
         return os.fsencode(text).decode("utf-8")
     except UnicodeError:
-        raise argparse.ArgumentTypeError("el texto tiene letras que no se pueden leer: escríbelo en UTF-8.") from None
+        raise argparse.ArgumentTypeError(said.NOT_UTF8) from None
 
 
 def port(text: str) -> int:
     """A TCP port number."""
     if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 65535:
-        raise argparse.ArgumentTypeError(f"«{text}» no es un puerto: escribe un número entre 1 y 65535.")
+        raise argparse.ArgumentTypeError(said.NO_PORT.format(text=text))
     return int(text)
 
 
@@ -122,5 +125,5 @@ def login(text: str) -> tuple[str, str]:
     """``nombre:clave``; the password may hold colons."""
     name, colon, password = text.partition(":")
     if not (name and colon and password):
-        raise argparse.ArgumentTypeError("escribe el usuario y la contraseña así: nombre:clave.")
+        raise argparse.ArgumentTypeError(said.NO_LOGIN)
     return name, password

@@ -7,6 +7,7 @@ from typing import IO
 from sdcolab.core.errors import SdcolabError
 from sdcolab.core.events import BytesReceived, Event, PhaseStarted, StepDone, Warned
 from sdcolab.core.words import PHASE_LABELS, explain, human_bytes
+from sdcolab.core.words import command as said
 
 
 class ConsoleProgress:
@@ -43,9 +44,9 @@ def progress_text(event: Event) -> str:
         case PhaseStarted(phase, detail):
             return f"{PHASE_LABELS[phase]}… {detail}".rstrip()
         case StepDone(step, total):
-            return f"Paso {step} de {total}"
+            return said.STEP_OF.format(step=step, total=total)
         case BytesReceived(name, received, total, speed):
-            share = f" de {human_bytes(total)}" if total else ""
+            share = said.SHARE_OF.format(total=human_bytes(total)) if total else ""
             return f"{name}: {human_bytes(received)}{share} ({human_bytes(speed)}/s)"
         case _:
             return ""

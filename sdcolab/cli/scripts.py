@@ -16,6 +16,7 @@ from sdcolab.core.fields import Field, table_of
 from sdcolab.core.folders import Folders
 from sdcolab.core.registry import closest
 from sdcolab.core.scripts import AFTER_SHEETS, SCRIPTS, Grid
+from sdcolab.core.words import command as said
 from sdcolab.core.words import explain, label_of
 
 
@@ -27,7 +28,7 @@ def run_task(options: argparse.Namespace, task: Grid) -> int:
     folders = Folders(options.carpeta)
     model = getattr(options, "modelo", None)
     if getattr(options, "contar", False):
-        print(f"{grids.forecast(task, build_library(folders), folders).pictures} imágenes")
+        print(said.PICTURES.format(count=grids.forecast(task, build_library(folders), folders).pictures))
         return 0
     if target := getattr(options, "exportar", None):
         _write_lines(target, grids.exported(task, build_library(folders), folders))
@@ -121,7 +122,7 @@ def _value(kind: Any, field: Field, value: str) -> Any:
         if field.is_choice:
             return {word.value.casefold(): word for word in field.kind}[value.casefold()]
         if field.kind is bool:
-            return value.casefold() in ("", "1", "si", "sí", "true")
+            return value.casefold() in said.YES
         return field.kind(value)
     except (ValueError, KeyError) as error:
         choices = [word.value for word in field.kind] if field.is_choice else ()

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from sdcolab.cli.parser import add_folder_option, login, port
 from sdcolab.core.folders import Folders, default_root
+from sdcolab.core.words import command as said
 
 USER_VARIABLE = "SDCOLAB_USUARIO"
 """Environment variable with ``nombre:clave``, for programs that must not show the password in the process list."""
@@ -27,27 +28,25 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """The options that open the page."""
     parser.set_defaults(command=run)
     add = parser.add_argument
-    add("--puerto", type=port, default=DEFAULT_PORT, metavar="N", help=f"puerto de la página ({DEFAULT_PORT})")
-    add("--compartir", action="store_true", help="crea un enlace público, siempre con contraseña")
-    add("--usuario", type=login, metavar="NOMBRE:CLAVE", help="pide este usuario y esta contraseña al entrar")
-    add("--modelo", metavar="ARCHIVO", help="archivo o nombre del modelo con el que empezar")
-    add("--escuchar", action="store_true", help="permite entrar desde otros equipos de tu red")
-    add("--tema", choices=THEMES, default=THEMES[0], metavar="TEMA", help="sistema, claro u oscuro (sistema)")
-    add("--un-proceso", action="store_true", help="genera en el mismo proceso que la página, sin vigilarlo")
+    add("--puerto", type=port, default=DEFAULT_PORT, metavar="N")
+    add("--compartir", action="store_true")
+    add("--usuario", type=login, metavar="NOMBRE:CLAVE")
+    add("--modelo", metavar="ARCHIVO")
+    add("--escuchar", action="store_true")
+    add("--tema", choices=THEMES, default=THEMES[0], metavar="TEMA")
+    add("--un-proceso", action="store_true")
     add(
         "--tarjetas",
         "--motores",
         type=cards,
         default=1,
         metavar="N",
-        help="cuántas tarjetas gráficas, un motor en cada una (1)",
     )
     add(
         "--permitir-web",
         type=origins,
         default=frozenset(),
         metavar="SITIOS",
-        help="webs que pueden usar la API desde el navegador, separadas por comas: http://localhost:5173",
     )
     add("--eventos", action="store_true", help=argparse.SUPPRESS)
     add_folder_option(parser, default_root())
@@ -78,7 +77,7 @@ def run(options: argparse.Namespace) -> int:
 def cards(text: str) -> int:
     """How many graphics cards, from 1 to 16."""
     if not text.isdecimal() or not 1 <= int(text) <= MOST_CARDS:
-        raise argparse.ArgumentTypeError(f"«{text}» no es un número de 1 a {MOST_CARDS}")
+        raise argparse.ArgumentTypeError(said.NO_COUNT.format(text=text, most=MOST_CARDS))
     return int(text)
 
 
@@ -92,7 +91,7 @@ def origins(text: str) -> frozenset[str]:
         except ValueError:
             known = False
         if not known or written != f"{parts.scheme}://{parts.netloc}" or "@" in written:
-            raise argparse.ArgumentTypeError(f"«{written}» no es la dirección de una web, como http://localhost:5173")
+            raise argparse.ArgumentTypeError(said.NO_ORIGIN.format(text=written))
         found.add(written)
     return frozenset(found)
 
@@ -102,7 +101,7 @@ def refuse_options_of_the_page(parser: argparse.ArgumentParser, options: argpars
     if options.command is not run:
         for name in _ONLY_HERE:
             if getattr(options, name) != parser.get_default(name):
-                parser.error(f"--{name.replace('_', '-')} solo sirve para abrir la página, sin subcomando.")
+                parser.error(said.ONLY_TO_OPEN.format(option=name.replace("_", "-")))
 
 
 def _login_from_environment() -> tuple[str, str] | None:

@@ -23,6 +23,7 @@ from typing import IO, Any, BinaryIO, cast
 from sdcolab.core.errors import StorageError
 from sdcolab.core.files import atomic_write, storage_errors
 from sdcolab.core.wire import Message, message_from
+from sdcolab.core.words.machine import EXIT_CODE, EXIT_SIGNAL
 from sdcolab.process.child import bound_command
 
 TAIL_LINES = 12
@@ -296,8 +297,8 @@ def was_killed(code: int) -> bool:
 def ending(code: int) -> str:
     """How a child ended, in Spanish, told by its exit code (negative: the signal that killed it)."""
     if code >= 0:
-        return f"código {code}"
-    return f"señal {signal.Signals(-code).name}" if -code in _SIGNALS else f"señal {-code}"
+        return EXIT_CODE.format(code=code)
+    return EXIT_SIGNAL.format(signal=signal.Signals(-code).name if -code in _SIGNALS else -code)
 
 
 _SIGNALS = frozenset(int(number) for number in signal.Signals)

@@ -38,7 +38,8 @@ from sdcolab.core.tasks import Enlarge, Task
 from sdcolab.core.training import PreparePictures, TrainLora, TryLora
 from sdcolab.core.upscaling import infotext_of
 from sdcolab.core.words.fields import FIELD_WORDS, PART_LABELS
-from sdcolab.core.words.scripts import SCRIPT_NOTES
+from sdcolab.core.words.layout import SECTION_TITLES, TAB_WORDS, VERBS
+from sdcolab.core.words.scripts import SCRIPT_NOTES, SCRIPT_TITLES
 from sdcolab.core.workshop import Convert, Extract, Merge
 from sdcolab.studio.form import Lists, shown
 
@@ -87,11 +88,10 @@ class Section:
     ``items``: paths, gadgets, or tuples of paths that share a line. ``folded``: closed at first, behind its title.
     ``part``: path of an optional part of the request, whose switch opens the section, or of one that repeats: the
     section is then shown ``most`` times. ``modes``: the tabs of generation that show it, none for all. ``main``: in
-    sight on a phone too, where the others wait in a sheet.
+    sight on a phone too, where the others wait in a sheet. ``group``: its title where the words have none for ``id``.
     """
 
     id: str
-    title: str = ""
     items: tuple[str | tuple[str, ...], ...] = ()
     folded: bool = False
     part: str = ""
@@ -99,6 +99,12 @@ class Section:
     modes: tuple[str, ...] = ()
     main: bool = False
     sections: tuple[Section, ...] = ()
+    group: str = ""
+
+    @property
+    def title(self) -> str:
+        """What stands above it; "" for none."""
+        return self.group or SECTION_TITLES.get(self.id, "")
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -110,20 +116,24 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """The form of a task: ``task`` is a frozen dataclass with a code, ``verb`` what its button says. ``prefix`` stands
-    before the paths of its fields in the words ("" when the task has parts, whose names tell them apart). Without
-    ``sections`` every field is shown, in the groups of the words. ``hidden``: fields that keep their defaults.
-    ``finish``: the last touch to the task that the form gave, before it is queued. ``begin``: values
+    """The form of a task: ``task`` is a frozen dataclass with a code, by which the words have what its button says.
+    ``prefix`` stands before the paths of its fields in the words ("" when the task has parts, whose names tell them
+    apart). Without ``sections`` every field is shown, in the groups of the words. ``hidden``: fields that keep their
+    defaults. ``finish``: the last touch to the task that the form gave, before it is queued. ``begin``: values
     by path that it opens with, instead of the defaults.
     """
 
     task: type[Any]
-    verb: str
     prefix: str = ""
     hidden: tuple[str, ...] = ()
     sections: tuple[Section, ...] = ()
     finish: Callable[[Any], Any] | None = None
     begin: Callable[[Lists], Mapping[str, Any]] | None = None
+
+    @property
+    def verb(self) -> str:
+        """What its button says."""
+        return VERBS[self.task.code]
 
     def opening(self, lists: Lists) -> dict[str, Any]:
         """What the form's controls show at first, by path."""
@@ -137,15 +147,23 @@ class Tool:
 
 @dataclass(frozen=True, slots=True)
 class Tab:
-    """One tab. ``hint`` says in a line what it is for; ``icon`` is a name in lucide; ``new`` begins a group."""
+    """One tab; its words are found by its ``id``. ``icon`` is a name in lucide; ``new`` begins a group."""
 
     id: str
-    title: str
-    hint: str
     icon: str
     kind: TabKind
     tool: Tool | None = None
     new: bool = False
+
+    @property
+    def title(self) -> str:
+        """What its button says."""
+        return TAB_WORDS[self.id][0]
+
+    @property
+    def hint(self) -> str:
+        """In a line, what it is for."""
+        return TAB_WORDS[self.id][1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +268,7 @@ def grouped(kind: type[Any], prefix: str = "", hidden: tuple[str, ...] = ()) -> 
         label = PART_LABELS.get(f"{prefix}.{own}" if prefix else own, own)
         yield Section(
             id=own.replace(".", "-") or f"g{place}",
-            title=label if own else title if place else "",
+            group=label if own else title if place else "",
             items=tuple(paths),
             folded=place > 0,
             part=own,
@@ -266,15 +284,14 @@ def _stands_alone(kind: type[Any], part: str) -> bool:
 # --- The form of a generation -------------------------------------------------------------------------------------
 
 
-def _tuning(id: str, title: str, *paths: str) -> Section:
-    return Section(id, title, tuple(f"tuning.{path}" for path in paths), folded=True)
+def _tuning(id: str, *paths: str) -> Section:
+    return Section(id, tuple(f"tuning.{path}" for path in paths), folded=True)
 
 
 GENERATION: tuple[Section, ...] = (
     Section("prompts", items=("prompt", "negative_prompt", "@paste", "@styles", "@loras"), main=True),
     Section(
         "source",
-        "Imagen inicial",
         ("init.images", "@init_size", "init.strength", "init.resize_mode"),
         modes=("img2img",),
         main=True,
@@ -293,7 +310,6 @@ GENERATION: tuple[Section, ...] = (
                 sections=(
                     Section(
                         "mask-more",
-                        "Más sobre la máscara",
                         ("init.inpaint.overlay", "init.inpaint.rounded", "init.inpaint.condition_weight"),
                         folded=True,
                     ),
@@ -301,7 +317,6 @@ GENERATION: tuple[Section, ...] = (
             ),
             Section(
                 "init-more",
-                "Más sobre la imagen inicial",
                 (
                     "init.color_correction",
                     "init.exact_steps",
@@ -337,7 +352,6 @@ GENERATION: tuple[Section, ...] = (
         sections=(
             Section(
                 "hires-more",
-                "Más opciones de Hires fix",
                 (
                     ("hires.width", "hires.height"),
                     ("hires.checkpoint", "hires.cfg_scale"),
@@ -374,7 +388,6 @@ GENERATION: tuple[Section, ...] = (
         sections=(
             Section(
                 "controlnet-more",
-                "Más opciones de la unidad",
                 (
                     "control.resolution",
                     ("control.threshold_a", "control.threshold_b"),
@@ -404,7 +417,6 @@ GENERATION: tuple[Section, ...] = (
         sections=(
             Section(
                 "details-what",
-                "Qué se repasa",
                 (
                     "details.classes",
                     ("details.most", "details.choice"),
@@ -417,7 +429,6 @@ GENERATION: tuple[Section, ...] = (
             ),
             Section(
                 "details-how",
-                "Cómo se repasa",
                 (
                     ("details.only_masked", "details.padding"),
                     ("details.width", "details.height"),
@@ -439,13 +450,11 @@ GENERATION: tuple[Section, ...] = (
     ),
     Section(
         "advanced",
-        "Avanzado",
         items=(("tiling", "restore_faces"),),
         folded=True,
         sections=(
             Section(
                 "variation",
-                "Semilla: opciones",
                 (
                     "variation.seed",
                     "variation.strength",
@@ -456,7 +465,6 @@ GENERATION: tuple[Section, ...] = (
             ),
             _tuning(
                 "tuning-prompt",
-                "Ajustes finos: prompt",
                 "emphasis",
                 "comma_backtrack",
                 "old_prompt_editing",
@@ -465,7 +473,6 @@ GENERATION: tuple[Section, ...] = (
             ),
             _tuning(
                 "tuning-sampler",
-                "Ajustes finos: sampler",
                 "eta",
                 "eta_ddim",
                 "tcd_gamma",
@@ -481,7 +488,6 @@ GENERATION: tuple[Section, ...] = (
             ),
             _tuning(
                 "tuning-schedule",
-                "Ajustes finos: schedule",
                 "schedule_min_sigma",
                 "schedule_max_sigma",
                 "schedule_rho",
@@ -494,7 +500,6 @@ GENERATION: tuple[Section, ...] = (
             ),
             _tuning(
                 "tuning-negative",
-                "Ajustes finos: prompt negativo y ruido",
                 "ngms",
                 "skip_early_cfg",
                 "cfg_rescale",
@@ -504,14 +509,12 @@ GENERATION: tuple[Section, ...] = (
             ),
             _tuning(
                 "tuning-speed",
-                "Ajustes finos: velocidad",
                 "forecast",
                 "token_merging",
                 "token_merging_hires",
             ),
             _tuning(
                 "tuning-model",
-                "Ajustes finos: modelo y VAE",
                 "noise_schedule",
                 "vae_encoder",
                 "vae_decoder",
@@ -519,7 +522,6 @@ GENERATION: tuple[Section, ...] = (
             ),
             _tuning(
                 "tuning-sdxl",
-                "Ajustes finos: SDXL",
                 "sdxl_crop_top",
                 "sdxl_crop_left",
                 "refiner_low_score",
@@ -545,7 +547,6 @@ def _best_upscaler(lists: Lists) -> dict[str, str]:
 
 EXTRAS = Tool(
     Enlarge,
-    verb="Ampliar",
     hidden=("infotexts", "save", "enlargement.in_eights"),
     finish=_with_infotexts,
     begin=_best_upscaler,
@@ -556,7 +557,6 @@ EXTRAS = Tool(
         ),
         Section(
             "extras-more",
-            "Más opciones",
             (
                 "enlargement.max_side",
                 ("enlargement.width", "enlargement.height"),
@@ -601,7 +601,6 @@ _XYZ = (
     ),
     Section(
         "xyz-more",
-        "Más opciones",
         (
             "legend",
             "sub_images",
@@ -633,7 +632,6 @@ _ULTIMATE = (
     ),
     Section(
         "ultimate-seams",
-        "Arreglo de costuras (Seams fix)",
         ("seams_fix", "seams_strength", ("seams_width", "seams_mask_blur"), "seams_padding", "save_upscaled"),
         folded=True,
     ),
@@ -656,14 +654,14 @@ SCRIPT_ROWS: tuple[Script, ...] = (
     ),
     Script(
         id=DynamicPrompts.code,
-        title="Prompts dinámicos (Dynamic Prompts)",
+        title=SCRIPT_TITLES[DynamicPrompts.code],
         settings=DynamicPrompts,
         task=_named(lambda request, settings: Grid(request, None, settings)),
         hint=SCRIPT_NOTES["dynamic"],
     ),
     Script(
         id=ContinuePlan.code,
-        title="Continuar una cuadrícula a medias",
+        title=SCRIPT_TITLES[ContinuePlan.code],
         settings=ContinuePlan,
         task=_named(lambda request, settings: Grid(request, plan=Path(settings.plan))),
         hint=SCRIPT_NOTES["continue"],
@@ -689,9 +687,9 @@ def _heaven_orange(lists: Lists) -> dict[str, Any]:
     return {"primary": found[0], "secondary": found[1], "multiplier": 0.5, "name": "heaven-orange-mix"}
 
 
-MERGE = Tool(Merge, verb="Mezclar", prefix="merge", begin=_heaven_orange)
-EXTRACT = Tool(Extract, verb="Extraer", prefix="extract")
-CONVERT = Tool(Convert, verb="Convertir", prefix="convert")
+MERGE = Tool(Merge, prefix="merge", begin=_heaven_orange)
+EXTRACT = Tool(Extract, prefix="extract")
+CONVERT = Tool(Convert, prefix="convert")
 
 
 def _first_of(listed: str, *more: str) -> Callable[[Lists], dict[str, str]]:
@@ -706,17 +704,15 @@ def _first_of(listed: str, *more: str) -> Callable[[Lists], dict[str, str]]:
 
 TRAIN = Tool(
     TrainLora,
-    verb="🔥 Cocinar el Lora",
     prefix="train",
     begin=_first_of("training_projects", "checkpoint"),
     sections=(
         Section("train", items=("project", "checkpoint")),
-        Section("train-steps", "Pasos", ("epochs", "batch_size", "save_every")),
-        Section("train-learning", "Entrenamiento", ("unet_rate", "dim", "alpha", "keep_tokens")),
-        Section("train-files", "Archivos", ("resolution", "repeats", "shuffle", "flip"), folded=True),
+        Section("train-steps", ("epochs", "batch_size", "save_every")),
+        Section("train-learning", ("unet_rate", "dim", "alpha", "keep_tokens")),
+        Section("train-files", ("resolution", "repeats", "shuffle", "flip"), folded=True),
         Section(
             "train-more",
-            "Más opciones",
             (
                 ("text_rate", "optimizer"),
                 "scheduler",
@@ -737,7 +733,6 @@ TRAIN = Tool(
 
 TRY_LORA = Tool(
     TryLora,
-    verb="Probar tus resultados",
     prefix="try_lora",
     begin=_first_of("trained_projects"),
     sections=(Section("try", items=("project", "prompt", "weights", "count", "steps")),),
@@ -745,13 +740,12 @@ TRY_LORA = Tool(
 
 PICTURES = Tool(
     PreparePictures,
-    verb="Empezar",
     prefix="pictures",
     begin=_first_of("training_projects"),
     sections=(
         Section("pictures", items=("project", "work")),
-        Section("pictures-tagger", "Tagger", ("tagger", "threshold", "characters", "undesired")),
-        Section("pictures-tags", "Editar etiquetas", ("activation", "remove", "search", "replacement")),
+        Section("pictures-tagger", ("tagger", "threshold", "characters", "undesired")),
+        Section("pictures-tags", ("activation", "remove", "search", "replacement")),
     ),
 )
 
@@ -765,82 +759,65 @@ NOT_SHOWN = frozenset(
 )
 """Fields that only other programs and scripts set, and what the switch of a unit says."""
 
-DESCRIBE = Tool(Describe, verb="Describir", prefix="describe")
-DETECT = Tool(Detect, verb="Sacar el mapa", prefix="detect", hidden=("save",))
+DESCRIBE = Tool(Describe, prefix="describe")
+DETECT = Tool(Detect, prefix="detect", hidden=("save",))
 
 LAYOUT = Layout(
     bar=("checkpoint", "vae", "clip_skip"),
     tabs=(
-        Tab("txt2img", "txt2img", "De texto a imagen", "sparkles", TabKind.GENERATE),
-        Tab("img2img", "img2img", "De imagen a imagen, e inpaint", "image", TabKind.GENERATE),
-        Tab("extras", "Ampliar (Extras)", "Ampliar imágenes terminadas", "expand", TabKind.TOOL, EXTRAS),
+        Tab("txt2img", "sparkles", TabKind.GENERATE),
+        Tab("img2img", "image", TabKind.GENERATE),
+        Tab("extras", "expand", TabKind.TOOL, EXTRAS),
         Tab(
             "galeria",
-            "Galería",
-            "Todas las imágenes guardadas: buscar, ordenar y enviar",
             "images",
             TabKind.ROOM,
             new=True,
         ),
-        Tab("cola", "Cola", "Lo que se hace, lo que espera y quién lo pidió", "list-ordered", TabKind.ROOM),
-        Tab("pnginfo", "PNG Info", "Datos de generación guardados en una imagen", "file-search", TabKind.PNG_INFO),
+        Tab("cola", "list-ordered", TabKind.ROOM),
+        Tab("pnginfo", "file-search", TabKind.PNG_INFO),
         Tab(
             "cartas",
-            "Cartas 🎴",
-            "Show extra networks: tus LoRA, embeddings y modelos",
             "layout-grid",
             TabKind.ROOM,
             new=True,
         ),
-        Tab("descargas", "Descargas", "Bajar modelos y otros recursos", "download", TabKind.DOWNLOADS),
-        Tab("comodines", "Comodines", "Listas para los prompts dinámicos", "list-ordered", TabKind.WILDCARDS),
+        Tab("descargas", "download", TabKind.DOWNLOADS),
+        Tab("comodines", "list-ordered", TabKind.WILDCARDS),
         Tab(
             "zonas",
-            "Zonas",
-            "Un prompt para cada parte de la imagen (Two-shot, Latent Couple)",
             "layout-grid",
             TabKind.ROOM,
             new=True,
         ),
-        Tab("poses", "Poses", "Editar esqueletos de Openpose para ControlNet", "brush", TabKind.ROOM),
-        Tab("mapas", "Mapas", "Lo que ControlNet ve en una imagen", "scan", TabKind.TOOL, DETECT),
+        Tab("poses", "brush", TabKind.ROOM),
+        Tab("mapas", "scan", TabKind.TOOL, DETECT),
         Tab(
             "describir",
-            "Describir (Interrogate)",
-            "Las etiquetas de una imagen, listas para copiar en el prompt",
             "file-search",
             TabKind.TOOL,
             DESCRIBE,
         ),
         Tab(
             "mezclar",
-            "Mezclar",
-            "Hacer un modelo nuevo mezclando otros (Checkpoint Merger); los originales no se tocan. La guía mezcló 7th "
-            "Heaven Mix y AOM3: si los tienes, ya están puestos",
             "blend",
             TabKind.TOOL,
             MERGE,
         ),
         Tab(
             "extraer",
-            "Extraer Lora",
-            "Sacar un Lora de lo que un modelo tiene y su modelo base no",
             "puzzle",
             TabKind.TOOL,
             EXTRACT,
         ),
         Tab(
             "convertir",
-            "Convertir",
-            "Reducir, reparar o cambiar de formato un modelo (Model Converter); el original no se toca",
             "wrench",
             TabKind.TOOL,
             CONVERT,
         ),
         Tab(
             "imagenes",
-            "Imágenes de entrenamiento",
-            "Revisar, etiquetar y editar las imágenes de un proyecto",
             "image-up",
             TabKind.TOOL,
             PICTURES,
@@ -848,39 +825,29 @@ LAYOUT = Layout(
         ),
         Tab(
             "etiquetas",
-            "Etiquetas",
-            "Tus imágenes de entrenamiento con sus descripciones (Dataset Tag Editor)",
             "bookmark",
             TabKind.ROOM,
         ),
-        Tab("entrenar", "Entrenar", "Entrenar un Lora con tus imágenes", "graduation-cap", TabKind.TOOL, TRAIN),
+        Tab("entrenar", "graduation-cap", TabKind.TOOL, TRAIN),
         Tab(
             "probar",
-            "Probar Lora",
-            "Compara los epochs de tu Lora, y sin él, con las mismas seeds: cuál está crudo, en su punto o recocido",
             "clipboard-check",
             TabKind.TOOL,
             TRY_LORA,
         ),
         Tab(
             "guia",
-            "Guía",
-            "El camino entero, paso a paso, con un botón para cada cosa",
             "book-open",
             TabKind.ROOM,
             new=True,
         ),
         Tab(
             "sesion",
-            "Mi sesión",
-            "Continuar donde lo dejaste, qué ocupa sitio y tus ajustes en un archivo",
             "hard-drive-download",
             TabKind.ROOM,
         ),
         Tab(
             "ajustes",
-            "Ajustes",
-            "Cómo se guardan las imágenes, la barra, el aspecto y los avisos",
             "settings",
             TabKind.ROOM,
         ),

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sdcolab.core.registry import Registry
-
-DEMO = "Demostración (emojis)"
+from sdcolab.core.words.kitchen import BLIP_BASE, BLIP_LARGE
+from sdcolab.core.words.notebook import DEMO_MODEL
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ BASES: Registry[Base] = Registry(
         Base("Pony Diffusion V6 XL", "Pony Diffusion V6 XL", sdxl=True, resolution=1024),
         Base("Animagine XL 4.0", "Animagine XL 4.0", sdxl=True, resolution=1024),
         Base("SDXL base 1.0", "SDXL base 1.0", sdxl=True, resolution=1024),
-        Base(DEMO, "", resolution=128, clip_skip=1),
+        Base(DEMO_MODEL, "", resolution=128, clip_skip=1),
     ),
 )
 """The guide's ``animefull-final`` came from a leak and has no licence: AnyLoRA, made for training, takes its place."""
@@ -71,7 +71,7 @@ TAGGERS = {
 """Taggers by name, and the repository on huggingface that has each."""
 
 CAPTIONERS = {
-    "BLIP large (oraciones para fotos)": "Salesforce/blip-image-captioning-large",
-    "BLIP base (oraciones para fotos)": "Salesforce/blip-image-captioning-base",
+    BLIP_LARGE: "Salesforce/blip-image-captioning-large",
+    BLIP_BASE: "Salesforce/blip-image-captioning-base",
 }
 """Models that write sentences, in the same way."""

@@ -13,6 +13,7 @@ from typing import Any
 
 from sdcolab.core.errors import DatasetMissing, PlanOptionUnknown, PlanOptionUnserved, TrainingPlanUnreadable
 from sdcolab.core.registry import closest
+from sdcolab.core.words import training_progress as words
 from sdcolab.training.buckets import BucketRules
 from sdcolab.training.captions import CaptionRules
 from sdcolab.training.dataset import DatasetPlan, Subset, folders_with_repeats
@@ -75,27 +76,27 @@ def _from_toml(plan: TrainingPlan, path: Path) -> tuple[DatasetPlan, ...]:
         for entry in _tables(raw, "subsets", path):
             own = _level(entry, (*SHARED_BY_SUBSETS, *OF_SUBSETS), path)
             if not isinstance(own.get("image_dir"), str):
-                raise TrainingPlanUnreadable(path=path, detail="a una carpeta le falta image_dir")
+                raise TrainingPlanUnreadable(path=path, detail=words.NO_IMAGE_DIR)
             subsets.append(
                 _subset({**of_dataset, **own, "image_dir": path.parent / Path(own["image_dir"]).expanduser()})
             )
         made.append(_dataset(of_dataset, tuple(subsets), plan))
     if not made:
-        raise TrainingPlanUnreadable(path=path, detail="no tiene ningún [[datasets]]")
+        raise TrainingPlanUnreadable(path=path, detail=words.NO_DATASETS)
     return tuple(made)
 
 
 def _tables(table: Mapping[str, Any], name: str, path: Path) -> list[dict[str, Any]]:
     found = table.get(name, [])
     if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
-        raise TrainingPlanUnreadable(path=path, detail=f"{name} debe ser una lista de tablas")
+        raise TrainingPlanUnreadable(path=path, detail=words.NO_LIST_OF_TABLES.format(name=name))
     return found
 
 
 def _level(raw: Any, known: tuple[str, ...], path: Path) -> dict[str, Any]:
     """One level's options, checked and converted. Raises ``PlanOptionUnknown``, ``PlanOptionUnserved``."""
     if not isinstance(raw, dict):
-        raise TrainingPlanUnreadable(path=path, detail="una sección no es una tabla")
+        raise TrainingPlanUnreadable(path=path, detail=words.NO_TABLE)
     own: dict[str, Any] = {}
     shared: dict[str, Any] = {}
     for name, value in raw.items():

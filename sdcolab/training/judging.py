@@ -28,6 +28,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from sdcolab.core.errors import DatasetEmpty
+from sdcolab.core.words import training_progress as words
 from sdcolab.core.words.training import VERDICTS
 from sdcolab.training.likeness import Vector, distances, vector_of
 from sdcolab.training.metadata import SUFFIX
@@ -55,8 +56,8 @@ class Measured:
     def verdict(self) -> str:
         """ "crudo", "en su punto" or "recocido"."""
         if self.copies > COPIED or self.variety < UNIFORM:
-            return "recocido"
-        return "crudo" if self.closeness < RAW else "en su punto"
+            return words.OVERCOOKED
+        return words.RAW if self.closeness < RAW else words.RIGHT
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +73,17 @@ class Judgement:
         for name, one in self.measured.items():
             sentence, advice = VERDICTS[one.verdict]
             told.append(
-                f"{name}: {sentence} (parecido {one.closeness:.0%} ± {one.error:.0%}, copias {one.copies:.0%}, "
-                f"variedad {one.variety:.0%}) {advice}"
+                words.MEASURED.format(
+                    name=name,
+                    sentence=sentence,
+                    closeness=one.closeness,
+                    error=one.error,
+                    copies=one.copies,
+                    variety=one.variety,
+                    advice=advice,
+                )
             )
-        told.append(
-            "Parecido: 0 % como sin Lora, 100 % como tus imágenes entre sí. Con pocas imágenes es solo una pista: mira "
-            "la hoja."
-        )
+        told.append(words.LIKENESS)
         return told
 
 
@@ -149,7 +154,7 @@ def _spread(vectors: Sequence[Vector]) -> float:
 
 def sheet_of(rows: Mapping[float, Mapping[str, Sequence[Image.Image]]], plain: Sequence[Image.Image]) -> Image.Image:
     """A column a file and one without LoRA at the end, as the guide's; a row for each weight and seed."""
-    names = [*next(iter(rows.values())), "sin Lora"]
+    names = [*next(iter(rows.values())), words.PLAIN_COLUMN]
     width, height = plain[0].size
     count = len(plain)
     sheet = Image.new("RGB", (len(names) * width, (height * count + _LABEL) * len(rows) + _LABEL), "white")

@@ -107,7 +107,7 @@ class Kitchen:
             return
         for name in ("datasets", "output"):
             make_folder(home / "lora_training" / name)
-        self.say(f"✅ Google Drive conectado. Tus imágenes van en {home.name}/lora_training/datasets/NOMBRE.")
+        self.say(words.DRIVE_CONNECTED.format(drive=home.name))
 
     def get_ready(self) -> None:
         """💿 Install what Colab's image lacks, and tell what this machine can do."""
@@ -117,13 +117,10 @@ class Kitchen:
             self.say(f"⚠️ {explain(error)}")
         card = self.host.gpu()
         if card:
-            self.say(f"✅ Tarjeta gráfica: {card}.")
+            self.say(words.CARD.format(card=card))
         else:
-            self.say(
-                "⚠️ No hay tarjeta gráfica: aquí solo sirve la prueba rápida. En Colab: Entorno de ejecución → Cambiar "
-                "tipo de entorno de ejecución → T4 GPU."
-            )
-        self.say("✅ Instalación completada.")
+            self.say(words.NO_CARD)
+        self.say(words.INSTALLED)
 
     # --- 📄 ---
 
@@ -187,9 +184,9 @@ class Kitchen:
         link = own or (base.link if "://" in base.link else self.base_link(base.link))
         found = already_here(self.folders, link)
         if found:
-            self.say(f"🔄 El modelo ya está descargado: {found.name}.")
+            self.say(words.BASE_HERE.format(name=found.name))
             return found
-        self.say("🔄 Descargando el modelo base…")
+        self.say(words.BRINGING_BASE)
         for line, path in self.download(link, ignore_events, CancelToken()):
             self.say(line)
             if path is not None and path.suffix in MODEL_SUFFIXES:
@@ -208,7 +205,7 @@ class Kitchen:
         try:
             return self._cook(chosen_plan(self.folders))
         except Cancelled:
-            self.say("⏹️ Parado. Lo entrenado está guardado: si vuelves a pulsar ▶️, continúa donde estaba.")
+            self.say(words.STOPPED_AND_SAVED)
         except SdcolabError as error:
             self.say(f"❌ {explain(error)}")
         return None
@@ -219,7 +216,7 @@ class Kitchen:
             raise NothingConfigured()  # another machine: the base has to be brought again
         made = self._cook_plan(plan, path)
         if copy_loras(made, self.folders.models(ModelKind.LORA)):
-            self.say("🎨 También está en models/Lora: puedes usarlo en el estudio con el botón de Lora.")
+            self.say(words.COPIED)
         return made
 
     def _cook_plan(self, plan: TrainingPlan, path: Path) -> Path:
@@ -227,13 +224,13 @@ class Kitchen:
 
         def again(error: SdcolabError) -> None:
             self.say(f"⚠️ {explain(error)}")
-            self.say("🔁 Empiezo de nuevo.")
+            self.say(words.AGAIN)
 
         try:
             made = cook(plan, path, lambda running: run_interruptible(self.start(running), teller), again)
         finally:
             teller.finish()
-        self.say(f"✅ Tu Lora está en {made}")
+        self.say(words.MADE.format(path=made))
         return made
 
     # --- 🔍 ---
@@ -245,10 +242,8 @@ class Kitchen:
             for line in told:
                 self.say(line)
             data = base64.b64encode(Path(sheet).read_bytes()).decode("ascii")
-            self.show_html(
-                f'<img alt="Comparación de los epochs" style="max-width:100%" src="data:image/png;base64,{data}">'
-            )
-            self.say(f"🖼️ La hoja está en {sheet}")
+            self.show_html(f'<img alt="{words.SHEET_ALT}" style="max-width:100%" src="data:image/png;base64,{data}">')
+            self.say(words.SHEET.format(path=sheet))
         except SdcolabError as error:
             self.say(f"❌ {explain(error)}")
 
@@ -263,12 +258,12 @@ class Kitchen:
             plan = quick.quick_plan(self.demo, home, steps)
             path = home / "prueba.toml"
             write_plan(path, plan)
-            self.say(f"🍳 Prueba rápida: {quick.COUNT} dibujos de «{quick.WORD}», {plan.max_train_steps} pasos.")
+            self.say(words.QUICK_TEST.format(count=quick.COUNT, word=quick.WORD, steps=plan.max_train_steps))
             for line in lines(preview(plan), gpu=self.host.gpu() is not None, share=DEMO_SHARE)[:1]:
                 self.say(line)
             return self._cook_plan(plan, path)
         except Cancelled:
-            self.say("⏹️ Parado.")
+            self.say(words.STOPPED)
         except SdcolabError as error:
             self.say(f"❌ {explain(error)}")
         return None
@@ -355,18 +350,19 @@ class CookTeller:
 def run_interruptible(process: TrainingProcess, hear: Callable[[TrainingEvent], None]) -> Path:
     """Run ``process`` in a thread; the cell's ⏹️ asks it to save and stop. Raises what it raises."""
     outcome: list[Any] = []
+    ended = threading.Event()  # an interrupted Thread.join takes the thread for dead (python/cpython#90882)
 
     def work() -> None:
         try:
             outcome.append(process.run(hear))
         except BaseException as error:  # noqa: BLE001 - carried to the caller's thread and raised there
             outcome.append(error)
+        ended.set()
 
-    thread = threading.Thread(target=work, name="sdcolab-entrenar", daemon=True)
-    thread.start()
-    while thread.is_alive():
+    threading.Thread(target=work, name="sdcolab-entrenar", daemon=True).start()
+    while not ended.is_set():
         try:
-            thread.join(0.2)
+            ended.wait(0.2)
         except KeyboardInterrupt:
             process.stop()
     (result,) = outcome

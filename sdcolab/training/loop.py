@@ -22,6 +22,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from sdcolab.core.errors import Cancelled, LossJumped, StateUnusable, TrainingDiverged
+from sdcolab.core.words import training_progress as words
 from sdcolab.training import recipe
 from sdcolab.training.captions import Moment, caption_at
 from sdcolab.training.control import Control
@@ -277,7 +278,7 @@ def warn_of_jumps(shop: Workshop, run: Run, hear: Hear) -> None:
 
 def diverged(shop: Workshop, run: Run) -> TrainingDiverged:
     """The error of a loss that is no number."""
-    kept = run.saved or "ninguno todavía"
+    kept = run.saved or words.NOTHING_KEPT
     return TrainingDiverged(step=run.step + 1, rate=shop.plan.rate_unet, precision=shop.unet.precision, kept=kept)
 
 
@@ -354,16 +355,16 @@ def resume(shop: Workshop, run: Run, folder: Path) -> None:
     state = read_state(folder)
     progress = state.progress
     if progress.plan != shop.plan_hash:
-        raise StateUnusable(folder=folder, detail="es de un entrenamiento con otras opciones")
+        raise StateUnusable(folder=folder, detail=words.OTHER_OPTIONS)
     if progress.seed != shop.seed:
-        raise StateUnusable(folder=folder, detail="es de un entrenamiento con otra semilla")
+        raise StateUnusable(folder=folder, detail=words.OTHER_SEED)
     if progress.dataset != shop.dataset_hash:
-        raise StateUnusable(folder=folder, detail="las imágenes o sus descripciones han cambiado")
+        raise StateUnusable(folder=folder, detail=words.OTHER_PICTURES)
     try:
         shop.network.load_state_dict(dict(state.weights))
         shop.optimiser.load_state_dict(dict(state.optimiser))
     except (RuntimeError, ValueError, KeyError) as error:
-        raise StateUnusable(folder=folder, detail="es de otra red") from error
+        raise StateUnusable(folder=folder, detail=words.OTHER_NETWORK) from error
     shop.unet.load_scaler_state(state.extras["scaler"])
     run.ema = dict(state.extras["ema"])
     run.pending = float(state.extras["pending"])

@@ -40,17 +40,17 @@ class Pantry:
         if archive.strip():
             target = folder / f"{max(1, repeats)}_repeticiones"
             make_folder(target)
-            self.say("📂 Descomprimiendo…")
-            self.say(f"✅ {unpack(Path(archive.strip()).expanduser(), target)} archivos en {target}")
+            self.say(words.UNPACKING)
+            self.say(words.UNPACKED.format(count=unpack(Path(archive.strip()).expanduser(), target), folder=target))
         pictures = self._pictures(folder)
         if doubles:
-            self.say("💿 Buscando imágenes repetidas…")
+            self.say(words.SEEKING_DOUBLES)
             found = find_doubles(pictures, self._warn)
             if found:
                 set_aside(found, folder)
-                self.say(f"✅ {len(found)} repetidas, apartadas en {SET_ASIDE} (no se ha borrado ninguna).")
+                self.say(words.DOUBLES.format(count=len(found), folder=SET_ASIDE))
             else:
-                self.say("✅ No hay imágenes repetidas.")
+                self.say(words.NO_DOUBLES)
         self._sum_up(folder)
 
     def tag(
@@ -71,7 +71,7 @@ class Pantry:
             undesired=split_tags(undesired),
         )
         counts = model.tag_files(pictures, rules, hear=self._warn)
-        self.say(f"✅ {len(pictures)} imágenes etiquetadas. Las etiquetas más comunes:")
+        self.say(words.TAGGED.format(count=len(pictures)))
         self.say(", ".join(f"{tag} ({count})" for tag, count in counts.most_common(SHOWN_TAGS)))
 
     def describe(self, pictures: Sequence[Path], model: Path) -> None:
@@ -94,7 +94,7 @@ class Pantry:
         """✏️ Change every caption at once, or go back."""
         folder = self._folder(project, structure)
         if undo:
-            self.say(f"↩️ {restore(folder)} descripciones como estaban.")
+            self.say(words.RESTORED.format(count=restore(folder)))
             return
         book = TagBook.read(folder)
         if remove.strip():
@@ -105,10 +105,10 @@ class Pantry:
             book = book.add(split_tags(activation))
         changed = book.changed
         book = book.save()
-        self.say(f"✅ {changed} descripciones cambiadas. Las etiquetas más comunes:")
+        self.say(words.CHANGED.format(count=changed))
         self.say(", ".join(f"{tag} ({count})" for tag, count in book.counts().most_common(SHOWN_TAGS)))
         if activation.strip():
-            self.say("👉 En 📄 Configuración, pon `keep_tokens` a 1.")
+            self.say(words.KEEP_TOKENS)
         if often := book.intrinsic():
             self.say(f"💡 {explain(TagsRepeated(tags=', '.join(often)))}")
 
@@ -126,7 +126,7 @@ class Pantry:
     def _sum_up(self, folder: Path) -> None:
         pictures = pictures_below(folder)
         bare = [path for path in pictures if not path.with_suffix(EXTENSION).is_file()]
-        self.say(f"📷 {len(pictures)} imágenes, {len(pictures) - len(bare)} con descripción, en {folder}")
+        self.say(words.SUM.format(count=len(pictures), described=len(pictures) - len(bare), folder=folder))
         if len(pictures) < LEAST_PICTURES:
             self.say(f"⚠️ {explain(FewPictures(count=len(pictures)))}")
         if bare:

@@ -30,6 +30,7 @@ from sdcolab.core.errors import (
 from sdcolab.core.files import make_folder
 from sdcolab.core.memory_plan import FreeMemory, count_weights, memory_bytes
 from sdcolab.core.tensors import TensorHeader
+from sdcolab.core.words import training_progress as words
 from sdcolab.engine.models import LoadedModel, load_checkpoint, load_vae
 from sdcolab.engine.weights import open_weights
 from sdcolab.training.check import TRAINABLE
@@ -211,7 +212,7 @@ def _network(plan: TrainingPlan, model: LoadedModel, device: torch.device) -> Ne
     if plan.network_weights:
         taken = network.load_file_tensors(load_file(plan.network_weights))
         if not taken:
-            raise StateUnusable(folder=Path(plan.network_weights), detail="no es un Lora con estas capas y este dim")
+            raise StateUnusable(folder=Path(plan.network_weights), detail=words.OTHER_LAYERS)
     return network
 
 

@@ -25,6 +25,7 @@ from sdcolab.core.errors import (
 )
 from sdcolab.core.pictures import DAMAGED, FORMATS
 from sdcolab.core.words import explain, human_time
+from sdcolab.core.words import training_progress as words
 from sdcolab.training.captions import Moment, caption_at
 from sdcolab.training.dataset import Dataset, Picture, read_dataset
 from sdcolab.training.dataset_config import dataset_plans
@@ -117,18 +118,16 @@ def lines(seen: Preview, *, gpu: bool, share: float = 1.0) -> list[str]:
     told = []
     for dataset in seen.datasets:
         for subset, count, _ in dataset.found:
-            kind = " (Regularización)" if subset.regularisation else ""
-            told.append(f"📁 {subset.folder.name}{kind}")
-            total = count * subset.repeats
-            told.append(f"📈 Se encontraron {count} imágenes con {subset.repeats} repeticiones: {total} por epoch.")
+            told.append(f"📁 {subset.folder.name}{words.REGULARISATION if subset.regularisation else ''}")
+            told.append(words.FOUND.format(count=count, repeats=subset.repeats, total=count * subset.repeats))
     buckets = Counter(picture.fit.bucket for picture in seen.pictures)
     shown = ", ".join(f"{width}×{height} ({count})" for (width, height), count in sorted(buckets.items())[:12])
     steps, batch = seen.steps, seen.datasets[0].plan.batch_size
-    told.append(f"🪣 Tamaños en que se entrenan: {shown}.")
-    told.append(f"📉 Con batch size {batch} son {steps.per_epoch} pasos por epoch.")
-    told.append(f"🔮 Habrá {steps.epochs} epochs, para un total de {steps.total} pasos.")
-    place = "en una tarjeta T4 de Colab" if gpu else "sin tarjeta gráfica"
-    told.append(f"⏱️ Tiempo aproximado {place}: {human_time(seen.seconds(gpu=gpu, share=share))}.")
+    told.append(words.SIZES.format(sizes=shown))
+    told.append(words.BATCHES.format(batch=batch, steps=steps.per_epoch))
+    told.append(words.EPOCHS.format(epochs=steps.epochs, steps=steps.total))
+    time = human_time(seen.seconds(gpu=gpu, share=share))
+    told.append(words.ESTIMATE.format(place=words.ON_T4 if gpu else words.WITHOUT_CARD, time=time))
     told += [f"⚠️ {explain(warning)}" for warning in seen.warnings]
     told += [f"💥 {explain(fault)}" for fault in seen.faults]
     return told
@@ -142,7 +141,7 @@ def as_html(seen: Preview, chance: random.Random | None = None) -> str:
     cells = []
     for index in chosen:
         picture = pictures[index]
-        text = caption_at(picture.caption, picture.subset.captions, Moment(), chance) or "(sin descripción)"
+        text = caption_at(picture.caption, picture.subset.captions, Moment(), chance) or words.NO_CAPTION
         try:
             image = thumbnail(picture)
         except SdcolabError:
@@ -152,7 +151,7 @@ def as_html(seen: Preview, chance: random.Random | None = None) -> str:
             '<figure style="margin:0;max-width:160px">'
             f'<img alt="" style="max-width:100%" src="data:image/jpeg;base64,{image}">'
             '<figcaption style="font-size:12px;overflow-wrap:anywhere">'
-            f"{html.escape(text)}<br><small>{width}×{height} · {picture.repeats} repeticiones</small>"
+            f"{html.escape(text)}<br><small>{width}×{height} · {picture.repeats} {words.REPEATS}</small>"
             "</figcaption></figure>"
         )
     return f'<div style="display:flex;flex-wrap:wrap;gap:12px">{"".join(cells)}</div>'

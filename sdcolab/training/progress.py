@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw
 
 from sdcolab.core.files import atomic_write
 from sdcolab.core.words import explain, human_time
+from sdcolab.core.words import training_progress as words
 from sdcolab.core.words.training import STAGES
 from sdcolab.training.events import (
     LoraSaved,
@@ -33,30 +34,35 @@ def progress_text(event: TrainingEvent) -> str:
     """One short line about ``event``."""
     match event:
         case StageBegan(stage, done, total):
-            return STAGES[stage] + (f": {done} de {total}" if total else "")
+            return STAGES[stage] + (words.STAGE_COUNT.format(done=done, total=total) if total else "")
         case TrainingBegan():
-            again = f" Continúo desde el paso {event.first}." if event.first else ""
-            where = "tarjeta gráfica" if event.device == "cuda" else "procesador"
-            return f"⭐ Entrenando {event.pictures} imágenes en {event.steps} pasos ({where}).{again}"
+            again = words.GOES_ON_FROM.format(step=event.first) if event.first else ""
+            where = words.CARD if event.device == "cuda" else words.PROCESSOR
+            return words.TRAINING.format(pictures=event.pictures, steps=event.steps, where=where) + again
         case StepTrained():
             left = human_time((event.total - event.step) * event.seconds)
             share = 100 * event.step // max(1, event.total)
-            return (
-                f"🔥 {share} % · paso {event.step} de {event.total} · epoch {event.epoch} · pérdida "
-                f"{event.average:.4f} · tasa {event.rate:.2g} · faltan {left}"
+            return words.STEP.format(
+                share=share,
+                step=event.step,
+                total=event.total,
+                epoch=event.epoch,
+                loss=event.average,
+                rate=event.rate,
+                left=left,
             )
         case LoraSaved(path, _, _, last):
-            return f"{'✅ Lora terminado' if last else '💾 Guardado'}: {path.name}"
+            return (words.LORA_DONE if last else words.LORA_SAVED).format(name=path.name)
         case StateSaved():
-            return f"📌 Si se corta la sesión, continuará desde el paso {event.step}."
+            return words.STATE_SAVED.format(step=event.step)
         case SampleMade(path):
-            return f"🖼️ Muestra: {path.name}"
+            return words.SAMPLE.format(name=path.name)
         case Paused(waiting):
-            return "⏸️ En pausa." if waiting else "▶️ Continúa."
+            return words.PAUSED if waiting else words.GOES_ON
         case Told(warning):
             return f"⚠️ {explain(warning)}"
         case TrainingEnded(error):
-            return f"❌ {explain(error)}" if error else "✅ Entrenamiento terminado."
+            return f"❌ {explain(error)}" if error else words.TRAINED
 
 
 def smoothed(values: Sequence[float], window: int) -> list[float]:
@@ -95,8 +101,8 @@ def chart_svg(losses: Sequence[float], rates: Sequence[float], steps: int, text:
     right = _WIDTH - _MARGIN
     return (
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{html.escape(text)}" style="{style}">'
-        f'{"".join(lines)}<text x="{_MARGIN}" y="16" font-size="12" fill="#2563eb">pérdida {smooth[-1]:.4f}</text>'
-        f'<text x="{right}" y="16" font-size="12" text-anchor="end" fill="#d97706">tasa de aprendizaje</text></svg>'
+        f'{"".join(lines)}<text x="{_MARGIN}" y="16" font-size="12" fill="#2563eb">{words.LOSS} {smooth[-1]:.4f}</text>'
+        f'<text x="{right}" y="16" font-size="12" text-anchor="end" fill="#d97706">{words.RATE}</text></svg>'
     )
 
 
@@ -108,6 +114,6 @@ def write_chart(path: Path, losses: Sequence[float], rates: Sequence[float], ste
         if len(values) > 1:
             draw.line(_points(values, steps, min(values), max(values)), fill=colour, width=2)
     if losses:
-        draw.text((_MARGIN, 2), f"perdida {losses[-1]:.4f}", fill="#2563eb")
+        draw.text((_MARGIN, 2), f"{words.LOSS} {losses[-1]:.4f}", fill="#2563eb")
     with atomic_write(path) as file:
         image.save(file, "PNG")

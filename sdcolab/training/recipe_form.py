@@ -14,12 +14,10 @@ from sdcolab.core.fields import Field, table_of
 from sdcolab.core.files import atomic_write
 from sdcolab.core.registry import closest
 from sdcolab.core.training import NetworkKind, TrainLora
+from sdcolab.core.words.kitchen import BY_CATEGORY, BY_PROJECT
 from sdcolab.training.bases import Base
 from sdcolab.training.dataset import PICTURE_SUFFIXES
 from sdcolab.training.plan import TrainingPlan, as_bool, as_number
-
-BY_CATEGORY = "Organizar por categoría (MyDrive/lora_training/datasets/nombre_proyecto)"
-BY_PROJECT = "Organizar por proyecto (MyDrive/Loras/nombre_proyecto/dataset)"
 
 _BAD_NAME = re.compile(r"""[\s.()"'\\/:*?<>|]""")
 SAMPLES_FILE = "muestras.txt"

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from sdcolab.core.errors import SdcolabError, StateUnusable
 from sdcolab.core.files import atomic_write, make_folder, storage_errors
+from sdcolab.core.words import training_progress as words
 from sdcolab.engine.weights import read_pickle
 from sdcolab.training.metadata import tensor_hashes
 
@@ -101,4 +102,4 @@ def read_state(folder: Path) -> State:
         loaded = read_pickle(folder / _OPTIMISER)
         return State(progress, weights, loaded["optimiser"], loaded["extras"])
     except (OSError, ValueError, TypeError, KeyError, SafetensorError, SdcolabError) as error:
-        raise StateUnusable(folder=folder, detail="está incompleto o dañado") from error
+        raise StateUnusable(folder=folder, detail=words.INCOMPLETE) from error

@@ -13,7 +13,8 @@ from sdcolab.core.folders import Folders
 from sdcolab.core.rooms import Answer, RoomFile, number, numbers, text, texts, yes
 from sdcolab.core.training import training_home, training_projects
 from sdcolab.core.words import tag_editor as words
-from sdcolab.training.recipe_form import BY_CATEGORY, Places, check_name, structure_of
+from sdcolab.core.words.kitchen import BY_CATEGORY
+from sdcolab.training.recipe_form import Places, check_name, structure_of
 from sdcolab.training.tag_desk import TagDesk, Uploads, checked_folder
 from sdcolab.training.tags import Captioned, TagBook, TagFilter, restore, search_tags
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from sdcolab.core.errors import CaptionEmpty, StateUnusable
 from sdcolab.core.files import atomic_write
+from sdcolab.core.words import training_progress as words
 from sdcolab.training.dataset import picture_paths, read_caption
 from sdcolab.training.preview import frequent_tags
 
@@ -190,7 +191,7 @@ def restore(folder: Path, extension: str = EXTENSION) -> int:
             backup.unlink()
             count += 1
     if not count:
-        raise StateUnusable(folder=folder, detail="no hay ningún cambio guardado que deshacer")
+        raise StateUnusable(folder=folder, detail=words.NOTHING_TO_UNDO)
     return count
 
 
@@ -223,7 +224,7 @@ SPANISH = {
 """Words that people look for, and the word of the English tags that means them."""
 
 
-def search_tags(words: str, tags: Iterable[str]) -> list[str]:
-    """Tags that have every word of ``words``, in English or in Spanish: "pelo azul" finds "blue hair"."""
-    wanted = [(word, SPANISH.get(word, word)) for word in words.casefold().split()]
+def search_tags(text: str, tags: Iterable[str]) -> list[str]:
+    """Tags that have every word of ``text``, in English or in Spanish: "pelo azul" finds "blue hair"."""
+    wanted = [(word, SPANISH.get(word, word)) for word in text.casefold().split()]
     return [tag for tag in tags if all(any(one in tag.casefold() for one in pair) for pair in wanted)]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import gradio as gr
 
+from sdcolab.core.words import gradio
 from sdcolab.core.words import page as words
 from sdcolab.core.words.faces import BUTTON_NAMES, VIEWER_WORDS
 from sdcolab.studio.layout import Layout, TabKind
@@ -95,6 +96,7 @@ def head(layout: Layout) -> str:
     names = {**BUTTON_NAMES, **{f"sd-tab-{tab.id}-button": tab.hint for tab in layout.tabs}}
     told = json.dumps(names, ensure_ascii=False).replace("</", "<\\/")
     viewer_words = json.dumps(VIEWER_WORDS, ensure_ascii=False).replace("</", "<\\/")
+    gradio_words = json.dumps(_gradio_words(), ensure_ascii=False).replace("</", "<\\/")
     modes = "".join(
         f'html[data-sd-tab="{tab.id}"] .sd-in-{tab.id} {{ display: flex !important }}' for tab in layout.tabs
     )
@@ -107,9 +109,21 @@ def head(layout: Layout) -> str:
     modes += "".join(icon_rule(f"#sd-tab-{tab.id}-button", tab.icon) for tab in layout.tabs)
     return (
         f"<style>{shared_css()}{style}{modes}</style>{canvas_script()}{keys_script()}{house_script()}"
-        f"<script>Object.assign(window.sdcolab, {{ names: {told}, viewerWords: {viewer_words} }})</script>"
+        f"<script>Object.assign(window.sdcolab, {{ names: {told}, viewerWords: {viewer_words}, "
+        f"gradioWords: {gradio_words} }})</script>"
         f"<script>{page}</script><script>{viewer}</script>"
     )
+
+
+def _gradio_words() -> dict[str, object]:
+    """Spanish for what gradio's parts are called (``assets/page.js``)."""
+    return {
+        "labels": gradio.LABELS,
+        "patterns": gradio.PATTERNS,
+        "more": words.MORE,
+        "less": words.LESS,
+        "infotext": words.PICTURE_DATA,
+    }
 
 
 def login_page(*, wrong: bool) -> str:

@@ -21,6 +21,7 @@ from starlette.types import ASGIApp
 from sdcolab.core.errors import PortBusy, PortForbidden
 from sdcolab.core.files import storage_errors
 from sdcolab.core.pictures import PICTURE_SUFFIXES
+from sdcolab.core.words import gradio
 from sdcolab.web import look
 from sdcolab.web.access import Access
 from sdcolab.web.address import BrowserAddress
@@ -179,6 +180,7 @@ def _mounted(page: gr.Blocks, outputs: Path, head: str) -> FastAPI:
         "favicon_path": str(look.FAVICON),
         "theme": look.theme(),
         "head": head,
+        "i18n": gr.I18n(es=dict(gradio.TEXTS)),
         "max_file_size": "64mb",
     }
     known = inspect.signature(gr.mount_gradio_app).parameters

@@ -18,6 +18,7 @@ from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library
 from sdcolab.core.upscaling import upscaler_name
 from sdcolab.core.words import KIND_NAMES, human_bytes
+from sdcolab.core.words import downloads as words
 from sdcolab.studio.session_room import Absent
 from sdcolab.wiring.demo import DEMO_SHA256, DEMO_VARIABLE
 
@@ -151,8 +152,8 @@ def _stem(entry: CatalogEntry) -> str:
 
 def _menu_line(entry: CatalogEntry) -> str:
     """What to know before choosing: for adults, what it is and for which family, how big, under which licence."""
-    adult = "🔞 Para adultos · " if entry.adult else ""
+    adult = words.FOR_ADULTS if entry.adult else ""
     size = f" · {human_bytes(entry.size)}" if entry.size else ""
-    family = "" if entry.family is ModelFamily.UNKNOWN else f" para {entry.family.value}"
-    license = entry.license or "la que diga su página"
-    return f"{adult}{entry.name}, {KIND_NAMES[entry.kind]}{family}: {entry.note}{size} · Licencia: {license}"
+    family = "" if entry.family is ModelFamily.UNKNOWN else words.FOR_FAMILY.format(family=entry.family.value)
+    license = entry.license or words.LICENSE_OF_PAGE
+    return f"{adult}{entry.name}, {KIND_NAMES[entry.kind]}{family}: {entry.note}{size} · {words.LICENSE}: {license}"

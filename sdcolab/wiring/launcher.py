@@ -25,8 +25,8 @@ from sdcolab.wiring.engine import build_library
 FILE_NAME = "lanzador.json"
 
 _FAMILIES: Mapping[str, tuple[WeightCounts, WorkMemory]] = {
-    "de Stable Diffusion 1.5": (WeightCounts(860_000_000, 123_000_000, 84_000_000), WorkMemory()),
-    "de SDXL": (WeightCounts(2_567_000_000, 817_000_000, 84_000_000), WorkMemory(2 * GB, 6 * GB)),
+    words.OF_SD1: (WeightCounts(860_000_000, 123_000_000, 84_000_000), WorkMemory()),
+    words.OF_SDXL: (WeightCounts(2_567_000_000, 817_000_000, 84_000_000), WorkMemory(2 * GB, 6 * GB)),
 }
 """The weights of what people use most, and the memory that each takes to work (``engine.families``, which would load
 torch)."""

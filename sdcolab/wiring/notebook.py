@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sdcolab.core.events import CancelToken, Listener
 from sdcolab.core.folders import Folders
-from sdcolab.core.words.notebook import DEMO_MODEL
+from sdcolab.core.words.notebook import DEMO_MODEL, LINK_MODE, NGROK_MODE, PANEL_MODE
 from sdcolab.wiring.demo import demo_address
 from sdcolab.wiring.downloads import build_downloads, model_note
 from sdcolab.wiring.engine import library_around
@@ -18,10 +18,6 @@ from sdcolab.wiring.tasks import TASKS
 if TYPE_CHECKING:
     from sdcolab.colab.prepare import Collaborators, Downloaded, MissingDownload
     from sdcolab.downloads.queue import DownloadQueue
-
-PANEL_MODE = "Panel en el cuaderno"
-LINK_MODE = "Enlace público"
-NGROK_MODE = "Enlace público con ngrok"
 
 
 def empezar(

@@ -19,6 +19,7 @@ from sdcolab.core.events import CancelToken, Listener
 from sdcolab.core.folders import Folders
 from sdcolab.core.words import explain
 from sdcolab.core.words import kitchen as words
+from sdcolab.core.words.kitchen import BY_CATEGORY
 from sdcolab.training.bases import BASES, CAPTIONERS
 from sdcolab.training.control import Control
 from sdcolab.training.events import LoraSaved, Told, TrainingEvent
@@ -27,7 +28,6 @@ from sdcolab.training.pantry import Pantry
 from sdcolab.training.plan import TrainingPlan, plan_from_file
 from sdcolab.training.preview import lines, preview
 from sdcolab.training.progress import progress_text
-from sdcolab.training.recipe_form import BY_CATEGORY
 from sdcolab.training.watch import TrainingProcess
 
 if TYPE_CHECKING:

@@ -25,6 +25,8 @@ from sdcolab.core.training import (
     training_home,
     training_projects,
 )
+from sdcolab.core.words import training_progress as words
+from sdcolab.core.words.kitchen import BY_CATEGORY
 from sdcolab.gallery.thumbnails import ThumbnailFolder
 from sdcolab.training.events import LoraSaved, StageBegan, StepTrained, Told, TrainingBegan, TrainingEvent
 from sdcolab.training.plan import TrainingPlan
@@ -57,7 +59,7 @@ def train_lora(task: TrainLora, tools: Tools, listener: Listener, cancel: Cancel
         lambda error: listener(Warned(error)),
     )
     copy_loras(made, tools.folders.models(ModelKind.LORA))
-    listener(Note(f"✅ Tu Lora está en {made}. Ya puedes elegirlo en la lista de Lora."))
+    listener(Note(words.LISTED.format(path=made)))
 
 
 def _run(path: Path, tools: Tools, listener: Listener, cancel: CancelToken) -> Path:
@@ -240,7 +242,7 @@ def _taggers() -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 def _structure(folders: Folders, project: str) -> str:
     """Which of the two ways of keeping projects this one follows. Raises ``ProjectName``, ``DatasetMissing``."""
-    from sdcolab.training.recipe_form import BY_CATEGORY, Places, check_name, structure_of
+    from sdcolab.training.recipe_form import Places, check_name, structure_of
 
     name, home = check_name(project), training_home(folders)
     structure = structure_of(home, name)

@@ -8,6 +8,7 @@ import webbrowser
 
 from sdcolab.core.errors import SdcolabError
 from sdcolab.core.events import Event, ImageSaved
+from sdcolab.core.words import command as words
 from sdcolab.core.words import explain
 
 
@@ -16,18 +17,18 @@ class HumanVoice:
 
     def ready(self, url: str, login: tuple[str, str] | None, *, open_to_network: bool) -> None:
         """The page answers at ``url``."""
-        print(f"✅ sdcolab está abierto en {url}")
+        print(words.OPEN_AT.format(url=url))
         if login:
-            print(f"Usuario: {login[0]}  Contraseña: {login[1]}")
+            print(words.LOGIN.format(user=login[0], password=login[1]))
         elif open_to_network:
-            print("⚠️ Cualquiera en tu red puede entrar. Para pedir contraseña usa --usuario nombre:clave.")
-        print("Para cerrarlo pulsa Ctrl+C.", flush=True)
+            print(words.OPEN_TO_NETWORK)
+        print(words.HOW_TO_CLOSE, flush=True)
         if sys.stdout.isatty():
             webbrowser.open(url)
 
     def public(self, url: str, login: tuple[str, str]) -> None:
         """The page can also be reached at the public ``url``."""
-        print(f"Running on public URL: {url}\nUsuario: {login[0]}  Contraseña: {login[1]}", flush=True)
+        print(f"{words.PUBLIC_URL.format(url=url)}\n{words.LOGIN.format(user=login[0], password=login[1])}", flush=True)
 
     def trouble(self, error: SdcolabError) -> None:
         """Something went wrong that does not close the page."""
@@ -38,7 +39,7 @@ class HumanVoice:
 
     def closing(self) -> None:
         """We were asked to close."""
-        print("\n👋 sdcolab está cerrado.")
+        print(f"\n{words.CLOSED}")
 
 
 class MachineVoice(HumanVoice):

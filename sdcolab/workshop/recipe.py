@@ -15,6 +15,7 @@ from typing import Any
 from sdcolab.core.errors import RecipeUnreadable, SdcolabError
 from sdcolab.core.fields import Field, table_of
 from sdcolab.core.words import FIELD_WORDS, explain
+from sdcolab.core.words import recipe as words
 from sdcolab.core.workshop import Merge
 
 STEPS, RESULT = "paso", "como"
@@ -33,46 +34,47 @@ class Step:
 def read_recipe(text: str, path: Path = Path("receta.toml")) -> tuple[Step, ...]:
     """The steps of a recipe; ``path`` names it in complaints. Raises ``RecipeUnreadable``."""
     if len(text) > MAX_BYTES:
-        raise RecipeUnreadable(path=path, detail="es demasiado larga")
+        raise RecipeUnreadable(path=path, detail=words.TOO_LONG)
     try:
         loaded = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise RecipeUnreadable(path=path, detail=str(error)) from error
     steps = loaded.get(STEPS)
     if not isinstance(steps, list) or not 0 < len(steps) <= MAX_STEPS or loaded.keys() != {STEPS}:
-        raise RecipeUnreadable(path=path, detail=f"debe tener de 1 a {MAX_STEPS} pasos [[{STEPS}]] y nada más")
+        raise RecipeUnreadable(path=path, detail=words.ONLY_STEPS.format(most=MAX_STEPS, table=STEPS))
     found = tuple(_step(raw, number, path) for number, raw in enumerate(steps, 1))
     unnamed = next((number for number, step in enumerate(found[:-1], 1) if not step.result), None)
     if unnamed:
-        raise RecipeUnreadable(path=path, detail=f"al paso {unnamed} le falta «{RESULT}», el nombre de su resultado")
+        raise RecipeUnreadable(path=path, detail=words.NO_RESULT.format(number=unnamed, name=RESULT))
     return found
 
 
 def _step(raw: Any, number: int, path: Path) -> Step:
     if not isinstance(raw, dict):
-        raise RecipeUnreadable(path=path, detail=f"el paso {number} no es una tabla")
+        raise RecipeUnreadable(path=path, detail=words.NO_TABLE.format(number=number))
     known = {FIELD_WORDS[place].option: field for place, field in table_of(Merge, "merge").items()}
     values: dict[str, Any] = {}
     for name, value in raw.items():
         if name == RESULT and isinstance(value, str):
             continue
         if name not in known:
-            raise RecipeUnreadable(path=path, detail=f"el paso {number} tiene «{name}», que no existe")
-        values[known[name].name] = _value(known[name], value, f"«{name}» del paso {number}", path)
+            raise RecipeUnreadable(path=path, detail=words.UNKNOWN_KEY.format(number=number, name=name))
+        values[known[name].name] = _value(known[name], value, words.WHERE.format(name=name, number=number), path)
     try:
         return Step(Merge(**values), str(raw.get(RESULT, "")))
     except SdcolabError as error:
-        raise RecipeUnreadable(path=path, detail=f"paso {number}: {explain(error).text}") from error
+        fault = words.STEP_FAULT.format(number=number, fault=explain(error).text)
+        raise RecipeUnreadable(path=path, detail=fault) from error
 
 
 def _value(field: Field, value: Any, where: str, path: Path) -> Any:
     """``value`` as the field holds it. Raises ``RecipeUnreadable``."""
     if field.is_choice:
-        words: Mapping[str, Any] = {word.value.casefold(): word for word in field.kind}
-        if isinstance(value, str) and value.casefold() in words:
-            return words[value.casefold()]
-        raise RecipeUnreadable(path=path, detail=f"{where} no es ninguna de: {', '.join(words)}")
+        choices: Mapping[str, Any] = {choice.value.casefold(): choice for choice in field.kind}
+        if isinstance(value, str) and value.casefold() in choices:
+            return choices[value.casefold()]
+        raise RecipeUnreadable(path=path, detail=words.NO_CHOICE.format(where=where, choices=", ".join(choices)))
     wanted = (int, float) if field.kind is float else field.kind
     if not isinstance(value, wanted) or (isinstance(value, bool) and field.kind is not bool):
-        raise RecipeUnreadable(path=path, detail=f"{where} tiene un valor de otro tipo")
+        raise RecipeUnreadable(path=path, detail=words.OTHER_KIND.format(where=where))
     return value

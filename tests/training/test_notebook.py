@@ -22,10 +22,12 @@ from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library, ModelFile
 from sdcolab.core.request import GenerationRequest
 from sdcolab.core.training import TrainLora
+from sdcolab.core.words.kitchen import BY_CATEGORY
+from sdcolab.core.words.notebook import DEMO_MODEL
 from sdcolab.engine.engine import Engine
-from sdcolab.training.bases import BASES, DEMO
+from sdcolab.training.bases import BASES
 from sdcolab.training.quick import draw_pictures
-from sdcolab.training.recipe_form import BY_CATEGORY, asked_by
+from sdcolab.training.recipe_form import asked_by
 from tests.support.kernel import Kernel
 
 REPOSITORY = Path(__file__).parents[2]
@@ -124,7 +126,7 @@ def test_from_pictures_on_drive_to_a_lora_on_drive(
         form = filled(
             cells["configuracion"],
             nombre_proyecto="mi_zorp",
-            modelo_base=DEMO,
+            modelo_base=DEMO_MODEL,
             epochs=3,
             batch_size=4,
             dim=4,

@@ -72,7 +72,7 @@ def test_lines_of_guides_are_put_into_our_words(launcher: Launcher) -> None:
     ("form", "wrong"),
     [
         ({"extra": "--allow-code"}, "«--allow-code» no se puede usar aquí"),
-        ({"extra": "--raro"}, "No conozco «--raro»."),
+        ({"extra": "--raro"}, "No existe la opción «--raro»."),
         ({"extra": "generar gato"}, "solo van opciones"),
         ({"extra": '"'}, "comillas"),
         ({"user": "yo"}, "usuario y la contraseña así"),

@@ -34,6 +34,8 @@ from sdcolab.core.outputs import PARAMETERS_KEY
 from sdcolab.core.prompt import Style
 from sdcolab.core.request import GenerationRequest
 from sdcolab.core.settings import Settings
+from sdcolab.core.words import gradio
+from sdcolab.studio.layout import LAYOUT, TabKind
 from sdcolab.web.app import Server, serve
 
 pytestmark = pytest.mark.navegador
@@ -572,3 +574,31 @@ def test_everything_has_a_spanish_name(visit: Visit) -> None:
     english = re.compile(rf"\b({'|'.join(ENGLISH)})\b", re.IGNORECASE)
     assert sorted({name for name in names if english.search(name)}) == []
     assert "Built with" not in page.inner_text("body")
+
+
+FORMAL = re.compile(
+    r"\b(?:[Hh]aga|[Cc]oloque|[Pp]ermita|[Cc]ompruebe|[Ss]eleccione|[Cc]argue|[Ii]nténtelo|[Cc]ontacte)\b"
+)
+
+
+def test_gradio_speaks_to_the_reader_as_we_do(visit: Visit) -> None:
+    """Its Spanish says "usted", and some of its names are only in English: neither is left in any tab."""
+    page = visit()
+    seen: set[str] = set()
+    for tab in LAYOUT.tabs:
+        if tab.kind is TabKind.ROOM:
+            continue
+        page.evaluate("id => document.getElementById(`sd-tab-${id}-button`).click()", tab.id)
+        page.wait_for_timeout(150)
+        seen.update(
+            page.evaluate(
+                """() => [...document.querySelectorAll("#sd-page *")].filter((one) => one.checkVisibility()).flatMap((one) => [
+                  one.getAttribute("aria-label"), one.getAttribute("title"),
+                  ...[...one.childNodes].filter((node) => node.nodeType === 3).map((node) => node.data.trim()),
+                ]).filter(Boolean)"""
+            )
+        )
+    assert "Suelta aquí una imagen" in seen
+    assert {text for text in seen if FORMAL.search(text)} == set()
+    assert seen & {name for name, spanish in gradio.LABELS.items() if name != spanish} == set()
+    assert {text for text in seen if any(re.match(pattern, text) for pattern in gradio.PATTERNS)} == set()

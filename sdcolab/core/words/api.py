@@ -10,12 +10,16 @@ INTRODUCTION = (
     "página pide contraseña, envía tu usuario y tu contraseña con cada petición (HTTP Basic)."
 )
 EXAMPLE = "Prueba desde una terminal:"
+COMMAND = """curl -u usuario:clave -H 'Content-Type: application/json' \\
+  -d '{"prompt": "un gato", "steps": 20}' http://127.0.0.1:7860/sdapi/v1/txt2img"""
 GENERATE = "Generar"
 READ = "Consultar y cambiar"
 FIELDS = "Campos"
 FIELD, KIND, DEFAULT, MEANING = "Campo", "Qué admite", "Si falta", "Qué es"
 SETTINGS = "Ajustes que se pueden poner en override_settings"
 MACHINE = "La misma descripción para programas:"
+
+NO_ROUTE = "Este servidor no tiene la ruta {method} {path}."
 
 TYPES: Mapping[str, str] = {
     "integer": "número entero",

@@ -181,3 +181,10 @@ USE_OF_KIND: Mapping[ModelKind, str] = {
     ModelKind.OTHER: "Queda guardado, pero no se sabe para qué sirve.",
 }
 """What to do with a file that has just arrived."""
+
+# --- A line of the catalogue ------------------------------------------------------------------------------------------
+
+FOR_ADULTS = "🔞 Para adultos · "
+FOR_FAMILY = " para {family}"
+LICENSE = "Licencia"
+LICENSE_OF_PAGE = "la que diga su página"

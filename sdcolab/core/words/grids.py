@@ -88,3 +88,10 @@ SCRIPT_NAMES: Mapping[str, str] = {
     "matrix": "Prompt matrix",
 }
 """What features are called in the middle of a sentence, by their codes; the others go by A1111's titles."""
+
+# --- Why a Jinja template was stopped ---------------------------------------------------------------------------------
+
+HUGE_NUMBER = "número demasiado grande"
+LONG_TEXT = "texto demasiado largo"
+NO_FORMAT = "formato no permitido"
+SLOW_TEMPLATE = "la plantilla tarda demasiado"

@@ -11,3 +11,46 @@ ON_PROCESSOR = "del equipo, porque no hay tarjeta gráfica"
 PREPARING = "🔄 Preparando {tagger}…"
 DESCRIBED = "✅ {count} imágenes descritas. Revísalas en la pestaña Etiquetas."
 JUDGING = "🎨 {files} archivos, {count} imágenes cada uno: {prompts}"
+
+# --- 📂 and 💿 ------------------------------------------------------------------------------------------------------
+
+DRIVE_CONNECTED = "✅ Google Drive conectado. Tus imágenes van en {drive}/lora_training/datasets/NOMBRE."
+CARD = "✅ Tarjeta gráfica: {card}."
+NO_CARD = (
+    "⚠️ No hay tarjeta gráfica: aquí solo sirve la prueba rápida. En Colab: Entorno de ejecución → Cambiar tipo de "
+    "entorno de ejecución → T4 GPU."
+)
+INSTALLED = "✅ Instalación completada."
+
+# --- 🖼️, 🏷️ and ✏️ ----------------------------------------------------------------------------------------------------
+
+UNPACKING = "📂 Descomprimiendo…"
+UNPACKED = "✅ {count} archivos en {folder}"
+SEEKING_DOUBLES = "💿 Buscando imágenes repetidas…"
+DOUBLES = "✅ {count} repetidas, apartadas en {folder} (no se borró ninguna)."
+NO_DOUBLES = "✅ No hay imágenes repetidas."
+TAGGED = "✅ {count} imágenes etiquetadas. Las etiquetas más comunes:"
+RESTORED = "↩️ {count} descripciones como estaban."
+CHANGED = "✅ {count} descripciones cambiadas. Las etiquetas más comunes:"
+KEEP_TOKENS = "👉 En 📄 Configuración, pon `keep_tokens` a 1."
+SUM = "📷 {count} imágenes, {described} con descripción, en {folder}"
+
+# --- 🔥, 🔍 and 🍳 ----------------------------------------------------------------------------------------------------
+
+BASE_HERE = "🔄 El modelo ya está descargado: {name}."
+BRINGING_BASE = "🔄 Descargando el modelo base…"
+STOPPED = "⏹️ Parado."
+STOPPED_AND_SAVED = "⏹️ Parado. Lo entrenado está guardado: si vuelves a pulsar ▶️, continúa donde estaba."
+COPIED = "🎨 También está en models/Lora: puedes usarlo en el estudio con el botón de Lora."
+AGAIN = "🔁 El entrenamiento empieza de nuevo."
+MADE = "✅ Tu Lora está en {path}"
+SHEET = "🖼️ La hoja está en {path}"
+SHEET_ALT = "Comparación de los epochs"
+QUICK_TEST = "🍳 Prueba rápida: {count} dibujos de «{word}», {steps} pasos."
+
+# --- Where a project's files are, and what it is trained on ---------------------------------------------------------
+
+BY_CATEGORY = "Organizar por categoría (MyDrive/lora_training/datasets/nombre_proyecto)"
+BY_PROJECT = "Organizar por proyecto (MyDrive/Loras/nombre_proyecto/dataset)"
+BLIP_LARGE = "BLIP large (oraciones para fotos)"
+BLIP_BASE = "BLIP base (oraciones para fotos)"

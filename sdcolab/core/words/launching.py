@@ -117,3 +117,6 @@ PLACEMENTS: Mapping[str, str] = {
 
 PLACED = "Un modelo {family}: {placement}."
 """One line of the recommendation."""
+
+OF_SD1, OF_SDXL = "de Stable Diffusion 1.5", "de SDXL"
+"""Which models the launcher tells the needs of."""

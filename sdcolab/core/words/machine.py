@@ -15,7 +15,7 @@ SENTENCES: Mapping[str, Sentence] = {
         "Queda poca memoria: {free} de {size}.", "Cierra otros programas o reinicia el entorno de ejecución."
     ),
     "machine.disk_low": Sentence(
-        "Queda poco sitio en el disco de «{folder}»: {free}.", "Borra modelos o imágenes que no necesites."
+        "Queda poco espacio en el disco de «{folder}»: {free}.", "Borra modelos o imágenes que no necesites."
     ),
     "machine.no_cuda": Sentence(
         "No se encuentra ninguna tarjeta gráfica NVIDIA.",
@@ -34,3 +34,7 @@ SENTENCES: Mapping[str, Sentence] = {
         "Instálala con «pip install {packages}» y vuelve a abrir el programa.",
     ),
 }
+
+EXIT_CODE = "código {code}"
+EXIT_SIGNAL = "señal {signal}"
+"""How a process ended."""

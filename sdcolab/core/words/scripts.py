@@ -177,6 +177,12 @@ PICK_VALUE = "Añadir un valor"
 SWAPS: Mapping[str, str] = {"xy": "⇄ X/Y", "yz": "⇄ Y/Z", "xz": "⇄ X/Z"}
 """What the controls of axes say."""
 
+SCRIPT_TITLES: Mapping[str, str] = {
+    "dynamic": "Prompts dinámicos (Dynamic Prompts)",
+    "continue": "Continuar una cuadrícula a medias",
+}
+"""Of those that A1111's scripts do not name; by code."""
+
 SCRIPT_NOTES: Mapping[str, str] = {
     "xyz": "Compara: la misma imagen cambiando una, dos o tres cosas.",
     "matrix": "Escribe en el prompt partes separadas por |. La primera está siempre; las demás se ponen y se quitan.",

@@ -15,6 +15,7 @@ from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from sdcolab.core.errors import TemplateBroken
+from sdcolab.core.words import grids as words
 from sdcolab.grids.dynamic import drawing
 from sdcolab.grids.dynamic.nodes import MAX_LENGTH, Wildcards
 
@@ -33,16 +34,16 @@ class _Bounded(ImmutableSandboxedEnvironment):
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
         """An operator of the template. Raises ``SecurityError`` for what would be huge."""
         if operator == "**" and (abs(left) > 1000 or abs(right) > 100):
-            raise SecurityError("número demasiado grande")
+            raise SecurityError(words.HUGE_NUMBER)
         if operator == "*" and any(isinstance(side, str | list | tuple) for side in (left, right)):
             length, times = (left, right) if isinstance(right, int) else (right, left)
             if not isinstance(times, int) or len(length) * times > MAX_LENGTH:
-                raise SecurityError("texto demasiado largo")
+                raise SecurityError(words.LONG_TEXT)
         if operator == "%" and isinstance(left, str):
-            raise SecurityError("formato no permitido")
+            raise SecurityError(words.NO_FORMAT)
         made = super().call_binop(context, operator, left, right)
         if isinstance(made, str | list | tuple) and len(made) > MAX_LENGTH:
-            raise SecurityError("texto demasiado largo")
+            raise SecurityError(words.LONG_TEXT)
         return made
 
 
@@ -90,7 +91,7 @@ class _Run:
         """Count a turn of a loop. Raises ``SecurityError`` when it is too many or too late."""
         self._turns += 1
         if self._turns > MAX_TURNS or self._clock() > self._until:
-            raise SecurityError("la plantilla tarda demasiado")
+            raise SecurityError(words.SLOW_TEMPLATE)
 
     def range(self, *bounds: int) -> Iterator[int]:
         """Python's, counted."""
@@ -151,7 +152,7 @@ def prompts(
             run.tick()
             length += len(piece)
             if length > MAX_LENGTH:
-                raise SecurityError("texto demasiado largo")
+                raise SecurityError(words.LONG_TEXT)
             text.append(piece)
     except TemplateError as error:
         raise TemplateBroken(detail=error.message or type(error).__name__) from error

@@ -9,64 +9,14 @@
 
   const NAMES = window.sdcolab.names; // of buttons that only have an icon, and hints of others
 
-  const TEXT_AREAS = { "sd-infotext": "Datos de la imagen" };
-
-  const LABELS = {
-    "Dismiss": "Cerrar",
-    "View full screen": "Pantalla completa",
-    "Close full screen": "Salir de pantalla completa",
-    "detailed view of selected image": "Imagen elegida",
-    "Reset to default value": "Volver al valor inicial",
-    "Remove all": "Quitar todos",
-    "Clear": "Borrar",
-    "Close": "Cerrar",
-    "Copy": "Copiar",
-    "Copy message": "Copiar",
-    "Copied": "Copiado",
-    "Download": "Descargar",
-    "Fullscreen": "Pantalla completa",
-    "View in full screen": "Pantalla completa",
-    "Exit full screen": "Salir de pantalla completa",
-    "Toggle dropdown": "Abrir la lista",
-    "Empty value": "Vacío",
-    "Upload file": "Elegir un archivo",
-    "File upload": "Elegir archivos",
-    "Click to upload or drop files": "Elegir o soltar archivos",
-    "common.upload": "Añadir archivos",
-    "Paste from clipboard": "Pegar del portapapeles",
-    "Remove Image": "Quitar la imagen",
-    "Remove this file": "Quitar este archivo",
-    "Error": "Error",
-    "Connection Lost": "Sin conexión",
-    "Connection to the server was lost. Attempting reconnection...": "Se perdió la conexión. Intentando volver…",
-    "Connection errored out. ": "Falló la conexión. Se volverá a intentar.",
-    "Connection errored out.": "Falló la conexión. Se volverá a intentar.",
-  };
-
-  const PATTERNS = [
-    [/^number input for (.*)$/, "Número: $1"],
-    [/^range slider for (.*)$/, "Deslizador: $1"],
-    [/^Thumbnail (\d+) of (\d+)$/, "Miniatura $1 de $2"],
-  ];
+  const { labels: LABELS, patterns, more, less, infotext } = window.sdcolab.gradioWords; // for what gradio says in English
+  const PATTERNS = Object.entries(patterns).map(([pattern, spanish]) => [new RegExp(pattern), spanish]);
+  const TEXT_AREAS = { "sd-infotext": infotext };
 
   const translated = (text) => {
-    if (text in LABELS) return LABELS[text];
+    if (Object.hasOwn(LABELS, text)) return LABELS[text];
     for (const [pattern, spanish] of PATTERNS) if (pattern.test(text)) return text.replace(pattern, spanish);
     return null;
-  };
-
-  /* gradio's own texts that say "usted". */
-  const SAID = {
-    "Coloque el archivo aquí": "Suelta aquí los archivos",
-    "Coloque la imagen aquí": "Suelta aquí una imagen",
-    "Haga clic para cargar": "o pulsa para elegir",
-    "- o -": "",
-  };
-  const texts = (element) => {
-    for (const node of element.childNodes) {
-      const words = node.nodeType === Node.TEXT_NODE ? node.data.trim() : "";
-      if (words in SAID && node.data !== SAID[words]) node.data = SAID[words];
-    }
   };
 
   const dress = () => {
@@ -88,8 +38,6 @@
     /* What can be read on them is their name. */
     for (const box of document.querySelectorAll("button.upload-container[aria-label], button.center[aria-label]"))
       if (/\p{L}/u.test(box.textContent)) box.removeAttribute("aria-label");
-    for (const box of document.querySelectorAll("button.center, .upload-container .wrap, .or"))
-      for (const node of box.querySelectorAll("*:not(:has(*)), .wrap")) texts(node);
     for (const element of document.querySelectorAll(".toast-title, .toast-text, .toast-message-text")) {
       const spanish = translated(element.textContent.trim());
       if (spanish !== null && spanish !== element.textContent.trim()) element.textContent = spanish;
@@ -125,8 +73,8 @@
         });
         return button;
       };
-      box.prepend(step("−", "Menos", () => number.stepDown()));
-      box.append(step("+", "Más", () => number.stepUp()));
+      box.prepend(step("−", less, () => number.stepDown()));
+      box.append(step("+", more, () => number.stepUp()));
     }
   };
 

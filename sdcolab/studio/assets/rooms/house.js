@@ -27,7 +27,7 @@ function pageHouse(room, wish) {
         body: JSON.stringify(said),
       });
       const value = await answer.json();
-      if (!answer.ok) throw new Error(value.error || "No se pudo.");
+      if (!answer.ok) throw new Error(value.error || `Error ${answer.status}`);
       return value;
     },
     file: async (kind, name) => `sdcolab/file/${room}/${kind}/${name}`,

@@ -1,0 +1,61 @@
+"""What is told of a training: what is found before it, and how it goes."""
+
+from __future__ import annotations
+
+# --- Before it --------------------------------------------------------------------------------------------------------
+
+REGULARISATION = " (Regularización)"
+FOUND = "📈 Se encontraron {count} imágenes con {repeats} repeticiones: {total} por epoch."
+SIZES = "🪣 Tamaños en que se entrenan: {sizes}."
+BATCHES = "📉 Con batch size {batch} son {steps} pasos por epoch."
+EPOCHS = "🔮 Habrá {epochs} epochs, para un total de {steps} pasos."
+ESTIMATE = "⏱️ Tiempo aproximado {place}: {time}."
+ON_T4 = "en una tarjeta T4 de Colab"
+WITHOUT_CARD = "sin tarjeta gráfica"
+NO_CAPTION = "(sin descripción)"
+REPEATS = "repeticiones"
+
+# --- While it goes ----------------------------------------------------------------------------------------------------
+
+STAGE_COUNT = ": {done} de {total}"
+TRAINING = "⭐ Entrenando {pictures} imágenes en {steps} pasos ({where})."
+GOES_ON_FROM = " Continúa desde el paso {step}."
+CARD = "tarjeta gráfica"
+PROCESSOR = "procesador"
+STEP = "🔥 {share} % · paso {step} de {total} · epoch {epoch} · pérdida {loss:.4f} · tasa {rate:.2g} · faltan {left}"
+LORA_DONE = "✅ Lora terminado: {name}"
+LORA_SAVED = "💾 Guardado: {name}"
+STATE_SAVED = "📌 Si se corta la sesión, continuará desde el paso {step}."
+SAMPLE = "🖼️ Muestra: {name}"
+PAUSED = "⏸️ En pausa."
+GOES_ON = "▶️ Continúa."
+TRAINED = "✅ Entrenamiento terminado."
+LOSS = "pérdida"
+RATE = "tasa de aprendizaje"
+
+# --- After it ---------------------------------------------------------------------------------------------------------
+
+LISTED = "✅ Tu Lora está en {path}. Ya puedes elegirlo en la lista de Lora."
+RAW, RIGHT, OVERCOOKED = "crudo", "en su punto", "recocido"
+MEASURED = (
+    "{name}: {sentence} (parecido {closeness:.0%} ± {error:.0%}, copias {copies:.0%}, variedad {variety:.0%}) {advice}"
+)
+LIKENESS = (
+    "Parecido: 0 % como sin Lora, 100 % como tus imágenes entre sí. Con pocas imágenes es solo una pista: mira la hoja."
+)
+PLAIN_COLUMN = "sin Lora"
+
+# --- Why a saved state, a plan or a file cannot be used -------------------------------------------------------------
+
+NOTHING_KEPT = "ninguno todavía"
+OTHER_OPTIONS = "es de un entrenamiento con otras opciones"
+OTHER_SEED = "es de un entrenamiento con otra semilla"
+OTHER_PICTURES = "las imágenes o sus descripciones cambiaron"
+OTHER_NETWORK = "es de otra red"
+OTHER_LAYERS = "no es un Lora con estas capas y este dim"
+INCOMPLETE = "está incompleto o dañado"
+NOTHING_TO_UNDO = "no hay ningún cambio guardado que deshacer"
+NO_IMAGE_DIR = "a una carpeta le falta image_dir"
+NO_DATASETS = "no tiene ningún [[datasets]]"
+NO_LIST_OF_TABLES = "{name} debe ser una lista de tablas"
+NO_TABLE = "una sección no es una tabla"

@@ -152,7 +152,7 @@ def test_from_pictures_on_drive_to_a_lora_on_drive(
         assert "continúa donde estaba" in kernel.finish()
         kernel.run(cells["cocinar"])
         seen = kernel.finish()
-        assert "Continúo desde el paso" in seen, seen
+        assert "Continúa desde el paso" in seen, seen
         assert "Tu Lora está en" in seen
     finally:
         kernel.close()

@@ -6,7 +6,7 @@ from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from support.requests import requests
@@ -139,6 +139,7 @@ def test_every_request_comes_back(request: GenerationRequest) -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from([*LABELS.values()]), st.text(max_size=12)), max_size=12))
+@example([("ADetailer model", ""), ("ADetailer prompt", "ojos")])
 @settings(deadline=None)
 def test_any_values_make_a_request(pairs: list[tuple[str, str]]) -> None:
     line = ", ".join(f'{label}: "{value}"' for label, value in pairs)

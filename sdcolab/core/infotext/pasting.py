@@ -279,6 +279,8 @@ class _Reader:
             }
             values = inner.values(part.path) | absent
             needed = [one.name for one in table_of(part.kind).values() if one.required]
+            if not all(values.get(name) for name in needed):
+                continue  # left among the unused
             units.append(inner.filled(part.kind(**{name: values.pop(name) for name in needed}), values))
             self.warnings += inner.warnings
             self._hashes |= inner._hashes

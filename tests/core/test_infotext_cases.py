@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -161,3 +163,102 @@ def test_json_of_somebody_else_is_never_a_prompt(text: str) -> None:
 @pytest.mark.parametrize("text", ["[cat|dog], {a|b}", "{masterpiece}", "[gato:0.5]", "{}", "[]"])
 def test_prompts_with_brackets_stay_prompts(text: str) -> None:
     assert to_request(parse(text)).changes["prompt"] == text
+
+
+PLAIN = {
+    "prompt": "a cat",
+    "negative_prompt": "dog",
+    "steps": 20,
+    "sampler_name": "Euler a",
+    "cfg_scale": 7.5,
+    "seed": 5,
+}
+
+LAID_OUT = """a cat
+Negative prompt: dog
+Steps: 20, Sampler: Euler a, CFG scale: 7.5, Seed: 5, Size: 512x768"""
+
+SAYS = {
+    "prompt": "a cat",
+    "negative_prompt": "dog",
+    "steps": 20,
+    "sampler": "Euler a",
+    "cfg_scale": 7.5,
+    "seed": 5,
+    "width": 512,
+    "height": 768,
+}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        LAID_OUT,
+        LAID_OUT.replace("\n", "\r\n"),
+        LAID_OUT.replace("\n", "\r"),
+        LAID_OUT.replace("\n", "<br>"),
+        LAID_OUT.replace("\n", "<BR />"),
+        LAID_OUT.replace(": ", "：").replace(", ", "，"),
+        LAID_OUT.lower().replace("euler", "Euler"),
+        "Prompt: " + LAID_OUT.replace("\n", "\r"),
+        LAID_OUT.replace(", ", "\n"),
+        LAID_OUT.replace(", ", "; "),
+        LAID_OUT.replace(", ", "\t"),
+        LAID_OUT.replace(", ", " | "),
+        re.sub(r"([A-Z][\w ]*): ", r"**\1:** ", "Prompt: " + LAID_OUT),
+        re.sub(r"([A-Z][\w ]*): ", r"**\1**: ", "Prompt: " + LAID_OUT),
+        LAID_OUT.replace("7.5", "7,5"),
+        LAID_OUT.replace("512x768", "512×768"),
+        LAID_OUT.replace("512x768", "512 * 768"),
+        LAID_OUT.replace("Seed: 5", "Seed:\u200b 5\u200b").replace("Euler a", "Euler\xa0a"),
+        json.dumps({**PLAIN, "seed": 5, "width": 512, "height": 768}),
+        json.dumps({"prompt": "a cat", "negativePrompt": "dog", "cfgScale": 7.5, "steps": 20, "seed": 5,
+                    "sampler": "Euler a", "Size": "512x768"}),
+        json.dumps({"prompt": "a cat", "uc": "dog", "scale": 7.5, "steps": 20, "seed": 5,
+                    "sampler": "k_euler_ancestral", "width": 512, "height": 768}),
+        json.dumps({"c": "a cat", "uc": "dog", "scale": 7.5, "steps": 20, "seed": 5, "sampler": "Euler a",
+                    "size": "512x768"}),
+    ],
+)  # fmt: skip
+def test_the_same_data_in_every_way_that_people_copy_it(text: str) -> None:
+    found = to_request(parse(text)).changes
+    assert {path: found.get(path) for path in SAYS} == SAYS
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Steps: a stairway, Mood: dark, Size: big",
+        "portrait, lighting: soft, mood: calm, camera: 35mm, lens: wide",
+        "seed: pumpkin, size: huge, steps: stone",
+        "a cat<br>, steps; stone",
+        "cat, (masterpiece:1.2), Steps: 20",
+        "two lines\rof a prompt, Steps: 20",
+    ],
+)
+def test_prompts_that_look_like_parameters_stay_whole(text: str) -> None:
+    found = to_request(parse(text)).changes
+    assert (found["prompt"], found["negative_prompt"]) == (text, "")
+
+
+@pytest.mark.parametrize(
+    "piece", ["Steps: 1;", "\t", "**a:** ", "<br>", "Negative prompt: ", "a: 1, ", '"', " ", "steps: 1\n", "\r", "{"]
+)
+def test_reading_grows_with_the_text_and_not_with_its_square(piece: str) -> None:
+    """Counted in calls, not in seconds: nothing may be called once for each pair of characters."""
+
+    def calls(size: int) -> int:
+        count = 0
+
+        def counted(_frame: object, event: str, _argument: object) -> None:
+            nonlocal count
+            count += event in ("call", "c_call")
+
+        sys.setprofile(counted)
+        try:
+            parse(f"a cat\nsteps: 20; {piece * size}")
+        finally:
+            sys.setprofile(None)
+        return count
+
+    assert calls(4000) <= 5 * calls(1000) + 200

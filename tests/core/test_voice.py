@@ -19,7 +19,8 @@ NEVER = {
     "formal orders": r"\b(?:haga|seleccione|elija|pulse usted|introduzca|asegúrese)\b",
     "one country's words": r"\b(?:ordenador(?:es)?|ficheros?|vale,|pincha)\b",
     "clicking": r"\bclick\b|\bclickea|\bhaz clic\b",
-    "first person": r"\b(?:[Ss]igo|[Nn]o entiendo|[Ss]eguiré|[Nn]o encuentro|[Nn]o puedo|[Ii]ntentaré|he podido|[Cc]ontinúo|[Ee]mpiezo|[Nn]o conozco)\b",
+    "first person": r"\b(?:[Ss]igo|[Nn]o entiendo|[Ss]eguiré|[Nn]o encuentro|[Nn]o puedo|[Ii]ntentaré|he podido|"
+    r"[Cc]ontinúo|[Ee]mpiezo|[Nn]o conozco)\b",
     "compound past": r"\b(?:[Ss]e ha|[Ss]e han|[Nn]o ha|ha dejado) \w+",
     "translated terms": r"\b(?:muestreador|punto de control|incrustación|reescalador|escala de guía)\b",
     "three dots": r"\.\.\.(?!\w)",

@@ -592,7 +592,8 @@ def test_gradio_speaks_to_the_reader_as_we_do(visit: Visit) -> None:
         page.wait_for_timeout(150)
         seen.update(
             page.evaluate(
-                """() => [...document.querySelectorAll("#sd-page *")].filter((e) => e.checkVisibility()).flatMap((one) => [
+                """() => [...document.querySelectorAll("#sd-page *")].filter((e) => e.checkVisibility())
+                  .flatMap((one) => [
                   one.getAttribute("aria-label"), one.getAttribute("title"),
                   ...[...one.childNodes].filter((node) => node.nodeType === 3).map((node) => node.data.trim()),
                 ]).filter(Boolean)"""

@@ -12,11 +12,12 @@ request, and ``with_files`` which of the user's model files it means. Source: he
 
 from sdcolab.core.infotext.codecs import EngineFacts
 from sdcolab.core.infotext.containers import PARAMETERS_KEY, read_bytes, read_image, user_comment
+from sdcolab.core.infotext.copied import NEGATIVE_MARK
 from sdcolab.core.infotext.files import with_files
 from sdcolab.core.infotext.foreign import parse_any as parse
 from sdcolab.core.infotext.labels import LABELS, NOT_RECORDED, PROMPTS
 from sdcolab.core.infotext.pasting import Pasted, to_request
-from sdcolab.core.infotext.text import NEGATIVE_MARK, Infotext, render
+from sdcolab.core.infotext.text import Infotext, render
 from sdcolab.core.infotext.writing import describe, write
 
 __all__ = [

@@ -135,7 +135,7 @@ def _read_plain(text: str, fields: Fields) -> tuple[Any, ...]:
         return ({"true": True, "false": False}[text.casefold()],)
     if kind is int:
         return (_whole(text),)
-    return (float(text) if kind is float else text,)
+    return (float(text.replace(",", ".")) if kind is float else text,)
 
 
 # --- Sizes and masks ----------------------------------------------------------------------------------------------

@@ -30,7 +30,7 @@ _FORGE = re.compile(r"f[\d.]+v(\d+)\.(\d+)\.(\d+)")
 _WITHOUT_VERSION: Version = (1, 1, 0, 0)
 """A1111 writes its version since 1.2.0."""
 
-_SIZE = re.compile(r"(-?\d{1,9})\s*[xX]\s*(-?\d{1,9})")
+_SIZE = re.compile(r"(-?\d{1,9})\s*[xX×*]\s*(-?\d{1,9})")
 _MASK_LABELS = ("Mask blur", "Mask mode", "Masked content", "Inpaint area")
 _OLD_HASH = re.compile(r"[0-9a-fA-F]{8}")
 _ADDED_HASH = re.compile(r"\([0-9a-fA-F]{8,64}\)$")

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from sdcolab.core.infotext.text import Infotext, parse, render
+from sdcolab.core.infotext.text import MIN_FIELDS, Infotext, parse, render
 
 MAX_JSON = 4_000_000
 """Longest text, in characters, that is read as JSON."""
@@ -114,7 +114,7 @@ def _swarm(value: Json) -> Infotext | None:
 
 
 def _fooocus(value: Json) -> Infotext | None:
-    if not ("prompt" in value and ("base_model" in value or "steps" in value) and isinstance(value["prompt"], str)):
+    if not ("base_model" in value and isinstance(value.get("prompt"), str)):
         return None
     sides = re.findall(r"\d{2,5}", _text(value.get("resolution")))
     said = {
@@ -154,6 +154,35 @@ def _invoke(value: Json) -> Infotext | None:
         if isinstance(entry, dict)
     )
     return _built("InvokeAI", value.get("positive_prompt"), value.get("negative_prompt"), said, loras)
+
+
+_SYNONYMS: Mapping[str, tuple[str, ...]] = {
+    "Steps": ("steps", "num_inference_steps"),
+    "Sampler": ("sampler", "sampler_name"),
+    "Schedule type": ("schedule_type", "schedule", "scheduler"),
+    "CFG scale": ("cfg_scale", "cfg", "guidance_scale", "scale"),
+    "Seed": ("seed",),
+    "Size": ("size",),
+    "Model": ("model", "sd_model_checkpoint", "sd_model_name"),
+    "Clip skip": ("clip_skip",),
+    "Denoising strength": ("denoising_strength",),
+}
+"""What programs call the same things, in words joined by underscores."""
+
+
+def _plain(value: Json) -> Infotext | None:
+    """An object with a prompt and a few of its parameters, whoever wrote it: A1111's API, civitai's, NovelAI, Draw
+    Things."""
+    known = {re.sub(r"(?<=[a-z])(?=[A-Z])", "_", key).casefold(): said for key, said in value.items()}
+    prompt = next((known[key] for key in ("prompt", "positive", "c") if isinstance(known.get(key), str)), None)
+    said = {label: next((known[key] for key in keys if key in known), None) for label, keys in _SYNONYMS.items()}
+    said["Size"] = said["Size"] or _size(known.get("width"), known.get("height"))
+    said["Sampler"] = _comfy_sampler(said["Sampler"], "")
+    said["Schedule type"] = _comfy_schedule(said["Schedule type"])
+    if prompt is None or sum(map(bool, said.values())) < MIN_FIELDS - 1:
+        return None
+    negative = next((known[key] for key in ("negative_prompt", "negative", "uc") if key in known), "")
+    return _built("JSON", prompt, negative, {**said, "Model": _name(said["Model"])}, ())
 
 
 def _comfy(value: Json) -> Infotext | None:
@@ -205,7 +234,7 @@ def _comfy_workflow(value: Json) -> Infotext | None:
     return _built("ComfyUI", texts[0] if texts else "", texts[1] if len(texts) > 1 else "", said, ())
 
 
-_READERS: tuple[Callable[[Json], Infotext | None], ...] = (_swarm, _invoke, _comfy, _comfy_workflow, _fooocus)
+_READERS: tuple[Callable[[Json], Infotext | None], ...] = (_swarm, _invoke, _comfy, _comfy_workflow, _fooocus, _plain)
 
 
 # --- ComfyUI's nodes ----------------------------------------------------------------------------------------------
@@ -258,6 +287,8 @@ def _comfy_sampler(name: object, otherwise: str) -> str:
 
 def _comfy_schedule(name: object) -> str:
     text = _text(name)
+    if text != text.casefold():
+        return text  # as people read it
     return _COMFY_SCHEDULES.get(text, text.replace("_", " ").title() if text != "normal" else "")
 
 

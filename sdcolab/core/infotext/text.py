@@ -11,16 +11,19 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-NEGATIVE_MARK = "Negative prompt:"
+from sdcolab.core.infotext.copied import NEGATIVE_MARK, tidied
 
-_MIN_FIELDS = 3
+MIN_FIELDS = 3
 """A line with fewer fields than this is taken for prompt."""
 
 _BLANKS = "\xa0\u2007\u202f\u2009"
 """Unbreakable blanks, which some sites copy between the words of a label."""
 
+_HIDDEN = "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
+"""Characters that nobody sees, which pages put where a line may break."""
+
 _LABEL = rf"\w[\w \-/{_BLANKS}]{{1,99}}"
-_FIELD = re.compile(rf'({_LABEL}):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|\Z)')
+_FIELD = re.compile(rf'({_LABEL}):\s*("(?:\\.|[^\\"])+"|-?\d{{1,9}},\d{{1,9}}(?=,|\Z)|[^,]*)(?:,|\Z)')
 _EXTRA_LINE = re.compile(rf"({_LABEL}): *(.*)")
 _AFTER_VALUE = re.compile(r"\s*(?:,|\Z)")
 _JSON = json.JSONDecoder()
@@ -60,8 +63,9 @@ def parse_fields(line: str) -> tuple[tuple[str, str], ...]:
 
 
 def _quoted(value: str) -> str:
-    """JSON when the bare value would be read as something else (A1111: when it has a comma, newline or colon)."""
-    bare = value and value == value.strip() and value[0] != '"' and not set(value) & set(",\n:")
+    """JSON when the bare value would be read as something else (A1111: when it has a comma, newline or colon); so are
+    characters that readers drop from bare ones."""
+    bare = value and value == value.strip() and value[0] != '"' and not set(value) & {*",\n:", *_BLANKS, *_HIDDEN}
     return value if bare else json.dumps(value, ensure_ascii=False)
 
 
@@ -70,17 +74,34 @@ def parse(text: str) -> Infotext:
 
     The parameter line is the last one that begins with "Steps:", else the last line of all if one of its labels is one
     that only parameters have: ``(sky:1.2), (sun:1.3), (sea:1.1)`` is a prompt. A quoted value may hold line ends.
-    Dynamic Prompts adds lines after it (``Template: ...``), which are fields too. Some sites copy it all in one line.
+    Dynamic Prompts adds lines after it (``Template: ...``), which are fields too. Some sites copy it all in one line,
+    or lose the layout in other ways (``copied``).
     """
-    lines = [line.strip() for line in text.lstrip("\ufeff").strip().split("\n")]
+    return _laid_out(text) or _laid_out(tidied(text)) or _loose(text)
+
+
+def _laid_out(text: str) -> Infotext | None:
+    """What a text says that has a line of parameters; None for another."""
+    lines = _lines(text)
     at = _steps_line(lines)
     if at is None:
-        found = _one_line(lines)
-        if found is not None:
-            return found
-        at = _telling_line(lines)
-    if at is None:
-        return Infotext(*_prompts(lines))
+        return _one_line(lines)
+    return _read(lines, at)
+
+
+def _loose(text: str) -> Infotext:
+    """What any text says: parameters in its last line if that tells of some, else it is all prompt."""
+    lines = _lines(text)
+    at = _telling_line(lines)
+    return Infotext(*_prompts(lines)) if at is None else _read(lines, at)
+
+
+def _lines(text: str) -> list[str]:
+    return [line.strip() for line in text.lstrip("\ufeff").strip().split("\n")]
+
+
+def _read(lines: list[str], at: int) -> Infotext:
+    """What ``lines`` say whose parameters begin at number ``at``."""
     end = _end_of_quotes(lines, at)
     fields = _merged([*_fields("\n".join(lines[at:end])), *_extra_lines(lines[end:])])
     prompt, negative_prompt = _prompts(lines[:at])
@@ -88,10 +109,10 @@ def parse(text: str) -> Infotext:
 
 
 def _steps_line(lines: list[str]) -> int | None:
-    """Index of the last line that begins with "Steps:" and has enough fields."""
-    steps = [index for index, line in enumerate(lines) if line.startswith("Steps:")]
+    """Index of the last line that begins with "Steps:" and a number, and has enough fields."""
+    steps = [index for index, line in enumerate(lines) if re.match(rf"Steps:[\s{_BLANKS}]*\d", line)]
     for index in reversed(steps):
-        if len(_FIELD.findall(lines[index])) >= _MIN_FIELDS:
+        if len(_FIELD.findall(lines[index])) >= MIN_FIELDS:
             return index
     return None
 
@@ -100,17 +121,20 @@ def _telling_line(lines: list[str]) -> int | None:
     """Index of the last line, if it is one of parameters."""
     found = _FIELD.findall(lines[-1])
     telling = any(_tells(label, value) for label, value in found)
-    return len(lines) - 1 if len(found) >= _MIN_FIELDS and telling else None
+    return len(lines) - 1 if len(found) >= MIN_FIELDS and telling else None
 
 
-_TELLING = frozenset(
-    ("steps", "sampler", "cfg scale", "seed", "model hash", "schedule type", "denoising strength", "clip skip", "model")
-)
+_NUMBERS = frozenset(("steps", "cfg scale", "seed", "denoising strength", "clip skip"))
+"""Labels that stand before a number in no prompt."""
+
+_TELLING = frozenset(("sampler", "model hash", "schedule type", "model"))
 """Labels that stand in no prompt."""
 
 
 def _tells(label: str, value: str) -> bool:
     name = _plain_blanks(label).strip().casefold()
+    if name in _NUMBERS:
+        return re.match(r"\s*-?\d", value) is not None
     return name in _TELLING or (name == "size" and re.fullmatch(r"\s*\d{2,5}\s*[xX]\s*\d{2,5}\s*", value) is not None)
 
 
@@ -119,7 +143,7 @@ def _one_line(lines: list[str]) -> Infotext | None:
     *before, last = lines
     at = last.rfind(" Steps: ")
     found = _FIELD.findall(last, at + 1) if at >= 0 else []
-    if len(found) < _MIN_FIELDS or not re.match(r"\s*\d", found[0][1]):
+    if len(found) < MIN_FIELDS or not re.match(r"\s*\d", found[0][1]):
         return None
     prompt, mark, negative = last[:at].partition(NEGATIVE_MARK)
     texts = _prompts([*before, prompt.strip(), *([f"{mark} {negative.strip()}"] if mark else [])])
@@ -139,7 +163,8 @@ def _quotes(line: str) -> int:
 
 
 def _plain_blanks(line: str) -> str:
-    return re.sub(f"[{_BLANKS}]", " ", line)
+    """``line`` with plain blanks and nothing that cannot be seen."""
+    return re.sub(f"[{_HIDDEN}]", "", re.sub(f"[{_BLANKS}]", " ", line))
 
 
 def _fields(line: str) -> Iterator[tuple[str, str]]:
@@ -176,7 +201,7 @@ def _merged(fields: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
 
 def _unquoted(value: str) -> str:
     if not value.startswith('"'):
-        return value
+        return _plain_blanks(value).strip()
     try:
         return str(json.loads(value, strict=False))  # line ends as they are, too
     except ValueError:

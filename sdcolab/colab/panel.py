@@ -169,7 +169,8 @@ class Panel:
         body = new.VBox([*{id(box): box for box in self._boxes.values()}.values()])
         self._generate_row = new.HBox([self._generate], layout=new.Layout(width="auto"))
         buttons = new.HBox(
-            [self._generate_row, self._interrupt, self._empty, self._save], layout=new.Layout(flex_flow="row wrap")
+            [self._generate_row, self._interrupt, view.pause, self._empty, self._save],
+            layout=new.Layout(flex_flow="row wrap"),
         )
         results = [view.state, view.progress, view.preview, self._notes.box, view.report, self._gallery.box]
         offer = LeftPlanOffer(new, self._studio, self._notes, self._notes.guarded)

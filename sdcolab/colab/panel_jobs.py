@@ -8,10 +8,12 @@ from collections.abc import Callable
 from typing import Any
 
 from sdcolab.colab.panel_notes import Note
+from sdcolab.core.curve import chart_svg
 from sdcolab.core.errors import Cancelled
 from sdcolab.core.events import ImageSaved, Phase
 from sdcolab.core.words import PHASE_LABELS, explain
 from sdcolab.core.words import panel as words
+from sdcolab.core.words.queue import GO_ON, PAUSE_JOB, PAUSED
 from sdcolab.studio.job import JobSnapshot
 from sdcolab.studio.jobs import JobQueue
 from sdcolab.studio.maps import figures
@@ -29,6 +31,13 @@ class JobsView:
         self.progress = widgets.FloatProgress(min=0.0, max=1.0, layout=widgets.Layout(width="98%", visibility="hidden"))
         self.preview = widgets.Image(format="jpeg", layout=widgets.Layout(width="256px", display="none"))
         self.report = widgets.HTML()
+        self.pause = widgets.Button(description=PAUSE_JOB, layout=widgets.Layout(width="auto", display="none"))
+        self.pause.on_click(lambda _button: self._turn())
+
+    def _turn(self) -> None:
+        """Let the job that runs wait, or go on."""
+        if job := self._jobs.current():
+            job.pause(not job.cancel_token.held)
 
     def look(self) -> None:
         """Draw what changed."""
@@ -55,7 +64,11 @@ class JobsView:
         for warning in snapshot.warnings[warnings:]:
             self._note(f"⚠️ {explain(warning)}")
         lines = [*snapshot.notes, *(words.FILE_MADE.format(path=path) for path in snapshot.files)]
-        put(self.report, "value", "<br>".join(map(html.escape, lines)) + figures(snapshot.maps))
+        put(
+            self.report,
+            "value",
+            chart_svg(snapshot.curve) + "<br>".join(map(html.escape, lines)) + figures(snapshot.maps),
+        )
         if snapshot.ended and not (former and former.ended):
             if isinstance(snapshot.error, Cancelled):
                 self._note(words.INTERRUPTED)
@@ -67,6 +80,9 @@ class JobsView:
         put(self.state, "value", state_line(snapshot, waiting))
         put(self.progress, "value", snapshot.fraction)
         put(self.progress.layout, "visibility", "hidden" if snapshot.ended else "visible")
+        pauses = snapshot.pauses and not snapshot.ended and snapshot.phase is not Phase.WAITING
+        put(self.pause.layout, "display", "flex" if pauses else "none")
+        put(self.pause, "description", f"▶️ {GO_ON}" if snapshot.paused else f"⏸️ {PAUSE_JOB}")
         put(self.preview.layout, "display", "none" if snapshot.ended or snapshot.preview is None else "flex")
         if snapshot.preview is not None and not snapshot.ended:
             encoded = io.BytesIO()
@@ -85,7 +101,9 @@ def state_line(snapshot: JobSnapshot, waiting: int) -> str:
         return words.images_ready(len(snapshot.images)) if snapshot.images else words.DONE
     if snapshot.phase is Phase.WAITING:
         return words.PREPARING.format(queued=queued)
-    sampling = snapshot.phase is Phase.SAMPLING and snapshot.total
+    if snapshot.paused:
+        return html.escape(f"{PAUSED}{queued}")
+    sampling = snapshot.phase in (Phase.SAMPLING, Phase.TRAINING) and snapshot.total
     steps = words.STEP.format(step=snapshot.step, total=snapshot.total) if sampling else ""
     detail = f": {snapshot.detail}" if snapshot.detail else ""
     return html.escape(f"⏳ {PHASE_LABELS[snapshot.phase]}{detail}{steps}{queued}")

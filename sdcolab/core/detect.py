@@ -105,7 +105,7 @@ _UPSCALER_NAMES = (
 _HYPERNETWORK = re.compile(r"(320|640|768|1024|1280)\.[01]\.")
 """A dict keyed by context width, of pairs of networks."""
 _CLIP_EMBEDDING_NAMES = {"emb_params", "clip_l", "clip_g"}
-_UNET_PREFIX = "model.diffusion_model."
+UNET_PREFIX = "model.diffusion_model."
 _TEXT_SIGNS = ("text_model.encoder.layers.", "encoder.layers.", "transformer.resblocks.", "encoder.block.0.layer.")
 _T5_DECODER = "decoder.block.0.layer."
 
@@ -115,7 +115,7 @@ def _any_starts(header: TensorHeader, prefixes: tuple[str, ...]) -> bool:
 
 
 def _is_lora(header: TensorHeader) -> bool:
-    if _any_starts(header, (_UNET_PREFIX,)) and not _any_starts(header, _LORA_PREFIXES):
+    if _any_starts(header, (UNET_PREFIX,)) and not _any_starts(header, _LORA_PREFIXES):
         return any(".lora_" in name for name in header.tensors)
     layers = layers_of(header.tensors)
     return any(_LORA_MATRICES & tensors.keys() for tensors in layers.values())
@@ -129,7 +129,7 @@ def _is_controlnet(header: TensorHeader) -> bool:
 
 
 def _is_checkpoint(header: TensorHeader) -> bool:
-    return _any_starts(header, (_UNET_PREFIX,)) or _other_architecture(header) is not None
+    return _any_starts(header, (UNET_PREFIX,)) or _other_architecture(header) is not None
 
 
 def _is_bare_unet(header: TensorHeader) -> bool:
@@ -206,7 +206,7 @@ def _checkpoint_family(header: TensorHeader) -> ModelFamily:
     other = _other_architecture(header)
     if other is not None:
         return other
-    width = text_width(header, _UNET_PREFIX)
+    width = text_width(header, UNET_PREFIX)
     begins = [row for row in OWN_FAMILIES if _any_starts(header, row.texts)]
     if not begins:
         return _family_by_width(width)
@@ -235,7 +235,7 @@ _LATENT_CHANNELS = 4
 """Of every Stable Diffusion up to SDXL."""
 
 
-def text_width(header: TensorHeader, prefix: str = _UNET_PREFIX) -> int | None:
+def text_width(header: TensorHeader, prefix: str = UNET_PREFIX) -> int | None:
     """Width of the text vectors that cross-attention reads: second dimension of any ``attn2.to_k``."""
     for name, info in header.tensors.items():
         if name.startswith(prefix) and name.endswith("attn2.to_k.weight") and len(info.shape) == 2:

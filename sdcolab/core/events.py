@@ -56,6 +56,23 @@ class StepDone:
 
 
 @dataclass(frozen=True, slots=True)
+class StepLearnt:
+    """A step of a training is done, with its ``loss`` and learning ``rate``."""
+
+    step: int
+    total: int
+    loss: float
+    rate: float
+
+
+@dataclass(frozen=True, slots=True)
+class PauseChanged:
+    """The job waits because somebody wants it to (``paused``), or goes on."""
+
+    paused: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ImageSaved:
     """Image number ``index`` (from 0, over all batches) was written to ``path`` with its ``infotext``."""
 
@@ -122,7 +139,20 @@ class Ended:
     error: SdcolabError | None = None
 
 
-Event = PhaseStarted | StepDone | ImageSaved | ImageReady | MapMade | FileMade | Note | Warned | BytesReceived | Ended
+Event = (
+    PhaseStarted
+    | StepDone
+    | StepLearnt
+    | PauseChanged
+    | ImageSaved
+    | ImageReady
+    | MapMade
+    | FileMade
+    | Note
+    | Warned
+    | BytesReceived
+    | Ended
+)
 Listener = Callable[[Event], None]
 
 
@@ -136,6 +166,7 @@ class CancelToken:
     def __init__(self) -> None:
         self._event = threading.Event()
         self._skip = threading.Event()
+        self._held = threading.Event()
 
     def skip(self) -> None:
         """Ask the worker to leave out what it is doing and go on with the next part (a batch). Safe from any thread."""
@@ -146,6 +177,15 @@ class CancelToken:
         asked = self._skip.is_set()
         self._skip.clear()
         return asked
+
+    def hold(self, on: bool) -> None:
+        """Ask the worker to wait, or to go on; only what ``TaskRow.pauses`` listens. Safe from any thread."""
+        (self._held.set if on else self._held.clear)()
+
+    @property
+    def held(self) -> bool:
+        """Whether the worker should wait."""
+        return self._held.is_set()
 
     def cancel(self) -> None:
         """Ask the worker to stop. Safe from any thread, any number of times."""

@@ -139,7 +139,7 @@ class TaskRow:
 
     ``resumes``: when a process died in the midst of it, the next begins it again (downloads go on where they were);
     else it counts as lost, since it may be what killed the process. ``listed`` False is for errands that nobody
-    follows, such as loading a model in advance.
+    follows, such as loading a model in advance. ``pauses``: it waits while its token is held.
     """
 
     task: type[Any]
@@ -147,6 +147,7 @@ class TaskRow:
     run: Runner
     resumes: bool = False
     listed: bool = True
+    pauses: bool = False
 
     @property
     def code(self) -> str:

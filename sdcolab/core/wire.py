@@ -30,9 +30,11 @@ from sdcolab.core.events import (
     ImageSaved,
     MapMade,
     Note,
+    PauseChanged,
     Phase,
     PhaseStarted,
     StepDone,
+    StepLearnt,
     Warned,
 )
 
@@ -108,6 +110,10 @@ def event_to_json(event: Event, picture: PictureOut = png_text) -> dict[str, Any
         case StepDone(step, total, batch, batches, preview):
             shown = None if preview is None else picture(preview)
             return {"is": "step", "at": [step, total, batch, batches], "preview": shown}
+        case StepLearnt(step, total, loss, rate):
+            return {"is": "learnt", "at": [step, total], "loss": loss, "rate": rate}
+        case PauseChanged(paused):
+            return {"is": "pause", "paused": paused}
         case ImageSaved(index, path, seed, infotext):
             return {"is": "image", "index": index, "path": str(path), "seed": seed, "infotext": infotext}
         case ImageReady(index, image, seed, infotext):
@@ -133,6 +139,10 @@ def event_from_json(value: Mapping[str, Any], picture: PictureIn = picture_from_
             return PhaseStarted(Phase(phase), detail)
         case {"is": "step", "at": [step, total, batch, batches], "preview": preview}:
             return StepDone(step, total, batch, batches, None if preview is None else picture(preview))
+        case {"is": "learnt", "at": [step, total], "loss": loss, "rate": rate}:
+            return StepLearnt(step, total, loss, rate)
+        case {"is": "pause", "paused": paused}:
+            return PauseChanged(paused)
         case {"is": "image", "index": index, "path": path, "seed": seed, "infotext": infotext}:
             return ImageSaved(index, Path(path), seed, infotext)
         case {"is": "ready", "index": index, "picture": image, "seed": seed, "infotext": infotext}:

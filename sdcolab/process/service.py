@@ -1,7 +1,8 @@
 """The engine's process, seen from inside: it does the tasks that arrive on its stdin and tells of them on its stdout.
 
-``core.wire`` says how messages travel. Orders: ``{"do": "task", "id": 1, "task": {...}}``, ``cancel``, ``skip``, and
-``ask``, which is answered at once. Answers: ``{"event": "progress", "id": 1, "what": {...}}``, ``done``, ``answer``.
+``core.wire`` says how messages travel. Orders: ``{"do": "task", "id": 1, "task": {...}}``, ``cancel``, ``skip``,
+``hold``, and ``ask``, which is answered at once. Answers: ``{"event": "progress", "id": 1, "what": {...}}``, ``done``,
+``answer``.
 """
 
 from __future__ import annotations
@@ -159,6 +160,9 @@ class _Desk:
             case {"do": "skip", "id": int(number)}:
                 if known := self._find(number):
                     known.cancel.skip()
+            case {"do": "hold", "id": int(number), "on": bool(on)}:
+                if known := self._find(number):
+                    known.cancel.hold(on)
             case {"do": "ask", "what": str(what)} if what in self._answers:
                 self._channel.say(Message({"event": "answer", "what": what, "value": self._answers[what]()}))
             case other:

@@ -146,8 +146,10 @@ class ProcessWorker:
         self, number: int, news: queue.SimpleQueue[ChildNews], listener: Listener, cancel: CancelToken
     ) -> GenerationResult | None:
         images: list[GeneratedImage] = []
-        begun = told = False
+        begun = told = held = False
         while True:
+            if cancel.held != held and self._supervisor.send(Message({"do": "hold", "id": number, "on": cancel.held})):
+                held = not held
             if cancel.cancelled and not told:
                 told = self._supervisor.send(Message({"do": "cancel", "id": number}))
             if cancel.take_skip():

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import datetime
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from PIL import Image
 
+from sdcolab.core.curve import Curve
 from sdcolab.core.errors import SdcolabError
 from sdcolab.core.events import (
     BytesReceived,
@@ -20,9 +21,11 @@ from sdcolab.core.events import (
     ImageSaved,
     MapMade,
     Note,
+    PauseChanged,
     Phase,
     PhaseStarted,
     StepDone,
+    StepLearnt,
     Warned,
 )
 from sdcolab.core.request import GenerationRequest
@@ -35,7 +38,8 @@ class JobSnapshot:
     """Everything a page shows of a job at one moment. ``version`` grows with each change.
 
     ``transfers`` holds the latest news of each file that moves, in order of appearance; ``notes`` are the lines of its
-    report.
+    report; ``curve`` is what a training has learnt. ``paused``: it waits because somebody wants it to, which work that
+    ``pauses`` can.
     """
 
     id: int
@@ -53,6 +57,9 @@ class JobSnapshot:
     notes: tuple[str, ...] = ()
     transfers: tuple[BytesReceived, ...] = ()
     warnings: tuple[SdcolabError, ...] = ()
+    curve: Curve = field(default_factory=Curve)
+    pauses: bool = False
+    paused: bool = False
     ended: bool = False
     error: SdcolabError | None = None
 
@@ -77,6 +84,10 @@ def after(snapshot: JobSnapshot, event: Event) -> JobSnapshot:
             return replace(changed, phase=phase, detail=detail)
         case StepDone(step, total, _, _, preview):
             return replace(changed, step=step, total=total, preview=preview or snapshot.preview)
+        case StepLearnt(step, total, loss, rate):
+            return replace(changed, curve=snapshot.curve.then(step, total, loss, rate))
+        case PauseChanged(paused):
+            return replace(changed, paused=paused)
         case ImageSaved():
             return replace(changed, images=(*snapshot.images, event))
         case ImageReady():
@@ -90,7 +101,7 @@ def after(snapshot: JobSnapshot, event: Event) -> JobSnapshot:
         case Warned(warning):
             return replace(changed, warnings=(*snapshot.warnings, warning))
         case Ended(error):
-            return replace(changed, ended=True, error=error, preview=None, transfers=())
+            return replace(changed, ended=True, paused=False, error=error, preview=None, transfers=())
         case BytesReceived(name):
             if any(known.name == name for known in snapshot.transfers):
                 moved = tuple(event if known.name == name else known for known in snapshot.transfers)
@@ -112,13 +123,13 @@ class Outcome:
 class Job:
     """Work in the queue. Threads may read ``snapshot`` and call ``cancel`` at any time.
 
-    ``started`` is when a worker took it, None while it waits.
+    ``started`` is when a worker took it, None while it waits. ``pauses``: it can wait in the midst of its work.
     """
 
-    def __init__(self, number: int, task: Task, by: Origin = Origin.PAGE) -> None:
+    def __init__(self, number: int, task: Task, by: Origin = Origin.PAGE, *, pauses: bool = False) -> None:
         self.cancel_token = CancelToken()
         self.started: datetime.datetime | None = None
-        self._snapshot = JobSnapshot(id=number, task=task, by=by)
+        self._snapshot = JobSnapshot(id=number, task=task, by=by, pauses=pauses)
         self._changed = threading.Condition()
 
     @property
@@ -139,6 +150,10 @@ class Job:
     def cancel(self) -> None:
         """Stop it: within one denoising step if it runs, before it starts if it waits."""
         self.cancel_token.cancel()
+
+    def pause(self, on: bool) -> None:
+        """Let it wait, or go on; work that does not pause takes no notice."""
+        self.cancel_token.hold(on)
 
     def wait(self, version: int, seconds: float) -> JobSnapshot:
         """The snapshot as soon as it is newer than ``version``, or the same one after ``seconds``."""

@@ -98,7 +98,7 @@ class Ledger:
         if len(line.waiting) >= MAX_WAITING:
             raise QueueFull(limit=MAX_WAITING)
         kept = keep and row.listed
-        order = Order(Job(next(self._numbers), task, by), row.listed, kept, written)
+        order = Order(self._job(next(self._numbers), task, by), row.listed, kept, written)
         line.waiting.append(order)
         if row.listed:
             self._remember(order.job)
@@ -112,7 +112,7 @@ class Ledger:
         task = self._repeated
         if not self.repeating or task is None or line is not self.lines[self._table[task.code].place]:
             return False
-        order = Order(Job(next(self._numbers), task), True, True, self.written(task, keep=True))
+        order = Order(self._job(next(self._numbers), task), True, True, self.written(task, keep=True))
         self._remember(order.job)
         line.waiting.append(order)
         return True
@@ -168,7 +168,7 @@ class Ledger:
     def _restore(self) -> None:
         for entry in self._left():
             row = self._table[entry.task.code]
-            job = Job(entry.number, entry.task, entry.by)
+            job = self._job(entry.number, entry.task, entry.by)
             self.jobs[job.id] = job
             if entry.begun and not row.resumes:
                 job.notify(Ended(JobLost()))
@@ -177,6 +177,9 @@ class Ledger:
         self.jobs = OrderedDict(sorted(self.jobs.items()))
         self._numbers = itertools.count(max(self.jobs, default=0) + 1)
         self.write()
+
+    def _job(self, number: int, task: Task, by: Origin = Origin.PAGE) -> Job:
+        return Job(number, task, by, pauses=self._table[task.code].pauses)
 
     def _left(self) -> tuple[JournalEntry, ...]:
         try:

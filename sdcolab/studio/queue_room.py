@@ -34,6 +34,7 @@ class QueueRoom:
             "words": lambda _said: dict(words.QUEUE_WORDS),
             "look": lambda _said: self._look(),
             "cancel": self._cancel,
+            "hold": self._hold,
             "move": self._move,
             "pause": self._pause,
             "repeat": self._repeat,
@@ -67,6 +68,11 @@ class QueueRoom:
             self._jobs.cancel(job)
         return self._look()
 
+    def _hold(self, said: Mapping[str, Any]) -> dict[str, Any]:
+        if job := self._job(said):
+            job.pause(yes(said, "on"))
+        return self._look()
+
     def _move(self, said: Mapping[str, Any]) -> dict[str, Any]:
         places = max(-MOST_PLACES, min(number(said, "places"), MOST_PLACES))
         if job := self._job(said):
@@ -98,6 +104,8 @@ def _told(job: Job, place: int | None = None) -> dict[str, Any]:
         "by": words.ASKED_BY.format(who=ORIGIN_NAMES[snapshot.by]),
         "state": state_of(snapshot, place),
         "failed": snapshot.error is not None and not isinstance(snapshot.error, Cancelled),
+        "pauses": snapshot.pauses,
+        "held": job.cancel_token.held,
         "fraction": snapshot.fraction if snapshot.total and not snapshot.ended else None,
     }
 
@@ -123,4 +131,5 @@ def state_of(snapshot: JobSnapshot, place: int | None) -> str:
         return " · ".join((words.DONE, *made))
     steps = [words.STEP.format(step=snapshot.step, total=snapshot.total)] if snapshot.total else []
     detail = [snapshot.detail] if snapshot.detail and snapshot.phase is not Phase.WAITING else []
-    return " · ".join((PHASE_LABELS[snapshot.phase], *detail, *steps, *made))
+    doing = words.PAUSED if snapshot.paused else PHASE_LABELS[snapshot.phase]
+    return " · ".join((doing, *detail, *steps, *made))

@@ -73,11 +73,12 @@ class StateSaved:
 
 @dataclass(frozen=True, slots=True)
 class SampleMade:
-    """A picture of the LoRA as it is at ``epoch``."""
+    """A picture of the LoRA as it is at ``epoch``, with its infotext inside."""
 
     path: Path
     epoch: int
     prompt: str
+    seed: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import html
 import json
 import shutil
 import threading
@@ -12,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from sdcolab.core.curve import Curve, chart_svg, write_chart
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import (
     BaseMissing,
@@ -32,19 +34,17 @@ from sdcolab.training import quick
 from sdcolab.training.bases import BASES, Base
 from sdcolab.training.check import base_of
 from sdcolab.training.cooking import cook, copy_loras
-from sdcolab.training.events import StepTrained, TrainingEvent
+from sdcolab.training.events import SampleMade, StepTrained, TrainingEvent
 from sdcolab.training.memory import card_bytes, fit_before_download
 from sdcolab.training.plan import TrainingPlan, plan_from_file
 from sdcolab.training.preview import Preview, as_html, lines, preview
-from sdcolab.training.progress import chart_svg, progress_text, write_chart
+from sdcolab.training.progress import progress_text
 from sdcolab.training.recipe_form import Places, asked_by, check_name, plan_of, write_beside
 from sdcolab.training.toml_writing import write_plan
 from sdcolab.training.watch import TrainingProcess
 
 CHOSEN = "entrenamiento.json"
 """In the program's settings: which plan the next cell cooks."""
-DEMO_SHARE = 0.01
-"""Of a full-size model's work, what the demo model needs."""
 EVERY_STEPS = 5
 """Steps between two updates of the chart; a notebook chokes on many."""
 
@@ -141,10 +141,10 @@ class Kitchen:
         places = Places.of(self.home(), check_name(task.project), structure)
         if own_pictures.strip():
             places = replace(places, pictures=Path(own_pictures.strip()).expanduser())
-        plan = self._plan(task, base, places, Path("modelo"))
+        plan = self._plan(task, base, places, Path("modelo") if base.link or own_link.strip() else self.demo)
         write_beside(plan, task, places)
         seen = preview(plan)  # before anything is downloaded
-        self._tell(seen, base)
+        self._tell(seen)
         if base.link and not own_link.strip():  # the demo fits anywhere, and what a link leads to shows when it is here
             for line in base_lines(plan, base, self.host.gpu()):
                 self.say(line)
@@ -161,9 +161,8 @@ class Kitchen:
         gpu = self.host.gpu() is not None
         return plan_of(task, base, model, places, gpu=gpu, has=self.has_package)
 
-    def _tell(self, seen: Preview, base: Base) -> None:
-        share = 1.0 if base.link else DEMO_SHARE
-        for line in lines(seen, gpu=self.host.gpu() is not None, share=share):
+    def _tell(self, seen: Preview) -> None:
+        for line in lines(seen, gpu=self.host.gpu() is not None):
             self.say(line)
         self.show_html(as_html(seen))
 
@@ -220,7 +219,8 @@ class Kitchen:
         return made
 
     def _cook_plan(self, plan: TrainingPlan, path: Path) -> Path:
-        teller = CookTeller(self.say, self.canvas(), Path(plan.output_dir or "."), plan.output_name or "last")
+        folder, name = Path(plan.output_dir or "."), plan.output_name or "last"
+        teller = CookTeller(self.say, self.show_html, self.canvas(), folder, name)
 
         def again(error: SdcolabError) -> None:
             self.say(f"⚠️ {explain(error)}")
@@ -241,8 +241,7 @@ class Kitchen:
             *told, sheet = self.try_out(chosen_plan(self.folders), prompt, weights, count)
             for line in told:
                 self.say(line)
-            data = base64.b64encode(Path(sheet).read_bytes()).decode("ascii")
-            self.show_html(f'<img alt="{words.SHEET_ALT}" style="max-width:100%" src="data:image/png;base64,{data}">')
+            self.show_html(picture_html(Path(sheet), words.SHEET_ALT, "max-width:100%"))
             self.say(words.SHEET.format(path=sheet))
         except SdcolabError as error:
             self.say(f"❌ {explain(error)}")
@@ -259,7 +258,7 @@ class Kitchen:
             path = home / "prueba.toml"
             write_plan(path, plan)
             self.say(words.QUICK_TEST.format(count=quick.COUNT, word=quick.WORD, steps=plan.max_train_steps))
-            for line in lines(preview(plan), gpu=self.host.gpu() is not None, share=DEMO_SHARE)[:1]:
+            for line in lines(replace(preview(plan), warnings=()), gpu=self.host.gpu() is not None):
                 self.say(line)
             return self._cook_plan(plan, path)
         except Cancelled:
@@ -299,24 +298,36 @@ def chosen_plan(folders: Folders) -> Path:
     return path
 
 
+def picture_html(path: Path, alt: str, style: str) -> str:
+    """A PNG for a cell. Raises ``OSError``."""
+    data = base64.b64encode(path.read_bytes()).decode("ascii")
+    return f'<img alt="{html.escape(alt)}" style="{style}" src="data:image/png;base64,{data}">'
+
+
 class CookTeller:
     """Tells a training in a cell: lines for what matters, one chart for the steps, and a PNG at the end."""
 
-    def __init__(self, say: Callable[[str], object], canvas: Canvas, folder: Path, name: str) -> None:
+    def __init__(
+        self,
+        say: Callable[[str], object],
+        show_html: Callable[[str], object],
+        canvas: Canvas,
+        folder: Path,
+        name: str,
+    ) -> None:
         self._say = say
+        self._show_html = show_html
         self._canvas = canvas
         self._folder = folder
         self._name = name
-        self._losses: list[float] = []
-        self._rates: list[float] = []
+        self._curve = Curve()
         self._last: StepTrained | None = None
         self._stage = ""
 
     def __call__(self, event: TrainingEvent) -> None:
         """Show ``event``."""
         if isinstance(event, StepTrained):
-            self._losses.append(event.loss)
-            self._rates.append(event.rate)
+            self._curve = self._curve.then(event.step, event.total, event.loss, event.rate)
             self._last = event
             if event.step % EVERY_STEPS == 0 or event.step == event.total:
                 self._draw(event)
@@ -328,6 +339,9 @@ class CookTeller:
         elif kind != "StateSaved" and text != self._stage:
             self._stage = text
             self._say(text)
+        if isinstance(event, SampleMade):
+            with contextlib.suppress(OSError):
+                self._show_html(picture_html(event.path, event.prompt, "max-width:256px"))
 
     def _draw(self, event: StepTrained) -> None:
         text = progress_text(event)
@@ -336,15 +350,15 @@ class CookTeller:
             f'<div role="progressbar" aria-valuenow="{share:.0f}" style="background:#8883;border-radius:6px">'
             f'<div style="width:{share:.1f}%;background:#2563eb;height:10px;border-radius:6px"></div></div>'
         )
-        self._canvas.show(f"<p>{text}</p>{bar}{chart_svg(self._losses, self._rates, event.total, text)}")
+        self._canvas.show(f"<p>{text}</p>{bar}{chart_svg(self._curve)}")
 
     def finish(self) -> None:
         """Keep the chart beside the files."""
-        if self._last is not None and self._losses:
+        if self._last is not None:
             self._draw(self._last)
             with contextlib.suppress(SdcolabError):
                 path = self._folder / f"{self._name}-perdida.png"
-                write_chart(path, self._losses, self._rates, self._last.total)
+                write_chart(path, self._curve)
 
 
 def run_interruptible(process: TrainingProcess, hear: Callable[[TrainingEvent], None]) -> Path:

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from math import prod
+from pathlib import Path
 
-from sdcolab.core.detect import ModelFamily
-from sdcolab.core.errors import TrainingMemory
+from sdcolab.core.detect import UNET_PREFIX, ModelFamily, detect
+from sdcolab.core.errors import SdcolabError, TrainingMemory
 from sdcolab.core.memory_plan import FreeMemory, WeightCounts, memory_bytes
+from sdcolab.core.tensors import read_header
 from sdcolab.training.plan import TrainingPlan
 
 GB = 1_000_000_000
@@ -99,6 +102,21 @@ def fit_before_download(plan: TrainingPlan, card: int | None, *, sdxl: bool) -> 
     ram = memory_bytes()
     free = FreeMemory(ram[1] if ram else None, card)
     return fit_in_memory(plan, FULL_SIZE[family], family, free, element=4 if card is None else 2)
+
+
+def work_share(path: Path) -> float:
+    """Of a full-size model's work, what the checkpoint at ``path`` needs, by the numbers in its UNet; 1 where its
+    header does not tell.
+    """
+    try:
+        header = read_header(path) if path.suffix.lower() == ".safetensors" else None
+    except SdcolabError:
+        return 1.0
+    if header is None:
+        return 1.0
+    numbers = sum(prod(one.shape) for name, one in header.tensors.items() if name.startswith(UNET_PREFIX))
+    full = FULL_SIZE[ModelFamily.SDXL if detect(header).family is ModelFamily.SDXL else ModelFamily.SD1].unet
+    return min(1.0, numbers / full) if numbers else 1.0
 
 
 def card_bytes(told: str | None) -> int | None:

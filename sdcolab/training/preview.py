@@ -11,6 +11,7 @@ import random
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from PIL import Image
 
@@ -29,7 +30,9 @@ from sdcolab.core.words import training_progress as words
 from sdcolab.training.captions import Moment, caption_at
 from sdcolab.training.dataset import Dataset, Picture, read_dataset
 from sdcolab.training.dataset_config import dataset_plans
+from sdcolab.training.memory import work_share
 from sdcolab.training.plan import TrainingPlan
+from sdcolab.training.sample_prompts import read_prompts
 from sdcolab.training.steps import MAX_STEPS, StepCount, count_steps
 
 LEAST_PICTURES = 10
@@ -42,29 +45,34 @@ _THUMBNAIL = 128
 _MEGAPIXEL = 1_000_000
 _SECONDS = {(False, "gpu"): 1.7, (True, "gpu"): 3.4, (False, "cpu"): 100.0, (True, "cpu"): 400.0}
 """Seconds per megapixel of a batch on a T4 and on two cores of a CPU, by SDXL or not: only to know how long to wait."""
+_START, _STEP = 8.0, 0.08
+"""Seconds to begin, and of each step whatever its size."""
 
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """``warnings`` are advice; ``faults`` make it useless to begin."""
+    """``warnings`` are advice; ``faults`` make it useless to begin. ``share``: of a full-size model's work, what the
+    base needs."""
 
     plan: TrainingPlan
     datasets: tuple[Dataset, ...]
     steps: StepCount
     warnings: tuple[SdcolabError, ...]
     faults: tuple[SdcolabError, ...]
+    share: float = 1.0
 
     @property
     def pictures(self) -> tuple[Picture, ...]:
         """All pictures."""
         return tuple(picture for dataset in self.datasets for picture in dataset.pictures)
 
-    def seconds(self, *, gpu: bool, share: float = 1.0) -> float:
-        """About how long the training takes; ``share`` of a full-size model's work."""
+    def seconds(self, *, gpu: bool) -> float:
+        """About how long the training takes."""
         sizes = [picture.fit.bucket for picture in self.pictures]
         pixels = sum(width * height for width, height in sizes) / max(1, len(sizes)) / _MEGAPIXEL
         batch = self.datasets[0].plan.batch_size * self.plan.gradient_accumulation_steps
-        return self.steps.total * batch * pixels * _SECONDS[self.plan.sdxl, "gpu" if gpu else "cpu"] * share
+        step = batch * pixels * _SECONDS[self.plan.sdxl, "gpu" if gpu else "cpu"] * self.share
+        return _START + self.steps.total * (_STEP + step)
 
 
 def preview(plan: TrainingPlan) -> Preview:
@@ -77,8 +85,13 @@ def preview(plan: TrainingPlan) -> Preview:
         steps=plan.max_train_steps,
         accumulation=plan.gradient_accumulation_steps,
     )
-    faults = [TooManySteps(count=steps.total, limit=MAX_STEPS)] if steps.total > MAX_STEPS else []
-    return Preview(plan, datasets, steps, (*warnings, *advice(datasets)), tuple(faults))
+    faults: list[SdcolabError] = [TooManySteps(count=steps.total, limit=MAX_STEPS)] if steps.total > MAX_STEPS else []
+    try:
+        read_prompts(plan)
+    except SdcolabError as error:
+        faults.append(error)
+    share = work_share(Path(plan.pretrained_model_name_or_path or ""))
+    return Preview(plan, datasets, steps, (*warnings, *advice(datasets)), tuple(faults), share)
 
 
 def advice(datasets: Sequence[Dataset]) -> list[SdcolabError]:
@@ -113,7 +126,7 @@ def frequent_tags(captions: Sequence[str], share: float = OFTEN) -> tuple[str, .
     )
 
 
-def lines(seen: Preview, *, gpu: bool, share: float = 1.0) -> list[str]:
+def lines(seen: Preview, *, gpu: bool) -> list[str]:
     """The preview as the notebook and the command print it."""
     told = []
     for dataset in seen.datasets:
@@ -122,11 +135,14 @@ def lines(seen: Preview, *, gpu: bool, share: float = 1.0) -> list[str]:
             told.append(words.FOUND.format(count=count, repeats=subset.repeats, total=count * subset.repeats))
     buckets = Counter(picture.fit.bucket for picture in seen.pictures)
     shown = ", ".join(f"{width}×{height} ({count})" for (width, height), count in sorted(buckets.items())[:12])
+    masked = sum(picture.mask is not None for picture in seen.pictures) if seen.plan.masked_loss else 0
+    if masked:
+        told.append(words.MASKED.format(count=masked))
     steps, batch = seen.steps, seen.datasets[0].plan.batch_size
     told.append(words.SIZES.format(sizes=shown))
     told.append(words.BATCHES.format(batch=batch, steps=steps.per_epoch))
     told.append(words.EPOCHS.format(epochs=steps.epochs, steps=steps.total))
-    time = human_time(seen.seconds(gpu=gpu, share=share))
+    time = human_time(seen.seconds(gpu=gpu))
     told.append(words.ESTIMATE.format(place=words.ON_T4 if gpu else words.WITHOUT_CARD, time=time))
     told += [f"⚠️ {explain(warning)}" for warning in seen.warnings]
     told += [f"💥 {explain(fault)}" for fault in seen.faults]

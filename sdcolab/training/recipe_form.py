@@ -16,7 +16,7 @@ from sdcolab.core.registry import closest
 from sdcolab.core.training import NetworkKind, TrainLora
 from sdcolab.core.words.kitchen import BY_CATEGORY, BY_PROJECT
 from sdcolab.training.bases import Base
-from sdcolab.training.dataset import PICTURE_SUFFIXES
+from sdcolab.training.dataset import PICTURE_SUFFIXES, mask_of
 from sdcolab.training.plan import TrainingPlan, as_bool, as_number
 
 _BAD_NAME = re.compile(r"""[\s.()"'\\/:*?<>|]""")
@@ -111,6 +111,7 @@ def plan_of(
         max_bucket_reso=most,
         bucket_reso_steps=32 if small else 64,
         train_batch_size=task.batch_size,
+        masked_loss=has_masks(places.pictures),
         caption_extension=".txt",
         shuffle_caption=task.shuffle,
         keep_tokens=task.keep_tokens,
@@ -177,6 +178,12 @@ def _network_args(task: TrainLora) -> tuple[str, ...] | None:
 def has_loose_pictures(folder: Path) -> bool:
     """Whether pictures lie right in ``folder`` and not in folders with their repeats; then ``num_repeats`` counts."""
     return folder.is_dir() and any(path.suffix in PICTURE_SUFFIXES for path in folder.iterdir() if path.is_file())
+
+
+def has_masks(folder: Path) -> bool:
+    """Whether a picture in ``folder`` or right below has a mask beside it, which is there to be used."""
+    below = [folder, *(path for path in folder.iterdir() if path.is_dir())] if folder.is_dir() else []
+    return any(mask_of(path) for one in below for path in one.iterdir() if path.suffix in PICTURE_SUFFIXES)
 
 
 def write_beside(plan: TrainingPlan, task: TrainLora, places: Places) -> None:

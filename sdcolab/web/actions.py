@@ -135,6 +135,11 @@ class FormActions:
         if job := self._studio.jobs.current():
             self._studio.jobs.cancel(job)
 
+    def pause(self) -> None:
+        """Let the job that runs wait, or go on."""
+        if job := self._studio.jobs.current():
+            job.pause(not job.cancel_token.held)
+
     def empty_queue(self) -> str:
         """Forget the jobs that wait. Returns a message."""
         dropped = self._studio.jobs.drop_waiting()

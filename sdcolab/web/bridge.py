@@ -12,15 +12,20 @@ from dataclasses import dataclass, replace
 
 from PIL import Image
 
+from sdcolab.core.curve import chart_svg
 from sdcolab.core.events import BytesReceived, ImageSaved, Phase
 from sdcolab.core.tasks import Place
 from sdcolab.core.words import PHASE_LABELS, human_bytes
 from sdcolab.core.words import page as words
+from sdcolab.core.words.queue import PAUSED
 from sdcolab.studio.desk import DeskSnapshot
 from sdcolab.studio.job import JobSnapshot
 from sdcolab.studio.jobs import JobQueue
 from sdcolab.studio.maps import figures
 from sdcolab.web import fragments
+
+COUNTED = (Phase.SAMPLING, Phase.UPSCALING, Phase.DECODING, Phase.SAVING, Phase.TRAINING)
+"""What a job does step by step."""
 
 Clock = Callable[[], float]
 """Seconds that only grow, as ``time.monotonic``."""
@@ -51,7 +56,8 @@ class Watch:
 @dataclass(frozen=True, slots=True)
 class JobView:
     """What to change on the page for its job. None in ``preview`` or ``pictures`` means: leave it as it is. ``now`` is
-    the preview's address at this moment, "" without one; ``report`` the files and lines of a tool's work."""
+    the preview's address at this moment, "" without one; ``report`` the files and lines of a tool's work. ``pauses``:
+    it can wait, and ``paused``: it does."""
 
     running: bool
     waiting: int
@@ -61,6 +67,8 @@ class JobView:
     preview: str | None
     now: str
     pictures: tuple[ImageSaved, ...] | None
+    pauses: bool = False
+    paused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +123,8 @@ def _see(
         preview=_preview_change(fresh, before.preview, snapshot, address),
         now=address,
         pictures=made if len(made) != watch.images or watch.version < 0 else None,
+        pauses=snapshot.pauses and not snapshot.ended and snapshot.phase is not Phase.WAITING,
+        paused=snapshot.paused,
     )
     return after, view
 
@@ -128,7 +138,8 @@ def _preview_change(fresh: bool, shown: Image.Image | None, snapshot: JobSnapsho
 def report_of(snapshot: JobSnapshot) -> str:
     """The lines of a tool's report and the files it made."""
     files = (words.FILE_MADE.format(path=path) for path in snapshot.files)
-    return fragments.report((*snapshot.notes, *files), words.JOB_REPORT) + figures(snapshot.maps)
+    told = fragments.report((*snapshot.notes, *files), words.JOB_REPORT)
+    return chart_svg(snapshot.curve) + told + figures(snapshot.maps)
 
 
 def seconds_left(pace: Pace | None, snapshot: JobSnapshot, now: float) -> float | None:
@@ -145,10 +156,12 @@ def progress_of(snapshot: JobSnapshot, waiting: int, left: float | None) -> str:
         done = words.images_saved(made) if made else words.DONE
         return "" if snapshot.error else fragments.note(done)
     label = PHASE_LABELS[snapshot.phase] + ("…" if snapshot.phase is not Phase.WAITING else "")
+    if snapshot.paused:
+        label = PAUSED
     if snapshot.detail:
         label = f"{label} {snapshot.detail}"
     details = []
-    if snapshot.total and snapshot.phase in (Phase.SAMPLING, Phase.UPSCALING, Phase.DECODING, Phase.SAVING):
+    if snapshot.total and snapshot.phase in COUNTED:
         details.append(words.step_of(snapshot.step, snapshot.total))
     if left is not None:
         details.append(words.time_left(left))

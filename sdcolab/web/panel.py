@@ -16,6 +16,7 @@ import gradio as gr
 from sdcolab.core.request import GenerationRequest
 from sdcolab.core.words import page as words
 from sdcolab.core.words.faces import SIZES
+from sdcolab.core.words.queue import PAUSE_JOB
 from sdcolab.core.words.scripts import CONTINUE_PLAN, LEAVE_PLAN, PICK_VALUE, SWAPS
 from sdcolab.core.words.speed import FEW_STEPS
 from sdcolab.studio.form import Lists, shown
@@ -76,6 +77,7 @@ class Buttons:
     generate: gr.Button
     enlarge: Mapping[str, gr.Button]
     interrupt: gr.Button
+    pause: gr.Button
     skip_queue: gr.Button
     sheet: gr.HTML
     progress: gr.HTML
@@ -329,5 +331,6 @@ def build_buttons(layout: Layout) -> Buttons:
             interrupt = gr.Button(
                 words.INTERRUPT, variant="stop", elem_id="sd-interrupt", scale=1, min_width=100, interactive=False
             )
+            pause = gr.Button(PAUSE_JOB, elem_id="sd-pause", scale=1, min_width=100, visible=False)
             skip = gr.Button(words.EMPTY_QUEUE, elem_id="sd-empty-queue", scale=1, min_width=100, visible=False)
-    return Buttons(generate, starts, interrupt, skip, sheet, progress)
+    return Buttons(generate, starts, interrupt, pause, skip, sheet, progress)

@@ -7,6 +7,7 @@ from typing import Any
 
 import gradio as gr
 
+from sdcolab.core.words.queue import GO_ON, PAUSE_JOB
 from sdcolab.studio.desk import DownloadDesk
 from sdcolab.studio.studio import Studio
 from sdcolab.web.actions import FormActions, Selected, Updates, image_updates
@@ -58,7 +59,7 @@ class Pulse:
             *(self._watch, self._timer),
             *(results.progress, buttons.progress, results.problems, results.viewer, results.report),
             *(results.infotext, results.download),
-            *(buttons.interrupt, buttons.skip_queue),
+            *(buttons.interrupt, buttons.pause, buttons.skip_queue),
             *(downloads.progress, downloads.report, downloads.cancel),
             *self._parts.every_list,
         ]
@@ -89,6 +90,7 @@ class Pulse:
             results.problems: view.problems,
             results.report: view.report,
             buttons.interrupt: gr.update(interactive=view.running),
+            buttons.pause: gr.update(visible=view.pauses, value=GO_ON if view.paused else PAUSE_JOB),
             buttons.skip_queue: gr.update(visible=view.waiting > 0),
         }
         if view.pictures is not None or view.preview is not None:

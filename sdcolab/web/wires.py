@@ -77,6 +77,7 @@ class Wires:
             api_name="generar",
         ).then(_forget, None, self._selected, **QUIET).then(**self._pulse.event())
         buttons.interrupt.click(actions.interrupt, None, None, **QUIET)
+        buttons.pause.click(actions.pause, None, None, **QUIET).then(**self._pulse.event())
         buttons.skip_queue.click(actions.empty_queue, None, self._panel.message, **QUIET).then(**self._pulse.event())
         chosen = [self._selected, results.infotext, results.download]
         results.viewer.select(actions.select_image, None, chosen, **QUIET)

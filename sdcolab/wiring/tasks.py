@@ -82,7 +82,7 @@ TASKS = TaskTable(
         TaskRow(Merge, Place.ENGINE, merge),
         TaskRow(Convert, Place.ENGINE, convert),
         TaskRow(Extract, Place.ENGINE, extract),
-        TaskRow(TrainLora, Place.ENGINE, train_lora, resumes=True),
+        TaskRow(TrainLora, Place.ENGINE, train_lora, resumes=True, pauses=True),
         TaskRow(TryLora, Place.ENGINE, try_lora),
         TaskRow(PreparePictures, Place.HERE, prepare_pictures),
         TaskRow(Describe, Place.HERE, describe),

@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from PIL import Image
+
 from sdcolab.core.checks import check_range
 from sdcolab.core.describing import Describe, prompt_of
 from sdcolab.core.detect import ModelKind
-from sdcolab.core.errors import DatasetMissing, FieldNotNumber, NothingConfigured, UnknownName
-from sdcolab.core.events import CancelToken, FileMade, ImageSaved, Listener, Note, Phase, PhaseStarted, StepDone, Warned
+from sdcolab.core.errors import DatasetMissing, FieldNotNumber, NothingConfigured, SdcolabError, UnknownName
+from sdcolab.core.events import (
+    CancelToken,
+    FileMade,
+    ImageSaved,
+    Listener,
+    Note,
+    PauseChanged,
+    Phase,
+    PhaseStarted,
+    StepDone,
+    StepLearnt,
+    Warned,
+)
 from sdcolab.core.folders import Folders
-from sdcolab.core.outputs import ImageStore
+from sdcolab.core.infotext.containers import read_image
+from sdcolab.core.outputs import ImageStore, ImageStores
 from sdcolab.core.registry import closest
 from sdcolab.core.tasks import Tools
 from sdcolab.core.training import (
@@ -28,11 +44,22 @@ from sdcolab.core.training import (
 from sdcolab.core.words import training_progress as words
 from sdcolab.core.words.kitchen import BY_CATEGORY
 from sdcolab.gallery.thumbnails import ThumbnailFolder
-from sdcolab.training.events import LoraSaved, StageBegan, StepTrained, Told, TrainingBegan, TrainingEvent
+from sdcolab.training.events import (
+    LoraSaved,
+    Paused,
+    SampleMade,
+    StageBegan,
+    StepTrained,
+    Told,
+    TrainingBegan,
+    TrainingEvent,
+)
 from sdcolab.training.plan import TrainingPlan
 from sdcolab.training.progress import progress_text
 from sdcolab.training.tag_room import TagRoom
 
+ORDER_SECONDS = 0.5
+"""How often a training looks whether it is to wait or to stop."""
 MOST_WEIGHTS = 8
 """Weights that are compared at once."""
 
@@ -70,23 +97,50 @@ def _run(path: Path, tools: Tools, listener: Listener, cancel: CancelToken) -> P
     ended = threading.Event()
 
     def watch() -> None:
+        held = False
         while not ended.is_set():
-            if cancel.wait(1.0):
+            if cancel.wait(ORDER_SECONDS):
                 process.stop()
                 return
+            if cancel.held != held:
+                held = not held
+                (process.pause if held else process.go_on)()
 
     threading.Thread(target=watch, name="sdcolab-parar", daemon=True).start()
+    samples = _Samples(ImageStores.below(tools.folders).txt2img)
     try:
-        return process.run(lambda event: _tell(event, listener))
+        return process.run(lambda event: _tell(event, listener, samples))
     finally:
         ended.set()
 
 
-def _tell(event: TrainingEvent, listener: Listener) -> None:
+class _Samples:
+    """Puts the pictures that a training makes among those that the faces show: its own folder is no place for them."""
+
+    def __init__(self, store: ImageStore) -> None:
+        self._store = store
+        self._count = 0
+
+    def keep(self, sample: SampleMade) -> ImageSaved:
+        """``sample`` as one of the pictures of its job. Raises ``SdcolabError``, ``OSError``."""
+        with Image.open(sample.path) as picture:
+            text = read_image(picture, sample.path.name)
+            kept = ImageSaved(self._count, self._store.save(picture, text, sample.seed), sample.seed, text)
+        self._count += 1
+        return kept
+
+
+def _tell(event: TrainingEvent, listener: Listener, samples: _Samples) -> None:
     """A training's event as the studio's."""
     match event:
         case StepTrained():
+            listener(StepLearnt(event.step, event.total, event.loss, event.rate))
             listener(StepDone(event.step, event.total, 1, 1))
+        case SampleMade():
+            with contextlib.suppress(SdcolabError, OSError):  # the picture is in its own folder all the same
+                listener(samples.keep(event))
+        case Paused(waiting):
+            listener(PauseChanged(waiting))
         case LoraSaved(path):
             listener(FileMade(path))
         case Told(warning):

@@ -17,9 +17,11 @@ from sdcolab.core.events import (
     Event,
     ImageReady,
     ImageSaved,
+    PauseChanged,
     Phase,
     PhaseStarted,
     StepDone,
+    StepLearnt,
     Warned,
 )
 from sdcolab.core.wire import error_from_json, error_to_json, event_from_json, event_to_json
@@ -51,6 +53,8 @@ def test_every_error_travels(cls: type[SdcolabError]) -> None:
     [
         PhaseStarted(Phase.SAMPLING, "gato"),
         StepDone(1, 20, 0, 2),
+        StepLearnt(7, 20, 0.125, 1e-3),
+        PauseChanged(True),
         ImageSaved(0, Path("/x/á.png"), 2**64 - 1, "un gato\nSteps: 1"),
         ImageReady(1, Image.linear_gradient("L").convert("RGB"), 7, "ñ"),
         BytesReceived("a", 1, None, 2.5),

@@ -11,11 +11,11 @@ import pytest
 from support.queues import queue_of
 
 from sdcolab.core.errors import StrangeQuestion, UnknownName
-from sdcolab.core.events import CancelToken, Listener, Phase, PhaseStarted, StepDone
+from sdcolab.core.events import CancelToken, Listener, PauseChanged, Phase, PhaseStarted, StepDone
 from sdcolab.core.request import GenerationRequest
 from sdcolab.core.result import GenerationResult
 from sdcolab.core.rooms import ask
-from sdcolab.core.tasks import Generate, Origin
+from sdcolab.core.tasks import Generate, Origin, Place, Task, TaskRow, TaskTable
 from sdcolab.studio.job import Job, JobSnapshot
 from sdcolab.studio.jobs import JobQueue
 from sdcolab.studio.queue_room import MOST_PROMPT, QueueRoom
@@ -131,3 +131,33 @@ def test_the_last_generation_is_repeated_until_somebody_has_enough(jobs: JobQueu
 def test_strange_questions_are_refused(jobs: JobQueue, question: str, said: dict[str, Any]) -> None:
     with pytest.raises(StrangeQuestion):
         look(jobs, question, **said)
+
+
+def test_work_that_can_wait_is_held_and_goes_on() -> None:
+    heard: list[bool] = []
+
+    class Waits:
+        def run(self, _task: Task, listener: Listener, cancel: CancelToken) -> None:
+            for wanted in (True, False):
+                while cancel.held is not wanted:
+                    cancel.raise_if_cancelled()
+                    time.sleep(0.005)
+                heard.append(wanted)
+                listener(PauseChanged(wanted))
+
+    table = TaskTable([TaskRow(Generate, Place.ENGINE, lambda *_asked: None, pauses=True)])
+    jobs = JobQueue(table, {Place.ENGINE: [Waits()], Place.HERE: []})
+    try:
+        job = jobs.submit(Generate(GenerationRequest()))
+        until(job, lambda _snapshot: job.started is not None)
+        told = look(jobs, "hold", id=job.id, on=True)["running"][0]
+        assert (told["pauses"], told["held"]) == (True, True)
+        until(job, lambda snapshot: snapshot.paused)
+        assert look(jobs)["running"][0]["state"].startswith("⏸️ En pausa")
+        look(jobs, "hold", id=job.id, on=False)
+        until(job, lambda snapshot: snapshot.ended)
+        assert heard == [True, False]
+        assert not job.snapshot.paused
+        look(jobs, "hold", id=999, on=True)  # gone: nothing to hold
+    finally:
+        jobs.close(SECONDS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,16 @@ from PIL import Image
 from sdcolab.core.codec import from_json, to_json
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import Cancelled, DatasetMissing, FieldNotNumber, ProjectName
-from sdcolab.core.events import CancelToken, Event, FileMade, ImageSaved, Note, StepDone
+from sdcolab.core.events import (
+    CancelToken,
+    Event,
+    FileMade,
+    ImageSaved,
+    Note,
+    PauseChanged,
+    StepDone,
+    StepLearnt,
+)
 from sdcolab.core.folders import Folders
 from sdcolab.core.tasks import Tools
 from sdcolab.core.training import PictureWork, PreparePictures, TrainLora, TryLora, training_projects
@@ -41,10 +51,24 @@ def test_a_lora_is_trained_stopped_and_gone_on_with(tools: Tools) -> None:
 
     with pytest.raises(Cancelled):
         train_lora(TASK, tools, stop_at_first, cancel)
-    train_lora(TASK, tools, events.append, CancelToken())
+    again = CancelToken()
+
+    def wait_once(event: Event) -> None:
+        events.append(event)
+        if event == PauseChanged(True):
+            again.hold(False)
+
+    again.hold(True)
+    train_lora(replace(TASK, samples="zorp"), tools, wait_once, again)
+    assert [event for event in events if isinstance(event, PauseChanged)] == [PauseChanged(True), PauseChanged(False)]
+    learnt = [event.step for event in events if isinstance(event, StepLearnt)]
+    (sample,) = (event for event in events if isinstance(event, ImageSaved))
+    assert sample.path.is_relative_to(tools.folders.txt2img)
+    assert sample.infotext.startswith("zorp <lora:zorp:1>")
     steps = [event.step for event in events if isinstance(event, StepDone)]
     assert steps[-1] == 4
     assert steps[0] > 1  # not from the beginning
+    assert learnt == steps
     assert [event.path.name for event in events if isinstance(event, FileMade)][-1] == "zorp.safetensors"
     assert any("Tu Lora está en" in event.text for event in events if isinstance(event, Note))
     assert {file.name for file in tools.library.files(ModelKind.LORA)} >= {

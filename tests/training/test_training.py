@@ -388,4 +388,6 @@ def test_samples_are_made_with_the_lora_as_it_is(make_plan: MakePlan, tmp_path: 
     made = sorted(path.name for path in (Path(plan.output_dir or "") / "sample").iterdir())
     assert [name.startswith(f"mi_lora_e000001_{index:02}_") for index, name in enumerate(made)] == [True, True]
     assert made[0].endswith("_7.png")
+    with Image.open(Path(plan.output_dir or "") / "sample" / made[0]) as picture:
+        assert picture.text["parameters"].startswith("gato <lora:mi_lora:1>\n")  # type: ignore[attr-defined]
     assert losses(replace(plan, sample_prompts=None)) == pytest.approx(with_samples, abs=1e-6)

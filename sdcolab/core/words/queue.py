@@ -11,6 +11,8 @@ QUEUE_WORDS: Mapping[str, str] = {
     "repeat": "Generar sin parar",
     "repeating": "Se repite la última generación hasta que lo quites.",
     "empty": "Vaciar la cola",
+    "hold": "Pausar",
+    "go_on": "Seguir",
     "cancel": "Cancelar",
     "earlier": "Antes",
     "later": "Después",
@@ -25,6 +27,9 @@ NEXT = "El siguiente"
 DONE = "Terminado"
 CANCELLED = "Cancelado"
 ASKED_BY = "Lo pidió {who}"
+PAUSED = "⏸️ En pausa: lo hecho está guardado"
+PAUSE_JOB = "Pausar"
+GO_ON = "Seguir"
 STEP = "paso {step} de {total}"
 
 

@@ -14,6 +14,7 @@ ON_T4 = "en una tarjeta T4 de Colab"
 WITHOUT_CARD = "sin tarjeta gráfica"
 NO_CAPTION = "(sin descripción)"
 REPEATS = "repeticiones"
+MASKED = "🎭 {count} imágenes tienen máscara (_mask): se aprende solo lo blanco."
 
 # --- While it goes ----------------------------------------------------------------------------------------------------
 
@@ -32,6 +33,8 @@ GOES_ON = "▶️ Continúa."
 TRAINED = "✅ Entrenamiento terminado."
 LOSS = "pérdida"
 RATE = "tasa de aprendizaje"
+CURVE = "Pérdida {loss:.4f} y tasa de aprendizaje {rate:.2g} en el paso {step} de {total}"
+CURVE_STEP = "paso {step} de {total}"
 
 # --- After it ---------------------------------------------------------------------------------------------------------
 

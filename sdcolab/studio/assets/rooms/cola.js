@@ -41,11 +41,12 @@ export async function mount(host, house) {
     repeat.ariaPressed = String(seen.repeating);
     empty.disabled = !seen.waiting.length;
     const cancel = (job) => iconButton("x", `${words.cancel}: ${job.name}`, () => act("cancel", { id: job.id }));
+    const hold = (job) => job.pauses ? iconButton(job.held ? "play" : "pause", `${words[job.held ? "go_on" : "hold"]}: ${job.name}`, () => act("hold", { id: job.id, on: !job.held })) : null;
     const shift = (job, places, icon, label, there) => iconButton(icon, `${label}: ${job.name}`, () => act("move", { id: job.id, places }), { disabled: !there });
     const count = seen.waiting.length;
     const held = now.contains(document.activeElement) && document.activeElement.title;
     now.replaceChildren(
-      ...seen.running.map((job) => row(job, [cancel(job)])),
+      ...seen.running.map((job) => row(job, [hold(job), cancel(job)].filter(Boolean))),
       ...seen.waiting.map((job, place) => row(job, [shift(job, -1, "chevron-up", words.earlier, place > 0), shift(job, 1, "chevron-down", words.later, place < count - 1), cancel(job)])),
     );
     if (held) [...now.querySelectorAll("button")].find((one) => one.title === held)?.focus();

@@ -12,7 +12,7 @@ from sdcolab.core.errors import PictureGone, SdcolabError, Unexpected
 from sdcolab.core.rooms import Room, ask
 from sdcolab.core.untrusted import clean
 from sdcolab.core.words import explain
-from sdcolab.studio.look import asset, room_module
+from sdcolab.studio.look import asset, canvas_part, room_module
 
 Wish = Callable[[Mapping[str, Any]], None]
 """What is done with what a room wants of the form."""
@@ -36,10 +36,13 @@ def _room_class(name: str) -> type[Any]:
     """The widget's class; made when the first one is, since importing anywidget takes a while."""
     import anywidget
 
+    module = room_module(name)
+    paints = canvas_part() if "house.canvas(" in module else ""
+
     class RoomWidget(anywidget.AnyWidget):
         """Draws the module of a room, and carries its questions."""
 
-        _esm = asset("rooms/house.js") + room_module(name) + _RENDER
+        _esm = paints + asset("rooms/house.js") + module + _RENDER
 
     return RoomWidget
 

@@ -29,8 +29,6 @@ class PictureWork(StrEnum):
     LOOK = "look"
     DOUBLES = "doubles"
     TAG = "tag"
-    EDIT = "edit"
-    UNDO = "undo"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +75,8 @@ class TrainLora:
 
 @dataclass(frozen=True, slots=True)
 class PreparePictures:
-    """Look at the pictures of ``project``, set doubles aside, write their captions or edit them all.
-
-    ``activation``, ``remove``, ``search`` and ``replacement`` are lists of tags separated by commas.
+    """Look at the pictures of ``project``, set doubles aside, or write their captions; ``only_bare``: of those that
+    have none. ``undesired`` is a list of tags separated by commas. The tag editor changes captions.
     """
 
     code: ClassVar[str] = "pictures"
@@ -90,10 +87,7 @@ class PreparePictures:
     threshold: float = fact(0.25, low=0, high=1, step=0.01)
     characters: bool = fact(False)
     undesired: str = fact("")
-    activation: str = fact("")
-    remove: str = fact("")
-    search: str = fact("")
-    replacement: str = fact("")
+    only_bare: bool = fact(False)
 
     def __post_init__(self) -> None:
         check(self, self.code)

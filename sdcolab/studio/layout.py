@@ -744,8 +744,7 @@ PICTURES = Tool(
     begin=_first_of("training_projects"),
     sections=(
         Section("pictures", items=("project", "work")),
-        Section("pictures-tagger", ("tagger", "threshold", "characters", "undesired")),
-        Section("pictures-tags", ("activation", "remove", "search", "replacement")),
+        Section("pictures-tagger", ("tagger", "threshold", "only_bare", "characters", "undesired")),
     ),
 )
 

@@ -8,6 +8,7 @@ from functools import cache
 from importlib import resources
 from urllib.parse import quote
 
+from sdcolab.core.words.canvas import CANVAS_WORDS
 from sdcolab.core.words.rooms import ROOM_WORDS
 
 _FOLDER = resources.files("sdcolab.studio") / "assets"
@@ -34,6 +35,13 @@ def room_module(name: str) -> str:
     if name not in ROOM_WORDS:
         return module
     return f"const WORDS = {json.dumps(ROOM_WORDS[name], ensure_ascii=False)};\n{_PHRASE}\n{module}"
+
+
+def canvas_part() -> str:
+    """``mountCanvas`` and ``CANVAS_WORDS`` for a module that has other things too, whose names stay apart."""
+    words = json.dumps(CANVAS_WORDS, ensure_ascii=False)
+    module = asset("canvas.js").replace("export const ", "const ").replace("export default { render };", "")
+    return f"const CANVAS_WORDS = {words};\nconst mountCanvas = (() => {{\n{module}\nreturn mountCanvas;\n}})();\n"
 
 
 @cache

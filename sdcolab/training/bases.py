@@ -5,19 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sdcolab.core.registry import Registry
-from sdcolab.core.words.kitchen import BLIP_BASE, BLIP_LARGE
+from sdcolab.core.words.kitchen import BLIP_BASE, BLIP_LARGE, FLORENCE_BASE, FLORENCE_LARGE
 from sdcolab.core.words.notebook import DEMO_MODEL
 
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """A model to train on. ``link``: what to download, or the name of an entry of the catalogue; "" for the demo.
+    """A model to train on. ``entry``: its name in the catalogue of downloads; "" for the demo and a file that is here.
 
     ``resolution`` and ``clip_skip`` are what it was made with; ``v``: it predicts v with zero terminal SNR.
     """
 
     name: str
-    link: str
+    entry: str
     sdxl: bool = False
     v: bool = False
     resolution: int = 512
@@ -25,37 +25,28 @@ class Base:
     aliases: tuple[str, ...] = ()
 
 
-_HUB = "https://huggingface.co"
 BASES: Registry[Base] = Registry(
     "catalog",
     (
-        Base(
-            "AnyLoRA (anime)", f"{_HUB}/Lykon/AnyLoRA/resolve/main/AnyLoRA_noVae_fp16-pruned.ckpt", aliases=("AnyLoRA",)
-        ),
+        Base("AnyLoRA (anime)", "AnyLoRA", aliases=("AnyLoRA",)),
         Base(
             "Stable Diffusion 1.5 (fotos)",
-            f"{_HUB}/stable-diffusion-v1-5/stable-diffusion-v1-5/resolve/main/v1-5-pruned-emaonly.safetensors",
+            "Stable Diffusion 1.5",
             clip_skip=1,
             aliases=("Stable Diffusion 1.5", "SD 1.5"),
         ),
-        Base(
-            "Deliberate (realista)",
-            "https://civitai.com/api/download/models/15236",
-            clip_skip=1,
-            aliases=("Deliberate",),
+        Base("Deliberate (realista)", "Deliberate 15236", clip_skip=1, aliases=("Deliberate",)),
+        *(
+            Base(name, name, sdxl=True, v="V-Pred" in name, resolution=1024)
+            for name in (
+                "Illustrious XL 1.0",
+                "NoobAI-XL 1.1",
+                "NoobAI-XL V-Pred 1.0",
+                "Pony Diffusion V6 XL",
+                "Animagine XL 4.0",
+                "SDXL base 1.0",
+            )
         ),
-        Base("Illustrious XL 1.0", "Illustrious XL 1.0", sdxl=True, resolution=1024),
-        Base("NoobAI-XL 1.1", "NoobAI-XL 1.1", sdxl=True, resolution=1024),
-        Base(
-            "NoobAI-XL V-Pred 1.0",
-            f"{_HUB}/Laxhar/noobai-XL-Vpred-1.0/resolve/main/NoobAI-XL-Vpred-v1.0.safetensors",
-            sdxl=True,
-            v=True,
-            resolution=1024,
-        ),
-        Base("Pony Diffusion V6 XL", "Pony Diffusion V6 XL", sdxl=True, resolution=1024),
-        Base("Animagine XL 4.0", "Animagine XL 4.0", sdxl=True, resolution=1024),
-        Base("SDXL base 1.0", "SDXL base 1.0", sdxl=True, resolution=1024),
         Base(DEMO_MODEL, "", resolution=128, clip_skip=1),
     ),
 )
@@ -70,8 +61,21 @@ TAGGERS = {
 }
 """Taggers by name, and the repository on huggingface that has each."""
 
+
+@dataclass(frozen=True, slots=True)
+class Captioning:
+    """A model that writes sentences: the ``repository`` on huggingface that has it, and its ``files``."""
+
+    repository: str
+    files: tuple[str, ...]
+
+
+FILES = ("config.json", "tokenizer.json", "model.safetensors")
+_FLORENCE_FILES = (*FILES, "generation_config.json", "preprocessor_config.json")
 CAPTIONERS = {
-    BLIP_LARGE: "Salesforce/blip-image-captioning-large",
-    BLIP_BASE: "Salesforce/blip-image-captioning-base",
+    FLORENCE_LARGE: Captioning("florence-community/Florence-2-large", _FLORENCE_FILES),
+    FLORENCE_BASE: Captioning("florence-community/Florence-2-base", _FLORENCE_FILES),
+    BLIP_LARGE: Captioning("Salesforce/blip-image-captioning-large", FILES),
+    BLIP_BASE: Captioning("Salesforce/blip-image-captioning-base", FILES),
 }
 """Models that write sentences, in the same way."""

@@ -33,7 +33,7 @@ def base_of(path: Path) -> Base | None:
     side = found.native_size
     return Base(
         path.name,
-        path.name,
+        "",
         sdxl=found.family is ModelFamily.SDXL,
         v=declared_v(header),
         resolution=side,

@@ -141,11 +141,11 @@ class Kitchen:
         places = Places.of(self.home(), check_name(task.project), structure)
         if own_pictures.strip():
             places = replace(places, pictures=Path(own_pictures.strip()).expanduser())
-        plan = self._plan(task, base, places, Path("modelo") if base.link or own_link.strip() else self.demo)
+        plan = self._plan(task, base, places, Path("modelo") if base.entry or own_link.strip() else self.demo)
         write_beside(plan, task, places)
         seen = preview(plan)  # before anything is downloaded
         self._tell(seen)
-        if base.link and not own_link.strip():  # the demo fits anywhere, and what a link leads to shows when it is here
+        if base.entry and not own_link.strip():  # the demo fits anywhere; what a link leads to shows when it is here
             for line in base_lines(plan, base, self.host.gpu()):
                 self.say(line)
         if seen.faults:
@@ -178,9 +178,9 @@ class Kitchen:
         own = own_link.strip()
         if own and Path(own).expanduser().is_file():
             return Path(own).expanduser()
-        if not own and not base.link:
+        if not own and not base.entry:
             return self.demo
-        link = own or (base.link if "://" in base.link else self.base_link(base.link))
+        link = own or self.base_link(base.entry)
         found = already_here(self.folders, link)
         if found:
             self.say(words.BASE_HERE.format(name=found.name))

@@ -26,13 +26,15 @@ SHOWN_SENTENCES = 5
 @dataclass(frozen=True, slots=True)
 class Pantry:
     """``home`` is the user's Drive or the program's folder; ``fetch`` brings a tagger's files to a folder and returns
-    it; ``sentences`` gives what BLIP's model in a folder says of each picture, "text" or "error".
+    it; ``sentences`` gives what the captioner in a folder says of each picture, "text" or "error". ``done``
+    hears how many pictures are captioned of how many; what it raises ends the work.
     """
 
     home: Path
     say: Callable[[str], object]
     fetch: Callable[[str], Path]
     sentences: Callable[[Path, Sequence[Path]], Iterator[Mapping[str, str]]]
+    done: Callable[[int, int], object] = lambda _count, _total: None
 
     def prepare(self, project: str, structure: str, archive: str, repeats: int, *, doubles: bool) -> None:
         """🖼️ Unpack, set doubles aside, and tell what there is."""
@@ -54,14 +56,26 @@ class Pantry:
         self._sum_up(folder)
 
     def tag(
-        self, project: str, structure: str, tagger: str, threshold: float, *, characters: bool, undesired: str
+        self,
+        project: str,
+        structure: str,
+        tagger: str,
+        threshold: float,
+        *,
+        characters: bool,
+        undesired: str,
+        only_bare: bool = False,
     ) -> None:
-        """🏷️ Write a caption beside each picture."""
-        folder = self._folder(project, structure)
-        pictures = self._pictures(folder)
+        """🏷️ Write a caption beside each picture, or beside those that have none."""
+        pictures = self._pictures(self._folder(project, structure))
+        if only_bare:
+            pictures = [path for path in pictures if not has_caption(path)]
+        if not pictures:
+            self.say(words.ALL_CAPTIONED)
+            return
         self.say(words.PREPARING.format(tagger=tagger))
         if tagger in CAPTIONERS:
-            self.describe(pictures, self.fetch(CAPTIONERS[tagger]))
+            self.describe(pictures, self.fetch(CAPTIONERS[tagger].repository))
             return
         model = Tagger(self.fetch(TAGGERS.get(tagger, tagger)))
         rules = TaggerRules(
@@ -70,14 +84,15 @@ class Pantry:
             without_underscores=True,
             undesired=split_tags(undesired),
         )
-        counts = model.tag_files(pictures, rules, hear=self._warn)
-        self.say(words.TAGGED.format(count=len(pictures)))
+        counts = model.tag_files(self._counted(pictures), rules, hear=self._warn)
+        self.say(words.COMMONEST)
         self.say(", ".join(f"{tag} ({count})" for tag, count in counts.most_common(SHOWN_TAGS)))
+        self.say(words.TAGGED.format(count=len(pictures)))
 
     def describe(self, pictures: Sequence[Path], model: Path) -> None:
         """A sentence beside each picture, by a model that works in a process of its own."""
         done = 0
-        for path, told in zip(pictures, self.sentences(model, pictures), strict=False):
+        for path, told in zip(self._counted(pictures), self.sentences(model, pictures), strict=False):
             if "text" not in told:
                 self.say(f"⚠️ {path.name}: {told.get('error', '')}")
                 continue
@@ -125,12 +140,25 @@ class Pantry:
 
     def _sum_up(self, folder: Path) -> None:
         pictures = pictures_below(folder)
-        bare = [path for path in pictures if not path.with_suffix(EXTENSION).is_file()]
+        bare = [path for path in pictures if not has_caption(path)]
         self.say(words.SUM.format(count=len(pictures), described=len(pictures) - len(bare), folder=folder))
         if len(pictures) < LEAST_PICTURES:
             self.say(f"⚠️ {explain(FewPictures(count=len(pictures)))}")
         if bare:
             self.say(f"⚠️ {explain(CaptionsMissing(count=len(bare), pictures=len(pictures), path=bare[0]))}")
 
+    def _counted(self, pictures: Sequence[Path]) -> Iterator[Path]:
+        """``pictures``, telling ``done`` of those that are over."""
+        for count, path in enumerate(pictures):
+            self.done(count, len(pictures))
+            yield path
+        self.done(len(pictures), len(pictures))
+
     def _warn(self, warning: SdcolabError) -> None:
         self.say(f"⚠️ {explain(warning)}")
+
+
+def has_caption(picture: Path) -> bool:
+    """Whether something is written beside ``picture``."""
+    path = picture.with_suffix(EXTENSION)
+    return path.is_file() and path.stat().st_size > 0

@@ -80,6 +80,16 @@ def put_aside(pictures: Sequence[Path], parent: Path, name: str = OUT) -> Path:
     return target
 
 
+def put_aside_file(path: Path) -> Path:
+    """Move one file into ``_apartadas`` of its project; where it is then. Raises ``StorageError``."""
+    folder = path.parent.parent if path.parent.name[:1].isdigit() else path.parent
+    make_folder(folder / OUT)
+    target = free_name(folder / OUT / f"{path.parent.name}-{path.name}")
+    with storage_errors(path):
+        shutil.move(path, target)
+    return target
+
+
 def free_name(path: Path) -> Path:
     """``path``, or the first of its kind with a number that nobody has."""
     number = 1

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import io
 import re
 import shutil
 import threading
@@ -14,10 +15,13 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from sdcolab.core.errors import DatasetMissing, PictureSkipped, StrangeQuestion
-from sdcolab.core.files import make_folder, storage_errors
-from sdcolab.training.dataset import PICTURE_SUFFIXES
-from sdcolab.training.preparing import free_name, put_aside, unpack
+from PIL import Image
+
+from sdcolab.core.errors import DatasetMissing, PictureSkipped, PictureUnreadable, StrangeQuestion
+from sdcolab.core.files import atomic_write, make_folder, storage_errors
+from sdcolab.core.pictures import DAMAGED, FORMATS, MAX_PIXELS
+from sdcolab.training.dataset import MASK_SUFFIX, PICTURE_SUFFIXES, mask_of, picture_size
+from sdcolab.training.preparing import free_name, put_aside, put_aside_file, unpack
 from sdcolab.training.tags import EXTENSION, TagBook
 
 MOST_UNDONE = 50
@@ -87,6 +91,34 @@ class TagDesk:
         target = put_aside([self.path(number) for number in dict.fromkeys(numbers)], self.folder)
         self.look_again()
         return target
+
+
+def save_mask(picture: Path, data: bytes) -> Path:
+    """Keep ``data`` (a picture: white is learnt, black is not) as the mask of ``picture``, in its size; where.
+
+    Raises ``PictureUnreadable``, ``CannotRead``, ``StorageError``.
+    """
+    size = picture_size(picture)
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as painted:
+            if size is None or painted.width * painted.height > MAX_PIXELS:
+                raise PictureUnreadable(path=picture)
+            mask = painted.convert("L").resize(size)
+    except DAMAGED as error:
+        raise PictureUnreadable(path=picture) from error
+    target = mask_of(picture) or picture.with_name(f"{picture.stem}{MASK_SUFFIX}.png")
+    if target.suffix.lower() != ".png":
+        put_aside_file(target)
+        target = target.with_suffix(".png")
+    with atomic_write(target) as file:
+        mask.save(file, "PNG")
+    return target
+
+
+def drop_mask(picture: Path) -> None:
+    """Take the mask of ``picture`` out of the training, if it has one; it is not deleted. Raises ``StorageError``."""
+    if mask := mask_of(picture):
+        put_aside_file(mask)
 
 
 class Uploads:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from sdcolab.core.errors import DatasetMissing, StrangeQuestion
+from sdcolab.core.errors import DatasetMissing, StrangeQuestion, UnsavedCaptions
 from sdcolab.core.files import make_folder
 from sdcolab.core.folders import Folders
 from sdcolab.core.rooms import Answer, RoomFile, number, numbers, text, texts, yes
-from sdcolab.core.training import training_home, training_projects
+from sdcolab.core.tasks import Task
+from sdcolab.core.training import PictureWork, PreparePictures, training_home, training_projects
 from sdcolab.core.words import tag_editor as words
 from sdcolab.core.words.kitchen import BY_CATEGORY
+from sdcolab.training.bases import CAPTIONERS, TAGGERS
+from sdcolab.training.dataset import mask_of
 from sdcolab.training.recipe_form import Places, check_name, structure_of
-from sdcolab.training.tag_desk import TagDesk, Uploads, checked_folder
+from sdcolab.training.tag_desk import TagDesk, Uploads, checked_folder, drop_mask, save_mask
 from sdcolab.training.tags import Captioned, TagBook, TagFilter, restore, search_tags
 
 MOST_TAGS = 400
@@ -57,11 +63,32 @@ ACTS: Mapping[str, Act] = {
 """What can be done with the captions of all pictures that a filter lets through."""
 
 
+@dataclass(frozen=True, slots=True)
+class Work:
+    """The queue of jobs, as far as the room needs it: ``start`` gives the number of a new job, ``look`` what is to be
+    told of it."""
+
+    start: Callable[[Task], int]
+    look: Callable[[int], WorkState]
+
+
+@dataclass(frozen=True, slots=True)
+class WorkState:
+    """A job: how far it is (0 to 1, None before anybody knows), whether it is over, and what it has to say."""
+
+    fraction: float | None
+    ended: bool
+    told: str
+
+
 class TagRoom:
     """Opens a project when somebody first asks for it, and keeps it."""
 
-    def __init__(self, folders: Folders, thumbnail: Thumbnail, count_tokens: Callable[[str], tuple[int, int]]) -> None:
+    def __init__(
+        self, folders: Folders, thumbnail: Thumbnail, count_tokens: Callable[[str], tuple[int, int]], work: Work
+    ) -> None:
         """``count_tokens``: tokens of a caption, and of the blocks that it fills."""
+        self._work = work
         self._folders = folders
         self._thumbnail = thumbnail
         self._count_tokens = count_tokens
@@ -82,6 +109,7 @@ class TagRoom:
             "restore": self._restore,
             "aside": self._aside,
             "upload": self._upload,
+            "mask": self._mask,
         }
         looking: Mapping[str, Answer] = {
             "words": lambda _said: dict(words.EDITOR_WORDS),
@@ -89,6 +117,9 @@ class TagRoom:
             "create": self._create,
             "page": self._page,
             "tags": self._tags,
+            "taggers": lambda _said: {"names": [*TAGGERS, *CAPTIONERS], "sentences": [*CAPTIONERS]},
+            "tag": self._tag,
+            "tagging": lambda said: asdict(self._work.look(number(said, "job"))),
             "tokens": lambda said: self._count_tokens(text(said, "text")),
         }
         return {**{name: self._stated(answer) for name, answer in changing.items()}, **looking}
@@ -96,13 +127,16 @@ class TagRoom:
     def file(self, kind: str, name: str) -> RoomFile | None:
         """A picture or its thumbnail; ``name`` is ``PROJECT:NUMBER``."""
         project, _, place = name.rpartition(":")
-        if kind not in ("thumb", "picture") or not place.isascii() or not place.isdigit() or len(place) > 7:
+        if kind not in ("thumb", "picture", "mask") or not place.isascii() or not place.isdigit() or len(place) > 7:
             return None
         with self._lock:
             desk = self._desks.get(project)
             if desk is None or int(place) >= len(desk.book.pictures):
                 return None
             path = desk.path(int(place))
+        if kind == "mask":
+            mask = mask_of(path)
+            return RoomFile(mask, _MEDIA[mask.suffix.lower()]) if mask else None
         if kind == "picture":
             return RoomFile(path, _MEDIA[path.suffix.lower()]) if path.is_file() else None
         made = self._thumbnail(path, path.stat().st_mtime_ns) if path.is_file() else None
@@ -189,6 +223,7 @@ class TagRoom:
             "tokens": tokens,
             "room": room,
             "changed": one != saved,
+            "mask": mask_of(one.path) is not None,
             "stamp": one.path.stat().st_mtime_ns % 2**40 if one.path.is_file() else 0,
         }
 
@@ -227,6 +262,32 @@ class TagRoom:
     def _aside(self, said: Mapping[str, Any]) -> str:
         ids = numbers(said, "ids")
         return words.PUT_ASIDE.format(count=len(ids), folder=self._desk(said).set_aside(ids).name)
+
+    def _mask(self, said: Mapping[str, Any]) -> str:
+        """What somebody painted over a picture, white on black, or "" for no mask."""
+        picture, painted = self._desk(said).path(number(said, "id")), text(said, "data", "", 900_000)
+        if not painted:
+            drop_mask(picture)
+            return words.MASK_DROPPED
+        try:
+            data = base64.b64decode(painted.rpartition(",")[2], validate=True)
+        except (binascii.Error, ValueError) as error:
+            raise StrangeQuestion(question="data") from error
+        return words.MASK_SAVED.format(name=save_mask(picture, data).name)
+
+    def _tag(self, said: Mapping[str, Any]) -> dict[str, int]:
+        """Queue what writes captions by itself; the number of the job. What is not saved must not be lost in it."""
+        desk = self._desk(said)
+        if desk.book.changed:
+            raise UnsavedCaptions(count=desk.book.changed)
+        task = PreparePictures(
+            project=check_name(text(said, "project", most=100)),
+            work=PictureWork.TAG,
+            tagger=text(said, "tagger", most=100),
+            threshold=max(0, min(number(said, "percent"), 100)) / 100,
+            only_bare=yes(said, "only_bare"),
+        )
+        return {"job": self._work.start(task)}
 
     def _upload(self, said: Mapping[str, Any]) -> str:
         """A piece of a file; with ``last`` it is put in its folder."""

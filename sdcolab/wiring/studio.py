@@ -185,7 +185,7 @@ def build_studio(folders: Folders, library: Library, place: Workplace) -> Studio
             "palabras": WordsRoom(folders, library, SettingsFile(folders.config)),
             "ayuda": HelpRoom(),
             "ajustes": PreferencesRoom(PreferencesFile(folders.config), SettingsFile(folders.config), folders),
-            "etiquetas": tag_room(folders, count_tokens),
+            "etiquetas": tag_room(folders, count_tokens, place.jobs),
             "guia": GuideRoom(catalog_links(), fetch, upscalers | detectors | face_links()),
         },
         wildcards=wildcard_manager(folders),

@@ -283,29 +283,37 @@ def cell_pantry() -> Iterator[Pantry]:
         print(f"💥 {explain(error)}")
 
 
-def build_pantry(folders: Folders, home: Path, say: Callable[[str], object], environ: Mapping[str, str]) -> Pantry:
-    """What gets the pictures of projects below ``home`` ready, telling ``say``."""
+def build_pantry(
+    folders: Folders,
+    home: Path,
+    say: Callable[[str], object],
+    environ: Mapping[str, str],
+    done: Callable[[int, int], object] = lambda _count, _total: None,
+) -> Pantry:
+    """What gets the pictures of projects below ``home`` ready, telling ``say``, and ``done`` of every picture."""
     return Pantry(
         home,
         say,
         lambda repository: tagger_folder(folders, repository, environ),
         lambda model, pictures: sentences_of(model, pictures, environ),
+        done,
     )
 
 
 def tagger_folder(folders: Folders, repository: str, environ: Mapping[str, str]) -> Path:
-    """The folder of a tagger or of BLIP, downloaded if it is not there. Raises ``DownloadError``."""
+    """The folder of a tagger or captioner, downloaded if it is not there. Raises ``DownloadError``."""
     from sdcolab.downloads.hub import fetch_files
-    from sdcolab.training import captioner, tagger
+    from sdcolab.training import tagger
     from sdcolab.wiring.downloads import HUGGINGFACE_VARIABLE
 
     folder = folders.root / "models" / "taggers" / repository.rpartition("/")[2]
-    wanted = captioner.MODEL_FILES if repository in CAPTIONERS.values() else (tagger.MODEL_FILE, tagger.TAGS_FILE)
+    tagging = (tagger.MODEL_FILE, tagger.TAGS_FILE)
+    wanted = next((one.files for one in CAPTIONERS.values() if one.repository == repository), tagging)
     return fetch_files(repository, wanted, folder, endpoint=environ.get(HUGGINGFACE_VARIABLE))
 
 
 def sentences_of(model: Path, pictures: Sequence[Path], environ: Mapping[str, str]) -> Iterator[Mapping[str, str]]:
-    """What BLIP's model in a folder says of each picture, from a process of its own, whose memory goes back when it
+    """What the captioner in a folder says of each picture, from a process of its own, whose memory goes back when it
     ends. Raises ``TrainingCrashed``.
     """
     from sdcolab.process.environment import child_environ

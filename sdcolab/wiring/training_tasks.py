@@ -41,9 +41,11 @@ from sdcolab.core.training import (
     training_home,
     training_projects,
 )
+from sdcolab.core.words import explain
 from sdcolab.core.words import training_progress as words
 from sdcolab.core.words.kitchen import BY_CATEGORY
 from sdcolab.gallery.thumbnails import ThumbnailFolder
+from sdcolab.studio.jobs import JobQueue
 from sdcolab.training.events import (
     LoraSaved,
     Paused,
@@ -56,7 +58,7 @@ from sdcolab.training.events import (
 )
 from sdcolab.training.plan import TrainingPlan
 from sdcolab.training.progress import progress_text
-from sdcolab.training.tag_room import TagRoom
+from sdcolab.training.tag_room import TagRoom, Work, WorkState
 
 ORDER_SECONDS = 0.5
 """How often a training looks whether it is to wait or to stop."""
@@ -167,7 +169,7 @@ def _plan(task: TrainLora, tools: Tools) -> tuple[TrainingPlan, Path]:
     places = Places.of(training_home(tools.folders), name, structure)
     library = tools.library
     file = library.find(ModelKind.CHECKPOINT, task.checkpoint) if task.checkpoint else library.default_checkpoint()
-    base = base_of(file.path) or Base(file.name, file.name)
+    base = base_of(file.path) or Base(file.name, "")
     plan = plan_of(task, base, file.path, places, gpu=_has_card(), has=lambda name: find_spec(name) is not None)
     write_beside(plan, task, places)
     return plan, places.config / f"{name}.toml"
@@ -220,13 +222,18 @@ def weights_of(text: str) -> tuple[float, ...]:
     return tuple(found)
 
 
-def prepare_pictures(task: PreparePictures, tools: Tools, listener: Listener, _cancel: CancelToken) -> None:
-    """Look at, tag or edit the pictures of a project: a line of report for everything that was done."""
+def prepare_pictures(task: PreparePictures, tools: Tools, listener: Listener, cancel: CancelToken) -> None:
+    """Look at or tag the pictures of a project: a line of report for everything that was done."""
     from sdcolab.wiring.trainer import build_pantry
 
     structure = _structure(tools.folders, task.project)
     home = training_home(tools.folders)
-    pantry = build_pantry(tools.folders, home, lambda line: listener(Note(line)), tools.environ)
+
+    def done(count: int, total: int) -> None:
+        cancel.raise_if_cancelled()
+        listener(StepDone(count, total, 1, 1))
+
+    pantry = build_pantry(tools.folders, home, lambda line: listener(Note(line)), tools.environ, done)
     if task.work is PictureWork.TAG:
         pantry.tag(
             task.project,
@@ -235,19 +242,10 @@ def prepare_pictures(task: PreparePictures, tools: Tools, listener: Listener, _c
             task.threshold,
             characters=task.characters,
             undesired=task.undesired,
+            only_bare=task.only_bare,
         )
-    elif task.work in (PictureWork.LOOK, PictureWork.DOUBLES):
-        pantry.prepare(task.project, structure, "", 1, doubles=task.work is PictureWork.DOUBLES)
     else:
-        pantry.edit(
-            task.project,
-            structure,
-            activation=task.activation,
-            remove=task.remove,
-            search=task.search,
-            replacement=task.replacement,
-            undo=task.work is PictureWork.UNDO,
-        )
+        pantry.prepare(task.project, structure, "", 1, doubles=task.work is PictureWork.DOUBLES)
 
 
 def describe(task: Describe, tools: Tools, listener: Listener, cancel: CancelToken) -> None:
@@ -267,10 +265,19 @@ def describe(task: Describe, tools: Tools, listener: Listener, cancel: CancelTok
         listener(Note(prompt_of(tagger.tag(picture, rules))))
 
 
-def tag_room(folders: Folders, count_tokens: Callable[[str], tuple[int, int]]) -> TagRoom:
-    """The tag editor."""
+def tag_room(folders: Folders, count_tokens: Callable[[str], tuple[int, int]], jobs: JobQueue) -> TagRoom:
+    """The tag editor, whose taggers work in the queue of ``jobs``."""
     small = ThumbnailFolder(folders.temporary / "entrenar" / "miniaturas")
-    return TagRoom(folders, small.of, count_tokens)
+
+    def look(number: int) -> WorkState:
+        job = jobs.get(number)
+        if job is None:
+            return WorkState(None, True, "")
+        seen = job.snapshot
+        told = str(explain(seen.error)) if seen.error else seen.notes[-1] if seen.notes else ""
+        return WorkState(seen.fraction if seen.total else None, seen.ended, told)
+
+    return TagRoom(folders, small.of, count_tokens, Work(lambda task: jobs.submit(task).id, look))
 
 
 def training_lists(folders: Folders) -> Mapping[str, Callable[[], tuple[str, ...]]]:

@@ -4,18 +4,33 @@ from __future__ import annotations
 
 import base64
 import io
+import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 
-from sdcolab.core.errors import PictureSkipped, ProjectName, SdcolabError, StrangeQuestion
+from sdcolab.core.errors import (
+    PictureSkipped,
+    PictureUnreadable,
+    ProjectName,
+    SdcolabError,
+    StrangeQuestion,
+    UnknownName,
+    UnsavedCaptions,
+)
+from sdcolab.core.events import CancelToken, Listener, Note, StepDone
 from sdcolab.core.folders import Folders
 from sdcolab.core.rooms import ask
+from sdcolab.core.tasks import Place, Task
+from sdcolab.core.training import PreparePictures
+from sdcolab.studio.jobs import JobQueue
 from sdcolab.training.quick import draw_pictures
+from sdcolab.training.recipe_form import has_masks
+from sdcolab.wiring.tasks import TASKS
 from sdcolab.wiring.training_tasks import tag_room
 
 Ask = Callable[..., Any]
@@ -29,9 +44,33 @@ def folders(tmp_path: Path) -> Folders:
     return made
 
 
+class Tags:
+    """Writes a caption wherever there is none, as a tagger would; "mal" is no tagger."""
+
+    def run(self, task: Task, listener: Listener, _cancel: CancelToken) -> None:
+        assert isinstance(task, PreparePictures)
+        if task.tagger == "mal":
+            raise UnknownName(kind="tagger", name="mal")
+        pictures = [path for path in Path(self.folder).rglob("*.png") if not path.with_suffix(".txt").exists()]
+        for count, path in enumerate(pictures, 1):
+            path.with_suffix(".txt").write_text(f"puesta {task.threshold:g}", encoding="utf-8")
+            listener(StepDone(count, len(pictures), 1, 1))
+        listener(Note(f"{len(pictures)} etiquetadas"))
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+
 @pytest.fixture
-def asked(folders: Folders) -> Ask:
-    room = tag_room(folders, lambda text: (len(text.split()), 75))
+def jobs(folders: Folders) -> Iterator[JobQueue]:
+    queue = JobQueue(TASKS, {Place.ENGINE: [], Place.HERE: [Tags(folders.root)]})
+    yield queue
+    queue.close(10)
+
+
+@pytest.fixture
+def asked(folders: Folders, jobs: JobQueue) -> Ask:
+    room = tag_room(folders, lambda text: (len(text.split()), 75), jobs)
 
     def question(about: str, /, **said: Any) -> Any:
         return ask({"etiquetas": room}, "etiquetas", about, {"project": "zorp", **said})
@@ -76,6 +115,59 @@ def test_pictures_are_seen_and_set_aside(asked: Ask, folders: Folders) -> None:
     assert len([*aside.iterdir()]) == 4
 
 
+def painted(size: tuple[int, int] = (64, 64)) -> str:
+    mask = Image.new("RGB", size, "black")
+    mask.paste("white", (0, 0, size[0] // 2, size[1]))
+    data = io.BytesIO()
+    mask.save(data, "PNG")
+    return "data:image/png;base64," + base64.b64encode(data.getvalue()).decode()
+
+
+def test_a_mask_is_painted_used_and_taken_away(asked: Ask, folders: Folders) -> None:
+    asked("open")
+    folder = folders.root / "lora_training" / "datasets" / "zorp" / "10_buenas"
+    assert not has_masks(folder.parent)
+    state = asked("mask", id=0, data=painted())
+    assert (state["pictures"], "zorp_00_mask.png" in state["told"]) == (6, True)
+    assert [entry["mask"] for entry in asked("page")["entries"]].count(True) == 1
+    with Image.open(folder / "zorp_00_mask.png") as mask:
+        assert (mask.size, mask.mode) == ((128, 128), "L")  # the picture's own
+        assert [mask.getpixel((x, 64)) for x in (10, 120)] == [255, 0]
+    shown = asked.room.file("mask", "zorp:0")  # type: ignore[attr-defined]
+    assert shown.content == folder / "zorp_00_mask.png"
+    assert asked.room.file("mask", "zorp:1") is None  # type: ignore[attr-defined]
+    assert has_masks(folder.parent)
+    asked("mask", id=0)
+    assert not has_masks(folder.parent)
+    assert [path.name for path in (folder.parent / "_apartadas").iterdir()] == ["10_buenas-zorp_00_mask.png"]
+
+
+def test_a_tagger_works_in_the_queue(asked: Ask, folders: Folders) -> None:
+    asked("open")
+    bare = folders.root / "lora_training" / "datasets" / "zorp" / "1_otras" / "zorp_00.txt"
+    bare.unlink()
+    assert asked("open")["bare"] == 1
+    asked("edit", act="last", tags=["sin guardar"])
+    options = {"tagger": asked("taggers")["names"][0], "percent": 35, "only_bare": True}
+    with pytest.raises(UnsavedCaptions):
+        asked("tag", **options)
+    asked("undo")
+    seen = followed(asked, asked("tag", **options)["job"])
+    assert seen == {"fraction": 1.0, "ended": True, "told": "1 etiquetadas"}
+    assert bare.read_text(encoding="utf-8") == "puesta 0.35"
+    assert asked("open")["bare"] == 0
+    assert "mal" in followed(asked, asked("tag", tagger="mal", percent=999)["job"])["told"]
+    assert asked("tagging", job=12345)["ended"]
+
+
+def followed(asked: Ask, job: int) -> dict[str, Any]:
+    end = time.monotonic() + 10
+    while not (seen := asked("tagging", job=job))["ended"]:
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    return dict(seen)
+
+
 def send(asked: Ask, name: str, data: bytes, folder: str = "10_nuevas", key: str = "abcdef0123456789") -> Any:
     half = len(data) // 2
     asked("upload", key=key, name=name, folder=folder, at=0, data=base64.b64encode(data[:half]).decode())
@@ -113,6 +205,10 @@ def test_pictures_and_zips_arrive_in_pieces(asked: Ask, folders: Folders) -> Non
         ("edit", {"act": "remove", "tags": "zorp"}, StrangeQuestion),
         ("edit", {"act": "remove", "ids": [99]}, StrangeQuestion),
         ("write", {"id": -1, "text": ""}, StrangeQuestion),
+        ("mask", {"id": 99, "data": ""}, StrangeQuestion),
+        ("mask", {"id": 0, "data": "data:image/png;base64,¡"}, StrangeQuestion),
+        ("mask", {"id": 0, "data": "data:image/png;base64,bm8="}, PictureUnreadable),
+        ("tag", {"tagger": "x", "percent": 0.5}, StrangeQuestion),
         ("upload", {"key": "../../x", "at": 0, "data": ""}, StrangeQuestion),
         ("upload", {"key": "abcdefgh", "at": 7, "data": ""}, StrangeQuestion),
         ("upload", {"key": "abcdefgh", "at": 0, "data": "no es base64"}, StrangeQuestion),

@@ -24,9 +24,11 @@ from sdcolab.core.events import (
 )
 from sdcolab.core.folders import Folders
 from sdcolab.core.tasks import Tools
-from sdcolab.core.training import PictureWork, PreparePictures, TrainLora, TryLora, training_projects
+from sdcolab.core.training import PreparePictures, TrainLora, TryLora, training_projects
 from sdcolab.training.quick import draw_pictures
+from sdcolab.training.recipe_form import BY_CATEGORY
 from sdcolab.wiring.engine import build_engine, build_library
+from sdcolab.wiring.trainer import build_pantry
 from sdcolab.wiring.training_tasks import prepare_pictures, train_lora, training_lists, try_lora
 
 
@@ -91,24 +93,27 @@ def the_epochs_are_compared(tools: Tools) -> None:
         try_lora(TryLora(project="zorp", weights="1, mucho"), tools, events.append, CancelToken())
 
 
-def test_captions_are_edited_and_come_back(tools: Tools) -> None:
+def test_a_folder_is_looked_at(tools: Tools) -> None:
     told: list[str] = []
 
     def hear(event: Event) -> None:
         if isinstance(event, Note):
             told.append(event.text)
 
-    def work(**changes: object) -> None:
-        task = PreparePictures(project="zorp", **changes)  # type: ignore[arg-type]
-        prepare_pictures(task, tools, hear, CancelToken())
-
-    folder = tools.folders.root / "lora_training" / "datasets" / "zorp" / "1_x"
-    work(work=PictureWork.EDIT, activation="mi zorp", remove="zorp")
-    assert (folder / "zorp_00.txt").read_text(encoding="utf-8") == "mi zorp, fondo blanco\n"
-    work(work=PictureWork.UNDO)
-    assert (folder / "zorp_00.txt").read_text(encoding="utf-8") == "zorp, fondo blanco"
-    work(work=PictureWork.LOOK)
+    prepare_pictures(PreparePictures(project="zorp"), tools, hear, CancelToken())
     assert any("4 imágenes, 4 con descripción" in line for line in told)
+
+
+def test_captions_are_edited_in_the_notebook_and_come_back(tools: Tools) -> None:
+    told: list[str] = []
+    pantry = build_pantry(tools.folders, tools.folders.root, told.append, {})
+    caption = tools.folders.root / "lora_training" / "datasets" / "zorp" / "1_x" / "zorp_00.txt"
+    nothing = {"search": "", "replacement": ""}
+    pantry.edit("zorp", BY_CATEGORY, activation="mi zorp", remove="zorp", undo=False, **nothing)
+    assert caption.read_text(encoding="utf-8") == "mi zorp, fondo blanco\n"
+    assert any("keep_tokens" in line for line in told)
+    pantry.edit("zorp", BY_CATEGORY, activation="", remove="", undo=True, **nothing)
+    assert caption.read_text(encoding="utf-8") == "zorp, fondo blanco"
 
 
 @pytest.mark.parametrize(("project", "error"), [("../fuera", ProjectName), ("otro", DatasetMissing), ("", ProjectName)])

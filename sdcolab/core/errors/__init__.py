@@ -274,6 +274,7 @@ from sdcolab.core.errors.training import (
     TrainingMemory,
     TrainingPlanUnreadable,
     TrainingSaving,
+    UnsavedCaptions,
     WarmupUnused,
 )
 from sdcolab.core.errors.web import (
@@ -540,6 +541,7 @@ __all__ = [
     "UnknownFile",
     "UnknownName",
     "UnknownPrefix",
+    "UnsavedCaptions",
     "UnsupportedHost",
     "UpscalerLeftOut",
     "VariableMissing",

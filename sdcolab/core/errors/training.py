@@ -256,6 +256,14 @@ class TaggerMissing(TrainingError):
 
 
 @dataclass(eq=False)
+class UnsavedCaptions(TrainingError):
+    """``count`` captions of the tag editor are not saved yet, and what was asked would write over them."""
+
+    code: ClassVar[str] = "training.unsaved_captions"
+    count: int
+
+
+@dataclass(eq=False)
 class TagsRepeated(TrainingError):
     """Tags that nearly every picture has: candidates for cleaning, as the guide says. ``tags`` is one text."""
 

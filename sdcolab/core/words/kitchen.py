@@ -9,7 +9,13 @@ NEEDS = "🧮 {base} es de la familia {family}: entrenar así necesita unos {nee
 ON_CARD = "en la tarjeta gráfica (hay: {card})"
 ON_PROCESSOR = "del equipo, porque no hay tarjeta gráfica"
 PREPARING = "🔄 Preparando {tagger}…"
-DESCRIBED = "✅ {count} imágenes descritas. Revísalas en la pestaña Etiquetas."
+ALL_CAPTIONED = "✅ Todas las imágenes tienen ya su descripción."
+COMMONEST = "Las etiquetas más comunes:"
+TAGGED = "✅ {count} imágenes etiquetadas."
+DESCRIBED = (
+    "✅ {count} imágenes descritas. Revísalas en la pestaña Etiquetas. Son oraciones: entrena sin «Mezclar tags», que "
+    "cambiaría de sitio sus partes."
+)
 JUDGING = "🎨 {files} archivos, {count} imágenes cada uno: {prompts}"
 
 # --- 📂 and 💿 ------------------------------------------------------------------------------------------------------
@@ -29,7 +35,6 @@ UNPACKED = "✅ {count} archivos en {folder}"
 SEEKING_DOUBLES = "💿 Buscando imágenes repetidas…"
 DOUBLES = "✅ {count} repetidas, apartadas en {folder} (no se borró ninguna)."
 NO_DOUBLES = "✅ No hay imágenes repetidas."
-TAGGED = "✅ {count} imágenes etiquetadas. Las etiquetas más comunes:"
 RESTORED = "↩️ {count} descripciones como estaban."
 CHANGED = "✅ {count} descripciones cambiadas. Las etiquetas más comunes:"
 KEEP_TOKENS = "👉 En 📄 Configuración, pon `keep_tokens` a 1."
@@ -52,5 +57,7 @@ QUICK_TEST = "🍳 Prueba rápida: {count} dibujos de «{word}», {steps} pasos.
 
 BY_CATEGORY = "Organizar por categoría (MyDrive/lora_training/datasets/nombre_proyecto)"
 BY_PROJECT = "Organizar por proyecto (MyDrive/Loras/nombre_proyecto/dataset)"
+FLORENCE_LARGE = "Florence-2 large (oraciones para fotos)"
+FLORENCE_BASE = "Florence-2 base (oraciones para fotos)"
 BLIP_LARGE = "BLIP large (oraciones para fotos)"
 BLIP_BASE = "BLIP base (oraciones para fotos)"

@@ -51,7 +51,6 @@ SECTION_TITLES: Mapping[str, str] = {
     "train-files": "Archivos",
     "train-more": "Más opciones",
     "pictures-tagger": "Tagger",
-    "pictures-tags": "Editar etiquetas",
 }
 """By the id of the section."""
 
@@ -79,7 +78,9 @@ TAB_WORDS: Mapping[str, tuple[str, str]] = {
         "Convertir",
         "Reducir, reparar o cambiar de formato un modelo (Model Converter); el original no se toca",
     ),
-    "imagenes": ("Imágenes de entrenamiento", "Revisar, etiquetar y editar las imágenes de un proyecto"),
+    "imagenes": ("Imágenes de entrenamiento", 
+        "Revisar las imágenes, apartar las repetidas y crear sus descripciones; se editan en Etiquetas",
+    ),
     "etiquetas": ("Etiquetas", "Tus imágenes de entrenamiento con sus descripciones (Dataset Tag Editor)"),
     "entrenar": ("Entrenar", "Entrenar un Lora con tus imágenes"),
     "probar": (

@@ -232,7 +232,9 @@ ROAD: tuple[Step, ...] = (
         ),
         (
             Act("Preparar las imágenes", tab="imagenes"),
+            Act("Revisar sus etiquetas", tab="etiquetas"),
             Act("Entrenar", tab="entrenar"),
+            Act("Probar tus resultados", tab="probar"),
             Act("Comparar los epochs", tab="txt2img", section="scripts", script="xyz"),
         ),
         "graduation-cap",

@@ -8,6 +8,8 @@ CHANGED = "{count} descripciones cambiadas. Pulsa «Guardar» para escribirlas."
 SAVED = "✅ {count} descripciones guardadas. La copia de antes está junto a cada imagen (.000)."
 RESTORED = "↩️ {count} descripciones como estaban antes de guardar."
 PUT_ASIDE = "{count} imágenes apartadas en {folder}. No se borró ninguna."
+MASK_SAVED = "✅ Máscara guardada: {name}. Al entrenar, lo que queda sin pintar no se aprende."
+MASK_DROPPED = "Máscara apartada: se aprende la imagen entera."
 UPLOADED = "✅ {count} archivos en {folder}."
 
 EDITOR_WORDS: Mapping[str, str] = {
@@ -65,6 +67,19 @@ EDITOR_WORDS: Mapping[str, str] = {
     "quítalas para que las absorba la palabra de activación:",
     "caption": "Descripción",
     "tokens": "{count} de {room} tokens",
+    "tagger": "Etiquetar (Tagger)",
+    "tagger_name": "Tagger: wd y pixai ponen tags de anime; Florence-2 y BLIP, oraciones para fotos",
+    "threshold": "Umbral: la guía usa 0.2 o mayor; 0.5 para estilos",
+    "only_bare": "Solo las que no tienen descripción",
+    "tagger_start": "Interrogate (empezar)",
+    "tagging": "Etiquetando… {percent} %",
+    "tagging_waits": "Preparando el tagger… La primera vez se descarga.",
+    "mask": "Máscara",
+    "mask_hint": "Pinta lo que el Lora debe aprender. Lo demás no cuenta al entrenar.",
+    "mask_save": "Guardar la máscara",
+    "mask_drop": "Quitar la máscara",
+    "mask_back": "Volver a la descripción",
+    "mask_mark": "Tiene máscara",
     "accept": "Aceptar",
     "cancel": "Cancelar",
     "close": "Cerrar (Esc)",

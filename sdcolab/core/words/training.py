@@ -122,6 +122,9 @@ SENTENCES: Mapping[str, Sentence] = {
     "training.nothing_configured": Sentence(
         "Todavía no has configurado el entrenamiento.", "Pulsa antes ▶️ en la celda 📄 Configuración."
     ),
+    "training.unsaved_captions": Sentence(
+        "Hay {count} descripciones cambiadas y sin guardar.", "Pulsa primero «Guardar», o descarta los cambios."
+    ),
     "training.tags_repeated": Sentence(
         "Estas etiquetas están en más del 80 % de las imágenes: {tags}.",
         "Si son intrínsecas de tu personaje (pelo, ojos, orejas…), algunas personas recomiendan quitarlas para que las "

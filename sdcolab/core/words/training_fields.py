@@ -11,7 +11,7 @@ from sdcolab.core.words.base import Words
 GROUPS: Mapping[str, Mapping[str, Words]] = {
     "Inicio": {
         "train.project": Words("Proyecto", "Una carpeta de lora_training/datasets con tus imágenes"),
-        "train.checkpoint": Words("Modelo base", "El modelo sobre el que se entrena"),
+        "train.checkpoint": Words("Modelo base", "Sobre él se entrena. Para anime, AnyLoRA: está en «Descargas»"),
     },
     "Pasos": {
         "train.epochs": Words("Epochs", "Más epochs dan más control, pero no exageres"),
@@ -56,16 +56,11 @@ GROUPS: Mapping[str, Mapping[str, Words]] = {
         "pictures.work": Words("Qué hacer"),
     },
     "Tagger": {
-        "pictures.tagger": Words("Tagger", "wd y pixai ponen tags de anime; BLIP, oraciones para fotos"),
+        "pictures.tagger": Words("Tagger", "wd y pixai ponen tags de anime; Florence-2 y BLIP, oraciones para fotos"),
         "pictures.threshold": Words("Umbral", "La guía usa 0.2 o mayor; 0.5 para estilos"),
         "pictures.characters": Words("Nombres de personajes"),
         "pictures.undesired": Words("Tags no permitidas", "Separadas por comas"),
-    },
-    "Editar etiquetas": {
-        "pictures.activation": Words("Palabra de activación", "Se pone al principio de todas las descripciones"),
-        "pictures.remove": Words("Quitar tags", "Separadas por comas"),
-        "pictures.search": Words("Buscar tags", "Por ejemplo «red tie»"),
-        "pictures.replacement": Words("Reemplazar con", "Por ejemplo «tie»"),
+        "pictures.only_bare": Words("Solo las que no tienen descripción", "Las demás se quedan como están"),
     },
 }
 
@@ -75,7 +70,5 @@ OPTIONS: Mapping[type[StrEnum], Mapping[StrEnum, str]] = {
         PictureWork.LOOK: "Revisar la carpeta",
         PictureWork.DOUBLES: "Apartar las repetidas",
         PictureWork.TAG: "Crear las descripciones (Tagger)",
-        PictureWork.EDIT: "Editar todas las etiquetas",
-        PictureWork.UNDO: "Deshacer la última edición",
     },
 }

@@ -6,6 +6,7 @@ const PIECE = 480 * 1024;
 
 export async function mount(host, house) {
   const { el, iconButton, ask, file } = house;
+  let canvas = null;
   const words = await ask("words");
   const fill = (key, facts = {}) => words[key].replace(/\{(\w+)\}/g, (_, name) => (typeof facts[name] === "number" ? facts[name].toLocaleString("es") : facts[name] ?? ""));
   const fillWith = (place, ...children) => place.replaceChildren(...children.filter(Boolean));
@@ -41,6 +42,7 @@ export async function mount(host, house) {
   const discard = iconButton("refresh-cw", words.reload, async () => (!state?.changed || await inquire(words.reload_sure)) && change("reload"));
   const restore = iconButton("recycle", words.restore, async () => (await inquire(words.restore_sure)) && change("restore"));
   const uploader = button("upload", () => picker.click(), { title: words.upload_hint, disabled: true });
+  const tagger = button("tagger", () => guarded(tagThem()), { disabled: true });
   const told = el("p", { className: "sd-room-told", role: "status" });
   const actions = el("div", { className: "sd-room-bar sd-room-actions", hidden: true });
   const wall = el("div", { className: "sd-wall" });
@@ -70,7 +72,7 @@ export async function mount(host, house) {
     el("div", { className: "sd-tag-wall" }, el("div", { className: "sd-room-bar" }, folder, bareBox, actions), scroller),
     el("aside", { className: "sd-tag-side" }, often, editor, filters));
   host.replaceChildren(
-    el("div", { className: "sd-room-bar" }, chooser, button("create", create), uploader, picker, save, undo, discard, restore),
+    el("div", { className: "sd-room-bar" }, chooser, button("create", create), uploader, tagger, picker, save, undo, discard, restore),
     told,
     room,
     viewer, question,
@@ -93,8 +95,9 @@ export async function mount(host, house) {
 
   // --- Projects ---
 
-  async function projects(wanted = project) {
+  async function projects(made) {
     const found = await ask("projects");
+    const wanted = made ?? project;
     chooser.replaceChildren(el("option", { value: "" }, words.choose), ...found.map((name) => el("option", { value: name }, name)));
     chooser.value = wanted;
     if (!found.length) say(words.none);
@@ -146,6 +149,7 @@ export async function mount(host, house) {
     save.textContent = state?.changed ? `${words.save} · ${fill("unsaved", { count: state.changed })}` : words.save;
     undo.disabled = !state?.undo;
     uploader.disabled = !project;
+    tagger.disabled = !state?.pictures;
     bareBox.textContent = fill("bare", { count: state?.bare ?? 0 });
     bareBox.hidden = !state?.bare && !bare;
     bareBox.ariaPressed = String(bare);
@@ -198,6 +202,7 @@ export async function mount(host, house) {
     box.addEventListener("click", (event) => { event.stopPropagation(); pick(entry, place, event.shiftKey); });
     const mark = entry.changed ? "●" : entry.tags ? "" : "∅";
     const note = el("span", { className: "sd-wall-mark", title: entry.changed ? words.changed_mark : entry.tags ? "" : words.bare_mark }, `${mark} ${entry.tags || ""}`.trim());
+    if (entry.mask) note.append(el("i", { className: "sd-icon-brush", title: words.mask_mark, "aria-label": words.mask_mark }));
     const act = (event) => (event.ctrlKey || event.metaKey || event.shiftKey ? pick(entry, place, event.shiftKey) : show(place));
     const one = el("div", { className: "sd-wall-cell", role: "listitem", tabIndex: 0, title: `${entry.folder}/${entry.name}\n${entry.text}`, onclick: act,
       onkeydown: (event) => { if (event.key === "Enter") show(place); else if (event.key === " ") { event.preventDefault(); pick(entry, place, event.shiftKey); } } }, picture, note, box);
@@ -271,14 +276,76 @@ export async function mount(host, house) {
     const go = (by) => async () => { await accept(); await show(Math.max(0, Math.min(total - 1, place + by))); };
     const picture = el("img", { className: "sd-room-picture", alt: entry.name });
     file("picture", `${project}:${entry.id}?${entry.stamp}`).then((url) => { picture.src = url; }, () => {});
+    closeCanvas();
     viewer.replaceChildren(
       el("div", { className: "sd-room-stage" }, iconButton("chevron-left", words.previous, go(-1)), picture, iconButton("chevron-right", words.next, go(1))),
       el("aside", {}, el("div", { className: "sd-room-bar" }, el("strong", { className: "sd-room-name" }, entry.name), iconButton("x", words.close, () => viewer.close())),
         el("p", { className: "sd-room-dim" }, `${entry.folder} · ${place + 1} / ${total}`), area, tokens,
-        el("div", { className: "sd-room-bar" }, button("accept", () => accept().then(() => viewer.close())),
+        el("div", { className: "sd-room-bar" }, button("accept", () => accept().then(() => viewer.close())), button("mask", async () => { await accept(); await paint(place); }),
           button("aside", async () => (await inquire(fill("aside_sure", { count: 1 }))) && change("aside", { project, ids: [entry.id] }).then(() => viewer.close())))));
     if (!viewer.open) viewer.showModal();
     area.focus();
+  }
+
+  // --- Its mask ---
+
+  function closeCanvas() {
+    canvas?.close();
+    canvas = null;
+  }
+
+  /** Paint over a picture what is to be learnt. */
+  async function paint(place) {
+    const entry = (await page(Math.floor(place / PAGE)))[place % PAGE];
+    const box = el("div", { className: "sd-tag-canvas" });
+    const keep = async (data) => {
+      await guarded(ask("mask", { project, id: entry.id, data }).then(async (now) => { state = now; await reload(true); await show(place); say(now.told); }));
+    };
+    closeCanvas();
+    viewer.replaceChildren(
+      el("div", { className: "sd-room-stage" }, box),
+      el("aside", {}, el("div", { className: "sd-room-bar" }, el("strong", { className: "sd-room-name" }, entry.name), iconButton("x", words.close, () => viewer.close())),
+        el("p", { className: "sd-room-dim" }, words.mask_hint),
+        el("div", { className: "sd-room-bar" }, button("mask_save", () => canvas.value() && keep(canvas.value())),
+          entry.mask ? button("mask_drop", () => keep("")) : null, button("mask_back", () => show(place)))));
+    canvas = house.canvas(box, { mode: "mask" });
+    await canvas.show(await file("picture", `${project}:${entry.id}?${entry.stamp}`));
+    if (entry.mask) await canvas.restore(await file("mask", `${project}:${entry.id}?${Date.now()}`));
+  }
+
+  viewer.addEventListener("close", closeCanvas);
+
+  // --- A tagger ---
+
+  /** Ask which tagger and how, let it work in the queue, and look at what it wrote. */
+  async function tagThem() {
+    const { names } = await ask("taggers");
+    const which = el("select", { className: "sd-room-select", "aria-label": words.tagger_name }, ...names.map((name) => el("option", { value: name }, name)));
+    const least = el("input", { type: "number", className: "sd-room-search", min: 0, max: 1, step: 0.05, value: 0.25, "aria-label": words.threshold });
+    const bareOnly = el("input", { type: "checkbox", checked: Boolean(state.bare) });
+    const begin = async () => {
+      question.close();
+      const { job } = await ask("tag", { project, tagger: which.value, percent: Math.round(100 * least.valueAsNumber) || 0, only_bare: bareOnly.checked });
+      await follow(project, job);
+    };
+    fillWith(question, el("label", { className: "sd-tag-asked" }, words.tagger_name, which), el("label", { className: "sd-tag-asked" }, words.threshold, least), labelled(bareOnly, "only_bare"),
+      el("div", { className: "sd-room-bar" }, button("tagger_start", () => guarded(begin())), button("cancel", () => question.close())));
+    question.oncancel = null;
+    question.showModal();
+  }
+
+  async function follow(name, job) {
+    for (let seen; ; ) {
+      seen = await ask("tagging", { job });
+      if (project !== name || !host.isConnected) return;
+      if (seen.ended) {
+        await guarded(ask("open", { project }).then((now) => { state = now; drawFolders(); return reload(true); }));
+        say(seen.told);
+        return;
+      }
+      say(seen.fraction === null ? words.tagging_waits : fill("tagging", { percent: Math.round(100 * seen.fraction) }));
+      await new Promise((done) => setTimeout(done, 1000));
+    }
   }
 
   // --- Uploads ---

@@ -31,6 +31,7 @@ function pageHouse(room, wish) {
       return value;
     },
     file: async (kind, name) => `sdcolab/file/${room}/${kind}/${name}`,
+    canvas: (host, options) => window.sdcolab.mountCanvas(host, { words: window.sdcolab.canvasWords, ...options }),
     prefer: (said) => window.sdcolab.prefer(said),
     go(place) {
       window.sdcolab.go(place);
@@ -60,6 +61,7 @@ function panelHouse(model) {
     wish: (value) => send({ wish: value }),
     go: (place) => send({ wish: { ...place, act: "go" } }),
     ask: (question, said = {}) => send({ question, said }),
+    canvas: (host, options) => mountCanvas(host, { words: CANVAS_WORDS, ...options }), // beside rooms that paint (panel_room)
     file(kind, name) {
       const key = `${kind}/${name}`;
       if (!files.has(key)) {

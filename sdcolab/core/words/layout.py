@@ -78,7 +78,8 @@ TAB_WORDS: Mapping[str, tuple[str, str]] = {
         "Convertir",
         "Reducir, reparar o cambiar de formato un modelo (Model Converter); el original no se toca",
     ),
-    "imagenes": ("Imágenes de entrenamiento", 
+    "imagenes": (
+        "Imágenes de entrenamiento",
         "Revisar las imágenes, apartar las repetidas y crear sus descripciones; se editan en Etiquetas",
     ),
     "etiquetas": ("Etiquetas", "Tus imágenes de entrenamiento con sus descripciones (Dataset Tag Editor)"),

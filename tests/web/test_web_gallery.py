@@ -118,3 +118,29 @@ def test_captions_are_filtered_edited_and_saved(page: Page, bench: Bench) -> Non
     expect(room.locator(".sd-wall-cell")).to_have_count(1)
     room.get_by_role("button", name="Deshacer").click()
     expect(room.locator(".sd-wall-cell")).to_have_count(2)
+
+
+def test_a_mask_is_painted_over_a_training_picture(page: Page, bench: Bench) -> None:
+    folder = bench.folders.root / "lora_training" / "datasets" / "zorp" / "10_buenas"
+    draw_pictures(folder, 3)
+    page.get_by_role("tab", name="Etiquetas", exact=True).click()
+    room = part(page, "room-etiquetas")
+    expect(room.get_by_label("Proyecto")).to_have_value("zorp")
+    room.locator(".sd-wall-cell").first.click()
+    room.get_by_role("button", name="Máscara", exact=True).click()
+    surface = room.locator(".sd-tag-canvas .sd-canvas-surface")
+    expect(surface).to_be_visible()
+    box = surface.bounding_box()
+    assert box
+    page.mouse.move(box["x"] + box["width"] / 2 - 30, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] / 2 + 30, box["y"] + box["height"] / 2, steps=4)
+    page.mouse.up()
+    room.get_by_role("button", name="Guardar la máscara").click()
+    expect(room.get_by_role("status")).to_contain_text("zorp_00_mask.png")
+    with Image.open(folder / "zorp_00_mask.png") as mask:
+        assert (mask.size, mask.getpixel((64, 64)), mask.getpixel((2, 2))) == ((128, 128), 255, 0)
+    room.get_by_role("button", name="Máscara", exact=True).click()
+    room.get_by_role("button", name="Quitar la máscara").click()
+    expect(room.get_by_role("status")).to_contain_text("se aprende la imagen entera")
+    assert not (folder / "zorp_00_mask.png").exists()

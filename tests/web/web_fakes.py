@@ -258,7 +258,7 @@ def make_bench(root: Path, tokens: Callable[[str], tuple[int, int]] = count_toke
             "cola": QueueRoom(jobs),
             "cartas": CardsRoom(Library(folders)),
             "palabras": WordsRoom(folders, Library(folders), SettingsFile(folders.config)),
-            "etiquetas": tag_room(folders, tokens),
+            "etiquetas": tag_room(folders, tokens, jobs),
             "guia": GuideRoom({}, lambda links: None, {"R-ESRGAN 4x+": ("https://a.example/x.pth", 67_000_000)}),
             "ayuda": HelpRoom(),
             "zonas": RegionsRoom(),

@@ -149,7 +149,7 @@ def _generated(model: Any, pixels: Pixels, **options: Any) -> Sequence[int]:
 def pixels_of(picture: Image.Image, side: int, mean: Colours, spread: Colours) -> Pixels:
     """[3, side, side]: stretched to a square by bicubic filter, with a mean and a spread a colour."""
     square = picture.convert("RGB").resize((side, side), Image.Resampling.BICUBIC)
-    values = (np.asarray(square, np.float32) / 255 - np.float32(mean)) / np.float32(spread)
+    values = (np.asarray(square, np.float32) / 255 - np.array(mean, np.float32)) / np.array(spread, np.float32)
     return np.ascontiguousarray(values.transpose(2, 0, 1), np.float32)
 
 

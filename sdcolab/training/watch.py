@@ -12,6 +12,7 @@ from pathlib import Path
 
 from sdcolab.core.errors import Cancelled, TrainingCrashed, TrainingKilled
 from sdcolab.training.child import GO_ON, PAUSE, STOP
+from sdcolab.training.diary import diary
 from sdcolab.training.events import Hear, LoraSaved, TrainingEnded, TrainingEvent, from_line
 
 KEPT_LINES = 40
@@ -22,7 +23,12 @@ PATIENCE = 60.0
 class TrainingProcess:
     """A training that runs in a child process. ``run`` belongs to one thread; orders may come from any."""
 
-    def __init__(self, command: Sequence[str], environ: Mapping[str, str]) -> None:
+    def __init__(
+        self, command: Sequence[str], environ: Mapping[str, str], plan: Path | None = None, logs: Path | None = None
+    ) -> None:
+        """``logs``: the folder where a diary is kept of what trains ``plan``; None for none."""
+        self._plan = plan or Path()
+        self._logs = logs
         self._command = list(command)
         self._environ = dict(environ)
         self._process: subprocess.Popen[str] | None = None
@@ -50,16 +56,21 @@ class TrainingProcess:
         finished: Path | None = None
         ended: TrainingEnded | None = None
         try:
-            for line in process.stdout or ():
-                event: TrainingEvent | None = from_line(line)
-                if event is None:
-                    self._lines.append(line.rstrip())
-                elif isinstance(event, TrainingEnded):
-                    ended = event
-                else:
-                    hear(event)
-                    finished = event.path if isinstance(event, LoraSaved) and event.last else finished
-            code = process.wait()
+            with diary(self._logs, self._plan) as told:
+                for line in process.stdout or ():
+                    event: TrainingEvent | None = from_line(line)
+                    if event is None:
+                        self._lines.append(line.rstrip())
+                        told.line(line.rstrip())
+                        continue
+                    told.hear(event)
+                    if isinstance(event, TrainingEnded):
+                        ended = event
+                    else:
+                        hear(event)
+                        finished = event.path if isinstance(event, LoraSaved) and event.last else finished
+                code = process.wait()
+                told.line(f"=== {code}")
         finally:
             self._end(process)
         return self._outcome(code, ended, finished)

@@ -82,13 +82,13 @@ def review(plan: Path, arguments: Sequence[str]) -> tuple[list[str], bool]:
     return lines(seen, gpu=_has_card()), not seen.faults
 
 
-def training_process(plan: Path, environ: Mapping[str, str]) -> TrainingProcess:
-    """The process that trains ``plan``, bound to the life of this one."""
+def training_process(plan: Path, environ: Mapping[str, str], logs: Path) -> TrainingProcess:
+    """The process that trains ``plan``, bound to the life of this one; its diary is in the folder ``logs``."""
     from sdcolab.process.child import bound_command
     from sdcolab.process.environment import child_environ, own_command
 
     command = bound_command(own_command("entrenar", str(plan), "--eventos"), signal.SIGTERM)
-    return TrainingProcess(command, child_environ(environ))
+    return TrainingProcess(command, child_environ(environ), plan, logs)
 
 
 class ProgressLine:
@@ -266,7 +266,7 @@ def build_kitchen() -> Kitchen:
         base_link=lambda name: load_catalog().find(name).link,
         download=download,
         demo=demo_model().path,
-        start=lambda plan: training_process(plan, environ),
+        start=lambda plan: training_process(plan, environ, folders.logs),
         try_out=lambda plan, prompt, weights, count: _try_out_apart(plan, prompt, weights, count, environ),
         install=lambda: install_extras("entrenar"),
         has_package=lambda name: find_spec(name) is not None,

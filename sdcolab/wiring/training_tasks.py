@@ -95,7 +95,7 @@ def _run(path: Path, tools: Tools, listener: Listener, cancel: CancelToken) -> P
     """One training process, which stops when ``cancel`` says so."""
     from sdcolab.wiring.trainer import training_process
 
-    process = training_process(path, tools.environ)
+    process = training_process(path, tools.environ, tools.folders.logs)
     ended = threading.Event()
 
     def watch() -> None:

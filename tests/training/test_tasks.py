@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from sdcolab.colab.report import write_report
 from sdcolab.core.codec import from_json, to_json
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import Cancelled, DatasetMissing, FieldNotNumber, ProjectName
@@ -77,7 +79,16 @@ def test_a_lora_is_trained_stopped_and_gone_on_with(tools: Tools) -> None:
         "zorp-000001.safetensors",
         "zorp.safetensors",
     }
+    the_report_tells_of_it(tools.folders)
     the_epochs_are_compared(tools)
+
+
+def the_report_tells_of_it(folders: Folders) -> None:
+    report = write_report(folders, "página", [])
+    with zipfile.ZipFile(report) as file:
+        told = file.read("entrenamiento.log").decode()
+    for part in ('output_name = "zorp"', '"event": "TrainingBegan"', '"event": "Paused"', "=== 130", "=== 0"):
+        assert part in told
 
 
 def the_epochs_are_compared(tools: Tools) -> None:

@@ -93,12 +93,21 @@ class TagDesk:
         return target
 
 
-def save_mask(picture: Path, data: bytes) -> Path:
-    """Keep ``data`` (a picture: white is learnt, black is not) as the mask of ``picture``, in its size; where.
+def keep_mask(picture: Path, painted: str) -> Path | None:
+    """Keep what was ``painted`` (a picture as a data URL: white is learnt, black is not) as the mask of ``picture``, in
+    its size; where. With "" its mask, if any, leaves the training; it is not deleted.
 
-    Raises ``PictureUnreadable``, ``CannotRead``, ``StorageError``.
+    Raises ``StrangeQuestion``, ``PictureUnreadable``, ``StorageError``.
     """
-    size = picture_size(picture)
+    known, size = mask_of(picture), picture_size(picture)
+    if known and (not painted or known.suffix != ".png"):
+        put_aside_file(known)
+    if not painted:
+        return None
+    try:
+        data = base64.b64decode(painted.rpartition(",")[2], validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise StrangeQuestion(question="data") from error
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as painted:
             if size is None or painted.width * painted.height > MAX_PIXELS:
@@ -106,19 +115,10 @@ def save_mask(picture: Path, data: bytes) -> Path:
             mask = painted.convert("L").resize(size)
     except DAMAGED as error:
         raise PictureUnreadable(path=picture) from error
-    target = mask_of(picture) or picture.with_name(f"{picture.stem}{MASK_SUFFIX}.png")
-    if target.suffix.lower() != ".png":
-        put_aside_file(target)
-        target = target.with_suffix(".png")
+    target = picture.with_name(f"{picture.stem}{MASK_SUFFIX}.png")
     with atomic_write(target) as file:
         mask.save(file, "PNG")
     return target
-
-
-def drop_mask(picture: Path) -> None:
-    """Take the mask of ``picture`` out of the training, if it has one; it is not deleted. Raises ``StorageError``."""
-    if mask := mask_of(picture):
-        put_aside_file(mask)
 
 
 class Uploads:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -21,13 +19,15 @@ from sdcolab.core.words.kitchen import BY_CATEGORY
 from sdcolab.training.bases import CAPTIONERS, TAGGERS
 from sdcolab.training.dataset import mask_of
 from sdcolab.training.recipe_form import Places, check_name, structure_of
-from sdcolab.training.tag_desk import TagDesk, Uploads, checked_folder, drop_mask, save_mask
+from sdcolab.training.tag_desk import TagDesk, Uploads, checked_folder, keep_mask
 from sdcolab.training.tags import Captioned, TagBook, TagFilter, restore, search_tags
 
 MOST_TAGS = 400
 """Tags of one answer."""
 MOST_CELLS = 200
 """Pictures of one answer."""
+MAX_MASK = 900_000
+"""Characters of a painted mask."""
 FIRST_FOLDER = "10_repeticiones"
 """Where pictures go that nobody gives a folder: the guide's own."""
 
@@ -265,29 +265,15 @@ class TagRoom:
 
     def _mask(self, said: Mapping[str, Any]) -> str:
         """What somebody painted over a picture, white on black, or "" for no mask."""
-        picture, painted = self._desk(said).path(number(said, "id")), text(said, "data", "", 900_000)
-        if not painted:
-            drop_mask(picture)
-            return words.MASK_DROPPED
-        try:
-            data = base64.b64decode(painted.rpartition(",")[2], validate=True)
-        except (binascii.Error, ValueError) as error:
-            raise StrangeQuestion(question="data") from error
-        return words.MASK_SAVED.format(name=save_mask(picture, data).name)
+        kept = keep_mask(self._desk(said).path(number(said, "id")), text(said, "data", "", MAX_MASK))
+        return words.MASK_SAVED.format(name=kept.name) if kept else words.MASK_DROPPED
 
     def _tag(self, said: Mapping[str, Any]) -> dict[str, int]:
         """Queue what writes captions by itself; the number of the job. What is not saved must not be lost in it."""
         desk = self._desk(said)
         if desk.book.changed:
             raise UnsavedCaptions(count=desk.book.changed)
-        task = PreparePictures(
-            project=check_name(text(said, "project", most=100)),
-            work=PictureWork.TAG,
-            tagger=text(said, "tagger", most=100),
-            threshold=max(0, min(number(said, "percent"), 100)) / 100,
-            only_bare=yes(said, "only_bare"),
-        )
-        return {"job": self._work.start(task)}
+        return {"job": self._work.start(_tagging(said))}
 
     def _upload(self, said: Mapping[str, Any]) -> str:
         """A piece of a file; with ``last`` it is put in its folder."""
@@ -300,6 +286,17 @@ class TagRoom:
         if yes(said, "look"):
             desk.look_again()
         return words.UPLOADED.format(count=came, folder=folder)
+
+
+def _tagging(said: Mapping[str, Any]) -> PreparePictures:
+    """The work that a question asks of a tagger. Raises ``StrangeQuestion``, ``ProjectName``."""
+    return PreparePictures(
+        project=check_name(text(said, "project", most=100)),
+        work=PictureWork.TAG,
+        tagger=text(said, "tagger", most=100),
+        threshold=max(0, min(number(said, "percent"), 100)) / 100,
+        only_bare=yes(said, "only_bare"),
+    )
 
 
 def _filter_of(said: Mapping[str, Any], desk: TagDesk) -> TagFilter:

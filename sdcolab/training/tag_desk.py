@@ -99,26 +99,31 @@ def keep_mask(picture: Path, painted: str) -> Path | None:
 
     Raises ``StrangeQuestion``, ``PictureUnreadable``, ``StorageError``.
     """
-    known, size = mask_of(picture), picture_size(picture)
-    if known and (not painted or known.suffix != ".png"):
+    mask, known = _mask_from(painted, picture) if painted else None, mask_of(picture)
+    if known and (mask is None or known.suffix != ".png"):
         put_aside_file(known)
-    if not painted:
+    if mask is None:
         return None
+    target = picture.with_name(f"{picture.stem}{MASK_SUFFIX}.png")
+    with atomic_write(target) as file:
+        mask.save(file, "PNG")
+    return target
+
+
+def _mask_from(painted: str, picture: Path) -> Image.Image:
+    """The picture in a data URL, grey and of the size of ``picture``."""
+    size = picture_size(picture)
     try:
         data = base64.b64decode(painted.rpartition(",")[2], validate=True)
     except (binascii.Error, ValueError) as error:
         raise StrangeQuestion(question="data") from error
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as painted:
-            if size is None or painted.width * painted.height > MAX_PIXELS:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as drawn:
+            if size is None or drawn.width * drawn.height > MAX_PIXELS:
                 raise PictureUnreadable(path=picture)
-            mask = painted.convert("L").resize(size)
+            return drawn.convert("L").resize(size)
     except DAMAGED as error:
         raise PictureUnreadable(path=picture) from error
-    target = picture.with_name(f"{picture.stem}{MASK_SUFFIX}.png")
-    with atomic_write(target) as file:
-        mask.save(file, "PNG")
-    return target
 
 
 class Uploads:

@@ -36,6 +36,9 @@ _MEDIA = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".we
 Thumbnail = Callable[[Path, int], bytes | None]
 """Picture and time of its last change -> a small WebP; None when it cannot be opened."""
 
+CountTokens = Callable[[str], tuple[int, int]]
+"""A caption -> its tokens, and those of the blocks that it fills."""
+
 Act = Callable[[TagBook, "Asked", TagFilter], TagBook]
 
 
@@ -84,10 +87,7 @@ class WorkState:
 class TagRoom:
     """Opens a project when somebody first asks for it, and keeps it."""
 
-    def __init__(
-        self, folders: Folders, thumbnail: Thumbnail, count_tokens: Callable[[str], tuple[int, int]], work: Work
-    ) -> None:
-        """``count_tokens``: tokens of a caption, and of the blocks that it fills."""
+    def __init__(self, folders: Folders, thumbnail: Thumbnail, count_tokens: CountTokens, work: Work) -> None:
         self._work = work
         self._folders = folders
         self._thumbnail = thumbnail
@@ -207,25 +207,10 @@ class TagRoom:
         count = max(0, min(number(said, "count", 60), MOST_CELLS))
         shown = [place for place, one in enumerate(book.pictures) if one.has(wanted)]
         cells = [
-            self._told(place, book.pictures[place], book.saved[place])
+            _told(place, book.pictures[place], book.saved[place], self._count_tokens)
             for place in shown[max(0, start) : max(0, start) + count]
         ]
         return {"total": len(shown), "entries": cells}
-
-    def _told(self, place: int, one: Captioned, saved: Captioned) -> dict[str, Any]:
-        tokens, room = self._count_tokens(one.text)
-        return {
-            "id": place,
-            "name": one.path.name,
-            "folder": one.path.parent.name,
-            "text": one.text,
-            "tags": len(one.tags),
-            "tokens": tokens,
-            "room": room,
-            "changed": one != saved,
-            "mask": mask_of(one.path) is not None,
-            "stamp": one.path.stat().st_mtime_ns % 2**40 if one.path.is_file() else 0,
-        }
 
     def _tags(self, said: Mapping[str, Any]) -> dict[str, Any]:
         """The tags of the pictures that are shown and how many have each, the commonest first."""
@@ -286,6 +271,23 @@ class TagRoom:
         if yes(said, "look"):
             desk.look_again()
         return words.UPLOADED.format(count=came, folder=folder)
+
+
+def _told(place: int, one: Captioned, saved: Captioned, count_tokens: CountTokens) -> dict[str, Any]:
+    """What is shown of a picture."""
+    tokens, room = count_tokens(one.text)
+    return {
+        "id": place,
+        "name": one.path.name,
+        "folder": one.path.parent.name,
+        "text": one.text,
+        "tags": len(one.tags),
+        "tokens": tokens,
+        "room": room,
+        "changed": one != saved,
+        "mask": mask_of(one.path) is not None,
+        "stamp": one.path.stat().st_mtime_ns % 2**40 if one.path.is_file() else 0,
+    }
 
 
 def _tagging(said: Mapping[str, Any]) -> PreparePictures:

@@ -151,11 +151,11 @@ Complain = Callable[[SdcolabError], object]
 """Hears of what is left out."""
 
 
-def _ignore(_warning: SdcolabError) -> None:
+def ignore(_warning: SdcolabError) -> None:
     """For those who do not want to hear it."""
 
 
-def folders_with_repeats(parent: Path, *, regularisation: bool = False, hear: Complain = _ignore) -> Iterator[Subset]:
+def folders_with_repeats(parent: Path, *, regularisation: bool = False, hear: Complain = ignore) -> Iterator[Subset]:
     """The folders ``N_words`` of ``parent``, N repeats each; ``words`` is the caption of pictures without one.
 
     Raises ``DatasetMissing``.
@@ -174,7 +174,7 @@ def folders_with_repeats(parent: Path, *, regularisation: bool = False, hear: Co
             yield Subset(folder, repeats, regularisation, words)
 
 
-def read_dataset(plan: DatasetPlan, hear: Complain = _ignore) -> Dataset:
+def read_dataset(plan: DatasetPlan, hear: Complain = ignore) -> Dataset:
     """Look at the folders of ``plan``. Files that are left out are told to ``hear``.
 
     Raises ``DatasetEmpty``, ``BucketRange``, ``PictureTooSmall``, ``CaptionUnreadable``, ``CaptionEmpty``.

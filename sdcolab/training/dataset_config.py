@@ -11,12 +11,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sdcolab.core.errors import DatasetMissing, PlanOptionUnknown, PlanOptionUnserved, TrainingPlanUnreadable
+from sdcolab.core.errors import (
+    DatasetEmpty,
+    DatasetMissing,
+    PlanOptionUnknown,
+    PlanOptionUnserved,
+    TrainingPlanUnreadable,
+)
 from sdcolab.core.registry import closest
 from sdcolab.core.words import training_progress as words
 from sdcolab.training.buckets import BucketRules
 from sdcolab.training.captions import CaptionRules
-from sdcolab.training.dataset import DatasetPlan, Subset, folders_with_repeats
+from sdcolab.training.dataset import Complain, DatasetPlan, Subset, folders_with_repeats, ignore
 from sdcolab.training.plan import TrainingPlan, as_bool, as_number, parse_resolution, plan_from_options, read_toml
 
 SHARED_BY_SUBSETS = (
@@ -34,16 +40,20 @@ OF_SUBSETS = ("image_dir", "num_repeats", "is_reg", "class_tokens")
 _UNSERVED = ("face_crop_aug_range", "metadata_file", "conditioning_data_dir", "cache_info", "network_multiplier")
 
 
-def dataset_plans(plan: TrainingPlan) -> tuple[DatasetPlan, ...]:
-    """Raises ``DatasetMissing``, ``TrainingPlanUnreadable``, ``PlanOptionUnknown``, ``RequestError``."""
+def dataset_plans(plan: TrainingPlan, hear: Complain = ignore) -> tuple[DatasetPlan, ...]:
+    """The folders of ``plan``; those that are left out are told to ``hear``. Raises ``DatasetMissing``,
+    ``DatasetEmpty``, ``TrainingPlanUnreadable``, ``PlanOptionUnknown``, ``RequestError``.
+    """
     if plan.dataset_config:
         return _from_toml(plan, Path(plan.dataset_config))
     if not plan.train_data_dir:
         raise DatasetMissing(folder=Path("train_data_dir"))
     base = _subset(_given(plan, SHARED_BY_SUBSETS))
-    subsets = [*folders_with_repeats(Path(plan.train_data_dir))]
+    subsets = [*folders_with_repeats(Path(plan.train_data_dir), hear=hear)]
+    if not subsets:
+        raise DatasetEmpty(folder=Path(plan.train_data_dir))
     if plan.reg_data_dir:
-        subsets += folders_with_repeats(Path(plan.reg_data_dir), regularisation=True)
+        subsets += folders_with_repeats(Path(plan.reg_data_dir), regularisation=True, hear=hear)
     own = tuple(
         replace(
             base,

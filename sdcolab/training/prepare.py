@@ -24,6 +24,7 @@ from sdcolab.core.errors import (
     BaseWrongFamily,
     PlanOptionUnserved,
     ProjectName,
+    SdcolabError,
     StateUnusable,
     TrainingSaving,
 )
@@ -62,7 +63,11 @@ def prepare(plan: TrainingPlan, hear: Hear, fleet: Fleet | None = None) -> Works
     hear(StageBegan("dataset"))
     base = _base_path(plan)
     weights = open_weights(base)
-    datasets = tuple(read_dataset(one, lambda warning: hear(Told(warning))) for one in dataset_plans(plan))
+
+    def tell(warning: SdcolabError) -> None:
+        hear(Told(warning))
+
+    datasets = tuple(read_dataset(one, tell) for one in dataset_plans(plan, tell))
     _refuse_unserved(datasets)
     steps = _count(plan, datasets, fleet)
     check_steps(steps)

@@ -17,7 +17,9 @@ from PIL import Image
 
 from sdcolab.core.errors import (
     CaptionsMissing,
+    DatasetEmpty,
     FewPictures,
+    FolderWithoutRepeats,
     ManyRepeats,
     PictureUnreadable,
     SdcolabError,
@@ -78,7 +80,13 @@ class Preview:
 def preview(plan: TrainingPlan) -> Preview:
     """Look at the pictures of ``plan``. Raises ``TrainingError`` where there is nothing to look at."""
     warnings: list[SdcolabError] = []
-    datasets = tuple(read_dataset(one, warnings.append) for one in dataset_plans(plan))
+    try:
+        datasets = tuple(read_dataset(one, warnings.append) for one in dataset_plans(plan, warnings.append))
+    except DatasetEmpty:
+        for warning in warnings:
+            if isinstance(warning, FolderWithoutRepeats):  # why it is empty
+                raise warning from None
+        raise
     steps = count_steps(
         sum(dataset.batch_count for dataset in datasets),
         epochs=plan.max_train_epochs,

@@ -9,7 +9,7 @@ from json import dumps
 from pathlib import Path
 from typing import Any
 
-from sdcolab.core.errors import FieldNotOption, PlanConflict, PlanOptionUnknown, ProjectName
+from sdcolab.core.errors import AlphaAboveDim, FieldNotOption, PlanOptionUnknown, ProjectName
 from sdcolab.core.fields import Field, table_of
 from sdcolab.core.files import atomic_write
 from sdcolab.core.registry import closest
@@ -84,11 +84,11 @@ def plan_of(
     task: TrainLora, base: Base, model: Path, places: Places, *, gpu: bool, has: Callable[[str], bool]
 ) -> TrainingPlan:
     """The plan that ``task`` means; ``has`` tells whether a package is installed. Raises ``ProjectName``,
-    ``PlanConflict``, ``RequestError``.
+    ``AlphaAboveDim``, ``RequestError``.
     """
     name = check_name(task.project)
     if task.alpha > task.dim:
-        raise PlanConflict(name="alpha", other=f"dim = {task.dim}")
+        raise AlphaAboveDim(alpha=task.alpha, dim=task.dim)
     resolution = task.resolution or base.resolution
     small, loose = resolution < 256, has_loose_pictures(places.pictures)
     least, most = _bucket_sides(resolution)

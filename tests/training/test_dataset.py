@@ -11,6 +11,7 @@ from PIL import Image
 from sdcolab.core.errors import (
     BucketRange,
     CaptionUnreadable,
+    DatasetEmpty,
     FolderWithoutRepeats,
     PictureSkipped,
     SdcolabError,
@@ -19,7 +20,9 @@ from sdcolab.core.errors import (
 from sdcolab.training.buckets import BucketRules
 from sdcolab.training.dataset import Dataset, DatasetPlan, batches, folders_with_repeats, picture_size, read_dataset
 from sdcolab.training.dataset_config import dataset_plans
-from sdcolab.training.plan import plan_from_arguments
+from sdcolab.training.plan import TrainingPlan, plan_from_arguments
+from sdcolab.training.preview import preview
+from sdcolab.training.quick import draw_pictures
 from sdcolab.training.steps import check_steps, count_steps
 from tests.support.vectors import vectors
 
@@ -164,6 +167,18 @@ def test_what_is_left_out_is_told(tmp_path: Path) -> None:
     dataset = read_dataset(DatasetPlan(BucketRules(), subsets), told.append)
     assert [picture.path.name for picture in dataset.pictures] == ["a.png"]
     assert [type(error) for error in told] == [FolderWithoutRepeats, PictureSkipped, PictureSkipped]
+
+
+def test_a_folder_without_a_number_is_why_there_is_nothing(tmp_path: Path) -> None:
+    plan = TrainingPlan(train_data_dir=str(tmp_path))
+    with pytest.raises(DatasetEmpty) as nothing:
+        preview(plan)
+    assert nothing.value.folder == tmp_path
+    draw_pictures(tmp_path / "buenas", 1)
+    with pytest.raises(FolderWithoutRepeats):
+        preview(plan)
+    draw_pictures(tmp_path / "1_otras", 1)
+    assert any(isinstance(warning, FolderWithoutRepeats) for warning in preview(plan).warnings)
 
 
 def test_masks_are_no_pictures_of_their_own(tmp_path: Path) -> None:

@@ -242,6 +242,7 @@ from sdcolab.core.errors.storage import (
     StorageError,
 )
 from sdcolab.core.errors.training import (
+    AlphaAboveDim,
     BaseMissing,
     BaseWrongFamily,
     BucketRange,
@@ -299,6 +300,7 @@ from sdcolab.core.errors.workshop import (
 __all__ = [
     "AccessDenied",
     "AlbumFolderName",
+    "AlphaAboveDim",
     "AlreadyDownloading",
     "ArchiveNotModel",
     "AxisEmpty",

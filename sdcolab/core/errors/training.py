@@ -158,6 +158,15 @@ class PlanOptionUnserved(TrainingError):
 
 
 @dataclass(eq=False)
+class AlphaAboveDim(TrainingError):
+    """``alpha`` is greater than ``dim``: the LoRA would start stronger than it was trained."""
+
+    code: ClassVar[str] = "training.alpha_above_dim"
+    alpha: float
+    dim: int
+
+
+@dataclass(eq=False)
 class PlanConflict(TrainingError):
     """Two options of a plan exclude each other."""
 

@@ -72,6 +72,10 @@ SENTENCES: Mapping[str, Sentence] = {
     "training.plan_option_unserved": Sentence(
         "La opción «{name}» de sd-scripts no existe aquí.", "Quítala del plan para entrenar sin ella."
     ),
+    "training.alpha_above_dim": Sentence(
+        "El alpha ({alpha}) es mayor que el dim ({dim}).",
+        "Pon en alpha la mitad de dim: la guía usa dim 16 y alpha 8.",
+    ),
     "training.plan_conflict": Sentence("«{name}» y «{other}» no se pueden usar a la vez.", "Desactiva una de las dos."),
     "training.base_wrong_family": Sentence(
         "No se puede entrenar un Lora sobre «{path}»: es un modelo {family}.",

@@ -187,6 +187,8 @@ class Panel:
         tab = LAYOUT.tab(name)
         if tab.kind is TabKind.GENERATE:
             self._form.open_mode(name)
+        if name in self._tools:
+            self._tools[name].refresh()
         shown = {id(self._boxes[name]), *([id(self._generate_row)] if tab.kind is TabKind.GENERATE else [])}
         for box in (*self._boxes.values(), self._generate_row):
             box.layout.display = "flex" if id(box) in shown else "none"

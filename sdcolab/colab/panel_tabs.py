@@ -46,6 +46,12 @@ class ToolTab:
         button.on_click(guarded(self._start))
         self.box = widgets.VBox([widgets.HTML(f"<p>{tab.hint}</p>"), self.form.box, button])
 
+    def refresh(self) -> None:
+        """Look for what can be chosen again; what has no value yet begins with what there is now."""
+        lists, now, begin = once(self._studio.lists), self.form.values, self._tool.begin
+        self.form.offer(lists)
+        self.form.fill({path: value for path, value in (begin(lists) if begin else {}).items() if not now[path]})
+
     def _start(self) -> None:
         task = Reader(once(self._studio.lists), picture_of).build(self._tool.task, self.form.values)
         self._studio.submit(self._tool.finish(task) if self._tool.finish else task, Origin.PANEL)

@@ -9,7 +9,7 @@ from json import dumps
 from pathlib import Path
 from typing import Any
 
-from sdcolab.core.errors import AlphaAboveDim, FieldNotOption, PlanOptionUnknown, ProjectName
+from sdcolab.core.errors import AlphaAboveDim, FieldNotOption, PlanOptionUnknown, ProjectMissing, ProjectName
 from sdcolab.core.fields import Field, table_of
 from sdcolab.core.files import atomic_write
 from sdcolab.core.registry import closest
@@ -73,9 +73,11 @@ def structure_of(home: Path, project: str) -> str | None:
 
 
 def check_name(name: str) -> str:
-    """The project's name, which is a folder's too. Raises ``ProjectName``."""
+    """The project's name, which is a folder's too. Raises ``ProjectMissing``, ``ProjectName``."""
     name = name.strip()
-    if not name or len(name) > _MAX_NAME or _BAD_NAME.search(name):
+    if not name:
+        raise ProjectMissing()
+    if len(name) > _MAX_NAME or _BAD_NAME.search(name):
         raise ProjectName(name=name)
     return name
 

@@ -57,7 +57,7 @@ class Watch:
 class JobView:
     """What to change on the page for its job. None in ``preview`` or ``pictures`` means: leave it as it is. ``now`` is
     the preview's address at this moment, "" without one; ``report`` the files and lines of a tool's work. ``pauses``:
-    it can wait, and ``paused``: it does."""
+    it can wait, and ``paused``: it does. ``refresh``: it has just ended and made files, so look for them."""
 
     running: bool
     waiting: int
@@ -69,6 +69,7 @@ class JobView:
     pictures: tuple[ImageSaved, ...] | None
     pauses: bool = False
     paused: bool = False
+    refresh: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +126,7 @@ def _see(
         pictures=made if len(made) != watch.images or watch.version < 0 else None,
         pauses=snapshot.pauses and not snapshot.ended and snapshot.phase is not Phase.WAITING,
         paused=snapshot.paused,
+        refresh=not fresh and snapshot.ended and bool(snapshot.files),
     )
     return after, view
 

@@ -74,8 +74,8 @@ class Pulse:
             updates |= self._job_updates(job_view, selected)
         if desk_view:
             updates |= self._desk_updates(desk_view)
-            if desk_view.refresh:
-                updates |= self._actions.refresh(checkpoint, vae)
+        if (job_view and job_view.refresh) or (desk_view and desk_view.refresh):
+            updates |= self._actions.refresh(checkpoint, vae)
         if job_view or desk_view:
             job = self._studio.jobs.current()
             busy = self._desk.snapshot.running or (job is not None and not job.snapshot.ended)

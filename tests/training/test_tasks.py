@@ -13,7 +13,7 @@ from PIL import Image
 from sdcolab.colab.report import write_report
 from sdcolab.core.codec import from_json, to_json
 from sdcolab.core.detect import ModelKind
-from sdcolab.core.errors import Cancelled, DatasetMissing, FieldNotNumber, ProjectName
+from sdcolab.core.errors import Cancelled, DatasetMissing, FieldNotNumber, ProjectMissing, ProjectName
 from sdcolab.core.events import (
     CancelToken,
     Event,
@@ -127,7 +127,9 @@ def test_captions_are_edited_in_the_notebook_and_come_back(tools: Tools) -> None
     assert caption.read_text(encoding="utf-8") == "zorp, fondo blanco"
 
 
-@pytest.mark.parametrize(("project", "error"), [("../fuera", ProjectName), ("otro", DatasetMissing), ("", ProjectName)])
+@pytest.mark.parametrize(
+    ("project", "error"), [("../fuera", ProjectName), ("otro", DatasetMissing), ("", ProjectMissing)]
+)
 def test_only_projects_are_reached(project: str, error: type, tools: Tools) -> None:
     with pytest.raises(error):
         prepare_pictures(PreparePictures(project=project), tools, lambda _event: None, CancelToken())

@@ -12,12 +12,25 @@ from support.queues import downloads_of
 from web_fakes import Bench, FakeDownload, make_bench
 
 from sdcolab.core.errors import Cancelled, CannotWrite, ModelUnreadable
-from sdcolab.core.events import BytesReceived, CancelToken, Ended, Listener, Phase, PhaseStarted, StepDone, Warned
+from sdcolab.core.events import (
+    BytesReceived,
+    CancelToken,
+    Ended,
+    FileMade,
+    Listener,
+    PauseChanged,
+    Phase,
+    PhaseStarted,
+    StepDone,
+    StepLearnt,
+    Warned,
+)
 from sdcolab.core.folders import Folders
 from sdcolab.core.request import GenerationRequest
-from sdcolab.core.tasks import Generate
+from sdcolab.core.tasks import Generate, Place, Task, TaskRow, TaskTable
 from sdcolab.studio.desk import DeskSnapshot, DownloadDesk
 from sdcolab.studio.job import JobSnapshot, after
+from sdcolab.studio.jobs import JobQueue
 from sdcolab.web import fragments
 from sdcolab.web.bridge import JobView, Pace, Watch, problems_of, progress_of, seconds_left, see_desk, see_job
 from sdcolab.web.edge import attempt
@@ -117,6 +130,47 @@ def test_progress_says_the_phase_and_what_it_works_on() -> None:
     assert 'aria-valuenow="25"' in said
     assert "paso 5 de 20 · quedan 1 min 35 s · 2 trabajos más en espera" in said
     assert "En espera<" in progress_of(SNAPSHOT, 0, None)
+
+
+class Trains:
+    """Learns a step, waits until it is let go, and makes a file."""
+
+    def __init__(self) -> None:
+        self.go = threading.Event()
+
+    def run(self, _task: Task, listener: Listener, _cancel: CancelToken) -> None:
+        for event in (PhaseStarted(Phase.TRAINING), StepLearnt(1, 4, 0.25, 1e-3), StepDone(1, 4, 1, 1)):
+            listener(event)
+        listener(PauseChanged(True))
+        self.go.wait(10)
+        listener(FileMade(Path("a.safetensors")))
+
+
+def test_a_training_shows_its_curve_can_wait_and_its_files_are_looked_for() -> None:
+    table, trains = TaskTable([TaskRow(Generate, Place.ENGINE, lambda *_asked: None, pauses=True)]), Trains()
+    jobs = JobQueue(table, {Place.ENGINE: [trains], Place.HERE: []})
+    try:
+        job = jobs.submit(Generate(GenerationRequest()))
+        while not job.snapshot.paused:
+            job.wait(job.snapshot.version, 5)
+        watch, view = see_job(Watch(), jobs, clock)
+        assert view is not None
+        assert (view.pauses, view.paused, view.refresh) == (True, True, False)
+        assert "En pausa" in view.progress
+        assert "paso 1 de 4" in view.progress
+        assert 'aria-label="Pérdida 0.2500' in view.report
+        trains.go.set()
+        while not job.snapshot.ended:
+            job.wait(job.snapshot.version, 5)
+        _, view = see_job(watch, jobs, clock)
+        assert view is not None
+        assert (view.pauses, view.paused, view.refresh) == (False, False, True)
+        _, view = see_job(Watch(), jobs, clock)
+        assert view is not None
+        assert not view.refresh  # a page that opens has looked already
+    finally:
+        trains.go.set()
+        jobs.close(10)
 
 
 def test_time_left_follows_the_pace() -> None:

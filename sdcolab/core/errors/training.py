@@ -124,8 +124,15 @@ class TooManySteps(TrainingError):
 
 
 @dataclass(eq=False)
+class ProjectMissing(TrainingError):
+    """No project was named."""
+
+    code: ClassVar[str] = "training.project_missing"
+
+
+@dataclass(eq=False)
 class ProjectName(TrainingError):
-    """The project's name is empty or has characters that a folder must not have."""
+    """The project's name is too long or has characters that a folder must not have."""
 
     code: ClassVar[str] = "training.project_name"
     name: str

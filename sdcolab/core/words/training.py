@@ -59,6 +59,7 @@ SENTENCES: Mapping[str, Sentence] = {
         "Son {count} pasos, y el máximo es {limit}: seguramente es un error.",
         "Baja los epochs o las repeticiones, o sube el batch size.",
     ),
+    "training.project_missing": Sentence("Falta el proyecto.", "Escribe su nombre, o elígelo si hay una lista."),
     "training.project_name": Sentence(
         "«{name}» no sirve como nombre de proyecto.",
         "Usa letras, números, guiones y guiones bajos, sin espacios ni puntos.",

@@ -63,11 +63,7 @@ def prepare(plan: TrainingPlan, hear: Hear, fleet: Fleet | None = None) -> Works
     hear(StageBegan("dataset"))
     base = _base_path(plan)
     weights = open_weights(base)
-
-    def tell(warning: SdcolabError) -> None:
-        hear(Told(warning))
-
-    datasets = tuple(read_dataset(one, tell) for one in dataset_plans(plan, tell))
+    datasets = _datasets(plan, hear)
     _refuse_unserved(datasets)
     steps = _count(plan, datasets, fleet)
     check_steps(steps)
@@ -153,6 +149,15 @@ def _seed(plan: TrainingPlan) -> int:
     if plan.seed is not None:
         return plan.seed
     return read_state(Path(plan.resume)).progress.seed if plan.resume else random.SystemRandom().randrange(2**31)
+
+
+def _datasets(plan: TrainingPlan, hear: Hear) -> tuple[Dataset, ...]:
+    """The pictures of ``plan``; ``hear`` is told of what is left out."""
+
+    def tell(warning: SdcolabError) -> None:
+        hear(Told(warning))
+
+    return tuple(read_dataset(one, tell) for one in dataset_plans(plan, tell))
 
 
 def _refuse_unserved(datasets: tuple[Dataset, ...]) -> None:

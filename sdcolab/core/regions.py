@@ -28,6 +28,11 @@ class Region:
     right: float
     weight: float
 
+    @property
+    def whole(self) -> bool:
+        """Whether it is all of the picture."""
+        return self.top <= 0 and self.left <= 0 and self.bottom >= 1 and self.right >= 1
+
     def cells(self, height: int, width: int) -> tuple[slice, slice]:
         """Rows and columns in latents of this size."""
         # A little more than nothing, so that 3 * (1/3) is 1 whatever the machine's rounding.
@@ -55,6 +60,11 @@ class Regions:
         """The areas, as many as the shortest list has."""
         texts = (text.split(",")[:MAX_REGIONS] for text in (self.divisions, self.positions, self.weights))
         return tuple(_area(*(one.strip() for one in entry)) for entry in zip(*texts, strict=False))
+
+    def area_of(self, part: int) -> Region | None:
+        """Where the prompt's part number ``part`` (from 0) draws; None for everywhere."""
+        areas = self.areas()
+        return areas[part] if part < len(areas) and not areas[part].whole else None
 
 
 def _area(division: str, position: str, weight: str) -> Region:

@@ -71,7 +71,7 @@ class ResolvedRequest:
 
 def share_a_batch(one: GenerationRequest, other: GenerationRequest) -> bool:
     """Whether both can be made in one batch: single pictures that differ in nothing but their prompts and seeds, with
-    the same tags, for a model has its LoRAs for the whole batch."""
+    the same tags in the same parts, for a model has its LoRAs for the whole batch."""
     if one.image_count != 1:
         return False
     as_one = replace(
@@ -81,7 +81,7 @@ def share_a_batch(one: GenerationRequest, other: GenerationRequest) -> bool:
         seed=one.seed,
         variation=replace(other.variation, seed=one.variation.seed),
     )
-    tags, of_other = ([tag.source for tag in read_prompt(text).tags] for text in (one.prompt, other.prompt))
+    tags, of_other = ([(tag.source, tag.part) for tag in read_prompt(text).tags] for text in (one.prompt, other.prompt))
     return as_one == one and tags == of_other
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
 from torch import Tensor
@@ -50,6 +50,12 @@ class AtWork:
         vocabulary = joined([known for feature in self._features if (known := feature.vocabulary(active))])
         state = tuple(feature.text_state(active) for feature in self._features)
 
+        @contextmanager
+        def around_part(number: int) -> Iterator[Hashable]:
+            with ExitStack() as parts:
+                states = [parts.enter_context(feature.around_part(active, number)) for feature in self._features]
+                yield tuple(one for one in states if one)
+
         def encoded(prompt: str, negative_prompt: str) -> Conditioning:
             return active.checkpoint.conditioner.condition(
                 bench.asked.prompts[prompt].text,
@@ -62,6 +68,7 @@ class AtWork:
                 base_calls=one.base_calls,
                 weights_state=state,
                 vocabulary=vocabulary,
+                around_part=around_part,
             )
 
         request = bench.request

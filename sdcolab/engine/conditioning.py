@@ -7,7 +7,8 @@ Text -> AND parts -> texts over the steps -> weighted segments -> chunks of 77 t
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -44,6 +45,16 @@ PLAIN_TUNING = Tuning()
 
 DEFAULT_SIZE = (1024, 1024)
 """Height and width in pixels; SDXL's native size."""
+
+
+AroundPart = Callable[[int], AbstractContextManager[Hashable]]
+"""See ``TextConditioner.condition``."""
+
+
+def nothing_around(number: int) -> AbstractContextManager[Hashable]:
+    """For parts that are all encoded alike."""
+    del number
+    return nullcontext(())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -172,13 +183,16 @@ class TextConditioner:
         base_calls: int | None = None,
         weights_state: Hashable = (),
         vocabulary: Vocabulary | None = None,
+        around_part: AroundPart = nothing_around,
     ) -> Conditioning:
         """Both prompts for a pass of ``steps`` steps that makes pictures of ``size`` (height, width) pixels, which only
         SDXL is told. They come without comments and network tags (``core.resolved``).
 
         ``clip_skip`` from 1 (none) to 12. In the hires pass ``base_calls`` is the first pass's ``expected_calls``.
         ``weights_state`` tells the encoders' weights from those they had before (``Feature.text_state``);
-        ``vocabulary`` knows the textual inversions that can be used.
+        ``vocabulary`` knows the textual inversions that can be used. ``around_part`` is entered to encode an AND part
+        of the prompt (numbered from 0) and left after it; what it gives tells the weights of the encoders from those
+        of other parts.
 
         Raises ``PromptSyntaxError``.
         """
@@ -189,7 +203,7 @@ class TextConditioner:
             weights_state=weights_state,
         )
 
-        def part(text: str, weight: float, *, negative: bool = False) -> PromptPart:
+        def part(text: str, weight: float, way: _Way, *, negative: bool = False) -> PromptPart:
             schedule = edit_schedule(
                 text, steps, second_order=second_order, base_calls=base_calls, old_timeline=tuning.old_prompt_editing
             )
@@ -199,10 +213,13 @@ class TextConditioner:
             added = self._added(encoded, size, tuning, negative=negative)
             return PromptPart(weight, schedule, encoded.z, encoded.embeddings, added)
 
-        conditioning = Conditioning(
-            positive=tuple(part(sub.text, sub.weight) for sub in split_and(prompt)),
-            negative=part(negative_prompt, 1.0, negative=True),
-        )
+        def positive() -> Iterator[PromptPart]:
+            for number, sub in enumerate(split_and(prompt)):
+                with around_part(number) as state:
+                    own = replace(way, weights_state=(weights_state, state)) if state else way
+                    yield part(sub.text, sub.weight, own)
+
+        conditioning = Conditioning(tuple(positive()), part(negative_prompt, 1.0, way, negative=True))
         if tuning.pad_conditions_v0:
             return fitted_to_positive(conditioning)
         if tuning.pad_conditions:

@@ -125,6 +125,12 @@ class Feature:
         del active
         return None
 
+    def around_part(self, active: Active, number: int) -> AbstractContextManager[Hashable]:
+        """While it lasts, the text encoders' weights are those for AND part ``number`` (from 0) of the pass's prompt.
+        What it gives tells them from those of other parts; falsy where there is no difference."""
+        del active, number
+        return nullcontext(())
+
     def vocabulary(self, active: Active) -> Vocabulary | None:
         """Words that stand for vectors of their own in the prompts that ``active`` reads."""
         del active

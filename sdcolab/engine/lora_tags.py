@@ -11,6 +11,7 @@ from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import LoraArgumentIgnored, LoraMissing, SdcolabError, UnknownName
 from sdcolab.core.library import Library, ModelFile, lora_alias
 from sdcolab.core.prompt import LoraMultipliers, NetworkTag, lora_multipliers
+from sdcolab.core.regions import Region, Regions
 
 TAG_KINDS = frozenset({"lora", "lyco"})
 FORBIDDEN_ALIASES = frozenset({"none", "Addams"})
@@ -25,6 +26,22 @@ class LoraUse:
     mentioned: str
     file: ModelFile
     strength: LoraMultipliers
+
+
+def by_area(
+    tags: Iterable[NetworkTag], regions: Regions | None
+) -> tuple[tuple[NetworkTag, ...], dict[tuple[int, Region], list[NetworkTag]]]:
+    """The tags that count everywhere, and those that stand in a part of the prompt that draws in an area of its own (by
+    the part's number and its area)."""
+    everywhere: list[NetworkTag] = []
+    in_areas: dict[tuple[int, Region], list[NetworkTag]] = {}
+    for tag in tags:
+        area = None if regions is None else regions.area_of(tag.part)
+        if area is None:
+            everywhere.append(tag)
+        else:
+            in_areas.setdefault((tag.part, area), []).append(tag)
+    return tuple(everywhere), in_areas
 
 
 def loras_in(tags: Iterable[NetworkTag], library: Library, warn: Warn) -> tuple[LoraUse, ...]:

@@ -20,6 +20,11 @@ class SubPrompt:
     weight: float
 
 
+def ands_in(text: str) -> int:
+    """How often the word AND parts the text."""
+    return sum(1 for _ in _AND.finditer(text))
+
+
 def split_and(text: str) -> tuple[SubPrompt, ...]:
     """Split on the word AND, also inside brackets; at least one part.
 

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 
 from sdcolab.core.errors import PromptSyntaxError
+from sdcolab.core.prompt.composition import ands_in
 
 _TAG = re.compile(r"<(?P<kind>\w++):(?P<args>[^>]+)>")
 _DECIMAL_COMMA = re.compile(r"\s*([+-]?\d+),(\d+)\s*")
@@ -17,7 +18,8 @@ _DECIMAL_COMMA = re.compile(r"\s*([+-]?\d+),(\d+)\s*")
 class NetworkTag:
     """A tag as written. ``args`` are the positional arguments after the name, ``named`` the ``key=value`` ones.
 
-    ``source`` is the whole tag and ``position`` where it stood in the prompt, for error messages.
+    ``source`` is the whole tag and ``position`` where it stood in the prompt, for error messages. ``part`` counts the
+    words AND before it.
     """
 
     kind: str
@@ -26,6 +28,7 @@ class NetworkTag:
     named: tuple[tuple[str, str], ...]
     source: str
     position: int
+    part: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,13 @@ class LoraMultipliers:
 def extract_networks(text: str) -> tuple[str, tuple[NetworkTag, ...]]:
     """The text without its tags (blanks and commas around them stay) and the tags in order."""
     end = text.rfind(">") + 1  # behind it every "<" would look for its ">" in vain
-    return _TAG.sub("", text[:end]) + text[end:], tuple(_tag(match) for match in _TAG.finditer(text, 0, end))
+    tags: list[NetworkTag] = []
+    before = part = 0
+    for match in _TAG.finditer(text, 0, end):
+        part += ands_in(text[before : match.start()])
+        before = match.end()
+        tags.append(_tag(match, part))
+    return _TAG.sub("", text[:end]) + text[end:], tuple(tags)
 
 
 def lora_multipliers(tag: NetworkTag) -> LoraMultipliers:
@@ -54,7 +63,7 @@ def lora_multipliers(tag: NetworkTag) -> LoraMultipliers:
     return LoraMultipliers(te=te, unet=unet, dyn=int(_number(given["dyn"], tag)) if "dyn" in given else None)
 
 
-def _tag(match: re.Match[str]) -> NetworkTag:
+def _tag(match: re.Match[str], part: int) -> NetworkTag:
     arguments = match["args"].split(":")
     pairs = [argument.split("=") for argument in arguments]
     positional = [argument for argument, pair in zip(arguments, pairs, strict=True) if len(pair) != 2]
@@ -65,6 +74,7 @@ def _tag(match: re.Match[str]) -> NetworkTag:
         named=tuple((pair[0], pair[1]) for pair in pairs if len(pair) == 2),
         source=match.group(),
         position=match.start(),
+        part=part,
     )
 
 

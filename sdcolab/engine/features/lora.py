@@ -14,6 +14,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -46,14 +47,17 @@ from sdcolab.core.lora_names import (
 from sdcolab.core.resolved import ResolvedRequest
 from sdcolab.core.tensors import read_header
 from sdcolab.engine.bench import Bench
+from sdcolab.engine.calls import UNetCall
 from sdcolab.engine.convert import TextKind
 from sdcolab.engine.feature import Active, Feature
+from sdcolab.engine.features.lora_areas import AreaLoras, AreaUse, LayerChange
 from sdcolab.engine.features.lora_math import Misfit, UnknownFormat, change_of, fitted, plain_factors
 from sdcolab.engine.hashes import LORA_HASH, HashCache, hash_list, infotext_name
-from sdcolab.engine.lora_tags import TAG_KINDS, LoraUse, Warn, loras_in
+from sdcolab.engine.lora_tags import TAG_KINDS, LoraUse, Warn, by_area, loras_in
 from sdcolab.engine.memory import is_out_of_memory
 from sdcolab.engine.models import LoadedModel, text_model
 from sdcolab.engine.shelf import Checkpoint
+from sdcolab.engine.turns import Turns
 from sdcolab.engine.vectors import LoadedEmbedding, Vocabulary, names_in, vectors_in
 from sdcolab.engine.weights import Stamp, Weights, open_weights, stamp_of
 
@@ -73,18 +77,35 @@ class Lora(Feature):
 
     tags = TAG_KINDS
 
-    def __init__(self, uses: Mapping[str, tuple[LoraUse, ...]], warnings: Sequence[SdcolabError] = ()) -> None:
-        """``warnings``: what there is to say of the tags, once somebody listens."""
+    def __init__(
+        self,
+        uses: Mapping[str, tuple[LoraUse, ...]],
+        warnings: Sequence[SdcolabError] = (),
+        areas: Mapping[str, tuple[AreaUse, ...]] | None = None,
+    ) -> None:
+        """``warnings``: what there is to say of the tags, once somebody listens. ``areas``: LoRAs that act only where
+        their part of the prompt draws."""
         self._uses = uses
+        self._areas = areas or {}
         self._warnings = warnings
         self._hashes: dict[str, Future[str]] = {}
+        self._acting: dict[nn.Module, AreaLoras] = {}
 
     @classmethod
     def asked(cls, asked: ResolvedRequest) -> Self:
         """Always: a LoRA that an earlier request left merged has to go."""
         warnings: list[SdcolabError] = []
-        uses = {text: loras_in(prompt.tags, asked.library, warnings.append) for text, prompt in asked.prompts.items()}
-        return cls(uses, warnings)
+        uses: dict[str, tuple[LoraUse, ...]] = {}
+        areas: dict[str, tuple[AreaUse, ...]] = {}
+        for text, prompt in asked.prompts.items():
+            everywhere, in_areas = by_area(prompt.tags, asked.request.regions)
+            uses[text] = loras_in(everywhere, asked.library, warnings.append)
+            areas[text] = tuple(
+                AreaUse(part, area, use)
+                for (part, area), tags in in_areas.items()
+                for use in loras_in(tags, asked.library, warnings.append)
+            )
+        return cls(uses, warnings, areas)
 
     @contextmanager
     def patch(self, active: Active) -> Iterator[None]:
@@ -92,10 +113,40 @@ class Lora(Feature):
         uses, bench = self._of(active), active.bench
         for warning in self._warnings:
             bench.warn(warning)
-        for use in uses:
+        areas = () if _of_another_family(active) else self._areas.get(active.one.prompt, ())
+        for use in (*uses, *(one.use for one in areas)):
             self._hashes[infotext_name(use.mentioned)] = lora_hash(use.file.path, bench.hashes)
-        with merger_of(active.checkpoint).applied(uses, bench.warn):
-            yield
+        merger, unet = merger_of(active.checkpoint), active.checkpoint.model.unet
+        with merger.applied(uses, bench.warn):
+            if not areas:
+                yield
+                return
+            regions = bench.request.regions
+            changes = [(one, merger.changes(one.use, bench.warn)) for one in areas]
+            self._acting[unet] = AreaLoras(changes, unet, regions.end if regions else 0)
+            try:
+                with self._acting[unet].hooked():
+                    yield
+            finally:
+                del self._acting[unet]
+
+    @contextmanager
+    def around_part(self, active: Active, number: int) -> Iterator[Hashable]:
+        """The LoRAs of the part's own area count for its words too."""
+        own = [one.use for one in self._areas.get(active.one.prompt, ()) if one.part == number]
+        if not own or active.checkpoint.model.unet not in self._acting:
+            yield ()
+            return
+        merger, turns = merger_of(active.checkpoint), active.checkpoint.model.turns
+        with _with_words_of(merger, own, self._of(active), turns) as state:
+            yield state
+
+    def before_unet(self, call: UNetCall) -> UNetCall:
+        """LoRAs of areas act in this call, in the rows of their parts."""
+        acting = self._acting.get(call.predictor.unet)
+        if acting is None or call.output is not None:
+            return call
+        return replace(call, around=(*call.around, partial(acting.during, call)))
 
     def text_state(self, active: Active) -> Hashable:
         """Of what is merged."""
@@ -120,9 +171,13 @@ class Lora(Feature):
         return replace(facts, extra=(("Lora hashes", hash_list(self._hashes, bench.wait_for)), *facts.extra))
 
     def _of(self, active: Active) -> tuple[LoraUse, ...]:
-        base = active.helps
-        family = active.checkpoint.model.detected.family
-        return () if base is not None and base.model.detected.family is not family else self._uses[active.one.prompt]
+        return () if _of_another_family(active) else self._uses[active.one.prompt]
+
+
+def _of_another_family(active: Active) -> bool:
+    """Whether a model takes over from one of another family."""
+    base = active.helps
+    return base is not None and base.model.detected.family is not active.checkpoint.model.detected.family
 
 
 def merger_of(checkpoint: Checkpoint) -> LoraMerger:
@@ -286,6 +341,27 @@ class LoraMerger:
         self._switch(wanted)
         self._text_state = tuple(text_state)
 
+    def changes(self, use: LoraUse, warn: Warn) -> tuple[LayerChange, ...]:
+        """What a file would do to the UNet's layers as they are now, without merging it. Of other layers than linear
+        ones and convolutions there is nothing. Raises ``SdcolabError``."""
+        file, strength = open_lora(use.file.path), use.strength
+        found = [
+            (target.module, Contribution(file, layer, strength.unet, strength.dyn))
+            for layer, target in self._fitting(file, warn)
+            if target.part is Part.UNET and strength.unet
+        ]
+        return tuple(self._change(module, one) for module, one in found if isinstance(module, nn.Linear | nn.Conv2d))
+
+    def _change(self, module: nn.Module, one: Contribution) -> LayerChange:
+        weight = _weight_of(module)
+        tensors = one.file.tensors(one.layer, torch.device("cpu"), weight.dtype)
+        factors = plain_factors(tensors, weight, one.dyn)
+        if factors is not None:
+            return LayerChange(module, factors[0] * one.multiplier, factors[1])
+        whole = weight.float().cpu()
+        merged, _ = self._plus(one, whole, None, None)
+        return LayerChange(module, (merged - whole).flatten(1), None)
+
     def bundled_embeddings(self, uses: Iterable[LoraUse]) -> Iterator[LoadedEmbedding]:
         """The textual inversions inside the files of ``uses``, which must be merged now.
 
@@ -399,6 +475,28 @@ class LoraMerger:
             start = torch.zeros_like(bias_added) if bias is None else bias.float()
             bias = torch.add(start, bias_added, alpha=multiplier).to(weight.dtype)
         return weight, bias
+
+
+@contextmanager
+def _with_words_of(
+    merger: LoraMerger, own: Sequence[LoraUse], uses: Iterable[LoraUse], turns: Turns
+) -> Iterator[Hashable]:
+    """While it lasts, ``own`` are merged into the text encoders beside ``uses``, which stay merged afterwards.
+    Gives what tells these encoders from others."""
+    before = tuple(uses)
+    words = tuple(replace(one, strength=replace(one.strength, unet=0.0)) for one in own)
+    with turns.nobody():
+        merger._apply((*before, *words), _unheard)
+    try:
+        yield merger.text_state
+    finally:
+        with turns.nobody():
+            merger._apply(before, _unheard)
+
+
+def _unheard(warning: SdcolabError) -> None:
+    """For files of which everything has been told."""
+    del warning
 
 
 def _writable(weight: Tensor, before: _Merged) -> Tensor | None:

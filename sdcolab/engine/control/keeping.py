@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
+import numpy as np
+from PIL import Image
 from torch import Tensor
+
+from sdcolab.engine.preprocessors.base import Pixels
+
+_REACH = 7
+"""Pixels over which the painted part and the kept one melt into each other (the extension's own number)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -17,3 +25,21 @@ class Keeping:
     def __call__(self, image: Tensor) -> Tensor:
         """``image`` [B, C, h, w] with the kept part put back."""
         return image * self.paint + self.latents * (1 - self.paint)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PutBack:
+    """``control`` [H, W, 4]: the unit's picture, and white in the fourth channel where it is made anew."""
+
+    control: Pixels
+
+    def __call__(self, picture: Image.Image) -> Image.Image:
+        """``picture`` (RGB) with the kept pixels as they were; one of another size as it is."""
+        height, width = self.control.shape[:2]
+        if picture.size != (width, height):
+            return picture
+        painted = (self.control[:, :, 3] > 127).astype(np.float32)
+        wider = cv2.dilate(painted, np.ones((_REACH, _REACH), np.uint8))
+        share = np.asarray(cv2.blur(wider, (_REACH, _REACH)))[:, :, None].clip(0, 1)
+        mixed = np.asarray(picture, np.float32) * share + self.control[:, :, :3] * (1 - share)
+        return Image.fromarray(np.rint(mixed).astype(np.uint8))

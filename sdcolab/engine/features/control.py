@@ -26,7 +26,7 @@ from sdcolab.engine.control.acting import Acting
 from sdcolab.engine.control.clip_vision import ClipVision, find_clip_vision, load_clip_vision
 from sdcolab.engine.control.colours import SHARPNESS_SCALE, ColourFix
 from sdcolab.engine.control.ip_adapter import IpAdapter
-from sdcolab.engine.control.keeping import Keeping
+from sdcolab.engine.control.keeping import Keeping, PutBack
 from sdcolab.engine.control.loading import check_fits, check_served
 from sdcolab.engine.control.preparing import (
     RESIZE_MODES,
@@ -81,6 +81,7 @@ class ControlNet(Feature):
         self._told: set[tuple[int, int]] = set()
         self._last: Image.Image | None = None
         self._kept: list[Keeping] = []
+        self._put_back: list[PutBack] = []
         self._fixes: list[tuple[ControlUnit, ColourFix]] = []
         self._x: Tensor | None = None
 
@@ -98,6 +99,7 @@ class ControlNet(Feature):
         acting = (unit for unit in self._units if unit.asked.acts_in(hires=hires))
         self._first = batch.first
         self._kept.clear()
+        self._put_back.clear()
         self._fixes.clear()
         self._acting = tuple(self._made(unit, active, batch, start.crops) for unit in acting)
         return start
@@ -148,8 +150,10 @@ class ControlNet(Feature):
         return call
 
     def after_decode(self, picture: Image.Image, index: int) -> Image.Image:
-        """Kept for units that take the last picture as their next."""
+        """What units leave as it is; kept for units that take the last picture as their next."""
         del index
+        for put_back in self._put_back:
+            picture = put_back(picture)
         self._last = picture
         return picture
 
@@ -182,8 +186,9 @@ class ControlNet(Feature):
         together = asked.pictures is ControlPictures.TOGETHER and len(asked.images) > 1 and not asked.loopback
         sets = [[source] for source in sources] if together else [sources]
         maps = [[self._map(unit, source, active, batch) for source in group] for group in sets]
-        if asked.module == KEEPS and not hires and maps[0][0].shape[2] == MARKED:
-            self._kept.append(_keeping(maps[0][0], active))
+        if asked.module == KEEPS and maps[0][0].shape[2] == MARKED:
+            self._put_back.append(PutBack(maps[0][0]))
+            self._kept += [] if hires else [_keeping(maps[0][0], active)]
         if asked.module in COLOUR_FIXES:
             self._fixes.append((asked, _colour_fix(asked, maps[0], active)))
         hints = tuple(torch.cat([hint(one) for one in group]).to(active.checkpoint.model.device) for group in maps)

@@ -100,6 +100,18 @@ def test_img2img_uses_the_initial_picture(engine: Engine) -> None:
     assert any(isinstance(event, MapMade) for event in heard)
 
 
+def test_what_is_not_to_be_painted_stays_pixel_by_pixel(engine: Engine) -> None:
+    photo = circle((30, 30, 90, 90)).convert("RGB")
+    mask = Image.new("L", (128, 128))
+    mask.paste(255, (40, 40, 88, 88))
+    request = replace(asked(images=(photo,), module="inpaint_only", mask=mask), steps=2)
+    made, own = (np.asarray(one, np.int16) for one in (engine.generate(request).images[0].image, photo))
+    outside = np.ones((128, 128), bool)
+    outside[32:96, 32:96] = False
+    assert np.array_equal(made[outside], own[outside])
+    assert np.abs(made - own)[44:84, 44:84].max() > 20
+
+
 def test_two_pictures_together_share_the_weight(engine: Engine) -> None:
     photo = circle((30, 30, 90, 90)).convert("RGB")
     one = engine.generate(replace(asked(images=(photo,)), steps=2)).images[0].image

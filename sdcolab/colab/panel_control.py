@@ -29,6 +29,22 @@ class UnitWidgets:
         for unit in self._desk.units:
             form.watch(f"{unit}.kind", partial(self._choose_kind, unit))
             form.watch(f"{unit}.module", partial(self._choose_module, unit))
+            for path in ("module", "model"):
+                form.when_drawn(f"{unit}.{path}", partial(self._narrow, unit))
+            for path in ("threshold_a", "threshold_b"):
+                form.when_drawn(f"{unit}.{path}", partial(self._show_numbers, unit))
+
+    def narrow(self) -> None:
+        """Offer what serves each unit's type of control, after all was looked for again."""
+        for unit in self._desk.units:
+            self._narrow(unit)
+
+    def _narrow(self, unit: str) -> None:
+        kind, module, model, _ = self._values(unit)
+        offer, fields = self._desk.offered(kind, module, model), self._form.fields if self._form else {}
+        for path, names, chosen in (("module", offer.modules, module), ("model", ("", *offer.models), model)):
+            if (drawn := fields.get(f"{unit}.{path}")) and drawn.value == chosen:
+                drawn.narrow(names, chosen)
 
     def weights_row(self, unit: str) -> Any:
         """Where the unit tells what its preprocessor lacks, and the button that gets it."""
@@ -57,13 +73,18 @@ class UnitWidgets:
         kind, module, model, checkpoint = self._values(unit)
         if (new := self._desk.model(kind, module, model, checkpoint)) != model:
             form.fill({f"{unit}.model": new})
-        numbers = self._desk.numbers(
-            module, *(as_number(form.values.get(f"{unit}.threshold_{one}")) for one in ("a", "b"))
-        )
-        for one, number in zip(("a", "b"), numbers, strict=True):
+        self._show_numbers(unit)
+        self._tell(unit, self._desk.missing(module))
+
+    def _show_numbers(self, unit: str) -> None:
+        """The preprocessor's own names and ranges; hidden where it has no such number."""
+        form = self._form
+        if form is None:
+            return
+        now = (as_number(form.values.get(f"{unit}.threshold_{one}")) for one in ("a", "b"))
+        for one, number in zip(("a", "b"), self._desk.numbers(self._values(unit)[1], *now), strict=True):
             if drawn := form.fields.get(f"{unit}.threshold_{one}"):
                 drawn.reshape(number.label, number.low, number.high, number.step, number.value)
-        self._tell(unit, self._desk.missing(module))
 
     def _tell(self, unit: str, missing: str) -> None:
         told, button = self._weights[unit]

@@ -45,6 +45,7 @@ class FormBox:
         self._prefix = prefix
         self._modes: list[tuple[Any, tuple[str, ...]]] = []
         self._watchers: dict[str, list[Callable[[], None]]] = {}
+        self._arrivals: dict[str, list[Callable[[], None]]] = {}
         self.fields: dict[str, FieldWidget] = {}
         self._switches: dict[str, Any] = {}
         self.box = widgets.VBox([self._section(section) for section in sections])
@@ -83,6 +84,12 @@ class FormBox:
         self._watchers.setdefault(path, []).append(told)
         if path in self.fields:
             self.fields[path].watch(told)
+
+    def when_drawn(self, path: str, told: Callable[[], None]) -> None:
+        """Call ``told`` once the field at ``path`` is drawn."""
+        self._arrivals.setdefault(path, []).append(told)
+        if path in self.fields:
+            told()
 
     # --- Drawing ------------------------------------------------------------------------------------------------------
 
@@ -138,6 +145,8 @@ class FormBox:
         self.fields[path] = drawn
         for told in self._watchers.get(path, ()):
             drawn.watch(told)
+        for told in self._arrivals.get(path, ()):
+            told()
         return drawn.box
 
     def _fold(self, title: str, inside: Callable[[], list[Any]]) -> Any:

@@ -186,6 +186,7 @@ class GenerationForm:
         """Look for files again."""
         lists = once(self._studio.lists)
         self.form.offer(lists)
+        self._units.narrow()
         self.scripts.offer(lists)
         self._offer_loras()
 

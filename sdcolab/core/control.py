@@ -105,7 +105,7 @@ class ControlUnit:
     drawing: Image.Image | None = fact(None, control="draw")
     kind: ControlType = fact(ControlType.ALL, api=("union_control_type",))
     module: str = fact(NO_PREPROCESSOR, label="Module", codec="always", api=("module",), choices="preprocessors")
-    model: str = fact("", label="Model", codec="title", api=("model",), choices="controlnets")
+    model: str = fact("", label="Model", codec="title_or_none", api=("model",), choices="controlnets")
     weight: float = fact(1.0, low=0, high=2, step=0.05, label="Weight", codec="always", api=("weight",))
     resize: ControlResize = fact(
         ControlResize.CROP, label="Resize Mode", codec="always", api=("resize_mode",), control="radio"

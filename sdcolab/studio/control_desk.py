@@ -4,7 +4,7 @@ the numbers of each preprocessor, and the weights that are missing."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sdcolab.core.control import NO_PREPROCESSOR, UNSET, ControlType, models_for
@@ -63,15 +63,17 @@ class ControlDesk:
     def offer(self, kind: str, module: str, model: str, checkpoint: str | None) -> UnitOffer:
         """What a unit of the type ``kind`` offers. A preprocessor or model of another type gives way to the best one
         that is there, of the family of ``checkpoint``."""
-        wanted = ControlType(kind) if kind in {one.value for one in ControlType} else ControlType.ALL
-        rows = preprocessors_for(wanted)
-        chosen = module if module in {row.name for row in rows} else default_preprocessor(wanted).name
+        wanted, offered = _type_called(kind), self.offered(kind, module, model)
+        chosen = module if module in offered.modules else default_preprocessor(wanted).name
         if wanted is not ControlType.ALL and not _of_type(module, wanted):
             chosen = default_preprocessor(wanted).name
-        models = models_for(wanted, self._studio.lists("controlnets"))
-        return UnitOffer(
-            tuple(row.name for row in rows), chosen, models, self._model(wanted, chosen, model, checkpoint)
-        )
+        return replace(offered, module=chosen, model=self._model(wanted, chosen, model, checkpoint))
+
+    def offered(self, kind: str, module: str, model: str) -> UnitOffer:
+        """What a unit of the type ``kind`` offers now; what is chosen stays, whatever it is."""
+        wanted = _type_called(kind)
+        modules = tuple(row.name for row in preprocessors_for(wanted))
+        return UnitOffer(modules, module, models_for(wanted, self._studio.lists("controlnets")), model)
 
     def model(self, kind: str, module: str, model: str, checkpoint: str | None) -> str:
         """The control model to show beside the preprocessor ``module``: ``model`` if it goes with it, else the best one
@@ -118,6 +120,10 @@ class ControlDesk:
         model = self._model(kind, NO_PREPROCESSOR, "", checkpoint if isinstance(checkpoint, str) else None)
         chosen = {"kind": kind.value, "module": NO_PREPROCESSOR, "model": model}
         return put | {f"{unit}.{name}": value for name, value in chosen.items()}
+
+
+def _type_called(kind: str) -> ControlType:
+    return ControlType(kind) if kind in {one.value for one in ControlType} else ControlType.ALL
 
 
 def _of_type(module: str, kind: ControlType) -> bool:

@@ -11,7 +11,7 @@ import gradio as gr
 from sdcolab.core.request import FIELDS
 from sdcolab.core.words import fields as labels
 from sdcolab.core.words.control import DOWNLOAD_WEIGHTS, WEIGHTS_COMING
-from sdcolab.studio.control_desk import ControlDesk, UnitNumber, as_names, as_number
+from sdcolab.studio.control_desk import ControlDesk, UnitNumber, UnitOffer, as_names, as_number
 from sdcolab.studio.form import name_to_read
 from sdcolab.web import fragments
 from sdcolab.web.edge import attempt
@@ -40,10 +40,7 @@ class UnitActions:
 
     def choose_kind(self, kind: Any, module: Any, model: Any, checkpoint: Any) -> tuple[Any, Any]:
         """The preprocessors and the models that serve a type of control."""
-        offer = self._desk.offer(*as_names(kind, module, model, checkpoint))
-        return _choose("control.module", offer.modules, offer.module), _choose(
-            "control.model", ("", *offer.models), offer.model
-        )
+        return _offers(self._desk.offer(*as_names(kind, module, model, checkpoint)))
 
     def choose_module(self, kind: Any, module: Any, model: Any, checkpoint: Any) -> str:
         """A control model that goes with the preprocessor just chosen."""
@@ -86,6 +83,16 @@ def connect_units(panel: Any, desk: ControlDesk, quiet: dict[str, Any]) -> None:
         told = [weights.told, weights.download]
         module.change(actions.look, [module, a, b], [a, b, resolution, *told], **quiet)
         weights.download.click(actions.download, module, told, **quiet)
+
+
+def offers(desk: ControlDesk, kind: Any, module: Any, model: Any) -> tuple[Any, Any]:
+    """What the lists of preprocessors and of models of a unit offer now; what is chosen stays."""
+    return _offers(desk.offered(*as_names(kind, module, model)))
+
+
+def _offers(offer: UnitOffer) -> tuple[Any, Any]:
+    modules = _choose("control.module", offer.modules, offer.module)
+    return modules, _choose("control.model", ("", *offer.models), offer.model)
 
 
 def _choose(path: str, names: tuple[str, ...], chosen: str) -> Any:

@@ -178,12 +178,12 @@ class FormWires:
 
     def _connect_bar(self) -> None:
         bar = self._parts.bar
-        chosen = self._panel.some("checkpoint", "vae")
-        bar.refresh.click(self._actions.refresh, chosen, self._parts.every_list, **QUIET)
+        bar.refresh.click(self._actions.refresh, self._parts.chosen, self._parts.every_list, **QUIET)
+        checkpoint = self._panel.fields["checkpoint"]
         size = self._panel.some("width", "height")
-        chosen[0].input(  # only what the user chooses: an answer on opening the page would undo quick typing
+        checkpoint.input(  # only what the user chooses: an answer on opening the page would undo quick typing
             self._actions.choose_checkpoint,
-            [chosen[0], *size, self._native],
+            [checkpoint, *size, self._native],
             [*size, self._native, *self._panel.some(*BROUGHT)],
             **QUIET,
         )

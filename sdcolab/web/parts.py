@@ -59,6 +59,13 @@ class Parts:
         """Every control whose choices are looked for again."""
         return [self.panel.gadgets.styles, self.panel.gadgets.lora, *(control for control, _ in self.lists())]
 
+    @property
+    def chosen(self) -> list[Any]:
+        """What ``FormActions.refresh`` reads: checkpoint and VAE, and what each unit of ControlNet has chosen."""
+        units = self.panel.gadgets.weights
+        paths = (f"{unit}.{name}" for unit in units for name in ("kind", "module", "model"))
+        return [*self.panel.some("checkpoint", "vae", *paths)]
+
     def fresh_lists(self, lists: Lists) -> dict[Any, Any]:
         """Updates that put what can be chosen now in every list; what was chosen stays."""
         return {control: gr.update(choices=[*choices(field, lists)]) for control, field in self.lists()}

@@ -63,10 +63,10 @@ class Pulse:
             *(downloads.progress, downloads.report, downloads.cancel),
             *self._parts.every_list,
         ]
-        inputs = [self._watch, self._selected, *self._parts.panel.some("checkpoint", "vae")]
+        inputs = [self._watch, self._selected, *self._parts.chosen]
         return {"fn": self._look, "inputs": inputs, "outputs": outputs, **QUIET}
 
-    def _look(self, watch: Watch, selected: Selected, checkpoint: str | None, vae: str | None) -> Updates:
+    def _look(self, watch: Watch, selected: Selected, *chosen: Any) -> Updates:
         seen, job_view = see_job(watch, self._studio.jobs, time.monotonic)
         seen, desk_view = see_desk(seen, self._desk.snapshot)
         updates: Updates = {} if seen == watch else {self._watch: seen}
@@ -75,7 +75,7 @@ class Pulse:
         if desk_view:
             updates |= self._desk_updates(desk_view)
         if (job_view and job_view.refresh) or (desk_view and desk_view.refresh):
-            updates |= self._actions.refresh(checkpoint, vae)
+            updates |= self._actions.refresh(*chosen)
         if job_view or desk_view:
             job = self._studio.jobs.current()
             busy = self._desk.snapshot.running or (job is not None and not job.snapshot.ended)

@@ -538,6 +538,12 @@ def test_a_picture_sent_to_control_and_its_type(desk: Desk) -> None:
     desk.widget("Tipo de control (Control Type)").value = "Canny"
     slider = desk.widget("Umbral alto")
     assert (slider.min, slider.max, slider.value) == (1, 255, 200)
+    panel._form.refresh()
+    assert [value for _, value in model.options] == ["", "control_v11p_sd15_canny.safetensors"], "still of its type"
+    form.fill({"control.1": True})
+    form.fill({"control.1.module": "mlsd"})
+    desk.press("▸ Más opciones de la unidad")
+    assert desk.widget("Umbral de distancia").value == 0.1, "its own names, also where it is opened later"
 
 
 def test_styles_lora_and_defaults(desk: Desk) -> None:

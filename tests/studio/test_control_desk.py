@@ -12,6 +12,7 @@ from sdcolab.core.detect import ModelKind
 from sdcolab.core.preprocessors import PREPROCESSOR_FILES
 from sdcolab.core.tasks import Download, Origin
 from sdcolab.studio.control_desk import ControlDesk, as_names, as_number
+from sdcolab.web.control_wires import offers
 
 CANNY, DEPTH = "control_v11p_sd15_canny.safetensors", "control_v11f1p_sd15_depth.safetensors"
 
@@ -41,6 +42,16 @@ def test_a_type_of_control_filters_and_proposes(desk: ControlDesk) -> None:
     assert {"canny", "depth_midas", "none"} < set(everything.modules)
     assert (everything.module, everything.models, everything.model) == ("canny", (DEPTH, CANNY), CANNY)
     assert desk.offer("an unknown type", "canny", CANNY, None) == everything
+
+
+def test_looking_again_keeps_what_is_chosen(bench: Bench, desk: ControlDesk) -> None:
+    new = "control_v11p_sd15s2_lineart_anime_canny.safetensors"
+    (bench.folders.models(ModelKind.CONTROLNET) / new).write_bytes(b"x")
+    offer = desk.offered("Canny", "none", DEPTH)
+    assert (offer.module, offer.model) == ("none", DEPTH)
+    assert set(offer.models) == {CANNY, new}
+    updates = offers(desk, "Canny", "none", DEPTH)
+    assert [value for _, value in updates[1]["choices"]] == ["", *offer.models, DEPTH]
 
 
 def test_a_ready_made_map_keeps_the_model_of_its_type(desk: ControlDesk) -> None:

@@ -212,6 +212,10 @@ def _write_title(writing: Writing, part: Any, fields: Fields) -> str:
     return writing.facts.title_of(writing.place_of(fields[0]), name) if name else ""
 
 
+def _write_title_or_none(writing: Writing, part: Any, fields: Fields) -> str:
+    return _write_title(writing, part, fields) or INSIDE
+
+
 def _same(text: str) -> str:
     return SAME if text.casefold() in _SAME_AS_FIRST else text
 
@@ -287,6 +291,7 @@ CODECS: Mapping[str, Codec] = {
     "model": Codec(lambda writing, _part, _fields: writing.facts.model),
     "vae": Codec(lambda writing, _part, _fields: writing.facts.vae, unsaid=True),
     "title": Codec(_write_title, _read_title),
+    "title_or_none": Codec(_write_title_or_none, _read_title),
     "unlike_first": Codec(_write_unlike_first, lambda text, _fields: (_same(text),)),
     "unless_resized": Codec(_write_unless_resized),
     "regions": Codec(_write_regions, _read_regions, several=True),

@@ -197,7 +197,7 @@ class _Reader:
         except ValueError:
             self.warnings.append(FieldNotNumber(field=path, value=text))
             return {}
-        if fields[0].codec == "title" and (digest := split_title(text)[1]):
+        if fields[0].codec in ("title", "title_or_none") and (digest := split_title(text)[1]):
             self._hashes[path] = digest
         return {field.name: value for field, value in zip(fields, values, strict=True)}
 

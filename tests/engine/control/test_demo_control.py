@@ -164,7 +164,7 @@ def test_a_picture_is_followed_without_a_model(engine: Engine, module: str) -> N
         return red - (green + blue) / 2
 
     assert redness(image.image) > redness(plain) + 5
-    assert f'ControlNet 0: "Module: {module}, Weight: 1' in image.infotext
+    assert f'ControlNet 0: "Module: {module}, Model: None, Weight: 1' in image.infotext
     again = engine.generate(request).images[0].image
     assert np.array_equal(np.asarray(again), np.asarray(image.image))
 

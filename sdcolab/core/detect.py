@@ -128,6 +128,13 @@ def _is_controlnet(header: TensorHeader) -> bool:
     return t2i_adapter and not _any_starts(header, ("decoder.",))
 
 
+def _is_clip_vision(header: TensorHeader) -> bool:
+    """What IP-Adapters read pictures with, in transformers' names."""
+    return "vision_model.embeddings.patch_embedding.weight" in header.tensors and not _any_starts(
+        header, ("text_model.",)
+    )
+
+
 def _is_checkpoint(header: TensorHeader) -> bool:
     return _any_starts(header, (UNET_PREFIX,)) or _other_architecture(header) is not None
 
@@ -188,6 +195,7 @@ KIND_RULES: tuple[tuple[ModelKind, Callable[[TensorHeader], bool]], ...] = (
     (ModelKind.UNET, _is_bare_unet),
     (ModelKind.CHECKPOINT, _is_checkpoint),
     (ModelKind.VAE, _is_vae),
+    (ModelKind.CLIP_VISION, _is_clip_vision),
     (ModelKind.TEXT_ENCODER, _is_t5),
     (ModelKind.UPSCALER, _is_upscaler),
     (ModelKind.HYPERNETWORK, _is_hypernetwork),

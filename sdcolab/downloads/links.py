@@ -76,7 +76,7 @@ _SCHEME = re.compile(r"https?://", re.IGNORECASE)
 _SITE = re.compile(r"(?:[a-z0-9-]+\.)+(?:com|org|net|co|red|green|nz|ai|io|dev|moe|gg|cn)/", re.IGNORECASE)
 """The beginning of an address whose ``https://`` got lost: a site under an ending that sites with models use."""
 _AIR = re.compile(r"urn:air:[\w.-]+:[\w.-]+:civitai:(\d+)(?:@(\d+))?(?:[:.][\w.-]+)?", re.IGNORECASE)
-_PREFIX = re.compile(r"\$?([a-z][a-z0-9]*):(?=https?://|urn:air:)", re.IGNORECASE)
+_PREFIX = re.compile(r"\$?([a-z][a-z0-9_]*):(?=https?://|urn:air:)", re.IGNORECASE)
 _SPACED_PREFIX = re.compile(rf"\b({'|'.join(KIND_PREFIXES)}):[ \t]+(?=https?://|urn:air:)", re.IGNORECASE)
 _MARK = "\x00"
 _NAME = r"[^,;\n<>|\[\]\x00]{0,200}?[^,;\s<>|\[\]\x00]"

@@ -144,6 +144,15 @@ CASES: list[tuple[str, Mapping[str, Sequence[int]], ModelKind, ModelFamily]] = [
     ("new ESRGAN, SwinIR, DAT", {"conv_first.weight": (64, 3, 3, 3)}, ModelKind.UPSCALER, ModelFamily.UNKNOWN),
     ("compact", {"body.0.weight": (64, 3, 3, 3), "body.1.weight": (64,)}, ModelKind.UPSCALER, ModelFamily.UNKNOWN),
     ("ScuNET", {"m_head.0.weight": (64, 3, 3, 3)}, ModelKind.UPSCALER, ModelFamily.UNKNOWN),
+    (
+        "CLIP vision",
+        {
+            "vision_model.embeddings.patch_embedding.weight": (1280, 3, 14, 14),
+            "visual_projection.weight": (1024, 1280),
+        },
+        ModelKind.CLIP_VISION,
+        ModelFamily.UNKNOWN,
+    ),
     ("hypernetwork", {"768.0.linear.0.weight": (1536, 768)}, ModelKind.HYPERNETWORK, ModelFamily.UNKNOWN),
     ("something else", {"text_model.x": (3, 4), "y": (1,)}, ModelKind.OTHER, ModelFamily.UNKNOWN),
     ("nothing", {}, ModelKind.OTHER, ModelFamily.UNKNOWN),

@@ -160,6 +160,7 @@ def test_what_people_copy(text: str) -> None:
         (f"!aria2c -c -x 16 -s 16 -k 1M {A} -d /content/models/VAE -o a.pt", A, "a.pt", ModelKind.VAE),
         (f"!aria2c -c \\\n -d /content/embeddings \\\n {A}", A, "", ModelKind.EMBEDDING),
         (f'curl -Lo a.pt -H "Authorization: Bearer abc" "{A}"', A, "a.pt", None),
+        (f"clip_vision:{A}", A, "", ModelKind.CLIP_VISION),
         (f"{A} => otro nombre.pt", A, "otro nombre.pt", None),
         (
             "!gdown --id 1AbCdEfGhIjKlMnOpQrStUvWxY",

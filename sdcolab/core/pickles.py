@@ -37,7 +37,10 @@ _NUMPY = (
 _PLAIN = {"set": set, "frozenset": frozenset, "dict": dict, "list": list, "int": int, "float": float, "bool": bool}
 
 
-WRAPPERS = ("state_dict", "params_ema", "params-ema", "params", "model_state_dict", "generator", "netG", "model")
+WRAPPERS = (
+    *("state_dict", "params_ema", "params-ema", "params", "model_state_dict", "generator", "netG", "model"),
+    "depth_model",
+)
 """Keys under which training programs put a model's tensors, the better one first (BasicSR's ``params_ema``)."""
 
 

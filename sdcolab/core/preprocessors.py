@@ -45,6 +45,10 @@ _ANNOTATORS = "https://huggingface.co/lllyasviel/Annotators/resolve/main/"
 _DWPOSE = "https://huggingface.co/yzd-v/DWPose/resolve/main/"
 _ANYTHING = "https://huggingface.co/spaces/LiheYoung/Depth-Anything/resolve/main/checkpoints/"
 _ANYTHING_V2 = "https://huggingface.co/depth-anything/Depth-Anything-V2-Small/resolve/main/"
+_TEED = "https://huggingface.co/bdsqlsz/qinglong_controlnet-lllite/resolve/main/Annotators/"
+_ANYLINE = "https://huggingface.co/TheMistoAI/MistoLine/resolve/main/Anyline/"
+_UPERNET = "https://huggingface.co/openmmlab/upernet-convnext-small/resolve/main/"
+_VITPOSE = "https://huggingface.co/usyd-community/vitpose-base-simple/resolve/main/"
 
 
 def _annotator(file: str, folder: str, size: int, licence: str) -> WeightFile:
@@ -79,10 +83,20 @@ PREPROCESSOR_FILES: Mapping[str, WeightFile] = {
             "depth_anything_v2_vitb.pth",
         ),
     ),
+    "leres": _annotator("res101.pth", "leres", 530_585_000, "no comercial (AdelaiDepth)"),
+    "zoe": _annotator("ZoeD_M12_N.pt", "zoedepth", 1_443_406_000, "MIT"),
+    "normals": _annotator("scannet.pt", "normal_bae", 291_098_000, "MIT"),
+    "teed": WeightFile("7_model.pth", "TEED", f"{_TEED}7_model.pth", 242_000, "MIT"),
+    "anyline": WeightFile("MTEED.pth", "Anyline", f"{_ANYLINE}MTEED.pth", 242_000, "MIT"),
+    "segments": WeightFile("upernet-convnext-small.bin", "upernet", f"{_UPERNET}pytorch_model.bin", 327_900_000, "MIT"),
+    "vitpose": WeightFile(
+        "vitpose-base-simple.safetensors", "vitpose", f"{_VITPOSE}model.safetensors", 343_660_000, "Apache 2.0"
+    ),
     "people": WeightFile("yolox_l.onnx", "openpose", f"{_DWPOSE}yolox_l.onnx", 216_746_733, "Apache 2.0"),
     "pose": WeightFile("dw-ll_ucoco_384.onnx", "openpose", f"{_DWPOSE}dw-ll_ucoco_384.onnx", 134_399_116, "Apache 2.0"),
 }
-"""By the name that rows of ``PREPROCESSORS`` have for them."""
+"""By the name that rows of ``PREPROCESSORS`` have for them. Those that are called like everybody else's at their link
+have their repository's name here, as downloads give it to them."""
 
 
 def weights_in(folders: Folders, name: str) -> Path | None:
@@ -140,11 +154,22 @@ PREPROCESSORS: Registry[Preprocessor] = Registry(
         Preprocessor("depth_midas", (ControlType.DEPTH,), ("depth",), files=("midas",)),
         Preprocessor("depth_anything", (ControlType.DEPTH,), files=("depth_anything",)),
         Preprocessor("depth_anything_v2", (ControlType.DEPTH,), files=("depth_anything_v2",)),
+        Preprocessor(
+            "depth_leres",
+            (ControlType.DEPTH,),
+            ("leres",),
+            a=Slider("near", 0, 100, 0, 0.1),
+            b=Slider("background", 0, 100, 0, 0.1),
+            files=("leres",),
+        ),
+        Preprocessor("depth_zoe", (ControlType.DEPTH,), ("zoe",), files=("zoe",)),
+        Preprocessor("normal_bae", (ControlType.NORMAL,), ("normalbae",), files=("normals",)),
         Preprocessor("openpose", (ControlType.OPENPOSE,), files=_POSE_FILES),
         Preprocessor("openpose_face", (ControlType.OPENPOSE,), files=_POSE_FILES),
         Preprocessor("openpose_faceonly", (ControlType.OPENPOSE,), files=_POSE_FILES),
         Preprocessor("openpose_hand", (ControlType.OPENPOSE,), files=_POSE_FILES),
         Preprocessor("openpose_full", (ControlType.OPENPOSE,), ("dw_openpose_full",), files=_POSE_FILES),
+        Preprocessor("vitpose", (ControlType.OPENPOSE,), files=("people", "vitpose")),
         Preprocessor(
             "mlsd",
             (ControlType.MLSD,),
@@ -156,9 +181,20 @@ PREPROCESSORS: Registry[Preprocessor] = Registry(
         Preprocessor("softedge_pidisafe", (ControlType.SOFT_EDGE,), ("pidinet_safe",), files=("pidinet",)),
         Preprocessor("softedge_hed", (ControlType.SOFT_EDGE,), ("hed",), files=("hed",)),
         Preprocessor("softedge_hedsafe", (ControlType.SOFT_EDGE,), ("hed_safe",), files=("hed",)),
+        Preprocessor("softedge_teed", (ControlType.SOFT_EDGE,), ("teed",), a=Slider("safe", 0, 10, 2), files=("teed",)),
+        Preprocessor(
+            "softedge_anyline", (ControlType.SOFT_EDGE,), ("anyline",), a=Slider("safe", 0, 10, 2), files=("anyline",)
+        ),
         Preprocessor("scribble_pidinet", (ControlType.SCRIBBLE,), ("pidinet_scribble",), files=("pidinet",)),
         Preprocessor("scribble_hed", (ControlType.SCRIBBLE,), ("fake_scribble",), files=("hed",)),
         Preprocessor("scribble_xdog", (ControlType.SCRIBBLE,), a=Slider("xdog", 1, 64, 32)),
+        # Another network than the original's two of these names, with the same 150 colours.
+        Preprocessor(
+            "seg_upernet",
+            (ControlType.SEGMENTATION,),
+            ("segmentation", "seg_ufade20k", "seg_ofade20k"),
+            files=("segments",),
+        ),
         Preprocessor("threshold", (ControlType.CANNY, ControlType.SCRIBBLE), a=Slider("binary", 0, 255, 127)),
         Preprocessor("blur_gaussian", (ControlType.TILE,), a=Slider("sigma", 0.01, 64, 9, 0.01)),
         Preprocessor("shuffle", (ControlType.SHUFFLE,)),
@@ -200,6 +236,14 @@ PREPROCESSORS: Registry[Preprocessor] = Registry(
 def preprocessors_for(kind: ControlType) -> tuple[Preprocessor, ...]:
     """The preprocessors that a control type offers."""
     return tuple(one for one in PREPROCESSORS.values() if kind is ControlType.ALL or kind in one.types)
+
+
+def usual_weights() -> tuple[WeightFile, ...]:
+    """What the first preprocessor that needs weights needs, of each control type: each file once."""
+    with_weights = [one for one in PREPROCESSORS.values() if one.files]
+    firsts = (next((one for one in with_weights if one.types[0] is kind), None) for kind in ControlType)
+    names = dict.fromkeys(name for first in firsts if first for name in first.files)
+    return tuple(PREPROCESSOR_FILES[name] for name in names)
 
 
 def model_for(

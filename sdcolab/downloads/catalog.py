@@ -11,7 +11,7 @@ from typing import Any
 from sdcolab.core.details import DETECTORS
 from sdcolab.core.detect import ModelFamily, ModelKind
 from sdcolab.core.faces import FACE_FILES
-from sdcolab.core.preprocessors import PREPROCESSOR_FILES, PREPROCESSORS
+from sdcolab.core.preprocessors import PREPROCESSOR_FILES, PREPROCESSORS, usual_weights
 from sdcolab.core.registry import Registry
 from sdcolab.core.words.control import PREPROCESSOR_NOTE
 from sdcolab.core.words.details import DETECTOR_NAMES, DETECTOR_NOTE, FACE_NAMES, FACE_NOTE
@@ -107,10 +107,14 @@ CONTROLNET_BYTES = 722_600_000
 
 def controlnets_for(catalog: Registry[CatalogEntry], model: str) -> tuple[str, int, int]:
     """What ``todos_modelos_controlnet`` brings for the chosen ``model`` of the catalogue (any other name: Stable
-    Diffusion 1): the links as one text, how many they are, and their bytes in all."""
+    Diffusion 1), the usual preprocessors' weights with it: the links as one text, how many they are, and their bytes in
+    all."""
     family = chosen_entry(catalog, model).family if model else ModelFamily.SD1
     found = controlnets(catalog, frozenset({family})) or controlnets(catalog, frozenset({ModelFamily.SD1}))
-    return ", ".join(one.link for one in found), len(found), sum(one.size or CONTROLNET_BYTES for one in found)
+    weights = usual_weights()
+    links = [*(one.link for one in found), *(one.link for one in weights)]
+    size = sum(one.size or CONTROLNET_BYTES for one in found) + sum(one.size for one in weights)
+    return ", ".join(links), len(links), size
 
 
 GUIDE_RESOURCES = ("EasyNegative", "Remacri")

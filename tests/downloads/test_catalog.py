@@ -21,6 +21,7 @@ from sdcolab.core.errors import HashMismatch, UnknownName
 from sdcolab.core.events import CancelToken, ignore_events
 from sdcolab.core.few_steps import few_steps
 from sdcolab.core.folders import ROOT_VARIABLE, Folders
+from sdcolab.core.preprocessors import usual_weights
 from sdcolab.core.words import explain
 from sdcolab.downloads.catalog import controlnet_links, controlnets_for, known_hashes, load_catalog, names_of_kind
 from sdcolab.downloads.links import Link, parse_links
@@ -134,10 +135,16 @@ def test_all_controlnet_models() -> None:
     for wanted in ("canny", "depth", "openpose", "scribble"):
         assert any(f"_{wanted}_" in link.url for link in links)
     assert all("sd15" in link.url for link in links)
-    assert controlnets_for(load_catalog(), "URPM") == (controlnet_links(load_catalog()), 14, 14 * 722_600_000)
+    text, count, size = controlnets_for(load_catalog(), "URPM")
+    weights = usual_weights()
+    assert text.startswith(controlnet_links(load_catalog()))
+    assert text.endswith(weights[-1].link)
+    assert count == 14 + len(weights)
+    assert size == 14 * 722_600_000 + sum(one.size for one in weights)
+    assert len({one.file for one in weights}) == len(weights) >= 8
     text, count, size = controlnets_for(load_catalog(), "Juggernaut XL v9")
     assert "xinsir" in text
-    assert (count, size) == (1, 2_513_342_408)
+    assert (count, size) == (1 + len(weights), 2_513_342_408 + sum(one.size for one in weights))
 
 
 def test_all_controlnet_models_arrive_in_the_notebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,7 +157,8 @@ def test_all_controlnet_models_arrive_in_the_notebook(tmp_path: Path, monkeypatc
         monkeypatch.setenv(HUGGINGFACE_VARIABLE, hub.url)
         monkeypatch.setenv(ROOT_VARIABLE, str(tmp_path))
         together = notebook._collaborators()
-        reports = together.make_download({})(together.controlnet_links("")[0], ignore_events, CancelToken())
+        wanted = ", ".join(together.controlnet_links("")[0].split(", ")[: len(links)])
+        reports = together.make_download({})(wanted, ignore_events, CancelToken())
     folder = Folders(tmp_path).models(ModelKind.CONTROLNET)
     assert [report.path for report in reports] == [folder / name for name in names]
     assert {report.kind for report in reports} == {ModelKind.CONTROLNET}

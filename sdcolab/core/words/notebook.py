@@ -39,7 +39,7 @@ WAITED = "   ⏳ {what} ({seconds} s)"
 
 def all_controlnets(count: int, size: str) -> str:
     """How much the box of every ControlNet model will bring."""
-    what = f"{count} modelos" if count > 1 else "un modelo"
+    what = f"{count} archivos (los modelos y lo que usan sus preprocessors)"
     return f"📥 todos_modelos_controlnet: {what}, unos {size} en total; ⏹️ los deja para otro día."
 
 

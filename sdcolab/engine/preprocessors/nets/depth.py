@@ -23,12 +23,11 @@ from transformers import (
 
 from sdcolab.core.errors import ModelUnreadable
 from sdcolab.engine.preprocessors.base import Pixels
-from sdcolab.engine.preprocessors.nets.filling import filled, read, tensor
+from sdcolab.engine.preprocessors.nets.filling import filled, normalised, read, tensor
 
 _MIDAS_SIDE = 384
 """What DPT was trained at; transformers' module takes squares only."""
 _ANYTHING_SIDE, _PATCH = 518, 14
-_MEAN, _SPREAD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 _SIZES: Mapping[int, tuple[int, int, tuple[int, ...], int, tuple[int, ...]]] = {
     384: (12, 6, (48, 96, 192, 384), 64, (3, 6, 9, 12)),
@@ -83,11 +82,12 @@ _ANYTHING = (
     (r"^depth_head\.scratch\.output_conv2\.2\.", "head.conv3."),
     (r"^depth_head\.scratch\.", "scratch."),
 )
-_FUSION = re.compile(r"^scratch\.(?:layer(\d)_rn|refinenet(\d)\.(?:out_conv|resConfUnit(\d)\.conv(\d)))\.")
+FUSION = re.compile(r"^scratch\.(?:layer(\d)_rn|refinenet(\d)\.(?:out_conv|resConfUnit(\d)\.conv(\d)))\.")
 """The neck's convolutions, whose merging layers transformers counts from the other end."""
 
 
-def _fused(match: re.Match[str]) -> str:
+def fused(match: re.Match[str]) -> str:
+    """transformers' name of what ``FUSION`` found."""
     row, layer, unit, conv = match.groups()
     if row:
         return f"neck.convs.{int(row) - 1}."
@@ -103,7 +103,7 @@ def renamed(
     for name, weight in given.items():
         for pattern, replacement in rules:
             name = re.sub(pattern, replacement, name)
-        name = _FUSION.sub(_fused, name)
+        name = FUSION.sub(fused, name)
         if found := _QKV.match(name):
             place = f"{found[1]}.layer.{found[2]}"
             for names, third in zip(_THIRDS, weight.chunk(3), strict=True):
@@ -132,7 +132,7 @@ def midas_net() -> DPTForDepthEstimation:
 @torch.no_grad()
 def midas(picture: Pixels, path: Path, device: str) -> Tensor:
     """How near each place is [H, W], on the CPU: larger is nearer, without a unit. Raises what ``filled`` raises."""
-    image = _sized(picture, _MIDAS_SIDE, _MIDAS_SIDE, device) / 127.5 - 1
+    image = tensor(_sized(picture, _MIDAS_SIDE, _MIDAS_SIDE), device) / 127.5 - 1
     return _at_size(_into(midas_net(), path, _MIDAS, device)(image).predicted_depth, picture)
 
 
@@ -172,19 +172,14 @@ def anything(picture: Pixels, path: Path, device: str, version: int) -> Tensor:
     height, across = picture.shape[:2]
     scale = _ANYTHING_SIDE / min(height, across)
     rows, columns = (max(1, round(side * scale / _PATCH)) * _PATCH for side in (height, across))
-    image = _sized(picture, rows, columns, device) / 255
-    image = (image - _plane(_MEAN, device)) / _plane(_SPREAD, device)
+    image = normalised(_sized(picture, rows, columns), device)
     return _at_size(net(image).predicted_depth, picture)
 
 
-def _plane(values: tuple[float, ...], device: str) -> Tensor:
-    return torch.tensor(values, device=device).view(1, -1, 1, 1)
-
-
-def _sized(picture: Pixels, height: int, width: int, device: str) -> Tensor:
+def _sized(picture: Pixels, height: int, width: int) -> Pixels:
     grows = height * width > picture.shape[0] * picture.shape[1]
     method = cv2.INTER_CUBIC if grows else cv2.INTER_AREA
-    return tensor(np.asarray(cv2.resize(picture, (width, height), interpolation=method), np.uint8), device)
+    return np.asarray(cv2.resize(picture, (width, height), interpolation=method), np.uint8)
 
 
 def _at_size(depth: Tensor, picture: Pixels) -> Tensor:

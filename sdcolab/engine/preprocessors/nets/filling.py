@@ -16,8 +16,11 @@ from sdcolab.engine.weights import open_weights
 
 N = TypeVar("N", bound=nn.Module)
 
-_COUNTER = "num_batches_tracked"
+COUNTER = "num_batches_tracked"
 """Of a batch norm: counts training steps, and old files lack it."""
+
+_MEAN, _SPREAD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+"""ImageNet's, of values from 0 to 1."""
 
 
 def read(path: Path) -> dict[str, Tensor]:
@@ -35,7 +38,7 @@ def filled(net: N, path: Path, named: Callable[[Mapping[str, Tensor]], Mapping[s
     Raises what ``read`` raises, and ``ModelUnreadable`` when a weight is missing or has another shape.
     """
     given = named(read(path))
-    wanted = {name: tensor for name, tensor in net.state_dict().items() if not name.endswith(_COUNTER)}
+    wanted = {name: tensor for name, tensor in net.state_dict().items() if not name.endswith(COUNTER)}
     if any(name not in given or given[name].shape != tensor.shape for name, tensor in wanted.items()):
         raise ModelUnreadable(path=path, reason="not_a_model")
     net.load_state_dict({name: given[name] for name in wanted}, strict=False)
@@ -50,3 +53,9 @@ def as_named(given: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
 def tensor(picture: Pixels, device: str) -> Tensor:
     """uint8 [H, W, 3] -> float32 [1, 3, H, W], 0 to 255."""
     return torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1))).float()[None].to(device)
+
+
+def normalised(picture: Pixels, device: str) -> Tensor:
+    """uint8 [H, W, 3] -> float32 [1, 3, H, W] by ImageNet's mean and deviation."""
+    mean, spread = (torch.tensor(values, device=device).view(1, 3, 1, 1) for values in (_MEAN, _SPREAD))
+    return (tensor(picture, device) / 255 - mean) / spread

@@ -34,15 +34,21 @@ _SEEN = 0.3
 _SHOULDERS = (5, 6)
 _BODY = (0, None, 6, 8, 10, 5, 7, 9, 12, 14, 16, 11, 13, 15, 2, 1, 4, 3)
 """COCO's point for each of OpenPose's 18; the neck lies between the shoulders."""
+POINTS = 133
+"""Of a person in COCO-WholeBody: the 17 of the body come first."""
 _FACE, _LEFT, _RIGHT = slice(23, 91), slice(91, 112), slice(112, 133)
 
 
 def people(picture: Pixels, detector: Path, poser: Path) -> tuple[Person, ...]:
     """Everybody in a picture [H, W, 3] (RGB). Raises ``ModelUnreadable``."""
+    boxes, session = boxes_of(picture, detector), _opened(poser)
     turned = np.ascontiguousarray(picture[:, :, ::-1])  # both nets were given OpenCV's order
-    boxes = _boxes(turned, _opened(detector), detector)
-    session = _opened(poser)
     return tuple(_person(turned, box, session, poser) for box in boxes)
+
+
+def boxes_of(picture: Pixels, detector: Path) -> Floats:
+    """Where people are in a picture (RGB), as ``persons`` has it, in its pixels. Raises ``ModelUnreadable``."""
+    return _boxes(np.ascontiguousarray(picture[:, :, ::-1]), _opened(detector), detector)
 
 
 def _opened(path: Path) -> onnxruntime.InferenceSession:
@@ -94,16 +100,23 @@ def persons(found: Floats, side: int) -> Floats:
 
 
 def _person(picture: Pixels, box: Floats, session: onnxruntime.InferenceSession, path: Path) -> Person:
-    height, width = _side(session, 2, 384), _side(session, 3, 288)
+    cut, scale, start = cut_out(picture, box, _side(session, 2, 384), _side(session, 3, 288))
+    columns, rows = _run(session, (cut - _MEAN) / _SPREAD, path)[:2]
+    points = located(columns[0], rows[0])
+    points[:, :2] = points[:, :2] * scale + start
+    return arranged(points)
+
+
+def cut_out(picture: Pixels, box: Floats, height: int, width: int) -> tuple[Pixels, float, Floats]:
+    """The person in ``box`` with some room around, [height, width, 3]; how many of the picture's pixels one of those
+    is, and where in the picture the first one lies.
+    """
     middle, size = (box[:2] + box[2:]) / 2, (box[2:] - box[:2]) * _ROOM
     scale = max(size[0] / width, size[1] / height)
     start = middle - np.array((width, height)) * scale / 2
     matrix = np.array(((1 / scale, 0, -start[0] / scale), (0, 1 / scale, -start[1] / scale)), np.float32)
     cut = cv2.warpAffine(picture, matrix, (width, height), flags=cv2.INTER_LINEAR)
-    columns, rows = _run(session, (cut - _MEAN) / _SPREAD, path)[:2]
-    points = located(columns[0], rows[0])
-    points[:, :2] = points[:, :2] * scale + start
-    return arranged(points)
+    return np.asarray(cut, np.uint8), float(scale), start.astype(np.float32)
 
 
 def located(columns: Floats, rows: Floats) -> Floats:

@@ -18,10 +18,10 @@ def soft(edges: Tensor) -> Pixels:
     return grey_to_rgb((edges.numpy() * 255).clip(0, 255))
 
 
-def safe(edges: Tensor) -> Pixels:
-    """The same in three brightnesses, so that nothing else of the picture leaks through them."""
-    steps = (edges.numpy().astype(np.float32) * (_SAFE_STEPS + 1)).astype(np.int32)
-    return grey_to_rgb((steps / _SAFE_STEPS * 255).clip(0, 255))
+def safe(edges: Tensor, steps: int = _SAFE_STEPS) -> Pixels:
+    """The same in ``steps`` + 1 brightnesses, so that nothing else of the picture leaks through them."""
+    stairs = (edges.numpy().astype(np.float32) * (steps + 1)).astype(np.int32)
+    return grey_to_rgb((stairs / steps * 255).clip(0, 255))
 
 
 def scribble(edges: Tensor) -> Pixels:

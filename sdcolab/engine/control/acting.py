@@ -121,6 +121,7 @@ def _asked(net: ControlNet, call: UNetCall, rows: Tensor, hint: Tensor, unit: Co
             index = UNION_ORDER.index(union_type(unit.module, unit.kind))
             kinds = torch.zeros(len(x), net.config.num_control_type, device=x.device, dtype=x.dtype)
             kinds[:, index] = 1
+            hint = hint.expand(len(x), *hint.shape[1:])  # it sets the map beside each row
             down, mid = net(x, timesteps, context, [hint], kinds, [index], added_cond_kwargs=added, return_dict=False)
         else:
             down, mid = net(x, timesteps, context, hint, added_cond_kwargs=added, return_dict=False)

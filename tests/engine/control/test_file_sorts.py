@@ -130,7 +130,7 @@ def by_its_authors(named: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 SD1 = (32, 64, 64, 64)
-XL = (32, 64, 64, 128)
+XL = (32, 64, 128, 128)
 FILES: dict[str, dict[str, Callable[[Path], dict[str, Tensor]]]] = {
     "sd1": {
         "original": ldm,

@@ -34,7 +34,7 @@ from sdcolab.cli.parser import SpanishParser
 from sdcolab.core.errors import Cancelled, GridError, LaunchError, RequestError, SdcolabError, Unexpected
 from sdcolab.core.launching import understand
 from sdcolab.core.words import command as said
-from sdcolab.core.words import explain
+from sdcolab.core.words.console import explain
 from sdcolab.core.words.launching import needless
 
 SERVER_WORD = "servidor"

@@ -28,7 +28,7 @@ from sdcolab.core.registry import closest
 from sdcolab.core.request import FIELDS, GenerationRequest
 from sdcolab.core.tasks import Generate
 from sdcolab.core.words import command as said
-from sdcolab.core.words import explain
+from sdcolab.core.words.console import explain
 from sdcolab.fleet.orders import Order, digest_of, setup_of
 
 MAX_LINE = 200_000_000

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from sdcolab.cli.parser import decimal, whole
-from sdcolab.core.words import explain
+from sdcolab.core.words.console import explain
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -18,8 +18,9 @@ from sdcolab.core.errors import FieldNotOption, RequestError
 from sdcolab.core.fields import Field, Part, parts_of, table_of
 from sdcolab.core.pictures import open_picture
 from sdcolab.core.registry import closest
-from sdcolab.core.words import FIELD_WORDS, PART_LABELS, explain
+from sdcolab.core.words import FIELD_WORDS, PART_LABELS
 from sdcolab.core.words import command as said
+from sdcolab.core.words.console import explain
 
 PICTURES = ("picture", "mask")
 """Controls of fields that hold pictures: the command reads them from files."""

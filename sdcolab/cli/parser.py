@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 from sdcolab.core.errors import FieldNotNumber
 from sdcolab.core.words import command as said
-from sdcolab.core.words import explain
+from sdcolab.core.words.console import explain
 
 
 class SpanishParser(argparse.ArgumentParser):

@@ -6,8 +6,9 @@ from typing import IO
 
 from sdcolab.core.errors import SdcolabError
 from sdcolab.core.events import BytesReceived, Event, PhaseStarted, StepDone, Warned
-from sdcolab.core.words import PHASE_LABELS, explain, human_bytes
+from sdcolab.core.words import PHASE_LABELS, human_bytes
 from sdcolab.core.words import command as said
+from sdcolab.core.words.console import explain
 
 
 class ConsoleProgress:

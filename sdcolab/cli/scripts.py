@@ -17,7 +17,8 @@ from sdcolab.core.folders import Folders
 from sdcolab.core.registry import closest
 from sdcolab.core.scripts import AFTER_SHEETS, SCRIPTS, Grid
 from sdcolab.core.words import command as said
-from sdcolab.core.words import explain, label_of
+from sdcolab.core.words import label_of
+from sdcolab.core.words.console import explain
 
 
 def run_task(options: argparse.Namespace, task: Grid) -> int:

@@ -18,7 +18,17 @@ _STARTS: tuple[tuple[bytes, str], ...] = (
     (b"RIFF", "picture"),
     (b"GIF8", "picture"),
     (b"%PDF", "document"),
+    (b"\xfd7zXZ", "archive"),
+    (b"\x28\xb5\x2f\xfd", "archive"),
+    (b"BZh", "archive"),
+    (b"MZ", "program"),
+    (b"\x7fELF", "program"),
+    (b"\x1aE\xdf\xa3", "video"),
+    (b"d8:announce", "torrent"),
 )
+_INSIDE: tuple[tuple[int, bytes, str], ...] = ((257, b"ustar", "archive"), (4, b"ftyp", "video"))
+"""Signs that stand behind a file's beginning, and where."""
+
 _PAGES = (b"<!doctype", b"<html", b"<head", b"<?xml", b"<error", b"<!--")
 
 
@@ -31,10 +41,34 @@ def strange_content(start: bytes) -> str | None:
     for sign, reason in _STARTS:
         if start.startswith(sign):
             return reason
+    for at, sign, reason in _INSIDE:
+        if start.startswith(sign, at):
+            return reason
+    if len(start) > _FEW and not start.strip(b"\x00"):
+        return "zeros"
     text = start.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if text.startswith(_PAGES):
         return "web_page"
-    return "json" if text.startswith((b"{", b"[")) and _is_json(start) else None
+    if text.startswith((b"{", b"[")) and _is_json(start):
+        return "json"
+    return "text" if _is_text(start) else None
+
+
+_FEW = 16
+"""Bytes that say nothing by being zero or letters."""
+
+
+def _is_text(start: bytes) -> bool:
+    """Whether ``start`` is words: a pickle that is written in letters begins with a parenthesis."""
+    if len(start) <= _FEW or start.startswith((b"(", b"{", b"[")):
+        return False
+    try:
+        words = start.decode("utf-8")
+    except UnicodeDecodeError as error:
+        if error.start < len(start) - 3:  # but for a character that is cut at the end
+            return False
+        words = start[: error.start].decode("utf-8")
+    return " " in words and all(char.isprintable() or char in "\t\r\n" for char in words)
 
 
 def _is_json(start: bytes) -> bool:

@@ -177,7 +177,8 @@ def _is_embedding(header: TensorHeader) -> bool:
     if _CLIP_EMBEDDING_NAMES & header.tensors.keys() or _any_starts(header, ("string_to_param.",)):
         return True
     shapes = [info.shape for info in header.tensors.values()]
-    return 0 < len(shapes) <= _MOST_VECTORS and all(_is_vector(shape) for shape in shapes)
+    few = 0 < len(shapes) <= _MOST_VECTORS and not _is_text_encoder(header)
+    return few and all(_is_vector(shape) for shape in shapes)
 
 
 _MOST_VECTORS = 8

@@ -88,7 +88,7 @@ def look_ahead(web: Web, remote: RemoteFile, link: Link, cancel: CancelToken) ->
     except HeaderError:
         plausible, length = False, 0
     if not plausible:
-        _refuse_false_safetensors(remote.name)
+        _refuse_false_safetensors(remote.name, start)
         return None
     if length > MAX_REMOTE_HEADER:
         return None
@@ -129,7 +129,7 @@ def look_inside(path: Path, name: str, shown: str) -> Contents:
         except ModelUnreadable as error:
             if error.reason == "truncated":
                 raise DownloadDamaged(name=name) from error
-    _refuse_false_safetensors(name)
+    _refuse_false_safetensors(name, start)
     is_pickle = start.startswith(PICKLE_STARTS)
     if suffix in PICKLE_SUFFIXES and not is_pickle:
         raise NotAModelFile(name=name)
@@ -196,9 +196,9 @@ def _refuse_strange(start: bytes, name: str, shown: str) -> None:
             pass
 
 
-def _refuse_false_safetensors(name: str) -> None:
+def _refuse_false_safetensors(name: str, start: bytes) -> None:
     if name.lower().endswith(SAFETENSORS):
-        raise NotAModelFile(name=name)
+        raise ArchiveNotModel(name=name) if start.startswith(PICKLE_STARTS[0]) else NotAModelFile(name=name)
 
 
 def _range(web: Web, remote: RemoteFile, start: int, count: int) -> bytes | None:

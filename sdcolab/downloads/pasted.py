@@ -21,6 +21,7 @@ MAX_COMMAND = 4000
 _ENTITY = re.compile(r"&(?:amp|lt|gt|quot|#39|#x27|nbsp);", re.IGNORECASE)
 _WIDE = str.maketrans({"，": ",", "、": ",", "；": ";", "｜": "|", "\xa0": " ", "\u2028": "\n", "\u2029": "\n"})
 _WIDE_SCHEME = re.compile(r"(https?)[:：][/／]{2}", re.IGNORECASE)
+_BACKSLASHES = re.compile(r"https?:\\\\\S+", re.IGNORECASE)
 _ANCHOR = re.compile(r"<a\s[^<>]{0,300}?href=[\"']?([^\"'\s<>]+)[^<>]*>([^<]{0,300}</a>)?", re.IGNORECASE)
 _BB_LINK = re.compile(r"\[url(?:=[\"']?([^\]\"'\s]{1,8000})[\"']?)?\]([^\[\]]{0,8000})\[/url\]", re.IGNORECASE)
 _BB_MARK = re.compile(r"\[/?(?:b|i|u|s|list|\*|img|code|quote|center|size|color)(?:=[^\]\n]{0,60})?\]", re.IGNORECASE)
@@ -34,7 +35,9 @@ _NAME_END = re.compile(r"[^\s/:]{1,80}\.(?:safetensors|ckpt|pth?|bin|gguf|zip)",
 _NAME_WORDS = 8
 """Most words of a file name with blanks."""
 _ADDRESS = re.compile(r"(?:[a-z]{1,20}:)?https?://\S+", re.IGNORECASE)
-_COMMAND = re.compile(r"\s*+[!%$]?\s*+(?:sudo\s++)?(wget|curl|aria2c|gdown|git|cd|mkdir|rm|mv|cp|pip|apt)(?=\s|\Z)")
+_COMMAND = re.compile(
+    r"\s*+[!%$]?\s*+(?:sudo\s++)?(wget|curl|aria2c|gdown|huggingface-cli|hf|git|cd|mkdir|rm|mv|cp|pip|apt)(?=\s|\Z)"
+)
 _DRIVE_ID = re.compile(r"[\w-]{25,80}")
 
 
@@ -48,6 +51,8 @@ class _Program:
     valued: tuple[str, ...] = ()
 
 
+_HUB_OPTIONS = ("--revision", "--repo-type")
+
 _PROGRAMS: Mapping[str, _Program] = {
     "wget": _Program(
         ("-O", "--output-document"), ("-P", "--directory-prefix"), ("-U", "--user-agent", "--header", "-t", "-T", "-o")
@@ -57,6 +62,10 @@ _PROGRAMS: Mapping[str, _Program] = {
         ("-o", "--out"), ("-d", "--dir"), ("-x", "-s", "-k", "-j", "-m", "-t", "--header", "--user-agent", "-i")
     ),
     "gdown": _Program(("-O", "--output"), (), ("--id",)),
+    "huggingface-cli": _Program(
+        (), ("--local-dir",), (*_HUB_OPTIONS, "--include", "--exclude", "--cache-dir", "--token")
+    ),
+    "hf": _Program((), ("--local-dir",), (*_HUB_OPTIONS, "--include", "--exclude", "--cache-dir", "--token")),
     "git": _Program(),
 }
 """Programs of other notebooks' cells; commands that only move about (cd, mkdir, pip...) say nothing of links."""
@@ -80,6 +89,7 @@ def plain_text(text: str) -> str:
     """``text`` with links only, names as ``link > name`` and kinds as ``tipo:link``; everything else as it was."""
     text = "".join(char for char in text if unicodedata.category(char) != "Cf")
     text = _WIDE_SCHEME.sub(r"\1://", text.translate(_WIDE))
+    text = _BACKSLASHES.sub(lambda match: match[0].replace("\\", "/"), text)
     if _ENTITY.search(text):
         text = html.unescape(text)
     text = _ANCHOR.sub(r" \1 ", text)
@@ -170,10 +180,26 @@ def _links_of(command: str) -> list[str]:
     links = [word for word in rest if _ADDRESS.fullmatch(word)]
     if match[1] == "gdown":
         links += [f"https://drive.google.com/file/d/{word}" for word in rest if _DRIVE_ID.fullmatch(word)]
+    if match[1] in ("hf", "huggingface-cli"):
+        links += _hub_links(rest, command)
     kind = next((_FOLDERS[part.lower()] for part in reversed(_folders(folder, name)) if part.lower() in _FOLDERS), "")
     base = PurePosixPath(name).name
     called = f" > {base}" if base not in ("", "-") and len(links) == 1 else ""
     return [f"{kind + ':' if kind else ''}{link}{called}" for link in links]
+
+
+_REPOSITORY = re.compile(r"[\w.-]{1,96}/[\w.-]{1,96}")
+
+
+def _hub_links(words: Sequence[str], command: str) -> list[str]:
+    """The addresses of ``hf download OWNER/NAME FILE…``; without files, that of the repository."""
+    if words[:1] != ["download"] or len(words) < 2 or not _REPOSITORY.fullmatch(words[1]):
+        return []
+    said = dict(re.findall(r"(--(?:revision|repo-type))[= ]([\w./-]+)", command))
+    kind = {"dataset": "datasets/", "space": "spaces/"}.get(said.get("--repo-type", ""), "")
+    home = f"https://huggingface.co/{kind}{words[1]}"
+    branch = said.get("--revision", "main")
+    return [f"{home}/resolve/{branch}/{file}" for file in words[2:]] or [home]
 
 
 def _folders(folder: str, name: str) -> Sequence[str]:

@@ -469,7 +469,7 @@ def test_a_bug_in_the_downloads_does_not_take_the_page_away(cell: Cell) -> None:
     cell.download = broken
     cell.when("Contraseña:")
     text = cell.run(StartOptions(links="https://x"))
-    assert "Ha ocurrido un error inesperado (ZeroDivisionError)" in text
+    assert "Ocurrió un error inesperado (ZeroDivisionError)" in text
     assert "Running on public URL" in text
 
 

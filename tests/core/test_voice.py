@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from sdcolab.core.words import CATALOGUE, FIELD_WORDS
+from sdcolab.core.words.console import ADVICE
 
 ROOT = Path(__file__).parents[2]
 
@@ -21,7 +22,7 @@ NEVER = {
     "clicking": r"\bclick\b|\bclickea|\bhaz clic\b",
     "first person": r"\b(?:[Ss]igo|[Nn]o entiendo|[Ss]eguiré|[Nn]o encuentro|[Nn]o puedo|[Ii]ntentaré|he podido|"
     r"[Cc]ontinúo|[Ee]mpiezo|[Nn]o conozco)\b",
-    "compound past": r"\b(?:[Ss]e ha|[Ss]e han|[Nn]o ha|ha dejado) \w+",
+    "compound past": r"\b(?:[Hh]a ocurrido|[Ss]e ha|[Ss]e han|[Nn]o ha|ha dejado) \w+",
     "translated terms": r"\b(?:muestreador|punto de control|incrustación|reescalador|escala de guía)\b",
     "three dots": r"\.\.\.(?!\w)",
 }
@@ -60,3 +61,32 @@ def test_forms_that_are_never_used(rule: str) -> None:
     told += [pair for path in modules for pair in written_words(path)]
     assert len(told) > 500
     assert [(where, text) for where, text in told if re.search(NEVER[rule], text)] == []
+
+
+ON_SCREEN = re.compile(
+    r"pestaña|[Pp]ulsa|[Ss]uelta|[Aa]rrastra|casilla|celda|de la lista|«Actualizar»|recarga", re.IGNORECASE
+)
+COMMAND = re.compile(r"--[a-z]|\bsdcolab [a-z]")
+IN_THE_CONSOLE = ("fleet.", "web.port_", "launch.", "borrow.", "grids.script_not_planned", "host.no_widgets")
+"""Codes, and beginnings of codes, of errors that only the command has."""
+NEVER_IN_THE_CONSOLE = ("host.", "gallery.", "web.", "download.", "training.nothing_configured", "tag_editor.")
+"""Of those that only the page, the panel or a cell has; links are pasted in all of them."""
+
+
+def test_the_command_names_nothing_of_the_page() -> None:
+    told = {code: ADVICE.get(code, sentence.advice) for code, sentence in CATALOGUE.items()}
+    told = {code: advice for code, advice in told.items() if not code.startswith(NEVER_IN_THE_CONSOLE)}
+    assert {code: advice for code, advice in told.items() if ON_SCREEN.search(advice)} == {}
+    assert ADVICE.keys() <= CATALOGUE.keys()
+
+
+def test_the_page_names_no_command_and_no_picture_of_a_button() -> None:
+    told = {code: s.advice for code, s in CATALOGUE.items() if not code.startswith(IN_THE_CONSOLE)}
+    assert {code: advice for code, advice in told.items() if COMMAND.search(advice)} == {}
+    assert {code: advice for code, advice in told.items() if re.search("[🔃📒🎲💾↙]", advice)} == {}
+
+
+def test_advice_for_the_command_has_the_facts_of_its_error() -> None:
+    for code, advice in ADVICE.items():
+        needed = set(re.findall(r"{(\w+)}", advice))
+        assert needed <= set(re.findall(r"{(\w+)}", f"{CATALOGUE[code].text} {CATALOGUE[code].advice}")), code

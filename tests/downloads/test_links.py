@@ -171,6 +171,22 @@ def test_what_people_copy(text: str) -> None:
         ("https://h.example/x/mi modelo v2.safetensors", "https://h.example/x/mi%20modelo%20v2.safetensors", "", None),
         ("[x](https://h.example/c_(v2).pt)", "https://h.example/c_(v2).pt", "", None),
         ("https://h.example/?a=1&amp;b=2", "https://h.example/?a=1&b=2", "", None),
+        ("https:\\\\h.example\\x\\a.pt", "https://h.example/x/a.pt", "", None),
+        (f"loras: {A}", A, "", ModelKind.LORA),
+        (f"MODELOS:{A}", A, "", ModelKind.CHECKPOINT),
+        ("hf download ana/demo sub/a.pt", "https://huggingface.co/ana/demo/resolve/main/sub/a.pt", "", None),
+        (
+            "!huggingface-cli download ana/demo a.pt --revision v2 --local-dir /content/models/VAE",
+            "https://huggingface.co/ana/demo/resolve/v2/a.pt",
+            "",
+            ModelKind.VAE,
+        ),
+        (
+            "hf download --repo-type dataset ana/demo",
+            "https://huggingface.co/datasets/ana/demo",
+            "",
+            None,
+        ),
     ],
 )
 def test_commands_and_addresses_from_elsewhere(text: str, url: str, name: str, kind: ModelKind | None) -> None:

@@ -8,10 +8,11 @@ import pytest
 from support.downloads import HURRY, LOOPBACK
 from support.servers import FileServer
 
-from sdcolab.core.detect import ModelFamily, ModelKind
+from sdcolab.core.detect import ModelFamily, ModelKind, detect
 from sdcolab.core.errors import DownloadError, LfsPointer, ModelFamilyUnsupported, NotAModelFile
 from sdcolab.core.events import Event, Warned
 from sdcolab.core.folders import Folders
+from sdcolab.core.tensors import TensorHeader, TensorInfo
 from sdcolab.core.words import explain
 from sdcolab.downloads.classify import look_inside
 from sdcolab.downloads.queue import DownloadQueue
@@ -59,6 +60,38 @@ def test_what_is_no_model_says_what_it_is(name: str, error: type[DownloadError],
     with pytest.raises(error) as raised:
         look_inside(FILES / name, name, name)
     assert words in str(explain(raised.value))
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"PK\x03\x04" + bytes(40), "archivo comprimido"),
+        (b"\xfd7zXZ\x00" + bytes(40), "archivo comprimido"),
+        (b"\x28\xb5\x2f\xfd" + bytes(40), "archivo comprimido"),
+        (bytes(257) + b"ustar\x0000" + bytes(300), "archivo comprimido"),
+        (b"\x00\x00\x00\x18ftypmp42" + bytes(20), "un video"),
+        (b"MZ\x90" + bytes(100), "un programa"),
+        (b"d8:announce35:udp://tracker" + bytes(20), "torrent"),
+        (bytes(4096), "solo tiene ceros"),
+        (b"Access to this model is restricted. You must be authenticated.", "un texto"),
+        ("Tu sesión caducó: inicia sesión".encode(), "un texto"),
+        (b"\xef\xbb\xbf" + b'{"error": "Unauthorized"}', "mensaje de error"),
+        (b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>", "página web"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(40), "una imagen"),
+    ],
+)
+def test_what_another_kind_of_file_is_under_the_name_of_a_model(content: bytes, words: str, tmp_path: Path) -> None:
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(content)
+    with pytest.raises(DownloadError) as raised:
+        look_inside(path, path.name, path.name)
+    assert words in str(explain(raised.value))
+
+
+def test_a_small_text_encoder_is_no_embedding() -> None:
+    names = ("text_model.encoder.layers.0.self_attn.q_proj.weight", "text_model.embeddings.token_embedding.weight")
+    header = TensorHeader({name: TensorInfo("F16", (768, 768), 0, 0) for name in names})
+    assert detect(header).kind is ModelKind.TEXT_ENCODER
 
 
 @pytest.mark.parametrize("name", ["anima_lora.safetensors", "ltxv_lora.safetensors", "zimage_aio.safetensors"])

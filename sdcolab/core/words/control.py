@@ -16,7 +16,7 @@ SENTENCES: Mapping[str, Sentence] = {
     "control.model_not_chosen": Sentence(
         "La unidad {unit} de ControlNet no tiene modelo elegido.",
         "Elige en Model uno del mismo tipo que el preprocessor. Si la lista está vacía, descarga uno (casilla "
-        "todos_modelos_controlnet del cuaderno, o pestaña Descargas) y pulsa 🔃.",
+        "todos_modelos_controlnet del cuaderno, o pestaña Descargas) y pulsa «Actualizar».",
     ),
     "control.family_wrong": Sentence(
         "El modelo de ControlNet «{path}» es para modelos {family} y el que usas es {checkpoint}.",

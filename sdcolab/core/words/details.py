@@ -14,7 +14,7 @@ SENTENCES: Mapping[str, Sentence] = {
     ),
     "details.detector_missing": Sentence(
         "El detector «{model}» no está en la carpeta {folder}.",
-        "Elige otro en «Repaso de detalles», o pega esto en Descargas ({size}) y pulsa 🔃: {link}",
+        "Elige otro en «Repaso de detalles», o pega esto en Descargas ({size}) y pulsa «Actualizar»: {link}",
     ),
     "details.face_file_missing": Sentence(
         "Para restaurar caras falta el archivo {file} ({size}).",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from sdcolab.core.errors import SdcolabError, StorageError
 from sdcolab.core.words import (
@@ -63,22 +64,23 @@ _AREAS = (
 CATALOGUE: Mapping[str, Sentence] = {
     "cancelled": Sentence("Se interrumpió el trabajo.", "Lo que ya estaba terminado queda guardado."),
     "unexpected": Sentence(
-        "Ha ocurrido un error inesperado ({kind}): {detail}",
-        "Vuelve a intentarlo; si se repite, guarda el informe (🩺, o «sdcolab diagnostico --informe») y pide ayuda con "
-        "él.",
+        "Ocurrió un error inesperado ({kind}): {detail}",
+        "Vuelve a intentarlo; si se repite, guarda el informe y pide ayuda con él.",
     ),
     **{code: sentence for area in _AREAS for code, sentence in area.SENTENCES.items()},
 }
 """Every code of ``core.errors`` with its sentence."""
 
 
-def explain(error: SdcolabError) -> Explanation:
-    """The sentence and the advice for ``error``, in Spanish."""
+def explain(error: SdcolabError, elsewhere: Mapping[str, str] = MappingProxyType({})) -> Explanation:
+    """The sentence and the advice for ``error``, in Spanish. ``elsewhere`` has by code the advice of readers who have
+    no page in front of them (``core.words.console``)."""
     sentence = CATALOGUE[error.code]
+    advice = elsewhere.get(error.code, sentence.advice)
     shown = {name: _show(name, value) for name, value in error.facts().items()}
     if isinstance(error, StorageError):  # where on the disk matters here, not only the file's name
         shown |= {name: str(value) for name, value in error.facts().items() if isinstance(value, Path)}
-    return Explanation(text=sentence.text.format_map(shown).strip(), advice=sentence.advice.format_map(shown).strip())
+    return Explanation(text=sentence.text.format_map(shown).strip(), advice=advice.format_map(shown).strip())
 
 
 def _show_suggestions(names: tuple[str, ...]) -> str:

@@ -16,14 +16,15 @@ SENTENCES: Mapping[str, Sentence] = {
         "Enciéndela (por ejemplo, Hires fix o Refiner) o elige otro eje.",
     ),
     "grids.axis_empty": Sentence(
-        "El eje «{axis}» no tiene valores.", "Escríbelos separados por comas, o pulsa 📒 para ponerlos todos."
+        "El eje «{axis}» no tiene valores.",
+        "Escríbelos separados por comas, o pulsa «Todos los valores» para ponerlos todos.",
     ),
     "grids.axis_value_unreadable": Sentence(
         "No se entiende «{value}» en el eje «{axis}».",
         "Separa los valores con comas. Los números pueden ser un rango: 1-5, 1-10 (+2) o 1-10 [4].",
     ),
     "grids.axis_value_unknown": Sentence(
-        "El eje «{axis}» no conoce «{value}».", "{suggestions}Pulsa 📒 para ver los valores posibles."
+        "El eje «{axis}» no conoce «{value}».", "{suggestions}Pulsa «Todos los valores» para ver los valores posibles."
     ),
     "grids.too_many_axis_values": Sentence(
         "El eje «{axis}» tiene más de {limit} valores.", "Usa un paso mayor, por ejemplo 1-100 (+10)."

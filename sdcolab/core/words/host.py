@@ -78,7 +78,7 @@ SENTENCES: Mapping[str, Sentence] = {
     "host.ngrok_token_missing": Sentence(
         "Para el enlace de ngrok hace falta tu clave NGROK_TOKEN, y no está.",
         "Cópiala de https://dashboard.ngrok.com (gratis) a los «Secretos» 🔑 de Colab o a la celda «Claves», y vuelve "
-        "a pulsar ▶️. Mientras tanto uso el enlace de Gradio.",
+        "a pulsar ▶️. Mientras tanto se usa el enlace de Gradio.",
     ),
     "host.ngrok_token_rejected": Sentence(
         "ngrok no acepta tu clave NGROK_TOKEN: puede estar mal copiada o anulada.",

@@ -12,7 +12,8 @@ SENTENCES: Mapping[str, Sentence] = {
         "Baja el tamaño o el lote, y cierra otros programas que usen la memoria.",
     ),
     "machine.memory_low": Sentence(
-        "Queda poca memoria: {free} de {size}.", "Cierra otros programas o reinicia el entorno de ejecución."
+        "Queda poca memoria: {free} de {size}.",
+        "Cierra otros programas y en Colab, si no basta, reinicia el entorno de ejecución.",
     ),
     "machine.disk_low": Sentence(
         "Queda poco espacio en el disco de «{folder}»: {free}.", "Borra modelos o imágenes que no necesites."

@@ -52,7 +52,7 @@ SENTENCES: Mapping[str, Sentence] = {
     "request.unknown_name": Sentence("No existe {kind} «{name}».", "{suggestions}Elige un nombre de la lista."),
     "request.unknown_file": Sentence(
         "No existe {kind} «{name}».",
-        "{suggestions}Comprueba que el archivo está en su carpeta; en la página, pulsa 🔃 para actualizar la lista.",
+        "{suggestions}Comprueba que el archivo está en su carpeta y pulsa «Actualizar».",
     ),
     "request.not_downloaded": Sentence(
         "«{name}» todavía no está en este equipo.",
@@ -123,7 +123,7 @@ SENTENCES: Mapping[str, Sentence] = {
     ),
     "request.infotext_needs_picture": Sentence(
         "La imagen se hizo a partir de otra, que no se guarda en sus datos.",
-        "Se hace solo con el texto; para repetirla añade la imagen inicial (--imagen), y la máscara si la tenía.",
+        "Se hace solo con el texto; para repetirla añade la imagen inicial, y la máscara si la tenía.",
     ),
     "request.picture_unreadable": Sentence(
         "«{path}» no es una imagen que se pueda leer.", "Usa una imagen PNG, JPEG o WebP."

@@ -1,0 +1,44 @@
+"""Advice for who reads an error in a terminal: no button, tab or list of the page is named there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+from sdcolab.core.words.explain import explain as _explain
+
+_GET = "Descárgalo con: sdcolab descargar ENLACE"
+_GET_THIS = "Descárgalo con: sdcolab descargar {link}"
+
+ADVICE: Mapping[str, str] = {
+    "unexpected": "Vuelve a intentarlo; si se repite, pide ayuda con lo que guarda «sdcolab diagnostico --informe».",
+    "control.image_missing": "Añade su imagen a la unidad: --controlnet image=ARCHIVO,…",
+    "control.model_not_chosen": f"Pon en la unidad model=NOMBRE, uno del mismo tipo que el preprocessor. {_GET}",
+    "control.preprocessor_file_missing": _GET_THIS,
+    "details.detector_missing": "Elige otro, o descárgalo ({size}) con: sdcolab descargar {link}",
+    "details.face_file_missing": _GET_THIS,
+    "grids.axis_unknown": "{suggestions}«sdcolab cuadricula --help» explica cómo se escriben los ejes.",
+    "grids.axis_empty": "Escríbelos separados por comas, detrás del signo =.",
+    "grids.axis_value_unknown": "{suggestions}Revisa cómo está escrito.",
+    "grids.script_needs_picture": "Añade la imagen inicial con --imagen ARCHIVO.",
+    "grids.script_unknown": "{suggestions}Revisa cómo está escrito.",
+    "grids.script_option": "{suggestions}Revisa cómo está escrito.",
+    "grids.wildcard_missing": "{suggestions}Crea la lista en la carpeta wildcards, o revisa el nombre.",
+    "model.none": _GET,
+    "request.init_image_missing": "Añádela con --imagen ARCHIVO.",
+    "request.mask_missing": "Añádela con --mascara ARCHIVO: blanco donde la imagen debe cambiar.",
+    "request.not_option": "{suggestions}«sdcolab generar --help» tiene los valores posibles.",
+    "request.unknown_name": "{suggestions}«sdcolab generar --help» tiene los valores posibles.",
+    "request.unknown_file": "{suggestions}Comprueba que el archivo está en su carpeta.",
+    "request.not_downloaded": f"{_GET}, o elige otro.",
+    "request.lora_missing": f"{{suggestions}}{_GET}, o quítalo del prompt.",
+    "request.hypernetwork_missing": f"{{suggestions}}{_GET}, o quítala del prompt.",
+    "request.infotext_needs_picture": "Se hace solo con el texto; añade la imagen inicial (--imagen) y su máscara.",
+    "training.killed": "Repite el comando y continuará desde lo último guardado; si se repite, baja la resolución.",
+    "training.crashed": "Repite el comando y continuará desde lo último guardado.",
+    "training.base_missing": "Escribe la ruta de un modelo base, o descárgalo con: sdcolab descargar ENLACE",
+    "workshop.needs_model": "Escríbelo, o usa otro método.",
+}
+
+explain = partial(_explain, elsewhere=ADVICE)
+"""The sentence and the advice for an error, for who reads them in a terminal."""

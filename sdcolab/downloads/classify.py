@@ -198,7 +198,8 @@ def _refuse_strange(start: bytes, name: str, shown: str) -> None:
 
 def _refuse_false_safetensors(name: str, start: bytes) -> None:
     if name.lower().endswith(SAFETENSORS):
-        raise ArchiveNotModel(name=name) if start.startswith(PICKLE_STARTS[0]) else NotAModelFile(name=name)
+        zipped = start.startswith(PICKLE_STARTS[0]) and b"data.pkl" not in start  # torch's own files are zips too
+        raise ArchiveNotModel(name=name) if zipped else NotAModelFile(name=name)
 
 
 def _range(web: Web, remote: RemoteFile, start: int, count: int) -> bytes | None:

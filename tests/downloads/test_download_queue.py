@@ -27,6 +27,7 @@ from support.servers import (
 
 from sdcolab.core.detect import ModelFamily, ModelKind
 from sdcolab.core.errors import (
+    ArchiveNotModel,
     Cancelled,
     KindUnknown,
     ModelFamilyUnsupported,
@@ -200,7 +201,7 @@ def test_false_safetensors_are_refused(
 ) -> None:
     server = serve({"/a.safetensors": data}, [Fault(ignore_range=not ranges)] * 9)
     (report,) = direct_queue.run(f"{server.url}/a.safetensors")
-    assert isinstance(report.error, NotAModelFile)
+    assert isinstance(report.error, NotAModelFile | ArchiveNotModel)
     assert [*folders.root.rglob("a*")] == []
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from sdcolab.colab.panel_canvas import canvas_widget
 from sdcolab.core.fields import Field
+from sdcolab.core.words.axes import GENERAL, GROUP_MARK
 from sdcolab.core.words.base import Words
 from sdcolab.core.words.panel import PICTURES, TAKE_AWAY
 from sdcolab.studio.form import Control, Lists, choices, control_of, name_to_read
@@ -66,6 +67,47 @@ class FieldWidget:
             self.box.min, self.box.max = min(low, self.box.min), max(high, self.box.max)
             self.box.value = value
             self.box.min, self.box.max, self.box.step = low, high, step
+
+
+class GroupedWidget(FieldWidget):
+    """A name of a long list: its group is chosen first, then the name."""
+
+    def __init__(self, field: Field, widgets: Any, words: Words) -> None:
+        common = _common(widgets, words)
+        self._groups = widgets.Dropdown(options=[], **common)
+        self._names = widgets.Dropdown(options=[], **(common | {"description": " "}))
+        self._known: dict[str, list[tuple[str, str]]] = {}
+        self._groups.observe(lambda change: self._show(change["new"]), names="value")
+        super().__init__(field, widgets.VBox([self._groups, self._names], layout=widgets.Layout(flex="1 1 auto")))
+
+    @property
+    def value(self) -> Any:
+        """The name that is chosen."""
+        return self._names.value
+
+    def put(self, value: Any) -> None:
+        """Show ``value`` and its group; one that is not offered is left alone."""
+        group = next((title for title, names in self._known.items() if value in dict(names).values()), None)
+        if group is not None and value != self._names.value:
+            self._groups.value = group
+            self._names.value = value
+
+    def offer(self, lists: Lists) -> None:
+        """Look for what can be chosen again, and keep what was chosen."""
+        chosen = self._names.value
+        self._known.clear()
+        for text, name in choices(self.field, lists):
+            group, _, title = text.rpartition(GROUP_MARK)
+            self._known.setdefault(group or GENERAL, []).append((title, name))
+        self._groups.options = [*self._known]
+        self.put(chosen)
+
+    def watch(self, told: Callable[[], None]) -> None:
+        """Call ``told`` whenever another name is chosen."""
+        self._names.observe(lambda _change: told(), names="value")
+
+    def _show(self, group: str | None) -> None:
+        self._names.options = self._known.get(group or GENERAL, [])
 
 
 class PictureWidget(FieldWidget):
@@ -159,7 +201,12 @@ def draw_field(widgets: Any, field: Field, words: Words, value: Any, lists: List
         return pictures
     if control in _CANVASES:
         return CanvasWidget(field, widgets, words, _CANVASES[control])
-    drawn = FieldWidget(field, _MAKERS[control](widgets, field, _common(widgets, words)))
+    grouped = control is Control.LIST and any(GROUP_MARK in text for text, _ in choices(field, lists))
+    drawn = (
+        GroupedWidget(field, widgets, words)
+        if grouped
+        else FieldWidget(field, _MAKERS[control](widgets, field, _common(widgets, words)))
+    )
     drawn.offer(lists)
     drawn.put(value)
     return drawn

@@ -42,12 +42,12 @@ class XyzPlot:
     code: ClassVar[str] = "xyz"
     title: ClassVar[str] = "X/Y/Z plot"
 
-    x_axis: str = fact("Seed", choices="axes", api=("x_type",))
-    x_values: str = fact("", api=("x_values",))
-    y_axis: str = fact(NOTHING, choices="axes", api=("y_type",))
-    y_values: str = fact("", api=("y_values",))
-    z_axis: str = fact(NOTHING, choices="axes", api=("z_type",))
-    z_values: str = fact("", api=("z_values",))
+    x_axis: str = fact("Seed", choices="axes", label="X Type", api=("x_type",))
+    x_values: str = fact("", label="X Values", api=("x_values",))
+    y_axis: str = fact(NOTHING, choices="axes", label="Y Type", api=("y_type",))
+    y_values: str = fact("", label="Y Values", api=("y_values",))
+    z_axis: str = fact(NOTHING, choices="axes", label="Z Type", api=("z_type",))
+    z_values: str = fact("", label="Z Values", api=("z_values",))
     legend: bool = fact(True, api=("draw_legend",))
     sub_images: bool = fact(True, api=("include_lone_images",))
     sub_grids: bool = fact(False, api=("include_sub_grids",))

@@ -22,6 +22,7 @@ from sdcolab.core.registry import closest
 from sdcolab.core.request import AUTOMATIC, FIELDS, PARTS, GenerationRequest, Refiner
 from sdcolab.core.scripts import NOTHING
 from sdcolab.core.words import label_of
+from sdcolab.core.words.axes import GROUP_MARK, axis_title, axis_word, group_title, repeated_title
 from sdcolab.grids import rewrite, values
 from sdcolab.grids.fields import changed, has_part, knows
 from sdcolab.grids.names import Names, resolved
@@ -63,7 +64,8 @@ Change = Callable[[GenerationRequest, Any], GenerationRequest]
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """One row. ``path`` is the field that takes the value; ``change`` does what a field alone cannot.
+    """One row. ``path`` is the field that takes the value; ``change`` does what a field alone cannot; ``part``: where
+    forms have it, when ``path`` does not say.
 
     ``listed`` is the live list that names come from, ``extra`` further names; ``cost`` 0..1 is what changing it costs
     compared with loading a checkpoint; ``bare``: a legend is the value alone; ``rank``: axes with lower ones are
@@ -82,6 +84,7 @@ class Axis:
     rank: int = 1
     own: bool = False
     """Ours, not A1111's: it does not count for A1111's numbers."""
+    part: str = ""
 
     @property
     def name(self) -> str:
@@ -92,6 +95,17 @@ class Axis:
     def available(self) -> bool:
         """Whether this version has what the axis changes."""
         return not self.path or knows(self.path)
+
+    @property
+    def group(self) -> str:
+        """Title of those that it stands among in lists: its part of the form, "" for none."""
+        return group_title(self.part or self.path.rpartition(".")[0])
+
+    @property
+    def title(self) -> str:
+        """Its group, its label and what forms call it, for people."""
+        title = axis_title(self.label, self.path)
+        return f"{self.group}{GROUP_MARK}{title}" if self.group else title
 
     def read(self, text: str, names: Names) -> tuple[Any, ...]:
         """The values that ``text`` means; ``*`` means every one there is. Raises what ``values`` raises,
@@ -179,10 +193,6 @@ _LORA_COST = 0.6
 
 def _denoising(request: GenerationRequest, value: float) -> GenerationRequest:
     return changed(request, "init.strength" if request.init else "hires.strength", value)
-
-
-def _noise_multiplier(request: GenerationRequest, value: float) -> GenerationRequest:
-    return changed(request, "init.noise_multiplier", value)
 
 
 def _size(request: GenerationRequest, value: tuple[int, int]) -> GenerationRequest:
@@ -283,7 +293,7 @@ def _is_plain(field: Field) -> bool:
 def _further(rows: Sequence[Axis]) -> Iterator[Axis]:
     """An axis for each plain field that no row has: a field that is new is one without more ado. It is called as
     infotexts call the field or, where they do not or several share the name, as forms do."""
-    taken = {row.path for row in rows}
+    taken = {row.path for row in rows} | {"hires.strength", "init.strength"}  # "Denoising" is either
     names = Counter([row.label for row in rows] + [field.label for field in FIELDS.values()])
     for path, field in FIELDS.items():
         repeats = field.parent in PARTS and PARTS[field.parent].many  # which of them would have to be said
@@ -311,32 +321,65 @@ def _turning_on(path: str) -> Change:
     return lambda request, value: with_value(request, path, value)
 
 
-CONTROL_UNITS = 3
-"""ControlNet units with axes: as many as a form shows."""
+@dataclass(frozen=True, slots=True)
+class _Repeated:
+    """A part that repeats, whose axes say of which unit they are: ``units`` of them have axes.
 
-_CONTROL_LABELS: Mapping[str, str] = {
-    "enabled": "Enabled",
-    "model": "Model",
-    "weight": "Weight",
-    "start": "Guidance Start",
-    "end": "Guidance End",
-    "mode": "Control Mode",
-    "resize": "Resize Mode",
-    "module": "Preprocessor",
-    "resolution": "Pre Resolution",
-    "threshold_a": "Pre Threshold A",
-    "threshold_b": "Pre Threshold B",
-}
-"""What the extension calls its axes, by the unit's field; others are called as in infotexts."""
+    ``title`` is what its extension calls itself before the name of an axis, ``labels`` what it calls axes by the unit's
+    field ("" for none); others are called as in infotexts, without ``prefix``.
+    """
+
+    part: str
+    title: str
+    units: int
+    labels: Mapping[str, str]
+    prefix: str = ""
+
+    def axes(self) -> Iterator[Axis]:
+        """Those of every unit."""
+        fields = [field for field in FIELDS.values() if field.parent == self.part]
+        named = {one.name: one.label.removeprefix(self.prefix) for one in fields if _is_plain(one)} | {**self.labels}
+        for unit in range(self.units):
+            title = f"[{repeated_title(self.title, unit)}]"
+            for name, label in named.items():
+                if label:
+                    yield _of_field(f"{title} {label[0].upper()}{label[1:]}", f"{self.part}.{unit}.{name}", own=True)
 
 
-def _control_axes(unit: int) -> Iterator[Axis]:
-    """The axes of ControlNet's unit number ``unit`` (from 0)."""
-    title = f"[ControlNet {unit + 1}]" if unit else "[ControlNet]"
-    plain = {field.name: field.label for field in FIELDS.values() if field.parent == "control" and _is_plain(field)}
-    for name, label in {**plain, **_CONTROL_LABELS}.items():
-        if label:
-            yield _of_field(f"{title} {label}", f"control.{unit}.{name}", own=True)
+_REPEATED: tuple[_Repeated, ...] = (
+    _Repeated(
+        "control",
+        "ControlNet",
+        3,
+        labels={
+            "enabled": "Enabled",
+            "model": "Model",
+            "weight": "Weight",
+            "start": "Guidance Start",
+            "end": "Guidance End",
+            "mode": "Control Mode",
+            "resize": "Resize Mode",
+            "module": "Preprocessor",
+            "resolution": "Pre Resolution",
+            "threshold_a": "Pre Threshold A",
+            "threshold_b": "Pre Threshold B",
+        },
+    ),
+    _Repeated(
+        "details",
+        "ADetailer",
+        2,
+        prefix="ADetailer ",
+        labels={
+            "enabled": "Enabled",
+            "prompt": "Prompt",
+            "negative_prompt": "Negative prompt",
+            "classes": "Model classes",
+            "only_masked": "Inpaint only masked",
+        },
+    ),
+)
+"""As many units as a person compares."""
 
 
 # --- The table ------------------------------------------------------------------------------------------------------
@@ -369,19 +412,27 @@ _ROWS: tuple[Axis, ...] = (
     _of_field("Eta", "tuning.eta"),
     _of_field("Clip skip", "clip_skip"),
     Axis("Denoising", Kind.FLOAT, change=_denoising),
-    Axis("Initial noise multiplier", Kind.FLOAT, change=_noise_multiplier),
+    _of_field("Initial noise multiplier", "init.noise_multiplier"),
     _of_field("Extra noise", "tuning.extra_noise"),
     _of_field("Hires upscaler", "hires.upscaler", tab=Tab.TXT2IMG),
     _of_field("Cond. Image Mask Weight", "init.inpaint.condition_weight", tab=Tab.IMG2IMG),
     _of_field("VAE", "vae", extra=(AUTOMATIC, NONE)),
     Axis("Styles", Kind.STYLES, change=_with_styles),
-    Axis("UniPC Order", Kind.INT, change=_unipc_order, cost=0.5),
+    Axis("UniPC Order", Kind.INT, "tuning.unipc_order", change=_unipc_order, cost=0.5),
     Axis("Face restore", Kind.TEXT, change=_face_restore, bare=True),
     _of_field("Token merging ratio", "tuning.token_merging"),
     _of_field("Token merging ratio high-res", "tuning.token_merging_hires"),
     _of_field("Always discard next-to-last sigma", "tuning.discard_penultimate"),
     _of_field("SGM noise multiplier", "tuning.sgm_noise_multiplier"),
-    Axis("Refiner checkpoint", Kind.NAME, change=_refiner, listed="checkpoints", extra=(NONE,), cost=1.0),
+    Axis(
+        "Refiner checkpoint",
+        Kind.NAME,
+        "refiner.checkpoint",
+        change=_refiner,
+        listed="checkpoints",
+        extra=(NONE,),
+        cost=1.0,
+    ),
     _of_field("Refiner switch at", "refiner.switch_at"),
     _of_field("RNG source", "noise_origin"),
     _of_field("FP8 mode", "tuning.fp8", cost=0.9),
@@ -389,39 +440,29 @@ _ROWS: tuple[Axis, ...] = (
 )
 """A1111's axes, in its order and by its labels."""
 
-_NAMED_PATHS = ("hires.strength", "init.strength", "init.noise_multiplier", "tuning.unipc_order", "refiner.checkpoint")
-"""Fields that the rows which are no single field change."""
-
 AXES: tuple[Axis, ...] = (
     *_ROWS,
-    Axis("LoRA", Kind.NAME, change=_lora, listed="loras", extra=(NONE,), cost=_LORA_COST, rank=0, own=True),
-    Axis("LoRA weight", Kind.WEIGHT, change=_lora_weight, listed="loras", cost=0.4, rank=2, own=True),
-    *(axis for unit in range(CONTROL_UNITS) for axis in _control_axes(unit)),
-    *_further((*_ROWS, *(_of_field("", path) for path in _NAMED_PATHS))),
+    Axis(
+        "LoRA", Kind.NAME, change=_lora, listed="loras", extra=(NONE,), cost=_LORA_COST, rank=0, own=True, part="lora"
+    ),
+    Axis("LoRA weight", Kind.WEIGHT, change=_lora_weight, listed="loras", cost=0.4, rank=2, own=True, part="lora"),
+    *(axis for repeated in _REPEATED for axis in repeated.axes()),
+    *_further(_ROWS),
 )
 """Every axis. A1111's numbers are places in its own list for a tab, which ``of_tab`` gives."""
 
 _ALIASES: Mapping[str, str] = {
     "checkpoint": "Checkpoint name",
     "model": "Checkpoint name",
-    "modelo": "Checkpoint name",
-    "cfg": "CFG Scale",
-    "pasos": "Steps",
-    "semilla": "Seed",
-    "tamaño": "Size",
-    "estilos": "Styles",
-    "schedule": "Schedule type",
     "s/r prompt": "Prompt S/R",
     "s/r": "Prompt S/R",
     "peso lora": "LoRA weight",
-    "peso del lora": "LoRA weight",
     "controlnet": "[ControlNet] Model",
     "peso de controlnet": "[ControlNet] Weight",
     "fuerza": "Denoising",
-    "fuerza del denoising": "Denoising",
-    "nada": NOTHING,
     "": NOTHING,
 }
+"""Other names of axes, beyond their labels and what forms call them."""
 
 
 def of_tab(*, img2img: bool) -> tuple[Axis, ...]:
@@ -432,12 +473,14 @@ def of_tab(*, img2img: bool) -> tuple[Axis, ...]:
 
 
 def axis_called(name: str, *, img2img: bool) -> Axis:
-    """The axis with this label (or the guide's word for it). Raises ``AxisUnknown``."""
-    there = {axis.label.casefold(): axis for axis in of_tab(img2img=img2img)}
+    """The axis with this label, or what the guide or the form calls it. Raises ``AxisUnknown``."""
+    known = of_tab(img2img=img2img)
+    there = {axis.label.casefold(): axis for axis in known}
+    in_forms = {axis_word(axis.label, axis.path).casefold(): axis for axis in reversed(known)}
     folded = " ".join(name.split()).casefold()
-    axis = there.get(folded) or there.get(_ALIASES.get(folded, "").casefold())
+    axis = there.get(folded) or there.get(_ALIASES.get(folded, "").casefold()) or in_forms.get(folded)
     if axis is None:
-        raise AxisUnknown(name=name, suggestions=closest(name, [known.label for known in there.values()]))
+        raise AxisUnknown(name=name, suggestions=closest(name, [one.label for one in known]))
     return axis
 
 
@@ -450,5 +493,14 @@ def axis_number(number: int, *, img2img: bool) -> Axis:
 
 
 def idle(axes: Iterable[Axis], request: GenerationRequest) -> tuple[str, ...]:
-    """Labels of axes that change a part which ``request`` does not have: a hires pass, a ControlNet unit."""
-    return tuple(axis.label for axis in axes if axis.path and knows(axis.path) and not has_part(request, axis.path))
+    """Labels of axes that change a part which ``request`` does not have: a hires pass, a ControlNet unit. Those that
+    bring their part along are none."""
+    plain = [axis for axis in axes if axis.path and axis.change is None and knows(axis.path)]
+    return tuple(axis.label for axis in plain if not has_part(request, axis.path))
+
+
+def in_groups() -> tuple[Axis, ...]:
+    """The axes as forms list them: what is in no group, LoRA, and the other groups; in each, A1111's first."""
+    there = sorted((axis for axis in AXES if axis.available), key=lambda axis: axis.own)
+    groups = list(dict.fromkeys(["", group_title("lora"), *(axis.group for axis in there)]))
+    return tuple(sorted(there, key=lambda axis: groups.index(axis.group)))

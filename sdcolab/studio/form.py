@@ -41,6 +41,9 @@ Lists = Callable[[str], tuple[str, ...]]
 ABSENT: Final = ":absent"
 """Behind the name of a live list: what it would also have if it were downloaded."""
 
+TO_READ: Final = ":to_read"
+"""The same: how its names are written for people, in its order; in groups where ``GROUP_MARK`` is in them."""
+
 
 def once(lists: Lists) -> Lists:
     """``lists`` that looks each one up at most once: on Drive, each look at a folder costs seconds."""
@@ -121,7 +124,9 @@ def choices(field: Field, lists: Lists) -> tuple[tuple[str, str], ...]:
     """What ``field`` offers: (text to read, value)."""
     if field.is_choice:
         return tuple((label, word.value) for word, label in option_words(field.kind).items())
-    here = tuple((name_to_read(field, name), name) for name in names_for(field, lists))
+    names, listed = names_for(field, lists), lists(field.choices)
+    read = dict(zip(listed, lists(f"{field.choices}{TO_READ}"), strict=False))  # none for most lists
+    here = tuple((read.get(name) or name_to_read(field, name), name) for name in names)
     return (*here, *((TO_DOWNLOAD.format(name=name), name) for name in absent_names(field, lists)))
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sdcolab.core import infotext
@@ -18,7 +18,7 @@ from sdcolab.core.errors import (
     UnknownName,
 )
 from sdcolab.core.few_steps import FewSteps, few_steps
-from sdcolab.core.fields import Field, plain_path
+from sdcolab.core.fields import Field, plain_path, table_of
 from sdcolab.core.library import Library, activation_words
 from sdcolab.core.prompt import apply_styles, extract_networks
 from sdcolab.core.request import FIELDS, SIZE_STEP, GenerationRequest
@@ -49,10 +49,13 @@ TEXT_MODE, IMAGE_MODE = "txt2img", "img2img"
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What an infotext says to the form: ``values`` by path, and sentences about what could not be used."""
+    """What an infotext says to the form: ``values`` by path, and sentences about what could not be used. ``script``:
+    the one whose sheet it describes, with its own values, "" for none; None: the text does not know."""
 
     values: Mapping[str, Any]
     troubles: tuple[str, ...]
+    script: str | None = None
+    script_values: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +230,8 @@ class GenerationDesk:
 
     def read(self, text: str) -> Reading:
         """Translate an infotext into values of the form; what it does not concern is left as it is."""
-        pasted = infotext.to_request(infotext.parse(text), self._studio.schedules)
+        parsed = infotext.parse(text)
+        pasted = infotext.to_request(parsed, self._studio.schedules)
         pasted = infotext.with_files(pasted, self._studio.library)
         every = self._shown(replace(GenerationRequest(), **pasted.changes), 0)
         values = {path: value for path, value in every.items() if path.split(".")[0] in pasted.changes}
@@ -238,22 +242,28 @@ class GenerationDesk:
             values |= {path: _plain(FIELDS[path], value) for path, value in initial.items() if path in FIELDS}
             values["init.inpaint"] = bool(pasted.inpaint)
         drawn = {path: value for path, value in values.items() if not _is_picture(path)}
-        good, unknown = self._known_names(drawn)
-        unused = (InfotextFieldUnused(label, value) for label, value in pasted.unused)
+        good, unknown = self._known_names(drawn, FIELDS)
+        script = infotext.script_of(parsed)
+        settings = next((one.settings for one in self._layout.scripts if one.id == script.code), None)
+        script_values, wrong = self._known_names(script.values, table_of(settings) if settings else {})
+        unused = (InfotextFieldUnused(label, value) for label, value in pasted.unused if label not in script.labels)
         picture = [InfotextNeedsPicture()] if pasted.starts_from_picture else []
-        return Reading(good, tuple(map(_sentence, (*pasted.warnings, *pasted.missing, *unknown, *unused, *picture))))
+        told = (*pasted.warnings, *pasted.missing, *unknown, *wrong, *unused, *picture)
+        return Reading(good, tuple(map(_sentence, told)), script.code if parsed.fields else None, script_values)
 
-    def _known_names(self, values: Mapping[str, Any]) -> tuple[dict[str, Any], list[SdcolabError]]:
+    def _known_names(
+        self, values: Mapping[str, Any], table: Mapping[str, Field]
+    ) -> tuple[dict[str, Any], list[SdcolabError]]:
         """``values`` with names as this program writes them, and the errors of those that it does not know, which are
         left out."""
         good, reader = dict(values), self._reader
         unknown: list[SdcolabError] = []
         for path, value in values.items():
-            field = FIELDS.get(plain_path(path))
-            if field is None or not field.choices or _is_off(path, values):
+            known = table.get(plain_path(path))
+            if known is None or not known.choices or _is_off(path, values):
                 continue
             try:
-                good[path] = reader.read(field, value, path)
+                good[path] = reader.read(known, value, path)
             except UnknownName as error:
                 unknown.append(error)
                 del good[path]

@@ -109,11 +109,11 @@ class FormActions:
         return gr.update(visible=False), problem or fragments.message(PLAN_LEFT, fragments.Tone.GOOD)
 
     def compare_loras(self, lora: str | None) -> Updates:
-        """The settings of X/Y/Z plot that compare the epochs of a LoRA."""
+        """The settings of X/Y/Z plot that compare the epochs of a LoRA, and a message."""
         plot = self._gadgets.script_forms["xyz"]
         nothing: Mapping[str, str] = {}
-        settings, _ = attempt(lambda: comparison(self._studio, lora or ""), nothing)
-        return {plot[name]: value for name, value in settings.items()}
+        settings, said = attempt(lambda: comparison(self._studio, lora or ""), nothing)
+        return {plot[name]: value for name, value in settings.items()} | {self._panel.message: said}
 
     def forecast(self, data: Data) -> str:
         """How much the chosen script will be, or what is wrong with it."""
@@ -169,9 +169,15 @@ class FormActions:
     def fresh_lists(self) -> Updates:
         """What can be chosen now, for every list of the page."""
         settings, _ = attempt(self._studio.settings.load, Settings())
+        loras = [*lora_names(self._studio.library)]
         return self._parts.fresh_lists(once(self._studio.lists)) | {
             self._gadgets.styles: _choices_or([style.name for style in settings.styles], NO_STYLES),
-            self._gadgets.lora: _choices_or([*lora_names(self._studio.library)], NO_LORAS),
+            self._gadgets.lora: _choices_or(loras, NO_LORAS),
+            **(
+                {self._gadgets.compared_lora: gr.update(choices=loras)}
+                if self._gadgets.compared_lora is not None
+                else {}
+            ),
         }
 
     def refresh(self, checkpoint: str | None, vae: str | None, *units: Any) -> Updates:

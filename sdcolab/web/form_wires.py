@@ -135,6 +135,7 @@ class FormWires:
             button.click(None, both, both, js="(a, b, c, d) => [c, d, a, b]", **QUIET)
         if gadgets.compare_loras is not None:
             axes = [plot[name] for name in ("x_axis", "x_values", "y_axis", "y_values", "z_axis")]
+            axes.append(self._panel.message)
             gadgets.compare_loras.click(self._actions.compare_loras, gadgets.compared_lora, axes, **QUIET)
         drawn = [control for form in gadgets.script_forms.values() for path, control in form.items() if path != "@box"]
         if gadgets.forecast is not None:

@@ -14,6 +14,7 @@ from typing import Any
 import gradio as gr
 
 from sdcolab.core.request import GenerationRequest
+from sdcolab.core.scripts import SCRIPT_FIELDS
 from sdcolab.core.words import page as words
 from sdcolab.core.words.faces import SIZES
 from sdcolab.core.words.queue import PAUSE_JOB
@@ -68,6 +69,16 @@ class Gadgets:
     compared_lora: Any = None
     compare_loras: Any = None
     weights: dict[str, WeightsBox] = field(default_factory=dict)
+
+    @property
+    def recorded(self) -> list[Any]:
+        """The controls of scripts that infotexts tell of."""
+        return [
+            control
+            for script, drawn in self.script_forms.items()
+            for path, control in drawn.items()
+            if (known := SCRIPT_FIELDS.get(f"{script}.{path}")) and known.label
+        ]
 
 
 @dataclass(frozen=True, slots=True)

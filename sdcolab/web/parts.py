@@ -57,7 +57,9 @@ class Parts:
     @property
     def every_list(self) -> list[Any]:
         """Every control whose choices are looked for again."""
-        return [self.panel.gadgets.styles, self.panel.gadgets.lora, *(control for control, _ in self.lists())]
+        gadgets = self.panel.gadgets
+        compared = [gadgets.compared_lora] if gadgets.compared_lora is not None else []
+        return [gadgets.styles, gadgets.lora, *compared, *(control for control, _ in self.lists())]
 
     @property
     def chosen(self) -> list[Any]:

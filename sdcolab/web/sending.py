@@ -61,7 +61,16 @@ class Sender:
         reading, said = attempt(lambda: self._desk.read(text), Reading({}, ()))
         fields = self._panel.fields
         values = {fields[path]: value for path, value in reading.values.items() if path in fields}
-        return values | {self._panel.message: said or said_of(reading)}
+        return values | self._script(reading) | {self._panel.message: said or said_of(reading)}
+
+    def _script(self, reading: Reading) -> Updates:
+        """The script of a sheet with its settings; none where the text is of a single picture."""
+        if reading.script is None:
+            return {}
+        gadgets = self._panel.gadgets
+        drawn = gadgets.script_forms.get(reading.script, {})
+        values = {drawn[path]: value for path, value in reading.script_values.items() if path in drawn}
+        return values | {gadgets.script: reading.script}
 
     # --- Pictures -----------------------------------------------------------------------------------------------------
 
@@ -92,9 +101,11 @@ class Sender:
         return updates | self._size(fitting_size(*picture.size), mode, sizes)
 
     def _without_size(self, updates: Updates) -> Updates:
-        """What an infotext says of a picture that is now the beginning: not its size, nor how it was begun."""
-        fields = self._panel.fields
+        """What an infotext says of a picture that is now the beginning: not its size, nor how it was begun, nor the
+        script that may be chosen already."""
+        fields, gadgets = self._panel.fields, self._panel.gadgets
         left = {fields[path] for path in ("width", "height", "hires", "init.inpaint", "seed") if path in fields}
+        left |= {gadgets.script, *gadgets.recorded}
         return {control: value for control, value in updates.items() if control not in left}
 
     def _size(self, size: tuple[int, int], mode: str, sizes: Any) -> Updates:

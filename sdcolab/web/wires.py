@@ -60,6 +60,7 @@ class Wires:
             self._panel.sizes,
             self._parts.tabs,
             self._gadgets.script,
+            *self._gadgets.recorded,
             self._parts.pnginfo.message,
             *([tools] if tools else []),
         ]

@@ -20,6 +20,7 @@ from sdcolab.core.scripts import DynamicPrompts, Forecast, Grid
 from sdcolab.core.settings import SettingsFile
 from sdcolab.core.tasks import Tools
 from sdcolab.core.upscaling import upscaler_names
+from sdcolab.studio.form import TO_READ
 from sdcolab.studio.plans import LeftPlan
 
 if TYPE_CHECKING:
@@ -139,10 +140,11 @@ def write_plan_page(plan: Path, target: Path, library: Library, folders: Folders
 
 def axis_lists() -> Mapping[str, Callable[[], tuple[str, ...]]]:
     """The axes of an X/Y/Z plot, for forms, and in A1111's order for each tab."""
-    from sdcolab.grids.axes import AXES, of_tab
+    from sdcolab.grids.axes import in_groups, of_tab
 
     return {
-        "axes": lambda: tuple(axis.label for axis in sorted(AXES, key=lambda axis: axis.own) if axis.available),
+        "axes": lambda: tuple(axis.label for axis in in_groups()),
+        f"axes{TO_READ}": lambda: tuple(axis.title for axis in in_groups()),
         "axes_txt2img": lambda: tuple(axis.label for axis in of_tab(img2img=False)),
         "axes_img2img": lambda: tuple(axis.label for axis in of_tab(img2img=True)),
     }

@@ -61,6 +61,37 @@ def test_values_are_added_and_axes_exchanged(studio: Any) -> None:
     assert (scripts.values["x_axis"], scripts.values["x_values"]) == ("Nothing", "")
 
 
+def test_a_script_is_chosen_with_its_settings_and_taken_away(studio: Any) -> None:
+    scripts = ScriptBox(ipywidgets, studio, LAYOUT.scripts, lambda: None, at_once)
+    scripts.choose("xyz", {"x_axis": "Steps", "x_values": "4, 8"})
+    assert (scripts.chosen, scripts.values["x_axis"], scripts.values["x_values"]) == ("xyz", "Steps", "4, 8")
+    scripts.choose("")
+    assert (scripts.chosen, scripts.values) == ("", {})
+
+
+def test_an_axis_is_found_by_its_group(studio: Any) -> None:
+    lists = {
+        "axes": ("Nothing", "Seed", "Hires steps", "Hires sampler"),
+        "axes:to_read": ("Nada", "Seed · Semilla", "Hires fix › Hires steps", "Hires fix › Hires sampler"),
+        "axis.Hires sampler": ("Euler a", "DDIM"),
+    }
+    studio.lists = lambda name: lists.get(name, ())
+    scripts = ScriptBox(ipywidgets, studio, LAYOUT.scripts, lambda: None, at_once)
+    scripts.choose("xyz")
+    drawn = [one for one in walk(scripts.box) if getattr(one, "description", "") in ("Tipo X", " ")]
+    groups, names = drawn[:2]
+    assert (groups.options, groups.value, names.value) == (("Lo más usado", "Hires fix"), "Lo más usado", "Seed")
+    groups.value = "Hires fix"
+    assert [text for text, _ in names.options] == ["Hires steps", "Hires sampler"]
+    names.value = "Hires sampler"
+    picks = [one for one in walk(scripts.box) if getattr(one, "description", "") == "Añadir un valor"]
+    assert (scripts.values["x_axis"], picks[0].options) == ("Hires sampler", ("", "Euler a", "DDIM"))
+    press(scripts.box, "⇄ X/Y")
+    assert (scripts.values["x_axis"], groups.value) == ("Nothing", "Lo más usado")
+    scripts.offer(studio.lists)
+    assert scripts.values["y_axis"] == "Hires sampler"
+
+
 class Shelf:
     """One plan that was left."""
 

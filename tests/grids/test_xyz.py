@@ -19,7 +19,7 @@ from sdcolab.core.names import SAMPLER_NAMES, SCHEDULE_NAMES
 from sdcolab.core.prompt import Style
 from sdcolab.core.request import GenerationRequest, Hires, InitImage, NoiseOrigin
 from sdcolab.core.scripts import XyzPlot
-from sdcolab.grids.axes import AXES, Kind, axis_called, axis_number, idle, of_tab
+from sdcolab.grids.axes import AXES, Kind, axis_called, axis_number, idle, in_groups, of_tab
 from sdcolab.grids.names import ListedNames
 from sdcolab.grids.plan import Legend, Plan
 from sdcolab.grids.xyz import plan
@@ -177,6 +177,36 @@ def test_controlnet_units_have_axes() -> None:
     assert requests(XyzPlot("[ControlNet 3] Guidance End", "0.5"), request)[0].control == request.control
 
 
+def test_units_of_the_detail_pass_have_axes() -> None:
+    from sdcolab.core.details import DetailUnit
+
+    request = GenerationRequest(seed=1, details=(DetailUnit("face.onnx"), DetailUnit("hand.onnx", strength=0.2)))
+    found = requests(XyzPlot("[ADetailer 2] Denoising strength", "0.3,0.6", "[ADetailer] Prompt", "smile,sad"), request)
+    assert [(one.details[0].prompt, one.details[1].strength) for one in found] == [
+        ("smile", 0.3),
+        ("smile", 0.6),
+        ("sad", 0.3),
+        ("sad", 0.6),
+    ]
+    assert made(XyzPlot("[ADetailer] CFG scale", "5"), request).cells[0].name == "[ADetailer] CFG scale: 5.0"
+    assert idle([axis_called("[ADetailer 2] Steps", img2img=True)], REQUEST) == ("[ADetailer 2] Steps",)
+    names = ListedNames({"detectors": ("face.onnx",)})
+    assert axis_called("[ADetailer] Model", img2img=False).read("FACE.pt, face.onnx", names) == ("face.onnx",) * 2
+
+
+def test_lists_show_axes_in_groups_by_their_names_in_forms() -> None:
+    listed = in_groups()
+    assert sorted(axis.label for axis in listed) == sorted(axis.label for axis in AXES if axis.available)
+    groups = [group for group, _ in itertools.groupby(axis.group for axis in listed)]
+    assert len(groups) == len(set(groups)) and groups[:2] == ["", "LoRA"]
+    assert {"Hires. fix", "ControlNet", "ControlNet 3", "ADetailer 2", "Semilla", "Ajustes finos"} < set(groups)
+    titles = {axis.label: axis.title for axis in listed}
+    assert len(set(titles.values())) == len(titles)
+    assert titles["Seed"] == "Seed · Semilla" and titles["Sampler"] == "Sampler"
+    assert titles["Hires steps"] == "Hires. fix › Hires steps · Pasos de hires"
+    assert titles["[ControlNet 2] Weight"] == "ControlNet 2 › Weight · Peso"
+
+
 def test_styles_are_added() -> None:
     found = requests(XyzPlot("Styles", 'foto,"foto, noche"'))
     assert [one.prompt for one in found] == ["photo of a photo of a red cat", "photo of a photo of a red cat, night"]
@@ -260,6 +290,9 @@ def test_the_guides_words_find_axes() -> None:
         ("S/R Prompt", "Prompt S/R"),
         ("pasos", "Steps"),
         ("modelo", "Checkpoint name"),
+        ("Semilla de variación", "Var. seed"),
+        ("peso del LoRA", "LoRA weight"),
+        ("nada", "Nothing"),
         ("", "Nothing"),
     ):
         assert axis_called(word, img2img=False).label == label
@@ -275,6 +308,8 @@ def test_axes_that_do_nothing_are_known() -> None:
     axes = [axis_called("Hires steps", img2img=False), axis_called("Steps", img2img=False)]
     assert idle(axes, REQUEST) == ("Hires steps",)
     assert idle(axes, GenerationRequest(hires=Hires())) == ()
+    bring = [axis_called(name, img2img=False) for name in ("freeu_b1", "Refiner checkpoint")]
+    assert idle(bring, REQUEST) == ()
 
 
 def test_every_plain_field_is_an_axis() -> None:
@@ -283,7 +318,7 @@ def test_every_plain_field_is_an_axis() -> None:
 
     numbers = {path for path, field in FIELDS.items() if field.kind in (int, float, bool) and not field.many}
     missing = numbers - {plain_path(axis.path) for axis in AXES}
-    by_hand = {"hires.strength", "init.strength", "init.noise_multiplier", "tuning.unipc_order"}
+    by_hand = {"hires.strength", "init.strength"}
     rest = {path for path in missing - by_hand if not (FIELDS[path].parent and PARTS[FIELDS[path].parent].many)}
     assert rest == {"batch_size", "batch_count"}
     (scale,) = requests(XyzPlot("CFG Rescale", "0.7"))

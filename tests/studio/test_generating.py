@@ -179,3 +179,25 @@ def test_a_model_of_another_family_brings_the_defaults_saved_with_it(bench: Benc
     found = brought(form, settings.load(), 512, 1024)
     assert (found["sampler"], found["steps"], found["cfg_scale"]) == ("DPM++ 2M", 28, 5.0)
     assert set(found) <= set(BROUGHT) and brought(form, settings.load(), 1024, 1024) == {}
+
+
+SHEET = """un gato
+Steps: 4, Sampler: Euler, Seed: 3, Size: 64x64, Script: X/Y/Z plot, X Type: Steps, X Values: "4, 8", Y Type: seed, \
+Y Values: -1, Fixed Y Values: 77, Z Type: Rareza, Z Values: 1"""
+
+
+def test_the_text_of_a_sheet_brings_its_script(bench: Bench) -> None:
+    reading = desk(bench).read(SHEET)
+    assert reading.script == "xyz"
+    assert reading.script_values == {
+        "x_axis": "Steps",
+        "x_values": "4, 8",
+        "y_axis": "Seed",
+        "y_values": "-1",
+        "z_values": "1",
+    }
+    (trouble,) = reading.troubles
+    assert "Rareza" in trouble
+    assert desk(bench).read("un gato\nSteps: 4, Sampler: Euler, Seed: 3").script == ""
+    assert desk(bench).read("un gato\nSteps: 4, Sampler: Euler, Script: Otra, Seed: 3").script == ""
+    assert desk(bench).read("solo un prompt").script is None

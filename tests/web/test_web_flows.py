@@ -238,6 +238,21 @@ def test_pasting_fills_the_form_and_says_what_it_cannot_use(page: Page, bench: B
     expect(field(page, "prompt")).to_have_value("obra maestra, <lora:Lineas:0.8>")
 
 
+def test_the_data_of_a_sheet_bring_its_script_and_those_of_a_cell_take_it_away(page: Page, bench: Bench) -> None:
+    cell = "un gato\nSteps: 4, Sampler: Euler, CFG scale: 7, Seed: 3, Size: 64x64"
+    tab(page, "txt2img")
+    field(page, "prompt").fill(f'{cell}, Script: X/Y/Z plot, X Type: Steps, X Values: "4, 8"')
+    part(page, "paste").click()
+    expect(field(page, "script")).to_have_value("X/Y/Z plot")
+    expect(field(page, "script-xyz-x_axis")).to_have_value(re.compile("Steps"))
+    expect(field(page, "script-xyz-x_values")).to_have_value("4, 8")
+    expect(field(page, "script-xyz-x_values")).to_be_visible()
+    field(page, "prompt").fill(cell)
+    part(page, "paste").click()
+    expect(field(page, "script")).to_have_value("Ninguno")
+    expect(part(page, "script-xyz")).to_be_hidden()
+
+
 def test_png_info_reads_a_picture_and_sends_it(page: Page, bench: Bench, photo: Path, tmp_path: Path) -> None:
     told = tmp_path / "contada.png"
     Image.new("RGB", (136, 88), "plum").save(told, pnginfo=png_text("un zorro\nSteps: 9, Sampler: DDIM, Seed: 5"))

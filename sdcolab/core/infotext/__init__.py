@@ -17,6 +17,7 @@ from sdcolab.core.infotext.files import with_files
 from sdcolab.core.infotext.foreign import parse_any as parse
 from sdcolab.core.infotext.labels import LABELS, NOT_RECORDED, PROMPTS
 from sdcolab.core.infotext.pasting import Pasted, to_request
+from sdcolab.core.infotext.scripts import PastedScript, script_of
 from sdcolab.core.infotext.text import Infotext, render
 from sdcolab.core.infotext.writing import describe, write
 
@@ -29,11 +30,13 @@ __all__ = [
     "EngineFacts",
     "Infotext",
     "Pasted",
+    "PastedScript",
     "describe",
     "parse",
     "read_bytes",
     "read_image",
     "render",
+    "script_of",
     "to_request",
     "user_comment",
     "with_files",

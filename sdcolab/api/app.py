@@ -267,6 +267,7 @@ def _generated(
 ) -> dict[str, Any]:
     styles = [name for name in payload.get("styles") or [] if isinstance(name, str)]
     info = answers.generated(outcome, request, styles=styles, started=job.started)
+    info["sdcolab_seconds"] = {phase.value: round(spent, 3) for phase, spent in job.seconds.items()}
     if isinstance(job.snapshot.task, Grid):
         info |= answers.scripted(outcome)
     told = [str(explain(warning)) for warning in (*warnings, *job.snapshot.warnings)]

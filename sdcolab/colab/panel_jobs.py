@@ -14,6 +14,7 @@ from sdcolab.core.events import ImageSaved, Phase
 from sdcolab.core.words import PHASE_LABELS, explain
 from sdcolab.core.words import panel as words
 from sdcolab.core.words.queue import GO_ON, PAUSE_JOB, PAUSED
+from sdcolab.core.words.tasks import how_far
 from sdcolab.studio.job import JobSnapshot
 from sdcolab.studio.jobs import JobQueue
 from sdcolab.studio.maps import figures
@@ -104,7 +105,7 @@ def state_line(snapshot: JobSnapshot, waiting: int) -> str:
     if snapshot.paused:
         return html.escape(f"{PAUSED}{queued}")
     sampling = snapshot.phase in (Phase.SAMPLING, Phase.TRAINING) and snapshot.total
-    steps = words.STEP.format(step=snapshot.step, total=snapshot.total) if sampling else ""
+    steps = f" · {how_far(snapshot.task, snapshot.step, snapshot.total)}" if sampling else ""
     detail = f": {snapshot.detail}" if snapshot.detail else ""
     return html.escape(f"⏳ {PHASE_LABELS[snapshot.phase]}{detail}{steps}{queued}")
 

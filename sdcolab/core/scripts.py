@@ -414,6 +414,9 @@ JOB_UNITS = 1000
 NEED_PICTURE: tuple[Any, ...] = (Alternative, Loopback, Outpainting, PoorMansOutpainting, SdUpscale, Ultimate)
 """Scripts that work on a picture: in img2img only."""
 
+IN_PARTS: tuple[Any, ...] = (SdUpscale, Ultimate, Outpainting, PoorMansOutpainting)
+"""Scripts that make one picture in many parts."""
+
 
 @dataclass(frozen=True, slots=True)
 class Grid:

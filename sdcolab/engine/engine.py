@@ -11,7 +11,14 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from sdcolab.core.errors import DecimalComma, NetworkIgnored, NoCuda, SizeBeyondNative
+from sdcolab.core.errors import (
+    DecimalComma,
+    ImageNotFinite,
+    NetworkIgnored,
+    NoCuda,
+    SizeBeyondNative,
+    UnetOverflowed,
+)
 from sdcolab.core.events import CancelToken, Listener, Phase, PhaseStarted, ignore_events
 from sdcolab.core.library import Library
 from sdcolab.core.outputs import ImageStore, ImageStores
@@ -26,7 +33,7 @@ from sdcolab.engine.features import FEATURES
 from sdcolab.engine.hashes import HashCache
 from sdcolab.engine.kept import Kept
 from sdcolab.engine.plan import make_plan
-from sdcolab.engine.run import Run
+from sdcolab.engine.run import Overflowed, Run
 from sdcolab.engine.samplers import resolve_sampler
 from sdcolab.engine.savings import Savings
 from sdcolab.engine.shelf import ModelShelf
@@ -89,16 +96,16 @@ class Engine:
             self.faces.require()
         with self._turn(listener, cancel), torch.inference_mode():
             self.models.keep_only((asked.checkpoint, *asked.others.values()))
-            checkpoint = self.models.checkpoint(asked.checkpoint, listener)
-            bench = self._bench(asked.sized(checkpoint.model.detected.native_size), listener, cancel, save=save)
-            understood = frozenset().union(*(row.tags for row in self._rows))
-            for tag in asked.tags:
-                if tag.kind not in understood:
-                    bench.warn(NetworkIgnored(tag=tag.source))
-            for number in asked.decimal_commas:
-                bench.warn(DecimalComma(number=number, better=number.replace(",", ".")))
-            self._warn_of_size(bench, checkpoint.model.detected.native_size)
-            return self._run(features, bench)
+            native = self.models.checkpoint(asked.checkpoint, listener).model.detected.native_size
+            bench = self._bench(asked.sized(native), listener, cancel, save=save)
+            self._warn(bench, native)
+            while True:
+                try:
+                    return self._run(features, bench)
+                except Overflowed as error:
+                    bench.warn(UnetOverflowed(checkpoint=error.checkpoint.file.name))
+                    self.models.widen(error.checkpoint)
+                features = self._features(asked)  # nothing of the first try is kept
 
     def _understood(
         self, request: GenerationRequest, library: Library, beside: Sequence[GenerationRequest] = ()
@@ -106,7 +113,10 @@ class Engine:
         """What ``request`` means, and the features that have a part in it. Raises ``SdcolabError``."""
         resolve_sampler(request.sampler, request.schedule)
         asked = resolve(request, library, beside)
-        return asked, [feature for row in self._rows if (feature := row.asked(asked)) is not None]
+        return asked, self._features(asked)
+
+    def _features(self, asked: ResolvedRequest) -> list[Feature]:
+        return [feature for row in self._rows if (feature := row.asked(asked)) is not None]
 
     @staticmethod
     def _run(features: Sequence[Feature], bench: Bench) -> GenerationResult:
@@ -119,13 +129,21 @@ class Engine:
         """The first picture of another request, in the turn of the one that ``bench`` is for; None if it is skipped."""
         asked, features = self._understood(request, bench.library)
         inner = self._bench(asked, listener, bench.cancel, save=False)
-        made = self._run(features, inner).images
+        try:
+            made = self._run(features, inner).images
+        except Overflowed as error:
+            raise ImageNotFinite(checkpoint=error.checkpoint.file.name) from error
         return made[0].image if made else None
 
-    @staticmethod
-    def _warn_of_size(bench: Bench, native: int) -> None:
-        """The guide's advice: a picture from text alone that is much larger than the model's own gets deformed."""
-        request = bench.request
+    def _warn(self, bench: Bench, native: int) -> None:
+        """Tell what nobody will do, and the guide's advice: a picture from text alone that is much larger than the
+        model's own (``native``) gets deformed."""
+        request, understood = bench.request, frozenset().union(*(row.tags for row in self._rows))
+        for tag in bench.asked.tags:
+            if tag.kind not in understood:
+                bench.warn(NetworkIgnored(tag=tag.source))
+        for number in bench.asked.decimal_commas:
+            bench.warn(DecimalComma(number=number, better=number.replace(",", ".")))
         side = max(request.width or 0, request.height or 0)
         if request.init is None and side > native * TOO_LARGE:
             bench.warn(SizeBeyondNative(side=side, native=native))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
@@ -146,19 +147,29 @@ class NoiseSpec:
     eta_seed_delta: int = 0
 
 
+AHEAD_FROM = 4 * 64 * 64
+"""Numbers of a draw from which the next one is made while this one is used: it takes milliseconds."""
+
+
 class BatchNoise:
-    """The noise of one pass over a batch, as ``samplers.Noise``. A hires pass makes a new one with the same seeds."""
+    """The noise of one pass over a batch, as ``samplers.Noise``. A hires pass makes a new one with the same seeds.
+
+    Samplers that draw in each step find their next large draw made already, on a thread, while the model worked: the
+    same numbers in the same order.
+    """
 
     def __init__(self, spec: NoiseSpec, device: torch.device) -> None:
         self._spec = spec
         self._device = device
         self._generators = [make_generator(spec.origin, seed, device) for seed in spec.seeds]
         self._is_first = True
+        self._thread: ThreadPoolExecutor | None = None
+        self._ahead: Future[list[Tensor]] | None = None
 
     def normal(self) -> Tensor:
         """The next draw of every image, float32 [B, C, h, w] on the device. The first is the pass's initial noise."""
         if not self._is_first:
-            return self._stack([generator.normal(self._spec.shape) for generator in self._generators])
+            return self._stack(self._later())
         self._is_first = False
         first = self._stack([self._first(image) for image in range(len(self._spec.seeds))])
         if self._spec.eta_seed_delta:
@@ -179,6 +190,17 @@ class BatchNoise:
             return self._stack([tree.increment(low, high) for tree in trees]) * sign / scale
 
         return increments
+
+    def _draws(self) -> list[Tensor]:
+        return [generator.normal(self._spec.shape) for generator in self._generators]
+
+    def _later(self) -> list[Tensor]:
+        """A draw after the first. Nothing is drawn ahead where the device itself draws."""
+        draws = self._draws() if self._ahead is None else self._ahead.result()
+        if sum(draw.numel() for draw in draws) >= AHEAD_FROM and draws[0].device.type == "cpu":
+            self._thread = self._thread or ThreadPoolExecutor(1, "noise")
+            self._ahead = self._thread.submit(self._draws)
+        return draws
 
     def _first(self, image: int) -> Tensor:
         """hechos/a1111.md 2.3."""

@@ -24,11 +24,19 @@ from sdcolab.engine.passes import PassSampler
 from sdcolab.engine.plan import Batch, GenerationPlan
 from sdcolab.engine.preview import Previewer
 from sdcolab.engine.schedules import NoiseTable
-from sdcolab.engine.shelf import Vae
+from sdcolab.engine.shelf import Checkpoint, Vae
 
 
 class Skipped(Exception):
     """The batch at work is to be left out."""
+
+
+class Overflowed(Exception):
+    """The UNet of ``checkpoint`` gave no numbers in half precision, before the first picture."""
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        super().__init__(checkpoint.file.name)
+        self.checkpoint = checkpoint
 
 
 class Run:
@@ -42,7 +50,8 @@ class Run:
         self._calls = plan.expected_calls(NoiseTable.stable_diffusion())
 
     def result(self) -> GenerationResult:
-        """Everything, batch by batch. A batch that is skipped gives no more pictures."""
+        """Everything, batch by batch. A batch that is skipped gives no more pictures. Raises ``Overflowed`` where full
+        precision may help."""
         images: list[GeneratedImage] = []
         for batch in self._plan.batches:
             self._bench.cancel.raise_if_cancelled()
@@ -52,6 +61,10 @@ class Run:
                     images.append(image)  # noqa: PERF402 - what comes before a skip counts
             except Skipped:
                 continue
+            except Overflowed as error:
+                if images or error.checkpoint.model.dtype == torch.float32:
+                    raise ImageNotFinite(checkpoint=error.checkpoint.file.name) from error
+                raise
             except RuntimeError as error:  # from where no saving helps: encoding prompts, merging LoRAs
                 if not is_out_of_memory(error):
                     raise
@@ -114,7 +127,7 @@ class Run:
         )
         latents = bench.savings.spend(Stage.SAMPLING, sampler.latents)
         if not torch.isfinite(latents).all():
-            raise ImageNotFinite(checkpoint=active.checkpoint.file.name)
+            raise Overflowed(active.checkpoint)
         return latents, sampler.decoder
 
     def _start(self, active: Active, batch: Batch) -> Start:

@@ -78,6 +78,7 @@ class ModelShelf:
         self._vaes: dict[Stamp, Vae] = {}
         self._turns = Turns()
         self._together: tuple[ModelFile, ...] = ()
+        self._whole: set[Stamp] = set()
 
     @property
     def checkpoints(self) -> tuple[Checkpoint, ...]:
@@ -99,6 +100,13 @@ class ModelShelf:
             self._vaes = {stamp: kept for stamp, kept in self._vaes.items() if kept.separate or stamp in wanted}
         self._together = tuple(files)
 
+    def widen(self, checkpoint: Checkpoint) -> None:
+        """Let go of ``checkpoint``, and load it in full precision from now on: it overflows in halves."""
+        self._whole.add(checkpoint.stamp)
+        self._turns.clear()
+        del self._checkpoints[checkpoint.stamp]
+        release_memory()
+
     def clear(self) -> None:
         """Let go of everything."""
         self._turns.clear()
@@ -115,8 +123,9 @@ class ModelShelf:
             weights = open_weights(file.path)
             digest = self._hashes.start(file.path)
             _, family = check_checkpoint(weights)
-            plan = self._room_for(file, weights, family.work)
-            model = load_checkpoint(weights, self.device, weights_dtype(self.device), plan.placement, self._turns)
+            dtype = self._dtype(stamp)
+            plan = self._room_for(file, weights, family.work, dtype)
+            model = load_checkpoint(weights, self.device, dtype, plan.placement, self._turns)
             self._checkpoints[stamp] = Checkpoint(file, stamp, model, TextConditioner(model), digest, Kept())
         return self._checkpoints[stamp]
 
@@ -146,14 +155,16 @@ class ModelShelf:
             )
         return self._vaes[stamp]
 
-    def _room_for(self, file: ModelFile, weights: Weights, work: WorkMemory) -> MemoryPlan:
-        """How the new one is placed. Others go if it does not fit beside them, those of the same request last. Raises
-        ``ModelTooBigForCard`` or ``ModelTooBigForRam``.
+    def _dtype(self, stamp: Stamp) -> torch.dtype:
+        return torch.float32 if stamp in self._whole else weights_dtype(self.device)
+
+    def _room_for(self, file: ModelFile, weights: Weights, work: WorkMemory, dtype: torch.dtype) -> MemoryPlan:
+        """How the new one is placed in ``dtype``. Others go if it does not fit beside them, those of the same request
+        last. Raises ``ModelTooBigForCard`` or ``ModelTooBigForRam``.
         """
-        dtype = weights_dtype(self.device)
         self._turns.clear()
         waiting = [other for other in self._together if stamp_of(other.path) not in self._checkpoints and other != file]
-        beside = sum(_weight_of(other) * dtype.itemsize for other in waiting)
+        beside = sum(_weight_of(other) * self._dtype(stamp_of(other.path)).itemsize for other in waiting)
         together = {stamp_of(other.path) for other in self._together}
         for kept in (self._checkpoints.keys(), together, set()):
             self._checkpoints = {stamp: one for stamp, one in self._checkpoints.items() if stamp in kept}

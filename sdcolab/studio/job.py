@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -27,10 +28,12 @@ from sdcolab.core.events import (
     StepDone,
     StepLearnt,
     Warned,
+    ignore_events,
 )
 from sdcolab.core.request import GenerationRequest
 from sdcolab.core.result import GenerationResult
 from sdcolab.core.tasks import Generate, Origin, Task
+from sdcolab.core.timing import PartTimes
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +127,14 @@ class Job:
     """Work in the queue. Threads may read ``snapshot`` and call ``cancel`` at any time.
 
     ``started`` is when a worker took it, None while it waits. ``pauses``: it can wait in the midst of its work.
+    ``seconds`` says what each phase took, once it ended.
     """
 
     def __init__(self, number: int, task: Task, by: Origin = Origin.PAGE, *, pauses: bool = False) -> None:
         self.cancel_token = CancelToken()
         self.started: datetime.datetime | None = None
+        self.seconds: Mapping[Phase, float] = {}
+        self._times = PartTimes(ignore_events)
         self._snapshot = JobSnapshot(id=number, task=task, by=by, pauses=pauses)
         self._changed = threading.Condition()
 
@@ -164,5 +170,8 @@ class Job:
     def notify(self, event: Event) -> None:
         """Take in an event of the worker."""
         with self._changed:
+            self._times(event)
+            if isinstance(event, Ended):
+                self.seconds = self._times.ended()
             self._snapshot = after(self._snapshot, event)
             self._changed.notify_all()

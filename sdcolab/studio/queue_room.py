@@ -11,6 +11,7 @@ from sdcolab.core.rooms import Answer, RoomFile, number, yes
 from sdcolab.core.tasks import Place
 from sdcolab.core.words import ORIGIN_NAMES, PHASE_LABELS, TASK_NAMES, explain
 from sdcolab.core.words import queue as words
+from sdcolab.core.words.tasks import how_far
 from sdcolab.studio.job import Job, JobSnapshot
 from sdcolab.studio.jobs import JobQueue
 
@@ -129,7 +130,7 @@ def state_of(snapshot: JobSnapshot, place: int | None) -> str:
         return str(explain(snapshot.error))
     if snapshot.ended:
         return " · ".join((words.DONE, *made))
-    steps = [words.STEP.format(step=snapshot.step, total=snapshot.total)] if snapshot.total else []
+    steps = [how_far(snapshot.task, snapshot.step, snapshot.total)] if snapshot.total else []
     detail = [snapshot.detail] if snapshot.detail and snapshot.phase is not Phase.WAITING else []
     doing = words.PAUSED if snapshot.paused else PHASE_LABELS[snapshot.phase]
     return " · ".join((doing, *detail, *steps, *made))

@@ -7,8 +7,7 @@ import io
 import re
 from collections.abc import Mapping, Sequence
 
-from sdcolab.core.detect import ModelKind
-from sdcolab.core.errors import UnknownName
+from sdcolab.core.errors import NothingToCompare
 from sdcolab.core.tasks import Place
 from sdcolab.core.words import human_time
 from sdcolab.core.words.scripts import forecast_text
@@ -40,10 +39,10 @@ def with_value_added(now: str, value: str) -> str:
 def comparison(studio: Studio, lora: str) -> Mapping[str, str]:
     """The settings of an X/Y/Z plot that shows a LoRA's epochs in rows and its weight in columns, by field.
 
-    Raises ``UnknownName`` without a name.
+    Raises ``NothingToCompare`` without a name.
     """
     if not lora:
-        raise UnknownName(kind=ModelKind.LORA, name="")
+        raise NothingToCompare()
     names = epochs_of(lora, studio.lists("axis.LoRA"))
     return {
         "x_axis": "LoRA weight",

@@ -18,6 +18,7 @@ from sdcolab.core.tasks import Place
 from sdcolab.core.words import PHASE_LABELS, human_bytes
 from sdcolab.core.words import page as words
 from sdcolab.core.words.queue import PAUSED
+from sdcolab.core.words.tasks import how_far
 from sdcolab.studio.desk import DeskSnapshot
 from sdcolab.studio.job import JobSnapshot
 from sdcolab.studio.jobs import JobQueue
@@ -164,7 +165,7 @@ def progress_of(snapshot: JobSnapshot, waiting: int, left: float | None) -> str:
         label = f"{label} {snapshot.detail}"
     details = []
     if snapshot.total and snapshot.phase in COUNTED:
-        details.append(words.step_of(snapshot.step, snapshot.total))
+        details.append(how_far(snapshot.task, snapshot.step, snapshot.total))
     if left is not None:
         details.append(words.time_left(left))
     if waiting:

@@ -93,6 +93,7 @@ class Asking(threading.Thread):
 # --- Generating ---------------------------------------------------------------------------------------------------
 
 INFO_KEYS = {
+    "sdcolab_seconds",  # ours: what each part took
     *("prompt", "all_prompts", "negative_prompt", "all_negative_prompts", "seed", "all_seeds", "subseed"),
     *("all_subseeds", "subseed_strength", "width", "height", "sampler_name", "cfg_scale", "steps", "batch_size"),
     *("restore_faces", "face_restoration_model", "sd_model_name", "sd_model_hash", "sd_vae_name", "sd_vae_hash"),
@@ -107,6 +108,7 @@ def test_txt2img_answers_as_a1111(bench: Bench, client: httpx.Client) -> None:
     assert answer.keys() == {"images", "parameters", "info"}
     info = json.loads(answer["info"])
     assert info.keys() == INFO_KEYS
+    assert all(spent >= 0 for spent in info["sdcolab_seconds"].values())
     assert info["all_seeds"] == [5, 6, 7, 8]
     assert info["all_prompts"] == ["un gato"] * 4
     assert (info["sampler_name"], info["steps"], info["width"], info["height"]) == ("Euler", 2, 64, 64)

@@ -26,6 +26,7 @@ from sdcolab.core.errors import (
     NoModels,
     OutOfMemory,
     SizeBeyondNative,
+    UnetOverflowed,
     UnknownName,
 )
 from sdcolab.core.events import CancelToken, Ended, Event, ImageSaved, Phase, PhaseStarted, StepDone, Warned
@@ -393,6 +394,28 @@ def test_nan_in_the_unet_is_told(engine: Engine) -> None:
     engine.models.checkpoints[0].model.unet.conv_out.bias.fill_(float("nan"))
     with pytest.raises(ImageNotFinite):
         engine.generate(REQUEST)
+
+
+def test_a_unet_that_overflows_in_halves_works_in_full_precision(
+    folders: Folders, mini_checkpoint: Path, monkeypatch: pytest.MonkeyPatch, make_engine: MakeEngine
+) -> None:
+    """Weights that are too large for float16 and whose size a norm takes away again: the picture is that of float32."""
+    tensors = load_file(mini_checkpoint)
+    for end in ("weight", "bias"):
+        tensors[f"model.diffusion_model.input_blocks.1.0.in_layers.2.{end}"] *= 1e5
+    tensors["model.diffusion_model.input_blocks.1.0.emb_layers.1.weight"] *= 0
+    save_file(tensors, folders.models(ModelKind.CHECKPOINT) / "grande.safetensors")
+    request = replace(REQUEST, checkpoint="grande.safetensors")
+    expected = make_engine().generate(request).images[0].image
+    monkeypatch.setattr(shelf_module, "weights_dtype", lambda _device: torch.float16)
+    engine = make_engine()
+    events = run(engine, request)
+    warnings = [event.warning for event in events if isinstance(event, Warned)]
+    assert [repr(warning) for warning in warnings] == [repr(UnetOverflowed(checkpoint="grande.safetensors"))]
+    (saved,) = [event for event in events if isinstance(event, ImageSaved)]
+    with Image.open(saved.path) as picture:
+        assert difference(picture.convert("RGB"), expected) <= 4  # the VAE is in halves
+    assert not [event for event in run(engine, request) if isinstance(event, Warned)]
 
 
 # --- Memory -------------------------------------------------------------------------------------------------------

@@ -140,7 +140,7 @@ def test_a_trained_model_paints_the_same_picture(demo: Engine, sampler: str) -> 
         assert np.abs(fast - whole).mean() < most
 
 
-@pytest.mark.parametrize("sampler", ["LCM"])
+@pytest.mark.parametrize("sampler", ["LCM", "DPM fast"])
 def test_some_samplers_are_left_alone(engine: Engine, sampler: str) -> None:
     request = replace(REQUEST, sampler=sampler)
     assert np.array_equal(made(engine, request), made(engine, replace(request, speed=Speed.FAITHFUL)))

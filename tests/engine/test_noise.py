@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 import torch
 
 from sdcolab.core.request import NoiseOrigin
+from sdcolab.engine import noise as noise_module
 from sdcolab.engine.noise import (
     BatchNoise,
     BrownianTree,
@@ -132,3 +134,27 @@ def test_brownian_ignores_ensd_and_variation() -> None:
     other = BatchNoise(NoiseSpec(SEEDS, SHAPE, subseeds=(1, 2), subseed_strength=0.5, eta_seed_delta=3), CPU)
     other.normal()
     assert torch.equal(plain.brownian(0.1, 10.0)(3.0, 2.0), other.brownian(0.1, 10.0)(3.0, 2.0))
+
+
+def test_large_draws_are_made_ahead_on_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[threading.Thread] = []
+    draw = noise_module.philox_normal
+
+    def noting(seed: int, call: int, shape: tuple[int, ...]) -> np.ndarray:
+        threads.append(threading.current_thread())
+        return draw(seed, call, shape)
+
+    monkeypatch.setattr(noise_module, "philox_normal", noting)
+    spec = NoiseSpec(seeds=(5, 6), shape=(4, 64, 64))
+    noise = BatchNoise(spec, CPU)
+    drawn = [noise.normal() for _ in range(4)]
+    for call, batch in enumerate(drawn):
+        assert torch.equal(batch, torch.from_numpy(np.stack([draw(seed, call, spec.shape) for seed in spec.seeds])))
+    ours = threading.current_thread()
+    assert [thread is ours for thread in threads[:8]] == [True] * 4 + [False] * 4
+
+    small = BatchNoise(NoiseSpec(seeds=(5,), shape=(4, 8, 8)), CPU)
+    threads.clear()
+    for _ in range(3):
+        small.normal()
+    assert threads == [ours] * 3

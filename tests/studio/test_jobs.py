@@ -449,3 +449,13 @@ def end_of(job: Job) -> JobSnapshot:
         assert newer.version > snapshot.version
         snapshot = newer
     return snapshot
+
+
+def test_a_job_says_what_each_phase_took() -> None:
+    job = Job(1, Generate(GenerationRequest()))
+    for event in (PhaseStarted(Phase.WAITING), PhaseStarted(Phase.SAMPLING), PhaseStarted(Phase.SAVING)):
+        job.notify(event)
+    assert job.seconds == {}
+    job.notify(Ended())
+    assert list(job.seconds) == [Phase.SAMPLING, Phase.SAVING]
+    assert all(spent >= 0 for spent in job.seconds.values())

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sdcolab.core.errors import AxisValueUnknown, SearchTextMissing, UnknownName
+from sdcolab.core.errors import AxisValueUnknown, NothingToCompare, SearchTextMissing
 from sdcolab.core.fields import table_of
 from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library
@@ -42,7 +42,7 @@ def test_a_lora_is_compared_with_its_epochs(studio: Any) -> None:
     assert (settings.x_axis, settings.y_axis) == ("LoRA weight", "LoRA")
     assert settings.y_values == "None,mi_lora-000002,mi_lora-000004,mi_lora"
     assert epochs_of("nada", ("None", "otro")) == ()
-    with pytest.raises(UnknownName):
+    with pytest.raises(NothingToCompare):
         comparison(studio, "")
     assert as_text(("a, b", "c")) == '"a, b",c'
 

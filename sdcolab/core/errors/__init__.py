@@ -107,6 +107,7 @@ from sdcolab.core.errors.grids import (
     AxisWithoutEffect,
     CellFailed,
     GridError,
+    NothingToCompare,
     PlanUnreadable,
     PromptTooDeep,
     ResultTooLarge,
@@ -177,6 +178,7 @@ from sdcolab.core.errors.machine import (
     NoCuda,
     OutOfMemory,
     TinyVaeMissing,
+    UnetOverflowed,
 )
 from sdcolab.core.errors.models import (
     EmbeddingSkipped,
@@ -459,6 +461,7 @@ __all__ = [
     "NotOurSettings",
     "NothingConfigured",
     "NothingLeft",
+    "NothingToCompare",
     "NothingToTrain",
     "OptimizerUnknown",
     "OutOfMemory",
@@ -541,6 +544,7 @@ __all__ = [
     "TrainingMemory",
     "TrainingPlanUnreadable",
     "TrainingSaving",
+    "UnetOverflowed",
     "Unexpected",
     "UnknownFile",
     "UnknownName",

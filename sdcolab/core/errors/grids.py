@@ -208,3 +208,10 @@ class SymbolWithoutScript(GridError):
     code: ClassVar[str] = "grids.symbol_without_script"
     mark: str
     script: str
+
+
+@dataclass(eq=False)
+class NothingToCompare(GridError):
+    """A LoRA should be compared and none was chosen."""
+
+    code: ClassVar[str] = "grids.nothing_to_compare"

@@ -68,6 +68,14 @@ class ImageNotFinite(MachineError):
 
 
 @dataclass(eq=False)
+class UnetOverflowed(MachineError):
+    """The model gave no numbers in 16 bits and works in 32 from now on."""
+
+    code: ClassVar[str] = "machine.unet_overflowed"
+    checkpoint: str
+
+
+@dataclass(eq=False)
 class LibraryMissing(MachineError):
     """A Python package that this needs is not installed, or does not fit the installed PyTorch. ``packages`` are to be
     installed."""

@@ -15,16 +15,16 @@ SENTENCES: Mapping[str, Sentence] = {
         "El eje «{axis}» no cambia nada aquí: esa parte está apagada en el formulario.",
         "Enciéndela (por ejemplo, Hires fix o Refiner) o elige otro eje.",
     ),
+    "grids.nothing_to_compare": Sentence("Falta elegir el LoRA.", "Elígelo en su lista y vuelve a pulsar el botón."),
     "grids.axis_empty": Sentence(
-        "El eje «{axis}» no tiene valores.",
-        "Escríbelos separados por comas, o pulsa «Todos los valores» para ponerlos todos.",
+        "El eje «{axis}» no tiene valores.", "Escríbelos separados por comas, o pulsa el botón que los pone todos."
     ),
     "grids.axis_value_unreadable": Sentence(
         "No se entiende «{value}» en el eje «{axis}».",
         "Separa los valores con comas. Los números pueden ser un rango: 1-5, 1-10 (+2) o 1-10 [4].",
     ),
     "grids.axis_value_unknown": Sentence(
-        "El eje «{axis}» no conoce «{value}».", "{suggestions}Pulsa «Todos los valores» para ver los valores posibles."
+        "El eje «{axis}» no conoce «{value}».", "{suggestions}El botón que pone todos los valores los enseña."
     ),
     "grids.too_many_axis_values": Sentence(
         "El eje «{axis}» tiene más de {limit} valores.", "Usa un paso mayor, por ejemplo 1-100 (+10)."

@@ -30,6 +30,10 @@ SENTENCES: Mapping[str, Sentence] = {
         "El resultado no es una imagen válida (salieron números imposibles) con el modelo «{checkpoint}».",
         "Prueba con otro VAE o con otra versión del modelo: este puede estar dañado o no funcionar en 16 bits.",
     ),
+    "machine.unet_overflowed": Sentence(
+        "El modelo «{checkpoint}» no funciona en 16 bits: la imagen se repitió en 32.",
+        "No tienes que hacer nada: hasta cerrar el programa tardará más y ocupará el doble de memoria.",
+    ),
     "machine.library_missing": Sentence(
         "Falta la biblioteca «{library}», o no funciona con tu versión de PyTorch.",
         "Instálala con «pip install {packages}» y vuelve a abrir el programa.",

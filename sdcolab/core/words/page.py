@@ -60,11 +60,6 @@ def images_saved(count: int) -> str:
     return "Listo: 1 imagen guardada." if count == 1 else f"Listo: {count} imágenes guardadas."
 
 
-def step_of(step: int, total: int) -> str:
-    """How far a pass is."""
-    return f"paso {step} de {total}"
-
-
 def time_left(seconds: float) -> str:
     """How long something still takes."""
     return f"quedan {human_time(seconds)}"

@@ -39,7 +39,6 @@ FAILED = "❌ No se pudo generar; el motivo está abajo."
 DONE = "✅ Listo."
 PREPARING = "⏳ Preparando el motor y el modelo; la primera vez tarda un poco más{queued}"
 QUEUED = " · {count} en espera"
-STEP = " · paso {step} de {total}"
 FILE_MADE = "Archivo: {path}"
 
 

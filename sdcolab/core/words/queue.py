@@ -30,7 +30,6 @@ ASKED_BY = "Lo pidió {who}"
 PAUSED = "⏸️ En pausa: lo hecho está guardado"
 PAUSE_JOB = "Pausar"
 GO_ON = "Seguir"
-STEP = "paso {step} de {total}"
 
 
 def images_made(count: int) -> str:

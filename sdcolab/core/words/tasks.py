@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from sdcolab.core.scripts import IN_PARTS, JOB_UNITS, Grid
+
 TASK_NAMES: Mapping[str, str] = {
     "generate": "Generar imágenes",
     "enlarge": "Ampliar imágenes",
@@ -28,3 +30,12 @@ ORIGIN_NAMES: Mapping[str, str] = {
     "api": "otro programa (API)",
 }
 """Who asked, by the value of ``core.tasks.Origin``."""
+
+
+def how_far(task: object, step: int, total: int) -> str:
+    """How far a job is: of a script, which of its pictures is being made, or which part of its picture."""
+    if not isinstance(task, Grid):
+        return f"paso {step} de {total}"
+    jobs = max(1, total // JOB_UNITS)
+    name = "parte" if isinstance(task.script, IN_PARTS) else "imagen"
+    return f"{name} {min(step // JOB_UNITS + 1, jobs)} de {jobs}"

@@ -33,8 +33,8 @@ class StepForecast(Feature):
     in its answer is new each time.
 
     Known values are kept apart for each prompt in its version of the moment, for each model, for both halves of a step
-    of second order and for the ControlNet units at work, so that none is forecast across a change. Samplers whose steps
-    follow the picture (DPM adaptive) or begin anew each time (LCM, TCD) are left alone.
+    of second order and for the ControlNet units at work, so that none is forecast across a change. Samplers whose calls
+    are of several orders (DPM fast), follow the picture (DPM adaptive) or begin anew (LCM, TCD) are left alone.
     """
 
     def __init__(self, share: float, asked: ResolvedRequest) -> None:
@@ -72,7 +72,7 @@ class StepForecast(Feature):
         self._forget()
         one, steps = opening.round.one, opening.round.steps
         facts = SAMPLERS[one.choice.sampler.name]
-        share = 0 if facts.adaptive or facts.few_steps else self._share
+        share = 0 if facts.range_only or facts.few_steps else self._share
         if facts.brownian and not facts.second_order:
             share = min(share, MOST_FOR_MULTISTEP_SDE)
         self._real = real_steps(steps, share)

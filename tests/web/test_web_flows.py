@@ -319,7 +319,7 @@ def test_a_plot_is_filled_counted_and_shown_cell_by_cell(page: Page, bench: Benc
     expect(part(page, "pick-x")).to_be_hidden()
     part(page, "swap-xy").click()
     expect(field(page, "script-xyz-x_axis")).to_have_value("Sampler")
-    choose(page, "script-xyz-y_axis", "Prompt S/R")
+    choose(page, "script-xyz-y_axis", "Prompt S/R · Buscar y reemplazar")
     field(page, "script-xyz-y_values").fill("gato, perro")
     field(page, "prompt").fill("un zorro")
     expect(part(page, "forecast")).to_contain_text("no está en tu prompt")

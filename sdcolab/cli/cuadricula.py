@@ -18,6 +18,8 @@ from sdcolab.cli.scripts import run_task
 from sdcolab.core.request import GenerationRequest
 from sdcolab.core.scripts import DynamicPrompts, Grid, XyzPlot
 from sdcolab.core.words import command as said
+from sdcolab.studio.form import TO_READ
+from sdcolab.wiring.grids import axis_lists
 
 _AXES = ("x", "y", "z")
 
@@ -36,6 +38,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--exportar", type=Path, metavar="ARCHIVO")
     add("--html", type=Path, metavar="ARCHIVO")
     add("--contar", action="store_true")
+    add("--ejes", action="store_true")
     add_shared(parser)
 
 
@@ -51,6 +54,9 @@ def add_shared(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Make the cells and print the sheet's path."""
+    if options.ejes:
+        print("\n".join(axis_lists()[f"axes{TO_READ}"]()))
+        return 0
     if options.continuar is None and options.prompt is None:
         options.fail("the following arguments are required: PROMPT")
     if options.continuar is None and not any(getattr(options, letter) for letter in _AXES):

@@ -476,11 +476,12 @@ def axis_called(name: str, *, img2img: bool) -> Axis:
     """The axis with this label, or what the guide or the form calls it. Raises ``AxisUnknown``."""
     known = of_tab(img2img=img2img)
     there = {axis.label.casefold(): axis for axis in known}
-    in_forms = {axis_word(axis.label, axis.path).casefold(): axis for axis in reversed(known)}
+    words = [axis_word(axis.label, axis.path) for axis in known]
+    in_forms = {word.casefold(): axis for word, axis in zip(reversed(words), reversed(known), strict=True)}
     folded = " ".join(name.split()).casefold()
     axis = there.get(folded) or there.get(_ALIASES.get(folded, "").casefold()) or in_forms.get(folded)
     if axis is None:
-        raise AxisUnknown(name=name, suggestions=closest(name, [one.label for one in known]))
+        raise AxisUnknown(name=name, suggestions=closest(name, [*filter(None, words), *(one.label for one in known)]))
     return axis
 
 

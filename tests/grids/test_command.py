@@ -31,6 +31,11 @@ def test_counting_and_exporting_make_nothing(tmp_path: Path, capsys: pytest.Capt
     assert not list(tmp_path.rglob("*.png"))
 
 
+def test_the_axes_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["cuadricula", "--ejes"]) == 0
+    assert {"Steps · Pasos", "LoRA › LoRA weight · Peso del LoRA"} < set(capsys.readouterr().out.splitlines())
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
@@ -38,6 +43,7 @@ def test_counting_and_exporting_make_nothing(tmp_path: Path, capsys: pytest.Capt
         (["cuadricula", "x", "--x", "Steps"], 2, "EJE=VALORES"),
         (["cuadricula", "x", "--x", "Sampler=Eulr"], 2, "«Euler»"),
         (["cuadricula", "x", "--x", "Pasillos=1"], 2, "Pasillos"),
+        (["cuadricula", "x", "--x", "Passos=1"], 2, "«Pasos»"),
         (["generar", "x", "--guion", "Loopbak"], 2, "«Loopback»"),
         (["generar", "x", "--guion", "Loopback"], 2, "img2img"),
         (["generar", "x", "--guion", "Loopback", "--guion-valor", "vueltas=3"], 2, "vueltas"),

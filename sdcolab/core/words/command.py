@@ -58,6 +58,7 @@ HELP: Mapping[str, Mapping[str, str]] = {
         "--exportar": "no genera: escribe la lista de imágenes como JSON Lines",
         "--html": "guarda también una página con un mando por eje",
         "--contar": "no genera: dice cuántas imágenes serían",
+        "--ejes": "no genera: dice qué se puede comparar",
         "--modelo": "archivo o nombre del modelo",
         "--dinamicos": "el prompt tiene partes al azar: {rojo|azul}, __poses__",
         "--json": "escribe el resultado como JSON",

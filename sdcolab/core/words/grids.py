@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from sdcolab.core.words.base import Sentence
 
 SENTENCES: Mapping[str, Sentence] = {
-    "grids.axis_unknown": Sentence("No existe el eje «{name}».", "{suggestions}Elige un eje de la lista."),
+    "grids.axis_unknown": Sentence(
+        "No existe el eje «{name}».", "{suggestions}Los más usados: pasos, sampler, CFG, modelo, semilla y S/R."
+    ),
     "grids.axis_unavailable": Sentence(
         "El eje «{axis}» cambia algo que esta versión todavía no sabe hacer.", "Elige otro eje."
     ),
@@ -17,14 +19,14 @@ SENTENCES: Mapping[str, Sentence] = {
     ),
     "grids.nothing_to_compare": Sentence("Falta elegir el LoRA.", "Elígelo en su lista y vuelve a pulsar el botón."),
     "grids.axis_empty": Sentence(
-        "El eje «{axis}» no tiene valores.", "Escríbelos separados por comas, o pulsa el botón que los pone todos."
+        "El eje «{axis}» no tiene valores.", "Escríbelos separados por comas; por ejemplo: 20, 30."
     ),
     "grids.axis_value_unreadable": Sentence(
         "No se entiende «{value}» en el eje «{axis}».",
         "Separa los valores con comas. Los números pueden ser un rango: 1-5, 1-10 (+2) o 1-10 [4].",
     ),
     "grids.axis_value_unknown": Sentence(
-        "El eje «{axis}» no conoce «{value}».", "{suggestions}El botón que pone todos los valores los enseña."
+        "El eje «{axis}» no conoce «{value}».", "{suggestions}Con * se usan todos los que hay."
     ),
     "grids.too_many_axis_values": Sentence(
         "El eje «{axis}» tiene más de {limit} valores.", "Usa un paso mayor, por ejemplo 1-100 (+10)."

@@ -366,10 +366,12 @@ class ContinuePlan:
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """What a task will take: how many ``pictures``, and as many denoising ``steps`` in all."""
+    """What a task will take: how many ``pictures``, and as many denoising ``steps`` in all. ``parts``: they are the
+    parts of one."""
 
     pictures: int
     steps: int
+    parts: bool = False
 
 
 Script = (

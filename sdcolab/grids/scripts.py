@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from sdcolab.core.errors import AxisWithoutEffect, ScriptNeedsPicture, SdcolabError
 from sdcolab.core.request import MAX_RANDOM_SEED, RANDOM_SEED, GenerationRequest
 from sdcolab.core.scripts import (
+    IN_PARTS,
     NEED_PICTURE,
     Alternative,
     DynamicPrompts,
@@ -142,7 +143,8 @@ def forecast(task: Grid, names: Names, wildcards: Wildcards) -> Forecast:
         first = next(prepared.dialogue)
         jobs = first.jobs if isinstance(first, Total) else 0
         prepared.dialogue.close()
-    return Forecast(jobs, jobs * _steps(replace(task.request, batch_size=1, batch_count=1)))
+    steps = jobs * _steps(replace(task.request, batch_size=1, batch_count=1))
+    return Forecast(jobs, steps, parts=isinstance(task.script, IN_PARTS))
 
 
 def _steps(request: GenerationRequest) -> int:

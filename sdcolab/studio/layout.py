@@ -623,16 +623,19 @@ _ULTIMATE = (
         items=(
             "target",
             "scale",
-            ("width", "height"),
+            "width",
+            "height",
             "upscaler",
             "redraw",
-            ("tile_width", "tile_height"),
-            ("mask_blur", "padding"),
+            "tile_width",
+            "tile_height",
+            "mask_blur",
+            "padding",
         ),
     ),
     Section(
         "ultimate-seams",
-        ("seams_fix", "seams_strength", ("seams_width", "seams_mask_blur"), "seams_padding", "save_upscaled"),
+        ("seams_fix", "seams_strength", "seams_width", "seams_mask_blur", "seams_padding", "save_upscaled"),
         folded=True,
     ),
 )

@@ -62,7 +62,7 @@ def forecast_sentence(studio: Studio, desk: GenerationDesk, asked: Asked) -> str
     if told is None or not told.pictures:
         return ""
     seconds = seconds_a_step(studio.jobs)
-    return forecast_text(told.pictures, "" if seconds is None else human_time(told.steps * seconds))
+    return forecast_text(told, "" if seconds is None else human_time(told.steps * seconds))
 
 
 def seconds_a_step(jobs: JobQueue) -> float | None:

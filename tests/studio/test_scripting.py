@@ -8,13 +8,15 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from sdcolab.core.errors import AxisValueUnknown, NothingToCompare, SearchTextMissing
 from sdcolab.core.fields import table_of
 from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library
-from sdcolab.core.request import GenerationRequest
-from sdcolab.core.scripts import ContinuePlan, DynamicPrompts, Grid, XyzPlot
+from sdcolab.core.request import GenerationRequest, InitImage
+from sdcolab.core.scripts import ContinuePlan, DynamicPrompts, Forecast, Grid, Ultimate, XyzPlot
+from sdcolab.core.words.scripts import forecast_text
 from sdcolab.studio.layout import GADGETS, LAYOUT, every_section
 from sdcolab.studio.scripting import as_text, comparison, epochs_of, filled_axis, seconds_a_step
 from sdcolab.wiring.grids import forecast, script_lists
@@ -78,6 +80,11 @@ def test_pictures_and_steps_are_counted_and_mistakes_told(tmp_path: Path) -> Non
     request = GenerationRequest(prompt="a cat", batch_size=2, steps=10)
     told = forecast(Grid(request, XyzPlot("Steps", "10,20", "CFG Scale", "1,2,3")), library, folders)
     assert (told.pictures, told.steps) == (12, 180)
+    larger = GenerationRequest(init=InitImage((Image.new("RGB", (128, 64)),), strength=0.5), steps=10)
+    told = forecast(Grid(larger, Ultimate(tile_width=64, scale=1.0)), library, folders)
+    assert (told.pictures, told.steps, told.parts) == (2, 10, True)
+    assert forecast_text(told, "3 s") == "La imagen se hará en 2 partes; unos 3 s en este equipo."
+    assert forecast_text(Forecast(1, 10), "") == "Se hará 1 imagen."
     with pytest.raises(AxisValueUnknown):
         forecast(Grid(request, XyzPlot("Sampler", "Eulr")), library, folders)
     with pytest.raises(SearchTextMissing):

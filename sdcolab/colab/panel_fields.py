@@ -75,10 +75,10 @@ class GroupedWidget(FieldWidget):
     def __init__(self, field: Field, widgets: Any, words: Words) -> None:
         common = _common(widgets, words)
         self._groups = widgets.Dropdown(options=[], **common)
-        self._names = widgets.Dropdown(options=[], **(common | {"description": " "}))
+        self._names = widgets.Dropdown(options=[], **(common | {"description": GROUP_MARK.strip()}))
         self._known: dict[str, list[tuple[str, str]]] = {}
         self._groups.observe(lambda change: self._show(change["new"]), names="value")
-        super().__init__(field, widgets.VBox([self._groups, self._names], layout=widgets.Layout(flex="1 1 auto")))
+        super().__init__(field, widgets.VBox([self._groups, self._names]))
 
     @property
     def value(self) -> Any:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+from sdcolab.colab.panel_fields import DESCRIPTION_WIDTH
 from sdcolab.colab.panel_form import FormBox
 from sdcolab.colab.panel_notes import Guarded
 from sdcolab.colab.panel_parts import button_row
@@ -41,7 +42,7 @@ class ScriptBox:
             options=[(words.NO_SCRIPT, ""), *((script.title, script.id) for script in scripts)],
             description=words.SCRIPT,
             layout=widgets.Layout(width="98%"),
-            style={"description_width": "130px"},
+            style={"description_width": DESCRIPTION_WIDTH},
         )
         self._choice.observe(lambda change: self._show(change["new"]), names="value")
         self.box = widgets.VBox([self._choice, self._body] if scripts else [])
@@ -96,7 +97,13 @@ class ScriptBox:
 
         def button(axis: str) -> Callable[[], Any]:
             said = words.FILL_AXIS.format(axis=axis.upper())
-            return lambda: button_row(self._new, self._guarded, (said, lambda: fill(axis)))
+
+            def draw() -> Any:
+                row = button_row(self._new, self._guarded, (said, lambda: fill(axis)))
+                row.layout.flex = "0 0 auto"  # beside a list that takes what there is
+                return row
+
+            return draw
 
         return {
             "@compare_loras": lambda: self._compare_row(name),
@@ -107,7 +114,12 @@ class ScriptBox:
 
     def _pick(self, name: str, axis: str) -> Any:
         """A list of what can be added to an axis, there while there is something to choose from."""
-        chosen = self._new.Dropdown(options=[], description=PICK_VALUE, layout=self._new.Layout(width="98%"))
+        chosen = self._new.Dropdown(
+            options=[],
+            description=PICK_VALUE,
+            layout=self._new.Layout(width="98%"),
+            style={"description_width": DESCRIPTION_WIDTH},
+        )
 
         def add() -> None:
             if value := chosen.value:
@@ -135,7 +147,8 @@ class ScriptBox:
         return button_row(self._new, self._guarded, *swaps)
 
     def _compare_row(self, name: str) -> Any:
-        lora = self._new.Dropdown(options=[*lora_names(self._studio.library)], description="LoRA")
+        names, style = [*lora_names(self._studio.library)], {"description_width": DESCRIPTION_WIDTH}
+        lora = self._new.Dropdown(options=names, description="LoRA", style=style)
 
         def compare() -> None:
             self._forms[name].fill(comparison(self._studio, lora.value or ""))

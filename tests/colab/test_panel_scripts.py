@@ -78,7 +78,7 @@ def test_an_axis_is_found_by_its_group(studio: Any) -> None:
     studio.lists = lambda name: lists.get(name, ())
     scripts = ScriptBox(ipywidgets, studio, LAYOUT.scripts, lambda: None, at_once)
     scripts.choose("xyz")
-    drawn = [one for one in walk(scripts.box) if getattr(one, "description", "") in ("Tipo X", " ")]
+    drawn = [one for one in walk(scripts.box) if getattr(one, "description", "") in ("Tipo X", "›")]
     groups, names = drawn[:2]
     assert (groups.options, groups.value, names.value) == (("Lo más usado", "Hires fix"), "Lo más usado", "Seed")
     groups.value = "Hires fix"

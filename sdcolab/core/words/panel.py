@@ -115,7 +115,7 @@ ADD_LORA = "Añadir un LoRA al prompt"
 SCRIPT = "Script"
 NO_SCRIPT = "Ninguno"
 FORECAST = "¿Cuántas imágenes serán?"
-FILL_AXIS = "📒 Todos los valores de {axis}"
+FILL_AXIS = "📒 Todos ({axis})"
 COMPARE_LORAS = "📊 Comparar LoRA"
 
 # --- Wildcard lists ---------------------------------------------------------------------------------------------------

@@ -18,8 +18,7 @@ from sdcolab.cli.scripts import run_task
 from sdcolab.core.request import GenerationRequest
 from sdcolab.core.scripts import DynamicPrompts, Grid, XyzPlot
 from sdcolab.core.words import command as said
-from sdcolab.studio.form import TO_READ
-from sdcolab.wiring.grids import axis_lists
+from sdcolab.wiring.grids import axis_titles
 
 _AXES = ("x", "y", "z")
 
@@ -55,7 +54,7 @@ def add_shared(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Make the cells and print the sheet's path."""
     if options.ejes:
-        print("\n".join(axis_lists()[f"axes{TO_READ}"]()))
+        print("\n".join(axis_titles()))
         return 0
     if options.continuar is None and options.prompt is None:
         options.fail("the following arguments are required: PROMPT")

@@ -144,10 +144,17 @@ def axis_lists() -> Mapping[str, Callable[[], tuple[str, ...]]]:
 
     return {
         "axes": lambda: tuple(axis.label for axis in in_groups()),
-        f"axes{TO_READ}": lambda: tuple(axis.title for axis in in_groups()),
+        f"axes{TO_READ}": axis_titles,
         "axes_txt2img": lambda: tuple(axis.label for axis in of_tab(img2img=False)),
         "axes_img2img": lambda: tuple(axis.label for axis in of_tab(img2img=True)),
     }
+
+
+def axis_titles() -> tuple[str, ...]:
+    """The axes of an X/Y/Z plot for people, in the order of forms."""
+    from sdcolab.grids.axes import in_groups
+
+    return tuple(axis.title for axis in in_groups())
 
 
 def _last_made(progress: Progress) -> datetime.datetime:

@@ -125,11 +125,7 @@ class FormActions:
         image = shown_image(self._studio.jobs, selected)
         if image is None:
             return no_image()
-
-        def submit() -> None:
-            self._studio.submit(Generate(self.desk.enhanced(image.infotext)))
-
-        return attempt(submit, None)[1]
+        return attempt(lambda: self._studio.submit(Generate(self.desk.enhanced(image.infotext))), None)[1]
 
     def interrupt(self) -> None:
         """Cancel the job that runs or is next."""
@@ -173,11 +169,7 @@ class FormActions:
         return self._parts.fresh_lists(once(self._studio.lists)) | {
             self._gadgets.styles: _choices_or([style.name for style in settings.styles], NO_STYLES),
             self._gadgets.lora: _choices_or(loras, NO_LORAS),
-            **(
-                {self._gadgets.compared_lora: gr.update(choices=loras)}
-                if self._gadgets.compared_lora is not None
-                else {}
-            ),
+            **_to_compare(self._gadgets.compared_lora, loras),
         }
 
     def refresh(self, checkpoint: str | None, vae: str | None, *units: Any) -> Updates:
@@ -249,6 +241,11 @@ def offer_upscaler(studio: Studio, name: Any) -> str:
     """What is said of an upscaler that was chosen and is not here; nothing of others."""
     size = studio.upscalers_on_offer.get(name) if isinstance(name, str) else None
     return "" if size is None or name in studio.lists("upscalers") else fragments.offer(name, size)
+
+
+def _to_compare(control: Any, loras: list[str]) -> Updates:
+    """What can be compared; nothing where the page has no scripts."""
+    return {} if control is None else {control: gr.update(choices=loras)}
 
 
 def _choices_or(names: list[str], empty: str) -> Any:

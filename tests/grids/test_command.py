@@ -45,7 +45,7 @@ def test_the_axes_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
         (["cuadricula", "x", "--x", "Pasillos=1"], 2, "Pasillos"),
         (["cuadricula", "x", "--x", "Passos=1"], 2, "«Pasos»"),
         (["generar", "x", "--guion", "Loopbak"], 2, "«Loopback»"),
-        (["generar", "x", "--guion", "Loopback"], 2, "img2img"),
+        (["generar", "x", "--guion", "Loopback"], 2, "--imagen"),
         (["generar", "x", "--guion", "Loopback", "--guion-valor", "vueltas=3"], 2, "vueltas"),
     ],
 )

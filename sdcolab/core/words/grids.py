@@ -17,7 +17,7 @@ SENTENCES: Mapping[str, Sentence] = {
         "El eje «{axis}» no cambia nada aquí: esa parte está apagada en el formulario.",
         "Enciéndela (por ejemplo, Hires fix o Refiner) o elige otro eje.",
     ),
-    "grids.nothing_to_compare": Sentence("Falta elegir el LoRA.", "Elígelo en su lista y vuelve a pulsar el botón."),
+    "grids.nothing_to_compare": Sentence("Falta elegir el LoRA.", "Elígelo en su lista."),
     "grids.axis_empty": Sentence(
         "El eje «{axis}» no tiene valores.", "Escríbelos separados por comas; por ejemplo: 20, 30."
     ),

@@ -161,8 +161,7 @@ class GenerationForm:
         """Put what an infotext says into the form."""
         reading = self.desk.read(infotext)
         self.form.fill(reading.values)
-        if reading.script is not None:
-            self.scripts.choose(reading.script, reading.script_values)
+        self.scripts.choose(reading.script, reading.script_values)
         return reading
 
     def begin_from(self, picture: bytes, infotext: str, *, inpaint: bool) -> None:

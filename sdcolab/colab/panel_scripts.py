@@ -47,8 +47,10 @@ class ScriptBox:
         self._choice.observe(lambda change: self._show(change["new"]), names="value")
         self.box = widgets.VBox([self._choice, self._body] if scripts else [])
 
-    def choose(self, script: str, values: Mapping[str, Any] | None = None) -> None:
-        """Choose the script called ``script`` ("" for none), with these settings."""
+    def choose(self, script: str | None, values: Mapping[str, Any] | None = None) -> None:
+        """Choose the script called ``script`` ("" for none; None leaves what is chosen), with these settings."""
+        if script is None:
+            return
         self._choice.value = script
         if values:
             self._forms[script].fill(values)

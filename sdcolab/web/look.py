@@ -23,8 +23,8 @@ _MONO = ("ui-monospace", "SFMono-Regular", "Consolas", "DejaVu Sans Mono", "mono
 
 
 _COLOURS: Mapping[str, str] = {
-    "body_background_fill": "*neutral_100",
-    "body_background_fill_dark": "#171412",
+    "body_background_fill": "#f4f2ef",
+    "body_background_fill_dark": "#151311",
     "body_text_color": "*neutral_800",
     "body_text_color_subdued": "*neutral_600",
     "body_text_color_subdued_dark": "*neutral_400",

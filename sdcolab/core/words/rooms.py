@@ -98,8 +98,8 @@ ROOM_WORDS: Mapping[str, Mapping[str, str]] = {
         "own": "Mis ajustes en un archivo",
         "ownHelp": "Valores predeterminados, estilos, último formulario, lista de descargas y comodines. "
         "No lleva claves.",
-        "export": "⬇️ Exportar mis ajustes",
-        "import": "⬆️ Importar…",
+        "export": "Exportar mis ajustes",
+        "import": "Importar…",
         "about": " (unos {0})",
     },
     "ajustes": {

@@ -13,7 +13,7 @@ export async function mount(host, house) {
   const empty = el("button", { type: "button", className: "sd-room-chip", onclick: () => act("empty") }, words.empty);
   const now = el("ol", { className: "sd-queue", "aria-label": words.now });
   const before = el("ol", { className: "sd-queue", "aria-label": words.before });
-  const heading = el("h3", {}, words.before);
+  const heading = el("h2", { className: "sd-session-title" }, words.before);
   host.replaceChildren(el("div", { className: "sd-room-bar" }, pause, repeat, empty), told, now, heading, before);
 
   async function act(question, said = {}) {

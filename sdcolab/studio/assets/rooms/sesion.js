@@ -98,8 +98,8 @@ export function mount(host, house) {
         button(WORDS.export, () => tell(async () => {
           const link = el("a", { href: await file("ajustes", `sdcolab-ajustes.json?${Date.now()}`), download: "sdcolab-ajustes.json" });
           document.body.append(link); link.click(); link.remove();
-        })),
-        button(WORDS.import, () => pick.click()), pick));
+        }), { className: "sd-room-button sd-icon-download" }),
+        button(WORDS.import, () => pick.click(), { className: "sd-room-button sd-icon-upload" }), pick));
   }
 
   drawOwn();

@@ -40,6 +40,7 @@ class Preferences:
     """``file_pattern`` follows a picture's number in its name, "" for its seed; ``folder_pattern`` is the folder below
     that of its kind. Both are A1111's (``core.file_patterns``). ``save_text``: the infotext beside the picture too.
     ``grid_format``: of the sheets of scripts. ``preview``: pictures are shown while they are made.
+    ``translate``: prompts are put into English before they are generated.
     ``bar``: paths of the fields always in sight.
     """
 
@@ -50,6 +51,7 @@ class Preferences:
     save_text: bool = fact(False, key="save_txt")
     grid_format: ImageFormat = fact(ImageFormat.PNG, key="grid_format")
     preview: bool = fact(True, key="live_previews_enable")
+    translate: bool = fact(False)
     bar: tuple[str, ...] = fact(STANDARD_BAR, key="quicksettings_list")
     look: Look = fact(Look.SYSTEM)
     sound: bool = fact(False, key="notification_audio")

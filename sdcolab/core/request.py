@@ -284,7 +284,8 @@ class GenerationRequest:
     ``checkpoint`` and ``vae`` are names in the model library (``core.library``); an empty checkpoint means the engine's
     default. ``width``/``height`` of None mean the checkpoint's native size. ``seed`` -1 means a random one;
     ``resolved`` settles it. ``tiling`` makes pictures that repeat without seams. With an initial image ``hires`` means
-    nothing, and without one ``inversion``.
+    nothing, and without one ``inversion``. ``original_prompt`` and ``original_negative_prompt`` are what the prompts
+    were translated from: only infotexts say them.
 
     Raises ``FieldOutOfRange`` or ``FieldNotMultiple`` naming the field.
     """
@@ -323,6 +324,8 @@ class GenerationRequest:
     control: tuple[ControlUnit, ...] = fact((), label="ControlNet {}", api=("alwayson_scripts.controlnet.args",))
     details: tuple[DetailUnit, ...] = fact((), label="ADetailer", api=("alwayson_scripts.adetailer.args",))
     tuning: Tuning = field(default_factory=Tuning)
+    original_prompt: str = fact("", label="Original prompt")
+    original_negative_prompt: str = fact("", label="Original negative prompt")
 
     def __post_init__(self) -> None:
         check(self)
@@ -346,6 +349,8 @@ class GenerationRequest:
             checkpoint=checkpoint,
             control=tuple(unit for unit in self.control if unit.enabled),
             details=tuple(unit for unit in self.details if unit.enabled),
+            original_prompt=_other(self.original_prompt, self.prompt),
+            original_negative_prompt=_other(self.original_negative_prompt, self.negative_prompt),
         )
 
     def seed_of(self, index: int) -> int:
@@ -357,6 +362,11 @@ class GenerationRequest:
     def variation_seed_of(self, index: int) -> int:
         """Variation seed of image ``index``: always consecutive."""
         return (self.variation.seed + index) & MAX_SEED
+
+
+def _other(original: str, prompt: str) -> str:
+    """``original`` where it is not the prompt itself."""
+    return "" if original == prompt else original
 
 
 def _settled(seed: int) -> int:

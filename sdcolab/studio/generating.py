@@ -106,8 +106,9 @@ class GenerationDesk:
         """
         request = self.request(asked)
         chosen = self._studio.settings.load().chosen_styles(asked.styles)
-        prompt, negative = apply_styles(request.prompt, request.negative_prompt, chosen)
-        whole = replace(request, prompt=prompt, negative_prompt=negative)
+        spoken = self._studio.translations.of(request)
+        prompt, negative = apply_styles(spoken.prompt, spoken.negative_prompt, chosen)
+        whole = replace(spoken, prompt=prompt, negative_prompt=negative)
         job = self._studio.submit(self._task(whole, asked), self._by)
         self._studio.last_form.save(request, [style.name for style in chosen])
         return job

@@ -753,6 +753,8 @@ PICTURES = Tool(
 
 NOT_SHOWN = frozenset(
     {
+        "original_prompt",
+        "original_negative_prompt",
         "init.inpaint.latent_mask",
         "control.enabled",
         "details.enabled",

@@ -21,6 +21,7 @@ from sdcolab.studio.job import Job
 from sdcolab.studio.jobs import JobQueue
 from sdcolab.studio.last_form import LastForm
 from sdcolab.studio.plans import NoPlans, Plans
+from sdcolab.studio.translating import Translations
 from sdcolab.studio.wildcards import NoLists, WildcardLists
 
 Choices = Callable[[], tuple[str, ...]]
@@ -55,7 +56,7 @@ class Studio:
     ``forecast`` says how much a script is before it begins, and raises what is wrong with it. ``rooms`` are the parts
     that draw themselves, by the id of their tab; ``wildcards`` the lists for prompts with random parts; ``plans`` the
     scripts that another session left unfinished; ``upscalers_on_offer`` those of the catalogue, with their bytes (0
-    when nobody says).
+    when nobody says); ``translations`` what puts prompts into English.
     """
 
     library: Library
@@ -77,6 +78,7 @@ class Studio:
     wildcards: WildcardLists = field(default_factory=NoLists)
     plans: Plans = field(default_factory=NoPlans)
     upscalers_on_offer: Mapping[str, int] = field(default_factory=dict)
+    translations: Translations = field(default_factory=Translations)
 
     def submit(self, task: Task, by: Origin = Origin.PAGE) -> Job:
         """Put ``task`` in the queue of its place. Raises ``QueueFull``."""

@@ -10,7 +10,7 @@ import csv
 import io
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -152,96 +152,3 @@ def as_lines(tags: Iterable[Tag]) -> str:
         "\t".join((tag.name, str(tag.category), str(tag.count), "|".join(tag.aliases), "|".join(tag.spanish)))
         for tag in tags
     )
-
-
-# --- Spanish prompts ------------------------------------------------------------------------------------------------
-
-_UNTOUCHED = re.compile(r"<[^<>]*>|__[^\s,]*?__|\\[()\[\]{}]|[(){}\[\]|,:\n;]|\b(?:AND|BREAK)\b|\$\{[^}]*\}")
-_LINKING: Mapping[str, str] = {
-    "y": "and",
-    "con": "with",
-    "sin": "without",
-    "en": "in",
-    "sobre": "on",
-    "bajo": "under",
-    "de": "of",
-    "del": "of the",
-    "al": "at",
-    "a": "to",
-    "entre": "between",
-    "junto": "next",
-    "para": "for",
-    "un": "a",
-    "una": "a",
-    "unos": "some",
-    "unas": "some",
-    "el": "the",
-    "la": "the",
-    "los": "the",
-    "las": "the",
-    "su": "her",
-    "muy": "very",
-    "grande": "big",
-    "grandes": "big",
-    "pequeno": "small",
-    "pequena": "small",
-    "viejo": "old",
-    "vieja": "old",
-    "joven": "young",
-    "nuevo": "new",
-    "que": "that",
-    "mucho": "much",
-    "muchos": "many",
-    "muchas": "many",
-    "dos": "two",
-    "tres": "three",
-    "cuatro": "four",
-    "o": "or",
-}
-
-
-@cache
-def dictionary() -> Mapping[str, str]:
-    """English by Spanish, without accents; the singular leads to the plural too."""
-    found: dict[str, str] = {}
-    for tag in own_tags():
-        for name in tag.spanish:
-            found.setdefault(bare(name), tag.name)
-    for word, english in [*found.items()]:
-        if " " not in word and word[-1:] in "aeiou" and not english.endswith("s"):
-            found.setdefault(f"{word}s", f"{english}s")
-    return found
-
-
-def translated(prompt: str) -> str:
-    """``prompt`` with the Spanish that the dictionary knows in English. Weights, tags, LoRAs, wildcards and the rest of
-    the syntax stay as they are, and so does every word that is not known."""
-    out, at = [], 0
-    for mark in _UNTOUCHED.finditer(prompt):
-        out += [_phrase(prompt[at : mark.start()]), mark[0]]
-        at = mark.end()
-    return "".join([*out, _phrase(prompt[at:])])
-
-
-def _phrase(text: str) -> str:
-    """The longest known phrases of ``text`` from the left. A text without one known word is not Spanish."""
-    words = text.split()
-    if not words:
-        return text
-    known, out, place, found = dictionary(), [], 0, False
-    while place < len(words):
-        for end in range(min(len(words), place + 6), place, -1):
-            english = known.get(bare(" ".join(words[place:end])))
-            if english:
-                out.append(english)
-                found |= english != " ".join(words[place:end])
-                break
-        else:
-            end = place + 1
-            out.append(words[place])
-        place = end
-    if not found:
-        return text
-    english = " ".join(_LINKING.get(bare(word), word) for word in out)
-    before, after = text[: len(text) - len(text.lstrip())], text[len(text.rstrip()) :]
-    return f"{before}{english}{after}"

@@ -19,9 +19,11 @@ from sdcolab.core.library import Library
 from sdcolab.core.prompt import with_points
 from sdcolab.core.rooms import Answer, RoomFile, text, yes
 from sdcolab.core.settings import SettingsFile
+from sdcolab.core.translating import TRANSLATOR_BYTES
 from sdcolab.core.words.road import PRESETS
 from sdcolab.studio.last_form import LastForm
-from sdcolab.studio.tags import as_lines, every_tag, translated
+from sdcolab.studio.tags import as_lines, every_tag
+from sdcolab.studio.translating import Translations
 
 USES_NAME = "palabras.json"
 MOST_LEARNED = 5000
@@ -32,9 +34,19 @@ Uses = dict[str, dict[str, list[int]]]
 
 
 class WordsRoom:
-    """Reads the lists when somebody first asks, and again when a file of the folder changed."""
+    """Reads the lists when somebody first asks, and again when a file of the folder changed. ``fetch`` brings the
+    translator."""
 
-    def __init__(self, folders: Folders, library: Library, settings: SettingsFile) -> None:
+    def __init__(
+        self,
+        folders: Folders,
+        library: Library,
+        settings: SettingsFile,
+        translations: Translations | None = None,
+        fetch: Callable[[], object] = lambda: None,
+    ) -> None:
+        self._translations = translations or Translations()
+        self._fetch = fetch
         self._folder = folders.root / TAGS_FOLDER
         self._wildcards = folders.wildcards
         self._library = library
@@ -53,7 +65,9 @@ class WordsRoom:
             "uses": lambda _said: peek_kept(self._uses, _uses_from) or _uses_from({}),
             "used": self._used,
             "prompts": lambda _said: self._prompts(),
-            "translate": lambda said: translated(text(said, "prompt")),
+            "translate": self._translate,
+            "translating": lambda _said: self._translations.automatic,
+            "fetch_translator": self._fetch_translator,
             "points": lambda said: with_points(text(said, "prompt")),
         }
 
@@ -85,6 +99,15 @@ class WordsRoom:
         )
         styles = [{"name": style.name, "prompt": style.prompt} for style in self._settings.peek().styles]
         return {"networks": networks, "wildcards": lists, "styles": styles}
+
+    def _translate(self, said: Mapping[str, Any]) -> dict[str, Any]:
+        """The prompt in English, and how many bytes the translator that could do more would take (0: none)."""
+        found = self._translations.english(text(said, "prompt"))
+        missing = not found.whole and not self._translations.has_model
+        return {"text": found.text, "missing": TRANSLATOR_BYTES if missing else 0}
+
+    def _fetch_translator(self, _said: Mapping[str, Any]) -> None:
+        self._fetch()
 
     def _prompts(self) -> dict[str, Any]:
         """The base prompts of the guide, and those of the last generations."""

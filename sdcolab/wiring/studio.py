@@ -16,6 +16,7 @@ from sdcolab.core.library import Library
 from sdcolab.core.preferences import PreferencesFile
 from sdcolab.core.settings import SettingsFile
 from sdcolab.core.tasks import Download, LocalWorker, Origin, Place, Preload, Tools, Worker
+from sdcolab.core.translating import FetchTranslator
 from sdcolab.gallery.room import GalleryRoom
 from sdcolab.process.environment import engine_spec
 from sdcolab.process.worker import ProcessWorker
@@ -51,6 +52,7 @@ from sdcolab.wiring.grids import PlanFolder, forecast, script_lists, wildcard_ma
 from sdcolab.wiring.poses import draw_people, find_people
 from sdcolab.wiring.tasks import TASKS
 from sdcolab.wiring.training_tasks import tag_room, training_lists
+from sdcolab.wiring.translating import build_translations
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +147,14 @@ def build_studio(folders: Folders, library: Library, place: Workplace) -> Studio
     def fetch(links: str) -> None:
         place.jobs.submit(Download(links), Origin.PAGE)
 
-    plans = PlanFolder(library, folders)
+    outside = Outside(
+        lambda: last_picture(place.jobs), lambda: SettingsFile(folders.config).peek().styles, civitai_search, fetch
+    )
+
+    def fetch_translator() -> None:
+        place.jobs.submit(FetchTranslator(), Origin.PAGE)
+
+    plans, translations = PlanFolder(library, folders), build_translations(folders)
     lists, upscalers, detectors = script_lists(library, folders), upscaler_links(), detector_links()
     return Studio(
         library=library,
@@ -168,21 +177,13 @@ def build_studio(folders: Folders, library: Library, place: Workplace) -> Studio
         rooms={
             "galeria": GalleryRoom(folders),
             "cola": QueueRoom(place.jobs),
-            "cartas": CardsRoom(
-                library,
-                Outside(
-                    lambda: last_picture(place.jobs),
-                    lambda: SettingsFile(folders.config).peek().styles,
-                    civitai_search,
-                    fetch,
-                ),
-            ),
+            "cartas": CardsRoom(library, outside),
             "sesion": SessionRoom(
                 folders, TASKS, lambda: absent_downloads(folders), lambda: offered(plans, place.jobs), place.jobs.submit
             ),
             "zonas": RegionsRoom(),
             "poses": PosesRoom(folders, find_people, draw_people),
-            "palabras": WordsRoom(folders, library, SettingsFile(folders.config)),
+            "palabras": WordsRoom(folders, library, SettingsFile(folders.config), translations, fetch_translator),
             "ayuda": HelpRoom(),
             "ajustes": PreferencesRoom(PreferencesFile(folders.config), SettingsFile(folders.config), folders),
             "etiquetas": tag_room(folders, count_tokens, place.jobs),
@@ -190,5 +191,6 @@ def build_studio(folders: Folders, library: Library, place: Workplace) -> Studio
         },
         wildcards=wildcard_manager(folders),
         plans=plans,
+        translations=translations,
         upscalers_on_offer={name: size for name, (_, size) in upscalers.items()},
     )

@@ -13,12 +13,14 @@ from sdcolab.core.scripts import Grid
 from sdcolab.core.tasks import Download, Enlarge, Generate, Place, Preload, TaskRow, TaskTable, Tools, Unload
 from sdcolab.core.timing import PartTimes
 from sdcolab.core.training import PreparePictures, TrainLora, TryLora
+from sdcolab.core.translating import FetchTranslator
 from sdcolab.core.upscaling import enlarge
 from sdcolab.core.words.speed import times_line
 from sdcolab.core.workshop import Convert, Extract, Merge
 from sdcolab.wiring.downloads import build_downloads
 from sdcolab.wiring.grids import run_grid
 from sdcolab.wiring.training_tasks import describe, prepare_pictures, train_lora, try_lora
+from sdcolab.wiring.translating import fetch_translator
 from sdcolab.wiring.workshop import convert, extract, merge
 
 
@@ -87,6 +89,7 @@ TASKS = TaskTable(
         TaskRow(PreparePictures, Place.HERE, prepare_pictures),
         TaskRow(Describe, Place.HERE, describe),
         TaskRow(Download, Place.HERE, download, resumes=True),
+        TaskRow(FetchTranslator, Place.HERE, fetch_translator, resumes=True),
         TaskRow(Preload, Place.ENGINE, preload, listed=False),
         TaskRow(Unload, Place.ENGINE, unload, listed=False),
     )

@@ -195,6 +195,8 @@ def test_recorded_infotexts(name: str) -> None:
             "tuning": Tuning(),
             "freeu": None,
             "inversion": None,
+            "original_prompt": "",
+            "original_negative_prompt": "",
         }
 
 

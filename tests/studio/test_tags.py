@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,8 +12,10 @@ from hypothesis import strategies as st
 
 from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library
+from sdcolab.core.request import GenerationRequest
 from sdcolab.core.settings import SettingsFile
-from sdcolab.studio.tags import Tag, as_lines, dictionary, every_tag, own_tags, read_tag_csv, translated
+from sdcolab.studio.tags import Tag, as_lines, every_tag, own_tags, read_tag_csv
+from sdcolab.studio.translating import MOST_KEPT, Translated, Translations, dictionary
 from sdcolab.studio.words_room import WordsRoom
 
 
@@ -36,7 +40,7 @@ def test_our_own_list_is_large_and_all_of_it_has_spanish_names() -> None:
     ],
 )
 def test_spanish_finds_its_tag(spanish: str, english: str) -> None:
-    assert translated(spanish) == english
+    assert Translations().english(spanish).text == english
 
 
 @pytest.mark.parametrize(
@@ -52,12 +56,12 @@ def test_spanish_finds_its_tag(spanish: str, english: str) -> None:
     ],
 )
 def test_only_known_spanish_changes(prompt: str, english: str) -> None:
-    assert translated(prompt) == english
+    assert Translations().english(prompt).text == english
 
 
 @given(st.text(alphabet="()[]{}|,:.0123456789<>\\ \n", max_size=40))
 def test_syntax_never_changes(prompt: str) -> None:
-    assert translated(prompt) == prompt
+    assert Translations().english(prompt).text == prompt
 
 
 def test_lists_of_others_are_read_and_ranked(tmp_path: Path) -> None:
@@ -91,3 +95,46 @@ def test_the_room_learns_and_sees_new_lists(tmp_path: Path) -> None:
     uses = WordsRoom(folders, Library(folders), SettingsFile(folders.config)).answers["uses"]({})
     assert uses["positive"]["mi_cosa"][0] == 2 and uses["negative"]["blurry"][0] == 1
     assert dictionary()["castillo"] == "castle"
+
+
+ENGLISH = {
+    "un zorro tañendo su laúd": "A fox playing his lute.",
+    "el faro del fin del mundo": "the (lighthouse) at the end|of the world",
+    "perro xilófono": "dog " * 40,
+}
+
+
+def test_the_model_is_asked_only_for_what_the_dictionary_does_not_know_whole() -> None:
+    asked: list[str] = []
+
+    def model(phrases: Sequence[str]) -> list[str]:
+        asked.extend(phrases)
+        return [ENGLISH[phrase] for phrase in phrases]
+
+    translations = Translations(model)
+    prompt = "pelo largo, (un zorro tañendo su laúd:1.2), el faro del fin del mundo, red fox, <lora:faro:1>"
+    english = "long hair, (a fox playing his lute:1.2), the lighthouse at the end of the world, red fox, <lora:faro:1>"
+    assert translations.english(prompt) == Translated(english, whole=True)
+    assert asked == list(ENGLISH)[:2]
+    assert translations.original(english) == prompt and translations.original(prompt) == ""
+    assert translations.english("perro xilófono").text == "dog xilófono", "out of all proportion"
+
+
+def test_without_the_model_what_is_left_is_told() -> None:
+    assert Translations().english("perro xilófono") == Translated("dog xilófono", whole=False)
+    assert Translations(lambda _phrases: None).english("perro xilófono").text == "dog xilófono"
+    assert Translations().english("pelo largo, red fox").whole
+
+
+def test_requests_are_translated_by_themselves_when_wanted_and_keep_their_originals() -> None:
+    asked = GenerationRequest(prompt="pelo largo", negative_prompt="blurry")
+    by_itself = Translations(automatic=lambda: True).of(asked)
+    assert (by_itself.prompt, by_itself.original_prompt) == ("long hair", "pelo largo")
+    assert (by_itself.negative_prompt, by_itself.original_negative_prompt) == ("blurry", "")
+    by_hand = Translations()
+    assert by_hand.of(asked) == asked
+    by_hand.english("pelo largo")
+    assert by_hand.of(replace(asked, prompt="long hair")).original_prompt == "pelo largo"
+    for number in range(MOST_KEPT):
+        by_hand.english(f"gato {number}")
+    assert by_hand.original("long hair") == ""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 from web_fakes import Bench
-from web_visitor import PATIENCE, Visitor, field
+from web_visitor import PATIENCE, Visitor, field, infotext, part
 
+from sdcolab.core.preferences import PreferencesFile
 from sdcolab.core.prompt import Style
 from sdcolab.web.app import Server
 
@@ -143,6 +146,28 @@ def test_a_spanish_prompt_is_translated_at_one_s_asking(page: Page) -> None:
     prompt.click()
     page.get_by_role("button", name="Traducir", exact=True).first.click()
     expect(prompt).to_have_value("1girl with long hair, (red dress:1.2), <lora:Lineas:1>")
+    expect(page.get_by_role("button", name=re.compile("^Traductor"))).to_have_count(0)
+    prompt.fill("perro xilófono")
+    page.get_by_role("button", name=re.compile("^(Traducir|Traducido)$")).first.click()
+    expect(prompt).to_have_value("dog xilófono")
+    page.get_by_role("button", name="Traductor: 315 MB").click()
+    expect(page.get_by_role("button", name="Descargando: míralo en Cola")).to_be_disabled()
+
+
+def test_what_will_be_sent_is_shown_while_prompts_are_translated_by_themselves(page: Page, bench: Bench) -> None:
+    PreferencesFile(bench.folders.config).change(lambda now: replace(now, translate=True))
+    prompt = field(page, "prompt")
+    prompt.fill("pelo largo")
+    prompt.blur()
+    expect(page.get_by_text("Se enviará: long hair")).to_be_visible()
+    part(page, "generate").click()
+    expect(infotext(page)).to_have_value(re.compile("^long hair"))
+    expect(prompt).to_have_value("pelo largo")
+    assert bench.generator.requests[-1].original_prompt == "pelo largo"
+    PreferencesFile(bench.folders.config).change(lambda now: replace(now, translate=False))
+    prompt.fill("")
+    prompt.blur()
+    expect(page.get_by_text("Se enviará: long hair")).to_be_hidden()
 
 
 def test_decimal_commas_become_points_at_one_s_asking(page: Page) -> None:

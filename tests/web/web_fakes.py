@@ -41,6 +41,7 @@ from sdcolab.studio.preferences_room import PreferencesRoom
 from sdcolab.studio.queue_room import QueueRoom
 from sdcolab.studio.regions_room import RegionsRoom
 from sdcolab.studio.studio import Studio
+from sdcolab.studio.translating import Translations
 from sdcolab.studio.words_room import WordsRoom
 from sdcolab.wiring.grids import forecast, script_lists, wildcard_manager
 from sdcolab.wiring.poses import draw_people, find_people
@@ -235,6 +236,7 @@ def make_bench(root: Path, tokens: Callable[[str], tuple[int, int]] = count_toke
     download = FakeDownload(folders)
     upscaling = FakeUpscaling()
     jobs = queue_of(generator, download=download, upscaling=upscaling, folders=folders)
+    translations = Translations(automatic=lambda: PreferencesFile(folders.config).peek().translate)
     studio = Studio(
         library=Library(folders),
         jobs=jobs,
@@ -257,7 +259,7 @@ def make_bench(root: Path, tokens: Callable[[str], tuple[int, int]] = count_toke
             "galeria": GalleryRoom(folders),
             "cola": QueueRoom(jobs),
             "cartas": CardsRoom(Library(folders)),
-            "palabras": WordsRoom(folders, Library(folders), SettingsFile(folders.config)),
+            "palabras": WordsRoom(folders, Library(folders), SettingsFile(folders.config), translations),
             "etiquetas": tag_room(folders, tokens, jobs),
             "guia": GuideRoom({}, lambda links: None, {"R-ESRGAN 4x+": ("https://a.example/x.pth", 67_000_000)}),
             "ayuda": HelpRoom(),
@@ -265,6 +267,7 @@ def make_bench(root: Path, tokens: Callable[[str], tuple[int, int]] = count_toke
             "poses": PosesRoom(folders, find_people, draw_people),
             "ajustes": PreferencesRoom(PreferencesFile(folders.config), SettingsFile(folders.config)),
         },
+        translations=translations,
         upscalers_on_offer={"R-ESRGAN 4x+": 67_000_000},
         catalog=(("Gatos, LoRA: de todo tipo", "https://a.example/gatos.safetensors"),),
     )

@@ -21,6 +21,10 @@ _GROUPS: Mapping[str, Mapping[str, Words]] = {
     "Prompt": {
         "prompt": Words("Prompt", "Lo que quieres ver, mejor en inglés"),
         "negative_prompt": Words("Prompt negativo", "Lo que no quieres que aparezca", option="negativo"),
+        "original_prompt": Words("Prompt original", "Como se escribió, si se tradujo", option="original"),
+        "original_negative_prompt": Words(
+            "Prompt negativo original", "Como se escribió, si se tradujo", option="original-negativo"
+        ),
     },
     "Modelo": {
         "checkpoint": Words("Modelo", option="modelo"),

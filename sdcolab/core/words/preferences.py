@@ -28,6 +28,11 @@ PREFERENCE_WORDS: Mapping[str, Words] = {
         "Formato de las cuadrículas", "Las de los scripts, como X/Y/Z plot. Las muy grandes se guardan en PNG.", SAVING
     ),
     "preview": Words("Vista previa", "Enseñar la imagen mientras se genera. Quitarla ahorra un poco de tiempo.", PAGE),
+    "translate": Words(
+        "Traducir el prompt al generar",
+        "Lo que escribas en español se envía en inglés; debajo del prompt se ve cómo. La imagen guarda los dos.",
+        PAGE,
+    ),
     "bar": Words(
         "Siempre a la vista (Quicksettings)",
         "Los controles de la barra de arriba de la página. En el panel cambian la próxima vez que pulses ▶️.",
@@ -65,6 +70,9 @@ CHOICES: Mapping[str, Mapping[str, str]] = {
     "grid_format": {"png": "PNG", "jpg": "JPEG", "webp": "WebP", "avif": "AVIF"},
     "look": {"system": "El del sistema", "light": "Claro", "dark": "Oscuro"},
 }
+
+TRANSLATOR_HERE = "✅ El traductor está listo: «Traducir» ya entiende frases enteras."
+"""Said when its files are there."""
 
 IMPORT_TITLE = "Traer los ajustes de AUTOMATIC1111"
 IMPORT_HELP = (

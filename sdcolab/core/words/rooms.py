@@ -125,5 +125,11 @@ ROOM_WORDS: Mapping[str, Mapping[str, str]] = {
         "translate": "Traducir",
         "nothing": "Nada que traducir",
         "translated": "Traducido",
+        "translating": "Traduciendo…",
+        "getTranslator": "Traductor: {0} MB",
+        "getTranslatorHelp": "Quedan palabras que el diccionario no conoce. Descarga una vez el traductor "
+        "(OPUS-MT, Apache 2.0) y funcionará sin internet.",
+        "gettingTranslator": "Descargando: míralo en Cola",
+        "willSend": "Se enviará: {0}",
     },
 }

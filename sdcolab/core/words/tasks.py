@@ -13,6 +13,7 @@ TASK_NAMES: Mapping[str, str] = {
     "detect": "Sacar mapas de ControlNet",
     "grid": "Script: cuadrículas y series",
     "download": "Descargar",
+    "fetch_translator": "Descargar el traductor",
     "train": "Entrenar un Lora",
     "try_lora": "Probar un Lora",
     "pictures": "Preparar imágenes",

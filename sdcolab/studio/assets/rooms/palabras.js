@@ -343,18 +343,38 @@ export async function mount(host, house) {
     return button;
   }
 
+  /** What will be sent, while prompts are translated by themselves and it is not what is written. */
+  function foretold(frame, textarea) {
+    const line = el("p", { className: "sd-room-dim sd-foretold", hidden: true, role: "status" });
+    const foretell = async () => {
+      const prompt = textarea()?.value ?? "";
+      const text = prompt.trim() && await ask("translating") ? (await ask("translate", { prompt })).text : prompt;
+      line.hidden = text === prompt;
+      line.textContent = line.hidden ? "" : phrase("willSend", text);
+    };
+    frame.addEventListener("focusout", () => foretell().catch(() => { line.hidden = true; }));
+    return line;
+  }
+
   function tool(found) {
     const frame = found.closest(".sd-prompt-box"), textarea = () => frame.querySelector("textarea");
     if (frame.querySelector(".sd-prompt-bar")) return;
     const button = el("button", { type: "button", className: "sd-translate", title: WORDS.translateHelp }, WORDS.translate);
     button.addEventListener("pointerdown", (event) => event.preventDefault());
+    const more = el("button", { type: "button", className: "sd-translate", hidden: true, title: WORDS.getTranslatorHelp, onclick: async () => {
+      await ask("fetch_translator");
+      more.textContent = WORDS.gettingTranslator;
+      more.disabled = true;
+    } });
     button.addEventListener("click", async () => {
-      const target = textarea(), english = await ask("translate", { prompt: target.value });
-      button.textContent = english === target.value ? WORDS.nothing : WORDS.translated;
-      put(target, english);
+      button.textContent = WORDS.translating;
+      const target = textarea(), { text, missing } = await ask("translate", { prompt: target.value }).catch(() => ({ text: target.value, missing: 0 }));
+      button.textContent = text === target.value ? WORDS.nothing : WORDS.translated;
+      if (!more.disabled) { more.hidden = !missing; more.textContent = phrase("getTranslator", Math.round(missing / 1e6)); }
+      put(target, text);
       setTimeout(() => { button.textContent = WORDS.translate; }, 2500);
     });
-    frame.append(el("div", { className: "sd-prompt-bar" }, ...presets(frame), mending(frame, textarea), button));
+    frame.append(el("div", { className: "sd-prompt-bar" }, ...presets(frame), mending(frame, textarea), button, more), foretold(frame, textarea));
   }
 
   const dress = (tries = 20) => {

@@ -215,6 +215,7 @@ NOT_SENTENCES = {
     "gallery/search.py": "words that people search with",
     "grids/axes.py": "names that people write for axes",
     "grids/values.py": "how people write yes",
+    "studio/tags.py": "an accent",
     "studio/translating.py": "a dictionary of the words that link others",
     "training/tags.py": "a dictionary from Spanish to tags",
     "wiring/trainer.py": "quotation marks around prompts",

@@ -1,0 +1,50 @@
+"""axe-core finds nothing to object to, on any tab, at three sizes, light and dark."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+from web_fakes import Bench
+from web_visitor import Visit, generate, infotext, part
+
+from sdcolab.core.prompt import Style
+from sdcolab.studio.layout import LAYOUT
+
+pytestmark = pytest.mark.navegador
+
+SIZES = {"phone": (390, 844), "laptop": (1366, 768), "desk": (1920, 1080)}
+COLOURS = {"runOnly": {"type": "rule", "values": ["color-contrast"]}, "resultTypes": ["violations"]}
+"""All that dark can change."""
+
+DRAWN = """() => ![...document.querySelectorAll(".sd-room-host")]
+  .some((one) => one.checkVisibility() && !one.childElementCount)"""
+
+
+def test_axe_objects_to_nothing(visit: Visit, bench: Bench) -> None:
+    """With something to see in the tabs: pictures, a warning, a job that failed, a LoRA, a style, a wildcard list."""
+    bench.add_lora("Lineas", "thick lines")
+    bench.studio.settings.change(lambda now: now.with_style(Style("Mi estilo", "ink, {prompt}", "")))
+    bench.folders.wildcards.mkdir(parents=True, exist_ok=True)
+    (bench.folders.wildcards / "poses.txt").write_text("de pie\n")
+    page, axe = visit(), Axe()
+    found: dict[tuple[str, str], list[str]] = {}
+    generate(page, "roto")
+    expect(part(page, "problems")).to_contain_text("roto")
+    generate(page, "un gato con aviso")
+    expect(infotext(page)).to_have_value(re.compile("^un gato"))
+    for tab in LAYOUT.tabs:
+        page.evaluate("id => document.getElementById(`sd-tab-${id}-button`).click()", tab.id)
+        expect(page.locator("html")).to_have_attribute("data-sd-tab", tab.id)
+        page.wait_for_function(DRAWN)
+        for size, (width, height) in SIZES.items():
+            page.set_viewport_size({"width": width, "height": height})
+            for look in ("light", "dark"):
+                page.emulate_media(color_scheme=look, reduced_motion="reduce")
+                told = axe.run(page, options=COLOURS) if look == "dark" else axe.run(page)
+                for fault in told.response["violations"]:
+                    for node in fault["nodes"]:
+                        found.setdefault((fault["id"], node["html"][:160]), []).append(f"{tab.id} {size} {look}")
+    assert found == {}

@@ -18,15 +18,19 @@ from sdcolab.core.prompt import Style
 from sdcolab.core.request import FIELDS
 from sdcolab.core.rooms import Answer, RoomFile, text
 from sdcolab.core.settings import Settings, SettingsFile
+from sdcolab.core.speed import Speed
 from sdcolab.core.style_files import styles_in
 from sdcolab.core.untrusted import parse_json
 from sdcolab.core.words import preferences as words
-from sdcolab.core.words.fields import words_of
+from sdcolab.core.words.fields import OPTION_WORDS, words_of
 from sdcolab.studio.foreign_settings import imported
 from sdcolab.studio.layout import barred
 
 MAX_FILE = 900_000
 """Longest file that is imported, in characters."""
+
+SPEED = "speed"
+"""The one row that is a default of the form."""
 
 MOST_TOLD = 12
 """Keys without a place that are named."""
@@ -62,6 +66,7 @@ class PreferencesRoom:
     def _told(self) -> dict[str, Any]:
         now: Mapping[str, Any] = to_json(self._file.peek())
         rows = [_row(name, field, now[name]) for name, field in table_of(Preferences).items()]
+        rows += [_speed(self._settings.peek().defaults.speed)]
         rows += [_told(name, value) for name, value in self._facts().items()]
         return {"rows": rows, "import": {"title": words.IMPORT_TITLE, "help": words.IMPORT_HELP}}
 
@@ -78,6 +83,8 @@ class PreferencesRoom:
     def _change(self, said: Mapping[str, Any]) -> dict[str, Any]:
         """Change one. Raises ``StrangeQuestion``, or as ``PreferencesFile.change``."""
         name, value = text(said, "name"), said.get("value")
+        if name == SPEED:
+            return self._change_speed(value)
         if name == "bar" and isinstance(value, list):
             value = [path for path in value if path in barred()]
         try:
@@ -85,6 +92,14 @@ class PreferencesRoom:
         except (ValueError, TypeError) as error:
             raise StrangeQuestion(question=name[:40]) from error
         self._file.change(lambda now: replace(now, **{name: getattr(changed, name)}))
+        return self._told()
+
+    def _change_speed(self, value: object) -> dict[str, Any]:
+        """Of the form's defaults: it changes pixels, so it is no preference but part of each request."""
+        if value not in [*Speed]:
+            raise StrangeQuestion(question=SPEED)
+        speed = Speed(str(value))
+        self._settings.change(lambda now: replace(now, defaults=replace(now.defaults, speed=speed)))
         return self._told()
 
     def _reset(self) -> dict[str, Any]:
@@ -138,6 +153,11 @@ def _told(name: str, value: str) -> dict[str, Any]:
         "value": value,
         "choices": [],
     }
+
+
+def _speed(now: Speed) -> dict[str, Any]:
+    choices = [(speed.value, OPTION_WORDS[Speed][speed]) for speed in Speed]
+    return _told(SPEED, now.value) | {"kind": "choice", "choices": choices}
 
 
 def _row(name: str, field: Field, value: Any) -> dict[str, Any]:

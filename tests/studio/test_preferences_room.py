@@ -13,6 +13,7 @@ from sdcolab.core.folders import Folders
 from sdcolab.core.preferences import STANDARD_BAR, Preferences, PreferencesFile
 from sdcolab.core.prompt import Style
 from sdcolab.core.settings import SettingsFile
+from sdcolab.core.speed import Speed
 from sdcolab.core.words.preferences import CHOICES, PREFERENCE_WORDS, TOLD_WORDS
 from sdcolab.studio.layout import LAYOUT, barred
 from sdcolab.studio.preferences_room import PreferencesRoom
@@ -105,10 +106,20 @@ def test_another_bar_takes_its_fields_out_of_the_form_and_puts_others_back() -> 
     assert set(barred()) <= set(LAYOUT.form_paths())
 
 
+def test_the_speed_of_a_new_form_is_changed_here(room: PreferencesRoom, tmp_path: Path) -> None:
+    told = room.answers["change"]({"name": "speed", "value": "fast"})
+    row = next(row for row in told["rows"] if row["name"] == "speed")
+    assert (row["value"], row["kind"], len(row["choices"])) == ("fast", "choice", len(Speed))
+    assert SettingsFile(tmp_path).load().defaults.speed is Speed.FAST
+    for wrong in (None, 3, "rápida", ["fast"]):
+        with pytest.raises(StrangeQuestion):
+            room.answers["change"]({"name": "speed", "value": wrong})
+
+
 def test_what_is_decided_elsewhere_is_told(tmp_path: Path) -> None:
     folders = Folders(tmp_path)
     room = PreferencesRoom(PreferencesFile(folders.config), SettingsFile(folders.config), folders)
     told = room.answers["settings"]({})
     shown = {row["name"]: row["value"] for row in told["rows"] if row["kind"] == "told"}
-    assert set(shown) == set(TOLD_WORDS)
+    assert set(shown) == set(TOLD_WORDS) - {"speed"}
     assert shown["outputs"] == str(folders.outputs.absolute())

@@ -40,11 +40,13 @@ from sdcolab.studio.poses_room import PosesRoom
 from sdcolab.studio.preferences_room import PreferencesRoom
 from sdcolab.studio.queue_room import QueueRoom
 from sdcolab.studio.regions_room import RegionsRoom
+from sdcolab.studio.session_room import SessionRoom
 from sdcolab.studio.studio import Studio
 from sdcolab.studio.translating import Translations
 from sdcolab.studio.words_room import WordsRoom
 from sdcolab.wiring.grids import forecast, script_lists, wildcard_manager
 from sdcolab.wiring.poses import draw_people, find_people
+from sdcolab.wiring.tasks import TASKS
 from sdcolab.wiring.training_tasks import tag_room, training_lists
 
 SAMPLERS = ("Euler a", "Euler", "DPM++ 2M", "DDIM")
@@ -263,6 +265,7 @@ def make_bench(root: Path, tokens: Callable[[str], tuple[int, int]] = count_toke
             "etiquetas": tag_room(folders, tokens, jobs),
             "guia": GuideRoom({}, lambda links: None, {"R-ESRGAN 4x+": ("https://a.example/x.pth", 67_000_000)}),
             "ayuda": HelpRoom(),
+            "sesion": SessionRoom(folders, TASKS, tuple, lambda: None, jobs.submit),
             "zonas": RegionsRoom(),
             "poses": PosesRoom(folders, find_people, draw_people),
             "ajustes": PreferencesRoom(PreferencesFile(folders.config), SettingsFile(folders.config)),

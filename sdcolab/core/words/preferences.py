@@ -52,15 +52,14 @@ TOLD_WORDS: Mapping[str, Words] = {
     "models": Words("Modelos", "Cada clase tiene su carpeta dentro, con los nombres de AUTOMATIC1111.", FOLDERS),
     "memory": Words("Memoria", "Según lo que tenga tu tarjeta, y con lo que quepa.", MACHINE),
     "speed": Words(
-        "Velocidad", "Está en el formulario, y se recuerda con «Guardar como valores predeterminados».", MACHINE
+        "Velocidad", "La de un formulario nuevo. Fiel hace la imagen de siempre; las otras tardan menos.", MACHINE
     ),
     "password": Words("Contraseña", "Un enlace público siempre la tiene.", MACHINE),
 }
-"""What is shown and decided elsewhere."""
+"""What is no preference of its own: told, or kept with the form's defaults."""
 
 DECIDED: Mapping[str, str] = {
     "memory": "Automática",
-    "speed": "Fiel, Equilibrado o Rápido",
     "password": "En el cuaderno, la que sale bajo el enlace; en tu equipo, --usuario nombre:clave al abrir",
 }
 """What is said of some of them."""

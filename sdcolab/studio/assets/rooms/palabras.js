@@ -227,12 +227,14 @@ export async function mount(host, house) {
     const caret = el("span", {}, "\u200b");
     copy.append(area.value.slice(0, request.start), caret);
     scope.body.append(copy);
-    const { offsetLeft, offsetTop, offsetHeight } = caret;
+    const { offsetLeft } = caret;
     copy.remove();
-    const top = Math.min(frame.bottom, frame.top + offsetTop + offsetHeight - area.scrollTop) + 4;
+    /* Below the prompt's buttons, or above the prompt: it covers neither what is written nor what can be pressed. */
+    const bottom = (area.closest(".sd-prompt-box")?.querySelector(".sd-prompt-bar") ?? area).getBoundingClientRect().bottom + 4;
     const left = Math.max(8, Math.min(frame.left + offsetLeft, innerWidth - box.offsetWidth - 8));
-    const above = top + box.offsetHeight > innerHeight && frame.top > box.offsetHeight;
-    box.style.cssText = `position:fixed;left:${left}px;top:${above ? frame.top - box.offsetHeight - 4 : top}px`;
+    const seen = visualViewport?.height ?? innerHeight; // less than the window's where a phone shows its keyboard
+    const above = bottom + box.offsetHeight > seen && frame.top > box.offsetHeight;
+    box.style.cssText = `position:fixed;left:${left}px;top:${above ? frame.top - box.offsetHeight - 4 : bottom}px`;
   }
 
   function move(to) {
@@ -277,6 +279,12 @@ export async function mount(host, house) {
     clearTimeout(timer);
     timer = setTimeout(look, 60);
   });
+  /* Who presses something else is done with the list: it must not come between a press and its release. */
+  scope.addEventListener("pointerdown", (event) => {
+    if (box.contains(event.target) || event.target === area) return;
+    clearTimeout(timer);
+    close();
+  }, true);
   scope.addEventListener("compositionstart", () => { composing = true; close(); });
   scope.addEventListener("compositionend", () => { composing = false; });
   scope.addEventListener("focusout", (event) => { if (event.target === area) setTimeout(() => document.activeElement !== area && close(), 400); });

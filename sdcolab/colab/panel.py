@@ -37,6 +37,7 @@ from sdcolab.core.rooms import Room
 from sdcolab.core.tasks import Preload, Task
 from sdcolab.core.words import explain
 from sdcolab.core.words import panel as words
+from sdcolab.core.words.faces import RESPONSIBILITY
 from sdcolab.core.words.notebook import STILL_CLOSING, STILL_UPLOADING
 from sdcolab.process.environment import engine_spec
 from sdcolab.process.supervisor import Roster
@@ -178,7 +179,7 @@ class Panel:
         self._both = new.HBox([left, right], layout=new.Layout(flex_flow="row wrap"))
         named(left=left, right=right, both=self._both, tabs=self._tabs, pictures=self._gallery.box)
         style = new.HTML(f"<style>{shared_css()}{asset('panel.css')}</style>")
-        report = new.HBox([self._report, self._report_link])
+        report = new.HBox([self._report, self._report_link, new.HTML(RESPONSIBILITY).add_class("sd-responsible")])
         box = new.VBox([style, self._tabs, self._both, report, *helper_widgets(self._studio.rooms), keys_widget()])
         box.add_class("sdcolab-panel")
         return box

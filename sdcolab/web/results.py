@@ -12,7 +12,7 @@ from urllib.parse import quote
 import gradio as gr
 
 from sdcolab.core.words import page as words
-from sdcolab.core.words.faces import ACTIONS, EMPTY_RESULTS, EXAMPLES
+from sdcolab.core.words.faces import ACTIONS, EMPTY_RESULTS, EXAMPLES, RESPONSIBILITY
 from sdcolab.studio.job import Job
 
 FILE_ROUTE = "/gradio_api/file="
@@ -102,7 +102,8 @@ def _viewer_html() -> str:
         '<div class="sd-viewer"><div class="sd-stage"><img class="sd-shown" alt="" hidden>'
         f'<img class="sd-preview" alt="{words.PREVIEW}" hidden>'
         f'<div class="sd-empty"><h2>{EMPTY_RESULTS.label}</h2><p>{EMPTY_RESULTS.help}</p>'
-        f'<div class="sd-examples">{examples}</div></div><span class="sd-count"></span></div>'
+        f'<div class="sd-examples">{examples}</div>'
+        f'<p class="sd-responsible">{RESPONSIBILITY}</p></div><span class="sd-count"></span></div>'
         f'<div class="sd-strip" role="group" aria-label="{words.PICTURES_OF_SESSION}" hidden></div></div>'
     )
 

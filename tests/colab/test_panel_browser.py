@@ -137,6 +137,12 @@ def test_the_panel_does_by_clicks_what_the_page_does(page: Page, tmp_path: Path)
     page.set_viewport_size({"width": 460, "height": 844})  # JupyterLab's own edges take 70
     panel = page.locator(".sdcolab-panel")
     expect(panel).to_have_js_property("scrollWidth", panel.evaluate("panel => panel.clientWidth"))
+    tabs = panel.locator(".sd-tabs")
+    box = tabs.bounding_box()
+    assert box is not None and box["height"] < 80, "one strip"
+    tabs.get_by_role("button", name="Ajustes", exact=True).click()
+    expect(panel.locator(".sd-setting").first).to_be_visible()
+    tabs.get_by_role("button", name="txt2img", exact=True).click()
     prompt = labelled(page, "Prompt", "textarea")
     prompt.scroll_into_view_if_needed()
     expect(prompt).to_be_in_viewport(ratio=1)

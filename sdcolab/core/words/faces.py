@@ -44,6 +44,10 @@ ACTIONS: Mapping[str, ActionWords] = {
 EMPTY_RESULTS = Words(
     "Tu primera imagen", "Escribe lo que quieres ver y pulsa «Generar», o prueba uno de estos ejemplos."
 )
+RESPONSIBILITY = (
+    "Tú respondes de lo que generas: sigue la licencia de cada modelo y no hagas contenido ilegal ni que dañe a nadie."
+)
+"""Read before anything is made, on every face."""
 
 MAP_OF_UNIT = "ControlNet {unit}: imagen preprocesada"
 """Under the map of a unit, by its name or number."""

@@ -24,6 +24,28 @@ def pytest_configure() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+LONGEST = (
+    "test_reference",
+    "test_notebook_end_to_end",
+    "test_web_page",
+    "test_web_flows",
+    "test_passes",
+    "test_engine",
+    "test_web_gates",
+    "test_web_engine",
+    "test_panel_browser",
+    "test_panel_kernel",
+    "test_notebook",
+)
+"""Files that take most of a minute or more, the longest first."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first: one that begins last keeps one process busy while the others have nothing to do."""
+    place = {name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.stem, len(place)))
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]

@@ -85,6 +85,16 @@ def make_engine(folders: Folders) -> MakeEngine:
     return make
 
 
+@pytest.fixture(scope="module")
+def kept_engine(tmp_path_factory: pytest.TempPathFactory, mini_checkpoint: Path) -> Engine:
+    """One engine over the miniature checkpoint for a whole file, which saves nothing: loading it is what takes time."""
+    folders = Folders(tmp_path_factory.mktemp("motor"))
+    place = folders.models(ModelKind.CHECKPOINT) / "mini.safetensors"
+    place.parent.mkdir(parents=True)
+    place.hardlink_to(mini_checkpoint)
+    return Engine(Library(folders), None, device="cpu")
+
+
 @pytest.fixture
 def engine(make_engine: MakeEngine) -> Engine:
     """An engine over the miniature checkpoint."""

@@ -135,11 +135,11 @@ def test_a_random_seed_is_settled(engine: Engine) -> None:
         ("DPM adaptive", NoiseOrigin.NV),  # it chooses its steps, and they are many
     ],
 )
-def test_a_batch_equals_its_pictures_alone(engine: Engine, sampler: str, origin: NoiseOrigin) -> None:
+def test_a_batch_equals_its_pictures_alone(kept_engine: Engine, sampler: str, origin: NoiseOrigin) -> None:
     request = replace(REQUEST, sampler=sampler, noise_origin=origin)
-    batch = engine.generate(replace(request, batch_size=2)).images
-    counted = engine.generate(replace(request, batch_count=2)).images
-    alone = [engine.generate(replace(request, seed=7 + index)).images[0] for index in range(2)]
+    batch = kept_engine.generate(replace(request, batch_size=2)).images
+    counted = kept_engine.generate(replace(request, batch_count=2)).images
+    alone = [kept_engine.generate(replace(request, seed=7 + index)).images[0] for index in range(2)]
     for together, apart, single in zip(batch, counted, alone, strict=True):
         assert together.seed == apart.seed == single.seed
         assert difference(together.image, single.image) <= 1
@@ -147,9 +147,9 @@ def test_a_batch_equals_its_pictures_alone(engine: Engine, sampler: str, origin:
 
 
 @pytest.mark.parametrize("name", list(SAMPLERS))
-def test_every_sampler_runs(engine: Engine, name: str) -> None:
+def test_every_sampler_runs(kept_engine: Engine, name: str) -> None:
     events: list[Event] = []
-    result = engine.generate(replace(REQUEST, sampler=name, steps=4), events.append)
+    result = kept_engine.generate(replace(REQUEST, sampler=name, steps=4), events.append)
     assert f"Sampler: {name}, " in result.images[0].infotext
     steps = [event.step for event in events if isinstance(event, StepDone)]
     assert steps == sorted(steps)

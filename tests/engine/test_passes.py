@@ -71,10 +71,10 @@ def other(folders: Folders) -> str:
 
 
 @pytest.mark.parametrize("upscaler", ["Latent", "Latent (nearest-exact)", "Lanczos", "None"])
-def test_hires_gives_a_larger_picture(engine: Engine, upscaler: str) -> None:
+def test_hires_gives_a_larger_picture(kept_engine: Engine, upscaler: str) -> None:
     events: list[Event] = []
     request = replace(REQUEST, hires=Hires(upscaler=upscaler, scale=1.5, steps=2))
-    (image,) = engine.generate(request, events.append).images
+    (image,) = kept_engine.generate(request, events.append).images
     assert image.image.size == (96, 96)
     assert "Size: 64x64" in image.infotext and "Hires upscale: 1.5" in image.infotext
     steps = [event for event in events if isinstance(event, StepDone)]
@@ -82,29 +82,29 @@ def test_hires_gives_a_larger_picture(engine: Engine, upscaler: str) -> None:
     assert {event.total for event in steps} == {6}
 
 
-def test_hires_crops_to_the_size_asked_for(engine: Engine) -> None:
-    assert made(engine, replace(REQUEST, hires=Hires(width=96, height=128, steps=2))).shape == (128, 96, 3)
+def test_hires_crops_to_the_size_asked_for(kept_engine: Engine) -> None:
+    assert made(kept_engine, replace(REQUEST, hires=Hires(width=96, height=128, steps=2))).shape == (128, 96, 3)
 
 
-def test_hires_without_strength_calls_the_model_no_more(engine: Engine) -> None:
+def test_hires_without_strength_calls_the_model_no_more(kept_engine: Engine) -> None:
     events: list[Event] = []
-    (image,) = engine.generate(replace(REQUEST, hires=Hires(strength=0.0)), events.append).images
+    (image,) = kept_engine.generate(replace(REQUEST, hires=Hires(strength=0.0)), events.append).images
     assert image.image.size == (128, 128)
     assert sum(isinstance(event, StepDone) for event in events) == REQUEST.steps
 
 
-def test_hires_has_its_own_prompt_sampler_and_guidance(engine: Engine) -> None:
-    plain = made(engine, replace(REQUEST, hires=Hires(steps=2)))
+def test_hires_has_its_own_prompt_sampler_and_guidance(kept_engine: Engine) -> None:
+    plain = made(kept_engine, replace(REQUEST, hires=Hires(steps=2)))
     for change in ({"prompt": "un perro"}, {"sampler": "Euler a"}, {"cfg_scale": 2.0}, {"negative_prompt": "rojo"}):
-        assert (made(engine, replace(REQUEST, hires=Hires(steps=2, **change))) != plain).any()  # type: ignore[arg-type]
+        assert (made(kept_engine, replace(REQUEST, hires=Hires(steps=2, **change))) != plain).any()  # type: ignore[arg-type]
 
 
-def test_a_batch_of_hires_pictures_equals_its_pictures_alone(engine: Engine) -> None:
+def test_a_batch_of_hires_pictures_equals_its_pictures_alone(kept_engine: Engine) -> None:
     hires = Hires(upscaler="Latent", scale=1.5, steps=2)
     request = replace(REQUEST, sampler="Euler a", hires=hires, batch_size=2)
-    batch = engine.generate(request, save=False).images
+    batch = kept_engine.generate(request, save=False).images
     for offset, image in enumerate(batch):
-        alone = made(engine, replace(request, seed=7 + offset, batch_size=1))
+        alone = made(kept_engine, replace(request, seed=7 + offset, batch_size=1))
         assert np.abs(np.asarray(image.image, np.int16) - alone).max() <= 1
 
 
@@ -137,12 +137,12 @@ def test_wrong_names_of_the_second_pass_are_told_first(engine: Engine, hires: Hi
 # --- From pictures ----------------------------------------------------------------------------------------------------
 
 
-def test_strength_decides_how_much_of_the_picture_remains(engine: Engine) -> None:
+def test_strength_decides_how_much_of_the_picture_remains(kept_engine: Engine) -> None:
     original = np.asarray(photo(), np.int16)
 
     def distance(strength: float) -> float:
         request = replace(REQUEST, steps=8, init=InitImage((photo(),), strength=strength))
-        return float(np.abs(made(engine, request) - original).mean())
+        return float(np.abs(made(kept_engine, request) - original).mean())
 
     assert distance(0.1) < distance(0.6) < distance(1.0)
 
@@ -161,57 +161,59 @@ def test_img2img_is_saved_in_its_own_folder_with_its_strength(folders: Folders) 
 
 
 @pytest.mark.parametrize("mode", ResizeMode)
-def test_pictures_of_other_shapes_are_fitted(engine: Engine, mode: ResizeMode) -> None:
+def test_pictures_of_other_shapes_are_fitted(kept_engine: Engine, mode: ResizeMode) -> None:
     init = InitImage((photo(96, 40),), resize_mode=mode)
-    assert made(engine, replace(REQUEST, init=init)).shape == (64, 64, 3)
+    assert made(kept_engine, replace(REQUEST, init=init)).shape == (64, 64, 3)
 
 
-def test_every_image_of_a_batch_can_have_its_picture(engine: Engine) -> None:
+def test_every_image_of_a_batch_can_have_its_picture(kept_engine: Engine) -> None:
     red, blue = Image.new("RGB", (64, 64), "red"), Image.new("RGB", (64, 64), "blue")
     request = replace(REQUEST, batch_size=2, init=InitImage((red, blue), strength=0.1))
-    first, second = (np.asarray(image.image, np.int16) for image in engine.generate(request, save=False).images)
+    first, second = (np.asarray(image.image, np.int16) for image in kept_engine.generate(request, save=False).images)
     assert np.abs(first - second).mean() > 20
-    alone = made(engine, replace(REQUEST, seed=8, init=InitImage((blue,), strength=0.1)))
+    alone = made(kept_engine, replace(REQUEST, seed=8, init=InitImage((blue,), strength=0.1)))
     assert np.abs(second - alone).max() <= 1
 
 
 @pytest.mark.parametrize("sampler", ["Euler", "DDIM", "DPM++ 2M SDE"])
 @pytest.mark.parametrize("classic", [True, False])
 @pytest.mark.parametrize("content", [MaskedContent.ORIGINAL, MaskedContent.LATENT_NOISE])
-def test_inpainting_leaves_the_rest_alone(engine: Engine, sampler: str, content: MaskedContent, classic: bool) -> None:
+def test_inpainting_leaves_the_rest_alone(
+    kept_engine: Engine, sampler: str, content: MaskedContent, classic: bool
+) -> None:
     init = InitImage((photo(),), 0.9, inpaint=Inpaint(mask(), blur_x=0, blur_y=0, content=content))
-    picture = made(engine, replace(REQUEST, sampler=sampler, init=init, tuning=Tuning(classic_inpainting=classic)))
+    picture = made(kept_engine, replace(REQUEST, sampler=sampler, init=init, tuning=Tuning(classic_inpainting=classic)))
     original = np.asarray(photo(), np.int16)
     assert (picture[:, :32] == original[:, :32]).all()
     assert np.abs(picture[:, 40:] - original[:, 40:]).mean() > 5
 
 
-def test_only_the_masked_area_of_a_large_picture(engine: Engine) -> None:
+def test_only_the_masked_area_of_a_large_picture(kept_engine: Engine) -> None:
     large = photo(256, 192)
     hole = Image.new("L", large.size)
     ImageDraw.Draw(hole).rectangle((100, 80, 131, 111), fill=255)
     init = InitImage((large,), 0.9, inpaint=Inpaint(hole, only_masked=True, padding=8, blur_x=0, blur_y=0))
-    picture = made(engine, replace(REQUEST, init=init))
+    picture = made(kept_engine, replace(REQUEST, init=init))
     assert picture.shape == (192, 256, 3)
     changed = (picture != np.asarray(large, np.int16)).any(axis=-1)
     assert changed[80:112, 100:132].mean() > 0.5
     assert not changed[:, :99].any() and not changed[:79].any()
 
 
-def test_colours_can_be_kept(engine: Engine) -> None:
+def test_colours_can_be_kept(kept_engine: Engine) -> None:
     init = InitImage((photo(),), strength=0.8)
-    free = made(engine, replace(REQUEST, init=init))
-    kept = made(engine, replace(REQUEST, init=replace(init, color_correction=True)))
+    free = made(kept_engine, replace(REQUEST, init=init))
+    kept = made(kept_engine, replace(REQUEST, init=replace(init, color_correction=True)))
     wanted = np.asarray(photo(), np.float64).mean(axis=(0, 1))
     assert np.abs(kept.mean(axis=(0, 1)) - wanted).sum() < np.abs(free.mean(axis=(0, 1)) - wanted).sum()
 
 
 @pytest.mark.parametrize("name", SAMPLER_NAMES)
-def test_every_sampler_starts_from_pictures_and_in_hires(engine: Engine, name: str) -> None:
+def test_every_sampler_starts_from_pictures_and_in_hires(kept_engine: Engine, name: str) -> None:
     init = InitImage((photo(),), strength=0.75)
-    assert np.isfinite(made(engine, replace(REQUEST, sampler=name, steps=6, init=init))).all()
+    assert np.isfinite(made(kept_engine, replace(REQUEST, sampler=name, steps=6, init=init))).all()
     hires = Hires(upscaler="Latent", scale=1.25, steps=4, strength=0.7)
-    assert made(engine, replace(REQUEST, sampler=name, steps=6, hires=hires)).shape == (80, 80, 3)
+    assert made(kept_engine, replace(REQUEST, sampler=name, steps=6, hires=hires)).shape == (80, 80, 3)
 
 
 # --- Refiner, seeds and adjustments -----------------------------------------------------------------------------------
@@ -230,22 +232,22 @@ def test_the_refiner_takes_over(engine: Engine, other: str) -> None:
     assert made(engine, first).shape == (128, 128, 3)
 
 
-def test_variations_go_from_one_seed_to_another(engine: Engine) -> None:
-    start, end = made(engine, REQUEST), made(engine, replace(REQUEST, seed=99))
-    near = made(engine, replace(REQUEST, variation=Variation(seed=99, strength=0.05)))
-    far = made(engine, replace(REQUEST, variation=Variation(seed=99, strength=1.0)))
+def test_variations_go_from_one_seed_to_another(kept_engine: Engine) -> None:
+    start, end = made(kept_engine, REQUEST), made(kept_engine, replace(REQUEST, seed=99))
+    near = made(kept_engine, replace(REQUEST, variation=Variation(seed=99, strength=0.05)))
+    far = made(kept_engine, replace(REQUEST, variation=Variation(seed=99, strength=1.0)))
     assert (near != start).any()
     assert np.abs(near - start).mean() < np.abs(near - end).mean()
     assert np.abs(far - end).max() <= 1
     resized = replace(REQUEST, variation=Variation(resize_width=32, resize_height=32))
-    assert (made(engine, resized) != start).any()
+    assert (made(kept_engine, resized) != start).any()
 
 
-def test_tiling_is_for_this_request_only(engine: Engine) -> None:
-    plain, tiled = made(engine, REQUEST), made(engine, replace(REQUEST, tiling=True))
+def test_tiling_is_for_this_request_only(kept_engine: Engine) -> None:
+    plain, tiled = made(kept_engine, REQUEST), made(kept_engine, replace(REQUEST, tiling=True))
     assert (plain != tiled).any()
-    assert (made(engine, REQUEST) == plain).all()
-    text = engine.generate(replace(REQUEST, tiling=True), save=False).images[0].infotext
+    assert (made(kept_engine, REQUEST) == plain).all()
+    text = kept_engine.generate(replace(REQUEST, tiling=True), save=False).images[0].infotext
     assert "Tiling: True" in text
 
 
@@ -275,16 +277,16 @@ def test_a_tiled_picture_has_no_edges(engine: Engine) -> None:
         Tuning(downcast_alphas=True),
     ],
 )
-def test_adjustments_change_the_picture(engine: Engine, tuning: Tuning) -> None:
+def test_adjustments_change_the_picture(kept_engine: Engine, tuning: Tuning) -> None:
     request = replace(REQUEST, sampler="Euler a", schedule="Karras")
-    plain = engine.generate(replace(request, tuning=Tuning()), save=False)
-    changed = engine.generate(replace(request, tuning=tuning), save=False)
+    plain = kept_engine.generate(replace(request, tuning=Tuning()), save=False)
+    changed = kept_engine.generate(replace(request, tuning=tuning), save=False)
     assert changed.request.tuning == tuning
     pictures = [np.asarray(result.images[0].image) for result in (plain, changed)]
     assert (pictures[0] != pictures[1]).any()
 
 
-def test_the_text_of_a_picture_makes_it_again(engine: Engine) -> None:
+def test_the_text_of_a_picture_makes_it_again(kept_engine: Engine) -> None:
     request = replace(
         REQUEST,
         sampler="DPM++ SDE",
@@ -294,24 +296,24 @@ def test_the_text_of_a_picture_makes_it_again(engine: Engine) -> None:
         hires=Hires(upscaler="Lanczos", scale=1.5, steps=2, strength=0.4, prompt="un perro"),
         tuning=Tuning(eta=0.8, ensd=5),
     )
-    (image,) = engine.generate(request, save=False).images
+    (image,) = kept_engine.generate(request, save=False).images
     pasted = infotext.to_request(infotext.parse(image.infotext), ("Karras",))
     again = replace(GenerationRequest(), **pasted.changes)  # type: ignore[arg-type]
     assert not pasted.warnings
-    assert (made(engine, again) == np.asarray(image.image)).all()
+    assert (made(kept_engine, again) == np.asarray(image.image)).all()
 
 
 # --- Stopping, memory and tiny networks -------------------------------------------------------------------------------
 
 
-def test_a_skipped_batch_is_left_out(engine: Engine) -> None:
+def test_a_skipped_batch_is_left_out(kept_engine: Engine) -> None:
     cancel = CancelToken()
 
     def skip_second(event: Event) -> None:
         if isinstance(event, StepDone) and event.batch == 2:
             cancel.skip()
 
-    images = engine.generate(replace(REQUEST, batch_count=3), skip_second, cancel).images
+    images = kept_engine.generate(replace(REQUEST, batch_count=3), skip_second, cancel).images
     assert [image.seed for image in images] == [7, 9]
 
 

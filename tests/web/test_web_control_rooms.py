@@ -3,31 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
-from web_fakes import Bench
-from web_visitor import PATIENCE, Visitor, field, part
-
-from sdcolab.web.app import Server
+from playwright.sync_api import Page, expect
+from web_visitor import field, part, tab
 
 pytestmark = pytest.mark.navegador
-
-
-@pytest.fixture(scope="module")
-def page(browser: Browser, server: Server, bench: Bench) -> Iterator[Page]:
-    expect.set_options(timeout=PATIENCE)
-    visitor = Visitor(browser, server, {"viewport": {"width": 1366, "height": 768}})
-    yield visitor.open()
-    bench.finish_jobs()
-    visitor.context.close()
-    assert visitor.trouble == []
-
-
-def tab(page: Page, name: str) -> None:
-    page.get_by_role("tab", name=name, exact=True).click()
 
 
 def test_areas_are_drawn_and_go_to_the_form(page: Page) -> None:

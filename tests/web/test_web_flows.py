@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 from web_fakes import Bench
-from web_visitor import PATIENCE, PHONE, Visit, Visitor, choose, field, generate, infotext, overflow, part
+from web_visitor import PATIENCE, PHONE, Visit, Visitor, choose, field, generate, infotext, overflow, part, tab
 
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.outputs import png_text
@@ -48,10 +48,6 @@ def photo(tmp_path: Path) -> Path:
     path = tmp_path / "foto.png"
     Image.new("RGB", (160, 120), "teal").save(path)
     return path
-
-
-def tab(page: Page, name: str) -> None:
-    page.get_by_role("tab", name=name, exact=True).click()
 
 
 def mode(page: Page, name: str) -> None:
@@ -170,6 +166,7 @@ def test_inpaint_with_a_painted_mask(page: Page, bench: Bench, photo: Path, tmp_
 
 def test_results_are_sent_on(page: Page, bench: Bench) -> None:
     tab(page, "txt2img")
+    expect(field(page, "width")).to_have_value("128")  # the tab's own, which comes a moment after it
     field(page, "width").fill("192")
     field(page, "width").blur()
     ask(page, bench, "para enviar")

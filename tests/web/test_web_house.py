@@ -3,33 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 from web_fakes import Bench
-from web_visitor import PATIENCE, Visitor, field, generate, infotext, part
+from web_visitor import field, generate, infotext, part, tab
 
 from sdcolab.core.outputs import png_text
-from sdcolab.web.app import Server
 
 pytestmark = pytest.mark.navegador
-
-
-@pytest.fixture(scope="module")
-def page(browser: Browser, server: Server, bench: Bench) -> Iterator[Page]:
-    expect.set_options(timeout=PATIENCE)
-    visitor = Visitor(browser, server, {"viewport": {"width": 1366, "height": 768}})
-    yield visitor.open()
-    bench.finish_jobs()
-    visitor.context.close()
-    assert visitor.trouble == []
-
-
-def tab(page: Page, name: str) -> None:
-    page.get_by_role("tab", name=name, exact=True).click()
 
 
 def test_a_new_picture_takes_neither_the_focus_nor_what_is_being_typed(page: Page, bench: Bench) -> None:

@@ -4,32 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 from web_fakes import Bench
-from web_visitor import PATIENCE, Visitor, field, part
+from web_visitor import field, part, tab
 
 from sdcolab.core.preferences import PreferencesFile
 from sdcolab.core.words.road import PRESETS
-from sdcolab.web.app import Server
 
 pytestmark = pytest.mark.navegador
-
-
-@pytest.fixture(scope="module")
-def page(browser: Browser, server: Server, bench: Bench) -> Iterator[Page]:
-    expect.set_options(timeout=PATIENCE)
-    visitor = Visitor(browser, server, {"viewport": {"width": 1366, "height": 768}})
-    yield visitor.open()
-    bench.finish_jobs()
-    visitor.context.close()
-    assert visitor.trouble == []
-
-
-def tab(page: Page, name: str) -> None:
-    page.get_by_role("tab", name=name, exact=True).click()
 
 
 def test_every_tab_is_in_sight_on_a_laptop(page: Page) -> None:

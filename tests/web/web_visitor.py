@@ -17,6 +17,9 @@ PATIENCE = 30_000
 PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 
 
+LAPTOP: dict[str, Any] = {"viewport": {"width": 1366, "height": 768}}
+
+
 class Visitor:
     """A logged-in browser profile. Keeps what went wrong in its pages."""
 
@@ -25,7 +28,20 @@ class Visitor:
         self.context: BrowserContext = browser.new_context(base_url=server.url, locale="en-US", **options)
         self.context.set_default_timeout(PATIENCE)
         self.trouble: list[str] = []
+        self.arrive()
+
+    def arrive(self) -> None:
+        """Log in, with nothing remembered of the time before."""
+        self.trouble.clear()
+        self.context.clear_cookies()
         self.context.request.post("/login", form={"username": USER, "password": PASSWORD})
+
+    def leave(self) -> None:
+        """Close its tabs and what they had kept; the browser still knows the page's scripts."""
+        for page in self.context.pages:
+            if page.url.startswith(self.url):
+                page.evaluate("localStorage.clear()")
+            page.close()
 
     def open(self) -> Page:
         page = self.context.new_page()
@@ -52,6 +68,11 @@ def part(page: Page, name: str) -> Locator:
 
 def field(page: Page, name: str) -> Locator:
     return part(page, name).locator("input, textarea").first
+
+
+def tab(page: Page, name: str) -> None:
+    """Open the tab called ``name``."""
+    page.get_by_role("tab", name=name, exact=True).click()
 
 
 def write(page: Page, prompt: str, **fields: str) -> None:

@@ -1,7 +1,7 @@
 """More networks of preprocessors, narrow or shallow, with random weights under the names of the known files.
 
-At their full size the maps of normal_bae, TEED and LeReS were compared once with controlnet-aux 0.0.10 at the same
-weights (at most 1 of 255 apart).
+At their full size the maps of normal_bae and TEED were compared once with controlnet-aux 0.0.10 at the same weights (at
+most 1 of 255 apart).
 """
 
 from __future__ import annotations

@@ -15,10 +15,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from sdcolab.api.fields import BadField
+from sdcolab.core.arrival import HungUp, body_value, read_body
 from sdcolab.core.errors import (
     FieldWrongType,
     InitImageMissing,
     PayloadTooLarge,
+    PayloadTooSlow,
     PayloadUnreadable,
     PicturesTooLarge,
     QueueFull,
@@ -26,8 +28,6 @@ from sdcolab.core.errors import (
     SdcolabError,
     Unexpected,
 )
-from sdcolab.core.pictures import MAX_BODY_TEXT, check_pixels, measured
-from sdcolab.core.untrusted import parse_json
 from sdcolab.core.words import explain
 from sdcolab.core.words.api import NO_ROUTE
 
@@ -106,15 +106,18 @@ async def _hang_up(request: Request) -> None:
 
 
 async def _payload(request: Request) -> Payload:
-    """Raises ``BadField``, ``PayloadTooLarge`` or ``PayloadUnreadable``."""
-    body = bytearray()
-    async for block in request.stream():
-        body += block
-        if len(body) > MAX_BODY_BYTES:
-            raise PayloadTooLarge(size=MAX_BODY_BYTES)
+    """Raises ``BadField``, ``PayloadTooLarge``, ``PayloadTooSlow``, ``PayloadUnreadable`` or ``ClientDisconnect``."""
+    try:
+        body = await read_body(request.receive, MAX_BODY_BYTES)
+    except TimeoutError as error:
+        raise PayloadTooSlow() from error
+    except HungUp as error:
+        raise ClientDisconnect() from error
+    if body is None:
+        raise PayloadTooLarge(size=MAX_BODY_BYTES)
     if not body.strip():
         return {}
-    payload = await run_in_threadpool(_parsed, bytes(body))
+    payload = await run_in_threadpool(_parsed, body)
     if not isinstance(payload, dict):
         kind = type(payload).__name__
         raise BadField("body", FieldWrongType(field="body", value=kind, expected="object"))
@@ -122,16 +125,11 @@ async def _payload(request: Request) -> Payload:
 
 
 def _parsed(body: bytes) -> Any:
-    """Raises ``PayloadUnreadable``, ``PayloadTooLarge``, or ``PicturesTooLarge`` before any picture is unpacked."""
+    """Raises ``PayloadUnreadable``, or as ``body_value``."""
     try:
-        value = parse_json(body)
+        return body_value(body)
     except ValueError as error:
         raise PayloadUnreadable() from error
-    characters, sizes = measured(value)
-    if characters > MAX_BODY_TEXT:
-        raise PayloadTooLarge(size=MAX_BODY_TEXT)
-    check_pixels(sizes)
-    return value
 
 
 def status_of(error: SdcolabError) -> int:
@@ -140,6 +138,8 @@ def status_of(error: SdcolabError) -> int:
         return 404  # as A1111
     if isinstance(error, PayloadTooLarge | PicturesTooLarge):
         return 413
+    if isinstance(error, PayloadTooSlow):
+        return 408
     if isinstance(error, RequestError):
         return 422
     return 503 if isinstance(error, QueueFull) else 500

@@ -95,18 +95,26 @@ def size_in_text(text: str) -> tuple[int, int] | None:
         return None
 
 
-def measured(value: Any) -> tuple[int, list[tuple[int, int]]]:
-    """What a JSON value weighs: the characters of all its texts that are no pictures, and the sizes (width, height) of
-    those that are, as base64. Nothing is unpacked."""
-    if isinstance(value, str):
-        size = size_in_text(value) if len(value) >= _SHORTEST_PICTURE else None
-        return (len(value), []) if size is None else (0, [size])
-    if isinstance(value, dict):
-        value = [*value, *value.values()]
-    if not isinstance(value, list):
-        return 1, []
-    parts = [measured(one) for one in value]
-    return sum(part[0] for part in parts), [size for part in parts for size in part[1]]
+def measured(value: Any, most: int = MAX_BODY_TEXT) -> tuple[int, list[tuple[int, int]]]:
+    """What a JSON value weighs: the characters of all its texts that are no pictures (other values count as one), and
+    the sizes (width, height) of those that are, as base64. Nothing is unpacked, and nothing more is looked at once
+    there are more than ``most`` characters."""
+    characters = 0
+    sizes: list[tuple[int, int]] = []
+    waiting = [iter((value,))]
+    while waiting and characters <= most:
+        one = next(waiting[-1], waiting)
+        if one is waiting:
+            waiting.pop()
+        elif isinstance(one, dict):
+            waiting += [iter(one.values()), iter(one)]
+        elif isinstance(one, list):
+            waiting.append(iter(one))
+        elif isinstance(one, str) and len(one) >= _SHORTEST_PICTURE and (size := size_in_text(one)):
+            sizes.append(size)
+        else:
+            characters += len(one) if isinstance(one, str) else 1
+    return characters, sizes
 
 
 def header_size(data: bytes, path: Path) -> tuple[int, int]:

@@ -17,9 +17,9 @@ from typing import Any
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from sdcolab.core.errors import PicturesTooLarge
-from sdcolab.core.pictures import MAX_BODY_TEXT, MAX_PICTURE_BYTES, PICTURE_SUFFIXES, check_pixels, measured
-from sdcolab.core.untrusted import parse_json
+from sdcolab.core.arrival import HungUp, body_value, read_body, watched
+from sdcolab.core.errors import PayloadTooLarge, PicturesTooLarge
+from sdcolab.core.pictures import MAX_PICTURE_BYTES, PICTURE_SUFFIXES
 from sdcolab.core.words import explain
 from sdcolab.core.words import page as words
 
@@ -28,9 +28,6 @@ MAX_EVENT_BYTES = 48 * 1024 * 1024
 
 MAX_UPLOAD_BYTES = 512 * 1024 * 1024
 """Largest body with files."""
-
-BODY_SECONDS = 120.0
-"""How long a body that is read at once may take to arrive."""
 
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
@@ -60,7 +57,7 @@ class FileGate:
 
 
 class EventGate:
-    """ASGI middleware in front of gradio. Bodies of ``uploads`` pass as they are, up to ``MAX_UPLOAD_BYTES``; every
+    """ASGI middleware in front of gradio. Bodies of ``uploads`` pass as they come, up to ``MAX_UPLOAD_BYTES``; every
     other body must be JSON and small, has its texts cleaned, and may name only files that ``files`` admits."""
 
     def __init__(self, app: ASGIApp, files: FileGate, *, uploads: frozenset[str]) -> None:
@@ -72,7 +69,7 @@ class EventGate:
         if scope["type"] != "http" or scope["method"] not in _WITH_BODY:
             await self._app(scope, receive, send)
         elif scope["path"] in self._uploads:
-            await self._app(scope, _counted(receive, MAX_UPLOAD_BYTES), send)
+            await self._app(scope, watched(receive, MAX_UPLOAD_BYTES), send)
         else:
             body = await self._admitted(receive)
             if isinstance(body, Response):
@@ -85,6 +82,8 @@ class EventGate:
             body = await read_body(receive, MAX_EVENT_BYTES)
         except TimeoutError:
             return _refusal(words.TOO_SLOW, 408)
+        except HungUp:
+            return Response(status_code=400)  # nobody reads it
         if body is None:
             return _refusal(words.TOO_LARGE, 413)
         if not body:
@@ -95,12 +94,10 @@ class EventGate:
             return _refusal(words.NOT_UNDERSTOOD, 400)
 
     def _checked(self, body: bytes) -> bytes | Response:
-        value = parse_json(body)
-        characters, sizes = measured(value)
-        if characters > MAX_BODY_TEXT:
-            return _refusal(words.TOO_LARGE, 413)
         try:
-            check_pixels(sizes)
+            value = body_value(body)
+        except PayloadTooLarge:
+            return _refusal(words.TOO_LARGE, 413)
         except PicturesTooLarge as error:
             return _refusal(str(explain(error)), 413)
         if not all(isinstance(name, str) and self._files.admits(name) for name in named_files(value)):
@@ -123,22 +120,6 @@ def named_files(value: Any) -> list[Any]:
     return []
 
 
-async def read_body(receive: Receive, limit: int, seconds: float = BODY_SECONDS) -> bytes | None:
-    """The whole body, or None when it is larger than ``limit`` bytes. What a client that hangs up has sent counts as
-    nothing. Raises ``TimeoutError`` when it takes longer than ``seconds``."""
-    body = bytearray()
-    async with asyncio.timeout(seconds):
-        while True:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                return b""
-            body += message.get("body", b"")
-            if len(body) > limit:
-                return None
-            if not message.get("more_body"):
-                return bytes(body)
-
-
 def _with_length(scope: Scope, length: int) -> Scope:
     kept = [(name, value) for name, value in scope["headers"] if name not in (b"content-length", b"transfer-encoding")]
     return {**scope, "headers": [*kept, (b"content-length", str(length).encode())]}
@@ -150,18 +131,5 @@ def _replayed(body: bytes, receive: Receive) -> Receive:
 
     async def take() -> Message:
         return waiting.pop() if waiting else await receive()
-
-    return take
-
-
-def _counted(receive: Receive, limit: int) -> Receive:
-    """``receive`` that hangs up after ``limit`` bytes."""
-    left = limit
-
-    async def take() -> Message:
-        nonlocal left
-        message = await receive()
-        left -= len(message.get("body", b""))
-        return message if left >= 0 else {"type": "http.disconnect"}
 
     return take

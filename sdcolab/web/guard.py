@@ -16,11 +16,12 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from sdcolab.core.arrival import HungUp, read_body
 from sdcolab.core.untrusted import clean_text
 from sdcolab.core.words import page as words
 from sdcolab.web.access import Access
 from sdcolab.web.cookies import FRAMED, forget, remember, sent_sessions
-from sdcolab.web.gate import FileGate, read_body
+from sdcolab.web.gate import FileGate
 from sdcolab.web.login import Logins, Refusal
 from sdcolab.web.look import login_page
 from sdcolab.web.origins import SAFE_METHODS, Caller, caller, guest, host_name, is_intrusion, preflight, protected
@@ -173,6 +174,8 @@ class Guard:
             body = await read_body(receive, _MAX_LOGIN_BYTES, LOGIN_SECONDS)
         except TimeoutError:
             return PlainTextResponse(words.DATA_TOO_SLOW, 408, {"Connection": "close"})
+        except HungUp:
+            return Response(status_code=400)  # nobody reads it
         if body is None:
             return PlainTextResponse(words.TOO_LONG, 413)
         form = parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True)

@@ -18,13 +18,13 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
+from sdcolab.core.arrival import HungUp, read_body
 from sdcolab.core.errors import PictureGone, SdcolabError, Unexpected
 from sdcolab.core.rooms import Room, ask
 from sdcolab.core.untrusted import parse_json
 from sdcolab.core.words import explain
 from sdcolab.studio.layout import Tab
 from sdcolab.studio.look import room_module
-from sdcolab.web.gate import read_body
 
 MAX_QUESTION_BYTES = 1_000_000
 
@@ -40,7 +40,7 @@ def rooms_app(rooms: Mapping[str, Room]) -> Starlette:
         try:
             body = await read_body(request.receive, MAX_QUESTION_BYTES)
             said = parse_json(body or b"{}") if body is not None else None
-        except (TimeoutError, ValueError):
+        except (TimeoutError, HungUp, ValueError):
             said = None
         room, question = request.path_params["room"], request.path_params["question"]
         try:

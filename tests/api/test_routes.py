@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import functools
 import io
 import json
 import re
@@ -268,6 +269,15 @@ def test_failures_of_the_engine_are_explained(same_client: httpx.Client) -> None
     bug = same_client.post("/sdapi/v1/txt2img", json={"prompt": "bug"})
     assert (bug.status_code, bug.json()["error"]) == (500, "unexpected")
     assert post(same_client, "txt2img", **SMALL)["images"]
+
+
+def test_a_body_that_does_not_come_is_not_waited_for(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    slowly = functools.partial(edge.read_body, seconds=0.2, rate=1e9)
+    monkeypatch.setattr(edge, "read_body", slowly)
+    with Loopback(bench.api) as server, socket.create_connection(("127.0.0.1", server.port), timeout=10) as slow:
+        slow.sendall(b"POST /sdapi/v1/txt2img HTTP/1.1\r\nHost: x\r\nContent-Length: 500\r\n\r\n{")
+        assert slow.recv(12) == b"HTTP/1.1 408"
+    assert not bench.studio.jobs.jobs()
 
 
 @pytest.mark.parametrize("body", [b"{", b"[1]", b'{"cfg_scale": NaN}', b"\xff", b"[" * 100_000])

@@ -136,6 +136,13 @@ class PayloadTooLarge(RequestError):
 
 
 @dataclass(eq=False)
+class PayloadTooSlow(RequestError):
+    """What another program sent did not arrive in time."""
+
+    code: ClassVar[str] = "request.payload_too_slow"
+
+
+@dataclass(eq=False)
 class UnknownName(RequestError):
     """A name is in no registry. ``kind`` is the registry's label; ``suggestions`` are close names."""
 

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 MAX_TEXT_BYTES = 4_000_000
-"""Longest hidden text, unpacked."""
+"""Longest hidden text, packed or not."""
 
 _SIGNATURES = {
     "stealth_pnginfo": ("A", False),
@@ -23,7 +23,7 @@ _SIGNATURES = {
     "stealth_rgbcomp": ("RGB", True),
 }
 _SIGNATURE_BYTES = 15
-_LENGTH_BYTES = 4
+_HEAD_BYTES = _SIGNATURE_BYTES + 4
 
 
 def stealth_text(image: Image.Image) -> str:
@@ -31,28 +31,33 @@ def stealth_text(image: Image.Image) -> str:
     if image.mode not in ("RGB", "RGBA"):
         return ""
     for channels in (("A",) if image.mode == "RGBA" else ()) + ("RGB",):
-        text = _read(_bits(image, channels), channels)
+        text = _read(image, channels)
         if text:
             return text
     return ""
 
 
-def _bits(image: Image.Image, channels: str) -> np.ndarray:
-    pixels = np.asarray(image)
+def _hidden(image: Image.Image, channels: str, count: int) -> bytes:
+    """The first ``count`` bytes that the picture hides; fewer when it has not so many pixels. Only the columns that
+    hold them are looked at."""
+    columns = -(-8 * count // (image.height * len(channels)))
+    pixels = np.asarray(image.crop((0, 0, min(columns, image.width), image.height)))
     wanted = pixels[..., 3:4] if channels == "A" else pixels[..., :3]
-    return (wanted.transpose(1, 0, 2) & 1).reshape(-1)
+    bits = (wanted.transpose(1, 0, 2) & 1).reshape(-1)
+    return np.packbits(bits[: min(8 * count, len(bits) // 8 * 8)]).tobytes()
 
 
-def _read(bits: np.ndarray, channels: str) -> str:
-    head = np.packbits(bits[: 8 * (_SIGNATURE_BYTES + _LENGTH_BYTES)]).tobytes()
+def _read(image: Image.Image, channels: str) -> str:
+    head = _hidden(image, channels, _HEAD_BYTES)
     known = _SIGNATURES.get(head[:_SIGNATURE_BYTES].decode("latin-1"))
     if known is None or known[0] != channels:
         return ""
-    length = int.from_bytes(head[_SIGNATURE_BYTES:], "big")
-    start = 8 * (_SIGNATURE_BYTES + _LENGTH_BYTES)
-    if length % 8 or start + length > len(bits):
+    bits = int.from_bytes(head[_SIGNATURE_BYTES:], "big")
+    if bits % 8 or bits > 8 * MAX_TEXT_BYTES:
         return ""
-    data = np.packbits(bits[start : start + length]).tobytes()
+    data = _hidden(image, channels, _HEAD_BYTES + bits // 8)[_HEAD_BYTES:]
+    if len(data) < bits // 8:
+        return ""
     try:
         if known[1]:
             data = zlib.decompressobj(wbits=31).decompress(data, MAX_TEXT_BYTES)

@@ -48,6 +48,9 @@ SENTENCES: Mapping[str, Sentence] = {
     "request.payload_unreadable": Sentence(
         "El cuerpo de la petición no es JSON válido.", "Revisa el programa que la envía."
     ),
+    "request.payload_too_slow": Sentence(
+        "La petición ha tardado demasiado en llegar.", "Repítela con mejor conexión o con imágenes más pequeñas."
+    ),
     "request.payload_too_large": Sentence("La petición ocupa más de {size}.", "Envía menos imágenes, o más pequeñas."),
     "request.unknown_name": Sentence("No existe {kind} «{name}».", "{suggestions}Elige un nombre de la lista."),
     "request.unknown_file": Sentence(

@@ -29,6 +29,7 @@ from sdcolab.grids.axes import axis_called, idle
 from sdcolab.grids.dialogue import Dialogue, Total
 from sdcolab.grids.dynamic import plan as dynamic
 from sdcolab.grids.dynamic.nodes import Wildcards
+from sdcolab.grids.dynamic.templates import Templates
 from sdcolab.grids.names import Names
 from sdcolab.grids.plan import Cell, Plan
 from sdcolab.grids.xyz import RandomSeed
@@ -65,7 +66,8 @@ def prepare(task: Grid, names: Names, wildcards: Wildcards, draw_seed: RandomSee
     if isinstance(script, (*NEED_PICTURE, PromptMatrix)):
         if task.dynamic:
             settled = replace(request, seed=draw_seed() if request.seed == RANDOM_SEED else request.seed)
-            request, warnings = dynamic.drawn(settled, task.dynamic, wildcards)
+            with Templates(wildcards) as templates:
+                request, warnings = dynamic.drawn(settled, task.dynamic, templates)
         if not isinstance(script, _PLANNED_AFTER_DRAWING):
             return Prepared(None, _dialogue(request, script, draw_seed), warnings, fields)
     plan = _plan(request, script, names, draw_seed)
@@ -113,14 +115,16 @@ def _with_drawn_prompts(
 ) -> tuple[Plan, tuple[SdcolabError, ...]]:
     told: dict[str, SdcolabError] = {}
 
-    def drawn(cell: Cell) -> Cell:
+    def drawn(cell: Cell, templates: Templates) -> Cell:
         if cell.request is None:
             return cell
-        request, warnings = dynamic.drawn(cell.request, settings, wildcards)
+        request, warnings = dynamic.drawn(cell.request, settings, templates)
         told.update((repr(warning), warning) for warning in warnings)
         return replace(cell, request=request)
 
-    return replace(plan, cells=tuple(drawn(cell) for cell in plan.cells)), tuple(told.values())
+    with Templates(wildcards) as templates:
+        cells = tuple(drawn(cell, templates) for cell in plan.cells)
+    return replace(plan, cells=cells), tuple(told.values())
 
 
 def _idle_axes(request: GenerationRequest, script: Script) -> tuple[SdcolabError, ...]:

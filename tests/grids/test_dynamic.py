@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 from sdcolab.core.errors import PromptTooDeep, TemplateBroken, VariableMissing, WildcardMissing
 from sdcolab.core.request import GenerationRequest, Hires, Variation
 from sdcolab.core.scripts import DynamicPrompts
-from sdcolab.grids.dynamic import jinja
+from sdcolab.grids.dynamic import jinja, templates
 from sdcolab.grids.dynamic.drawing import draw, every
 from sdcolab.grids.dynamic.files import WildcardFolder
 from sdcolab.grids.dynamic.plan import plan, template_fields
+from sdcolab.grids.dynamic.templates import Templates
 
 VECTORS = json.loads((Path(__file__).parents[1] / "data" / "vectores" / "dynamic_prompts.json").read_text("utf-8"))
 
@@ -232,6 +233,49 @@ def test_jinja_stays_in_its_sandbox(template: str) -> None:
     with pytest.raises(TemplateBroken):
         jinja.prompts(template, 1)
     assert time.monotonic() - began < 20
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{% set a = 'x' * 1000 %}" + "{% set a = a ~ a %}" * 40 + "{{ a|length }}",
+        "{{ 'a'.center(10**11)|length }}",
+        "{% set a = 1000**100 %}" + "{% set a = a * a %}" * 40 + "{{ a }}",
+        "{% for a in [1] * 90000 %}{% for b in [1] * 90000 %}{% endfor %}{% endfor %}",
+    ],
+)
+def test_what_the_sandbox_cannot_stop_ends_with_its_process(
+    template: str, wildcards: WildcardFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(templates, "LIMIT_SECONDS", 3.0)
+    with Templates(wildcards) as made:
+        with pytest.raises(TemplateBroken):
+            made.prompts(template, 1)
+        monkeypatch.setattr(templates, "LIMIT_SECONDS", 60.0)
+        assert made.prompts("{{ wildcard('__colores__')|join(' ') }}", 1) == ("azul rojo verde",)
+
+
+def test_templates_know_what_lists_there_are_and_no_secrets(
+    wildcards: WildcardFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "secreto")
+    with Templates(wildcards) as made:
+        assert made.prompts("{{ random_sample('__colorez__') }}{{ wildcard('nada')|length }}", 1) == ("__colorez__0",)
+        assert made.prompts("{{ random_sample('__colores__') }}", 3)[0] in ("azul", "rojo", "verde")
+        process = made._process
+        assert process is not None
+        environ = Path(f"/proc/{process.pid}/environ")
+        assert not environ.exists() or b"secreto" not in environ.read_bytes()
+    assert process.returncode is not None
+
+
+def test_numbers_without_end_in_a_list_are_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("gatos:\n  - 1" + ":59" * 200_000)
+    (tmp_path / "b.yaml").write_text("perros:\n  - 1:30\n  - '" + "1" * 400 + "'")
+    began = time.process_time()
+    assert WildcardFolder(tmp_path).names() == ["perros"]
+    assert WildcardFolder(tmp_path).values("perros") == ("1" * 400, "90")
+    assert time.process_time() - began < 5
 
 
 REQUEST = GenerationRequest(prompt="{a|b|c} gato", negative_prompt="{x|y}", seed=10, batch_size=2, batch_count=2)

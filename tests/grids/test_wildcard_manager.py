@@ -9,6 +9,7 @@ import pytest
 
 from sdcolab.core.errors import WildcardRefused
 from sdcolab.core.prompt.marks import idle_marks
+from sdcolab.grids.dynamic import manager as dynamic_manager
 from sdcolab.grids.dynamic.drawing import draw
 from sdcolab.grids.dynamic.files import WildcardFolder
 from sdcolab.grids.dynamic.manager import WildcardManager
@@ -42,6 +43,42 @@ def test_names_lead_nowhere_else(manager: WildcardManager, name: str) -> None:
     if name not in ("x.exe", ""):
         with pytest.raises(WildcardRefused):
             manager.save(name, "x")
+
+
+@pytest.mark.parametrize("name", ["con.txt", "a./b.txt", "a /b.txt", "ñ" * 99 + ".txt", "ropa/nul.txt"])
+def test_names_that_some_system_cannot_have(manager: WildcardManager, name: str) -> None:
+    with pytest.raises(WildcardRefused):
+        manager.save(name, "x")
+
+
+def test_folders_may_be_divided_as_in_windows(manager: WildcardManager, tmp_path: Path) -> None:
+    assert manager.save("ropa\\gorras", "boina") == "ropa/gorras.txt"
+    assert (tmp_path / "wildcards" / "ropa" / "gorras.txt").read_text("utf-8") == "boina"
+
+
+def test_a_damaged_zip_is_refused(manager: WildcardManager, tmp_path: Path) -> None:
+    archive = tmp_path / "listas.zip"
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as opened:
+        opened.writestr("gorras.txt", "boina " * 1000)
+    data = bytearray(archive.read_bytes())
+    data[45:60] = b"\xff" * 15
+    archive.write_bytes(data)
+    with pytest.raises(WildcardRefused):
+        manager.import_zip(archive)
+
+
+def test_a_zip_of_endless_names_is_not_opened(
+    manager: WildcardManager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = tmp_path / "listas.zip"
+    with zipfile.ZipFile(archive, "w") as opened:
+        for number in range(30):
+            opened.writestr(f"{number}.dat", "")
+    monkeypatch.setattr(dynamic_manager, "MAX_ENTRIES", 20)
+    with pytest.raises(WildcardRefused):
+        manager.import_zip(archive)
+    monkeypatch.setattr(dynamic_manager, "MAX_ENTRIES", 30)
+    assert manager.import_zip(archive) == ()
 
 
 def test_links_lead_nowhere_else(manager: WildcardManager, tmp_path: Path) -> None:

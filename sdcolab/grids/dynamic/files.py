@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ _MAX_NODES = 400_000
 """Keys, lists and values of one .yaml or .json, each counted as often as its aliases repeat it."""
 
 _GLOB = frozenset("*?[")
+_NUMBER = re.compile(r"[\d:_.+-]+")
+_MAX_DIGITS = 300
 
 
 def values_of_text(text: str) -> tuple[str, ...]:
@@ -147,16 +150,22 @@ def _yaml(text: str) -> Any:
 
 
 def _check_events(events: Iterable[yaml.Event]) -> None:
-    """Raises ``ValueError`` for what would end libyaml's recursion (deep nesting) or never end (merges of merges)."""
+    """Raises ``ValueError`` for what would end libyaml's recursion (deep nesting) or never end (merges of merges, and
+    numbers of thousands of digits: YAML reads ``1:59:59...`` to base 60 in quadratic time)."""
     depth = 0
     for count, event in enumerate(events):
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
-        merges = isinstance(event, yaml.ScalarEvent) and event.value == "<<" and event.implicit[0]
-        if depth > _MAX_NESTING or count > _MAX_NODES or merges:
+        if depth > _MAX_NESTING or count > _MAX_NODES or _is_endless(event):
             raise ValueError("not a plain tree of lists")
+
+
+def _is_endless(event: yaml.Event) -> bool:
+    if not isinstance(event, yaml.ScalarEvent) or not event.implicit[0]:
+        return False
+    return event.value == "<<" or (len(event.value) > _MAX_DIGITS and not _NUMBER.sub("", event.value))
 
 
 def _text(path: Path) -> str | None:

@@ -1,4 +1,8 @@
-"""Jinja2 templates in place of the grammar (hechos/extensiones.md 6), in Jinja2's sandbox with bounds of our own."""
+"""Jinja2 templates in place of the grammar (hechos/extensiones.md 6), in Jinja2's sandbox with bounds of our own.
+
+The bounds here are for saying what is wrong with a template; those that no template gets around are a process's
+(``templates``), so call this only there.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +28,8 @@ MAX_SECONDS = 2.0
 
 MAX_TURNS = 20_000
 MAX_PROMPTS = 10_000
+MAX_ALL = 10_000_000
+"""Characters of all prompts of a template."""
 
 
 class _Bounded(ImmutableSandboxedEnvironment):
@@ -70,6 +76,7 @@ class _Run:
         self._clock = clock
         self._until = clock() + MAX_SECONDS
         self._turns = 0
+        self._length = 0
         self.prompts: list[str] = []
 
     def tools(self) -> dict[str, Any]:
@@ -132,6 +139,9 @@ class _Run:
         self.tick()
         if len(self.prompts) < MAX_PROMPTS:
             self.prompts.append(str(caller()).strip()[:MAX_LENGTH])
+            self._length += len(self.prompts[-1])
+            if self._length > MAX_ALL:
+                raise SecurityError("prompts demasiado largos")
         return ""
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import lzma
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from sdcolab.core.errors import WildcardRefused
+from sdcolab.core.file_names import MAX_NAME_BYTES, safe_name
 from sdcolab.core.files import atomic_write, storage_errors
 from sdcolab.grids.dynamic.files import SUFFIXES
 
@@ -16,6 +19,10 @@ MAX_TEXT = 1_000_000
 
 MAX_ZIP_FILES = 2_000
 MAX_ZIP_BYTES = 50_000_000
+MAX_ENTRIES = 20_000
+"""Files of any kind in a zip: each costs memory as soon as it is opened."""
+
+_ENTRY_MARK = b"PK\x01\x02"
 _NAME = re.compile(r"[\w(+-][\w .()+-]{0,99}")
 
 
@@ -45,7 +52,7 @@ class WildcardManager:
     def save(self, name: str, text: str) -> str:
         """Write a file, with .txt where the name has no ending; its name. Raises ``WildcardRefused``, ``DiskFull`` or
         ``CannotWrite``."""
-        name = name.strip().replace("\\\\", "/")
+        name = name.strip().replace("\\", "/")
         if not name.endswith(SUFFIXES):
             name += ".txt"
         path = _safe(self._folder, name)
@@ -68,9 +75,11 @@ class WildcardManager:
         Raises ``WildcardRefused`` when it is no zip or too large, ``DiskFull`` or ``CannotWrite``.
         """
         try:
+            if archive.stat().st_size > MAX_ZIP_BYTES or archive.read_bytes().count(_ENTRY_MARK) > MAX_ENTRIES:
+                raise WildcardRefused(name=archive.name)
             with zipfile.ZipFile(archive) as opened:
                 return tuple(self._imported(opened))
-        except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError) as error:
+        except (zipfile.BadZipFile, OSError, RuntimeError, EOFError, ValueError, zlib.error, lzma.LZMAError) as error:
             raise WildcardRefused(name=archive.name) from error
 
     def _imported(self, opened: zipfile.ZipFile) -> Iterator[str]:
@@ -80,7 +89,7 @@ class WildcardManager:
         for entry in entries:
             with opened.open(entry) as file:
                 data = file.read(MAX_TEXT + 1)
-            if len(data) <= MAX_TEXT and _is_safe(entry.filename):
+            if len(data) <= MAX_TEXT and _is_safe(entry.filename.replace("\\", "/")):
                 yield self.save(entry.filename, data.decode("utf-8-sig", "replace"))
 
 
@@ -91,7 +100,12 @@ def _names(folder: Path) -> Iterator[str]:
 
 def _is_safe(name: str) -> bool:
     parts = PurePosixPath(name).parts
-    return 0 < len(parts) <= 6 and all(_NAME.fullmatch(part) for part in parts)
+    return 0 < len(parts) <= 6 and all(map(_is_name, parts))
+
+
+def _is_name(part: str) -> bool:
+    """Whether any system can have a file or folder called ``part``."""
+    return bool(_NAME.fullmatch(part)) and part == safe_name(part) and len(part.encode()) <= MAX_NAME_BYTES
 
 
 def _safe(folder: Path, name: str) -> Path:

@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from sdcolab.core.errors import SdcolabError
 from sdcolab.core.request import MAX_SEED, RANDOM_SEED, GenerationRequest
 from sdcolab.core.scripts import MAX_CELLS, DynamicPrompts
-from sdcolab.grids.dynamic import drawing, jinja
+from sdcolab.grids.dynamic import drawing
 from sdcolab.grids.dynamic.nodes import Wildcards
+from sdcolab.grids.dynamic.templates import Templates
 from sdcolab.grids.plan import Cell, Fields, Plan, in_order
 from sdcolab.grids.xyz import RandomSeed, random_seed
 
@@ -40,13 +41,14 @@ def plan(
     seed = draw_seed() if request.seed == RANDOM_SEED else request.seed
     request = replace(request, seed=seed)
     prompt_seed = draw_seed() if settings.unlinked else seed
-    if settings.combinatorial:
-        found = list(_combinations(request, settings, wildcards, prompt_seed)) * settings.rounds
-    else:
-        found = [
-            _drawn(request, settings, wildcards, _seed_of(request, index, prompt_seed), index)
-            for index in range(request.image_count)
-        ]
+    with Templates(wildcards) as templates:
+        if settings.combinatorial:
+            found = list(_combinations(request, settings, templates, prompt_seed)) * settings.rounds
+        else:
+            found = [
+                _drawn(request, settings, templates, _seed_of(request, index, prompt_seed), index)
+                for index in range(request.image_count)
+            ]
     cells = tuple(
         Cell(_job(request, settings, prompts, index), (index, 0, 0), prompts.prompt)
         for index, prompts in enumerate(found)
@@ -56,13 +58,13 @@ def plan(
 
 
 def drawn(
-    request: GenerationRequest, settings: DynamicPrompts, wildcards: Wildcards
+    request: GenerationRequest, settings: DynamicPrompts, templates: Templates
 ) -> tuple[GenerationRequest, tuple[SdcolabError, ...]]:
     """``request`` with the prompts that its seed means, for scripts that make their own plans of it.
 
     Raises ``TemplateBroken``.
     """
-    prompts = _drawn(request, settings, wildcards, request.seed, 0)
+    prompts = _drawn(request, settings, templates, request.seed, 0)
     return replace(request, prompt=prompts.prompt, negative_prompt=prompts.negative_prompt), prompts.warnings
 
 
@@ -80,13 +82,15 @@ def _seed_of(request: GenerationRequest, index: int, prompt_seed: int) -> int:
 
 
 def _drawn(
-    request: GenerationRequest, settings: DynamicPrompts, wildcards: Wildcards, seed: int, index: int
+    request: GenerationRequest, settings: DynamicPrompts, templates: Templates, seed: int, index: int
 ) -> Prompts:
     def one(template: str) -> drawing.Drawn:
         if settings.jinja:
-            made = jinja.prompts(template, seed, wildcards)
+            made = templates.prompts(template, seed)
             return drawing.Drawn(made[index % len(made)])
-        return drawing.draw(template, seed, wildcards, index=index, ignore_whitespace=settings.ignore_whitespace)
+        return drawing.draw(
+            template, seed, templates.wildcards, index=index, ignore_whitespace=settings.ignore_whitespace
+        )
 
     positive = one(request.prompt)
     negative = drawing.Drawn(request.negative_prompt) if settings.only_positive else one(request.negative_prompt)
@@ -94,25 +98,25 @@ def _drawn(
 
 
 def _combinations(
-    request: GenerationRequest, settings: DynamicPrompts, wildcards: Wildcards, seed: int
+    request: GenerationRequest, settings: DynamicPrompts, templates: Templates, seed: int
 ) -> Iterator[Prompts]:
     limit = settings.limit or MAX_CELLS
     pairs = (
         Prompts(positive.text, negative.text, (*positive.warnings, *negative.warnings))
-        for positive in _all(request.prompt, settings, wildcards, seed)
+        for positive in _all(request.prompt, settings, templates, seed)
         for negative in (
             iter((drawing.Drawn(request.negative_prompt),))
             if settings.only_positive
-            else _all(request.negative_prompt, settings, wildcards, seed)
+            else _all(request.negative_prompt, settings, templates, seed)
         )
     )
     yield from itertools.islice(pairs, min(limit, MAX_CELLS // settings.rounds))
 
 
-def _all(template: str, settings: DynamicPrompts, wildcards: Wildcards, seed: int) -> Iterator[drawing.Drawn]:
+def _all(template: str, settings: DynamicPrompts, templates: Templates, seed: int) -> Iterator[drawing.Drawn]:
     if settings.jinja:
-        return iter([drawing.Drawn(text) for text in jinja.prompts(template, seed, wildcards)])
-    return drawing.every(template, wildcards, seed=seed, ignore_whitespace=settings.ignore_whitespace)
+        return iter([drawing.Drawn(text) for text in templates.prompts(template, seed)])
+    return drawing.every(template, templates.wildcards, seed=seed, ignore_whitespace=settings.ignore_whitespace)
 
 
 def _job(request: GenerationRequest, settings: DynamicPrompts, prompts: Prompts, index: int) -> GenerationRequest:

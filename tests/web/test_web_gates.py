@@ -217,7 +217,9 @@ def test_long_texts_are_refused_even_when_they_pretend_to_be_pictures(house: Hou
     with house.client() as client:
         event = next(event for event in house.events if event.arguments)
         for start in ("", "data:image/png;base64,"):
-            answer = client.post(f"{API}/run/predict", json=event.with_argument(0, start + "a" * gate.MAX_BODY_TEXT))
+            answer = client.post(
+                f"{API}/run/predict", json=event.with_argument(0, start + "a" * pictures.MAX_BODY_TEXT)
+            )
             assert answer.status_code == 413
             assert "textos más cortos" in answer.json()["error"]
 

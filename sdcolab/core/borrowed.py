@@ -47,6 +47,7 @@ PLACES: tuple[tuple[str, ModelKind], ...] = (
     ("realesrgan", ModelKind.UPSCALER),
     ("dat", ModelKind.UPSCALER),
     ("swinir", ModelKind.UPSCALER),
+    ("ldsr", ModelKind.UPSCALER),
     ("upscale_models", ModelKind.UPSCALER),
     ("hypernetworks", ModelKind.HYPERNETWORK),
     ("text_encoder", ModelKind.TEXT_ENCODER),

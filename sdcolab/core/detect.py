@@ -169,6 +169,14 @@ def _is_upscaler(header: TensorHeader) -> bool:
     return compact or any(name in header.tensors for name in _UPSCALER_NAMES) or _any_starts(header, ("body.0.rdb1.",))
 
 
+def is_ldsr(header: TensorHeader) -> bool:
+    """Whether this is LDSR, which enlarges pictures: a latent diffusion model that sees the small picture beside
+    latents of a codebook (hechos/extensiones.md 8)."""
+    codes = header.shape("first_stage_model.quantize.embedding.weight") or ()
+    seen = _second_side(header, f"{_UNET_PREFIX}input_blocks.0.0.weight")
+    return len(codes) == 2 and seen == 2 * codes[1]
+
+
 def _is_hypernetwork(header: TensorHeader) -> bool:
     return any(_HYPERNETWORK.match(name) for name in header.tensors)
 
@@ -191,6 +199,7 @@ def _is_vector(shape: tuple[int, ...]) -> bool:
 
 
 KIND_RULES: tuple[tuple[ModelKind, Callable[[TensorHeader], bool]], ...] = (
+    (ModelKind.UPSCALER, is_ldsr),
     (ModelKind.CONTROLNET, _is_controlnet),
     (ModelKind.LORA, _is_lora),
     (ModelKind.UNET, _is_bare_unet),

@@ -30,8 +30,13 @@ MODEL_FOLDERS = {
 
 
 _EXTENSION = "extensions/sd-webui-controlnet"
-_EXTENSION_FOLDERS = {ModelKind.CONTROLNET: ("models",), ModelKind.ANNOTATOR: ("annotator/downloads",)}
-"""Below the folder of the extension of ControlNet (hechos/extensiones.md 3)."""
+_MORE_FOLDERS = {
+    ModelKind.CONTROLNET: (f"{_EXTENSION}/models",),
+    ModelKind.ANNOTATOR: (f"{_EXTENSION}/annotator/downloads",),
+    ModelKind.UPSCALER: ("models/LDSR",),
+}
+"""Where A1111's users have some files: with the extension of ControlNet (hechos/extensiones.md 3), or in a folder of
+their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +50,9 @@ class Folders:
         return self.root / MODEL_FOLDERS[kind]
 
     def every(self, kind: ModelKind) -> tuple[Path, ...]:
-        """Where model files of one kind are looked for: its folder, and that of the extension that AUTOMATIC1111's
-        users have them in."""
-        return (self.models(kind), *(self.root / _EXTENSION / name for name in _EXTENSION_FOLDERS.get(kind, ())))
+        """Where model files of one kind are looked for: its folder, and others that AUTOMATIC1111's users have them
+        in."""
+        return (self.models(kind), *(self.root / name for name in _MORE_FOLDERS.get(kind, ())))
 
     @property
     def tiny_vaes(self) -> Path:

@@ -46,6 +46,10 @@ MAX_SIDE = 8192
 """Longest side in pixels of an enlarged picture."""
 
 
+LDSR = "LDSR"
+"""A1111's folder of LDSR, whose one file is called "model.ckpt" as so many are, and the upscaler's name."""
+
+
 def upscaler_name(stem: str) -> str:
     """How the upscaler in a file with this name, without its extension, is called."""
     return _KNOWN_FILES.get(stem.rsplit("/", 1)[-1], stem)
@@ -56,9 +60,13 @@ def network_upscalers(library: Library) -> dict[str, ModelFile]:
     extension."""
     found: dict[str, ModelFile] = {}
     for file in library.files(ModelKind.UPSCALER):
-        name = upscaler_name(file.stem)
+        name = LDSR if _is_ldsr(file) else upscaler_name(file.stem)
         found[file.name if name in found else name] = file
     return dict(sorted(found.items(), key=lambda entry: entry[0].casefold()))
+
+
+def _is_ldsr(file: ModelFile) -> bool:
+    return file.path.stem == "model" and file.path.resolve().parent.name.casefold() == LDSR.casefold()
 
 
 def upscaler_names(library: Library) -> tuple[str, ...]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
-from sdcolab.core.errors import ExtensionBuiltIn, LdsrNotUsed, RepositoryMoved
+from sdcolab.core.errors import ExtensionBuiltIn, LdsrSettings, RepositoryMoved
+from sdcolab.core.upscaling import LDSR
 from sdcolab.downloads.links import Link
 
 HUB = ("huggingface.co", "www.huggingface.co", "hf.co")
@@ -32,20 +34,25 @@ FIRST_FILE = {"stable-diffusion-v1-5/stable-diffusion-v1-5": "resolve/main/v1-5-
 """The file to take from a repository whose page was pasted without naming any."""
 
 
-LDSR = ("hollowstrawberry/upscalers-backup", "/LDSR")
-"""Where the guide has the files of LDSR."""
+LDSR_HOME = "hollowstrawberry/upscalers-backup"
+"""Where the guide has the two files of LDSR, in a folder of that name."""
 
 
-def check_guide(link: Link) -> None:
-    """Raises ``ExtensionBuiltIn``, ``RepositoryMoved`` or ``LdsrNotUsed`` for links with a better answer."""
+def as_guided(link: Link) -> Link:
+    """``link``, or the file that is meant by the guide's link to LDSR's folder. Raises ``ExtensionBuiltIn``,
+    ``RepositoryMoved`` or ``LdsrSettings`` for links with a better answer than a file."""
     repository, _, rest = _repository(link)
     if link.host in ("github.com", "www.github.com") and (key := EXTENSIONS.get(repository.lower())):
         raise ExtensionBuiltIn(extension=key)
-    if link.host in HUB and repository.lower() == LDSR[0] and LDSR[1] in f"/{rest}":
-        raise LdsrNotUsed()
+    if link.host in HUB and repository.lower() == LDSR_HOME and LDSR in rest.split("/"):
+        if rest.endswith(".yaml"):
+            raise LdsrSettings()
+        file = f"https://huggingface.co/{LDSR_HOME}/resolve/main/{LDSR}/model.ckpt"
+        return replace(link, url=file, name=link.name or LDSR)
     if link.host in HUB and (home := MOVED.get(repository.lower())):
         file = rest.replace("blob/", "resolve/", 1) if "/" in rest else FIRST_FILE.get(home, "")
         raise RepositoryMoved(link=link.shown, home=f"https://huggingface.co/{home}/{file}".rstrip("/"))
+    return link
 
 
 def _repository(link: Link) -> tuple[str, str, str]:

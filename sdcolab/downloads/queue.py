@@ -40,7 +40,7 @@ from sdcolab.core.preprocessors import PREPROCESSOR_FILE_NAMES
 from sdcolab.core.registry import Registry
 from sdcolab.downloads.beside import save_beside
 from sdcolab.downloads.classify import Contents, look_ahead, look_inside
-from sdcolab.downloads.guide import check_guide
+from sdcolab.downloads.guide import as_guided
 from sdcolab.downloads.history import DownloadHistory
 from sdcolab.downloads.http import GuardedSession, Patience, Tokens, Web, origin
 from sdcolab.downloads.links import Entry, Link, LocalFile, parse_links
@@ -216,7 +216,7 @@ class _Job:
 
     def _download(self) -> LinkReport:
         self._cancel.raise_if_cancelled()
-        check_guide(self._link)
+        self._link = as_guided(self._link)
         provider = provider_for(self._link, self._shared.providers)
         remote = self._resolve(provider)
         self._note(remote, None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -10,7 +11,9 @@ from sdcolab.core.folders import Folders
 from sdcolab.core.words import explain
 from sdcolab.core.words.fields import PART_LABELS
 from sdcolab.core.words.guide import EXTENSIONS as PLACES
-from sdcolab.downloads.guide import EXTENSIONS
+from sdcolab.downloads.catalog import load_catalog
+from sdcolab.downloads.guide import EXTENSIONS, as_guided
+from sdcolab.downloads.links import Link
 from sdcolab.downloads.queue import DownloadQueue
 from sdcolab.studio.layout import LAYOUT
 
@@ -30,7 +33,7 @@ def answer(folders: Folders, link: str) -> str:
         ("https://github.com/aka7774/sd_images_browser", "pestaña Galería"),
         ("https://github.com/DominikDoom/a1111-sd-webui-tagcomplete", "elige de la lista"),
         ("https://github.com/opparco/stable-diffusion-webui-two-shot", PART_LABELS["regions"]),
-        ("https://huggingface.co/hollowstrawberry/upscalers-backup/tree/main/LDSR", "Ultimate SD upscale en Script"),
+        ("https://huggingface.co/hollowstrawberry/upscalers-backup/blob/main/LDSR/project.yaml", "no hace falta"),
         ("https://github.com/adieyal/sd-dynamic-prompts", "{rojo|azul}"),
         ("https://github.com/Akegarasu/sd-webui-model-converter", "pestaña Convertir"),
         (
@@ -45,6 +48,14 @@ def answer(folders: Folders, link: str) -> str:
 )
 def test_a_better_answer_than_downloading(tmp_path_factory: pytest.TempPathFactory, link: str, words: str) -> None:
     assert words in answer(Folders(tmp_path_factory.mktemp("programa")), link)
+
+
+@pytest.mark.parametrize("page", ["tree/main/LDSR", "blob/main/LDSR/model.ckpt", "resolve/main/LDSR/model.ckpt"])
+def test_the_folder_of_ldsr_means_its_one_file(page: str) -> None:
+    link = as_guided(Link(f"https://huggingface.co/hollowstrawberry/upscalers-backup/{page}"))
+    entry = load_catalog().find("LDSR")
+    assert f"{link.url} > {link.name}.ckpt" == entry.link
+    assert as_guided(replace(link, name="otro")).name == "otro"
 
 
 def test_every_extension_has_its_words() -> None:

@@ -35,7 +35,7 @@ from sdcolab.core.words import explain
 from sdcolab.engine.pictures.resizing import resize_exactly
 from sdcolab.engine.upscale import upscalers as upscalers_module
 from sdcolab.engine.upscale.latents import LATENT_UPSCALERS
-from sdcolab.engine.upscale.networks import UpscalerNetwork, load_network
+from sdcolab.engine.upscale.networks import UpscalerNetwork, load_network, load_upscaler
 from sdcolab.engine.upscale.tiles import Grid, in_tiles, starts
 from sdcolab.engine.upscale.upscalers import Upscalers
 
@@ -286,13 +286,13 @@ class TestPasses:
         write_esrgan(folder / "a.pth", seed=1)
         write_esrgan(folder / "b.pth", seed=2)
         loaded: list[str] = []
-        real = load_network
+        real = load_upscaler
 
         def load(path: Path, device: torch.device) -> UpscalerNetwork:
             loaded.append(path.stem)
             return real(path, device)
 
-        monkeypatch.setattr(upscalers_module, "load_network", load)
+        monkeypatch.setattr(upscalers_module, "load_upscaler", load)
         monkeypatch.setattr(UpscalerNetwork, "enlarge", lambda network, tile: tile.resize((768, 768)))
         picture = noise(8, 8)
         for name in ("a", "a", "b", "a"):

@@ -125,7 +125,7 @@ from sdcolab.core.errors.grids import (
     WildcardMissing,
     WildcardRefused,
 )
-from sdcolab.core.errors.guide import ExtensionBuiltIn, LdsrNotUsed, RepositoryMoved
+from sdcolab.core.errors.guide import ExtensionBuiltIn, LdsrSettings, RepositoryMoved
 from sdcolab.core.errors.host import (
     DriveBadMountpoint,
     DriveDenied,
@@ -413,7 +413,7 @@ __all__ = [
     "LaunchOptionRefused",
     "LaunchOptionValueMissing",
     "LaunchOptionsUnreadable",
-    "LdsrNotUsed",
+    "LdsrSettings",
     "LfsPointer",
     "LibraryMissing",
     "LinkGone",

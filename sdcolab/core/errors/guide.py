@@ -25,7 +25,7 @@ class RepositoryMoved(DownloadError):
     home: str
 
 
-class LdsrNotUsed(DownloadError):
-    """The guide's link to LDSR, an upscaler that this program does not have."""
+class LdsrSettings(DownloadError):
+    """A link to LDSR's "project.yaml", which is not needed here."""
 
     code: ClassVar[str] = "guide.ldsr"

@@ -31,7 +31,7 @@ SENTENCES: Mapping[str, Sentence] = {
         "El mismo archivo está hoy en otro sitio. Si lo quieres de ahí, pega este enlace: {home}",
     ),
     "guide.ldsr": Sentence(
-        "LDSR es muy lento y no cabe en la memoria de muchas tarjetas; aquí no se usa.",
-        "Para agrandar con detalle, elige Ultimate SD upscale en Script de img2img, o Remacri en Ampliar (Extras).",
+        "El archivo project.yaml de LDSR aquí no hace falta: basta con model.ckpt.",
+        "Para bajarlo, escribe LDSR donde se pegan los enlaces; después elígelo como upscaler.",
     ),
 }

@@ -1,4 +1,4 @@
-"""Upscaler networks from files: ESRGAN and the other families that spandrel knows."""
+"""Upscaler networks from files: ESRGAN and the other families that spandrel knows, and LDSR."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ import numpy as np
 import torch
 from PIL import Image
 
-from sdcolab.core.detect import ModelKind, detect
+from sdcolab.core.detect import ModelKind, detect, is_ldsr
 from sdcolab.core.errors import ImageNotFinite, LibraryMissing, ModelUnreadable, ModelWrongKind
 from sdcolab.engine.precision import weights_dtype
-from sdcolab.engine.weights import open_weights
+from sdcolab.engine.upscale.ldsr import Ldsr, load_ldsr
+from sdcolab.engine.weights import Weights, open_weights
 
 _COLOURS = 3
 
@@ -48,13 +49,23 @@ class UpscalerNetwork:
         return self.model(pixels.to(self.model.device, self.model.dtype)).float()
 
 
+def load_upscaler(path: Path, device: torch.device) -> UpscalerNetwork | Ldsr:
+    """What enlarges in the file ``path``: LDSR, or a network. Raises as ``load_network``."""
+    weights = open_weights(path)
+    return load_ldsr(weights, device) if is_ldsr(weights.header) else _network_in(weights, device)
+
+
 def load_network(path: Path, device: torch.device) -> UpscalerNetwork:
     """The network in the file ``path``, in half precision on a GPU if its family bears it.
 
-    Raises ``CannotRead``, ``ModelUnreadable``, ``ModelUnsafe``, ``ModelWrongKind`` (no upscaler of colour pictures) or
+    Raises ``CannotRead``, ``ModelUnreadable``, ``ModelUnsafe``, ``ModelWrongKind`` (no network of colour pictures) or
     ``LibraryMissing``.
     """
-    weights = open_weights(path)
+    return _network_in(open_weights(path), device)
+
+
+def _network_in(weights: Weights, device: torch.device) -> UpscalerNetwork:
+    path = weights.path
     kind = detect(weights.header).kind
     wrong = ModelWrongKind(path=path, expected=ModelKind.UPSCALER.value, found=kind.value)
     if kind not in (ModelKind.UPSCALER, ModelKind.OTHER):  # spandrel knows more families than ``detect``

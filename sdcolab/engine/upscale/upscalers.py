@@ -17,7 +17,8 @@ from sdcolab.core.registry import Registry
 from sdcolab.core.upscaling import network_upscalers
 from sdcolab.engine.memory import is_out_of_memory
 from sdcolab.engine.pictures.resizing import Enlarger
-from sdcolab.engine.upscale.networks import UpscalerNetwork, load_network
+from sdcolab.engine.upscale.ldsr import Ldsr
+from sdcolab.engine.upscale.networks import UpscalerNetwork, load_upscaler
 from sdcolab.engine.upscale.tiles import OVERLAP, TILE, Grid, in_tiles
 
 NONE = "None"
@@ -60,7 +61,7 @@ class Upscalers:
     def __init__(self, library: Library, device: torch.device) -> None:
         self._library = library
         self._device = device
-        self._network: UpscalerNetwork | None = None
+        self._network: UpscalerNetwork | Ldsr | None = None
 
     def registry(self) -> Registry[Upscaler]:
         """What there is now."""
@@ -93,9 +94,10 @@ class Upscalers:
         """``picture`` (RGB) about ``scale`` times larger: int(side * scale) rounded down to a multiple of 8.
 
         Networks run up to three times until both sides are large enough; Lanczos fits the result. Emits
-        ``PhaseStarted`` when a network is loaded and before each tile, and ``Warned`` when one is damaged: Lanczos does
-        all of it then. Raises ``UnknownName``, ``Cancelled`` between tiles, ``OutOfMemory`` when the smallest tiles do
-        not fit either, ``ImageNotFinite``, and what ``networks.load_network`` raises beside ``ModelUnreadable``.
+        ``PhaseStarted`` when a network is loaded and before each tile (LDSR: each step), and ``Warned`` when one is
+        damaged: Lanczos does all of it then. Raises ``UnknownName``, ``Cancelled`` between tiles, ``OutOfMemory`` when
+        the smallest tiles do not fit either, ``ImageNotFinite``, and what ``networks.load_upscaler`` raises beside
+        ``ModelUnreadable``.
         """
         return self._enlarged(self.find(name), picture, scale, listener=listener, cancel=cancel or CancelToken())
 
@@ -132,10 +134,22 @@ class Upscalers:
         except ModelUnreadable as error:  # A1111 goes on without it too, but only its log says so
             listener(Warned(UpscalerLeftOut(path=upscaler.file.path, reason=error.reason)))
             return picture
+        if isinstance(network, Ldsr):
+
+            def tell(step: int, steps: int) -> None:
+                cancel.raise_if_cancelled()
+                listener(PhaseStarted(Phase.UPSCALING, f"{upscaler.name} ({step}/{steps})"))
+
+            return network.enlarge(picture, scale, tell)
+        return self._in_tiles(network, upscaler.name, picture, listener, cancel)
+
+    def _in_tiles(
+        self, network: UpscalerNetwork, name: str, picture: Image.Image, listener: Listener, cancel: CancelToken
+    ) -> Image.Image:
         tile = TILE
         while True:
             grid = Grid(picture.width, picture.height, tile, OVERLAP)
-            told = _Told(network, upscaler.name, len(grid), listener, cancel)
+            told = _Told(network, name, len(grid), listener, cancel)
             try:
                 return in_tiles(picture, grid, told.patch)
             except RuntimeError as error:
@@ -148,11 +162,11 @@ class Upscalers:
             if self._device.type == "cuda":
                 torch.cuda.empty_cache()
 
-    def _load(self, file: ModelFile, listener: Listener) -> UpscalerNetwork:
+    def _load(self, file: ModelFile, listener: Listener) -> UpscalerNetwork | Ldsr:
         if self._network is None or self._network.path != file.path:
             listener(PhaseStarted(Phase.LOADING_MODEL, file.name))
             self._network = None  # the old one goes before the new one comes
-            self._network = load_network(file.path, self._device)
+            self._network = load_upscaler(file.path, self._device)
         return self._network
 
 

@@ -10,7 +10,10 @@ import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from sdcolab.core.detect import ModelKind
+from sdcolab.core.errors import DetectorMissing, UnknownFile
 from sdcolab.core.fields import check, fact, facts
+from sdcolab.core.library import Library, ModelFile
 
 MAX_UNITS = 10
 PROMPT_MARK = "[PROMPT]"
@@ -182,6 +185,21 @@ DETECTOR_FILE_NAMES = frozenset(one.file for one in DETECTORS)
 def detector_like(name: str) -> DetectorFile:
     """The detector to get in place of the one called ``name``: one that finds the same, else faces."""
     return next((one for one in DETECTORS if one.subject in name.casefold()), DETECTORS[0])
+
+
+def find_detector(name: str, library: Library) -> ModelFile:
+    """The detector called ``name``. Raises ``DetectorMissing`` with the one to download."""
+    try:
+        return library.find(ModelKind.DETECTOR, name)
+    except UnknownFile as error:
+        other = detector_like(name)
+        raise DetectorMissing(
+            model=name or other.file,
+            file=other.file,
+            folder=library.folders.models(ModelKind.DETECTOR),
+            link=f"{other.link} > {other.file}",
+            size=other.size,
+        ) from error
 
 
 SWITCHES = {

@@ -49,3 +49,17 @@ class Generator(Protocol):
         Raises ``SdcolabError``; ``Cancelled`` within one denoising step of ``cancel.cancel()``.
         """
         ...
+
+
+class Retouching(Protocol):
+    """Anything that does to a finished picture what a request does to its own once they are decoded."""
+
+    def retouch(
+        self, picture: Image.Image, request: GenerationRequest, listener: Listener, cancel: CancelToken
+    ) -> Image.Image:
+        """``picture`` (RGB) after the faces and the details of ``request``, in the caller's thread; nothing is sampled
+        or saved but what they draw again.
+
+        Raises ``SdcolabError`` as ``Generator.generate``.
+        """
+        ...

@@ -16,11 +16,12 @@ from typing import Any, ClassVar, Protocol, TypeVar, cast, runtime_checkable
 from PIL import Image
 
 from sdcolab.core.codec import PictureIn, PictureOut, from_json, picture_from_text, png_text, to_json
+from sdcolab.core.details import DetailUnit
 from sdcolab.core.events import CancelToken, Listener
 from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library
 from sdcolab.core.request import GenerationRequest
-from sdcolab.core.result import GenerationResult, Generator
+from sdcolab.core.result import GenerationResult, Generator, Retouching
 from sdcolab.core.upscaling import Enlargement, Restoring, Upscaling
 
 T = TypeVar("T")
@@ -49,13 +50,15 @@ class Generate:
 @dataclass(frozen=True, slots=True)
 class Enlarge:
     """Enlarge finished ``pictures`` (any mode). ``infotexts`` has one text a picture, or is empty: each has its own
-    inside."""
+    inside. ``details``: what is found in the large pictures and drawn again, with the model and prompts that each was
+    made with."""
 
     code: ClassVar[str] = "enlarge"
 
     pictures: tuple[Image.Image, ...]
     enlargement: Enlargement
     infotexts: tuple[str, ...] = ()
+    details: tuple[DetailUnit, ...] = ()
     save: bool = True
 
 
@@ -113,7 +116,7 @@ class Models(Protocol):
         ...
 
 
-class WholeEngine(Generator, Upscaling, Restoring, Models, Protocol):
+class WholeEngine(Generator, Upscaling, Restoring, Retouching, Models, Protocol):
     """Everything that an engine can be asked for."""
 
 

@@ -203,6 +203,11 @@ ENLARGEMENT_FIELDS: Final[Mapping[str, Field]] = table_of(Enlargement, "enlargem
 """Every field of an enlargement, by path ("enlargement.scale")."""
 
 
+Finish = Callable[[Image.Image, str, Listener], tuple[Image.Image, str]]
+"""What else is done to an enlarged picture (RGB) with this infotext: the picture afterwards, of the same size, and what
+its infotext says of that."""
+
+
 def enlarge(
     pictures: Sequence[Image.Image],
     wanted: Enlargement,
@@ -212,9 +217,11 @@ def enlarge(
     cancel: CancelToken,
     infotexts: Sequence[str] = (),
     restoring: Restoring | None = None,
+    finish: Finish | None = None,
 ) -> None:
     """Enlarge ``pictures`` (any mode) and save them, unless ``store`` is None, telling ``listener`` as a generation
-    does. Each keeps its infotext (that of ``infotexts``, else the one inside it) and gets ours after it.
+    does. Each keeps its infotext (that of ``infotexts``, else the one inside it) and gets ours after it. ``finish``
+    comes after the faces.
 
     Raises ``UnknownName``, ``Cancelled``, ``DiskFull`` or ``CannotWrite``.
     """
@@ -228,8 +235,9 @@ def enlarge(
         if wanted.gfpgan_visibility and restoring is not None:
             faces = restoring.restore_faces(result, tell, cancel)
             result = Image.blend(result, faces, wanted.gfpgan_visibility)
-        own = infotexts[index] if infotexts else infotext_of(picture)
-        infotext = ", ".join(text for text in (own.strip(), wanted.description()) if text)
+        own = (infotexts[index] if infotexts else infotext_of(picture)).strip()
+        result, finished = finish(result, own, tell) if finish else (result, "")
+        infotext = ", ".join(text for text in (own, wanted.description(), finished) if text)
         if store is None:
             listener(ImageReady(index, result, 0, infotext))
         else:

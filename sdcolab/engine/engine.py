@@ -107,6 +107,22 @@ class Engine:
                     self.models.widen(error.checkpoint)
                 features = self._features(asked)  # nothing of the first try is kept
 
+    def retouch(
+        self, picture: Image.Image, request: GenerationRequest, listener: Listener, cancel: CancelToken
+    ) -> Image.Image:
+        """As ``core.result.Retouching.retouch``: what the features do to each finished picture of ``request``."""
+        asked, features = self._understood(request, self._library)
+        if request.restore_faces or any(unit.restore_faces for unit in asked.request.details):
+            self.faces.require()
+        with self._turn(listener, cancel), torch.inference_mode():
+            self.models.keep_only((asked.checkpoint, *asked.others.values()))
+            native = self.models.checkpoint(asked.checkpoint, listener).model.detected.native_size
+            bench = self._bench(asked.sized(native), listener, cancel, save=False)
+            for feature in features:
+                if feature.retouches:
+                    picture = feature.retouch(picture, 0, bench)
+            return picture
+
     def _understood(
         self, request: GenerationRequest, library: Library, beside: Sequence[GenerationRequest] = ()
     ) -> tuple[ResolvedRequest, list[Feature]]:

@@ -288,6 +288,47 @@ def _tuning(id: str, *paths: str) -> Section:
     return Section(id, tuple(f"tuning.{path}" for path in paths), folded=True)
 
 
+DETAILS = Section(
+    "details",
+    items=(
+        "details.model",
+        "details.prompt",
+        "details.negative_prompt",
+        ("details.strength", "details.confidence"),
+    ),
+    part="details",
+    most=3,
+    sections=(
+        Section(
+            "details-what",
+            (
+                "details.classes",
+                ("details.most", "details.choice"),
+                ("details.min_ratio", "details.max_ratio"),
+                ("details.grow", "details.blur"),
+                ("details.x_offset", "details.y_offset"),
+                "details.merge",
+            ),
+            folded=True,
+        ),
+        Section(
+            "details-how",
+            (
+                ("details.only_masked", "details.padding"),
+                ("details.width", "details.height"),
+                ("details.steps", "details.cfg_scale"),
+                ("details.sampler", "details.schedule"),
+                ("details.control_model", "details.control_module"),
+                "details.control_weight",
+                "details.restore_faces",
+                ("details.control_start", "details.control_end"),
+            ),
+            folded=True,
+        ),
+    ),
+)
+"""The detail pass, wherever pictures are finished."""
+
 GENERATION: tuple[Section, ...] = (
     Section("prompts", items=("prompt", "negative_prompt", "@paste", "@styles", "@loras"), main=True),
     Section(
@@ -404,45 +445,7 @@ GENERATION: tuple[Section, ...] = (
             ),
         ),
     ),
-    Section(
-        "details",
-        items=(
-            "details.model",
-            "details.prompt",
-            "details.negative_prompt",
-            ("details.strength", "details.confidence"),
-        ),
-        part="details",
-        most=3,
-        sections=(
-            Section(
-                "details-what",
-                (
-                    "details.classes",
-                    ("details.most", "details.choice"),
-                    ("details.min_ratio", "details.max_ratio"),
-                    ("details.grow", "details.blur"),
-                    ("details.x_offset", "details.y_offset"),
-                    "details.merge",
-                ),
-                folded=True,
-            ),
-            Section(
-                "details-how",
-                (
-                    ("details.only_masked", "details.padding"),
-                    ("details.width", "details.height"),
-                    ("details.steps", "details.cfg_scale"),
-                    ("details.sampler", "details.schedule"),
-                    ("details.control_model", "details.control_module"),
-                    "details.control_weight",
-                    "details.restore_faces",
-                    ("details.control_start", "details.control_end"),
-                ),
-                folded=True,
-            ),
-        ),
-    ),
+    DETAILS,
     Section(
         "regions",
         items=("regions.divisions", "regions.positions", "regions.weights", "regions.end"),
@@ -547,7 +550,7 @@ def _best_upscaler(lists: Lists) -> dict[str, str]:
 
 EXTRAS = Tool(
     Enlarge,
-    hidden=("infotexts", "save", "enlargement.in_eights"),
+    hidden=("infotexts", "save", "enlargement.in_eights", "details.enabled"),
     finish=_with_infotexts,
     begin=_best_upscaler,
     sections=(
@@ -566,6 +569,7 @@ EXTRAS = Tool(
             ),
             folded=True,
         ),
+        DETAILS,
     ),
 )
 

@@ -112,6 +112,12 @@ class LazyEngine:
         """``picture`` with its faces restored, as ``engine.faces.FaceRestorer.restored``."""
         return self._built().faces.restored(picture, listener, cancel)
 
+    def retouch(
+        self, picture: Image.Image, request: GenerationRequest, listener: Listener, cancel: CancelToken
+    ) -> Image.Image:
+        """As ``Engine.retouch``."""
+        return self._built().retouch(picture, request, listener, cancel)
+
     def _built(self) -> Engine:
         from sdcolab.engine.engine import Engine
 

@@ -63,6 +63,15 @@ def write(request: GenerationRequest, facts: EngineFacts, index: int = 0) -> str
     return render(describe(request, facts, index))
 
 
+def units_described(request: GenerationRequest, path: str) -> str:
+    """What an infotext says of one part that repeats and is in order ("details"), alone."""
+    writing = Writing(request, EngineFacts("", ""))
+    said: dict[str, str] = {}
+    for place, unit in enumerate(value_at(request, path)):
+        said |= _ordered(replace(writing, path=f"{path}.{place}"), unit, path, place)
+    return render_fields(said.items())
+
+
 def _written(writing: Writing, part: Any, path: str) -> Iterator[tuple[str, str]]:
     """Label and text of every recorded field of ``part``, whose table path is ``path``; "" where nothing is said."""
     kind: type = type(writing.request)

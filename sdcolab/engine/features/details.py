@@ -9,11 +9,10 @@ from typing import Self
 from PIL import Image
 
 from sdcolab.core.control import ControlUnit
-from sdcolab.core.details import DetailUnit, detector_like, prompts
+from sdcolab.core.details import DetailUnit, find_detector, prompts
 from sdcolab.core.detect import ModelKind
-from sdcolab.core.errors import DetectorMissing, UnknownFile
 from sdcolab.core.events import Event, Note, Phase, PhaseStarted, StepDone, Warned
-from sdcolab.core.library import Library, ModelFile
+from sdcolab.core.library import ModelFile
 from sdcolab.core.request import AUTOMATIC, SIZE_STEP, GenerationRequest, InitImage, Inpaint
 from sdcolab.core.resolved import ResolvedRequest
 from sdcolab.core.words.details import NOTHING_FOUND
@@ -50,7 +49,7 @@ class DetailPass(Feature):
         sampler."""
         units = []
         for unit in asked.request.details:
-            detector = _detector(unit.model, asked.library)
+            detector = find_detector(unit.model, asked.library)
             if unit.control_model:
                 asked.library.find(ModelKind.CONTROLNET, unit.control_model)
             resolve_sampler(unit.sampler or asked.request.sampler, unit.schedule or asked.request.schedule)
@@ -96,20 +95,6 @@ class DetailPass(Feature):
         if made is None:
             return picture
         return made if made.size == size else made.resize(size, Image.Resampling.LANCZOS)
-
-
-def _detector(name: str, library: Library) -> ModelFile:
-    try:
-        return library.find(ModelKind.DETECTOR, name)
-    except UnknownFile as error:
-        other = detector_like(name)
-        raise DetectorMissing(
-            model=name or other.file,
-            file=other.file,
-            folder=library.folders.models(ModelKind.DETECTOR),
-            link=f"{other.link} > {other.file}",
-            size=other.size,
-        ) from error
 
 
 def part_requests(

@@ -173,7 +173,7 @@ def is_ldsr(header: TensorHeader) -> bool:
     """Whether this is LDSR, which enlarges pictures: a latent diffusion model that sees the small picture beside
     latents of a codebook (hechos/extensiones.md 8)."""
     codes = header.shape("first_stage_model.quantize.embedding.weight") or ()
-    seen = _second_side(header, f"{_UNET_PREFIX}input_blocks.0.0.weight")
+    seen = _second_side(header, f"{UNET_PREFIX}input_blocks.0.0.weight")
     return len(codes) == 2 and seen == 2 * codes[1]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import zipfile
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,7 +123,7 @@ def unpack(archive: Path, folder: Path) -> int:
                 with file.open(info) as source, atomic_write(folder / name) as target:
                     shutil.copyfileobj(source, target)
                 count += 1
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
         raise CannotRead(path=archive, reason=str(error)) from error
     except OSError as error:
         raise CannotRead(path=archive, reason=system_reason(error)) from error

@@ -22,6 +22,7 @@ def model(number: int, **facts: Any) -> dict[str, Any]:
 def test_models_are_found_without_what_is_for_adults() -> None:
     with CivitaiServer({}) as server:
         bold = [{"url": "https://image.civitai.com/b.jpeg", "nsfwLevel": 8}, {"url": "https://evil.example/x.png"}]
+        bold.append({"url": "https://[", "nsfwLevel": 1})
         server.found = [
             model(1, creator={"username": "ana"}, stats={"downloadCount": 5}),
             model(2, nsfw=True),

@@ -53,6 +53,13 @@ def test_a_zip_cannot_write_anywhere_else(tmp_path: Path) -> None:
     (tmp_path / "b.zip").write_bytes(b"no soy un zip")
     with pytest.raises(CannotRead):
         unpack(tmp_path / "b.zip", tmp_path / "destino")
+    with zipfile.ZipFile(tmp_path / "c.zip", "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("tres.txt", "una etiqueta, " * 500)
+    whole = bytearray((tmp_path / "c.zip").read_bytes())
+    whole[40:60] = b"\xff" * 20
+    (tmp_path / "c.zip").write_bytes(whole)
+    with pytest.raises(CannotRead):
+        unpack(tmp_path / "c.zip", tmp_path / "destino")
 
 
 def test_tags_are_edited_together_and_come_back(folder: Path) -> None:

@@ -36,6 +36,7 @@ ADVICE: Mapping[str, str] = {
     "request.infotext_needs_picture": "Se hace solo con el texto; añade la imagen inicial (--imagen) y su máscara.",
     "training.killed": "Repite el comando y continuará desde lo último guardado; si se repite, baja la resolución.",
     "training.crashed": "Repite el comando y continuará desde lo último guardado.",
+    "training.unsaved_captions": "Guarda o descarta los cambios donde las editas.",
     "training.base_missing": "Escribe la ruta de un modelo base, o descárgalo con: sdcolab descargar ENLACE",
     "workshop.needs_model": "Escríbelo, o usa otro método.",
 }

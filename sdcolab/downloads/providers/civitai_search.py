@@ -90,7 +90,10 @@ def _picture(version: Mapping[str, Any]) -> str:
         if image.get("type", "image") != "image" or not isinstance(url, str):
             continue
         safe = level <= SAFE_LEVEL if isinstance(level, int) else image.get("nsfw") in (None, False, "None")
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+        except ValueError:  # "https://[": what a site sends is no address
+            continue
         if safe and parts.scheme == "https" and (parts.hostname or "").endswith(".civitai.com"):
             return url
     return ""

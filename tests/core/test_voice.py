@@ -24,6 +24,8 @@ NEVER = {
     r"[Cc]ontinúo|[Ee]mpiezo|[Nn]o conozco)\b",
     "compound past": r"\b(?:[Hh]a ocurrido|[Ss]e ha|[Ss]e han|[Nn]o ha|ha dejado) \w+",
     "translated terms": r"\b(?:muestreador|punto de control|incrustación|reescalador|escala de guía)\b",
+    # The guide's own name of a cell, and folders, stay as they are.
+    "LoRA's other spellings": r"(?<![\w/])(?<!Cocinar el )Loras?\b(?!/)|\bLoRAs\b",
     "three dots": r"\.\.\.(?!\w)",
 }
 

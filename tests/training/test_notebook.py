@@ -153,7 +153,7 @@ def test_from_pictures_on_drive_to_a_lora_on_drive(
         kernel.run(cells["cocinar"])
         seen = kernel.finish()
         assert "Continúa desde el paso" in seen, seen
-        assert "Tu Lora está en" in seen
+        assert "Tu LoRA está en" in seen
     finally:
         kernel.close()
     output = drive / "lora_training" / "output"

@@ -74,7 +74,7 @@ def test_a_lora_is_trained_stopped_and_gone_on_with(tools: Tools) -> None:
     assert steps[0] > 1  # not from the beginning
     assert learnt == steps
     assert [event.path.name for event in events if isinstance(event, FileMade)][-1] == "zorp.safetensors"
-    assert any("Tu Lora está en" in event.text for event in events if isinstance(event, Note))
+    assert any("Tu LoRA está en" in event.text for event in events if isinstance(event, Note))
     assert {file.name for file in tools.library.files(ModelKind.LORA)} >= {
         "zorp-000001.safetensors",
         "zorp.safetensors",

@@ -18,7 +18,7 @@ PHASE_LABELS: Mapping[Phase, str] = {
     Phase.DETAILING: "Repasando los detalles",
     Phase.RESTORING: "Restaurando caras",
     Phase.SAVING: "Guardando",
-    Phase.TRAINING: "Entrenando el Lora",
+    Phase.TRAINING: "Entrenando el LoRA",
 }
 
 KIND_LABELS: Mapping[str, str] = {

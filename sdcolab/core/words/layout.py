@@ -73,7 +73,7 @@ TAB_WORDS: Mapping[str, tuple[str, str]] = {
         "Hacer un modelo nuevo mezclando otros (Checkpoint Merger); los originales no se tocan. La guía mezcló 7th "
         "Heaven Mix y AOM3: si los tienes, ya están puestos",
     ),
-    "extraer": ("Extraer Lora", "Sacar un Lora de lo que un modelo tiene y su modelo base no"),
+    "extraer": ("Extraer LoRA", "Sacar un LoRA de lo que un modelo tiene y su modelo base no"),
     "convertir": (
         "Convertir",
         "Reducir, reparar o cambiar de formato un modelo (Model Converter); el original no se toca",
@@ -83,10 +83,10 @@ TAB_WORDS: Mapping[str, tuple[str, str]] = {
         "Revisar las imágenes, apartar las repetidas y crear sus descripciones; se editan en Etiquetas",
     ),
     "etiquetas": ("Etiquetas", "Tus imágenes de entrenamiento con sus descripciones (Dataset Tag Editor)"),
-    "entrenar": ("Entrenar", "Entrenar un Lora con tus imágenes"),
+    "entrenar": ("Entrenar", "Entrenar un LoRA con tus imágenes"),
     "probar": (
-        "Probar Lora",
-        "Compara los epochs de tu Lora, y sin él, con las mismas semillas: cuál está crudo, en su punto o recocido",
+        "Probar LoRA",
+        "Compara los epochs de tu LoRA, y sin él, con las mismas semillas: cuál está crudo, en su punto o recocido",
     ),
     "guia": ("Guía", "El camino entero, paso a paso, con un botón para cada cosa"),
     "sesion": ("Mi sesión", "Continuar donde lo dejaste, qué ocupa sitio y tus ajustes en un archivo"),

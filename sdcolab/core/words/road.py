@@ -151,9 +151,9 @@ ROAD: tuple[Step, ...] = (
     ),
     Step(
         "loras",
-        "Añade Loras",
+        "Añade LoRA",
         (
-            "Un Lora es un modelo pequeño que se suma al grande: un personaje, un estilo, una ropa. En 🎴 Cartas lo "
+            "Un LoRA es un modelo pequeño que se suma al grande: un personaje, un estilo, una ropa. En 🎴 Cartas lo "
             "pones con un toque; en el prompt queda <lora:nombre:1>, y el número es su peso. Muchos necesitan su "
             "palabra de activación, que también se pone sola.",
             "Tiene que ser de la misma familia que el modelo: uno de SDXL no sirve en uno clásico.",
@@ -168,7 +168,7 @@ ROAD: tuple[Step, ...] = (
         "scripts",
         "Compara con scripts",
         (
-            "X/Y/Z plot hace una cuadrícula cambiando lo que elijas: pasos, samplers, modelos, el peso de un Lora. Con "
+            "X/Y/Z plot hace una cuadrícula cambiando lo que elijas: pasos, samplers, modelos, el peso de un LoRA. Con "
             "Prompt S/R pones una palabra del prompt y las que la sustituyen. Prompt matrix combina lo que separes "
             "con |.",
             "Los prompts dinámicos eligen al azar entre {rojo|azul} o en una lista tuya, __así__.",
@@ -225,7 +225,7 @@ ROAD: tuple[Step, ...] = (
     ),
     Step(
         "entrenar",
-        "Entrena tu propio Lora",
+        "Entrena tu propio LoRA",
         (
             "Junta de 10 a 50 imágenes variadas de un personaje o un estilo, ponlas en la carpeta del proyecto, revisa "
             "sus etiquetas y entrena. Luego compara los epochs: uno antes de tiempo queda crudo; uno de más, recocido.",

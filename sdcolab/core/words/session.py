@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 SPACE_GROUPS: Mapping[str, str] = {
     "checkpoint": "Modelos",
-    "lora": "Loras",
+    "lora": "LoRA",
     "vae": "VAE",
     "embedding": "Embeddings",
     "controlnet": "ControlNet",

@@ -51,7 +51,7 @@ def seconds(duration: float) -> str:
 # --- Few steps --------------------------------------------------------------------------------------------------------
 
 FEW_STEPS = "Ajustes de pocos pasos"
-NO_FEW_STEPS = "Ni el modelo ni los Lora del prompt parecen de pocos pasos."
+NO_FEW_STEPS = "Ni el modelo ni los LoRA del prompt parecen de pocos pasos."
 NO_FEW_STEPS_ADVICE = (
     "Se reconocen por su nombre: Hyper-SD, LCM, TCD, Lightning, DMD2 o Turbo. Añade uno al prompt y repítelo."
 )

@@ -75,7 +75,7 @@ EDITOR_WORDS: Mapping[str, str] = {
     "tagging": "Etiquetando… {percent} %",
     "tagging_waits": "Preparando el tagger… La primera vez se descarga.",
     "mask": "Máscara",
-    "mask_hint": "Pinta lo que el Lora debe aprender. Lo demás no cuenta al entrenar.",
+    "mask_hint": "Pinta lo que el LoRA debe aprender. Lo demás no cuenta al entrenar.",
     "mask_save": "Guardar la máscara",
     "mask_drop": "Quitar la máscara",
     "mask_back": "Volver a la descripción",

@@ -14,13 +14,13 @@ TASK_NAMES: Mapping[str, str] = {
     "grid": "Script: cuadrículas y series",
     "download": "Descargar",
     "fetch_translator": "Descargar el traductor",
-    "train": "Entrenar un Lora",
-    "try_lora": "Probar un Lora",
+    "train": "Entrenar un LoRA",
+    "try_lora": "Probar un LoRA",
     "pictures": "Preparar imágenes",
     "preload": "Cargar el modelo",
     "merge": "Mezclar modelos",
     "convert": "Convertir un modelo",
-    "extract": "Extraer un Lora",
+    "extract": "Extraer un LoRA",
     "unload": "Descargar el modelo de la memoria",
 }
 """Spanish name of each kind of work, by its code."""

@@ -49,7 +49,7 @@ SENTENCES: Mapping[str, Sentence] = {
     ),
     "training.few_pictures": Sentence(
         "Solo hay {count} imágenes.",
-        "Hacen falta al menos 10, y la guía recomienda 20 o más: con pocas, el Lora las memoriza.",
+        "Hacen falta al menos 10, y la guía recomienda 20 o más: con pocas, el LoRA las memoriza.",
     ),
     "training.many_repeats": Sentence(
         "Imágenes × repeticiones suman {count}.",
@@ -79,7 +79,7 @@ SENTENCES: Mapping[str, Sentence] = {
     ),
     "training.plan_conflict": Sentence("«{name}» y «{other}» no se pueden usar a la vez.", "Desactiva una de las dos."),
     "training.base_wrong_family": Sentence(
-        "No se puede entrenar un Lora sobre «{path}»: es un modelo {family}.",
+        "No se puede entrenar un LoRA sobre «{path}»: es un modelo {family}.",
         "Elige un modelo base de Stable Diffusion 1.5 o SDXL (Illustrious, NoobAI, Pony).",
     ),
     "training.base_missing": Sentence(

@@ -24,7 +24,7 @@ GOES_ON_FROM = " Continúa desde el paso {step}."
 CARD = "tarjeta gráfica"
 PROCESSOR = "procesador"
 STEP = "🔥 {share} % · paso {step} de {total} · epoch {epoch} · pérdida {loss:.4f} · tasa {rate:.2g} · faltan {left}"
-LORA_DONE = "✅ Lora terminado: {name}"
+LORA_DONE = "✅ LoRA terminado: {name}"
 LORA_SAVED = "💾 Guardado: {name}"
 STATE_SAVED = "📌 Si se corta la sesión, continuará desde el paso {step}."
 SAMPLE = "🖼️ Muestra: {name}"
@@ -38,15 +38,15 @@ CURVE_STEP = "paso {step} de {total}"
 
 # --- After it ---------------------------------------------------------------------------------------------------------
 
-LISTED = "✅ Tu Lora está en {path}. Ya puedes elegirlo en la lista de Lora."
+LISTED = "✅ Tu LoRA está en {path}. Ya puedes elegirlo en la lista de LoRA."
 RAW, RIGHT, OVERCOOKED = "crudo", "en su punto", "recocido"
 MEASURED = (
     "{name}: {sentence} (parecido {closeness:.0%} ± {error:.0%}, copias {copies:.0%}, variedad {variety:.0%}) {advice}"
 )
 LIKENESS = (
-    "Parecido: 0 % como sin Lora, 100 % como tus imágenes entre sí. Con pocas imágenes es solo una pista: mira la hoja."
+    "Parecido: 0 % como sin LoRA, 100 % como tus imágenes entre sí. Con pocas imágenes es solo una pista: mira la hoja."
 )
-PLAIN_COLUMN = "sin Lora"
+PLAIN_COLUMN = "sin LoRA"
 
 # --- Why a saved state, a plan or a file cannot be used -------------------------------------------------------------
 
@@ -55,7 +55,7 @@ OTHER_OPTIONS = "es de un entrenamiento con otras opciones"
 OTHER_SEED = "es de un entrenamiento con otra semilla"
 OTHER_PICTURES = "las imágenes o sus descripciones cambiaron"
 OTHER_NETWORK = "es de otra red"
-OTHER_LAYERS = "no es un Lora con estas capas y este dim"
+OTHER_LAYERS = "no es un LoRA con estas capas y este dim"
 INCOMPLETE = "está incompleto o dañado"
 NOTHING_TO_UNDO = "no hay ningún cambio guardado que deshacer"
 NO_IMAGE_DIR = "a una carpeta le falta image_dir"

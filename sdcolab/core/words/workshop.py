@@ -38,8 +38,8 @@ SENTENCES: Mapping[str, Sentence] = {
         "La receta «{path}» no se entiende: {detail}.", "Corrígela y vuelve a intentarlo."
     ),
     "workshop.loras_unused": Sentence(
-        "{count} de las {layers} capas del Lora «{path}» no existen en este modelo y no se hornearon.",
-        "Comprueba que el Lora sea de la misma familia que el modelo.",
+        "{count} de las {layers} capas del LoRA «{path}» no existen en este modelo y no se hornearon.",
+        "Comprueba que el LoRA sea de la misma familia que el modelo.",
     ),
 }
 
@@ -65,7 +65,7 @@ GROUPS: Mapping[str, Mapping[str, Words]] = {
             "Quitar restos conocidos", "Lo que otros programas olvidaron en el archivo", option="quitar-restos"
         ),
     },
-    "Extraer un Lora": {
+    "Extraer un LoRA": {
         "extract.tuned": Words("Modelo con lo que buscas", "Del que se extrae el LoRA", option="modelo"),
         "extract.base": Words("Modelo base", "Aquel del que salió: lo que ya tenía se descuenta", option="base"),
         "extract.rank": Words("Rango (dim)", "Más rango, más detalle y más peso", option="rango"),
@@ -93,7 +93,7 @@ GROUPS: Mapping[str, Mapping[str, Words]] = {
     },
     "Más opciones de la mezcla": {
         "merge.vae": Words("Hornear este VAE", "Queda dentro del modelo", option="vae"),
-        "merge.loras": Words("Hornear estos Loras", "Como en el prompt: <lora:nombre:0.8>", option="loras"),
+        "merge.loras": Words("Hornear estos LoRA", "Como en el prompt: <lora:nombre:0.8>", option="loras"),
         "merge.file_format": Words("Formato", option="formato"),
         "merge.discard": Words("Descartar los pesos cuyo nombre contenga", "Una expresión regular", option="descartar"),
         "merge.save_metadata": Words("Guardar metadatos"),

@@ -49,7 +49,7 @@ SENTENCES: Mapping[str, Sentence] = {
         "El cuerpo de la petición no es JSON válido.", "Revisa el programa que la envía."
     ),
     "request.payload_too_slow": Sentence(
-        "La petición ha tardado demasiado en llegar.", "Repítela con mejor conexión o con imágenes más pequeñas."
+        "La petición tardó demasiado en llegar.", "Repítela con mejor conexión o con imágenes más pequeñas."
     ),
     "request.payload_too_large": Sentence("La petición ocupa más de {size}.", "Envía menos imágenes, o más pequeñas."),
     "request.unknown_name": Sentence("No existe {kind} «{name}».", "{suggestions}Elige un nombre de la lista."),

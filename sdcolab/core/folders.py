@@ -29,11 +29,14 @@ MODEL_FOLDERS = {
 }
 
 
+LDSR = "LDSR"
+"""A1111's folder of LDSR, whose one file is called "model.ckpt" as so many are, and the upscaler's name."""
+
 _EXTENSION = "extensions/sd-webui-controlnet"
 _MORE_FOLDERS = {
     ModelKind.CONTROLNET: (f"{_EXTENSION}/models",),
     ModelKind.ANNOTATOR: (f"{_EXTENSION}/annotator/downloads",),
-    ModelKind.UPSCALER: ("models/LDSR",),
+    ModelKind.UPSCALER: (f"models/{LDSR}",),
 }
 """Where A1111's users have some files: with the extension of ControlNet (hechos/extensiones.md 3), or in a folder of
 their own."""

@@ -22,6 +22,7 @@ from sdcolab.core.events import (
     StepDone,
 )
 from sdcolab.core.fields import Field, check, fact, table_of
+from sdcolab.core.folders import LDSR
 from sdcolab.core.infotext import Infotext, read_image, render
 from sdcolab.core.library import Library, ModelFile
 from sdcolab.core.outputs import ImageStore
@@ -44,10 +45,6 @@ _KNOWN_FILES = {
 
 MAX_SIDE = 8192
 """Longest side in pixels of an enlarged picture."""
-
-
-LDSR = "LDSR"
-"""A1111's folder of LDSR, whose one file is called "model.ckpt" as so many are, and the upscaler's name."""
 
 
 def upscaler_name(stem: str) -> str:

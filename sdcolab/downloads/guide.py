@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 
 from sdcolab.core.errors import ExtensionBuiltIn, LdsrSettings, RepositoryMoved
-from sdcolab.core.upscaling import LDSR
+from sdcolab.core.folders import LDSR
 from sdcolab.downloads.links import Link
 
 HUB = ("huggingface.co", "www.huggingface.co", "hf.co")

@@ -47,6 +47,7 @@ def test_what_the_guide_recommends_is_there() -> None:
         "Deliberate",
         "URPM",
         "Stable Diffusion 1.5",
+        "AnyLoRA",
         "Deliberate (versión de la guía)",
     )
     assert names_of_kind(catalog, ModelKind.LORA, GUIDES)[0] == "Thicker Lines Anime Style"

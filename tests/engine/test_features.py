@@ -313,5 +313,5 @@ def test_a_request_walks_each_folder_once_and_reads_each_prompt_once(
     made = engine.generate(replace(REQUEST, prompt="un gato xyz", steps=1, batch_count=4, hires=hires), save=False)
     assert len(made.images) == 4
     assert sorted(walked) == sorted(set(walked))
-    assert len(walked) <= 4  # checkpoints, VAEs, embeddings, upscalers
+    assert len(walked) <= 5  # checkpoints, VAEs, embeddings, and the two folders of upscalers
     assert sorted(read) == ["un gato xyz", "un xyz"]

@@ -33,7 +33,9 @@ ADVICE: Mapping[str, str] = {
     "request.not_downloaded": f"{_GET}, o elige otro.",
     "request.lora_missing": f"{{suggestions}}{_GET}, o quítalo del prompt.",
     "request.hypernetwork_missing": f"{{suggestions}}{_GET}, o quítala del prompt.",
-    "request.infotext_needs_picture": "Se hace solo con el texto; añade la imagen inicial (--imagen) y su máscara.",
+    "request.infotext_needs_picture": (
+        "Se hace solo con el texto; para repetirla añade la imagen inicial (--imagen), y la máscara si la tenía."
+    ),
     "training.killed": "Repite el comando y continuará desde lo último guardado; si se repite, baja la resolución.",
     "training.crashed": "Repite el comando y continuará desde lo último guardado.",
     "training.unsaved_captions": "Guarda o descarta los cambios donde las editas.",

@@ -30,6 +30,17 @@ def test_the_example_of_readme_makes_its_pictures(tmp_path: Path) -> None:
         assert picture.width > 128
 
 
+EXTRAS = ("cv2", "onnxruntime", "skimage", "imagehash", "spandrel", "rtmlib", "tomesd", "prodigyopt")
+
+
+def test_what_everybody_uses_needs_no_extra() -> None:
+    """Packages of the extras are imported by what needs them: the engine, the page and the API open without them."""
+    hidden = f"import sys; sys.modules.update(dict.fromkeys({EXTRAS}))"
+    used = ("engine.engine", "engine.features", "wiring.engine", "wiring.tasks", "api.app", "web.app")
+    code = "; ".join((hidden, *(f"import sdcolab.{name}" for name in used)))
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=240)
+
+
 @pytest.mark.parametrize("name", sdcolab.__all__)
 def test_every_public_name_is_there_and_says_what_it_is(name: str) -> None:
     value = getattr(sdcolab, name)

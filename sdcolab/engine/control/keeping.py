@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
+import torch
 from PIL import Image
 from torch import Tensor
+from torch.nn import functional
 
 from sdcolab.engine.preprocessors.base import Pixels
 
@@ -38,8 +39,9 @@ class PutBack:
         height, width = self.control.shape[:2]
         if picture.size != (width, height):
             return picture
-        painted = (self.control[:, :, 3] > 127).astype(np.float32)
-        wider = cv2.dilate(painted, np.ones((_REACH, _REACH), np.uint8))
-        share = np.asarray(cv2.blur(wider, (_REACH, _REACH)))[:, :, None].clip(0, 1)
+        painted = torch.from_numpy((self.control[None, :, :, 3] > 127).astype(np.float32))
+        wider = functional.max_pool2d(painted, _REACH, stride=1, padding=_REACH // 2)
+        around = functional.pad(wider, (_REACH // 2,) * 4, mode="reflect")
+        share = functional.avg_pool2d(around, _REACH, stride=1).numpy().transpose(1, 2, 0).clip(0, 1)
         mixed = np.asarray(picture, np.float32) * share + self.control[:, :, :3] * (1 - share)
         return Image.fromarray(np.rint(mixed).astype(np.uint8))

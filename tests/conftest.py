@@ -29,6 +29,7 @@ LONGEST = (
     "test_notebook_end_to_end",
     "test_web_page",
     "test_web_flows",
+    "test_web_axe",
     "test_passes",
     "test_engine",
     "test_web_gates",

@@ -10,12 +10,12 @@ if ! command -v chromium >/dev/null; then
   $admin apt-get install -y -qq chromium fonts-noto-color-emoji
 fi
 
-# Un proceso más que núcleos, cada uno con un hilo: muchas pruebas esperan más de lo que calculan. Las de un mismo
-# archivo van juntas, porque comparten navegador, servidores y modelos; el orden es el de tests/conftest.py.
+# Un proceso por núcleo (5 como mucho), cada uno con un hilo: con más, los navegadores se estorban. Las pruebas de un
+# mismo archivo van juntas, porque comparten navegador, servidores y modelos; el orden es el de tests/conftest.py.
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
 if [ "${1:-}" = --rapido ]; then
   shift
   set -- tests/core tests/api/test_translate.py tests/test_architecture.py "$@"
 fi
 cores=$(nproc)
-exec .venv/bin/python -m pytest -n "${SDCOLAB_PROCESOS:-$((cores < 4 ? cores + 1 : 5))}" --dist loadfile --no-loadscope-reorder "$@"
+exec .venv/bin/python -m pytest -n "${SDCOLAB_PROCESOS:-$((cores < 2 ? 2 : cores < 5 ? cores : 5))}" --dist loadfile --no-loadscope-reorder "$@"

@@ -61,12 +61,16 @@ def test_log_in_with_the_form(browser: Browser, server: Server) -> None:
 
 
 @pytest.mark.parametrize("options", [{}, PHONE], ids=["ancha", "teléfono"])
-def test_log_out_with_the_button(visit: Visit, options: dict[str, Any]) -> None:
-    page = visit(**options)
+def test_log_out_with_the_button(browser: Browser, server: Server, options: dict[str, Any]) -> None:
+    visitor = Visitor(browser, server, options)
+    page = visitor.open()
     page.get_by_role("button", name="Cerrar sesión").click()
     expect(page.get_by_label("Contraseña")).to_be_visible()
     page.goto("/")
     expect(page).to_have_url(re.compile("/login$"))
+    visitor.context.close()
+    # What the page asked before leaving may be answered afterwards: it is refused.
+    assert [trouble for trouble in visitor.trouble if "401" not in trouble] == []
 
 
 def test_a_damaged_queue_is_told_on_the_page_once(visit: Visit, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

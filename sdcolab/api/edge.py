@@ -18,6 +18,7 @@ from sdcolab.api.fields import BadField
 from sdcolab.core.arrival import HungUp, body_value, read_body
 from sdcolab.core.errors import (
     FieldWrongType,
+    GridError,
     InitImageMissing,
     PayloadTooLarge,
     PayloadTooSlow,
@@ -140,7 +141,7 @@ def status_of(error: SdcolabError) -> int:
         return 413
     if isinstance(error, PayloadTooSlow):
         return 408
-    if isinstance(error, RequestError):
+    if isinstance(error, RequestError | GridError):
         return 422
     return 503 if isinstance(error, QueueFull) else 500
 

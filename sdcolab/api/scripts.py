@@ -13,7 +13,7 @@ from typing import Any
 
 from sdcolab.api import fields
 from sdcolab.api.fields import BadField
-from sdcolab.core.errors import GridError, RequestError, UnknownName
+from sdcolab.core.errors import GridError, RequestError, ScriptNeedsPicture, UnknownName
 from sdcolab.core.fields import Field, table_of
 from sdcolab.core.registry import closest
 from sdcolab.core.scripts import (
@@ -99,9 +99,11 @@ def _selected(payload: Mapping[str, Any], img2img: bool, lists: Lists) -> Script
     if not name or name == "None":
         return None
     kind = BY_TITLE.get(name.casefold())
-    if kind is None or kind is DynamicPrompts or (kind in NEED_PICTURE and not img2img):
+    if kind is None or kind is DynamicPrompts:
         near = closest(name, [script.title for script in _PLACES])
         raise BadField("script_name", UnknownName(kind="script", name=name, suggestions=near))
+    if kind in NEED_PICTURE and not img2img:
+        raise BadField("script_name", ScriptNeedsPicture(script=kind.title))
     args = payload.get(ARGS) or []
     script: Script = _read(kind, _listed(ARGS, args), lists, img2img=img2img)
     return script

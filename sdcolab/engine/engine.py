@@ -92,12 +92,7 @@ class Engine:
         """
         cancel = cancel or CancelToken()
         asked, features = self._understood(request, self._library, beside)
-        if request.restore_faces or any(unit.restore_faces for unit in asked.request.details):
-            self.faces.require()
-        with self._turn(listener, cancel), torch.inference_mode():
-            self.models.keep_only((asked.checkpoint, *asked.others.values()))
-            native = self.models.checkpoint(asked.checkpoint, listener).model.detected.native_size
-            bench = self._bench(asked.sized(native), listener, cancel, save=save)
+        with self._opened(asked, listener, cancel, save=save) as (bench, native):
             self._warn(bench, native)
             while True:
                 try:
@@ -112,16 +107,24 @@ class Engine:
     ) -> Image.Image:
         """As ``core.result.Retouching.retouch``: what the features do to each finished picture of ``request``."""
         asked, features = self._understood(request, self._library)
-        if request.restore_faces or any(unit.restore_faces for unit in asked.request.details):
-            self.faces.require()
-        with self._turn(listener, cancel), torch.inference_mode():
-            self.models.keep_only((asked.checkpoint, *asked.others.values()))
-            native = self.models.checkpoint(asked.checkpoint, listener).model.detected.native_size
-            bench = self._bench(asked.sized(native), listener, cancel, save=False)
+        with self._opened(asked, listener, cancel, save=False) as (bench, _):
             for feature in features:
                 if feature.retouches:
                     picture = feature.retouch(picture, 0, bench)
             return picture
+
+    @contextmanager
+    def _opened(
+        self, asked: ResolvedRequest, listener: Listener, cancel: CancelToken, *, save: bool
+    ) -> Iterator[tuple[Bench, int]]:
+        """A turn with the checkpoint of ``asked`` loaded: what it works with, and the side of the checkpoint's own
+        pictures in pixels. Raises ``SdcolabError``."""
+        if asked.request.restore_faces or any(unit.restore_faces for unit in asked.request.details):
+            self.faces.require()
+        with self._turn(listener, cancel), torch.inference_mode():
+            self.models.keep_only((asked.checkpoint, *asked.others.values()))
+            native = self.models.checkpoint(asked.checkpoint, listener).model.detected.native_size
+            yield self._bench(asked.sized(native), listener, cancel, save=save), native
 
     def _understood(
         self, request: GenerationRequest, library: Library, beside: Sequence[GenerationRequest] = ()

@@ -141,6 +141,8 @@ def build_studio(folders: Folders, library: Library, place: Workplace) -> Studio
     from sdcolab.engine.hashes import HashCache
 
     def count_tokens(text: str) -> tuple[int, int]:
+        if not text.strip():  # a face opens with empty prompts, and the vocabulary takes a while to read
+            return 0, tokenizer.CHUNK_LENGTH
         counted = tokenizer.count_tokens(text, tokenizer.load())
         return counted.count, counted.limit
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import zlib
 
-import numpy as np
 from PIL import Image
 
 MAX_TEXT_BYTES = 4_000_000
@@ -40,6 +39,8 @@ def stealth_text(image: Image.Image) -> str:
 def _hidden(image: Image.Image, channels: str, count: int) -> bytes:
     """The first ``count`` bytes that the picture hides; fewer when it has not so many pixels. Only the columns that
     hold them are looked at."""
+    import numpy as np  # takes longer to load than all of infotext, and the faces open without pictures to read
+
     columns = -(-8 * count // (image.height * len(channels)))
     pixels = np.asarray(image.crop((0, 0, min(columns, image.width), image.height)))
     wanted = pixels[..., 3:4] if channels == "A" else pixels[..., :3]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -12,6 +13,7 @@ from sdcolab.core.errors import PictureGone, SdcolabError, Unexpected
 from sdcolab.core.rooms import Room, ask
 from sdcolab.core.untrusted import clean
 from sdcolab.core.words import explain
+from sdcolab.core.words.panel import PANEL_GONE
 from sdcolab.studio.look import asset, canvas_part, room_module
 
 Wish = Callable[[Mapping[str, Any]], None]
@@ -42,7 +44,7 @@ def _room_class(name: str) -> type[Any]:
     class RoomWidget(anywidget.AnyWidget):
         """Draws the module of a room, and carries its questions."""
 
-        _esm = paints + asset("rooms/house.js") + module + _RENDER
+        _esm = f"const GONE = {json.dumps(PANEL_GONE)};\n" + paints + asset("rooms/house.js") + module + _RENDER
 
     return RoomWidget
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library
 from sdcolab.core.preferences import PreferencesFile
 from sdcolab.core.settings import SettingsFile
-from sdcolab.core.tasks import Download, LocalWorker, Origin, Place, Preload, Tools, Worker
+from sdcolab.core.tasks import Download, LocalWorker, Origin, Place, Preload, Task, Tools, Worker
 from sdcolab.core.translating import FetchTranslator
 from sdcolab.gallery.room import GalleryRoom
 from sdcolab.process.environment import engine_spec
@@ -24,6 +24,7 @@ from sdcolab.studio.cards_room import CardsRoom, Outside
 from sdcolab.studio.form import ABSENT
 from sdcolab.studio.guide_room import GuideRoom
 from sdcolab.studio.help_room import HelpRoom
+from sdcolab.studio.job import Job
 from sdcolab.studio.jobs import JobQueue, last_picture
 from sdcolab.studio.journal import JobJournal
 from sdcolab.studio.last_form import LastForm
@@ -57,10 +58,16 @@ from sdcolab.wiring.translating import build_translations
 
 @dataclass(frozen=True, slots=True)
 class Workplace:
-    """The queue of jobs and who does them: ``engines`` in processes of their own, or nobody but us."""
+    """The queue of jobs and who does them: ``engines`` in processes of their own, or nobody but us. What the rooms ask
+    for comes from ``face``."""
 
     jobs: JobQueue
     engines: tuple[ProcessWorker, ...] = ()
+    face: Origin = Origin.PAGE
+
+    def submit(self, task: Task) -> Job:
+        """Queue what a room asks for. Raises ``QueueFull``."""
+        return self.jobs.submit(task, self.face)
 
     def start(self) -> None:
         """Begin to load what the first generation needs."""
@@ -117,7 +124,7 @@ def studio_with(
     """A studio whose engines somebody else starts and stops; downloads find their tokens in ``environ``."""
     journal = PendingJournal(folders.config, TASKS)
     here = _local(folders, library, environ)
-    return build_studio(folders, library, _workplace_with(engines, here, journal=journal))
+    return build_studio(folders, library, replace(_workplace_with(engines, here, journal=journal), face=Origin.PANEL))
 
 
 def _workplace_with(
@@ -134,27 +141,30 @@ def _local(folders: Folders, library: Library, environ: Mapping[str, str] = os.e
     return LocalWorker(TASKS, Tools(folders, library, build_engine(folders, library), environ))
 
 
+def count_tokens(text: str) -> tuple[int, int]:
+    """How many tokens a prompt has, and how many fit. Raises ``PromptSyntaxError``."""
+    from sdcolab.engine import tokenizer
+
+    if not text.strip():  # a face opens with empty prompts, and the vocabulary takes a while to read
+        return 0, tokenizer.CHUNK_LENGTH
+    counted = tokenizer.count_tokens(text, tokenizer.load())
+    return counted.count, counted.limit
+
+
 def build_studio(folders: Folders, library: Library, place: Workplace) -> Studio:
     """Everything that a face works with."""
     from sdcolab.colab.report import report_html
-    from sdcolab.engine import tokenizer
     from sdcolab.engine.hashes import HashCache
 
-    def count_tokens(text: str) -> tuple[int, int]:
-        if not text.strip():  # a face opens with empty prompts, and the vocabulary takes a while to read
-            return 0, tokenizer.CHUNK_LENGTH
-        counted = tokenizer.count_tokens(text, tokenizer.load())
-        return counted.count, counted.limit
-
     def fetch(links: str) -> None:
-        place.jobs.submit(Download(links), Origin.PAGE)
+        place.submit(Download(links))
 
     outside = Outside(
         lambda: last_picture(place.jobs), lambda: SettingsFile(folders.config).peek().styles, civitai_search, fetch
     )
 
     def fetch_translator() -> None:
-        place.jobs.submit(FetchTranslator(), Origin.PAGE)
+        place.submit(FetchTranslator())
 
     plans, translations = PlanFolder(library, folders), build_translations(folders)
     lists, upscalers, detectors = script_lists(library, folders), upscaler_links(), detector_links()
@@ -181,14 +191,14 @@ def build_studio(folders: Folders, library: Library, place: Workplace) -> Studio
             "cola": QueueRoom(place.jobs),
             "cartas": CardsRoom(library, outside),
             "sesion": SessionRoom(
-                folders, TASKS, lambda: absent_downloads(folders), lambda: offered(plans, place.jobs), place.jobs.submit
+                folders, TASKS, lambda: absent_downloads(folders), lambda: offered(plans, place.jobs), place.submit
             ),
             "zonas": RegionsRoom(),
             "poses": PosesRoom(folders, find_people, draw_people),
             "palabras": WordsRoom(folders, library, SettingsFile(folders.config), translations, fetch_translator),
             "ayuda": HelpRoom(),
             "ajustes": PreferencesRoom(PreferencesFile(folders.config), SettingsFile(folders.config), folders),
-            "etiquetas": tag_room(folders, count_tokens, place.jobs),
+            "etiquetas": tag_room(folders, count_tokens, place.jobs, place.face),
             "guia": GuideRoom(catalog_links(), fetch, upscalers | detectors | face_links()),
         },
         wildcards=wildcard_manager(folders),

@@ -30,7 +30,7 @@ from sdcolab.core.folders import Folders
 from sdcolab.core.infotext.containers import read_image
 from sdcolab.core.outputs import ImageStore, ImageStores
 from sdcolab.core.registry import closest
-from sdcolab.core.tasks import Tools
+from sdcolab.core.tasks import Origin, Tools
 from sdcolab.core.training import (
     PLAN_ENDING,
     PictureWork,
@@ -265,8 +265,8 @@ def describe(task: Describe, tools: Tools, listener: Listener, cancel: CancelTok
         listener(Note(prompt_of(tagger.tag(picture, rules))))
 
 
-def tag_room(folders: Folders, count_tokens: Callable[[str], tuple[int, int]], jobs: JobQueue) -> TagRoom:
-    """The tag editor, whose taggers work in the queue of ``jobs``."""
+def tag_room(folders: Folders, count_tokens: Callable[[str], tuple[int, int]], jobs: JobQueue, face: Origin) -> TagRoom:
+    """The tag editor, whose taggers work in the queue of ``jobs``, asked for by ``face``."""
     small = ThumbnailFolder(folders.temporary / "entrenar" / "miniaturas")
 
     def look(number: int) -> WorkState:
@@ -277,7 +277,7 @@ def tag_room(folders: Folders, count_tokens: Callable[[str], tuple[int, int]], j
         told = str(explain(seen.error)) if seen.error else seen.notes[-1] if seen.notes else ""
         return WorkState(seen.fraction if seen.total else None, seen.ended, told)
 
-    return TagRoom(folders, small.of, count_tokens, Work(lambda task: jobs.submit(task).id, look))
+    return TagRoom(folders, small.of, count_tokens, Work(lambda task: jobs.submit(task, face).id, look))
 
 
 def training_lists(folders: Folders) -> Mapping[str, Callable[[], tuple[str, ...]]]:

@@ -14,16 +14,19 @@ import pytest
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import NotOurSettings, StrangeQuestion
 from sdcolab.core.folders import Folders
+from sdcolab.core.library import Library
 from sdcolab.core.request import GenerationRequest
 from sdcolab.core.rooms import ask
 from sdcolab.core.scripts import Grid
-from sdcolab.core.tasks import Download, Generate, Origin, Task
+from sdcolab.core.tasks import Download, Generate, Origin, Place, Task
 from sdcolab.core.words.session import SPACE_GROUPS
 from sdcolab.studio import bundle, pending
+from sdcolab.studio.jobs import JobQueue
 from sdcolab.studio.journal import JobJournal, JournalEntry
 from sdcolab.studio.pending import OFFERED, WAITING, PendingJournal
 from sdcolab.studio.plans import LeftPlan
 from sdcolab.studio.session_room import Absent, SessionRoom
+from sdcolab.wiring.studio import Workplace, build_studio, studio_with
 from sdcolab.wiring.tasks import TASKS
 
 GATO = Generate(GenerationRequest(prompt="gato"))
@@ -188,3 +191,16 @@ def test_strange_files_change_nothing(folders: Folders, files: object) -> None:
     with pytest.raises(NotOurSettings):
         House(folders).ask("import", text="hola")
     assert not folders.root.exists()
+
+
+@pytest.mark.parametrize("face", [Origin.PAGE, Origin.PANEL])
+def test_what_a_room_asks_for_is_of_the_face_where_it_was_asked(folders: Folders, face: Origin) -> None:
+    journal = PendingJournal(folders.config, TASKS)
+    journal.write([entry(1, journal=journal)])
+    pending.set_aside(folders.config, TASKS)
+    library, nobody = Library(folders), Workplace(JobQueue(TASKS, {Place.ENGINE: (), Place.HERE: ()}))
+    on_panel = face is Origin.PANEL
+    studio = studio_with(folders, library, (), {}) if on_panel else build_studio(folders, library, nobody)
+    ask(studio.rooms, "sesion", "resume", {})
+    assert [job.snapshot.by for job in studio.jobs.jobs()] == [face]
+    studio.jobs.close(2.0)

@@ -25,7 +25,7 @@ from sdcolab.core.errors import (
 from sdcolab.core.events import CancelToken, Listener, Note, StepDone
 from sdcolab.core.folders import Folders
 from sdcolab.core.rooms import ask
-from sdcolab.core.tasks import Place, Task
+from sdcolab.core.tasks import Origin, Place, Task
 from sdcolab.core.training import PreparePictures
 from sdcolab.studio.jobs import JobQueue
 from sdcolab.training.quick import draw_pictures
@@ -70,7 +70,7 @@ def jobs(folders: Folders) -> Iterator[JobQueue]:
 
 @pytest.fixture
 def asked(folders: Folders, jobs: JobQueue) -> Ask:
-    room = tag_room(folders, lambda text: (len(text.split()), 75), jobs)
+    room = tag_room(folders, lambda text: (len(text.split()), 75), jobs, Origin.PANEL)
 
     def question(about: str, /, **said: Any) -> Any:
         return ask({"etiquetas": room}, "etiquetas", about, {"project": "zorp", **said})

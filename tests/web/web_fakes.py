@@ -30,6 +30,7 @@ from sdcolab.core.preferences import PreferencesFile
 from sdcolab.core.request import GenerationRequest
 from sdcolab.core.result import GeneratedImage, GenerationResult
 from sdcolab.core.settings import SettingsFile
+from sdcolab.core.tasks import Origin
 from sdcolab.core.upscaling import PLAIN_UPSCALERS
 from sdcolab.gallery.room import GalleryRoom
 from sdcolab.studio.cards_room import CardsRoom
@@ -262,7 +263,7 @@ def make_bench(root: Path, tokens: Callable[[str], tuple[int, int]] = count_toke
             "cola": QueueRoom(jobs),
             "cartas": CardsRoom(Library(folders)),
             "palabras": WordsRoom(folders, Library(folders), SettingsFile(folders.config), translations),
-            "etiquetas": tag_room(folders, tokens, jobs),
+            "etiquetas": tag_room(folders, tokens, jobs, Origin.PAGE),
             "guia": GuideRoom({}, lambda links: None, {"R-ESRGAN 4x+": ("https://a.example/x.pth", 67_000_000)}),
             "ayuda": HelpRoom(),
             "sesion": SessionRoom(folders, TASKS, tuple, lambda: None, jobs.submit),

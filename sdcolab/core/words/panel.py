@@ -16,6 +16,7 @@ DOWNLOAD = "📥 Descargar"
 
 STARTING = "El motor se está preparando; ya puedes pulsar «Generar»."
 CLOSED = "<b>👋 El panel está cerrado.</b> Pulsa ▶️ en la celda para volver a abrirlo."
+PANEL_GONE = "Este panel ya no responde: el entorno se reinició. Pulsa ▶️ en la celda para abrir otro."
 INTERRUPTING = "⏹️ Interrumpiendo: se detiene al acabar el paso en que está."
 SAVE_AGAIN = "💾 Para intentarlo otra vez, pulsa ▶️ en la celda «Cerrar y guardar todo»."
 DRIVE_HAS_ALL = "✅ Google Drive confirmó que todo está subido."

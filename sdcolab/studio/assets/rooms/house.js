@@ -53,7 +53,12 @@ function panelHouse(model) {
   const send = (said) =>
     new Promise((done, failed) => {
       waiting.set(++last, [done, failed]);
-      model.send({ ...said, id: last });
+      try {
+        model.send({ ...said, id: last });
+      } catch { // the kernel that drew this panel was restarted
+        waiting.delete(last);
+        failed(new Error(GONE));
+      }
     });
   return {
     el,

@@ -102,7 +102,12 @@ export function mount(host, house) {
         button(WORDS.import, () => pick.click(), { className: "sd-room-button sd-icon-upload" }), pick));
   }
 
+  // Downloads and pictures of other tabs change what is told: it is asked again each time that this one is opened.
+  let stale = true;
+  new IntersectionObserver((entries) => {
+    const seen = entries.at(-1);
+    if (!seen.boundingClientRect.height) stale = true;
+    else if (seen.isIntersecting && stale) { stale = false; tell(drawLeft); tell(drawDisk); }
+  }).observe(host);
   drawOwn();
-  tell(drawLeft);
-  tell(drawDisk);
 }

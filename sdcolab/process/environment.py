@@ -32,6 +32,8 @@ def child_environ(environ: Mapping[str, str]) -> dict[str, str]:
     """The environment for our child processes: ``environ`` without secrets, able to import this package."""
     common = {name: value for name, value in environ.items() if name not in (*PRIVATE_NAMES, "MPLBACKEND")}
     common |= {"GRADIO_ANALYTICS_ENABLED": "False", "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
+    # Threads that wait for each other by spinning take ten times the work on cores that others use too.
+    common.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     return common | _source_path(common)
 
 

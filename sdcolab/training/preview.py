@@ -47,8 +47,11 @@ _THUMBNAIL = 128
 _MEGAPIXEL = 1_000_000
 _SECONDS = {(False, "gpu"): 1.7, (True, "gpu"): 3.4, (False, "cpu"): 100.0, (True, "cpu"): 400.0}
 """Seconds per megapixel of a batch on a T4 and on two cores of a CPU, by SDXL or not: only to know how long to wait."""
-_START, _STEP = 8.0, 0.08
-"""Seconds to begin, and of each step whatever its size."""
+_START = 8.0
+"""Seconds to begin."""
+_STEP = {"gpu": 0.08, "cpu": 0.3}
+"""Seconds of each step whatever its size: on a CPU, where small models go, as the demo's take
+(``tools/bench/training.py``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +76,9 @@ class Preview:
         sizes = [picture.fit.bucket for picture in self.pictures]
         pixels = sum(width * height for width, height in sizes) / max(1, len(sizes)) / _MEGAPIXEL
         batch = self.datasets[0].plan.batch_size * self.plan.gradient_accumulation_steps
-        step = batch * pixels * _SECONDS[self.plan.sdxl, "gpu" if gpu else "cpu"] * self.share
-        return _START + self.steps.total * (_STEP + step)
+        place = "gpu" if gpu else "cpu"
+        step = batch * pixels * _SECONDS[self.plan.sdxl, place] * self.share
+        return _START + self.steps.total * (_STEP[place] + step)
 
 
 def preview(plan: TrainingPlan) -> Preview:

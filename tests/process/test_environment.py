@@ -1,0 +1,15 @@
+"""What our child processes find in their environment."""
+
+from __future__ import annotations
+
+from sdcolab.process.environment import PRIVATE_NAMES, child_environ
+
+
+def test_children_get_no_secret_and_do_not_spin() -> None:
+    found = child_environ({**dict.fromkeys(PRIVATE_NAMES, "secreto"), "HOME": "/h"})
+    assert "secreto" not in found.values() and found["HOME"] == "/h"
+    assert found["OMP_WAIT_POLICY"] == "PASSIVE"
+
+
+def test_who_chose_how_threads_wait_is_obeyed() -> None:
+    assert child_environ({"OMP_WAIT_POLICY": "ACTIVE"})["OMP_WAIT_POLICY"] == "ACTIVE"

@@ -178,6 +178,10 @@ LAID_OUT = """a cat
 Negative prompt: dog
 Steps: 20, Sampler: Euler a, CFG scale: 7.5, Seed: 5, Size: 512x768"""
 
+SPANISH = """Prompt positivo: a cat
+Prompt negativo: dog
+Pasos: 20, Sampler: Euler a, Escala CFG: 7,5, Semilla: 5, Tamaño: 512x768"""
+
 SAYS = {
     "prompt": "a cat",
     "negative_prompt": "dog",
@@ -202,6 +206,7 @@ SAYS = {
         LAID_OUT.lower().replace("euler", "Euler"),
         "Prompt: " + LAID_OUT.replace("\n", "\r"),
         LAID_OUT.replace(", ", "\n"),
+        LAID_OUT.replace("Steps: 20, Sampler: Euler a", "Sampler: Euler a, Steps: 20"),
         LAID_OUT.replace(", ", "; "),
         LAID_OUT.replace(", ", "\t"),
         LAID_OUT.replace(", ", " | "),
@@ -211,6 +216,12 @@ SAYS = {
         LAID_OUT.replace("512x768", "512×768"),
         LAID_OUT.replace("512x768", "512 * 768"),
         LAID_OUT.replace("Seed: 5", "Seed:\u200b 5\u200b").replace("Euler a", "Euler\xa0a"),
+        LAID_OUT.replace("Euler a", "&quot;Euler a&quot;").replace(": ", ":&nbsp;"),
+        LAID_OUT.replace(", Seed", ", RNG: &#x22;NV&#34;, Seed").replace("\n", "<br>"),
+        SPANISH,
+        SPANISH.replace(", ", "\n").replace("Semilla", "semilla"),
+        SPANISH.replace("Prompt negativo", "Negative prompt").replace("Pasos: 20, Sampler: Euler a", "Sampler: Euler a, Pasos: 20"),
+        SPANISH.replace("Tamaño: 512x768", "Ancho: 512, Alto: 768").replace("Sampler", "Método de muestreo"),
         json.dumps({**PLAIN, "seed": 5, "width": 512, "height": 768}),
         json.dumps({"prompt": "a cat", "negativePrompt": "dog", "cfgScale": 7.5, "steps": 20, "seed": 5,
                     "sampler": "Euler a", "Size": "512x768"}),
@@ -231,6 +242,9 @@ def test_the_same_data_in_every_way_that_people_copy_it(text: str) -> None:
         "Steps: a stairway, Mood: dark, Size: big",
         "portrait, lighting: soft, mood: calm, camera: 35mm, lens: wide",
         "seed: pumpkin, size: huge, steps: stone",
+        "retrato, modelo: ana, semilla: calabaza, pasos: piedra",
+        "foto, ancho: 300, alto: 200, modelo: coche, tamaño: 3x2",
+        "R&B &amp; soul",
         "a cat<br>, steps; stone",
         "cat, (masterpiece:1.2), Steps: 20",
         "two lines\rof a prompt, Steps: 20",
@@ -242,7 +256,22 @@ def test_prompts_that_look_like_parameters_stay_whole(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "piece", ["Steps: 1;", "\t", "**a:** ", "<br>", "Negative prompt: ", "a: 1, ", '"', " ", "steps: 1\n", "\r", "{"]
+    "piece",
+    [
+        "Steps: 1;",
+        "Pasos: 1, ",
+        "&amp;",
+        "\t",
+        "**a:** ",
+        "<br>",
+        "Negative prompt: ",
+        "a: 1, ",
+        '"',
+        " ",
+        "steps: 1\n",
+        "\r",
+        "{",
+    ],
 )
 def test_reading_grows_with_the_text_and_not_with_its_square(piece: str) -> None:
     """Counted in calls, not in seconds: nothing may be called once for each pair of characters."""

@@ -5,6 +5,7 @@ Nothing here touches a text whose layout can be read; ``text.parse`` tries it on
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterator
 
@@ -18,6 +19,16 @@ _PROMPT = re.compile(r"\A\s*(?:positive )?prompt\s*:\s*", re.IGNORECASE)
 _STEPS = re.compile(r"^steps\s*:\s*(?=\d)", re.IGNORECASE | re.MULTILINE)
 _SEPARATOR = re.compile(r"[;\t|][ \t]{0,9}(?=\w[\w \-/]{1,60}:)")
 _LABELLED = re.compile(r"[\w\[\]][\w \-/\[\]]{1,60}:\s*\S.*")
+_ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,30});")
+
+
+def unescaped(text: str) -> str:
+    """``text`` without HTML's entities, if all of it is escaped: nothing in it that HTML would have escaped."""
+    plain = _BREAK.sub("", text)
+    count = plain.count("&")
+    if not count or set(plain) & set("<>") or count != len(_ENTITY.findall(plain)):
+        return text
+    return html.unescape(text)
 
 
 def tidied(text: str) -> str:

@@ -122,6 +122,10 @@ def _rename(fields: Fields) -> None:
         if label in fields:
             value = fields.pop(label)
             fields.setdefault(today, value)
+    sides = [fields.get(label, "").strip() for label in ("Width", "Height")]
+    if all(re.fullmatch(r"\d{1,5}", side) for side in sides):
+        fields.setdefault("Size", "x".join(sides))
+        del fields["Width"], fields["Height"]
 
 
 _TODAY: Mapping[str, str] = {

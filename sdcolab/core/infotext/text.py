@@ -11,7 +11,8 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from sdcolab.core.infotext.copied import NEGATIVE_MARK, tidied
+from sdcolab.core.infotext.copied import NEGATIVE_MARK, tidied, unescaped
+from sdcolab.core.infotext.spanish import in_english
 
 MIN_FIELDS = 3
 """A line with fewer fields than this is taken for prompt."""
@@ -75,9 +76,11 @@ def parse(text: str) -> Infotext:
     The parameter line is the last one that begins with "Steps:", else the last line of all if one of its labels is one
     that only parameters have: ``(sky:1.2), (sun:1.3), (sea:1.1)`` is a prompt. A quoted value may hold line ends.
     Dynamic Prompts adds lines after it (``Template: ...``), which are fields too. Some sites copy it all in one line,
-    or lose the layout in other ways (``copied``).
+    or lose the layout in other ways (``copied``); people translate the labels (``spanish``).
     """
-    return _laid_out(text) or _laid_out(tidied(text)) or _loose(text)
+    text = unescaped(text)
+    found = _laid_out(text) or _laid_out(tidied(text)) or _laid_out(tidied(in_english(text)))
+    return found or _telling(in_english(text)) or _telling(text) or Infotext(*_prompts(_lines(text)))
 
 
 def _laid_out(text: str) -> Infotext | None:
@@ -89,11 +92,11 @@ def _laid_out(text: str) -> Infotext | None:
     return _read(lines, at)
 
 
-def _loose(text: str) -> Infotext:
-    """What any text says: parameters in its last line if that tells of some, else it is all prompt."""
+def _telling(text: str) -> Infotext | None:
+    """What a text says whose last line tells of parameters; None for another."""
     lines = _lines(text)
     at = _telling_line(lines)
-    return Infotext(*_prompts(lines)) if at is None else _read(lines, at)
+    return None if at is None else _read(lines, at)
 
 
 def _lines(text: str) -> list[str]:
@@ -145,6 +148,8 @@ def _one_line(lines: list[str]) -> Infotext | None:
     found = _FIELD.findall(last, at + 1) if at >= 0 else []
     if len(found) < MIN_FIELDS or not re.match(r"\s*\d", found[0][1]):
         return None
+    if (first := _FIELD.match(last)) and _tells(first[1], first[2]):
+        return None  # all of the line is parameters, and the steps are not the first of them
     prompt, mark, negative = last[:at].partition(NEGATIVE_MARK)
     texts = _prompts([*before, prompt.strip(), *([f"{mark} {negative.strip()}"] if mark else [])])
     return Infotext(*texts, _merged(_fields(last[at + 1 :])))

@@ -153,10 +153,10 @@ def progress(job: Job | None, now: datetime.datetime, *, with_image: bool) -> di
     }
 
 
-def progress_of(job: Job | None, now: datetime.datetime, *, with_image: bool) -> dict[str, Any]:
-    """Answer of ``internal/progress`` for one task, which may never have existed (``job`` None)."""
+def progress_of(job: Job | None, now: datetime.datetime, *, ended: bool, with_image: bool) -> dict[str, Any]:
+    """Answer of ``internal/progress`` for one task, which has ``ended`` or may never have existed (``job`` None)."""
     known = progress(job, now, with_image=with_image)
-    ended = job is not None and job.snapshot.ended
+    ended = ended or (job is not None and job.snapshot.ended)
     active = job is not None and not ended and job.started is not None
     preview = known["current_image"]
     return {

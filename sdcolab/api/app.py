@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import datetime
 import json
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -23,6 +22,7 @@ from sdcolab.api import answers, control_routes, docs, fields, scripts
 from sdcolab.api.edge import get, missing, post
 from sdcolab.api.extras import check_fits, description, enlargement_from_payload, html_of, texts_of
 from sdcolab.api.fields import BadField, Reader
+from sdcolab.api.named import NamedTasks
 from sdcolab.api.names import Names, found
 from sdcolab.api.options import Options
 from sdcolab.api.tolerance import Warn, tolerant
@@ -37,14 +37,11 @@ from sdcolab.core.samplers import SAMPLERS, SCHEDULES, SamplerFacts
 from sdcolab.core.scripts import Grid
 from sdcolab.core.tasks import Enlarge, Generate, Origin, Preload, Task, Unload
 from sdcolab.core.upscaling import Enlargement
-from sdcolab.core.words import explain
+from sdcolab.core.words.client import explain
 from sdcolab.studio.job import Job, Outcome
 from sdcolab.studio.studio import Studio
 
 ROOT = "/sdapi/v1"
-
-MAX_NAMED = 100
-"""Tasks whose names are remembered."""
 
 
 def build_api(studio: Studio, clock: Callable[[], datetime.datetime] = datetime.datetime.now) -> Starlette:
@@ -62,7 +59,7 @@ class _Api:
         self._clock = clock
         self._names = Names(studio)
         self._options = Options(studio, self._names)
-        self._named: OrderedDict[str, Job] = OrderedDict()  # by the names that clients gave them, the oldest first
+        self._named = NamedTasks()
 
     def routes(self) -> list[Route]:
         names, library = self._names, self._studio.library
@@ -155,11 +152,11 @@ class _Api:
 
     async def _progress_of(self, payload: Mapping[str, Any]) -> dict[str, Any]:
         """A1111's way to ask after one task by the name that its client gave it."""
-        job = self._named.get(str(payload.get("id_task") or ""))
-        return answers.progress_of(job, self._clock(), with_image=_flag(payload, "live_preview", otherwise=True))
+        with_image = _flag(payload, "live_preview", otherwise=True)
+        return self._named.progress(payload.get("id_task"), self._clock(), with_image=with_image)
 
     def _pending(self) -> dict[str, Any]:
-        waiting = [name for name, job in self._named.items() if not job.snapshot.ended]
+        waiting = self._named.pending()
         return {"size": len(waiting), "tasks": waiting}
 
     # --- Pictures -----------------------------------------------------------------------------------------------------
@@ -212,10 +209,7 @@ class _Api:
         card is free for others. What is saved leaves the queue too while it waits, and goes on once it has begun.
         """
         job, future = self._studio.jobs.order(task, Origin.API, keep=keep)
-        if isinstance(name, str) and name:
-            self._named[name] = job
-            while len(self._named) > MAX_NAMED:
-                self._named.popitem(last=False)
+        self._named.add(name, job)
         try:
             outcome = await asyncio.shield(asyncio.wrap_future(future))  # the queue's own, which must not be cancelled
         except asyncio.CancelledError:

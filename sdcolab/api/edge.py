@@ -29,8 +29,8 @@ from sdcolab.core.errors import (
     SdcolabError,
     Unexpected,
 )
-from sdcolab.core.words import explain
 from sdcolab.core.words.api import NO_ROUTE
+from sdcolab.core.words.client import explain
 
 MAX_BODY_BYTES = 96 * 1024 * 1024
 """Room for some large pictures in base64."""

@@ -34,12 +34,10 @@ from sdcolab.core.errors import (
     SecretTimeout,
 )
 from sdcolab.core.folders import ROOT_VARIABLE, Folders
+from sdcolab.core.words.explain import COLAB_VARIABLE
 
 CONTENT_VARIABLE = "SDCOLAB_CONTENIDO"
 """Environment variable that moves Colab's ``/content`` (for tests and for Colab's look-alikes)."""
-
-RELEASE_VARIABLE = "COLAB_RELEASE_TAG"
-"""Set by every Colab machine (hechos/lanzadores.md 5c)."""
 
 KAGGLE_VARIABLE = "KAGGLE_KERNEL_RUN_TYPE"
 """Set by every Kaggle notebook."""
@@ -221,7 +219,7 @@ class ColabHost:
 
 def detect_host(environ: Mapping[str, str] = os.environ) -> Host:
     """Colab when its package and its environment variable are here, Kaggle by its own, else a local machine."""
-    if RELEASE_VARIABLE in environ and _has_google_colab():
+    if COLAB_VARIABLE in environ and _has_google_colab():
         return ColabHost(Path(environ.get(CONTENT_VARIABLE) or "/content"))
     if KAGGLE_VARIABLE in environ:
         return KaggleHost()

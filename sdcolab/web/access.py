@@ -31,6 +31,9 @@ LONGEST_WAIT = 30.0
 TURN_SECONDS = 0.25
 """Time between two tries after ``FREE_TRIES`` wrong ones, whoever makes them: 345,600 a day."""
 
+_DEVICE = "d."
+"""What marks of browsers begin with; sessions begin with a number."""
+
 
 class LoginBrake:
     """How long the answer to a wrong password waits, by how many there were: nothing for 5, then 2, 4, 8… 30 seconds.
@@ -84,6 +87,15 @@ class Access:
         same_user = hmac.compare_digest(user.strip().encode(), self._user)
         same_password = hmac.compare_digest(password.encode(), self._password)
         return self._signed(f"{int(self._clock())}.{secrets.token_hex(8)}") if same_user and same_password else None
+
+    def device(self) -> str:
+        """A mark for a browser that has come in once. It opens nothing: see ``knows``."""
+        return self._signed(f"{_DEVICE}{secrets.token_hex(8)}")
+
+    def knows(self, device: str) -> bool:
+        """Whether ``device`` is a mark that ``device`` gave since the password is what it is."""
+        body, _, _ = device.rpartition(".")
+        return body.startswith(_DEVICE) and hmac.compare_digest(device.encode(), self._signed(body).encode())
 
     def valid(self, session: str | None) -> bool:
         """Whether ``session`` is one that ``login`` gave, is not older than ``SESSION_SECONDS`` and was not ended."""

@@ -7,6 +7,8 @@ own page asks (``origins``).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from starlette.datastructures import Headers, MutableHeaders
 
 from sdcolab.web.access import SESSION_SECONDS
@@ -21,18 +23,42 @@ _ATTRIBUTES = {
     SECURE: "HttpOnly; Secure; SameSite=lax",
     FRAMED: "HttpOnly; Secure; SameSite=none; Partitioned",
 }
+_DEVICES = {PLAIN: "sdcolab_equipo", SECURE: "__Host-sdcolab_equipo", FRAMED: "__Host-sdcolab_equipo_marco"}
+"""Beside each session's cookie, the one that says that this browser has come in before; logging out leaves it."""
+
+DEVICE_SECONDS = 365 * 24 * 3600
 
 
 def sent_sessions(headers: Headers) -> list[tuple[str, str]]:
     """The sessions that came along, each with its cookie's name. There may be several: strangers can add some."""
-    pairs = (pair.strip().partition("=") for pair in headers.get("cookie", "").split(";"))
-    return [(name, value.strip('"')) for name, _, value in pairs if name in _ATTRIBUTES]
+    return [(name, value) for name, value in _sent(headers) if name in _ATTRIBUTES]
+
+
+def sent_devices(headers: Headers) -> list[str]:
+    """The marks of browsers that have come in before which came along."""
+    return [value for name, value in _sent(headers) if name in _DEVICES.values()]
+
+
+def _sent(headers: Headers) -> Iterator[tuple[str, str]]:
+    for pair in headers.get("cookie", "").split(";"):
+        name, _, value = pair.strip().partition("=")
+        yield name, value.strip('"')
 
 
 def remember(answer: MutableHeaders, session: str, asked: Headers) -> None:
     """Add to an answer's headers the cookie for ``session`` that suits who ``asked``."""
-    name = PLAIN if not is_https(asked) else FRAMED if is_framed(asked) else SECURE
+    name = _fitting(asked)
     answer.append("set-cookie", f"{name}={session}; Max-Age={SESSION_SECONDS}; Path=/; {_ATTRIBUTES[name]}")
+
+
+def remember_device(answer: MutableHeaders, device: str, asked: Headers) -> None:
+    """The same for the mark of a browser."""
+    name = _fitting(asked)
+    answer.append("set-cookie", f"{_DEVICES[name]}={device}; Max-Age={DEVICE_SECONDS}; Path=/; {_ATTRIBUTES[name]}")
+
+
+def _fitting(asked: Headers) -> str:
+    return PLAIN if not is_https(asked) else FRAMED if is_framed(asked) else SECURE
 
 
 def forget(answer: MutableHeaders) -> None:

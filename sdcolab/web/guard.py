@@ -20,7 +20,7 @@ from sdcolab.core.arrival import HungUp, read_body
 from sdcolab.core.untrusted import clean_text
 from sdcolab.core.words import page as words
 from sdcolab.web.access import Access
-from sdcolab.web.cookies import FRAMED, forget, remember, sent_sessions
+from sdcolab.web.cookies import FRAMED, forget, remember, remember_device, sent_devices, sent_sessions
 from sdcolab.web.gate import FileGate
 from sdcolab.web.login import Logins, Refusal
 from sdcolab.web.look import login_page
@@ -96,6 +96,7 @@ class Guard:
         self._hosts = hosts
         self._guests = guests
         self._logins = Logins()
+        self._known_logins = Logins()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -180,7 +181,9 @@ class Guard:
             return PlainTextResponse(words.TOO_LONG, 413)
         form = parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True)
         user, password = (clean_text(form.get(name, [""])[0]) for name in ("username", "password"))
-        session = await self._logins.attempt(access, user, password, receive)
+        known = any(map(access.knows, sent_devices(headers)))
+        logins = self._known_logins if known else self._logins  # strangers stand in another line
+        session = await logins.attempt(access, user, password, receive)
         if session is Refusal.TOO_MANY:
             return _too_many()
         if isinstance(session, Refusal):
@@ -188,6 +191,7 @@ class Guard:
         page = "text/html" in headers.get("accept", "")
         answer: Response = RedirectResponse("/", 303) if page else JSONResponse({"success": True})
         remember(answer.headers, session, headers)
+        remember_device(answer.headers, access.device(), headers)
         return answer
 
     def _log_out(self, access: Access, method: str, headers: Headers) -> Response:

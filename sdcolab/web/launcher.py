@@ -155,7 +155,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(404)
             return
         length = self.headers.get("Content-Length", "")
-        if not length.isdecimal() or int(length) > MAX_BODY:
+        if not (length.isdecimal() and len(length) < 10 and int(length) <= MAX_BODY):
             self._answer(413)
             return
         try:

@@ -21,7 +21,7 @@ from api_fakes import DIGEST, PATIENCE, Bench, Loopback, fields_of
 from PIL import Image
 from test_translate import MASK, PICTURE, encoded
 
-from sdcolab.api import edge
+from sdcolab.api import edge, named
 from sdcolab.core import pictures
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import Cancelled
@@ -211,6 +211,16 @@ def test_what_a1111s_own_scripts_say(same_client: httpx.Client) -> None:
     }
     info = json.loads(post(same_client, "txt2img", **SMALL, alwayson_scripts=scripts)["info"])
     assert (info["steps"], info["sampler_name"], info["seed"], info["subseed_strength"]) == (7, "DPM++ 2M", 5, 0.25)
+
+
+def test_names_of_tasks_take_little_memory(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(named, "MAX_NAMED", 3)
+    names = [f"task({number})" for number in range(5)] + ["x" * (named.MAX_NAME + 1)]
+    for name in names:
+        post(client, "txt2img", **SMALL, force_task_id=name)
+    told = [client.post("/internal/progress", json={"id_task": name}).json()["completed"] for name in names]
+    assert told == [False, False, True, True, True, False]
+    assert client.post("/internal/progress", json={"id_task": ["a"]}).json()["completed"] is False
 
 
 def test_hires_by_size_alone(same_client: httpx.Client) -> None:

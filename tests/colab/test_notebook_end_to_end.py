@@ -538,7 +538,7 @@ def second_run(kernel: Kernel, colab: Colab, play: str, access: tuple[str, str])
     wait_for(lambda: list((colab.drive / "sdcolab" / "outputs").rglob("*-8.png")))
     os.kill(int(agent), signal.SIGKILL)
     kernel.until("Running on public URL: https://gato.ngrok-free.app", times=2)
-    assert "El enlace público dejó de funcionar. Estoy creando otro." in kernel.text
+    assert "El enlace público dejó de funcionar. Ya se está creando otro." in kernel.text
     kernel.manager.interrupt_kernel()
     text = kernel.finish()
     assert "✅ Todo está guardado en Google Drive." in text

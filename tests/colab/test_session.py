@@ -43,6 +43,7 @@ from sdcolab.core.events import BytesReceived, CancelToken, Listener
 from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library
 from sdcolab.core.words import explain
+from sdcolab.core.words.explain import COLAB_VARIABLE
 from sdcolab.process.public_link import Service
 from sdcolab.process.supervisor import RestartPolicy
 from sdcolab.wiring.studio import studio_with
@@ -324,7 +325,7 @@ def test_the_link_dies_and_another_comes(cell: Cell) -> None:
 
     cell.when("dejó de funcionar", lambda: cell.when("Contraseña:"))
     text = cell.run()
-    assert text.count("El enlace público dejó de funcionar. Estoy creando otro.") == 1
+    assert text.count("El enlace público dejó de funcionar. Ya se está creando otro.") == 1
     links = [line for line in text.splitlines() if line.startswith("Running on public URL")]
     assert len(set(links)) == 2
 
@@ -337,7 +338,8 @@ def test_without_drive_it_goes_on(cell: Cell) -> None:
     assert "Running on public URL" in text
 
 
-def test_advice_without_gpu_and_without_drive(cell: Cell) -> None:
+def test_advice_without_gpu_and_without_drive(cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(COLAB_VARIABLE, "release-colab")
     cell.host.card = None
     cell.when("Contraseña:")
     text = cell.run()

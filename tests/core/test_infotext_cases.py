@@ -220,7 +220,7 @@ SAYS = {
         LAID_OUT.replace(", Seed", ", RNG: &#x22;NV&#34;, Seed").replace("\n", "<br>"),
         SPANISH,
         SPANISH.replace(", ", "\n").replace("Semilla", "semilla"),
-        SPANISH.replace("Prompt negativo", "Negative prompt").replace("Pasos: 20, Sampler: Euler a", "Sampler: Euler a, Pasos: 20"),
+        SPANISH.replace("Prompt negativo", "Negative prompt").replace("Pasos: 20, Sampler:", "Pasos: 20, Método:"),
         SPANISH.replace("Tamaño: 512x768", "Ancho: 512, Alto: 768").replace("Sampler", "Método de muestreo"),
         json.dumps({**PLAIN, "seed": 5, "width": 512, "height": 768}),
         json.dumps({"prompt": "a cat", "negativePrompt": "dog", "cfgScale": 7.5, "steps": 20, "seed": 5,

@@ -67,9 +67,10 @@ def test_sdxl_opens_on_a_free_colab_with_little_ram_left() -> None:
 def test_sdxl_without_a_card_is_refused_with_advice() -> None:
     with pytest.raises(ModelTooBigForRam) as caught:
         plan_memory(MODEL, SDXL, LARGE, FreeMemory(int(10.5 * GB), None), element_bytes=4)
-    text = str(explain(caught.value))
+    text = str(explain(caught.value, in_colab=True))
     assert "necesita 15,9 GB y quedan 10,5 GB" in text
     assert "T4 GPU" in text
+    assert "T4 GPU" not in str(explain(caught.value, in_colab=False))
 
 
 def test_what_no_free_card_holds_is_refused_with_advice() -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from sdcolab.core.words import CATALOGUE, FIELD_WORDS
-from sdcolab.core.words.console import ADVICE
+from sdcolab.core.words import CATALOGUE, FIELD_WORDS, at_home, client, console
+from sdcolab.core.words.explain import advice_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -21,7 +21,7 @@ NEVER = {
     "one country's words": r"\b(?:ordenador(?:es)?|ficheros?|vale,|pincha)\b",
     "clicking": r"\bclick\b|\bclickea|\bhaz clic\b",
     "first person": r"\b(?:[Ss]igo|[Nn]o entiendo|[Ss]eguiré|[Nn]o encuentro|[Nn]o puedo|[Ii]ntentaré|he podido|"
-    r"[Cc]ontinúo|[Ee]mpiezo|[Nn]o conozco)\b",
+    r"[Ee]stoy|[Cc]ontinúo|[Ee]mpiezo|[Nn]o conozco)\b",
     "compound past": r"\b(?:[Hh]a ocurrido|[Ss]e ha|[Ss]e han|[Nn]o ha|ha dejado) \w+",
     "translated terms": r"\b(?:muestreador|punto de control|incrustación|reescalador|escala de guía)\b",
     # The guide's own name of a cell, and folders, stay as they are.
@@ -31,6 +31,8 @@ NEVER = {
 
 
 def sentences() -> Iterator[tuple[str, str]]:
+    for code, advice in (*console.ADVICE.items(), *client.ADVICE.items(), *at_home.ADVICE.items()):
+        yield code, advice
     for code, sentence in CATALOGUE.items():
         yield code, sentence.text
         yield code, sentence.advice
@@ -66,29 +68,69 @@ def test_forms_that_are_never_used(rule: str) -> None:
 
 
 ON_SCREEN = re.compile(
-    r"pestaña|[Pp]ulsa|[Ss]uelta|[Aa]rrastra|casilla|celda|de la lista|«Actualizar»|recarga", re.IGNORECASE
+    r"pestaña|[Pp]ulsa|[Ss]uelta|[Aa]rrastra|casilla|celda|botón|de la lista|«Actualizar»|recarga|«Guardar»|▶️|🩺",
+    re.IGNORECASE,
 )
 COMMAND = re.compile(r"--[a-z]|\bsdcolab [a-z]")
+COLAB = re.compile(r"Colab|[Ee]ntorno de ejecución|«Secretos»|«Claves»|celda|cuaderno|MyDrive|tu Drive|▶️")
+AT_HOME = re.compile(r"tu equipo|variable de entorno|por tu cuenta")
+
 IN_THE_CONSOLE = ("fleet.", "web.port_", "launch.", "borrow.", "grids.script_not_planned", "host.no_widgets")
 """Codes, and beginnings of codes, of errors that only the command has."""
 NEVER_IN_THE_CONSOLE = ("host.", "gallery.", "web.", "download.", "training.nothing_configured", "tag_editor.")
 """Of those that only the page, the panel or a cell has; links are pasted in all of them."""
+NEVER_IN_THE_API = (
+    *(start for start in IN_THE_CONSOLE if start != "fleet."),
+    *("fleet.", "gallery.", "web.", "download.", "guide.", "training.", "workshop.", "tag_editor."),
+    *("host.drive_", "host.secret_", "host.ngrok_", "host.packages_", "host.proxy_", "host.web_", "host.share_"),
+)
+"""Of those that no request of an API's client can meet: nothing is downloaded, trained or merged there."""
+IN_A_CELL = (
+    *("host.drive_", "host.secret_", "host.ngrok_", "host.packages_", "host.proxy_", "host.no_widgets"),
+    *("training.nothing_configured",),
+)
+"""Of those that only cells have, of Colab or of another notebook."""
+
+Advices = dict[str, str]
 
 
-def test_the_command_names_nothing_of_the_page() -> None:
-    told = {code: ADVICE.get(code, sentence.advice) for code, sentence in CATALOGUE.items()}
-    told = {code: advice for code, advice in told.items() if not code.startswith(NEVER_IN_THE_CONSOLE)}
-    assert {code: advice for code, advice in told.items() if ON_SCREEN.search(advice)} == {}
-    assert ADVICE.keys() <= CATALOGUE.keys()
+def advices(reader: str) -> Advices:
+    """By code, the advice that a reader can meet, as the templates are."""
+    elsewhere, absent = {
+        "terminal": (console.ADVICE, NEVER_IN_THE_CONSOLE),
+        "client": (client.ADVICE, NEVER_IN_THE_API),
+        "page at home": ({}, (*IN_THE_CONSOLE, *IN_A_CELL)),
+        "page in Colab": ({}, IN_THE_CONSOLE),
+    }[reader]
+    told = {code: elsewhere.get(code) or advice_of(code, in_colab=reader == "page in Colab") for code in CATALOGUE}
+    return {code: advice for code, advice in told.items() if not code.startswith(absent)}
 
 
-def test_the_page_names_no_command_and_no_picture_of_a_button() -> None:
-    told = {code: s.advice for code, s in CATALOGUE.items() if not code.startswith(IN_THE_CONSOLE)}
-    assert {code: advice for code, advice in told.items() if COMMAND.search(advice)} == {}
-    assert {code: advice for code, advice in told.items() if re.search("[🔃📒🎲💾↙]", advice)} == {}
+@pytest.mark.parametrize(
+    ("reader", "never"),
+    [
+        ("terminal", ON_SCREEN),
+        ("terminal", COLAB),
+        ("client", ON_SCREEN),
+        ("client", COMMAND),
+        ("client", COLAB),
+        ("page at home", COMMAND),
+        ("page at home", COLAB),
+        ("page at home", re.compile("[🔃📒🎲💾↙]")),
+        ("page in Colab", COMMAND),
+        ("page in Colab", AT_HOME),
+        ("page in Colab", re.compile("[🔃📒🎲💾↙]")),
+    ],
+)
+def test_advice_names_nothing_that_its_reader_does_not_have(reader: str, never: re.Pattern[str]) -> None:
+    told = advices(reader)
+    assert len(told) > 100
+    assert {code: advice for code, advice in told.items() if never.search(advice)} == {}
 
 
-def test_advice_for_the_command_has_the_facts_of_its_error() -> None:
-    for code, advice in ADVICE.items():
+@pytest.mark.parametrize("given", [console.ADVICE, client.ADVICE, at_home.ADVICE], ids=["terminal", "client", "home"])
+def test_advice_for_some_readers_has_the_facts_of_its_error(given: Advices) -> None:
+    assert given.keys() <= CATALOGUE.keys()
+    for code, advice in given.items():
         needed = set(re.findall(r"{(\w+)}", advice))
         assert needed <= set(re.findall(r"{(\w+)}", f"{CATALOGUE[code].text} {CATALOGUE[code].advice}")), code

@@ -26,6 +26,7 @@ from sdcolab.web.access import Access
 from sdcolab.web.app import Server, build_page, serve
 from sdcolab.web.cookies import FRAMED, PLAIN, SECURE
 from sdcolab.web.guard import Guard
+from sdcolab.web.login import MOST_IN_LINE
 from sdcolab.web.origins import COLAB_SITES, Caller, caller
 
 API = "/gradio_api"
@@ -127,10 +128,16 @@ HTTPS = {"x-forwarded-proto": "https"}
 FRAME = {"sec-fetch-dest": "iframe", "sec-fetch-site": "same-origin"}
 
 
-def asked(method: str, path: str, headers: dict[str, str], data: dict[str, str] | None = None) -> httpx.Response:
+def asked(
+    method: str,
+    path: str,
+    headers: dict[str, str],
+    data: dict[str, str] | None = None,
+    door: Guard | None = None,
+) -> httpx.Response:
     async def run() -> httpx.Response:
-        door = Guard(OTHER_PROGRAMS, access=ACCESS, readable=(), api=OTHER_PROGRAMS)
-        transport = httpx.ASGITransport(app=door)
+        app = door or Guard(OTHER_PROGRAMS, access=ACCESS, readable=(), api=OTHER_PROGRAMS)
+        transport = httpx.ASGITransport(app=app)
         async with httpx.AsyncClient(transport=transport, base_url="http://prueba") as client:
             return await client.request(method, path, headers=headers, data=data)
 
@@ -149,10 +156,13 @@ def asked(method: str, path: str, headers: dict[str, str], data: dict[str, str] 
 )
 def test_each_way_to_the_page_gets_its_cookie(headers: dict[str, str], name: str, words: set[str]) -> None:
     answer = asked("POST", "/login", headers, {"username": "ana", "password": "buena"})
-    (cookie,) = answer.headers.get_list("set-cookie")
-    assert cookie.startswith(f"{name}=")
-    assert {part.strip().lower() for part in cookie.split(";")[1:]} >= words | {"path=/"}
-    assert "domain" not in cookie.lower()
+    cookies = answer.headers.get_list("set-cookie")
+    assert cookies[0].startswith(f"{name}=")
+    assert ["equipo" in cookie for cookie in cookies] == [False, True]
+    for cookie in cookies:
+        assert cookie.startswith("__Host-") == name.startswith("__Host-")
+        assert {part.strip().lower() for part in cookie.split(";")[1:]} >= words | {"path=/"}
+        assert "domain" not in cookie.lower()
 
 
 def test_a_session_in_a_frame_must_prove_that_our_page_asks() -> None:
@@ -165,6 +175,32 @@ def test_a_session_in_a_frame_must_prove_that_our_page_asks() -> None:
     assert asked("POST", path, cookie | {"origin": "https://otra.gradio.live"}).status_code == 403
     plain = {"cookie": f"{SECURE}={ACCESS.login('ana', 'buena')}"}
     assert asked("POST", path, plain).status_code == 200
+
+
+@pytest.mark.parametrize("headers", [{}, HTTPS, HTTPS | FRAME])
+def test_strangers_never_keep_a_browser_that_came_in_before_from_coming_in(
+    headers: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many wrong passwords wait; and its mark opens nothing by itself."""
+    login = {"username": "ana", "password": "buena"}
+    cookie = asked("POST", "/login", headers, login).headers.get_list("set-cookie")[1].partition(";")[0]
+    crowded = Guard(OTHER_PROGRAMS, access=ACCESS, readable=(), api=OTHER_PROGRAMS)
+    monkeypatch.setattr(crowded._logins, "_in_line", MOST_IN_LINE)
+    assert asked("POST", "/login", headers, login, crowded).status_code == 429
+    marked = headers | {"cookie": f"otra=1; {cookie}"}
+    assert asked("POST", "/login", marked, login, crowded).json() == {"success": True}
+    assert asked("POST", "/login", marked, login | {"password": "mala"}, crowded).status_code == 401
+    assert asked("GET", "/sdapi/v1/options", marked, door=crowded).status_code == 401
+    session = {"cookie": cookie.partition("=")[0] + f"={ACCESS.login('ana', 'buena')}"}
+    assert asked("POST", "/login", headers | session, login, crowded).status_code == 429
+
+
+def test_marks_of_browsers_end_with_their_password() -> None:
+    mark = ACCESS.device()
+    assert ACCESS.knows(mark)
+    assert not ACCESS.valid(mark)
+    assert not Access("ana", "otra").knows(mark)
+    assert not any(map(ACCESS.knows, ("", "d.", mark[:-1], "d.ñ", ACCESS.login("ana", "buena") or "")))
 
 
 def test_cookies_that_a_stranger_adds_lock_nobody_out() -> None:

@@ -79,8 +79,8 @@ SENTENCES: Mapping[str, Sentence] = {
     ),
     "download.token_needed": Sentence(
         "{host} solo entrega este archivo a usuarios registrados.",
-        "Crea una clave (API key o token) en tu cuenta de {host} y guárdala con el nombre {token}: en Colab, en "
-        "«Secretos» (el icono 🔑) o en la celda «Claves»; en tu equipo, como variable de entorno.",
+        "Crea una clave (API key o token) en tu cuenta de {host} y guárdala con el nombre {token} en "
+        "«Secretos» (el icono 🔑 de Colab) o en la celda «Claves».",
     ),
     "download.token_rejected": Sentence(
         "{host} no acepta tu clave {token}: puede estar mal copiada, caducada o sin permiso para este archivo.",
@@ -89,8 +89,8 @@ SENTENCES: Mapping[str, Sentence] = {
     "download.link_token_rejected": Sentence(
         "{host} no acepta la clave que va escrita dentro del enlace: puede estar mal copiada, caducada o sin permiso "
         "para este archivo.",
-        "Quita esa parte del enlace (token=…) y guarda una clave tuya con el nombre {token}: en Colab, en «Secretos» "
-        "(el icono 🔑); en tu equipo, como variable de entorno.",
+        "Quita esa parte del enlace (token=…) y guarda una clave tuya con el nombre {token} en «Secretos» (el icono "
+        "🔑 de Colab).",
     ),
     "download.disabled_by_author": Sentence(
         "El autor de {link} no permite descargarlo; una clave no lo cambia.", "Elige otra versión u otro modelo."
@@ -101,8 +101,8 @@ SENTENCES: Mapping[str, Sentence] = {
     ),
     "download.gated": Sentence(
         "Para descargar este archivo hay que aceptar antes las condiciones de su autor en {page}.",
-        "Entra con tu cuenta, acéptalas y guarda tu token con el nombre {token}: en Colab, en «Secretos» 🔑 o en la "
-        "celda «Claves»; en tu equipo, como variable de entorno.",
+        "Entra con tu cuenta, acéptalas y guarda tu token con el nombre {token} en «Secretos» (el icono 🔑 de "
+        "Colab) o en la celda «Claves».",
     ),
     "download.web_page": Sentence(
         "{link} no entrega un archivo, sino una página web.",

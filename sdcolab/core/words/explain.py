@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
 from sdcolab.core.errors import SdcolabError, StorageError
 from sdcolab.core.words import (
+    at_home,
     borrowed,
     control,
     details,
@@ -72,15 +74,29 @@ CATALOGUE: Mapping[str, Sentence] = {
 """Every code of ``core.errors`` with its sentence."""
 
 
-def explain(error: SdcolabError, elsewhere: Mapping[str, str] = MappingProxyType({})) -> Explanation:
+COLAB_VARIABLE = "COLAB_RELEASE_TAG"
+"""Set by every Colab machine (hechos/lanzadores.md 5c)."""
+
+
+def explain(
+    error: SdcolabError, elsewhere: Mapping[str, str] = MappingProxyType({}), in_colab: bool | None = None
+) -> Explanation:
     """The sentence and the advice for ``error``, in Spanish. ``elsewhere`` has by code the advice of readers who have
-    no page in front of them (``core.words.console``)."""
+    no page in front of them (``core.words.console``, ``core.words.client``); ``in_colab`` says whose words the others
+    read (None: this machine's)."""
     sentence = CATALOGUE[error.code]
-    advice = elsewhere.get(error.code, sentence.advice)
+    advice = elsewhere.get(error.code) or advice_of(
+        error.code, COLAB_VARIABLE in os.environ if in_colab is None else in_colab
+    )
     shown = {name: _show(name, value) for name, value in error.facts().items()}
     if isinstance(error, StorageError):  # where on the disk matters here, not only the file's name
         shown |= {name: str(value) for name, value in error.facts().items() if isinstance(value, Path)}
     return Explanation(text=sentence.text.format_map(shown).strip(), advice=advice.format_map(shown).strip())
+
+
+def advice_of(code: str, in_colab: bool) -> str:
+    """The advice of an error by its code, as a template, for who has the page or the panel in front."""
+    return CATALOGUE[code].advice if in_colab else at_home.ADVICE.get(code, CATALOGUE[code].advice)
 
 
 def _show_suggestions(names: tuple[str, ...]) -> str:

@@ -96,14 +96,14 @@ SENTENCES: Mapping[str, Sentence] = {
         "No se pudo descargar o abrir el programa de ngrok.",
         "Se seguirá intentando; si tu red lo bloquea, usa el otro enlace.",
     ),
-    "host.share_lost": Sentence("El enlace público dejó de funcionar.", "Estoy creando otro."),
+    "host.share_lost": Sentence("El enlace público dejó de funcionar.", "Ya se está creando otro."),
     "host.web_killed": Sentence(
         "El sistema cerró la página, casi siempre por falta de memoria.",
-        "Usa un modelo más pequeño (fp16, «pruned»), una imagen más pequeña o menos imágenes por lote. Ya la estoy "
-        "abriendo otra vez, en el mismo enlace.",
+        "Usa un modelo más pequeño (fp16, «pruned»), una imagen más pequeña o menos imágenes por lote. Ya se "
+        "está abriendo otra vez, en el mismo enlace.",
     ),
     "host.web_crashed": Sentence(
-        "La página se cerró por un error ({ending}).", "Ya la estoy abriendo otra vez, en el mismo enlace."
+        "La página se cerró por un error ({ending}).", "Ya se está abriendo otra vez, en el mismo enlace."
     ),
     "host.web_gave_up": Sentence(
         "La página se cerró {times} veces seguidas apenas se abre, así que no se intenta más.",

@@ -13,14 +13,14 @@ SENTENCES: Mapping[str, Sentence] = {
     ),
     "machine.memory_low": Sentence(
         "Queda poca memoria: {free} de {size}.",
-        "Cierra otros programas y en Colab, si no basta, reinicia el entorno de ejecución.",
+        "Reinicia el entorno de ejecución.",
     ),
     "machine.disk_low": Sentence(
         "Queda poco espacio en el disco de «{folder}»: {free}.", "Borra modelos o imágenes que no necesites."
     ),
     "machine.no_cuda": Sentence(
         "No se encuentra ninguna tarjeta gráfica NVIDIA.",
-        "En Colab: Entorno de ejecución → Cambiar tipo de entorno de ejecución → T4 GPU.",
+        "Elige Entorno de ejecución → Cambiar tipo de entorno de ejecución → T4 GPU.",
     ),
     "model.tiny_vae_missing": Sentence(
         "Falta el archivo de TAESD ({part}) para este tipo de modelo.",

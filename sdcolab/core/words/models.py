@@ -29,12 +29,12 @@ SENTENCES: Mapping[str, Sentence] = {
     ),
     "model.too_big_for_card": Sentence(
         "El modelo «{path}» no cabe en la tarjeta gráfica: necesita {needed} y quedan {free}.",
-        "Elige un modelo más pequeño (los basados en Stable Diffusion 1.5 ocupan unos 2 GB) o, en Colab, una tarjeta "
+        "Elige un modelo más pequeño (los basados en Stable Diffusion 1.5 ocupan unos 2 GB) o una tarjeta "
         "con más memoria.",
     ),
     "model.too_big_for_ram": Sentence(
         "El modelo «{path}» no cabe en la memoria: necesita {needed} y quedan {free}.",
-        "Usa una tarjeta gráfica (en Colab: Entorno de ejecución → Cambiar tipo de entorno de ejecución → T4 GPU), la "
+        "Usa una tarjeta gráfica (Entorno de ejecución → Cambiar tipo de entorno de ejecución → T4 GPU), la "
         "versión .safetensors «pruned» del modelo, o uno más pequeño.",
     ),
     "model.lora_no_layers": Sentence(

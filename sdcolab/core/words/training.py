@@ -118,11 +118,11 @@ SENTENCES: Mapping[str, Sentence] = {
     ),
     "training.killed": Sentence(
         "El entrenamiento se cerró porque se acabó la memoria del equipo.",
-        "Vuelve a pulsar ▶️ y continuará desde lo último guardado; si se repite, baja la resolución o el batch size.",
+        "Entrena otra vez y continuará desde lo último guardado; si se repite, baja la resolución o el batch size.",
     ),
     "training.crashed": Sentence(
         "El entrenamiento se cerró solo (código {number}; {detail}).",
-        "Vuelve a pulsar ▶️ y continuará desde lo último guardado; si se repite, pide ayuda con el informe 🩺.",
+        "Entrena otra vez y continuará desde lo último guardado; si se repite, pide ayuda con el informe 🩺.",
     ),
     "training.nothing_configured": Sentence(
         "Todavía no has configurado el entrenamiento.", "Pulsa antes ▶️ en la celda 📄 Configuración."

@@ -34,10 +34,9 @@ class NamedTasks:
     def progress(self, name: object, now: datetime.datetime, *, with_image: bool) -> dict[str, Any]:
         """A1111's answer about the task called ``name``, which may never have existed."""
         self._settle()
-        known = isinstance(name, str)
-        return answers.progress_of(
-            self._jobs.get(name) if known else None, now, ended=known and name in self._ended, with_image=with_image
-        )
+        if not isinstance(name, str):
+            name = ""  # which nobody's is
+        return answers.progress_of(self._jobs.get(name), now, ended=name in self._ended, with_image=with_image)
 
     def pending(self) -> list[str]:
         """The names of those that have not ended."""

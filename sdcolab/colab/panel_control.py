@@ -3,6 +3,7 @@ model and its numbers, and the weights that it lacks are one click away."""
 
 from __future__ import annotations
 
+import html
 from functools import partial
 from typing import Any
 
@@ -88,7 +89,7 @@ class UnitWidgets:
 
     def _tell(self, unit: str, missing: str) -> None:
         told, button = self._weights[unit]
-        told.value = f"⚠️ {missing}" if missing else ""
+        told.value = f"⚠️ {html.escape(missing)}" if missing else ""
         button.layout.display = "flex" if missing else "none"
 
     def _download(self, unit: str) -> None:

@@ -74,7 +74,7 @@ OWN_FAMILIES: tuple[OwnFamily, ...] = (
         1024,
         2048,
         ("conditioner.embedders.1.", "conditioner.embedders.0.transformer."),
-        r"xl|pony|illustrious|noob",
+        r"xl|pony|illustrious|noob|playground",
     ),
     OwnFamily(ModelFamily.SDXL_REFINER, 1024, 1280, ("conditioner.embedders.0.model.",)),
     OwnFamily(
@@ -105,7 +105,7 @@ class Architecture:
 
 
 ARCHITECTURES: tuple[Architecture, ...] = (
-    Architecture(ModelFamily.PLAYGROUND, (("edm_mean",),), declared=r"playground"),
+    Architecture(ModelFamily.PLAYGROUND, (("edm_mean",),), declared=r"playground[\s_-]*v?2[._]?5"),
     Architecture(ModelFamily.COSXL, (("edm_vpred.sigma",),), declared=r"cosxl"),
     Architecture(ModelFamily.SVD, (("time_stack", "input_blocks."),), declared=r"\bsvd\b|video.?diffusion"),
     Architecture(ModelFamily.CHROMA, (("distilled_guidance_layer.",),), (("distilled_guidance_layer",),), r"chroma"),

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import shutil
-import zipfile
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from sdcolab.core.errors import CannotRead, LibraryMissing, PictureSkipped, SdcolabError
-from sdcolab.core.files import atomic_write, make_folder, storage_errors, system_reason
-from sdcolab.training.dataset import PICTURE_SUFFIXES, mask_of
+from sdcolab.core import zips
+from sdcolab.core.errors import LibraryMissing, PictureSkipped, SdcolabError
+from sdcolab.core.file_names import safe_name
+from sdcolab.core.files import atomic_write, make_folder, storage_errors
+from sdcolab.training.dataset import MASK_SUFFIX, PICTURE_SUFFIXES, mask_of
 from sdcolab.training.pictures import open_training_picture
 from sdcolab.training.tags import EXTENSION
 
@@ -21,8 +22,8 @@ OUT = "_apartadas"
 """Where pictures go that somebody takes out by hand."""
 ALIKE = 6
 """Bits of 64 in which the perceptual hashes of two copies of one picture differ at most."""
-MAX_FILES = 20_000
-MAX_BYTES = 20_000_000_000
+LIMITS = zips.ZipLimits(files=20_000, total=20_000_000_000, each=2_000_000_000)
+"""Of a zip of pictures."""
 
 Hear = Callable[[SdcolabError], object]
 
@@ -102,29 +103,62 @@ def free_name(path: Path) -> Path:
 
 
 def unpack(archive: Path, folder: Path) -> int:
-    """Pictures and captions of a zip, flat in ``folder``; how many files. Names that lead elsewhere, doubles of names
-    and bombs do no harm.
+    """Pictures and captions of a zip, flat in ``folder``; how many files. What the folder has stays: a picture that is
+    there already, and its caption, are not written again, and another one of the same name gets a number, its caption
+    and mask too. A caption without its picture in the zip is a newer one of what the folder has.
 
     Raises ``CannotRead`` or ``StorageError``.
     """
     wanted = {suffix.lower() for suffix in PICTURE_SUFFIXES} | {EXTENSION}
-    count = total = 0
-    try:
-        with zipfile.ZipFile(archive) as file:
-            for info in file.infolist()[:MAX_FILES]:
-                name = Path(info.filename.replace("\\", "/")).name
-                if info.is_dir() or Path(name).suffix.lower() not in wanted or name.startswith("."):
-                    continue
-                if "__MACOSX" in info.filename:
-                    continue
-                total += info.file_size
-                if total > MAX_BYTES:
-                    raise CannotRead(path=archive, reason="EFBIG")
-                with file.open(info) as source, atomic_write(folder / name) as target:
+    with zips.opened(archive, lambda name: Path(name).suffix.lower() in wanted, LIMITS) as found:
+        shown = [member for member in found if not PurePosixPath(member.name).name.startswith(".")]
+        names = _Names(folder)
+        for member in sorted(shown, key=lambda one: (_is_beside(one.name), one.name)):
+            if path := names.place_of(member):
+                with member.open() as source, atomic_write(path) as target:
                     shutil.copyfileobj(source, target)
-                count += 1
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
-        raise CannotRead(path=archive, reason=str(error)) from error
-    except OSError as error:
-        raise CannotRead(path=archive, reason=system_reason(error)) from error
-    return count
+    return len(shown)
+
+
+def _is_beside(name: str) -> bool:
+    """Whether a file belongs to a picture: a caption or a mask."""
+    path = PurePosixPath(name)
+    return path.suffix.lower() == EXTENSION or path.stem.endswith(MASK_SUFFIX)
+
+
+class _Names:
+    """Where the files of a zip go in a folder, which may lie on a disk where A and a are one letter."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._taken = {path.stem.casefold() for path in folder.iterdir()} if folder.is_dir() else set()
+        self._stems: dict[str, str] = {}
+        self._kept: set[str] = set()
+
+    def place_of(self, member: zips.Member) -> Path | None:
+        """None when it is there already, or belongs to a picture that is. Pictures come before what is beside them."""
+        inside = PurePosixPath(member.name)
+        name = Path(safe_name(inside.name))
+        own = name.stem.removesuffix(MASK_SUFFIX)
+        picture = str(inside.parent / inside.stem.removesuffix(MASK_SUFFIX))
+        path = self._folder / name
+        if picture in self._stems:
+            ending = name.stem.removeprefix(own)
+            path = self._folder / f"{self._stems[picture]}{ending}{name.suffix}"
+            return None if picture in self._kept and path.exists() else path
+        if _is_beside(member.name):
+            return path
+        if _is_there(path, member):
+            self._kept.add(picture)
+        number = 1
+        while own.casefold() in self._taken and picture not in self._kept:
+            number += 1
+            own = f"{name.stem}-{number}"
+        self._stems[picture] = own
+        self._taken.add(own.casefold())
+        return None if picture in self._kept else self._folder / f"{own}{name.suffix}"
+
+
+def _is_there(path: Path, member: zips.Member) -> bool:
+    """Whether ``path`` is the picture that ``member`` is."""
+    return path.is_file() and path.stat().st_size == member.size and zlib.crc32(path.read_bytes()) == member.crc

@@ -18,6 +18,7 @@ from pathlib import Path
 from PIL import Image
 
 from sdcolab.core.errors import DatasetMissing, PictureSkipped, PictureUnreadable, StrangeQuestion
+from sdcolab.core.file_names import safe_name
 from sdcolab.core.files import atomic_write, make_folder, storage_errors
 from sdcolab.core.pictures import DAMAGED, FORMATS, MAX_PIXELS
 from sdcolab.training.dataset import MASK_SUFFIX, PICTURE_SUFFIXES, mask_of, picture_size
@@ -171,7 +172,7 @@ class Uploads:
                 raise PictureSkipped(path=Path(plain))
             make_folder(target)
             with storage_errors(target / plain):
-                shutil.move(path, free_name(target / f"{Path(plain).stem}{suffix}"))
+                shutil.move(path, free_name(target / safe_name(f"{Path(plain).stem}{suffix}")))
             return 1
         finally:
             with self._lock:

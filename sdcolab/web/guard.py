@@ -162,6 +162,8 @@ class Guard:
         return method in SAFE_METHODS or caller(headers) is Caller.OWN
 
     def _called_wrongly(self, headers: Headers) -> bool:
+        if "transfer-encoding" in headers and "content-length" in headers:
+            return True  # where one request ends is not the same for everybody (RFC 9112, 6.3)
         name = host_name(headers)
         return not name or (self._hosts is not None and name not in self._hosts)
 
@@ -249,7 +251,7 @@ def _too_many() -> Response:
 
 
 def _refused() -> Response:
-    return PlainTextResponse(words.NOT_ALLOWED, 403)
+    return PlainTextResponse(words.NOT_ALLOWED, 403, {"Connection": "close"})
 
 
 def loopback_names(host: str) -> frozenset[str] | None:

@@ -23,6 +23,7 @@ from sdcolab.core.errors import (
     ModelUnsafe,
     ModelWrongKind,
 )
+from sdcolab.core.words import explain
 from sdcolab.engine.convert import UNET_PREFIX, VAE_PREFIX, renamed, unet_layers, unet_rename, vae_rename
 from sdcolab.engine.models import DoublingUpsample, LoadedModel, load_checkpoint, load_vae, text_model
 from sdcolab.engine.weights import open_weights
@@ -221,6 +222,24 @@ def test_other_families_are_refused(tmp_path: Path, name: str, family: str) -> N
     with pytest.raises(ModelFamilyUnsupported) as caught:
         load(tmp_path / "other.safetensors")
     assert caught.value.family == family
+
+
+@pytest.mark.parametrize(
+    ("names", "family"),
+    [
+        (("edm_mean", "edm_std"), "Playground v2.5"),
+        (("edm_vpred.sigma_max", "edm_vpred.sigma_min"), "CosXL"),
+        (("model.diffusion_model.edm_mean",), "Playground v2.5"),
+    ],
+)
+def test_models_of_other_noise_are_refused_by_name(
+    write: Write, state: State, names: tuple[str, ...], family: str
+) -> None:
+    """Their tensors are SDXL's, and run as one they would give grey pictures (Karras et al. 2022)."""
+    with pytest.raises(ModelFamilyUnsupported) as caught:
+        load(write(state | {name: torch.ones(4) for name in names}))
+    assert caught.value.family == family
+    assert family in str(explain(caught.value))
 
 
 def test_other_kinds_are_refused(tmp_path: Path) -> None:

@@ -62,6 +62,35 @@ def test_a_zip_cannot_write_anywhere_else(tmp_path: Path) -> None:
         unpack(tmp_path / "c.zip", tmp_path / "destino")
 
 
+def zipped(path: Path, files: dict[str, bytes]) -> Path:
+    with zipfile.ZipFile(path, "w") as file:
+        for name, content in files.items():
+            file.writestr(name, content)
+    return path
+
+
+def test_a_zip_never_takes_the_place_of_what_is_there(tmp_path: Path) -> None:
+    first = {"uno.png": b"uno", "uno.txt": b"gato", "uno_mask.png": b"m", "dos.png": b"dos"}
+    folder = tmp_path / "10_zorp"
+    assert unpack(zipped(tmp_path / "a.zip", first), folder) == 4
+    (folder / "uno.txt").write_text("corregido")
+    (folder / "uno_mask.png").unlink()
+    before = first | {"uno.txt": b"corregido"}
+    unpack(tmp_path / "a.zip", folder)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    other = {"x/UNO.png": b"otro", "x/UNO.txt": b"perro", "x/UNO_mask.png": b"n", "y/UNO.png": b"tercero"}
+    unpack(zipped(tmp_path / "b.zip", other), folder)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before | {
+        "UNO-2.png": b"otro",
+        "UNO-2.txt": b"perro",
+        "UNO-2_mask.png": b"n",
+        "UNO-3.png": b"tercero",
+    }
+    unpack(zipped(tmp_path / "c.zip", {"uno.txt": b"nuevo", "CON.png": b"c"}), folder)
+    assert (folder / "uno.txt").read_bytes() == b"nuevo"
+    assert (folder / "_CON.png").is_file()
+
+
 def test_tags_are_edited_together_and_come_back(folder: Path) -> None:
     before = {path.name: path.read_bytes() for path in folder.glob("*.txt")}
     book = TagBook.read(folder.parent)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import functools
 import socket
 import time
 from collections.abc import Iterator
@@ -175,6 +176,18 @@ def test_a_session_in_a_frame_must_prove_that_our_page_asks() -> None:
     assert asked("POST", path, cookie | {"origin": "https://otra.gradio.live"}).status_code == 403
     plain = {"cookie": f"{SECURE}={ACCESS.login('ana', 'buena')}"}
     assert asked("POST", path, plain).status_code == 200
+
+
+def test_requests_whose_end_is_not_clear_are_refused(inside: httpx.Client) -> None:
+    """Two lengths, as they smuggle a second request past a proxy: the connection ends with the answer."""
+    host = inside.base_url
+    asked = f"POST /login HTTP/1.1\r\nHost: {host.host}:{host.port}\r\nContent-Length: 6\r\n"
+    asked += "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /login HTTP/1.1\r\nHost: x\r\n\r\n"
+    with socket.create_connection((host.host, host.port or 80), timeout=20) as connection:
+        connection.sendall(asked.encode())
+        told = b"".join(iter(functools.partial(connection.recv, 65536), b""))
+    assert told.startswith((b"HTTP/1.1 403", b"HTTP/1.1 400"))
+    assert told.count(b"HTTP/1.1") == 1
 
 
 @pytest.mark.parametrize("headers", [{}, HTTPS, HTTPS | FRAME])

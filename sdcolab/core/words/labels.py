@@ -114,6 +114,9 @@ UNREADABLE_REASONS: dict[str, str] = {
     "text": "es un texto, quizá el aviso de un error",
     "web_page": "es una página web",
     "json": "es un mensaje de error o una configuración, no un modelo",
+    "zip_broken": "no es un zip, o está dañado",
+    "zip_password": "pide una contraseña",
+    "zip_too_much": "tiene demasiadas cosas dentro",
     "torchscript": "es un programa de TorchScript y no solo pesos; busca otra versión",
 }
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import lzma
 import re
-import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from sdcolab.core.errors import WildcardRefused
+from sdcolab.core import zips
+from sdcolab.core.errors import CannotRead, WildcardRefused
 from sdcolab.core.file_names import MAX_NAME_BYTES, safe_name
 from sdcolab.core.files import atomic_write, storage_errors
 from sdcolab.grids.dynamic.files import SUFFIXES
@@ -17,12 +15,9 @@ from sdcolab.grids.dynamic.files import SUFFIXES
 MAX_TEXT = 1_000_000
 """Bytes of one list that is edited or imported."""
 
-MAX_ZIP_FILES = 2_000
-MAX_ZIP_BYTES = 50_000_000
-MAX_ENTRIES = 20_000
-"""Files of any kind in a zip: each costs memory as soon as it is opened."""
+LIMITS = zips.ZipLimits(files=2_000, total=50_000_000, each=MAX_TEXT)
+"""Of a zip of lists."""
 
-_ENTRY_MARK = b"PK\x01\x02"
 _NAME = re.compile(r"[\w(+-][\w .()+-]{0,99}")
 
 
@@ -75,22 +70,14 @@ class WildcardManager:
         Raises ``WildcardRefused`` when it is no zip or too large, ``DiskFull`` or ``CannotWrite``.
         """
         try:
-            if archive.stat().st_size > MAX_ZIP_BYTES or archive.read_bytes().count(_ENTRY_MARK) > MAX_ENTRIES:
-                raise WildcardRefused(name=archive.name)
-            with zipfile.ZipFile(archive) as opened:
-                return tuple(self._imported(opened))
-        except (zipfile.BadZipFile, OSError, RuntimeError, EOFError, ValueError, zlib.error, lzma.LZMAError) as error:
+            with zips.opened(archive, lambda name: name.endswith(SUFFIXES) and _is_safe(name), LIMITS) as found:
+                return tuple(self._imported(one) for one in found)
+        except CannotRead as error:
             raise WildcardRefused(name=archive.name) from error
 
-    def _imported(self, opened: zipfile.ZipFile) -> Iterator[str]:
-        entries = [entry for entry in opened.infolist() if not entry.is_dir() and entry.filename.endswith(SUFFIXES)]
-        if len(entries) > MAX_ZIP_FILES or sum(entry.file_size for entry in entries) > MAX_ZIP_BYTES:
-            raise WildcardRefused(name=opened.filename or "")
-        for entry in entries:
-            with opened.open(entry) as file:
-                data = file.read(MAX_TEXT + 1)
-            if len(data) <= MAX_TEXT and _is_safe(entry.filename.replace("\\", "/")):
-                yield self.save(entry.filename, data.decode("utf-8-sig", "replace"))
+    def _imported(self, member: zips.Member) -> str:
+        with member.open() as file:
+            return self.save(member.name, file.read(MAX_TEXT).decode("utf-8-sig", "replace"))
 
 
 def _names(folder: Path) -> Iterator[str]:

@@ -23,15 +23,24 @@ def asset(name: str) -> str:
     return (_FOLDER / name).read_text(encoding="utf-8")
 
 
-_PHRASE = "const phrase = (name, ...facts) => WORDS[name].replace(/\\{(\\d)\\}/g, (_, place) => facts[place]);"
+_FILLED = r"""const filled = (template, facts, shown = String) =>
+  template.replace(/\{(\w+)(?::([^{}|]*)\|([^{}|]*))?\}/g, (_, name, one, many) => {
+    const fact = shown(facts[name] ?? "");
+    if (many === undefined) return fact;
+    const text = Number(facts[name]) === 1 ? one : many;
+    return (one + many).includes("#") ? text.replaceAll("#", fact) : `${fact} ${text}`;
+  });"""
+"""``core.words.base.Template`` for modules: ``{0}``, and ``{count:imagen|imágenes}``."""
+
+_PHRASE = "const phrase = (name, ...facts) => filled(WORDS[name], facts);"
 
 
 def room_module(name: str) -> str:
-    """The ES module of a room, with its words at the head: ``WORDS.key``, and ``phrase("key", facts...)``.
+    """The ES module of a room, with its words at the head: ``WORDS.key``, ``phrase("key", facts...)``, and ``filled``.
 
     Raises ``FileNotFoundError``.
     """
-    module = asset(f"rooms/{name}.js")
+    module = f"{_FILLED}\n{asset(f'rooms/{name}.js')}"
     if name not in ROOM_WORDS:
         return module
     return f"const WORDS = {json.dumps(ROOM_WORDS[name], ensure_ascii=False)};\n{_PHRASE}\n{module}"

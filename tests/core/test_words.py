@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import datetime
+import re
 import string
 import typing
 from enum import StrEnum
@@ -34,6 +36,11 @@ from sdcolab.core.words import (
     human_time,
     label_of,
 )
+from sdcolab.core.words.base import Template
+
+PLURAL = re.compile(r"{(\w+)} (?!más\b)[a-záéíóúñ]+s\b")
+LIMITS = {"limit", "side", "native", "width", "height", "step", "types", "megapixels", "size", "needed", "free"}
+COUNTS = {"count", "pictures", "epochs", "steps", "repeats", "files", "tries", "left", "times", "engines", "made", "0"}
 
 EXAMPLES: dict[str, object] = {
     "str": "muestra",
@@ -94,6 +101,41 @@ def test_labels_are_complete() -> None:
     assert set(PHASE_LABELS) == set(Phase)
     assert set(ModelKind) <= set(KIND_LABELS)
     assert set(KIND_NAMES) == set(ModelKind)
+
+
+@pytest.mark.parametrize("cls", leaf_errors(), ids=lambda cls: cls.__name__)
+def test_one_of_a_thing_is_told_as_one(cls: type[SdcolabError]) -> None:
+    """A whole number before a plural noun says both forms; those of limits are never one."""
+    numbers = {field.name for field in dataclasses.fields(cls) if field.type == "int"} - LIMITS
+    for template in (CATALOGUE[cls.code].text, CATALOGUE[cls.code].advice):
+        assert [one for one in PLURAL.findall(template) if one in numbers] == []
+
+
+def test_one_of_a_thing_is_told_as_one_everywhere() -> None:
+    """In every template of the words, which are filled with numbers of things by these names."""
+    found = []
+    for path in sorted((Path(errors.__file__).parents[1] / "words").glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found += [(path.name, name) for name in PLURAL.findall(node.value) if name in COUNTS]
+            if isinstance(node, ast.JoinedStr):
+                found += [(path.name, name) for name in PLURAL.findall(ast.unparse(node)) if name in COUNTS]
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    ("template", "one", "two"),
+    [
+        ("{n:imagen|imágenes}", "1 imagen", "2 imágenes"),
+        ("{n:falta #|faltan #}: {n}", "falta 1: 1", "faltan 2: 2"),
+        ("{n:la única|las #}", "la única", "las 2"),
+        ("{n:03}", "001", "002"),
+    ],
+)
+def test_numbers_bring_their_noun(template: str, one: str, two: str) -> None:
+    assert Template(template).format(n=1) == one
+    assert Template(template).format(n=2) == two
+    assert Template("{0:a|b} {x}").format(1, x=True) == "1 a True"
 
 
 def test_unknown_name_suggests() -> None:

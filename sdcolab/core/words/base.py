@@ -24,6 +24,32 @@ class Explanation:
         return f"{self.text} {self.advice}".strip()
 
 
+def counted(count: int, one: str, many: str) -> str:
+    """``count`` things: "1 imagen", "2 imágenes". A ``#`` in either stands for the number where it is not the first."""
+    text = one if count == 1 else many
+    return text.replace("#", str(count)) if "#" in one + many else f"{count} {text}"
+
+
+class Count(int):
+    """A number that templates can write with its noun: ``{count:imagen|imágenes}``, ``{count:falta #|faltan #}``."""
+
+    def __format__(self, spec: str) -> str:
+        one, bar, many = spec.partition("|")
+        return counted(self, one, many) if bar else super().__format__(spec)
+
+
+class Template(str):
+    """A ``str.format`` template whose whole numbers are ``Count``."""
+
+    def format(self, *args: object, **facts: object) -> str:
+        """As ``str.format``."""
+        return super().format(*map(_counting, args), **{name: _counting(value) for name, value in facts.items()})
+
+
+def _counting(value: object) -> object:
+    return Count(value) if type(value) is int else value
+
+
 @dataclass(frozen=True, slots=True)
 class Words:
     """What a field is called: its ``label``, a short ``help`` for whoever meets it, the title of the ``group`` it is

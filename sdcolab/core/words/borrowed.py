@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from sdcolab.core.detect import ModelKind
-from sdcolab.core.words.base import Sentence
+from sdcolab.core.words.base import Sentence, counted
 from sdcolab.core.words.labels import KIND_NAMES
 
 SENTENCES: Mapping[str, Sentence] = {
@@ -44,5 +44,5 @@ def given_back(name: str, count: int) -> str:
 
 def read_once(styles: int, defaults: int) -> str:
     """What was taken from the program's settings."""
-    taken = f"{styles} {'estilo' if styles == 1 else 'estilos'} y {defaults} {'valor' if defaults == 1 else 'valores'}"
+    taken = f"{counted(styles, 'estilo', 'estilos')} y {counted(defaults, 'valor', 'valores')}"
     return f"De sus ajustes se tomaron {taken} por defecto."

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from sdcolab.core.words.base import Template
+
 DESCRIPTION = "Estudio de Stable Diffusion en español. Sin subcomando, abre la página web en este equipo."
 ARGUMENTS, OPTIONS, COMMANDS = "argumentos", "opciones", "subcomandos"
 USAGE = "uso: "
@@ -160,7 +162,7 @@ RANGE = "de {low:.10g} a {high:.10g}"
 DEFAULT = "por defecto, {value}"
 SHARE_OF = " de {total}"
 STEP_OF = "Paso {step} de {total}"
-PICTURES = "{count} imágenes"
+PICTURES = Template("{count:imagen|imágenes}")
 REPORT_SAVED = "Informe guardado en {path}"
 YES = ("", "1", "si", "sí", "true")
 """How an option's "yes" may be written."""

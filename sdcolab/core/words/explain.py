@@ -30,7 +30,7 @@ from sdcolab.core.words import (
     web,
     workshop,
 )
-from sdcolab.core.words.base import Explanation, Sentence, human_bytes, human_time
+from sdcolab.core.words.base import Count, Explanation, Sentence, counted, human_bytes, human_time
 from sdcolab.core.words.fields import label_of
 from sdcolab.core.words.grids import SCRIPT_NAMES
 from sdcolab.core.words.labels import (
@@ -120,7 +120,7 @@ _SHOW_FACT: Mapping[str, Callable[[object], str]] = {
     "sort": lambda value: control.CONTROL_KIND_LABELS.get(str(value), str(value)),
     "free": lambda value: human_bytes(float(str(value))),
     "size": lambda value: human_bytes(float(str(value))),
-    "pending": lambda value: "1 archivo" if value == 1 else f"{value} archivos",
+    "pending": lambda value: counted(int(str(value)), "archivo", "archivos"),
     "received": lambda value: human_bytes(float(str(value))),
     "total": lambda value: "un total desconocido" if value is None else human_bytes(float(str(value))),
     "seconds": lambda value: "un rato" if value is None else human_time(float(str(value))),
@@ -130,8 +130,8 @@ _SHOW_FACT: Mapping[str, Callable[[object], str]] = {
 }
 
 
-def _show(name: str, value: object) -> str:
-    """One fact as a sentence shows it."""
+def _show(name: str, value: object) -> str | Count:
+    """One fact as a sentence shows it; whole numbers, with the noun that its template gives them."""
     if isinstance(value, tuple):
         return _show_suggestions(value)
     if name in _SHOW_FACT:
@@ -142,4 +142,4 @@ def _show(name: str, value: object) -> str:
         return f"{value:%d/%m/%Y %H:%M}"
     if isinstance(value, float):
         return f"{value:g}"
-    return str(value)
+    return Count(value) if type(value) is int else str(value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sdcolab.core.words.base import Sentence, human_time
+from sdcolab.core.words.base import Sentence, counted, human_time
 
 SENTENCES: Mapping[str, Sentence] = {
     "fleet.batch_unreadable": Sentence(
@@ -22,11 +22,11 @@ SENTENCES: Mapping[str, Sentence] = {
         "Comprueba la dirección y los permisos; s3:// necesita «pip install s3fs» y gs://, «pip install gcsfs».",
     ),
     "fleet.engine_lost": Sentence(
-        "El motor que hacía esta petición murió {tries} veces.",
+        "El motor que hacía esta petición murió {tries:vez|veces}.",
         "Casi siempre falta memoria: prueba un tamaño menor o menos imágenes por tanda.",
     ),
     "fleet.engines_gone": Sentence(
-        "No queda ningún motor en marcha y faltan {left} peticiones.",
+        "No queda ningún motor en marcha y {left:falta # petición|faltan # peticiones}.",
         "Revisa las máquinas y repite el mismo comando: sigue donde se quedó.",
     ),
     "fleet.cluster_unreachable": Sentence(
@@ -42,15 +42,17 @@ SENTENCES: Mapping[str, Sentence] = {
 
 def batch_progress(done: int, total: int, engines: int, seconds_left: float | None) -> str:
     """One line while a list is being made."""
-    workers = "1 motor" if engines == 1 else f"{engines} motores"
+    workers = counted(engines, "motor", "motores")
     left = "" if seconds_left is None else f" · quedan {human_time(seconds_left)}"
     return f"{done} de {total} · {workers}{left}"
 
 
 def batch_ended(made: int, before: int, failed: int, place: str) -> str:
     """One line when it is over."""
-    again = f", {before} ya estaban" if before else ""
+    again = f", {counted(before, 'ya estaba', 'ya estaban')}" if before else ""
     wrong = (
-        f", {failed} fallaron (el motivo está en el manifiesto; repite el comando para reintentarlas)" if failed else ""
+        f", {counted(failed, 'falló', 'fallaron')} (los motivos, en el manifiesto; repite el comando para reintentarlo)"
+        if failed
+        else ""
     )
-    return f"{made} hechas{again}{wrong}: {place}"
+    return f"{counted(made, 'hecha', 'hechas')}{again}{wrong}: {place}"

@@ -32,7 +32,7 @@ SENTENCES: Mapping[str, Sentence] = {
         "El eje «{axis}» tiene más de {limit} valores.", "Usa un paso mayor, por ejemplo 1-100 (+10)."
     ),
     "grids.too_many_cells": Sentence(
-        "Serían {count} imágenes, y el máximo es {limit}.", "Quita valores de algún eje o del prompt."
+        "Serían {count:imagen|imágenes}, y el máximo es {limit}.", "Quita valores de algún eje o del prompt."
     ),
     "grids.result_too_large": Sentence(
         "La imagen tendría {megapixels} megapíxeles, y el máximo es {limit}.", "Elige una escala o un tamaño menor."

@@ -106,7 +106,7 @@ SENTENCES: Mapping[str, Sentence] = {
         "La página se cerró por un error ({ending}).", "Ya se está abriendo otra vez, en el mismo enlace."
     ),
     "host.web_gave_up": Sentence(
-        "La página se cerró {times} veces seguidas apenas se abre, así que no se intenta más.",
+        "La página se cerró {times:vez seguida|veces seguidas} apenas se abre, así que no se intenta más.",
         "Lee las últimas líneas de abajo, reinicia el entorno de ejecución y prueba otra vez; el registro completo "
         "está en «{log}».",
     ),
@@ -125,7 +125,7 @@ SENTENCES: Mapping[str, Sentence] = {
         "Ya se está abriendo otra vez; lo que espera en la cola seguirá.",
     ),
     "host.engine_gave_up": Sentence(
-        "El motor que crea las imágenes se cerró {times} veces seguidas apenas se abre.",
+        "El motor que crea las imágenes se cerró {times:vez seguida|veces seguidas} apenas se abre.",
         "Prueba con otro modelo y pulsa «Generar»; si se repite, mira el registro en «{log}».",
     ),
     "host.drive_flush_failed": Sentence(

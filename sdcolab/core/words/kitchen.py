@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from sdcolab.core.words.base import Template
+
 LOOKING = "💿 Revisando archivos…"
 READY = "🍳 Todo listo: ahora pulsa ▶️ en 🔥 Cocinar el Lora."
 WRITTEN = "📄 Configuración guardada en {path}"
@@ -11,12 +13,12 @@ ON_PROCESSOR = "del equipo, porque no hay tarjeta gráfica"
 PREPARING = "🔄 Preparando {tagger}…"
 ALL_CAPTIONED = "✅ Todas las imágenes tienen ya su descripción."
 COMMONEST = "Las etiquetas más comunes:"
-TAGGED = "✅ {count} imágenes etiquetadas."
-DESCRIBED = (
-    "✅ {count} imágenes descritas. Revísalas en la pestaña Etiquetas. Son oraciones: entrena sin «Mezclar tags», que "
-    "cambiaría de sitio sus partes."
+TAGGED = Template("✅ {count:imagen etiquetada|imágenes etiquetadas}.")
+DESCRIBED = Template(
+    "✅ {count:imagen descrita|imágenes descritas}. Mira el resultado en la pestaña Etiquetas. Son oraciones: entrena "
+    "sin «Mezclar tags», que cambiaría de sitio sus partes."
 )
-JUDGING = "🎨 {files} archivos, {count} imágenes cada uno: {prompts}"
+JUDGING = Template("🎨 {files:archivo|archivos}, {count:imagen|imágenes} con cada uno: {prompts}")
 
 # --- 📂 and 💿 ------------------------------------------------------------------------------------------------------
 
@@ -31,14 +33,14 @@ INSTALLED = "✅ Instalación completada."
 # --- 🖼️, 🏷️ and ✏️ ----------------------------------------------------------------------------------------------------
 
 UNPACKING = "📂 Descomprimiendo…"
-UNPACKED = "✅ {count} archivos en {folder}"
+UNPACKED = Template("✅ {count:archivo|archivos} en {folder}")
 SEEKING_DOUBLES = "💿 Buscando imágenes repetidas…"
-DOUBLES = "✅ {count} repetidas, apartadas en {folder} (no se borró ninguna)."
+DOUBLES = Template("✅ {count:repetida, apartada|repetidas, apartadas} en {folder} (no se borró ninguna).")
 NO_DOUBLES = "✅ No hay imágenes repetidas."
-RESTORED = "↩️ {count} descripciones como estaban."
-CHANGED = "✅ {count} descripciones cambiadas. Las etiquetas más comunes:"
+RESTORED = Template("↩️ {count:descripción como estaba|descripciones como estaban}.")
+CHANGED = Template("✅ {count:descripción cambiada|descripciones cambiadas}. Las etiquetas más comunes:")
 KEEP_TOKENS = "👉 En 📄 Configuración, pon `keep_tokens` a 1."
-SUM = "📷 {count} imágenes, {described} con descripción, en {folder}"
+SUM = Template("📷 {count:imagen|imágenes}, {described} con descripción, en {folder}")
 
 # --- 🔥, 🔍 and 🍳 ----------------------------------------------------------------------------------------------------
 
@@ -51,7 +53,7 @@ AGAIN = "🔁 El entrenamiento empieza de nuevo."
 MADE = "✅ Tu LoRA está en {path}"
 SHEET = "🖼️ La hoja está en {path}"
 SHEET_ALT = "Comparación de los epochs"
-QUICK_TEST = "🍳 Prueba rápida: {count} dibujos de «{word}», {steps} pasos."
+QUICK_TEST = Template("🍳 Prueba rápida: {count:dibujo|dibujos} de «{word}», {steps:paso|pasos}.")
 
 # --- Where a project's files are, and what it is trained on ---------------------------------------------------------
 

@@ -54,7 +54,7 @@ SENTENCES: Mapping[str, Sentence] = {
         "Quítalo del prompt o busca otra versión del archivo.",
     ),
     "model.lora_partly_used": Sentence(
-        "Del LoRA «{path}» se usan {used} de sus {layers} capas: las demás no sirven para este modelo.",
+        "Del LoRA «{path}» {used:se usa #|se usan #} de sus {layers:capa|capas}: lo demás no sirve para este modelo.",
         "Si el resultado no es el esperado, comprueba para qué modelos sirve.",
     ),
     "model.embedding_skipped": Sentence(

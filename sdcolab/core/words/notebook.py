@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from sdcolab.core.words.base import Template, counted
+
 # --- Starting ---------------------------------------------------------------------------------------------------------
 
 DEMO_MODEL = "Demostración (emojis)"
@@ -20,7 +22,7 @@ STILL_INSTALLING = "Instalando todavía"
 CLOSING_FORMER = "Cerrando la sesión anterior"
 FORMER_CLOSED = "♻️ La sesión anterior se cerró."
 CARD = "✅ Tarjeta gráfica: {card}"
-CARDS = "✅ Tarjeta gráfica: {card} ({count} tarjetas: {count} motores trabajan a la vez)"
+CARDS = Template("✅ Tarjeta gráfica: {card} ({count:tarjeta, un motor|tarjetas, un motor en cada una})")
 SLOWER_WITHOUT = "Sin ella también funciona, pero mucho más despacio."
 DOWNLOADING = "📥 Descargando…"
 STILL_DOWNLOADING = "Descargando"
@@ -39,13 +41,13 @@ WAITED = "   ⏳ {what} ({seconds} s)"
 
 def all_controlnets(count: int, size: str) -> str:
     """How much the box of every ControlNet model will bring."""
-    what = f"{count} archivos (los modelos y lo que usan sus preprocessors)"
+    what = f"{counted(count, 'archivo', 'archivos')} (los modelos y lo que usan sus preprocessors)"
     return f"📥 todos_modelos_controlnet: {what}, unos {size} en total; ⏹️ los deja para otro día."
 
 
 def left_in_queue(count: int) -> str:
     """What another session had not done, and where it is."""
-    what = "un trabajo" if count == 1 else f"{count} trabajos"
+    what = counted(count, "trabajo", "trabajos")
     return f"⏸️ La sesión anterior dejó {what} en la cola: puedes seguir con un clic en la pestaña «Mi sesión»."
 
 

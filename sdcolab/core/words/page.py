@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sdcolab.core.words.base import human_bytes, human_time
+from sdcolab.core.words.base import counted, human_bytes, human_time
 
 # --- The form ---------------------------------------------------------------------------------------------------------
 
@@ -57,7 +57,7 @@ DONE = "Listo."
 
 def images_saved(count: int) -> str:
     """What is said of a generation that is done."""
-    return "Listo: 1 imagen guardada." if count == 1 else f"Listo: {count} imágenes guardadas."
+    return f"Listo: {counted(count, 'imagen guardada', 'imágenes guardadas')}."
 
 
 def time_left(seconds: float) -> str:
@@ -67,12 +67,12 @@ def time_left(seconds: float) -> str:
 
 def more_waiting(count: int) -> str:
     """How many jobs come after the one that runs."""
-    return "1 trabajo más en espera" if count == 1 else f"{count} trabajos más en espera"
+    return counted(count, "trabajo más en espera", "trabajos más en espera")
 
 
 def queue_emptied(count: int) -> str:
     """What is said when those that waited were taken away."""
-    return f"Cola vacía: {'1 trabajo quitado' if count == 1 else f'{count} trabajos quitados'}."
+    return f"Cola vacía: {counted(count, 'trabajo quitado', 'trabajos quitados')}."
 
 
 # --- Sending ----------------------------------------------------------------------------------------------------------

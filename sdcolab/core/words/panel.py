@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from sdcolab.core.words.base import Template, counted
+
 # --- The panel itself -------------------------------------------------------------------------------------------------
 
 GENERATE = "🎨 Generar"
@@ -24,12 +26,12 @@ DRIVE_HAS_ALL = "✅ Google Drive confirmó que todo está subido."
 
 def queue_emptied(count: int) -> str:
     """What is said when those that waited were taken away."""
-    return f"🗑️ Cola vaciada: {count} en espera {'quitado' if count == 1 else 'quitados'}."
+    return f"🗑️ Cola vaciada: {counted(count, 'en espera quitado', 'en espera quitados')}."
 
 
 def queue_goes_on(count: int) -> str:
     """What is said when a panel takes over what the former one had not done."""
-    what = "el trabajo que quedaba" if count == 1 else f"los {count} trabajos que quedaban"
+    what = counted(count, "el trabajo que quedaba", "los # trabajos que quedaban")
     return f"▶️ La cola sigue con {what}."
 
 
@@ -45,7 +47,7 @@ FILE_MADE = "Archivo: {path}"
 
 def images_ready(count: int) -> str:
     """What is said when a generation is done."""
-    return f"✅ {count} imagen lista." if count == 1 else f"✅ {count} imágenes listas."
+    return f"✅ {counted(count, 'imagen lista', 'imágenes listas')}."
 
 
 # --- Downloads --------------------------------------------------------------------------------------------------------
@@ -81,7 +83,7 @@ SAVE_FILE = "Guardar {name}"
 SHOW_PICTURE = "Ver {number}"
 PLACE_OF_PICTURE = "{number} de {count} · {name}"
 
-PICTURES = "{count} imágenes"
+PICTURES = Template("{count:imagen|imágenes}")
 TAKE_AWAY = "Quitar"
 
 # --- The form ---------------------------------------------------------------------------------------------------------

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from sdcolab.core.words.base import counted
+
 QUEUE_WORDS: Mapping[str, str] = {
     "pause": "Pausar",
     "resume": "Seguir",
@@ -34,9 +36,9 @@ GO_ON = "Seguir"
 
 def images_made(count: int) -> str:
     """How many pictures a job has made."""
-    return "1 imagen" if count == 1 else f"{count} imágenes"
+    return counted(count, "imagen", "imágenes")
 
 
 def files_made(count: int) -> str:
     """How many files a job has made."""
-    return "1 archivo" if count == 1 else f"{count} archivos"
+    return counted(count, "archivo", "archivos")

@@ -42,7 +42,7 @@ SENTENCES: Mapping[str, Sentence] = {
         "Descárgala tú y envíala codificada en base64.",
     ),
     "request.too_many_init_images": Sentence(
-        "Hay {count} imágenes iniciales para un lote de {batch_size}.",
+        "Hay {count:imagen inicial|imágenes iniciales} para un lote de {batch_size}.",
         "Quita imágenes o aumenta el tamaño del lote.",
     ),
     "request.payload_unreadable": Sentence(

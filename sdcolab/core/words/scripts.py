@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 from sdcolab.core.scripts import Curve, Delimiter, Direction, Forecast, Insert, Redraw, SeamsFix, Target, Which
-from sdcolab.core.words.base import Words
+from sdcolab.core.words.base import Words, counted
 
 _AXIS_HELP = 'Separa los valores con comas. Rangos: 1-5, 1-10 (+2), 1-10 [4]. Con comas dentro: "a, b","c"'
 
@@ -156,7 +156,7 @@ NO_LISTS = "El .zip no tiene listas .txt, .yaml ni .json."
 
 def forecast_text(told: Forecast, time: str) -> str:
     """What is told before a script starts. ``time`` is empty where nobody knows."""
-    made = "Se hará 1 imagen" if told.pictures == 1 else f"Se harán {told.pictures} imágenes"
+    made = counted(told.pictures, "Se hará # imagen", "Se harán # imágenes")
     if told.parts:
         made = f"La imagen se hará en {told.pictures} partes" if told.pictures > 1 else "La imagen se hará de una vez"
     return f"{made}; unos {time} en este equipo." if time else f"{made}."

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from sdcolab.core.events import Phase
 from sdcolab.core.few_steps import FewSteps
+from sdcolab.core.words.base import counted
 
 _PARTS: Mapping[Phase, str] = {
     Phase.LOADING_LIBRARIES: "preparar el motor",
@@ -60,5 +61,5 @@ NO_FEW_STEPS_ADVICE = (
 def few_steps_put(found: FewSteps) -> str:
     """What was put in the form, and what to expect of it."""
     negative = " Con este CFG el prompt negativo apenas cuenta." if found.cfg_scale <= 2 else ""
-    many = "1 paso" if found.steps == 1 else f"{found.steps} pasos"
+    many = counted(found.steps, "paso", "pasos")
     return f"{found.name}: {found.sampler}, {found.schedule}, {many} y CFG {found.cfg_scale:g}.{negative}"

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-CHANGED = "{count} descripciones cambiadas. Pulsa «Guardar» para escribirlas."
-SAVED = "✅ {count} descripciones guardadas. La copia de antes está junto a cada imagen (.000)."
-RESTORED = "↩️ {count} descripciones como estaban antes de guardar."
-PUT_ASIDE = "{count} imágenes apartadas en {folder}. No se borró ninguna."
+from sdcolab.core.words.base import Template
+
+CHANGED = Template("{count:descripción cambiada|descripciones cambiadas}. Pulsa «Guardar» para escribir los cambios.")
+SAVED = Template(
+    "✅ {count:descripción guardada|descripciones guardadas}. La copia de antes está junto a cada imagen (.000)."
+)
+RESTORED = Template("↩️ {count:descripción como estaba|descripciones como estaban} antes de guardar.")
+PUT_ASIDE = Template("{count:imagen apartada|imágenes apartadas} en {folder}. No se borró ninguna.")
 MASK_SAVED = "✅ Máscara guardada: {name}. Al entrenar, lo que queda sin pintar no se aprende."
 MASK_DROPPED = "Máscara apartada: se aprende la imagen entera."
-UPLOADED = "✅ {count} archivos en {folder}."
+UPLOADED = Template("✅ {count:archivo|archivos} en {folder}.")
 
 EDITOR_WORDS: Mapping[str, str] = {
     "project": "Proyecto",
@@ -30,7 +34,7 @@ EDITOR_WORDS: Mapping[str, str] = {
     "restore": "Volver a la copia anterior",
     "restore_sure": "¿Dejar las descripciones como estaban antes de la última vez que guardaste?",
     "unsaved": "{count} sin guardar",
-    "count": "{shown} de {total} imágenes · {place}",
+    "count": "{shown} de {total:imagen|imágenes} · {place}",
     "bare": "Sin descripción: {count}",
     "every_folder": "Todas las carpetas",
     "filter": "Filtrar por etiquetas",
@@ -40,15 +44,15 @@ EDITOR_WORDS: Mapping[str, str] = {
     "mode_all": "Con todas las de +",
     "mode_some": "Con alguna de +",
     "clear": "Quitar el filtro",
-    "more_tags": "Y {count} más: busca para encontrarlas.",
-    "chosen": "{count} elegidas",
+    "more_tags": "Y {count} más: usa la búsqueda.",
+    "chosen": "{count:elegida|elegidas}",
     "choose_all": "Elegir todas las que se ven",
     "choose_none": "Ninguna",
     "aside": "Apartar",
-    "aside_sure": "¿Apartar {count} imágenes del entrenamiento? No se borran: van a la carpeta _apartadas.",
+    "aside_sure": "¿Apartar {count:imagen|imágenes} del entrenamiento? Nada se borra: todo va a la carpeta _apartadas.",
     "batch": "Editar a la vez",
-    "batch_chosen": "Se cambian las {count} elegidas.",
-    "batch_shown": "Se cambian las {count} que se ven.",
+    "batch_chosen": "{count:Se cambia la elegida|Se cambian las # elegidas}.",
+    "batch_shown": "{count:Se cambia la que se ve|Se cambian las # que se ven}.",
     "tags": "Etiquetas, separadas por comas",
     "first": "Poner al principio",
     "first_hint": "Así se añade la palabra de activación. Luego entrena con keep_tokens a 1.",

@@ -44,11 +44,11 @@ SENTENCES: Mapping[str, Sentence] = {
         "La descripción «{path}» está vacía.", "Escribe en ella lo que se ve en la imagen, o borra el archivo."
     ),
     "training.captions_missing": Sentence(
-        "{count} de {pictures} imágenes no tienen descripción, por ejemplo «{path}».",
+        "Sin descripción: {count} de {pictures:imagen|imágenes}, por ejemplo «{path}».",
         "Crea un archivo .txt con el mismo nombre junto a cada imagen: el Tagger lo hace por ti.",
     ),
     "training.few_pictures": Sentence(
-        "Solo hay {count} imágenes.",
+        "Solo hay {count:imagen|imágenes}.",
         "Hacen falta al menos 10, y la guía recomienda 20 o más: con pocas, el LoRA las memoriza.",
     ),
     "training.many_repeats": Sentence(
@@ -56,7 +56,7 @@ SENTENCES: Mapping[str, Sentence] = {
         "La guía recomienda no pasar de 400: baja las repeticiones, el número delante del nombre de la carpeta.",
     ),
     "training.too_many_steps": Sentence(
-        "Son {count} pasos, y el máximo es {limit}: seguramente es un error.",
+        "Son {count:paso|pasos}, y el máximo es {limit}: seguramente es un error.",
         "Baja los epochs o las repeticiones, o sube el batch size.",
     ),
     "training.project_missing": Sentence("Falta el proyecto.", "Escribe su nombre, o elígelo si hay una lista."),
@@ -128,7 +128,8 @@ SENTENCES: Mapping[str, Sentence] = {
         "Todavía no has configurado el entrenamiento.", "Pulsa antes ▶️ en la celda 📄 Configuración."
     ),
     "training.unsaved_captions": Sentence(
-        "Hay {count} descripciones cambiadas y sin guardar.", "Pulsa primero «Guardar», o descarta los cambios."
+        "Hay {count:descripción cambiada|descripciones cambiadas} y sin guardar.",
+        "Pulsa primero «Guardar», o descarta los cambios.",
     ),
     "training.tags_repeated": Sentence(
         "Estas etiquetas están en más del 80 % de las imágenes: {tags}.",

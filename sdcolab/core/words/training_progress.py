@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+from sdcolab.core.words.base import Template
+
 # --- Before it --------------------------------------------------------------------------------------------------------
 
 REGULARISATION = " (Regularización)"
-FOUND = "📈 Se encontraron {count} imágenes con {repeats} repeticiones: {total} por epoch."
+FOUND = Template(
+    "📈 {count:Se encontró # imagen|Se encontraron # imágenes} con {repeats:repetición|repeticiones}: "
+    "{total} por epoch."
+)
 SIZES = "🪣 Tamaños en que se entrenan: {sizes}."
-BATCHES = "📉 Con batch size {batch} son {steps} pasos por epoch."
-EPOCHS = "🔮 Habrá {epochs} epochs, para un total de {steps} pasos."
+BATCHES = Template("📉 Con batch size {batch} {steps:es # paso|son # pasos} por epoch.")
+EPOCHS = Template("🔮 Habrá {epochs:epoch|epochs}, para un total de {steps:paso|pasos}.")
 ESTIMATE = "⏱️ Tiempo aproximado {place}: {time}."
 ON_T4 = "en una tarjeta T4 de Colab"
 WITHOUT_CARD = "sin tarjeta gráfica"
 NO_CAPTION = "(sin descripción)"
 REPEATS = "repeticiones"
-MASKED = "🎭 {count} imágenes tienen máscara (_mask): se aprende solo lo blanco."
+MASKED = Template("🎭 {count:imagen tiene|imágenes tienen} máscara (_mask): se aprende solo lo blanco.")
 
 # --- While it goes ----------------------------------------------------------------------------------------------------
 
 STAGE_COUNT = ": {done} de {total}"
-TRAINING = "⭐ Entrenando {pictures} imágenes en {steps} pasos ({where})."
+TRAINING = Template("⭐ Entrenando {pictures:imagen|imágenes} en {steps:paso|pasos} ({where}).")
 GOES_ON_FROM = " Continúa desde el paso {step}."
 CARD = "tarjeta gráfica"
 PROCESSOR = "procesador"

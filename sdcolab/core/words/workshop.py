@@ -21,7 +21,7 @@ SENTENCES: Mapping[str, Sentence] = {
         "Ponlo como modelo A.",
     ),
     "workshop.block_weights": Sentence(
-        "«{text}» no son pesos por bloques: se leen {count} números.",
+        "«{text}» no son pesos por bloques: {count:se lee # número|se leen # números}.",
         "Escribe 26 números separados por comas (o 20 para SDXL), o el nombre de un preset, como GRAD_V.",
     ),
     "workshop.discard_pattern": Sentence(
@@ -38,7 +38,7 @@ SENTENCES: Mapping[str, Sentence] = {
         "La receta «{path}» no se entiende: {detail}.", "Corrígela y vuelve a intentarlo."
     ),
     "workshop.loras_unused": Sentence(
-        "{count} de las {layers} capas del LoRA «{path}» no existen en este modelo y no se hornearon.",
+        "El LoRA «{path}» tiene {layers:capa|capas}, y {count:# no existe|# no existen} en este modelo: quedan fuera.",
         "Comprueba que el LoRA sea de la misma familia que el modelo.",
     ),
 }

@@ -8,7 +8,8 @@ export async function mount(host, house) {
   const { el, iconButton, ask, file } = house;
   let canvas = null;
   const words = await ask("words");
-  const fill = (key, facts = {}) => words[key].replace(/\{(\w+)\}/g, (_, name) => (typeof facts[name] === "number" ? facts[name].toLocaleString("es") : facts[name] ?? ""));
+  const local = (fact) => (typeof fact === "number" ? fact.toLocaleString("es") : String(fact));
+  const fill = (key, facts = {}) => filled(words[key], facts, local);
   const fillWith = (place, ...children) => place.replaceChildren(...children.filter(Boolean));
   const split = (text) => text.split(",").map((one) => one.trim()).filter(Boolean);
 

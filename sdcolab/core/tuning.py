@@ -107,7 +107,7 @@ class Tuning:
     beta_beta: float = fact(0.6, low=0.01, high=10, label="Beta schedule beta", key="beta_dist_beta", control="number")
     discard_penultimate: bool = fact(False, label="Discard penultimate sigma", key="always_discard_next_to_last_sigma")
     sgm_noise_multiplier: bool = fact(False, label="SGM noise multiplier", key="sgm_noise_multiplier")
-    quantize: bool = fact(False, key="enable_quantization")
+    quantize: bool = fact(False, label="Quantize timesteps", key="enable_quantization")
 
     ngms: float = fact(
         0.0, low=0, high=15, step=0.1, label="NGMS", api=("s_min_uncond",), key="s_min_uncond", control="number"

@@ -200,7 +200,7 @@ START = "a cat\nSteps: 20, Sampler: Euler a, Schedule type: Automatic, CFG scale
         ),
         ({"tuning": Tuning(ensd=31337, eta=0.0)}, "Eta: 0"),
         ({"tuning": Tuning(emphasis=Emphasis.NO_NORM)}, ""),
-        ({"tuning": Tuning(comma_backtrack=0, quantize=True, sdxl_crop_top=8)}, ""),
+        ({"tuning": Tuning(comma_backtrack=0, quantize=True, sdxl_crop_top=8)}, "Quantize timesteps: True"),
         (
             {"tuning": Tuning(noise_schedule=NoiseSchedule.ZERO_TERMINAL_SNR, vae_decoder=VaeMethod.TAESD)},
             "Noise Schedule: Zero Terminal SNR, VAE Decoder: TAESD",

@@ -28,6 +28,7 @@ from pathlib import Path, PurePosixPath
 from sdcolab.core.errors import DriveFull, DriveLost, HostError
 from sdcolab.core.files import system_reason
 from sdcolab.core.folders import Folders
+from sdcolab.core.kept import MAX_KEPT_BYTES
 from sdcolab.core.settings import SettingsFile
 from sdcolab.core.style_files import FILE_NAME as STYLES_NAME
 from sdcolab.core.style_files import peek_styles
@@ -46,8 +47,8 @@ STALE_SECONDS = 3600
 NUMBER_NOTE = "{last:05}-en-drive.txt"
 """File put in a fresh machine's folder of the day so that numbering goes on after Drive's (see ``reserve_numbers``)."""
 
-_NUMBERED = re.compile(r"(\d{5,})(-.*)", re.DOTALL)
-_NOTE = re.compile(r"\d{5,}-en-drive\.txt")
+_NUMBERED = re.compile(r"(\d{5,12})(-.*)", re.DOTALL)
+_NOTE = re.compile(r"\d{5,12}-en-drive\.txt")
 
 Copy = Callable[[Path, Path], None]
 
@@ -98,8 +99,13 @@ def copy_in_one_piece(source: Path, target: Path) -> None:
 
 
 def _settings_in(folder: Path) -> list[Path]:
-    styles = folder / STYLES_NAME
-    return [*sorted(folder.glob("*.json")), *([styles] if styles.is_file() else [])]
+    """The files of settings there: none that is no file, is a link, or is larger than any of ours."""
+    found = [*sorted(folder.glob("*.json")), folder / STYLES_NAME]
+    return [path for path in found if path.is_file() and not path.is_symlink() and _size(path) <= MAX_KEPT_BYTES]
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size
 
 
 class DriveSettings:
@@ -269,9 +275,9 @@ class DriveSync:
         try:
             self._require_drive()
             if self._settings:
-                self._kept.save()
+                problem = self._save_settings()
             if self._images:
-                problem = self._save_images()
+                problem = self._save_images() or problem
         except OSError as error:
             problem = error
         self._tell(problem)
@@ -288,6 +294,15 @@ class DriveSync:
     def _require_drive(self) -> None:
         if not self._my_drive.is_dir():
             raise FileNotFoundError(errno.ENOENT, words.NOT_CONNECTED)
+
+    def _save_settings(self) -> OSError | None:
+        """Copy changed settings and return what stopped it, which is no reason to leave images where they are."""
+        try:
+            self._kept.save()
+        except OSError as error:
+            self._require_drive()
+            return error
+        return None
 
     def _save_images(self) -> OSError | None:
         """Copy pending images and return the last failure. One does not stop the rest, unless Drive is full or gone."""
@@ -332,9 +347,11 @@ def as_drive_error(error: OSError, pending: int) -> HostError:
 def free_name(name: str, taken: set[str]) -> str:
     """``name``, or when it is taken, the same image under the first number above all of the folder's.
 
-    A name without a number gets one at its end: ``gato-2.png``.
+    A name without a number gets one at its end: ``gato-2.png``. Names that differ in capitals alone are one: Drive may
+    be synchronised to a disk that knows no difference.
     """
-    if name not in taken:
+    folded = {one.casefold() for one in taken}
+    if name.casefold() not in folded:
         return name
     if numbered := _NUMBERED.fullmatch(name):
         numbers = [int(match[1]) for match in map(_NUMBERED.fullmatch, taken) if match]
@@ -343,7 +360,7 @@ def free_name(name: str, taken: set[str]) -> str:
     return next(
         candidate
         for count in range(2, len(taken) + 3)
-        if (candidate := f"{stem or name}-{count}{dot}{suffix if dot else ''}") not in taken
+        if (candidate := f"{stem or name}-{count}{dot}{suffix if dot else ''}").casefold() not in folded
     )
 
 

@@ -22,7 +22,7 @@ from sdcolab.core.infotext import PARAMETERS_KEY, parse, user_comment
 from sdcolab.core.preferences import Preferences, PreferencesFile
 from sdcolab.core.request import GenerationRequest
 
-_NUMBER = re.compile(r"(\d{5,})[-.]")
+_NUMBER = re.compile(r"(\d{5,12})[-.]")
 _LARGEST_EXIF = 65_533
 """Bytes that fit in a JPEG segment."""
 

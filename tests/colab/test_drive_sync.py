@@ -25,6 +25,7 @@ from sdcolab.colab.drive_sync import (
 )
 from sdcolab.core.errors import DriveFull, DriveLost
 from sdcolab.core.folders import Folders
+from sdcolab.core.kept import MAX_KEPT_BYTES
 from sdcolab.core.outputs import ImageStore
 from sdcolab.core.prompt import Style
 from sdcolab.core.settings import SettingsFile
@@ -151,6 +152,8 @@ def test_numbers_are_reserved_for_today_only(tmp_path: Path) -> None:
         ("00000-1.png", {"00000-1.png", "00012-4.png"}, "00013-1.png"),
         ("gato.png", {"gato.png", "gato-2.png"}, "gato-3.png"),
         ("LEEME", {"LEEME"}, "LEEME-2"),
+        ("Gato.png", {"gato.png", "GATO-2.png"}, "Gato-3.png"),
+        ("00000-1.png", {"00000-1.PNG", "9" * 200 + "-1.png"}, "00001-1.png"),
     ],
 )
 def test_free_names(name: str, taken: set[str], free: str) -> None:
@@ -269,6 +272,21 @@ def test_settings_travel_both_ways(machines: Callable[..., Machine]) -> None:
     second.sync.flush(5)
     assert json.loads((second.drive / "sdcolab" / "config" / "configuracion.json").read_text()) == {"pasos": 20}
     assert not list((second.drive / "sdcolab" / "config").glob("*.bak"))
+
+
+def test_what_is_no_settings_on_drive_stops_nothing(machines: Callable[..., Machine], tmp_path: Path) -> None:
+    vm = machines()
+    config = vm.drive / "sdcolab" / "config"
+    (config / "configuracion.json").mkdir(parents=True)
+    (config / "enlace.json").symlink_to(tmp_path / "nada.json")
+    with (config / "enorme.json").open("wb") as file:
+        file.truncate(MAX_KEPT_BYTES + 1)
+    write_settings(vm, {"pasos": 20})
+    vm.image("00000-1.png")
+    sync = vm.start()
+    until(lambda: vm.on_drive() == {"00000-1.png": b"imagen"})
+    until(lambda: sync.trouble is not None)  # its settings have no place there, and it says so
+    assert {path.name for path in vm.folders.config.glob("*.json")} == {"configuracion.json"}
 
 
 def test_newer_local_settings_win_and_drives_are_kept_aside(machines: Callable[..., Machine]) -> None:

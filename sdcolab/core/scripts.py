@@ -374,6 +374,15 @@ class Forecast:
     parts: bool = False
 
 
+def steps_of(request: GenerationRequest) -> int:
+    """Denoising steps of a request's pictures, those of a hires pass too, which are at least twice as slow."""
+    strength = request.init.strength if request.init and not request.init.exact_steps else 1.0
+    own = max(1, round(request.steps * strength))
+    second = request.hires if request.init is None else None
+    more = round((second.steps or request.steps) * second.strength * second.scale**2) if second else 0
+    return (own + more) * request.image_count
+
+
 Script = (
     XyzPlot
     | PromptMatrix

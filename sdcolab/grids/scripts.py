@@ -23,6 +23,7 @@ from sdcolab.core.scripts import (
     SdUpscale,
     Ultimate,
     XyzPlot,
+    steps_of,
 )
 from sdcolab.grids import alternative, lines, loopback, matrix, outpainting, sd_upscale, ultimate, xyz
 from sdcolab.grids.axes import axis_called, idle
@@ -141,20 +142,11 @@ def forecast(task: Grid, names: Names, wildcards: Wildcards) -> Forecast:
     prepared = prepare(task, names, wildcards, drawing_from(0))
     if prepared.plan is not None:
         requests = prepared.plan.requests
-        return Forecast(prepared.plan.image_count, sum(_steps(request) for request in requests))
+        return Forecast(prepared.plan.image_count, sum(steps_of(request) for request in requests))
     jobs = 0
     if prepared.dialogue is not None:
         first = next(prepared.dialogue)
         jobs = first.jobs if isinstance(first, Total) else 0
         prepared.dialogue.close()
-    steps = jobs * _steps(replace(task.request, batch_size=1, batch_count=1))
+    steps = jobs * steps_of(replace(task.request, batch_size=1, batch_count=1))
     return Forecast(jobs, steps, parts=isinstance(task.script, IN_PARTS))
-
-
-def _steps(request: GenerationRequest) -> int:
-    """Steps of a request, those of a hires pass too, which are at least twice as slow."""
-    strength = request.init.strength if request.init and not request.init.exact_steps else 1.0
-    own = max(1, round(request.steps * strength))
-    second = request.hires if request.init is None else None
-    more = round((second.steps or request.steps) * second.strength * second.scale**2) if second else 0
-    return (own + more) * request.image_count

@@ -7,16 +7,18 @@ import io
 import re
 from collections.abc import Mapping, Sequence
 
-from sdcolab.core.errors import NothingToCompare
-from sdcolab.core.tasks import Place
+from sdcolab.core.errors import NothingToCompare, SdcolabError
+from sdcolab.core.events import Phase
+from sdcolab.core.scripts import Grid, steps_of
+from sdcolab.core.tasks import Generate, Place, Task
 from sdcolab.core.words import human_time
 from sdcolab.core.words.scripts import forecast_text
 from sdcolab.studio.generating import Asked, GenerationDesk
-from sdcolab.studio.jobs import JobQueue
 from sdcolab.studio.studio import Studio
 
 _EPOCH = re.compile(r"[-_](\d{2,6}|e(poch)?\d{1,5})$", re.IGNORECASE)
 _WEIGHTS = "0.2, 0.4, 0.6, 0.8, 1"
+_LOADING = (Phase.LOADING_LIBRARIES, Phase.LOADING_MODEL)
 _FILE_ENDINGS = (".safetensors", ".pt", ".ckpt")
 
 
@@ -61,22 +63,33 @@ def forecast_sentence(studio: Studio, desk: GenerationDesk, asked: Asked) -> str
     told = desk.forecast(asked)
     if told is None or not told.pictures:
         return ""
-    seconds = seconds_a_step(studio.jobs)
+    seconds = seconds_a_step(studio)
     return forecast_text(told, "" if seconds is None else human_time(told.steps * seconds))
 
 
-def seconds_a_step(jobs: JobQueue) -> float | None:
-    """How long a denoising step took in the last generation of this session; None before there is one."""
-    for job in reversed(jobs.jobs(Place.ENGINE)):
-        request, images = job.snapshot.request, job.snapshot.images
-        if request is None or job.started is None or not images or job.snapshot.error is not None:
+def seconds_a_step(studio: Studio) -> float | None:
+    """How long a denoising step took in the last pictures of this session, loading the model apart; None before there
+    are any."""
+    for job in reversed(studio.jobs.jobs(Place.ENGINE)):
+        spent = sum(seconds for phase, seconds in job.seconds.items() if phase not in _LOADING)
+        if not spent or not job.snapshot.images or job.snapshot.error is not None:
             continue
-        try:
-            spent = images[-1].path.stat().st_mtime - job.started.timestamp()
-        except OSError:
-            continue
-        return max(0.0, spent) / (request.steps * len(images))
+        steps = _steps(studio, job.task)
+        if steps:
+            return spent / steps
     return None
+
+
+def _steps(studio: Studio, task: Task) -> int:
+    """Denoising steps of work that made pictures; 0 where that cannot be told."""
+    if isinstance(task, Generate):
+        return steps_of(task.request)
+    if not isinstance(task, Grid) or task.plan is not None:
+        return 0
+    try:
+        return studio.forecast(task).steps
+    except SdcolabError:  # what it was asked with is gone
+        return 0
 
 
 def as_text(values: Sequence[str]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,12 +10,15 @@ import pytest
 from PIL import Image
 
 from sdcolab.core.errors import AxisValueUnknown, NothingToCompare, SearchTextMissing
+from sdcolab.core.events import Ended, ImageSaved, Phase
 from sdcolab.core.fields import table_of
 from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library
 from sdcolab.core.request import GenerationRequest, InitImage
 from sdcolab.core.scripts import ContinuePlan, DynamicPrompts, Forecast, Grid, Ultimate, XyzPlot
+from sdcolab.core.tasks import Generate, Task
 from sdcolab.core.words.scripts import forecast_text
+from sdcolab.studio.job import Job
 from sdcolab.studio.layout import GADGETS, LAYOUT, every_section
 from sdcolab.studio.scripting import as_text, comparison, epochs_of, filled_axis, seconds_a_step
 from sdcolab.wiring.grids import forecast, script_lists
@@ -91,11 +93,28 @@ def test_pictures_and_steps_are_counted_and_mistakes_told(tmp_path: Path) -> Non
         forecast(Grid(request, XyzPlot("Prompt S/R", "dog,cat")), library, folders)
 
 
-def test_time_comes_from_the_last_generation(tmp_path: Path) -> None:
-    picture = tmp_path / "x.png"
-    picture.write_bytes(b"")
-    started = datetime.datetime.fromtimestamp(picture.stat().st_mtime - 20)
-    snapshot = SimpleNamespace(request=GenerationRequest(steps=10), images=(SimpleNamespace(path=picture),), error=None)
-    jobs: Any = SimpleNamespace(jobs=lambda _place: [SimpleNamespace(snapshot=snapshot, started=started)])
-    assert seconds_a_step(jobs) == pytest.approx(2.0, abs=0.01)
-    assert seconds_a_step(SimpleNamespace(jobs=lambda _place: [])) is None  # type: ignore[arg-type]
+def test_time_comes_from_the_last_pictures_without_loading(tmp_path: Path) -> None:
+    folders = Folders(tmp_path)
+    library = Library(folders)
+
+    def ended(task: Task, **seconds: float) -> Job:
+        job = Job(1, task)
+        job.notify(ImageSaved(0, tmp_path / "x.png", 1, ""))
+        job.notify(Ended(None))
+        job.seconds = {Phase[name]: spent for name, spent in seconds.items()}
+        return job
+
+    def pace(*jobs: Job) -> float | None:
+        queue = SimpleNamespace(jobs=lambda _place: jobs)
+        return seconds_a_step(
+            SimpleNamespace(jobs=queue, forecast=lambda task: forecast(task, library, folders))  # type: ignore[arg-type]
+        )
+
+    request = GenerationRequest(prompt="a cat", steps=10)
+    one = ended(Generate(request), LOADING_LIBRARIES=30, LOADING_MODEL=60, SAMPLING=19, DECODING=1)
+    plot = ended(Grid(request, XyzPlot("Steps", "10,20")), LOADING_MODEL=60, SAMPLING=90)
+    gone = ended(Grid(request, XyzPlot("Checkpoint name", "borrado.safetensors")), SAMPLING=5)
+    assert pace() is None
+    assert pace(one) == pytest.approx(2.0)
+    assert pace(one, plot) == pytest.approx(3.0)
+    assert pace(one, gone, Job(2, Generate(request))) == pytest.approx(2.0)

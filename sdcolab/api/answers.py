@@ -20,7 +20,7 @@ from sdcolab.core.faces import GFPGAN
 from sdcolab.core.infotext import Infotext
 from sdcolab.core.infotext.containers import PARAMETERS_KEY
 from sdcolab.core.request import RANDOM_SEED, GenerationRequest
-from sdcolab.core.scripts import AFTER_SHEETS, JOB_UNITS, Grid
+from sdcolab.core.scripts import AFTER_SHEETS, JOB_UNITS, Grid, PromptMatrix, Script, XyzPlot
 from sdcolab.core.words import PHASE_LABELS
 from sdcolab.studio.job import Job, JobSnapshot, Outcome
 
@@ -87,8 +87,15 @@ def generated(
     }
 
 
-def scripted(outcome: Outcome) -> dict[str, Any]:
-    """What ``info`` tells differently of pictures that a script made: what each of them says of itself."""
+_SHEET_COUNTED = (XyzPlot, PromptMatrix)
+
+
+def scripted(outcome: Outcome, script: Script | None) -> dict[str, Any]:
+    """What ``info`` tells differently of pictures that a script made: what each of them says of itself.
+
+    ``index_of_first_image`` is A1111's: a plot and a matrix count their whole sheet (the sheets of single Z values come
+    after it as pictures), other scripts count none, even where a sheet comes first.
+    """
     sheets = sum(image.index < AFTER_SHEETS for image in outcome.made)
     told = [infotext.parse(image.infotext) for image in outcome.made]
     if not told:
@@ -105,7 +112,7 @@ def scripted(outcome: Outcome) -> dict[str, Any]:
         "sampler_name": first.get("Sampler"),
         "all_subseeds": [_plain_value(one.get("Variation seed") or str(RANDOM_SEED)) for one in told],
         "extra_generation_params": dict(_extra_fields(first)),
-        "index_of_first_image": sheets,
+        "index_of_first_image": int(sheets > 0 and isinstance(script, _SHEET_COUNTED)),
     }
 
 

@@ -263,7 +263,7 @@ def _generated(
     info = answers.generated(outcome, request, styles=styles, started=job.started)
     info["sdcolab_seconds"] = {phase.value: round(spent, 3) for phase, spent in job.seconds.items()}
     if isinstance(job.snapshot.task, Grid):
-        info |= answers.scripted(outcome)
+        info |= answers.scripted(outcome, job.snapshot.task.script)
     told = [str(explain(warning)) for warning in (*warnings, *job.snapshot.warnings)]
     if told:
         info["warnings"] = told

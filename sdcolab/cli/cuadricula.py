@@ -14,7 +14,7 @@ from typing import Any
 
 from sdcolab.cli import generar
 from sdcolab.cli.parser import add_folder_option, words
-from sdcolab.cli.scripts import run_task
+from sdcolab.cli.scripts import add_script_options, run_task
 from sdcolab.core.request import GenerationRequest
 from sdcolab.core.scripts import DynamicPrompts, Grid, XyzPlot
 from sdcolab.core.words import command as said
@@ -34,19 +34,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--separacion", type=int, default=0, metavar="N")
     add("--sin-rotulos", action="store_true")
     add("--continuar", type=Path, metavar="PLAN")
-    add("--exportar", type=Path, metavar="ARCHIVO")
     add("--html", type=Path, metavar="ARCHIVO")
-    add("--contar", action="store_true")
     add("--ejes", action="store_true")
-    add_shared(parser)
-
-
-def add_shared(parser: argparse.ArgumentParser) -> None:
-    """What ``generar`` shares with this one."""
-    add = parser.add_argument
     add("--modelo", default=argparse.SUPPRESS, metavar="ARCHIVO")
-    add("--dinamicos", action="store_true")
-    add("--json", action="store_true")
+    add_script_options(parser)
     add_folder_option(parser, argparse.SUPPRESS)
     generar.FIELD_OPTIONS.add_to(parser)
 

@@ -16,6 +16,7 @@ from typing import Any
 from sdcolab.cli.options import PICTURES, FieldOptions, option_name
 from sdcolab.cli.parser import add_folder_option, words
 from sdcolab.cli.progress import ConsoleProgress, warn
+from sdcolab.cli.scripts import add_script_options, run_task, script_called
 from sdcolab.core.errors import (
     CannotRead,
     InfotextFieldUnused,
@@ -53,10 +54,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="ARCHIVO",
     )
     add("--modelo", default=argparse.SUPPRESS, metavar="ARCHIVO")
-    add("--salida", type=Path, metavar="DIR")
-    formats = [known.value for known in ImageFormat]
-    add("--formato", choices=formats, default=formats[0], metavar="FORMATO")
-    add("--json", action="store_true")
     add("--guion", type=words, metavar="NOMBRE")
     add(
         "--guion-valor",
@@ -65,7 +62,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         type=words,
         metavar="CAMPO=VALOR",
     )
-    add("--dinamicos", action="store_true")
+    add_script_options(parser)
     add_folder_option(parser, argparse.SUPPRESS)
     FIELD_OPTIONS.add_to(parser)
 
@@ -130,7 +127,6 @@ def request_of(options: argparse.Namespace) -> GenerationRequest:
 
 
 def _run_script(options: argparse.Namespace, request: GenerationRequest) -> int:
-    from sdcolab.cli.scripts import run_task, script_called
     from sdcolab.core.scripts import DynamicPrompts, Grid
 
     script = script_called(options.guion, options.guion_valor) if options.guion else None
@@ -138,6 +134,9 @@ def _run_script(options: argparse.Namespace, request: GenerationRequest) -> int:
 
 
 def _check(options: argparse.Namespace, given: dict[str, Any]) -> None:
+    for name in ("exportar", "contar"):
+        if getattr(options, name) and not (options.guion or options.dinamicos):
+            options.fail(said.ONLY_WITH.format(option=f"--{name}", needed="--guion"))
     if options.prompt is None and options.infotext is None:
         options.fail("the following arguments are required: PROMPT")
     for path in given:

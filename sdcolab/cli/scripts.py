@@ -14,6 +14,7 @@ from sdcolab.core.errors import ScriptOption, ScriptUnknown
 from sdcolab.core.events import Event, FileMade, ImageSaved, Warned
 from sdcolab.core.fields import Field, table_of
 from sdcolab.core.folders import Folders
+from sdcolab.core.formats import ImageFormat
 from sdcolab.core.registry import closest
 from sdcolab.core.scripts import AFTER_SHEETS, SCRIPTS, Grid
 from sdcolab.core.words import command as said
@@ -24,15 +25,15 @@ from sdcolab.core.words.console import explain
 def run_task(options: argparse.Namespace, task: Grid) -> int:
     """Count, export or run ``task``, and print what came of it."""
     from sdcolab.wiring import grids, grids_here
-    from sdcolab.wiring.engine import build_library
 
     folders = Folders(options.carpeta)
-    model = getattr(options, "modelo", None)
-    if getattr(options, "contar", False):
-        print(said.PICTURES.format(count=grids.forecast(task, build_library(folders), folders).pictures))
+    library = grids_here.library_for(folders, getattr(options, "modelo", None))
+    task = grids_here.shaped_task(task, library)
+    if options.contar:
+        print(said.PICTURES.format(count=grids.forecast(task, library, folders).pictures))
         return 0
-    if target := getattr(options, "exportar", None):
-        _write_lines(target, grids.exported(task, build_library(folders), folders))
+    if options.exportar:
+        _write_lines(options.exportar, grids.exported(task, library, folders))
         return 0
     results = _Results()
     progress = ConsoleProgress(sys.stderr)
@@ -42,14 +43,33 @@ def run_task(options: argparse.Namespace, task: Grid) -> int:
         progress(event)
 
     try:
-        grids_here.run_here(task, folders=folders, model=model, listener=hear)
+        grids_here.run_here(
+            task,
+            folders=folders,
+            library=library,
+            listener=hear,
+            output=options.salida,
+            image_format=ImageFormat(options.formato),
+        )
     finally:
         progress.close()
         results.tell(as_json=options.json)
     if (page := getattr(options, "html", None)) and results.plan:
-        grids.write_plan_page(results.plan, page, build_library(folders), folders)
+        grids.write_plan_page(results.plan, page, library, folders)
         print(page)
     return 0
+
+
+def add_script_options(parser: argparse.ArgumentParser) -> None:
+    """What both commands offer for scripts."""
+    add = parser.add_argument
+    add("--dinamicos", action="store_true")
+    add("--contar", action="store_true")
+    add("--exportar", type=Path, metavar="ARCHIVO")
+    add("--salida", type=Path, metavar="DIR")
+    formats = [known.value for known in ImageFormat]
+    add("--formato", choices=formats, default=formats[0], metavar="FORMATO")
+    add("--json", action="store_true")
 
 
 class _Results:

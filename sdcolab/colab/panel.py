@@ -165,7 +165,7 @@ class Panel:
                 return self._widgets.VBox(drawn)
 
     def _put_together(self) -> Any:
-        """The parts in their places."""
+        """The parts in their places; what comes of it right under what asks for it, since the form is a long one."""
         new, view = self._widgets, self._view
         body = new.VBox([*{id(box): box for box in self._boxes.values()}.values()])
         self._generate_row = new.HBox([self._generate], layout=new.Layout(width="auto"))
@@ -173,9 +173,9 @@ class Panel:
             [self._generate_row, self._interrupt, view.pause, self._empty, self._save],
             layout=new.Layout(flex_flow="row wrap"),
         )
-        results = [view.state, view.progress, view.preview, self._notes.box, view.report, self._gallery.box]
+        results = [buttons, view.state, view.progress, view.preview, self._notes.box, view.report, self._gallery.box]
         offer = LeftPlanOffer(new, self._studio, self._notes, self._notes.guarded)
-        left, right = new.VBox([offer.box, body, buttons]), new.VBox(results)
+        left, right = new.VBox([offer.box, body]), new.VBox(results)
         self._both = new.HBox([left, right], layout=new.Layout(flex_flow="row wrap"))
         named(left=left, right=right, both=self._both, tabs=self._tabs, pictures=self._gallery.box)
         style = new.HTML(f"<style>{shared_css()}{asset('panel.css')}</style>")

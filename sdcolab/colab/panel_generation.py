@@ -90,7 +90,7 @@ class GenerationForm:
         self.styles = StyleBox(widgets, studio.settings, self._prompts, self._put_prompts, note, guarded)
         self.styles.offer(settings, chosen)
         forecast = partial(forecast_sentence, studio, self.desk)
-        self.scripts = ScriptBox(widgets, studio, layout.scripts, lambda: note(forecast(self.asked)), guarded)
+        self.scripts = ScriptBox(widgets, studio, layout.scripts, lambda: forecast(self.asked), guarded)
         wide = {"layout": widgets.Layout(width="98%"), "style": {"description_width": "130px"}}
         self._lora = widgets.Dropdown(description="LoRA", **wide)
         self._tokens = widgets.HTML(value=words.tokens((0, 75), (0, 75)))

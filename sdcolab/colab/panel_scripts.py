@@ -20,24 +20,25 @@ from sdcolab.studio.studio import Studio
 
 
 class ScriptBox:
-    """``tell_forecast`` says how much the chosen script will be. ``box`` is what is shown."""
+    """``forecast`` says how much the chosen script will be. ``box`` is what is shown."""
 
     def __init__(
         self,
         widgets: Any,
         studio: Studio,
         scripts: tuple[Script, ...],
-        tell_forecast: Callable[[], None],
+        forecast: Callable[[], str],
         guarded: Guarded,
     ) -> None:
         self._new = widgets
         self._studio = studio
         self._scripts = {script.id: script for script in scripts}
-        self._tell_forecast = tell_forecast
+        self._forecast = forecast
         self._guarded = guarded
         self._forms: dict[str, FormBox] = {}
         self._to_watch: list[tuple[str, Callable[[], None]]] = []
         self._body = widgets.VBox([])
+        self._foretold = widgets.HTML()
         self._choice = widgets.Dropdown(
             options=[(words.NO_SCRIPT, ""), *((script.title, script.id) for script in scripts)],
             description=words.SCRIPT,
@@ -87,8 +88,15 @@ class ScriptBox:
                 self._forms[name].watch(path, told)
             self._to_watch.clear()
         hint = [self._new.HTML(f"<p>{script.hint}</p>")] if script and script.hint else []
-        count = button_row(self._new, self._guarded, (words.FORECAST, self._tell_forecast))
-        self._body.children = (*hint, self._forms[name].box, count) if script else ()
+        self._foretold.value = ""
+        count = button_row(self._new, self._guarded, (words.FORECAST, self._foretell))
+        told = self._new.HBox([count, self._foretold], layout=self._new.Layout(flex_flow="row wrap"))
+        self._body.children = (*hint, self._forms[name].box, told) if script else ()
+
+    def _foretell(self) -> None:
+        """Say how much it will be, beside the button; what was said before is not true any more."""
+        self._foretold.value = ""
+        self._foretold.value = self._forecast()
 
     def _gadgets(self, name: str) -> Mapping[str, Callable[[], Any]]:
         def fill(axis: str) -> None:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
 from typing import Any
 
+from sdcolab.colab.panel_fields import uploaded
 from sdcolab.colab.panel_notes import Guarded, Note
 from sdcolab.core.words import panel as words
-from sdcolab.core.words.scripts import LIST_DELETED, LIST_SAVED
-from sdcolab.studio.wildcards import WildcardLists, mention
+from sdcolab.core.words.scripts import LIST_DELETED, LIST_IMPORT, LIST_SAVED
+from sdcolab.studio.wildcards import WildcardLists, branches, imported, mention
 
 
 class WildcardTab:
-    """Choose a list, edit it, save it. ``box`` is what is shown."""
+    """Choose a list of the tree, edit it, save it; import many from a zip. ``box`` is what is shown."""
 
     def __init__(self, widgets: Any, lists: WildcardLists, note: Note, guarded: Guarded) -> None:
         self._lists = lists
         self._note = note
         wide = widgets.Layout(width="98%")
-        self._chosen = widgets.Dropdown(options=self._options(), description=words.LIST, layout=wide)
+        self._chosen = widgets.Select(options=self._options(), value="", rows=9, description=words.LIST, layout=wide)
         self._name = widgets.Text(placeholder=words.LIST_NAME_HINT, description=words.LIST_NAME, layout=wide)
         self._text = widgets.Textarea(rows=12, placeholder=words.LIST_HINT, layout=wide)
         self._mention = widgets.HTML()
@@ -27,15 +30,19 @@ class WildcardTab:
         delete.on_click(guarded(self._delete))
         look = guarded(self._look)
         self._chosen.observe(look, names="value")
-        row = widgets.HBox([save, delete], layout=widgets.Layout(flex_flow="row wrap"))
+        self._upload = widgets.FileUpload(accept=".zip", multiple=False, description=LIST_IMPORT)
+        self._upload.layout.width = "auto"
+        take = guarded(self._import)
+        self._upload.observe(lambda change: take(change) if uploaded(change["new"]) else None, names="value")
+        row = widgets.HBox([save, delete, self._upload], layout=widgets.Layout(flex_flow="row wrap"))
         self.box = widgets.VBox([self._chosen, self._mention, self._name, self._text, row])
 
     def _options(self) -> list[tuple[str, str]]:
-        return [(words.LIST_CHOOSE, ""), *((name, name) for name in self._lists.tree())]
+        return [(words.LIST_CHOOSE, ""), *branches(self._lists.tree())]
 
     def _look(self) -> None:
         name = self._chosen.value or ""
-        if name:
+        if name and not name.endswith("/"):
             self._name.value, self._text.value = name, self._lists.text(name)
             self._mention.value = f"<p>{words.LIST_MENTION.format(mention=mention(name))}</p>"
 
@@ -50,6 +57,15 @@ class WildcardTab:
         self._text.value = self._lists.text(name)
         self._offer(name if self._text.value else "")
         self._note(f"🗑️ {LIST_DELETED.format(name=name)}")
+
+    def _import(self) -> None:
+        (content,) = uploaded(self._upload.value)
+        with tempfile.TemporaryDirectory(prefix="sdcolab-") as folder:
+            archive = Path(folder) / "listas.zip"
+            archive.write_bytes(content)
+            names = self._lists.import_zip(archive)
+        self._offer("")
+        self._note(f"📚 {imported(names)}")
 
     def _offer(self, name: str) -> None:
         self._chosen.options = self._options()

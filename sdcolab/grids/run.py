@@ -67,13 +67,20 @@ class WorkingEngine(Generator, Upscaling, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Kit:
-    """What scripts work with. ``stores`` keep single pictures; sheets lie in folders of their own."""
+    """What scripts work with. ``stores`` keep single pictures; sheets lie in folders of their own, or beside the
+    pictures where one store keeps all."""
 
     engine: WorkingEngine
     folders: Folders
     names: Names
     wildcards: Wildcards
     stores: ImageStores | ImageStore
+
+    def sheets(self, request: GenerationRequest) -> Path:
+        """The folder for today's sheets of ``request``."""
+        if isinstance(self.stores, ImageStore):
+            return self.stores.folder
+        return grids_folder(self.folders, request) / self.stores.of(request).day
 
 
 def run(task: Grid, kit: Kit, listener: Listener, cancel: CancelToken) -> None:
@@ -251,8 +258,7 @@ class _PlanRun:
             return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sdcolab-"))), None
         if before is not None:
             return before.path.parent, stack.enter_context(PlanFile(before.path))
-        store = self._kit.stores.of(self._task.request)
-        folder = grids_folder(self._kit.folders, self._task.request) / store.day
+        folder = self._kit.sheets(self._task.request)
         stem = planfile.next_stem(folder, self._kind, self._first_seed)
         return folder, stack.enter_context(PlanFile(folder / f"{stem}{SUFFIX}"))
 
@@ -541,8 +547,7 @@ class _DialogueRun:
             self._listener(ImageReady(place, made.picture, made.seed, infotext))
             return
         if sheet:
-            store = self._kit.stores.of(self._task.request)
-            folder = grids_folder(self._kit.folders, self._task.request) / store.day
+            folder = self._kit.sheets(self._task.request)
             path = folder / f"{planfile.next_stem(folder, 'grid', made.seed)}.png"
             _write(made.picture, infotext, path)
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
 
@@ -61,6 +62,27 @@ class NoLists:
     def import_zip(self, _archive: Path) -> tuple[str, ...]:
         """See ``WildcardLists``."""
         return ()
+
+
+INDENT = "\N{EM SPACE}"
+"""Before a line of the tree, once for each folder around it."""
+
+
+def branches(names: Iterable[str]) -> list[tuple[str, str]]:
+    """``names`` as the lines of a tree: what each says, and its name. A folder stands above what is in it; its name
+    ends in "/", and it cannot be looked at.
+    """
+    lines: list[tuple[str, str]] = []
+    told: set[str] = set()
+    for name in names:
+        *folders, file = name.split("/")
+        for depth, folder in enumerate(folders):
+            path = "/".join(folders[: depth + 1]) + "/"
+            if path not in told:
+                told.add(path)
+                lines.append((f"{INDENT * depth}{folder}/", path))
+        lines.append((f"{INDENT * len(folders)}{file.removesuffix('.txt')}", name))
+    return lines
 
 
 def mention(name: str) -> str:

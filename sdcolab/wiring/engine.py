@@ -161,16 +161,30 @@ def generate(
         chosen.append(vae)
         request = replace(request, vae=vae.name)
     library = build_library(folders, *chosen)
-    stores = ImageStores.below(folders, image_format)
-    store = stores if output is None else ImageStore(output, today=None, image_format=image_format)
-    make_folder(store.of(request).folder)  # before minutes of work, not after
+    store = store_for(folders, request, output, image_format)
     named = model is None and request.checkpoint
     checkpoint = library.find(ModelKind.CHECKPOINT, request.checkpoint) if named else library.default_checkpoint()
     request = replace(request, checkpoint=checkpoint.name)  # the default is the chosen one, which comes first
-    if request.init and request.width is None and request.height is None:
-        width, height = size_like(request.init.images[0].size, native_size(checkpoint))
-        request = replace(request, width=width, height=height)
-    return build_engine(folders, library, store).generate(request, listener, CancelToken())
+    return build_engine(folders, library, store).generate(shaped(request, checkpoint), listener, CancelToken())
+
+
+def store_for(
+    folders: Folders, request: GenerationRequest, output: Path | None, image_format: ImageFormat
+) -> ImageStores | ImageStore:
+    """Where a command saves: in the folders of each kind, or flat in ``output``, which is made before minutes of work
+    and not after. Raises ``CannotWrite``."""
+    stores = ImageStores.below(folders, image_format)
+    store = stores if output is None else ImageStore(output, today=None, image_format=image_format)
+    make_folder(store.of(request).folder)
+    return store
+
+
+def shaped(request: GenerationRequest, checkpoint: ModelFile) -> GenerationRequest:
+    """``request``, which has the shape of the picture it begins with when it says no size."""
+    if not request.init or request.width is not None or request.height is not None:
+        return request
+    width, height = size_like(request.init.images[0].size, native_size(checkpoint))
+    return replace(request, width=width, height=height)
 
 
 def size_like(picture: tuple[int, int], native: int) -> tuple[int, int]:

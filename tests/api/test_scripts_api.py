@@ -145,7 +145,7 @@ def test_a_plot_over_http(client: httpx.Client) -> None:
     answer = post(client, "txt2img", prompt="gato", script_name="x/y/z plot", script_args=args, **SMALL)
     info = json.loads(answer["info"])
     assert len(answer["images"]) == 6
-    assert info["index_of_first_image"] == 2
+    assert info["index_of_first_image"] == 1
     assert info["all_seeds"] == [5] * 6
     pictures = [opened(text) for text in answer["images"]]
     assert pictures[0].width > 64
@@ -163,9 +163,9 @@ def test_prompts_and_matrix_over_http(client: httpx.Client) -> None:
         **SMALL,
     )
     info = json.loads(lines["info"])
-    assert (len(lines["images"]), info["index_of_first_image"], info["all_prompts"][1:]) == (3, 1, ["a", "b"])
+    assert (len(lines["images"]), info["index_of_first_image"], info["all_prompts"][1:]) == (3, 0, ["a", "b"])
     matrix = post(client, "txt2img", prompt="a|b", script_name="Prompt matrix", script_args=[], **SMALL)
-    assert len(matrix["images"]) == 3
+    assert (len(matrix["images"]), json.loads(matrix["info"])["index_of_first_image"]) == (3, 1)
 
 
 def test_img2img_scripts_over_http(client: httpx.Client) -> None:
@@ -178,7 +178,7 @@ def test_img2img_scripts_over_http(client: httpx.Client) -> None:
         **SMALL,
     )
     info = json.loads(answer["info"])
-    assert (len(answer["images"]), info["index_of_first_image"]) == (3, 1)
+    assert (len(answer["images"]), info["index_of_first_image"]) == (3, 0)
     assert info["extra_generation_params"]["Denoising curve"] == "Linear"
 
 

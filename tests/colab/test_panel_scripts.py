@@ -45,7 +45,7 @@ def studio() -> Any:
 
 
 def test_values_are_added_and_axes_exchanged(studio: Any) -> None:
-    scripts = ScriptBox(ipywidgets, studio, LAYOUT.scripts, lambda: None, at_once)
+    scripts = ScriptBox(ipywidgets, studio, LAYOUT.scripts, lambda: "", at_once)
     (choice, _) = scripts.box.children
     choice.value = "xyz"
     fields = {one.description: one for one in walk(scripts.box) if getattr(one, "description", "")}
@@ -62,7 +62,7 @@ def test_values_are_added_and_axes_exchanged(studio: Any) -> None:
 
 
 def test_a_script_is_chosen_with_its_settings_and_taken_away(studio: Any) -> None:
-    scripts = ScriptBox(ipywidgets, studio, LAYOUT.scripts, lambda: None, at_once)
+    scripts = ScriptBox(ipywidgets, studio, LAYOUT.scripts, lambda: "", at_once)
     scripts.choose("xyz", {"x_axis": "Steps", "x_values": "4, 8"})
     assert (scripts.chosen, scripts.values["x_axis"], scripts.values["x_values"]) == ("xyz", "Steps", "4, 8")
     scripts.choose("")
@@ -76,7 +76,7 @@ def test_an_axis_is_found_by_its_group(studio: Any) -> None:
         "axis.Hires sampler": ("Euler a", "DDIM"),
     }
     studio.lists = lambda name: lists.get(name, ())
-    scripts = ScriptBox(ipywidgets, studio, LAYOUT.scripts, lambda: None, at_once)
+    scripts = ScriptBox(ipywidgets, studio, LAYOUT.scripts, lambda: "", at_once)
     scripts.choose("xyz")
     drawn = [one for one in walk(scripts.box) if getattr(one, "description", "") in ("Tipo X", "›")]
     groups, names = drawn[:2]

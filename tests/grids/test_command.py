@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from sdcolab.cli import main
 from sdcolab.cli.scripts import script_called
@@ -31,6 +32,33 @@ def test_counting_and_exporting_make_nothing(tmp_path: Path, capsys: pytest.Capt
     assert not list(tmp_path.rglob("*.png"))
 
 
+def test_the_plan_of_any_script_is_exported_and_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    target = tmp_path / "plan.jsonl"
+    matrix = ["generar", "a cat|red|blue", "--guion", "Prompt matrix", "--carpeta", str(tmp_path)]
+    assert main([*matrix, "--contar"]) == 0
+    assert capsys.readouterr().out == "4 imágenes\n"
+    assert main([*matrix, "--exportar", str(target)]) == 0
+    tasks = [TASKS.from_json(json.loads(line)) for line in target.read_text("utf-8").splitlines()]
+    prompts = [task.request.prompt for task in tasks if isinstance(task, Generate)]
+    assert prompts == ["a cat", "a cat, red", "a cat, blue", "a cat, red, blue"]
+
+
+def test_scripts_save_where_they_are_told_in_the_picture_s_shape(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture, place = tmp_path / "ancha.png", tmp_path / "salida"
+    Image.new("RGB", (192, 128), "teal").save(picture)
+    script = ["--guion", "Loopback", "--guion-valor", "loops=2", "--imagen", str(picture)]
+    told = ["--pasos", "2", "--salida", str(place), "--formato", "webp", "--carpeta", str(tmp_path / "raiz")]
+    assert main(["generar", "a cat", *script, *told]) == 0
+    made = [Path(line) for line in capsys.readouterr().out.splitlines()]
+    assert {path.parent for path in made} == {place}
+    singles = [path for path in made if path.suffix == ".webp"]
+    assert [Image.open(path).size for path in singles] == [(192, 128)] * 2
+    assert len(made) == 3, "and their sheet"
+    assert not list((tmp_path / "raiz").rglob("*.png"))
+
+
 def test_the_axes_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["cuadricula", "--ejes"]) == 0
     assert {"Steps · Pasos", "LoRA › LoRA weight · Peso del LoRA"} < set(capsys.readouterr().out.splitlines())
@@ -46,6 +74,7 @@ def test_the_axes_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
         (["cuadricula", "x", "--x", "Passos=1"], 2, "«Pasos»"),
         (["generar", "x", "--guion", "Loopbak"], 2, "«Loopback»"),
         (["generar", "x", "--guion", "Loopback"], 2, "--imagen"),
+        (["generar", "x", "--exportar", "plan.jsonl"], 2, "--guion"),
         (["generar", "x", "--guion", "Loopback", "--guion-valor", "vueltas=3"], 2, "vueltas"),
     ],
 )

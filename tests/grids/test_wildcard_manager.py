@@ -13,6 +13,7 @@ from sdcolab.core.prompt.marks import idle_marks
 from sdcolab.grids.dynamic.drawing import draw
 from sdcolab.grids.dynamic.files import WildcardFolder
 from sdcolab.grids.dynamic.manager import WildcardManager
+from sdcolab.studio.wildcards import INDENT, branches
 from sdcolab.wiring.grids import bundled_wildcards
 
 
@@ -129,3 +130,15 @@ def test_our_own_lists_are_whole() -> None:
 )
 def test_marks_that_do_nothing_without_a_script(prompt: str, marks: list[str]) -> None:
     assert [mark for mark, _ in idle_marks(prompt)] == marks
+
+
+def test_lists_are_shown_as_a_tree() -> None:
+    names = ("luces.txt", "ropa/arriba.txt", "ropa/invierno/gorros.yaml", "tela.json")
+    assert branches(names) == [
+        ("luces", "luces.txt"),
+        ("ropa/", "ropa/"),
+        (f"{INDENT}arriba", "ropa/arriba.txt"),
+        (f"{INDENT}invierno/", "ropa/invierno/"),
+        (f"{INDENT * 2}gorros.yaml", "ropa/invierno/gorros.yaml"),
+        ("tela.json", "tela.json"),
+    ]

@@ -4,6 +4,7 @@ sending, enlarging, LoRAs and the queue."""
 from __future__ import annotations
 
 import re
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -336,9 +337,10 @@ def test_a_plot_is_filled_counted_and_shown_cell_by_cell(page: Page, bench: Benc
     choose(page, "script", "Ninguno")
 
 
-def test_wildcard_lists_are_edited(page: Page, bench: Bench) -> None:
+def test_wildcard_lists_are_edited(page: Page, bench: Bench, tmp_path: Path) -> None:
     tab(page, "Comodines")
-    choose(page, "wildcard", "poses.txt")
+    tree = part(page, "wildcard")
+    tree.get_by_text("poses", exact=True).click()
     expect(field(page, "wildcard-text")).to_have_value(re.compile("standing"))
     expect(field(page, "wildcard-mention")).to_have_value("__poses__")
     field(page, "wildcard-name").fill("mis colores")
@@ -349,6 +351,14 @@ def test_wildcard_lists_are_edited(page: Page, bench: Bench) -> None:
     field(page, "wildcard-name").fill("../fuera")
     part(page, "wildcard-save").click()
     expect(part(page, "wildcard-message")).to_contain_text("no se puede guardar")
+    with zipfile.ZipFile(tmp_path / "listas.zip", "w") as archive:
+        archive.writestr("bichos/mar/peces.txt", "atún\nlubina")
+    part(page, "wildcard-zip").locator("input[type=file]").set_input_files(tmp_path / "listas.zip")
+    expect(part(page, "wildcard-message")).to_contain_text("bichos/mar/peces.txt")
+    expect(tree).to_contain_text("bichos/")
+    tree.get_by_text("peces").click()
+    expect(field(page, "wildcard-text")).to_have_value("atún\nlubina")
+    expect(field(page, "wildcard-mention")).to_have_value("__bichos/mar/peces__")
     tab(page, "txt2img")
 
 

@@ -57,6 +57,8 @@ HELP: Mapping[str, Mapping[str, str]] = {
         "--separacion": "píxeles entre imágenes (0)",
         "--sin-rotulos": "sin rótulos en la hoja",
         "--continuar": "sigue una cuadrícula a medias: su archivo .jsonl",
+        "--salida": "dónde guardar las imágenes y las hojas",
+        "--formato": "png, jpg, webp o avif (png)",
         "--exportar": "no genera: escribe la lista de imágenes como JSON Lines",
         "--html": "guarda también una página con un mando por eje",
         "--contar": "no genera: dice cuántas imágenes serían",
@@ -95,6 +97,8 @@ HELP: Mapping[str, Mapping[str, str]] = {
         "--guion": 'script: "Ultimate SD upscale", Loopback, "Prompt matrix"…',
         "--guion-valor": "un ajuste del script (se puede repetir): scale=2, redraw=Chess",
         "--dinamicos": "el prompt tiene partes al azar: {rojo|azul}, __poses__",
+        "--contar": "con un script, no genera: dice cuántas imágenes serían",
+        "--exportar": "con un script, no genera: escribe la lista de imágenes como JSON Lines",
     },
     "lanzar": {
         "--sin-navegador": "no abre el navegador: escribe la dirección",

@@ -126,7 +126,6 @@ LIST_TEXT = "Una opción por línea"
 LIST_MENTION = "Se escribe así en el prompt"
 LIST_SAVE = "Guardar lista"
 LIST_DELETE = "Borrar lista"
-LIST_IMPORT = "Importar listas de un .zip"
 
 # --- The door ---------------------------------------------------------------------------------------------------------
 

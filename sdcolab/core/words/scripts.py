@@ -147,11 +147,12 @@ OPTIONS: Mapping[type[StrEnum], Mapping[StrEnum, str]] = {
 """What the choices of scripts are called."""
 
 
+LIST_IMPORT = "Importar listas de un .zip"
 LIST_SAVED = "Lista «{name}» guardada."
 LIST_DELETED = "Lista «{name}» borrada."
 LISTS_IMPORTED = "Listas importadas: {count} ({names})."
 NO_LISTS = "El .zip no tiene listas .txt, .yaml ni .json."
-"""What the tab of lists tells."""
+"""What the tab of lists says on both faces."""
 
 
 def forecast_text(told: Forecast, time: str) -> str:

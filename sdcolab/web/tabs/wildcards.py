@@ -9,9 +9,9 @@ from typing import Any
 import gradio as gr
 
 from sdcolab.core.words import page as words
-from sdcolab.core.words.scripts import LIST_DELETED, LIST_SAVED
+from sdcolab.core.words.scripts import LIST_DELETED, LIST_IMPORT, LIST_SAVED
 from sdcolab.studio.studio import Studio
-from sdcolab.studio.wildcards import imported, mention
+from sdcolab.studio.wildcards import branches, imported, mention
 from sdcolab.web import fragments
 from sdcolab.web.edge import attempt
 from sdcolab.web.uploads import file_input
@@ -21,7 +21,7 @@ from sdcolab.web.uploads import file_input
 class Wildcards:
     """The tab's controls."""
 
-    chosen: gr.Dropdown
+    chosen: gr.Radio
     name: gr.Textbox
     text: gr.Textbox
     mention: gr.Textbox
@@ -36,13 +36,12 @@ def build_wildcards(studio: Studio) -> Wildcards:
     gr.HTML(f"<p>{words.LISTS_HINT}</p>", elem_classes="sd-hint")
     with gr.Row(elem_id="sd-wildcards"):
         with gr.Column(min_width=280):
-            chosen = gr.Dropdown(
-                [*studio.wildcards.tree()], value=None, label=words.LIST, elem_id="sd-wildcard", allow_custom_value=True
-            )
+            lines = branches(studio.wildcards.tree())
+            chosen = gr.Radio(lines, value=None, label=words.LIST, elem_id="sd-wildcard")
             written = gr.Textbox(
                 label=words.LIST_MENTION, interactive=False, buttons=["copy"], elem_id="sd-wildcard-mention"
             )
-            archive = file_input(words.LIST_IMPORT, "sd-wildcard-zip", ".zip")
+            archive = file_input(LIST_IMPORT, "sd-wildcard-zip", ".zip")
         with gr.Column(min_width=280, scale=2):
             name = gr.Textbox(label=words.LIST_NAME, placeholder=words.LIST_NAME_HINT, elem_id="sd-wildcard-name")
             text = gr.Textbox(label=words.LIST_TEXT, lines=14, max_lines=24, elem_id="sd-wildcard-text")
@@ -61,8 +60,10 @@ class WildcardActions:
 
     def look(self, name: str | None) -> tuple[str, str, str, str]:
         """Name, text and mention of a list, and a problem's box."""
-        text, problem = attempt(lambda: self._lists.text(name or ""), "") if name else ("", "")
-        return name or "", text, mention(name or ""), problem
+        if not name or name.endswith("/"):
+            return "", "", "", ""
+        text, problem = attempt(lambda: self._lists.text(name), "")
+        return name, text, mention(name), problem
 
     def save(self, name: str | None, text: str | None) -> tuple[Any, str, str]:
         """Write a list: the choices, its mention and a message."""
@@ -95,7 +96,7 @@ class WildcardActions:
 
     def fresh(self) -> Any:
         """The lists that there are now."""
-        return gr.update(choices=[*self._lists.tree()])
+        return gr.update(choices=branches(self._lists.tree()))
 
     def _choices(self, value: str | None) -> Any:
-        return gr.update(choices=[*self._lists.tree()], value=value)
+        return gr.update(choices=branches(self._lists.tree()), value=value)

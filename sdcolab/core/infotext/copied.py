@@ -7,17 +7,27 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterator
 
 NEGATIVE_MARK = "Negative prompt:"
 
-_BREAK = re.compile(r"<br\s*/?>|</p>|\r", re.IGNORECASE)
+_BREAK = re.compile(r"<br\s*/?>|</(?:p|div|li|tr|h\d)>|\r", re.IGNORECASE)
+_TAG = re.compile(r"</?(?:p|div|span|b|i|strong|em|pre|li|ul|tr|td|h\d)(?: [^<>]{0,200})?>", re.IGNORECASE)
+_FENCE = re.compile(r"```\w*\n(.*?)\n?```", re.DOTALL)
+_BBCODE = re.compile(r"\[(code|quote|spoiler)(?:=[^\]\n]{0,60})?\](.*)\[/\1\]", re.DOTALL | re.IGNORECASE)
+_QUOTED = re.compile(r"^[ \t]*>[ \t]?", re.MULTILINE)
 _BOLD = re.compile(r"\*\*([^*\n:]{1,60})(?::\*\*|\*\*\s*:)")
 _WIDE = str.maketrans({"\uff1a": ": ", "\uff0c": ", ", "\uff1b": "; "})
-_NEGATIVE = re.compile(r"^negative[ _]?prompt\s*:", re.IGNORECASE | re.MULTILINE)
+_NEGATIVE = re.compile(r"^negative(?:[ _]?prompt)?\s*:", re.IGNORECASE | re.MULTILINE)
 _PROMPT = re.compile(r"\A\s*(?:positive )?prompt\s*:\s*", re.IGNORECASE)
-_STEPS = re.compile(r"^steps\s*:\s*(?=\d)", re.IGNORECASE | re.MULTILINE)
+_STEPS = re.compile(r"^(?:sampling )?steps\s*:\s*(?=\d)", re.IGNORECASE | re.MULTILINE)
 _SEPARATOR = re.compile(r"[;\t|][ \t]{0,9}(?=\w[\w \-/]{1,60}:)")
+_KNOWN = re.compile(
+    r"(?:seed|sampler|sampling method|width|height|(?:image )?size|cfg(?: scale)?|guidance scale|schedule(?:r| type)?|"
+    r"(?:stable diffusion )?model|(?:use )?vae(?: model)?|clip skip|denoising strength)\s*:",
+    re.IGNORECASE,
+)
+"""Labels that may stand above the steps, one a line."""
+
 _LABELLED = re.compile(r"[\w\[\]][\w \-/\[\]]{1,60}:\s*\S.*")
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,30});")
 
@@ -31,20 +41,43 @@ def unescaped(text: str) -> str:
     return html.unescape(text)
 
 
+def unwrapped(text: str) -> str:
+    """``text`` without what mails, chats and forums put around all of it."""
+    inner = text.strip()
+    if inner.startswith(">") and all(line.lstrip().startswith(">") for line in inner.split("\n")):
+        inner = _QUOTED.sub("", inner)
+    if fence := _FENCE.fullmatch(inner):
+        inner = fence[1]
+    for _ in range(3):
+        if code := _BBCODE.fullmatch(inner.strip()):
+            inner = code[2]
+    return text if inner == text.strip() else inner
+
+
 def tidied(text: str) -> str:
-    """``text`` with line ends where pages had breaks, plain labels, and its parameters in one line."""
-    text = _BOLD.sub(r"\1:", _BREAK.sub("\n", text).translate(_WIDE))
-    text = _STEPS.sub("Steps: ", _NEGATIVE.sub(NEGATIVE_MARK, text))
-    lines = [line.strip() for line in text.split("\n")]
+    """``text`` with line ends where pages had breaks, plain labels, and its parameters in one line that begins with the
+    steps."""
+    text = _TAG.sub("", _BREAK.sub("\n", text)).translate(_WIDE)
+    text = _STEPS.sub("Steps: ", _NEGATIVE.sub(NEGATIVE_MARK, _BOLD.sub(r"\1:", text)))
+    lines = [line.strip() for line in text.strip().split("\n")]
     at = next((index for index, line in enumerate(lines) if line.startswith("Steps: ")), None)
     if at is None:
         return text
-    lines[at:] = _in_one_line(lines[at:])
+    first = at
+    while first and _KNOWN.match(lines[first - 1]):
+        first -= 1
+    end = next((index for index in range(at + 1, len(lines)) if not _goes_on(lines, index)), len(lines))
+    told = [lines[at], *lines[first:at], *lines[at + 1 : end]]
+    behind = next((index for index in range(end, len(lines)) if lines[index].startswith(NEGATIVE_MARK)), len(lines))
+    lines = [*lines[:first], *lines[behind:], _in_one_line(told), *lines[end:behind]]
     return _PROMPT.sub("", "\n".join(lines))
 
 
-def _in_one_line(lines: list[str]) -> Iterator[str]:
-    """Parameters that stand one a line, or apart by other signs, as A1111 writes them; what follows them stays."""
-    end = next((index for index, line in enumerate(lines) if not _LABELLED.fullmatch(line)), len(lines))
-    yield ", ".join(_SEPARATOR.sub(", ", line).rstrip(", ") for line in lines[:end])
-    yield from lines[end:]
+def _goes_on(lines: list[str], index: int) -> bool:
+    """Whether a line belongs to the parameters before it."""
+    return bool(_LABELLED.fullmatch(lines[index])) and not lines[index].startswith(NEGATIVE_MARK)
+
+
+def _in_one_line(lines: list[str]) -> str:
+    """Parameters that stand one a line, or apart by other signs, as A1111 writes them."""
+    return ", ".join(_SEPARATOR.sub(", ", line).rstrip(", ") for line in lines)

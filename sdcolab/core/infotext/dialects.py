@@ -122,11 +122,23 @@ def _rename(fields: Fields) -> None:
         if label in fields:
             value = fields.pop(label)
             fields.setdefault(today, value)
+    for label in [label for label in fields if label.casefold() in _SYNONYMS]:
+        fields.setdefault(_SYNONYMS[label.casefold()], fields[label])
+        del fields[label]
     sides = [fields.get(label, "").strip() for label in ("Width", "Height")]
     if all(re.fullmatch(r"\d{1,5}", side) for side in sides):
         fields.setdefault("Size", "x".join(sides))
         del fields["Width"], fields["Height"]
 
+
+_SYNONYMS: Mapping[str, str] = {
+    "sampling steps": "Steps",
+    "sampling method": "Sampler",
+    "guidance scale": "CFG scale",
+    "image size": "Size",
+    "stable diffusion model": "Model",
+}
+"""What sites and other programs call the same things."""
 
 _TODAY: Mapping[str, str] = {
     "CFG Rescale φ": "CFG Rescale",

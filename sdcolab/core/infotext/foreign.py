@@ -163,7 +163,7 @@ _SYNONYMS: Mapping[str, tuple[str, ...]] = {
     "CFG scale": ("cfg_scale", "cfg", "guidance_scale", "scale"),
     "Seed": ("seed",),
     "Size": ("size",),
-    "Model": ("model", "sd_model_checkpoint", "sd_model_name"),
+    "Model": ("model", "sd_model_checkpoint", "sd_model_name", "stable_diffusion_model"),
     "Clip skip": ("clip_skip",),
     "Denoising strength": ("denoising_strength",),
 }
@@ -173,7 +173,7 @@ _SYNONYMS: Mapping[str, tuple[str, ...]] = {
 def _plain(value: Json) -> Infotext | None:
     """An object with a prompt and a few of its parameters, whoever wrote it: A1111's API, civitai's, NovelAI, Draw
     Things."""
-    known = {re.sub(r"(?<=[a-z])(?=[A-Z])", "_", key).casefold(): said for key, said in value.items()}
+    known = {re.sub(r"(?<=[a-z])(?=[A-Z])", "_", key).casefold().replace(" ", "_"): said for key, said in value.items()}
     prompt = next((known[key] for key in ("prompt", "positive", "c") if isinstance(known.get(key), str)), None)
     said = {label: next((known[key] for key in keys if key in known), None) for label, keys in _SYNONYMS.items()}
     said["Size"] = said["Size"] or _size(known.get("width"), known.get("height"))

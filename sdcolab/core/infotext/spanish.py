@@ -42,7 +42,7 @@ _NUMBER = re.compile(
 )
 """What no Spanish prompt holds."""
 
-_NEGATIVE = re.compile(r"^prompt negativo[ \t]{0,9}:", re.IGNORECASE | re.MULTILINE)
+_NEGATIVE = re.compile(r"^(?:prompt )?negativo[ \t]{0,9}:", re.IGNORECASE | re.MULTILINE)
 _POSITIVE = re.compile(r"\A\s*prompt positivo\s*:\s*", re.IGNORECASE)
 
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from sdcolab.core.infotext.copied import NEGATIVE_MARK, tidied, unescaped
+from sdcolab.core.infotext.copied import NEGATIVE_MARK, tidied, unescaped, unwrapped
 from sdcolab.core.infotext.spanish import in_english
 
 MIN_FIELDS = 3
@@ -78,9 +78,13 @@ def parse(text: str) -> Infotext:
     Dynamic Prompts adds lines after it (``Template: ...``), which are fields too. Some sites copy it all in one line,
     or lose the layout in other ways (``copied``); people translate the labels (``spanish``).
     """
-    text = unescaped(text)
+    return _with_parameters(unescaped(unwrapped(text))) or _with_parameters(text) or Infotext(*_prompts(_lines(text)))
+
+
+def _with_parameters(text: str) -> Infotext | None:
+    """What a text says that holds parameters; None for another."""
     found = _laid_out(text) or _laid_out(tidied(text)) or _laid_out(tidied(in_english(text)))
-    return found or _telling(in_english(text)) or _telling(text) or Infotext(*_prompts(_lines(text)))
+    return found or _telling(in_english(text)) or _telling(text)
 
 
 def _laid_out(text: str) -> Infotext | None:
@@ -156,10 +160,14 @@ def _one_line(lines: list[str]) -> Infotext | None:
 
 
 def _end_of_quotes(lines: list[str], at: int) -> int:
-    """Index behind the parameter line that begins at ``at``: a quote that it opens may close some lines below."""
+    """Index behind the parameter line that begins at ``at``: a quote that it opens may close some lines below, and one
+    that a mail or a page has wrapped goes on after its comma."""
     opened = _quotes(lines[at]) % 2
     if not opened:
-        return at + 1
+        end = at + 1
+        while end < len(lines) and lines[end - 1].endswith(",") and _FIELD.match(lines[end]):
+            end += 1
+        return end
     return next((index + 1 for index in range(at + 1, len(lines)) if _quotes(lines[index]) % 2), at + 1)
 
 

@@ -63,7 +63,7 @@ class FieldWidget:
         """Another number on the same slider; hidden without ``label``."""
         self.box.layout.display = "flex" if label else "none"
         if label:
-            self.box.description = label
+            self.box.description = self.box.description_tooltip = label
             self.box.min, self.box.max = min(low, self.box.min), max(high, self.box.max)
             self.box.value = value
             self.box.min, self.box.max, self.box.step = low, high, step

@@ -234,6 +234,12 @@ def models_for(kind: ControlType, names: Iterable[str]) -> tuple[str, ...]:
     return tuple(name for name in names if any(word in name.casefold() for word in words))
 
 
+def type_in_name(name: str) -> ControlType | None:
+    """The first type of control that a model file's name speaks of."""
+    low = name.casefold()
+    return next((kind for kind, words in _WORDS_IN_NAMES.items() if any(word in low for word in words)), None)
+
+
 def best_model(kind: ControlType, names: Iterable[str], family: ModelFamily = ModelFamily.UNKNOWN) -> str | None:
     """The file to propose for ``kind``: of the checkpoint's family if names tell, version 1.1 before others, and a
     union ("promax" before the plain one) only when nothing made for the kind is there."""

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from sdcolab.core.architectures import FAMILY_OF_WIDTH, ModelFamily
 from sdcolab.core.control import ControlType
-from sdcolab.core.detect import ModelFamily
 from sdcolab.core.tensors import TensorHeader
 
 
@@ -129,8 +129,7 @@ def _width(header: TensorHeader) -> int:
 
 
 def _by_width(width: int) -> ModelFamily:
-    known = {768: ModelFamily.SD1, 1024: ModelFamily.SD2, 2048: ModelFamily.SDXL}
-    return known.get(width, ModelFamily.UNKNOWN)
+    return FAMILY_OF_WIDTH.get(width, ModelFamily.UNKNOWN)
 
 
 def _ip_width(header: TensorHeader) -> int:

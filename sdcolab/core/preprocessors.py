@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sdcolab.core.control import NO_PREPROCESSOR, ControlType, best_model, models_for
+from sdcolab.core.control import NO_PREPROCESSOR, ControlType, best_model, models_for, type_in_name
 from sdcolab.core.detect import ModelFamily, ModelKind
+from sdcolab.core.errors import PreprocessorUnserved
 from sdcolab.core.folders import Folders
 from sdcolab.core.registry import Registry
 
@@ -121,24 +122,71 @@ _POSE_FILES = ("people", "pose")
 @dataclass(frozen=True, slots=True)
 class Preprocessor:
     """One preprocessor. ``types``: which control types offer it, the first one being its own. ``resolution``: whether
-    it looks at the picture at a resolution of its own. ``files``: names of the weights that it needs, in
-    ``PREPROCESSOR_FILES``. ``model_free``: its unit works without a control model.
+    it looks at the picture at a resolution of its own, and ``padded``: there, whether it sees it grown to multiples of
+    64. ``files``: names of the weights that it needs, in ``PREPROCESSOR_FILES``. ``model_free``: its unit works without
+    a control model.
     """
 
     name: str
     types: tuple[ControlType, ...]
     aliases: tuple[str, ...] = ()
     resolution: bool = True
+    padded: bool = True
     a: Slider | None = None
     b: Slider | None = None
     files: tuple[str, ...] = ()
     model_free: bool = False
 
 
-PREPROCESSORS: Registry[Preprocessor] = Registry(
+UNSERVED: Mapping[str, str] = {
+    "animal_openpose": "openpose_full",
+    "densepose": "openpose_full",
+    "densepose_parula": "openpose_full",
+    "depth_hand_refiner": "depth_anything_v2",
+    "depth_leres++": "depth_leres",
+    "dsine": "normal_bae",
+    "inpaint_only+lama": "inpaint_only",
+    "leres++": "depth_leres",
+    "lineart_anime_denoise": "lineart_anime",
+    "mediapipe_face": "openpose_faceonly",
+    "normal_dsine": "normal_bae",
+    "normal_midas": "normal_bae",
+    "seg_anime_face": "seg_upernet",
+    "seg_ofade20k": "seg_upernet",
+    "seg_ofcoco": "seg_upernet",
+    "t2ia_color_grid": "tile_resample",
+    "t2ia_sketch_pidi": "softedge_pidinet",
+}
+"""Preprocessors of sd-webui-controlnet that are not here, and what is most like each."""
+
+
+class Preprocessors(Registry[Preprocessor]):
+    """The preprocessors by their names."""
+
+    def find(self, name: str) -> Preprocessor:
+        """The one called ``name``. Raises ``UnknownName``, and ``PreprocessorUnserved`` for one that exists
+        elsewhere."""
+        if instead := UNSERVED.get(name.strip().casefold()):
+            raise PreprocessorUnserved(name=name, instead=instead)
+        return super().find(name)
+
+
+PREPROCESSORS = Preprocessors(
     "preprocessor",
     (
-        Preprocessor(NO_PREPROCESSOR, tuple(ControlType), resolution=False),
+        # An IP-Adapter reads its picture itself: the names that stand for it elsewhere mean no preprocessor.
+        Preprocessor(
+            NO_PREPROCESSOR,
+            tuple(ControlType),
+            (
+                "clip_vision",
+                "ip-adapter-auto",
+                "ip-adapter_clip_sd15",
+                "ip-adapter_clip_sdxl",
+                "ip-adapter_clip_sdxl_plus_vith",
+            ),
+            resolution=False,
+        ),
         Preprocessor(
             "invert",
             (ControlType.SCRIBBLE, ControlType.LINEART, ControlType.CANNY, ControlType.MLSD),
@@ -188,16 +236,11 @@ PREPROCESSORS: Registry[Preprocessor] = Registry(
         Preprocessor("scribble_pidinet", (ControlType.SCRIBBLE,), ("pidinet_scribble",), files=("pidinet",)),
         Preprocessor("scribble_hed", (ControlType.SCRIBBLE,), ("fake_scribble",), files=("hed",)),
         Preprocessor("scribble_xdog", (ControlType.SCRIBBLE,), a=Slider("xdog", 1, 64, 32)),
-        # Another network than the original's two of these names, with the same 150 colours.
-        Preprocessor(
-            "seg_upernet",
-            (ControlType.SEGMENTATION,),
-            ("segmentation", "seg_ufade20k", "seg_ofade20k"),
-            files=("segments",),
-        ),
+        # With another backbone than the original of these names; the same 150 things and colours.
+        Preprocessor("seg_upernet", (ControlType.SEGMENTATION,), ("segmentation", "seg_ufade20k"), files=("segments",)),
         Preprocessor("threshold", (ControlType.CANNY, ControlType.SCRIBBLE), a=Slider("binary", 0, 255, 127)),
-        Preprocessor("blur_gaussian", (ControlType.TILE,), a=Slider("sigma", 0.01, 64, 9, 0.01)),
-        Preprocessor("shuffle", (ControlType.SHUFFLE,)),
+        Preprocessor("blur_gaussian", (ControlType.TILE,), padded=False, a=Slider("sigma", 0.01, 64, 9, 0.01)),
+        Preprocessor("shuffle", (ControlType.SHUFFLE,), padded=False),
         Preprocessor("tile_resample", (ControlType.TILE,), resolution=False, a=Slider("rate", 1, 8, 1, 0.01)),
         Preprocessor("tile_colorfix", (ControlType.TILE,), resolution=False, a=Slider("variation", 3, 32, 8)),
         Preprocessor(
@@ -254,14 +297,14 @@ def model_for(
     kind: ControlType = ControlType.ALL,
 ) -> str:
     """The control model to go with the preprocessor called ``module``: ``model`` if it serves its type, or the type
-    ``kind`` when one is told, else the best of ``models``; ``model`` as it is when none fits or the preprocessor serves
-    every type.
+    ``kind`` when one is told, else the best of ``models``. When none fits, ``model`` as it is, unless its name says
+    that it is of another type; as it is too where the preprocessor serves every type.
     """
-    if kind is ControlType.ALL and module in PREPROCESSORS:
-        kind = PREPROCESSORS[module].types[0]
-    if kind is ControlType.ALL or model in models_for(kind, models):
+    served = PREPROCESSORS[module].types if kind is ControlType.ALL and module in PREPROCESSORS else (kind,)
+    if served[0] is ControlType.ALL or model in models_for(served[0], models):
         return model
-    return best_model(kind, models, family) or model
+    other = type_in_name(model) and not any(models_for(one, (model,)) for one in served)
+    return best_model(served[0], models, family) or ("" if other else model)
 
 
 _DEFAULTS = {

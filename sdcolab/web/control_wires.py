@@ -70,8 +70,8 @@ class UnitActions:
         return gr.update(value=said, visible=bool(said)), gr.update(visible=bool(told))
 
 
-def connect_units(panel: Any, desk: ControlDesk, quiet: dict[str, Any]) -> None:
-    """Connect every unit of the form."""
+def connect_units(panel: Any, desk: ControlDesk, filled: Any, quiet: dict[str, Any]) -> None:
+    """Connect every unit of the form. ``filled`` is the event after which a page that opens shows what it shall."""
     actions = UnitActions(desk)
     for unit in desk.units:
         kind, module, model = panel.some(f"{unit}.kind", f"{unit}.module", f"{unit}.model")
@@ -81,7 +81,8 @@ def connect_units(panel: Any, desk: ControlDesk, quiet: dict[str, Any]) -> None:
         kind.input(actions.choose_kind, chosen, [module, model], **quiet)
         module.input(actions.choose_module, chosen, model, **quiet)
         told = [weights.told, weights.download]
-        module.change(actions.look, [module, a, b], [a, b, resolution, *told], **quiet)
+        for happens in (module.change, filled.then):
+            happens(actions.look, [module, a, b], [a, b, resolution, *told], **quiet)
         weights.download.click(actions.download, module, told, **quiet)
 
 
@@ -103,6 +104,7 @@ def _choose(path: str, names: tuple[str, ...], chosen: str) -> Any:
 def _slider(number: UnitNumber, label: str) -> Any:
     return gr.update(
         label=number.label or label,
+        info="",  # how to leave it to the preprocessor, whose own number is shown
         minimum=number.low,
         maximum=number.high,
         step=number.step,

@@ -49,9 +49,9 @@ class FormWires:
     def connect(self) -> None:
         """Connect every event of the form."""
         self._connect_tabs()
-        self._connect_opening()
+        filled = self._connect_opening()
         self._connect_parameters()
-        connect_units(self._panel, self._actions.desk.control, QUIET)
+        connect_units(self._panel, self._actions.desk.control, filled, QUIET)
         self._connect_scripts()
         self._connect_left_plan()
         self._connect_prompts()
@@ -67,10 +67,11 @@ class FormWires:
             else:
                 drawn.select(None, None, None, js=open_tab(tab.id, generation=False), **QUIET)
 
-    def _connect_opening(self) -> None:
+    def _connect_opening(self) -> Any:
+        """Returns the event that fills the form."""
         kept, opened = gr.JSON(visible=False), gr.JSON(visible=False)
         fields = self._panel.some(*self._actions.kept)
-        self._page.load(
+        filled = self._page.load(
             self._actions.open_form,
             kept,
             [opened, self._gadgets.styles, self._native, self._panel.message],
@@ -90,6 +91,7 @@ class FormWires:
             js=keep_form(self._actions.kept),
             api_visibility="private",
         )
+        return filled
 
     def _connect_parameters(self) -> None:
         gadgets, actions = self._gadgets, self._actions

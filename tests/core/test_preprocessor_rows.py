@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from sdcolab.core.control import ControlType
-from sdcolab.core.preprocessors import PREPROCESSORS, default_preprocessor, model_for, preprocessors_for
+from sdcolab.core.errors import PreprocessorUnserved
+from sdcolab.core.preprocessors import PREPROCESSORS, UNSERVED, default_preprocessor, model_for, preprocessors_for
 
 FILES = ("control_v11p_sd15_canny", "control_v11f1p_sd15_depth", "controlnet-union-promax-sdxl", "ip-adapter_sd15")
 
@@ -28,6 +29,23 @@ def test_a_model_goes_with_its_preprocessor(module: str, model: str, wanted: str
 
 def test_nothing_is_proposed_where_nothing_fits() -> None:
     assert model_for("mlsd", "some", ("control_v11p_sd15_canny",)) == "some"
+    assert model_for("mlsd", "control_v11p_sd15_canny", ("control_v11p_sd15_canny",)) == ""
+    assert (
+        model_for("invert", "control_v11p_sd15_lineart", ("control_v11p_sd15_lineart",)) == "control_v11p_sd15_lineart"
+    )
+
+
+def test_those_of_other_programs_are_told_by_name() -> None:
+    for name, instead in UNSERVED.items():
+        assert instead in PREPROCESSORS
+        with pytest.raises(PreprocessorUnserved) as told:
+            PREPROCESSORS.find(name.upper())
+        assert told.value.instead == instead
+    assert not UNSERVED.keys() & PREPROCESSORS.keys()
+
+
+def test_what_an_ip_adapter_is_given_elsewhere_is_no_preprocessor() -> None:
+    assert PREPROCESSORS.find("ip-adapter-auto").name == "none"
 
 
 def test_every_type_offers_its_own_preprocessors_and_none() -> None:

@@ -148,6 +148,14 @@ def test_all_controlnet_models() -> None:
     assert (count, size) == (1 + len(weights), 2_513_342_408 + sum(one.size for one in weights))
 
 
+def test_the_diff_versions_of_the_guide_are_there_and_only_when_asked_for() -> None:
+    catalog = load_catalog()
+    for kind in ("canny", "depth", "openpose", "scribble"):
+        entry = catalog.find(f"diff_control_sd15_{kind}_fp16")
+        assert entry.kind is ModelKind.CONTROLNET
+        assert entry.link not in controlnet_links(catalog)
+
+
 def test_all_controlnet_models_arrive_in_the_notebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As the notebook's box does it, from the catalogue's own addresses."""
     links = [entry for entry in parse_links(controlnet_links(load_catalog())) if isinstance(entry, Link)]

@@ -25,6 +25,7 @@ from sdcolab.core.errors.control import (
     PosesMalformed,
     PreprocessorFileMissing,
     PreprocessorPackageMissing,
+    PreprocessorUnserved,
     RegionsMalformed,
 )
 from sdcolab.core.errors.details import (
@@ -489,6 +490,7 @@ __all__ = [
     "PosesMalformed",
     "PreprocessorFileMissing",
     "PreprocessorPackageMissing",
+    "PreprocessorUnserved",
     "PrivateAddress",
     "ProjectMissing",
     "ProjectName",

@@ -59,6 +59,15 @@ class ControlTypeUnknown(ControlError):
 
 
 @dataclass(eq=False)
+class PreprocessorUnserved(RequestError):
+    """A preprocessor that other programs have; ``instead`` is the one of ours that is most like it."""
+
+    code: ClassVar[str] = "control.preprocessor_unserved"
+    name: str
+    instead: str
+
+
+@dataclass(eq=False)
 class PreprocessorFileMissing(ControlError):
     """A preprocessor needs weights that are not there. ``link`` is where to get them, ``size`` in bytes."""
 

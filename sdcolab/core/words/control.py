@@ -31,6 +31,10 @@ SENTENCES: Mapping[str, Sentence] = {
         "ellos.",
         "Usa la versión «promax» del mismo modelo, que conoce los 8, o un modelo hecho para ese tipo.",
     ),
+    "control.preprocessor_unserved": Sentence(
+        "sdcolab no tiene el preprocessor «{name}».",
+        "El más parecido es «{instead}»; o deja «none» y da un mapa hecho fuera.",
+    ),
     "control.preprocessor_file_missing": Sentence(
         "Al preprocessor «{preprocessor}» le falta el archivo {file} ({size}).",
         "Pega este enlace en Descargas y se guardará en su sitio: {link}. Después vuelve a generar.",

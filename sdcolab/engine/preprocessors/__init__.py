@@ -70,6 +70,6 @@ def run(name: str, asked: Asked) -> Pixels:
     if not row.resolution:
         return detect(asked)
     found: Pixels = part("resizing", row.name).at_resolution(
-        asked.picture, asked.resolution, lambda padded: detect(replace(asked, picture=padded))
+        asked.picture, asked.resolution, lambda seen: detect(replace(asked, picture=seen)), padded=row.padded
     )
     return found

@@ -26,13 +26,17 @@ _FEW_COLOURS = range(3, 200)
 _DARK, _MIDDLE, _BRIGHT = 16, 127, 240
 
 
-def at_resolution(picture: Pixels, resolution: int, detect: Callable[[Pixels], Pixels]) -> Pixels:
-    """``detect`` of the picture with ``resolution`` pixels on its short side, padded to a multiple of 64."""
+def at_resolution(
+    picture: Pixels, resolution: int, detect: Callable[[Pixels], Pixels], *, padded: bool = True
+) -> Pixels:
+    """``detect`` of the picture with ``resolution`` pixels on its short side, ``padded`` to a multiple of 64."""
     height, width = detect_size(picture.shape[0], picture.shape[1], resolution)
     scaled = resampled(picture, height, width)
+    if not padded:
+        return detect(scaled)
     down, across = -height % PAD_TO, -width % PAD_TO
-    padded = np.pad(scaled, ((0, down), (0, across), (0, 0)), mode="edge")
-    return np.ascontiguousarray(detect(padded)[:height, :width])
+    grown = np.pad(scaled, ((0, down), (0, across), (0, 0)), mode="edge")
+    return np.ascontiguousarray(detect(grown)[:height, :width])
 
 
 def resampled(picture: Pixels, height: int, width: int) -> Pixels:

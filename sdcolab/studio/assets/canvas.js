@@ -20,7 +20,7 @@ const MODES = {
 
 const ICONS = {
   brush: "brush", erase: "eraser", undo: "undo-2", redo: "redo-2", clear: "trash-2", invert: "contrast", load: "upload",
-  out: "zoom-out", in: "zoom-in", fit: "scan", full: "maximize", remove: "x",
+  out: "zoom-out", in: "zoom-in", fit: "scan", full: "expand", remove: "x",
 };
 
 const make = (tag, attributes = {}, ...children) => {

@@ -26,6 +26,7 @@ from sdcolab.engine.lora_tags import by_area, loras_in
 from tools.reference import decoded_latents
 
 DEMO = Path(__file__).parents[2] / "sdcolab" / "demo" / "emoji-128.safetensors"
+TEXT_WIDTH = 128
 HALVES = Regions("1:2,1:2", "0:0,0:1", "1,1", 20)
 
 
@@ -34,14 +35,21 @@ def rand(*shape: int, seed: int = 0) -> Tensor:
 
 
 def lora() -> dict[str, Tensor]:
-    """Rank 2, on every attention of the demo model and on its text encoder."""
-    made: dict[str, Tensor] = {}
+    """Rank 2, on every attention of the demo model and on its text encoder; changes of the norms beside them, and a
+    textual inversion.
+    """
+    made: dict[str, Tensor] = {"bundle_emb.lunita.string_to_param.*": rand(2, TEXT_WIDTH)}
     for name, tensor in load_file(DEMO).items():
         stem = name.removesuffix(".weight")
         if name.startswith("model.diffusion_model.") and ".attn" in name and tensor.ndim == 2:
             key = "lora_unet_" + stem.removeprefix("model.diffusion_model.").replace(".", "_")
         elif ".self_attn." in name and name.endswith("_proj.weight"):
             key = "lora_te_" + stem[stem.index("text_model") :].replace(".", "_")
+        elif name.startswith("model.diffusion_model.") and stem.endswith((".1.norm", ".norm1")) and tensor.ndim == 1:
+            key = "lora_unet_" + stem.removeprefix("model.diffusion_model.").replace(".", "_")
+            if name.endswith(".weight"):
+                made |= {f"{key}.w_norm": rand(len(tensor)) * 0.005, f"{key}.b_norm": rand(len(tensor), seed=1) * 0.005}
+            continue
         else:
             continue
         out, into = tensor.shape
@@ -103,6 +111,19 @@ def test_a_change_is_what_merging_would_add(engine: Engine) -> None:
         assert torch.allclose(LayerChange(layer, up @ down, None)(x), expected, atol=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("layer", "x"), [(nn.GroupNorm(2, 6), (2, 6, 4, 4)), (nn.LayerNorm(6), (2, 7, 6)), (nn.Linear(6, 6), (2, 7, 6))]
+)
+def test_a_change_of_norms_and_biases_is_what_merging_would_add(layer: nn.Module, x: tuple[int, ...]) -> None:
+    given, weight, bias = rand(*x), rand(6, 6) if isinstance(layer, nn.Linear) else rand(6), rand(6, seed=1)
+    before = layer(given)
+    added = LayerChange(layer, weight, None, bias)(given)
+    with torch.no_grad():
+        layer.weight += weight
+        layer.bias += bias
+        assert torch.allclose(layer(given), before + added, atol=1e-4)
+
+
 def test_changes_of_a_file_are_those_of_its_merge(engine: Engine) -> None:
     engine.preload()
     model = engine.models.checkpoints[0].model
@@ -110,13 +131,17 @@ def test_changes_of_a_file_are_those_of_its_merge(engine: Engine) -> None:
     (use,) = loras_in(extract_networks("<lora:estilo:0.7>")[1], engine._library, pytest.fail)
     layers = {one.module: one for one in merger.changes(use, pytest.fail)}
     before = {module: module.weight.detach().clone() for module in layers}
+    biases = {module: module.bias.detach().clone() for module in layers if module.bias is not None}
     with merger.applied([use], pytest.fail):
         for module, one in layers.items():
-            assert one.down is not None
-            added = (one.up @ one.down).reshape(module.weight.shape)
-            assert torch.allclose(module.weight - before[module], added, atol=1e-5)
+            added = one.up if one.down is None else one.up @ one.down
+            assert torch.allclose(module.weight - before[module], added.reshape(module.weight.shape), atol=1e-5)
+            if module in biases:
+                moved = torch.zeros_like(biases[module]) if one.bias is None else one.bias
+                assert torch.allclose(module.bias - biases[module], moved, atol=1e-5)
     merger.restore()
     assert len(layers) > 20
+    assert {type(module) for module in layers if layers[module].bias is not None} == {nn.GroupNorm, nn.LayerNorm}
 
 
 def test_places_are_found_at_every_size() -> None:
@@ -188,3 +213,10 @@ def test_the_infotext_names_its_file(engine: Engine) -> None:
     text = engine.generate(request).images[0].infotext
     assert 'Lora hashes: "estilo: ' in text
     assert "<lora:estilo:1>" in text
+
+
+def test_the_words_of_its_file_are_known_in_the_areas(engine: Engine) -> None:
+    """A textual inversion inside of a LoRA: its name means something only where the LoRA is."""
+    written = "<lora:estilo:0>"
+    with_it, without = (picture(engine, f"pizza AND lunita {tag}") for tag in (written, ""))
+    assert not np.array_equal(with_it, without)

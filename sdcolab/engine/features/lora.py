@@ -50,7 +50,7 @@ from sdcolab.engine.bench import Bench
 from sdcolab.engine.calls import UNetCall
 from sdcolab.engine.convert import TextKind
 from sdcolab.engine.feature import Active, Feature
-from sdcolab.engine.features.lora_areas import AreaLoras, AreaUse, LayerChange
+from sdcolab.engine.features.lora_areas import CHANGEABLE, AreaLoras, AreaUse, LayerChange
 from sdcolab.engine.features.lora_math import Misfit, UnknownFormat, change_of, fitted, plain_factors
 from sdcolab.engine.hashes import LORA_HASH, HashCache, hash_list, infotext_name
 from sdcolab.engine.lora_tags import TAG_KINDS, LoraUse, Warn, by_area, loras_in
@@ -113,7 +113,7 @@ class Lora(Feature):
         uses, bench = self._of(active), active.bench
         for warning in self._warnings:
             bench.warn(warning)
-        areas = () if _of_another_family(active) else self._areas.get(active.one.prompt, ())
+        areas = self._in_areas(active)
         for use in (*uses, *(one.use for one in areas)):
             self._hashes[infotext_name(use.mentioned)] = lora_hash(use.file.path, bench.hashes)
         merger, unet = merger_of(active.checkpoint), active.checkpoint.model.unet
@@ -133,7 +133,7 @@ class Lora(Feature):
     @contextmanager
     def around_part(self, active: Active, number: int) -> Iterator[Hashable]:
         """The LoRAs of the part's own area count for its words too."""
-        own = [one.use for one in self._areas.get(active.one.prompt, ()) if one.part == number]
+        own = [one.use for one in self._in_areas(active) if one.part == number]
         if not own or active.checkpoint.model.unet not in self._acting:
             yield ()
             return
@@ -153,8 +153,9 @@ class Lora(Feature):
         return merger_of(active.checkpoint).text_state
 
     def vocabulary(self, active: Active) -> Vocabulary:
-        """The textual inversions inside the files that are merged."""
-        bundled = {one.name: one for one in merger_of(active.checkpoint).bundled_embeddings(self._of(active))}
+        """The textual inversions inside the files that are merged or act in an area."""
+        uses = (*self._of(active), *(one.use for one in self._in_areas(active)))
+        bundled = {one.name: one for one in merger_of(active.checkpoint).bundled_embeddings(uses)}
         width = active.checkpoint.model.embedding_width
 
         def occurring(texts: Sequence[str]) -> tuple[LoadedEmbedding, ...]:
@@ -172,6 +173,9 @@ class Lora(Feature):
 
     def _of(self, active: Active) -> tuple[LoraUse, ...]:
         return () if _of_another_family(active) else self._uses[active.one.prompt]
+
+    def _in_areas(self, active: Active) -> tuple[AreaUse, ...]:
+        return () if _of_another_family(active) else self._areas.get(active.one.prompt, ())
 
 
 def _of_another_family(active: Active) -> bool:
@@ -342,15 +346,14 @@ class LoraMerger:
         self._text_state = tuple(text_state)
 
     def changes(self, use: LoraUse, warn: Warn) -> tuple[LayerChange, ...]:
-        """What a file would do to the UNet's layers as they are now, without merging it. Of other layers than linear
-        ones and convolutions there is nothing. Raises ``SdcolabError``."""
+        """What a file would do to the UNet's layers as they are now, without merging it. Raises ``SdcolabError``."""
         file, strength = open_lora(use.file.path), use.strength
         found = [
             (target.module, Contribution(file, layer, strength.unet, strength.dyn))
             for layer, target in self._fitting(file, warn)
             if target.part is Part.UNET and strength.unet
         ]
-        return tuple(self._change(module, one) for module, one in found if isinstance(module, nn.Linear | nn.Conv2d))
+        return tuple(self._change(module, one) for module, one in found if isinstance(module, CHANGEABLE))
 
     def _change(self, module: nn.Module, one: Contribution) -> LayerChange:
         weight = _weight_of(module)
@@ -358,17 +361,20 @@ class LoraMerger:
         factors = plain_factors(tensors, weight, one.dyn)
         if factors is not None:
             return LayerChange(module, factors[0] * one.multiplier, factors[1])
-        whole = weight.float().cpu()
-        merged, _ = self._plus(one, whole, None, None)
-        return LayerChange(module, (merged - whole).flatten(1), None)
+        whole, bias = weight.float().cpu(), _bias_of(module)
+        start = torch.zeros(len(whole)) if bias is None else bias.float().cpu()
+        merged, moved = self._plus(one, whole, start, None)
+        change = merged - whole
+        shift = None if moved is None or torch.equal(moved, start) else moved - start
+        return LayerChange(module, change.flatten(1) if change.dim() > 1 else change, None, shift)
 
     def bundled_embeddings(self, uses: Iterable[LoraUse]) -> Iterator[LoadedEmbedding]:
-        """The textual inversions inside the files of ``uses``, which must be merged now.
+        """The textual inversions inside the files of ``uses``.
 
         Raises ``ModelUnreadable`` for one that is none.
         """
         for use in uses:
-            file = self._files[use.file.path]
+            file = self._open(use.file.path)
             for name, content in file.bundled().items():
                 vectors = vectors_in(content)
                 if vectors is None:

@@ -21,6 +21,9 @@ from sdcolab.core.regions import Region
 from sdcolab.engine.calls import UNetCall
 from sdcolab.engine.lora_tags import LoraUse
 
+CHANGEABLE = (nn.Linear, nn.Conv2d, nn.LayerNorm, nn.GroupNorm)
+"""Layers whose answer can be changed in some places only."""
+
 _WORDS = ("attn2.to_k", "attn2.to_v")
 """Layers that read the prompt."""
 
@@ -37,29 +40,36 @@ class AreaUse:
 @dataclass(frozen=True, slots=True, eq=False)
 class LayerChange:
     """What one file adds to the output of a layer: ``up`` [out, r] after ``down`` [r, in * kh * kw], or ``up`` [out, in
-    * kh * kw] alone; the multiplier is in it. float32, on the CPU,
-    until it is wanted elsewhere.
+    * kh * kw] alone, [out] of normalisations; and ``bias`` [out]. The multiplier is in them. float32, on the CPU, until
+    they are wanted elsewhere.
     """
 
     module: nn.Module
     up: Tensor
     down: Tensor | None
+    bias: Tensor | None = None
 
     def beside(self, x: Tensor) -> LayerChange:
         """The same where ``x`` is and in its type."""
         if self.up.device == x.device and self.up.dtype == x.dtype:
             return self
-        return replace(self, up=self.up.to(x), down=None if self.down is None else self.down.to(x))
+        down, bias = (None if one is None else one.to(x) for one in (self.down, self.bias))
+        return replace(self, up=self.up.to(x), down=down, bias=bias)
 
     def __call__(self, x: Tensor) -> Tensor:
         """What is added for ``x``: [N, ..., in] of linear layers, [N, in, h, w] of convolutions."""
-        first, layer = self.up if self.down is None else self.down, self.module
+        layer = self.module
+        if isinstance(layer, nn.GroupNorm):
+            return functional.group_norm(x, layer.num_groups, self.up, self.bias, layer.eps)
+        if isinstance(layer, nn.LayerNorm):
+            return functional.layer_norm(x, layer.normalized_shape, self.up, self.bias, layer.eps)
+        first, last = (self.up, self.bias) if self.down is None else (self.down, None)
         if isinstance(layer, nn.Conv2d):
             first = first.reshape(len(first), -1, *layer.kernel_size)
-            made = functional.conv2d(x, first, None, layer.stride, layer.padding, layer.dilation, layer.groups)
-            return made if self.down is None else functional.conv2d(made, self.up[:, :, None, None])
-        made = functional.linear(x, first)
-        return made if self.down is None else functional.linear(made, self.up)
+            made = functional.conv2d(x, first, last, layer.stride, layer.padding, layer.dilation, layer.groups)
+            return made if self.down is None else functional.conv2d(made, self.up[:, :, None, None], self.bias)
+        made = functional.linear(x, first, last)
+        return made if self.down is None else functional.linear(made, self.up, self.bias)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

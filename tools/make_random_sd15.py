@@ -76,7 +76,7 @@ MINI = Sizes(
 class Draw:
     """Draws tensors by name into ``tensors``."""
 
-    seed: int
+    seed: int | str
     dtype: torch.dtype
     tensors: dict[str, Tensor] = field(default_factory=dict)
 
@@ -156,11 +156,8 @@ def draw_unet(draw: Draw, sizes: Sizes) -> None:
     entry[:, :4, 1, 1] = pairs
     entry += draw.normal("pair.taps", entry.shape) * 0.08
     draw.fixed(f"{UNET}input_blocks.0.0", mirrored(entry))
-    skips = _draw_down(draw, sizes, time_width)
-    deepest = sizes.unet_widths[-1]
-    _unet_resnet(draw, f"{UNET}middle_block.0", deepest, deepest, time_width)
-    _transformer(draw, f"{UNET}middle_block.1", deepest, sizes, sizes.depths[-1])
-    _unet_resnet(draw, f"{UNET}middle_block.2", deepest, deepest, time_width)
+    skips = draw_down(draw, sizes, time_width, UNET)
+    draw_middle(draw, sizes, time_width, UNET)
     _draw_up(draw, sizes, time_width, skips)
     draw.norm(f"{UNET}out.0", base)
     readout = right_inverse(pairs) * 1.6
@@ -171,22 +168,32 @@ def draw_unet(draw: Draw, sizes: Sizes) -> None:
     draw.fixed(f"{UNET}out.2", weight)
 
 
-def _draw_down(draw: Draw, sizes: Sizes, time_width: int) -> list[int]:
-    """The input blocks after the first convolution; gives the widths that the output blocks get as skips."""
+def draw_down(draw: Draw, sizes: Sizes, time_width: int, prefix: str) -> list[int]:
+    """The input blocks after the first convolution, under ``prefix``; gives the widths that the output blocks get as
+    skips.
+    """
     width, skips, index = sizes.unet_widths[0], [sizes.unet_widths[0]], 1
     for level, level_width in enumerate(sizes.unet_widths):
         for _ in range(sizes.unet_layers):
-            _unet_resnet(draw, f"{UNET}input_blocks.{index}.0", width, level_width, time_width)
+            _unet_resnet(draw, f"{prefix}input_blocks.{index}.0", width, level_width, time_width)
             width = level_width
             if level in sizes.attention_levels:
-                _transformer(draw, f"{UNET}input_blocks.{index}.1", width, sizes, sizes.depths[level])
+                _transformer(draw, f"{prefix}input_blocks.{index}.1", width, sizes, sizes.depths[level])
             skips.append(width)
             index += 1
         if level < len(sizes.unet_widths) - 1:
-            draw.conv(f"{UNET}input_blocks.{index}.0.op", width, width, 3)
+            draw.conv(f"{prefix}input_blocks.{index}.0.op", width, width, 3)
             skips.append(width)
             index += 1
     return skips
+
+
+def draw_middle(draw: Draw, sizes: Sizes, time_width: int, prefix: str) -> None:
+    """The block between the way down and the way up."""
+    deepest = sizes.unet_widths[-1]
+    _unet_resnet(draw, f"{prefix}middle_block.0", deepest, deepest, time_width)
+    _transformer(draw, f"{prefix}middle_block.1", deepest, sizes, sizes.depths[-1])
+    _unet_resnet(draw, f"{prefix}middle_block.2", deepest, deepest, time_width)
 
 
 def _draw_up(draw: Draw, sizes: Sizes, time_width: int, skips: list[int]) -> None:

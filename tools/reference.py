@@ -6,7 +6,7 @@
 A case is a folder with ``case.json`` (an API payload and what the reference server answered), the pictures that came
 back and the latents they were decoded from. The payload goes through our own API's translation and engine, on the CPU
 in float32. Checkpoints are taken from the folder of ``--modelos`` by the name that the case gives; ``rand15`` and
-``rand15-inpaint``, the LoRA and the embeddings are made when they are not there.
+``rand15-inpaint``, the LoRA, the embeddings and the ControlNets are made when they are not there.
 
 The exit code is 0 when at least 95 % of the cases are within the limits.
 """
@@ -33,10 +33,12 @@ import numpy as np  # noqa: E402 - the paths above come first
 import torch  # noqa: E402
 from PIL import Image  # noqa: E402
 
+from sdcolab.api.control_routes import detection  # noqa: E402
 from sdcolab.api.scripts import scripts_of  # noqa: E402
 from sdcolab.api.translate import request_from_payload  # noqa: E402
 from sdcolab.core.detect import ModelKind  # noqa: E402
-from sdcolab.core.events import CancelToken, Event, ImageReady  # noqa: E402
+from sdcolab.core.detecting import Detect  # noqa: E402
+from sdcolab.core.events import CancelToken, Event, ImageReady, MapMade  # noqa: E402
 from sdcolab.core.folders import Folders  # noqa: E402
 from sdcolab.core.library import Library  # noqa: E402
 from sdcolab.core.request import GenerationRequest  # noqa: E402
@@ -45,6 +47,7 @@ from sdcolab.core.scripts import AFTER_SHEETS, Grid  # noqa: E402
 from sdcolab.core.tasks import LocalWorker, Tools  # noqa: E402
 from sdcolab.core.upscaling import PLAIN_UPSCALERS  # noqa: E402
 from sdcolab.engine import darkroom as darkroom_module  # noqa: E402
+from sdcolab.engine.control.preparing import detected  # noqa: E402
 from sdcolab.engine.engine import Engine  # noqa: E402
 from sdcolab.wiring.grids import axis_lists  # noqa: E402
 from sdcolab.wiring.tasks import TASKS  # noqa: E402
@@ -54,6 +57,7 @@ SCRIPT_CASES = CASES.parent / "guiones"
 DEFAULT_MODEL = "rand15"
 MAX_LATENT_ERROR = 1e-3
 MAX_BYTE_ERROR = 2
+MAX_BYTE = 255
 WANTED_SHARE = 0.95
 
 
@@ -72,16 +76,36 @@ class Case:
     @property
     def model(self) -> str:
         """Name of the checkpoint it was made with."""
-        return str(self.data["info"].get("sd_model_name") or DEFAULT_MODEL)
+        info = self.data["info"]
+        return DEFAULT_MODEL if self.detects else str(info.get("sd_model_name") or DEFAULT_MODEL)
 
     def request(self) -> GenerationRequest:
         """What the payload asks for, with the pictures that it names in place of their names."""
-        payload = dict(self.data["payload"])
-        for field in ("init_images", "mask"):
-            if field in payload:
-                payload[field] = self._pictures(payload[field], several=field == "init_images")
+        payload = self._with_pictures(self.data["payload"])
+        if isinstance(payload.get("init_images"), str):
+            payload["init_images"] = [payload["init_images"]]
         request = request_from_payload(payload, self.data["kind"])
         return replace(request, checkpoint=self.model)
+
+    @property
+    def count(self) -> int:
+        """How many of its pictures are results; maps of ControlNet come after them."""
+        return len(self.data["info"]["all_seeds"])
+
+    @property
+    def control_models(self) -> set[str]:
+        """Files that its units name."""
+        units = self.data["payload"].get("alwayson_scripts", {}).get("ControlNet", {}).get("args", [])
+        return {unit["model"] for unit in units} - {"None"}
+
+    def detection(self) -> Detect:
+        """What a payload for a preprocessor alone asks for."""
+        return detection(self._with_pictures(self.data["payload"]))
+
+    @property
+    def detects(self) -> bool:
+        """Whether it is a map without a generation."""
+        return bool(self.data["kind"] == "controlnet/detect")
 
     @property
     def scripted(self) -> bool:
@@ -103,12 +127,16 @@ class Case:
         """What the reference's pictures were decoded from [N, C, h, w]: of each batch what its last pass gave."""
         passes = [torch.from_numpy(np.load(file)) for file in sorted(self.folder.glob("*_latents.npy"))]
         last = passes[-1].shape[-2:]
-        return torch.cat([one for one in passes if one.shape[-2:] == last])[-self.data["n_images"] :]
+        return torch.cat([one for one in passes if one.shape[-2:] == last])[-self.count :]
 
-    def _pictures(self, value: Any, *, several: bool) -> Any:
-        named = re.findall(r"[\w.-]+\.png", json.dumps(value))
-        texts = [base64.b64encode((self._inputs() / name).read_bytes()).decode("ascii") for name in named]
-        return texts if several else texts[0]
+    def _with_pictures(self, value: Any) -> Any:
+        """``value`` with the pictures that its texts name in base64."""
+        if isinstance(value, dict):
+            return {name: self._with_pictures(one) for name, one in value.items()}
+        if isinstance(value, list):
+            return [self._with_pictures(one) for one in value]
+        named = re.match(r"see ([\w.-]+\.png) in ", value) if isinstance(value, str) else None
+        return base64.b64encode((self._inputs() / named[1]).read_bytes()).decode("ascii") if named else value
 
     def _inputs(self) -> Path:
         own = self.folder.parent.parent / "inputs"
@@ -135,16 +163,38 @@ def cases(folder: Path = CASES) -> list[Case]:
 
 def replay(engine: Engine, case: Case) -> tuple[GenerationResult, Distance]:
     """Make the case's pictures and compare."""
+    maps: list[Image.Image] = []
+
+    def hear(event: Event) -> None:
+        if isinstance(event, MapMade):
+            maps.append(event.image)
+
+    request = case.request()
     with decoded_latents() as latents:
-        result = engine.generate(case.request(), save=False)
+        result = engine.generate(request, hear, save=False)
     made, expected = torch.cat(latents[-len(result.images) :]), case.latents()
-    if made.shape != expected.shape:
+    pictures = case.pictures()
+    # The reference gives the mask of where a unit acts back as if it were a map.
+    regions = sum(unit.region is not None for unit in request.control)
+    if made.shape != expected.shape or len(pictures) != case.count + len(maps) + regions:
         return result, Distance(float("inf"), 255)
-    bytes_apart = [
-        int(np.abs(np.asarray(image.image, np.int16) - np.asarray(picture, np.int16)).max())
-        for image, picture in zip(result.images, case.pictures(), strict=True)
-    ]
-    return result, Distance(float((made - expected).norm() / expected.norm()), max(bytes_apart))
+    images = [image.image for image in result.images]
+    most = max(apart(*pair) for pair in zip(images + maps, pictures, strict=regions == 0))
+    return result, Distance(float((made - expected).norm() / expected.norm()), most)
+
+
+def apart(one: Image.Image, two: Image.Image) -> int:
+    """The largest difference of two pictures, in bytes; 255 where they are not of one size."""
+    if one.size != two.size:
+        return MAX_BYTE
+    return int(np.abs(np.asarray(one, np.int16) - np.asarray(two, np.int16)).max())
+
+
+def replay_detection(folders: Folders, case: Case) -> Distance:
+    """Look at the case's pictures with its preprocessor and compare the maps."""
+    task = case.detection()
+    made = [detected(task, picture, folders) for picture in task.pictures]
+    return Distance(0.0, max(apart(*pair) for pair in zip(made, case.pictures(), strict=True)))
 
 
 def replay_script(worker: LocalWorker, case: Case) -> Distance:
@@ -166,8 +216,7 @@ def replay_script(worker: LocalWorker, case: Case) -> Distance:
         for image, picture in zip(made, expected, strict=True)
         if image.index >= AFTER_SHEETS or not legends
     ]
-    apart = [np.abs(np.asarray(one, np.int16) - np.asarray(two, np.int16)) for one, two in pairs]
-    return Distance(0.0, max(int(one.max()) for one in apart))
+    return Distance(0.0, max(apart(*pair) for pair in pairs))
 
 
 @contextmanager
@@ -198,10 +247,13 @@ class InOneProcess:
         self.upscale = engine.upscalers.upscale
 
 
-def make_models(folders: Folders, names: set[str]) -> None:
-    """Write the checkpoints called ``names`` that are not there yet, and what the cases' prompts mention."""
+def make_models(folders: Folders, names: set[str], controls: set[str] = frozenset()) -> None:
+    """Write the checkpoints called ``names`` and the ControlNets called ``controls`` that are not there yet, and what
+    the cases' prompts mention.
+    """
     from support.reference_extras import write_embeddings, write_lora
 
+    from tools.make_random_control import write_control
     from tools.make_random_sd15 import FULL, write
 
     place = folders.models(ModelKind.CHECKPOINT)
@@ -214,6 +266,7 @@ def make_models(folders: Folders, names: set[str]) -> None:
     if not lora.is_file():
         write_lora(place / f"{DEFAULT_MODEL}.safetensors", lora)
         write_embeddings(folders.models(ModelKind.EMBEDDING))
+    write_control(sorted(controls), folders.models(ModelKind.CONTROLNET), place / f"{DEFAULT_MODEL}.safetensors")
 
 
 def main() -> int:
@@ -225,14 +278,17 @@ def main() -> int:
     found = sorted(cases(options.carpeta), key=lambda case: case.model)
     with tempfile.TemporaryDirectory() as temporary:
         folders = Folders(options.modelos or Path(temporary))
-        make_models(folders, {case.model for case in found})
+        make_models(folders, {case.model for case in found}, set().union(*(case.control_models for case in found)))
         library = Library(folders)
         engine = Engine(library, None, device="cpu")
         worker = LocalWorker(TASKS, Tools(folders, library, InOneProcess(engine)))
         near = 0
         for case in found:
             began = time.monotonic()
-            distance = replay_script(worker, case) if case.scripted else replay(engine, case)[1]
+            if case.detects:
+                distance = replay_detection(folders, case)
+            else:
+                distance = replay_script(worker, case) if case.scripted else replay(engine, case)[1]
             near += distance.near
             mark = "✅" if distance.near else "❌"
             print(

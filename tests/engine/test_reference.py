@@ -19,15 +19,31 @@ from tools.reference import SCRIPT_CASES, Case, InOneProcess, cases, make_models
 
 FORGES_OWN = {"Hires Module 1"}
 
+FAST = (
+    "a1111_t/dpmpp_2m_karras",
+    "controlnet/and_control",
+    "extra_networks/lora_1",
+    "hires/latent",
+    "img2img/denoise_0.5",
+    "inpaint/original",
+    "latent_couple/and_weights",
+    "prompts/edit",
+    "samplers/ddim",
+)
+"""One case of each kind; tools/reference.py replays them all."""
+
+FAST_CASES = [case for case in cases() if case.name in FAST]
+
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Folders]:
-    """A folder with the full-size checkpoint (2.1 GB), which is gone after these tests."""
+    """A folder with the full-size checkpoint (2.1 GB) and what guides it, which are gone after these tests."""
     folders = Folders(tmp_path_factory.mktemp("referencia"))
-    make_models(folders, set())
+    make_models(folders, set(), set().union(*(case.control_models for case in FAST_CASES)))
     yield folders
-    for path in folders.models(ModelKind.CHECKPOINT).iterdir():
-        path.unlink()
+    for kind in (ModelKind.CHECKPOINT, ModelKind.CONTROLNET):
+        for path in folders.models(kind).iterdir():
+            path.unlink()
 
 
 @pytest.fixture(scope="module")
@@ -59,21 +75,9 @@ def test_checkpoint_is_the_reference_one(folders: Folders) -> None:
         assert tensor.sum().item() == pytest.approx(total, abs=0.05)
 
 
-FAST = (
-    "a1111_t/dpmpp_2m_karras",
-    "extra_networks/lora_1",
-    "hires/latent",
-    "img2img/denoise_0.5",
-    "inpaint/original",
-    "prompts/edit",
-    "samplers/ddim",
-)
-"""One case of each kind; tools/reference.py replays them all."""
-
-
 @pytest.mark.lento
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("case", [case for case in cases() if case.name in FAST], ids=lambda case: case.name)
+@pytest.mark.parametrize("case", FAST_CASES, ids=lambda case: case.name)
 def test_image_equals_reference(
     case: Case, engine: Engine, digest: str, record_property: pytest.RecordProperty
 ) -> None:

@@ -37,7 +37,8 @@ class Double:
 
 
 def find_doubles(pictures: Sequence[Path], hear: Hear = lambda _error: None, limit: int = ALIKE) -> list[Double]:
-    """Pictures that look like an earlier or larger one (pHash of ImageHash: Zauner 2010). The largest of a group stays.
+    """Pictures that look like an earlier or larger one (pHash of ImageHash: Zauner 2010). The largest of a group stays,
+    and of those one that has a description.
 
     Raises ``LibraryMissing``.
     """
@@ -55,7 +56,7 @@ def find_doubles(pictures: Sequence[Path], hear: Hear = lambda _error: None, lim
             hear(PictureSkipped(path=path))
             continue
         hashed.append((picture.width * picture.height, path, imagehash.phash(picture)))
-    for _, path, own in sorted(hashed, key=lambda row: (-row[0], row[1])):
+    for _, path, own in sorted(hashed, key=lambda row: (-row[0], not row[1].with_suffix(EXTENSION).is_file(), row[1])):
         like = next((other for other, known in kept if own - known <= limit), None)
         if like is None:
             kept.append((path, own))

@@ -41,6 +41,12 @@ def test_doubles_are_set_aside_with_their_captions_and_never_deleted(folder: Pat
     assert not (folder / "copia.jpg").exists()
 
 
+def test_of_two_equal_pictures_the_one_with_a_description_stays(folder: Path) -> None:
+    copy = folder / "00_copia.png"
+    copy.write_bytes((folder / "0.png").read_bytes())
+    assert [double.path for double in find_doubles(sorted(folder.glob("*.png")))] == [copy]
+
+
 def test_a_zip_cannot_write_anywhere_else(tmp_path: Path) -> None:
     png = io.BytesIO()
     Image.new("RGB", (8, 8)).save(png, "PNG")

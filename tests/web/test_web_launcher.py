@@ -100,6 +100,7 @@ def test_strangers_and_nonsense_get_nothing(launcher: Launcher) -> None:
     assert asked(launcher, "/SECRET/entender", b"[1]")[0] == 400
     assert asked(launcher, "/SECRET/entender", b"{")[0] == 400
     assert asked(launcher, "/SECRET/entender", b"x" * 100_001)[0] == 413
+    assert asked(launcher, "/SECRET/entender", b"{}", **{"Content-Length": "9" * 5000})[0] == 413
 
 
 @pytest.mark.parametrize(

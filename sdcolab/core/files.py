@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -13,9 +14,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 from sdcolab.core.errors import CannotWrite, DiskFull, StorageError
+from sdcolab.core.windows import is_locked, is_too_long
 
 TEMPORARY_SECONDS = 3600.0
 """How long a half-written file may lie there before ``sweep`` counts it as left by a process that was killed."""
+
+LOCKED_SECONDS = (0.05, 0.1, 0.2, 0.4, 0.8)
+"""How long to wait for a file that another program has open, each time."""
 
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EACCES, errno.EMLINK})
 """How systems say that a folder (FAT, Drive's FUSE) has no hard links."""
@@ -30,7 +35,7 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
     with storage_errors(path), _half_written(path) as (file, temporary):
         yield file
         _finish(file, temporary)
-        temporary.replace(path)
+        patiently(lambda: temporary.replace(path))
 
 
 def create_new(candidates: Iterable[Path], write: Callable[[BinaryIO], object]) -> Path:
@@ -90,8 +95,23 @@ def _reserve_and_take(temporary: Path, path: Path) -> bool:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644))
     except FileExistsError:
         return False
-    temporary.replace(path)
+    patiently(lambda: temporary.replace(path))
     return True
+
+
+def patiently(act: Callable[[], object], wait: Callable[[float], None] = time.sleep) -> None:
+    """Do ``act``, again and again while another program (an antivirus, a viewer) has the file open on Windows; what it
+    raises in the end. ``wait`` is told seconds."""
+    for seconds in LOCKED_SECONDS:
+        try:
+            act()
+        except OSError as error:
+            if not is_locked(getattr(error, "winerror", None)):
+                raise
+            wait(seconds)
+        else:
+            return
+    act()
 
 
 def sweep(folder: Path) -> None:
@@ -123,7 +143,8 @@ def as_storage_error(path: Path, error: OSError) -> StorageError:
     """The ``StorageError`` for a system error met while writing ``path``."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return DiskFull(folder=path.parent, needed=0, free=free_bytes(path.parent))
-    return CannotWrite(path=path, reason=system_reason(error))
+    too_long = sys.platform == "win32" and is_too_long(str(path), error.errno)
+    return CannotWrite(path=path, reason="ENAMETOOLONG" if too_long else system_reason(error))
 
 
 def system_reason(error: OSError) -> str:

@@ -251,7 +251,7 @@ def make_models(folders: Folders, names: set[str], controls: set[str] = frozense
     """Write the checkpoints called ``names`` and the ControlNets called ``controls`` that are not there yet, and what
     the cases' prompts mention.
     """
-    from support.reference_extras import write_embeddings, write_lora
+    from support.reference_extras import write_embeddings, write_hypernetworks, write_lora
 
     from tools.make_random_control import write_control
     from tools.make_random_sd15 import FULL, write
@@ -266,6 +266,8 @@ def make_models(folders: Folders, names: set[str], controls: set[str] = frozense
     if not lora.is_file():
         write_lora(place / f"{DEFAULT_MODEL}.safetensors", lora)
         write_embeddings(folders.models(ModelKind.EMBEDDING))
+    if not (hypernetworks := folders.models(ModelKind.HYPERNETWORK)).is_dir():
+        write_hypernetworks(hypernetworks)
     write_control(sorted(controls), folders.models(ModelKind.CONTROLNET), place / f"{DEFAULT_MODEL}.safetensors")
 
 

@@ -12,7 +12,7 @@ from sdcolab.api import fields
 from sdcolab.api.fields import BadField, Reader
 from sdcolab.core.checks import check_range
 from sdcolab.core.describing import Describe
-from sdcolab.core.errors import FeatureMissing, RequestError
+from sdcolab.core.errors import CodeFormerAbsent, RequestError
 from sdcolab.core.infotext.containers import PARAMETERS_KEY
 from sdcolab.core.upscaling import ENLARGEMENT_FIELDS, MAX_SIDE, NO_UPSCALER, Enlargement
 
@@ -30,7 +30,7 @@ def enlargement_from_payload(payload: Mapping[str, Any]) -> Enlargement:
     """
     given = _Given(payload)
     if given.take("codeformer_visibility", fields.number, 0.0) > 0:
-        raise BadField("codeformer_visibility", FeatureMissing(field="codeformer_visibility"))
+        raise BadField("codeformer_visibility", CodeFormerAbsent())
     width = height = 0
     if given.take("resize_mode", fields.whole, 0, 0, 1) == 1:
         width = given.take("upscaling_resize_w", fields.whole, 512, _SMALLEST_SIDE, MAX_SIDE)

@@ -15,6 +15,7 @@ from typing import Any
 
 from sdcolab import __version__
 from sdcolab.cli import (
+    ampliar,
     carpetas,
     convertir,
     cuadricula,
@@ -57,6 +58,7 @@ SUBCOMMANDS = (
     Subcommand("generar", generar.add_options),
     Subcommand("cuadricula", cuadricula.add_options),
     Subcommand("lote", lote.add_options),
+    Subcommand("ampliar", ampliar.add_options),
     Subcommand("descargar", descargar.add_options),
     Subcommand("entrenar", entrenar.add_options),
     Subcommand("lora", lora.add_options),

@@ -15,6 +15,7 @@ from sdcolab.core.words import command as said
 from sdcolab.core.workshop import Merge
 
 PREFIX = "merge"
+TRIAL = "trial."
 FIELD_OPTIONS = FieldOptions(Merge, prefix=PREFIX)
 
 
@@ -29,17 +30,24 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Merge, and print where the new model is."""
+    """Merge, and print where the new model is; or try the merge, and print where its pictures are."""
     from sdcolab.wiring import workshop_here
 
     values = {path.removeprefix(f"{PREFIX}."): value for path, value in FIELD_OPTIONS.given(options).items()}
-    if options.receta is not None and values:
+    if options.receta is not None and any(not path.startswith(TRIAL) for path in values):
         options.fail(said.RECIPE_ALONE)
     if options.receta is None and "primary" not in values:
         options.fail(said.MERGE_MISSING)
+    tries = f"{TRIAL}prompt" in values
+    if not tries and any(path.startswith(TRIAL) for path in values):
+        options.fail(said.TRIAL_MISSING)
     folders, progress = Folders(options.carpeta), ConsoleProgress(sys.stderr)
     try:
-        if options.receta is not None:
+        if tries:
+            wanted = with_values(Merge(), values)
+            result = workshop_here.try_merge_here(wanted, options.receta, folders, options.salida, progress)
+            print(*(image.path for image in result.images), sep="\n")
+        elif options.receta is not None:
             print(workshop_here.merge_recipe_here(options.receta, folders, options.salida, progress))
         else:
             print(workshop_here.merge_here(with_values(Merge(), values), folders, options.salida, progress))

@@ -13,7 +13,7 @@ from typing import Any
 
 from sdcolab.colab.panel_fields import CanvasWidget, FieldWidget, PictureWidget, draw_field
 from sdcolab.core.fields import parts_of, table_of
-from sdcolab.core.words.fields import PART_LABELS, words_of
+from sdcolab.core.words.fields import part_label, words_of
 from sdcolab.studio.form import Lists
 from sdcolab.studio.layout import Section
 
@@ -110,7 +110,7 @@ class FormBox:
         return box
 
     def _label(self, path: str) -> str:
-        return PART_LABELS.get(f"{self._prefix}.{path}" if self._prefix else path, path)
+        return part_label(path, self._prefix)
 
     def _inside(self, section: Section, unit: str = "") -> list[Any]:
         made: list[Any] = []

@@ -39,12 +39,16 @@ class ToolTab:
             lists,
             prefix=tab.tool.prefix or tab.tool.task.code,
         )
-        button = widgets.Button(
-            description=f"▶️ {tab.tool.verb}", button_style="primary", layout=widgets.Layout(width="auto")
-        )
-        button.add_class("sd-start")
-        button.on_click(guarded(self._start))
-        self.box = widgets.VBox([widgets.HTML(f"<p>{tab.hint}</p>"), self.form.box, button])
+        row = widgets.HBox(layout=widgets.Layout(flex_flow="row wrap"))
+        for verb, style, trying in ((tab.tool.verb, "primary", False), (tab.tool.trying, "", True)):
+            if verb:
+                button = widgets.Button(
+                    description=f"▶️ {verb}", button_style=style, layout=widgets.Layout(width="auto")
+                )
+                button.add_class("sd-start")
+                button.on_click(guarded(partial(self._start, trying=trying)))
+                row.children += (button,)
+        self.box = widgets.VBox([widgets.HTML(f"<p>{tab.hint}</p>"), self.form.box, row])
 
     def refresh(self) -> None:
         """Look for what can be chosen again; what has no value yet begins with what there is now."""
@@ -52,9 +56,9 @@ class ToolTab:
         self.form.offer(lists)
         self.form.fill({path: value for path, value in (begin(lists) if begin else {}).items() if not now[path]})
 
-    def _start(self) -> None:
+    def _start(self, *, trying: bool) -> None:
         task = Reader(once(self._studio.lists), picture_of).build(self._tool.task, self.form.values)
-        self._studio.submit(self._tool.finish(task) if self._tool.finish else task, Origin.PANEL)
+        self._studio.submit(self._tool.finished(task, trying=trying), Origin.PANEL)
 
 
 class PngInfoTab:

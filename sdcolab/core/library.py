@@ -121,6 +121,10 @@ class Library:
         last = [file for file in self._bundled if file.kind is kind]
         return (*first, *(file for file in (*own, *last) if file.path not in taken))
 
+    def beginning_with(self, file: ModelFile) -> Library:
+        """The same with ``file`` first."""
+        return Library(self.folders, first=(file, *self._first), bundled=self._bundled)
+
     def now(self) -> Listing:
         """The same files as they lie there now: each folder is walked at most once."""
         return Listing(self.folders, first=self._first, bundled=self._bundled)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from PIL import Image
 
@@ -48,6 +48,26 @@ class Generator(Protocol):
 
         Raises ``SdcolabError``; ``Cancelled`` within one denoising step of ``cancel.cancel()``.
         """
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Unwritten:
+    """A checkpoint that lies in no file, called ``name``: ``weights`` (``engine.weights.Weights``) give its tensors.
+    ``facts``: what infotexts say of how it is made, by label."""
+
+    name: str
+    weights: Any
+    facts: tuple[tuple[str, str], ...] = ()
+
+
+class Trying(Protocol):
+    """Anything that makes pictures with a checkpoint that has not been written."""
+
+    def try_out(
+        self, checkpoint: Unwritten, request: GenerationRequest, listener: Listener, cancel: CancelToken
+    ) -> GenerationResult:
+        """As ``Generator.generate``, with ``checkpoint``, which is let go of afterwards. Raises ``SdcolabError``."""
         ...
 
 

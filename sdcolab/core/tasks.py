@@ -18,10 +18,12 @@ from PIL import Image
 from sdcolab.core.codec import PictureIn, PictureOut, from_json, picture_from_text, png_text, to_json
 from sdcolab.core.details import DetailUnit
 from sdcolab.core.events import CancelToken, Listener
+from sdcolab.core.fields import fact
+from sdcolab.core.finishing import Caption, Flip, FocalCrop, SizedCrop, Split
 from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library
 from sdcolab.core.request import GenerationRequest
-from sdcolab.core.result import GenerationResult, Generator, Retouching
+from sdcolab.core.result import GenerationResult, Generator, Retouching, Trying
 from sdcolab.core.upscaling import Enlargement, Restoring, Upscaling
 
 T = TypeVar("T")
@@ -51,15 +53,22 @@ class Generate:
 class Enlarge:
     """Enlarge finished ``pictures`` (any mode). ``infotexts`` has one text a picture, or is empty: each has its own
     inside. ``details``: what is found in the large pictures and drawn again, with the model and prompts that each was
-    made with."""
+    made with. ``folder``: one whose pictures follow, by its name in ``core.picture_folders``. The other parts: what
+    becomes of each (``core.finishing``)."""
 
     code: ClassVar[str] = "enlarge"
 
-    pictures: tuple[Image.Image, ...]
-    enlargement: Enlargement
+    pictures: tuple[Image.Image, ...] = fact((), control="pictures")
+    enlargement: Enlargement = field(default_factory=Enlargement)
     infotexts: tuple[str, ...] = ()
     details: tuple[DetailUnit, ...] = ()
     save: bool = True
+    folder: str = fact("", choices="picture_folders")
+    split: Split | None = None
+    focal: FocalCrop | None = None
+    sized: SizedCrop | None = None
+    flip: Flip | None = None
+    caption: Caption | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +125,7 @@ class Models(Protocol):
         ...
 
 
-class WholeEngine(Generator, Upscaling, Restoring, Retouching, Models, Protocol):
+class WholeEngine(Generator, Trying, Upscaling, Restoring, Retouching, Models, Protocol):
     """Everything that an engine can be asked for."""
 
 

@@ -4,29 +4,34 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Final, Protocol
 
 from PIL import Image
 
 from sdcolab.core.detect import ModelKind
-from sdcolab.core.errors import FieldOutOfRange, InfotextUnreadable
+from sdcolab.core.errors import FieldOutOfRange, InfotextUnreadable, PictureUnreadable
 from sdcolab.core.events import (
     CancelToken,
     Event,
     ImageReady,
     ImageSaved,
     Listener,
+    Note,
     Phase,
     PhaseStarted,
     StepDone,
+    Warned,
 )
 from sdcolab.core.fields import Field, check, fact, table_of
+from sdcolab.core.files import atomic_write
+from sdcolab.core.finishing import Cutting, Point
 from sdcolab.core.folders import LDSR
 from sdcolab.core.infotext import Infotext, read_image, render
 from sdcolab.core.library import Library, ModelFile
 from sdcolab.core.outputs import ImageStore
-from sdcolab.core.pictures import MAX_PIXELS
+from sdcolab.core.pictures import MAX_PIXELS, open_picture
 
 NO_UPSCALER = "None"
 PLAIN_UPSCALERS = (NO_UPSCALER, "Lanczos", "Nearest")
@@ -89,7 +94,11 @@ class Upscaling(Protocol):
 
 
 class Restoring(Protocol):
-    """What restores the faces of pictures."""
+    """What finds and restores the faces of pictures."""
+
+    def find_faces(self, picture: Image.Image) -> Sequence[Point]:
+        """The middles of the faces in ``picture`` (RGB), in its pixels; none where nothing here can find them."""
+        ...
 
     def restore_faces(self, picture: Image.Image, listener: Listener, cancel: CancelToken) -> Image.Image:
         """``picture`` (RGB) with its faces restored, made in the caller's thread.
@@ -205,8 +214,22 @@ Finish = Callable[[Image.Image, str, Listener], tuple[Image.Image, str]]
 its infotext says of that."""
 
 
+Tell = Callable[[Image.Image], str]
+"""What is seen in a picture (RGB), in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class After:
+    """What comes after enlarging: ``finish`` follows the faces, ``cutting`` makes other pictures of each, and ``tell``
+    what is written beside each of them."""
+
+    finish: Finish | None = None
+    cutting: Cutting = field(default_factory=Cutting)
+    tell: Tell | None = None
+
+
 def enlarge(
-    pictures: Sequence[Image.Image],
+    pictures: Sequence[Image.Image | Path],
     wanted: Enlargement,
     upscaling: Upscaling,
     store: ImageStore | None,
@@ -214,31 +237,61 @@ def enlarge(
     cancel: CancelToken,
     infotexts: Sequence[str] = (),
     restoring: Restoring | None = None,
-    finish: Finish | None = None,
+    after: After | None = None,
 ) -> None:
-    """Enlarge ``pictures`` (any mode) and save them, unless ``store`` is None, telling ``listener`` as a generation
-    does. Each keeps its infotext (that of ``infotexts``, else the one inside it) and gets ours after it. ``finish``
-    comes after the faces.
+    """Enlarge ``pictures`` (any mode; files are opened when their turn comes, and told where they cannot be) and save
+    them, unless ``store`` is None, telling ``listener`` as a generation does. Each keeps its infotext (that of
+    ``infotexts``, else the one inside it) and gets ours after it.
 
     Raises ``UnknownName``, ``Cancelled``, ``DiskFull`` or ``CannotWrite``.
     """
-    count = len(pictures)
-    for index, picture in enumerate(pictures):
+    after, count = after or After(), len(pictures)
+    results = _Results(store, listener, after)
+    for index, given in enumerate(pictures):
         listener(PhaseStarted(Phase.UPSCALING, f"{index + 1}/{count}" if count > 1 else ""))
         cancel.raise_if_cancelled()
+        try:
+            picture = open_picture(given) if isinstance(given, Path) else given
+        except PictureUnreadable as error:
+            listener(Warned(error))
+            continue
         wanted.check_fits(*picture.size)
         tell = _one_of_many(listener, index, count)
         result = enlarged(picture, wanted, upscaling, tell, cancel)
         if wanted.gfpgan_visibility and restoring is not None:
             faces = restoring.restore_faces(result, tell, cancel)
             result = Image.blend(result, faces, wanted.gfpgan_visibility)
-        own = (infotexts[index] if infotexts else infotext_of(picture)).strip()
-        result, finished = finish(result, own, tell) if finish else (result, "")
+        own = (infotexts[index] if index < len(infotexts) else infotext_of(picture)).strip()
+        result, finished = after.finish(result, own, tell) if after.finish else (result, "")
         infotext = ", ".join(text for text in (own, wanted.description(), finished) if text)
-        if store is None:
-            listener(ImageReady(index, result, 0, infotext))
+        for piece in after.cutting.of(result):
+            cancel.raise_if_cancelled()
+            results.add(piece, infotext)
+
+
+class _Results:
+    """Saves and announces what was made, one after another."""
+
+    def __init__(self, store: ImageStore | None, listener: Listener, after: After) -> None:
+        self._store = store
+        self._listener = listener
+        self._tell = after.tell
+        self._count = 0
+
+    def add(self, picture: Image.Image, infotext: str) -> None:
+        """Raises ``DiskFull`` or ``CannotWrite``."""
+        caption = self._tell(picture) if self._tell else ""
+        if self._store is None:
+            self._listener(ImageReady(self._count, picture, 0, infotext))
         else:
-            listener(ImageSaved(index, store.save(result, infotext, None), 0, infotext))
+            path = self._store.save(picture, infotext, None)
+            if self._tell:
+                with atomic_write(path.with_suffix(".txt")) as file:
+                    file.write(f"{caption}\n".encode())
+            self._listener(ImageSaved(self._count, path, 0, infotext))
+        if self._tell:
+            self._listener(Note(caption))
+        self._count += 1
 
 
 def _one_of_many(listener: Listener, index: int, count: int) -> Listener:

@@ -9,13 +9,15 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 from typing import ClassVar
 
 from sdcolab.core.errors import BlockWeightsWrong, DiscardPatternWrong
 from sdcolab.core.fields import check, fact
+from sdcolab.core.infotext.text import render_fields
+from sdcolab.core.request import MAX_SEED, RANDOM_SEED, GenerationRequest
 
 
 class FileFormat(StrEnum):
@@ -165,6 +167,26 @@ class MergeMethod(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Trial:
+    """The pictures that show what a merge is like before it is written."""
+
+    prompt: str = fact("", control="prompt")
+    negative_prompt: str = fact("", control="prompt")
+    steps: int = fact(20, low=1, high=150)
+    seed: int = fact(RANDOM_SEED, low=RANDOM_SEED, high=MAX_SEED, control="seed")
+    count: int = fact(1, low=1, high=8)
+
+    def __post_init__(self) -> None:
+        check(self, "merge.trial")
+
+    def request(self) -> GenerationRequest:
+        """What is to be made; with the checkpoint's own size and the rest as a new form has it."""
+        return GenerationRequest(
+            self.prompt, self.negative_prompt, steps=self.steps, seed=self.seed, batch_count=self.count
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Merge:
     """Merge checkpoints A (``primary``), B and C into a new one.
 
@@ -173,7 +195,7 @@ class Merge:
     and DARE keep; ``seed`` of what DARE drops. ``half`` saves 32 bit numbers in 16. ``loras`` as prompts write them
     ("<lora:name:0.8>"): they are baked in after merging. ``discard``: a regular expression; tensors whose names it
     finds are left out. ``metadata_json``: an object whose entries are written in the file. ``name`` without extension;
-    "" is made as A1111 does.
+    "" is made as A1111 does. ``trial`` is only for ``TryMerge``.
     """
 
     code: ClassVar[str] = "merge"
@@ -196,9 +218,28 @@ class Merge:
     add_recipe: bool = True
     copy_metadata: bool = True
     metadata_json: str = "{}"
+    trial: Trial = field(default_factory=Trial)
 
     def __post_init__(self) -> None:
         check(self, "merge")
+
+    @property
+    def ingredients(self) -> tuple[str, ...]:
+        """The names of A, B and C, as far as the method uses them; "" where none is given."""
+        return (self.primary, self.secondary, self.tertiary)[: self.method.models]
+
+    def described(self, result: str = "") -> str:
+        """What is merged and how, for infotexts. ``result``: what later steps of a recipe call it."""
+        models = {f"Model {letter}": name for letter, name in zip("ABC", self.ingredients, strict=False)}
+        said = {"Method": self.method.value} | models
+        if self.method.models > 1:
+            said |= {"Multiplier": f"{self.multiplier:g}", "Block weights": self.blocks}
+        if self.method in (MergeMethod.TIES, MergeMethod.DARE):
+            said["Density"] = f"{self.density:g}"
+        if self.method is MergeMethod.DARE:
+            said["Seed"] = str(self.seed)
+        said |= {"LoRAs": self.loras, "VAE": self.vae, "Discarded": self.discard, "Result": result}
+        return render_fields((label, text) for label, text in said.items() if text)
 
     def file_stem(self, names: Sequence[str], suffix: str = "") -> str:
         """The new file's name without extension, as A1111 makes it of the stems A, B and C. ``suffix`` tells a special
@@ -214,6 +255,15 @@ class Merge:
         if self.method is MergeMethod.DIFFERENCE:
             return f"{names[0]} + {share}({names[1]} - {names[2]})"
         return f"{self.method}({names[0]}, {names[1]}; {names[2]})"
+
+
+@dataclass(frozen=True, slots=True)
+class TryMerge:
+    """Make the pictures of the trial of ``merge`` without writing any model."""
+
+    code: ClassVar[str] = "try_merge"
+
+    merge: Merge
 
 
 def is_merged(name: str) -> bool:

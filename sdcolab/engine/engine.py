@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from PIL import Image
 
+from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import (
     DecimalComma,
     ImageNotFinite,
@@ -20,11 +22,11 @@ from sdcolab.core.errors import (
     UnetOverflowed,
 )
 from sdcolab.core.events import CancelToken, Listener, Phase, PhaseStarted, ignore_events
-from sdcolab.core.library import Library
+from sdcolab.core.library import Library, ModelFile
 from sdcolab.core.outputs import ImageStore, ImageStores
 from sdcolab.core.request import AUTOMATIC, GenerationRequest
 from sdcolab.core.resolved import ResolvedRequest, resolve
-from sdcolab.core.result import GenerationResult
+from sdcolab.core.result import GenerationResult, Unwritten
 from sdcolab.engine.bench import POLL_SECONDS, Bench
 from sdcolab.engine.darkroom import Darkroom
 from sdcolab.engine.faces import FaceRestorer
@@ -90,9 +92,30 @@ class Engine:
         saved) and ``Warned``; the job queue, not the engine, says ``Ended``. Raises ``SdcolabError``; ``Cancelled``
         before the next UNet call, keeping the finished pictures.
         """
-        cancel = cancel or CancelToken()
-        asked, features = self._understood(request, self._library, beside)
-        with self._opened(asked, listener, cancel, save=save) as (bench, native):
+        understood = self._understood(request, self._library, beside)
+        return self._made(*understood, listener, cancel or CancelToken(), save=save)
+
+    def try_out(
+        self, checkpoint: Unwritten, request: GenerationRequest, listener: Listener, cancel: CancelToken
+    ) -> GenerationResult:
+        """As ``core.result.Trying.try_out``."""
+        file = ModelFile(ModelKind.CHECKPOINT, checkpoint.name, checkpoint.weights.path)
+        request = replace(request, checkpoint=file.name)
+        understood = self._understood(request, self._library.beginning_with(file))
+        return self._made(*understood, listener, cancel, unwritten=checkpoint)
+
+    def _made(
+        self,
+        asked: ResolvedRequest,
+        features: list[Feature],
+        listener: Listener,
+        cancel: CancelToken,
+        *,
+        save: bool = True,
+        unwritten: Unwritten | None = None,
+    ) -> GenerationResult:
+        """The pictures of ``asked``, in a turn with its ``features``."""
+        with self._opened(asked, listener, cancel, save=save, unwritten=unwritten) as (bench, native):
             self._warn(bench, native)
             while True:
                 try:
@@ -115,13 +138,20 @@ class Engine:
 
     @contextmanager
     def _opened(
-        self, asked: ResolvedRequest, listener: Listener, cancel: CancelToken, *, save: bool
+        self,
+        asked: ResolvedRequest,
+        listener: Listener,
+        cancel: CancelToken,
+        *,
+        save: bool,
+        unwritten: Unwritten | None = None,
     ) -> Iterator[tuple[Bench, int]]:
         """A turn with the checkpoint of ``asked`` loaded: what it works with, and the side of the checkpoint's own
         pictures in pixels. Raises ``SdcolabError``."""
         if asked.request.restore_faces or any(unit.restore_faces for unit in asked.request.details):
             self.faces.require()
-        with self._turn(listener, cancel), torch.inference_mode():
+        lent = self.models.with_unwritten(unwritten) if unwritten else nullcontext()
+        with self._turn(listener, cancel), lent, torch.inference_mode():
             self.models.keep_only((asked.checkpoint, *asked.others.values()))
             native = self.models.checkpoint(asked.checkpoint, listener).model.detected.native_size
             yield self._bench(asked.sized(native), listener, cancel, save=save), native

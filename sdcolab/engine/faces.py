@@ -101,6 +101,14 @@ class FaceRestorer:
             pixels = with_face(pixels, points, self._restorer(listener))
         return Image.fromarray(pixels)
 
+    def found(self, picture: Image.Image) -> list[tuple[float, float]]:
+        """As ``core.upscaling.Restoring.find_faces``."""
+        try:
+            faces = self._detect(np.asarray(picture.convert("RGB")))
+        except (FaceFileMissing, DetailPackageMissing):
+            return []
+        return [(float(x), float(y)) for x, y in (points.mean(axis=0) for points in faces)]
+
     def release(self) -> None:
         """Let go of what is loaded."""
         self._net = self._detector = None

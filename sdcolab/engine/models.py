@@ -181,10 +181,14 @@ def load_vae(
 
     Raises ``ModelError``.
     """
-    weights = open_weights(path)
+    return vae_of(open_weights(path), device, dtype, family)
+
+
+def vae_of(weights: Weights, device: torch.device, dtype: torch.dtype, family: ModelFamily) -> AutoencoderKL:
+    """As ``load_vae``, of an open file."""
     kind = detect(weights.header).kind
     if kind not in (ModelKind.CHECKPOINT, ModelKind.VAE):
-        raise ModelWrongKind(path=path, expected=ModelKind.VAE.value, found=kind.value)
+        raise ModelWrongKind(path=weights.path, expected=ModelKind.VAE.value, found=kind.value)
     inside = kind is ModelKind.CHECKPOINT or any(name.startswith(VAE_PREFIX) for name in weights.header.tensors)
     prefix = VAE_PREFIX if inside else ""
     names = renamed(weights.header.tensors, prefix, vae_rename(weights.header.tensors, prefix))

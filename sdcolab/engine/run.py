@@ -169,6 +169,7 @@ class Run:
             vae_hash=bench.wait_for(separate[1]) if separate else "",
             uses_ensd=active.one.choice.sampler.uses_ensd,
             inpainting=active.inpaints,
+            extra=active.checkpoint.facts,
         )
         for feature in self._features:
             facts = feature.facts(facts, bench)

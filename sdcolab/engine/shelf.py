@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from diffusers import AutoencoderKL
@@ -15,12 +18,13 @@ from sdcolab.core.events import Listener, Phase, PhaseStarted
 from sdcolab.core.folders import Folders
 from sdcolab.core.library import ModelFile
 from sdcolab.core.memory_plan import MemoryPlan, WorkMemory, count_weights
+from sdcolab.core.result import Unwritten
 from sdcolab.core.tensors import read_header
 from sdcolab.engine.conditioning import TextConditioner
 from sdcolab.engine.hashes import HashCache
 from sdcolab.engine.kept import Kept
 from sdcolab.engine.memory import require_room
-from sdcolab.engine.models import LoadedModel, check_checkpoint, load_checkpoint, load_vae
+from sdcolab.engine.models import LoadedModel, check_checkpoint, load_checkpoint, vae_of
 from sdcolab.engine.precision import weights_dtype
 from sdcolab.engine.preview import PreviewModel, PreviewSource
 from sdcolab.engine.tiny_vae import TinyDecoder, TinyEncoder, find_tiny, load_tiny_decoder, load_tiny_encoder
@@ -31,7 +35,7 @@ from sdcolab.engine.weights import Stamp, Weights, open_weights, stamp_of
 @dataclass(frozen=True, slots=True, eq=False)
 class Checkpoint:
     """A checkpoint in memory. ``hash`` is the beginning of its file's SHA-256, perhaps still being computed; ``kept``
-    is what features keep beside it.
+    is what features keep beside it. ``facts``: what infotexts say of one that lies in no file, which has no hash.
     """
 
     file: ModelFile
@@ -40,6 +44,7 @@ class Checkpoint:
     conditioner: TextConditioner
     hash: Future[str]
     kept: Kept
+    facts: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,6 +84,23 @@ class ModelShelf:
         self._turns = Turns()
         self._together: tuple[ModelFile, ...] = ()
         self._whole: set[Stamp] = set()
+        self._unwritten: dict[Path, tuple[Stamp, Unwritten]] = {}
+
+    @contextmanager
+    def with_unwritten(self, checkpoint: Unwritten) -> Iterator[None]:
+        """While it lasts, the path of its weights, where no file needs to be, means ``checkpoint``."""
+        path: Path = checkpoint.weights.path
+        stamp = path, -1, time.monotonic_ns()  # no file's, and no other's
+        self._unwritten[path] = stamp, checkpoint
+        try:
+            yield
+        finally:
+            del self._unwritten[path]
+            self._turns.clear()
+            self._whole.discard(stamp)
+            self._checkpoints.pop(stamp, None)
+            self._vaes.pop(stamp, None)
+            release_memory()
 
     @property
     def checkpoints(self) -> tuple[Checkpoint, ...]:
@@ -94,7 +116,7 @@ class ModelShelf:
         """A request comes for ``files``: if any has yet to be loaded, let go of every checkpoint that is none of them,
         and of its VAE.
         """
-        wanted = {stamp_of(file.path) for file in files}
+        wanted = {self._stamp(file) for file in files}
         if not wanted <= self._checkpoints.keys():
             self._checkpoints = {stamp: kept for stamp, kept in self._checkpoints.items() if stamp in wanted}
             self._vaes = {stamp: kept for stamp, kept in self._vaes.items() if kept.separate or stamp in wanted}
@@ -117,22 +139,24 @@ class ModelShelf:
     @torch.inference_mode(False)
     def checkpoint(self, file: ModelFile, listener: Listener) -> Checkpoint:
         """``file`` in memory. Others stay beside it while there is room. Raises ``SdcolabError``."""
-        stamp = stamp_of(file.path)
+        stamp = self._stamp(file)
         if stamp not in self._checkpoints:
             listener(PhaseStarted(Phase.LOADING_MODEL, file.name))
-            weights = open_weights(file.path)
-            digest = self._hashes.start(file.path)
+            _, unwritten = self._unwritten.get(file.path, (None, None))
+            weights = self._opened(file.path)
+            digest = _no_hash() if unwritten else self._hashes.start(file.path)
+            facts = unwritten.facts if unwritten else ()
             _, family = check_checkpoint(weights)
             dtype = self._dtype(stamp)
             plan = self._room_for(file, weights, family.work, dtype)
             model = load_checkpoint(weights, self.device, dtype, plan.placement, self._turns)
-            self._checkpoints[stamp] = Checkpoint(file, stamp, model, TextConditioner(model), digest, Kept())
+            self._checkpoints[stamp] = Checkpoint(file, stamp, model, TextConditioner(model), digest, Kept(), facts)
         return self._checkpoints[stamp]
 
     @torch.inference_mode(False)
     def vae(self, file: ModelFile | None, checkpoint: Checkpoint, listener: Listener) -> Vae:
         """The VAE in ``file``, or the one inside ``checkpoint``. Raises ``SdcolabError``."""
-        stamp = stamp_of((file or checkpoint.file).path)
+        stamp = self._stamp(file or checkpoint.file)
         if stamp not in self._vaes:
             if file:
                 listener(PhaseStarted(Phase.LOADING_MODEL, file.name))
@@ -140,7 +164,8 @@ class ModelShelf:
             release_memory()
             dtype, family = weights_dtype(self.device), checkpoint.model.family
             waits = checkpoint.model.waits
-            module = load_vae(stamp[0], torch.device("cpu") if waits else self.device, dtype, family.id)
+            home = torch.device("cpu") if waits else self.device
+            module = vae_of(self._opened(stamp[0]), home, dtype, family.id)
             separate = (file, self._hashes.start(file.path)) if file else None
             tiny = find_tiny(self._folders.tiny_vaes, family.tiny_vae)
             self._vaes[stamp] = Vae(
@@ -155,6 +180,15 @@ class ModelShelf:
             )
         return self._vaes[stamp]
 
+    def _stamp(self, file: ModelFile) -> Stamp:
+        """Raises ``CannotRead``."""
+        return self._unwritten[file.path][0] if file.path in self._unwritten else stamp_of(file.path)
+
+    def _opened(self, path: Path) -> Weights:
+        """Raises ``ModelError``."""
+        weights: Weights = self._unwritten[path][1].weights if path in self._unwritten else open_weights(path)
+        return weights
+
     def _dtype(self, stamp: Stamp) -> torch.dtype:
         return torch.float32 if stamp in self._whole else weights_dtype(self.device)
 
@@ -163,9 +197,9 @@ class ModelShelf:
         last. Raises ``ModelTooBigForCard`` or ``ModelTooBigForRam``.
         """
         self._turns.clear()
-        waiting = [other for other in self._together if stamp_of(other.path) not in self._checkpoints and other != file]
-        beside = sum(_weight_of(other) * self._dtype(stamp_of(other.path)).itemsize for other in waiting)
-        together = {stamp_of(other.path) for other in self._together}
+        waiting = [other for other in self._together if self._stamp(other) not in self._checkpoints and other != file]
+        beside = sum(_weight_of(other) * self._dtype(self._stamp(other)).itemsize for other in waiting)
+        together = {self._stamp(other) for other in self._together}
         for kept in (self._checkpoints.keys(), together, set()):
             self._checkpoints = {stamp: one for stamp, one in self._checkpoints.items() if stamp in kept}
             self._vaes = {stamp: one for stamp, one in self._vaes.items() if one.separate or stamp in kept}
@@ -179,6 +213,12 @@ class ModelShelf:
             if not plan.placement.waits or self._checkpoints.keys() <= together:
                 return plan
         raise AssertionError("the last attempt returns or raises")
+
+
+def _no_hash() -> Future[str]:
+    known: Future[str] = Future()
+    known.set_result("")
+    return known
 
 
 def _weight_of(file: ModelFile) -> int:

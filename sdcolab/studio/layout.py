@@ -37,10 +37,10 @@ from sdcolab.core.scripts import (
 from sdcolab.core.tasks import Enlarge, Task
 from sdcolab.core.training import PreparePictures, TrainLora, TryLora
 from sdcolab.core.upscaling import infotext_of
-from sdcolab.core.words.fields import FIELD_WORDS, PART_LABELS
+from sdcolab.core.words.fields import FIELD_WORDS, part_label
 from sdcolab.core.words.layout import SECTION_TITLES, TAB_WORDS, VERBS
 from sdcolab.core.words.scripts import SCRIPT_NOTES, SCRIPT_TITLES
-from sdcolab.core.workshop import Convert, Extract, Merge
+from sdcolab.core.workshop import Convert, Extract, Merge, TryMerge
 from sdcolab.studio.form import Lists, shown
 
 GADGETS = frozenset(
@@ -120,7 +120,8 @@ class Tool:
     ``prefix`` stands before the paths of its fields in the words ("" when the task has parts, whose names tell them
     apart). Without ``sections`` every field is shown, in the groups of the words. ``hidden``: fields that keep their
     defaults. ``finish``: the last touch to the task that the form gave, before it is queued. ``begin``: values
-    by path that it opens with, instead of the defaults.
+    by path that it opens with, instead of the defaults. ``tries``: a kind of task made of ``task`` alone, which shows
+    what that would give; it has a button of its own.
     """
 
     task: type[Any]
@@ -129,11 +130,22 @@ class Tool:
     sections: tuple[Section, ...] = ()
     finish: Callable[[Any], Any] | None = None
     begin: Callable[[Lists], Mapping[str, Any]] | None = None
+    tries: type[Any] | None = None
 
     @property
     def verb(self) -> str:
         """What its button says."""
         return VERBS[self.task.code]
+
+    @property
+    def trying(self) -> str:
+        """What the button says that only tries; "" where there is none."""
+        return VERBS[self.tries.code] if self.tries else ""
+
+    def finished(self, task: Any, *, trying: bool = False) -> Task:
+        """What is queued when the form gave ``task``."""
+        done: Task = self.finish(task) if self.finish else task
+        return self.tries(done) if trying and self.tries else done
 
     def opening(self, lists: Lists) -> dict[str, Any]:
         """What the form's controls show at first, by path."""
@@ -265,7 +277,7 @@ def grouped(kind: type[Any], prefix: str = "", hidden: tuple[str, ...] = ()) -> 
         groups.setdefault((own, "" if own else words.group if words else ""), []).append(path)
     for place, ((own, title), paths) in enumerate(groups.items()):
         part = parts[own] if own else None
-        label = PART_LABELS.get(f"{prefix}.{own}" if prefix else own, own)
+        label = part_label(own, prefix)
         yield Section(
             id=own.replace(".", "-") or f"g{place}",
             group=label if own else title if place else "",
@@ -556,7 +568,7 @@ EXTRAS = Tool(
     sections=(
         Section(
             "extras",
-            items=("pictures", "enlargement.upscaler", "enlargement.scale", "enlargement.gfpgan_visibility"),
+            items=("pictures", "folder", "enlargement.upscaler", "enlargement.scale", "enlargement.gfpgan_visibility"),
         ),
         Section(
             "extras-more",
@@ -570,6 +582,24 @@ EXTRAS = Tool(
             folded=True,
         ),
         DETAILS,
+        Section("split", (("split.width", "split.height"), "split.threshold", "split.overlap"), part="split"),
+        Section(
+            "focal",
+            (("focal.width", "focal.height"), "focal.faces", "focal.entropy", "focal.edges"),
+            part="focal",
+        ),
+        Section(
+            "sized",
+            (
+                ("sized.low", "sized.high"),
+                ("sized.min_area", "sized.max_area"),
+                "sized.objective",
+                "sized.error",
+            ),
+            part="sized",
+        ),
+        Section("flip", ("flip.horizontal", "flip.vertical", "flip.both"), part="flip"),
+        Section("caption", ("caption.tagger", "caption.threshold"), part="caption"),
     ),
 )
 
@@ -694,7 +724,7 @@ def _heaven_orange(lists: Lists) -> dict[str, Any]:
     return {"primary": found[0], "secondary": found[1], "multiplier": 0.5, "name": "heaven-orange-mix"}
 
 
-MERGE = Tool(Merge, prefix="merge", begin=_heaven_orange)
+MERGE = Tool(Merge, prefix="merge", begin=_heaven_orange, tries=TryMerge)
 EXTRACT = Tool(Extract, prefix="extract")
 CONVERT = Tool(Convert, prefix="convert")
 

@@ -14,7 +14,7 @@ from typing import Any
 import gradio as gr
 
 from sdcolab.core.fields import parts_of, table_of
-from sdcolab.core.words.fields import PART_LABELS
+from sdcolab.core.words.fields import part_label
 from sdcolab.studio.form import Lists
 from sdcolab.studio.layout import Section
 from sdcolab.web.fields import draw_field, element_id
@@ -75,7 +75,7 @@ class Drawing:
                 self._inside(section)
 
     def _label(self, path: str) -> str:
-        return PART_LABELS.get(f"{self._prefix}.{path}" if self._prefix else path, path)
+        return part_label(path, self._prefix)
 
     def _inside(self, section: Section, unit: str = "") -> None:
         for item in section.items:

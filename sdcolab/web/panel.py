@@ -83,10 +83,11 @@ class Gadgets:
 
 @dataclass(frozen=True, slots=True)
 class Buttons:
-    """What stays at the foot of the form, and what it says."""
+    """What stays at the foot of the form, and what it says. ``starts`` and ``tries`` have a button for tools by tab."""
 
     generate: gr.Button
-    enlarge: Mapping[str, gr.Button]
+    starts: Mapping[str, gr.Button]
+    tries: Mapping[str, gr.Button]
     interrupt: gr.Button
     pause: gr.Button
     skip_queue: gr.Button
@@ -339,9 +340,20 @@ def build_buttons(layout: Layout) -> Buttons:
                 for tab in layout.tabs
                 if tab.tool
             }
+            tries = {
+                tab.id: gr.Button(
+                    tab.tool.trying,
+                    elem_id=f"sd-try-{tab.id}",
+                    elem_classes=f"sd-start sd-mode sd-in-{tab.id}",
+                    scale=2,
+                    min_width=110,
+                )
+                for tab in layout.tabs
+                if tab.tool and tab.tool.tries
+            }
             interrupt = gr.Button(
                 words.INTERRUPT, variant="stop", elem_id="sd-interrupt", scale=1, min_width=100, interactive=False
             )
             pause = gr.Button(PAUSE_JOB, elem_id="sd-pause", scale=1, min_width=100, visible=False)
             skip = gr.Button(words.EMPTY_QUEUE, elem_id="sd-empty-queue", scale=1, min_width=100, visible=False)
-    return Buttons(generate, starts, interrupt, pause, skip, sheet, progress)
+    return Buttons(generate, starts, tries, interrupt, pause, skip, sheet, progress)

@@ -35,12 +35,13 @@ def build_tool(tab: Tab, lists: Lists) -> ToolForm:
     return ToolForm(tool, drawing.controls)
 
 
-def start_tool(studio: Studio, form: ToolForm, reader: Reader, data: Mapping[Any, Any]) -> str:
-    """Queue what the controls (``data``: what each holds) ask for. Returns the problem's box, or nothing."""
+def start_tool(studio: Studio, form: ToolForm, reader: Reader, data: Mapping[Any, Any], *, trying: bool) -> str:
+    """Queue what the controls (``data``: what each holds) ask for, or only try it. Returns the problem's box, or
+    nothing."""
 
     def submit() -> None:
         values = {path: data[control] for path, control in form.controls.items()}
         task = reader.build(form.tool.task, values)
-        studio.submit(form.tool.finish(task) if form.tool.finish else task)
+        studio.submit(form.tool.finished(task, trying=trying))
 
     return attempt(submit, None)[1]

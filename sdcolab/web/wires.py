@@ -86,16 +86,18 @@ class Wires:
 
     def _connect_tools(self) -> None:
         for name, form in self._parts.tools.items():
-            self._parts.buttons.enlarge[name].click(
-                partial(self._start, name),
-                {*form.controls.values()},
-                self._panel.message,
-                **QUIET,
-            ).then(_forget, None, self._selected, **QUIET).then(**self._pulse.event())
+            for buttons, trying in ((self._parts.buttons.starts, False), (self._parts.buttons.tries, True)):
+                if name in buttons:
+                    buttons[name].click(
+                        partial(self._start, name, trying=trying),
+                        {*form.controls.values()},
+                        self._panel.message,
+                        **QUIET,
+                    ).then(_forget, None, self._selected, **QUIET).then(**self._pulse.event())
             self._show_pictures(form.controls, name)
 
-    def _start(self, name: str, data: Any) -> str:
-        return start_tool(self._studio, self._parts.tools[name], self._actions.reader, data)
+    def _start(self, name: str, data: Any, *, trying: bool) -> str:
+        return start_tool(self._studio, self._parts.tools[name], self._actions.reader, data, trying=trying)
 
     def _connect_pictures(self) -> None:
         """The pictures that are painted on."""

@@ -19,7 +19,7 @@ from sdcolab.core.library import Library, ModelFile
 from sdcolab.core.names import SCHEDULE_NAMES
 from sdcolab.core.outputs import ImageStore, ImageStores
 from sdcolab.core.request import AUTOMATIC, INSIDE, SIZE_STEP, GenerationRequest
-from sdcolab.core.result import GenerationResult
+from sdcolab.core.result import GenerationResult, Unwritten
 from sdcolab.core.tasks import LocalWorker, Tools
 from sdcolab.core.tensors import read_header
 from sdcolab.core.upscaling import upscaler_names
@@ -112,11 +112,21 @@ class LazyEngine:
         """``picture`` with its faces restored, as ``engine.faces.FaceRestorer.restored``."""
         return self._built().faces.restored(picture, listener, cancel)
 
+    def find_faces(self, picture: Image.Image) -> Sequence[tuple[float, float]]:
+        """As ``core.upscaling.Restoring.find_faces``."""
+        return self._built().faces.found(picture)
+
     def retouch(
         self, picture: Image.Image, request: GenerationRequest, listener: Listener, cancel: CancelToken
     ) -> Image.Image:
         """As ``Engine.retouch``."""
         return self._built().retouch(picture, request, listener, cancel)
+
+    def try_out(
+        self, checkpoint: Unwritten, request: GenerationRequest, listener: Listener, cancel: CancelToken
+    ) -> GenerationResult:
+        """As ``Engine.try_out``."""
+        return self._built().try_out(checkpoint, request, listener, cancel)
 
     def _built(self) -> Engine:
         from sdcolab.engine.engine import Engine

@@ -13,6 +13,7 @@ from sdcolab.core.errors import SdcolabError
 from sdcolab.core.events import Listener
 from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library
+from sdcolab.core.picture_folders import picture_folders
 from sdcolab.core.preferences import PreferencesFile
 from sdcolab.core.settings import SettingsFile
 from sdcolab.core.tasks import Download, LocalWorker, Origin, Place, Preload, Task, Tools, Worker
@@ -183,6 +184,7 @@ def build_studio(folders: Folders, library: Library, place: Workplace) -> Studio
         more_lists={
             **lists,
             **training_lists(folders),
+            "picture_folders": lambda: tuple(picture_folders(folders)),
             f"detectors{ABSENT}": lambda: absent_files(library, ModelKind.DETECTOR, detectors),
         },
         forecast=lambda task: forecast(task, library, folders),

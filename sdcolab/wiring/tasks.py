@@ -2,37 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from PIL import Image
-
 from sdcolab.core.describing import Describe
-from sdcolab.core.details import find_detector
 from sdcolab.core.detecting import Detect
 from sdcolab.core.errors import SymbolWithoutScript
 from sdcolab.core.events import CancelToken, FileMade, ImageReady, ImageSaved, Listener, Note, Warned
-from sdcolab.core.infotext import parse, to_request, with_files
-from sdcolab.core.infotext.writing import units_described
 from sdcolab.core.outputs import ImageStore
 from sdcolab.core.prompt.marks import idle_marks
-from sdcolab.core.request import GenerationRequest
 from sdcolab.core.result import GenerationResult
 from sdcolab.core.scripts import Grid
 from sdcolab.core.tasks import Download, Enlarge, Generate, Place, Preload, TaskRow, TaskTable, Tools, Unload
 from sdcolab.core.timing import PartTimes
 from sdcolab.core.training import PreparePictures, TrainLora, TryLora
 from sdcolab.core.translating import FetchTranslator
-from sdcolab.core.upscaling import enlarge
 from sdcolab.core.words.speed import times_line
-from sdcolab.core.workshop import Convert, Extract, Merge
+from sdcolab.core.workshop import Convert, Extract, Merge, TryMerge
 from sdcolab.wiring.downloads import build_downloads
+from sdcolab.wiring.enlarging import enlarge_pictures
 from sdcolab.wiring.grids import run_grid
 from sdcolab.wiring.training_tasks import describe, prepare_pictures, train_lora, try_lora
 from sdcolab.wiring.translating import fetch_translator
-from sdcolab.wiring.workshop import convert, extract, merge
-
-NOT_OF_A_PICTURE = ("hires", "refiner", "control", "regions", "restore_faces", "freeu", "details")
-"""What an infotext says of how a picture was made that does not count when a part of it is drawn again."""
+from sdcolab.wiring.workshop import convert, extract, merge, try_merge
 
 
 def generate(task: Generate, tools: Tools, listener: Listener, cancel: CancelToken) -> GenerationResult:
@@ -44,22 +33,6 @@ def generate(task: Generate, tools: Tools, listener: Listener, cancel: CancelTok
     if line := times_line(timed.ended()):
         listener(Note(line))
     return result
-
-
-def enlarge_pictures(task: Enlarge, tools: Tools, listener: Listener, cancel: CancelToken) -> None:
-    """Enlarge finished pictures."""
-    store = ImageStore(tools.folders.extras) if task.save else None
-    # Looked for before minutes of enlarging.
-    units = tuple(replace(unit, model=find_detector(unit.model, tools.library).name) for unit in task.details)
-
-    def repair(picture: Image.Image, infotext: str, tell: Listener) -> tuple[Image.Image, str]:
-        pasted = with_files(to_request(parse(infotext)), tools.library)
-        request = GenerationRequest(**dict(pasted.without(*NOT_OF_A_PICTURE).changes) | {"details": units})
-        return tools.engine.retouch(picture, request, tell, cancel), units_described(request, "details")
-
-    finish = repair if units else None
-    engine = tools.engine
-    enlarge(task.pictures, task.enlargement, engine, store, listener, cancel, task.infotexts, engine, finish)
 
 
 def detect(task: Detect, tools: Tools, listener: Listener, cancel: CancelToken) -> None:
@@ -103,6 +76,7 @@ TASKS = TaskTable(
         TaskRow(Detect, Place.ENGINE, detect),
         TaskRow(Grid, Place.ENGINE, run_grid, resumes=True),
         TaskRow(Merge, Place.ENGINE, merge),
+        TaskRow(TryMerge, Place.ENGINE, try_merge),
         TaskRow(Convert, Place.ENGINE, convert),
         TaskRow(Extract, Place.ENGINE, extract),
         TaskRow(TrainLora, Place.ENGINE, train_lora, resumes=True, pauses=True),

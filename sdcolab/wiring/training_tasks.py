@@ -41,6 +41,7 @@ from sdcolab.core.training import (
     training_home,
     training_projects,
 )
+from sdcolab.core.upscaling import Tell
 from sdcolab.core.words import explain
 from sdcolab.core.words import training_progress as words
 from sdcolab.core.words.kitchen import BY_CATEGORY
@@ -250,19 +251,26 @@ def prepare_pictures(task: PreparePictures, tools: Tools, listener: Listener, ca
 
 def describe(task: Describe, tools: Tools, listener: Listener, cancel: CancelToken) -> None:
     """Tell what is in pictures: a line of tags for each."""
+    tell = teller(task.tagger, task.threshold, tools, listener)
+    for number, picture in enumerate(task.pictures, 1):
+        cancel.raise_if_cancelled()
+        listener(StepDone(number, len(task.pictures), 1, 1))
+        listener(Note(tell(picture)))
+
+
+def teller(name: str, threshold: float, tools: Tools, listener: Listener) -> Tell:
+    """What the tagger called ``name`` sees in a picture, as a prompt. Raises ``UnknownName``, and what getting the
+    tagger's files raises."""
     from sdcolab.training.bases import TAGGERS
     from sdcolab.training.tagger import Tagger, TaggerRules
     from sdcolab.wiring.trainer import tagger_folder
 
-    if task.tagger not in TAGGERS:
-        raise UnknownName(kind="tagger", name=task.tagger, suggestions=closest(task.tagger, TAGGERS))
-    listener(PhaseStarted(Phase.LOADING_MODEL, task.tagger))
-    tagger = Tagger(tagger_folder(tools.folders, TAGGERS[task.tagger], tools.environ))
-    rules = TaggerRules(threshold=task.threshold, without_underscores=True)
-    for number, picture in enumerate(task.pictures, 1):
-        cancel.raise_if_cancelled()
-        listener(StepDone(number, len(task.pictures), 1, 1))
-        listener(Note(prompt_of(tagger.tag(picture, rules))))
+    if name not in TAGGERS:
+        raise UnknownName(kind="tagger", name=name, suggestions=closest(name, TAGGERS))
+    listener(PhaseStarted(Phase.LOADING_MODEL, name))
+    tagger = Tagger(tagger_folder(tools.folders, TAGGERS[name], tools.environ))
+    rules = TaggerRules(threshold=threshold, without_underscores=True)
+    return lambda picture: prompt_of(tagger.tag(picture, rules))
 
 
 def tag_room(folders: Folders, count_tokens: Callable[[str], tuple[int, int]], jobs: JobQueue, face: Origin) -> TagRoom:

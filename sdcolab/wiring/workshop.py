@@ -9,10 +9,13 @@ from sdcolab.core.detect import ModelKind
 from sdcolab.core.events import CancelToken, Listener
 from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library
+from sdcolab.core.request import GenerationRequest
+from sdcolab.core.result import GenerationResult, Trying
 from sdcolab.core.tasks import Tools
-from sdcolab.core.workshop import Convert, Extract, Merge
+from sdcolab.core.workshop import Convert, Extract, Merge, TryMerge
 
 if TYPE_CHECKING:
+    from sdcolab.workshop.recipe import Step
     from sdcolab.workshop.work import Workshop
 
 
@@ -26,6 +29,21 @@ def merge(task: Merge, tools: Tools, listener: Listener, cancel: CancelToken) ->
     from sdcolab.workshop.recipe import Step
 
     workshop(tools.library, tools.folders, None, listener, cancel).merge(Step(task))
+
+
+def try_merge(task: TryMerge, tools: Tools, listener: Listener, cancel: CancelToken) -> GenerationResult:
+    """Make pictures with a merge that is not written."""
+    from sdcolab.workshop.recipe import Step
+
+    shop = workshop(tools.library, tools.folders, None, listener, cancel)
+    return tried(shop, tools.engine, task.merge.trial.request(), Step(task.merge))
+
+
+def tried(shop: Workshop, engine: Trying, request: GenerationRequest, *steps: Step) -> GenerationResult:
+    """The pictures of ``request`` with the merge of ``steps``. Nothing of it is in memory but what makes pictures, and
+    the tensors that come to it one by one."""
+    with shop.unwritten(*steps) as checkpoint:
+        return engine.try_out(checkpoint, request, shop.listener, shop.cancel)
 
 
 def extract(task: Extract, tools: Tools, listener: Listener, cancel: CancelToken) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import CannotRead
@@ -11,9 +12,14 @@ from sdcolab.core.events import CancelToken, Listener
 from sdcolab.core.files import system_reason
 from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library, ModelFile
+from sdcolab.core.outputs import ImageStore
+from sdcolab.core.result import GenerationResult
 from sdcolab.core.workshop import Convert, Extract, Merge
-from sdcolab.wiring.engine import build_library
-from sdcolab.wiring.workshop import workshop
+from sdcolab.wiring.engine import build_engine, build_library
+from sdcolab.wiring.workshop import tried, workshop
+
+if TYPE_CHECKING:
+    from sdcolab.workshop.recipe import Step
 
 CHECKPOINT_SUFFIXES = (".safetensors", ".ckpt")
 
@@ -41,15 +47,34 @@ def merge_here(wanted: Merge, folders: Folders, output: Path | None, listener: L
 
 def merge_recipe_here(recipe: Path, folders: Folders, output: Path | None, listener: Listener) -> Path:
     """The same for a merge of several steps. Raises ``CannotRead`` or ``RecipeUnreadable`` too."""
+    text, steps = _recipe(recipe)
+    library = _library(folders, [one for step in steps for one in _named(step.merge)])
+    return workshop(library, folders, output, listener, CancelToken()).merge(*steps, recipe=text)
+
+
+def try_merge_here(
+    wanted: Merge, recipe: Path | None, folders: Folders, output: Path | None, listener: Listener
+) -> GenerationResult:
+    """Pictures of the trial of ``wanted``, with the merge that it, or else the file ``recipe``, asks for; no model is
+    written. Pictures are saved in ``output`` or where generated ones are. Raises as ``merge_recipe_here``."""
+    from sdcolab.workshop.recipe import Step
+
+    steps = [Step(wanted)] if recipe is None else _recipe(recipe)[1]
+    library = _library(folders, [one for step in steps for one in _named(step.merge)])
+    store = None if output is None else ImageStore(output, today=None)
+    shop = workshop(library, folders, None, listener, CancelToken())
+    return tried(shop, build_engine(folders, library, store), wanted.trial.request(), *steps)
+
+
+def _recipe(path: Path) -> tuple[str, tuple[Step, ...]]:
+    """The text of the recipe at ``path``, and its steps. Raises ``CannotRead`` or ``RecipeUnreadable``."""
     from sdcolab.workshop.recipe import read_recipe
 
     try:
-        text = recipe.read_text(encoding="utf-8", errors="replace")
+        text = path.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
-        raise CannotRead(path=recipe, reason=system_reason(error)) from error
-    steps = read_recipe(text, recipe)
-    library = _library(folders, [one for step in steps for one in _named(step.merge)])
-    return workshop(library, folders, output, listener, CancelToken()).merge(*steps, recipe=text)
+        raise CannotRead(path=path, reason=system_reason(error)) from error
+    return text, read_recipe(text, path)
 
 
 def checkpoints_named(names: Iterable[str]) -> list[str]:

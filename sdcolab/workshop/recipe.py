@@ -52,7 +52,8 @@ def read_recipe(text: str, path: Path = Path("receta.toml")) -> tuple[Step, ...]
 def _step(raw: Any, number: int, path: Path) -> Step:
     if not isinstance(raw, dict):
         raise RecipeUnreadable(path=path, detail=words.NO_TABLE.format(number=number))
-    known = {FIELD_WORDS[place].option: field for place, field in table_of(Merge, "merge").items()}
+    table = table_of(Merge, "merge").items()
+    known = {FIELD_WORDS[place].option: field for place, field in table if field.parent == "merge"}
     values: dict[str, Any] = {}
     for name, value in raw.items():
         if name == RESULT and isinstance(value, str):

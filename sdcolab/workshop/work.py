@@ -18,6 +18,7 @@ from sdcolab.core.files import create_new, free_bytes, system_reason
 from sdcolab.core.hashes import FileDigests, old_hash
 from sdcolab.core.library import LORA_ALIAS_KEY, Library, ModelFile
 from sdcolab.core.prompt import extract_networks
+from sdcolab.core.result import Unwritten
 from sdcolab.core.tensors import read_header
 from sdcolab.core.workshop import Convert, Extract, FileFormat, Merge
 from sdcolab.workshop.converting import converted, with_vae
@@ -73,23 +74,40 @@ class Workshop:
         """Write a merge of checkpoints: of the last of ``steps``, which may use the results of those before it.
         ``recipe`` is their text, for the metadata. Returns and raises as ``convert``, and ``PromptSyntaxError`` for the
         LoRAs."""
+        wanted = steps[-1].merge
+        with self._merged(*steps) as (result, used, stem):
+            metadata = self._metadata(wanted, used, result.special)
+            if recipe and metadata:
+                metadata[OUR_RECIPE] = recipe
+            return self._write(result.model, stem, wanted.file_format, metadata)
+
+    @contextmanager
+    def unwritten(self, *steps: Step) -> Iterator[Unwritten]:
+        """The same merge before it is written, as long as the block lasts: its tensors are computed one by one, when
+        they are asked for. Raises as ``merge``."""
+        with self._merged(*steps) as (result, _, stem):
+            name = f"{safe_name(stem, fallback='modelo')}.{FileFormat.SAFETENSORS}"
+            model = replace(result.model, path=self.folder / name)
+            labels = ["Merge"] if len(steps) == 1 else [f"Merge {number}" for number in range(1, len(steps) + 1)]
+            described = (step.merge.described(step.result) for step in steps)
+            yield Unwritten(name, model.weights(), tuple(zip(labels, described, strict=True)))
+
+    @contextmanager
+    def _merged(self, *steps: Step) -> Iterator[tuple[Merged, dict[str, ModelFile], str]]:
+        """The last of ``steps``, the files that all need, by the names that asked for them, and its file's stem."""
         wanted, made, used = steps[-1].merge, dict[str, Model](), dict[str, ModelFile]()
         with ExitStack() as stack:
             for step in steps:
                 result = stack.enter_context(self._merging(step.merge, made, used))
                 made[step.result] = result.model
-            metadata = self._metadata(wanted, used, result.special)
-            if recipe and metadata:
-                metadata[OUR_RECIPE] = recipe
-            stem = wanted.file_stem(_stems(wanted, used), result.suffix)
-            return self._write(result.model, stem, wanted.file_format, metadata)
+            yield result, used, wanted.file_stem(_stems(wanted, used), result.suffix)
 
     @contextmanager
     def _merging(self, wanted: Merge, made: Mapping[str, Model], used: dict[str, ModelFile]) -> Iterator[Merged]:
         """One merge of files and of the models ``made`` before. Nothing is computed before its tensors are asked for.
         The files that it needs are added to ``used``, by the name that asked for them."""
         with ExitStack() as stack:
-            models = [self._model(name, made, used, stack) for name in _models(wanted) if name]
+            models = [self._model(name, made, used, stack) for name in wanted.ingredients if name]
             result = merged(wanted, *models)
             vae = stack.enter_context(self._vae(wanted.vae))
             model = with_vae(result.model, vae, wanted.half) if vae else result.model
@@ -132,7 +150,7 @@ class Workshop:
         if not wanted.save_metadata:
             return {}
         known = {name: self._ingredient(file) for name, file in used.items()}
-        names = [name for name in _models(wanted) if name]
+        names = [name for name in wanted.ingredients if name]
         earlier = [one for name, one in known.items() if name not in names]
         return merge_metadata(wanted, [known.get(name) for name in names], special, self._warn, earlier)
 
@@ -177,14 +195,9 @@ class Workshop:
         self.listener(Warned(warning))
 
 
-def _models(wanted: Merge) -> tuple[str, ...]:
-    """The names of A, B and C, as far as the method uses them."""
-    return (wanted.primary, wanted.secondary, wanted.tertiary)[: wanted.method.models]
-
-
 def _stems(wanted: Merge, used: Mapping[str, ModelFile]) -> list[str]:
     """What the models of a merge are called: the stems of their files, or the names of the steps that made them."""
-    return [used[name].path.stem if name in used else name for name in _models(wanted)]
+    return [used[name].path.stem if name in used else name for name in wanted.ingredients]
 
 
 def _free_names(name: str) -> Iterator[str]:

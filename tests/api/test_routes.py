@@ -254,7 +254,7 @@ def test_a_task_is_found_by_the_name_that_its_client_gave_it(same_client: httpx.
         ("png-info", {"image": "x"}, 422, "image", "no se puede leer"),
         ("extra-single-image", {"image": PICTURE, "upscaler_1": "Lanzos"}, 422, "upscaler_1", "«Lanczos»"),
         ("extra-single-image", {"image": PICTURE, "upscaling_resize": 9}, 422, "upscaling_resize", "entre 0.05"),
-        ("extra-single-image", {"image": PICTURE, "codeformer_visibility": 1}, 422, "codeformer_visibility", "no sabe"),
+        ("extra-single-image", {"image": PICTURE, "codeformer_visibility": 1}, 422, "codeformer_visibility", "S-Lab"),
         ("extra-batch-images", {"imageList": ["x"]}, 422, "imageList", "debe ser una lista"),
         ("options", {"CLIP_stop_at_last_layers": 99}, 422, "CLIP_stop_at_last_layers", "Clip skip"),
         ("options", {"sd_model_checkpoint": "x"}, 422, "sd_model_checkpoint", "No existe el modelo «x»"),

@@ -7,6 +7,7 @@ from typing import Any, cast
 import ipywidgets
 
 from sdcolab.colab.panel_tabs import ToolTab
+from sdcolab.core.workshop import Merge, TryMerge
 from sdcolab.studio.layout import LAYOUT
 from sdcolab.studio.studio import Studio
 
@@ -32,3 +33,23 @@ def test_a_project_that_was_just_trained_is_offered_and_the_choice_is_kept() -> 
     studio.trained = ("antes", "zorp")
     tab.refresh()
     assert project.value == "zorp"
+
+
+def test_a_merge_is_written_or_only_tried_by_its_buttons() -> None:
+    class Queue(Lists):
+        def __init__(self) -> None:
+            super().__init__()
+            self.queued: list[Any] = []
+
+        def submit(self, task: Any, origin: Any) -> None:
+            self.queued.append(task)
+
+    studio = Queue()
+    tab = ToolTab(ipywidgets, cast(Studio, studio), LAYOUT.tab("mezclar"), lambda action: lambda _click: action())
+    tab.form.fill({"trial.prompt": "una cara"})
+    buttons = tab.box.children[-1].children
+    assert [button.description for button in buttons] == ["▶️ Mezclar", "▶️ Probar"]
+    for button in buttons:
+        button.click()
+    written, tried = studio.queued
+    assert isinstance(written, Merge) and tried == TryMerge(written) and written.trial.prompt == "una cara"

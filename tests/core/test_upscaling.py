@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from sdcolab.core.errors import Cancelled, FieldOutOfRange
-from sdcolab.core.events import CancelToken, Event, ImageSaved, Listener
+from sdcolab.core.errors import Cancelled, FieldOutOfRange, PictureUnreadable
+from sdcolab.core.events import CancelToken, Event, ImageSaved, Listener, Note, Warned
+from sdcolab.core.finishing import Cutting, Flip
 from sdcolab.core.outputs import ImageStore, png_text
 from sdcolab.core.pictures import open_picture
-from sdcolab.core.upscaling import MAX_SIDE, Enlargement, enlarge, enlarged
+from sdcolab.core.upscaling import MAX_SIDE, After, Enlargement, enlarge, enlarged
 from sdcolab.core.words import FIELD_WORDS
 
 
@@ -165,3 +166,25 @@ def test_restored_faces_are_laid_over_the_result(tmp_path: Path) -> None:
     (saved,) = [event for event in events if isinstance(event, ImageSaved)]
     assert open_picture(saved.path).getpixel((0, 0)) in ((127, 127, 127), (128, 128, 128))
     assert saved.infotext == "GFPGAN visibility: 0.5"
+
+
+def test_pictures_in_files_are_cut_and_described_one_by_one(tmp_path: Path) -> None:
+    first, broken = tmp_path / "a.png", tmp_path / "b.png"
+    Image.new("RGB", (40, 20), "red").save(first, pnginfo=png_text("un gato\nSteps: 20, Sampler: Euler, Seed: 1"))
+    broken.write_bytes(b"nada")
+    events: list[Event] = []
+    seen: list[tuple[int, int]] = []
+
+    def tell(picture: Image.Image) -> str:
+        seen.append(picture.size)
+        return f"gato, {len(seen)}"
+
+    after, store = After(cutting=Cutting(flip=Flip()), tell=tell), ImageStore(tmp_path / "salida", today=None)
+    pictures = [Image.new("RGB", (40, 20)), broken, first]
+    enlarge(pictures, Enlargement("Rojo", scale=2), Painter(), store, events.append, CancelToken(), (), None, after)
+    saved = [event for event in events if isinstance(event, ImageSaved)]
+    assert [event.index for event in saved] == [0, 1, 2, 3]
+    assert [event.path.with_suffix(".txt").read_text() for event in saved] == [f"gato, {n}\n" for n in range(1, 5)]
+    assert [event.text for event in events if isinstance(event, Note)] == [f"gato, {n}" for n in range(1, 5)]
+    assert saved[2].infotext.startswith("un gato") and "Postprocess upscaler: Rojo" in saved[3].infotext
+    assert [type(event.warning) for event in events if isinstance(event, Warned)] == [PictureUnreadable]

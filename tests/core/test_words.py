@@ -18,8 +18,10 @@ from sdcolab.core.codec import field_paths
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import SdcolabError, UnknownName, leaf_errors
 from sdcolab.core.events import Phase
+from sdcolab.core.fields import parts_of
 from sdcolab.core.request import FIELDS, PARTS
 from sdcolab.core.scripts import SCRIPT_FIELDS
+from sdcolab.core.tasks import Enlarge
 from sdcolab.core.upscaling import ENLARGEMENT_FIELDS
 from sdcolab.core.words import (
     CATALOGUE,
@@ -96,7 +98,8 @@ def test_codes_are_unique_and_all_used() -> None:
 def test_labels_are_complete() -> None:
     assert set(FIELD_LABELS) == set(field_paths())
     assert {*FIELDS, *ENLARGEMENT_FIELDS, *SCRIPT_FIELDS} <= set(FIELD_WORDS)  # those of tools: test_form
-    assert set(PART_LABELS) == set(PARTS)
+    switched = {path for path, part in parts_of(Enlarge).items() if part.optional}
+    assert set(PART_LABELS) == {*PARTS, *switched}
     assert [path for paths in FIELD_GROUPS.values() for path in paths] == list(FIELD_WORDS)
     assert set(PHASE_LABELS) == set(Phase)
     assert set(ModelKind) <= set(KIND_LABELS)

@@ -10,9 +10,10 @@ import pytest
 from PIL import Image
 from support.detectors import detector
 
+from sdcolab.cli import main
 from sdcolab.core.details import DetailUnit
-from sdcolab.core.errors import DetectorMissing
-from sdcolab.core.events import CancelToken, Event, ImageReady, Phase, PhaseStarted
+from sdcolab.core.errors import DetailsOtherModel, DetectorMissing, InitImageMissing, UnknownName
+from sdcolab.core.events import CancelToken, Event, ImageReady, Phase, PhaseStarted, Warned
 from sdcolab.core.folders import Folders
 from sdcolab.core.infotext import parse
 from sdcolab.core.request import GenerationRequest
@@ -110,3 +111,47 @@ def test_a_missing_detector_is_told_before_anything_is_enlarged(bench: Bench) ->
         bench.worker.run(task, heard.append, CancelToken())
     bench.detector.with_suffix(".lejos").rename(bench.detector)
     assert not any(isinstance(event, PhaseStarted) for event in heard)
+
+
+def test_a_model_that_is_missing_is_told_with_the_one_in_its_place(bench: Bench) -> None:
+    text = bench.made.infotext
+    other = text.replace(f"Model: {parse(text).get('Model')}", "Model: perdido").replace("Model hash", "Otro")
+    for infotext, names in ((text, []), (other, ["perdido"])):
+        events = bench.run(Enlarge((bench.made.image,), TWICE, (infotext,), (FACE,), save=False))
+        warned = [event.warning for event in events if isinstance(event, Warned)]
+        assert [one.name for one in warned if isinstance(one, DetailsOtherModel)] == names
+
+
+# --- The command ------------------------------------------------------------------------------------------------------
+
+
+def test_a_folder_by_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source, out = tmp_path / "fotos", tmp_path / "salida"
+    source.mkdir()
+    for number in range(2):
+        Image.new("RGB", (40, 160), (number * 90, 40, 90)).save(source / f"{number}.png")
+    steps = ["--upscaler", "Lanczos", "--ampliar-por", "2", "--dividir-ancho", "64", "--dividir-alto", "64"]
+    where = ["--carpeta", str(tmp_path / "sdcolab"), "--salida", str(out), "--voltear-horizontal"]
+    assert main(["ampliar", str(source), *where, *steps]) == 0
+    made = [Path(line) for line in capsys.readouterr().out.split("\n") if line]
+    assert made == sorted(out.iterdir()) and len(made) == 2 * 5 * 2  # 256 rows of 64, a fifth shared; with copies
+    with Image.open(made[0]) as picture:
+        assert picture.size == (64, 64) and "Postprocess upscale by: 2" in picture.info["parameters"]
+    empty = tmp_path / "vacía"
+    empty.mkdir()
+    assert main(["ampliar", str(empty), *where]) == 2
+
+
+def test_a_folder_of_ours_by_name(bench: Bench, tmp_path: Path) -> None:
+    folders = Folders(tmp_path)
+    day = folders.txt2img / "2026-01-02"
+    day.mkdir(parents=True)
+    Image.new("RGB", (20, 10)).save(day / "1.png")
+    library = build_library(folders)
+    worker, heard = LocalWorker(TASKS, Tools(folders, library, build_engine(folders, library))), list[Event]()
+    task = Enlarge(enlargement=TWICE, folder="outputs/txt2img-images/2026-01-02", save=False)
+    worker.run(task, heard.append, CancelToken())
+    assert [event.image.size for event in heard if isinstance(event, ImageReady)] == [(40, 20)]
+    for wrong, error in ((Enlarge(enlargement=TWICE), InitImageMissing), (replace(task, folder="/etc"), UnknownName)):
+        with pytest.raises(error):
+            worker.run(wrong, heard.append, CancelToken())

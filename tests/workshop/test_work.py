@@ -10,18 +10,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from sdcolab.cli import main
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import Cancelled, LorasUnused, NothingLeft, RecipeUnreadable, SdcolabError
-from sdcolab.core.events import CancelToken, Event, FileMade, StepDone
+from sdcolab.core.events import CancelToken, Event, FileMade, StepDone, ignore_events
 from sdcolab.core.folders import Folders
+from sdcolab.core.infotext import parse
+from sdcolab.core.infotext.containers import PARAMETERS_KEY
+from sdcolab.core.infotext.text import parse_fields
 from sdcolab.core.prompt import LoraMultipliers
 from sdcolab.core.request import GenerationRequest
 from sdcolab.core.tasks import LocalWorker, Tools
 from sdcolab.core.tensors import read_header
-from sdcolab.core.workshop import Convert, Merge, MergeMethod, PartAction
+from sdcolab.core.workshop import Convert, Merge, MergeMethod, PartAction, Trial, TryMerge
 from sdcolab.engine.low_rank import low_rank
 from sdcolab.engine.weights import read_pickle
 from sdcolab.wiring.engine import build_engine, build_library, demo_model, generate
@@ -66,6 +70,41 @@ def test_a_merge_becomes_a_model_of_its_own(folders: Folders) -> None:
     name = "first_stage_model.decoder.conv_in.weight"
     assert torch.equal(load_file(first)[name], vae["decoder.conv_in.weight"])
     assert json.loads(read_header(first).metadata["sd_merge_recipe"])["bake_in_vae"] == "mergevae"
+
+
+CASES = sorted(path.stem for path in DATA.glob("*.json"))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_metadata_of_files_have_a1111_s_names(name: str, folders: Folders) -> None:
+    case = json.loads((DATA / f"{name}.json").read_text(encoding="utf-8"))
+    payload = case["payload"]
+    wanted = Merge(
+        *(payload[letter] or "" for letter in ("primary", "secondary", "tertiary")),
+        MergeMethod(payload["interp_method"]),
+        payload["multiplier"],
+        half=payload["save_as_half"],
+        name=payload["custom_name"],
+        vae=payload["bake_in_vae"].replace("None", ""),
+        discard=payload["discard_weights"],
+        save_metadata=payload["save_metadata"],
+        add_recipe=payload["add_merge_recipe"],
+        copy_metadata=payload["copy_metadata_fields"],
+        metadata_json=payload["metadata_json"],
+    )
+    for letter in ("Ah", "Bh", "Ainp"):
+        shutil.copy(DATA / f"merge{letter}.safetensors", folders.models(ModelKind.CHECKPOINT))
+    path, _ = run(folders, wanted)
+    found, theirs = read_header(path), read_header(DATA / f"merged_{name}.safetensors")
+    assert path.name == case["file"] and found.tensors.keys() == theirs.tensors.keys()
+    assert dict(found.metadata).keys() == dict(theirs.metadata).keys()
+    for label in {"sd_merge_recipe", "sd_merge_models"} & dict(theirs.metadata).keys():
+        ours, expected = (json.loads(one.metadata[label]) for one in (found, theirs))
+        assert ours.keys() == expected.keys()
+        if label == "sd_merge_recipe":  # recorded without hashes: that program's cache was empty
+            assert {k: v for k, v in ours.items() if not k.endswith("_hash")} == {
+                k: v for k, v in expected.items() if not k.endswith("_hash")
+            }
 
 
 def test_same_bytes_twice(folders: Folders) -> None:
@@ -221,6 +260,90 @@ def test_baking_is_what_the_prompt_does(folders: Folders) -> None:
     )
     assert abs(in_prompt - inside).max() <= 2  # the file's numbers have 16 bits
     assert abs(in_prompt - without).max() > 20
+
+
+# --- Trying -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def other(folders: Folders) -> str:
+    """A model of the demo's family that paints otherwise."""
+    generator = torch.Generator().manual_seed(3)
+    tensors = {
+        name: one + (torch.randn(one.shape, generator=generator) * 0.02).to(one.dtype) if "to_q" in name else one
+        for name, one in load_file(demo_model().path).items()
+    }
+    metadata = dict(read_header(demo_model().path).metadata)
+    save_file(tensors, folders.models(ModelKind.CHECKPOINT) / "otro.safetensors", metadata)
+    return "otro"
+
+
+def files_below(folders: Folders) -> set[Path]:
+    return {path for path in folders.root.rglob("*") if path.is_file()}
+
+
+def test_a_merge_that_is_tried_paints_as_the_one_that_is_written(folders: Folders, other: str) -> None:
+    trial = Trial("una cara", steps=3, seed=1)
+    wanted = Merge(demo_model().name, other, multiplier=0.4, blocks="GRAD_V", name="mitad", trial=trial)
+    library = build_library(folders)
+    engine = build_engine(folders, library)
+    tools, before = Tools(folders, library, engine), files_below(folders)
+    plain = engine.generate(replace(trial.request(), checkpoint=other), ignore_events, CancelToken(), save=False)
+    tried = LocalWorker(TASKS, tools).run(TryMerge(wanted), ignore_events, CancelToken())
+    assert tried is not None
+    (picture,) = tried.images
+    assert {path.suffix for path in files_below(folders) - before} <= {".png", ".json"}  # no model
+    path, _ = run(folders, wanted)
+    request = replace(trial.request(), checkpoint=path.name)
+    written = engine.generate(request, ignore_events, CancelToken(), save=False)
+    assert picture.image.tobytes() == written.images[0].image.tobytes() != plain.images[0].image.tobytes()
+    said = parse(picture.infotext)
+    assert said.get("Model") == "mitad" and said.get("Model hash") is None
+    told = dict(parse_fields(said.get("Merge") or ""))
+    assert told["Model A"] == demo_model().name and told["Model B"] == other
+    assert (told["Method"], told["Multiplier"], told["Block weights"]) == ("Weighted sum", "0.4", "GRAD_V")
+    assert (
+        engine.generate(replace(request, checkpoint=other), ignore_events, CancelToken(), save=False)
+        .images[0]
+        .image.tobytes()
+        == plain.images[0].image.tobytes()
+    )  # and nothing of it stays
+
+
+def test_two_merges_of_one_name_are_two_merges(folders: Folders, other: str) -> None:
+    library = build_library(folders)
+    tools = Tools(folders, library, build_engine(folders, library))
+    merges = [
+        Merge(demo_model().name, other, multiplier=share, name="x", trial=Trial("una cara", steps=2, seed=1))
+        for share in (0.0, 1.0, 0.0)
+    ]
+    results = [LocalWorker(TASKS, tools).run(TryMerge(one), ignore_events, CancelToken()) for one in merges]
+    first, second, third = (result.images[0].image.tobytes() for result in results if result)
+    assert first == third != second
+
+
+def test_a_merge_and_a_recipe_are_tried_by_command(
+    folders: Folders, other: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where, out = ["--carpeta", str(folders.root)], folders.root / "pruebas"
+    trial = ["--probar", "una cara", "--probar-pasos", "2", "--probar-semilla", "1", "--salida", str(out)]
+    demo = str(demo_model().path)
+    assert main(["mezclar", *where, "--a", demo, "--b", other, "--multiplicador", "0.5", *trial]) == 0
+    recipe = folders.root / "receta.toml"
+    recipe.write_text(
+        f"[[paso]]\ncomo = 'mitad'\na = '{demo}'\nb = '{other}'\nmultiplicador = 0.5\n"
+        "[[paso]]\na = 'mitad'\nmetodo = 'no interpolation'",
+        encoding="utf-8",
+    )
+    assert main(["mezclar", *where, "--receta", str(recipe), *trial]) == 0
+    one, again = (Path(line) for line in capsys.readouterr().out.split("\n") if line)
+    assert {path.suffix for path in out.iterdir()} == {".png"}
+    with Image.open(one) as picture, Image.open(again) as same:
+        assert picture.tobytes() == same.tobytes()
+        assert "Merge 1: " in same.info[PARAMETERS_KEY] and "Result: mitad" in same.info[PARAMETERS_KEY]
+    with pytest.raises(SystemExit):
+        main(["mezclar", *where, "--a", "mergeA", "--b", "mergeB", "--probar-pasos", "2"])
+    assert "--probar dice" in capsys.readouterr().err
 
 
 # --- Extracting -------------------------------------------------------------------------------------------------------

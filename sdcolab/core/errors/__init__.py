@@ -29,9 +29,11 @@ from sdcolab.core.errors.control import (
     RegionsMalformed,
 )
 from sdcolab.core.errors.details import (
+    CodeFormerAbsent,
     DetailClassesUnknown,
     DetailError,
     DetailPackageMissing,
+    DetailsOtherModel,
     DetectorMissing,
     FaceFileMissing,
     UpscalerLeftOut,
@@ -333,6 +335,7 @@ __all__ = [
     "ClipVisionMissing",
     "ClusterUnreachable",
     "ClusterVersion",
+    "CodeFormerAbsent",
     "ControlError",
     "ControlFamilyWrong",
     "ControlImageMissing",
@@ -345,6 +348,7 @@ __all__ = [
     "DetailClassesUnknown",
     "DetailError",
     "DetailPackageMissing",
+    "DetailsOtherModel",
     "DetectorMissing",
     "DiscardPatternWrong",
     "DiskFull",

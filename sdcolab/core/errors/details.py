@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from sdcolab.core.errors.base import SdcolabError
+from sdcolab.core.errors.request import RequestError
 
 
 class DetailError(SdcolabError):
@@ -52,6 +53,22 @@ class FaceFileMissing(DetailError):
     folder: Path
     link: str
     size: int
+
+
+@dataclass(eq=False)
+class DetailsOtherModel(DetailError):
+    """(Warning) The model that made a picture, ``name``, is not here, and its details are drawn by ``used``."""
+
+    code: ClassVar[str] = "details.other_model"
+    name: str
+    used: str
+
+
+@dataclass(eq=False)
+class CodeFormerAbsent(RequestError):
+    """CodeFormer was asked for, which is not part of this program for its licence."""
+
+    code: ClassVar[str] = "details.codeformer_absent"
 
 
 @dataclass(eq=False)

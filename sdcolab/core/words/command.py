@@ -15,6 +15,7 @@ SUBCOMMANDS: Mapping[str, str] = {
     "generar": "crea imágenes a partir de un prompt",
     "cuadricula": "compara imágenes cambiando una, dos o tres cosas",
     "lote": "crea una lista larga de imágenes, aquí o en varias máquinas",
+    "ampliar": "amplía imágenes terminadas, arregla caras y prepara imágenes para entrenar",
     "descargar": "descarga enlaces en su carpeta",
     "entrenar": "entrena un LoRA con tus imágenes",
     "lora": "reduce, mezcla o extrae LoRA",
@@ -121,8 +122,12 @@ HELP: Mapping[str, Mapping[str, str]] = {
         "--gpu": "con --ray: parte de una GPU por motor (1)",
         "--carpeta-remota": "con --ray: la carpeta del programa en cada máquina",
     },
+    "ampliar": {
+        "imagenes": "imágenes, o carpetas con imágenes",
+        "--salida": "dónde guardar (outputs/extras-images)",
+    },
     "mezclar": {
-        "--receta": "los pasos de una mezcla, en TOML; sin más opciones",
+        "--receta": "los pasos de una mezcla, en TOML; sin más opciones que las de probarla",
         "--salida": "dónde guardar (la carpeta de modelos)",
     },
 }
@@ -155,6 +160,7 @@ AXIS_WRITTEN = '--{letter} se escribe EJE=VALORES, por ejemplo --{letter} "Steps
 ONE_MODEL = "--nombre solo sirve con un modelo."
 MODEL_MISSING = "{option} dice de qué modelos se extrae, y falta."
 RECIPE_ALONE = "--receta ya dice todo: no lleva las opciones de una mezcla."
+TRIAL_MISSING = "--probar dice qué dibujar para probar la mezcla, y falta."
 MERGE_MISSING = "--a dice qué modelo se mezcla, y falta."
 ENGINES = "--motores va de 1 en adelante."
 GPU_SHARE = "--gpu es una parte de una GPU (0.5, 0.25…) o varias enteras."

@@ -20,6 +20,14 @@ SENTENCES: Mapping[str, Sentence] = {
         "Para restaurar caras falta el archivo {file} ({size}).",
         "Pega este enlace en Descargas y se guardará en su sitio: {link}. Después vuelve a generar.",
     ),
+    "details.other_model": Sentence(
+        "No está el modelo «{name}», con el que se hizo la imagen: sus detalles se repasan con «{used}».",
+        "Si quieres el mismo estilo, descarga ese modelo y vuelve a intentarlo.",
+    ),
+    "details.codeformer_absent": Sentence(
+        "CodeFormer no viene en sdcolab: su licencia (S-Lab License 1.0) no permite usos comerciales.",
+        "Usa GFPGAN (gfpgan_visibility), cuya licencia es libre (Apache 2.0).",
+    ),
     "details.upscaler_left_out": Sentence(
         "El upscaler «{path}» no se puede usar: {reason}. Se amplió con Lanczos.",
         "Descárgalo otra vez, o elige otro.",

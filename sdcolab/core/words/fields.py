@@ -14,7 +14,7 @@ from sdcolab.core.fields import plain_path
 from sdcolab.core.request import FIELDS, MaskedContent, NoiseOrigin, RefinerPasses, ResizeMode
 from sdcolab.core.speed import Speed
 from sdcolab.core.tuning import Emphasis, NoiseSchedule, UniPCSkipType, VaeMethod
-from sdcolab.core.words import describing, fields_control, fields_details, scripts, training_fields, workshop
+from sdcolab.core.words import describing, fields_control, fields_details, finishing, scripts, training_fields, workshop
 from sdcolab.core.words.base import Words
 
 _GROUPS: Mapping[str, Mapping[str, Words]] = {
@@ -219,6 +219,7 @@ _GROUPS: Mapping[str, Mapping[str, Words]] = {
     },
     "Ampliar": {
         "enlarge.pictures": Words("Imágenes que quieres ampliar"),
+        "enlarge.folder": Words("También todas las de esta carpeta", "Tus imágenes guardadas y las de entrenar"),
         "enlargement.upscaler": Words("Upscaler"),
         "enlargement.scale": Words("Ampliar por"),
         "enlargement.max_side": Words("Lado más largo, como mucho", "0 = sin límite"),
@@ -238,6 +239,7 @@ _GROUPS: Mapping[str, Mapping[str, Words]] = {
     **describing.GROUPS,
     **fields_control.GROUPS,
     **fields_details.GROUPS,
+    **finishing.GROUPS,
 }
 """The fields as they are shown together, under each group's title."""
 
@@ -263,6 +265,7 @@ PART_LABELS: Mapping[str, str] = {
     "tuning": "Ajustes finos",
     **fields_control.PARTS,
     **fields_details.PARTS,
+    **finishing.PARTS,
 }
 """What the parts of a request are called: the title of one that repeats, or of the switch of one that may be absent."""
 
@@ -312,6 +315,7 @@ OPTION_WORDS: Mapping[type[StrEnum], Mapping[StrEnum, str]] = {
     **training_fields.OPTIONS,
     **fields_control.OPTIONS,
     **fields_details.OPTIONS,
+    **finishing.OPTIONS,
 }
 """What the words of enumerations are called, in the order to offer them; the others are shown as they are."""
 
@@ -329,6 +333,12 @@ def label_of(path: str) -> str:
     label = words.label if words else PART_LABELS.get(plain, path)
     place = next((int(word) for word in path.split(".") if word.isdigit()), None)
     return label if place is None else f"{label} ({place + 1})"
+
+
+def part_label(path: str, prefix: str = "") -> str:
+    """The title of a part: under ``prefix`` if it stands there, else by its path alone."""
+    found = PART_LABELS.get(f"{prefix}.{path}") if prefix else None
+    return found or PART_LABELS.get(path, path)
 
 
 def words_of(path: str, prefix: str = "") -> Words:

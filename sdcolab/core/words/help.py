@@ -25,6 +25,13 @@ FIRST: Mapping[str, Any] = {"prompt": "una pizza, fondo amarillo"}
 BASE: Mapping[str, Any] = {"prompt": "un gato, fondo azul", "seed": 7, "steps": 20, "cfg_scale": 7.0}
 """What every example begins with."""
 
+_FACES = (
+    "Busca las caras de una foto y las vuelve a dibujar con GFPGAN, que es gratis y de licencia libre (Apache 2.0). "
+    "Con caras de anime no acierta: para esas está el repaso de detalles.",
+    "CodeFormer, la otra opción de AUTOMATIC1111, no viene en sdcolab: su licencia (S-Lab License 1.0) no permite "
+    "usos comerciales.",
+)
+
 HELP: Mapping[str, Help] = {
     "prompt": Help(
         (
@@ -46,6 +53,8 @@ HELP: Mapping[str, Help] = {
             "prompts base traen uno bueno; EasyNegative resume muchas cosas malas en una palabra.",
         ),
     ),
+    "restore_faces": Help(_FACES),
+    "enlargement.gfpgan_visibility": Help(_FACES),
     "checkpoint": Help(
         (
             "El modelo es lo que sabe dibujar: de él depende el estilo. Se guarda en la carpeta Stable-diffusion; si "

@@ -97,6 +97,7 @@ TAB_WORDS: Mapping[str, tuple[str, str]] = {
 VERBS: Mapping[str, str] = {
     "enlarge": "Ampliar",
     "merge": "Mezclar",
+    "try_merge": "Probar",
     "extract": "Extraer",
     "convert": "Convertir",
     "train": "🔥 Cocinar el Lora",

@@ -19,6 +19,7 @@ TASK_NAMES: Mapping[str, str] = {
     "pictures": "Preparar imágenes",
     "preload": "Cargar el modelo",
     "merge": "Mezclar modelos",
+    "try_merge": "Probar una mezcla",
     "convert": "Convertir un modelo",
     "extract": "Extraer un LoRA",
     "unload": "Descargar el modelo de la memoria",

@@ -82,6 +82,17 @@ GROUPS: Mapping[str, Mapping[str, Words]] = {
         "merge.name": Words("Nombre del archivo", "Sin extensión; vacío = se pone solo", option="nombre"),
         "merge.half": Words("Guardar en fp16", "Ocupa la mitad", option="fp16"),
     },
+    "Probar la mezcla antes de guardarla": {
+        "merge.trial.prompt": Words(
+            "Prompt de la prueba", "Lo dibuja la mezcla sin que se guarde ningún modelo", option="probar"
+        ),
+        "merge.trial.negative_prompt": Words("Prompt negativo de la prueba", option="probar-negativo"),
+        "merge.trial.steps": Words("Steps de la prueba", option="probar-pasos"),
+        "merge.trial.seed": Words(
+            "Semilla de la prueba", "-1 = al azar; ponla fija para comparar", option="probar-semilla"
+        ),
+        "merge.trial.count": Words("Imágenes de la prueba", option="probar-imagenes"),
+    },
     "Pesos por bloques y métodos nuevos": {
         "merge.blocks": Words(
             "Pesos por bloques (MBW)",

@@ -31,7 +31,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Enlarge each picture and print where it is. 1 when none was made."""
-    from sdcolab.wiring.enlarging import enlarge_here
+    from sdcolab.wiring.enlarging_here import enlarge_here
 
     files = [file for path in options.imagenes for file in (pictures_in(path) if path.is_dir() else [path])]
     if not files:

@@ -1,4 +1,4 @@
-"""Enlarging finished pictures: the kind of work, and the ``ampliar`` command."""
+"""Enlarging finished pictures: the kind of work."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from sdcolab.core.details import find_detector
 from sdcolab.core.errors import DetailsOtherModel, InitImageMissing
 from sdcolab.core.events import CancelToken, Listener, Warned
 from sdcolab.core.finishing import Cutting
-from sdcolab.core.folders import Folders
 from sdcolab.core.infotext import parse, to_request, with_files
 from sdcolab.core.infotext.writing import units_described
 from sdcolab.core.outputs import ImageStore
@@ -20,7 +19,6 @@ from sdcolab.core.picture_folders import pictures_of
 from sdcolab.core.request import GenerationRequest
 from sdcolab.core.tasks import Enlarge, Tools
 from sdcolab.core.upscaling import After, enlarge
-from sdcolab.wiring.engine import build_engine, build_library
 from sdcolab.wiring.training_tasks import teller
 
 NOT_OF_A_PICTURE = ("hires", "refiner", "control", "regions", "restore_faces", "freeu", "details")
@@ -61,12 +59,3 @@ def enlarge_pictures(
     engine = tools.engine
     pictures: tuple[Image.Image | Path, ...] = (*task.pictures, *files)
     enlarge(pictures, task.enlargement, engine, store, listener, cancel, task.infotexts, engine, after)
-
-
-def enlarge_here(
-    task: Enlarge, files: Sequence[Path], folders: Folders, output: Path | None, listener: Listener
-) -> None:
-    """Enlarge ``files`` in this thread; what is made is saved in ``output`` or among the extras."""
-    library = build_library(folders)
-    tools = Tools(folders, library, build_engine(folders, library))
-    enlarge_pictures(task, tools, listener, CancelToken(), files, output)

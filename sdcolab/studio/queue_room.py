@@ -34,6 +34,7 @@ class QueueRoom:
         return {
             "words": lambda _said: dict(words.QUEUE_WORDS),
             "look": lambda _said: self._look(),
+            "news": lambda _said: self._news(),
             "cancel": self._cancel,
             "hold": self._hold,
             "move": self._move,
@@ -45,6 +46,14 @@ class QueueRoom:
     def file(self, _kind: str, _name: str) -> RoomFile | None:
         """It has none."""
         return None
+
+    def _news(self) -> dict[str, Any]:
+        """A number that changes with whatever happens to a job, and whether any of them runs or waits."""
+        jobs = [job.snapshot for job in self._jobs.jobs()]
+        return {
+            "number": f"{len(jobs)}.{sum(job.version + job.id + 1 for job in jobs)}",
+            "busy": any(not job.ended for job in jobs),
+        }
 
     def _look(self) -> dict[str, Any]:
         """Jobs that run, then those that wait in their order, then the last ones that ended, the newest first."""

@@ -1,4 +1,8 @@
-"""The pulse: what has changed since the page last looked."""
+"""The pulse: what has changed since the page last looked.
+
+The page's script asks the queue's room in a line whether there is news (``assets/page.js``), and only then presses a
+hidden button here: an event of gradio costs a browser many times what a small request does, by each of its outputs.
+"""
 
 from __future__ import annotations
 
@@ -10,18 +14,13 @@ import gradio as gr
 from sdcolab.core.words.queue import GO_ON, PAUSE_JOB
 from sdcolab.studio.desk import DownloadDesk
 from sdcolab.studio.studio import Studio
+from sdcolab.web import fragments
 from sdcolab.web.actions import FormActions, Selected, Updates, image_updates
 from sdcolab.web.bridge import DeskView, JobView, Watch, see_desk, see_job
 from sdcolab.web.form_wires import QUIET
 from sdcolab.web.parts import Parts
 from sdcolab.web.results import shown_images
 from sdcolab.web.thumbnails import Thumbnails
-
-BUSY_PULSE = 0.6
-"""Seconds between looks at a running job: at most two previews a second."""
-
-IDLE_PULSE = 2.0
-"""Seconds between looks when nothing runs, so that another tab's job shows up here soon."""
 
 
 class Pulse:
@@ -30,14 +29,12 @@ class Pulse:
 
     def __init__(
         self,
-        page: gr.Blocks,
         studio: Studio,
         desk: DownloadDesk,
         parts: Parts,
         actions: FormActions,
         selected: gr.State,
     ) -> None:
-        self._page = page
         self._studio = studio
         self._desk = desk
         self._parts = parts
@@ -45,28 +42,28 @@ class Pulse:
         self._selected = selected
         self._thumbnails = Thumbnails(studio.folders.temporary.absolute() / "gradio" / "miniaturas")
         self._watch = gr.State(Watch())
-        self._timer = gr.Timer(IDLE_PULSE)
+        self._made = gr.State(0)
+        self._button = gr.Button("", visible="hidden", elem_id="sd-look-again")
 
     def connect(self) -> None:
-        """Look when the page opens and as long as it stays."""
-        self._page.load(**self.event())
-        self._timer.tick(**self.event())
+        """Look whenever the page's script says that there is news, and look for files once some were made."""
+        self._button.click(**self.event(), trigger_mode="always_last")
+        self._made.change(self._actions.refresh, self._parts.chosen, self._parts.every_list, **QUIET)
 
     def event(self) -> dict[str, Any]:
         """The event that brings the page up to date."""
         results, downloads, buttons = self._parts.results, self._parts.downloads, self._parts.buttons
         outputs = [
-            *(self._watch, self._timer),
+            *(self._watch, self._made),
             *(results.progress, buttons.progress, results.problems, results.viewer, results.report),
             *(results.infotext, results.download),
             *(buttons.interrupt, buttons.pause, buttons.skip_queue),
             *(downloads.progress, downloads.report, downloads.cancel),
-            *self._parts.every_list,
         ]
-        inputs = [self._watch, self._selected, *self._parts.chosen]
+        inputs = [self._watch, self._selected, self._made]
         return {"fn": self._look, "inputs": inputs, "outputs": outputs, **QUIET}
 
-    def _look(self, watch: Watch, selected: Selected, *chosen: Any) -> Updates:
+    def _look(self, watch: Watch, selected: Selected, made: int) -> Updates:
         seen, job_view = see_job(watch, self._studio.jobs, time.monotonic)
         seen, desk_view = see_desk(seen, self._desk.snapshot)
         updates: Updates = {} if seen == watch else {self._watch: seen}
@@ -75,17 +72,13 @@ class Pulse:
         if desk_view:
             updates |= self._desk_updates(desk_view)
         if (job_view and job_view.refresh) or (desk_view and desk_view.refresh):
-            updates |= self._actions.refresh(*chosen)
-        if job_view or desk_view:
-            job = self._studio.jobs.current()
-            busy = self._desk.snapshot.running or (job is not None and not job.snapshot.ended)
-            updates[self._timer] = gr.Timer(BUSY_PULSE if busy else IDLE_PULSE)
-        return updates or {self._timer: gr.skip()}
+            updates[self._made] = made + 1
+        return updates or {self._made: gr.skip()}
 
     def _job_updates(self, view: JobView, selected: Selected) -> Updates:
         results, buttons = self._parts.results, self._parts.buttons
         updates: Updates = {
-            results.progress: view.progress,
+            results.progress: fragments.work(view.work, painted=view.painted) + view.progress,
             buttons.progress: view.progress if view.running else "",
             results.problems: view.problems,
             results.report: view.report,

@@ -36,7 +36,7 @@ class Wires:
         self._sender = Sender(studio, parts, self._actions.desk)
         self._selected = gr.State(None)
         self._native = gr.State(0)
-        self._pulse = Pulse(page, studio, desk, parts, self._actions, self._selected)
+        self._pulse = Pulse(studio, desk, parts, self._actions, self._selected)
 
     def connect(self) -> None:
         """Connect every event of the page."""

@@ -268,6 +268,28 @@
       new Notification("sdcolab", { body: said, icon: "favicon.ico" });
   };
 
+  /* --- News: asked for in a line, and looked at only when there are --- */
+
+  const BUSY = 600, IDLE = 2000, AWAY = 4000;
+  let seen = null;
+  const news = async () => {
+    let wait = document.hidden ? AWAY : IDLE;
+    try {
+      const answer = await fetch("sdcolab/ask/cola/news", { method: "POST", headers: { "content-type": "application/json" }, body: "{}" });
+      const { number, busy } = await answer.json();
+      const look = byId("sd-look-again");
+      if (look && number !== seen) {
+        seen = number;
+        look.click();
+      }
+      if (busy || !look) wait = BUSY;
+    } catch {
+      /* the server is away: the next time */
+    }
+    setTimeout(news, wait);
+  };
+  document.addEventListener("DOMContentLoaded", news);
+
   /* --- Clicks --- */
 
   const write = (id, text) => {

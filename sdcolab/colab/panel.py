@@ -42,9 +42,11 @@ from sdcolab.core.words.notebook import STILL_CLOSING, STILL_UPLOADING
 from sdcolab.process.environment import engine_spec
 from sdcolab.process.supervisor import Roster
 from sdcolab.process.worker import ProcessWorker
+from sdcolab.studio.job import Job
 from sdcolab.studio.layout import LAYOUT, Tab, TabKind
 from sdcolab.studio.look import asset, shared_css
 from sdcolab.studio.pending import take_up, unfinished
+from sdcolab.studio.studio import Studio
 
 HELPERS = ("palabras", "ayuda")
 """Rooms without a tab: they help where something is typed or set."""
@@ -118,15 +120,7 @@ class Panel:
         self._sender = Sender(self._form, self._tools, notes, lambda name: setattr(self._tabs, "value", name))
         self._gallery = Gallery(new, self._sender.shown_actions(), canvas_widget)
         self._view = JobsView(new, self._jobs, self._show_new, notes)
-        self._downloads = DownloadTab(
-            new,
-            self._studio.catalog,
-            lambda *asked: self._with.make_download(self._ready.tokens)(*asked),
-            self._ready.to_download_again,
-            self._form.refresh,
-            notes,
-            notes.guarded,
-        )
+        self._downloads = download_tab(new, self._studio, self._with, self._ready, self._form.refresh, notes)
         self._make_buttons()
         self._boxes = {tab.id: self._tab_box(tab) for tab in LAYOUT.tabs}
         self._tabs = new.ToggleButtons(
@@ -175,10 +169,11 @@ class Panel:
         )
         results = [buttons, view.state, view.progress, view.preview, self._notes.box, view.report, self._gallery.box]
         offer = LeftPlanOffer(new, self._studio, self._notes, self._notes.guarded)
-        left, right = new.VBox([offer.box, body]), new.VBox(results)
-        self._both = new.HBox([left, right], layout=new.Layout(flex_flow="row wrap"))
-        named(left=left, right=right, both=self._both, tabs=self._tabs, pictures=self._gallery.box)
-        style = new.HTML(f"<style>{shared_css()}{asset('panel.css')}</style>")
+        left, self._right = new.VBox([offer.box, body]), new.VBox(results)
+        self._both = new.HBox([left, self._right], layout=new.Layout(flex_flow="row wrap"))
+        named(left=left, right=self._right, both=self._both, tabs=self._tabs)
+        named(report=view.report, pictures=self._gallery.box)
+        style = new.HTML(f"<style>{shared_css()}{asset('panel.css')}</style>", layout=new.Layout(display="none"))
         report = new.HBox([self._report, self._report_link, new.HTML(RESPONSIBILITY).add_class("sd-responsible")])
         box = new.VBox([style, self._tabs, self._both, report, *helper_widgets(self._studio.rooms), keys_widget()])
         box.add_class("sdcolab-panel")
@@ -194,6 +189,7 @@ class Panel:
         for box in (*self._boxes.values(), self._generate_row):
             box.layout.display = "flex" if id(box) in shown else "none"
         mark(self._both, tab.kind)
+        show_own(self._right, tab, self._jobs.current())
 
     # --- Buttons: the kernel's main thread ---------------------------------------------------------------------------
 
@@ -245,6 +241,7 @@ class Panel:
         if current := self._jobs.current():
             put(self._interrupt, "disabled", current.snapshot.ended)
             put(self._empty, "disabled", not self._view.waiting)
+            show_own(self._right, LAYOUT.tab(self._tabs.value), current)
 
     def _show_new(self, image: ImageSaved) -> None:
         self._gallery.add(image)
@@ -267,6 +264,36 @@ def mark(both: Any, opened: TabKind) -> None:
     """Let the style sheet know which kind of tab is beside the results."""
     for kind in (TabKind.GENERATE, TabKind.ROOM):
         (both.add_class if opened is kind else both.remove_class)(f"sd-both-{kind}")
+
+
+def download_tab(
+    widgets: Any,
+    studio: Studio,
+    collaborators: Collaborators,
+    ready: Preparation,
+    made: Callable[[], None],
+    notes: Notes,
+) -> DownloadTab:
+    """The downloads, with the tokens that the preparation found; ``made`` hears that files have come."""
+    return DownloadTab(
+        widgets,
+        studio.catalog,
+        lambda *asked: collaborators.make_download(ready.tokens)(*asked),
+        ready.to_download_again,
+        made,
+        notes,
+        notes.guarded,
+    )
+
+
+def show_own(right: Any, tab: Tab, job: Job | None) -> None:
+    """Let the style sheet know whether what ``right`` shows belongs to ``tab``: a tool has only its own last work
+    there, and the other tabs no pictures."""
+    generates = tab.kind is TabKind.GENERATE
+    own = generates or bool(job and tab.tool and job.task.code == tab.tool.task.code)
+    bare = not generates and not (own and job and job.snapshot.images)
+    for name, wanted in (("sd-elsewhere", not own), ("sd-bare", bare)):
+        (right.add_class if wanted else right.remove_class)(name)
 
 
 def new_engines(

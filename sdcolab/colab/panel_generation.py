@@ -31,6 +31,7 @@ from sdcolab.core.words.speed import FEW_STEPS, NO_FEW_STEPS, NO_FEW_STEPS_ADVIC
 from sdcolab.studio.form import Reader, once, shown
 from sdcolab.studio.generating import (
     IMAGE_MODE,
+    NOT_OF_A_BEGINNING,
     TEXT_MODE,
     Asked,
     GenerationDesk,
@@ -168,8 +169,8 @@ class GenerationForm:
         """``picture`` as the one to start from, with what its text says."""
         size = fitting_size(*picture_of(picture).size)
         if infotext.strip():
-            left = {"width", "height", "hires", "init.inpaint", "seed"}
-            self.form.fill({path: value for path, value in self.desk.read(infotext).values.items() if path not in left})
+            said = self.desk.read(infotext).values
+            self.form.fill({path: value for path, value in said.items() if path not in NOT_OF_A_BEGINNING})
         self.open_mode(IMAGE_MODE)
         self.form.fill({"init.images": picture, "init.inpaint": inpaint})
         self._put_size(size)

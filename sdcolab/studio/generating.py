@@ -46,6 +46,10 @@ BROUGHT = ("sampler", "schedule", "steps", "cfg_scale", "clip_skip")
 
 TEXT_MODE, IMAGE_MODE = "txt2img", "img2img"
 
+NOT_OF_A_BEGINNING = frozenset({"width", "height", "hires", "init.inpaint"})
+"""What the infotext of a picture says of how it was made and not of what begins with it. The rest goes along, the seed
+too, as in A1111."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:

@@ -58,7 +58,8 @@ class Watch:
 class JobView:
     """What to change on the page for its job. None in ``preview`` or ``pictures`` means: leave it as it is. ``now`` is
     the preview's address at this moment, "" without one; ``report`` the files and lines of a tool's work. ``pauses``:
-    it can wait, and ``paused``: it does. ``refresh``: it has just ended and made files, so look for them."""
+    it can wait, and ``paused``: it does. ``refresh``: it has just ended and made files, so look for them. ``work``: the
+    code of its task, and ``painted``: it has shown pictures."""
 
     running: bool
     waiting: int
@@ -71,6 +72,8 @@ class JobView:
     pauses: bool = False
     paused: bool = False
     refresh: bool = False
+    work: str = ""
+    painted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +131,8 @@ def _see(
         pauses=snapshot.pauses and not snapshot.ended and snapshot.phase is not Phase.WAITING,
         paused=snapshot.paused,
         refresh=not fresh and snapshot.ended and bool(snapshot.files),
+        work=snapshot.task.code,
+        painted=bool(snapshot.images) or snapshot.preview is not None,
     )
     return after, view
 

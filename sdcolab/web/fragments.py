@@ -53,6 +53,11 @@ def listed(text: str, lines: Iterable[str]) -> str:
     return f'<div class="sd-message {Tone.CALM}" role="status"><span>{html.escape(text)}</span><ul>{items}</ul></div>'
 
 
+def work(code: str, *, painted: bool) -> str:
+    """What the results are of, by the code of a task: tools show only their own (``look.head``)."""
+    return f'<span data-work="{html.escape(code)}"{" data-painted" if painted else ""} hidden></span>'
+
+
 def note(text: str) -> str:
     """A quiet line, read aloud when it appears."""
     return f'<p class="sd-note" role="status">{html.escape(text)}</p>'

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import gradio as gr
 
 from sdcolab.core.words import page as words
-from sdcolab.core.words.faces import ACTIONS, EMPTY_RESULTS, EXAMPLES, RESPONSIBILITY
+from sdcolab.core.words.faces import ACTIONS, EMPTY_RESULTS, EXAMPLES, NOTHING_MADE, RESPONSIBILITY
 from sdcolab.studio.job import Job
 
 FILE_ROUTE = "/gradio_api/file="
@@ -37,6 +37,7 @@ class Results:
 
 def build_results() -> Results:
     """Draw the results inside the current page."""
+    gr.HTML(f"<p>{NOTHING_MADE}</p>", elem_id="sd-nothing")
     progress = gr.HTML(elem_id="sd-progress")
     problems = gr.HTML(elem_id="sd-problems")
     viewer = gr.HTML(

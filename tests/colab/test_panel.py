@@ -506,6 +506,7 @@ def test_img2img_inpaint_and_enlarging_by_widgets(desk: Desk) -> None:
     desk.widget("Imágenes que quieres ampliar").value = uploaded("a.png", png("red", text="un gato"))
     desk.press("▶️ Ampliar")
     assert (tasks[-1].code, tasks[-1].infotexts) == ("enlarge", ("un gato",))
+    assert "sd-elsewhere" in panel._right._dom_classes, "nothing of its own yet beside this tool"
 
     panel._tabs.value = "pnginfo"
     told = png("plum", (136, 88), "un zorro\nSteps: 9, Sampler: DDIM, Seed: 5")
@@ -513,6 +514,11 @@ def test_img2img_inpaint_and_enlarging_by_widgets(desk: Desk) -> None:
     assert desk.widget("Datos guardados").value.startswith("un zorro")
     desk.press("Enviar a txt2img")
     assert (panel._tabs.value, desk.widget("Prompt").value, desk.widget("Pasos").value) == ("txt2img", "un zorro", 9)
+    assert "sd-elsewhere" not in panel._right._dom_classes
+    desk.widget("Semilla").value, desk.widget("Pasos").value = "-1", 3
+    panel._tabs.value = "pnginfo"
+    desk.press("Enviar a img2img")
+    assert (panel._tabs.value, desk.widget("Semilla").value, desk.widget("Pasos").value) == ("img2img", "5", 9)
 
 
 def test_a_picture_sent_to_control_and_its_type(desk: Desk) -> None:

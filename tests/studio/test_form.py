@@ -39,6 +39,7 @@ from sdcolab.core.request import (
 )
 from sdcolab.core.tuning import Emphasis, NoiseSchedule, Tuning, UniPCVariant, VaeMethod
 from sdcolab.core.words import FIELD_LABELS, FIELD_WORDS
+from sdcolab.core.words.fields import part_label
 from sdcolab.studio.form import Control, Reader, choices, control_of, readable, shown
 from sdcolab.studio.layout import GADGETS, GENERATION, LAYOUT, NOT_SHOWN, TabKind, every_section
 from sdcolab.studio.look import icons
@@ -381,3 +382,17 @@ def test_the_guides_own_mixture_is_the_example() -> None:
     assert (opened["primary"], opened["secondary"]) == ("7th_heaven.safetensors", "aom3.safetensors")
     assert opened["name"] == "heaven-orange-mix"
     assert MERGE.opening(lambda _name: ("x.safetensors",))["primary"] == "x.safetensors"
+
+
+def test_every_part_that_a_face_shows_has_a_name() -> None:
+    forms = [
+        ("", GENERATION),
+        *((tab.tool.prefix or tab.tool.task.code, tab.tool.shown()) for tab in LAYOUT.tabs if tab.tool),
+    ]
+    nameless = [
+        (prefix, section.part)
+        for prefix, sections in forms
+        for section in every_section(sections)
+        if section.part and part_label(section.part, prefix) == section.part
+    ]
+    assert nameless == []

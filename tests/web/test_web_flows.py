@@ -210,6 +210,26 @@ def test_enlarging_a_result_and_an_uploaded_picture(page: Page, bench: Bench, ph
     assert Image.open(saved).size == (480, 360)
 
 
+def test_beside_a_tool_are_only_the_results_of_its_own_work(page: Page, bench: Bench, photo: Path) -> None:
+    tab(page, "txt2img")
+    ask(page, bench, "un gato")
+    nothing, shown = part(page, "nothing"), part(page, "gallery")
+    expect(nothing).to_be_hidden()
+    tab(page, "Convertir")
+    expect(nothing).to_have_text("Aquí sale lo que hagas con esta herramienta.")
+    for name in ("gallery", "send", "data", "progress"):
+        expect(part(page, name)).to_be_hidden()
+    tab(page, "Ampliar (Extras)")
+    expect(nothing).to_be_visible()
+    part(page, "extras-pictures").locator("input[type=file]").set_input_files([photo])
+    expect(part(page, "extras-pictures")).to_contain_text("foto")
+    part(page, "start-extras").click()
+    expect(shown.locator(".sd-shown")).to_be_visible()
+    expect(nothing).to_be_hidden()
+    tab(page, "txt2img")
+    expect(shown.locator(".sd-shown")).to_be_visible()
+
+
 PASTED = """obra maestra, <lora:Lineas:0.8>
 Negative prompt: borroso
 Steps: 31, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 5.5, Seed: 4321, Size: 256x192, \
@@ -267,12 +287,18 @@ def test_png_info_reads_a_picture_and_sends_it(page: Page, bench: Bench, photo: 
     expect(field(page, "prompt")).to_have_value("un zorro")
     expect(field(page, "steps")).to_have_value("9")
     expect(said(page)).to_contain_text("Los datos están en el formulario.")
+    for name, value in (("prompt", "otra cosa"), ("steps", "3"), ("seed", "-1")):
+        field(page, name).fill(value)
+        field(page, name).blur()
     tab(page, "PNG Info")
     part(page, "pnginfo-img2img").click()
     mode(page, "img2img")
     expect(field(page, "width")).to_have_value("136")
-    init = ask(page, bench, "un zorro").init
-    assert init is not None and init.images[0].size == (136, 88)
+    request = ask(page, bench, "un zorro")
+    assert request.init is not None and request.init.images[0].size == (136, 88)
+    assert (request.steps, request.sampler, request.seed) == (9, "DDIM", 5)
+    field(page, "seed").fill("-1")
+    field(page, "seed").blur()
     tab(page, "PNG Info")
     part(page, "pnginfo-picture").get_by_role("button", name="Quitar la imagen").click()
     chooser.set_input_files(photo)

@@ -44,6 +44,9 @@ ACTIONS: Mapping[str, ActionWords] = {
 EMPTY_RESULTS = Words(
     "Tu primera imagen", "Escribe lo que quieres ver y pulsa «Generar», o prueba uno de estos ejemplos."
 )
+NOTHING_MADE = "Aquí sale lo que hagas con esta herramienta."
+"""Beside a tool that has made nothing yet."""
+
 RESPONSIBILITY = (
     "Tú respondes de lo que generas: sigue la licencia de cada modelo y no hagas contenido ilegal ni que dañe a nadie."
 )

@@ -1,7 +1,6 @@
 /* The tag editor: a project's training pictures on a wall of which only those in sight exist, filters by tag, edits of
    many captions or of one, and uploads. Nothing is written before «Guardar». */
 
-const PAGE = 60;
 const PIECE = 480 * 1024;
 
 export async function mount(host, house) {
@@ -13,11 +12,8 @@ export async function mount(host, house) {
   const fillWith = (place, ...children) => place.replaceChildren(...children.filter(Boolean));
   const split = (text) => text.split(",").map((one) => one.trim()).filter(Boolean);
 
-  let project = "", state = null, total = 0, columns = 1, cell = 160, generation = 0, last = null, some = false, byName = false, bare = false;
+  let project = "", state = null, asked = 0, some = false, byName = false, bare = false;
   const marks = new Map(); // tag -> 1: wanted, -1: not wanted
-  const chosen = new Set();
-  const pages = new Map();
-  const drawn = new Map();
 
   const filter = () => {
     const wanted = [...marks].filter(([, sign]) => sign > 0).map(([tag]) => tag);
@@ -46,8 +42,21 @@ export async function mount(host, house) {
   const tagger = button("tagger", () => guarded(tagThem()), { disabled: true });
   const told = el("p", { className: "sd-room-told", role: "status" });
   const actions = el("div", { className: "sd-room-bar sd-room-actions", hidden: true });
-  const wall = el("div", { className: "sd-wall" });
-  const scroller = el("div", { className: "sd-wall-scroll", tabIndex: 0, role: "list", "aria-label": words.caption }, wall);
+  const wall = house.wall({
+    label: words.caption, narrow: 116, wide: 160, failed: (error) => say(error.message), open: (place) => show(place), picked: () => drawActions(),
+    page: (start, count) => ask("page", { ...filter(), start, count }),
+    face(entry) {
+      const mark = entry.changed ? "●" : entry.tags ? "" : "∅";
+      const marks = el("span", { className: "sd-wall-mark", title: entry.changed ? words.changed_mark : entry.tags ? "" : words.bare_mark }, `${mark} ${entry.tags || ""}`.trim());
+      if (entry.mask) marks.append(el("i", { className: "sd-icon-brush", title: words.mask_mark, "aria-label": words.mask_mark }));
+      return { name: entry.name, title: `${entry.folder}/${entry.name}\n${entry.text}`, pick: entry.name, thumb: file("thumb", `${project}:${entry.id}?${entry.stamp}`), marks };
+    },
+    sized(total) {
+      say(!state ? "" : total ? fill("count", { shown: total, total: state.pictures, place: state.place }) : state.pictures ? words.nothing : fill("empty", { place: state.place }));
+      about.textContent = fill(chosen.size ? "batch_chosen" : "batch_shown", { count: chosen.size || total });
+    },
+  });
+  const { chosen } = wall;
   const search = el("input", { type: "search", className: "sd-room-search", placeholder: words.search, "aria-label": words.search, oninput: () => { clearTimeout(search.timer); search.timer = setTimeout(drawTags, 180); } });
   const order = el("button", { type: "button", className: "sd-room-chip", "aria-pressed": "false", onclick: () => { byName = !byName; order.ariaPressed = String(byName); drawTags(); } }, words.by_name);
   const mode = el("button", { type: "button", className: "sd-room-chip", onclick: () => { some = !some; reload(); } });
@@ -70,7 +79,7 @@ export async function mount(host, house) {
     el("div", { className: "sd-room-bar" }, search), el("div", { className: "sd-room-chips" }, order, mode, clear), tags);
 
   const room = el("div", { className: "sd-tag-room", hidden: true },
-    el("div", { className: "sd-tag-wall" }, el("div", { className: "sd-room-bar" }, folder, bareBox, actions), scroller),
+    el("div", { className: "sd-tag-wall" }, el("div", { className: "sd-room-bar" }, folder, bareBox, actions), wall.root),
     el("aside", { className: "sd-tag-side" }, often, editor, filters));
   host.replaceChildren(
     el("div", { className: "sd-room-bar" }, chooser, button("create", create), uploader, tagger, picker, save, undo, discard, restore),
@@ -143,9 +152,6 @@ export async function mount(host, house) {
   // --- The wall ---
 
   async function reload(keep = false) {
-    generation += 1;
-    pages.clear();
-    if (!keep) scroller.scrollTop = 0;
     save.disabled = !state?.changed;
     save.textContent = state?.changed ? `${words.save} · ${fill("unsaved", { count: state.changed })}` : words.save;
     undo.disabled = !state?.undo;
@@ -155,92 +161,17 @@ export async function mount(host, house) {
     bareBox.hidden = !state?.bare && !bare;
     bareBox.ariaPressed = String(bare);
     mode.textContent = words[some ? "mode_some" : "mode_all"];
-    await Promise.all([draw(true), drawTags()]);
-    drawActions();
-  }
-
-  async function page(number) {
-    if (!pages.has(number)) {
-      const mine = generation;
-      pages.set(number, ask("page", { ...filter(), start: number * PAGE, count: PAGE }).then((answer) => {
-        if (mine === generation && total !== answer.total) { total = answer.total; size(); }
-        return answer.entries;
-      }));
-    }
-    return pages.get(number);
-  }
-
-  function size() {
-    const width = Math.max(240, scroller.clientWidth - 12);
-    columns = Math.max(2, Math.floor(width / (width < 500 ? 116 : 160)));
-    cell = Math.floor(width / columns);
-    wall.style.height = `${Math.ceil(total / columns) * cell}px`;
-    say(!state ? "" : total ? fill("count", { shown: total, total: state.pictures, place: state.place }) : state.pictures ? words.nothing : fill("empty", { place: state.place }));
-    about.textContent = fill(chosen.size ? "batch_chosen" : "batch_shown", { count: chosen.size || total });
-  }
-
-  async function draw(again = false) {
-    if (!project) return;
-    const mine = generation;
-    if (again) { await page(0); if (mine !== generation) return; size(); for (const one of drawn.values()) one.remove(); drawn.clear(); }
-    const first = Math.max(0, Math.floor(scroller.scrollTop / cell) - 2) * columns;
-    const end = Math.min(total, (Math.ceil((scroller.scrollTop + scroller.clientHeight) / cell) + 2) * columns);
-    for (const [place, one] of drawn) if (place < first || place >= end) { one.remove(); drawn.delete(place); }
-    for (let number = Math.floor(first / PAGE); number * PAGE < end; number++) {
-      const entries = await page(number);
-      if (mine !== generation) return;
-      entries.forEach((entry, offset) => {
-        const place = number * PAGE + offset;
-        if (place >= first && place < end && !drawn.has(place)) drawn.set(place, put(entry, place));
-      });
-    }
-  }
-
-  function put(entry, place) {
-    const picture = el("img", { alt: entry.name, draggable: false });
-    file("thumb", `${project}:${entry.id}?${entry.stamp}`).then((url) => { picture.src = url; }, () => {});
-    const box = el("input", { type: "checkbox", "aria-label": entry.name, checked: chosen.has(entry.id) });
-    box.addEventListener("click", (event) => { event.stopPropagation(); pick(entry, place, event.shiftKey); });
-    const mark = entry.changed ? "●" : entry.tags ? "" : "∅";
-    const note = el("span", { className: "sd-wall-mark", title: entry.changed ? words.changed_mark : entry.tags ? "" : words.bare_mark }, `${mark} ${entry.tags || ""}`.trim());
-    if (entry.mask) note.append(el("i", { className: "sd-icon-brush", title: words.mask_mark, "aria-label": words.mask_mark }));
-    const act = (event) => (event.ctrlKey || event.metaKey || event.shiftKey ? pick(entry, place, event.shiftKey) : show(place));
-    const one = el("div", { className: "sd-wall-cell", role: "listitem", tabIndex: 0, title: `${entry.folder}/${entry.name}\n${entry.text}`, onclick: act,
-      onkeydown: (event) => { if (event.key === "Enter") show(place); else if (event.key === " ") { event.preventDefault(); pick(entry, place, event.shiftKey); } } }, picture, note, box);
-    picture.addEventListener("error", () => one.classList.add("sd-damaged"));
-    one.classList.toggle("sd-chosen", chosen.has(entry.id));
-    one.style.cssText = `left:${(place % columns) * cell}px;top:${Math.floor(place / columns) * cell}px;width:${cell - 6}px;height:${cell - 6}px`;
-    wall.append(one);
-    return one;
-  }
-
-  async function pick(entry, place, range) {
-    const on = !chosen.has(entry.id);
-    const [from, to] = range && last !== null ? [Math.min(last, place), Math.max(last, place)] : [place, place];
-    for (let number = from; number <= to; number++) {
-      const one = (await page(Math.floor(number / PAGE)))[number % PAGE];
-      if (one) chosen[on || range ? "add" : "delete"](one.id);
-      drawn.get(number)?.classList.toggle("sd-chosen", one && chosen.has(one.id));
-      const box = drawn.get(number)?.querySelector("input");
-      if (box) box.checked = Boolean(one && chosen.has(one.id));
-    }
-    last = place;
-    drawActions();
-  }
-
-  async function pickAll() {
-    for (let number = 0; number * PAGE < total; number++) for (const one of await page(number)) chosen.add(one.id);
-    await draw(true);
+    await Promise.all([wall.reload(keep), drawTags()]);
     drawActions();
   }
 
   function drawActions() {
-    about.textContent = fill(chosen.size ? "batch_chosen" : "batch_shown", { count: chosen.size || total });
-    actions.hidden = !total;
+    about.textContent = fill(chosen.size ? "batch_chosen" : "batch_shown", { count: chosen.size || wall.total });
+    actions.hidden = !wall.total;
     fillWith(actions,
       chosen.size ? el("strong", {}, fill("chosen", { count: chosen.size })) : null,
-      button("choose_all", () => guarded(pickAll())),
-      chosen.size ? button("choose_none", () => { chosen.clear(); drawActions(); guarded(draw(true)); }) : null,
+      button("choose_all", () => guarded(wall.pickAll())),
+      chosen.size ? button("choose_none", () => { chosen.clear(); drawActions(); guarded(wall.draw(true)); }) : null,
       chosen.size ? button("aside", async () => (await inquire(fill("aside_sure", { count: chosen.size }))) && change("aside", { project, ids: [...chosen] })) : null,
     );
   }
@@ -249,9 +180,9 @@ export async function mount(host, house) {
 
   async function drawTags() {
     if (!project) return;
-    const mine = generation;
+    const mine = ++asked;
     const found = await ask("tags", { ...filter(), search: search.value, by_name: byName });
-    if (mine !== generation) return;
+    if (mine !== asked) return;
     const there = new Set(found.tags.map(([tag]) => tag));
     const rows = [...[...marks.keys()].filter((tag) => !there.has(tag)).map((tag) => [tag, 0]), ...found.tags];
     rows.sort(([one], [other]) => marks.has(other) - marks.has(one));
@@ -267,21 +198,21 @@ export async function mount(host, house) {
   // --- One picture ---
 
   async function show(place) {
-    const entry = (await page(Math.floor(place / PAGE)))[place % PAGE];
+    const entry = await wall.at(place);
     if (!entry) return;
     const area = el("textarea", { className: "sd-tag-caption", rows: 8, value: entry.text, "aria-label": words.caption, spellcheck: false });
     const tokens = el("p", { className: "sd-room-dim" }, fill("tokens", { count: entry.tokens, room: entry.room }));
     let typing = 0;
     area.addEventListener("input", () => { clearTimeout(typing); typing = setTimeout(() => guarded(ask("tokens", { text: area.value }).then(([count, room]) => { tokens.textContent = fill("tokens", { count, room }); })), 200); });
     const accept = async () => { if (area.value !== entry.text) { entry.text = area.value; await change("write", { project, id: entry.id, text: area.value }); } };
-    const go = (by) => async () => { await accept(); await show(Math.max(0, Math.min(total - 1, place + by))); };
+    const go = (by) => async () => { await accept(); await show(Math.max(0, Math.min(wall.total - 1, place + by))); };
     const picture = el("img", { className: "sd-room-picture", alt: entry.name });
     file("picture", `${project}:${entry.id}?${entry.stamp}`).then((url) => { picture.src = url; }, () => {});
     closeCanvas();
     viewer.replaceChildren(
       el("div", { className: "sd-room-stage" }, iconButton("chevron-left", words.previous, go(-1)), picture, iconButton("chevron-right", words.next, go(1))),
       el("aside", {}, el("div", { className: "sd-room-bar" }, el("strong", { className: "sd-room-name" }, entry.name), iconButton("x", words.close, () => viewer.close())),
-        el("p", { className: "sd-room-dim" }, `${entry.folder} · ${place + 1} / ${total}`), area, tokens,
+        el("p", { className: "sd-room-dim" }, `${entry.folder} · ${place + 1} / ${wall.total}`), area, tokens,
         el("div", { className: "sd-room-bar" }, button("accept", () => accept().then(() => viewer.close())), button("mask", async () => { await accept(); await paint(place); }),
           button("aside", async () => (await inquire(fill("aside_sure", { count: 1 }))) && change("aside", { project, ids: [entry.id] }).then(() => viewer.close())))));
     if (!viewer.open) viewer.showModal();
@@ -297,7 +228,7 @@ export async function mount(host, house) {
 
   /** Paint over a picture what is to be learnt. */
   async function paint(place) {
-    const entry = (await page(Math.floor(place / PAGE)))[place % PAGE];
+    const entry = await wall.at(place);
     const box = el("div", { className: "sd-tag-canvas" });
     const keep = async (data) => {
       await guarded(ask("mask", { project, id: entry.id, data }).then(async (now) => { state = now; await reload(true); await show(place); say(now.told); }));
@@ -387,15 +318,12 @@ export async function mount(host, house) {
 
   host.addEventListener("keydown", (event) => {
     if (!(event.ctrlKey || event.metaKey) || viewer.open || event.target.closest("input[type=text], input[type=search], textarea")) return;
-    const act = { z: () => undo.click(), s: () => save.click(), a: () => guarded(pickAll()) }[event.key.toLowerCase()];
+    const act = { z: () => undo.click(), s: () => save.click(), a: () => guarded(wall.pickAll()) }[event.key.toLowerCase()];
     if (!act) return;
     event.preventDefault();
     event.stopPropagation();
     act();
   });
-  let frame = 0;
-  scroller.addEventListener("scroll", () => { cancelAnimationFrame(frame); frame = requestAnimationFrame(() => guarded(draw())); });
-  new ResizeObserver(() => { if (project && scroller.clientWidth && Math.floor((Math.max(240, scroller.clientWidth - 12)) / columns) !== cell) guarded(draw(true)); }).observe(scroller);
   new IntersectionObserver(([seen]) => { if (seen.isIntersecting && !project) guarded(projects().then((found) => found.length === 1 && open(found[0]))); }).observe(host);
   window.addEventListener("beforeunload", (event) => { if (state?.changed && host.isConnected) event.preventDefault(); });
   await guarded(projects());

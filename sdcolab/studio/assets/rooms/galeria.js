@@ -1,7 +1,6 @@
 /* The gallery: a wall of thumbnails that holds any number of pictures (only those in sight exist), a search box, and a
    picture at a time with its data. */
 
-const PAGE = 60;
 const LOOK_MS = 3000;
 
 const ORDERS = [
@@ -17,9 +16,7 @@ const SENDS = [
 export function mount(host, house) {
   const { el, iconButton, ask, file, wish } = house;
   const wanted = { query: "", kind: "", order: "date", upwards: false };
-  const pages = new Map();
-  const chosen = new Set();
-  let total = 0, version = -1, shown = null, last = null, columns = 1, cell = 180, generation = 0;
+  let version = -1, shown = null;
 
   // --- The frame ---
 
@@ -30,11 +27,19 @@ export function mount(host, house) {
   const chips = el("div", { className: "sd-room-chips", role: "group", "aria-label": WORDS.folders });
   const told = el("p", { className: "sd-room-told", role: "status" });
   const bar = el("div", { className: "sd-room-bar sd-room-actions", hidden: true });
-  const wall = el("div", { className: "sd-wall" });
-  const scroller = el("div", { className: "sd-wall-scroll", tabIndex: 0, role: "list", "aria-label": WORDS.pictures }, wall);
+  const wall = house.wall({
+    label: WORDS.pictures, narrow: 120, wide: 190, failed: (error) => say(error.message), open: (place) => open(place), picked: () => drawActions(),
+    page: (start, count) => ask("page", { ...wanted, start, count }),
+    face: (entry) => ({
+      name: entry.name, title: entry.name, pick: phrase("pick", entry.name), thumb: file("thumb", `${entry.id}?${entry.changed}`),
+      marks: el("span", { className: "sd-wall-mark" }, (entry.favourite ? "♥ " : "") + "★".repeat(entry.stars)),
+    }),
+    sized: (total) => say(total ? phrase("count", total.toLocaleString("es"), total === 1 ? WORDS.one : WORDS.many) : wanted.query || wanted.kind ? WORDS.noneSuch : WORDS.noneYet),
+  });
+  const { chosen } = wall;
   const viewer = el("dialog", { className: "sd-room-viewer", "aria-label": WORDS.picture });
   host.replaceChildren(
-    el("div", { className: "sd-room-bar" }, search, order, flip, again), chips, bar, told, scroller, viewer,
+    el("div", { className: "sd-room-bar" }, search, order, flip, again), chips, bar, told, wall.root, viewer,
   );
 
   const say = (text) => { told.textContent = text; };
@@ -70,76 +75,8 @@ export function mount(host, house) {
   }
 
   async function reload(keep = false) {
-    generation += 1;
-    pages.clear();
-    if (!keep) { scroller.scrollTop = 0; chosen.clear(); drawActions(); }
-    await guarded(draw(true));
-  }
-
-  async function page(number) {
-    if (!pages.has(number)) {
-      const mine = generation;
-      pages.set(number, ask("page", { ...wanted, start: number * PAGE, count: PAGE }).then((answer) => {
-        if (mine === generation && total !== answer.total) { total = answer.total; size(); }
-        return answer.entries;
-      }));
-    }
-    return pages.get(number);
-  }
-
-  // --- The wall ---
-
-  function size() {
-    const width = scroller.clientWidth - 12;
-    columns = Math.max(2, Math.floor(width / (width < 500 ? 120 : 190)));
-    cell = Math.floor(width / columns);
-    wall.style.height = `${Math.ceil(total / columns) * cell}px`;
-    say(total ? phrase("count", total.toLocaleString("es"), total === 1 ? WORDS.one : WORDS.many) : wanted.query || wanted.kind ? WORDS.noneSuch : WORDS.noneYet);
-  }
-
-  const drawn = new Map();
-  async function draw(fresh = false) {
-    const mine = generation;
-    if (fresh) { await page(0); if (mine !== generation) return; size(); for (const one of drawn.values()) one.remove(); drawn.clear(); }
-    const first = Math.max(0, Math.floor(scroller.scrollTop / cell) - 2) * columns;
-    const end = Math.min(total, (Math.ceil((scroller.scrollTop + scroller.clientHeight) / cell) + 2) * columns);
-    for (const [place, one] of drawn) if (place < first || place >= end) { one.remove(); drawn.delete(place); }
-    for (let number = Math.floor(first / PAGE); number * PAGE < end; number++) {
-      const entries = await page(number);
-      if (mine !== generation) return;
-      entries.forEach((entry, offset) => {
-        const place = number * PAGE + offset;
-        if (place >= first && place < end && !drawn.has(place)) drawn.set(place, put(entry, place));
-      });
-    }
-  }
-
-  function put(entry, place) {
-    const picture = el("img", { alt: entry.name, draggable: false });
-    file("thumb", `${entry.id}?${entry.changed}`).then((url) => { picture.src = url; }, () => {});
-    picture.addEventListener("error", () => one.classList.add("sd-damaged"));
-    const mark = el("span", { className: "sd-wall-mark" }, (entry.favourite ? "♥ " : "") + "★".repeat(entry.stars));
-    const box = el("input", { type: "checkbox", "aria-label": phrase("pick", entry.name), checked: chosen.has(entry.id) });
-    box.addEventListener("click", (event) => { event.stopPropagation(); pick(entry, place, event.shiftKey); });
-    const one = el("div", { className: "sd-wall-cell", role: "listitem", tabIndex: -1, title: entry.name, onclick: (event) => (event.ctrlKey || event.metaKey || event.shiftKey ? pick(entry, place, event.shiftKey) : open(place)) }, picture, mark, box);
-    one.classList.toggle("sd-chosen", chosen.has(entry.id));
-    one.style.cssText = `left:${(place % columns) * cell}px;top:${Math.floor(place / columns) * cell}px;width:${cell - 6}px;height:${cell - 6}px`;
-    wall.append(one);
-    return one;
-  }
-
-  async function pick(entry, place, range) {
-    const on = !chosen.has(entry.id);
-    const [from, to] = range && last !== null ? [Math.min(last, place), Math.max(last, place)] : [place, place];
-    for (let number = from; number <= to; number++) {
-      const one = (await page(Math.floor(number / PAGE)))[number % PAGE];
-      if (one) chosen[on || range ? "add" : "delete"](one.id);
-      drawn.get(number)?.classList.toggle("sd-chosen", one && chosen.has(one.id));
-      const box = drawn.get(number)?.querySelector("input");
-      if (box) box.checked = Boolean(one && chosen.has(one.id));
-    }
-    last = place;
-    drawActions();
+    if (!keep) { chosen.clear(); drawActions(); }
+    await guarded(wall.reload(keep));
   }
 
   // --- What is done with those chosen ---
@@ -163,7 +100,7 @@ export function mount(host, house) {
     bar.hidden = !chosen.size;
     if (bar.hidden) return;
     bar.replaceChildren(
-      el("strong", {}, `${chosen.size} elegidas`),
+      el("strong", {}, chosen.size === 1 ? WORDS.oneChosen : phrase("chosen", chosen.size)),
       el("span", { className: "sd-room-stars", role: "group", "aria-label": WORDS.starsName }, ...[0, 1, 2, 3, 4, 5].map((stars) => el("button", { type: "button", className: "sd-room-button", title: stars ? phrase("starsKey", stars, stars) : WORDS.noStars, onclick: () => mark({ stars }) }, stars ? `${stars}★` : "0"))),
       el("button", { type: "button", className: "sd-room-button sd-icon-star", title: WORDS.favouritesKey, onclick: () => mark({ favourite: true }) }, WORDS.favourites),
       el("button", { type: "button", className: "sd-room-button sd-icon-folder-archive", onclick: zip }, WORDS.zip),
@@ -177,7 +114,7 @@ export function mount(host, house) {
   // --- One picture ---
 
   async function open(place) {
-    const entry = (await page(Math.floor(place / PAGE)))[place % PAGE];
+    const entry = await wall.at(place);
     if (!entry) return;
     shown = { ...entry, place };
     await facts();
@@ -188,7 +125,7 @@ export function mount(host, house) {
     const about = await ask("facts", { id: shown.id });
     shown = { ...shown, ...about };
     const picture = el("img", { className: "sd-room-picture", alt: about.name, src: await file("picture", `${about.id}?${about.changed}`) });
-    const step = (by) => () => open(Math.max(0, Math.min(total - 1, shown.place + by)));
+    const step = (by) => () => open(Math.max(0, Math.min(wall.total - 1, shown.place + by)));
     viewer.replaceChildren(
       el("div", { className: "sd-room-stage" }, iconButton("chevron-left", WORDS.before, step(-1)), picture, iconButton("chevron-right", WORDS.after, step(1))),
       el("aside", {},
@@ -225,10 +162,9 @@ export function mount(host, house) {
 
   host.addEventListener("keydown", (event) => {
     if (event.target.closest("input:not([type=checkbox]):not([type=range]), select")) return;
-    const page = Math.max(1, Math.floor(scroller.clientHeight / cell)) * columns;
     const keys = {
-      ArrowLeft: () => viewer.open && shown && (event.ctrlKey ? open(Math.max(0, shown.place - page)) : open(Math.max(0, shown.place - 1))),
-      ArrowRight: () => viewer.open && shown && open(Math.min(total - 1, shown.place + (event.ctrlKey ? page : 1))),
+      ArrowLeft: () => viewer.open && shown && (event.ctrlKey ? open(Math.max(0, shown.place - wall.screen)) : open(Math.max(0, shown.place - 1))),
+      ArrowRight: () => viewer.open && shown && open(Math.min(wall.total - 1, shown.place + (event.ctrlKey ? wall.screen : 1))),
       Delete: discard,
       f: () => mark({ favourite: shown ? !shown.favourite : true }),
       r: () => again.click(),
@@ -239,9 +175,6 @@ export function mount(host, house) {
     if (act() !== false) event.preventDefault();
   });
 
-  let frame = 0;
-  scroller.addEventListener("scroll", () => { cancelAnimationFrame(frame); frame = requestAnimationFrame(() => guarded(draw())); });
-  new ResizeObserver(() => { if (scroller.clientWidth && Math.floor((scroller.clientWidth - 12) / columns) !== cell) guarded(draw(true)); }).observe(scroller);
   const pulse = setInterval(() => {
     if (!host.isConnected) clearInterval(pulse);
     else if (host.offsetParent && !document.hidden && !viewer.open) guarded(look());

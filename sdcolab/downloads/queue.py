@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -33,7 +33,7 @@ from sdcolab.core.errors import (
 )
 from sdcolab.core.events import BytesReceived, CancelToken, Ended, Event, Listener, Warned, ignore_events
 from sdcolab.core.faces import FACE_FILE_NAMES
-from sdcolab.core.file_names import split_suffix, with_suffix
+from sdcolab.core.file_names import safe_name, split_suffix, with_suffix
 from sdcolab.core.files import free_bytes
 from sdcolab.core.folders import Folders
 from sdcolab.core.preprocessors import PREPROCESSOR_FILE_NAMES
@@ -157,6 +157,23 @@ class DownloadQueue:
         teller.event(Ended(Cancelled() if stopped else None))
         return reports
 
+    def fetch(
+        self, links: Sequence[str], folder: Path, listener: Listener = ignore_events, cancel: CancelToken | None = None
+    ) -> None:
+        """Download files that are no models of ours into ``folder``, one after another, under the names that end their
+        addresses.
+
+        ``listener`` gets ``BytesReceived``. Raises what the first one that fails raises, or ``Cancelled``; what has
+        arrived of it is gone on with the next time.
+        """
+        teller, sessions = _Teller(listener, None), _Sessions(self._new_session)
+        for entry in parse_links("\n".join(links), lambda _path: ()):
+            if not isinstance(entry, Link):
+                raise entry if isinstance(entry, NotALink) else NotALink(text=str(entry))
+            with sessions.open() as session:
+                web = Web(session, self._patience, self._trusted)
+                _Job(self._shared, entry, web, teller, cancel or CancelToken()).fetch_into(folder)
+
     def _one(self, entry: Entry, sessions: _Sessions, teller: _Teller, cancel: CancelToken) -> LinkReport:
         if isinstance(entry, NotALink):
             report = LinkReport(link=entry.text, status=LinkStatus.FAILED, error=entry)
@@ -214,6 +231,17 @@ class _Job:
         except SdcolabError as error:
             return replace(self._report, status=LinkStatus.FAILED, error=error)
 
+    def fetch_into(self, folder: Path) -> None:
+        """Put the link's file into ``folder``, whatever it is."""
+        provider = provider_for(self._link, self._shared.providers)
+        remote, name = self._resolve(provider), safe_name(self._link.parts.path.rpartition("/")[2])
+        part = Part(folder, name, remote.identity)
+        lock_file = self._folders.temporary / "descargas" / f"{part.path.name}.lock"
+        with self._shared.claims.hold(part.path, self._cancel), exclusive(lock_file, name):
+            self._transfer(provider, remote, part, name)
+            move(part.path, folder / name)
+            part.finish()
+
     def _download(self) -> LinkReport:
         self._cancel.raise_if_cancelled()
         self._link = as_guided(self._link)
@@ -249,7 +277,8 @@ class _Job:
         parts = [Part(place, name, identity) for place in places]
         return next((part for part in parts if part.path.exists()), parts[0])
 
-    def _fetch(self, provider: Provider, remote: RemoteFile, part: Part, name: str) -> LinkReport:
+    def _transfer(self, provider: Provider, remote: RemoteFile, part: Part, name: str) -> RemoteFile:
+        """Fetch the file into its part, and tell how much of it is here."""
         meter = _Meter(name, self._teller)
         transfer = Transfer(
             web=self._web,
@@ -263,8 +292,12 @@ class _Job:
             connections=self._shared.connections,
         )
         remote = transfer.run(remote)
+        meter.finish(part.received)
+        return remote
+
+    def _fetch(self, provider: Provider, remote: RemoteFile, part: Part, name: str) -> LinkReport:
+        remote = self._transfer(provider, remote, part, name)
         size = part.received
-        meter.finish(size)
         try:
             contents = look_inside(part.path, name, self._link.shown)
         except (WebPageInsteadOfFile, NotAModelFile, LfsPointer, ArchiveNotModel, DownloadDamaged):

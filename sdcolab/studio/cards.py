@@ -1,8 +1,8 @@
 """Cards ("🎴 Show extra networks"): what is known of each model file, and what putting it in a prompt writes.
 
 Read are A1111's own notes (``NAME.json``), civitai's (``NAME.civitai.info``), a description (``NAME.txt`` or
-``NAME.description.txt``) and pictures beside the file (hechos/a1111.md 10.1). Only A1111's file is ever written, and
-what it holds besides stays.
+``NAME.description.txt``) and pictures beside the file (hechos/a1111.md 10.1). A1111's file is written, and civitai's
+where there is one, so that other programs see the same; what they hold besides stays.
 """
 
 from __future__ import annotations
@@ -17,13 +17,15 @@ from typing import Any
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.files import atomic_write
 from sdcolab.core.kept import locked
-from sdcolab.core.library import ModelFile, activation_words, civitai_info
+from sdcolab.core.library import INFO_SUFFIX, ModelFile, activation_words, civitai_info
 from sdcolab.core.untrusted import clean_text, parse_json
 
 MAX_NOTES_BYTES = 1_000_000
 MAX_DESCRIPTION = 4000
 PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".gif")
 _STRONGEST = 10.0
+_CIVITAI = {"activation text": "trainedWords", "description": "description", "sd version": "baseModel"}
+"""What A1111's notes and civitai's both tell, by A1111's names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,21 @@ def write_notes(path: Path, changes: Mapping[str, Any]) -> None:
         notes = {**read_notes(path), **changes}
         with atomic_write(target) as file:
             file.write(json.dumps(notes, ensure_ascii=False, indent=4).encode("utf-8"))
+
+
+def write_civitai(path: Path, changes: Mapping[str, Any]) -> None:
+    """Put ``changes``, by A1111's names, into civitai's own notes on the file, where there are any that can be read.
+    Raises ``DiskFull`` or ``CannotWrite``."""
+    target = path.with_name(path.stem + INFO_SUFFIX)
+    known = {_CIVITAI[name]: value for name, value in changes.items() if name in _CIVITAI}
+    with locked(target):
+        info = civitai_info(path)
+        if not info or not known:
+            return
+        if "trainedWords" in known:
+            known["trainedWords"] = [word.strip() for word in str(known["trainedWords"]).split(",") if word.strip()]
+        with atomic_write(target) as file:
+            file.write(json.dumps({**info, **known}, ensure_ascii=False, indent=4).encode("utf-8"))
 
 
 def _said(notes: Mapping[str, Any], name: str) -> str:

@@ -21,7 +21,7 @@ from sdcolab.core.words.cards import CARDS
 from sdcolab.core.words.faces import DOWNLOAD_QUEUED, MOVED_TO
 from sdcolab.core.words.labels import KIND_NAMES
 from sdcolab.studio.card_files import FileFacts, fits, misplaced, move
-from sdcolab.studio.cards import Card, card_of, write_notes
+from sdcolab.studio.cards import Card, card_of, write_civitai, write_notes
 
 KINDS: Mapping[str, ModelKind] = {
     "lora": ModelKind.LORA,
@@ -188,6 +188,7 @@ class CardsRoom:
                 raise StrangeQuestion(question="preferred weight")
             changes["preferred weight"] = weight
         write_notes(file.path, changes)
+        write_civitai(file.path, changes)
 
 
 def _kind(said: Mapping[str, Any]) -> ModelKind:

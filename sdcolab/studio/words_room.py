@@ -7,7 +7,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +33,16 @@ Uses = dict[str, dict[str, list[int]]]
 """Times and day (since 1970) of the last use, by name, for "positive" and "negative"."""
 
 
+@dataclass(frozen=True, slots=True)
+class Fetching:
+    """The translator on its way: bytes that have arrived."""
+
+    received: int
+
+
 class WordsRoom:
     """Reads the lists when somebody first asks, and again when a file of the folder changed. ``fetch`` brings the
-    translator."""
+    translator, and ``fetching`` tells how far it is, None while nobody brings it."""
 
     def __init__(
         self,
@@ -44,9 +51,11 @@ class WordsRoom:
         settings: SettingsFile,
         translations: Translations | None = None,
         fetch: Callable[[], object] = lambda: None,
+        fetching: Callable[[], Fetching | None] = lambda: None,
     ) -> None:
         self._translations = translations or Translations()
         self._fetch = fetch
+        self._fetching = fetching
         self._folder = folders.root / TAGS_FOLDER
         self._wildcards = folders.wildcards
         self._library = library
@@ -68,6 +77,7 @@ class WordsRoom:
             "translate": self._translate,
             "translating": lambda _said: self._translations.automatic,
             "fetch_translator": self._fetch_translator,
+            "translator": lambda _said: self._translator(),
             "points": lambda said: with_points(text(said, "prompt")),
         }
 
@@ -108,6 +118,16 @@ class WordsRoom:
 
     def _fetch_translator(self, _said: Mapping[str, Any]) -> None:
         self._fetch()
+
+    def _translator(self) -> dict[str, Any]:
+        """How the translator comes: bytes that are here and all of them, and whether it still comes or is whole."""
+        now = self._fetching()
+        return {
+            "coming": now is not None,
+            "received": now.received if now else 0,
+            "total": TRANSLATOR_BYTES,
+            "here": self._translations.has_model,
+        }
 
     def _prompts(self) -> dict[str, Any]:
         """The base prompts of the guide, and those of the last generations."""

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from sdcolab.core.events import CancelToken, Listener, Note, Phase, PhaseStarted
+from sdcolab.core.events import CancelToken, Listener, Note
 from sdcolab.core.folders import Folders
 from sdcolab.core.preferences import PreferencesFile
 from sdcolab.core.tasks import Tools
@@ -16,7 +16,7 @@ from sdcolab.core.words.preferences import TRANSLATOR_HERE
 from sdcolab.process.asking import Asked
 from sdcolab.process.environment import child_environ
 from sdcolab.studio.translating import Translations
-from sdcolab.wiring.downloads import HUGGINGFACE_VARIABLE
+from sdcolab.wiring.downloads import build_downloads
 
 PATIENCE = 60.0
 """Seconds that a translation may take: the first one loads the model."""
@@ -29,13 +29,10 @@ def translator_folder(folders: Folders) -> Path:
 
 def fetch_translator(_task: FetchTranslator, tools: Tools, listener: Listener, cancel: CancelToken) -> None:
     """Download what is missing of the translator. Raises ``DownloadError``."""
-    from sdcolab.downloads.hub import fetch_files
-
-    folder, mirror = translator_folder(tools.folders), tools.environ.get(HUGGINGFACE_VARIABLE)
-    for name in TRANSLATOR_FILES:
-        cancel.raise_if_cancelled()
-        listener(PhaseStarted(Phase.LOADING_MODEL, f"{TRANSLATOR}/{name}"))
-        fetch_files(TRANSLATOR, (name,), folder, endpoint=mirror)
+    folder = translator_folder(tools.folders)
+    missing = [name for name in TRANSLATOR_FILES if not (folder / name).is_file()]
+    links = [f"https://huggingface.co/{TRANSLATOR}/resolve/main/{name}" for name in missing]
+    build_downloads(tools.folders, tools.environ).fetch(links, folder, listener, cancel)
     listener(Note(TRANSLATOR_HERE))
 
 

@@ -8,7 +8,7 @@ import pytest
 from support.servers import HubFile, HuggingFaceServer
 
 from sdcolab.core.errors import LinkNotFound
-from sdcolab.core.events import CancelToken, Event, Note
+from sdcolab.core.events import BytesReceived, CancelToken, Event, Note
 from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library
 from sdcolab.core.tasks import Tools
@@ -34,6 +34,10 @@ def test_the_translator_arrives_whole_and_only_once(tmp_path: Path) -> None:
         fetch(folders, hub)
         assert len(hub.seen) == asked
     assert isinstance(told[-1], Note)
+    came = {one.name: one for one in told if isinstance(one, BytesReceived)}
+    assert {name: (one.received, one.total) for name, one in came.items()} == {
+        name: (len(name) * 900, len(name) * 900) for name in TRANSLATOR_FILES
+    }
     assert {name: (translator_folder(folders) / name).read_bytes() for name in TRANSLATOR_FILES} == {
         name: name.encode() * 900 for name in TRANSLATOR_FILES
     }
@@ -41,6 +45,7 @@ def test_the_translator_arrives_whole_and_only_once(tmp_path: Path) -> None:
 
 
 def test_what_is_not_there_is_said(tmp_path: Path) -> None:
-    with HuggingFaceServer({}) as hub, pytest.raises(LinkNotFound):
+    other = {f"{TRANSLATOR}/main/README.md": HubFile(b"x")}
+    with HuggingFaceServer(other) as hub, pytest.raises(LinkNotFound):
         fetch(Folders(tmp_path), hub)
     assert not build_translations(Folders(tmp_path)).has_model

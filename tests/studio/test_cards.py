@@ -52,6 +52,25 @@ def test_civitai_s_file_is_read_and_a1111_s_wins(lora: ModelFile) -> None:
     assert json.loads(lora.path.with_suffix(".json").read_text("utf-8"))["otro"] == [1]
 
 
+def test_what_is_edited_goes_into_civitai_s_file_too_where_there_is_one(lora: ModelFile) -> None:
+    room = CardsRoom(Library(Folders(lora.path.parents[3])))
+    info = lora.path.with_name("Capa.civitai.info")
+    room.answers["save"]({"kind": "lora", "name": lora.name, "activation text": "cape"})
+    assert not info.exists()
+    info.write_text(json.dumps({"modelId": 7, "trainedWords": ["old"], "baseModel": "SD 1.5"}), encoding="utf-8")
+    said = {"activation text": "red cape, hood,", "description": "Una capa", "notes": "mías"}
+    room.answers["save"]({"kind": "lora", "name": lora.name, **said})
+    assert json.loads(info.read_text("utf-8")) == {
+        "modelId": 7,
+        "trainedWords": ["red cape", "hood"],
+        "baseModel": "SD 1.5",
+        "description": "Una capa",
+    }
+    info.write_text("no es JSON")
+    room.answers["save"]({"kind": "lora", "name": lora.name, "description": "Otra"})
+    assert info.read_text() == "no es JSON", "what cannot be read is not ours to write over"
+
+
 @pytest.mark.parametrize("notes", ["", "[1]", "{", '{"preferred weight": "x", "activation text": 3}', '{"a":' * 90])
 def test_bad_notes_say_nothing(lora: ModelFile, notes: str) -> None:
     lora.path.with_suffix(".json").write_text(notes)

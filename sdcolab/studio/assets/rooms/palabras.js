@@ -370,9 +370,10 @@ export async function mount(host, house) {
     const button = el("button", { type: "button", className: "sd-translate", title: WORDS.translateHelp }, WORDS.translate);
     button.addEventListener("pointerdown", (event) => event.preventDefault());
     const more = el("button", { type: "button", className: "sd-translate", hidden: true, title: WORDS.getTranslatorHelp, onclick: async () => {
-      await ask("fetch_translator");
-      more.textContent = WORDS.gettingTranslator;
       more.disabled = true;
+      more.textContent = WORDS.gettingTranslator;
+      await ask("fetch_translator");
+      follow(more);
     } });
     button.addEventListener("click", async () => {
       button.textContent = WORDS.translating;
@@ -383,6 +384,21 @@ export async function mount(host, house) {
       setTimeout(() => { button.textContent = WORDS.translate; }, 2500);
     });
     frame.append(el("div", { className: "sd-prompt-bar" }, ...presets(frame), mending(frame, textarea), button, more), foretold(frame, textarea));
+  }
+
+  /* How much of the translator is here, on its button, until it is whole or was stopped. */
+  function follow(more, unseen = 5) {
+    setTimeout(async () => {
+      const { coming, received, total, here } = await ask("translator").catch(() => ({ coming: true }));
+      if (coming) more.textContent = received ? phrase("translatorComes", Math.round(received / 1e6), Math.round(total / 1e6)) : WORDS.gettingTranslator;
+      else if (here) more.textContent = WORDS.translatorHere;
+      else if (!unseen) {
+        more.disabled = false;
+        more.textContent = phrase("getTranslator", Math.round(total / 1e6));
+        return;
+      }
+      if (!here && more.isConnected) follow(more, coming ? 5 : unseen - 1);
+    }, 700);
   }
 
   const dress = (tries = 20) => {

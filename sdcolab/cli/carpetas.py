@@ -8,6 +8,7 @@ from pathlib import Path
 from sdcolab.cli.parser import add_folder_option
 from sdcolab.core.borrowed import borrow, borrowed, found_in, give_back, has_settings, settings_of
 from sdcolab.core.folders import Folders
+from sdcolab.core.machine import folders_in
 from sdcolab.core.settings import Settings, SettingsFile
 from sdcolab.core.words.borrowed import given_back, linked, listed, none_linked, read_once
 
@@ -26,7 +27,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Link a folder, take it away, or list those that are linked."""
-    folders = Folders(options.carpeta)
+    folders = folders_in(options.carpeta)
     if options.quitar:
         count = give_back(options.quitar, folders)
         print(given_back(options.quitar, count))

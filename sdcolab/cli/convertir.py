@@ -11,7 +11,7 @@ from sdcolab.cli.options import FieldOptions
 from sdcolab.cli.parser import add_folder_option
 from sdcolab.cli.progress import ConsoleProgress
 from sdcolab.core.fields import with_values
-from sdcolab.core.folders import Folders
+from sdcolab.core.machine import folders_in
 from sdcolab.core.words import command as said
 from sdcolab.core.workshop import Convert
 
@@ -39,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
     if len(names) > 1 and wanted.name:
         options.fail(said.ONE_MODEL)
     progress = ConsoleProgress(sys.stderr)
-    folders, output = Folders(options.carpeta), options.salida
+    folders, output = folders_in(options.carpeta), options.salida
     try:
         for name in names:
             print(workshop_here.convert_here(replace(wanted, checkpoint=name), folders, output, progress))

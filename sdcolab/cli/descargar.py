@@ -8,7 +8,7 @@ import sys
 
 from sdcolab.cli.parser import add_folder_option
 from sdcolab.cli.progress import ConsoleProgress
-from sdcolab.core.folders import Folders
+from sdcolab.core.machine import folders_in
 from sdcolab.core.words import command as said
 
 
@@ -26,7 +26,7 @@ def run(options: argparse.Namespace) -> int:
 
     progress = ConsoleProgress(sys.stderr, warnings=False)  # the report lines say them
     try:
-        outcome = downloads.download(options.enlaces, folders=Folders(options.carpeta), listener=progress)
+        outcome = downloads.download(options.enlaces, folders=folders_in(options.carpeta), listener=progress)
     finally:
         progress.close()
     if not outcome.lines:

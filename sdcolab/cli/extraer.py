@@ -10,7 +10,7 @@ from sdcolab.cli.options import FieldOptions
 from sdcolab.cli.parser import add_folder_option
 from sdcolab.cli.progress import ConsoleProgress
 from sdcolab.core.fields import with_values
-from sdcolab.core.folders import Folders
+from sdcolab.core.machine import folders_in
 from sdcolab.core.words import command as said
 from sdcolab.core.workshop import Extract
 
@@ -37,7 +37,7 @@ def run(options: argparse.Namespace) -> int:
             options.fail(said.MODEL_MISSING.format(option=option))
     wanted, progress = with_values(Extract(), values), ConsoleProgress(sys.stderr)
     try:
-        print(workshop_here.extract_here(wanted, Folders(options.carpeta), options.salida, progress))
+        print(workshop_here.extract_here(wanted, folders_in(options.carpeta), options.salida, progress))
     finally:
         progress.close()
     return 0

@@ -28,9 +28,9 @@ from sdcolab.core.errors import (
 from sdcolab.core.events import Event, Note
 from sdcolab.core.fields import value_at, with_values
 from sdcolab.core.files import system_reason
-from sdcolab.core.folders import Folders
 from sdcolab.core.formats import ImageFormat
 from sdcolab.core.infotext import Pasted, parse, read_bytes
+from sdcolab.core.machine import folders_in
 from sdcolab.core.pictures import open_picture
 from sdcolab.core.request import FIELDS, GenerationRequest
 from sdcolab.core.result import GenerationResult
@@ -73,7 +73,7 @@ def run(options: argparse.Namespace) -> int:
 
     given = _given(options)
     _check(options, given)
-    folders = Folders(options.carpeta)
+    folders = folders_in(options.carpeta)
     pasted = Pasted({})
     if options.infotext is not None:
         models = ("checkpoint",) if options.modelo else ()

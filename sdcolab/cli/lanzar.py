@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 from sdcolab.cli import web
 from sdcolab.cli.parser import add_folder_option
-from sdcolab.core.folders import Folders
+from sdcolab.core.machine import folders_in
 from sdcolab.core.words import command as said
 from sdcolab.core.words.launching import LAUNCH_ADDRESS, LAUNCH_ONLY_OPTIONS
 
@@ -28,7 +28,7 @@ def run(options: argparse.Namespace, main: Main, build: Build) -> int:
     """Ask how to open, and open."""
     from sdcolab.wiring import launcher
 
-    folders = Folders(options.carpeta)
+    folders = folders_in(options.carpeta)
     chosen = launcher.ask(
         folders,
         complaint=lambda arguments: complaint(arguments, build),

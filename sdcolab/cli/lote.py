@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from sdcolab.cli import generar
 from sdcolab.cli.batches import read_orders
 from sdcolab.cli.parser import add_folder_option, decimal, whole
-from sdcolab.core.folders import Folders
+from sdcolab.core.machine import folders_in
 from sdcolab.core.words import command as said
 from sdcolab.core.words.fleet import batch_ended, batch_progress
 
@@ -61,7 +61,7 @@ def run(options: argparse.Namespace) -> int:
         options.fail(said.ENGINES)
     if not 0 < options.gpu <= 16 or (options.gpu > 1 and options.gpu % 1):
         options.fail(said.GPU_SHARE)
-    folders = Folders(options.carpeta)
+    folders = folders_in(options.carpeta)
     given = generar.FIELD_OPTIONS.given(options)
     model = None
     if options.modelo and options.ray:

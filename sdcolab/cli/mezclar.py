@@ -10,7 +10,7 @@ from sdcolab.cli.options import FieldOptions
 from sdcolab.cli.parser import add_folder_option
 from sdcolab.cli.progress import ConsoleProgress
 from sdcolab.core.fields import with_values
-from sdcolab.core.folders import Folders
+from sdcolab.core.machine import folders_in
 from sdcolab.core.words import command as said
 from sdcolab.core.workshop import Merge
 
@@ -41,7 +41,7 @@ def run(options: argparse.Namespace) -> int:
     tries = f"{TRIAL}prompt" in values
     if not tries and any(path.startswith(TRIAL) for path in values):
         options.fail(said.TRIAL_MISSING)
-    folders, progress = Folders(options.carpeta), ConsoleProgress(sys.stderr)
+    folders, progress = folders_in(options.carpeta), ConsoleProgress(sys.stderr)
     try:
         if tries:
             wanted = with_values(Merge(), values)

@@ -13,8 +13,8 @@ from sdcolab.cli.progress import ConsoleProgress
 from sdcolab.core.errors import ScriptOption, ScriptUnknown
 from sdcolab.core.events import Event, FileMade, ImageSaved, Warned
 from sdcolab.core.fields import Field, table_of
-from sdcolab.core.folders import Folders
 from sdcolab.core.formats import ImageFormat
+from sdcolab.core.machine import folders_in
 from sdcolab.core.registry import closest
 from sdcolab.core.scripts import AFTER_SHEETS, SCRIPTS, Grid
 from sdcolab.core.words import command as said
@@ -26,7 +26,7 @@ def run_task(options: argparse.Namespace, task: Grid) -> int:
     """Count, export or run ``task``, and print what came of it."""
     from sdcolab.wiring import grids, grids_here
 
-    folders = Folders(options.carpeta)
+    folders = folders_in(options.carpeta)
     library = grids_here.library_for(folders, getattr(options, "modelo", None))
     task = grids_here.shaped_task(task, library)
     if options.contar:

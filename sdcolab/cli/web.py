@@ -7,7 +7,8 @@ import os
 from urllib.parse import urlsplit
 
 from sdcolab.cli.parser import add_folder_option, login, port
-from sdcolab.core.folders import Folders, default_root
+from sdcolab.core.folders import default_root
+from sdcolab.core.machine import folders_in
 from sdcolab.core.words import command as said
 
 USER_VARIABLE = "SDCOLAB_USUARIO"
@@ -58,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
 
     web.open_web(
         web.WebOptions(
-            folders=Folders(options.carpeta),
+            folders=folders_in(options.carpeta),
             host="0.0.0.0" if options.escuchar else "127.0.0.1",
             port=options.puerto,
             login=options.usuario or _login_from_environment(),

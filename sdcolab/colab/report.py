@@ -13,6 +13,7 @@ from pathlib import Path
 
 from sdcolab.core.files import atomic_write
 from sdcolab.core.folders import Folders
+from sdcolab.core.machine import MachineFile
 from sdcolab.core.words import notebook as words
 from sdcolab.process.environment import PRIVATE_NAMES
 
@@ -58,6 +59,7 @@ def known_secrets(folders: Folders, environ: Mapping[str, str], tokens: Iterable
         found.append(
             str(json.loads((folders.root / ".sesion" / "acceso.json").read_text(encoding="utf-8"))["password"])
         )
+    found.append(MachineFile(folders.root).peek().password)
     home = Path(environ.get("HF_HOME") or Path(environ.get("HOME") or Path.home()) / ".cache" / "huggingface")
     with contextlib.suppress(OSError, ValueError):
         found.append((home / "token").read_text(encoding="utf-8").strip())

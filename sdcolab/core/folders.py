@@ -44,9 +44,10 @@ their own."""
 
 @dataclass(frozen=True, slots=True)
 class Folders:
-    """The program's folders. Nothing is created until somebody writes."""
+    """The program's folders. ``pictures``: another place for saved images. Nothing is created until somebody writes."""
 
     root: Path
+    pictures: Path | None = None
 
     def models(self, kind: ModelKind) -> Path:
         """Folder of one kind of model file."""
@@ -75,7 +76,7 @@ class Folders:
     @property
     def outputs(self) -> Path:
         """Root of saved images."""
-        return self.root / "outputs"
+        return self.pictures or self.root / "outputs"
 
     @property
     def txt2img(self) -> Path:

@@ -102,12 +102,13 @@ def plan_memory(
     element_bytes: int,
     unmapped_bytes: int = 0,
     beside: int = 0,
+    fastest: Placement = Placement.GPU,
 ) -> MemoryPlan:
     """The best way to load ``path``.
 
     ``element_bytes`` is the size of a weight where it works (2 on a card, 4 on a CPU). ``unmapped_bytes`` is what of
     the file must be read into RAM at once (old pickles cannot be mapped). ``beside``: what else the same request has
-    yet to load. Raises ``ModelTooBigForCard`` or ``ModelTooBigForRam``.
+    yet to load. ``fastest``: ways before it are passed over. Raises ``ModelTooBigForCard`` or ``ModelTooBigForRam``.
     """
     unet, every = weights.unet * element_bytes, weights.total * element_bytes
     scaled = 2 * unet + GB // 5  # a miniature model works with little
@@ -117,13 +118,14 @@ def plan_memory(
         return MemoryPlan(Placement.CPU, ram=every + least, vram=0)
     ram = UNMAPPED_RAM + unmapped_bytes
     for placement, needed in ((Placement.GPU, every + comfortable), (Placement.GPU_SPARING, every + least)):
-        if free.vram >= needed + beside:
+        if free.vram >= needed + beside and not fastest.waits:
             _require_ram(path, free.ram, ram)
             return MemoryPlan(placement, ram=ram, vram=needed)
     others, waiting = max(weights.text, weights.vae) * element_bytes, ram + every
     for placement, largest in ((Placement.TURNS, unet), (Placement.STREAMED, unet // STREAMED_SHARE)):
         needed = max(largest, others) + least
-        if free.vram >= needed and (free.ram is None or free.ram >= waiting):
+        chosen = placement is Placement.STREAMED or fastest is not Placement.STREAMED
+        if chosen and free.vram >= needed and (free.ram is None or free.ram >= waiting):
             return MemoryPlan(placement, ram=waiting, vram=needed)
     raise ModelTooBigForCard(path=path, needed=every + least, free=free.vram)
 

@@ -23,6 +23,7 @@ from sdcolab.core.errors import (
 )
 from sdcolab.core.events import CancelToken, Listener, Phase, PhaseStarted, ignore_events
 from sdcolab.core.library import Library, ModelFile
+from sdcolab.core.memory_plan import Placement
 from sdcolab.core.outputs import ImageStore, ImageStores
 from sdcolab.core.request import AUTOMATIC, GenerationRequest
 from sdcolab.core.resolved import ResolvedRequest, resolve
@@ -57,9 +58,11 @@ class Engine:
         hash_cache: Path | None = None,
         clock: Callable[[], float] = time.monotonic,
         features: Sequence[type[Feature]] = FEATURES,
+        fastest: Placement = Placement.GPU,
     ) -> None:
         """``store`` None keeps pictures in memory only. ``device`` None is CUDA if there is one; ``hash_cache`` is a
-        JSON file that remembers the hashes of models. ``features`` are the abilities beyond a plain picture.
+        JSON file that remembers the hashes of models. ``features`` are the abilities beyond a plain picture;
+        ``fastest`` is the fastest way to place weights that may be used.
 
         Raises ``NoCuda`` when CUDA is asked for by name and there is none.
         """
@@ -71,7 +74,7 @@ class Engine:
         self._kept = Kept()
         self._rows = tuple(features)
         self._lock = threading.Lock()
-        self.models = ModelShelf(library.folders, self.device, self._hashes)
+        self.models = ModelShelf(library.folders, self.device, self._hashes, fastest)
         self.upscalers = Upscalers(library, self.device)
         self.faces = FaceRestorer(library.folders, self.device)
 

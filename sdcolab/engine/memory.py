@@ -12,7 +12,15 @@ from pathlib import Path
 import torch
 from diffusers import UNet2DConditionModel
 
-from sdcolab.core.memory_plan import FreeMemory, MemoryPlan, WorkMemory, count_weights, memory_bytes, plan_memory
+from sdcolab.core.memory_plan import (
+    FreeMemory,
+    MemoryPlan,
+    Placement,
+    WorkMemory,
+    count_weights,
+    memory_bytes,
+    plan_memory,
+)
 from sdcolab.core.tensors import TensorHeader
 
 _OUT_OF_MEMORY_TEXTS = (
@@ -77,10 +85,17 @@ def free_vram(device: torch.device) -> int | None:
 
 
 def require_room(
-    path: Path, header: TensorHeader, work: WorkMemory, device: torch.device, dtype: torch.dtype, *, beside: int = 0
+    path: Path,
+    header: TensorHeader,
+    work: WorkMemory,
+    device: torch.device,
+    dtype: torch.dtype,
+    *,
+    beside: int = 0,
+    fastest: Placement = Placement.GPU,
 ) -> MemoryPlan:
-    """How the checkpoint fits here, before loading it, when ``beside`` bytes of others have yet to come. Raises
-    ``ModelTooBigForCard`` or ``ModelTooBigForRam``.
+    """How the checkpoint fits here, before loading it, when ``beside`` bytes of others have yet to come, no faster than
+    ``fastest``. Raises ``ModelTooBigForCard`` or ``ModelTooBigForRam``.
     """
     ram = memory_bytes()
     free = FreeMemory(ram=ram[1] if ram else None, vram=free_vram(device))
@@ -93,6 +108,7 @@ def require_room(
         element_bytes=dtype.itemsize,
         unmapped_bytes=0 if mapped else path.stat().st_size,
         beside=beside,
+        fastest=fastest,
     )
 
 

@@ -17,7 +17,7 @@ from sdcolab.core.errors import ModelTooBigForCard, ModelTooBigForRam
 from sdcolab.core.events import Listener, Phase, PhaseStarted
 from sdcolab.core.folders import Folders
 from sdcolab.core.library import ModelFile
-from sdcolab.core.memory_plan import MemoryPlan, WorkMemory, count_weights
+from sdcolab.core.memory_plan import MemoryPlan, Placement, WorkMemory, count_weights
 from sdcolab.core.result import Unwritten
 from sdcolab.core.tensors import read_header
 from sdcolab.engine.conditioning import TextConditioner
@@ -75,10 +75,13 @@ class Vae:
 class ModelShelf:
     """Keeps what was loaded until something else needs the room. Belongs to one thread at a time."""
 
-    def __init__(self, folders: Folders, device: torch.device, hashes: HashCache) -> None:
+    def __init__(
+        self, folders: Folders, device: torch.device, hashes: HashCache, fastest: Placement = Placement.GPU
+    ) -> None:
         self._folders = folders
         self.device = device
         self._hashes = hashes
+        self._fastest = fastest
         self._checkpoints: dict[Stamp, Checkpoint] = {}
         self._vaes: dict[Stamp, Vae] = {}
         self._turns = Turns()
@@ -205,7 +208,15 @@ class ModelShelf:
             self._vaes = {stamp: one for stamp, one in self._vaes.items() if one.separate or stamp in kept}
             release_memory()
             try:
-                plan = require_room(weights.path, weights.header, work, self.device, dtype, beside=beside)
+                plan = require_room(
+                    weights.path,
+                    weights.header,
+                    work,
+                    self.device,
+                    dtype,
+                    beside=beside,
+                    fastest=self._fastest,
+                )
             except (ModelTooBigForCard, ModelTooBigForRam):
                 if not self._checkpoints:
                     raise

@@ -60,7 +60,8 @@ def engine_spec(
     """The engine's process, which opens on the file ``model``; ``card`` is the only graphics card that it sees, for
     machines with several engines. ``command`` None is ``python -m sdcolab`` itself."""
     chosen = ("--modelo", str(model)) if model else ()
-    own = own_command("servicio", "--carpeta", str(folders.root), *chosen)
+    pictures = ("--imagenes", str(folders.pictures)) if folders.pictures else ()
+    own = own_command("servicio", "--carpeta", str(folders.root), *pictures, *chosen)
     name = "motor" if card is None else f"motor-{card}"
     return ChildSpec(
         name=name,

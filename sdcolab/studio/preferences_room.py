@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from enum import StrEnum
 from typing import Any
@@ -25,6 +25,7 @@ from sdcolab.core.words import preferences as words
 from sdcolab.core.words.fields import OPTION_WORDS, words_of
 from sdcolab.studio.foreign_settings import imported
 from sdcolab.studio.layout import barred
+from sdcolab.studio.machine_desk import MachineDesk
 
 MAX_FILE = 900_000
 """Longest file that is imported, in characters."""
@@ -32,17 +33,28 @@ MAX_FILE = 900_000
 SPEED = "speed"
 """The one row that is a default of the form."""
 
+NEXT_TIME = ("outputs", "memory", "password")
+"""What counts from the next time that the program is opened on."""
+
 MOST_TOLD = 12
 """Keys without a place that are named."""
 
 
 class PreferencesRoom:
-    """``settings`` hold the form's defaults, which an import changes too; ``folders`` are told."""
+    """``settings`` hold the form's defaults, which an import changes too; ``machine`` changes how the program is opened
+    in ``folders``."""
 
-    def __init__(self, file: PreferencesFile, settings: SettingsFile, folders: Folders | None = None) -> None:
+    def __init__(
+        self,
+        file: PreferencesFile,
+        settings: SettingsFile,
+        folders: Folders | None = None,
+        machine: MachineDesk | None = None,
+    ) -> None:
         self._file = file
         self._settings = settings
         self._folders = folders
+        self._machine = machine
 
     @property
     def answers(self) -> Mapping[str, Answer]:
@@ -67,22 +79,16 @@ class PreferencesRoom:
         now: Mapping[str, Any] = to_json(self._file.peek())
         rows = [_row(name, field, now[name]) for name, field in table_of(Preferences).items()]
         rows += [_speed(self._settings.peek().defaults.speed)]
-        rows += [_told(name, value) for name, value in self._facts().items()]
+        if self._folders and self._machine:
+            rows += machine_rows(self._folders, self._machine)
         return {"rows": rows, "import": {"title": words.IMPORT_TITLE, "help": words.IMPORT_HELP}}
 
-    def _facts(self) -> dict[str, str]:
-        """What is shown and decided elsewhere."""
-        if self._folders is None:
-            return {}
-        return {
-            "outputs": str(self._folders.outputs.absolute()),
-            "models": str(self._folders.models(ModelKind.CHECKPOINT).parent.absolute()),
-            **words.DECIDED,
-        }
-
     def _change(self, said: Mapping[str, Any]) -> dict[str, Any]:
-        """Change one. Raises ``StrangeQuestion``, or as ``PreferencesFile.change``."""
+        """Change one. Raises ``StrangeQuestion``, or as ``PreferencesFile.change`` and ``MachineDesk.changes``."""
         name, value = text(said, "name"), said.get("value")
+        if self._machine and (way := self._machine.changes.get(name)):
+            way(said)
+            return self._told()
         if name == SPEED:
             return self._change_speed(value)
         if name == "bar" and isinstance(value, list):
@@ -152,7 +158,25 @@ def _told(name: str, value: str) -> dict[str, Any]:
         "kind": "told",
         "value": value,
         "choices": [],
+        "next": name in NEXT_TIME,
     }
+
+
+def machine_rows(folders: Folders, machine: MachineDesk) -> Iterator[dict[str, Any]]:
+    """How the program is opened: what may be changed from here, and the rest told."""
+    now, changes = machine.now, machine.changes
+    outputs = now.outputs or str(folders.outputs.absolute())
+    yield _told("outputs", outputs) | ({"kind": "str"} if "outputs" in changes else {})
+    yield _told("models", str(folders.models(ModelKind.CHECKPOINT).parent.absolute()))
+    if "linked" in changes:
+        yield _told("linked", "") | {"kind": "linked", "choices": machine.linked}
+    choices = [(use.value, name) for use, name in words.MEMORY_NAMES.items()]
+    yield _told("memory", now.memory.value) | {"kind": "choice", "choices": choices}
+    if "password" in changes:
+        said = words.HAS_PASSWORD.format(user=now.user) if now.login else words.NO_PASSWORD
+        yield _told("password", said) | {"kind": "password", "guarded": machine.guarded}
+    else:
+        yield _told("password", words.PASSWORD_OF_NOTEBOOK)
 
 
 def _speed(now: Speed) -> dict[str, Any]:

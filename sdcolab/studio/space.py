@@ -112,4 +112,4 @@ def _size(path: Path) -> int:
 
 
 def _name(folders: Folders, path: Path) -> str:
-    return path.relative_to(folders.root).as_posix()
+    return path.relative_to(folders.root).as_posix() if path.is_relative_to(folders.root) else str(path)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from sdcolab.core.events import CancelToken
 from sdcolab.core.folders import Folders, default_root
+from sdcolab.core.machine import folders_in
 from sdcolab.core.tasks import LocalWorker, Tools
 from sdcolab.fleet.crew import LocalMaker, Maker, Tally, work_through
 from sdcolab.fleet.on_ray import Cluster, ray_makers
@@ -55,6 +56,6 @@ def makers_on_ray(cluster: Cluster, root: Path | None) -> tuple[Maker, ...]:
 
 def engine_there(root: str | None) -> Maker:
     """An engine in this process, for an actor."""
-    folders = Folders(default_root() if root is None else Path(root))
+    folders = folders_in(default_root() if root is None else Path(root))
     library = build_library(folders)
     return LocalMaker(LocalWorker(TASKS, Tools(folders, library, build_engine(folders, library))))

@@ -10,6 +10,7 @@ from sdcolab.core.errors import CannotRead, InfotextUnreadable
 from sdcolab.core.files import system_reason
 from sdcolab.core.folders import Folders, default_root
 from sdcolab.core.infotext import parse, read_bytes
+from sdcolab.core.machine import folders_in
 from sdcolab.core.outputs import ImageStores
 from sdcolab.core.request import GenerationRequest
 from sdcolab.wiring import engine
@@ -61,4 +62,4 @@ def request_of(source: str | Path, folder: str | Path | None = None) -> Generati
 
 
 def _folders(folder: str | Path | None) -> Folders:
-    return Folders(default_root() if folder is None else Path(folder).expanduser().absolute())
+    return folders_in(default_root() if folder is None else Path(folder).expanduser().absolute())

@@ -29,6 +29,7 @@ from sdcolab.studio.job import Job
 from sdcolab.studio.jobs import JobQueue, last_picture
 from sdcolab.studio.journal import JobJournal
 from sdcolab.studio.last_form import LastForm
+from sdcolab.studio.machine_desk import MachineDesk, Opened
 from sdcolab.studio.pending import PendingJournal
 from sdcolab.studio.plans import offered
 from sdcolab.studio.poses_room import PosesRoom
@@ -37,7 +38,7 @@ from sdcolab.studio.queue_room import QueueRoom
 from sdcolab.studio.regions_room import RegionsRoom
 from sdcolab.studio.session_room import SessionRoom
 from sdcolab.studio.studio import Studio
-from sdcolab.studio.words_room import WordsRoom
+from sdcolab.studio.words_room import Fetching, WordsRoom
 from sdcolab.wiring.diagnosis import diagnose, save_report
 from sdcolab.wiring.downloads import (
     absent_downloads,
@@ -125,7 +126,8 @@ def studio_with(
     """A studio whose engines somebody else starts and stops; downloads find their tokens in ``environ``."""
     journal = PendingJournal(folders.config, TASKS)
     here = _local(folders, library, environ)
-    return build_studio(folders, library, replace(_workplace_with(engines, here, journal=journal), face=Origin.PANEL))
+    place = replace(_workplace_with(engines, here, journal=journal), face=Origin.PANEL)
+    return build_studio(folders, library, place, Opened(page=False))
 
 
 def _workplace_with(
@@ -152,8 +154,8 @@ def count_tokens(text: str) -> tuple[int, int]:
     return counted.count, counted.limit
 
 
-def build_studio(folders: Folders, library: Library, place: Workplace) -> Studio:
-    """Everything that a face works with."""
+def build_studio(folders: Folders, library: Library, place: Workplace, opened: Opened | None = None) -> Studio:
+    """Everything that a face works with; ``opened`` says how, None for a page of this machine without a password."""
     from sdcolab.colab.report import report_html
     from sdcolab.engine.hashes import HashCache
 
@@ -163,9 +165,6 @@ def build_studio(folders: Folders, library: Library, place: Workplace) -> Studio
     outside = Outside(
         lambda: last_picture(place.jobs), lambda: SettingsFile(folders.config).peek().styles, civitai_search, fetch
     )
-
-    def fetch_translator() -> None:
-        place.submit(FetchTranslator())
 
     plans, translations = PlanFolder(library, folders), build_translations(folders)
     lists, upscalers, detectors = script_lists(library, folders), upscaler_links(), detector_links()
@@ -197,9 +196,11 @@ def build_studio(folders: Folders, library: Library, place: Workplace) -> Studio
             ),
             "zonas": RegionsRoom(),
             "poses": PosesRoom(folders, find_people, draw_people),
-            "palabras": WordsRoom(folders, library, SettingsFile(folders.config), translations, fetch_translator),
+            "palabras": WordsRoom(
+                folders, library, SettingsFile(folders.config), translations, *translator_errands(place)
+            ),
             "ayuda": HelpRoom(),
-            "ajustes": PreferencesRoom(PreferencesFile(folders.config), SettingsFile(folders.config), folders),
+            "ajustes": preferences_room(folders, opened or Opened()),
             "etiquetas": tag_room(folders, count_tokens, place.jobs, place.face),
             "guia": GuideRoom(catalog_links(), fetch, upscalers | detectors | face_links()),
         },
@@ -208,3 +209,20 @@ def build_studio(folders: Folders, library: Library, place: Workplace) -> Studio
         translations=translations,
         upscalers_on_offer={name: size for name, (_, size) in upscalers.items()},
     )
+
+
+def preferences_room(folders: Folders, opened: Opened) -> PreferencesRoom:
+    """The room of the settings, for a page or a panel that was ``opened`` so."""
+    files = PreferencesFile(folders.config), SettingsFile(folders.config)
+    return PreferencesRoom(*files, folders, MachineDesk(folders, opened))
+
+
+def translator_errands(place: Workplace) -> tuple[Callable[[], object], Callable[[], Fetching | None]]:
+    """What queues the download of the translator, and what tells how far it is."""
+
+    def fetching() -> Fetching | None:
+        coming = [job.snapshot for job in place.jobs.jobs() if isinstance(job.task, FetchTranslator)]
+        now = next((one for one in reversed(coming) if not one.ended), None)
+        return Fetching(sum(file.received for file in now.transfers)) if now else None
+
+    return lambda: place.submit(FetchTranslator()), fetching

@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library
+from sdcolab.core.machine import MachineFile
+from sdcolab.core.words.command import SAVED_PASSWORD
 from sdcolab.studio.journal import JOURNAL_NAME, JobJournal
+from sdcolab.studio.machine_desk import Opened
 from sdcolab.studio.pending import PendingJournal
 from sdcolab.wiring.engine import build_library, model_file
 from sdcolab.wiring.studio import Workplace, build_studio, workplace, workplace_here
@@ -52,12 +55,15 @@ def open_web(options: WebOptions) -> None:
     from sdcolab.api.app import build_api
     from sdcolab.web.app import serve
 
-    login = options.login
+    saved = MachineFile(options.folders.root).peek().login
+    login = options.login or saved
     if options.share and login is None:
         login = (USER_NAME, secrets.token_urlsafe(9))
+    told = (login[0], SAVED_PASSWORD) if login and not options.login and login == saved else login
     say = MachineVoice() if options.machine_events else HumanVoice()
     place, library = _workplace(options, say)
-    studio = build_studio(options.folders, library, place)
+    only_here = options.host == "127.0.0.1" and not options.share and not options.machine_events
+    studio = build_studio(options.folders, library, place, Opened(login=login, only_here=only_here))
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         server = serve(
@@ -71,10 +77,10 @@ def open_web(options: WebOptions) -> None:
         tunnel = None
         try:
             say.ready(
-                server.url + THEME_QUERIES.get(options.theme, ""), login, open_to_network=options.host != "127.0.0.1"
+                server.url + THEME_QUERIES.get(options.theme, ""), told, open_to_network=options.host != "127.0.0.1"
             )
             place.start()
-            tunnel = _open_tunnel(options.folders, server.port, login, say) if options.share and login else None
+            tunnel = _open_tunnel(options.folders, server.port, told, say) if options.share and told else None
             while not server.wait(1.0):
                 pass
         finally:

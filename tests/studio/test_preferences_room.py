@@ -16,6 +16,7 @@ from sdcolab.core.settings import SettingsFile
 from sdcolab.core.speed import Speed
 from sdcolab.core.words.preferences import CHOICES, PREFERENCE_WORDS, TOLD_WORDS
 from sdcolab.studio.layout import LAYOUT, barred
+from sdcolab.studio.machine_desk import MachineDesk, Opened
 from sdcolab.studio.preferences_room import PreferencesRoom
 
 CONFIG = {
@@ -118,8 +119,9 @@ def test_the_speed_of_a_new_form_is_changed_here(room: PreferencesRoom, tmp_path
 
 def test_what_is_decided_elsewhere_is_told(tmp_path: Path) -> None:
     folders = Folders(tmp_path)
-    room = PreferencesRoom(PreferencesFile(folders.config), SettingsFile(folders.config), folders)
+    desk = MachineDesk(folders, Opened(page=False))
+    room = PreferencesRoom(PreferencesFile(folders.config), SettingsFile(folders.config), folders, desk)
     told = room.answers["settings"]({})
     shown = {row["name"]: row["value"] for row in told["rows"] if row["kind"] == "told"}
-    assert set(shown) == set(TOLD_WORDS) - {"speed"}
+    assert set(shown) == set(TOLD_WORDS) - {"speed", "memory", "linked"}
     assert shown["outputs"] == str(folders.outputs.absolute())

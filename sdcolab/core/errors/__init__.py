@@ -174,12 +174,15 @@ from sdcolab.core.errors.launching import (
 )
 from sdcolab.core.errors.machine import (
     DiskLow,
+    FolderUnfit,
     ImageNotFinite,
     LibraryMissing,
     MachineError,
     MemoryLow,
     NoCuda,
     OutOfMemory,
+    PasswordUnfit,
+    PasswordWrong,
     TinyVaeMissing,
     UnetOverflowed,
 )
@@ -393,6 +396,7 @@ __all__ = [
     "FleetError",
     "FolderNotKnown",
     "FolderOurs",
+    "FolderUnfit",
     "FolderWithoutRepeats",
     "GalleryError",
     "GatedRepository",
@@ -474,6 +478,8 @@ __all__ = [
     "PackagesMissing",
     "PackagesTooOld",
     "PageNotFile",
+    "PasswordUnfit",
+    "PasswordWrong",
     "PayloadTooLarge",
     "PayloadTooSlow",
     "PayloadUnreadable",

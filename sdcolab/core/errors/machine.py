@@ -83,3 +83,25 @@ class LibraryMissing(MachineError):
     code: ClassVar[str] = "machine.library_missing"
     library: str
     packages: str
+
+
+@dataclass(eq=False)
+class FolderUnfit(MachineError):
+    """Pictures cannot be saved in a folder."""
+
+    code: ClassVar[str] = "machine.folder_unfit"
+    path: str
+
+
+@dataclass(eq=False)
+class PasswordUnfit(MachineError):
+    """A user's name or a password is too short, too long, or has what neither can have."""
+
+    code: ClassVar[str] = "machine.password_unfit"
+
+
+@dataclass(eq=False)
+class PasswordWrong(MachineError):
+    """The password of now is not the one that was said, or was said wrongly too often."""
+
+    code: ClassVar[str] = "machine.password_wrong"

@@ -18,6 +18,19 @@ SENTENCES: Mapping[str, Sentence] = {
     "machine.disk_low": Sentence(
         "Queda poco espacio en el disco de «{folder}»: {free}.", "Borra modelos o imágenes que no necesites."
     ),
+    "machine.folder_unfit": Sentence(
+        "En «{path}» no se pueden guardar las imágenes.",
+        "Escribe la ruta completa de una carpeta nueva o vacía en la que puedas escribir, o de una que solo tenga "
+        "imágenes hechas aquí o con AUTOMATIC1111.",
+    ),
+    "machine.password_unfit": Sentence(
+        "Ese usuario o esa contraseña no valen.",
+        "Escribe un usuario sin «:» y una contraseña de 8 caracteres o más. Con los dos vacíos, se quitan.",
+    ),
+    "machine.password_wrong": Sentence(
+        "La contraseña de ahora no es esa.",
+        "Escribe la que usas para entrar. Tras cinco intentos hay que volver a abrir el programa.",
+    ),
     "machine.no_cuda": Sentence(
         "No se encuentra ninguna tarjeta gráfica NVIDIA.",
         "Elige Entorno de ejecución → Cambiar tipo de entorno de ejecución → T4 GPU.",

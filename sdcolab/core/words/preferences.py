@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from sdcolab.core.machine import MemoryUse
 from sdcolab.core.words.base import Words
 
 SAVING, BAR, PAGE = "Guardar imágenes", "Barra de arriba", "Página y avisos"
@@ -48,26 +49,53 @@ PREFERENCE_WORDS: Mapping[str, Words] = {
 }
 
 TOLD_WORDS: Mapping[str, Words] = {
-    "outputs": Words("Imágenes", "Aquí se guardan; en Colab se copian además a tu Drive.", FOLDERS),
+    "outputs": Words(
+        "Imágenes",
+        "Aquí se guardan; en Colab se copian además a tu Drive. Se puede usar una carpeta nueva o vacía, o una que ya "
+        "tenga imágenes de sdcolab o de AUTOMATIC1111. Vacío: la del programa. Vale desde la próxima vez que lo abras.",
+        FOLDERS,
+    ),
     "models": Words("Modelos", "Cada clase tiene su carpeta dentro, con los nombres de AUTOMATIC1111.", FOLDERS),
-    "memory": Words("Memoria", "Según lo que tenga tu tarjeta, y con lo que quepa.", MACHINE),
+    "linked": Words(
+        "Modelos de otros programas",
+        "La carpeta de AUTOMATIC1111, Forge o ComfyUI: sus modelos se usan donde están, sin copiarlos. Pulsa 🔃 para "
+        "verlos en las listas.",
+        FOLDERS,
+    ),
+    "memory": Words(
+        "Memoria",
+        "«Automática» usa lo que quepa en tu tarjeta. Con las otras, el modelo ocupa menos y tarda más. Vale desde la "
+        "próxima vez que abras el programa.",
+        MACHINE,
+    ),
     "speed": Words(
         "Velocidad", "La de un formulario nuevo. Fiel hace la imagen de siempre; las otras tardan menos.", MACHINE
     ),
-    "password": Words("Contraseña", "Un enlace público siempre la tiene.", MACHINE),
+    "password": Words(
+        "Contraseña de la página",
+        "La pide al entrar desde la próxima vez que la abras, también por un enlace público. «--usuario» manda más. "
+        "Nunca se enseña ni va a tu Drive.",
+        MACHINE,
+    ),
 }
 """What is no preference of its own: told, or kept with the form's defaults."""
 
-DECIDED: Mapping[str, str] = {
-    "memory": "Automática",
-    "password": "En el cuaderno, la que sale bajo el enlace; en tu equipo, --usuario nombre:clave al abrir",
-}
-"""What is said of some of them."""
+PASSWORD_OF_NOTEBOOK = "En el cuaderno es la que sale bajo el enlace"
+"""Told where there is no page."""
+
+NO_PASSWORD = "Ahora no hay ninguna"
+HAS_PASSWORD = "Hay una guardada, de «{user}»"
 
 CHOICES: Mapping[str, Mapping[str, str]] = {
     "image_format": {"png": "PNG", "jpg": "JPEG", "webp": "WebP", "avif": "AVIF"},
     "grid_format": {"png": "PNG", "jpg": "JPEG", "webp": "WebP", "avif": "AVIF"},
     "look": {"system": "El del sistema", "light": "Claro", "dark": "Oscuro"},
+}
+
+MEMORY_NAMES: Mapping[MemoryUse, str] = {
+    MemoryUse.AUTO: "Automática",
+    MemoryUse.TURNS: "Por turnos (--medvram)",
+    MemoryUse.STREAMED: "Lo mínimo (--lowvram)",
 }
 
 TRANSLATOR_HERE = "✅ El traductor está listo: «Traducir» ya entiende frases enteras."

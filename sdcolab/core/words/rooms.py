@@ -11,6 +11,8 @@ from sdcolab.core.words.scripts import CONTINUE_PLAN
 
 ROOM_WORDS: Mapping[str, Mapping[str, str]] = {
     "galeria": {
+        "oneChosen": "1 elegida",
+        "chosen": "{0} elegidas",
         "moved": "{0} en «{1}».",
         "copied": "Copiados",
         "by_date": "Fecha",
@@ -105,6 +107,14 @@ ROOM_WORDS: Mapping[str, Mapping[str, str]] = {
     "ajustes": {
         "search": "Buscar un ajuste",
         "saved": "Guardado: {0}.",
+        "savedNext": "Guardado: {0}. Cuenta desde la próxima vez que abras el programa.",
+        "change": "Cambiar",
+        "user": "Usuario",
+        "current": "Contraseña de ahora",
+        "new": "Contraseña nueva (8 o más)",
+        "add": "Usar esta carpeta",
+        "path": "Carpeta",
+        "leave": "Dejar de usar «{0}»",
         "fine": "Ajustes finos",
         "file": "Archivo de ajustes de AUTOMATIC1111",
         "choose": "Elegir archivo",
@@ -129,7 +139,9 @@ ROOM_WORDS: Mapping[str, Mapping[str, str]] = {
         "getTranslator": "Traductor: {0} MB",
         "getTranslatorHelp": "Quedan palabras que el diccionario no conoce. Descarga una vez el traductor "
         "(OPUS-MT, Apache 2.0) y funcionará sin internet.",
-        "gettingTranslator": "Descargando: míralo en Cola",
+        "gettingTranslator": "Descargando…",
+        "translatorComes": "Traductor: {0} de {1} MB",
+        "translatorHere": "Traductor listo",
         "willSend": "Se enviará: {0}",
     },
 }

@@ -8,16 +8,18 @@ export async function mount(host, house) {
   const list = el("div", { className: "sd-settings-list" });
   let known = await ask("settings");
 
-  const save = async (row, value) => {
+  const save = async (row, value, more = {}) => {
     try {
-      known = await ask("change", { name: row.name, value });
-      told.textContent = phrase("saved", row.label);
+      known = await ask("change", { name: row.name, value, ...more });
+      if (["linked", "password", "outputs"].includes(row.name)) draw();
+      told.textContent = row.next ? phrase("savedNext", row.label) : phrase("saved", row.label);
       house.prefer?.({ [row.name]: value });
     } catch (error) {
       told.textContent = error.message;
     }
   };
 
+  const typed = (attributes) => el("input", { className: "sd-room-search", spellcheck: false, ...attributes });
   const controls = {
     told: (row) => el("code", { className: "sd-setting-told" }, row.value),
     bool: (row) => el("input", { type: "checkbox", checked: row.value, "aria-label": row.label, onchange: (event) => save(row, event.target.checked) }),
@@ -25,6 +27,21 @@ export async function mount(host, house) {
     str: (row) => el("input", { type: "text", className: "sd-room-search", value: row.value, spellcheck: false, "aria-label": row.label, onchange: (event) => save(row, event.target.value) }),
     choice: (row) => el("select", { className: "sd-room-select", "aria-label": row.label, onchange: (event) => save(row, event.target.value) },
       ...row.choices.map(([value, label]) => el("option", { value, selected: value === row.value }, label))),
+    /* Folders of other programs: one is added by its path, and taken away by its name. */
+    linked(row) {
+      const path = typed({ type: "text", "aria-label": `${row.label}: ${WORDS.path}`, placeholder: WORDS.path });
+      return el("form", { className: "sd-setting-form", onsubmit: (event) => { event.preventDefault(); if (path.value.trim()) save(row, path.value); } },
+        path, el("button", { className: "sd-room-button sd-icon-plus" }, WORDS.add),
+        ...row.choices.map((name) => el("button", { type: "button", className: "sd-room-button sd-icon-x", onclick: () => save(row, "", { gone: name }) }, phrase("leave", name))));
+    },
+    /* What is typed goes and never comes back. */
+    password(row) {
+      const user = typed({ type: "text", autocomplete: "username", "aria-label": WORDS.user, placeholder: WORDS.user });
+      const word = typed({ type: "password", autocomplete: "new-password", "aria-label": WORDS.new, placeholder: WORDS.new });
+      const current = row.guarded ? typed({ type: "password", autocomplete: "current-password", "aria-label": WORDS.current, placeholder: WORDS.current }) : null;
+      return el("form", { className: "sd-setting-form", onsubmit: (event) => { event.preventDefault(); save(row, word.value, { user: user.value, current: current?.value ?? "" }); } },
+        el("code", { className: "sd-setting-told" }, row.value), user, word, current, el("button", { className: "sd-room-button sd-icon-check" }, WORDS.change));
+    },
     names(row) {
       const chosen = new Set(row.value);
       const chip = ([value, label]) => el("button", { type: "button", className: "sd-room-chip", "aria-pressed": String(chosen.has(value)), onclick: (event) => {
@@ -40,7 +57,7 @@ export async function mount(host, house) {
   };
 
   const line = (row) => {
-    const wide = ["names", "str", "told"].includes(row.kind);
+    const wide = ["names", "str", "told", "linked", "password"].includes(row.kind);
     const box = el("div", { className: `sd-setting${wide ? " sd-setting-wide" : ""}` },
       el("div", {}, el("strong", {}, row.label), el("small", {}, row.help)), controls[row.kind](row));
     box.dataset.text = plain(`${row.label} ${row.help} ${row.group} ${row.key}`);

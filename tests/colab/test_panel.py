@@ -458,9 +458,9 @@ def mask_url() -> str:
 
 def test_every_field_of_the_layout_is_drawn(desk: Desk) -> None:
     panel = desk.open()
-    for title in [one.description for one in walk(panel.box) if str(getattr(one, "description", "")).startswith("▸ ")]:
-        if title != "▸ Más opciones":
-            desk.press(title)
+    for one in [one for one in walk(panel.box) if str(getattr(one, "description", "")).startswith("▸ ")]:
+        if one.description != "▸ Más opciones":
+            one.click()
     for one in [one for one in walk(panel.box) if isinstance(one, ipywidgets.Checkbox)]:
         one.value = True
     while folded := [one for one in walk(panel.box) if str(getattr(one, "description", "")).startswith("▸ ")]:

@@ -5,6 +5,8 @@
 
   const page = document.documentElement;
   const byId = (id) => document.getElementById(id);
+  /* gradio may put this script in after the page was read. */
+  const whenRead = (act) => (document.readyState === "loading" ? document.addEventListener("DOMContentLoaded", act) : setTimeout(act));
   page.dataset.sdTab = "txt2img"; // which tab is open: page.css shows what belongs to it
 
   const NAMES = window.sdcolab.names; // of buttons that only have an icon, and hints of others
@@ -88,7 +90,7 @@
     });
   };
 
-  document.addEventListener("DOMContentLoaded", dressSoon);
+  whenRead(dressSoon);
   document.addEventListener("focusout", dressSoon);
   new MutationObserver(dressSoon).observe(page, { childList: true, subtree: true, characterData: true });
 
@@ -212,7 +214,7 @@
     const icon = { system: "sd-icon-contrast", dark: "sd-icon-moon", light: "sd-icon-sun" }[lookNow()];
     if (button && !button.classList.contains(icon)) button.className = `sd-look ${icon}`;
   };
-  document.addEventListener("DOMContentLoaded", () => {
+  whenRead(() => {
     applyLook();
     new MutationObserver(applyLook).observe(document.body, { attributes: true, attributeFilter: ["class"] });
     new MutationObserver(applyLook).observe(document.body, { childList: true, subtree: true });
@@ -288,7 +290,7 @@
     }
     setTimeout(news, wait);
   };
-  document.addEventListener("DOMContentLoaded", news);
+  whenRead(news);
 
   /* --- Clicks --- */
 

@@ -42,7 +42,9 @@ class Pulse:
         self._selected = selected
         self._thumbnails = Thumbnails(studio.folders.temporary.absolute() / "gradio" / "miniaturas")
         self._watch = gr.State(Watch())
-        self._made = gr.State(0)
+        self._made = gr.Textbox(
+            "0", visible="hidden", elem_id="sd-made"
+        )  # a State's change is told to queued events only
         self._button = gr.Button("", visible="hidden", elem_id="sd-look-again")
 
     def connect(self) -> None:
@@ -63,7 +65,7 @@ class Pulse:
         inputs = [self._watch, self._selected, self._made]
         return {"fn": self._look, "inputs": inputs, "outputs": outputs, **QUIET}
 
-    def _look(self, watch: Watch, selected: Selected, made: int) -> Updates:
+    def _look(self, watch: Watch, selected: Selected, made: str) -> Updates:
         seen, job_view = see_job(watch, self._studio.jobs, time.monotonic)
         seen, desk_view = see_desk(seen, self._desk.snapshot)
         updates: Updates = {} if seen == watch else {self._watch: seen}
@@ -72,7 +74,7 @@ class Pulse:
         if desk_view:
             updates |= self._desk_updates(desk_view)
         if (job_view and job_view.refresh) or (desk_view and desk_view.refresh):
-            updates[self._made] = made + 1
+            updates[self._made] = str(int(made) + 1)
         return updates or {self._made: gr.skip()}
 
     def _job_updates(self, view: JobView, selected: Selected) -> Updates:

@@ -12,7 +12,7 @@ from sdcolab.cli.progress import ConsoleProgress
 from sdcolab.core.errors import InitImageMissing
 from sdcolab.core.events import Event, ImageSaved, Note
 from sdcolab.core.fields import with_values
-from sdcolab.core.folders import Folders
+from sdcolab.core.machine import folders_in
 from sdcolab.core.picture_folders import pictures_in
 from sdcolab.core.tasks import Enlarge
 
@@ -49,7 +49,7 @@ def run(options: argparse.Namespace) -> int:
             progress(event)
 
     try:
-        enlarge_here(task, files, Folders(options.carpeta), options.salida, listener)
+        enlarge_here(task, files, folders_in(options.carpeta), options.salida, listener)
     finally:
         progress.close()
     return 0 if made else 1

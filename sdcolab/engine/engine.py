@@ -61,10 +61,8 @@ class Engine:
         fastest: Placement = Placement.GPU,
     ) -> None:
         """``store`` None keeps pictures in memory only. ``device`` None is CUDA if there is one; ``hash_cache`` is a
-        JSON file that remembers the hashes of models. ``features`` are the abilities beyond a plain picture;
-        ``fastest`` is the fastest way to place weights that may be used.
-
-        Raises ``NoCuda`` when CUDA is asked for by name and there is none.
+        JSON file that remembers the hashes of models. ``features`` are the abilities beyond a plain picture,
+        ``fastest`` the fastest way to place weights. Raises ``NoCuda`` when CUDA is asked for by name and is not there.
         """
         self.device = choose_device(device)
         self._library = library

@@ -114,8 +114,9 @@ class Panel:
 
     def _build(self) -> None:
         new, notes = self._widgets, self._notes
-        bar = PreferencesFile(self._studio.folders.config).peek().bar
-        self._form = GenerationForm(new, self._studio, LAYOUT.with_bar(bar), notes, notes.guarded)
+        preferred = PreferencesFile(self._studio.folders.config).peek()
+        layout = LAYOUT.with_bar(preferred.bar).with_units(preferred.control_units)
+        self._form = GenerationForm(new, self._studio, layout, notes, notes.guarded)
         self._tools = {tab.id: ToolTab(new, self._studio, tab, notes.guarded) for tab in LAYOUT.tabs if tab.tool}
         self._sender = Sender(self._form, self._tools, notes, lambda name: setattr(self._tabs, "value", name))
         self._gallery = Gallery(new, self._sender.shown_actions(), canvas_widget)

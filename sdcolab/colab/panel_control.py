@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from sdcolab.colab.panel_form import FormBox
-from sdcolab.colab.panel_notes import Guarded, Note
+from sdcolab.colab.panel_notes import Guarded
 from sdcolab.core.words.control import DOWNLOAD_WEIGHTS, WEIGHTS_COMING
 from sdcolab.studio.control_desk import ControlDesk, as_number
 
@@ -16,10 +16,9 @@ from sdcolab.studio.control_desk import ControlDesk, as_number
 class UnitWidgets:
     """Follows the units of a form. Until a unit is opened for the first time it has no widgets."""
 
-    def __init__(self, widgets: Any, desk: ControlDesk, note: Note, guarded: Guarded) -> None:
+    def __init__(self, widgets: Any, desk: ControlDesk, guarded: Guarded) -> None:
         self._new = widgets
         self._desk = desk
-        self._note = note
         self._guarded = guarded
         self._weights: dict[str, tuple[Any, Any]] = {}
         self._form: FormBox | None = None
@@ -96,4 +95,4 @@ class UnitWidgets:
         _, module, _, _ = self._values(unit)
         self._desk.download(module)
         self._tell(unit, "")
-        self._note(WEIGHTS_COMING)
+        self._weights[unit][0].value = WEIGHTS_COMING

@@ -97,7 +97,7 @@ class GenerationForm:
         self._tokens = widgets.HTML(value=words.tokens((0, 75), (0, 75)))
         self._offer_loras()
         self._lora.observe(lambda change: self._add_lora(change["new"]), names="value")
-        self._units = UnitWidgets(widgets, self.desk.control, note, guarded)
+        self._units = UnitWidgets(widgets, self.desk.control, guarded)
         bar = Section("bar", items=(*layout.bar, "@refresh"))
         self.form = FormBox(
             widgets, GenerationRequest, (bar, *layout.generation), values, once(studio.lists), gadgets=self._gadgets()

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sdcolab.core.codec import from_json, to_json
+from sdcolab.core.control import MAX_UNITS
 from sdcolab.core.fields import fact, table_of
 from sdcolab.core.files import atomic_write
 from sdcolab.core.formats import QUALITY, ImageFormat
@@ -25,6 +26,8 @@ MAX_NAMES = 20
 
 STANDARD_BAR = ("checkpoint", "vae", "clip_skip")
 """What the guide puts in the quicksettings."""
+
+STANDARD_UNITS = 3
 
 
 class Look(StrEnum):
@@ -41,7 +44,7 @@ class Preferences:
     that of its kind. Both are A1111's (``core.file_patterns``). ``save_text``: the infotext beside the picture too.
     ``grid_format``: of the sheets of scripts. ``preview``: pictures are shown while they are made.
     ``translate``: prompts are put into English before they are generated.
-    ``bar``: paths of the fields always in sight.
+    ``bar``: paths of the fields always in sight. ``control_units``: how many of ControlNet the faces show.
     """
 
     image_format: ImageFormat = fact(ImageFormat.PNG, key="samples_format")
@@ -53,6 +56,7 @@ class Preferences:
     preview: bool = fact(True, key="live_previews_enable")
     translate: bool = fact(False)
     bar: tuple[str, ...] = fact(STANDARD_BAR, key="quicksettings_list")
+    control_units: int = fact(STANDARD_UNITS, low=2, high=MAX_UNITS, key="control_net_unit_count")
     look: Look = fact(Look.SYSTEM)
     sound: bool = fact(False, key="notification_audio")
     notify: bool = fact(False)

@@ -24,6 +24,7 @@ from sdcolab.core.describing import Describe
 from sdcolab.core.detecting import Detect
 from sdcolab.core.fields import parts_of, table_of
 from sdcolab.core.inversion import Inversion
+from sdcolab.core.preferences import STANDARD_UNITS
 from sdcolab.core.request import FIELDS, GenerationRequest
 from sdcolab.core.scripts import (
     NEED_PICTURE,
@@ -229,6 +230,11 @@ class Layout:
             replace(one, items=(*left, *one.items)) if one.id == "advanced" else one for one in self.generation
         )
         return replace(self, bar=bar, generation=tuple(_without(section, bar) for section in sections))
+
+    def with_units(self, count: int) -> Layout:
+        """The same with ``count`` units of ControlNet."""
+        sections = tuple(replace(one, most=count) if one.part == "control" else one for one in self.generation)
+        return self if sections == self.generation else replace(self, generation=sections)
 
     def form_paths(self) -> tuple[str, ...]:
         """Every field of the request that the faces show, each once, as the table has it."""
@@ -437,7 +443,7 @@ GENERATION: tuple[Section, ...] = (
             "control.pixel_perfect",
         ),
         part="control",
-        most=3,
+        most=STANDARD_UNITS,
         sections=(
             Section(
                 "controlnet-more",

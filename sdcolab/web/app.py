@@ -55,12 +55,14 @@ def serve(
 
     Raises ``PortBusy``.
     """
+
+    def build() -> gr.Blocks:
+        preferred = PreferencesFile(studio.folders.config).peek()
+        layout = LAYOUT.with_bar(preferred.bar).with_units(preferred.control_units)
+        return _build(studio, layout, locked=auth is not None)
+
     return start_server(
-        lambda: _build(
-            studio,
-            LAYOUT.with_bar(PreferencesFile(studio.folders.config).peek().bar),
-            locked=auth is not None,
-        ),
+        build,
         host=host,
         port=port,
         auth=auth,

@@ -46,9 +46,9 @@ def canvas_box(element_id: str, mode: str, label: str = "") -> gr.HTML:
 
 
 def show_in(element_id: str) -> str:
-    """Script for the event of a picture's control: the surface shows that picture, and forgets what was painted on the
-    one before."""
-    return f"(image) => window.sdcolab.showPicture('{element_id}', image?.url)"
+    """Script for the event of a picture's control: the surface shows that picture (of several the first), and forgets
+    what was painted on the one before."""
+    return f"(image) => window.sdcolab.showPicture('{element_id}', (Array.isArray(image) ? image[0] : image)?.url)"
 
 
 def canvas_script() -> str:

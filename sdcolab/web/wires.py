@@ -111,13 +111,13 @@ class Wires:
 
     def _show_pictures(self, controls: Any, name: str) -> None:
         """Every surface to paint on shows the picture of its part, or of the part around it."""
-        pictures = {path: control for path, control in controls.items() if isinstance(control, gr.Image)}
+        pictures = {path: control for path, control in controls.items() if isinstance(control, gr.Image | gr.File)}
         for path, control in controls.items():
             if not isinstance(control, gr.HTML):
                 continue
             near = [one for one in pictures if path.startswith(one.rpartition(".")[0])]
             if near:
-                source = pictures[max(near, key=len)]
+                source = pictures[max(near, key=lambda one: (one.count("."), one.endswith(".images")))]
                 source.change(None, source, None, js=show_in(element_id(path, name)), **QUIET)
 
     # --- Sending ------------------------------------------------------------------------------------------------------

@@ -544,6 +544,7 @@ def test_a_picture_sent_to_control_and_its_type(desk: Desk) -> None:
     desk.widget("Tipo de control (Control Type)").value = "Canny"
     slider = desk.widget("Umbral alto")
     assert (slider.min, slider.max, slider.value) == (1, 255, 200)
+    assert slider.description_tooltip == "Umbral alto", "and not how to leave it to the preprocessor"
     panel._form.refresh()
     assert [value for _, value in model.options] == ["", "control_v11p_sd15_canny.safetensors"], "still of its type"
     form.fill({"control.1": True})

@@ -107,6 +107,15 @@ def test_another_bar_takes_its_fields_out_of_the_form_and_puts_others_back() -> 
     assert set(barred()) <= set(LAYOUT.form_paths())
 
 
+def test_as_many_units_of_controlnet_as_wanted(room: PreferencesRoom, tmp_path: Path) -> None:
+    room.answers["change"]({"name": "control_units", "value": 5})
+    wanted = PreferencesFile(tmp_path).peek().control_units
+    made = LAYOUT.with_units(wanted)
+    assert [section.most for section in made.generation if section.part == "control"] == [5]
+    assert [section.most for section in made.generation if section.part == "details"] == [3]
+    assert LAYOUT.with_units(3) is LAYOUT
+
+
 def test_the_speed_of_a_new_form_is_changed_here(room: PreferencesRoom, tmp_path: Path) -> None:
     told = room.answers["change"]({"name": "speed", "value": "fast"})
     row = next(row for row in told["rows"] if row["name"] == "speed")

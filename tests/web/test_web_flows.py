@@ -441,6 +441,9 @@ def test_a_preprocessor_brings_the_model_that_goes_with_it(page: Page, bench: Be
     switch(page, "control-0", on=True)
     choose(page, "control-0-module", "canny")
     expect(field(page, "control-0-model")).to_have_value("control_v11p_sd15_canny.safetensors")
+    unfold(page, "Más opciones de la unidad")
+    expect(part(page, "control-0-threshold_a")).to_contain_text("Umbral bajo")
+    expect(part(page, "control-0-threshold_a")).not_to_contain_text("-1 =")
 
 
 def test_a_type_of_control_leaves_what_serves_it(page: Page, bench: Bench) -> None:
@@ -470,4 +473,5 @@ def test_a_result_is_followed_by_a_unit(page: Page, bench: Bench) -> None:
     expect(part(page, "control-0").locator("input[type=checkbox]")).to_be_checked()
     expect(part(page, "control-0-images")).to_contain_text(".png")
     expect(part(page, "section-controlnet")).to_be_in_viewport()
+    page.wait_for_function("window.sdcolab.canvases['sd-control-0-drawing']?.url")  # seen where it can be drawn on
     switch(page, "control-0", on=False)

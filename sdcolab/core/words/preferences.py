@@ -39,6 +39,11 @@ PREFERENCE_WORDS: Mapping[str, Words] = {
         "Los controles de la barra de arriba de la página. En el panel cambian la próxima vez que pulses ▶️.",
         BAR,
     ),
+    "control_units": Words(
+        "Unidades de ControlNet",
+        "De 2 a 10: cuántas puedes usar a la vez. Cambia la próxima vez que abras sdcolab.",
+        PAGE,
+    ),
     "look": Words("Aspecto", "Claro, oscuro o el de tu sistema.", PAGE),
     "sound": Words("Sonido al terminar", "Un aviso corto cuando la imagen está lista.", PAGE),
     "notify": Words(

@@ -49,6 +49,7 @@ from sdcolab.core.upscaling import PLAIN_UPSCALERS  # noqa: E402
 from sdcolab.engine import darkroom as darkroom_module  # noqa: E402
 from sdcolab.engine.control.preparing import detected  # noqa: E402
 from sdcolab.engine.engine import Engine  # noqa: E402
+from sdcolab.engine.samplers import unipc  # noqa: E402
 from sdcolab.wiring.grids import axis_lists  # noqa: E402
 from sdcolab.wiring.tasks import TASKS  # noqa: E402
 
@@ -170,7 +171,7 @@ def replay(engine: Engine, case: Case) -> tuple[GenerationResult, Distance]:
             maps.append(event.image)
 
     request = case.request()
-    with decoded_latents() as latents:
+    with decoded_latents() as latents, whole_timesteps():
         result = engine.generate(request, hear, save=False)
     made, expected = torch.cat(latents[-len(result.images) :]), case.latents()
     pictures = case.pictures()
@@ -234,6 +235,23 @@ def decoded_latents() -> Iterator[list[torch.Tensor]]:
         yield seen
     finally:
         darkroom_module.decode = decode
+
+
+@contextmanager
+def whole_timesteps() -> Iterator[None]:
+    """While it lasts, UniPC asks the model at whole timesteps, as the reference server does. AUTOMATIC1111 and we ask
+    at its own, which are fractional.
+    """
+    nodes = unipc._nodes
+
+    def rounded(*given: Any) -> list[Any]:
+        return [replace(node, timestep=float(round(node.timestep))) for node in nodes(*given)]
+
+    unipc._nodes = rounded
+    try:
+        yield
+    finally:
+        unipc._nodes = nodes
 
 
 class InOneProcess:

@@ -353,7 +353,8 @@ def tell_gpu(outside: Collaborators) -> None:
         cards = outside.cards()
         outside.say((words.CARDS if cards > 1 else words.CARD).format(card=gpu, count=cards))
     else:
-        outside.say(f"⚠️ {explain(NoCuda())} {words.SLOWER_WITHOUT}")
+        slower = f" {words.SLOWER_WITHOUT}" if outside.host.is_colab else ""  # elsewhere the advice says so
+        outside.say(f"⚠️ {explain(NoCuda())}{slower}")
 
 
 def read_tokens(outside: Collaborators, typed: Mapping[str, str], names: Sequence[str]) -> dict[str, str]:

@@ -20,7 +20,13 @@ from torch.overrides import TorchFunctionMode
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from sdcolab.core.detect import Detected, ModelFamily, ModelKind, Prediction, detect
-from sdcolab.core.errors import ModelFamilyUnsupported, ModelIncomplete, ModelUnreadable, ModelWrongKind
+from sdcolab.core.errors import (
+    ModelFamilyUnsupported,
+    ModelIncomplete,
+    ModelUnreadable,
+    ModelWithoutVae,
+    ModelWrongKind,
+)
 from sdcolab.core.memory_plan import Placement
 from sdcolab.core.tensors import TensorHeader, TensorInfo
 from sdcolab.engine.convert import (
@@ -189,8 +195,10 @@ def vae_of(weights: Weights, device: torch.device, dtype: torch.dtype, family: M
     kind = detect(weights.header).kind
     if kind not in (ModelKind.CHECKPOINT, ModelKind.VAE):
         raise ModelWrongKind(path=weights.path, expected=ModelKind.VAE.value, found=kind.value)
-    inside = kind is ModelKind.CHECKPOINT or any(name.startswith(VAE_PREFIX) for name in weights.header.tensors)
-    prefix = VAE_PREFIX if inside else ""
+    has_prefix = any(name.startswith(VAE_PREFIX) for name in weights.header.tensors)
+    if kind is ModelKind.CHECKPOINT and not has_prefix:
+        raise ModelWithoutVae(path=weights.path)
+    prefix = VAE_PREFIX if has_prefix else ""
     names = renamed(weights.header.tensors, prefix, vae_rename(weights.header.tensors, prefix))
     shapes = _shapes(weights, names)
     try:

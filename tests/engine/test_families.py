@@ -18,7 +18,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from sdcolab.core.detect import ModelFamily, ModelKind, Prediction
-from sdcolab.core.errors import ImageNotFinite, ModelFamilyUnsupported, ModelIncomplete, SdcolabError
+from sdcolab.core.errors import (
+    ImageNotFinite,
+    ModelFamilyUnsupported,
+    ModelIncomplete,
+    ModelWithoutVae,
+    SdcolabError,
+)
 from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library
 from sdcolab.core.prompt import parse_attention
@@ -381,6 +387,14 @@ def test_incomplete_files(changes: dict[str, Tensor | None], tensor: str, mini_s
     with pytest.raises(ModelIncomplete) as caught:
         load(copy(mini_sdxl, changes))
     assert tensor in caught.value.tensor
+
+
+def test_a_checkpoint_without_vae_says_to_choose_one(mini_sdxl: Path, copy: Write) -> None:
+    inside = [name for name in open_weights(mini_sdxl).header.tensors if name.startswith("first_stage_model.")]
+    path = copy(mini_sdxl, dict.fromkeys(inside))
+    with pytest.raises(ModelWithoutVae) as caught:
+        load_vae(path, CPU, torch.float32, ModelFamily.SDXL)
+    assert "Elige uno como VAE" in str(explain(caught.value))
 
 
 def test_unclip_is_refused_in_spanish(mini_family: MiniFamily, copy: Write) -> None:

@@ -200,6 +200,7 @@ from sdcolab.core.errors.models import (
     ModelTooBigForRam,
     ModelUnreadable,
     ModelUnsafe,
+    ModelWithoutVae,
     ModelWrongKind,
     NoModels,
 )
@@ -453,6 +454,7 @@ __all__ = [
     "ModelTooBigForRam",
     "ModelUnreadable",
     "ModelUnsafe",
+    "ModelWithoutVae",
     "ModelWrongKind",
     "NameReplaced",
     "NameTaken",

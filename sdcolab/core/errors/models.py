@@ -68,6 +68,14 @@ class ModelIncomplete(ModelError):
 
 
 @dataclass(eq=False)
+class ModelWithoutVae(ModelError):
+    """A checkpoint that is meant to be used with a VAE of its own choice, and none was chosen."""
+
+    code: ClassVar[str] = "model.without_vae"
+    path: Path
+
+
+@dataclass(eq=False)
 class ModelTooBigForCard(ModelError):
     """The model and the work with it do not fit in the graphics card; bytes."""
 

@@ -35,6 +35,7 @@ ADVICE: Mapping[str, str] = {
     "machine.memory_low": "Espera a que termine lo que hay en la cola, o cierra otros programas del servidor.",
     "machine.no_cuda": "Sin ella cada imagen tarda minutos.",
     "model.none": f"{_GET}: GET /sdapi/v1/sd-models dice los que hay.",
+    "model.without_vae": "Pon uno de GET /sdapi/v1/sd-vae como «sd_vae» en «override_settings».",
     "model.too_big_for_card": "Pide un modelo más pequeño: los basados en Stable Diffusion 1.5 ocupan unos 2 GB.",
     "model.too_big_for_ram": "Pide la versión .safetensors «pruned» del modelo, o uno más pequeño.",
     "request.init_image_missing": "Envíala en «init_images», codificada en base64.",

@@ -27,6 +27,11 @@ SENTENCES: Mapping[str, Sentence] = {
         "Al modelo «{path}» le faltan piezas ({count}; la primera es {tensor}).",
         "Seguramente el archivo está incompleto o es de otro tipo: descárgalo otra vez.",
     ),
+    "model.without_vae": Sentence(
+        "El modelo «{path}» no trae VAE.",
+        "Elige uno como VAE. Si no tienes ninguno, busca en el catálogo: para Stable Diffusion 1.5, vae-ft-mse o "
+        "kl-f8-anime2.",
+    ),
     "model.too_big_for_card": Sentence(
         "El modelo «{path}» no cabe en la tarjeta gráfica: necesita {needed} y quedan {free}.",
         "Elige un modelo más pequeño (los basados en Stable Diffusion 1.5 ocupan unos 2 GB) o una tarjeta "

@@ -230,7 +230,9 @@ _GROUPS: Mapping[str, Mapping[str, Words]] = {
         "enlargement.second_visibility": Words("Visibilidad del segundo upscaler"),
         "enlargement.in_eights": Words("Medidas como en AUTOMATIC1111", "Múltiplos de 8"),
         "enlargement.gfpgan_visibility": Words(
-            "Restaurar caras (GFPGAN)", "0 = no; 1 = del todo. Arregla caras de fotos, no de dibujos"
+            "Restaurar caras",
+            "Con GFPGAN: 0 = no, 1 = del todo. Arregla caras de fotos, no de dibujos",
+            option="restaurar-caras",
         ),
     },
     **scripts.GROUPS,

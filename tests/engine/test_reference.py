@@ -24,6 +24,7 @@ FAST = (
     "controlnet/and_control",
     "extra_networks/lora_1",
     "hires/latent",
+    "hypernetwork/layernorm_0.8",
     "img2img/denoise_0.5",
     "inpaint/original",
     "latent_couple/and_weights",

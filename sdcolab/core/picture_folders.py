@@ -18,9 +18,13 @@ _DEEP = 4
 
 
 def picture_folders(folders: Folders) -> Mapping[str, Path]:
-    """Folders that hold pictures, by their name below the program's folder or the Drive; the newest days first."""
+    """Folders that hold pictures, by their name below what holds the saved ones or the Drive; the newest days first."""
     home = training_home(folders)
-    starts = ((folders.root, folders.outputs), (home, home / "lora_training" / "datasets"), (home, home / "Loras"))
+    starts = (
+        (folders.outputs.parent, folders.outputs),
+        (home, home / "lora_training" / "datasets"),
+        (home, home / "Loras"),
+    )
     found: dict[str, Path] = {}
     for base, start in starts:
         for folder in _walk(start, _DEEP):

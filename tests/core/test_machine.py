@@ -13,6 +13,8 @@ from sdcolab.core.errors import FolderUnfit, ModelTooBigForCard
 from sdcolab.core.folders import Folders
 from sdcolab.core.machine import FILE_NAME, PRIVATE_FOLDER, Machine, MachineFile, MemoryUse, folders_in, picture_folder
 from sdcolab.core.memory_plan import GB, FreeMemory, Placement, WeightCounts, WorkMemory, plan_memory
+from sdcolab.core.picture_folders import picture_folders
+from sdcolab.studio.space import measured
 
 XL = WeightCounts(2_567_000_000, 817_000_000, 84_000_000), WorkMemory(2 * GB, 6 * GB)
 
@@ -48,6 +50,10 @@ def test_pictures_go_where_it_says(root: Path, tmp_path: Path) -> None:
     MachineFile(root).change(lambda now: replace(now, outputs=str(place)))
     folders = folders_in(root)
     assert (folders.txt2img, folders.config) == (place / "txt2img-images", root / "config")
+    folders.txt2img.mkdir(parents=True)
+    (folders.txt2img / "1.png").write_bytes(b"x")
+    assert picture_folders(folders) == {"fotos/txt2img-images": folders.txt2img}
+    assert [thing.name for thing in measured(folders) if thing.group == "outputs"] == [str(place)]
 
 
 def test_folders_that_pictures_may_go_to(root: Path, tmp_path: Path) -> None:

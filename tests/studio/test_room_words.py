@@ -11,7 +11,7 @@ from playwright._impl._driver import compute_driver_executable
 
 from sdcolab.core.words.base import Template
 from sdcolab.core.words.rooms import ROOM_WORDS
-from sdcolab.studio.look import _FILLED, asset, room_module
+from sdcolab.studio.look import _FILLED, asset, icons, room_module
 
 USED = re.compile(r'WORDS\.(\w+)|phrase\("(\w+)"')
 
@@ -42,3 +42,9 @@ def test_a_module_without_words_is_as_it_was_written() -> None:
     assert "WORDS" not in room_module("cola")
     with pytest.raises(FileNotFoundError):
         room_module("ninguna")
+
+
+@pytest.mark.parametrize("name", [*ROOM_WORDS, "cartas", "cola", "house"])
+def test_every_icon_of_a_module_has_its_drawing(name: str) -> None:
+    written = re.findall(r'sd-icon-([a-z0-9-]+)[" `]|iconButton\("([a-z0-9-]+)"', asset(f"rooms/{name}.js"))
+    assert {one or other for one, other in written} <= set(icons())

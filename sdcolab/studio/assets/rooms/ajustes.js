@@ -40,7 +40,7 @@ export async function mount(host, house) {
       const word = typed({ type: "password", autocomplete: "new-password", "aria-label": WORDS.new, placeholder: WORDS.new });
       const current = row.guarded ? typed({ type: "password", autocomplete: "current-password", "aria-label": WORDS.current, placeholder: WORDS.current }) : null;
       return el("form", { className: "sd-setting-form", onsubmit: (event) => { event.preventDefault(); save(row, word.value, { user: user.value, current: current?.value ?? "" }); } },
-        el("code", { className: "sd-setting-told" }, row.value), user, word, current, el("button", { className: "sd-room-button sd-icon-check" }, WORDS.change));
+        el("code", { className: "sd-setting-told" }, row.value), user, word, current, el("button", { className: "sd-room-button sd-icon-save" }, WORDS.change));
     },
     names(row) {
       const chosen = new Set(row.value);

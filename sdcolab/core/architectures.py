@@ -91,6 +91,9 @@ OWN_FAMILIES: tuple[OwnFamily, ...] = (
 RUN_HERE = frozenset(row.family for row in OWN_FAMILIES)
 """Families that the engine can run."""
 
+FAMILY_OF_SIDE: Mapping[int, ModelFamily] = {row.side: row.family for row in reversed(OWN_FAMILIES)}
+"""Where two were trained on pictures of one size, the one that comes first in the table."""
+
 FAMILY_OF_WIDTH: Mapping[int, ModelFamily] = {row.text_width: row.family for row in OWN_FAMILIES}
 
 

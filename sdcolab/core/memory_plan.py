@@ -16,6 +16,9 @@ from sdcolab.core.tensors import TensorHeader
 
 GB = 1_000_000_000
 
+_FULL_BYTES = 4
+"""Of a number in float32."""
+
 UNMAPPED_RAM = int(2.5 * GB)
 """RAM that loading needs on a GPU besides the file, for CUDA itself and for weights on their way; measured on SDXL with
 tools/bench/card.py."""
@@ -106,7 +109,8 @@ def plan_memory(
 ) -> MemoryPlan:
     """The best way to load ``path``.
 
-    ``element_bytes`` is the size of a weight where it works (2 on a card, 4 on a CPU). ``unmapped_bytes`` is what of
+    ``element_bytes`` is the size of a weight of the UNet where it works (2 on a card, 4 or 2 on a CPU); all the others
+    have the same on a card and 4 on a CPU. ``unmapped_bytes`` is what of
     the file must be read into RAM at once (old pickles cannot be mapped). ``beside``: what else the same request has
     yet to load. ``fastest``: ways before it are passed over. Raises ``ModelTooBigForCard`` or ``ModelTooBigForRam``.
     """
@@ -114,6 +118,7 @@ def plan_memory(
     scaled = 2 * unet + GB // 5  # a miniature model works with little
     least, comfortable = min(work.least, scaled), min(work.comfortable, scaled)
     if free.vram is None:
+        every = unet + (weights.text + weights.vae) * _FULL_BYTES
         _require_ram(path, free.ram, max(every + least, unmapped_bytes + every))
         return MemoryPlan(Placement.CPU, ram=every + least, vram=0)
     ram = UNMAPPED_RAM + unmapped_bytes

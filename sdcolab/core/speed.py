@@ -21,3 +21,6 @@ FORECAST: Final[Mapping[Speed, float]] = MappingProxyType({Speed.FAITHFUL: 0.0, 
 likeness: ``tools/bench/speed.py``. Guidance that ends early, T-GATE and merged tokens cost more for less on the demo
 model (three prompts, Euler a: errors from 0.075 for an eighth of the work saved), so they have no part in it.
 """
+
+IN_BFLOAT16: Final = frozenset({Speed.FAST})
+"""Those that compute in bfloat16 on a processor that is quick at it; its error is a tenth of what forecasting costs."""

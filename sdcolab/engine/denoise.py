@@ -155,8 +155,8 @@ class GuidedDenoiser:
             predictor=self._predictor,
             shares=shares,
             x=x.to(self._dtype).repeat(count, 1, 1, 1),
-            # A1111 1.10 rounds the timestep to the UNet's type too (hechos/a1111.md 0).
-            timesteps=t.to(x.device, self._dtype).expand(count * images),
+            # A1111 1.10 rounds the timestep to float16 (hechos/a1111.md 0); bfloat16 knows only every fourth of them.
+            timesteps=t.to(x.device, t.dtype if self._dtype is torch.bfloat16 else self._dtype).expand(count * images),
             context=self._joined([context.tokens for context in contexts], images),
             added=self._joined_added(contexts, images),
             extra=None if extra is None else extra.to(self._dtype).expand(images, -1, -1, -1).repeat(count, 1, 1, 1),

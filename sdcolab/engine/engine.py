@@ -36,6 +36,7 @@ from sdcolab.engine.features import FEATURES
 from sdcolab.engine.hashes import HashCache
 from sdcolab.engine.kept import Kept
 from sdcolab.engine.plan import make_plan
+from sdcolab.engine.precision import quick_in_bfloat16, settled, unet_dtype
 from sdcolab.engine.run import Overflowed, Run
 from sdcolab.engine.samplers import resolve_sampler
 from sdcolab.engine.savings import Savings
@@ -65,6 +66,7 @@ class Engine:
         ``fastest`` the fastest way to place weights. Raises ``NoCuda`` when CUDA is asked for by name and is not there.
         """
         self.device = choose_device(device)
+        self._quick = quick_in_bfloat16()
         self._library = library
         self._store = store
         self._hashes = HashCache(hash_cache)
@@ -153,7 +155,8 @@ class Engine:
             self.faces.require()
         lent = self.models.with_unwritten(unwritten) if unwritten else nullcontext()
         with self._turn(listener, cancel), lent, torch.inference_mode():
-            self.models.keep_only((asked.checkpoint, *asked.others.values()))
+            dtype = unet_dtype(asked.request, self.device)
+            self.models.keep_only((asked.checkpoint, *asked.others.values()), dtype)
             native = self.models.checkpoint(asked.checkpoint, listener).model.detected.native_size
             yield self._bench(asked.sized(native), listener, cancel, save=save), native
 
@@ -162,6 +165,7 @@ class Engine:
     ) -> tuple[ResolvedRequest, list[Feature]]:
         """What ``request`` means, and the features that have a part in it. Raises ``SdcolabError``."""
         resolve_sampler(request.sampler, request.schedule)
+        request, *beside = (settled(one, self.device, quick=self._quick) for one in (request, *beside))
         asked = resolve(request, library, beside)
         return asked, self._features(asked)
 

@@ -152,14 +152,17 @@ def load_checkpoint(
     dtype: torch.dtype,
     placement: Placement = Placement.GPU,
     turns: Turns | None = None,
+    of_texts: torch.dtype | None = None,
 ) -> LoadedModel:
     """UNet and text encoders of an open checkpoint for ``device``, where they take ``turns`` if they are placed so.
-    Raises ``ModelError``.
+    ``of_texts``: the type of the text encoders where it is another. Raises ``ModelError``.
     """
     detected, family = check_checkpoint(weights)
     home, turns = torch.device("cpu") if placement.waits else device, turns or Turns()
     unet = _load_unet(weights, family.layout, home, dtype)
-    text_encoders = tuple(_load_text_encoder(weights, text, home, device, dtype) for text in family.layout.texts)
+    text_encoders = tuple(
+        _load_text_encoder(weights, text, home, device, of_texts or dtype) for text in family.layout.texts
+    )
     _check_size_conditioning(weights, family.layout, unet, text_encoders)
     unet_part = Part((unet,), device, waits=placement.waits, streams=placement is Placement.STREAMED)
     turns.take(unet_part)

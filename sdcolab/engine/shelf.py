@@ -87,6 +87,7 @@ class ModelShelf:
         self._turns = Turns()
         self._together: tuple[ModelFile, ...] = ()
         self._whole: set[Stamp] = set()
+        self._unets = weights_dtype(device)
         self._unwritten: dict[Path, tuple[Stamp, Unwritten]] = {}
 
     @contextmanager
@@ -115,10 +116,14 @@ class ModelShelf:
         """Those in memory."""
         return tuple(self._vaes.values())
 
-    def keep_only(self, files: Sequence[ModelFile]) -> None:
-        """A request comes for ``files``: if any has yet to be loaded, let go of every checkpoint that is none of them,
-        and of its VAE.
+    def keep_only(self, files: Sequence[ModelFile], unets: torch.dtype | None = None) -> None:
+        """A request comes for ``files`` with their UNets in the type ``unets`` (None: the device's): if any has yet to
+        be loaded, let go of every checkpoint that is none of them, and of its VAE.
         """
+        self._unets = unets or weights_dtype(self.device)
+        self._checkpoints = {
+            stamp: one for stamp, one in self._checkpoints.items() if one.model.dtype == self._dtype(stamp)
+        }
         wanted = {self._stamp(file) for file in files}
         if not wanted <= self._checkpoints.keys():
             self._checkpoints = {stamp: kept for stamp, kept in self._checkpoints.items() if stamp in wanted}
@@ -152,7 +157,9 @@ class ModelShelf:
             _, family = check_checkpoint(weights)
             dtype = self._dtype(stamp)
             plan = self._room_for(file, weights, family.work, dtype)
-            model = load_checkpoint(weights, self.device, dtype, plan.placement, self._turns)
+            # Text encoders cost little, and rounding them to bfloat16 costs likeness.
+            of_texts = torch.promote_types(dtype, weights_dtype(self.device))
+            model = load_checkpoint(weights, self.device, dtype, plan.placement, self._turns, of_texts)
             self._checkpoints[stamp] = Checkpoint(file, stamp, model, TextConditioner(model), digest, Kept(), facts)
         return self._checkpoints[stamp]
 
@@ -193,7 +200,7 @@ class ModelShelf:
         return weights
 
     def _dtype(self, stamp: Stamp) -> torch.dtype:
-        return torch.float32 if stamp in self._whole else weights_dtype(self.device)
+        return torch.float32 if stamp in self._whole else self._unets
 
     def _room_for(self, file: ModelFile, weights: Weights, work: WorkMemory, dtype: torch.dtype) -> MemoryPlan:
         """How the new one is placed in ``dtype``. Others go if it does not fit beside them, those of the same request

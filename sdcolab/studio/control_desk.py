@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from sdcolab.core.architectures import FAMILY_OF_SIDE, ModelFamily
 from sdcolab.core.control import NO_PREPROCESSOR, UNSET, ControlType, models_for
-from sdcolab.core.detect import ModelFamily
 from sdcolab.core.preprocessors import (
     PREPROCESSORS,
     Slider,
@@ -22,9 +22,6 @@ from sdcolab.core.words import human_bytes
 from sdcolab.core.words.control import SLIDER_LABELS, WEIGHTS_MISSING
 from sdcolab.studio.job import Job
 from sdcolab.studio.studio import Studio
-
-_FAMILY_OF_SIDE = {512: ModelFamily.SD1, 768: ModelFamily.SD2, 1024: ModelFamily.SDXL}
-"""Near enough to propose a control model; the engine looks into the files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +78,8 @@ class ControlDesk:
         return self.offer(kind, module, model, checkpoint).model if module in PREPROCESSORS else model
 
     def _model(self, kind: ControlType, module: str, model: str, checkpoint: str | None) -> str:
-        family = _FAMILY_OF_SIDE.get(self._native_size(checkpoint), ModelFamily.UNKNOWN)
+        # Near enough to propose a control model; the engine looks into the files.
+        family = FAMILY_OF_SIDE.get(self._native_size(checkpoint), ModelFamily.UNKNOWN)
         return model_for(module, model, self._studio.lists("controlnets"), family, kind)
 
     def numbers(self, module: str, a: float, b: float) -> tuple[UnitNumber, UnitNumber]:

@@ -531,6 +531,7 @@ GENERATION: tuple[Section, ...] = (
             _tuning(
                 "tuning-speed",
                 "forecast",
+                "cpu_precision",
                 "token_merging",
                 "token_merging_hires",
             ),

@@ -8,13 +8,7 @@ from sdcolab.core.detect import ModelFamily, ModelKind, detect
 from sdcolab.core.errors import BaseWrongFamily, ModelWrongKind
 from sdcolab.core.tensors import TensorHeader, read_header
 from sdcolab.training.bases import Base
-
-TRAINABLE = {
-    ModelFamily.SD1: "sd_v1",
-    ModelFamily.SD2: "sd_v2",
-    ModelFamily.SDXL: "sdxl_base_v1-0",
-}
-"""Families that can be trained, and what metadata call them."""
+from sdcolab.training.families import TRAINABLE
 
 
 def base_of(path: Path) -> Base | None:

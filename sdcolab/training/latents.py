@@ -22,10 +22,9 @@ from sdcolab.core.errors import SdcolabError
 from sdcolab.core.files import atomic_write
 from sdcolab.training.buckets import crop_box
 from sdcolab.training.dataset import Picture
+from sdcolab.training.families import TRAINABLE
 from sdcolab.training.pictures import cut, open_training_picture
 
-_SUFFIXES = {ModelFamily.SDXL: "_sdxl"}
-_PLAIN_SUFFIX = "_sd"
 LATENT_STRIDE = 8
 """Pixels of a side per latent."""
 MAX_CACHE_BYTES = 64 * 1024 * 1024
@@ -71,7 +70,7 @@ def mask_of(picture: Picture, source: Image.Image | None = None) -> Tensor | Non
 def cache_path(picture: Picture, family: ModelFamily) -> Path:
     """Where sd-scripts keeps the latents of ``picture``."""
     width, height = picture.size
-    suffix = _SUFFIXES.get(family, _PLAIN_SUFFIX)
+    suffix = TRAINABLE[family].cache_suffix
     return picture.path.with_name(f"{picture.path.stem}_{width:04}x{height:04}{suffix}.npz")
 
 

@@ -15,19 +15,13 @@ from sdcolab.core.detect import UNET_PREFIX, ModelFamily, detect
 from sdcolab.core.errors import SdcolabError, TrainingMemory
 from sdcolab.core.memory_plan import FreeMemory, WeightCounts, memory_bytes
 from sdcolab.core.tensors import read_header
+from sdcolab.training.families import TRAINABLE
 from sdcolab.training.plan import TrainingPlan
 
 GB = 1_000_000_000
 
-_PER_PIXEL = {ModelFamily.SDXL: 13_500, ModelFamily.SD1: 9_500, ModelFamily.SD2: 9_500}
-"""Bytes of activations in half precision that the way back needs, per pixel of a batch's pictures."""
-FULL_SIZE = {
-    ModelFamily.SD1: WeightCounts(unet=859_520_964, text=123_060_480, vae=83_653_863),
-    ModelFamily.SDXL: WeightCounts(unet=2_567_463_684, text=817_719_808, vae=83_653_863),
-}
-"""Numbers in the parts of a whole checkpoint."""
 _CHECKPOINTED = 0.17
-"""The share that is left of them when layers are computed again."""
+"""The share of the activations that is left when layers are computed again."""
 _BASE = GB // 2
 """What a card's libraries take by themselves."""
 _OPTIMISER_BYTES = {"adamw8bit": 2, "pagedadamw8bit": 2, "lion": 4, "lion8bit": 1, "adafactor": 4}
@@ -50,10 +44,8 @@ class TrainingMemoryPlan:
 
 
 def parameters_of(weights: WeightCounts, family: ModelFamily, dim: int) -> int:
-    """About how many numbers a LoRA of rank ``dim`` has (SD 1.5: 148 k per rank, hechos/extensiones.md 11)."""
-    per_rank = {ModelFamily.SDXL: 1_420_000}.get(family, 590_000)
-    full = {ModelFamily.SDXL: 2_570_000_000}.get(family, 860_000_000)
-    return int(per_rank * dim * min(1.0, weights.unet / full) ** 0.5)
+    """About how many numbers a LoRA of rank ``dim`` has."""
+    return int(TRAINABLE[family].per_rank * dim * _size(weights, family) ** 0.5)
 
 
 def needed_bytes(
@@ -66,11 +58,16 @@ def needed_bytes(
     parameters = parameters_of(weights, family, plan.network_dim or 4)
     optimiser = _OPTIMISER_BYTES.get(plan.optimizer_type.lower(), _ADAM_BYTES)
     kept = weights.unet + (0 if dropped_text else weights.text) + (0 if plan.cache_latents else weights.vae)
-    scale = min(1.0, weights.unet / 860_000_000) if family is not ModelFamily.SDXL else min(1.0, weights.unet / 2.57e9)
-    activations = plan.train_batch_size * width * height * _PER_PIXEL.get(family, 9_500) * element / 2 * scale**0.5
+    pixels = plan.train_batch_size * width * height
+    activations = pixels * TRAINABLE[family].per_pixel * element / 2 * _size(weights, family) ** 0.5
     if plan.gradient_checkpointing:
         activations *= _CHECKPOINTED
     return int(kept * element + parameters * (_MASTER_BYTES + optimiser) + activations + _BASE)
+
+
+def _size(weights: WeightCounts, family: ModelFamily) -> float:
+    """The UNet's numbers over those of a whole one: less than 1 in miniatures."""
+    return min(1.0, weights.unet / TRAINABLE[family].full.unet)
 
 
 def fit_in_memory(
@@ -101,7 +98,7 @@ def fit_before_download(plan: TrainingPlan, card: int | None, *, sdxl: bool) -> 
     family = ModelFamily.SDXL if sdxl else ModelFamily.SD1
     ram = memory_bytes()
     free = FreeMemory(ram[1] if ram else None, card)
-    return fit_in_memory(plan, FULL_SIZE[family], family, free, element=4 if card is None else 2)
+    return fit_in_memory(plan, TRAINABLE[family].full, family, free, element=4 if card is None else 2)
 
 
 def work_share(path: Path) -> float:
@@ -115,8 +112,8 @@ def work_share(path: Path) -> float:
     if header is None:
         return 1.0
     numbers = sum(prod(one.shape) for name, one in header.tensors.items() if name.startswith(UNET_PREFIX))
-    full = FULL_SIZE[ModelFamily.SDXL if detect(header).family is ModelFamily.SDXL else ModelFamily.SD1].unet
-    return min(1.0, numbers / full) if numbers else 1.0
+    family = TRAINABLE.get(detect(header).family, TRAINABLE[ModelFamily.SD1])
+    return min(1.0, numbers / family.full.unet) if numbers else 1.0
 
 
 def card_bytes(told: str | None) -> int | None:

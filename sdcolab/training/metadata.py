@@ -16,6 +16,7 @@ from sdcolab import __version__
 from sdcolab.core.hashes import old_hash
 from sdcolab.core.tensors import LENGTH_BYTES
 from sdcolab.training.dataset import Dataset, DatasetPlan
+from sdcolab.training.families import TrainedFamily
 from sdcolab.training.network_rules import KOHYA_MODULE
 from sdcolab.training.plan import TrainingPlan
 from sdcolab.training.steps import StepCount
@@ -107,7 +108,7 @@ class Facts:
     started: float
     optimiser: str
     seed: int
-    family: str
+    family: TrainedFamily
     """"sd_v1", "sd_v2" or "sdxl_base_v1-0"."""
     v: bool = False
     base: BaseFile | None = None
@@ -144,7 +145,7 @@ def metadata_of(facts: Facts, *, epoch: int, step: int, finished: float) -> dict
         "ss_network_dim": plan.network_dim or rules.dim,
         "ss_network_alpha": float(plan.network_alpha),
         "ss_v2": plan.v2,
-        "ss_base_model_version": facts.family,
+        "ss_base_model_version": facts.family.name,
         "ss_seed": facts.seed,
         "ss_optimizer": facts.optimiser,
         "ss_sd_scripts_commit_hash": f"(sdcolab {__version__})",
@@ -282,18 +283,17 @@ def _dataset_entry(dataset: Dataset) -> dict[str, Any]:
     }
 
 
-_ARCHITECTURES = {"sd_v1": "stable-diffusion-v1", "sdxl_base_v1-0": "stable-diffusion-xl-v1-base"}
 _STABILITY = "https://github.com/Stability-AI/generative-models"
 
 
 def modelspec(facts: Facts, finished: float) -> dict[str, str]:
     """ModelSpec 1.0.1 fields (github.com/Stability-AI/ModelSpec)."""
-    plan = facts.plan
-    v2 = "stable-diffusion-v2-768-v" if facts.v else "stable-diffusion-v2-512"
+    plan, family = facts.plan, facts.family
+    architecture = (facts.v and family.architecture_v) or family.architecture
     width, height = plan.size()
     spec: dict[str, str | None] = {
-        "architecture": f"{_ARCHITECTURES.get(facts.family, v2)}/lora",
-        "implementation": _STABILITY if facts.family.startswith("sdxl") else "diffusers",
+        "architecture": f"{architecture}/lora",
+        "implementation": _STABILITY if family.stability else "diffusers",
         "title": plan.metadata_title or plan.output_name,
         "resolution": f"{width}x{height}",
         "sai_model_spec": "1.0.1",

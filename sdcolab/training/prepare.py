@@ -34,10 +34,10 @@ from sdcolab.core.tensors import TensorHeader
 from sdcolab.core.words import training_progress as words
 from sdcolab.engine.models import LoadedModel, load_checkpoint, load_vae
 from sdcolab.engine.weights import open_weights
-from sdcolab.training.check import TRAINABLE
 from sdcolab.training.dataset import Dataset, Picture, dataset_hash, read_dataset
 from sdcolab.training.dataset_config import dataset_plans
 from sdcolab.training.events import Hear, StageBegan, Told
+from sdcolab.training.families import TRAINABLE
 from sdcolab.training.fleet import Alone, Fleet
 from sdcolab.training.latents import LatentShelf
 from sdcolab.training.loop import Workshop

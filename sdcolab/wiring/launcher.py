@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from sdcolab.colab.host import nvidia_gpu
-from sdcolab.core.detect import ModelKind
+from sdcolab.core.detect import ModelFamily, ModelKind
 from sdcolab.core.errors import ModelTooBigForCard, ModelTooBigForRam, SdcolabError
 from sdcolab.core.files import atomic_write
 from sdcolab.core.folders import Folders
@@ -19,14 +19,15 @@ from sdcolab.core.launching import LaunchForm, launch_form
 from sdcolab.core.memory_plan import GB, FreeMemory, WeightCounts, WorkMemory, memory_bytes, plan_memory
 from sdcolab.core.words import human_bytes
 from sdcolab.core.words import launching as words
+from sdcolab.training.families import TRAINABLE
 from sdcolab.web.launcher import Complaint, Launcher, Machine
 from sdcolab.wiring.engine import build_library
 
 FILE_NAME = "lanzador.json"
 
 _FAMILIES: Mapping[str, tuple[WeightCounts, WorkMemory]] = {
-    words.OF_SD1: (WeightCounts(860_000_000, 123_000_000, 84_000_000), WorkMemory()),
-    words.OF_SDXL: (WeightCounts(2_567_000_000, 817_000_000, 84_000_000), WorkMemory(2 * GB, 6 * GB)),
+    words.OF_SD1: (TRAINABLE[ModelFamily.SD1].full, WorkMemory()),
+    words.OF_SDXL: (TRAINABLE[ModelFamily.SDXL].full, WorkMemory(2 * GB, 6 * GB)),
 }
 """The weights of what people use most, and the memory that each takes to work (``engine.families``, which would load
 torch)."""

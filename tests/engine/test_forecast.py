@@ -19,14 +19,23 @@ from sdcolab.core.library import Library, ModelFile
 from sdcolab.core.request import GenerationRequest, Hires
 from sdcolab.core.samplers import SAMPLERS
 from sdcolab.core.speed import Speed
-from sdcolab.core.tuning import Tuning
+from sdcolab.core.tuning import CpuPrecision, Tuning
 from sdcolab.engine.engine import Engine
 from sdcolab.engine.forecast import DEGREES, RIDGE, Known, real_steps, spectral_weights
 from sdcolab.engine.levels import LEVELS, Flow, Levels
 
 DEMO = Path(__file__).parents[2] / "sdcolab" / "demo" / "emoji-128.safetensors"
+PRECISE = Tuning(cpu_precision=CpuPrecision.FULL)
 REQUEST = GenerationRequest(
-    prompt="un gato", negative_prompt="feo", sampler="Euler", steps=16, seed=7, width=64, height=64, speed=Speed.FAST
+    prompt="un gato",
+    negative_prompt="feo",
+    sampler="Euler",
+    steps=16,
+    seed=7,
+    width=64,
+    height=64,
+    speed=Speed.FAST,
+    tuning=PRECISE,
 )
 
 # --- Which steps ----------------------------------------------------------------------------------------------------
@@ -131,7 +140,7 @@ def test_every_kind_of_sampler_asks_less(engine: Engine, sampler: str) -> None:
 
 @pytest.mark.parametrize("sampler", ["Euler a", "DPM++ 2M"])
 def test_a_trained_model_paints_the_same_picture(demo: Engine, sampler: str) -> None:
-    request = GenerationRequest(prompt="pizza", sampler=sampler, steps=25, seed=100)
+    request = GenerationRequest(prompt="pizza", sampler=sampler, steps=25, seed=100, tuning=PRECISE)
     whole = made(demo, request)
     for speed, computed, most in ((Speed.BALANCED, 14, 1.0), (Speed.FAST, 9, 3.0)):
         with counted(demo) as calls:
@@ -169,7 +178,7 @@ def test_each_pass_of_hires_begins_anew(engine: Engine) -> None:
 
 
 def test_the_fine_adjustment_alone_and_over_the_speed(engine: Engine) -> None:
-    alone = replace(REQUEST, speed=Speed.FAITHFUL, steps=20, tuning=Tuning(forecast=0.5))
+    alone = replace(REQUEST, speed=Speed.FAITHFUL, steps=20, tuning=replace(PRECISE, forecast=0.5))
     with counted(engine) as calls:
         made(engine, alone)
     assert calls["unet"] == 10

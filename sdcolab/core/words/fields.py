@@ -13,7 +13,7 @@ from enum import StrEnum
 from sdcolab.core.fields import plain_path
 from sdcolab.core.request import FIELDS, MaskedContent, NoiseOrigin, RefinerPasses, ResizeMode
 from sdcolab.core.speed import Speed
-from sdcolab.core.tuning import Emphasis, NoiseSchedule, UniPCSkipType, VaeMethod
+from sdcolab.core.tuning import CpuPrecision, Emphasis, NoiseSchedule, UniPCSkipType, VaeMethod
 from sdcolab.core.words import describing, fields_control, fields_details, finishing, scripts, training_fields, workshop
 from sdcolab.core.words.base import Words
 
@@ -195,6 +195,11 @@ _GROUPS: Mapping[str, Mapping[str, Words]] = {
             "En vez de calcularla; 0 = lo que diga la velocidad",
             option="prediccion",
         ),
+        "tuning.cpu_precision": Words(
+            "Precisión en el procesador",
+            "bf16: casi el doble de rápido y la mitad de memoria en procesadores recientes; cambia un poco la imagen",
+            option="precision-procesador",
+        ),
         "tuning.token_merging": Words(
             "Unir tokens parecidos",
             "Más rápido con imágenes grandes, y con algo menos de detalle",
@@ -311,6 +316,11 @@ OPTION_WORDS: Mapping[type[StrEnum], Mapping[StrEnum, str]] = {
         UniPCSkipType.LOG_SNR: "logSNR",
     },
     NoiseSchedule: {NoiseSchedule.DEFAULT: "El del modelo", NoiseSchedule.ZERO_TERMINAL_SNR: "Zero Terminal SNR"},
+    CpuPrecision: {
+        CpuPrecision.AUTOMATIC: "Automática: bf16 si la velocidad es «Rápido» y el procesador lo acelera",
+        CpuPrecision.FULL: "Completa",
+        CpuPrecision.BFLOAT16: "bf16",
+    },
     VaeMethod: {VaeMethod.FULL: "El VAE completo", VaeMethod.TAESD: "TAESD (rápido y aproximado)"},
     **scripts.OPTIONS,
     **workshop.OPTIONS,

@@ -40,7 +40,8 @@ SENTENCES: Mapping[str, Sentence] = {
     "model.too_big_for_ram": Sentence(
         "El modelo «{path}» no cabe en la memoria: necesita {needed} y quedan {free}.",
         "Usa una tarjeta gráfica (Entorno de ejecución → Cambiar tipo de entorno de ejecución → T4 GPU), la "
-        "versión .safetensors «pruned» del modelo, o uno más pequeño.",
+        "versión .safetensors «pruned» del modelo, o uno más pequeño. Sin tarjeta, «bf16» en «Precisión en el "
+        "procesador» ocupa casi la mitad.",
     ),
     "model.lora_no_layers": Sentence(
         "El LoRA «{path}» no tiene ninguna capa que exista en este modelo.",

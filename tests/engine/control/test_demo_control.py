@@ -19,6 +19,7 @@ from sdcolab.core.library import Library, ModelFile
 from sdcolab.core.regions import Regions
 from sdcolab.core.request import GenerationRequest, InitImage
 from sdcolab.core.speed import Speed
+from sdcolab.core.tuning import CpuPrecision, Tuning
 from sdcolab.engine.engine import Engine
 
 DEMO = Path(__file__).parents[3] / "sdcolab" / "demo"
@@ -139,7 +140,8 @@ def test_each_part_of_a_prompt_draws_in_its_area(engine: Engine) -> None:
 
 def test_steps_are_forecast_and_none_across_the_end_of_a_unit(engine: Engine) -> None:
     box, calls = (64, 64, 124, 124), []
-    request = replace(asked(drawing=circle(box)), steps=25, speed=Speed.FAST)
+    precise = Tuning(cpu_precision=CpuPrecision.FULL)
+    request = replace(asked(drawing=circle(box)), steps=25, speed=Speed.FAST, tuning=precise)
     engine.preload()
     hook = engine.models.checkpoints[0].model.unet.register_forward_pre_hook(lambda *_: calls.append(1))
     (image,) = engine.generate(request).images

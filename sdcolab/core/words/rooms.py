@@ -11,8 +11,7 @@ from sdcolab.core.words.scripts import CONTINUE_PLAN
 
 ROOM_WORDS: Mapping[str, Mapping[str, str]] = {
     "galeria": {
-        "oneChosen": "1 elegida",
-        "chosen": "{0} elegidas",
+        "chosen": "{0:elegida|elegidas}",
         "moved": "{0} en «{1}».",
         "copied": "Copiados",
         "by_date": "Fecha",

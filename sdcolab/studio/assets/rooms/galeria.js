@@ -100,7 +100,7 @@ export function mount(host, house) {
     bar.hidden = !chosen.size;
     if (bar.hidden) return;
     bar.replaceChildren(
-      el("strong", {}, chosen.size === 1 ? WORDS.oneChosen : phrase("chosen", chosen.size)),
+      el("strong", {}, phrase("chosen", chosen.size)),
       el("span", { className: "sd-room-stars", role: "group", "aria-label": WORDS.starsName }, ...[0, 1, 2, 3, 4, 5].map((stars) => el("button", { type: "button", className: "sd-room-button", title: stars ? phrase("starsKey", stars, stars) : WORDS.noStars, onclick: () => mark({ stars }) }, stars ? `${stars}★` : "0"))),
       el("button", { type: "button", className: "sd-room-button sd-icon-star", title: WORDS.favouritesKey, onclick: () => mark({ favourite: true }) }, WORDS.favourites),
       el("button", { type: "button", className: "sd-room-button sd-icon-folder-archive", onclick: zip }, WORDS.zip),

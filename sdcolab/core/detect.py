@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from sdcolab.core.architectures import FAMILY_OF_WIDTH, OWN_FAMILIES, ModelFamily, declared_family, foreign
-from sdcolab.core.lora_names import layers_of
+from sdcolab.core.lora_names import LORA_SIGNS, layers_of
 from sdcolab.core.tensors import TensorHeader
 
 __all__ = ["Detected", "ModelFamily", "ModelKind", "Prediction", "declared_size", "detect"]
@@ -80,8 +80,6 @@ _LORA_PREFIXES = (
     *("lora_unet_", "lora_te_", "lora_te1_", "lora_te2_", "lora_transformer_", "oft_unet_", "lycoris_"),
     *("lora_A.", "lora_B.", "base_model.model."),
 )
-_LORA_MATRICES = frozenset({"up", "down", "hada_w1_a", "lokr_w1", "lokr_w1_a", "oft_blocks", "oft_diag", "diff", "a1"})
-"""Tensors (``core.lora_names``) of which a LoRA of any kind has at least one."""
 _CONTROL_PREFIXES = (
     "control_model.",
     "controlnet_cond_embedding.",
@@ -118,7 +116,7 @@ def _is_lora(header: TensorHeader) -> bool:
     if _any_starts(header, (UNET_PREFIX,)) and not _any_starts(header, _LORA_PREFIXES):
         return any(".lora_" in name for name in header.tensors)
     layers = layers_of(header.tensors)
-    return any(_LORA_MATRICES & tensors.keys() for tensors in layers.values())
+    return any(LORA_SIGNS & tensors.keys() for tensors in layers.values())
 
 
 def _is_controlnet(header: TensorHeader) -> bool:

@@ -68,13 +68,14 @@ class WorkingEngine(Generator, Upscaling, Protocol):
 @dataclass(frozen=True, slots=True)
 class Kit:
     """What scripts work with. ``stores`` keep single pictures; sheets lie in folders of their own, or beside the
-    pictures where one store keeps all."""
+    pictures where one store keeps all. ``soon`` hears the name of the checkpoint that is wanted next."""
 
     engine: WorkingEngine
     folders: Folders
     names: Names
     wildcards: Wildcards
     stores: ImageStores | ImageStore
+    soon: Callable[[str], None] = lambda _checkpoint: None
 
     def sheets(self, request: GenerationRequest) -> Path:
         """The folder for today's sheets of ``request``."""
@@ -289,12 +290,19 @@ class _PlanRun:
                 self._teller.finished(None)
             else:
                 missing.append(index)
-        for batch in self._plan.batches(missing):
+        batches = list(self._plan.batches(missing))
+        for batch, after in itertools.zip_longest(batches, batches[1:]):
             self._cancel.raise_if_cancelled()
+            if after and (wanted := self._checkpoint_of(after)) != self._checkpoint_of(batch):
+                self._kit.soon(wanted)
             if file is not None:
                 for index in batch:
                     file.begun(index)
             self._make_batch(batch, folder, file)
+
+    def _checkpoint_of(self, batch: tuple[int, ...]) -> str:
+        request = self._plan.cells[batch[0]].request
+        return request.checkpoint if request else ""
 
     def _make_batch(self, batch: tuple[int, ...], folder: Path, file: PlanFile | None) -> None:
         """The pictures of one cell, or of several that share a batch, one each."""

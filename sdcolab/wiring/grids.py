@@ -5,11 +5,14 @@ from __future__ import annotations
 import datetime
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sdcolab.core.ahead import ReadAhead
 from sdcolab.core.detect import ModelKind
+from sdcolab.core.errors import UnknownName
 from sdcolab.core.events import CancelToken, Listener
 from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library
@@ -87,8 +90,14 @@ def kit_of(tools: Tools) -> Kit:
     from sdcolab.core.outputs import ImageStores
     from sdcolab.grids.run import Kit
 
-    names = LibraryNames(tools.library, tools.folders)
-    return Kit(tools.engine, tools.folders, names, wildcards_of(tools.folders), ImageStores.below(tools.folders))
+    ahead = ReadAhead()
+
+    def soon(checkpoint: str) -> None:
+        with suppress(UnknownName):  # told when its turn comes
+            ahead.begin(tools.library.find(ModelKind.CHECKPOINT, checkpoint).path)
+
+    names, wildcards = LibraryNames(tools.library, tools.folders), wildcards_of(tools.folders)
+    return Kit(tools.engine, tools.folders, names, wildcards, ImageStores.below(tools.folders), soon)
 
 
 def run_grid(task: Grid, tools: Tools, listener: Listener, cancel: CancelToken) -> None:

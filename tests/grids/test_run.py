@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 from support.queues import worker_of
 
+from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import Cancelled, CellFailed, ModelUnreadable, PlanUnreadable
 from sdcolab.core.events import (
     CancelToken,
@@ -349,3 +350,18 @@ def test_a_batch_goes_on_with_its_missing_cells(bench: Bench) -> None:
     bench.run(task)
     assert bench.painter.batches == [2, 2]
     assert [one.seed for one in bench.painter.made] == [7, 8, 9, 10]
+
+
+def test_the_next_checkpoint_is_read_while_the_last_picture_of_the_one_before_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = Bench(tmp_path)
+    told: list[str] = []
+    monkeypatch.setattr("sdcolab.wiring.grids.ReadAhead.begin", lambda _self, path: told.append(path.stem))
+    folder = bench.folders.models(ModelKind.CHECKPOINT)
+    folder.mkdir(parents=True)
+    for name in ("uno", "dos", "tres"):
+        (folder / f"{name}.safetensors").write_bytes(b"0")
+    bench.painter.before = lambda request: told.append(f"{Path(request.checkpoint).stem} {request.steps}")
+    bench.run(Grid(GenerationRequest(width=64, height=64), XyzPlot("Checkpoint name", "uno,dos,tres", "Steps", "1,2")))
+    assert told == ["uno 1", "dos", "uno 2", "dos 1", "tres", "dos 2", "tres 1", "tres 2"]

@@ -11,7 +11,7 @@ from typing import Final, Protocol
 from PIL import Image
 
 from sdcolab.core.detect import ModelKind
-from sdcolab.core.errors import FieldOutOfRange, InfotextUnreadable, PictureUnreadable
+from sdcolab.core.errors import EnlargedTooLarge, FieldOutOfRange, InfotextUnreadable, PictureUnreadable
 from sdcolab.core.events import (
     CancelToken,
     Event,
@@ -243,7 +243,8 @@ def enlarge(
     them, unless ``store`` is None, telling ``listener`` as a generation does. Each keeps its infotext (that of
     ``infotexts``, else the one inside it) and gets ours after it.
 
-    Raises ``UnknownName``, ``Cancelled``, ``DiskFull`` or ``CannotWrite``.
+    Raises ``UnknownName``, ``Cancelled``, ``DiskFull`` or ``CannotWrite``; ``FieldOutOfRange`` when the only one would
+    become too large, which is told of one among many.
     """
     after, count = after or After(), len(pictures)
     results = _Results(store, listener, after)
@@ -252,10 +253,15 @@ def enlarge(
         cancel.raise_if_cancelled()
         try:
             picture = open_picture(given) if isinstance(given, Path) else given
+            wanted.check_fits(*picture.size)
         except PictureUnreadable as error:
             listener(Warned(error))
             continue
-        wanted.check_fits(*picture.size)
+        except FieldOutOfRange:
+            if count == 1:
+                raise
+            listener(Warned(EnlargedTooLarge(number=index + 1, width=picture.width, height=picture.height)))
+            continue
         tell = _one_of_many(listener, index, count)
         result = enlarged(picture, wanted, upscaling, tell, cancel)
         if wanted.gfpgan_visibility and restoring is not None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from sdcolab.core.errors import Cancelled, FieldOutOfRange, PictureUnreadable
+from sdcolab.core.errors import Cancelled, EnlargedTooLarge, FieldOutOfRange, PictureUnreadable
 from sdcolab.core.events import CancelToken, Event, ImageSaved, Listener, Note, Warned
 from sdcolab.core.finishing import Cutting, Flip
 from sdcolab.core.outputs import ImageStore, png_text
@@ -188,3 +188,15 @@ def test_pictures_in_files_are_cut_and_described_one_by_one(tmp_path: Path) -> N
     assert [event.text for event in events if isinstance(event, Note)] == [f"gato, {n}" for n in range(1, 5)]
     assert saved[2].infotext.startswith("un gato") and "Postprocess upscaler: Rojo" in saved[3].infotext
     assert [type(event.warning) for event in events if isinstance(event, Warned)] == [PictureUnreadable]
+
+
+def test_of_many_pictures_one_that_would_be_too_large_is_left_out(tmp_path: Path) -> None:
+    small, large, wanted = Image.new("RGB", (8, 8)), Image.new("RGB", (6000, 6000)), Enlargement("Rojo", scale=8)
+    events: list[Event] = []
+    store = ImageStore(tmp_path, today=None)
+    enlarge([small, large, small], wanted, Painter(), store, events.append, CancelToken())
+    assert sum(isinstance(event, ImageSaved) for event in events) == 2
+    (told,) = (event.warning for event in events if isinstance(event, Warned))
+    assert isinstance(told, EnlargedTooLarge) and told.number == 2
+    with pytest.raises(FieldOutOfRange):
+        enlarge([large], wanted, Painter(), store, events.append, CancelToken())

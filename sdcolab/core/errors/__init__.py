@@ -206,6 +206,7 @@ from sdcolab.core.errors.models import (
 )
 from sdcolab.core.errors.request import (
     DecimalComma,
+    EnlargedTooLarge,
     FeatureMissing,
     FieldFloored,
     FieldIgnored,
@@ -381,6 +382,7 @@ __all__ = [
     "EngineKilled",
     "EngineLost",
     "EnginesGone",
+    "EnlargedTooLarge",
     "ExtensionBuiltIn",
     "FaceFileMissing",
     "FeatureMissing",

@@ -323,3 +323,14 @@ class PictureUnreadable(RequestError):
 
     code: ClassVar[str] = "request.picture_unreadable"
     path: Path
+
+
+@dataclass(eq=False)
+class EnlargedTooLarge(RequestError):
+    """(Warning) One picture of many was left out, for it would become too large: the ``number``-th (from 1), of
+    ``width`` by ``height`` pixels."""
+
+    code: ClassVar[str] = "request.enlarged_too_large"
+    number: int
+    width: int
+    height: int

@@ -128,6 +128,10 @@ SENTENCES: Mapping[str, Sentence] = {
         "La imagen se hizo a partir de otra, que no se guarda en sus datos.",
         "Se hace solo con el texto; para repetirla añade la imagen inicial, y la máscara si la tenía.",
     ),
+    "request.enlarged_too_large": Sentence(
+        "La imagen {number} ({width}×{height}) quedaría demasiado grande y se dejó fuera.",
+        "Ponle un límite al lado más largo, o amplíala aparte menos veces.",
+    ),
     "request.picture_unreadable": Sentence(
         "«{path}» no es una imagen que se pueda leer.", "Usa una imagen PNG, JPEG o WebP."
     ),

@@ -66,7 +66,6 @@ class Engine:
         ``fastest`` the fastest way to place weights. Raises ``NoCuda`` when CUDA is asked for by name and is not there.
         """
         self.device = choose_device(device)
-        self._quick = quick_in_bfloat16()
         self._library = library
         self._store = store
         self._hashes = HashCache(hash_cache)
@@ -155,8 +154,7 @@ class Engine:
             self.faces.require()
         lent = self.models.with_unwritten(unwritten) if unwritten else nullcontext()
         with self._turn(listener, cancel), lent, torch.inference_mode():
-            dtype = unet_dtype(asked.request, self.device)
-            self.models.keep_only((asked.checkpoint, *asked.others.values()), dtype)
+            self.models.keep_only((asked.checkpoint, *asked.others.values()), unet_dtype(asked.request, self.device))
             native = self.models.checkpoint(asked.checkpoint, listener).model.detected.native_size
             yield self._bench(asked.sized(native), listener, cancel, save=save), native
 
@@ -165,7 +163,7 @@ class Engine:
     ) -> tuple[ResolvedRequest, list[Feature]]:
         """What ``request`` means, and the features that have a part in it. Raises ``SdcolabError``."""
         resolve_sampler(request.sampler, request.schedule)
-        request, *beside = (settled(one, self.device, quick=self._quick) for one in (request, *beside))
+        request, *beside = (settled(one, self.device, quick=quick_in_bfloat16()) for one in (request, *beside))
         asked = resolve(request, library, beside)
         return asked, self._features(asked)
 

@@ -106,6 +106,13 @@ class Plan:
         if batch:
             yield tuple(batch)
 
+    def looking_ahead(self, indices: Iterable[int]) -> Iterator[tuple[tuple[int, ...], str]]:
+        """As ``batches``, each with the checkpoint of the next one where it is another; else ""."""
+        batches = list(self.batches(indices))
+        names = [request.checkpoint if (request := self.cells[batch[0]].request) else "" for batch in batches]
+        for batch, name, after in zip(batches, names, [*names[1:], ""], strict=False):
+            yield batch, after if after != name else ""
+
     @staticmethod
     def _share(one: Cell, other: Cell) -> bool:
         if one.request is None or other.request is None or one.save != other.save:

@@ -290,19 +290,14 @@ class _PlanRun:
                 self._teller.finished(None)
             else:
                 missing.append(index)
-        batches = list(self._plan.batches(missing))
-        for batch, after in itertools.zip_longest(batches, batches[1:]):
+        for batch, wanted in self._plan.looking_ahead(missing):
             self._cancel.raise_if_cancelled()
-            if after and (wanted := self._checkpoint_of(after)) != self._checkpoint_of(batch):
+            if wanted:
                 self._kit.soon(wanted)
             if file is not None:
                 for index in batch:
                     file.begun(index)
             self._make_batch(batch, folder, file)
-
-    def _checkpoint_of(self, batch: tuple[int, ...]) -> str:
-        request = self._plan.cells[batch[0]].request
-        return request.checkpoint if request else ""
 
     def _make_batch(self, batch: tuple[int, ...], folder: Path, file: PlanFile | None) -> None:
         """The pictures of one cell, or of several that share a batch, one each."""

@@ -53,7 +53,7 @@ def enlarge_pictures(
 
     after = After(
         finish=repair if units else None,
-        cutting=Cutting(task.split, task.focal, task.sized, task.flip, tools.engine.find_faces),
+        cutting=Cutting(task.split, task.focal, task.sized, task.flip, tools.engine.find_faces if task.focal else None),
         tell=teller(task.caption.tagger, task.caption.threshold, tools, listener) if task.caption else None,
     )
     engine = tools.engine

@@ -31,7 +31,7 @@ from sdcolab.core.request import (
     ResizeMode,
     Variation,
 )
-from sdcolab.core.tuning import Emphasis, NoiseSchedule, Tuning, UniPCSkipType, UniPCVariant, VaeMethod
+from sdcolab.core.tuning import CpuPrecision, Emphasis, NoiseSchedule, Tuning, UniPCSkipType, UniPCVariant, VaeMethod
 from sdcolab.core.words import explain
 
 DEFAULT = GenerationRequest(sampler="Euler", steps=50, cfg_scale=7.0, width=512, height=512)
@@ -281,6 +281,7 @@ TUNING_EXAMPLES: Mapping[str, Any] = {
     "unipc_skip_type": UniPCSkipType.LOG_SNR,
     "unipc_order": 2,
     "noise_schedule": NoiseSchedule.ZERO_TERMINAL_SNR,
+    "cpu_precision": CpuPrecision.BFLOAT16,
     "vae_encoder": VaeMethod.TAESD,
     "vae_decoder": VaeMethod.TAESD,
     "sdxl_crop_top": 8,

@@ -35,10 +35,12 @@ from sdcolab.core.library import Library, ModelFile
 from sdcolab.core.request import GenerationRequest, NoiseOrigin
 from sdcolab.engine import darkroom as darkroom_module
 from sdcolab.engine import hashes
+from sdcolab.engine import precision as precision_module
 from sdcolab.engine import shelf as shelf_module
 from sdcolab.engine.convert import VAE_PREFIX
 from sdcolab.engine.engine import Engine
 from sdcolab.engine.samplers import SAMPLERS
+from sdcolab.engine.weights import Weights
 
 MakeEngine = Callable[..., Engine]
 
@@ -269,12 +271,11 @@ def test_waiting_for_a_turn_can_be_cancelled(engine: Engine) -> None:
 def loads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the files that were loaded as checkpoints and VAEs."""
     names: list[str] = []
-    for function in ("load_checkpoint", "load_vae"):
+    for function in ("load_checkpoint", "vae_of"):
         real = getattr(shelf_module, function)
 
-        def counting(source: object, *rest: object, real: Callable = real, function: str = function) -> object:
-            path = source if isinstance(source, Path) else source.path
-            names.append(f"{function} {path.name}")
+        def counting(source: Weights, *rest: object, real: Callable = real, function: str = function) -> object:
+            names.append(f"{function} {source.path.name}")
             return real(source, *rest)
 
         monkeypatch.setattr(shelf_module, function, counting)
@@ -286,10 +287,10 @@ def test_a_model_is_loaded_once_and_goes_when_another_comes(engine: Engine, fold
     shutil.copy(place / "mini.safetensors", place / "other.safetensors")
     engine.preload("mini")
     assert not any(event == PhaseStarted(Phase.LOADING_MODEL, "mini.safetensors") for event in run(engine))
-    assert loads == ["load_checkpoint mini.safetensors", "load_vae mini.safetensors"]
+    assert loads == ["load_checkpoint mini.safetensors", "vae_of mini.safetensors"]
     run(engine, replace(REQUEST, checkpoint="other"))
     run(engine, replace(REQUEST, checkpoint="other.safetensors"))
-    assert loads[2:] == ["load_checkpoint other.safetensors", "load_vae other.safetensors"]
+    assert loads[2:] == ["load_checkpoint other.safetensors", "vae_of other.safetensors"]
     run(engine, replace(REQUEST, checkpoint="mini"))
     assert len(loads) == 6
 
@@ -407,7 +408,8 @@ def test_a_unet_that_overflows_in_halves_works_in_full_precision(
     save_file(tensors, folders.models(ModelKind.CHECKPOINT) / "grande.safetensors")
     request = replace(REQUEST, checkpoint="grande.safetensors")
     expected = make_engine().generate(request).images[0].image
-    monkeypatch.setattr(shelf_module, "weights_dtype", lambda _device: torch.float16)
+    for module in (shelf_module, precision_module):
+        monkeypatch.setattr(module, "weights_dtype", lambda _device: torch.float16)
     engine = make_engine()
     events = run(engine, request)
     warnings = [event.warning for event in events if isinstance(event, Warned)]

@@ -115,7 +115,7 @@ def test_photographs_get_sentences(name: str, make: Callable[[Path], None], tmp_
     assert set(caption) <= set(WORDS[4:])
     assert not (pictures / "rota.txt").exists()
     assert any(line.startswith("⚠️ rota.png") for line in told)
-    assert any("1 imágenes descritas" in line for line in told)
+    assert any("1 imagen descrita" in line for line in told)
     assert (pictures / "zorp_01.txt").read_text(encoding="utf-8") == "ya está"
     assert steps == [0, 1, 2]
     cancelled = CancelToken()

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 import torch
 
+from sdcolab.core.detect import ModelFamily
 from sdcolab.engine.tokenizer import CHUNK_LENGTH, END, START
 from sdcolab.training.dataset import Dataset, read_dataset
 from sdcolab.training.dataset_config import dataset_plans
+from sdcolab.training.families import TRAINABLE
 from sdcolab.training.metadata import Facts, metadata_of, modelspec
 from sdcolab.training.plan import TrainingPlan, plan_from_arguments
 from sdcolab.training.steps import StepCount
@@ -21,7 +23,7 @@ from tests.support.vectors import vectors
 RECORDED, FILES = vectors("lora_training_runs"), vectors("lora_files")
 TOY_START, TOY_END = 512, 513
 """Of the toy tokenizer of the recorded runs: a byte is a token, and another one at the end of a word."""
-FAMILIES = {"stable-diffusion-v1/lora": "sd_v1", "stable-diffusion-v2-512/lora": "sd_v2"}
+FAMILIES = {"stable-diffusion-v1/lora": ModelFamily.SD1, "stable-diffusion-v2-512/lora": ModelFamily.SD2}
 
 
 def caption_of(written: str) -> str:
@@ -62,7 +64,7 @@ def test_blocks_are_joined_as_the_reference_trainer_joins_them(case: dict[str, A
             assert list(found[start + number]) in places, (start + number, found[start + number], places)
 
 
-def facts_of(plan: TrainingPlan, family: str = "sd_v1", datasets: tuple[Dataset, ...] = ()) -> Facts:
+def facts_of(plan: TrainingPlan, family: ModelFamily = ModelFamily.SD1, datasets: tuple[Dataset, ...] = ()) -> Facts:
     return Facts(
         plan=plan,
         datasets=datasets,
@@ -71,7 +73,7 @@ def facts_of(plan: TrainingPlan, family: str = "sd_v1", datasets: tuple[Dataset,
         started=0.0,
         optimiser="torch.optim.adamw.AdamW",
         seed=1,
-        family=family,
+        family=TRAINABLE[family],
         v=plan.v_parameterization,
     )
 

@@ -167,8 +167,8 @@ class FormActions:
         settings, _ = attempt(self._studio.settings.load, Settings())
         loras = [*lora_names(self._studio.library)]
         return self._parts.fresh_lists(once(self._studio.lists)) | {
-            self._gadgets.styles: _choices_or([style.name for style in settings.styles], NO_STYLES),
-            self._gadgets.lora: _choices_or(loras, NO_LORAS),
+            self._gadgets.styles: choices_or([style.name for style in settings.styles], NO_STYLES),
+            self._gadgets.lora: choices_or(loras, NO_LORAS),
             **_to_compare(self._gadgets.compared_lora, loras),
         }
 
@@ -248,9 +248,9 @@ def _to_compare(control: Any, loras: list[str]) -> Updates:
     return {} if control is None else {control: gr.update(choices=loras)}
 
 
-def _choices_or(names: list[str], empty: str) -> Any:
+def choices_or(names: list[str], empty: str) -> Any:
     """A list, which says what to do while it has nothing."""
-    return gr.update(choices=names, info=None if names else empty)
+    return gr.update(choices=names, info="" if names else empty)  # gradio keeps the old words for None
 
 
 def random_seed() -> str:

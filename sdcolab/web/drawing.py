@@ -100,7 +100,10 @@ class Drawing:
 
     def _repeated(self, section: Section) -> None:
         """A part that repeats: a folded section with a switch for each of its units."""
-        with self._frame(section), gr.Accordion(section.title or self._label(section.part), open=False):
+        with (
+            self._frame(section),
+            gr.Accordion(section.title or self._label(section.part), open=False, elem_classes="sd-fold"),
+        ):
             for number in range(section.most):
                 unit = f"{section.part}.{number}"
                 with self._part(unit, f"{section.title or self._label(section.part)} {number + 1}"):

@@ -10,11 +10,12 @@ import gradio as gr
 from sdcolab.core.prompt import Style, apply_styles
 from sdcolab.core.settings import Settings
 from sdcolab.core.words import page as words
+from sdcolab.core.words.faces import NO_STYLES
 from sdcolab.core.words.speed import NO_FEW_STEPS, NO_FEW_STEPS_ADVICE, few_steps_put
 from sdcolab.studio.generating import GenerationDesk, few_steps_for, with_lora
 from sdcolab.studio.studio import Studio
 from sdcolab.web import fragments
-from sdcolab.web.actions import Updates
+from sdcolab.web.actions import Updates, choices_or
 from sdcolab.web.edge import attempt
 from sdcolab.web.parts import Parts
 
@@ -82,7 +83,7 @@ class PromptActions:
         if settings is None:
             return {self._panel.message: said}
         names = [style.name for style in settings.styles]
-        styles = gr.update(choices=names, value=[name for name in chosen if name in names])
+        styles = choices_or(names, NO_STYLES) | {"value": [name for name in chosen if name in names]}
         return {self._gadgets.styles: styles, self._panel.message: fragments.message(done, fragments.Tone.GOOD)}
 
     def apply_styles(self, prompt: str, negative: str, chosen: list[str] | None) -> Updates:

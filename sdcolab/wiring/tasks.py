@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from sdcolab.core.describing import Describe
+from sdcolab.core.detect import ModelKind
 from sdcolab.core.detecting import Detect
-from sdcolab.core.errors import SymbolWithoutScript
+from sdcolab.core.errors import EmbeddingMissing, SymbolWithoutScript
 from sdcolab.core.events import CancelToken, FileMade, ImageReady, ImageSaved, Listener, Note, Warned
+from sdcolab.core.library import Library
 from sdcolab.core.outputs import ImageStore
-from sdcolab.core.prompt.marks import idle_marks
+from sdcolab.core.prompt.marks import idle_marks, words_in
 from sdcolab.core.result import GenerationResult
 from sdcolab.core.scripts import Grid
 from sdcolab.core.tasks import Download, Enlarge, Generate, Place, Preload, TaskRow, TaskTable, Tools, Unload
@@ -28,11 +30,24 @@ def generate(task: Generate, tools: Tools, listener: Listener, cancel: CancelTok
     """Make pictures."""
     for mark, script in idle_marks(task.request.prompt):
         listener(Warned(SymbolWithoutScript(mark=mark, script=script)))
+    for name in _absent_embeddings(task, tools.library):
+        listener(Warned(EmbeddingMissing(kind=ModelKind.EMBEDDING, name=name)))
     timed = PartTimes(listener)
     result = tools.engine.generate(task.request, timed, cancel, save=task.save)
     if line := times_line(timed.ended()):
         listener(Note(line))
     return result
+
+
+def _absent_embeddings(task: Generate, library: Library) -> tuple[str, ...]:
+    """The embeddings of the catalogue that the prompts name and no folder has. Of other names nobody can say whether
+    they are meant as one."""
+    from sdcolab.downloads.catalog import load_catalog, names_of_kind
+
+    known = names_of_kind(load_catalog(), ModelKind.EMBEDDING)
+    named = words_in(known, task.request.prompt, task.request.negative_prompt)
+    here = library.files(ModelKind.EMBEDDING)
+    return tuple(name for name in named if not any(file.is_called(name) for file in here))
 
 
 def detect(task: Detect, tools: Tools, listener: Listener, cancel: CancelToken) -> None:

@@ -17,12 +17,13 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from sdcolab.core.detect import ModelKind
-from sdcolab.core.errors import EmbeddingSkipped, ModelUnreadable, ModelUnsafe, SdcolabError
-from sdcolab.core.events import Event, Warned
+from sdcolab.core.errors import EmbeddingMissing, EmbeddingSkipped, ModelUnreadable, ModelUnsafe, SdcolabError
+from sdcolab.core.events import CancelToken, Event, Warned
 from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library
 from sdcolab.core.prompt import parse_attention
 from sdcolab.core.request import GenerationRequest
+from sdcolab.core.tasks import Generate, Tools
 from sdcolab.engine import tokenizer
 from sdcolab.engine.conditioning import Conditioning, TextConditioner
 from sdcolab.engine.engine import Engine
@@ -30,6 +31,7 @@ from sdcolab.engine.features.embeddings import EmbeddingShelf, read_embedding, r
 from sdcolab.engine.hashes import HashCache, sha256
 from sdcolab.engine.models import LoadedModel, load_checkpoint
 from sdcolab.engine.weights import open_weights
+from sdcolab.wiring.tasks import generate
 
 WIDTH = 64
 REQUEST = GenerationRequest(prompt="un gato", sampler="Euler", steps=1, seed=7, width=64, height=64)
@@ -321,3 +323,17 @@ def test_the_engine_tells_what_was_skipped(engine: Engine, place: Path) -> None:
     events: list[Event] = []
     engine.generate(replace(REQUEST, prompt="xyz"), events.append)
     assert [type(event.warning) for event in events if isinstance(event, Warned)] == [EmbeddingSkipped]
+
+
+def test_an_embedding_of_the_catalogue_that_is_not_here_is_told(engine: Engine, folders: Folders, place: Path) -> None:
+    def absent(negative: str) -> list[str]:
+        events: list[Event] = []
+        asked = Generate(replace(REQUEST, negative_prompt=negative), save=False)
+        generate(asked, Tools(folders, Library(folders), engine), events.append, CancelToken())
+        told = [event.warning for event in events if isinstance(event, Warned)]
+        return [error.name for error in told if isinstance(error, EmbeddingMissing)]
+
+    assert absent("(easynegative:1.2), lowres") == ["EasyNegative"]
+    assert absent("EasyNegativeV2") == []
+    save_file({"emb_params": torch.ones(2, WIDTH)}, place / "EasyNegative.safetensors")
+    assert absent("EasyNegative, lowres") == []

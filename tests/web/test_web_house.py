@@ -161,7 +161,7 @@ def test_the_bar_holds_what_is_wanted_at_once_and_after_a_reload(page: Page) -> 
     page.get_by_role("button", name="Pasos", exact=True).click()
     expect(page.locator("#sd-bar #sd-steps")).to_have_count(0)
     tab(page, "txt2img")
-    expect(page.locator("#sd-section-advanced #sd-steps")).to_have_count(1)
+    expect(page.locator("#sd-section-parameters #sd-steps")).to_have_count(1)
 
 
 def test_the_queue_tells_what_was_asked_and_by_whom(page: Page) -> None:
@@ -177,3 +177,24 @@ def test_a_tool_says_what_it_lacks_where_it_can_be_seen(page: Page) -> None:
     part(page, "start-extras").click()
     expect(part(page, "form-message").get_by_role("alert")).to_be_in_viewport()
     tab(page, "txt2img")
+
+
+def test_what_leaves_the_bar_goes_back_to_its_place_in_the_form(page: Page) -> None:
+    before = part(page, "sampler").evaluate("control => control.nextElementSibling?.id")
+    for shown in (True, False, True, False):
+        tab(page, "Ajustes")
+        page.get_by_role("button", name="Sampler", exact=True).click()
+        expect(page.locator("#sd-bar #sd-sampler")).to_have_count(int(shown))
+        tab(page, "txt2img")
+    expect(part(page, "sampler")).to_be_visible()
+    assert part(page, "sampler").evaluate("control => control.nextElementSibling?.id") == before == "sd-schedule"
+
+
+def test_no_section_of_the_form_scrolls_sideways(page: Page) -> None:
+    wide = page.evaluate(
+        """() => [...document.querySelectorAll("#sd-settings *")]
+        .filter((box) => box.offsetParent && box.scrollWidth > box.clientWidth + 1)
+        .filter((box) => ["auto", "scroll"].includes(getComputedStyle(box).overflowX) && !box.matches("textarea"))
+        .map((box) => `${box.id || box.className}: ${box.innerText.slice(0, 40)}`)"""
+    )
+    assert wide == []

@@ -35,6 +35,7 @@ from sdcolab.core.prompt import Style
 from sdcolab.core.request import GenerationRequest
 from sdcolab.core.settings import Settings
 from sdcolab.core.words import gradio
+from sdcolab.core.words.faces import NO_STYLES
 from sdcolab.studio.layout import LAYOUT, TabKind
 from sdcolab.web.app import Server, serve
 
@@ -336,9 +337,11 @@ def test_refresh_finds_new_models_and_sizes_follow_them(visit: Visit, bench: Ben
 def test_styles_are_saved_used_applied_and_deleted(visit: Visit, bench: Bench) -> None:
     page = visit()
     write(page, "obra maestra, {prompt}, nítido", negative_prompt="borroso")
+    expect(part(page, "styles")).to_contain_text(NO_STYLES)
     page.once("dialog", lambda dialog: dialog.accept("Bonito"))
     part(page, "style-save").click()
     expect(part(page, "form-message")).to_contain_text("Estilo «Bonito» guardado.")
+    expect(part(page, "styles")).not_to_contain_text(NO_STYLES)
     write(page, "un gato", negative_prompt="")
     choose(page, "styles", "Bonito")
     expect(part(page, "tokens-prompt")).to_have_text("5/75")
@@ -349,6 +352,7 @@ def test_styles_are_saved_used_applied_and_deleted(visit: Visit, bench: Bench) -
     choose(page, "styles", "Bonito")
     part(page, "style-delete").click()
     expect(part(page, "form-message")).to_contain_text("Estilos borrados: Bonito.")
+    expect(part(page, "styles")).to_contain_text(NO_STYLES)
     assert bench.studio.settings.load().styles == ()
 
 

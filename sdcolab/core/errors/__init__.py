@@ -206,6 +206,7 @@ from sdcolab.core.errors.models import (
 )
 from sdcolab.core.errors.request import (
     DecimalComma,
+    EmbeddingMissing,
     EnlargedTooLarge,
     FeatureMissing,
     FieldFloored,
@@ -376,6 +377,7 @@ __all__ = [
     "DriveSymlink",
     "DriveUnsupported",
     "EarlyAccess",
+    "EmbeddingMissing",
     "EmbeddingSkipped",
     "EngineCrashed",
     "EngineGaveUp",

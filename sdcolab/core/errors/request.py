@@ -167,6 +167,14 @@ class NotDownloaded(UnknownFile):
 
 
 @dataclass(eq=False)
+class EmbeddingMissing(NotDownloaded):
+    """A prompt names an embedding of the catalogue that is not here, so that its name is read as text. Told as a
+    warning."""
+
+    code: ClassVar[str] = "request.embedding_missing"
+
+
+@dataclass(eq=False)
 class PromptSyntaxError(RequestError):
     """The prompt has something that cannot be read; ``position`` counts characters from 0."""
 

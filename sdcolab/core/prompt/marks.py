@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 DYNAMIC = "dynamic"
 MATRIX = "matrix"
@@ -12,6 +12,14 @@ _VARIANTS = re.compile(r"(?<!\\)\{[^{}]*\|[^{}]*\}")
 _WILDCARD = re.compile(r"(?<![\w<])__[^\W_][\w/ *-]{0,80}?__(?!\w)")
 _TAG = re.compile(r"<\w+:[^<>]*>")
 _BRACKETS = re.compile(r"\[[^\[\]]*\]")
+
+
+def words_in(names: Iterable[str], *prompts: str) -> Iterator[str]:
+    """Those of ``names`` that stand as whole words in some of ``prompts``, in any case: how an embedding is called."""
+    text = "\n".join(_TAG.sub("", prompt) for prompt in prompts)
+    for name in names:
+        if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text, re.IGNORECASE):
+            yield name
 
 
 def idle_marks(prompt: str) -> Iterator[tuple[str, str]]:

@@ -45,6 +45,7 @@ ADVICE: Mapping[str, str] = {
     "request.unknown_file": "{suggestions}Comprueba que el archivo está en su carpeta del servidor.",
     "request.not_downloaded": f"{_GET}, o pide otro.",
     "request.lora_missing": f"{{suggestions}}{_GET}, o quítalo del prompt.",
+    "request.embedding_missing": f"{_GET}, o quítalo del prompt.",
     "request.hypernetwork_missing": "{suggestions}Descárgala en el servidor, o quítala del prompt.",
 }
 

@@ -32,6 +32,7 @@ ADVICE: Mapping[str, str] = {
     "request.unknown_file": "{suggestions}Comprueba que el archivo está en su carpeta.",
     "request.not_downloaded": f"{_GET}, o elige otro.",
     "request.lora_missing": f"{{suggestions}}{_GET}, o quítalo del prompt.",
+    "request.embedding_missing": f"{_GET}, o quítalo del prompt.",
     "request.hypernetwork_missing": f"{{suggestions}}{_GET}, o quítala del prompt.",
     "request.infotext_needs_picture": (
         "Se hace solo con el texto; para repetirla añade la imagen inicial (--imagen), y la máscara si la tenía."

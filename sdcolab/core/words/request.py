@@ -79,6 +79,10 @@ SENTENCES: Mapping[str, Sentence] = {
         "No tienes el LoRA de {tag}; la imagen se hace sin él.",
         "{suggestions}Descárgalo en la pestaña «Descargas», o quítalo del prompt.",
     ),
+    "request.embedding_missing": Sentence(
+        "No tienes el embedding «{name}»: su nombre se lee como texto y no hace nada.",
+        "Descárgalo (está en el catálogo de «Descargas»), o quítalo del prompt.",
+    ),
     "request.hypernetwork_missing": Sentence(
         "No tienes la hypernetwork de {tag}; la imagen se hace sin ella.",
         "{suggestions}Descárgala en la pestaña «Descargas», o quítala del prompt.",

@@ -223,12 +223,22 @@
 
   /* --- What the user prefers (the tab Ajustes): the look, and how to tell that it is done --- */
 
-  /* The bar holds what is wanted from the moment that it is: its controls are moved, with all that they hold. */
+  /* The bar holds what is wanted from the moment that it is: its controls are moved, with all that they hold. One that
+     came from the form goes back to its place there. */
+  const places = new Map();
   const arrange = (paths) => {
     const bar = document.querySelector("#sd-bar > .form, #sd-bar .form"), home = byId("sd-section-advanced")?.querySelector(".column");
     if (!bar || !home) return;
     const wanted = paths.map((path) => byId(`sd-${path.replaceAll(".", "-")}`)).filter(Boolean);
-    home.prepend(...[...bar.children].filter((block) => !wanted.includes(block)));
+    for (const block of [...bar.children].filter((block) => !wanted.includes(block))) {
+      const place = places.get(block);
+      if (place?.isConnected) place.replaceWith(block);
+      else home.prepend(block);
+    }
+    for (const block of wanted.filter((block) => block.parentElement !== bar)) {
+      places.set(block, document.createComment(""));
+      block.before(places.get(block));
+    }
     bar.append(...wanted);
   };
 

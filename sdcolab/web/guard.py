@@ -46,6 +46,8 @@ _EXACT = frozenset(
         "/favicon.ico",
         "/manifest.json",
         "/pwa_icon",
+        "/pwa_icon/192",
+        "/pwa_icon/512",
         "/robots.txt",
         "/theme.css",
         f"{API}/app_id",
@@ -61,6 +63,8 @@ _EXACT = frozenset(
         f"{API}/upload_progress",
     }
 )
+"""The icons are those that the manifest names: gradio would draw one of any size."""
+
 _CLIENT_PREFIXES = ("/sdapi/", "/internal/", "/controlnet/", "/docs", "/openapi.json")
 """What other programs ask for: A1111's HTTP API."""
 

@@ -130,6 +130,14 @@ def upscaler_links() -> dict[str, tuple[str, int]]:
     return {upscaler_name(_stem(entry)): (entry.link, entry.size or 0) for entry in found}
 
 
+def embedding_links() -> dict[str, tuple[str, int]]:
+    """The link of every embedding of the catalogue, by the word that calls it, and its bytes."""
+    from sdcolab.downloads.catalog import load_catalog
+
+    found = (entry for entry in load_catalog().values() if entry.kind is ModelKind.EMBEDDING)
+    return {_stem(entry): (entry.link, entry.size or 0) for entry in found}
+
+
 def detector_links() -> dict[str, tuple[str, int]]:
     """The link of every detector of the detail pass, by its file's name, and its bytes."""
     return {one.file: (f"{one.link} > {one.file}", one.size) for one in DETECTORS}

@@ -47,6 +47,7 @@ from sdcolab.wiring.downloads import (
     catalog_links,
     civitai_search,
     detector_links,
+    embedding_links,
     face_links,
     upscaler_links,
 )
@@ -202,7 +203,7 @@ def build_studio(folders: Folders, library: Library, place: Workplace, opened: O
             "ayuda": HelpRoom(),
             "ajustes": preferences_room(folders, opened or Opened()),
             "etiquetas": tag_room(folders, count_tokens, place.jobs, place.face),
-            "guia": GuideRoom(catalog_links(), fetch, upscalers | detectors | face_links()),
+            "guia": GuideRoom(catalog_links(), fetch, upscalers | detectors | face_links() | embedding_links()),
         },
         wildcards=wildcard_manager(folders),
         plans=plans,

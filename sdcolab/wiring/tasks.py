@@ -18,7 +18,7 @@ from sdcolab.core.training import PreparePictures, TrainLora, TryLora
 from sdcolab.core.translating import FetchTranslator
 from sdcolab.core.words.speed import times_line
 from sdcolab.core.workshop import Convert, Extract, Merge, TryMerge
-from sdcolab.wiring.downloads import build_downloads
+from sdcolab.wiring.downloads import build_downloads, embedding_links
 from sdcolab.wiring.enlarging import enlarge_pictures
 from sdcolab.wiring.grids import run_grid
 from sdcolab.wiring.training_tasks import describe, prepare_pictures, train_lora, try_lora
@@ -42,10 +42,7 @@ def generate(task: Generate, tools: Tools, listener: Listener, cancel: CancelTok
 def _absent_embeddings(task: Generate, library: Library) -> tuple[str, ...]:
     """The embeddings of the catalogue that the prompts name and no folder has. Of other names nobody can say whether
     they are meant as one."""
-    from sdcolab.downloads.catalog import load_catalog, names_of_kind
-
-    known = names_of_kind(load_catalog(), ModelKind.EMBEDDING)
-    named = words_in(known, task.request.prompt, task.request.negative_prompt)
+    named = words_in(embedding_links(), task.request.prompt, task.request.negative_prompt)
     here = library.files(ModelKind.EMBEDDING)
     return tuple(name for name in named if not any(file.is_called(name) for file in here))
 

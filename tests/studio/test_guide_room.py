@@ -9,7 +9,7 @@ from sdcolab.core.words.road import ROAD
 from sdcolab.studio.guide_room import GuideRoom
 from sdcolab.studio.layout import LAYOUT, every_section
 from sdcolab.studio.look import icons
-from sdcolab.wiring.downloads import catalog_links, upscaler_links
+from sdcolab.wiring.downloads import catalog_links, embedding_links, upscaler_links
 
 
 def test_every_button_leads_somewhere() -> None:
@@ -26,7 +26,7 @@ def test_every_button_leads_somewhere() -> None:
 
 def test_a_button_queues_its_links_and_nothing_else() -> None:
     asked: list[str] = []
-    room = GuideRoom(catalog_links(), asked.append, upscaler_links())
+    room = GuideRoom(catalog_links(), asked.append, upscaler_links() | embedding_links())
     steps = room.answers["road"]({})["steps"]
     sizes = [act["size"] for step in steps for act in step["acts"]]
     assert any(size.endswith("B") for size in sizes) and "0 B" not in sizes
@@ -38,5 +38,7 @@ def test_a_button_queues_its_links_and_nothing_else() -> None:
     assert len(asked) == 1
     assert "R-ESRGAN 4x+" in room.answers["get"]({"name": "R-ESRGAN 4x+"})
     assert asked[1].endswith("RealESRGAN_x4plus.pth")
+    room.answers["get"]({"name": "EasyNegative"})
+    assert asked[2].endswith("EasyNegative.safetensors")
     with pytest.raises(StrangeQuestion):
         room.answers["get"]({"name": "https://example.com/x.pth"})

@@ -131,6 +131,8 @@ def test_inside_the_page_is_spanish(house: House) -> None:
         assert '<html\n\tlang="es"' in page
         assert "Prompt negativo" in page
         assert client.get("/favicon.ico").headers["content-type"] == "image/png"
+        icons = client.get("/manifest.json").json()["icons"]
+        assert icons and all(client.get(icon["src"]).headers["content-type"] == "image/png" for icon in icons)
 
 
 def test_logging_out_ends_the_session(house: House) -> None:
@@ -178,6 +180,7 @@ def test_gradio_client_can_log_in_and_generate(house: House) -> None:
         f"{API}/dev/reload",
         "/monitoring",
         "/monitoring/summary",
+        "/pwa_icon/50000",
         "//login",
         f"/.{API}/component_server",
         f"{API}/../gradio_api/component_server",

@@ -52,6 +52,8 @@ def test_settings_are_saved_as_they_change_and_found_by_a_word(page: Page, bench
     expect(page.locator("html")).to_have_class(re.compile("dark"))
     page.get_by_label("Buscar un ajuste").fill("sonido")
     expect(page.locator(".sd-setting:visible")).to_have_count(1)
+    page.get_by_label("Buscar un ajuste").fill("clip skip")
+    expect(page.locator(".sd-setting:visible")).to_contain_text(["Siempre a la vista"])
     page.get_by_label("Buscar un ajuste").fill("")
     config = {
         "name": "config.json",

@@ -60,7 +60,7 @@ export async function mount(host, house) {
     const wide = ["names", "str", "told", "linked", "password"].includes(row.kind);
     const box = el("div", { className: `sd-setting${wide ? " sd-setting-wide" : ""}` },
       el("div", {}, el("strong", {}, row.label), el("small", {}, row.help)), controls[row.kind](row));
-    box.dataset.text = plain(`${row.label} ${row.help} ${row.group} ${row.key}`);
+    box.dataset.text = plain([row.label, row.help, row.group, row.key, ...(row.choices ?? []).flat()].join(" "));
     return box;
   };
 

@@ -71,6 +71,7 @@ def test_chosen_pictures_go_to_the_bin_and_come_back(page: Page) -> None:
     found(page, "semilla<2", 2)
     boxes = page.locator(".sd-wall-cell input")
     boxes.nth(0).click()
+    expect(page.locator(".sd-room-actions")).not_to_contain_text("null")
     boxes.nth(1).click()
     page.once("dialog", lambda dialog: dialog.accept())
     with page.expect_download() as download:

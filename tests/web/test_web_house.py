@@ -138,6 +138,11 @@ def test_the_question_mark_tells_the_guide_s_advice_and_gives_the_focus_back(pag
     page.keyboard.press("Escape")
     expect(card).to_be_hidden()
     expect(sign).to_be_focused()
+    page.get_by_role("button", name="Ayuda: Sampler", exact=True).click()
+    without = page.get_by_role("dialog", name="Ayuda: Sampler", exact=True)
+    expect(without.locator("p").last).to_be_visible()
+    expect(without).not_to_contain_text("null")
+    page.keyboard.press("Escape")
 
 
 def test_an_upscaler_that_is_not_here_offers_its_download(page: Page) -> None:

@@ -119,6 +119,14 @@ def test_typing_completes_tags_in_both_languages_and_keeps_undo(page: Page) -> N
     prompt.fill("")
     prompt.press_sequentially("a fox, pelo lar")
     expect(box.locator(".sd-word").first).to_contain_text("long hair")
+    place = box.bounding_box()
+    page.evaluate("document.body.style.transform = 'translate(30px, 80px)'")  # as JupyterLab does to its cells
+    prompt.press_sequentially("g")
+    expect(box.locator(".sd-word").first).to_contain_text("long hair")
+    moved = box.bounding_box()
+    assert place and moved and abs(moved["y"] - place["y"] - 80) < 2, "the list stays beside its prompt"
+    page.evaluate("document.body.style.transform = ''")
+    prompt.press("Backspace")
     prompt.press("Tab")
     expect(prompt).to_have_value("a fox, long hair, ")
     prompt.press("Control+z")

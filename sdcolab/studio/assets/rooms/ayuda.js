@@ -21,13 +21,13 @@ export async function mount(host, house) {
       : null;
     card.setAttribute("aria-label", about.replace("{name}", entry.label));
     card.replaceChildren(el("button", { type: "button", className: "sd-help-close sd-icon-x", "aria-label": close, onclick: leave }),
-      el("strong", {}, entry.label), ...entry.text.map((text) => el("p", {}, text)), strip);
+      el("strong", {}, entry.label), ...entry.text.map((text) => el("p", {}, text)), ...(strip ? [strip] : []));
     (panel() ?? document.querySelector(".gradio-container") ?? document.body).append(card);
     card.hidden = false;
     const near = button.getBoundingClientRect();
     const left = Math.max(8, Math.min(near.right + 8, innerWidth - card.offsetWidth - 8));
     const top = Math.max(8, Math.min(near.top - 8, innerHeight - card.offsetHeight - 8));
-    card.style.cssText = `left:${left}px;top:${top}px`;
+    house.pin(card, left, top);
     card.focus({ preventScroll: true });
     if (!strip) return;
     const url = await file("strip", entry.path);

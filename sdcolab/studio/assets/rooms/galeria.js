@@ -99,7 +99,7 @@ export function mount(host, house) {
   function drawActions() {
     bar.hidden = !chosen.size;
     if (bar.hidden) return;
-    bar.replaceChildren(
+    bar.replaceChildren(...[
       el("strong", {}, phrase("chosen", chosen.size)),
       el("span", { className: "sd-room-stars", role: "group", "aria-label": WORDS.starsName }, ...[0, 1, 2, 3, 4, 5].map((stars) => el("button", { type: "button", className: "sd-room-button", title: stars ? phrase("starsKey", stars, stars) : WORDS.noStars, onclick: () => mark({ stars }) }, stars ? `${stars}★` : "0"))),
       el("button", { type: "button", className: "sd-room-button sd-icon-star", title: WORDS.favouritesKey, onclick: () => mark({ favourite: true }) }, WORDS.favourites),
@@ -108,7 +108,7 @@ export function mount(host, house) {
       chosen.size === 2 ? el("button", { type: "button", className: "sd-room-button sd-icon-blend", onclick: () => compare([...chosen]) }, WORDS.compare) : null,
       el("button", { type: "button", className: "sd-room-button sd-icon-trash-2", title: WORDS.binKey, onclick: discard }, WORDS.bin),
       el("button", { type: "button", className: "sd-room-button sd-icon-x", onclick: () => { chosen.clear(); drawActions(); reload(true); } }, WORDS.none),
-    );
+    ].filter(Boolean));
   }
 
   // --- One picture ---

@@ -123,11 +123,20 @@ function mountWall({ label, narrow, wide, page, face, sized, picked, open, faile
   return { root, chosen, at, draw, reload, pickAll, get total() { return total; }, get screen() { return Math.max(1, Math.floor(root.clientHeight / cell)) * columns; } };
 }
 
+/* Fixed where the window has that place, whatever it is counted from: JupyterLab's cells move what is fixed in them. */
+function pin(box, left, top) {
+  box.style.cssText = `position:fixed;left:${left}px;top:${top}px`;
+  const now = box.getBoundingClientRect();
+  box.style.left = `${2 * left - now.left}px`;
+  box.style.top = `${2 * top - now.top}px`;
+}
+
 function pageHouse(room, wish) {
   return {
     el,
     iconButton,
     wall: mountWall,
+    pin,
     wish,
     async ask(question, said = {}) {
       const answer = await fetch(`sdcolab/ask/${room}/${question}`, {
@@ -173,6 +182,7 @@ function panelHouse(model) {
     el,
     iconButton,
     wall: mountWall,
+    pin,
     wish: (value) => send({ wish: value }),
     go: (place) => send({ wish: { ...place, act: "go" } }),
     ask: (question, said = {}) => send({ question, said }),

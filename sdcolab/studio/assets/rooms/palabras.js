@@ -234,7 +234,7 @@ export async function mount(host, house) {
     const left = Math.max(8, Math.min(frame.left + offsetLeft, innerWidth - box.offsetWidth - 8));
     const seen = visualViewport?.height ?? innerHeight; // less than the window's where a phone shows its keyboard
     const above = bottom + box.offsetHeight > seen && frame.top > box.offsetHeight;
-    box.style.cssText = `position:fixed;left:${left}px;top:${above ? frame.top - box.offsetHeight - 4 : bottom}px`;
+    house.pin(box, left, above ? frame.top - box.offsetHeight - 4 : bottom);
   }
 
   function move(to) {

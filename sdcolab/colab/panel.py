@@ -117,7 +117,8 @@ class Panel:
         preferred = PreferencesFile(self._studio.folders.config).peek()
         layout = LAYOUT.with_bar(preferred.bar).with_units(preferred.control_units)
         self._form = GenerationForm(new, self._studio, layout, notes, notes.guarded)
-        self._tools = {tab.id: ToolTab(new, self._studio, tab, notes.guarded) for tab in LAYOUT.tabs if tab.tool}
+        told = (notes.guarded, notes.forget_troubles)
+        self._tools = {tab.id: ToolTab(new, self._studio, tab, *told) for tab in LAYOUT.tabs if tab.tool}
         self._sender = Sender(self._form, self._tools, notes, lambda name: setattr(self._tabs, "value", name))
         self._gallery = Gallery(new, self._sender.shown_actions(), canvas_widget)
         self._view = JobsView(new, self._jobs, self._show_new, notes)

@@ -23,13 +23,16 @@ Send = Callable[[bytes, str], None]
 
 
 class ToolTab:
-    """The form of a task and the button that queues it."""
+    """The form of a task and the button that queues it. ``begun`` is called when it has been queued."""
 
-    def __init__(self, widgets: Any, studio: Studio, tab: Tab, guarded: Guarded) -> None:
+    def __init__(
+        self, widgets: Any, studio: Studio, tab: Tab, guarded: Guarded, begun: Callable[[], None] = lambda: None
+    ) -> None:
         if tab.tool is None:
             raise ValueError(tab.id)
         self._studio = studio
         self._tool = tab.tool
+        self._begun = begun
         lists = once(studio.lists)
         self.form = FormBox(
             widgets,
@@ -59,6 +62,7 @@ class ToolTab:
     def _start(self, *, trying: bool) -> None:
         task = Reader(once(self._studio.lists), picture_of).build(self._tool.task, self.form.values)
         self._studio.submit(self._tool.finished(task, trying=trying), Origin.PANEL)
+        self._begun()
 
 
 class PngInfoTab:

@@ -44,8 +44,14 @@ def test_a_merge_is_written_or_only_tried_by_its_buttons() -> None:
         def submit(self, task: Any, origin: Any) -> None:
             self.queued.append(task)
 
-    studio = Queue()
-    tab = ToolTab(ipywidgets, cast(Studio, studio), LAYOUT.tab("mezclar"), lambda action: lambda _click: action())
+    studio, begun = Queue(), list[str]()
+    tab = ToolTab(
+        ipywidgets,
+        cast(Studio, studio),
+        LAYOUT.tab("mezclar"),
+        lambda action: lambda _click: action(),
+        lambda: begun.append("ya"),
+    )
     tab.form.fill({"trial.prompt": "una cara"})
     buttons = tab.box.children[-1].children
     assert [button.description for button in buttons] == ["▶️ Mezclar", "▶️ Probar"]
@@ -53,3 +59,4 @@ def test_a_merge_is_written_or_only_tried_by_its_buttons() -> None:
         button.click()
     written, tried = studio.queued
     assert isinstance(written, Merge) and tried == TryMerge(written) and written.trial.prompt == "una cara"
+    assert begun == ["ya", "ya"], "what was said of the work before is taken away"

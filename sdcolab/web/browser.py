@@ -32,6 +32,11 @@ def keep_form(paths: Sequence[str]) -> str:
     }}"""
 
 
+KEEP_FORM_SOON = "() => window.sdcolab.keepFormSoon()"
+"""Script for the event of any control: its user may be typing, and gradio takes a tenth of a second of a slow machine
+to read every control, so they are read when the typing stops."""
+
+
 def fill_untouched(initial: Sequence[Any]) -> str:
     """Script that gives each control its opening value, unless its user was quicker: it then differs from ``initial``,
     which it had when the page was drawn.

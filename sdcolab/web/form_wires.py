@@ -15,6 +15,7 @@ from sdcolab.web.actions import FormActions, offer_upscaler, random_seed
 from sdcolab.web.bar import DOWNLOAD_REPORT
 from sdcolab.web.browser import (
     ASK_STYLE,
+    KEEP_FORM_SOON,
     KEEP_PICTURE,
     RECALL_FORM,
     RECALL_PICTURE,
@@ -83,14 +84,9 @@ class FormWires:
         self._page.load(None, None, image, js=RECALL_PICTURE, **QUIET)
         self._page.load(self._actions.fresh_lists, None, self._parts.every_list, **QUIET)
         remembered = [*fields, self._gadgets.styles]
-        gr.on(
-            [control.change for control in remembered],
-            None,
-            remembered,
-            None,
-            js=keep_form(self._actions.kept),
-            api_visibility="private",
-        )
+        keeper = gr.Button(visible="hidden", elem_id="sd-keep-form")
+        keeper.click(None, remembered, None, js=keep_form(self._actions.kept), **QUIET)
+        gr.on([control.change for control in remembered], None, None, None, js=KEEP_FORM_SOON, **QUIET)
         return filled
 
     def _connect_parameters(self) -> None:

@@ -329,6 +329,16 @@ def test_a_script_takes_the_generation_over(page: Page, bench: Bench) -> None:
     choose(page, "script", "Ninguno")
 
 
+def test_the_focus_goes_on_from_an_open_list_to_the_next_control(page: Page) -> None:
+    tab(page, "txt2img")
+    choose(page, "script", "X/Y/Z plot")
+    field(page, "script-xyz-x_axis").click()
+    expect(page.get_by_role("option", name="Sampler", exact=True)).to_be_visible()
+    page.keyboard.press("Tab")
+    expect(part(page, "fill-x")).to_be_focused()
+    choose(page, "script", "Ninguno")
+
+
 def test_a_plot_is_filled_counted_and_shown_cell_by_cell(page: Page, bench: Bench) -> None:
     tab(page, "txt2img")
     choose(page, "script", "X/Y/Z plot")
@@ -420,6 +430,8 @@ def test_a_phone_shows_everything_and_paints_with_a_finger(visit: Visit, bench: 
     for title in ("Avanzado", "Semilla: opciones", "Ajustes finos: schedule"):
         unfold(page, title)
     assert overflow(page) == 0
+    folds = [fold.bounding_box() for fold in page.locator("#sd-settings button.label-wrap:visible").all()]
+    assert folds and all(box and box["height"] >= 44 for box in folds)
     page.get_by_role("button", name="Cerrar los ajustes").click()
     init = ask(page, bench, "con el dedo").init
     assert init is not None and init.inpaint is not None and init.inpaint.mask.getbbox()

@@ -45,7 +45,7 @@ class Visitor:
 
     def open(self) -> Page:
         page = self.context.new_page()
-        page.on("pageerror", lambda error: self.trouble.append(f"error: {error}"))
+        page.on("pageerror", lambda error: self.trouble.append(f"error: {error}\n{error.stack}"))
         page.on("console", lambda said: self.trouble.append(said.text) if said.type == "error" else None)
         page.on("request", lambda asked: self._outside(asked.url))
         page.goto("/")

@@ -175,6 +175,11 @@
       return null;
     }
   };
+  let keeping = 0;
+  window.sdcolab.keepFormSoon = () => {
+    clearTimeout(keeping);
+    keeping = setTimeout(() => byId("sd-keep-form")?.click(), 250);
+  };
   window.sdcolab.keepPicture = (image) => keep(sessionStorage, PICTURE, JSON.stringify(image ?? null));
   window.sdcolab.keptPicture = () => parsed(PICTURE);
   window.sdcolab.keepPainted = (id, url, value) => keep(sessionStorage, PAINTED, JSON.stringify({ id, url, value }));
@@ -350,6 +355,8 @@
         event.preventDefault();
         event.stopPropagation();
       };
+      // An open list would be a stop of its own, and go away once the focus is in it.
+      if (event.key === "Tab") byId(event.target.getAttribute?.("aria-controls"))?.setAttribute("tabindex", "-1");
       if (event.altKey && !held && (event.key === "ArrowLeft" || event.key === "ArrowRight")) {
         stop();
         window.sdcolab.viewer?.step(event.key === "ArrowLeft" ? -1 : 1);

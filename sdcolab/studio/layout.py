@@ -22,6 +22,7 @@ from typing import Any
 
 from sdcolab.core.describing import Describe
 from sdcolab.core.detecting import Detect
+from sdcolab.core.errors import InitImageMissing
 from sdcolab.core.fields import parts_of, table_of
 from sdcolab.core.inversion import Inversion
 from sdcolab.core.preferences import STANDARD_UNITS
@@ -558,6 +559,9 @@ GENERATION: tuple[Section, ...] = (
 
 
 def _with_infotexts(task: Enlarge) -> Enlarge:
+    """Raises ``InitImageMissing`` where there is nothing to enlarge."""
+    if not task.pictures and not task.folder:
+        raise InitImageMissing()
     return replace(task, infotexts=tuple(map(infotext_of, task.pictures)))
 
 

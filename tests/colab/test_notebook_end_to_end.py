@@ -232,15 +232,18 @@ class Page:
         self._values |= dict(zip(fill["outputs"], opened, strict=True))
 
     def look(self) -> str:
-        """Open the page, as a browser does; everything that it shows."""
+        """Open the page, as a browser does, and ask for news, as its script does; everything that it shows."""
         for action in self._actions:
-            if any(event == "load" for _, event in action["targets"]):
+            if any(event == "load" or self._id(number) == "sd-look-again" for number, event in action["targets"]):
                 for number, value in zip(action["outputs"], self._do(action, {}), strict=True):
                     if not isinstance(value, dict):
                         self._values[number] = value
                     elif "value" in value:
                         self._values[number] = value["value"]
         return "\n".join(map(str, self._values.values()))
+
+    def _id(self, number: int | None) -> object:
+        return self._components[number].get("elem_id") if number else None
 
     def field(self, name: str) -> object:
         """What the form shows in a field."""

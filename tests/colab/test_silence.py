@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import itertools
-import os
 import queue
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -17,7 +16,7 @@ import pytest
 from colab.test_panel import Desk
 from colab.test_session import TUNNEL_DOWN, Cell
 
-from sdcolab.colab import host, prepare, waiting
+from sdcolab.colab import drive_sync, host, prepare, waiting
 from sdcolab.colab.drive_sync import DriveNews, DriveSync, Rhythm
 from sdcolab.colab.host import ColabHost
 from sdcolab.colab.notebook import StartOptions
@@ -58,14 +57,15 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def hung_drive(tmp_path: Path) -> Iterator[Path]:
-    """A Drive that is there and whose files never answer: reading a pipe that nobody writes waits as DriveFS does."""
+def hung_drive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A Drive that is there and whose files never answer, not even how large they are, as DriveFS when it hangs."""
     config = tmp_path / "nube" / "sdcolab" / "config"
     config.mkdir(parents=True)
-    os.mkfifo(config / "configuracion.json")
+    (config / "configuracion.json").write_text("{}", encoding="utf-8")
+    answer = threading.Event()
+    monkeypatch.setattr(drive_sync, "_size", lambda _path: int(answer.wait(60)))
     yield tmp_path / "nube"
-    with contextlib.suppress(OSError):  # whoever still reads is let go
-        os.close(os.open(config / "configuracion.json", os.O_WRONLY | os.O_NONBLOCK))
+    answer.set()  # whoever still waits is let go
 
 
 def test_a_drive_that_hangs_is_told_and_left_aside(

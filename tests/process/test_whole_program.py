@@ -21,7 +21,7 @@ import pytest
 import requests
 
 from sdcolab.core.errors import EngineKilled
-from sdcolab.core.words import explain
+from sdcolab.core.words.client import explain
 
 PATIENCE = 120.0
 SMALL = {"prompt": "cat face", "steps": 2, "width": 64, "height": 64, "seed": 5, "sampler_name": "Euler"}

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page
 from web_fakes import Bench, make_bench
-from web_visitor import LAPTOP, PASSWORD, PATIENCE, USER, Visit, Visitor
+from web_visitor import LAPTOP, PASSWORD, USER, Visit, Visitor
 
 from sdcolab.web.app import Server, serve
 
@@ -40,7 +40,6 @@ def visit(browser: Browser, server: Server, bench: Bench, known_visitors: dict[s
     """Opens the page in a profile that remembers nothing, as if nothing had been generated, or in the last profile
     (``again=True``). Nothing may go wrong in it.
     """
-    expect.set_options(timeout=PATIENCE)
     visitors: list[Visitor] = []
 
     def visitor_with(options: dict[str, Any]) -> Visitor:
@@ -71,7 +70,6 @@ def visit(browser: Browser, server: Server, bench: Bench, known_visitors: dict[s
 @pytest.fixture(scope="module")
 def page(browser: Browser, server: Server, bench: Bench) -> Iterator[Page]:
     """One page on a laptop for a whole file: opening it is what takes time. Nothing may go wrong in it."""
-    expect.set_options(timeout=PATIENCE)
     visitor = Visitor(browser, server, LAPTOP)
     yield visitor.open()
     bench.finish_jobs()

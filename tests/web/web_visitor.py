@@ -27,6 +27,7 @@ class Visitor:
         self.url = server.url
         self.context: BrowserContext = browser.new_context(base_url=server.url, locale="en-US", **options)
         self.context.set_default_timeout(PATIENCE)
+        expect.set_options(timeout=PATIENCE)
         self.trouble: list[str] = []
         self.arrive()
 

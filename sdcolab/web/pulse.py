@@ -62,10 +62,10 @@ class Pulse:
             *(buttons.interrupt, buttons.pause, buttons.skip_queue),
             *(downloads.progress, downloads.report, downloads.cancel),
         ]
-        inputs = [self._watch, self._selected, self._made]
+        inputs = [self._watch, self._selected]
         return {"fn": self._look, "inputs": inputs, "outputs": outputs, **QUIET}
 
-    def _look(self, watch: Watch, selected: Selected, made: str) -> Updates:
+    def _look(self, watch: Watch, selected: Selected) -> Updates:
         seen, job_view = see_job(watch, self._studio.jobs, time.monotonic)
         seen, desk_view = see_desk(seen, self._desk.snapshot)
         updates: Updates = {} if seen == watch else {self._watch: seen}
@@ -74,7 +74,7 @@ class Pulse:
         if desk_view:
             updates |= self._desk_updates(desk_view)
         if (job_view and job_view.refresh) or (desk_view and desk_view.refresh):
-            updates[self._made] = str(int(made) + 1)
+            updates[self._made] = str(time.monotonic_ns())
         return updates or {self._made: gr.skip()}
 
     def _job_updates(self, view: JobView, selected: Selected) -> Updates:

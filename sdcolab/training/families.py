@@ -29,17 +29,15 @@ class TrainedFamily:
     cache_suffix: str = "_sd"
 
 
-_SD1 = TrainedFamily(
-    name="sd_v1",
-    architecture="stable-diffusion-v1",
-    full=WeightCounts(unet=859_520_964, text=123_060_480, vae=83_653_863),
-    per_rank=590_000,
-    per_pixel=9_500,
-)
-
 TRAINABLE: Mapping[ModelFamily, TrainedFamily] = MappingProxyType(
     {
-        ModelFamily.SD1: _SD1,
+        ModelFamily.SD1: TrainedFamily(
+            name="sd_v1",
+            architecture="stable-diffusion-v1",
+            full=WeightCounts(unet=859_520_964, text=123_060_480, vae=83_653_863),
+            per_rank=590_000,
+            per_pixel=9_500,
+        ),
         ModelFamily.SD2: TrainedFamily(
             name="sd_v2",
             architecture="stable-diffusion-v2-512",

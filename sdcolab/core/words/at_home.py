@@ -34,7 +34,8 @@ ADVICE: Mapping[str, str] = {
         "que usen la tarjeta."
     ),
     "model.too_big_for_ram": (
-        "Cierra otros programas, elige la versión .safetensors «pruned» del modelo, o uno más pequeño."
+        "Cierra otros programas, elige la versión .safetensors «pruned» del modelo, o uno más pequeño. Sin tarjeta, "
+        "«bf16» en «Precisión en el procesador» ocupa casi la mitad."
     ),
 }
 """By code, with the facts of its error."""

@@ -25,6 +25,10 @@ ADVICE: Mapping[str, str] = {
     "grids.script_option": "{suggestions}Revisa cómo está escrito.",
     "grids.wildcard_missing": "{suggestions}Crea la lista en la carpeta wildcards, o revisa el nombre.",
     "model.none": _GET,
+    "model.too_big_for_ram": (
+        "Cierra otros programas o elige un modelo más pequeño. Sin tarjeta, --precision-procesador bf16 ocupa "
+        "casi la mitad."
+    ),
     "request.init_image_missing": "Añádela con --imagen ARCHIVO.",
     "request.mask_missing": "Añádela con --mascara ARCHIVO: blanco donde la imagen debe cambiar.",
     "request.not_option": "{suggestions}«sdcolab generar --help» tiene los valores posibles.",

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from sdcolab.core.errors import DriveFull, DriveLost, HostError
-from sdcolab.core.files import system_reason
+from sdcolab.core.files import free_beside, system_reason
 from sdcolab.core.folders import Folders
 from sdcolab.core.kept import MAX_KEPT_BYTES
 from sdcolab.core.settings import SettingsFile
@@ -141,7 +141,7 @@ class DriveSettings:
             saved.parent.mkdir(parents=True, exist_ok=True)
             there = saved.read_bytes() if saved.exists() else None
             if there is not None and there not in (content, self._known.get(local.name)):
-                saved.replace(saved.with_suffix(f".anterior{saved.suffix}.bak"))
+                saved.replace(free_beside(saved, "anterior", ".bak"))
             if there != content:
                 self._copy(local, saved)
             self._known[local.name] = content

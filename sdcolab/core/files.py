@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import os
 import shutil
 import sys
@@ -112,6 +113,13 @@ def patiently(act: Callable[[], object], wait: Callable[[float], None] = time.sl
         else:
             return
     act()
+
+
+def free_beside(path: Path, mark: str, end: str = "") -> Path:
+    """The first name beside ``path`` that is free: ``NAME.MARK.json`` with ``end`` behind it, or ``NAME.MARK-2…``."""
+    marks = itertools.chain([mark], (f"{mark}-{number}" for number in itertools.count(2)))
+    names = (path.with_suffix(f".{one}{path.suffix}{end}") for one in marks)
+    return next(name for name in names if not os.path.lexists(name))
 
 
 def sweep(folder: Path) -> None:

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import filelock
 
 from sdcolab.core.errors import CannotRead, CannotWrite, RequestError, SettingsUnreadable
-from sdcolab.core.files import storage_errors, sweep, system_reason
+from sdcolab.core.files import free_beside, storage_errors, sweep, system_reason
 from sdcolab.core.untrusted import parse_json
 
 T = TypeVar("T")
@@ -66,7 +66,7 @@ def _value_in(path: Path) -> Any:
 
 def set_aside(path: Path) -> SettingsUnreadable:
     """Rename a file that is not what it should be out of the way; the error to raise. Raises ``CannotWrite``."""
-    backup = path.with_suffix(f".dañada{path.suffix}")
+    backup = free_beside(path, "dañada")
     with storage_errors(backup):
         path.replace(backup)
     return SettingsUnreadable(path=path, backup=backup)

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from sdcolab.core.detect import ModelKind
+from sdcolab.core.errors import RequestError
 from sdcolab.core.library import Library, Listing, ModelFile
-from sdcolab.core.prompt import NetworkTag, decimal_commas, extract_networks, strip_comments
+from sdcolab.core.prompt import NetworkTag, extract_networks, strip_comments, weight_doubts
 from sdcolab.core.request import AUTOMATIC, INSIDE, GenerationRequest
 
 _VAE_SUFFIXES = (".vae.safetensors", ".vae.pt", ".vae.ckpt")
@@ -45,12 +46,12 @@ class ResolvedRequest:
         return tuple(tag for text in _texts(self.request) for tag in self.prompts[text].tags)
 
     @property
-    def decimal_commas(self) -> tuple[str, ...]:
-        """The numbers in the prompts that were meant as weights and have a comma."""
-        requests = self.pictures or (self.request,)
+    def weight_doubts(self) -> tuple[RequestError, ...]:
+        """What the prompts say that looks like a weight and is none."""
+        requests, hires = self.pictures or (self.request,), self.request.hires
         texts = [text for one in requests for text in (one.prompt, one.negative_prompt)]
-        texts.append(self.request.hires.prompt if self.request.hires else "")
-        return tuple(dict.fromkeys(number for text in texts for number in decimal_commas(text)))
+        texts += [hires.prompt, hires.negative_prompt] if hires else []
+        return tuple(weight_doubts("\n".join(map(strip_comments, texts)), hires=hires is not None))
 
     def checkpoint_called(self, name: str) -> ModelFile:
         """The file of the checkpoint that a pass names."""

@@ -14,7 +14,6 @@ from PIL import Image
 
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import (
-    DecimalComma,
     ImageNotFinite,
     NetworkIgnored,
     NoCuda,
@@ -194,8 +193,8 @@ class Engine:
         for tag in bench.asked.tags:
             if tag.kind not in understood:
                 bench.warn(NetworkIgnored(tag=tag.source))
-        for number in bench.asked.decimal_commas:
-            bench.warn(DecimalComma(number=number, better=number.replace(",", ".")))
+        for doubt in bench.asked.weight_doubts:
+            bench.warn(doubt)
         side = max(request.width or 0, request.height or 0)
         if request.init is None and side > native * TOO_LARGE:
             bench.warn(SizeBeyondNative(side=side, native=native))

@@ -132,10 +132,18 @@ def upscaler_links() -> dict[str, tuple[str, int]]:
 
 def embedding_links() -> dict[str, tuple[str, int]]:
     """The link of every embedding of the catalogue, by the word that calls it, and its bytes."""
+    return {_stem(entry): (entry.link, entry.size or 0) for entry in _embeddings()}
+
+
+def embedding_families() -> dict[str, ModelFamily]:
+    """What each embedding of the catalogue was made for, by the word that calls it."""
+    return {_stem(entry): entry.family for entry in _embeddings()}
+
+
+def _embeddings() -> tuple[CatalogEntry, ...]:
     from sdcolab.downloads.catalog import load_catalog
 
-    found = (entry for entry in load_catalog().values() if entry.kind is ModelKind.EMBEDDING)
-    return {_stem(entry): (entry.link, entry.size or 0) for entry in found}
+    return tuple(entry for entry in load_catalog().values() if entry.kind is ModelKind.EMBEDDING)
 
 
 def detector_links() -> dict[str, tuple[str, int]]:

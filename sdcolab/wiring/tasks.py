@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from sdcolab.core.describing import Describe
-from sdcolab.core.detect import ModelKind
+from sdcolab.core.detect import ModelFamily, ModelKind
+from sdcolab.core.detect import detect as recognise
 from sdcolab.core.detecting import Detect
-from sdcolab.core.errors import EmbeddingMissing, SymbolWithoutScript
+from sdcolab.core.errors import (
+    EmbeddingMissing,
+    EmbeddingOtherFamily,
+    RequestError,
+    SdcolabError,
+    SymbolWithoutScript,
+)
 from sdcolab.core.events import CancelToken, FileMade, ImageReady, ImageSaved, Listener, Note, Warned
 from sdcolab.core.library import Library
 from sdcolab.core.outputs import ImageStore
@@ -13,12 +22,13 @@ from sdcolab.core.prompt.marks import idle_marks, words_in
 from sdcolab.core.result import GenerationResult
 from sdcolab.core.scripts import Grid
 from sdcolab.core.tasks import Download, Enlarge, Generate, Place, Preload, TaskRow, TaskTable, Tools, Unload
+from sdcolab.core.tensors import read_header
 from sdcolab.core.timing import PartTimes
 from sdcolab.core.training import PreparePictures, TrainLora, TryLora
 from sdcolab.core.translating import FetchTranslator
 from sdcolab.core.words.speed import times_line
 from sdcolab.core.workshop import Convert, Extract, Merge, TryMerge
-from sdcolab.wiring.downloads import build_downloads, embedding_links
+from sdcolab.wiring.downloads import build_downloads, embedding_families
 from sdcolab.wiring.enlarging import enlarge_pictures
 from sdcolab.wiring.grids import run_grid
 from sdcolab.wiring.training_tasks import describe, prepare_pictures, train_lora, try_lora
@@ -30,8 +40,8 @@ def generate(task: Generate, tools: Tools, listener: Listener, cancel: CancelTok
     """Make pictures."""
     for mark, script in idle_marks(task.request.prompt):
         listener(Warned(SymbolWithoutScript(mark=mark, script=script)))
-    for name in _absent_embeddings(task, tools.library):
-        listener(Warned(EmbeddingMissing(kind=ModelKind.EMBEDDING, name=name)))
+    for doubt in _embedding_doubts(task, tools.library):
+        listener(Warned(doubt))
     timed = PartTimes(listener)
     result = tools.engine.generate(task.request, timed, cancel, save=task.save)
     if line := times_line(timed.ended()):
@@ -39,12 +49,28 @@ def generate(task: Generate, tools: Tools, listener: Listener, cancel: CancelTok
     return result
 
 
-def _absent_embeddings(task: Generate, library: Library) -> tuple[str, ...]:
-    """The embeddings of the catalogue that the prompts name and no folder has. Of other names nobody can say whether
-    they are meant as one."""
-    named = words_in(embedding_links(), task.request.prompt, task.request.negative_prompt)
+def _embedding_doubts(task: Generate, library: Library) -> Iterator[RequestError]:
+    """What to say of the embeddings of the catalogue that the prompts name and no folder has. Of other names nobody can
+    say whether they are meant as one."""
+    families = embedding_families()
     here = library.files(ModelKind.EMBEDDING)
-    return tuple(name for name in named if not any(file.is_called(name) for file in here))
+    named = words_in(families, task.request.prompt, task.request.negative_prompt)
+    absent = [name for name in named if not any(file.is_called(name) for file in here)]
+    model = _family_of(task.request.checkpoint, library) if absent else ModelFamily.UNKNOWN
+    for name in absent:
+        if ModelFamily.UNKNOWN in (model, families[name]) or model is families[name]:
+            yield EmbeddingMissing(kind=ModelKind.EMBEDDING, name=name)
+        else:
+            yield EmbeddingOtherFamily(name=name, family=families[name].value, model_family=model.value)
+
+
+def _family_of(checkpoint: str, library: Library) -> ModelFamily:
+    """The family of a checkpoint, as far as it is told without opening a pickle."""
+    try:
+        file = library.find(ModelKind.CHECKPOINT, checkpoint) if checkpoint else library.default_checkpoint()
+        return recognise(read_header(file.path)).family if file.path.suffix == ".safetensors" else ModelFamily.UNKNOWN
+    except SdcolabError:
+        return ModelFamily.UNKNOWN  # the engine tells what is wrong with it
 
 
 def detect(task: Detect, tools: Tools, listener: Listener, cancel: CancelToken) -> None:

@@ -308,6 +308,14 @@ def test_newer_local_settings_win_and_drives_are_kept_aside(machines: Callable[.
     late.stop()
     assert json.loads(saved.read_text()) == {"pasos": 20}
     assert "otra maquina" in saved.with_suffix(".anterior.json.bak").read_text()
+    # And once more: what was kept aside before stays too.
+    saved.write_text('{"estilos": "de una tercera"}')
+    third = DriveSync(vm.folders, vm.drive, images=False, settings=True, listener=vm.news.append, rhythm=FAST)
+    third.start()
+    third.flush(5)
+    third.stop()
+    assert "otra maquina" in saved.with_suffix(".anterior.json.bak").read_text()
+    assert "una tercera" in saved.with_suffix(".anterior-2.json.bak").read_text()
 
 
 def test_styles_travel_and_begin_with_those_of_the_notebooks_of_before(machines: Callable[..., Machine]) -> None:

@@ -416,7 +416,7 @@ def test_what_the_page_left_is_shown_and_can_be_turned_off(desk: Desk) -> None:
     assert done
     assert (done.request.steps, done.request.tiling, done.request.variation.strength) == (2, False, 0.5)
     assert done.request.hires is not None and done.request.hires.scale == 1.5
-    desk.widget("Hires. fix").value = False
+    desk.widget("Hires fix").value = False
     desk.press("🎨 Generar")
     done = last_form.load()
     assert done and done.request.hires is None

@@ -24,7 +24,6 @@ from sdcolab.core.prompt import (
     SubPrompt,
     active_index,
     apply_styles,
-    decimal_commas,
     edit_schedule,
     expected_calls,
     extract_networks,
@@ -32,6 +31,7 @@ from sdcolab.core.prompt import (
     parse_attention,
     split_and,
     strip_comments,
+    weight_doubts,
     with_points,
 )
 
@@ -403,16 +403,57 @@ def test_styles_frame_or_follow_the_prompt() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "numbers", "better"),
+    ("text", "better"),
     [
-        ("(gato:1,2), (sol: 0,5 )", ("1,2", "0,5"), "(gato:1.2), (sol:0.5)"),
-        ("(gato:1.2), uno,2", (), "(gato:1.2), uno,2"),
-        ("gato:1,2", (), "gato:1,2"),
+        ("(gato:1,2), (sol: 0,5 )", "(gato:1.2), (sol:0.5)"),
+        ("(gato:1.2), uno,2", "(gato:1.2), uno,2"),
+        ("gato:1,2", "gato:1,2"),
     ],
 )
-def test_decimal_commas(text: str, numbers: tuple[str, ...], better: str) -> None:
-    assert decimal_commas(text) == numbers
+def test_decimal_commas(text: str, better: str) -> None:
     assert with_points(text) == better
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("(gato:1,2), (sol: 0,5 ), (luna:1,2)", ["1,2", "0,5"]),
+        ("(gato:1.x)", ["1.x"]),
+        ("(gato:1'2), (sol:-1·5)", ["1'2", "-1·5"]),
+        ("(gato:120%)", ["120%"]),
+        ("(gato: 1. 2)", ["1. 2"]),
+        ("(un gato blanco:1.2, perro)", ["un gato blanco:1.2"]),
+        ("(gato:1.2", ["gato:1.2"]),
+        ("sol, gato:1.2, perro", ["gato:1.2"]),
+        ("{gato:1.2}, sol", ["gato:1.2"]),
+        ("（gato：1.2）", ["gato：1.2"]),
+        ("a\ngato:.8\nb", ["gato:.8"]),
+        ("[gato:1.2]", ["[gato:1.2]"]),
+        ("[un gato : 1.1]", ["[un gato : 1.1]"]),
+        # what is read as it was meant, or means no weight
+        ("(gato:1.2), ((sol)), [luna:0.5], [a:b:0.3], [a|b]", []),
+        ("(gato:-1.2), (sol:.5), (mar: +1 ), (rio:2)", []),
+        ("<lora:x:0,8>, <lora:x:0.8:1.2>", []),
+        ("un reloj (12:30 pm), aspect 16:9, (clock: 12:30)", []),
+        ("nier:2b, (yorha:2b), fate/1st:ascension, f:1,8", []),
+        ("\\(gato:1,x\\), https://a.b/c:8080", []),
+        ("{0.5::gato|perro}, [(gato:1.2):0.5]", []),
+        ("[gato:3], [gato:10], ratio 1:1.5", []),
+    ],
+)
+def test_what_looks_like_a_weight_and_is_none_is_told(text: str, told: list[str]) -> None:
+    doubts = [next(iter(doubt.facts().values())) for doubt in weight_doubts(text)]
+    assert doubts == told
+
+
+def test_a_second_pass_makes_room_for_late_words() -> None:
+    assert list(weight_doubts("[gato:1.2]", hires=True)) == []
+
+
+def test_what_is_proposed_is_read() -> None:
+    for text in ("(gato:1.2", "un gato:1,5, sol", "[gato:1.3]"):
+        (doubt,) = weight_doubts(text)
+        assert parse_attention(str(doubt.facts()["better"]))[0].weight > 1.1
 
 
 def lines_run(work: Callable[[], object]) -> int:

@@ -161,7 +161,7 @@ def test_human_time(seconds: float, text: str) -> None:
 
 def test_every_path_has_a_label() -> None:
     assert label_of("steps") == "Pasos"
-    assert label_of("hires") == "Hires. fix"
+    assert label_of("hires") == "Hires fix"
     assert label_of("nada.que.ver") == "nada.que.ver"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import shutil
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -17,7 +18,14 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from sdcolab.core.detect import ModelKind
-from sdcolab.core.errors import EmbeddingMissing, EmbeddingSkipped, ModelUnreadable, ModelUnsafe, SdcolabError
+from sdcolab.core.errors import (
+    EmbeddingMissing,
+    EmbeddingOtherFamily,
+    EmbeddingSkipped,
+    ModelUnreadable,
+    ModelUnsafe,
+    SdcolabError,
+)
 from sdcolab.core.events import CancelToken, Event, Warned
 from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library
@@ -337,3 +345,13 @@ def test_an_embedding_of_the_catalogue_that_is_not_here_is_told(engine: Engine, 
     assert absent("EasyNegativeV2") == []
     save_file({"emb_params": torch.ones(2, WIDTH)}, place / "EasyNegative.safetensors")
     assert absent("EasyNegative, lowres") == []
+
+
+def test_an_embedding_of_another_family_is_not_offered(engine: Engine, folders: Folders, mini_sdxl: Path) -> None:
+    shutil.copy(mini_sdxl, folders.models(ModelKind.CHECKPOINT) / "xl.safetensors")
+    events: list[Event] = []
+    asked = Generate(replace(REQUEST, checkpoint="xl", negative_prompt="EasyNegative"), save=False)
+    generate(asked, Tools(folders, Library(folders), engine), events.append, CancelToken())
+    (told,) = [event.warning for event in events if isinstance(event, Warned)]
+    assert isinstance(told, EmbeddingOtherFamily)
+    assert (told.family, told.model_family) == ("SD1", "SDXL")

@@ -199,11 +199,11 @@ def test_lists_show_axes_in_groups_by_their_names_in_forms() -> None:
     assert sorted(axis.label for axis in listed) == sorted(axis.label for axis in AXES if axis.available)
     groups = [group for group, _ in itertools.groupby(axis.group for axis in listed)]
     assert len(groups) == len(set(groups)) and groups[:2] == ["", "LoRA"]
-    assert {"Hires. fix", "ControlNet", "ControlNet 3", "ADetailer 2", "Semilla", "Ajustes finos"} < set(groups)
+    assert {"Hires fix", "ControlNet", "ControlNet 3", "ADetailer 2", "Semilla", "Ajustes finos"} < set(groups)
     titles = {axis.label: axis.title for axis in listed}
     assert len(set(titles.values())) == len(titles)
     assert titles["Seed"] == "Seed · Semilla" and titles["Sampler"] == "Sampler"
-    assert titles["Hires steps"] == "Hires. fix › Hires steps · Pasos de hires"
+    assert titles["Hires steps"] == "Hires fix › Hires steps · Pasos de hires"
     assert titles["[ControlNet 2] Weight"] == "ControlNet 2 › Weight · Peso"
 
 

@@ -206,7 +206,9 @@ from sdcolab.core.errors.models import (
 )
 from sdcolab.core.errors.request import (
     DecimalComma,
+    EditNeverBegins,
     EmbeddingMissing,
+    EmbeddingOtherFamily,
     EnlargedTooLarge,
     FeatureMissing,
     FieldFloored,
@@ -244,6 +246,8 @@ from sdcolab.core.errors.request import (
     TooManyInitImages,
     UnknownFile,
     UnknownName,
+    WeightMisplaced,
+    WeightNotNumber,
 )
 from sdcolab.core.errors.storage import (
     CannotRead,
@@ -377,7 +381,9 @@ __all__ = [
     "DriveSymlink",
     "DriveUnsupported",
     "EarlyAccess",
+    "EditNeverBegins",
     "EmbeddingMissing",
+    "EmbeddingOtherFamily",
     "EmbeddingSkipped",
     "EngineCrashed",
     "EngineGaveUp",
@@ -579,6 +585,8 @@ __all__ = [
     "WebGaveUp",
     "WebKilled",
     "WebPageInsteadOfFile",
+    "WeightMisplaced",
+    "WeightNotNumber",
     "WildcardMissing",
     "WildcardRefused",
     "WorkshopError",

@@ -175,6 +175,17 @@ class EmbeddingMissing(NotDownloaded):
 
 
 @dataclass(eq=False)
+class EmbeddingOtherFamily(RequestError):
+    """A prompt names an embedding of the catalogue that is not here and was made for another family than the chosen
+    model's. Told as a warning."""
+
+    code: ClassVar[str] = "request.embedding_other_family"
+    name: str
+    family: str
+    model_family: str
+
+
+@dataclass(eq=False)
 class PromptSyntaxError(RequestError):
     """The prompt has something that cannot be read; ``position`` counts characters from 0."""
 
@@ -251,6 +262,35 @@ class DecimalComma(RequestError):
 
     code: ClassVar[str] = "request.decimal_comma"
     number: str
+    better: str
+
+
+@dataclass(eq=False)
+class WeightNotNumber(RequestError):
+    """Where a weight stands in the prompt is something else, ``(gato:1.x)``, so that it is read as text. Told as a
+    warning."""
+
+    code: ClassVar[str] = "request.weight_not_number"
+    weight: str
+
+
+@dataclass(eq=False)
+class WeightMisplaced(RequestError):
+    """A weight in the prompt, ``fragment``, does not stand before the end of its parenthesis, so that it is read as
+    text. Told as a warning."""
+
+    code: ClassVar[str] = "request.weight_misplaced"
+    fragment: str
+    better: str
+
+
+@dataclass(eq=False)
+class EditNeverBegins(RequestError):
+    """``fragment``, ``[word:1.2]``, puts a word into the prompt after the last step. Told as a warning."""
+
+    code: ClassVar[str] = "request.edit_never_begins"
+    fragment: str
+    word: str
     better: str
 
 

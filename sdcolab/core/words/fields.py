@@ -64,7 +64,7 @@ _GROUPS: Mapping[str, Mapping[str, Words]] = {
         ),
         "tiling": Words("Mosaico sin bordes", "Para patrones que se repiten, como baldosas", option="mosaico"),
     },
-    "Hires. fix": {
+    "Hires fix": {
         "hires.upscaler": Words("Upscaler de hires", option="hires-upscaler"),
         "hires.scale": Words("Ampliar por", option="hires-escala"),
         "hires.strength": Words(
@@ -74,7 +74,7 @@ _GROUPS: Mapping[str, Mapping[str, Words]] = {
         ),
         "hires.steps": Words("Pasos de hires", "0 = los mismos de la primera pasada", option="hires-pasos"),
     },
-    "Más opciones de Hires. fix": {
+    "Más opciones de Hires fix": {
         "hires.width": Words("Ampliar hasta este ancho", "0 = según «Ampliar por»", option="hires-ancho"),
         "hires.height": Words("Ampliar hasta este alto", "0 = según «Ampliar por»", option="hires-alto"),
         "hires.checkpoint": Words("Modelo de hires", option="hires-modelo"),
@@ -263,7 +263,7 @@ FIELD_LABELS: Mapping[str, str] = {path: FIELD_WORDS[path].label for path in FIE
 
 PART_LABELS: Mapping[str, str] = {
     "variation": "Semilla: opciones",
-    "hires": "Hires. fix",
+    "hires": "Hires fix",
     "init": "Imagen inicial",
     "init.inpaint": "Inpaint: pintar solo una parte",
     "refiner": "Refiner",

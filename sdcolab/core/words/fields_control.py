@@ -36,7 +36,7 @@ GROUPS: Mapping[str, Mapping[str, Words]] = {
         "control.resolution": Words("Resolución del preprocessor", "-1 = 512", option="resolucion"),
         "control.threshold_a": Words("Umbral A", "-1 = el del preprocessor", option="umbral-a"),
         "control.threshold_b": Words("Umbral B", "-1 = el del preprocessor", option="umbral-b"),
-        "control.passes": Words("Con Hires. fix", option="pasadas"),
+        "control.passes": Words("Con Hires fix", option="pasadas"),
         "control.mask": Words("Máscara para inpaint", "Blanco = lo que se pinta de nuevo", option="mascara"),
         "control.region": Words("Zona donde actúa", "Blanco = actúa; vacío = en toda la imagen", option="zona"),
         "control.pictures": Words("Si hay varias muestras", option="varias"),

@@ -102,7 +102,7 @@ HELP: Mapping[str, Help] = {
     "width": Help(
         (
             "Trabaja cerca del tamaño con que se entrenó el modelo (512 en los clásicos, 1024 en SDXL): mucho más "
-            "grande, se repiten cuerpos y caras. Para imágenes grandes usa Hires. fix.",
+            "grande, se repiten cuerpos y caras. Para imágenes grandes usa Hires fix.",
         ),
         (
             ("cuadrada", {}),

@@ -83,6 +83,10 @@ SENTENCES: Mapping[str, Sentence] = {
         "No tienes el embedding «{name}»: su nombre se lee como texto y no hace nada.",
         "Descárgalo (está en el catálogo de «Descargas»), o quítalo del prompt.",
     ),
+    "request.embedding_other_family": Sentence(
+        "El embedding «{name}» es para modelos {family} y el elegido es {model_family}: su nombre se lee como texto.",
+        "Quítalo del prompt, o elige un modelo {family}.",
+    ),
     "request.hypernetwork_missing": Sentence(
         "No tienes la hypernetwork de {tag}; la imagen se hace sin ella.",
         "{suggestions}Descárgala en la pestaña «Descargas», o quítala del prompt.",
@@ -95,10 +99,22 @@ SENTENCES: Mapping[str, Sentence] = {
         "El peso «{number}» lleva coma, así que se lee como texto y no como peso.",
         "Usa punto: {better}.",
     ),
+    "request.weight_not_number": Sentence(
+        "El peso «{weight}» no es un número, así que se lee como texto.",
+        "Escribe un número con punto antes de cerrar el paréntesis; por ejemplo: (gato:1.2).",
+    ),
+    "request.weight_misplaced": Sentence(
+        "En «{fragment}» el número se lee como texto: el peso va justo antes de cerrar el paréntesis.",
+        "Escribe {better}.",
+    ),
+    "request.edit_never_begins": Sentence(
+        "«{fragment}» no da peso: dice en qué parte de los pasos entra «{word}», y con ese número no entra nunca.",
+        "Para darle peso escribe {better}; para que entre a la mitad, usa 0.5.",
+    ),
     "request.size_beyond_native": Sentence(
         "{side} píxeles es mucho para este modelo, hecho para imágenes de unos {native}: pueden salir cuerpos "
         "repetidos o deformados.",
-        "Genera a {native} y amplía con Hires. fix.",
+        "Genera a {native} y amplía con Hires fix.",
     ),
     "request.floored": Sentence(
         "«{field}» es {value}, que no es múltiplo de 8; se usa {used}, como en AUTOMATIC1111.",

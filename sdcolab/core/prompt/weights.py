@@ -1,0 +1,60 @@
+"""Weights that A1111's grammar reads as text, and what was meant: ``(gato:1,2)``, ``(gato:1.x)``, ``gato:1.2``.
+
+Half of our readers write a decimal comma, and nothing in a picture tells that a weight was not read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from sdcolab.core.errors import DecimalComma, EditNeverBegins, RequestError, WeightMisplaced, WeightNotNumber
+
+_BLANKS = r"[^\S\n]{0,8}"
+_WEIGHT = re.compile(rf":\s{{0,8}}([+-]?\d{{1,4}}),(\d{{1,6}}){_BLANKS}(?=\))")
+_TAG = re.compile(r"<\w+:[^<>]*>")
+_ODD = re.compile(
+    rf"(?<![\d\\:]):{_BLANKS}(?P<odd>[+-]?\d[\d.,·'’ %xXo-]{{0,11}}|[+-]?[.,]\d[\d.,%x]{{0,11}}){_BLANKS}(?<!\\)\)"
+)
+"""Where a weight stands, something that begins as a number does; times of day (12:30) are none."""
+
+_NUMBER = re.compile(r"[+-]?[.\d]+\s*")
+_LOOSE = re.compile(
+    rf"(?<![\w<:])(?P<word>[^\W\d_][\w -]{{0,40}}[^\W\d_]){_BLANKS}[:：]{_BLANKS}(?P<weight>[+-]?\d?[.,]\d{{1,3}})"
+    rf"{_BLANKS}(?=[,\n}}）]|\Z)"
+)
+"""A word with a decimal number behind it where no parenthesis closes."""
+
+_LATE = re.compile(rf"\[{_BLANKS}(?P<word>[^\[\]():|,]{{1,60}}):{_BLANKS}(?P<when>[1-9]\.\d{{1,3}}){_BLANKS}\]")
+
+
+def with_points(text: str) -> str:
+    """``text`` with a point in every weight that has a comma."""
+    return _WEIGHT.sub(r":\1.\2", text)
+
+
+def weight_doubts(text: str, *, hires: bool = False) -> Iterator[RequestError]:
+    """What ``text`` says that looks like a weight and is none, each thing once, to be told as warnings.
+
+    ``hires``: there is a second pass, in which ``[gato:1.5]`` begins halfway.
+    """
+    told: set[str] = set()
+    for doubt in _doubts(_TAG.sub(" ", text), hires=hires):
+        if str(doubt) not in told:
+            told.add(str(doubt))
+            yield doubt
+
+
+def _doubts(text: str, *, hires: bool) -> Iterator[RequestError]:
+    for match in _WEIGHT.finditer(text):
+        yield DecimalComma(number=f"{match[1]},{match[2]}", better=f"{match[1]}.{match[2]}")
+    for match in _ODD.finditer(text):
+        if not _NUMBER.fullmatch(match["odd"]) and not _WEIGHT.match(text, match.start()):
+            yield WeightNotNumber(weight=match["odd"].strip())
+    for match in _LOOSE.finditer(text):
+        better = f"({match['word'].strip()}:{match['weight'].replace(',', '.')})"
+        yield WeightMisplaced(fragment=match[0].strip(), better=better)
+    if not hires:
+        for match in _LATE.finditer(text):
+            word = match["word"].strip()
+            yield EditNeverBegins(fragment=match[0], word=word, better=f"({word}:{match['when']})")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -142,6 +143,7 @@ class PictureWidget(FieldWidget):
         if self._pictures:
             self._shown.value = self._pictures[0]
         self._count.value = PICTURES.format(count=len(self._pictures)) if len(self._pictures) > 1 else ""
+        count_on(self._upload, len(self._pictures))
         for told in self._told:
             told()
 
@@ -160,7 +162,18 @@ class PictureWidget(FieldWidget):
 def uploaded(value: Any) -> list[bytes]:
     """The contents that a ``FileUpload`` holds, in ipywidgets 7 (a dictionary by name) and 8 (a tuple)."""
     files = value.values() if isinstance(value, Mapping) else value or ()
-    return [bytes(file["content"]) for file in files]
+    return [found for file in files if (found := bytes(file["content"]))]
+
+
+def count_on(upload: Any, count: int) -> None:
+    """Let the button of a ``FileUpload`` say ``count``: it writes how many files it holds, and pictures also come by
+    other ways. Its places are empty, so that they are nobody's pictures."""
+    if hasattr(upload, "_counter"):  # ipywidgets 7
+        upload._counter = count
+    elif len(upload.value) != count:
+        now = datetime.datetime.now(datetime.UTC)
+        empty = {"name": "", "type": "", "size": 0, "content": b"", "last_modified": now}
+        upload.value = (empty,) * count
 
 
 class CanvasWidget(FieldWidget):

@@ -14,7 +14,7 @@ from typing import Any
 from sdcolab.colab.panel_fields import CanvasWidget, FieldWidget, PictureWidget, draw_field
 from sdcolab.core.fields import parts_of, table_of
 from sdcolab.core.words.fields import part_label, words_of
-from sdcolab.studio.form import Lists
+from sdcolab.studio.form import Lists, apart
 from sdcolab.studio.layout import Section
 
 Gadgets = Mapping[str, Callable[..., Any]]
@@ -143,11 +143,17 @@ class FormBox:
             self._new, self._table[item], words_of(item, self._prefix), self._values.get(path), self._lists
         )
         self.fields[path] = drawn
+        if path.rpartition(".")[2] == "sampler":
+            drawn.watch(partial(self._tell_apart, path))
         for told in self._watchers.get(path, ()):
             drawn.watch(told)
         for told in self._arrivals.get(path, ()):
             told()
         return drawn.box
+
+    def _tell_apart(self, path: str) -> None:
+        """A sampler chosen with its schedule ("DPM++ 2M Karras") shows both, each in its own widget."""
+        self.fill(apart({path: self.fields[path].value}, path, self._lists))
 
     def _fold(self, title: str, inside: Callable[[], list[Any]]) -> Any:
         """A title that shows what is below it, made at the first opening."""

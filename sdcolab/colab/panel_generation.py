@@ -31,7 +31,6 @@ from sdcolab.core.words.speed import FEW_STEPS, NO_FEW_STEPS, NO_FEW_STEPS_ADVIC
 from sdcolab.studio.form import Reader, once, shown
 from sdcolab.studio.generating import (
     IMAGE_MODE,
-    NOT_OF_A_BEGINNING,
     TEXT_MODE,
     Asked,
     GenerationDesk,
@@ -41,6 +40,7 @@ from sdcolab.studio.generating import (
     few_steps_for,
     fitting_size,
     lora_names,
+    of_a_beginning,
     with_lora,
 )
 from sdcolab.studio.layout import Layout, Section
@@ -169,8 +169,7 @@ class GenerationForm:
         """``picture`` as the one to start from, with what its text says."""
         size = fitting_size(*picture_of(picture).size)
         if infotext.strip():
-            said = self.desk.read(infotext).values
-            self.form.fill({path: value for path, value in said.items() if path not in NOT_OF_A_BEGINNING})
+            self.form.fill(of_a_beginning(self.desk.read(infotext).values))
         self.open_mode(IMAGE_MODE)
         self.form.fill({"init.images": picture, "init.inpaint": inpaint})
         self._put_size(size)

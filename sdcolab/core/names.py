@@ -5,7 +5,7 @@ The functions behind them live in ``engine``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from sdcolab.core.samplers import SAMPLERS, SCHEDULES
 
@@ -14,6 +14,23 @@ SAMPLER_NAMES = tuple(SAMPLERS)
 
 SCHEDULE_NAMES = tuple(SCHEDULES)
 """Schedules in A1111's order (hechos/a1111.md 3.3)."""
+
+JOINED_NAMES: Mapping[str, tuple[str, str]] = {
+    f"{sampler} {schedule}": (sampler, schedule)
+    for sampler, schedules in {
+        "DPM++ 2M": ("Karras",),
+        "DPM++ SDE": ("Karras",),
+        "DPM++ 2M SDE": ("Karras", "Exponential"),
+        "DPM++ 2M SDE Heun": ("Karras", "Exponential"),
+        "DPM++ 2S a": ("Karras",),
+        "DPM++ 3M SDE": ("Karras", "Exponential"),
+        "LMS": ("Karras",),
+        "DPM2": ("Karras",),
+        "DPM2 a": ("Karras",),
+    }.items()
+    for schedule in schedules
+}
+"""What A1111 listed as samplers before 1.9, and guides still do: a sampler and a schedule (hechos/a1111.md 3.1)."""
 
 LATENT_UPSCALERS = (
     "Latent",
@@ -38,3 +55,15 @@ def canonical_sampler(name: str) -> str:
     folded = name.strip().casefold()
     listed = {known.casefold(): known for known in SAMPLER_NAMES}
     return listed.get(folded) or FOREIGN_SAMPLER_NAMES.get(folded.removeprefix("k_"), name)
+
+
+def split_name(name: str, samplers: Iterable[str], schedules: Iterable[str]) -> tuple[str, str] | None:
+    """The sampler and the schedule that ``name`` joins ("DPM++ 2M Karras", whatever the case); None where it does
+    not."""
+    folded, known = name.strip().casefold(), tuple(samplers)
+    for schedule in schedules:
+        if folded.endswith(f" {schedule.casefold()}"):
+            sampler = canonical_sampler(name.strip()[: -len(schedule)])
+            if sampler in known:
+                return sampler, schedule
+    return None

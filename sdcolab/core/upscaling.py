@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -74,6 +75,17 @@ def _is_ldsr(file: ModelFile) -> bool:
 def upscaler_names(library: Library) -> tuple[str, ...]:
     """What can be chosen to enlarge pictures: ``PLAIN_UPSCALERS``, then the networks of ``library``."""
     return (*PLAIN_UPSCALERS, *network_upscalers(library))
+
+
+def networks_run() -> bool:
+    """Whether what reads upscaling networks is installed; nothing of it is imported."""
+    return all(find_spec(library) is not None for library in ("spandrel", "torchvision"))
+
+
+def best_upscaler(names: Sequence[str], *, networks: bool) -> str:
+    """The one of ``names`` to begin with: the first network that is quick, where ``networks`` run at all."""
+    others = (name for name in names if name not in PLAIN_UPSCALERS and name != LDSR)
+    return next(others, "Lanczos") if networks else "Lanczos"
 
 
 class Upscaling(Protocol):

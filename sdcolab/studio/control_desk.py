@@ -3,12 +3,13 @@ the numbers of each preprocessor, and the weights that are missing."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from sdcolab.core.architectures import FAMILY_OF_SIDE, ModelFamily
-from sdcolab.core.control import NO_PREPROCESSOR, UNSET, ControlType, models_for
+from sdcolab.core.control import NO_PREPROCESSOR, UNSET, ControlType, models_for, type_in_name
 from sdcolab.core.preprocessors import (
     PREPROCESSORS,
     Slider,
@@ -118,6 +119,26 @@ class ControlDesk:
         model = self._model(kind, NO_PREPROCESSOR, "", checkpoint if isinstance(checkpoint, str) else None)
         chosen = {"kind": kind.value, "module": NO_PREPROCESSOR, "model": model}
         return put | {f"{unit}.{name}": value for name, value in chosen.items()}
+
+
+def is_unit(path: str) -> bool:
+    """Whether the switch of a unit is at ``path``."""
+    return re.fullmatch(r"control\.\d+", path) is not None
+
+
+def units_told(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What ``values``, read from a text, say of units: one that the text lacks is only turned off and keeps what it
+    has, and one that it has is of the type of its preprocessor, else of its model, which no text tells."""
+    told = dict(values)
+    for switch in filter(is_unit, values):
+        if not values[switch]:
+            told = {path: value for path, value in told.items() if not path.startswith(f"{switch}.")}
+            continue
+        module, model = values.get(f"{switch}.module"), values.get(f"{switch}.model")
+        row = PREPROCESSORS.get(str(module or ""))
+        known = row.types[0] if row and module != NO_PREPROCESSOR else type_in_name(str(model or ""))
+        told[f"{switch}.kind"] = (known or ControlType.ALL).value
+    return told
 
 
 def _type_called(kind: str) -> ControlType:

@@ -26,6 +26,7 @@ from PIL import Image
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import FieldNotNumber, InitImageMissing, MaskMissing, NotDownloaded, UnknownName
 from sdcolab.core.fields import Field, Part, parts_of, plain_path, table_of
+from sdcolab.core.names import split_name
 from sdcolab.core.pictures import picture_from
 from sdcolab.core.registry import closest
 from sdcolab.core.words.fields import option_words
@@ -43,6 +44,10 @@ ABSENT: Final = ":absent"
 
 TO_READ: Final = ":to_read"
 """The same: how its names are written for people, in its order; in groups where ``GROUP_MARK`` is in them."""
+
+
+JOINED: Final = ":joined"
+"""The same: names that say the value of this field and of the one beside it ("DPM++ 2M Karras")."""
 
 
 def once(lists: Lists) -> Lists:
@@ -127,7 +132,8 @@ def choices(field: Field, lists: Lists) -> tuple[tuple[str, str], ...]:
     names, listed = names_for(field, lists), lists(field.choices)
     read = dict(zip(listed, lists(f"{field.choices}{TO_READ}"), strict=False))  # none for most lists
     here = tuple((read.get(name) or name_to_read(field, name), name) for name in names)
-    return (*here, *((TO_DOWNLOAD.format(name=name), name) for name in absent_names(field, lists)))
+    joined = ((name, name) for name in (lists(f"{field.choices}{JOINED}") if field.choices else ()))
+    return (*here, *joined, *((TO_DOWNLOAD.format(name=name), name) for name in absent_names(field, lists)))
 
 
 def absent_names(field: Field, lists: Lists) -> tuple[str, ...]:
@@ -218,6 +224,19 @@ def _own_parts(kind: type) -> Mapping[str, Part]:
     return {path: part for path, part in parts_of(kind).items() if "." not in path}
 
 
+def apart(values: Values, path: str, lists: Lists) -> dict[str, str]:
+    """The values that the sampler at ``path`` stands for when its name says a schedule too, as A1111 wrote it before
+    1.9; none otherwise."""
+    typed, samplers = str(values.get(path) or "").strip(), lists("samplers")
+    found = None if typed in samplers else split_name(typed, samplers, lists("schedules"))
+    return {path: found[0], schedule_of(path): found[1]} if found else {}
+
+
+def schedule_of(path: str) -> str:
+    """Where the schedule of the sampler at ``path`` is."""
+    return f"{path.removesuffix('sampler')}schedule"
+
+
 # --- From values to dataclasses -------------------------------------------------------------------------------------
 
 _MASK_URL: Final = "data:image/png;base64,"
@@ -236,6 +255,8 @@ class Reader:
         Raises ``RequestError`` or ``PictureUnreadable``.
         """
         built: dict[str, Any] = {}
+        if "sampler" in _own_fields(kind):
+            values = {**values, **apart(values, f"{prefix}sampler", self.lists)}
         for name, field in _own_fields(kind).items():
             path = prefix + name
             if path in values or field.required:

@@ -27,7 +27,7 @@ from sdcolab.core.settings import Settings
 from sdcolab.core.tasks import Generate, Origin, Task
 from sdcolab.core.tensors import read_header
 from sdcolab.core.words import explain
-from sdcolab.studio.control_desk import ControlDesk
+from sdcolab.studio.control_desk import ControlDesk, is_unit, units_told
 from sdcolab.studio.form import PICTURES, Reader, control_of, once, readable, shown
 from sdcolab.studio.job import Job
 from sdcolab.studio.last_form import FilledForm
@@ -49,6 +49,16 @@ TEXT_MODE, IMAGE_MODE = "txt2img", "img2img"
 NOT_OF_A_BEGINNING = frozenset({"width", "height", "hires", "init.inpaint"})
 """What the infotext of a picture says of how it was made and not of what begins with it. The rest goes along, the seed
 too, as in A1111."""
+
+
+def of_a_beginning(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of ``values``, read from the text of a picture, that count where it is the one to start from: not its size,
+    nor how it was begun, and units of ControlNet that it had not stay as they are."""
+    return {
+        path: value
+        for path, value in values.items()
+        if path not in NOT_OF_A_BEGINNING and not (value is False and is_unit(path))
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +109,6 @@ class GenerationDesk:
         values["init"] = asked.mode == IMAGE_MODE
         if values["init"]:
             values["hires"] = False
-        values |= self._schedule_in_name(values)
         built: GenerationRequest = self._reader.build(GenerationRequest, values)
         return built
 
@@ -138,17 +147,6 @@ class GenerationDesk:
             return None
         task = self._task(self.request(asked), asked)
         return self._studio.forecast(task) if isinstance(task, Grid) else None
-
-    def _schedule_in_name(self, values: Mapping[str, Any]) -> dict[str, str]:
-        """ "DPM++ 2M Karras", as A1111 wrote it before 1.9, is a sampler and a schedule."""
-        typed, samplers = str(values.get("sampler") or "").strip(), self._studio.lists("samplers")
-        if typed in samplers:
-            return {}
-        for schedule in self._studio.lists("schedules"):
-            for sampler in samplers:
-                if typed.casefold() == f"{sampler} {schedule}".casefold():
-                    return {"sampler": sampler, "schedule": schedule}
-        return {}
 
     def enhanced(self, text: str) -> GenerationRequest:
         """The picture with the infotext ``text`` again, with a pass of hires: "Mejorar esta imagen".
@@ -246,7 +244,7 @@ class GenerationDesk:
             initial |= {f"init.inpaint.{name}": value for name, value in pasted.inpaint.items()}
             values |= {path: _plain(FIELDS[path], value) for path, value in initial.items() if path in FIELDS}
             values["init.inpaint"] = bool(pasted.inpaint)
-        drawn = {path: value for path, value in values.items() if not _is_picture(path)}
+        drawn = {path: value for path, value in units_told(values).items() if not _is_picture(path)}
         good, unknown = self._known_names(drawn, FIELDS)
         script = infotext.script_of(parsed)
         settings = next((one.settings for one in self._layout.scripts if one.id == script.code), None)

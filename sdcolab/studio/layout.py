@@ -38,7 +38,7 @@ from sdcolab.core.scripts import (
 )
 from sdcolab.core.tasks import Enlarge, Task
 from sdcolab.core.training import PreparePictures, TrainLora, TryLora
-from sdcolab.core.upscaling import infotext_of
+from sdcolab.core.upscaling import best_upscaler, infotext_of, networks_run
 from sdcolab.core.words.fields import FIELD_WORDS, part_label
 from sdcolab.core.words.layout import SECTION_TITLES, TAB_WORDS, VERBS
 from sdcolab.core.words.scripts import SCRIPT_NOTES, SCRIPT_TITLES
@@ -566,9 +566,8 @@ def _with_infotexts(task: Enlarge) -> Enlarge:
 
 
 def _best_upscaler(lists: Lists) -> dict[str, str]:
-    """A model when there is one: they come after the three plain ways."""
-    names = lists("upscalers")
-    return {"enlargement.upscaler": names[3] if len(names) > 3 else "Lanczos"}
+    """A network when there is one that can run here."""
+    return {"enlargement.upscaler": best_upscaler(lists("upscalers"), networks=networks_run())}
 
 
 EXTRAS = Tool(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library, ModelFile
-from sdcolab.core.names import LATENT_UPSCALERS, SAMPLER_NAMES, SCHEDULE_NAMES
+from sdcolab.core.names import JOINED_NAMES, LATENT_UPSCALERS, SAMPLER_NAMES, SCHEDULE_NAMES
 from sdcolab.core.preprocessors import PREPROCESSORS
 from sdcolab.core.request import AUTOMATIC
 from sdcolab.core.rooms import Room
@@ -16,7 +16,7 @@ from sdcolab.core.scripts import Forecast, Grid
 from sdcolab.core.settings import SettingsFile
 from sdcolab.core.tasks import Origin, Task
 from sdcolab.core.upscaling import upscaler_names
-from sdcolab.studio.form import ABSENT
+from sdcolab.studio.form import ABSENT, JOINED
 from sdcolab.studio.job import Job
 from sdcolab.studio.jobs import JobQueue
 from sdcolab.studio.last_form import LastForm
@@ -90,6 +90,7 @@ class Studio:
         """
         own: Mapping[str, Choices] = {
             "samplers": lambda: tuple(self.samplers),
+            f"samplers{JOINED}": self._joined_samplers,
             "schedules": lambda: tuple(self.schedules),
             "upscalers": lambda: upscaler_names(self.library),
             "latent_upscalers": lambda: LATENT_UPSCALERS,
@@ -108,6 +109,13 @@ class Studio:
         }
         found = self.more_lists.get(name) or own.get(name)
         return found() if found else ()
+
+    def _joined_samplers(self) -> tuple[str, ...]:
+        return tuple(
+            name
+            for name, (sampler, schedule) in JOINED_NAMES.items()
+            if sampler in self.samplers and schedule in self.schedules
+        )
 
     def _absent_upscalers(self) -> tuple[str, ...]:
         here = self.lists("upscalers")

@@ -25,6 +25,7 @@ from sdcolab.web.browser import (
 )
 from sdcolab.web.control_wires import connect_units
 from sdcolab.web.help import make_report
+from sdcolab.web.pairs import connect_samplers
 from sdcolab.web.parts import Parts
 from sdcolab.web.prompt_actions import PromptActions
 
@@ -106,6 +107,7 @@ class FormWires:
             **QUIET,
         )
 
+        connect_samplers(self._panel.fields, self._studio.lists, QUIET)
         for control, field in self._parts.lists():
             if field.choices in ("upscalers", "hires_upscalers"):
                 control.input(partial(offer_upscaler, self._studio), control, self._panel.message, **QUIET)

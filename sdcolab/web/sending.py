@@ -14,7 +14,7 @@ from sdcolab.core.control import ControlType
 from sdcolab.core.pictures import read_picture_file
 from sdcolab.core.words import page as words
 from sdcolab.core.words.control import SENT_TO_CONTROL
-from sdcolab.studio.generating import IMAGE_MODE, NOT_OF_A_BEGINNING, TEXT_MODE, GenerationDesk, Reading, fitting_size
+from sdcolab.studio.generating import IMAGE_MODE, TEXT_MODE, GenerationDesk, Reading, fitting_size, of_a_beginning
 from sdcolab.studio.studio import Studio
 from sdcolab.web import fragments
 from sdcolab.web.actions import Selected, Updates, no_image, shown_image
@@ -104,7 +104,8 @@ class Sender:
         """What an infotext says of a picture that is now the beginning: not its size, nor how it was begun, nor the
         script that may be chosen already."""
         fields, gadgets = self._panel.fields, self._panel.gadgets
-        left = {fields[path] for path in NOT_OF_A_BEGINNING}
+        told = {path: updates[control] for path, control in fields.items() if control in updates}
+        left = {fields[path] for path in told.keys() - of_a_beginning(told).keys()}
         left |= {gadgets.script, *gadgets.recorded}
         return {control: value for control, value in updates.items() if control not in left}
 

@@ -14,6 +14,7 @@ from sdcolab.web.browser import SHOW_CONTROL
 from sdcolab.web.canvas import show_in
 from sdcolab.web.fields import element_id
 from sdcolab.web.form_wires import QUIET, FormWires
+from sdcolab.web.pairs import connect_samplers
 from sdcolab.web.parts import Parts
 from sdcolab.web.pulse import Pulse
 from sdcolab.web.sending import Sender
@@ -95,6 +96,7 @@ class Wires:
                         **QUIET,
                     ).then(_forget, None, self._selected, **QUIET).then(**self._pulse.event())
             self._show_pictures(form.controls, name)
+            connect_samplers(form.controls, self._studio.lists, QUIET)
 
     def _start(self, name: str, data: Any, *, trying: bool) -> str:
         return start_tool(self._studio, self._parts.tools[name], self._actions.reader, data, trying=trying)

@@ -222,6 +222,12 @@ def test_numbers_come_without_the_slider_s_noise(desk: Desk) -> None:
     assert "CFG scale: 7," in desk.widget("Datos").value
 
 
+def test_a_sampler_chosen_with_its_schedule_shows_both(desk: Desk) -> None:
+    desk.open()
+    desk.widget("Sampler").value = "DPM++ 2M Karras"
+    assert (desk.widget("Sampler").value, desk.widget("Schedule").value) == ("DPM++ 2M", "Karras")
+
+
 def test_two_cards_are_two_engines(desk: Desk) -> None:
     desk.cards = 2
     desk.open()
@@ -516,8 +522,12 @@ def test_img2img_inpaint_and_enlarging_by_widgets(desk: Desk) -> None:
     assert (panel._tabs.value, desk.widget("Prompt").value, desk.widget("Pasos").value) == ("txt2img", "un zorro", 9)
     assert "sd-elsewhere" not in panel._right._dom_classes
     desk.widget("Semilla").value, desk.widget("Pasos").value = "-1", 3
+    panel._form.form.fill({"control.0": True, "control.0.kind": "Canny"})
     panel._tabs.value = "pnginfo"
     desk.press("Enviar a img2img")
+    assert panel._form.form.values["control.0.kind"] == "Canny", "what the text lacks stays as it was"
+    chosen = desk.widget("Imagen inicial")
+    assert len(chosen.value) == 1, "its button counts the picture that was sent"
     assert (panel._tabs.value, desk.widget("Semilla").value, desk.widget("Pasos").value) == ("img2img", "5", 9)
 
 

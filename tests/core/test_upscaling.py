@@ -15,7 +15,7 @@ from sdcolab.core.events import CancelToken, Event, ImageSaved, Listener, Note, 
 from sdcolab.core.finishing import Cutting, Flip
 from sdcolab.core.outputs import ImageStore, png_text
 from sdcolab.core.pictures import open_picture
-from sdcolab.core.upscaling import MAX_SIDE, After, Enlargement, enlarge, enlarged
+from sdcolab.core.upscaling import MAX_SIDE, After, Enlargement, best_upscaler, enlarge, enlarged
 from sdcolab.core.words import FIELD_WORDS
 
 
@@ -75,6 +75,13 @@ def test_boxes_lie_inside_and_sizes_stay_in_bounds(
     left, top, right, bottom = wanted.box_of(width, height)
     assert 0 <= left < right <= width and 0 <= top < bottom <= height
     assert all(1 <= side <= MAX_SIDE for side in wanted.size_of(right - left, bottom - top))
+
+
+def test_what_enlarging_begins_with_can_run_here() -> None:
+    names = ("None", "Lanczos", "Nearest", "LDSR", "Remacri")
+    assert best_upscaler(names, networks=True) == "Remacri"
+    assert best_upscaler(names, networks=False) == "Lanczos"
+    assert best_upscaler(names[:4], networks=True) == "Lanczos", "LDSR takes minutes: nobody begins with it"
 
 
 def test_the_second_upscaler_is_laid_over_the_first(tmp_path: Path) -> None:

@@ -10,11 +10,11 @@ import pytest
 from web_fakes import Bench, make_bench
 
 from sdcolab.core.infotext import EngineFacts, write
-from sdcolab.core.request import GenerationRequest, Hires, Refiner, Variation
+from sdcolab.core.request import FIELDS, GenerationRequest, Hires, Refiner, Variation
 from sdcolab.core.settings import Settings
 from sdcolab.core.tuning import Emphasis, Tuning
-from sdcolab.studio.form import Reader, shown
-from sdcolab.studio.generating import BROUGHT, Asked, GenerationDesk, brought, chip_size, fitting_size
+from sdcolab.studio.form import Reader, apart, choices, shown
+from sdcolab.studio.generating import BROUGHT, Asked, GenerationDesk, brought, chip_size, fitting_size, of_a_beginning
 from sdcolab.studio.layout import LAYOUT
 from sdcolab.web.uploads import chosen_picture
 
@@ -160,6 +160,31 @@ def test_old_names_of_samplers_are_understood(bench: Bench, typed: str, sampler:
     values = shown(GenerationRequest) | {"width": 128, "height": 128, "checkpoint": "demo-128.safetensors"}
     request = desk(bench).request(Asked(values | {"sampler": typed, "schedule": "Uniform"}))
     assert (request.sampler, request.schedule) == (sampler, schedule)
+
+
+def test_old_names_of_samplers_are_offered_and_shown_apart(bench: Bench) -> None:
+    lists = bench.studio.lists
+    assert "DPM++ 2M Karras" in dict(choices(FIELDS["sampler"], lists))
+    assert apart({"sampler": "dpmpp_2m karras"}, "sampler", lists) == {"sampler": "DPM++ 2M", "schedule": "Karras"}
+    assert apart({"hires.sampler": "Euler Uniform"}, "hires.sampler", lists) == {
+        "hires.sampler": "Euler",
+        "hires.schedule": "Uniform",
+    }
+    assert apart({"sampler": "Euler a"}, "sampler", lists) == {}
+    assert apart({"sampler": "Inventado Karras"}, "sampler", lists) == {}
+
+
+def test_units_of_control_get_their_type_and_keep_what_the_text_lacks(bench: Bench) -> None:
+    text = (
+        "gato\nSteps: 9, Sampler: Euler, Seed: 3, Size: 256x256, "
+        'ControlNet 0: "Module: canny, Model: None, Weight: 1", Version: v1.10.1'
+    )
+    values = desk(bench).read(text).values
+    assert (values["control.0"], values["control.0.module"], values["control.0.kind"]) == (True, "canny", "Canny")
+    plain = desk(bench).read("gato\nSteps: 9, Sampler: Euler, Seed: 3, Size: 256x256, Version: v1.10.1").values
+    assert plain["control.0"] is False and "control.0.kind" not in plain
+    assert "control.0" not in of_a_beginning(plain), "a unit that is on goes on with the picture to start from"
+    assert "control.0.pixel_perfect" in of_a_beginning(values)
 
 
 def test_many_pictures_at_once_are_forgotten_the_next_day(bench: Bench) -> None:

@@ -189,6 +189,18 @@ def test_the_form_becomes_the_request(visit: Visit, bench: Bench) -> None:
     assert (request.width, request.height, request.batch_size, request.seed) == (256, 192, 2, 2**64 - 2)
 
 
+def test_a_sampler_written_with_its_schedule_shows_both(visit: Visit) -> None:
+    page = visit()
+    for typed in ("DPM++ 2M Karras", "dpm++ 2m karras"):
+        field(page, "sampler").click()
+        field(page, "sampler").fill(typed)
+        field(page, "sampler").press("Enter")
+        field(page, "sampler").blur()
+        expect(field(page, "sampler")).to_have_value("DPM++ 2M")
+        expect(field(page, "schedule")).to_have_value("Karras")
+        choose(page, "schedule", "Uniform")
+
+
 # --- What goes wrong ----------------------------------------------------------------------------------------------
 
 

@@ -18,7 +18,7 @@ from sdcolab.core.errors import FolderUnfit
 from sdcolab.core.files import atomic_write, storage_errors
 from sdcolab.core.folders import Folders
 from sdcolab.core.kept import locked, peek_kept, read_kept
-from sdcolab.core.memory_plan import Placement
+from sdcolab.core.memory_plan import MemoryChoice, Placement
 
 FILE_NAME = "equipo.json"
 PRIVATE_FOLDER = ".sesion"
@@ -26,6 +26,9 @@ PRIVATE_FOLDER = ".sesion"
 MAX_PATH = 1000
 LEAST_PASSWORD, MOST_PASSWORD, MOST_USER = 8, 200, 60
 """Characters."""
+
+MOST_CHECKPOINTS = 10
+"""As A1111's "Maximum number of checkpoints loaded at the same time"."""
 
 PICTURE_FOLDERS = frozenset(
     {"txt2img-images", "img2img-images", "extras-images", "txt2img-grids", "img2img-grids", "detected_maps"}
@@ -49,17 +52,23 @@ class MemoryUse(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Machine:
     """``outputs``: an absolute path, "" for the folder in the program's own. Without ``user`` the page asks for no
-    password, unless who opens it says so."""
+    password, unless who opens it says so. ``checkpoints``, 1 to 10: how many stay in memory while there is room."""
 
     outputs: str = ""
     memory: MemoryUse = MemoryUse.AUTO
     user: str = ""
     password: str = field(default="", repr=False)
+    checkpoints: int = 2
 
     @property
     def login(self) -> tuple[str, str] | None:
         """User and password of the page."""
         return (self.user, self.password) if self.user and self.password else None
+
+    @property
+    def memory_choice(self) -> MemoryChoice:
+        """What the engine is told of it."""
+        return MemoryChoice(self.memory.fastest, self.checkpoints)
 
 
 class MachineFile:
@@ -124,12 +133,13 @@ def _usable(folder: Path) -> bool:
     return all(child.is_dir() for child in seen) and (not seen or any(one.name in PICTURE_FOLDERS for one in seen))
 
 
-def _kept(machine: Machine) -> dict[str, str]:
+def _kept(machine: Machine) -> dict[str, Any]:
     return {
         "outputs": machine.outputs,
         "memory": machine.memory.value,
         "user": machine.user,
         "password": machine.password,
+        "checkpoints": machine.checkpoints,
     }
 
 
@@ -140,4 +150,7 @@ def _understood(raw: Mapping[str, Any]) -> Machine:
     outputs = texts["outputs"]
     if outputs and not Path(outputs).is_absolute():
         raise ValueError("outputs")
-    return Machine(memory=MemoryUse(raw.get("memory", MemoryUse.AUTO)), **texts)
+    checkpoints = raw.get("checkpoints", Machine().checkpoints)
+    if type(checkpoints) is not int or not 1 <= checkpoints <= MOST_CHECKPOINTS:
+        raise ValueError("checkpoints")
+    return Machine(memory=MemoryUse(raw.get("memory", MemoryUse.AUTO)), checkpoints=checkpoints, **texts)

@@ -57,6 +57,18 @@ class Placement(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class MemoryChoice:
+    """What somebody chose: the fastest way to place weights that is taken, and how many checkpoints stay in memory
+    where there is room for them, the one at work among them."""
+
+    fastest: Placement = Placement.GPU
+    checkpoints: int = 1
+
+
+ONE_MODEL = MemoryChoice()
+
+
+@dataclass(frozen=True, slots=True)
 class WeightCounts:
     """How many numbers each part of a checkpoint has."""
 

@@ -22,7 +22,7 @@ from sdcolab.core.errors import (
 )
 from sdcolab.core.events import CancelToken, Listener, Phase, PhaseStarted, ignore_events
 from sdcolab.core.library import Library, ModelFile
-from sdcolab.core.memory_plan import Placement
+from sdcolab.core.memory_plan import ONE_MODEL, MemoryChoice
 from sdcolab.core.outputs import ImageStore, ImageStores
 from sdcolab.core.request import AUTOMATIC, GenerationRequest
 from sdcolab.core.resolved import ResolvedRequest, resolve
@@ -58,11 +58,11 @@ class Engine:
         hash_cache: Path | None = None,
         clock: Callable[[], float] = time.monotonic,
         features: Sequence[type[Feature]] = FEATURES,
-        fastest: Placement = Placement.GPU,
+        memory: MemoryChoice = ONE_MODEL,
     ) -> None:
         """``store`` None keeps pictures in memory only. ``device`` None is CUDA if there is one; ``hash_cache`` is a
         JSON file that remembers the hashes of models. ``features`` are the abilities beyond a plain picture,
-        ``fastest`` the fastest way to place weights. Raises ``NoCuda`` when CUDA is asked for by name and is not there.
+        ``memory`` what may be used of it. Raises ``NoCuda`` when CUDA is asked for by name and is not there.
         """
         self.device = choose_device(device)
         self._library = library
@@ -72,7 +72,7 @@ class Engine:
         self._kept = Kept()
         self._rows = tuple(features)
         self._lock = threading.Lock()
-        self.models = ModelShelf(library.folders, self.device, self._hashes, fastest)
+        self.models = ModelShelf(library.folders, self.device, self._hashes, memory)
         self.upscalers = Upscalers(library, self.device)
         self.faces = FaceRestorer(library.folders, self.device)
 
@@ -216,7 +216,7 @@ class Engine:
 
     def _bench(self, asked: ResolvedRequest, listener: Listener, cancel: CancelToken, *, save: bool) -> Bench:
         request = asked.request
-        savings = Savings(request, self.device)
+        savings = Savings(request, self.device, self.models.spare)
         bench = Bench(
             asked=asked,
             models=self.models,

@@ -20,7 +20,11 @@ T = TypeVar("T")
 class Savings:
     """Savings that were switched on stay so for the rest of the request."""
 
-    def __init__(self, request: GenerationRequest, device: torch.device) -> None:
+    def __init__(
+        self, request: GenerationRequest, device: torch.device, spare: Callable[[], bool] = lambda: False
+    ) -> None:
+        """``spare`` lets go of what this generation does not need, and says whether there was any."""
+        self._spare = spare
         self._request = request
         self._device = device
         self._policy: MemoryPolicy | None = None
@@ -34,7 +38,8 @@ class Savings:
             self._policy = self._chosen = SPARING if waits else choose_policy(free_vram(self._device), work)
 
     def spend(self, stage: Stage, work: Callable[[MemoryPolicy], T]) -> T:
-        """``work``'s result; each time memory runs out, the next saving is switched on and it begins again.
+        """``work``'s result; each time memory runs out, others' models go or else the next saving is switched on, and
+        it begins again.
 
         Raises ``OutOfMemory`` when none is left.
         """
@@ -46,6 +51,8 @@ class Savings:
                 if not is_out_of_memory(error):
                     raise
             # Outside of the handler, so that the failed attempt's tensors are gone.
+            if self._spare():
+                continue
             saving = relieved(policy, stage, self._request.batch_size)
             if saving is None:
                 raise self.exhausted()

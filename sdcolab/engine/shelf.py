@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -17,7 +17,7 @@ from sdcolab.core.errors import ModelTooBigForCard, ModelTooBigForRam
 from sdcolab.core.events import Listener, Phase, PhaseStarted
 from sdcolab.core.folders import Folders
 from sdcolab.core.library import ModelFile
-from sdcolab.core.memory_plan import MemoryPlan, Placement, WorkMemory, count_weights
+from sdcolab.core.memory_plan import ONE_MODEL, MemoryChoice, MemoryPlan, WorkMemory, count_weights
 from sdcolab.core.result import Unwritten
 from sdcolab.core.tensors import read_header
 from sdcolab.engine.conditioning import TextConditioner
@@ -76,12 +76,12 @@ class ModelShelf:
     """Keeps what was loaded until something else needs the room. Belongs to one thread at a time."""
 
     def __init__(
-        self, folders: Folders, device: torch.device, hashes: HashCache, fastest: Placement = Placement.GPU
+        self, folders: Folders, device: torch.device, hashes: HashCache, memory: MemoryChoice = ONE_MODEL
     ) -> None:
         self._folders = folders
         self.device = device
         self._hashes = hashes
-        self._fastest = fastest
+        self._memory = memory
         self._checkpoints: dict[Stamp, Checkpoint] = {}
         self._vaes: dict[Stamp, Vae] = {}
         self._turns = Turns()
@@ -118,7 +118,7 @@ class ModelShelf:
 
     def keep_only(self, files: Sequence[ModelFile], unets: torch.dtype | None = None) -> None:
         """A request comes for ``files`` with their UNets in the type ``unets`` (None: the device's): if any has yet to
-        be loaded, let go of every checkpoint that is none of them, and of its VAE.
+        be loaded, let go of every checkpoint that is none of them nor of the last used that may stay, and of its VAE.
         """
         self._unets = unets or weights_dtype(self.device)
         self._checkpoints = {
@@ -126,9 +126,18 @@ class ModelShelf:
         }
         wanted = {self._stamp(file) for file in files}
         if not wanted <= self._checkpoints.keys():
-            self._checkpoints = {stamp: kept for stamp, kept in self._checkpoints.items() if stamp in wanted}
-            self._vaes = {stamp: kept for stamp, kept in self._vaes.items() if kept.separate or stamp in wanted}
+            others = [stamp for stamp in self._checkpoints if stamp not in wanted]
+            self._keep(wanted.union(others[max(0, len(others) + len(wanted) - self._memory.checkpoints) :]))
         self._together = tuple(files)
+
+    def spare(self) -> bool:
+        """Let go of what the request at work does not need; False when there is none. Raises ``CannotRead``."""
+        wanted = {self._stamp(file) for file in self._together}
+        spared = not self._checkpoints.keys() <= wanted
+        if spared:
+            self._keep(wanted)
+            release_memory()
+        return spared
 
     def widen(self, checkpoint: Checkpoint) -> None:
         """Let go of ``checkpoint``, and load it in full precision from now on: it overflows in halves."""
@@ -161,6 +170,7 @@ class ModelShelf:
             of_texts = torch.promote_types(dtype, weights_dtype(self.device))
             model = load_checkpoint(weights, self.device, dtype, plan.placement, self._turns, of_texts)
             self._checkpoints[stamp] = Checkpoint(file, stamp, model, TextConditioner(model), digest, Kept(), facts)
+        self._checkpoints[stamp] = self._checkpoints.pop(stamp)  # in the order of their last use
         return self._checkpoints[stamp]
 
     @torch.inference_mode(False)
@@ -190,6 +200,11 @@ class ModelShelf:
             )
         return self._vaes[stamp]
 
+    def _keep(self, stamps: Set[Stamp]) -> None:
+        """Only the checkpoints of ``stamps`` and their VAEs, and every separate VAE."""
+        self._checkpoints = {stamp: one for stamp, one in self._checkpoints.items() if stamp in stamps}
+        self._vaes = {stamp: one for stamp, one in self._vaes.items() if one.separate or stamp in stamps}
+
     def _stamp(self, file: ModelFile) -> Stamp:
         """Raises ``CannotRead``."""
         return self._unwritten[file.path][0] if file.path in self._unwritten else stamp_of(file.path)
@@ -204,31 +219,32 @@ class ModelShelf:
 
     def _room_for(self, file: ModelFile, weights: Weights, work: WorkMemory, dtype: torch.dtype) -> MemoryPlan:
         """How the new one is placed in ``dtype``. Others go if it does not fit beside them, those of the same request
-        last. Raises ``ModelTooBigForCard`` or ``ModelTooBigForRam``.
+        last; those that are not of it must leave room to work without any saving. Raises ``ModelTooBigForCard`` or
+        ``ModelTooBigForRam``.
         """
         self._turns.clear()
         waiting = [other for other in self._together if self._stamp(other) not in self._checkpoints and other != file]
         beside = sum(_weight_of(other) * self._dtype(self._stamp(other)).itemsize for other in waiting)
         together = {self._stamp(other) for other in self._together}
-        for kept in (self._checkpoints.keys(), together, set()):
-            self._checkpoints = {stamp: one for stamp, one in self._checkpoints.items() if stamp in kept}
-            self._vaes = {stamp: one for stamp, one in self._vaes.items() if one.separate or stamp in kept}
+        for kept in (frozenset(self._checkpoints), together, frozenset[Stamp]()):
+            self._keep(kept)
             release_memory()
+            alone = self._checkpoints.keys() <= together
             try:
                 plan = require_room(
                     weights.path,
                     weights.header,
-                    work,
+                    work if alone else replace(work, least=work.comfortable),
                     self.device,
                     dtype,
                     beside=beside,
-                    fastest=self._fastest,
+                    fastest=self._memory.fastest,
                 )
             except (ModelTooBigForCard, ModelTooBigForRam):
                 if not self._checkpoints:
                     raise
                 continue
-            if not plan.placement.waits or self._checkpoints.keys() <= together:
+            if alone or not plan.placement.waits:
                 return plan
         raise AssertionError("the last attempt returns or raises")
 

@@ -15,6 +15,7 @@ from sdcolab.core.folders import Folders
 from sdcolab.core.machine import (
     LEAST_PASSWORD,
     MAX_PATH,
+    MOST_CHECKPOINTS,
     MOST_PASSWORD,
     MOST_USER,
     Machine,
@@ -51,7 +52,7 @@ class MachineDesk:
     @property
     def changes(self) -> Mapping[str, Callable[[Mapping[str, Any]], object]]:
         """What can be changed here, by name."""
-        ways = {"memory": self._memory}
+        ways = {"memory": self._memory, "checkpoints": self._checkpoints}
         if not self._opened.page:
             return ways
         ways |= {"outputs": self._outputs, "password": self._password}
@@ -82,6 +83,12 @@ class MachineDesk:
         except ValueError as error:
             raise StrangeQuestion(question="memory") from error
         self._file.change(lambda now: replace(now, memory=use))
+
+    def _checkpoints(self, said: Mapping[str, Any]) -> None:
+        number = said.get("value")
+        if type(number) is not int or not 1 <= number <= MOST_CHECKPOINTS:
+            raise StrangeQuestion(question="checkpoints")
+        self._file.change(lambda now: replace(now, checkpoints=number))
 
     def _outputs(self, said: Mapping[str, Any]) -> None:
         """Raises ``FolderUnfit``. Empty: the program's own folder."""

@@ -13,6 +13,7 @@ from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import StrangeQuestion
 from sdcolab.core.fields import Field, table_of
 from sdcolab.core.folders import Folders
+from sdcolab.core.machine import MOST_CHECKPOINTS
 from sdcolab.core.preferences import Preferences, PreferencesFile
 from sdcolab.core.prompt import Style
 from sdcolab.core.request import FIELDS
@@ -33,7 +34,7 @@ MAX_FILE = 900_000
 SPEED = "speed"
 """The one row that is a default of the form."""
 
-NEXT_TIME = ("outputs", "memory", "password")
+NEXT_TIME = ("outputs", "memory", "checkpoints", "password")
 """What counts from the next time that the program is opened on."""
 
 MOST_TOLD = 12
@@ -147,7 +148,7 @@ class PreferencesRoom:
         return {"said": words.styles_imported(new, len(styles) - new), **self._told()}
 
 
-def _told(name: str, value: str) -> dict[str, Any]:
+def _told(name: str, value: str | int) -> dict[str, Any]:
     own = words.TOLD_WORDS[name]
     return {
         "name": name,
@@ -172,6 +173,7 @@ def machine_rows(folders: Folders, machine: MachineDesk) -> Iterator[dict[str, A
         yield _told("linked", "") | {"kind": "linked", "choices": machine.linked}
     choices = [(use.value, name) for use, name in words.MEMORY_NAMES.items()]
     yield _told("memory", now.memory.value) | {"kind": "choice", "choices": choices}
+    yield _told("checkpoints", now.checkpoints) | {"kind": "int", "low": 1, "high": MOST_CHECKPOINTS}
     if "password" in changes:
         said = words.HAS_PASSWORD.format(user=now.user) if now.login else words.NO_PASSWORD
         yield _told("password", said) | {"kind": "password", "guarded": machine.guarded}

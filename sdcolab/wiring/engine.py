@@ -17,7 +17,7 @@ from sdcolab.core.formats import ImageFormat
 from sdcolab.core.infotext import Pasted, parse, to_request, with_files
 from sdcolab.core.library import Library, ModelFile
 from sdcolab.core.machine import MachineFile
-from sdcolab.core.memory_plan import Placement
+from sdcolab.core.memory_plan import ONE_MODEL, MemoryChoice
 from sdcolab.core.names import SCHEDULE_NAMES
 from sdcolab.core.outputs import ImageStore, ImageStores
 from sdcolab.core.request import AUTOMATIC, INSIDE, SIZE_STEP, GenerationRequest
@@ -65,12 +65,16 @@ class LazyEngine:
     """An engine that the first thread to need it imports and builds, so that pages answer before torch has loaded."""
 
     def __init__(
-        self, library: Library, store: ImageStore | ImageStores, hash_cache: Path, fastest: Placement = Placement.GPU
+        self,
+        library: Library,
+        store: ImageStore | ImageStores,
+        hash_cache: Path,
+        memory: MemoryChoice = ONE_MODEL,
     ) -> None:
         self._library = library
         self._store = store
         self.hash_cache = hash_cache
-        self._fastest = fastest
+        self._memory = memory
         self._engine: Engine | None = None
         self._lock = threading.Lock()
 
@@ -138,15 +142,15 @@ class LazyEngine:
 
         with self._lock:
             if self._engine is None:
-                self._engine = Engine(self._library, self._store, hash_cache=self.hash_cache, fastest=self._fastest)
+                self._engine = Engine(self._library, self._store, hash_cache=self.hash_cache, memory=self._memory)
             return self._engine
 
 
 def build_engine(folders: Folders, library: Library, store: ImageStore | ImageStores | None = None) -> LazyEngine:
-    """An engine that saves in ``store``, or each kind of picture in its folder, and uses the card as this machine
+    """An engine that saves in ``store``, or each kind of picture in its folder, and uses the memory as this machine
     chose."""
-    fastest = MachineFile(folders.root).peek().memory.fastest
-    return LazyEngine(library, store or ImageStores.below(folders), folders.hashes, fastest)
+    memory = MachineFile(folders.root).peek().memory_choice
+    return LazyEngine(library, store or ImageStores.below(folders), folders.hashes, memory)
 
 
 def paste(text: str, folders: Folders, *, decided: Collection[str] = ()) -> Pasted:

@@ -29,12 +29,14 @@ from sdcolab.core.errors import (
     UnetOverflowed,
     UnknownName,
 )
-from sdcolab.core.events import CancelToken, Ended, Event, ImageSaved, Phase, PhaseStarted, StepDone, Warned
+from sdcolab.core.events import CancelToken, Ended, Event, ImageSaved, Note, Phase, PhaseStarted, StepDone, Warned
 from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library, ModelFile
+from sdcolab.core.memory_plan import GB, MemoryChoice
 from sdcolab.core.request import GenerationRequest, NoiseOrigin
 from sdcolab.engine import darkroom as darkroom_module
 from sdcolab.engine import hashes
+from sdcolab.engine import memory as memory_module
 from sdcolab.engine import precision as precision_module
 from sdcolab.engine import shelf as shelf_module
 from sdcolab.engine.convert import VAE_PREFIX
@@ -293,6 +295,50 @@ def test_a_model_is_loaded_once_and_goes_when_another_comes(engine: Engine, fold
     assert loads[2:] == ["load_checkpoint other.safetensors", "vae_of other.safetensors"]
     run(engine, replace(REQUEST, checkpoint="mini"))
     assert len(loads) == 6
+
+
+def test_the_last_models_stay_while_there_is_room(
+    folders: Folders, loads: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = folders.models(ModelKind.CHECKPOINT)
+    for name in ("other", "third"):
+        shutil.copy(place / "mini.safetensors", place / f"{name}.safetensors")
+    engine = Engine(Library(folders), None, device="cpu", memory=MemoryChoice(checkpoints=2))
+
+    def loaded_for(*names: str) -> list[str]:
+        before = len(loads)
+        for name in names:
+            engine.generate(replace(REQUEST, checkpoint=name))
+        return [line.split()[1].removesuffix(".safetensors") for line in loads[before:] if "checkpoint" in line]
+
+    assert loaded_for("mini", "other", "mini", "other", "mini") == ["mini", "other"]
+    assert loaded_for("third", "mini", "other") == ["third", "other"], "the one used longest ago goes"
+    free = iter([GB // 8])
+    monkeypatch.setattr(memory_module, "memory_bytes", lambda: (64 * GB, next(free, 64 * GB)))
+    assert loaded_for("third") == ["third"], "memory is short: nobody stays beside it"
+    assert [one.file.stem for one in engine.models.checkpoints] == ["third"]
+
+
+def test_models_that_nobody_needs_now_go_before_anything_is_saved(
+    folders: Folders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = folders.models(ModelKind.CHECKPOINT)
+    shutil.copy(place / "mini.safetensors", place / "other.safetensors")
+    engine = Engine(Library(folders), None, device="cpu", memory=MemoryChoice(checkpoints=2))
+    engine.generate(replace(REQUEST, checkpoint="other"))
+    failures = iter([torch.OutOfMemoryError("CUDA out of memory")])
+    real = darkroom_module.decode
+
+    def decode(*given: object, **options: object) -> torch.Tensor:
+        for failure in failures:
+            raise failure
+        return real(*given, **options)
+
+    monkeypatch.setattr(darkroom_module, "decode", decode)
+    heard: list[Event] = []
+    assert engine.generate(replace(REQUEST, checkpoint="mini"), heard.append).images
+    assert [one.file.stem for one in engine.models.checkpoints] == ["mini"]
+    assert not any(isinstance(event, Note) for event in heard), "nothing became slower"
 
 
 def test_a_file_that_changed_is_loaded_again(engine: Engine, folders: Folders, loads: list[str]) -> None:

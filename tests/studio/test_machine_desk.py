@@ -39,19 +39,23 @@ def test_on_an_own_machine_everything_is_changed_and_told(tmp_path: Path) -> Non
     assert rows_of(room)["outputs"]["value"] == str(root / "outputs")
     change(room, "outputs", str(pictures))
     change(room, "memory", "turns")
+    change(room, "checkpoints", 4)
     change(room, "password", "muy secreta", user="ana")
-    assert MachineFile(root).peek() == Machine(str(pictures), MemoryUse.TURNS, "ana", "muy secreta")
+    assert MachineFile(root).peek() == Machine(str(pictures), MemoryUse.TURNS, "ana", "muy secreta", 4)
     rows = rows_of(room)
     assert (rows["outputs"]["value"], rows["memory"]["value"]) == (str(pictures), "turns")
     assert "ana" in rows["password"]["value"] and not rows["password"]["guarded"]
     change(room, "outputs", "")
     change(room, "password", "", user="")
-    assert MachineFile(root).peek() == Machine(memory=MemoryUse.TURNS)
+    assert MachineFile(root).peek() == Machine(memory=MemoryUse.TURNS, checkpoints=4)
     with pytest.raises(FolderUnfit):
         change(room, "outputs", str(tmp_path))
     for wrong in ("todo", 3, None):
         with pytest.raises(StrangeQuestion):
             change(room, "memory", wrong)
+    for number in ("2", 0, 11, True, None):
+        with pytest.raises(StrangeQuestion):
+            change(room, "checkpoints", number)
 
 
 def test_the_password_never_comes_back(tmp_path: Path) -> None:

@@ -73,6 +73,12 @@ TOLD_WORDS: Mapping[str, Words] = {
         "próxima vez que abras el programa.",
         MACHINE,
     ),
+    "checkpoints": Words(
+        "Modelos en memoria",
+        "Cuántos se quedan cargados mientras quepan, para volver a ellos al momento. Con 1, solo el que usas. Vale "
+        "desde la próxima vez que abras el programa.",
+        MACHINE,
+    ),
     "speed": Words(
         "Velocidad", "La de un formulario nuevo. Fiel hace la imagen de siempre; las otras tardan menos.", MACHINE
     ),

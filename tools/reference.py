@@ -49,6 +49,7 @@ from sdcolab.core.upscaling import PLAIN_UPSCALERS  # noqa: E402
 from sdcolab.engine import darkroom as darkroom_module  # noqa: E402
 from sdcolab.engine.control.preparing import detected  # noqa: E402
 from sdcolab.engine.engine import Engine  # noqa: E402
+from sdcolab.engine.models import DoublingUpsample  # noqa: E402
 from sdcolab.engine.samplers import unipc  # noqa: E402
 from sdcolab.wiring.grids import axis_lists  # noqa: E402
 from sdcolab.wiring.tasks import TASKS  # noqa: E402
@@ -171,7 +172,7 @@ def replay(engine: Engine, case: Case) -> tuple[GenerationResult, Distance]:
             maps.append(event.image)
 
     request = case.request()
-    with decoded_latents() as latents, whole_timesteps():
+    with decoded_latents() as latents, whole_timesteps(), fitted_before_convolving():
         result = engine.generate(request, hear, save=False)
     made, expected = torch.cat(latents[-len(result.images) :]), case.latents()
     pictures = case.pictures()
@@ -206,7 +207,8 @@ def replay_script(worker: LocalWorker, case: Case) -> Distance:
         if isinstance(event, ImageReady):
             made.append(event)
 
-    worker.run(case.grid(), hear, CancelToken())
+    with fitted_before_convolving():
+        worker.run(case.grid(), hear, CancelToken())
     made.sort(key=lambda image: image.index)
     expected = case.pictures()
     if [image.image.size for image in made] != [picture.size for picture in expected]:
@@ -252,6 +254,23 @@ def whole_timesteps() -> Iterator[None]:
         yield
     finally:
         unipc._nodes = nodes
+
+
+@contextmanager
+def fitted_before_convolving() -> Iterator[None]:
+    """While it lasts, the UNet's upsamplers fit the skip's size before their convolution, as the reference server does
+    for sizes that are not multiples of 64. AUTOMATIC1111 and we do it after."""
+    ours = DoublingUpsample.forward
+
+    def theirs(self: DoublingUpsample, hidden: torch.Tensor, output_size: tuple[int, int] | None = None) -> Any:
+        size = output_size or tuple(2 * side for side in hidden.shape[-2:])
+        return self.conv(torch.nn.functional.interpolate(hidden, size=tuple(size), mode="nearest"))
+
+    DoublingUpsample.forward = theirs
+    try:
+        yield
+    finally:
+        DoublingUpsample.forward = ours
 
 
 class InOneProcess:

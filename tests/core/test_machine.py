@@ -39,16 +39,9 @@ def test_it_is_kept_for_its_owner_only(root: Path, tmp_path: Path) -> None:
 def test_a_program_without_it_is_as_always(root: Path) -> None:
     assert (MachineFile(root).peek(), folders_in(root)) == (Machine(), Folders(root))
     (root / PRIVATE_FOLDER).mkdir()
-    wrong = ('{"outputs": 3}', '{"outputs": "aqui"}', '{"memory": "toda"}', '{"checkpoints": 0}', '{"checkpoints": true}')
+    wrong = ['{"outputs": 3}', '{"outputs": "aqui"}', '{"memory": "toda"}']
+    wrong += ['{"checkpoints": 0}', '{"checkpoints": true}']
     for damaged in ("", "[]", *wrong):
-        "",
-        "[]",
-        '{"outputs": 3}',
-        '{"outputs": "aqui"}',
-        '{"memory": "toda"}',
-        '{"checkpoints": 0}',
-        '{"checkpoints": true}',
-    ):
         (root / PRIVATE_FOLDER / FILE_NAME).write_text(damaged)
         assert MachineFile(root).peek() == Machine()
 

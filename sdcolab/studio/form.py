@@ -125,6 +125,11 @@ def control_of(field: Field) -> Control:
 # --- Choices ------------------------------------------------------------------------------------------------------
 
 
+def is_live(field: Field) -> bool:
+    """Whether ``field`` is drawn as a list whose names are looked for again."""
+    return bool(field.choices) and control_of(field) in (Control.LIST, Control.LISTS)
+
+
 def choices(field: Field, lists: Lists) -> tuple[tuple[str, str], ...]:
     """What ``field`` offers: (text to read, value)."""
     if field.is_choice:

@@ -161,12 +161,15 @@ class TagRoom:
         return Places.of(home, name, structure).pictures
 
     def _stated(self, answer: Answer) -> Answer:
-        """``answer``, and then the state of the project; its own text, if any, is what is told."""
+        """``answer``, and then the state of the project; its own text, if any, is what is told. An answer of more than
+        a text says all of it.
+        """
 
         def both(said: Mapping[str, Any]) -> dict[str, Any]:
             with self._lock:
                 told = answer(said)
-                return {**self._state(said), "told": told or ""}
+                more = told if isinstance(told, dict) else {"told": told or ""}
+                return {**self._state(said), **more}
 
         return both
 
@@ -260,17 +263,20 @@ class TagRoom:
             raise UnsavedCaptions(count=desk.book.changed)
         return {"job": self._work.start(_tagging(said))}
 
-    def _upload(self, said: Mapping[str, Any]) -> str:
-        """A piece of a file; with ``last`` it is put in its folder."""
+    def _upload(self, said: Mapping[str, Any]) -> dict[str, Any]:
+        """A piece of a file; with ``last`` it is put in its folder, which is told with how many ``came`` so far:
+        ``before`` of them in earlier files.
+        """
         desk, key = self._desk(said), text(said, "key", most=32)
         self._uploads.take(key, number(said, "at"), text(said, "data", most=1_000_000))
+        came = max(0, number(said, "before", 0))
         if not yes(said, "last"):
-            return ""
+            return {"told": "", "came": came}
         folder = checked_folder(text(said, "folder", FIRST_FOLDER, 80))
-        came = self._uploads.finish(key, text(said, "name", most=300), desk.folder / folder)
+        came += self._uploads.finish(key, text(said, "name", most=300), desk.folder / folder)
         if yes(said, "look"):
             desk.look_again()
-        return words.UPLOADED.format(count=came, folder=folder)
+        return {"told": words.UPLOADED.format(count=came, folder=folder), "came": came}
 
 
 def _told(place: int, one: Captioned, saved: Captioned, count_tokens: CountTokens) -> dict[str, Any]:

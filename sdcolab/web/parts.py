@@ -10,7 +10,7 @@ import gradio as gr
 
 from sdcolab.core.fields import Field, plain_path, table_of
 from sdcolab.core.request import FIELDS
-from sdcolab.studio.form import Control, Lists, choices, control_of
+from sdcolab.studio.form import Lists, choices, is_live
 from sdcolab.studio.layout import Layout
 from sdcolab.web.bar import Bar
 from sdcolab.web.panel import Buttons, Panel
@@ -43,16 +43,12 @@ class Parts:
         """Every control that offers a live list, with its field."""
         found = [(control, FIELDS.get(plain_path(path))) for path, control in self.panel.fields.items()]
         for form in self.tools.values():
-            table = table_of(form.tool.task)
-            found += [(control, table.get(plain_path(path))) for path, control in form.controls.items()]
+            found += [(form.controls[path], field) for path, field in form.live().items()]
         for script in self.layout.scripts:
             table = table_of(script.settings)
             drawn = self.panel.gadgets.script_forms[script.id]
             found += [(control, table.get(plain_path(path))) for path, control in drawn.items()]
-        live = (Control.LIST, Control.LISTS)
-        return tuple(
-            (control, field) for control, field in found if field and field.choices and control_of(field) in live
-        )
+        return tuple((control, field) for control, field in found if field and is_live(field))
 
     @property
     def every_list(self) -> list[Any]:

@@ -8,7 +8,8 @@ from typing import Any
 
 import gradio as gr
 
-from sdcolab.studio.form import Lists, Reader
+from sdcolab.core.fields import Field, plain_path, table_of
+from sdcolab.studio.form import Lists, Reader, choices, is_live, once
 from sdcolab.studio.layout import Tab, Tool
 from sdcolab.studio.studio import Studio
 from sdcolab.web.drawing import Drawing
@@ -22,6 +23,12 @@ class ToolForm:
     tool: Tool
     controls: Mapping[str, Any]
 
+    def live(self) -> dict[str, Field]:
+        """The fields of its controls that offer a live list, by path."""
+        table = table_of(self.tool.task)
+        found = {path: table.get(plain_path(path)) for path in self.controls}
+        return {path: field for path, field in found.items() if field and is_live(field)}
+
 
 def build_tool(tab: Tab, lists: Lists) -> ToolForm:
     """Draw the form of ``tab`` inside the current page."""
@@ -33,6 +40,18 @@ def build_tool(tab: Tab, lists: Lists) -> ToolForm:
         gr.HTML(f"<p>{tab.hint}</p>", elem_classes="sd-hint")
         drawing.sections(tool.shown())
     return ToolForm(tool, drawing.controls)
+
+
+def fresh_choices(studio: Studio, form: ToolForm, *now: Any) -> list[Any]:
+    """What each of its live lists offers now, for when the tab opens: what was made in another tab is there, and a
+    list with nothing chosen (``now``) begins as in a form that is drawn now."""
+    lists = once(studio.lists)
+    begun = dict(form.tool.begin(lists)) if form.tool.begin else {}
+    updates = []
+    for (path, field), chosen in zip(form.live().items(), now, strict=True):
+        first = {"value": begun[path]} if not chosen and begun.get(path) else {}
+        updates.append(gr.update(choices=[*choices(field, lists)], **first))
+    return updates
 
 
 def start_tool(studio: Studio, form: ToolForm, reader: Reader, data: Mapping[Any, Any], *, trying: bool) -> str:

@@ -20,7 +20,7 @@ from sdcolab.web.pulse import Pulse
 from sdcolab.web.sending import Sender
 from sdcolab.web.tabs.downloads import DownloadActions
 from sdcolab.web.tabs.wildcards import WildcardActions
-from sdcolab.web.tools import start_tool
+from sdcolab.web.tools import fresh_choices, start_tool
 
 
 class Wires:
@@ -97,6 +97,9 @@ class Wires:
                     ).then(_forget, None, self._selected, **QUIET).then(**self._pulse.event())
             self._show_pictures(form.controls, name)
             connect_samplers(form.controls, self._studio.lists, QUIET)
+            if listed := [form.controls[path] for path in form.live()]:
+                opened = self._parts.tab_of[name].select
+                opened(partial(fresh_choices, self._studio, form), listed, listed, **QUIET)
 
     def _start(self, name: str, data: Any, *, trying: bool) -> str:
         return start_tool(self._studio, self._parts.tools[name], self._actions.reader, data, trying=trying)

@@ -12,7 +12,14 @@ from PIL import Image
 from sdcolab.core.checks import check_range
 from sdcolab.core.describing import Describe, prompt_of
 from sdcolab.core.detect import ModelKind
-from sdcolab.core.errors import DatasetMissing, FieldNotNumber, NothingConfigured, SdcolabError, UnknownName
+from sdcolab.core.errors import (
+    DatasetMissing,
+    FieldNotNumber,
+    NothingTrained,
+    ProjectNotChosen,
+    SdcolabError,
+    UnknownName,
+)
 from sdcolab.core.events import (
     CancelToken,
     FileMade,
@@ -165,8 +172,8 @@ def _plan(task: TrainLora, tools: Tools) -> tuple[TrainingPlan, Path]:
     from sdcolab.training.check import base_of
     from sdcolab.training.recipe_form import Places, check_name, plan_of, write_beside
 
+    structure = _structure(tools.folders, task.project)
     name = check_name(task.project)
-    structure = _structure(tools.folders, name)
     places = Places.of(training_home(tools.folders), name, structure)
     library = tools.library
     file = library.find(ModelKind.CHECKPOINT, task.checkpoint) if task.checkpoint else library.default_checkpoint()
@@ -188,12 +195,14 @@ def try_lora(task: TryLora, tools: Tools, listener: Listener, cancel: CancelToke
     from sdcolab.training.recipe_form import Places, check_name
     from sdcolab.wiring.trainer import judged
 
+    if not task.project.strip():
+        raise NothingTrained()
     name = check_name(task.project)
     weights = weights_of(task.weights)
     places = Places.of(training_home(tools.folders), name, _structure(tools.folders, name))
     path = places.output / f"{name}{PLAN_ENDING}"
     if not path.is_file():
-        raise NothingConfigured()
+        raise NothingTrained()
     tools.engine.unload()
     listener(PhaseStarted(Phase.LOADING_MODEL))
 
@@ -310,9 +319,13 @@ def _taggers() -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def _structure(folders: Folders, project: str) -> str:
-    """Which of the two ways of keeping projects this one follows. Raises ``ProjectName``, ``DatasetMissing``."""
+    """Which of the two ways of keeping projects this one follows. Raises ``ProjectNotChosen``, ``ProjectName``,
+    ``DatasetMissing``.
+    """
     from sdcolab.training.recipe_form import Places, check_name, structure_of
 
+    if not project.strip():
+        raise ProjectNotChosen()
     name, home = check_name(project), training_home(folders)
     structure = structure_of(home, name)
     if structure is None:

@@ -77,7 +77,10 @@ AT_HOME = re.compile(r"tu equipo|variable de entorno|por tu cuenta")
 
 IN_THE_CONSOLE = ("fleet.", "web.port_", "launch.", "borrow.", "grids.script_not_planned", "host.no_widgets")
 """Codes, and beginnings of codes, of errors that only the command has."""
-NEVER_IN_THE_CONSOLE = ("host.", "gallery.", "web.", "download.", "training.nothing_configured", "tag_editor.")
+NEVER_IN_THE_CONSOLE = (
+    *("host.", "gallery.", "web.", "download.", "tag_editor."),
+    *("training.nothing_configured", "training.nothing_trained", "training.project_not_chosen"),
+)
 """Of those that only the page, the panel or a cell has; links are pasted in all of them."""
 NEVER_IN_THE_API = (
     *(start for start in IN_THE_CONSOLE if start != "fleet."),

@@ -193,6 +193,8 @@ def test_pictures_and_zips_arrive_in_pieces(asked: Ask, folders: Folders) -> Non
     assert {path.name for path in own.iterdir()} == {"a.png", "a.txt", "b.png"}
     with pytest.raises(PictureSkipped):
         send(asked, "virus.exe", b"MZ")
+    more = asked("upload", key="0123456789abcdef", name="c.txt", folder="10_nuevas", at=0, before=3, data="", last=True)
+    assert (more["came"], more["told"]) == (4, "✅ 4 archivos en 10_nuevas.")  # with those of earlier files
     assert not [*(folders.temporary / "subidas").iterdir()]
 
 

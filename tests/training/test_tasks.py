@@ -13,7 +13,7 @@ from PIL import Image
 from sdcolab.colab.report import write_report
 from sdcolab.core.codec import from_json, to_json
 from sdcolab.core.detect import ModelKind
-from sdcolab.core.errors import Cancelled, DatasetMissing, FieldNotNumber, ProjectMissing, ProjectName
+from sdcolab.core.errors import Cancelled, DatasetMissing, FieldNotNumber, NothingTrained, ProjectName, ProjectNotChosen
 from sdcolab.core.events import (
     CancelToken,
     Event,
@@ -128,13 +128,19 @@ def test_captions_are_edited_in_the_notebook_and_come_back(tools: Tools) -> None
 
 
 @pytest.mark.parametrize(
-    ("project", "error"), [("../fuera", ProjectName), ("otro", DatasetMissing), ("", ProjectMissing)]
+    ("project", "error"), [("../fuera", ProjectName), ("otro", DatasetMissing), ("", ProjectNotChosen)]
 )
 def test_only_projects_are_reached(project: str, error: type, tools: Tools) -> None:
     with pytest.raises(error):
         prepare_pictures(PreparePictures(project=project), tools, lambda _event: None, CancelToken())
     with pytest.raises(error):
         train_lora(TrainLora(project=project), tools, lambda _event: None, CancelToken())
+
+
+@pytest.mark.parametrize("project", ["", "zorp"])
+def test_nothing_is_tried_before_it_is_trained(project: str, tools: Tools) -> None:
+    with pytest.raises(NothingTrained):
+        try_lora(TryLora(project=project), tools, lambda _event: None, CancelToken())
 
 
 def test_tasks_travel_and_lists_are_live(tools: Tools) -> None:

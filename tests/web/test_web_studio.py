@@ -42,6 +42,17 @@ def test_a_step_of_the_guide_opens_what_it_speaks_of(page: Page) -> None:
     expect(part(page, "script-xyz")).to_be_visible()
 
 
+def test_a_project_made_in_one_tab_is_ready_in_the_others(page: Page, bench: Bench) -> None:
+    tab(page, "Etiquetas")
+    page.get_by_role("button", name="Nuevo proyecto").click()
+    page.locator("dialog input:visible").fill("mi_gato")
+    page.locator("dialog input:visible").press("Enter")
+    expect(page.get_by_text("Aquí no hay imágenes")).to_be_visible()
+    for title, name in (("Entrenar", "entrenar-project"), ("Imágenes de entrenamiento", "imagenes-project")):
+        tab(page, title)
+        expect(field(page, name)).to_have_value("mi_gato")
+
+
 def test_settings_are_saved_as_they_change_and_found_by_a_word(page: Page, bench: Bench) -> None:
     tab(page, "Ajustes")
     page.get_by_label("Calidad de JPEG y WebP").fill("61")

@@ -131,6 +131,20 @@ class ProjectMissing(TrainingError):
 
 
 @dataclass(eq=False)
+class ProjectNotChosen(TrainingError):
+    """A form's list of projects has nothing chosen in it."""
+
+    code: ClassVar[str] = "training.project_not_chosen"
+
+
+@dataclass(eq=False)
+class NothingTrained(TrainingError):
+    """There is no finished LoRA of the project to try, or no project was chosen."""
+
+    code: ClassVar[str] = "training.nothing_trained"
+
+
+@dataclass(eq=False)
 class ProjectName(TrainingError):
     """The project's name is too long or has characters that a folder must not have."""
 

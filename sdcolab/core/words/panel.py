@@ -38,7 +38,7 @@ def queue_goes_on(count: int) -> str:
 # --- What happens -----------------------------------------------------------------------------------------------------
 
 INTERRUPTED = "⏹️ Interrumpido."
-FAILED = "❌ No se pudo generar; el motivo está abajo."
+FAILED = "❌ No se pudo terminar; el motivo está abajo."
 DONE = "✅ Listo."
 PREPARING = "⏳ Preparando el motor y el modelo; la primera vez tarda un poco más{queued}"
 QUEUED = " · {count} en espera"

@@ -60,6 +60,13 @@ SENTENCES: Mapping[str, Sentence] = {
         "Baja los epochs o las repeticiones, o sube el batch size.",
     ),
     "training.project_missing": Sentence("Falta el proyecto.", "Escribe su nombre, o elígelo si hay una lista."),
+    "training.project_not_chosen": Sentence(
+        "Falta elegir el proyecto.",
+        "Si la lista está vacía, pulsa «Nuevo proyecto» en la pestaña Etiquetas y sube tus imágenes.",
+    ),
+    "training.nothing_trained": Sentence(
+        "Todavía no hay ningún LoRA terminado que probar.", "Entrena uno en la pestaña Entrenar y elígelo aquí."
+    ),
     "training.project_name": Sentence(
         "«{name}» no sirve como nombre de proyecto.",
         "Usa letras, números, guiones y guiones bajos, sin espacios ni puntos.",
@@ -111,10 +118,10 @@ SENTENCES: Mapping[str, Sentence] = {
         "{suggestions}Elige AdamW, o instala el paquete que lo trae.",
     ),
     "training.nothing_to_train": Sentence(
-        "No queda nada que entrenar.", "Pon «unet_aprendizaje» o «aprendizaje_text_encoder» mayor que 0."
+        "No queda nada que entrenar.", "Pon «unet_aprendizaje» o «text_encoder_aprendizaje» mayor que 0."
     ),
     "training.tagger_missing": Sentence(
-        "Al Tagger le falta «{missing}» en «{folder}».", "Descárgalo desde Entrenar → Tagger."
+        "Al Tagger le falta «{missing}» en «{folder}».", "Borra esa carpeta y vuelve a empezar: se descarga otra vez."
     ),
     "training.killed": Sentence(
         "El entrenamiento se cerró porque se acabó la memoria del equipo.",

@@ -294,21 +294,23 @@ export async function mount(host, house) {
     const target = await inquire(words.target, folder.value || state?.folders[0] || "10_repeticiones");
     if (!target) return;
     const failed = [];
+    let before = 0, told = "";
     for (const [place, one] of files.entries()) {
       const key = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
       try {
         for (let at = 0; at === 0 || at < one.size; at += PIECE) {
           const ends = at + PIECE >= one.size;
           say(fill("uploading", { name: one.name, percent: Math.round((100 * at) / Math.max(1, one.size)) }));
-          state = await ask("upload", { project, key, name: one.name, folder: target, at, data: await encoded(one.slice(at, at + PIECE)), last: ends, look: ends && place === files.length - 1 });
+          state = await ask("upload", { project, key, name: one.name, folder: target, at, before, data: await encoded(one.slice(at, at + PIECE)), last: ends, look: ends && place === files.length - 1 });
         }
+        before = state.came;
+        told = state.told;
       } catch (error) {
         failed.push(fill("upload_failed", { name: one.name, reason: error.message }));
       }
     }
-    const told = state?.told;
     await guarded(ask("open", { project }).then((now) => { state = now; drawFolders(); return reload(); }));
-    if (failed.length || told) say(failed.join(" ") || told);
+    if (failed.length || told) say([told, ...failed].filter(Boolean).join(" "));
   }
 
   host.addEventListener("dragover", (event) => { if (project) { event.preventDefault(); event.stopPropagation(); } });

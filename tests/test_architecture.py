@@ -209,7 +209,7 @@ SPOKEN = [path for path in MODULES if "words" not in path.parts]
 NOT_SENTENCES = {
     "core/few_steps.py": "names of published files' kinds",
     "core/file_names.py": "Windows' reserved names",
-    "core/infotext/spanish.py": "labels that people translated",
+    "core/infotext/translated.py": "labels that people translated",
     "core/kept.py": "a suffix",
     "downloads/links.py": "quotation marks around links",
     "engine/tokenizer.py": "a byte of CLIP's alphabet",

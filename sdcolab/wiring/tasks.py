@@ -11,11 +11,13 @@ from sdcolab.core.detecting import Detect
 from sdcolab.core.errors import (
     EmbeddingMissing,
     EmbeddingOtherFamily,
+    OptionsInPrompt,
     RequestError,
     SdcolabError,
     SymbolWithoutScript,
 )
 from sdcolab.core.events import CancelToken, FileMade, ImageReady, ImageSaved, Listener, Note, Warned
+from sdcolab.core.infotext.flags import MIDJOURNEY, midjourney_options
 from sdcolab.core.library import Library
 from sdcolab.core.outputs import ImageStore
 from sdcolab.core.prompt.marks import idle_marks, words_in
@@ -40,6 +42,8 @@ def generate(task: Generate, tools: Tools, listener: Listener, cancel: CancelTok
     """Make pictures."""
     for mark, script in idle_marks(task.request.prompt):
         listener(Warned(SymbolWithoutScript(mark=mark, script=script)))
+    if options := midjourney_options(task.request.prompt):
+        listener(Warned(OptionsInPrompt(options=" ".join(options), program=MIDJOURNEY)))
     for doubt in _embedding_doubts(task, tools.library):
         listener(Warned(doubt))
     timed = PartTimes(listener)

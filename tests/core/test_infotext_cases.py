@@ -239,6 +239,32 @@ SAYS = {
                     "sampler": "Euler a", "Size": "512x768"}),
         json.dumps({"prompt": "a cat", "uc": "dog", "scale": 7.5, "steps": 20, "seed": 5,
                     "sampler": "k_euler_ancestral", "width": 512, "height": 768}),
+        "a cat\nPrompt negativo: dog\nPassos: 20, Amostrador: Euler a, Escala CFG: 7,5, Semente: 5, Tamanho: 512x768",
+        "a cat\nNegativo: dog\nPassos: 20, Método de amostragem: Euler a, Escala de CFG: 7,5, Semente: 5, "
+        "Largura: 512, Altura: 768",
+        "a cat\nPrompt négatif : dog\nÉtapes : 20, Échantillonneur : Euler a, Échelle CFG : 7.5, Graine : 5, "
+        "Taille : 512x768",
+        "a cat\nInvite négative\xa0: dog\nÉtapes\xa0: 20, Échantillonneur\xa0: Euler a, Échelle de CFG\xa0: 7.5, "
+        "Graine\xa0: 5, Taille\xa0: 512x768",
+        "a cat\nPrompt negativo: dog\nPassi: 20, Campionatore: Euler a, Scala CFG: 7.5, Seme: 5, Dimensione: 512x768",
+        "a cat\nNegativer Prompt: dog\nSchritte: 20, Sampler: Euler a, CFG-Skala: 7.5, Seed: 5, Größe: 512x768",
+        LAID_OUT.replace("prompt: ", "prompt ").replace("Negative prompt", "**Negative prompt**").replace(
+            "Steps: 20, Sampler: Euler a, CFG scale: 7.5, Seed: 5, Size: ",
+            "**Steps** 20, **Sampler** Euler a, **CFG scale** 7.5, **Seed** 5, **Size** ",
+        ),
+        "a cat\nNegative prompt: dog\nSteps 20, Sampler Euler a, CFG scale 7.5, Seed 5, Size 512x768",
+        "a cat\nNegative prompt: dog\nSteps = 20, Sampler = Euler a, CFG scale = 7.5, Seed = 5, Size = 512x768",
+        "**Prompt**\na cat\n**Negative prompt**\ndog\n**Steps**\n20\n**Sampler**\nEuler a\n**CFG scale**\n7.5\n**Seed**"
+        "\n5\n**Size**\n512x768",
+        "Prompt\na cat\nNegative prompt\ndog\nSteps\n20\nSampler\nEuler a\nCFG scale\n7.5\nSeed\n5\nSize\n512x768",
+        "a cat\nNegative prompt: dog\n| Steps | 20 |\n| Sampler | Euler a |\n| CFG scale | 7.5 |\n| Seed | 5 |\n"
+        "| Size | 512x768 |",
+        "Steps: 20\nSampler: Euler a\nCFG scale: 7.5\nSeed: 5\nSize: 512x768\nPrompt: a cat\nNegative prompt: dog",
+        '"a cat, [dog]" -s 20 -S 5 -W 512 -H 768 -C 7.5 -A k_euler_a',
+        "a cat [dog] -s20 -S5 -W512 -H768 -C7.5 -Ak_euler_a",
+        '--prompt "a cat" --negative_prompt "dog" --width 512 --height 768 --sampler_name "Euler a" --steps 20 '
+        "--cfg_scale 7.5 --seed 5",
+        "./sd -p 'a cat' -n 'dog' -W 512 -H 768 --steps 20 --cfg-scale 7.5 -s 5 --sampling-method euler_a",
         json.dumps({"c": "a cat", "uc": "dog", "scale": 7.5, "steps": 20, "seed": 5, "sampler": "Euler a",
                     "size": "512x768"}),
     ],
@@ -263,6 +289,11 @@ def test_the_same_data_in_every_way_that_people_copy_it(text: str) -> None:
         "a cat<br>, steps; stone",
         "cat, (masterpiece:1.2), Steps: 20",
         "two lines\rof a prompt, Steps: 20",
+        "Steps of stone\nseed of doubt\nsize of a house",
+        "a man, steps 3, seeds, model",
+        "a well--lit room, state-of-the-art --- cat, a man --no, a woman",
+        "two t-shirts -S size -M other",
+        "étapes d'un chat, taille fine",
     ],
 )
 def test_prompts_that_look_like_parameters_stay_whole(text: str) -> None:
@@ -271,9 +302,46 @@ def test_prompts_that_look_like_parameters_stay_whole(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "changes", "options"),
+    [
+        (
+            "a cat --ar 3:2 --no dogs, people --s 250 --v 5.2 --seed 123",
+            {"prompt": "a cat", "negative_prompt": "dogs, people", "seed": 123, "width": 768, "height": 512},
+            "--ar 3:2 --no dogs, people --s 250 --v 5.2 --seed 123",
+        ),
+        (
+            "/imagine prompt: a cat in the snow --ar 9:16 --style raw",
+            {"prompt": "a cat in the snow", "negative_prompt": "", "width": 512, "height": 912},
+            "--ar 9:16 --style raw",
+        ),
+        (
+            "**a cat, cinematic --s 250** - @ana (fast)",
+            {"prompt": "a cat, cinematic", "negative_prompt": ""},
+            "--s 250",
+        ),
+        (
+            "a cat —no dog —tile , red\nNegative prompt: bad",
+            {"prompt": "a cat , red", "negative_prompt": "bad, dog"},
+            "--no dog --tile",
+        ),
+    ],
+)
+def test_midjourneys_options_are_used_or_told(text: str, changes: dict[str, Any], options: str) -> None:
+    found = to_request(parse(text))
+    assert found.changes == changes
+    assert [warning.facts()["options"] for warning in found.warnings] == [options]
+
+
+@pytest.mark.parametrize(
     "piece",
     [
         "Steps: 1;",
+        "steps 1, ",
+        "steps\n1\n",
+        "--no a, ",
+        " -s 1 -S 2",
+        "**Steps** ",
+        "étapes : 1, ",
         "Pasos: 1, ",
         "&amp;",
         "\t",

@@ -295,6 +295,24 @@ class EditNeverBegins(RequestError):
 
 
 @dataclass(eq=False)
+class OptionsTakenOut(RequestError):
+    """A pasted prompt had options of another program, which were taken out of it. Told as a warning."""
+
+    code: ClassVar[str] = "request.options_taken_out"
+    options: str
+    program: str
+
+
+@dataclass(eq=False)
+class OptionsInPrompt(RequestError):
+    """A prompt has options of another program, which are read as text. Told as a warning."""
+
+    code: ClassVar[str] = "request.options_in_prompt"
+    options: str
+    program: str
+
+
+@dataclass(eq=False)
 class SizeBeyondNative(RequestError):
     """The first pass is much larger than what the model was trained on. Told as a warning; ``side`` and ``native`` in
     pixels."""

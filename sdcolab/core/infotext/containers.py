@@ -88,6 +88,7 @@ def _text_of(image: Image.Image) -> str:
         _useful(_as_text(info.get(PARAMETERS_KEY))),
         _novelai(info) if info.get("Software") == "NovelAI" else "",
         *(from_json(_as_text(info.get(key))) or "" for key in ("prompt", "invokeai_metadata", "workflow")),
+        _as_text(info.get("Dream")),  # of InvokeAI's first versions
         (_useful if image.format == "GIF" else _generated)(_as_text(info.get("comment"))),
         _generated(_as_text(info.get("Comment"))),
     )

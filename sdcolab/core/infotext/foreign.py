@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from sdcolab.core.infotext.flags import from_options
 from sdcolab.core.infotext.text import MIN_FIELDS, Infotext, parse, render
 
 MAX_JSON = 4_000_000
@@ -41,8 +42,11 @@ def from_json(text: str) -> str | None:
 
 
 def parse_any(text: str) -> Infotext:
-    """What ``text`` says, in A1111's layout or in another program's JSON; total, as ``parse``."""
-    return parse(from_json(text) or text)
+    """What ``text`` says, in A1111's layout, in another program's JSON or as a command's options; total, as
+    ``parse``."""
+    options = from_options(text)
+    told = _plain(options, "") if options else None
+    return told or parse(from_json(text) or text)
 
 
 def looks_like_json(text: str) -> bool:
@@ -170,7 +174,7 @@ _SYNONYMS: Mapping[str, tuple[str, ...]] = {
 """What programs call the same things, in words joined by underscores."""
 
 
-def _plain(value: Json) -> Infotext | None:
+def _plain(value: Json, program: str = "JSON") -> Infotext | None:
     """An object with a prompt and a few of its parameters, whoever wrote it: A1111's API, civitai's, NovelAI, Draw
     Things."""
     known = {re.sub(r"(?<=[a-z])(?=[A-Z])", "_", key).casefold().replace(" ", "_"): said for key, said in value.items()}
@@ -182,7 +186,7 @@ def _plain(value: Json) -> Infotext | None:
     if prompt is None or sum(map(bool, said.values())) < MIN_FIELDS - 1:
         return None
     negative = next((known[key] for key in ("negative_prompt", "negative", "uc") if key in known), "")
-    return _built("JSON", prompt, negative, {**said, "Model": _name(said["Model"])}, ())
+    return _built(program, prompt, negative, {**said, "Model": _name(said["Model"])}, ())
 
 
 def _comfy(value: Json) -> Infotext | None:

@@ -17,11 +17,13 @@ from sdcolab.core.errors import (
     FieldNotNumber,
     InfotextFileMissing,
     InfotextForeign,
+    OptionsTakenOut,
     RequestError,
 )
 from sdcolab.core.fields import Field, Part, parts_of, table_of
 from sdcolab.core.infotext.codecs import CODECS, Fields, split_title
 from sdcolab.core.infotext.dialects import OLD_KARRAS, json_of, modernised, size_of
+from sdcolab.core.infotext.flags import MIDJOURNEY, without_options
 from sdcolab.core.infotext.foreign import looks_like_json
 from sdcolab.core.infotext.labels import MODEL_HASH, VAE_HASH, is_numbered, labelled, ordinal
 from sdcolab.core.infotext.text import Infotext, parse_fields
@@ -82,7 +84,7 @@ def to_request(
     changes: dict[str, Any] = {"prompt": infotext.prompt, "negative_prompt": infotext.negative_prompt}
     if not infotext.fields:
         foreign = looks_like_json(infotext.prompt)
-        return Pasted({}, warnings=(InfotextForeign(),)) if foreign else Pasted(changes)
+        return Pasted({}, warnings=(InfotextForeign(),)) if foreign else _words_alone(infotext)
     reader = _Reader(infotext, kind)
     changes = reader.unsaid() | changes | reader.values("")
     changes = reader.valid(kind(), changes)
@@ -104,6 +106,19 @@ def to_request(
     return Pasted(
         changes, init=init, inpaint=inpaint, hashes=hashes, warnings=tuple(reader.warnings), unused=reader.unused()
     )
+
+
+def _words_alone(infotext: Infotext) -> Pasted:
+    """What a text without parameters changes: the prompts, and what Midjourney's options in them mean here."""
+    changes: dict[str, Any] = {"prompt": infotext.prompt, "negative_prompt": infotext.negative_prompt}
+    found = without_options(infotext.prompt)
+    if found is None:
+        return Pasted(changes)
+    negatives = [text for text in (infotext.negative_prompt, found.negative_prompt) if text]
+    changes |= {"prompt": found.prompt, "negative_prompt": ", ".join(negatives)}
+    changes |= {"seed": found.seed} if found.seed is not None else {}
+    changes |= dict(zip(("width", "height"), found.size, strict=True)) if found.size else {}
+    return Pasted(changes, warnings=(OptionsTakenOut(options=found.options, program=MIDJOURNEY),))
 
 
 # --- Values -------------------------------------------------------------------------------------------------------

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from sdcolab.core.infotext.copied import NEGATIVE_MARK, tidied, unescaped, unwrapped
-from sdcolab.core.infotext.spanish import in_english
+from sdcolab.core.infotext.translated import in_english
+from sdcolab.core.infotext.unmarked import with_colons
 
 MIN_FIELDS = 3
 """A line with fewer fields than this is taken for prompt."""
@@ -76,7 +77,7 @@ def parse(text: str) -> Infotext:
     The parameter line is the last one that begins with "Steps:", else the last line of all if one of its labels is one
     that only parameters have: ``(sky:1.2), (sun:1.3), (sea:1.1)`` is a prompt. A quoted value may hold line ends.
     Dynamic Prompts adds lines after it (``Template: ...``), which are fields too. Some sites copy it all in one line,
-    or lose the layout in other ways (``copied``); people translate the labels (``spanish``).
+    or lose the layout in other ways (``copied``); people translate the labels (``translated``).
     """
     return _with_parameters(unescaped(unwrapped(text))) or _with_parameters(text) or Infotext(*_prompts(_lines(text)))
 
@@ -84,6 +85,8 @@ def parse(text: str) -> Infotext:
 def _with_parameters(text: str) -> Infotext | None:
     """What a text says that holds parameters; None for another."""
     found = _laid_out(text) or _laid_out(tidied(text)) or _laid_out(tidied(in_english(text)))
+    if found is None and (marked := with_colons(text)) != text:
+        found = _laid_out(tidied(in_english(marked)))
     return found or _telling(in_english(text)) or _telling(text)
 
 
@@ -112,6 +115,10 @@ def _read(lines: list[str], at: int) -> Infotext:
     end = _end_of_quotes(lines, at)
     fields = _merged([*_fields("\n".join(lines[at:end])), *_extra_lines(lines[end:])])
     prompt, negative_prompt = _prompts(lines[:at])
+    labels = {label.casefold(): label for label, _ in fields}
+    if not prompt and (label := labels.get("prompt")):  # one label a line, in any order
+        prompt = dict(fields)[label]
+        fields = tuple(pair for pair in fields if pair[0] != label)
     return Infotext(prompt=prompt, negative_prompt=negative_prompt, fields=fields)
 
 

@@ -111,6 +111,14 @@ SENTENCES: Mapping[str, Sentence] = {
         "«{fragment}» no da peso: dice en qué parte de los pasos entra «{word}», y con ese número no entra nunca.",
         "Para darle peso escribe {better}; para que entre a la mitad, usa 0.5.",
     ),
+    "request.options_taken_out": Sentence(
+        "«{options}» son opciones de {program}, que aquí no existen, y no están en el prompt.",
+        "El tamaño, la semilla y el prompt negativo que decían están en el formulario; repásalos.",
+    ),
+    "request.options_in_prompt": Sentence(
+        "«{options}» son opciones de {program}: aquí se leen como texto.",
+        "Quítalas del prompt: el tamaño, la semilla y el prompt negativo tienen su propio campo.",
+    ),
     "request.size_beyond_native": Sentence(
         "{side} píxeles es mucho para este modelo, hecho para imágenes de unos {native}: pueden salir cuerpos "
         "repetidos o deformados.",

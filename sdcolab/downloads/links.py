@@ -1,14 +1,16 @@
 """What users paste into ``enlaces_adicionales``, turned into links (hechos/lanzadores.md 0 and 4a).
 
 Items are separated by commas, semicolons, spaces or new lines; ``#`` at the start of a line or after a separator
-begins a comment. Two links glued together (``...safetensorshttps://...``) come apart; the same link twice is one link.
-``tipo:`` before a link says what it is; ``link > name``, ``link|name`` or ``link[name]`` what to call it. A path of
-this computer or of the user's Drive stands for the files there.
+begins a comment, and words beside a link are a note. Two links glued together (``...safetensorshttps://...``) come
+apart; the same link twice is one link. ``tipo:`` before a link says what it is, and alone on a line what those below it
+are; ``link > name``, ``link|name`` or ``link[name]`` what to call it. A path of this computer or of the user's Drive
+stands for the files there.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import groupby
@@ -74,7 +76,8 @@ MAX_PATH = 1000
 """Longest path that is looked for, in characters."""
 
 _COMMENT = re.compile(r"(?:^|(?<=[\s,;]))#.*$", re.MULTILINE)
-_CHUNKS = re.compile(r"[,;\n\r]+")
+_LINES = re.compile(r"[\n\r]+")
+_CHUNKS = re.compile(r"[,;]+")
 _SEPARATORS = re.compile(r"[\s,;]+|(?<=[^\s>|])[>|]++(?=\S{0,20}(?:https?://|urn:air:))")
 _GLUE = re.compile(r"(?<=[^/=&?:%])(?=https?://)", re.IGNORECASE)
 _WRAPPERS = "<>\"'`()[]{}«»“”‘’|"
@@ -83,7 +86,9 @@ _SITE = re.compile(r"(?:[a-z0-9-]+\.)+(?:com|org|net|co|red|green|nz|ai|io|dev|m
 """The beginning of an address whose ``https://`` got lost: a site under an ending that sites with models use."""
 _AIR = re.compile(r"urn:air:[\w.-]+:[\w.-]+:civitai:(\d+)(?:@(\d+))?(?:[:.][\w.-]+)?", re.IGNORECASE)
 _PREFIX = re.compile(r"\$?([a-z][a-z0-9_]*):(?=https?://|urn:air:)", re.IGNORECASE)
-_SPACED_PREFIX = re.compile(rf"\b({'|'.join(KIND_PREFIXES)}):[ \t]+(?=https?://|urn:air:)", re.IGNORECASE)
+_SPACED_PREFIX = re.compile(
+    rf"\b({'|'.join(KIND_PREFIXES)})[ \t]{{0,9}}[:=][ \t]{{0,9}}\[?(?=https?://|urn:air:)", re.IGNORECASE
+)
 _MARK = "\x00"
 _NAME = r"[^,;\n<>|\[\]\x00]{0,200}?[^,;\s<>|\[\]\x00]"
 _NAMED = re.compile(
@@ -93,14 +98,34 @@ _NAMED = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 """An item with a name for its file. A name ends where the next link begins."""
+_HEADING = re.compile(rf"\W*({'|'.join(KIND_PREFIXES)})\W*", re.IGNORECASE)
+"""A line that says what the links below it are."""
+
 _PATH_PREFIX = re.compile(rf"\$?({'|'.join(KIND_PREFIXES)}):\s*(?!//)", re.IGNORECASE)
 _LOOKS_LIKE_PATH = re.compile(r"(?![a-z][\w+.-]+:)(?:\S*[/\\]\S*|\S+\.(?:safetensors|ckpt|pth?))", re.IGNORECASE)
-_ADDRESS_SIGNS = re.compile(r"[/\\@]|^(?:urn|magnet):", re.IGNORECASE)
+_ADDRESS_SIGNS = re.compile(r"[/\\@]|^(?:urn|magnet|javascript|data|blob):", re.IGNORECASE)
 """What no word has."""
 _LIST_MARK = re.compile(r"\W+|\d{1,3}[.)]")
 """A dash, a bullet or a number before an item of a list."""
 _BROKEN_SCHEME = re.compile(r"\A(?:https?:?/{1,2})*(https?)(?::/{0,2}|/{1,2})(?=[^/])", re.IGNORECASE)
 """``https://`` written twice, or with something missing."""
+_VIEWED = re.compile(r"\A(?:view-source:)?(?://(?=[a-z0-9-]+\.))?", re.IGNORECASE)
+"""What a browser puts before an address, and the two slashes of one without a scheme."""
+
+_PASSING_ON = (
+    ("google.com", "/url", "q"),
+    ("google.com", "/url", "url"),
+    ("l.facebook.com", "/l.php", "u"),
+    ("l.instagram.com", "/", "u"),
+    ("youtube.com", "/redirect", "q"),
+    ("steamcommunity.com", "/linkfilter/", "u"),
+    ("translate.google.com", "/translate", "u"),
+    ("out.reddit.com", "/", "url"),
+    ("vk.com", "/away.php", "to"),
+)
+"""Sites whose addresses lead elsewhere: host, beginning of the path, and the query's key that says where."""
+
+_TRANSLATED = ".translate.goog"
 _LONG_RUN = re.compile(r"[A-Za-z0-9_-]{20,}")
 
 
@@ -167,8 +192,15 @@ def parse_links(text: str, lookup: Lookup = no_files) -> tuple[Entry, ...]:
     """
     names: list[str] = []
     entries: list[Entry] = []
-    for chunk in _CHUNKS.split(_unwrapped(text, names)):
-        entries += _local_files(chunk, names, lookup) or _read_all(chunk, names, lookup)
+    heading: ModelKind | None = None
+    for line in _LINES.split(_unwrapped(text, names)):
+        if title := _HEADING.fullmatch(line):
+            heading = KIND_PREFIXES[title[1].lower()]
+            continue
+        found_here: list[Entry] = []
+        for chunk in _CHUNKS.split(line):
+            found_here += _local_files(chunk, names, lookup) or _read_all(chunk, names, lookup)
+        entries += _without_notes(_under(heading, found_here))
     found: dict[object, Entry] = {}
     for entry in _sentences(entries):
         found.setdefault(_sameness(entry), entry)
@@ -218,7 +250,8 @@ def _unwrapped(text: str, names: list[str]) -> str:
         names.append((match["bracketed"] or match["pointed"]).strip(" \t\"'«»"))
         return f"{match['item']}{_MARK}{len(names) - 1}{_MARK} "
 
-    plain = plain_text(_COMMENT.sub("", text.replace(_MARK, "")))
+    bare = _COMMENT.sub(lambda found: found[0] if _HEADING.fullmatch(found[0]) else "", text.replace(_MARK, ""))
+    plain = plain_text(bare)
     return _NAMED.sub(set_aside, _SPACED_PREFIX.sub(r"\1:", plain))
 
 
@@ -244,15 +277,29 @@ def _read_all(chunk: str, names: list[str], lookup: Lookup) -> list[Entry]:
     entries: list[Entry] = []
     for piece in pieces:
         marked, name = _name_of(piece, names)
-        item = _bare(_bare(marked).rstrip(".…!"))
+        item = _bare(_bare(marked).rstrip(".…!:"))
         if item and not _LIST_MARK.fullmatch(marked):
             entries += _local_files(piece, names, lookup) or [_read(item, name)]
     return entries
 
 
+def _tidied(item: str) -> str:
+    """``item`` without the arrows, emojis and closing signs of other scripts around it."""
+    start, end = 0, len(item)
+    while start < end and _is_sign(item[start]):
+        start += 1
+    while end > start and _is_sign(item[end - 1]):
+        end -= 1
+    return item[start:end]
+
+
+def _is_sign(character: str) -> bool:
+    return not character.isascii() and unicodedata.category(character)[0] in "SP"
+
+
 def _bare(item: str) -> str:
     """``item`` without what is around it; a parenthesis that it opens itself stays closed."""
-    bare = item.strip(_WRAPPERS)
+    bare = _tidied(item.strip(_WRAPPERS))
     opened = "//" in bare and bare.count("(") > bare.count(")")
     return f"{bare})" if opened and item[item.find(bare) + len(bare) :].startswith(")") else bare
 
@@ -271,7 +318,7 @@ def _read_address(item: str, kind: ModelKind | None) -> Link | NotALink:
     if air:
         version = f"?modelVersionId={air[2]}" if air[2] else ""
         return Link(f"https://civitai.com/models/{air[1]}{version}", kind)
-    item = _BROKEN_SCHEME.sub(r"\1://", item)
+    item = _BROKEN_SCHEME.sub(r"\1://", _VIEWED.sub("", item))
     if not _SCHEME.match(item) and _SITE.match(item):
         item = f"https://{item}"
     scheme = _SCHEME.match(item)
@@ -279,13 +326,46 @@ def _read_address(item: str, kind: ModelKind | None) -> Link | NotALink:
         return LocalFileMissing(text=shown_text(item))
     if not scheme or len(item) > MAX_URL:
         return NotALink(text=shown_text(item))
-    url = scheme[0].lower() + quote(item[scheme.end() :], safe="%/:=&?~#+!$,;'@()*[]-._")
+    url = _target(scheme[0].lower() + quote(item[scheme.end() :], safe="%/:=&?~#+!$,;'@()*[]-._"))
     try:
         parts = urlsplit(url)
         usable = bool(parts.hostname) and parts.port != 0
     except ValueError:
         usable = False
     return Link(url, kind) if usable else NotALink(text=shown_text(item))
+
+
+def _target(url: str) -> str:
+    """Where the address of a site that only passes people on leads; ``url`` itself for every other one."""
+    try:
+        parts = urlsplit(url)
+        pairs = dict(parse_qsl(parts.query))
+    except ValueError:
+        return url
+    host = (parts.hostname or "").removeprefix("www.")
+    key = next((key for site, path, key in _PASSING_ON if host == site and parts.path.startswith(path)), "")
+    target = pairs.get(key, "")
+    if _SCHEME.match(target):
+        return target
+    if host.endswith(_TRANSLATED):  # civitai-com.translate.goog: "-" for ".", and "--" for "-"
+        own = host.removesuffix(_TRANSLATED).replace("--", "\0").replace("-", ".").replace("\0", "-")
+        kept = [(name, value) for name, value in parse_qsl(parts.query) if not name.startswith("_x_tr_")]
+        return urlunsplit(("https", own, parts.path, urlencode(kept), parts.fragment))
+    return url
+
+
+def _under(heading: ModelKind | None, entries: Iterable[Entry]) -> Iterator[Entry]:
+    """``entries`` with the kind of the ``heading`` above them, where they have none themselves."""
+    for entry in entries:
+        unsaid = heading is not None and not isinstance(entry, NotALink) and entry.kind is None
+        yield replace(entry, kind=heading) if unsaid and not isinstance(entry, NotALink) else entry
+
+
+def _without_notes(entries: Iterable[Entry]) -> list[Entry]:
+    """The ``entries`` of a line without the words beside its links, which are notes."""
+    every = list(entries)
+    has_link = any(not isinstance(entry, NotALink) for entry in every)
+    return [entry for entry in every if not (has_link and _is_word(entry))]
 
 
 def _sentences(entries: Iterable[Entry]) -> Iterator[Entry]:

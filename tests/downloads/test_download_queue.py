@@ -87,7 +87,7 @@ def test_weights_of_preprocessors_are_known_by_their_names(
 def test_one_bad_link_never_stops_the_rest(direct_queue: DownloadQueue, serve: Serve) -> None:
     good, other = safetensors_bytes(LORA_SHAPES), safetensors_bytes(VAE_SHAPES)
     url = serve({"/a.safetensors": good, "/b.safetensors": b"<html>", "/c.safetensors": other}).url
-    text = f"hola {url}/a.safetensors {url}/b.safetensors {url}/no https://mega.nz/file/x {url}/c.safetensors"
+    text = f"hola\n{url}/a.safetensors {url}/b.safetensors {url}/no https://mega.nz/file/x {url}/c.safetensors"
     seen: list[LinkReport] = []
     reports = direct_queue.run(text, on_report=seen.append)
     assert [report.ok for report in reports] == [False, True, False, False, False, True]

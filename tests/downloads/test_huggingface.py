@@ -17,6 +17,7 @@ from support.servers import (
 
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import (
+    FolderNotFile,
     GatedRepository,
     HashMismatch,
     LinkNotFound,
@@ -109,8 +110,30 @@ def test_missing_file(folders: Folders, hub: HuggingFaceServer) -> None:
 
 
 def test_pages_are_no_files(folders: Folders, hub: HuggingFaceServer) -> None:
-    for page in ("", "/ana", "/ana/vaes", "/ana/vaes/tree/main/vae"):
+    for page in ("", "/ana", "/docs/diffusers", "/ana/vaes/discussions/3", "/ana/vaes/tree/main/nada"):
         assert isinstance(download(folders, hub, f"{HUB}{page}").error, PageNotFile)
+    assert isinstance(download(folders, hub, f"{HUB}/ana/no-existe").error, MissingOrPrivate)
+
+
+@pytest.mark.parametrize("folder", ["/ana/vaes", "/ana/vaes/tree/main", "/ana/vaes/tree/main/"])
+def test_a_folder_with_one_model_is_that_model(folders: Folders, hub: HuggingFaceServer, folder: str) -> None:
+    hub.files["ana/vaes/main/README.md"] = HubFile(b"# hola")
+    hub.files["ana/vaes/main/mi vae.ckpt"] = HubFile(b"older form of the same")
+    report = download(folders, hub, f"{HUB}{folder}")
+    assert report.path == folders.models(ModelKind.VAE) / "mi vae.safetensors"
+
+
+def test_a_folder_of_a_dataset_and_one_inside(folders: Folders, hub: HuggingFaceServer) -> None:
+    assert download(folders, hub, f"{HUB}/datasets/gsdf/EasyNegative/tree/main").name == "EasyNegative.safetensors"
+    assert download(folders, hub, f"{HUB}/ana/vaes/tree/main/vae").name == "vaes-vae-fp16.safetensors"
+
+
+def test_a_folder_with_several_models_tells_them(folders: Folders, hub: HuggingFaceServer) -> None:
+    hub.files["ana/vaes/main/otro.pt"] = HubFile(VAE)
+    error = download(folders, hub, f"{HUB}/ana/vaes").error
+    assert isinstance(error, FolderNotFile)
+    assert (error.count, error.names) == (2, ("mi vae.safetensors", "otro.pt"))
+    assert download(folders, hub, error.example).ok
 
 
 def test_rejected_key(folders: Folders, hub: HuggingFaceServer) -> None:

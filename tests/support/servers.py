@@ -466,6 +466,9 @@ class HuggingFaceServer(ServerWithStorage):
         if "/blob/" in path:
             request.reply(200, b"<!doctype html><html>page</html>", {"Content-Type": "text/html"})
             return
+        if path.startswith("/api/"):
+            self._list(request, path)
+            return
         key = path.replace("/resolve/", "/", 1).strip("/")
         file = self.files.get(key)
         authorised = request.headers.get("Authorization") == f"Bearer {self.token}"
@@ -486,6 +489,19 @@ class HuggingFaceServer(ServerWithStorage):
             location = self.storage.sign(f"/xet/{digest}", key.rsplit("/", 1)[-1])
             linked = {"X-Linked-Etag": f'"{digest}"', "X-Linked-Size": str(len(file.data)), "X-Repo-Commit": "c" * 40}
             request.reply(302, b"", {"Location": location, "ETag": f'"{digest}"', **linked})
+
+    def _list(self, request: Handler, path: str) -> None:
+        """``/api/models/owner/name/tree/main/folder``: what lies in a folder."""
+        folder = path.removeprefix("/api/").removeprefix("models/").replace("/tree/", "/", 1).strip("/")
+        repository = "/".join(folder.split("/")[: 4 if folder.startswith("datasets/") else 3])
+        inside = [name.removeprefix(f"{folder}/") for name in self.files if name.startswith(f"{folder}/")]
+        base = folder.removeprefix(repository).strip("/")
+        entries = {name.split("/")[0]: "directory" if "/" in name else "file" for name in inside}
+        listed = [{"type": kind, "path": f"{base}/{name}".strip("/"), "size": 1} for name, kind in entries.items()]
+        if any(name.startswith(f"{repository}/") for name in self.files):
+            request.reply(200, json.dumps(listed).encode(), {"Content-Type": "application/json"})
+        else:
+            request.reply(401, b"", {"X-Error-Code": "RepoNotFound"})
 
 
 def etag_of(data: bytes) -> str:

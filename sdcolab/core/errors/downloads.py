@@ -63,6 +63,18 @@ class PageNotFile(DownloadError):
 
 
 @dataclass(eq=False)
+class FolderNotFile(DownloadError):
+    """The address is a folder with ``count`` models. ``names`` are some of them, ``example`` the address of the
+    first."""
+
+    code: ClassVar[str] = "download.folder_not_file"
+    link: str
+    count: int
+    names: tuple[str, ...]
+    example: str
+
+
+@dataclass(eq=False)
 class UnsupportedHost(DownloadError):
     """A site whose files cannot be had with a plain request."""
 

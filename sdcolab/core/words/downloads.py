@@ -32,6 +32,10 @@ SENTENCES: Mapping[str, Sentence] = {
         "{link} es una página, no un archivo.",
         "Ábrela en el navegador, copia el enlace del botón de descarga y pégalo aquí.",
     ),
+    "download.folder_not_file": Sentence(
+        "{link} es una carpeta con {count:modelo|modelos}: {names}.",
+        "Pega el enlace del que quieras; por ejemplo: {example}",
+    ),
     "download.unsupported_host": Sentence(
         "Los archivos de {host} no se pueden descargar desde aquí.",
         "Busca el mismo archivo en civitai o huggingface, o súbelo a tu Google Drive y comparte el enlace.",

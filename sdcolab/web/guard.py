@@ -31,6 +31,9 @@ FILE_PREFIX = f"{API}/file="
 UPLOADS = frozenset({f"{API}/upload"})
 """Where files arrive as they are; every other body is JSON."""
 
+STREAMS = (f"{API}/queue/data", f"{API}/heartbeat/", f"{API}/call/", f"{API}/upload_progress")
+"""Beginnings of the paths whose answers stay open."""
+
 ROOMS_PREFIX = "/sdcolab/"
 LOGIN_PATH = "/login"
 LOGOUT_PATH = "/logout"

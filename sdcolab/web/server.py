@@ -26,9 +26,10 @@ from sdcolab.web import look
 from sdcolab.web.access import Access
 from sdcolab.web.address import BrowserAddress
 from sdcolab.web.gate import EventGate, FileGate
-from sdcolab.web.guard import UPLOADS, Guard, loopback_names
+from sdcolab.web.guard import STREAMS, UPLOADS, Guard, loopback_names
 from sdcolab.web.localise import PackedIndex, SpanishIndex
 from sdcolab.web.patience import ImpatientProtocol
+from sdcolab.web.streams import Streams
 
 _CACHE_VARIABLE = "GRADIO_TEMP_DIR"
 _GRACE_SECONDS = 1
@@ -105,7 +106,7 @@ def start_server(
         page = build()
         app = _mounted(page, outputs.absolute(), head)
         page_app = PackedIndex(BrowserAddress(SpanishIndex(app)))
-        gate = EventGate(page_app, FileGate((outputs, cache), suffixes_taken(page)), uploads=UPLOADS)
+        gate = EventGate(Streams(page_app, STREAMS), FileGate((outputs, cache), suffixes_taken(page)), uploads=UPLOADS)
         door = Guard(
             gate,
             access=Access(*auth, ended=temporary / ENDED_SESSIONS) if auth else None,

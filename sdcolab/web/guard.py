@@ -22,7 +22,7 @@ from sdcolab.core.words import page as words
 from sdcolab.web.access import Access
 from sdcolab.web.cookies import FRAMED, forget, remember, remember_device, sent_devices, sent_sessions
 from sdcolab.web.gate import FileGate
-from sdcolab.web.login import Logins, Refusal
+from sdcolab.web.login import Logins, Refusal, source
 from sdcolab.web.look import login_page
 from sdcolab.web.origins import SAFE_METHODS, Caller, caller, guest, host_name, is_intrusion, preflight, protected
 
@@ -123,7 +123,7 @@ class Guard:
             return _refused()
         if method == "OPTIONS":
             return preflight()
-        return await self._for_client(self._api, method, headers, receive)
+        return await self._for_client(self._api, method, headers, receive, source(scope))
 
     async def _answer(self, scope: Scope, receive: Receive) -> ASGIApp | None:
         """Our own answer, or None when gradio should answer."""
@@ -131,11 +131,11 @@ class Guard:
         if self._called_wrongly(headers) or is_intrusion(path, method, headers):
             return _refused()
         if path == LOGIN_PATH and self._access:
-            return await self._log_in(self._access, method, headers, receive)
+            return await self._log_in(self._access, method, headers, receive, source(scope))
         if path == LOGOUT_PATH and self._access:
             return self._log_out(self._access, method, headers)
         if self._api and path.startswith(_CLIENT_PREFIXES):
-            return await self._for_client(self._api, method, headers, receive)
+            return await self._for_client(self._api, method, headers, receive, source(scope))
         if not self._inside(method, headers) and path not in _WITHOUT_LOGIN:
             return _ask_login(path, method)
         if self._rooms and path.startswith(ROOMS_PREFIX):
@@ -144,14 +144,14 @@ class Guard:
             return None if self._files.admits(path.removeprefix(FILE_PREFIX)) else _refused()
         return None if path in _EXACT or path.startswith(_PREFIXES) else _refused()
 
-    async def _for_client(self, api: ASGIApp, method: str, headers: Headers, receive: Receive) -> ASGIApp:
+    async def _for_client(self, api: ASGIApp, method: str, headers: Headers, receive: Receive, address: str) -> ASGIApp:
         """``api`` for who has a session or sends the password, whom a session spares from sending it again."""
         if self._inside(method, headers):
             return api
         login = _basic_login(headers)
         if self._access is None or login is None:
             return JSONResponse({"detail": words.LOGIN_NEEDED}, 401, {"WWW-Authenticate": "Basic"})
-        session = await self._logins.attempt(self._access, *login, receive, unread=True)
+        session = await self._logins.attempt(self._access, *login, receive, address=address, unread=True)
         if session is Refusal.TOO_MANY:
             return _too_many()
         if isinstance(session, Refusal):
@@ -174,7 +174,7 @@ class Guard:
         name = host_name(headers)
         return not name or (self._hosts is not None and name not in self._hosts)
 
-    async def _log_in(self, access: Access, method: str, headers: Headers, receive: Receive) -> Response:
+    async def _log_in(self, access: Access, method: str, headers: Headers, receive: Receive, address: str) -> Response:
         if method in SAFE_METHODS:
             inside = self._inside(method, headers)
             return RedirectResponse("/", 303) if inside else HTMLResponse(login_page(wrong=False))
@@ -192,7 +192,7 @@ class Guard:
         user, password = (clean_text(form.get(name, [""])[0]) for name in ("username", "password"))
         known = any(map(access.knows, sent_devices(headers)))
         logins = self._known_logins if known else self._logins  # strangers stand in another line
-        session = await logins.attempt(access, user, password, receive)
+        session = await logins.attempt(access, user, password, receive, address=address)
         if session is Refusal.TOO_MANY:
             return _too_many()
         if isinstance(session, Refusal):

@@ -54,7 +54,10 @@ def test_the_right_password_does_not_wait_for_the_answers_to_wrong_ones(monkeypa
 
     async def attack() -> tuple[str | Refusal, float]:
         logins = Logins()
-        tries = [asyncio.create_task(logins.attempt(access, "ana", "mala", waits)) for _ in range(12)]
+        tries = [
+            asyncio.create_task(logins.attempt(access, "ana", "mala", waits, address=str(number % 3)))
+            for number in range(12)
+        ]
         await asyncio.sleep(0)
         started = time.monotonic()
         answer = await logins.attempt(access, "ana", "buena", waits)
@@ -75,7 +78,7 @@ def test_who_hangs_up_is_forgotten() -> None:
     async def attack() -> float:
         logins = Logins()
         started = time.monotonic()
-        tries = [logins.attempt(access, "ana", "mala", gone) for _ in range(login.MOST_IN_LINE)]
+        tries = [logins.attempt(access, "ana", "mala", gone) for _ in range(login.MOST_OF_ONE)]
         assert set(await asyncio.gather(*tries)) == {Refusal.WRONG}
         assert isinstance(await logins.attempt(access, "ana", "buena", waits), str)
         return time.monotonic() - started
@@ -84,8 +87,49 @@ def test_who_hangs_up_is_forgotten() -> None:
 
 
 def test_the_line_ends_somewhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(login, "MOST_IN_LINE", 0)
+    monkeypatch.setattr(login, "MOST_ADDRESSES", 0)
     assert asyncio.run(Logins().attempt(Access("ana", "buena"), "ana", "mala", waits)) is Refusal.TOO_MANY
+
+
+def test_a_flood_from_elsewhere_does_not_keep_the_owner_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One address, or more of them than the line has room for: who has none waiting comes in, and soon."""
+    monkeypatch.setattr(LoginBrake, "wait_seconds", lambda _self: 3600.0)
+    access = Access("ana", "buena")
+
+    async def attack(addresses: int) -> tuple[str | Refusal, float]:
+        logins = Logins()
+        tries = [
+            asyncio.create_task(logins.attempt(access, "ana", "mala", waits, address=f"x{number % addresses}"))
+            for number in range(300)
+        ]
+        await asyncio.sleep(0)
+        started = time.monotonic()
+        answer = await logins.attempt(access, "ana", "buena", waits, address="dueño")
+        seconds = time.monotonic() - started
+        for one in tries:
+            one.cancel()
+        return answer, seconds
+
+    answer, seconds = asyncio.run(attack(1))
+    assert isinstance(answer, str)
+    assert seconds < (login.MOST_OF_ONE + 1) * TURN_SECONDS + 1
+    answer, seconds = asyncio.run(attack(30))
+    assert isinstance(answer, str)
+    assert seconds < (login.MOST_IN_LINE + 1) * TURN_SECONDS + 1
+
+
+@pytest.mark.parametrize(
+    ("client", "address"),
+    [
+        (("203.0.113.9", 1), "203.0.113.9"),
+        (("2001:db8:1:2:3::4", 1), "2001:db8:1:2::/64"),
+        (("::ffff:203.0.113.9", 1), "203.0.113.9"),
+        (("testclient", 1), ""),
+        (None, ""),
+    ],
+)
+def test_whom_a_request_comes_from(client: tuple[str, int] | None, address: str) -> None:
+    assert login.source({"type": "http", "client": client}) == address
 
 
 def test_tries_at_once_are_kept_apart(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,7 +141,8 @@ def test_tries_at_once_are_kept_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     async def attack() -> float:
         logins = Logins()
         started = time.monotonic()
-        await asyncio.gather(*(logins.attempt(access, "ana", "mala", waits) for _ in range(8)))
+        tries = (logins.attempt(access, "ana", "mala", waits, address=str(number)) for number in range(8))
+        await asyncio.gather(*tries)
         return time.monotonic() - started
 
     assert asyncio.run(attack()) >= 3 * TURN_SECONDS - 0.01

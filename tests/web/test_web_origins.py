@@ -7,6 +7,7 @@ import asyncio
 import functools
 import socket
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from sdcolab.web.access import Access
 from sdcolab.web.app import Server, build_page, serve
 from sdcolab.web.cookies import FRAMED, PLAIN, SECURE
 from sdcolab.web.guard import Guard
-from sdcolab.web.login import MOST_IN_LINE
+from sdcolab.web.login import MOST_ADDRESSES
 from sdcolab.web.origins import COLAB_SITES, Caller, caller
 
 API = "/gradio_api"
@@ -198,7 +199,7 @@ def test_strangers_never_keep_a_browser_that_came_in_before_from_coming_in(
     login = {"username": "ana", "password": "buena"}
     cookie = asked("POST", "/login", headers, login).headers.get_list("set-cookie")[1].partition(";")[0]
     crowded = Guard(OTHER_PROGRAMS, access=ACCESS, readable=(), api=OTHER_PROGRAMS)
-    monkeypatch.setattr(crowded._logins, "_in_line", MOST_IN_LINE)
+    monkeypatch.setattr(crowded._logins, "_in_line", Counter({str(one): 1 for one in range(MOST_ADDRESSES)}))
     assert asked("POST", "/login", headers, login, crowded).status_code == 429
     marked = headers | {"cookie": f"otra=1; {cookie}"}
     assert asked("POST", "/login", marked, login, crowded).json() == {"success": True}

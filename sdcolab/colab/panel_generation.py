@@ -13,6 +13,7 @@ from sdcolab.colab.panel_control import UnitWidgets
 from sdcolab.colab.panel_form import FormBox, Gadgets
 from sdcolab.colab.panel_notes import Guarded, Note
 from sdcolab.colab.panel_parts import button_row
+from sdcolab.colab.panel_remarks import RemarkBox
 from sdcolab.colab.panel_scripts import ScriptBox
 from sdcolab.colab.panel_styles import StyleBox
 from sdcolab.core.control import ControlType
@@ -71,6 +72,15 @@ def offer_upscaler(studio: Studio, form: FormBox, path: str, note: Note) -> None
         note(f"⬇️ {offer_download(str(name), size)} {GET_ADVICE}")
 
 
+def settings_or_new(studio: Studio, note: Note) -> Settings:
+    """The saved settings; new ones where they cannot be read, which is told."""
+    try:
+        return studio.settings.load()
+    except SdcolabError as error:
+        note(f"⚠️ {explain(error)}")
+        return Settings()
+
+
 class GenerationForm:
     """The form with its styles, LoRA, seeds and sizes. ``mode`` is the tab of generation that is open; each has a size
     of its own."""
@@ -85,7 +95,7 @@ class GenerationForm:
         self.desk = GenerationDesk(studio, layout, self.reader, Origin.PANEL)
         self._sizes: dict[str, tuple[int, int]] = {}
         self.mode = TEXT_MODE
-        settings = self._settings()
+        settings = settings_or_new(studio, note)
         values, chosen = self._opening(settings)
         self._native = self.desk.native_size(values["checkpoint"])
         self.styles = StyleBox(widgets, studio.settings, self._prompts, self._put_prompts, note, guarded)
@@ -95,6 +105,7 @@ class GenerationForm:
         wide = {"layout": widgets.Layout(width="98%"), "style": {"description_width": "130px"}}
         self._lora = widgets.Dropdown(description="LoRA", **wide)
         self._tokens = widgets.HTML(value=words.tokens((0, 75), (0, 75)))
+        self._remarks = RemarkBox(widgets, studio, lambda: self.asked, guarded)
         self._offer_loras()
         self._lora.observe(lambda change: self._add_lora(change["new"]), names="value")
         self._units = UnitWidgets(widgets, self.desk.control, guarded)
@@ -112,14 +123,8 @@ class GenerationForm:
             self.form.watch(path, count)
         self.styles.watch(count)
         count()
+        self._remarks.watch(self.form, self.desk.control, self.styles.watch, self.scripts.watch)
         self.box = self.form.box
-
-    def _settings(self) -> Settings:
-        try:
-            return self._studio.settings.load()
-        except SdcolabError as error:
-            self._note(f"⚠️ {explain(error)}")
-            return Settings()
 
     def _opening(self, settings: Settings) -> tuple[dict[str, Any], list[str]]:
         try:
@@ -153,6 +158,7 @@ class GenerationForm:
             self.mode = mode
             self._put_size(self._sizes.get(mode))
         self.form.show_mode(mode)
+        self._remarks.look()
 
     def _put_size(self, size: tuple[int, int] | None) -> None:
         if size:
@@ -208,6 +214,7 @@ class GenerationForm:
         return {
             "@refresh": row((words.REFRESH, self.refresh)),
             "@paste": self._prompt_tools,
+            "@remarks": lambda: self._remarks.box,
             "@styles": lambda: self.styles.box,
             "@loras": lambda: self._lora,
             "@size_chips": row(*((chip.label, partial(self._put_chip, name)) for name, chip in SIZES.items())),

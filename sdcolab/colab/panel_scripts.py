@@ -61,6 +61,10 @@ class ScriptBox:
         """The script's id; empty without one."""
         return self._choice.value or ""
 
+    def watch(self, told: Callable[[], object]) -> None:
+        """Call ``told`` whenever another script is chosen."""
+        self._choice.observe(lambda _change: told(), names="value")
+
     @property
     def values(self) -> dict[str, Any]:
         """The settings of the chosen script."""

@@ -34,6 +34,9 @@ PREVIEW_SUFFIX = ".preview.png"
 LORA_ALIAS_KEY = "ss_output_name"
 """Metadata in which trainers write a LoRA's name."""
 
+FORBIDDEN_ALIASES = frozenset({"none", "Addams"})
+"""Names that so many trainers left as they were that they say nothing."""
+
 MAX_INFO_BYTES = 2_000_000
 MAX_WORDS = 100
 MAX_WORD_CHARACTERS = 1000
@@ -208,3 +211,18 @@ def _can_be_shown(path: Path) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def find_lora(name: str, library: Library) -> ModelFile:
+    """The file called exactly ``name`` (with or without folder and extension); else the only one whose metadata call it
+    so; else the one that the library finds. Raises ``UnknownName``.
+    """
+    files = library.files(ModelKind.LORA)
+    for file in files:
+        if name in (file.name, file.name.rsplit(".", 1)[0], file.path.stem, file.path.name):
+            return file
+    if name and name not in FORBIDDEN_ALIASES:
+        called = [file for file in files if lora_alias(file.path) == name]
+        if len(called) == 1:
+            return called[0]
+    return library.find(ModelKind.LORA, name)

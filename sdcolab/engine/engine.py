@@ -17,13 +17,13 @@ from sdcolab.core.errors import (
     ImageNotFinite,
     NetworkIgnored,
     NoCuda,
-    SizeBeyondNative,
     UnetOverflowed,
 )
 from sdcolab.core.events import CancelToken, Listener, Phase, PhaseStarted, ignore_events
 from sdcolab.core.library import Library, ModelFile
 from sdcolab.core.memory_plan import ONE_MODEL, MemoryChoice
 from sdcolab.core.outputs import ImageStore, ImageStores
+from sdcolab.core.remarks import size_remark
 from sdcolab.core.request import AUTOMATIC, GenerationRequest
 from sdcolab.core.resolved import ResolvedRequest, resolve
 from sdcolab.core.result import GenerationResult, Unwritten
@@ -41,9 +41,6 @@ from sdcolab.engine.samplers import resolve_sampler
 from sdcolab.engine.savings import Savings
 from sdcolab.engine.shelf import ModelShelf
 from sdcolab.engine.upscale.upscalers import Upscalers
-
-TOO_LARGE = 1.5
-"""Times a model's own size beyond which pictures get deformed: 768 for those of 512, as the guide says."""
 
 
 class Engine:
@@ -195,9 +192,9 @@ class Engine:
                 bench.warn(NetworkIgnored(tag=tag.source))
         for doubt in bench.asked.weight_doubts:
             bench.warn(doubt)
-        side = max(request.width or 0, request.height or 0)
-        if request.init is None and side > native * TOO_LARGE:
-            bench.warn(SizeBeyondNative(side=side, native=native))
+        if request.init is None:
+            for remark in size_remark(request.width or 0, request.height or 0, native):
+                bench.warn(remark)
 
     def preload(self, checkpoint: str = "", vae: str = AUTOMATIC, listener: Listener = ignore_events) -> None:
         """Load what a request with these names would need, so that it starts at once. Raises ``SdcolabError``."""

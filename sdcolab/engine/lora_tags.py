@@ -7,14 +7,10 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import LoraArgumentIgnored, LoraMissing, SdcolabError, UnknownName
-from sdcolab.core.library import Library, ModelFile, lora_alias
-from sdcolab.core.prompt import LoraMultipliers, NetworkTag, lora_multipliers
+from sdcolab.core.library import Library, ModelFile, find_lora
+from sdcolab.core.prompt import LORA_KINDS, LoraMultipliers, NetworkTag, lora_multipliers
 from sdcolab.core.regions import Region, Regions
-
-TAG_KINDS = frozenset({"lora", "lyco"})
-FORBIDDEN_ALIASES = frozenset({"none", "Addams"})
 
 Warn = Callable[[SdcolabError], None]
 
@@ -50,7 +46,7 @@ def loras_in(tags: Iterable[NetworkTag], library: Library, warn: Warn) -> tuple[
     A name mentioned twice counts twice, with the last strengths (A1111's rule). Raises ``PromptSyntaxError``.
     """
     uses: list[LoraUse] = []
-    mine = [tag for tag in tags if tag.kind in TAG_KINDS]
+    mine = [tag for tag in tags if tag.kind in LORA_KINDS]
     strengths = {tag.name: _strength(tag, warn) for tag in mine}
     for tag in mine:
         try:
@@ -74,18 +70,3 @@ def _strength(tag: NetworkTag, warn: Warn) -> LoraMultipliers:
 
 def _is_number(text: str) -> bool:
     return re.fullmatch(r"\s*[+-]?(?:\d+(?:[.,]\d*)?|\.\d+)\s*", text) is not None
-
-
-def find_lora(name: str, library: Library) -> ModelFile:
-    """The file called exactly ``name`` (with or without folder and extension); else the only one whose metadata call it
-    so; else the one that the library finds. Raises ``UnknownName``.
-    """
-    files = library.files(ModelKind.LORA)
-    for file in files:
-        if name in (file.name, file.name.rsplit(".", 1)[0], file.path.stem, file.path.name):
-            return file
-    if name and name not in FORBIDDEN_ALIASES:
-        called = [file for file in files if lora_alias(file.path) == name]
-        if len(called) == 1:
-            return called[0]
-    return library.find(ModelKind.LORA, name)

@@ -11,6 +11,7 @@ from typing import Any
 from sdcolab.core.architectures import ModelFamily, declared_family
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import PictureGone, StrangeQuestion
+from sdcolab.core.file_facts import FileFacts, fits
 from sdcolab.core.files import atomic_write
 from sdcolab.core.folders import MODEL_FOLDERS
 from sdcolab.core.library import Library, ModelFile
@@ -20,7 +21,7 @@ from sdcolab.core.rooms import Answer, RoomFile, text, yes
 from sdcolab.core.words.cards import CARDS
 from sdcolab.core.words.faces import DOWNLOAD_QUEUED, MOVED_TO
 from sdcolab.core.words.labels import KIND_NAMES
-from sdcolab.studio.card_files import FileFacts, fits, misplaced, move
+from sdcolab.studio.card_files import misplaced, move
 from sdcolab.studio.cards import Card, card_of, write_civitai, write_notes
 
 KINDS: Mapping[str, ModelKind] = {

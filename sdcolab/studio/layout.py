@@ -49,6 +49,7 @@ GADGETS = frozenset(
     {
         *(
             "@paste",
+            "@remarks",
             "@styles",
             "@loras",
             "@few_steps",
@@ -63,10 +64,11 @@ GADGETS = frozenset(
         *("@fill:x", "@fill:y", "@fill:z", "@pick:x", "@pick:y", "@pick:z", "@swap", "@compare_loras"),
     }
 )
-"""What a section may hold beside fields: the button that reads an infotext in the prompt, the styles, the list of LoRA,
-the settings that models of few steps want, sizes to choose with one tap, the buttons of the seed, the size of the
-initial image, what a unit of ControlNet lacks and downloads, the neutral fine adjustments, the saved defaults, the
-scripts, and in X/Y/Z plot the buttons that fill an axis, add a value to it, exchange two axes and compare LoRA."""
+"""What a section may hold beside fields: the button that reads an infotext in the prompt, what is said of the form
+before it is sent, the styles, the list of LoRA, the settings that models of few steps want, sizes to choose with one
+tap, the buttons of the seed, the size of the initial image, what a unit of ControlNet lacks and downloads, the neutral
+fine adjustments, the saved defaults, the scripts, and in X/Y/Z plot the buttons that fill an axis, add a value to it,
+exchange two axes and compare LoRA."""
 
 
 class TabKind(StrEnum):
@@ -349,7 +351,7 @@ DETAILS = Section(
 """The detail pass, wherever pictures are finished."""
 
 GENERATION: tuple[Section, ...] = (
-    Section("prompts", items=("prompt", "negative_prompt", "@paste", "@styles", "@loras"), main=True),
+    Section("prompts", items=("prompt", "negative_prompt", "@paste", "@remarks", "@styles", "@loras"), main=True),
     Section(
         "source",
         ("init.images", "@init_size", "init.strength", "init.resize_mode"),

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sdcolab.core.detect import ModelKind
+from sdcolab.core.errors import SdcolabError
 from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library, ModelFile
 from sdcolab.core.names import JOINED_NAMES, LATENT_UPSCALERS, SAMPLER_NAMES, SCHEDULE_NAMES
 from sdcolab.core.preprocessors import PREPROCESSORS
+from sdcolab.core.remarks import Draft
 from sdcolab.core.request import AUTOMATIC
 from sdcolab.core.rooms import Room
 from sdcolab.core.scripts import Forecast, Grid
@@ -38,6 +40,11 @@ def no_card() -> Mapping[str, object] | None:
     return None
 
 
+def no_remarks(_draft: Draft) -> Iterable[SdcolabError]:
+    """Nothing is said."""
+    return ()
+
+
 def no_forecast(_task: Grid) -> Forecast:
     """Nobody knows how much it is."""
     return Forecast(0, 0)
@@ -56,7 +63,8 @@ class Studio:
     ``forecast`` says how much a script is before it begins, and raises what is wrong with it. ``rooms`` are the parts
     that draw themselves, by the id of their tab; ``wildcards`` the lists for prompts with random parts; ``plans`` the
     scripts that another session left unfinished; ``upscalers_on_offer`` those of the catalogue, with their bytes (0
-    when nobody says); ``translations`` what puts prompts into English.
+    when nobody says); ``translations`` what puts prompts into English;
+    ``remarks`` what can be said of a request while it is being written.
     """
 
     library: Library
@@ -79,6 +87,7 @@ class Studio:
     plans: Plans = field(default_factory=NoPlans)
     upscalers_on_offer: Mapping[str, int] = field(default_factory=dict)
     translations: Translations = field(default_factory=Translations)
+    remarks: Callable[[Draft], Iterable[SdcolabError]] = no_remarks
 
     def submit(self, task: Task, by: Origin = Origin.PAGE) -> Job:
         """Put ``task`` in the queue of its place. Raises ``QueueFull``."""

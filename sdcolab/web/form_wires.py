@@ -45,6 +45,7 @@ class FormWires:
         self._panel = parts.panel
         self._gadgets = parts.panel.gadgets
         self._actions = actions
+        self._prompts = PromptActions(studio, parts, actions.desk)
         self._selected = selected
         self._native = native
 
@@ -87,7 +88,9 @@ class FormWires:
         remembered = [*fields, self._gadgets.styles]
         keeper = gr.Button(visible="hidden", elem_id="sd-keep-form")
         keeper.click(None, remembered, None, js=keep_form(self._actions.kept), **QUIET)
-        gr.on([control.change for control in remembered], None, None, None, js=KEEP_FORM_SOON, **QUIET)
+        keeper.click(self._prompts.remarks, {*self._prompts.remarked}, self._gadgets.remarks, **QUIET)
+        changing = [*remembered, self._panel.mode, self._gadgets.script]
+        gr.on([control.change for control in changing], None, None, None, js=KEEP_FORM_SOON, **QUIET)
         return filled
 
     def _connect_parameters(self) -> None:
@@ -157,7 +160,7 @@ class FormWires:
         left.leave.click(self._actions.leave_plan, left.name, told, **QUIET)
 
     def _connect_prompts(self) -> None:
-        gadgets, actions = self._gadgets, PromptActions(self._studio, self._parts, self._actions.desk)
+        gadgets, actions = self._gadgets, self._prompts
         wanted = self._panel.some("sampler", "schedule", "steps", "cfg_scale")
         model = self._panel.some("checkpoint", "prompt")
         gadgets.few_steps.click(actions.few_steps, model, [*wanted, self._panel.message], **QUIET)

@@ -51,6 +51,7 @@ class Gadgets:
     style_apply: Any = None
     lora: Any = None
     paste: Any = None
+    remarks: Any = None
     few_steps: Any = None
     sizes: dict[str, gr.Button] = field(default_factory=dict)
     random_seed: Any = None
@@ -124,6 +125,7 @@ class PanelDrawing:
             lists,
             {
                 "@paste": self._paste,
+                "@remarks": self._remarks,
                 "@styles": self._styles,
                 "@loras": self._loras,
                 "@few_steps": self._few_steps,
@@ -157,6 +159,9 @@ class PanelDrawing:
             self._gadgets.paste = _tool("paste", "clipboard-paste")
             for name in ("prompt", "negative_prompt"):
                 self._gadgets.tokens[name] = gr.HTML(fragments.token_counter(0, 75), elem_id=f"sd-tokens-{name}")
+
+    def _remarks(self) -> None:
+        self._gadgets.remarks = gr.HTML("", elem_id="sd-remarks")
 
     def _weights(self, unit: str) -> None:
         self._gadgets.weights[unit] = weights_box(unit)

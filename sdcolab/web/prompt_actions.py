@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import gradio as gr
 
+from sdcolab.core.errors import SdcolabError
 from sdcolab.core.prompt import Style, apply_styles
 from sdcolab.core.settings import Settings
 from sdcolab.core.words import page as words
 from sdcolab.core.words.faces import NO_STYLES
 from sdcolab.core.words.speed import NO_FEW_STEPS, NO_FEW_STEPS_ADVICE, few_steps_put
-from sdcolab.studio.generating import GenerationDesk, few_steps_for, with_lora
+from sdcolab.studio.generating import Asked, GenerationDesk, few_steps_for, with_lora
+from sdcolab.studio.remarking import looked_at, remarks_on
 from sdcolab.studio.studio import Studio
 from sdcolab.web import fragments
 from sdcolab.web.actions import Updates, choices_or
@@ -37,6 +39,24 @@ class PromptActions:
             return fragments.token_counter(*first), fragments.token_counter(*second)
 
         return attempt(count, (gr.skip(), gr.skip()))[0]
+
+    @property
+    def remarked(self) -> list[Any]:
+        """The controls that ``remarks`` looks at."""
+        fields = [control for path, control in self._panel.fields.items() if looked_at(path)]
+        return [*fields, self._gadgets.styles, self._panel.mode, self._gadgets.script]
+
+    def remarks(self, data: Mapping[Any, Any]) -> str:
+        """What is said of the form before its button is pressed."""
+        asked = Asked(
+            values={path: data[control] for path, control in self._panel.fields.items() if looked_at(path)},
+            mode=data[self._panel.mode],
+            styles=data[self._gadgets.styles] or (),
+            script=data[self._gadgets.script] or "",
+        )
+        nothing: tuple[SdcolabError, ...] = ()
+        said, _ = attempt(lambda: remarks_on(self._studio, asked), nothing)
+        return "".join(fragments.problem(one, warning=True) for one in said)
 
     def add_lora(self, name: str | None, prompt: str) -> Updates:
         """Write a LoRA's tag and its activation words into the prompt."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library
 from sdcolab.core.picture_folders import picture_folders
 from sdcolab.core.preferences import PreferencesFile
+from sdcolab.core.remarks import Remarks
 from sdcolab.core.settings import SettingsFile
 from sdcolab.core.tasks import Download, LocalWorker, Origin, Place, Preload, Task, Tools, Worker
 from sdcolab.core.translating import FetchTranslator
@@ -47,6 +49,7 @@ from sdcolab.wiring.downloads import (
     catalog_links,
     civitai_search,
     detector_links,
+    embedding_families,
     embedding_links,
     face_links,
     upscaler_links,
@@ -188,6 +191,7 @@ def build_studio(folders: Folders, library: Library, place: Workplace, opened: O
             f"detectors{ABSENT}": lambda: absent_files(library, ModelKind.DETECTOR, detectors),
         },
         forecast=lambda task: forecast(task, library, folders),
+        remarks=Remarks(library, cache(embedding_families), native_size).of,
         rooms={
             "galeria": GalleryRoom(folders),
             "cola": QueueRoom(place.jobs),

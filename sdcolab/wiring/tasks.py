@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from sdcolab.core.describing import Describe
-from sdcolab.core.detect import ModelFamily, ModelKind
-from sdcolab.core.detect import detect as recognise
 from sdcolab.core.detecting import Detect
-from sdcolab.core.errors import (
-    EmbeddingMissing,
-    EmbeddingOtherFamily,
-    OptionsInPrompt,
-    RequestError,
-    SdcolabError,
-    SymbolWithoutScript,
-)
 from sdcolab.core.events import CancelToken, FileMade, ImageReady, ImageSaved, Listener, Note, Warned
-from sdcolab.core.infotext.flags import MIDJOURNEY, midjourney_options
-from sdcolab.core.library import Library
+from sdcolab.core.file_facts import FileFacts
 from sdcolab.core.outputs import ImageStore
-from sdcolab.core.prompt.marks import idle_marks, words_in
+from sdcolab.core.remarks import said_of_prompts
 from sdcolab.core.result import GenerationResult
 from sdcolab.core.scripts import Grid
 from sdcolab.core.tasks import Download, Enlarge, Generate, Place, Preload, TaskRow, TaskTable, Tools, Unload
-from sdcolab.core.tensors import read_header
 from sdcolab.core.timing import PartTimes
 from sdcolab.core.training import PreparePictures, TrainLora, TryLora
 from sdcolab.core.translating import FetchTranslator
@@ -40,41 +26,14 @@ from sdcolab.wiring.workshop import convert, extract, merge, try_merge
 
 def generate(task: Generate, tools: Tools, listener: Listener, cancel: CancelToken) -> GenerationResult:
     """Make pictures."""
-    for mark, script in idle_marks(task.request.prompt):
-        listener(Warned(SymbolWithoutScript(mark=mark, script=script)))
-    if options := midjourney_options(task.request.prompt):
-        listener(Warned(OptionsInPrompt(options=" ".join(options), program=MIDJOURNEY)))
-    for doubt in _embedding_doubts(task, tools.library):
-        listener(Warned(doubt))
+    asked, about = task.request, (tools.library, embedding_families(), FileFacts())
+    for remark in said_of_prompts(asked.prompt, asked.negative_prompt, asked.checkpoint, *about):
+        listener(Warned(remark))
     timed = PartTimes(listener)
     result = tools.engine.generate(task.request, timed, cancel, save=task.save)
     if line := times_line(timed.ended()):
         listener(Note(line))
     return result
-
-
-def _embedding_doubts(task: Generate, library: Library) -> Iterator[RequestError]:
-    """What to say of the embeddings of the catalogue that the prompts name and no folder has. Of other names nobody can
-    say whether they are meant as one."""
-    families = embedding_families()
-    here = library.files(ModelKind.EMBEDDING)
-    named = words_in(families, task.request.prompt, task.request.negative_prompt)
-    absent = [name for name in named if not any(file.is_called(name) for file in here)]
-    model = _family_of(task.request.checkpoint, library) if absent else ModelFamily.UNKNOWN
-    for name in absent:
-        if ModelFamily.UNKNOWN in (model, families[name]) or model is families[name]:
-            yield EmbeddingMissing(kind=ModelKind.EMBEDDING, name=name)
-        else:
-            yield EmbeddingOtherFamily(name=name, family=families[name].value, model_family=model.value)
-
-
-def _family_of(checkpoint: str, library: Library) -> ModelFamily:
-    """The family of a checkpoint, as far as it is told without opening a pickle."""
-    try:
-        file = library.find(ModelKind.CHECKPOINT, checkpoint) if checkpoint else library.default_checkpoint()
-        return recognise(read_header(file.path)).family if file.path.suffix == ".safetensors" else ModelFamily.UNKNOWN
-    except SdcolabError:
-        return ModelFamily.UNKNOWN  # the engine tells what is wrong with it
 
 
 def detect(task: Detect, tools: Tools, listener: Listener, cancel: CancelToken) -> None:

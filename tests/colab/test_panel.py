@@ -228,6 +228,17 @@ def test_a_sampler_chosen_with_its_schedule_shows_both(desk: Desk) -> None:
     assert (desk.widget("Sampler").value, desk.widget("Schedule").value) == ("DPM++ 2M", "Karras")
 
 
+def test_what_does_nothing_is_told_before_generating(desk: Desk) -> None:
+    panel = desk.open()
+    desk.widget("Prompt").value = "{rojo|azul} (gato:1,2)"
+    assert "El signo {…|…} no hace nada aquí" in desk.text()
+    assert "lleva coma" in desk.text()
+    panel._form.scripts.choose("dynamic")
+    assert "no hace nada aquí" not in desk.text() and "lleva coma" in desk.text()
+    desk.widget("Prompt").value = "gato"
+    assert "lleva coma" not in desk.text()
+
+
 def test_two_cards_are_two_engines(desk: Desk) -> None:
     desk.cards = 2
     desk.open()

@@ -103,6 +103,27 @@ def test_a_picture_dropped_anywhere_asks_what_to_do_and_outlives_a_reload(page: 
     page.wait_for_function(f"{painted} != null")
 
 
+def test_what_does_nothing_is_told_before_generating(page: Page) -> None:
+    tab(page, "txt2img")
+    remarks = part(page, "remarks")
+    field(page, "prompt").fill("un gato {rojo|azul} <lora:falta:1>")
+    field(page, "negative_prompt").fill("EasyNegative")
+    expect(remarks).to_contain_text("El signo {…|…} no hace nada aquí sin los prompts dinámicos")
+    expect(remarks).to_contain_text("No tienes el LoRA de <lora:falta:1>")
+    expect(remarks.get_by_role("button", name="Descargar")).to_have_count(1)
+    field(page, "prompt").fill("un gato")
+    field(page, "negative_prompt").fill("")
+    expect(remarks).to_be_empty()
+    field(page, "width").fill("500")
+    field(page, "width").blur()
+    expect(remarks).to_contain_text("Usa un múltiplo de 8.")
+    field(page, "width").fill("512")
+    field(page, "width").blur()
+    expect(remarks).to_contain_text("512 píxeles es mucho para este modelo")
+    part(page, "size-square").click()
+    expect(remarks).to_be_empty()
+
+
 def test_light_dark_and_as_the_system(page: Page) -> None:
     look = page.get_by_role("button", name="Aspecto: claro, oscuro o el del sistema")
     for dark in (False, True, False):

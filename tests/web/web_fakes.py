@@ -11,6 +11,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageOps
 from support.queues import queue_of
 
+from sdcolab.core.architectures import ModelFamily
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import CannotRead, ModelUnreadable, SettingsUnreadable
 from sdcolab.core.events import (
@@ -27,6 +28,7 @@ from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library, ModelFile
 from sdcolab.core.outputs import ImageStore
 from sdcolab.core.preferences import PreferencesFile
+from sdcolab.core.remarks import Remarks
 from sdcolab.core.request import GenerationRequest
 from sdcolab.core.result import GeneratedImage, GenerationResult
 from sdcolab.core.settings import SettingsFile
@@ -257,6 +259,7 @@ def make_bench(root: Path, tokens: Callable[[str], tuple[int, int]] = count_toke
             "upscalers": upscaling.names,
         },
         forecast=lambda task: forecast(task, Library(folders), folders),
+        remarks=Remarks(Library(folders), lambda: {"EasyNegative": ModelFamily.SD1}, native_size).of,
         wildcards=wildcard_manager(folders),
         rooms={
             "galeria": GalleryRoom(folders),

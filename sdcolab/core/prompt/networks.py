@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from sdcolab.core.errors import PromptSyntaxError
 from sdcolab.core.prompt.composition import ands_in
 
+LORA_KINDS = frozenset({"lora", "lyco"})
+"""Kinds of tags that mean a LoRA."""
+
 _TAG = re.compile(r"<(?P<kind>\w++):(?P<args>[^>]+)>")
 _DECIMAL_COMMA = re.compile(r"\s*([+-]?\d+),(\d+)\s*")
 """As numbers are written in Spanish; here it can mean nothing else."""

@@ -44,6 +44,7 @@ from sdcolab.core.lora_names import (
     text_layer_keys,
     unet_layer_keys,
 )
+from sdcolab.core.prompt import LORA_KINDS
 from sdcolab.core.resolved import ResolvedRequest
 from sdcolab.core.tensors import read_header
 from sdcolab.engine.bench import Bench
@@ -53,7 +54,7 @@ from sdcolab.engine.feature import Active, Feature
 from sdcolab.engine.features.lora_areas import CHANGEABLE, AreaLoras, AreaUse, LayerChange
 from sdcolab.engine.features.lora_math import Misfit, UnknownFormat, change_of, fitted, plain_factors
 from sdcolab.engine.hashes import LORA_HASH, HashCache, hash_list, infotext_name
-from sdcolab.engine.lora_tags import TAG_KINDS, LoraUse, Warn, by_area, loras_in
+from sdcolab.engine.lora_tags import LoraUse, Warn, by_area, loras_in
 from sdcolab.engine.memory import is_out_of_memory
 from sdcolab.engine.models import LoadedModel, text_model
 from sdcolab.engine.shelf import Checkpoint
@@ -75,7 +76,7 @@ class Part(StrEnum):
 class Lora(Feature):
     """The LoRAs of a request's prompts. ``uses`` has those of each prompt text."""
 
-    tags = TAG_KINDS
+    tags = LORA_KINDS
 
     def __init__(
         self,

@@ -1,0 +1,65 @@
+"""What both faces say of the form before its button is pressed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from sdcolab.core.errors import RequestError, SdcolabError
+from sdcolab.core.fields import check_value
+from sdcolab.core.prompt import apply_styles
+from sdcolab.core.remarks import Draft
+from sdcolab.core.request import FIELDS
+from sdcolab.studio.control_desk import is_unit
+from sdcolab.studio.form import number
+from sdcolab.studio.generating import IMAGE_MODE, Asked
+from sdcolab.studio.studio import Studio
+
+MOST = 4
+"""More at a time nobody reads."""
+
+_LOOKED_AT = ("prompt", "negative_prompt", "checkpoint", "width", "height", "hires")
+_OF_A_UNIT = re.compile(r"control\.\d+\.model")
+
+
+def looked_at(path: str) -> bool:
+    """Whether what the field at ``path`` holds counts for the remarks."""
+    return path in _LOOKED_AT or is_unit(path) or _OF_A_UNIT.fullmatch(path) is not None
+
+
+def remarks_on(studio: Studio, asked: Asked) -> tuple[SdcolabError, ...]:
+    """What to say of the form, the first ``MOST`` of it; of ``asked.values`` only what ``looked_at`` tells counts."""
+    return tuple(said for said, _ in zip(_said(studio, asked), range(MOST), strict=False))
+
+
+def _said(studio: Studio, asked: Asked) -> Iterator[SdcolabError]:
+    values = asked.values
+    width, height = _side(values, "width"), _side(values, "height")
+    yield from (side for side in (width, height) if isinstance(side, SdcolabError))
+    chosen = studio.settings.peek().chosen_styles(asked.styles)
+    written, unwanted = str(values.get("prompt") or ""), str(values.get("negative_prompt") or "")
+    prompt, negative = apply_styles(written, unwanted, chosen)
+    from_picture = asked.mode == IMAGE_MODE
+    yield from studio.remarks(
+        Draft(
+            prompt,
+            negative,
+            str(values.get("checkpoint") or ""),
+            0 if isinstance(width, SdcolabError) else width,
+            0 if isinstance(height, SdcolabError) else height,
+            hires=values.get("hires") is True and not from_picture,
+            from_picture=from_picture,
+            script=asked.script,
+            controls=tuple(str(values.get(f"{unit}.model") or "") for unit in filter(is_unit, values) if values[unit]),
+        )
+    )
+
+
+def _side(values: Mapping[str, Any], path: str) -> int | SdcolabError:
+    try:
+        side = int(number(path, values.get(path), whole=True))
+        check_value(FIELDS[path], side, path)
+    except RequestError as error:
+        return error
+    return side

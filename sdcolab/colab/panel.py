@@ -191,7 +191,7 @@ class Panel:
         for box in (*self._boxes.values(), self._generate_row):
             box.layout.display = "flex" if id(box) in shown else "none"
         mark(self._both, tab.kind)
-        show_own(self._right, tab, self._jobs.current())
+        show_own(self._right, tab, self._jobs.shown())
 
     # --- Buttons: the kernel's main thread ---------------------------------------------------------------------------
 
@@ -202,7 +202,7 @@ class Panel:
 
     def _on_interrupt(self) -> None:
         """Stop the job that runs; those that wait go on."""
-        job = self._jobs.current()
+        job = self._jobs.shown()
         if job and not job.snapshot.ended:
             job.cancel()
             self._notes(words.INTERRUPTING)
@@ -240,7 +240,7 @@ class Panel:
             while True:
                 self._notes(drive_line(self._drive_news.get_nowait()))
         self._view.look()
-        if current := self._jobs.current():
+        if current := self._jobs.shown():
             put(self._interrupt, "disabled", current.snapshot.ended)
             put(self._empty, "disabled", not self._view.waiting)
             show_own(self._right, LAYOUT.tab(self._tabs.value), current)
@@ -292,7 +292,7 @@ def show_own(right: Any, tab: Tab, job: Job | None) -> None:
     """Let the style sheet know whether what ``right`` shows belongs to ``tab``: a tool has only its own last work
     there, and the other tabs no pictures."""
     generates = tab.kind is TabKind.GENERATE
-    own = generates or bool(job and tab.tool and job.task.code == tab.tool.task.code)
+    own = generates or bool(job and tab.tool and job.task.code in tab.tool.codes)
     bare = not generates and not (own and job and job.snapshot.images)
     for name, wanted in (("sd-elsewhere", not own), ("sd-bare", bare)):
         (right.add_class if wanted else right.remove_class)(name)

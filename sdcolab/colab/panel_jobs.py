@@ -28,6 +28,7 @@ class JobsView:
         self._made = made
         self._note = note
         self._drawn: dict[int, JobSnapshot] = {}
+        self._reported = (0, 0)
         self.state = widgets.HTML(value=words.STARTING)
         self.progress = widgets.FloatProgress(min=0.0, max=1.0, layout=widgets.Layout(width="98%", visibility="hidden"))
         self.preview = widgets.Image(format="jpeg", layout=widgets.Layout(width="256px", display="none"))
@@ -37,7 +38,7 @@ class JobsView:
 
     def _turn(self) -> None:
         """Let the job that runs wait, or go on."""
-        if job := self._jobs.current():
+        if job := self._jobs.shown():
             job.pause(not job.cancel_token.held)
 
     def look(self) -> None:
@@ -47,13 +48,13 @@ class JobsView:
             if former is None or snapshot.version != former.version:
                 self._drawn[job.id] = snapshot
                 self._draw(snapshot, former)
-        if current := self._jobs.current():
+        if current := self._jobs.shown():
             self._draw_current(current.snapshot, self.waiting)
 
     @property
     def waiting(self) -> int:
         """How many jobs wait behind the one on show."""
-        current = self._jobs.current()
+        current = self._jobs.shown()
         running = current is not None and not current.snapshot.ended
         return sum(not job.snapshot.ended for job in self._jobs.jobs()) - running
 
@@ -64,12 +65,6 @@ class JobsView:
             self._made(image)
         for warning in snapshot.warnings[warnings:]:
             self._note(f"⚠️ {explain(warning)}")
-        lines = [*snapshot.notes, *(words.FILE_MADE.format(path=path) for path in snapshot.files)]
-        put(
-            self.report,
-            "value",
-            chart_svg(snapshot.curve) + "<br>".join(map(html.escape, lines)) + figures(snapshot.maps),
-        )
         if snapshot.ended and not (former and former.ended):
             if isinstance(snapshot.error, Cancelled):
                 self._note(words.INTERRUPTED)
@@ -77,7 +72,10 @@ class JobsView:
                 self._note(f"❌ {explain(snapshot.error)}")
 
     def _draw_current(self, snapshot: JobSnapshot, waiting: int) -> None:
-        """What moves: the bar, its sentence and the preview."""
+        """What moves: the bar, its sentence and the preview; and its report, where it changed."""
+        if self._reported != (snapshot.id, snapshot.version):
+            self._reported = (snapshot.id, snapshot.version)
+            put(self.report, "value", report_of(snapshot))
         put(self.state, "value", state_line(snapshot, waiting))
         put(self.progress, "value", snapshot.fraction)
         put(self.progress.layout, "visibility", "hidden" if snapshot.ended else "visible")
@@ -89,6 +87,12 @@ class JobsView:
             encoded = io.BytesIO()
             snapshot.preview.save(encoded, format="JPEG", quality=80)
             put(self.preview, "value", encoded.getvalue())
+
+
+def report_of(snapshot: JobSnapshot) -> str:
+    """The curve of a training, the lines of a report with the files that were made, and maps, as HTML."""
+    lines = [*snapshot.notes, *(words.FILE_MADE.format(path=path) for path in snapshot.files)]
+    return chart_svg(snapshot.curve) + "<br>".join(map(html.escape, lines)) + figures(snapshot.maps)
 
 
 def state_line(snapshot: JobSnapshot, waiting: int) -> str:

@@ -151,7 +151,8 @@ class TaskRow:
 
     ``resumes``: when a process died in the midst of it, the next begins it again (downloads go on where they were);
     else it counts as lost, since it may be what killed the process. ``listed`` False is for errands that nobody
-    follows, such as loading a model in advance. ``pauses``: it waits while its token is held.
+    follows, such as loading a model in advance. ``pauses``: it waits while its token is held. ``apart``: it has a place
+    of its own on the faces (downloads), and is no news beside the forms.
     """
 
     task: type[Any]
@@ -160,6 +161,7 @@ class TaskRow:
     resumes: bool = False
     listed: bool = True
     pauses: bool = False
+    apart: bool = False
 
     @property
     def code(self) -> str:

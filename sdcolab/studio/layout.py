@@ -142,6 +142,11 @@ class Tool:
         return VERBS[self.task.code]
 
     @property
+    def codes(self) -> tuple[str, ...]:
+        """The kinds of work that it asks for."""
+        return (self.task.code, *([self.tries.code] if self.tries else []))
+
+    @property
     def trying(self) -> str:
         """What the button says that only tries; "" where there is none."""
         return VERBS[self.tries.code] if self.tries else ""

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from sdcolab.core.errors import JobLost, QueueFull, StorageError
 from sdcolab.core.events import Ended
-from sdcolab.core.tasks import Generate, Origin, Place, Task, TaskTable
+from sdcolab.core.tasks import Generate, Origin, Place, Task, TaskRow, TaskTable
 from sdcolab.core.words import explain
 from sdcolab.studio.job import Job, Outcome
 from sdcolab.studio.journal import JobJournal, JournalEntry, Written
@@ -83,9 +83,13 @@ class Ledger:
         trouble, self._trouble = self._trouble, None
         return trouble
 
+    def row(self, job: Job) -> TaskRow:
+        """What kind of work ``job`` is."""
+        return self._table[job.task.code]
+
     def place(self, job: Job) -> Place:
         """Where ``job`` is done."""
-        return self._table[job.task.code].place
+        return self.row(job).place
 
     def written(self, task: Task, *, keep: bool) -> Written | None:
         """``task`` as the journal will hold it (this may take a while: it needs no lock)."""

@@ -84,10 +84,16 @@ class Pantry:
             without_underscores=True,
             undesired=split_tags(undesired),
         )
-        counts = model.tag_files(self._counted(pictures), rules, hear=self._warn)
+        written = 0
+
+        def tell(_path: Path, _tags: list[str]) -> None:
+            nonlocal written
+            written += 1
+
+        counts = model.tag_files(self._counted(pictures), rules, tell=tell, hear=self._warn)
         self.say(words.COMMONEST)
         self.say(", ".join(f"{tag} ({count})" for tag, count in counts.most_common(SHOWN_TAGS)))
-        self.say(words.TAGGED.format(count=len(pictures)))
+        self.say(words.TAGGED.format(count=written))
 
     def describe(self, pictures: Sequence[Path], model: Path) -> None:
         """A sentence beside each picture, by a model that works in a process of its own."""

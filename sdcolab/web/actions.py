@@ -129,12 +129,12 @@ class FormActions:
 
     def interrupt(self) -> None:
         """Cancel the job that runs or is next."""
-        if job := self._studio.jobs.current():
+        if job := self._studio.jobs.shown():
             self._studio.jobs.cancel(job)
 
     def pause(self) -> None:
         """Let the job that runs wait, or go on."""
-        if job := self._studio.jobs.current():
+        if job := self._studio.jobs.shown():
             job.pause(not job.cancel_token.held)
 
     def empty_queue(self) -> str:

@@ -88,7 +88,7 @@ class DeskView:
 
 def see_job(watch: Watch, jobs: JobQueue, clock: Clock) -> tuple[Watch, JobView | None]:
     """The news of the job that runs, waits or ended last; None when the page is up to date."""
-    job = jobs.current()
+    job = jobs.shown()
     if job is None:
         if not watch.job:
             return watch, None
@@ -96,7 +96,7 @@ def see_job(watch: Watch, jobs: JobQueue, clock: Clock) -> tuple[Watch, JobView 
         nothing = replace(watch, job=0, version=-1, waiting=0, images=0, preview=None, pace=None)
         return nothing, JobView(False, 0, "", "", "", "", "", ())
     snapshot = job.snapshot
-    waiting = len(jobs.waiting()) - (not snapshot.ended and job.started is None)
+    waiting = sum(one is not job for one in jobs.waiting())
     if (snapshot.id, snapshot.version, waiting) == (watch.job, watch.version, watch.waiting):
         return watch, None
     made = tuple(image for one in jobs.jobs(Place.ENGINE) for image in one.snapshot.images)

@@ -11,7 +11,7 @@ import gradio as gr
 from sdcolab.core.words import gradio
 from sdcolab.core.words import page as words
 from sdcolab.core.words.faces import BUTTON_NAMES, VIEWER_WORDS
-from sdcolab.studio.layout import Layout, Tab, TabKind
+from sdcolab.studio.layout import Layout, Tab, TabKind, Tool
 from sdcolab.studio.look import icon_rule, shared_css
 from sdcolab.web.canvas import canvas_script, house_script, keys_script
 
@@ -106,8 +106,8 @@ def head(layout: Layout) -> str:
         if tab.kind is TabKind.ROOM
     )
     modes += "".join(_own_results(tab) for tab in layout.tabs if tab.tool)
-    tools = ", ".join(f'[data-work="{tab.tool.task.code}"]' for tab in layout.tabs if tab.tool)
-    modes += f"#sd-results:has(:is({tools})) > #sd-job-report {{ display: none }}"
+    tools = _work_of(*(tab.tool for tab in layout.tabs if tab.tool))
+    modes += f"#sd-results:has({tools}) > #sd-job-report {{ display: none }}"
     modes += "".join(f"#sd-tab-{tab.id}-button {{ --sd-apart: 7px }}" for tab in layout.tabs if tab.new)
     modes += "".join(icon_rule(f"#sd-tab-{tab.id}-button", tab.icon) for tab in layout.tabs)
     return (
@@ -118,15 +118,22 @@ def head(layout: Layout) -> str:
     )
 
 
+def _work_of(*tools: Tool) -> str:
+    """A selector of the work that these tools ask for (``fragments.work``)."""
+    works = (f'[data-work="{code}"]' for tool in tools for code in tool.codes)
+    return f":is({', '.join(works)})"
+
+
 def _own_results(tab: Tab) -> str:
     """The rules by which the results beside a tool are only those of its own last work."""
     if tab.tool is None:
         return ""
-    here, of = f'html[data-sd-tab="{tab.id}"] #sd-results', f'[data-work="{tab.tool.task.code}"]'
+    here, of = f'html[data-sd-tab="{tab.id}"] #sd-results', _work_of(tab.tool)
     return (
         f"{here}:not(:has({of})) > :not(#sd-nothing) {{ display: none !important }}"
         f"{here}:not(:has({of}[data-painted])) > :is(#sd-gallery, #sd-send, #sd-data) {{ display: none !important }}"
         f"{here}:not(:has({of})) > #sd-nothing {{ display: block !important }}"
+        f"{here}:not(:has({of}[data-painted])) {{ grid-template-rows: none; align-content: start }}"
         f"{here}:has({of}) > #sd-job-report {{ display: block }}"
     )
 

@@ -84,8 +84,8 @@ TASKS = TaskTable(
         TaskRow(TryLora, Place.ENGINE, try_lora),
         TaskRow(PreparePictures, Place.HERE, prepare_pictures),
         TaskRow(Describe, Place.HERE, describe),
-        TaskRow(Download, Place.HERE, download, resumes=True),
-        TaskRow(FetchTranslator, Place.HERE, fetch_translator, resumes=True),
+        TaskRow(Download, Place.HERE, download, resumes=True, apart=True),
+        TaskRow(FetchTranslator, Place.HERE, fetch_translator, resumes=True, apart=True),
         TaskRow(Preload, Place.ENGINE, preload, listed=False),
         TaskRow(Unload, Place.ENGINE, unload, listed=False),
     )

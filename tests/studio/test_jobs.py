@@ -12,7 +12,16 @@ import pytest
 from PIL import Image
 from support.queues import queue_of
 
-from sdcolab.core.errors import Cancelled, JobLost, QueueFull, QueueUnreadable, SdcolabError, Unexpected, UnknownName
+from sdcolab.core.errors import (
+    Cancelled,
+    DatasetMissing,
+    JobLost,
+    QueueFull,
+    QueueUnreadable,
+    SdcolabError,
+    Unexpected,
+    UnknownName,
+)
 from sdcolab.core.events import (
     BytesReceived,
     CancelToken,
@@ -31,6 +40,7 @@ from sdcolab.core.folders import Folders
 from sdcolab.core.request import GenerationRequest, InitImage
 from sdcolab.core.result import GenerationResult
 from sdcolab.core.tasks import Download, Enlarge, Generate, Origin, Place, Preload, Task, Unload
+from sdcolab.core.training import PreparePictures
 from sdcolab.core.upscaling import Enlargement
 from sdcolab.studio.job import Job, JobSnapshot, after
 from sdcolab.studio.jobs import JobQueue
@@ -102,6 +112,23 @@ def test_jobs_run_in_order_and_keep_their_results(queue: JobQueue, generator: Sc
     assert generator.started == ["a", "b", "c"]
     assert queue.get(jobs[0].id) is jobs[0]
     assert queue.current() is jobs[2]
+
+
+def test_what_works_beside_the_engine_is_shown_too(generator: Scripted) -> None:
+    queue = queue_of(generator, download=lambda *_asked: iter(()))
+    drawn = ask(queue, "a")
+    while drawn.snapshot.phase is Phase.WAITING:
+        drawn.wait(drawn.snapshot.version, SECONDS)
+    assert queue.shown() is drawn
+    told = queue.submit(PreparePictures(project="no_esta"))
+    assert isinstance(finished(told).error, DatasetMissing)
+    assert queue.shown() is drawn, "it still runs"
+    generator.go.set()
+    finished(drawn)
+    assert queue.shown() is told, "asked for last"
+    finished(queue.submit(Download(("https://a",))))
+    assert queue.shown() is told, "downloads have a tab of their own"
+    queue.close(SECONDS)
 
 
 def test_errors_end_the_job_and_not_the_queue(queue: JobQueue, generator: Scripted) -> None:

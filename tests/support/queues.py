@@ -48,7 +48,7 @@ def table_with(download: LinkDownload | None = None) -> TaskTable:
         for line in download(task.links, listener, cancel):
             listener(Note(line))
 
-    return TaskTable((*TASKS.values(), TaskRow(Download, Place.HERE, run, resumes=True)))
+    return TaskTable((*TASKS.values(), TaskRow(Download, Place.HERE, run, resumes=True, apart=True)))
 
 
 def worker_of(

@@ -12,6 +12,8 @@ import pytest
 from PIL import Image
 
 from sdcolab.core.errors import SdcolabError, TaggerMissing
+from sdcolab.core.words.kitchen import BY_CATEGORY
+from sdcolab.training.pantry import Pantry
 from sdcolab.training.tagger import Tagger, TaggerRules, TagList, caption_text, pixels_of, plain_pixels_of, tags_of
 from tests.support.onnx import constant_model
 from tests.support.vectors import vectors
@@ -107,3 +109,13 @@ def test_pixai_is_told_by_its_input_and_read_by_its_own_rows(tmp_path: Path) -> 
     assert tagger.tag(picture, TaggerRules(without_underscores=True)) == ["1girl", "saber (fate)"]
     pixels = plain_pixels_of(picture)
     assert (pixels.shape, float(pixels.min())) == ((3, 448, 448), 1.0)  # what is transparent is white
+
+    project = tmp_path / "lora_training" / "datasets" / "mio" / "10_x"
+    project.mkdir(parents=True)
+    picture.save(project / "a.png")
+    (project / "b.png").write_bytes(b"rota")
+    told: list[str] = []
+    pantry = Pantry(tmp_path, told.append, lambda _repository: tmp_path, lambda _folder, _pictures: iter(()))
+    pantry.tag("mio", BY_CATEGORY, "pixai-tagger-v0.9", 0.5, characters=False, undesired="")
+    assert (project / "a.txt").read_text(encoding="utf-8") == "1girl\n"
+    assert told[-1] == "✅ 1 imagen etiquetada."  # b.png could not be read

@@ -85,6 +85,19 @@ def test_from_a_prompt_to_an_image_on_disk(browser: Browser, server: Server, fol
     (saved,) = folders.extras.rglob("*.png")
     with Image.open(saved) as image:
         assert image.size == (384, 384)
+
+    # A merge is tried: what it draws is seen beside its form.
+    page.get_by_role("tab", name="Mezclar", exact=True).click()
+    expect(page.locator("#sd-gallery")).to_be_hidden()
+    second = page.locator("#sd-mezclar-secondary input").first
+    second.fill(DEMO_FILE)
+    second.press("Enter")
+    page.get_by_role("button", name="Probar la mezcla antes de guardarla").click()
+    page.locator("#sd-mezclar-trial-prompt textarea").fill("cat face")
+    page.locator("#sd-mezclar-trial-steps input").first.fill("2")
+    page.locator("#sd-try-mezclar").click()
+    expect(infotext).to_have_value(re.compile(r"^cat face\nSteps: 2"), timeout=PATIENCE)
+    expect(page.locator("#sd-gallery .sd-shown")).to_be_visible()
     page.close()
 
 

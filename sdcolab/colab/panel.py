@@ -46,6 +46,7 @@ from sdcolab.studio.job import Job
 from sdcolab.studio.layout import LAYOUT, Tab, TabKind
 from sdcolab.studio.look import asset, shared_css
 from sdcolab.studio.pending import take_up, unfinished
+from sdcolab.studio.sheets import Sheets
 from sdcolab.studio.studio import Studio
 
 HELPERS = ("palabras", "ayuda")
@@ -120,8 +121,8 @@ class Panel:
         told = (notes.guarded, notes.forget_troubles)
         self._tools = {tab.id: ToolTab(new, self._studio, tab, *told) for tab in LAYOUT.tabs if tab.tool}
         self._sender = Sender(self._form, self._tools, notes, lambda name: setattr(self._tabs, "value", name))
-        self._gallery = Gallery(new, self._sender.shown_actions(), canvas_widget)
-        self._view = JobsView(new, self._jobs, self._show_new, notes)
+        self._gallery = Gallery(new, self._sender.shown_actions(), canvas_widget, Sheets(self._jobs))
+        self._view = JobsView(new, self._jobs, self._show_new, self._gallery.open_cell, notes)
         self._downloads = download_tab(new, self._studio, self._with, self._ready, self._form.refresh, notes)
         self._make_buttons()
         self._boxes = {tab.id: self._tab_box(tab) for tab in LAYOUT.tabs}

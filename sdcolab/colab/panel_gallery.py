@@ -5,14 +5,17 @@ from __future__ import annotations
 import base64
 import html
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
+from sdcolab.colab.panel_sheet import as_cells, sheet_widget
 from sdcolab.core.events import ImageSaved
 from sdcolab.core.words import panel as words
+from sdcolab.core.words.scripts import BACK_TO_SHEET, PRESS_A_CELL
+from sdcolab.studio.sheets import Sheets, Spot
 
 BIG_SIDE = 1024
 SMALL_SIDE = 96
@@ -26,13 +29,18 @@ Act = Callable[[ImageSaved], None]
 
 class Gallery:
     """``actions``: what else can be done with the picture on show, by the words on the button. ``canvas`` makes a
-    surface to compare two pictures."""
+    surface to compare two pictures. The cells of ``sheets`` can be opened."""
 
-    def __init__(self, widgets: Any, actions: Mapping[str, Act], canvas: Callable[[str], Any]) -> None:
+    def __init__(self, widgets: Any, actions: Mapping[str, Act], canvas: Callable[[str], Any], sheets: Sheets) -> None:
         self._widgets = widgets
         self._canvas = canvas
+        self._sheets = sheets
         self._images: list[ImageSaved] = []
         self._shown = -1
+        self._cell: ImageSaved | None = None
+        self._opened = ""
+        self._sheet: Any = None
+        self._sheet_box = widgets.VBox([])
         hidden = widgets.Layout(display="none")
         self._picture = widgets.Image(format="jpeg", layout=widgets.Layout(max_width="100%", width="512px"))
         self._counter = widgets.HTML()
@@ -56,28 +64,33 @@ class Gallery:
         wrap = {"layout": widgets.Layout(flex_flow="row wrap")}
         row = widgets.HBox([back, self._counter, forward], **wrap)
         acts = widgets.HBox([*buttons, compare, download, self._link], **wrap)
-        self.box = widgets.VBox([self._picture, self._strip, row, acts, self._compared, self._infotext], layout=hidden)
+        self._back = self._button(f"↩ {BACK_TO_SHEET}")
+        self._back.layout.display = "none"
+        self._back.on_click(lambda _button: self.show(self._place_of_sheet()))
+        shown = [self._back, self._picture, self._sheet_box]
+        self.box = widgets.VBox([*shown, self._strip, row, acts, self._compared, self._infotext], layout=hidden)
 
     @property
     def shown(self) -> ImageSaved | None:
         """The picture on show."""
-        return self._images[self._shown] if self._images else None
+        return self._cell or (self._images[self._shown] if self._images else None)
 
     def _button(self, text: str) -> Any:
         return self._widgets.Button(description=text, layout=self._widgets.Layout(width="auto"))
 
     def _action(self, text: str, act: Act) -> Any:
         button = self._button(text)
-        button.on_click(lambda _button: act(self._images[self._shown]) if self._images else None)
+        button.on_click(lambda _button: act(self.shown) if self.shown else None)
         return button
 
     def _compare(self) -> None:
         """The picture on show beside the one before it, or nothing again."""
-        if self._compared.children or len(self._images) < 2:
+        second = self.shown
+        if self._compared.children or len(self._images) < 2 or second is None:
             self._compared.children = ()
             return
         surface = self._canvas("compare")
-        first, second = self._images[self._shown - 1], self._images[self._shown]
+        first = self._images[self._shown - 1]
         surface.picture = as_jpeg(first.path, BIG_SIDE, 90) or b""
         surface.second = as_jpeg(second.path, BIG_SIDE, 90) or b""
         self._compared.children = (surface,)
@@ -92,7 +105,10 @@ class Gallery:
             self._link.value = f'<a download="{name}" href="data:image/{kind};base64,{coded}">{said}</a>'
 
     def add(self, image: ImageSaved) -> None:
-        """A new picture: it becomes the one shown. A file that is gone already is skipped."""
+        """A new picture: it becomes the one shown, unless a cell of its own sheet is open.
+
+        A file that is gone already is skipped.
+        """
         small = as_jpeg(image.path, SMALL_SIDE, 75)
         if small is None:
             return
@@ -110,21 +126,59 @@ class Gallery:
             for part in (*old.children, old):
                 part.close()
         self.box.layout.display = "flex"
-        self.show(number)
+        if not (self._opened and self._sheets.are_of_one_job(self._opened, image)):
+            self.show(number)
 
     def show(self, number: int) -> None:
         """Show picture ``number``; past one end comes the other."""
         if not self._images:
             return
         self._shown = number % len(self._images)
+        self._cell, self._opened = None, ""
         image = self._images[self._shown]
+        spots = self._sheets.on(image.path)
         big = as_jpeg(image.path, BIG_SIDE, 90)
         if big is not None:
-            self._picture.value = big
+            self._draw(big, spots)
+        hint = f"<br>{PRESS_A_CELL}" if spots else ""
         place = words.PLACE_OF_PICTURE.format(
             number=self._shown + 1, count=len(self._images), name=html.escape(image.path.name)
         )
-        self._counter.value = f"&nbsp;{place}&nbsp;"
+        self._tell(image, f"&nbsp;{place}&nbsp;{hint}")
+
+    def open_cell(self, key: str) -> None:
+        """Show the picture of a cell, with its data; nothing where it is gone."""
+        cell = self._sheets.picture(key)
+        big = as_jpeg(cell.path, BIG_SIDE, 90) if cell else None
+        if cell is None or big is None:
+            return
+        self._cell, self._opened = cell, key
+        self._draw(big, ())
+        self._back.layout.display = "flex" if self._images else "none"
+        self.box.layout.display = "flex"
+        self._tell(cell, f"&nbsp;{html.escape(cell.path.name)}&nbsp;")
+
+    def _place_of_sheet(self) -> int:
+        """Which picture is the sheet of the cell that is open; the one shown before while it is not finished."""
+        for place in reversed(range(len(self._images))):
+            if any(spot.key == self._opened for spot in self._sheets.on(self._images[place].path)):
+                return place
+        return self._shown
+
+    def _draw(self, big: bytes, spots: Sequence[Spot]) -> None:
+        """A picture, or a sheet whose cells can be pressed."""
+        self._back.layout.display = "none"
+        self._picture.value = b"" if spots else big
+        self._picture.layout.display = "none" if spots else "flex"
+        if not spots:
+            self._sheet_box.children = ()
+            return
+        self._sheet = self._sheet or sheet_widget(self.open_cell)
+        self._sheet.cells, self._sheet.picture = as_cells(spots), big
+        self._sheet_box.children = (self._sheet,)
+
+    def _tell(self, image: ImageSaved, place: str) -> None:
+        self._counter.value = place
         self._infotext.value = image.infotext
         self._link.value = ""
         self._compared.children = ()

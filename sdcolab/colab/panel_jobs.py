@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from sdcolab.colab.panel_notes import Note
+from sdcolab.colab.panel_sheet import as_cells, sheet_widget
 from sdcolab.core.curve import chart_svg
 from sdcolab.core.errors import Cancelled
 from sdcolab.core.events import ImageSaved, Phase
@@ -18,20 +19,34 @@ from sdcolab.core.words.tasks import how_far
 from sdcolab.studio.job import JobSnapshot
 from sdcolab.studio.jobs import JobQueue
 from sdcolab.studio.maps import figures
+from sdcolab.studio.sheets import Sheets
 
 
 class JobsView:
-    """Draws what changed since it last looked. ``made`` is called with every new picture."""
+    """Draws what changed since it last looked. ``made`` is called with every new picture, ``opened`` with the key of a
+    cell that is pressed on a sheet which fills up."""
 
-    def __init__(self, widgets: Any, jobs: JobQueue, made: Callable[[ImageSaved], None], note: Note) -> None:
+    def __init__(
+        self,
+        widgets: Any,
+        jobs: JobQueue,
+        made: Callable[[ImageSaved], None],
+        opened: Callable[[str], None],
+        note: Note,
+    ) -> None:
         self._jobs = jobs
+        self._sheets = Sheets(jobs)
+        self._opened = opened
+        self._sheet: Any = None
         self._made = made
         self._note = note
         self._drawn: dict[int, JobSnapshot] = {}
         self._reported = (0, 0)
         self.state = widgets.HTML(value=words.STARTING)
         self.progress = widgets.FloatProgress(min=0.0, max=1.0, layout=widgets.Layout(width="98%", visibility="hidden"))
-        self.preview = widgets.Image(format="jpeg", layout=widgets.Layout(width="256px", display="none"))
+        self._picture = widgets.Image(format="jpeg", layout=widgets.Layout(width="256px", display="none"))
+        self._sheet_box = widgets.VBox([])
+        self.preview = widgets.VBox([self._picture, self._sheet_box])
         self.report = widgets.HTML()
         self.pause = widgets.Button(description=PAUSE_JOB, layout=widgets.Layout(width="auto", display="none"))
         self.pause.on_click(lambda _button: self._turn())
@@ -82,11 +97,26 @@ class JobsView:
         pauses = snapshot.pauses and not snapshot.ended and snapshot.phase is not Phase.WAITING
         put(self.pause.layout, "display", "flex" if pauses else "none")
         put(self.pause, "description", f"▶️ {GO_ON}" if snapshot.paused else f"⏸️ {PAUSE_JOB}")
-        put(self.preview.layout, "display", "none" if snapshot.ended or snapshot.preview is None else "flex")
-        if snapshot.preview is not None and not snapshot.ended:
-            encoded = io.BytesIO()
-            snapshot.preview.save(encoded, format="JPEG", quality=80)
-            put(self.preview, "value", encoded.getvalue())
+        spots = () if snapshot.ended else self._sheets.growing(str(snapshot.id))
+        there = snapshot.preview is not None and not snapshot.ended
+        put(self._picture.layout, "display", "flex" if there and not spots else "none")
+        if snapshot.preview is None or not there:
+            put(self._sheet_box, "children", ())
+            return
+        encoded = io.BytesIO()
+        snapshot.preview.save(encoded, format="JPEG", quality=80)
+        self._draw_preview(encoded.getvalue(), as_cells(spots))
+
+    def _draw_preview(self, picture: bytes, cells: list[dict[str, Any]]) -> None:
+        """A preview, or a sheet that fills up, whose cells can be pressed."""
+        if not cells:
+            put(self._picture, "value", picture)
+            put(self._sheet_box, "children", ())
+            return
+        self._sheet = self._sheet or sheet_widget(self._opened)
+        put(self._sheet, "picture", picture)
+        put(self._sheet, "cells", cells)
+        put(self._sheet_box, "children", (self._sheet,))
 
 
 def report_of(snapshot: JobSnapshot) -> str:

@@ -92,6 +92,33 @@ class ImageReady:
     infotext: str
 
 
+Portion = tuple[float, float, float, float]
+"""Left, top, right and bottom of a place on a picture, as parts (0..1) of its width and height."""
+
+
+@dataclass(frozen=True, slots=True)
+class CellMade:
+    """Cell number ``cell`` (from 0) of a plan is finished, and its picture lies at ``path``.
+
+    ``box`` is where it is on the live previews of the whole, ``name`` says for people which cell it is.
+    """
+
+    cell: int
+    box: Portion
+    name: str
+    path: Path
+    seed: int
+    infotext: str
+
+
+@dataclass(frozen=True, slots=True)
+class SheetDrawn:
+    """The picture at ``path`` is a sheet: ``cells`` says where each cell lies on it, by its number."""
+
+    path: Path
+    cells: tuple[tuple[int, Portion], ...]
+
+
 @dataclass(frozen=True, slots=True)
 class MapMade:
     """The map that unit number ``unit`` (from 1) of ControlNet follows; ``title`` is the user's name for it."""
@@ -146,6 +173,8 @@ Event = (
     | PauseChanged
     | ImageSaved
     | ImageReady
+    | CellMade
+    | SheetDrawn
     | MapMade
     | FileMade
     | Note

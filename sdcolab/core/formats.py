@@ -15,3 +15,8 @@ class ImageFormat(StrEnum):
     JPEG = "jpg"
     WEBP = "webp"
     AVIF = "avif"
+
+    @property
+    def media(self) -> str:
+        """What HTTP calls it."""
+        return "image/jpeg" if self is ImageFormat.JPEG else f"image/{self}"

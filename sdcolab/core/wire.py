@@ -23,6 +23,7 @@ from sdcolab.core.codec import PictureIn, PictureOut, picture_from_text, png_tex
 from sdcolab.core.errors import SdcolabError, leaf_errors
 from sdcolab.core.events import (
     BytesReceived,
+    CellMade,
     Ended,
     Event,
     FileMade,
@@ -33,6 +34,7 @@ from sdcolab.core.events import (
     PauseChanged,
     Phase,
     PhaseStarted,
+    SheetDrawn,
     StepDone,
     StepLearnt,
     Warned,
@@ -118,6 +120,11 @@ def event_to_json(event: Event, picture: PictureOut = png_text) -> dict[str, Any
             return {"is": "image", "index": index, "path": str(path), "seed": seed, "infotext": infotext}
         case ImageReady(index, image, seed, infotext):
             return {"is": "ready", "index": index, "picture": picture(image), "seed": seed, "infotext": infotext}
+        case CellMade(cell, box, name, path, seed, infotext):
+            about = {"name": name, "path": str(path), "seed": seed, "infotext": infotext}
+            return {"is": "cell", "cell": cell, "box": list(box), **about}
+        case SheetDrawn(path, cells):
+            return {"is": "sheet", "path": str(path), "cells": [[cell, *box] for cell, box in cells]}
         case MapMade(unit, image, title):
             return {"is": "map", "unit": unit, "picture": picture(image), "title": title}
         case FileMade(path):
@@ -147,6 +154,10 @@ def event_from_json(value: Mapping[str, Any], picture: PictureIn = picture_from_
             return ImageSaved(index, Path(path), seed, infotext)
         case {"is": "ready", "index": index, "picture": image, "seed": seed, "infotext": infotext}:
             return ImageReady(index, picture(image), seed, infotext)
+        case {"is": "cell", "cell": cell, "box": box, "name": name, "path": path, "seed": seed, "infotext": infotext}:
+            return CellMade(cell, tuple(box), name, Path(path), seed, infotext)
+        case {"is": "sheet", "path": path, "cells": cells}:
+            return SheetDrawn(Path(path), tuple((cell, tuple(box)) for cell, *box in cells))
         case {"is": "map", "unit": unit, "picture": image, "title": title}:
             return MapMade(unit, picture(image), title)
         case {"is": "file", "path": path}:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import secrets
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,6 +19,7 @@ from PIL import Image
 from sdcolab.core.errors import Cancelled, CellFailed, JobLost, PlanUnreadable, SdcolabError
 from sdcolab.core.events import (
     CancelToken,
+    CellMade,
     Event,
     FileMade,
     ImageReady,
@@ -26,6 +27,8 @@ from sdcolab.core.events import (
     Listener,
     Phase,
     PhaseStarted,
+    Portion,
+    SheetDrawn,
     StepDone,
     Warned,
 )
@@ -45,10 +48,10 @@ from sdcolab.grids.dynamic.nodes import Wildcards
 from sdcolab.grids.html import write_page
 from sdcolab.grids.names import Names
 from sdcolab.grids.pictures import relabelled
-from sdcolab.grids.plan import Plan, SheetPlan
+from sdcolab.grids.plan import Legends, Plan, SheetPlan
 from sdcolab.grids.planfile import MAX_TRIES, SUFFIX, Done, PlanFile, Progress
 from sdcolab.grids.scripts import Prepared, drawing_from, prepare
-from sdcolab.grids.sheet import Size, draw_sheet, side_by_side
+from sdcolab.grids.sheet import Layout, Size, corners_side_by_side, draw_sheet, layout_of, portion_of, side_by_side
 
 PREVIEW_SIDE = 1024
 """Longest side in pixels of the live preview of a whole sheet or picture."""
@@ -88,8 +91,9 @@ def run(task: Grid, kit: Kit, listener: Listener, cancel: CancelToken) -> None:
     """Do ``task`` in the caller's thread.
 
     Emits the engine's events with the progress of the whole, ``ImageSaved`` (``ImageReady`` where nothing is saved) for
-    each result, whose ``index`` is its place among them: sheets come first. ``FileMade`` names the file of the plan,
-    ``Warned`` what a user should know, ``CellFailed`` included. Raises ``SdcolabError``; ``Cancelled`` after the sheet
+    each result, whose ``index`` is its place among them: sheets come first. ``CellMade`` tells every cell that lies on
+    disk and ``SheetDrawn`` where they are on a sheet, ``FileMade`` names the file of the plan, ``Warned`` what a user
+    should know, ``CellFailed`` included. Raises ``SdcolabError``; ``Cancelled`` after the sheet
     of what there is was drawn.
     """
     progress = _progress_of(task, kit)
@@ -204,13 +208,20 @@ class _Contact:
 
     def with_cell(self, picture: Image.Image, at: tuple[int, int, int], *, keep: bool) -> Image.Image:
         """The sheet with ``picture`` at a place, for good or just to show."""
+        image = self._image if keep else self._image.copy()
+        image.paste(_small(picture, self._cell), self._corner(at))
+        return image.copy() if keep else image
+
+    def box(self, at: tuple[int, int, int]) -> Portion:
+        """Where a cell lies on it."""
+        left, top = self._corner(at)
+        return portion_of(left, top, Size(*self._cell), Size(*self._image.size))
+
+    def _corner(self, at: tuple[int, int, int]) -> tuple[int, int]:
         column, row, sheet = at
         if self._flat:
             row, column = divmod(column, self._columns)
-        image = self._image if keep else self._image.copy()
-        left, top = (column + sheet * self._columns) * self._cell[0], row * self._cell[1]
-        image.paste(_small(picture, self._cell), (left, top))
-        return image.copy() if keep else image
+        return (column + sheet * self._columns) * self._cell[0], row * self._cell[1]
 
 
 class _PlanRun:
@@ -260,12 +271,8 @@ class _PlanRun:
         if before is not None:
             return before.path.parent, stack.enter_context(PlanFile(before.path))
         folder = self._kit.sheets(self._task.request)
-        stem = planfile.next_stem(folder, self._kind, self._first_seed)
+        stem = planfile.next_stem(folder, _kind_of(self._task), self._first_seed)
         return folder, stack.enter_context(PlanFile(folder / f"{stem}{SUFFIX}"))
-
-    @property
-    def _kind(self) -> str:
-        return _GRID_NAMES.get(self._task.script.code if self._task.script else "", "grid")
 
     @property
     def _first_seed(self) -> int:
@@ -356,8 +363,11 @@ class _PlanRun:
         with self._opened(done, picture) as shown:
             preview = self._contact.with_cell(shown, self._plan.cells[index].at, keep=True)
         self._teller.finished(preview)
-        if self._task.save and self._plan.cells_shown:
-            self._tell(index, done)
+        if self._task.save:
+            cell = self._plan.cells[index]
+            self._listener(CellMade(index, self._contact.box(cell.at), cell.name, done.path, done.seed, done.infotext))
+            if self._plan.cells_shown:
+                self._tell(index, done)
 
     @contextmanager
     def _opened(self, done: Done, picture: Image.Image | None) -> Iterator[Image.Image]:
@@ -387,24 +397,23 @@ class _PlanRun:
             return
         if self._plan.sheet is not None:
             self._listener(PhaseStarted(Phase.SAVING))
-            for index, (sheet, infotext) in enumerate(_Sheets(self._plan, self._plan.sheet, self._done).drawn()):
-                self._keep_sheet(index, sheet, infotext, folder, file)
+            for index, sheet in enumerate(_Sheets(self._plan, self._plan.sheet, self._done).drawn()):
+                self._keep_sheet(index, sheet, folder, file)
         if not self._task.save and (self._plan.cells_shown or self._plan.sheet is None):
             for index, done in sorted(self._done.items()):
                 self._tell(index, done)
 
-    def _keep_sheet(self, index: int, sheet: Image.Image, infotext: str, folder: Path, file: PlanFile | None) -> None:
+    def _keep_sheet(self, index: int, drawn: _Drawn, folder: Path, file: PlanFile | None) -> None:
         seed = self._done[min(self._done)].seed
+        sheet, infotext = drawn.picture, drawn.infotext
         if file is None:
             self._listener(ImageReady(index, sheet, seed, infotext))
             return
         suffix = f"-z{index}" if index else ""
-        script = self._task.script
-        webp = isinstance(script, XyzPlot) and script.webp
-        preferred = ImageFormat.WEBP if webp else PreferencesFile(self._kit.folders.config).peek().grid_format
-        kind = preferred if fits(sheet, infotext, preferred) else ImageFormat.PNG
+        kind = _format_of(self._task, self._kit.folders, drawn)
         path = folder / f"{file.path.stem}{suffix}.{kind}"
         _write(sheet, infotext, path, kind)
+        self._listener(SheetDrawn(path, drawn.cells))
         self._listener(ImageSaved(index, path, seed, infotext))
 
     def _write_page(self, file: PlanFile, draws: int) -> None:
@@ -416,6 +425,15 @@ class _PlanRun:
 
 
 @dataclass(frozen=True, slots=True)
+class _Drawn:
+    """A sheet, and where each cell lies on it."""
+
+    picture: Image.Image
+    infotext: str
+    cells: tuple[tuple[int, Portion], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class _Sheets:
     """The sheets of a plan, of the cells that are ``done``."""
 
@@ -423,16 +441,42 @@ class _Sheets:
     sheet: SheetPlan
     done: Mapping[int, Done]
 
-    def drawn(self) -> Iterator[tuple[Image.Image, str]]:
-        """Each sheet with its infotext: the whole one first, then the parts that are results too."""
+    def drawn(self) -> Iterator[_Drawn]:
+        """The whole sheet first, then the parts that are results too."""
         cell = self._cell_size()
         pages = [self._page(number, cell) for number in range(self.sheet.sheets)]
-        first = self.done[min(self.done)]
         whole = side_by_side(pages, self.sheet.titles) if len(pages) > 1 else pages[0]
-        yield whole, relabelled(first.infotext, dict(self.sheet.fields))
+        infotext = relabelled(self.done[min(self.done)].infotext, dict(self.sheet.fields))
+        yield _Drawn(whole, infotext, tuple(self._places(self._layout(cell), whole, [page.size for page in pages])))
         if self.sheet.alone:
             for number, page in enumerate(pages):
-                yield page, relabelled(self._first_on(number).infotext, dict(self.sheet.part_fields))
+                fields = relabelled(self._first_on(number).infotext, dict(self.sheet.part_fields))
+                yield _Drawn(page, fields, tuple(self._on_page(self._layout(cell), number, (0, 0), Size(*page.size))))
+
+    def _places(
+        self, layout: Layout, whole: Image.Image, pages: Sequence[tuple[int, int]]
+    ) -> Iterator[tuple[int, Portion]]:
+        """Where the cells of all pages lie, which stand side by side on the whole."""
+        corners = corners_side_by_side([Size(*size) for size in pages], self.sheet.titles)
+        for number, corner in enumerate(corners):
+            yield from self._on_page(layout, number, corner, Size(*whole.size))
+
+    def _on_page(
+        self, layout: Layout, number: int, corner: tuple[int, int], whole: Size
+    ) -> Iterator[tuple[int, Portion]]:
+        for index in self.done:
+            column, row, page = self.plan.cells[index].at
+            if page == number:
+                left, top = layout.place(column, row)
+                yield index, portion_of(corner[0] + left, corner[1] + top, layout.cell, whole)
+
+    def _layout(self, cell: Size) -> Layout:
+        sheet = self.sheet
+        return layout_of(sheet.columns, sheet.rows, cell, *self._legends, sheet.margin)
+
+    @property
+    def _legends(self) -> tuple[Legends, Legends]:
+        return ((), ()) if self.sheet.plain else (self.sheet.column_legends, self.sheet.row_legends)
 
     def _page(self, number: int, cell: Size) -> Image.Image:
         at = {self.plan.cells[index].at: done for index, done in self.done.items()}
@@ -444,10 +488,7 @@ class _Sheets:
             with Image.open(done.path) as picture:
                 return picture.convert("RGB")
 
-        sheet = self.sheet
-        legends = () if sheet.plain else sheet.column_legends
-        rows = () if sheet.plain else sheet.row_legends
-        return draw_sheet(sheet.columns, sheet.rows, cell, opened, legends, rows, sheet.margin)
+        return draw_sheet(self.sheet.columns, self.sheet.rows, cell, opened, *self._legends, self.sheet.margin)
 
     def _cell_size(self) -> Size:
         """As large as the largest picture."""
@@ -461,6 +502,18 @@ class _Sheets:
         """The first cell of one sheet, or of all."""
         on_it = [index for index in sorted(self.done) if self.plan.cells[index].at[2] == number]
         return self.done[on_it[0] if on_it else min(self.done)]
+
+
+def _kind_of(task: Grid) -> str:
+    """What a plan's sheets are called."""
+    return _GRID_NAMES.get(task.script.code if task.script else "", "grid")
+
+
+def _format_of(task: Grid, folders: Folders, drawn: _Drawn) -> ImageFormat:
+    """What a sheet is written as: what its script or its owner wishes, where it fits in it."""
+    webp = isinstance(task.script, XyzPlot) and task.script.webp
+    preferred = ImageFormat.WEBP if webp else PreferencesFile(folders.config).peek().grid_format
+    return preferred if fits(drawn.picture, drawn.infotext, preferred) else ImageFormat.PNG
 
 
 def _within(width: int, height: int, cells: int) -> tuple[int, int]:

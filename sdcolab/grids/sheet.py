@@ -119,9 +119,31 @@ def side_by_side(sheets: Sequence[Image.Image], titles: Legends) -> Image.Image:
     """Sheets in one row, each under its title."""
     if len(sheets) == 1 and not any(titles):
         return sheets[0]
-    cell = Size(max(sheet.width for sheet in sheets), max(sheet.height for sheet in sheets))
-    shown = titles if any(titles) else ()
-    return draw_sheet(len(sheets), 1, cell, lambda column, _row: sheets[column], shown)
+    cell = _largest([Size(*sheet.size) for sheet in sheets])
+    return draw_sheet(len(sheets), 1, cell, lambda column, _row: sheets[column], titles if any(titles) else ())
+
+
+def corners_side_by_side(sheets: Sequence[Size], titles: Legends) -> list[tuple[int, int]]:
+    """Left and top of each sheet where ``side_by_side`` puts it."""
+    if len(sheets) == 1 and not any(titles):
+        return [(0, 0)]
+    cell = _largest(sheets)
+    layout = layout_of(len(sheets), 1, cell, titles if any(titles) else ())
+    places = (layout.place(column, 0) for column in range(len(sheets)))
+    return [
+        (left + (cell.width - size.width) // 2, top + (cell.height - size.height) // 2)
+        for (left, top), size in zip(places, sheets, strict=True)
+    ]
+
+
+def portion_of(left: int, top: int, cell: Size, whole: Size) -> tuple[float, float, float, float]:
+    """Left, top, right and bottom of a cell, as parts (0..1) of the width and height of the whole."""
+    right, bottom = left + cell.width, top + cell.height
+    return left / whole.width, top / whole.height, right / whole.width, bottom / whole.height
+
+
+def _largest(sizes: Sequence[Size]) -> Size:
+    return Size(max(size.width for size in sizes), max(size.height for size in sizes))
 
 
 def _composed(

@@ -15,6 +15,7 @@ from sdcolab.core.errors import SdcolabError
 from sdcolab.core.events import (
     BytesReceived,
     CancelToken,
+    CellMade,
     Ended,
     Event,
     FileMade,
@@ -25,6 +26,8 @@ from sdcolab.core.events import (
     PauseChanged,
     Phase,
     PhaseStarted,
+    Portion,
+    SheetDrawn,
     StepDone,
     StepLearnt,
     Warned,
@@ -41,7 +44,8 @@ class JobSnapshot:
     """Everything a page shows of a job at one moment. ``version`` grows with each change.
 
     ``transfers`` holds the latest news of each file that moves, in order of appearance; ``notes`` are the lines of its
-    report; ``curve`` is what a training has learnt. ``paused``: it waits because somebody wants it to, which work that
+    report; ``curve`` is what a training has learnt. ``cells`` are the finished ones of a plan by their numbers, and
+    ``sheets`` say where they lie on each sheet. ``paused``: it waits because somebody wants it to, which work that
     ``pauses`` can.
     """
 
@@ -55,6 +59,8 @@ class JobSnapshot:
     total: int = 0
     preview: Image.Image | None = None
     images: tuple[ImageSaved, ...] = ()
+    cells: Mapping[int, CellMade] = field(default_factory=dict)
+    sheets: Mapping[Path, tuple[tuple[int, Portion], ...]] = field(default_factory=dict)
     maps: tuple[MapMade, ...] = ()
     files: tuple[Path, ...] = ()
     notes: tuple[str, ...] = ()
@@ -95,6 +101,10 @@ def after(snapshot: JobSnapshot, event: Event) -> JobSnapshot:
             return replace(changed, images=(*snapshot.images, event))
         case ImageReady():
             return changed
+        case CellMade(cell):
+            return replace(changed, cells={**snapshot.cells, cell: event})
+        case SheetDrawn(path, cells):
+            return replace(changed, sheets={**snapshot.sheets, path: cells})
         case MapMade():
             return replace(changed, maps=(*snapshot.maps, event))
         case FileMade(path):

@@ -79,5 +79,5 @@ def icon(name: str) -> str:
 
 def shared_css() -> str:
     """The style sheet that both faces begin with: variables, icons, canvas."""
-    sheets = ("canvas.css", "rooms/rooms.css", "rooms/etiquetas.css")
+    sheets = ("canvas.css", "cells.css", "rooms/rooms.css", "rooms/etiquetas.css")
     return "\n".join((asset("tokens.css"), icon_rules(), *(asset(sheet) for sheet in sheets)))

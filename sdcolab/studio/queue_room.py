@@ -7,13 +7,15 @@ from typing import Any
 
 from sdcolab.core.errors import Cancelled
 from sdcolab.core.events import Phase
-from sdcolab.core.rooms import Answer, RoomFile, number, yes
+from sdcolab.core.formats import ImageFormat
+from sdcolab.core.rooms import MAX_WORD, Answer, RoomFile, number, text, yes
 from sdcolab.core.tasks import Place
 from sdcolab.core.words import ORIGIN_NAMES, PHASE_LABELS, TASK_NAMES, explain
 from sdcolab.core.words import queue as words
 from sdcolab.core.words.tasks import how_far
 from sdcolab.studio.job import Job, JobSnapshot
 from sdcolab.studio.jobs import JobQueue
+from sdcolab.studio.sheets import Sheets
 
 MOST_ENDED = 12
 """Jobs that are done and still shown."""
@@ -27,6 +29,7 @@ class QueueRoom:
 
     def __init__(self, jobs: JobQueue) -> None:
         self._jobs = jobs
+        self._sheets = Sheets(jobs)
 
     @property
     def answers(self) -> Mapping[str, Answer]:
@@ -35,6 +38,7 @@ class QueueRoom:
             "words": lambda _said: dict(words.QUEUE_WORDS),
             "look": lambda _said: self._look(),
             "news": lambda _said: self._news(),
+            "sheet": self._sheet,
             "cancel": self._cancel,
             "hold": self._hold,
             "move": self._move,
@@ -43,9 +47,17 @@ class QueueRoom:
             "empty": self._empty,
         }
 
-    def file(self, _kind: str, _name: str) -> RoomFile | None:
-        """It has none."""
-        return None
+    def file(self, kind: str, name: str) -> RoomFile | None:
+        """The picture of a cell, by its key."""
+        found = self._sheets.picture(name) if kind == "cell" else None
+        return None if found is None else RoomFile(found.path, ImageFormat(found.path.suffix[1:]).media)
+
+    def _sheet(self, said: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """The cells that can be opened on the sheet with this key, or on the preview of the job that makes one."""
+        key = text(said, "key", most=MAX_WORD)
+        sheet = self._sheets.picture(key)
+        spots = self._sheets.growing(key) if sheet is None else self._sheets.on(sheet.path)
+        return [{"key": spot.key, "name": spot.name, "box": spot.box} for spot in spots]
 
     def _news(self) -> dict[str, Any]:
         """A number that changes with whatever happens to a job, and whether any of them runs or waits."""

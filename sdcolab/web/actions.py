@@ -20,6 +20,7 @@ from sdcolab.studio.generating import BROUGHT, Asked, GenerationDesk, brought, l
 from sdcolab.studio.jobs import JobQueue
 from sdcolab.studio.plans import LeftPlan, continued, offered, sentence
 from sdcolab.studio.scripting import comparison, filled_axis, forecast_sentence, values_to_add, with_value_added
+from sdcolab.studio.sheets import Sheets
 from sdcolab.studio.studio import Studio
 from sdcolab.web import fragments
 from sdcolab.web.control_wires import offers
@@ -27,8 +28,8 @@ from sdcolab.web.edge import attempt
 from sdcolab.web.parts import Parts
 from sdcolab.web.uploads import chosen_picture
 
-Selected = tuple[int, int] | None
-"""The image a page's user chose: (job, index from 0)."""
+Selected = str | None
+"""The key of the image that a page's user chose (``studio.sheets``)."""
 
 Updates = dict[Any, Any]
 """New values, or ``gr.update``, by control."""
@@ -118,7 +119,7 @@ class FormActions:
     def forecast(self, data: Data) -> str:
         """How much the chosen script will be, or what is wrong with it."""
         told, problem = attempt(lambda: forecast_sentence(self._studio, self.desk, self.asked(data)), "")
-        return problem or (fragments.message(told, fragments.Tone.GOOD) if told else "")
+        return problem or (fragments.message(told, fragments.Tone.CALM) if told else "")
 
     def enhance(self, selected: Selected) -> str:
         """The picture on show again, with a pass of hires. Returns the problem's box, or nothing."""
@@ -230,10 +231,7 @@ class FormActions:
 
     def select_image(self, event: gr.EventData) -> tuple[Any, Any, Any]:
         """The chosen image as ``Selected``, its infotext and its file."""
-        job, _, index = str(getattr(event, "key", "") or "").partition("-")
-        if not (job.isdigit() and index.isdigit()):
-            return gr.skip(), gr.skip(), gr.skip()
-        selected = int(job), int(index)
+        selected = str(getattr(event, "key", "") or "") or None
         return (selected, *image_updates(shown_image(self._studio.jobs, selected)))
 
 
@@ -260,10 +258,8 @@ def random_seed() -> str:
 
 def shown_image(jobs: JobQueue, selected: Selected) -> ImageSaved | None:
     """The selected image, else the last image of the most recent job that made one."""
-    if selected:
-        job = jobs.get(selected[0])
-        if job and 0 <= selected[1] < len(job.snapshot.images):
-            return job.snapshot.images[selected[1]]
+    if selected and (chosen := Sheets(jobs).picture(selected)):
+        return chosen
     for job in reversed(jobs.jobs(Place.ENGINE)):
         if job.snapshot.images:
             return job.snapshot.images[-1]

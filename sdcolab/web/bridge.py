@@ -7,8 +7,8 @@ and comes back starts with an empty ``Watch`` and is shown everything again.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 from PIL import Image
 
@@ -59,7 +59,8 @@ class JobView:
     """What to change on the page for its job. None in ``preview`` or ``pictures`` means: leave it as it is. ``now`` is
     the preview's address at this moment, "" without one; ``report`` the files and lines of a tool's work. ``pauses``:
     it can wait, and ``paused``: it does. ``refresh``: it has just ended and made files, so look for them. ``work``: the
-    code of its task, and ``painted``: it has shown pictures."""
+    code of its task, and ``painted``: it has shown pictures. ``growing``: the job whose preview is a sheet that fills
+    up, and how many of its cells there are."""
 
     running: bool
     waiting: int
@@ -74,6 +75,7 @@ class JobView:
     refresh: bool = False
     work: str = ""
     painted: bool = False
+    growing: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,8 @@ def _see(
         preview=snapshot.preview,
         pace=pace,
     )
-    address = "" if snapshot.preview is None else fragments.preview_address(snapshot.preview)
+    side = fragments.SHEET_SIDE if snapshot.cells else fragments.PREVIEW_SIDE
+    address = "" if snapshot.preview is None else fragments.preview_address(snapshot.preview, side)
     view = JobView(
         running=not snapshot.ended,
         waiting=waiting,
@@ -132,6 +135,7 @@ def _see(
         paused=snapshot.paused,
         refresh=not fresh and snapshot.ended and bool(snapshot.files),
         work=snapshot.task.code,
+        growing={"job": snapshot.id, "cells": len(snapshot.cells)} if snapshot.cells else {},
         painted=bool(snapshot.images) or snapshot.preview is not None,
     )
     return after, view

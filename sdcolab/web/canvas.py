@@ -62,6 +62,11 @@ def canvas_script() -> str:
     )
 
 
+def cells_script() -> str:
+    """How scripts lay buttons over the cells of a sheet, for the page's head."""
+    return f'<script type="module">{asset("cells.js")}\nwindow.sdcolab.layCells = layCells;</script>'
+
+
 def keys_script() -> str:
     """The keys that both faces have, for the page's head."""
     return f'<script type="module">{asset("keys.js")}\nlistenKeys(document.documentElement);</script>'

@@ -18,6 +18,9 @@ from sdcolab.core.words.layout import GET, offer_download
 PREVIEW_SIDE = 384
 """Longest side of a preview as sent, in pixels."""
 
+SHEET_SIDE = 768
+"""The same for a sheet that fills up, of which each cell should be seen."""
+
 
 class Tone(StrEnum):
     """How a message looks. The value is its CSS class."""
@@ -98,10 +101,10 @@ def progress_bar(label: str, detail: str, fraction: float | None, name: str = wo
     )
 
 
-def preview_address(image: Image.Image) -> str:
-    """The live preview, small enough for a slow phone, as the address of an image."""
+def preview_address(image: Image.Image, side: int = PREVIEW_SIDE) -> str:
+    """The live preview, no larger than ``side`` for slow phones, as the address of an image."""
     small = image.convert("RGB")
-    small.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
+    small.thumbnail((side, side))
     data = io.BytesIO()
     small.save(data, format="WEBP", quality=70)
     return "data:image/webp;base64," + base64.b64encode(data.getvalue()).decode()

@@ -13,7 +13,7 @@ from sdcolab.core.words import page as words
 from sdcolab.core.words.faces import BUTTON_NAMES, VIEWER_WORDS
 from sdcolab.studio.layout import Layout, Tab, TabKind, Tool
 from sdcolab.studio.look import icon_rule, shared_css
-from sdcolab.web.canvas import canvas_script, house_script, keys_script
+from sdcolab.web.canvas import canvas_script, cells_script, house_script, keys_script
 
 ASSETS = Path(__file__).parent / "assets"
 FAVICON = ASSETS / "favicon.png"
@@ -111,7 +111,7 @@ def head(layout: Layout) -> str:
     modes += "".join(f"#sd-tab-{tab.id}-button {{ --sd-apart: 7px }}" for tab in layout.tabs if tab.new)
     modes += "".join(icon_rule(f"#sd-tab-{tab.id}-button", tab.icon) for tab in layout.tabs)
     return (
-        f"<style>{shared_css()}{style}{modes}</style>{canvas_script()}{keys_script()}{house_script()}"
+        f"<style>{shared_css()}{style}{modes}</style>{canvas_script()}{cells_script()}{keys_script()}{house_script()}"
         f"<script>Object.assign(window.sdcolab, {{ names: {told}, viewerWords: {viewer_words}, "
         f"gradioWords: {gradio_words} }})</script>"
         f"<script>{page}</script><script>{viewer}</script>"

@@ -90,7 +90,7 @@ class Pulse:
         }
         if view.pictures is not None or view.preview is not None:
             shown = shown_images(self._studio.jobs.jobs(), self._thumbnails.of)
-            updates[results.viewer] = {"images": shown, "preview": view.now, "busy": view.running}
+            updates[results.viewer] = {"images": shown, "preview": view.now, "busy": view.running, **view.growing}
         if view.pictures is not None and not selected:
             last = view.pictures[-1] if view.pictures else None
             infotext, download = image_updates(last)

@@ -83,7 +83,7 @@ def build_results() -> Results:
 
 _MOUNT = """
 const start = () => {
-  if (!window.sdcolab?.mountViewer || !window.sdcolab.mountCanvas) return setTimeout(start, 20);
+  if (!["mountViewer", "mountCanvas", "layCells"].every((name) => window.sdcolab?.[name])) return setTimeout(start, 20);
   const viewer = window.sdcolab.mountViewer(element.querySelector(".sd-viewer"), (key) => trigger("select", { key }));
   watch("value", () => viewer.update(props.value || {}));
   viewer.update(props.value || {});
@@ -104,21 +104,23 @@ def _viewer_html() -> str:
         f'<img class="sd-preview" alt="{words.PREVIEW}" hidden>'
         f'<div class="sd-empty"><h2>{EMPTY_RESULTS.label}</h2><p>{EMPTY_RESULTS.help}</p>'
         f'<div class="sd-examples">{examples}</div>'
-        f'<p class="sd-responsible">{RESPONSIBILITY}</p></div><span class="sd-count"></span></div>'
+        f'<p class="sd-responsible">{RESPONSIBILITY}</p></div><span class="sd-count"></span>'
+        '<div class="sd-cells"></div><div class="sd-cell-bar" hidden></div></div>'
         f'<div class="sd-strip" role="group" aria-label="{words.PICTURES_OF_SESSION}" hidden></div></div>'
     )
 
 
-def shown_images(jobs: Sequence[Job], thumbnail: Any) -> list[dict[str, str]]:
+def shown_images(jobs: Sequence[Job], thumbnail: Any) -> list[dict[str, Any]]:
     """The pictures of ``jobs`` as the viewer takes them, oldest first; ``thumbnail`` gives a small file for a
     picture."""
-    found = [(job.id, place, image) for job in jobs for place, image in enumerate(job.snapshot.images)]
+    found = [(job, place, image) for job in jobs for place, image in enumerate(job.snapshot.images)]
     return [
         {
-            "key": f"{job}-{place}",
+            "key": f"{job.id}-{place}",
             "url": file_url(image.path),
             "thumb": file_url(thumbnail(image.path)),
             "name": image.path.name,
+            **({"sheet": True} if image.path in job.snapshot.sheets else {}),
         }
         for job, place, image in found[-MOST_SHOWN:]
     ]

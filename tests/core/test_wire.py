@@ -13,6 +13,7 @@ from PIL import Image
 from sdcolab.core.errors import Cancelled, QueueFull, SdcolabError, leaf_errors
 from sdcolab.core.events import (
     BytesReceived,
+    CellMade,
     Ended,
     Event,
     ImageReady,
@@ -20,6 +21,7 @@ from sdcolab.core.events import (
     PauseChanged,
     Phase,
     PhaseStarted,
+    SheetDrawn,
     StepDone,
     StepLearnt,
     Warned,
@@ -56,6 +58,8 @@ def test_every_error_travels(cls: type[SdcolabError]) -> None:
         StepLearnt(7, 20, 0.125, 1e-3),
         PauseChanged(True),
         ImageSaved(0, Path("/x/á.png"), 2**64 - 1, "un gato\nSteps: 1"),
+        CellMade(3, (0.0, 0.5, 0.25, 1.0), "Steps: 2", Path("/x/b.png"), 7, "un perro"),
+        SheetDrawn(Path("/x/hoja.png"), ((0, (0.0, 0.0, 0.5, 1.0)), (1, (0.5, 0.0, 1.0, 1.0)))),
         ImageReady(1, Image.linear_gradient("L").convert("RGB"), 7, "ñ"),
         BytesReceived("a", 1, None, 2.5),
         Ended(),

@@ -17,11 +17,14 @@ from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import Cancelled, CellFailed, ModelUnreadable, PlanUnreadable
 from sdcolab.core.events import (
     CancelToken,
+    CellMade,
     Event,
     FileMade,
     ImageReady,
     ImageSaved,
     Listener,
+    Portion,
+    SheetDrawn,
     StepDone,
     Warned,
 )
@@ -136,6 +139,51 @@ def test_a_plot_lies_on_disk_with_its_sheet_and_its_plan(bench: Bench) -> None:
     (plan,) = bench.of(FileMade)
     assert plan.path.with_suffix("") == sheet.path.with_suffix("")
     assert planfile.read(plan.path).ended
+
+
+def middle(picture: Image.Image, box: Portion) -> object:
+    """The colour in the middle of a place on a picture."""
+    left, top, right, bottom = box
+    return picture.convert("RGB").getpixel(
+        (int((left + right) / 2 * picture.width), int((top + bottom) / 2 * picture.height))
+    )
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        XyzPlot("Steps", "2,3,4", "Seed", "9,10"),
+        XyzPlot("Steps", "2,3", "Seed", "9,10", "CFG Scale", "3,4,5", margin=6, sub_grids=True),
+        XyzPlot("Steps", "2,3", "Nothing", "", "Seed", "1,2", legend=False, margin=10, sub_images=False),
+        XyzPlot("Seed", "1-7", "Nothing", "", legend=True),
+        PromptMatrix(different_seeds=True, margin=4),
+        PromptLines("--seed 1 --steps 2 --prompt x\n--seed 2 --steps 3 --prompt y\n--seed 3 --prompt z", combined=True),
+    ],
+    ids=["legends", "Z, margins and parts", "no legends", "one row", "matrix", "lines"],
+)
+def test_where_each_cell_lies_is_told_for_every_sheet_and_for_the_preview(bench: Bench, script: Any) -> None:
+    bench.run(Grid(replace(REQUEST, prompt="a cat|blue|red"), script))
+    cells = {event.cell: event for event in bench.of(CellMade)}
+    assert sorted(cells) == [*range(len(cells))]
+    preview = next(event.preview for event in reversed(bench.of(StepDone)) if event.preview)
+    for cell in cells.values():
+        with Image.open(cell.path) as picture:
+            assert middle(preview, cell.box) == picture.convert("RGB").getpixel((0, 0))
+    drawn = bench.of(SheetDrawn)
+    assert [event.path for event in drawn] == [event.path for event in bench.sheets()]
+    assert {number for number, _ in drawn[0].cells} == set(cells)
+    for event in drawn:
+        with Image.open(event.path) as sheet:
+            for number, box in event.cells:
+                with Image.open(cells[number].path) as picture:
+                    assert middle(sheet, box) == picture.convert("RGB").getpixel((0, 0))
+
+
+def test_cells_that_failed_lie_nowhere(bench: Bench) -> None:
+    bench.run(Grid(REQUEST, XyzPlot("Prompt S/R", "cat, dog", "Prompt S/R", "cat, bird")))
+    assert sorted(event.cell for event in bench.of(CellMade)) == [0, 2]
+    (drawn,) = bench.of(SheetDrawn)
+    assert [number for number, _ in drawn.cells] == [0, 2]
 
 
 def test_a_sheet_can_be_a_webp(bench: Bench) -> None:

@@ -370,6 +370,24 @@ def test_a_plot_is_filled_counted_and_shown_cell_by_cell(page: Page, bench: Benc
         ("Euler a", "un perro"),
     ]
     expect(infotext(page)).to_have_value(re.compile("Script: X/Y/Z plot"))
+
+    # Pressed on the sheet, a cell is opened, and its data are used; the keys go on from there.
+    cells = page.locator(".sd-cell")
+    expect(cells).to_have_count(6)
+    page.get_by_role("button", name="Abrir Sampler: DDIM, Prompt S/R: perro").click()
+    expect(infotext(page)).to_have_value(re.compile("^un perro\n.*Sampler: DDIM", re.DOTALL))
+    expect(page.locator(".sd-count")).to_have_text("4 de 6")
+    page.locator(".sd-cell-bar").get_by_role("button", name="Usar sus datos").click()
+    expect(field(page, "prompt")).to_have_value("un perro")
+    page.get_by_role("button", name="Volver a la cuadrícula").click()
+    expect(cells.nth(3)).to_be_focused()
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowDown")
+    expect(cells.nth(4)).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(infotext(page)).to_have_value(re.compile("^un pez\n.*Sampler: Euler a", re.DOTALL))
+    page.locator(".sd-strip button").first.click()
+    expect(cells).to_have_count(6)
     choose(page, "script", "Ninguno")
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sdcolab.core.words.base import Words
+from sdcolab.core.words.scripts import BACK_TO_SHEET, OPEN_CELL, PRESS_A_CELL
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +110,11 @@ VIEWER_WORDS: Mapping[str, str] = {
     "place": "{0} de {1}",
     "picture": "Imagen {0} de {1}",
     "close": "Cerrar (Esc)",
+    "sheet": PRESS_A_CELL,
+    "zoom": "Ver más grande",
+    "open": OPEN_CELL,
+    "back": BACK_TO_SHEET,
+    "use": ACTIONS["use-infotext"].label,
     "copied": "Imagen copiada: pégala donde quieras.",
     "notCopied": "Tu navegador no deja copiarla. Usa «Descargar».",
     "none": "Todavía no hay ninguna imagen. Genera una.",

@@ -176,6 +176,12 @@ PLAN_CONTINUED = "La cuadrícula continúa."
 PLAN_LEFT = "De acuerdo: la cuadrícula se queda como está y no se vuelve a ofrecer."
 """What is offered for such a plan, and what is told afterwards."""
 
+SHEET = "Cuadrícula"
+PRESS_A_CELL = "Pulsa una imagen para abrirla."
+OPEN_CELL = "Abrir"
+BACK_TO_SHEET = "Volver a la cuadrícula"
+"""What is said of a sheet whose pictures can be opened."""
+
 PICK_VALUE = "Añadir un valor"
 SWAPS: Mapping[str, str] = {"xy": "⇄ X/Y", "yz": "⇄ Y/Z", "xz": "⇄ X/Z"}
 """What the controls of axes say."""

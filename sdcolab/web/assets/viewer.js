@@ -38,20 +38,30 @@
       this.empty = root.querySelector(".sd-empty");
       this.strip = root.querySelector(".sd-strip");
       this.count = root.querySelector(".sd-count");
+      this.overlay = root.querySelector(".sd-cells");
+      this.bar = root.querySelector(".sd-cell-bar");
+      this.growing = null; // the job whose preview is a sheet that fills up, and how many of its cells there are
+      this.laid = ""; // which sheet the buttons over the cells are of
+      this.cells = [];
+      this.cell = null; // the one that was opened
+      this.left = ""; // the one that was open before
       this.shown.addEventListener("click", () => this.enlarge());
       this.strip.addEventListener("click", (event) => {
         const button = event.target.closest("button");
         if (button) this.pick(button.dataset.key);
       });
+      for (const image of [this.shown, this.preview]) image.addEventListener("load", () => this.fit());
+      new ResizeObserver(() => this.fit()).observe(this.stage);
       this.swipes();
     }
 
-    update({ images = [], preview = "", busy = false } = {}) {
+    update({ images = [], preview = "", busy = false, job = 0, cells = 0 } = {}) {
       const fresh = images.length > this.images.length || images.at(-1)?.key !== this.images.at(-1)?.key;
       this.images = images;
       if (fresh && this.follows) this.key = images.at(-1)?.key ?? "";
       if (!images.some((image) => image.key === this.key)) this.key = images.at(-1)?.key ?? "";
       if (fresh) this.drawStrip();
+      this.growing = job && busy ? { job, cells } : null;
       this.root.classList.toggle("sd-busy", busy);
       this.preview.hidden = !preview;
       if (preview) this.preview.src = preview;
@@ -61,10 +71,11 @@
     /* A new job follows its pictures again. */
     follow() {
       this.follows = true;
+      this.cell = null;
     }
 
     get now() {
-      return this.images.find((image) => image.key === this.key);
+      return this.cell ?? this.images.find((image) => image.key === this.key);
     }
 
     draw() {
@@ -76,9 +87,76 @@
         this.shown.src = image.url;
         this.shown.alt = image.name;
       }
-      const place = this.images.indexOf(image);
-      this.count.textContent = image && this.images.length > 1 ? phrase("place", place + 1, this.images.length) : "";
+      this.root.classList.toggle("sd-opened", Boolean(this.cell));
+      this.lay();
+      const among = this.cell ? this.cells : this.images;
+      const place = among.findIndex(({ key }) => key === image?.key);
+      this.count.textContent = image && among.length > 1 ? phrase("place", place + 1, among.length) : "";
       for (const button of this.strip.children) button.setAttribute("aria-current", String(button.dataset.key === this.key));
+    }
+
+    /* --- The cells of a sheet, finished or in the making --- */
+
+    /* What the sheet on show is asked for by; "" where none is. */
+    get sheet() {
+      if (!this.preview.hidden) return this.growing ? String(this.growing.job) : "";
+      const image = this.images.find(({ key }) => key === this.key);
+      return image?.sheet ? image.key : "";
+    }
+
+    async lay() {
+      const sheet = this.sheet, wanted = `${sheet} ${this.cell?.key ?? ""} ${this.growing?.cells ?? ""}`;
+      if (wanted === this.laid) return;
+      this.laid = wanted;
+      if (sheet && !this.cell) {
+        const asked = { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ key: sheet }) };
+        const cells = await fetch("sdcolab/ask/cola/sheet", asked).then((answer) => (answer.ok ? answer.json() : []), () => []);
+        if (wanted !== this.laid) return;
+        this.cells = cells;
+      }
+      const there = sheet && !this.cell ? this.cells : [];
+      window.sdcolab.layCells(this.overlay, there, ({ name }) => `${words.open} ${name}`.trim(), (cell) => this.open(cell));
+      this.drawBar(there.length > 0);
+      this.fit();
+      if (!there.length) return;
+      this.overlay.querySelector(`[data-key="${this.left}"]`)?.focus({ preventScroll: true });
+      this.left = "";
+    }
+
+    /* The buttons lie over the picture, which is as large as the stage lets it be. */
+    fit() {
+      const image = this.preview.hidden ? this.shown : this.preview;
+      const { naturalWidth: width, naturalHeight: height, offsetWidth, offsetHeight, offsetLeft, offsetTop } = image;
+      if (!width || !this.overlay.children.length) return;
+      const scale = Math.min(offsetWidth / width, offsetHeight / height);
+      const sides = { width: width * scale, height: height * scale };
+      const place = { left: offsetLeft + (offsetWidth - sides.width) / 2, top: offsetTop + (offsetHeight - sides.height) / 2 };
+      for (const [name, value] of Object.entries({ ...sides, ...place })) this.overlay.style[name] = `${value}px`;
+    }
+
+    drawBar(sheet) {
+      this.bar.hidden = !sheet && !this.cell;
+      const button = (icon, word, act) => element("button", { type: "button", className: `sd-icon-${icon}`, textContent: words[word], onclick: act });
+      const parts = this.cell
+        ? [button("grid-3x3", "back", () => this.close()), element("span", { textContent: this.cell.name, title: this.cell.name }),
+           button("corner-down-left", "use", () => document.getElementById("sd-use-infotext")?.click())]
+        : [element("span", { textContent: words.sheet }), ...(this.preview.hidden ? [button("expand", "zoom", () => this.enlarge())] : [])];
+      this.bar.replaceChildren(...parts);
+    }
+
+    open({ key, name }) {
+      this.cell = { key, name, url: `sdcolab/file/cola/cell/${key}` };
+      this.draw();
+      this.choose(key);
+      this.bar.querySelector("button")?.focus({ preventScroll: true });
+    }
+
+    /* Back to the sheet that the cell is of. */
+    close() {
+      this.left = this.cell.key;
+      this.cell = null;
+      this.draw();
+      this.choose(this.key);
     }
 
     drawStrip() {
@@ -100,7 +178,8 @@
     }
 
     pick(key) {
-      if (!key || key === this.key) return;
+      if (!key || (key === this.key && !this.cell)) return;
+      this.cell = null;
       this.key = key;
       this.follows = key === this.images.at(-1)?.key;
       this.draw();
@@ -113,6 +192,10 @@
 
     /* ``places`` later (negative: earlier) than the picture on show. */
     step(places) {
+      if (this.cell) {
+        const other = this.cells[this.cells.findIndex(({ key }) => key === this.cell.key) + places];
+        return other && this.open(other);
+      }
       const place = this.images.indexOf(this.now) + places;
       if (this.images[place]) this.pick(this.images[place].key);
     }

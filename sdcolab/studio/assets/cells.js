@@ -1,0 +1,67 @@
+/* The cells of a sheet of pictures, for the page and for the notebook's panel: over each one lies a button that opens it.
+   One of them is in Tab's way; arrows go from there to the others. */
+
+const STEPS = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowDown: [0, 1], ArrowUp: [0, -1] };
+
+/* The button next to ``from`` in a direction, in its own row or column; undefined at an edge. */
+const beside = (buttons, from, [across, along]) => {
+  const [left, top] = from.place;
+  const near = (button) => Math.hypot(button.place[0] - left, button.place[1] - top);
+  const ahead = ({ place: [x, y] }) => (across ? Math.abs(y - top) < 1e-6 && (x - left) * across > 1e-6 : Math.abs(x - left) < 1e-6 && (y - top) * along > 1e-6);
+  return buttons.filter(ahead).sort((one, other) => near(one) - near(other))[0];
+};
+
+/* Lay ``cells`` ({key, name, box: four parts of the width and height}) over ``host``, which covers the sheet; those that
+   are there already stay. ``label(cell)`` is what a button is called, ``choose(cell)`` hears which one was pressed. */
+export const layCells = (host, cells, label, choose) => {
+  const known = new Map([...host.children].map((button) => [button.dataset.key, button]));
+  const buttons = cells.map((cell) => {
+    const button = known.get(cell.key) ?? document.createElement("button");
+    const [left, top, right, bottom] = cell.box;
+    button.place = [left, top];
+    Object.assign(button, { type: "button", className: "sd-cell", title: cell.name, tabIndex: -1, onclick: () => choose(cell) });
+    button.dataset.key = cell.key;
+    button.setAttribute("aria-label", label(cell));
+    Object.assign(button.style, { left: `${left * 100}%`, top: `${top * 100}%`, width: `${(right - left) * 100}%`, height: `${(bottom - top) * 100}%` });
+    return button;
+  });
+  for (const [key, button] of known) if (!cells.some((cell) => cell.key === key)) button.remove();
+  buttons.forEach((button, place) => host.children[place] !== button && host.insertBefore(button, host.children[place] ?? null));
+  if (buttons.length) (buttons.find((button) => button === document.activeElement) ?? buttons[0]).tabIndex = 0;
+  host.onkeydown = (event) => {
+    const step = STEPS[event.key];
+    if (!step || !event.target.place) return;
+    event.preventDefault();
+    event.stopPropagation();
+    const next = beside(buttons, event.target, step);
+    if (!next) return;
+    event.target.tabIndex = -1;
+    next.tabIndex = 0;
+    next.focus();
+  };
+};
+
+/* --- In a notebook: anywidget's protocol --- */
+
+const render = ({ model, el }) => {
+  const root = document.createElement("div"), image = document.createElement("img"), host = document.createElement("div");
+  root.className = "sd-sheet-box";
+  host.className = "sd-cells";
+  image.alt = model.get("label");
+  root.append(image, host);
+  el.append(root);
+  let url = "";
+  const show = () => {
+    const former = url, bytes = model.get("picture");
+    url = image.src = bytes?.byteLength ? URL.createObjectURL(new Blob([bytes])) : "";
+    if (former) URL.revokeObjectURL(former);
+  };
+  const lay = () => layCells(host, model.get("cells"), (cell) => `${model.get("verb")} ${cell.name}`.trim(), (cell) => model.send({ key: cell.key }));
+  show();
+  lay();
+  model.on("change:picture", show);
+  model.on("change:cells", lay);
+  return () => URL.revokeObjectURL(url);
+};
+
+export default { render };

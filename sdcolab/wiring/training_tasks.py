@@ -84,6 +84,7 @@ def train_lora(task: TrainLora, tools: Tools, listener: Listener, cancel: Cancel
     seen = preview(plan)
     for line in lines(seen, gpu=_has_card()):
         listener(Note(line))
+    told = frozenset(str(explain(warning)) for warning in seen.warnings)
     if seen.faults:
         raise seen.faults[0]
     write_plan(path, plan)
@@ -92,15 +93,17 @@ def train_lora(task: TrainLora, tools: Tools, listener: Listener, cancel: Cancel
     made = cook(
         plan,
         path,
-        lambda running: _run(running, tools, listener, cancel),
+        lambda running: _run(running, tools, listener, cancel, told),
         lambda error: listener(Warned(error)),
     )
     copy_loras(made, tools.folders.models(ModelKind.LORA))
     listener(Note(words.LISTED.format(path=made)))
 
 
-def _run(path: Path, tools: Tools, listener: Listener, cancel: CancelToken) -> Path:
-    """One training process, which stops when ``cancel`` says so."""
+def _run(path: Path, tools: Tools, listener: Listener, cancel: CancelToken, told: frozenset[str]) -> Path:
+    """One training process, which stops when ``cancel`` says so. It finds again what the preview ``told``: once is
+    enough.
+    """
     from sdcolab.wiring.trainer import training_process
 
     process = training_process(path, tools.environ, tools.folders.logs)
@@ -119,7 +122,7 @@ def _run(path: Path, tools: Tools, listener: Listener, cancel: CancelToken) -> P
     threading.Thread(target=watch, name="sdcolab-parar", daemon=True).start()
     samples = _Samples(ImageStores.below(tools.folders).txt2img)
     try:
-        return process.run(lambda event: _tell(event, listener, samples))
+        return process.run(lambda event: _tell(event, listener, samples, told))
     finally:
         ended.set()
 
@@ -140,7 +143,7 @@ class _Samples:
         return kept
 
 
-def _tell(event: TrainingEvent, listener: Listener, samples: _Samples) -> None:
+def _tell(event: TrainingEvent, listener: Listener, samples: _Samples, told: frozenset[str]) -> None:
     """A training's event as the studio's."""
     match event:
         case StepTrained():
@@ -154,7 +157,8 @@ def _tell(event: TrainingEvent, listener: Listener, samples: _Samples) -> None:
         case LoraSaved(path):
             listener(FileMade(path))
         case Told(warning):
-            listener(Warned(warning))
+            if str(explain(warning)) not in told:
+                listener(Warned(warning))
         case StageBegan():
             listener(PhaseStarted(Phase.TRAINING, progress_text(event)))
         case TrainingBegan():

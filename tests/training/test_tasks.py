@@ -23,6 +23,7 @@ from sdcolab.core.events import (
     PauseChanged,
     StepDone,
     StepLearnt,
+    Warned,
 )
 from sdcolab.core.folders import Folders
 from sdcolab.core.tasks import Tools
@@ -48,6 +49,7 @@ TASK = TrainLora(project="zorp", epochs=2, batch_size=2, save_every=1, dim=2, al
 def test_a_lora_is_trained_stopped_and_gone_on_with(tools: Tools) -> None:
     events: list[Event] = []
     cancel = CancelToken()
+    (tools.folders.root / "lora_training" / "datasets" / "zorp" / "1_x" / "rota.png").write_bytes(b"rota")
 
     def stop_at_first(event: Event) -> None:
         if isinstance(event, FileMade):
@@ -74,7 +76,10 @@ def test_a_lora_is_trained_stopped_and_gone_on_with(tools: Tools) -> None:
     assert steps[0] > 1  # not from the beginning
     assert learnt == steps
     assert [event.path.name for event in events if isinstance(event, FileMade)][-1] == "zorp.safetensors"
-    assert any("Tu LoRA está en" in event.text for event in events if isinstance(event, Note))
+    notes = [event.text for event in events if isinstance(event, Note)]
+    assert any("Tu LoRA está en" in note for note in notes)
+    assert sum("rota.png" in note for note in notes) == 1
+    assert not [event for event in events if isinstance(event, Warned)]  # what was told is not told again
     assert {file.name for file in tools.library.files(ModelKind.LORA)} >= {
         "zorp-000001.safetensors",
         "zorp.safetensors",

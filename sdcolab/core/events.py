@@ -1,7 +1,7 @@
 """The one stream of typed events that generating, downloading and training share, and the token that stops them.
 
-Listeners are plain callables. Generators call them from their own thread, one event at a time and in order; a listener
-must return quickly and must not raise.
+Listeners are plain callables. Generators call them from their own threads, one event at a time; a listener must return
+quickly and must not raise.
 """
 
 from __future__ import annotations
@@ -187,6 +187,17 @@ Listener = Callable[[Event], None]
 
 def ignore_events(_event: Event) -> None:
     """A listener for callers who only want the result."""
+
+
+def in_turns(listener: Listener) -> Listener:
+    """``listener`` for generators with more than one thread: it takes an event at a time."""
+    turn = threading.Lock()
+
+    def hear(event: Event) -> None:
+        with turn:
+            listener(event)
+
+    return hear
 
 
 class CancelToken:

@@ -19,7 +19,7 @@ from sdcolab.core.errors import (
     NoCuda,
     UnetOverflowed,
 )
-from sdcolab.core.events import CancelToken, Listener, Phase, PhaseStarted, ignore_events
+from sdcolab.core.events import CancelToken, Listener, Phase, PhaseStarted, ignore_events, in_turns
 from sdcolab.core.library import Library, ModelFile
 from sdcolab.core.memory_plan import ONE_MODEL, MemoryChoice
 from sdcolab.core.outputs import ImageStore, ImageStores
@@ -223,7 +223,7 @@ class Engine:
             kept=self._kept,
             store=self._store.of(request) if self._store and save else None,
             clock=self._clock,
-            listener=listener,
+            listener=in_turns(listener),
             cancel=cancel,
             savings=savings,
             darkroom=Darkroom(request.tuning, savings, self._library.folders.tiny_vaes),

@@ -120,6 +120,11 @@ class GenerationPlan:
     batches: tuple[Batch, ...]
     pictures: tuple[GenerationRequest, ...] = ()
 
+    @property
+    def count(self) -> int:
+        """Images of all batches."""
+        return sum(len(batch.seeds) for batch in self.batches)
+
     def picture(self, index: int) -> tuple[GenerationRequest, int]:
         """The request that image ``index``, counted over all batches, comes from, and its number among that one's."""
         return (self.pictures[index], 0) if self.pictures else (self.request, index)

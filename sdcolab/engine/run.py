@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import ExitStack
 from functools import partial
 
@@ -13,7 +14,7 @@ from torch import Tensor
 import sdcolab
 from sdcolab.core import infotext
 from sdcolab.core.errors import ImageNotFinite
-from sdcolab.core.events import ImageReady, ImageSaved, Note, Phase, PhaseStarted, StepDone
+from sdcolab.core.events import Note, Phase, PhaseStarted, StepDone
 from sdcolab.core.result import GeneratedImage, GenerationResult
 from sdcolab.engine.at_work import AtWork
 from sdcolab.engine.bench import Bench
@@ -23,6 +24,7 @@ from sdcolab.engine.memory import Stage, is_out_of_memory
 from sdcolab.engine.passes import PassSampler
 from sdcolab.engine.plan import Batch, GenerationPlan
 from sdcolab.engine.preview import Previewer
+from sdcolab.engine.saving import Finished, Saver
 from sdcolab.engine.schedules import NoiseTable
 from sdcolab.engine.shelf import Checkpoint, Vae
 
@@ -52,28 +54,32 @@ class Run:
     def result(self) -> GenerationResult:
         """Everything, batch by batch. A batch that is skipped gives no more pictures. Raises ``Overflowed`` where full
         precision may help."""
-        images: list[GeneratedImage] = []
-        for batch in self._plan.batches:
-            self._bench.cancel.raise_if_cancelled()
-            self._bench.cancel.take_skip()
-            try:
-                for image in self._batch(batch):
-                    images.append(image)  # noqa: PERF402 - what comes before a skip counts
-            except Skipped:
-                continue
-            except Overflowed as error:
-                if images or error.checkpoint.model.dtype == torch.float32:
-                    raise ImageNotFinite(checkpoint=error.checkpoint.file.name) from error
-                raise
-            except RuntimeError as error:  # from where no saving helps: encoding prompts, merging LoRAs
-                if not is_out_of_memory(error):
+        images: list[Future[GeneratedImage]] = []
+        with Saver(self._bench.store, self._bench.listener) as saver:
+            for batch in self._plan.batches:
+                self._bench.cancel.raise_if_cancelled()
+                self._bench.cancel.take_skip()
+                try:
+                    for finished in self._batch(batch):
+                        if self._bench.store and finished.index + 1 == self._plan.count:
+                            self._bench.listener(PhaseStarted(Phase.SAVING))  # there is nothing else to do meanwhile
+                        images.append(saver.give(finished))  # what comes before a skip counts
+                except Skipped:
+                    continue
+                except Overflowed as error:
+                    if images or error.checkpoint.model.dtype == torch.float32:
+                        raise ImageNotFinite(checkpoint=error.checkpoint.file.name) from error
                     raise
-                raise self._bench.savings.exhausted() from error
+                except RuntimeError as error:  # from where no saving helps: encoding prompts, merging LoRAs
+                    if not is_out_of_memory(error):
+                        raise
+                    raise self._bench.savings.exhausted() from error
+            made = tuple(image.result() for image in images)
         for line in self._bench.savings.told():
             self._bench.listener(Note(line))
-        return GenerationResult(request=self._plan.request, images=tuple(images))
+        return GenerationResult(request=self._plan.request, images=made)
 
-    def _batch(self, batch: Batch) -> Iterator[GeneratedImage]:
+    def _batch(self, batch: Batch) -> Iterator[Finished]:
         bench, (first, *others) = self._bench, self._plan.passes
         with ExitStack() as models:
             active = models.enter_context(self._work.working(first.checkpoint, first))
@@ -96,9 +102,9 @@ class Run:
                 if retouching:
                     waiting.append(picture)
                 else:
-                    yield self._announced(picture, batch.first + offset, describe())
+                    yield self._described(picture, batch.first + offset, describe())
         for index, picture in enumerate(waiting, batch.first):  # the models are free for other work now
-            yield self._announced(self._retouched(picture, index, retouching), index, describe())
+            yield self._described(self._retouched(picture, index, retouching), index, describe())
 
     def _retouched(self, picture: Image.Image, index: int, features: Sequence[Feature]) -> Image.Image:
         for feature in features:
@@ -146,16 +152,9 @@ class Run:
         if self._bench.cancel.take_skip():
             raise Skipped
 
-    def _announced(self, picture: Image.Image, index: int, facts: infotext.EngineFacts) -> GeneratedImage:
-        """Describe, save and announce image ``index``."""
-        store, listener = self._bench.store, self._bench.listener
+    def _described(self, picture: Image.Image, index: int, facts: infotext.EngineFacts) -> Finished:
         request, number = self._plan.picture(index)
-        text, seed = infotext.write(request, facts, number), request.seed_of(number)
-        if store:
-            listener(PhaseStarted(Phase.SAVING))
-        path = store.save(picture, text, seed) if store else None
-        listener(ImageSaved(index, path, seed, text) if path else ImageReady(index, picture, seed, text))
-        return GeneratedImage(image=picture, infotext=text, seed=seed, path=path)
+        return Finished(index, picture, infotext.write(request, facts, number), request.seed_of(number))
 
     def _facts(self, active: Active) -> infotext.EngineFacts:
         """What infotexts say of the models and the features. ``active`` is the first pass's."""

@@ -7,7 +7,7 @@ hechos/a1111.md 2.2 to 2.4.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
@@ -98,6 +98,21 @@ def make_generator(origin: NoiseOrigin, seed: int, device: torch.device) -> Norm
         return PhiloxGenerator(seed)
     on_gpu = origin is NoiseOrigin.GPU and device.type == "cuda"
     return TorchGenerator(seed, device if on_gpu else torch.device("cpu"))
+
+
+PASSING_SEED_SHIFT, PASSING_SEEDS = 100_000, 65_536
+"""Forge's seed for the noise of what a mask keeps is (seed + shift) modulo this (found from its reference images)."""
+
+
+def passing_noise(origin: NoiseOrigin, seeds: Sequence[int], like: Tensor) -> Callable[[], Tensor]:
+    """Unit noise [B, C, h, w] for what a mask keeps, drawn anew at each call, for the images with these ``seeds`` whose
+    latents are as large as those of ``like`` [?, C, h, w], on its device. Philox has no part in this: Forge draws from
+    torch, which it seeds like this when it makes the first noise.
+    """
+    origin = NoiseOrigin.GPU if origin is NoiseOrigin.GPU else NoiseOrigin.CPU
+    shifted = [(seed + PASSING_SEED_SHIFT) % PASSING_SEEDS for seed in seeds]
+    generators = [make_generator(origin, seed, like.device) for seed in shifted]
+    return lambda: torch.stack([one.normal(tuple(like.shape[1:])) for one in generators]).to(like.device)
 
 
 # --- First noise --------------------------------------------------------------------------------------------------

@@ -105,7 +105,7 @@ def test_events_in_order(engine: Engine) -> None:
     events = run(engine, replace(REQUEST, batch_size=2, batch_count=2))
     phases = [event.phase for event in events if isinstance(event, PhaseStarted)]
     once = [Phase.SAMPLING, *[Phase.DECODING] * 2]
-    assert phases == [Phase.LOADING_MODEL, Phase.ENCODING_PROMPT, *once, *once, Phase.SAVING]  # the others were saved beside the work
+    assert phases == [Phase.LOADING_MODEL, Phase.ENCODING_PROMPT, *once, *once, Phase.SAVING], "others: beside the work"
     steps = [event for event in events if isinstance(event, StepDone)]
     assert [event.step for event in steps] == [1, 2, 3, 4, 5, 6]
     assert {event.total for event in steps} == {6}

@@ -22,6 +22,7 @@ FORGES_OWN = {"Hires Module 1"}
 FAST = (
     "a1111_t/dpmpp_2m_karras",
     "controlnet/and_control",
+    "controlnet/inpaint_only_txt2img",
     "extra_networks/lora_1",
     "hires/latent",
     "hypernetwork/layernorm_0.8",

@@ -10,6 +10,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
+from sdcolab.engine.calls import Step
 from sdcolab.engine.preprocessors.base import Pixels
 
 _REACH = 7
@@ -18,7 +19,8 @@ _REACH = 7
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Keeping:
-    """``latents`` [1, C, h, w] of the unit's picture; ``paint`` [1, 1, h, w] is 1 where they are made anew."""
+    """``latents`` [1, C, h, w] of the unit's picture; ``paint`` [1, 1, h, w] is 1 where they are made anew. As Forge
+    does it: the UNet sees the kept part at each call's own noise level."""
 
     latents: Tensor
     paint: Tensor
@@ -26,6 +28,10 @@ class Keeping:
     def __call__(self, image: Tensor) -> Tensor:
         """``image`` [B, C, h, w] with the kept part put back."""
         return image * self.paint + self.latents * (1 - self.paint)
+
+    def noised(self, x: Tensor, step: Step, noise: Tensor) -> Tensor:
+        """``x`` [B, C, h, w] with the kept part put back at the step's level, by unit ``noise`` of the same shape."""
+        return x * self.paint + (self.latents * step.signal + noise * step.deviation) * (1 - self.paint)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -43,6 +44,7 @@ from sdcolab.engine.control.reference import Referring, fidelity_of
 from sdcolab.engine.control.shelf import ControlShelf
 from sdcolab.engine.decode import to_pixels
 from sdcolab.engine.feature import Active, Feature, Opening, Start
+from sdcolab.engine.noise import passing_noise
 from sdcolab.engine.pictures.masks import Box, soft_mask
 from sdcolab.engine.pictures.resizing import flattened, resize
 from sdcolab.engine.plan import Batch
@@ -81,6 +83,7 @@ class ControlNet(Feature):
         self._told: set[tuple[int, int]] = set()
         self._last: Image.Image | None = None
         self._kept: list[Keeping] = []
+        self._noise: Callable[[], Tensor] | None = None
         self._put_back: list[PutBack] = []
         self._fixes: list[tuple[ControlUnit, ColourFix]] = []
         self._x: Tensor | None = None
@@ -108,11 +111,18 @@ class ControlNet(Feature):
         """Those images of the batch that are made together now."""
         first, count = opening.round.batch.first - self._first, len(opening.round.batch.seeds)
         self._now = tuple(one.part(slice(first, first + count)) for one in self._acting)
+        if self._kept:
+            origin = self._asked.request.noise_origin
+            self._noise = passing_noise(origin, opening.round.batch.seeds, self._kept[0].latents)
+            self._noise()  # Forge encodes the picture with the first draw; we take the mean, 5e-6 apart
         return opening
 
     def before_model(self, x: Tensor, step: Step) -> Tensor:
-        """Kept for what works on images where a sampler works on noises."""
-        del step
+        """With what a unit leaves as it is (``KEEPS``); held for what works on images where a sampler works on
+        noises."""
+        if self._noise is not None:
+            for keep in self._kept:
+                x = keep.noised(x, step, self._noise())
         self._x = x
         return x
 

@@ -15,12 +15,12 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
-from sdcolab.core.request import GenerationRequest, InitImage, Inpaint, MaskedContent, NoiseOrigin, ResizeMode
+from sdcolab.core.request import GenerationRequest, InitImage, Inpaint, MaskedContent, ResizeMode
 from sdcolab.core.resolved import ResolvedRequest
 from sdcolab.engine.calls import Round, Step
 from sdcolab.engine.decode import to_pixels
 from sdcolab.engine.feature import Active, Feature, Opening, Start
-from sdcolab.engine.noise import make_generator
+from sdcolab.engine.noise import passing_noise
 from sdcolab.engine.pictures.colours import corrected
 from sdcolab.engine.pictures.masks import (
     Box,
@@ -35,9 +35,6 @@ from sdcolab.engine.pictures.overlays import composed, filled, overlay, whole_pi
 from sdcolab.engine.pictures.resizing import Enlarger, flattened, resize
 from sdcolab.engine.plan import Batch, GenerationPlan
 from sdcolab.engine.upscale.upscalers import Upscaler, upscalers_in
-
-FRESH_SEED_SHIFT, FRESH_SEEDS = 100_000, 65_536
-"""Forge's seed for the noise of what a mask keeps is (seed + shift) modulo this (found from its reference images)."""
 
 Encode = Callable[[Tensor], Tensor]
 """Pixels [1, 3, H, W] in -1..1 -> latents [1, C, h, w] in the UNet's scale."""
@@ -91,7 +88,8 @@ class FromPictures(Feature):
             return opening
         first = of.batch.first - self._first
         latents = latents.part(slice(first, first + len(of.batch.seeds))).with_content(opening.noise)
-        self._kept = KeptPart(latents, None if self._request.tuning.classic_inpainting else self._fresh(latents, of))
+        classic, origin = self._request.tuning.classic_inpainting, self._request.noise_origin
+        self._kept = KeptPart(latents, None if classic else passing_noise(origin, of.batch.seeds, latents.latents))
         return replace(opening, noise=opening.noise * self._init.noise_multiplier, init=latents.latents)
 
     def before_model(self, x: Tensor, step: Step) -> Tensor:
@@ -111,16 +109,6 @@ class FromPictures(Feature):
         if self._init.color_correction:
             picture = corrected(picture, arranged.picture)
         return arranged.finished(picture)
-
-    def _fresh(self, latents: InitLatents, of: Round) -> Callable[[], Tensor]:
-        """Noise for the kept part. Philox has no part in this: Forge draws from torch, which it seeds like this when it
-        makes the first noise.
-        """
-        device, shape = latents.latents.device, tuple(latents.latents.shape[1:])
-        origin = NoiseOrigin.GPU if self._request.noise_origin is NoiseOrigin.GPU else NoiseOrigin.CPU
-        seeds = [(seed + FRESH_SEED_SHIFT) % FRESH_SEEDS for seed in of.batch.seeds]
-        generators = [make_generator(origin, seed, device) for seed in seeds]
-        return lambda: torch.stack([one.normal(shape) for one in generators]).to(device)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

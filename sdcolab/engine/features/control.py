@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -27,7 +26,7 @@ from sdcolab.engine.control.acting import Acting
 from sdcolab.engine.control.clip_vision import ClipVision, find_clip_vision, load_clip_vision
 from sdcolab.engine.control.colours import SHARPNESS_SCALE, ColourFix
 from sdcolab.engine.control.ip_adapter import IpAdapter
-from sdcolab.engine.control.keeping import Keeping, PutBack
+from sdcolab.engine.control.keeping import Keeping, KeptParts, PutBack
 from sdcolab.engine.control.loading import check_fits, check_served
 from sdcolab.engine.control.preparing import (
     RESIZE_MODES,
@@ -44,7 +43,6 @@ from sdcolab.engine.control.reference import Referring, fidelity_of
 from sdcolab.engine.control.shelf import ControlShelf
 from sdcolab.engine.decode import to_pixels
 from sdcolab.engine.feature import Active, Feature, Opening, Start
-from sdcolab.engine.noise import passing_noise
 from sdcolab.engine.pictures.masks import Box, soft_mask
 from sdcolab.engine.pictures.resizing import flattened, resize
 from sdcolab.engine.plan import Batch
@@ -82,8 +80,7 @@ class ControlNet(Feature):
         self._now: tuple[Acting | Referring, ...] = ()
         self._told: set[tuple[int, int]] = set()
         self._last: Image.Image | None = None
-        self._kept: list[Keeping] = []
-        self._noise: Callable[[], Tensor] | None = None
+        self._kept = KeptParts()
         self._put_back: list[PutBack] = []
         self._fixes: list[tuple[ControlUnit, ColourFix]] = []
         self._x: Tensor | None = None
@@ -101,7 +98,7 @@ class ControlNet(Feature):
         hires = active.one.number > 0
         acting = (unit for unit in self._units if unit.asked.acts_in(hires=hires))
         self._first = batch.first
-        self._kept.clear()
+        self._kept.forget()
         self._put_back.clear()
         self._fixes.clear()
         self._acting = tuple(self._made(unit, active, batch, start.crops) for unit in acting)
@@ -111,20 +108,14 @@ class ControlNet(Feature):
         """Those images of the batch that are made together now."""
         first, count = opening.round.batch.first - self._first, len(opening.round.batch.seeds)
         self._now = tuple(one.part(slice(first, first + count)) for one in self._acting)
-        if self._kept:
-            origin = self._asked.request.noise_origin
-            self._noise = passing_noise(origin, opening.round.batch.seeds, self._kept[0].latents)
-            self._noise()  # Forge encodes the picture with the first draw; we take the mean, 5e-6 apart
+        self._kept.begin(self._asked.request.noise_origin, opening.round.batch.seeds)
         return opening
 
     def before_model(self, x: Tensor, step: Step) -> Tensor:
         """With what a unit leaves as it is (``KEEPS``); held for what works on images where a sampler works on
         noises."""
-        if self._noise is not None:
-            for keep in self._kept:
-                x = keep.noised(x, step, self._noise())
-        self._x = x
-        return x
+        self._x = self._kept.before(x, step)
+        return self._x
 
     def combine(self, predictions: Predictions) -> Predictions:
         """The colours of units that keep them."""
@@ -136,19 +127,14 @@ class ControlNet(Feature):
     def after_guidance(self, image: Tensor, step: Step) -> Tensor:
         """What a unit leaves as it is (``KEEPS``)."""
         del step
-        return self._keeping(image)
+        return self._kept.after(image)
 
     def end(self, samples: Tensor, of: Round) -> Tensor:
         """The kept part as it was. What was computed for this size is of no use any more."""
         del of
         for one in self._now:
             one.conditions.clear()
-        return self._keeping(samples)
-
-    def _keeping(self, image: Tensor) -> Tensor:
-        for keep in self._kept:
-            image = keep(image)
-        return image
+        return self._kept.after(samples)
 
     def before_unet(self, call: UNetCall) -> UNetCall:
         """What each unit that acts in this step adds; nothing where the answer is there already."""
@@ -198,7 +184,8 @@ class ControlNet(Feature):
         maps = [[self._map(unit, source, active, batch) for source in group] for group in sets]
         if asked.module == KEEPS and maps[0][0].shape[2] == MARKED:
             self._put_back.append(PutBack(maps[0][0]))
-            self._kept += [] if hires else [_keeping(maps[0][0], active)]
+            if not hires:
+                self._kept.add(_keeping(maps[0][0], active))
         if asked.module in COLOUR_FIXES:
             self._fixes.append((asked, _colour_fix(asked, maps[0], active)))
         hints = tuple(torch.cat([hint(one) for one in group]).to(active.checkpoint.model.device) for group in maps)

@@ -139,7 +139,7 @@ def run(command: Sequence[str]) -> str:
     if process.wait():
         text = "".join(said)
         if "No space left" in text or "os error 112" in text:
-            raise CannotInstall("No queda sitio en el disco: hacen falta unos 10 GB libres.")
+            raise CannotInstall("No queda espacio en el disco: hacen falta unos 10 GB libres.")
         raise CannotInstall("No se pudo instalar. Comprueba la conexión y vuelve a intentarlo: sigue donde se quedó.")
     return "".join(said)
 

@@ -240,6 +240,18 @@ def is_spanish(text: str) -> bool:
     return bool(SPANISH.search(re.sub(r"\bhttps?:\S+|(?<!\S)/\S+|[\w-]*[-=_]\"?\w+\"?|\bel: ", "", text)))
 
 
+PAGES = [*PACKAGE.rglob("*.html"), *PACKAGE.rglob("*.js")]
+_MARKUP = re.compile(r"<style.*?</style>|<!--.*?-->|/\*.*?\*/|^\s*//.*?$|(?<=[;{}] )//.*?$", re.DOTALL | re.MULTILINE)
+_SAID = re.compile(r">([^<>{}$]+)<|(?:title|aria-label|placeholder|alt)=\"([^\"{}$]+)\"|\"([^\"\n]+)\"")
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_pages_and_scripts_say_only_what_the_words_give_them(path: Path) -> None:
+    bare = _MARKUP.sub(" ", path.read_text(encoding="utf-8"))
+    said = [next(filter(None, found), "") for found in _SAID.findall(bare)]
+    assert [text for text in said if re.search(r"[a-záéíóúñ] [a-záéíóúñ]", text) and is_spanish(text)] == []
+
+
 @pytest.mark.parametrize("path", SPOKEN, ids=module_name)
 def test_sentences_live_in_the_words(path: Path) -> None:
     found = [

@@ -24,8 +24,8 @@ from pathlib import Path
 MOST_BYTES = 200_000_000
 TALK_SECONDS = 4.0
 PIP_REASONS = {
-    "No space left": "No queda sitio en el disco de esta máquina. Elige Entorno de ejecución → Desconectar y eliminar "
-    "entorno de ejecución, y empieza otra vez.",
+    "No space left": "No queda espacio en el disco de esta máquina. Elige Entorno de ejecución → Desconectar y "
+    "eliminar entorno de ejecución, y empieza otra vez.",
     "requires a different Python": "Este entorno tiene un Python demasiado antiguo. En Entorno de ejecución → Cambiar "
     "tipo de entorno de ejecución, elige la «Versión del entorno» más reciente.",
     "is not a valid wheel": "El archivo «{name}» está dañado o a medias: súbelo otra vez.",
@@ -143,7 +143,7 @@ def published_wheel(address: str, sha256: str, folder: Path) -> Path | None:
     except (OSError, http.client.HTTPException) as error:
         full = getattr(error, "errno", None) == 28
         raise CannotInstall(
-            "No queda sitio en el disco de esta máquina."
+            "No queda espacio en el disco de esta máquina."
             if full
             else f"No hay conexión con {site}, que guarda sdcolab."
         ) from None

@@ -28,7 +28,7 @@ from sdcolab.api.options import Options
 from sdcolab.api.tolerance import Warn, tolerant
 from sdcolab.api.translate import Context, Kind, echo, request_from_payload
 from sdcolab.core.detect import ModelKind
-from sdcolab.core.errors import Cancelled, FieldWrongType, RequestError, SdcolabError
+from sdcolab.core.errors import Cancelled, RequestError, SdcolabError
 from sdcolab.core.events import ImageReady
 from sdcolab.core.memory_plan import memory_bytes
 from sdcolab.core.names import LATENT_UPSCALERS
@@ -294,8 +294,7 @@ def _flag(payload: Mapping[str, Any], name: str, *, otherwise: bool) -> bool:
 def _batch_pictures(payload: Mapping[str, Any]) -> list[Image.Image]:
     entries = payload.get("imageList")
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        kind = type(entries).__name__
-        raise BadField("imageList", FieldWrongType(field="imageList", value=kind, expected="list"))
+        raise BadField("imageList", fields.wrong("imageList", entries, "list"))
     try:
         return [fields.picture("imageList", entry.get("data")) for entry in entries]
     except RequestError as error:

@@ -14,10 +14,11 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from sdcolab.api.fields import BadField
+from sdcolab.api.fields import BadField, wrong
 from sdcolab.core.arrival import HungUp, body_value, read_body
 from sdcolab.core.errors import (
-    FieldWrongType,
+    ControlError,
+    DetailError,
     GridError,
     InitImageMissing,
     PayloadTooLarge,
@@ -120,8 +121,7 @@ async def _payload(request: Request) -> Payload:
         return {}
     payload = await run_in_threadpool(_parsed, body)
     if not isinstance(payload, dict):
-        kind = type(payload).__name__
-        raise BadField("body", FieldWrongType(field="body", value=kind, expected="object"))
+        raise BadField("body", wrong("body", payload, "object"))
     return payload
 
 
@@ -141,7 +141,7 @@ def status_of(error: SdcolabError) -> int:
         return 413
     if isinstance(error, PayloadTooSlow):
         return 408
-    if isinstance(error, RequestError | GridError):
+    if isinstance(error, RequestError | GridError | ControlError | DetailError):
         return 422
     return 503 if isinstance(error, QueueFull) else 500
 

@@ -22,7 +22,7 @@ from sdcolab.core.errors import (
     PictureIsLink,
     SdcolabError,
 )
-from sdcolab.core.pictures import DAMAGED, FORMATS, MAX_PIXELS
+from sdcolab.core.pictures import DAMAGED, FORMATS, MAX_PIXELS, plain
 from sdcolab.core.registry import closest
 from sdcolab.core.request import RANDOM_SEED
 
@@ -120,7 +120,7 @@ def choice(options: type[StrEnum]) -> Reader:
     def read(field: str, value: Any) -> StrEnum:
         word = text(field, value)
         if word.strip().casefold() not in known:
-            raise FieldNotOption(field=field, value=_shown(word), suggestions=closest(word, map(str, options)))
+            raise FieldNotOption(field=field, value=shown(word), suggestions=closest(word, map(str, options)))
         return known[word.strip().casefold()]
 
     return read
@@ -181,7 +181,7 @@ def picture(field: str, value: Any) -> Image.Image:
     opened = open_picture(field, value)
     try:
         opened.load()
-        turned = ImageOps.exif_transpose(opened)
+        turned = plain(ImageOps.exif_transpose(opened))
     except DAMAGED as error:
         raise FieldNotPicture(field=field) from error
     return turned
@@ -204,14 +204,14 @@ def open_picture(field: str, value: Any) -> Image.Image:
 
 
 def wrong(field: str, value: Any, expected: str) -> FieldWrongType:
-    return FieldWrongType(field=field, value=_shown(value), expected=expected)
+    return FieldWrongType(field=field, value=shown(value), expected=expected)
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
     """The beginning of a raw value for an error's sentence."""
     try:
         written = str(value)
     except (ValueError, RecursionError):  # a number of thousands of digits, lists a thousand deep
-        written = type(value).__name__
+        written = "…"
     written = written.encode("utf-8", "replace").decode("utf-8")
     return written if len(written) <= _SHOWN_LENGTH else written[:_SHOWN_LENGTH] + "…"

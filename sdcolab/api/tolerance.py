@@ -19,7 +19,10 @@ Warn = Callable[[SdcolabError], None]
 _LIMITED = (
     *(("steps", "steps"), ("batch_size", "batch_size"), ("n_iter", "batch_count")),
     *(("width", "width"), ("height", "height"), ("hr_resize_x", "hires.width"), ("hr_resize_y", "hires.height")),
-    ("hr_second_pass_steps", "hires.steps"),
+    *(("hr_second_pass_steps", "hires.steps"), ("hr_scale", "hires.scale"), ("hr_cfg", "hires.cfg_scale")),
+    *(("cfg_scale", "cfg_scale"), ("inpaint_full_res_padding", "init.inpaint.padding")),
+    *(("mask_blur", "init.inpaint.blur_x"), ("mask_blur_x", "init.inpaint.blur_x")),
+    ("mask_blur_y", "init.inpaint.blur_y"),
 )
 """Names in a payload and the fields whose limits are ours alone."""
 

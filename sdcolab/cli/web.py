@@ -31,7 +31,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--puerto", type=port, default=DEFAULT_PORT, metavar="N")
     add("--compartir", action="store_true")
-    add("--usuario", type=login, metavar="NOMBRE:CLAVE")
+    add("--usuario", type=login, metavar="NOMBRE:CONTRASEÑA")
     add("--modelo", metavar="ARCHIVO")
     add("--escuchar", action="store_true")
     add("--tema", choices=THEMES, default=THEMES[0], metavar="TEMA")

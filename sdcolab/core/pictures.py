@@ -131,9 +131,26 @@ def picture_from(data: bytes, path: Path) -> Image.Image:
     ``PictureUnreadable``."""
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            return ImageOps.exif_transpose(_checked(image, path)).copy()
+            return plain(ImageOps.exif_transpose(_checked(image, path))).copy()
     except DAMAGED as error:
         raise PictureUnreadable(path=path) from error
+
+
+_KNOWN_MODES = frozenset({"1", "L", "LA", "P", "RGB", "RGBA"})
+_WITH_ALPHA = frozenset({"PA", "La", "RGBa"})
+
+
+def plain(image: Image.Image) -> Image.Image:
+    """``image`` in a mode that PNG and everything here knows: 8 bits a channel, no inks. Pillow itself would make white
+    of everything above 255 in pictures of 16 bits, as depth maps are. Raises one of ``DAMAGED``."""
+    if image.mode in _KNOWN_MODES:
+        return image
+    if image.mode.startswith("I") or image.mode == "F":
+        grey = image if image.mode == "F" else image.convert("I")
+        most = float(grey.getextrema()[1])  # type: ignore[arg-type]  # one channel has one pair
+        whole = 1.0 if most <= 1 and image.mode == "F" else 255.0 if most <= 255 else 65535.0
+        return (grey if whole == 255.0 else grey.point(lambda value: value * (255.0 / whole))).convert("L")
+    return image.convert("RGBA" if image.mode in _WITH_ALPHA else "RGB")
 
 
 def _checked(image: Image.Image, path: Path) -> Image.Image:

@@ -15,6 +15,7 @@ from PIL import Image
 
 from sdcolab.core.errors import CannotRead
 from sdcolab.core.files import atomic_write, system_reason
+from sdcolab.core.words.grids import NO_PICTURE_HERE
 from sdcolab.grids.plan import Legends, Plan
 from sdcolab.grids.planfile import Done, Progress
 
@@ -45,7 +46,9 @@ def page(plan: Plan, progress: Progress) -> str:
     title = plan.script
     data = json.dumps({"axes": axes, "cells": cells}, ensure_ascii=False).replace("<", "\\u003c")
     template = (resources.files("sdcolab") / "grids" / "pages" / "plot.html").read_text("utf-8")
-    return Template(template).substitute(title=html.escape(title), data=data)
+    return Template(template).substitute(
+        title=html.escape(title), data=data, missing=json.dumps(NO_PICTURE_HERE, ensure_ascii=False)
+    )
 
 
 def write_page(plan: Plan, progress: Progress, path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -151,5 +152,13 @@ def _gradio_words() -> dict[str, object]:
 
 def login_page(*, wrong: bool) -> str:
     """The whole HTML of the login page; ``wrong`` shows that the last try failed."""
-    notice = f'<p role="alert">{words.WRONG_PASSWORD}</p>' if wrong else ""
-    return (ASSETS / "login.html").read_text(encoding="utf-8").replace("<!--aviso-->", notice)
+    told = {
+        "{title}": words.LOGIN_TITLE,
+        "{intro}": words.LOGIN_INTRO,
+        "{notice}": f'<p role="alert">{words.WRONG_PASSWORD}</p>' if wrong else "",
+        "{user}": words.LOGIN_USER,
+        "{password}": words.LOGIN_PASSWORD,
+        "{enter}": words.LOGIN_ENTER,
+    }
+    template = (ASSETS / "login.html").read_text(encoding="utf-8")
+    return functools.reduce(lambda text, pair: text.replace(*pair), told.items(), template)

@@ -455,7 +455,7 @@ def first_run(kernel: Kernel, colab: Colab, play: str, cells: dict[str, str]) ->
     # The disk is full: said on the page, and the next picture is made when there is room.
     with full(colab.root / "outputs"):
         page.press("Generar", prompt="no cabe", steps=1, width=64, height=64, checkpoint=model.name, seed="20")
-        wait_for(lambda: "No queda sitio en el disco" in page.look())
+        wait_for(lambda: "No queda espacio en el disco" in page.look())
     # Drive is full, then it is unplugged: nothing waits for it, and it catches up.
     with full(colab.drive):
         page.press("Generar", prompt="un pez", steps=1, width=64, height=64, checkpoint=model.name, seed="21")

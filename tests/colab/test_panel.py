@@ -199,7 +199,7 @@ def test_from_the_form_to_the_gallery(desk: Desk) -> None:
     desk.press("◀ Anterior")
     assert "2 de 2" in desk.text()
     desk.widget("Prompt").value = "otra cosa"
-    desk.press("♻️ Usar estos datos")
+    desk.press("♻️ Usar sus datos")
     assert desk.widget("Prompt").value == "un gato <b>"
     assert desk.widget("Semilla").value == "8"
     desk.until(lambda: len(list((drive / "sdcolab" / "outputs").rglob("*.png"))) == 2)

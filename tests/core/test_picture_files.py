@@ -12,6 +12,7 @@ import pytest
 from PIL import ExifTags, Image
 
 from sdcolab.core import pictures
+from sdcolab.core.codec import png_text
 from sdcolab.core.errors import (
     InfotextEncoding,
     InfotextUnreadable,
@@ -124,3 +125,31 @@ def test_a_spoiled_avif_is_refused_everywhere(tmp_path: Path) -> None:
         measured(base64.b64encode(data).decode())
         thumbnail(path)
         read_facts(path)
+
+
+@pytest.mark.parametrize(
+    ("mode", "colour", "ending", "found"),
+    [
+        ("CMYK", (0, 255, 255, 0), "jpg", ("RGB", 0.3)),
+        ("CMYK", (0, 0, 0, 0), "tif", ("RGB", 1.0)),
+        ("YCbCr", (255, 128, 128), "jpg", ("RGB", 1.0)),
+        ("I;16", 32768, "png", ("L", 0.5)),
+        ("I;16", 65535, "tif", ("L", 1.0)),
+        ("I", 32768, "tif", ("L", 0.5)),
+        ("I", 128, "tif", ("L", 0.5)),
+        ("F", 0.5, "tif", ("L", 0.5)),
+        ("F", 128.0, "tif", ("L", 0.5)),
+        ("LA", (255, 0), "png", ("LA", 1.0)),
+        ("1", 1, "png", ("1", 1.0)),
+    ],
+)
+def test_every_kind_of_pixels_becomes_one_that_is_known(
+    mode: str, colour: object, ending: str, found: tuple[str, float], tmp_path: Path
+) -> None:
+    path = tmp_path / f"x.{ending}"
+    Image.new(mode, (64, 64), colour).save(path)  # type: ignore[arg-type]
+    picture = open_picture(path)
+    grey = picture.convert("RGB").convert("L").getpixel((32, 32))
+    assert isinstance(grey, int)
+    assert (picture.mode, round(grey / 255, 1)) == found
+    assert png_text(picture)["png"]

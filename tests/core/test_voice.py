@@ -16,17 +16,26 @@ from sdcolab.core.words.explain import advice_of
 ROOT = Path(__file__).parents[2]
 
 NEVER = {
-    "tú, and nobody else": r"\b(?:usted(?:es)?|vosotros|nosotros|nuestr[oa]s?|nos (?:deja|manda|enseña|permite))\b",
+    "tú, and nobody else": r"\b(?:usted(?:es)?|vosotros|nosotros|nuestr[oa]s?|nos (?:deja|manda|enseña|permite)|vos)\b",
     "formal orders": r"\b(?:haga|seleccione|elija|pulse usted|introduzca|asegúrese)\b",
-    "one country's words": r"\b(?:ordenador(?:es)?|ficheros?|vale,|pincha)\b",
-    "clicking": r"\bclick\b|\bclickea|\bhaz clic\b",
+    "one country's words": r"\b(?:ordenador(?:es)?|ficheros?|rat[oó]n(?:es)?|vale,|pincha|mola|chulo|celular)\b",
+    "clicking": r"\bclick\b|\bclickea|\bha[zg][ac]?e? clic\b|\bun clic\b",
     "first person": r"\b(?:[Ss]igo|[Nn]o entiendo|[Ss]eguiré|[Nn]o encuentro|[Nn]o puedo|[Ii]ntentaré|he podido|"
     r"[Ee]stoy|[Cc]ontinúo|[Ee]mpiezo|[Nn]o conozco)\b",
-    "compound past": r"\b(?:[Hh]a ocurrido|[Ss]e ha|[Ss]e han|[Nn]o ha|ha dejado) \w+",
-    "translated terms": r"\b(?:muestreador|punto de control|incrustación|reescalador|escala de guía)\b",
+    "compound past": r"\b[Hh](?:a|as|an|e|emos) (?:\w+[aií]do|dicho|hecho|visto|puesto|abierto|roto|escrito)\b",
+    "translated terms": r"\b(?:muestreador|punto de control|incrustación|reescalador|escala de guía|baldosas?|"
+    r"repintado|inpintado|eliminación de ruido|embaldosado)\b",
+    "masked for painted": r"\b[Zz]ona enmascarada\b|\b[Pp]arte enmascarada\b",
+    "enlarging": r"\bagrandar (?:la|las|una) imagen(?:es)?\b",
+    "the hires pass": r"Hires\. fix",
+    "room on a disk": r"\b(?:ocupan?|queda|hay|falta|libera\w*|más|sin) sitio\b",
+    "keys": r"\b[Tt]u (?:token|API key|secreto)\b|guarda (?:tu|un) token",
+    "notebooks": r"(?<![/\w])(?:runtime|libreta|notebook)s?\b(?![/\w])",
     # The guide's own name of a cell, and folders, stay as they are.
-    "LoRA's other spellings": r"(?<![\w/])(?<!Cocinar el )Loras?\b(?!/)|\bLoRAs\b",
+    "LoRA's other spellings": r"(?<![\w/])(?<!Cocinar el )Loras?\b(?!/)|\bLoRAs\b|\bVAEs\b",
     "three dots": r"\.\.\.(?!\w)",
+    "nothing else to begin with": r"\b[Nn]ada más (?:abrir|empezar|entrar)\b|\bsegún se (?:crean|hacen)\b",
+    "giving values": r"\b(?:[Ss]i|[Aa]l) (?:das|dar) (?:ancho|alto|un|una|el|la)\b",
 }
 
 
@@ -43,19 +52,37 @@ def sentences() -> Iterator[tuple[str, str]]:
 
 def written_words(path: Path) -> Iterator[tuple[str, str]]:
     """The text literals of a module, without its docstrings."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    yield from ((path.name, text) for text in literals(ast.parse(path.read_text(encoding="utf-8"))))
+
+
+def literals(tree: ast.Module) -> Iterator[str]:
+    """The text literals, without docstrings."""
     documents = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in documents:
-            yield f"{path.name}:{node.lineno}", node.value
+            yield node.value
 
 
 def notebook_words(path: Path) -> Iterator[tuple[str, str]]:
-    """What a notebook shows: its texts and the titles and notes of its forms."""
+    """What a notebook shows: its texts, the titles and notes of its forms, and what its cells print."""
     for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
-        for line in "".join(cell["source"]).splitlines():
+        source = "".join(cell["source"])
+        for line in source.splitlines():
             if cell["cell_type"] == "markdown" or re.match(r"\s*#\s*@", line):
                 yield path.name, line
+        if cell["cell_type"] == "code":
+            yield from ((path.name, text) for text in literals(ast.parse(source)))
+
+
+def read_words(path: Path) -> Iterator[tuple[str, str]]:
+    """What a document says, its commands and addresses left out."""
+    text = re.sub(
+        r"```.*?```|`[^`\n]*`|\]\([^)\n]*\)|<(?:style|script).*?</(?:style|script)>",
+        " ",
+        path.read_text("utf-8"),
+        flags=re.DOTALL,
+    )
+    yield from ((f"{path.name}:{number}", line) for number, line in enumerate(text.splitlines(), 1))
 
 
 @pytest.mark.parametrize("rule", NEVER)
@@ -63,6 +90,8 @@ def test_forms_that_are_never_used(rule: str) -> None:
     told = [*sentences(), *(pair for path in (ROOT / "notebooks").glob("*.ipynb") for pair in notebook_words(path))]
     modules = [*(ROOT / "sdcolab" / "core" / "words").glob("*.py"), ROOT / "tools" / "instalar.py"]
     told += [pair for path in modules for pair in written_words(path)]
+    documents = [ROOT / "README.es.md", *(ROOT / "sdcolab").rglob("*.html")]
+    told += [pair for path in documents for pair in read_words(path)]
     assert len(told) > 500
     assert [(where, text) for where, text in told if re.search(NEVER[rule], text)] == []
 

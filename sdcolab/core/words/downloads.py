@@ -68,7 +68,7 @@ SENTENCES: Mapping[str, Sentence] = {
     ),
     "download.missing_or_private": Sentence(
         "El sitio no muestra {link}: o no existe, o es privado.",
-        "Comprueba que el enlace está bien copiado; si es tuyo y privado, guarda tu token con el nombre {token}.",
+        "Comprueba que el enlace está bien copiado; si es tuyo y privado, guarda tu clave con el nombre {token}.",
     ),
     "download.gone": Sentence(
         "El sitio archivó {link} y ya no permite descargarlo.", "Busca otra versión del modelo u otro parecido."
@@ -83,7 +83,7 @@ SENTENCES: Mapping[str, Sentence] = {
     ),
     "download.token_needed": Sentence(
         "{host} solo entrega este archivo a usuarios registrados.",
-        "Crea una clave (API key o token) en tu cuenta de {host} y guárdala con el nombre {token} en "
+        "Crea una clave (API key) en tu cuenta de {host} y guárdala con el nombre {token} en "
         "«Secretos» (el icono 🔑 de Colab) o en la celda «Claves».",
     ),
     "download.token_rejected": Sentence(
@@ -105,7 +105,7 @@ SENTENCES: Mapping[str, Sentence] = {
     ),
     "download.gated": Sentence(
         "Para descargar este archivo hay que aceptar antes las condiciones de su autor en {page}.",
-        "Entra con tu cuenta, acéptalas y guarda tu token con el nombre {token} en «Secretos» (el icono 🔑 de "
+        "Entra con tu cuenta, acéptalas y guarda tu clave con el nombre {token} en «Secretos» (el icono 🔑 de "
         "Colab) o en la celda «Claves».",
     ),
     "download.web_page": Sentence(

@@ -40,7 +40,7 @@ GROUPS: Mapping[str, Mapping[str, Words]] = {
         "control.mask": Words("Máscara para inpaint", "Blanco = lo que se pinta de nuevo", option="mascara"),
         "control.region": Words("Zona donde actúa", "Blanco = actúa; vacío = en toda la imagen", option="zona"),
         "control.pictures": Words("Si hay varias muestras", option="varias"),
-        "control.crop_to_mask": Words("Recortar la muestra con la zona enmascarada", option="recortar"),
+        "control.crop_to_mask": Words("Recortar la muestra a la zona pintada", option="recortar"),
         "control.loopback": Words("Cada imagen es la muestra de la siguiente", option="bucle"),
         "control.save_map": Words("Enseñar el mapa junto al resultado", option="mapa"),
         "control.title": Words("Nombre de la unidad", option="nombre"),

@@ -43,11 +43,11 @@ GROUPS: Mapping[str, Mapping[str, Words]] = {
     },
     "Repaso de detalles: cómo se repasa": {
         "details.only_masked": Words(
-            "Trabajar solo la zona enmascarada",
+            "Trabajar solo en la zona pintada",
             "Más detalle: la cara se hace a tamaño completo",
             option="solo-mascara",
         ),
-        "details.padding": Words("Margen de la zona enmascarada", option="margen"),
+        "details.padding": Words("Margen de la zona pintada", option="margen"),
         "details.width": Words("Ancho de trabajo", "0 = el de la imagen", option="ancho"),
         "details.height": Words("Alto de trabajo", "0 = el de la imagen", option="alto"),
         "details.steps": Words("Pasos", "0 = los de la imagen", option="pasos"),

@@ -89,7 +89,7 @@ TAB_WORDS: Mapping[str, tuple[str, str]] = {
         "Compara los epochs de tu LoRA, y sin él, con las mismas semillas: cuál está crudo, en su punto o recocido",
     ),
     "guia": ("Guía", "El camino entero, paso a paso, con un botón para cada cosa"),
-    "sesion": ("Mi sesión", "Continuar donde lo dejaste, qué ocupa sitio y tus ajustes en un archivo"),
+    "sesion": ("Mi sesión", "Continuar donde lo dejaste, qué ocupa espacio y tus ajustes en un archivo"),
     "ajustes": ("Ajustes", "Cómo se guardan las imágenes, la barra, el aspecto y los avisos"),
 }
 """By the id of the tab: its title, and in a line what it is for."""

@@ -48,7 +48,7 @@ def all_controlnets(count: int, size: str) -> str:
 def left_in_queue(count: int) -> str:
     """What another session had not done, and where it is."""
     what = counted(count, "trabajo", "trabajos")
-    return f"⏸️ La sesión anterior dejó {what} en la cola: puedes seguir con un clic en la pestaña «Mi sesión»."
+    return f"⏸️ La sesión anterior dejó {what} en la cola: sigue con ella desde la pestaña «Mi sesión»."
 
 
 # --- Downloads in the cell --------------------------------------------------------------------------------------------

@@ -67,7 +67,7 @@ SHOWN_TO_INPAINT = "🎨 Enviar a inpaint"
 SHOWN_TO_EXTRAS = "🔍 Enviar a Ampliar"
 ENHANCE = "✨ Mejorar esta imagen"
 USE_SEED = "🎲 Usar su semilla"
-USE_DATA = "♻️ Usar estos datos"
+USE_DATA = "♻️ Usar sus datos"
 
 CHOOSE_PICTURE = "Elegir una imagen"
 SAVED_DATA = "Datos guardados"

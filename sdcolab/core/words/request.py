@@ -18,7 +18,7 @@ SENTENCES: Mapping[str, Sentence] = {
         "«{field}» debe ser un número y dice «{value}».", "Corrígelo y vuelve a intentarlo."
     ),
     "request.init_image_missing": Sentence(
-        "Para partir de una imagen hace falta una imagen.", "Elige o arrastra una imagen y vuelve a intentarlo."
+        "Falta la imagen.", "Súbela o arrástrala a su casilla y vuelve a pulsar el botón."
     ),
     "request.mask_missing": Sentence(
         "Para el inpaint hace falta una máscara.",

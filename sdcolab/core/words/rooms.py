@@ -92,7 +92,7 @@ ROOM_WORDS: Mapping[str, Mapping[str, str]] = {
         "sure": "¿Seguro? Sí, borrar {0} ({1})",
         "delete": "🧹 Borrar {0} ({1})",
         "onDrive": "en tu Drive: bórralo allí",
-        "space": "¿Qué ocupa sitio?",
+        "space": "¿Qué ocupa espacio?",
         "used": "Esta carpeta usa {0}; quedan libres {1}. Las imágenes guardadas nunca se borran desde aquí.",
         "measure": "Medir otra vez",
         "tooLarge": "Ese archivo es demasiado grande para ser de ajustes.",

@@ -8,7 +8,7 @@ from sdcolab.core.words.base import Sentence
 
 SENTENCES: Mapping[str, Sentence] = {
     "storage.disk_full": Sentence(
-        "No queda sitio en el disco de «{folder}» (libres: {free}; hacen falta: {needed}).",
+        "No queda espacio en el disco de «{folder}» (libres: {free}; hacen falta: {needed}).",
         "Borra archivos que no uses y vuelve a intentarlo.",
     ),
     "storage.cannot_write": Sentence(

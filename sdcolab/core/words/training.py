@@ -132,7 +132,7 @@ SENTENCES: Mapping[str, Sentence] = {
         "Entrena otra vez y continuará desde lo último guardado; si se repite, pide ayuda con el informe 🩺.",
     ),
     "training.nothing_configured": Sentence(
-        "Todavía no has configurado el entrenamiento.", "Pulsa antes ▶️ en la celda 📄 Configuración."
+        "El entrenamiento todavía no está configurado.", "Pulsa antes ▶️ en la celda 📄 Configuración."
     ),
     "training.unsaved_captions": Sentence(
         "Hay {count:descripción cambiada|descripciones cambiadas} y sin guardar.",

@@ -237,7 +237,7 @@ def _common(widgets: Any, words: Words) -> dict[str, Any]:
 def _slider(widgets: Any, field: Field, common: dict[str, Any]) -> Any:
     kind = widgets.IntSlider if field.kind is int else widgets.FloatSlider
     low = field.low or 0
-    extra = {} if field.kind is int else {"readout_format": ".2f"}
+    extra = {} if field.kind is int else {"readout_format": ".6"}  # of d3: "7", "0.25", without zeros behind
     return kind(min=low, max=field.high, step=field.increment, value=low, **extra, **common)
 
 

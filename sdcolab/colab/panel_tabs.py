@@ -45,9 +45,8 @@ class ToolTab:
         row = widgets.HBox(layout=widgets.Layout(flex_flow="row wrap"))
         for verb, style, trying in ((tab.tool.verb, "primary", False), (tab.tool.trying, "", True)):
             if verb:
-                button = widgets.Button(
-                    description=f"▶️ {verb}", button_style=style, layout=widgets.Layout(width="auto")
-                )
+                text = f"▶️ {verb}" if verb[0].isalpha() else verb  # one picture is enough
+                button = widgets.Button(description=text, button_style=style, layout=widgets.Layout(width="auto"))
                 button.add_class("sd-start")
                 button.on_click(guarded(partial(self._start, trying=trying)))
                 row.children += (button,)

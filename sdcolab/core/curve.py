@@ -18,7 +18,8 @@ MOST = 400
 
 _WIDTH, _HEIGHT, _MARGIN, _FOOT = 640, 220, 44, 22
 _LOSS, _RATE = "#2563eb", "#d97706"
-_STYLE = "display:block;width:100%;max-width:680px;margin:4px 0;background:#8881;border-radius:8px"
+_LINE = 'fill="none" stroke-width="2" vector-effect="non-scaling-stroke"'
+_STYLE = f"display:block;width:100%;max-width:680px;height:{_HEIGHT}px;margin:4px 0;background:#8881;border-radius:8px"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,7 @@ def _places(curve: Curve, values: Sequence[float]) -> list[tuple[float, float]]:
 
 def chart_svg(curve: Curve) -> str:
     """Loss (blue) and learning rate (orange) as an SVG that says the last numbers to those who do not see it; "" where
-    there is no step yet."""
+    there is no step yet. As narrow as it may be drawn, its letters keep their size: only the lines are squeezed."""
     if not curve.points:
         return ""
     losses, rates = curve.losses, curve.rates
@@ -105,16 +106,17 @@ def chart_svg(curve: Curve) -> str:
     lines = []
     for values, colour in ((rates, _RATE), (losses, _LOSS)):
         shown = " ".join(f"{across:.1f},{down:.1f}" for across, down in _places(curve, values))
-        lines.append(f'<polyline points="{shown}" fill="none" stroke="{colour}" stroke-width="2"/>')
-    foot, right = _HEIGHT - 5, _WIDTH - _MARGIN
+        lines.append(f'<polyline points="{shown}" stroke="{colour}" {_LINE}/>')
+    foot = _HEIGHT - 5
     return (
-        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{html.escape(told)}" style="{_STYLE}">'
-        f'{"".join(lines)}<g font-size="12" font-family="sans-serif">'
+        f'<svg role="img" aria-label="{html.escape(told)}" style="{_STYLE}">'
+        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" preserveAspectRatio="none" width="100%" height="100%">{"".join(lines)}'
+        f'</svg><g font-size="12" font-family="sans-serif">'
         f'<g fill="{_LOSS}"><text x="4" y="16">{words.LOSS} {losses[-1]:.4f}</text>'
         f'<text x="4" y="{_FOOT + 14}">{max(losses):.3f}</text><text x="4" y="{foot - 18}">{min(losses):.3f}</text></g>'
-        f'<g fill="{_RATE}" text-anchor="end"><text x="{_WIDTH - 4}" y="16">{words.RATE} {rates[-1]:.2g}</text>'
-        f'<text x="{_WIDTH - 4}" y="{_FOOT + 14}">{max(rates):.1g}</text></g>'
-        f'<text x="{right}" y="{foot}" text-anchor="end" fill="currentColor" opacity=".75">'
+        f'<g fill="{_RATE}" text-anchor="end"><text x="100%" dx="-4" y="16">{words.RATE} {rates[-1]:.2g}</text>'
+        f'<text x="100%" dx="-4" y="{_FOOT + 14}">{max(rates):.1g}</text></g>'
+        f'<text x="100%" dx="-{_MARGIN}" y="{foot}" text-anchor="end" fill="currentColor" opacity=".75">'
         f"{words.CURVE_STEP.format(step=curve.step, total=curve.total)}</text></g></svg>"
     )
 

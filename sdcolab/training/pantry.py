@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sdcolab.core.errors import CaptionsMissing, DatasetMissing, FewPictures, SdcolabError, TagsRepeated
-from sdcolab.core.files import atomic_write, make_folder
+from sdcolab.core.files import make_folder
 from sdcolab.core.words import explain
 from sdcolab.core.words import kitchen as words
 from sdcolab.training.bases import CAPTIONERS, TAGGERS
@@ -17,7 +17,7 @@ from sdcolab.training.preparing import SET_ASIDE, find_doubles, set_aside, unpac
 from sdcolab.training.preview import LEAST_PICTURES
 from sdcolab.training.recipe_form import Places, check_name
 from sdcolab.training.tagger import Tagger, TaggerRules
-from sdcolab.training.tags import EXTENSION, TagBook, pictures_below, restore, split_tags
+from sdcolab.training.tags import EXTENSION, TagBook, pictures_below, restore, split_tags, write_caption
 
 SHOWN_TAGS = 50
 SHOWN_SENTENCES = 5
@@ -73,6 +73,8 @@ class Pantry:
         if not pictures:
             self.say(words.ALL_CAPTIONED)
             return
+        if any(map(has_caption, pictures)):
+            self.say(words.KEPT)
         self.say(words.PREPARING.format(tagger=tagger))
         if tagger in CAPTIONERS:
             self.describe(pictures, self.fetch(CAPTIONERS[tagger].repository))
@@ -102,8 +104,7 @@ class Pantry:
             if "text" not in told:
                 self.say(f"⚠️ {path.name}: {told.get('error', '')}")
                 continue
-            with atomic_write(path.with_suffix(EXTENSION)) as file:
-                file.write(f"{told['text']}\n".encode())
+            write_caption(path, f"{told['text']}\n")
             done += 1
             if done <= SHOWN_SENTENCES:
                 self.say(f"📝 {path.name}: {told['text']}")

@@ -18,8 +18,9 @@ from PIL import Image
 
 from sdcolab.core.checks import check_range
 from sdcolab.core.errors import CannotRead, LibraryMissing, SdcolabError, TaggerMissing
-from sdcolab.core.files import atomic_write, system_reason
+from sdcolab.core.files import system_reason
 from sdcolab.training.pictures import open_training_picture
+from sdcolab.training.tags import EXTENSION, write_caption
 
 MODEL_FILE, TAGS_FILE = "model.onnx", "selected_tags.csv"
 SIDE = 448
@@ -189,7 +190,7 @@ class Tagger:
         pictures: Iterable[Path],
         rules: TaggerRules,
         *,
-        extension: str = ".txt",
+        extension: str = EXTENSION,
         tell: Callable[[Path, list[str]], object] = lambda _path, _tags: None,
         hear: Callable[[SdcolabError], object] = lambda _error: None,
     ) -> Counter[str]:
@@ -202,8 +203,7 @@ class Tagger:
                 found = self.tag(open_training_picture(path, alpha=True), rules)
                 target = path.with_suffix(extension)
                 existing = target.read_text(encoding="utf-8", errors="replace") if target.is_file() else None
-                with atomic_write(target) as file:
-                    file.write(caption_text(found, existing, rules).encode("utf-8"))
+                write_caption(path, caption_text(found, existing, rules), extension)
             except SdcolabError as error:
                 hear(error)
                 continue

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sdcolab.core.errors import CaptionEmpty, StateUnusable
-from sdcolab.core.files import atomic_write
+from sdcolab.core.files import atomic_write, storage_errors
 from sdcolab.core.words import training_progress as words
 from sdcolab.training.dataset import picture_paths, read_caption
 from sdcolab.training.preview import frequent_tags
@@ -159,12 +159,7 @@ class TagBook:
         """Write the captions that changed, after keeping each as it was (``NAME.000``). Raises ``StorageError``."""
         for one, old in zip(self.pictures, self.saved, strict=True):
             if one != old:
-                target = one.path.with_suffix(extension)
-                backup = one.path.with_suffix(BACKUP)
-                with atomic_write(backup) as file:
-                    file.write(target.read_bytes() if target.is_file() else b"")
-                with atomic_write(target) as file:
-                    file.write(f"{one.text}\n".encode())
+                write_caption(one.path, f"{one.text}\n", extension)
         return TagBook(self.pictures, self.pictures)
 
     def _edited(self, edit: Callable[[tuple[str, ...]], tuple[str, ...]], only: TagFilter | None) -> TagBook:
@@ -174,9 +169,23 @@ class TagBook:
         return TagBook(edited, self.saved)
 
 
+def write_caption(picture: Path, text: str, extension: str = EXTENSION) -> None:
+    """Write what is beside ``picture``, after keeping it as it was (``NAME.000``): ``restore`` brings it back. Raises
+    ``StorageError``.
+    """
+    target, data = picture.with_suffix(extension), text.encode("utf-8")
+    with storage_errors(target):
+        old = target.read_bytes() if target.is_file() else b""
+    if old == data:
+        return
+    for path, content in ((picture.with_suffix(BACKUP), old), (target, data)):
+        with atomic_write(path) as file:
+            file.write(content)
+
+
 def restore(folder: Path, extension: str = EXTENSION) -> int:
-    """Captions as they were before the last ``save``; how many. Raises ``StateUnusable`` where there is nothing to go
-    back to.
+    """Captions as they were before they were written last; how many. Raises ``StateUnusable`` where there is nothing
+    to go back to.
     """
     count = 0
     for path in pictures_below(folder):

@@ -12,9 +12,11 @@ import pytest
 from PIL import Image
 
 from sdcolab.core.errors import SdcolabError, TaggerMissing
+from sdcolab.core.words import kitchen as words
 from sdcolab.core.words.kitchen import BY_CATEGORY
 from sdcolab.training.pantry import Pantry
 from sdcolab.training.tagger import Tagger, TaggerRules, TagList, caption_text, pixels_of, plain_pixels_of, tags_of
+from sdcolab.training.tags import restore
 from tests.support.onnx import constant_model
 from tests.support.vectors import vectors
 
@@ -119,3 +121,8 @@ def test_pixai_is_told_by_its_input_and_read_by_its_own_rows(tmp_path: Path) -> 
     pantry.tag("mio", BY_CATEGORY, "pixai-tagger-v0.9", 0.5, characters=False, undesired="")
     assert (project / "a.txt").read_text(encoding="utf-8") == "1girl\n"
     assert told[-1] == "✅ 1 imagen etiquetada."  # b.png could not be read
+    (project / "a.txt").write_text("a mano", encoding="utf-8")
+    pantry.tag("mio", BY_CATEGORY, "pixai-tagger-v0.9", 0.5, characters=False, undesired="")
+    assert told.count(words.KEPT) == 1  # not of the first time: nothing was there
+    assert restore(project.parent) == 1
+    assert (project / "a.txt").read_text(encoding="utf-8") == "a mano"  # what somebody wrote comes back

@@ -12,6 +12,7 @@ ON_CARD = "en la tarjeta gráfica (hay: {card})"
 ON_PROCESSOR = "del equipo, porque no hay tarjeta gráfica"
 PREPARING = "🔄 Preparando {tagger}…"
 ALL_CAPTIONED = "✅ Todas las imágenes tienen ya su descripción."
+KEPT = "↩️ La descripción que ya tenía cada imagen se guarda a su lado, en un archivo .000."
 COMMONEST = "Las etiquetas más comunes:"
 TAGGED = Template("✅ {count:imagen etiquetada|imágenes etiquetadas}.")
 DESCRIBED = Template(

@@ -7,12 +7,20 @@ or its machine dies another actor takes its place as soon as the cluster has roo
 from __future__ import annotations
 
 import logging
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from sdcolab import __version__
-from sdcolab.core.errors import ClusterUnreachable, ClusterVersion, LibraryMissing, SdcolabError, Unexpected
+from sdcolab.core.errors import (
+    ClusterSilent,
+    ClusterUnreachable,
+    ClusterVersion,
+    LibraryMissing,
+    SdcolabError,
+    Unexpected,
+)
 from sdcolab.core.events import CancelToken
 from sdcolab.core.request import GenerationRequest
 from sdcolab.core.wire import error_from_json, error_to_json
@@ -22,6 +30,7 @@ from sdcolab.fleet.results import Picture
 _log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.5
+KNOCK_SECONDS = 10.0
 MAX_DEATHS = 5
 """An actor that died so often while it started is not started again."""
 
@@ -44,10 +53,11 @@ class Cluster:
 def ray_makers(cluster: Cluster, build: Build) -> tuple[RayMaker, ...]:
     """Connect, and an engine for each place. They start at their first request.
 
-    Raises ``LibraryMissing`` and ``ClusterUnreachable``.
+    Raises ``LibraryMissing``, ``ClusterSilent`` and ``ClusterUnreachable``.
     """
     ray = _library()
     if not ray.is_initialized():
+        _knock(cluster.address)
         try:
             ray.init(address=cluster.address, namespace=NAMESPACE, log_to_driver=False, logging_level=logging.ERROR)
         except (ConnectionError, ValueError, RuntimeError, OSError) as error:
@@ -62,6 +72,18 @@ def ray_makers(cluster: Cluster, build: Build) -> tuple[RayMaker, ...]:
         "max_restarts": 0,  # a new actor is made instead: the order that killed it must not begin at once again
     }
     return tuple(RayMaker(ray, build, options) for _ in range(cluster.engines or max(1, room)))
+
+
+def _knock(address: str) -> None:
+    """Whether anybody listens at ``HOST:PORT`` or ``ray://HOST:PORT``, which Ray itself tries for minutes without a
+    word. Raises ``ClusterSilent``.
+    """
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if colon and port.isdecimal():
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), KNOCK_SECONDS).close()
+        except (OSError, OverflowError) as error:  # a port above 65535
+            raise ClusterSilent(address=address) from error
 
 
 def _library() -> Any:

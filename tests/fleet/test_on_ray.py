@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from support.ray_stand_in import Dying, StandIn
 
-from sdcolab.core.errors import ClusterVersion, LibraryMissing, OutOfMemory
+from sdcolab.core.errors import ClusterSilent, ClusterVersion, LibraryMissing, OutOfMemory
 from sdcolab.core.events import CancelToken
 from sdcolab.core.request import GenerationRequest
 from sdcolab.fleet import on_ray
@@ -119,6 +119,13 @@ def test_another_version_of_the_program_is_refused(cluster: StandIn, monkeypatch
     monkeypatch.setattr(on_ray.Engine, "version", lambda _self: "0.0.1")
     with pytest.raises(ClusterVersion):
         maker.ready(lambda: False)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:9", "ray://127.0.0.1:9", "127.0.0.1:99999"])
+def test_an_address_where_nobody_listens_is_told_at_once(address: str) -> None:
+    pytest.importorskip("ray")
+    with pytest.raises(ClusterSilent):
+        ray_makers(Cluster(address), lambda: pytest.fail("no engine"))
 
 
 def test_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:

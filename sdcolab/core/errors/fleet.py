@@ -65,6 +65,14 @@ class EnginesGone(FleetError):
 
 
 @dataclass(eq=False)
+class ClusterSilent(FleetError):
+    """Nobody listens where a cluster was said to be."""
+
+    code: ClassVar[str] = "fleet.cluster_silent"
+    address: str
+
+
+@dataclass(eq=False)
 class ClusterUnreachable(FleetError):
     """There is no Ray cluster at an address ("auto": on this machine)."""
 

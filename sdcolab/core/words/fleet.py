@@ -33,6 +33,10 @@ SENTENCES: Mapping[str, Sentence] = {
         "No se encontró ningún clúster de Ray en «{address}» ({detail}).",
         "Arranca uno con «ray start --head» en la máquina principal y «ray start --address=…» en las demás.",
     ),
+    "fleet.cluster_silent": Sentence(
+        "En «{address}» no responde ningún clúster de Ray.",
+        "Comprueba la dirección y el puerto, y que la máquina principal está encendida con «ray start --head».",
+    ),
     "fleet.cluster_version": Sentence(
         "Una máquina del clúster tiene sdcolab {there} y aquí está la {here}.",
         "Instala la misma versión en todas: así dan las mismas imágenes.",

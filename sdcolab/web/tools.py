@@ -42,15 +42,15 @@ def build_tool(tab: Tab, lists: Lists) -> ToolForm:
     return ToolForm(tool, drawing.controls)
 
 
-def fresh_choices(studio: Studio, form: ToolForm, *now: Any) -> list[Any]:
+def fresh_choices(studio: Studio, form: ToolForm, *now: Any) -> dict[Any, Any]:
     """What each of its live lists offers now, for when the tab opens: what was made in another tab is there, and a
     list with nothing chosen (``now``) begins as in a form that is drawn now."""
     lists = once(studio.lists)
     begun = dict(form.tool.begin(lists)) if form.tool.begin else {}
-    updates = []
+    updates = {}
     for (path, field), chosen in zip(form.live().items(), now, strict=True):
         first = {"value": begun[path]} if not chosen and begun.get(path) else {}
-        updates.append(gr.update(choices=[*choices(field, lists)], **first))
+        updates[form.controls[path]] = gr.update(choices=[*choices(field, lists)], **first)
     return updates
 
 

@@ -48,7 +48,14 @@ def test_a_project_made_in_one_tab_is_ready_in_the_others(page: Page, bench: Ben
     page.locator("dialog input:visible").fill("mi_gato")
     page.locator("dialog input:visible").press("Enter")
     expect(page.get_by_text("Aquí no hay imágenes")).to_be_visible()
-    for title, name in (("Entrenar", "entrenar-project"), ("Imágenes de entrenamiento", "imagenes-project")):
+    trained = bench.folders.root / "lora_training" / "output" / "mi_gato-plan.toml"
+    trained.parent.mkdir(parents=True)
+    trained.touch()
+    for title, name in (
+        ("Probar LoRA", "probar-project"),
+        ("Entrenar", "entrenar-project"),
+        ("Imágenes de entrenamiento", "imagenes-project"),
+    ):
         tab(page, title)
         expect(field(page, name)).to_have_value("mi_gato")
 

@@ -147,10 +147,12 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Distance:
-    """How far a case is: latents relative to their norm, pictures in bytes."""
+    """How far a case is: latents relative to their norm, pictures in bytes. ``why`` it cannot be compared, where
+    the distance is infinite."""
 
     latents: float
     picture: int
+    why: str = ""
 
     @property
     def near(self) -> bool:
@@ -178,11 +180,18 @@ def replay(engine: Engine, case: Case) -> tuple[GenerationResult, Distance]:
     pictures = case.pictures()
     # The reference gives the mask of where a unit acts back as if it were a map.
     regions = sum(unit.region is not None for unit in request.control)
-    if made.shape != expected.shape or len(pictures) != case.count + len(maps) + regions:
-        return result, Distance(float("inf"), 255)
+    if made.shape != expected.shape:
+        return result, incomparable(f"latents {tuple(made.shape)}, no {tuple(expected.shape)}")
+    if len(pictures) != (ours := case.count + len(maps) + regions):
+        return result, incomparable(f"{ours} imágenes, no {len(pictures)}: {case.count} y {len(maps)} mapas")
     images = [image.image for image in result.images]
     most = max(apart(*pair) for pair in zip(images + maps, pictures, strict=regions == 0))
     return result, Distance(float((made - expected).norm() / expected.norm()), most)
+
+
+def incomparable(why: str) -> Distance:
+    """The distance of a case that made something else."""
+    return Distance(float("inf"), MAX_BYTE, why)
 
 
 def apart(one: Image.Image, two: Image.Image) -> int:
@@ -211,8 +220,9 @@ def replay_script(worker: LocalWorker, case: Case) -> Distance:
         worker.run(case.grid(), hear, CancelToken())
     made.sort(key=lambda image: image.index)
     expected = case.pictures()
-    if [image.image.size for image in made] != [picture.size for picture in expected]:
-        return Distance(float("inf"), 255)
+    sizes, wanted = [image.image.size for image in made], [picture.size for picture in expected]
+    if sizes != wanted:
+        return incomparable(f"imágenes de {sizes}, no de {wanted}")
     legends = "Script: " in made[0].infotext or case.folder.parent.name == "prompt_matrix"
     pairs = [
         (image.image, picture)
@@ -332,7 +342,7 @@ def main() -> int:
             mark = "✅" if distance.near else "❌"
             print(
                 f"{mark} {case.name}: latents {distance.latents:.1e}, imagen {distance.picture}/255, "
-                f"{time.monotonic() - began:.0f} s",
+                f"{time.monotonic() - began:.0f} s{distance.why and f': {distance.why}'}",
                 flush=True,
             )
     print(f"{near} de {len(found)} dentro de {MAX_LATENT_ERROR:g} y {MAX_BYTE_ERROR}/255")

@@ -8,14 +8,13 @@ An axis names the field that takes the value, whose type says how texts become v
 from __future__ import annotations
 
 import itertools
-import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from enum import Enum, auto
+from enum import Enum, StrEnum, auto
 from typing import Any
 
-from sdcolab.core.errors import AxisUnknown, AxisValueUnknown, TooManyAxisValues
+from sdcolab.core.errors import AxisOfOtherTab, AxisUnknown, AxisValueUnknown, TooManyOrders
 from sdcolab.core.fields import Field, plain_path, with_value
 from sdcolab.core.prompt import apply_styles
 from sdcolab.core.registry import closest
@@ -51,12 +50,12 @@ class Kind(Enum):
     WEIGHT = auto()
 
 
-class Tab(Enum):
+class Tab(StrEnum):
     """Where an axis can be chosen."""
 
-    BOTH = auto()
-    TXT2IMG = auto()
-    IMG2IMG = auto()
+    BOTH = "both"
+    TXT2IMG = "txt2img"
+    IMG2IMG = "img2img"
 
 
 Change = Callable[[GenerationRequest, Any], GenerationRequest]
@@ -95,6 +94,11 @@ class Axis:
     def available(self) -> bool:
         """Whether this version has what the axis changes."""
         return not self.path or knows(self.path)
+
+    @property
+    def is_real(self) -> bool:
+        """Whether its values may have decimals."""
+        return self.kind in (Kind.FLOAT, Kind.WEIGHT)
 
     @property
     def group(self) -> str:
@@ -244,7 +248,7 @@ def _weights(texts: Sequence[str], axis: str, names: Names) -> Iterator[tuple[st
 
 def _permutations(tokens: Sequence[str], axis: str) -> tuple[tuple[str, ...], ...]:
     if len(tokens) > MAX_ORDERED:
-        raise TooManyAxisValues(axis=axis, limit=math.factorial(MAX_ORDERED))
+        raise TooManyOrders(axis=axis, limit=MAX_ORDERED)
     return tuple(itertools.permutations(tokens)) if tokens else ()
 
 
@@ -473,13 +477,15 @@ def of_tab(*, img2img: bool) -> tuple[Axis, ...]:
 
 
 def axis_called(name: str, *, img2img: bool) -> Axis:
-    """The axis with this label, or what the guide or the form calls it. Raises ``AxisUnknown``."""
+    """The axis with this label, or what the guide or the form calls it. Raises ``AxisUnknown``, ``AxisOfOtherTab``."""
     known = of_tab(img2img=img2img)
     there = {axis.label.casefold(): axis for axis in known}
     words = [axis_word(axis.label, axis.path) for axis in known]
     in_forms = {word.casefold(): axis for word, axis in zip(reversed(words), reversed(known), strict=True)}
     folded = " ".join(name.split()).casefold()
     axis = there.get(folded) or there.get(_ALIASES.get(folded, "").casefold()) or in_forms.get(folded)
+    if axis is None and (elsewhere := next((one for one in AXES if one.label.casefold() == folded), None)):
+        raise AxisOfOtherTab(axis=elsewhere.label, tab=elsewhere.tab.value)
     if axis is None:
         raise AxisUnknown(name=name, suggestions=closest(name, [*filter(None, words), *(one.label for one in known)]))
     return axis

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from PIL import Image
 
-from sdcolab.core.errors import Cancelled, CellFailed, JobLost, PlanUnreadable, SdcolabError
+from sdcolab.core.errors import Cancelled, CellFailed, JobLost, LoraMissing, PlanUnreadable, SdcolabError
 from sdcolab.core.events import (
     CancelToken,
     CellMade,
@@ -162,6 +162,7 @@ class _Teller:
     at_once: int = 1
     told: int = 0
     paste: Callable[[Image.Image], Image.Image] = field(default=lambda picture: picture)
+    warned: set[object] = field(default_factory=set)
 
     def hear(self, event: Event) -> None:
         """An event of the job that runs: its steps count for the whole, its pictures are told by who asked."""
@@ -172,6 +173,11 @@ class _Teller:
                 self._tell(part, shown)
             case ImageSaved() | ImageReady():
                 pass
+            case Warned(warning) if _subject(warning) in self.warned:
+                pass  # the same for every cell
+            case Warned(warning):
+                self.warned.add(_subject(warning))
+                self.listener(event)
             case _:
                 self.listener(event)
 
@@ -184,6 +190,14 @@ class _Teller:
         self.told = max(self.told, part)  # the pictures of a batch are finished one by one
         job = min(self.done + 1, self.jobs)
         self.listener(StepDone(self.told, self.jobs * JOB_UNITS, job, self.jobs, preview))
+
+
+def _subject(warning: SdcolabError) -> object:
+    """What a warning is about: a LoRA that is missing is one, whatever its weight."""
+    facts = warning.facts()
+    if isinstance(warning, LoraMissing):
+        facts = {"tag": warning.tag.split(":")[1:2]}
+    return warning.code, repr(facts)
 
 
 def _small(picture: Image.Image, size: tuple[int, int]) -> Image.Image:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, replace
 
-from sdcolab.core.errors import AxisWithoutEffect, ScriptNeedsPicture, SdcolabError
+from sdcolab.core.errors import AxisDecimalComma, AxisWithoutEffect, ScriptNeedsPicture, SdcolabError
 from sdcolab.core.request import MAX_RANDOM_SEED, RANDOM_SEED, GenerationRequest
 from sdcolab.core.scripts import (
     IN_PARTS,
@@ -25,7 +25,7 @@ from sdcolab.core.scripts import (
     XyzPlot,
     steps_of,
 )
-from sdcolab.grids import alternative, lines, loopback, matrix, outpainting, sd_upscale, ultimate, xyz
+from sdcolab.grids import alternative, lines, loopback, matrix, outpainting, sd_upscale, ultimate, values, xyz
 from sdcolab.grids.axes import axis_called, idle
 from sdcolab.grids.dialogue import Dialogue, Total
 from sdcolab.grids.dynamic import plan as dynamic
@@ -74,7 +74,7 @@ def prepare(task: Grid, names: Names, wildcards: Wildcards, draw_seed: RandomSee
     plan = _plan(request, script, names, draw_seed)
     if task.dynamic and not isinstance(script, _PLANNED_AFTER_DRAWING):
         plan, warnings = _with_drawn_prompts(plan, task.dynamic, wildcards)
-    return Prepared(plan, None, (*warnings, *_idle_axes(request, script)), fields)
+    return Prepared(plan, None, (*warnings, *_doubtful_axes(request, script)), fields)
 
 
 _PLANNED_AFTER_DRAWING = (PromptMatrix, Alternative)
@@ -128,13 +128,18 @@ def _with_drawn_prompts(
     return replace(plan, cells=cells), tuple(told.values())
 
 
-def _idle_axes(request: GenerationRequest, script: Script) -> tuple[SdcolabError, ...]:
-    """Axes that change nothing, told before anybody waits for them."""
+def _doubtful_axes(request: GenerationRequest, script: Script) -> tuple[SdcolabError, ...]:
+    """Axes that change nothing, and those whose numbers may be meant otherwise, told before anybody waits for them."""
     if not isinstance(script, XyzPlot):
         return ()
-    labels = (script.x_axis, script.y_axis, script.z_axis)
-    axes = [axis_called(label, img2img=request.init is not None) for label in labels]
-    return tuple(AxisWithoutEffect(axis=label) for label in idle(axes, request))
+    img2img = request.init is not None
+    asked = [(getattr(script, f"{one}_axis"), getattr(script, f"{one}_values")) for one in "xyz"]
+    texts = {axis_called(label, img2img=img2img): text for label, text in asked}
+    commas = [axis for axis, text in texts.items() if axis.is_real and values.has_decimal_comma(text)]
+    return (
+        *(AxisWithoutEffect(axis=label) for label in idle(texts, request)),
+        *(AxisDecimalComma(axis=axis.label, values=values.split(texts[axis])) for axis in commas),
+    )
 
 
 def forecast(task: Grid, names: Names, wildcards: Wildcards) -> Forecast:

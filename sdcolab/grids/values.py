@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
-from sdcolab.core.errors import AxisValueUnreadable, TooManyAxisValues
+from sdcolab.core.errors import AxisSizeUnreadable, AxisSwitchUnreadable, AxisValueUnreadable, TooManyAxisValues
 
 T = TypeVar("T")
 
@@ -18,6 +18,11 @@ MAX_VALUES = 1000
 
 MAX_TEXT = 1_000_000
 """Characters of an axis' text."""
+
+_CURLY = re.compile(r"((?:^|[,\n])[ \t]*)[“”„]([^“”„]*)[“”„](?=[ \t]*(?:[,\n]|$))")
+"""A value in the quotes that telephones write."""
+
+_DECIMAL_COMMA = re.compile(r"(?<![\d.,])-?0,\d")
 
 _INT = r"[+-]?\d{1,20}"
 _FLOAT = r"[+-]?(?:\d{1,20}(?:\.\d{0,20})?|\.\d{1,20})"
@@ -35,11 +40,15 @@ _INT_RANGE, _FLOAT_RANGE = _range_of(_INT), _range_of(_FLOAT)
 
 def split(text: str) -> tuple[str, ...]:
     """The values of a text: separated by commas, quoted where they have commas themselves (``"a, b","c"``; ``""`` is a
-    quote inside of quotes). Blanks around values do not count, several lines are one. Total on any text.
+    quote inside of quotes; the curly quotes of telephones count too where no other is). Blanks around values do not
+    count, several lines are one. Total on any text.
     """
     if not text.strip():
         return ()
-    reader = csv.reader(io.StringIO(text[:MAX_TEXT].replace("\0", "")), skipinitialspace=True)
+    plain = text[:MAX_TEXT].replace("\0", "")
+    if '"' not in plain:
+        plain = _CURLY.sub(r'\1"\2"', plain)
+    reader = csv.reader(io.StringIO(plain), skipinitialspace=True)
     try:
         values = [value.strip() for row in reader for value in row]
     except csv.Error:  # a field longer than the module takes
@@ -70,13 +79,21 @@ def numbers(values: Iterable[str], axis: str) -> tuple[float, ...]:
 
 
 def truths(values: Iterable[str], axis: str) -> tuple[bool, ...]:
-    """``True`` and ``False``, and what people write for them in English and Spanish."""
+    """``True`` and ``False``, and what people write for them in English and Spanish.
+
+    Raises ``AxisSwitchUnreadable``.
+    """
     return tuple(_truth(value, axis) for value in values if value)
 
 
 def sizes(values: Iterable[str], axis: str) -> tuple[tuple[int, int], ...]:
-    """``512x768`` as (width, height)."""
+    """``512x768`` as (width, height). Raises ``AxisSizeUnreadable``."""
     return tuple(_size(value, axis) for value in values if value)
+
+
+def has_decimal_comma(text: str) -> bool:
+    """Whether a text of numbers seems to have one with a comma, such as ``0,5``."""
+    return _DECIMAL_COMMA.search(text) is not None
 
 
 def _whole(value: str, axis: str) -> Iterable[int]:
@@ -129,13 +146,13 @@ def _truth(value: str, axis: str) -> bool:
         return True
     if value.casefold() in _FALSE:
         return False
-    raise AxisValueUnreadable(axis=axis, value=value)
+    raise AxisSwitchUnreadable(axis=axis, value=value)
 
 
 def _size(value: str, axis: str) -> tuple[int, int]:
     match = re.fullmatch(r"(\d{1,5})\s*[xX×]\s*(\d{1,5})", value)
     if match is None:
-        raise AxisValueUnreadable(axis=axis, value=value)
+        raise AxisSizeUnreadable(axis=axis, value=value)
     return int(match[1]), int(match[2])
 
 

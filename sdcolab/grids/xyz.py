@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sdcolab.core.errors import AxisEmpty, AxisUnavailable, SdcolabError, SearchTextMissing
+from sdcolab.core.errors import AxisEmpty, AxisUnavailable, SdcolabError
 from sdcolab.core.request import MAX_RANDOM_SEED, MAX_SEED, RANDOM_SEED, GenerationRequest
 from sdcolab.core.scripts import XyzPlot
 from sdcolab.grids.axes import Axis, Kind, axis_called
@@ -43,17 +43,16 @@ class _Line:
 def plan(request: GenerationRequest, settings: XyzPlot, names: Names, draw_seed: RandomSeed = random_seed) -> Plan:
     """Every cell of the plot. Nothing is left to be drawn: seeds of -1 are settled here, unless they are to be kept.
 
-    Raises ``GridError`` when an axis or a value is not known or there would be too many pictures, and
-    ``SearchTextMissing`` when no cell has the text that Prompt S/R looks for.
+    Raises ``GridError`` when an axis or a value is not known or there would be too many pictures, and what the first
+    cell lacks when none can be made, such as ``SearchTextMissing``.
     """
     lines = _lines(request, settings, names)
     check_count(_product(lines) * request.image_count)
     if not settings.keep_random:
         request, lines = _settled(request, lines, draw_seed)
     cells = tuple(_cells(request, settings, lines))
-    missing = [cell.problem for cell in cells if isinstance(cell.problem, SearchTextMissing)]
-    if len(missing) == len(cells):
-        raise missing[0]
+    if all(cell.problem for cell in cells) and (problem := cells[0].problem):
+        raise problem
     return Plan(TITLE, cells, _order(lines), _sheet(settings, lines), cells_shown=settings.sub_images, first_only=True)
 
 

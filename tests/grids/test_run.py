@@ -14,7 +14,7 @@ from PIL import Image
 from support.queues import worker_of
 
 from sdcolab.core.detect import ModelKind
-from sdcolab.core.errors import Cancelled, CellFailed, ModelUnreadable, PlanUnreadable
+from sdcolab.core.errors import AxisDecimalComma, Cancelled, CellFailed, LoraMissing, ModelUnreadable, PlanUnreadable
 from sdcolab.core.events import (
     CancelToken,
     CellMade,
@@ -44,6 +44,7 @@ from sdcolab.core.scripts import (
     Ultimate,
     XyzPlot,
 )
+from sdcolab.core.words import explain
 from sdcolab.grids import planfile
 
 FACTS = EngineFacts(version="1", schedule="Automatic", model="m")
@@ -177,6 +178,32 @@ def test_where_each_cell_lies_is_told_for_every_sheet_and_for_the_preview(bench:
             for number, box in event.cells:
                 with Image.open(cells[number].path) as picture:
                     assert middle(sheet, box) == picture.convert("RGB").getpixel((0, 0))
+
+
+def test_what_may_be_meant_otherwise_is_told_before_the_first_cell(bench: Bench) -> None:
+    bench.run(Grid(REQUEST, XyzPlot("CFG Scale", "0,5, 7", "Steps", "2")))
+    (warned,) = bench.of(Warned)
+    assert isinstance(warned.warning, AxisDecimalComma)
+    assert warned.warning.facts() == {"axis": "CFG Scale", "values": ("0", "5", "7")}
+    assert "punto: 0.5" in str(explain(warned.warning))
+    assert bench.events.index(warned) < bench.events.index(bench.of(CellMade)[0])
+
+
+def test_what_all_cells_lack_is_told_once(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def generate(request: GenerationRequest, listener: Listener, *others: Any, **options: Any) -> GenerationResult:
+        tag = request.prompt.rpartition(" ")[2]
+        listener(Warned(LoraMissing(tag=tag, suggestions=())))
+        listener(Warned(ModelUnreadable(path=Path("x"), reason=str(request.seed))))
+        return painted(request, listener, *others, **options)
+
+    painted = bench.painter.generate
+    monkeypatch.setattr(bench.painter, "generate", generate)
+    tags = "<lora:mi:0.4>,<lora:mi:0.8>,<lora:otra:1>"
+    request = replace(REQUEST, prompt="a cat <lora:mi:0.4>")
+    bench.run(Grid(request, XyzPlot("Prompt S/R", tags, "Seed", "1,2")))
+    told = [event.warning for event in bench.of(Warned)]
+    assert [warning.tag for warning in told if isinstance(warning, LoraMissing)] == ["<lora:mi:0.4>", "<lora:otra:1>"]
+    assert [warning.reason for warning in told if isinstance(warning, ModelUnreadable)] == ["1", "2"]
 
 
 def test_cells_that_failed_lie_nowhere(bench: Bench) -> None:

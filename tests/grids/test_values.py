@@ -8,7 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sdcolab.core.errors import AxisValueUnreadable, GridError, TooManyAxisValues
+from sdcolab.core.errors import (
+    AxisSizeUnreadable,
+    AxisSwitchUnreadable,
+    AxisValueUnreadable,
+    GridError,
+    TooManyAxisValues,
+)
 from sdcolab.grids import values
 
 
@@ -82,10 +88,32 @@ def test_numbers(text: str, found: tuple[float, ...]) -> None:
 def test_sizes_and_truths() -> None:
     assert values.sizes(values.split("512x768, 96 × 160"), "Size") == ((512, 768), (96, 160))
     assert values.truths(values.split("True, no, sí, 0"), "x") == (True, False, True, False)
-    with pytest.raises(AxisValueUnreadable):
+    with pytest.raises(AxisSizeUnreadable):
         values.sizes(("512",), "Size")
-    with pytest.raises(AxisValueUnreadable):
+    with pytest.raises(AxisSwitchUnreadable):
         values.truths(("quizás",), "x")
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("“un gato, azul”,“un perro”", ("un gato, azul", "un perro")),
+        ("“un gato”, un perro, „a, b“", ("un gato", "un perro", "a, b")),
+        ('"un “gato” feo", otro', ("un “gato” feo", "otro")),
+        ("el “gato” feo, otro", ("el “gato” feo", "otro")),
+        ("“sin fin, otro", ("“sin fin", "otro")),
+    ],
+)
+def test_the_quotes_of_telephones_count_where_they_hold_a_value(text: str, found: tuple[str, ...]) -> None:
+    assert values.split(text) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "comma"),
+    [("0,5", True), ("0.2, 0,4", True), ("mi lora:0,8", True), ("0.5, 1", False), ("0, 5", False), ("10,5", False)],
+)
+def test_a_decimal_comma_is_seen(text: str, *, comma: bool) -> None:
+    assert values.has_decimal_comma(text) == comma
 
 
 def test_a_range_has_an_end() -> None:

@@ -8,12 +8,16 @@ import pytest
 
 from sdcolab.core.errors import (
     AxisEmpty,
+    AxisOfOtherTab,
+    AxisSizeUnreadable,
+    AxisSwitchUnreadable,
     AxisUnknown,
     AxisValueUnknown,
     CellFailed,
     FieldOutOfRange,
     SearchTextMissing,
     TooManyCells,
+    TooManyOrders,
 )
 from sdcolab.core.names import SAMPLER_NAMES, SCHEDULE_NAMES
 from sdcolab.core.prompt import Style
@@ -264,6 +268,11 @@ def test_legends_and_infotext() -> None:
         (XyzPlot("Checkpoint name", "cuatro"), AxisValueUnknown),
         (XyzPlot("Steps", ""), AxisEmpty),
         (XyzPlot("Stepz", "1"), AxisUnknown),
+        (XyzPlot("Image CFG Scale", "1"), AxisOfOtherTab),
+        (XyzPlot("Size", "512"), AxisSizeUnreadable),
+        (XyzPlot("Tiling", "quizás"), AxisSwitchUnreadable),
+        (XyzPlot("Prompt order", "a,b,c,d,e,f,g"), TooManyOrders),
+        (XyzPlot("Steps", "0, 200"), FieldOutOfRange),
         (XyzPlot("Prompt S/R", "no está,x"), SearchTextMissing),
         (XyzPlot("Seed", "1-200", "Steps", "1-100"), TooManyCells),
     ],

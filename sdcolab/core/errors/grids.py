@@ -23,6 +23,15 @@ class AxisUnknown(GridError):
 
 
 @dataclass(eq=False)
+class AxisOfOtherTab(GridError):
+    """The axis is there, but not for this kind of generation; ``tab`` is the one that has it."""
+
+    code: ClassVar[str] = "grids.axis_of_other_tab"
+    axis: str
+    tab: str
+
+
+@dataclass(eq=False)
 class AxisUnavailable(GridError):
     """The axis changes something that this version cannot do."""
 
@@ -48,11 +57,38 @@ class AxisEmpty(GridError):
 
 @dataclass(eq=False)
 class AxisValueUnreadable(GridError):
-    """A value of an axis is no number, range, size or truth value."""
+    """A value of an axis is no number and no range of them."""
 
     code: ClassVar[str] = "grids.axis_value_unreadable"
     axis: str
     value: str
+
+
+@dataclass(eq=False)
+class AxisSizeUnreadable(GridError):
+    """A value of an axis is no size."""
+
+    code: ClassVar[str] = "grids.axis_size_unreadable"
+    axis: str
+    value: str
+
+
+@dataclass(eq=False)
+class AxisSwitchUnreadable(GridError):
+    """A value of an axis says neither yes nor no."""
+
+    code: ClassVar[str] = "grids.axis_switch_unreadable"
+    axis: str
+    value: str
+
+
+@dataclass(eq=False)
+class AxisDecimalComma(GridError):
+    """A number on an axis seems to be written with a comma, which divides values; ``values`` is what was read."""
+
+    code: ClassVar[str] = "grids.axis_decimal_comma"
+    axis: str
+    values: tuple[str, ...]
 
 
 @dataclass(eq=False)
@@ -70,6 +106,15 @@ class TooManyAxisValues(GridError):
     """An axis has more values than anybody can wait for."""
 
     code: ClassVar[str] = "grids.too_many_axis_values"
+    axis: str
+    limit: int
+
+
+@dataclass(eq=False)
+class TooManyOrders(GridError):
+    """More phrases than can be put in every order; ``limit`` of them can."""
+
+    code: ClassVar[str] = "grids.too_many_orders"
     axis: str
     limit: int
 

@@ -10,6 +10,7 @@ SENTENCES: Mapping[str, Sentence] = {
     "grids.axis_unknown": Sentence(
         "No existe el eje «{name}».", "{suggestions}Los más usados: pasos, sampler, CFG, modelo, semilla y S/R."
     ),
+    "grids.axis_of_other_tab": Sentence("El eje «{axis}» solo existe en {tab}.", "Elige otro eje."),
     "grids.axis_unavailable": Sentence(
         "El eje «{axis}» cambia algo que esta versión todavía no sabe hacer.", "Elige otro eje."
     ),
@@ -24,6 +25,18 @@ SENTENCES: Mapping[str, Sentence] = {
     "grids.axis_value_unreadable": Sentence(
         "No se entiende «{value}» en el eje «{axis}».",
         "Separa los valores con comas. Los números pueden ser un rango: 1-5, 1-10 (+2) o 1-10 [4].",
+    ),
+    "grids.axis_size_unreadable": Sentence(
+        "«{value}» no es un tamaño en el eje «{axis}».", "Escribe ancho y alto con una x: 512x768, 768x512."
+    ),
+    "grids.axis_switch_unreadable": Sentence(
+        "No se entiende «{value}» en el eje «{axis}».", "Escribe True (sí) o False (no), separados por comas."
+    ),
+    "grids.axis_decimal_comma": Sentence(
+        "En el eje «{axis}» se leyeron estos valores: {values}.", "Si querías decimales, usa punto: 0.5, no 0,5."
+    ),
+    "grids.too_many_orders": Sentence(
+        "El eje «{axis}» admite {limit} frases como mucho: con más serían miles de imágenes.", "Deja menos frases."
     ),
     "grids.axis_value_unknown": Sentence(
         "El eje «{axis}» no conoce «{value}».", "{suggestions}Con * se usan todos los que hay."

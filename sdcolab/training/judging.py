@@ -45,10 +45,10 @@ Make = Callable[[str, int, Path | None, float], Image.Image]
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Figures of one file; ``error`` is the standard error of ``closeness``."""
+    """Figures of one file; ``error`` is the standard error of ``closeness``, None where one picture tells none."""
 
     closeness: float
-    error: float
+    error: float | None
     copies: float
     variety: float
 
@@ -73,13 +73,13 @@ class Judgement:
         for name, one in self.measured.items():
             sentence, advice = VERDICTS[one.verdict]
             told.append(
-                words.MEASURED.format(
+                (words.MEASURED_ONCE if one.error is None else words.MEASURED).format(
                     name=name,
                     sentence=sentence,
-                    closeness=one.closeness,
-                    error=one.error,
-                    copies=one.copies,
-                    variety=one.variety,
+                    closeness=100 * one.closeness,
+                    error=100 * (one.error or 0),
+                    copies=100 * one.copies,
+                    variety=100 * one.variety,
                     advice=advice,
                 )
             )
@@ -138,7 +138,7 @@ def measure(made: Sequence[Vector], base: Sequence[Vector], trained: Sequence[Ve
     means = [float(np.mean([chance.choice(each) for _ in each])) for _ in range(RESAMPLES)]
     return Measured(
         closeness=float(np.clip(each.mean(), 0, 1)),
-        error=float(np.std(means)),
+        error=float(np.std(means)) if len(made) > 1 else None,
         copies=float((nearest < NEAR * among).mean()),
         variety=min(1.0, _spread(made) / max(_spread(base), 1e-6)),
     )

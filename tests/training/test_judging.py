@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from pathlib import Path
 
 from PIL import Image
@@ -47,6 +48,10 @@ def test_raw_done_and_overcooked_are_told_apart(tmp_path: Path) -> None:
     text = "\n".join(judged.lines())
     for words in ("a-000001: está crudo", "a: está recocido", "1e-4 o 1e-5"):
         assert words in text
+    assert re.search(r"parecido \d+ ± \d+ %, copias 100 %", text)
+    once = judge(make, files, TRAINED, ["zorp"], seeds=(1,)).lines()
+    assert "de una sola imagen" in once[0]  # which cannot tell how sure it is
+    assert "±" not in once[0]
 
 
 def test_the_nearest_class_is_the_pictures_own() -> None:

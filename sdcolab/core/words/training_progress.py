@@ -46,7 +46,11 @@ CURVE_STEP = "paso {step} de {total}"
 LISTED = "✅ Tu LoRA está en {path}. Ya puedes elegirlo en la lista de LoRA."
 RAW, RIGHT, OVERCOOKED = "crudo", "en su punto", "recocido"
 MEASURED = (
-    "{name}: {sentence} (parecido {closeness:.0%} ± {error:.0%}, copias {copies:.0%}, variedad {variety:.0%}) {advice}"
+    "{name}: {sentence} (parecido {closeness:.0f} ± {error:.0f} %, copias {copies:.0f} %, variedad {variety:.0f} %) "
+    "{advice}"
+)
+MEASURED_ONCE = (
+    "{name}: {sentence} (parecido {closeness:.0f} %, de una sola imagen: haz más para saber cuánto fiarte) {advice}"
 )
 LIKENESS = (
     "Parecido: 0 % como sin LoRA, 100 % como tus imágenes entre sí. Con pocas imágenes es solo una pista: mira la hoja."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -36,6 +36,7 @@ class ScriptBox:
         self._forecast = forecast
         self._guarded = guarded
         self._forms: dict[str, FormBox] = {}
+        self._compared: Any = None
         self._to_watch: list[tuple[str, Callable[[], None]]] = []
         self._body = widgets.VBox([])
         self._foretold = widgets.HTML()
@@ -75,6 +76,8 @@ class ScriptBox:
         """Look for what can be chosen again."""
         for form in self._forms.values():
             form.offer(lists)
+        if self._compared is not None:
+            put_names(self._compared, lora_names(self._studio.library))
 
     def _show(self, name: str) -> None:
         script = self._scripts.get(name)
@@ -161,11 +164,19 @@ class ScriptBox:
         return button_row(self._new, self._guarded, *swaps)
 
     def _compare_row(self, name: str) -> Any:
-        names, style = [*lora_names(self._studio.library)], {"description_width": DESCRIPTION_WIDTH}
-        lora = self._new.Dropdown(options=names, description="LoRA", style=style)
+        lora = self._new.Dropdown(description="LoRA", style={"description_width": DESCRIPTION_WIDTH})
+        put_names(lora, lora_names(self._studio.library))
+        self._compared = lora
 
         def compare() -> None:
             self._forms[name].fill(comparison(self._studio, lora.value or ""))
 
         row = button_row(self._new, self._guarded, (words.COMPARE_LORAS, compare))
         return self._new.HBox([lora, row], layout=self._new.Layout(flex_flow="row wrap"))
+
+
+def put_names(dropdown: Any, names: Sequence[str]) -> None:
+    """What can be chosen now; what was chosen stays while it is there."""
+    chosen = dropdown.value
+    dropdown.options = ["", *names]
+    dropdown.value = chosen if chosen in names else ""

@@ -20,7 +20,7 @@ from sdcolab.studio.layout import LAYOUT
 from sdcolab.studio.plans import LeftPlan
 
 LISTS = {
-    "axes": ("Nothing", "Seed", "Steps", "Sampler"),
+    "axes": ("Nothing", "Seed", "Steps", "Sampler", "LoRA", "LoRA weight"),
     "axis.Sampler": ("Euler a", "DDIM"),
 }
 
@@ -59,6 +59,22 @@ def test_values_are_added_and_axes_exchanged(studio: Any) -> None:
     press(scripts.box, "⇄ X/Y")
     assert (scripts.values["y_axis"], scripts.values["y_values"]) == ("Sampler", "DDIM, Euler a")
     assert (scripts.values["x_axis"], scripts.values["x_values"]) == ("Nothing", "")
+
+
+def test_a_lora_that_came_later_can_be_compared(studio: Any, tmp_path: Path) -> None:
+    scripts = ScriptBox(ipywidgets, studio, LAYOUT.scripts, lambda: "", at_once)
+    scripts.choose("xyz")
+    (lora,) = [one for one in walk(scripts.box) if getattr(one, "description", "") == "LoRA"]
+    assert lora.options == ("",)
+    there = SimpleNamespace(name="mi lora", path=tmp_path / "mi lora.safetensors", shown_name="mi lora")
+    studio.library.files = lambda _kind: (there,)
+    scripts.offer(studio.lists)
+    assert lora.options[1:], "it is there now"
+    lora.value = lora.options[1]
+    scripts.offer(studio.lists)
+    assert lora.value == lora.options[1]
+    press(scripts.box, "📊 Comparar LoRA")
+    assert (scripts.values["x_axis"], scripts.values["y_axis"]) == ("LoRA weight", "LoRA")
 
 
 def test_a_script_is_chosen_with_its_settings_and_taken_away(studio: Any) -> None:

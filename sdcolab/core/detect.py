@@ -240,12 +240,18 @@ def _unet_family(header: TensorHeader) -> ModelFamily:
 
 
 def _vae_family(header: TensorHeader) -> ModelFamily:
-    """VAEs of 4 channels do not tell their family; those of 16 belong to other architectures, whose first was Flux."""
+    """VAEs of 4 channels do not tell their family; those of 16 belong to other architectures, whose first was Flux, and
+    those that convolve over time to videos'."""
+    if len(header.shape("decoder.conv1.weight") or ()) == _OVER_TIME:
+        return ModelFamily.WAN
     for name in ("decoder.conv_in.weight", "first_stage_model.decoder.conv_in.weight"):
         if (_second_side(header, name) or _LATENT_CHANNELS) != _LATENT_CHANNELS:
             return ModelFamily.FLUX
     return ModelFamily.UNKNOWN
 
+
+_OVER_TIME = 5
+"""Sides of a convolution's weight that also looks at the pictures before."""
 
 _LATENT_CHANNELS = 4
 """Of every Stable Diffusion up to SDXL."""

@@ -133,8 +133,11 @@ def look_inside(path: Path, name: str, shown: str) -> Contents:
     is_pickle = start.startswith(PICKLE_STARTS)
     if suffix in PICKLE_SUFFIXES and not is_pickle:
         raise NotAModelFile(name=name)
-    if is_pickle and (suffix in PICKLE_SUFFIXES or not suffix):
-        return Contents(detect(pickle_header(path, name)), "" if suffix else ".pt")
+    if is_pickle and (suffix in PICKLE_SUFFIXES or suffix in ("", SAFETENSORS)):
+        found = detect(pickle_header(path, name))
+        if suffix == SAFETENSORS and found.kind is ModelKind.OTHER:
+            raise NotAModelFile(name=name)
+        return Contents(found, "" if suffix in PICKLE_SUFFIXES else ".pt")
     return Contents(Detected(ModelKind.OTHER, ModelFamily.UNKNOWN, 0))
 
 
@@ -197,9 +200,12 @@ def _refuse_strange(start: bytes, name: str, shown: str) -> None:
 
 
 def _refuse_false_safetensors(name: str, start: bytes) -> None:
+    """Raise for what is called a safetensors file and is neither one nor a pickle; torch's own pickles are zips too."""
     if name.lower().endswith(SAFETENSORS):
-        zipped = start.startswith(PICKLE_STARTS[0]) and b"data.pkl" not in start  # torch's own files are zips too
-        raise ArchiveNotModel(name=name) if zipped else NotAModelFile(name=name)
+        if start.startswith(PICKLE_STARTS[0]) and b"data.pkl" not in start:
+            raise ArchiveNotModel(name=name)
+        if not start.startswith(PICKLE_STARTS):
+            raise NotAModelFile(name=name)
 
 
 def _range(web: Web, remote: RemoteFile, start: int, count: int) -> bytes | None:

@@ -36,8 +36,10 @@ def main(path: Path) -> dict[str, Any]:
 
     warnings.simplefilter("ignore")
     try:
-        with torch.serialization.safe_globals(harmless_globals()):
-            content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
+        with torch.serialization.safe_globals(harmless_globals()), path.open("rb") as file:
+            misnamed = path.suffix.lower() == ".safetensors"  # which torch would believe
+            source, mapped = (file, False) if misnamed else (path, zipped)
+            content = torch.load(source, map_location="cpu", weights_only=True, mmap=mapped)
     except pickle.UnpicklingError as error:
         return {"refused": str(error)[:500]}
     except (RuntimeError, EOFError, KeyError, ValueError, TypeError, AttributeError, IndexError, OSError) as error:

@@ -88,6 +88,12 @@ CASES: list[tuple[str, Mapping[str, Sequence[int]], ModelKind, ModelFamily]] = [
         ModelFamily.FLUX,
     ),
     ("VAE", {"encoder.conv_in.weight": (1,), "decoder.conv_in.weight": (1,)}, ModelKind.VAE, ModelFamily.UNKNOWN),
+    (
+        "VAE of videos",
+        {"encoder.conv1.weight": (96, 3, 3, 3, 3), "decoder.conv1.weight": (384, 16, 3, 3, 3)},
+        ModelKind.VAE,
+        ModelFamily.WAN,
+    ),
     ("VAE with its checkpoint's names", VAE, ModelKind.VAE, ModelFamily.UNKNOWN),
     ("embedding", {"emb_params": (75, 768)}, ModelKind.EMBEDDING, ModelFamily.SD1),
     ("embedding in SD2's width", {"emb_params": (8, 1024)}, ModelKind.EMBEDDING, ModelFamily.SD2),

@@ -7,6 +7,7 @@ import re
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -265,6 +266,25 @@ SAYS = {
         '--prompt "a cat" --negative_prompt "dog" --width 512 --height 768 --sampler_name "Euler a" --steps 20 '
         "--cfg_scale 7.5 --seed 5",
         "./sd -p 'a cat' -n 'dog' -W 512 -H 768 --steps 20 --cfg-scale 7.5 -s 5 --sampling-method euler_a",
+        LAID_OUT.replace("\nNegative", " Negative"),
+        LAID_OUT.replace("Negative prompt", "NEGATIVE PROMPT"),
+        LAID_OUT.replace("Negative prompt", "Negative"),
+        "Positive prompt: " + LAID_OUT,
+        LAID_OUT.split("\n")[2] + "\n" + "\n".join(LAID_OUT.split("\n")[:2]),
+        LAID_OUT.replace("\n", "\\n"),
+        json.dumps(LAID_OUT),
+        json.dumps({"parameters": LAID_OUT}),
+        json.dumps({"images": [], "infotexts": [LAID_OUT]}),
+        json.dumps({"meta": {**PLAIN, "width": 512, "height": 768}}),
+        str({**PLAIN, "width": 512, "height": 768}),
+        quote(LAID_OUT),
+        "prompt: a cat\nnegative_prompt: dog\nsteps: 20\nsampler_name: Euler a\ncfg_scale: 7.5\nseed: 5\nwidth: 512\n"
+        "height: 768",
+        "a cat\nNegative prompt: dog\n- Steps: 20\n- Sampler: Euler a\n- CFG scale: 7.5\n- Seed: 5\n- Size: 512x768",
+        "a cat\nNegative prompt: dog\n1. Steps: 20\n2. Sampler: Euler a\n3. CFG scale: 7.5\n4. Seed: 5\n"
+        "5. Size: 512x768",
+        LAID_OUT.replace("Steps", "Ste\u200bps"),
+        LAID_OUT.replace("a cat", "a bird").replace("Seed: 5", "Seed: 9") + "\n\n" + LAID_OUT,
         json.dumps({"c": "a cat", "uc": "dog", "scale": 7.5, "steps": 20, "seed": 5, "sampler": "Euler a",
                     "size": "512x768"}),
     ],

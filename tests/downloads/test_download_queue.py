@@ -29,6 +29,7 @@ from sdcolab.core.detect import ModelFamily, ModelKind
 from sdcolab.core.errors import (
     ArchiveNotModel,
     Cancelled,
+    DownloadDamaged,
     KindUnknown,
     ModelFamilyUnsupported,
     NotALink,
@@ -201,7 +202,7 @@ def test_false_safetensors_are_refused(
 ) -> None:
     server = serve({"/a.safetensors": data}, [Fault(ignore_range=not ranges)] * 9)
     (report,) = direct_queue.run(f"{server.url}/a.safetensors")
-    assert isinstance(report.error, NotAModelFile | ArchiveNotModel)
+    assert isinstance(report.error, NotAModelFile | ArchiveNotModel | DownloadDamaged)
     assert [*folders.root.rglob("a*")] == []
 
 

@@ -75,8 +75,9 @@ def test_pickles_land_in_their_folders(
 ) -> None:
     torch.save(GOOD["sd.ckpt"][0], tmp_path / "x")
     data = (tmp_path / "x").read_bytes()
-    server = serve({"/sd.ckpt": data, "/5": data})
-    named, nameless = direct_queue.run(f"{server.url}/sd.ckpt {server.url}/5")
+    server = serve({"/sd.ckpt": data, "/5": data, "/falso.safetensors": data})
+    named, nameless, misnamed = direct_queue.run(f"{server.url}/sd.ckpt {server.url}/5 {server.url}/falso.safetensors")
+    assert misnamed.path == folders.models(ModelKind.CHECKPOINT) / "falso.pt"
     assert (named.error, nameless.error) == (None, None)
     assert named.path == folders.models(ModelKind.CHECKPOINT) / "sd.ckpt"
     assert nameless.path == folders.models(ModelKind.CHECKPOINT) / "5.pt"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import html
 import re
+from urllib.parse import unquote
 
 NEGATIVE_MARK = "Negative prompt:"
 
@@ -28,6 +29,10 @@ _KNOWN = re.compile(
 )
 """Labels that may stand above the steps, one a line."""
 
+_HIDDEN = re.compile("[\u200b\u200e\u200f\u202a-\u202e\u2060\ufeff]")
+_LISTED = re.compile(rf"^[ \t]*(?:[-*•·]|\d{{1,2}}[.)])[ \t]+(?=(?:sampling )?steps\s*:|{_KNOWN.pattern})", re.I | re.M)
+"""The mark of a list before a label."""
+
 _LABELLED = re.compile(r"[\w\[\]][\w \-/\[\]]{1,60}:\s*\S.*")
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,30});")
 
@@ -39,6 +44,23 @@ def unescaped(text: str) -> str:
     if not count or set(plain) & set("<>") or count != len(_ENTITY.findall(plain)):
         return text
     return html.unescape(text)
+
+
+_ESCAPED_END = re.compile(r"\\r\\n|\\n")
+_PERCENT = re.compile(r"%(?:0A|0a|20|3A|3a|2C|2c)")
+
+
+def from_one_line(text: str) -> str:
+    """``text`` with line ends, if a program or an address holds it in one line: ``\\n`` or ``%0A``."""
+    inner = text.strip()
+    if "\n" in inner:
+        return text
+    if " " not in inner and len(_PERCENT.findall(inner)) > _LEAST_ESCAPES:
+        inner = unquote(inner)
+    return _ESCAPED_END.sub("\n", inner) if r"\nNegative prompt:" in inner or r"\nSteps:" in inner else inner
+
+
+_LEAST_ESCAPES = 4
 
 
 def unwrapped(text: str) -> str:
@@ -57,7 +79,8 @@ def unwrapped(text: str) -> str:
 def tidied(text: str) -> str:
     """``text`` with line ends where pages had breaks, plain labels, and its parameters in one line that begins with the
     steps."""
-    text = _TAG.sub("", _BREAK.sub("\n", text)).translate(_WIDE)
+    text = _HIDDEN.sub("", _TAG.sub("", _BREAK.sub("\n", text)).translate(_WIDE))
+    text = _LISTED.sub("", text)
     text = _STEPS.sub("Steps: ", _NEGATIVE.sub(NEGATIVE_MARK, _BOLD.sub(r"\1:", text)))
     lines = [line.strip() for line in text.strip().split("\n")]
     at = next((index for index, line in enumerate(lines) if line.startswith("Steps: ")), None)

@@ -122,16 +122,24 @@ def _rename(fields: Fields) -> None:
         if label in fields:
             value = fields.pop(label)
             fields.setdefault(today, value)
-    for label in [label for label in fields if label.casefold() in _SYNONYMS]:
-        fields.setdefault(_SYNONYMS[label.casefold()], fields[label])
-        del fields[label]
+    for label in [label for label in fields if _plain_name(label) in _SYNONYMS]:
+        value = fields.pop(label)
+        fields.setdefault(_SYNONYMS[_plain_name(label)], value)
     sides = [fields.get(label, "").strip() for label in ("Width", "Height")]
     if all(re.fullmatch(r"\d{1,5}", side) for side in sides):
         fields.setdefault("Size", "x".join(sides))
         del fields["Width"], fields["Height"]
 
 
+def _plain_name(label: str) -> str:
+    return label.casefold().replace("_", " ")
+
+
 _SYNONYMS: Mapping[str, str] = {
+    "cfg scale": "CFG scale",
+    "sampler name": "Sampler",
+    "width": "Width",
+    "height": "Height",
     "sampling steps": "Steps",
     "sampling method": "Sampler",
     "guidance scale": "CFG scale",
@@ -176,6 +184,7 @@ def _name_sampler(fields: Fields, schedules: tuple[str, ...]) -> None:
 def _name_schedule(fields: Fields, label: str, schedules: tuple[str, ...]) -> None:
     """The schedule at ``label`` in A1111's spelling: ComfyUI's programs write ``karras``."""
     written = fields.get(label, "").casefold().replace("_", " ")
+    written = "ddim" if written == _COMFY_DDIM.casefold() else written
     found = next((name for name in (*schedules, AUTOMATIC) if name.casefold() == written), None)
     if found:
         fields[label] = found

@@ -6,6 +6,7 @@ leaves the rest. What is JSON of another kind is no infotext.
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -16,6 +17,9 @@ from sdcolab.core.infotext.text import MIN_FIELDS, Infotext, parse, render
 
 MAX_JSON = 4_000_000
 """Longest text, in characters, that is read as JSON."""
+
+MAX_PYTHON = 20_000
+"""The same of what is read as Python's writing of a value."""
 
 MAX_HOPS = 40
 """Longest way through the links of a ComfyUI workflow."""
@@ -28,17 +32,47 @@ _COMFY_SCHEDULES = {"sgm_uniform": "SGM Uniform", "ddim_uniform": "DDIM", "kl_op
 def from_json(text: str) -> str | None:
     """The infotext that the JSON in ``text`` means; None when it is no JSON of a program known here."""
     stripped = text.strip()
-    if not stripped.startswith("{") or len(stripped) > MAX_JSON:
+    if not stripped.startswith(("{", '"')) or len(stripped) > MAX_JSON:
         return None
     try:
-        value = json.loads(stripped)
+        value = _value_of(stripped)
     except (ValueError, RecursionError):
         return None
-    for reader in _READERS:
-        found = reader(value)
-        if found is not None:
-            return render(found)
+    if isinstance(value, str) and parse(value).fields:
+        return value
+    if not isinstance(value, dict):
+        return None
+    return _held(value) or next((render(found) for reader in _READERS if (found := reader(value)) is not None), None)
+
+
+_WRAPPERS = ("meta", "metadata", "params", "parameters", "infotext", "infotexts", "data", "item")
+"""Keys under which sites' and programs' answers hold an infotext, or an object with parameters."""
+
+
+def _held(value: Json) -> str | None:
+    """The infotext inside an object that holds it whole."""
+    for inner in (value.get(key) for key in _WRAPPERS):
+        one = inner[0] if isinstance(inner, list) and inner else inner
+        if isinstance(one, str) and parse(one).fields:
+            return one
+        if isinstance(one, dict) and one is not value:
+            found = next((found for reader in _READERS if (found := reader(one)) is not None), None)
+            if found is not None:
+                return render(found)
     return None
+
+
+def _value_of(text: str) -> object:
+    """The value that ``text`` writes as JSON, or as Python prints it. Raises ``ValueError``."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        if not text.startswith("{'") or len(text) > MAX_PYTHON:
+            raise
+    try:
+        return ast.literal_eval(text)
+    except (SyntaxError, MemoryError, TypeError) as error:
+        raise ValueError(text[:1]) from error
 
 
 def parse_any(text: str) -> Infotext:

@@ -1,7 +1,7 @@
 """The layout of infotexts: a prompt, a negative prompt and labelled fields, as text and back (hechos/a1111.md 7).
 
-The layout has no escapes for prompts, so a reader loses blanks around their lines and takes a line that begins with
-"Negative prompt:" for the beginning of the negative prompt.
+The layout has no escapes for prompts, so a reader loses blanks around their lines, takes a line that begins with
+"Negative prompt:" for the beginning of the negative prompt, and a "Prompt:" before the first for a label.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from sdcolab.core.infotext.copied import NEGATIVE_MARK, tidied, unescaped, unwrapped
+from sdcolab.core.infotext.copied import NEGATIVE_MARK, from_one_line, tidied, unescaped, unwrapped
 from sdcolab.core.infotext.translated import in_english
 from sdcolab.core.infotext.unmarked import with_colons
 
@@ -79,6 +79,9 @@ def parse(text: str) -> Infotext:
     Dynamic Prompts adds lines after it (``Template: ...``), which are fields too. Some sites copy it all in one line,
     or lose the layout in other ways (``copied``); people translate the labels (``translated``).
     """
+    one = from_one_line(text)
+    if one is not text and (found := _with_parameters(one)):
+        return found
     return _with_parameters(unescaped(unwrapped(text))) or _with_parameters(text) or Infotext(*_prompts(_lines(text)))
 
 
@@ -113,8 +116,13 @@ def _lines(text: str) -> list[str]:
 def _read(lines: list[str], at: int) -> Infotext:
     """What ``lines`` say whose parameters begin at number ``at``."""
     end = _end_of_quotes(lines, at)
-    fields = _merged([*_fields("\n".join(lines[at:end])), *_extra_lines(lines[end:])])
-    prompt, negative_prompt = _prompts(lines[:at])
+    before = _steps_line(lines[:at])
+    own = lines[:at] if before is None else lines[_end_of_quotes(lines, before) : at]  # the last of several texts
+    after = lines[end:]
+    if not any(own) and any(line and not _EXTRA_LINE.fullmatch(line) for line in after):
+        own, after = after, []  # the parameters stand first
+    fields = _merged([*_fields("\n".join(lines[at:end])), *_extra_lines(after)])
+    prompt, negative_prompt = _prompts(_marked(own))
     labels = {label.casefold(): label for label, _ in fields}
     if not prompt and (label := labels.get("prompt")):  # one label a line, in any order
         prompt = dict(fields)[label]
@@ -226,6 +234,27 @@ def _unquoted(value: str) -> str:
         return str(json.loads(value, strict=False))  # line ends as they are, too
     except ValueError:
         return value
+
+
+_OTHER_MARK = re.compile(r"negative(?:[ _]prompt)?[ \t]*:", re.IGNORECASE)
+_POSITIVE_MARK = re.compile(r"\A(?:Positive(?:[ _][Pp]rompt)?|P(?:rompt|ROMPT)):[ \t]*")
+
+
+def _marked(lines: list[str]) -> list[str]:
+    """``lines`` with A1111's mark where the negative prompt begins, if somebody wrote it in another way or in the same
+    line, and without a word for the prompt itself."""
+    if not any(line.startswith(NEGATIVE_MARK) for line in lines):
+        at = next((index for index, line in enumerate(lines) if _OTHER_MARK.match(line)), None)
+        inside = next((index for index, line in enumerate(lines) if f" {NEGATIVE_MARK} " in line), None)
+        if at is not None:
+            lines = [*lines[:at], _OTHER_MARK.sub(NEGATIVE_MARK, lines[at], count=1), *lines[at + 1 :]]
+        elif inside is not None:
+            prompt, _, negative = lines[inside].partition(f" {NEGATIVE_MARK} ")
+            lines = [*lines[:inside], prompt, f"{NEGATIVE_MARK} {negative}", *lines[inside + 1 :]]
+        else:
+            return lines
+    first = next((index for index, line in enumerate(lines) if line), 0)
+    return [_POSITIVE_MARK.sub("", line, count=1) if index == first else line for index, line in enumerate(lines)]
 
 
 def _prompts(lines: Iterable[str]) -> tuple[str, str]:

@@ -8,7 +8,8 @@ from sdcolab.core.infotext.translated import BLANKS, NEGATIVES, TRANSLATED
 
 _NEGATIVE = rf"negative[ _]prompt|{NEGATIVES}"
 _SETTINGS = (
-    r"(?:sampling )?steps|sampl(?:er|ing method)|schedule(?:r| type)?|(?:cfg|guidance)(?: scale)?|seed|(?:image )?size|"
+    r"(?:sampling )?steps|sampl(?:er(?:[ _]name)?|ing method)|schedule(?:r| type)?|(?:cfg|guidance)(?:[ _]scale)?|"
+    r"seed|(?:image )?size|"
     rf"width|height|model|model hash|clip skip|denoising strength|vae|{'|'.join(TRANSLATED.values())}"
 )
 _STEPS = rf"(?:(?:sampling )?steps|{TRANSLATED['Steps']})"

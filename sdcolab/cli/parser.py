@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import re
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from sdcolab.core.errors import FieldNotNumber
+from sdcolab.core.registry import closest
 from sdcolab.core.words import command as said
 from sdcolab.core.words.console import explain
 
@@ -20,6 +22,7 @@ class SpanishParser(argparse.ArgumentParser):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(add_help=False, allow_abbrev=False, formatter_class=SpanishHelp, **options)
+        self._asked: list[str] = []
         self._positionals.title = said.ARGUMENTS
         self._optionals.title = said.OPTIONS
         self.add_argument("-h", "--help", "--ayuda", action="help")
@@ -30,9 +33,25 @@ class SpanishParser(argparse.ArgumentParser):
         found = said.HELP.get(subcommand, {}).get(names[0]) or said.EVERYWHERE.get(names[0])
         return super().add_argument(*names, **{"help": found, **settings})
 
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As argparse's; a subcommand tells of what it does not know itself: its options are the ones to look at."""
+        self._asked = [] if args is None else [*args]
+        known, unknown = super().parse_known_args(args, namespace)
+        if unknown and " " in self.prog:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return known, unknown
+
     def error(self, message: str) -> NoReturn:
         """Print one Spanish line and leave with code 2."""
-        self.exit(2, f"{in_spanish(message)}{said.LOOK_AT_OPTIONS.format(program=self.prog)}\n")
+        if wrong := re.match(r"argument SUBCOMANDO: invalid choice: '(.*)' ", message):
+            before = itertools.takewhile(lambda one: one != wrong[1], self._asked)
+            if unknown := [one for one in before if one.startswith("--") and one not in self._option_string_actions]:
+                message = f"unrecognized arguments: {unknown[0]}"  # whose value was taken for a subcommand
+        told = in_spanish(message)
+        if option := re.match(r"unrecognized arguments: --([^\s=]+)", message):
+            like = closest(option[1], [name.lstrip("-") for name in self._option_string_actions])
+            told += said.OR_MAYBE.format(name=like[0]) if like else ""
+        self.exit(2, f"{told}{said.LOOK_AT_OPTIONS.format(program=self.prog)}\n")
 
 
 class SpanishHelp(argparse.HelpFormatter):

@@ -142,6 +142,7 @@ EVERYWHERE: Mapping[str, str] = {
 # --- Complaints about how it was written ----------------------------------------------------------------------------
 
 UNKNOWN = r"No existe la opción «\1»."
+OR_MAYBE = " ¿Querías decir «--{name}»?"
 MISSING = r"Falta escribir \1."
 VALUE_MISSING = r"Falta el valor de \1."
 NO_SUBCOMMAND = r"No existe el subcomando «\1»."

@@ -260,7 +260,10 @@ class GenerationForm:
 
     def _paste(self) -> None:
         reading = self.read(self._prompts()[0])
-        self._note(" ".join(reading.troubles) or words.DATA_READ)
+        if reading.values:
+            self._note(words.DATA_READ)
+        for trouble in reading.troubles:
+            self._note(f"⚠️ {trouble}")
 
     def _size_of_picture(self) -> None:
         if picture := self.form.values.get("init.images"):

@@ -63,7 +63,7 @@ def of_a_beginning(values: Mapping[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What an infotext says to the form: ``values`` by path, and sentences about what could not be used. ``script``:
+    """What an infotext says to the form: ``values`` by path, and what could not be used, with its advice. ``script``:
     the one whose sheet it describes, with its own values, "" for none; None: the text does not know."""
 
     values: Mapping[str, Any]
@@ -252,7 +252,7 @@ class GenerationDesk:
         unused = (InfotextFieldUnused(label, value) for label, value in pasted.unused if label not in script.labels)
         picture = [InfotextNeedsPicture()] if pasted.starts_from_picture else []
         told = (*pasted.warnings, *pasted.missing, *unknown, *wrong, *unused, *picture)
-        return Reading(good, tuple(map(_sentence, told)), script.code if parsed.fields else None, script_values)
+        return Reading(good, _sentences(told), script.code if parsed.fields else None, script_values)
 
     def _known_names(
         self, values: Mapping[str, Any], table: Mapping[str, Field]
@@ -300,8 +300,12 @@ def _is_off(path: str, values: Mapping[str, Any]) -> bool:
     return any(values.get(".".join(words[:count])) is False for count in range(1, len(words)))
 
 
-def _sentence(error: SdcolabError) -> str:
-    return explain(error).text
+def _sentences(errors: Sequence[SdcolabError]) -> tuple[str, ...]:
+    """What to say of each, with its advice; of several in a row with the same advice, only the last gives it."""
+    explained = [explain(error) for error in errors]
+    following = [*(one.advice for one in explained[1:]), ""]
+    pairs = zip(explained, following, strict=False)  # of nothing, nothing follows
+    return tuple(one.text if one.advice == later else str(one) for one, later in pairs)
 
 
 def fitting_size(width: int, height: int) -> tuple[int, int]:

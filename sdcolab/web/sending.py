@@ -226,4 +226,4 @@ def said_of(reading: Reading) -> str:
     """What is said once an infotext is in the form."""
     if not reading.troubles:
         return fragments.message(words.DATA_READ, fragments.Tone.GOOD)
-    return fragments.listed(words.DATA_READ_EXCEPT, reading.troubles)
+    return fragments.listed(words.DATA_READ_EXCEPT if reading.values else words.NOTHING_CHANGED, reading.troubles)

@@ -107,6 +107,15 @@ def test_what_cannot_be_used_is_said_and_left_as_it_was(bench: Bench) -> None:
     assert reading.values["schedule"] == "Karras"
     said = " ".join(reading.troubles)
     assert all(f"«{name}" in said for name in ("Inventado", "otro", "falta", "4x-Falta", "Rareza: sí"))
+    assert said.count("o elige otro en su lugar.") == 1  # one advice for the missing files in a row
+    assert "Elige un nombre de la lista." in said
+
+
+def test_advice_comes_with_what_could_not_be_used(bench: Bench) -> None:
+    reading = desk(bench).read('{"hola": [1, 2]}')
+    assert reading.values == {}
+    assert "Se leen los datos de AUTOMATIC1111" in " ".join(reading.troubles)
+    assert "se usa 984" in " ".join(desk(bench).read("a\nSteps: 4, Sampler: Euler, Seed: 3, Size: 990x312").troubles)
 
 
 @pytest.mark.parametrize(

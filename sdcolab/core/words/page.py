@@ -82,6 +82,7 @@ PASTE_FIRST = "Pega en el prompt los datos de una imagen y vuelve a pulsar el bo
 GENERATE_FIRST = "Primero genera una imagen."
 DATA_READ = "Los datos están en el formulario."
 DATA_READ_EXCEPT = "Los demás datos están en el formulario. No se pudo usar:"
+NOTHING_CHANGED = "El formulario sigue como estaba:"
 SENT_TO = "La imagen está en {place}."
 SENT_TO_EXTRAS = "La imagen está en Ampliar (Extras)."
 PICTURE_WITH_DATA = "Imagen con datos de generación"

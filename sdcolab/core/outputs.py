@@ -14,6 +14,7 @@ from typing import Any
 from PIL import Image, features
 from PIL.PngImagePlugin import PngInfo
 
+from sdcolab.core.file_names import safe_name
 from sdcolab.core.file_patterns import facts_of, file_name, folder_name
 from sdcolab.core.files import atomic_write, create_new, sweep
 from sdcolab.core.folders import Folders
@@ -75,9 +76,10 @@ class ImageStore:
         """This one, for pictures of every kind (see ``ImageStores.of``)."""
         return self
 
-    def save(self, image: Image.Image, infotext: str, seed: int | None) -> Path:
+    def save(self, image: Image.Image, infotext: str, seed: int | None, own: str = "") -> Path:
         """Write ``image`` with its ``infotext`` and return where. Nobody ever sees a partial file. What the format
-        cannot hold, a picture too large or a text too long, becomes a PNG.
+        cannot hold, a picture too large or a text too long, becomes a PNG. ``own``: the name it had, without extension,
+        which it keeps instead of a number; where that is taken, with a number behind.
 
         Raises ``DiskFull`` or ``CannotWrite``.
         """
@@ -93,7 +95,12 @@ class ImageStore:
             if day != self._swept:
                 sweep(day)
                 self._swept = day
-            names = (day / f"{number:05}{ending}" for number in itertools.count(_next_number(day)))
+            if own:
+                plain = safe_name(own)
+                stems = itertools.chain([plain], (f"{plain}-{number}" for number in itertools.count(2)))
+                names = (day / f"{stem}.{image_format}" for stem in stems)
+            else:
+                names = (day / f"{number:05}{ending}" for number in itertools.count(_next_number(day)))
             made = create_new(
                 names,
                 lambda file: _flat(image, image_format).save(

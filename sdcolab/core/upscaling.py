@@ -284,7 +284,7 @@ def enlarge(
         infotext = ", ".join(text for text in (own, wanted.description(), finished) if text)
         for piece in after.cutting.of(result):
             cancel.raise_if_cancelled()
-            results.add(piece, infotext)
+            results.add(piece, infotext, given.stem if isinstance(given, Path) else "")
 
 
 class _Results:
@@ -296,13 +296,15 @@ class _Results:
         self._tell = after.tell
         self._count = 0
 
-    def add(self, picture: Image.Image, infotext: str) -> None:
-        """Raises ``DiskFull`` or ``CannotWrite``."""
+    def add(self, picture: Image.Image, infotext: str, own: str) -> None:
+        """``own``: the name that its file has, kept as A1111 does (``use_original_name_batch``). Raises ``DiskFull`` or
+        ``CannotWrite``.
+        """
         caption = self._tell(picture) if self._tell else ""
         if self._store is None:
             self._listener(ImageReady(self._count, picture, 0, infotext))
         else:
-            path = self._store.save(picture, infotext, None)
+            path = self._store.save(picture, infotext, None, own)
             if self._tell:
                 with atomic_write(path.with_suffix(".txt")) as file:
                     file.write(f"{caption}\n".encode())

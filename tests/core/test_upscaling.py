@@ -91,6 +91,15 @@ def test_the_second_upscaler_is_laid_over_the_first(tmp_path: Path) -> None:
     assert saved.infotext == "Postprocess upscale by: 2, Postprocess upscaler: Rojo, Postprocess upscaler 2: Azul"
 
 
+def test_pictures_of_a_folder_keep_their_names(tmp_path: Path) -> None:
+    files = [tmp_path / name for name in ("foto 1.png", "otra/foto 1.jpg", "ñandú.webp")]
+    for file in files:
+        file.parent.mkdir(exist_ok=True)
+        Image.new("RGB", (8, 8)).save(file)
+    saved = run(tmp_path / "salida", files, Enlargement("Azul", scale=2))
+    assert [one.path.name for one in saved] == ["foto 1.png", "foto 1-2.png", "ñandú.png"]
+
+
 def test_the_infotext_is_kept_and_files_are_numbered(tmp_path: Path) -> None:
     source = tmp_path / "origen.png"
     Image.new("RGB", (8, 8)).save(source, pnginfo=png_text("un gato\nSteps: 20, Sampler: Euler a, Seed: 1"))

@@ -80,13 +80,13 @@ def _build(studio: Studio, layout: Layout = LAYOUT, *, locked: bool) -> gr.Block
     with gr.Blocks(title="sdcolab", analytics_enabled=False, delete_cache=(3600, CACHE_SECONDS)) as page:
         with gr.Column(elem_id="sd-page"):
             bar = build_bar(layout, values, lists, locked=locked)
-            drawn = _Tabs(studio, layout, lists)
             message = gr.HTML(elem_id="sd-form-message")  # outside the form, which other tabs do not show
             with gr.Column(elem_id="sd-form", elem_classes=["sd-mode", *(f"sd-in-{mode}" for mode in layout.modes)]):
                 panel = PanelDrawing(layout, values, lists, bar.fields).draw(message)
             buttons = build_buttons(layout)
             with gr.Column(elem_id="sd-results"):
                 results = build_results()
+            drawn = _Tabs(studio, layout, lists)  # last: the browser looks for controls in this order (assets/page.js)
         parts = Parts(
             layout,
             drawn.tabs,
@@ -103,7 +103,16 @@ def _build(studio: Studio, layout: Layout = LAYOUT, *, locked: bool) -> gr.Block
             drawn.wildcards,
         )
         Wires(page, studio, DownloadDesk(studio.jobs), parts).connect()
+        _tell_no_progress(page)
     return page
+
+
+def _tell_no_progress(page: gr.Blocks) -> None:
+    """gradio's own progress is hidden everywhere, and yet each event would write it in all that the events before have
+    changed: in hundreds of controls, each looked for from the root of the page. Now it writes it in one."""
+    nowhere = gr.HTML(visible="hidden")
+    for event in page.fns.values():
+        event.show_progress_on = [nowhere]
 
 
 class _Tabs:

@@ -32,9 +32,18 @@ def keep_form(paths: Sequence[str]) -> str:
     }}"""
 
 
-KEEP_FORM_SOON = "() => window.sdcolab.keepFormSoon()"
-"""Script for the event of any control: its user may be typing, and gradio takes a tenth of a second of a slow machine
-to read every control, so they are read when the typing stops."""
+_SAME = """const same = (one, other) => JSON.stringify(one ?? "") === JSON.stringify(other ?? "");"""
+
+
+def fill_if_other(initial: Sequence[Any], button: str) -> str:
+    """Script that presses ``button`` when what the form opens with is not all that it was drawn with (``initial``):
+    only then is every control read and filled, which takes a slow machine a second."""
+    return f"""(opening) => {{
+      const initial = {json.dumps(list(initial))};
+      {_SAME}
+      if (opening?.some((value, index) => !same(value, initial[index]))) document.getElementById('{button}')?.click();
+      else window.{_FILLED_FLAG} = true;
+    }}"""
 
 
 def fill_untouched(initial: Sequence[Any]) -> str:
@@ -47,7 +56,7 @@ def fill_untouched(initial: Sequence[Any]) -> str:
     return f"""(opening, ...now) => {{
       const initial = {json.dumps(list(initial))};
       const leave = {{ __type__: "update" }};
-      const same = (one, other) => JSON.stringify(one ?? "") === JSON.stringify(other ?? "");
+      {_SAME}
       const fill = (value, index) => opening && same(value, initial[index]) && !same(value, opening[index]);
       window.{_FILLED_FLAG} = true;
       return now.map((value, index) => (fill(value, index) ? opening[index] : leave));
@@ -61,11 +70,9 @@ SHOW_CONTROL = """() => window.sdcolab.go({
 """Script for the event that gave a unit of ControlNet a picture: its section comes into view."""
 
 
-def open_tab(tab: str, *, generation: bool) -> str:
-    """Script for the event of a tab: the page shows what belongs to it, and each way of making a picture has a size of
-    its own. Takes and returns the mode, width, height, and the sizes of the others."""
-    if not generation:
-        return f"() => window.sdcolab.openTab('{tab}')"
+def open_mode(tab: str) -> str:
+    """Script for the event of a tab of generation: the page shows what belongs to it, and each has a size of its own.
+    Takes and returns the mode, width, height, and the sizes of the others."""
     return f"""(mode, width, height, sizes) => {{
       window.sdcolab.openTab('{tab}');
       const kept = {{ ...(sizes || {{}}), ...(mode === '{tab}' ? {{}} : {{ [mode]: [width, height] }}) }};

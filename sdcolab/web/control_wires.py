@@ -3,6 +3,7 @@ model and its numbers, and the weights that it lacks are one click away."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,8 +71,15 @@ class UnitActions:
         return gr.update(value=said, visible=bool(said)), gr.update(visible=bool(told))
 
 
-def connect_units(panel: Any, desk: ControlDesk, filled: Any, quiet: dict[str, Any]) -> None:
-    """Connect every unit of the form. ``filled`` is the event after which a page that opens shows what it shall."""
+def draw_with(control: Any, update: Mapping[str, Any]) -> None:
+    """Let ``control``, which no page has shown yet, be drawn as ``update`` says."""
+    for name, value in update.items():
+        if name != "__type__":
+            setattr(control, name, value)
+
+
+def connect_units(panel: Any, desk: ControlDesk, quiet: dict[str, Any]) -> None:
+    """Connect every unit of the form, which is drawn as its preprocessors want it."""
     actions = UnitActions(desk)
     for unit in desk.units:
         kind, module, model = panel.some(f"{unit}.kind", f"{unit}.module", f"{unit}.model")
@@ -81,8 +89,11 @@ def connect_units(panel: Any, desk: ControlDesk, filled: Any, quiet: dict[str, A
         kind.input(actions.choose_kind, chosen, [module, model], **quiet)
         module.input(actions.choose_module, chosen, model, **quiet)
         told = [weights.told, weights.download]
-        for happens in (module.change, filled.then):
-            happens(actions.look, [module, a, b], [a, b, resolution, *told], **quiet)
+        for control, update in zip(
+            (a, b, resolution, *told), actions.look(module.value, a.value, b.value), strict=True
+        ):
+            draw_with(control, update)
+        module.change(actions.look, [module, a, b], [a, b, resolution, *told], **quiet)
         weights.download.click(actions.download, module, told, **quiet)
 
 

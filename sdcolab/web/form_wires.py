@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from functools import partial
 from typing import Any
 
@@ -9,19 +10,18 @@ import gradio as gr
 
 from sdcolab.core.words.faces import SIZES
 from sdcolab.studio.generating import BROUGHT, chip_size
-from sdcolab.studio.layout import TabKind
 from sdcolab.studio.studio import Studio
 from sdcolab.web.actions import FormActions, offer_upscaler, random_seed
 from sdcolab.web.bar import DOWNLOAD_REPORT
 from sdcolab.web.browser import (
     ASK_STYLE,
-    KEEP_FORM_SOON,
     KEEP_PICTURE,
     RECALL_FORM,
     RECALL_PICTURE,
+    fill_if_other,
     fill_untouched,
     keep_form,
-    open_tab,
+    open_mode,
 )
 from sdcolab.web.control_wires import connect_units
 from sdcolab.web.help import make_report
@@ -52,9 +52,9 @@ class FormWires:
     def connect(self) -> None:
         """Connect every event of the form."""
         self._connect_tabs()
-        filled = self._connect_opening()
+        self._connect_opening()
         self._connect_parameters()
-        connect_units(self._panel, self._actions.desk.control, filled, QUIET)
+        connect_units(self._panel, self._actions.desk.control, QUIET)
         self._connect_scripts()
         self._connect_left_plan()
         self._connect_prompts()
@@ -62,36 +62,46 @@ class FormWires:
 
     def _connect_tabs(self) -> None:
         size = self._panel.some("width", "height")
-        for tab in self._parts.layout.tabs:
-            drawn = self._parts.tab_of[tab.id]
-            if tab.kind is TabKind.GENERATE:
-                both = [self._panel.mode, *size, self._panel.sizes]
-                drawn.select(None, both, both, js=open_tab(tab.id, generation=True), **QUIET)
-            else:
-                drawn.select(None, None, None, js=open_tab(tab.id, generation=False), **QUIET)
+        for mode in self._parts.layout.modes:  # the page's script follows the other tabs by itself
+            both = [self._panel.mode, *size, self._panel.sizes]
+            self._parts.tab_of[mode].select(None, both, both, js=open_mode(mode), **QUIET)
 
-    def _connect_opening(self) -> Any:
-        """Returns the event that fills the form."""
+    def _connect_opening(self) -> None:
         kept, opened = gr.JSON(visible=False), gr.JSON(visible=False)
         fields = self._panel.some(*self._actions.kept)
-        filled = self._page.load(
+        drawn = [field.value for field in fields]
+        filler = gr.Button(visible="hidden", elem_id="sd-fill")
+        self._page.load(
             self._actions.open_form,
             kept,
             [opened, self._gadgets.styles, self._native, self._panel.message],
             js=RECALL_FORM,
             **QUIET,
-        ).then(None, [opened, *fields], fields, js=fill_untouched([field.value for field in fields]), **QUIET)
+        ).then(None, opened, None, js=fill_if_other(drawn, "sd-fill"), **QUIET)
+        filler.click(None, [opened, *fields], fields, js=fill_untouched(drawn), **QUIET)
         image = self._panel.fields["init.images"]
         image.change(None, image, None, js=KEEP_PICTURE, **QUIET)
         self._page.load(None, None, image, js=RECALL_PICTURE, **QUIET)
-        self._page.load(self._actions.fresh_lists, None, self._parts.every_list, **QUIET)
+        self._connect_lists()
         remembered = [*fields, self._gadgets.styles]
         keeper = gr.Button(visible="hidden", elem_id="sd-keep-form")
         keeper.click(None, remembered, None, js=keep_form(self._actions.kept), **QUIET)
         keeper.click(self._prompts.remarks, {*self._prompts.remarked}, self._gadgets.remarks, **QUIET)
-        changing = [*remembered, self._panel.mode, self._gadgets.script]
-        gr.on([control.change for control in changing], None, None, None, js=KEEP_FORM_SOON, **QUIET)
-        return filled
+
+    def _connect_lists(self) -> None:
+        """The lists are drawn with what there is; a page that opens looks for more, and only where there is does it
+        change them all."""
+        drawn = self._actions.fresh_lists()
+        for control, update in drawn.items():
+            control.choices = gr.Dropdown(update["choices"], render=False).choices
+            control.info = update.get("info", control.info)
+        changed = gr.Textbox("", visible="hidden", elem_id="sd-lists")
+
+        def look() -> Any:
+            return gr.skip() if self._actions.fresh_lists() == drawn else str(time.monotonic_ns())
+
+        self._page.load(look, None, changed, **QUIET)
+        changed.change(self._actions.fresh_lists, None, self._parts.every_list, **QUIET)
 
     def _connect_parameters(self) -> None:
         gadgets, actions = self._gadgets, self._actions
@@ -101,7 +111,8 @@ class FormWires:
         gadgets.random_seed.click(random_seed, None, self._panel.fields["seed"], **QUIET)
         gadgets.last_seed.click(actions.reuse_seed, self._selected, self._panel.fields["seed"], **QUIET)
         fields = [*self._panel.fields.values()]
-        gadgets.reset_tuning.click(actions.neutral_tuning, None, fields, **QUIET)
+        tuned = [control for path, control in self._panel.fields.items() if path.startswith("tuning.")]
+        gadgets.reset_tuning.click(actions.neutral_tuning, None, tuned, **QUIET)
         gadgets.put_defaults.click(actions.put_defaults, None, [*fields, self._panel.message], **QUIET)
         gadgets.save_defaults.click(
             lambda data: actions.save_defaults(data[self._native], data),
@@ -120,9 +131,12 @@ class FormWires:
         boxes = {script: form["@box"] for script, form in gadgets.script_forms.items()}
         if boxes:
             gadgets.script.change(
-                lambda chosen: {box: gr.update(visible=chosen == script) for script, box in boxes.items()},
+                lambda chosen: (
+                    {box: gr.update(visible=chosen == script) for script, box in boxes.items()} | {gadgets.forecast: ""}
+                ),
                 gadgets.script,
-                [*boxes.values()],
+                [*boxes.values(), gadgets.forecast],
+                js="(chosen) => { window.sdcolab.keepFormSoon(); return [chosen] }",
                 **QUIET,
             )
         plot = gadgets.script_forms.get("xyz", {})
@@ -140,15 +154,10 @@ class FormWires:
             axes = [plot[name] for name in ("x_axis", "x_values", "y_axis", "y_values", "z_axis")]
             axes.append(self._panel.message)
             gadgets.compare_loras.click(self._actions.compare_loras, gadgets.compared_lora, axes, **QUIET)
-        drawn = [control for form in gadgets.script_forms.values() for path, control in form.items() if path != "@box"]
         if gadgets.forecast is not None:
-            gr.on(
-                [gadgets.script.change, *(control.change for control in drawn if hasattr(control, "change"))],
-                self._actions.forecast,
-                {*self._actions.form},
-                gadgets.forecast,
-                trigger_mode="always_last",
-                **QUIET,
+            counter = gr.Button(visible="hidden", elem_id="sd-count-plan")
+            counter.click(
+                self._actions.forecast, {*self._actions.form}, gadgets.forecast, trigger_mode="always_last", **QUIET
             )
 
     def _connect_left_plan(self) -> None:

@@ -7,7 +7,6 @@ hidden button here: an event of gradio costs a browser many times what a small r
 from __future__ import annotations
 
 import time
-from typing import Any
 
 import gradio as gr
 
@@ -49,11 +48,7 @@ class Pulse:
 
     def connect(self) -> None:
         """Look whenever the page's script says that there is news, and look for files once some were made."""
-        self._button.click(**self.event(), trigger_mode="always_last")
         self._made.change(self._actions.refresh, self._parts.chosen, self._parts.every_list, **QUIET)
-
-    def event(self) -> dict[str, Any]:
-        """The event that brings the page up to date."""
         results, downloads, buttons = self._parts.results, self._parts.downloads, self._parts.buttons
         outputs = [
             *(self._watch, self._made),
@@ -63,7 +58,7 @@ class Pulse:
             *(downloads.progress, downloads.report, downloads.cancel),
         ]
         inputs = [self._watch, self._selected]
-        return {"fn": self._look, "inputs": inputs, "outputs": outputs, **QUIET}
+        self._button.click(self._look, inputs, outputs, trigger_mode="always_last", **QUIET)
 
     def _look(self, watch: Watch, selected: Selected) -> Updates:
         seen, job_view = see_job(watch, self._studio.jobs, time.monotonic)

@@ -71,16 +71,16 @@ class Wires:
     def _connect_jobs(self) -> None:
         actions, results, buttons = self._actions, self._parts.results, self._parts.buttons
         buttons.generate.click(
-            lambda *values: actions.generate(dict(zip(actions.form, values, strict=True))),
+            lambda *values: (actions.generate(dict(zip(actions.form, values, strict=True))), None),
             actions.form,
-            self._panel.message,
+            [self._panel.message, self._selected],  # a new job's pictures are followed: none is chosen
             queue=False,
             show_progress="hidden",
             api_name="generar",
-        ).then(_forget, None, self._selected, **QUIET).then(**self._pulse.event())
+        )
         buttons.interrupt.click(actions.interrupt, None, None, **QUIET)
-        buttons.pause.click(actions.pause, None, None, **QUIET).then(**self._pulse.event())
-        buttons.skip_queue.click(actions.empty_queue, None, self._panel.message, **QUIET).then(**self._pulse.event())
+        buttons.pause.click(actions.pause, None, None, **QUIET)
+        buttons.skip_queue.click(actions.empty_queue, None, self._panel.message, **QUIET)
         chosen = [self._selected, results.infotext, results.download]
         results.viewer.select(actions.select_image, None, chosen, **QUIET)
         self._pulse.connect()
@@ -92,17 +92,17 @@ class Wires:
                     buttons[name].click(
                         partial(self._start, name, trying=trying),
                         {*form.controls.values()},
-                        self._panel.message,
+                        [self._panel.message, self._selected],
                         **QUIET,
-                    ).then(_forget, None, self._selected, **QUIET).then(**self._pulse.event())
+                    )
             self._show_pictures(form.controls, name)
             connect_samplers(form.controls, self._studio.lists, QUIET)
             if listed := [form.controls[path] for path in form.live()]:
                 opened = self._parts.tab_of[name].select
                 opened(partial(fresh_choices, self._studio, form), listed, listed, **QUIET)
 
-    def _start(self, name: str, data: Any, *, trying: bool) -> str:
-        return start_tool(self._studio, self._parts.tools[name], self._actions.reader, data, trying=trying)
+    def _start(self, name: str, data: Any, *, trying: bool) -> tuple[str, None]:
+        return start_tool(self._studio, self._parts.tools[name], self._actions.reader, data, trying=trying), None
 
     def _connect_pictures(self) -> None:
         """The pictures that are painted on."""
@@ -146,9 +146,12 @@ class Wires:
             sender.dropped, [self._parts.drop, self._panel.mode, self._panel.sizes], filled, **QUIET
         ).then(None, self._parts.drop, None, js=f"(drop) => drop?.action === 'control' && ({SHOW_CONTROL})()", **QUIET)
         actions["compare"].click(None, None, None, js="() => { window.sdcolab.viewer?.compare() }", **QUIET)
-        actions["enhance"].click(self._actions.enhance, self._selected, self._panel.message, **QUIET).then(
-            _forget, None, self._selected, **QUIET
-        ).then(**self._pulse.event())
+        actions["enhance"].click(
+            lambda selected: (self._actions.enhance(selected), None),
+            self._selected,
+            [self._panel.message, self._selected],
+            **QUIET,
+        )
 
     def _connect_pnginfo(self) -> None:
         tab, sender = self._parts.pnginfo, self._sender
@@ -180,9 +183,5 @@ class Wires:
 
     def _connect_downloads(self) -> None:
         tab, actions = self._parts.downloads, DownloadActions(self._desk)
-        tab.start.click(actions.start, [tab.links, tab.chosen], tab.message, **QUIET).then(**self._pulse.event())
+        tab.start.click(actions.start, [tab.links, tab.chosen], tab.message, **QUIET)
         tab.cancel.click(actions.cancel, None, None, **QUIET)
-
-
-def _forget() -> None:
-    """No image is chosen: a new job's are followed."""

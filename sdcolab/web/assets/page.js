@@ -22,6 +22,7 @@
   };
 
   const dress = () => {
+    tabsFirst();
     for (const [id, name] of Object.entries(NAMES)) {
       const button = byId(id);
       if (!button || button.title === name) continue;
@@ -91,6 +92,12 @@
   };
 
   whenRead(dressSoon);
+
+  /* The tabs are drawn last, where gradio finds them last; for who reads or walks the page they come after the bar. */
+  const tabsFirst = () => {
+    const tabs = document.querySelector("#sd-page > #sd-tabs"), side = byId("sd-side");
+    if (tabs && side && side.nextElementSibling !== tabs) side.after(tabs);
+  };
   document.addEventListener("focusout", dressSoon);
   new MutationObserver(dressSoon).observe(page, { childList: true, subtree: true, characterData: true });
 
@@ -145,6 +152,10 @@
   };
   const pressTab = (name) => byId(`sd-tab-${name}-button`)?.click();
   window.sdcolab.openTab = openTab;
+  new MutationObserver(() => {
+    const chosen = document.querySelector('#sd-tabs > .tab-wrapper [role=tab][aria-selected="true"]')?.id;
+    if (chosen) openTab(chosen.slice("sd-tab-".length, -"-button".length));
+  }).observe(page, { subtree: true, attributes: true, attributeFilter: ["aria-selected"] });
 
   /* Open a tab, and bring a part of its form into view, unfolded. */
   const settle = (look, act, tries = 40) => {
@@ -175,11 +186,24 @@
       return null;
     }
   };
-  let keeping = 0;
-  window.sdcolab.keepFormSoon = () => {
+  /* The form is read when its user rests and the server has answered: gradio looks for every control from the root of
+     the page, and one listener a control costs it seconds when the page opens. */
+  let keeping = 0, answering = 0, pressed = false;
+  const keepFormSoon = (wait = 250) => {
     clearTimeout(keeping);
-    keeping = setTimeout(() => byId("sd-keep-form")?.click(), 250);
+    keeping = setTimeout(() => {
+      if (answering) return keepFormSoon(150);
+      byId("sd-keep-form")?.click();
+      if ([...document.querySelectorAll(".sd-script")].some((box) => box.checkVisibility())) byId("sd-count-plan")?.click();
+    }, wait);
   };
+  for (const kind of ["input", "change", "click", "keyup", "drop", "paste"])
+    document.addEventListener(kind, (event) => {
+      if (!event.isTrusted && kind !== "input" && kind !== "change") return; // a hidden button that this script presses
+      pressed = true;
+      if (event.target.closest?.("#sd-page, dialog, .sd-help-card")) keepFormSoon();
+    }, true);
+  window.sdcolab.keepFormSoon = () => keepFormSoon();
   window.sdcolab.keepPicture = (image) => keep(sessionStorage, PICTURE, JSON.stringify(image ?? null));
   window.sdcolab.keptPicture = () => parsed(PICTURE);
   window.sdcolab.keepPainted = (id, url, value) => keep(sessionStorage, PAINTED, JSON.stringify({ id, url, value }));
@@ -288,8 +312,9 @@
   /* --- News: asked for in a line, and looked at only when there are --- */
 
   const BUSY = 600, IDLE = 2000, AWAY = 4000;
-  let seen = null;
+  let seen = null, next = 0;
   const news = async () => {
+    clearTimeout(next);
     let wait = document.hidden ? AWAY : IDLE;
     try {
       const answer = await fetch("sdcolab/ask/cola/news", { method: "POST", headers: { "content-type": "application/json" }, body: "{}" });
@@ -303,7 +328,8 @@
     } catch {
       /* the server is away: the next time */
     }
-    setTimeout(news, wait);
+    clearTimeout(next);
+    next = setTimeout(news, wait);
   };
   whenRead(news);
 
@@ -372,7 +398,13 @@
 
   const plainFetch = window.fetch;
   window.fetch = async (...request) => {
-    const answer = await plainFetch(...request);
+    const asked = String(request[0]?.url ?? request[0]).endsWith("/run/predict");
+    answering += asked;
+    const answer = await plainFetch(...request).finally(() => { answering -= asked; });
+    if (asked && pressed && !answering) {
+      pressed = false;
+      news(); // what was pressed may have begun something
+    }
     if (answer.status === 401) window.location.assign("login");
     return answer;
   };

@@ -191,6 +191,7 @@ def test_enlarging_a_result_and_an_uploaded_picture(page: Page, bench: Bench, ph
     part(page, "send-extras").click()
     mode(page, "extras")
     expect(part(page, "generate")).to_be_hidden()
+    choose(page, "extras-enlargement-upscaler", "Remacri")
     field(page, "extras-enlargement-scale").fill("2")
     field(page, "extras-enlargement-scale").blur()
     part(page, "start-extras").click()

@@ -186,16 +186,17 @@
       return null;
     }
   };
-  /* The form is read when its user rests and the server has answered: gradio looks for every control from the root of
-     the page, and one listener a control costs it seconds when the page opens. */
+  /* The form is read when its user rests, and again while the server answers, which may fill it: gradio looks for every
+     control from the root of the page, and one listener a control costs it seconds when the page opens. */
   let keeping = 0, answering = 0, pressed = false;
-  const keepFormSoon = (wait = 250) => {
+  const keepFormSoon = (again = 3) => {
     clearTimeout(keeping);
     keeping = setTimeout(() => {
-      if (answering) return keepFormSoon(150);
+      const more = answering && again;
       byId("sd-keep-form")?.click();
       if ([...document.querySelectorAll(".sd-script")].some((box) => box.checkVisibility())) byId("sd-count-plan")?.click();
-    }, wait);
+      if (more) keepFormSoon(again - 1);
+    }, 250);
   };
   for (const kind of ["input", "change", "click", "keyup", "drop", "paste"])
     document.addEventListener(kind, (event) => {

@@ -1,0 +1,158 @@
+"""The guide's flows without a mouse: with the keyboard alone, and with a finger on a phone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+from web_fakes import Bench
+from web_visitor import LAPTOP, PHONE, Visitor, field, infotext, part
+
+from sdcolab.web.app import Server
+
+pytestmark = pytest.mark.navegador
+
+INSIDE = """ids => {
+  const now = document.activeElement;
+  return ids.some((id) => now.id === id || (now.matches("input, textarea") && now.closest(`#${id}`)));
+}"""
+
+
+def reach(page: Page, *names: str, back: bool = False) -> None:
+    """Go with Tab to a control of one of these parts."""
+    ids = [f"sd-{name}" for name in names]
+    for _ in range(150):
+        if page.evaluate(INSIDE, ids):
+            return
+        page.keyboard.press("Shift+Tab" if back else "Tab")
+    raise AssertionError(f"{names} cannot be reached with Tab")
+
+
+def opened(page: Page, name: str) -> None:
+    expect(page.locator("html")).to_have_attribute("data-sd-tab", name)
+
+
+@pytest.fixture(scope="module")
+def keyboard(browser: Browser, server: Server, bench: Bench) -> Iterator[Page]:
+    """One page for all that is done without a mouse."""
+    bench.add_lora("Lineas", "thick lines")
+    visitor = Visitor(browser, server, LAPTOP)
+    yield visitor.open()
+    bench.finish_jobs()
+    visitor.context.close()
+    assert visitor.trouble == []
+
+
+def test_a_prompt_is_written_and_made_with_the_keyboard(keyboard: Page) -> None:
+    reach(keyboard, "prompt")
+    keyboard.keyboard.type("un gato")
+    keyboard.keyboard.press("Control+Enter")
+    expect(infotext(keyboard)).to_have_value(re.compile("^un gato"))
+
+
+def test_the_tabs_come_after_the_bar_and_before_the_form(keyboard: Page) -> None:
+    """They are drawn last and stand first."""
+    keyboard.evaluate("document.activeElement.blur()")
+    keyboard.locator("#sd-look button").focus()
+    reach(keyboard, "tab-txt2img-button", "tab-img2img-button")
+    reach(keyboard, "prompt")
+
+
+def test_a_result_is_sent_on_with_the_keyboard(keyboard: Page, bench: Bench) -> None:
+    reach(keyboard, "send-img2img")
+    keyboard.keyboard.press("Enter")
+    opened(keyboard, "img2img")
+    expect(part(keyboard, "init-images").locator("img")).to_be_visible()
+    reach(keyboard, "prompt", back=True)
+    keyboard.keyboard.press("End")
+    keyboard.keyboard.type(", más cerca")
+    keyboard.keyboard.press("Control+Enter")
+    expect(infotext(keyboard)).to_have_value(re.compile("^un gato, más cerca"))
+    assert bench.generator.requests[-1].init is not None
+    reach(keyboard, "send-extras")
+    keyboard.keyboard.press("Enter")
+    opened(keyboard, "extras")
+    reach(keyboard, "start-extras")
+    keyboard.keyboard.press("Enter")
+    expect(infotext(keyboard)).to_have_value(re.compile("Postprocess upscale by"))
+
+
+def test_every_tab_opens_with_the_keyboard(keyboard: Page) -> None:
+    keyboard.locator("#sd-look button").focus()
+    for name in ("txt2img", "galeria", "pnginfo", "cartas", "ajustes"):
+        reach(keyboard, f"tab-{name}-button")
+        keyboard.keyboard.press("Enter")
+        opened(keyboard, name)
+    reach(keyboard, "tab-txt2img-button", back=True)
+    keyboard.keyboard.press("Enter")
+    opened(keyboard, "txt2img")
+
+
+def test_a_plot_is_asked_for_with_the_keyboard(keyboard: Page) -> None:
+    reach(keyboard, "script")
+    keyboard.keyboard.type("X/Y/Z")
+    keyboard.keyboard.press("Enter")
+    reach(keyboard, "script-xyz-x_values")
+    keyboard.keyboard.type("1, 2, 3")
+    expect(part(keyboard, "forecast")).to_contain_text("3")
+    reach(keyboard, "script", back=True)
+    keyboard.keyboard.press("Control+A")
+    keyboard.keyboard.type("Ninguno")
+    keyboard.keyboard.press("Enter")
+    expect(part(keyboard, "forecast")).to_be_empty()
+
+
+@pytest.fixture(scope="module")
+def phone(browser: Browser, server: Server, bench: Bench) -> Iterator[Page]:
+    """One page on a phone."""
+    visitor = Visitor(browser, server, PHONE)
+    yield visitor.open()
+    bench.finish_jobs()
+    visitor.context.close()
+    assert visitor.trouble == []
+
+
+def finger(page: Page, *points: tuple[float, float]) -> None:
+    """Draw a short stroke from point to point and rest."""
+    wire = page.context.new_cdp_session(page)
+    for place, (x, y) in enumerate(points):
+        kind = "touchMove" if place else "touchStart"
+        wire.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y}]})
+    wire.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    page.wait_for_timeout(300)
+
+
+def test_from_a_prompt_to_a_painted_mask_with_a_finger(phone: Page, bench: Bench) -> None:
+    field(phone, "prompt").tap()
+    phone.keyboard.type("una flor")
+    part(phone, "generate").tap()
+    expect(infotext(phone)).to_have_value(re.compile("^una flor"))
+    part(phone, "send-inpaint").tap()
+    opened(phone, "img2img")
+    marks = phone.locator(".sd-canvas-mask .sd-canvas-marks")
+    expect(marks).to_be_visible()
+    marks.evaluate("canvas => canvas.scrollIntoView({ block: 'center' })")
+    phone.wait_for_timeout(300)
+    box = marks.bounding_box()
+    assert box is not None
+    middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    finger(phone, middle, (middle[0] + 8, middle[1]), (middle[0] + 16, middle[1] + 4))
+    phone.wait_for_function("window.sdcolab.canvases['sd-init-inpaint-mask']?.value() != null")
+    part(phone, "generate").tap()
+    expect(part(phone, "progress")).to_contain_text("Listo: 1 imagen")
+    init = bench.generator.requests[-1].init
+    assert init is not None and init.inpaint is not None and init.inpaint.mask.getbbox() is not None
+
+
+def test_what_comes_of_it_is_enlarged_and_found_in_the_gallery_on_a_phone(phone: Page) -> None:
+    part(phone, "send-extras").tap()
+    opened(phone, "extras")
+    part(phone, "start-extras").tap()
+    expect(infotext(phone)).to_have_value(re.compile("Postprocess upscale by"))
+    phone.locator("#sd-tab-galeria-button").tap()
+    opened(phone, "galeria")
+    expect(phone.locator("#sd-tab-galeria img").first).to_be_visible()
+    width: int = phone.evaluate("document.scrollingElement.scrollWidth")
+    assert width <= 390

@@ -5,7 +5,13 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, replace
 
-from sdcolab.core.errors import AxisDecimalComma, AxisWithoutEffect, ScriptNeedsPicture, SdcolabError
+from sdcolab.core.errors import (
+    AxisDecimalComma,
+    AxisWithoutEffect,
+    MatrixWithoutParts,
+    ScriptNeedsPicture,
+    SdcolabError,
+)
 from sdcolab.core.request import MAX_RANDOM_SEED, RANDOM_SEED, GenerationRequest
 from sdcolab.core.scripts import (
     IN_PARTS,
@@ -74,7 +80,7 @@ def prepare(task: Grid, names: Names, wildcards: Wildcards, draw_seed: RandomSee
     plan = _plan(request, script, names, draw_seed)
     if task.dynamic and not isinstance(script, _PLANNED_AFTER_DRAWING):
         plan, warnings = _with_drawn_prompts(plan, task.dynamic, wildcards)
-    return Prepared(plan, None, (*warnings, *_doubtful_axes(request, script)), fields)
+    return Prepared(plan, None, (*warnings, *_doubtful_axes(request, script), *_doubtful_matrix(plan, script)), fields)
 
 
 _PLANNED_AFTER_DRAWING = (PromptMatrix, Alternative)
@@ -140,6 +146,10 @@ def _doubtful_axes(request: GenerationRequest, script: Script) -> tuple[SdcolabE
         *(AxisWithoutEffect(axis=label) for label in idle(texts, request)),
         *(AxisDecimalComma(axis=axis.label, values=values.split(texts[axis])) for axis in commas),
     )
+
+
+def _doubtful_matrix(plan: Plan, script: Script) -> tuple[SdcolabError, ...]:
+    return (MatrixWithoutParts(),) if isinstance(script, PromptMatrix) and len(plan.cells) == 1 else ()
 
 
 def forecast(task: Grid, names: Names, wildcards: Wildcards) -> Forecast:

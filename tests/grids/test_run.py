@@ -14,7 +14,15 @@ from PIL import Image
 from support.queues import worker_of
 
 from sdcolab.core.detect import ModelKind
-from sdcolab.core.errors import AxisDecimalComma, Cancelled, CellFailed, LoraMissing, ModelUnreadable, PlanUnreadable
+from sdcolab.core.errors import (
+    AxisDecimalComma,
+    Cancelled,
+    CellFailed,
+    LoraMissing,
+    MatrixWithoutParts,
+    ModelUnreadable,
+    PlanUnreadable,
+)
 from sdcolab.core.events import (
     CancelToken,
     CellMade,
@@ -42,6 +50,7 @@ from sdcolab.core.scripts import (
     PromptLines,
     PromptMatrix,
     Ultimate,
+    Which,
     XyzPlot,
 )
 from sdcolab.core.words import explain
@@ -204,6 +213,14 @@ def test_what_all_cells_lack_is_told_once(bench: Bench, monkeypatch: pytest.Monk
     told = [event.warning for event in bench.of(Warned)]
     assert [warning.tag for warning in told if isinstance(warning, LoraMissing)] == ["<lora:mi:0.4>", "<lora:otra:1>"]
     assert [warning.reason for warning in told if isinstance(warning, ModelUnreadable)] == ["1", "2"]
+
+
+def test_a_matrix_of_a_prompt_without_parts_is_told(bench: Bench) -> None:
+    request = replace(REQUEST, negative_prompt="ugly|blurry")
+    bench.run(Grid(request, PromptMatrix()))
+    assert [type(event.warning) for event in bench.of(Warned)] == [MatrixWithoutParts]
+    bench.run(Grid(request, PromptMatrix(which=Which.NEGATIVE)))
+    assert (bench.of(Warned), len(bench.of(CellMade))) == ([], 2)
 
 
 def test_cells_that_failed_lie_nowhere(bench: Bench) -> None:

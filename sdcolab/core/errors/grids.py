@@ -146,6 +146,13 @@ class SearchTextMissing(GridError):
 
 
 @dataclass(eq=False)
+class MatrixWithoutParts(GridError):
+    """A matrix is asked for of a prompt that no sign divides: one picture comes of it."""
+
+    code: ClassVar[str] = "grids.matrix_without_parts"
+
+
+@dataclass(eq=False)
 class ScriptNeedsPicture(GridError):
     """The script works on a picture, and there is none."""
 

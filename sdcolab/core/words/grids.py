@@ -54,6 +54,10 @@ SENTENCES: Mapping[str, Sentence] = {
         "Prompt S/R busca «{text}» y no está en tu prompt ni en el prompt negativo.",
         "El primer valor debe ser una parte de tu prompt, escrita igual, con sus mayúsculas.",
     ),
+    "grids.matrix_without_parts": Sentence(
+        "El prompt elegido en Prompt matrix no tiene partes separadas por |: sale una sola imagen.",
+        "Escríbelas (gato|hierba|noche), o elige el otro prompt, positivo o negativo.",
+    ),
     "grids.script_needs_picture": Sentence(
         "El script «{script}» trabaja sobre una imagen.", "Ve a img2img, sube una imagen y elige allí el script."
     ),

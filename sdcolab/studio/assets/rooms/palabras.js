@@ -232,8 +232,13 @@ export async function mount(host, house) {
     /* Below the prompt's buttons, or above the prompt: it covers neither what is written nor what can be pressed. */
     const bottom = (area.closest(".sd-prompt-box")?.querySelector(".sd-prompt-bar") ?? area).getBoundingClientRect().bottom + 4;
     const left = Math.max(8, Math.min(frame.left + offsetLeft, innerWidth - box.offsetWidth - 8));
-    const seen = visualViewport?.height ?? innerHeight; // less than the window's where a phone shows its keyboard
+    const foot = document.getElementById("sd-actions");
+    const fixed = foot && getComputedStyle(foot).position === "fixed"; // on a phone: the button to generate stays in reach
+    const inSight = visualViewport?.height ?? innerHeight; // less where a phone shows its keyboard
+    const seen = fixed ? Math.min(inSight, foot.getBoundingClientRect().top) : inSight;
+    box.style.maxHeight = "";
     const above = bottom + box.offsetHeight > seen && frame.top > box.offsetHeight;
+    if (!above && fixed) box.style.maxHeight = `${Math.min(292, Math.max(88, seen - bottom - 4))}px`;
     house.pin(box, left, above ? frame.top - box.offsetHeight - 4 : bottom);
   }
 

@@ -77,14 +77,17 @@ class UnitWidgets:
         self._tell(unit, self._desk.missing(module))
 
     def _show_numbers(self, unit: str) -> None:
-        """The preprocessor's own names and ranges; hidden where it has no such number."""
+        """The preprocessor's own names, ranges and numbers; hidden where it has no such number."""
         form = self._form
         if form is None:
             return
         now = (as_number(form.values.get(f"{unit}.threshold_{one}")) for one in ("a", "b"))
         for one, number in zip(("a", "b"), self._desk.numbers(self._values(unit)[1], *now), strict=True):
-            if drawn := form.fields.get(f"{unit}.threshold_{one}"):
+            path = f"{unit}.threshold_{one}"
+            if drawn := form.fields.get(path):
                 drawn.reshape(number.label, number.low, number.high, number.step, number.value)
+            else:
+                form.fill({path: number.value})
 
     def _tell(self, unit: str, missing: str) -> None:
         told, button = self._weights[unit]

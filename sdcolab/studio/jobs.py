@@ -93,32 +93,19 @@ class JobQueue:
     def current(self, place: Place = Place.ENGINE) -> Job | None:
         """The job that runs now at ``place``, else the next one waiting, else the last one finished."""
         with self._wake:
-            first = next((order for order in self._ledger.lines[place].orders if order.listed), None)
-            if first:
-                return first.job
-            known = reversed(self._ledger.jobs.values())
-            return next((job for job in known if self._ledger.place(job) is place), None)
+            return self._ledger.current(place)
 
     def shown(self) -> Job | None:
         """The job that a face shows beside its forms: of those that run now at any place, or are next there, the one
         asked for last; else the last one that ended. None of what has a place of its own on the faces.
         """
         with self._wake:
-            known = [job for job in self._ledger.jobs.values() if not self._ledger.row(job).apart]
-            firsts = (
-                next((one.job for one in line.orders if one.listed and one.job in known), None)
-                for line in self._ledger.lines.values()
-            )
-            now = [job for job in firsts if job]
-            return max(now, key=lambda job: job.id) if now else next(reversed(known), None)
+            return self._ledger.shown()
 
     def position(self, job: Job) -> int:
         """How many jobs run or wait before ``job``; 0 when it runs or has ended."""
         with self._wake:
-            if found := self._ledger.find(job):
-                line, order = found
-                return line.waiting.index(order) + len(line.running)
-            return 0
+            return self._ledger.position(job)
 
     # --- Steering -----------------------------------------------------------------------------------------------------
 

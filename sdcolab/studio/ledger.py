@@ -91,6 +91,30 @@ class Ledger:
         """Where ``job`` is done."""
         return self.row(job).place
 
+    def current(self, place: Place) -> Job | None:
+        """What runs or is next at ``place``, else the last one that ended there."""
+        first = next((order for order in self.lines[place].orders if order.listed), None)
+        return (
+            first.job
+            if first
+            else next((job for job in reversed(self.jobs.values()) if self.place(job) is place), None)
+        )
+
+    def shown(self) -> Job | None:
+        """Of what runs or is next at any place the one asked for last, else the last one that ended; none that has a
+        place of its own on the faces."""
+        known = [job for job in self.jobs.values() if not self.row(job).apart]
+        firsts = (next((one.job for one in line.orders if one.job in known), None) for line in self.lines.values())
+        now = [job for job in firsts if job]
+        return max(now, key=lambda job: job.id) if now else next(reversed(known), None)
+
+    def position(self, job: Job) -> int:
+        """How many jobs run or wait before ``job``; 0 when it does not wait."""
+        if found := self.find(job):
+            line, order = found
+            return line.waiting.index(order) + len(line.running)
+        return 0
+
     def written(self, task: Task, *, keep: bool) -> Written | None:
         """``task`` as the journal will hold it (this may take a while: it needs no lock)."""
         return self._journal.written(task) if keep and self._journal and self._table[task.code].listed else None

@@ -555,6 +555,9 @@ def test_a_picture_sent_to_control_and_its_type(desk: Desk) -> None:
     desk.press("▸ ControlNet")
     form = panel._form.form
     assert (form.values["control.0"], form.values["control.0.images"]) == (True, [png("plum")])
+    desk.widget("Tipo de control (Control Type)").value = "Canny"
+    numbers = [form.values[f"control.0.threshold_{one}"] for one in ("a", "b")]
+    assert numbers == [100, 200], "those of the preprocessor, as the page sends them"
     desk.widget("Tipo de control (Control Type)").value = "Depth"
     assert form.values["control.0.module"] == "depth_midas"
     model = form.fields["control.0.model"].box

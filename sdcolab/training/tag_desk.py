@@ -133,6 +133,7 @@ class Uploads:
     def __init__(self, scratch: Path) -> None:
         self._scratch = scratch
         self._sizes: dict[str, int] = {}
+        self._stems: dict[Path, str] = {}
         self._lock = threading.Lock()
 
     def take(self, key: str, at: int, data: str) -> Path:
@@ -159,8 +160,9 @@ class Uploads:
         return path
 
     def finish(self, key: str, name: str, target: Path) -> int:
-        """Put the whole file called ``name`` in ``target``, a zip unpacked; how many files came. Raises
-        ``PictureSkipped``, ``CannotRead``, ``StorageError``.
+        """Put the whole file called ``name`` in ``target``, a zip unpacked; how many files came. A picture whose name
+        is taken gets a number, and so do the caption and the mask that come after it. Raises ``PictureSkipped``,
+        ``CannotRead``, ``StorageError``.
         """
         path, plain = self._scratch / f"{key}.parte", Path(name.replace("\\", "/")).name
         suffix = Path(plain).suffix.lower()
@@ -172,11 +174,20 @@ class Uploads:
                 raise PictureSkipped(path=Path(plain))
             make_folder(target)
             with storage_errors(target / plain):
-                shutil.move(path, free_name(target / safe_name(f"{Path(plain).stem}{suffix}")))
+                shutil.move(path, self._place(target / safe_name(f"{Path(plain).stem}{suffix}")))
             return 1
         finally:
             with self._lock:
                 self._drop(key)
+
+    def _place(self, wanted: Path) -> Path:
+        own = wanted.stem.removesuffix(MASK_SUFFIX)
+        picture, ending = wanted.with_name(own), wanted.stem.removeprefix(own)
+        if wanted.suffix == EXTENSION or ending:
+            return free_name(wanted.with_name(f"{self._stems.get(picture, own)}{ending}{wanted.suffix}"))
+        path = free_name(wanted)
+        self._stems[picture] = path.stem
+        return path
 
     def _drop(self, key: str) -> None:
         self._sizes.pop(key, None)

@@ -191,6 +191,10 @@ def test_pictures_and_zips_arrive_in_pieces(asked: Ask, folders: Folders) -> Non
     assert send(asked, "C:\\fotos\\b.PNG", png.getvalue())["pictures"] == 8
     own = folders.root / "lora_training" / "datasets" / "zorp" / "10_nuevas"
     assert {path.name for path in own.iterdir()} == {"a.png", "a.txt", "b.png"}
+    for name, data in (("b.PNG", png.getvalue()), ("b_mask.png", png.getvalue()), ("b.txt", b"otra")):
+        send(asked, name, data)
+    more = {path.name for path in own.iterdir()} - {"a.png", "a.txt", "b.png"}
+    assert more == {"b-2.png", "b-2_mask.png", "b-2.txt"}, "what is beside a picture takes its name"
     with pytest.raises(PictureSkipped):
         send(asked, "virus.exe", b"MZ")
     more = asked("upload", key="0123456789abcdef", name="c.txt", folder="10_nuevas", at=0, before=3, data="", last=True)

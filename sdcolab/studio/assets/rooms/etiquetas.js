@@ -295,7 +295,9 @@ export async function mount(host, house) {
     if (!target) return;
     const failed = [];
     let before = 0, told = "";
-    for (const [place, one] of files.entries()) {
+    const beside = (one) => /\.txt$|_mask\.\w+$/i.test(one.name);
+    const ordered = [...files].sort((one, other) => beside(one) - beside(other));  // a picture's own files take its name
+    for (const [place, one] of ordered.entries()) {
       const key = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
       try {
         for (let at = 0; at === 0 || at < one.size; at += PIECE) {

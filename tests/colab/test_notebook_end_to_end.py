@@ -333,7 +333,7 @@ def test_from_the_link_to_drive(
     cells = autonomous
     links = (
         "https://civitai.com/api/download/models/128713, https://civitai.com/api/download/models/404",
-        "https://huggingface.co/ana/libre/blob/main/lineas.safetensors, esto no es un enlace",
+        "https://huggingface.co/ana/libre/blob/main/lineas.safetensors, ftp://esto.no/es/un-enlace",
         "https://huggingface.co/ana/cerrado/resolve/main/otras.safetensors",
     )
     play = filled(
@@ -427,7 +427,7 @@ def first_run(kernel: Kernel, colab: Colab, play: str, cells: dict[str, str]) ->
     assert any("404" in line for line in reports), text
     assert any("lineas.safetensors" in line and "models/Lora" in line for line in reports), text
     assert any("ana/cerrado" in line and "HF_TOKEN" in line for line in reports), text
-    assert "esto" in text
+    assert "ftp://esto.no" in text
     assert "🔑 Claves encontradas: CIVITAI_TOKEN" in text
     assert text.count("🔗 Solo para ti, en este navegador y con esta pestaña abierta: https://") == 1
     assert any("application/vnd.jupyter.widget-view+json" in shown for shown in kernel.shown)

@@ -26,7 +26,7 @@ _ANCHOR = re.compile(r"<a\s[^<>]{0,300}?href=[\"']?([^\"'\s<>]+)[^<>]*>([^<]{0,3
 _BB_LINK = re.compile(r"\[url(?:=[\"']?([^\]\"'\s]{1,8000})[\"']?)?\]([^\[\]]{0,8000})\[/url\]", re.IGNORECASE)
 _BB_MARK = re.compile(r"\[/?(?:b|i|u|s|list|\*|img|code|quote|center|size|color)(?:=[^\]\n]{0,60})?\]", re.IGNORECASE)
 _MARKDOWN = re.compile(r"!?\[[^\]\n]{0,300}\]\((?=https?://)", re.IGNORECASE)
-_ARROW = re.compile(r"[ \t][=-]{1,2}>[ \t]|[ \t]*[→⇒➜➡][ \t]*")
+_ARROW = re.compile(r"[ \t][=-]{1,2}>[ \t]|(?<![ \t])[ \t]*+[→⇒➜➡][ \t]*")
 _LITERAL_ENDS = re.compile(r"\\[nrt](?=https?://|\s|[\"'\\]|\Z)", re.IGNORECASE)
 """Line ends that somebody copied from a program's text."""
 _WEIGHT = re.compile(r"\(\s*~?\d+(?:[.,]\d+)?\s*[kmgt]i?b\s*\)", re.IGNORECASE)

@@ -121,7 +121,7 @@ def test_from_pictures_on_drive_to_a_lora_on_drive(
         kernel.run(cells["instalacion"])
         assert "No hay tarjeta gráfica" in kernel.finish()
         kernel.run(cells["cocinar"])
-        assert "Todavía no está configurado" in kernel.finish()
+        assert "El entrenamiento todavía no está configurado" in kernel.finish()
 
         form = filled(
             cells["configuracion"],

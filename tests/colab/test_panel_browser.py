@@ -120,7 +120,7 @@ def test_the_panel_does_by_clicks_what_the_page_does(page: Page, tmp_path: Path)
     assert list((tmp_path / "content").rglob("extras-images/**/*.png"))
     button(page, "txt2img").click()
     labelled(page, "Prompt", "textarea").fill("otra cosa")
-    button(page, "Usar estos datos").click()
+    button(page, "Usar sus datos").click()
     expect(labelled(page, "Prompt", "textarea")).to_have_value("smiling face")
 
     # Everything that was asked for is in the queue, the last one first.

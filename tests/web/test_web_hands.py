@@ -126,6 +126,7 @@ def finger(page: Page, *points: tuple[float, float]) -> None:
 
 def test_from_a_prompt_to_a_painted_mask_with_a_finger(phone: Page, bench: Bench) -> None:
     field(phone, "prompt").tap()
+    phone.keyboard.press("Control+A")  # the form of the last visit
     phone.keyboard.type("una flor")  # the list of words that opens leaves the button in reach
     part(phone, "generate").tap()
     expect(infotext(phone)).to_have_value(re.compile("^una flor"))

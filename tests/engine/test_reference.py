@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -75,6 +76,10 @@ def test_checkpoint_is_the_reference_one(folders: Folders) -> None:
         tensor = weights.get(name).double()
         assert tensor.abs().sum().item() == pytest.approx(absolute, rel=1e-5)
         assert tensor.sum().item() == pytest.approx(total, abs=0.05)
+
+
+def test_a_case_may_have_no_latents(tmp_path: Path) -> None:
+    assert Case(tmp_path, {"info": {"all_seeds": [1]}}).latents() is None
 
 
 @pytest.mark.lento

@@ -156,16 +156,23 @@ def _axes(given: Mapping[str, Any], labels: Sequence[str]) -> dict[str, Any]:
     csv_mode = bool(given.get("csv_mode", True))
     for letter in "xyz":
         axis, chosen = found.get(f"{letter}_axis"), found.get(f"{letter}_dropdown")
-        if isinstance(axis, int) and not isinstance(axis, bool):
-            if not 0 <= axis < len(labels):
-                raise BadField(ARGS, UnknownName(kind="axis", name=str(axis)))
-            found[f"{letter}_axis"] = labels[axis]
+        place = _place(axis)
+        if place is not None:
+            if not 0 <= place < len(labels):
+                raise BadField(ARGS, UnknownName(kind="axis", name=str(place)))
+            found[f"{letter}_axis"] = labels[place]
         values = found.get(f"{letter}_values")
         if isinstance(chosen, list) and chosen and (not csv_mode or not values):
             found[f"{letter}_values"] = _as_csv([str(value) for value in chosen])
         if not found.get(f"{letter}_axis"):
             found[f"{letter}_axis"] = NOTHING
     return found
+
+
+def _place(value: Any) -> int | None:
+    """A number in a list, also as 4.0, which is what some clients write for 4; None for what is no whole number."""
+    whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
+    return int(value) if whole and not isinstance(value, bool) else None
 
 
 def _as_csv(values: Sequence[str]) -> str:
@@ -197,8 +204,9 @@ def _choice(kind: type[StrEnum]) -> fields.Reader:
     words = list(kind)
 
     def read(name: str, value: Any) -> StrEnum:
-        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(words):
-            return words[value]
+        place = _place(value)
+        if place is not None and 0 <= place < len(words):
+            return words[place]
         chosen: StrEnum = fields.choice(kind)(name, value)
         return chosen
 
@@ -206,8 +214,9 @@ def _choice(kind: type[StrEnum]) -> fields.Reader:
 
 
 def _upscaler(name: str, value: Any, known: Sequence[str]) -> str:
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(known):
-        return known[value]
+    place = _place(value)
+    if place is not None and 0 <= place < len(known):
+        return known[place]
     wanted = fields.text(name, value)
     by_fold = {one.casefold(): one for one in known}
     if wanted.casefold() not in by_fold:

@@ -111,6 +111,15 @@ def test_axes_of_img2img_have_their_own_numbers() -> None:
     assert read("X/Y/Z plot", [5, "7"], img2img=False).x_axis == "Hires steps"
 
 
+def test_places_may_be_written_with_decimals() -> None:
+    assert read("X/Y/Z plot", [5.0, "7"]) == read("X/Y/Z plot", [5, "7"])
+    assert read("SD upscale", [None, 32, 2.0, 1.5]).upscaler == "Nearest"
+    poor = PoorMansOutpainting(32, 4, "original", ("left",))
+    assert read("Poor man's outpainting", [32, 4, 1.0, [0.0]]) == poor
+    with pytest.raises(BadField):
+        read("X/Y/Z plot", [4.5, "7"])
+
+
 @pytest.mark.parametrize(
     ("name", "args", "field"),
     [

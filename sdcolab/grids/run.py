@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from PIL import Image
 
-from sdcolab.core.errors import Cancelled, CellFailed, JobLost, LoraMissing, PlanUnreadable, SdcolabError
+from sdcolab.core.errors import Cancelled, CellFailed, CellsFailed, JobLost, LoraMissing, PlanUnreadable, SdcolabError
 from sdcolab.core.events import (
     CancelToken,
     CellMade,
@@ -93,8 +93,8 @@ def run(task: Grid, kit: Kit, listener: Listener, cancel: CancelToken) -> None:
     Emits the engine's events with the progress of the whole, ``ImageSaved`` (``ImageReady`` where nothing is saved) for
     each result, whose ``index`` is its place among them: sheets come first. ``CellMade`` tells every cell that lies on
     disk and ``SheetDrawn`` where they are on a sheet, ``FileMade`` names the file of the plan, ``Warned`` what a user
-    should know, ``CellFailed`` included. Raises ``SdcolabError``; ``Cancelled`` after the sheet
-    of what there is was drawn.
+    should know: the first ``CellFailed`` for each reason, and at the end ``CellsFailed``. Raises ``SdcolabError``;
+    ``Cancelled`` after the sheet of what there is was drawn.
     """
     progress = _progress_of(task, kit)
     task, draws = (progress.task, progress.draws) if progress else (task, secrets.randbelow(MAX_RANDOM_SEED))
@@ -238,6 +238,28 @@ class _Contact:
         return (column + sheet * self._columns) * self._cell[0], row * self._cell[1]
 
 
+@dataclass(slots=True)
+class _Failures:
+    """Cells that could not be made. The first for each reason is told at once, all of them at the end."""
+
+    listener: Listener
+    _alike: dict[object, list[CellFailed]] = field(default_factory=dict)
+
+    def tell(self, cell: str, error: SdcolabError) -> None:
+        """One more."""
+        failed = CellFailed(cell=cell, detail=explain(error).text)
+        alike = self._alike.setdefault(_subject(error), [])
+        alike.append(failed)
+        if len(alike) == 1:
+            self.listener(Warned(failed))
+
+    def sum_up(self) -> None:
+        """How many there were for each reason that there was more than once."""
+        for first, *others in self._alike.values():
+            if others:
+                self.listener(Warned(CellsFailed(cell=first.cell, count=1 + len(others), detail=first.detail)))
+
+
 class _PlanRun:
     """One plan at work."""
 
@@ -251,6 +273,7 @@ class _PlanRun:
         self._listener = listener
         self._cancel = cancel
         self._done: dict[int, Done] = {}
+        self._failures = _Failures(listener)
         counts = [cell.request.image_count if cell.request and not plan.first_only else 1 for cell in plan.cells]
         self._places = [0, *itertools.accumulate(counts)]
         self._teller = _Teller(listener, max(1, len(plan.cells)))
@@ -271,6 +294,7 @@ class _PlanRun:
                 self._make_cells(before.progress if before else None, folder, file)
             except Cancelled as error:
                 cancelled = error
+            self._failures.sum_up()
             self._draw(folder, file)
             if cancelled is not None:
                 raise cancelled
@@ -297,7 +321,7 @@ class _PlanRun:
     def _make_cells(self, before: Progress | None, folder: Path, file: PlanFile | None) -> None:
         for cell in self._plan.cells:
             if cell.problem is not None:
-                self._fail(cell.name, cell.problem)
+                self._failures.tell(cell.name, cell.problem)
         missing: list[int] = []
         for index in self._plan.order:
             self._cancel.raise_if_cancelled()
@@ -307,7 +331,7 @@ class _PlanRun:
             elif self._plan.cells[index].request is None:
                 self._teller.finished(None)
             elif before and before.tries.get(index, 0) >= MAX_TRIES:
-                self._fail(self._plan.cells[index].name, JobLost())
+                self._failures.tell(self._plan.cells[index].name, JobLost())
                 self._teller.finished(None)
             else:
                 missing.append(index)
@@ -339,7 +363,7 @@ class _PlanRun:
                 for index in batch:
                     self._make_batch((index,), folder, file)
                 return
-            self._fail(first.name, error)
+            self._failures.tell(first.name, error)
             self._teller.finished(None)
             return
         for place, index in enumerate(batch):  # what was skipped has none
@@ -399,9 +423,6 @@ class _PlanRun:
             return
         with Image.open(done.path) as picture:
             self._listener(ImageReady(index, picture.convert("RGB"), done.seed, done.infotext))
-
-    def _fail(self, name: str, error: SdcolabError) -> None:
-        self._listener(Warned(CellFailed(cell=name, detail=explain(error).text)))
 
     # --- Sheets -----------------------------------------------------------------------------------------------------
 

@@ -112,7 +112,8 @@ def after(snapshot: JobSnapshot, event: Event) -> JobSnapshot:
         case Note(text):
             return replace(changed, notes=(*snapshot.notes, text))
         case Warned(warning):
-            return replace(changed, warnings=(*snapshot.warnings, warning))
+            still = (told for told in snapshot.warnings if not warning.supersedes(told))
+            return replace(changed, warnings=(*still, warning))
         case Ended(error):
             return replace(changed, ended=True, paused=False, error=error, preview=None, transfers=())
         case BytesReceived(name):

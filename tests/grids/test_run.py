@@ -18,6 +18,7 @@ from sdcolab.core.errors import (
     AxisDecimalComma,
     Cancelled,
     CellFailed,
+    CellsFailed,
     LoraMissing,
     MatrixWithoutParts,
     ModelUnreadable,
@@ -320,6 +321,21 @@ def test_a_cell_that_fails_is_a_gap(bench: Bench) -> None:
     assert all(isinstance(one, CellFailed) for one in failed)
     assert {one.cell for one in failed} == {"Steps: 2", "Steps: 500"}
     assert len(bench.sheets()) == 1
+
+
+def test_what_spoils_many_cells_is_told_once_with_their_number(bench: Bench) -> None:
+    def fail(request: GenerationRequest) -> None:
+        if "rota" in request.prompt:
+            raise ModelUnreadable(path=Path("/x/rota.safetensors"), reason="truncated")
+
+    bench.painter.before = fail
+    bench.run(Grid(REQUEST, XyzPlot("Prompt S/R", "cat,rota", "Seed", "1,2,3")))
+    first, total = (event.warning for event in bench.of(Warned))
+    assert isinstance(first, CellFailed)
+    assert isinstance(total, CellsFailed)
+    assert (total.cell, total.count, total.detail) == (first.cell, 3, first.detail)
+    assert "No se pudieron hacer 3 imágenes" in str(explain(total))
+    assert total.supersedes(first)
 
 
 def test_nothing_stays_when_nothing_is_saved(bench: Bench) -> None:

@@ -14,6 +14,8 @@ from support.queues import queue_of
 
 from sdcolab.core.errors import (
     Cancelled,
+    CellFailed,
+    CellsFailed,
     DatasetMissing,
     JobLost,
     QueueFull,
@@ -274,6 +276,15 @@ def test_snapshots_follow_events() -> None:
     assert snapshot.warnings == (problem,)
     assert snapshot.version == 3
     assert after(snapshot, Ended()).fraction == 1.0
+
+
+def test_a_warning_that_says_more_takes_the_place_of_the_one_before() -> None:
+    snapshot = JobSnapshot(id=1, task=Generate(GenerationRequest()))
+    first, other = CellFailed(cell="a", detail="roto"), CellFailed(cell="b", detail="otro motivo")
+    total = CellsFailed(cell="a", count=3, detail="roto")
+    for warning in (first, other, total):
+        snapshot = after(snapshot, Warned(warning))
+    assert snapshot.warnings == (other, total)
 
 
 class Doubling:

@@ -16,6 +16,11 @@ class SdcolabError(Exception):
         """The values its sentence may mention, by name."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
+    def supersedes(self, told: SdcolabError) -> bool:
+        """Whether, as a warning, it says all that ``told`` said before, which needs to be shown no more."""
+        del told
+        return False
+
     def __str__(self) -> str:
         known = ", ".join(f"{name}={value!r}" for name, value in self.facts().items())
         return f"{self.code}: {known}" if known else self.code

@@ -214,6 +214,20 @@ class CellFailed(GridError):
 
 
 @dataclass(eq=False)
+class CellsFailed(GridError):
+    """``count`` pictures of a plan (2 or more) could not be made for one reason. ``cell`` is the first of them, whose
+    own ``CellFailed`` this supersedes; ``detail`` says why, for people."""
+
+    code: ClassVar[str] = "grids.cells_failed"
+    cell: str
+    count: int
+    detail: str
+
+    def supersedes(self, told: SdcolabError) -> bool:
+        return isinstance(told, CellFailed) and (told.cell, told.detail) == (self.cell, self.detail)
+
+
+@dataclass(eq=False)
 class WildcardMissing(GridError):
     """A prompt names a wildcard that no file has."""
 

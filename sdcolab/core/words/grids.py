@@ -78,6 +78,10 @@ SENTENCES: Mapping[str, Sentence] = {
     "grids.cell_failed": Sentence(
         "No se pudo hacer la imagen «{cell}» y su lugar queda vacío.", "Las demás se hacen igual. Detalle: {detail}"
     ),
+    "grids.cells_failed": Sentence(
+        "No se pudieron hacer {count:imagen|imágenes} por lo mismo, la primera «{cell}», y sus lugares quedan vacíos.",
+        "Las demás se hacen igual. Detalle: {detail}",
+    ),
     "grids.wildcard_missing": Sentence(
         "No existe la lista «{name}», así que se deja escrita tal cual.",
         "{suggestions}Créala en la pestaña Comodines, o revisa el nombre.",

@@ -215,6 +215,10 @@ SAYS = {
         "".join(f'<p class="x">{line}</p>' for line in LAID_OUT.splitlines()),
         "Prompt: a cat\nSeed: 5\nSampler: euler_a\nWidth: 512\nHeight: 768\nSteps: 20\nGuidance Scale: 7.5\n"
         "Negative Prompt: dog",
+        "Prompt: a cat\nWidth: 512\nHeight: 768\nSeed: 5\nSteps: 20\nGuidance Scale: 7.5\nUse Upscaling: None\n"
+        "Sampler: euler_a\nNegative Prompt: dog\nStable Diffusion model: mini\nVAE model: None\nLoRA model: None",
+        'prompt = "a cat"\nnegative_prompt = "dog"\nseed = 5\nsteps = 20\ncfg_scale = 7.5\nsampler = "euler_a"\n'
+        "width = 512\nheight = 768",
         "Prompt: a cat\nNegative Prompt: dog\nSampling Method: Euler a\nSampling Steps: 20\nCFG Scale: 7.5\nSeed: 5\n"
         "Image Size: 512 x 768",
         "Prompt: a cat\nNegativo: dog\nPasos: 20\nSampler: Euler a\nCFG: 7.5\nSemilla: 5\nTamaño: 512x768",

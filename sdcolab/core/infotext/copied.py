@@ -24,7 +24,7 @@ _STEPS = re.compile(r"^(?:sampling )?steps\s*:\s*(?=\d)", re.IGNORECASE | re.MUL
 _SEPARATOR = re.compile(r"[;\t|][ \t]{0,9}(?=\w[\w \-/]{1,60}:)")
 _KNOWN = re.compile(
     r"(?:seed|sampler|sampling method|width|height|(?:image )?size|cfg(?: scale)?|guidance scale|schedule(?:r| type)?|"
-    r"(?:stable diffusion )?model|(?:use )?vae(?: model)?|clip skip|denoising strength)\s*:",
+    r"(?:(?:stable diffusion|hypernetwork|lora) )?model|(?:use )?vae(?: model)?|clip skip|denoising strength)\s*:",
     re.IGNORECASE,
 )
 """Labels that may stand above the steps, one a line."""
@@ -92,7 +92,11 @@ def tidied(text: str) -> str:
     end = next((index for index in range(at + 1, len(lines)) if not _goes_on(lines, index)), len(lines))
     told = [lines[at], *lines[first:at], *lines[at + 1 : end]]
     behind = next((index for index in range(end, len(lines)) if lines[index].startswith(NEGATIVE_MARK)), len(lines))
-    lines = [*lines[:first], *lines[behind:], _in_one_line(told), *lines[end:behind]]
+    last = len(lines)
+    while last > behind + 1 and _KNOWN.match(lines[last - 1]):  # some programs tell of the model after both prompts
+        last -= 1
+    told += lines[last:]
+    lines = [*lines[:first], *lines[behind:last], _in_one_line(told), *lines[end:behind]]
     return _PROMPT.sub("", "\n".join(lines))
 
 

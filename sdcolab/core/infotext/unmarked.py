@@ -22,6 +22,11 @@ _SETTING = re.compile(rf"{_BEFORE}(?P<label>{_SETTINGS}){_ENDED}", re.IGNORECASE
 _HEADING = re.compile(
     rf"^[ \t|>•*-]{{0,9}}(?P<label>{_NEGATIVE}|prompt)(?P<end>{_ENDED})", re.IGNORECASE | re.MULTILINE
 )
+_ASSIGNED = re.compile(
+    rf'^[ \t]*(?P<label>{_NEGATIVE}|prompt)[ \t]*=[ \t]*"(?P<value>[^"\n]*)"[ \t]*,?$', re.IGNORECASE | re.MULTILINE
+)
+"""A prompt in quotes, as files of settings have it."""
+
 _TELLING = re.compile(rf"{_BEFORE}{_STEPS}{_ENDED}\d", re.IGNORECASE | re.MULTILINE)
 _ROW_END = re.compile(r"[ \t]*\|[ \t]*$", re.MULTILINE)
 _LEAST = 3
@@ -32,6 +37,7 @@ def with_colons(text: str) -> str:
     """``text`` with a colon behind each label, if it has steps and a few other settings without one."""
     if not _TELLING.search(text) or len(_SETTING.findall(text)) < _LEAST:
         return text
+    text = _ASSIGNED.sub(r"\g<label>= \g<value>", text)
     text = _SETTING.sub(_marked, _ROW_END.sub("", text))
     return _HEADING.sub(lambda found: f"{found['label']}: " if _is_heading(found) else found[0], text)
 

@@ -50,6 +50,8 @@ class FieldWidget:
         names = [*choices(self.field, lists)]
         self.box.options = [value for _, value in names] if all(text == value for text, value in names) else names
         self.put(list(chosen) if isinstance(chosen, tuple) else chosen)
+        if self.box.value is None:
+            choose_first(self.box)
 
     def watch(self, told: Callable[[], None]) -> None:
         """Call ``told`` whenever the value changes."""
@@ -101,6 +103,7 @@ class GroupedWidget(FieldWidget):
             group, _, title = text.rpartition(GROUP_MARK)
             self._known.setdefault(group or GENERAL, []).append((title, name))
         self._groups.options = [*self._known]
+        choose_first(self._groups)
         self.put(chosen)
 
     def watch(self, told: Callable[[], None]) -> None:
@@ -109,6 +112,7 @@ class GroupedWidget(FieldWidget):
 
     def _show(self, group: str | None) -> None:
         self._names.options = self._known.get(group or GENERAL, [])
+        choose_first(self._names)
 
 
 class PictureWidget(FieldWidget):
@@ -223,6 +227,12 @@ def draw_field(widgets: Any, field: Field, words: Words, value: Any, lists: List
     drawn.offer(lists)
     drawn.put(value)
     return drawn
+
+
+def choose_first(dropdown: Any) -> None:
+    """Choose the first name where none is: ipywidgets leaves a list that was empty blank when names come into it."""
+    if dropdown.index is None and dropdown.options:
+        dropdown.index = 0
 
 
 def _common(widgets: Any, words: Words) -> dict[str, Any]:

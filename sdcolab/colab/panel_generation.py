@@ -10,6 +10,7 @@ from typing import Any
 from PIL import Image
 
 from sdcolab.colab.panel_control import UnitWidgets
+from sdcolab.colab.panel_fields import choose_first
 from sdcolab.colab.panel_form import FormBox, Gadgets
 from sdcolab.colab.panel_notes import Guarded, Note
 from sdcolab.colab.panel_parts import button_row
@@ -249,6 +250,7 @@ class GenerationForm:
     def _offer_loras(self) -> None:
         names = lora_names(self._studio.library)
         self._lora.options = [(words.ADD_LORA, ""), *((name, name) for name in names)]
+        choose_first(self._lora)
 
     def _add_lora(self, name: str) -> None:
         if name:

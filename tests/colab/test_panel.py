@@ -342,6 +342,21 @@ def test_models_and_downloads(desk: Desk) -> None:
     assert desk.tokens == {"CIVITAI_TOKEN": TOKEN}
 
 
+def test_the_first_model_that_comes_is_chosen(desk: Desk) -> None:
+    """Without network there is no model at all; the user puts one in its folder and looks again."""
+    panel = desk.open()
+    assert desk.widget("Modelo").value is None
+    desk.add_model("gato.safetensors")
+    desk.press("🔃 Actualizar lista")
+    assert desk.widget("Modelo").value == "gato.safetensors"
+    blank = [
+        one for one in walk(panel.box) if isinstance(one, ipywidgets.Dropdown) and one.options and one.index is None
+    ]
+    assert not [one.description for one in blank]
+    desk.press("🎨 Generar")
+    desk.until(lambda: "1 imagen lista" in desk.text())
+
+
 def test_close_and_save_everything(desk: Desk) -> None:
     drive = desk.folders.root.parent / "MyDrive"
     drive.mkdir()

@@ -238,12 +238,12 @@ class Album:
             self._version += count % 1000 == 0
 
         try:
-            if scan(self._root, self._index, self._known_marks, whole=whole, progress=tell, stop=self._stop):
+            changed = scan(self._root, self._index, self._known_marks, whole=whole, progress=tell, stop=self._stop)
+            if changed or not self._version:
                 self._version += 1
         finally:
             self._count = None
-        entries, _ = self._index.page(Wanted(count=MADE_BEFORE))
-        for entry in entries:
+        for entry in self._index.page(Wanted(count=MADE_BEFORE))[0]:
             if self._stop.is_set() or self._wake.is_set():
                 return
             path = self._root / entry.folder / entry.name

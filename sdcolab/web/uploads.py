@@ -37,7 +37,7 @@ def pictures_input(label: str, element: str) -> gr.File:
 
 def file_input(label: str, element: str, suffix: str) -> gr.File:
     """A place to choose or drop one file that is no picture; events get its path."""
-    box = gr.File(label=label, file_types=[suffix], height=120, elem_id=element)
+    box = gr.File(label=label, file_types=[suffix], height=180, elem_id=element)
     return read_by(box, _path)
 
 

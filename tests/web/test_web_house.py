@@ -224,3 +224,42 @@ def test_no_section_of_the_form_scrolls_sideways(page: Page) -> None:
         .map((box) => `${box.id || box.className}: ${box.innerText.slice(0, 40)}`)"""
     )
     assert wide == []
+
+
+FOOT = """() => [...document.querySelectorAll("#sd-actions .row > button")]
+  .filter((one) => one.checkVisibility())
+  .map((one) => ({
+    top: one.getBoundingClientRect().top, height: one.offsetHeight, cut: one.scrollWidth > one.clientWidth,
+  }))"""
+COVERED = """(ids) => ids.filter((id) => {
+  const words = document.querySelector(`#sd-${id} [data-testid=block-info]`), box = words.getBoundingClientRect();
+  words.style.pointerEvents = "auto";
+  const above = document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2);
+  words.style.pointerEvents = "";
+  return above !== words;
+})"""
+
+
+def test_the_foot_is_level_and_no_word_of_it_is_cut(page: Page) -> None:
+    for width, height in ((390, 844), (1366, 768)):
+        page.set_viewport_size({"width": width, "height": height})
+        for name in ("txt2img", "Mezclar", "Entrenar"):
+            tab(page, name)
+            buttons = page.evaluate(FOOT)
+            assert len(buttons) > 1
+            assert len({(one["top"], one["height"]) for one in buttons}) == 1, name
+            assert not any(one["cut"] for one in buttons), name
+
+
+def test_nothing_lies_over_the_labels_of_the_bar(page: Page) -> None:
+    tab(page, "txt2img")
+    assert page.evaluate(COVERED, ["checkpoint", "vae", "clip_skip"]) == []
+
+
+def test_the_label_of_a_box_of_files_is_clear_of_its_drawing(page: Page) -> None:
+    tab(page, "Comodines")
+    box = part(page, "wildcard-zip")
+    label, drawing = (box.locator(one).bounding_box() for one in ("[data-testid=block-label]", "button svg"))
+    assert label and drawing
+    assert label["y"] + label["height"] <= drawing["y"]
+    expect(box.locator("[data-testid=block-label] svg")).to_be_hidden()

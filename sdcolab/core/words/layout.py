@@ -50,7 +50,7 @@ SECTION_TITLES: Mapping[str, str] = {
     "train-learning": "Entrenamiento",
     "train-files": "Archivos",
     "train-more": "Más opciones",
-    "pictures-tagger": "Tagger",
+    "pictures-tagger": "Descripciones",
 }
 """By the id of the section."""
 

@@ -48,14 +48,14 @@ GROUPS: Mapping[str, Mapping[str, Words]] = {
         "try_lora.project": Words("LoRA entrenado", "Un proyecto que ya terminó de entrenarse"),
         "try_lora.prompt": Words("Prompt de la prueba", "Con tu palabra de activación; vacío = tus descripciones"),
         "try_lora.weights": Words("Pesos a comparar", "Separados por comas: 0.6, 0.8, 1"),
-        "try_lora.steps": Words("Steps de la prueba"),
+        "try_lora.steps": Words("Pasos de la prueba"),
         "try_lora.count": Words("Imágenes por epoch", "Con pocas, el veredicto es solo una pista"),
     },
     "Imágenes": {
         "pictures.project": Words("Proyecto de imágenes", "Una carpeta de lora_training/datasets"),
         "pictures.work": Words("Qué hacer"),
     },
-    "Tagger": {
+    "Descripciones": {
         "pictures.tagger": Words("Tagger", "wd y pixai ponen tags de anime; Florence-2 y BLIP, oraciones para fotos"),
         "pictures.threshold": Words("Umbral", "La guía usa 0.2 o mayor; 0.5 para estilos"),
         "pictures.characters": Words("Nombres de personajes"),

@@ -87,7 +87,7 @@ GROUPS: Mapping[str, Mapping[str, Words]] = {
             "Prompt de la prueba", "Lo dibuja la mezcla sin que se guarde ningún modelo", option="probar"
         ),
         "merge.trial.negative_prompt": Words("Prompt negativo de la prueba", option="probar-negativo"),
-        "merge.trial.steps": Words("Steps de la prueba", option="probar-pasos"),
+        "merge.trial.steps": Words("Pasos de la prueba", option="probar-pasos"),
         "merge.trial.seed": Words(
             "Semilla de la prueba", "-1 = al azar; ponla fija para comparar", option="probar-semilla"
         ),

@@ -2,6 +2,7 @@
    picture at a time with its data. */
 
 const LOOK_MS = 3000;
+const FIRST_LOOK_MS = 400;
 
 const ORDERS = [
   ["date", WORDS.by_date], ["name", WORDS.by_name], ["stars", WORDS.by_stars], ["model", WORDS.by_model], ["sampler", WORDS.by_sampler],
@@ -34,7 +35,7 @@ export function mount(host, house) {
       name: entry.name, title: entry.name, pick: phrase("pick", entry.name), thumb: file("thumb", `${entry.id}?${entry.changed}`),
       marks: el("span", { className: "sd-wall-mark" }, (entry.favourite ? "♥ " : "") + "★".repeat(entry.stars)),
     }),
-    sized: (total) => say(total ? phrase("count", total.toLocaleString("es"), total === 1 ? WORDS.one : WORDS.many) : wanted.query || wanted.kind ? WORDS.noneSuch : WORDS.noneYet),
+    sized: (total) => say(total ? phrase("count", total.toLocaleString("es"), total === 1 ? WORDS.one : WORDS.many) : wanted.query || wanted.kind ? WORDS.noneSuch : version ? WORDS.noneYet : ""),
   });
   const { chosen } = wall;
   const viewer = el("dialog", { className: "sd-room-viewer", "aria-label": WORDS.picture });
@@ -54,6 +55,7 @@ export function mount(host, house) {
   async function look() {
     const state = await ask("state");
     if (state.reading !== null) say(phrase("reading", state.reading.toLocaleString("es")));
+    if (!state.version) setTimeout(look, FIRST_LOOK_MS); // the folders are being looked at for the first time
     if (state.version === version && chips.childElementCount) return;
     version = state.version;
     drawChips(state);

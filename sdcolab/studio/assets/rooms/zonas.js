@@ -113,7 +113,7 @@ export async function mount(host, house) {
   function paint() {
     canvas.setAttribute("viewBox", `0 0 ${1000 * wide} 1000`);
     canvas.style.aspectRatio = String(wide);
-    canvas.style.maxWidth = `min(100%, ${60 * Math.min(1, wide)}vh)`;
+    canvas.style.maxWidth = `min(100%, ${70 * Math.min(1, wide)}vh)`;
     const across = 1000 * wide;
     const made = [];
     areas.forEach((area, number) => {

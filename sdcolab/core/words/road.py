@@ -144,7 +144,7 @@ ROAD: tuple[Step, ...] = (
         (
             "En img2img el dibujo empieza en una imagen tuya: la fuerza (denoising) dice cuánto puede cambiar. Con "
             "inpaint pintas encima y solo eso se vuelve a dibujar: caras, manos o lo que sobre.",
-            "Suelta una imagen en cualquier sitio de la página y elige qué hacer con ella.",
+            "En la página web, suelta una imagen en cualquier sitio y elige qué hacer con ella.",
         ),
         (Act("Ir a img2img", tab="img2img"),),
         "image",

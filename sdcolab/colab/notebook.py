@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 from collections.abc import Callable, MutableMapping
+from dataclasses import replace
 from typing import Any
 
 from sdcolab.colab.diagnosis import examine, page
@@ -48,6 +49,17 @@ OPEN_PANEL = "_sdcolab_panel"
 SAVE_REST_SECONDS = 600.0
 
 
+class _Voice:
+    """Says lines where they can be read now: in the cell while it runs, afterwards in the panel. What a thread prints
+    when its cell has ended is shown nowhere."""
+
+    def __init__(self, say: Callable[[str], object]) -> None:
+        self.say = say
+
+    def __call__(self, line: str) -> None:
+        self.say(line)
+
+
 def start(options: StartOptions, collaborators: Collaborators) -> None:
     """Prepare Drive, tokens and downloads, open the web UI and its public link, and stay until interrupted."""
     close_panel(collaborators.say)
@@ -59,7 +71,8 @@ def open_panel(options: StartOptions, collaborators: Collaborators) -> None:
 
     What a panel that was open here had not done goes on in the new one.
     """
-    say = collaborators.say
+    say = _Voice(collaborators.say)
+    collaborators = replace(collaborators, say=say)
     former = close_panel(say)
     cancel = CancelToken()
     news: queue.SimpleQueue[DriveNews] = queue.SimpleQueue()
@@ -77,6 +90,7 @@ def open_panel(options: StartOptions, collaborators: Collaborators) -> None:
         if former and former.unfinished:
             panel.go_on(former.unfinished)
         tell_left(collaborators)
+        say.say = panel.notes
         preparation.fetch_guide_resources()
     except KeyboardInterrupt:
         cancel.cancel()

@@ -56,7 +56,7 @@ HELPERS = ("palabras", "ayuda")
 class Panel:
     """Built and closed in the kernel's main thread. ``preparation`` has run and puts its news in ``drive_news``.
 
-    Once closed, ``unfinished`` is what its queue had not done, in order.
+    Once closed, ``unfinished`` is what its queue had not done, in order. ``notes`` tells a line, from any thread.
     """
 
     def __init__(
@@ -71,16 +71,16 @@ class Panel:
         self._with = collaborators
         self._ready = preparation
         self._drive_news = drive_news
-        self._notes = Notes(widgets)
+        self.notes = Notes(widgets)
         self.unfinished: tuple[Task, ...] = ()
         self._left_on_drive = 0
         self._library = collaborators.open_library(preparation.model)
-        self._engines = new_engines(collaborators, preparation, roster, self._notes)
+        self._engines = new_engines(collaborators, preparation, roster, self.notes)
         tokens = {**collaborators.environ, **preparation.tokens}
         self._studio = collaborators.open_studio(self._library, self._engines, tokens)
         self._jobs = self._studio.jobs
         self._build()
-        self._watcher = Watcher(self._draw_news, self._notes.crashed)
+        self._watcher = Watcher(self._draw_news, self.notes.crashed)
 
     def open(self, display: Callable[[Any], object]) -> None:
         """Show it, start the engine and begin to follow it."""
@@ -92,12 +92,12 @@ class Panel:
     def go_on(self, tasks: Sequence[Task]) -> None:
         """Queue what another panel of this notebook had not done, in its order."""
         count = take_up(tasks, self._with.folders.config, self._with.tasks, self._jobs)
-        self._notes(words.queue_goes_on(count))
+        self.notes(words.queue_goes_on(count))
 
     def close(self, say: Callable[[str], object] | None = None) -> None:
         """End everything, telling ``say`` (else our own news) how; what is left to copy to Drive is still copied if it
         is quick. Safe to call twice."""
-        say = say or self._notes
+        say = say or self.notes
         if not self._watcher.stop():
             return
         self._downloads.close()
@@ -114,7 +114,7 @@ class Panel:
     # --- Building ----------------------------------------------------------------------------------------------------
 
     def _build(self) -> None:
-        new, notes = self._widgets, self._notes
+        new, notes = self._widgets, self.notes
         preferred = PreferencesFile(self._studio.folders.config).peek()
         layout = LAYOUT.with_bar(preferred.bar).with_units(preferred.control_units)
         self._form = GenerationForm(new, self._studio, layout, notes, notes.guarded)
@@ -134,7 +134,7 @@ class Panel:
         self._open_tab(LAYOUT.tabs[0].id)
 
     def _make_buttons(self) -> None:
-        new, button = self._widgets, self._notes.button
+        new, button = self._widgets, self.notes.button
         self._generate = button(words.GENERATE, self._on_generate, button_style="primary")
         self._generate.add_class("sd-generate")
         self._interrupt = button(words.INTERRUPT, self._on_interrupt, disabled=True)
@@ -151,11 +151,11 @@ class Panel:
             case TabKind.TOOL:
                 return self._tools[tab.id].box
             case TabKind.PNG_INFO:
-                return PngInfoTab(self._widgets, self._sender.file_actions(), self._notes.guarded).box
+                return PngInfoTab(self._widgets, self._sender.file_actions(), self.notes.guarded).box
             case TabKind.DOWNLOADS:
                 return self._downloads.box
             case TabKind.WILDCARDS:
-                return WildcardTab(self._widgets, self._studio.wildcards, self._notes, self._notes.guarded).box
+                return WildcardTab(self._widgets, self._studio.wildcards, self.notes, self.notes.guarded).box
             case TabKind.ROOM:
                 room = self._studio.rooms.get(tab.id)
                 drawn = [room_widget(tab.id, room, partial(self._sender.grant, room))] if room else []
@@ -170,8 +170,8 @@ class Panel:
             [self._generate_row, self._interrupt, view.pause, self._empty, self._save],
             layout=new.Layout(flex_flow="row wrap"),
         )
-        results = [buttons, view.state, view.progress, view.preview, self._notes.box, view.report, self._gallery.box]
-        offer = LeftPlanOffer(new, self._studio, self._notes, self._notes.guarded)
+        results = [buttons, view.state, view.progress, view.preview, self.notes.box, view.report, self._gallery.box]
+        offer = LeftPlanOffer(new, self._studio, self.notes, self.notes.guarded)
         left, self._right = new.VBox([offer.box, body]), new.VBox(results)
         self._both = new.HBox([left, self._right], layout=new.Layout(flex_flow="row wrap"))
         named(left=left, right=self._right, both=self._both, tabs=self._tabs)
@@ -198,7 +198,7 @@ class Panel:
 
     def _on_generate(self) -> None:
         self._form.generate()
-        self._notes.forget_troubles()
+        self.notes.forget_troubles()
         self._interrupt.disabled = False
 
     def _on_interrupt(self) -> None:
@@ -206,32 +206,32 @@ class Panel:
         job = self._jobs.shown()
         if job and not job.snapshot.ended:
             job.cancel()
-            self._notes(words.INTERRUPTING)
+            self.notes(words.INTERRUPTING)
 
     def _on_empty(self) -> None:
         """Take away the jobs that wait; the one that runs goes on."""
-        self._notes(words.queue_emptied(self._jobs.drop_waiting()))
+        self.notes(words.queue_emptied(self._jobs.drop_waiting()))
 
     def _on_save(self) -> None:
         self._save.description = words.SAVING_ALL
         self.close()
         if self._left_on_drive:  # Drive stays connected: another try can go on
-            self._notes(words.SAVE_AGAIN)
+            self.notes(words.SAVE_AGAIN)
             self._save.description = words.SHUT
             return
         try:
-            with telling(self._notes, STILL_UPLOADING):
+            with telling(self.notes, STILL_UPLOADING):
                 connected = self._with.host.flush_drive()
             forget_drive(self._with.folders)
             if connected:
-                self._notes(words.DRIVE_HAS_ALL)
+                self.notes(words.DRIVE_HAS_ALL)
         finally:
             self._save.description = words.SAVED_ALL
 
     def _on_report(self) -> None:
         path = save_report(self._with, self._ready)
         self._report_link.value = download_link(path)
-        self._notes(report_line(path))
+        self.notes(report_line(path))
 
     # --- The watching thread -----------------------------------------------------------------------------------------
 
@@ -239,7 +239,7 @@ class Panel:
         """Draw what changed."""
         with contextlib.suppress(queue.Empty):
             while True:
-                self._notes(drive_line(self._drive_news.get_nowait()))
+                self.notes(drive_line(self._drive_news.get_nowait()))
         self._view.look()
         if current := self._jobs.shown():
             put(self._interrupt, "disabled", current.snapshot.ended)

@@ -205,6 +205,8 @@ class Preparation:
         self._link_models()
         if not demo:
             self._say(f"📄 {self._with.model_note(self._options.model)}")
+        elif link:
+            self._say(words.DEMO_APART)
         controlnets = ""
         if self._options.all_controlnet_models:
             controlnets, count, total = self._with.controlnet_links("" if demo else self._options.model)
@@ -219,10 +221,10 @@ class Preparation:
             names = ", ".join(one.name for one in self.to_download_again)
             self._say(words.HAD_ALSO.format(names=names))
 
-    def fetch_guide_resources(self, say: Callable[[str], object] | None = None) -> None:
+    def fetch_guide_resources(self) -> None:
         """Bring what the guide says is installed, while the user works. Call it when the page or the panel is open."""
         if self._options.guide_resources:
-            told = (self._with, self.tokens, self._cancel, say or self._say)
+            told = (self._with, self.tokens, self._cancel, self._say)
             threading.Thread(target=fetch_resources, args=told, daemon=True).start()
 
     def _tell_newer_version(self) -> None:

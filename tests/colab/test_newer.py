@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -61,12 +62,10 @@ def test_its_resources_come_only_when_asked(tmp_path: Path) -> None:
         Downloaded(link, tmp_path if link == "a" else None) for link in text.split()
     )
     parts = cell.collaborators(lambda tokens: cell.download)
-    object.__setattr__(parts, "guide_links", lambda: {"Uno": "a", "Dos": "b"})
+    parts = replace(parts, guide_links=lambda: {"Uno": "a", "Dos": "b"}, say=said.append)
     for wanted in (False, True):
         options = StartOptions(guide_resources=wanted)
-        Preparation(options, parts, Roster(tmp_path), lambda news: None, CancelToken()).fetch_guide_resources(
-            said.append
-        )
+        Preparation(options, parts, Roster(tmp_path), lambda news: None, CancelToken()).fetch_guide_resources()
         deadline = time.monotonic() + (0.3 if not wanted else 10)
         while len(said) < 2 and time.monotonic() < deadline:
             time.sleep(0.05)

@@ -145,3 +145,15 @@ def test_everything_inside_the_cell(kernel: Kernel, tmp_path: Path) -> None:
     assert TOKEN not in kernel.everything
     found = subprocess.run(["grep", "-rl", TOKEN, str(root), str(drive)], capture_output=True, text=True, check=False)
     assert found.stdout == ""
+
+
+def test_what_comes_after_the_cell_is_told_in_the_panel(kernel: Kernel) -> None:
+    """What a thread prints when its cell has ended is shown nowhere."""
+    from tests.support.servers import HuggingFaceServer
+
+    with HuggingFaceServer({}) as server:
+        kernel.run(f"import os, sdcolab; os.environ['SDCOLAB_HUGGINGFACE_URL'] = '{server.url}'")
+        kernel.finish()
+        kernel.run("sdcolab.panel(recursos_de_la_guia=True)")
+        kernel.finish()
+        kernel.until_shown("De los recursos de la guía no llegaron EasyNegative, Remacri")

@@ -8,7 +8,8 @@ from sdcolab.core.words.base import Sentence
 
 SENTENCES: Mapping[str, Sentence] = {
     "model.none": Sentence(
-        "No hay ningún modelo en «{folder}».", "Descarga uno desde la pestaña Descargas y pulsa «Actualizar»."
+        "No hay ningún modelo en «{folder}».",
+        "Descarga uno desde la pestaña Descargas, o copia un archivo .safetensors a esa carpeta, y pulsa «Actualizar».",
     ),
     "model.unreadable": Sentence("No se puede leer el modelo «{path}»: {reason}.", "Bórralo y descárgalo otra vez."),
     "model.unsafe": Sentence(

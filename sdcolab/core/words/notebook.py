@@ -26,6 +26,7 @@ CARDS = Template("✅ Tarjeta gráfica: {card} ({count:tarjeta, un motor|tarjeta
 SLOWER_WITHOUT = "Sin ella también funciona, pero mucho más despacio."
 DOWNLOADING = "📥 Descargando…"
 STILL_DOWNLOADING = "Descargando"
+DEMO_APART = "🎨 El modelo de demostración no va dentro de este cuaderno: se busca en internet."
 OTHER_MODEL = "ℹ️ El modelo elegido no llegó: se abre con «{name}». Puedes elegir o descargar otro dentro."
 HAD_ALSO = "📦 En otra sesión descargaste también: {names}. Tráelo desde la pestaña «Mi sesión»."
 TO_PASTE = "   Para tenerlo otra vez, pega esto en enlaces_adicionales y pulsa ▶️:"

@@ -122,6 +122,7 @@ def test_what_the_text_promises(notebook: NotebookNode) -> None:
         "Configuraciones",
         "https://research.google.com/colaboratory/faq.html",
         "Mantén abierta esta pestaña",
+        "se pierde lo que no esté en tu Drive",
     ):
         assert words in text
     assert "stable-diffusion-webui" not in text

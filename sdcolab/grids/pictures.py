@@ -13,6 +13,7 @@ from PIL import Image
 from sdcolab.core.errors import ScriptNeedsPicture
 from sdcolab.core.infotext import parse, render
 from sdcolab.core.request import GenerationRequest, InitImage
+from sdcolab.core.resizing import flattened
 
 BACKGROUND = "#ffffff"
 
@@ -25,16 +26,6 @@ def initial(request: GenerationRequest, script: str) -> tuple[InitImage, Image.I
     if request.init is None:
         raise ScriptNeedsPicture(script=script)
     return request.init, flattened(request.init.images[0], request.init.background)
-
-
-def flattened(picture: Image.Image, background: str = BACKGROUND) -> Image.Image:
-    """``picture`` of any mode as RGB, what is transparent lying on ``background``."""
-    if not picture.has_transparency_data:
-        return picture.convert("RGB")
-    layer = picture.convert("RGBA")
-    canvas = Image.new("RGBA", layer.size, background)
-    canvas.alpha_composite(layer)
-    return canvas.convert("RGB")
 
 
 def relabelled(infotext: str, fields: Mapping[str, str]) -> str:

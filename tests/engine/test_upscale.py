@@ -31,8 +31,8 @@ from sdcolab.core.errors import (
 from sdcolab.core.events import CancelToken, Event, Phase, PhaseStarted, Warned
 from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library
+from sdcolab.core.resizing import resize_exactly
 from sdcolab.core.words import explain
-from sdcolab.engine.pictures.resizing import resize_exactly
 from sdcolab.engine.upscale import upscalers as upscalers_module
 from sdcolab.engine.upscale.latents import LATENT_UPSCALERS
 from sdcolab.engine.upscale.networks import UpscalerNetwork, load_network, load_upscaler

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from sdcolab.core.control import ControlType, ControlUnit
 from sdcolab.core.request import GenerationRequest, InitImage
 from sdcolab.core.scripts import Redraw, SeamsFix, Target, Ultimate
 from sdcolab.engine.pictures.masks import blurred, only_masked_box
@@ -160,3 +163,68 @@ def test_the_dialogue_works_over_every_tile_and_keeps_the_rest() -> None:
     assert kept[0].picture.getextrema() == ((255, 255),) * 3
     assert "Size: 192x128" in kept[0].infotext
     assert kept[0].infotext.endswith("Version: v")
+
+
+def tiles(request: GenerationRequest, script: Ultimate) -> list[Make]:
+    """What is asked for, where every tile comes back black."""
+    talk = dialogue(request, script)
+    found: list[Make] = []
+    asked = next(talk)
+    with contextlib.suppress(StopIteration):
+        while True:
+            answer: Any = None
+            if isinstance(asked, Make):
+                found.append(asked)
+                assert asked.request.init
+                answer = (Made(Image.new("RGB", asked.request.init.images[0].size), "x\nSteps: 1", 7),)
+            asked = talk.send(answer)
+    return found
+
+
+def ramp(size: tuple[int, int]) -> Image.Image:
+    """Every pixel tells where it lies."""
+    across, down = (Image.linear_gradient("L").rotate(turn).resize(size) for turn in (90, 0))
+    return Image.merge("RGB", (across, down, Image.new("L", size)))
+
+
+CANVAS = (192, 128)
+UPSCALING = Ultimate(tile_width=64, mask_blur=4, padding=8, target=Target.CUSTOM, width=192, height=128)
+
+
+def with_unit(**unit: Any) -> GenerationRequest:
+    init = InitImage((Image.new("RGB", (96, 64)),), strength=0.3)
+    return GenerationRequest(prompt="x", seed=7, width=64, height=64, init=init, control=(ControlUnit(**unit),))
+
+
+@pytest.mark.parametrize("seams", [SeamsFix.NONE, SeamsFix.HALF])
+def test_each_tile_sees_its_own_part_of_the_control_picture(seams: SeamsFix) -> None:
+    picture, region = ramp((48, 32)), ramp((48, 32)).convert("L")
+    whole, acting = picture.resize(CANVAS, Image.Resampling.LANCZOS), region.convert("RGB").resize(CANVAS)
+    request = with_unit(images=(picture,), mask=picture, region=region, crop_to_mask=False)
+    jobs = tiles(request, replace(UPSCALING, seams_fix=seams))
+    assert len(jobs) == (6 if seams is SeamsFix.NONE else 6 + 3 + 4)
+    for job in jobs:
+        (unit,) = job.request.control
+        assert job.box and job.focus and job.request.init
+        assert unit.images[0].size == job.request.init.images[0].size
+        assert unit.images[0] == unit.mask == whole.crop(job.box)
+        assert unit.region == acting.crop(job.focus)
+        assert unit.crop_to_mask
+
+
+def test_each_tile_sees_its_own_part_of_a_drawing() -> None:
+    drawing = ramp((48, 32))
+    whole = drawing.resize(CANVAS, Image.Resampling.LANCZOS)
+    for job in tiles(with_unit(drawing=drawing), UPSCALING):
+        assert job.box and job.request.control[0].drawing == whole.crop(job.box)
+
+
+@pytest.mark.parametrize("unit", [{"module": "reference_only"}, {"kind": ControlType.IP_ADAPTER}])
+def test_models_for_what_is_drawn_are_seen_whole(unit: dict[str, Any]) -> None:
+    picture = ramp((48, 32))
+    jobs = tiles(with_unit(images=(picture,), **unit), UPSCALING)
+    assert [job.request.control[0].images for job in jobs] == [(picture,)] * 6
+
+
+def test_a_unit_without_a_picture_reads_the_tile() -> None:
+    assert all(job.request.control[0].images == () for job in tiles(with_unit(), UPSCALING))

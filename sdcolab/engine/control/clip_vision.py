@@ -15,9 +15,9 @@ from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 from sdcolab.core.errors import CannotRead, ModelError
 from sdcolab.core.files import system_reason
 from sdcolab.core.library import MODEL_SUFFIXES
+from sdcolab.core.resizing import flattened
 from sdcolab.engine.control.filling import built, renamed_weights
 from sdcolab.engine.convert import Shapes
-from sdcolab.engine.pictures.resizing import flattened
 from sdcolab.engine.weights import Weights, open_weights
 
 MEAN = (0.48145466, 0.4578275, 0.40821073)

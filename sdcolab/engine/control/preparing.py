@@ -17,8 +17,8 @@ from sdcolab.core.control import NO_PREPROCESSOR, UNSET, ControlResize, ControlU
 from sdcolab.core.detecting import Detect
 from sdcolab.core.folders import Folders
 from sdcolab.core.preprocessors import PREPROCESSORS, Slider
-from sdcolab.core.request import SIZE_STEP, ResizeMode
-from sdcolab.engine.pictures.resizing import flattened, resize
+from sdcolab.core.request import SIZE_STEP
+from sdcolab.core.resizing import flattened
 from sdcolab.engine.preprocessors import finder, part, run
 from sdcolab.engine.preprocessors.base import Asked, Find, Pixels
 
@@ -26,12 +26,6 @@ DEFAULT_RESOLUTION, LEAST_RESOLUTION = 512, 64
 REMEMBERED_MAPS = 24
 MASKED = -1.0
 """What inpaint models read where they are to paint (and 0..1 elsewhere)."""
-
-RESIZE_MODES = {
-    ControlResize.JUST: ResizeMode.STRETCH,
-    ControlResize.CROP: ResizeMode.CROP,
-    ControlResize.FILL: ResizeMode.FILL,
-}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -142,10 +136,3 @@ def painted(control: Pixels) -> Tensor:
     float32 [1, 1, H/8, W/8]."""
     mask = torch.from_numpy((control[:, :, 3] > 127).astype(np.float32))[None, None]
     return functional.max_pool2d(mask, SIZE_STEP)
-
-
-def cropped_like(
-    picture: Image.Image, init_size: tuple[int, int], box: tuple[int, int, int, int], mode: ControlResize
-) -> Image.Image:
-    """A unit's own picture as it lies over the initial one, cut to the same ``box``."""
-    return resize(flattened(picture), *init_size, RESIZE_MODES[mode]).crop(box)

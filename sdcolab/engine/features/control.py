@@ -10,7 +10,7 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from sdcolab.core.control import ControlPictures, ControlUnit
+from sdcolab.core.control import NO_PREPROCESSOR, ControlPictures, ControlUnit
 from sdcolab.core.control_files import UNION_ORDER, ControlKind, union_type
 from sdcolab.core.detect import ModelKind, detect, text_width
 from sdcolab.core.errors import ClipVisionMissing, ControlImageMissing, ControlModelNotChosen, ControlTypeUnknown
@@ -19,6 +19,7 @@ from sdcolab.core.infotext import EngineFacts
 from sdcolab.core.library import ModelFile
 from sdcolab.core.preprocessors import PREPROCESSORS
 from sdcolab.core.request import InitImage
+from sdcolab.core.resizing import CONTROL_MODES, flattened, laid_over, resize
 from sdcolab.core.resolved import ResolvedRequest
 from sdcolab.engine.bench import Bench
 from sdcolab.engine.calls import Predictions, Round, Step, UNetCall
@@ -29,9 +30,7 @@ from sdcolab.engine.control.ip_adapter import IpAdapter
 from sdcolab.engine.control.keeping import Keeping, KeptParts, PutBack
 from sdcolab.engine.control.loading import check_fits, check_served
 from sdcolab.engine.control.preparing import (
-    RESIZE_MODES,
     Source,
-    cropped_like,
     grey,
     hint,
     number_of,
@@ -44,7 +43,6 @@ from sdcolab.engine.control.shelf import ControlShelf
 from sdcolab.engine.decode import to_pixels
 from sdcolab.engine.feature import Active, Feature, Opening, Start
 from sdcolab.engine.pictures.masks import Box, soft_mask
-from sdcolab.engine.pictures.resizing import flattened, resize
 from sdcolab.engine.plan import Batch
 from sdcolab.engine.preprocessors import finder
 from sdcolab.engine.preprocessors.base import Pixels
@@ -198,30 +196,24 @@ class ControlNet(Feature):
         mask = unit.mask
         if unit.loopback and self._last is not None:
             return [Source(self._last, mask, unit.resize)]
-        if unit.drawing is not None:
-            drawn = flattened(unit.drawing)
-            return [
-                Source(
-                    ImageOps.invert(drawn) if PREPROCESSORS.find(unit.module).name == "none" else drawn,
-                    mask,
-                    unit.resize,
-                )
-            ]
-        if not unit.images:
+        if not unit.images and unit.drawing is None:
             if init is None:
                 raise ControlImageMissing(unit=1)
             images = len(init.images)
             numbers = [(batch.first + offset) % images for offset in range(len(batch.seeds))] if images > 1 else [0]
             return [_of_init(init, number, crops[:1][0] if crops else None, self._size) for number in numbers]
-        if unit.pictures is ControlPictures.IN_TURN and len(unit.images) > 1:
+        if unit.drawing is not None:
+            drawn = flattened(unit.drawing)
+            chosen = [ImageOps.invert(drawn) if PREPROCESSORS.find(unit.module).name == NO_PREPROCESSOR else drawn]
+        elif unit.pictures is ControlPictures.IN_TURN and len(unit.images) > 1:
             chosen = [unit.images[(batch.first + offset) % len(unit.images)] for offset in range(len(batch.seeds))]
         else:
             chosen = list(unit.images)
         box = crops[0] if crops and unit.crop_to_mask and init is not None else None
         if box is not None and init is not None:
             own = init.images[0].size
-            chosen = [cropped_like(picture, own, box, unit.resize) for picture in chosen]
-            mask = None if mask is None else cropped_like(mask, own, box, unit.resize)
+            chosen = [laid_over(picture, own, unit.resize).crop(box) for picture in chosen]
+            mask = None if mask is None else laid_over(mask, own, unit.resize).crop(box)
         elif mask is None and paints(unit.module) and init is not None and init.inpaint is not None:
             mask = soft_mask(init.inpaint, init.images[0].size)
         return [Source(picture, mask, unit.resize) for picture in chosen]
@@ -305,14 +297,14 @@ def _of_init(init: InitImage, number: int, box: Box | None, size: tuple[int, int
     """An initial picture as a unit's: it takes the wanted size as img2img does."""
     picture = flattened(init.images[number], init.background)
     mask = None if init.inpaint is None else soft_mask(init.inpaint, picture.size)
-    mode = next((own for own, other in RESIZE_MODES.items() if other is init.resize_mode), None)
+    mode = next((own for own, other in CONTROL_MODES.items() if other is init.resize_mode), None)
     if box is not None:
         picture = picture.crop(box)
         mask = None if mask is None else mask.crop(box)
-    unit_mode = mode or next(iter(RESIZE_MODES))
+    unit_mode = mode or next(iter(CONTROL_MODES))
     return Source(
-        resize(picture, *size, RESIZE_MODES[unit_mode]),
-        mask and resize(mask, *size, RESIZE_MODES[unit_mode]),
+        resize(picture, *size, CONTROL_MODES[unit_mode]),
+        mask and resize(mask, *size, CONTROL_MODES[unit_mode]),
         unit_mode,
     )
 

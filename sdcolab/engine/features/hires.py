@@ -12,11 +12,11 @@ from torch import Tensor
 from sdcolab.core.events import Phase, PhaseStarted
 from sdcolab.core.infotext import EngineFacts
 from sdcolab.core.request import SIZE_STEP, Hires
+from sdcolab.core.resizing import resize_exactly
 from sdcolab.core.resolved import ResolvedRequest
 from sdcolab.engine.bench import Bench
 from sdcolab.engine.decode import to_pixels
 from sdcolab.engine.feature import Active, Feature, Start
-from sdcolab.engine.pictures.resizing import resize_exactly
 from sdcolab.engine.plan import Batch, GenerationPlan, Pass, Size
 from sdcolab.engine.samplers import resolve_sampler
 from sdcolab.engine.shelf import Vae

@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from sdcolab.core.request import GenerationRequest, InitImage, Inpaint, MaskedContent, ResizeMode
+from sdcolab.core.resizing import Enlarger, flattened, resize
 from sdcolab.core.resolved import ResolvedRequest
 from sdcolab.engine.calls import Round, Step
 from sdcolab.engine.decode import to_pixels
@@ -32,7 +33,6 @@ from sdcolab.engine.pictures.masks import (
     without_masked,
 )
 from sdcolab.engine.pictures.overlays import composed, filled, overlay, whole_picture_overlay_mask
-from sdcolab.engine.pictures.resizing import Enlarger, flattened, resize
 from sdcolab.engine.plan import Batch, GenerationPlan
 from sdcolab.engine.upscale.upscalers import Upscaler, upscalers_in
 

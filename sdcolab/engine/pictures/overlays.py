@@ -6,8 +6,8 @@ import numpy as np
 from PIL import Image, ImageEnhance, ImageFilter
 
 from sdcolab.core.request import ResizeMode
+from sdcolab.core.resizing import Enlarger, resize
 from sdcolab.engine.pictures.masks import Box, inverted
-from sdcolab.engine.pictures.resizing import Enlarger, resize
 
 _FILL_BLURS = ((256, 1), (64, 1), (16, 2), (4, 4), (2, 2), (0, 1))
 """Radii of the blurs that fill a masked hole, the widest at the bottom, and how often each is laid on."""

@@ -14,9 +14,9 @@ from sdcolab.core.errors import ModelUnreadable, OutOfMemory, UpscalerLeftOut
 from sdcolab.core.events import CancelToken, Listener, Phase, PhaseStarted, Warned, ignore_events
 from sdcolab.core.library import Library, ModelFile
 from sdcolab.core.registry import Registry
+from sdcolab.core.resizing import Enlarger
 from sdcolab.core.upscaling import network_upscalers
 from sdcolab.engine.memory import is_out_of_memory
-from sdcolab.engine.pictures.resizing import Enlarger
 from sdcolab.engine.upscale.ldsr import Ldsr
 from sdcolab.engine.upscale.networks import UpscalerNetwork, load_upscaler
 from sdcolab.engine.upscale.tiles import OVERLAP, TILE, Grid, in_tiles
@@ -78,7 +78,7 @@ class Upscalers:
     def enlarger(
         self, upscaler: Upscaler, listener: Listener = ignore_events, cancel: CancelToken | None = None
     ) -> Enlarger | None:
-        """``upscaler`` as ``engine.pictures.resizing`` wants it: None for "None"."""
+        """``upscaler`` as ``core.resizing`` wants it: None for "None"."""
         if upscaler.name == NONE:
             return None
         return partial(self._enlarged, upscaler, listener=listener, cancel=cancel or CancelToken())

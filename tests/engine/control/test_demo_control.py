@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageOps
 
 from sdcolab.core.control import ControlMode, ControlResize, ControlUnit
 from sdcolab.core.detect import ModelKind
@@ -17,7 +17,7 @@ from sdcolab.core.folders import Folders
 from sdcolab.core.infotext import parse, to_request
 from sdcolab.core.library import Library, ModelFile
 from sdcolab.core.regions import Regions
-from sdcolab.core.request import GenerationRequest, InitImage
+from sdcolab.core.request import GenerationRequest, InitImage, Inpaint
 from sdcolab.core.speed import Speed
 from sdcolab.core.tuning import CpuPrecision, Tuning
 from sdcolab.engine.engine import Engine
@@ -186,3 +186,17 @@ def test_colours_are_kept(engine: Engine, module: str, sampler: str) -> None:
         return max(float(np.abs(made[:, side].mean((0, 1)) - wanted[:, side].mean((0, 1))).max()) for side in sides)
 
     assert apart(found) < 0.4 * apart(plain)
+
+
+def test_a_drawing_is_cut_to_the_painted_part_like_a_picture(engine: Engine) -> None:
+    drawing, mask = circle((10, 10, 50, 50)), Image.new("L", (128, 128))
+    mask.paste(255, (0, 0, 64, 64))
+    init = InitImage((Image.new("RGB", (128, 128), "white"),), inpaint=Inpaint(mask=mask, only_masked=True, padding=0))
+    seen = []
+    for unit in (asked(drawing=drawing), asked(images=(ImageOps.invert(drawing),))):
+        heard: list[Event] = []
+        engine.generate(replace(unit, steps=1, init=init), heard.append)
+        seen += [event.image for event in heard if isinstance(event, MapMade)]
+    by_drawing, by_picture = seen
+    assert by_drawing == by_picture
+    assert np.asarray(by_drawing)[60:].max() > 200  # uncut, the circle ends at 50

@@ -6,10 +6,17 @@ from collections.abc import Callable
 
 from PIL import Image, ImageOps
 
+from sdcolab.core.control import ControlResize
 from sdcolab.core.request import ResizeMode
 
 Enlarger = Callable[[Image.Image, float], Image.Image]
 """An upscaler: a picture and how many times larger it should be -> a picture of about that size."""
+
+CONTROL_MODES = {
+    ControlResize.JUST: ResizeMode.STRETCH,
+    ControlResize.CROP: ResizeMode.CROP,
+    ControlResize.FILL: ResizeMode.FILL,
+}
 
 
 def flattened(picture: Image.Image, background: str = "#ffffff") -> Image.Image:
@@ -54,6 +61,11 @@ def resize(
             return _cropped(picture, width, height, enlarge)
         case ResizeMode.FILL | ResizeMode.LATENT:
             return _filled(picture, width, height, enlarge)
+
+
+def laid_over(picture: Image.Image, size: tuple[int, int], mode: ControlResize) -> Image.Image:
+    """A ControlNet unit's own picture (RGB) as it lies over a picture of ``size`` (width, height)."""
+    return resize(flattened(picture), *size, CONTROL_MODES[mode])
 
 
 def _cropped(picture: Image.Image, width: int, height: int, enlarge: Enlarger | None) -> Image.Image:

@@ -11,7 +11,7 @@ from typing import Any
 
 from sdcolab.cli.progress import ConsoleProgress
 from sdcolab.core.errors import ScriptOption, ScriptUnknown
-from sdcolab.core.events import Event, FileMade, ImageSaved, Warned
+from sdcolab.core.events import Event, FileMade, ImageSaved
 from sdcolab.core.fields import Field, table_of
 from sdcolab.core.formats import ImageFormat
 from sdcolab.core.machine import folders_in
@@ -19,7 +19,6 @@ from sdcolab.core.registry import closest
 from sdcolab.core.scripts import AFTER_SHEETS, SCRIPTS, Grid
 from sdcolab.core.words import command as said
 from sdcolab.core.words import label_of
-from sdcolab.core.words.console import explain
 
 
 def run_task(options: argparse.Namespace, task: Grid) -> int:
@@ -85,8 +84,6 @@ class _Results:
                 self._images.append(event)
             case FileMade(path):
                 self.plan = path
-            case Warned(warning):
-                print(explain(warning), file=sys.stderr)
 
     def tell(self, *, as_json: bool) -> None:
         made = sorted(self._images, key=lambda image: image.index)

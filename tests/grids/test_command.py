@@ -111,3 +111,10 @@ def test_a_grid_of_the_demo_model(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert main(["cuadricula", "--continuar", told["plan"], "--json", "--carpeta", str(tmp_path)]) == 0
     again = json.loads(capsys.readouterr().out)
     assert again["imagenes"][0]["archivo"] == told["imagenes"][0]["archivo"]
+
+
+def test_what_may_go_wrong_is_told_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    # A Steps value of 500 is out of its range: a gap of the sheet.
+    asked = ["cuadricula", "a cat", "--x", "Steps=1,500", "--ancho", "64", "--alto", "64", "--carpeta", str(tmp_path)]
+    assert main(asked) == 0
+    assert capsys.readouterr().err.count("Steps: 500") == 1

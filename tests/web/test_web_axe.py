@@ -26,6 +26,7 @@ DRAWN = """() => ![...document.querySelectorAll(".sd-room-host")]
   .some((one) => one.checkVisibility() && !one.childElementCount)"""
 
 
+@pytest.mark.timeout(900)
 def test_axe_objects_to_nothing(visit: Visit, bench: Bench) -> None:
     """With something to see in the tabs: pictures, a warning, a job that failed, a LoRA, a style, a wildcard list."""
     bench.add_lora("Lineas", "thick lines")

@@ -340,7 +340,7 @@ class DriveSync:
 def as_drive_error(error: OSError, pending: int) -> HostError:
     """What a failed copy means for the user."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return DriveFull(pending=pending)
+        return DriveFull(pending=max(1, pending))  # settings, where it is no image that did not fit
     return DriveLost(pending=pending, reason=system_reason(error))
 
 

@@ -19,6 +19,7 @@ from sdcolab.colab.drive_sync import (
     DriveSync,
     DriveTrouble,
     Rhythm,
+    as_drive_error,
     copy_in_one_piece,
     free_name,
     reserve_numbers,
@@ -158,6 +159,11 @@ def test_numbers_are_reserved_for_today_only(tmp_path: Path) -> None:
 )
 def test_free_names(name: str, taken: set[str], free: str) -> None:
     assert free_name(name, taken) == free
+
+
+def test_a_drive_too_full_for_the_settings_has_a_file_to_take() -> None:
+    error = as_drive_error(OSError(errno.ENOSPC, "No space left on device"), 0)
+    assert isinstance(error, DriveFull) and error.pending == 1
 
 
 def test_full_drive_says_so_once_and_catches_up(machines: Callable[..., Machine]) -> None:

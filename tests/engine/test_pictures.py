@@ -10,6 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from support.pictures import pattern, pixels, values
 
 from sdcolab.engine.pictures import colours, masks, overlays
 
@@ -35,22 +36,6 @@ OPENCV_DIGESTS = {
 
 def grey(rows: object) -> Image.Image:
     return Image.fromarray(np.array(rows, dtype=np.uint8))
-
-
-def pattern(width: int, height: int) -> Image.Image:
-    """Every pixel another colour."""
-    y, x = np.mgrid[:height, :width]
-    return Image.fromarray(np.stack([x * 5, y * 5, (x + y) * 3], axis=-1).astype(np.uint8))
-
-
-def pixels(picture: Image.Image) -> list[int] | list[tuple[int, ...]]:
-    """Every pixel, row by row."""
-    array = np.asarray(picture)
-    return [tuple(pixel) for pixel in array.reshape(-1, 3).tolist()] if array.ndim == 3 else array.ravel().tolist()
-
-
-def values(picture: Image.Image) -> np.ndarray:
-    return np.asarray(picture).astype(int)
 
 
 class TestMasks:

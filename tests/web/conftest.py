@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 from web_fakes import Bench, make_bench
-from web_visitor import LAPTOP, PASSWORD, USER, Visit, Visitor
+from web_visitor import LAPTOP, PASSWORD, USER, Visit, Visitor, only_page
 
 from sdcolab.web.app import Server, serve
 
@@ -70,8 +70,5 @@ def visit(browser: Browser, server: Server, bench: Bench, known_visitors: dict[s
 @pytest.fixture(scope="module")
 def page(browser: Browser, server: Server, bench: Bench) -> Iterator[Page]:
     """One page on a laptop for a whole file: opening it is what takes time. Nothing may go wrong in it."""
-    visitor = Visitor(browser, server, LAPTOP)
-    yield visitor.open()
-    bench.finish_jobs()
-    visitor.context.close()
-    assert visitor.trouble == []
+    with only_page(browser, server, bench, LAPTOP) as page:
+        yield page

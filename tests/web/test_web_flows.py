@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 from web_fakes import Bench
-from web_visitor import PATIENCE, PHONE, Visit, Visitor, choose, field, generate, infotext, overflow, part, tab
+from web_visitor import PATIENCE, PHONE, Visit, choose, field, generate, infotext, only_page, overflow, part, tab
 
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.outputs import png_text
@@ -31,11 +31,8 @@ def page(browser: Browser, server: Server, bench: Bench) -> Iterator[Page]:
     """One page for all: opening it is what takes time. Nothing may go wrong in it."""
     expect.set_options(timeout=PATIENCE)
     bench.add_lora("Lineas", "thick lines", "anime")
-    visitor = Visitor(browser, server, {})
-    yield visitor.open()
-    bench.finish_jobs()
-    visitor.context.close()
-    assert visitor.trouble == []
+    with only_page(browser, server, bench, {}) as page:
+        yield page
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 from web_fakes import Bench
-from web_visitor import LAPTOP, PHONE, Visitor, field, infotext, part
+from web_visitor import LAPTOP, PHONE, field, infotext, only_page, part
 
 from sdcolab.web.app import Server
 
@@ -38,11 +38,8 @@ def opened(page: Page, name: str) -> None:
 def keyboard(browser: Browser, server: Server, bench: Bench) -> Iterator[Page]:
     """One page for all that is done without a mouse."""
     bench.add_lora("Lineas", "thick lines")
-    visitor = Visitor(browser, server, LAPTOP)
-    yield visitor.open()
-    bench.finish_jobs()
-    visitor.context.close()
-    assert visitor.trouble == []
+    with only_page(browser, server, bench, LAPTOP) as page:
+        yield page
 
 
 def test_a_prompt_is_written_and_made_with_the_keyboard(keyboard: Page) -> None:
@@ -107,11 +104,8 @@ def test_a_plot_is_asked_for_with_the_keyboard(keyboard: Page) -> None:
 @pytest.fixture(scope="module")
 def phone(browser: Browser, server: Server, bench: Bench) -> Iterator[Page]:
     """One page on a phone."""
-    visitor = Visitor(browser, server, PHONE)
-    yield visitor.open()
-    bench.finish_jobs()
-    visitor.context.close()
-    assert visitor.trouble == []
+    with only_page(browser, server, bench, PHONE) as page:
+        yield page
 
 
 def finger(page: Page, *points: tuple[float, float]) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
+from web_fakes import Bench
 
 from sdcolab.web.app import Server
 
@@ -104,3 +106,13 @@ def overflow(page: Page) -> int:
     """Pixels by which the page is wider than its window."""
     width: int = page.evaluate("document.scrollingElement.scrollWidth - window.innerWidth")
     return width
+
+
+@contextmanager
+def only_page(browser: Browser, server: Server, bench: Bench, options: dict[str, Any]) -> Iterator[Page]:
+    """One page for many tests: opening it is what takes time. Nothing may go wrong in it."""
+    visitor = Visitor(browser, server, options)
+    yield visitor.open()
+    bench.finish_jobs()
+    visitor.context.close()
+    assert visitor.trouble == []

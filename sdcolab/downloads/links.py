@@ -339,17 +339,17 @@ def _target(url: str) -> str:
     """Where the address of a site that only passes people on leads; ``url`` itself for every other one."""
     try:
         parts = urlsplit(url)
-        pairs = dict(parse_qsl(parts.query))
+        pairs = parse_qsl(parts.query)
     except ValueError:
         return url
     host = (parts.hostname or "").removeprefix("www.")
     key = next((key for site, path, key in _PASSING_ON if host == site and parts.path.startswith(path)), "")
-    target = pairs.get(key, "")
+    target = dict(pairs).get(key, "")
     if _SCHEME.match(target):
         return target
     if host.endswith(_TRANSLATED):  # civitai-com.translate.goog: "-" for ".", and "--" for "-"
         own = host.removesuffix(_TRANSLATED).replace("--", "\0").replace("-", ".").replace("\0", "-")
-        kept = [(name, value) for name, value in parse_qsl(parts.query) if not name.startswith("_x_tr_")]
+        kept = [(name, value) for name, value in pairs if not name.startswith("_x_tr_")]
         return urlunsplit(("https", own, parts.path, urlencode(kept), parts.fragment))
     return url
 
@@ -357,8 +357,10 @@ def _target(url: str) -> str:
 def _under(heading: ModelKind | None, entries: Iterable[Entry]) -> Iterator[Entry]:
     """``entries`` with the kind of the ``heading`` above them, where they have none themselves."""
     for entry in entries:
-        unsaid = heading is not None and not isinstance(entry, NotALink) and entry.kind is None
-        yield replace(entry, kind=heading) if unsaid and not isinstance(entry, NotALink) else entry
+        if isinstance(entry, NotALink) or entry.kind is not None:
+            yield entry
+        else:
+            yield replace(entry, kind=heading)
 
 
 def _without_notes(entries: Iterable[Entry]) -> list[Entry]:

@@ -93,12 +93,9 @@ class Ledger:
 
     def current(self, place: Place) -> Job | None:
         """What runs or is next at ``place``, else the last one that ended there."""
-        first = next((order for order in self.lines[place].orders if order.listed), None)
-        return (
-            first.job
-            if first
-            else next((job for job in reversed(self.jobs.values()) if self.place(job) is place), None)
-        )
+        ahead = (order.job for order in self.lines[place].orders if order.listed)
+        ended = (job for job in reversed(self.jobs.values()) if self.place(job) is place)
+        return next(itertools.chain(ahead, ended), None)
 
     def shown(self) -> Job | None:
         """Of what runs or is next at any place the one asked for last, else the last one that ended; none that has a

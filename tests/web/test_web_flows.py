@@ -171,7 +171,7 @@ def test_results_are_sent_on(page: Page, bench: Bench) -> None:
     part(page, "send-inpaint").click()
     mode(page, "img2img")
     expect(part(page, "init-inpaint").locator("input")).to_be_checked()
-    expect(page.locator(".sd-canvas-mask .sd-canvas-picture")).to_be_visible()
+    expect(page.locator(".sd-canvas-mask .sd-canvas-picture")).to_be_in_viewport(ratio=0.5)
     expect(field(page, "width")).to_have_value("192")
     assert page.evaluate(f"{MASK}.value()") is None, "the mask belonged to the picture before"
     switch(page, "init-inpaint", on=False)

@@ -145,6 +145,7 @@
     page.dataset.sdTab = name;
     keep(sessionStorage, STORE, name);
     page.classList.remove("sd-sheet");
+    if (document.querySelector("#sd-form-message .sd-error")) byId("sd-form-message").classList.add("sd-gone"); // it was of the other tab
     if (history.state?.tab !== name) history.pushState({ tab: name }, "");
     if (innerWidth > 768) return;
     scrollTo({ top: 0 });
@@ -356,6 +357,10 @@
       fetch("sdcolab/ask/guia/get", { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ name: button.dataset.name }) })
         .then((answer) => answer.json())
         .then((said) => { box.textContent = said.error ?? said; }, () => { button.disabled = false; });
+    } else if (innerWidth > 768 && on("#sd-send-inpaint")) {
+      // where to paint is what they look for next
+      settle(() => page.dataset.sdTab === "img2img" && document.querySelector("#sd-init-inpaint:has(input:checked)"),
+        (box) => setTimeout(() => box.scrollIntoView({ block: "start" }), 200), 160);
     } else if (on("#sd-form-message .sd-message")) byId("sd-form-message").classList.add("sd-gone");
     else if (on(".sd-example")) {
       const { prompt, negative } = on(".sd-example").dataset;

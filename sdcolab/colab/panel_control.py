@@ -29,6 +29,7 @@ class UnitWidgets:
         for unit in self._desk.units:
             form.watch(f"{unit}.kind", partial(self._choose_kind, unit))
             form.watch(f"{unit}.module", partial(self._choose_module, unit))
+            form.watch(f"{unit}.model", partial(self._tell, unit))
             for path in ("module", "model"):
                 form.when_drawn(f"{unit}.{path}", partial(self._narrow, unit))
             for path in ("threshold_a", "threshold_b"):
@@ -64,6 +65,7 @@ class UnitWidgets:
         fields = self._form.fields if self._form else {}
         fields[f"{unit}.module"].narrow(offer.modules, offer.module)
         fields[f"{unit}.model"].narrow(("", *offer.models), offer.model)
+        self._tell(unit)
 
     def _choose_module(self, unit: str) -> None:
         """The model that goes with it, its numbers, and what it lacks."""
@@ -74,7 +76,7 @@ class UnitWidgets:
         if (new := self._desk.model(kind, module, model, checkpoint)) != model:
             form.fill({f"{unit}.model": new})
         self._show_numbers(unit)
-        self._tell(unit, self._desk.missing(module))
+        self._tell(unit)
 
     def _show_numbers(self, unit: str) -> None:
         """The preprocessor's own names, ranges and numbers; hidden where it has no such number."""
@@ -89,13 +91,16 @@ class UnitWidgets:
             else:
                 form.fill({path: number.value})
 
-    def _tell(self, unit: str, missing: str) -> None:
+    def _tell(self, unit: str) -> None:
+        """What it lacks; nothing until it is drawn."""
+        if unit not in self._weights:
+            return
+        lacks = self._desk.lacks(*self._values(unit))
         told, button = self._weights[unit]
-        told.value = f"⚠️ {html.escape(missing)}" if missing else ""
-        button.layout.display = "flex" if missing else "none"
+        told.value = f"⚠️ {html.escape(lacks.told)}" if lacks.told else ""
+        button.layout.display = "flex" if lacks.links else "none"
 
     def _download(self, unit: str) -> None:
-        _, module, _, _ = self._values(unit)
-        self._desk.download(module)
-        self._tell(unit, "")
-        self._weights[unit][0].value = WEIGHTS_COMING
+        self._desk.download(self._desk.lacks(*self._values(unit)))
+        told, button = self._weights[unit]
+        told.value, button.layout.display = WEIGHTS_COMING, "none"

@@ -80,10 +80,12 @@ class FormBox:
             box.layout.display = "flex" if mode in modes else "none"
 
     def watch(self, path: str, told: Callable[[], None]) -> None:
-        """Call ``told`` whenever the field at ``path`` changes, from when it is drawn."""
+        """Call ``told`` whenever the field or the switch at ``path`` changes, from when it is drawn."""
         self._watchers.setdefault(path, []).append(told)
         if path in self.fields:
             self.fields[path].watch(told)
+        elif path in self._switches:
+            self._switches[path].observe(lambda _change: told(), names="value")
 
     def when_drawn(self, path: str, told: Callable[[], None]) -> None:
         """Call ``told`` once the field at ``path`` is drawn."""
@@ -185,6 +187,8 @@ class FormBox:
         self._switches[path] = switch
         switch.observe(follow, names="value")
         switch.value = self._values.get(path) is True
+        for told in self._watchers.get(path, ()):
+            switch.observe(lambda _change, told=told: told(), names="value")
         return self._new.VBox([switch, body])
 
     def _connect_canvases(self) -> None:

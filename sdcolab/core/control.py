@@ -223,6 +223,17 @@ def family_in_name(name: str) -> ModelFamily:
     return next((family for pattern, family in _NAME_FAMILIES if pattern.search(low)), ModelFamily.UNKNOWN)
 
 
+@dataclass(frozen=True, slots=True)
+class ControlOnOffer:
+    """A control model that can be downloaded: the name that its file gets, the family of checkpoints that it guides,
+    its link, and its bytes (0 when nobody says)."""
+
+    name: str
+    family: ModelFamily
+    link: str
+    size: int
+
+
 T = TypeVar("T")
 
 

@@ -17,6 +17,8 @@ from sdcolab.core.errors import (
     LoraMissing,
     LoraWrongFamily,
     OptionsInPrompt,
+    RegionsAlone,
+    RegionsAtWork,
     SdcolabError,
     SizeBeyondNative,
     SymbolWithoutScript,
@@ -26,7 +28,9 @@ from sdcolab.core.file_facts import FileFacts, fits
 from sdcolab.core.infotext.flags import MIDJOURNEY, midjourney_options
 from sdcolab.core.library import Library, ModelFile, find_lora
 from sdcolab.core.prompt import LORA_KINDS, extract_networks, strip_comments, weight_doubts
+from sdcolab.core.prompt.composition import ands_in
 from sdcolab.core.prompt.marks import DYNAMIC, idle_marks, words_in
+from sdcolab.core.regions import Regions
 
 TOO_LARGE = 1.5
 """Times a model's own side beyond which bodies repeat: 768 for those of 512, as the guide says."""
@@ -39,7 +43,7 @@ MANY_LORAS = 300
 class Draft:
     """What a form holds of a request that is being written. ``width`` and ``height`` in pixels; ``hires``: whether
     there is a second pass; ``from_picture``: it begins with one; ``script`` is the code of the one chosen, ``controls``
-    the names of the control models that will be used."""
+    the names of the control models that will be used, ``regions`` the areas of Latent Couple when it is on."""
 
     prompt: str = ""
     negative_prompt: str = ""
@@ -50,6 +54,7 @@ class Draft:
     from_picture: bool = False
     script: str = ""
     controls: tuple[str, ...] = ()
+    regions: Regions | None = None
 
 
 class Remarks:
@@ -72,6 +77,7 @@ class Remarks:
         library = self._library.now()
         prompt, negative = strip_comments(draft.prompt), strip_comments(draft.negative_prompt)
         families = self._families()
+        yield from _of_regions(prompt, draft)
         yield from said_of_prompts(prompt, negative, draft.checkpoint, library, families, self._facts, draft.script)
         yield from weight_doubts(f"{prompt}\n{negative}", hires=draft.hires)
         yield from self._networks(f"{prompt}\n{negative}", draft, library)
@@ -115,6 +121,17 @@ class Remarks:
     def _family(self, file: ModelFile) -> ModelFamily:
         found = self._facts.of(file.path)
         return found.family if found else ModelFamily.UNKNOWN
+
+
+def _of_regions(prompt: str, draft: Draft) -> Iterator[SdcolabError]:
+    """That Latent Couple is on, which nothing in sight may tell long after it was asked for; and that it has nothing to
+    divide, unless a script has yet to write the prompt."""
+    areas = draft.regions.areas() if draft.regions else ()
+    parts = ands_in(prompt) + 1
+    if areas and parts > 1:
+        yield RegionsAtWork(zones=min(parts, len(areas)))
+    elif areas and draft.script != DYNAMIC:
+        yield RegionsAlone(weight=areas[0].weight)
 
 
 def size_remark(width: int, height: int, native: int) -> Iterator[SdcolabError]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from sdcolab.core.architectures import FAMILY_OF_SIDE, ModelFamily
-from sdcolab.core.control import NO_PREPROCESSOR, UNSET, ControlType, models_for, type_in_name
+from sdcolab.core.control import NO_PREPROCESSOR, UNSET, ControlType, best_model, models_for, type_in_name
 from sdcolab.core.preprocessors import (
     PREPROCESSORS,
     Slider,
@@ -20,7 +20,14 @@ from sdcolab.core.preprocessors import (
 )
 from sdcolab.core.tasks import Download, Origin
 from sdcolab.core.words import human_bytes
-from sdcolab.core.words.control import SLIDER_LABELS, WEIGHTS_MISSING
+from sdcolab.core.words.control import (
+    CONTROL_TYPE_LABELS,
+    MODEL_MISSING,
+    MODEL_NONE,
+    OTHER_TYPES,
+    SLIDER_LABELS,
+    WEIGHTS_MISSING,
+)
 from sdcolab.studio.job import Job
 from sdcolab.studio.studio import Studio
 
@@ -44,6 +51,14 @@ class UnitNumber:
     high: float = 255
     step: float = 1
     value: float = UNSET
+
+
+@dataclass(frozen=True, slots=True)
+class UnitLacks:
+    """What a unit cannot work without: a sentence about it ("" when all is there), and the links that bring it."""
+
+    told: str = ""
+    links: tuple[str, ...] = ()
 
 
 class ControlDesk:
@@ -80,8 +95,10 @@ class ControlDesk:
 
     def _model(self, kind: ControlType, module: str, model: str, checkpoint: str | None) -> str:
         # Near enough to propose a control model; the engine looks into the files.
-        family = FAMILY_OF_SIDE.get(self._native_size(checkpoint), ModelFamily.UNKNOWN)
-        return model_for(module, model, self._studio.lists("controlnets"), family, kind)
+        return model_for(module, model, self._studio.lists("controlnets"), self._family(checkpoint), kind)
+
+    def _family(self, checkpoint: str | None) -> ModelFamily:
+        return FAMILY_OF_SIDE.get(self._native_size(checkpoint), ModelFamily.UNKNOWN)
 
     def numbers(self, module: str, a: float, b: float) -> tuple[UnitNumber, UnitNumber]:
         """The two numbers of the preprocessor ``module``, at ``a`` and ``b`` where these make sense to it."""
@@ -92,18 +109,35 @@ class ControlDesk:
         """Whether the preprocessor ``module`` looks at a picture at a resolution of its own."""
         return module not in PREPROCESSORS or PREPROCESSORS[module].resolution
 
-    def missing(self, module: str) -> str:
-        """A sentence about the weights that the preprocessor ``module`` lacks; nothing when all are there."""
+    def lacks(self, kind: str, module: str, model: str, checkpoint: str | None) -> UnitLacks:
+        """The weights that the preprocessor ``module`` lacks, or else the control model, where ``model`` is none and
+        nothing that is here serves its type."""
         files = missing_weights(self._studio.folders, module)
         if not files:
-            return ""
+            return UnitLacks() if model else self._model_lacked(_type_called(kind), module, checkpoint)
         names, size = ", ".join(one.file for one in files), human_bytes(sum(one.size for one in files))
-        return WEIGHTS_MISSING.format(module=module, files=names, size=size)
+        return UnitLacks(
+            WEIGHTS_MISSING.format(module=module, files=names, size=size), tuple(one.link for one in files)
+        )
 
-    def download(self, module: str) -> Job | None:
-        """Queue the download of what ``missing`` tells. Raises ``QueueFull``."""
-        files = missing_weights(self._studio.folders, module)
-        return self._studio.submit(Download(", ".join(one.link for one in files)), self._by) if files else None
+    def _model_lacked(self, asked: ControlType, module: str, checkpoint: str | None) -> UnitLacks:
+        row, here = PREPROCESSORS.get(module), self._studio.lists("controlnets")
+        kind = row.types[0] if asked is ControlType.ALL and row else asked
+        family = self._family(checkpoint)
+        if kind is ControlType.ALL or (row and row.model_free) or best_model(kind, here, family):
+            return UnitLacks()
+        offers = {one.name: one for one in self._studio.controls_on_offer if one.family is family}
+        if best := best_model(kind, offers, family):
+            size = f" ({human_bytes(offers[best].size)})" if offers[best].size else ""
+            told = MODEL_MISSING.format(kind=CONTROL_TYPE_LABELS[kind], file=best, size=size)
+            return UnitLacks(told, (offers[best].link,))
+        others = [CONTROL_TYPE_LABELS[one] for one in ControlType if best_model(one, here, family)]
+        advice = OTHER_TYPES.format(types=", ".join(others)) if others else ""
+        return UnitLacks(MODEL_NONE.format(kind=CONTROL_TYPE_LABELS[kind]) + advice)
+
+    def download(self, lacked: UnitLacks) -> Job | None:
+        """Queue the download of what ``lacks`` told. Raises ``QueueFull``."""
+        return self._studio.submit(Download(", ".join(lacked.links)), self._by) if lacked.links else None
 
     def put(self, picture: Any, values: Mapping[str, Any]) -> dict[str, Any]:
         """Values that make ``picture`` the sample of the first unit that is off; of the first one when all are on."""

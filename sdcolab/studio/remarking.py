@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from sdcolab.core.errors import RequestError, SdcolabError
+from sdcolab.core.errors import RegionsAlone, RegionsAtWork, RegionsMalformed, RequestError, SdcolabError
 from sdcolab.core.fields import check_value
 from sdcolab.core.prompt import apply_styles
+from sdcolab.core.regions import Regions
 from sdcolab.core.remarks import Draft
 from sdcolab.core.request import FIELDS
 from sdcolab.studio.control_desk import is_unit
@@ -19,13 +20,24 @@ from sdcolab.studio.studio import Studio
 MOST = 4
 """More at a time nobody reads."""
 
-_LOOKED_AT = ("prompt", "negative_prompt", "checkpoint", "width", "height", "hires")
+_REGIONS = ("regions.divisions", "regions.positions", "regions.weights")
+_LOOKED_AT = ("prompt", "negative_prompt", "checkpoint", "width", "height", "hires", "regions", *_REGIONS)
 _OF_A_UNIT = re.compile(r"control\.\d+\.model")
 
 
 def looked_at(path: str) -> bool:
     """Whether what the field at ``path`` holds counts for the remarks."""
     return path in _LOOKED_AT or is_unit(path) or _OF_A_UNIT.fullmatch(path) is not None
+
+
+def every_path(units: Iterable[str]) -> tuple[str, ...]:
+    """All that ``looked_at`` tells, in a form with these units of ControlNet."""
+    return (*_LOOKED_AT, *(path for unit in units for path in (unit, f"{unit}.model")))
+
+
+def ended_by(said: SdcolabError) -> str:
+    """The switch of the form that ends what ``said`` tells; "" where there is none."""
+    return "regions" if isinstance(said, RegionsAtWork | RegionsAlone) else ""
 
 
 def remarks_on(studio: Studio, asked: Asked) -> tuple[SdcolabError, ...]:
@@ -37,6 +49,10 @@ def _said(studio: Studio, asked: Asked) -> Iterator[SdcolabError]:
     values = asked.values
     width, height = _side(values, "width"), _side(values, "height")
     yield from (side for side in (width, height) if isinstance(side, SdcolabError))
+    regions = _regions(values)
+    if isinstance(regions, SdcolabError):
+        yield regions
+        regions = None
     chosen = studio.settings.peek().chosen_styles(asked.styles)
     written, unwanted = str(values.get("prompt") or ""), str(values.get("negative_prompt") or "")
     prompt, negative = apply_styles(written, unwanted, chosen)
@@ -51,6 +67,7 @@ def _said(studio: Studio, asked: Asked) -> Iterator[SdcolabError]:
             hires=values.get("hires") is True and not from_picture,
             from_picture=from_picture,
             script=asked.script,
+            regions=regions,
             controls=tuple(str(values.get(f"{unit}.model") or "") for unit in filter(is_unit, values) if values[unit]),
         )
     )
@@ -63,3 +80,13 @@ def _side(values: Mapping[str, Any], path: str) -> int | SdcolabError:
     except RequestError as error:
         return error
     return side
+
+
+def _regions(values: Mapping[str, Any]) -> Regions | SdcolabError | None:
+    if values.get("regions") is not True:
+        return None
+    try:
+        divisions, positions, weights = (str(values.get(path) or "") for path in _REGIONS)
+        return Regions(divisions, positions, weights)
+    except RegionsMalformed as error:
+        return error

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from sdcolab.core.control import ControlOnOffer
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import SdcolabError
 from sdcolab.core.folders import Folders
@@ -63,7 +64,7 @@ class Studio:
     ``forecast`` says how much a script is before it begins, and raises what is wrong with it. ``rooms`` are the parts
     that draw themselves, by the id of their tab; ``wildcards`` the lists for prompts with random parts; ``plans`` the
     scripts that another session left unfinished; ``upscalers_on_offer`` those of the catalogue, with their bytes (0
-    when nobody says); ``translations`` what puts prompts into English;
+    when nobody says), and ``controls_on_offer`` its control models; ``translations`` what puts prompts into English;
     ``remarks`` what can be said of a request while it is being written.
     """
 
@@ -86,6 +87,7 @@ class Studio:
     wildcards: WildcardLists = field(default_factory=NoLists)
     plans: Plans = field(default_factory=NoPlans)
     upscalers_on_offer: Mapping[str, int] = field(default_factory=dict)
+    controls_on_offer: Sequence[ControlOnOffer] = ()
     translations: Translations = field(default_factory=Translations)
     remarks: Callable[[Draft], Iterable[SdcolabError]] = no_remarks
 

@@ -12,7 +12,7 @@ import gradio as gr
 from sdcolab.core.request import FIELDS
 from sdcolab.core.words import fields as labels
 from sdcolab.core.words.control import DOWNLOAD_WEIGHTS, WEIGHTS_COMING
-from sdcolab.studio.control_desk import ControlDesk, UnitNumber, UnitOffer, as_names, as_number
+from sdcolab.studio.control_desk import ControlDesk, UnitLacks, UnitNumber, UnitOffer, as_names, as_number
 from sdcolab.studio.form import name_to_read
 from sdcolab.web import fragments
 from sdcolab.web.edge import attempt
@@ -48,27 +48,27 @@ class UnitActions:
         return self._desk.model(*as_names(kind, module, model, checkpoint))
 
     def look(self, module: Any, a: Any, b: Any) -> tuple[Any, ...]:
-        """The numbers of a preprocessor, whether it has a resolution of its own, and the weights that it lacks."""
+        """The numbers of a preprocessor, and whether it has a resolution of its own."""
         (name,) = as_names(module)
         first, second = self._desk.numbers(name, as_number(a), as_number(b))
         return (
             _slider(first, labels.words_of("control.threshold_a").label),
             _slider(second, labels.words_of("control.threshold_b").label),
             gr.update(visible=self._desk.has_resolution(name)),
-            *self._weights(name),
         )
 
-    def download(self, module: Any) -> tuple[Any, Any]:
-        """Get the weights that a preprocessor lacks."""
-        (name,) = as_names(module)
-        _, problem = attempt(lambda: self._desk.download(name), None)
+    def tell(self, kind: Any, module: Any, model: Any, checkpoint: Any) -> tuple[Any, Any]:
+        """What a unit lacks."""
+        lacks, problem = attempt(lambda: self._desk.lacks(*as_names(kind, module, model, checkpoint)), UnitLacks())
+        said = fragments.message(lacks.told, fragments.Tone.WARNING) if lacks.told else problem
+        return gr.update(value=said, visible=bool(said)), gr.update(visible=bool(lacks.links))
+
+    def download(self, kind: Any, module: Any, model: Any, checkpoint: Any) -> tuple[Any, Any]:
+        """Get what a unit lacks."""
+        names = as_names(kind, module, model, checkpoint)
+        _, problem = attempt(lambda: self._desk.download(self._desk.lacks(*names)), None)
         said = problem or fragments.message(WEIGHTS_COMING, fragments.Tone.GOOD)
         return gr.update(value=said, visible=True), gr.update(visible=bool(problem))
-
-    def _weights(self, module: str) -> tuple[Any, Any]:
-        told, problem = attempt(lambda: self._desk.missing(module), "")
-        said = fragments.message(told, fragments.Tone.WARNING) if told else problem
-        return gr.update(value=said, visible=bool(said)), gr.update(visible=bool(told))
 
 
 def draw_with(control: Any, update: Mapping[str, Any]) -> None:
@@ -88,13 +88,12 @@ def connect_units(panel: Any, desk: ControlDesk, quiet: dict[str, Any]) -> None:
         chosen = [kind, module, model, panel.fields["checkpoint"]]
         kind.input(actions.choose_kind, chosen, [module, model], **quiet)
         module.input(actions.choose_module, chosen, model, **quiet)
-        told = [weights.told, weights.download]
-        for control, update in zip(
-            (a, b, resolution, *told), actions.look(module.value, a.value, b.value), strict=True
-        ):
+        told, numbers = [weights.told, weights.download], [a, b, resolution]
+        for control, update in zip(numbers, actions.look(module.value, a.value, b.value), strict=True):
             draw_with(control, update)
-        module.change(actions.look, [module, a, b], [a, b, resolution, *told], **quiet)
-        weights.download.click(actions.download, module, told, **quiet)
+        module.change(actions.look, [module, a, b], numbers, **quiet)
+        gr.on([kind.input, module.change, model.change], actions.tell, chosen, told, **quiet)
+        weights.download.click(actions.download, chosen, told, **quiet)
 
 
 def offers(desk: ControlDesk, kind: Any, module: Any, model: Any) -> tuple[Any, Any]:

@@ -13,7 +13,9 @@ from PIL import Image
 from sdcolab.core.errors import Cancelled, DetectorMissing, FaceFileMissing, NotDownloaded, SdcolabError
 from sdcolab.core.words import explain
 from sdcolab.core.words import page as words
-from sdcolab.core.words.layout import GET, offer_download
+from sdcolab.core.words.fields import part_label
+from sdcolab.core.words.layout import GET, offer_download, turn_off
+from sdcolab.studio.remarking import ended_by
 
 PREVIEW_SIDE = 384
 """Longest side of a preview as sent, in pixels."""
@@ -39,13 +41,16 @@ _SIGNS = {
 }
 
 
-def message(text: str, tone: Tone, advice: str = "", get: str = "") -> str:
-    """A box with a sentence and its advice, read aloud when it appears. ``get``: a file to download with one tap
-    (``assets/page.js``)."""
+def message(text: str, tone: Tone, advice: str = "", get: str = "", off: str = "") -> str:
+    """A box with a sentence and its advice, read aloud when it appears. ``get``: a file to download with one tap;
+    ``off``: a part of the form that one tap turns off (``assets/page.js``)."""
     role = "alert" if tone is Tone.ERROR else "status"
     rest = f'<span class="sd-advice">{html.escape(advice)}</span>' if advice else ""
     if get:
         rest += f'<button type="button" class="sd-get" data-name="{html.escape(get)}">{GET}</button>'
+    if off:
+        named = html.escape(turn_off(part_label(off)))
+        rest += f'<button type="button" class="sd-get sd-off" data-part="{html.escape(off)}">{named}</button>'
     sign = f'<strong class="sd-sign">{_SIGNS[tone]}</strong>'
     return f'<div class="sd-message {tone}" role="{role}">{sign} <span>{html.escape(text)}</span> {rest}</div>'
 
@@ -70,7 +75,7 @@ def problem(error: SdcolabError, *, warning: bool = False) -> str:
     """The box for an error, or for a ``warning``. A cancelled job is no failure and looks calm."""
     said = explain(error)
     tone = Tone.CALM if isinstance(error, Cancelled) else Tone.WARNING if warning else Tone.ERROR
-    return message(said.text, tone, said.advice, get=_gettable(error))
+    return message(said.text, tone, said.advice, get=_gettable(error), off=ended_by(error) if warning else "")
 
 
 def _gettable(error: SdcolabError) -> str:

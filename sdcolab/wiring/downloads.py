@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from sdcolab.core.architectures import ModelFamily
+from sdcolab.core.control import ControlOnOffer
 from sdcolab.core.details import DETECTORS
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.events import CancelToken, Listener, ignore_events
@@ -128,6 +129,19 @@ def upscaler_links() -> dict[str, tuple[str, int]]:
 
     found = (entry for entry in load_catalog().values() if entry.kind is ModelKind.UPSCALER)
     return {upscaler_name(_stem(entry)): (entry.link, entry.size or 0) for entry in found}
+
+
+def controls_on_offer() -> tuple[ControlOnOffer, ...]:
+    """The control models of the catalogue, without those whose link is a page of several."""
+    from sdcolab.downloads.catalog import CONTROLNET_BYTES, load_catalog
+
+    return tuple(
+        ControlOnOffer(
+            f"{_stem(one)}.safetensors", one.family, one.link, one.size or (0 if one.apart else CONTROLNET_BYTES)
+        )
+        for one in load_catalog().values()
+        if one.kind is ModelKind.CONTROLNET and (one.file or one.page.endswith(".safetensors"))
+    )
 
 
 def embedding_links() -> dict[str, tuple[str, int]]:

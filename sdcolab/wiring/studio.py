@@ -48,6 +48,7 @@ from sdcolab.wiring.downloads import (
     catalog_choices,
     catalog_links,
     civitai_search,
+    controls_on_offer,
     detector_links,
     embedding_families,
     embedding_links,
@@ -213,6 +214,7 @@ def build_studio(folders: Folders, library: Library, place: Workplace, opened: O
         plans=plans,
         translations=translations,
         upscalers_on_offer={name: size for name, (_, size) in upscalers.items()},
+        controls_on_offer=controls_on_offer(),
     )
 
 

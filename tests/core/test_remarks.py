@@ -13,6 +13,7 @@ from sdcolab.core.architectures import ModelFamily
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library
+from sdcolab.core.regions import Regions
 from sdcolab.core.remarks import Draft, Remarks
 
 _DOWN = "lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn2_to_k.lora_down.weight"
@@ -58,6 +59,10 @@ def _checkpoint() -> dict[str, np.ndarray]:
         (Draft("gato", width=1024, height=512), ("request.size_beyond_native",)),
         (Draft("gato", width=1024, height=512, from_picture=True), ()),
         (Draft("# (gato:1,2)\ngato"), ()),
+        (Draft("calle AND gato AND perro", regions=Regions()), ("control.regions_at_work",)),
+        (Draft("gato", regions=Regions()), ("control.regions_alone",)),
+        (Draft("gato", regions=Regions(), script="dynamic"), ()),
+        (Draft("gato AND perro"), ()),
     ],
 )
 def test_what_is_said(remarks: Remarks, draft: Draft, codes: tuple[str, ...]) -> None:

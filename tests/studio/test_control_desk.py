@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from web_fakes import Bench, make_bench
 
-from sdcolab.core.detect import ModelKind
+from sdcolab.core.control import ControlOnOffer
+from sdcolab.core.detect import ModelFamily, ModelKind
 from sdcolab.core.preprocessors import PREPROCESSOR_FILES
 from sdcolab.core.tasks import Download, Origin
-from sdcolab.studio.control_desk import ControlDesk, as_names, as_number
+from sdcolab.studio.control_desk import ControlDesk, UnitLacks, as_names, as_number
 from sdcolab.web.control_wires import offers
 
 CANNY, DEPTH = "control_v11p_sd15_canny.safetensors", "control_v11f1p_sd15_depth.safetensors"
@@ -71,9 +73,9 @@ def test_a_preprocessor_brings_its_numbers(desk: ControlDesk) -> None:
 
 
 def test_missing_weights_are_told_with_their_size_and_downloaded(bench: Bench, desk: ControlDesk) -> None:
-    told = desk.missing("openpose_full")
-    assert "yolox_l.onnx, dw-ll_ucoco_384.onnx (351" in told
-    job = desk.download("openpose_full")
+    lacks = desk.lacks("All", "openpose_full", "", None)
+    assert "yolox_l.onnx, dw-ll_ucoco_384.onnx (351" in lacks.told
+    job = desk.download(lacks)
     assert job is not None
     assert isinstance(job.task, Download)
     assert job.task.links == ", ".join(PREPROCESSOR_FILES[name].link for name in ("people", "pose"))
@@ -81,8 +83,37 @@ def test_missing_weights_are_told_with_their_size_and_downloaded(bench: Bench, d
         file = bench.folders.preprocessors / PREPROCESSOR_FILES[name].folder / PREPROCESSOR_FILES[name].file
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(b"x")
-    assert desk.missing("openpose_full") == ""
-    assert desk.download("openpose_full") is None
+    assert desk.lacks("All", "openpose_full", CANNY, None) == UnitLacks()
+    assert desk.download(UnitLacks()) is None
+
+
+TILE = ControlOnOffer("control_v11f1e_sd15_tile.safetensors", ModelFamily.SD1, "https://ejemplo.es/tile", 700_000_000)
+
+
+def test_a_type_that_no_model_serves_says_which_one_is_missing_and_brings_it(bench: Bench) -> None:
+    studio = replace(bench.studio, controls_on_offer=(TILE,))
+    desk = ControlDesk(studio, ("control.0",), lambda _checkpoint: 512, Origin.PAGE)
+    assert desk.offer("Tile/Blur", "canny", CANNY, None).model == ""
+    lacks = desk.lacks("Tile/Blur", "tile_resample", "", None)
+    assert lacks.told == f"Para Tile falta un modelo de ControlNet: {TILE.name} (700 MB)."
+    assert lacks.links == (TILE.link,)
+    assert desk.lacks("All", "tile_resample", "", None) == lacks
+    assert desk.lacks("Tile/Blur", "tile_resample", CANNY, None) == UnitLacks()
+
+
+@pytest.mark.parametrize("kind, module", [("Canny", "canny"), ("Reference", "reference_only"), ("All", "none")])
+def test_nothing_is_missing_where_a_model_is_there_or_none_is_needed(desk: ControlDesk, kind: str, module: str) -> None:
+    assert desk.lacks(kind, module, "", None) == UnitLacks()
+
+
+def test_where_none_can_be_had_the_types_that_work_are_told(bench: Bench) -> None:
+    studio = replace(bench.studio, controls_on_offer=(TILE,))
+    desk = ControlDesk(studio, ("control.0",), lambda _checkpoint: 128, Origin.PAGE)  # as the demo model
+    lacks = desk.lacks("Tile/Blur", "tile_resample", "", None)
+    assert lacks.links == ()
+    assert lacks.told == (
+        "Para Tile no hay ningún modelo de ControlNet que sirva a tu modelo. Con lo que hay puedes elegir Canny, Depth."
+    )
 
 
 def test_a_picture_goes_to_the_first_unit_that_is_off(desk: ControlDesk) -> None:

@@ -26,6 +26,8 @@ from sdcolab.core.errors.control import (
     PreprocessorFileMissing,
     PreprocessorPackageMissing,
     PreprocessorUnserved,
+    RegionsAlone,
+    RegionsAtWork,
     RegionsMalformed,
 )
 from sdcolab.core.errors.details import (
@@ -548,6 +550,8 @@ __all__ = [
     "QueueUnreadable",
     "RecipeUnreadable",
     "RegionBlocked",
+    "RegionsAlone",
+    "RegionsAtWork",
     "RegionsMalformed",
     "RepositoryMoved",
     "RequestError",

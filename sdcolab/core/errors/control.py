@@ -111,3 +111,19 @@ class RegionsMalformed(RequestError):
 
     code: ClassVar[str] = "control.regions_malformed"
     part: str
+
+
+@dataclass(eq=False)
+class RegionsAtWork(RequestError):
+    """Latent Couple is on: ``zones`` parts of the prompt draw in their own areas."""
+
+    code: ClassVar[str] = "control.regions_at_work"
+    zones: int
+
+
+@dataclass(eq=False)
+class RegionsAlone(RequestError):
+    """Latent Couple is on and the prompt has one part alone, which is weakened to ``weight`` and kept in an area."""
+
+    code: ClassVar[str] = "control.regions_alone"
+    weight: float

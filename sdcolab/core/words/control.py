@@ -56,9 +56,22 @@ SENTENCES: Mapping[str, Sentence] = {
         "Escribe divisiones como 1:1,1:2,1:2, posiciones como 0:0,0:0,0:1 y pesos como 0.2,0.8,0.8: una de cada por "
         "cada parte del prompt separada con AND.",
     ),
+    "control.regions_at_work": Sentence(
+        "Latent Couple está activado: {zones:parte del prompt se dibuja|partes del prompt se dibujan} solo en su zona.",
+        "Si ya no lo quieres, desactívalo.",
+    ),
+    "control.regions_alone": Sentence(
+        "Latent Couple está activado y el prompt no está dividido con AND: entero cuenta como la primera zona, con "
+        "peso {weight}.",
+        "Divide el prompt con AND, o desactívalo.",
+    ),
 }
 
 WEIGHTS_MISSING = "Al preprocessor «{module}» le falta {files} ({size})."
+MODEL_MISSING = "Para {kind} falta un modelo de ControlNet: {file}{size}."
+MODEL_NONE = "Para {kind} no hay ningún modelo de ControlNet que sirva a tu modelo."
+OTHER_TYPES = " Con lo que hay puedes elegir {types}."
+"""Of a unit without a model; ``size`` in brackets, where it is known."""
 DOWNLOAD_WEIGHTS = "⬇️ Descargarlo ahora"
 WEIGHTS_COMING = "Se está descargando: la pestaña Descargas dice cuánto falta. Cuando termine, genera."
 """Of a unit whose preprocessor cannot work yet."""

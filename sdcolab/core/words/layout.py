@@ -20,6 +20,11 @@ def offer_download(name: str, size: int) -> str:
     return f"«{name}» todavía no está en este equipo{f': son {human_bytes(size)}' if size else ''}."
 
 
+def turn_off(part: str) -> str:
+    """What a button says that turns off a part of the form."""
+    return f"Desactivar {part}"
+
+
 GET = "Descargar"
 GET_ADVICE = "Descárgalo con su nombre desde el catálogo de «Descargas»."
 

@@ -351,6 +351,7 @@
       applyLook();
     } else if (on(".sd-sheet-open")) page.classList.toggle("sd-sheet");
     else if (on(".sd-sheet-close") || event.target === page) page.classList.remove("sd-sheet");
+    else if (on(".sd-off")) document.querySelector(`#sd-${on(".sd-off").dataset.part} input[type=checkbox]`)?.click();
     else if (on(".sd-get")) {
       const button = on(".sd-get"), box = button.closest(".sd-message");
       button.disabled = true;

@@ -14,7 +14,7 @@ from sdcolab.core.rooms import Room, ask
 from sdcolab.core.untrusted import clean
 from sdcolab.core.words import explain
 from sdcolab.core.words.panel import PANEL_GONE
-from sdcolab.studio.look import asset, canvas_part, room_module
+from sdcolab.studio.look import asset, canvas_part, cells_part, room_module
 
 Wish = Callable[[Mapping[str, Any]], None]
 """What is done with what a room wants of the form."""
@@ -39,12 +39,12 @@ def _room_class(name: str) -> type[Any]:
     import anywidget
 
     module = room_module(name)
-    paints = canvas_part() if "house.canvas(" in module else ""
+    parts = (canvas_part() if "house.canvas(" in module else "") + (cells_part() if "house.cells." in module else "")
 
     class RoomWidget(anywidget.AnyWidget):
         """Draws the module of a room, and carries its questions."""
 
-        _esm = f"const GONE = {json.dumps(PANEL_GONE)};\n" + paints + asset("rooms/house.js") + module + _RENDER
+        _esm = f"const GONE = {json.dumps(PANEL_GONE)};\n" + parts + asset("rooms/house.js") + module + _RENDER
 
     return RoomWidget
 

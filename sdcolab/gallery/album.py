@@ -123,6 +123,16 @@ class Album:
             raise PictureGone()
         return found[0]
 
+    def numbers(self, paths: Iterable[Path]) -> dict[Path, int]:
+        """The numbers of those pictures that are in the album, by their path."""
+        placed = {
+            (place.parent.as_posix(), place.name): path
+            for path in paths
+            if path.is_relative_to(self._root)
+            for place in [path.relative_to(self._root)]
+        }
+        return {placed[place]: number for place, number in self._index.numbers(placed).items()}
+
     def thumbnail(self, number: int) -> bytes | None:
         """A WebP of 256 pixels; None when the picture cannot be opened. Raises ``PictureGone``."""
         entry = self.entry(number)

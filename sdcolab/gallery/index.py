@@ -146,6 +146,15 @@ class GalleryIndex:
             ]
         return tuple(_entry(row) for row in found if row)
 
+    def numbers(self, places: Iterable[tuple[str, str]]) -> dict[tuple[str, str], int]:
+        """The numbers of the pictures that are known, by their folder and name."""
+        with self._reading() as cursor:
+            found = (
+                (place, cursor.execute("SELECT id FROM pictures WHERE folder = ? AND name = ?", place).fetchone())
+                for place in places
+            )
+            return {place: row[0] for place, row in found if row}
+
     def kinds(self) -> tuple[tuple[str, int], ...]:
         """The first folders under outputs, with how many pictures each has; the favourites as "*"."""
         with self._reading() as cursor:

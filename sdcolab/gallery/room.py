@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from sdcolab.core.folders import Folders
 from sdcolab.core.rooms import Answer, RoomFile, number, numbers, text, yes
+from sdcolab.core.sheets import MOST_SPOTS, LaidCell
 from sdcolab.gallery.album import Album
 from sdcolab.gallery.index import Entry, Wanted
 
@@ -30,8 +32,15 @@ _MEDIA = {
 class GalleryRoom:
     """Opens the album when somebody first asks, so that a program without a gallery on show pays nothing."""
 
-    def __init__(self, folders: Folders, build: Callable[[Folders], Album] = Album) -> None:
+    def __init__(
+        self,
+        folders: Folders,
+        laid: Callable[[Path], Sequence[LaidCell]] = lambda _sheet: (),
+        build: Callable[[Folders], Album] = Album,
+    ) -> None:
+        """``laid`` tells the cells of the sheet at a path."""
         self._folders = folders
+        self._laid = laid
         self._build = build
         self._lock = threading.Lock()
         self._opened: Album | None = None
@@ -103,7 +112,17 @@ class GalleryRoom:
     def _facts(self, said: Mapping[str, Any]) -> dict[str, Any]:
         entry = self.album.entry(number(said, "id"))
         facts = self.album.facts(entry.id)
-        return {**_told(entry), "folder": entry.folder, "text": facts.text, "damaged": facts.damaged}
+        told = {**_told(entry), "folder": entry.folder, "text": facts.text, "damaged": facts.damaged}
+        return {**told, "cells": self._cells(entry.id)}
+
+    def _cells(self, sheet: int) -> list[dict[str, Any]]:
+        """The cells that can be opened on a sheet, by the numbers of their pictures; none on any other picture."""
+        cells = self._laid(self.album.path(sheet))
+        if not 0 < len(cells) <= MOST_SPOTS:
+            return []
+        numbers = self.album.numbers(cell.picture for cell in cells)
+        known = ((numbers.get(cell.picture), cell) for cell in cells)
+        return [{"key": str(place), "name": cell.name, "box": cell.box} for place, cell in known if place is not None]
 
     def _mark(self, said: Mapping[str, Any]) -> None:
         marks = partial(self.album.mark, numbers(said, "ids"))

@@ -1,6 +1,7 @@
 """A plan on disk, beside its sheet: what was asked for and which cells are done, so that it can be gone on with.
 
-JSON Lines: the first says what was asked for, each further one what happened to a cell. Lines are only ever added, so
+JSON Lines: the first says what was asked for, each further one what happened to a cell, or where the cells are on a
+sheet. Lines are only ever added, so
 that whatever ends the program, all but the last line is whole.
 """
 
@@ -9,16 +10,18 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from sdcolab.core.codec import from_json, to_json
 from sdcolab.core.errors import PlanUnreadable, SdcolabError
+from sdcolab.core.events import Portion
 from sdcolab.core.files import make_folder, storage_errors
 from sdcolab.core.request import MAX_RANDOM_SEED
 from sdcolab.core.scripts import Grid
+from sdcolab.core.sheets import LaidCell
 
 VERSION = 1
 SUFFIX = ".jsonl"
@@ -30,6 +33,8 @@ MAX_TRIES = 2
 """A cell that was begun so often and never ended is passed over: it may be what ends the program."""
 
 _MAX_LOOKED_AT = 200
+_PART = re.compile(r"-z\d+$")
+"""How the name of a sheet of one Z value ends; all sheets of a plan share its file."""
 
 _ENDED: Mapping[str, Any] = {"ended": True}
 _ENDED_LINE = json.dumps(_ENDED).encode() + b"\n"
@@ -84,6 +89,10 @@ class PlanFile:
         """A cell is made; its file is named as seen from here."""
         path = os.path.relpath(made.path, self.path.parent)
         self._add({"cell": cell, "path": path, "seed": made.seed, "infotext": made.infotext})
+
+    def drawn(self, sheet: Path, cells: Sequence[tuple[int, str, Portion]]) -> None:
+        """A sheet is drawn beside this file: the number, the name and the place of each cell on it."""
+        self._add({"sheet": sheet.name, "cells": [[cell, name, *box] for cell, name, box in cells]})
 
     def ended(self) -> None:
         """Nothing is left to do."""
@@ -151,6 +160,36 @@ def _lines(path: Path) -> Iterator[Mapping[str, Any]]:
                 continue
             if isinstance(entry, dict):
                 yield entry
+
+
+def laid(sheet: Path) -> tuple[LaidCell, ...]:
+    """The cells on the sheet at a path whose pictures are still there, as the plan beside it says, in their order.
+
+    None where there is no plan, or none that tells.
+    """
+    own = sheet.with_suffix(SUFFIX)
+    plan = own if own.is_file() else sheet.with_name(_PART.sub("", sheet.stem) + SUFFIX)
+    pictures: dict[int, Path] = {}
+    places: dict[int, tuple[str, Portion]] = {}
+    try:
+        for line in _lines(plan):
+            match line:
+                case {"cell": int(cell), "path": str(name)} if picture := _beside(sheet.parent, name):
+                    pictures[cell] = picture
+                case {"sheet": sheet.name, "cells": list(cells)}:
+                    places = dict(map(_place, cells))
+    except (OSError, ValueError, TypeError):
+        return ()
+    return tuple(LaidCell(pictures[cell], *places[cell]) for cell in sorted(pictures.keys() & places.keys()))
+
+
+def _place(said: Any) -> tuple[int, tuple[str, Portion]]:
+    """A cell's number, name and place as a line tells them. Raises ``TypeError`` and ``ValueError``."""
+    cell, name, left, top, right, bottom = said
+    box = (left, top, right, bottom)
+    if not isinstance(cell, int) or not all(0 <= part <= 1 for part in box):
+        raise ValueError(said)
+    return cell, (str(name), box)
 
 
 def called(name: str, folder: Path) -> Path | None:

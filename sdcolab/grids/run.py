@@ -448,6 +448,7 @@ class _PlanRun:
         kind = _format_of(self._task, self._kit.folders, drawn)
         path = folder / f"{file.path.stem}{suffix}.{kind}"
         _write(sheet, infotext, path, kind)
+        file.drawn(path, [(cell, self._plan.cells[cell].name, box) for cell, box in drawn.cells])
         self._listener(SheetDrawn(path, drawn.cells))
         self._listener(ImageSaved(index, path, seed, infotext))
 

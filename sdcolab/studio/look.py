@@ -53,6 +53,12 @@ def canvas_part() -> str:
     return f"const CANVAS_WORDS = {words};\nconst mountCanvas = (() => {{\n{module}\nreturn mountCanvas;\n}})();\n"
 
 
+def cells_part() -> str:
+    """``layCells`` and ``fitCells`` for a module that has other things too, whose names stay apart."""
+    module = asset("cells.js").replace("export const ", "const ").replace("export default { render };", "")
+    return f"const {{ layCells, fitCells }} = (() => {{\n{module}\nreturn {{ layCells, fitCells }};\n}})();\n"
+
+
 @cache
 def icons() -> Mapping[str, str]:
     """Every icon by its name in lucide, each as what goes inside its <svg>, 24 by 24."""

@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sdcolab.core.events import CellMade, ImageSaved, Portion
+from sdcolab.core.sheets import MOST_SPOTS
 from sdcolab.studio.jobs import JobQueue
-
-MOST_SPOTS = 1000
-"""Cells of a sheet that can be pressed; with more they are smaller than a finger, and the browser too slow."""
 
 _NUMBER = re.compile(r"[0-9]{1,9}")
 _KEY = re.compile(r"(?P<job>[0-9]{1,9})-(?P<cell>c?)(?P<place>[0-9]{1,9})")

@@ -64,7 +64,9 @@ def canvas_script() -> str:
 
 def cells_script() -> str:
     """How scripts lay buttons over the cells of a sheet, for the page's head."""
-    return f'<script type="module">{asset("cells.js")}\nwindow.sdcolab.layCells = layCells;</script>'
+    return (
+        f'<script type="module">{asset("cells.js")}\nObject.assign(window.sdcolab, {{ layCells, fitCells }});</script>'
+    )
 
 
 def keys_script() -> str:

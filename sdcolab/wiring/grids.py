@@ -21,6 +21,7 @@ from sdcolab.core.preprocessors import PREPROCESSORS
 from sdcolab.core.prompt import Style
 from sdcolab.core.scripts import DynamicPrompts, Forecast, Grid
 from sdcolab.core.settings import SettingsFile
+from sdcolab.core.sheets import LaidCell
 from sdcolab.core.tasks import Tools
 from sdcolab.core.upscaling import upscaler_names
 from sdcolab.studio.form import TO_READ
@@ -145,6 +146,13 @@ def write_plan_page(plan: Path, target: Path, library: Library, folders: Folders
     if prepared.plan is None:
         raise PlanUnreadable(path=plan)
     write_page(prepared.plan, progress, target)
+
+
+def sheet_cells(sheet: Path) -> tuple[LaidCell, ...]:
+    """The pictures on the sheet at a path, of this session or of an earlier one."""
+    from sdcolab.grids.planfile import laid
+
+    return laid(sheet)
 
 
 def axis_lists() -> Mapping[str, Callable[[], tuple[str, ...]]]:

@@ -56,7 +56,7 @@ from sdcolab.wiring.downloads import (
     upscaler_links,
 )
 from sdcolab.wiring.engine import build_engine, card_memory, native_size
-from sdcolab.wiring.grids import PlanFolder, forecast, script_lists, wildcard_manager
+from sdcolab.wiring.grids import PlanFolder, forecast, script_lists, sheet_cells, wildcard_manager
 from sdcolab.wiring.poses import draw_people, find_people
 from sdcolab.wiring.tasks import TASKS
 from sdcolab.wiring.training_tasks import tag_room, training_lists
@@ -194,7 +194,7 @@ def build_studio(folders: Folders, library: Library, place: Workplace, opened: O
         forecast=lambda task: forecast(task, library, folders),
         remarks=Remarks(library, cache(embedding_families), native_size).of,
         rooms={
-            "galeria": GalleryRoom(folders),
+            "galeria": GalleryRoom(folders, sheet_cells),
             "cola": QueueRoom(place.jobs),
             "cartas": CardsRoom(library, outside),
             "sesion": SessionRoom(

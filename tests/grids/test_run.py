@@ -54,6 +54,7 @@ from sdcolab.core.scripts import (
     Which,
     XyzPlot,
 )
+from sdcolab.core.sheets import LaidCell
 from sdcolab.core.words import explain
 from sdcolab.grids import planfile
 
@@ -188,6 +189,46 @@ def test_where_each_cell_lies_is_told_for_every_sheet_and_for_the_preview(bench:
             for number, box in event.cells:
                 with Image.open(cells[number].path) as picture:
                     assert middle(sheet, box) == picture.convert("RGB").getpixel((0, 0))
+        kept = [LaidCell(cells[number].path, cells[number].name, box) for number, box in sorted(event.cells)]
+        assert list(planfile.laid(event.path)) == kept, "a later session knows it too"
+
+
+def test_the_places_of_a_sheet_are_those_of_its_last_drawing_and_of_pictures_that_are_there(bench: Bench) -> None:
+    bench.painter.stop_after = 3
+    task = Grid(REQUEST, XyzPlot("Steps", "2,3", "Seed", "9,10"), name="cuatro")
+    with pytest.raises(Cancelled):
+        bench.run(task)
+    (sheet,) = bench.sheets()
+    assert len(planfile.laid(sheet.path)) == 3
+    bench.painter.stop_after = 10_000
+    bench.run(task)
+    cells = planfile.laid(sheet.path)
+    assert len(cells) == 4
+    cells[1].picture.unlink()
+    assert planfile.laid(sheet.path) == (cells[0], *cells[2:])
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"sheet": "hoja.png", "cells": [[0, "x", 1]]}',
+        '{"sheet": "hoja.png", "cells": [[0, "x", "a", 0, 1, 1]]}',
+        '{"sheet": "hoja.png", "cells": [7]}',
+        '{"sheet": "hoja.png", "cells": [[1e400, "x", 0, 0, 1, 1]]}',
+        '{"sheet": "hoja.png", "cells": [[0, "x", 0, 0, NaN, 1]]}',
+        '{"sheet": "hoja.png", "cells": {}}',
+        '{"sheet": "otra.png", "cells": [[0, "x", 0, 0, 1, 1]]}',
+        '{"cell": 0, "path": "../../../fuera.png"}\n{"sheet": "hoja.png", "cells": [[0, "x", 0, 0, 1, 1]]}',
+        "[1, 2",
+    ],
+)
+def test_a_spoiled_map_of_a_sheet_gives_no_cells(tmp_path: Path, line: str) -> None:
+    (tmp_path / "fuera.png").write_bytes(b"x")
+    sheet = tmp_path / "outputs" / "txt2img-grids" / "hoy" / "hoja.png"
+    sheet.parent.mkdir(parents=True)
+    assert planfile.laid(sheet) == ()
+    sheet.with_suffix(".jsonl").write_text(line + "\n")
+    assert planfile.laid(sheet) == ()
 
 
 def test_what_may_be_meant_otherwise_is_told_before_the_first_cell(bench: Bench) -> None:

@@ -15,6 +15,7 @@ from web_fakes import Bench
 from web_visitor import PASSWORD, PATIENCE, USER, Visitor, field, part
 
 from sdcolab.core.outputs import png_text
+from sdcolab.grids.planfile import Done, PlanFile
 from sdcolab.training.quick import draw_pictures
 from sdcolab.web.app import Server
 
@@ -64,6 +65,45 @@ def test_pictures_are_searched_looked_at_and_sent(page: Page) -> None:
     page.locator(".sd-wall-cell").click()
     viewer.get_by_role("button", name="inpaint").click()
     expect(page.locator("html")).to_have_attribute("data-sd-tab", "img2img")
+
+
+def test_the_cells_of_a_sheet_of_another_session_are_opened_on_it(page: Page, bench: Bench) -> None:
+    folder = bench.folders.outputs / "txt2img-grids" / "2026-03-01"
+    folder.mkdir(parents=True)
+    sheet = folder / "xyz_grid-0000-501.png"
+    with PlanFile(sheet.with_suffix(".jsonl")) as plan:
+        for place in range(2):
+            picture = put(bench, f"celda-{place}.png", 501 + place, f"a fox in cell {place}")
+            plan.done(place, Done(picture, 501 + place, ""))
+        plan.drawn(sheet, [(place, f"Seed: {501 + place}", (place / 2, 0, place / 2 + 0.5, 1)) for place in range(2)])
+    Image.new("RGB", (192, 64)).save(sheet, pnginfo=png_text("a sheet\nSteps: 20, Seed: 501, Script: X/Y/Z plot"))
+    page.get_by_role("tab", name="Galería", exact=True).click()
+    page.get_by_role("button", name="Actualizar (R)").click()
+    found(page, "semilla>500", 3)
+    found(page, "semilla:501 sheet", 1)
+    page.locator(".sd-wall-cell").click()
+    viewer = page.locator("dialog.sd-room-viewer")
+    cells = viewer.locator(".sd-cell")
+    expect(cells).to_have_count(2)
+    image, second = viewer.locator("img.sd-room-picture").bounding_box(), cells.nth(1).bounding_box()
+    assert image is not None and second is not None
+    assert abs(second["x"] - (image["x"] + image["width"] / 2)) < 2, "its half of the picture"
+    assert abs(second["width"] / second["height"] - 96 / 64) < 0.02
+    viewer.get_by_role("button", name="Seed: 502").click()
+    expect(viewer.locator(".sd-room-text")).to_contain_text("a fox in cell 1")
+    page.keyboard.press("ArrowLeft")
+    expect(viewer.locator(".sd-room-text")).to_contain_text("a fox in cell 0")
+    expect(viewer.locator(".sd-room-cell")).to_contain_text("Seed: 501")
+    viewer.get_by_role("button", name="Volver a la cuadrícula").click()
+    expect(cells.nth(0)).to_be_focused()
+    page.keyboard.press("ArrowRight")
+    expect(cells.nth(1)).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(viewer.locator(".sd-room-text")).to_contain_text("a fox in cell 1")
+    viewer.get_by_role("button", name="Usar sus datos").click()
+    expect(field(page, "prompt")).to_have_value("a fox in cell 1")
+    for path in (sheet, *bench.folders.txt2img.glob("*/celda-*.png")):
+        path.unlink()
 
 
 def test_chosen_pictures_go_to_the_bin_and_come_back(page: Page) -> None:

@@ -47,7 +47,7 @@ from sdcolab.studio.session_room import SessionRoom
 from sdcolab.studio.studio import Studio
 from sdcolab.studio.translating import Translations
 from sdcolab.studio.words_room import WordsRoom
-from sdcolab.wiring.grids import forecast, script_lists, wildcard_manager
+from sdcolab.wiring.grids import forecast, script_lists, sheet_cells, wildcard_manager
 from sdcolab.wiring.poses import draw_people, find_people
 from sdcolab.wiring.tasks import TASKS
 from sdcolab.wiring.training_tasks import tag_room, training_lists
@@ -262,7 +262,7 @@ def make_bench(root: Path, tokens: Callable[[str], tuple[int, int]] = count_toke
         remarks=Remarks(Library(folders), lambda: {"EasyNegative": ModelFamily.SD1}, native_size).of,
         wildcards=wildcard_manager(folders),
         rooms={
-            "galeria": GalleryRoom(folders),
+            "galeria": GalleryRoom(folders, sheet_cells),
             "cola": QueueRoom(jobs),
             "cartas": CardsRoom(Library(folders)),
             "palabras": WordsRoom(folders, Library(folders), SettingsFile(folders.config), translations),

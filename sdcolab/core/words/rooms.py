@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sdcolab.core.words.scripts import CONTINUE_PLAN
+from sdcolab.core.words.scripts import BACK_TO_SHEET, CONTINUE_PLAN, OPEN_CELL, PRESS_A_CELL
 
 ROOM_WORDS: Mapping[str, Mapping[str, str]] = {
     "galeria": {
@@ -56,6 +56,11 @@ ROOM_WORDS: Mapping[str, Mapping[str, str]] = {
         "none": "Ninguna",
         "before": "La anterior (←)",
         "after": "La siguiente (→)",
+        "cellBefore": "La anterior de la cuadrícula (←)",
+        "cellAfter": "La siguiente de la cuadrícula (→)",
+        "backToSheet": BACK_TO_SHEET,
+        "pressACell": PRESS_A_CELL,
+        "openCell": f"{OPEN_CELL} {{0}}",
         "close": "Cerrar (Esc)",
         "favouriteKey": "Favorita (F)",
         "download": "Descargar",

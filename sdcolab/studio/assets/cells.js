@@ -41,6 +41,16 @@ export const layCells = (host, cells, label, choose) => {
   };
 };
 
+/* Put ``host`` where ``image`` shows its picture, which keeps its shape inside the image's box. */
+export const fitCells = (host, image) => {
+  const { naturalWidth: width, naturalHeight: height, offsetWidth, offsetHeight, offsetLeft, offsetTop } = image;
+  if (!width || !host.children.length) return;
+  const scale = Math.min(offsetWidth / width, offsetHeight / height);
+  const sides = { width: width * scale, height: height * scale };
+  const place = { left: offsetLeft + (offsetWidth - sides.width) / 2, top: offsetTop + (offsetHeight - sides.height) / 2 };
+  for (const [name, value] of Object.entries({ ...sides, ...place })) host.style[name] = `${value}px`;
+};
+
 /* --- In a notebook: anywidget's protocol --- */
 
 const render = ({ model, el }) => {

@@ -125,13 +125,7 @@
 
     /* The buttons lie over the picture, which is as large as the stage lets it be. */
     fit() {
-      const image = this.preview.hidden ? this.shown : this.preview;
-      const { naturalWidth: width, naturalHeight: height, offsetWidth, offsetHeight, offsetLeft, offsetTop } = image;
-      if (!width || !this.overlay.children.length) return;
-      const scale = Math.min(offsetWidth / width, offsetHeight / height);
-      const sides = { width: width * scale, height: height * scale };
-      const place = { left: offsetLeft + (offsetWidth - sides.width) / 2, top: offsetTop + (offsetHeight - sides.height) / 2 };
-      for (const [name, value] of Object.entries({ ...sides, ...place })) this.overlay.style[name] = `${value}px`;
+      window.sdcolab.fitCells(this.overlay, this.preview.hidden ? this.shown : this.preview);
     }
 
     drawBar(sheet) {

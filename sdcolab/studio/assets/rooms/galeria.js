@@ -18,6 +18,7 @@ export function mount(host, house) {
   const { el, iconButton, ask, file, wish } = house;
   const wanted = { query: "", kind: "", order: "date", upwards: false };
   let version = -1, shown = null;
+  let sheet = null; // the one whose cell is shown: its number, its cells and which of them
 
   // --- The frame ---
 
@@ -38,7 +39,7 @@ export function mount(host, house) {
     sized: (total) => say(total ? phrase("count", total.toLocaleString("es"), total === 1 ? WORDS.one : WORDS.many) : wanted.query || wanted.kind ? WORDS.noneSuch : version ? WORDS.noneYet : ""),
   });
   const { chosen } = wall;
-  const viewer = el("dialog", { className: "sd-room-viewer", "aria-label": WORDS.picture });
+  const viewer = el("dialog", { className: "sd-room-viewer", "aria-label": WORDS.picture, tabIndex: -1 });
   host.replaceChildren(
     el("div", { className: "sd-room-bar" }, search, order, flip, again), chips, bar, told, wall.root, viewer,
   );
@@ -118,18 +119,55 @@ export function mount(host, house) {
   async function open(place) {
     const entry = await wall.at(place);
     if (!entry) return;
+    sheet = null;
     shown = { ...entry, place };
     await facts();
     if (!viewer.open) viewer.showModal();
   }
 
+  /* A cell of the sheet on show; the arrows go to its other cells, and a button back. */
+  async function openCell(cell) {
+    sheet = { ...(sheet ?? { id: shown.id, place: shown.place, cells: shown.cells }), cell };
+    shown = { id: Number(cell.key), place: sheet.place };
+    await guarded(facts());
+    viewer.querySelector(".sd-room-cell button")?.focus({ preventScroll: true });
+  }
+
+  async function closeCell() {
+    const { id, place, cell } = sheet;
+    sheet = null;
+    shown = { id, place };
+    await guarded(facts());
+    viewer.querySelector(`[data-key="${cell.key}"]`)?.focus({ preventScroll: true });
+  }
+
+  function step(by) {
+    if (!sheet) return open(Math.max(0, Math.min(wall.total - 1, shown.place + by)));
+    const other = sheet.cells[sheet.cells.findIndex(({ key }) => key === sheet.cell.key) + by];
+    return other && openCell(other);
+  }
+
+  /* The picture on show, with a button over each cell where it is a sheet. */
+  async function stage(about) {
+    const picture = el("img", { className: "sd-room-picture", alt: about.name, src: await file("picture", `${about.id}?${about.changed}`) });
+    const cells = el("div", { className: "sd-cells" });
+    const fit = () => house.cells.fit(cells, picture);
+    house.cells.lay(cells, about.cells, ({ name }) => phrase("openCell", name), openCell);
+    picture.addEventListener("load", fit);
+    new ResizeObserver(fit).observe(picture);
+    const back = sheet && el("div", { className: "sd-room-bar sd-room-cell" },
+      el("button", { type: "button", className: "sd-room-button sd-icon-grid-3x3", onclick: closeCell }, WORDS.backToSheet), el("span", { className: "sd-room-name" }, sheet.cell.name));
+    const hint = about.cells.length ? el("p", { className: "sd-room-dim sd-room-cell" }, WORDS.pressACell) : null;
+    const names = sheet ? [WORDS.cellBefore, WORDS.cellAfter] : [WORDS.before, WORDS.after];
+    return el("div", { className: "sd-room-stage" }, iconButton("chevron-left", names[0], () => step(-1)),
+      el("div", { className: "sd-room-frame" }, ...[back, picture, cells, hint].filter(Boolean)), iconButton("chevron-right", names[1], () => step(1)));
+  }
+
   async function facts() {
     const about = await ask("facts", { id: shown.id });
     shown = { ...shown, ...about };
-    const picture = el("img", { className: "sd-room-picture", alt: about.name, src: await file("picture", `${about.id}?${about.changed}`) });
-    const step = (by) => () => open(Math.max(0, Math.min(wall.total - 1, shown.place + by)));
     viewer.replaceChildren(
-      el("div", { className: "sd-room-stage" }, iconButton("chevron-left", WORDS.before, step(-1)), picture, iconButton("chevron-right", WORDS.after, step(1))),
+      await stage(about),
       el("aside", {},
         el("div", { className: "sd-room-bar" },
           el("strong", { className: "sd-room-name" }, about.name),
@@ -146,7 +184,7 @@ export function mount(host, house) {
         el("pre", { className: "sd-room-text", tabIndex: 0 }, about.text || (about.damaged ? WORDS.damaged : WORDS.noText)),
       ),
     );
-    picture.focus?.();
+    if (viewer.open && !viewer.contains(document.activeElement)) viewer.focus({ preventScroll: true }); // keys go on working
   }
 
   async function compare([one, other]) {
@@ -165,8 +203,8 @@ export function mount(host, house) {
   host.addEventListener("keydown", (event) => {
     if (event.target.closest("input:not([type=checkbox]):not([type=range]), select")) return;
     const keys = {
-      ArrowLeft: () => viewer.open && shown && (event.ctrlKey ? open(Math.max(0, shown.place - wall.screen)) : open(Math.max(0, shown.place - 1))),
-      ArrowRight: () => viewer.open && shown && open(Math.min(wall.total - 1, shown.place + (event.ctrlKey ? wall.screen : 1))),
+      ArrowLeft: () => viewer.open && shown && step(event.ctrlKey && !sheet ? -wall.screen : -1),
+      ArrowRight: () => viewer.open && shown && step(event.ctrlKey && !sheet ? wall.screen : 1),
       Delete: discard,
       f: () => mark({ favourite: shown ? !shown.favourite : true }),
       r: () => again.click(),

@@ -150,6 +150,7 @@ function pageHouse(room, wish) {
     },
     file: async (kind, name) => `sdcolab/file/${room}/${kind}/${name}`,
     canvas: (host, options) => window.sdcolab.mountCanvas(host, { words: window.sdcolab.canvasWords, ...options }),
+    cells: { lay: (...said) => window.sdcolab.layCells(...said), fit: (...said) => window.sdcolab.fitCells(...said) },
     prefer: (said) => window.sdcolab.prefer(said),
     go(place) {
       window.sdcolab.go(place);
@@ -187,6 +188,7 @@ function panelHouse(model) {
     go: (place) => send({ wish: { ...place, act: "go" } }),
     ask: (question, said = {}) => send({ question, said }),
     canvas: (host, options) => mountCanvas(host, { words: CANVAS_WORDS, ...options }), // beside rooms that paint (panel_room)
+    cells: { lay: (...said) => layCells(...said), fit: (...said) => fitCells(...said) }, // beside rooms that show sheets
     file(kind, name) {
       const key = `${kind}/${name}`;
       if (!files.has(key)) {

@@ -33,6 +33,7 @@ from sdcolab.studio.job import Job
 from sdcolab.studio.last_form import FilledForm
 from sdcolab.studio.layout import Layout, every_section
 from sdcolab.studio.studio import Studio
+from sdcolab.studio.tags import bare
 
 FALLBACK_SIZE = 512
 """Side in pixels when no checkpoint can say its own."""
@@ -340,8 +341,11 @@ def lora_names(library: Library) -> tuple[str, ...]:
 
 
 def with_lora(library: Library, name: str, prompt: str) -> str:
-    """``prompt`` with ``<lora:name:1>`` and the words that wake it up. Raises ``UnknownFile``."""
-    file = library.find(ModelKind.LORA, name)
+    """``prompt`` with ``<lora:name:1>`` and the words that wake it up; a part of a name is enough where only one has
+    it. Raises ``UnknownFile``.
+    """
+    alike = [known for known in lora_names(library) if bare(name) in bare(known)]
+    file = library.find(ModelKind.LORA, alike[0] if len(alike) == 1 else name)
     text = ", ".join((f"<lora:{file.path.stem}:1>", *activation_words(file.path)))
     return ", ".join(part for part in (prompt.rstrip().rstrip(","), text) if part)
 

@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 
 from sdcolab.core import errors
+from sdcolab.core.architectures import ModelFamily
 from sdcolab.core.codec import field_paths
 from sdcolab.core.detect import ModelKind
-from sdcolab.core.errors import SdcolabError, UnknownName, leaf_errors
+from sdcolab.core.errors import ModelFamilyUnsupported, SdcolabError, UnknownName, leaf_errors
 from sdcolab.core.events import Phase
 from sdcolab.core.fields import parts_of
 from sdcolab.core.request import FIELDS, PARTS
@@ -139,6 +140,12 @@ def test_numbers_bring_their_noun(template: str, one: str, two: str) -> None:
     assert Template(template).format(n=1) == one
     assert Template(template).format(n=2) == two
     assert Template("{0:a|b} {x}").format(1, x=True) == "1 a True"
+
+
+def test_a_family_that_nothing_tells_is_no_question_mark() -> None:
+    text = explain(ModelFamilyUnsupported(path=Path("a.safetensors"), family=ModelFamily.UNKNOWN.value)).text
+    assert "?" not in text
+    assert "un modelo desconocido" in text
 
 
 def test_unknown_name_suggests() -> None:

@@ -9,12 +9,23 @@ from pathlib import Path
 import pytest
 from web_fakes import Bench, make_bench
 
+from sdcolab.core.detect import ModelKind
+from sdcolab.core.errors import UnknownFile
 from sdcolab.core.infotext import EngineFacts, write
 from sdcolab.core.request import FIELDS, GenerationRequest, Hires, Refiner, Variation
 from sdcolab.core.settings import Settings
 from sdcolab.core.tuning import Emphasis, Tuning
 from sdcolab.studio.form import Reader, apart, choices, shown
-from sdcolab.studio.generating import BROUGHT, Asked, GenerationDesk, brought, chip_size, fitting_size, of_a_beginning
+from sdcolab.studio.generating import (
+    BROUGHT,
+    Asked,
+    GenerationDesk,
+    brought,
+    chip_size,
+    fitting_size,
+    of_a_beginning,
+    with_lora,
+)
 from sdcolab.studio.layout import LAYOUT
 from sdcolab.web.uploads import chosen_picture
 
@@ -181,6 +192,27 @@ def test_old_names_of_samplers_are_offered_and_shown_apart(bench: Bench) -> None
     }
     assert apart({"sampler": "Euler a"}, "sampler", lists) == {}
     assert apart({"sampler": "Inventado Karras"}, "sampler", lists) == {}
+
+
+@pytest.mark.parametrize(
+    ("typed", "put"),
+    [("Tinta china", "tinta_china"), ("líneas", "Lineas_finas"), ("lineas_finas", "Lineas_finas"), ("tinta", "Tinta")],
+)
+def test_a_lora_is_found_by_what_is_typed_of_it(bench: Bench, typed: str, put: str) -> None:
+    folder = bench.studio.folders.models(ModelKind.LORA)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("tinta_china", "Tinta", "Lineas_finas"):
+        folder.joinpath(f"{name}.safetensors").write_bytes(b"")
+    assert with_lora(bench.studio.library, typed, "gato").startswith(f"gato, <lora:{put}:1>")
+
+
+def test_what_is_typed_of_several_loras_names_none(bench: Bench) -> None:
+    folder = bench.studio.folders.models(ModelKind.LORA)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("tinta_a", "tinta_b"):
+        folder.joinpath(f"{name}.safetensors").write_bytes(b"")
+    with pytest.raises(UnknownFile):
+        with_lora(bench.studio.library, "tinta", "gato")
 
 
 def test_units_of_control_get_their_type_and_keep_what_the_text_lacks(bench: Bench) -> None:

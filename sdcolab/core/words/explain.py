@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
+from sdcolab.core.architectures import ModelFamily
 from sdcolab.core.errors import SdcolabError, StorageError
 from sdcolab.core.words import (
     at_home,
@@ -37,6 +38,7 @@ from sdcolab.core.words.labels import (
     KIND_LABELS,
     KIND_WITH_ARTICLE,
     SYSTEM_REASONS,
+    UNKNOWN_FAMILY,
     UNREACHABLE_REASONS,
     UNREADABLE_REASONS,
     VALUE_KINDS,
@@ -117,6 +119,7 @@ _SHOW_FACT: Mapping[str, Callable[[object], str]] = {
     "found": lambda value: KIND_WITH_ARTICLE.get(str(value), str(value)),
     "reason": lambda value: (UNREADABLE_REASONS | UNREACHABLE_REASONS | SYSTEM_REASONS).get(str(value), str(value)),
     "needed": lambda value: human_bytes(float(str(value))) if value else "más",
+    "family": lambda value: UNKNOWN_FAMILY if value == ModelFamily.UNKNOWN else str(value),
     "sort": lambda value: control.CONTROL_KIND_LABELS.get(str(value), str(value)),
     "free": lambda value: human_bytes(float(str(value))),
     "size": lambda value: human_bytes(float(str(value))),

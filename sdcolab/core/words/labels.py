@@ -96,6 +96,9 @@ KIND_NAMES: Mapping[ModelKind, str] = {
 }
 """What a kind of file is called on its own, in lists and reports."""
 
+UNKNOWN_FAMILY = "un modelo desconocido"
+"""A family that nothing tells, in a sentence on what a file is for."""
+
 UNREADABLE_REASONS: dict[str, str] = {
     "not_safetensors": "no es un archivo .safetensors",
     "truncated": "está cortado, le falta el final",

@@ -21,7 +21,7 @@ SENTENCES: Mapping[str, Sentence] = {
         "Muévelo a su carpeta o elige otro archivo.",
     ),
     "model.family_unsupported": Sentence(
-        "«{path}» es para {family}, que es otra arquitectura y esta versión todavía no sabe usar.",
+        "«{path}» es para {family}: es otra arquitectura, que esta versión todavía no sabe usar.",
         "Elige un archivo hecho para Stable Diffusion 1.x, 2.x o SDXL (también Pony, Illustrious y NoobAI).",
     ),
     "model.incomplete": Sentence(

@@ -110,11 +110,17 @@ class ControlDesk:
         return module not in PREPROCESSORS or PREPROCESSORS[module].resolution
 
     def lacks(self, kind: str, module: str, model: str, checkpoint: str | None) -> UnitLacks:
-        """The weights that the preprocessor ``module`` lacks, or else the control model, where ``model`` is none and
+        """The weights that the preprocessor ``module`` lacks, and the control model, where ``model`` is none and
         nothing that is here serves its type."""
+        weights = self._weights_lacked(module)
+        control = UnitLacks() if model else self._model_lacked(_type_called(kind), module, checkpoint)
+        told = " ".join(filter(None, (weights.told, control.told)))
+        return UnitLacks(told, (*weights.links, *control.links))
+
+    def _weights_lacked(self, module: str) -> UnitLacks:
         files = missing_weights(self._studio.folders, module)
         if not files:
-            return UnitLacks() if model else self._model_lacked(_type_called(kind), module, checkpoint)
+            return UnitLacks()
         names, size = ", ".join(one.file for one in files), human_bytes(sum(one.size for one in files))
         return UnitLacks(
             WEIGHTS_MISSING.format(module=module, files=names, size=size), tuple(one.link for one in files)

@@ -78,7 +78,9 @@ class FormWires:
             js=RECALL_FORM,
             **QUIET,
         ).then(None, opened, None, js=fill_if_other(drawn, "sd-fill"), **QUIET)
-        filler.click(None, [opened, *fields], fields, js=fill_untouched(drawn), **QUIET)
+        filler.click(None, [opened, *fields], fields, js=fill_untouched(drawn), **QUIET).then(
+            self._prompts.remarks, {*self._prompts.remarked}, self._gadgets.remarks, **QUIET
+        )
         image = self._panel.fields["init.images"]
         image.change(None, image, None, js=KEEP_PICTURE, **QUIET)
         self._page.load(None, None, image, js=RECALL_PICTURE, **QUIET)

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 from web_fakes import Bench
-from web_visitor import field, generate, infotext, part, tab
+from web_visitor import Visit, field, generate, infotext, part, tab
 
 from sdcolab.core.outputs import png_text
 
@@ -121,6 +121,21 @@ def test_what_does_nothing_is_told_before_generating(page: Page) -> None:
     field(page, "width").blur()
     expect(remarks).to_contain_text("512 píxeles es mucho para este modelo")
     part(page, "size-square").click()
+    expect(remarks).to_be_empty()
+
+
+def test_latent_couple_is_told_while_it_is_on_and_ended_with_one_tap(visit: Visit) -> None:
+    page = visit()
+    tab(page, "txt2img")
+    remarks, switch = part(page, "remarks"), part(page, "regions").locator("input")
+    switch.check()
+    field(page, "prompt").fill("calle AND gato AND perro")
+    told = "Latent Couple está activado: 3 partes del prompt se dibujan solo en su zona."
+    expect(remarks).to_contain_text(told)
+    page.reload()
+    expect(remarks).to_contain_text(told)
+    remarks.get_by_role("button", name="Desactivar Zonas (Latent Couple)").click()
+    expect(switch).not_to_be_checked()
     expect(remarks).to_be_empty()
 
 

@@ -205,7 +205,7 @@ def _one_reader(field: Field, *, setting: bool) -> Reader:
         return fields.picture
     if field.kind is str and field.choices:
         default = "" if field.required else str(field.default)
-        return fields.unless(*((default,) if default else _NOTHING), otherwise=default)
+        return fields.unless(*((default,) if default else NOTHING), otherwise=default)
     if field.control == "colour":
         return fields.colour
     if field.control == "seed" and field.low == RANDOM_SEED:
@@ -217,7 +217,7 @@ def _one_reader(field: Field, *, setting: bool) -> Reader:
 
 _READERS: Mapping[type, Reader] = {int: fields.whole, float: fields.number, bool: fields.flag, str: fields.text}
 
-_NOTHING = ("None", "Use same checkpoint", "Use same sampler", "Use same scheduler")
+NOTHING = ("None", "Use same checkpoint", "Use same sampler", "Use same scheduler")
 """A1111's words for nothing special."""
 
 

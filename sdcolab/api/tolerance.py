@@ -10,9 +10,12 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sdcolab.api.payload import Kind
-from sdcolab.core.errors import FieldFloored, FieldIgnored, FieldLimited, SdcolabError
-from sdcolab.core.request import FIELDS, SIZE_STEP
+from sdcolab.api.fields import BadField
+from sdcolab.api.payload import NOTHING, Kind
+from sdcolab.api.sampling import find_sampler, find_schedule
+from sdcolab.core.errors import FieldFloored, FieldIgnored, FieldLimited, SamplerReplaced, SdcolabError, UnknownName
+from sdcolab.core.names import SAMPLER_NAMES
+from sdcolab.core.request import AUTOMATIC, FIELDS, SIZE_STEP
 
 Warn = Callable[[SdcolabError], None]
 
@@ -37,6 +40,10 @@ _OWN_SCRIPTS = frozenset(
 def tolerant(payload: Mapping[str, Any], kind: Kind, warn: Warn) -> dict[str, Any]:
     """``payload`` as this program can do it. ``warn`` hears of each difference."""
     changed = _without_own_scripts(dict(payload))
+    for name in ("sampler_name", "sampler_index", "hr_sampler_name"):
+        _replace_unknown(changed, name, find_sampler, SAMPLER_NAMES[0], warn)
+    for name in ("scheduler", "hr_scheduler"):
+        _replace_unknown(changed, name, find_schedule, AUTOMATIC, warn)
     for name, path in _LIMITED:
         if name in changed:
             changed[name] = _within(path, changed[name], warn)
@@ -46,6 +53,24 @@ def tolerant(payload: Mapping[str, Any], kind: Kind, warn: Warn) -> dict[str, An
         del changed["firstpass_image"]
         warn(FieldIgnored(field="firstpass_image"))
     return changed
+
+
+def _replace_unknown(
+    payload: dict[str, Any], name: str, find: Callable[[str, str], object], used: str, warn: Warn
+) -> None:
+    """A1111 takes its first sampler, or its own choice of a schedule, for names that it does not know
+    (hechos/a1111.md 3.1)."""
+    written = payload.get(name)
+    if not isinstance(written, str) or not written or written in NOTHING:
+        return
+    try:
+        find(name, written)
+    except BadField as bad:
+        unknown = bad.error
+        if not isinstance(unknown, UnknownName):
+            raise
+        payload[name] = used
+        warn(SamplerReplaced(kind=unknown.kind, name=unknown.name, used=used, suggestions=unknown.suggestions))
 
 
 def _within(path: str, value: Any, warn: Warn) -> Any:

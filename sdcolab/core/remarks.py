@@ -16,7 +16,9 @@ from sdcolab.core.errors import (
     HypernetworkMissing,
     LoraMissing,
     LoraWrongFamily,
+    NetworkStrengthUnread,
     OptionsInPrompt,
+    PromptSyntaxError,
     RegionsAlone,
     RegionsAtWork,
     SdcolabError,
@@ -27,7 +29,15 @@ from sdcolab.core.errors import (
 from sdcolab.core.file_facts import FileFacts, fits
 from sdcolab.core.infotext.flags import MIDJOURNEY, midjourney_options
 from sdcolab.core.library import Library, ModelFile, find_lora
-from sdcolab.core.prompt import LORA_KINDS, extract_networks, strip_comments, weight_doubts
+from sdcolab.core.prompt import (
+    LORA_KINDS,
+    extract_networks,
+    hypernetwork_multiplier,
+    lora_multipliers,
+    strip_comments,
+    weight_doubts,
+    without_block_weights,
+)
 from sdcolab.core.prompt.composition import ands_in
 from sdcolab.core.prompt.marks import DYNAMIC, idle_marks, words_in
 from sdcolab.core.regions import Regions
@@ -88,11 +98,15 @@ class Remarks:
         for tag in extract_networks(text)[1]:
             try:
                 if tag.kind in LORA_KINDS and tag.name:
+                    lora_multipliers(without_block_weights(tag))
                     if len(library.files(ModelKind.LORA)) > MANY_LORAS:
                         continue
                     yield from self._lora(find_lora(tag.name, library), draft, library)
                 elif tag.kind == "hypernet":
+                    hypernetwork_multiplier(tag)
                     library.find(ModelKind.HYPERNETWORK, tag.name)
+            except PromptSyntaxError:
+                yield NetworkStrengthUnread(tag=tag.source)
             except UnknownName as error:
                 kind = LoraMissing if tag.kind in LORA_KINDS else HypernetworkMissing
                 yield kind(tag=tag.source, suggestions=error.suggestions)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-import itertools
-import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from sdcolab.core.errors import LoraArgumentIgnored, LoraMissing, SdcolabError, UnknownName
+from sdcolab.core.errors import (
+    LoraArgumentIgnored,
+    LoraMissing,
+    NetworkStrengthUnread,
+    PromptSyntaxError,
+    SdcolabError,
+    UnknownName,
+)
 from sdcolab.core.library import Library, ModelFile, find_lora
-from sdcolab.core.prompt import LORA_KINDS, LoraMultipliers, NetworkTag, lora_multipliers
+from sdcolab.core.prompt import LORA_KINDS, LoraMultipliers, NetworkTag, lora_multipliers, without_block_weights
 from sdcolab.core.regions import Region, Regions
 
 Warn = Callable[[SdcolabError], None]
@@ -41,14 +46,15 @@ def by_area(
 
 
 def loras_in(tags: Iterable[NetworkTag], library: Library, warn: Warn) -> tuple[LoraUse, ...]:
-    """The LoRAs among a prompt's tags, in order; ``warn`` hears of those that are not here, which count for nothing.
+    """The LoRAs among a prompt's tags, in order; ``warn`` hears of those that are not here and of strengths that are no
+    numbers, which count for nothing.
 
-    A name mentioned twice counts twice, with the last strengths (A1111's rule). Raises ``PromptSyntaxError``.
+    A name mentioned twice counts twice, with the last strengths (A1111's rule).
     """
     uses: list[LoraUse] = []
-    mine = [tag for tag in tags if tag.kind in LORA_KINDS]
-    strengths = {tag.name: _strength(tag, warn) for tag in mine}
-    for tag in mine:
+    read = [(tag, _strength(tag, warn)) for tag in tags if tag.kind in LORA_KINDS]
+    strengths = {tag.name: strength for tag, strength in read if strength is not None}
+    for tag in (tag for tag, strength in read if strength is not None):
         try:
             uses.append(LoraUse(tag.name, find_lora(tag.name, library), strengths[tag.name]))
         except UnknownName as error:
@@ -56,17 +62,14 @@ def loras_in(tags: Iterable[NetworkTag], library: Library, warn: Warn) -> tuple[
     return tuple(uses)
 
 
-def _strength(tag: NetworkTag, warn: Warn) -> LoraMultipliers:
-    """The strengths that a tag says. Words where a number should be (``<lora:x:1:IN02>``, ``<lora:x:0.8:1,1,0>``) are
-    those of extensions for block weights. Raises ``PromptSyntaxError`` when the first one is no number.
-    """
-    numbers = tuple(itertools.takewhile(_is_number, tag.args))
-    if tag.args and not numbers:
-        return lora_multipliers(tag)
-    if len(numbers) < len(tag.args):
+def _strength(tag: NetworkTag, warn: Warn) -> LoraMultipliers | None:
+    """The strengths that a tag says, which ``warn`` hears of when they cannot be read; then the others of its name, if
+    any, decide."""
+    plain = without_block_weights(tag)
+    if plain != tag:
         warn(LoraArgumentIgnored(tag=tag.source))
-    return lora_multipliers(replace(tag, args=numbers))
-
-
-def _is_number(text: str) -> bool:
-    return re.fullmatch(r"\s*[+-]?(?:\d+(?:[.,]\d*)?|\.\d+)\s*", text) is not None
+    try:
+        return lora_multipliers(plain)
+    except PromptSyntaxError:
+        warn(NetworkStrengthUnread(tag=tag.source))
+        return None

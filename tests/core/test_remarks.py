@@ -55,6 +55,8 @@ def _checkpoint() -> dict[str, np.ndarray]:
         (Draft("gato", "EasyNegative"), ("request.embedding_missing",)),
         (Draft("(gato:1,2)"), ("request.decimal_comma",)),
         (Draft("gato <lora:falta:1> <hypernet:tampoco:1>"), ("request.lora_missing", "request.hypernetwork_missing")),
+        (Draft("gato <lora:mía:mucho> <hypernet:h:1.x>"), ("request.network_strength_unread",) * 2),
+        (Draft("gato <lora:mía:0.8:IN02>"), ()),
         (Draft("gato <lora:otra familia:1>"), ("model.lora_wrong_family",)),
         (Draft("gato", width=1024, height=512), ("request.size_beyond_native",)),
         (Draft("gato", width=1024, height=512, from_picture=True), ()),

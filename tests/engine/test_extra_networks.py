@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from sdcolab.core.detect import ModelKind
-from sdcolab.core.errors import HypernetworkMissing, ModelUnreadable, ModelWrongKind, PromptSyntaxError
+from sdcolab.core.errors import HypernetworkMissing, ModelUnreadable, ModelWrongKind, NetworkStrengthUnread
 from sdcolab.core.events import Event, Warned
 from sdcolab.core.folders import Folders
 from sdcolab.core.request import GenerationRequest
@@ -84,8 +84,9 @@ def test_a_prompt_s_hypernetwork_changes_the_picture_and_leaves_no_trace(tmp_pat
     assert abs(changed - plain).max() > 10 and "<hypernet:h:0.8>" in text
     assert abs(nothing - plain).max() <= 1 and (absent == plain).all()
     assert [type(event.warning) for event in events if isinstance(event, Warned)] == [HypernetworkMissing]
-    with pytest.raises(PromptSyntaxError):
-        painted(replace(PLAIN, prompt="<hypernet:h:mucho>"), folders)
+    unread, _, events = painted(replace(PLAIN, prompt="una cara<hypernet:h:mucho>"), folders)
+    assert (unread == plain).all()
+    assert [type(event.warning) for event in events if isinstance(event, Warned)] == [NetworkStrengthUnread]
 
 
 def test_tokens_come_back_to_their_places() -> None:

@@ -25,8 +25,8 @@ from sdcolab.core.errors import (
     LoraPartlyUsed,
     LoraWrongFamily,
     ModelWrongKind,
+    NetworkStrengthUnread,
     OutOfMemory,
-    PromptSyntaxError,
     SdcolabError,
 )
 from sdcolab.core.events import CancelToken, Event, StepDone, Warned
@@ -652,8 +652,11 @@ def test_other_tags_are_left_alone(folders: Folders) -> None:
 
 def test_a_strength_that_is_no_number(folders: Folders, save_lora: SaveLora) -> None:
     save_lora("x", kohya(TO_Q))
-    with pytest.raises(PromptSyntaxError):
-        uses(folders, "<lora:x:fuerte>")
+    told: list[SdcolabError] = []
+    for tag in ("<lora:x:fuerte>", "<lora:x:>", "<lora:x:nan>", "<lora:x:1:te=mucho>"):
+        assert uses(folders, tag, told.append) == ()
+    assert {type(one) for one in told} == {NetworkStrengthUnread} and len(told) == 4
+    assert [use.strength.unet for use in uses(folders, "<lora:x:0.5> <lora:x:fuerte>", told.append)] == [0.5]
 
 
 # --- What cannot be used ----------------------------------------------------------------------------------------------

@@ -249,6 +249,26 @@ class HypernetworkMissing(RequestError):
 
 
 @dataclass(eq=False)
+class NetworkStrengthUnread(RequestError):
+    """The strength in a tag is no number; the picture is made without it, as in A1111. Told as a warning."""
+
+    code: ClassVar[str] = "request.network_strength_unread"
+    tag: str
+
+
+@dataclass(eq=False)
+class SamplerReplaced(RequestError):
+    """A sampler or a schedule that nobody knows; the usual one is used. Told as a warning. ``kind`` as
+    ``UnknownName``'s."""
+
+    code: ClassVar[str] = "request.sampler_replaced"
+    kind: str
+    name: str
+    used: str
+    suggestions: tuple[str, ...]
+
+
+@dataclass(eq=False)
 class LoraArgumentIgnored(RequestError):
     """A LoRA's tag says more than strengths, as extensions for block weights read it. Told as a warning."""
 

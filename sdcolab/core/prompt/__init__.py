@@ -7,7 +7,15 @@ each entry. Every function is total: any text gives a result or one ``PromptSynt
 
 from sdcolab.core.prompt.attention import BREAK, Segment, parse_attention
 from sdcolab.core.prompt.composition import SubPrompt, split_and
-from sdcolab.core.prompt.networks import LORA_KINDS, LoraMultipliers, NetworkTag, extract_networks, lora_multipliers
+from sdcolab.core.prompt.networks import (
+    LORA_KINDS,
+    LoraMultipliers,
+    NetworkTag,
+    extract_networks,
+    hypernetwork_multiplier,
+    lora_multipliers,
+    without_block_weights,
+)
 from sdcolab.core.prompt.schedule import Schedule, active_index, edit_schedule, expected_calls
 from sdcolab.core.prompt.styles import Style, apply_styles, strip_comments
 from sdcolab.core.prompt.weights import weight_doubts, with_points
@@ -26,10 +34,12 @@ __all__ = [
     "edit_schedule",
     "expected_calls",
     "extract_networks",
+    "hypernetwork_multiplier",
     "lora_multipliers",
     "parse_attention",
     "split_and",
     "strip_comments",
     "weight_doubts",
     "with_points",
+    "without_block_weights",
 ]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sdcolab.core.errors import PromptSyntaxError
 from sdcolab.core.prompt.composition import ands_in
@@ -15,6 +16,7 @@ LORA_KINDS = frozenset({"lora", "lyco"})
 _TAG = re.compile(r"<(?P<kind>\w++):(?P<args>[^>]+)>")
 _DECIMAL_COMMA = re.compile(r"\s*([+-]?\d+),(\d+)\s*")
 """As numbers are written in Spanish; here it can mean nothing else."""
+_NUMBER = re.compile(r"\s*[+-]?(?:\d+(?:[.,]\d*)?|\.\d+)\s*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,18 @@ def lora_multipliers(tag: NetworkTag) -> LoraMultipliers:
     te = _number(given["te"], tag) if "te" in given else 1.0
     unet = _number(given["unet"], tag) if "unet" in given else te
     return LoraMultipliers(te=te, unet=unet, dyn=int(_number(given["dyn"], tag)) if "dyn" in given else None)
+
+
+def hypernetwork_multiplier(tag: NetworkTag) -> float:
+    """Read ``<hypernet:NAME:mult>``; 1.0 when absent. Raises ``PromptSyntaxError`` when it is no number."""
+    return _number(tag.args[0], tag) if tag.args else 1.0
+
+
+def without_block_weights(tag: NetworkTag) -> NetworkTag:
+    """``tag`` without the words behind its strengths (``<lora:x:1:IN02>``, ``<lora:x:0.8:1,1,0>``), which are those of
+    extensions for block weights. A word in the place of the first strength stays."""
+    numbers = tuple(itertools.takewhile(_NUMBER.fullmatch, tag.args))
+    return replace(tag, args=numbers or tag.args)
 
 
 def _tag(match: re.Match[str], part: int) -> NetworkTag:

@@ -91,6 +91,13 @@ SENTENCES: Mapping[str, Sentence] = {
         "No tienes la hypernetwork de {tag}; la imagen se hace sin ella.",
         "{suggestions}Descárgala en la pestaña «Descargas», o quítala del prompt.",
     ),
+    "request.network_strength_unread": Sentence(
+        "La fuerza de {tag} no es un número; la imagen se hace sin él.",
+        "Escribe un número después del nombre; por ejemplo: <lora:nombre:0.8>.",
+    ),
+    "request.sampler_replaced": Sentence(
+        "No existe {kind} «{name}»; se usa «{used}».", "{suggestions}Si no te sirve, escribe otro nombre."
+    ),
     "request.lora_argument_ignored": Sentence(
         "En {tag} solo se usa la primera fuerza: los pesos por bloques no se aplican.",
         "Escribe <lora:nombre:fuerza>, o <lora:nombre:fuerza:fuerza de la UNet>.",

@@ -21,12 +21,13 @@ from sdcolab.core.errors import (
     HypernetworkMissing,
     ModelUnreadable,
     ModelWrongKind,
+    NetworkStrengthUnread,
     PromptSyntaxError,
     SdcolabError,
     UnknownFile,
 )
 from sdcolab.core.library import ModelFile
-from sdcolab.core.prompt import NetworkTag
+from sdcolab.core.prompt import NetworkTag, hypernetwork_multiplier
 from sdcolab.core.resolved import ResolvedRequest
 from sdcolab.engine.attention import attention_sites
 from sdcolab.engine.feature import Active, Feature
@@ -94,8 +95,8 @@ class Hypernetworks(Feature):
 def _uses(
     tags: Sequence[NetworkTag], asked: ResolvedRequest, warnings: list[SdcolabError]
 ) -> Iterator[HypernetworkUse]:
-    """The hypernetworks among a prompt's tags; those that are not here are told to ``warnings``. Raises
-    ``PromptSyntaxError``."""
+    """The hypernetworks among a prompt's tags; those that are not here, and strengths that are no numbers, are told
+    to ``warnings``."""
     for tag in tags:
         if tag.kind != TAG:
             continue
@@ -105,10 +106,9 @@ def _uses(
             warnings.append(HypernetworkMissing(tag=tag.source, suggestions=error.suggestions))
             continue
         try:
-            weight = float(tag.args[0].replace(",", ".")) if tag.args else 1.0
-        except ValueError as error:
-            raise PromptSyntaxError(fragment=tag.source, position=tag.position) from error
-        yield HypernetworkUse(file, weight)
+            yield HypernetworkUse(file, hypernetwork_multiplier(tag))
+        except PromptSyntaxError:
+            warnings.append(NetworkStrengthUnread(tag=tag.source))
 
 
 def _changing(network: nn.Module, weight: float) -> Callable[[nn.Module, tuple[Tensor, ...]], tuple[Tensor, ...]]:

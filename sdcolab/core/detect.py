@@ -34,6 +34,8 @@ class ModelKind(StrEnum):
     CLIP_VISION = "clip_vision"
     DETECTOR = "detector"
     FACES = "faces"
+    TINY_VAE = "tiny_vae"
+    MOTION = "motion"
     OTHER = "other"
 
 
@@ -162,6 +164,20 @@ def _is_t5(header: TensorHeader) -> bool:
     return _any_starts(header, (_T5_DECODER, "encoder.block.0.layer.")) or "shared.weight" in header.tensors
 
 
+def _is_tiny_vae(header: TensorHeader) -> bool:
+    """TAESD, in its author's names or in those of diffusers (hechos/a1111.md 6)."""
+    names = header.tensors.keys()
+    return bool({"1.conv.0.weight", "3.conv.0.weight"} & names) or _any_starts(
+        header, ("encoder.layers.1.conv.", "decoder.layers.2.conv.")
+    )
+
+
+def _is_motion(header: TensorHeader) -> bool:
+    """AnimateDiff: what makes a model draw videos, and LoRAs for it."""
+    names = [name.removeprefix("module.") for name in header.tensors]
+    return bool(names) and all("motion_module" in name for name in names)
+
+
 def _is_upscaler(header: TensorHeader) -> bool:
     compact = (header.shape("body.0.weight") or ())[1:] == (3, 3, 3)
     return compact or any(name in header.tensors for name in _UPSCALER_NAMES) or _any_starts(header, ("body.0.rdb1.",))
@@ -199,6 +215,8 @@ def _is_vector(shape: tuple[int, ...]) -> bool:
 KIND_RULES: tuple[tuple[ModelKind, Callable[[TensorHeader], bool]], ...] = (
     (ModelKind.UPSCALER, is_ldsr),
     (ModelKind.CONTROLNET, _is_controlnet),
+    (ModelKind.MOTION, _is_motion),
+    (ModelKind.TINY_VAE, _is_tiny_vae),
     (ModelKind.LORA, _is_lora),
     (ModelKind.UNET, _is_bare_unet),
     (ModelKind.CHECKPOINT, _is_checkpoint),
@@ -244,11 +262,14 @@ def _vae_family(header: TensorHeader) -> ModelFamily:
     those that convolve over time to videos'."""
     if len(header.shape("decoder.conv1.weight") or ()) == _OVER_TIME:
         return ModelFamily.WAN
-    for name in ("decoder.conv_in.weight", "first_stage_model.decoder.conv_in.weight"):
+    for name in ("decoder.conv_in.weight", "first_stage_model.decoder.conv_in.weight", *_TINY_DECODERS):
         if (_second_side(header, name) or _LATENT_CHANNELS) != _LATENT_CHANNELS:
             return ModelFamily.FLUX
     return ModelFamily.UNKNOWN
 
+
+_TINY_DECODERS = ("decoder.layers.0.weight", "1.weight")
+"""What reads latents in TAESD; an encoder has no such layer with four sides."""
 
 _OVER_TIME = 5
 """Sides of a convolution's weight that also looks at the pictures before."""
@@ -341,6 +362,7 @@ _FAMILY_OF_KIND: dict[ModelKind, Callable[[TensorHeader], ModelFamily]] = {
     ModelKind.EMBEDDING: _embedding_family,
     ModelKind.UNET: _unet_family,
     ModelKind.VAE: _vae_family,
+    ModelKind.TINY_VAE: _vae_family,
 }
 
 

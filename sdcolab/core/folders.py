@@ -25,6 +25,8 @@ MODEL_FOLDERS = {
     ModelKind.CLIP_VISION: "models/clip_vision",
     ModelKind.DETECTOR: "models/adetailer",
     ModelKind.FACES: "models/GFPGAN",
+    ModelKind.TINY_VAE: "models/VAE-approx",
+    ModelKind.MOTION: "models/AnimateDiff",
     ModelKind.OTHER: "models/otros",
 }
 
@@ -61,7 +63,7 @@ class Folders:
     @property
     def tiny_vaes(self) -> Path:
         """Tiny decoders and encoders in place of a VAE (TAESD)."""
-        return self.root / "models" / "VAE-approx"
+        return self.models(ModelKind.TINY_VAE)
 
     @property
     def preprocessors(self) -> Path:

@@ -32,7 +32,7 @@ class Darkroom:
         """
         if self._tuning.vae_encoder is VaeMethod.TAESD:
             if vae.tiny_encoder is None:
-                raise TinyVaeMissing(folder=self._tiny_vaes, part="encoder")
+                raise TinyVaeMissing(folder=self._tiny_vaes, name=f"{vae.tiny.name}_encoder")
             return vae.tiny_encoder.encode(pixels)
         return self._finite(vae, lambda policy: encode(vae.module, pixels, generator, tiled=policy.tile_decode))
 
@@ -40,7 +40,7 @@ class Darkroom:
         """The picture of ``latent`` [1, C, h, w]. Raises as ``encoded``."""
         if self._tuning.vae_decoder is VaeMethod.TAESD:
             if vae.tiny_decoder is None:
-                raise TinyVaeMissing(folder=self._tiny_vaes, part="decoder")
+                raise TinyVaeMissing(folder=self._tiny_vaes, name=f"{vae.tiny.name}_decoder")
             return to_image(vae.tiny_decoder.decode(latent))
         pixels = self._finite(vae, lambda policy: decode(vae.module, latent, tiled=policy.tile_decode))
         vae.preview.learn(latent, pixels)

@@ -27,7 +27,7 @@ from sdcolab.engine.memory import require_room
 from sdcolab.engine.models import LoadedModel, check_checkpoint, load_checkpoint, vae_of
 from sdcolab.engine.precision import weights_dtype
 from sdcolab.engine.preview import PreviewModel, PreviewSource
-from sdcolab.engine.tiny_vae import TinyDecoder, TinyEncoder, find_tiny, load_tiny_decoder, load_tiny_encoder
+from sdcolab.engine.tiny_vae import TinyDecoder, TinyEncoder, TinyFiles, find_tiny, load_tiny_decoder, load_tiny_encoder
 from sdcolab.engine.turns import Part, Turns
 from sdcolab.engine.weights import Stamp, Weights, open_weights, stamp_of
 
@@ -50,7 +50,7 @@ class Checkpoint:
 @dataclass(frozen=True, slots=True, eq=False)
 class Vae:
     """A VAE in memory. ``separate`` is the file's hash and name for infotexts, None for the checkpoint's own VAE. The
-    tiny networks (TAESD) are there when their files are.
+    tiny networks (TAESD) are there when their files, ``tiny``, are.
     """
 
     stamp: Stamp
@@ -59,6 +59,7 @@ class Vae:
     separate: tuple[ModelFile, Future[str]] | None
     turns: Turns
     part: Part
+    tiny: TinyFiles
     tiny_decoder: TinyDecoder | None = None
     tiny_encoder: TinyEncoder | None = None
 
@@ -187,7 +188,6 @@ class ModelShelf:
             home = torch.device("cpu") if waits else self.device
             module = vae_of(self._opened(stamp[0]), home, dtype, family.id)
             separate = (file, self._hashes.start(file.path)) if file else None
-            tiny = find_tiny(self._folders.tiny_vaes, family.tiny_vae)
             self._vaes[stamp] = Vae(
                 stamp,
                 module,
@@ -195,10 +195,20 @@ class ModelShelf:
                 separate,
                 self._turns,
                 Part((module,), self.device, waits=waits),
-                load_tiny_decoder(tiny.decoder, self.device, dtype) if tiny.decoder else None,
-                load_tiny_encoder(tiny.encoder, self.device, dtype) if tiny.encoder else None,
+                TinyFiles(family.tiny_vae),
             )
+        self._vaes[stamp] = self._with_tiny(self._vaes[stamp])
         return self._vaes[stamp]
+
+    def _with_tiny(self, vae: Vae) -> Vae:
+        """``vae`` with the tiny networks whose files are here by now."""
+        tiny = find_tiny(self._folders.tiny_vaes, vae.tiny.name)
+        if tiny == vae.tiny:
+            return vae
+        dtype = weights_dtype(self.device)
+        decoder = load_tiny_decoder(tiny.decoder, self.device, dtype) if tiny.decoder else None
+        encoder = load_tiny_encoder(tiny.encoder, self.device, dtype) if tiny.encoder else None
+        return replace(vae, tiny=tiny, tiny_decoder=decoder, tiny_encoder=encoder)
 
     def _keep(self, stamps: Set[Stamp]) -> None:
         """Only the checkpoints of ``stamps`` and their VAEs, and every separate VAE."""

@@ -32,10 +32,11 @@ _DECODER_SHIFT = 1
 
 @dataclass(frozen=True, slots=True)
 class TinyFiles:
-    """The TAESD files of a family that are here."""
+    """The TAESD files of a family that are here. ``name``: how theirs begin."""
 
-    decoder: Path | None
-    encoder: Path | None
+    name: str
+    decoder: Path | None = None
+    encoder: Path | None = None
 
 
 def find_tiny(folder: Path, name: str) -> TinyFiles:
@@ -47,7 +48,7 @@ def find_tiny(folder: Path, name: str) -> TinyFiles:
         paths = (folder / f"{name}_{part}{suffix}" for suffix in _SUFFIXES)
         return next((path for path in paths if path.is_file()), None)
 
-    return TinyFiles(file("decoder"), file("encoder"))
+    return TinyFiles(name, file("decoder"), file("encoder"))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

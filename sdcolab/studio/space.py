@@ -61,8 +61,6 @@ def delete(folders: Folders, names: Sequence[str]) -> int:
 
 def _models(folders: Folders) -> Iterator[Thing]:
     places = {folders.models(kind): kind.value for kind in ModelKind}
-    for folder in (folders.tiny_vaes, folders.preprocessors, folders.clip_vision):
-        places.setdefault(folder, ModelKind.OTHER.value)
     for folder, group in places.items():
         for path in _files(folder):
             if path.name.endswith(BESIDE) or path.name.startswith(".") or PART_SUFFIX in path.name:

@@ -50,6 +50,18 @@ CASES: list[tuple[str, Mapping[str, Sequence[int]], ModelKind, ModelFamily]] = [
         ModelKind.CHECKPOINT,
         ModelFamily.SD2,
     ),
+    (
+        "AnimateDiff",
+        {f"{at}.motion_modules.0.temporal_transformer.norm.weight": (320,) for at in ("down_blocks.0", "up_blocks.3")},
+        ModelKind.MOTION,
+        ModelFamily.UNKNOWN,
+    ),
+    (
+        "a LoRA for AnimateDiff",
+        {"down_blocks.0.motion_modules.0.transformer_blocks.0.attention_blocks.0.to_k_lora.down.weight": (32, 320)},
+        ModelKind.MOTION,
+        ModelFamily.UNKNOWN,
+    ),
     ("SD3", {UNET + "joint_blocks.0.x": (1,)}, ModelKind.CHECKPOINT, ModelFamily.SD3),
     ("Flux", {"double_blocks.0.img_attn.qkv.weight": (1,)}, ModelKind.CHECKPOINT, ModelFamily.FLUX),
     ("UNet alone", {UNET + TO_K: (320, 768)}, ModelKind.CHECKPOINT, ModelFamily.SD1),

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from sdcolab.core import infotext
 from sdcolab.core.detect import ModelKind
-from sdcolab.core.errors import TinyVaeMissing, UnknownFile, UnknownName
+from sdcolab.core.errors import UnknownFile, UnknownName
 from sdcolab.core.events import CancelToken, Event, ImageSaved, Phase, PhaseStarted, StepDone
 from sdcolab.core.folders import Folders
 from sdcolab.core.names import SAMPLER_NAMES
@@ -30,7 +30,7 @@ from sdcolab.core.request import (
     ResizeMode,
     Variation,
 )
-from sdcolab.core.tuning import Tuning, VaeMethod
+from sdcolab.core.tuning import Tuning
 from sdcolab.engine.decode import decode
 from sdcolab.engine.engine import Engine
 from sdcolab.engine.features.tiling import seamless
@@ -335,11 +335,6 @@ def test_pictures_are_encoded_in_strips_when_memory_is_short(engine: Engine, mon
     monkeypatch.setattr(darkroom_module, "encode", failing)
     assert np.abs(made(engine, request) - expected).max() <= 1
     assert calls == [False, True]
-
-
-def test_taesd_that_is_not_there_is_told(engine: Engine) -> None:
-    with pytest.raises(TinyVaeMissing):
-        engine.generate(replace(REQUEST, tuning=Tuning(vae_decoder=VaeMethod.TAESD)))
 
 
 @pytest.fixture

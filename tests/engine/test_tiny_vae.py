@@ -10,8 +10,14 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional
 
-from sdcolab.core.errors import ModelIncomplete, ModelUnreadable
+from sdcolab.core.architectures import ModelFamily
+from sdcolab.core.detect import ModelKind, detect
+from sdcolab.core.errors import ModelIncomplete, ModelUnreadable, TinyVaeMissing
 from sdcolab.core.folders import Folders
+from sdcolab.core.request import GenerationRequest
+from sdcolab.core.tensors import TensorHeader, TensorInfo
+from sdcolab.core.tuning import Tuning, VaeMethod
+from sdcolab.engine.engine import Engine
 from sdcolab.engine.preview import Previewer
 from sdcolab.engine.tiny_vae import find_tiny, load_tiny_decoder, load_tiny_encoder
 
@@ -132,3 +138,26 @@ def test_files_are_found_by_family(tmp_path: Path) -> None:
     assert find_tiny(folder, "taesd").decoder == folder / "taesd_decoder.safetensors"
     assert find_tiny(folder, "taesd").encoder is None
     assert find_tiny(folder, "taesdxl").encoder == folder / "taesdxl_encoder.pth"
+
+
+def test_a_file_that_is_not_there_is_told_by_name_and_found_once_it_came(engine: Engine) -> None:
+    request = GenerationRequest(prompt="x", steps=1, width=64, height=64, tuning=Tuning(vae_decoder=VaeMethod.TAESD))
+    with pytest.raises(TinyVaeMissing) as caught:
+        engine.generate(request)
+    assert caught.value.name == "taesd_decoder"
+    caught.value.folder.mkdir(parents=True, exist_ok=True)
+    tensors = random_tensors(DECODER, LATENT, 3)
+    save_file(tensors, caught.value.folder / f"{caught.value.name}.safetensors")
+    assert engine.generate(request).images  # the checkpoint and its VAE were in memory
+
+
+@pytest.mark.parametrize("naming", ["published", "diffusers"])
+@pytest.mark.parametrize("part", ["encoder", "decoder"])
+@pytest.mark.parametrize(("channels", "family"), [(4, ModelFamily.UNKNOWN), (16, ModelFamily.FLUX)])
+def test_what_they_are_is_told(part: str, naming: str, channels: int, family: ModelFamily) -> None:
+    tensors = random_tensors(DECODER, channels, 3) if part == "decoder" else random_tensors(ENCODER, 3, channels)
+    named = tensors if naming == "published" else as_diffusers(tensors, part, 1 if part == "decoder" else 0)
+    header = TensorHeader({name: TensorInfo("F32", tuple(one.shape), 0, 0) for name, one in named.items()})
+    found = detect(header)
+    assert found.kind is ModelKind.TINY_VAE
+    assert found.family is (family if part == "decoder" else ModelFamily.UNKNOWN)

@@ -52,11 +52,11 @@ class DiskLow(MachineError):
 
 @dataclass(eq=False)
 class TinyVaeMissing(ModelError):
-    """TAESD was asked for and its file is not there. ``part`` is "encoder" or "decoder"."""
+    """TAESD was asked for and its file, called ``name``, is not there."""
 
     code: ClassVar[str] = "model.tiny_vae_missing"
     folder: Path
-    part: str
+    name: str
 
 
 @dataclass(eq=False)

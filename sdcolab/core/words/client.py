@@ -36,6 +36,10 @@ ADVICE: Mapping[str, str] = {
     "machine.no_cuda": "Sin ella cada imagen tarda minutos.",
     "model.none": f"{_GET}: GET /sdapi/v1/sd-models dice los que hay.",
     "model.without_vae": "Pon uno de GET /sdapi/v1/sd-vae como «sd_vae» en «override_settings».",
+    "model.tiny_vae_missing": (
+        "Ponlo con ese nombre en la carpeta {folder} del servidor, o pide «Full» en «sd_vae_decode_method» y "
+        "«sd_vae_encode_method»."
+    ),
     "model.too_big_for_card": "Pide un modelo más pequeño: los basados en Stable Diffusion 1.5 ocupan unos 2 GB.",
     "model.too_big_for_ram": "Pide la versión .safetensors «pruned» del modelo, o uno más pequeño.",
     "request.init_image_missing": "Envíala en «init_images», codificada en base64.",

@@ -182,6 +182,10 @@ USE_OF_KIND: Mapping[ModelKind, str] = {
     ModelKind.CLIP_VISION: "Los IP-Adapter de ControlNet lo usan solos.",
     ModelKind.DETECTOR: "Ya puedes elegirlo en «Repaso de detalles» (pulsa «Actualizar» si no aparece en la lista).",
     ModelKind.FACES: "Ya puedes usarlo en «Restaurar caras» y en Ampliar.",
+    ModelKind.TINY_VAE: (
+        "Se usa al elegir TAESD en «Ajustes finos», si se llama taesd_decoder o taesd_encoder (taesdxl_… para SDXL)."
+    ),
+    ModelKind.MOTION: "Queda guardado, pero aquí no se hacen videos: con las imágenes no hace nada.",
     ModelKind.OTHER: "Queda guardado, pero no se sabe para qué sirve.",
 }
 """What to do with a file that has just arrived."""

@@ -35,6 +35,8 @@ KIND_LABELS: Mapping[str, str] = {
     ModelKind.CLIP_VISION: "el CLIP vision",
     ModelKind.DETECTOR: "el detector",
     ModelKind.FACES: "el restaurador de caras",
+    ModelKind.TINY_VAE: "el TAESD",
+    ModelKind.MOTION: "el módulo de AnimateDiff",
     ModelKind.OTHER: "el archivo",
     "sampler": "el sampler",
     "preprocessor": "el preprocessor",
@@ -62,6 +64,8 @@ KIND_WITH_ARTICLE: Mapping[str, str] = {
     ModelKind.CLIP_VISION: "un CLIP vision",
     ModelKind.DETECTOR: "un detector",
     ModelKind.FACES: "un restaurador de caras",
+    ModelKind.TINY_VAE: "un TAESD",
+    ModelKind.MOTION: "un módulo de AnimateDiff",
     ModelKind.OTHER: "de un tipo desconocido",
 }
 """What a file is, after "es" or "hace falta"."""
@@ -92,6 +96,8 @@ KIND_NAMES: Mapping[ModelKind, str] = {
     ModelKind.CLIP_VISION: "CLIP vision",
     ModelKind.DETECTOR: "detector de caras o manos",
     ModelKind.FACES: "restaurador de caras",
+    ModelKind.TINY_VAE: "TAESD",
+    ModelKind.MOTION: "módulo de AnimateDiff (video)",
     ModelKind.OTHER: "otro archivo",
 }
 """What a kind of file is called on its own, in lists and reports."""

@@ -36,8 +36,8 @@ SENTENCES: Mapping[str, Sentence] = {
         "Elige Entorno de ejecución → Cambiar tipo de entorno de ejecución → T4 GPU.",
     ),
     "model.tiny_vae_missing": Sentence(
-        "Falta el archivo de TAESD ({part}) para este tipo de modelo.",
-        "Descárgalo en la carpeta {folder}, o elige «Full» como codificador y decodificador VAE.",
+        "Falta el archivo de TAESD para este tipo de modelo: «{name}.safetensors».",
+        "Descárgalo y ponlo con ese nombre en la carpeta {folder}, o elige «El VAE completo» en «Ajustes finos».",
     ),
     "machine.image_not_finite": Sentence(
         "El resultado no es una imagen válida (salieron números imposibles) con el modelo «{checkpoint}».",

@@ -18,6 +18,8 @@ SPACE_GROUPS: Mapping[str, str] = {
     "annotator": "Preprocessors de ControlNet",
     "detector": "Detectores de caras y manos",
     "faces": "Arreglo de caras (GFPGAN)",
+    "tiny_vae": "TAESD (VAE rápidos)",
+    "motion": "Módulos de AnimateDiff",
     "other": "Otros archivos de modelos",
     "partial": "Descargas a medias",
     "aside": "Descargas apartadas por seguridad",

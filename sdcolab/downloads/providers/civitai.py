@@ -47,6 +47,7 @@ KINDS = {
     "textualinversion": ModelKind.EMBEDDING,
     "controlnet": ModelKind.CONTROLNET,
     "upscaler": ModelKind.UPSCALER,
+    "motionmodule": ModelKind.MOTION,
     "hypernetwork": ModelKind.HYPERNETWORK,
     "negative": ModelKind.EMBEDDING,
     "enhancement lora": ModelKind.LORA,

@@ -13,9 +13,9 @@ from typing import Any
 
 from sdcolab.colab.panel_fields import CanvasWidget, FieldWidget, PictureWidget, draw_field
 from sdcolab.core.fields import parts_of, table_of
-from sdcolab.core.words.fields import part_label, words_of
+from sdcolab.core.words.fields import fold_title, part_label, words_of
 from sdcolab.studio.form import Lists, apart
-from sdcolab.studio.layout import Section
+from sdcolab.studio.layout import Section, units_on
 
 Gadgets = Mapping[str, Callable[..., Any]]
 """What makes the widget of each gadget, by its name; in a part that repeats, it gets the path of the unit."""
@@ -46,6 +46,7 @@ class FormBox:
         self._modes: list[tuple[Any, tuple[str, ...]]] = []
         self._watchers: dict[str, list[Callable[[], None]]] = {}
         self._arrivals: dict[str, list[Callable[[], None]]] = {}
+        self._counts: list[Callable[[], None]] = []
         self.fields: dict[str, FieldWidget] = {}
         self._switches: dict[str, Any] = {}
         self.box = widgets.VBox([self._section(section) for section in sections])
@@ -67,6 +68,8 @@ class FormBox:
                 self.fields[path].put(value)
             elif path in self._switches and self._switches[path].value != bool(value):
                 self._switches[path].value = bool(value)
+        for count in self._counts:
+            count()
 
     def offer(self, lists: Lists) -> None:
         """Look for what can be chosen again."""
@@ -98,7 +101,7 @@ class FormBox:
     def _section(self, section: Section) -> Any:
         part = self._parts.get(section.part)
         if part and part.many:
-            box = self._fold(section.title or self._label(section.part), lambda: self._units(section))
+            box = self._many(section)
         elif section.folded:
             box = self._fold(section.title, lambda: self._inside(section))
         elif part and part.optional:
@@ -129,8 +132,21 @@ class FormBox:
             return [*made, *(self._fold(one.title, partial(self._inside, one, unit)) for one in inner)]
         return [*made, *(self._section(one) for one in section.sections)]
 
-    def _units(self, section: Section) -> list[Any]:
+    def _many(self, section: Section) -> Any:
+        """A part that repeats, behind a title that says how many of its units are on."""
         title = section.title or self._label(section.part)
+        box = self._fold(title, lambda: self._units(section, title))
+        head = box.children[0]
+
+        def count() -> None:
+            sign = head.description[0]
+            head.description = f"{sign} {fold_title(title, units_on(section.part, self.values))}"
+
+        self._counts.append(count)
+        count()
+        return box
+
+    def _units(self, section: Section, title: str) -> list[Any]:
         units = [f"{section.part}.{place}" for place in range(section.most)]
         return [
             self._part(unit, f"{title} {number}", partial(self._inside, section, unit))
@@ -168,7 +184,7 @@ class FormBox:
             if shut and not body.children:
                 body.children = tuple(inside())
             body.layout.display = "flex" if shut else "none"
-            head.description = f"{'▾' if shut else '▸'} {title}"
+            head.description = f"{'▾' if shut else '▸'}{head.description[1:]}"
 
         head.on_click(turn)
         return self._new.VBox([head, body])
@@ -183,6 +199,8 @@ class FormBox:
             if switch.value and not body.children:
                 body.children = tuple(inside())
             body.layout.display = "flex" if switch.value else "none"
+            for count in self._counts:
+                count()
 
         self._switches[path] = switch
         switch.observe(follow, names="value")

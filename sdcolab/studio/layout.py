@@ -249,6 +249,12 @@ class Layout:
         return (*self.bar, *(path for section in self.generation for path in section.paths))
 
 
+def units_on(part: str, values: Mapping[str, Any]) -> int:
+    """How many units of a part that repeats are on in a form."""
+    switches = (path for path, value in values.items() if value is True)
+    return sum(1 for path in switches if path.rpartition(".")[0] == part and path.rpartition(".")[2].isdigit())
+
+
 def _missing(name: str) -> Tab:
     raise KeyError(name)
 

@@ -24,7 +24,8 @@ Gadgets = Mapping[str, Callable[..., None]]
 
 
 class Drawing:
-    """Draws the sections of one form. ``controls`` fills with a control a field and a switch, by path.
+    """Draws the sections of one form. ``controls`` fills with a control a field and a switch, by path, ``folds`` with
+    what is opened to see the units of a part that repeats, by the part.
 
     ``name`` stands before the paths in the controls' ids, so that two forms on a page do not share any.
     """
@@ -39,6 +40,7 @@ class Drawing:
         prefix: str = "",
     ) -> None:
         self.controls: dict[str, Any] = {}
+        self.folds: dict[str, gr.Accordion] = {}
         self._table = table_of(kind)
         self._parts = parts_of(kind)
         self._values = values
@@ -102,8 +104,9 @@ class Drawing:
         """A part that repeats: a folded section with a switch for each of its units."""
         with (
             self._frame(section),
-            gr.Accordion(section.title or self._label(section.part), open=False, elem_classes="sd-fold"),
+            gr.Accordion(section.title or self._label(section.part), open=False, elem_classes="sd-fold") as fold,
         ):
+            self.folds[section.part] = fold
             for number in range(section.most):
                 unit = f"{section.part}.{number}"
                 with self._part(unit, f"{section.title or self._label(section.part)} {number + 1}"):

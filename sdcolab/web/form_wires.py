@@ -79,7 +79,7 @@ class FormWires:
             **QUIET,
         ).then(None, opened, None, js=fill_if_other(drawn, "sd-fill"), **QUIET)
         filler.click(None, [opened, *fields], fields, js=fill_untouched(drawn), **QUIET).then(
-            self._prompts.remarks, {*self._prompts.remarked}, self._gadgets.remarks, **QUIET
+            self._prompts.remarks, {*self._prompts.remarked}, self._prompts.told, **QUIET
         )
         image = self._panel.fields["init.images"]
         image.change(None, image, None, js=KEEP_PICTURE, **QUIET)
@@ -88,7 +88,7 @@ class FormWires:
         remembered = [*fields, self._gadgets.styles]
         keeper = gr.Button(visible="hidden", elem_id="sd-keep-form")
         keeper.click(None, remembered, None, js=keep_form(self._actions.kept), **QUIET)
-        keeper.click(self._prompts.remarks, {*self._prompts.remarked}, self._gadgets.remarks, **QUIET)
+        keeper.click(self._prompts.remarks, {*self._prompts.remarked}, self._prompts.told, **QUIET)
 
     def _connect_lists(self) -> None:
         """The lists are drawn with what there is; a page that opens looks for more, and only where there is does it

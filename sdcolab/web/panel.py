@@ -70,6 +70,7 @@ class Gadgets:
     compared_lora: Any = None
     compare_loras: Any = None
     weights: dict[str, WeightsBox] = field(default_factory=dict)
+    folds: dict[str, gr.Accordion] = field(default_factory=dict)
 
     @property
     def recorded(self) -> list[Any]:
@@ -148,6 +149,7 @@ class PanelDrawing:
         with gr.Column(elem_id="sd-settings"):
             gr.HTML(_SHEET_HEAD, elem_id="sd-sheet-head")
             self._drawing.sections(tuple(section for section in sections if not section.main))
+        self._gadgets.folds = self._drawing.folds
         mode = gr.Textbox(self._layout.modes[0], visible="hidden", elem_id="sd-mode")
         sizes = gr.JSON({}, visible=False)
         return Panel(self._drawing.controls, self._gadgets, mode, sizes, message)

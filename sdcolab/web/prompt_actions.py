@@ -12,8 +12,10 @@ from sdcolab.core.prompt import Style, apply_styles
 from sdcolab.core.settings import Settings
 from sdcolab.core.words import page as words
 from sdcolab.core.words.faces import NO_STYLES
+from sdcolab.core.words.fields import fold_title
 from sdcolab.core.words.speed import NO_FEW_STEPS, NO_FEW_STEPS_ADVICE, few_steps_put
 from sdcolab.studio.generating import Asked, GenerationDesk, few_steps_for, with_lora
+from sdcolab.studio.layout import units_on
 from sdcolab.studio.remarking import looked_at, remarks_on
 from sdcolab.studio.studio import Studio
 from sdcolab.web import fragments
@@ -43,20 +45,29 @@ class PromptActions:
     @property
     def remarked(self) -> list[Any]:
         """The controls that ``remarks`` looks at."""
-        fields = [control for path, control in self._panel.fields.items() if looked_at(path)]
+        switches = [path for path in self._panel.fields if path.rpartition(".")[0] in self._gadgets.folds]
+        fields = [control for path, control in self._panel.fields.items() if path in switches or looked_at(path)]
         return [*fields, self._gadgets.styles, self._panel.mode, self._gadgets.script]
 
-    def remarks(self, data: Mapping[Any, Any]) -> str:
-        """What is said of the form before its button is pressed."""
+    @property
+    def told(self) -> list[Any]:
+        """The controls that ``remarks`` changes."""
+        return [self._gadgets.remarks, *self._gadgets.folds.values()]
+
+    def remarks(self, data: Mapping[Any, Any]) -> list[Any]:
+        """What is said of the form before its button is pressed, and the titles behind which units are on."""
+        values = {path: data[control] for path, control in self._panel.fields.items() if control in data}
         asked = Asked(
-            values={path: data[control] for path, control in self._panel.fields.items() if looked_at(path)},
+            values={path: value for path, value in values.items() if looked_at(path)},
             mode=data[self._panel.mode],
             styles=data[self._gadgets.styles] or (),
             script=data[self._gadgets.script] or "",
         )
         nothing: tuple[SdcolabError, ...] = ()
         said, _ = attempt(lambda: remarks_on(self._studio, asked), nothing)
-        return "".join(fragments.problem(one, warning=True) for one in said)
+        told = "".join(fragments.problem(one, warning=True) for one in said)
+        folds = self._gadgets.folds.items()
+        return [told, *(gr.update(label=fold_title(str(fold.label), units_on(part, values))) for part, fold in folds)]
 
     def add_lora(self, name: str | None, prompt: str) -> Updates:
         """Write a LoRA's tag and its activation words into the prompt."""

@@ -567,7 +567,7 @@ def test_a_picture_sent_to_control_and_its_type(desk: Desk) -> None:
     desk.widget("Elegir una imagen").value = uploaded("b.png", png("plum"))
     desk.press(SEND_TO_CONTROL)
     assert panel._tabs.value == "txt2img"
-    desk.press("▸ ControlNet")
+    desk.press("▸ ControlNet · 1 en uso")
     form = panel._form.form
     assert (form.values["control.0"], form.values["control.0.images"]) == (True, [png("plum")])
     desk.widget("Tipo de control (Control Type)").value = "Canny"
@@ -590,6 +590,16 @@ def test_a_picture_sent_to_control_and_its_type(desk: Desk) -> None:
     form.fill({"control.1.module": "mlsd"})
     desk.press("▸ Más opciones de la unidad")
     assert desk.widget("Umbral de distancia").value == 0.1, "its own names, also where it is opened later"
+    assert desk.widget("▾ ControlNet · 2 en uso")
+
+
+def test_latent_couple_is_told_while_it_is_on_and_ended_with_one_press(desk: Desk) -> None:
+    panel = desk.open()
+    panel._form.form.fill({"regions": True, "prompt": "calle AND gato"})
+    assert "Latent Couple está activado: 2 partes del prompt se dibujan solo en su zona." in desk.text()
+    desk.press("Desactivar Zonas (Latent Couple)")
+    assert panel._form.form.values["regions"] is False
+    assert "Latent Couple está activado" not in desk.text()
 
 
 def test_styles_lora_and_defaults(desk: Desk) -> None:

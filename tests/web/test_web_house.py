@@ -132,8 +132,11 @@ def test_latent_couple_is_told_while_it_is_on_and_ended_with_one_tap(visit: Visi
     field(page, "prompt").fill("calle AND gato AND perro")
     told = "Latent Couple está activado: 3 partes del prompt se dibujan solo en su zona."
     expect(remarks).to_contain_text(told)
+    part(page, "section-controlnet").get_by_role("button", name="ControlNet").click()
+    part(page, "control-1").locator("input").check()
     page.reload()
     expect(remarks).to_contain_text(told)
+    expect(part(page, "section-controlnet").get_by_role("button", name="ControlNet · 1 en uso")).to_be_visible()
     remarks.get_by_role("button", name="Desactivar Zonas (Latent Couple)").click()
     expect(switch).not_to_be_checked()
     expect(remarks).to_be_empty()

@@ -353,6 +353,11 @@ def part_label(path: str, prefix: str = "") -> str:
     return found or PART_LABELS.get(path, path)
 
 
+def fold_title(title: str, units: int) -> str:
+    """The title of a part that repeats, with how many of its ``units`` are on: folded, nothing else tells."""
+    return f"{title} · {units} en uso" if units else title
+
+
 def words_of(path: str, prefix: str = "") -> Words:
     """The words of a field: under ``prefix`` if they stand there, else by its path alone; a path that nobody knows is
     its own label."""

@@ -60,7 +60,7 @@ class Album:
         self.bundles = folders.temporary / "galeria" / "zip"
         self._marks = MarksFile(folders.config)
         self._known_marks = self._marks.load()
-        self._version, self._reading = 0, False
+        self._version = 0
         self._count: int | None = None
         self._asked = 0.0
         self._wake, self._stop = threading.Event(), threading.Event()
@@ -106,9 +106,8 @@ class Album:
     def path(self, number: int) -> Path:
         """The file of a picture, inside the outputs after following links, or inside a folder linked from there.
         Raises ``PictureGone``."""
-        entry = next(iter(self._index.entries([number])), None)
-        path = self._root / entry.folder / entry.name if entry else None
-        if path is None or not path.is_file():
+        path = self._file(self.entry(number))
+        if not path.is_file():
             raise PictureGone()
         return path
 
@@ -125,18 +124,12 @@ class Album:
 
     def numbers(self, paths: Iterable[Path]) -> dict[Path, int]:
         """The numbers of those pictures that are in the album, by their path."""
-        placed = {
-            (place.parent.as_posix(), place.name): path
-            for path in paths
-            if path.is_relative_to(self._root)
-            for place in [path.relative_to(self._root)]
-        }
-        return {placed[place]: number for place, number in self._index.numbers(placed).items()}
+        return self._index.numbers(self._root, paths)
 
     def thumbnail(self, number: int) -> bytes | None:
         """A WebP of 256 pixels; None when the picture cannot be opened. Raises ``PictureGone``."""
         entry = self.entry(number)
-        return self._thumbnails.of(self._root / entry.folder / entry.name, entry.mtime)
+        return self._thumbnails.of(self._file(entry), entry.mtime)
 
     # --- Doing --------------------------------------------------------------------------------------------------------
 
@@ -171,13 +164,11 @@ class Album:
 
     def restore(self) -> int:
         """Bring everything in the bin back to where it was; how many pictures came back."""
-        count = 0
-        for path in [*_files_in(self._root / TRASH)]:
-            target = self._root / path.relative_to(self._root / TRASH)
-            _rename(path, target)
-            count += 1
+        files = [*_files_in(self._root / TRASH)]
+        for path in files:
+            _rename(path, self._root / path.relative_to(self._root / TRASH))
         self._looked()
-        return count
+        return len(files)
 
     def binned(self) -> int:
         """How many pictures are in the bin."""
@@ -185,26 +176,26 @@ class Album:
 
     def empty_bin(self) -> int:
         """Delete what is in the bin for good; how many files."""
-        count = 0
-        for path in [*_files_in(self._root / TRASH)]:
+        files = [*_files_in(self._root / TRASH)]
+        for path in files:
             with storage_errors(path):
                 path.unlink(missing_ok=True)
-            count += 1
-        return count
+        return len(files)
 
     def bundle(self, numbers: Iterable[int]) -> Path:
         """A zip with the pictures. Raises ``PictureGone`` when none is left, ``DiskFull`` or ``CannotWrite``."""
-        paths = [
-            path for entry in self._index.entries(numbers) if (path := self._root / entry.folder / entry.name).is_file()
-        ]
+        paths = [path for path in map(self._file, self._index.entries(numbers)) if path.is_file()]
         if not paths:
             raise PictureGone()
         return write_bundle(self.bundles, paths)
 
+    def _file(self, entry: Entry) -> Path:
+        return self._root / entry.folder / entry.name
+
     def _carry(self, numbers: Iterable[int], place: Callable[[Entry], str]) -> int:
         moved: dict[str, str] = {}
         for entry in self._index.entries(numbers):
-            source = self._root / entry.folder / entry.name
+            source = self._file(entry)
             if not source.is_file():
                 continue
             target = _rename(source, self._root / place(entry) / entry.name)
@@ -256,9 +247,8 @@ class Album:
         for entry in self._index.page(Wanted(count=MADE_BEFORE))[0]:
             if self._stop.is_set() or self._wake.is_set():
                 return
-            path = self._root / entry.folder / entry.name
-            if not self._thumbnails.place(path, entry.mtime).exists():
-                self._thumbnails.of(path, entry.mtime)
+            if not self._thumbnails.place(self._file(entry), entry.mtime).exists():
+                self._thumbnails.of(self._file(entry), entry.mtime)
 
 
 def write_bundle(folder: Path, paths: Iterable[Path]) -> Path:

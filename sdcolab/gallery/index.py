@@ -146,14 +146,16 @@ class GalleryIndex:
             ]
         return tuple(_entry(row) for row in found if row)
 
-    def numbers(self, places: Iterable[tuple[str, str]]) -> dict[tuple[str, str], int]:
-        """The numbers of the pictures that are known, by their folder and name."""
+    def numbers(self, root: Path, paths: Iterable[Path]) -> dict[Path, int]:
+        """The numbers of those pictures below ``root`` that are known, by their path."""
+        numbers: dict[Path, int] = {}
         with self._reading() as cursor:
-            found = (
-                (place, cursor.execute("SELECT id FROM pictures WHERE folder = ? AND name = ?", place).fetchone())
-                for place in places
-            )
-            return {place: row[0] for place, row in found if row}
+            for path in paths:
+                if path.is_relative_to(root):
+                    place = path.parent.relative_to(root).as_posix(), path.name
+                    for row in cursor.execute("SELECT id FROM pictures WHERE folder = ? AND name = ?", place):
+                        numbers[path] = row[0]
+        return numbers
 
     def kinds(self) -> tuple[tuple[str, int], ...]:
         """The first folders under outputs, with how many pictures each has; the favourites as "*"."""

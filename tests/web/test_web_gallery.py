@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -85,6 +86,8 @@ def test_the_cells_of_a_sheet_of_another_session_are_opened_on_it(page: Page, be
     viewer = page.locator("dialog.sd-room-viewer")
     cells = viewer.locator(".sd-cell")
     expect(cells).to_have_count(2)
+    expect(viewer.locator("img.sd-room-picture")).to_have_js_property("naturalWidth", 192)
+    expect(viewer.locator(".sd-cells")).to_have_attribute("style", re.compile("width"))
     image, second = viewer.locator("img.sd-room-picture").bounding_box(), cells.nth(1).bounding_box()
     assert image is not None and second is not None
     assert abs(second["x"] - (image["x"] + image["width"] / 2)) < 2, "its half of the picture"

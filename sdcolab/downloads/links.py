@@ -138,6 +138,8 @@ class Link:
     """What the user says it is (``lora:https://...``), whatever its contents say."""
     name: str = ""
     """What the user wants the file to be called, with or without its extension; "" for its own name."""
+    words: tuple[str, ...] = ()
+    """What stands alone between commas beside it, and may have been meant as models."""
 
     @property
     def shown(self) -> str:
@@ -197,10 +199,8 @@ def parse_links(text: str, lookup: Lookup = no_files) -> tuple[Entry, ...]:
         if title := _HEADING.fullmatch(line):
             heading = KIND_PREFIXES[title[1].lower()]
             continue
-        found_here: list[Entry] = []
-        for chunk in _CHUNKS.split(line):
-            found_here += _local_files(chunk, names, lookup) or _read_all(chunk, names, lookup)
-        entries += _without_notes(_under(heading, found_here))
+        chunks = [_local_files(one, names, lookup) or _read_all(one, names, lookup) for one in _CHUNKS.split(line)]
+        entries += _under(heading, _without_notes(chunks))
     found: dict[object, Entry] = {}
     for entry in _sentences(entries):
         found.setdefault(_sameness(entry), entry)
@@ -363,11 +363,20 @@ def _under(heading: ModelKind | None, entries: Iterable[Entry]) -> Iterator[Entr
             yield replace(entry, kind=heading)
 
 
-def _without_notes(entries: Iterable[Entry]) -> list[Entry]:
-    """The ``entries`` of a line without the words beside its links, which are notes."""
-    every = list(entries)
-    has_link = any(not isinstance(entry, NotALink) for entry in every)
-    return [entry for entry in every if not (has_link and _is_word(entry))]
+def _without_notes(chunks: Iterable[list[Entry]]) -> list[Entry]:
+    """The entries of a line, given as it is divided by commas, without the words beside its links, which are notes. The
+    link before a word that has its place between commas for itself keeps it."""
+    parts = list(chunks)
+    every = [entry for part in parts for entry in part]
+    if all(isinstance(entry, NotALink) for entry in every):
+        return every
+    kept: list[Entry] = []
+    for part in parts:
+        kept += [entry for entry in part if not _is_word(entry)]
+        word = part[0] if len(part) == 1 and _is_word(part[0]) else None
+        if isinstance(word, NotALink) and kept and isinstance(last := kept[-1], Link):
+            kept[-1] = replace(last, words=(*last.words, word.text))
+    return kept
 
 
 def _sentences(entries: Iterable[Entry]) -> Iterator[Entry]:

@@ -23,6 +23,7 @@ from sdcolab.core.errors import (
     DownloadDamaged,
     KindDisputed,
     LfsPointer,
+    LoneWord,
     ModelUnsafe,
     NotALink,
     NotAModelFile,
@@ -373,7 +374,8 @@ class _Job:
         return (KindDisputed(path=path, expected=remote.kind.value, found=found.value),)
 
     def _with_warnings(self, report: LinkReport, warnings: tuple[SdcolabError, ...]) -> LinkReport:
-        return replace(report, warnings=(*warnings, *doubts(report, self._shared.supported)))
+        beside = [LoneWord(text=word) for word in self._link.words]
+        return replace(report, warnings=(*warnings, *doubts(report, self._shared.supported), *beside))
 
 
 class _Teller:

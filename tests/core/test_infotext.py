@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import ExifTags, Image
 from PIL.PngImagePlugin import PngInfo
 
-from sdcolab.core.errors import FieldNotNumber, FieldOutOfRange, InfotextUnreadable
+from sdcolab.core.errors import FieldLimited, FieldNotNumber, FieldOutOfRange, InfotextUnreadable
 from sdcolab.core.infotext import (
     EngineFacts,
     Infotext,
@@ -265,7 +265,6 @@ def test_old_and_new_sampler_names(fields: str, expected: tuple[str, str]) -> No
     ("field", "name", "error"),
     [
         ("Steps: many", "steps", FieldNotNumber),
-        ("Steps: 1000", "steps", FieldOutOfRange),
         ("CFG scale: nan", "cfg_scale", FieldOutOfRange),
         ("Size: huge", "width", FieldNotNumber),
         (f"Seed: {'9' * 5000}", "seed", FieldNotNumber),
@@ -278,6 +277,23 @@ def test_values_that_cannot_be_used_are_reported(field: str, name: str, error: t
     assert isinstance(warning, error)
     assert warning.facts()["field"] == name
     assert name not in pasted.changes or name == "clip_skip"
+
+
+@pytest.mark.parametrize(
+    ("field", "name", "used"),
+    [
+        ("Steps: 1000", "steps", 150),
+        ("CFG scale: 99.5", "cfg_scale", 30.0),
+        ("Size: 4097x512", "width", 2048),
+        ("Size: 512x30", "height", 64),
+        ("Clip skip: 40", "clip_skip", 12),
+    ],
+)
+def test_values_beyond_what_can_be_done_are_limited_and_told(field: str, name: str, used: float) -> None:
+    pasted = to_request(parse(f"Model: x, Sampler: y, {field}"), SCHEDULES)
+    warning = pasted.warnings[-1]
+    assert isinstance(warning, FieldLimited)
+    assert (warning.field, warning.used, pasted.changes[name]) == (name, used, used)
 
 
 @pytest.mark.parametrize(("field", "origin"), [("", "NV"), ("RNG: NV", "NV"), ("RNG: CPU", "CPU"), ("RNG: GPU", "GPU")])

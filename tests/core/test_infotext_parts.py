@@ -12,7 +12,7 @@ from PIL import Image
 from support.requests import requests
 
 from sdcolab.core.codec import field_paths
-from sdcolab.core.errors import FieldNotNumber, FieldOutOfRange
+from sdcolab.core.errors import FieldLimited, FieldNotNumber, FieldOutOfRange
 from sdcolab.core.infotext import LABELS, NOT_RECORDED, PROMPTS, EngineFacts, describe, parse, render, to_request, write
 from sdcolab.core.prompt import strip_comments
 from sdcolab.core.request import (
@@ -335,9 +335,9 @@ def test_both_labels_of_beta(label: str) -> None:
 @pytest.mark.parametrize(
     ("line", "error", "field"),
     [
-        ("Hires upscale: 2, Denoising strength: 7", FieldOutOfRange, "hires.strength"),
-        ("Denoising strength: 7", FieldOutOfRange, "init.strength"),
-        ("Mask blur: 100", FieldOutOfRange, "init.inpaint.blur_x"),
+        ("Hires upscale: 2, Denoising strength: 7", FieldLimited, "hires.strength"),
+        ("Denoising strength: 7", FieldLimited, "init.strength"),
+        ("Mask blur: 100", FieldLimited, "init.inpaint.blur_x"),
         ("Hires upscale: big", FieldNotNumber, "hires.scale"),
         ("Hires resize: big", FieldNotNumber, "hires.width"),
         ("Variation seed: -5", FieldOutOfRange, "variation.seed"),

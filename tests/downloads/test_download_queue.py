@@ -227,6 +227,14 @@ def test_the_user_has_the_last_word_on_the_kind(direct_queue: DownloadQueue, fol
         assert (report.status, report.warnings) == (status, ())
 
 
+def test_a_lone_word_beside_a_link_is_told_with_it(direct_queue: DownloadQueue, serve: Serve) -> None:
+    server = serve({"/x.safetensors": safetensors_bytes({"y": (2, 3)})})
+    for _ in range(2):  # downloaded, and already here
+        (report,) = direct_queue.run(f"upscaler:{server.url}/x.safetensors, dreamshaper")
+        assert report.ok
+        assert "«dreamshaper» se tomó como una nota" in report_line(report)
+
+
 def test_families_that_do_not_run_yet_are_warned_about(direct_queue: DownloadQueue, serve: Serve) -> None:
     flux = {"lora_unet_double_blocks_0_img_attn_qkv.lora_down.weight": (4, 8)}
     server = serve({"/a.safetensors": safetensors_bytes(SDXL_LORA_SHAPES), "/b.safetensors": safetensors_bytes(flux)})

@@ -321,6 +321,19 @@ def test_a_sentence_is_one_mistake(text: str, wrong: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (f"{A}, dreamshaper", [("dreamshaper",)]),
+        (f"{A}, dreamshaper, {B}; anything_v5", [("dreamshaper",), ("anything_v5",)]),
+        (f"{A}, el mejor, {B} bueno", [(), ()]),
+        (f"{A},\ndreamshaper", [()]),
+    ],
+)
+def test_a_word_between_commas_is_kept_with_the_link_before_it(text: str, words: list[tuple[str, ...]]) -> None:
+    assert [entry.words for entry in parse_links(text) if isinstance(entry, Link)] == words
+
+
+@pytest.mark.parametrize(
     "text",
     [
         f"1. {A}\n2) {B}",

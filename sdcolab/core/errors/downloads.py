@@ -23,6 +23,15 @@ class NotALink(DownloadError):
 
 
 @dataclass(eq=False)
+class LoneWord(DownloadError):
+    """A word that stands alone between commas beside a link: a note of it, or a model by its name. Told as a warning
+    of the link."""
+
+    code: ClassVar[str] = "download.lone_word"
+    text: str
+
+
+@dataclass(eq=False)
 class LocalFileMissing(NotALink):
     """An item of the list of links looks like a path, but there is no model file there."""
 

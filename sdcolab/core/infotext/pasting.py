@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -13,8 +14,10 @@ from PIL import Image
 from sdcolab.core.details import MAX_UNITS, SWITCHES
 from sdcolab.core.errors import (
     FieldFloored,
+    FieldLimited,
     FieldNotMultiple,
     FieldNotNumber,
+    FieldOutOfRange,
     InfotextFileMissing,
     InfotextForeign,
     OptionsTakenOut,
@@ -218,7 +221,7 @@ class _Reader:
         return {field.name: value for field, value in zip(fields, values, strict=True)}
 
     def valid(self, part: object, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Those of ``values`` that ``part`` accepts; the errors of the others become warnings."""
+        """Those of ``values`` that ``part`` accepts, or the nearest that it does; their errors become warnings."""
         accepted: dict[str, Any] = {}
         for name, value in values.items():
             try:
@@ -227,6 +230,11 @@ class _Reader:
                 used = error.value // error.step * error.step
                 self.warnings.append(FieldFloored(field=error.field, value=error.value, used=used))
                 accepted |= self.valid(part, {name: used}) if used else {}
+            except FieldOutOfRange as error:
+                limit = _limit(table_of(type(part))[name], error)
+                told = error if limit is None else FieldLimited(field=error.field, value=error.value, used=limit)
+                self.warnings.append(told)
+                accepted |= {} if limit is None else self.valid(part, {name: limit})
             except RequestError as error:
                 self.warnings.append(error)
             else:
@@ -327,6 +335,16 @@ class _Reader:
                 if name.strip():
                     self._hashes[f"{kind}:{name.strip()}"] = digest.strip()
         return self._hashes
+
+
+def _limit(field: Field, error: FieldOutOfRange) -> float | None:
+    """What to use in place of a value that other programs go beyond: the most that is possible, or the least side. None
+    where the nearest value would mean something else."""
+    if field.control == "seed" or not math.isfinite(error.value):
+        return None
+    if error.value > error.high:
+        return type(error.value)(error.high)
+    return type(error.value)(error.low) if field.multiple and 0 < error.value < error.low else None
 
 
 def _json_hashes(text: str) -> dict[str, str]:

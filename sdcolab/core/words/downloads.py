@@ -16,6 +16,10 @@ SENTENCES: Mapping[str, Sentence] = {
         "«{text}» no es un enlace.",
         "Copia la dirección completa, desde https://, y separa los enlaces con comas, espacios o líneas nuevas.",
     ),
+    "download.lone_word": Sentence(
+        "«{text}» se tomó como una nota de este enlace.",
+        "Si es otro modelo, pega su enlace: por el nombre solo no se puede descargar.",
+    ),
     "download.local_missing": Sentence(
         "No hay ningún archivo de modelo en «{text}».",
         "Comprueba la ruta (por ejemplo MyDrive/modelos/archivo.safetensors) y que Drive esté conectado.",

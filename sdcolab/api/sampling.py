@@ -6,6 +6,7 @@ from sdcolab.api import fields
 from sdcolab.api.draft import Draft
 from sdcolab.api.fields import BadField
 from sdcolab.core.errors import UnknownName
+from sdcolab.core.names import canonical_sampler
 from sdcolab.core.samplers import SAMPLERS, SCHEDULES
 
 _SIGMAS = (
@@ -42,13 +43,14 @@ def find_sampler(name: str, written: str) -> tuple[str, str | None]:
     (hechos/a1111.md 3.1)."""
     try:
         try:
-            return SAMPLERS.find(written).name, None
+            return SAMPLERS.find(canonical_sampler(written)).name, None
         except UnknownName:
             folded = written.strip().casefold()
             for schedule in SCHEDULES.values():
                 for label in (schedule.name, *schedule.aliases):
                     if folded.endswith(f" {label.casefold()}"):
-                        return SAMPLERS.find(written.strip()[: -len(label)]).name, schedule.name
+                        sampler = canonical_sampler(written.strip()[: -len(label)])
+                        return SAMPLERS.find(sampler).name, schedule.name
             raise
     except UnknownName as error:
         raise BadField(name, error) from error

@@ -5,6 +5,7 @@ The functions behind them live in ``engine``.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 
 from sdcolab.core.samplers import SAMPLERS, SCHEDULES
@@ -42,19 +43,34 @@ LATENT_UPSCALERS = (
 )
 """Ways to enlarge latents in a hires pass, in A1111's order (hechos/a1111.md 4.3)."""
 
+
+def _plain(name: str) -> str:
+    """A sampler's name without what programs write in different ways: ``dpmpp2sa`` from ``DPM++ 2S Ancestral``,
+    ``k_dpmpp_2s_a`` and ``dpmpp-2s-ancestral``, ``dpmsolver`` from ``DPMSolverMultistepScheduler``."""
+    folded = _PREFIX.sub("", name.strip().casefold()).replace("dpm-solver++", "dpm++").replace("++", "pp")
+    letters = _NO_LETTERS.sub("", folded).replace("ancestral", "a")
+    return _CLASS_ENDS.sub("", letters.removesuffix("scheduler"))
+
+
+_PREFIX = re.compile(r"k_|sample_")
+_NO_LETTERS = re.compile(r"[\s_\-(),]+")
+_CLASS_ENDS = re.compile(r"discrete$|multistep$")
+"""Of diffusers' classes, and of Leonardo's names."""
+
 FOREIGN_SAMPLER_NAMES: Mapping[str, str] = {
-    name.removeprefix("k_"): sampler.name
+    _plain(name): sampler.name
     for sampler in SAMPLERS.values()
-    for name in (*sampler.aliases, *sampler.foreign)
+    for name in (sampler.name, *sampler.aliases, *sampler.foreign)
 }
-"""What k-diffusion, ComfyUI and NovelAI call samplers; A1111's own aliases put ``k_`` before most."""
+"""What k-diffusion, diffusers, InvokeAI, ComfyUI, NovelAI and Leonardo call samplers, without what they write in
+different ways."""
 
 
 def canonical_sampler(name: str) -> str:
     """The sampler's name as we list it; a name that nobody knows comes back as it is."""
     folded = name.strip().casefold()
     listed = {known.casefold(): known for known in SAMPLER_NAMES}
-    return listed.get(folded) or FOREIGN_SAMPLER_NAMES.get(folded.removeprefix("k_"), name)
+    return listed.get(folded) or FOREIGN_SAMPLER_NAMES.get(_plain(name), name)
 
 
 def split_name(name: str, samplers: Iterable[str], schedules: Iterable[str]) -> tuple[str, str] | None:

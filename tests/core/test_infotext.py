@@ -262,6 +262,45 @@ def test_old_and_new_sampler_names(fields: str, expected: tuple[str, str]) -> No
 
 
 @pytest.mark.parametrize(
+    ("written", "sampler", "schedule"),
+    [
+        ("EULER_ANCESTRAL_DISCRETE", "Euler a", "Automatic"),  # Leonardo
+        ("KLMS", "LMS", "Automatic"),
+        ("DPM_SOLVER", "DPM++ 2M", "Automatic"),
+        ("PNDM", "PLMS", "Automatic"),
+        ("EulerAncestralDiscreteScheduler", "Euler a", "Automatic"),  # diffusers
+        ("DPMSolverMultistepScheduler", "DPM++ 2M", "Automatic"),
+        ("KDPM2AncestralDiscreteScheduler", "DPM2 a", "Automatic"),
+        ("DPMSolverSDEScheduler", "DPM++ SDE", "Automatic"),
+        ("UniPCMultistepScheduler", "UniPC", "Automatic"),
+        ("dpmpp_2m_sde_k", "DPM++ 2M SDE", "Karras"),  # InvokeAI
+        ("kdpm_2_a", "DPM2 a", "Automatic"),
+        ("euler_k", "Euler", "Karras"),
+        ("Euler A Trailing", "Euler a", "SGM Uniform"),  # Draw Things
+        ("DPM++ 2M AYS", "DPM++ 2M", "Align Your Steps"),
+        ("heun++", "HeunPP2", "Automatic"),
+        ("Euler Ancestral", "Euler a", "Automatic"),  # people
+        ("DPM++ 2S Ancestral Karras", "DPM++ 2S a", "Karras"),
+        ("DPM++2M Karras", "DPM++ 2M", "Karras"),
+        ("DPM++ 2M (Karras)", "DPM++ 2M", "Karras"),
+        ("dpmpp-2m-sde-karras", "DPM++ 2M SDE", "Karras"),
+    ],
+)
+def test_samplers_as_other_programs_and_people_call_them(written: str, sampler: str, schedule: str) -> None:
+    changes = to_request(parse(f"Steps: 20, Seed: 1, Sampler: {written}, Version: v1.10.1"), SCHEDULES).changes
+    assert (changes["sampler"], changes["schedule"]) == (sampler, schedule)
+
+
+def test_a_sampler_that_nobody_chose_is_none() -> None:
+    assert "sampler" not in to_request(parse("Steps: 20, Seed: 1, Sampler: Undefined"), SCHEDULES).changes
+
+
+def test_comfyui_s_other_unipc_is_a_setting_here() -> None:
+    changes = to_request(parse("Steps: 20, Seed: 1, Sampler: uni_pc_bh2, Version: ComfyUI"), SCHEDULES).changes
+    assert (changes["sampler"], changes["tuning"].unipc_variant) == ("UniPC", "bh2")
+
+
+@pytest.mark.parametrize(
     ("field", "name", "error"),
     [
         ("Steps: many", "steps", FieldNotNumber),

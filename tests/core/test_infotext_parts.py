@@ -410,7 +410,8 @@ def test_when_old_versions_changed_to_the_refiner(version: str, by_steps: bool) 
         ("Euler SGMUniform", ("Euler", "SGM Uniform")),
         ("Restart", ("Restart", "Automatic")),
         ("euler A", ("Euler a", "Uniform")),
-        ("Heun++ 2", ("Heun++ 2", "Uniform")),
+        ("Heun++ 2", ("HeunPP2", "Uniform")),
+        ("SA Solver", ("SA Solver", "Uniform")),
     ],
 )
 def test_names_of_samplers(sampler: str, expected: tuple[str, str]) -> None:

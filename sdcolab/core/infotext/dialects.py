@@ -41,6 +41,15 @@ _COMFY_DDIM = "DDIM Uniform"
 CIVITAI_VERSION = "civitai:"
 """What stands before the number of a model's version on civitai, in the place of a hash."""
 
+_OTHER_SUFFIXES: Mapping[str, str] = {_COMFY_DDIM: "DDIM", "AYS": "Align Your Steps", "Trailing": "SGM Uniform"}
+"""What stands behind the sampler in ComfyUI's names, and in those of Draw Things."""
+
+_NO_SAMPLER = frozenset({"undefined", "none", "null", "unknown", "default", "automatic"})
+"""What sites write where nobody said which."""
+
+_UNIPC_BH2 = re.compile(r"uni_?pc_bh2", re.IGNORECASE)
+"""ComfyUI's name of UniPC with its other B(h)."""
+
 _GPU = re.compile(r"_gpu(?=$|[ _])", re.IGNORECASE)
 """ComfyUI's mark of samplers whose noise comes from the card."""
 
@@ -173,6 +182,11 @@ def _name_sampler(fields: Fields, schedules: tuple[str, ...]) -> None:
         written = fields.get(label)
         if not written or written.casefold() == "use same sampler":
             continue
+        if written.casefold() in _NO_SAMPLER:
+            del fields[label]
+            continue
+        if _UNIPC_BH2.search(written):
+            fields.setdefault("UniPC variant", "bh2")
         _name_schedule(fields, labels.get(schedule_label.casefold(), ""), schedules)
         name, suffix = _split_sampler(_GPU.sub("", written), schedules)
         sampler = canonical_sampler(name)
@@ -192,11 +206,13 @@ def _name_schedule(fields: Fields, label: str, schedules: tuple[str, ...]) -> No
 
 def _split_sampler(name: str, schedules: Iterable[str]) -> tuple[str, str]:
     """("DPM++ 2M", "Karras") from "DPM++ 2M Karras" or "dpmpp_2m_karras"; no schedule when the name holds none."""
-    labels = {_COMFY_DDIM: "DDIM"} | {schedule: schedule for schedule in schedules}
+    labels = {**_OTHER_SUFFIXES, **{schedule: schedule for schedule in schedules}}
     for label in sorted(labels, key=len, reverse=True):
-        words = r"[ _]?".join(map(re.escape, label.split()))
-        if match := re.fullmatch(rf"(.+)[ _]{words}", name, re.IGNORECASE | re.DOTALL):
-            return match[1].rstrip(), labels[label]
+        words = r"[ _\-]?".join(map(re.escape, label.split()))
+        if match := re.fullmatch(rf"(.+?)[ _\-,(]+{words}\)?", name, re.IGNORECASE | re.DOTALL):
+            return match[1], labels[label]
+    if name.casefold().endswith("_k"):  # InvokeAI
+        return name[:-2], "Karras"
     return name, ""
 
 

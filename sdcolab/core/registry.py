@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Generic, Protocol, TypeVar
 
 from sdcolab.core.errors import UnknownName
+
+_ENDING = re.compile(r"\.(safetensors|ckpt|pth?|bin|onnx)$")
 
 
 class Named(Protocol):
@@ -55,6 +58,11 @@ class Registry(Mapping[str, T], Generic[T]):
 
 
 def closest(name: str, candidates: Iterable[str], limit: int = 3) -> tuple[str, ...]:
-    """Up to ``limit`` of ``candidates`` that look like ``name``, best first."""
-    by_fold = {candidate.casefold(): candidate for candidate in candidates}
-    return tuple(by_fold[fold] for fold in difflib.get_close_matches(name.strip().casefold(), by_fold, limit, 0.5))
+    """Up to ``limit`` of ``candidates`` that look like ``name``, best first. That both end in .safetensors makes no two
+    alike."""
+    by_shape = {_shape(candidate): candidate for candidate in candidates}
+    return tuple(by_shape[shape] for shape in difflib.get_close_matches(_shape(name), by_shape, limit, 0.5))
+
+
+def _shape(name: str) -> str:
+    return _ENDING.sub("", name.strip().casefold())

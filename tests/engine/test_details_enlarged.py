@@ -130,7 +130,7 @@ def test_a_folder_by_command(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     source.mkdir()
     for number in range(2):
         Image.new("RGB", (40, 160), (number * 90, 40, 90)).save(source / f"{number}.png")
-    steps = ["--upscaler", "Lanczos", "--ampliar-por", "2", "--dividir-ancho", "64", "--dividir-alto", "64"]
+    steps = ["--upscaler", "Lanczos", "--escala", "2", "--dividir-ancho", "64", "--dividir-alto", "64"]
     where = ["--carpeta", str(tmp_path / "sdcolab"), "--salida", str(out), "--voltear-horizontal"]
     assert main(["ampliar", str(source), *where, *steps]) == 0
     made = [Path(line) for line in capsys.readouterr().out.split("\n") if line]

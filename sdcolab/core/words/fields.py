@@ -226,7 +226,7 @@ _GROUPS: Mapping[str, Mapping[str, Words]] = {
         "enlarge.pictures": Words("Imágenes que quieres ampliar"),
         "enlarge.folder": Words("También todas las de esta carpeta", "Tus imágenes guardadas y las de entrenar"),
         "enlargement.upscaler": Words("Upscaler"),
-        "enlargement.scale": Words("Ampliar por"),
+        "enlargement.scale": Words("Ampliar por", option="escala"),
         "enlargement.max_side": Words("Lado más largo, como mucho", "0 = sin límite"),
         "enlargement.width": Words("Ancho final", "0 = según «Ampliar por»"),
         "enlargement.height": Words("Alto final", "0 = según «Ampliar por»"),

@@ -57,7 +57,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["--puerto", "hola"], "no es un puerto"),
         (["--puerto", "0"], "entre 1 y 65535"),
         (["--puerto"], "Falta el valor de --puerto."),
-        (["--usuario", "sinclave"], "nombre:clave"),
+        (["--usuario", "sinclave"], "nombre:contraseña"),
         (["--nada"], "No existe la opción «--nada»."),
         (["--puert", "3"], "No existe la opción «--puert». ¿Querías decir «--puerto»?"),
         (["generar", "x", "--paso", "3"], "¿Querías decir «--pasos»? Mira las opciones con: sdcolab generar --help"),
@@ -105,7 +105,7 @@ def test_a_wrong_login_in_the_environment(
 ) -> None:
     monkeypatch.setenv("SDCOLAB_USUARIO", "sinclave")
     assert main(["--carpeta", str(tmp_path)]) == 2
-    assert "nombre:clave" in capsys.readouterr().err
+    assert "nombre:contraseña" in capsys.readouterr().err
 
 
 def test_help_is_spanish(capsys: pytest.CaptureFixture[str]) -> None:

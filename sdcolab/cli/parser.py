@@ -141,7 +141,7 @@ def port(text: str) -> int:
 
 
 def login(text: str) -> tuple[str, str]:
-    """``nombre:clave``; the password may hold colons."""
+    """``nombre:contraseña``; the password may hold colons."""
     name, colon, password = text.partition(":")
     if not (name and colon and password):
         raise argparse.ArgumentTypeError(said.NO_LOGIN)

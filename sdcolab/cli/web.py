@@ -12,7 +12,7 @@ from sdcolab.core.machine import folders_in
 from sdcolab.core.words import command as said
 
 USER_VARIABLE = "SDCOLAB_USUARIO"
-"""Environment variable with ``nombre:clave``, for programs that must not show the password in the process list."""
+"""Environment variable with ``nombre:contraseña``, for programs that must not show the password in the process list."""
 
 DEFAULT_PORT = 7860
 MOST_CARDS = 16

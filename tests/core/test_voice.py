@@ -35,6 +35,12 @@ NEVER = {
     "LoRA's other spellings": r"(?<![\w/])(?<!Cocinar el )Loras?\b(?!/)|\bLoRAs\b|\bVAEs\b",
     "three dots": r"\.\.\.(?!\w)",
     "nothing else to begin with": r"\b[Nn]ada más (?:abrir|empezar|entrar)\b|\bsegún se (?:crean|hacen)\b",
+    "batches": r"\b[Tt]andas?\b",
+    "the page": r"(?<!principalmente una )\b[Ii]nterfaz\b",  # Google's own words of what it does not allow
+    "A1111's words": r"\b[Pp]reprocesador(?:es)?\b|\b[Aa]mpliador(?:es)?\b|\bseeds\b",
+    "passwords": r"\b(?:nombre|usuario):clave\b",
+    "numbers that people write": r"\b(?:fuerza|denoising|peso|prueba|entre) (?:de |a )?[01],\d",
+    "first": r"\b(?:[Pp]ulsa|[Aa]ceptar|[Dd]escárgal[oa]|[Rr]edúcelas) antes\b",
     "giving values": r"\b(?:[Ss]i|[Aa]l) (?:das|dar) (?:ancho|alto|un|una|el|la)\b",
 }
 
@@ -101,7 +107,7 @@ ON_SCREEN = re.compile(
     re.IGNORECASE,
 )
 COMMAND = re.compile(r"--[a-z]|\bsdcolab [a-z]")
-COLAB = re.compile(r"Colab|[Ee]ntorno de ejecución|«Secretos»|«Claves»|celda|cuaderno|MyDrive|tu Drive|▶️")
+COLAB = re.compile(r"Colab|[Ee]ntorno de ejecución|«Secretos»|«Claves»|celda|cuaderno|MyDrive|Mi unidad|tu Drive|▶️")
 AT_HOME = re.compile(r"tu equipo|variable de entorno|por tu cuenta")
 
 IN_THE_CONSOLE = ("fleet.", "web.port_", "launch.", "borrow.", "grids.script_not_planned", "host.no_widgets")

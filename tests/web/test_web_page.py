@@ -236,7 +236,7 @@ def test_job_errors_and_warnings_are_explained(visit: Visit) -> None:
     page = visit()
     generate(page, "modelo roto")
     expect(part(page, "problems").get_by_role("alert")).to_contain_text("está cortado, le falta el final")
-    expect(part(page, "problems")).to_contain_text("Bórralo y descárgalo otra vez.")
+    expect(part(page, "problems")).to_contain_text("descárgalo otra vez; si no es un modelo, bórralo.")
     generate(page, "con aviso")
     expect(infotext(page)).to_have_value(re.compile("^con aviso"))
     expect(part(page, "problems").locator(".sd-warning")).to_contain_text("está dañada")

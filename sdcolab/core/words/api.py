@@ -10,7 +10,7 @@ INTRODUCTION = (
     "página pide contraseña, envía tu usuario y tu contraseña con cada petición (HTTP Basic)."
 )
 EXAMPLE = "Prueba desde una terminal:"
-COMMAND = """curl -u usuario:clave -H 'Content-Type: application/json' \\
+COMMAND = """curl -u usuario:contraseña -H 'Content-Type: application/json' \\
   -d '{"prompt": "un gato", "steps": 20}' http://127.0.0.1:7860/sdapi/v1/txt2img"""
 GENERATE = "Generar"
 READ = "Consultar y cambiar"
@@ -43,7 +43,7 @@ ROUTES: Mapping[str, str] = {
     "img2img": "Genera imágenes a partir de otra; con máscara, cambia solo una parte.",
     "extra-single-image": "Amplía una imagen.",
     "extra-batch-images": "Amplía varias imágenes.",
-    "png-info": "Lee los parámetros que lleva una imagen.",
+    "png-info": "Lee los datos que guarda una imagen.",
     "interrogate": "Describe una imagen con etiquetas.",
     "progress": "Cuenta cómo va lo que se está haciendo.",
     "interrupt": "Detiene lo que se está haciendo.",
@@ -51,7 +51,7 @@ ROUTES: Mapping[str, str] = {
     "options": "Lee los ajustes, o cambia los que envíes.",
     "samplers": "Los samplers que hay.",
     "schedulers": "Los schedules que hay.",
-    "upscalers": "Los ampliadores que hay.",
+    "upscalers": "Los upscalers que hay.",
     "latent-upscale-modes": "Las formas de ampliar en los latents.",
     "sd-models": "Los modelos que hay.",
     "sd-vae": "Los VAE que hay.",
@@ -67,12 +67,12 @@ ROUTES: Mapping[str, str] = {
     "reload-checkpoint": "Vuelve a cargar el modelo.",
     "controlnet/version": "La versión de ControlNet que entienden los programas.",
     "controlnet/model_list": "Los modelos de ControlNet que hay.",
-    "controlnet/module_list": "Los preprocesadores que hay.",
-    "controlnet/control_types": "Qué preprocesadores y modelos van con cada tipo.",
+    "controlnet/module_list": "Los preprocessors que hay.",
+    "controlnet/control_types": "Qué preprocessors y modelos van con cada tipo.",
     "controlnet/settings": "Cuántas unidades de ControlNet hay.",
-    "controlnet/detect": "Aplica un preprocesador a una imagen.",
+    "controlnet/detect": "Aplica un preprocessor a una imagen.",
     "internal/ping": "Dice si el servidor responde.",
-    "internal/pending-tasks": "Las tareas con nombre que esperan.",
-    "internal/progress": "Cuenta cómo va una tarea por su nombre (force_task_id).",
+    "internal/pending-tasks": "Los trabajos con nombre que esperan.",
+    "internal/progress": "Cuenta cómo va un trabajo por su nombre (force_task_id).",
 }
 """By the route without its root. Those that only answer so that other programs go on are not told."""

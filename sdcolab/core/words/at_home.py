@@ -18,7 +18,7 @@ ADVICE: Mapping[str, str] = {
     "download.region_blocked": f"Busca el mismo archivo en huggingface, {_BY_YOURSELF}",
     "download.token_needed": f"Crea una clave (API key o token) en tu cuenta de {{host}}, {_KEY}",
     "download.link_token_rejected": f"Quita esa parte del enlace (token=…). Si tienes una clave, {_KEY}",
-    "download.gated": f"Entra con tu cuenta, acéptalas y crea un token: {_KEY}",
+    "download.gated": f"Entra con tu cuenta, acéptalas y crea una clave (token): {_KEY}",
     "download.archive": "Descomprímelo y pon aquí la ruta de lo que hay dentro.",
     "host.web_gave_up": (
         "Lee las últimas líneas de abajo y vuelve a abrir el programa; el registro completo está en «{log}»."

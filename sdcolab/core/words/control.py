@@ -37,7 +37,7 @@ SENTENCES: Mapping[str, Sentence] = {
     ),
     "control.preprocessor_file_missing": Sentence(
         "Al preprocessor «{preprocessor}» le falta el archivo {file} ({size}).",
-        "Pega este enlace en Descargas y se guardará en su sitio: {link}. Después vuelve a generar.",
+        "Pega este enlace en Descargas y se guardará en su carpeta: {link}. Después vuelve a generar.",
     ),
     "control.preprocessor_package_missing": Sentence(
         "El preprocessor «{preprocessor}» necesita el paquete de Python {package}, que no está instalado.",

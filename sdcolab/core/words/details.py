@@ -18,7 +18,7 @@ SENTENCES: Mapping[str, Sentence] = {
     ),
     "details.face_file_missing": Sentence(
         "Para restaurar caras falta el archivo {file} ({size}).",
-        "Pega este enlace en Descargas y se guardará en su sitio: {link}. Después vuelve a generar.",
+        "Pega este enlace en Descargas y se guardará en su carpeta: {link}. Después vuelve a generar.",
     ),
     "details.other_model": Sentence(
         "No está el modelo «{name}», con el que se hizo la imagen: sus detalles se repasan con «{used}».",

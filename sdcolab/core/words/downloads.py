@@ -22,7 +22,7 @@ SENTENCES: Mapping[str, Sentence] = {
     ),
     "download.local_missing": Sentence(
         "No hay ningún archivo de modelo en «{text}».",
-        "Comprueba la ruta (por ejemplo MyDrive/modelos/archivo.safetensors) y que Drive esté conectado.",
+        "Comprueba la ruta (por ejemplo Mi unidad/modelos/archivo.safetensors) y que Drive esté conectado.",
     ),
     "download.unknown_prefix": Sentence(
         "En «{text}», la palabra antes de los dos puntos no es un tipo de archivo conocido.",
@@ -108,7 +108,7 @@ SENTENCES: Mapping[str, Sentence] = {
         "Espera a que sea libre o elige una versión anterior.",
     ),
     "download.gated": Sentence(
-        "Para descargar este archivo hay que aceptar antes las condiciones de su autor en {page}.",
+        "Para descargar este archivo hay que aceptar primero las condiciones de su autor en {page}.",
         "Entra con tu cuenta, acéptalas y guarda tu clave con el nombre {token} en «Secretos» (el icono 🔑 de "
         "Colab) o en la celda «Claves».",
     ),

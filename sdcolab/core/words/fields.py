@@ -183,7 +183,7 @@ _GROUPS: Mapping[str, Mapping[str, Words]] = {
             "Omitir el prompt negativo al principio", "Parte de los pasos, de 0 a 1", option="cfg-desde"
         ),
         "tuning.cfg_rescale": Words(
-            "CFG rescale", "Para modelos v-prediction o con CFG alto: quita los colores quemados; prueba 0,7"
+            "CFG rescale", "Para modelos v-prediction o con CFG alto: quita los colores quemados; prueba 0.7"
         ),
         "tuning.extra_noise": Words("Ruido adicional", "En img2img y en hires"),
         "tuning.classic_inpainting": Words("Inpainting como en AUTOMATIC1111", option="inpaint-clasico"),

@@ -12,7 +12,7 @@ SENTENCES: Mapping[str, Sentence] = {
     ),
     "fleet.batch_empty": Sentence(
         "En «{path}» no hay nada que generar.",
-        "Una lista lleva una petición por línea; de una carpeta se toman las imágenes que guardan sus datos.",
+        "Una lista lleva un trabajo por línea; de una carpeta se toman las imágenes que guardan sus datos.",
     ),
     "fleet.place_taken": Sentence(
         "En «{place}» están los resultados de otra lista.", "Elige otra carpeta con --salida, o borra esa."
@@ -22,11 +22,11 @@ SENTENCES: Mapping[str, Sentence] = {
         "Comprueba la dirección y los permisos; s3:// necesita «pip install s3fs» y gs://, «pip install gcsfs».",
     ),
     "fleet.engine_lost": Sentence(
-        "El motor que hacía esta petición murió {tries:vez|veces}.",
-        "Casi siempre falta memoria: prueba un tamaño menor o menos imágenes por tanda.",
+        "El motor que hacía este trabajo murió {tries:vez|veces}.",
+        "Casi siempre falta memoria: prueba un tamaño menor o menos imágenes por lote.",
     ),
     "fleet.engines_gone": Sentence(
-        "No queda ningún motor en marcha y {left:falta # petición|faltan # peticiones}.",
+        "No queda ningún motor en marcha y {left:falta # trabajo|faltan # trabajos}.",
         "Revisa las máquinas y repite el mismo comando: sigue donde se quedó.",
     ),
     "fleet.cluster_unreachable": Sentence(

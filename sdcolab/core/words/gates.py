@@ -13,7 +13,7 @@ SENTENCES: Mapping[str, Sentence] = {
     ),
     "gates.pictures_too_large": Sentence(
         "Las imágenes son demasiado grandes para usarlas a la vez: entre todas pasan de {limit} megapíxeles.",
-        "Hazlo en varias veces, o redúcelas antes.",
+        "Hazlo en varias veces, o redúcelas primero.",
     ),
     "gates.text_too_long": Sentence(
         "El texto de «{field}» es demasiado largo: caben {limit} caracteres.", "Acórtalo y vuelve a intentarlo."

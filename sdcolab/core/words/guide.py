@@ -32,6 +32,6 @@ SENTENCES: Mapping[str, Sentence] = {
     ),
     "guide.ldsr": Sentence(
         "El archivo project.yaml de LDSR aquí no hace falta: basta con model.ckpt.",
-        "Para bajarlo, escribe LDSR donde se pegan los enlaces; después elígelo como upscaler.",
+        "Para descargarlo, escribe LDSR donde se pegan los enlaces; después elígelo como upscaler.",
     ),
 }

@@ -88,7 +88,7 @@ HELP: Mapping[str, Help] = {
     "steps": Help(
         (
             "Cuántas veces se limpia el ruido. De 20 a 50 es lo normal: con menos, la imagen queda a medio hacer; con "
-            "más tarda lo mismo de más y casi no mejora.",
+            "más, tarda más y casi no mejora.",
         ),
         tuple((str(steps), {"steps": steps}) for steps in (3, 8, 20, 40)),
     ),
@@ -120,12 +120,12 @@ HELP: Mapping[str, Help] = {
     ),
     "batch_count": Help(
         (
-            "Cuántas tandas se hacen, una detrás de otra. No gasta más memoria: pide muchas, vete a tomar algo y elige "
+            "Cuántos lotes se hacen, uno detrás de otro. No gasta más memoria: pide muchas, vete a tomar algo y elige "
             "la mejor.",
         ),
     ),
     "batch_size": Help(
-        ("Cuántas imágenes se hacen a la vez en cada tanda. Va más rápido que una a una, pero gasta más memoria.",),
+        ("Cuántas imágenes se hacen a la vez en cada lote. Va más rápido que una a una, pero gasta más memoria.",),
     ),
     "speed": Help(
         (
@@ -136,32 +136,32 @@ HELP: Mapping[str, Help] = {
     "hires": Help(
         (
             "Dibuja pequeño, que es como el modelo compone bien, y luego amplía añadiendo detalle. Pásala al doble, "
-            "con la mitad de pasos y una fuerza de 0,2 a 0,6.",
+            "con la mitad de pasos y una fuerza de 0.2 a 0.6.",
         ),
     ),
     "hires.upscaler": Help(
         (
             "Quién amplía antes de añadir detalle. Remacri y R-ESRGAN 4x+ son buenos para casi todo; los que se llaman "
-            "Latent necesitan una fuerza de 0,5 o más, o queda borroso.",
+            "Latent necesitan una fuerza de 0.5 o más, o queda borroso.",
         ),
     ),
     "hires.strength": Help(
         (
-            "Cuánto puede cambiar la imagen al ampliarla. De 0,2 a 0,4 la respeta; hasta 0,6 añade detalle; cerca de 1 "
+            "Cuánto puede cambiar la imagen al ampliarla. De 0.2 a 0.4 la respeta; hasta 0.6 añade detalle; cerca de 1 "
             "hace otra.",
         ),
     ),
     "init.strength": Help(
         (
             "Cuánto puede cambiar la imagen inicial: con 0 no cambia nada y con 1 no queda nada de ella. Empieza en "
-            "0,5 y mueve poco a poco.",
+            "0.5 y mueve poco a poco.",
         ),
         tuple((str(share).replace(".", ","), {"init": {"strength": share}}) for share in (0.2, 0.5, 0.7, 0.95)),
     ),
     "init.inpaint": Help(
         (
-            "Pinta encima de lo que quieras cambiar y solo eso se dibuja otra vez. «Solo la parte pintada» trabaja en "
-            "grande esa zona: es lo mejor para caras y manos.",
+            "Pinta encima de lo que quieras cambiar y solo eso se dibuja otra vez. «Trabajar solo en la zona "
+            "pintada» la dibuja en grande: es lo mejor para caras y manos.",
         ),
     ),
     "refiner": Help(
@@ -170,7 +170,7 @@ HELP: Mapping[str, Help] = {
     "freeu": Help(("Cambia el peso de lo que el modelo lleva dentro: suele dar más contraste y mejor acabado.",)),
     "variation.strength": Help(
         (
-            "Mezcla el ruido de tu semilla con el de otra. Con 0,1 sale casi la misma imagen con pequeños cambios: "
+            "Mezcla el ruido de tu semilla con el de otra. Con 0.1 sale casi la misma imagen con pequeños cambios: "
             "sirve para afinar una que ya te gusta.",
         ),
         tuple(

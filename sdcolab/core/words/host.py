@@ -49,12 +49,12 @@ SENTENCES: Mapping[str, Sentence] = {
     ),
     "host.drive_full": Sentence(
         "Tu Google Drive está lleno: {pending} por copiar.",
-        "Nada se pierde: siguen en Colab mientras la sesión esté abierta. Libera espacio (papelera, Gmail y Fotos "
-        "también cuentan) y se copiarán solos.",
+        "No se pierde nada: queda en Colab mientras la sesión esté abierta. Libera espacio (papelera, Gmail y Fotos "
+        "también cuentan) y se copiará solo.",
     ),
     "host.drive_lost": Sentence(
         "Google Drive no responde ({reason}): {pending} por copiar.",
-        "Nada se pierde: siguen en Colab mientras la sesión esté abierta y se copiarán en cuanto Drive vuelva.",
+        "No se pierde nada: queda en Colab mientras la sesión esté abierta y se copiará en cuanto Drive vuelva.",
     ),
     "host.secret_no_access": Sentence(
         "El secreto {name} existe, pero este cuaderno no tiene permiso para leerlo.",
@@ -106,7 +106,7 @@ SENTENCES: Mapping[str, Sentence] = {
         "La página se cerró por un error ({ending}).", "Ya se está abriendo otra vez, en el mismo enlace."
     ),
     "host.web_gave_up": Sentence(
-        "La página se cerró {times:vez seguida|veces seguidas} apenas se abre, así que no se intenta más.",
+        "La página se cerró {times:vez seguida|veces seguidas} apenas se abrió, así que no se intenta más.",
         "Lee las últimas líneas de abajo, reinicia el entorno de ejecución y prueba otra vez; el registro completo "
         "está en «{log}».",
     ),
@@ -116,7 +116,7 @@ SENTENCES: Mapping[str, Sentence] = {
         "abriendo otra vez; lo que espera en la cola seguirá.",
     ),
     "host.job_lost": Sentence(
-        "La interfaz se cerró mientras creaba esta imagen, casi siempre por falta de memoria.",
+        "El programa se cerró mientras creaba esta imagen, casi siempre por falta de memoria.",
         "Usa un modelo más pequeño (fp16, «pruned»), una imagen más pequeña o menos imágenes por lote, y pulsa "
         "«Generar» otra vez. Lo que esperaba en la cola sigue.",
     ),
@@ -125,7 +125,7 @@ SENTENCES: Mapping[str, Sentence] = {
         "Ya se está abriendo otra vez; lo que espera en la cola seguirá.",
     ),
     "host.engine_gave_up": Sentence(
-        "El motor que crea las imágenes se cerró {times:vez seguida|veces seguidas} apenas se abre.",
+        "El motor que crea las imágenes se cerró {times:vez seguida|veces seguidas} apenas se abrió.",
         "Prueba con otro modelo y pulsa «Generar»; si se repite, mira el registro en «{log}».",
     ),
     "host.drive_flush_failed": Sentence(

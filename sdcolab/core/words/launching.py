@@ -29,8 +29,8 @@ REASONS: Mapping[str, str] = {
     Why.UNSAFE: "quitaría una protección que te cubre frente a archivos o servidores ajenos",
     Why.CODE: "dejaría que quien entre en la página ejecute código en tu equipo",
     Why.SERVER: "este servidor no tiene ese modo",
-    Why.ONE_USER: "aquí entra un solo usuario, escrito nombre:clave y sin comas",
-    Why.SECRET_FILE: "las contraseñas no se leen de un archivo; usa --usuario nombre:clave o SDCOLAB_USUARIO",
+    Why.ONE_USER: "aquí entra un solo usuario, escrito nombre:contraseña y sin comas",
+    Why.SECRET_FILE: "las contraseñas no se leen de un archivo; usa --usuario nombre:contraseña o SDCOLAB_USUARIO",
 }
 """Why an option changes nothing, or is refused."""
 

@@ -67,7 +67,7 @@ TAB_WORDS: Mapping[str, tuple[str, str]] = {
     "cola": ("Cola", "Lo que se hace, lo que espera y quién lo pidió"),
     "pnginfo": ("PNG Info", "Datos de generación guardados en una imagen"),
     "cartas": ("Cartas 🎴", "Show extra networks: tus LoRA, embeddings y modelos"),
-    "descargas": ("Descargas", "Bajar modelos y otros recursos"),
+    "descargas": ("Descargas", "Descargar modelos y otros recursos"),
     "comodines": ("Comodines", "Listas para los prompts dinámicos"),
     "zonas": ("Zonas", "Un prompt para cada parte de la imagen (Two-shot, Latent Couple)"),
     "poses": ("Poses", "Editar esqueletos de Openpose para ControlNet"),

@@ -11,7 +11,10 @@ SENTENCES: Mapping[str, Sentence] = {
         "No hay ningún modelo en «{folder}».",
         "Descarga uno desde la pestaña Descargas, o copia un archivo .safetensors a esa carpeta, y pulsa «Actualizar».",
     ),
-    "model.unreadable": Sentence("No se puede leer el modelo «{path}»: {reason}.", "Bórralo y descárgalo otra vez."),
+    "model.unreadable": Sentence(
+        "No se puede leer el modelo «{path}»: {reason}.",
+        "Si está cortado o dañado, descárgalo otra vez; si no es un modelo, bórralo.",
+    ),
     "model.unsafe": Sentence(
         "El archivo «{path}» no es seguro: además de datos contiene instrucciones que podrían ejecutarse en tu equipo.",
         "No se abrió. Busca la versión .safetensors del mismo modelo.",

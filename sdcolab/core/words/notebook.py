@@ -96,10 +96,10 @@ NO_KEYS = "🔑 No hay claves guardadas ({names}): solo hacen falta si un sitio 
 
 # --- The page and its links -------------------------------------------------------------------------------------------
 
-OPENING = "⏳ Abriendo la interfaz… (un minuto, más o menos)"
-STILL_OPENING = "Abriendo la interfaz"
+OPENING = "⏳ Abriendo la página… (un minuto, más o menos)"
+STILL_OPENING = "Abriendo la página"
 OPENING_SLOWLY = "⏳ Está tardando más de lo normal. Sigue en marcha; el registro está en {log}."
-PAGE_IS_BACK = "✅ La interfaz vuelve a estar abierta en el mismo enlace."
+PAGE_IS_BACK = "✅ La página vuelve a estar abierta en el mismo enlace."
 PAGE_HERE = "✅ En este equipo: {url}"
 PUBLIC_LINK = "\n✅ ¡Listo! Abre este enlace en una pestaña nueva y deja esta abierta:"
 RUNNING_ON = "Running on public URL: {url}"

@@ -73,7 +73,7 @@ SENTENCES: Mapping[str, Sentence] = {
     ),
     "request.ignored": Sentence("«{field}» no se usa aquí.", "La imagen se hace sin él."),
     "request.name_replaced": Sentence(
-        "No tienes {kind} «{name}»; se usa lo que estaba elegido.", "{suggestions}Si lo quieres, descárgalo antes."
+        "No tienes {kind} «{name}»; se usa lo que estaba elegido.", "{suggestions}Si lo quieres, descárgalo primero."
     ),
     "request.lora_missing": Sentence(
         "No tienes el LoRA de {tag}; la imagen se hace sin él.",
@@ -92,7 +92,7 @@ SENTENCES: Mapping[str, Sentence] = {
         "{suggestions}Descárgala en la pestaña «Descargas», o quítala del prompt.",
     ),
     "request.network_strength_unread": Sentence(
-        "La fuerza de {tag} no es un número; la imagen se hace sin él.",
+        "La fuerza de {tag} no es un número, así que no se usa.",
         "Escribe un número después del nombre; por ejemplo: <lora:nombre:0.8>.",
     ),
     "request.sampler_replaced": Sentence(

@@ -128,7 +128,7 @@ ROAD: tuple[Step, ...] = (
         "Hazla grande sin deformarla",
         (
             "Hires fix dibuja primero pequeño y luego amplía con detalle nuevo. Pásala al doble, con la mitad de pasos "
-            "y una fuerza de 0,2 a 0,6: cerca de 0 no añade nada; cerca de 1 hace otra imagen.",
+            "y una fuerza de 0.2 a 0.6: cerca de 0 no añade nada; cerca de 1 hace otra imagen.",
             "Con una imagen que ya te gusta basta el botón «Mejorar», debajo de ella. Remacri y R-ESRGAN 4x+ son "
             "buenos upscalers para empezar.",
         ),
@@ -204,7 +204,7 @@ ROAD: tuple[Step, ...] = (
         "Imágenes enormes",
         (
             "Ultimate SD upscale va más allá de lo que cabe en tu tarjeta: divide la imagen en cuadros y los mejora "
-            "uno a uno. Envía una imagen a img2img, baja la fuerza a 0,1-0,4 y elige el tipo Chess.",
+            "uno a uno. Envía una imagen a img2img, baja la fuerza a 0.1-0.4 y elige el tipo Chess.",
             "Si solo quieres más píxeles sin cambiar el dibujo, usa «Ampliar (Extras)».",
         ),
         (

@@ -132,7 +132,7 @@ SENTENCES: Mapping[str, Sentence] = {
         "Entrena otra vez y continuará desde lo último guardado; si se repite, pide ayuda con el informe 🩺.",
     ),
     "training.nothing_configured": Sentence(
-        "El entrenamiento todavía no está configurado.", "Pulsa antes ▶️ en la celda 📄 Configuración."
+        "El entrenamiento todavía no está configurado.", "Pulsa primero ▶️ en la celda 📄 Configuración."
     ),
     "training.unsaved_captions": Sentence(
         "Hay {count:descripción cambiada|descripciones cambiadas} y sin guardar.",
@@ -168,7 +168,7 @@ VERDICTS: Mapping[str, tuple[str, str]] = {
         "está crudo: todavía no imita tus imágenes.",
         "Entrena más epochs, o sube «unet_aprendizaje» (5e-4 o en casos extremos 1e-3).",
     ),
-    "en su punto": ("parece en su punto.", "Pruébalo con seeds, ropas y escenas variadas para estar seguro."),
+    "en su punto": ("parece en su punto.", "Pruébalo con semillas, ropas y escenas variadas para estar seguro."),
     "recocido": (
         "está recocido: imita tus imágenes demasiado.",
         "Usa un epoch anterior, baja su intensidad a 0.5-0.8, o entrena con una tasa menor (1e-4 o 1e-5).",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,8 @@ class WildcardTab:
         name = self._chosen.value or ""
         if name and not name.endswith("/"):
             self._name.value, self._text.value = name, self._lists.text(name)
-            self._mention.value = f"<p>{words.LIST_MENTION.format(mention=mention(name))}</p>"
+            written = html.escape(mention(self._lists, name))
+            self._mention.value = f"<p>{words.LIST_MENTION.format(mention=written)}</p>" if written else ""
 
     def _save(self) -> None:
         saved = self._lists.save(self._name.value, self._text.value)

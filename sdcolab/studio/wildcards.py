@@ -24,6 +24,10 @@ class WildcardLists(Protocol):
         """What a file says. Raises ``WildcardRefused``."""
         ...
 
+    def lists(self, name: str) -> tuple[str, ...]:
+        """What the lists in a file are called in a prompt. Raises ``WildcardRefused``."""
+        ...
+
     def save(self, name: str, text: str) -> str:
         """Write a file; its name. Raises ``WildcardRefused``, ``DiskFull`` or ``CannotWrite``."""
         ...
@@ -51,6 +55,10 @@ class NoLists:
     def text(self, _name: str) -> str:
         """See ``WildcardLists``."""
         return ""
+
+    def lists(self, _name: str) -> tuple[str, ...]:
+        """See ``WildcardLists``."""
+        return ()
 
     def save(self, name: str, _text: str) -> str:
         """See ``WildcardLists``."""
@@ -85,9 +93,14 @@ def branches(names: Iterable[str]) -> list[tuple[str, str]]:
     return lines
 
 
-def mention(name: str) -> str:
-    """How a prompt names the list in a file: ``__ropa/arriba__``. Those of .yaml and .json go by their own keys."""
-    return f"__{name.removesuffix('.txt')}__" if name.endswith(".txt") else ""
+MOST_MENTIONED = 12
+
+
+def mention(lists: WildcardLists, name: str) -> str:
+    """How a prompt names the lists in a file: ``__ropa/arriba__``; those of .yaml and .json go by their own keys.
+    Raises ``WildcardRefused``."""
+    every = [f"__{one}__" for one in lists.lists(name)]
+    return " ".join(every[:MOST_MENTIONED]) + (" …" if len(every) > MOST_MENTIONED else "")
 
 
 def imported(names: tuple[str, ...]) -> str:

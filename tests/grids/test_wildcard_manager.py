@@ -13,7 +13,7 @@ from sdcolab.core.prompt.marks import idle_marks
 from sdcolab.grids.dynamic.drawing import draw
 from sdcolab.grids.dynamic.files import WildcardFolder
 from sdcolab.grids.dynamic.manager import WildcardManager
-from sdcolab.studio.wildcards import INDENT, branches
+from sdcolab.studio.wildcards import INDENT, MOST_MENTIONED, branches, mention
 from sdcolab.wiring.grids import bundled_wildcards
 
 
@@ -33,6 +33,20 @@ def test_lists_are_edited_and_come_back(manager: WildcardManager, tmp_path: Path
     assert draw("__mis colores__", 1, folder).text in ("rojo", "azul")
     manager.delete("poses.txt")
     assert "standing" in manager.text("poses.txt")
+
+
+def test_the_lists_of_a_file_are_told_as_a_prompt_names_them(manager: WildcardManager) -> None:
+    assert mention(manager, "ropa/arriba.txt") == "__ropa/arriba__"
+    manager.save("colores.yaml", "frios:\n  - azul\ncalidos:\n  vivos: [rojo, naranja]\n")
+    assert mention(manager, "colores.yaml") == "__frios__ __calidos/vivos__"
+    manager.save("sueltos.json", '["uno", "dos"]')
+    assert mention(manager, "sueltos.json") == "__sueltos__"
+    manager.save("roto.yaml", "a: [1")
+    assert mention(manager, "roto.yaml") == mention(manager, "nada.txt") == ""
+    manager.save("muchos.yaml", "\n".join(f"k{number}: [x]" for number in range(MOST_MENTIONED + 1)))
+    assert mention(manager, "muchos.yaml").endswith(f"__k{MOST_MENTIONED - 1}__ …")
+    with pytest.raises(WildcardRefused):
+        mention(manager, "../x.yaml")
 
 
 @pytest.mark.parametrize(

@@ -126,6 +126,11 @@ def _files(folder: Path) -> Iterator[Path]:
     yield from sorted(found)[:MAX_FILES]
 
 
+def names_in(path: Path, folder: Path) -> tuple[str, ...]:
+    """What the lists of the file at ``path`` below ``folder`` are called; none where it cannot be read."""
+    return tuple(dict.fromkeys(name for name, _ in _lists_in(path, folder)))
+
+
 def _lists_in(path: Path, folder: Path) -> Iterator[tuple[str, tuple[str, ...]]]:
     name = path.relative_to(folder).with_suffix("").as_posix()
     text = _text(path)

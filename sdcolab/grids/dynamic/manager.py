@@ -10,7 +10,7 @@ from sdcolab.core import zips
 from sdcolab.core.errors import CannotRead, WildcardRefused
 from sdcolab.core.file_names import MAX_NAME_BYTES, safe_name
 from sdcolab.core.files import atomic_write, storage_errors
-from sdcolab.grids.dynamic.files import SUFFIXES
+from sdcolab.grids.dynamic.files import SUFFIXES, names_in
 
 MAX_TEXT = 1_000_000
 """Bytes of one list that is edited or imported."""
@@ -43,6 +43,12 @@ class WildcardManager:
             if path.is_file() and path.stat().st_size <= MAX_TEXT:
                 return path.read_bytes().decode("utf-8-sig", "replace")
         return ""
+
+    def lists(self, name: str) -> tuple[str, ...]:
+        """What the lists in a file are called in a prompt. Raises ``WildcardRefused`` for a bad name."""
+        own = _safe(self._folder, name)
+        folder = self._folder if own.is_file() else self._shipped
+        return names_in(_safe(folder, name), folder)
 
     def save(self, name: str, text: str) -> str:
         """Write a file, with .txt where the name has no ending; its name. Raises ``WildcardRefused``, ``DiskFull`` or

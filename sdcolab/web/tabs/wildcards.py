@@ -62,8 +62,8 @@ class WildcardActions:
         """Name, text and mention of a list, and a problem's box."""
         if not name or name.endswith("/"):
             return "", "", "", ""
-        text, problem = attempt(lambda: self._lists.text(name), "")
-        return name, text, mention(name), problem
+        (text, written), problem = attempt(lambda: (self._lists.text(name), mention(self._lists, name)), ("", ""))
+        return name, text, written, problem
 
     def save(self, name: str | None, text: str | None) -> tuple[Any, str, str]:
         """Write a list: the choices, its mention and a message."""
@@ -73,7 +73,7 @@ class WildcardActions:
             return gr.skip(), "", problem
         return (
             self._choices(saved),
-            mention(saved),
+            mention(self._lists, saved),
             fragments.message(LIST_SAVED.format(name=saved), fragments.Tone.GOOD),
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import sys
@@ -10,9 +11,12 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
-from sdcolab.core.errors import FieldFloored, InfotextEncoding, InfotextForeign, InfotextUnreadable
+from sdcolab.core.errors import FieldFloored, InfotextEncoding, InfotextForeign, InfotextUnreadable, InfotextWorkflow
 from sdcolab.core.infotext import Pasted, parse, read_bytes, to_request
+from sdcolab.core.infotext.foreign import from_json
 from sdcolab.core.pictures import picture_from
 
 TEXTS = Path(__file__).parents[1] / "data" / "casos" / "textos"
@@ -143,6 +147,79 @@ INVOKE = {
     "scheduler": "dpmpp_2m_k",
     "loras": [{"model": {"name": "fino"}, "weight": 0.6}],
 }
+
+
+def node(kind: str, **inputs: object) -> dict[str, object]:
+    return {"class_type": kind, "inputs": inputs}
+
+
+FLUX = {
+    "5": node("EmptySD3LatentImage", width=1024, height=768, batch_size=1),
+    "6": node("CLIPTextEncode", text="a cup of coffee", clip=["11", 0]),
+    "11": node("DualCLIPLoader", clip_name1="t5.safetensors", clip_name2="clip_l.safetensors", type="flux"),
+    "12": node("UNETLoader", unet_name="flux1-dev.safetensors", weight_dtype="default"),
+    "13": node(
+        "SamplerCustomAdvanced",
+        noise=["25", 0],
+        guider=["22", 0],
+        sampler=["16", 0],
+        sigmas=["18", 1],
+        latent_image=["5", 0],
+    ),
+    "16": node("KSamplerSelect", sampler_name="euler"),
+    "17": node("BasicScheduler", scheduler="simple", steps=["30", 0], denoise=1, model=["12", 0]),
+    "18": node("SplitSigmas", step=0, sigmas=["17", 0]),
+    "22": node("BasicGuider", model=["12", 0], conditioning=["26", 0]),
+    "25": node("RandomNoise", noise_seed=9191),
+    "26": node("FluxGuidance", guidance=3.5, conditioning=["6", 0]),
+    "30": node("PrimitiveInt", value=20),
+}
+"""ComfyUI's own example for Flux; a sampler in several nodes."""
+
+
+def test_a_sampler_in_several_nodes_is_read() -> None:
+    found = parse(from_json(json.dumps(FLUX)) or "")
+    assert found.prompt == "a cup of coffee"
+    assert dict(found.fields) == {
+        "Steps": "20",
+        "Sampler": "euler",
+        "Schedule type": "Simple",
+        "Distilled CFG Scale": "3.5",
+        "Seed": "9191",
+        "Size": "1024x768",
+        "Model": "flux1-dev",
+        "Version": "ComfyUI",
+    }
+
+
+def test_a_custom_sampler_with_both_prompts_is_read() -> None:
+    nodes = {
+        **{key: FLUX[key] for key in ("5", "6", "12", "16", "17", "30")},
+        "7": node("CLIPTextEncode", text="blurry", clip=["11", 0]),
+        "13": node(
+            "SamplerCustom",
+            noise_seed=5,
+            cfg=4.5,
+            model=["12", 0],
+            positive=["6", 0],
+            negative=["7", 0],
+            sampler=["16", 0],
+            sigmas=["17", 0],
+            latent_image=["5", 0],
+        ),
+    }
+    found = parse(from_json(json.dumps(nodes)) or "")
+    assert (found.prompt, found.negative_prompt) == ("a cup of coffee", "blurry")
+    assert [found.get(label) for label in ("Steps", "CFG scale", "Seed")] == ["20", "4.5", "5"]
+
+
+def test_a_workflow_that_nobody_reads_is_told_as_one() -> None:
+    info = PngInfo()
+    info.add_text("workflow", json.dumps({"nodes": [{"type": "SomeoneElses"}], "links": []}))
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(file, "PNG", pnginfo=info)
+    with pytest.raises(InfotextWorkflow):
+        read_bytes(file.getvalue(), "x.png")
 
 
 @pytest.mark.parametrize("value", [COMFY, INVOKE], ids=["ComfyUI", "InvokeAI"])

@@ -358,6 +358,13 @@ class InfotextUnreadable(RequestError):
 
 
 @dataclass(eq=False)
+class InfotextWorkflow(InfotextUnreadable):
+    """A picture holds a workflow of ComfyUI that is made in a way that nobody here can read."""
+
+    code: ClassVar[str] = "request.infotext_workflow"
+
+
+@dataclass(eq=False)
 class InfotextEncoding(InfotextUnreadable):
     """A text file is in an encoding that nobody can be sure of."""
 

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from sdcolab.core.errors import InfotextEncoding, InfotextUnreadable
-from sdcolab.core.infotext.foreign import from_json
+from sdcolab.core.errors import InfotextEncoding, InfotextUnreadable, InfotextWorkflow
+from sdcolab.core.infotext.foreign import from_json, looks_like_json
 from sdcolab.core.infotext.stealth import stealth_text
 from sdcolab.core.infotext.text import Infotext, parse, render
 from sdcolab.core.pictures import DAMAGED, FORMATS, MAX_PIXELS
@@ -50,7 +50,8 @@ def read_image(image: Image.Image, source: str) -> str:
             raise InfotextUnreadable(source=source) from error
         text = _text_of(image) or stealth_text(image)
     if not text:
-        raise InfotextUnreadable(source=source)
+        workflow = any(looks_like_json(_as_text(image.info.get(key))) for key in ("prompt", "workflow"))
+        raise InfotextWorkflow(source=source) if workflow else InfotextUnreadable(source=source)
     return text
 
 

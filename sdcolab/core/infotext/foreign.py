@@ -229,20 +229,21 @@ def _comfy(value: Json) -> Infotext | None:
     sampler = next((node for node in nodes.values() if "Sampler" in _text(node["class_type"]) and _samples(node)), None)
     if sampler is None:
         return None
-    own = _dict(sampler.get("inputs"))
+    own = _taken_together(nodes, _dict(sampler.get("inputs")))
     upstream = list(_upstream(nodes, own.get("model")))
     latent = next((_dict(node.get("inputs")) for node in _upstream(nodes, own.get("latent_image"))), {})
     name, schedule = own.get("sampler_name"), own.get("scheduler")
     said = {
-        "Steps": own.get("steps"),
+        "Steps": _number(nodes, own.get("steps")),
         "Sampler": _comfy_sampler(name, ""),
         "Schedule type": _comfy_schedule(schedule),
-        "CFG scale": own.get("cfg"),
+        "CFG scale": _number(nodes, own.get("cfg")),
+        "Distilled CFG Scale": _guidance(nodes, own.get("positive")),
         "Seed": _number(nodes, own.get("seed", own.get("noise_seed"))),
         "Size": _size(latent.get("width"), latent.get("height")),
-        "Model": _name(_first(upstream, "ckpt_name")),
+        "Model": _name(_first(upstream, "ckpt_name") or _first(upstream, "unet_name")),
     }
-    if _samples(sampler) and own.get("denoise") not in (None, 1, 1.0):
+    if own.get("denoise") not in (None, 1, 1.0):
         said["Denoising strength"] = own.get("denoise")
     loras = (
         (_name(inputs["lora_name"]), inputs.get("strength_model", 1))
@@ -280,7 +281,39 @@ _READERS: tuple[Callable[[Json], Infotext | None], ...] = (_swarm, _invoke, _com
 
 def _samples(node: Json) -> bool:
     inputs = _dict(node.get("inputs"))
-    return "steps" in inputs and "positive" in inputs
+    return ("steps" in inputs and "positive" in inputs) or "sigmas" in inputs
+
+
+_PARTS = {"sigmas": "sigmas", "sampler": "", "guider": "", "noise": ""}
+"""Inputs of ComfyUI's custom samplers that lead to nodes with a sampler's values, and through which input those pass
+one another on."""
+
+
+def _taken_together(nodes: Json, own: Json) -> dict[str, Any]:
+    """The inputs of a sampler, also where they are divided among several nodes (SamplerCustom, SamplerCustomAdvanced:
+    Flux and what came after it)."""
+    found: dict[str, Any] = dict(own)
+    for part, passed in _PARTS.items():
+        for node in _linked(nodes, own.get(part), passed):
+            found = {**_dict(node.get("inputs")), **found}
+    positive = next((found[key] for key in ("positive", "conditioning", "cond1") if key in found), None)
+    return {**found, "positive": positive} if positive is not None else found
+
+
+def _linked(nodes: Json, link: object, through: str) -> Iterator[Json]:
+    """The node that ``link`` leads to, and those behind its input ``through``."""
+    for _ in range(MAX_HOPS):
+        node = _dict(nodes.get(_text(link[0]))) if isinstance(link, list) and link else {}
+        if not node:
+            return
+        yield node
+        link = _dict(node.get("inputs")).get(through)
+
+
+def _guidance(nodes: Json, link: object) -> object:
+    """What Flux is told of its guidance on the way to a conditioning, under Forge's name."""
+    behind = _linked(nodes, link, "conditioning")
+    return next((told for node in behind if (told := _dict(node.get("inputs")).get("guidance")) is not None), None)
 
 
 def _upstream(nodes: Json, link: object) -> Iterator[Json]:
@@ -299,7 +332,7 @@ def _words(nodes: Json, link: object) -> str:
     for _ in range(MAX_HOPS):
         node = _dict(nodes.get(_text(link[0]))) if isinstance(link, list) and link else {}
         inputs = _dict(node.get("inputs"))
-        for key in ("text", "text_g", "string", "value"):
+        for key in ("text", "text_g", "t5xxl", "prompt", "string", "value"):
             if isinstance(inputs.get(key), str):
                 return str(inputs[key])
         link = next(
@@ -311,7 +344,7 @@ def _words(nodes: Json, link: object) -> str:
 def _number(nodes: Json, value: object) -> object:
     """A number, or the one of the node that it comes from."""
     for node in _upstream(nodes, value):
-        return next((one for one in _dict(node.get("inputs")).values() if isinstance(one, int)), None)
+        return next((one for one in _dict(node.get("inputs")).values() if isinstance(one, int | float)), None)
     return value
 
 

@@ -143,6 +143,10 @@ SENTENCES: Mapping[str, Sentence] = {
         "El texto de «{source}» no está en UTF-8 ni en UTF-16.",
         "Ábrelo en un editor de textos y guárdalo de nuevo eligiendo «UTF-8».",
     ),
+    "request.infotext_workflow": Sentence(
+        "«{source}» guarda un flujo de ComfyUI hecho de una forma que aquí no se sabe leer.",
+        "Ábrelo en ComfyUI, copia de allí el prompt y pégalo aquí.",
+    ),
     "request.infotext_unreadable": Sentence(
         "«{source}» no contiene datos de generación.",
         "Usa la imagen tal como la guardó el programa: las redes sociales suelen borrar esos datos.",

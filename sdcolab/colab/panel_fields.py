@@ -8,6 +8,7 @@ from typing import Any
 
 from sdcolab.colab.panel_canvas import canvas_widget
 from sdcolab.core.fields import Field
+from sdcolab.core.pictures import for_browsers
 from sdcolab.core.words.axes import GENERAL, GROUP_MARK
 from sdcolab.core.words.base import Words
 from sdcolab.core.words.panel import PICTURES, TAKE_AWAY
@@ -145,7 +146,7 @@ class PictureWidget(FieldWidget):
         self._shown.layout.display = "flex" if self._pictures else "none"
         self._clear.layout.display = "flex" if self._pictures else "none"
         if self._pictures:
-            self._shown.value = self._pictures[0]
+            self._shown.value = for_browsers(self._pictures[0])
         self._count.value = PICTURES.format(count=len(self._pictures)) if len(self._pictures) > 1 else ""
         count_on(self._upload, len(self._pictures))
         for told in self._told:
@@ -165,8 +166,16 @@ class PictureWidget(FieldWidget):
 
 def uploaded(value: Any) -> list[bytes]:
     """The contents that a ``FileUpload`` holds, in ipywidgets 7 (a dictionary by name) and 8 (a tuple)."""
-    files = value.values() if isinstance(value, Mapping) else value or ()
-    return [found for file in files if (found := bytes(file["content"]))]
+    return [content for _, content in uploaded_files(value)]
+
+
+def uploaded_files(value: Any) -> list[tuple[str, bytes]]:
+    """The same with their names."""
+    if isinstance(value, Mapping):
+        files = [(name, bytes(file["content"])) for name, file in value.items()]
+    else:
+        files = [(file["name"], bytes(file["content"])) for file in value or ()]
+    return [(name, content) for name, content in files if content]
 
 
 def count_on(upload: Any, count: int) -> None:
@@ -204,9 +213,10 @@ class CanvasWidget(FieldWidget):
 
     def show(self, picture: bytes | None) -> None:
         """Paint over ``picture`` from now on."""
-        if self._canvas.picture != (picture or b""):
+        shown = for_browsers(picture or b"")
+        if self._canvas.picture != shown:
             self._canvas.value = None
-            self._canvas.picture = picture or b""
+            self._canvas.picture = shown
 
 
 def draw_field(widgets: Any, field: Field, words: Words, value: Any, lists: Lists) -> FieldWidget:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-from sdcolab.colab.panel_fields import uploaded
+from sdcolab.colab.panel_fields import uploaded_files
 from sdcolab.colab.panel_form import FormBox
 from sdcolab.colab.panel_generation import picture_of
 from sdcolab.colab.panel_notes import Guarded
 from sdcolab.core import infotext
+from sdcolab.core.pictures import for_browsers
 from sdcolab.core.tasks import Origin
 from sdcolab.core.words import panel as words
 from sdcolab.studio.form import Reader, once
@@ -93,11 +93,11 @@ class PngInfoTab:
             send(self._picture, self._text.value)
 
     def _look(self) -> None:
-        found = uploaded(self._upload.value)
+        found = uploaded_files(self._upload.value)
         if not found:
             return
-        self._picture = found[-1]
-        self._shown.value = self._picture
+        name, self._picture = found[-1]
+        self._shown.value = for_browsers(self._picture)
         self._shown.layout.display = "flex"
         self._text.value = ""
-        self._text.value = infotext.read_bytes(self._picture, Path("imagen").name)
+        self._text.value = infotext.read_bytes(self._picture, name)

@@ -159,6 +159,21 @@ def _checked(image: Image.Image, path: Path) -> Image.Image:
     return image
 
 
+_TIFF = (b"II*\0", b"MM\0*")
+
+
+def for_browsers(data: bytes) -> bytes:
+    """``data``, or the same picture as PNG where it is in the one format of ours that browsers do not show."""
+    if not data.startswith(_TIFF):
+        return data
+    out = io.BytesIO()
+    try:
+        picture_from(data, Path("imagen.tif")).save(out, "PNG")
+    except (PictureTooLarge, PictureUnreadable):
+        return data
+    return out.getvalue()
+
+
 def small_png(data: bytes, side: int) -> bytes | None:
     """The picture in ``data`` as a PNG of at most ``side`` pixels a side, without metadata; None when it is no picture
     of the known formats, or too large."""
@@ -166,7 +181,7 @@ def small_png(data: bytes, side: int) -> bytes | None:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
                 return None
-            small = image.convert("RGB")
+            small = plain(image).convert("RGB")
             small.thumbnail((side, side))
             small.info.clear()
             out = io.BytesIO()

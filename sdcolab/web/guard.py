@@ -25,6 +25,7 @@ from sdcolab.web.gate import FileGate
 from sdcolab.web.login import Logins, Refusal, source
 from sdcolab.web.look import login_page
 from sdcolab.web.origins import SAFE_METHODS, Caller, caller, guest, host_name, is_intrusion, preflight, protected
+from sdcolab.web.shown import HIDDEN_SUFFIXES, AsPng
 
 API = "/gradio_api"
 FILE_PREFIX = f"{API}/file="
@@ -141,7 +142,10 @@ class Guard:
         if self._rooms and path.startswith(ROOMS_PREFIX):
             return self._rooms
         if path.startswith(FILE_PREFIX):
-            return None if self._files.admits(path.removeprefix(FILE_PREFIX)) else _refused()
+            name = path.removeprefix(FILE_PREFIX)
+            if not self._files.admits(name):
+                return _refused()
+            return AsPng(Path(name)) if name.lower().endswith(HIDDEN_SUFFIXES) else None
         return None if path in _EXACT or path.startswith(_PREFIXES) else _refused()
 
     async def _for_client(self, api: ASGIApp, method: str, headers: Headers, receive: Receive, address: str) -> ASGIApp:

@@ -35,6 +35,7 @@ from sdcolab.core.request import FIELDS, GenerationRequest, Hires, Variation
 from sdcolab.core.tasks import Generate, Origin
 from sdcolab.core.words import FIELD_LABELS, explain
 from sdcolab.core.words.control import SEND_TO_CONTROL
+from sdcolab.core.words.panel import CHOOSE_PICTURE
 from sdcolab.process.supervisor import RestartPolicy, Roster
 from sdcolab.studio.form import Control, control_of
 from sdcolab.studio.job import JobSnapshot
@@ -620,6 +621,17 @@ def test_styles_lora_and_defaults(desk: Desk) -> None:
     desk.widget("Estilos").value = ("Bonito",)
     desk.press("🗑️ Borrar estilos")
     assert desk.widget("Estilos").options == ()
+
+
+def test_a_tiff_is_seen_and_called_by_its_name(desk: Desk) -> None:
+    panel = desk.open()
+    data = io.BytesIO()
+    Image.new("RGB", (96, 64), "red").save(data, "TIFF")
+    (chooser,) = [one for one in walk(panel.box) if getattr(one, "description", "") == CHOOSE_PICTURE]
+    chooser.value = uploaded("foto.tif", data.getvalue())
+    assert "«foto.tif» no contiene datos" in desk.text()
+    shown = [one.value for one in walk(panel.box) if isinstance(one, ipywidgets.Image) and one.value]
+    assert [one[:4] for one in shown] == [b"\x89PNG"]
 
 
 def test_uploads_of_both_generations_of_ipywidgets() -> None:

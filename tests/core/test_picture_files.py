@@ -21,7 +21,7 @@ from sdcolab.core.errors import (
     PictureUnreadable,
 )
 from sdcolab.core.infotext import read_bytes
-from sdcolab.core.pictures import header_size, measured, open_picture, open_pictures, size_in_text
+from sdcolab.core.pictures import for_browsers, header_size, measured, open_picture, open_pictures, size_in_text
 from sdcolab.gallery.facts import read_facts
 from sdcolab.gallery.thumbnails import thumbnail
 
@@ -153,3 +153,13 @@ def test_every_kind_of_pixels_becomes_one_that_is_known(
     assert isinstance(grey, int)
     assert (picture.mode, round(grey / 255, 1)) == found
     assert png_text(picture)["png"]
+
+
+@pytest.mark.parametrize("mode", ["RGB", "CMYK", "I;16"])
+def test_what_browsers_do_not_show_is_shown_as_png(mode: str) -> None:
+    data = io.BytesIO()
+    Image.new(mode, (30, 20)).save(data, "TIFF")
+    with Image.open(io.BytesIO(for_browsers(data.getvalue()))) as shown:
+        assert (shown.format, shown.size) == ("PNG", (30, 20))
+    for other in (b"", b"II*\0 roto", b"\x89PNG"):
+        assert for_browsers(other) == other

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import re
 import socket
@@ -15,6 +16,7 @@ import httpx
 import pytest
 from gradio.routes import App
 from gradio_client import Client
+from PIL import Image
 from web_fakes import Bench, make_bench
 
 from sdcolab.core.errors import PortBusy
@@ -215,6 +217,17 @@ def test_images_are_served_byte_for_byte(house: House) -> None:
         answer = read(client, str(house.image))
         assert answer.status_code == 200
         assert answer.content == house.image.read_bytes()
+
+
+def test_a_tiff_is_served_as_what_browsers_show(house: House) -> None:
+    data = io.BytesIO()
+    Image.new("RGB", (30, 20)).save(data, "TIFF")
+    with house.inside() as client:
+        name = client.post(f"{API}/upload", files={"files": ("a.TIF", data.getvalue())}).json()[0]
+        answer = read(client, name)
+        with Image.open(io.BytesIO(answer.content)) as shown:
+            assert (answer.headers["content-type"], shown.format, shown.size) == ("image/png", "PNG", (30, 20))
+        assert read(client, f"{name}.tif").status_code == 403
 
 
 @pytest.mark.parametrize(

@@ -18,12 +18,12 @@ from support.trial import Fit, Trial, Unit
 from sdcolab import __version__
 from sdcolab.cli import build_parser, main
 from sdcolab.cli.generar import FIELD_OPTIONS
-from sdcolab.cli.options import PICTURES, FieldOptions, option_name
+from sdcolab.cli.options import FieldOptions, option_name
 from sdcolab.cli.parser import SpanishParser
 from sdcolab.cli.progress import progress_text
 from sdcolab.core.errors import Cancelled
 from sdcolab.core.events import BytesReceived, Ended, Phase, PhaseStarted, StepDone
-from sdcolab.core.fields import Field, table_of, value_at
+from sdcolab.core.fields import Field, table_of, value_at, with_values
 from sdcolab.core.request import FIELDS, GenerationRequest
 from sdcolab.core.result import GenerationResult
 from sdcolab.core.words import Words
@@ -218,7 +218,7 @@ def test_a_file_that_is_no_model(tmp_path: Path) -> None:
 
 # --- Every field is an option -------------------------------------------------------------------------------------
 
-FILES = {path: f"{field.name}.png" for path, field in FIELDS.items() if field.control in PICTURES}
+FILES = {path: f"{field.name}.png" for path, field in FIELDS.items() if field.is_picture}
 
 
 def written(field: Field, value: object) -> str:
@@ -292,14 +292,39 @@ def test_parts_that_repeat_are_an_option_that_repeats(monkeypatch: pytest.Monkey
         "units.model": Words("Modelo")
     }
     monkeypatch.setattr("sdcolab.cli.options.FIELD_WORDS", words)
-    parts = {"units": "Control", "control": "ControlNet", "details": "Repaso"}
+    parts = {"units": "Unidades", "control": "ControlNet", "details": "Repaso"}
     monkeypatch.setattr("sdcolab.cli.options.PART_LABELS", parts)
     options = FieldOptions(Trial)
     parser = SpanishParser()
     options.add_to(parser)
-    typed = ["--control", "modelo=canny,weight=0.5", "--control", "modelo=b,fit=Just Resize"]
+    typed = ["--unidades", "modelo=canny,weight=0.5", "--units", "modelo=b,fit=Just Resize"]
     given = options.given(parser.parse_args(typed))
-    assert given["units"] == (Unit("canny", weight=0.5), Unit("b", fit=Fit.STRETCH))
+    assert with_values(Trial(), given).units == (Unit("canny", weight=0.5), Unit("b", fit=Fit.STRETCH))
+
+
+def test_the_pictures_of_a_unit_are_files_and_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mapas").mkdir()
+    for name, side in (("foto.png", 8), ("mapas/b.png", 24), ("mapas/a.png", 16), ("zona.png", 32)):
+        Image.new("RGB", (side, side)).save(tmp_path / name)
+    (tmp_path / "mapas" / "leeme.txt").write_text("x")
+    typed = ("--control", "imagen=foto.png,tipo=canny,peso=0.8", "--controlnet", "imagen=mapas,imagen=foto.png")
+    request = request_of(monkeypatch, tmp_path, *typed, "--control", "dibujo=foto.png,zona=zona.png,nombre=trazo")
+    first, second, third = request.control
+    assert [(one.width, unit.module, unit.weight) for unit in (first,) for one in unit.images] == [(8, "canny", 0.8)]
+    assert [one.width for one in second.images] == [16, 24, 8]
+    assert (third.images, third.title) == ((), "trazo")
+    assert third.drawing is not None
+    assert third.region is not None
+    assert (third.drawing.width, third.region.width) == (8, 32)
+
+
+def test_a_unit_of_an_infotext_takes_what_the_command_adds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "foto.png")
+    unit = 'ControlNet 0: "Module: reference_only, Model: None, Weight: 0.5, Control Mode: Balanced"'
+    (tmp_path / "datos.txt").write_text(f"gato\nSteps: 9, Sampler: Euler, Seed: 3, {unit}", "utf-8")
+    request = request_of(monkeypatch, tmp_path, "--infotext", "datos.txt", "--control", "imagen=foto.png,fin=0.5")
+    (unit_made,) = request.control
+    assert (unit_made.module, unit_made.weight, unit_made.end, len(unit_made.images)) == ("reference_only", 0.5, 0.5, 1)
 
 
 def test_every_option_says_what_it_is_for_and_no_explanation_is_left_over() -> None:

@@ -17,9 +17,9 @@ from typing import Any, NoReturn
 from PIL import Image
 
 from sdcolab.cli.generar import FIELD_OPTIONS, IMAGE, MASK, build_request
-from sdcolab.cli.options import PICTURES
 from sdcolab.core.codec import from_json, picture_from_text
 from sdcolab.core.errors import BatchEmpty, BatchUnreadable, CannotRead, InfotextUnreadable, SdcolabError
+from sdcolab.core.fields import plain_path
 from sdcolab.core.files import system_reason
 from sdcolab.core.folders import Folders
 from sdcolab.core.infotext import Pasted, parse, read_bytes
@@ -109,8 +109,8 @@ def _order(spot: _Spot, digest: str, base: Pasted, values: Given, folder: Path) 
 
 
 def _is_picture(path: str) -> bool:
-    field = FIELDS.get(path)
-    return path in (IMAGE, MASK) or (field is not None and field.control in PICTURES)
+    field = FIELDS.get(plain_path(path))
+    return path in (IMAGE, MASK) or (field is not None and field.is_picture)
 
 
 def _guarded(spot: _Spot, build: Callable[[], GenerationRequest]) -> GenerationRequest:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from sdcolab.cli.options import PICTURES, FieldOptions, option_name
+from sdcolab.cli.options import FieldOptions, option_name
 from sdcolab.cli.parser import add_folder_option, words
 from sdcolab.cli.progress import ConsoleProgress, warn
 from sdcolab.cli.scripts import add_script_options, run_task, script_called
@@ -26,12 +26,12 @@ from sdcolab.core.errors import (
     SdcolabError,
 )
 from sdcolab.core.events import Event, Note
-from sdcolab.core.fields import value_at, with_values
+from sdcolab.core.fields import plain_path, value_at, with_values
 from sdcolab.core.files import system_reason
 from sdcolab.core.formats import ImageFormat
 from sdcolab.core.infotext import Pasted, parse, read_bytes
 from sdcolab.core.machine import folders_in
-from sdcolab.core.pictures import open_picture
+from sdcolab.core.pictures import PICTURE_SUFFIXES, open_picture
 from sdcolab.core.request import FIELDS, GenerationRequest
 from sdcolab.core.result import GenerationResult
 from sdcolab.core.timing import PartTimes
@@ -158,9 +158,7 @@ def build_request(
     say where). ``fail`` is called with a sentence when an option means nothing without another one."""
     request = GenerationRequest(**pasted.changes)
     values: dict[str, Any] = {
-        path: open_picture(folder / value) if getattr(FIELDS.get(path), "control", "") in PICTURES else value
-        for path, value in given.items()
-        if path not in (IMAGE, MASK)
+        path: _opened(path, value, folder) for path, value in given.items() if path not in (IMAGE, MASK)
     }
     if IMAGE in given:
         mask = open_picture(folder / given[MASK]) if MASK in given else None
@@ -169,8 +167,26 @@ def build_request(
         values = {"hires.width": 0, "hires.height": 0} | values
     there = {*given, *(path for path in ("refiner.checkpoint",) if value_at(request, path))}
     for path in given:
-        _need(fail, path, there)
+        if path == plain_path(path):
+            _need(fail, path, there)
     return with_values(request, values)
+
+
+def _opened(path: str, value: Any, folder: Path) -> Any:
+    """What the field at ``path`` holds: pictures from their files, all of a folder's where it holds several."""
+    field = FIELDS.get(plain_path(path))
+    if field is None or not field.is_picture:
+        return value
+    if not field.many or isinstance(value, Path):
+        return open_picture(folder / value)
+    return tuple(open_picture(file) for one in value for file in _pictures_in(folder / one))
+
+
+def _pictures_in(place: Path) -> list[Path]:
+    """The pictures of a folder by their names; a file is itself."""
+    if not place.is_dir():
+        return [place]
+    return sorted(file for file in place.iterdir() if file.suffix.lower() in PICTURE_SUFFIXES)
 
 
 def _read_infotext(source: str) -> str:

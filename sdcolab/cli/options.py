@@ -16,14 +16,10 @@ from typing import Any
 from sdcolab.cli.parser import decimal, whole, words
 from sdcolab.core.errors import FieldNotOption, RequestError
 from sdcolab.core.fields import Field, Part, parts_of, table_of
-from sdcolab.core.pictures import open_picture
 from sdcolab.core.registry import closest
 from sdcolab.core.words import FIELD_WORDS, PART_LABELS
 from sdcolab.core.words import command as said
 from sdcolab.core.words.console import explain
-
-PICTURES = ("picture", "mask")
-"""Controls of fields that hold pictures: the command reads them from files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +42,7 @@ class FieldOptions:
         for path, part in self._units().items():
             group = parser.add_argument_group(PART_LABELS[path])
             group.add_argument(
-                f"--{_slug(PART_LABELS[path])}",
+                *dict.fromkeys((f"--{_slug(PART_LABELS[path])}", f"--{path}")),
                 dest=path,
                 action="append",
                 type=_unit_reader(path, part),
@@ -55,13 +51,14 @@ class FieldOptions:
             )
 
     def given(self, options: argparse.Namespace) -> dict[str, Any]:
-        """What was written, by path; pictures are still the names of their files."""
-        found = {path: getattr(options, path, None) for path in (*self._fields(), *self._units())}
-        return {
-            path: tuple(value) if isinstance(value, list) else value
-            for path, value in found.items()
-            if value is not None
-        }
+        """What was written, by path, that of parts that repeat by the number of each ("control.0.weight"); pictures are
+        still the names of their files."""
+        found = {path: getattr(options, path, None) for path in self._fields()}
+        written = {path: value for path, value in found.items() if value is not None}
+        for path in self._units():
+            for number, values in enumerate(getattr(options, path, None) or ()):
+                written |= {f"{path}.{number}.{name}": value for name, value in values.items()}
+        return written
 
     def needed(self, path: str) -> tuple[str, ...]:
         """The fields without which the one at ``path`` means nothing: what the parts around it need, outermost
@@ -125,7 +122,7 @@ def _settings(field: Field) -> dict[str, Any]:
 
 
 def _metavar(field: Field) -> str:
-    if field.control in PICTURES or field.kind is Path:
+    if field.is_picture or field.kind is Path:
         return "ARCHIVO"
     if field.is_number:
         return "N" if field.kind is int else "X"
@@ -148,13 +145,13 @@ def _help(field: Field) -> str:
 
 def _reader(field: Field) -> Callable[[str], Any]:
     one = _one_reader(field)
-    if not field.many or field.control in PICTURES:
+    if not field.many or field.is_picture:
         return one
     return lambda text: tuple(one(part) for part in text.split(",") if part.strip())
 
 
 def _one_reader(field: Field) -> Callable[[str], Any]:
-    if field.control in PICTURES or field.kind is Path:
+    if field.is_picture or field.kind is Path:
         return Path
     if field.is_choice:
         return _word(field)
@@ -182,36 +179,37 @@ def _unit_fields(path: str, part: Part) -> Mapping[str, Field]:
     return {option_name(inner): field for inner, field in table_of(part.kind, path).items()}
 
 
-def _unit_reader(path: str, part: Part) -> Callable[[str], Any]:
-    """A parser for ``campo=valor,campo=valor``; pictures are read from their files."""
+def _unit_reader(path: str, part: Part) -> Callable[[str], dict[str, Any]]:
+    """A parser for ``campo=valor,campo=valor``; pictures are still the names of their files, and each ``imagen=`` of a
+    field that holds several adds one."""
     known = _unit_fields(path, part)
 
-    def parse(text: str) -> Any:
+    def parse(text: str) -> dict[str, Any]:
         values: dict[str, Any] = {}
         for pair in text.split(","):
             name, _, written = pair.partition("=")
             field = known.get(name.strip().casefold())
             if field is None:
                 raise argparse.ArgumentTypeError(said.NO_FIELD.format(name=name.strip(), known=", ".join(known)))
-            values[field.name] = _unit_value(field, written.strip())
+            value = _unit_value(field, written.strip())
+            values[field.name] = (*values.get(field.name, ()), value) if field.is_picture and field.many else value
         missing = [name for name, field in known.items() if field.required and field.name not in values]
         if missing:
             raise argparse.ArgumentTypeError(said.FIELD_MISSING.format(name=missing[0]))
-        return _made(part.kind, values)
+        pictures = {field.name for field in known.values() if field.is_picture}
+        _made(part.kind, {name: value for name, value in values.items() if name not in pictures})
+        return values
 
     return parse
 
 
 def _unit_value(field: Field, written: str) -> Any:
-    if field.kind is bool:
-        return written.casefold() in said.YES
-    value = _reader(field)(written)
-    return _made(open_picture, value) if field.control in PICTURES else value
+    return written.casefold() in said.YES if field.kind is bool else _reader(field)(written)
 
 
-def _made(make: Callable[..., Any], values: Any) -> Any:
+def _made(make: Callable[..., Any], values: Mapping[str, Any]) -> Any:
     """What ``make`` makes of ``values``; its Spanish complaint is argparse's."""
     try:
-        return make(**values) if isinstance(values, dict) else make(values)
+        return make(**values)
     except RequestError as error:
         raise argparse.ArgumentTypeError(explain(error).text) from error

@@ -22,7 +22,7 @@ class RemarkBox:
 
     def __init__(self, widgets: Any, studio: Studio, asked: Callable[[], Asked], guarded: Guarded) -> None:
         self._told = widgets.HTML()
-        self._off = widgets.Button(layout=widgets.Layout(width="auto", display="none"))
+        self._off = widgets.Button(layout=widgets.Layout(width="auto", display="none", align_self="flex-start"))
         self._off.on_click(guarded(self._turn_off))
         self._part = ""
         self._form: FormBox | None = None

@@ -26,6 +26,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
+from PIL import Image
+
 from sdcolab.core.errors import FieldNotMultiple, FieldOutOfRange, TextTooLong
 from sdcolab.core.untrusted import clean_text
 
@@ -111,6 +113,11 @@ class Field(Facts):
     def is_number(self) -> bool:
         """Whether it holds numbers."""
         return self.kind in (int, float)
+
+    @property
+    def is_picture(self) -> bool:
+        """Whether it holds pictures, which a command reads from files."""
+        return self.kind is Image.Image
 
     @property
     def increment(self) -> float:

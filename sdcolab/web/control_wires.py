@@ -92,7 +92,7 @@ def connect_units(panel: Any, desk: ControlDesk, quiet: dict[str, Any]) -> None:
         for control, update in zip(numbers, actions.look(module.value, a.value, b.value), strict=True):
             draw_with(control, update)
         module.change(actions.look, [module, a, b], numbers, **quiet)
-        gr.on([kind.input, module.change, model.change], actions.tell, chosen, told, **quiet)
+        gr.on([kind.change, module.change, model.change], actions.tell, chosen, told, **quiet)
         weights.download.click(actions.download, chosen, told, **quiet)
 
 

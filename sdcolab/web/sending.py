@@ -3,7 +3,7 @@ return updates by control."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from sdcolab.core import infotext
 from sdcolab.core.control import ControlType
 from sdcolab.core.pictures import read_picture_file
 from sdcolab.core.words import page as words
-from sdcolab.core.words.control import SENT_TO_CONTROL
+from sdcolab.core.words.control import SENT_POSE, SENT_TO_CONTROL
 from sdcolab.studio.generating import IMAGE_MODE, TEXT_MODE, GenerationDesk, Reading, fitting_size, of_a_beginning
 from sdcolab.studio.studio import Studio
 from sdcolab.web import fragments
@@ -116,8 +116,9 @@ class Sender:
             return {fields["width"]: size[0], fields["height"]: size[1]}
         return {self._panel.sizes: {**(sizes if isinstance(sizes, dict) else {}), IMAGE_MODE: list(size)}}
 
-    def grant(self, room: str, value: Any, mode: str, sizes: Any) -> Updates:
-        """What a room wants done with the form or one of its own pictures (``web.rooms.wish``)."""
+    def grant(self, room: str, value: Any, mode: str, sizes: Any, *switches: Any) -> Updates:
+        """What a room wants done with the form or one of its own pictures (``web.rooms.wish``). ``switches``: which
+        units are on."""
         said = wish(value)
         if said.get("act") == "script":
             known = [script.id for script in self._parts.layout.scripts]
@@ -136,9 +137,10 @@ class Sender:
             case "extras":
                 return self._to_extras(path)
             case "control":
-                return self._to_control(path, {})
+                return self.send_file_to_control(path, *switches)
             case "pose":
-                return self._follow(self._desk.control.put_map(path, {}, ControlType.OPENPOSE))
+                put = self._desk.control.put_map(path, self._units(switches), ControlType.OPENPOSE)
+                return self._follow(put, SENT_POSE)
             case _:
                 return self.use_file(path)
 
@@ -176,17 +178,18 @@ class Sender:
         """The same for a file."""
         if not path:
             return {self._panel.message: no_image()}
-        return self._to_control(path, dict(zip(self._desk.control.units, switches, strict=False)))
+        return self._follow(self._desk.control.put(path, self._units(switches)), SENT_TO_CONTROL)
 
-    def _to_control(self, path: str, switches: Mapping[str, Any]) -> Updates:
-        return self._follow(self._desk.control.put(path, switches))
+    def _units(self, switches: Sequence[Any]) -> dict[str, Any]:
+        return dict(zip(self._desk.control.units, switches, strict=False))
 
-    def _follow(self, values: Mapping[str, Any]) -> Updates:
-        said = fragments.message(SENT_TO_CONTROL, fragments.Tone.GOOD)
+    def _follow(self, values: Mapping[str, Any], told: str) -> Updates:
+        said = fragments.message(told, fragments.Tone.GOOD)
         return {self._panel.fields[name]: value for name, value in values.items()} | {self._panel.message: said}
 
-    def dropped(self, value: Any, mode: str, sizes: Any) -> Updates:
-        """A picture dropped on the page (``web/dropping.py``), and what its owner wants with it."""
+    def dropped(self, value: Any, mode: str, sizes: Any, *switches: Any) -> Updates:
+        """A picture dropped on the page (``web/dropping.py``), and what its owner wants with it. ``switches``: which
+        units are on."""
         path, action = (value.get("path"), value.get("action")) if isinstance(value, dict) else (None, None)
         if not isinstance(path, str):
             return {self._panel.message: no_image()}
@@ -196,7 +199,7 @@ class Sender:
             pictures = self._parts.tools["extras"].controls["pictures"]
             return {pictures: [path], self._parts.tabs: gr.Tabs(selected="extras")}
         if action == "control":
-            return self._to_control(path, {})
+            return self.send_file_to_control(path, *switches)
         return self.send_file(path, mode, sizes, inpaint=action == "inpaint")
 
     def size_of(self, path: str | None) -> Updates:

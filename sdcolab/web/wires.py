@@ -143,7 +143,7 @@ class Wires:
         actions["seed-reuse"].click(self._actions.reuse_seed, self._selected, self._panel.fields["seed"], **QUIET)
         actions["copy"].click(None, None, None, js="() => { window.sdcolab.viewer?.copy() }", **QUIET)
         self._parts.drop.input(
-            sender.dropped, [self._parts.drop, self._panel.mode, self._panel.sizes], filled, **QUIET
+            sender.dropped, [self._parts.drop, self._panel.mode, self._panel.sizes, *units], filled, **QUIET
         ).then(None, self._parts.drop, None, js=f"(drop) => drop?.action === 'control' && ({SHOW_CONTROL})()", **QUIET)
         actions["compare"].click(None, None, None, js="() => { window.sdcolab.viewer?.compare() }", **QUIET)
         actions["enhance"].click(
@@ -166,10 +166,11 @@ class Wires:
         )
 
     def _connect_rooms(self) -> None:
+        units = self._panel.some(*self._actions.desk.control.units)
         for name, room in self._parts.rooms.items():
             room.input(
                 partial(self._sender.grant, name),
-                [room, self._panel.mode, self._panel.sizes],
+                [room, self._panel.mode, self._panel.sizes, *units],
                 self._form_outputs,
                 **QUIET,
             )

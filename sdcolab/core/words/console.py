@@ -12,8 +12,8 @@ _GET_THIS = "Descárgalo con: sdcolab descargar {link}"
 
 ADVICE: Mapping[str, str] = {
     "unexpected": "Vuelve a intentarlo; si se repite, pide ayuda con lo que guarda «sdcolab diagnostico --informe».",
-    "control.image_missing": "Añade su imagen a la unidad: --controlnet image=ARCHIVO,…",
-    "control.model_not_chosen": f"Pon en la unidad model=NOMBRE, uno del mismo tipo que el preprocessor. {_GET}",
+    "control.image_missing": "Añade su imagen a la unidad: --control imagen=ARCHIVO,…",
+    "control.model_not_chosen": f"Pon en la unidad modelo=NOMBRE, uno del mismo tipo que el preprocessor. {_GET}",
     "control.preprocessor_file_missing": _GET_THIS,
     "details.detector_missing": "Elige otro, o descárgalo ({size}) con: sdcolab descargar {link}",
     "details.face_file_missing": _GET_THIS,

@@ -93,7 +93,7 @@ POSE_WORDS: Mapping[str, str] = {
     "nobody": "No se encontró a nadie en la imagen.",
     "found": "Personas encontradas: {count}.",
     "unread": "Ese archivo no se puede leer.",
-    "sent": "La pose está en una unidad de ControlNet: elige ahí un modelo de Openpose y pulsa Generar.",
+    "sent": "La pose está en una unidad de ControlNet del tipo Openpose.",
     "shape": "Lienzo",
 }
 """Of the editor of poses (``rooms/poses.js``)."""
@@ -126,6 +126,7 @@ REGION_WORDS: Mapping[str, str] = {
 SEND_TO_CONTROL = "Enviar a ControlNet"
 SHOWN_TO_CONTROL = f"🕹️ {SEND_TO_CONTROL}"
 SENT_TO_CONTROL = "La imagen es la muestra de una unidad de ControlNet: elige ahí el tipo de control."
+SENT_POSE = "La pose es la muestra de una unidad de ControlNet del tipo Openpose."
 
 PREPROCESSOR_NOTE = "Lo necesitan en ControlNet: {users}"
 """Of a file in the catalogue."""

@@ -53,6 +53,20 @@ separados por comas. Si alguno pide una clave, guárdala en *Add-ons → Secrets
 cerrar la sesión. La celda **Cerrar y guardar todo** lo deja listo.
 """
 
+KAGGLE_WORDS = {
+    'guardar_imagenes_en_drive = False #@param {type:"boolean"}\n': "",
+    'guardar_configuracion_en_drive = False #@param {type:"boolean"}\n': "",
+    "            guardar_imagenes_en_drive=guardar_imagenes_en_drive,\n": "",
+    "            guardar_configuracion_en_drive=guardar_configuracion_en_drive,\n": "",
+    "guardarlas en los **Secretos** 🔑 de Colab (barra de la izquierda)": "guardarlas en *Add-ons → Secrets*,",
+    "⚠️ Colab guarda lo que escribas": "⚠️ Kaggle guarda lo que escribas",
+    "espera a que Google Drive lo tenga todo antes de que cierres la sesión. Si Drive se desconectó, lo vuelve a "
+    "conectar.": "deja todo en `/kaggle/working`. Pulsa después **Save Version** para que Kaggle lo conserve.",
+    "/content/sdcolab/logs": "/kaggle/working/sdcolab/logs",
+    "vuelve a subirlo a Colab": "vuelve a subirlo",
+}
+"""What the cells say of Colab and Drive, in the words of Kaggle. Each must be there."""
+
 
 @dataclass(frozen=True, slots=True)
 class Origin:
@@ -229,6 +243,11 @@ def kaggle(notebook: dict[str, Any]) -> dict[str, Any]:
     made["metadata"].pop("colab", None)
     made["cells"] = [cell for cell in made["cells"] if cell.get("id") not in ("aviso", "telefono", "audio")]
     made["cells"][0]["source"] = KAGGLE_TITLE.splitlines(keepends=True)
+    for there, here in KAGGLE_WORDS.items():
+        if not any(there in "".join(cell["source"]) for cell in made["cells"]):
+            raise SystemExit(f"El cuaderno ya no dice «{there.strip()}»: corrige KAGGLE_WORDS.")
+        for cell in made["cells"]:
+            cell["source"] = "".join(cell["source"]).replace(there, here).splitlines(keepends=True)
     return made
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from sdcolab.colab.diagnosis import examine, page
 from sdcolab.colab.drive_sync import DriveNews, DriveSync
-from sdcolab.colab.host import Host
+from sdcolab.colab.host import Host, KaggleHost
 from sdcolab.colab.panel import Panel
 from sdcolab.colab.prepare import (
     Collaborators,
@@ -119,7 +119,15 @@ def close_all(collaborators: Collaborators) -> None:
     except KeyboardInterrupt:
         say(words.CLOSING_INTERRUPTED)
         return
-    say(words.DRIVE_HAS_ALL if flushed else words.NOTHING_PENDING)
+    say(words.DRIVE_HAS_ALL if flushed else _where_all_is(collaborators))
+
+
+def _where_all_is(collaborators: Collaborators) -> str:
+    """What a machine without pending work for Drive tells, so that nothing is lost."""
+    if collaborators.host.is_colab:
+        return words.NOTHING_PENDING
+    here = words.KEPT_HERE.format(folder=collaborators.folders.root)
+    return f"{here} {words.KAGGLE_KEEPS}" if isinstance(collaborators.host, KaggleHost) else here
 
 
 def _save_rest(collaborators: Collaborators) -> int:

@@ -214,8 +214,8 @@ class Preparation:
         links = (link, self._options.links.strip(), controlnets)
         reports = self._download("\n".join(filter(None, links)), self.tokens)
         self.model = model_to_open(reports)
-        if link and self.model is None:
-            self._tell_other_model()
+        if self.model is None and (link or demo):
+            self._tell_other_model(expected=bool(link))
         self.to_download_again = tuple(self._with.missing_downloads())
         if self.to_download_again:
             names = ", ".join(one.name for one in self.to_download_again)
@@ -231,14 +231,15 @@ class Preparation:
         if line := self._with.newer_version():
             self._say(line)
 
-    def _tell_other_model(self) -> None:
-        """The chosen model did not come: which one there is instead."""
+    def _tell_other_model(self, *, expected: bool) -> None:
+        """The chosen model did not come, if one was ``expected``: which one there is instead, or that there is none."""
         try:
             name = self._with.open_library(None).default_checkpoint().name
         except SdcolabError as error:
             self._say(f"⚠️ {explain(error)}")
             return
-        self._say(words.OTHER_MODEL.format(name=name))
+        if expected:
+            self._say(words.OTHER_MODEL.format(name=name))
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -355,8 +356,11 @@ def tell_gpu(outside: Collaborators) -> None:
         cards = outside.cards()
         outside.say((words.CARDS if cards > 1 else words.CARD).format(card=gpu, count=cards))
     else:
-        slower = f" {words.SLOWER_WITHOUT}" if outside.host.is_colab else ""  # elsewhere the advice says so
-        outside.say(f"⚠️ {explain(NoCuda())}{slower}")
+        if isinstance(outside.host, KaggleHost):
+            told = f"{explain(NoCuda()).text} {words.KAGGLE_CARD} {words.SLOWER_WITHOUT}"
+        else:  # at home the advice says how slow it is
+            told = f"{explain(NoCuda())} {words.SLOWER_WITHOUT if outside.host.is_colab else ''}"
+        outside.say(f"⚠️ {told.strip()}")
 
 
 def read_tokens(outside: Collaborators, typed: Mapping[str, str], names: Sequence[str]) -> dict[str, str]:

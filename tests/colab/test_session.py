@@ -15,9 +15,10 @@ from pathlib import Path
 
 import pytest
 
+from sdcolab.colab.host import KaggleHost
 from sdcolab.colab.links import page_frame
 from sdcolab.colab.notebook import Collaborators, StartOptions, close_all, start
-from sdcolab.colab.prepare import Download, Downloaded, MissingDownload, model_to_open, within
+from sdcolab.colab.prepare import Download, Downloaded, MissingDownload, model_to_open, tell_gpu, within
 from sdcolab.colab.session import session_access, web_ending
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import (
@@ -29,6 +30,7 @@ from sdcolab.core.errors import (
     NgrokProgramMissing,
     NgrokTokenMissing,
     NgrokTokenRejected,
+    NoModels,
     PackagesMissing,
     ProxyUnavailable,
     SecretNoAccess,
@@ -228,6 +230,21 @@ def test_from_play_to_public_url(cell: Cell, tmp_path: Path) -> None:
     assert f"Contraseña: {user[0].partition(':')[2]}\n" in text
     assert (cell.host.drive / "sdcolab" / "outputs" / "txt2img-images" / "2026-11-22" / "00000-1.png").exists()
     assert not list((cell.folders.root / ".sesion").glob("procesos-*.json"))
+
+
+def test_no_model_at_all_is_told_before_the_page_opens(cell: Cell) -> None:
+    cell.when("Contraseña:")
+    text = cell.run()
+    assert f"⚠️ {explain(NoModels(folder=cell.folders.models(ModelKind.CHECKPOINT)))}" in text
+
+
+def test_kaggle_is_told_in_its_own_words(cell: Cell) -> None:
+    said: list[str] = []
+    kaggle = replace(cell.collaborators(lambda tokens: cell.download), host=KaggleHost(), say=said.append)
+    tell_gpu(kaggle)
+    close_all(kaggle)
+    assert "GPU T4 x2" in said[0]
+    assert said[-1] == f"✅ Todo está en {cell.folders.root}. Pulsa Save Version para que Kaggle lo conserve."
 
 
 def test_again_with_the_same_password(cell: Cell) -> None:

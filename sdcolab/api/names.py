@@ -6,13 +6,14 @@ import contextlib
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sdcolab.api.fields import BadField
 from sdcolab.api.payload import own_name
 from sdcolab.core.detect import ModelKind
-from sdcolab.core.errors import NameReplaced, NoModels, SdcolabError, UnknownFile, UnknownName
-from sdcolab.core.faces import GFPGAN, RESTORER
+from sdcolab.core.errors import FaceFileMissing, NameReplaced, NoModels, SdcolabError, UnknownFile, UnknownName
+from sdcolab.core.faces import FACE_FILES, GFPGAN, RESTORER
 from sdcolab.core.fields import paths, plain_path, table_of, value_at, with_values
 from sdcolab.core.library import ModelFile
 from sdcolab.core.names import LATENT_UPSCALERS
@@ -38,6 +39,7 @@ class Names:
     def __init__(self, studio: Studio) -> None:
         self._studio = studio
         self._library = studio.library
+        self._faces = studio.library.folders.models(ModelKind.FACES)
         self._finders: Mapping[str, Callable[[str], str]] = {
             "checkpoints": self.checkpoint,
             "vaes": self.vae,
@@ -47,7 +49,8 @@ class Names:
 
     def settled(self, request: GenerationRequest, warn: Callable[[SdcolabError], None]) -> GenerationRequest:
         """``request`` with the library's own names of its files and upscalers. A checkpoint or VAE of its own that is
-        not here leaves what is chosen now, as in A1111; ``warn`` hears of it.
+        not here leaves what is chosen now, and faces stay as they are where what restores them is not here, as in
+        A1111; ``warn`` hears of it.
 
         Raises ``BadField`` with close names for the first of the others that does not exist.
         """
@@ -60,7 +63,12 @@ class Names:
                 names[path] = self._or_default(path, value_at(request, path), warn)
             elif field.choices in self._finders:
                 names[path] = found(own_name(field), self._finders[field.choices], value_at(request, path))
-        return with_values(request, names)
+        settled = with_values(request, names)
+        missing = next((one for one in FACE_FILES if not (self._faces / one.file).is_file()), None)
+        if missing and settled.restore_faces:
+            warn(FaceFileMissing(file=missing.file, folder=self._faces, link=missing.link, size=missing.size))
+            settled = replace(settled, restore_faces=False)
+        return settled
 
     def _or_default(self, path: str, name: str, warn: Callable[[SdcolabError], None]) -> str:
         try:
@@ -147,9 +155,8 @@ class Names:
 
     def face_restorers(self) -> list[dict[str, Any]]:
         """Answer of ``face-restorers``: those whose file is here."""
-        folder = self._library.folders.models(ModelKind.FACES)
-        here = (folder / RESTORER.file).is_file()
-        return [{"name": GFPGAN, "cmd_dir": str(folder)}] if here else []
+        here = (self._faces / RESTORER.file).is_file()
+        return [{"name": GFPGAN, "cmd_dir": str(self._faces)}] if here else []
 
     def controlnets(self) -> list[str]:
         """Answer of ``controlnet/model_list``, by the names that units use."""

@@ -191,6 +191,7 @@ def test_settings_and_styles_of_the_page_count(bench: Bench, client: httpx.Clien
         ({"firstpass_image": PICTURE}, "no se usa aquí"),
         ({"override_settings": {"sd_model_checkpoint": "sub/bonita"}}, "¿Querías decir «sub/Bonito.safetensors»?"),
         ({"override_settings": {"sd_vae": "x"}}, "No tienes el VAE «x»"),
+        ({"restore_faces": True}, "Para restaurar caras falta el archivo GFPGANv1.4.pth"),
         ({"sampler_name": "Eulr"}, "se usa «DPM++ 2M». ¿Querías decir «Euler»"),
         ({"sampler_name": "Eulr a Karras", "scheduler": "Karas"}, "No existe el schedule «Karas»; se usa «Automatic»"),
         ({"enable_hr": True, "hr_sampler_name": "x", "hr_scheduler": "y"}, "el schedule «y»"),

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 from support.downloads import HURRY
-from support.servers import LORA_SHAPES, CivitaiFile, CivitaiServer, safetensors_bytes
+from support.servers import LORA_SHAPES, CivitaiFile, CivitaiServer, FileServer, safetensors_bytes
 
 from sdcolab.core import pictures
 from sdcolab.core.detect import ModelKind
@@ -68,6 +68,30 @@ def test_what_is_no_picture_is_left_out(folders: Folders, bad: bytes) -> None:
     assert report.ok
     assert report.path
     assert preview_picture(report.path) is None
+
+
+ODD_PREVIEWS = (
+    *("http://127.0.0.2:{port}/x.png", "http://localhost:{port}/x.png", "http://[::1]:{port}/x.png"),
+    *("http://0.0.0.0:{port}/x.png", "http://2130706433:{port}/x.png", "http://0x7f.2:{port}/x.png"),
+    *("http://[::ffff:127.0.0.2]:{port}/x.png", "http://127.0.0.1:80@127.0.0.2:{port}/x.png"),
+    *("//127.0.0.2:{port}/x.png", "file:///etc/passwd", "ftp://127.0.0.2:{port}/x", "http://169.254.169.254/latest/"),
+    *("{trusted}/r", "gopher://127.0.0.2:{port}/x", "http://metadata.google.internal/x"),
+)
+"""Where a hostile or broken site might send this program for a card's picture; the one that is trusted passes on."""
+
+
+@pytest.mark.parametrize("address", ODD_PREVIEWS)
+def test_no_preview_leads_into_the_own_network(folders: Folders, address: str) -> None:
+    class Canary(FileServer):
+        listens_on = "0.0.0.0"
+
+    with Canary({"/x.png": picture(kind="PNG")}) as canary:
+        port = int(canary.url.rpartition(":")[2])
+        inside = f"http://127.0.0.2:{port}/x.png"
+        with FileServer({}, redirects={"/r": inside}) as passing_on:
+            odd = address.format(port=port, trusted=passing_on.url)
+            report = run(folders, CivitaiFile("flor.safetensors", LORA, picture=picture(), picture_at=odd))
+        assert (report.ok, canary.seen) == (True, [])
 
 
 def test_huge_pictures_are_not_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:

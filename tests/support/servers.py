@@ -170,7 +170,10 @@ class _QuietServer(ThreadingHTTPServer):
 
 
 class LoopbackServer:
-    """A server on 127.0.0.1 with a port of its own, running inside a ``with`` block."""
+    """A server on 127.0.0.1 with a port of its own, running inside a ``with`` block. ``listens_on``: another address
+    that it is reached by too."""
+
+    listens_on: ClassVar[str] = "127.0.0.1"
 
     def __init__(self) -> None:
         self.seen: list[Seen] = []
@@ -179,7 +182,7 @@ class LoopbackServer:
         """File bytes that answers have promised to clients that still waited for them."""
         self._counting = threading.Lock()
         handler = type("BoundHandler", (Handler,), {"owner": self})
-        self._server = _QuietServer(("127.0.0.1", 0), handler)
+        self._server = _QuietServer((self.listens_on, 0), handler)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def __enter__(self) -> Self:
@@ -300,6 +303,8 @@ class CivitaiFile:
     words: Sequence[str] = ()
     picture: bytes | None = None
     """What lies at the address of its preview; None for no preview."""
+    picture_at: str = ""
+    """Another address that the API gives for the preview; "" for the server's own."""
 
 
 class ServerWithStorage(LoopbackServer):
@@ -427,7 +432,11 @@ class CivitaiServer(ServerWithStorage):
             return []
         video = {"url": f"{self.url}/video.mp4", "type": "video", "nsfwLevel": 1}
         bold = {"url": f"{self.url}/nada.jpeg", "type": "image", "nsfwLevel": 16}
-        return [video, bold, {"url": f"{self.url}/imagen/{version_id}", "type": "image", "nsfwLevel": 1}]
+        return [
+            video,
+            bold,
+            {"url": file.picture_at or f"{self.url}/imagen/{version_id}", "type": "image", "nsfwLevel": 1},
+        ]
 
     def _model(self, model_id: int) -> dict[str, Any] | None:
         """The page lists a model's versions newest first: here in the order of ``files``."""

@@ -69,7 +69,7 @@ SENTENCES: Mapping[str, Sentence] = {
         "Esta versión todavía no sabe usar {tag}.", "La imagen se hace sin él; puedes quitarlo del prompt."
     ),
     "request.limited": Sentence(
-        "«{field}» pide {value}, más allá de lo que se puede: se usa {used}.", "Si no te sirve, pide otro valor."
+        "«{field}» pide {value}, fuera de lo que se puede: se usa {used}.", "Si no te sirve, pide otro valor."
     ),
     "request.ignored": Sentence("«{field}» no se usa aquí.", "La imagen se hace sin él."),
     "request.name_replaced": Sentence(

@@ -130,7 +130,8 @@ def _run_script(options: argparse.Namespace, request: GenerationRequest) -> int:
     from sdcolab.core.scripts import DynamicPrompts, Grid
 
     script = script_called(options.guion, options.guion_valor) if options.guion else None
-    return run_task(options, Grid(request, script, DynamicPrompts() if options.dinamicos else None))
+    dynamic = script if isinstance(script, DynamicPrompts) else DynamicPrompts() if options.dinamicos else None
+    return run_task(options, Grid(request, None if script is dynamic else script, dynamic))
 
 
 def _check(options: argparse.Namespace, given: dict[str, Any]) -> None:

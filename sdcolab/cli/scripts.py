@@ -16,7 +16,7 @@ from sdcolab.core.fields import Field, table_of
 from sdcolab.core.formats import ImageFormat
 from sdcolab.core.machine import folders_in
 from sdcolab.core.registry import closest
-from sdcolab.core.scripts import AFTER_SHEETS, SCRIPTS, Grid
+from sdcolab.core.scripts import AFTER_SHEETS, SCRIPTS, DynamicPrompts, Grid
 from sdcolab.core.words import command as said
 from sdcolab.core.words import label_of
 
@@ -116,11 +116,13 @@ def _write_lines(target: Path, lines: Iterable[str]) -> None:
 
 
 def script_called(name: str, values: Iterable[str]) -> Any:
-    """The script of that title or code with ``CAMPO=VALOR`` set. Raises ``ScriptUnknown`` and ``ScriptOption``."""
-    known = {one.casefold(): script for script in SCRIPTS for one in (script.title, script.code)}
+    """The script of that title or code, or ``DynamicPrompts``, with ``CAMPO=VALOR`` set. Raises ``ScriptUnknown`` and
+    ``ScriptOption``."""
+    kinds = (*SCRIPTS, DynamicPrompts)
+    known = {one.casefold(): script for script in kinds for one in (script.title, script.code)}
     kind = known.get(name.strip().casefold())
     if kind is None:
-        raise ScriptUnknown(name=name, suggestions=closest(name, [script.title for script in SCRIPTS]))
+        raise ScriptUnknown(name=name, suggestions=closest(name, [kind.title for kind in kinds]))
     table = {known_as: field for field in table_of(kind).values() for known_as in (field.name, *field.api)}
     settings: dict[str, Any] = {}
     for pair in values:

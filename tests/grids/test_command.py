@@ -11,7 +11,7 @@ from PIL import Image
 from sdcolab.cli import main
 from sdcolab.cli.scripts import script_called
 from sdcolab.core.errors import ScriptOption, ScriptUnknown
-from sdcolab.core.scripts import Direction, Outpainting, Redraw, Ultimate
+from sdcolab.core.scripts import Direction, DynamicPrompts, Outpainting, Redraw, Ultimate
 from sdcolab.core.tasks import Generate
 from sdcolab.wiring.tasks import TASKS
 
@@ -99,6 +99,10 @@ def test_settings_of_scripts_by_name() -> None:
         script_called("ultimate", ["redraw=Ches"])
     with pytest.raises(ScriptUnknown):
         script_called("nada", [])
+    assert script_called("Dynamic Prompts", ["combinatorial=true", "limit=3"]) == DynamicPrompts(True, 3)
+    with pytest.raises(ScriptUnknown) as unknown:
+        script_called("dinámicos", [])
+    assert "Dynamic Prompts" in unknown.value.suggestions
 
 
 def test_a_grid_of_the_demo_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,6 +5,7 @@ Pictures of cells go to disk at once; what stays in memory is a small sheet for 
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import secrets
 import tempfile
@@ -25,6 +26,7 @@ from sdcolab.core.events import (
     ImageReady,
     ImageSaved,
     Listener,
+    MapMade,
     Phase,
     PhaseStarted,
     Portion,
@@ -59,6 +61,10 @@ PREVIEW_SIDE = 1024
 MAX_SHEET = 200_000_000
 """Pixels of all sheets of a plan, as in A1111. Cells are shown smaller on larger ones; their own files keep
 their size."""
+
+MOST_MAPS = 8
+"""Maps of ControlNet that a plan tells, each once: who listens keeps them in memory, and there may be one for each of
+a thousand cells or tiles."""
 
 _GRID_NAMES: Mapping[str, str] = {"xyz": "xyz_grid", "matrix": "prompt_matrix"}
 """What the sheets of a script are called; ``grid`` for the others."""
@@ -163,6 +169,7 @@ class _Teller:
     told: int = 0
     paste: Callable[[Image.Image], Image.Image] = field(default=lambda picture: picture)
     warned: set[object] = field(default_factory=set)
+    mapped: set[tuple[int, bytes]] = field(default_factory=set)
 
     def hear(self, event: Event) -> None:
         """An event of the job that runs: its steps count for the whole, its pictures are told by who asked."""
@@ -173,6 +180,11 @@ class _Teller:
                 self._tell(part, shown)
             case ImageSaved() | ImageReady():
                 pass
+            case MapMade(unit, image):
+                key = unit, hashlib.sha256(image.tobytes()).digest()
+                if key not in self.mapped and len(self.mapped) < MOST_MAPS:
+                    self.mapped.add(key)
+                    self.listener(event)
             case Warned(warning) if _subject(warning) in self.warned:
                 pass  # the same for every cell
             case Warned(warning):

@@ -32,6 +32,7 @@ from sdcolab.core.events import (
     ImageReady,
     ImageSaved,
     Listener,
+    MapMade,
     Portion,
     SheetDrawn,
     StepDone,
@@ -57,6 +58,7 @@ from sdcolab.core.scripts import (
 from sdcolab.core.sheets import LaidCell
 from sdcolab.core.words import explain
 from sdcolab.grids import planfile
+from sdcolab.grids.run import MOST_MAPS
 
 FACTS = EngineFacts(version="1", schedule="Automatic", model="m")
 
@@ -255,6 +257,20 @@ def test_what_all_cells_lack_is_told_once(bench: Bench, monkeypatch: pytest.Monk
     told = [event.warning for event in bench.of(Warned)]
     assert [warning.tag for warning in told if isinstance(warning, LoraMissing)] == ["<lora:mi:0.4>", "<lora:otra:1>"]
     assert [warning.reason for warning in told if isinstance(warning, ModelUnreadable)] == ["1", "2"]
+
+
+def test_the_maps_of_all_cells_are_told_once_and_not_without_end(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def generate(request: GenerationRequest, listener: Listener, *others: Any, **options: Any) -> GenerationResult:
+        listener(MapMade(1, Image.new("L", (8, 8), 90)))
+        listener(MapMade(2, Image.new("L", (8, 8), request.seed)))
+        return painted(request, listener, *others, **options)
+
+    painted = bench.painter.generate
+    monkeypatch.setattr(bench.painter, "generate", generate)
+    bench.run(Grid(REQUEST, XyzPlot("Steps", "1-3", "Seed", "1,2")))
+    assert sorted(event.unit for event in bench.of(MapMade)) == [1, 2, 2]
+    bench.run(Grid(REQUEST, XyzPlot("Seed", "1-20")))
+    assert len(bench.of(MapMade)) == MOST_MAPS
 
 
 def test_a_matrix_of_a_prompt_without_parts_is_told(bench: Bench) -> None:

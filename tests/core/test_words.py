@@ -17,7 +17,7 @@ from sdcolab.core import errors
 from sdcolab.core.architectures import ModelFamily
 from sdcolab.core.codec import field_paths
 from sdcolab.core.detect import ModelKind
-from sdcolab.core.errors import ModelFamilyUnsupported, SdcolabError, UnknownName, leaf_errors
+from sdcolab.core.errors import ModelFamilyUnsupported, NoModels, SdcolabError, UnknownName, leaf_errors
 from sdcolab.core.events import Phase
 from sdcolab.core.fields import parts_of
 from sdcolab.core.request import FIELDS, PARTS
@@ -146,6 +146,12 @@ def test_a_family_that_nothing_tells_is_no_question_mark() -> None:
     text = explain(ModelFamilyUnsupported(path=Path("a.safetensors"), family=ModelFamily.UNKNOWN.value)).text
     assert "?" not in text
     assert "un modelo desconocido" in text
+
+
+def test_a_folder_is_told_so_that_it_is_found() -> None:
+    assert (
+        "«models/Stable-diffusion»" in explain(NoModels(folder=Path("/content/sdcolab/models/Stable-diffusion"))).text
+    )
 
 
 def test_unknown_name_suggests() -> None:

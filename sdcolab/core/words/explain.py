@@ -140,7 +140,7 @@ def _show(name: str, value: object) -> str | Count:
     if name in _SHOW_FACT:
         return _SHOW_FACT[name](value)
     if isinstance(value, Path):
-        return value.name or str(value)
+        return str(Path(*value.parts[-2:])) if name == "folder" else value.name or str(value)
     if isinstance(value, datetime.datetime):
         return f"{value:%d/%m/%Y %H:%M}"
     if isinstance(value, float):

@@ -33,6 +33,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--compartir", action="store_true")
     add("--usuario", type=login, metavar="NOMBRE:CONTRASEÑA")
     add("--modelo", metavar="ARCHIVO")
+    add("--vae", metavar="ARCHIVO")
     add("--escuchar", action="store_true")
     add("--tema", choices=THEMES, default=THEMES[0], metavar="TEMA")
     add("--un-proceso", action="store_true")
@@ -65,6 +66,7 @@ def run(options: argparse.Namespace) -> int:
             login=options.usuario or _login_from_environment(),
             share=options.compartir,
             model=options.modelo,
+            vae=options.vae,
             machine_events=options.eventos,
             one_process=options.un_proceso,
             theme=options.tema,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,11 @@ LDSR = "LDSR"
 """A1111's folder of LDSR, whose one file is called "model.ckpt" as so many are, and the upscaler's name."""
 
 _EXTENSION = "extensions/sd-webui-controlnet"
+_BY_HAND = (
+    *(ModelKind.CHECKPOINT, ModelKind.LORA, ModelKind.VAE, ModelKind.EMBEDDING, ModelKind.CONTROLNET),
+    ModelKind.UPSCALER,
+)
+
 _MORE_FOLDERS = {
     ModelKind.CONTROLNET: (f"{_EXTENSION}/models",),
     ModelKind.ANNOTATOR: (f"{_EXTENSION}/annotator/downloads",),
@@ -54,6 +60,12 @@ class Folders:
     def models(self, kind: ModelKind) -> Path:
         """Folder of one kind of model file."""
         return self.root / MODEL_FOLDERS[kind]
+
+    def make_for_models(self) -> None:
+        """Make the folders that people put models in by hand; a disk that cannot be written to stays as it is."""
+        for kind in _BY_HAND:
+            with contextlib.suppress(OSError):
+                self.models(kind).mkdir(parents=True, exist_ok=True)
 
     def every(self, kind: ModelKind) -> tuple[Path, ...]:
         """Where model files of one kind are looked for: its folder, and others that AUTOMATIC1111's users have them

@@ -79,6 +79,7 @@ _OPTIONS: tuple[LaunchOption, ...] = (
     LaunchOption("--gradio-auth", values=True, ours=("--usuario", "{}")),
     LaunchOption("--api-auth", values=True, ours=("--usuario", "{}")),
     LaunchOption("--ckpt", values=True, ours=("--modelo", "{}")),
+    LaunchOption("--vae-path", values=True, ours=("--vae", "{}")),
     LaunchOption("--data-dir", values=True, ours=("--carpeta", "{}")),
     LaunchOption("--cors-allow-origins", values=True, ours=("--permitir-web", "{}")),
     LaunchOption("--theme", values=True, ours=("--tema", "{}")),
@@ -106,7 +107,7 @@ _OPTIONS: tuple[LaunchOption, ...] = (
     *_valued(Why.STARTING, "loglevel config"),
     *_valued(
         Why.FOLDERS,
-        "models-dir ckpt-dir vae-dir vae-path embeddings-dir hypernetwork-dir lora-dir lyco-dir-backcompat "
+        "models-dir ckpt-dir vae-dir embeddings-dir hypernetwork-dir lora-dir lyco-dir-backcompat "
         "textual-inversion-templates-dir localizations-dir codeformer-models-path gfpgan-models-path "
         "esrgan-models-path bsrgan-models-path realesrgan-models-path dat-models-path clip-models-path "
         "scunet-models-path swinir-models-path ldsr-models-path gfpgan-dir gfpgan-model styles-file ui-config-file "
@@ -215,6 +216,7 @@ class LaunchForm:
     user: str = ""
     password: str = ""
     model: str = ""
+    vae: str = ""
     cards: int = 1
     extra: str = ""
 
@@ -228,6 +230,7 @@ class LaunchForm:
         own += ["--compartir"] if self.share else []
         own += [f"--usuario={self.user}:{self.password}"] if self.user or self.password else []
         own += [f"--modelo={self.model}"] if self.model else []
+        own += [f"--vae={self.vae}"] if self.vae else []
         own += ["--tarjetas", str(self.cards)] if self.cards != 1 else []
         told = understand(split_options(self.extra))
         return Understood((*own, *told.arguments), told.needless)

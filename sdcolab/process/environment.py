@@ -53,13 +53,14 @@ def engine_spec(
     environ: Mapping[str, str],
     model: Path | None = None,
     *,
+    vae: Path | None = None,
     command: Sequence[str] | None = None,
     restart: RestartPolicy = ENGINE_RESTART,
     card: int | None = None,
 ) -> ChildSpec:
-    """The engine's process, which opens on the file ``model``; ``card`` is the only graphics card that it sees, for
-    machines with several engines. ``command`` None is ``python -m sdcolab`` itself."""
-    chosen = ("--modelo", str(model)) if model else ()
+    """The engine's process, which opens on the file ``model`` and knows the file ``vae``; ``card`` is the only graphics
+    card that it sees, for machines with several engines. ``command`` None is ``python -m sdcolab`` itself."""
+    chosen = (*(("--modelo", str(model)) if model else ()), *(("--vae", str(vae)) if vae else ()))
     pictures = ("--imagenes", str(folders.pictures)) if folders.pictures else ()
     own = own_command("servicio", "--carpeta", str(folders.root), *pictures, *chosen)
     name = "motor" if card is None else f"motor-{card}"

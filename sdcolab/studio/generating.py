@@ -164,13 +164,16 @@ class GenerationDesk:
 
     def opening(self, settings: Settings, *, peek: bool = False) -> tuple[dict[str, Any], list[str]]:
         """What a face shows when it opens, by path, and the styles chosen: the form of the last generation, in this
-        session or in another, else the saved defaults. With ``peek`` a damaged form is passed over.
+        session or in another, else the saved defaults, with the VAE that the program was opened with. With ``peek`` a
+        damaged form is passed over.
 
         Raises what loading the last form raises.
         """
         last = self._studio.last_form
         form = (last.peek() if peek else last.load()) or FilledForm(settings.defaults)
         values = self.values(form.request)
+        if vae := self._studio.library.chosen(ModelKind.VAE):
+            values["vae"] = vae.name
         if self._from_another_day():  # twenty pictures at once are seldom wanted again the next morning
             values["batch_count"] = settings.defaults.batch_count
         return values, list(form.styles)

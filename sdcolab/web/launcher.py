@@ -38,6 +38,7 @@ class Machine:
 
     lines: tuple[str, ...]
     models: tuple[str, ...] = ()
+    vaes: tuple[str, ...] = ()
 
 
 class Launcher:
@@ -226,8 +227,9 @@ def _field(name: str, value: Any, machine: Machine) -> str:
     written = html.escape(str(value), quote=True)
     if name == "theme":
         control = _select(marks, {theme: words.LAUNCH_THEMES[theme] for theme in CHOOSE_THEMES}, value)
-    elif name == "model":
-        known = {"": words.LAUNCH_USUAL_MODEL} | {model: model for model in machine.models}
+    elif name in ("model", "vae"):
+        names = machine.models if name == "model" else machine.vaes
+        known = {"": words.LAUNCH_USUAL_MODEL} | {one: one for one in names}
         control = _select(marks, known, value)
     elif name == "extra":
         control = f'<textarea {marks} rows="2" spellcheck="false">{written}</textarea>'

@@ -39,11 +39,11 @@ def build_library(folders: Folders, *chosen: ModelFile) -> Library:
     return Library(folders, bundled=tuple(file for file in demos if file.path.is_file()), first=chosen)
 
 
-def library_around(folders: Folders, checkpoint: Path | None) -> Library:
-    """The library with the file ``checkpoint`` first in it, if there is such a file."""
-    if checkpoint is None or not checkpoint.is_file():
-        return build_library(folders)
-    return build_library(folders, model_file(folders, ModelKind.CHECKPOINT, str(checkpoint)))
+def library_around(folders: Folders, checkpoint: Path | None, vae: Path | None = None) -> Library:
+    """The library with the files ``checkpoint`` and ``vae`` first in it, where there are such files."""
+    asked = ((ModelKind.CHECKPOINT, checkpoint), (ModelKind.VAE, vae))
+    there = ((kind, path) for kind, path in asked if path is not None and path.is_file())
+    return build_library(folders, *(model_file(folders, kind, str(path)) for kind, path in there))
 
 
 def model_file(folders: Folders, kind: ModelKind, name: str) -> ModelFile:
@@ -215,12 +215,12 @@ def size_like(picture: tuple[int, int], native: int) -> tuple[int, int]:
     return width, height
 
 
-def serve_engine(folders: Folders, model: Path | None) -> None:
+def serve_engine(folders: Folders, model: Path | None, vae: Path | None = None) -> None:
     """Be an engine's process: tasks on stdin, events on stdout, until stdin ends."""
     from sdcolab.process.service import Channel, serve
     from sdcolab.wiring.tasks import TASKS
 
-    library = library_around(folders, model)
+    library = library_around(folders, model, vae)
     worker = LocalWorker(TASKS, Tools(folders, library, build_engine(folders, library)))
     serve(worker, TASKS, Channel.standard(), {"card": card_memory})
 

@@ -67,8 +67,9 @@ def _keep(path: Path, form: LaunchForm) -> None:
 
 def machine(folders: Folders) -> Machine:
     """What is to be said of this machine, without loading torch."""
-    names = tuple(file.name for file in build_library(folders).files(ModelKind.CHECKPOINT))
-    return Machine(advice(nvidia_gpu(), memory_bytes()), names)
+    library = build_library(folders)
+    models, vaes = (tuple(file.name for file in library.files(kind)) for kind in (ModelKind.CHECKPOINT, ModelKind.VAE))
+    return Machine(advice(nvidia_gpu(), memory_bytes()), models, vaes)
 
 
 def advice(card: str | None, ram: tuple[int, int] | None) -> tuple[str, ...]:

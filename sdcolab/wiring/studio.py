@@ -110,12 +110,13 @@ def workplace(
     journal: JobJournal | None = None,
     on_trouble: Callable[[SdcolabError], None] = lambda _error: None,
     engines: int = 1,
+    vae: Path | None = None,
 ) -> Workplace:
     """The engines work in processes of their own, one a graphics card when there are several: this one never loads
     torch, and goes on when memory runs out there. ``on_trouble`` hears of their deaths that no job tells."""
     workers = tuple(
         ProcessWorker(
-            engine_spec(folders, os.environ, model, card=None if engines == 1 else card),
+            engine_spec(folders, os.environ, model, vae=vae, card=None if engines == 1 else card),
             TASKS,
             on_trouble=on_trouble,
             first=Preload(),
@@ -171,6 +172,7 @@ def build_studio(folders: Folders, library: Library, place: Workplace, opened: O
         lambda: last_picture(place.jobs), lambda: SettingsFile(folders.config).peek().styles, civitai_search, fetch
     )
 
+    folders.make_for_models()
     plans, translations = PlanFolder(library, folders), build_translations(folders)
     lists, upscalers, detectors = script_lists(library, folders), upscaler_links(), detector_links()
     return Studio(

@@ -43,6 +43,7 @@ class WebOptions:
     login: tuple[str, str] | None = None
     share: bool = False
     model: str | None = None
+    vae: str | None = None
     machine_events: bool = False
     one_process: bool = False
     theme: str = "sistema"
@@ -94,15 +95,17 @@ def open_web(options: WebOptions) -> None:
 
 
 def _workplace(options: WebOptions, say: HumanVoice) -> tuple[Workplace, Library]:
-    chosen = [] if options.model is None else [model_file(options.folders, ModelKind.CHECKPOINT, options.model)]
-    library = build_library(options.folders, *chosen)
+    asked = ((ModelKind.CHECKPOINT, options.model), (ModelKind.VAE, options.vae))
+    chosen = {kind: model_file(options.folders, kind, name) for kind, name in asked if name}
+    library = build_library(options.folders, *chosen.values())
     supervised = options.machine_events
     own = JobJournal(options.folders.root / ".sesion" / JOURNAL_NAME, TASKS)
     journal = PendingJournal(options.folders.config, TASKS, own) if supervised else None
     if options.one_process:
         return workplace_here(options.folders, library, say.event, journal), library
-    model = chosen[0].path if chosen else None
-    return workplace(options.folders, library, model, say.event, journal, say.trouble, options.engines), library
+    model, vae = (chosen[kind].path if kind in chosen else None for kind in (ModelKind.CHECKPOINT, ModelKind.VAE))
+    heard = (say.event, journal, say.trouble)
+    return workplace(options.folders, library, model, *heard, options.engines, vae), library
 
 
 def _open_tunnel(folders: Folders, port: int, login: tuple[str, str], say: HumanVoice) -> Supervisor:

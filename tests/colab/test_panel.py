@@ -330,7 +330,7 @@ def test_models_and_downloads(desk: Desk) -> None:
     desk.widget("Modelo").value = "aaa.safetensors"
     assert desk.widget("Ancho").value == desk.widget("Alto").value == 512
     desk.add_model("otro <b>.safetensors")
-    desk.press("🔃 Actualizar lista")
+    desk.press("🔃 Actualizar")
     assert "otro <b>.safetensors" in desk.widget("Modelo").options
     assert desk.widget("Modelo").value == "aaa.safetensors"
     new = desk.add_model("nuevo.safetensors")
@@ -348,7 +348,7 @@ def test_the_first_model_that_comes_is_chosen(desk: Desk) -> None:
     panel = desk.open()
     assert desk.widget("Modelo").value is None
     desk.add_model("gato.safetensors")
-    desk.press("🔃 Actualizar lista")
+    desk.press("🔃 Actualizar")
     assert desk.widget("Modelo").value == "gato.safetensors"
     blank = [
         one for one in walk(panel.box) if isinstance(one, ipywidgets.Dropdown) and one.options and one.index is None

@@ -38,6 +38,17 @@ def test_the_model_it_was_opened_with_comes_first(tmp_path: Path) -> None:
     assert desk(studio).chosen_checkpoint(GenerationRequest()) == "aaa.safetensors"
 
 
+def test_the_vae_it_was_opened_with_is_chosen(tmp_path: Path) -> None:
+    file = tmp_path / "anything.vae.pt"
+    file.write_bytes(b"")
+    first = ModelFile(ModelKind.VAE, file.name, file)
+    studio = make_bench(tmp_path).studio
+    assert desk(studio).opening(Settings())[0]["vae"] == AUTOMATIC
+    studio = dataclasses.replace(studio, library=Library(Folders(tmp_path), first=(first,)))
+    assert desk(studio).opening(Settings())[0]["vae"] == "anything.vae.pt"
+    studio.jobs.close()
+
+
 def test_a_form_from_another_machine_names_nothing_that_is_not_here(tmp_path: Path) -> None:
     bench = make_bench(tmp_path)
     elsewhere = GenerationRequest(

@@ -34,6 +34,7 @@ HELP: Mapping[str, Mapping[str, str]] = {
         "--compartir": "crea un enlace público, siempre con contraseña",
         "--usuario": "pide este usuario y esta contraseña al entrar",
         "--modelo": "archivo o nombre del modelo con el que empezar",
+        "--vae": "archivo o nombre del VAE con el que empezar",
         "--escuchar": "permite entrar desde otros equipos de tu red",
         "--tema": "sistema, claro u oscuro (sistema)",
         "--un-proceso": "genera en el mismo proceso que la página, sin vigilarlo",

@@ -59,6 +59,9 @@ LAUNCH_FIELDS: Mapping[str, LaunchWords] = {
     "model": LaunchWords(
         "Modelo con el que empezar", "Déjalo en «el de siempre»; también se cambia arriba en la página."
     ),
+    "vae": LaunchWords(
+        "VAE con el que empezar", "Déjalo en «el de siempre»; también se cambia arriba en la página (--vae-path)."
+    ),
     "port": LaunchWords("Puerto", "Cámbialo solo si otro programa ya usa el 7860 (--port)."),
     "cards": LaunchWords(
         "Tarjetas gráficas", "Con varias, cada una hace imágenes por su cuenta. Deja 1 si tienes una."
@@ -79,7 +82,7 @@ LAUNCH_FIELDS: Mapping[str, LaunchWords] = {
 """The fields of the launcher, in order."""
 
 LAUNCH_GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("", ("theme", "model")),
+    ("", ("theme", "model", "vae")),
     ("Entrar desde otros equipos", ("listen", "share", "user", "password")),
     ("Más opciones", ("port", "cards", "extra")),
 )

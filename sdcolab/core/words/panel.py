@@ -88,7 +88,7 @@ TAKE_AWAY = "Quitar"
 
 # --- The form ---------------------------------------------------------------------------------------------------------
 
-REFRESH = "🔃 Actualizar lista"
+REFRESH = "🔃 Actualizar"
 READ_DATA = "↙️ Leer los datos del prompt"
 DATA_READ = "✅ Los datos están en el formulario."
 RANDOM = "🎲 Al azar"

@@ -152,6 +152,14 @@ def test_imports_respect_the_layout(path: Path) -> None:
             assert top in OUTSIDE[part], f"{path.name} ({part}) imports {name}"
 
 
+def test_contributors_read_what_may_import_what() -> None:
+    text = (PACKAGE.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `sdcolab/(\w+)` \|[^|]+\| ([^|]+) \|$", text, re.MULTILINE)
+    told = {part: {part, *re.findall(r"`(\w+)`", others)} for part, others in rows}
+    everything = set(MAY_IMPORT) - {"cli", "__init__", "__main__"}
+    assert told | {"wiring": everything} == {part: MAY_IMPORT[part] for part in (*everything, "cli")}
+
+
 @pytest.mark.parametrize("path", MODULES, ids=module_name)
 def test_no_global_statement(path: Path) -> None:
     tree = ast.parse(path.read_text(encoding="utf-8"))

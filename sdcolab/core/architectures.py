@@ -37,6 +37,7 @@ class ModelFamily(StrEnum):
     HUNYUAN_DIT = "Hunyuan-DiT"
     HIDREAM = "HiDream"
     PIXART = "PixArt"
+    SANA = "Sana"
     KOLORS = "Kolors"
     CASCADE = "Stable Cascade"
     KANDINSKY = "Kandinsky"
@@ -115,27 +116,43 @@ ARCHITECTURES: tuple[Architecture, ...] = (
     Architecture(
         ModelFamily.FLUX2,
         (("double_stream_modulation_img.",),),
-        (("double_stream_modulation",), ("single_transformer_blocks", "to_qkv_mlp_proj")),
+        (("double_stream_modulation",), ("single_transformer_blocks", "to_qkv_mlp_proj"), ("single_blocks_47_",)),
         r"flux\.?\s*-?2|klein",
     ),
     Architecture(
         ModelFamily.HUNYUAN_VIDEO,
-        (("individual_token_refiner",), ("double_blocks.0.img_attn_q",)),
-        (("individual_token_refiner",), ("double_blocks_0_img_attn_qkv", "txt_attn_proj", "double_blocks_19")),
+        (("individual_token_refiner",), ("double_blocks.0.img_attn_q",), ("token_refiner.refiner_blocks.",)),
+        (
+            ("individual_token_refiner",),
+            ("token_refiner_refiner_blocks",),
+            ("double_blocks_0_img_attn_qkv", "txt_attn_proj", "double_blocks_19"),
+        ),
         r"hunyuan.?(?:video|image)",
     ),
-    Architecture(
-        ModelFamily.FLUX,
-        (("double_blocks.0.",), ("single_transformer_blocks.0.",)),
-        (("unet_double_blocks_",), ("unet_single_blocks_",), ("single_transformer_blocks_",), ("transformer_single_",)),
-        r"flux",
-    ),
-    Architecture(ModelFamily.SD3, (("joint_blocks.0.",),), (("joint_blocks_",),), r"stable-diffusion-v?3|sd[\s_-]?3"),
     Architecture(
         ModelFamily.AURAFLOW,
         (("double_layers.0.",), ("joint_transformer_blocks.0.",)),
         (("double_layers_",), ("joint_transformer_blocks_",)),
         r"auraflow|pony\s?v?7",
+    ),
+    Architecture(
+        ModelFamily.FLUX,
+        (("double_blocks.0.",), ("single_transformer_blocks.0.",)),
+        (
+            *(("double_blocks_0_",), ("unet_double_blocks_",), ("unet_single_blocks_",)),
+            *(("single_transformer_blocks_",), ("transformer_single_",)),
+        ),
+        r"flux",
+    ),
+    Architecture(
+        ModelFamily.SD3,
+        (("joint_blocks.0.",), ("transformer_blocks.0.norm1_context.", "pos_embed.")),
+        (
+            ("joint_blocks_",),
+            ("transformer_blocks_0_attn_add_k", "=1536"),
+            ("transformer_blocks_0_attn_add_k", "=2432"),
+        ),
+        r"stable-diffusion-v?3|sd[\s_-]?3",
     ),
     Architecture(
         ModelFamily.ANIMA,
@@ -151,14 +168,14 @@ ARCHITECTURES: tuple[Architecture, ...] = (
     ),
     Architecture(
         ModelFamily.Z_IMAGE,
-        (("cap_embedder.", "layers.0.attention.qkv.", "=2560"),),
-        (("noise_refiner", "layers_", "z_image"),),
+        (("cap_embedder.", "layers.0.attention.qkv.", "=2560"), ("cap_embedder.", "layers.0.attention.to_q.", "=2560")),
+        (("layers_0_attention_to_q",), ("layers_0_attention_qkv", "=3840"), ("noise_refiner", "layers_", "z_image")),
         r"z[\s_-]?image",
     ),
     Architecture(
         ModelFamily.LUMINA,
         (("cap_embedder.", "layers.0.attention."),),
-        (("layers_0_attention_qkv",), ("noise_refiner",), ("layers_0_attention_to_q",)),
+        (("layers_0_attention_qkv",), ("noise_refiner",), ("layers_0_attn_to_q",)),
         r"lumina",
     ),
     Architecture(
@@ -169,8 +186,17 @@ ARCHITECTURES: tuple[Architecture, ...] = (
     ),
     Architecture(
         ModelFamily.WAN,
-        (("blocks.0.cross_attn.k.", "blocks.0.self_attn.q."), ("blocks.0.attn2.add_k_proj.",)),
-        (("blocks_0_cross_attn_k", "blocks_0_self_attn_q"), ("blocks_0_cross_attn_k_img",)),
+        (
+            ("blocks.0.cross_attn.k.", "blocks.0.self_attn.q."),
+            ("blocks.0.attn2.add_k_proj.",),
+            ("^blocks.0.attn2.to_k.", "scale_shift_table"),
+        ),
+        (
+            *(("blocks_0_cross_attn_k", "blocks_0_self_attn_q"), ("blocks_0_cross_attn_k_img",)),
+            *(("blocks_0_self_attn_q", "blocks_0_ffn_0"), ("blocks_0_attn1_to_q", "blocks_0_ffn_net")),
+            *(("transformer_blocks_0_attn2_to_k", "=5120"), ("transformer_blocks_0_attn2_to_k", "=1536")),
+            *(("^blocks_0_attn2_to_k",), ("^lora_unet_blocks_0_attn2_to_k",)),
+        ),
         r"\bwan\b|wan\s?(?:video|2)",
     ),
     Architecture(
@@ -192,8 +218,14 @@ ARCHITECTURES: tuple[Architecture, ...] = (
             ("blocks.0.cross_attn.kv_linear.",),
             ("transformer_blocks.0.attn2.to_k.", "pos_embed.", "caption_pro"),
         ),
-        (("blocks_0_cross_attn_kv_linear",),),
+        (("blocks_0_cross_attn_kv_linear",), ("transformer_blocks_0_attn2_to_k", "=1152")),
         r"pixart",
+    ),
+    Architecture(
+        ModelFamily.SANA,
+        (("transformer_blocks.0.ff.conv_inverted.",),),
+        (("transformer_blocks_0_ff_conv_inverted",), ("transformer_blocks_0_attn2_to_k", "=2240")),
+        r"\bsana\b",
     ),
     Architecture(
         ModelFamily.LTX,
@@ -208,20 +240,20 @@ ARCHITECTURES: tuple[Architecture, ...] = (
     Architecture(
         ModelFamily.KANDINSKY, (("visual_transformer_blocks.",),), (("visual_transformer_blocks_",),), "kandin"
     ),
-    Architecture(ModelFamily.OMNIGEN, (("llm.layers.0.", "time_token."),), declared=r"omnigen"),
+    Architecture(ModelFamily.OMNIGEN, (("llm.layers.0.", "time_token."), ("ref_image_refiner.",)), declared=r"omnigen"),
     Architecture(ModelFamily.KREA, declared=r"krea"),
     Architecture(ModelFamily.ERNIE, declared=r"ernie"),
     Architecture(ModelFamily.IDEOGRAM, declared=r"ideogram"),
 )
-"""Tried in order. In a group of signs ``=`` marks the width of the text vectors."""
+"""Tried in order. In a group of signs ``=`` marks the width that a layer reads, ``^`` the beginning of a name."""
 
 
 def foreign(names: Iterable[str], widths: Mapping[str, int], *, lora: bool) -> ModelFamily | None:
     """The other architecture whose signs are in ``names`` (layer keys for a ``lora``), or None.
 
-    ``widths`` gives the text vectors' width of the layers that tell it, by name.
+    ``widths`` gives the width that those layers read which tell it, by name.
     """
-    text = "\n".join(names)
+    text = "\n".join(("", *names))
     for row in ARCHITECTURES:
         for signs in row.lora if lora else row.checkpoint:
             if all(_holds(sign, text, widths) for sign in signs):
@@ -240,4 +272,4 @@ def declared_family(text: str) -> ModelFamily:
 def _holds(sign: str, text: str, widths: Mapping[str, int]) -> bool:
     if sign.startswith("="):
         return int(sign[1:]) in widths.values()
-    return sign in text
+    return sign.replace("^", "\n") in text

@@ -114,11 +114,15 @@ def _any_starts(header: TensorHeader, prefixes: tuple[str, ...]) -> bool:
     return any(name.startswith(prefixes) for name in header.tensors)
 
 
+_XLABS = re.compile(r"_lora\d\.(?:down|up)\.weight$")
+"""XLabs' LoRAs for Flux, which keep theirs in processors of attention."""
+
+
 def _is_lora(header: TensorHeader) -> bool:
     if _any_starts(header, (UNET_PREFIX,)) and not _any_starts(header, _LORA_PREFIXES):
         return any(".lora_" in name for name in header.tensors)
     layers = layers_of(header.tensors)
-    return any(LORA_SIGNS & tensors.keys() for tensors in layers.values())
+    return any(LORA_SIGNS & tensors.keys() for tensors in layers.values()) or any(map(_XLABS.search, header.tensors))
 
 
 def _is_controlnet(header: TensorHeader) -> bool:
@@ -301,19 +305,29 @@ _LARGEST_WIDTH = 320
 _TEXT_LORA = "text_model_encoder_layers_0_self_attn_q_proj"
 
 
+_TELLS_WIDTH = re.compile(r"attn2_to_k|attn_add_k|layers_0_attention_")
+_ALIKE = frozenset({(ModelFamily.FLUX, ModelFamily.FLUX2), (ModelFamily.FLUX, ModelFamily.CHROMA)})
+"""Families whose LoRAs have layers of the same names, so that only what the file says of itself tells them apart; so do
+Kolors and SDXL."""
+
+
 def _lora_family(header: TensorHeader) -> ModelFamily:
     layers = layers_of(header.tensors)
-    other = foreign(layers, {}, lora=True)
+    declared = declared_family(
+        " ".join(header.metadata.get(key, "") for key in ("modelspec.architecture", "ss_base_model_version"))
+    )
+    read = {key: _read_width(header, found) for key, found in layers.items() if _TELLS_WIDTH.search(key)}
+    telling = {key: width for key, width in read.items() if width}
+    other = foreign(layers or [name.replace(".", "_") for name in header.tensors], telling, lora=True)
     if other is not None:
-        return other
+        return declared if (other, declared) in _ALIKE else other
+    if declared is ModelFamily.KOLORS:
+        return declared
     widths = [
         width for key, tensors in layers.items() if "attn2_to_k" in key and (width := _read_width(header, tensors))
     ]
     if widths:
         return _family_by_width(widths[0])
-    declared = declared_family(
-        " ".join(header.metadata.get(key, "") for key in ("modelspec.architecture", "ss_base_model_version"))
-    )
     if any(_SDXL_LAYER.match(key) for key in layers):
         return ModelFamily.SDXL
     if declared is not ModelFamily.UNKNOWN:

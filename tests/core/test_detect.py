@@ -239,3 +239,74 @@ def test_never_fails_on_odd_shapes_of_known_names(shapes: dict[str, list[int]]) 
 def test_loras_of_other_trainers(name: str, family: ModelFamily) -> None:
     lora = found({name: (8, 1280)})
     assert (lora.kind, lora.family) == (ModelKind.LORA, family)
+
+
+PARTS = ("lora_A", "lora_B")
+BLOCK = "transformer.transformer_blocks.0"
+
+
+def lora(*layers: str, width: int = 64) -> dict[str, tuple[int, ...]]:
+    return {f"{layer}.{part}.weight": (64, 8) if part == "lora_B" else (8, width) for layer in layers for part in PARTS}
+
+
+@pytest.mark.parametrize(
+    ("names", "family"),
+    [
+        (lora("double_blocks.0.img_attn.qkv"), ModelFamily.FLUX),  # Black Forest Labs' own
+        ({"double_blocks.0.processor.qkv_lora1.down.weight": (8, 64)}, ModelFamily.FLUX),  # XLabs
+        (lora("diffusion_model.single_blocks.47.linear1"), ModelFamily.FLUX2),
+        (lora("transformer.blocks.0.attn2.to_k", width=5120), ModelFamily.WAN),
+        (lora("transformer.blocks.0.attn1.to_q", "transformer.blocks.0.ffn.net.2"), ModelFamily.WAN),
+        (lora("blocks.0.attn2.to_k"), ModelFamily.WAN),
+        (lora("diffusion_model.blocks.0.self_attn.q", "diffusion_model.blocks.0.ffn.0"), ModelFamily.WAN),
+        (lora("transformer.layers.0.attention.to_q"), ModelFamily.Z_IMAGE),
+        (lora("diffusion_model.layers.0.attention.qkv", width=3840), ModelFamily.Z_IMAGE),
+        (lora("diffusion_model.layers.0.attention.qkv", width=2304), ModelFamily.LUMINA),
+        (lora("transformer.layers.0.attn.to_q", width=2304), ModelFamily.LUMINA),
+        (lora(f"{BLOCK}.attn.add_k_proj", width=1536), ModelFamily.SD3),
+        (lora(f"{BLOCK}.attn.add_k_proj", width=2432), ModelFamily.SD3),
+        (lora(f"{BLOCK}.attn.add_k_proj", width=3072), ModelFamily.QWEN_IMAGE),
+        (lora(f"{BLOCK}.attn2.to_k", width=1152), ModelFamily.PIXART),
+        (lora(f"{BLOCK}.attn2.to_k", width=2240), ModelFamily.SANA),
+        (lora(f"{BLOCK}.attn2.to_k", width=2048), ModelFamily.LTX),
+        (lora("transformer.joint_transformer_blocks.0.attn.to_q"), ModelFamily.AURAFLOW),
+        (lora("transformer.context_embedder.token_refiner.refiner_blocks.0.attn.to_q"), ModelFamily.HUNYUAN_VIDEO),
+    ],
+)
+def test_loras_of_other_architectures(names: Mapping[str, Sequence[int]], family: ModelFamily) -> None:
+    told = found(names)
+    assert (told.kind, told.family) == (ModelKind.LORA, family)
+
+
+FUSED = lora("diffusion_model.double_blocks.0.img_attn.qkv")
+SDXL_LIKE = lora("unet.down_blocks.1.attentions.0.transformer_blocks.0.attn2.to_k", width=2048)
+
+
+@pytest.mark.parametrize(
+    ("names", "said", "family"),
+    [
+        (FUSED, "flux-2-dev/lora", ModelFamily.FLUX2),
+        (FUSED, "chroma", ModelFamily.CHROMA),
+        (FUSED, "stable-diffusion-xl", ModelFamily.FLUX),
+        (SDXL_LIKE, "kolors", ModelFamily.KOLORS),
+        (SDXL_LIKE, "", ModelFamily.SDXL),
+    ],
+)
+def test_what_only_the_file_itself_can_tell(names: Mapping[str, Sequence[int]], said: str, family: ModelFamily) -> None:
+    assert found(names, {"modelspec.architecture": said}).family is family
+
+
+@pytest.mark.parametrize(
+    ("names", "family"),
+    [
+        (("blocks.0.attn2.to_k.weight", "scale_shift_table"), ModelFamily.WAN),
+        (("joint_transformer_blocks.0.attn.to_q.weight", "single_transformer_blocks.0.x"), ModelFamily.AURAFLOW),
+        (("transformer_blocks.0.norm1_context.linear.weight", "pos_embed.proj.weight"), ModelFamily.SD3),
+        (("transformer_blocks.0.ff.conv_inverted.weight", "caption_norm.weight"), ModelFamily.SANA),
+        (("ref_image_refiner.0.attn.to_q.weight", "layers.0.attn.to_q.weight"), ModelFamily.OMNIGEN),
+        (("x.token_refiner.refiner_blocks.0.x", "single_transformer_blocks.0.x"), ModelFamily.HUNYUAN_VIDEO),
+    ],
+)
+def test_models_of_other_architectures_in_diffusers_names(names: Sequence[str], family: ModelFamily) -> None:
+    told = found(dict.fromkeys(names, (64, 64)))
+    assert (told.kind, told.family) == (ModelKind.CHECKPOINT, family)

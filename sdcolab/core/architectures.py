@@ -137,7 +137,7 @@ ARCHITECTURES: tuple[Architecture, ...] = (
     ),
     Architecture(
         ModelFamily.FLUX,
-        (("double_blocks.0.",), ("single_transformer_blocks.0.",)),
+        (("double_blocks.0.",), ("single_transformer_blocks.0.",), ("controlnet_x_embedder.", "context_embedder.")),
         (
             *(("double_blocks_0_",), ("unet_double_blocks_",), ("unet_single_blocks_",)),
             *(("single_transformer_blocks_",), ("transformer_single_",)),
@@ -146,7 +146,7 @@ ARCHITECTURES: tuple[Architecture, ...] = (
     ),
     Architecture(
         ModelFamily.SD3,
-        (("joint_blocks.0.",), ("transformer_blocks.0.norm1_context.", "pos_embed.")),
+        (("joint_blocks.0.",), ("transformer_blocks.0.norm1_context.", "pos_embed."), ("pos_embed_input.",)),
         (
             ("joint_blocks_",),
             ("transformer_blocks_0_attn_add_k", "=1536"),
@@ -168,7 +168,10 @@ ARCHITECTURES: tuple[Architecture, ...] = (
     ),
     Architecture(
         ModelFamily.Z_IMAGE,
-        (("cap_embedder.", "layers.0.attention.qkv.", "=2560"), ("cap_embedder.", "layers.0.attention.to_q.", "=2560")),
+        (
+            *(("cap_embedder.", f"layers.0.attention.{part}.", "=2560") for part in ("qkv", "to_q")),
+            ("control_layers.0.attention.",),
+        ),
         (("layers_0_attention_to_q",), ("layers_0_attention_qkv", "=3840"), ("noise_refiner", "layers_", "z_image")),
         r"z[\s_-]?image",
     ),

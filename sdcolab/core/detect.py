@@ -92,8 +92,10 @@ _CONTROL_PREFIXES = (
     "image_proj.",
     "ip_adapter.",
     "lllite_",
+    *("controlnet_blocks.", "controlnet_mode_embedder.", "control_layers.", "ip_adapter_proj_model."),
 )
-"""ControlNet in both namings, T2I-Adapter, Control-LoRA, IP-Adapter and ControlLLLite: all go where ControlNets go."""
+"""ControlNet in both namings, and of other architectures, T2I-Adapter, Control-LoRA, IP-Adapter and ControlLLLite: all
+go where ControlNets go."""
 _UPSCALER_NAMES = (
     *("conv_first.weight", "model.0.weight", "RRDB_trunk.0.RDB1.conv1.weight", "m_head.0.weight"),
     *("conv_1.sk.weight", "block_1.c1_r.sk.weight"),  # SPAN
@@ -108,6 +110,10 @@ _CLIP_EMBEDDING_NAMES = {"emb_params", "clip_l", "clip_g"}
 UNET_PREFIX = "model.diffusion_model."
 _TEXT_SIGNS = ("text_model.encoder.layers.", "encoder.layers.", "transformer.resblocks.", "encoder.block.0.layer.")
 _T5_DECODER = "decoder.block.0.layer."
+_LANGUAGE_MODEL = re.compile(r"(?:^|\.)model\.(?:language_model\.)?layers\.0\.self_attn\.q_proj\.")
+"""Qwen, Gemma, Llama and Mistral, which read the prompts of architectures after 2024."""
+_UMT5 = frozenset({"token_embedding.weight", "blocks.0.attn.q.weight", "blocks.0.ffn.fc1.weight"})
+"""In Wan's own names."""
 
 
 def _any_starts(header: TensorHeader, prefixes: tuple[str, ...]) -> bool:
@@ -152,7 +158,9 @@ def _is_bare_unet(header: TensorHeader) -> bool:
 
 
 def _is_text_encoder(header: TensorHeader) -> bool:
-    """CLIP or T5 alone. T5's own decoder is no VAE's."""
+    """CLIP, T5 or a language model alone. T5's own decoder is no VAE's."""
+    if header.tensors.keys() >= _UMT5 or any(map(_LANGUAGE_MODEL.search, header.tensors)):
+        return True
     return _any_starts(header, (*_TEXT_SIGNS, _T5_DECODER))
 
 
@@ -262,21 +270,32 @@ def _unet_family(header: TensorHeader) -> ModelFamily:
 
 
 def _vae_family(header: TensorHeader) -> ModelFamily:
-    """VAEs of 4 channels do not tell their family; those of 16 belong to other architectures, whose first was Flux, and
-    those that convolve over time to videos'."""
-    if len(header.shape("decoder.conv1.weight") or ()) == _OVER_TIME:
-        return ModelFamily.WAN
-    for name in ("decoder.conv_in.weight", "first_stage_model.decoder.conv_in.weight", *_TINY_DECODERS):
-        if (_second_side(header, name) or _LATENT_CHANNELS) != _LATENT_CHANNELS:
-            return ModelFamily.FLUX
-    return ModelFamily.UNKNOWN
+    """By what reads the latents. VAEs of 4 channels do not tell their family; those that convolve over time are
+    videos', or of a family that took theirs."""
+    name = next((name for name in _READING_LATENTS if len(header.shape(name) or ()) >= _FLAT), "")
+    shape = header.shape(name) or ()
+    channels = shape[1] if shape else _LATENT_CHANNELS
+    if len(shape) > _FLAT:
+        return _VIDEO_VAES.get((name, channels), ModelFamily.WAN)
+    if channels == _LATENT_CHANNELS:
+        return ModelFamily.UNKNOWN
+    return ModelFamily.SANA if _any_starts(header, ("decoder.stages.",)) else _FLAT_VAES.get(channels, ModelFamily.FLUX)
 
 
-_TINY_DECODERS = ("decoder.layers.0.weight", "1.weight")
-"""What reads latents in TAESD; an encoder has no such layer with four sides."""
+_READING_LATENTS = (
+    *("decoder.conv_in.weight", "first_stage_model.decoder.conv_in.weight"),
+    *("decoder.conv1.weight", "decoder.conv_in.conv.weight"),
+    *("decoder.layers.0.weight", "1.weight"),  # TAESD; an encoder has no such layer with four sides
+)
+_FLAT = 4
+"""Sides of the weight of a convolution that does not look at the pictures before."""
 
-_OVER_TIME = 5
-"""Sides of a convolution's weight that also looks at the pictures before."""
+_VIDEO_VAES: Mapping[tuple[str, int], ModelFamily] = {
+    ("decoder.conv_in.conv.weight", 16): ModelFamily.HUNYUAN_VIDEO,
+    ("decoder.conv_in.conv.weight", 128): ModelFamily.LTX,
+}
+_FLAT_VAES: Mapping[int, ModelFamily] = {32: ModelFamily.FLUX2}
+"""By latent channels, beside the 16 of Flux, which others took over."""
 
 _LATENT_CHANNELS = 4
 """Of every Stable Diffusion up to SDXL."""
@@ -348,6 +367,9 @@ def _read_width(header: TensorHeader, tensors: Mapping[str, str]) -> int | None:
 
 
 def _controlnet_family(header: TensorHeader) -> ModelFamily:
+    other = foreign(header.tensors, {}, lora=False)
+    if other is not None:
+        return other
     if _any_starts(header, ("control_model.label_emb.", "label_emb.", "add_embedding.", "control_add_embedding.")):
         return ModelFamily.SDXL
     adapter = _second_side(header, "conv_in.weight") or _second_side(header, "adapter.conv_in.weight")

@@ -241,6 +241,7 @@ def test_loras_of_other_trainers(name: str, family: ModelFamily) -> None:
     assert (lora.kind, lora.family) == (ModelKind.LORA, family)
 
 
+BLOCKS = "controlnet_blocks.0.weight"
 PARTS = ("lora_A", "lora_B")
 BLOCK = "transformer.transformer_blocks.0"
 
@@ -310,3 +311,65 @@ def test_what_only_the_file_itself_can_tell(names: Mapping[str, Sequence[int]], 
 def test_models_of_other_architectures_in_diffusers_names(names: Sequence[str], family: ModelFamily) -> None:
     told = found(dict.fromkeys(names, (64, 64)))
     assert (told.kind, told.family) == (ModelKind.CHECKPOINT, family)
+
+
+@pytest.mark.parametrize(
+    ("names", "kind", "family"),
+    [
+        ({"decoder.conv_in.weight": (384, 16, 3, 3, 3), "encoder.x": (1,)}, ModelKind.VAE, ModelFamily.WAN),
+        ({"decoder.conv_in.weight": (512, 32, 3, 3), "encoder.x": (1,)}, ModelKind.VAE, ModelFamily.FLUX2),
+        (
+            {"decoder.conv_in.conv.weight": (9, 16, 3, 3, 3), "encoder.x": (1,)},
+            ModelKind.VAE,
+            ModelFamily.HUNYUAN_VIDEO,
+        ),
+        ({"decoder.conv_in.conv.weight": (9, 128, 3, 3, 3), "encoder.x": (1,)}, ModelKind.VAE, ModelFamily.LTX),
+        (
+            {"decoder.conv_in.weight": (9, 32, 3, 3), "decoder.stages.0.x": (1,), "encoder.x": (1,)},
+            ModelKind.VAE,
+            ModelFamily.SANA,
+        ),
+        ({"model.layers.0.self_attn.q_proj.weight": (9, 9)}, ModelKind.TEXT_ENCODER, ModelFamily.UNKNOWN),
+        (
+            {"model.language_model.layers.0.self_attn.q_proj.weight": (9, 9)},
+            ModelKind.TEXT_ENCODER,
+            ModelFamily.UNKNOWN,
+        ),
+        (
+            {"token_embedding.weight": (9, 9), "blocks.0.attn.q.weight": (9, 9), "blocks.0.ffn.fc1.weight": (9, 9)},
+            ModelKind.TEXT_ENCODER,
+            ModelFamily.UNKNOWN,
+        ),
+        (
+            {"controlnet_blocks.0.weight": (9, 9), "single_transformer_blocks.0.x": (9,)},
+            ModelKind.CONTROLNET,
+            ModelFamily.FLUX,
+        ),
+        (
+            {
+                "controlnet_blocks.0.x": (9,),
+                "transformer_blocks.0.img_mod.1": (9,),
+                "transformer_blocks.0.txt_mod.1": (9,),
+            },
+            ModelKind.CONTROLNET,
+            ModelFamily.QWEN_IMAGE,
+        ),
+        (
+            dict.fromkeys(("controlnet_x_embedder.x", "context_embedder.x", BLOCKS), (9,)),
+            ModelKind.CONTROLNET,
+            ModelFamily.FLUX,
+        ),
+        ({"pos_embed_input.x": (9,), BLOCKS: (9,)}, ModelKind.CONTROLNET, ModelFamily.SD3),
+        ({"control_layers.0.attention.qkv.weight": (9, 9)}, ModelKind.CONTROLNET, ModelFamily.Z_IMAGE),
+        (
+            {"ip_adapter_proj_model.proj.weight": (9, 9), "double_blocks.0.processor.ip_adapter_x": (9,)},
+            ModelKind.CONTROLNET,
+            ModelFamily.FLUX,
+        ),
+    ],
+)
+def test_what_goes_with_other_architectures(
+    names: Mapping[str, Sequence[int]], kind: ModelKind, family: ModelFamily
+) -> None:
+    told = found(names)
+    assert (told.kind, told.family) == (kind, family)

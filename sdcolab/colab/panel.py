@@ -197,8 +197,8 @@ class Panel:
     # --- Buttons: the kernel's main thread ---------------------------------------------------------------------------
 
     def _on_generate(self) -> None:
+        self.notes.forget_troubles()  # before it begins: what fails at once has its own to tell
         self._form.generate()
-        self.notes.forget_troubles()
         self._interrupt.disabled = False
 
     def _on_interrupt(self) -> None:

@@ -23,16 +23,16 @@ Send = Callable[[bytes, str], None]
 
 
 class ToolTab:
-    """The form of a task and the button that queues it. ``begun`` is called when it has been queued."""
+    """The form of a task and the button that queues it. ``starting`` is called just before it is queued."""
 
     def __init__(
-        self, widgets: Any, studio: Studio, tab: Tab, guarded: Guarded, begun: Callable[[], None] = lambda: None
+        self, widgets: Any, studio: Studio, tab: Tab, guarded: Guarded, starting: Callable[[], None] = lambda: None
     ) -> None:
         if tab.tool is None:
             raise ValueError(tab.id)
         self._studio = studio
         self._tool = tab.tool
-        self._begun = begun
+        self._starting = starting
         lists = once(studio.lists)
         self.form = FormBox(
             widgets,
@@ -60,8 +60,8 @@ class ToolTab:
 
     def _start(self, *, trying: bool) -> None:
         task = Reader(once(self._studio.lists), picture_of).build(self._tool.task, self.form.values)
+        self._starting()  # before it is asked for: what fails at once has its own troubles to tell
         self._studio.submit(self._tool.finished(task, trying=trying), Origin.PANEL)
-        self._begun()
 
 
 class PngInfoTab:

@@ -319,6 +319,14 @@ def test_wrong_values_are_explained(desk: Desk) -> None:
     assert str(explain(FieldNotNumber(field="seed", value="muchas"))) in desk.text()
 
 
+def test_what_fails_at_once_is_still_told(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    panel = desk.open()
+    panel.notes("❌ lo de antes")
+    monkeypatch.setattr(panel._form, "generate", lambda: panel.notes("❌ la unidad 1 no tiene modelo"))
+    desk.press("🎨 Generar")
+    assert "❌ la unidad 1 no tiene modelo" in desk.text() and "lo de antes" not in desk.text()
+
+
 def test_models_and_downloads(desk: Desk) -> None:
     desk.add_model("aaa.safetensors")
     chosen = desk.add_model("zzz_xl.safetensors")

@@ -42,6 +42,7 @@ def test_a_merge_is_written_or_only_tried_by_its_buttons() -> None:
             self.queued: list[Any] = []
 
         def submit(self, task: Any, origin: Any) -> None:
+            assert len(begun) > len(self.queued), "old troubles are forgotten before it can have its own"
             self.queued.append(task)
 
     studio, begun = Queue(), list[str]()

@@ -71,6 +71,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["generar", "x", "--fuerza", "0.5"], "--fuerza solo sirve con --imagen."),
         (["generar", "x", "--mascara", "m.png"], "--mascara solo sirve con --imagen."),
         (["descargar"], "Falta escribir ENLACES."),
+        (["entrenar"], "Falta escribir PLAN.toml."),
         (["--puerto", "8000", "generar", "gato"], "--puerto solo sirve para abrir la página"),
         (["generar", "g\udcffto"], "escríbelo en UTF-8"),
     ],

@@ -19,11 +19,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pesos", metavar="LISTA")
     parser.add_argument("--imagenes", metavar="N")
     parser.add_argument("--eventos", action="store_true", help=argparse.SUPPRESS)
-    parser.add_argument(
-        "opciones",
-        nargs=argparse.REMAINDER,
-        metavar="--opción valor",
-    )
+    rest = parser.add_argument("opciones", nargs=argparse.REMAINDER, metavar="--opción valor")
+    rest.required = False  # argparse would ask for it with the plan
 
 
 def run(options: argparse.Namespace) -> int:

@@ -44,6 +44,7 @@ def tolerant(payload: Mapping[str, Any], kind: Kind, warn: Warn) -> dict[str, An
         _replace_unknown(changed, name, find_sampler, SAMPLER_NAMES[0], warn)
     for name in ("scheduler", "hr_scheduler"):
         _replace_unknown(changed, name, find_schedule, AUTOMATIC, warn)
+    _keep_shape(changed, warn)
     for name, path in _LIMITED:
         if name in changed:
             changed[name] = _within(path, changed[name], warn)
@@ -71,6 +72,19 @@ def _replace_unknown(
             raise
         payload[name] = used
         warn(SamplerReplaced(kind=unknown.kind, name=unknown.name, used=used, suggestions=unknown.suggestions))
+
+
+def _keep_shape(payload: dict[str, Any], warn: Warn) -> None:
+    """Both sides in the same proportion, where one is more than can be done."""
+    values = {name: payload.get(name) for name in sorted(_SIDES, reverse=True)}
+    sides = {name: value for name, value in values.items() if isinstance(value, int) and value >= SIZE_STEP}
+    most = {name: FIELDS[name].high or math.inf for name in sides}
+    scale = min((most[name] / value for name, value in sides.items()), default=1.0)
+    if scale >= 1 or len(sides) < len(_SIDES):
+        return
+    for name, value in sides.items():
+        payload[name] = int(value * scale) // SIZE_STEP * SIZE_STEP
+        warn(FieldLimited(field=name, value=value, used=payload[name]))
 
 
 def _within(path: str, value: Any, warn: Warn) -> Any:

@@ -323,7 +323,6 @@ def test_values_that_cannot_be_used_are_reported(field: str, name: str, error: t
     [
         ("Steps: 1000", "steps", 150),
         ("CFG scale: 99.5", "cfg_scale", 30.0),
-        ("Size: 4097x512", "width", 2048),
         ("Size: 512x30", "height", 64),
         ("Clip skip: 40", "clip_skip", 12),
     ],
@@ -333,6 +332,15 @@ def test_values_beyond_what_can_be_done_are_limited_and_told(field: str, name: s
     warning = pasted.warnings[-1]
     assert isinstance(warning, FieldLimited)
     assert (warning.field, warning.used, pasted.changes[name]) == (name, used, used)
+
+
+def test_a_size_that_is_too_large_keeps_its_shape() -> None:
+    pasted = to_request(parse("Model: x, Sampler: y, Size: 3840x2160"), SCHEDULES)
+    assert (pasted.changes["width"], pasted.changes["height"]) == (2048, 1152)
+    assert [(one.field, one.used) for one in pasted.warnings if isinstance(one, FieldLimited)] == [
+        ("width", 2048),
+        ("height", 1152),
+    ]
 
 
 @pytest.mark.parametrize(("field", "origin"), [("", "NV"), ("RNG: NV", "NV"), ("RNG: CPU", "CPU"), ("RNG: GPU", "GPU")])

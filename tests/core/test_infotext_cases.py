@@ -475,3 +475,31 @@ def test_reading_grows_with_the_text_and_not_with_its_square(piece: str) -> None
         return count
 
     assert calls(4000) <= 5 * calls(1000) + 200
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "a cat\nNegative prompt: bad\nSampling Steps: 25, CFG scale: 6, Sampling Method: Euler a, Seed: 5",
+            {"negative_prompt": "bad", "steps": 25, "sampler": "Euler a"},
+        ),
+        (
+            "a cat Negative prompt: bad Sampling Steps: 25, CFG scale: 6, Sampling Method: Euler a, Seed: 5",
+            {"prompt": "a cat", "negative_prompt": "bad", "steps": 25},
+        ),
+        (
+            "a cat\n-bad, -ugly\nSteps: 20, Sampler: UniPC, Guidance Scale: 7.0, Seed: 5, Seed Mode: Scale Alike",
+            {"prompt": "a cat", "negative_prompt": "bad, -ugly"},
+        ),
+        ("a cat\n-bad\nSteps: 20, Sampler: UniPC, CFG scale: 7, Seed: 5", {"prompt": "a cat\n-bad"}),
+        ("a cat\nSteps: 20, Sampler: euler, CFG scale: 7, Seed: 5, Clip skip: -2", {"clip_skip": 2}),
+        (
+            "a cat\nSteps: 20, Sampler: euler, CFG: 6, Seed: 5, Schedule: karras",
+            {"cfg_scale": 6.0, "schedule": "Karras"},
+        ),
+    ],
+)
+def test_what_other_sites_and_programs_write_in_their_way(text: str, expected: dict[str, Any]) -> None:
+    found = to_request(parse(text)).changes
+    assert {name: found[name] for name in expected} == expected

@@ -66,6 +66,7 @@ def modernised(infotext: Infotext, schedules: Iterable[str]) -> Infotext:
     if not infotext.fields:
         return infotext
     fields = dict(infotext.fields)
+    infotext = _draw_things(infotext)
     tags = "".join((*_old_network_tags(fields), *_civitai_resources(fields, infotext.prompt)))
     prompt = f"{infotext.prompt}\n{tags}".strip("\n") if tags else infotext.prompt
     old = _compatibility(infotext)
@@ -76,6 +77,15 @@ def modernised(infotext: Infotext, schedules: Iterable[str]) -> Infotext:
         if fields.get("Schedule type") == "Karras":
             old[OLD_KARRAS] = "True"
     return replace(infotext, prompt=prompt, fields=tuple((old | fields).items()))
+
+
+def _draw_things(infotext: Infotext) -> Infotext:
+    """Draw Things puts a dash before its negative prompt, in a line of its own."""
+    lines = infotext.prompt.split("\n")
+    at = next((index for index, line in enumerate(lines) if index and line.startswith("-")), None)
+    if infotext.negative_prompt or at is None or infotext.get("Seed Mode") is None:
+        return infotext
+    return replace(infotext, prompt="\n".join(lines[:at]), negative_prompt="\n".join(lines[at:])[1:].strip())
 
 
 def size_of(text: str) -> tuple[int, int] | None:
@@ -138,6 +148,12 @@ def _rename(fields: Fields) -> None:
     if all(re.fullmatch(r"\d{1,5}", side) for side in sides):
         fields.setdefault("Size", "x".join(sides))
         del fields["Width"], fields["Height"]
+    if _BELOW_ZERO.fullmatch(fields.get("Clip skip", "")):
+        fields["Clip skip"] = fields["Clip skip"].strip()[1:]
+
+
+_BELOW_ZERO = re.compile(r"\s*-\d{1,2}\s*")
+"""ComfyUI counts the layers of CLIP from behind."""
 
 
 def _plain_name(label: str) -> str:
@@ -146,6 +162,9 @@ def _plain_name(label: str) -> str:
 
 _SYNONYMS: Mapping[str, str] = {
     "cfg scale": "CFG scale",
+    "cfg": "CFG scale",
+    "schedule": "Schedule type",
+    "scheduler": "Schedule type",
     "sampler name": "Sampler",
     "width": "Width",
     "height": "Height",

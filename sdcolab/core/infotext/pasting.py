@@ -90,6 +90,7 @@ def to_request(
         return Pasted({}, warnings=(InfotextForeign(),)) if foreign else _words_alone(infotext)
     reader = _Reader(infotext, kind)
     changes = reader.unsaid() | changes | reader.values("")
+    changes |= reader.fitting(changes)
     changes = reader.valid(kind(), changes)
     for path, part in parts_of(kind).items():
         if "." in path or path == "init":
@@ -219,6 +220,18 @@ class _Reader:
         if fields[0].codec in ("title", "title_or_none") and (digest := split_title(text)[1]):
             self._hashes[path] = digest
         return {field.name: value for field, value in zip(fields, values, strict=True)}
+
+    def fitting(self, values: Mapping[str, Any]) -> dict[str, int]:
+        """Width and height in the same proportion, where one is more than can be done."""
+        sides = [table_of(self._kind)[name] for name in ("width", "height")]
+        given = {side: values[side.name] for side in sides if values.get(side.name)}
+        scale = min((side.high / value for side, value in given.items() if side.high), default=1.0)
+        if scale >= 1 or len(given) < len(sides):
+            return {}
+        used = {side: int(value * scale) // side.multiple * side.multiple for side, value in given.items()}
+        for side, value in given.items():
+            self.warnings.append(FieldLimited(field=side.path, value=value, used=used[side]))
+        return {side.name: value for side, value in used.items()}
 
     def valid(self, part: object, values: Mapping[str, Any]) -> dict[str, Any]:
         """Those of ``values`` that ``part`` accepts, or the nearest that it does; their errors become warnings."""

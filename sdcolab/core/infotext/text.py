@@ -146,7 +146,7 @@ def _telling_line(lines: list[str]) -> int | None:
     return len(lines) - 1 if len(found) >= MIN_FIELDS and telling else None
 
 
-_NUMBERS = frozenset(("steps", "cfg scale", "seed", "denoising strength", "clip skip"))
+_NUMBERS = frozenset(("steps", "sampling steps", "cfg scale", "seed", "denoising strength", "clip skip"))
 """Labels that stand before a number in no prompt."""
 
 _TELLING = frozenset(("sampler", "model hash", "schedule type", "model"))
@@ -160,10 +160,15 @@ def _tells(label: str, value: str) -> bool:
     return name in _TELLING or (name == "size" and re.fullmatch(r"\s*\d{2,5}\s*[xX]\s*\d{2,5}\s*", value) is not None)
 
 
+_SAMPLING = " Sampling"
+"""What some sites say before "Steps"."""
+
+
 def _one_line(lines: list[str]) -> Infotext | None:
     """All of an infotext in its last line: ``a cat Negative prompt: bad Steps: 20, Sampler: ...``."""
     *before, last = lines
     at = last.rfind(" Steps: ")
+    at -= len(_SAMPLING) if last[:at].endswith(_SAMPLING) else 0
     found = _FIELD.findall(last, at + 1) if at >= 0 else []
     if len(found) < MIN_FIELDS or not re.match(r"\s*\d", found[0][1]):
         return None

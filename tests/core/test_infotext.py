@@ -24,6 +24,7 @@ from sdcolab.core.infotext import (
     to_request,
     write,
 )
+from sdcolab.core.names import SAMPLER_NAMES
 from sdcolab.core.outputs import png_text
 from sdcolab.core.prompt import strip_comments
 from sdcolab.core.request import MAX_SEED, GenerationRequest, Hires, NoiseOrigin, Variation
@@ -110,7 +111,7 @@ requests = st.builds(
     GenerationRequest,
     prompt=safe_prompts,
     negative_prompt=safe_prompts,
-    sampler=names.map(str.strip).filter(lambda name: not name.endswith(SCHEDULES)),
+    sampler=st.sampled_from(SAMPLER_NAMES),
     schedule=st.sampled_from(["Automatic", *SCHEDULES]),
     steps=st.integers(1, 150),
     cfg_scale=st.floats(0, 30) | st.integers(0, 30),

@@ -168,7 +168,7 @@ def folders_with_repeats(parent: Path, *, regularisation: bool = False, hear: Co
             repeats = int(number)
         except ValueError:
             if not folder.name.startswith((".", "_")) and any(picture_paths(folder)):
-                hear(FolderWithoutRepeats(folder=folder))
+                hear(FolderWithoutRepeats(folder=folder, name=folder.name))
             continue
         if repeats >= 1:
             yield Subset(folder, repeats, regularisation, words)

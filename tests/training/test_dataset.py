@@ -17,6 +17,7 @@ from sdcolab.core.errors import (
     SdcolabError,
     TooManySteps,
 )
+from sdcolab.core.words import explain
 from sdcolab.training.buckets import BucketRules
 from sdcolab.training.dataset import Dataset, DatasetPlan, batches, folders_with_repeats, picture_size, read_dataset
 from sdcolab.training.dataset_config import dataset_plans
@@ -167,6 +168,7 @@ def test_what_is_left_out_is_told(tmp_path: Path) -> None:
     dataset = read_dataset(DatasetPlan(BucketRules(), subsets), told.append)
     assert [picture.path.name for picture in dataset.pictures] == ["a.png"]
     assert [type(error) for error in told] == [FolderWithoutRepeats, PictureSkipped, PictureSkipped]
+    assert explain(told[0]).advice.endswith("por ejemplo «10_sin_numero».")
 
 
 def test_a_folder_without_a_number_is_why_there_is_nothing(tmp_path: Path) -> None:

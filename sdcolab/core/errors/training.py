@@ -58,10 +58,11 @@ class DatasetEmpty(TrainingError):
 
 @dataclass(eq=False)
 class FolderWithoutRepeats(TrainingError):
-    """A folder of pictures has no number of repeats at the front of its name, and is left out."""
+    """A folder of pictures has no number of repeats at the front of its name, and is left out. ``name`` is its own."""
 
     code: ClassVar[str] = "training.folder_without_repeats"
     folder: Path
+    name: str
 
 
 @dataclass(eq=False)

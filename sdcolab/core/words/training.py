@@ -30,7 +30,7 @@ SENTENCES: Mapping[str, Sentence] = {
     ),
     "training.folder_without_repeats": Sentence(
         "La carpeta «{folder}» no se usa: su nombre no empieza por un número.",
-        "Para usarla, llámala con sus repeticiones delante, por ejemplo «10_{folder}».",
+        "Para usarla, llámala con sus repeticiones delante, por ejemplo «10_{name}».",
     ),
     "training.picture_skipped": Sentence(
         "«{path}» no se usa: no es una imagen que se pueda leer, o su extensión no es de las conocidas.",

@@ -95,6 +95,9 @@ def test_lists_of_the_reference(wildcards: WildcardFolder) -> None:
         ("<lora:estilo#1:0.8> x", "<lora:estilo#1:0.8> x"),
         ("${x=a}${x?=b}${x}", "a"),
         ("${x?=b}${x}", "b"),
+        ("%{... and ...$$a}", "a and ..."),
+        ("{2$$|a}", "a"),
+        ("x{2$$ and $$|}y", "xy"),
         ("precio $5, {a", "precio $5, {a"),
         ("{2$$ y $$a}", "a"),
         ("%{sin puntos $$ gato}", "sin puntos gato"),
@@ -103,6 +106,19 @@ def test_lists_of_the_reference(wildcards: WildcardFolder) -> None:
 )
 def test_texts(template: str, text: str, wildcards: WildcardFolder) -> None:
     assert draw(template, 1, wildcards).text == text
+
+
+def test_the_name_of_a_list_may_be_drawn(wildcards: WildcardFolder) -> None:
+    drawn = {draw("__estilos/{pintura|foto}__", seed, wildcards).text for seed in range(60)}
+    assert drawn == {"óleo", "acuarela", "analógica", "digital"}
+    assert texts("__estilos/{pintura|foto}__", wildcards) == ["acuarela", "óleo"], "combinations: the first name"
+    assert draw("__nada/{x|y}__ {a|a}", 1, wildcards).text == "__nada/{x|y}__ a"
+
+
+def test_options_that_say_the_same_are_picked_once_among_all_combinations(wildcards: WildcardFolder) -> None:
+    assert texts("{2$$a|a|b}", wildcards) == ["a,b", "b,a"]
+    assert texts("{2$$a|b|}", wildcards) == ["a,b", "a", "b,a", "b"]
+    assert texts("x {2$$a|a}", wildcards) == ["x a,a"], "something is left to draw"
 
 
 def test_a_value_drawn_at_once_stays(wildcards: WildcardFolder) -> None:

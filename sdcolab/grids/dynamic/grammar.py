@@ -45,7 +45,7 @@ _REMEMBERED_LENGTH = 20_000
 
 _PAIRS = frozenset(("\\{", "\\}", "__", "${", "$$", "%{"))
 
-_NAME = r"(?:(?!__)[^\n{}|$\#<>()]|\$\{[^{}\n]{1,100}\}){1,200}?"
+_NAME = r"(?:(?!__)[^\n{}|$\#<>()]|\$?\{[^{}\n]{1,100}\}){1,200}?"
 _WILDCARD = re.compile(rf"__(?P<sign>[~@!]?)(?P<name>{_NAME})__")
 _WILDCARD_CALL = re.compile(rf"__(?P<sign>[~@!]?)(?P<name>{_NAME})\((?P<arguments>[^\n()]{{0,2000}})\)__")
 _VARIABLE = re.compile(r"\$\{\s*(?P<name>[\w-]{1,100})\s*(?P<sign>=!|\?=!?|=|:|(?=\}))\s*")
@@ -274,7 +274,7 @@ class _Parser:
         arguments = tuple(_arguments(groups.get("arguments") or ""))
         node = Wildcard(
             found.group(),
-            parse(name) if "$" in name else Text(name),
+            parse(name) if "{" in name else Text(name),
             arguments,
             Sampler(groups["sign"]),
             quiet=self._text.rfind("<", max(0, at - 200), at) > self._text.rfind(">", max(0, at - 200), at),

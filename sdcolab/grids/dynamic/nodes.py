@@ -144,7 +144,7 @@ class Variants(Node):
             chosen = (_weighted(options, state.rng),) if options else ()
         else:
             chosen = self._sample(options, state.rng)
-        text = self.joiner.join([entry.node.draw(state, variables) for entry in chosen])
+        text = self._joined([entry.node.draw(state, variables) for entry in chosen])
         state.depth -= 1
         return text
 
@@ -157,13 +157,22 @@ class Variants(Node):
             drawn = dict(variables)
             yield self.draw(state, drawn), drawn
             return
-        options, seen = self._options(state), set[str]()
+        options, seen, alike = self._options(state), set[str](), None
         for chosen in _choices(options, self._counts(len(options))):
             for texts, after in _deeper(_products([entry.node for entry in chosen], state, variables), state):
-                text = self.joiner.join(texts)
-                if text not in seen:
+                text = self._joined(texts)
+                if len(set(texts)) < len(texts):  # options that say the same are one
+                    alike = alike or (text, after)
+                elif text not in seen:
                     seen.add(text)
                     yield text, after
+        if alike and not seen:
+            yield alike
+
+    def _joined(self, texts: Sequence[str]) -> str:
+        """``texts`` with the joiner between them; an empty one at either end leaves no joiner behind."""
+        text = self.joiner.join(texts)
+        return text.removeprefix(self.joiner).removesuffix(self.joiner) if len(texts) > 1 else text
 
     def _options(self, state: State) -> Sequence[Entry]:
         """The options; those of the list itself where the only one is a wildcard and several are wanted."""
@@ -221,9 +230,14 @@ class Wildcard(Node):
     sampler: Sampler = Sampler.DEFAULT
     quiet: bool = False
 
-    def entries(self, state: State, variables: Mapping[str, Node]) -> Sequence[Entry]:
-        """The values. Warns when there are none."""
-        name = self.name.draw(state, dict(variables)) if type(self.name) is not Text else self.name.source
+    def entries(self, state: State, variables: Mapping[str, Node], *, first: bool = False) -> Sequence[Entry]:
+        """The values. Warns when there are none. A name with variants is drawn, or the ``first`` that it can be."""
+        if type(self.name) is Text:
+            name = self.name.source
+        elif first:
+            name = next(self.name.every(state, variables))[0]
+        else:
+            name = self.name.draw(state, dict(variables))
         found = state.wildcards.entries(name)
         if not found and not self.quiet:
             near = closest(name, state.wildcards.names())
@@ -246,7 +260,7 @@ class Wildcard(Node):
         if self.sampler in (Sampler.CYCLIC, Sampler.RANDOM):
             yield self.draw(state, dict(variables)), variables
             return
-        found = [] if state.spent() else self.entries(state, variables)
+        found = [] if state.spent() else self.entries(state, variables, first=True)
         if not found:
             yield self.source, variables
             return
@@ -339,7 +353,7 @@ class GetVariable(Node):
 
 @dataclass(frozen=True, slots=True)
 class Wrap(Node):
-    """``%{template with ... $$ prompt}``: the prompt in place of the three dots, or after it."""
+    """``%{template with ... $$ prompt}``: the prompt in place of the first three dots, or after it."""
 
     template: Node
     inner: Node
@@ -359,7 +373,7 @@ class Wrap(Node):
 
 
 def _wrapped(template: str, inner: str) -> str:
-    return template.replace("...", inner)[:MAX_LENGTH] if "..." in template else template + inner
+    return template.replace("...", inner, 1)[:MAX_LENGTH] if "..." in template else template + inner
 
 
 def _weighted(entries: Sequence[Entry], rng: random.Random) -> Entry:

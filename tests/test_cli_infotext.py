@@ -155,7 +155,8 @@ def test_what_cannot_be_honoured_is_told(engine: Recorder, folder: Path, capsys:
     assert told(folder, line) == 0
     assert capsys.readouterr().err.splitlines() == [
         "La imagen se hizo con el VAE «nada.pt», y no está en tus carpetas. Búscalo en civitai o huggingface por su "
-        "nombre o su hash y descárgalo, o elige otro en su lugar.",
+        "nombre o su hash y descárgalo con: sdcolab descargar ENLACE. O elige otro con --modelo, --vae o la opción que "
+        "sea.",
         "«Eta» pide 900, fuera de lo que se puede: se usa 10. Si no te sirve, pide otro valor.",
         "Esta versión todavía no sabe hacer lo que indica «Face restoration: CodeFormer». La imagen se hace sin ello y "
         "puede salir distinta.",

@@ -154,6 +154,11 @@ def test_a_folder_is_told_so_that_it_is_found() -> None:
     )
 
 
+def test_three_suggestions_are_a_list() -> None:
+    text = str(explain(UnknownName(kind="sampler", name="x", suggestions=("Euler", "Euler a", "Heun"))))
+    assert "¿Querías decir «Euler», «Euler a» o «Heun»?" in text
+
+
 def test_unknown_name_suggests() -> None:
     text = str(explain(UnknownName(kind="sampler", name="Euler A!", suggestions=("Euler a", "Euler"))))
     assert text.startswith("No existe el sampler «Euler A!». ¿Querías decir «Euler a» o «Euler»? ")

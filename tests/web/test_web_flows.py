@@ -240,7 +240,7 @@ def test_pasting_fills_the_form_and_says_what_it_cannot_use(page: Page, bench: B
     part(page, "paste").click()
     expect(field(page, "prompt")).to_have_value("obra maestra, <lora:Lineas:0.8>")
     expect(field(page, "steps")).to_have_value("31")
-    for sentence in ("No se pudo usar:", "«no-esta»", "Rareza: 7"):
+    for sentence in ("No se pudo usar tal cual:", "«no-esta»", "Rareza: 7"):
         expect(said(page)).to_contain_text(sentence)
     request = ask(page, bench, "obra maestra, <lora:Lineas:0.8>")
     assert (request.negative_prompt, request.sampler, request.schedule) == ("borroso", "DPM++ 2M", "Karras")

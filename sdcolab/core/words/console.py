@@ -38,6 +38,10 @@ ADVICE: Mapping[str, str] = {
     "request.lora_missing": f"{{suggestions}}{_GET}, o quítalo del prompt.",
     "request.embedding_missing": f"{_GET}, o quítalo del prompt.",
     "request.hypernetwork_missing": f"{{suggestions}}{_GET}, o quítala del prompt.",
+    "request.infotext_file_missing": (
+        "Búscalo en civitai o huggingface por su nombre o su hash y descárgalo con: sdcolab descargar ENLACE. O elige "
+        "otro con --modelo, --vae o la opción que sea."
+    ),
     "request.infotext_needs_picture": (
         "Se hace solo con el texto; para repetirla añade la imagen inicial (--imagen), y la máscara si la tenía."
     ),

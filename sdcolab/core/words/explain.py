@@ -102,7 +102,11 @@ def advice_of(code: str, in_colab: bool) -> str:
 
 
 def _show_suggestions(names: tuple[str, ...]) -> str:
-    return f"¿Querías decir {' o '.join(f'«{name}»' for name in names)}? " if names else ""
+    if not names:
+        return ""
+    *others, last = (f"«{name}»" for name in names)
+    told = f"{', '.join(others)} o {last}" if others else last
+    return f"¿Querías decir {told}? "
 
 
 def _show_kind(kind: str) -> str:

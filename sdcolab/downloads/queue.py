@@ -221,7 +221,8 @@ class _Job:
         self._web = web
         self._teller = teller
         self._cancel = cancel
-        self._report = LinkReport(link=link.shown, status=LinkStatus.FAILED)
+        beside = tuple(LoneWord(text=word) for word in link.words)
+        self._report = LinkReport(link=link.shown, status=LinkStatus.FAILED, warnings=beside)
 
     def run(self) -> LinkReport:
         """Download the link. Every expected failure ends in the report."""
@@ -374,8 +375,7 @@ class _Job:
         return (KindDisputed(path=path, expected=remote.kind.value, found=found.value),)
 
     def _with_warnings(self, report: LinkReport, warnings: tuple[SdcolabError, ...]) -> LinkReport:
-        beside = [LoneWord(text=word) for word in self._link.words]
-        return replace(report, warnings=(*warnings, *doubts(report, self._shared.supported), *beside))
+        return replace(report, warnings=(*warnings, *doubts(report, self._shared.supported), *report.warnings))
 
 
 class _Teller:

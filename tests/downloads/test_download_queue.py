@@ -233,6 +233,8 @@ def test_a_lone_word_beside_a_link_is_told_with_it(direct_queue: DownloadQueue, 
         (report,) = direct_queue.run(f"upscaler:{server.url}/x.safetensors, dreamshaper")
         assert report.ok
         assert "«dreamshaper» se tomó como una nota" in report_line(report)
+    (failed,) = direct_queue.run(f"{server.url}/no.safetensors, dreamshaper")
+    assert "«dreamshaper» se tomó como una nota" in report_line(failed)
 
 
 def test_families_that_do_not_run_yet_are_warned_about(direct_queue: DownloadQueue, serve: Serve) -> None:

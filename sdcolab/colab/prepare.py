@@ -218,8 +218,7 @@ class Preparation:
             self._tell_other_model(expected=bool(link))
         self.to_download_again = tuple(self._with.missing_downloads())
         if self.to_download_again:
-            names = ", ".join(one.name for one in self.to_download_again)
-            self._say(words.HAD_ALSO.format(names=names))
+            self._say(words.HAD_ALSO.format(names=", ".join(one.name for one in self.to_download_again)))
 
     def fetch_guide_resources(self) -> None:
         """Bring what the guide says is installed, while the user works. Call it when the page or the panel is open."""

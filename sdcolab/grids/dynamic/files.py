@@ -87,7 +87,7 @@ class WildcardFolder(Wildcards):
     def values(self, name: str) -> tuple[str, ...]:
         """The values of a list, or of all that a pattern (``*``, ``?``, ``[ab]``; folders do not count) means: sorted,
         each once."""
-        lists = self._all()
+        lists, name = self._all(), name.strip("/")
         if name in lists:
             found = lists[name]
         elif _GLOB & set(name):

@@ -50,8 +50,14 @@ _WILDCARD = re.compile(rf"__(?P<sign>[~@!]?)(?P<name>{_NAME})__")
 _WILDCARD_CALL = re.compile(rf"__(?P<sign>[~@!]?)(?P<name>{_NAME})\((?P<arguments>[^\n()]{{0,2000}})\)__")
 _VARIABLE = re.compile(r"\$\{\s*(?P<name>[\w-]{1,100})\s*(?P<sign>=!|\?=!?|=|:|(?=\}))\s*")
 _COUNT = re.compile(r"\s*(?:(?P<exact>\d{1,9})|(?P<low>\d{0,9})\s*-\s*(?P<high>\d{0,9}))\s*")
-_WEIGHT = re.compile(r"\s*(?P<weight>\d{0,9}(?:\.\d{1,9})?)::(?!:)")
+_WEIGHT = re.compile(r"\s*(?P<weight>\d{1,9}\.|\d{0,9}(?:\.\d{1,9})?)::(?!:)")
 _ASIDE = re.compile(r"\s*(?://[^\n]*|/\*(?:[^*]|\*(?!/))*\*/)")
+_JOINER = re.compile(r"[^${}\n]{1,200}\$\$")
+"""What stands after a count where a joiner comes, which may have a bar in it."""
+
+_MOST_PARTS = 16
+"""Pieces of text that a joiner may be read as: a bar is one of its own."""
+
 _ARGUMENT = re.compile(r"\s*(?P<name>[\w-]{1,100})\s*=\s*")
 
 
@@ -111,6 +117,11 @@ class _Parser:
         text, plain, at = self._text, 0, 0
         while stop := _STOP.search(text, at):
             at = stop.start()
+            if self._stack[-1].fresh and plain <= self._last_aside:
+                after = self._after_asides(plain, len(text))
+                if after > at:  # what is in a comment is no token
+                    plain = at = after
+                    continue
             if (inside := stop[1]) is not None and self._is_plain(inside):
                 if plain < at:
                     self._plain(plain, at)
@@ -234,6 +245,7 @@ class _Parser:
             or top.kind is _Kind.VARIABLE
             or top.plain_braces
             or (top.kind is _Kind.WRAP and top.done)
+            or (top.count and top.joiner is None and not top.done and _JOINER.match(self._text, top.body))
         ):
             self._add_text("|")
         else:
@@ -250,7 +262,7 @@ class _Parser:
 
     def _counts(self, top: _Frame, at: int) -> bool:
         """Whether ``$$`` ends a count or, after one, a joiner; it is taken in then."""
-        if len(top.now) > 1 or (top.now and type(top.now[0]) is not Text) or top.joiner is not None:
+        if top.joiner is not None or len(top.now) > _MOST_PARTS or any(type(part) is not Text for part in top.now):
             return False
         written = self._text[top.body : at]
         if top.count is not None:
@@ -288,7 +300,6 @@ class _Parser:
             self._add_text("${}" if self._text.startswith("${}", at) else "$")
             return at + 3 if self._text.startswith("${}", at) else at + 1
         frame = _Frame(_Kind.VARIABLE, at, found.group(), name=found["name"], sign=found["sign"])
-        frame.fresh = False
         self._stack.append(frame)
         return found.end()
 

@@ -228,6 +228,20 @@ def test_beside_a_tool_are_only_the_results_of_its_own_work(page: Page, bench: B
     expect(shown.locator(".sd-shown")).to_be_visible()
 
 
+def test_a_preview_of_another_shape_has_nothing_behind_it(page: Page, bench: Bench) -> None:
+    ask(page, bench, "la de antes")
+    shown = page.locator(".sd-shown")
+    expect(shown).to_have_css("opacity", "1")
+    page.evaluate(
+        "const { root, preview } = window.sdcolab.viewer; root.classList.add('sd-busy'); preview.hidden = true"
+    )
+    expect(shown).to_have_css("opacity", "0.25")
+    page.evaluate("window.sdcolab.viewer.preview.hidden = false")
+    expect(shown).to_have_css("opacity", "0")
+    page.evaluate("window.sdcolab.viewer.update({ images: window.sdcolab.viewer.images })")
+    expect(shown).to_have_css("opacity", "1")
+
+
 PASTED = """obra maestra, <lora:Lineas:0.8>
 Negative prompt: borroso
 Steps: 31, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 5.5, Seed: 4321, Size: 256x192, \

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sdcolab.core.detect import ModelKind
-from sdcolab.core.errors import CannotRead, ModelUnreadable, NoModels, UnknownFile
+from sdcolab.core.errors import CannotRead, ModelUnreadable, NameNotChosen, NoModels, UnknownFile
 from sdcolab.core.folders import Folders
 from sdcolab.core.registry import closest
 from sdcolab.core.tensors import read_header
@@ -135,9 +135,11 @@ class Library:
     def find(self, kind: ModelKind, name: str) -> ModelFile:
         """The file called ``name``: its full name, its stem, or either followed by ``[hash]`` as A1111 writes titles.
 
-        Raises ``UnknownFile`` with close names.
+        Raises ``UnknownFile`` with close names, ``NameNotChosen`` for no name.
         """
         wanted = name.split(" [")[0].strip().casefold()
+        if not wanted:
+            raise NameNotChosen(kind=kind.value, name=name)
         files = self.files(kind)
         for names in zip(*(_names_of(file) for file in files), strict=True):
             for file, known in zip(files, names, strict=True):

@@ -24,7 +24,7 @@ from typing import Any, Final
 from PIL import Image
 
 from sdcolab.core.detect import ModelKind
-from sdcolab.core.errors import FieldNotNumber, InitImageMissing, MaskMissing, NotDownloaded, UnknownName
+from sdcolab.core.errors import FieldNotNumber, InitImageMissing, MaskMissing, NameNotChosen, NotDownloaded, UnknownName
 from sdcolab.core.fields import Field, Part, parts_of, plain_path, table_of
 from sdcolab.core.names import split_name
 from sdcolab.core.pictures import picture_from
@@ -311,6 +311,8 @@ class Reader:
             return same[0]
         if name in absent_names(field, self.lists):
             raise NotDownloaded(kind=_KINDS.get(field.choices, "option"), name=name)
+        if not name.strip():
+            raise NameNotChosen(kind=_KINDS.get(field.choices, "option"), name=name)
         raise UnknownName(kind=_KINDS.get(field.choices, "option"), name=name, suggestions=closest(name, known))
 
     def _many(self, field: Field, raw: Any, path: str) -> tuple[Any, ...]:

@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 
 from sdcolab.core.detect import ModelKind
-from sdcolab.core.errors import NoModels, UnknownFile
+from sdcolab.core.errors import NameNotChosen, NoModels, UnknownFile
 from sdcolab.core.folders import MODEL_FOLDERS, Folders
 from sdcolab.core.library import Library, ModelFile
 from sdcolab.core.preprocessors import weights_in
+from sdcolab.core.words import explain
 
 
 @pytest.fixture
@@ -112,3 +113,9 @@ def test_control_models_are_found_in_the_extension_s_folder_too(tmp_path: Path) 
         "depth.pth": extension / "models" / "depth.pth",
     }
     assert weights_in(folders, "hed") == extension / "annotator" / "downloads" / "hed" / "ControlNetHED.pth"
+
+
+def test_no_name_is_told_as_nothing_chosen(tmp_path: Path) -> None:
+    with pytest.raises(NameNotChosen) as nothing:
+        Library(Folders(tmp_path)).find(ModelKind.CHECKPOINT, " ")
+    assert str(explain(nothing.value)) == "Falta elegir el modelo. Está en su lista."

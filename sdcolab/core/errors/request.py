@@ -160,6 +160,13 @@ class UnknownFile(UnknownName):
 
 
 @dataclass(eq=False)
+class NameNotChosen(UnknownFile):
+    """Nothing was chosen where a name is needed."""
+
+    code: ClassVar[str] = "request.name_not_chosen"
+
+
+@dataclass(eq=False)
 class NotDownloaded(UnknownFile):
     """A file that lists offer by its name is not here yet; the catalogue has it."""
 

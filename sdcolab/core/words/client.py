@@ -47,6 +47,7 @@ ADVICE: Mapping[str, str] = {
     "request.not_option": "{suggestions}La página /docs tiene los valores posibles de cada campo.",
     "request.unknown_name": "{suggestions}La página /docs dice qué rutas dan los nombres que hay.",
     "request.unknown_file": "{suggestions}Comprueba que el archivo está en su carpeta del servidor.",
+    "request.name_not_chosen": "Escribe su nombre en la petición.",
     "request.not_downloaded": f"{_GET}, o pide otro.",
     "request.lora_missing": f"{{suggestions}}{_GET}, o quítalo del prompt.",
     "request.embedding_missing": f"{_GET}, o quítalo del prompt.",

@@ -34,6 +34,7 @@ ADVICE: Mapping[str, str] = {
     "request.not_option": "{suggestions}«sdcolab generar --help» tiene los valores posibles.",
     "request.unknown_name": "{suggestions}«sdcolab generar --help» tiene los valores posibles.",
     "request.unknown_file": "{suggestions}Comprueba que el archivo está en su carpeta.",
+    "request.name_not_chosen": "Escribe su nombre.",
     "request.not_downloaded": f"{_GET}, o elige otro.",
     "request.lora_missing": f"{{suggestions}}{_GET}, o quítalo del prompt.",
     "request.embedding_missing": f"{_GET}, o quítalo del prompt.",

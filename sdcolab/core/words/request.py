@@ -57,6 +57,7 @@ SENTENCES: Mapping[str, Sentence] = {
         "No existe {kind} «{name}».",
         "{suggestions}Comprueba que el archivo está en su carpeta y pulsa «Actualizar».",
     ),
+    "request.name_not_chosen": Sentence("Falta elegir {kind}.", "Está en su lista."),
     "request.not_downloaded": Sentence(
         "«{name}» todavía no está en este equipo.",
         "Descárgalo (está en el catálogo de «Descargas») y vuelve a intentarlo, o elige otro de la lista.",

@@ -51,11 +51,13 @@ class Settings:
 
 
 class SettingsFile:
-    """Reads and writes the settings in ``folder``."""
+    """Reads and writes the settings in ``folder``. Before there are styles in it, those of a file that stands in the
+    folder above count, where A1111's users have theirs."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / FILE_NAME
         self.styles_path = folder / STYLES_NAME
+        self._brought = folder.parent / STYLES_NAME
 
     def load(self) -> Settings:
         """The saved settings; the built-in ones when there are none yet.
@@ -63,11 +65,13 @@ class SettingsFile:
         Raises ``SettingsUnreadable`` when a file is damaged (it is renamed out of the way first, so that the next
         call returns the built-in settings), or ``CannotRead``.
         """
-        return _with_styles(read_kept(self.path, _from_json), load_styles(self.styles_path))
+        styles = load_styles(self.styles_path)
+        return _with_styles(read_kept(self.path, _from_json), peek_styles(self._brought) if styles is None else styles)
 
     def peek(self) -> Settings:
         """The same; the built-in ones when the file is damaged or cannot be read, which ``load`` will tell."""
-        return _with_styles(peek_kept(self.path, _from_json), peek_styles(self.styles_path))
+        path = self.styles_path if self.styles_path.exists() else self._brought
+        return _with_styles(peek_kept(self.path, _from_json), peek_styles(path))
 
     def change(self, change: Callable[[Settings], Settings]) -> Settings:
         """Load the settings, save what ``change`` makes of them and return it. Changes made at once, by other threads

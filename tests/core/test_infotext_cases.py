@@ -503,3 +503,15 @@ def test_reading_grows_with_the_text_and_not_with_its_square(piece: str) -> None
 def test_what_other_sites_and_programs_write_in_their_way(text: str, expected: dict[str, Any]) -> None:
     found = to_request(parse(text)).changes
     assert {name: found[name] for name in expected} == expected
+
+
+def test_what_fooocus_copies_is_read_whole() -> None:
+    copied = {"Prompt": "a cat", "Negative Prompt": "bad", "Performance": "Speed", "Steps": 30, "Guidance Scale": 4}
+    copied |= {
+        "Resolution": "(896, 1152)",
+        "Base Model": "jugger.safetensors",
+        "Sampler": "dpmpp_2m_sde_gpu",
+        "Seed": "5",
+    }
+    found = parse(from_json(json.dumps(copied)) or "")
+    assert [found.get(label) for label in ("Size", "Model", "Seed")] == ["896x1152", "jugger", "5"]

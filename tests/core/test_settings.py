@@ -121,3 +121,17 @@ def test_what_killed_processes_left_is_swept(tmp_path: Path) -> None:
     SettingsFile(tmp_path).change(lambda settings: settings)
     assert not old.exists()
     assert new.exists()
+
+
+def test_styles_in_the_program_s_folder_count_until_there_are_own_ones(
+    tmp_path: Path,
+) -> None:
+    brought = tmp_path / "styles.csv"
+    brought.write_text("name,prompt,negative_prompt\nfoto,foto de {prompt},feo\n", encoding="utf-8-sig")
+    file = SettingsFile(tmp_path / "config")
+    assert [style.name for style in file.load().styles] == [style.name for style in file.peek().styles] == ["foto"]
+    file.change(lambda settings: settings.with_style(Style("otro", "x", "")))
+    assert [style.name for style in file.load().styles] == ["foto", "otro"]
+    file.change(lambda settings: settings.without_styles(["foto", "otro"]))
+    assert file.load().styles == ()
+    assert "foto" in brought.read_text("utf-8-sig")

@@ -201,7 +201,7 @@ _SYNONYMS: Mapping[str, tuple[str, ...]] = {
     "CFG scale": ("cfg_scale", "cfg", "guidance_scale", "scale"),
     "Seed": ("seed",),
     "Size": ("size",),
-    "Model": ("model", "sd_model_checkpoint", "sd_model_name", "stable_diffusion_model"),
+    "Model": ("model", "base_model", "sd_model_checkpoint", "sd_model_name", "stable_diffusion_model"),
     "Clip skip": ("clip_skip",),
     "Denoising strength": ("denoising_strength",),
 }
@@ -214,7 +214,8 @@ def _plain(value: Json, program: str = "JSON") -> Infotext | None:
     known = {re.sub(r"(?<=[a-z])(?=[A-Z])", "_", key).casefold().replace(" ", "_"): said for key, said in value.items()}
     prompt = next((known[key] for key in ("prompt", "positive", "c") if isinstance(known.get(key), str)), None)
     said = {label: next((known[key] for key in keys if key in known), None) for label, keys in _SYNONYMS.items()}
-    said["Size"] = said["Size"] or _size(known.get("width"), known.get("height"))
+    sides = re.findall(r"\d{2,5}", _text(known.get("resolution")))
+    said["Size"] = said["Size"] or _size(known.get("width"), known.get("height")) or "x".join(sides[:2])
     said["Sampler"] = _comfy_sampler(said["Sampler"], "")
     said["Schedule type"] = _comfy_schedule(said["Schedule type"])
     if prompt is None or sum(map(bool, said.values())) < MIN_FIELDS - 1:

@@ -173,18 +173,18 @@ DOWNLOAD_RESULTS: Mapping[str, Sentence] = {
 """How a link ended and what to do now. Keys are ``downloads.queue.LinkStatus`` values."""
 
 USE_OF_KIND: Mapping[ModelKind, str] = {
-    ModelKind.CHECKPOINT: "Ya puedes elegirlo como modelo (pulsa «Actualizar» si no aparece en la lista).",
-    ModelKind.VAE: "Ya puedes elegirlo como VAE (pulsa «Actualizar» si no aparece en la lista).",
+    ModelKind.CHECKPOINT: "Ya puedes elegirlo como modelo.",
+    ModelKind.VAE: "Ya puedes elegirlo como VAE.",
     ModelKind.LORA: "Para usarlo escribe en el prompt <lora:nombre:1>, con el nombre del archivo.",
     ModelKind.EMBEDDING: "Para usarlo escribe su nombre en el prompt o en el prompt negativo.",
-    ModelKind.CONTROLNET: "Elígelo como Model en una unidad de ControlNet (pulsa «Actualizar» si no está en la lista).",
+    ModelKind.CONTROLNET: "Elígelo como Model en una unidad de ControlNet.",
     ModelKind.UPSCALER: "Elígelo por su nombre como upscaler.",
     ModelKind.HYPERNETWORK: "Para usarla escribe en el prompt <hypernet:nombre:1>, con el nombre del archivo.",
     ModelKind.TEXT_ENCODER: "Queda guardado, pero no hace falta: los modelos que se usan aquí ya traen el suyo.",
     ModelKind.UNET: "Es solo una parte de un modelo, sin su codificador de texto ni su VAE: busca el modelo completo.",
     ModelKind.ANNOTATOR: "Ya puedes elegir su preprocessor en ControlNet.",
     ModelKind.CLIP_VISION: "Los IP-Adapter de ControlNet lo usan solos.",
-    ModelKind.DETECTOR: "Ya puedes elegirlo en «Repaso de detalles» (pulsa «Actualizar» si no aparece en la lista).",
+    ModelKind.DETECTOR: "Ya puedes elegirlo en «Repaso de detalles».",
     ModelKind.FACES: "Ya puedes usarlo en «Restaurar caras» y en Ampliar.",
     ModelKind.TINY_VAE: (
         "Se usa al elegir TAESD en «Ajustes finos», si se llama taesd_decoder o taesd_encoder (taesdxl_… para SDXL)."

@@ -12,7 +12,7 @@ from support.trial import Fit, Guidance, Trial, Unit
 
 from sdcolab.core.codec import from_json, to_json
 from sdcolab.core.detect import ModelKind
-from sdcolab.core.errors import FieldOutOfRange
+from sdcolab.core.errors import FieldLimited
 from sdcolab.core.fields import paths, with_value
 from sdcolab.core.folders import Folders
 from sdcolab.core.infotext import EngineFacts, parse, to_request, with_files, write
@@ -51,9 +51,9 @@ def test_infotexts_write_and_read_it(changes: dict[str, object], text: str) -> N
 def test_what_is_wrong_inside_a_unit_is_told() -> None:
     line = 'Trial unit 0: "Model: a, Weight: 7, Trial: 5", Trial unit 1: "Module: canny", Trial unit 9: "Model: b"'
     pasted = to_request(parse(f"Steps: 1, Sampler: DDIM, Seed: 2, {line}"), kind=Trial)
-    assert pasted.changes["units"] == (Unit("a"), Unit("b"))
+    assert pasted.changes["units"] == (Unit("a", weight=2.0), Unit("b"))
     (warning,) = pasted.warnings
-    assert isinstance(warning, FieldOutOfRange) and warning.field == "units.weight"
+    assert isinstance(warning, FieldLimited) and (warning.field, warning.used) == ("units.weight", 2.0)
     assert pasted.unused == (("Trial unit 1", "Module: canny"), ("Trial unit 0 Trial", "5"))
 
 
@@ -78,5 +78,5 @@ def test_its_values_are_walked_and_checked() -> None:
     request = replace(BASE, units=UNITS)
     assert "units.1.weight" in paths(request)
     assert with_value(request, "units.1.weight", 0.25).units[1].weight == 0.25
-    with pytest.raises(FieldOutOfRange):
+    with pytest.raises(FieldLimited):
         with_value(request, "units.1.weight", 3)

@@ -33,11 +33,12 @@ class BucketRules:
     no_upscale: bool = False
 
     def adjusted(self) -> BucketRules:
-        """The same with bounds that are multiples of ``step``: the lower goes down, the upper up.
+        """The same with bounds that are multiples of ``step``: the lower goes down, not to 0, the upper up.
 
         Raises ``BucketRange`` when the resolution does not lie between them.
         """
-        low, high = self.shortest // self.step * self.step, -(-self.longest // self.step) * self.step
+        low = max(self.step, self.shortest // self.step * self.step)
+        high = -(-self.longest // self.step) * self.step
         if self.enabled and not low <= min(self.area):
             raise BucketRange(bound="min_bucket_reso", value=low, resolution=f"{self.area[0]}x{self.area[1]}")
         if self.enabled and not max(self.area) <= high:

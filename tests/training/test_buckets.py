@@ -62,3 +62,9 @@ def test_a_picture_always_covers_its_bucket(width: int, height: int) -> None:
     assert all(side >= room for side, room in zip(fit.resized, fit.bucket, strict=True))
     assert fit.bucket[0] * fit.bucket[1] <= 512 * 512
     assert fit.bucket[0] % 64 == fit.bucket[1] % 64 == 0
+
+
+def test_a_bound_below_the_step_is_one_step() -> None:
+    rules = BucketRules((512, 512), shortest=64, longest=1024, step=128).adjusted()
+    assert rules.shortest == 128
+    assert (512, 512) in Buckets(rules).sizes

@@ -12,7 +12,7 @@ from support.trial import Fit, Guidance, Trial, Unit
 
 from sdcolab.core.codec import from_json, to_json
 from sdcolab.core.detect import ModelKind
-from sdcolab.core.errors import FieldLimited
+from sdcolab.core.errors import FieldLimited, FieldOutOfRange
 from sdcolab.core.fields import paths, with_value
 from sdcolab.core.folders import Folders
 from sdcolab.core.infotext import EngineFacts, parse, to_request, with_files, write
@@ -78,5 +78,5 @@ def test_its_values_are_walked_and_checked() -> None:
     request = replace(BASE, units=UNITS)
     assert "units.1.weight" in paths(request)
     assert with_value(request, "units.1.weight", 0.25).units[1].weight == 0.25
-    with pytest.raises(FieldLimited):
+    with pytest.raises(FieldOutOfRange):
         with_value(request, "units.1.weight", 3)

@@ -730,8 +730,9 @@ SCRIPT_ROWS: tuple[Script, ...] = (
 """In the order of the list."""
 
 
-def _first_checkpoint(lists: Lists) -> dict[str, str]:
-    return {"primary": next(iter(lists("checkpoints")), "")}
+def _first_of(**listed: str) -> Callable[[Lists], dict[str, str]]:
+    """A form that opens with the first of a list in each of the fields named."""
+    return lambda lists: {path: next(iter(lists(name)), "") for path, name in listed.items()}
 
 
 _OF_THE_GUIDE = (("heaven", "7th"), ("abyssorange", "abyss orange", "aom3"))
@@ -743,29 +744,19 @@ def _heaven_orange(lists: Lists) -> dict[str, Any]:
     names = [name for name in lists("checkpoints") if "heavenorange" not in name.casefold().replace(" ", "")]
     found = [next((one for one in names if any(word in one.casefold() for word in of)), "") for of in _OF_THE_GUIDE]
     if not all(found) or found[0] == found[1]:
-        return dict(_first_checkpoint(lists))
+        return dict(_first_of(primary="checkpoints")(lists))
     return {"primary": found[0], "secondary": found[1], "multiplier": 0.5, "name": "heaven-orange-mix"}
 
 
 MERGE = Tool(Merge, prefix="merge", begin=_heaven_orange, tries=TryMerge)
 EXTRACT = Tool(Extract, prefix="extract")
-CONVERT = Tool(Convert, prefix="convert")
-
-
-def _first_of(listed: str, *more: str) -> Callable[[Lists], dict[str, str]]:
-    """A form that opens with the first project of a list, and with the first model where ``more`` names its field."""
-
-    def begin(lists: Lists) -> dict[str, str]:
-        models = {path: next(iter(lists("checkpoints")), "") for path in more}
-        return {"project": next(iter(lists(listed)), ""), **models}
-
-    return begin
+CONVERT = Tool(Convert, prefix="convert", begin=_first_of(checkpoint="checkpoints"))
 
 
 TRAIN = Tool(
     TrainLora,
     prefix="train",
-    begin=_first_of("training_projects", "checkpoint"),
+    begin=_first_of(project="training_projects", checkpoint="checkpoints"),
     sections=(
         Section("train", items=("project", "checkpoint")),
         Section("train-steps", ("epochs", "batch_size", "save_every")),
@@ -794,14 +785,14 @@ TRAIN = Tool(
 TRY_LORA = Tool(
     TryLora,
     prefix="try_lora",
-    begin=_first_of("trained_projects"),
+    begin=_first_of(project="trained_projects"),
     sections=(Section("try", items=("project", "prompt", "weights", "count", "steps")),),
 )
 
 PICTURES = Tool(
     PreparePictures,
     prefix="pictures",
-    begin=_first_of("training_projects"),
+    begin=_first_of(project="training_projects"),
     sections=(
         Section("pictures", items=("project", "work")),
         Section("pictures-tagger", ("tagger", "threshold", "only_bare", "characters", "undesired")),

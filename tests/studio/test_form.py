@@ -41,7 +41,17 @@ from sdcolab.core.tuning import Emphasis, NoiseSchedule, Tuning, UniPCVariant, V
 from sdcolab.core.words import FIELD_LABELS, FIELD_WORDS
 from sdcolab.core.words.fields import part_label
 from sdcolab.studio.form import Control, Reader, choices, control_of, readable, shown
-from sdcolab.studio.layout import GADGETS, GENERATION, LAYOUT, NOT_SHOWN, TabKind, every_section
+from sdcolab.studio.layout import (
+    CONVERT,
+    GADGETS,
+    GENERATION,
+    LAYOUT,
+    MERGE,
+    NOT_SHOWN,
+    TRAIN,
+    TabKind,
+    every_section,
+)
 from sdcolab.studio.look import icons
 from sdcolab.web.uploads import chosen_picture
 
@@ -375,13 +385,17 @@ def test_a_list_offers_what_can_be_downloaded_and_says_so_when_it_is_asked_for()
 
 
 def test_the_guides_own_mixture_is_the_example() -> None:
-    from sdcolab.studio.layout import MERGE
-
     here = ("aom3.safetensors", "Heaven Orange Mix.safetensors", "7th_heaven.safetensors")
     opened = MERGE.opening(lambda name: here if name == "checkpoints" else ())
     assert (opened["primary"], opened["secondary"]) == ("7th_heaven.safetensors", "aom3.safetensors")
     assert opened["name"] == "heaven-orange-mix"
     assert MERGE.opening(lambda _name: ("x.safetensors",))["primary"] == "x.safetensors"
+
+
+def test_a_tool_that_needs_a_model_opens_with_the_first() -> None:
+    for tool in (CONVERT, TRAIN):
+        assert tool.opening(lambda _name: ("a.safetensors", "b.safetensors"))["checkpoint"] == "a.safetensors"
+        assert not tool.opening(lambda _name: ())["checkpoint"]
 
 
 def test_every_part_that_a_face_shows_has_a_name() -> None:

@@ -8,7 +8,6 @@ import csv
 import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 from sdcolab.api import fields
@@ -184,10 +183,10 @@ def _as_csv(values: Sequence[str]) -> str:
 def _reader(field: Field, kind: type[Any], lists: Lists) -> fields.Reader:
     """How an argument for ``field`` is read."""
     if field.many:
-        one = _choice(field.kind)
+        one = fields.place_or_choice(field.kind)
         return lambda name, value: tuple(one(name, each) for each in _listed(name, value))
     if field.is_choice:
-        return _choice(field.kind)
+        return fields.place_or_choice(field.kind)
     if field.kind is bool:
         return fields.flag
     if field.kind is int:
@@ -197,20 +196,6 @@ def _reader(field: Field, kind: type[Any], lists: Lists) -> fields.Reader:
     if field.choices == "upscalers" and kind is not XyzPlot:
         return lambda name, value: _upscaler(name, value, lists("upscalers"))
     return fields.text
-
-
-def _choice(kind: type[StrEnum]) -> fields.Reader:
-    """A word of ``kind``, or its place."""
-    words = list(kind)
-
-    def read(name: str, value: Any) -> StrEnum:
-        place = _place(value)
-        if place is not None and 0 <= place < len(words):
-            return words[place]
-        chosen: StrEnum = fields.choice(kind)(name, value)
-        return chosen
-
-    return read
 
 
 def _upscaler(name: str, value: Any, known: Sequence[str]) -> str:

@@ -141,6 +141,8 @@ class FormWires:
                 js="(chosen) => { window.sdcolab.keepFormSoon(); return [chosen] }",
                 **QUIET,
             )
+            # what was wrong with the script before is no news; one that a text brings comes with its own message
+            gadgets.script.input(None, None, self._panel.message, js="() => ''", **QUIET)
         plot = gadgets.script_forms.get("xyz", {})
         for axis, button in gadgets.fills.items():
             kind, values = plot[f"{axis}_axis"], plot[f"{axis}_values"]

@@ -338,7 +338,11 @@ def test_a_script_takes_the_generation_over(page: Page, bench: Bench) -> None:
     task = bench.studio.jobs.jobs()[-1].task
     assert isinstance(task, Grid) and isinstance(task.script, XyzPlot)
     assert (task.request.prompt, task.script.x_axis, task.script.x_values) == ("muchas", "Seed", "1, 2")
+    field(page, "script-xyz-x_values").fill("uno")
+    part(page, "generate").click()
+    expect(part(page, "form-message").locator(".sd-error")).to_be_visible()
     choose(page, "script", "Ninguno")
+    expect(part(page, "form-message").locator(".sd-error")).to_have_count(0)
 
 
 def test_the_focus_goes_on_from_an_open_list_to_the_next_control(page: Page) -> None:

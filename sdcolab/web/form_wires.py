@@ -88,7 +88,8 @@ class FormWires:
         remembered = [*fields, self._gadgets.styles]
         keeper = gr.Button(visible="hidden", elem_id="sd-keep-form")
         keeper.click(None, remembered, None, js=keep_form(self._actions.kept), **QUIET)
-        keeper.click(self._prompts.remarks, {*self._prompts.remarked}, self._prompts.told, **QUIET)
+        told = {*self._prompts.remarked}, self._prompts.told
+        keeper.click(self._prompts.remarks, *told, trigger_mode="always_last", **QUIET)
 
     def _connect_lists(self) -> None:
         """The lists are drawn with what there is; a page that opens looks for more, and only where there is does it

@@ -187,16 +187,23 @@
       return null;
     }
   };
-  /* The form is read when its user rests, and again while the server answers, which may fill it: gradio looks for every
+  /* The form is read when its user rests, and again when the server has answered, which may fill it: gradio looks for every
      control from the root of the page, and one listener a control costs it seconds when the page opens. */
   let keeping = 0, answering = 0, pressed = false;
-  const keepFormSoon = (again = 3) => {
+  const keepForm = () => {
+    byId("sd-keep-form")?.click();
+    if ([...document.querySelectorAll(".sd-script")].some((box) => box.checkVisibility())) byId("sd-count-plan")?.click();
+  };
+  const keepFormWhenQuiet = (looks = 20) => {
+    if (answering && looks) keeping = setTimeout(keepFormWhenQuiet, 250, looks - 1);
+    else keepForm();
+  };
+  const keepFormSoon = () => {
     clearTimeout(keeping);
     keeping = setTimeout(() => {
-      const more = answering && again;
-      byId("sd-keep-form")?.click();
-      if ([...document.querySelectorAll(".sd-script")].some((box) => box.checkVisibility())) byId("sd-count-plan")?.click();
-      if (more) keepFormSoon(again - 1);
+      const mayChange = answering;
+      keepForm();
+      if (mayChange) keeping = setTimeout(keepFormWhenQuiet, 250);
     }, 250);
   };
   for (const kind of ["input", "change", "click", "keyup", "drop", "paste"])
@@ -205,7 +212,7 @@
       pressed = true;
       if (event.target.closest?.("#sd-page, dialog, .sd-help-card")) keepFormSoon();
     }, true);
-  window.sdcolab.keepFormSoon = () => keepFormSoon();
+  window.sdcolab.keepFormSoon = keepFormSoon;
   window.sdcolab.keepPicture = (image) => keep(sessionStorage, PICTURE, JSON.stringify(image ?? null));
   window.sdcolab.keptPicture = () => parsed(PICTURE);
   window.sdcolab.keepPainted = (id, url, value) => keep(sessionStorage, PAINTED, JSON.stringify({ id, url, value }));

@@ -408,6 +408,10 @@ def test_styles_frame_or_follow_the_prompt() -> None:
         ("(gato:1,2), (sol: 0,5 )", "(gato:1.2), (sol:0.5)"),
         ("(gato:1.2), uno,2", "(gato:1.2), uno,2"),
         ("gato:1,2", "gato:1,2"),
+        ("[gato:perro:0,5], [sol: 0,25 ], [a::0,5]", "[gato:perro:0.5], [sol:0.25], [a::0.5]"),
+        ("gato :1,2 AND perro :0,8", "gato :1.2 AND perro :0.8"),
+        ("<lora:y:0,8>, <lyco:a,1,5:0,8:te=0,5>", "<lora:y:0.8>, <lyco:a,1,5:0.8:te=0.5>"),
+        ("<hypernet:h: 0,5 >, <lora:1,5>, <lora:x:0.8:1,1,0>", "<hypernet:h: 0.5 >, <lora:1,5>, <lora:x:0.8:1,1,0>"),
     ],
 )
 def test_decimal_commas(text: str, better: str) -> None:
@@ -418,6 +422,8 @@ def test_decimal_commas(text: str, better: str) -> None:
     ("text", "told"),
     [
         ("(gato:1,2), (sol: 0,5 ), (luna:1,2)", ["1,2", "0,5"]),
+        ("[gato:perro:0,5], [sol:0,25]", ["0,5", "0,25"]),
+        ("gato :1,2 AND perro:0,8", ["1,2", "0,8"]),
         ("(gato:1.x)", ["1.x"]),
         ("(gato:1'2), (sol:-1·5)", ["1'2", "-1·5"]),
         ("(gato:120%)", ["120%"]),
@@ -434,6 +440,7 @@ def test_decimal_commas(text: str, better: str) -> None:
         ("(gato:1.2), ((sol)), [luna:0.5], [a:b:0.3], [a|b]", []),
         ("(gato:-1.2), (sol:.5), (mar: +1 ), (rio:2)", []),
         ("<lora:x:0,8>, <lora:x:0.8:1.2>", []),
+        ("a cat :1.2 AND a dog:0.8", []),
         ("un reloj (12:30 pm), aspect 16:9, (clock: 12:30)", []),
         ("nier:2b, (yorha:2b), fate/1st:ascension, f:1,8", []),
         ("\\(gato:1,x\\), https://a.b/c:8080", []),

@@ -186,6 +186,15 @@ def test_decimal_commas_become_points_at_one_s_asking(page: Page) -> None:
     mend.click()
     expect(prompt).to_have_value("(gato:1.2), sol, luna")
     expect(mend).to_have_count(0)
+    for written, better in (
+        ("gato <lora:y:0,8>", "gato <lora:y:0.8>"),
+        ("[gato:perro:0,5]", "[gato:perro:0.5]"),
+        ("gato :1,2 AND perro :0,8", "gato :1.2 AND perro :0.8"),
+    ):
+        prompt.fill(written)
+        mend.click()
+        expect(prompt).to_have_value(better)
+        expect(mend).to_have_count(0)
 
 
 def test_a_card_goes_into_the_prompt_and_out_again(page: Page) -> None:

@@ -285,7 +285,7 @@ class LoraArgumentIgnored(RequestError):
 
 @dataclass(eq=False)
 class DecimalComma(RequestError):
-    """A weight in the prompt has a comma, so that it is read as text. Told as a warning."""
+    """A weight, or where words come in, has a comma, so that it is read as text. Told as a warning."""
 
     code: ClassVar[str] = "request.decimal_comma"
     number: str

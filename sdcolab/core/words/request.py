@@ -104,7 +104,7 @@ SENTENCES: Mapping[str, Sentence] = {
         "Escribe <lora:nombre:fuerza>, o <lora:nombre:fuerza:fuerza de la UNet>.",
     ),
     "request.decimal_comma": Sentence(
-        "El peso «{number}» lleva coma, así que se lee como texto y no como peso.",
+        "«{number}» lleva coma, así que se lee como texto y no como número.",
         "Usa punto: {better}.",
     ),
     "request.weight_not_number": Sentence(

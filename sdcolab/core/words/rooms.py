@@ -132,7 +132,7 @@ ROOM_WORDS: Mapping[str, Mapping[str, str]] = {
         "base": "Prompt base: {0}",
         "recent": "Recientes",
         "recentHelp": "Los prompts de tus últimas generaciones",
-        "mendHelp": "Los pesos llevan punto: con coma se leen como texto. Ctrl+Z lo deshace.",
+        "mendHelp": "Los números del prompt llevan punto: con coma suelen leerse como texto. Ctrl+Z lo deshace.",
         "mend": "Cambiar comas por puntos",
         "translateHelp": "Traducir al inglés lo que esté en español; pesos, LoRA y comodines no cambian. "
         "Ctrl+Z lo deshace.",

@@ -345,10 +345,16 @@ export async function mount(host, house) {
 
   // A face may draw a prompt's box anew: its textarea is looked up when it is wanted.
 
+  const COMMAS = [
+    /:\s{0,8}[+-]?\d+,\d+\s{0,8}[)\]]/,
+    /<\w+:[^<>:]+:(?:[^<>]*[:=])?\s*[+-]?\d+,\d+\s*[:>]/,
+    /:\s{0,8}[+-]?\d+,\d+\s+AND\b|\bAND\b[^]*:\s{0,8}[+-]?\d+,\d+\s*$/,
+  ];
+
   /** Offered only while a weight has a comma, which A1111's grammar reads as text. */
   function mending(frame, textarea) {
     const button = el("button", { type: "button", className: "sd-translate sd-mend", hidden: true, title: WORDS.mendHelp }, WORDS.mend);
-    const look = () => { button.hidden = !/:\s{0,8}[+-]?\d+,\d+\s{0,8}\)/.test(textarea()?.value ?? ""); };
+    const look = () => { button.hidden = !COMMAS.some((comma) => comma.test(textarea()?.value ?? "")); };
     button.addEventListener("pointerdown", (event) => event.preventDefault());
     button.addEventListener("click", async () => { put(textarea(), await ask("points", { prompt: textarea().value })); look(); });
     for (const name of ["input", "focusin"]) frame.addEventListener(name, look);

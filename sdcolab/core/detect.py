@@ -150,9 +150,10 @@ def _is_checkpoint(header: TensorHeader) -> bool:
 
 
 def _is_bare_unet(header: TensorHeader) -> bool:
-    """A UNet of Stable Diffusion alone, in its own or in diffusers' names, with neither text encoder nor VAE."""
+    """A UNet of Stable Diffusion alone, with neither text encoder nor VAE: in its own names, with or without their
+    place in a checkpoint, or in diffusers'."""
     diffusers = "conv_in.weight" in header.tensors and _any_starts(header, ("down_blocks.",))
-    own = _any_starts(header, ("input_blocks.",))
+    own = _any_starts(header, ("input_blocks.", f"{UNET_PREFIX}input_blocks."))
     rest = ("cond_stage_model.", "conditioner.", "first_stage_model.", "text_encoders.", "vae.", "decoder.")
     return (diffusers or own) and not _any_starts(header, rest) and _other_architecture(header) is None
 

@@ -23,9 +23,11 @@ from sdcolab.core.detect import Detected, ModelFamily, ModelKind, Prediction, de
 from sdcolab.core.errors import (
     ModelFamilyUnsupported,
     ModelIncomplete,
+    ModelPartAlone,
     ModelUnreadable,
     ModelWithoutVae,
     ModelWrongKind,
+    VaeOtherArchitecture,
 )
 from sdcolab.core.memory_plan import Placement
 from sdcolab.core.tensors import TensorHeader, TensorInfo
@@ -133,11 +135,13 @@ class LoadedModel:
 def check_checkpoint(weights: Weights) -> tuple[Detected, Family]:
     """What the checkpoint is, and its family.
 
-    Raises ``ModelWrongKind``, ``ModelUnreadable`` (no known model in it) or ``ModelFamilyUnsupported``.
+    Raises ``ModelWrongKind``, ``ModelPartAlone``, ``ModelUnreadable`` (no known model in it) or
+    ``ModelFamilyUnsupported``.
     """
     detected = detect(weights.header)
     if detected.kind is ModelKind.OTHER:
         raise ModelUnreadable(path=weights.path, reason="not_a_model")
+    _refuse_parts(weights, detected.kind)
     if detected.kind is not ModelKind.CHECKPOINT:
         raise ModelWrongKind(path=weights.path, expected=ModelKind.CHECKPOINT.value, found=detected.kind.value)
     family = FAMILIES.get(detected.family)
@@ -195,9 +199,13 @@ def load_vae(
 
 def vae_of(weights: Weights, device: torch.device, dtype: torch.dtype, family: ModelFamily) -> AutoencoderKL:
     """As ``load_vae``, of an open file."""
-    kind = detect(weights.header).kind
+    detected = detect(weights.header)
+    kind = detected.kind
+    _refuse_parts(weights, kind)
     if kind not in (ModelKind.CHECKPOINT, ModelKind.VAE):
         raise ModelWrongKind(path=weights.path, expected=ModelKind.VAE.value, found=kind.value)
+    if kind is ModelKind.VAE and detected.family is not ModelFamily.UNKNOWN:
+        raise VaeOtherArchitecture(path=weights.path, family=detected.family.value)
     has_prefix = any(name.startswith(VAE_PREFIX) for name in weights.header.tensors)
     if kind is ModelKind.CHECKPOINT and not has_prefix:
         raise ModelWithoutVae(path=weights.path)
@@ -211,6 +219,16 @@ def vae_of(weights: Weights, device: torch.device, dtype: torch.dtype, family: M
     with without_weights():
         vae = AutoencoderKL(**config)
     return _filled(vae, weights, names, device, dtype)
+
+
+_PARTS = frozenset({ModelKind.UNET, ModelKind.TEXT_ENCODER})
+"""Of models that other programs put together from several files."""
+
+
+def _refuse_parts(weights: Weights, kind: ModelKind) -> None:
+    """Raises ``ModelPartAlone``."""
+    if kind in _PARTS:
+        raise ModelPartAlone(path=weights.path, found=kind.value)
 
 
 def _load_unet(

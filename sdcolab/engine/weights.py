@@ -9,7 +9,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from sdcolab.core.contents import SEEN_BYTES, strange_content
 from sdcolab.core.errors import CannotRead, ModelUnreadable, ModelUnsafe
 from sdcolab.core.files import system_reason
 from sdcolab.core.pickles import harmless_globals, state_dict_in
-from sdcolab.core.tensors import LENGTH_BYTES, TensorHeader, TensorInfo, header_length, read_header
+from sdcolab.core.tensors import LENGTH_BYTES, HeaderError, TensorHeader, TensorInfo, header_length, read_header
 
 _ZIP, _PICKLE = b"PK", b"\x80"
 """How a file of torch.save begins: a zip, or before 2020 a bare pickle."""
@@ -52,20 +52,30 @@ class Weights:
 
 
 def open_weights(path: Path) -> Weights:
-    """Open a ``.safetensors`` file by mmap, or any other by torch's weights-only unpickler.
+    """Open a safetensors file by mmap, or any other by torch's weights-only unpickler, whatever it is called.
 
     Raises ``CannotRead``, ``ModelUnreadable`` (damaged) or ``ModelUnsafe`` (a pickle with anything but data in it).
     """
+    return _open_safetensors(path) if is_safetensors(path) else _open_pickle(path)
+
+
+def is_safetensors(path: Path) -> bool:
+    """Whether the file is safetensors, by its first bytes; where they tell nothing, by its name.
+
+    Raises ``CannotRead``, or ``ModelUnreadable`` for what is no model at all.
+    """
     try:
         with path.open("rb") as file:
-            strange = strange_content(file.read(SEEN_BYTES))
+            start = file.read(SEEN_BYTES)
     except OSError as error:
         raise CannotRead(path=path, reason=system_reason(error)) from error
-    if strange:
+    if strange := strange_content(start):
         raise ModelUnreadable(path=path, reason=strange)
-    if path.suffix.lower() == ".safetensors":
-        return _open_safetensors(path)
-    return _open_pickle(path)
+    try:
+        header_length(start[:LENGTH_BYTES])
+    except HeaderError:
+        return path.suffix.lower() == ".safetensors" and not start.startswith((_ZIP, _PICKLE))
+    return path.suffix.lower() == ".safetensors" or start[LENGTH_BYTES:].startswith(b"{")
 
 
 def _open_safetensors(path: Path) -> Weights:
@@ -73,10 +83,38 @@ def _open_safetensors(path: Path) -> Weights:
     try:
         file = safe_open(path, framework="pt")
     except SafetensorError:  # stricter than need be: null in the metadata, bytes behind the last tensor
-        return Weights(path=path, header=header, get=_Mapped(path, header).tensor)
+        return _with_scales(Weights(path=path, header=header, get=_Mapped(path, header).tensor))
     except OSError as error:
         raise CannotRead(path=path, reason=system_reason(error)) from error
-    return Weights(path=path, header=header, get=file.get_tensor)
+    return _with_scales(Weights(path=path, header=header, get=file.get_tensor))
+
+
+_SCALES = (".scale_weight", ".weight_scale")
+"""How files of 8-bit floats call the number that a layer's weights are to be multiplied with ("scaled fp8")."""
+
+_SCALE_OF_INPUTS = (".scale_input", ".input_scale", "scaled_fp8")
+"""What speeds such files up on some cards, and changes nothing here."""
+
+
+def _with_scales(weights: Weights) -> Weights:
+    """``weights`` as they were before they were divided by their scales, which stand in the file no longer."""
+    tensors, get = weights.header.tensors, weights.get
+    scales = {f"{name.removesuffix(end)}.weight": name for name in tensors for end in _SCALES if name.endswith(end)}
+    scales = {name: scale for name, scale in scales.items() if name in tensors}
+    if not scales:
+        return weights
+    gone = {*scales.values(), *(name for name in tensors if name.endswith(_SCALE_OF_INPUTS))}
+    kept = {
+        name: replace(info, dtype="F32") if name in scales else info
+        for name, info in tensors.items()
+        if name not in gone
+    }
+
+    def scaled(name: str) -> Tensor:
+        tensor = get(name)
+        return tensor.float() * get(scales[name]).float() if name in scales else tensor
+
+    return Weights(weights.path, replace(weights.header, tensors=kept), scaled)
 
 
 _DTYPES: Mapping[str, torch.dtype] = {
@@ -136,10 +174,14 @@ def read_pickle(path: Path) -> Any:
     try:
         with path.open("rb") as file:
             start = file.read(2)
+        if start == _ZIP and not _is_torchs(path):
+            raise ModelUnreadable(path=path, reason="archive")
         if start == _ZIP and not _sums_are_right(path):
             raise ModelUnreadable(path=path, reason="damaged")
-        with torch.serialization.safe_globals(harmless_globals()):
-            return torch.load(path, map_location="cpu", weights_only=True, mmap=start == _ZIP)
+        with torch.serialization.safe_globals(harmless_globals()), path.open("rb") as file:
+            misnamed = path.suffix.lower() == ".safetensors"  # which torch would believe
+            source, mapped = (file, False) if misnamed else (path, start == _ZIP)
+            return torch.load(source, map_location="cpu", weights_only=True, mmap=mapped)
     except pickle.UnpicklingError as error:
         if start == _ZIP or start.startswith(_PICKLE):
             raise ModelUnsafe(path=path) from error
@@ -148,6 +190,15 @@ def read_pickle(path: Path) -> Any:
         raise ModelUnreadable(path=path, reason="damaged") from error
     except OSError as error:
         raise CannotRead(path=path, reason=system_reason(error)) from error
+
+
+def _is_torchs(path: Path) -> bool:
+    """Whether a zip was written by torch, or cannot be looked into."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(name.endswith("data.pkl") for name in archive.namelist())
+    except (zipfile.BadZipFile, NotImplementedError):
+        return True
 
 
 def _sums_are_right(path: Path) -> bool:

@@ -64,7 +64,7 @@ CASES: list[tuple[str, Mapping[str, Sequence[int]], ModelKind, ModelFamily]] = [
     ),
     ("SD3", {UNET + "joint_blocks.0.x": (1,)}, ModelKind.CHECKPOINT, ModelFamily.SD3),
     ("Flux", {"double_blocks.0.img_attn.qkv.weight": (1,)}, ModelKind.CHECKPOINT, ModelFamily.FLUX),
-    ("UNet alone", {UNET + TO_K: (320, 768)}, ModelKind.CHECKPOINT, ModelFamily.SD1),
+    ("UNet alone", {UNET + TO_K: (320, 768)}, ModelKind.UNET, ModelFamily.SD1),
     ("kohya LoRA", {f"{KOHYA}.lora_down.weight": (8, 768)}, ModelKind.LORA, ModelFamily.SD1),
     ("kohya LoRA for SD2", {f"{KOHYA}.lora_down.weight": (8, 1024)}, ModelKind.LORA, ModelFamily.SD2),
     (

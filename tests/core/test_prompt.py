@@ -16,7 +16,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sdcolab.core.errors import PromptSyntaxError
+from sdcolab.core.errors import PromptSyntaxError, TooManyBrackets
 from sdcolab.core.prompt import (
     BREAK,
     Segment,
@@ -503,7 +503,7 @@ def test_time_grows_with_the_text_and_not_with_its_square(part: str) -> None:
 
 
 def test_too_many_open_brackets_name_the_first_and_not_the_model() -> None:
-    with pytest.raises(PromptSyntaxError) as raised:
-        parse_attention("gato, " + "(" * 3000)
+    with pytest.raises(TooManyBrackets) as raised:
+        parse_attention("gato, " + "[" + "(" * 3000)
     assert raised.value.position == 6
     assert parse_attention("(" * 200)

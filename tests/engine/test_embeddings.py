@@ -22,6 +22,7 @@ from sdcolab.core.errors import (
     EmbeddingMissing,
     EmbeddingOtherFamily,
     EmbeddingSkipped,
+    EmbeddingUnreadable,
     ModelUnreadable,
     ModelUnsafe,
     SdcolabError,
@@ -290,8 +291,6 @@ def test_files_that_no_prompt_names_are_not_opened(condition: Condition, place: 
     (place / "vacio.pt").touch()
     (place / "xyz.preview.pt").write_text("hola")
     condition("un gato vacio xyz.preview")
-    with pytest.raises(ModelUnreadable):
-        condition("roto")
 
 
 def test_a_repeated_prompt_encodes_nothing_until_its_file_changes(
@@ -355,3 +354,20 @@ def test_an_embedding_of_another_family_is_not_offered(engine: Engine, folders: 
     (told,) = [event.warning for event in events if isinstance(event, Warned)]
     assert isinstance(told, EmbeddingOtherFamily)
     assert (told.family, told.model_family) == ("SD1", "SDXL")
+
+
+def test_a_bad_file_is_told_where_its_name_is_a_word_and_troubles_nobody_else(folders: Folders) -> None:
+    home = folders.models(ModelKind.EMBEDDING)
+    home.mkdir(parents=True, exist_ok=True)
+    (home / "gat.pt").write_bytes(b"PK\x03\x04no es un modelo")
+    torch.save({"string_to_param": {"*": Path("x")}}, home / "malo.pt")
+    (home / "roto.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    told: list[SdcolabError] = []
+    shelf = EmbeddingShelf(Library(folders), 768, HashCache(), told.append)
+    assert shelf.occurring(["unas gatas, category, maloso"]) == ()
+    assert told == []
+    assert shelf.occurring(["una gat_negra, malo", "GAT"]) == ()
+    assert [(one.path.name, one.reason) for one in told if isinstance(one, EmbeddingUnreadable)] == [
+        ("gat.pt", "damaged"),
+        ("malo.pt", "unsafe"),
+    ]

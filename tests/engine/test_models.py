@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -19,9 +20,11 @@ from sdcolab.core.errors import (
     CannotRead,
     ModelFamilyUnsupported,
     ModelIncomplete,
+    ModelPartAlone,
     ModelUnreadable,
     ModelUnsafe,
     ModelWrongKind,
+    VaeOtherArchitecture,
 )
 from sdcolab.core.words import explain
 from sdcolab.engine.convert import UNET_PREFIX, VAE_PREFIX, renamed, unet_layers, unet_rename, vae_rename
@@ -357,3 +360,61 @@ def test_loading_needs_no_network(mini_checkpoint: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(socket, "create_connection", refuse)
     load(mini_checkpoint)
     load_vae(mini_checkpoint, CPU, torch.float32)
+
+
+def test_scaled_eight_bit_weights_get_their_scales_back(tmp_path: Path) -> None:
+    whole = torch.randn(4, 4) * 3
+    scale = whole.abs().max() / 448
+    eight = (whole / scale).to(torch.float8_e4m3fn)
+    for ending, inputs in (("scale_weight", "scale_input"), ("weight_scale", "input_scale")):
+        stored = {"a.weight": eight, f"a.{ending}": scale, f"a.{inputs}": scale.clone(), "b.weight": torch.ones(2)}
+        save_file(stored | {"scaled_fp8": torch.zeros(2, dtype=torch.float8_e4m3fn)}, tmp_path / "x.safetensors")
+        with (tmp_path / "x.safetensors").open("ab") as file:
+            file.write(b"\0" * (8 if ending == "scale_weight" else 0))  # read by its header alone, and by safetensors
+        weights = open_weights(tmp_path / "x.safetensors")
+        assert torch.allclose(weights.get("a.weight"), whole, rtol=0.07, atol=0.01)
+        assert torch.equal(weights.get("b.weight"), torch.ones(2))
+        assert {name: info.dtype for name, info in weights.header.tensors.items()} == {
+            "a.weight": "F32",
+            "b.weight": "F32",
+        }
+
+
+def test_a_vae_of_another_architecture_is_one_clear_error() -> None:
+    path = Path(__file__).parents[1] / "data" / "casos" / "archivos" / "ae_flux.safetensors"
+    with pytest.raises(VaeOtherArchitecture) as error:
+        load_vae(path, torch.device("cpu"), torch.float32)
+    assert error.value.family == "Flux"
+
+
+def test_parts_of_models_are_told_for_what_they_are(tmp_path: Path, mini_checkpoint: Path) -> None:
+    whole = load_file(mini_checkpoint)
+    unet = {name: value for name, value in whole.items() if name.startswith(UNET_PREFIX)}
+    text = {name.partition("transformer.")[2]: value for name, value in whole.items() if "cond_stage_model." in name}
+    parts = {
+        "unet": unet,
+        "bare": {name.removeprefix(UNET_PREFIX): value for name, value in unet.items()},
+        "text": text,
+    }
+    for name, tensors in parts.items():
+        save_file(tensors, tmp_path / f"{name}.safetensors")
+        with pytest.raises(ModelPartAlone) as error:
+            load(tmp_path / f"{name}.safetensors")
+        assert error.value.found == ("text_encoder" if name == "text" else "unet")
+        with pytest.raises(ModelPartAlone):
+            load_vae(tmp_path / f"{name}.safetensors", CPU, torch.float32)
+
+
+def test_the_first_bytes_say_how_a_file_is_read_and_not_its_name(tmp_path: Path) -> None:
+    tensors = {"a.weight": torch.ones(2)}
+    save_file(tensors, tmp_path / "a.ckpt")
+    torch.save({"state_dict": tensors}, tmp_path / "b.safetensors")
+    torch.save({"state_dict": tensors}, tmp_path / "c.safetensors", _use_new_zipfile_serialization=False)
+    for name in ("a.ckpt", "b.safetensors", "c.safetensors"):
+        assert torch.equal(open_weights(tmp_path / name).get("a.weight"), tensors["a.weight"])
+    for name in ("d.safetensors", "d.ckpt"):
+        with zipfile.ZipFile(tmp_path / name, "w") as archive:
+            archive.writestr("modelo/leeme.txt", "hola")
+        with pytest.raises(ModelUnreadable) as error:
+            open_weights(tmp_path / name)
+        assert error.value.reason == "archive"

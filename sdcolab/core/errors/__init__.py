@@ -200,6 +200,7 @@ from sdcolab.core.errors.machine import (
 )
 from sdcolab.core.errors.models import (
     EmbeddingSkipped,
+    EmbeddingUnreadable,
     LoraFormatUnknown,
     LoraMisfit,
     LoraNoLayers,
@@ -208,6 +209,7 @@ from sdcolab.core.errors.models import (
     ModelError,
     ModelFamilyUnsupported,
     ModelIncomplete,
+    ModelPartAlone,
     ModelTooBigForCard,
     ModelTooBigForRam,
     ModelUnreadable,
@@ -215,6 +217,7 @@ from sdcolab.core.errors.models import (
     ModelWithoutVae,
     ModelWrongKind,
     NoModels,
+    VaeOtherArchitecture,
 )
 from sdcolab.core.errors.request import (
     DecimalComma,
@@ -261,6 +264,7 @@ from sdcolab.core.errors.request import (
     RequestError,
     SamplerReplaced,
     SizeBeyondNative,
+    TooManyBrackets,
     TooManyInitImages,
     UnknownFile,
     UnknownName,
@@ -411,6 +415,7 @@ __all__ = [
     "EmbeddingMissing",
     "EmbeddingOtherFamily",
     "EmbeddingSkipped",
+    "EmbeddingUnreadable",
     "EngineCrashed",
     "EngineGaveUp",
     "EngineKilled",
@@ -490,6 +495,7 @@ __all__ = [
     "ModelError",
     "ModelFamilyUnsupported",
     "ModelIncomplete",
+    "ModelPartAlone",
     "ModelTooBigForCard",
     "ModelTooBigForRam",
     "ModelUnreadable",
@@ -597,6 +603,7 @@ __all__ = [
     "TokenNeeded",
     "TokenRejected",
     "TooManyAxisValues",
+    "TooManyBrackets",
     "TooManyCells",
     "TooManyInitImages",
     "TooManyOrders",
@@ -618,6 +625,7 @@ __all__ = [
     "UnsavedCaptions",
     "UnsupportedHost",
     "UpscalerLeftOut",
+    "VaeOtherArchitecture",
     "VariableMissing",
     "WarmupUnused",
     "WebCrashed",

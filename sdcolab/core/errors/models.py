@@ -58,6 +58,24 @@ class ModelFamilyUnsupported(ModelError):
 
 
 @dataclass(eq=False)
+class ModelPartAlone(ModelError):
+    """A UNet or a text encoder on its own, which no program here uses; ``found`` is its kind."""
+
+    code: ClassVar[str] = "model.part_alone"
+    path: Path
+    found: str
+
+
+@dataclass(eq=False)
+class VaeOtherArchitecture(ModelError):
+    """A VAE whose latents have other channels than the models here make: one of Flux and what came after."""
+
+    code: ClassVar[str] = "model.vae_other_architecture"
+    path: Path
+    family: str
+
+
+@dataclass(eq=False)
 class ModelIncomplete(ModelError):
     """Tensors that its family needs are missing or have another shape; ``tensor`` is the first."""
 
@@ -142,6 +160,16 @@ class LoraPartlyUsed(ModelError):
     path: Path
     used: int
     layers: int
+
+
+@dataclass(eq=False)
+class EmbeddingUnreadable(ModelError):
+    """(Warning) An embedding that the prompt names is left out; ``reason`` as in ``ModelUnreadable`` or
+    ``CannotRead``."""
+
+    code: ClassVar[str] = "model.embedding_unreadable"
+    path: Path
+    reason: str
 
 
 @dataclass(eq=False)

@@ -202,6 +202,14 @@ class PromptSyntaxError(RequestError):
 
 
 @dataclass(eq=False)
+class TooManyBrackets(PromptSyntaxError):
+    """More brackets are open at a time than any prompt needs; ``most`` may be."""
+
+    code: ClassVar[str] = "request.too_many_brackets"
+    most: int
+
+
+@dataclass(eq=False)
 class NetworkIgnored(RequestError):
     """The prompt names an extra network (``<lora:...>``) that this version does not apply. Told as a warning."""
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
 
-from sdcolab.core.errors import PromptSyntaxError
+from sdcolab.core.errors import PromptSyntaxError, TooManyBrackets
 
 ROUND_FACTOR = 1.1
 SQUARE_FACTOR = 1 / 1.1
@@ -70,9 +70,12 @@ class _Builder:
             self.append(part.rstrip() if index < len(parts) - 1 else part)
 
     def open(self, brackets: list[tuple[int, int]], position: int) -> None:
-        """A bracket opens at ``position`` of the text. Raises ``PromptSyntaxError`` when too many are open."""
+        """A bracket opens at ``position`` of the text. Raises ``TooManyBrackets`` when too many are open."""
         if len(self.round_open) + len(self.square_open) >= MAX_DEPTH:
-            raise _syntax_error(self.source, brackets[0][1] if brackets else position)
+            first = min(bracket[0][1] for bracket in (self.round_open, self.square_open) if bracket)
+            raise TooManyBrackets(
+                fragment=self.source[first : first + _FRAGMENT_LENGTH], position=first, most=MAX_DEPTH
+            )
         brackets.append((len(self.weights), position))
 
     def multiply(self, bracket: tuple[int, int], factor: float) -> None:
@@ -94,8 +97,8 @@ def parse_attention(text: str) -> tuple[Segment, ...]:
 
     Round and square brackets are independent stacks; those left open apply to the end; stray closing ones are text.
 
-    Raises ``PromptSyntaxError`` for a weight that is no number, ``(a:1.2.3)``, or leaves the range of a float, and for
-    more than ``MAX_DEPTH`` open brackets.
+    Raises ``PromptSyntaxError`` for a weight that is no number, ``(a:1.2.3)``, or leaves the range of a float, and
+    ``TooManyBrackets`` for more than ``MAX_DEPTH`` open brackets.
     """
     builder = _Builder(text)
     for match in _TOKEN.finditer(text):

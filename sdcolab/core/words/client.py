@@ -36,6 +36,7 @@ ADVICE: Mapping[str, str] = {
     "machine.no_cuda": "Sin ella cada imagen tarda minutos.",
     "model.none": f"{_GET}: GET /sdapi/v1/sd-models dice los que hay.",
     "model.without_vae": "Pon uno de GET /sdapi/v1/sd-vae como «sd_vae» en «override_settings».",
+    "model.vae_other_architecture": ("Pon en «sd_vae» uno hecho para Stable Diffusion 1.x, 2.x o SDXL, o «Automatic»."),
     "model.tiny_vae_missing": (
         "Ponlo con ese nombre en la carpeta {folder} del servidor, o pide «Full» en «sd_vae_decode_method» y "
         "«sd_vae_encode_method»."

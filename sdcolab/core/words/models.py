@@ -27,6 +27,14 @@ SENTENCES: Mapping[str, Sentence] = {
         "«{path}» es para {family}: es otra arquitectura, que esta versión todavía no sabe usar.",
         "Elige un archivo hecho para Stable Diffusion 1.x, 2.x o SDXL (también Pony, Illustrious y NoobAI).",
     ),
+    "model.part_alone": Sentence(
+        "El archivo «{path}» es {found}: una parte de un modelo, que sola no sirve aquí.",
+        "Elige otro archivo: un modelo completo trae UNet, codificador de texto y VAE juntos.",
+    ),
+    "model.vae_other_architecture": Sentence(
+        "El VAE «{path}» es de otra arquitectura ({family}) y no encaja con este modelo.",
+        "Elige «Automático», o un VAE hecho para Stable Diffusion 1.x, 2.x o SDXL.",
+    ),
     "model.incomplete": Sentence(
         "Al modelo «{path}» le faltan piezas ({count}; la primera es {tensor}).",
         "Seguramente el archivo está incompleto o es de otro tipo: descárgalo otra vez.",
@@ -66,6 +74,10 @@ SENTENCES: Mapping[str, Sentence] = {
     "model.lora_partly_used": Sentence(
         "Del LoRA «{path}» {used:se usa #|se usan #} de sus {layers:capa|capas}: lo demás no sirve para este modelo.",
         "Si el resultado no es el esperado, comprueba para qué modelos sirve.",
+    ),
+    "model.embedding_unreadable": Sentence(
+        "El embedding «{path}» no se puede leer y no se usó: {reason}.",
+        "Descárgalo otra vez, o borra el archivo si no lo quieres.",
     ),
     "model.embedding_skipped": Sentence(
         "El embedding «{path}» es para otro tipo de modelo (ancho {width} en lugar de {model_width}) y no se usó.",

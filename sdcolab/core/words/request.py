@@ -66,6 +66,10 @@ SENTENCES: Mapping[str, Sentence] = {
         "No se entiende «{fragment}» en el prompt (carácter {position}).",
         "Revisa el número después de los dos puntos; por ejemplo: (gato:1.2).",
     ),
+    "request.too_many_brackets": Sentence(
+        "El prompt abre más de {most:paréntesis|paréntesis} o corchetes a la vez (el primero, carácter {position}).",
+        "Borra los que sobran o ciérralos. Para dar más peso a algo escribe un número; por ejemplo: (gato:1.3).",
+    ),
     "request.network_ignored": Sentence(
         "Esta versión todavía no sabe usar {tag}.", "La imagen se hace sin él; puedes quitarlo del prompt."
     ),

@@ -6,6 +6,7 @@ text that is being encoded.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
@@ -16,7 +17,15 @@ from PIL import Image
 from torch import Tensor
 
 from sdcolab.core.detect import ModelKind
-from sdcolab.core.errors import EmbeddingSkipped, ModelUnreadable, SdcolabError
+from sdcolab.core.errors import (
+    CannotRead,
+    EmbeddingSkipped,
+    EmbeddingUnreadable,
+    ModelError,
+    ModelUnreadable,
+    ModelUnsafe,
+    SdcolabError,
+)
 from sdcolab.core.infotext import EngineFacts
 from sdcolab.core.library import Library
 from sdcolab.core.resolved import ResolvedRequest
@@ -26,7 +35,7 @@ from sdcolab.engine.feature import Active, Feature
 from sdcolab.engine.features.embedding_images import IMAGE_SUFFIXES, content_of_image
 from sdcolab.engine.hashes import EMBEDDING_HASH, HashCache, hash_list, infotext_name
 from sdcolab.engine.vectors import LoadedEmbedding, Vocabulary, names_in, vectors_in
-from sdcolab.engine.weights import Stamp, open_weights, read_pickle, stamp_of
+from sdcolab.engine.weights import Stamp, is_safetensors, open_weights, read_pickle, stamp_of
 
 SUFFIXES = frozenset({".pt", ".bin", ".safetensors"})
 
@@ -115,12 +124,18 @@ class EmbeddingShelf:
                 self._paths.setdefault(name, file.path)
 
     def occurring(self, texts: Iterable[str]) -> tuple[LoadedEmbedding, ...]:
-        """The embeddings whose names stand in any of ``texts``, perhaps within a word. Raises ``CannotRead`` or
-        ``ModelError``.
+        """The embeddings whose names stand in any of ``texts``, perhaps within a word. A file that cannot be read is
+        left out, and that is told where its name stands there as a word of its own.
         """
+        texts = tuple(texts)
         found: list[LoadedEmbedding] = []
         for name in names_in(texts, self._paths):
-            embedding = self._loaded(self._paths[name])
+            try:
+                embedding = self._loaded(self._paths[name])
+            except (CannotRead, ModelError) as error:
+                if any(_is_word_of(name, text) for text in texts):
+                    self._leave_out(name, error)
+                continue
             if embedding is not None and self._fits(embedding):
                 found.append(embedding)
         return tuple(found)
@@ -137,8 +152,18 @@ class EmbeddingShelf:
         """What stands for the file in prompts: its own name, or the one in a picture (None for one without)."""
         if path.suffix.lower() not in IMAGE_SUFFIXES:
             return path.stem
-        loaded = self._loaded(path)
+        try:
+            loaded = self._loaded(path)
+        except (CannotRead, ModelError):  # a damaged picture has no name that anybody could write
+            return None
         return loaded.name if loaded else None
+
+    def _leave_out(self, name: str, error: CannotRead | ModelError) -> None:
+        path = self._paths[name]
+        if (name, path) not in self._skipped:
+            self._skipped.add((name, path))
+            reason = "unsafe" if isinstance(error, ModelUnsafe) else str(error.facts()["reason"])
+            self._warn(EmbeddingUnreadable(path=path, reason=reason))
 
     def _loaded(self, path: Path) -> LoadedEmbedding | None:
         """What the file holds; None for an empty one and for a mere picture."""
@@ -156,6 +181,10 @@ class EmbeddingShelf:
             self._skipped.add(key)
             self._warn(EmbeddingSkipped(path=key[1], width=width, model_width=self._width))
         return width == self._width
+
+
+def _is_word_of(name: str, text: str) -> bool:
+    return re.search(rf"(?<![^\W_]){re.escape(name)}(?![^\W_])", text, re.IGNORECASE) is not None
 
 
 # --- Files ------------------------------------------------------------------------------------------------------------
@@ -181,7 +210,7 @@ def read_vectors(path: Path) -> Tensor:
 
     Raises ``CannotRead``, ``ModelUnsafe`` or ``ModelUnreadable``.
     """
-    if path.suffix.lower() == ".safetensors":
+    if is_safetensors(path):
         weights = open_weights(path)
         content: Any = {name: weights.get(name) for name in weights.header.tensors}
     else:

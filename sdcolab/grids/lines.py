@@ -11,7 +11,7 @@ from typing import Any
 from sdcolab.core.errors import AxisValueUnknown, ScriptEmpty, ScriptOption
 from sdcolab.core.fields import with_value
 from sdcolab.core.names import SAMPLER_NAMES
-from sdcolab.core.prompt import apply_styles
+from sdcolab.core.prompt import Style, apply_styles
 from sdcolab.core.registry import closest
 from sdcolab.core.request import FIELDS, MAX_SEED, PARTS, RANDOM_SEED, GenerationRequest
 from sdcolab.core.scripts import Insert, PromptLines
@@ -55,7 +55,8 @@ def _cells(request: GenerationRequest, settings: PromptLines, texts: list[str], 
             prompt = _joined(str(options["prompt"]), request.prompt, settings.insert)
         if "negative_prompt" in options:
             negative = _joined(str(options["negative_prompt"]), request.negative_prompt, settings.insert)
-        styles = [names.styles()[name] for name in _style_names(options, names)]
+        known = _known_styles(names)
+        styles = [known[name.casefold()] for name in _styles_asked(options) if name.casefold() in known]
         prompt, negative = apply_styles(prompt, negative, styles)
         job = replace(job, prompt=prompt, negative_prompt=negative)
         yield Cell(job, (0, 0, 0), _shown(options, text), save=not options.get("do_not_save_samples", False))
@@ -181,10 +182,22 @@ def _known(option: str, value: str, names: Names, listed: str) -> str:
         raise ScriptOption(script=TITLE, option=option, value=value, suggestions=error.suggestions) from error
 
 
-def _style_names(options: Mapping[str, Any], names: Names) -> list[str]:
-    known = {name.casefold(): name for name in names.styles()}
-    wanted = [name.strip() for name in str(options.get("styles", "")).split(",") if name.strip()]
-    for name in wanted:
-        if name.casefold() not in known:
-            raise ScriptOption(script=TITLE, option="--styles", value=name, suggestions=closest(name, known.values()))
-    return [known[name.casefold()] for name in wanted]
+def unknown_styles(settings: PromptLines, names: Names) -> tuple[ScriptOption, ...]:
+    """The styles that lines name and nobody has, each once: A1111 makes such a line without them."""
+    known = _known_styles(names)
+    asked = dict.fromkeys(
+        name for line in settings.text[:MAX_TEXT].splitlines() for name in _styles_asked(options_of(line.strip()))
+    )
+    return tuple(
+        ScriptOption(script=TITLE, option="--styles", value=name, suggestions=closest(name, list(names.styles())))
+        for name in asked
+        if name.casefold() not in known
+    )
+
+
+def _known_styles(names: Names) -> Mapping[str, Style]:
+    return {name.casefold(): style for name, style in names.styles().items()}
+
+
+def _styles_asked(options: Mapping[str, Any]) -> list[str]:
+    return [name.strip() for name in str(options.get("styles", "")).split(",") if name.strip()]

@@ -80,7 +80,8 @@ def prepare(task: Grid, names: Names, wildcards: Wildcards, draw_seed: RandomSee
     plan = _plan(request, script, names, draw_seed)
     if task.dynamic and not isinstance(script, _PLANNED_AFTER_DRAWING):
         plan, warnings = _with_drawn_prompts(plan, task.dynamic, wildcards)
-    return Prepared(plan, None, (*warnings, *_doubtful_axes(request, script), *_doubtful_matrix(plan, script)), fields)
+    doubts = (*_doubtful_axes(request, script), *_doubtful_matrix(plan, script), *_doubtful_lines(script, names))
+    return Prepared(plan, None, (*warnings, *doubts), fields)
 
 
 _PLANNED_AFTER_DRAWING = (PromptMatrix, Alternative)
@@ -150,6 +151,10 @@ def _doubtful_axes(request: GenerationRequest, script: Script) -> tuple[SdcolabE
 
 def _doubtful_matrix(plan: Plan, script: Script) -> tuple[SdcolabError, ...]:
     return (MatrixWithoutParts(),) if isinstance(script, PromptMatrix) and len(plan.cells) == 1 else ()
+
+
+def _doubtful_lines(script: Script, names: Names) -> tuple[SdcolabError, ...]:
+    return lines.unknown_styles(script, names) if isinstance(script, PromptLines) else ()
 
 
 def forecast(task: Grid, names: Names, wildcards: Wildcards) -> Forecast:

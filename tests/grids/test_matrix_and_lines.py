@@ -10,10 +10,12 @@ from sdcolab.core.errors import ScriptEmpty, ScriptOption, TooManyCells
 from sdcolab.core.names import SAMPLER_NAMES
 from sdcolab.core.prompt import Style
 from sdcolab.core.request import GenerationRequest
-from sdcolab.core.scripts import Delimiter, Insert, PromptLines, PromptMatrix, Which
+from sdcolab.core.scripts import Delimiter, Grid, Insert, PromptLines, PromptMatrix, Which
 from sdcolab.grids import lines, matrix
+from sdcolab.grids.dynamic.nodes import Wildcards
 from sdcolab.grids.names import ListedNames
 from sdcolab.grids.plan import Legend
+from sdcolab.grids.scripts import prepare
 
 NAMES = ListedNames(
     {"samplers": SAMPLER_NAMES, "schedules": ("Automatic", "Karras"), "checkpoints": ("uno", "dos")},
@@ -95,10 +97,22 @@ def test_seeds_of_lines_and_the_sheet() -> None:
         lines.plan(request, PromptLines(" \n "), NAMES)
 
 
-@pytest.mark.parametrize("line", ["--sampler_name Eulr", "--sampler_index 99", "--sd_model tres", "--styles mar"])
+@pytest.mark.parametrize("line", ["--sampler_name Eulr", "--sampler_index 99", "--sd_model tres"])
 def test_names_of_lines_are_checked(line: str) -> None:
     with pytest.raises(ScriptOption):
         lines.plan(GenerationRequest(), PromptLines(line), NAMES)
+
+
+def test_a_style_that_nobody_has_is_told_and_left_out() -> None:
+    settings = PromptLines("--prompt gato --styles mar\n--prompt perro --styles 'FOTO, mar, fato'")
+    prepared = prepare(Grid(GenerationRequest(), settings), NAMES, Wildcards(), lambda: 5)
+    assert prepared.plan
+    assert [cell.request.prompt for cell in prepared.plan.cells if cell.request] == ["gato", "perro, photo"]
+    told = [warning.facts() for warning in prepared.warnings]
+    assert [(fact["option"], fact["value"], fact["suggestions"]) for fact in told] == [
+        ("--styles", "mar", ()),
+        ("--styles", "fato", ("foto",)),
+    ]
 
 
 @given(st.text() | st.text("-- abc\"'\\=prompt seed1"))

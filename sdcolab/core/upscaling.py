@@ -240,6 +240,17 @@ class After:
     tell: Tell | None = None
 
 
+_EIGHT = 8
+"""Sides of what an upscaler makes are multiples of this."""
+
+
+def enlarged_size(size: tuple[int, int], scale: float) -> tuple[int, int]:
+    """The size in pixels that an upscaler gives a picture of ``size`` when it is to be ``scale`` times larger: sides
+    are rounded down to multiples of 8 (hechos/a1111.md 4.4)."""
+    width, height = (max(_EIGHT, int(side * scale) // _EIGHT * _EIGHT) for side in size)
+    return width, height
+
+
 def enlarge(
     pictures: Sequence[Image.Image | Path],
     wanted: Enlargement,

@@ -45,7 +45,8 @@ class Make:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Enlarge:
-    """Make ``picture`` (RGB) about ``scale`` times larger with the upscaler of that name."""
+    """Make ``picture`` (RGB) ``scale`` times larger with the upscaler of that name, as large as
+    ``core.upscaling.enlarged_size`` says."""
 
     picture: Image.Image
     scale: float

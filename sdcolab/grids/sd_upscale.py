@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from sdcolab.core.request import MAX_SEED, RANDOM_SEED, GenerationRequest
 from sdcolab.core.scripts import NO_UPSCALER, USUAL_SIDE, SdUpscale
+from sdcolab.core.upscaling import enlarged_size
 from sdcolab.grids.dialogue import Dialogue, Keep, Made, Show, Total, enlarge, make
 from sdcolab.grids.pictures import Tiles, initial, relabelled
 from sdcolab.grids.ultimate import check_area
@@ -22,16 +23,19 @@ def dialogue(request: GenerationRequest, settings: SdUpscale, draw_seed: RandomS
     """
     init, picture = initial(request, TITLE)
     seed = draw_seed() if request.seed == RANDOM_SEED else request.seed
-    if settings.upscaler != NO_UPSCALER:
-        check_area(int(picture.width * settings.scale), int(picture.height * settings.scale))
-        picture = yield from enlarge(picture, settings.scale, settings.upscaler)
-    width = min(request.width or USUAL_SIDE, _whole(picture.width))
-    height = min(request.height or USUAL_SIDE, _whole(picture.height))
-    tiles = Tiles(picture.width, picture.height, width, height, min(settings.overlap, width // 2, height // 2))
+    grows = settings.upscaler != NO_UPSCALER
+    size = enlarged_size(picture.size, settings.scale) if grows else picture.size
+    if grows:
+        check_area(*size)
+    width = min(request.width or USUAL_SIDE, _whole(size[0]))
+    height = min(request.height or USUAL_SIDE, _whole(size[1]))
+    tiles = Tiles(*size, width, height, min(settings.overlap, width // 2, height // 2))
     boxes = list(tiles.boxes())
-    size = request.batch_size
-    groups = [boxes[start : start + size] for start in range(0, len(boxes), size)]
+    at_once = request.batch_size
+    groups = [boxes[start : start + at_once] for start in range(0, len(boxes), at_once)]
     yield Total(len(groups) * request.batch_count)
+    if grows:
+        picture = yield from enlarge(picture, settings.scale, settings.upscaler)
     yield Show(picture)
     base = replace(request, batch_count=1, width=width, height=height)
     notes = {"SD upscale overlap": str(settings.overlap), "SD upscale upscaler": settings.upscaler}

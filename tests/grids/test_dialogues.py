@@ -12,6 +12,7 @@ from PIL import Image
 from sdcolab.core.errors import ResultTooLarge, ScriptNeedsPicture
 from sdcolab.core.request import GenerationRequest, InitImage, Inpaint, MaskedContent
 from sdcolab.core.scripts import Curve, Direction, Loopback, Outpainting, PoorMansOutpainting, SdUpscale
+from sdcolab.core.upscaling import enlarged_size
 from sdcolab.grids import loopback, outpainting, sd_upscale
 from sdcolab.grids.dialogue import Dialogue, Enlarge, Keep, Made, Make, Total
 from sdcolab.grids.loopback import strength_of
@@ -41,7 +42,7 @@ def held(script: Dialogue, answer: Answer = blank) -> tuple[list[GenerationReque
                     jobs.append(request)
                     reply: Any = tuple(Made(one, TOLD.format(request.seed), request.seed) for one in answer(request))
                 case Enlarge(picture, scale, _):
-                    reply = picture.resize((int(picture.width * scale), int(picture.height * scale)))
+                    reply = picture.resize(enlarged_size(picture.size, scale))
                 case Keep():
                     kept.append(asked)
                     reply = None
@@ -96,6 +97,8 @@ def test_sd_upscale_makes_tiles_in_batches() -> None:
     settings = SdUpscale(overlap=32, scale=2.0, upscaler="Lanczos")
     jobs, kept, total = held(sd_upscale.dialogue(started((128, 128), width=128, height=128, batch_size=2), settings))
     assert total == len(jobs) == 5
+    first = next(sd_upscale.dialogue(started((129, 131)), settings))
+    assert first == Total(49)  # known before anything is enlarged
     assert [job.seed for job in jobs] == [10, 11, 12, 13, 14]
     assert [job.batch_size for job in jobs] == [2, 2, 2, 2, 1]
     assert kept[0].made.picture.size == (256, 256)

@@ -22,7 +22,6 @@ ADVICE: Mapping[str, str] = {
     "grids.axis_value_unknown": "{suggestions}Revisa cómo está escrito.",
     "grids.script_needs_picture": "Añade la imagen inicial con --imagen ARCHIVO.",
     "grids.script_unknown": "{suggestions}Revisa cómo está escrito.",
-    "grids.script_option": "{suggestions}Revisa cómo está escrito.",
     "grids.wildcard_missing": "{suggestions}Crea la lista en la carpeta wildcards, o revisa el nombre.",
     "model.none": _GET,
     "model.too_big_for_ram": (

@@ -65,7 +65,7 @@ _GROUPS: Mapping[str, Mapping[str, Words]] = {
         "tiling": Words("Mosaico sin bordes", "Tiling: para patrones que se repiten, como azulejos", option="mosaico"),
     },
     "Hires fix": {
-        "hires.upscaler": Words("Upscaler de hires", option="hires-upscaler"),
+        "hires.upscaler": Words("Upscaler de hires", "Ninguno = Lanczos", option="hires-upscaler"),
         "hires.scale": Words("Ampliar por", option="hires-escala"),
         "hires.strength": Words(
             "Fuerza del denoising de hires",
@@ -96,7 +96,9 @@ _GROUPS: Mapping[str, Mapping[str, Words]] = {
     "Más sobre la imagen inicial": {
         "init.color_correction": Words("Conservar los colores de la imagen inicial", option="conservar-colores"),
         "init.exact_steps": Words("Hacer exactamente los pasos pedidos", option="pasos-exactos"),
-        "init.upscaler": Words("Upscaler para ampliar la imagen inicial", option="imagen-upscaler"),
+        "init.upscaler": Words(
+            "Upscaler para ampliar la imagen inicial", "Ninguno = Lanczos", option="imagen-upscaler"
+        ),
         "init.noise_multiplier": Words("Multiplicador de ruido", option="imagen-ruido"),
         "init.background": Words("Color de fondo de las transparencias", option="fondo"),
     },
@@ -225,7 +227,7 @@ _GROUPS: Mapping[str, Mapping[str, Words]] = {
     "Ampliar": {
         "enlarge.pictures": Words("Imágenes que quieres ampliar"),
         "enlarge.folder": Words("También todas las de esta carpeta", "Tus imágenes guardadas y las de entrenar"),
-        "enlargement.upscaler": Words("Upscaler"),
+        "enlargement.upscaler": Words("Upscaler", "Con «Ninguno» la imagen no se amplía"),
         "enlargement.scale": Words("Ampliar por", option="escala"),
         "enlargement.max_side": Words("Lado más largo, como mucho", "0 = sin límite"),
         "enlargement.width": Words("Ancho final", "0 = según «Ampliar por»"),

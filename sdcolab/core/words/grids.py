@@ -69,7 +69,7 @@ SENTENCES: Mapping[str, Sentence] = {
     "grids.script_unknown": Sentence("No existe el script «{name}».", "{suggestions}Elige un script de la lista."),
     "grids.script_option": Sentence(
         "«{value}» no es un valor posible de «{option}» en el script «{script}».",
-        "{suggestions}Elige un valor de la lista.",
+        "{suggestions}Revisa cómo está escrito.",
     ),
     "grids.plan_unreadable": Sentence(
         "«{path}» no es el plan de una cuadrícula, o está dañado.",

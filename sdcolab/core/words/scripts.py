@@ -70,14 +70,14 @@ GROUPS: Mapping[str, Mapping[str, Words]] = {
     "SD upscale": {
         "sd_upscale.overlap": Words("Solape entre cuadros (px)"),
         "sd_upscale.scale": Words("Ampliar por"),
-        "sd_upscale.upscaler": Words("Upscaler"),
+        "sd_upscale.upscaler": Words("Upscaler", "Con «Ninguno» la imagen se repasa sin ampliarla"),
     },
     "Ultimate SD upscale": {
         "ultimate.target": Words("Tamaño final", "De dónde sale el tamaño de la imagen ampliada"),
         "ultimate.width": Words("Ancho a medida"),
         "ultimate.height": Words("Alto a medida"),
         "ultimate.scale": Words("Escala"),
-        "ultimate.upscaler": Words("Upscaler"),
+        "ultimate.upscaler": Words("Upscaler", "Ninguno = Lanczos"),
         "ultimate.redraw": Words("Tipo (Type)", "El orden de los cuadros. La guía aconseja Chess"),
         "ultimate.tile_width": Words("Ancho del cuadro (Tile width)"),
         "ultimate.tile_height": Words("Alto del cuadro (Tile height)", "0 = igual que el ancho"),

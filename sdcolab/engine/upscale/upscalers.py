@@ -15,7 +15,7 @@ from sdcolab.core.events import CancelToken, Listener, Phase, PhaseStarted, Warn
 from sdcolab.core.library import Library, ModelFile
 from sdcolab.core.registry import Registry
 from sdcolab.core.resizing import Enlarger
-from sdcolab.core.upscaling import network_upscalers
+from sdcolab.core.upscaling import enlarged_size, network_upscalers
 from sdcolab.engine.memory import is_out_of_memory
 from sdcolab.engine.upscale.ldsr import Ldsr
 from sdcolab.engine.upscale.networks import UpscalerNetwork, load_upscaler
@@ -23,9 +23,6 @@ from sdcolab.engine.upscale.tiles import OVERLAP, TILE, Grid, in_tiles
 
 NONE = "None"
 """A1111's word for enlarging by a plain Lanczos filter to the exact size."""
-
-_STEP = 8
-"""Sides of enlarged pictures are multiples of this."""
 
 _MAX_PASSES = 3
 _SMALLEST_TILE = 32
@@ -109,7 +106,7 @@ class Upscalers:
         self, upscaler: Upscaler, picture: Image.Image, scale: float, *, listener: Listener, cancel: CancelToken
     ) -> Image.Image:
         picture = picture.convert("RGB")
-        width, height = (max(_STEP, int(side * scale) // _STEP * _STEP) for side in picture.size)
+        width, height = enlarged_size(picture.size, scale)
         for number in range(_MAX_PASSES):
             enough = picture.width >= width and picture.height >= height
             if enough and (number > 0 or scale != 1):

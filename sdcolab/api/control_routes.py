@@ -40,17 +40,18 @@ def _slider(slider: Slider) -> dict[str, Any]:
     }
 
 
-def control_types(models: tuple[str, ...]) -> dict[str, Any]:
-    """What each control type offers of the preprocessors and of ``models``."""
+def control_types(models: Mapping[str, str]) -> dict[str, Any]:
+    """What each control type offers of the preprocessors and of ``models``, which are what to call each by its name
+    alone."""
     return {"control_types": {kind.value: _type(kind, models) for kind in ControlType}}
 
 
-def _type(kind: ControlType, models: tuple[str, ...]) -> dict[str, Any]:
+def _type(kind: ControlType, models: Mapping[str, str]) -> dict[str, Any]:
     return {
         "module_list": [row.name for row in preprocessors_for(kind)],
-        "model_list": ["None", *models_for(kind, models)],
+        "model_list": ["None", *(models[name] for name in models_for(kind, models))],
         "default_option": default_preprocessor(kind).name,
-        "default_model": best_model(kind, models) or "None",
+        "default_model": models.get(best_model(kind, models) or "", "None"),
     }
 
 

@@ -15,6 +15,7 @@ from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import FaceFileMissing, NameReplaced, NoModels, SdcolabError, UnknownFile, UnknownName
 from sdcolab.core.faces import FACE_FILES, GFPGAN, RESTORER
 from sdcolab.core.fields import paths, plain_path, table_of, value_at, with_values
+from sdcolab.core.hashes import old_hash
 from sdcolab.core.library import ModelFile
 from sdcolab.core.names import LATENT_UPSCALERS
 from sdcolab.core.registry import closest
@@ -158,9 +159,9 @@ class Names:
         here = (self._faces / RESTORER.file).is_file()
         return [{"name": GFPGAN, "cmd_dir": str(self._faces)}] if here else []
 
-    def controlnets(self) -> list[str]:
-        """Answer of ``controlnet/model_list``, by the names that units use."""
-        return [file.stem for file in self._library.files(ModelKind.CONTROLNET)]
+    def controlnets(self) -> dict[str, str]:
+        """The control models: each one's name with its hash, as sd-webui-controlnet lists it, by its name alone."""
+        return {file.stem: _control_title(file) for file in self._library.files(ModelKind.CONTROLNET)}
 
     def embeddings(self) -> dict[str, Any]:
         """Answer of ``embeddings``. Which of them a model can use is only known when it is loaded."""
@@ -174,6 +175,13 @@ class Names:
             {"name": name, "model_name": None, "model_path": paths.get(name), "model_url": None, "scale": _SCALE}
             for name in self._studio.lists("upscalers")
         ]
+
+
+def _control_title(file: ModelFile) -> str:
+    """Its hash is A1111's old one (hechos/extensiones.md 3), for which little is read."""
+    with contextlib.suppress(OSError):
+        return f"{file.stem} [{old_hash(file.path)}]"
+    return file.stem
 
 
 def found(field: str, find: Callable[[str], str], name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 
@@ -76,6 +77,7 @@ def test_controlnet(api: WebUIApi) -> None:
     paper = Image.new("RGB", (128, 128), "white")
     ImageDraw.Draw(paper).ellipse((60, 60, 120, 120), outline="black", width=3)
     (model,) = api.controlnet_model_list()
+    assert re.fullmatch(r"emoji-128-lineas \[[0-9a-f]{8}\]", model)
     assert api.controlnet_version() == 2
     assert {"none", "canny", "invert"} <= set(api.controlnet_module_list())
     detected = api.controlnet_detect(images=[paper], module="canny", processor_res=128)
@@ -85,7 +87,7 @@ def test_controlnet(api: WebUIApi) -> None:
     result = api.txt2img(prompt="pizza", width=128, height=128, seed=3, controlnet_units=[unit, off])
     assert len(result.images) == 2  # the picture and the map
     assert result.images[1].convert("RGB").getpixel((0, 0)) == (0, 0, 0)
-    assert f'ControlNet 0: "Module: invert, Model: {model} [' in result.info["infotexts"][0]
+    assert f'ControlNet 0: "Module: invert, Model: {model.split(" [")[0]} [' in result.info["infotexts"][0]
 
 
 def test_img2img_and_inpaint(api: WebUIApi) -> None:

@@ -21,6 +21,7 @@ from sdcolab.cli.generar import FIELD_OPTIONS
 from sdcolab.cli.options import FieldOptions, option_name
 from sdcolab.cli.parser import SpanishParser
 from sdcolab.cli.progress import progress_text
+from sdcolab.core.control import ControlType
 from sdcolab.core.errors import Cancelled
 from sdcolab.core.events import BytesReceived, Ended, Phase, PhaseStarted, StepDone
 from sdcolab.core.fields import Field, table_of, value_at, with_values
@@ -238,6 +239,7 @@ def request_of(monkeypatch: pytest.MonkeyPatch, folder: Path, *arguments: str) -
         raise Cancelled
 
     monkeypatch.setattr("sdcolab.wiring.engine.generate", generate)
+    monkeypatch.setattr("sdcolab.wiring.engine.with_control_models", lambda request, *_: (request, ()))
     monkeypatch.chdir(folder)
     assert main(["generar", "gato", *arguments, "--carpeta", str(folder)]) == 130
     return asked[0]
@@ -317,6 +319,17 @@ def test_the_pictures_of_a_unit_are_files_and_folders(tmp_path: Path, monkeypatc
     assert third.drawing is not None
     assert third.region is not None
     assert (third.drawing.width, third.region.width) == (8, 32)
+
+
+def test_a_type_of_control_means_its_usual_preprocessor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    typed = [part for word in ("TILE", "canny", "IP-Adapter") for part in ("--control", f"tipo={word}")]
+    request = request_of(monkeypatch, tmp_path, *typed)
+    assert [(unit.module, unit.kind) for unit in request.control] == [
+        ("tile_resample", ControlType.TILE),
+        ("canny", ControlType.CANNY),
+        ("none", ControlType.IP_ADAPTER),
+    ]
+    assert main(["generar", "gato", "--carpeta", str(tmp_path), "--control", "tipo=tilee"]) == 2
 
 
 def test_a_unit_of_an_infotext_takes_what_the_command_adds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,6 +32,7 @@ from sdcolab.core.formats import ImageFormat
 from sdcolab.core.infotext import Pasted, parse, read_bytes
 from sdcolab.core.machine import folders_in
 from sdcolab.core.pictures import PICTURE_SUFFIXES, open_picture
+from sdcolab.core.preprocessors import unit_called
 from sdcolab.core.request import FIELDS, GenerationRequest
 from sdcolab.core.result import GenerationResult
 from sdcolab.core.timing import PartTimes
@@ -79,7 +80,8 @@ def run(options: argparse.Namespace) -> int:
         models = ("checkpoint",) if options.modelo else ()
         pasted = engine.paste(_read_infotext(options.infotext), folders, decided=(*given, *models))
         warn(sys.stderr, *_shortcomings(pasted, with_picture=IMAGE in given))
-    request = build_request(pasted, given, options.fail)
+    request, chosen = engine.with_control_models(build_request(pasted, given, options.fail), folders, options.modelo)
+    warn(sys.stderr, *chosen)
     if options.guion or options.dinamicos:
         return _run_script(options, request)
     progress = ConsoleProgress(sys.stderr)
@@ -114,7 +116,11 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _given(options: argparse.Namespace) -> dict[str, Any]:
-    return FIELD_OPTIONS.given(options) | ({} if options.prompt is None else {"prompt": options.prompt})
+    given = FIELD_OPTIONS.given(options) | ({} if options.prompt is None else {"prompt": options.prompt})
+    for path in [path for path in given if plain_path(path) == "control.module"]:
+        kind, given[path] = unit_called(given[path])
+        given.setdefault(path.removesuffix("module") + "kind", kind)
+    return given
 
 
 def request_of(options: argparse.Namespace) -> GenerationRequest:

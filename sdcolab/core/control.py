@@ -251,6 +251,17 @@ def type_in_name(name: str) -> ControlType | None:
     return next((kind for kind, words in _WORDS_IN_NAMES.items() if any(word in low for word in words)), None)
 
 
+def type_called(word: str) -> ControlType | None:
+    """The type of control that somebody calls ``word``, whatever the case: by the extension's words, one of a pair of
+    them ("tile"), or a word that names of its models have."""
+    wanted = word.strip().casefold()
+    names = {
+        kind: {kind.value.casefold(), *kind.value.casefold().split("/"), *words}
+        for kind, words in _WORDS_IN_NAMES.items()
+    }
+    return next((kind for kind, known in names.items() if wanted in known), None)
+
+
 def best_model(kind: ControlType, names: Iterable[str], family: ModelFamily = ModelFamily.UNKNOWN) -> str | None:
     """The file to propose for ``kind``: of the checkpoint's family if names tell, version 1.1 before others, and a
     union ("promax" before the plain one) only when nothing made for the kind is there."""

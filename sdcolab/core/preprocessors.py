@@ -10,7 +10,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sdcolab.core.control import NO_PREPROCESSOR, ControlType, best_model, models_for, type_in_name
+from sdcolab.core.control import (
+    NO_PREPROCESSOR,
+    ControlType,
+    ControlUnit,
+    best_model,
+    models_for,
+    type_called,
+    type_in_name,
+)
 from sdcolab.core.detect import ModelFamily, ModelKind
 from sdcolab.core.errors import PreprocessorUnserved
 from sdcolab.core.folders import Folders
@@ -331,6 +339,27 @@ _DEFAULTS = {
     ControlType.SCRIBBLE: "scribble_xdog",
     ControlType.TILE: "tile_resample",
 }
+
+
+def lacks_model(unit: ControlUnit) -> ControlType | None:
+    """The type of control whose models would do for ``unit``, which has none and needs one; None where it has one,
+    needs none, or nobody can tell."""
+    row = PREPROCESSORS.get(unit.module)
+    if unit.model or not unit.enabled or row is None or row.model_free:
+        return None
+    kind = row.types[0] if unit.kind is ControlType.ALL else unit.kind
+    return None if kind is ControlType.ALL else kind
+
+
+def unit_called(word: str) -> tuple[ControlType, str]:
+    """The type of control and the preprocessor that ``word`` means where people may write either: what is a
+    preprocessor's name is nothing else, and a type's means its usual one. Raises ``UnknownName``, and
+    ``PreprocessorUnserved``."""
+    kind = type_called(word)
+    if kind and not (word.strip().casefold() in UNSERVED or PREPROCESSORS.knows(word)):
+        return kind, default_preprocessor(kind).name
+    row = PREPROCESSORS.find(word)
+    return row.types[0], row.name
 
 
 def default_preprocessor(kind: ControlType) -> Preprocessor:

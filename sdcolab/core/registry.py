@@ -46,6 +46,10 @@ class Registry(Mapping[str, T], Generic[T]):
     def __len__(self) -> int:
         return len(self._entries)
 
+    def knows(self, name: str) -> bool:
+        """Whether ``find`` finds something called ``name``."""
+        return name.strip().casefold() in self._lookup
+
     def find(self, name: str) -> T:
         """The entry called ``name`` or having it as an alias; case and surrounding blanks do not matter.
 

@@ -9,8 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sdcolab.core.control import models_for
 from sdcolab.core.detect import ModelKind, detect
+from sdcolab.core.errors import ControlModelTaken, SdcolabError
 from sdcolab.core.events import CancelToken, Listener, Phase, PhaseStarted, ignore_events
+from sdcolab.core.fields import with_values
 from sdcolab.core.files import make_folder
 from sdcolab.core.folders import Folders
 from sdcolab.core.formats import ImageFormat
@@ -20,6 +23,7 @@ from sdcolab.core.machine import MachineFile
 from sdcolab.core.memory_plan import ONE_MODEL, MemoryChoice
 from sdcolab.core.names import SCHEDULE_NAMES
 from sdcolab.core.outputs import ImageStore, ImageStores
+from sdcolab.core.preprocessors import lacks_model
 from sdcolab.core.request import AUTOMATIC, INSIDE, SIZE_STEP, GenerationRequest
 from sdcolab.core.result import GenerationResult, Unwritten
 from sdcolab.core.tasks import LocalWorker, Tools
@@ -161,6 +165,38 @@ def paste(text: str, folders: Folders, *, decided: Collection[str] = ()) -> Past
 
     pasted = to_request(parse(text), SCHEDULE_NAMES).without(*decided)
     return with_files(pasted, build_library(folders), HashCache(folders.hashes))
+
+
+def with_control_models(
+    request: GenerationRequest, folders: Folders, model: str | None = None
+) -> tuple[GenerationRequest, tuple[SdcolabError, ...]]:
+    """``request`` whose units of ControlNet without a model have the only one that is there for their type and the
+    checkpoint, and what to say of it. ``model`` wins over the request's checkpoint. Raises ``UnknownFile``."""
+    kinds = {number: kind for number, unit in enumerate(request.control) if (kind := lacks_model(unit))}
+    if not kinds:
+        return request, ()
+    library = build_library(folders)
+    named = library.find(ModelKind.CHECKPOINT, request.checkpoint) if request.checkpoint else None
+    checkpoint = model_file(folders, ModelKind.CHECKPOINT, model) if model else named or library.default_checkpoint()
+    files = {file.name: file for file in library.files(ModelKind.CONTROLNET)}
+    taken: dict[str, str] = {}
+    told: list[SdcolabError] = []
+    for number, kind in kinds.items():
+        fitting = [name for name in models_for(kind, files) if _guides(files[name].path, checkpoint.path)]
+        if len(fitting) == 1:
+            taken[f"control.{number}.model"] = fitting[0]
+            told.append(ControlModelTaken(unit=number + 1, model=fitting[0]))
+    return with_values(request, taken), tuple(told)
+
+
+def _guides(control: Path, checkpoint: Path) -> bool:
+    """Whether a control model's file is one for a checkpoint's."""
+    from sdcolab.engine.control.loading import is_for
+
+    try:
+        return is_for(control, checkpoint)
+    except SdcolabError:  # told when it is used by its name
+        return False
 
 
 def generate(

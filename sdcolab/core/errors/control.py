@@ -31,6 +31,15 @@ class ControlModelNotChosen(ControlError):
 
 
 @dataclass(eq=False)
+class ControlModelTaken(ControlError):
+    """A unit names no model, and gets the only one that is there for its type and the checkpoint."""
+
+    code: ClassVar[str] = "control.model_taken"
+    unit: int
+    model: str
+
+
+@dataclass(eq=False)
 class ControlFamilyWrong(ControlError):
     """The control model and the checkpoint are of different families."""
 

@@ -18,6 +18,10 @@ SENTENCES: Mapping[str, Sentence] = {
         "Elige en Model uno del mismo tipo que el preprocessor. Si la lista está vacía, descarga uno (casilla "
         "todos_modelos_controlnet del cuaderno, o pestaña Descargas) y pulsa «Actualizar».",
     ),
+    "control.model_taken": Sentence(
+        "La unidad {unit} de ControlNet usa «{model}», el único modelo que hay para su tipo.",
+        "",
+    ),
     "control.family_wrong": Sentence(
         "El modelo de ControlNet «{path}» es para modelos {family} y el que usas es {checkpoint}.",
         "Elige un ControlNet para {checkpoint}, o cambia de modelo. Todavía no se generó nada.",
@@ -73,7 +77,8 @@ MODEL_NONE = "Para {kind} no hay ningún modelo de ControlNet que sirva a tu mod
 OTHER_TYPES = " Con lo que hay puedes elegir {types}."
 """Of a unit without a model; ``size`` in brackets, where it is known."""
 DOWNLOAD_WEIGHTS = "⬇️ Descargarlo ahora"
-WEIGHTS_COMING = "Se está descargando: la pestaña Descargas dice cuánto falta. Cuando termine, genera."
+WEIGHTS_DID_NOT_COME = "La última descarga no lo trajo."
+WEIGHTS_COMING = "Se está descargando: la pestaña Cola dice cuánto falta. Cuando termine, genera."
 """Of a unit whose preprocessor cannot work yet."""
 
 POSE_WORDS: Mapping[str, str] = {
@@ -120,6 +125,7 @@ REGION_WORDS: Mapping[str, str] = {
     "empty": "Dibuja una zona o elige una plantilla.",
     "no_prompt": "Escribe el prompt de cada zona.",
     "done": "El prompt y las zonas están en el formulario: pulsa Generar.",
+    "done_with_size": "El prompt, las zonas y el tamaño están en el formulario: pulsa Generar.",
 }
 """Of the painter of areas (``rooms/zonas.js``)."""
 

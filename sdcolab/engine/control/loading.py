@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeAlias
 
 import torch
 from diffusers import ControlNetModel, ControlNetUnionModel, T2IAdapter
 
 from sdcolab.core.control_files import UNSERVED, ControlFile, ControlKind, sniff
-from sdcolab.core.detect import ModelFamily
-from sdcolab.core.errors import ControlFamilyWrong, ControlUnserved, ModelIncomplete
+from sdcolab.core.detect import ModelFamily, detect, text_width
+from sdcolab.core.errors import ControlError, ControlFamilyWrong, ControlUnserved, ModelIncomplete
 from sdcolab.engine.control.adapters import load_adapter
 from sdcolab.engine.control.filling import built, renamed_weights
 from sdcolab.engine.control.ip_adapter import IpAdapter, load_ip_adapter
@@ -20,7 +21,7 @@ from sdcolab.engine.control.names import controlnet_config, controlnet_rename, p
 from sdcolab.engine.control.sources import with_difference, with_low_rank
 from sdcolab.engine.convert import FamilyLayout, Shapes
 from sdcolab.engine.models import LoadedModel
-from sdcolab.engine.weights import Weights
+from sdcolab.engine.weights import Weights, open_weights
 
 ControlNet: TypeAlias = ControlNetModel | ControlNetUnionModel
 
@@ -53,6 +54,16 @@ def check_fits(weights: Weights, info: ControlFile, family: ModelFamily, context
         fits = unknown in (info.family, family) or info.family is family
     if not fits:
         raise ControlFamilyWrong(path=weights.path, family=info.family.value, checkpoint=family.value)
+
+
+def is_for(control: Path, checkpoint: Path) -> bool:
+    """Whether the control file at ``control`` guides the checkpoint at ``checkpoint``. Raises ``ModelError``."""
+    weights, header = open_weights(control), open_weights(checkpoint).header
+    try:
+        check_fits(weights, check_served(weights), detect(header).family, text_width(header) or 0)
+    except ControlError:
+        return False
+    return True
 
 
 def load_control(weights: Weights, model: LoadedModel, base: Callable[[], Weights]) -> Control:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from shutil import copy
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from PIL import Image, ImageDraw, ImageOps
 
 from sdcolab.core.control import ControlMode, ControlResize, ControlUnit
 from sdcolab.core.detect import ModelKind
-from sdcolab.core.errors import ControlImageMissing, ControlModelNotChosen, UnknownName
+from sdcolab.core.errors import ControlImageMissing, ControlModelNotChosen, ControlModelTaken, UnknownName
 from sdcolab.core.events import Event, MapMade
 from sdcolab.core.folders import Folders
 from sdcolab.core.infotext import parse, to_request
@@ -21,6 +22,7 @@ from sdcolab.core.request import GenerationRequest, InitImage, Inpaint
 from sdcolab.core.speed import Speed
 from sdcolab.core.tuning import CpuPrecision, Tuning
 from sdcolab.engine.engine import Engine
+from sdcolab.wiring.engine import with_control_models
 
 DEMO = Path(__file__).parents[3] / "sdcolab" / "demo"
 LINES = "emoji-128-lineas.safetensors"
@@ -200,3 +202,16 @@ def test_a_drawing_is_cut_to_the_painted_part_like_a_picture(engine: Engine) -> 
     by_drawing, by_picture = seen
     assert by_drawing == by_picture
     assert np.asarray(by_drawing)[60:].max() > 200  # uncut, the circle ends at 50
+
+
+def test_the_only_model_of_a_type_is_taken_and_told(tmp_path: Path) -> None:
+    folders, folder = Folders(tmp_path), Folders(tmp_path).models(ModelKind.CONTROLNET)
+    folder.mkdir(parents=True)
+    (folder / "control_v11p_sd15_canny.safetensors").write_bytes(b"x")
+    canny, other = ControlUnit(module="canny"), ControlUnit(module="depth_midas")
+    request = GenerationRequest(prompt="gato", control=(other, canny, ControlUnit(module="reference_only")))
+    asked, told = with_control_models(request, folders)
+    assert [unit.model for unit in asked.control] == ["", LINES, ""]
+    assert [(one.unit, one.model) for one in told if isinstance(one, ControlModelTaken)] == [(2, LINES)]
+    copy(DEMO / LINES, folder / "otro_canny.safetensors")
+    assert with_control_models(request, folders) == (request, ())

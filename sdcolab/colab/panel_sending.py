@@ -18,7 +18,7 @@ from sdcolab.core.pictures import read_picture_file
 from sdcolab.core.rooms import Room
 from sdcolab.core.words import panel as words
 from sdcolab.core.words.control import SEND_TO_CONTROL, SENT_TO_CONTROL, SHOWN_TO_CONTROL
-from sdcolab.studio.generating import IMAGE_MODE, TEXT_MODE
+from sdcolab.studio.generating import IMAGE_MODE, TEXT_MODE, shaped_size
 from sdcolab.studio.layout import LAYOUT
 
 
@@ -63,6 +63,9 @@ class Sender:
         if said.get("act") == "fill":
             values = said.get("values")
             self._form.form.fill(self._form.desk.usable(values) if isinstance(values, dict) else {})
+            if "shape" in said:
+                self._open_tab(TEXT_MODE)
+                self._put_shape(said["shape"])
             return
         if said.get("act") == "choose":
             chosen = {field: said.get("name") for field in ("checkpoint", "vae") if field == said.get("field")}
@@ -84,6 +87,13 @@ class Sender:
                 self._open_tab(self._form.mode)
             case _:
                 self._use(infotext.read_bytes(picture, found.content.name))
+
+    def _put_shape(self, shape: object) -> None:
+        """Ask for pictures of the ``shape`` that a room draws."""
+        form, desk = self._form.form, self._form.desk
+        now = form.values
+        size = shaped_size(shape, now["width"], now["height"], desk.native_size(now["checkpoint"]))
+        form.fill(dict(zip(("width", "height"), size or (), strict=False)))
 
     def _go(self, tab: object, script: object) -> None:
         if tab in {one.id for one in LAYOUT.tabs}:

@@ -323,6 +323,10 @@ def fitting_size(width: int, height: int) -> tuple[int, int]:
     return first, second
 
 
+SHAPES = ("square", "portrait", "landscape")
+"""The chips of ``core.words.faces.SIZES`` that only look at the model's own size."""
+
+
 def chip_size(name: str, width: int, height: int, native: int) -> tuple[int, int]:
     """The size that a chip of ``core.words.faces.SIZES`` gives, from the size now and the model's own."""
     side = max(MIN_SIDE, native or FALLBACK_SIZE)
@@ -336,6 +340,16 @@ def chip_size(name: str, width: int, height: int, native: int) -> tuple[int, int
     }
     wide, high = sizes[name]
     return fitting_size(round(wide), round(high))
+
+
+def shaped_size(shape: object, width: Any, height: Any, native: int) -> tuple[int, int] | None:
+    """The size of the ``shape`` that a room draws ("portrait"); None where the size now has that shape already, or
+    there is no such shape."""
+    if shape not in SHAPES:
+        return None
+    size = chip_size(str(shape), 0, 0, native)
+    there = isinstance(width, int | float) and isinstance(height, int | float)
+    return None if there and round(width * size[1]) == round(height * size[0]) else size
 
 
 def lora_names(library: Library) -> tuple[str, ...]:

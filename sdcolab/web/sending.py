@@ -14,7 +14,15 @@ from sdcolab.core.control import ControlType
 from sdcolab.core.pictures import read_picture_file
 from sdcolab.core.words import page as words
 from sdcolab.core.words.control import SENT_POSE, SENT_TO_CONTROL
-from sdcolab.studio.generating import IMAGE_MODE, TEXT_MODE, GenerationDesk, Reading, fitting_size, of_a_beginning
+from sdcolab.studio.generating import (
+    IMAGE_MODE,
+    TEXT_MODE,
+    GenerationDesk,
+    Reading,
+    fitting_size,
+    of_a_beginning,
+    shaped_size,
+)
 from sdcolab.studio.studio import Studio
 from sdcolab.web import fragments
 from sdcolab.web.actions import Selected, Updates, no_image, shown_image
@@ -116,15 +124,18 @@ class Sender:
             return {fields["width"]: size[0], fields["height"]: size[1]}
         return {self._panel.sizes: {**(sizes if isinstance(sizes, dict) else {}), IMAGE_MODE: list(size)}}
 
-    def grant(self, room: str, value: Any, mode: str, sizes: Any, *switches: Any) -> Updates:
-        """What a room wants done with the form or one of its own pictures (``web.rooms.wish``). ``switches``: which
-        units are on."""
+    def grant(self, room: str, value: Any, mode: str, sizes: Any, *form: Any) -> Updates:
+        """What a room wants done with the form or one of its own pictures (``web.rooms.wish``). ``form``: checkpoint,
+        width and height, and which units are on."""
+        (checkpoint, width, height), switches = form[:3], form[3:]
         said = wish(value)
         if said.get("act") == "script":
             known = [script.id for script in self._parts.layout.scripts]
             return {self._panel.gadgets.script: said["script"]} if said.get("script") in known else {}
         if said.get("act") == "fill":
-            return self._filled(said.get("values"))
+            wide, high = (width, height) if mode == TEXT_MODE else (None, None)
+            size = shaped_size(said.get("shape"), wide, high, self._desk.native_size(checkpoint))
+            return self._filled(said.get("values"), size)
         if said.get("act") == "choose":
             return self._chosen(said.get("field"), said.get("name"))
         found, trouble = attempt(lambda: self._studio.rooms[room].file("picture", str(said.get("id"))), None)
@@ -144,9 +155,10 @@ class Sender:
             case _:
                 return self.use_file(path)
 
-    def _filled(self, values: Any) -> Updates:
-        """Values of the form that a room made."""
+    def _filled(self, values: Any, size: tuple[int, int] | None) -> Updates:
+        """Values of the form that a room made, and the size that it wants."""
         usable = self._desk.usable(values) if isinstance(values, dict) else {}
+        usable |= dict(zip(("width", "height"), size or (), strict=False))
         return {self._panel.fields[path]: value for path, value in usable.items() if path in self._panel.fields}
 
     def _chosen(self, field: Any, name: Any) -> Updates:

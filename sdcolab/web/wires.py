@@ -167,10 +167,11 @@ class Wires:
 
     def _connect_rooms(self) -> None:
         units = self._panel.some(*self._actions.desk.control.units)
+        form = self._panel.some("checkpoint", "width", "height")
         for name, room in self._parts.rooms.items():
             room.input(
                 partial(self._sender.grant, name),
-                [room, self._panel.mode, self._panel.sizes, *units],
+                [room, self._panel.mode, self._panel.sizes, *form, *units],
                 self._form_outputs,
                 **QUIET,
             )

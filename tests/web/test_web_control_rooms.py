@@ -28,8 +28,11 @@ def test_areas_are_drawn_and_go_to_the_form(page: Page) -> None:
     page.get_by_role("button", name="Poner en el formulario").click()
     expect(page.locator(".sd-areas-side .sd-room-told")).to_contain_text("Escribe el prompt")
     page.get_by_label("Prompt de la zona 2", exact=True).fill("un dragón")
+    page.get_by_role("button", name="Vertical (2:3)").click()
     page.get_by_role("button", name="Poner en el formulario").click()
     expect(field(page, "prompt")).to_have_value("una chica rubia AND un dragón")
+    expect(field(page, "width")).to_have_value("128")
+    expect(field(page, "height")).to_have_value("192")
     expect(field(page, "regions-positions")).to_have_value("0-100:0-50,10-80:60-90")
     expect(part(page, "regions").locator("input[type=checkbox]")).to_be_checked()
 

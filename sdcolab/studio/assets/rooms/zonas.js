@@ -18,15 +18,15 @@ export async function mount(host, house) {
   const { el, iconButton, ask, wish } = house;
   const { words, templates, most } = await ask("words");
   const say = (key, number) => words[key].replace("{number}", number);
-  let areas = [], chosen = -1, drag = null, wide = 1;
+  let areas = [], chosen = -1, drag = null, wide = 1, shaped = "";
 
   const told = el("p", { className: "sd-room-told", role: "status" });
   const canvas = shape("svg", { class: "sd-areas", role: "group", "aria-label": words.canvas, preserveAspectRatio: "none" });
   const rows = el("ol", { className: "sd-areas-rows" });
   const chip = (label, act) => el("button", { type: "button", className: "sd-room-chip", onclick: act }, label);
   const shapes = Object.entries(SHAPES).map(([name, ratio]) => {
-    const button = chip(words[name], () => { wide = ratio; draw(); });
-    button.dataset.ratio = ratio;
+    const button = chip(words[name], () => { wide = ratio; shaped = name; draw(); });
+    button.dataset.shape = name;
     return button;
   });
   const bar = (label, ...buttons) => el("div", { className: "sd-room-bar", role: "group", "aria-label": label }, el("span", { className: "sd-room-dim" }, label), ...buttons);
@@ -52,8 +52,8 @@ export async function mount(host, house) {
     if (!areas.length) return void (told.textContent = words.empty);
     if (areas.some((area) => !area.prompt.trim())) return void (told.textContent = words.no_prompt);
     try {
-      wish({ act: "fill", values: await ask("write", { areas }) });
-      told.textContent = words.done;
+      wish({ act: "fill", values: await ask("write", { areas }), shape: shaped });
+      told.textContent = shaped ? words.done_with_size : words.done;
       house.go({ tab: "txt2img", section: "regions" });
     } catch (error) {
       told.textContent = error.message;
@@ -145,7 +145,7 @@ export async function mount(host, house) {
 
   function draw() {
     paint();
-    for (const button of shapes) button.ariaPressed = String(Number(button.dataset.ratio) === wide);
+    for (const button of shapes) button.ariaPressed = String(button.dataset.shape === shaped);
     rows.replaceChildren(...areas.map(row));
     told.textContent = areas.length ? "" : words.empty;
   }

@@ -122,7 +122,7 @@ class Panel:
         self._tools = {tab.id: ToolTab(new, self._studio, tab, *told) for tab in LAYOUT.tabs if tab.tool}
         self._sender = Sender(self._form, self._tools, notes, lambda name: setattr(self._tabs, "value", name))
         self._gallery = Gallery(new, self._sender.shown_actions(), canvas_widget, Sheets(self._jobs))
-        self._view = JobsView(new, self._jobs, self._show_new, self._gallery.open_cell, notes)
+        self._view = JobsView(new, self._jobs, self._show_new, self._gallery.open_cell, self._form.refresh, notes)
         self._downloads = download_tab(new, self._studio, self._with, self._ready, self._form.refresh, notes)
         self._make_buttons()
         self._boxes = {tab.id: self._tab_box(tab) for tab in LAYOUT.tabs}

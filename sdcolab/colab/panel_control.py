@@ -9,7 +9,7 @@ from typing import Any
 
 from sdcolab.colab.panel_form import FormBox
 from sdcolab.colab.panel_notes import Guarded
-from sdcolab.core.words.control import DOWNLOAD_WEIGHTS, WEIGHTS_COMING
+from sdcolab.core.words.control import DOWNLOAD_WEIGHTS
 from sdcolab.studio.control_desk import ControlDesk, as_number
 
 
@@ -36,9 +36,13 @@ class UnitWidgets:
                 form.when_drawn(f"{unit}.{path}", partial(self._show_numbers, unit))
 
     def narrow(self) -> None:
-        """Offer what serves each unit's type of control, after all was looked for again."""
+        """Offer what serves each unit's type of control, after all was looked for again, and tell what is missing."""
         for unit in self._desk.units:
             self._narrow(unit)
+            chosen = self._values(unit)
+            if self._form and (new := self._desk.renewed(*chosen).model) != chosen[2]:
+                self._form.fill({f"{unit}.model": new})
+            self._tell(unit)
 
     def _narrow(self, unit: str) -> None:
         kind, module, model, _ = self._values(unit)
@@ -97,10 +101,10 @@ class UnitWidgets:
             return
         lacks = self._desk.lacks(*self._values(unit))
         told, button = self._weights[unit]
-        told.value = f"⚠️ {html.escape(lacks.told)}" if lacks.told else ""
+        sign = "" if lacks.coming else "⚠️ "
+        told.value = f"{sign}{html.escape(lacks.told)}" if lacks.told else ""
         button.layout.display = "flex" if lacks.links else "none"
 
     def _download(self, unit: str) -> None:
         self._desk.download(self._desk.lacks(*self._values(unit)))
-        told, button = self._weights[unit]
-        told.value, button.layout.display = WEIGHTS_COMING, "none"
+        self._tell(unit)

@@ -12,6 +12,7 @@ from sdcolab.colab.panel_sheet import as_cells, sheet_widget
 from sdcolab.core.curve import chart_svg
 from sdcolab.core.errors import Cancelled
 from sdcolab.core.events import ImageSaved, Phase
+from sdcolab.core.tasks import Download
 from sdcolab.core.words import PHASE_LABELS, explain
 from sdcolab.core.words import panel as words
 from sdcolab.core.words.queue import GO_ON, PAUSE_JOB, PAUSED
@@ -24,7 +25,7 @@ from sdcolab.studio.sheets import Sheets
 
 class JobsView:
     """Draws what changed since it last looked. ``made`` is called with every new picture, ``opened`` with the key of a
-    cell that is pressed on a sheet which fills up."""
+    cell that is pressed on a sheet which fills up, and ``came`` once work that brings files has ended."""
 
     def __init__(
         self,
@@ -32,11 +33,13 @@ class JobsView:
         jobs: JobQueue,
         made: Callable[[ImageSaved], None],
         opened: Callable[[str], None],
+        came: Callable[[], None],
         note: Note,
     ) -> None:
         self._jobs = jobs
         self._sheets = Sheets(jobs)
         self._opened = opened
+        self._came = came
         self._sheet: Any = None
         self._made = made
         self._note = note
@@ -81,6 +84,8 @@ class JobsView:
         for warning in snapshot.warnings[warnings:]:
             self._note(f"⚠️ {explain(warning)}")
         if snapshot.ended and not (former and former.ended):
+            if snapshot.files or isinstance(snapshot.task, Download):
+                self._came()
             if isinstance(snapshot.error, Cancelled):
                 self._note(words.INTERRUPTED)
             elif snapshot.error:

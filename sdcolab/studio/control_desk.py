@@ -26,6 +26,8 @@ from sdcolab.core.words.control import (
     MODEL_NONE,
     OTHER_TYPES,
     SLIDER_LABELS,
+    WEIGHTS_COMING,
+    WEIGHTS_DID_NOT_COME,
     WEIGHTS_MISSING,
 )
 from sdcolab.studio.job import Job
@@ -55,10 +57,12 @@ class UnitNumber:
 
 @dataclass(frozen=True, slots=True)
 class UnitLacks:
-    """What a unit cannot work without: a sentence about it ("" when all is there), and the links that bring it."""
+    """What a unit cannot work without: a sentence about it ("" when all is there), and the links that bring it (none
+    while they are ``coming``)."""
 
     told: str = ""
     links: tuple[str, ...] = ()
+    coming: bool = False
 
 
 class ControlDesk:
@@ -88,6 +92,13 @@ class ControlDesk:
         modules = tuple(row.name for row in preprocessors_for(wanted))
         return UnitOffer(modules, module, models_for(wanted, self._studio.lists("controlnets")), model)
 
+    def renewed(self, kind: str, module: str, model: str, checkpoint: str | None) -> UnitOffer:
+        """The same once files may have come: a unit that had no model and needs one gets the best."""
+        offered, row = self.offered(kind, module, model), PREPROCESSORS.get(module)
+        if model or row is None or row.model_free:
+            return offered
+        return replace(offered, model=self._model(_type_called(kind), module, model, checkpoint))
+
     def model(self, kind: str, module: str, model: str, checkpoint: str | None) -> str:
         """The control model to show beside the preprocessor ``module``: ``model`` if it goes with it, else the best one
         that is there, of the family of ``checkpoint``."""
@@ -114,8 +125,12 @@ class ControlDesk:
         nothing that is here serves its type."""
         weights = self._weights_lacked(module)
         control = UnitLacks() if model else self._model_lacked(_type_called(kind), module, checkpoint)
-        told = " ".join(filter(None, (weights.told, control.told)))
-        return UnitLacks(told, (*weights.links, *control.links))
+        links = (*weights.links, *control.links)
+        asked = [job for job in self._studio.jobs.jobs() if _downloads(job, links)]
+        if any(not job.snapshot.ended for job in asked):
+            return UnitLacks(WEIGHTS_COMING, coming=True)
+        why = (WEIGHTS_DID_NOT_COME, *asked[-1].snapshot.notes) if asked else ()
+        return UnitLacks(" ".join(filter(None, (weights.told, control.told, *why))), links)
 
     def _weights_lacked(self, module: str) -> UnitLacks:
         files = missing_weights(self._studio.folders, module)
@@ -179,6 +194,11 @@ def units_told(values: Mapping[str, Any]) -> dict[str, Any]:
         known = row.types[0] if row and module != NO_PREPROCESSOR else type_in_name(str(model or ""))
         told[f"{switch}.kind"] = (known or ControlType.ALL).value
     return told
+
+
+def _downloads(job: Job, links: tuple[str, ...]) -> bool:
+    """Whether ``job`` is to bring all of ``links``, which are some."""
+    return bool(links) and isinstance(job.task, Download) and all(link in job.task.links for link in links)
 
 
 def _type_called(kind: str) -> ControlType:

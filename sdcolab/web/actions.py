@@ -23,7 +23,7 @@ from sdcolab.studio.scripting import comparison, filled_axis, forecast_sentence,
 from sdcolab.studio.sheets import Sheets
 from sdcolab.studio.studio import Studio
 from sdcolab.web import fragments
-from sdcolab.web.control_wires import offers
+from sdcolab.web.control_wires import renewed
 from sdcolab.web.edge import attempt
 from sdcolab.web.parts import Parts
 from sdcolab.web.uploads import chosen_picture
@@ -175,14 +175,17 @@ class FormActions:
 
     def refresh(self, checkpoint: str | None, vae: str | None, *units: Any) -> Updates:
         """The same, and what was chosen in the bar stays chosen while it exists. ``units``: type of control,
-        preprocessor and model of each unit of ControlNet, whose type still says what it offers."""
+        preprocessor and model of each unit of ControlNet, whose type still says what it offers, and which may have got
+        what it lacked."""
         updates = self.fresh_lists()
         for path, chosen in (("checkpoint", checkpoint), ("vae", vae)):
             names = self._studio.lists(f"{path}s")
             updates[self._panel.fields[path]]["value"] = chosen if chosen in names else next(iter(names), None)
         for place, unit in enumerate(self.desk.control.units[: len(units) // 3]):
-            module, model = self._panel.some(f"{unit}.module", f"{unit}.model")
-            updates[module], updates[model] = offers(self.desk.control, *units[3 * place : 3 * place + 3])
+            box = self._gadgets.weights[unit]
+            drawn = (*self._panel.some(f"{unit}.module", f"{unit}.model"), box.told, box.download)
+            found = renewed(self.desk.control, *units[3 * place : 3 * place + 3], checkpoint)
+            updates |= zip(drawn, found, strict=True)
         return updates
 
     def put_defaults(self) -> Updates:

@@ -11,7 +11,7 @@ import gradio as gr
 
 from sdcolab.core.request import FIELDS
 from sdcolab.core.words import fields as labels
-from sdcolab.core.words.control import DOWNLOAD_WEIGHTS, WEIGHTS_COMING
+from sdcolab.core.words.control import DOWNLOAD_WEIGHTS
 from sdcolab.studio.control_desk import ControlDesk, UnitLacks, UnitNumber, UnitOffer, as_names, as_number
 from sdcolab.studio.form import name_to_read
 from sdcolab.web import fragments
@@ -59,16 +59,20 @@ class UnitActions:
 
     def tell(self, kind: Any, module: Any, model: Any, checkpoint: Any) -> tuple[Any, Any]:
         """What a unit lacks."""
-        lacks, problem = attempt(lambda: self._desk.lacks(*as_names(kind, module, model, checkpoint)), UnitLacks())
-        said = fragments.message(lacks.told, fragments.Tone.WARNING) if lacks.told else problem
-        return gr.update(value=said, visible=bool(said)), gr.update(visible=bool(lacks.links))
+        return lacking(self._desk, *as_names(kind, module, model, checkpoint))
+
+    def tell_all(self, checkpoint: Any, *units: Any) -> tuple[Any, ...]:
+        """What each unit lacks, by their types of control, preprocessors and models."""
+        chosen = [as_names(*units[first : first + 3], checkpoint) for first in range(0, len(units), 3)]
+        return tuple(
+            part for kind, module, model, one in chosen for part in lacking(self._desk, kind, module, model, one)
+        )
 
     def download(self, kind: Any, module: Any, model: Any, checkpoint: Any) -> tuple[Any, Any]:
         """Get what a unit lacks."""
         names = as_names(kind, module, model, checkpoint)
         _, problem = attempt(lambda: self._desk.download(self._desk.lacks(*names)), None)
-        said = problem or fragments.message(WEIGHTS_COMING, fragments.Tone.GOOD)
-        return gr.update(value=said, visible=True), gr.update(visible=bool(problem))
+        return (gr.update(value=problem, visible=True), gr.skip()) if problem else lacking(self._desk, *names)
 
 
 def draw_with(control: Any, update: Mapping[str, Any]) -> None:
@@ -78,9 +82,14 @@ def draw_with(control: Any, update: Mapping[str, Any]) -> None:
             setattr(control, name, value)
 
 
-def connect_units(panel: Any, desk: ControlDesk, quiet: dict[str, Any]) -> None:
-    """Connect every unit of the form, which is drawn as its preprocessors want it."""
+def connect_units(page: Any, panel: Any, desk: ControlDesk, quiet: dict[str, Any]) -> None:
+    """Connect every unit of the form, which is drawn as its preprocessors want it; what it lacks is told when ``page``
+    opens."""
     actions = UnitActions(desk)
+    names = (f"{unit}.{name}" for unit in desk.units for name in ("kind", "module", "model"))
+    boxes = [panel.gadgets.weights[unit] for unit in desk.units]
+    every = [part for box in boxes for part in (box.told, box.download)]
+    page.load(actions.tell_all, panel.some("checkpoint", *names), every, **quiet)
     for unit in desk.units:
         kind, module, model = panel.some(f"{unit}.kind", f"{unit}.module", f"{unit}.model")
         a, b, resolution = panel.some(f"{unit}.threshold_a", f"{unit}.threshold_b", f"{unit}.resolution")
@@ -96,9 +105,20 @@ def connect_units(panel: Any, desk: ControlDesk, quiet: dict[str, Any]) -> None:
         weights.download.click(actions.download, chosen, told, **quiet)
 
 
-def offers(desk: ControlDesk, kind: Any, module: Any, model: Any) -> tuple[Any, Any]:
-    """What the lists of preprocessors and of models of a unit offer now; what is chosen stays."""
-    return _offers(desk.offered(*as_names(kind, module, model)))
+def renewed(desk: ControlDesk, *chosen: Any) -> tuple[Any, Any, Any, Any]:
+    """What a unit offers and lacks once files may have come, by its ``chosen`` type of control, preprocessor, model and
+    checkpoint: its two lists, and the parts of its ``WeightsBox``."""
+    kind, module, model, checkpoint = as_names(*chosen)
+    offer = desk.renewed(kind, module, model, checkpoint)
+    return *_offers(offer), *lacking(desk, kind, module, offer.model, checkpoint)
+
+
+def lacking(desk: ControlDesk, kind: str, module: str, model: str, checkpoint: str) -> tuple[Any, Any]:
+    """What the parts of a unit's ``WeightsBox`` show."""
+    lacks, problem = attempt(lambda: desk.lacks(kind, module, model, checkpoint), UnitLacks())
+    tone = fragments.Tone.GOOD if lacks.coming else fragments.Tone.WARNING
+    said = fragments.message(lacks.told, tone) if lacks.told else problem
+    return gr.update(value=said, visible=bool(said)), gr.update(visible=bool(lacks.links))
 
 
 def _offers(offer: UnitOffer) -> tuple[Any, Any]:

@@ -52,10 +52,11 @@ class Parts:
 
     @property
     def every_list(self) -> list[Any]:
-        """Every control whose choices are looked for again."""
+        """Every control whose choices are looked for again, and what tells that files are missing."""
         gadgets = self.panel.gadgets
         compared = [gadgets.compared_lora] if gadgets.compared_lora is not None else []
-        return [gadgets.styles, gadgets.lora, *compared, *(control for control, _ in self.lists())]
+        lacking = [part for box in gadgets.weights.values() for part in (box.told, box.download)]
+        return [gadgets.styles, gadgets.lora, *compared, *lacking, *(control for control, _ in self.lists())]
 
     @property
     def chosen(self) -> list[Any]:

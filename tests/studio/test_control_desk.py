@@ -13,8 +13,9 @@ from sdcolab.core.control import ControlOnOffer
 from sdcolab.core.detect import ModelFamily, ModelKind
 from sdcolab.core.preprocessors import PREPROCESSOR_FILES
 from sdcolab.core.tasks import Download, Origin
+from sdcolab.core.words.control import WEIGHTS_COMING, WEIGHTS_DID_NOT_COME
 from sdcolab.studio.control_desk import ControlDesk, UnitLacks, as_names, as_number
-from sdcolab.web.control_wires import offers
+from sdcolab.web.control_wires import UnitActions, renewed
 
 CANNY, DEPTH = "control_v11p_sd15_canny.safetensors", "control_v11f1p_sd15_depth.safetensors"
 
@@ -52,8 +53,22 @@ def test_looking_again_keeps_what_is_chosen(bench: Bench, desk: ControlDesk) -> 
     offer = desk.offered("Canny", "none", DEPTH)
     assert (offer.module, offer.model) == ("none", DEPTH)
     assert set(offer.models) == {CANNY, new}
-    updates = offers(desk, "Canny", "none", DEPTH)
+    updates = renewed(desk, "Canny", "none", DEPTH, None)
     assert [value for _, value in updates[1]["choices"]] == ["", *offer.models, DEPTH]
+
+
+def test_a_unit_that_lacked_its_model_gets_it_once_it_has_come(bench: Bench, desk: ControlDesk) -> None:
+    assert desk.renewed("Tile/Blur", "tile_resample", "", None).model == ""
+    (bench.folders.models(ModelKind.CONTROLNET) / TILE.name).write_bytes(b"x")
+    assert desk.renewed("Tile/Blur", "tile_resample", "", None).model == TILE.name
+    assert desk.renewed("Tile/Blur", "tile_resample", CANNY, None).model == CANNY  # what is chosen stays
+    assert desk.renewed("Reference", "reference_only", "", None).model == ""  # needs none
+    assert desk.renewed("All", "unheard of", "", None).model == ""
+
+
+def test_a_page_that_opens_tells_what_each_unit_lacks(desk: ControlDesk) -> None:
+    told = UnitActions(desk).tell_all(None, "Openpose", "openpose", CANNY, "Canny", "canny", CANNY)
+    assert [update["visible"] for update in told] == [True, True, False, False]
 
 
 def test_a_ready_made_map_keeps_the_model_of_its_type(desk: ControlDesk) -> None:
@@ -85,6 +100,21 @@ def test_missing_weights_are_told_with_their_size_and_downloaded(bench: Bench, d
         file.write_bytes(b"x")
     assert desk.lacks("All", "openpose_full", CANNY, None) == UnitLacks()
     assert desk.download(UnitLacks()) is None
+
+
+def test_a_download_is_told_while_it_runs_and_when_it_brought_nothing(bench: Bench, desk: ControlDesk) -> None:
+    lacks = desk.lacks("Canny", "openpose", CANNY, None)
+    bench.download.hold = True
+    job = desk.download(lacks)
+    assert job is not None
+    assert desk.lacks("Canny", "openpose", CANNY, None) == UnitLacks(WEIGHTS_COMING, coming=True)
+    assert desk.lacks("Depth", "depth_midas", DEPTH, None).links  # another one
+    bench.download.release.set()
+    while not job.snapshot.ended:
+        job.wait(job.snapshot.version, 5)
+    assert job.snapshot.notes  # they say why
+    told = " ".join((lacks.told, WEIGHTS_DID_NOT_COME, *job.snapshot.notes))
+    assert desk.lacks("Canny", "openpose", CANNY, None) == replace(lacks, told=told)
 
 
 TILE = ControlOnOffer("control_v11f1e_sd15_tile.safetensors", ModelFamily.SD1, "https://ejemplo.es/tile", 700_000_000)

@@ -7,11 +7,11 @@ import io
 import re
 from collections.abc import Mapping, Sequence
 
-from sdcolab.core.errors import NothingToCompare, SdcolabError
+from sdcolab.core.errors import AxisEmpty, NothingToCompare, ScriptEmpty, SdcolabError
 from sdcolab.core.events import Phase
 from sdcolab.core.scripts import Grid, steps_of
 from sdcolab.core.tasks import Generate, Place, Task
-from sdcolab.core.words import human_time
+from sdcolab.core.words import explain, human_time
 from sdcolab.core.words.scripts import forecast_text
 from sdcolab.studio.generating import Asked, GenerationDesk
 from sdcolab.studio.studio import Studio
@@ -56,11 +56,15 @@ def comparison(studio: Studio, lora: str) -> Mapping[str, str]:
 
 
 def forecast_sentence(studio: Studio, desk: GenerationDesk, asked: Asked) -> str:
-    """How many pictures the chosen script will make, and how long that takes here; nothing when there is no script.
+    """How many pictures the chosen script will make, and how long that takes here; what is still to be written, which
+    is no fault yet; nothing when there is no script.
 
     Raises what is wrong with it.
     """
-    told = desk.forecast(asked)
+    try:
+        told = desk.forecast(asked)
+    except (AxisEmpty, ScriptEmpty) as unwritten:
+        return str(explain(unwritten))
     if told is None or not told.pictures:
         return ""
     seconds = seconds_a_step(studio)

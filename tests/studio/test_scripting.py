@@ -15,12 +15,12 @@ from sdcolab.core.fields import table_of
 from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library
 from sdcolab.core.request import GenerationRequest, InitImage
-from sdcolab.core.scripts import ContinuePlan, DynamicPrompts, Forecast, Grid, Ultimate, XyzPlot
+from sdcolab.core.scripts import ContinuePlan, DynamicPrompts, Forecast, Grid, PromptLines, Ultimate, XyzPlot
 from sdcolab.core.tasks import Generate, Task
 from sdcolab.core.words.scripts import forecast_text
 from sdcolab.studio.job import Job
 from sdcolab.studio.layout import GADGETS, LAYOUT, every_section
-from sdcolab.studio.scripting import as_text, comparison, epochs_of, filled_axis, seconds_a_step
+from sdcolab.studio.scripting import as_text, comparison, epochs_of, filled_axis, forecast_sentence, seconds_a_step
 from sdcolab.wiring.grids import forecast, script_lists
 
 
@@ -91,6 +91,15 @@ def test_pictures_and_steps_are_counted_and_mistakes_told(tmp_path: Path) -> Non
         forecast(Grid(request, XyzPlot("Sampler", "Eulr")), library, folders)
     with pytest.raises(SearchTextMissing):
         forecast(Grid(request, XyzPlot("Prompt S/R", "dog,cat")), library, folders)
+
+
+@pytest.mark.parametrize(
+    ("script", "told"), [(XyzPlot("Seed", ""), "Escríbelos"), (PromptLines(""), "Escribe al menos")]
+)
+def test_what_is_still_to_be_written_is_no_fault_yet(tmp_path: Path, studio: Any, script: Any, told: str) -> None:
+    folders = Folders(tmp_path)
+    desk: Any = SimpleNamespace(forecast=lambda asked: forecast(Grid(asked, script), Library(folders), folders))
+    assert told in forecast_sentence(studio, desk, GenerationRequest(prompt="gato"))  # type: ignore[arg-type]
 
 
 def test_time_comes_from_the_last_pictures_without_loading(tmp_path: Path) -> None:

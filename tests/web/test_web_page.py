@@ -623,3 +623,19 @@ def test_gradio_speaks_to_the_reader_as_we_do(visit: Visit) -> None:
     assert {text for text in seen if FORMAL.search(text)} == set()
     assert seen & {name for name, spanish in gradio.LABELS.items() if name != spanish} == set()
     assert {text for text in seen if any(re.match(pattern, text) for pattern in gradio.PATTERNS)} == set()
+
+
+def test_an_option_that_lies_over_the_sheet_s_backdrop_does_not_close_it(visit: Visit) -> None:
+    page = visit(**PHONE)
+    page.get_by_role("button", name="Ajustes", exact=True).click()
+    house = page.locator("html")
+    expect(house).to_have_class(re.compile(r"\bsd-sheet\b"))
+    # An option goes away as it is pressed: the click is that of the page, which holds it and what lay below.
+    press = "node => node.dispatchEvent(new PointerEvent('pointerdown', { bubbles: true }))"
+    click = "node => node.dispatchEvent(new MouseEvent('click', { bubbles: true }))"
+    field(page, "script").evaluate(press)
+    house.evaluate(click)
+    expect(house).to_have_class(re.compile(r"\bsd-sheet\b"))
+    house.evaluate(press)
+    house.evaluate(click)
+    expect(house).not_to_have_class(re.compile(r"\bsd-sheet\b"))

@@ -351,13 +351,16 @@
     area.dispatchEvent(new Event("input", { bubbles: true }));
   };
 
+  // A list's option goes away as it is pressed: the click is then that of whatever holds both it and what lay below.
+  let downOn = null;
+  document.addEventListener("pointerdown", (event) => (downOn = event.target), true);
   document.addEventListener("click", (event) => {
     const on = (selector) => event.target.closest?.(selector);
     if (on(".sd-look")) {
       keep(localStorage, LOOK, { system: "light", light: "dark", dark: "system" }[lookNow()]);
       applyLook();
     } else if (on(".sd-sheet-open")) page.classList.toggle("sd-sheet");
-    else if (on(".sd-sheet-close") || event.target === page) page.classList.remove("sd-sheet");
+    else if (on(".sd-sheet-close") || (event.target === page && downOn === page)) page.classList.remove("sd-sheet");
     else if (on(".sd-off")) document.querySelector(`#sd-${on(".sd-off").dataset.part} input[type=checkbox]`)?.click();
     else if (on(".sd-get")) {
       const button = on(".sd-get"), box = button.closest(".sd-message");

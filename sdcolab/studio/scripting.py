@@ -7,7 +7,7 @@ import io
 import re
 from collections.abc import Mapping, Sequence
 
-from sdcolab.core.errors import AxisEmpty, NothingToCompare, ScriptEmpty, SdcolabError
+from sdcolab.core.errors import AxisEmpty, InitImageMissing, NothingToCompare, ScriptEmpty, SdcolabError
 from sdcolab.core.events import Phase
 from sdcolab.core.scripts import Grid, steps_of
 from sdcolab.core.tasks import Generate, Place, Task
@@ -63,7 +63,7 @@ def forecast_sentence(studio: Studio, desk: GenerationDesk, asked: Asked) -> str
     """
     try:
         told = desk.forecast(asked)
-    except (AxisEmpty, ScriptEmpty) as unwritten:
+    except (AxisEmpty, InitImageMissing, ScriptEmpty) as unwritten:
         return str(explain(unwritten))
     if told is None or not told.pictures:
         return ""

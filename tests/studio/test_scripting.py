@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from sdcolab.core.errors import AxisValueUnknown, NothingToCompare, SearchTextMissing
+from sdcolab.core.errors import AxisValueUnknown, InitImageMissing, NothingToCompare, SearchTextMissing
 from sdcolab.core.events import Ended, ImageSaved, Phase
 from sdcolab.core.fields import table_of
 from sdcolab.core.folders import Folders
@@ -100,6 +100,14 @@ def test_what_is_still_to_be_written_is_no_fault_yet(tmp_path: Path, studio: Any
     folders = Folders(tmp_path)
     desk: Any = SimpleNamespace(forecast=lambda asked: forecast(Grid(asked, script), Library(folders), folders))
     assert told in forecast_sentence(studio, desk, GenerationRequest(prompt="gato"))  # type: ignore[arg-type]
+
+
+def test_a_picture_that_is_still_to_come_is_no_fault_yet(studio: Any) -> None:
+    def without_picture(_asked: Any) -> Any:
+        raise InitImageMissing()
+
+    desk: Any = SimpleNamespace(forecast=without_picture)
+    assert "Falta la imagen" in forecast_sentence(studio, desk, SimpleNamespace())  # type: ignore[arg-type]
 
 
 def test_time_comes_from_the_last_pictures_without_loading(tmp_path: Path) -> None:

@@ -91,10 +91,11 @@ _SPACED_PREFIX = re.compile(
 )
 _MARK = "\x00"
 _NAME = r"[^,;\n<>|\[\]\x00]{0,200}?[^,;\s<>|\[\]\x00]"
+_NEXT = r"[^\s,;]{0,20}https?://|urn:air:"
 _NAMED = re.compile(
     r"(?P<item>(?:^|(?<=[\s,;\]]))(?=[^\s,;<>|\[\]\x00]*[/:])[^\s,;<>|\[\]\x00]++)(?:"
     rf"(?<!//)\[(?P<bracketed>{_NAME})\]"
-    rf"|[ \t]*+[>|][ \t]*+(?!\S{{0,20}}https?://|urn:air:)(?P<pointed>{_NAME})(?=[ \t]*+(?:[,;\n]|$|\S{{0,20}}https?://|urn:air:)))",
+    rf"|[ \t]*+[>|][ \t]*+(?!{_NEXT})(?P<pointed>{_NAME})(?=[ \t]*+(?:[,;\n]|$|{_NEXT})))",
     re.IGNORECASE | re.MULTILINE,
 )
 """An item with a name for its file. A name ends where the next link begins."""

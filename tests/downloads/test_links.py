@@ -97,6 +97,9 @@ def test_a_word_before_the_link_says_what_it_is() -> None:
     ("text", "expected"),
     [
         (f"{A} > mi modelo", [(A, "mi modelo")]),
+        (f"{A} > mi modelo.safetensors,{B}", [(A, "mi modelo.safetensors"), (B, "")]),
+        (f"{A} > mi modelo，\u200b{B}", [(A, "mi modelo"), (B, "")]),
+        (f"{A} > uno,{B} > dos tres;{C}", [(A, "uno"), (B, "dos tres"), (C, "")]),
         (f"{A} > uno {B} > dos, {C}", [(A, "uno"), (B, "dos"), (C, "")]),
         (f"{A}|uno.safetensors {B}", [(A, "uno.safetensors"), (B, "")]),
         (f"{A}[uno dos.safetensors]{B}|tres", [(A, "uno dos.safetensors"), (B, "tres")]),

@@ -138,6 +138,8 @@ def state_line(snapshot: JobSnapshot, waiting: int) -> str:
             return words.INTERRUPTED
         if snapshot.error:
             return words.FAILED
+        if snapshot.is_in_vain:
+            return words.IN_VAIN
         return words.images_ready(len(snapshot.images)) if snapshot.images else words.DONE
     if snapshot.phase is Phase.WAITING:
         return words.PREPARING.format(queued=queued)

@@ -35,6 +35,7 @@ from sdcolab.core.events import (
 )
 from sdcolab.core.request import GenerationRequest
 from sdcolab.core.result import GenerationResult
+from sdcolab.core.scripts import Grid
 from sdcolab.core.tasks import Generate, Origin, Task
 from sdcolab.core.timing import PartTimes
 
@@ -76,6 +77,11 @@ class JobSnapshot:
     def request(self) -> GenerationRequest | None:
         """What a generation was asked for; None for other work."""
         return self.task.request if isinstance(self.task, Generate) else None
+
+    @property
+    def is_in_vain(self) -> bool:
+        """Whether a script ended without a picture, since none of its cells could be made."""
+        return self.ended and isinstance(self.task, Grid) and bool(self.warnings) and not self.images
 
     @property
     def fraction(self) -> float:

@@ -165,7 +165,7 @@ def progress_of(snapshot: JobSnapshot, waiting: int, left: float | None) -> str:
     """The progress bar of a job; once it has ended well, how many images it made."""
     if snapshot.ended:
         made = len(snapshot.images)
-        done = words.images_saved(made) if made else words.DONE
+        done = words.images_saved(made) if made else words.IN_VAIN if snapshot.is_in_vain else words.DONE
         return "" if snapshot.error else fragments.note(done)
     label = PHASE_LABELS[snapshot.phase] + ("…" if snapshot.phase is not Phase.WAITING else "")
     if snapshot.paused:

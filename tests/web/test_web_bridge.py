@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,8 @@ from PIL import Image
 from support.queues import downloads_of
 from web_fakes import Bench, FakeDownload, make_bench
 
-from sdcolab.core.errors import Cancelled, CannotWrite, ModelUnreadable
+from sdcolab.colab.panel_jobs import state_line
+from sdcolab.core.errors import Cancelled, CannotWrite, CellFailed, ModelUnreadable
 from sdcolab.core.events import (
     BytesReceived,
     CancelToken,
@@ -27,6 +29,7 @@ from sdcolab.core.events import (
 )
 from sdcolab.core.folders import Folders
 from sdcolab.core.request import GenerationRequest
+from sdcolab.core.scripts import Grid, XyzPlot
 from sdcolab.core.tasks import Generate, Place, Task, TaskRow, TaskTable
 from sdcolab.studio.desk import DeskSnapshot, DownloadDesk
 from sdcolab.studio.job import JobSnapshot, after
@@ -130,6 +133,14 @@ def test_progress_says_the_phase_and_what_it_works_on() -> None:
     assert 'aria-valuenow="25"' in said
     assert "paso 5 de 20 · quedan 1 min 35 s · 2 trabajos más en espera" in said
     assert "En espera<" in progress_of(SNAPSHOT, 0, None)
+
+
+def test_a_script_that_made_nothing_is_not_told_as_done() -> None:
+    ended = JobSnapshot(1, Grid(GenerationRequest(), XyzPlot()), ended=True)
+    told = replace(ended, warnings=(CellFailed(cell="Seed: 1", detail="x"),))
+    assert "No salió ninguna imagen" in progress_of(told, 0, None)
+    assert "No salió ninguna imagen" in state_line(told, 0)
+    assert "Listo" in progress_of(ended, 0, None)
 
 
 class Trains:

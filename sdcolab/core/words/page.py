@@ -53,6 +53,7 @@ MAKE_OR_CHOOSE = "Primero genera o elige una."
 JOB_REPORT = "Resultado del trabajo"
 FILE_MADE = "Archivo: {path}"
 DONE = "Listo."
+IN_VAIN = "No salió ninguna imagen: mira los avisos."
 
 
 def images_saved(count: int) -> str:

@@ -40,6 +40,7 @@ def queue_goes_on(count: int) -> str:
 INTERRUPTED = "⏹️ Interrumpido."
 FAILED = "❌ No se pudo terminar; el motivo está abajo."
 DONE = "✅ Listo."
+IN_VAIN = "⚠️ No salió ninguna imagen: mira los avisos."
 PREPARING = "⏳ Preparando el motor y el modelo; la primera vez tarda un poco más{queued}"
 QUEUED = " · {count} en espera"
 FILE_MADE = "Archivo: {path}"

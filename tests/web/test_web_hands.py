@@ -91,6 +91,7 @@ def test_a_plot_is_asked_for_with_the_keyboard(keyboard: Page) -> None:
     reach(keyboard, "script")
     keyboard.keyboard.type("X/Y/Z")
     keyboard.keyboard.press("Enter")
+    expect(part(keyboard, "script-xyz")).to_be_visible()  # no hand is as fast as these tabs
     reach(keyboard, "script-xyz-x_values")
     keyboard.keyboard.type("1, 2, 3")
     expect(part(keyboard, "forecast")).to_contain_text("3")

@@ -65,8 +65,8 @@ class Names:
             elif field.choices in self._finders:
                 names[path] = found(own_name(field), self._finders[field.choices], value_at(request, path))
         settled = with_values(request, names)
-        missing = next((one for one in FACE_FILES if not (self._faces / one.file).is_file()), None)
-        if missing and settled.restore_faces:
+        lacking = (one for one in FACE_FILES if not (self._faces / one.file).is_file())
+        if settled.restore_faces and (missing := next(lacking, None)):
             warn(FaceFileMissing(file=missing.file, folder=self._faces, link=missing.link, size=missing.size))
             settled = replace(settled, restore_faces=False)
         return settled

@@ -31,7 +31,8 @@ from sdcolab.core.files import system_reason
 from sdcolab.core.formats import ImageFormat
 from sdcolab.core.infotext import Pasted, parse, read_bytes
 from sdcolab.core.machine import folders_in
-from sdcolab.core.pictures import PICTURE_SUFFIXES, open_picture
+from sdcolab.core.picture_folders import pictures_in
+from sdcolab.core.pictures import open_picture
 from sdcolab.core.preprocessors import unit_called
 from sdcolab.core.request import FIELDS, GenerationRequest
 from sdcolab.core.result import GenerationResult
@@ -186,14 +187,8 @@ def _opened(path: str, value: Any, folder: Path) -> Any:
         return value
     if not field.many or isinstance(value, Path):
         return open_picture(folder / value)
-    return tuple(open_picture(file) for one in value for file in _pictures_in(folder / one))
-
-
-def _pictures_in(place: Path) -> list[Path]:
-    """The pictures of a folder by their names; a file is itself."""
-    if not place.is_dir():
-        return [place]
-    return sorted(file for file in place.iterdir() if file.suffix.lower() in PICTURE_SUFFIXES)
+    places = [folder / one for one in value]
+    return tuple(open_picture(file) for place in places for file in (pictures_in(place) if place.is_dir() else [place]))
 
 
 def _read_infotext(source: str) -> str:

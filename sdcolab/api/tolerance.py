@@ -14,6 +14,7 @@ from sdcolab.api.fields import BadField
 from sdcolab.api.payload import NOTHING, Kind
 from sdcolab.api.sampling import find_sampler, find_schedule
 from sdcolab.core.errors import FieldFloored, FieldIgnored, FieldLimited, SamplerReplaced, SdcolabError, UnknownName
+from sdcolab.core.fields import in_proportion
 from sdcolab.core.names import SAMPLER_NAMES
 from sdcolab.core.request import AUTOMATIC, FIELDS, SIZE_STEP
 
@@ -76,15 +77,11 @@ def _replace_unknown(
 
 def _keep_shape(payload: dict[str, Any], warn: Warn) -> None:
     """Both sides in the same proportion, where one is more than can be done."""
-    values = {name: payload.get(name) for name in sorted(_SIDES, reverse=True)}
-    sides = {name: value for name, value in values.items() if isinstance(value, int) and value >= SIZE_STEP}
-    most = {name: FIELDS[name].high or math.inf for name in sides}
-    scale = min((most[name] / value for name, value in sides.items()), default=1.0)
-    if scale >= 1 or len(sides) < len(_SIDES):
-        return
-    for name, value in sides.items():
-        payload[name] = int(value * scale) // SIZE_STEP * SIZE_STEP
-        warn(FieldLimited(field=name, value=value, used=payload[name]))
+    values = {FIELDS[name]: payload.get(name) for name in sorted(_SIDES, reverse=True)}
+    sides = {side: value for side, value in values.items() if isinstance(value, int) and value >= SIZE_STEP}
+    for side, used in (in_proportion(sides) if len(sides) == len(_SIDES) else {}).items():
+        warn(FieldLimited(field=side.name, value=sides[side], used=used))
+        payload[side.name] = used
 
 
 def _within(path: str, value: Any, warn: Warn) -> Any:

@@ -340,3 +340,12 @@ def _changed_places(now: tuple[Any, ...] | None, kind: Any, values: Mapping[str,
         units[place] = units[place] if whole is None else whole
         units[place] = _changed(units[place], kind, deeper) if deeper or units[place] is None else units[place]
     return tuple(units)
+
+
+def in_proportion(sides: Mapping[Field, int]) -> dict[Field, int]:
+    """The sides of a picture made smaller together where one is more than its field allows, in whole multiples of what
+    each moves by; empty where all fit."""
+    scale = min((side.high / value for side, value in sides.items() if side.high), default=1.0)
+    if scale >= 1:
+        return {}
+    return {side: int(value * scale) // side.multiple * side.multiple for side, value in sides.items()}

@@ -23,7 +23,7 @@ from sdcolab.core.errors import (
     OptionsTakenOut,
     RequestError,
 )
-from sdcolab.core.fields import Field, Part, parts_of, table_of
+from sdcolab.core.fields import Field, Part, in_proportion, parts_of, table_of
 from sdcolab.core.infotext.codecs import CODECS, Fields, split_title
 from sdcolab.core.infotext.dialects import OLD_KARRAS, json_of, modernised, size_of
 from sdcolab.core.infotext.flags import MIDJOURNEY, without_options
@@ -225,12 +225,9 @@ class _Reader:
         """Width and height in the same proportion, where one is more than can be done."""
         sides = [table_of(self._kind)[name] for name in ("width", "height")]
         given = {side: values[side.name] for side in sides if values.get(side.name)}
-        scale = min((side.high / value for side, value in given.items() if side.high), default=1.0)
-        if scale >= 1 or len(given) < len(sides):
-            return {}
-        used = {side: int(value * scale) // side.multiple * side.multiple for side, value in given.items()}
-        for side, value in given.items():
-            self.warnings.append(FieldLimited(field=side.path, value=value, used=used[side]))
+        used = in_proportion(given) if len(given) == len(sides) else {}
+        for side, value in used.items():
+            self.warnings.append(FieldLimited(field=side.path, value=given[side], used=value))
         return {side.name: value for side, value in used.items()}
 
     def valid(self, part: object, values: Mapping[str, Any]) -> dict[str, Any]:

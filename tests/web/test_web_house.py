@@ -142,6 +142,15 @@ def test_latent_couple_is_told_while_it_is_on_and_ended_with_one_tap(visit: Visi
     expect(remarks).to_be_empty()
 
 
+def test_what_was_changed_in_the_moment_before_a_reload_is_kept(visit: Visit) -> None:
+    page = visit()
+    tab(page, "txt2img")
+    field(page, "prompt").fill("una palabra de última hora")
+    page.evaluate("() => { document.querySelector('#sd-regions input').click(); location.reload(); }")
+    expect(field(page, "prompt")).to_have_value("una palabra de última hora")
+    expect(part(page, "regions").locator("input")).to_be_checked()
+
+
 def test_light_dark_and_as_the_system(page: Page) -> None:
     look = page.get_by_role("button", name="Aspecto: claro, oscuro o el del sistema")
     for dark in (False, True, False):

@@ -212,6 +212,11 @@
       pressed = true;
       if (event.target.closest?.("#sd-page, dialog, .sd-help-card")) keepFormSoon();
     }, true);
+  window.addEventListener("beforeunload", () => {
+    if (!keeping) return;
+    clearTimeout(keeping);
+    keepForm(); // what was changed in the last moment before a reload
+  });
   window.sdcolab.keepFormSoon = keepFormSoon;
   window.sdcolab.keepPicture = (image) => keep(sessionStorage, PICTURE, JSON.stringify(image ?? null));
   window.sdcolab.keptPicture = () => parsed(PICTURE);

@@ -145,9 +145,9 @@ def test_latent_couple_is_told_while_it_is_on_and_ended_with_one_tap(visit: Visi
 def test_what_was_changed_in_the_moment_before_a_reload_is_kept(visit: Visit) -> None:
     page = visit()
     tab(page, "txt2img")
-    field(page, "prompt").fill("una palabra de última hora")
-    page.evaluate("() => { document.querySelector('#sd-regions input').click(); location.reload(); }")
-    expect(field(page, "prompt")).to_have_value("una palabra de última hora")
+    page.wait_for_function("() => window.sdcolabFilled")
+    with page.expect_navigation():
+        page.evaluate("() => { document.querySelector('#sd-regions input').click(); location.reload(); }")
     expect(part(page, "regions").locator("input")).to_be_checked()
 
 

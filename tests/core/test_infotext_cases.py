@@ -453,6 +453,10 @@ def test_midjourneys_options_are_used_or_told(text: str, changes: dict[str, Any]
         '"',
         " ",
         "steps: 1\n",
+        "Prompt\n",
+        "Prompt\nNegative prompt\n",
+        "Include in Image: ",
+        "Exclude from Image:; ",
         "\r",
         "{",
     ],
@@ -515,3 +519,90 @@ def test_what_fooocus_copies_is_read_whole() -> None:
     }
     found = parse(from_json(json.dumps(copied)) or "")
     assert [found.get(label) for label in ("Size", "Model", "Seed")] == ["896x1152", "jugger", "5"]
+
+
+PAGE = """Resources used
+Illustrious
+Checkpoint
+Prompt
+TXT2IMG
+a cat
+Negative prompt
+bad
+Other metadata
+"""
+DRAW_THINGS = {"c": "a cat", "uc": "bad", "lora": [{"model": "foo_f16.ckpt", "weight": 0.6}], "model": "m_f16.ckpt"}
+DRAW_THINGS |= {"sampler": "DPM++ 2M Karras", "scale": 6, "seed": 3, "size": "512x768", "steps": 20, "v2": {}}
+NOVELAI_4 = {"prompt": "a cat", "uc": "bad", "steps": 28, "scale": 6, "seed": 3, "width": 512, "height": 768}
+NOVELAI_4 |= {"noise_schedule": "karras", "sampler": "k_euler_ancestral", "n_samples": 1, "cfg_rescale": 0.2}
+NOVELAI_4 |= {"v4_prompt": {"caption": {"char_captions": [{"char_caption": "girl, blue", "centers": []}]}}}
+INVOKE_2 = {"model_weights": "sd-1.5", "app_version": "2.3.0"}
+INVOKE_2["image"] = {"prompt": [{"prompt": "a cat [bad]", "weight": 1}], "steps": 20, "cfg_scale": 6, "seed": 3,
+                     "width": 512, "height": 768, "sampler": "k_heun", "seamless": True, "type": "txt2img"}  # fmt: skip
+INVOKE_5 = INVOKE | {"vae": {"name": "fp16-fix"}, "seamless_x": True, "seamless_y": True, "cfg_rescale_multiplier": 0.2}
+SWARM = {"prompt": "a cat <lora:fino:0.5>", "negativeprompt": "bad", "steps": 20, "cfgscale": 6, "seed": 3}
+SWARM |= {"width": 512, "height": 768, "loras": ["a/fino.safetensors"], "loraweights": ["0.5"], "vae": "b.safetensors"}
+FOOOCUS_LOG = {"Prompt": "a cat", "Negative Prompt": "bad", "Steps": 30, "Guidance Scale": 6, "Seed": "3"}
+FOOOCUS_LOG |= {"Resolution": "(512, 768)", "VAE": "Default (model)", "LoRA 1": "fino.safetensors : 0.1"}
+SEAART = {"prompt": "a cat", "negative_prompt": "bad", "steps": 20, "cfg_scale": 6, "seed": 3, "width": 512}
+SEAART |= {"height": 768, "lora_models": [{"name": "fino", "weight": 0.8}], "vae": "mse"}
+COMMON = {"negative_prompt": "bad", "cfg_scale": 6.0, "seed": 3, "width": 512, "height": 768}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (PAGE + "CFG Scale\n6\nSteps\n20\nSampler\nHeun\nSeed\n3\nClip Skip\n2", {"prompt": "a cat", "clip_skip": 2}),
+        (PAGE + "cfgScale: 6\nsteps: 20\nsampler: Heun\nseed: 3\nclipSkip: 2", {"prompt": "a cat", "clip_skip": 2}),
+        (
+            "Include in Image: a cat, red; Exclude from Image: bad; Model: m; Steps: 20; Guidance Scale: 6; Seed: 3; "
+            "Size: 512x768; Upscaler: ; Scheduler: DPM-Solver++; Generator: Mochi Diffusion 5.0",
+            {"prompt": "a cat, red", "sampler": "DPM++ 2M", "checkpoint": "m", **COMMON},
+        ),
+        (
+            "Include in Image:\na cat\nExclude from Image:\nbad\nModel:\nm\nSteps:\n20\nGuidance Scale:\n6\nSeed:\n3\n"
+            "Size:\n512x768\nUpscaler:\nScheduler:\nDPM-Solver++",
+            {"prompt": "a cat", "sampler": "DPM++ 2M", "checkpoint": "m", **COMMON},
+        ),
+        (json.dumps(DRAW_THINGS), {"prompt": "a cat <lora:foo_f16:0.6>", "schedule": "Karras", **COMMON}),
+        (
+            "a cat\n-bad\nSteps: 20, Sampler: Heun, Guidance Scale: 6, Seed: 3, Size: 512x768, Seed Mode: Scale Alike, "
+            "LoRA 1 Model: foo_f16.ckpt, LoRA 1 Weight: 0.6",
+            {"prompt": "a cat\n<lora:foo_f16:0.6>", **COMMON},
+        ),
+        (json.dumps(NOVELAI_4), {"prompt": "a cat, girl, blue", "schedule": "Karras", "sampler": "Euler a", **COMMON}),
+        (
+            json.dumps(INVOKE_2),
+            {"prompt": "a cat", "sampler": "Heun", "tiling": True, "checkpoint": "sd-1.5", **COMMON},
+        ),
+        (json.dumps(INVOKE_5), {"prompt": "a cat <lora:fino:0.6>", "vae": "fp16-fix", "tiling": True}),
+        (json.dumps({"sui_image_params": SWARM}), {"prompt": "a cat <lora:fino:0.5>", "vae": "b", **COMMON}),
+        (json.dumps(FOOOCUS_LOG), {"prompt": "a cat <lora:fino:0.1>", "vae": "Automatic", **COMMON}),
+        (json.dumps(SEAART), {"prompt": "a cat <lora:fino:0.8>", "vae": "mse", **COMMON}),
+        (
+            "a cat\nNegative prompt: bad\nSteps: 30, Sampler: Heun, Seed: 3, Size: 512x768, CFG scale: 6, VAE: Default "
+            '(model), Lora hashes: "fino: 4852686128", Lora weights: "fino: 0.1, b_1.0: 1", Version: Fooocus v2.5.5',
+            {"prompt": "a cat\n<lora:fino:0.1><lora:b_1.0:1>", "vae": "Automatic", **COMMON},
+        ),
+        (
+            "a cat\nNegative prompt: bad\nSteps: 30, Seed: 3, Sampler: UniPC, CFG scale: 6, Size-1: 512, Size-2: 768",
+            {"prompt": "a cat", **COMMON},
+        ),
+    ],
+)
+def test_what_stands_beside_the_prompt_in_other_programs(text: str, expected: dict[str, Any]) -> None:
+    found = to_request(parse(text))
+    assert {name: found.changes.get(name) for name in expected} == expected
+    assert not found.warnings
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        json.dumps(NOVELAI_4),
+        json.dumps(INVOKE_5),
+        "a\nSteps: 20, Sampler: Heun, CFG scale: 6, RescaleCFG Enabled: True, RescaleCFG Scale: 0.2",
+    ],
+)
+def test_what_others_call_cfg_rescale(text: str) -> None:
+    assert to_request(parse(text)).changes["tuning"].cfg_rescale == 0.2

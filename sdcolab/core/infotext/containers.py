@@ -11,16 +11,15 @@ from collections.abc import Mapping
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from sdcolab.core.errors import InfotextEncoding, InfotextUnreadable, InfotextWorkflow
-from sdcolab.core.infotext.foreign import from_json, looks_like_json
+from sdcolab.core.infotext.foreign import from_json, looks_like_json, novelai
 from sdcolab.core.infotext.stealth import stealth_text
-from sdcolab.core.infotext.text import Infotext, parse, render
+from sdcolab.core.infotext.text import parse, render
 from sdcolab.core.pictures import DAMAGED, FORMATS, MAX_PIXELS
 
 PARAMETERS_KEY = "parameters"
 """Keyword of the PNG text chunk that A1111 and its readers use."""
 
 _UNICODE = b"UNICODE\0"
-_NOVELAI_SCHEDULES = {"karras": "Karras", "exponential": "Exponential", "polyexponential": "Polyexponential"}
 
 
 def read_bytes(data: bytes, source: str) -> str:
@@ -141,14 +140,4 @@ def _novelai(info: Mapping[str | tuple[int, int], object]) -> str:
         comment = json.loads(_as_text(info.get("Comment")))
     except (ValueError, RecursionError):
         return ""
-    if not isinstance(comment, dict):
-        return ""
-    named = {"Steps": "steps", "Sampler": "sampler", "CFG scale": "scale", "Seed": "seed"}
-    fields = {label: str(comment[key]) for label, key in named.items() if key in comment}
-    if schedule := _NOVELAI_SCHEDULES.get(str(comment.get("noise_schedule"))):
-        fields["Schedule type"] = schedule
-    if "width" in comment and "height" in comment:
-        fields["Size"] = f"{comment['width']}x{comment['height']}"
-    fields |= {"Clip skip": "2", "ENSD": "31337"}
-    prompt, negative_prompt = _as_text(info.get("Description")), _as_text(comment.get("uc"))
-    return render(Infotext(prompt, negative_prompt, tuple(fields.items())))
+    return render(novelai(comment, _as_text(info.get("Description")))) if isinstance(comment, dict) else ""

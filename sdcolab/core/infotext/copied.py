@@ -76,11 +76,61 @@ def unwrapped(text: str) -> str:
     return text if inner == text.strip() else inner
 
 
+_PROMPT_HEADING = re.compile(r"\s*(?:positive )?prompt:?\s*", re.IGNORECASE)
+_NEGATIVE_HEADING = re.compile(r"\s*negative[ _]?prompt:?\s*", re.IGNORECASE)
+_PAGE_WORDS = re.compile(
+    r"\s*(?:txt2img|img2img|copy(?: all| prompt)?|show (?:more|less)|other metadata|generation data|resources used)\s*",
+    re.IGNORECASE,
+)
+"""What civitai's pages say between prompts and parameters."""
+
+_ANY_STEPS = re.compile(r"^[ \t]*(?:sampling )?steps\b", re.IGNORECASE | re.MULTILINE)
+_CAMEL = re.compile(r"^([a-z]{2,12})([A-Z][a-z]{2,12})(?=[ \t]*:)", re.MULTILINE)
+"""A label as programs name it in their code: ``cfgScale: 7``."""
+
+
+def without_headings(text: str) -> str:
+    """``text`` in A1111's layout, if its prompts stand below headings of their own, as on civitai's pages."""
+    lines = text.split("\n") if _ANY_STEPS.search(text) else []
+    first = next((place for place, line in enumerate(lines) if _PROMPT_HEADING.fullmatch(line)), None)
+    if first is None:
+        return text
+    at = next((place for place, line in enumerate(lines) if place > first and _NEGATIVE_HEADING.fullmatch(line)), None)
+    if at is None:
+        return text
+    prompt, rest = (
+        "\n".join(line for line in part if not _PAGE_WORDS.fullmatch(line)).strip()
+        for part in (lines[first + 1 : at], lines[at + 1 :])
+    )
+    return f"{prompt}\n{NEGATIVE_MARK} {rest}"
+
+
+_MOCHI = ("include in image:", "exclude from image:", "model:")
+"""The words of Mochi Diffusion that stand before its prompts, and the label behind them."""
+
+
+def from_mochi(text: str) -> str:
+    """``text`` in A1111's layout, if Mochi Diffusion copied it: apart by semicolons, or with a line for each value."""
+    folded = text.lower()
+    places = [folded.find(word) for word in _MOCHI]
+    if folded[: max(places[0], 0)].strip() or -1 in places or places != sorted(places) or len(folded) != len(text):
+        return text
+    parts = (text[start + len(word) : end] for word, start, end in zip(_MOCHI, places, places[1:], strict=False))
+    prompt, negative = (part.strip("; \t\r\n") for part in parts)
+    told = _LABEL_ABOVE.sub(r"\1: ", _NEXT_LABEL.sub("\n", text[places[2] :])).replace("Scheduler: ", "Sampler: ")
+    lines = (line.strip() for line in told.split("\n"))
+    return "\n".join([prompt, f"{NEGATIVE_MARK} {negative}", *(line for line in lines if not line.endswith(":"))])
+
+
+_LABEL_ABOVE = re.compile(r"^([A-Z][\w ]{1,30}):[ \t]*\n(?![A-Z][\w ]{1,30}:)", re.MULTILINE)
+_NEXT_LABEL = re.compile(r";[ \t]{0,9}(?=[A-Z][\w ]{1,30}:)")
+
+
 def tidied(text: str) -> str:
     """``text`` with line ends where pages had breaks, plain labels, and its parameters in one line that begins with the
     steps."""
     text = _HIDDEN.sub("", _TAG.sub("", _BREAK.sub("\n", text)).translate(_WIDE))
-    text = _LISTED.sub("", text)
+    text = _CAMEL.sub(lambda found: f"{found[1]} {found[2].casefold()}", _LISTED.sub("", text))
     text = _STEPS.sub("Steps: ", _NEGATIVE.sub(NEGATIVE_MARK, _BOLD.sub(r"\1:", text)))
     lines = [line.strip() for line in text.strip().split("\n")]
     at = next((index for index, line in enumerate(lines) if line.startswith("Steps: ")), None)

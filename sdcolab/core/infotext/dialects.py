@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from sdcolab.core.infotext.shape import name_of
 from sdcolab.core.infotext.text import Infotext
 from sdcolab.core.names import canonical_sampler
 from sdcolab.core.request import AUTOMATIC, SAME
@@ -144,6 +145,10 @@ def _rename(fields: Fields) -> None:
     for label in [label for label in fields if _plain_name(label) in _SYNONYMS]:
         value = fields.pop(label)
         fields.setdefault(_SYNONYMS[_plain_name(label)], value)
+    if fields.pop("RescaleCFG Enabled", "") == "True" and (scale := fields.pop("RescaleCFG Scale", "")):
+        fields.setdefault("CFG Rescale", scale)
+    if _OWN_VAE.fullmatch(fields.get("VAE", "")):
+        del fields["VAE"]
     sides = [fields.get(label, "").strip() for label in ("Width", "Height")]
     if all(re.fullmatch(r"\d{1,5}", side) for side in sides):
         fields.setdefault("Size", "x".join(sides))
@@ -151,6 +156,9 @@ def _rename(fields: Fields) -> None:
     if _BELOW_ZERO.fullmatch(fields.get("Clip skip", "")):
         fields["Clip skip"] = fields["Clip skip"].strip()[1:]
 
+
+_OWN_VAE = re.compile(r"(?:default|baked)\b.*", re.IGNORECASE)
+"""What Fooocus and ComfyUI's savers say where the VAE is the model's."""
 
 _BELOW_ZERO = re.compile(r"\s*-\d{1,2}\s*")
 """ComfyUI counts the layers of CLIP from behind."""
@@ -168,6 +176,8 @@ _SYNONYMS: Mapping[str, str] = {
     "sampler name": "Sampler",
     "width": "Width",
     "height": "Height",
+    "size-1": "Width",
+    "size-2": "Height",
     "sampling steps": "Steps",
     "sampling method": "Sampler",
     "guidance scale": "CFG scale",
@@ -244,6 +254,7 @@ def _old_network_tags(fields: Fields) -> Iterator[str]:
     if name := fields.pop("Hypernet", ""):
         yield f"<hypernet:{_ADDED_HASH.sub('', name)}:{fields.pop('Hypernet strength', '1')}>"
     fields.pop("Hypernet hash", None)
+    yield from _weighted_beside(fields)
     enabled = fields.pop("AddNet Enabled", "")
     numbers = [label.rpartition(" ")[2] for label in fields if label.startswith("AddNet Model ")]
     for number in numbers:
@@ -254,6 +265,17 @@ def _old_network_tags(fields: Fields) -> Iterator[str]:
             unet = unet or "1"
             weights = unet if text_encoder in ("", unet) else f"{text_encoder}:{unet}"
             yield f"<lora:{_ADDED_HASH.sub('', name)}:{weights}>"
+
+
+def _weighted_beside(fields: Fields) -> Iterator[str]:
+    """The LoRAs that Fooocus ("Lora weights: a: 0.5, b: 1") and Draw Things ("LoRA 1 Model", "LoRA 1 Weight") name
+    beside their prompts."""
+    for entry in filter(None, fields.pop("Lora weights", "").split(",")):
+        name, _, weight = entry.rpartition(":")
+        yield f"<lora:{name.strip()}:{weight.strip()}>"
+    for label in [label for label in fields if re.fullmatch(r"LoRA \d{1,2} Model", label)]:
+        name, weight = name_of(fields.pop(label)), fields.pop(label.replace("Model", "Weight"), "1")
+        yield f"<lora:{name}:{weight}>"
 
 
 def _civitai_resources(fields: Fields, prompt: str) -> Iterator[str]:

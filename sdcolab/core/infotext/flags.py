@@ -135,9 +135,14 @@ def _of_invoke(text: str) -> Mapping[str, object] | None:
     prompt = text[: found[0].start()].strip()
     if len(prompt) > 1 and prompt[0] == prompt[-1] == '"':
         prompt = prompt[1:-1]
+    prompt, negative = without_negatives(prompt)
+    return {"prompt": prompt, "negative_prompt": negative, **_numbers(told)}
+
+
+def without_negatives(prompt: str) -> tuple[str, str]:
+    """InvokeAI's old way: a prompt, and what stood in brackets inside it."""
     negatives = re.findall(r"\[([^\[\]:|]*)\]", prompt)
-    prompt = re.sub(r"\s*\[[^\[\]:|]*\]", "", prompt).strip(" ,")
-    return {"prompt": prompt, "negative_prompt": ", ".join(negatives), **_numbers(told)}
+    return re.sub(r"\s*\[[^\[\]:|]*\]", "", prompt).strip(" ,"), ", ".join(negatives)
 
 
 def _of_command(text: str) -> Mapping[str, object] | None:

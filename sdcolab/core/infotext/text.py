@@ -11,7 +11,15 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from sdcolab.core.infotext.copied import NEGATIVE_MARK, from_one_line, tidied, unescaped, unwrapped
+from sdcolab.core.infotext.copied import (
+    NEGATIVE_MARK,
+    from_mochi,
+    from_one_line,
+    tidied,
+    unescaped,
+    unwrapped,
+    without_headings,
+)
 from sdcolab.core.infotext.translated import in_english
 from sdcolab.core.infotext.unmarked import with_colons
 
@@ -79,6 +87,7 @@ def parse(text: str) -> Infotext:
     Dynamic Prompts adds lines after it (``Template: ...``), which are fields too. Some sites copy it all in one line,
     or lose the layout in other ways (``copied``); people translate the labels (``translated``).
     """
+    text = from_mochi(without_headings(text))
     one = from_one_line(text)
     if one is not text and (found := _with_parameters(one)):
         return found

@@ -17,7 +17,7 @@ from sdcolab.core.control import ControlType, ControlUnit
 from sdcolab.core.errors import ResultTooLarge
 from sdcolab.core.preprocessors import PREPROCESSORS
 from sdcolab.core.request import RANDOM_SEED, GenerationRequest, InitImage, Inpaint, MaskedContent
-from sdcolab.core.resizing import flattened, laid_over
+from sdcolab.core.resizing import flattened, part_laid_over, part_resized
 from sdcolab.core.scripts import NO_UPSCALER, USUAL_SIDE, Redraw, SeamsFix, Ultimate
 from sdcolab.grids.dialogue import Answer, Ask, Box, Dialogue, Keep, Made, Show, Total, enlarge, make
 from sdcolab.grids.pictures import initial, relabelled
@@ -289,7 +289,7 @@ def dialogue(request: GenerationRequest, settings: Ultimate, draw_seed: RandomSe
     canvas = yield from _enlarged(picture, size, settings.upscaler)
     yield Show(canvas)
     seed = draw_seed() if request.seed == RANDOM_SEED else request.seed
-    control = tuple(_over(unit, size) for unit in request.control)
+    control = tuple(unit if _no_places(unit) else _flat(unit) for unit in request.control)
     base = replace(request, seed=seed, batch_size=1, batch_count=1, control=control)
     told = yield from _worked_over(canvas, redraw, base, init)
     notes = _notes(settings, size)
@@ -330,7 +330,7 @@ def _worked_over(
         )
         seen = replace(init, images=(canvas.crop(window),), strength=job.strength, inpaint=inpaint)
         focus = focus_of(job, canvas.size)
-        control = tuple(_cut(unit, window, focus) for unit in base.control)
+        control = tuple(_cut(unit, canvas.size, window, focus) for unit in base.control)
         made = yield from make(replace(base, width=width, height=height, init=seen, control=control), window, focus)
         canvas.paste(made[0].picture, window[:2])
         told = told or made[0].infotext
@@ -340,31 +340,37 @@ def _worked_over(
 # --- What ControlNet sees --------------------------------------------------------------------------------------------
 
 
-def _over(unit: ControlUnit, size: tuple[int, int]) -> ControlUnit:
-    """``unit`` with its own pictures as they lie over a whole of ``size``, each job's part of which is to be cut out
-    (hechos/extensiones.md 3); those that say what to draw and not where stay as they are."""
-    if _no_places(unit):
-        return unit
+def _flat(unit: ControlUnit) -> ControlUnit:
+    """``unit`` with its own pictures as each job cuts them (hechos/extensiones.md 3): RGB, at their own size."""
 
-    def lie(picture: Image.Image | None) -> Image.Image | None:
-        return None if picture is None else laid_over(picture, size, unit.resize)
+    def flat(picture: Image.Image | None, background: str = "#ffffff") -> Image.Image | None:
+        return None if picture is None else flattened(picture, background)
 
-    region = None if unit.region is None else flattened(unit.region, "#000000").resize(size)
-    images = tuple(laid_over(picture, size, unit.resize) for picture in unit.images)
-    return replace(unit, images=images, drawing=lie(unit.drawing), mask=lie(unit.mask), region=region)
-
-
-def _cut(unit: ControlUnit, window: Box, focus: Box) -> ControlUnit:
-    """A unit that lies over the whole, as a job sees it: of its pictures the part that the job is given, which is cut
-    to what it works on together with it; of where it acts, the part that is worked on."""
-    if _no_places(unit):
-        return unit
     return replace(
         unit,
-        images=tuple(picture.crop(window) for picture in unit.images),
-        drawing=unit.drawing and unit.drawing.crop(window),
-        mask=unit.mask and unit.mask.crop(window),
-        region=unit.region and unit.region.crop(focus),
+        images=tuple(flattened(picture) for picture in unit.images),
+        drawing=flat(unit.drawing),
+        mask=flat(unit.mask),
+        region=flat(unit.region, "#000000"),
+    )
+
+
+def _cut(unit: ControlUnit, size: tuple[int, int], window: Box, focus: Box) -> ControlUnit:
+    """A unit as a job sees it, whose pictures lie over a whole of ``size`` that is never made: of them the part that
+    the job is given, which is cut to what it works on together with it; of where it acts, the part that is worked on.
+    Those that say what to draw and not where stay as they are."""
+    if _no_places(unit):
+        return unit
+
+    def part(picture: Image.Image | None) -> Image.Image | None:
+        return None if picture is None else part_laid_over(picture, size, unit.resize, window)
+
+    return replace(
+        unit,
+        images=tuple(part_laid_over(picture, size, unit.resize, window) for picture in unit.images),
+        drawing=part(unit.drawing),
+        mask=part(unit.mask),
+        region=unit.region and part_resized(unit.region, size, focus, Image.Resampling.BICUBIC),
         crop_to_mask=True,
     )
 

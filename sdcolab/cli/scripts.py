@@ -16,7 +16,7 @@ from sdcolab.core.fields import Field, table_of
 from sdcolab.core.formats import ImageFormat
 from sdcolab.core.machine import folders_in
 from sdcolab.core.registry import closest
-from sdcolab.core.scripts import AFTER_SHEETS, SCRIPTS, DynamicPrompts, Grid
+from sdcolab.core.scripts import AFTER_SHEETS, PLAN_SUFFIX, SCRIPTS, DynamicPrompts, Grid
 from sdcolab.core.words import command as said
 from sdcolab.core.words import label_of
 
@@ -82,7 +82,7 @@ class _Results:
         match event:
             case ImageSaved():
                 self._images.append(event)
-            case FileMade(path):
+            case FileMade(path) if path.suffix == PLAN_SUFFIX:
                 self.plan = path
 
     def tell(self, *, as_json: bool) -> None:

@@ -49,7 +49,7 @@ from sdcolab.studio.pending import take_up, unfinished
 from sdcolab.studio.sheets import Sheets
 from sdcolab.studio.studio import Studio
 
-HELPERS = ("palabras", "ayuda")
+HELPERS = ("palabras", "ayuda", "archivos")
 """Rooms without a tab: they help where something is typed or set."""
 
 

@@ -19,6 +19,7 @@ from sdcolab.core.words.queue import GO_ON, PAUSE_JOB, PAUSED
 from sdcolab.core.words.tasks import how_far
 from sdcolab.studio.job import JobSnapshot
 from sdcolab.studio.jobs import JobQueue
+from sdcolab.studio.made import MOST_IN_A_CELL, made_lines
 from sdcolab.studio.maps import figures
 from sdcolab.studio.sheets import Sheets
 
@@ -126,8 +127,8 @@ class JobsView:
 
 def report_of(snapshot: JobSnapshot) -> str:
     """The curve of a training, the lines of a report with the files that were made, and maps, as HTML."""
-    lines = [*snapshot.notes, *(words.FILE_MADE.format(path=path) for path in snapshot.files)]
-    return chart_svg(snapshot.curve) + "<br>".join(map(html.escape, lines)) + figures(snapshot.maps)
+    lines = [*map(html.escape, snapshot.notes), *made_lines(snapshot, "#", MOST_IN_A_CELL)]
+    return chart_svg(snapshot.curve) + "<br>".join(lines) + figures(snapshot.maps)
 
 
 def state_line(snapshot: JobSnapshot, waiting: int) -> str:

@@ -118,6 +118,12 @@ class ScriptBox:
             def draw() -> Any:
                 row = button_row(self._new, self._guarded, (said, lambda: fill(axis)))
                 row.layout.flex = "0 0 auto"  # beside a list that takes what there is
+                row.layout.display = "none"
+
+                def offer() -> None:
+                    row.layout.display = "flex" if self._to_add(name, axis) else "none"
+
+                self._to_watch.append((f"{axis}_axis", offer))
                 return row
 
             return draw
@@ -128,6 +134,10 @@ class ScriptBox:
             **{f"@fill:{axis}": button(axis) for axis in "xyz"},
             **{f"@pick:{axis}": partial(self._pick, name, axis) for axis in "xyz"},
         }
+
+    def _to_add(self, name: str, axis: str) -> Sequence[str]:
+        """What the axis that is chosen now can have."""
+        return values_to_add(self._studio, self._forms[name].values[f"{axis}_axis"])
 
     def _pick(self, name: str, axis: str) -> Any:
         """A list of what can be added to an axis, there while there is something to choose from."""
@@ -145,7 +155,7 @@ class ScriptBox:
                 chosen.value = ""
 
         def offer() -> None:
-            found = values_to_add(self._studio, self._forms[name].values[f"{axis}_axis"])
+            found = self._to_add(name, axis)
             chosen.options = ["", *found]
             chosen.layout.display = "flex" if found else "none"
 

@@ -21,6 +21,9 @@ NO_UPSCALER = "None"
 USUAL_SIDE = 512
 """Side in pixels that is counted with where a request leaves its size to the checkpoint."""
 
+PLAN_SUFFIX = ".jsonl"
+"""How the name of a plan's file ends, which lies beside its sheet."""
+
 MAX_CELLS = 10_000
 """As many pictures as one plan may make."""
 

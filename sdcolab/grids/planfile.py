@@ -20,11 +20,10 @@ from sdcolab.core.errors import PlanUnreadable, SdcolabError
 from sdcolab.core.events import Portion
 from sdcolab.core.files import make_folder, storage_errors
 from sdcolab.core.request import MAX_RANDOM_SEED
-from sdcolab.core.scripts import Grid
+from sdcolab.core.scripts import PLAN_SUFFIX, Grid
 from sdcolab.core.sheets import LaidCell
 
 VERSION = 1
-SUFFIX = ".jsonl"
 MAX_LINE = 200_000_000
 """Bytes of the first line, which holds the initial pictures."""
 
@@ -167,8 +166,8 @@ def laid(sheet: Path) -> tuple[LaidCell, ...]:
 
     None where there is no plan, or none that tells.
     """
-    own = sheet.with_suffix(SUFFIX)
-    plan = own if own.is_file() else sheet.with_name(_PART.sub("", sheet.stem) + SUFFIX)
+    own = sheet.with_suffix(PLAN_SUFFIX)
+    plan = own if own.is_file() else sheet.with_name(_PART.sub("", sheet.stem) + PLAN_SUFFIX)
     pictures: dict[int, Path] = {}
     places: dict[int, tuple[str, Portion]] = {}
     try:
@@ -234,7 +233,7 @@ def _says_ended(path: Path) -> bool:
 
 def _newest(folder: Path) -> list[Path]:
     try:
-        found = sorted(folder.glob(f"*/*{SUFFIX}"), key=lambda path: path.stat().st_mtime, reverse=True)
+        found = sorted(folder.glob(f"*/*{PLAN_SUFFIX}"), key=lambda path: path.stat().st_mtime, reverse=True)
     except OSError:  # the folder does not answer, or a file went while it was looked at
         return []
     return found[:_MAX_LOOKED_AT]

@@ -41,7 +41,7 @@ from sdcolab.core.outputs import ImageStore, ImageStores, fits, save_options
 from sdcolab.core.preferences import PreferencesFile
 from sdcolab.core.request import MAX_RANDOM_SEED, GenerationRequest
 from sdcolab.core.result import GeneratedImage, Generator
-from sdcolab.core.scripts import AFTER_SHEETS, JOB_UNITS, Grid, XyzPlot
+from sdcolab.core.scripts import AFTER_SHEETS, JOB_UNITS, PLAN_SUFFIX, Grid, XyzPlot
 from sdcolab.core.upscaling import Upscaling
 from sdcolab.core.words import explain
 from sdcolab.grids import planfile
@@ -51,7 +51,7 @@ from sdcolab.grids.html import write_page
 from sdcolab.grids.names import Names
 from sdcolab.grids.pictures import relabelled
 from sdcolab.grids.plan import Legends, Plan, SheetPlan
-from sdcolab.grids.planfile import MAX_TRIES, SUFFIX, Done, PlanFile, Progress
+from sdcolab.grids.planfile import MAX_TRIES, Done, PlanFile, Progress
 from sdcolab.grids.scripts import Prepared, drawing_from, prepare
 from sdcolab.grids.sheet import Layout, Size, corners_side_by_side, draw_sheet, layout_of, portion_of, side_by_side
 
@@ -322,7 +322,7 @@ class _PlanRun:
             return before.path.parent, stack.enter_context(PlanFile(before.path))
         folder = self._kit.sheets(self._task.request)
         stem = planfile.next_stem(folder, _kind_of(self._task), self._first_seed)
-        return folder, stack.enter_context(PlanFile(folder / f"{stem}{SUFFIX}"))
+        return folder, stack.enter_context(PlanFile(folder / f"{stem}{PLAN_SUFFIX}"))
 
     @property
     def _first_seed(self) -> int:

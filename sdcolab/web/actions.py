@@ -81,11 +81,11 @@ class FormActions:
         """Every value of an axis of X/Y/Z plot."""
         return attempt(lambda: filled_axis(self._studio, axis or "", now or ""), now or "")[0]
 
-    def offer_values(self, axis: str | None) -> Any:
-        """What can be added to an axis: hidden where there is nothing to choose from."""
+    def offer_values(self, axis: str | None) -> tuple[Any, Any]:
+        """What can be added to an axis, and the button that adds all of it: hidden where there is nothing to choose."""
         nothing: tuple[str, ...] = ()
         found, _ = attempt(lambda: values_to_add(self._studio, axis or ""), nothing)
-        return gr.update(choices=[*found], value=None, visible=bool(found))
+        return gr.update(choices=[*found], value=None, visible=bool(found)), gr.update(visible=bool(found))
 
     def add_value(self, value: str | None, now: str | None) -> tuple[str, None]:
         """One more value of an axis, and nothing chosen any more."""

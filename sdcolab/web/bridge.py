@@ -22,6 +22,7 @@ from sdcolab.core.words.tasks import how_far
 from sdcolab.studio.desk import DeskSnapshot
 from sdcolab.studio.job import JobSnapshot
 from sdcolab.studio.jobs import JobQueue
+from sdcolab.studio.made import MADE_ROOM, made_lines
 from sdcolab.studio.maps import figures
 from sdcolab.web import fragments
 
@@ -149,8 +150,8 @@ def _preview_change(fresh: bool, shown: Image.Image | None, snapshot: JobSnapsho
 
 def report_of(snapshot: JobSnapshot) -> str:
     """The lines of a tool's report and the files it made."""
-    files = (words.FILE_MADE.format(path=path) for path in snapshot.files)
-    told = fragments.report((*snapshot.notes, *files), words.JOB_REPORT)
+    files = made_lines(snapshot, f"sdcolab/file/{MADE_ROOM}/made/{{key}}")
+    told = fragments.report(snapshot.notes, words.JOB_REPORT, links=files)
     return chart_svg(snapshot.curve) + told + figures(snapshot.maps)
 
 

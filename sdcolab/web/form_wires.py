@@ -150,7 +150,7 @@ class FormWires:
             button.click(self._actions.fill_axis, [kind, values], values, **QUIET)
         for axis, pick in gadgets.picks.items():
             kind, values = plot[f"{axis}_axis"], plot[f"{axis}_values"]
-            kind.change(self._actions.offer_values, kind, pick, **QUIET)
+            kind.change(self._actions.offer_values, kind, [pick, gadgets.fills[axis]], **QUIET)
             pick.input(self._actions.add_value, [pick, values], [values, pick], **QUIET)
         for pair, button in gadgets.swaps.items():
             both = [plot[f"{axis}_{part}"] for axis in pair for part in ("axis", "values")]

@@ -121,7 +121,7 @@ def token_counter(count: int, limit: int) -> str:
     return f'<span class="sd-tokens{many}" title="{words.TOKENS}">{count}/{limit}</span>'
 
 
-def report(lines: Iterable[str], name: str = words.DOWNLOADS_REPORT) -> str:
-    """A report, one line an item."""
-    items = "".join(f"<li>{html.escape(line)}</li>" for line in lines)
+def report(lines: Iterable[str], name: str = words.DOWNLOADS_REPORT, links: Iterable[str] = ()) -> str:
+    """A report, one line an item; ``links`` are lines that are HTML already."""
+    items = "".join(f"<li>{line}</li>" for line in (*map(html.escape, lines), *links))
     return f'<ul class="sd-report" aria-label="{name}">{items}</ul>' if items else ""

@@ -258,7 +258,7 @@ class PanelDrawing:
         return drawing.controls
 
     def _fill(self, axis: str) -> None:
-        self._gadgets.fills[axis] = _tool(f"fill-{axis}", "list-ordered")
+        self._gadgets.fills[axis] = _tool(f"fill-{axis}", "list-ordered", visible=False)
 
     def _pick(self, axis: str) -> None:
         self._gadgets.picks[axis] = gr.Dropdown(
@@ -299,10 +299,16 @@ _SHEET_HEAD = (
 )
 
 
-def _tool(name: str, icon: str) -> gr.Button:
+def _tool(name: str, icon: str, *, visible: bool = True) -> gr.Button:
     """A small square button that only has an icon; the page's script gives it its name."""
     return gr.Button(
-        "", size="sm", min_width=36, scale=0, elem_id=f"sd-{name}", elem_classes=f"sd-tool-button sd-icon-{icon}"
+        "",
+        size="sm",
+        min_width=36,
+        scale=0,
+        elem_id=f"sd-{name}",
+        elem_classes=f"sd-tool-button sd-icon-{icon}",
+        visible=visible,
     )
 
 

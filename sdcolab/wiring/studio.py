@@ -32,6 +32,7 @@ from sdcolab.studio.jobs import JobQueue, last_picture
 from sdcolab.studio.journal import JobJournal
 from sdcolab.studio.last_form import LastForm
 from sdcolab.studio.machine_desk import MachineDesk, Opened
+from sdcolab.studio.made import MADE_ROOM, MadeRoom
 from sdcolab.studio.pending import PendingJournal
 from sdcolab.studio.plans import offered
 from sdcolab.studio.poses_room import PosesRoom
@@ -208,6 +209,7 @@ def build_studio(folders: Folders, library: Library, place: Workplace, opened: O
                 folders, library, SettingsFile(folders.config), translations, *translator_errands(place)
             ),
             "ayuda": HelpRoom(),
+            MADE_ROOM: MadeRoom(place.jobs),
             "ajustes": preferences_room(folders, opened or Opened()),
             "etiquetas": tag_room(folders, count_tokens, place.jobs, place.face),
             "guia": GuideRoom(catalog_links(), fetch, upscalers | detectors | face_links() | embedding_links()),

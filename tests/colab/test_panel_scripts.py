@@ -15,6 +15,7 @@ from sdcolab.colab.panel_plans import LeftPlanOffer
 from sdcolab.colab.panel_scripts import ScriptBox
 from sdcolab.core.scripts import Grid
 from sdcolab.core.tasks import Origin
+from sdcolab.core.words.panel import FILL_AXIS
 from sdcolab.core.words.scripts import CONTINUE_PLAN, LEAVE_PLAN
 from sdcolab.studio.layout import LAYOUT
 from sdcolab.studio.plans import LeftPlan
@@ -38,6 +39,10 @@ def press(box: Any, description: str) -> None:
     button.click()
 
 
+def fills(row: Any) -> bool:
+    return [getattr(one, "description", "") for one in row.children] == [FILL_AXIS.format(axis="X")]
+
+
 @pytest.fixture
 def studio() -> Any:
     library: Any = SimpleNamespace(files=lambda _kind: ())
@@ -50,9 +55,11 @@ def test_values_are_added_and_axes_exchanged(studio: Any) -> None:
     choice.value = "xyz"
     fields = {one.description: one for one in walk(scripts.box) if getattr(one, "description", "")}
     picks = [one for one in walk(scripts.box) if getattr(one, "description", "") == "Añadir un valor"]
-    assert picks[0].layout.display == "none"
+    (fill,) = [one for one in walk(scripts.box) if one.__class__.__name__ == "HBox" and fills(one)]
+    assert (picks[0].layout.display, fill.layout.display) == ("none", "none")
     fields["Tipo X"].value = "Sampler"
     assert (picks[0].layout.display, picks[0].options) == ("flex", ("", "Euler a", "DDIM"))
+    assert fill.layout.display == "flex"
     picks[0].value = "DDIM"
     picks[0].value = "Euler a"
     assert fields["Valores X"].value == "DDIM, Euler a"

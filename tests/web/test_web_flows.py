@@ -351,7 +351,7 @@ def test_the_focus_goes_on_from_an_open_list_to_the_next_control(page: Page) -> 
     field(page, "script-xyz-x_axis").click()
     expect(page.get_by_role("option", name="Sampler", exact=True)).to_be_visible()
     page.keyboard.press("Tab")
-    expect(part(page, "fill-x")).to_be_focused()
+    expect(field(page, "script-xyz-x_values")).to_be_focused()
     choose(page, "script", "Ninguno")
 
 
@@ -367,6 +367,7 @@ def test_a_plot_is_filled_counted_and_shown_cell_by_cell(page: Page, bench: Benc
     part(page, "swap-xy").click()
     expect(field(page, "script-xyz-y_values")).to_have_value("Euler a, DDIM")
     expect(part(page, "pick-x")).to_be_hidden()
+    expect(part(page, "fill-x")).to_be_hidden()
     part(page, "swap-xy").click()
     expect(field(page, "script-xyz-x_axis")).to_have_value("Sampler")
     choose(page, "script-xyz-y_axis", "Prompt S/R · Buscar y reemplazar")

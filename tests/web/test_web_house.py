@@ -103,6 +103,15 @@ def test_a_picture_dropped_anywhere_asks_what_to_do_and_outlives_a_reload(page: 
     page.wait_for_function(f"{painted} != null")
 
 
+def test_a_file_that_is_no_picture_is_told_which_kinds_are(page: Page) -> None:
+    tab(page, "txt2img")
+    page.evaluate(DROP, ["un $& modelo.safetensors", [1, 2]])
+    told = page.get_by_role("dialog", name="«un $& modelo.safetensors» no es una imagen: aquí se sueltan PNG, JPG,")
+    expect(told).to_be_visible()
+    told.get_by_role("button", name="Entendido").click()
+    expect(told).to_be_hidden()
+
+
 def test_what_does_nothing_is_told_before_generating(page: Page) -> None:
     tab(page, "txt2img")
     remarks = part(page, "remarks")

@@ -53,6 +53,9 @@ RESPONSIBILITY = (
 )
 """Read before anything is made, on every face."""
 
+FILE_MADE = "Archivo: {path}"
+DOWNLOAD_MADE = "⬇️ Descargar {name} ({size})"
+
 MAP_OF_UNIT = "ControlNet {unit}: imagen preprocesada"
 """Under the map of a unit, by its name or number."""
 
@@ -135,6 +138,9 @@ DROP_CHOICES: Mapping[str, str] = {
     "none": "Nada",
 }
 """What can be done with a picture that is dropped on the page."""
+
+DROP_REFUSED = "«{name}» no es una imagen: aquí se sueltan {kinds}."
+DROP_CLOSE = "Entendido"
 
 NO_STYLES = "Aún no hay: guárdalos con 💾"
 NO_LORAS = "Aún no hay ninguno: pega su enlace en Descargas."

@@ -51,7 +51,6 @@ PICTURES_OF_SESSION = "Imágenes de la sesión"
 NO_PICTURE = "Todavía no hay ninguna imagen."
 MAKE_OR_CHOOSE = "Primero genera o elige una."
 JOB_REPORT = "Resultado del trabajo"
-FILE_MADE = "Archivo: {path}"
 DONE = "Listo."
 IN_VAIN = "No salió ninguna imagen: mira los avisos."
 

@@ -43,7 +43,6 @@ DONE = "✅ Listo."
 IN_VAIN = "⚠️ No salió ninguna imagen: mira los avisos."
 PREPARING = "⏳ Preparando el motor y el modelo; la primera vez tarda un poco más{queued}"
 QUEUED = " · {count} en espera"
-FILE_MADE = "Archivo: {path}"
 
 
 def images_ready(count: int) -> str:

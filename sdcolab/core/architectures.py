@@ -116,7 +116,10 @@ ARCHITECTURES: tuple[Architecture, ...] = (
     Architecture(
         ModelFamily.FLUX2,
         (("double_stream_modulation_img.",),),
-        (("double_stream_modulation",), ("single_transformer_blocks", "to_qkv_mlp_proj"), ("single_blocks_47_",)),
+        (
+            *(("double_stream_modulation",), ("single_transformer_blocks", "to_qkv_mlp_proj"), ("single_blocks_47_",)),
+            *(("double_blocks_0_img_attn_qkv", f"={width}") for width in (4096, 6144)),
+        ),
         r"flux\.?\s*-?2|klein",
     ),
     Architecture(
@@ -172,19 +175,38 @@ ARCHITECTURES: tuple[Architecture, ...] = (
             *(("cap_embedder.", f"layers.0.attention.{part}.", "=2560") for part in ("qkv", "to_q")),
             ("control_layers.0.attention.",),
         ),
-        (("layers_0_attention_to_q",), ("layers_0_attention_qkv", "=3840"), ("noise_refiner", "layers_", "z_image")),
+        (
+            *(("layers_0_attention_to_q",), ("layers_0_attention_qkv", "=3840"), ("layers_0_feed_forward_", "=3840")),
+            ("noise_refiner", "layers_", "z_image"),
+        ),
         r"z[\s_-]?image",
+    ),
+    Architecture(
+        ModelFamily.OMNIGEN,
+        (("llm.layers.0.", "time_token."), ("ref_image_refiner.",)),
+        (("layers_0_attn_to_q", "=2520"), ("ref_image_refiner_",)),
+        r"omnigen",
     ),
     Architecture(
         ModelFamily.LUMINA,
         (("cap_embedder.", "layers.0.attention."),),
-        (("layers_0_attention_qkv",), ("noise_refiner",), ("layers_0_attn_to_q",)),
+        (
+            *(("layers_0_attention_qkv",), ("noise_refiner",), ("layers_0_attn_to_q",)),
+            ("layers_0_feed_forward_", "=2304"),
+        ),
         r"lumina",
     ),
     Architecture(
         ModelFamily.QWEN_IMAGE,
         (("transformer_blocks.0.img_mod.", "transformer_blocks.0.txt_mod."),),
-        (("transformer_blocks_0_img_mlp",), ("transformer_blocks_0_img_mod",), ("transformer_blocks_0_attn_add_k",)),
+        (
+            *(
+                ("transformer_blocks_0_img_mlp",),
+                ("transformer_blocks_0_img_mod",),
+                ("transformer_blocks_0_attn_add_",),
+            ),
+            ("transformer_blocks_59_attn_",),
+        ),
         r"qwen",
     ),
     Architecture(
@@ -199,13 +221,10 @@ ARCHITECTURES: tuple[Architecture, ...] = (
             *(("blocks_0_self_attn_q", "blocks_0_ffn_0"), ("blocks_0_attn1_to_q", "blocks_0_ffn_net")),
             *(("transformer_blocks_0_attn2_to_k", "=5120"), ("transformer_blocks_0_attn2_to_k", "=1536")),
             *(("^blocks_0_attn2_to_k",), ("^lora_unet_blocks_0_attn2_to_k",)),
+            *((f"blocks_0_{attention}_attn_{part}$",) for attention in ("self", "cross") for part in "qkvo"),
         ),
         r"\bwan\b|wan\s?(?:video|2)",
     ),
-    Architecture(
-        ModelFamily.COGVIDEO, (("transformer_blocks.0.norm1.linear.", "patch_embed.text_proj."),), declared=r"cogvideo"
-    ),
-    Architecture(ModelFamily.MOCHI, (("t5_y_embedder.",),), declared=r"mochi"),
     Architecture(
         ModelFamily.HUNYUAN_DIT, (("mlp_t5.0.", "pooler."),), (("blocks_0_attn1_wqkv",),), r"hunyuan.?(?:dit|1)"
     ),
@@ -236,6 +255,13 @@ ARCHITECTURES: tuple[Architecture, ...] = (
         (("lora_unet_transformer_blocks_0_attn2_",), ("transformer_transformer_blocks_0_attn2_",)),
         r"ltx",
     ),
+    Architecture(ModelFamily.MOCHI, (("t5_y_embedder.",),), (("transformer_blocks_0_attn1_add_",),), r"mochi"),
+    Architecture(
+        ModelFamily.COGVIDEO,
+        (("transformer_blocks.0.norm1.linear.", "patch_embed.text_proj."),),
+        (("^transformer_blocks_0_attn1_to_",), ("^transformer_transformer_blocks_0_attn1_to_",)),
+        r"cogvideo",
+    ),
     Architecture(ModelFamily.KOLORS, (("encoder_hid_proj.", "down_blocks.1.attentions."),), declared=r"kolors"),
     Architecture(
         ModelFamily.CASCADE, (("clip_txt_pooled_mapper.",), ("down_blocks.0.0.channelwise.",)), declared=r"cascade"
@@ -243,12 +269,12 @@ ARCHITECTURES: tuple[Architecture, ...] = (
     Architecture(
         ModelFamily.KANDINSKY, (("visual_transformer_blocks.",),), (("visual_transformer_blocks_",),), "kandin"
     ),
-    Architecture(ModelFamily.OMNIGEN, (("llm.layers.0.", "time_token."), ("ref_image_refiner.",)), declared=r"omnigen"),
     Architecture(ModelFamily.KREA, declared=r"krea"),
     Architecture(ModelFamily.ERNIE, declared=r"ernie"),
     Architecture(ModelFamily.IDEOGRAM, declared=r"ideogram"),
 )
-"""Tried in order. In a group of signs ``=`` marks the width that a layer reads, ``^`` the beginning of a name."""
+"""Tried in order. In a group of signs ``=`` marks the width that a layer reads, ``^`` the beginning of a name and ``$``
+its end."""
 
 
 def foreign(names: Iterable[str], widths: Mapping[str, int], *, lora: bool) -> ModelFamily | None:
@@ -256,7 +282,7 @@ def foreign(names: Iterable[str], widths: Mapping[str, int], *, lora: bool) -> M
 
     ``widths`` gives the width that those layers read which tell it, by name.
     """
-    text = "\n".join(("", *names))
+    text = "\n".join(("", *names, ""))
     for row in ARCHITECTURES:
         for signs in row.lora if lora else row.checkpoint:
             if all(_holds(sign, text, widths) for sign in signs):
@@ -275,4 +301,4 @@ def declared_family(text: str) -> ModelFamily:
 def _holds(sign: str, text: str, widths: Mapping[str, int]) -> bool:
     if sign.startswith("="):
         return int(sign[1:]) in widths.values()
-    return sign.replace("^", "\n") in text
+    return sign.replace("^", "\n").replace("$", "\n") in text

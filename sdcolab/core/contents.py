@@ -15,7 +15,6 @@ _STARTS: tuple[tuple[bytes, str], ...] = (
     (b"\x1f\x8b", "archive"),
     (b"\x89PNG", "picture"),
     (b"\xff\xd8\xff", "picture"),
-    (b"RIFF", "picture"),
     (b"GIF8", "picture"),
     (b"%PDF", "document"),
     (b"\xfd7zXZ", "archive"),
@@ -25,8 +24,18 @@ _STARTS: tuple[tuple[bytes, str], ...] = (
     (b"\x7fELF", "program"),
     (b"\x1aE\xdf\xa3", "video"),
     (b"d8:announce", "torrent"),
+    (b"ID3", "sound"),
+    (b"OggS", "sound"),
+    (b"fLaC", "sound"),
 )
-_INSIDE: tuple[tuple[int, bytes, str], ...] = ((257, b"ustar", "archive"), (4, b"ftyp", "video"))
+_INSIDE: tuple[tuple[int, bytes, str], ...] = (
+    (257, b"ustar", "archive"),
+    (8, b"WEBP", "picture"),
+    (8, b"WAVE", "sound"),
+    *((4, b"ftyp" + brand, "picture") for brand in (b"heic", b"heix", b"mif1", b"msf1", b"avif", b"avis")),
+    (4, b"ftypM4A", "sound"),
+    (4, b"ftyp", "video"),
+)
 """Signs that stand behind a file's beginning, and where."""
 
 _PAGES = (b"<!doctype", b"<html", b"<head", b"<?xml", b"<error", b"<!--")
@@ -60,8 +69,10 @@ _FEW = 16
 
 def _is_text(start: bytes) -> bool:
     """Whether ``start`` is words: a pickle that is written in letters begins with a parenthesis."""
-    if len(start) <= _FEW or start.startswith((b"(", b"{", b"[")):
+    if start.startswith((b"(", b"{", b"[")):
         return False
+    if len(start) <= _FEW:  # the whole answer of some servers: Not Found
+        return start.isascii() and bytes(start).decode().strip().isprintable() and bool(start.strip())
     try:
         words = start.decode("utf-8")
     except UnicodeDecodeError as error:

@@ -315,17 +315,22 @@ def _family_by_width(width: int | None) -> ModelFamily:
 
 
 _SDXL_LAYER = re.compile(
-    r"lora_te2_|lora_unet_\w+_transformer_blocks_[2-9]_|lora_unet_(?:input|output)_blocks_\d_1_\w+_[2-9]_"
+    r"lora_te2_|lora_unet_\w+_transformer_blocks_[1-9]_|lora_unet_(?:input|output)_blocks_\d_1_\w+_[1-9]_"
 )
 """Of the second text encoder, or of the deep blocks that only SDXL has."""
 _LARGEST_LAYER = re.compile(r"lora_unet_(?:down_blocks_0|up_blocks_3|input_blocks_[12]|output_blocks_(?:9|10|11))_")
+_LARGEST_ATTENTION = re.compile(
+    r"lora_unet_(?:(?:down_blocks_0|up_blocks_3)_attentions|(?:input_blocks_[12]|output_blocks_(?:9|10|11))_1)_"
+)
 _LARGEST_WIDTH = 320
 """Attention at the largest size, which SD1 and SD2 have and SDXL has not, reads so many channels."""
 
 _TEXT_LORA = "text_model_encoder_layers_0_self_attn_q_proj"
 
 
-_TELLS_WIDTH = re.compile(r"attn2_to_k|attn_add_k|layers_0_attention_")
+_TELLS_WIDTH = re.compile(
+    r"attn2_to_k|attn_add_k|layers_0_(?:attention_|attn_|feed_forward_)|double_blocks_0_img_attn_qkv"
+)
 _ALIKE = frozenset({(ModelFamily.FLUX, ModelFamily.FLUX2), (ModelFamily.FLUX, ModelFamily.CHROMA)})
 """Families whose LoRAs have layers of the same names, so that only what the file says of itself tells them apart; so do
 Kolors and SDXL."""
@@ -354,6 +359,8 @@ def _lora_family(header: TensorHeader) -> ModelFamily:
         return declared
     if any(_LARGEST_LAYER.match(key) and _read_width(header, layers[key]) == _LARGEST_WIDTH for key in layers):
         return ModelFamily.SD1
+    if any(_LARGEST_ATTENTION.match(key) for key in layers):
+        return ModelFamily.SD1
     if any(key.startswith("lora_unet_input_blocks_") for key in layers):
         return ModelFamily.SDXL
     text = next((tensors for key, tensors in layers.items() if key.endswith(_TEXT_LORA)), {})
@@ -361,10 +368,18 @@ def _lora_family(header: TensorHeader) -> ModelFamily:
 
 
 def _read_width(header: TensorHeader, tensors: Mapping[str, str]) -> int | None:
-    """Width of what a LoRA's layer reads: the second side of its first matrix."""
-    name = tensors.get("down") or tensors.get("hada_w1_b")
-    shape = header.shape(name) if name else None
-    return shape[1] if shape and len(shape) >= 2 else None
+    """Width of what a LoRA's layer reads: the second side of its first matrix, or of all of it; of a Kronecker product,
+    those of both its parts multiplied."""
+
+    def side(*names: str) -> int | None:
+        name = next((tensors[name] for name in names if name in tensors), None)
+        shape = header.shape(name) if name else None
+        return shape[1] if shape and len(shape) >= 2 else None
+
+    if first := side("down", "hada_w1_b", "diff"):
+        return first
+    parts = side("lokr_w1", "lokr_w1_b"), side("lokr_w2", "lokr_w2_b")
+    return parts[0] * parts[1] if parts[0] and parts[1] else None
 
 
 def _controlnet_family(header: TensorHeader) -> ModelFamily:
@@ -377,7 +392,10 @@ def _controlnet_family(header: TensorHeader) -> ModelFamily:
     if adapter and _any_starts(header, ("body.", "adapter.body.")):
         # Channels times the pixels of a block: 8x8 for SD1, 16x16 for SDXL (hechos/extensiones.md 3).
         return ModelFamily.SDXL if adapter in (256, 768) else ModelFamily.SD1
-    return _family_by_width(text_width(header, ""))
+    if _any_starts(header, ("lllite_unet_",)):
+        return ModelFamily.SDXL  # the only one that its author made any for
+    adapted = next((name for name in header.tensors if name.endswith(".to_k_ip.weight")), "")
+    return _family_by_width(_second_side(header, adapted) if adapted else text_width(header, ""))
 
 
 def _second_side(header: TensorHeader, name: str) -> int | None:

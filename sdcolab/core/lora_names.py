@@ -33,7 +33,9 @@ _TENSOR_NAMES = {
 }
 """Our name of a tensor within its layer, and the pattern of the names in files."""
 
-LORA_SIGNS = frozenset({"up", "down", "hada_w1_a", "lokr_w1", "lokr_w1_a", "oft_blocks", "oft_diag", "diff", "a1"})
+LORA_SIGNS = frozenset(
+    {"up", "down", "hada_w1_a", "lokr_w1", "lokr_w1_a", "oft_blocks", "oft_diag", "diff", "a1", "on_input", "w_norm"}
+)
 """Of these a LoRA of any kind has at least one."""
 
 _TENSOR = re.compile(

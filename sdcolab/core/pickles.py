@@ -15,7 +15,6 @@ _INERT = (
     "pytorch_lightning.callbacks.early_stopping.EarlyStopping",
     "pytorch_lightning.utilities.enums.AMPType",
     "lightning.pytorch.callbacks.model_checkpoint.ModelCheckpoint",
-    "lightning_fabric.utilities.data.AttributeDict",
     "omegaconf.dictconfig.DictConfig",
     "omegaconf.listconfig.ListConfig",
     "omegaconf.base.ContainerMetadata",
@@ -25,8 +24,17 @@ _INERT = (
     "torch.nn.modules.container.ParameterList",
     "argparse.Namespace",
     "typing.Any",
+    *(f"datetime.{name}" for name in ("datetime", "date", "time", "timedelta", "timezone")),
+    *(f"pathlib.{pure}{kind}" for pure in ("", "Pure") for kind in ("Path", "PosixPath", "WindowsPath")),
 )
 """Classes that checkpoints, embeddings and upscalers were saved with, by the names that pickles write."""
+
+_SETTINGS = (
+    "pytorch_lightning.utilities.parsing.AttributeDict",
+    "lightning_fabric.utilities.data.AttributeDict",
+    "lightning.fabric.utilities.data.AttributeDict",
+)
+"""Dictionaries under names of their own, which unpicklers fill as they fill no object."""
 
 _NUMPY = (
     ("numpy.core.multiarray.scalar", "scalar"),
@@ -69,11 +77,12 @@ def harmless_globals() -> list[Harmless]:
     from numpy._core import multiarray
 
     found: list[Harmless] = [(type(name.rpartition(".")[2], (Inert,), {}), name) for name in _INERT]
+    found += [(type(name.rpartition(".")[2], (_Settings,), {}), name) for name in _SETTINGS]
     found += [(getattr(multiarray, attribute), name) for name, attribute in _NUMPY]
     found += [(np.dtype, "numpy.dtype"), (np.ndarray, "numpy.ndarray")]
     found += [(kind, f"numpy.dtypes.{kind.__name__}") for kind in _dtype_classes()]
     found += [(plain, f"{home}.{name}") for name, plain in _PLAIN.items() for home in ("builtins", "__builtin__")]
-    found.append((_encoded, "_codecs.encode"))
+    found += [(_encoded, "_codecs.encode"), (_without_default, "collections.defaultdict")]
     return found
 
 
@@ -104,6 +113,19 @@ def _dtype_classes() -> Sequence[type]:
     import numpy as np
 
     return [getattr(np.dtypes, name) for name in dir(np.dtypes) if name.endswith("DType")]
+
+
+class _Settings:
+    """Makes plain dictionaries."""
+
+    def __new__(cls) -> dict[object, object]:  # type: ignore[misc]
+        """An empty one."""
+        return {}
+
+
+def _without_default(_maker: object = None) -> dict[object, object]:
+    """An empty dictionary in the place of one that calls something for what it lacks."""
+    return {}
 
 
 def _encoded(text: str, encoding: str = "latin1", _errors: str = "strict") -> bytes:

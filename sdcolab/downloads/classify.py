@@ -186,7 +186,7 @@ def _refuse_strange(start: bytes, name: str, shown: str) -> None:
         case None:
             pass
         case "empty":
-            raise DownloadDamaged(name=name)
+            raise NotAModelFile(name=name, reason="empty")
         case "web_page":
             raise WebPageInsteadOfFile(link=shown)
         case "lfs_pointer":

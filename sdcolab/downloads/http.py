@@ -33,7 +33,6 @@ from sdcolab import __version__
 from sdcolab.core.contents import strange_content
 from sdcolab.core.errors import (
     AccessDenied,
-    DownloadDamaged,
     DownloadError,
     HostUnreachable,
     InsecureLink,
@@ -41,6 +40,7 @@ from sdcolab.core.errors import (
     LinkNotFound,
     LinkTokenRejected,
     NotALink,
+    NotAModelFile,
     PrivateAddress,
     RegionBlocked,
     ServerFailed,
@@ -438,7 +438,8 @@ def error_for_status(answer: Answer, link: str) -> DownloadError | None:
     if status == 451:
         return RegionBlocked(host=answer.host)
     if status == 416 and answer.content_range[1] == 0:  # even the first byte is not there
-        return DownloadDamaged(name=safe_name(offered_name(answer.headers.get("Content-Disposition"), answer.url)))
+        name = safe_name(offered_name(answer.headers.get("Content-Disposition"), answer.url))
+        return NotAModelFile(name=name, reason="empty")
     return ServerFailed(host=answer.host, status=status)
 
 

@@ -251,7 +251,7 @@ class _Job:
         remote = self._resolve(provider)
         self._note(remote, None)
         if remote.size == 0:
-            raise DownloadDamaged(name=remote.name)
+            raise NotAModelFile(name=remote.name, reason="empty")
         contents = look_ahead(self._web, remote, self._link, self._cancel)
         name = _fitting_name(remote.name, contents)
         self._note(remote, contents, name)

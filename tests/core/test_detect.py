@@ -74,7 +74,7 @@ CASES: list[tuple[str, Mapping[str, Sequence[int]], ModelKind, ModelFamily]] = [
         ModelFamily.SDXL,
     ),
     ("LoHa", {f"{KOHYA}.hada_w1_a": (320, 8), f"{KOHYA}.hada_w1_b": (8, 768)}, ModelKind.LORA, ModelFamily.SD1),
-    ("LoKr", {f"{KOHYA}.lokr_w1": (4, 4), f"{KOHYA}.lokr_w2": (80, 192)}, ModelKind.LORA, ModelFamily.UNKNOWN),
+    ("LoKr", {f"{KOHYA}.lokr_w1": (4, 4), f"{KOHYA}.lokr_w2": (80, 192)}, ModelKind.LORA, ModelFamily.SD1),
     (
         "text encoder LoRA",
         {"lora_te_text_model_encoder_layers_0_self_attn_q_proj.lora_down.weight": (8, 768)},
@@ -156,7 +156,7 @@ CASES: list[tuple[str, Mapping[str, Sequence[int]], ModelKind, ModelFamily]] = [
         "IP-Adapter",
         {"image_proj.proj.weight": (1,), "ip_adapter.1.to_k_ip.weight": (320, 768)},
         ModelKind.CONTROLNET,
-        ModelFamily.UNKNOWN,
+        ModelFamily.SD1,
     ),
     ("ESRGAN", {"model.0.weight": (64, 3, 3, 3)}, ModelKind.UPSCALER, ModelFamily.UNKNOWN),
     ("new ESRGAN, SwinIR, DAT", {"conv_first.weight": (64, 3, 3, 3)}, ModelKind.UPSCALER, ModelFamily.UNKNOWN),
@@ -272,11 +272,60 @@ def lora(*layers: str, width: int = 64) -> dict[str, tuple[int, ...]]:
         (lora(f"{BLOCK}.attn2.to_k", width=2048), ModelFamily.LTX),
         (lora("transformer.joint_transformer_blocks.0.attn.to_q"), ModelFamily.AURAFLOW),
         (lora("transformer.context_embedder.token_refiner.refiner_blocks.0.attn.to_q"), ModelFamily.HUNYUAN_VIDEO),
+        (lora("diffusion_model.double_blocks.0.img_attn.qkv", width=6144), ModelFamily.FLUX2),
+        (lora("diffusion_model.double_blocks.0.img_attn.qkv", width=4096), ModelFamily.FLUX2),
+        (lora("diffusion_model.blocks.0.self_attn.q"), ModelFamily.WAN),
+        (lora("lora_unet_blocks_0_self_attn_o"), ModelFamily.WAN),
+        (lora(f"{BLOCK}.attn.add_q_proj"), ModelFamily.QWEN_IMAGE),
+        (lora(f"{BLOCK}.attn.to_k", "transformer.transformer_blocks.59.attn.to_k"), ModelFamily.QWEN_IMAGE),
+        (lora("diffusion_model.layers.0.feed_forward.w1", width=3840), ModelFamily.Z_IMAGE),
+        (lora("diffusion_model.layers.0.feed_forward.w1", width=2304), ModelFamily.LUMINA),
+        (lora("transformer.layers.0.attn.to_q", width=2520), ModelFamily.OMNIGEN),
+        (lora(f"{BLOCK}.attn1.to_q", f"{BLOCK}.attn1.add_k_proj"), ModelFamily.MOCHI),
+        (lora(f"{BLOCK}.attn1.to_q"), ModelFamily.COGVIDEO),
+        (lora(f"{BLOCK}.attn1.to_q", f"{BLOCK}.attn2.to_k", width=2048), ModelFamily.LTX),
     ],
 )
 def test_loras_of_other_architectures(names: Mapping[str, Sequence[int]], family: ModelFamily) -> None:
     told = found(names)
     assert (told.kind, told.family) == (ModelKind.LORA, family)
+
+
+DEEP = "lora_unet_mid_block_attentions_0_transformer_blocks_1_attn1_to_q"
+
+
+@pytest.mark.parametrize(
+    ("names", "family"),
+    [
+        ({f"{KOHYA}.lokr_w1": (16, 16), f"{KOHYA}.lokr_w2": (20, 48)}, ModelFamily.SD1),
+        (
+            {f"{KOHYA}.lokr_w1": (16, 32), f"{KOHYA}.lokr_w2_a": (20, 8), f"{KOHYA}.lokr_w2_b": (8, 64)},
+            ModelFamily.SDXL,
+        ),
+        ({f"{KOHYA}.diff": (320, 1024)}, ModelFamily.SD2),
+        ({f"{KOHYA}.oft_blocks": (2, 80, 4, 4)}, ModelFamily.SD1),
+        ({f"{KOHYA}.a1.weight": (8, 8), f"{KOHYA}.b1.weight": (8, 8)}, ModelFamily.SD1),
+        ({f"{KOHYA}.weight": (320,), f"{KOHYA}.on_input": ()}, ModelFamily.SD1),
+        ({"lora_unet_down_blocks_0_attentions_0_norm.w_norm": (320,)}, ModelFamily.SD1),
+        (lora(DEEP), ModelFamily.SDXL),
+    ],
+)
+def test_loras_whose_width_is_told_in_another_way(names: Mapping[str, Sequence[int]], family: ModelFamily) -> None:
+    told = found(names)
+    assert (told.kind, told.family) == (ModelKind.LORA, family)
+
+
+@pytest.mark.parametrize(
+    ("names", "family"),
+    [
+        ({"ip_adapter.1.to_k_ip.weight": (320, 768), "image_proj.proj.weight": (9, 9)}, ModelFamily.SD1),
+        ({"ip_adapter.1.to_k_ip.weight": (640, 2048), "image_proj.proj.weight": (9, 9)}, ModelFamily.SDXL),
+        ({"lllite_unet_input_blocks_4_1_transformer_blocks_0_attn1_to_q.down.0.weight": (64, 640)}, ModelFamily.SDXL),
+    ],
+)
+def test_families_of_adapters(names: Mapping[str, Sequence[int]], family: ModelFamily) -> None:
+    told = found(names)
+    assert (told.kind, told.family) == (ModelKind.CONTROLNET, family)
 
 
 FUSED = lora("diffusion_model.double_blocks.0.img_attn.qkv")

@@ -17,7 +17,7 @@ from support.downloads import HURRY, LOOPBACK, SMALL_PIECES
 from support.servers import LORA_SHAPES, CivitaiFile, CivitaiServer, Fault, FileServer, Handler, safetensors_bytes
 
 from sdcolab.core.detect import ModelKind
-from sdcolab.core.errors import DownloadDamaged, DownloadInterrupted
+from sdcolab.core.errors import DownloadInterrupted, NotAModelFile
 from sdcolab.core.folders import Folders
 from sdcolab.downloads.http import Patience
 from sdcolab.downloads.parts import Part, gaps, with_span
@@ -268,7 +268,8 @@ def test_a_killed_process_is_continued(folders: Folders, serve: Serve) -> None:
 @pytest.mark.parametrize("ranges", [True, False])
 def test_an_empty_file_is_refused(folders: Folders, serve: Serve, ranges: bool) -> None:
     report = run(queue(folders), serve({"/x.safetensors": b""}, [Fault(ignore_range=not ranges)] * 3))
-    assert isinstance(report.error, DownloadDamaged)
+    assert isinstance(report.error, NotAModelFile)
+    assert report.error.reason == "empty"
 
 
 def test_the_last_connection_is_not_waited_for_when_it_goes_silent(folders: Folders, serve: Serve) -> None:

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import os
 import pickle
+import sys
+import types
 import zipfile
+from argparse import Namespace
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable
-from pathlib import Path
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
@@ -17,7 +22,7 @@ from sdcolab.core.detect import ModelFamily, ModelKind, detect
 from sdcolab.core.errors import DownloadDamaged, ModelUnsafe, NotAModelFile, PickleNotInspected
 from sdcolab.core.folders import Folders
 from sdcolab.downloads import pickle_probe
-from sdcolab.downloads.classify import header_of_names
+from sdcolab.downloads.classify import header_of_names, look_inside
 from sdcolab.downloads.queue import DownloadQueue, LinkStatus, report_line
 
 torch = pytest.importorskip("torch")
@@ -60,6 +65,27 @@ GOOD = {
         ModelKind.HYPERNETWORK,
     ),
 }
+
+
+def test_what_training_programs_leave_beside_the_tensors_is_harmless(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Arguments, paths, dates and settings, in classes of the programs' own."""
+    module = types.ModuleType("pytorch_lightning.utilities.parsing")
+    settings = type("AttributeDict", (dict,), {"__module__": module.__name__})
+    module.AttributeDict = settings  # type: ignore[attr-defined]
+    for name in ("pytorch_lightning", "pytorch_lightning.utilities", module.__name__):
+        monkeypatch.setitem(sys.modules, name, module)
+    content = {
+        "params": OrderedDict(zeros({"conv_first.weight": (64, 3, 3, 3)})),
+        "args": Namespace(lr=1e-4, out=PurePosixPath("a/b"), at=datetime(2023, 1, 2, tzinfo=UTC)),
+        "counts": defaultdict(list, {"a": [1]}),
+        "hyper_parameters": settings(a=1),
+    }
+    for zipped in (True, False):
+        path = tmp_path / f"{zipped}.pth"
+        torch.save(content, path, _use_new_zipfile_serialization=zipped)
+        assert look_inside(path, path.name, path.name).detected.kind is ModelKind.UPSCALER
 
 
 @pytest.mark.parametrize("name", GOOD)

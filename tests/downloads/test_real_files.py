@@ -78,6 +78,13 @@ def test_what_is_no_model_says_what_it_is(name: str, error: type[DownloadError],
         (b"\xef\xbb\xbf" + b'{"error": "Unauthorized"}', "mensaje de error"),
         (b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>", "página web"),
         (b"\x89PNG\r\n\x1a\n" + bytes(40), "una imagen"),
+        (b"\x00\x00\x00\x18ftypheic" + bytes(20), "una imagen"),
+        (b"RIFF\x00\x00\x00\x00WEBP" + bytes(20), "una imagen"),
+        (b"RIFF\x00\x00\x00\x00WAVE" + bytes(20), "sonido"),
+        (b"ID3\x03" + bytes(40), "sonido"),
+        (b"Not Found", "un texto"),
+        (b"Entry not found", "un texto"),
+        (b"", "está vacío"),
     ],
 )
 def test_what_another_kind_of_file_is_under_the_name_of_a_model(content: bytes, words: str, tmp_path: Path) -> None:

@@ -118,6 +118,7 @@ UNREADABLE_REASONS: dict[str, str] = {
     "document": "es un documento",
     "program": "es un programa",
     "video": "es un video",
+    "sound": "es un archivo de sonido",
     "torrent": "es un archivo torrent; descarga con él el modelo y pon aquí su ruta",
     "zeros": "solo tiene ceros: la descarga se cortó",
     "text": "es un texto, quizá el aviso de un error",

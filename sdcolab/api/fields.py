@@ -90,11 +90,12 @@ def side(field: str, value: Any) -> int:
 
 
 def flag(field: str, value: Any) -> bool:
-    """True or false, also as 1 and 0 or as text."""
+    """True or false, also as 1 and 0, as 1.0 and 0.0, or as text."""
     if isinstance(value, bool):
         return value
-    known = {"1": True, "true": True, "0": False, "false": False}.get(str(value).strip().casefold())
-    if known is None or not isinstance(value, int | str):
+    word = str(value).strip().casefold().removesuffix(".0")
+    known = {"1": True, "true": True, "0": False, "false": False}.get(word)
+    if known is None or not isinstance(value, int | float | str):
         raise wrong(field, value, "flag")
     return known
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -161,6 +162,10 @@ def _axes(given: Mapping[str, Any], labels: Sequence[str]) -> dict[str, Any]:
                 raise BadField(ARGS, UnknownName(kind="axis", name=str(place)))
             found[f"{letter}_axis"] = labels[place]
         values = found.get(f"{letter}_values")
+        if _is_value(values):
+            found[f"{letter}_values"] = _as_csv([str(values)])
+        elif isinstance(values, list) and all(isinstance(one, str) or _is_value(one) for one in values):
+            found[f"{letter}_values"] = _as_csv([str(value) for value in values])
         if isinstance(chosen, list) and chosen and (not csv_mode or not values):
             found[f"{letter}_values"] = _as_csv([str(value) for value in chosen])
         if not found.get(f"{letter}_axis"):
@@ -168,8 +173,16 @@ def _axes(given: Mapping[str, Any], labels: Sequence[str]) -> dict[str, Any]:
     return found
 
 
+def _is_value(value: Any) -> bool:
+    """Whether it is a single value that a client did not write as text: 20 for "20"."""
+    return isinstance(value, int | float)  # a switch too: "True"
+
+
 def _place(value: Any) -> int | None:
-    """A number in a list, also as 4.0, which is what some clients write for 4; None for what is no whole number."""
+    """A number in a list, also as 4.0 or "4", which is what some clients write for 4; None for what is no whole
+    number."""
+    if isinstance(value, str):
+        return int(value) if re.fullmatch(r"\s*[0-9]{1,4}\s*", value) else None
     whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
     return int(value) if whole and not isinstance(value, bool) else None
 

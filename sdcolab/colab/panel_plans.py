@@ -9,7 +9,7 @@ from sdcolab.colab.panel_notes import Guarded, Note
 from sdcolab.colab.panel_parts import button_row
 from sdcolab.core.tasks import Origin
 from sdcolab.core.words.scripts import CONTINUE_PLAN, LEAVE_PLAN, PLAN_CONTINUED, PLAN_LEFT
-from sdcolab.studio.plans import continued, offered, sentence
+from sdcolab.studio.plans import offered, sentence
 from sdcolab.studio.studio import Studio
 
 
@@ -28,7 +28,7 @@ class LeftPlanOffer:
         self.box.children = (widgets.HTML(f"<p>{html.escape(sentence(plan))}</p>"), buttons)
 
     def _go_on(self) -> None:
-        self._studio.submit(continued(self._name), Origin.PANEL)
+        self._studio.submit(self._studio.plans.continued(self._name), Origin.PANEL)
         self._close(PLAN_CONTINUED)
 
     def _leave(self) -> None:

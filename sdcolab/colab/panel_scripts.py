@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -10,6 +11,8 @@ from sdcolab.colab.panel_fields import DESCRIPTION_WIDTH
 from sdcolab.colab.panel_form import FormBox
 from sdcolab.colab.panel_notes import Guarded
 from sdcolab.colab.panel_parts import button_row
+from sdcolab.core.errors import SdcolabError
+from sdcolab.core.words import explain
 from sdcolab.core.words import panel as words
 from sdcolab.core.words.scripts import PICK_VALUE, SWAPS
 from sdcolab.studio.form import Lists, once, shown
@@ -101,9 +104,13 @@ class ScriptBox:
         self._body.children = (*hint, self._forms[name].box, told) if script else ()
 
     def _foretell(self) -> None:
-        """Say how much it will be, beside the button; what was said before is not true any more."""
+        """Say how much it will be or what is wrong with it, beside the button: the notes are far up there. What was
+        said before is not true any more."""
         self._foretold.value = ""
-        self._foretold.value = self._forecast()
+        try:
+            self._foretold.value = html.escape(self._forecast())
+        except SdcolabError as error:
+            self._foretold.value = html.escape(f"⚠️ {explain(error)}")
 
     def _gadgets(self, name: str) -> Mapping[str, Callable[[], Any]]:
         def fill(axis: str) -> None:

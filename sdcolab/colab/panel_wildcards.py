@@ -10,8 +10,8 @@ from typing import Any
 from sdcolab.colab.panel_fields import uploaded
 from sdcolab.colab.panel_notes import Guarded, Note
 from sdcolab.core.words import panel as words
-from sdcolab.core.words.scripts import LIST_DELETED, LIST_IMPORT, LIST_SAVED
-from sdcolab.studio.wildcards import WildcardLists, branches, imported, mention
+from sdcolab.core.words.scripts import LIST_IMPORT, LIST_SAVED
+from sdcolab.studio.wildcards import WildcardLists, branches, deleted, imported, mention
 
 
 class WildcardTab:
@@ -55,10 +55,12 @@ class WildcardTab:
 
     def _delete(self) -> None:
         name = self._name.value
-        self._lists.delete(name)
-        self._text.value = self._lists.text(name)
-        self._offer(name if self._text.value else "")
-        self._note(f"🗑️ {LIST_DELETED.format(name=name)}")
+        done = deleted(self._lists, name)
+        if done.gone:
+            self._offer("" if done.text is None else name)
+        if done.text is not None:
+            self._text.value = done.text
+        self._note(f"{'🗑️' if done.gone else 'ℹ️'} {done.told}")
 
     def _import(self) -> None:
         (content,) = uploaded(self._upload.value)

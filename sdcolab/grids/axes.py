@@ -16,6 +16,7 @@ from typing import Any
 
 from sdcolab.core.errors import AxisOfOtherTab, AxisUnknown, AxisValueUnknown, TooManyOrders
 from sdcolab.core.fields import Field, plain_path, with_value
+from sdcolab.core.names import JOINED_NAMES
 from sdcolab.core.prompt import apply_styles
 from sdcolab.core.registry import closest
 from sdcolab.core.request import AUTOMATIC, FIELDS, PARTS, GenerationRequest, Refiner
@@ -23,7 +24,7 @@ from sdcolab.core.scripts import NOTHING
 from sdcolab.core.words import label_of
 from sdcolab.core.words.axes import GROUP_MARK, axis_title, axis_word, group_title, repeated_title
 from sdcolab.grids import rewrite, values
-from sdcolab.grids.fields import changed, has_part, knows
+from sdcolab.grids.fields import changed, floored, has_part, knows
 from sdcolab.grids.names import Names, resolved
 
 NONE = "None"
@@ -133,7 +134,8 @@ class Axis:
                 return _permutations(found, self.label)
             case Kind.NAME:
                 choices = names.choices(self.listed)
-                return tuple(resolved(value, self.label, choices, self.extra) for value in found if value)
+                known = (*self.extra, *(JOINED_NAMES if self.listed == "samplers" else ()))
+                return tuple(resolved(value, self.label, choices, known) for value in found if value)
             case Kind.STYLES:
                 return tuple(_styles(value, self.label, names) for value in found if value)
             case Kind.WEIGHT:
@@ -200,7 +202,7 @@ def _denoising(request: GenerationRequest, value: float) -> GenerationRequest:
 
 
 def _size(request: GenerationRequest, value: tuple[int, int]) -> GenerationRequest:
-    return replace(request, width=value[0], height=value[1])
+    return replace(request, width=floored("width", value[0]), height=floored("height", value[1]))
 
 
 def _with_styles(request: GenerationRequest, styles: Sequence[Any]) -> GenerationRequest:
@@ -297,7 +299,7 @@ def _is_plain(field: Field) -> bool:
 def _further(rows: Sequence[Axis]) -> Iterator[Axis]:
     """An axis for each plain field that no row has: a field that is new is one without more ado. It is called as
     infotexts call the field or, where they do not or several share the name, as forms do."""
-    taken = {row.path for row in rows} | {"hires.strength", "init.strength"}  # "Denoising" is either
+    taken = {row.path for row in rows} | {"hires.strength", "init.strength", "restore_faces"}  # rows without a path
     names = Counter([row.label for row in rows] + [field.label for field in FIELDS.values()])
     for path, field in FIELDS.items():
         repeats = field.parent in PARTS and PARTS[field.parent].many  # which of them would have to be said

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from sdcolab.core.fields import plain_path, table_of, value_at, with_value
+from sdcolab.core.names import JOINED_NAMES
 from sdcolab.core.request import GenerationRequest
 
 
@@ -24,7 +25,8 @@ def has_part(request: GenerationRequest, path: str) -> bool:
 
 
 def changed(request: GenerationRequest, path: str, value: Any) -> GenerationRequest:
-    """``request`` with ``value`` at ``path``, or as it is where it does not have that part, as in A1111.
+    """``request`` with ``value`` at ``path``, or as it is where it does not have that part, as in A1111. What joins a
+    sampler and a schedule ("DPM++ 2M Karras") is both.
 
     Raises ``RequestError`` when the field does not take the value.
     """
@@ -33,4 +35,14 @@ def changed(request: GenerationRequest, path: str, value: Any) -> GenerationRequ
     kind = table_of(GenerationRequest)[plain_path(path)].kind
     if isinstance(kind, type) and issubclass(kind, StrEnum):
         value = kind(value)
-    return with_value(request, path, value)
+    schedule_path = f"{path.removesuffix('sampler')}schedule"
+    if path.endswith("sampler") and value in JOINED_NAMES and knows(schedule_path):
+        value, schedule = JOINED_NAMES[value]
+        request = with_value(request, schedule_path, schedule)
+    return with_value(request, path, floored(path, value))
+
+
+def floored(path: str, value: Any) -> Any:
+    """``value`` of the field at ``path`` in whole blocks, as A1111 makes pictures; what is less than one stays."""
+    step = table_of(GenerationRequest)[plain_path(path)].multiple
+    return value // step * step if step > 1 and isinstance(value, int) and value >= step else value

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 from sdcolab.core.errors import AxisValueUnknown, ScriptEmpty, ScriptOption
-from sdcolab.core.fields import with_value
-from sdcolab.core.names import SAMPLER_NAMES
+from sdcolab.core.names import JOINED_NAMES, SAMPLER_NAMES
 from sdcolab.core.prompt import Style, apply_styles
 from sdcolab.core.registry import closest
 from sdcolab.core.request import FIELDS, MAX_SEED, PARTS, RANDOM_SEED, GenerationRequest
 from sdcolab.core.scripts import Insert, PromptLines
+from sdcolab.grids.fields import changed
 from sdcolab.grids.names import Names, resolved
 from sdcolab.grids.plan import Cell, Plan, SheetPlan, check_count, in_order
 from sdcolab.grids.xyz import RandomSeed, random_seed
@@ -30,7 +30,7 @@ def plan(request: GenerationRequest, settings: PromptLines, names: Names, draw_s
     Raises ``ScriptEmpty``, ``TooManyCells``, ``ScriptOption`` when a line asks for something that is not there, and
     ``RequestError`` for numbers out of range.
     """
-    texts = [line.strip() for line in settings.text[:MAX_TEXT].splitlines() if line.strip()]
+    texts = [line.strip() for line in _text_of(settings).splitlines() if line.strip()]
     if not texts:
         raise ScriptEmpty(script=TITLE)
     check_count(len(texts))
@@ -43,6 +43,11 @@ def plan(request: GenerationRequest, settings: PromptLines, names: Names, draw_s
         replace(cell, at=(index % sheet.columns, index // sheet.columns, 0)) for index, cell in enumerate(cells)
     )
     return Plan(TITLE, placed, in_order(placed), sheet if settings.combined and len(placed) > 1 else None)
+
+
+def _text_of(settings: PromptLines) -> str:
+    """What is written, without the mark that Windows puts before a file's text."""
+    return settings.text[:MAX_TEXT].removeprefix("\ufeff")
 
 
 def _cells(request: GenerationRequest, settings: PromptLines, texts: list[str], names: Names) -> Iterator[Cell]:
@@ -155,14 +160,15 @@ def with_options(request: GenerationRequest, options: Mapping[str, Any], names: 
     """``request`` with what a line asks for, prompts and styles aside."""
     for name, path in _PATHS.items():
         if name in options:
-            request = with_value(request, path, _allowed(name, options[name]))
+            request = changed(request, path, _allowed(name, options[name]))
     if "sampler_index" in options:
         number = options["sampler_index"]
         if not 0 <= number < len(SAMPLER_NAMES):
             raise ScriptOption(script=TITLE, option="--sampler_index", value=str(number))
         request = replace(request, sampler=SAMPLER_NAMES[number])
     if "sampler_name" in options:
-        request = replace(request, sampler=_known("--sampler_name", options["sampler_name"], names, "samplers"))
+        sampler = _known("--sampler_name", options["sampler_name"], names, "samplers", JOINED_NAMES)
+        request = changed(request, "sampler", sampler)
     if "scheduler" in options:
         request = replace(request, schedule=_known("--scheduler", options["scheduler"], names, "schedules"))
     if "sd_model" in options:
@@ -175,9 +181,9 @@ def _allowed(name: str, value: Any) -> Any:
     return max(0, value) if name.startswith("seed_resize") else value
 
 
-def _known(option: str, value: str, names: Names, listed: str) -> str:
+def _known(option: str, value: str, names: Names, listed: str, extra: Iterable[str] = ()) -> str:
     try:
-        return resolved(value, option, names.choices(listed))
+        return resolved(value, option, names.choices(listed), extra)
     except AxisValueUnknown as error:
         raise ScriptOption(script=TITLE, option=option, value=value, suggestions=error.suggestions) from error
 
@@ -186,7 +192,7 @@ def unknown_styles(settings: PromptLines, names: Names) -> tuple[ScriptOption, .
     """The styles that lines name and nobody has, each once: A1111 makes such a line without them."""
     known = _known_styles(names)
     asked = dict.fromkeys(
-        name for line in settings.text[:MAX_TEXT].splitlines() for name in _styles_asked(options_of(line.strip()))
+        name for line in _text_of(settings).splitlines() for name in _styles_asked(options_of(line.strip()))
     )
     return tuple(
         ScriptOption(script=TITLE, option="--styles", value=name, suggestions=closest(name, list(names.styles())))

@@ -30,8 +30,9 @@ _TRUE, _FALSE = ("true", "yes", "y", "1", "sí", "si"), ("false", "no", "n", "0"
 
 
 def _range_of(number: str) -> re.Pattern[str]:
-    """``a-b``, ``a-b (+step)`` and ``a-b [count]``, with blanks anywhere between the parts."""
-    step = rf"\(\s*(?P<step>[+-]\s*{number.removeprefix('[+-]?')})\s*\)"
+    """``a-b``, ``a-b (+step)`` and ``a-b [count]``, with blanks anywhere between the parts, also after a sign."""
+    digits = number.removeprefix("[+-]?")
+    number, step = rf"[+-]?\s*{digits}", rf"\(\s*(?P<step>[+-]\s*{digits})\s*\)"
     return re.compile(rf"\s*(?P<low>{number})\s*-\s*(?P<high>{number})\s*(?:{step}|\[\s*(?P<count>\d{{1,9}})\s*\])?\s*")
 
 
@@ -104,10 +105,10 @@ def _whole(value: str, axis: str) -> Iterable[int]:
     match = _INT_RANGE.fullmatch(value)
     if match is None:
         raise AxisValueUnreadable(axis=axis, value=value)
-    low, high = int(match["low"]), int(match["high"])
+    low, high = int(_joined(match["low"])), int(_joined(match["high"]))
     if match["count"]:
         return (math.trunc(number) for number in _spread(low, high, int(match["count"])))
-    step = int(match["step"].replace(" ", "")) if match["step"] else 1
+    step = int(_joined(match["step"])) if match["step"] else 1
     if not step:
         raise AxisValueUnreadable(axis=axis, value=value)
     return range(low, high + 1, step)
@@ -121,14 +122,19 @@ def _real(value: str, axis: str) -> Iterable[float]:
     match = _FLOAT_RANGE.fullmatch(value)
     if match is None:
         raise AxisValueUnreadable(axis=axis, value=value)
-    low, high = float(match["low"]), float(match["high"])
+    low, high = float(_joined(match["low"])), float(_joined(match["high"]))
     if match["count"]:
         return _spread(low, high, int(match["count"]))
-    step = float(match["step"].replace(" ", "")) if match["step"] else 1.0
+    step = float(_joined(match["step"])) if match["step"] else 1.0
     if not step:
         raise AxisValueUnreadable(axis=axis, value=value)
     count = max(0, math.ceil((high + step - low) / step))
     return (low + step * index for index in range(count))
+
+
+def _joined(number: str) -> str:
+    """A number of a range without its blanks."""
+    return "".join(number.split())
 
 
 def _spread(low: float, high: float, count: int) -> Iterator[float]:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from sdcolab.core.errors import QueueFull, StorageError
 from sdcolab.core.files import atomic_write
+from sdcolab.core.scripts import Grid
 from sdcolab.core.tasks import Origin, Place, Task, TaskTable
 from sdcolab.studio.jobs import JobQueue
 from sdcolab.studio.journal import JobJournal, JournalEntry, journal_text
@@ -102,6 +103,19 @@ def settle(folder: Path, table: TaskTable, done: Sequence[Task]) -> None:
         else:
             left.append(entry)
     _write(folder / OFFERED, left)
+
+
+def settle_plan(folder: Path, table: TaskTable, job: str) -> None:
+    """Offer the work called ``job`` no more: what was begun of it is a plan, which was gone on with or left. Never
+    fails."""
+    with contextlib.suppress(StorageError):
+        if done := [entry.task for entry in offered(folder, table) if is_of_plan(entry.task, job)]:
+            settle(folder, table, done)
+
+
+def is_of_plan(task: Task, job: str) -> bool:
+    """Whether ``task`` is the work called ``job``, of which there is a plan."""
+    return isinstance(task, Grid) and bool(job) and task.name == job
 
 
 def _write(path: Path, entries: Iterable[JournalEntry]) -> None:

@@ -33,6 +33,10 @@ class Plans(Protocol):
         """Those with something done, the newest first."""
         ...
 
+    def continued(self, name: str) -> Grid:
+        """The task that goes on with one; the queue's own copy of that work is offered no more."""
+        ...
+
     def leave(self, name: str) -> None:
         """Offer one no more. Raises ``PlanUnreadable``, ``DiskFull`` or ``CannotWrite``."""
         ...
@@ -44,6 +48,10 @@ class NoPlans:
     def unfinished(self) -> tuple[LeftPlan, ...]:
         """See ``Plans``."""
         return ()
+
+    def continued(self, name: str) -> Grid:
+        """See ``Plans``."""
+        return continued(name)
 
     def leave(self, _name: str) -> None:
         """See ``Plans``."""

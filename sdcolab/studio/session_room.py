@@ -17,7 +17,7 @@ from sdcolab.core.words import human_bytes, human_time
 from sdcolab.core.words.session import FETCHING, FREED, IMPORTED, RESUMED, SPACE_GROUPS
 from sdcolab.core.words.tasks import TASK_NAMES
 from sdcolab.studio import bundle, pending, space
-from sdcolab.studio.plans import LeftPlan, continued, sentence
+from sdcolab.studio.plans import LeftPlan, sentence
 
 TYPICAL_SPEED = 25_000_000
 """Bytes a second: what a download in Colab or on a good line gets, only to tell how long one will take."""
@@ -35,7 +35,8 @@ class Absent:
 
 
 class SessionRoom:
-    """``absent`` tells what is not here any more, ``left_plan`` the script's plan to offer; ``submit`` queues work."""
+    """``absent`` tells what is not here any more, ``left_plan`` the script's plan to offer, which ``continued`` makes a
+    task of by its name; ``submit`` queues work."""
 
     def __init__(
         self,
@@ -43,12 +44,14 @@ class SessionRoom:
         table: TaskTable,
         absent: Callable[[], Sequence[Absent]],
         left_plan: Callable[[], LeftPlan | None],
+        continued: Callable[[str], Task],
         submit: Callable[[Task], object],
     ) -> None:
         self._folders = folders
         self._table = table
         self._absent = absent
         self._left_plan = left_plan
+        self._continued = continued
         self._submit = submit
 
     @property
@@ -84,7 +87,7 @@ class SessionRoom:
                 }
                 for one in self._absent()
             ],
-            "tasks": [_described(entry.task) for entry in pending.offered(self._folders.config, self._table)],
+            "tasks": [_described(task) for task in self._tasks(plan)],
             "plan": {"name": plan.name, "told": sentence(plan)} if plan else None,
         }
 
@@ -98,22 +101,26 @@ class SessionRoom:
 
     def _resume(self, _said: Mapping[str, Any]) -> str:
         """Queue again what the last session had not done. Raises ``QueueFull`` and keeps offering what is left."""
-        entries = pending.offered(self._folders.config, self._table)
-        for entry in entries:
-            self._submit(entry.task)
-            pending.settle(self._folders.config, self._table, [entry.task])
-        return RESUMED.format(count=len(entries))
+        tasks = self._tasks(self._left_plan())
+        for task in tasks:
+            self._submit(task)
+            pending.settle(self._folders.config, self._table, [task])
+        return RESUMED.format(count=len(tasks))
 
     def _discard(self, _said: Mapping[str, Any]) -> None:
+        pending.settle(self._folders.config, self._table, self._tasks(self._left_plan()))
+
+    def _tasks(self, plan: LeftPlan | None) -> tuple[Task, ...]:
+        """What the last sessions had not done, but for the work of which ``plan`` is offered."""
         entries = pending.offered(self._folders.config, self._table)
-        pending.settle(self._folders.config, self._table, [entry.task for entry in entries])
+        return tuple(entry.task for entry in entries if not (plan and pending.is_of_plan(entry.task, plan.job)))
 
     def _grid(self, said: Mapping[str, Any]) -> str:
         """Go on with the plan that is offered, by its name. Raises ``StrangeQuestion``."""
         plan = self._left_plan()
         if plan is None or text(said, "name") != plan.name:
             raise StrangeQuestion(question="name")
-        self._submit(continued(plan.name))
+        self._submit(self._continued(plan.name))
         return RESUMED.format(count=1)
 
     def _space(self, _said: Mapping[str, Any]) -> dict[str, Any]:

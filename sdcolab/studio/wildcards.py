@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from sdcolab.core.words.scripts import LISTS_IMPORTED, NO_LISTS
+from sdcolab.core.words.scripts import LIST_DELETED, LIST_OURS, LIST_OURS_AGAIN, LISTS_IMPORTED, NO_LISTS, NO_SUCH_LIST
 
 
 class WildcardLists(Protocol):
@@ -14,6 +15,10 @@ class WildcardLists(Protocol):
 
     def tree(self) -> tuple[str, ...]:
         """Names of the files, in alphabetical order."""
+        ...
+
+    def called(self, name: str) -> str:
+        """What the file is called that is saved under ``name``."""
         ...
 
     def is_own(self, name: str) -> bool:
@@ -47,6 +52,10 @@ class NoLists:
     def tree(self) -> tuple[str, ...]:
         """See ``WildcardLists``."""
         return ()
+
+    def called(self, name: str) -> str:
+        """See ``WildcardLists``."""
+        return name
 
     def is_own(self, _name: str) -> bool:
         """See ``WildcardLists``."""
@@ -106,3 +115,25 @@ def mention(lists: WildcardLists, name: str) -> str:
 def imported(names: tuple[str, ...]) -> str:
     """What is told after an import."""
     return LISTS_IMPORTED.format(count=len(names), names=", ".join(names[:8])) if names else NO_LISTS
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """What came of deleting a list: what is ``told``, and ``text``, which stands in its place now; None leaves what is
+    in the box, so that it can be saved again."""
+
+    told: str
+    text: str | None = None
+    gone: bool = True
+
+
+def deleted(lists: WildcardLists, name: str) -> Deleted:
+    """Delete the user's list called ``name``; ours cannot be. Raises ``WildcardRefused`` or ``CannotWrite``."""
+    name = lists.called(name)
+    if not lists.is_own(name):
+        there = name in lists.tree()
+        return Deleted((LIST_OURS if there else NO_SUCH_LIST).format(name=name), gone=False)
+    lists.delete(name)
+    if name in lists.tree():
+        return Deleted(LIST_OURS_AGAIN.format(name=name), lists.text(name))
+    return Deleted(LIST_DELETED.format(name=name))

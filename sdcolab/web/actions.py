@@ -18,7 +18,7 @@ from sdcolab.core.words.scripts import PLAN_CONTINUED, PLAN_LEFT
 from sdcolab.studio.form import Reader, kept_paths, once, shown
 from sdcolab.studio.generating import BROUGHT, Asked, GenerationDesk, brought, lora_names
 from sdcolab.studio.jobs import JobQueue
-from sdcolab.studio.plans import LeftPlan, continued, offered, sentence
+from sdcolab.studio.plans import LeftPlan, offered, sentence
 from sdcolab.studio.scripting import comparison, filled_axis, forecast_sentence, values_to_add, with_value_added
 from sdcolab.studio.sheets import Sheets
 from sdcolab.studio.studio import Studio
@@ -101,7 +101,7 @@ class FormActions:
 
     def continue_plan(self, name: str) -> tuple[Any, str]:
         """Queue the rest of the plan. The box, and a message."""
-        _, problem = attempt(lambda: self._studio.submit(continued(name)), None)
+        _, problem = attempt(lambda: self._studio.submit(self._studio.plans.continued(name)), None)
         return gr.update(visible=False), problem or fragments.message(PLAN_CONTINUED, fragments.Tone.GOOD)
 
     def leave_plan(self, name: str) -> tuple[Any, str]:

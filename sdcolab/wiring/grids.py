@@ -25,7 +25,7 @@ from sdcolab.core.sheets import LaidCell
 from sdcolab.core.tasks import Tools
 from sdcolab.core.upscaling import upscaler_names
 from sdcolab.studio.form import TO_READ
-from sdcolab.studio.plans import LeftPlan
+from sdcolab.studio.plans import LeftPlan, continued
 
 if TYPE_CHECKING:
     from sdcolab.grids.axes import Axis
@@ -198,11 +198,15 @@ def script_lists(library: Library, folders: Folders) -> Mapping[str, Callable[[]
 
 
 class PlanFolder:
-    """The plans beside the user's sheets that have not ended (``studio.plans``)."""
+    """The plans beside the user's sheets that have not ended (``studio.plans``). ``settled`` hears the name of the job
+    that made what there is of one, once it is gone on with or left."""
 
-    def __init__(self, library: Library, folders: Folders) -> None:
+    def __init__(
+        self, library: Library, folders: Folders, settled: Callable[[str], object] = lambda _job: None
+    ) -> None:
         self._library = library
         self._folders = folders
+        self._settled = settled
 
     def unfinished(self) -> tuple[LeftPlan, ...]:
         """Those with something done, the newest first, by their file below the folder of all outputs."""
@@ -230,9 +234,18 @@ class PlanFolder:
         from sdcolab.core.errors import PlanUnreadable
         from sdcolab.grids.planfile import leave
 
-        if name not in {plan.name for plan in self.unfinished()}:
+        plan = next((plan for plan in self.unfinished() if plan.name == name), None)
+        if plan is None:
             raise PlanUnreadable(path=Path(name))
         leave(self._folders.outputs / name)
+        self._settled(plan.job)
+
+    def continued(self, name: str) -> Grid:
+        """The task that goes on with one."""
+        for plan in self.unfinished():
+            if plan.name == name:
+                self._settled(plan.job)
+        return continued(name)
 
     def _cells(self, progress: Progress) -> int:
         """Cells of the whole plan; 0 where that is not known, as when a model is gone."""

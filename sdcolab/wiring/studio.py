@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ from sdcolab.studio.journal import JobJournal
 from sdcolab.studio.last_form import LastForm
 from sdcolab.studio.machine_desk import MachineDesk, Opened
 from sdcolab.studio.made import MADE_ROOM, MadeRoom
-from sdcolab.studio.pending import PendingJournal
+from sdcolab.studio.pending import PendingJournal, settle_plan
 from sdcolab.studio.plans import offered
 from sdcolab.studio.poses_room import PosesRoom
 from sdcolab.studio.preferences_room import PreferencesRoom
@@ -174,7 +174,8 @@ def build_studio(folders: Folders, library: Library, place: Workplace, opened: O
     )
 
     folders.make_for_models()
-    plans, translations = PlanFolder(library, folders), build_translations(folders)
+    plans = PlanFolder(library, folders, partial(settle_plan, folders.config, TASKS))
+    translations = build_translations(folders)
     lists, upscalers, detectors = script_lists(library, folders), upscaler_links(), detector_links()
     return Studio(
         library=library,
@@ -201,7 +202,12 @@ def build_studio(folders: Folders, library: Library, place: Workplace, opened: O
             "cola": QueueRoom(place.jobs),
             "cartas": CardsRoom(library, outside),
             "sesion": SessionRoom(
-                folders, TASKS, lambda: absent_downloads(folders), lambda: offered(plans, place.jobs), place.submit
+                folders,
+                TASKS,
+                lambda: absent_downloads(folders),
+                lambda: offered(plans, place.jobs),
+                plans.continued,
+                place.submit,
             ),
             "zonas": RegionsRoom(),
             "poses": PosesRoom(folders, find_people, draw_people),

@@ -62,6 +62,9 @@ def read(name: str, args: list[Any], *, img2img: bool = True) -> Any:
             XyzPlot("Steps", "2,3", sub_images=True, sub_grids=True, vary_seeds_y=True, margin=8),
         ),
         ("x/y/z PLOT", [9, "", ["Euler a", "DDIM"], 0, "", []], XyzPlot("Sampler", "Euler a,DDIM", sub_images=True)),
+        ("X/Y/Z plot", ["4", 20, [], "9", ["Euler a", "DDIM"]], XyzPlot("Steps", "20", "Sampler", "Euler a,DDIM")),
+        ("X/Y/Z plot", ["Steps", [2, 3.5], None, "", "", "", None], XyzPlot("Steps", "2,3.5")),
+        ("Prompt matrix", [1.0, "0", "negative"], PromptMatrix(True, False, "negative")),
         ("Prompt matrix", [True, False, "negative", "space", 10], PromptMatrix(True, False, "negative", "space", 10)),
         (
             "Prompts from file or textbox",

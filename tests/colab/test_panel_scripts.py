@@ -13,12 +13,13 @@ import pytest
 
 from sdcolab.colab.panel_plans import LeftPlanOffer
 from sdcolab.colab.panel_scripts import ScriptBox
+from sdcolab.core.errors import AxisUnknown
 from sdcolab.core.scripts import Grid
 from sdcolab.core.tasks import Origin
-from sdcolab.core.words.panel import FILL_AXIS
+from sdcolab.core.words.panel import FILL_AXIS, FORECAST
 from sdcolab.core.words.scripts import CONTINUE_PLAN, LEAVE_PLAN
 from sdcolab.studio.layout import LAYOUT
-from sdcolab.studio.plans import LeftPlan
+from sdcolab.studio.plans import LeftPlan, continued
 
 LISTS = {
     "axes": ("Nothing", "Seed", "Steps", "Sampler", "LoRA", "LoRA weight"),
@@ -115,6 +116,17 @@ def test_an_axis_is_found_by_its_group(studio: Any) -> None:
     assert scripts.values["y_axis"] == "Hires sampler"
 
 
+def test_what_is_wrong_is_told_beside_the_button_that_counts(studio: Any) -> None:
+    def forecast() -> str:
+        raise AxisUnknown(name="<Pasos>")
+
+    scripts = ScriptBox(ipywidgets, studio, LAYOUT.scripts, forecast, at_once)
+    scripts.choose("xyz")
+    press(scripts.box, FORECAST)
+    told = [one.value for one in walk(scripts.box) if "&lt;Pasos&gt;" in str(getattr(one, "value", ""))]
+    assert len(told) == 1 and told[0].startswith("⚠️ ")
+
+
 class Shelf:
     """One plan that was left."""
 
@@ -125,6 +137,9 @@ class Shelf:
 
     def unfinished(self) -> tuple[LeftPlan, ...]:
         return (self.plan,)
+
+    def continued(self, name: str) -> Grid:
+        return continued(name)
 
     def leave(self, name: str) -> None:
         self.left.append(name)

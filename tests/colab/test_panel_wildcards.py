@@ -46,3 +46,20 @@ def test_a_list_is_chosen_in_the_tree_and_a_zip_is_taken_in(tmp_path: Path) -> N
     assert "bichos/peces.txt" in told[-1]
     chosen.value = "bichos/peces.txt"
     assert text.value == "atún\nlubina"
+
+
+def test_a_list_that_is_deleted_can_be_saved_again(tmp_path: Path) -> None:
+    told: list[str] = []
+    tab = WildcardTab(ipywidgets, WildcardManager(tmp_path, bundled_wildcards()), told.append, at_once)
+    chosen, _, name, text, row = tab.box.children
+    save, delete, _ = row.children
+    name.value, text.value = "frutas", "higo"
+    save.click()
+    assert chosen.value == "frutas.txt"
+    delete.click()
+    assert (chosen.value, text.value) == ("", "higo")
+    assert told[-1].startswith("🗑️ Lista «frutas.txt» borrada.")
+    chosen.value = "poses.txt"
+    delete.click()
+    assert chosen.value == "poses.txt" and text.value
+    assert "viene con sdcolab" in told[-1]

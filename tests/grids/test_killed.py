@@ -75,16 +75,19 @@ def test_only_the_missing_cells_are_made_after_kill_9(tmp_path: Path) -> None:
         os.kill(child.pid, signal.SIGKILL)
         child.wait()
     folders = Folders(tmp_path)
-    (left,) = PlanFolder(Library(folders), folders).unfinished()
+    settled: list[str] = []
+    plans = PlanFolder(Library(folders), folders, settled.append)
+    (left,) = plans.unfinished()
     assert (left.done, left.total, left.job) == (CELLS_BEFORE, 25, "cinco")
     assert folders.outputs / left.name == plan
     painter = Painter(str(tmp_path))
-    events = run(Grid(GenerationRequest(), plan=Path(left.name)), str(tmp_path), painter)
+    events = run(plans.continued(left.name), str(tmp_path), painter)
+    assert settled == ["cinco"]
     assert [(one.steps, one.seed) for one in painter.made] == [(n % 5 + 1, n // 5 + 1) for n in range(CELLS_BEFORE, 25)]
     (sheet,) = [event for event in events if isinstance(event, ImageSaved) and event.index < AFTER_SHEETS]
     with Image.open(sheet.path) as picture:
         assert picture.getpixel((picture.width - 1, picture.height - 1)) == (200, 200, 100)
-    assert PlanFolder(Library(folders), folders).unfinished() == ()
+    assert plans.unfinished() == ()
 
 
 def wait_for_cells(folder: Path, child: subprocess.Popen[bytes]) -> Path:

@@ -60,6 +60,7 @@ def test_one_job_a_line_with_its_options() -> None:
         '--prompt "a dog" --steps 5 --cfg_scale 3.5 --width 64 --tiling true --seed 9 --sampler_name ddim\n'
         "--negative_prompt ugly hands --batch_size 2 --sd_model dos --styles foto\n"
         "--prompt x --do_not_save_samples true --sampler_index 1 --s_min_uncond 2.5 --scheduler karras\n"
+        "--prompt y --width 100 --sampler_name 'DPM++ 2M Karras'\n"
         "--broken option\n"
         "--prompt 'no closing quote\n"
         "a -- b"
@@ -72,6 +73,7 @@ def test_one_job_a_line_with_its_options() -> None:
         "a dog base",
         "base, photo",
         "x base",
+        "y base",
         "--broken option base",
         "--prompt 'no closing quote base",
         "a -- b base",
@@ -80,6 +82,7 @@ def test_one_job_a_line_with_its_options() -> None:
     assert jobs[1].sampler == "DDIM"
     assert (jobs[2].negative_prompt, jobs[2].batch_size, jobs[2].checkpoint) == ("ugly hands blurry", 2, "dos")
     assert (cells[3].save, jobs[3].sampler) == (False, SAMPLER_NAMES[1])
+    assert (jobs[4].width, jobs[4].sampler, jobs[4].schedule) == (96, "DPM++ 2M", "Karras")
     assert (jobs[3].tuning.ngms, jobs[3].schedule) == (2.5, "Karras")
 
 
@@ -90,7 +93,8 @@ def test_seeds_of_lines_and_the_sheet() -> None:
     assert [cell.request.seed for cell in plotted.cells if cell.request] == [50, 52, 54]
     assert plotted.sheet and (plotted.sheet.columns, plotted.sheet.rows) == (2, 2)
     assert [cell.at for cell in plotted.cells] == [(0, 0, 0), (1, 0, 0), (0, 1, 0)]
-    once = lines.plan(request, PromptLines("a\nb", same_random_seed=True), NAMES, lambda: 50)
+    once = lines.plan(request, PromptLines("\ufeffa\nb", same_random_seed=True), NAMES, lambda: 50)
+    assert [cell.request.prompt for cell in once.cells if cell.request] == ["a", "b"]
     assert [cell.request.seed for cell in once.cells if cell.request] == [50, 50]
     assert once.sheet is None
     with pytest.raises(ScriptEmpty):

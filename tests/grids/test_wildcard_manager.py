@@ -13,7 +13,7 @@ from sdcolab.core.prompt.marks import idle_marks
 from sdcolab.grids.dynamic.drawing import draw
 from sdcolab.grids.dynamic.files import WildcardFolder
 from sdcolab.grids.dynamic.manager import WildcardManager
-from sdcolab.studio.wildcards import INDENT, MOST_MENTIONED, branches, mention
+from sdcolab.studio.wildcards import INDENT, MOST_MENTIONED, branches, deleted, mention
 from sdcolab.wiring.grids import bundled_wildcards
 
 
@@ -33,6 +33,21 @@ def test_lists_are_edited_and_come_back(manager: WildcardManager, tmp_path: Path
     assert draw("__mis colores__", 1, folder).text in ("rojo", "azul")
     manager.delete("poses.txt")
     assert "standing" in manager.text("poses.txt")
+
+
+def test_only_what_is_the_user_s_is_deleted_and_it_is_told(manager: WildcardManager) -> None:
+    assert (deleted(manager, "poses.txt").gone, "no se borra" in deleted(manager, "poses").told) == (False, True)
+    assert "No hay ninguna lista «nada.txt»" in deleted(manager, "nada").told
+    manager.save("mis colores", "rojo")
+    done = deleted(manager, "mis colores")
+    assert (done.gone, done.text) == (True, None)
+    assert "Lista «mis colores.txt» borrada" in done.told
+    assert "mis colores.txt" not in manager.tree()
+    manager.save("poses", "tumbado")
+    done = deleted(manager, "poses.txt")
+    assert done.gone and done.text and "standing" in done.text
+    with pytest.raises(WildcardRefused):
+        deleted(manager, "")
 
 
 def test_the_lists_of_a_file_are_told_as_a_prompt_names_them(manager: WildcardManager) -> None:

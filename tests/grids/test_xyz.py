@@ -79,6 +79,9 @@ def test_cells_go_over_the_columns_first() -> None:
     ("axis", "text", "path", "wanted"),
     [
         ("Sampler", "euler A, DDIM", "sampler", ["Euler a", "DDIM"]),
+        ("Sampler", "dpm++ 2m karras, DDIM", "sampler", ["DPM++ 2M", "DDIM"]),
+        ("Sampler", "dpm++ 2m karras, DDIM", "schedule", ["Karras", "Automatic"]),
+        ("Hires sampler", "DPM++ SDE Karras", "hires.schedule", ["Karras"]),
         ("Checkpoint name", "uno, dos", "checkpoint", ["anime/uno.safetensors", "dos.ckpt"]),
         ("VAE", "Automatic,None,kl-f8", "vae", ["Automatic", "None", "kl-f8.safetensors"]),
         ("Schedule type", "karras", "schedule", ["Karras"]),
@@ -90,6 +93,8 @@ def test_cells_go_over_the_columns_first() -> None:
         ("Hires steps", "5", "hires.steps", [5]),
         ("Denoising", "0.2", "hires.strength", [0.2]),
         ("Size", "64x96", "height", [96]),
+        ("Size", "100x132, 7x8", "width", [96]),
+        ("Ancho", "100", "width", [96]),
     ],
 )
 def test_axes_change_their_field(axis: str, text: str, path: str, wanted: list[object]) -> None:
@@ -327,7 +332,7 @@ def test_every_plain_field_is_an_axis() -> None:
 
     numbers = {path for path, field in FIELDS.items() if field.kind in (int, float, bool) and not field.many}
     missing = numbers - {plain_path(axis.path) for axis in AXES}
-    by_hand = {"hires.strength", "init.strength"}
+    by_hand = {"hires.strength", "init.strength", "restore_faces"}
     rest = {path for path in missing - by_hand if not (FIELDS[path].parent and PARTS[FIELDS[path].parent].many)}
     assert rest == {"batch_size", "batch_count"}
     (scale,) = requests(XyzPlot("CFG Rescale", "0.7"))

@@ -24,7 +24,7 @@ from sdcolab.studio import bundle, pending
 from sdcolab.studio.jobs import JobQueue
 from sdcolab.studio.journal import JobJournal, JournalEntry
 from sdcolab.studio.pending import OFFERED, WAITING, PendingJournal
-from sdcolab.studio.plans import LeftPlan
+from sdcolab.studio.plans import LeftPlan, continued
 from sdcolab.studio.session_room import Absent, SessionRoom
 from sdcolab.wiring.studio import Workplace, build_studio, studio_with
 from sdcolab.wiring.tasks import TASKS
@@ -41,7 +41,7 @@ def folders(tmp_path: Path) -> Folders:
     return Folders(tmp_path / "sdcolab")
 
 
-PLAN = LeftPlan("a/b.plan", "X/Y/Z plot", 3, 9, datetime.datetime(2026, 1, 2, 3, 4))
+PLAN = LeftPlan("a/b.plan", "X/Y/Z plot", 3, 9, datetime.datetime(2026, 1, 2, 3, 4), job="nueve")
 
 
 class House:
@@ -50,7 +50,7 @@ class House:
     def __init__(self, folders: Folders) -> None:
         self.queued: list[Task] = []
         self.absent = (Absent("https://a/x", "x.safetensors", 50_000_000), Absent("https://a/y", "y.pt", None))
-        self.room = SessionRoom(folders, TASKS, lambda: self.absent, lambda: PLAN, self.queued.append)
+        self.room = SessionRoom(folders, TASKS, lambda: self.absent, lambda: PLAN, continued, self.queued.append)
 
     def ask(self, question: str, **said: Any) -> Any:
         return ask({"sesion": self.room}, "sesion", question, said)
@@ -73,6 +73,21 @@ def test_what_was_not_done_outlives_the_machine_and_is_offered(folders: Folders)
     assert house.queued == [GATO, Download("https://a/x")]
     assert house.ask("left")["tasks"] == []
     assert json.loads((folders.config / OFFERED).read_text()) == []  # Drive hears of it
+
+
+def test_work_of_which_there_is_a_plan_is_offered_once(folders: Folders) -> None:
+    begun, other = (Grid(GenerationRequest(prompt=name), name=name) for name in ("nueve", "otra"))
+    journal = PendingJournal(folders.config, TASKS)
+    journal.write([entry(number, task, journal=journal) for number, task in enumerate((begun, GATO, other))])
+    pending.set_aside(folders.config, TASKS)
+    house = House(folders)
+    assert house.ask("left")["tasks"] == ["Generar imágenes: gato", "Script: cuadrículas y series: otra"]
+    house.ask("resume")
+    assert house.queued == [GATO, other]
+    assert [one.task for one in pending.offered(folders.config, TASKS)] == [begun]
+    for name in ("", "otra", "nueve"):
+        pending.settle_plan(folders.config, TASKS, name)
+    assert pending.offered(folders.config, TASKS) == ()
 
 
 def test_several_lost_queues_are_offered_together_and_settled_one_by_one(folders: Folders) -> None:

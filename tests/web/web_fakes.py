@@ -40,6 +40,7 @@ from sdcolab.studio.guide_room import GuideRoom
 from sdcolab.studio.help_room import HelpRoom
 from sdcolab.studio.last_form import LastForm
 from sdcolab.studio.made import MADE_ROOM, MadeRoom
+from sdcolab.studio.plans import continued
 from sdcolab.studio.poses_room import PosesRoom
 from sdcolab.studio.preferences_room import PreferencesRoom
 from sdcolab.studio.queue_room import QueueRoom
@@ -271,7 +272,7 @@ def make_bench(root: Path, tokens: Callable[[str], tuple[int, int]] = count_toke
             "guia": GuideRoom({}, lambda links: None, {"R-ESRGAN 4x+": ("https://a.example/x.pth", 67_000_000)}),
             "ayuda": HelpRoom(),
             MADE_ROOM: MadeRoom(jobs),
-            "sesion": SessionRoom(folders, TASKS, tuple, lambda: None, jobs.submit),
+            "sesion": SessionRoom(folders, TASKS, tuple, lambda: None, continued, jobs.submit),
             "zonas": RegionsRoom(),
             "poses": PosesRoom(folders, find_people, draw_people),
             "ajustes": PreferencesRoom(PreferencesFile(folders.config), SettingsFile(folders.config)),

@@ -149,7 +149,10 @@ OPTIONS: Mapping[type[StrEnum], Mapping[StrEnum, str]] = {
 
 LIST_IMPORT = "Importar listas de un .zip"
 LIST_SAVED = "Lista «{name}» guardada."
-LIST_DELETED = "Lista «{name}» borrada."
+LIST_DELETED = "Lista «{name}» borrada. Lo que decía sigue aquí: con «Guardar lista» vuelve."
+LIST_OURS_AGAIN = "Tu lista «{name}» está borrada, y vuelve la que trae sdcolab."
+LIST_OURS = "«{name}» viene con sdcolab y no se borra; si la cambias y la guardas, la tuya ocupa su sitio."
+NO_SUCH_LIST = "No hay ninguna lista «{name}»: elige una."
 LISTS_IMPORTED = "Listas importadas: {count} ({names})."
 NO_LISTS = "El .zip no tiene listas .txt, .yaml ni .json."
 """What the tab of lists says on both faces."""

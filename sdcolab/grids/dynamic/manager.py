@@ -32,6 +32,11 @@ class WildcardManager:
         """The files of both folders by their name below them, in alphabetical order; the user's own hide ours."""
         return tuple(sorted({*_names(self._folder), *_names(self._shipped)}, key=str.casefold))
 
+    def called(self, name: str) -> str:
+        """What the file is called that is saved under ``name``."""
+        name = name.strip().replace("\\", "/")
+        return name if name.endswith(SUFFIXES) else f"{name}.txt"
+
     def is_own(self, name: str) -> bool:
         """Whether the user has a file of this name."""
         return _safe(self._folder, name).is_file()
@@ -53,9 +58,7 @@ class WildcardManager:
     def save(self, name: str, text: str) -> str:
         """Write a file, with .txt where the name has no ending; its name. Raises ``WildcardRefused``, ``DiskFull`` or
         ``CannotWrite``."""
-        name = name.strip().replace("\\", "/")
-        if not name.endswith(SUFFIXES):
-            name += ".txt"
+        name = self.called(name)
         path = _safe(self._folder, name)
         data = text.encode("utf-8", "replace")
         if len(data) > MAX_TEXT:

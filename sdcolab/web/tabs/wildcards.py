@@ -9,9 +9,9 @@ from typing import Any
 import gradio as gr
 
 from sdcolab.core.words import page as words
-from sdcolab.core.words.scripts import LIST_DELETED, LIST_IMPORT, LIST_SAVED
+from sdcolab.core.words.scripts import LIST_IMPORT, LIST_SAVED
 from sdcolab.studio.studio import Studio
-from sdcolab.studio.wildcards import branches, imported, mention
+from sdcolab.studio.wildcards import Deleted, branches, deleted, imported, mention
 from sdcolab.web import fragments
 from sdcolab.web.edge import attempt
 from sdcolab.web.uploads import file_input
@@ -78,13 +78,15 @@ class WildcardActions:
         )
 
     def delete(self, name: str | None) -> tuple[Any, str, str]:
-        """Remove a list: the choices, the text that is left (ours comes back) and a message."""
-        _, problem = attempt(lambda: self._lists.delete(name or ""), None)
-        if problem:
+        """Remove a list: the choices, the text that stands in its place (ours comes back) and a message."""
+        nothing: Deleted | None = None
+        done, problem = attempt(lambda: deleted(self._lists, name or ""), nothing)
+        if done is None:
             return gr.skip(), gr.skip(), problem
-        text, _ = attempt(lambda: self._lists.text(name or ""), "")
-        said = fragments.message(LIST_DELETED.format(name=name), fragments.Tone.GOOD)
-        return self._choices(name if text else None), text, said
+        said = fragments.message(done.told, fragments.Tone.GOOD if done.gone else fragments.Tone.CALM)
+        if not done.gone:
+            return gr.skip(), gr.skip(), said
+        return self._choices(None if done.text is None else name), gr.skip() if done.text is None else done.text, said
 
     def import_zip(self, archive: str | None) -> tuple[Any, str]:
         """Take in a zip: the choices and a message."""

@@ -116,21 +116,33 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _given(options: argparse.Namespace) -> dict[str, Any]:
-    given = FIELD_OPTIONS.given(options) | ({} if options.prompt is None else {"prompt": options.prompt})
+def given_in(options: argparse.Namespace) -> dict[str, Any]:
+    """What the options say, by path; of a unit's type its usual preprocessor. Raises ``UnknownName`` and
+    ``PreprocessorUnserved``."""
+    given = FIELD_OPTIONS.given(options)
     for path in [path for path in given if plain_path(path) == "control.module"]:
         kind, given[path] = unit_called(given[path])
         given.setdefault(path.removesuffix("module") + "kind", kind)
     return given
 
 
+def _given(options: argparse.Namespace) -> dict[str, Any]:
+    return given_in(options) | ({} if options.prompt is None else {"prompt": options.prompt})
+
+
 def request_of(options: argparse.Namespace) -> GenerationRequest:
-    """The request that the options of another subcommand say, which takes those of this one too."""
+    """The request that the options of another subcommand say, which takes those of this one too; the only model of a
+    unit's type is told."""
+    from sdcolab.wiring import engine
+
     given = _given(options)
     for path in given:
         if path.startswith("init."):
             _need(options.fail, path, given)
-    return build_request(Pasted({}), given, options.fail)
+    request = build_request(Pasted({}), given, options.fail)
+    request, chosen = engine.with_control_models(request, folders_in(options.carpeta), getattr(options, "modelo", None))
+    warn(sys.stderr, *chosen)
+    return request
 
 
 def _run_script(options: argparse.Namespace, request: GenerationRequest) -> int:

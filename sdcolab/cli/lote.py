@@ -10,13 +10,16 @@ import argparse
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sdcolab.cli import generar
 from sdcolab.cli.batches import read_orders
 from sdcolab.cli.parser import add_folder_option, decimal, whole
+from sdcolab.cli.progress import warn
+from sdcolab.core.errors import SdcolabError
 from sdcolab.core.machine import folders_in
 from sdcolab.core.words import command as said
+from sdcolab.core.words.console import explain
 from sdcolab.core.words.fleet import batch_ended, batch_progress
 
 if TYPE_CHECKING:
@@ -62,7 +65,7 @@ def run(options: argparse.Namespace) -> int:
     if not 0 < options.gpu <= 16 or (options.gpu > 1 and options.gpu % 1):
         options.fail(said.GPU_SHARE)
     folders = folders_in(options.carpeta)
-    given = generar.FIELD_OPTIONS.given(options)
+    given = {path: _from_here(value) for path, value in generar.given_in(options).items()}
     model = None
     if options.modelo and options.ray:
         given["checkpoint"] = options.modelo  # each machine looks for it
@@ -70,18 +73,27 @@ def run(options: argparse.Namespace) -> int:
         model = model_file(folders, ModelKind.CHECKPOINT, options.modelo)
         given["checkpoint"] = model.name
     orders = read_orders(options.lista, folders, given, from_pictures=options.desde_imagenes)
+    taken: list[SdcolabError] = []
     target = options.salida or fleet.default_place(folders, options.lista)
     if options.ray:
         makers = fleet.makers_on_ray(Cluster(options.ray, options.gpu, options.motores), options.carpeta_remota)
     else:
-        makers = fleet.makers_here(folders, model.path if model else None, options.motores or 1)
+        makers = fleet.makers_here(folders, model.path if model else None, options.motores or 1, taken.append)
     line = _Line()
     try:
         tally = fleet.run_batch(orders, makers, target, line, CancelToken())
     finally:
         line.close()
+    warn(sys.stderr, *{explain(one).text: one for one in taken}.values())
     print(batch_ended(tally.made, tally.before, tally.failed, target))
     return 1 if tally.failed else 0
+
+
+def _from_here(value: Any) -> Any:
+    """An option's value; files that it names are those of this folder, where those of the list are of its own."""
+    if isinstance(value, tuple):
+        return tuple(map(_from_here, value))
+    return value.absolute() if isinstance(value, Path) else value
 
 
 class _Line:

@@ -26,7 +26,7 @@ from sdcolab.core.outputs import save_options
 from sdcolab.core.request import GenerationRequest
 from sdcolab.core.result import GenerationResult
 from sdcolab.core.tasks import Generate, Worker
-from sdcolab.core.words import explain
+from sdcolab.core.words.console import explain
 from sdcolab.fleet.board import Board
 from sdcolab.fleet.orders import Order, with_seeds
 from sdcolab.fleet.results import Entry, Manifest, Picture, Place, keep_pictures
@@ -65,10 +65,16 @@ class Maker(Protocol):
 
 
 class LocalMaker:
-    """A worker of this machine; ``end`` ends it."""
+    """A worker of this machine; ``prepare`` completes each request where the models are, and ``end`` ends it."""
 
-    def __init__(self, worker: Worker, end: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        worker: Worker,
+        prepare: Callable[[GenerationRequest], GenerationRequest] = lambda request: request,
+        end: Callable[[], None] = lambda: None,
+    ) -> None:
         self._worker = worker
+        self._prepare = prepare
         self.close = end
 
     def ready(self, _over: Callable[[], bool]) -> bool:
@@ -77,8 +83,9 @@ class LocalMaker:
 
     def make(self, request: GenerationRequest, cancel: CancelToken) -> tuple[Picture, ...]:
         """As ``Maker.make``."""
+        task = Generate(self._prepare(request), save=False)
         try:
-            result = self._worker.run(Generate(request, save=False), ignore_events, cancel)
+            result = self._worker.run(task, ignore_events, cancel)
         except (EngineKilled, EngineCrashed) as error:
             raise LostEngine from error
         except EngineGaveUp as error:

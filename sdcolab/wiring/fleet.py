@@ -7,9 +7,11 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from sdcolab.core.errors import SdcolabError
 from sdcolab.core.events import CancelToken
 from sdcolab.core.folders import Folders, default_root
 from sdcolab.core.machine import folders_in
+from sdcolab.core.request import GenerationRequest
 from sdcolab.core.tasks import LocalWorker, Tools
 from sdcolab.fleet.crew import LocalMaker, Maker, Tally, work_through
 from sdcolab.fleet.on_ray import Cluster, ray_makers
@@ -17,7 +19,7 @@ from sdcolab.fleet.orders import Order
 from sdcolab.fleet.results import Place
 from sdcolab.process.environment import engine_spec
 from sdcolab.process.worker import ProcessWorker
-from sdcolab.wiring.engine import build_engine, build_library
+from sdcolab.wiring.engine import build_engine, build_library, with_control_models
 from sdcolab.wiring.tasks import TASKS
 
 
@@ -37,15 +39,24 @@ def run_batch(
     return work_through(orders, makers, Place(target), tell, cancel)
 
 
-def makers_here(folders: Folders, model: Path | None, engines: int) -> tuple[Maker, ...]:
+def makers_here(
+    folders: Folders, model: Path | None, engines: int, tell: Callable[[SdcolabError], None]
+) -> tuple[Maker, ...]:
     """``engines`` processes of this machine, one a graphics card when there are several; ``model`` is a checkpoint from
-    anywhere on the disk."""
+    anywhere on the disk. ``tell`` hears what was chosen for a request."""
     made = []
+
+    def prepare(request: GenerationRequest) -> GenerationRequest:
+        complete, chosen = with_control_models(request, folders, None if model is None else str(model))
+        for one in chosen:
+            tell(one)
+        return complete
+
     for card in range(engines):
         spec = engine_spec(folders, os.environ, model, card=None if engines == 1 else card)
         worker = ProcessWorker(spec, TASKS)
         worker.start()
-        made.append(LocalMaker(worker, worker.stop))
+        made.append(LocalMaker(worker, prepare, worker.stop))
     return tuple(made)
 
 
@@ -58,4 +69,5 @@ def engine_there(root: str | None) -> Maker:
     """An engine in this process, for an actor."""
     folders = folders_in(default_root() if root is None else Path(root))
     library = build_library(folders)
-    return LocalMaker(LocalWorker(TASKS, Tools(folders, library, build_engine(folders, library))))
+    worker = LocalWorker(TASKS, Tools(folders, library, build_engine(folders, library)))
+    return LocalMaker(worker, lambda request: with_control_models(request, folders)[0])

@@ -142,6 +142,27 @@ def test_wrong_use(arguments: list[str], tmp_path: Path, capsys: pytest.CaptureF
     assert capsys.readouterr().err
 
 
+def test_a_unit_takes_its_usual_preprocessor_its_model_and_the_file_of_the_folder_where_it_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "listas").mkdir()
+    (tmp_path / "listas" / "a.txt").write_text("gato\nperro\n")
+    Image.new("RGB", (64, 64), "white").save(tmp_path / "foto.png")
+    monkeypatch.chdir(tmp_path)
+    asked = ["--control", "imagen=foto.png,tipo=scribble", "--pasos", "1", "--salida", "hechas"]
+    assert main(["lote", "listas/a.txt", *asked, "--carpeta", str(tmp_path)]) == 0
+    told = capsys.readouterr().err
+    assert told.count("emoji-128-lineas") == 1
+    assert len(list((tmp_path / "hechas").glob("*.png"))) == 2
+    refused = ["--control", "imagen=foto.png,tipo=dsine"]
+    assert main(["lote", "listas/a.txt", *refused, "--carpeta", str(tmp_path)]) == 2
+    assert "«normal_bae»" in capsys.readouterr().err
+    bare = ["--control", "imagen=foto.png,tipo=depth", "--salida", "sin"]
+    assert main(["lote", "listas/a.txt", *bare, "--carpeta", str(tmp_path)]) == 1
+    manifest = (tmp_path / "sin" / MANIFEST).read_text("utf-8")
+    assert "modelo=NOMBRE" in manifest  # what a command has, and no list of the page
+
+
 def test_real_pictures_after_the_program_was_killed(tmp_path: Path) -> None:
     plan, target = tmp_path / "plan.csv", tmp_path / "hechas"
     plan.write_text("prompt\n" + "".join(f"gato {number}\n" for number in range(12)))

@@ -122,3 +122,15 @@ def test_what_may_go_wrong_is_told_once(tmp_path: Path, capsys: pytest.CaptureFi
     asked = ["cuadricula", "a cat", "--x", "Steps=1,500", "--ancho", "64", "--alto", "64", "--carpeta", str(tmp_path)]
     assert main(asked) == 0
     assert capsys.readouterr().err.count("Steps: 500") == 1
+
+
+def test_a_unit_of_a_grid_takes_the_only_model_of_its_type(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "foto.png")
+    monkeypatch.chdir(tmp_path)
+    asked = ["--x", "Steps=2,3", "--control", "imagen=foto.png,tipo=canny", "--exportar", "plan.jsonl"]
+    assert main(["cuadricula", "a cat", *asked, "--carpeta", str(tmp_path)]) == 0
+    assert "emoji-128-lineas" in capsys.readouterr().err
+    (unit,) = json.loads((tmp_path / "plan.jsonl").read_text("utf-8").splitlines()[0])["request"]["control"]
+    assert (unit["module"], unit["model"]) == ("canny", "emoji-128-lineas.safetensors")

@@ -34,7 +34,35 @@ def test_areas_are_drawn_and_go_to_the_form(page: Page) -> None:
     expect(field(page, "width")).to_have_value("128")
     expect(field(page, "height")).to_have_value("192")
     expect(field(page, "regions-positions")).to_have_value("0-100:0-50,10-80:60-90")
+    expect(field(page, "regions-weights")).to_have_value("1,1")
     expect(part(page, "regions").locator("input[type=checkbox]")).to_be_checked()
+
+
+def test_the_weights_of_areas_and_their_background_sum_to_one(page: Page) -> None:
+    tab(page, "Zonas")
+    canvas, weights = page.locator(".sd-areas"), page.locator(".sd-areas-row output")
+
+    def draw(*places: float) -> None:
+        canvas.evaluate("canvas => canvas.scrollIntoView({ block: 'center' })")
+        box = canvas.bounding_box()
+        assert box is not None
+        x, y, width, height = box["x"], box["y"], box["width"], box["height"]
+        page.mouse.move(x + places[0] * width, y + places[1] * height)
+        page.mouse.down()
+        page.mouse.move(x + places[2] * width, y + places[3] * height, steps=4)
+        page.mouse.up()
+
+    page.get_by_role("button", name="Fondo y dos personajes").click()
+    page.get_by_role("button", name="Quitar la zona 3").click()
+    draw(0.6, 0.1, 0.9, 0.8)
+    expect(weights).to_have_text(["0.2", "0.8", "0.8"])
+    page.get_by_role("button", name="Quitar todas").click()
+    draw(0.01, 0.01, 0.99, 0.99)
+    expect(weights).to_have_text(["1"])
+    page.get_by_role("button", name="Quitar todas").click()
+    draw(0.1, 0.1, 0.4, 0.9)
+    draw(0.5, 0.1, 0.9, 0.9)
+    expect(weights).to_have_text(["1", "1"])
 
 
 def test_a_pose_is_edited_saved_and_followed(page: Page, tmp_path: Path) -> None:

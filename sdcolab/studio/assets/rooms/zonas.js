@@ -62,6 +62,15 @@ export async function mount(host, house) {
 
   /* --- The canvas, 1000 by 1000 whatever its shape --- */
 
+  /* The weights of what is drawn over a background sum to 1 with it, as in the templates; a background that was drawn
+     before anything else, and takes all, becomes as weak as theirs. */
+  const roomLeft = () => {
+    const behind = areas.filter((area) => area.width >= 1 && area.height >= 1);
+    for (const area of behind) if (area.weight >= 1) area.weight = templates.background[0].weight;
+    const taken = behind.reduce((sum, area) => sum + area.weight, 0);
+    return Math.max(0.05, Math.round((1 - taken) * 100) / 100);
+  };
+
   const place = (event) => {
     const box = canvas.getBoundingClientRect();
     return [clamp((event.clientX - box.left) / box.width), clamp((event.clientY - box.top) / box.height)];
@@ -88,7 +97,7 @@ export async function mount(host, house) {
       const [left, top] = drag.begun;
       if (Math.abs(x - left) < TINY && Math.abs(y - top) < TINY) return;
       if (areas.length >= most) return;
-      areas.push({ x: left, y: top, width: 0, height: 0, weight: areas.length ? 0.8 : 1, prompt: "" });
+      areas.push({ x: left, y: top, width: 0, height: 0, weight: roomLeft(), prompt: "" });
       chosen = areas.length - 1;
       drag = { fixed: [left, top] };
     }

@@ -214,7 +214,7 @@ def _shown(kind: Any, value: Any, prefix: str, places: Mapping[str, int]) -> dic
         units = tuple(inner or ())
         for place in range(places.get(plain_path(path), len(units))):
             unit = units[place] if place < len(units) else None
-            found[f"{path}.{place}"] = unit is not None
+            found[f"{path}.{place}"] = unit is not None and getattr(unit, "enabled", True)
             found |= _shown(part.kind, unit, f"{path}.{place}.", places)
     return found
 
@@ -227,6 +227,13 @@ def _own_fields(kind: type) -> Mapping[str, Field]:
 @cache
 def _own_parts(kind: type) -> Mapping[str, Part]:
     return {path: part for path, part in parts_of(kind).items() if "." not in path}
+
+
+def picture_paths(kind: type[Any], paths: Iterable[str]) -> tuple[str, ...]:
+    """Those of ``paths`` that hold pictures as files."""
+    table = table_of(kind)
+    files = (Control.PICTURE, Control.PICTURES)
+    return tuple(path for path in paths if plain_path(path) in table and control_of(table[plain_path(path)]) in files)
 
 
 def apart(values: Values, path: str, lists: Lists) -> dict[str, str]:

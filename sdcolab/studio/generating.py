@@ -30,7 +30,7 @@ from sdcolab.core.words import explain
 from sdcolab.studio.control_desk import ControlDesk, is_unit, units_told
 from sdcolab.studio.form import PICTURES, Reader, control_of, once, readable, shown
 from sdcolab.studio.job import Job
-from sdcolab.studio.last_form import FilledForm
+from sdcolab.studio.last_form import FilledForm, without_pictures
 from sdcolab.studio.layout import Layout, every_section
 from sdcolab.studio.studio import Studio
 from sdcolab.studio.tags import bare
@@ -171,7 +171,7 @@ class GenerationDesk:
         """
         last = self._studio.last_form
         form = (last.peek() if peek else last.load()) or FilledForm(settings.defaults)
-        values = self.values(form.request)
+        values = self.values(without_pictures(form.request))
         if vae := self._studio.library.chosen(ModelKind.VAE):
             values["vae"] = vae.name
         if self._from_another_day():  # twenty pictures at once are seldom wanted again the next morning
@@ -214,7 +214,7 @@ class GenerationDesk:
 
     def defaults_from(self, asked: Asked, native: int) -> GenerationRequest:
         """The form as defaults to save: a size like the model's own stays open. Raises ``RequestError``."""
-        request = replace(self.request(replace(asked, mode=TEXT_MODE)), init=None)
+        request = without_pictures(self.request(replace(asked, mode=TEXT_MODE)))
         return replace(request, width=None, height=None) if request.width == request.height == native else request
 
     def chosen_checkpoint(self, request: GenerationRequest) -> str | None:

@@ -54,16 +54,23 @@ class LastForm:
         return peek_kept(self.path, _from_json)
 
     def save(self, request: GenerationRequest, styles: Sequence[str] = ()) -> None:
-        """Remember this form, without the pictures that it starts from: they may be large, and are not settings."""
+        """Remember this form, without its pictures."""
         now, before = (request.prompt, request.negative_prompt), self.peek()
         prompts = [now, *(both for both in (before.prompts if before else ()) if both != now)]
         saved = {
-            "request": request_to_json(replace(request, init=None)),
+            "request": request_to_json(without_pictures(request)),
             "styles": list(styles),
             "prompts": [both for both in prompts if both[0].strip()][:MOST_PROMPTS],
         }
         with contextlib.suppress(SdcolabError), atomic_write(self.path) as file:
             file.write(json.dumps(saved, ensure_ascii=False, indent=2).encode("utf-8"))
+
+
+def without_pictures(request: GenerationRequest) -> GenerationRequest:
+    """``request`` as a form remembers it: without its pictures, which may be large and are not settings. A unit of
+    ControlNet is turned off with its own, and keeps the rest."""
+    units = (replace(unit, enabled=False, images=(), drawing=None, mask=None, region=None) for unit in request.control)
+    return replace(request, init=None, control=tuple(units))
 
 
 def _from_json(raw: Any) -> FilledForm:

@@ -23,7 +23,7 @@ from sdcolab.studio.scripting import comparison, filled_axis, forecast_sentence,
 from sdcolab.studio.sheets import Sheets
 from sdcolab.studio.studio import Studio
 from sdcolab.web import fragments
-from sdcolab.web.control_wires import renewed
+from sdcolab.web.control_wires import renewed, units_lost
 from sdcolab.web.edge import attempt
 from sdcolab.web.parts import Parts
 from sdcolab.web.uploads import chosen_picture
@@ -159,6 +159,7 @@ class FormActions:
         said += lost + (fragments.problem(queue) if queue else "")
         if isinstance(kept, dict):
             values |= self.desk.usable(kept)
+            said += units_lost(kept.get("@lost"))
             chosen = [name for name in kept.get("@styles") or [] if isinstance(name, str)]
         native = self.desk.native_size(values["checkpoint"])
         return [values.get(path) for path in self.kept], chosen, native, said

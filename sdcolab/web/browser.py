@@ -9,11 +9,36 @@ from typing import Any
 from sdcolab.core.words.page import STYLE_NAME
 
 _STORE = "sdcolab-formulario"
+_PICTURES = "sdcolab-imagenes"
 _FILLED_FLAG = "sdcolabFilled"
-RECALL_FORM = f"""() => {{
-  try {{ return [JSON.parse(sessionStorage.getItem('{_STORE}') || 'null')] }} catch {{ return [null] }}
+_THERE = """const there = (kept) => {
+    const all = [kept].flat().filter(Boolean);
+    const one = (file) => fetch(file.url).then((answer) => (answer.body?.cancel(), answer.ok), () => false);
+    return Promise.all(all.map(one)).then((found) => all.length && found.every(Boolean));
+  };"""
+
+
+def recall_form(units: Sequence[str]) -> str:
+    """Script that gives the form as it was: it outlives a reload of its tab, and phones reload pages whenever they wake
+    up. Of ``units``, one whose pictures the server has no more is turned off; "@lost" has the numbers of those."""
+    return f"""async () => {{
+  {_THERE}
+  try {{
+    const kept = JSON.parse(sessionStorage.getItem('{_STORE}') || 'null');
+    if (!kept) return [null];
+    const pictures = JSON.parse(sessionStorage.getItem('{_PICTURES}') || '{{}}');
+    const lost = [];
+    for (const [place, unit] of {json.dumps(list(units))}.entries()) {{
+      const own = pictures[`${{unit}}.images`];
+      if (!kept[unit] || !own?.length || (await there(own))) continue;
+      if (window.sdcolab.keptPainted?.(`sd-${{unit.replaceAll(".", "-")}}-drawing`)) continue;
+      kept[unit] = false;
+      lost.push(place + 1);
+    }}
+    return [{{ ...kept, "@lost": lost }}];
+  }} catch {{ return [null] }}
 }}"""
-"""The form outlives a reload of its tab: phones reload pages whenever they wake up."""
+
 
 KEEP_PICTURE = "(image) => { window.sdcolab.keepPicture?.(image) }"
 RECALL_PICTURE = """async () => {
@@ -24,11 +49,32 @@ RECALL_PICTURE = """async () => {
 """The picture to start from outlives a reload too, as long as the server has it."""
 
 
-def keep_form(paths: Sequence[str]) -> str:
-    """Script that keeps the values of the controls of ``paths``, and the styles, for the tab's next load."""
+def recall_pictures(paths: Sequence[str], drawn: Sequence[str]) -> str:
+    """Script that gives the pictures of the controls of ``paths`` again that the server still has, and what was painted
+    on the surfaces of the elements ``drawn``, which are shown when their section is opened."""
+    return f"""async () => {{
+  {_THERE}
+  let kept = {{}};
+  try {{ kept = JSON.parse(sessionStorage.getItem('{_PICTURES}') || '{{}}') }} catch {{}}
+  const leave = {{ __type__: "update" }};
+  const files = {json.dumps(list(paths))}.map(async (path) => ((await there(kept[path])) ? kept[path] : leave));
+  const painted = {json.dumps(list(drawn))}.map((id) => window.sdcolab.keptPainted?.(id) || leave);
+  return Promise.all([...files, ...painted]);
+}}"""
+
+
+def keep_form(paths: Sequence[str], pictures: Sequence[str]) -> str:
+    """Script that keeps the values of the controls of ``paths``, and the styles, for the tab's next load, and which
+    files those of ``pictures`` hold."""
     return f"""(...values) => {{
-      const kept = Object.fromEntries({json.dumps([*paths, "@styles"])}.map((path, place) => [path, values[place]]));
-      try {{ if (window.{_FILLED_FLAG}) sessionStorage.setItem('{_STORE}', JSON.stringify(kept)) }} catch {{}}
+      const named = (paths, first) => Object.fromEntries(paths.map((path, place) => [path, values[first + place]]));
+      const paths = {json.dumps([*paths, "@styles"])};
+      const kept = named(paths, 0), files = named({json.dumps(list(pictures))}, paths.length);
+      try {{
+        if (!window.{_FILLED_FLAG}) return;
+        sessionStorage.setItem('{_STORE}', JSON.stringify(kept));
+        sessionStorage.setItem('{_PICTURES}', JSON.stringify(files));
+      }} catch {{}}
     }}"""
 
 

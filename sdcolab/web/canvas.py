@@ -28,6 +28,7 @@ const start = () => {{
   watch("value", () => {{ if (props.value !== told) surface.restore(told = props.value) }});
   const waiting = window.sdcolab.pictures["{element_id}"];
   if (waiting) window.sdcolab.showPicture("{element_id}", waiting);
+  else if (props.value) surface.restore(told = props.value);
 }};
 start();
 """

@@ -9,9 +9,10 @@ from typing import Any
 
 import gradio as gr
 
+from sdcolab.core.control import MAX_UNITS
 from sdcolab.core.request import FIELDS
 from sdcolab.core.words import fields as labels
-from sdcolab.core.words.control import DOWNLOAD_WEIGHTS
+from sdcolab.core.words.control import DOWNLOAD_WEIGHTS, UNIT_LOST
 from sdcolab.studio.control_desk import ControlDesk, UnitLacks, UnitNumber, UnitOffer, as_names, as_number
 from sdcolab.studio.form import name_to_read
 from sdcolab.web import fragments
@@ -111,6 +112,13 @@ def renewed(desk: ControlDesk, *chosen: Any) -> tuple[Any, Any, Any, Any]:
     kind, module, model, checkpoint = as_names(*chosen)
     offer = desk.renewed(kind, module, model, checkpoint)
     return *_offers(offer), *lacking(desk, kind, module, offer.model, checkpoint)
+
+
+def units_lost(numbers: Any) -> str:
+    """What is said of the units that were turned off because their pictures are gone, by their numbers from 1."""
+    units = range(1, MAX_UNITS + 1)
+    lost = [number for number in numbers if number in units] if isinstance(numbers, list) else []
+    return "".join(fragments.message(UNIT_LOST.format(number=number), fragments.Tone.CALM) for number in lost)
 
 
 def lacking(desk: ControlDesk, kind: str, module: str, model: str, checkpoint: str) -> tuple[Any, Any]:

@@ -8,7 +8,10 @@ from typing import Any
 
 import gradio as gr
 
+from sdcolab.core.fields import plain_path
+from sdcolab.core.request import GenerationRequest
 from sdcolab.core.words.faces import SIZES
+from sdcolab.studio.form import picture_paths
 from sdcolab.studio.generating import BROUGHT, chip_size
 from sdcolab.studio.studio import Studio
 from sdcolab.web.actions import FormActions, offer_upscaler, random_seed
@@ -16,14 +19,16 @@ from sdcolab.web.bar import DOWNLOAD_REPORT
 from sdcolab.web.browser import (
     ASK_STYLE,
     KEEP_PICTURE,
-    RECALL_FORM,
     RECALL_PICTURE,
     fill_if_other,
     fill_untouched,
     keep_form,
     open_mode,
+    recall_form,
+    recall_pictures,
 )
 from sdcolab.web.control_wires import connect_units
+from sdcolab.web.fields import element_id
 from sdcolab.web.help import make_report
 from sdcolab.web.pairs import connect_samplers
 from sdcolab.web.parts import Parts
@@ -75,7 +80,7 @@ class FormWires:
             self._actions.open_form,
             kept,
             [opened, self._gadgets.styles, self._native, self._panel.message],
-            js=RECALL_FORM,
+            js=recall_form(self._actions.desk.control.units),
             **QUIET,
         ).then(None, opened, None, js=fill_if_other(drawn, "sd-fill"), **QUIET)
         filler.click(None, [opened, *fields], fields, js=fill_untouched(drawn), **QUIET).then(
@@ -84,10 +89,15 @@ class FormWires:
         image = self._panel.fields["init.images"]
         image.change(None, image, None, js=KEEP_PICTURE, **QUIET)
         self._page.load(None, None, image, js=RECALL_PICTURE, **QUIET)
+        units = (path for path in self._panel.fields if plain_path(path).startswith("control."))
+        pictures = picture_paths(GenerationRequest, units)
+        drawings = [f"{unit}.drawing" for unit in self._actions.desk.control.units]
+        recall = recall_pictures(pictures, [element_id(path) for path in drawings])
+        self._page.load(None, None, self._panel.some(*pictures, *drawings), js=recall, **QUIET)
         self._connect_lists()
-        remembered = [*fields, self._gadgets.styles]
+        remembered = [*fields, self._gadgets.styles, *self._panel.some(*pictures)]
         keeper = gr.Button(visible="hidden", elem_id="sd-keep-form")
-        keeper.click(None, remembered, None, js=keep_form(self._actions.kept), **QUIET)
+        keeper.click(None, remembered, None, js=keep_form(self._actions.kept, pictures), **QUIET)
         told = {*self._prompts.remarked}, self._prompts.told
         keeper.click(self._prompts.remarks, *told, trigger_mode="always_last", **QUIET)
 

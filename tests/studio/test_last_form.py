@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from sdcolab.core.control import ControlUnit
 from sdcolab.core.errors import SettingsUnreadable
 from sdcolab.core.request import GenerationRequest, Hires, InitImage
+from sdcolab.studio.form import shown
 from sdcolab.studio.last_form import MOST_PROMPTS, FilledForm, LastForm
 
 
@@ -23,6 +25,16 @@ def test_pictures_are_left_out(tmp_path: Path) -> None:
     form = LastForm(tmp_path)
     form.save(GenerationRequest(prompt="foto", init=InitImage(images=(Image.new("RGB", (64, 64)),))))
     assert form.load() == FilledForm(GenerationRequest(prompt="foto"), prompts=(("foto", ""),))
+
+
+def test_a_unit_comes_back_off_without_its_picture_and_with_the_rest(tmp_path: Path) -> None:
+    form, picture = LastForm(tmp_path), Image.new("RGB", (64, 64))
+    unit = ControlUnit(module="canny", weight=0.5, images=(picture,), drawing=picture, mask=picture, region=picture)
+    form.save(GenerationRequest(prompt="foto", control=(unit,)))
+    (found,) = form.load().request.control  # type: ignore[union-attr]
+    assert found == ControlUnit(enabled=False, module="canny", weight=0.5)
+    values = shown(GenerationRequest, GenerationRequest(control=(found,)))
+    assert (values["control.0"], values["control.0.module"], values["control.0.weight"]) == (False, "canny", 0.5)
 
 
 @pytest.mark.parametrize(

@@ -151,6 +151,37 @@ def test_latent_couple_is_told_while_it_is_on_and_ended_with_one_tap(visit: Visi
     expect(remarks).to_be_empty()
 
 
+def test_the_picture_of_a_unit_outlives_a_reload_and_without_it_the_unit_is_off(
+    visit: Visit, bench: Bench, tmp_path: Path
+) -> None:
+    sample = tmp_path / "muestra.png"
+    Image.new("RGB", (64, 64), "plum").save(sample)
+    page = visit()
+    tab(page, "txt2img")
+    fold = part(page, "section-controlnet").get_by_role("button", name="ControlNet")
+    fold.click()
+    part(page, "control-0").locator("input").check()
+    part(page, "control-0-images").locator("input[type=file]").set_input_files(sample)
+    expect(part(page, "control-0-images")).to_contain_text("muestra")
+    part(page, "control-1").locator("input").check()
+    drawn = part(page, "control-1-drawing").locator(".sd-canvas-marks")
+    drawn.evaluate("canvas => canvas.scrollIntoView({ block: 'center' })")
+    drawn.click()
+    kept = "JSON.parse(sessionStorage.getItem('sdcolab-imagenes') || '{}')['control.0.images']?.length"
+    page.wait_for_function(kept)
+    page.reload()
+    expect(fold).to_have_text(re.compile("2 en uso"))
+    generate(page, "sin abrir la sección")
+    expect(infotext(page)).to_have_value(re.compile("^sin abrir"))
+    first, second = bench.generator.requests[-1].control
+    assert (len(first.images), first.images[0].size) == (1, (64, 64))
+    assert second.drawing is not None
+    page.add_init_script('sessionStorage[\'sdcolab-imagenes\'] = \'{"control.0.images": [{"url": "http://"}]}\'')
+    page.reload()
+    expect(part(page, "form-message")).to_contain_text("La unidad 1 de ControlNet se desactivó")
+    expect(fold).to_have_text(re.compile("1 en uso"))
+
+
 def test_what_was_changed_in_the_moment_before_a_reload_is_kept(visit: Visit) -> None:
     page = visit()
     tab(page, "txt2img")

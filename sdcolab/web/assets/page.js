@@ -167,7 +167,7 @@
   window.sdcolab.go = ({ tab, section }) => {
     pressTab(tab);
     if (!section) return;
-    settle(() => byId(`sd-section-${section}`), (box) => {
+    settle(() => page.dataset.sdTab === tab && byId(`sd-section-${section}`), (box) => {
       if (innerWidth <= 768 && box.closest("#sd-settings")) page.classList.add("sd-sheet");
       const fold = box.querySelector("button.label-wrap:not(.open)");
       const off = box.querySelector(":scope .sd-switch input:not(:checked)");
@@ -220,11 +220,12 @@
   window.sdcolab.keepFormSoon = keepFormSoon;
   window.sdcolab.keepPicture = (image) => keep(sessionStorage, PICTURE, JSON.stringify(image ?? null));
   window.sdcolab.keptPicture = () => parsed(PICTURE);
-  window.sdcolab.keepPainted = (id, url, value) => keep(sessionStorage, PAINTED, JSON.stringify({ id, url, value }));
+  window.sdcolab.keepPainted = (id, url, value) => keep(sessionStorage, `${PAINTED}-${id}`, JSON.stringify({ url, value }));
+  window.sdcolab.keptPainted = (id) => parsed(`${PAINTED}-${id}`)?.value;
   window.sdcolab.recallPainted = (id, url) => {
-    const kept = parsed(PAINTED);
+    const kept = parsed(`${PAINTED}-${id}`);
     const surface = window.sdcolab.canvases[id];
-    if (kept?.value && kept.id === id && kept.url === url && surface && !surface.marks.length) surface.take(kept.value);
+    if (kept?.value && kept.url === (url ?? "") && surface && !surface.marks.length) surface.take(kept.value);
   };
 
   const remembered = stored(sessionStorage, STORE);

@@ -7,7 +7,9 @@ of it and does nothing.
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 _INERT = (
@@ -84,6 +86,16 @@ def harmless_globals() -> list[Harmless]:
     found += [(plain, f"{home}.{name}") for name, plain in _PLAIN.items() for home in ("builtins", "__builtin__")]
     found += [(_encoded, "_codecs.encode"), (_without_default, "collections.defaultdict")]
     return found
+
+
+def is_script(path: Path) -> bool:
+    """Whether a zip is a program saved by TorchScript, which torch's loader of weights does not read."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, OSError, NotImplementedError):
+        return False
+    return any(name.endswith("/constants.pkl") for name in names) and any("/code/" in name for name in names)
 
 
 def state_dict_in(content: object) -> Mapping[str, Any]:

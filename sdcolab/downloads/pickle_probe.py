@@ -25,14 +25,14 @@ EXTRA_MEMORY = 6 << 30
 
 def main(path: Path) -> dict[str, Any]:
     """What the file at ``path`` holds, as the JSON object described above."""
+    from sdcolab.core.pickles import harmless_globals, insides, is_script, state_dict_in
+
     zipped = zipfile.is_zipfile(path)
-    if zipped and _is_script(path):
+    if zipped and is_script(path):
         return {"script": True}
     if zipped and (problem := _zip_problem(path)):
         return {"damaged": problem}
     import torch
-
-    from sdcolab.core.pickles import harmless_globals, insides, state_dict_in
 
     warnings.simplefilter("ignore")
     try:
@@ -64,16 +64,6 @@ def _tensors(
         pairs = value.items() if isinstance(value, Mapping) else enumerate(value)
         for key, inner in pairs:
             yield from _tensors(inner, f"{name}.{key}" if name else str(key), depth + 1, insides)
-
-
-def _is_script(path: Path) -> bool:
-    """Whether a zip is a program saved by TorchScript, which torch's loader of weights does not read."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-    except (zipfile.BadZipFile, OSError, NotImplementedError):
-        return False
-    return any(name.endswith("/constants.pkl") for name in names) and any("/code/" in name for name in names)
 
 
 def _zip_problem(path: Path) -> str | None:

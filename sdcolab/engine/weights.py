@@ -20,7 +20,7 @@ from torch import Tensor
 from sdcolab.core.contents import SEEN_BYTES, strange_content
 from sdcolab.core.errors import CannotRead, ModelUnreadable, ModelUnsafe
 from sdcolab.core.files import system_reason
-from sdcolab.core.pickles import harmless_globals, state_dict_in
+from sdcolab.core.pickles import harmless_globals, is_script, state_dict_in
 from sdcolab.core.tensors import LENGTH_BYTES, HeaderError, TensorHeader, TensorInfo, header_length, read_header
 
 _ZIP, _PICKLE = b"PK", b"\x80"
@@ -176,6 +176,8 @@ def read_pickle(path: Path) -> Any:
             start = file.read(2)
         if start == _ZIP and not _is_torchs(path):
             raise ModelUnreadable(path=path, reason="archive")
+        if start == _ZIP and is_script(path):
+            raise ModelUnreadable(path=path, reason="torchscript")
         if start == _ZIP and not _sums_are_right(path):
             raise ModelUnreadable(path=path, reason="damaged")
         with torch.serialization.safe_globals(harmless_globals()), path.open("rb") as file:

@@ -203,11 +203,12 @@ def test_what_is_done_otherwise_is_told(same_client: httpx.Client, payload: dict
     assert sentence in " ".join(info["warnings"])
 
 
-@pytest.mark.parametrize("name", ["api_payload_display.json", "api_sdcn8.json"])
-def test_payloads_of_real_clients(same_client: httpx.Client, name: str) -> None:
+@pytest.mark.parametrize(("name", "size"), [("api_payload_display.json", None), ("api_sdcn8.json", (128, 200))])
+def test_payloads_of_real_clients(same_client: httpx.Client, name: str, size: tuple[int, int] | None) -> None:
     folder = Path(__file__).parents[1] / "data" / "casos" / "textos"
     info = json.loads(post(same_client, "txt2img", **json.loads((folder / name).read_text()))["info"])
     assert info["width"] % 8 == 0
+    assert size in (None, (info["width"], info["height"]))
 
 
 def test_what_a1111s_own_scripts_say(same_client: httpx.Client) -> None:

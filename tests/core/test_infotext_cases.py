@@ -42,7 +42,15 @@ FULL = {
     [
         (
             "dynprompts_template.txt",
-            {"seed": 42, "sampler": "DPM++ 2M", "schedule": "Karras", "width": 128, "negative_prompt": "bad"},
+            {
+                "prompt": "a cat",
+                "negative_prompt": "bad",
+                "seed": 42,
+                "sampler": "DPM++ 2M",
+                "schedule": "Karras",
+                "width": 128,
+                "height": 128,
+            },
         ),
         ("civitai_copy_one_line.txt", {"prompt": "a cat", "negative_prompt": "bad", "steps": 20, "height": 768}),
         ("comfy_saver3.txt", {"sampler": "DPM++ 2M SDE", "schedule": "Karras"}),
@@ -94,6 +102,10 @@ def test_pictures_without_parameters_are_pictures_all_the_same(name: str) -> Non
     with pytest.raises(InfotextUnreadable):
         read_bytes(data, name)
     assert picture_from(data, Path(name)).size == (64, 64)
+
+
+def test_an_avif_is_a_start_picture() -> None:
+    assert picture_from((TEXTS / "avif.avif").read_bytes(), Path("avif.avif")).mode == "RGB"
 
 
 def test_quoted_values_may_hold_line_ends() -> None:

@@ -111,7 +111,7 @@ UNREADABLE_REASONS: dict[str, str] = {
     "not_a_model": "no contiene ningún modelo conocido",
     "damaged": "está dañado",
     "empty": "está vacío",
-    "lfs_pointer": "es solo una nota de git-lfs, sin el modelo",
+    "lfs_pointer": "es solo una nota de git-lfs; el modelo se descarga con el botón de su página",
     "gguf": "está en formato GGUF, que aquí no se usa; busca su versión .safetensors",
     "archive": "es un archivo comprimido, no un modelo",
     "picture": "es una imagen",

@@ -18,7 +18,7 @@ from pathlib import PurePosixPath
 MAX_COMMAND = 4000
 """Longest line, in characters, that is read as a command."""
 
-_ENTITY = re.compile(r"&(?:amp|lt|gt|quot|#39|#x27|nbsp);", re.IGNORECASE)
+_ENTITY = re.compile(r"&(?:amp|lt|gt|quot|apos|nbsp|#\d{2,5}|#x[0-9a-f]{2,4});", re.IGNORECASE)
 _WIDE = str.maketrans({"，": ",", "、": ",", "；": ";", "｜": "|", "\xa0": " ", "\u2028": "\n", "\u2029": "\n"})
 _WIDE_SCHEME = re.compile(r"(https?)[:：][/／]{2}", re.IGNORECASE)
 _BACKSLASHES = re.compile(r"https?:\\\\\S+", re.IGNORECASE)
@@ -36,6 +36,15 @@ _STUMP = re.compile(r"https?://[^\s/]+/(?:[^\s]*/)?[^\s/.?#]+", re.IGNORECASE)
 _NAME_END = re.compile(r"[^\s/:]{1,80}\.(?:safetensors|ckpt|pth?|bin|gguf|zip)", re.IGNORECASE)
 _NAME_WORDS = 8
 """Most words of a file name with blanks."""
+_DEFANGED = re.compile(r"hxxp(s?)(?=://)", re.IGNORECASE)
+"""How forums write addresses that nobody shall press."""
+_ASSIGNED = re.compile(r"^[ \t]{0,40}([A-Za-z_]\w{0,60})[ \t]{0,9}=[ \t]{0,9}[\[(]?[ \t]*$", re.MULTILINE)
+"""The line above a list of links in a program."""
+_HUB_CALL = re.compile(
+    r"(?:hf_hub_download|hf_hub_url|cached_download)\(\s{0,40}(?:repo_id\s{0,9}=\s{0,9})?[\"'](?P<home>[\w.-]{1,96}/[\w.-]{1,96})[\"']"
+    r"\s{0,9},\s{0,40}(?:filename\s{0,9}=\s{0,9})?[\"'](?P<file>[^\"'\n]{1,300})[\"'](?P<rest>[^()\n]{0,300})\)?",
+)
+_HUB_PLACE = re.compile(r"(?P<what>subfolder|revision|repo_type)\s{0,9}=\s{0,9}[\"'](?P<value>[\w./-]{1,200})[\"']")
 _ADDRESS = re.compile(r"(?:[a-z]{1,20}:)?https?://\S+", re.IGNORECASE)
 _COMMAND = re.compile(
     r"\s*+[!%$]?\s*+(?:sudo\s++)?(wget|curl|aria2c|gdown|huggingface-cli|hf|git|cd|mkdir|rm|mv|cp|pip|apt)(?=\s|\Z)"
@@ -94,12 +103,26 @@ def plain_text(text: str) -> str:
     text = _BACKSLASHES.sub(lambda match: match[0].replace("\\", "/"), text)
     if _ENTITY.search(text):
         text = html.unescape(text)
+    text = _ASSIGNED.sub(_heading, _HUB_CALL.sub(_hub_address, _DEFANGED.sub(r"http\1", text)))
     text = _ANCHOR.sub(r" \1 ", text)
     text = _BB_LINK.sub(lambda match: f" {match[1] or match[2].strip()} ", text)
     text = _without_markdown(_BB_MARK.sub(" ", text))
     lines = [_command(line) if _COMMAND.match(line) else line for line in _joined_lines(text)]
     text = _ARROW.sub(" > ", _WEIGHT.sub(" ", "\n".join(lines)))
     return "".join(map(_rejoined, re.split(r"([,;|>\n])", text)))
+
+
+def _heading(line: re.Match[str]) -> str:
+    """What a list is called in a program, if that says what its links are."""
+    return f"{line[1]}:" if line[1].lower() in {*_FOLDERS, *_FOLDERS.values()} else ""
+
+
+def _hub_address(call: re.Match[str]) -> str:
+    """The address of what a call of huggingface's library downloads."""
+    said = {found["what"]: found["value"] for found in _HUB_PLACE.finditer(call["rest"])}
+    kind = {"dataset": "datasets/", "space": "spaces/"}.get(said.get("repo_type", ""), "")
+    file = "/".join(part for part in (said.get("subfolder", "").strip("/"), call["file"]) if part)
+    return f" https://huggingface.co/{kind}{call['home']}/resolve/{said.get('revision', 'main')}/{file} "
 
 
 def _rejoined(item: str) -> str:
@@ -185,9 +208,16 @@ def _links_of(command: str) -> list[str]:
     if match[1] in ("hf", "huggingface-cli"):
         links += _hub_links(rest, command)
     kind = next((_FOLDERS[part.lower()] for part in reversed(_folders(folder, name)) if part.lower() in _FOLDERS), "")
-    base = PurePosixPath(name).name
+    base = _with_blanks(PurePosixPath(name).name, rest)
     called = f" > {base}" if base not in ("", "-") and len(links) == 1 else ""
     return [f"{kind + ':' if kind else ''}{link}{called}" for link in links]
+
+
+def _with_blanks(name: str, words: Sequence[str]) -> str:
+    """A name whose blanks nobody quoted, with the words that its ending stands behind."""
+    following = [word for word in words if not _ADDRESS.fullmatch(word)][:_NAME_WORDS]
+    last = next((place for place, word in enumerate(following) if _NAME_END.fullmatch(word)), None)
+    return name if not name or "." in name or last is None else " ".join([name, *following[: last + 1]])
 
 
 _REPOSITORY = re.compile(r"[\w.-]{1,96}/[\w.-]{1,96}")

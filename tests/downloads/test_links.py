@@ -201,6 +201,23 @@ def test_what_people_copy(text: str) -> None:
             "",
             ModelKind.VAE,
         ),
+        (f"!wget {A} -O /content/models/Lora/mi lora.safetensors", A, "mi lora.safetensors", ModelKind.LORA),
+        ("https://h.example/?a=1&#38;b=2", "https://h.example/?a=1&b=2", "", None),
+        ("hxxps://h.example/a.pt", "https://h.example/a.pt", "", None),
+        (f'urls = [\n  "{A}",\n]', A, "", None),
+        (f'lora = [\n  "{A}",\n]', A, "", ModelKind.LORA),
+        (
+            'hf_hub_download(repo_id="ana/demo", filename="sub/a.pt", local_dir="x")',
+            "https://huggingface.co/ana/demo/resolve/main/sub/a.pt",
+            "",
+            None,
+        ),
+        (
+            "path = hf_hub_download('ana/demo', 'a.pt', subfolder='vae', revision='fp16')",
+            "https://huggingface.co/ana/demo/resolve/fp16/vae/a.pt",
+            "",
+            None,
+        ),
         (
             "hf download --repo-type dataset ana/demo",
             "https://huggingface.co/datasets/ana/demo",

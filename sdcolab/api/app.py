@@ -28,10 +28,11 @@ from sdcolab.api.options import Options
 from sdcolab.api.tolerance import Warn, tolerant
 from sdcolab.api.translate import Context, Kind, echo, request_from_payload
 from sdcolab.core.detect import ModelKind
-from sdcolab.core.errors import Cancelled, RequestError, SdcolabError
+from sdcolab.core.errors import Cancelled, RequestError, SdcolabError, StyleMissing
 from sdcolab.core.events import ImageReady
 from sdcolab.core.memory_plan import memory_bytes
 from sdcolab.core.names import LATENT_UPSCALERS
+from sdcolab.core.registry import closest
 from sdcolab.core.request import GenerationRequest
 from sdcolab.core.samplers import SAMPLERS, SCHEDULES, SamplerFacts
 from sdcolab.core.scripts import Grid
@@ -135,7 +136,12 @@ class _Api:
         settings = self._studio.settings.load()
         checkpoint = self._options.checkpoint_of(settings.defaults)
         context = Context(replace(settings.defaults, checkpoint=checkpoint), settings.styles)
-        return self._names.settled(request_from_payload(payload, kind, context), warn)
+        request = request_from_payload(payload, kind, context)
+        known = [style.name for style in settings.styles]
+        for name in payload.get("styles") or []:
+            if name and name not in known:
+                warn(StyleMissing(name=name, suggestions=closest(name, known)))
+        return self._names.settled(request, warn)
 
     async def _interrupt(self, _payload: Mapping[str, Any]) -> dict[str, Any]:
         if job := self._studio.jobs.current():

@@ -188,6 +188,10 @@ def picture(field: str, value: Any) -> Image.Image:
     return turned
 
 
+_FOR_ADDRESSES = str.maketrans("-_", "+/")
+"""The letters of base64 that are made for addresses."""
+
+
 def open_picture(field: str, value: Any) -> Image.Image:
     """The same picture as it was sent, with its metadata and not yet unpacked."""
     encoded = text(field, value).strip()
@@ -196,7 +200,8 @@ def open_picture(field: str, value: Any) -> Image.Image:
     if encoded[:5].lower() == "data:":
         encoded = encoded.partition(",")[2]
     try:
-        opened = Image.open(io.BytesIO(base64.b64decode(encoded)), formats=FORMATS)
+        data = base64.b64decode(f"{encoded.translate(_FOR_ADDRESSES)}==")  # some clients leave the padding out
+        opened = Image.open(io.BytesIO(data), formats=FORMATS)
     except DAMAGED as error:
         raise FieldNotPicture(field=field) from error
     if opened.width * opened.height > MAX_PIXELS:

@@ -11,8 +11,17 @@ from typing import Any
 
 from sdcolab.api.fields import BadField
 from sdcolab.api.payload import own_name
+from sdcolab.core.details import DetailUnit, find_detector
 from sdcolab.core.detect import ModelKind
-from sdcolab.core.errors import FaceFileMissing, NameReplaced, NoModels, SdcolabError, UnknownFile, UnknownName
+from sdcolab.core.errors import (
+    DetectorMissing,
+    FaceFileMissing,
+    NameReplaced,
+    NoModels,
+    SdcolabError,
+    UnknownFile,
+    UnknownName,
+)
 from sdcolab.core.faces import FACE_FILES, GFPGAN, RESTORER
 from sdcolab.core.fields import paths, plain_path, table_of, value_at, with_values
 from sdcolab.core.hashes import old_hash
@@ -50,8 +59,8 @@ class Names:
 
     def settled(self, request: GenerationRequest, warn: Callable[[SdcolabError], None]) -> GenerationRequest:
         """``request`` with the library's own names of its files and upscalers. A checkpoint or VAE of its own that is
-        not here leaves what is chosen now, and faces stay as they are where what restores them is not here, as in
-        A1111; ``warn`` hears of it.
+        not here leaves what is chosen now, and faces and details stay as they are where what restores or finds them is
+        not here, as in A1111; ``warn`` hears of it.
 
         Raises ``BadField`` with close names for the first of the others that does not exist.
         """
@@ -69,7 +78,15 @@ class Names:
         if settled.restore_faces and (missing := next(lacking, None)):
             warn(FaceFileMissing(file=missing.file, folder=self._faces, link=missing.link, size=missing.size))
             settled = replace(settled, restore_faces=False)
-        return settled
+        return replace(settled, details=tuple(unit for unit in settled.details if self._can_be_found(unit, warn)))
+
+    def _can_be_found(self, unit: DetailUnit, warn: Callable[[SdcolabError], None]) -> bool:
+        try:
+            find_detector(unit.model, self._library)
+        except DetectorMissing as error:
+            warn(error)
+            return False
+        return True
 
     def _or_default(self, path: str, name: str, warn: Callable[[SdcolabError], None]) -> str:
         try:

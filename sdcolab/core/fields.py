@@ -344,8 +344,10 @@ def _changed_places(now: tuple[Any, ...] | None, kind: Any, values: Mapping[str,
 
 def in_proportion(sides: Mapping[Field, int]) -> dict[Field, int]:
     """The sides of a picture made smaller together where one is more than its field allows, in whole multiples of what
-    each moves by; empty where all fit."""
+    each moves by and none below its least; empty where all fit."""
     scale = min((side.high / value for side, value in sides.items() if side.high), default=1.0)
     if scale >= 1:
         return {}
-    return {side: int(value * scale) // side.multiple * side.multiple for side, value in sides.items()}
+    fitted = {side: int(value * scale) // side.multiple * side.multiple for side, value in sides.items()}
+    least = {side: min(int(side.low or 0), value) for side, value in sides.items()}
+    return {side: used for side, value in fitted.items() if (used := max(value, least[side])) != sides[side]}

@@ -192,6 +192,11 @@ def test_settings_and_styles_of_the_page_count(bench: Bench, client: httpx.Clien
         ({"firstpass_image": PICTURE}, "no se usa aquí"),
         ({"override_settings": {"sd_model_checkpoint": "sub/bonita"}}, "¿Querías decir «sub/Bonito.safetensors»?"),
         ({"override_settings": {"sd_vae": "x"}}, "No tienes el VAE «x»"),
+        ({"styles": ["fot"]}, "No tienes el estilo «fot»; la imagen se hace sin él."),
+        (
+            {"alwayson_scripts": {"ADetailer": {"args": [{"ad_model": "face_yolov8n.pt"}]}}},
+            "El detector «face_yolov8n» no está",
+        ),
         ({"restore_faces": True}, "Para restaurar caras falta el archivo GFPGANv1.4.pth"),
         ({"sampler_name": "Eulr"}, "se usa «DPM++ 2M». ¿Querías decir «Euler»"),
         ({"sampler_name": "Eulr a Karras", "scheduler": "Karas"}, "No existe el schedule «Karas»; se usa «Automatic»"),
@@ -201,6 +206,17 @@ def test_settings_and_styles_of_the_page_count(bench: Bench, client: httpx.Clien
 def test_what_is_done_otherwise_is_told(same_client: httpx.Client, payload: dict[str, Any], sentence: str) -> None:
     info = json.loads(post(same_client, "txt2img", **SMALL | payload)["info"])
     assert sentence in " ".join(info["warnings"])
+
+
+def test_a_side_that_is_the_least_already_is_told_of_once(same_client: httpx.Client) -> None:
+    info = json.loads(post(same_client, "txt2img", **SMALL | {"width": 4096, "height": 64})["info"])
+    assert [warning for warning in info["warnings"] if "«Alto»" in warning] == []
+    assert (info["width"], info["height"]) == (2048, 64)
+
+
+@pytest.mark.parametrize("written", [PICTURE.rstrip("="), PICTURE.replace("+", "-").replace("/", "_")])
+def test_pictures_in_other_ways_of_base64(client: httpx.Client, written: str) -> None:
+    post(client, "img2img", init_images=[written], **SMALL)
 
 
 @pytest.mark.parametrize(("name", "size"), [("api_payload_display.json", None), ("api_sdcn8.json", (128, 200))])

@@ -246,6 +246,15 @@ class NameReplaced(RequestError):
 
 
 @dataclass(eq=False)
+class StyleMissing(RequestError):
+    """A style that nobody saved; the picture is made without it. Told as a warning."""
+
+    code: ClassVar[str] = "request.style_missing"
+    name: str
+    suggestions: tuple[str, ...]
+
+
+@dataclass(eq=False)
 class LoraMissing(RequestError):
     """A LoRA of the prompt is in no folder; the picture is made without it. Told as a warning."""
 

@@ -80,6 +80,10 @@ SENTENCES: Mapping[str, Sentence] = {
     "request.name_replaced": Sentence(
         "No tienes {kind} «{name}»; se usa lo que estaba elegido.", "{suggestions}Si lo quieres, descárgalo primero."
     ),
+    "request.style_missing": Sentence(
+        "No tienes el estilo «{name}»; la imagen se hace sin él.",
+        "{suggestions}Guárdalo en «Cartas», o quítalo de la petición.",
+    ),
     "request.lora_missing": Sentence(
         "No tienes el LoRA de {tag}; la imagen se hace sin él.",
         "{suggestions}Descárgalo en la pestaña «Descargas», o quítalo del prompt.",

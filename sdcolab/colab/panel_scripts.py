@@ -7,18 +7,18 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from sdcolab.colab.panel_fields import DESCRIPTION_WIDTH
+from sdcolab.colab.panel_fields import DESCRIPTION_WIDTH, uploaded
 from sdcolab.colab.panel_form import FormBox
 from sdcolab.colab.panel_notes import Guarded
 from sdcolab.colab.panel_parts import button_row
 from sdcolab.core.errors import SdcolabError
 from sdcolab.core.words import explain
 from sdcolab.core.words import panel as words
-from sdcolab.core.words.scripts import PICK_VALUE, SWAPS
+from sdcolab.core.words.scripts import LINES_FILE, PICK_VALUE, SWAPS
 from sdcolab.studio.form import Lists, once, shown
 from sdcolab.studio.generating import lora_names
 from sdcolab.studio.layout import Script
-from sdcolab.studio.scripting import comparison, filled_axis, values_to_add, with_value_added
+from sdcolab.studio.scripting import comparison, filled_axis, text_of, values_to_add, with_value_added
 from sdcolab.studio.studio import Studio
 
 
@@ -138,6 +138,7 @@ class ScriptBox:
         return {
             "@compare_loras": lambda: self._compare_row(name),
             "@swap": lambda: self._swap_row(name),
+            "@lines_file": lambda: self._lines_file(name),
             **{f"@fill:{axis}": button(axis) for axis in "xyz"},
             **{f"@pick:{axis}": partial(self._pick, name, axis) for axis in "xyz"},
         }
@@ -179,6 +180,18 @@ class ScriptBox:
 
         swaps = ((label, partial(swap, *pair)) for pair, label in SWAPS.items())
         return button_row(self._new, self._guarded, *swaps)
+
+    def _lines_file(self, name: str) -> Any:
+        """Reads the list of prompts from a file."""
+        upload = self._new.FileUpload(accept=".txt,text/plain", multiple=False, description=LINES_FILE)
+        upload.layout.width = "auto"
+
+        def read() -> None:
+            for content in uploaded(upload.value):
+                self._forms[name].fill({"text": text_of(content)})
+
+        upload.observe(self._guarded(read), names="value")
+        return upload
 
     def _compare_row(self, name: str) -> Any:
         lora = self._new.Dropdown(description="LoRA", style={"description_width": DESCRIPTION_WIDTH})

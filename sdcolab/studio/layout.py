@@ -33,6 +33,7 @@ from sdcolab.core.scripts import (
     ContinuePlan,
     DynamicPrompts,
     Grid,
+    PromptLines,
     Ultimate,
     XyzPlot,
 )
@@ -61,14 +62,14 @@ GADGETS = frozenset(
             "@defaults",
             "@scripts",
         ),
-        *("@fill:x", "@fill:y", "@fill:z", "@pick:x", "@pick:y", "@pick:z", "@swap", "@compare_loras"),
+        *("@fill:x", "@fill:y", "@fill:z", "@pick:x", "@pick:y", "@pick:z", "@swap", "@compare_loras", "@lines_file"),
     }
 )
 """What a section may hold beside fields: the button that reads an infotext in the prompt, what is said of the form
 before it is sent, the styles, the list of LoRA, the settings that models of few steps want, sizes to choose with one
 tap, the buttons of the seed, the size of the initial image, what a unit of ControlNet lacks and downloads, the neutral
 fine adjustments, the saved defaults, the scripts, and in X/Y/Z plot the buttons that fill an axis, add a value to it,
-exchange two axes and compare LoRA."""
+exchange two axes and compare LoRA; in prompts from file, what reads the file."""
 
 
 class TabKind(StrEnum):
@@ -697,7 +698,9 @@ _ULTIMATE = (
     ),
 )
 
-_SECTIONS = {XyzPlot: _XYZ, Ultimate: _ULTIMATE}
+_LINES = (Section("lines", items=("text", "@lines_file", "insert", "iterate_seed", "same_random_seed", "combined")),)
+
+_SECTIONS = {XyzPlot: _XYZ, Ultimate: _ULTIMATE, PromptLines: _LINES}
 
 SCRIPT_ROWS: tuple[Script, ...] = (
     *(

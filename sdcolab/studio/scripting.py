@@ -55,6 +55,19 @@ def comparison(studio: Studio, lora: str) -> Mapping[str, str]:
     }
 
 
+MOST_OF_A_FILE = 10_000_000
+"""Bytes of a file of prompts that are read."""
+
+
+def text_of(content: bytes) -> str:
+    """What a file of prompts says, also one that an old Windows wrote."""
+    content = content[:MOST_OF_A_FILE]
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("cp1252", "replace")
+
+
 def forecast_sentence(studio: Studio, desk: GenerationDesk, asked: Asked) -> str:
     """How many pictures the chosen script will make, and how long that takes here; what is still to be written, which
     is no fault yet; nothing when there is no script.

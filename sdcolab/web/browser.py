@@ -49,6 +49,19 @@ RECALL_PICTURE = """async () => {
 """The picture to start from outlives a reload too, as long as the server has it."""
 
 
+READ_TEXT_FILE = """(now) => new Promise((done) => {
+  const input = Object.assign(document.createElement("input"), { type: "file", accept: ".txt,text/plain" });
+  input.oncancel = () => done(now);
+  input.onchange = async () => {
+    const bytes = await input.files[0].slice(0, 1e7).arrayBuffer();
+    try { done(new TextDecoder("utf-8", { fatal: true }).decode(bytes)); }
+    catch { done(new TextDecoder("windows-1252").decode(bytes)); }
+  };
+  input.click();
+})"""
+"""What a file of text says, which its user chooses; what was there before where none is chosen."""
+
+
 def recall_pictures(paths: Sequence[str], drawn: Sequence[str]) -> str:
     """Script that gives the pictures of the controls of ``paths`` again that the server still has, and what was painted
     on the surfaces of the elements ``drawn``, which are shown when their section is opened."""

@@ -19,6 +19,7 @@ from sdcolab.web.bar import DOWNLOAD_REPORT
 from sdcolab.web.browser import (
     ASK_STYLE,
     KEEP_PICTURE,
+    READ_TEXT_FILE,
     RECALL_PICTURE,
     fill_if_other,
     fill_untouched,
@@ -165,6 +166,9 @@ class FormWires:
         for pair, button in gadgets.swaps.items():
             both = [plot[f"{axis}_{part}"] for axis in pair for part in ("axis", "values")]
             button.click(None, both, both, js="(a, b, c, d) => [c, d, a, b]", **QUIET)
+        if gadgets.lines_file is not None:
+            text = gadgets.script_forms["lines"]["text"]
+            gadgets.lines_file.click(None, text, text, js=READ_TEXT_FILE, **QUIET)
         if gadgets.compare_loras is not None:
             axes = [plot[name] for name in ("x_axis", "x_values", "y_axis", "y_values", "z_axis")]
             axes.append(self._panel.message)

@@ -18,7 +18,7 @@ from sdcolab.core.scripts import SCRIPT_FIELDS
 from sdcolab.core.words import page as words
 from sdcolab.core.words.faces import SIZES
 from sdcolab.core.words.queue import PAUSE_JOB
-from sdcolab.core.words.scripts import CONTINUE_PLAN, LEAVE_PLAN, PICK_VALUE, SWAPS
+from sdcolab.core.words.scripts import CONTINUE_PLAN, LEAVE_PLAN, LINES_FILE, PICK_VALUE, SWAPS
 from sdcolab.core.words.speed import FEW_STEPS
 from sdcolab.studio.form import Lists, shown
 from sdcolab.studio.layout import Layout, Script
@@ -66,6 +66,7 @@ class Gadgets:
     fills: dict[str, gr.Button] = field(default_factory=dict)
     picks: dict[str, gr.Dropdown] = field(default_factory=dict)
     swaps: dict[str, gr.Button] = field(default_factory=dict)
+    lines_file: Any = None
     left_plan: LeftPlanBox | None = None
     compared_lora: Any = None
     compare_loras: Any = None
@@ -244,6 +245,7 @@ class PanelDrawing:
             {
                 "@compare_loras": self._compare_loras,
                 "@swap": self._swap,
+                "@lines_file": self._lines_file,
                 **{f"@fill:{axis}": partial(self._fill, axis) for axis in "xyz"},
                 **{f"@pick:{axis}": partial(self._pick, axis) for axis in "xyz"},
             },
@@ -277,6 +279,11 @@ class PanelDrawing:
                 self._gadgets.swaps[pair] = gr.Button(
                     label, size="sm", min_width=44, scale=0, elem_id=f"sd-swap-{pair}", elem_classes="sd-chip"
                 )
+
+    def _lines_file(self) -> None:
+        self._gadgets.lines_file = gr.Button(
+            LINES_FILE, size="sm", min_width=44, scale=0, elem_id="sd-lines-file", elem_classes="sd-chip"
+        )
 
     def _compare_loras(self) -> None:
         with gr.Row(elem_classes="sd-line", elem_id="sd-compare-row"):

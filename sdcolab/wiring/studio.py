@@ -201,14 +201,7 @@ def build_studio(folders: Folders, library: Library, place: Workplace, opened: O
             "galeria": GalleryRoom(folders, sheet_cells),
             "cola": QueueRoom(place.jobs),
             "cartas": CardsRoom(library, outside),
-            "sesion": SessionRoom(
-                folders,
-                TASKS,
-                lambda: absent_downloads(folders),
-                lambda: offered(plans, place.jobs),
-                plans.continued,
-                place.submit,
-            ),
+            "sesion": session_room(folders, plans, place),
             "zonas": RegionsRoom(),
             "poses": PosesRoom(folders, find_people, draw_people),
             "palabras": WordsRoom(
@@ -225,6 +218,18 @@ def build_studio(folders: Folders, library: Library, place: Workplace, opened: O
         translations=translations,
         upscalers_on_offer={name: size for name, (_, size) in upscalers.items()},
         controls_on_offer=controls_on_offer(),
+    )
+
+
+def session_room(folders: Folders, plans: PlanFolder, place: Workplace) -> SessionRoom:
+    """The room of the session, which goes on with what others left."""
+    return SessionRoom(
+        folders,
+        TASKS,
+        lambda: absent_downloads(folders),
+        lambda: offered(plans, place.jobs),
+        plans.continued,
+        place.submit,
     )
 
 

@@ -116,6 +116,19 @@ def test_an_axis_is_found_by_its_group(studio: Any) -> None:
     assert scripts.values["y_axis"] == "Hires sampler"
 
 
+@pytest.mark.parametrize("coding", ["utf-8", "utf-8-sig", "cp1252"])
+def test_prompts_are_read_from_a_file(studio: Any, coding: str) -> None:
+    scripts = ScriptBox(ipywidgets, studio, LAYOUT.scripts, lambda: "", at_once)
+    scripts.choose("lines")
+    (upload,) = [one for one in walk(scripts.box) if isinstance(one, ipywidgets.FileUpload)]
+    content = "un año\nun gato".encode(coding)
+    when = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+    upload.value = (
+        {"name": "x.txt", "type": "text/plain", "size": len(content), "content": content, "last_modified": when},
+    )
+    assert scripts.values["text"] == "un año\nun gato"
+
+
 def test_what_is_wrong_is_told_beside_the_button_that_counts(studio: Any) -> None:
     def forecast() -> str:
         raise AxisUnknown(name="<Pasos>")

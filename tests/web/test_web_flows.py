@@ -355,6 +355,19 @@ def test_the_focus_goes_on_from_an_open_list_to_the_next_control(page: Page) -> 
     choose(page, "script", "Ninguno")
 
 
+def test_prompts_are_read_from_a_file(page: Page, tmp_path: Path) -> None:
+    tab(page, "txt2img")
+    choose(page, "script", "Prompts from file or textbox")
+    for content in ("un año\nun gato".encode(), "un año\nun gato".encode("cp1252")):
+        field(page, "script-lines-text").fill("otra cosa")
+        (tmp_path / "prompts.txt").write_bytes(content)
+        with page.expect_file_chooser() as chooser:
+            part(page, "lines-file").click()
+        chooser.value.set_files(tmp_path / "prompts.txt")
+        expect(field(page, "script-lines-text")).to_have_value("un año\nun gato")
+    choose(page, "script", "Ninguno")
+
+
 def test_a_plot_is_filled_counted_and_shown_cell_by_cell(page: Page, bench: Bench) -> None:
     tab(page, "txt2img")
     choose(page, "script", "X/Y/Z plot")

@@ -147,6 +147,9 @@ OPTIONS: Mapping[type[StrEnum], Mapping[StrEnum, str]] = {
 """What the choices of scripts are called."""
 
 
+LINES_FILE = "Leerla de un archivo .txt"
+"""Under the list of prompts."""
+
 LIST_IMPORT = "Importar listas de un .zip"
 LIST_SAVED = "Lista «{name}» guardada."
 LIST_DELETED = "Lista «{name}» borrada. Lo que decía sigue aquí: con «Guardar lista» vuelve."

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from sdcolab.core.errors import (
     InfotextFieldUnused,
     InfotextNeedsPicture,
     SdcolabError,
+    UnitsBeyondForm,
     UnknownName,
 )
 from sdcolab.core.few_steps import FewSteps, few_steps
@@ -240,7 +241,8 @@ class GenerationDesk:
         parsed = infotext.parse(text)
         pasted = infotext.to_request(parsed, self._studio.schedules)
         pasted = infotext.with_files(pasted, self._studio.library)
-        every = self._shown(replace(GenerationRequest(), **pasted.changes), 0)
+        whole = replace(GenerationRequest(), **pasted.changes)
+        every = self._shown(whole, 0)
         values = {path: value for path, value in every.items() if path.split(".")[0] in pasted.changes}
         if pasted.starts_from_picture:
             values |= {path: every[path] for path in infotext.LABELS if path.startswith("init.")}
@@ -255,8 +257,13 @@ class GenerationDesk:
         script_values, wrong = self._known_names(script.values, table_of(settings) if settings else {})
         unused = (InfotextFieldUnused(label, value) for label, value in pasted.unused if label not in script.labels)
         picture = [InfotextNeedsPicture()] if pasted.starts_from_picture else []
-        told = (*pasted.warnings, *pasted.missing, *unknown, *wrong, *unused, *picture)
+        told = (*pasted.warnings, *pasted.missing, *unknown, *wrong, *unused, *picture, *self._left_out(whole))
         return Reading(good, _sentences(told), script.code if parsed.fields else None, script_values)
+
+    def _left_out(self, request: GenerationRequest) -> Iterator[SdcolabError]:
+        for part, most in self._places.items():
+            if (count := len(getattr(request, part)) - most) > 0:
+                yield UnitsBeyondForm(part, count)
 
     def _known_names(
         self, values: Mapping[str, Any], table: Mapping[str, Field]

@@ -330,7 +330,7 @@ DETAILS = Section(
         ("details.strength", "details.confidence"),
     ),
     part="details",
-    most=3,
+    most=2,
     sections=(
         Section(
             "details-what",

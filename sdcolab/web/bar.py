@@ -31,8 +31,9 @@ def build_bar(layout: Layout, values: Mapping[str, Any], lists: Lists, *, locked
     drawing = Drawing(GenerationRequest, values, lists)
     with gr.Row(elem_id="sd-bar"):
         gr.HTML('<div class="sd-brand"><img src="favicon.ico" alt=""><h1>sdcolab</h1></div>', elem_id="sd-brand")
-        for path in layout.bar:
-            drawing.control(path)
+        with gr.Row(elem_id="sd-bar-fields"):
+            for path in layout.bar:
+                drawing.control(path)
         refresh = gr.Button(
             "", size="sm", min_width=36, scale=0, elem_id="sd-refresh", elem_classes="sd-tool-button sd-icon-refresh-cw"
         )

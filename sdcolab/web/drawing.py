@@ -17,7 +17,7 @@ from sdcolab.core.fields import parts_of, table_of
 from sdcolab.core.words.fields import part_label
 from sdcolab.studio.form import Lists
 from sdcolab.studio.layout import Section
-from sdcolab.web.fields import draw_field, element_id
+from sdcolab.web.fields import bare, draw_field, element_id
 
 Gadgets = Mapping[str, Callable[..., None]]
 """What draws each gadget, by its name; in a part that repeats, it gets the path of the unit."""
@@ -130,11 +130,13 @@ class Drawing:
     def _part(self, path: str, label: str) -> Iterator[None]:
         """A part of the request with its switch: the style sheet hides what is inside while that is off."""
         with gr.Column(elem_classes="sd-part"):
-            self.controls[path] = gr.Checkbox(
-                self._values.get(path) is True,
-                label=label,
-                elem_id=element_id(path, self._name),
-                elem_classes="sd-switch",
+            self.controls[path] = bare(
+                gr.Checkbox(
+                    self._values.get(path) is True,
+                    label=label,
+                    elem_id=element_id(path, self._name),
+                    elem_classes="sd-switch",
+                )
             )
             with gr.Column(elem_classes="sd-part-body"):
                 yield

@@ -52,7 +52,14 @@ def draw_field(field: Field, path: str, value: Any, lists: Lists, *, name: str =
     ``name``: of its form, for the id. ``prefix`` stands before the path in the words.
     """
     words = words_of(path, prefix)
-    return _MAKERS[control_of(field)](_Drawn(field, value, element_id(path, name), words, lists))
+    return bare(_MAKERS[control_of(field)](_Drawn(field, value, element_id(path, name), words, lists)))
+
+
+def bare(control: Any) -> Any:
+    """``control`` without the frame that gradio would put around it and its neighbours: what a page costs to open grows
+    with all that stands in it."""
+    control.get_expected_parent = lambda: None
+    return control
 
 
 def _prompt(it: _Drawn) -> gr.Textbox:

@@ -25,7 +25,7 @@ from sdcolab.studio.layout import Layout, Script
 from sdcolab.web import fragments
 from sdcolab.web.control_wires import WeightsBox, weights_box
 from sdcolab.web.drawing import Drawing
-from sdcolab.web.fields import offered, unchecked
+from sdcolab.web.fields import bare, offered, unchecked
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,8 +171,15 @@ class PanelDrawing:
 
     def _styles(self) -> None:
         with gr.Row(elem_id="sd-style-row", elem_classes="sd-line"):
-            self._gadgets.styles = gr.Dropdown(
-                [], label=words.STYLES, multiselect=True, allow_custom_value=True, elem_id="sd-styles", min_width=150
+            self._gadgets.styles = bare(
+                gr.Dropdown(
+                    [],
+                    label=words.STYLES,
+                    multiselect=True,
+                    allow_custom_value=True,
+                    elem_id="sd-styles",
+                    min_width=150,
+                )
             )
             self._gadgets.style_apply = _tool("style-apply", "clipboard-check")
             self._gadgets.style_save = _tool("style-save", "save")
@@ -180,8 +187,8 @@ class PanelDrawing:
         self._gadgets.style_name = gr.Textbox("", visible="hidden", elem_id="sd-style-name")
 
     def _loras(self) -> None:
-        self._gadgets.lora = gr.Dropdown(
-            [], value=None, label=words.ADD_LORA, elem_id="sd-lora", allow_custom_value=True
+        self._gadgets.lora = bare(
+            gr.Dropdown([], value=None, label=words.ADD_LORA, elem_id="sd-lora", allow_custom_value=True)
         )
 
     def _size_chips(self) -> None:
@@ -232,7 +239,7 @@ class PanelDrawing:
             elem_id="sd-script",
             visible=bool(scripts),
         )
-        offered(self._gadgets.script)
+        offered(bare(self._gadgets.script))
         for script in scripts:
             self._gadgets.script_forms[script.id] = self._script(script)
         self._gadgets.forecast = gr.HTML(elem_id="sd-forecast", elem_classes="sd-hint")
@@ -271,7 +278,7 @@ class PanelDrawing:
             elem_classes="sd-pick",
             visible=False,
         )
-        unchecked(self._gadgets.picks[axis])
+        unchecked(bare(self._gadgets.picks[axis]))
 
     def _swap(self) -> None:
         with gr.Row(elem_classes="sd-chips", elem_id="sd-swaps"):
@@ -294,7 +301,7 @@ class PanelDrawing:
                 info=words.COMPARED_LORA_HELP,
                 elem_id="sd-compared-lora",
             )
-            unchecked(self._gadgets.compared_lora)
+            unchecked(bare(self._gadgets.compared_lora))
             self._gadgets.compare_loras = gr.Button(
                 words.COMPARE_LORAS, size="sm", elem_id="sd-compare-loras", elem_classes="sd-icon-grid-3x3"
             )

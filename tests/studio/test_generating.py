@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from web_fakes import Bench, make_bench
 
+from sdcolab.core.control import ControlUnit
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import UnknownFile
 from sdcolab.core.infotext import EngineFacts, write
@@ -73,6 +74,18 @@ def test_what_an_image_says_is_what_the_form_asks_for(bench: Bench) -> None:
     text = write(asked, EngineFacts("1", schedule="Karras", model="demo-128"))
     assert pasted_over(GenerationRequest(), text, bench) == asked
     assert desk(bench).read(text).troubles == ()
+
+
+def test_units_that_the_form_has_no_room_for_are_told(bench: Bench) -> None:
+    def troubles(units: int) -> str:
+        asked = GenerationRequest(
+            prompt="gato", seed=3, width=128, height=128, control=(ControlUnit(module="reference_only"),) * units
+        )
+        return " ".join(desk(bench).read(write(asked, EngineFacts("1", schedule="Karras", model="demo-128"))).troubles)
+
+    assert "En «ControlNet» no caben 2 unidades" in troubles(5)
+    assert "no cabe una unidad" in troubles(4)
+    assert "unidad" not in troubles(3)
 
 
 def test_parts_that_the_text_lacks_are_turned_off(bench: Bench) -> None:

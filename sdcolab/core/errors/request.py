@@ -409,6 +409,15 @@ class InfotextFileMissing(RequestError):
 
 
 @dataclass(eq=False)
+class UnitsBeyondForm(RequestError):
+    """(Warning) A text asks for more units of the part ``field`` than the form has room for; ``count`` are left out."""
+
+    code: ClassVar[str] = "request.units_beyond_form"
+    field: str
+    count: int
+
+
+@dataclass(eq=False)
 class InfotextFieldUnused(RequestError):
     """(Warning) An infotext says something that this version does not do."""
 

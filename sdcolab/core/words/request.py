@@ -168,6 +168,10 @@ SENTENCES: Mapping[str, Sentence] = {
         "Esta versión todavía no sabe hacer lo que indica «{label}: {value}».",
         "La imagen se hace sin ello y puede salir distinta.",
     ),
+    "request.units_beyond_form": Sentence(
+        "En «{field}» {count:no cabe una unidad|no caben # unidades} de las que trae el texto.",
+        "La imagen se hace sin ellas; el comando sdcolab generar --infotext sí las usa todas.",
+    ),
     "request.infotext_model_differs": Sentence(
         "Tu modelo «{name}» no es el mismo archivo con el que se hizo la imagen: su hash es {own} y no {wanted}.",
         "La imagen puede salir distinta; busca en civitai la versión que tiene el hash {wanted}.",

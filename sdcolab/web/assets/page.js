@@ -271,7 +271,7 @@
      came from the form goes back to its place there. */
   const places = new Map();
   const arrange = (paths) => {
-    const bar = document.querySelector("#sd-bar > .form, #sd-bar .form"), home = byId("sd-section-advanced")?.querySelector(".column");
+    const bar = byId("sd-bar-fields"), home = byId("sd-section-advanced")?.querySelector(".column");
     if (!bar || !home) return;
     const wanted = paths.map((path) => byId(`sd-${path.replaceAll(".", "-")}`)).filter(Boolean);
     for (const block of [...bar.children].filter((block) => !wanted.includes(block))) {
@@ -289,7 +289,7 @@
   const preferred = { sound: false, notify: false };
   window.sdcolab.prefer = (said) => {
     Object.assign(preferred, said);
-    if (said.bar) settle(() => document.querySelector("#sd-bar .form"), () => arrange(said.bar));
+    if (said.bar) settle(() => byId("sd-bar-fields"), () => arrange(said.bar));
     if ("look" in said) {
       keep(localStorage, LOOK, said.look);
       applyLook();

@@ -112,7 +112,7 @@ def test_as_many_units_of_controlnet_as_wanted(room: PreferencesRoom, tmp_path: 
     wanted = PreferencesFile(tmp_path).peek().control_units
     made = LAYOUT.with_units(wanted)
     assert [section.most for section in made.generation if section.part == "control"] == [5]
-    assert [section.most for section in made.generation if section.part == "details"] == [3]
+    assert [section.most for section in made.generation if section.part == "details"] == [2]
     assert LAYOUT.with_units(3) is LAYOUT
 
 

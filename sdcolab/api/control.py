@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sdcolab.api import fields
-from sdcolab.core.control import UNSET, ControlPasses, ControlResize, ControlType
+from sdcolab.core.control import UNSET, ControlMode, ControlPasses, ControlResize, ControlType
 from sdcolab.core.errors import FieldWrongType
 from sdcolab.core.preprocessors import PREPROCESSORS
 from sdcolab.core.regions import Regions
@@ -63,6 +63,8 @@ def unit_payload(raw: Mapping[str, Any]) -> dict[str, Any]:
     for name in ("processor_res", "threshold_a", "threshold_b"):
         if isinstance(unit.get(name), int | float) and unit[name] < 0:
             unit[name] = UNSET
+    if any(unit.pop(name, False) is True for name in ("guessmode", "guess_mode")):  # its name before the modes
+        unit.setdefault("control_mode", ControlMode.CONTROL.value)
     unit |= _worded(unit, "resize_mode", _OLD_RESIZE) | _worded(unit, "hr_option", _FORGE_PASSES)
     unit |= _worded(unit, "union_control_type", _UNION_KINDS)
     return unit

@@ -115,6 +115,8 @@ def put_units(draft: Draft, path: str, part: Part) -> None:
     raw = units_at(draft.given, part) if part.api else None
     if raw is None:
         return
+    if isinstance(raw, dict):  # one alone
+        raw = [raw]
     if isinstance(raw, list) and path == "details":
         raw = details.units(raw)
     if not isinstance(raw, list) or not all(isinstance(unit, dict) for unit in raw):

@@ -87,7 +87,7 @@ def test_controlnet(api: WebUIApi) -> None:
     result = api.txt2img(prompt="pizza", width=128, height=128, seed=3, controlnet_units=[unit, off])
     assert len(result.images) == 2  # the picture and the map
     assert result.images[1].convert("RGB").getpixel((0, 0)) == (0, 0, 0)
-    assert f'ControlNet 0: "Module: invert, Model: {model.split(" [")[0]} [' in result.info["infotexts"][0]
+    assert f'ControlNet 0: "Module: invert, Model: {model}, ' in result.info["infotexts"][0]
 
 
 def test_img2img_and_inpaint(api: WebUIApi) -> None:

@@ -7,6 +7,7 @@ import io
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from PIL import Image
 
 from sdcolab.api.fields import BadField
 from sdcolab.api.translate import FIELDS, KEPT_SETTINGS, Context, Kind, changed, echo, request_from_payload
+from sdcolab.core.control import ControlMode, ControlPasses, ControlResize, ControlUnit
 from sdcolab.core.errors import FieldNotOption, FieldOutOfRange, FieldWrongType, UnknownName
 from sdcolab.core.fields import table_of
 from sdcolab.core.prompt import Style
@@ -454,6 +456,41 @@ def test_wrong_values_name_their_field(payload: dict[str, Any], field: str, erro
 )  # fmt: skip
 def test_wrong_pictures_and_masks_name_their_field(payload: dict[str, Any], field: str) -> None:
     assert refused("img2img", **payload).name == field
+
+
+UNIT = {"module": "canny", "model": "lineas", "image": PICTURE}
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"image": f"data:image/png;base64,{PICTURE}"}, ControlUnit(module="canny", model="lineas")),
+        ({"image": None, "input_image": PICTURE}, ControlUnit(module="canny", model="lineas")),
+        ({"image": {"image": PICTURE, "mask": None}}, ControlUnit(module="canny", model="lineas")),
+        ({"image": [{"image": PICTURE, "mask": MASK}]}, ControlUnit(module="canny", model="lineas")),
+        (
+            {"resize_mode": 2, "control_mode": 1},
+            ControlUnit(module="canny", model="lineas", resize=ControlResize.FILL, mode=ControlMode.PROMPT),
+        ),
+        (
+            {"resize_mode": "Scale to Fit (Inner Fit)", "control_mode": "2"},
+            ControlUnit(module="canny", model="lineas", mode=ControlMode.CONTROL),
+        ),
+        ({"guessmode": True}, ControlUnit(module="canny", model="lineas", mode=ControlMode.CONTROL)),
+        ({"guess_mode": True, "control_mode": "Balanced"}, ControlUnit(module="canny", model="lineas")),
+        ({"enabled": "False", "foo": {"bar": 1}}, ControlUnit(enabled=False, module="canny", model="lineas")),
+        (
+            {"processor_res": -1, "threshold_a": "100", "weight": None, "hr_option": "HiResFixOption.HIGH_RES_ONLY"},
+            ControlUnit(module="canny", model="lineas", threshold_a=100.0, passes=ControlPasses.HIGH),
+        ),
+    ],
+)
+@pytest.mark.parametrize("alone", [False, True])
+def test_the_units_of_clients(given: dict[str, Any], expected: ControlUnit, alone: bool) -> None:
+    raw = UNIT | given
+    (unit,) = txt2img(alwayson_scripts={"ControlNet": {"args": raw if alone else [raw]}}).control
+    assert replace(unit, images=(), mask=None) == expected
+    assert [image.size for image in unit.images] == [(24, 16)]
 
 
 def test_suggestions_and_labels_are_spanish() -> None:

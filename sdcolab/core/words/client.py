@@ -43,7 +43,9 @@ ADVICE: Mapping[str, str] = {
     ),
     "model.too_big_for_card": "Pide un modelo más pequeño: los basados en Stable Diffusion 1.5 ocupan unos 2 GB.",
     "model.too_big_for_ram": "Pide la versión .safetensors «pruned» del modelo, o uno más pequeño.",
-    "request.init_image_missing": "Envíala en «init_images», codificada en base64.",
+    "request.init_image_missing": (
+        "Envíala codificada en base64: en «init_images», o en «controlnet_input_images» si pides un mapa."
+    ),
     "request.mask_missing": "Envíala en «mask», codificada en base64: blanco donde la imagen debe cambiar.",
     "request.not_option": "{suggestions}La página /docs tiene los valores posibles de cada campo.",
     "request.unknown_name": "{suggestions}La página /docs dice qué rutas dan los nombres que hay.",

@@ -15,6 +15,7 @@ from sdcolab.core.control_files import UNION_ORDER, ControlKind, union_type
 from sdcolab.core.detect import ModelKind, detect, text_width
 from sdcolab.core.errors import ClipVisionMissing, ControlImageMissing, ControlModelNotChosen, ControlTypeUnknown
 from sdcolab.core.events import MapMade
+from sdcolab.core.hashes import old_hash
 from sdcolab.core.infotext import EngineFacts
 from sdcolab.core.library import ModelFile
 from sdcolab.core.preprocessors import PREPROCESSORS
@@ -152,12 +153,12 @@ class ControlNet(Feature):
         return picture
 
     def facts(self, facts: EngineFacts, bench: Bench) -> EngineFacts:
-        """The models' names and hashes."""
+        """The models' names, and the hashes that sd-webui-controlnet gives them."""
+        del bench
         titles = dict(facts.titles)
         for unit in self._units:
             if unit.file is not None:
-                digest = bench.wait_for(bench.hashes.start(unit.file.path))
-                titles[f"control.{unit.number - 1}.model"] = (unit.file.stem, digest[:8])
+                titles[f"control.{unit.number - 1}.model"] = (unit.file.stem, old_hash(unit.file.path))
         return replace(facts, titles=titles)
 
     # --- Preparing ------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sdcolab.core.architectures import FAMILY_OF_WIDTH, ModelFamily
+from sdcolab.core.architectures import FAMILY_OF_WIDTH, ModelFamily, foreign
 from sdcolab.core.control import ControlType
 from sdcolab.core.tensors import TensorHeader
 
@@ -26,14 +26,31 @@ class ControlKind(StrEnum):
     IP_ADAPTER = "ip_adapter"
     SPARSE = "sparse"
     INSTANT_ID = "instant_id"
+    FACE_ID = "face_id"
+    FOREIGN = "foreign"
     UNKNOWN = "unknown"
 
 
-UNSERVED = frozenset({ControlKind.T2I_STYLE, ControlKind.SPARSE, ControlKind.INSTANT_ID, ControlKind.UNKNOWN})
+UNSERVED = frozenset(
+    {
+        ControlKind.T2I_STYLE,
+        ControlKind.SPARSE,
+        ControlKind.INSTANT_ID,
+        ControlKind.FACE_ID,
+        ControlKind.FOREIGN,
+        ControlKind.UNKNOWN,
+    }
+)
 """Told by name, not run."""
 
 DIFFERENCE_KEY = "difference"
 """A tensor of this name says that the others are differences from the checkpoint's."""
+
+_FOREIGN = ("controlnet_blocks.", "controlnet_mode_embedder.", "control_layers.", "ip_adapter_proj_model.")
+"""Begins tensors of what guides transformers (Flux, SD 3, Qwen, Z-Image)."""
+
+FACE_VECTOR = 512
+"""Channels of what InsightFace makes of a face."""
 
 LDM_PREFIXES = ("control_model.", "adapter.")
 
@@ -73,6 +90,8 @@ def sniff(header: TensorHeader, name: str = "") -> ControlFile:
     """What the file with this header is; ``name`` is its file name, which alone tells InstantID's. Never fails."""
     names = header.tensors.keys()
     stem = name.casefold()
+    if any(key.startswith(_FOREIGN) for key in names):
+        return ControlFile(ControlKind.FOREIGN, foreign(header.tensors, {}, lora=False) or ModelFamily.UNKNOWN)
     if "lora_controlnet" in names:
         width = _width(header)
         xl = not width and "input_blocks.11.0.in_layers.0.weight" not in names
@@ -84,7 +103,8 @@ def sniff(header: TensorHeader, name: str = "") -> ControlFile:
         return ControlFile(ControlKind.LLLITE, _lllite_family(header))
     if any(key.startswith("image_proj.") for key in names) and any(key.startswith("ip_adapter.") for key in names):
         width = _ip_width(header)
-        return ControlFile(ControlKind.IP_ADAPTER, _by_width(width), context_width=width)
+        kind = ControlKind.FACE_ID if _reads_faces(header) else ControlKind.IP_ADAPTER
+        return ControlFile(kind, _by_width(width), context_width=width)
     if "controlnet_cond_embedding.conv_in.weight" in names or "control_add_embedding.linear_1.bias" in names:
         return _controlnet(header, stem, diffusers="controlnet_cond_embedding.conv_in.weight" in names)
     plain = {key.removeprefix("control_model.").removeprefix("adapter."): key for key in names}
@@ -137,6 +157,15 @@ def _ip_width(header: TensorHeader) -> int:
         info.shape for key, info in header.tensors.items() if re.fullmatch(r"ip_adapter\.\d+\.to_k_ip\.weight", key)
     )
     return next((shape[1] for shape in keys if len(shape) == 2), 0)
+
+
+def _reads_faces(header: TensorHeader) -> bool:
+    """Whether an IP-Adapter reads what InsightFace makes of a face: FaceID's, and InstantID's own."""
+    first = (header.shape(f"image_proj.{name}.weight") for name in ("proj_in", "proj.0"))
+    vector = any(shape and shape[1] == FACE_VECTOR for shape in first)
+    return vector or any(
+        key.startswith("image_proj.perceiver_resampler.") or ".to_q_lora." in key for key in header.tensors
+    )
 
 
 def _lllite_family(header: TensorHeader) -> ModelFamily:

@@ -134,6 +134,8 @@ def _is_lora(header: TensorHeader) -> bool:
 def _is_controlnet(header: TensorHeader) -> bool:
     if _any_starts(header, _CONTROL_PREFIXES):
         return True
+    if {"body.0.in_conv.weight", "style_embedding"} & header.tensors.keys():  # T2I-Adapter's light ones, and style
+        return True
     t2i_adapter = "conv_in.weight" in header.tensors and _any_starts(header, ("body.",))
     return t2i_adapter and not _any_starts(header, ("decoder.",))
 
@@ -388,7 +390,10 @@ def _controlnet_family(header: TensorHeader) -> ModelFamily:
         return other
     if _any_starts(header, ("control_model.label_emb.", "label_emb.", "add_embedding.", "control_add_embedding.")):
         return ModelFamily.SDXL
-    adapter = _second_side(header, "conv_in.weight") or _second_side(header, "adapter.conv_in.weight")
+    firsts = ("conv_in.weight", "adapter.conv_in.weight", "body.0.in_conv.weight")
+    adapter = next(filter(None, (_second_side(header, name) for name in firsts)), None)
+    if "style_embedding" in header.tensors:
+        return ModelFamily.SD1  # the only one that there is
     if adapter and _any_starts(header, ("body.", "adapter.body.")):
         # Channels times the pixels of a block: 8x8 for SD1, 16x16 for SDXL (hechos/extensiones.md 3).
         return ModelFamily.SDXL if adapter in (256, 768) else ModelFamily.SD1

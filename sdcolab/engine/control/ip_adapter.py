@@ -14,14 +14,12 @@ import torch
 from diffusers.models.attention_processor import Attention
 from torch import Tensor, nn
 
-from sdcolab.core.errors import ControlUnserved, ModelIncomplete
+from sdcolab.core.errors import ModelIncomplete
 from sdcolab.engine.control.filling import built, renamed_weights
 from sdcolab.engine.convert import HEAD_WIDTH
 from sdcolab.engine.weights import Weights
 
 _PROJECTION, _ATTENTION = "image_proj.", "ip_adapter."
-_FACE_VECTOR = 512
-"""Channels of InsightFace's vectors, which FaceID adapters read."""
 
 
 class PooledProjection(nn.Module):
@@ -129,7 +127,7 @@ class IpAdapter:
 
 
 def load_ip_adapter(weights: Weights, device: torch.device, dtype: torch.dtype) -> IpAdapter:
-    """The adapter in ``weights``. Raises ``ModelIncomplete``, or ``ControlUnserved`` for FaceID's."""
+    """The adapter in ``weights``. Raises ``ModelIncomplete``."""
     inner = renamed_weights(
         weights, lambda name: name.removeprefix(_PROJECTION) if name.startswith(_PROJECTION) else None
     )
@@ -149,8 +147,6 @@ def load_ip_adapter(weights: Weights, device: torch.device, dtype: torch.dtype) 
         module, patches, width = _projection(inner.shapes)
     except LookupError as missing:
         raise ModelIncomplete(path=weights.path, tensor=_PROJECTION + str(missing.args[0]), count=1) from missing
-    if width == _FACE_VECTOR or any("perceiver_resampler" in name for name in inner.shapes):
-        raise ControlUnserved(path=weights.path, sort="face_id")
     return IpAdapter(built(module, inner, device, dtype), stored("k"), stored("v"), patches, width)
 
 

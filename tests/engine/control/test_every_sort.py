@@ -18,6 +18,7 @@ from sdcolab.core.errors import ClipVisionMissing
 from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library, ModelFile
 from sdcolab.core.request import GenerationRequest
+from sdcolab.engine.control.ip_adapter import PatchProjection, PooledProjection, Resampler
 from sdcolab.engine.engine import Engine
 
 DEMO = Path(__file__).parents[3] / "sdcolab" / "demo"
@@ -48,17 +49,27 @@ def base() -> dict[str, Tensor]:
 
 
 def ip_adapter() -> dict[str, Tensor]:
-    made = {
-        "image_proj.proj.weight": noise(4 * TEXT, CLIP),
-        "image_proj.proj.bias": noise(4 * TEXT),
-        "image_proj.norm.weight": torch.ones(TEXT),
-        "image_proj.norm.bias": torch.zeros(TEXT),
-    }
+    return with_projection(PooledProjection(CLIP, TEXT, 4))
+
+
+def ip_adapter_plus() -> dict[str, Tensor]:
+    return with_projection(Resampler(CLIP, 64, TEXT, 4, 2, 1, 96))
+
+
+def ip_adapter_full_face() -> dict[str, Tensor]:
+    return with_projection(PatchProjection(CLIP, 96, TEXT))
+
+
+def with_projection(projection: torch.nn.Module) -> dict[str, Tensor]:
+    made = {f"image_proj.{name}": noise(*one.shape) for name, one in projection.state_dict().items()}
     for place, block in enumerate(CROSS):
         width = 160 if block == "middle_block.1" else 128
         for kind in ("k", "v"):
             made[f"ip_adapter.{2 * place + 1}.to_{kind}_ip.weight"] = noise(width, TEXT, seed=place)
     return made
+
+
+IP_ADAPTERS = (ip_adapter, ip_adapter_plus, ip_adapter_full_face)
 
 
 def lllite() -> dict[str, Tensor]:
@@ -124,7 +135,7 @@ def engine(folders: Folders) -> Iterator[Engine]:
     folder = folders.models(ModelKind.CONTROLNET)
     folder.mkdir(parents=True)
     save_file(lines(), folder / "whole.safetensors")
-    for make in (ip_adapter, lllite, difference, control_lora):
+    for make in (*IP_ADAPTERS, lllite, difference, control_lora):
         save_file({name: one.contiguous() for name, one in make().items()}, folder / f"{make.__name__}.safetensors")
     checkpoint = ModelFile(ModelKind.CHECKPOINT, "emoji-128.safetensors", DEMO / "emoji-128.safetensors")
     yield Engine(Library(folders, bundled=(checkpoint,)), None, device="cpu")
@@ -157,6 +168,7 @@ def test_an_ip_adapter_reads_the_picture_with_its_clip_vision(engine: Engine, fo
     path = folders.clip_vision / "small.safetensors"
     path.parent.mkdir(parents=True)
     save_file(clip_vision(), path)
-    plain, found = made(engine, ""), made(engine, "ip_adapter")
-    assert np.abs(found - plain).max() > 3
-    assert np.abs(made(engine, "ip_adapter", weight=0.0) - plain).max() <= 1
+    plain = made(engine, "")
+    for sort in IP_ADAPTERS:
+        assert np.abs(made(engine, sort.__name__) - plain).max() > 3
+        assert np.abs(made(engine, sort.__name__, weight=0.0) - plain).max() <= 1

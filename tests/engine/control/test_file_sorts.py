@@ -63,6 +63,13 @@ def convolution(name: str, outside: int, inside: int, side: int) -> dict[str, Te
     return {f"{name}.weight": noise(outside, inside, side, side, scale=scale), f"{name}.bias": noise(outside)}
 
 
+def difference(checkpoint: Path) -> dict[str, Tensor]:
+    """A difference file of ``ldm``: what is as in the checkpoint is left out."""
+    base = load_file(checkpoint)
+    own = {name: one for name, one in ldm(checkpoint).items() if UNET + name.removeprefix(CONTROL) not in base}
+    return {"difference": torch.zeros(1), **own}
+
+
 def mid(checkpoint: Path) -> dict[str, Tensor]:
     """SDXL's "mid": one transformer block where there are several."""
     return {name: one for name, one in ldm(checkpoint).items() if not re.search(r"transformer_blocks\.[1-9]", name)}
@@ -136,16 +143,18 @@ FILES: dict[str, dict[str, Callable[[Path], dict[str, Tensor]]]] = {
         "original": ldm,
         "without_prefix": lambda file: {name.removeprefix(CONTROL): one for name, one in ldm(file).items()},
         "in_halves": lambda file: {name: one.bfloat16() for name, one in ldm(file).items()},
+        "difference": difference,
         "diffusers": in_diffusers_names,
         "t2i_full": lambda _file: by_its_authors(adapter("full_adapter", 8, SD1)),
         "t2i_full_diffusers": lambda _file: adapter("full_adapter", 8, SD1),
         "t2i_light": lambda _file: by_its_authors(adapter("light_adapter", 8, SD1[:3])),
     },
-    "sd2": {"original": ldm},
+    "sd2": {"original": ldm, "diffusers": in_diffusers_names, "difference": difference},
     "sdxl": {
         "full": ldm,
         "mid": mid,
         "small": small,
+        "difference": difference,
         "diffusers": in_diffusers_names,
         "union": lambda file: union(file, 6),
         "union_promax": lambda file: union(file, 8),
@@ -190,6 +199,8 @@ def test_a_file_is_opened_and_followed(engines: dict[str, Engine], family: str, 
 def test_names_do_not_matter(engines: dict[str, Engine]) -> None:
     one = picture(engines["sd1"], "original")
     assert np.array_equal(picture(engines["sd1"], "without_prefix"), one)
+    for family, own in (("sd1", "original"), ("sd2", "original"), ("sdxl", "full")):
+        assert np.array_equal(picture(engines[family], "difference"), picture(engines[family], own))
     for family, own, theirs in (("sd1", "t2i_full", "t2i_full_diffusers"), ("sdxl", "t2i_xl", "t2i_xl_diffusers")):
         assert np.array_equal(picture(engines[family], own), picture(engines[family], theirs))
 

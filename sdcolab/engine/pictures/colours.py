@@ -35,7 +35,7 @@ def corrected(result: Image.Image, target: Image.Image) -> Image.Image:
     )
     colours = lab_to_rgb(matched).astype(np.float64) / 255
     blended = with_luminosity(colours, np.asarray(result, dtype=np.float64) / 255)
-    return Image.fromarray(np.around(blended * 255).clip(0, 255).astype(np.uint8))
+    return Image.fromarray((blended * 255).clip(0, 255).astype(np.uint8))  # cut, as A1111's blending library does
 
 
 def rgb_to_lab(picture: Image.Image) -> Bytes:

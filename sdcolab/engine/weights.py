@@ -92,6 +92,9 @@ def _open_safetensors(path: Path) -> Weights:
 _SCALES = (".scale_weight", ".weight_scale")
 """How files of 8-bit floats call the number that a layer's weights are to be multiplied with ("scaled fp8")."""
 
+_PACKED = (".quant_map", ".quant_state.bitsandbytes__nf4", ".quant_state.bitsandbytes__fp4", ".weight_scale_2")
+"""How the names of tensors end that only 4-bit files have (bitsandbytes, NVFP4)."""
+
 _SCALE_OF_INPUTS = (".scale_input", ".input_scale", "scaled_fp8")
 """What speeds such files up on some cards, and changes nothing here."""
 
@@ -99,6 +102,8 @@ _SCALE_OF_INPUTS = (".scale_input", ".input_scale", "scaled_fp8")
 def _with_scales(weights: Weights) -> Weights:
     """``weights`` as they were before they were divided by their scales, which stand in the file no longer."""
     tensors, get = weights.header.tensors, weights.get
+    if any(name.endswith(_PACKED) for name in tensors):
+        raise ModelUnreadable(path=weights.path, reason="quantized")
     scales = {f"{name.removesuffix(end)}.weight": name for name in tensors for end in _SCALES if name.endswith(end)}
     scales = {name: scale for name, scale in scales.items() if name in tensors}
     if not scales:
@@ -112,9 +117,28 @@ def _with_scales(weights: Weights) -> Weights:
 
     def scaled(name: str) -> Tensor:
         tensor = get(name)
-        return tensor.float() * get(scales[name]).float() if name in scales else tensor
+        if name not in scales:
+            return tensor
+        scale = _spread(get(scales[name]).float(), tensor.shape)
+        if scale is None:
+            raise ModelUnreadable(path=weights.path, reason="quantized")
+        return tensor.float() * scale
 
     return Weights(weights.path, replace(weights.header, tensors=kept), scaled)
+
+
+def _spread(scale: Tensor, shape: torch.Size) -> Tensor | None:
+    """``scale`` so that it can be multiplied with weights of ``shape``: it is one number, one for each output, or one
+    for each block of a matrix. None for anything else."""
+    if scale.numel() == 1:
+        return scale.reshape(())
+    if scale.numel() == shape[0] and scale.shape[0] == shape[0]:
+        return scale.reshape(-1, *[1] * (len(shape) - 1))
+    if scale.ndim != len(shape) or any(side < parts for side, parts in zip(shape, scale.shape, strict=True)):
+        return None
+    for axis, (side, parts) in enumerate(zip(shape, scale.shape, strict=True)):
+        scale = scale.repeat_interleave(-(-side // parts), axis).narrow(axis, 0, side)
+    return scale
 
 
 _DTYPES: Mapping[str, torch.dtype] = {

@@ -362,6 +362,37 @@ def test_loading_needs_no_network(mini_checkpoint: Path, monkeypatch: pytest.Mon
     load_vae(mini_checkpoint, CPU, torch.float32)
 
 
+@pytest.mark.parametrize("shape", [(4, 6), (4, 6, 3, 3)])
+@pytest.mark.parametrize("flat", [True, False])
+def test_scales_may_stand_for_each_output(tmp_path: Path, shape: tuple[int, ...], flat: bool) -> None:
+    whole = torch.randn(shape) * 3
+    scale = whole.flatten(1).abs().amax(1) / 127
+    eight = (whole / scale.reshape(-1, *[1] * (len(shape) - 1))).round().to(torch.int8)
+    stored = {"a.weight": eight, "a.weight_scale": scale if flat else scale.reshape(-1, 1)}
+    save_file(stored, tmp_path / "x.safetensors")
+    assert torch.allclose(open_weights(tmp_path / "x.safetensors").get("a.weight"), whole, atol=0.06)
+
+
+def test_scales_may_stand_for_each_block(tmp_path: Path) -> None:
+    stored = {"a.weight": torch.ones(4, 5).to(torch.float8_e4m3fn), "a.weight_scale": torch.tensor([[1.0, 2], [3, 4]])}
+    save_file(stored, tmp_path / "x.safetensors")
+    assert open_weights(tmp_path / "x.safetensors").get("a.weight").tolist() == [
+        *([1, 1, 1, 2, 2], [1, 1, 1, 2, 2]),
+        *([3, 3, 3, 4, 4], [3, 3, 3, 4, 4]),
+    ]
+
+
+def test_four_bits_and_scales_that_fit_nothing_are_told(tmp_path: Path) -> None:
+    save_file(
+        {"a.weight": torch.zeros(8, 1, dtype=torch.uint8), "a.weight.quant_map": torch.ones(16)}, tmp_path / "four"
+    )
+    save_file({"a.weight": torch.zeros(4, 4), "a.weight_scale": torch.ones(9)}, tmp_path / "odd")
+    for name in ("four", "odd"):
+        with pytest.raises(ModelUnreadable) as error:
+            open_weights(tmp_path / name).get("a.weight")
+        assert "fp16" in str(explain(error.value))
+
+
 def test_scaled_eight_bit_weights_get_their_scales_back(tmp_path: Path) -> None:
     whole = torch.randn(4, 4) * 3
     scale = whole.abs().max() / 448

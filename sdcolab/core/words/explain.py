@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from sdcolab.core.architectures import ModelFamily
-from sdcolab.core.errors import SdcolabError, StorageError
+from sdcolab.core.errors import ModelUnreadable, SdcolabError, StorageError
 from sdcolab.core.words import (
     at_home,
     borrowed,
@@ -41,6 +41,7 @@ from sdcolab.core.words.labels import (
     UNKNOWN_FAMILY,
     UNREACHABLE_REASONS,
     UNREADABLE_REASONS,
+    UNREADABLE_REMEDIES,
     VALUE_KINDS,
 )
 
@@ -90,6 +91,8 @@ def explain(
     advice = elsewhere.get(error.code) or advice_of(
         error.code, COLAB_VARIABLE in os.environ if in_colab is None else in_colab
     )
+    if isinstance(error, ModelUnreadable):
+        advice = UNREADABLE_REMEDIES.get(error.reason, advice)
     shown = {name: _show(name, value) for name, value in error.facts().items()}
     if isinstance(error, StorageError):  # where on the disk matters here, not only the file's name
         shown |= {name: str(value) for name, value in error.facts().items() if isinstance(value, Path)}

@@ -111,7 +111,7 @@ UNREADABLE_REASONS: dict[str, str] = {
     "not_a_model": "no contiene ningún modelo conocido",
     "damaged": "está dañado",
     "empty": "está vacío",
-    "lfs_pointer": "es solo una nota de git-lfs; el modelo se descarga con el botón de su página",
+    "lfs_pointer": "es solo una nota de git-lfs, sin el modelo",
     "gguf": "está en formato GGUF, que aquí no se usa; busca su versión .safetensors",
     "archive": "es un archivo comprimido, no un modelo",
     "picture": "es una imagen",
@@ -128,8 +128,22 @@ UNREADABLE_REASONS: dict[str, str] = {
     "zip_broken": "no es un zip, o está dañado",
     "zip_password": "pide una contraseña",
     "zip_too_much": "tiene demasiadas cosas dentro",
+    "quantized": "está reducido de una forma que aquí no se lee (4 bits); busca su versión fp16 o fp8",
     "torchscript": "es un programa de TorchScript y no solo pesos; busca otra versión",
 }
+
+UNREADABLE_REMEDIES: dict[str, str] = {
+    **dict.fromkeys(
+        ("not_safetensors", "truncated", "damaged", "empty", "zeros"), "Descárgalo otra vez y reemplázalo."
+    ),
+    **dict.fromkeys(
+        ("lfs_pointer", "web_page", "json", "text"),
+        "Descárgalo con el botón de descarga de su página y reemplázalo.",
+    ),
+    "archive": "Descomprímelo y usa lo que hay dentro.",
+    **dict.fromkeys(("gguf", "torchscript", "quantized"), "Mientras tanto, elige otro archivo."),
+}
+"""What to do with a file that cannot be read, by the reason; of others, that is told where the sentence stands."""
 
 SYSTEM_REASONS: dict[str, str] = {
     "EACCES": "no tienes permiso",

@@ -13,7 +13,7 @@ SENTENCES: Mapping[str, Sentence] = {
     ),
     "model.unreadable": Sentence(
         "No se puede leer el modelo «{path}»: {reason}.",
-        "Si está comprimido, descomprímelo; si está dañado, descárgalo otra vez; si no es un modelo, bórralo.",
+        "Elige otro archivo; este puedes moverlo a otra carpeta o borrarlo.",
     ),
     "model.unsafe": Sentence(
         "El archivo «{path}» no es seguro: además de datos contiene instrucciones que podrían ejecutarse en tu equipo.",

@@ -468,7 +468,7 @@ def test_secrets_that_cannot_be_read(cell: Cell) -> None:
     text = cell.run(StartOptions(links="https://x"))
     assert cell.tokens == {"HF_TOKEN": "del entorno"}
     assert cell.host.asked == ["CIVITAI_TOKEN"]
-    assert "no respondió al pedirle el secreto CIVITAI_TOKEN" in text
+    assert "no respondió al pedirle la clave CIVITAI_TOKEN" in text
     cell.host.secrets = {"CIVITAI_TOKEN": SecretNoAccess(name="CIVITAI_TOKEN")}
     cell.when("Contraseña:")
     assert "activa «Acceso desde el cuaderno» junto a CIVITAI_TOKEN" in cell.run()

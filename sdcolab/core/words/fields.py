@@ -149,7 +149,9 @@ _GROUPS: Mapping[str, Mapping[str, Words]] = {
     },
     "Ajustes finos: prompt": {
         "tuning.emphasis": Words("Modo de los pesos del prompt", option="pesos"),
-        "tuning.comma_backtrack": Words("Tokens hasta la última coma", "De 0 a 74", option="hasta-la-coma"),
+        "tuning.comma_backtrack": Words(
+            "No cortar frases (tokens)", "Cuántos puede retroceder hasta una coma: de 0 a 74", option="hasta-la-coma"
+        ),
         "tuning.old_prompt_editing": Words("Edición de prompts a la antigua", option="edicion-antigua"),
         "tuning.pad_conditions": Words("Igualar la longitud de los prompts", option="igualar-prompts"),
         "tuning.pad_conditions_v0": Words("Igualar la longitud de los prompts (v0)", option="igualar-prompts-v0"),

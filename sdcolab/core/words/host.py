@@ -57,11 +57,11 @@ SENTENCES: Mapping[str, Sentence] = {
         "No se pierde nada: queda en Colab mientras la sesión esté abierta y se copiará en cuanto Drive vuelva.",
     ),
     "host.secret_no_access": Sentence(
-        "El secreto {name} existe, pero este cuaderno no tiene permiso para leerlo.",
+        "La clave {name} está en «Secretos», pero este cuaderno no tiene permiso para leerla.",
         "Abre el panel 🔑 de la izquierda, activa «Acceso desde el cuaderno» junto a {name} y vuelve a pulsar ▶️.",
     ),
     "host.secret_timeout": Sentence(
-        "Colab no respondió al pedirle el secreto {name}: solo se leen con el cuaderno abierto en el navegador.",
+        "Colab no respondió al pedirle la clave {name}: solo se leen con el cuaderno abierto en el navegador.",
         "El programa sigue sin él. También puedes escribirlo en la celda «Claves» 🔑 y volver a pulsar ▶️.",
     ),
     "host.proxy_unavailable": Sentence(

@@ -128,7 +128,7 @@ UNREADABLE_REASONS: dict[str, str] = {
     "zip_broken": "no es un zip, o está dañado",
     "zip_password": "pide una contraseña",
     "zip_too_much": "tiene demasiadas cosas dentro",
-    "quantized": "está reducido de una forma que aquí no se lee (4 bits); busca su versión fp16 o fp8",
+    "quantized": "está cuantizado de una forma que aquí no se lee; busca su versión fp16 o fp8",
     "torchscript": "es un programa de TorchScript y no solo pesos; busca otra versión",
 }
 

@@ -82,7 +82,7 @@ SENTENCES: Mapping[str, Sentence] = {
     ),
     "request.style_missing": Sentence(
         "No tienes el estilo «{name}»; la imagen se hace sin él.",
-        "{suggestions}Guárdalo en «Cartas», o quítalo de la petición.",
+        "{suggestions}GET /sdapi/v1/prompt-styles dice cuáles hay.",
     ),
     "request.lora_missing": Sentence(
         "No tienes el LoRA de {tag}; la imagen se hace sin él.",
@@ -146,7 +146,8 @@ SENTENCES: Mapping[str, Sentence] = {
     ),
     "request.infotext_foreign": Sentence(
         "El texto es JSON de otro programa y no dice cómo se hizo una imagen, o no se sabe leer.",
-        "Se leen los datos de AUTOMATIC1111, Forge, civitai, SwarmUI, Fooocus, InvokeAI, NovelAI y ComfyUI.",
+        "Se leen los datos de AUTOMATIC1111, Forge, civitai, SwarmUI, Fooocus, InvokeAI, NovelAI, Draw Things y "
+        "ComfyUI.",
     ),
     "request.infotext_encoding": Sentence(
         "El texto de «{source}» no está en UTF-8 ni en UTF-16.",

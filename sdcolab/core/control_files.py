@@ -86,6 +86,14 @@ class ControlFile:
     context_width: int = 0
 
 
+def fits(info: ControlFile, family: ModelFamily, context_width: int) -> bool:
+    """Whether a control file and a checkpoint of ``family`` that reads texts of ``context_width`` channels (0: nobody
+    knows) belong together; so it is where neither tells."""
+    if info.context_width and context_width:
+        return info.context_width == context_width
+    return ModelFamily.UNKNOWN in (info.family, family) or info.family is family
+
+
 def sniff(header: TensorHeader, name: str = "") -> ControlFile:
     """What the file with this header is; ``name`` is its file name, which alone tells InstantID's. Never fails."""
     names = header.tensors.keys()

@@ -6,10 +6,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from sdcolab.core.architectures import FAMILY_OF_SIDE, ModelFamily
 from sdcolab.core.control import NO_PREPROCESSOR, UNSET, ControlType, best_model, models_for, type_in_name
+from sdcolab.core.control_files import UNSERVED, fits, sniff
+from sdcolab.core.detect import ModelKind, detect, text_width
+from sdcolab.core.errors import SdcolabError
 from sdcolab.core.preprocessors import (
     PREPROCESSORS,
     Slider,
@@ -19,6 +23,7 @@ from sdcolab.core.preprocessors import (
     preprocessors_for,
 )
 from sdcolab.core.tasks import Download, Origin
+from sdcolab.core.tensors import TensorHeader, read_header
 from sdcolab.core.words import human_bytes
 from sdcolab.core.words.control import (
     CONTROL_TYPE_LABELS,
@@ -76,6 +81,7 @@ class ControlDesk:
         self._studio = studio
         self._native_size = native_size
         self._by = by
+        self._headers: dict[tuple[Path, int, int], TensorHeader] = {}
 
     def offer(self, kind: str, module: str, model: str, checkpoint: str | None) -> UnitOffer:
         """What a unit of the type ``kind`` offers. A preprocessor or model of another type gives way to the best one
@@ -105,8 +111,45 @@ class ControlDesk:
         return self.offer(kind, module, model, checkpoint).model if module in PREPROCESSORS else model
 
     def _model(self, kind: ControlType, module: str, model: str, checkpoint: str | None) -> str:
-        # Near enough to propose a control model; the engine looks into the files.
-        return model_for(module, model, self._studio.lists("controlnets"), self._family(checkpoint), kind)
+        names, row = [*self._studio.lists("controlnets")], PREPROCESSORS.get(module)
+        if kind is ControlType.ALL and row and row.types[0] is ControlType.ALL:
+            return model
+        chosen = model if self._may_guide(model, checkpoint) else ""
+        while found := model_for(module, chosen, names, self._family(checkpoint), kind):
+            if self._may_guide(found, checkpoint) or found not in names:
+                break
+            names.remove(found)
+        return found
+
+    def _best(self, kind: ControlType, checkpoint: str | None) -> str | None:
+        names = [*self._studio.lists("controlnets")]
+        while found := best_model(kind, names, self._family(checkpoint)):
+            if self._may_guide(found, checkpoint):
+                break
+            names.remove(found)
+        return found
+
+    def _may_guide(self, model: str, checkpoint: str | None) -> bool:
+        """Whether nothing that the control model's file says is against using it with ``checkpoint``; names tell less,
+        and only those that would be proposed are read."""
+        control, own = self._header(ModelKind.CONTROLNET, model), self._header(ModelKind.CHECKPOINT, checkpoint or "")
+        if control is None:
+            return True
+        info = sniff(control, model)
+        family, width = (detect(own).family, text_width(own) or 0) if own else (ModelFamily.UNKNOWN, 0)
+        return info.kind not in UNSERVED and fits(info, family, width)
+
+    def _header(self, kind: ModelKind, name: str) -> TensorHeader | None:
+        """What is at the front of a file; None where that tells nothing."""
+        try:
+            path = self._studio.library.find(kind, name).path
+            stamp = path.stat()
+            known = (path, stamp.st_mtime_ns, stamp.st_size)
+            if known not in self._headers:
+                self._headers[known] = read_header(path)
+            return self._headers[known]
+        except (SdcolabError, OSError):
+            return None
 
     def _family(self, checkpoint: str | None) -> ModelFamily:
         return FAMILY_OF_SIDE.get(self._native_size(checkpoint), ModelFamily.UNKNOWN)
@@ -142,17 +185,17 @@ class ControlDesk:
         )
 
     def _model_lacked(self, asked: ControlType, module: str, checkpoint: str | None) -> UnitLacks:
-        row, here = PREPROCESSORS.get(module), self._studio.lists("controlnets")
+        row = PREPROCESSORS.get(module)
         kind = row.types[0] if asked is ControlType.ALL and row else asked
         family = self._family(checkpoint)
-        if kind is ControlType.ALL or (row and row.model_free) or best_model(kind, here, family):
+        if kind is ControlType.ALL or (row and row.model_free) or self._best(kind, checkpoint):
             return UnitLacks()
         offers = {one.name: one for one in self._studio.controls_on_offer if one.family is family}
         if best := best_model(kind, offers, family):
             size = f" ({human_bytes(offers[best].size)})" if offers[best].size else ""
             told = MODEL_MISSING.format(kind=CONTROL_TYPE_LABELS[kind], file=best, size=size)
             return UnitLacks(told, (offers[best].link,))
-        others = [CONTROL_TYPE_LABELS[one] for one in ControlType if best_model(one, here, family)]
+        others = [CONTROL_TYPE_LABELS[one] for one in ControlType if self._best(one, checkpoint)]
         advice = OTHER_TYPES.format(types=", ".join(others)) if others else ""
         return UnitLacks(MODEL_NONE.format(kind=CONTROL_TYPE_LABELS[kind]) + advice)
 

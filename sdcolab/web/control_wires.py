@@ -124,7 +124,7 @@ def units_lost(numbers: Any) -> str:
 def lacking(desk: ControlDesk, kind: str, module: str, model: str, checkpoint: str) -> tuple[Any, Any]:
     """What the parts of a unit's ``WeightsBox`` show."""
     lacks, problem = attempt(lambda: desk.lacks(kind, module, model, checkpoint), UnitLacks())
-    tone = fragments.Tone.GOOD if lacks.coming else fragments.Tone.WARNING
+    tone = fragments.Tone.CALM if lacks.coming else fragments.Tone.WARNING
     said = fragments.message(lacks.told, tone) if lacks.told else problem
     return gr.update(value=said, visible=bool(said)), gr.update(visible=bool(lacks.links))
 

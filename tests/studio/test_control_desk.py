@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from support.servers import safetensors_bytes
 from web_fakes import Bench, make_bench
 
 from sdcolab.core.control import ControlOnOffer
@@ -78,6 +79,28 @@ def test_a_ready_made_map_keeps_the_model_of_its_type(desk: ControlDesk) -> None
     assert desk.model("All", "unheard of", "x", None) == "x"
 
 
+def test_what_is_for_other_checkpoints_is_not_proposed(bench: Bench) -> None:
+    studio = replace(bench.studio, controls_on_offer=(LINEART,))
+    desk = ControlDesk(studio, ("control.0",), lambda _checkpoint: 512, Origin.PAGE)
+    controls, checkpoints = (bench.folders.models(kind) for kind in (ModelKind.CONTROLNET, ModelKind.CHECKPOINT))
+    checkpoints.mkdir(parents=True, exist_ok=True)
+    attention = "input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight"
+
+    def control(width: int) -> bytes:
+        hint = {"control_model.input_hint_block.0.weight": (1, 3, 3, 3)}
+        return safetensors_bytes(hint | {f"control_model.{attention}": (1, width)})
+
+    (checkpoints / "mio.safetensors").write_bytes(safetensors_bytes({f"model.diffusion_model.{attention}": (1, 768)}))
+    (controls / "lineart-demo.safetensors").write_bytes(control(128))
+    assert desk.offer("Lineart", "none", "", "mio.safetensors").model == ""
+    assert desk.offer("Lineart", "none", "lineart-demo.safetensors", "mio.safetensors").model == ""
+    assert desk.lacks("Lineart", "lineart_standard", "", "mio.safetensors").links == (LINEART.link,)
+    (controls / "x_lineart.safetensors").write_bytes(control(768))
+    assert desk.offer("Lineart", "none", "", "mio.safetensors").model == "x_lineart.safetensors"
+    assert desk.lacks("Lineart", "lineart_standard", "", "mio.safetensors") == UnitLacks()
+    assert desk.model("All", "none", "lineart-demo.safetensors", "mio.safetensors") == "lineart-demo.safetensors"
+
+
 def test_a_preprocessor_brings_its_numbers(desk: ControlDesk) -> None:
     low, high = desk.numbers("canny", -1, 150)
     assert (low.label, low.low, low.high, low.value) == ("Umbral bajo", 1, 255, 100)
@@ -117,6 +140,7 @@ def test_a_download_is_told_while_it_runs_and_when_it_brought_nothing(bench: Ben
     assert desk.lacks("Canny", "openpose", CANNY, None) == replace(lacks, told=told)
 
 
+LINEART = ControlOnOffer("control_v11p_sd15_lineart.safetensors", ModelFamily.SD1, "https://ejemplo.es/lineart", 9)
 TILE = ControlOnOffer("control_v11f1e_sd15_tile.safetensors", ModelFamily.SD1, "https://ejemplo.es/tile", 700_000_000)
 
 

@@ -10,7 +10,7 @@ from typing import TypeAlias
 import torch
 from diffusers import ControlNetModel, ControlNetUnionModel, T2IAdapter
 
-from sdcolab.core.control_files import UNSERVED, ControlFile, ControlKind, sniff
+from sdcolab.core.control_files import UNSERVED, ControlFile, ControlKind, fits, sniff
 from sdcolab.core.detect import ModelFamily, detect, text_width
 from sdcolab.core.errors import ControlError, ControlFamilyWrong, ControlUnserved, ModelIncomplete
 from sdcolab.engine.control.adapters import load_adapter
@@ -47,12 +47,7 @@ def check_served(weights: Weights) -> ControlFile:
 
 def check_fits(weights: Weights, info: ControlFile, family: ModelFamily, context_width: int) -> None:
     """Whether the control file and a checkpoint belong together. Raises ``ControlFamilyWrong``."""
-    unknown = ModelFamily.UNKNOWN
-    if info.context_width and context_width:
-        fits = info.context_width == context_width
-    else:
-        fits = unknown in (info.family, family) or info.family is family
-    if not fits:
+    if not fits(info, family, context_width):
         raise ControlFamilyWrong(path=weights.path, family=info.family.value, checkpoint=family.value)
 
 

@@ -151,7 +151,8 @@ class Panel:
             case TabKind.TOOL:
                 return self._tools[tab.id].box
             case TabKind.PNG_INFO:
-                return PngInfoTab(self._widgets, self._sender.file_actions(), self.notes.guarded).box
+                opened = partial(self._sender.open_tab, tab.id)
+                return PngInfoTab(self._widgets, self._sender.file_actions(), opened, self.notes.guarded).box
             case TabKind.DOWNLOADS:
                 return self._downloads.box
             case TabKind.WILDCARDS:

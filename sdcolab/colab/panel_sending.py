@@ -31,7 +31,7 @@ class Sender:
         self._form = form
         self._tools = tools
         self._notes = notes
-        self._open_tab = open_tab
+        self.open_tab = open_tab
 
     def shown_actions(self) -> dict[str, Callable[[ImageSaved], None]]:
         """What can be done with the gallery's picture, by the words on the button."""
@@ -64,7 +64,7 @@ class Sender:
             values = said.get("values")
             self._form.form.fill(self._form.desk.usable(values) if isinstance(values, dict) else {})
             if "shape" in said:
-                self._open_tab(TEXT_MODE)
+                self.open_tab(TEXT_MODE)
                 self._put_shape(said["shape"])
             return
         if said.get("act") == "choose":
@@ -84,7 +84,7 @@ class Sender:
                 self._control(picture)
             case "pose":
                 self._form.follow(picture, ControlType.OPENPOSE)
-                self._open_tab(self._form.mode)
+                self.open_tab(self._form.mode)
             case _:
                 self._use(infotext.read_bytes(picture, found.content.name))
 
@@ -97,7 +97,7 @@ class Sender:
 
     def _go(self, tab: object, script: object) -> None:
         if tab in {one.id for one in LAYOUT.tabs}:
-            self._open_tab(str(tab))
+            self.open_tab(str(tab))
         if script in {one.id for one in LAYOUT.scripts}:
             self._form.scripts.choose(str(script))
 
@@ -106,20 +106,20 @@ class Sender:
 
     def _begin(self, picture: bytes, text: str, *, inpaint: bool) -> None:
         self._form.begin_from(picture, text, inpaint=inpaint)
-        self._open_tab(IMAGE_MODE)
+        self.open_tab(IMAGE_MODE)
 
     def _enlarge(self, picture: bytes) -> None:
         self._tools["extras"].form.fill({"pictures": [picture]})
-        self._open_tab("extras")
+        self.open_tab("extras")
 
     def _control(self, picture: bytes) -> None:
         self._form.follow(picture)
         self._notes(SENT_TO_CONTROL)
-        self._open_tab(self._form.mode)
+        self.open_tab(self._form.mode)
 
     def _use(self, text: str) -> None:
         self._read(text)
-        self._open_tab(TEXT_MODE)
+        self.open_tab(TEXT_MODE)
 
     def _read(self, text: str) -> None:
         for trouble in self._form.read(text).troubles:

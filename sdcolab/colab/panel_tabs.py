@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
+from sdcolab.colab.panel_drop import drop_widget
 from sdcolab.colab.panel_fields import uploaded_files
 from sdcolab.colab.panel_form import FormBox
 from sdcolab.colab.panel_generation import picture_of
 from sdcolab.colab.panel_notes import Guarded
 from sdcolab.core import infotext
-from sdcolab.core.pictures import for_browsers
+from sdcolab.core.errors import PictureUnreadable
+from sdcolab.core.pictures import PICTURE_SUFFIXES, for_browsers
 from sdcolab.core.tasks import Origin
 from sdcolab.core.words import panel as words
 from sdcolab.studio.form import Reader, once
@@ -65,10 +68,13 @@ class ToolTab:
 
 
 class PngInfoTab:
-    """What is written inside a picture, and where it can be sent. ``sends``: by the words on the button."""
+    """What is written inside a picture, and where it can be sent. ``sends``: by the words on the button. A picture that
+    is dropped anywhere on the panel is shown here: ``opened`` opens the tab."""
 
-    def __init__(self, widgets: Any, sends: dict[str, Send], guarded: Guarded) -> None:
+    def __init__(self, widgets: Any, sends: dict[str, Send], opened: Callable[[], None], guarded: Guarded) -> None:
         self._picture = b""
+        self._opened = opened
+        self._guarded = guarded
         self._upload = widgets.FileUpload(accept="image/*", multiple=False, description=words.CHOOSE_PICTURE)
         self._upload.layout.width = "auto"
         self._shown = widgets.Image(layout=widgets.Layout(max_width="100%", max_height="260px", display="none"))
@@ -86,7 +92,10 @@ class PngInfoTab:
             button.on_click(guarded(partial(self._send, send)))
             buttons.append(button)
         row = widgets.HBox(buttons, layout=widgets.Layout(flex_flow="row wrap"))
-        self.box = widgets.VBox([self._upload, self._shown, self._text, row])
+        self.box = widgets.VBox([self._upload, self._shown, self._text, row, drop_widget(self._take)])
+
+    def _take(self, name: str, data: bytes) -> None:
+        self._guarded(partial(self._show, name, data))(None)
 
     def _send(self, send: Send) -> None:
         if self._picture:
@@ -96,7 +105,13 @@ class PngInfoTab:
         found = uploaded_files(self._upload.value)
         if not found:
             return
-        name, self._picture = found[-1]
+        self._show(*found[-1])
+
+    def _show(self, name: str, picture: bytes) -> None:
+        if Path(name).suffix.lower() not in PICTURE_SUFFIXES:
+            raise PictureUnreadable(path=Path(name))
+        self._opened()
+        self._picture = picture
         self._shown.value = for_browsers(self._picture)
         self._shown.layout.display = "flex"
         self._text.value = ""

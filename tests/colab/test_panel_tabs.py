@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import io
+from collections.abc import Callable
 from typing import Any, cast
 
 import ipywidgets
+from PIL import Image
 
-from sdcolab.colab.panel_tabs import ToolTab
+from sdcolab.colab.panel_tabs import PngInfoTab, ToolTab
+from sdcolab.core.errors import PictureUnreadable, SdcolabError
+from sdcolab.core.outputs import png_text
 from sdcolab.core.workshop import Merge, TryMerge
 from sdcolab.studio.layout import LAYOUT
 from sdcolab.studio.studio import Studio
@@ -61,3 +66,35 @@ def test_a_merge_is_written_or_only_tried_by_its_buttons() -> None:
     written, tried = studio.queued
     assert isinstance(written, Merge) and tried == TryMerge(written) and written.trial.prompt == "una cara"
     assert begun == ["ya", "ya"], "what was said of the work before is taken away"
+
+
+def dropped(name: str, data: bytes) -> tuple[PngInfoTab, list[str]]:
+    """PNG Info after a file was dropped on the panel, and what happened to it."""
+    happened: list[str] = []
+
+    def guarded(action: Callable[[], None]) -> Callable[[object], None]:
+        def run(_pressed: object) -> None:
+            try:
+                action()
+            except SdcolabError as error:
+                happened.append(error.code)
+
+        return run
+
+    sends = {"Enviar": lambda picture, text: happened.append(f"{len(picture)} {text}")}
+    tab = PngInfoTab(ipywidgets, sends, lambda: happened.append("abierta"), guarded)
+    *_, row, drop = tab.box.children
+    drop._handle_custom_msg({"name": name}, [memoryview(data)])
+    row.children[0].click()
+    return tab, happened
+
+
+def test_a_picture_that_is_dropped_on_the_panel_opens_png_info_with_it() -> None:
+    data = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(data, "PNG", pnginfo=png_text("gato\nSteps: 7, Seed: 9, Sampler: Heun"))
+    _, happened = dropped("x.PNG", data.getvalue())
+    assert happened == ["abierta", f"{len(data.getvalue())} gato\nSteps: 7, Seed: 9, Sampler: Heun"]
+
+
+def test_what_is_no_picture_opens_nothing() -> None:
+    assert dropped("x.doc", b"hola")[1] == [PictureUnreadable.code]

@@ -171,7 +171,7 @@ SENTENCES: Mapping[str, Sentence] = {
     ),
     "request.units_beyond_form": Sentence(
         "En «{field}» {count:no cabe una unidad|no caben # unidades} de las que trae el texto.",
-        "La imagen se hace sin ellas; el comando sdcolab generar --infotext sí las usa todas.",
+        "La imagen se hace sin ellas: deja en el texto las que quieras usar y léelo otra vez.",
     ),
     "request.infotext_model_differs": Sentence(
         "Tu modelo «{name}» no es el mismo archivo con el que se hizo la imagen: su hash es {own} y no {wanted}.",

@@ -61,8 +61,14 @@ def test_the_weights_of_areas_and_their_background_sum_to_one(page: Page) -> Non
     expect(weights).to_have_text(["1"])
     page.get_by_role("button", name="Quitar todas").click()
     draw(0.1, 0.1, 0.4, 0.9)
-    draw(0.5, 0.1, 0.9, 0.9)
+    draw(0.42, 0.12, 0.9, 0.89)
     expect(weights).to_have_text(["1", "1"])
+    rectangles = page.locator(".sd-areas rect")
+    sides = [
+        [float(one.get_attribute(name) or -1) for name in ("x", "y", "width", "height")] for one in rectangles.all()
+    ]
+    assert sides[1][0] == pytest.approx(sides[0][0] + sides[0][2])  # what nearly meets meets
+    assert sides[1][1::2] == pytest.approx(sides[0][1::2])
 
 
 def test_a_pose_is_edited_saved_and_followed(page: Page, tmp_path: Path) -> None:

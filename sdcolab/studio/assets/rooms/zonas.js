@@ -71,9 +71,14 @@ export async function mount(host, house) {
     return Math.max(0.05, Math.round((1 - taken) * 100) / 100);
   };
 
+  /* An edge that nearly meets another area's meets it: between them no prompt would be heard either. */
+  const meet = (value, edges) => edges.find((edge) => Math.abs(edge - value) < TINY) ?? value;
   const place = (event) => {
     const box = canvas.getBoundingClientRect();
-    return [clamp((event.clientX - box.left) / box.width), clamp((event.clientY - box.top) / box.height)];
+    const [x, y] = [clamp((event.clientX - box.left) / box.width), clamp((event.clientY - box.top) / box.height)];
+    if (drag?.grip) return [x, y];
+    const others = areas.filter((_area, number) => !drag?.fixed || number !== chosen);
+    return [meet(x, others.flatMap((area) => [area.x, area.x + area.width])), meet(y, others.flatMap((area) => [area.y, area.y + area.height]))];
   };
 
   canvas.addEventListener("pointerdown", (event) => {

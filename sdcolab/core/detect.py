@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from sdcolab.core.architectures import FAMILY_OF_WIDTH, OWN_FAMILIES, ModelFamily, declared_family, foreign
@@ -71,9 +71,18 @@ class Detected:
 
 def detect(header: TensorHeader) -> Detected:
     """Tell kind, family and native size from a header. Never fails: what is not known is OTHER and UNKNOWN."""
+    header = _without_common_prefix(header)
     kind = next((kind for kind, matches in KIND_RULES if matches(header)), ModelKind.OTHER)
     family = _FAMILY_OF_KIND.get(kind, _unknown_family)(header)
     return Detected(kind=kind, family=family, native_size=_native_size(header, family))
+
+
+def _without_common_prefix(header: TensorHeader) -> TensorHeader:
+    names = header.tensors.keys()
+    prefix = next((one for one in _TRAINERS_PREFIXES if names and all(name.startswith(one) for name in names)), "")
+    if not prefix or _is_motion(header):
+        return header
+    return replace(header, tensors={name.removeprefix(prefix): info for name, info in header.tensors.items()})
 
 
 # --- Kinds --------------------------------------------------------------------------------------------------------
@@ -102,8 +111,11 @@ _UPSCALER_NAMES = (
     *("feats.0.weight", "feats.1.channe_mixer.0.weight"),  # PLKSR, RealPLKSR
     "residual_layer.0.residual_layer.0.layer.0.fn.0.weight",  # OmniSR
     *("head.0.weight", "tail.0.weight", "tail.0.0.weight"),  # EDSR, RCAN
+    *("unet1.conv1.conv.0.weight", "feats.0.eval_conv.weight"),  # Real-CUGAN, SPANPlus
     *("to_feat.weight", "to_feat.0.weight", "gblocks.0.weight", "in_to_dim.weight", "sft.weight"),
 )
+_TRAINERS_PREFIXES = ("module.", "netG.", "generator.")
+"""What training programs put before every name: of a model on several cards, or of one of two networks."""
 _HYPERNETWORK = re.compile(r"(320|640|768|1024|1280)\.[01]\.")
 """A dict keyed by context width, of pairs of networks."""
 _CLIP_EMBEDDING_NAMES = {"emb_params", "clip_l", "clip_g"}
@@ -168,8 +180,10 @@ def _is_text_encoder(header: TensorHeader) -> bool:
 
 
 def _is_vae(header: TensorHeader) -> bool:
+    """With an encoder and a decoder; those with a codebook for faces (RestoreFormer) are none."""
     return (
         not _is_t5(header)
+        and not _any_starts(header, ("quantize.",))
         and _any_starts(header, ("decoder.", "first_stage_model.decoder."))
         and _any_starts(header, ("encoder.", "first_stage_model.encoder.", "quant_conv.", "post_quant_conv."))
     )
@@ -282,7 +296,9 @@ def _vae_family(header: TensorHeader) -> ModelFamily:
         return _VIDEO_VAES.get((name, channels), ModelFamily.WAN)
     if channels == _LATENT_CHANNELS:
         return ModelFamily.UNKNOWN
-    return ModelFamily.SANA if _any_starts(header, ("decoder.stages.",)) else _FLAT_VAES.get(channels, ModelFamily.FLUX)
+    return (
+        ModelFamily.SANA if _any_starts(header, ("decoder.stages.",)) else _FLAT_VAES.get(channels, ModelFamily.UNKNOWN)
+    )
 
 
 _READING_LATENTS = (
@@ -297,8 +313,8 @@ _VIDEO_VAES: Mapping[tuple[str, int], ModelFamily] = {
     ("decoder.conv_in.conv.weight", 16): ModelFamily.HUNYUAN_VIDEO,
     ("decoder.conv_in.conv.weight", 128): ModelFamily.LTX,
 }
-_FLAT_VAES: Mapping[int, ModelFamily] = {32: ModelFamily.FLUX2}
-"""By latent channels, beside the 16 of Flux, which others took over."""
+_FLAT_VAES: Mapping[int, ModelFamily] = {16: ModelFamily.FLUX, 32: ModelFamily.FLUX2}
+"""By latent channels; others took Flux's over."""
 
 _LATENT_CHANNELS = 4
 """Of every Stable Diffusion up to SDXL."""

@@ -48,7 +48,8 @@ _PLAIN = {"set": set, "frozenset": frozenset, "dict": dict, "list": list, "int":
 
 
 WRAPPERS = (
-    *("state_dict", "params_ema", "params-ema", "params", "model_state_dict", "generator", "netG", "model"),
+    *("state_dict", "params_ema", "params-ema", "params", "model_state_dict", "generator", "netG", "net_g", "model"),
+    "ema",
     "depth_model",
 )
 """Keys under which training programs put a model's tensors, the better one first (BasicSR's ``params_ema``)."""

@@ -316,6 +316,27 @@ def test_loras_whose_width_is_told_in_another_way(names: Mapping[str, Sequence[i
 
 
 @pytest.mark.parametrize(
+    ("names", "kind"),
+    [
+        ({"module.conv_first.weight": (64, 3, 3, 3), "module.conv_last.weight": (3, 64, 3, 3)}, ModelKind.UPSCALER),
+        ({"generator.model.0.weight": (64, 3, 3, 3)}, ModelKind.UPSCALER),
+        ({"unet1.conv1.conv.0.weight": (32, 3, 3, 3)}, ModelKind.UPSCALER),
+        (
+            {
+                "encoder.conv_in.weight": (64, 3, 3, 3),
+                "decoder.conv_in.weight": (256, 256, 3, 3),
+                "quantize.embedding.weight": (1024, 256),
+            },
+            ModelKind.OTHER,
+        ),
+        ({"module.motion_modules.0.weight": (9,)}, ModelKind.MOTION),
+    ],
+)
+def test_names_that_training_programs_leave(names: Mapping[str, Sequence[int]], kind: ModelKind) -> None:
+    assert found(names).kind is kind
+
+
+@pytest.mark.parametrize(
     ("names", "family"),
     [
         ({"ip_adapter.1.to_k_ip.weight": (320, 768), "image_proj.proj.weight": (9, 9)}, ModelFamily.SD1),

@@ -22,6 +22,7 @@ class UnitWidgets:
         self._guarded = guarded
         self._weights: dict[str, tuple[Any, Any]] = {}
         self._form: FormBox | None = None
+        self._before: dict[str, str] = {}
 
     def connect(self, form: FormBox) -> None:
         """Follow the units of ``form``."""
@@ -87,8 +88,11 @@ class UnitWidgets:
         form = self._form
         if form is None:
             return
-        now = (as_number(form.values.get(f"{unit}.threshold_{one}")) for one in ("a", "b"))
-        for one, number in zip(("a", "b"), self._desk.numbers(self._values(unit)[1], *now), strict=True):
+        a, b = (as_number(form.values.get(f"{unit}.threshold_{one}")) for one in ("a", "b"))
+        module = self._values(unit)[1]
+        numbers = self._desk.numbers(module, a, b, self._before.get(unit, ""))
+        self._before[unit] = module
+        for one, number in zip(("a", "b"), numbers, strict=True):
             path = f"{unit}.threshold_{one}"
             if drawn := form.fields.get(path):
                 drawn.reshape(number.label, number.low, number.high, number.step, number.value)

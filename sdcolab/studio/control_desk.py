@@ -154,9 +154,12 @@ class ControlDesk:
     def _family(self, checkpoint: str | None) -> ModelFamily:
         return FAMILY_OF_SIDE.get(self._native_size(checkpoint), ModelFamily.UNKNOWN)
 
-    def numbers(self, module: str, a: float, b: float) -> tuple[UnitNumber, UnitNumber]:
-        """The two numbers of the preprocessor ``module``, at ``a`` and ``b`` where these make sense to it."""
-        row = PREPROCESSORS.get(module)
+    def numbers(self, module: str, a: float, b: float, before: str = "") -> tuple[UnitNumber, UnitNumber]:
+        """The two numbers of the preprocessor ``module``, at ``a`` and ``b`` where these make sense to it and are not
+        just what the preprocessor chosen ``before`` begins with."""
+        row, old = PREPROCESSORS.get(module), PREPROCESSORS.get(before) if before != module else None
+        if old is not None:
+            a, b = (UNSET if slider and slider.default == now else now for slider, now in ((old.a, a), (old.b, b)))
         return _number(row.a if row else None, a), _number(row.b if row else None, b)
 
     def has_resolution(self, module: str) -> bool:

@@ -48,14 +48,16 @@ class UnitActions:
         """A control model that goes with the preprocessor just chosen."""
         return self._desk.model(*as_names(kind, module, model, checkpoint))
 
-    def look(self, module: Any, a: Any, b: Any) -> tuple[Any, ...]:
-        """The numbers of a preprocessor, and whether it has a resolution of its own."""
-        (name,) = as_names(module)
-        first, second = self._desk.numbers(name, as_number(a), as_number(b))
+    def look(self, module: Any, a: Any, b: Any, before: Any = "") -> tuple[Any, ...]:
+        """The numbers of a preprocessor, whether it has a resolution of its own, and its name: the one ``before`` of
+        the next time."""
+        name, old = as_names(module, before)
+        first, second = self._desk.numbers(name, as_number(a), as_number(b), old)
         return (
             _slider(first, labels.words_of("control.threshold_a").label),
             _slider(second, labels.words_of("control.threshold_b").label),
             gr.update(visible=self._desk.has_resolution(name)),
+            name,
         )
 
     def tell(self, kind: Any, module: Any, model: Any, checkpoint: Any) -> tuple[Any, Any]:
@@ -98,10 +100,10 @@ def connect_units(page: Any, panel: Any, desk: ControlDesk, quiet: dict[str, Any
         chosen = [kind, module, model, panel.fields["checkpoint"]]
         kind.input(actions.choose_kind, chosen, [module, model], **quiet)
         module.input(actions.choose_module, chosen, model, **quiet)
-        told, numbers = [weights.told, weights.download], [a, b, resolution]
-        for control, update in zip(numbers, actions.look(module.value, a.value, b.value), strict=True):
+        told, numbers, before = [weights.told, weights.download], [a, b, resolution], gr.State(module.value)
+        for control, update in zip(numbers, actions.look(module.value, a.value, b.value), strict=False):
             draw_with(control, update)
-        module.change(actions.look, [module, a, b], numbers, **quiet)
+        module.change(actions.look, [module, a, b, before], [*numbers, before], **quiet)
         gr.on([kind.change, module.change, model.change], actions.tell, chosen, told, **quiet)
         weights.download.click(actions.download, chosen, told, **quiet)
 

@@ -106,6 +106,9 @@ def test_a_preprocessor_brings_its_numbers(desk: ControlDesk) -> None:
     assert (low.label, low.low, low.high, low.value) == ("Umbral bajo", 1, 255, 100)
     assert high.value == 150
     assert [one.label for one in desk.numbers("none", 5, 5)] == ["", ""]
+    assert [one.value for one in desk.numbers("canny", 32, 150, "scribble_xdog")] == [100, 150]
+    assert [one.value for one in desk.numbers("canny", 40, 150, "scribble_xdog")] == [40, 150]  # somebody chose it
+    assert [one.value for one in desk.numbers("canny", 100, 200, "canny")] == [100, 200]
     assert desk.has_resolution("canny")
     assert not desk.has_resolution("none")
 

@@ -46,7 +46,7 @@ from sdcolab.studio.generating import (
     with_lora,
 )
 from sdcolab.studio.layout import Layout, Section
-from sdcolab.studio.scripting import forecast_sentence
+from sdcolab.studio.scripting import forecast_sentence, script_left
 from sdcolab.studio.studio import Studio
 
 
@@ -92,8 +92,7 @@ class GenerationForm:
         self._layout = layout
         self._note = note
         self._guarded = guarded
-        self.reader = Reader(studio.lists, picture_of)
-        self.desk = GenerationDesk(studio, layout, self.reader, Origin.PANEL)
+        self.desk = GenerationDesk(studio, layout, Reader(studio.lists, picture_of), Origin.PANEL)
         self._sizes: dict[str, tuple[int, int]] = {}
         self.mode = TEXT_MODE
         settings = settings_or_new(studio, note)
@@ -103,6 +102,7 @@ class GenerationForm:
         self.styles.offer(settings, chosen)
         forecast = partial(forecast_sentence, studio, self.desk)
         self.scripts = ScriptBox(widgets, studio, layout.scripts, lambda: forecast(self.asked), guarded)
+        self.scripts.choose(*script_left(studio, layout))
         wide = {"layout": widgets.Layout(width="98%"), "style": {"description_width": "130px"}}
         self._lora = widgets.Dropdown(description="LoRA", **wide)
         self._tokens = widgets.HTML(value=words.tokens((0, 75), (0, 75)))

@@ -175,7 +175,7 @@ def shown_value(field: Field, value: Any) -> Any:
     if control is Control.SEED:
         return str(-1 if value is None else value)
     if control is Control.LINES:
-        return "\n".join(str(one) for one in value or ())
+        return value if isinstance(value, str) else "\n".join(str(one) for one in value or ())
     if control in (Control.LISTS, Control.BOXES):
         return [one.value if isinstance(one, StrEnum) else one for one in value or ()]
     if control is Control.NUMBER and value is None:

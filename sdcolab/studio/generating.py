@@ -32,7 +32,7 @@ from sdcolab.studio.control_desk import ControlDesk, is_unit, units_told
 from sdcolab.studio.form import PICTURES, Reader, control_of, once, readable, shown
 from sdcolab.studio.job import Job
 from sdcolab.studio.last_form import FilledForm, without_pictures
-from sdcolab.studio.layout import Layout, every_section
+from sdcolab.studio.layout import Layout, Script, every_section
 from sdcolab.studio.studio import Studio
 from sdcolab.studio.tags import bare
 
@@ -86,6 +86,12 @@ class Asked:
     script_values: Mapping[str, Any] | None = None
 
 
+def chosen_script(layout: Layout, asked: Asked, reader: Reader) -> tuple[Script, Any] | None:
+    """The script that the form asks for and its settings; None without one. Raises ``RequestError``."""
+    script = next((script for script in layout.scripts if script.id == asked.script), None)
+    return None if script is None else (script, reader.build(script.settings, asked.script_values or {}))
+
+
 class GenerationDesk:
     """The form's behaviour. ``by`` says which face asks; ``control`` is that of ControlNet's units."""
 
@@ -125,14 +131,15 @@ class GenerationDesk:
         prompt, negative = apply_styles(spoken.prompt, spoken.negative_prompt, chosen)
         whole = replace(spoken, prompt=prompt, negative_prompt=negative)
         job = self._studio.submit(self._task(whole, asked), self._by)
-        self._studio.last_form.save(request, [style.name for style in chosen])
+        script = chosen_script(self._layout, asked, self._reader)
+        self._studio.last_form.save(request, [style.name for style in chosen], script and script[1])
         return job
 
     def _task(self, request: GenerationRequest, asked: Asked) -> Task:
-        script = next((script for script in self._layout.scripts if script.id == asked.script), None)
-        if script is None:
+        chosen = chosen_script(self._layout, asked, self._reader)
+        if chosen is None:
             return Generate(request)
-        task = script.task(request, self._reader.build(script.settings, asked.script_values or {}))
+        task = chosen[0].task(request, chosen[1])
         if isinstance(task, Grid):
             self._studio.forecast(task)  # what is wrong with it is told now, and not by the job
         return task

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from sdcolab.core.codec import request_from_json, request_to_json
+from sdcolab.core.codec import request_from_json, request_to_json, to_json
 from sdcolab.core.errors import CannotRead, SdcolabError
 from sdcolab.core.files import atomic_write
 from sdcolab.core.kept import peek_kept, read_kept
@@ -23,12 +23,14 @@ MOST_PROMPTS = 50
 
 @dataclass(frozen=True, slots=True)
 class FilledForm:
-    """What the form says, the names of the styles chosen beside it, which are not in its prompts, and both prompts of
-    the last generations, the newest first."""
+    """What the form says, the names of the styles chosen beside it, which are not in its prompts, both prompts of the
+    last generations, the newest first, and the settings of its script with their code as ``codec.to_json`` writes
+    them, empty without one."""
 
     request: GenerationRequest
     styles: tuple[str, ...] = ()
     prompts: tuple[tuple[str, str], ...] = ()
+    script: Mapping[str, Any] = field(default_factory=dict)
 
 
 class LastForm:
@@ -53,14 +55,15 @@ class LastForm:
         """The same, None when it is damaged: ``load`` will tell."""
         return peek_kept(self.path, _from_json)
 
-    def save(self, request: GenerationRequest, styles: Sequence[str] = ()) -> None:
-        """Remember this form, without its pictures."""
+    def save(self, request: GenerationRequest, styles: Sequence[str] = (), script: object = None) -> None:
+        """Remember this form, without its pictures; ``script``: the settings of its script."""
         now, before = (request.prompt, request.negative_prompt), self.peek()
         prompts = [now, *(both for both in (before.prompts if before else ()) if both != now)]
         saved = {
             "request": request_to_json(without_pictures(request)),
             "styles": list(styles),
             "prompts": [both for both in prompts if both[0].strip()][:MOST_PROMPTS],
+            "script": to_json(script),
         }
         with contextlib.suppress(SdcolabError), atomic_write(self.path) as file:
             file.write(json.dumps(saved, ensure_ascii=False, indent=2).encode("utf-8"))
@@ -76,4 +79,4 @@ def without_pictures(request: GenerationRequest) -> GenerationRequest:
 def _from_json(raw: Any) -> FilledForm:
     prompts = tuple((str(prompt), str(negative)) for prompt, negative in raw.get("prompts", ()))
     styles = tuple(str(name) for name in raw["styles"])
-    return FilledForm(request_from_json(raw["request"]), styles, prompts)
+    return FilledForm(request_from_json(raw["request"]), styles, prompts, dict(raw.get("script") or {}))

@@ -6,15 +6,22 @@ import csv
 import io
 import re
 from collections.abc import Mapping, Sequence
+from typing import Any
 
+from sdcolab.core.codec import CODE, from_json
 from sdcolab.core.errors import AxisEmpty, InitImageMissing, NothingToCompare, ScriptEmpty, SdcolabError
 from sdcolab.core.events import Phase
-from sdcolab.core.scripts import Grid, steps_of
+from sdcolab.core.scripts import ContinuePlan, Grid, steps_of
 from sdcolab.core.tasks import Generate, Place, Task
 from sdcolab.core.words import explain, human_time
 from sdcolab.core.words.scripts import forecast_text
+from sdcolab.studio.form import Reader, readable, shown
 from sdcolab.studio.generating import Asked, GenerationDesk
+from sdcolab.studio.layout import Layout
 from sdcolab.studio.studio import Studio
+
+CHOSEN = "@script"
+"""Path of the list of scripts among those of the form; a setting of one is below it ("@script.xyz.margin")."""
 
 _EPOCH = re.compile(r"[-_](\d{2,6}|e(poch)?\d{1,5})$", re.IGNORECASE)
 _WEIGHTS = "0.2, 0.4, 0.6, 0.8, 1"
@@ -53,6 +60,29 @@ def comparison(studio: Studio, lora: str) -> Mapping[str, str]:
         "y_values": as_text(("None", *names)),
         "z_axis": "Nothing",
     }
+
+
+def script_left(studio: Studio, layout: Layout) -> tuple[str, dict[str, Any]]:
+    """The script of the last generation and what its controls show; "" without one. A plan to go on with is none: it
+    is offered by itself while there is something of it to do."""
+    last = studio.last_form.peek()
+    said = last.script if last else {}
+    script = next((script for script in layout.scripts if script.id == said.get(CODE)), None)
+    if script is None or script.settings is ContinuePlan:
+        return "", {}
+    return script.id, shown(script.settings, from_json(script.settings, said))
+
+
+def every_script(layout: Layout, reader: Reader, chosen: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """What the list of scripts and the controls of all of them show, by path, when the one called ``chosen`` has
+    ``values``; those that its controls cannot read stay as in a new form."""
+    found: dict[str, Any] = {CHOSEN: chosen}
+    for script in layout.scripts:
+        new = shown(script.settings)
+        mine = {path: value for path, value in values.items() if path in new} if script.id == chosen else {}
+        new |= readable(script.settings, mine, reader)
+        found |= {f"{CHOSEN}.{script.id}.{path}": value for path, value in new.items()}
+    return found
 
 
 MOST_OF_A_FILE = 10_000_000

@@ -18,8 +18,18 @@ from sdcolab.core.words.scripts import PLAN_CONTINUED, PLAN_LEFT
 from sdcolab.studio.form import Reader, kept_paths, once, shown
 from sdcolab.studio.generating import BROUGHT, Asked, GenerationDesk, brought, lora_names
 from sdcolab.studio.jobs import JobQueue
+from sdcolab.studio.layout import Layout
 from sdcolab.studio.plans import LeftPlan, offered, sentence
-from sdcolab.studio.scripting import comparison, filled_axis, forecast_sentence, values_to_add, with_value_added
+from sdcolab.studio.scripting import (
+    CHOSEN,
+    comparison,
+    every_script,
+    filled_axis,
+    forecast_sentence,
+    script_left,
+    values_to_add,
+    with_value_added,
+)
 from sdcolab.studio.sheets import Sheets
 from sdcolab.studio.studio import Studio
 from sdcolab.web import fragments
@@ -48,7 +58,7 @@ class FormActions:
         self._gadgets = parts.panel.gadgets
         self.reader = Reader(studio.lists, chosen_picture)
         self.desk = GenerationDesk(studio, parts.layout, self.reader)
-        self.kept = kept_paths(GenerationRequest, parts.panel.fields)
+        self.kept = (*kept_paths(GenerationRequest, parts.panel.fields), *self._gadgets.remembered)
 
     # --- Inputs -------------------------------------------------------------------------------------------------------
 
@@ -162,6 +172,7 @@ class FormActions:
             said += units_lost(kept.get("@lost"))
             chosen = [name for name in kept.get("@styles") or [] if isinstance(name, str)]
         native = self.desk.native_size(values["checkpoint"])
+        values |= opening_scripts(self._studio, self._parts.layout, self.reader, kept)
         return [values.get(path) for path in self.kept], chosen, native, said
 
     def fresh_lists(self) -> Updates:
@@ -237,6 +248,18 @@ class FormActions:
         """The chosen image as ``Selected``, its infotext and its file."""
         selected = str(getattr(event, "key", "") or "") or None
         return (selected, *image_updates(shown_image(self._studio.jobs, selected)))
+
+
+def opening_scripts(studio: Studio, layout: Layout, reader: Reader, kept: Any) -> dict[str, Any]:
+    """What the list of scripts and their controls show when a page opens: as before a reload (``kept``), else
+    the script of the last generation."""
+    if not isinstance(kept, dict):
+        return every_script(layout, reader, *script_left(studio, layout))
+    chosen = str(kept.get(CHOSEN) or "")
+    plain = {path: value for path, value in kept.items() if isinstance(value, str | int | float | list)}
+    start = f"{CHOSEN}.{chosen}."
+    mine = {path.removeprefix(start): value for path, value in plain.items() if path.startswith(start)}
+    return every_script(layout, reader, chosen if chosen in {script.id for script in layout.scripts} else "", mine)
 
 
 def offer_upscaler(studio: Studio, name: Any) -> str:

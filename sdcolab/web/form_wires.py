@@ -74,7 +74,8 @@ class FormWires:
 
     def _connect_opening(self) -> None:
         kept, opened = gr.JSON(visible=False), gr.JSON(visible=False)
-        fields = self._panel.some(*self._actions.kept)
+        every = {**self._panel.fields, **self._gadgets.remembered}
+        fields = [every[path] for path in self._actions.kept]
         drawn = [field.value for field in fields]
         filler = gr.Button(visible="hidden", elem_id="sd-fill")
         self._page.load(

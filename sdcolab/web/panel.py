@@ -22,6 +22,7 @@ from sdcolab.core.words.scripts import CONTINUE_PLAN, LEAVE_PLAN, LINES_FILE, PI
 from sdcolab.core.words.speed import FEW_STEPS
 from sdcolab.studio.form import Lists, shown
 from sdcolab.studio.layout import Layout, Script
+from sdcolab.studio.scripting import CHOSEN
 from sdcolab.web import fragments
 from sdcolab.web.control_wires import WeightsBox, weights_box
 from sdcolab.web.drawing import Drawing
@@ -72,6 +73,18 @@ class Gadgets:
     compare_loras: Any = None
     weights: dict[str, WeightsBox] = field(default_factory=dict)
     folds: dict[str, gr.Accordion] = field(default_factory=dict)
+
+    @property
+    def remembered(self) -> dict[str, Any]:
+        """The list of scripts and the controls of each by path, which outlive a reload."""
+        if self.script is None:
+            return {}
+        return {CHOSEN: self.script} | {
+            f"{CHOSEN}.{script}.{path}": control
+            for script, drawn in self.script_forms.items()
+            for path, control in drawn.items()
+            if path != "@box"
+        }
 
     @property
     def recorded(self) -> list[Any]:

@@ -32,6 +32,7 @@ from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library, ModelFile
 from sdcolab.core.outputs import png_text
 from sdcolab.core.request import FIELDS, GenerationRequest, Hires, Variation
+from sdcolab.core.scripts import PromptLines
 from sdcolab.core.tasks import Generate, Origin
 from sdcolab.core.words import FIELD_LABELS, explain
 from sdcolab.core.words.control import SEND_TO_CONTROL
@@ -461,6 +462,13 @@ def test_what_the_page_left_is_shown_and_can_be_turned_off(desk: Desk) -> None:
     desk.press("🎨 Generar")
     done = last_form.load()
     assert done and done.request.hires is None
+
+
+def test_the_script_of_the_last_session_is_chosen_with_its_settings(desk: Desk) -> None:
+    desk.folders.config.mkdir(parents=True)
+    LastForm(desk.folders.config).save(GenerationRequest("una isla"), script=PromptLines("uno\ndos"))
+    scripts = desk.open()._form.scripts
+    assert (scripts.chosen, scripts.values["text"]) == ("lines", "uno\ndos")
 
 
 def test_outside_a_notebook_it_says_so(tmp_path: Path) -> None:

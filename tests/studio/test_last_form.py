@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from sdcolab.core.codec import from_json
 from sdcolab.core.control import ControlUnit
 from sdcolab.core.errors import SettingsUnreadable
 from sdcolab.core.request import GenerationRequest, Hires, InitImage
+from sdcolab.core.scripts import XyzPlot
 from sdcolab.studio.form import shown
 from sdcolab.studio.last_form import MOST_PROMPTS, FilledForm, LastForm
 
@@ -90,3 +92,13 @@ def test_a_folder_that_cannot_be_written_breaks_nothing(tmp_path: Path) -> None:
     form = LastForm(tmp_path / "config")
     form.save(GenerationRequest())
     assert form.load() is None
+
+
+def test_the_script_comes_back_with_its_settings(tmp_path: Path) -> None:
+    form = LastForm(tmp_path)
+    form.save(GenerationRequest(prompt="gato"), script=XyzPlot(x_axis="Steps", x_values="4, 8"))
+    found = form.load()
+    assert found is not None and found.script["code"] == "xyz"
+    assert from_json(XyzPlot, found.script) == XyzPlot(x_axis="Steps", x_values="4, 8")
+    form.save(GenerationRequest(prompt="gato"))
+    assert form.load() == FilledForm(GenerationRequest(prompt="gato"), prompts=(("gato", ""),))

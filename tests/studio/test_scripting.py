@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from web_fakes import make_bench
 
 from sdcolab.core.errors import AxisValueUnknown, InitImageMissing, NothingToCompare, SearchTextMissing
 from sdcolab.core.events import Ended, ImageSaved, Phase
@@ -18,9 +19,21 @@ from sdcolab.core.request import GenerationRequest, InitImage
 from sdcolab.core.scripts import ContinuePlan, DynamicPrompts, Forecast, Grid, PromptLines, Ultimate, XyzPlot
 from sdcolab.core.tasks import Generate, Task
 from sdcolab.core.words.scripts import forecast_text
+from sdcolab.studio.form import Reader
 from sdcolab.studio.job import Job
 from sdcolab.studio.layout import GADGETS, LAYOUT, every_section
-from sdcolab.studio.scripting import as_text, comparison, epochs_of, filled_axis, forecast_sentence, seconds_a_step
+from sdcolab.studio.scripting import (
+    CHOSEN,
+    as_text,
+    comparison,
+    epochs_of,
+    every_script,
+    filled_axis,
+    forecast_sentence,
+    script_left,
+    seconds_a_step,
+)
+from sdcolab.web.uploads import chosen_picture
 from sdcolab.wiring.grids import forecast, script_lists
 
 
@@ -135,3 +148,23 @@ def test_time_comes_from_the_last_pictures_without_loading(tmp_path: Path) -> No
     assert pace(one) == pytest.approx(2.0)
     assert pace(one, plot) == pytest.approx(3.0)
     assert pace(one, gone, Job(2, Generate(request))) == pytest.approx(2.0)
+
+
+def test_the_last_script_comes_back_but_for_what_its_controls_cannot_read(tmp_path: Path) -> None:
+    bench = make_bench(tmp_path)
+    form, reader = bench.studio.last_form, Reader(bench.studio.lists, chosen_picture)
+    blank = every_script(LAYOUT, reader, "", {})
+    assert script_left(bench.studio, LAYOUT) == ("", {})
+    for asked in (XyzPlot(x_axis="Steps", x_values="4, 8", margin=6), PromptLines("uno\ndos"), DynamicPrompts(), None):
+        form.save(GenerationRequest(prompt="gato"), script=asked)
+        name, values = script_left(bench.studio, LAYOUT)
+        assert name == (asked.code if asked else "")
+        assert asked is None or Reader(bench.studio.lists, chosen_picture).build(type(asked), values) == asked
+        changed = {path for path, value in every_script(LAYOUT, reader, name, values).items() if value != blank[path]}
+        assert all(path == CHOSEN or path.startswith(f"{CHOSEN}.{name}.") for path in changed)
+    form.save(GenerationRequest(prompt="gato"), script=ContinuePlan("ayer"))
+    assert script_left(bench.studio, LAYOUT) == ("", {})
+    strange = every_script(LAYOUT, reader, "xyz", {"x_axis": "Rareza", "margin": "mucho", "y_values": "7", "otra": 1})
+    assert (strange[f"{CHOSEN}.xyz.x_axis"], strange[f"{CHOSEN}.xyz.margin"]) == ("Seed", 0)
+    assert (strange[f"{CHOSEN}.xyz.y_values"], set(strange)) == ("7", set(blank))
+    bench.studio.jobs.close()

@@ -143,6 +143,13 @@ class ControlUnit:
         return self.start <= step / max(1, steps) <= self.end
 
 
+def in_their_places(units: tuple[ControlUnit, ...]) -> tuple[ControlUnit, ...]:
+    """``units`` up to the last that is on. Those that are off say nothing, but keep their places: a unit is told by the
+    number that the user sees, and A1111's infotexts number it so."""
+    last = max((place for place, unit in enumerate(units, 1) if unit.enabled), default=0)
+    return tuple(unit if unit.enabled else ControlUnit(enabled=False) for unit in units[:last])
+
+
 # --- Strength -----------------------------------------------------------------------------------------------------
 
 SOFT_BASE = 0.825

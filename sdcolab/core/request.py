@@ -16,7 +16,7 @@ from typing import Final, Self
 
 from PIL import Image
 
-from sdcolab.core.control import ControlUnit
+from sdcolab.core.control import ControlUnit, in_their_places
 from sdcolab.core.details import DetailUnit
 from sdcolab.core.errors import InitImageMissing
 from sdcolab.core.fields import Field, Part, check, fact, facts, parts_of, table_of
@@ -341,13 +341,13 @@ class GenerationRequest:
         return replace(settled, width=self.width or native_size, height=self.height or native_size)
 
     def settled(self, *, checkpoint: str) -> Self:
-        """The same request with definite seeds and ``checkpoint``, and without units that are turned off."""
+        """The same request with definite seeds and ``checkpoint``, and without what units say that are turned off."""
         return replace(
             self,
             seed=_settled(self.seed),
             variation=self.variation.resolved(),
             checkpoint=checkpoint,
-            control=tuple(unit for unit in self.control if unit.enabled),
+            control=in_their_places(self.control),
             details=tuple(unit for unit in self.details if unit.enabled),
             original_prompt=_other(self.original_prompt, self.prompt),
             original_negative_prompt=_other(self.original_negative_prompt, self.negative_prompt),

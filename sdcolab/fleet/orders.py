@@ -38,7 +38,7 @@ def setup_of(request: GenerationRequest) -> Setup:
     hires = request.hires.checkpoint if request.hires else ""
     refiner = request.refiner.checkpoint if request.refiner else ""
     tags = sorted(str(tag.source) for tag in extract_networks(request.prompt)[1])
-    units = sorted(unit.model for unit in request.control)
+    units = sorted(unit.model for unit in request.control if unit.enabled)
     size = f"{request.width or 0:05}x{request.height or 0:05}"
     return (
         request.checkpoint,

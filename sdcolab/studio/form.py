@@ -26,6 +26,7 @@ from PIL import Image
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import FieldNotNumber, InitImageMissing, MaskMissing, NameNotChosen, NotDownloaded, UnknownName
 from sdcolab.core.fields import Field, Part, parts_of, plain_path, table_of
+from sdcolab.core.infotext.labels import is_numbered
 from sdcolab.core.names import split_name
 from sdcolab.core.pictures import picture_from
 from sdcolab.core.registry import closest
@@ -276,12 +277,22 @@ class Reader:
         for name, part in _own_parts(kind).items():
             path = prefix + name
             if part.many:
-                built[name] = tuple(
-                    self.build(part.kind, values, f"{place}.") for place in _places(values, path) if values.get(place)
-                )
+                built[name] = self._units(part, values, path)
             elif not part.optional or values.get(path):
                 built[name] = self.build(part.kind, values, f"{path}.")
         return kind(**built)
+
+    def _units(self, part: Part, values: Values, path: str) -> tuple[Any, ...]:
+        """Those of a part that repeats that are on; where they are told by their numbers, one that is off keeps the
+        place of those behind it."""
+        places = _places(values, path)
+        while places and not values.get(places[-1]):
+            places.pop()
+        return tuple(
+            self.build(part.kind, values, f"{place}.") if values.get(place) else part.kind(enabled=False)
+            for place in places
+            if values.get(place) or is_numbered(part)
+        )
 
     def read(self, field: Field, raw: Any, path: str = "") -> Any:
         """The value of ``field`` that its control holds as ``raw``. ``path``: its name in errors."""

@@ -269,7 +269,7 @@ class GenerationDesk:
 
     def _left_out(self, request: GenerationRequest) -> Iterator[SdcolabError]:
         for part, most in self._places.items():
-            if (count := len(getattr(request, part)) - most) > 0:
+            if (count := sum(unit.enabled for unit in getattr(request, part)[most:])) > 0:
                 yield UnitsBeyondForm(part, count)
 
     def _known_names(

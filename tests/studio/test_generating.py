@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -239,6 +240,22 @@ def test_units_of_control_get_their_type_and_keep_what_the_text_lacks(bench: Ben
     assert plain["control.0"] is False and "control.0.kind" not in plain
     assert "control.0" not in of_a_beginning(plain), "a unit that is on goes on with the picture to start from"
     assert "control.0.pixel_perfect" in of_a_beginning(values)
+
+
+def test_a_unit_keeps_its_number_when_those_before_it_are_off(bench: Bench) -> None:
+    form = desk(bench)
+    values = dict(form.values(GenerationRequest(width=64, height=64)))
+    second = {"control.1": True, "control.1.module": "reference_only", "control.1.kind": "Reference"}
+    request = form.request(Asked(values | second))
+    assert [unit.enabled for unit in request.control] == [False, True]
+    text = write(request.resolved(checkpoint="mio", native_size=64), EngineFacts("", ""))
+    assert "ControlNet 1: " in text and "ControlNet 0" not in text
+    read = form.read(text).values
+    assert (read["control.0"], read["control.1"], read["control.1.module"]) == (False, True, "reference_only")
+    assert form.request(Asked(values | dict(read))).control == request.control
+    assert "ControlNet" not in write(replace(request, control=request.control[:1]), EngineFacts("", ""))
+    beyond = " ".join(form.read(text.replace("ControlNet 1", "ControlNet 7")).troubles)
+    assert "no cabe una unidad" in beyond
 
 
 def test_many_pictures_at_once_are_forgotten_the_next_day(bench: Bench) -> None:

@@ -278,16 +278,18 @@ class _Reader:
         return text not in ("", "None")
 
     def units(self, part: Part) -> tuple[Any, ...]:
-        """The parts of one that repeats, in the order of their numbers."""
+        """The parts of one that repeats, each at the place of its number; those that are missing are off."""
         pattern = re.compile(re.escape(part.label).replace(re.escape("{}"), r"(\d{1,2})"), re.IGNORECASE)
         found = {match: text for label, text in self.infotext.fields if (match := pattern.fullmatch(label))}
         units: list[Any] = []
         for match, text in sorted(found.items(), key=lambda one: int(one[0][1])):
-            inner = _Reader(Infotext(fields=parse_fields(text)), self._kind, f"{part.path}.{len(units)}")
+            place = max(len(units), int(match[1]) if int(match[1]) < MAX_UNITS else 0)
+            inner = _Reader(Infotext(fields=parse_fields(text)), self._kind, f"{part.path}.{place}")
             values = inner.values(part.path)
             needed = [field.name for field in table_of(part.kind).values() if field.required]
             if not all(values.get(name) for name in needed):
                 continue  # left among the unused
+            units += [part.kind(enabled=False)] * (place - len(units))
             units.append(inner.filled(part.kind(**{name: values.pop(name) for name in needed}), values))
             self.warnings += inner.warnings
             self._hashes |= inner._hashes

@@ -43,6 +43,8 @@ def describe(request: GenerationRequest, facts: EngineFacts, index: int = 0) -> 
         value = value_at(request, path)
         if part.many:
             for place, unit in enumerate(value):
+                if not unit.enabled:
+                    continue
                 one = replace(writing, path=f"{path}.{place}")
                 units |= _numbered(one, unit, part, place) if is_numbered(part) else _ordered(one, unit, path, place)
         elif value is not None:

@@ -87,7 +87,9 @@ class ControlNet(Feature):
     @classmethod
     def asked(cls, asked: ResolvedRequest) -> Self | None:
         """Raises ``UnknownName``, ``UnknownFile``, ``ControlError`` and ``ModelError``."""
-        units = tuple(_checked(asked, number, unit) for number, unit in enumerate(asked.request.control, 1))
+        units = tuple(
+            _checked(asked, number, unit) for number, unit in enumerate(asked.request.control, 1) if unit.enabled
+        )
         return cls(asked, units) if units else None
 
     # --- A pass ---------------------------------------------------------------------------------------------------
@@ -166,7 +168,7 @@ class ControlNet(Feature):
     def _made(self, unit: _Unit, active: Active, batch: Batch, crops: tuple[Box | None, ...]) -> Acting | Referring:
         bench, shelf = active.bench, active.bench.kept.of(ControlShelf, ControlShelf)
         asked, hires = unit.asked, active.one.number > 0
-        sources = self._sources(asked, batch, crops)
+        sources = self._sources(unit, batch, crops)
         if unit.file is None:
             return _referring(asked, [self._map(unit, source, active, batch) for source in sources], active, batch)
         control = shelf.control(unit.file, active.checkpoint, bench.listener, wanted=len(self._units))
@@ -190,16 +192,16 @@ class ControlNet(Feature):
         hints = tuple(torch.cat([hint(one) for one in group]).to(active.checkpoint.model.device) for group in maps)
         return Acting(asked, control, hints, asked.weight / len(hints), hires, region)
 
-    def _sources(self, unit: ControlUnit, batch: Batch, crops: tuple[Box | None, ...]) -> list[Source]:
+    def _sources(self, of: _Unit, batch: Batch, crops: tuple[Box | None, ...]) -> list[Source]:
         """The pictures of a unit: all that act at once, or one for each image of the batch (one for all where they are
         the same)."""
-        init = self._asked.request.init
+        init, unit = self._asked.request.init, of.asked
         mask = unit.mask
         if unit.loopback and self._last is not None:
             return [Source(self._last, mask, unit.resize)]
         if not unit.images and unit.drawing is None:
             if init is None:
-                raise ControlImageMissing(unit=1)
+                raise ControlImageMissing(unit=of.number)
             images = len(init.images)
             numbers = [(batch.first + offset) % images for offset in range(len(batch.seeds))] if images > 1 else [0]
             return [_of_init(init, number, crops[:1][0] if crops else None, self._size) for number in numbers]

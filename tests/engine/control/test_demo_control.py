@@ -132,6 +132,19 @@ def test_what_is_missing_is_told_before_anything_is_computed(engine: Engine) -> 
         engine.generate(GenerationRequest(control=(nothing,)))
 
 
+def test_a_unit_is_told_by_the_number_that_the_form_gives_it(engine: Engine) -> None:
+    with_unit = replace(asked(drawing=circle((4, 4, 60, 60))), steps=1)
+    heard: list[Event] = []
+    off = ControlUnit(enabled=False, module="canny", images=(circle((1, 1, 9, 9)),))
+    (image,) = engine.generate(replace(with_unit, control=(off, *with_unit.control)), heard.append).images
+    assert [event.unit for event in heard if isinstance(event, MapMade)] == [2]
+    assert f'ControlNet 1: "Module: none, Model: {LINES.partition(".")[0]}' in image.infotext
+    assert "ControlNet 0" not in image.infotext
+    with pytest.raises(ControlImageMissing) as told:
+        engine.generate(GenerationRequest(control=(off, ControlUnit(model=LINES))))
+    assert told.value.unit == 2
+
+
 def test_each_part_of_a_prompt_draws_in_its_area(engine: Engine) -> None:
     base = GenerationRequest(prompt="pizza AND luna", steps=6, cfg_scale=4, seed=3, width=128, height=128)
     halves = replace(base, regions=Regions("1:2,1:2", "0:0,0:1", "1,1", 20))

@@ -18,6 +18,8 @@ from sdcolab.core.words.scripts import BACK_TO_SHEET, PRESS_A_CELL
 from sdcolab.studio.sheets import Sheets, Spot
 
 BIG_SIDE = 1024
+WHOLE_SIDE = 4096
+"""Pixels that a side of a sheet has at most where it is opened large."""
 SMALL_SIDE = 96
 MAX_SMALL = 24
 """The notebook keeps every widget's picture in the browser: a phone has little memory."""
@@ -173,9 +175,13 @@ class Gallery:
         if not spots:
             self._sheet_box.children = ()
             return
-        self._sheet = self._sheet or sheet_widget(self.open_cell)
-        self._sheet.cells, self._sheet.picture = as_cells(spots), big
+        self._sheet = self._sheet or sheet_widget(self.open_cell, self._whole)
+        self._sheet.cells, self._sheet.picture, self._sheet.whole = as_cells(spots), big, b""
         self._sheet_box.children = (self._sheet,)
+
+    def _whole(self) -> bytes | None:
+        """The sheet on show with words that can be read."""
+        return as_jpeg(self.shown.path, WHOLE_SIDE, 90) if self.shown else None
 
     def _tell(self, image: ImageSaved, place: str) -> None:
         self._counter.value = place

@@ -369,21 +369,24 @@ class ContinuePlan:
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """What a task will take: how many ``pictures``, and as many denoising ``steps`` in all. ``parts``: they are the
-    parts of one."""
+    """What a task will take: how many ``pictures``, and as many denoising ``steps`` in all, as ``steps_of`` counts
+    them. ``parts``: they are the parts of one."""
 
     pictures: int
-    steps: int
+    steps: float
     parts: bool = False
 
 
-def steps_of(request: GenerationRequest) -> int:
-    """Denoising steps of a request's pictures, those of a hires pass too, which are at least twice as slow."""
+def steps_of(request: GenerationRequest, size: tuple[int, int] | None = None) -> float:
+    """Denoising steps of a request's pictures, those of a hires pass too, each counted for as much as it takes: one of
+    a picture with ``USUAL_SIDE`` pixels a side is one. ``size``: of what is worked on at once, where it is not the
+    picture."""
     strength = request.init.strength if request.init and not request.init.exact_steps else 1.0
     own = max(1, round(request.steps * strength))
     second = request.hires if request.init is None else None
     more = round((second.steps or request.steps) * second.strength * second.scale**2) if second else 0
-    return (own + more) * request.image_count
+    width, height = size or (request.width or USUAL_SIDE, request.height or USUAL_SIDE)
+    return (own + more) * request.image_count * width * height / USUAL_SIDE**2
 
 
 Script = (

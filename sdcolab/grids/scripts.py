@@ -157,6 +157,14 @@ def _doubtful_lines(script: Script, names: Names) -> tuple[SdcolabError, ...]:
     return lines.unknown_styles(script, names) if isinstance(script, PromptLines) else ()
 
 
+def _part_size(script: Script | None) -> tuple[int, int] | None:
+    """Width and height of what a script works on at once; None for the size of the form."""
+    if not isinstance(script, Ultimate):
+        return None
+    width, height = script.tile_width, script.tile_height or script.tile_width
+    return width + script.padding, height + script.padding
+
+
 def forecast(task: Grid, names: Names, wildcards: Wildcards) -> Forecast:
     """How much ``task`` is, without doing any of it. Raises what ``prepare`` raises."""
     prepared = prepare(task, names, wildcards, drawing_from(0))
@@ -168,5 +176,5 @@ def forecast(task: Grid, names: Names, wildcards: Wildcards) -> Forecast:
         first = next(prepared.dialogue)
         jobs = first.jobs if isinstance(first, Total) else 0
         prepared.dialogue.close()
-    steps = jobs * steps_of(replace(task.request, batch_size=1, batch_count=1))
+    steps = jobs * steps_of(replace(task.request, batch_size=1, batch_count=1), _part_size(task.script))
     return Forecast(jobs, steps, parts=isinstance(task.script, IN_PARTS))

@@ -115,8 +115,8 @@ def forecast_sentence(studio: Studio, desk: GenerationDesk, asked: Asked) -> str
 
 
 def seconds_a_step(studio: Studio) -> float | None:
-    """How long a denoising step took in the last pictures of this session, loading the model apart; None before there
-    are any."""
+    """How long a denoising step, as ``steps_of`` counts them, took in the last pictures of this session, loading the
+    model apart; None before there are any."""
     for job in reversed(studio.jobs.jobs(Place.ENGINE)):
         spent = sum(seconds for phase, seconds in job.seconds.items() if phase not in _LOADING)
         if not spent or not job.snapshot.images or job.snapshot.error is not None:
@@ -127,7 +127,7 @@ def seconds_a_step(studio: Studio) -> float | None:
     return None
 
 
-def _steps(studio: Studio, task: Task) -> int:
+def _steps(studio: Studio, task: Task) -> float:
     """Denoising steps of work that made pictures; 0 where that cannot be told."""
     if isinstance(task, Generate):
         return steps_of(task.request)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -97,7 +98,7 @@ def test_pictures_and_steps_are_counted_and_mistakes_told(tmp_path: Path) -> Non
     assert (told.pictures, told.steps) == (12, 180)
     larger = GenerationRequest(init=InitImage((Image.new("RGB", (128, 64)),), strength=0.5), steps=10)
     told = forecast(Grid(larger, Ultimate(tile_width=64, scale=1.0)), library, folders)
-    assert (told.pictures, told.steps, told.parts) == (2, 10, True)
+    assert (told.pictures, told.steps, told.parts) == (2, 10 * (96 / 512) ** 2, True), "tiles of 64 with 32 around"
     assert forecast_text(told, "3 s") == "La imagen se hará en 2 partes; unos 3 s en este equipo."
     assert forecast_text(Forecast(1, 10), "") == "Se hará 1 imagen."
     with pytest.raises(AxisValueUnknown):
@@ -148,6 +149,8 @@ def test_time_comes_from_the_last_pictures_without_loading(tmp_path: Path) -> No
     assert pace(one) == pytest.approx(2.0)
     assert pace(one, plot) == pytest.approx(3.0)
     assert pace(one, gone, Job(2, Generate(request))) == pytest.approx(2.0)
+    large = ended(Generate(replace(request, width=1024, height=512)), SAMPLING=40)
+    assert pace(large) == pytest.approx(2.0), "a step of a picture twice as large takes twice as long"
 
 
 def test_the_last_script_comes_back_but_for_what_its_controls_cannot_read(tmp_path: Path) -> None:

@@ -53,25 +53,66 @@ export const fitCells = (host, image) => {
 
 /* --- In a notebook: anywidget's protocol --- */
 
-const render = ({ model, el }) => {
-  const root = document.createElement("div"), image = document.createElement("img"), host = document.createElement("div");
-  root.className = "sd-sheet-box";
-  host.className = "sd-cells";
+const made = (tag, className, ...inside) => {
+  const element = document.createElement(tag);
+  element.className = className;
+  element.append(...inside);
+  return element;
+};
+
+/* A picture with a button over each cell, which follows ``field`` of the model, or "picture" while that is empty. */
+const drawn = (model, field, choose) => {
+  const image = document.createElement("img"), host = made("div", "sd-cells");
   image.alt = model.get("label");
-  root.append(image, host);
-  el.append(root);
   let url = "";
   const show = () => {
-    const former = url, bytes = model.get("picture");
+    const former = url, whole = model.get(field), bytes = whole?.byteLength ? whole : model.get("picture");
     url = image.src = bytes?.byteLength ? URL.createObjectURL(new Blob([bytes])) : "";
     if (former) URL.revokeObjectURL(former);
   };
-  const lay = () => layCells(host, model.get("cells"), (cell) => `${model.get("verb")} ${cell.name}`.trim(), (cell) => model.send({ key: cell.key }));
+  const lay = () => layCells(host, model.get("cells"), (cell) => `${model.get("verb")} ${cell.name}`.trim(), choose);
+  const heard = { "change:picture": show, [`change:${field}`]: show, "change:cells": lay };
   show();
   lay();
-  model.on("change:picture", show);
-  model.on("change:cells", lay);
-  return () => URL.revokeObjectURL(url);
+  for (const [event, told] of Object.entries(heard)) model.on(event, told);
+  const drop = () => {
+    for (const [event, told] of Object.entries(heard)) model.off(event, told);
+    URL.revokeObjectURL(url);
+  };
+  return { frame: made("div", "sd-sheet-box", image, host), drop };
+};
+
+/* A window over the notebook with the sheet as large as it is; the kernel gives it while it is open. */
+const enlarge = (model) => {
+  const sheet = drawn(model, "whole", (cell) => {
+    dialog.close();
+    model.send({ key: cell.key });
+  });
+  const shut = made("button", "jupyter-button sd-sheet-shut", model.get("smaller"));
+  const dialog = made("dialog", "sd-sheet-large", shut, made("div", "sd-sheet-whole", sheet.frame));
+  dialog.setAttribute("aria-label", model.get("label"));
+  Object.assign(shut, { type: "button", onclick: () => dialog.close() });
+  dialog.onkeydown = (event) => event.stopPropagation(); // the notebook has keys of its own
+  dialog.onclose = () => {
+    sheet.drop();
+    dialog.remove();
+    model.send({ whole: false });
+  };
+  return dialog;
+};
+
+const render = ({ model, el }) => {
+  const sheet = drawn(model, "picture", (cell) => model.send({ key: cell.key }));
+  const larger = made("button", "jupyter-button sd-sheet-larger", model.get("larger"));
+  larger.type = "button";
+  larger.onclick = () => {
+    const dialog = enlarge(model);
+    el.append(dialog);
+    dialog.showModal();
+    model.send({ whole: true });
+  };
+  el.append(sheet.frame, larger);
+  return sheet.drop;
 };
 
 export default { render };

@@ -29,12 +29,18 @@ class Kernel:
         self.client.start_channels()
         self.client.wait_for_ready(timeout=PATIENCE)
         self.text = ""
-        self.everything = ""
+        self._heard: list[str] = []
         self.outputs: list[str] = []
         """Everything that cells and widgets sent, without the cells' own source."""
         self.shown: list[dict[str, Any]] = []
         self.widgets: dict[str, dict[str, Any]] = {}
         self._running: str | None = None
+
+    @property
+    def everything(self) -> str:
+        """All that the kernel has sent: a list until it is asked for, since the cell of the autonomous notebook alone
+        is of megabytes."""
+        return "".join(self._heard)
 
     def run(self, source: str) -> None:
         """Start a cell."""
@@ -95,9 +101,10 @@ class Kernel:
             self._hear(message["msg_type"], message["content"], message["parent_header"].get("msg_id"))
 
     def _hear(self, kind: str, content: dict[str, Any], parent: str | None) -> None:
-        self.everything += json.dumps(content, ensure_ascii=False, default=str)
+        said = json.dumps(content, ensure_ascii=False, default=str)
+        self._heard.append(said)
         if kind != "execute_input":
-            self.outputs.append(json.dumps(content, ensure_ascii=False, default=str))
+            self.outputs.append(said)
         if kind == "stream":
             self.text += content["text"]
         elif kind == "error":

@@ -116,6 +116,7 @@ def carried_wheel(code: str, folder: Path) -> Path | None:
     """The wheel that this very cell carries: a line with its name and SHA-256, then base85 of xz of it."""
     if not code.strip():
         return None
+    print("📦 Preparando sdcolab, que va dentro de este cuaderno…")
     about, *lines = code.strip().splitlines()
     try:
         name, sha256 = about.split()
@@ -224,7 +225,7 @@ def pip_install(package: str | Path) -> None:
             running.kill()
         said.seek(0)
         text = said.read().decode("utf-8", "replace")
-    log = Path(os.environ.get("SDCOLAB_CARPETA") or content_folder() / "sdcolab", "logs", "instalacion.log")
+    log = Path(os.environ.get("SDCOLAB_CARPETA") or content_folder() / "sdcolab", "registros", "instalacion.log")
     try:
         log.parent.mkdir(parents=True, exist_ok=True)
         log.write_text(text, encoding="utf-8")

@@ -24,7 +24,7 @@ import re
 import subprocess
 import sys
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,8 @@ BEGIN = "# ── Instala sdcolab si hace falta (tools/instalar.py) ──"
 END = "# ── Hasta aquí, instalar ──"
 PINS = re.compile(r"^PUBLICADO = \{\n.*?^\}$", re.M | re.S)
 BADGE = re.compile(r"\[!\[Abrir en Colab\]\(.+?\)\]\(.+?\)\n\n")
+OTHER_NOTEBOOK = re.compile(r"(?:\*\*|\[)(\w+?)(?:_autonomo)?\.ipynb(?:\*\*|\]\([^)]+\))")
+"""Where a notebook's text names the other one, with a link to it or without any."""
 README_BADGE = "<!-- enlace a Colab -->\n"
 
 KAGGLE_TITLE = """# 🎨 Stable Diffusion en español, en Kaggle
@@ -62,7 +64,7 @@ KAGGLE_WORDS = {
     "⚠️ Colab guarda lo que escribas": "⚠️ Kaggle guarda lo que escribas",
     "espera a que Google Drive lo tenga todo antes de que cierres la sesión. Si Drive se desconectó, lo vuelve a "
     "conectar.": "deja todo en `/kaggle/working`. Pulsa después **Save Version** para que Kaggle lo conserve.",
-    "/content/sdcolab/logs": "/kaggle/working/sdcolab/logs",
+    "/content/sdcolab/registros": "/kaggle/working/sdcolab/registros",
     "vuelve a subirlo a Colab": "vuelve a subirlo",
 }
 """What the cells say of Colab and Drive, in the words of Kaggle. Each must be there."""
@@ -207,6 +209,14 @@ def with_badge(text: str, address: str) -> str:
     return f"{title}\n\n{badge if address else ''}{rest.lstrip()}"
 
 
+def naming_other(notebook: dict[str, Any], shown: Callable[[str], str]) -> None:
+    """Name the other notebook as this form has it: ``shown`` gets its name without suffix."""
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "markdown":
+            text = OTHER_NOTEBOOK.sub(lambda found: shown(found[1]), "".join(cell["source"]))
+            cell["source"] = text.splitlines(keepends=True)
+
+
 def notebooks() -> dict[str, dict[str, Any]]:
     """The notebooks of this tree, by the name of their file."""
     found = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -222,6 +232,8 @@ def light(notebook: dict[str, Any], name: str, origin: Origin | None, version: s
     first = made["cells"][0]
     badged = with_badge("".join(first["source"]), origin.colab(version, name) if origin else "")
     first["source"] = badged.splitlines(keepends=True)
+    if origin:
+        naming_other(made, lambda name: f"[{name}.ipynb]({origin.colab(version, f'{name}.ipynb')})")
     return made
 
 
@@ -233,6 +245,7 @@ def autonomous(notebook: dict[str, Any], origin: Origin | None, version: str, wh
     made = with_installer(notebook, pins)
     first = made["cells"][0]
     first["source"] = with_badge("".join(first["source"]), "").splitlines(keepends=True)
+    naming_other(made, lambda name: f"**{name}_autonomo.ipynb**")
     return made
 
 

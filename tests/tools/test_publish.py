@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from sdcolab.core.folders import Folders
 from tests.support.kernel import Kernel
 from tests.support.servers import FileServer
 from tools import instalar, publicar
@@ -75,12 +76,33 @@ def test_the_badge_is_the_forks(tmp_path: Path) -> None:
     title = "".join(made["cells"][0]["source"])
     address = "github/ana/mi-sdcolab/blob/v1.2.0/notebooks/stable_diffusion.ipynb"
     assert title.count("https://colab.research.google.com/" + address) == 1
+    other = "github/ana/mi-sdcolab/blob/v1.2.0/notebooks/entrenar_lora.ipynb"
+    assert title.count(f"[entrenar_lora.ipynb](https://colab.research.google.com/{other})") == 1
     text = json.dumps(made)
     assert "https://github.com/ana/mi-sdcolab/releases/download/v1.2.0/sdcolab-1.2.0-py3-none-any.whl" in text
     assert hashlib.sha256(b"rueda").hexdigest() in text
     assert publicar.light(made, "stable_diffusion.ipynb", ORIGIN, "1.2.0", wheel) == made  # once is enough
     carried = "".join(publicar.autonomous(made, ORIGIN, "1.2.0", tiny_wheel(tmp_path))["cells"][0]["source"])
     assert "Abrir en Colab" not in carried
+    assert "**entrenar_lora_autonomo.ipynb**" in carried
+
+
+def test_what_is_not_published_is_linked_nowhere(tmp_path: Path) -> None:
+    """Copies of this tree that nobody has published lead to no repository: those who start here would find nothing."""
+    readme = (publicar.ROOT / "README.es.md").read_text(encoding="utf-8")
+    texts = [readme, *("".join(one["cells"][0]["source"]) for one in publicar.notebooks().values())]
+    for one in publicar.notebooks().values():
+        carrying = publicar.autonomous(one, None, "9.9.9", tiny_wheel(tmp_path))
+        texts.append("".join(carrying["cells"][0]["source"]))
+    named = {link for text in texts for link in re.findall(r"colab\.research\.google\.com/github/[^)\s]+", text)}
+    pinned = {f"colab.research.google.com/github/{pins}" for pins in published_origins()}
+    assert not [link for link in named if not any(link.startswith(origin) for origin in pinned)]
+
+
+def published_origins() -> set[str]:
+    """The repositories that the notebooks of this tree install from."""
+    cells = ["".join(cell["source"]) for one in publicar.notebooks().values() for cell in one["cells"]]
+    return {origin for cell in cells for origin in re.findall(r'^    "origin": "(.+)",$', cell, re.M)}
 
 
 def tiny_wheel(folder: Path, code: str = "def empezar(**form): print('¡hola!', form['modelo'])\n") -> Path:
@@ -205,7 +227,9 @@ class TestInAFreshKernel:
         text = kernel.finish()
         assert "⚠️ El archivo «sdcolab-9.9.8-py3-none-any.whl» está dañado o a medias: súbelo otra vez." in text
         assert "😕 No se pudo instalar sdcolab." in text
-        assert (tmp_path / "content" / "sdcolab" / "logs" / "instalacion.log").read_text()
+        assert (
+            Folders(tmp_path / "content" / "sdcolab").logs / "instalacion.log"
+        ).read_text()  # where the report looks
         tiny_wheel(tmp_path / "content")  # 9.9.9 is the newest
         kernel.run(self.play(self.committed()))
         assert "¡hola! Demostración (emojis)" in kernel.finish()

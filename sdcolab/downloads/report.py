@@ -50,7 +50,8 @@ class LinkReport:
 
 
 def report_line(report: LinkReport) -> str:
-    """One Spanish line: file, kind, folder, size, result, what to do."""
+    """One Spanish line: file, kind, folder, size, result, what to do. When there is no file to name, what happened
+    comes before the address."""
     result = DOWNLOAD_RESULTS[report.status.value]
     known = report.family not in (None, ModelFamily.UNKNOWN)
     family = f" {report.family.value if report.family and known else report.site_family}".rstrip()
@@ -64,7 +65,9 @@ def report_line(report: LinkReport) -> str:
     if isinstance(report.error, Cancelled) or not notes:
         arrived = report.kind if report.status is LinkStatus.DOWNLOADED else None
         notes = [USE_OF_KIND[arrived] if arrived else result.advice]
-    pieces = (report.name or report.link, kind, folder, size, f"{result.text} {' '.join(notes)}".strip())
+    told = f"{result.text} {' '.join(notes)}".strip()
+    address = "" if report.link in told else report.link
+    pieces = (report.name, kind, folder, size, told) if report.name else (told, address)
     return " · ".join(piece for piece in pieces if piece)
 
 

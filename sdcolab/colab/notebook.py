@@ -91,7 +91,7 @@ def open_panel(options: StartOptions, collaborators: Collaborators) -> None:
             panel.go_on(former.unfinished)
         tell_left(collaborators)
         say.say = panel.notes
-        preparation.fetch_guide_resources()
+        preparation.fetch_guide_resources(panel.refresh)
     except KeyboardInterrupt:
         cancel.cancel()
         say(words.INTERRUPTED)

@@ -98,9 +98,10 @@ class Panel:
         """End everything, telling ``say`` (else our own news) how; what is left to copy to Drive is still copied if it
         is quick. Safe to call twice."""
         say = say or self.notes
-        if not self._watcher.stop():
-            return
-        self._downloads.close()
+        with telling(say, STILL_CLOSING):
+            if not self._watcher.stop():
+                return
+            self._downloads.close()
         for button in (self._generate, self._interrupt, self._empty, self._save):
             button.disabled = True
         self.unfinished = unfinished(self._jobs)
@@ -118,6 +119,7 @@ class Panel:
         preferred = PreferencesFile(self._studio.folders.config).peek()
         layout = LAYOUT.with_bar(preferred.bar).with_units(preferred.control_units)
         self._form = GenerationForm(new, self._studio, layout, notes, notes.guarded)
+        self.refresh = self._form.refresh  # for files that come from elsewhere
         told = (notes.guarded, notes.forget_troubles)
         self._tools = {tab.id: ToolTab(new, self._studio, tab, *told) for tab in LAYOUT.tabs if tab.tool}
         self._sender = Sender(self._form, self._tools, notes, lambda name: setattr(self._tabs, "value", name))

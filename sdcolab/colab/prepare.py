@@ -20,7 +20,7 @@ from sdcolab.colab.progress import CellProgress, cell_bars
 from sdcolab.colab.requirements import ensure_installed, missing_of, own_requirements
 from sdcolab.colab.waiting import telling, within
 from sdcolab.core.detect import ModelKind
-from sdcolab.core.errors import DriveLost, HostError, NoCuda, SdcolabError, SecretTimeout, Unexpected
+from sdcolab.core.errors import DriveLost, HostError, NoCuda, NoModels, SdcolabError, SecretTimeout, Unexpected
 from sdcolab.core.events import CancelToken, Listener, ignore_events
 from sdcolab.core.files import atomic_write
 from sdcolab.core.folders import Folders
@@ -215,30 +215,21 @@ class Preparation:
         reports = self._download("\n".join(filter(None, links)), self.tokens)
         self.model = model_to_open(reports)
         if self.model is None and (link or demo):
-            self._tell_other_model(expected=bool(link))
+            tell_other_model(self._with, expected=bool(link))
         self.to_download_again = tuple(self._with.missing_downloads())
         if self.to_download_again:
             self._say(words.HAD_ALSO.format(names=", ".join(one.name for one in self.to_download_again)))
 
-    def fetch_guide_resources(self) -> None:
-        """Bring what the guide says is installed, while the user works. Call it when the page or the panel is open."""
+    def fetch_guide_resources(self, listed: Callable[[], object] | None = None) -> None:
+        """Bring what the guide says is installed, while the user works. Call it when the page or the panel is open;
+        ``listed`` puts what came in the lists of who can be told."""
         if self._options.guide_resources:
-            told = (self._with, self.tokens, self._cancel, self._say)
+            told = (self._with, self.tokens, self._cancel, self._say, listed)
             threading.Thread(target=fetch_resources, args=told, daemon=True).start()
 
     def _tell_newer_version(self) -> None:
         if line := self._with.newer_version():
             self._say(line)
-
-    def _tell_other_model(self, *, expected: bool) -> None:
-        """The chosen model did not come, if one was ``expected``: which one there is instead, or that there is none."""
-        try:
-            name = self._with.open_library(None).default_checkpoint().name
-        except SdcolabError as error:
-            self._say(f"⚠️ {explain(error)}")
-            return
-        if expected:
-            self._say(words.OTHER_MODEL.format(name=name))
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -349,6 +340,20 @@ class Preparation:
         return reports
 
 
+def tell_other_model(outside: Collaborators, *, expected: bool) -> None:
+    """The chosen model did not come, if one was ``expected``: which one there is instead, or that there is none."""
+    try:
+        name = outside.open_library(None).default_checkpoint().name
+    except NoModels as error:
+        outside.say(f"⚠️ {explain(error) if expected else words.DEMO_NOT_HERE}")
+        return
+    except SdcolabError as error:
+        outside.say(f"⚠️ {explain(error)}")
+        return
+    if expected:
+        outside.say(words.OTHER_MODEL.format(name=name))
+
+
 def tell_gpu(outside: Collaborators) -> None:
     """Say which graphics card there is, or that there is none."""
     if gpu := outside.host.gpu():
@@ -399,9 +404,13 @@ def tell_left(outside: Collaborators) -> None:
 
 
 def fetch_resources(
-    outside: Collaborators, tokens: Mapping[str, str], cancel: CancelToken, say: Callable[[str], object]
+    outside: Collaborators,
+    tokens: Mapping[str, str],
+    cancel: CancelToken,
+    say: Callable[[str], object],
+    listed: Callable[[], object] | None = None,
 ) -> None:
-    """Download what the guide says is installed, and tell what came."""
+    """Download what the guide says is installed, put it in the lists if it can be, and tell what came."""
     links = outside.guide_links()
     reports = outside.make_download(tokens)("\n".join(links.values()), ignore_events, cancel)
     if cancel.cancelled:
@@ -409,7 +418,9 @@ def fetch_resources(
     came = [name for name, report in zip(links, reports, strict=False) if report.path]
     missing = [name for name in links if name not in came]
     if came:
-        say(words.RESOURCES_CAME.format(names=", ".join(came)))
+        if listed:
+            listed()
+        say(words.resources_came(came, listed=listed is not None))
     if missing:
         say(words.RESOURCES_MISSING.format(names=", ".join(missing)))
 

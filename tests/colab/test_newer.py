@@ -63,12 +63,15 @@ def test_its_resources_come_only_when_asked(tmp_path: Path) -> None:
     )
     parts = cell.collaborators(lambda tokens: cell.download)
     parts = replace(parts, guide_links=lambda: {"Uno": "a", "Dos": "b"}, say=said.append)
+    listed = list[str]()
     for wanted in (False, True):
         options = StartOptions(guide_resources=wanted)
-        Preparation(options, parts, Roster(tmp_path), lambda news: None, CancelToken()).fetch_guide_resources()
+        preparation = Preparation(options, parts, Roster(tmp_path), lambda news: None, CancelToken())
+        preparation.fetch_guide_resources(lambda: listed.append(f"antes de decir {len(said)}"))
         deadline = time.monotonic() + (0.3 if not wanted else 10)
         while len(said) < 2 and time.monotonic() < deadline:
             time.sleep(0.05)
         assert bool(said) == wanted
-    assert "listos: Uno" in said[0]
+    assert said[0] == "📦 Recursos de la guía listos: Uno. Ya están en las listas."
+    assert listed == ["antes de decir 0"]
     assert "no llegaron Dos" in said[1]

@@ -18,7 +18,15 @@ import pytest
 from sdcolab.colab.host import KaggleHost
 from sdcolab.colab.links import page_frame
 from sdcolab.colab.notebook import Collaborators, StartOptions, close_all, start
-from sdcolab.colab.prepare import Download, Downloaded, MissingDownload, model_to_open, tell_gpu, within
+from sdcolab.colab.prepare import (
+    Download,
+    Downloaded,
+    MissingDownload,
+    model_to_open,
+    tell_gpu,
+    tell_other_model,
+    within,
+)
 from sdcolab.colab.session import session_access, web_ending
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import (
@@ -46,6 +54,7 @@ from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library
 from sdcolab.core.words import explain
 from sdcolab.core.words.explain import COLAB_VARIABLE
+from sdcolab.core.words.notebook import DEMO_NOT_HERE
 from sdcolab.process.public_link import Service
 from sdcolab.process.supervisor import RestartPolicy
 from sdcolab.wiring.studio import studio_with
@@ -234,8 +243,10 @@ def test_from_play_to_public_url(cell: Cell, tmp_path: Path) -> None:
 
 def test_no_model_at_all_is_told_before_the_page_opens(cell: Cell) -> None:
     cell.when("Contraseña:")
-    text = cell.run()
-    assert f"⚠️ {explain(NoModels(folder=cell.folders.models(ModelKind.CHECKPOINT)))}" in text
+    assert f"⚠️ {DEMO_NOT_HERE}\n" in cell.run()
+    said = list[str]()
+    tell_other_model(replace(cell.collaborators(lambda tokens: cell.download), say=said.append), expected=True)
+    assert said == [f"⚠️ {explain(NoModels(folder=cell.folders.models(ModelKind.CHECKPOINT)))}"]
 
 
 def test_kaggle_is_told_in_its_own_words(cell: Cell) -> None:

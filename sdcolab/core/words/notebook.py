@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sdcolab.core.words.base import Template, counted
 
 # --- Starting ---------------------------------------------------------------------------------------------------------
@@ -28,10 +30,13 @@ SLOWER_WITHOUT = "Sin ella también funciona, pero mucho más despacio."
 DOWNLOADING = "📥 Descargando…"
 STILL_DOWNLOADING = "Descargando"
 DEMO_APART = "🎨 El modelo de demostración no va dentro de este cuaderno: si falta, se descarga."
+DEMO_NOT_HERE = (
+    "El modelo de demostración no va dentro de este cuaderno, ni dice de dónde descargarlo: elige otro en «modelo» y "
+    "vuelve a pulsar ▶️, o descarga uno desde la pestaña Descargas."
+)
 OTHER_MODEL = "ℹ️ El modelo elegido no llegó: se abre con «{name}». Puedes elegir o descargar otro dentro."
 HAD_ALSO = "📦 En otra sesión descargaste también: {names}. Tráelo desde la pestaña «Mi sesión»."
 TO_PASTE = "   Para tenerlo otra vez, pega esto en enlaces_adicionales y pulsa ▶️:"
-RESOURCES_CAME = "📦 Recursos de la guía listos: {names}. Pulsa «Actualizar» para verlos en las listas."
 RESOURCES_MISSING = "⚠️ De los recursos de la guía no llegaron {names}: están en Descargas, en el catálogo."
 PANEL_OPEN = "✅ El panel está abierto aquí abajo. Las imágenes aparecen en él a medida que se crean."
 INTERRUPTED = "\n⏹️ Interrumpido. Pulsa ▶️ para volver a empezar."
@@ -45,6 +50,12 @@ def all_controlnets(count: int, size: str) -> str:
     """How much the box of every ControlNet model will bring."""
     what = f"{counted(count, 'archivo', 'archivos')} (los modelos y lo que usan sus preprocessors)"
     return f"📥 todos_modelos_controlnet: {what}, unos {size} en total; ⏹️ los deja para otro día."
+
+
+def resources_came(names: Sequence[str], *, listed: bool) -> str:
+    """What the guide says is installed is here: in the lists already, or after the button that looks again."""
+    where = "Ya están en las listas." if listed else "Pulsa «Actualizar» para verlos en las listas."
+    return f"📦 Recursos de la guía listos: {', '.join(names)}. {where}"
 
 
 def left_in_queue(count: int) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, BrowserContext, CDPSession, Page
+from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, expect
 
 from sdcolab.core.words.canvas import CANVAS_WORDS
 from sdcolab.studio.look import asset, shared_css
@@ -212,6 +212,39 @@ def test_rectangles_are_drawn_moved_resized_and_removed(open_canvas: Any) -> Non
     page.evaluate("surface.chosen = 0")
     press(page, "remove")
     assert boxes() == []
+
+
+def test_a_mask_is_painted_with_the_keyboard_alone(open_canvas: Any) -> None:
+    page = open_canvas("mask")
+    page.evaluate("surface.size.value = '20'")
+    page.keyboard.press("Tab")
+    expect(page.locator(".sd-canvas-keys")).to_be_visible()
+    for key in ("ArrowRight", "Shift+ArrowLeft", "Enter", "Shift+ArrowDown", "ArrowDown"):
+        page.keyboard.press(key)
+    assert page.evaluate("told.length") == 0, "the stroke goes on"
+    page.keyboard.press("Enter")
+    assert page.evaluate("told.length") == 1
+    left, top, right, bottom = box_of(page) or (0, 0, 0, 0)
+    assert (left, top, right, bottom) == pytest.approx((79, 95, 89, 129), abs=2)
+    page.keyboard.press("Control+z")
+    assert box_of(page) is None
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    assert page.evaluate("told.length") == 3, "what was begun is done where the keys go elsewhere"
+
+
+def test_a_rectangle_is_drawn_with_the_keyboard_alone(open_canvas: Any) -> None:
+    page = open_canvas("boxes")
+    page.keyboard.press("Tab")
+    for key in ("Shift+ArrowUp", "Enter", "Shift+ArrowRight", "Shift+ArrowRight", "Shift+ArrowDown", "Enter"):
+        page.keyboard.press(key)
+    (box,) = page.evaluate("surface.value()")
+    assert [round(box[name], 2) for name in ("x", "y", "width", "height")] == [0.5, 0.4, 0.2, 0.1]
+    page.keyboard.press("Delete")
+    assert page.evaluate("surface.value()") == []
+    page.keyboard.press("Enter")
+    page.keyboard.press("Enter")
+    assert page.evaluate("surface.value()") == [], "a corner alone is no rectangle"
 
 
 def test_two_pictures_are_compared_with_mouse_and_keyboard(open_canvas: Any) -> None:

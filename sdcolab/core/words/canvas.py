@@ -17,6 +17,10 @@ CANVAS_WORDS: Mapping[str, str] = {
     "draw_hint": "Dibuja aquí con el dedo o el mouse.",
     "boxes_hint": "Elige una imagen y arrastra sobre ella para marcar una zona.",
     "compare_hint": "Elige dos imágenes para compararlas.",
+    "paint_keys": "Con el teclado: las flechas mueven el pincel (con Mayús, más deprisa) e Intro empieza y termina el "
+    "trazo.",
+    "boxes_keys": "Con el teclado: las flechas mueven la esquina (con Mayús, más deprisa) e Intro empieza y termina el "
+    "rectángulo.",
     "tools": "Herramientas",
     "size": "Tamaño del pincel",
     "brush": "Pincel (B)",

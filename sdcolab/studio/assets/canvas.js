@@ -7,6 +7,8 @@
 
 const SIDE = 2048;
 const DEEPEST = 16; // how far the picture can be zoomed
+const KEYS = "keys"; // what moves the brush where nothing points
+const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 const TINY = 4; // pixels on the screen below which a rectangle is a slip of the hand
 
 /* What each mode offers; "paint" modes have marks, and how they end up in the value. */
@@ -150,6 +152,7 @@ class Surface {
     this.past = [];
     this.future = [];
     this.pointers = new Map();
+    this.tip = [0.5, 0.5]; // of the brush that keys move, as parts of the picture
     this.penSeen = false;
     this.view = { x: 0, y: 0, scale: 1 };
     this.url = "";
@@ -173,6 +176,11 @@ class Surface {
     if (this.kind.boxes) this.stage.append(this.frames);
     if (this.mode === "compare") this.buildCompare();
     this.surface = make("div", { class: "sd-canvas-surface", tabindex: "0" }, this.stage, this.ring);
+    const keys = this.kind.boxes ? "boxes_keys" : this.kind.paints && "paint_keys";
+    if (keys) {
+      this.surface.append(make("p", { class: "sd-canvas-keys" }, this.say(keys)));
+      this.surface.setAttribute("aria-description", this.say(keys));
+    }
     this.surface.setAttribute("aria-label", this.say(`${this.mode}_label`));
     this.surface.setAttribute("role", "group");
     this.hint = make("p", { class: "sd-canvas-hint" }, this.say(`${this.mode}_hint`));
@@ -384,6 +392,10 @@ class Surface {
     surface.addEventListener("pointermove", (event) => this.move(event));
     for (const name of ["pointerup", "pointercancel"]) surface.addEventListener(name, (event) => this.up(event));
     surface.addEventListener("pointerleave", () => (this.ring.hidden = true));
+    surface.addEventListener("blur", () => {
+      if (!this.pointers.size) this.lift();
+      this.ring.hidden = true;
+    });
     surface.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
     this.root.addEventListener("keydown", (event) => this.key(event));
   }
@@ -408,6 +420,7 @@ class Surface {
     this.penSeen ||= event.pointerType === "pen";
     if (this.moves(event) && this.view.scale === 1 && event.pointerType === "touch" && !this.pointers.size) return;
     event.preventDefault();
+    if (!this.pointers.size) this.lift();
     this.surface.focus({ preventScroll: true });
     this.surface.setPointerCapture(event.pointerId);
     this.pointers.set(event.pointerId, event);
@@ -431,9 +444,16 @@ class Surface {
   up(event) {
     if (!this.pointers.delete(event.pointerId)) return;
     if (this.pinch && this.pointers.size < 2) this.pinch = null;
-    if (this.box) this.boxEnds();
-    if (this.stroke) this.changed();
-    this.stroke = this.dragging = this.box = null;
+    this.dragging = null;
+    this.lift();
+  }
+
+  /* The stroke or the rectangle that was begun is done. */
+  lift() {
+    const { box, stroke } = this;
+    this.stroke = this.box = null;
+    if (box) this.boxEnds();
+    if (stroke) this.changed();
   }
 
   wheel(event) {
@@ -465,9 +485,9 @@ class Surface {
   }
 
   showRing(event) {
-    if (!this.kind.paints || event.pointerType === "touch") return;
+    if (event.pointerType === "touch" || !(this.kind.paints || event.pointerType === KEYS)) return;
     const box = this.surface.getBoundingClientRect();
-    const side = Number(this.size.value);
+    const side = this.kind.paints ? Number(this.size.value) : TINY * 2;
     this.ring.hidden = false;
     Object.assign(this.ring.style, {
       width: `${side}px`, height: `${side}px`, left: `${event.clientX - box.left - side / 2}px`, top: `${event.clientY - box.top - side / 2}px`,
@@ -479,7 +499,7 @@ class Surface {
       event.stopPropagation();
       return this.fill();
     }
-    if (event.target !== this.surface) return;
+    if (event.target !== this.surface || this.byKeys(event)) return;
     const held = event.ctrlKey || event.metaKey;
     const name = held
       ? { z: event.shiftKey ? "redo" : "undo", y: "redo" }[event.key.toLowerCase()]
@@ -489,7 +509,30 @@ class Surface {
     if (!name || !this.kind.tools.includes(name)) return;
     event.preventDefault();
     event.stopPropagation();
+    if (!this.pointers.size) this.lift();
     this.act(name);
+  }
+
+  /* Without a pointer: arrows move a brush over the picture, in larger steps with Shift, and Enter puts it down and lifts
+     it. Whether that was what ``event`` asked for. */
+  byKeys(event) {
+    const way = ARROWS[event.key];
+    if (!this.kind.paints && !this.kind.boxes) return false;
+    if (event.ctrlKey || event.metaKey || event.altKey || !(way || (event.key === "Enter" && !event.shiftKey))) return false;
+    event.preventDefault();
+    event.stopPropagation();
+    const step = event.shiftKey ? 0.1 : 0.02;
+    if (way) this.tip = this.tip.map((at, axis) => clamp(at + way[axis] * step, 0, 1));
+    const stage = this.stage.getBoundingClientRect();
+    const there = {
+      clientX: stage.left + this.tip[0] * stage.width, clientY: stage.top + this.tip[1] * stage.height, pointerType: KEYS, target: this.surface,
+    };
+    if (way && this.box) this.boxGoes(there);
+    else if (way && this.stroke) this.strokeGoes(there);
+    else if (!way && (this.box || this.stroke)) this.lift();
+    else if (!way) this.kind.boxes ? this.boxBegins(there) : this.strokeBegins(there);
+    this.showRing(there);
+    return true;
   }
 
   /* --- Strokes --- */

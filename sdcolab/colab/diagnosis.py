@@ -6,6 +6,7 @@ import platform
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import sdcolab
 from sdcolab.colab.drive_sync import DRIVE_FOLDER
@@ -18,6 +19,7 @@ from sdcolab.core.errors import (
     DiskLow,
     MemoryLow,
     NoCuda,
+    NoModels,
     PackagesMissing,
     PackagesTooOld,
     SdcolabError,
@@ -160,7 +162,10 @@ def _models(folders: Folders) -> Iterator[Finding]:
     library = Library(folders)
     counts = {kind: len(library.files(kind)) for kind in ModelKind}
     shown = ", ".join(f"{KIND_NAMES[kind]}: {count}" for kind, count in counts.items() if count)
-    yield Finding(words.MODEL_FILES, shown or words.NO_MODELS)
+    if counts[ModelKind.CHECKPOINT] or has_demo():
+        yield Finding(words.MODEL_FILES, shown or words.ONLY_DEMO)
+    else:
+        yield Finding(words.MODEL_FILES, shown or words.NONE, NoModels(folder=folders.models(ModelKind.CHECKPOINT)))
     for kind in ModelKind:
         for file in library.files(kind):
             if file.path.suffix == ".safetensors":
@@ -168,6 +173,11 @@ def _models(folders: Folders) -> Iterator[Finding]:
                     read_header(file.path)
                 except SdcolabError as error:
                     yield Finding(KIND_NAMES[kind].capitalize(), file.name, error)
+
+
+def has_demo() -> bool:
+    """Whether this copy of the package came with the demo model: the one inside a notebook does not."""
+    return any(Path(sdcolab.__file__).with_name("demo").glob("*.safetensors"))
 
 
 def _drive(host: Host) -> Finding:

@@ -70,6 +70,15 @@ def test_all_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "Todo está bien." in page(findings)
 
 
+@pytest.mark.parametrize("demo", [True, False])
+def test_a_copy_without_the_demo_does_not_promise_it(
+    demo: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sdcolab.colab.diagnosis.has_demo", lambda: demo)
+    finding = of(examine(Machine(None), Folders(tmp_path), {}, network=False), "Archivos de modelos")
+    assert ("el de demostración" in finding.text, finding.problem is None) == (demo, demo)
+
+
 def test_drive_and_memory(tmp_path: Path) -> None:
     host = ColabHost(tmp_path)
     assert "no conectado" in of(examine(host, Folders(tmp_path), {}, network=False), "Google Drive").text

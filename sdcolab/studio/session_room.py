@@ -16,7 +16,7 @@ from sdcolab.core.tasks import Download, Generate, Task, TaskTable
 from sdcolab.core.words import human_bytes, human_time
 from sdcolab.core.words.session import FETCHING, FREED, IMPORTED, RESUMED, SPACE_GROUPS
 from sdcolab.core.words.tasks import TASK_NAMES
-from sdcolab.studio import bundle, pending, space
+from sdcolab.studio import bundle, last_form, pending, space
 from sdcolab.studio.plans import LeftPlan, sentence
 
 TYPICAL_SPEED = 25_000_000
@@ -75,9 +75,10 @@ class SessionRoom:
         return RoomFile(bundle.exported(self._folders), "application/json", bundle.BUNDLE_NAME)
 
     def _left(self, _said: Mapping[str, Any]) -> dict[str, Any]:
-        """What another session left: files to fetch, tasks and a script's plan."""
+        """What another session left: whether it filled in the form, files to fetch, tasks and a script's plan."""
         plan = self._left_plan()
         return {
+            "form": (self._folders.config / last_form.FILE_NAME).is_file(),
             "absent": [
                 {
                     "name": one.name,

@@ -20,7 +20,7 @@ from sdcolab.core.rooms import ask
 from sdcolab.core.scripts import Grid
 from sdcolab.core.tasks import Download, Generate, Origin, Place, Task
 from sdcolab.core.words.session import SPACE_GROUPS
-from sdcolab.studio import bundle, pending
+from sdcolab.studio import bundle, last_form, pending
 from sdcolab.studio.jobs import JobQueue
 from sdcolab.studio.journal import JobJournal, JournalEntry
 from sdcolab.studio.pending import OFFERED, WAITING, PendingJournal
@@ -54,6 +54,14 @@ class House:
 
     def ask(self, question: str, **said: Any) -> Any:
         return ask({"sesion": self.room}, "sesion", question, said)
+
+
+def test_only_a_form_that_was_filled_in_is_said_to_be_kept(folders: Folders) -> None:
+    house = House(folders)
+    assert house.ask("left")["form"] is False
+    folders.config.mkdir(parents=True)
+    (folders.config / last_form.FILE_NAME).write_text("{}", encoding="utf-8")
+    assert house.ask("left")["form"] is True
 
 
 def test_what_was_not_done_outlives_the_machine_and_is_offered(folders: Folders) -> None:

@@ -93,6 +93,7 @@ ROOM_WORDS: Mapping[str, Mapping[str, str]] = {
         "forget": "Olvidarlo",
         "goOnGrid": f"▦ {CONTINUE_PLAN}",
         "nothingHalf": "No quedó nada más a medias.",
+        "nothingLeft": "De otra sesión no queda nada: aquí aparecerá lo que dejes a medias.",
         "chooseDelete": "Elige qué borrar",
         "sure": "¿Seguro? Sí, borrar {0} ({1})",
         "delete": "🧹 Borrar {0} ({1})",

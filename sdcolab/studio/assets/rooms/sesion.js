@@ -25,7 +25,9 @@ export function mount(host, house) {
 
   async function drawLeft() {
     const found = await ask("left");
-    const parts = [title(WORDS.goOn), el("p", { className: "sd-room-dim" }, WORDS.formKept)];
+    const parts = [title(WORDS.goOn)];
+    if (found.form) parts.push(el("p", { className: "sd-room-dim" }, WORDS.formKept));
+    const known = parts.length;
     if (found.absent.length) {
       const boxes = found.absent.map(() => el("input", { type: "checkbox", checked: true }));
       const go = button("", () => tell(async () => {
@@ -50,7 +52,7 @@ export function mount(host, house) {
         button(WORDS.forget, () => tell(async () => { await ask("discard"); await drawLeft(); }))));
     if (found.plan) parts.push(el("p", {}, found.plan.told),
       button(WORDS.goOnGrid, () => tell(() => ask("grid", { name: found.plan.name }))));
-    if (parts.length === 2) parts.push(el("p", {}, WORDS.nothingHalf));
+    if (parts.length === known) parts.push(el("p", {}, found.form ? WORDS.nothingHalf : WORDS.nothingLeft));
     left.replaceChildren(...parts);
   }
 

@@ -60,6 +60,18 @@ class _Voice:
         self.say(line)
 
 
+def _once(say: Callable[[str], object]) -> Callable[[str], object]:
+    """``say`` without what it has said already: the panel, Drive and the closing have the same troubles to tell."""
+    said = set[str]()
+
+    def tell(line: str) -> None:
+        if line not in said:
+            said.add(line)
+            say(line)
+
+    return tell
+
+
 def start(options: StartOptions, collaborators: Collaborators) -> None:
     """Prepare Drive, tokens and downloads, open the web UI and its public link, and stay until interrupted."""
     close_panel(collaborators.say)
@@ -103,7 +115,8 @@ def open_panel(options: StartOptions, collaborators: Collaborators) -> None:
 
 def close_all(collaborators: Collaborators) -> None:
     """Close what is open and wait until Google Drive has everything, also what a session that is gone left behind."""
-    say = collaborators.say
+    say = _once(collaborators.say)
+    collaborators = replace(collaborators, say=say)
     if close_panel(say):
         say(words.PANEL_CLOSED)
     Roster(collaborators.folders.root / ".sesion").end_former()

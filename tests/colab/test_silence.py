@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import itertools
 import queue
@@ -107,6 +108,19 @@ def test_a_full_drive_is_told_at_once_when_closing(tmp_path: Path) -> None:
     sync.stop()
     assert said.lines[-1][0] < LONGEST_SILENCE
     assert str(explain(DriveFull(pending=1))) in said.text
+
+
+def test_the_closing_cell_tells_a_full_drive_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cell = Cell(tmp_path)
+    cell.host.drive = tmp_path / "nube"
+    cell.host.drive.mkdir()
+    cell.folders.outputs.mkdir(parents=True)
+    (cell.folders.outputs / "00000-1.png").write_bytes(b"imagen")
+    remember_drive(cell.folders, images=True, settings=False)
+    monkeypatch.setattr("sdcolab.colab.notebook.DriveSync", functools.partial(DriveSync, copy=full))
+    text = cell.close()
+    assert text.count(str(explain(DriveFull(pending=1)))) == 1, text
+    assert "Sin copiar a Drive: 1" in text
 
 
 @pytest.mark.usefixtures("impatient")

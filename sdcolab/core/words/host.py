@@ -61,8 +61,8 @@ SENTENCES: Mapping[str, Sentence] = {
         "Abre el panel 🔑 de la izquierda, activa «Acceso desde el cuaderno» junto a {name} y vuelve a pulsar ▶️.",
     ),
     "host.secret_timeout": Sentence(
-        "Colab no respondió al pedirle la clave {name}: solo se leen con el cuaderno abierto en el navegador.",
-        "El programa sigue sin él. También puedes escribirlo en la celda «Claves» 🔑 y volver a pulsar ▶️.",
+        "Colab no respondió al pedirle la clave {name}: solo las da con el cuaderno abierto en el navegador.",
+        "El programa sigue sin ella. También puedes escribirla en la celda «Claves» 🔑 y volver a pulsar ▶️.",
     ),
     "host.proxy_unavailable": Sentence(
         "Colab tampoco dio su enlace propio.", "Deja la celda en marcha: se seguirá intentando con el enlace público."

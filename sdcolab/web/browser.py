@@ -105,9 +105,9 @@ def fill_if_other(initial: Sequence[Any], button: str) -> str:
     }}"""
 
 
-def fill_untouched(initial: Sequence[Any]) -> str:
+def fill_untouched(initial: Sequence[Any], ids: Sequence[str]) -> str:
     """Script that gives each control its opening value, unless its user was quicker: it then differs from ``initial``,
-    which it had when the page was drawn.
+    which it had when the page was drawn, or the page's script heard something written into the element of its id.
 
     A control that needs no new value is not written at all: gradio reads every control before it runs the script and
     writes after it, and what somebody types in between would be lost.
@@ -116,8 +116,10 @@ def fill_untouched(initial: Sequence[Any]) -> str:
       const initial = {json.dumps(list(initial))};
       const leave = {{ __type__: "update" }};
       {_SAME}
-      const fill = (value, index) => opening && same(value, initial[index]) && !same(value, opening[index]);
       window.{_FILLED_FLAG} = true;
+      const written = {json.dumps(list(ids))}.map((id) => window.sdcolab?.written.has(id));
+      const fill = (value, index) =>
+        opening && !written[index] && same(value, initial[index]) && !same(value, opening[index]);
       return now.map((value, index) => (fill(value, index) ? opening[index] : leave));
     }}"""
 

@@ -85,7 +85,8 @@ class FormWires:
             js=recall_form(self._actions.desk.control.units),
             **QUIET,
         ).then(None, opened, None, js=fill_if_other(drawn, "sd-fill"), **QUIET)
-        filler.click(None, [opened, *fields], fields, js=fill_untouched(drawn), **QUIET).then(
+        fill = fill_untouched(drawn, [element_id(path) for path in self._actions.kept])
+        filler.click(None, [opened, *fields], fields, js=fill, **QUIET).then(
             self._prompts.remarks, {*self._prompts.remarked}, self._prompts.told, **QUIET
         )
         image = self._panel.fields["init.images"]

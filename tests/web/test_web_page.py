@@ -236,7 +236,7 @@ def test_job_errors_and_warnings_are_explained(visit: Visit) -> None:
     page = visit()
     generate(page, "modelo roto")
     expect(part(page, "problems").get_by_role("alert")).to_contain_text("está cortado, le falta el final")
-    expect(part(page, "problems")).to_contain_text("descárgalo otra vez; si no es un modelo, bórralo.")
+    expect(part(page, "problems")).to_contain_text("Descárgalo otra vez y reemplázalo.")
     generate(page, "con aviso")
     expect(infotext(page)).to_have_value(re.compile("^con aviso"))
     expect(part(page, "problems").locator(".sd-warning")).to_contain_text("está dañada")
@@ -309,6 +309,17 @@ def test_what_is_typed_while_the_opening_form_is_filled_stays(visit: Visit, save
     page.add_init_script(_TYPE_WHILE_THE_FORM_IS_FILLED)
     page.reload()
     expect(field(page, "steps")).to_have_value(str(saved_steps))
+    expect(field(page, "prompt")).to_have_value("escrito en mal momento")
+
+
+def test_what_is_typed_while_a_kept_prompt_comes_back_stays(visit: Visit) -> None:
+    page = visit()
+    write(page, "de antes")
+    page.wait_for_function("() => sessionStorage.getItem('sdcolab-formulario')?.includes('de antes')")
+    page.add_init_script(_TYPE_WHILE_THE_FORM_IS_FILLED)
+    page.reload()
+    expect(field(page, "prompt")).to_have_value("escrito en mal momento")
+    page.wait_for_timeout(1000)  # nothing that comes later writes over it
     expect(field(page, "prompt")).to_have_value("escrito en mal momento")
 
 

@@ -212,6 +212,10 @@
       pressed = true;
       if (event.target.closest?.("#sd-page, dialog, .sd-help-card")) keepFormSoon();
     }, true);
+  window.sdcolab.written = new Set(); // what its user was quicker with than the form that opens
+  document.addEventListener("input", ({ target }) => {
+    if (!window.sdcolabFilled) window.sdcolab.written.add(target.closest?.("[id^=sd-]")?.id);
+  }, true);
   window.addEventListener("beforeunload", () => {
     if (!keeping) return;
     clearTimeout(keeping);

@@ -71,6 +71,23 @@ def test_the_weights_of_areas_and_their_background_sum_to_one(page: Page) -> Non
     assert sides[1][1::2] == pytest.approx(sides[0][1::2])
 
 
+def test_areas_are_made_with_the_keyboard_alone(page: Page) -> None:
+    tab(page, "Zonas")
+    page.get_by_role("button", name="Quitar todas").click()
+    page.locator(".sd-areas").focus()
+    for key in ("Enter", "ArrowLeft", "ArrowUp", "Shift+ArrowRight", "Shift+ArrowDown", "Shift+ArrowDown"):
+        page.keyboard.press(key)
+    area = page.locator(".sd-areas rect")
+    expect(area).to_have_count(1)
+    part = [round(float(area.get_attribute(name) or 0)) for name in ("y", "height")]
+    assert part == [200, 600]
+    for _ in range(30):
+        page.keyboard.press("ArrowDown")
+    expect(area).to_have_attribute("y", "400")
+    page.get_by_role("button", name="Quitar todas").click()
+    expect(area).to_have_count(0)
+
+
 def test_a_pose_is_edited_saved_and_followed(page: Page, tmp_path: Path) -> None:
     tab(page, "Poses")
     page.get_by_role("button", name="Añadir persona").click()

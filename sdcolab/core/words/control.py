@@ -107,7 +107,8 @@ POSE_WORDS: Mapping[str, str] = {
 
 REGION_WORDS: Mapping[str, str] = {
     "hint": "Arrastra para dibujar una zona; cada una tiene su prompt y su peso. Así no se mezclan los colores y los "
-    "rasgos de un personaje con los de otro (Two-shot). Un LoRA escrito en el prompt de una zona actúa solo en ella.",
+    "rasgos de un personaje con los de otro (Two-shot). Un LoRA escrito en el prompt de una zona actúa solo en ella. "
+    "Con el teclado: Intro añade una zona; las flechas la mueven y, con Mayús, cambian su tamaño.",
     "templates": "Empezar con",
     "halves": "Izquierda y derecha",
     "thirds": "Tres columnas",

@@ -4,6 +4,8 @@
 const COLOURS = ["#ea580c", "#0891b2", "#7c3aed", "#16a34a", "#db2777", "#ca8a04"];
 const SHAPES = { square: 1, portrait: 2 / 3, landscape: 3 / 2 };
 const TINY = 0.03;
+const STEP = 0.05;
+const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 const SVG = "http://www.w3.org/2000/svg";
 
 const shape = (tag, attributes) => {
@@ -21,7 +23,7 @@ export async function mount(host, house) {
   let areas = [], chosen = -1, drag = null, wide = 1, shaped = "";
 
   const told = el("p", { className: "sd-room-told", role: "status" });
-  const canvas = shape("svg", { class: "sd-areas", role: "group", "aria-label": words.canvas, preserveAspectRatio: "none" });
+  const canvas = shape("svg", { class: "sd-areas", role: "group", tabindex: 0, "aria-label": words.canvas, preserveAspectRatio: "none" });
   const rows = el("ol", { className: "sd-areas-rows" });
   const chip = (label, act) => el("button", { type: "button", className: "sd-room-chip", onclick: act }, label);
   const shapes = Object.entries(SHAPES).map(([name, ratio]) => {
@@ -121,6 +123,23 @@ export async function mount(host, house) {
     if (drag?.begun) chosen = drag.under;
     if (chosen >= 0 && drag?.fixed && (areas[chosen].width < TINY || areas[chosen].height < TINY)) areas.splice(chosen--, 1);
     drag = null;
+    draw();
+  });
+  /* Without a pointer: Enter adds an area in the middle, arrows move the chosen one and, with Shift, its corner. */
+  canvas.addEventListener("keydown", (event) => {
+    const way = ARROWS[event.key], area = areas[chosen];
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key === "Enter" && !event.shiftKey && areas.length < most) {
+      areas.push({ x: 0.25, y: 0.25, width: 0.5, height: 0.5, weight: roomLeft(), prompt: "" });
+      chosen = areas.length - 1;
+    } else if (way && area) {
+      const [side, length, sign] = way[0] ? ["x", "width", way[0]] : ["y", "height", way[1]];
+      const moved = (value, low, high) => Math.round(Math.min(high, Math.max(low, value + sign * STEP)) * 1e4) / 1e4;
+      if (event.shiftKey) area[length] = moved(area[length], STEP, 1 - area[side]);
+      else area[side] = moved(area[side], 0, 1 - area[length]);
+    } else return;
+    event.preventDefault();
+    event.stopPropagation();
     draw();
   });
   canvas.addEventListener("pointercancel", () => { drag = null; draw(); });

@@ -422,7 +422,7 @@ def first_run(kernel: Kernel, colab: Colab, play: str, cells: dict[str, str]) ->
     # The links became models, also the one that was refused once (429); the wrong ones got their line each.
     model = colab.root / "models" / "Stable-diffusion" / "mini_gato.safetensors"
     assert model.is_file(), text
-    reports = [line for line in text.splitlines() if " · " in line and "%" not in line]
+    reports = [line for line in text.splitlines() if (" · " in line or line.startswith("❌")) and "%" not in line]
     assert any("mini_gato.safetensors" in line and "models/Stable-diffusion" in line for line in reports), text
     assert any("404" in line for line in reports), text
     assert any("lineas.safetensors" in line and "models/Lora" in line for line in reports), text

@@ -332,9 +332,12 @@ def test_a_type_of_control_means_its_usual_preprocessor(tmp_path: Path, monkeypa
     assert main(["generar", "gato", "--carpeta", str(tmp_path), "--control", "tipo=tilee"]) == 2
 
 
-def test_a_unit_of_an_infotext_takes_what_the_command_adds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("number", [0, 2])
+def test_a_unit_of_an_infotext_takes_what_the_command_adds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
     Image.new("RGB", (8, 8)).save(tmp_path / "foto.png")
-    unit = 'ControlNet 0: "Module: reference_only, Model: None, Weight: 0.5, Control Mode: Balanced"'
+    unit = f'ControlNet {number}: "Module: reference_only, Model: None, Weight: 0.5, Control Mode: Balanced"'
     (tmp_path / "datos.txt").write_text(f"gato\nSteps: 9, Sampler: Euler, Seed: 3, {unit}", "utf-8")
     request = request_of(monkeypatch, tmp_path, "--infotext", "datos.txt", "--control", "imagen=foto.png,fin=0.5")
     (unit_made,) = request.control

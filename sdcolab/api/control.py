@@ -4,6 +4,7 @@ hechos/extensiones.md 3 and 5), brought to the names that the table of fields ha
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,13 +19,19 @@ _OLD_RESIZE = {
     "inner fit (scale to fit)": ControlResize.CROP,
     "envelope (outer fit)": ControlResize.FILL,
     "outer fit (shrink to fit)": ControlResize.FILL,
+    "resize": ControlResize.JUST,
+    "inner_fit": ControlResize.CROP,
+    "outer_fit": ControlResize.FILL,
 }
-"""Names that the resize modes had in older versions of the extension."""
+"""Names that the resize modes had in older versions of the extension, and those of its enumeration."""
 
-_FORGE_PASSES = {
-    "hiresfixoption.both": ControlPasses.BOTH,
-    "hiresfixoption.low_res_only": ControlPasses.LOW,
-    "hiresfixoption.high_res_only": ControlPasses.HIGH,
+_MODES = {mode.name.casefold(): mode for mode in ControlMode}
+"""Names of the modes in the extension's enumeration."""
+
+_PASSES = {
+    "both": ControlPasses.BOTH,
+    "low_res_only": ControlPasses.LOW,
+    "high_res_only": ControlPasses.HIGH,
 }
 
 _UNION_KINDS = {
@@ -39,6 +46,8 @@ _UNION_KINDS = {
     "unknown": ControlType.ALL,
 }
 """What a map is of for a union model, in the extension's words."""
+
+_OF_AN_ENUMERATION = re.compile(r"^(?:\w+Option|\w+Mode)\.", re.IGNORECASE)
 
 _EMPTY: tuple[object, ...] = (None, "", [], {})
 
@@ -65,14 +74,17 @@ def unit_payload(raw: Mapping[str, Any]) -> dict[str, Any]:
             unit[name] = UNSET
     if any(unit.pop(name, False) is True for name in ("guessmode", "guess_mode")):  # its name before the modes
         unit.setdefault("control_mode", ControlMode.CONTROL.value)
-    unit |= _worded(unit, "resize_mode", _OLD_RESIZE) | _worded(unit, "hr_option", _FORGE_PASSES)
+    unit |= _worded(unit, "resize_mode", _OLD_RESIZE) | _worded(unit, "hr_option", _PASSES)
+    unit |= _worded(unit, "control_mode", _MODES)
     unit |= _worded(unit, "union_control_type", _UNION_KINDS)
     return unit
 
 
 def _worded(unit: Mapping[str, Any], name: str, known: Mapping[str, str]) -> dict[str, str]:
+    """The value of ``name`` where it is one of the ``known`` words, or a member of an enumeration that is called so
+    ("ResizeMode.RESIZE")."""
     word = unit.get(name)
-    found = known.get(word.strip().casefold()) if isinstance(word, str) else None
+    found = known.get(_OF_AN_ENUMERATION.sub("", word.strip()).casefold()) if isinstance(word, str) else None
     return {name: str(found)} if found else {}
 
 

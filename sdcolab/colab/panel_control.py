@@ -4,25 +4,30 @@ model and its numbers, and the weights that it lacks are one click away."""
 from __future__ import annotations
 
 import html
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from sdcolab.colab.panel_form import FormBox
 from sdcolab.colab.panel_notes import Guarded
-from sdcolab.core.words.control import DOWNLOAD_WEIGHTS
+from sdcolab.core.errors import SdcolabError
+from sdcolab.core.words import explain
+from sdcolab.core.words.control import DOWNLOAD_WEIGHTS, SHOW_MAP
 from sdcolab.studio.control_desk import ControlDesk, as_number
+from sdcolab.studio.generating import IMAGE_MODE
 
 
 class UnitWidgets:
-    """Follows the units of a form. Until a unit is opened for the first time it has no widgets."""
+    """Follows the units of a form, in the tab of generation that ``mode`` tells. Until a unit is opened for the first
+    time it has no widgets."""
 
-    def __init__(self, widgets: Any, desk: ControlDesk, guarded: Guarded) -> None:
+    def __init__(self, widgets: Any, desk: ControlDesk, guarded: Guarded, mode: Callable[[], str]) -> None:
         self._new = widgets
         self._desk = desk
         self._guarded = guarded
+        self._mode = mode
         self._weights: dict[str, tuple[Any, Any]] = {}
         self._form: FormBox | None = None
-        self._before: dict[str, str] = {}
 
     def connect(self, form: FormBox) -> None:
         """Follow the units of ``form``."""
@@ -49,16 +54,20 @@ class UnitWidgets:
         kind, module, model, _ = self._values(unit)
         offer, fields = self._desk.offered(kind, module, model), self._form.fields if self._form else {}
         for path, names, chosen in (("module", offer.modules, module), ("model", ("", *offer.models), model)):
-            if (drawn := fields.get(f"{unit}.{path}")) and drawn.value == chosen:
-                drawn.narrow(names, chosen)
+            if self._form and (drawn := fields.get(f"{unit}.{path}")) and drawn.value == chosen:
+                with self._form.by_itself():
+                    drawn.narrow(names, chosen)
 
     def weights_row(self, unit: str) -> Any:
-        """Where the unit tells what its preprocessor lacks, and the button that gets it."""
+        """The button that shows the map, where the unit tells what its preprocessor lacks, and the button that gets
+        it."""
         told = self._new.HTML()
+        show = self._new.Button(description=f"💥 {SHOW_MAP}", layout=self._new.Layout(width="auto"))
+        show.on_click(self._guarded(lambda: self._show_map(unit)))
         button = self._new.Button(description=DOWNLOAD_WEIGHTS, layout=self._new.Layout(width="auto", display="none"))
         button.on_click(self._guarded(lambda: self._download(unit)))
         self._weights[unit] = (told, button)
-        return self._new.HBox([told, button], layout=self._new.Layout(flex_flow="row wrap"))
+        return self._new.HBox([show, told, button], layout=self._new.Layout(flex_flow="row wrap"))
 
     def _values(self, unit: str) -> tuple[str, str, str, str]:
         values = self._form.values if self._form else {}
@@ -66,10 +75,15 @@ class UnitWidgets:
         return kind, module, model, str(values.get("checkpoint") or "")
 
     def _choose_kind(self, unit: str) -> None:
-        offer = self._desk.offer(*self._values(unit))
-        fields = self._form.fields if self._form else {}
-        fields[f"{unit}.module"].narrow(offer.modules, offer.module)
-        fields[f"{unit}.model"].narrow(("", *offer.models), offer.model)
+        form = self._form
+        if form is None:
+            return
+        chosen = self._values(unit)
+        offer = self._desk.offer(*chosen)
+        with form.by_itself():
+            form.fields[f"{unit}.module"].narrow(offer.modules, offer.module)
+            form.fields[f"{unit}.model"].narrow(("", *offer.models), offer.model)
+        self._show_numbers(unit, own=offer.module != chosen[1])
         self._tell(unit)
 
     def _choose_module(self, unit: str) -> None:
@@ -80,23 +94,21 @@ class UnitWidgets:
         kind, module, model, checkpoint = self._values(unit)
         if (new := self._desk.model(kind, module, model, checkpoint)) != model:
             form.fill({f"{unit}.model": new})
-        self._show_numbers(unit)
+        self._show_numbers(unit, own=not form.filling)
         self._tell(unit)
 
-    def _show_numbers(self, unit: str) -> None:
-        """The preprocessor's own names, ranges and numbers; hidden where it has no such number."""
+    def _show_numbers(self, unit: str, *, own: bool = False) -> None:
+        """The preprocessor's own names and ranges, hidden where it has no such number; and its ``own`` numbers, else
+        those that are there where they make sense to it."""
         form = self._form
         if form is None:
             return
-        a, b = (as_number(form.values.get(f"{unit}.threshold_{one}")) for one in ("a", "b"))
-        module = self._values(unit)[1]
-        numbers = self._desk.numbers(module, a, b, self._before.get(unit, ""))
-        self._before[unit] = module
-        for one, number in zip(("a", "b"), numbers, strict=True):
+        given = () if own else (as_number(form.values.get(f"{unit}.threshold_{one}")) for one in ("a", "b"))
+        for one, number in zip(("a", "b"), self._desk.numbers(self._values(unit)[1], *given), strict=True):
             path = f"{unit}.threshold_{one}"
             if drawn := form.fields.get(path):
                 drawn.reshape(number.label, number.low, number.high, number.step, number.value)
-            else:
+            elif number.label:
                 form.fill({path: number.value})
 
     def _tell(self, unit: str) -> None:
@@ -108,6 +120,15 @@ class UnitWidgets:
         sign = "" if lacks.coming else "⚠️ "
         told.value = f"{sign}{html.escape(lacks.told)}" if lacks.told else ""
         button.layout.display = "flex" if lacks.links else "none"
+
+    def _show_map(self, unit: str) -> None:
+        """Its map, or what is wrong where the unit tells what it lacks."""
+        values = self._form.values if self._form else {}
+        self._tell(unit)
+        try:
+            self._desk.show_map(unit, values, from_picture=self._mode() == IMAGE_MODE)
+        except SdcolabError as error:
+            self._weights[unit][0].value = f"⚠️ {html.escape(str(explain(error)))}"
 
     def _download(self, unit: str) -> None:
         self._desk.download(self._desk.lacks(*self._values(unit)))

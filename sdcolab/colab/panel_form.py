@@ -6,7 +6,8 @@ then its values wait here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -49,6 +50,8 @@ class FormBox:
         self._counts: list[Callable[[], None]] = []
         self.fields: dict[str, FieldWidget] = {}
         self._switches: dict[str, Any] = {}
+        self.filling = False
+        """Whether what changes now is not what the user chooses there."""
         self.box = widgets.VBox([self._section(section) for section in sections])
 
     # --- Values -------------------------------------------------------------------------------------------------------
@@ -60,22 +63,33 @@ class FormBox:
         switches = {path: switch.value for path, switch in self._switches.items()}
         return self._values | drawn | switches
 
+    @contextmanager
+    def by_itself(self) -> Iterator[None]:
+        """While it lasts, the form is ``filling``."""
+        before, self.filling = self.filling, True
+        try:
+            yield
+        finally:
+            self.filling = before
+
     def fill(self, values: Mapping[str, Any]) -> None:
         """Show ``values``; what they do not name stays."""
         self._values |= values
-        for path, value in values.items():
-            if path in self.fields:
-                self.fields[path].put(value)
-            elif path in self._switches and self._switches[path].value != bool(value):
-                self._switches[path].value = bool(value)
+        with self.by_itself():
+            for path, value in values.items():
+                if path in self.fields:
+                    self.fields[path].put(value)
+                elif path in self._switches and self._switches[path].value != bool(value):
+                    self._switches[path].value = bool(value)
         for count in self._counts:
             count()
 
     def offer(self, lists: Lists) -> None:
         """Look for what can be chosen again."""
         self._lists = lists
-        for field in self.fields.values():
-            field.offer(lists)
+        with self.by_itself():
+            for field in self.fields.values():
+                field.offer(lists)
 
     def show_mode(self, mode: str) -> None:
         """Show what belongs to the tab of generation ``mode`` and hide what belongs to others."""
@@ -126,7 +140,7 @@ class FormBox:
             row = self._new.HBox([self._item(one, section, unit) for one in item])
             row.add_class("sd-line")
             made.append(row)
-        self._connect_canvases()
+        _connect_canvases(self.fields)
         if unit:  # what is inside belongs to the unit
             inner = (replace(one, part=section.part) for one in section.sections)
             return [*made, *(self._fold(one.title, partial(self._inside, one, unit)) for one in inner)]
@@ -209,17 +223,18 @@ class FormBox:
             switch.observe(lambda _change, told=told: told(), names="value")
         return self._new.VBox([switch, body])
 
-    def _connect_canvases(self) -> None:
-        """Every surface shows the picture of its part, or of the part around it."""
-        pictures = {path: field for path, field in self.fields.items() if isinstance(field, PictureWidget)}
-        for path, field in self.fields.items():
-            near = [one for one in pictures if path.startswith(one.rpartition(".")[0])]
-            if isinstance(field, CanvasWidget) and near and not getattr(field, "connected", False):
-                source = pictures[max(near, key=len)]
-                field.connected = True  # type: ignore[attr-defined]
-                follow = partial(_follow, field, source)
-                source.watch(follow)
-                follow()
+
+def _connect_canvases(fields: Mapping[str, FieldWidget]) -> None:
+    """Every surface shows the picture of its part, or of the part around it."""
+    pictures = {path: field for path, field in fields.items() if isinstance(field, PictureWidget)}
+    for path, field in fields.items():
+        near = [one for one in pictures if path.startswith(one.rpartition(".")[0])]
+        if isinstance(field, CanvasWidget) and near and not getattr(field, "connected", False):
+            source = pictures[max(near, key=len)]
+            field.connected = True  # type: ignore[attr-defined]
+            follow = partial(_follow, field, source)
+            source.watch(follow)
+            follow()
 
 
 def _follow(field: CanvasWidget, source: PictureWidget) -> None:

@@ -109,7 +109,7 @@ class GenerationForm:
         self._remarks = RemarkBox(widgets, studio, lambda: self.asked, guarded)
         self._offer_loras()
         self._lora.observe(lambda change: self._add_lora(change["new"]), names="value")
-        self._units = UnitWidgets(widgets, self.desk.control, guarded)
+        self._units = UnitWidgets(widgets, self.desk.control, guarded, lambda: self.mode)
         bar = Section("bar", items=(*layout.bar, "@refresh"))
         self.form = FormBox(
             widgets, GenerationRequest, (bar, *layout.generation), values, once(studio.lists), gadgets=self._gadgets()

@@ -9,11 +9,24 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from PIL import Image, ImageOps
+
 from sdcolab.core.architectures import FAMILY_OF_SIDE, ModelFamily
-from sdcolab.core.control import NO_PREPROCESSOR, UNSET, ControlType, best_model, models_for, type_in_name
+from sdcolab.core.control import (
+    NO_PREPROCESSOR,
+    UNSET,
+    ControlType,
+    ControlUnit,
+    best_model,
+    models_for,
+    pixel_perfect_resolution,
+    type_in_name,
+)
 from sdcolab.core.control_files import UNSERVED, fits, sniff
 from sdcolab.core.detect import ModelKind, detect, text_width
-from sdcolab.core.errors import SdcolabError
+from sdcolab.core.detecting import Detect
+from sdcolab.core.errors import ControlImageMissing, PreprocessorFileMissing, SdcolabError
+from sdcolab.core.fields import table_of
 from sdcolab.core.preprocessors import (
     PREPROCESSORS,
     Slider,
@@ -22,6 +35,8 @@ from sdcolab.core.preprocessors import (
     model_for,
     preprocessors_for,
 )
+from sdcolab.core.request import FIELDS
+from sdcolab.core.resizing import flattened
 from sdcolab.core.tasks import Download, Origin
 from sdcolab.core.tensors import TensorHeader, read_header
 from sdcolab.core.words import human_bytes
@@ -35,6 +50,7 @@ from sdcolab.core.words.control import (
     WEIGHTS_DID_NOT_COME,
     WEIGHTS_MISSING,
 )
+from sdcolab.studio.form import Reader
 from sdcolab.studio.job import Job
 from sdcolab.studio.studio import Studio
 
@@ -75,12 +91,18 @@ class ControlDesk:
     checkpoint was trained at. ``by`` says which face asks."""
 
     def __init__(
-        self, studio: Studio, units: tuple[str, ...], native_size: Callable[[str | None], int], by: Origin
+        self,
+        studio: Studio,
+        units: tuple[str, ...],
+        native_size: Callable[[str | None], int],
+        by: Origin,
+        reader: Reader,
     ) -> None:
         self.units = units
         self._studio = studio
         self._native_size = native_size
         self._by = by
+        self._reader = reader
         self._headers: dict[tuple[Path, int, int], TensorHeader] = {}
 
     def offer(self, kind: str, module: str, model: str, checkpoint: str | None) -> UnitOffer:
@@ -154,12 +176,10 @@ class ControlDesk:
     def _family(self, checkpoint: str | None) -> ModelFamily:
         return FAMILY_OF_SIDE.get(self._native_size(checkpoint), ModelFamily.UNKNOWN)
 
-    def numbers(self, module: str, a: float, b: float, before: str = "") -> tuple[UnitNumber, UnitNumber]:
-        """The two numbers of the preprocessor ``module``, at ``a`` and ``b`` where these make sense to it and are not
-        just what the preprocessor chosen ``before`` begins with."""
-        row, old = PREPROCESSORS.get(module), PREPROCESSORS.get(before) if before != module else None
-        if old is not None:
-            a, b = (UNSET if slider and slider.default == now else now for slider, now in ((old.a, a), (old.b, b)))
+    def numbers(self, module: str, a: float = UNSET, b: float = UNSET) -> tuple[UnitNumber, UnitNumber]:
+        """The two numbers of the preprocessor ``module``, at ``a`` and ``b`` where these make sense to it, else at its
+        own. One that the user has just chosen begins at its own, as in A1111, whatever the sliders said."""
+        row = PREPROCESSORS.get(module)
         return _number(row.a if row else None, a), _number(row.b if row else None, b)
 
     def has_resolution(self, module: str) -> bool:
@@ -206,6 +226,32 @@ class ControlDesk:
         """Queue the download of what ``lacks`` told. Raises ``QueueFull``."""
         return self._studio.submit(Download(", ".join(lacked.links)), self._by) if lacked.links else None
 
+    def map_paths(self, unit: str) -> tuple[str, ...]:
+        """The values of the form that ``show_map`` of ``unit`` looks at."""
+        return (*(f"{unit}.{name}" for name in _OF_A_MAP), "init.images", "width", "height")
+
+    def show_map(self, unit: str, values: Mapping[str, Any], *, from_picture: bool) -> Job:
+        """Queue the map of the first picture of ``unit`` as the form asks for it, and nothing else. ``from_picture``: a
+        unit without a picture follows the initial one.
+
+        Raises ``RequestError``, ``PictureUnreadable``, ``ControlError`` or ``QueueFull``.
+        """
+        own = {path: value for path, value in values.items() if path.startswith(f"{unit}.")}
+        asked: ControlUnit = self._reader.build(ControlUnit, own, f"{unit}.")
+        picture = _drawn(asked) or next(iter(asked.images), None)
+        if picture is None and from_picture and values.get("init.images"):
+            picture = self._reader.read(FIELDS["init.images"], values["init.images"])[0]
+        if picture is None:
+            raise ControlImageMissing(unit=self.units.index(unit) + 1)
+        for file in missing_weights(self._studio.folders, asked.module):
+            folder = self._studio.folders.preprocessors
+            raise PreprocessorFileMissing(asked.module, file.file, folder, file.link, file.size)
+        size = (int(self._reader.read(FIELDS[side], values[side]) or 0) for side in ("height", "width"))
+        resolution = _map_resolution(asked, picture, *size)
+        return self._studio.submit(
+            Detect((picture,), asked.module, resolution, asked.threshold_a, asked.threshold_b), self._by
+        )
+
     def put(self, picture: Any, values: Mapping[str, Any]) -> dict[str, Any]:
         """Values that make ``picture`` the sample of the first unit that is off; of the first one when all are on."""
         unit = next((one for one in self.units if not values.get(one)), self.units[0])
@@ -220,6 +266,27 @@ class ControlDesk:
         model = self._model(kind, NO_PREPROCESSOR, "", checkpoint if isinstance(checkpoint, str) else None)
         chosen = {"kind": kind.value, "module": NO_PREPROCESSOR, "model": model}
         return put | {f"{unit}.{name}": value for name, value in chosen.items()}
+
+
+_OF_A_MAP = ("images", "drawing", "module", "resolution", "threshold_a", "threshold_b", "pixel_perfect", "resize")
+"""What of a unit says how its map is made."""
+
+
+def _drawn(unit: ControlUnit) -> Image.Image | None:
+    """What was drawn for ``unit``, as its preprocessor gets it."""
+    if unit.drawing is None:
+        return None
+    flat = flattened(unit.drawing)
+    return ImageOps.invert(flat) if unit.module == NO_PREPROCESSOR else flat
+
+
+def _map_resolution(unit: ControlUnit, picture: Image.Image, height: int, width: int) -> int:
+    """At which the map of ``picture`` is made for a result of this size."""
+    asked = unit.resolution
+    if unit.pixel_perfect and height and width:
+        asked = pixel_perfect_resolution(picture.height, picture.width, height, width, unit.resize)
+    field = table_of(Detect)["resolution"]
+    return field.default if asked == UNSET else round(min(field.high or asked, max(field.low or asked, asked)))
 
 
 def is_unit(path: str) -> bool:

@@ -102,7 +102,7 @@ class GenerationDesk:
         self._by = by
         self._places = {section.part: section.most for section in every_section(layout.generation) if section.most > 1}
         units = tuple(f"control.{place}" for place in range(self._places.get("control", 0)))
-        self.control = ControlDesk(studio, units, self.native_size, by)
+        self.control = ControlDesk(studio, units, self.native_size, by, reader)
 
     @property
     def _reader(self) -> Reader:

@@ -67,9 +67,9 @@ GADGETS = frozenset(
 )
 """What a section may hold beside fields: the button that reads an infotext in the prompt, what is said of the form
 before it is sent, the styles, the list of LoRA, the settings that models of few steps want, sizes to choose with one
-tap, the buttons of the seed, the size of the initial image, what a unit of ControlNet lacks and downloads, the neutral
-fine adjustments, the saved defaults, the scripts, and in X/Y/Z plot the buttons that fill an axis, add a value to it,
-exchange two axes and compare LoRA; in prompts from file, what reads the file."""
+tap, the buttons of the seed, the size of the initial image, what a unit of ControlNet shows, lacks and downloads, the
+neutral fine adjustments, the saved defaults, the scripts, and in X/Y/Z plot the buttons that fill an axis, add a
+value to it, exchange two axes and compare LoRA; in prompts from file, what reads the file."""
 
 
 class TabKind(StrEnum):

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -12,26 +13,30 @@ import gradio as gr
 from sdcolab.core.control import MAX_UNITS
 from sdcolab.core.request import FIELDS
 from sdcolab.core.words import fields as labels
-from sdcolab.core.words.control import DOWNLOAD_WEIGHTS, UNIT_LOST
+from sdcolab.core.words.control import DOWNLOAD_WEIGHTS, SHOW_MAP, UNIT_LOST
 from sdcolab.studio.control_desk import ControlDesk, UnitLacks, UnitNumber, UnitOffer, as_names, as_number
 from sdcolab.studio.form import name_to_read
+from sdcolab.studio.generating import IMAGE_MODE
 from sdcolab.web import fragments
 from sdcolab.web.edge import attempt
 
 
 @dataclass(frozen=True, slots=True)
 class WeightsBox:
-    """Where a unit tells what its preprocessor lacks, and the button that gets it."""
+    """Where a unit tells what its preprocessor lacks, the button that gets it, and the one that shows the map."""
 
     told: gr.HTML
     download: gr.Button
+    show: gr.Button
 
 
 def weights_box(unit: str) -> WeightsBox:
-    """Draw it, hidden, inside the current page."""
+    """Draw it inside the current page; what is told of lacks is hidden."""
     name = unit.replace(".", "-")
+    show = gr.Button(SHOW_MAP, size="sm", elem_id=f"sd-map-{name}", elem_classes="sd-chip sd-icon-sparkles")
     told = gr.HTML(visible=False, elem_id=f"sd-weights-{name}")
-    return WeightsBox(told, gr.Button(DOWNLOAD_WEIGHTS, size="sm", visible=False, elem_id=f"sd-get-weights-{name}"))
+    download = gr.Button(DOWNLOAD_WEIGHTS, size="sm", visible=False, elem_id=f"sd-get-weights-{name}")
+    return WeightsBox(told, download, show)
 
 
 class UnitActions:
@@ -40,25 +45,38 @@ class UnitActions:
     def __init__(self, desk: ControlDesk) -> None:
         self._desk = desk
 
-    def choose_kind(self, kind: Any, module: Any, model: Any, checkpoint: Any) -> tuple[Any, Any]:
-        """The preprocessors and the models that serve a type of control."""
-        return _offers(self._desk.offer(*as_names(kind, module, model, checkpoint)))
+    def choose_kind(self, kind: Any, module: Any, model: Any, checkpoint: Any) -> tuple[Any, ...]:
+        """The preprocessors and the models that serve a type of control, and the numbers of another preprocessor."""
+        names = as_names(kind, module, model, checkpoint)
+        offer = self._desk.offer(*names)
+        return *_offers(offer), *((gr.skip(), gr.skip()) if offer.module == names[1] else self._own(offer.module))
 
-    def choose_module(self, kind: Any, module: Any, model: Any, checkpoint: Any) -> str:
-        """A control model that goes with the preprocessor just chosen."""
-        return self._desk.model(*as_names(kind, module, model, checkpoint))
+    def choose_module(self, kind: Any, module: Any, model: Any, checkpoint: Any) -> tuple[Any, ...]:
+        """A control model that goes with the preprocessor just chosen, and its own numbers."""
+        names = as_names(kind, module, model, checkpoint)
+        return self._desk.model(*names), *self._own(names[1])
 
-    def look(self, module: Any, a: Any, b: Any, before: Any = "") -> tuple[Any, ...]:
-        """The numbers of a preprocessor, whether it has a resolution of its own, and its name: the one ``before`` of
-        the next time."""
-        name, old = as_names(module, before)
-        first, second = self._desk.numbers(name, as_number(a), as_number(b), old)
-        return (
-            _slider(first, labels.words_of("control.threshold_a").label),
-            _slider(second, labels.words_of("control.threshold_b").label),
-            gr.update(visible=self._desk.has_resolution(name)),
-            name,
-        )
+    def _own(self, module: str) -> tuple[Any, Any]:
+        return _sliders(*self._desk.numbers(module))
+
+    def look(self, module: Any, a: Any, b: Any) -> tuple[Any, ...]:
+        """The names and ranges of a preprocessor's numbers, and whether it has a resolution of its own. Numbers that
+        make sense to it stay: they may have come with it."""
+        (name,) = as_names(module)
+        given = as_number(a), as_number(b)
+        numbers = self._desk.numbers(name, *given)
+        updates = _sliders(*numbers)
+        for number, update, now in zip(numbers, updates, given, strict=True):
+            if number.value == now:
+                del update["value"]  # so that what ``choose_module`` puts meanwhile is not undone
+        return *updates, gr.update(visible=self._desk.has_resolution(name))
+
+    def show_map(self, unit: str, *held: Any) -> tuple[Any, Any, None]:
+        """Make the map of ``unit``, whose values, after the tab of generation, are ``held``; or say what is wrong."""
+        values = dict(zip(self._desk.map_paths(unit), held[1:], strict=True))
+        from_picture = held[0] == IMAGE_MODE
+        _, problem = attempt(lambda: self._desk.show_map(unit, values, from_picture=from_picture), None)
+        return gr.update(value=problem, visible=bool(problem)), gr.skip(), None
 
     def tell(self, kind: Any, module: Any, model: Any, checkpoint: Any) -> tuple[Any, Any]:
         """What a unit lacks."""
@@ -85,9 +103,9 @@ def draw_with(control: Any, update: Mapping[str, Any]) -> None:
             setattr(control, name, value)
 
 
-def connect_units(page: Any, panel: Any, desk: ControlDesk, quiet: dict[str, Any]) -> None:
+def connect_units(page: Any, panel: Any, desk: ControlDesk, selected: Any, quiet: dict[str, Any]) -> None:
     """Connect every unit of the form, which is drawn as its preprocessors want it; what it lacks is told when ``page``
-    opens."""
+    opens. ``selected`` holds the picture on show."""
     actions = UnitActions(desk)
     names = (f"{unit}.{name}" for unit in desk.units for name in ("kind", "module", "model"))
     boxes = [panel.gadgets.weights[unit] for unit in desk.units]
@@ -98,14 +116,16 @@ def connect_units(page: Any, panel: Any, desk: ControlDesk, quiet: dict[str, Any
         a, b, resolution = panel.some(f"{unit}.threshold_a", f"{unit}.threshold_b", f"{unit}.resolution")
         weights: WeightsBox = panel.gadgets.weights[unit]
         chosen = [kind, module, model, panel.fields["checkpoint"]]
-        kind.input(actions.choose_kind, chosen, [module, model], **quiet)
-        module.input(actions.choose_module, chosen, model, **quiet)
-        told, numbers, before = [weights.told, weights.download], [a, b, resolution], gr.State(module.value)
-        for control, update in zip(numbers, actions.look(module.value, a.value, b.value), strict=False):
+        kind.input(actions.choose_kind, chosen, [module, model, a, b], **quiet)
+        module.input(actions.choose_module, chosen, [model, a, b], **quiet)
+        told, numbers = [weights.told, weights.download], [a, b, resolution]
+        for control, update in zip(numbers, actions.look(module.value, a.value, b.value), strict=True):
             draw_with(control, update)
-        module.change(actions.look, [module, a, b, before], [*numbers, before], **quiet)
+        module.change(actions.look, [module, a, b], numbers, **quiet)
         gr.on([kind.change, module.change, model.change], actions.tell, chosen, told, **quiet)
         weights.download.click(actions.download, chosen, told, **quiet)
+        held = [panel.mode, *panel.some(*desk.map_paths(unit))]
+        weights.show.click(partial(actions.show_map, unit), held, [*told, selected], **quiet)
 
 
 def renewed(desk: ControlDesk, *chosen: Any) -> tuple[Any, Any, Any, Any]:
@@ -139,6 +159,12 @@ def _offers(offer: UnitOffer) -> tuple[Any, Any]:
 def _choose(path: str, names: tuple[str, ...], chosen: str) -> Any:
     known = names if chosen in names else (*names, chosen)
     return gr.update(choices=[(name_to_read(FIELDS[path], name), name) for name in known], value=chosen)
+
+
+def _sliders(a: UnitNumber, b: UnitNumber) -> tuple[Any, Any]:
+    both = ((a, "control.threshold_a"), (b, "control.threshold_b"))
+    first, second = (_slider(number, labels.words_of(path).label) for number, path in both)
+    return first, second
 
 
 def _slider(number: UnitNumber, label: str) -> Any:

@@ -60,7 +60,7 @@ class FormWires:
         self._connect_tabs()
         self._connect_opening()
         self._connect_parameters()
-        connect_units(self._page, self._panel, self._actions.desk.control, QUIET)
+        connect_units(self._page, self._panel, self._actions.desk.control, self._selected, QUIET)
         self._connect_scripts()
         self._connect_left_plan()
         self._connect_prompts()

@@ -159,12 +159,15 @@ def build_engine(folders: Folders, library: Library, store: ImageStore | ImageSt
 
 def paste(text: str, folders: Folders, *, decided: Collection[str] = ()) -> Pasted:
     """What the infotext ``text`` changes in a request, with the names of the user's own files. The request's fields in
-    ``decided`` are left out: somebody else says them.
+    ``decided`` are left out: somebody else says them. Units of ControlNet that are off are left out too: the command
+    counts those that it is given, and the first picture is that of the first unit.
     """
     from sdcolab.engine.hashes import HashCache
 
     pasted = to_request(parse(text), SCHEDULE_NAMES).without(*decided)
-    return with_files(pasted, build_library(folders), HashCache(folders.hashes))
+    found = with_files(pasted, build_library(folders), HashCache(folders.hashes))
+    units = tuple(unit for unit in found.changes.get("control", ()) if unit.enabled)
+    return replace(found, changes={**found.changes, "control": units} if units else found.changes)
 
 
 def with_control_models(

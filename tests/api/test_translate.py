@@ -476,6 +476,24 @@ UNIT = {"module": "canny", "model": "lineas", "image": PICTURE}
             {"resize_mode": "Scale to Fit (Inner Fit)", "control_mode": "2"},
             ControlUnit(module="canny", model="lineas", mode=ControlMode.CONTROL),
         ),
+        (
+            {"resize_mode": "ResizeMode.OUTER_FIT", "control_mode": "ControlMode.PROMPT"},
+            ControlUnit(module="canny", model="lineas", resize=ControlResize.FILL, mode=ControlMode.PROMPT),
+        ),
+        (
+            {"resize_mode": "RESIZE", "control_mode": "CONTROL", "hr_option": "LOW_RES_ONLY"},
+            ControlUnit(
+                module="canny",
+                model="lineas",
+                resize=ControlResize.JUST,
+                mode=ControlMode.CONTROL,
+                passes=ControlPasses.LOW,
+            ),
+        ),
+        (
+            {"resize_mode": "resizemode.inner_fit", "control_mode": "BALANCED", "hr_option": "Both"},
+            ControlUnit(module="canny", model="lineas"),
+        ),
         ({"guessmode": True}, ControlUnit(module="canny", model="lineas", mode=ControlMode.CONTROL)),
         ({"guess_mode": True, "control_mode": "Balanced"}, ControlUnit(module="canny", model="lineas")),
         ({"enabled": "False", "foo": {"bar": 1}}, ControlUnit(enabled=False, module="canny", model="lineas")),

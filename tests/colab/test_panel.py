@@ -26,6 +26,7 @@ from sdcolab.colab.panel_fields import uploaded as panel_uploaded
 from sdcolab.colab.panel_jobs import state_line
 from sdcolab.colab.prepare import Collaborators, Downloaded, MissingDownload, Preparation, StartOptions
 from sdcolab.core.detect import ModelKind
+from sdcolab.core.detecting import Detect
 from sdcolab.core.errors import DriveFlushFailed, EngineKilled, FieldNotNumber, InitImageMissing, NoWidgets
 from sdcolab.core.events import CancelToken, Listener
 from sdcolab.core.folders import Folders
@@ -35,7 +36,7 @@ from sdcolab.core.request import FIELDS, GenerationRequest, Hires, Variation
 from sdcolab.core.scripts import PromptLines
 from sdcolab.core.tasks import Generate, Origin
 from sdcolab.core.words import FIELD_LABELS, explain
-from sdcolab.core.words.control import SEND_TO_CONTROL
+from sdcolab.core.words.control import SEND_TO_CONTROL, SHOW_MAP
 from sdcolab.core.words.panel import CHOOSE_PICTURE
 from sdcolab.process.supervisor import RestartPolicy, Roster
 from sdcolab.studio.form import Control, control_of
@@ -601,8 +602,20 @@ def test_a_picture_sent_to_control_and_its_type(desk: Desk) -> None:
     slider = desk.widget("Umbral alto")
     assert (slider.min, slider.max, slider.value) == (1, 255, 200)
     assert slider.description_tooltip == "Umbral alto", "and not how to leave it to the preprocessor"
+    slider.value = 90
     panel._form.refresh()
+    assert slider.value == 90, "what the user chose stays where files are looked for"
     assert [value for _, value in model.options] == ["", "control_v11p_sd15_canny.safetensors"], "still of its type"
+    desk.press(f"💥 {SHOW_MAP}")
+    (task,) = [job.task for job in panel._studio.jobs.jobs() if isinstance(job.task, Detect)]
+    assert (task.module, task.threshold_b) == ("canny", 90)
+    form.fields["control.0.module"].box.value = "none"
+    form.fields["control.0.module"].box.value = "canny"
+    assert slider.value == 200, "another preprocessor begins at its own numbers"
+    form.fill({"control.0.images": [], "control.0.module": "scribble_xdog", "control.0.threshold_a": 40})
+    assert form.values["control.0.threshold_a"] == 40, "and one that a text brings, at those of the text"
+    desk.press(f"💥 {SHOW_MAP}")
+    assert "La unidad 1 de ControlNet está activada pero no tiene imagen" in desk.text()
     form.fill({"control.1": True})
     form.fill({"control.1.module": "mlsd"})
     desk.press("▸ Más opciones de la unidad")

@@ -7,17 +7,22 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from support.servers import safetensors_bytes
 from web_fakes import Bench, make_bench
 
 from sdcolab.core.control import ControlOnOffer
 from sdcolab.core.detect import ModelFamily, ModelKind
-from sdcolab.core.preprocessors import PREPROCESSOR_FILES
+from sdcolab.core.detecting import Detect
+from sdcolab.core.errors import ControlImageMissing, PreprocessorFileMissing
+from sdcolab.core.preprocessors import PREPROCESSOR_FILES, PREPROCESSORS
 from sdcolab.core.tasks import Download, Origin
 from sdcolab.core.words.control import WEIGHTS_COMING, WEIGHTS_DID_NOT_COME
 from sdcolab.studio.control_desk import ControlDesk, UnitLacks, as_names, as_number
+from sdcolab.studio.form import Reader
 from sdcolab.web.control_wires import UnitActions, renewed
 
+READER = Reader(lambda _name: [*PREPROCESSORS], lambda picture: picture)
 CANNY, DEPTH = "control_v11p_sd15_canny.safetensors", "control_v11f1p_sd15_depth.safetensors"
 
 
@@ -34,7 +39,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 
 @pytest.fixture
 def desk(bench: Bench) -> ControlDesk:
-    return ControlDesk(bench.studio, ("control.0", "control.1"), lambda _checkpoint: 512, Origin.PAGE)
+    return ControlDesk(bench.studio, ("control.0", "control.1"), lambda _checkpoint: 512, Origin.PAGE, READER)
 
 
 def test_a_type_of_control_filters_and_proposes(desk: ControlDesk) -> None:
@@ -81,7 +86,7 @@ def test_a_ready_made_map_keeps_the_model_of_its_type(desk: ControlDesk) -> None
 
 def test_what_is_for_other_checkpoints_is_not_proposed(bench: Bench) -> None:
     studio = replace(bench.studio, controls_on_offer=(LINEART,))
-    desk = ControlDesk(studio, ("control.0",), lambda _checkpoint: 512, Origin.PAGE)
+    desk = ControlDesk(studio, ("control.0",), lambda _checkpoint: 512, Origin.PAGE, READER)
     controls, checkpoints = (bench.folders.models(kind) for kind in (ModelKind.CONTROLNET, ModelKind.CHECKPOINT))
     checkpoints.mkdir(parents=True, exist_ok=True)
     attention = "input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight"
@@ -106,11 +111,60 @@ def test_a_preprocessor_brings_its_numbers(desk: ControlDesk) -> None:
     assert (low.label, low.low, low.high, low.value) == ("Umbral bajo", 1, 255, 100)
     assert high.value == 150
     assert [one.label for one in desk.numbers("none", 5, 5)] == ["", ""]
-    assert [one.value for one in desk.numbers("canny", 32, 150, "scribble_xdog")] == [100, 150]
-    assert [one.value for one in desk.numbers("canny", 40, 150, "scribble_xdog")] == [40, 150]  # somebody chose it
-    assert [one.value for one in desk.numbers("canny", 100, 200, "canny")] == [100, 200]
+    assert [one.value for one in desk.numbers("canny")] == [100, 200]
     assert desk.has_resolution("canny")
     assert not desk.has_resolution("none")
+
+
+def test_another_preprocessor_begins_at_its_own_numbers_and_one_that_comes_with_numbers_keeps_them(
+    desk: ControlDesk,
+) -> None:
+    actions = UnitActions(desk)
+    assert [update["value"] for update in actions.choose_module("All", "canny", CANNY, None)[1:]] == [100, 200]
+    assert [update["value"] for update in actions.choose_kind("Canny", "none", "", None)[2:]] == [100, 200]
+    assert all("value" not in update for update in actions.choose_kind("Canny", "canny", "", None)[2:])
+    assert all("value" not in update for update in actions.look("canny", 60, 90)[:2])  # as a text brings them
+    assert [update["value"] for update in actions.look("canny", -1, 900)[:2]] == [100, 200]
+
+
+PICTURE = Image.new("RGB", (64, 96), "plum")
+
+
+def test_a_unit_shows_its_map_without_generating(bench: Bench, desk: ControlDesk) -> None:
+    values = dict.fromkeys(desk.map_paths("control.1")) | {"width": 512, "height": 512}
+    values |= {"control.1.module": "canny", "control.1.threshold_a": 60, "control.1.threshold_b": 90}
+    values |= {"control.1.resize": "Crop and Resize", "control.1.resolution": -1, "control.1.pixel_perfect": False}
+
+    def task(**other: object) -> Detect:
+        held = values | {"control.1.images": [PICTURE]} | {f"control.1.{name}": value for name, value in other.items()}
+        made = desk.show_map("control.1", held, from_picture=False).task
+        assert isinstance(made, Detect)
+        return made
+
+    made = task()
+    assert (made.pictures, made.module) == ((PICTURE,), "canny")
+    assert (made.threshold_a, made.threshold_b, made.resolution) == (60, 90, 512)
+    assert task(resolution=768).resolution == 768
+    assert task(pixel_perfect=True, resolution=768).resolution == 512
+    assert task(pixel_perfect=True, resize="Resize and Fill").resolution == 341
+    with pytest.raises(ControlImageMissing) as told:
+        desk.show_map("control.1", values, from_picture=False)
+    assert told.value.unit == 2
+    initial = desk.show_map("control.1", values | {"init.images": [PICTURE]}, from_picture=True).task
+    assert isinstance(initial, Detect) and initial.pictures == (PICTURE,)
+    with pytest.raises(PreprocessorFileMissing):
+        task(module="depth_midas")
+
+
+def test_what_is_wrong_with_a_map_is_told_in_the_unit(desk: ControlDesk) -> None:
+    actions = UnitActions(desk)
+    held: dict[str, object] = dict.fromkeys(desk.map_paths("control.1"))
+    held |= {"control.1.module": "canny", "control.1.resize": "Just Resize", "width": 512, "height": 512}
+    held |= {"control.1.threshold_a": -1, "control.1.threshold_b": -1, "control.1.resolution": -1}
+    told, _, selected = actions.show_map("control.1", "txt2img", *held.values())
+    assert "La unidad 2 de ControlNet" in told["value"] and told["visible"] and selected is None
+    told, _, _ = actions.show_map("control.1", "txt2img", *(held | {"control.1.images": [PICTURE]}).values())
+    assert not told["visible"]
 
 
 def test_missing_weights_are_told_with_their_size_and_downloaded(bench: Bench, desk: ControlDesk) -> None:
@@ -149,7 +203,7 @@ TILE = ControlOnOffer("control_v11f1e_sd15_tile.safetensors", ModelFamily.SD1, "
 
 def test_a_type_that_no_model_serves_says_which_one_is_missing_and_brings_it(bench: Bench) -> None:
     studio = replace(bench.studio, controls_on_offer=(TILE,))
-    desk = ControlDesk(studio, ("control.0",), lambda _checkpoint: 512, Origin.PAGE)
+    desk = ControlDesk(studio, ("control.0",), lambda _checkpoint: 512, Origin.PAGE, READER)
     assert desk.offer("Tile/Blur", "canny", CANNY, None).model == ""
     lacks = desk.lacks("Tile/Blur", "tile_resample", "", None)
     assert lacks.told == f"Para Tile falta un modelo de ControlNet: {TILE.name} (700 MB)."
@@ -165,7 +219,7 @@ def test_nothing_is_missing_where_a_model_is_there_or_none_is_needed(desk: Contr
 
 def test_where_none_can_be_had_the_types_that_work_are_told(bench: Bench) -> None:
     studio = replace(bench.studio, controls_on_offer=(TILE,))
-    desk = ControlDesk(studio, ("control.0",), lambda _checkpoint: 128, Origin.PAGE)  # as the demo model
+    desk = ControlDesk(studio, ("control.0",), lambda _checkpoint: 128, Origin.PAGE, READER)  # as the demo model
     lacks = desk.lacks("Tile/Blur", "tile_resample", "", None)
     assert lacks.links == ()
     assert lacks.told == (

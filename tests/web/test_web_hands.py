@@ -57,6 +57,15 @@ def test_the_tabs_come_after_the_bar_and_before_the_form(keyboard: Page) -> None
     reach(keyboard, "prompt")
 
 
+def test_a_list_closes_when_tab_goes_away_from_it(keyboard: Page) -> None:
+    keyboard.locator("#sd-sampler input").first.focus()
+    options = keyboard.locator("[role=option]:visible")
+    expect(options.first).to_be_visible()
+    keyboard.keyboard.press("Tab")
+    expect(keyboard.locator("#sd-sampler [role=combobox]")).to_have_attribute("aria-expanded", "false")
+    expect(options).to_have_count(0)
+
+
 def test_a_result_is_sent_on_with_the_keyboard(keyboard: Page, bench: Bench) -> None:
     reach(keyboard, "send-img2img")
     keyboard.keyboard.press("Enter")

@@ -408,8 +408,12 @@
         event.preventDefault();
         event.stopPropagation();
       };
-      // An open list would be a stop of its own, and go away once the focus is in it.
-      if (event.key === "Tab") byId(event.target.getAttribute?.("aria-controls"))?.setAttribute("tabindex", "-1");
+      // An open list would be a stop of its own, and go away once the focus is in it; and gradio takes Tab for something
+      // that is typed, for which it opens the list again when the focus has gone.
+      if (event.key === "Tab" && event.target.getAttribute?.("role") === "combobox") {
+        byId(event.target.getAttribute("aria-controls"))?.setAttribute("tabindex", "-1");
+        event.stopPropagation();
+      }
       if (event.altKey && !held && (event.key === "ArrowLeft" || event.key === "ArrowRight")) {
         stop();
         window.sdcolab.viewer?.step(event.key === "ArrowLeft" ? -1 : 1);

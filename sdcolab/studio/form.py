@@ -99,6 +99,7 @@ _KINDS: Final[Mapping[str, ModelKind | str]] = {
     "embeddings": ModelKind.EMBEDDING,
     "controlnets": ModelKind.CONTROLNET,
     "detectors": ModelKind.DETECTOR,
+    "preprocessors": "preprocessor",
     "samplers": "sampler",
     "schedules": "schedule",
 }

@@ -14,6 +14,7 @@ from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import (
     InfotextFieldUnused,
     InfotextNeedsPicture,
+    PreprocessorUnserved,
     SdcolabError,
     UnitsBeyondForm,
     UnknownName,
@@ -21,6 +22,7 @@ from sdcolab.core.errors import (
 from sdcolab.core.few_steps import FewSteps, few_steps
 from sdcolab.core.fields import Field, plain_path, table_of
 from sdcolab.core.library import Library, activation_words
+from sdcolab.core.preprocessors import UNSERVED
 from sdcolab.core.prompt import apply_styles, extract_networks
 from sdcolab.core.request import FIELDS, SIZE_STEP, GenerationRequest
 from sdcolab.core.scripts import ContinuePlan, Forecast, Grid
@@ -286,9 +288,15 @@ class GenerationDesk:
             try:
                 good[path] = reader.read(known, value, path)
             except UnknownName as error:
-                unknown.append(error)
+                unknown.append(_told_better(known, error))
                 del good[path]
         return good, unknown
+
+
+def _told_better(field: Field, error: UnknownName) -> SdcolabError:
+    """A preprocessor that other programs have is known by its name, and what is most like it."""
+    instead = UNSERVED.get(error.name.strip().casefold()) if field.choices == "preprocessors" else None
+    return PreprocessorUnserved(error.name, instead) if instead else error
 
 
 def brought(desk: GenerationDesk, settings: Settings, former: int, native: int) -> dict[str, Any]:

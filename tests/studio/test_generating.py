@@ -77,6 +77,18 @@ def test_what_an_image_says_is_what_the_form_asks_for(bench: Bench) -> None:
     assert desk(bench).read(text).troubles == ()
 
 
+@pytest.mark.parametrize(
+    ("module", "told"),
+    [
+        ("dsine", "sdcolab no tiene el preprocessor «dsine». El más parecido es «normal_bae»"),
+        ("algo_raro", "No existe el preprocessor «algo_raro»"),
+    ],
+)
+def test_a_pasted_preprocessor_that_is_not_here_is_told(bench: Bench, module: str, told: str) -> None:
+    text = f'gato\nSteps: 4, Sampler: Euler, Seed: 3, Size: 128x128, ControlNet 0: "Module: {module}, Model: None"'
+    assert told in " ".join(desk(bench).read(text).troubles)
+
+
 def test_units_that_the_form_has_no_room_for_are_told(bench: Bench) -> None:
     def troubles(units: int) -> str:
         asked = GenerationRequest(

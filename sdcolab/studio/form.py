@@ -26,7 +26,7 @@ from PIL import Image
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import FieldNotNumber, InitImageMissing, MaskMissing, NameNotChosen, NotDownloaded, UnknownName
 from sdcolab.core.fields import Field, Part, parts_of, plain_path, table_of
-from sdcolab.core.infotext.labels import is_numbered
+from sdcolab.core.infotext.labels import keeps_places
 from sdcolab.core.names import split_name
 from sdcolab.core.pictures import picture_from
 from sdcolab.core.registry import closest
@@ -292,7 +292,7 @@ class Reader:
         return tuple(
             self.build(part.kind, values, f"{place}.") if values.get(place) else part.kind(enabled=False)
             for place in places
-            if values.get(place) or is_numbered(part)
+            if values.get(place) or keeps_places(part)
         )
 
     def read(self, field: Field, raw: Any, path: str = "") -> Any:

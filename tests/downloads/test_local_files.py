@@ -67,7 +67,7 @@ def test_what_cannot_be_used_stays_where_it_is(folders: Folders, drive: Path) ->
     first, second, third = DownloadQueue(folders, drive_root=drive).run("malo.pt pagina.safetensors MyDrive/nada.pt")
     assert isinstance(first.error, ModelUnsafe)
     assert isinstance(second.error, NotAModelFile)
-    assert report_line(third).startswith("MyDrive/nada.pt · ❌ No se descargó. No hay ningún archivo de modelo")
+    assert report_line(third).startswith("❌ No se descargó. No hay ningún archivo de modelo en «MyDrive/nada.pt»")
     assert bad.exists()
     assert page.exists()
 

@@ -453,7 +453,7 @@ class HugeClaims(LoopbackServer):
     """Says that the file has all the bytes in the world."""
 
     def answer(self, request: Handler) -> None:
-        request.reply(206, b"x", {"Content-Range": f"bytes 0-0/{10**17}", "Content-Length": "1"})
+        request.reply(206, b"\x80", {"Content-Range": f"bytes 0-0/{10**17}", "Content-Length": "1"})
 
 
 class StrangeNumbers(LoopbackServer):

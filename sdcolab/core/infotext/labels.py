@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Mapping
 
@@ -44,6 +45,11 @@ def is_numbered(part: Part) -> bool:
     """Whether a part that repeats is written as one value under its own numbered label ("ControlNet 0"), rather than
     each field under its label with an ordinal behind it ("ADetailer model 2nd")."""
     return _PLACE in part.label
+
+
+def keeps_places(part: Part) -> bool:
+    """Whether the units of a numbered part can be off, so that those that are keep the places of those behind them."""
+    return is_numbered(part) and any(field.name == "enabled" for field in dataclasses.fields(part.kind))
 
 
 def ordinal(place: int) -> str:

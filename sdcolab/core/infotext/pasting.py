@@ -28,7 +28,7 @@ from sdcolab.core.infotext.codecs import CODECS, Fields, split_title
 from sdcolab.core.infotext.dialects import OLD_KARRAS, json_of, modernised, size_of
 from sdcolab.core.infotext.flags import MIDJOURNEY, without_options
 from sdcolab.core.infotext.foreign import looks_like_json
-from sdcolab.core.infotext.labels import MODEL_HASH, VAE_HASH, is_numbered, labelled, ordinal
+from sdcolab.core.infotext.labels import MODEL_HASH, VAE_HASH, is_numbered, keeps_places, labelled, ordinal
 from sdcolab.core.infotext.text import Infotext, parse_fields
 from sdcolab.core.names import SCHEDULE_NAMES
 from sdcolab.core.request import GenerationRequest, InitImage, Inpaint
@@ -283,13 +283,14 @@ class _Reader:
         found = {match: text for label, text in self.infotext.fields if (match := pattern.fullmatch(label))}
         units: list[Any] = []
         for match, text in sorted(found.items(), key=lambda one: int(one[0][1])):
-            place = max(len(units), int(match[1]) if int(match[1]) < MAX_UNITS else 0)
+            numbered = keeps_places(part) and int(match[1]) < MAX_UNITS
+            place = max(len(units), int(match[1]) if numbered else 0)
             inner = _Reader(Infotext(fields=parse_fields(text)), self._kind, f"{part.path}.{place}")
             values = inner.values(part.path)
             needed = [field.name for field in table_of(part.kind).values() if field.required]
             if not all(values.get(name) for name in needed):
                 continue  # left among the unused
-            units += [part.kind(enabled=False)] * (place - len(units))
+            units += [part.kind(enabled=False) for _ in range(len(units), place)]
             units.append(inner.filled(part.kind(**{name: values.pop(name) for name in needed}), values))
             self.warnings += inner.warnings
             self._hashes |= inner._hashes

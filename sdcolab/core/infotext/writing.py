@@ -43,7 +43,7 @@ def describe(request: GenerationRequest, facts: EngineFacts, index: int = 0) -> 
         value = value_at(request, path)
         if part.many:
             for place, unit in enumerate(value):
-                if not unit.enabled:
+                if not getattr(unit, "enabled", True):
                     continue
                 one = replace(writing, path=f"{path}.{place}")
                 units |= _numbered(one, unit, part, place) if is_numbered(part) else _ordered(one, unit, path, place)

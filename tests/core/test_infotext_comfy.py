@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from sdcolab.core.infotext import parse
+from sdcolab.core.infotext.comfy import MAX_TEXT
+from sdcolab.core.infotext.foreign import from_json
 
 
 def node(kind: str, **inputs: object) -> dict[str, Any]:
@@ -341,3 +343,30 @@ def test_values_of_any_type_are_borne(key: str, value: object) -> None:
     broken = {**WORKFLOW, "nodes": [*WORKFLOW["nodes"], {"id": value, "type": "KSampler", "inputs": [{key: value}]}]}
     parse(json.dumps(broken))
     parse(json.dumps({**WORKFLOW, "links": [value, *WORKFLOW["links"]]}))
+
+
+@pytest.mark.parametrize(
+    "names",
+    [("text_1", "text_2"), ("text", "text_g", "prompt"), ("conditioning", "pipe", "ctx")],
+)
+def test_a_node_that_many_links_lead_to_is_asked_once(names: tuple[str, ...]) -> None:
+    """Else each of these layers would double what there is to do, and to write."""
+    layers = {f"n{at}": node("X", **{name: [f"n{at + 1}", 0] for name in names}) for at in range(35)}
+    graph = {"s": sampler(positive=["n0", 0], negative=["n0", 0]), **layers, "n35": node("X", text="un gato")}
+    told = from_json(json.dumps(graph))
+    assert told is not None
+    found = parse(told)
+    assert found.prompt.startswith("un gato")
+    assert len(found.prompt) <= MAX_TEXT
+
+
+def test_a_link_from_no_output_of_a_node_leads_nowhere() -> None:
+    ends = [{"name": "positive", "link": 3}, {"name": "negative", "link": 1}]
+    nodes = [
+        {"id": 1, "type": "KSampler", "inputs": ends, "widgets_values": [1, "fixed", 5, 7, "euler", "normal", 1]},
+        {"id": 2, "type": "Reroute", "inputs": [{"link": 2}], "outputs": [{}]},
+        {"id": 3, "type": "CLIPTextEncode", "widgets_values": ["un gato"]},
+    ]
+    links = [[1, 2, -5, 1, 1, "X"], [2, 3, 0, 2, 0, "X"], [3, 3, 0, 1, 0, "X"]]
+    told = from_json(json.dumps({"nodes": nodes, "links": links}))
+    assert told is not None and parse(told).prompt == "un gato"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 
 from sdcolab.core.infotext.shape import (
     Json,
@@ -25,6 +26,9 @@ from sdcolab.core.infotext.shape import (
 )
 from sdcolab.core.infotext.text import Infotext
 from sdcolab.core.infotext.widgets import from_workflow
+
+MAX_GRAPH = 1000
+"""Most nodes of a graph that are looked at."""
 
 MAX_NODES = 400
 """Most nodes that are looked at on the way from one input."""
@@ -104,8 +108,7 @@ def read_graph(value: Json) -> Infotext | None:
     nodes = value if any(_is_node(node) for node in value.values()) else dict_of(held) or from_workflow(value)
     graph = {
         key: _Node(key, text_of(node["class_type"]), dict_of(node.get("inputs")))
-        for key, node in nodes.items()
-        if _is_node(node)
+        for key, node in islice(((key, node) for key, node in nodes.items() if _is_node(node)), MAX_GRAPH)
     }
     sampler = _first_sampler(graph)
     return None if sampler is None else _told(graph, sampler)
@@ -196,7 +199,7 @@ def _told(graph: Graph, sampler: _Node) -> Infotext:
     strength = _number(graph, _first(parts, "denoise"), ("denoise",))
     said["Denoising strength"] = strength if strength != 1 else None
     said |= _second_pass(graph, sampler, said["Model"])
-    prompt, negative = (_words(graph, _prompt_link(parts, want), want) for want in ("positive", "negative"))
+    prompt, negative = (_Texts(graph, want).of(_prompt_link(parts, want)) for want in ("positive", "negative"))
     return built("ComfyUI", prompt, negative, said, _loras(models))
 
 
@@ -279,36 +282,61 @@ def _string(graph: Graph, value: object, names: tuple[str, ...]) -> str:
 # --- Prompts ------------------------------------------------------------------------------------------------------
 
 
-def _words(graph: Graph, value: object, want: str, depth: int = 0) -> str:
-    """The text of a conditioning or of a string, through the nodes that only pass it on or join several."""
-    if isinstance(value, str):
-        return value.strip()
-    node = _behind(graph, value)
-    if node is None or depth > MAX_HOPS:
-        return ""
-    if "zeroout" in node.kind.casefold():  # what stands for no text at all
-        return ""
-    inputs = node.inputs
-
-    def of(key: str) -> str:
-        return _words(graph, inputs[key], want, depth + 1)
-
-    pieces = [key for key in inputs if _PIECE.fullmatch(key)]
-    if len(pieces) > 1:
-        texts = (of(key) for key in sorted(pieces, key=_as_numbered))
-        return _joiner(node).join(text for text in texts if text)
-    if want in inputs:
-        return of(want)
-    if isinstance(inputs.get("populated_text"), str):  # what a wildcard came to
-        return of("populated_text")
-    found = _once(of(key) for key in _TEXTS if key in inputs)
-    if found:
-        return ", ".join(found)
-    return next((text for key in (*pieces, *_CONDITIONING, *_ANY_WAY) if key in inputs and (text := of(key))), "")
-
-
 MAX_HOPS = 40
 """Longest way through the links to a text."""
+
+MAX_TEXT = 100_000
+"""Most characters of a prompt: nodes that join others' texts can double them at every step."""
+
+
+class _Texts:
+    """What conditionings and strings say of the prompt ``want``, through the nodes that only pass it on or join
+    several. Each node is asked once, however many links lead to it."""
+
+    def __init__(self, graph: Graph, want: str) -> None:
+        self._graph = graph
+        self._want = want
+        self._known: dict[str, str] = {}
+
+    def of(self, value: object, depth: int = 0) -> str:
+        """The text of an input that holds ``value``, a text or a link."""
+        if isinstance(value, str):
+            return value.strip()
+        node = _behind(self._graph, value)
+        if node is None or depth > MAX_HOPS:
+            return ""
+        if node.key not in self._known:
+            self._known[node.key] = ""  # for those that lead back to themselves
+            self._known[node.key] = self._told(node, depth + 1)[:MAX_TEXT]
+        return self._known[node.key]
+
+    def _told(self, node: _Node, depth: int) -> str:
+        if "zeroout" in node.kind.casefold():  # what stands for no text at all
+            return ""
+        inputs = node.inputs
+        pieces = [key for key in inputs if _PIECE.fullmatch(key)]
+        if len(pieces) > 1:
+            texts = (self.of(inputs[key], depth) for key in sorted(pieces, key=_as_numbered))
+            return _joined((text for text in texts if text), _joiner(node))
+        if self._want in inputs:
+            return self.of(inputs[self._want], depth)
+        if isinstance(inputs.get("populated_text"), str):  # what a wildcard came to
+            return self.of(inputs["populated_text"], depth)
+        found = _once(self.of(inputs[key], depth) for key in _TEXTS if key in inputs)
+        if found:
+            return _joined(iter(found), ", ")
+        others = (key for key in (*pieces, *_CONDITIONING, *_ANY_WAY) if key in inputs)
+        return next((text for key in others if (text := self.of(inputs[key], depth))), "")
+
+
+def _joined(texts: Iterator[str], between: str) -> str:
+    """``texts`` in one, up to where it is longer than any prompt."""
+    whole = next(texts, "")
+    for text in texts:
+        if len(whole) > MAX_TEXT:
+            break
+        whole += between + text
+    return whole
 
 
 def _once(texts: Iterator[str]) -> list[str]:

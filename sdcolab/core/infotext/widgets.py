@@ -96,7 +96,7 @@ def _passed_on(node: Json, slot: object) -> object:
     """The link that a node hands on at its output ``slot``: the input of the same type, or its first."""
     inputs = [one for one in list_of(node.get("inputs")) if dict_of(one).get("link") is not None]
     outputs = list_of(node.get("outputs"))
-    kind = dict_of(outputs[slot]).get("type") if isinstance(slot, int) and slot < len(outputs) else None
+    kind = dict_of(outputs[slot]).get("type") if isinstance(slot, int) and 0 <= slot < len(outputs) else None
     same = [one for one in inputs if one.get("type") == kind]
     return next((one["link"] for one in (*same, *(() if node.get("mode") == _BYPASSED else inputs))), None)
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from PIL import Image
+from PIL import Image, ImageOps
 
-from sdcolab.core.control import UNSET
+from sdcolab.core.control import NO_PREPROCESSOR, UNSET, ControlUnit
 from sdcolab.core.fields import check, fact, facts
+from sdcolab.core.preprocessors import PREPROCESSORS
+from sdcolab.core.resizing import flattened
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,3 +28,12 @@ class Detect:
 
     def __post_init__(self) -> None:
         check(self, "detect")
+
+
+def drawing_of(unit: ControlUnit) -> Image.Image | None:
+    """What was drawn for ``unit``, as its preprocessor gets it: without one, as the model does, white on black. None
+    where nothing was. Raises ``UnknownName`` and ``PreprocessorUnserved``."""
+    if unit.drawing is None:
+        return None
+    flat = flattened(unit.drawing)
+    return ImageOps.invert(flat) if PREPROCESSORS.find(unit.module).name == NO_PREPROCESSOR else flat

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, ImageOps
+from PIL import Image
 
 from sdcolab.core.architectures import FAMILY_OF_SIDE, ModelFamily
 from sdcolab.core.control import (
@@ -24,7 +24,7 @@ from sdcolab.core.control import (
 )
 from sdcolab.core.control_files import UNSERVED, fits, sniff
 from sdcolab.core.detect import ModelKind, detect, text_width
-from sdcolab.core.detecting import Detect
+from sdcolab.core.detecting import Detect, drawing_of
 from sdcolab.core.errors import ControlImageMissing, PreprocessorFileMissing, SdcolabError
 from sdcolab.core.fields import table_of
 from sdcolab.core.preprocessors import (
@@ -36,7 +36,6 @@ from sdcolab.core.preprocessors import (
     preprocessors_for,
 )
 from sdcolab.core.request import FIELDS
-from sdcolab.core.resizing import flattened
 from sdcolab.core.tasks import Download, Origin
 from sdcolab.core.tensors import TensorHeader, read_header
 from sdcolab.core.words import human_bytes
@@ -133,21 +132,20 @@ class ControlDesk:
         return self.offer(kind, module, model, checkpoint).model if module in PREPROCESSORS else model
 
     def _model(self, kind: ControlType, module: str, model: str, checkpoint: str | None) -> str:
-        names, row = [*self._studio.lists("controlnets")], PREPROCESSORS.get(module)
+        row = PREPROCESSORS.get(module)
         if kind is ControlType.ALL and row and row.types[0] is ControlType.ALL:
             return model
-        chosen = model if self._may_guide(model, checkpoint) else ""
-        while found := model_for(module, chosen, names, self._family(checkpoint), kind):
-            if self._may_guide(found, checkpoint) or found not in names:
-                break
-            names.remove(found)
-        return found
+        chosen, family = model if self._may_guide(model, checkpoint) else "", self._family(checkpoint)
+        return self._fitting(checkpoint, lambda names: model_for(module, chosen, names, family, kind)) or ""
 
     def _best(self, kind: ControlType, checkpoint: str | None) -> str | None:
+        family = self._family(checkpoint)
+        return self._fitting(checkpoint, lambda names: best_model(kind, names, family))
+
+    def _fitting(self, checkpoint: str | None, choose: Callable[[list[str]], str | None]) -> str | None:
+        """What ``choose`` takes of the control models that are here, without those whose files turn out not to fit."""
         names = [*self._studio.lists("controlnets")]
-        while found := best_model(kind, names, self._family(checkpoint)):
-            if self._may_guide(found, checkpoint):
-                break
+        while (found := choose(names)) and found in names and not self._may_guide(found, checkpoint):
             names.remove(found)
         return found
 
@@ -238,12 +236,12 @@ class ControlDesk:
         """
         own = {path: value for path, value in values.items() if path.startswith(f"{unit}.")}
         asked: ControlUnit = self._reader.build(ControlUnit, own, f"{unit}.")
-        picture = _drawn(asked) or next(iter(asked.images), None)
+        picture = drawing_of(asked) or next(iter(asked.images), None)
         if picture is None and from_picture and values.get("init.images"):
             picture = self._reader.read(FIELDS["init.images"], values["init.images"])[0]
         if picture is None:
             raise ControlImageMissing(unit=self.units.index(unit) + 1)
-        for file in missing_weights(self._studio.folders, asked.module):
+        if file := next(iter(missing_weights(self._studio.folders, asked.module)), None):
             folder = self._studio.folders.preprocessors
             raise PreprocessorFileMissing(asked.module, file.file, folder, file.link, file.size)
         size = (int(self._reader.read(FIELDS[side], values[side]) or 0) for side in ("height", "width"))
@@ -270,14 +268,6 @@ class ControlDesk:
 
 _OF_A_MAP = ("images", "drawing", "module", "resolution", "threshold_a", "threshold_b", "pixel_perfect", "resize")
 """What of a unit says how its map is made."""
-
-
-def _drawn(unit: ControlUnit) -> Image.Image | None:
-    """What was drawn for ``unit``, as its preprocessor gets it."""
-    if unit.drawing is None:
-        return None
-    flat = flattened(unit.drawing)
-    return ImageOps.invert(flat) if unit.module == NO_PREPROCESSOR else flat
 
 
 def _map_resolution(unit: ControlUnit, picture: Image.Image, height: int, width: int) -> int:

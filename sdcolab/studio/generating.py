@@ -132,16 +132,15 @@ class GenerationDesk:
         spoken = self._studio.translations.of(request)
         prompt, negative = apply_styles(spoken.prompt, spoken.negative_prompt, chosen)
         whole = replace(spoken, prompt=prompt, negative_prompt=negative)
-        job = self._studio.submit(self._task(whole, asked), self._by)
         script = chosen_script(self._layout, asked, self._reader)
+        job = self._studio.submit(self._task(whole, script), self._by)
         self._studio.last_form.save(request, [style.name for style in chosen], script and script[1])
         return job
 
-    def _task(self, request: GenerationRequest, asked: Asked) -> Task:
-        chosen = chosen_script(self._layout, asked, self._reader)
-        if chosen is None:
+    def _task(self, request: GenerationRequest, script: tuple[Script, Any] | None) -> Task:
+        if script is None:
             return Generate(request)
-        task = chosen[0].task(request, chosen[1])
+        task = script[0].task(request, script[1])
         if isinstance(task, Grid):
             self._studio.forecast(task)  # what is wrong with it is told now, and not by the job
         return task
@@ -156,7 +155,7 @@ class GenerationDesk:
         """How much the form's script would be; None without one. Raises what ``submit`` raises."""
         if not asked.script or asked.script == ContinuePlan.code:
             return None
-        task = self._task(self.request(asked), asked)
+        task = self._task(self.request(asked), chosen_script(self._layout, asked, self._reader))
         return self._studio.forecast(task) if isinstance(task, Grid) else None
 
     def enhanced(self, text: str) -> GenerationRequest:

@@ -7,12 +7,13 @@ from typing import Self
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor
 
-from sdcolab.core.control import NO_PREPROCESSOR, ControlPictures, ControlUnit
+from sdcolab.core.control import ControlPictures, ControlUnit
 from sdcolab.core.control_files import UNION_ORDER, ControlKind, union_type
 from sdcolab.core.detect import ModelKind, detect, text_width
+from sdcolab.core.detecting import drawing_of
 from sdcolab.core.errors import ClipVisionMissing, ControlImageMissing, ControlModelNotChosen, ControlTypeUnknown
 from sdcolab.core.events import MapMade
 from sdcolab.core.hashes import old_hash
@@ -199,15 +200,15 @@ class ControlNet(Feature):
         mask = unit.mask
         if unit.loopback and self._last is not None:
             return [Source(self._last, mask, unit.resize)]
-        if not unit.images and unit.drawing is None:
+        drawn = drawing_of(unit)
+        if not unit.images and drawn is None:
             if init is None:
                 raise ControlImageMissing(unit=of.number)
             images = len(init.images)
             numbers = [(batch.first + offset) % images for offset in range(len(batch.seeds))] if images > 1 else [0]
             return [_of_init(init, number, crops[:1][0] if crops else None, self._size) for number in numbers]
-        if unit.drawing is not None:
-            drawn = flattened(unit.drawing)
-            chosen = [ImageOps.invert(drawn) if PREPROCESSORS.find(unit.module).name == NO_PREPROCESSOR else drawn]
+        if drawn is not None:
+            chosen = [drawn]
         elif unit.pictures is ControlPictures.IN_TURN and len(unit.images) > 1:
             chosen = [unit.images[(batch.first + offset) % len(unit.images)] for offset in range(len(batch.seeds))]
         else:

@@ -39,6 +39,8 @@ def imported(folders: Folders, text: str) -> tuple[str, ...]:
     """Put the settings that ``text`` holds in place of those here, which are kept beside them; the names of the files
     written. Raises ``NotOurSettings`` or ``StorageError``."""
     files = _read(text)
+    if not files:
+        return ()
     before = exported(folders)
     with atomic_write(folders.config / BEFORE_NAME) as file:
         file.write(before)
@@ -70,7 +72,7 @@ def _read(text: str) -> dict[str, str]:
         files = said["archivos"] if said["sdcolab"] == "ajustes" else None
     except (ValueError, KeyError, TypeError):
         raise NotOurSettings() from None
-    if not isinstance(files, dict) or not files:
+    if not isinstance(files, dict):
         raise NotOurSettings()
     for name, content in files.items():
         if not isinstance(content, str) or not _is_ours(name):

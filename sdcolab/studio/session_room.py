@@ -14,7 +14,7 @@ from sdcolab.core.rooms import Answer, RoomFile, numbers, text
 from sdcolab.core.scripts import Grid
 from sdcolab.core.tasks import Download, Generate, Task, TaskTable
 from sdcolab.core.words import human_bytes, human_time
-from sdcolab.core.words.session import FETCHING, FREED, IMPORTED, RESUMED, SPACE_GROUPS
+from sdcolab.core.words.session import FETCHING, FREED, IMPORTED, NOTHING_INSIDE, RESUMED, SPACE_GROUPS
 from sdcolab.core.words.tasks import TASK_NAMES
 from sdcolab.studio import bundle, last_form, pending, space
 from sdcolab.studio.plans import LeftPlan, sentence
@@ -156,6 +156,8 @@ class SessionRoom:
         if not isinstance(content, str):
             raise StrangeQuestion(question="text")
         files = bundle.imported(self._folders, content)
+        if not files:
+            return NOTHING_INSIDE
         return IMPORTED.format(files=", ".join(Path(name).stem for name in files), before=bundle.BEFORE_NAME)
 
 

@@ -19,7 +19,7 @@ from sdcolab.core.request import GenerationRequest
 from sdcolab.core.rooms import ask
 from sdcolab.core.scripts import Grid
 from sdcolab.core.tasks import Download, Generate, Origin, Place, Task
-from sdcolab.core.words.session import SPACE_GROUPS
+from sdcolab.core.words.session import NOTHING_INSIDE, SPACE_GROUPS
 from sdcolab.studio import bundle, last_form, pending
 from sdcolab.studio.jobs import JobQueue
 from sdcolab.studio.journal import JobJournal, JournalEntry
@@ -194,10 +194,17 @@ def test_settings_travel_as_one_file(folders: Folders, tmp_path: Path) -> None:
     assert House(folders).room.file("ajustes", "../x") is None
 
 
+def test_what_a_new_installation_exports_is_taken_and_changes_nothing(folders: Folders) -> None:
+    given = House(folders).room.file("ajustes", bundle.BUNDLE_NAME)
+    assert given is not None
+    assert isinstance(given.content, bytes)
+    assert House(folders).ask("import", text=given.content.decode()) == NOTHING_INSIDE
+    assert not folders.root.exists()
+
+
 @pytest.mark.parametrize(
     "files",
     [
-        {},
         {"../fuera.json": "{}"},
         {"wildcards/../../fuera.txt": "x"},
         {"wildcards//etc/x.txt": "x"},

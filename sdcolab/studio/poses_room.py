@@ -19,7 +19,7 @@ from sdcolab.core.pictures import picture_from
 from sdcolab.core.poses import COLOURS, FINGERS, LIMBS, STANDING, Poses, poses_from_json, poses_to_json
 from sdcolab.core.rooms import Answer, RoomFile, text
 from sdcolab.core.untrusted import parse_json
-from sdcolab.core.words.control import POSE_WORDS
+from sdcolab.core.words.control import JOINT_NAMES, POSE_WORDS
 
 MOST_PICTURE = 900_000
 """Characters of a picture in base64: the browser makes it smaller first."""
@@ -57,7 +57,8 @@ class PosesRoom:
         return RoomFile(path, "image/png") if path and path.is_file() else None
 
     def _words(self) -> dict[str, Any]:
-        return {"words": dict(POSE_WORDS), "limbs": LIMBS, "colours": COLOURS, "fingers": FINGERS, "standing": STANDING}
+        shapes = {"limbs": LIMBS, "colours": COLOURS, "fingers": FINGERS, "standing": STANDING}
+        return {"words": dict(POSE_WORDS), "joints": JOINT_NAMES, **shapes}
 
     def _found(self, said: Mapping[str, Any]) -> dict[str, Any]:
         """The people in a picture, as JSON."""

@@ -88,6 +88,38 @@ def test_areas_are_made_with_the_keyboard_alone(page: Page) -> None:
     expect(area).to_have_count(0)
 
 
+def test_a_pose_is_edited_by_keyboard(page: Page) -> None:
+    tab(page, "Poses")
+    canvas = page.locator(".sd-pose")
+    told = page.locator("#sd-room-poses").get_by_role("status")
+    knee = canvas.locator("circle[data-person='0'][data-point='9']")
+    keys = page.get_by_text("Intro elige el punto siguiente")
+    expect(keys).to_be_hidden()
+    page.get_by_role("button", name="Manos y cara").focus()
+    page.keyboard.press("Tab")
+    expect(canvas).to_be_focused()
+    expect(keys).to_be_visible()
+    before = float(knee.get_attribute("cx") or 0), float(knee.get_attribute("cy") or 0)
+    for _point in range(10):
+        page.keyboard.press("Enter")
+    expect(told).to_have_text("Persona 1: rodilla derecha, punto 10.")
+    for key in ("ArrowRight", "Shift+ArrowUp"):
+        page.keyboard.press(key)
+    side = 768
+    assert float(knee.get_attribute("cx") or 0) - before[0] == pytest.approx(side * 0.01)
+    assert before[1] - float(knee.get_attribute("cy") or 0) == pytest.approx(side * 0.05)
+    page.keyboard.press("Delete")
+    expect(canvas.locator("circle[stroke-dasharray='3']")).to_have_count(1)
+    for _change in range(3):
+        page.keyboard.press("Control+z")
+    expect(canvas.locator("circle[stroke-dasharray='3']")).to_have_count(0)
+    assert float(knee.get_attribute("cx") or 0) == pytest.approx(before[0])
+    page.keyboard.press("Shift+Enter")
+    expect(told).to_have_text("Persona 1: cadera derecha, punto 9.")
+    page.keyboard.press("Tab")
+    expect(canvas).not_to_be_focused()
+
+
 def test_a_pose_is_edited_saved_and_followed(page: Page, tmp_path: Path) -> None:
     tab(page, "Poses")
     page.get_by_role("button", name="Añadir persona").click()

@@ -87,6 +87,11 @@ WEIGHTS_COMING = "Se está descargando: la pestaña Cola dice cuánto falta. Cua
 
 POSE_WORDS: Mapping[str, str] = {
     "hint": "Arrastra los puntos para cambiar la pose. Un doble toque en un punto lo quita o lo devuelve.",
+    "keys": "Con el teclado, en el lienzo: Intro elige el punto siguiente (con Mayús, el anterior); las flechas lo "
+    "mueven (con Mayús, más), Supr lo quita o lo devuelve y Ctrl+Z deshace.",
+    "held": "Persona {person}: {name}, punto {point}.",
+    "left": "mano izquierda",
+    "right": "mano derecha",
     "picture": "Sacar la pose de una imagen",
     "open": "Abrir un JSON",
     "add": "Añadir persona",
@@ -106,6 +111,13 @@ POSE_WORDS: Mapping[str, str] = {
     "shape": "Lienzo",
 }
 """Of the editor of poses (``rooms/poses.js``)."""
+
+JOINT_NAMES = (
+    "nariz", "cuello", "hombro derecho", "codo derecho", "muñeca derecha", "hombro izquierdo", "codo izquierdo",
+    "muñeca izquierda", "cadera derecha", "rodilla derecha", "tobillo derecho", "cadera izquierda", "rodilla izquierda",
+    "tobillo izquierdo", "ojo derecho", "ojo izquierdo", "oreja derecha", "oreja izquierda",
+)  # fmt: skip
+"""The points of a body, in OpenPose's order (``core.poses``)."""
 
 REGION_WORDS: Mapping[str, str] = {
     "hint": "Arrastra para dibujar una zona; cada una tiene su prompt y su peso. Así no se mezclan los colores y los "

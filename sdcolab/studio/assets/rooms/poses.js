@@ -1,9 +1,11 @@
 /* Skeletons to edit: people are found in a picture or added, their points dragged with mouse, pen or finger, and what
-   comes of it is saved or given to ControlNet. */
+   comes of it is saved or given to ControlNet. Without a pointer, keys choose a point and move it. */
 
 const SVG = "http://www.w3.org/2000/svg";
 const LARGEST = 768;
 const SIZES = [[512, 512], [512, 768], [768, 512], [1024, 1024], [832, 1216], [1216, 832]];
+const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+const STEP = 0.01; // of the larger side, and five times that with Shift
 const PARTS = ["pose_keypoints_2d", "hand_left_keypoints_2d", "hand_right_keypoints_2d", "face_keypoints_2d"];
 
 const shape = (tag, attributes) => {
@@ -11,6 +13,7 @@ const shape = (tag, attributes) => {
   for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
   return made;
 };
+const present = (points, number) => points[3 * number] || points[3 * number + 1];
 const copied = (value) => JSON.parse(JSON.stringify(value));
 
 /* A picture as base64 that is small enough to send, and its size. */
@@ -36,13 +39,13 @@ function save(url, name) {
 
 export async function mount(host, house) {
   const { el, ask, wish } = house;
-  const { words, limbs, colours, fingers, standing } = await ask("words");
+  const { words, limbs, colours, fingers, standing, joints } = await ask("words");
   let poses = { canvas_width: 512, canvas_height: 768, people: [] };
-  let chosen = 0, whole = false, details = true, drag = null, under = "";
+  let chosen = 0, whole = false, details = true, drag = null, held = null, under = "";
   const past = [];
 
   const told = el("p", { className: "sd-room-told", role: "status" });
-  const canvas = shape("svg", { class: "sd-pose", role: "img" });
+  const canvas = shape("svg", { class: "sd-pose", role: "group", tabindex: 0, "aria-description": words.keys });
   const input = (accept, take) => el("input", { type: "file", accept, hidden: true, onchange: (event) => { const [file] = event.target.files; event.target.value = ""; if (file) take(file); } });
   const picture = input("image/*", find), json = input(".json,application/json", open);
   const button = (label, icon, act) => el("button", { type: "button", className: `sd-room-button sd-icon-${icon}`, onclick: act }, label);
@@ -53,6 +56,7 @@ export async function mount(host, house) {
   const hands = toggle(words.hands, () => { details = !details; draw(); });
   host.replaceChildren(
     el("p", { className: "sd-room-dim" }, words.hint),
+    el("p", { className: "sd-room-dim sd-pose-keys" }, words.keys),
     el("div", { className: "sd-room-bar" }, button(words.picture, "image-up", () => picture.click()), button(words.open, "upload", () => json.click()), size, picture, json),
     el("div", { className: "sd-room-bar" }, button(words.add, "plus", add), button(words.remove, "trash-2", remove), button(words.undo, "undo-2", undo), all, hands),
     canvas,
@@ -139,6 +143,67 @@ export async function mount(host, house) {
 
   /* --- The canvas --- */
 
+  /* Move a point of the chosen person, or everything of them. */
+  function moveBy(right, down, { part, point }) {
+    const person = poses.people[chosen];
+    const move = (points, number) => { points[3 * number] += right; points[3 * number + 1] += down; };
+    const moveAll = (name) => (person[name] ?? []).forEach((_value, index, points) => { if (index % 3 === 0 && present(points, index / 3)) move(points, index / 3); });
+    if (whole) PARTS.forEach(moveAll);
+    else {
+      move(person[part], point);
+      const hand = part === PARTS[0] ? { 7: PARTS[1], 4: PARTS[2] }[point] : null; // a hand goes with its wrist
+      if (hand) moveAll(hand);
+    }
+    draw();
+  }
+
+  function hideOrShow(person, part, point) {
+    keep();
+    const points = poses.people[person][part];
+    points[3 * point + 2] = points[3 * point + 2] > 0 ? 0 : 1;
+    draw();
+  }
+
+  /* Every point that keys can reach: bodies and, where they are shown, hands. */
+  function reachable() {
+    const parts = details ? PARTS.slice(0, 3) : PARTS.slice(0, 1);
+    return poses.people.flatMap((person, number) => parts.flatMap((part) => {
+      const points = person[part] ?? [];
+      return Array.from({ length: points.length / 3 }, (_none, point) => ({ person: number, part, point })).filter(({ point }) => present(points, point));
+    }));
+  }
+
+  const same = (one, other) => one && other && one.person === other.person && one.part === other.part && one.point === other.point;
+
+  function hold(way) {
+    const all = reachable(), now = all.findIndex((one) => same(one, held));
+    held = all[now < 0 ? (way > 0 ? 0 : all.length - 1) : (now + way + all.length) % all.length] ?? null;
+    if (!held) return;
+    chosen = held.person;
+    const names = { [PARTS[0]]: joints[held.point], [PARTS[1]]: words.left, [PARTS[2]]: words.right };
+    told.textContent = words.held.replace("{name}", names[held.part]).replace("{point}", held.point + 1).replace("{person}", held.person + 1);
+    draw();
+  }
+
+  canvas.addEventListener("keydown", (event) => {
+    const way = ARROWS[event.key];
+    if (event.altKey) return;
+    const reached = reachable().some((one) => same(one, held));
+    if (event.ctrlKey || event.metaKey) {
+      if (event.key.toLowerCase() !== "z") return;
+      undo();
+    } else if (event.key === "Enter") hold(event.shiftKey ? -1 : 1);
+    else if (way && reached) {
+      keep();
+      chosen = held.person;
+      const step = STEP * (event.shiftKey ? 5 : 1) * Math.max(poses.canvas_width, poses.canvas_height);
+      moveBy(way[0] * step, way[1] * step, held);
+    } else if (["Delete", "Backspace"].includes(event.key) && reached) hideOrShow(held.person, held.part, held.point);
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  });
+
   const place = (event) => {
     const box = canvas.getBoundingClientRect();
     return [(event.clientX - box.left) / box.width * poses.canvas_width, (event.clientY - box.top) / box.height * poses.canvas_height];
@@ -148,6 +213,7 @@ export async function mount(host, house) {
     const { person, part, point } = event.target.dataset;
     if (person === undefined) return;
     chosen = Number(person);
+    held = { person: chosen, part, point: Number(point) };
     canvas.setPointerCapture(event.pointerId);
     drag = { part, point: Number(point), at: place(event), before: copied(poses), moved: false };
   });
@@ -158,15 +224,7 @@ export async function mount(host, house) {
     if (!drag.moved) past.push(drag.before);
     drag.moved = true;
     drag.at = [x, y];
-    const person = poses.people[chosen];
-    const move = (points, number) => { points[3 * number] += x - fromX; points[3 * number + 1] += y - fromY; };
-    if (whole) for (const name of PARTS) (person[name] ?? []).forEach((_value, index, points) => { if (index % 3 === 0) move(points, index / 3); });
-    else {
-      move(person[drag.part], drag.point);
-      const hand = drag.part === PARTS[0] ? { 7: PARTS[1], 4: PARTS[2] }[drag.point] : null; // a hand goes with its wrist
-      if (hand) (person[hand] ?? []).forEach((_value, index, points) => { if (index % 3 === 0) move(points, index / 3); });
-    }
-    draw();
+    moveBy(x - fromX, y - fromY, drag);
   });
 
   for (const name of ["pointerup", "pointercancel"]) canvas.addEventListener(name, () => { drag = null; draw(); });
@@ -174,10 +232,7 @@ export async function mount(host, house) {
   canvas.addEventListener("dblclick", (event) => {
     const { person, part, point } = event.target.dataset;
     if (point === undefined) return;
-    keep();
-    const points = poses.people[Number(person)][part];
-    points[3 * point + 2] = points[3 * point + 2] > 0 ? 0 : 1;
-    draw();
+    hideOrShow(Number(person), part, Number(point));
   });
 
   function skeleton(points, joints, part, person, radius, colour) {
@@ -191,9 +246,13 @@ export async function mount(host, house) {
     for (let number = 0; number < points.length / 3; number++) {
       if (!seen(number) && part !== PARTS[0]) continue;
       const [cx, cy] = at(number);
-      if (!cx && !cy) continue;
+      if (!present(points, number)) continue;
       made.push(shape("circle", { cx, cy, r: radius * 3, fill: "transparent", "data-person": person, "data-part": part, "data-point": number }));
       made.push(shape("circle", { cx, cy, r: radius, fill: seen(number) ? colour(number) : "none", stroke: "#fff", "stroke-width": person === chosen ? 1.5 : 0.5, "stroke-dasharray": seen(number) ? "none" : "3", "pointer-events": "none" }));
+    }
+    if (held?.person === person && held.part === part && present(points, held.point)) {
+      const [cx, cy] = at(held.point);
+      made.push(shape("circle", { class: "sd-pose-held", cx, cy, r: radius * 2, "pointer-events": "none" }));
     }
     return made;
   }

@@ -18,7 +18,7 @@ from sdcolab.core.tuning import Tuning, UniPCVariant
 from sdcolab.engine.calls import Round, Step
 from sdcolab.engine.feature import Feature
 from sdcolab.engine.features import FEATURES
-from sdcolab.engine.features.hires import HiresFix, cropped_latents, hires_size
+from sdcolab.engine.features.hires import HiresFix, cropped_latents, cropped_size, hires_size
 from sdcolab.engine.features.init_image import FromPictures
 from sdcolab.engine.features.refiner import RefinerSwitch
 from sdcolab.engine.plan import GenerationPlan, Size, make_plan, sampler_options, schedule_options
@@ -71,6 +71,17 @@ def test_what_sticks_out_is_cropped(
     height, width = enlarged.latent
     cropped = cropped_latents((height, width), enlarged, target)
     assert [part.indices(length)[:2] for part, length in zip(cropped, (height, width), strict=True)] == [rows, columns]
+
+
+@pytest.mark.parametrize("width", range(184, 217))
+@pytest.mark.parametrize("height", [96, 131, 200])
+def test_the_second_pass_is_as_large_as_what_is_left_of_the_latents(width: int, height: int) -> None:
+    hires = Hires(width=width, height=height)
+    second = plan(hires=hires).passes[1]
+    enlarged = hires_size(Size(512, 768), hires)
+    rows, columns = cropped_latents(enlarged.latent, enlarged, Size(width, height))
+    assert second.size.latent == (rows.stop - rows.start, columns.stop - columns.start)
+    assert cropped_size(enlarged, Size(width // 8 * 8, height // 8 * 8)) == Size(width // 8 * 8, height // 8 * 8)
 
 
 def test_the_second_pass_takes_what_it_does_not_say_from_the_first() -> None:

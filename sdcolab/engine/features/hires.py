@@ -102,7 +102,7 @@ def second_pass(plan: GenerationPlan, hires: Hires) -> Pass:
         steps=hires.steps or request.steps,
         strength=hires.strength,
         exact=True,
-        size=Size(hires.width or enlarged.width, hires.height or enlarged.height),
+        size=cropped_size(enlarged, Size(hires.width or enlarged.width, hires.height or enlarged.height)),
         told=enlarged,
         prompt=hires.prompt or request.prompt,
         negative_prompt=hires.negative_prompt or request.negative_prompt,
@@ -122,6 +122,17 @@ def hires_size(first: Size, hires: Hires) -> Size:
     if not height or (width and first.width / first.height < width / height):
         return Size(width, width * first.height // first.width)
     return Size(height * first.width // first.height, height)
+
+
+def cropped_size(enlarged: Size, target: Size) -> Size:
+    """What remains of ``enlarged`` when its latents are cropped to ``target``: whole blocks of 8 pixels, which may be
+    one more a side than a target that is no multiple of 8 has (hechos/a1111.md 4.2).
+    """
+    across, down = (
+        whole // SIZE_STEP - (whole - wanted) // SIZE_STEP
+        for whole, wanted in ((enlarged.width, target.width), (enlarged.height, target.height))
+    )
+    return Size(across * SIZE_STEP, down * SIZE_STEP)
 
 
 def cropped_latents(shape: tuple[int, int], enlarged: Size, target: Size) -> tuple[slice, slice]:

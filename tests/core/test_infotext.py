@@ -22,6 +22,7 @@ from sdcolab.core.infotext import (
     read_image,
     render,
     to_request,
+    user_comment,
     write,
 )
 from sdcolab.core.names import SAMPLER_NAMES
@@ -393,7 +394,29 @@ def test_exif(image_format: str, raw: bytes) -> None:
 
 
 def test_gif_comment() -> None:
-    assert read_image(saved("GIF", comment=b"a cat"), "x.gif") == "a cat"
+    assert read_image(saved("GIF", comment=b"a cat\nSteps: 1"), "x.gif") == "a cat\nSteps: 1"
+
+
+CAMERAS = ("OLYMPUS DIGITAL CAMERA         ", "Screenshot", "Created with GIMP", "Steps to the lake, f/2.8: iso 100")
+
+
+@pytest.mark.parametrize("text", CAMERAS)
+def test_what_cameras_and_programs_say_is_no_prompt(text: str) -> None:
+    for picture in (
+        saved("JPEG", exif=comment(b"ASCII\0\0\0" + text.encode())),
+        saved("WEBP", exif=comment(b"UNICODE\0" + text.encode("utf-16-be"))),
+        saved("JPEG", comment=text.encode()),
+        saved("GIF", comment=text.encode()),
+    ):
+        with pytest.raises(InfotextUnreadable):
+            read_image(picture, "foto")
+    own = png_text("a cat\nSteps: 1")
+    assert read_image(saved("PNG", pnginfo=own, exif=comment(b"ASCII\0\0\0" + text.encode())), "x") == "a cat\nSteps: 1"
+
+
+def test_what_extras_writes_of_a_picture_without_data_is_kept() -> None:
+    for text in ("GFPGAN visibility: 1", "Postprocess upscale by: 2, Postprocess upscaler: Lanczos"):
+        assert read_image(saved("JPEG", exif=user_comment(text)), "x.jpg") == text
 
 
 def test_novelai() -> None:
@@ -436,7 +459,7 @@ def test_text_after_the_pixels() -> None:
     assert read_bytes(plain.getvalue()[:end] + chunk + plain.getvalue()[end:], "x.png") == "a cat"
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
 def test_text_files(encoding: str) -> None:
     assert read_bytes("niña\nSteps: 1".encode(encoding), "x.txt") == "niña\nSteps: 1"
 

@@ -104,6 +104,14 @@ def test_pictures_without_parameters_are_pictures_all_the_same(name: str) -> Non
     assert picture_from(data, Path(name)).size == (64, 64)
 
 
+@pytest.mark.parametrize(("suffix", "options"), [("WEBP", {"lossless": True, "exact": True}), ("TIFF", {})])
+def test_what_pixels_hide_is_read_in_every_format_that_keeps_them(suffix: str, options: dict[str, Any]) -> None:
+    file = io.BytesIO()
+    Image.open(TEXTS / "stealth.png").save(file, suffix, **options)
+    hidden = read_bytes((TEXTS / "stealth.png").read_bytes(), "x.png")
+    assert read_bytes(file.getvalue(), "x") == hidden
+
+
 def test_an_avif_is_a_start_picture() -> None:
     assert picture_from((TEXTS / "avif.avif").read_bytes(), Path("avif.avif")).mode == "RGB"
 

@@ -13,7 +13,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 from sdcolab.core.errors import InfotextEncoding, InfotextUnreadable, InfotextWorkflow
 from sdcolab.core.infotext.foreign import from_json, looks_like_json, novelai
 from sdcolab.core.infotext.stealth import stealth_text
-from sdcolab.core.infotext.text import parse, render
+from sdcolab.core.infotext.text import parse, parse_fields, render, render_fields
 from sdcolab.core.pictures import DAMAGED, FORMATS, MAX_PIXELS
 
 PARAMETERS_KEY = "parameters"
@@ -21,9 +21,18 @@ PARAMETERS_KEY = "parameters"
 
 _UNICODE = b"UNICODE\0"
 
+_EXACT = frozenset({"PNG", "WEBP", "AVIF", "BMP", "TIFF"})
+"""The formats that can keep each bit of a pixel."""
+
+_MARKS = (
+    *((codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32")),  # before the others, which begin alike
+    *((codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16")),
+)
+"""What text files of Windows begin with, and what it says of their encoding."""
+
 
 def read_bytes(data: bytes, source: str) -> str:
-    """The infotext in the bytes of a file: a picture, or a text in UTF-8 or UTF-16.
+    """The infotext in the bytes of a file: a picture, or a text in UTF-8, UTF-16 or UTF-32.
 
     ``source`` names the file in the error. Raises ``InfotextUnreadable`` when there is none.
     """
@@ -42,9 +51,9 @@ def read_image(image: Image.Image, source: str) -> str:
     ``source`` names the picture in the error. Raises ``InfotextUnreadable`` when there is none.
     """
     text = _text_of(image)
-    if not text and image.format == "PNG" and image.width * image.height <= MAX_PIXELS:
+    if not text and image.format in _EXACT and image.width * image.height <= MAX_PIXELS:
         try:
-            image.load()  # some programs write the text after the pixels
+            image.load()  # some programs write a PNG's text after the pixels
         except DAMAGED as error:
             raise InfotextUnreadable(source=source) from error
         text = _text_of(image) or stealth_text(image)
@@ -62,10 +71,9 @@ def user_comment(text: str) -> bytes:
 
 
 def _plain_text(data: bytes, source: str) -> str:
-    """A text file. Files of Windows begin with a mark, and those without are UTF-8."""
-    encoding = "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+    """A text file. Files of Windows begin with a mark; those without are UTF-8, or UTF-16 where their zeros say so."""
     try:
-        text = data.decode(encoding)
+        text = data.decode(_encoding_of(data))
     except UnicodeDecodeError as error:
         if not data or not _is_text(data):
             raise InfotextUnreadable(source=source) from error
@@ -76,6 +84,14 @@ def _plain_text(data: bytes, source: str) -> str:
     return text
 
 
+def _encoding_of(data: bytes) -> str:
+    marked = next((encoding for mark, encoding in _MARKS if data.startswith(mark)), None)
+    start = data[:4096]
+    high, low = start[::2].count(0), start[1::2].count(0)
+    zeros = max(high, low) > len(start) // 4 and not (high and low)  # Latin text: every second byte
+    return marked or (_utf16_order(start) if zeros else "utf-8-sig")
+
+
 def _is_text(data: bytes) -> bool:
     """Whether bytes that are no UTF-8 may still be a text of an older encoding."""
     return not any(byte < 9 or 13 < byte < 32 for byte in data[:4096])
@@ -84,13 +100,12 @@ def _is_text(data: bytes) -> bool:
 def _text_of(image: Image.Image) -> str:
     info = image.info
     written = (
-        _useful(_user_comment(image)),
+        _generated(_user_comment(image)),
         _useful(_as_text(info.get(PARAMETERS_KEY))),
         _novelai(info) if info.get("Software") == "NovelAI" else "",
         *(from_json(_as_text(info.get(key))) or "" for key in ("prompt", "invokeai_metadata", "workflow")),
         _as_text(info.get("Dream")),  # of InvokeAI's first versions
-        (_useful if image.format == "GIF" else _generated)(_as_text(info.get("comment"))),
-        _generated(_as_text(info.get("Comment"))),
+        *(_generated(_as_text(info.get(key))) for key in ("comment", "Comment")),
     )
     return next((text for text in written if text), "")
 
@@ -102,9 +117,11 @@ def _useful(text: str) -> str:
 
 
 def _generated(text: str) -> str:
-    """``text`` if it has parameters: every other comment is the camera's or the program's."""
+    """``text`` if it has parameters, or ends in a line of nothing but fields as Extras writes it: every other comment
+    is the camera's, the telephone's or the program's ("OLYMPUS DIGITAL CAMERA", "Screenshot")."""
     found = _useful(text)
-    return found if parse(found).fields else ""
+    last = found.rpartition("\n")[2]
+    return found if parse(found).fields or (last and render_fields(parse_fields(last)) == last) else ""
 
 
 def _as_text(value: object) -> str:

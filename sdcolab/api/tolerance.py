@@ -89,10 +89,6 @@ def _within(path: str, value: Any, warn: Warn) -> Any:
     field = FIELDS[path]
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return value
-    if path in _SIDES and value == int(value) and value >= SIZE_STEP and int(value) % SIZE_STEP:
-        used = int(value) // SIZE_STEP * SIZE_STEP
-        warn(FieldFloored(field=path, value=int(value), used=used))
-        value = used
     low = field.low if path in _SIDES and value > 0 else None  # nothing else is too small in a way that has a meaning
     if field.high is not None and value > field.high:
         warn(FieldLimited(field=path, value=value, used=field.high))
@@ -100,6 +96,10 @@ def _within(path: str, value: Any, warn: Warn) -> Any:
     if low is not None and value < low:
         warn(FieldLimited(field=path, value=value, used=low))
         return low
+    if path in _SIDES and value == int(value) and int(value) % SIZE_STEP:
+        used = int(value) // SIZE_STEP * SIZE_STEP
+        warn(FieldFloored(field=path, value=int(value), used=used))
+        return used
     return value
 
 

@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from sdcolab.api.fields import BadField
+from sdcolab.api.tolerance import tolerant
 from sdcolab.api.translate import FIELDS, KEPT_SETTINGS, Context, Kind, changed, echo, request_from_payload
 from sdcolab.core.control import ControlMode, ControlPasses, ControlResize, ControlUnit
-from sdcolab.core.errors import FieldNotOption, FieldOutOfRange, FieldWrongType, UnknownName
+from sdcolab.core.errors import FieldNotOption, FieldOutOfRange, FieldWrongType, SdcolabError, UnknownName
 from sdcolab.core.fields import table_of
 from sdcolab.core.prompt import Style
 from sdcolab.core.request import (
@@ -58,6 +59,16 @@ def txt2img(**payload: Any) -> GenerationRequest:
 
 def img2img(**payload: Any) -> GenerationRequest:
     return request_from_payload({"init_images": [PICTURE], **payload}, "img2img")
+
+
+@pytest.mark.parametrize(
+    ("side", "used", "code"),
+    [(30, 64, "request.limited"), (131, 128, "request.floored"), (4001, 2048, "request.limited")],
+)
+def test_a_side_that_cannot_be_is_told_once(side: int, used: int, code: str) -> None:
+    told: list[SdcolabError] = []
+    assert tolerant({"height": side}, "txt2img", told.append) == {"height": used}
+    assert [(error.code, error.facts()["value"], error.facts()["used"]) for error in told] == [(code, side, used)]
 
 
 def init_of(**payload: Any) -> InitImage:

@@ -12,7 +12,7 @@ _GET = "Descárgalo en el servidor"
 _LIGHTER = "Usa un modelo más pequeño (fp16, «pruned»), una imagen más pequeña o un batch_size menor"
 
 ADVICE: Mapping[str, str] = {
-    "unexpected": "Repite la petición; si vuelve a fallar, los detalles están en el registro del servidor.",
+    "unexpected": "Repite la petición; si vuelve a fallar, hay más en el registro del servidor. Detalle: {detail}.",
     "control.image_missing": "Envía su imagen en «image», codificada en base64, o pon «enabled» en false.",
     "control.model_not_chosen": (
         "Pon en «model» uno de GET /controlnet/model_list, del mismo tipo que el preprocessor («module»)."

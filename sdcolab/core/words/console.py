@@ -11,7 +11,10 @@ _GET = "Descárgalo con: sdcolab descargar ENLACE"
 _GET_THIS = "Descárgalo con: sdcolab descargar {link}"
 
 ADVICE: Mapping[str, str] = {
-    "unexpected": "Vuelve a intentarlo; si se repite, pide ayuda con lo que guarda «sdcolab diagnostico --informe».",
+    "unexpected": (
+        "Vuelve a intentarlo; si se repite, pide ayuda con lo que guarda «sdcolab diagnostico --informe». "
+        "Detalle: {detail}."
+    ),
     "control.image_missing": "Añade su imagen a la unidad: --control imagen=ARCHIVO,…",
     "control.model_not_chosen": f"Pon en la unidad modelo=NOMBRE, uno del mismo tipo que el preprocessor. {_GET}",
     "control.preprocessor_file_missing": _GET_THIS,

@@ -69,8 +69,8 @@ _AREAS = (
 CATALOGUE: Mapping[str, Sentence] = {
     "cancelled": Sentence("Se interrumpió el trabajo.", "Lo que ya estaba terminado queda guardado."),
     "unexpected": Sentence(
-        "Ocurrió un error inesperado ({kind}): {detail}",
-        "Vuelve a intentarlo; si se repite, guarda el informe y pide ayuda con él.",
+        "Ocurrió un error inesperado ({kind}).",
+        "Vuelve a intentarlo; si se repite, guarda el informe y pide ayuda con él. Detalle: {detail}.",
     ),
     **{code: sentence for area in _AREAS for code, sentence in area.SENTENCES.items()},
 }
@@ -117,6 +117,7 @@ def _show_kind(kind: str) -> str:
 
 
 _SHOW_FACT: Mapping[str, Callable[[object], str]] = {
+    "detail": lambda value: str(value).strip().rstrip(".") or "ninguno",
     "why": lambda why: launching.REASONS.get(str(why), str(why)),
     "field": lambda value: label_of(str(value)),
     "script": lambda value: SCRIPT_NAMES.get(str(value), str(value)),

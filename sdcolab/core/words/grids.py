@@ -76,11 +76,11 @@ SENTENCES: Mapping[str, Sentence] = {
         "Elige el archivo .jsonl que está junto a la cuadrícula.",
     ),
     "grids.cell_failed": Sentence(
-        "No se pudo hacer la imagen «{cell}» y su lugar queda vacío.", "Las demás se hacen igual. Detalle: {detail}"
+        "No se pudo hacer la imagen «{cell}» y su lugar queda vacío.", "Las demás se hacen igual. Detalle: {detail}."
     ),
     "grids.cells_failed": Sentence(
         "No se pudieron hacer {count:imagen|imágenes} por lo mismo, la primera «{cell}», y sus lugares quedan vacíos.",
-        "Las demás se hacen igual. Detalle: {detail}",
+        "Las demás se hacen igual. Detalle: {detail}.",
     ),
     "grids.wildcard_missing": Sentence(
         "No existe la lista «{name}», así que se deja escrita tal cual.",

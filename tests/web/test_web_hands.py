@@ -30,6 +30,15 @@ def reach(page: Page, *names: str, back: bool = False) -> None:
     raise AssertionError(f"{names} cannot be reached with Tab")
 
 
+def walk_to(page: Page, name: str, key: str) -> None:
+    """Go with an arrow from a tab to the one called so."""
+    for _ in range(30):
+        if page.evaluate(INSIDE, [f"sd-tab-{name}-button"]):
+            return
+        page.keyboard.press(key)
+    raise AssertionError(f"{name} cannot be reached with {key}")
+
+
 def opened(page: Page, name: str) -> None:
     expect(page.locator("html")).to_have_attribute("data-sd-tab", name)
 
@@ -55,6 +64,24 @@ def test_the_tabs_come_after_the_bar_and_before_the_form(keyboard: Page) -> None
     keyboard.locator("#sd-look button").focus()
     reach(keyboard, "tab-txt2img-button", "tab-img2img-button")
     reach(keyboard, "prompt")
+
+
+def test_the_tabs_are_one_stop_and_arrows_walk_them(keyboard: Page) -> None:
+    keyboard.locator("#sd-look button").focus()
+    reach(keyboard, "tab-txt2img-button")
+    stops = keyboard.locator("#sd-tabs > .tab-wrapper [role=tab]:not([tabindex='-1'])")
+    expect(stops).to_have_count(1)
+    keyboard.keyboard.press("ArrowDown")
+    expect(part(keyboard, "tab-img2img-button")).to_be_focused()
+    keyboard.keyboard.press("Enter")
+    opened(keyboard, "img2img")
+    expect(stops).to_have_attribute("id", "sd-tab-img2img-button")
+    keyboard.keyboard.press("End")
+    expect(keyboard.locator("#sd-tabs > .tab-wrapper [role=tab]:visible").last).to_be_focused()
+    keyboard.keyboard.press("ArrowDown")
+    expect(part(keyboard, "tab-txt2img-button")).to_be_focused()
+    keyboard.keyboard.press("Enter")
+    opened(keyboard, "txt2img")
 
 
 def test_a_list_closes_when_tab_goes_away_from_it(keyboard: Page) -> None:
@@ -87,11 +114,12 @@ def test_a_result_is_sent_on_with_the_keyboard(keyboard: Page, bench: Bench) -> 
 
 def test_every_tab_opens_with_the_keyboard(keyboard: Page) -> None:
     keyboard.locator("#sd-look button").focus()
-    for name in ("txt2img", "galeria", "pnginfo", "cartas", "ajustes"):
-        reach(keyboard, f"tab-{name}-button")
+    reach(keyboard, "tab-txt2img-button")
+    for name in ("galeria", "pnginfo", "cartas", "ajustes"):
+        walk_to(keyboard, name, "ArrowDown")
         keyboard.keyboard.press("Enter")
         opened(keyboard, name)
-    reach(keyboard, "tab-txt2img-button", back=True)
+    walk_to(keyboard, "txt2img", "ArrowUp")
     keyboard.keyboard.press("Enter")
     opened(keyboard, "txt2img")
 

@@ -23,6 +23,7 @@
 
   const dress = () => {
     tabsFirst();
+    tabStops();
     for (const [id, name] of Object.entries(NAMES)) {
       const button = byId(id);
       if (!button || button.title === name) continue;
@@ -125,6 +126,7 @@
   /* --- Tabs: reloading keeps the open one, and going back goes to the one before --- */
 
   const STORE = "sdcolab-pestana";
+  const TABS = "#sd-tabs > .tab-wrapper [role=tab]";
   const stored = (store, key) => {
     try {
       return store.getItem(key);
@@ -151,10 +153,25 @@
     scrollTo({ top: 0 });
     byId(`sd-tab-${name}-button`)?.scrollIntoView({ inline: "center", block: "nearest" });
   };
+  /* One stop of Tab for all of them, the open one; arrows go from one to the next, and Enter opens it. */
+  const tabStops = () => {
+    for (const tab of document.querySelectorAll(TABS)) {
+      const wanted = tab.ariaSelected === "true" ? 0 : -1;
+      if (tab.tabIndex !== wanted) tab.tabIndex = wanted;
+    }
+  };
+  const walkTabs = (from, key) => {
+    const all = [...document.querySelectorAll(TABS)].filter((tab) => tab.offsetParent && !tab.disabled);
+    const way = { ArrowUp: -1, ArrowLeft: -1, ArrowDown: 1, ArrowRight: 1 }[key];
+    const next = way ? all.at((all.indexOf(from) + way) % all.length) : { Home: all[0], End: all.at(-1) }[key];
+    next?.focus();
+    return Boolean(next);
+  };
   const pressTab = (name) => byId(`sd-tab-${name}-button`)?.click();
   window.sdcolab.openTab = openTab;
   new MutationObserver(() => {
-    const chosen = document.querySelector('#sd-tabs > .tab-wrapper [role=tab][aria-selected="true"]')?.id;
+    const chosen = document.querySelector(`${TABS}[aria-selected="true"]`)?.id;
+    tabStops();
     if (chosen) openTab(chosen.slice("sd-tab-".length, -"-button".length));
   }).observe(page, { subtree: true, attributes: true, attributeFilter: ["aria-selected"] });
 
@@ -414,7 +431,8 @@
         byId(event.target.getAttribute("aria-controls"))?.setAttribute("tabindex", "-1");
         event.stopPropagation();
       }
-      if (event.altKey && !held && (event.key === "ArrowLeft" || event.key === "ArrowRight")) {
+      if (!event.altKey && !held && event.target.matches?.(TABS) && walkTabs(event.target, event.key)) stop();
+      else if (event.altKey && !held && (event.key === "ArrowLeft" || event.key === "ArrowRight")) {
         stop();
         window.sdcolab.viewer?.step(event.key === "ArrowLeft" ? -1 : 1);
       } else if (event.key === "Escape" && !viewing) {

@@ -88,7 +88,7 @@ _KNOWN: Mapping[Kind, Mapping[str, Any]] = {
         **_COMMON,
         "init_images": None,
         "resize_mode": 0,
-        "image_cfg_scale": None,
+        "image_cfg_scale": 1.0,  # A1111 says None, which pulls as 1 does
         "mask": None,
         "mask_blur_x": 4,
         "mask_blur_y": 4,

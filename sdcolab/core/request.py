@@ -228,7 +228,8 @@ class InitImage:
 
     ``images``: one for all, or one for each image of a batch; any mode and size. ``strength`` 0..1 is A1111's denoising
     strength. ``upscaler`` enlarges small pictures ("None": Lanczos). ``exact_steps``: run as many steps as were asked
-    for, whatever the strength. ``background`` (#rrggbb) shows through transparent pictures.
+    for, whatever the strength. ``background`` (#rrggbb) shows through transparent pictures. ``image_cfg_scale``: how
+    hard the picture pulls in models that edit pictures (InstructPix2Pix); 1 neither adds nor takes.
 
     Raises ``InitImageMissing``.
     """
@@ -248,6 +249,9 @@ class InitImage:
     exact_steps: bool = fact(False, key="img2img_fix_steps")
     color_correction: bool = fact(False, key="img2img_color_correction")
     background: str = fact("#ffffff", key="img2img_background_color", control="colour")
+    image_cfg_scale: float = fact(
+        1.5, low=0, high=3, step=0.05, label="Image CFG scale", codec="image_cfg_scale", api=("image_cfg_scale",)
+    )
     inpaint: Inpaint | None = None
 
     def __post_init__(self) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
+import torch
 from torch import Tensor
 
 from sdcolab.core.prompt import strip_comments
 from sdcolab.engine.bench import Bench
+from sdcolab.engine.beside import Beside
 from sdcolab.engine.calls import Predictor
 from sdcolab.engine.conditioning import Conditioning, together
 from sdcolab.engine.feature import Active, Feature
@@ -86,7 +88,21 @@ class AtWork:
 
 
 def predictor(active: Active, conditioning: Conditioning, extra_channels: Tensor | None) -> Predictor:
-    """The UNet with ``conditioning``. Only inpainting UNets read ``extra_channels``."""
+    """The UNet with ``conditioning``, and with ``extra_channels`` where they are what it reads beside the latents."""
     model = active.checkpoint.model
-    extra = extra_channels if active.inpaints else None
-    return Predictor(model.unet, conditioning, model.prediction, extra, model)
+    return Predictor(model.unet, conditioning, model.prediction, _fitting(active, extra_channels), model)
+
+
+def _fitting(active: Active, extra: Tensor | None) -> Tensor | None:
+    """``extra`` where the UNet reads so many channels. One that reads others, which there are none of, sees nothing in
+    them; for inpainting that is a picture of which everything is masked.
+    """
+    wanted = active.beside.channels(active.checkpoint.model.unet.config.out_channels)
+    if not wanted:
+        return None
+    if extra is not None and extra.shape[1] == wanted:
+        return extra
+    nothing = torch.zeros(1, wanted, *active.one.size.latent, device=active.checkpoint.model.device)
+    if active.beside is Beside.MASK:
+        nothing[:, 0] = 1
+    return nothing

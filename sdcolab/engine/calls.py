@@ -25,7 +25,7 @@ NEGATIVE = -1
 @dataclass(frozen=True, slots=True, eq=False)
 class Predictor:
     """A UNet and the prompts encoded for it. ``extra_channels`` [1 or B, k, h, w] go to the UNet beside the latents
-    (inpainting models). ``model`` is the checkpoint that the UNet belongs to.
+    (``engine.beside``). ``model`` is the checkpoint that the UNet belongs to.
     """
 
     unet: UNet2DConditionModel
@@ -71,7 +71,8 @@ class Step:
     ``call`` counts from 0 within the round. x = ``signal`` * image + ``deviation`` * unit noise; signal is 1 for
     samplers on sigmas. ``t`` is the timestep (0..999, perhaps fractional) and ``sigma`` = deviation / signal.
     ``by_timesteps``: the sampler works with timesteps (DDIM, PLMS, UniPC). ``scale`` is the guidance's; without
-    ``negative`` the negative prompt is not evaluated and the prompt pulls at scale 1.
+    ``negative`` the negative prompt is not evaluated and the prompt pulls at scale 1. ``picture_scale``: how hard the
+    picture pulls that the UNet reads beside the latents; None where that is not asked for apart.
     """
 
     round: Round
@@ -83,6 +84,7 @@ class Step:
     by_timesteps: bool
     scale: float
     negative: bool = True
+    picture_scale: float | None = None
 
     @property
     def number(self) -> int:
@@ -104,10 +106,11 @@ class Step:
 @dataclass(frozen=True, slots=True)
 class Share:
     """Which prompt a block of rows of a UNet call reads: part number ``part`` of those joined by AND, or
-    ``NEGATIVE``.
+    ``NEGATIVE``. ``bare``: what lies beside the latents is kept from them.
     """
 
     part: int
+    bare: bool = False
 
     @property
     def negative(self) -> bool:
@@ -120,7 +123,7 @@ class UNetCall:
     """What the UNet is about to be asked. Features change it by ``dataclasses.replace`` or by the methods below.
 
     ``x`` [N, C, h, w]: the latents as the UNet reads them (scaled, in its type), without ``extra`` [N, k, h, w], the
-    channels that inpainting models read beside them. ``timesteps`` [N], ``context`` [N, tokens, D] and ``added``
+    channels that some models read beside them. ``timesteps`` [N], ``context`` [N, tokens, D] and ``added``
     (SDXL's ``text_embeds`` and ``time_ids``) go with the rows of ``x``, which are: for each of ``shares`` in turn, one
     row for every image of the round. A step may take several calls (for prompts of different lengths, or for memory).
 
@@ -197,7 +200,8 @@ class UNetCall:
 @dataclass(frozen=True, slots=True, eq=False)
 class Predictions:
     """What the model predicts in one step before guidance, float32 [B, C, h, w] each: for each AND part ``positive``
-    with its ``weights``, and ``negative`` (the first part's where the negative prompt is not evaluated).
+    with its ``weights``, and ``negative`` (the first part's where the negative prompt is not evaluated). ``bare``: the
+    negative prompt's without the picture beside the latents, which then pulls by ``picture_scale``.
 
     They are images for samplers on sigmas and noises for those on timesteps; guidance is the same sum of either, for
     one is an affine function of the other. ``guided`` is the sum when a feature makes it by itself.
@@ -209,12 +213,18 @@ class Predictions:
     negative: Tensor
     scale: float
     guided: Tensor | None = None
+    bare: Tensor | None = None
+    picture_scale: float = 1.0
 
     def summed(self) -> Tensor:
         """Negative + sum of scale * weight * (part - negative) (Ho & Salimans 2022, arXiv:2207.12598, equation 6;
-        hechos/a1111.md 1.6).
+        hechos/a1111.md 1.6). With ``bare``, negative - bare counts ``picture_scale`` times (Brooks et al. 2022,
+        arXiv:2211.09800, equation 3; hechos/a1111.md 3.7).
         """
         if self.guided is not None:
             return self.guided
         parts = zip(self.positive, self.weights, strict=True)
-        return self.negative + sum((one - self.negative) * (weight * self.scale) for one, weight in parts)
+        base = self.negative
+        if self.bare is not None:
+            base = self.bare + (self.negative - self.bare) * self.picture_scale
+        return base + sum((one - self.negative) * (weight * self.scale) for one, weight in parts)

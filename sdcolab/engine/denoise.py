@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -19,6 +20,21 @@ from sdcolab.engine.feature import Borrow, Feature
 from sdcolab.engine.precision import autocast
 from sdcolab.engine.samplers.base import NoisePrediction
 from sdcolab.engine.schedules import NoiseTable
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Said:
+    """What the UNet says, or what that means, [B, C, h, w] each: for the parts of the prompt, for the negative prompt,
+    and for that one without the picture beside the latents."""
+
+    positive: tuple[Tensor, ...]
+    negative: Tensor
+    bare: Tensor | None = None
+
+    def each(self, meaning: Callable[[Tensor], Tensor]) -> _Said:
+        """The same with ``meaning`` of each."""
+        bare = None if self.bare is None else meaning(self.bare)
+        return _Said(tuple(map(meaning, self.positive)), meaning(self.negative), bare)
 
 
 class GuidedDenoiser:
@@ -56,9 +72,8 @@ class GuidedDenoiser:
         step = self._step(sigma=float(sigma), t=float(t), signal=1.0, deviation=sigma, by_timesteps=False)
         x = self._before_model(x, step)
         levels = self._predictor.levels
-        positive, negative = self._predict(levels.scaled(x, sigma), t, step)
-        images = [levels.image(x, output, sigma) for output in (*positive, negative)]
-        image = self._finished(self._guided(images, step), step)
+        said = self._predict(levels.scaled(x, sigma), t, step)
+        image = self._finished(self._guided(said.each(lambda output: levels.image(x, output, sigma)), step), step)
         self._after_call(image)
         return image
 
@@ -69,15 +84,14 @@ class GuidedDenoiser:
         step = self._step(sigma=float(sigma), t=t, signal=1 / level, deviation=sigma / level, by_timesteps=True)
         x = self._before_model(x, step)
         levels = self._predictor.levels
-        positive, negative = self._predict(x, torch.tensor(float(t)), step)
-        *noises, base = [levels.noise(x, output, sigma) for output in (*positive, negative)]
-        guided = self._guided([*noises, base], step, guidance_factor)
+        noises = self._predict(x, torch.tensor(float(t)), step).each(lambda output: levels.noise(x, output, sigma))
+        guided = self._guided(noises, step, guidance_factor)
         image = x * level - guided * sigma
         finished = self._finished(image, step)
         if finished is not image:
             guided = (x * level - finished) / sigma
         self._after_call(finished)
-        return NoisePrediction(guided=guided, uncond=base)
+        return NoisePrediction(guided=guided, uncond=noises.negative)
 
     def _use(self, predictor: Predictor) -> None:
         self._predictor = predictor
@@ -101,14 +115,16 @@ class GuidedDenoiser:
             x = feature.before_model(x, step)
         return x
 
-    def _guided(self, predicted: list[Tensor], step: Step, factor: float = 1.0) -> Tensor:
-        """The sum of what is ``predicted`` for each part and, last, for the negative prompt. Without negative prompt
-        the first part stands in for it, at scale 1.
+    def _guided(self, said: _Said, step: Step, factor: float = 1.0) -> Tensor:
+        """The sum of what is predicted for each part and for the negative prompt. Without negative prompt the first
+        part stands in for it, at scale 1.
         """
-        *positive, negative = predicted
         scale = factor * (step.scale if step.negative else 1.0)
         weights = tuple(part.weight for part in self._predictor.conditioning.positive)
-        predictions = Predictions(step, tuple(positive), weights, negative, scale)
+        pull = 1.0 if step.picture_scale is None else step.picture_scale
+        predictions = Predictions(
+            step, said.positive, weights, said.negative, scale, bare=said.bare, picture_scale=pull
+        )
         for feature in self._features:
             predictions = feature.combine(predictions)
         return predictions.summed()
@@ -120,7 +136,7 @@ class GuidedDenoiser:
 
     # --- The UNet -----------------------------------------------------------------------------------------------------
 
-    def _predict(self, x: Tensor, t: Tensor, step: Step) -> tuple[list[Tensor], Tensor]:
+    def _predict(self, x: Tensor, t: Tensor, step: Step) -> _Said:
         """What the UNet says for each part of the prompt and for the negative prompt; one UNet call when lengths allow.
         Without negative prompt the first part stands in for it.
         """
@@ -129,14 +145,15 @@ class GuidedDenoiser:
         shares = [Share(number) for number in range(len(positive))]
         if not step.negative:
             outputs = self._outputs(x, t, step, positive, shares)
-            return outputs, outputs[0]
+            return _Said(tuple(outputs), outputs[0])
         negative = conditioning.negative.at(step.call)
+        others = [Share(NEGATIVE)] if step.picture_scale is None else [Share(NEGATIVE), Share(NEGATIVE, bare=True)]
+        negatives = [negative] * len(others)
         if positive[0].tokens.shape == negative.tokens.shape:
-            *outputs, base = self._outputs(x, t, step, [*positive, negative], [*shares, Share(NEGATIVE)])
+            outputs = self._outputs(x, t, step, [*positive, *negatives], [*shares, *others])
         else:
-            outputs = self._outputs(x, t, step, positive, shares)
-            (base,) = self._outputs(x, t, step, [negative], [Share(NEGATIVE)])
-        return outputs, base
+            outputs = self._outputs(x, t, step, positive, shares) + self._outputs(x, t, step, negatives, others)
+        return _Said(tuple(outputs[: len(shares)]), *outputs[len(shares) :])
 
     def _outputs(self, x: Tensor, t: Tensor, step: Step, contexts: list[Context], shares: list[Share]) -> list[Tensor]:
         if self._split:
@@ -149,7 +166,7 @@ class GuidedDenoiser:
     ) -> list[Tensor]:
         """One UNet call: ``x`` [B, C, h, w] at timestep ``t`` with each of ``contexts`` of one length."""
         self._before_call()
-        count, images, extra = len(contexts), len(x), self._predictor.extra_channels
+        count, images = len(contexts), len(x)
         call = UNetCall(
             step=step,
             predictor=self._predictor,
@@ -159,7 +176,7 @@ class GuidedDenoiser:
             timesteps=t.to(x.device, t.dtype if self._dtype is torch.bfloat16 else self._dtype).expand(count * images),
             context=self._joined([context.tokens for context in contexts], images),
             added=self._joined_added(contexts, images),
-            extra=None if extra is None else extra.to(self._dtype).expand(images, -1, -1, -1).repeat(count, 1, 1, 1),
+            extra=self._extra(shares, images),
         )
         for feature in self._features:
             call = feature.before_unet(call)
@@ -167,6 +184,14 @@ class GuidedDenoiser:
         for feature in self._features:
             output = feature.after_unet(output, call)
         return list(output.chunk(count))
+
+    def _extra(self, shares: tuple[Share, ...], images: int) -> Tensor | None:
+        """What lies beside the latents of each row: [shares * images, k, h, w]."""
+        extra = self._predictor.extra_channels
+        if extra is None:
+            return None
+        seen = extra.to(self._dtype).expand(images, -1, -1, -1)
+        return torch.cat([torch.zeros_like(seen) if share.bare else seen for share in shares])
 
     def _joined(self, rows: list[Tensor], images: int) -> Tensor:
         """``rows`` (each [1, ...]), each repeated for every image: [rows * images, ...]."""

@@ -18,6 +18,7 @@ from torch import Tensor
 from sdcolab.core.infotext import EngineFacts
 from sdcolab.core.resolved import ResolvedRequest
 from sdcolab.engine.bench import Bench
+from sdcolab.engine.beside import Beside
 from sdcolab.engine.calls import Predictions, Predictor, Round, Step, UNetCall
 from sdcolab.engine.conditioning import Conditioning
 from sdcolab.engine.pictures.masks import Box
@@ -41,18 +42,17 @@ class Active:
     helps: Checkpoint | None = None
 
     @property
-    def inpaints(self) -> bool:
-        """Whether the UNet reads a mask and a masked picture beside the latents."""
-        config = self.checkpoint.model.unet.config
-        return bool(config.in_channels != config.out_channels)
+    def beside(self) -> Beside:
+        """What the UNet reads beside the latents."""
+        return self.checkpoint.model.beside
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Start:
     """What a pass over a batch of B images starts from.
 
-    ``init``: latents [B, C, h, w], None for pure noise. ``extra_channels`` [1 or B, k, h, w]: what an inpainting UNet
-    reads beside the latents. ``crops``: as ``Round.crops``.
+    ``init``: latents [B, C, h, w], None for pure noise. ``extra_channels`` [1 or B, k, h, w]: what the UNet reads
+    beside the latents. ``crops``: as ``Round.crops``.
     """
 
     init: Tensor | None = None

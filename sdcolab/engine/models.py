@@ -31,6 +31,7 @@ from sdcolab.core.errors import (
 )
 from sdcolab.core.memory_plan import Placement
 from sdcolab.core.tensors import TensorHeader, TensorInfo
+from sdcolab.engine.beside import Beside, beside
 from sdcolab.engine.convert import (
     SIZE_CHANNELS,
     UNET_PREFIX,
@@ -57,9 +58,6 @@ from sdcolab.engine.schedules import StepTables
 from sdcolab.engine.turns import Part, Turns
 from sdcolab.engine.weights import Weights, open_weights
 
-_VARIANTS = {1: "depth2img", 4: "InstructPix2Pix"}
-"""Names of UNets by the channels that they read beside the latents, for error messages."""
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TextEncoder:
@@ -83,6 +81,7 @@ class LoadedModel:
     """A checkpoint's UNet and text encoders on ``device`` in ``dtype``. Its VAE is loaded apart (``load_vae``).
 
     ``text_encoders`` are in the order in which the UNet reads them: SDXL's are CLIP ViT-L and OpenCLIP ViT-bigG.
+    ``depth``: the weights, in MiDaS' names, of the network that looks how near things are, where the file has one.
     """
 
     path: Path
@@ -97,6 +96,13 @@ class LoadedModel:
     unet_part: Part
     prediction: Prediction = Prediction.EPSILON
     zero_terminal_snr: bool = False
+    depth: Weights | None = None
+
+    @property
+    def beside(self) -> Beside:
+        """What its UNet reads beside the latents."""
+        config = self.unet.config
+        return beside(config.in_channels, config.out_channels) or Beside.NOTHING
 
     @property
     def waits(self) -> bool:
@@ -184,6 +190,7 @@ def load_checkpoint(
         unet_part=unet_part,
         prediction=prediction,
         zero_terminal_snr=ZERO_SNR_KEY in weights.header.tensors,
+        depth=_depth_of(weights),
     )
 
 
@@ -243,13 +250,28 @@ def _load_unet(
     latent, found = config["out_channels"], config["in_channels"]
     if layout.size_conditioning is SizeConditioning.NONE and "add_embedding.linear_1.weight" in names:
         raise ModelFamilyUnsupported(path=weights.path, family=f"{detect(weights.header).family.value} unCLIP")
-    if found not in (latent, inpainting_channels(latent)):
-        variant = _VARIANTS.get(found - latent, f"{found}/{latent}")
-        raise ModelFamilyUnsupported(path=weights.path, family=f"{detect(weights.header).family.value} {variant}")
+    if beside(found, latent) is None:
+        family = f"{detect(weights.header).family.value} {found}/{latent}"
+        raise ModelFamilyUnsupported(path=weights.path, family=family)
     with without_weights():
         unet = UNet2DConditionModel(**config)
     use_doubling_upsamplers(unet)
     return _filled(unet, weights, names, device, dtype)
+
+
+_DEPTH_PREFIX = "depth_model.model."
+
+
+def _depth_of(weights: Weights) -> Weights | None:
+    """The network inside a depth2img checkpoint, as a file of its own would give it."""
+    inside = {
+        name.removeprefix(_DEPTH_PREFIX): info
+        for name, info in weights.header.tensors.items()
+        if name.startswith(_DEPTH_PREFIX)
+    }
+    if not inside:
+        return None
+    return Weights(weights.path, TensorHeader(tensors=inside), lambda name: weights.get(_DEPTH_PREFIX + name))
 
 
 def _check_size_conditioning(
@@ -327,11 +349,6 @@ def _text_names(name: str, kind: TextKind) -> tuple[str, ...]:
         return open_clip_rename(name)
     new = text_rename(name)
     return () if new is None else (new,)
-
-
-def inpainting_channels(latent_channels: int) -> int:
-    """Input channels of an inpainting UNet: noisy latents, a mask, and the latents of the masked picture."""
-    return 2 * latent_channels + 1
 
 
 def text_model(text_encoder: CLIPTextModel) -> nn.Module:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -13,11 +14,12 @@ from torch import Tensor
 
 import sdcolab
 from sdcolab.core import infotext
-from sdcolab.core.errors import ImageNotFinite
+from sdcolab.core.errors import ImageNotFinite, PictureWanted
 from sdcolab.core.events import Note, Phase, PhaseStarted, StepDone
 from sdcolab.core.result import GeneratedImage, GenerationResult
 from sdcolab.engine.at_work import AtWork
 from sdcolab.engine.bench import Bench
+from sdcolab.engine.beside import Beside
 from sdcolab.engine.decode import blank_canvas_channels
 from sdcolab.engine.feature import Active, Feature, Start
 from sdcolab.engine.memory import Stage, is_out_of_memory
@@ -140,11 +142,14 @@ class Run:
         start = Start()
         for feature in self._features:
             start = feature.start(start, active, batch)
-        if active.inpaints and start.extra_channels is None:  # what an inpainting UNet reads when there is no picture
-            active.vae.its_turn()
-            blank = blank_canvas_channels(active.vae.module, *active.one.size.latent)
-            start = Start(start.init, blank, start.crops)
-        return start
+        if active.beside is Beside.NOTHING or start.extra_channels is not None:
+            return start
+        if active.beside is not Beside.MASK:  # they know nothing of pictures that are made from text alone
+            active.bench.warn(PictureWanted(checkpoint=active.checkpoint.file.name))
+            return start
+        active.vae.its_turn()
+        blank = blank_canvas_channels(active.vae.module, *active.one.size.latent)
+        return replace(start, extra_channels=blank)
 
     def _before_call(self) -> None:
         """Raises ``Cancelled`` or ``Skipped`` when somebody asked for it."""
@@ -167,7 +172,8 @@ class Run:
             vae=separate[0].path.name if separate else "",
             vae_hash=bench.wait_for(separate[1]) if separate else "",
             uses_ensd=active.one.choice.sampler.uses_ensd,
-            inpainting=active.inpaints,
+            inpainting=active.beside is Beside.MASK,
+            editing=active.beside is Beside.PICTURE,
             extra=active.checkpoint.facts,
         )
         for feature in self._features:

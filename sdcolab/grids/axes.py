@@ -398,7 +398,7 @@ _ROWS: tuple[Axis, ...] = (
     _of_field("Steps", "steps"),
     _of_field("Hires steps", "hires.steps", tab=Tab.TXT2IMG),
     _of_field("CFG Scale", "cfg_scale"),
-    _of_field("Image CFG Scale", "image_cfg_scale", tab=Tab.IMG2IMG),
+    _of_field("Image CFG Scale", "init.image_cfg_scale", tab=Tab.IMG2IMG),
     Axis("Prompt S/R", Kind.SEARCH, bare=True),
     Axis("Prompt order", Kind.ORDER, bare=True),
     _of_field("Sampler", "sampler", bare=True),

@@ -392,6 +392,7 @@ GENERATION: tuple[Section, ...] = (
             Section(
                 "init-more",
                 (
+                    "init.image_cfg_scale",
                     "init.color_correction",
                     "init.exact_steps",
                     "init.upscaler",

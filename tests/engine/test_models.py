@@ -207,8 +207,8 @@ def test_inpainting_unet(write: Write, state: State) -> None:
 
 def test_other_variants_are_refused(write: Write, state: State) -> None:
     entry = state[f"{UNET_PREFIX}input_blocks.0.0.weight"]
-    path = write({f"{UNET_PREFIX}input_blocks.0.0.weight": torch.cat([entry, entry], dim=1)})
-    with pytest.raises(ModelFamilyUnsupported, match="InstructPix2Pix"):
+    path = write({f"{UNET_PREFIX}input_blocks.0.0.weight": torch.cat([entry, entry, entry], dim=1)})
+    with pytest.raises(ModelFamilyUnsupported, match="12/4"):
         load(path)
 
 

@@ -200,6 +200,7 @@ from sdcolab.core.errors.machine import (
     UnetOverflowed,
 )
 from sdcolab.core.errors.models import (
+    DepthFileMissing,
     EmbeddingSkipped,
     EmbeddingUnreadable,
     LoraFormatUnknown,
@@ -218,6 +219,7 @@ from sdcolab.core.errors.models import (
     ModelWithoutVae,
     ModelWrongKind,
     NoModels,
+    PictureWanted,
     VaeOtherArchitecture,
 )
 from sdcolab.core.errors.request import (
@@ -389,6 +391,7 @@ __all__ = [
     "DatasetEmpty",
     "DatasetMissing",
     "DecimalComma",
+    "DepthFileMissing",
     "DetailClassesUnknown",
     "DetailError",
     "DetailPackageMissing",
@@ -547,6 +550,7 @@ __all__ = [
     "PictureTooLarge",
     "PictureTooSmall",
     "PictureUnreadable",
+    "PictureWanted",
     "PicturesTooLarge",
     "PlanConflict",
     "PlanOptionUnknown",

@@ -58,6 +58,27 @@ class ModelFamilyUnsupported(ModelError):
 
 
 @dataclass(eq=False)
+class PictureWanted(ModelError):
+    """The checkpoint works from a picture and was given none. Told as a warning."""
+
+    code: ClassVar[str] = "model.picture_wanted"
+    checkpoint: str
+
+
+@dataclass(eq=False)
+class DepthFileMissing(ModelError):
+    """The checkpoint reads how near things are, and neither has the network that looks nor is there a file of it.
+    ``link`` is where to get it, ``size`` in bytes."""
+
+    code: ClassVar[str] = "model.depth_file_missing"
+    path: Path
+    file: str
+    folder: Path
+    link: str
+    size: int
+
+
+@dataclass(eq=False)
 class ModelPartAlone(ModelError):
     """A UNet or a text encoder on its own, which no program here uses; ``found`` is its kind."""
 

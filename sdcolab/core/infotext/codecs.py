@@ -30,7 +30,8 @@ class EngineFacts:
     the hires pass or the refiner, the request's own is written. ``titles``: the same for the models of other fields, by
     their path ("units.0.model"): name and hash. ``schedule`` and ``hires_schedule`` are the labels of the schedules
     that were used. ``extra`` are further fields in order; one that repeats a label takes its place. ``uses_ensd``: the
-    sampler draws noise that ENSD changes. ``inpainting``: the checkpoint reads a mask.
+    sampler draws noise that ENSD changes. ``inpainting``: the checkpoint reads a mask; ``editing``: it reads the
+    picture that it edits.
     """
 
     version: str
@@ -47,6 +48,7 @@ class EngineFacts:
     refiner_model_hash: str = ""
     uses_ensd: bool = True
     inpainting: bool = False
+    editing: bool = False
     titles: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
     def title_of(self, path: str, name: str) -> str:
@@ -186,6 +188,10 @@ def _write_condition_weight(writing: Writing, part: Any, fields: Fields) -> str:
     return written if writing.facts.inpainting else _write_plain(writing, part, fields)
 
 
+def _write_image_cfg_scale(writing: Writing, part: Any, fields: Fields) -> str:
+    return (_write_always if writing.facts.editing else _write_plain)(writing, part, fields)
+
+
 # --- What the engine knows better ---------------------------------------------------------------------------------
 
 
@@ -285,6 +291,7 @@ CODECS: Mapping[str, Codec] = {
     "on": Codec(_write_on, absent=(False,)),
     "padding": Codec(_write_padding),
     "condition_weight": Codec(_write_condition_weight),
+    "image_cfg_scale": Codec(_write_image_cfg_scale),
     "seed": Codec(_write_seed),
     "variation_seed": Codec(_write_variation_seed),
     "schedule": Codec(lambda writing, _part, _fields: writing.facts.schedule),

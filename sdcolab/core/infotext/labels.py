@@ -26,7 +26,8 @@ VAE_HASH = "VAE hash"
 CONDITION_WEIGHT = LABELS["init.inpaint.condition_weight"]
 
 _PLAIN_ORDER = (
-    *("Steps", "Sampler", "Schedule type", "CFG scale", "Seed", "Size", MODEL_HASH, "Model", VAE_HASH, "VAE"),
+    *("Steps", "Sampler", "Schedule type", "CFG scale", "Image CFG scale", "Seed", "Size", MODEL_HASH, "Model"),
+    *(VAE_HASH, "VAE"),
     *("Variation seed", "Variation seed strength", "Seed resize from", "Denoising strength", CONDITION_WEIGHT),
     *("Clip skip", "ENSD", "RNG", "Tiling"),
 )

@@ -94,6 +94,11 @@ _GROUPS: Mapping[str, Mapping[str, Words]] = {
         "init.resize_mode": Words("Modo de ajuste", option="ajuste"),
     },
     "Más sobre la imagen inicial": {
+        "init.image_cfg_scale": Words(
+            "CFG de la imagen inicial",
+            "Solo con modelos instruct-pix2pix: más alto, el resultado se parece más a la imagen",
+            option="imagen-cfg",
+        ),
         "init.color_correction": Words("Conservar los colores de la imagen inicial", option="conservar-colores"),
         "init.exact_steps": Words("Hacer exactamente los pasos pedidos", option="pasos-exactos"),
         "init.upscaler": Words(

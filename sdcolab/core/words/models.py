@@ -27,6 +27,15 @@ SENTENCES: Mapping[str, Sentence] = {
         "«{path}» es para {family}: es otra arquitectura, que esta versión todavía no sabe usar.",
         "Elige un archivo hecho para Stable Diffusion 1.x, 2.x o SDXL (también Pony, Illustrious y NoobAI).",
     ),
+    "model.picture_wanted": Sentence(
+        "El modelo «{checkpoint}» trabaja sobre una imagen y no le diste ninguna: solo siguió el prompt.",
+        "Úsalo en img2img, con una imagen inicial.",
+    ),
+    "model.depth_file_missing": Sentence(
+        "El modelo «{path}» necesita saber la profundidad de tu imagen, y le falta el archivo que la mide: {file} "
+        "({size}).",
+        "Pega este enlace en Descargas y se guardará en su carpeta: {link}. Después vuelve a generar.",
+    ),
     "model.part_alone": Sentence(
         "El archivo «{path}» es {found}: una parte de un modelo, que sola no sirve aquí.",
         "Elige otro archivo: un modelo completo trae UNet, codificador de texto y VAE juntos.",

@@ -17,6 +17,7 @@ from sdcolab.engine.features.hypernetworks import Hypernetworks
 from sdcolab.engine.features.init_image import FromPictures
 from sdcolab.engine.features.inversion import FromItsNoise
 from sdcolab.engine.features.lora import Lora
+from sdcolab.engine.features.picture_guidance import PictureGuidance
 from sdcolab.engine.features.refiner import RefinerSwitch
 from sdcolab.engine.features.regions import RegionalPrompts
 from sdcolab.engine.features.tiling import Tiling
@@ -28,6 +29,7 @@ FEATURES: tuple[type[Feature], ...] = (
     FromItsNoise,
     RefinerSwitch,
     LeftOutNegative,
+    PictureGuidance,
     StepForecast,
     Embeddings,
     Lora,

@@ -18,8 +18,10 @@ from torch.nn import functional
 from sdcolab.core.request import GenerationRequest, InitImage, Inpaint, MaskedContent, ResizeMode
 from sdcolab.core.resizing import Enlarger, flattened, resize
 from sdcolab.core.resolved import ResolvedRequest
+from sdcolab.engine.beside import Beside
 from sdcolab.engine.calls import Round, Step
 from sdcolab.engine.decode import to_pixels
+from sdcolab.engine.depth import DepthMaps
 from sdcolab.engine.feature import Active, Feature, Opening, Start
 from sdcolab.engine.noise import passing_noise
 from sdcolab.engine.pictures.colours import corrected
@@ -76,8 +78,14 @@ class FromPictures(Feature):
         made = {index: arrange(init, index, size.width, size.height, enlarge) for index in dict.fromkeys(wanted)}
         self._first, self._arranged = batch.first, tuple(made[index] for index in wanted)
         encode, device = partial(bench.darkroom.encoded, active.vae), active.checkpoint.model.device
-        channels = inpainting_channels(self._arranged, init, size.latent, encode, device) if active.inpaints else None
         self._latents = encoded(self._arranged, init, size.latent, encode, device)
+        channels: Tensor | None = None
+        if active.beside is Beside.MASK:
+            channels = inpainting_channels(self._arranged, init, size.latent, encode, device)
+        elif active.beside is Beside.PICTURE:  # which reads them as the VAE gives them (hechos/a1111.md 5.3)
+            channels = self._latents.latents / active.checkpoint.model.layout.latent_scale
+        elif active.beside is Beside.DEPTH:
+            channels = depth_channels(self._arranged, active)
         return Start(self._latents.latents, channels, tuple(one.box for one in self._arranged))
 
     def begin(self, opening: Opening) -> Opening:
@@ -235,6 +243,13 @@ def encoded(
         return InitLatents(latents)
     paint = latent_mask(mask, latent_size[1], latent_size[0], rounded=init.inpaint.rounded)
     return InitLatents(latents, paint.to(device), init.inpaint.content)
+
+
+def depth_channels(arranged: tuple[Arranged, ...], active: Active) -> Tensor:
+    """What a depth2img UNet reads beside the latents: float32 [B, 1, h, w] in -1..1."""
+    maps, folders = active.checkpoint.kept.of(DepthMaps, DepthMaps), active.bench.library.folders
+    size, model = active.one.size.latent, active.checkpoint.model
+    return torch.cat([maps.of(to_pixels(one.picture), size, model, folders) for one in arranged])
 
 
 def inpainting_channels(

@@ -23,7 +23,7 @@ from transformers import (
 
 from sdcolab.core.errors import ModelUnreadable
 from sdcolab.engine.preprocessors.base import Pixels
-from sdcolab.engine.preprocessors.nets.filling import filled, normalised, read, tensor
+from sdcolab.engine.preprocessors.nets.filling import filled, filled_with, normalised, read, tensor
 
 _MIDAS_SIDE = 384
 """What DPT was trained at; transformers' module takes squares only."""
@@ -134,6 +134,18 @@ def midas(picture: Pixels, path: Path, device: str) -> Tensor:
     """How near each place is [H, W], on the CPU: larger is nearer, without a unit. Raises what ``filled`` raises."""
     image = tensor(_sized(picture, _MIDAS_SIDE, _MIDAS_SIDE), device) / 127.5 - 1
     return _at_size(_into(midas_net(), path, _MIDAS, device)(image).predicted_depth, picture)
+
+
+@torch.no_grad()
+def midas_answer(image: Tensor, given: Mapping[str, Tensor], path: Path) -> Tensor:
+    """How near each place of ``image`` [1, 3, H, W] (-1..1) is, as the network with the weights ``given`` (MiDaS'
+    names, from the file ``path``) answers where the image is: float32 [1, 1, 384, 384]. Raises ``ModelUnreadable``.
+    """
+    net = midas_net()
+    named = renamed(given, _MIDAS, frozenset(net.state_dict()))
+    square = functional.interpolate(image, (_MIDAS_SIDE, _MIDAS_SIDE), mode="bicubic", align_corners=False)
+    depth: Tensor = filled_with(net, named, path, str(image.device))(square).predicted_depth
+    return depth[None].float()
 
 
 def anything_net(width: int, version: int, path: Path) -> DepthAnythingForDepthEstimation:

@@ -37,7 +37,11 @@ def filled(net: N, path: Path, named: Callable[[Mapping[str, Tensor]], Mapping[s
 
     Raises what ``read`` raises, and ``ModelUnreadable`` when a weight is missing or has another shape.
     """
-    given = named(read(path))
+    return filled_with(net, named(read(path)), path, device)
+
+
+def filled_with(net: N, given: Mapping[str, Tensor], path: Path, device: str) -> N:
+    """``net`` with the weights ``given`` by its own names, which come from ``path``. Raises ``ModelUnreadable``."""
     wanted = {name: tensor for name, tensor in net.state_dict().items() if not name.endswith(COUNTER)}
     if any(name not in given or given[name].shape != tensor.shape for name, tensor in wanted.items()):
         raise ModelUnreadable(path=path, reason="not_a_model")

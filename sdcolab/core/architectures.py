@@ -1,9 +1,8 @@
 """Models of other architectures, so that each is called by its name instead of being taken for a Stable Diffusion one
 (hechos/mercado.md 2; the names of blocks are those of the published model files).
 
-A row's signs are parts of tensor names. ``checkpoint`` signs are looked for in whole models, ``lora`` signs in the
-layer keys of LoRAs (``core.lora_names``), where dots are underscores; ``declared`` in what a file or civitai says of
-itself.
+A row's ``checkpoint`` signs are parts of tensor names of whole models; ``declared`` is looked for in what a file or
+civitai says of itself. LoRAs have a table of their own (``core.lora_families``).
 """
 
 from __future__ import annotations
@@ -15,7 +14,11 @@ from enum import StrEnum
 
 
 class ModelFamily(StrEnum):
-    """Which generation of Stable Diffusion, or which other architecture, a file belongs to. Values are shown."""
+    """Which generation of Stable Diffusion, or which other architecture, a file belongs to. Values are shown.
+
+    Some tensors tell no more than two that they may be for, or that it is some diffusion transformer (``OTHER``) or
+    language model.
+    """
 
     SD1 = "SD1"
     SD2 = "SD2"
@@ -50,6 +53,10 @@ class ModelFamily(StrEnum):
     PLAYGROUND = "Playground v2.5"
     COSXL = "CosXL"
     SVD = "Stable Video Diffusion"
+    FLUX_OR_CHROMA = "Flux/Chroma"
+    FLUX_OR_SD3 = "Flux/SD3"
+    LANGUAGE = "LLM"
+    OTHER = "DiT"
     UNKNOWN = "?"
 
 
@@ -104,110 +111,47 @@ class Architecture:
 
     family: ModelFamily
     checkpoint: tuple[tuple[str, ...], ...] = ()
-    lora: tuple[tuple[str, ...], ...] = ()
     declared: str = ""
 
 
 ARCHITECTURES: tuple[Architecture, ...] = (
-    Architecture(ModelFamily.PLAYGROUND, (("edm_mean",),), declared=r"playground[\s_-]*v?2[._]?5"),
-    Architecture(ModelFamily.COSXL, (("edm_vpred.sigma",),), declared=r"cosxl"),
-    Architecture(ModelFamily.SVD, (("time_stack", "input_blocks."),), declared=r"\bsvd\b|video.?diffusion"),
-    Architecture(ModelFamily.CHROMA, (("distilled_guidance_layer.",),), (("distilled_guidance_layer",),), r"chroma"),
-    Architecture(
-        ModelFamily.FLUX2,
-        (("double_stream_modulation_img.",),),
-        (
-            *(("double_stream_modulation",), ("single_transformer_blocks", "to_qkv_mlp_proj"), ("single_blocks_47_",)),
-            *(("double_blocks_0_img_attn_qkv", f"={width}") for width in (4096, 6144)),
-        ),
-        r"flux\.?\s*-?2|klein",
-    ),
+    Architecture(ModelFamily.PLAYGROUND, (("edm_mean",),), r"playground[\s_-]*v?2[._]?5"),
+    Architecture(ModelFamily.COSXL, (("edm_vpred.sigma",),), r"cosxl"),
+    Architecture(ModelFamily.SVD, (("time_stack", "input_blocks."),), r"\bsvd\b|video.?diffusion"),
+    Architecture(ModelFamily.CHROMA, (("distilled_guidance_layer.",),), r"chroma"),
+    Architecture(ModelFamily.FLUX2, (("double_stream_modulation_img.",),), r"flux\.?\s*-?2|klein"),
     Architecture(
         ModelFamily.HUNYUAN_VIDEO,
         (("individual_token_refiner",), ("double_blocks.0.img_attn_q",), ("token_refiner.refiner_blocks.",)),
-        (
-            ("individual_token_refiner",),
-            ("token_refiner_refiner_blocks",),
-            ("double_blocks_0_img_attn_qkv", "txt_attn_proj", "double_blocks_19"),
-        ),
         r"hunyuan.?(?:video|image)",
     ),
     Architecture(
-        ModelFamily.AURAFLOW,
-        (("double_layers.0.",), ("joint_transformer_blocks.0.",)),
-        (("double_layers_",), ("joint_transformer_blocks_",)),
-        r"auraflow|pony\s?v?7",
+        ModelFamily.AURAFLOW, (("double_layers.0.",), ("joint_transformer_blocks.0.",)), r"auraflow|pony\s?v?7"
     ),
     Architecture(
         ModelFamily.FLUX,
         (("double_blocks.0.",), ("single_transformer_blocks.0.",), ("controlnet_x_embedder.", "context_embedder.")),
-        (
-            *(("double_blocks_0_",), ("unet_double_blocks_",), ("unet_single_blocks_",)),
-            *(("single_transformer_blocks_",), ("transformer_single_",)),
-        ),
         r"flux",
     ),
     Architecture(
         ModelFamily.SD3,
         (("joint_blocks.0.",), ("transformer_blocks.0.norm1_context.", "pos_embed."), ("pos_embed_input.",)),
-        (
-            ("joint_blocks_",),
-            ("transformer_blocks_0_attn_add_k", "=1536"),
-            ("transformer_blocks_0_attn_add_k", "=2432"),
-        ),
         r"stable-diffusion-v?3|sd[\s_-]?3",
     ),
-    Architecture(
-        ModelFamily.ANIMA,
-        (("llm_adapter.",),),
-        (("llm_adapter",), ("unet_blocks_0_cross_attn_k_proj",)),
-        r"anima\b",
-    ),
-    Architecture(
-        ModelFamily.COSMOS,
-        (("blocks.0.cross_attn.k_proj.",), ("blocks.block0.blocks.0.",)),
-        (("blocks_0_adaln_modulation_self_attn",),),
-        r"cosmos",
-    ),
+    Architecture(ModelFamily.ANIMA, (("llm_adapter.",),), r"anima\b"),
+    Architecture(ModelFamily.COSMOS, (("blocks.0.cross_attn.k_proj.",), ("blocks.block0.blocks.0.",)), r"cosmos"),
     Architecture(
         ModelFamily.Z_IMAGE,
         (
             *(("cap_embedder.", f"layers.0.attention.{part}.", "=2560") for part in ("qkv", "to_q")),
             ("control_layers.0.attention.",),
         ),
-        (
-            *(("layers_0_attention_to_q",), ("layers_0_attention_qkv", "=3840"), ("layers_0_feed_forward_", "=3840")),
-            ("noise_refiner", "layers_", "z_image"),
-        ),
         r"z[\s_-]?image",
     ),
+    Architecture(ModelFamily.OMNIGEN, (("llm.layers.0.", "time_token."), ("ref_image_refiner.",)), r"omnigen"),
+    Architecture(ModelFamily.LUMINA, (("cap_embedder.", "layers.0.attention."),), r"lumina"),
     Architecture(
-        ModelFamily.OMNIGEN,
-        (("llm.layers.0.", "time_token."), ("ref_image_refiner.",)),
-        (("layers_0_attn_to_q", "=2520"), ("ref_image_refiner_",)),
-        r"omnigen",
-    ),
-    Architecture(
-        ModelFamily.LUMINA,
-        (("cap_embedder.", "layers.0.attention."),),
-        (
-            *(("layers_0_attention_qkv",), ("noise_refiner",), ("layers_0_attn_to_q",)),
-            ("layers_0_feed_forward_", "=2304"),
-        ),
-        r"lumina",
-    ),
-    Architecture(
-        ModelFamily.QWEN_IMAGE,
-        (("transformer_blocks.0.img_mod.", "transformer_blocks.0.txt_mod."),),
-        (
-            *(
-                ("transformer_blocks_0_img_mlp",),
-                ("transformer_blocks_0_img_mod",),
-                ("transformer_blocks_0_attn_add_",),
-            ),
-            ("transformer_blocks_59_attn_",),
-        ),
-        r"qwen",
+        ModelFamily.QWEN_IMAGE, (("transformer_blocks.0.img_mod.", "transformer_blocks.0.txt_mod."),), r"qwen"
     ),
     Architecture(
         ModelFamily.WAN,
@@ -216,23 +160,11 @@ ARCHITECTURES: tuple[Architecture, ...] = (
             ("blocks.0.attn2.add_k_proj.",),
             ("^blocks.0.attn2.to_k.", "scale_shift_table"),
         ),
-        (
-            *(("blocks_0_cross_attn_k", "blocks_0_self_attn_q"), ("blocks_0_cross_attn_k_img",)),
-            *(("blocks_0_self_attn_q", "blocks_0_ffn_0"), ("blocks_0_attn1_to_q", "blocks_0_ffn_net")),
-            *(("transformer_blocks_0_attn2_to_k", "=5120"), ("transformer_blocks_0_attn2_to_k", "=1536")),
-            *(("^blocks_0_attn2_to_k",), ("^lora_unet_blocks_0_attn2_to_k",)),
-            *((f"blocks_0_{attention}_attn_{part}$",) for attention in ("self", "cross") for part in "qkvo"),
-        ),
         r"\bwan\b|wan\s?(?:video|2)",
     ),
+    Architecture(ModelFamily.HUNYUAN_DIT, (("mlp_t5.0.", "pooler."),), r"hunyuan.?(?:dit|1)"),
     Architecture(
-        ModelFamily.HUNYUAN_DIT, (("mlp_t5.0.", "pooler."),), (("blocks_0_attn1_wqkv",),), r"hunyuan.?(?:dit|1)"
-    ),
-    Architecture(
-        ModelFamily.HIDREAM,
-        (("double_stream_blocks.0.", "caption_projection."), ("ff_i.experts.",)),
-        (("double_stream_blocks_",),),
-        r"hidream",
+        ModelFamily.HIDREAM, (("double_stream_blocks.0.", "caption_projection."), ("ff_i.experts.",)), r"hidream"
     ),
     Architecture(
         ModelFamily.PIXART,
@@ -240,54 +172,86 @@ ARCHITECTURES: tuple[Architecture, ...] = (
             ("blocks.0.cross_attn.kv_linear.",),
             ("transformer_blocks.0.attn2.to_k.", "pos_embed.", "caption_pro"),
         ),
-        (("blocks_0_cross_attn_kv_linear",), ("transformer_blocks_0_attn2_to_k", "=1152")),
         r"pixart",
     ),
-    Architecture(
-        ModelFamily.SANA,
-        (("transformer_blocks.0.ff.conv_inverted.",),),
-        (("transformer_blocks_0_ff_conv_inverted",), ("transformer_blocks_0_attn2_to_k", "=2240")),
-        r"\bsana\b",
-    ),
+    Architecture(ModelFamily.SANA, (("transformer_blocks.0.ff.conv_inverted.",),), r"\bsana\b"),
     Architecture(
         ModelFamily.LTX,
         (("patchify_proj.", "transformer_blocks.0."), ("adaln_single.", "transformer_blocks.0.attn2.")),
-        (("lora_unet_transformer_blocks_0_attn2_",), ("transformer_transformer_blocks_0_attn2_",)),
         r"ltx",
     ),
-    Architecture(ModelFamily.MOCHI, (("t5_y_embedder.",),), (("transformer_blocks_0_attn1_add_",),), r"mochi"),
+    Architecture(ModelFamily.MOCHI, (("t5_y_embedder.",),), r"mochi"),
     Architecture(
-        ModelFamily.COGVIDEO,
-        (("transformer_blocks.0.norm1.linear.", "patch_embed.text_proj."),),
-        (("^transformer_blocks_0_attn1_to_",), ("^transformer_transformer_blocks_0_attn1_to_",)),
-        r"cogvideo",
+        ModelFamily.COGVIDEO, (("transformer_blocks.0.norm1.linear.", "patch_embed.text_proj."),), r"cogvideo"
     ),
-    Architecture(ModelFamily.KOLORS, (("encoder_hid_proj.", "down_blocks.1.attentions."),), declared=r"kolors"),
-    Architecture(
-        ModelFamily.CASCADE, (("clip_txt_pooled_mapper.",), ("down_blocks.0.0.channelwise.",)), declared=r"cascade"
-    ),
-    Architecture(
-        ModelFamily.KANDINSKY, (("visual_transformer_blocks.",),), (("visual_transformer_blocks_",),), "kandin"
-    ),
+    Architecture(ModelFamily.KOLORS, (("encoder_hid_proj.", "down_blocks.1.attentions."),), r"kolors"),
+    Architecture(ModelFamily.CASCADE, (("clip_txt_pooled_mapper.",), ("down_blocks.0.0.channelwise.",)), r"cascade"),
+    Architecture(ModelFamily.KANDINSKY, (("visual_transformer_blocks.",),), "kandin"),
     Architecture(ModelFamily.KREA, declared=r"krea"),
     Architecture(ModelFamily.ERNIE, declared=r"ernie"),
     Architecture(ModelFamily.IDEOGRAM, declared=r"ideogram"),
 )
-"""Tried in order. In a group of signs ``=`` marks the width that a layer reads, ``^`` the beginning of a name and ``$``
-its end."""
+"""Tried in order. In a group of signs ``=`` marks the width that a layer reads, and ``^`` the beginning of a name."""
+
+_ALIKE: Mapping[ModelFamily, frozenset[ModelFamily]] = {
+    ModelFamily.FLUX: frozenset({ModelFamily.FLUX2, ModelFamily.CHROMA}),
+    ModelFamily.FLUX_OR_CHROMA: frozenset({ModelFamily.FLUX, ModelFamily.FLUX2, ModelFamily.CHROMA}),
+    ModelFamily.FLUX_OR_SD3: frozenset({ModelFamily.FLUX, ModelFamily.SD3}),
+    ModelFamily.QWEN_IMAGE: frozenset({ModelFamily.FLUX, ModelFamily.FLUX2}),
+    ModelFamily.ANIMA: frozenset({ModelFamily.COSMOS}),
+    ModelFamily.SDXL: frozenset({ModelFamily.KOLORS}),
+    ModelFamily.SD1: frozenset({ModelFamily.SD2}),
+    ModelFamily.OTHER: frozenset(ModelFamily) - {row.family for row in OWN_FAMILIES},
+}
+"""Families that a file's layers may be taken for, and those that have layers of the same names and widths: only what
+somebody says of the file tells them apart."""
 
 
-def foreign(names: Iterable[str], widths: Mapping[str, int], *, lora: bool) -> ModelFamily | None:
-    """The other architecture whose signs are in ``names`` (layer keys for a ``lora``), or None.
+def settled(found: ModelFamily, said: ModelFamily) -> ModelFamily:
+    """The family of a file whose tensors tell ``found``, and of which itself or its site says ``said``."""
+    doubtful = found is ModelFamily.UNKNOWN or said in _ALIKE.get(found, ())
+    return said if doubtful and said is not ModelFamily.UNKNOWN else found
+
+
+def foreign(names: Iterable[str], widths: Mapping[str, int]) -> ModelFamily | None:
+    """The other architecture whose signs are in the tensor ``names`` of a whole model, or None.
 
     ``widths`` gives the width that those layers read which tell it, by name.
     """
     text = "\n".join(("", *names, ""))
     for row in ARCHITECTURES:
-        for signs in row.lora if lora else row.checkpoint:
+        for signs in row.checkpoint:
             if all(_holds(sign, text, widths) for sign in signs):
                 return row.family
     return None
+
+
+_CONTROLS = (
+    *("controlnet_blocks.", "controlnet_mode_embedder.", "control_layers.", "ip_adapter_proj_model."),
+    *("redux_up.", "pulid_ca.", "double_blocks.0.processor.ip_adapter_"),
+)
+"""Begins tensors of what guides transformers (Flux, SD 3, Qwen, Z-Image)."""
+_CONTROLS_FOR_FLUX = ("redux_up.", "pulid_ca.")
+_ADAPTED = re.compile(r"(?:ip_adapter\.)?\d+\.(?:processor\.)?to_k_ip\.(?:0\.)?weight")
+"""What an IP-Adapter's attention reads of the picture; its second side is as wide as the model's texts."""
+_ADAPTED_WIDTHS: Mapping[int, ModelFamily] = {
+    1536: ModelFamily.SD3,
+    2432: ModelFamily.SD3,
+    3072: ModelFamily.FLUX,
+}
+"""By the width of the model that such an attention belongs to."""
+
+
+def foreign_control(shapes: Mapping[str, tuple[int, ...]]) -> ModelFamily | None:
+    """The other architecture that a control model with tensors of these ``shapes`` guides; None for one of ours."""
+    if found := foreign(shapes, {}):
+        return found
+    if any(name.startswith(_CONTROLS) for name in shapes):
+        return ModelFamily.FLUX if any(name.startswith(_CONTROLS_FOR_FLUX) for name in shapes) else ModelFamily.OTHER
+    adapted = next((shape for name, shape in shapes.items() if len(shape) == 2 and _ADAPTED.fullmatch(name)), None)
+    if adapted is None or adapted[1] in FAMILY_OF_WIDTH:
+        return None
+    return _ADAPTED_WIDTHS.get(adapted[0], ModelFamily.OTHER)
 
 
 def declared_family(text: str) -> ModelFamily:
@@ -301,4 +265,4 @@ def declared_family(text: str) -> ModelFamily:
 def _holds(sign: str, text: str, widths: Mapping[str, int]) -> bool:
     if sign.startswith("="):
         return int(sign[1:]) in widths.values()
-    return sign.replace("^", "\n").replace("$", "\n") in text
+    return sign.replace("^", "\n") in text

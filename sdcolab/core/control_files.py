@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sdcolab.core.architectures import FAMILY_OF_WIDTH, ModelFamily, foreign
+from sdcolab.core.architectures import FAMILY_OF_WIDTH, ModelFamily, foreign_control
 from sdcolab.core.control import ControlType
 from sdcolab.core.tensors import TensorHeader
 
@@ -45,9 +45,6 @@ UNSERVED = frozenset(
 
 DIFFERENCE_KEY = "difference"
 """A tensor of this name says that the others are differences from the checkpoint's."""
-
-_FOREIGN = ("controlnet_blocks.", "controlnet_mode_embedder.", "control_layers.", "ip_adapter_proj_model.")
-"""Begins tensors of what guides transformers (Flux, SD 3, Qwen, Z-Image)."""
 
 FACE_VECTOR = 512
 """Channels of what InsightFace makes of a face."""
@@ -98,8 +95,8 @@ def sniff(header: TensorHeader, name: str = "") -> ControlFile:
     """What the file with this header is; ``name`` is its file name, which alone tells InstantID's. Never fails."""
     names = header.tensors.keys()
     stem = name.casefold()
-    if any(key.startswith(_FOREIGN) for key in names):
-        return ControlFile(ControlKind.FOREIGN, foreign(header.tensors, {}, lora=False) or ModelFamily.UNKNOWN)
+    if family := foreign_control({key: info.shape for key, info in header.tensors.items()}):
+        return ControlFile(ControlKind.FOREIGN, family)
     if "lora_controlnet" in names:
         width = _width(header)
         xl = not width and "input_blocks.11.0.in_layers.0.weight" not in names

@@ -11,7 +11,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from sdcolab.core.architectures import FAMILY_OF_WIDTH, OWN_FAMILIES, ModelFamily, declared_family, foreign
+from sdcolab.core.architectures import (
+    FAMILY_OF_WIDTH,
+    OWN_FAMILIES,
+    ModelFamily,
+    declared_family,
+    foreign,
+    foreign_control,
+    settled,
+)
+from sdcolab.core.lora_families import foreign_lora, likely_lora, lora_layers, own_lora
 from sdcolab.core.lora_names import LORA_SIGNS, layers_of
 from sdcolab.core.tensors import TensorHeader
 
@@ -102,6 +111,7 @@ _CONTROL_PREFIXES = (
     "ip_adapter.",
     "lllite_",
     *("controlnet_blocks.", "controlnet_mode_embedder.", "control_layers.", "ip_adapter_proj_model."),
+    *("redux_up.", "pulid_ca."),
 )
 """ControlNet in both namings, and of other architectures, T2I-Adapter, Control-LoRA, IP-Adapter and ControlLLLite: all
 go where ControlNets go."""
@@ -278,7 +288,7 @@ def _checkpoint_family(header: TensorHeader) -> ModelFamily:
 
 def _other_architecture(header: TensorHeader) -> ModelFamily | None:
     widths = {name: info.shape[-1] for name, info in header.tensors.items() if "cap_embedder." in name and info.shape}
-    return foreign(header.tensors, widths, lora=False)
+    return foreign(header.tensors, widths)
 
 
 def _unet_family(header: TensorHeader) -> ModelFamily:
@@ -332,76 +342,21 @@ def _family_by_width(width: int | None) -> ModelFamily:
     return FAMILY_OF_WIDTH.get(width or 0, ModelFamily.UNKNOWN)
 
 
-_SDXL_LAYER = re.compile(
-    r"lora_te2_|lora_unet_\w+_transformer_blocks_[1-9]_|lora_unet_(?:input|output)_blocks_\d_1_\w+_[1-9]_"
-)
-"""Of the second text encoder, or of the deep blocks that only SDXL has."""
-_LARGEST_LAYER = re.compile(r"lora_unet_(?:down_blocks_0|up_blocks_3|input_blocks_[12]|output_blocks_(?:9|10|11))_")
-_LARGEST_ATTENTION = re.compile(
-    r"lora_unet_(?:(?:down_blocks_0|up_blocks_3)_attentions|(?:input_blocks_[12]|output_blocks_(?:9|10|11))_1)_"
-)
-_LARGEST_WIDTH = 320
-"""Attention at the largest size, which SD1 and SD2 have and SDXL has not, reads so many channels."""
-
-_TEXT_LORA = "text_model_encoder_layers_0_self_attn_q_proj"
-
-
-_TELLS_WIDTH = re.compile(
-    r"attn2_to_k|attn_add_k|layers_0_(?:attention_|attn_|feed_forward_)|double_blocks_0_img_attn_qkv"
-)
-_ALIKE = frozenset({(ModelFamily.FLUX, ModelFamily.FLUX2), (ModelFamily.FLUX, ModelFamily.CHROMA)})
-"""Families whose LoRAs have layers of the same names, so that only what the file says of itself tells them apart; so do
-Kolors and SDXL."""
+_SAID_KEYS = ("modelspec.architecture", "ss_base_model_version", "ss_network_module", "ss_sd_model_name")
+"""Metadata in which trainers write what a LoRA was made for."""
 
 
 def _lora_family(header: TensorHeader) -> ModelFamily:
-    layers = layers_of(header.tensors)
-    declared = declared_family(
-        " ".join(header.metadata.get(key, "") for key in ("modelspec.architecture", "ss_base_model_version"))
-    )
-    read = {key: _read_width(header, found) for key, found in layers.items() if _TELLS_WIDTH.search(key)}
-    telling = {key: width for key, width in read.items() if width}
-    other = foreign(layers or [name.replace(".", "_") for name in header.tensors], telling, lora=True)
-    if other is not None:
-        return declared if (other, declared) in _ALIKE else other
-    if declared is ModelFamily.KOLORS:
-        return declared
-    widths = [
-        width for key, tensors in layers.items() if "attn2_to_k" in key and (width := _read_width(header, tensors))
-    ]
-    if widths:
-        return _family_by_width(widths[0])
-    if any(_SDXL_LAYER.match(key) for key in layers):
-        return ModelFamily.SDXL
-    if declared is not ModelFamily.UNKNOWN:
-        return declared
-    if any(_LARGEST_LAYER.match(key) and _read_width(header, layers[key]) == _LARGEST_WIDTH for key in layers):
-        return ModelFamily.SD1
-    if any(_LARGEST_ATTENTION.match(key) for key in layers):
-        return ModelFamily.SD1
-    if any(key.startswith("lora_unet_input_blocks_") for key in layers):
-        return ModelFamily.SDXL
-    text = next((tensors for key, tensors in layers.items() if key.endswith(_TEXT_LORA)), {})
-    return _family_by_width(_read_width(header, text))
-
-
-def _read_width(header: TensorHeader, tensors: Mapping[str, str]) -> int | None:
-    """Width of what a LoRA's layer reads: the second side of its first matrix, or of all of it; of a Kronecker product,
-    those of both its parts multiplied."""
-
-    def side(*names: str) -> int | None:
-        name = next((tensors[name] for name in names if name in tensors), None)
-        shape = header.shape(name) if name else None
-        return shape[1] if shape and len(shape) >= 2 else None
-
-    if first := side("down", "hada_w1_b", "diff"):
-        return first
-    parts = side("lokr_w1", "lokr_w1_b"), side("lokr_w2", "lokr_w2_b")
-    return parts[0] * parts[1] if parts[0] and parts[1] else None
+    said = declared_family(" ".join(header.metadata.get(key, "") for key in _SAID_KEYS))
+    layers = lora_layers(header)
+    if not layers:  # those of XLabs are for Flux
+        return ModelFamily.FLUX
+    found = settled(foreign_lora(layers) or own_lora(layers), said)
+    return likely_lora(layers) if found is ModelFamily.UNKNOWN else found
 
 
 def _controlnet_family(header: TensorHeader) -> ModelFamily:
-    other = foreign(header.tensors, {}, lora=False)
+    other = foreign_control({name: info.shape for name, info in header.tensors.items()})
     if other is not None:
         return other
     if _any_starts(header, ("control_model.label_emb.", "label_emb.", "add_embedding.", "control_add_embedding.")):

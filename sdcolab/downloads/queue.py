@@ -15,6 +15,7 @@ from pathlib import Path
 
 import requests
 
+from sdcolab.core.architectures import settled
 from sdcolab.core.details import DETECTOR_FILE_NAMES
 from sdcolab.core.detect import Detected, ModelFamily, ModelKind
 from sdcolab.core.errors import (
@@ -489,7 +490,7 @@ class _Claims:
 
 
 def _family(remote: RemoteFile, detected: Detected) -> ModelFamily:
-    return detected.family if detected.family is not ModelFamily.UNKNOWN else remote.family or ModelFamily.UNKNOWN
+    return settled(detected.family, remote.family or ModelFamily.UNKNOWN)
 
 
 def _fitting_name(name: str, contents: Contents | None) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sdcolab.core.architectures import ModelFamily, declared_family
+from sdcolab.core.architectures import ModelFamily, declared_family, settled
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import PictureGone, StrangeQuestion
 from sdcolab.core.file_facts import FileFacts, fits
@@ -132,9 +132,8 @@ class CardsRoom:
 
     def _facts_of(self, place: int, file: ModelFile, chosen: ModelFamily) -> dict[str, Any]:
         found = self._facts.of(file.path)
-        family = found.family if found else ModelFamily.UNKNOWN
-        if family is ModelFamily.UNKNOWN:
-            family = declared_family(self._card(file).base)
+        said = declared_family(self._card(file).base)
+        family = settled(found.family if found else ModelFamily.UNKNOWN, said)
         wrong = misplaced(file, found)
         return {
             "place": place,

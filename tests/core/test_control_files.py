@@ -116,6 +116,22 @@ FILES: dict[str, tuple[Shapes, ControlFile]] = {
         ip_adapter(2048, proj__weight=(8192, 1024)),
         ControlFile(KIND.IP_ADAPTER, XL, context_width=2048),
     ),
+    "InstantX FLUX.1-dev-IP-Adapter": (
+        {"image_proj.proj.0.weight": (1152, 1152), "ip_adapter.0.to_k_ip.weight": (3072, 4096)},
+        ControlFile(KIND.FOREIGN, FAMILY.FLUX),
+    ),
+    "InstantX SD3.5-Large-IP-Adapter": (
+        {"image_proj.proj_in.weight": (1280, 1152), "ip_adapter.0.to_k_ip.weight": (2432, 2432)},
+        ControlFile(KIND.FOREIGN, FAMILY.SD3),
+    ),
+    "flux1-redux-dev": (
+        {"redux_up.weight": (12288, 1152), "redux_down.weight": (4096, 12288)},
+        ControlFile(KIND.FOREIGN, FAMILY.FLUX),
+    ),
+    "Kolors-ControlNet-Depth": (
+        diffusers(2048, xl=True) | {"encoder_hid_proj.weight": (2048, 4096)},
+        ControlFile(KIND.FOREIGN, FAMILY.KOLORS),
+    ),
     "ip-adapter-faceid_sd15": (
         ip_adapter(768, proj__0__weight=(1024, 512)),
         ControlFile(KIND.FACE_ID, SD1, context_width=768),
@@ -149,7 +165,7 @@ FILES: dict[str, tuple[Shapes, ControlFile]] = {
     ),
     "FLUX.1-dev-ControlNet-Union-Pro": (
         {"controlnet_blocks.0.weight": (3072, 3072), "controlnet_mode_embedder.weight": (10, 3072), BLOCKS: (9, 9)},
-        ControlFile(KIND.FOREIGN, OTHER),
+        ControlFile(KIND.FOREIGN, FAMILY.OTHER),
     ),
     "sd3.5_large_controlnet_canny": (
         {"controlnet_blocks.0.weight": (9, 9), "pos_embed_input.proj.weight": (9, 17, 2, 2), BLOCKS: (9, 9)},
@@ -157,7 +173,7 @@ FILES: dict[str, tuple[Shapes, ControlFile]] = {
     ),
     "Qwen-Image-ControlNet-Union": (
         {"controlnet_blocks.0.weight": (3072, 3072), "txt_in.weight": (3072, 3584), BLOCKS: (9, 9)},
-        ControlFile(KIND.FOREIGN, OTHER),
+        ControlFile(KIND.FOREIGN, FAMILY.OTHER),
     ),
     "Z-Image-Turbo-Fun-Controlnet-Union": (
         {"control_layers.0.attention.qkv.weight": (9, 9)},

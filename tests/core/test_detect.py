@@ -233,7 +233,9 @@ def test_never_fails_on_odd_shapes_of_known_names(shapes: dict[str, list[int]]) 
         ("diffusion_model.double_blocks.0.img_attn.qkv.lora_A.weight", ModelFamily.FLUX),
         ("diffusion_model.joint_blocks.0.x_block.attn.qkv.lora_A.weight", ModelFamily.SD3),
         ("text_encoder_2.text_model.encoder.layers.0.self_attn.k_proj.lora_A.weight", ModelFamily.SDXL),
-        ("diffusion_model.layers.0.attention.to_k.lora_A.weight", ModelFamily.UNKNOWN),
+        ("diffusion_model.layers.0.attention.to_k.lora_A.weight", ModelFamily.Z_IMAGE),
+        ("diffusion_model.blocks.3.something.lora_A.weight", ModelFamily.OTHER),
+        ("something.else.lora_A.weight", ModelFamily.UNKNOWN),
     ],
 )
 def test_loras_of_other_trainers(name: str, family: ModelFamily) -> None:

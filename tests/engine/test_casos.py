@@ -20,10 +20,10 @@ CPU = torch.device("cpu")
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("anima.safetensors", "es para Anima: es otra arquitectura, que esta versión todavía no sabe usar"),
-        ("auraflow_pony7.safetensors", "es para AuraFlow"),
-        ("zimage_aio.safetensors", "es para Z-Image"),
-        ("playground25.safetensors", "es para Playground v2.5"),
+        ("anima.safetensors", "es para modelos Anima: es otra arquitectura, que esta versión todavía no sabe usar"),
+        ("auraflow_pony7.safetensors", "es para modelos AuraFlow"),
+        ("zimage_aio.safetensors", "es para modelos Z-Image"),
+        ("playground25.safetensors", "es para modelos Playground v2.5"),
         ("anima_lora.safetensors", "es un LoRA"),
         ("ltxv_lora.safetensors", "es un LoRA"),
         ("peft_default.safetensors", "es un LoRA"),

@@ -165,7 +165,7 @@ CONTROL_KIND_LABELS: Mapping[str, str] = {
     "sparse": "un SparseCtrl (para animaciones)",
     "instant_id": "un InstantID (necesita InsightFace)",
     "face_id": "un IP-Adapter de caras (FaceID, InstantID) que necesita InsightFace",
-    "foreign": "un ControlNet para otra arquitectura (Flux, SD 3, Qwen, Z-Image…)",
+    "foreign": "un modelo de control para otra arquitectura (Flux, SD 3, Qwen, Z-Image…)",
     "unknown": "un archivo que no es de ControlNet",
 }
 """What a control file is, after "es"."""

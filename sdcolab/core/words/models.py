@@ -24,7 +24,7 @@ SENTENCES: Mapping[str, Sentence] = {
         "Muévelo a su carpeta o elige otro archivo.",
     ),
     "model.family_unsupported": Sentence(
-        "«{path}» es para {family}: es otra arquitectura, que esta versión todavía no sabe usar.",
+        "«{path}» es para modelos {family}: es otra arquitectura, que esta versión todavía no sabe usar.",
         "Elige un archivo hecho para Stable Diffusion 1.x, 2.x o SDXL (también Pony, Illustrious y NoobAI).",
     ),
     "model.picture_wanted": Sentence(

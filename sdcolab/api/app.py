@@ -135,7 +135,7 @@ class _Api:
     def _request(self, payload: Mapping[str, Any], kind: Kind, warn: Warn) -> GenerationRequest:
         settings = self._studio.settings.load()
         checkpoint = self._options.checkpoint_of(settings.defaults)
-        context = Context(replace(settings.defaults, checkpoint=checkpoint), settings.styles)
+        context = Context(replace(settings.defaults, checkpoint=checkpoint), settings.styles, warn)
         request = request_from_payload(payload, kind, context)
         known = [style.name for style in settings.styles]
         for name in payload.get("styles") or []:

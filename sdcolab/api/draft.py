@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -10,7 +10,7 @@ from sdcolab.api import fields
 from sdcolab.api.fields import BadField, Reader
 from sdcolab.api.payload import Kind, Row, known_fields, plain_rows, settings
 from sdcolab.core import infotext
-from sdcolab.core.errors import RequestError
+from sdcolab.core.errors import InfotextFieldUnused, RequestError, SdcolabError
 from sdcolab.core.fields import parts_of, plain_path, value_at, with_values
 from sdcolab.core.prompt import Style
 from sdcolab.core.request import GenerationRequest
@@ -20,11 +20,13 @@ from sdcolab.core.samplers import SCHEDULES
 @dataclass(frozen=True, slots=True)
 class Context:
     """What a payload leaves open: ``defaults`` are the settings (only those of its fields that are settings in A1111
-    count; their class is the kind of request that is made), and ``styles`` those that the user saved.
+    count; their class is the kind of request that is made), and ``styles`` those that the user saved. ``warn`` hears
+    what of the field ``infotext`` is done otherwise or not at all.
     """
 
     defaults: GenerationRequest = field(default_factory=GenerationRequest)
     styles: tuple[Style, ...] = ()
+    warn: Callable[[SdcolabError], None] = lambda _: None
 
 
 class Values:
@@ -107,6 +109,9 @@ class Draft:
         text = self.take("infotext", fields.text, "")
         if not text.strip():
             return start
-        pasted = dict(infotext.to_request(infotext.parse(text), SCHEDULES, self.type).changes)
-        pasted.pop("checkpoint", None)  # as A1111's setting disable_weights_auto_swap, which is on by default
-        return replace(start, **pasted)
+        said = [row.path for row in self.plain() if row.name in self.given]
+        # No checkpoint: as A1111's setting disable_weights_auto_swap, which is on by default.
+        pasted = infotext.to_request(infotext.parse(text), SCHEDULES, self.type).without("checkpoint", *said)
+        for warning in (*pasted.warnings, *(InfotextFieldUnused(*unused) for unused in pasted.unused)):
+            self.context.warn(warning)
+        return replace(start, **pasted.changes)

@@ -35,6 +35,7 @@ from sdcolab.core.prompt import (
     hypernetwork_multiplier,
     lora_multipliers,
     strip_comments,
+    unreadable,
     weight_doubts,
     without_block_weights,
 )
@@ -88,6 +89,8 @@ class Remarks:
         prompt, negative = strip_comments(draft.prompt), strip_comments(draft.negative_prompt)
         families = self._families()
         yield from _of_regions(prompt, draft)
+        if draft.script != DYNAMIC:  # which has yet to write the prompt
+            yield from filter(None, map(unreadable, (prompt, negative)))
         yield from said_of_prompts(prompt, negative, draft.checkpoint, library, families, self._facts, draft.script)
         yield from weight_doubts(f"{prompt}\n{negative}", hires=draft.hires)
         yield from self._networks(f"{prompt}\n{negative}", draft, library)

@@ -198,6 +198,8 @@ def test_settings_and_styles_of_the_page_count(bench: Bench, client: httpx.Clien
             "El detector «face_yolov8n» no está",
         ),
         ({"restore_faces": True}, "Para restaurar caras falta el archivo GFPGANv1.4.pth"),
+        ({"infotext": "a cat\nSteps: 9, Seed: 1, Size: 133x64, CFG scale: 70", "width": None}, "se usa 128, como"),
+        ({"infotext": "a cat\nSteps: 9, Seed: 1, Size: 64x64, Kohya hrfix: on"}, "lo que indica «Kohya hrfix: on»"),
         ({"sampler_name": "Eulr"}, "se usa «DPM++ 2M». ¿Querías decir «Euler»"),
         ({"sampler_name": "Eulr a Karras", "scheduler": "Karas"}, "No existe el schedule «Karas»; se usa «Automatic»"),
         ({"enable_hr": True, "hr_sampler_name": "x", "hr_scheduler": "y"}, "el schedule «y»"),
@@ -206,6 +208,12 @@ def test_settings_and_styles_of_the_page_count(bench: Bench, client: httpx.Clien
 def test_what_is_done_otherwise_is_told(same_client: httpx.Client, payload: dict[str, Any], sentence: str) -> None:
     info = json.loads(post(same_client, "txt2img", **SMALL | payload)["info"])
     assert sentence in " ".join(info["warnings"])
+
+
+def test_what_the_payload_says_itself_is_not_told_of_its_infotext(same_client: httpx.Client) -> None:
+    text = "a cat\nSteps: 9, Seed: 1, Size: 133x67, CFG scale: 70"
+    info = json.loads(post(same_client, "txt2img", infotext=text, cfg_scale=7, **SMALL)["info"])
+    assert (info["width"], info["cfg_scale"], info.get("warnings", [])) == (SMALL["width"], 7.0, [])
 
 
 def test_a_side_that_is_the_least_already_is_told_of_once(same_client: httpx.Client) -> None:

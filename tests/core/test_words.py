@@ -17,7 +17,14 @@ from sdcolab.core import errors
 from sdcolab.core.architectures import ModelFamily
 from sdcolab.core.codec import field_paths
 from sdcolab.core.detect import ModelKind
-from sdcolab.core.errors import ModelFamilyUnsupported, NoModels, SdcolabError, UnknownName, leaf_errors
+from sdcolab.core.errors import (
+    ModelFamilyUnsupported,
+    NoModels,
+    PromptSyntaxError,
+    SdcolabError,
+    UnknownName,
+    leaf_errors,
+)
 from sdcolab.core.events import Phase
 from sdcolab.core.fields import parts_of
 from sdcolab.core.request import FIELDS, PARTS
@@ -186,3 +193,7 @@ def test_every_path_has_a_label() -> None:
 @pytest.mark.parametrize("kind", OPTION_WORDS, ids=lambda kind: kind.__name__)
 def test_every_word_of_an_enumeration_is_called_something(kind: type[StrEnum]) -> None:
     assert set(OPTION_WORDS[kind]) == set(kind)
+
+
+def test_characters_are_counted_from_one() -> None:
+    assert "carácter 1)" in explain(PromptSyntaxError(fragment="(gato:1.2.3)", position=0)).text

@@ -96,6 +96,37 @@ def test_what_is_typed_says_what_it_asks_for(page: Page, text: str, asked: dict[
     assert page.evaluate("(text) => words.asked(text, text.length)", text) == asked
 
 
+@pytest.mark.parametrize("filling", [" " * 12000, "word " * 3000, "[a|" * 33000, "cat AND " * 5000, "__a" * 9001])
+def test_no_more_is_looked_at_than_the_longest_name_has(page: Page, filling: str) -> None:
+    text = f"cat{filling}long hai"
+    asked = page.evaluate("(text) => words.asked(text, text.length)", text)
+    assert len(asked["query"]) <= 200
+    assert text[asked["start"] :].endswith(asked["query"])
+    assert page.evaluate("(text) => words.asked(text, text.length)", f"{text}, <lora:Lin") == {
+        "what": "network",
+        "kind": "lora",
+        "query": "Lin",
+        "start": len(text) + 2,
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("(cat:1,2)", True),
+        ("<lora:a:0,8>", True),
+        ("cat :1,2 AND dog", True),
+        ("cat AND dog :0,7 ", True),
+        ("dog :0,7", False),
+        ("at 10,30 AND", False),
+        ("(cat:1.2), 1,2", False),
+        ("cat AND " * 20000, False),
+    ],
+)
+def test_commas_are_mended_where_they_are_weights(page: Page, text: str, wanted: bool) -> None:
+    assert page.evaluate("(text) => words.wantsPoints(text)", text) is wanted
+
+
 def test_insertion_and_learning_follow_the_rules(page: Page) -> None:
     assert page.evaluate("['long_hair', 'bow_(weapon)', '^_^', '>_<'].map(words.written)") == [
         *("long hair", "bow \\(weapon\\)", "^_^", ">_<"),

@@ -18,7 +18,7 @@ from sdcolab.core.prompt.networks import (
 )
 from sdcolab.core.prompt.schedule import Schedule, active_index, edit_schedule, expected_calls
 from sdcolab.core.prompt.styles import Style, apply_styles, strip_comments
-from sdcolab.core.prompt.weights import weight_doubts, with_points
+from sdcolab.core.prompt.weights import unreadable, weight_doubts, with_points
 
 __all__ = [
     "BREAK",
@@ -39,6 +39,7 @@ __all__ = [
     "parse_attention",
     "split_and",
     "strip_comments",
+    "unreadable",
     "weight_doubts",
     "with_points",
     "without_block_weights",

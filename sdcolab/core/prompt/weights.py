@@ -8,8 +8,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from sdcolab.core.errors import DecimalComma, EditNeverBegins, RequestError, WeightMisplaced, WeightNotNumber
-from sdcolab.core.prompt.composition import ands_in
+from sdcolab.core.errors import (
+    DecimalComma,
+    EditNeverBegins,
+    PromptSyntaxError,
+    RequestError,
+    WeightMisplaced,
+    WeightNotNumber,
+)
+from sdcolab.core.prompt.attention import parse_attention
+from sdcolab.core.prompt.composition import ands_in, split_and
+from sdcolab.core.prompt.networks import extract_networks
+from sdcolab.core.prompt.schedule import edit_schedule
 
 _BLANKS = r"[^\S\n]{0,8}"
 _COMMA = r"([+-]?\d{1,4}),(\d{1,6})"
@@ -52,6 +62,21 @@ def _tag_with_points(tag: str) -> str:
     """The name of a network may have commas."""
     named = tag.find(":", tag.find(":") + 1)
     return tag if named < 0 else tag[:named] + _TAG_NUMBER.sub(r"\1.\2", tag[named:])
+
+
+def unreadable(text: str) -> PromptSyntaxError | None:
+    """What a generation will refuse in a prompt without comments, if anything: the first of it."""
+    try:
+        for part in split_and(extract_networks(text)[0]):
+            for variant in {variant for _, variant in edit_schedule(part.text, _STEPS)}:
+                parse_attention(variant)
+    except PromptSyntaxError as error:
+        return error
+    return None
+
+
+_STEPS = 20
+"""Steps over which a prompt's edits are looked at, before anybody knows how many there will be."""
 
 
 def weight_doubts(text: str, *, hires: bool = False) -> Iterator[RequestError]:

@@ -126,6 +126,7 @@ _SHOW_FACT: Mapping[str, Callable[[object], str]] = {
     "expected": lambda value: {**KIND_WITH_ARTICLE, **VALUE_KINDS}.get(str(value), str(value)),
     "found": lambda value: KIND_WITH_ARTICLE.get(str(value), str(value)),
     "reason": lambda value: (UNREADABLE_REASONS | UNREACHABLE_REASONS | SYSTEM_REASONS).get(str(value), str(value)),
+    "position": lambda value: str(int(str(value)) + 1),  # people count from 1
     "needed": lambda value: human_bytes(float(str(value))) if value else "más",
     "family": lambda value: UNKNOWN_FAMILY if value == ModelFamily.UNKNOWN else str(value),
     "sort": lambda value: control.CONTROL_KIND_LABELS.get(str(value), str(value)),

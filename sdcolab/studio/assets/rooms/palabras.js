@@ -6,6 +6,7 @@ const MOST_SHOWN = 8;
 const LIFTED = 10;
 const USES_NEEDED = 3;
 const LEARNED_DAYS = 30;
+const LONGEST = 200; // characters of the longest name that is looked for: what stands further before the cursor is no part of it
 
 /** Text as it is compared: lower case, no accents, underscores for spaces. */
 export const bare = (text) => (ASCII.test(text) ? text : text.normalize("NFD").replace(/\p{M}/gu, "")).toLowerCase().replaceAll(" ", "_");
@@ -128,15 +129,15 @@ export function lifted(found, uses, today) {
 
 /** What is being typed before the cursor: what it asks for, and where it begins. */
 export function asked(text, cursor) {
-  const before = text.slice(0, cursor);
+  const from = Math.max(0, cursor - LONGEST), before = text.slice(from, cursor);
   const mark = /(?:<(?<kind>e|l|lora|h|hypernet|lyco)?:?(?<net>[^<>:,\n]*)|__(?<wild>[^_\s,](?:[^\s,]*?[^_\s,])?)?|\$(?<style>[^$,\n{}]*))$/.exec(before);
   if (mark?.groups.net !== undefined) {
     const kinds = { e: "embedding", l: "lora", lora: "lora", lyco: "lora", h: "hypernetwork", hypernet: "hypernetwork" };
-    return { what: "network", kind: kinds[mark.groups.kind] ?? "", query: mark.groups.net, start: mark.index };
+    return { what: "network", kind: kinds[mark.groups.kind] ?? "", query: mark.groups.net, start: from + mark.index };
   }
-  if (mark && mark[0].startsWith("__") && (before.slice(0, mark.index).match(/__/g)?.length ?? 0) % 2 === 0)
-    return { what: "wildcard", query: mark.groups.wild ?? "", start: mark.index };
-  if (mark?.groups.style !== undefined) return { what: "style", query: mark.groups.style, start: mark.index };
+  if (mark && mark[0].startsWith("__") && (text.slice(0, from + mark.index).match(/__/g)?.length ?? 0) % 2 === 0)
+    return { what: "wildcard", query: mark.groups.wild ?? "", start: from + mark.index };
+  if (mark?.groups.style !== undefined) return { what: "style", query: mark.groups.style, start: from + mark.index };
   const piece = /[^,\n()[\]{}|<>:]*$/.exec(before)[0];
   const query = piece.trimStart();
   return { what: "tag", query, start: cursor - query.length };
@@ -149,6 +150,16 @@ export const written = (name) => (KAOMOJI.has(name) ? name : name.replaceAll("_"
 export const tail = (after) => (/^\s*[,:]/.test(after) ? "" : /^[)\]}|]/.test(after) ? "" : ", ");
 
 export const short = (count) => (count >= 1e6 ? `${Math.round(count / 1e6)}M` : count >= 1000 ? `${(count / 1000).toFixed(1)}k` : count ? String(count) : "");
+
+const COMMAS = [
+  /:\s{0,8}[+-]?\d+,\d+\s{0,8}[)\]]/,
+  /<\w+:[^<>:]+:(?:[^<>]*[:=])?\s*[+-]?\d+,\d+\s*[:>]/,
+  /:\s{0,8}[+-]?\d+,\d+\s+AND\b/,
+];
+
+/** Whether a weight in ``text`` has a comma, which A1111's grammar reads as text: in brackets, in a tag, or of a part
+    between ANDs, the last of which ends with the text. */
+export const wantsPoints = (text) => COMMAS.some((comma) => comma.test(text)) || (/:\s{0,8}[+-]?\d+,\d+\s*$/.test(text) && /\bAND\b/.test(text));
 
 // --- On the page -----------------------------------------------------------------------------------------------------
 
@@ -196,7 +207,7 @@ export async function mount(host, house) {
     request = asked(area.value, area.selectionStart);
     const wanted = bare(request.query);
     if (request.what === "tag") {
-      const there = new Set(area.value.split(/[,\n]/).map((piece) => bare(piece.trim().replace(/^[(\[]+|(:[\d.]+)?[)\]]+$/g, ""))));
+      const there = new Set(area.value.split(/[,\n]/).filter((piece) => piece.length <= LONGEST).map((piece) => bare(piece.trim().replace(/^[(\[]+|(:[\d.]+)?[)\]]+$/g, ""))));
       rows = request.query.trim() ? tags(request).map((tag) => ({ tag, label: written(tag.name), by: foundBy(tag), note: short(tag.count), kind: COLOURS[tag.category], there: there.has(bare(tag.name)), often: tag.often })) : [];
       if (rows.length === 1 && bare(rows[0].label) === wanted) rows = [];
     } else if (request.what === "network") rows = networks(request);
@@ -345,16 +356,10 @@ export async function mount(host, house) {
 
   // A face may draw a prompt's box anew: its textarea is looked up when it is wanted.
 
-  const COMMAS = [
-    /:\s{0,8}[+-]?\d+,\d+\s{0,8}[)\]]/,
-    /<\w+:[^<>:]+:(?:[^<>]*[:=])?\s*[+-]?\d+,\d+\s*[:>]/,
-    /:\s{0,8}[+-]?\d+,\d+\s+AND\b|\bAND\b[^]*:\s{0,8}[+-]?\d+,\d+\s*$/,
-  ];
-
   /** Offered only while a weight has a comma, which A1111's grammar reads as text. */
   function mending(frame, textarea) {
     const button = el("button", { type: "button", className: "sd-translate sd-mend", hidden: true, title: WORDS.mendHelp }, WORDS.mend);
-    const look = () => { button.hidden = !COMMAS.some((comma) => comma.test(textarea()?.value ?? "")); };
+    const look = () => { button.hidden = !wantsPoints(textarea()?.value ?? ""); };
     button.addEventListener("pointerdown", (event) => event.preventDefault());
     button.addEventListener("click", async () => { put(textarea(), await ask("points", { prompt: textarea().value })); look(); });
     for (const name of ["input", "focusin"]) frame.addEventListener(name, look);

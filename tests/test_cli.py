@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 from support.fields import another
+from support.servers import CivitaiFile, CivitaiServer, safetensors_bytes
 from support.trial import Fit, Trial, Unit
 
 from sdcolab import __version__
@@ -184,6 +185,19 @@ def test_names_that_do_not_exist(arguments: list[str], says: str, tmp_path: Path
 def test_no_links_at_all(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert main(["descargar", " , ", "--carpeta", str(tmp_path)]) == 2
     assert "No hay ningún enlace" in capsys.readouterr().err
+
+
+def test_another_architecture_is_told_before_the_lines_of_the_report(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    file = CivitaiFile("tren.safetensors", safetensors_bytes({"joint_blocks.0.x": (4, 4)}), base_model="SD 3.5 Large")
+    with CivitaiServer({5: file}) as server:
+        monkeypatch.setenv("SDCOLAB_CIVITAI_URL", server.url)
+        main(["descargar", "https://civitai.com/api/download/models/5 perdida", "--carpeta", str(tmp_path)])
+    told = capsys.readouterr()
+    (line,) = told.err.splitlines()  # the note beside the link waits for the report
+    assert "es para modelos SD3" in line
+    assert "✅ Descargado" in told.out
 
 
 def test_a_folder_that_is_a_file_is_told_before_any_work(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

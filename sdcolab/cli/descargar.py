@@ -8,6 +8,7 @@ import sys
 
 from sdcolab.cli.parser import add_folder_option
 from sdcolab.cli.progress import ConsoleProgress
+from sdcolab.core.errors import ModelFamilyUnsupported, SmallerFile
 from sdcolab.core.machine import folders_in
 from sdcolab.core.words import command as said
 
@@ -24,7 +25,8 @@ def run(options: argparse.Namespace) -> int:
     """Download links into the model folders, one report line each."""
     from sdcolab.wiring import downloads
 
-    progress = ConsoleProgress(sys.stderr, warnings=False)  # the report lines say them
+    # What may spare somebody gigabytes is said before they come; the report lines say everything again.
+    progress = ConsoleProgress(sys.stderr, warnings=(ModelFamilyUnsupported, SmallerFile))
     try:
         outcome = downloads.download(options.enlaces, folders=folders_in(options.carpeta), listener=progress)
     finally:

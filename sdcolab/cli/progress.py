@@ -12,9 +12,10 @@ from sdcolab.core.words.console import explain
 
 
 class ConsoleProgress:
-    """A listener that keeps one line of ``stream`` up to date, and stays silent when it is not a terminal."""
+    """A listener that keeps one line of ``stream`` up to date, and stays silent when it is not a terminal; of
+    warnings it prints those of the sorts in ``warnings``."""
 
-    def __init__(self, stream: IO[str], *, warnings: bool = True) -> None:
+    def __init__(self, stream: IO[str], *, warnings: tuple[type[SdcolabError], ...] = (SdcolabError,)) -> None:
         self._stream = stream
         self._warnings = warnings
         self._live = stream.isatty()
@@ -23,7 +24,7 @@ class ConsoleProgress:
     def __call__(self, event: Event) -> None:
         """Show ``event``. Warnings are printed on a line of their own, also where there is no terminal."""
         if isinstance(event, Warned):
-            if self._warnings:
+            if isinstance(event.warning, self._warnings):
                 self.close()
                 print(explain(event.warning), file=self._stream)
         elif self._live and (text := progress_text(event)):

@@ -8,8 +8,19 @@ import unicodedata
 MAX_NAME_BYTES = 180
 """Longest file name in UTF-8 bytes: leaves room for the ending of unfinished files below the usual limit of 255."""
 
-MAX_SUFFIX = 16
-"""Longest extension in characters, dot included."""
+EXTENSIONS = frozenset(
+    (
+        "safetensors", "sft", "ckpt", "pt", "pth", "bin", "gguf", "onnx", "pkl", "npz", "npy", "h5", "pb",
+        "tflite", "msgpack", "engine", "model",
+        "zip", "7z", "rar", "tar", "gz", "tgz", "xz", "bz2", "zst", "txt", "md", "json", "jsonl", "yaml",
+        "yml", "toml", "ini", "csv", "log", "html", "htm", "xml", "php", "asp", "aspx", "cgi", "jsp",
+        "png", "jpg", "jpeg", "webp", "gif", "avif", "bmp", "tif", "tiff", "heic", "svg", "mp4", "webm",
+        "mkv", "mov", "mp3", "wav", "ogg", "flac", "pdf", "doc", "docx",
+        "py", "ipynb", "sh", "bat", "exe", "msi", "dmg", "dll", "so", "torrent", "dat", "tmp", "part",
+        "download", "crdownload", "partial", "bak", "old", "info", "preview",
+    )
+)  # fmt: skip
+"""What a name's last part is an extension: in "Deliberate v1.5", "mezcla.fp16" or "modelo.pruned" it is none."""
 
 FALLBACK_NAME = "archivo"
 
@@ -45,9 +56,9 @@ def numbered(name: str, number: int) -> str:
 
 
 def split_suffix(name: str) -> tuple[str, str]:
-    """Stem and extension ("" or starting with a dot). Something long or with blanks after a dot is no extension."""
+    """Stem and extension: one of ``EXTENSIONS`` behind a dot, or ""."""
     stem, dot, ending = name.rpartition(".")
-    if not dot or not stem or not ending.isalnum() or not ending.isascii() or len(ending) >= MAX_SUFFIX:
+    if not dot or not stem or ending.lower() not in EXTENSIONS:
         return name, ""
     return stem, f".{ending}"
 

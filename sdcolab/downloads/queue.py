@@ -312,12 +312,16 @@ class _Job:
         return self._place(remote, contents, part, _fitting_name(name, contents), size)
 
     def _note(self, remote: RemoteFile, contents: Contents | None, name: str = "") -> None:
-        """Put what is known by now into the report, for whatever comes."""
-        self._report = replace(self._report, name=name or remote.name, size=remote.size)
+        """Put what is known by now into the report, for whatever comes: until the file can be read, its site's word."""
+        self._report = replace(
+            self._report,
+            name=name or remote.name,
+            size=remote.size,
+            family=_family(remote, contents.detected) if contents else remote.family,
+            site_family=remote.site_family,
+        )
         if contents:
-            family = _family(remote, contents.detected)
-            kind = self._kind(remote, contents)
-            self._report = replace(self._report, kind=kind, family=family, site_family=remote.site_family)
+            self._report = replace(self._report, kind=self._kind(remote, contents))
 
     def _already_here(self, remote: RemoteFile, contents: Contents | None, name: str) -> LinkReport | None:
         """The report of a file that an earlier download left, or None."""

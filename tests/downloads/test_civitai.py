@@ -28,13 +28,16 @@ from sdcolab.core.errors import (
     LinkGone,
     LinkNotFound,
     LinkTokenRejected,
+    ModelFamilyUnsupported,
     PageNotFile,
     RegionBlocked,
+    SdcolabError,
     ServerFailed,
     TokenNeeded,
     TokenRejected,
     TooManyRequests,
 )
+from sdcolab.core.events import Event, Warned
 from sdcolab.core.folders import Folders
 from sdcolab.core.words import explain
 from sdcolab.downloads.http import Tokens
@@ -324,3 +327,22 @@ def test_a_clearly_smaller_file_of_the_same_page_is_offered() -> None:
     assert smaller_file([whole, *others], whole, "77") is None
     assert smaller_file([whole, pruned], pruned, "77") is None
     assert smaller_file([whole, pruned], {}, "77") is None
+
+
+def test_an_old_file_of_another_architecture_is_told_by_the_site_s_word_before_it_comes(folders: Folders) -> None:
+    """What is in a pickle is not to be seen before it is here."""
+    heard: list[tuple[SdcolabError, int]] = []
+    file = CivitaiFile("viejo.ckpt", b"\x80\x02" + bytes(5000), model_type="Checkpoint", base_model="Pony V7")
+    with CivitaiServer({7: file}) as server:
+
+        def listen(event: Event) -> None:
+            if isinstance(event, Warned):
+                heard.append((event.warning, server.storage.sent))
+
+        queue = DownloadQueue(folders, civitai_url=server.url, patience=HURRY)
+        queue.run("https://civitai.com/api/download/models/7", listen)
+        sent = server.storage.sent
+    ((warning, before),) = heard
+    assert isinstance(warning, ModelFamilyUnsupported)
+    assert warning.family == ModelFamily.AURAFLOW.value
+    assert before < sent

@@ -108,4 +108,7 @@ def test_suffixes() -> None:
     assert split_suffix("modelo") == ("modelo", "")
     assert with_suffix("modelo.ckpt", ".safetensors") == "modelo.safetensors"
     assert with_suffix("modelo", ".safetensors") == "modelo.safetensors"
+    for name in ("Deliberate v1.5", "mezcla.fp16", "dreamshaper_8.pruned", "v2.0fp16", "a.b"):
+        assert with_suffix(name, ".safetensors") == f"{name}.safetensors"
+        assert numbered(name, 2) == f"{name} (2)"
     assert numbered("a.pt", 2) == "a (2).pt"

@@ -62,12 +62,6 @@ def activation_words(path: Path) -> tuple[str, ...]:
     return tuple(dict.fromkeys(word.strip(" ,") for word in clean if word.strip(" ,")))[:MAX_WORDS]
 
 
-def preview_picture(path: Path) -> Path | None:
-    """The picture that shows what the model file at ``path`` makes, or None."""
-    picture = path.with_name(path.stem + PREVIEW_SUFFIX)
-    return picture if picture.is_file() else None
-
-
 def lora_alias(path: Path) -> str | None:
     """The name that its trainer gave to the LoRA at ``path``, which prompts may use too (hechos/a1111.md 10.2)."""
     if path.suffix.lower() != ".safetensors":

@@ -66,16 +66,6 @@ def open_picture(path: Path) -> Image.Image:
     return picture_from(read_picture_file(path), path)
 
 
-def open_pictures(paths: Iterable[Path]) -> list[Image.Image]:
-    """The same of all pictures of a request, none of them unpacked when together they are too large.
-
-    Raises ``PicturesTooLarge`` too.
-    """
-    files = [(read_picture_file(path), path) for path in paths]
-    check_pixels([header_size(data, path) for data, path in files])
-    return [picture_from(data, path) for data, path in files]
-
-
 def check_pixels(sizes: Iterable[tuple[int, int]]) -> None:
     """Raises ``PicturesTooLarge`` when pictures of these sizes (width, height) are too much for one request."""
     if sum(width * height for width, height in sizes) > MAX_REQUEST_PIXELS:

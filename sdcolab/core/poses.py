@@ -118,8 +118,3 @@ def _points(raw: Any, most: int) -> Points:
     bound = 4.0 * MAX_SIDE
     values = [min(bound, max(-bound, float(one))) for one in raw]
     return tuple(zip(values[::3], values[1::3], values[2::3], strict=True))
-
-
-def standing(width: int, height: int) -> Figure:
-    """Somebody to begin with."""
-    return Figure(tuple((x * width, y * height, seen) for x, y, seen in STANDING))

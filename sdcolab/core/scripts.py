@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, ClassVar
@@ -64,17 +64,6 @@ class XyzPlot:
 
     def __post_init__(self) -> None:
         check(self, "xyz")
-
-    def swapped(self, one: str, other: str) -> XyzPlot:
-        """The same with two axes ("x", "y", "z") exchanged."""
-        return replace(
-            self,
-            **{
-                f"{to}_{part}": getattr(self, f"{source}_{part}")
-                for to, source in ((one, other), (other, one))
-                for part in ("axis", "values")
-            },
-        )
 
 
 class Which(StrEnum):

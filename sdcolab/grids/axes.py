@@ -493,14 +493,6 @@ def axis_called(name: str, *, img2img: bool) -> Axis:
     return axis
 
 
-def axis_number(number: int, *, img2img: bool) -> Axis:
-    """The axis with A1111's number in this tab's list. Raises ``AxisUnknown``."""
-    numbered = of_tab(img2img=img2img)
-    if not 0 <= number < len(numbered):
-        raise AxisUnknown(name=str(number))
-    return numbered[number]
-
-
 def idle(axes: Iterable[Axis], request: GenerationRequest) -> tuple[str, ...]:
     """Labels of axes that change a part which ``request`` does not have: a hires pass, a ControlNet unit. Those that
     bring their part along are none."""

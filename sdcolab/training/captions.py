@@ -45,18 +45,6 @@ class CaptionRules:
         for name in ("dropout_rate", "tag_dropout_rate"):
             check_range(f"caption_{name}", getattr(self, name), 0, 1)
 
-    @property
-    def varies(self) -> bool:
-        """Whether two steps may read different texts, so that encoded texts cannot be kept."""
-        return bool(
-            self.shuffle
-            or self.wildcards
-            or self.dropout_rate
-            or self.dropout_every_n_epochs
-            or self.tag_dropout_rate
-            or self.token_warmup_step
-        )
-
 
 @dataclass(frozen=True, slots=True)
 class Moment:

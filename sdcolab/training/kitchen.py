@@ -69,14 +69,6 @@ class Canvas(Protocol):
     def show(self, html: str) -> None: ...
 
 
-class Trainer(Protocol):
-    """A training that runs apart."""
-
-    def run(self, hear: Callable[[TrainingEvent], None]) -> Path: ...
-
-    def stop(self) -> None: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Kitchen:
     """``download`` brings links and tells where each file went; ``start`` makes the process that trains a plan;

@@ -10,7 +10,7 @@ import gradio as gr
 from PIL import Image
 
 from sdcolab.core.errors import PictureUnreadable
-from sdcolab.core.pictures import PICTURE_SUFFIXES, open_picture, open_pictures
+from sdcolab.core.pictures import PICTURE_SUFFIXES, open_picture
 from sdcolab.web.reading import read_by
 
 
@@ -55,10 +55,3 @@ def chosen_picture(path: Any) -> Image.Image:
     if not isinstance(path, str):
         raise PictureUnreadable(path=Path(str(path)[:80]))
     return open_picture(Path(path))
-
-
-def chosen_pictures(paths: Any) -> list[Image.Image]:
-    """The same of a control that holds several. Raises ``PicturesTooLarge`` too."""
-    if not isinstance(paths, list) or not all(isinstance(path, str) for path in paths):
-        raise PictureUnreadable(path=Path(str(paths)[:80]))
-    return open_pictures(map(Path, paths))

@@ -21,7 +21,7 @@ from sdcolab.core.errors import (
     PictureUnreadable,
 )
 from sdcolab.core.infotext import read_bytes
-from sdcolab.core.pictures import for_browsers, header_size, measured, open_picture, open_pictures, size_in_text
+from sdcolab.core.pictures import check_pixels, for_browsers, header_size, measured, open_picture, size_in_text
 from sdcolab.gallery.facts import read_facts
 from sdcolab.gallery.thumbnails import thumbnail
 
@@ -66,16 +66,11 @@ def test_too_many_pixels_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyP
         open_picture(path)
 
 
-def test_too_many_pixels_together_are_refused_before_any_is_unpacked(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_too_many_pixels_together_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pictures, "MAX_REQUEST_PIXELS", 200)
-    path = tmp_path / "una.png"
-    Image.new("RGB", (12, 8)).save(path)
-    assert len(open_pictures([path, path])) == 2
-    monkeypatch.setattr(pictures, "picture_from", lambda *_: pytest.fail("unpacked"))
+    check_pixels([(12, 8), (12, 8)])
     with pytest.raises(PicturesTooLarge):
-        open_pictures([path, path, path])
+        check_pixels([(12, 8)] * 3)
 
 
 def test_files_too_large_for_a_picture_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

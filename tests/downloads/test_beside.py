@@ -14,7 +14,7 @@ from support.servers import LORA_SHAPES, CivitaiFile, CivitaiServer, FileServer,
 from sdcolab.core import pictures
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.folders import Folders
-from sdcolab.core.library import activation_words, preview_picture
+from sdcolab.core.library import PREVIEW_SUFFIX, activation_words
 from sdcolab.downloads.http import Tokens
 from sdcolab.downloads.queue import DownloadQueue, LinkReport, LinkStatus
 
@@ -45,8 +45,7 @@ def test_words_and_picture_are_kept(folders: Folders, link: str) -> None:
     assert activation_words(report.path) == ("flor, pétalos", "rosa")
     info = json.loads((report.path.parent / "flor v1.5.civitai.info").read_bytes())
     assert (info["id"], info["modelId"], info["model"]["type"]) == (5, 1, "LORA")
-    shown = preview_picture(report.path)
-    assert shown == report.path.parent / "flor v1.5.preview.png"
+    shown = report.path.parent / "flor v1.5.preview.png"
     with Image.open(shown) as image:
         assert (image.format, image.size) == ("PNG", (768, 512))
 
@@ -67,7 +66,7 @@ def test_what_is_no_picture_is_left_out(folders: Folders, bad: bytes) -> None:
     report = run(folders, CivitaiFile("flor.safetensors", LORA, picture=bad))
     assert report.ok
     assert report.path
-    assert preview_picture(report.path) is None
+    assert not report.path.with_name(report.path.stem + PREVIEW_SUFFIX).exists()
 
 
 ODD_PREVIEWS = (

@@ -177,19 +177,6 @@ class TestOverlays:
         filled = values(overlays.filled(picture, mask))
         assert np.abs(filled - (200, 40, 90)).max() <= 6, "nothing of what the mask covers is left"
 
-    def test_sketch_is_masked_where_it_changed_something(self) -> None:
-        original = pattern(16, 16)
-        drawn = original.copy()
-        drawn.paste((1, 2, 250), (4, 4, 8, 8))
-        picture, mask = overlays.sketched(original, drawn)
-        assert picture.tobytes() == drawn.tobytes()
-        assert mask.getbbox() == (4, 4, 8, 8)
-        half, faint = overlays.sketched(original, drawn, transparency=50)
-        assert faint.getextrema() == (0, 127)
-        assert np.abs(values(half) - (values(original) + values(drawn)) / 2)[4:8, 4:8].max() <= 1
-        soft, _ = overlays.sketched(original, drawn, blur=2)
-        assert soft.getpixel((2, 6)) != original.getpixel((2, 6))
-
 
 COLOURS = [(0, 0, 0), (255, 255, 255), (128, 128, 128), (255, 0, 0), (0, 255, 0), (0, 0, 255), (12, 200, 77)]
 COLOURS += [(250, 128, 3), (1, 2, 3), (90, 91, 92), (162, 169, 26), (93, 4, 5), (0, 168, 167), (254, 3, 21)]

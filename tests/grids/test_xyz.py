@@ -23,7 +23,7 @@ from sdcolab.core.names import SAMPLER_NAMES, SCHEDULE_NAMES
 from sdcolab.core.prompt import Style
 from sdcolab.core.request import GenerationRequest, Hires, InitImage, NoiseOrigin
 from sdcolab.core.scripts import XyzPlot
-from sdcolab.grids.axes import AXES, Kind, axis_called, axis_number, idle, in_groups, of_tab
+from sdcolab.grids.axes import AXES, Kind, axis_called, idle, in_groups, of_tab
 from sdcolab.grids.names import ListedNames
 from sdcolab.grids.plan import Legend, Plan
 from sdcolab.grids.xyz import plan
@@ -60,10 +60,9 @@ def test_numbers_of_axes_are_a1111s() -> None:
         24: "Clip skip",
         41: "Size",
     }
-    assert {number: axis_number(number, img2img=False).label for number in by_number} == by_number
-    assert axis_number(5, img2img=True).label == "CFG Scale"
-    with pytest.raises(AxisUnknown):
-        axis_number(999, img2img=False)
+    txt2img = of_tab(img2img=False)
+    assert {number: txt2img[number].label for number in by_number} == by_number
+    assert of_tab(img2img=True)[5].label == "CFG Scale"
     assert len({axis.label for axis in AXES}) == len(AXES)
 
 
@@ -292,11 +291,6 @@ def test_mistakes_are_told_before_the_first_cell(settings: XyzPlot, error: type[
 def test_a_value_out_of_range_is_a_gap() -> None:
     plotted = made(XyzPlot("Steps", "20,500"))
     assert isinstance(plotted.cells[1].problem, FieldOutOfRange)
-
-
-def test_swapping_axes() -> None:
-    settings = XyzPlot("Steps", "1,2", "CFG Scale", "3")
-    assert settings.swapped("x", "y") == XyzPlot("CFG Scale", "3", "Steps", "1,2")
 
 
 def test_the_guides_words_find_axes() -> None:

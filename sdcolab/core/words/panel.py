@@ -53,7 +53,6 @@ def images_ready(count: int) -> str:
 # --- Downloads --------------------------------------------------------------------------------------------------------
 
 CATALOG = "Catálogo"
-LINKS_HINT = "https://civitai.com/…, https://huggingface.co/…"
 DOWNLOADING = "Descargando…"
 DOWNLOAD_AGAIN = "📥 Lo que tenías en otra sesión está en la pestaña Descargas: pulsa «Descargar» para recuperarlo."
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from PIL import Image, ImageEnhance, ImageFilter
+from PIL import Image, ImageFilter
 
 from sdcolab.core.request import ResizeMode
 from sdcolab.core.resizing import Enlarger, resize
@@ -54,19 +54,6 @@ def filled(picture: Image.Image, mask: Image.Image) -> Image.Image:
         for _ in range(times):
             canvas.alpha_composite(layer)
     return canvas.convert("RGB")
-
-
-def sketched(
-    original: Image.Image, drawn: Image.Image, *, transparency: float = 0, blur: float = 0
-) -> tuple[Image.Image, Image.Image]:
-    """The picture to start from and the mask (mode L) of "inpaint sketch": ``drawn`` is ``original`` (both RGB of one
-    size) with something painted on it, to be mixed in by 100 - ``transparency`` percent with ``blur`` pixels of soft
-    edge."""
-    changed = (np.asarray(drawn) != np.asarray(original)).any(axis=-1)
-    mask = Image.fromarray(changed.astype(np.uint8) * 255)
-    mask = ImageEnhance.Brightness(mask).enhance(1 - transparency / 100)
-    soft = ImageFilter.GaussianBlur(blur)
-    return Image.composite(drawn.filter(soft), original, mask.filter(soft)), mask
 
 
 def _without(picture: Image.Image, mask: Image.Image) -> Image.Image:

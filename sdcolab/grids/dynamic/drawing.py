@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sdcolab.core.errors import SdcolabError
@@ -50,8 +50,3 @@ def every(
         cut = text[:MAX_LENGTH]
         yield Drawn(" ".join(cut.split()) if ignore_whitespace else cut, tuple(state.warnings.values()))
         state.index += 1
-
-
-def distinct_warnings(drawn: Sequence[Drawn]) -> tuple[SdcolabError, ...]:
-    """The warnings of several prompts, each once."""
-    return tuple({repr(warning): warning for one in drawn for warning in one.warnings}.values())

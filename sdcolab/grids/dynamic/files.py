@@ -67,18 +67,13 @@ class WildcardFolder(Wildcards):
     """The lists below one or more folders, the first of which wins where two have a list of the same name.
 
     A .txt is a list with the file's name; what lies in a .yaml or .json goes by its keys,
-    without the file's name, or by the file's name where it is a plain list. Read when first asked for; ``reread`` after
-    files changed.
+    without the file's name, or by the file's name where it is a plain list. Read when first asked for.
     """
 
     def __init__(self, *folders: Path) -> None:
         self._folders = folders
         self._lists: dict[str, tuple[str, ...]] | None = None
         self._entries: dict[str, tuple[Entry, ...]] = {}
-
-    def reread(self) -> None:
-        """Forget what was read."""
-        self._lists, self._entries = None, {}
 
     def names(self) -> Sequence[str]:
         """See ``Wildcards``; in alphabetical order."""

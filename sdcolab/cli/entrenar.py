@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from sdcolab.cli.parser import decimal, whole
+from sdcolab.core.machine import folders_in
 from sdcolab.core.words.console import explain
 
 
@@ -25,21 +26,22 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Train and print where the files are."""
-    from sdcolab.wiring import trainer
+    from sdcolab.wiring import engine, trainer
 
-    arguments = own_options(options)
+    arguments, library = own_options(options), engine.build_library(folders_in(options.carpeta))
     if options.eventos:
         return trainer.serve(options.plan, arguments)
+    if options.solo_revisar:
+        lines, well = trainer.review(options.plan, arguments, library, explain)
+        print("\n".join(lines))
+        return 0 if well else 1
+    plan = trainer.plan_here(options.plan, arguments, library)
     if options.probar is not None:
         weights = [decimal("pesos")(text) for text in (options.pesos or "1").split(",") if text.strip()]
         count = whole("imagenes")(options.imagenes or "2")
-        print(trainer.try_out(options.plan, arguments, options.probar, weights, count, print))
+        print(trainer.try_out(plan, options.probar, weights, count, print))
         return 0
-    if options.solo_revisar:
-        lines, well = trainer.review(options.plan, arguments)
-        print("\n".join(lines))
-        return 0 if well else 1
-    print(trainer.train(options.plan, arguments, warn=lambda error: print(explain(error), file=sys.stderr)))
+    print(trainer.train(plan, warn=lambda error: print(explain(error), file=sys.stderr)))
     return 0
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
 from sdcolab.core.errors import LibraryMissing
-from sdcolab.training.events import Hear, StepTrained, TrainingBegan, TrainingEvent
+from sdcolab.training.events import Hear, StepTrained, Told, TrainingBegan, TrainingEvent
+from sdcolab.training.plan import TrainingPlan
 
 
 class Writer(Protocol):
@@ -42,6 +44,26 @@ class Board:
     def close(self) -> None:
         """Write what is not written yet."""
         self._writer.close()
+
+
+@contextmanager
+def logged(plan: TrainingPlan, hear: Hear) -> Iterator[Hear]:
+    """What hears a training by ``plan`` for ``hear`` and, where the plan names a folder for it, for TensorBoard. A
+    TensorBoard that is not installed is told, and the training goes on without."""
+    if not plan.logging_dir:
+        yield hear
+        return
+    name = plan.output_name or "last"
+    try:
+        board = Board(open_writer(Path(plan.logging_dir), name), name, hear)
+    except LibraryMissing as error:
+        hear(Told(error))
+        yield hear
+        return
+    try:
+        yield board
+    finally:
+        board.close()
 
 
 def open_writer(folder: Path, name: str) -> Writer:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from sdcolab.core.errors import Cancelled, OutOfMemory, SdcolabError
+from sdcolab.training.board import logged
 from sdcolab.training.control import Control
-from sdcolab.training.events import Hear, LoraSaved, TrainingEnded, TrainingEvent, to_line
+from sdcolab.training.events import Hear, TrainingEnded, TrainingEvent, to_line
 from sdcolab.training.plan import TrainingPlan
 
 PAUSE, GO_ON, STOP = "pausa", "sigue", "para"
@@ -23,8 +25,11 @@ def run_training(plan: TrainingPlan, hear: Hear, control: Control) -> Path:
     from sdcolab.training.prepare import prepare
 
     try:
-        with joined_fleet() as fleet:
-            return train(prepare(plan, hear, fleet), hear, control)
+        with (
+            joined_fleet() as fleet,
+            logged(plan if fleet.rank == 0 else replace(plan, logging_dir=None), hear) as ears,
+        ):
+            return train(prepare(plan, ears, fleet), ears, control)
     except RuntimeError as error:
         if not is_out_of_memory(error):
             raise
@@ -60,8 +65,3 @@ def _obey(orders: Iterable[str], control: Control) -> None:
     for line in orders:
         acts.get(line.strip(), lambda: None)()
     control.stop()
-
-
-def is_last(event: TrainingEvent) -> bool:
-    """Whether ``event`` tells of the finished file."""
-    return isinstance(event, LoraSaved) and event.last

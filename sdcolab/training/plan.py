@@ -12,7 +12,7 @@ import tomllib
 import types
 import typing
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -355,12 +355,15 @@ def plan_from_file(path: Path, arguments: Sequence[str] = ()) -> TrainingPlan:
             options[name] = value
     for name in PATH_FIELDS:
         if isinstance(options.get(name), str):
-            options[name] = str(path.parent / Path(options[name]).expanduser())
+            place = path.parent / Path(options[name]).expanduser()
+            if name != BASE_FIELD or place.exists():  # else it is a name of the library
+                options[name] = str(place)
     return plan_from_options({**options, **_flags(arguments)})
 
 
+BASE_FIELD = "pretrained_model_name_or_path"
 PATH_FIELDS = (
-    *("pretrained_model_name_or_path", "vae", "output_dir", "resume", "train_data_dir", "reg_data_dir"),
+    *(BASE_FIELD, "vae", "output_dir", "resume", "train_data_dir", "reg_data_dir"),
     *("dataset_config", "network_weights", "sample_prompts", "logging_dir"),
 )
 
@@ -497,8 +500,3 @@ def literals(arguments: Sequence[str]) -> dict[str, Any]:
         except (ValueError, SyntaxError):
             found[key] = text
     return found
-
-
-def field_names() -> tuple[str, ...]:
-    """Every option of a plan."""
-    return tuple(field.name for field in fields(TrainingPlan))

@@ -34,6 +34,7 @@ from sdcolab.core.tensors import TensorHeader
 from sdcolab.core.words import training_progress as words
 from sdcolab.engine.models import LoadedModel, load_checkpoint, load_vae
 from sdcolab.engine.weights import open_weights
+from sdcolab.training.check import base_of
 from sdcolab.training.dataset import Dataset, Picture, dataset_hash, read_dataset
 from sdcolab.training.dataset_config import dataset_plans
 from sdcolab.training.events import Hear, StageBegan, Told
@@ -62,6 +63,7 @@ def prepare(plan: TrainingPlan, hear: Hear, fleet: Fleet | None = None) -> Works
     plan = _named(plan)
     hear(StageBegan("dataset"))
     base = _base_path(plan)
+    base_of(base)  # what it is no base for is told before anything is read
     weights = open_weights(base)
     datasets = _datasets(plan, hear)
     _refuse_unserved(datasets)

@@ -9,7 +9,7 @@ import html
 import io
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from PIL import Image
 
 from sdcolab.core.errors import (
     CaptionsMissing,
+    CaptionsUnread,
     DatasetEmpty,
     FewPictures,
     FolderWithoutRepeats,
@@ -42,6 +43,8 @@ MOST_REPEATED = 400
 """The guide's advice: at least ten pictures, and at most 400 with their repeats."""
 OFTEN = 0.8
 SHOWN = 8
+_CAPTIONS = (".txt", ".caption")
+"""How captions end: of taggers and of the guide, and of sd-scripts where nobody says."""
 _THUMBNAIL = 128
 
 _MEGAPIXEL = 1_000_000
@@ -116,12 +119,21 @@ def advice(datasets: Sequence[Dataset]) -> list[SdcolabError]:
     if repeated > MOST_REPEATED:
         told.append(ManyRepeats(count=repeated))
     bare = [one for one in train if not one.captioned]
-    if bare:
-        told.append(CaptionsMissing(count=len(bare), pictures=len(train), path=bare[0].path))
+    unread = Counter(pair for one in bare if (pair := _unread(one)))
+    told += [CaptionsUnread(count=count, found=found, extension=read) for (found, read), count in unread.items()]
+    if missing := [one for one in bare if not _unread(one)]:
+        told.append(CaptionsMissing(count=len(missing), pictures=len(train), path=missing[0].path))
     often = frequent_tags([one.caption for one in train if one.captioned])
     if often:
         told.append(TagsRepeated(tags=", ".join(often)))
     return told
+
+
+def _unread(picture: Picture) -> tuple[str, str] | None:
+    """How the caption beside ``picture`` ends that another trainer would read, and how the one ends that is read."""
+    read = picture.subset.caption_extension
+    found = next((end for end in _CAPTIONS if end != read and picture.path.with_suffix(end).is_file()), None)
+    return (found, read) if found else None
 
 
 def frequent_tags(captions: Sequence[str], share: float = OFTEN) -> tuple[str, ...]:
@@ -138,8 +150,8 @@ def frequent_tags(captions: Sequence[str], share: float = OFTEN) -> tuple[str, .
     )
 
 
-def lines(seen: Preview, *, gpu: bool) -> list[str]:
-    """The preview as the notebook and the command print it."""
+def lines(seen: Preview, *, gpu: bool, explained: Callable[[SdcolabError], object] = explain) -> list[str]:
+    """The preview as the notebook and the command print it; ``explained`` says an error in that face's words."""
     told = []
     for dataset in seen.datasets:
         for subset, count, _ in dataset.found:
@@ -156,8 +168,8 @@ def lines(seen: Preview, *, gpu: bool) -> list[str]:
     told.append(words.EPOCHS.format(epochs=steps.epochs, steps=steps.total))
     time = human_time(seen.seconds(gpu=gpu))
     told.append(words.ESTIMATE.format(place=words.ON_T4 if gpu else words.WITHOUT_CARD, time=time))
-    told += [f"⚠️ {explain(warning)}" for warning in seen.warnings]
-    told += [f"💥 {explain(fault)}" for fault in seen.faults]
+    told += [f"⚠️ {explained(warning)}" for warning in seen.warnings]
+    told += [f"💥 {explained(fault)}" for fault in seen.faults]
     return told
 
 

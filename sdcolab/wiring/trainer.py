@@ -10,10 +10,12 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import IO, TYPE_CHECKING, Any
 
+from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import SdcolabError, TrainingCrashed
 from sdcolab.core.events import CancelToken, Listener
 from sdcolab.core.folders import Folders
@@ -21,6 +23,7 @@ from sdcolab.core.words import explain
 from sdcolab.core.words import kitchen as words
 from sdcolab.core.words.kitchen import BY_CATEGORY
 from sdcolab.training.bases import BASES, CAPTIONERS
+from sdcolab.training.check import base_of
 from sdcolab.training.control import Control
 from sdcolab.training.events import LoraSaved, Told, TrainingEvent
 from sdcolab.training.kitchen import Kitchen
@@ -33,10 +36,26 @@ from sdcolab.training.watch import TrainingProcess
 if TYPE_CHECKING:
     from PIL import Image
 
+    from sdcolab.core.library import Library
     from sdcolab.training.judging import Judgement, Make
 
 
-def train(plan: Path, arguments: Sequence[str], *, warn: Callable[[SdcolabError], object]) -> Path:
+def plan_here(path: Path, arguments: Sequence[str], library: Library) -> TrainingPlan:
+    """The plan in ``path`` with sd-scripts' ``arguments``. Raises ``SdcolabError``: it cannot be read, or there is no
+    such base."""
+    return with_base(plan_from_file(path, arguments), library)
+
+
+def with_base(plan: TrainingPlan, library: Library) -> TrainingPlan:
+    """``plan`` with the path of its base model, which may be called by its name in the library. Raises ``UnknownFile``
+    or, if it names none, ``NameNotChosen``."""
+    name = plan.pretrained_model_name_or_path or ""
+    if Path(name).is_file():
+        return plan
+    return replace(plan, pretrained_model_name_or_path=str(library.find(ModelKind.CHECKPOINT, name).path))
+
+
+def train(plan: TrainingPlan, *, warn: Callable[[SdcolabError], object]) -> Path:
     """Train ``plan`` in this process, with a progress line where there is a terminal. Ctrl+C saves and stops.
 
     Raises ``SdcolabError``; ``Cancelled`` when it was stopped.
@@ -58,12 +77,12 @@ def train(plan: Path, arguments: Sequence[str], *, warn: Callable[[SdcolabError]
 
     with stopping(control.stop):
         try:
-            return run_training(plan_from_file(plan, arguments), hear, control)
+            return run_training(plan, hear, control)
         finally:
             line.close()
 
 
-def serve(plan: Path, arguments: Sequence[str]) -> int:
+def serve(path: Path, arguments: Sequence[str]) -> int:
     """Be a training's process: events on stdout, orders on stdin."""
     from sdcolab.training.child import serve as serve_training
 
@@ -73,13 +92,23 @@ def serve(plan: Path, arguments: Sequence[str]) -> int:
         out.write(text + "\n")
         out.flush()
 
-    return serve_training(plan_from_file(plan, arguments), sys.stdin, write)
+    return serve_training(plan_from_file(path, arguments), sys.stdin, write)
 
 
-def review(plan: Path, arguments: Sequence[str]) -> tuple[list[str], bool]:
+def review(
+    path: Path, arguments: Sequence[str], library: Library, explained: Callable[[SdcolabError], object]
+) -> tuple[list[str], bool]:
     """What is going to be trained, and whether it can be."""
-    seen = preview(plan_from_file(plan, arguments))
-    return lines(seen, gpu=_has_card()), not seen.faults
+    plan = plan_from_file(path, arguments)
+    wrong: tuple[SdcolabError, ...] = ()
+    try:
+        plan = with_base(plan, library)
+        base_of(Path(plan.pretrained_model_name_or_path or ""))
+    except SdcolabError as error:
+        wrong = (error,)
+    seen = preview(plan)
+    seen = replace(seen, faults=(*seen.faults, *wrong))
+    return lines(seen, gpu=_has_card(), explained=explained), not seen.faults
 
 
 def training_process(plan: Path, environ: Mapping[str, str], logs: Path) -> TrainingProcess:
@@ -136,15 +165,14 @@ def _has_card() -> bool:
 
 
 def try_out(
-    plan: Path,
-    arguments: Sequence[str],
+    plan: TrainingPlan,
     prompt: str,
     weights: Sequence[float],
     count: int,
     say: Callable[[str], object],
 ) -> Path:
     """Draw a sheet of the epochs that ``plan`` made and say which look raw or overcooked; where the sheet is."""
-    return judged(plan_from_file(plan, arguments), prompt, weights, count, say)[1]
+    return judged(plan, prompt, weights, count, say)[1]
 
 
 def judged(
@@ -205,7 +233,6 @@ MAX_COMPARED = 60
 
 def _drawer(plan: TrainingPlan, files: Sequence[Path], steps: int) -> Make:
     """Draws a prompt with a LoRA file or without, by our own engine."""
-    from sdcolab.core.detect import ModelKind
     from sdcolab.core.library import Library, ModelFile
     from sdcolab.core.request import GenerationRequest
     from sdcolab.engine.engine import Engine

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from sdcolab.core.errors import LibraryMissing
 from sdcolab.training.board import Board, open_writer
-from sdcolab.training.events import StepTrained, TrainingBegan, TrainingEvent
+from sdcolab.training.child import run_training
+from sdcolab.training.control import Control
+from sdcolab.training.events import StepTrained, Told, TrainingBegan, TrainingEvent
+from sdcolab.training.plan import TrainingPlan
 
 
 class Notebook:
@@ -46,6 +52,43 @@ def test_losses_and_rates_are_written_and_everything_is_passed_on() -> None:
         ("lr/unet", 1e-3, 1),
     ]
     assert writer.closed
+
+
+@pytest.fixture
+def notebooks(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Notebook]]:
+    """The writers that a stand-in of TensorBoard makes, each with its folder."""
+    made: list[tuple[str, Notebook]] = []
+
+    def open_notebook(folder: str) -> Notebook:
+        made.append((folder, Notebook()))
+        return made[-1][1]
+
+    stand_in = ModuleType("torch.utils.tensorboard")
+    stand_in.SummaryWriter = open_notebook  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", stand_in)
+    return made
+
+
+def test_a_training_that_names_a_folder_writes_its_curves(
+    make_plan: Callable[..., TrainingPlan], notebooks: list[tuple[str, Notebook]], tmp_path: Path
+) -> None:
+    heard: list[TrainingEvent] = []
+    run_training(make_plan(logging_dir=str(tmp_path / "log")), heard.append, Control())
+    [(folder, writer)] = notebooks
+    assert folder == str(tmp_path / "log" / "mi_lora-001")
+    losses = [event.loss for event in heard if isinstance(event, StepTrained)]
+    assert [value for tag, value, _ in writer.told if tag == "loss/current"] == losses
+    assert losses
+    assert writer.closed
+
+
+def test_a_tensorboard_that_is_not_here_is_told_and_the_training_goes_on(
+    make_plan: Callable[..., TrainingPlan], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    heard: list[TrainingEvent] = []
+    assert run_training(make_plan(logging_dir=str(tmp_path / "log")), heard.append, Control()).is_file()
+    assert [event.warning.library for event in heard if isinstance(event, Told)] == ["tensorboard"]  # type: ignore[attr-defined]
 
 
 def test_each_run_has_a_folder_of_its_own(tmp_path: Path) -> None:

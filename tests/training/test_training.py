@@ -283,6 +283,7 @@ def test_defaults_are_the_reference_trainers() -> None:
 
 
 def test_a_plan_in_toml_is_read_with_paths_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "modelo.safetensors").touch()
     (tmp_path / "plan.toml").write_text(
         '[base]\npretrained_model_name_or_path = "modelo.safetensors"\n[red]\nnetwork_dim = 16\n'
         'network_args = ["conv_dim=8"]\n'
@@ -292,6 +293,9 @@ def test_a_plan_in_toml_is_read_with_paths_of_its_own(tmp_path: Path) -> None:
     assert plan.pretrained_model_name_or_path == str(tmp_path / "modelo.safetensors")
     assert (plan.network_dim, plan.unet_lr, plan.text_encoder_lr, plan.size()) == (16, 5e-4, (1e-4,), (768, 512))
     assert plan.network().conv_dim == 8
+    (tmp_path / "modelo.safetensors").unlink()
+    named = plan_from_file(tmp_path / "plan.toml")
+    assert named.pretrained_model_name_or_path == "modelo.safetensors", "a name of the library"
 
 
 def test_events_travel_as_lines() -> None:

@@ -100,6 +100,16 @@ class CaptionsMissing(TrainingError):
 
 
 @dataclass(eq=False)
+class CaptionsUnread(TrainingError):
+    """``count`` pictures have a caption that ends in ``found``, and those that end in ``extension`` are read."""
+
+    code: ClassVar[str] = "training.captions_unread"
+    count: int
+    found: str
+    extension: str
+
+
+@dataclass(eq=False)
 class FewPictures(TrainingError):
     """Fewer pictures than the guide advises."""
 

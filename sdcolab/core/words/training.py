@@ -47,6 +47,10 @@ SENTENCES: Mapping[str, Sentence] = {
         "Sin descripción: {count} de {pictures:imagen|imágenes}, por ejemplo «{path}».",
         "Crea un archivo .txt con el mismo nombre junto a cada imagen: el Tagger lo hace por ti.",
     ),
+    "training.captions_unread": Sentence(
+        "Las descripciones «{found}» de {count:imagen|imágenes} no se leen: aquí se leen las «{extension}».",
+        'Cámbiales la extensión, o escribe en el plan: caption_extension = "{found}"',
+    ),
     "training.few_pictures": Sentence(
         "Solo hay {count:imagen|imágenes}.",
         "Hacen falta al menos 10, y la guía recomienda 20 o más: con pocas, el LoRA las memoriza.",
@@ -86,7 +90,7 @@ SENTENCES: Mapping[str, Sentence] = {
     ),
     "training.plan_conflict": Sentence("«{name}» y «{other}» no se pueden usar a la vez.", "Desactiva una de las dos."),
     "training.base_wrong_family": Sentence(
-        "No se puede entrenar un LoRA sobre «{path}»: es un modelo {family}.",
+        "No se puede entrenar un LoRA sobre «{path}» ({family}).",
         "Elige un modelo base de Stable Diffusion 1.5 o SDXL (Illustrious, NoobAI, Pony).",
     ),
     "training.base_missing": Sentence(

@@ -1,0 +1,78 @@
+"""The command ``sdcolab entrenar``: what it says of a plan before it trains."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sdcolab.cli import main
+from sdcolab.core.errors import ModelWrongKind
+from sdcolab.training.prepare import prepare
+
+CONTROL = Path(__file__).parents[2] / "sdcolab" / "demo" / "emoji-128-lineas.safetensors"
+
+PLAN = """
+[training]
+{base}
+output_dir = "salida"
+resolution = 128
+train_data_dir = "{pictures}"
+max_train_epochs = 1
+{more}
+"""
+
+Said = tuple[int, str]
+Review = Callable[..., Said]
+
+
+@pytest.fixture
+def review(tmp_path: Path, pictures: Path, capsys: pytest.CaptureFixture[str]) -> Review:
+    """How ``--solo-revisar`` ends, and what it prints of a plan over the pictures."""
+
+    def reviewed(base: str, more: str = "", *flags: str) -> Said:
+        plan = tmp_path / "plan.toml"
+        named = f'pretrained_model_name_or_path = "{base}"' if base else ""
+        plan.write_text(PLAN.format(base=named, pictures=pictures, more=more), encoding="utf-8")
+        code = main(["--carpeta", str(tmp_path / "home"), "entrenar", str(plan), *flags])
+        said = capsys.readouterr()
+        return code, said.out + said.err
+
+    return reviewed
+
+
+def test_a_base_may_be_called_by_its_name(review: Review) -> None:
+    code, said = review("emoji-128", "", "--solo-revisar")
+    assert code == 0, said
+    assert "💥" not in said
+
+
+@pytest.mark.parametrize(
+    ("base", "says"),
+    [
+        ("emoji128", "¿Querías decir «emoji-128.safetensors»?"),
+        ("otra/nada.safetensors", "No existe el modelo «otra/nada.safetensors»."),
+        (str(CONTROL), "es un modelo de ControlNet"),
+        ("", "Falta elegir el modelo."),
+    ],
+)
+@pytest.mark.parametrize("flags", [("--solo-revisar",), ()])
+def test_what_is_no_base_is_told_by_both(review: Review, base: str, says: str, flags: tuple[str, ...]) -> None:
+    code, said = review(base, "", *flags)
+    assert code != 0
+    assert says in said
+    assert "Actualizar" not in said, "there is no such button in a terminal"
+
+
+def test_captions_that_the_plan_does_not_read_are_told(review: Review) -> None:
+    _, said = review("emoji-128", "", "--solo-revisar")
+    assert "Las descripciones «.txt» de 4 imágenes no se leen: aquí se leen las «.caption»" in said
+    assert "Sin descripción: 1 de 5 imágenes" in said
+    _, said = review("emoji-128", 'caption_extension = ".txt"', "--solo-revisar")
+    assert "no se leen" not in said
+
+
+def test_a_file_of_another_kind_is_no_base(make_plan: Callable[..., object]) -> None:
+    with pytest.raises(ModelWrongKind):
+        prepare(make_plan(pretrained_model_name_or_path=str(CONTROL)), lambda _event: None)  # type: ignore[arg-type]

@@ -128,7 +128,9 @@ _TRAINERS_PREFIXES = ("module.", "netG.", "generator.")
 """What training programs put before every name: of a model on several cards, or of one of two networks."""
 _HYPERNETWORK = re.compile(r"(320|640|768|1024|1280)\.[01]\.")
 """A dict keyed by context width, of pairs of networks."""
-_CLIP_EMBEDDING_NAMES = {"emb_params", "clip_l", "clip_g"}
+SDXL_EMBEDDINGS = (("clip_l", "clip_g"), ("text_encoders_0", "text_encoders_1"))
+"""What the vectors for SDXL's two text encoders are called: by A1111, and by diffusers' trainer."""
+_CLIP_EMBEDDING_NAMES = {"emb_params", *(name for pair in SDXL_EMBEDDINGS for name in pair)}
 UNET_PREFIX = "model.diffusion_model."
 _TEXT_SIGNS = ("text_model.encoder.layers.", "encoder.layers.", "transformer.resblocks.", "encoder.block.0.layer.")
 _T5_DECODER = "decoder.block.0.layer."
@@ -307,7 +309,7 @@ def _vae_family(header: TensorHeader) -> ModelFamily:
     if channels == _LATENT_CHANNELS:
         return ModelFamily.UNKNOWN
     return (
-        ModelFamily.SANA if _any_starts(header, ("decoder.stages.",)) else _FLAT_VAES.get(channels, ModelFamily.UNKNOWN)
+        ModelFamily.SANA if _any_starts(header, ("decoder.stages.",)) else _FLAT_VAES.get(channels, ModelFamily.OTHER)
     )
 
 
@@ -380,7 +382,7 @@ def _second_side(header: TensorHeader, name: str) -> int | None:
 
 
 def _embedding_family(header: TensorHeader) -> ModelFamily:
-    if {"clip_l", "clip_g"} <= header.tensors.keys():
+    if any(header.tensors.keys() >= set(pair) for pair in SDXL_EMBEDDINGS):
         return ModelFamily.SDXL
     widths = {info.shape[-1] for info in header.tensors.values() if info.shape}
     return _family_by_width(widths.pop()) if len(widths) == 1 else ModelFamily.UNKNOWN

@@ -56,6 +56,8 @@ _PREFIXES = (
     ("unet.", UNET_KEY),
     ("text_encoder_2.", "lora_te2_"),
     ("text_encoder.", "lora_te_"),
+    ("text_encoders_0.", "lora_te_"),
+    ("text_encoders_1.", "lora_te2_"),
     ("text_model.", "lora_te_text_model_"),
     ("conditioner.embedders.", ""),
     ("cond_stage_model.", ""),

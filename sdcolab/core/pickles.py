@@ -24,6 +24,11 @@ _INERT = (
     "omegaconf.nodes.AnyNode",
     "torch.nn.modules.container.ParameterDict",
     "torch.nn.modules.container.ParameterList",
+    *(
+        f"torch.{home}.grad_scaler.{name}"
+        for home in ("amp", "cuda.amp")
+        for name in ("GradScaler", "OptState", "_refresh_per_optimizer_state")
+    ),
     "argparse.Namespace",
     "typing.Any",
     *(f"datetime.{name}" for name in ("datetime", "date", "time", "timedelta", "timezone")),

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sdcolab.core.contents import SEEN_BYTES, strange_content
 from sdcolab.core.errors import CannotRead, ModelUnreadable
 from sdcolab.core.files import system_reason
 
@@ -92,17 +93,20 @@ def parse_header(json_bytes: bytes) -> TensorHeader:
 def read_header(path: Path) -> TensorHeader:
     """Header of the safetensors file at ``path``.
 
-    Raises ``CannotRead``, or ``ModelUnreadable`` with reason "not_safetensors" or "truncated".
+    Raises ``CannotRead``, or ``ModelUnreadable`` with reason "truncated", what ``strange_content`` says or
+    "not_safetensors".
     """
     try:
         with path.open("rb") as file:
-            length = header_length(file.read(LENGTH_BYTES))
+            start = file.read(SEEN_BYTES)
+            length = header_length(start[:LENGTH_BYTES])
+            file.seek(LENGTH_BYTES)
             json_bytes = file.read(length)
         actual = path.stat().st_size
     except OSError as error:
         raise CannotRead(path=path, reason=system_reason(error)) from error
     except HeaderError as error:
-        raise ModelUnreadable(path=path, reason="not_safetensors") from error
+        raise ModelUnreadable(path=path, reason=strange_content(start) or "not_safetensors") from error
     if len(json_bytes) < length:
         raise ModelUnreadable(path=path, reason="truncated")
     try:
@@ -112,6 +116,28 @@ def read_header(path: Path) -> TensorHeader:
     if actual < header.size:
         raise ModelUnreadable(path=path, reason="truncated")
     return header
+
+
+def header_if_told(path: Path) -> TensorHeader | None:
+    """Header of a file that begins like safetensors, whatever it is called; None for any other.
+
+    Raises as ``read_header``.
+    """
+    try:
+        with path.open("rb") as file:
+            start = file.read(LENGTH_BYTES + 1)
+    except OSError as error:
+        raise CannotRead(path=path, reason=system_reason(error)) from error
+    return read_header(path) if begins_with_header(start) else None
+
+
+def begins_with_header(start: bytes) -> bool:
+    """Whether a file of which ``start`` are the first 9 bytes or more begins like safetensors."""
+    try:
+        header_length(start)
+    except HeaderError:
+        return False
+    return start[LENGTH_BYTES:].startswith(b"{")
 
 
 def _tensor_info(name: str, entry: Any) -> TensorInfo:

@@ -33,7 +33,9 @@ _WEIGHT = re.compile(r"\(\s*~?\d+(?:[.,]\d+)?\s*[kmgt]i?b\s*\)", re.IGNORECASE)
 """The size of a file, told beside its link."""
 _STUMP = re.compile(r"https?://[^\s/]+/(?:[^\s]*/)?[^\s/.?#]+", re.IGNORECASE)
 """An address whose last part has no dot: the beginning of a file name with blanks, perhaps."""
-_NAME_END = re.compile(r"[^\s/:]{1,80}\.(?:safetensors|ckpt|pth?|bin|gguf|zip)", re.IGNORECASE)
+_NAME_END = re.compile(r"[^\s/:?#]{1,80}\.(?:safetensors|ckpt|pth?|bin|gguf|zip)(?:[?#]\S{0,300})?", re.IGNORECASE)
+_BEGINS_ANOTHER = re.compile(r"[^\s?#]*[/:]")
+"""A word that is a part of no file name."""
 _NAME_WORDS = 8
 """Most words of a file name with blanks."""
 _DEFANGED = re.compile(r"hxxp(s?)(?=://)", re.IGNORECASE)
@@ -135,7 +137,7 @@ def _rejoined(item: str) -> str:
         end = at + 1
         if len(words[at]) < MAX_COMMAND and _STUMP.fullmatch(words[at]):
             following = words[at + 1 : at + 1 + _NAME_WORDS]
-            plain = list(itertools.takewhile(lambda word: "/" not in word and ":" not in word, following))
+            plain = list(itertools.takewhile(lambda word: not _BEGINS_ANOTHER.match(word), following))
             last = next((place for place, word in enumerate(plain) if _NAME_END.fullmatch(word)), None)
             end = at + 1 if last is None else at + last + 2
         joined.append("%20".join(words[at:end]))

@@ -23,6 +23,7 @@ from sdcolab.core.errors import (
     Cancelled,
     DownloadDamaged,
     KindDisputed,
+    KindNotAsSaid,
     LfsPointer,
     LoneWord,
     ModelUnsafe,
@@ -68,6 +69,13 @@ __all__ = ["DownloadQueue", "LinkReport", "LinkStatus", "report_data", "report_l
 FILES_AT_ONCE = 3
 """Files that are downloaded at the same time; each may have ``Splitting.connections`` connections, and all together not
 more than that and one for each other file."""
+CHOSEN_KINDS = frozenset(
+    {
+        *(ModelKind.CHECKPOINT, ModelKind.LORA, ModelKind.VAE, ModelKind.EMBEDDING),
+        *(ModelKind.CONTROLNET, ModelKind.UPSCALER, ModelKind.HYPERNETWORK),
+    }
+)
+"""Kinds that tensors tell well; a preprocessor or a detector may look like anything."""
 POLL_SECONDS = 0.2
 """How often a run looks whether it was cancelled."""
 
@@ -373,11 +381,17 @@ class _Job:
         return self._link.kind or remote.kind or annotator or detector or faces or found
 
     def _dispute(self, remote: RemoteFile, contents: Contents | None, path: Path) -> tuple[SdcolabError, ...]:
-        """A warning when the provider's word decided and the contents contradict it."""
+        """A warning when the user's or the provider's word decided and the contents contradict it."""
         found = contents.detected.kind if contents else ModelKind.OTHER
-        if self._link.kind or not remote.kind or found in (ModelKind.OTHER, remote.kind):
+        said = self._link.kind or remote.kind
+        if said is None or found in (ModelKind.OTHER, said):
             return ()
-        return (KindDisputed(path=path, expected=remote.kind.value, found=found.value),)
+        if not self._link.kind:
+            return (KindDisputed(path=path, expected=said.value, found=found.value),)
+        useful = (said, found) == (ModelKind.VAE, ModelKind.CHECKPOINT)  # whose VAE is taken
+        if useful or said not in CHOSEN_KINDS:
+            return ()
+        return (KindNotAsSaid(path=path, expected=said.value, found=found.value),)
 
     def _with_warnings(self, report: LinkReport, warnings: tuple[SdcolabError, ...]) -> LinkReport:
         return replace(report, warnings=(*warnings, *doubts(report, self._shared.supported), *report.warnings))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sdcolab.core.errors import CannotRead, StorageError
 from sdcolab.core.files import atomic_write, system_reason
-from sdcolab.core.tensors import LENGTH_BYTES
+from sdcolab.core.tensors import LENGTH_BYTES, begins_with_header, header_length
 from sdcolab.core.untrusted import parse_json
 
 SHORT_LENGTH = 10
@@ -128,8 +128,9 @@ def sha256(path: Path, *, after_header: bool = False) -> str:
     """Hex SHA-256 of a whole file, or of what follows the header of a safetensors file. Raises ``OSError``."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
-        if after_header and path.suffix.lower() == ".safetensors":
-            file.seek(int.from_bytes(file.read(LENGTH_BYTES), "little") + LENGTH_BYTES)
+        start = file.read(LENGTH_BYTES + 1)
+        skipped = after_header and path.suffix.lower() == ".safetensors" and begins_with_header(start)
+        file.seek(header_length(start) + LENGTH_BYTES if skipped else 0)
         while block := file.read(_BLOCK_BYTES):
             digest.update(block)
     return digest.hexdigest()

@@ -19,7 +19,7 @@ from sdcolab.core.folders import Folders
 from sdcolab.core.library import ModelFile
 from sdcolab.core.memory_plan import ONE_MODEL, MemoryChoice, MemoryPlan, WorkMemory, count_weights
 from sdcolab.core.result import Unwritten
-from sdcolab.core.tensors import read_header
+from sdcolab.core.tensors import header_if_told
 from sdcolab.engine.conditioning import TextConditioner
 from sdcolab.engine.hashes import HashCache
 from sdcolab.engine.kept import Kept
@@ -267,9 +267,8 @@ def _no_hash() -> Future[str]:
 
 def _weight_of(file: ModelFile) -> int:
     """About how many numbers a model file holds."""
-    if file.path.suffix.lower() == ".safetensors":
-        return count_weights(read_header(file.path)).total
-    return file.path.stat().st_size // 2
+    header = header_if_told(file.path)
+    return count_weights(header).total if header else file.path.stat().st_size // 2
 
 
 def release_memory() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from sdcolab.core.detect import SDXL_EMBEDDINGS
 from sdcolab.core.pickles import insides
 from sdcolab.engine.tokenizer import Chunk, ClipTokenizer, Embedding
 from sdcolab.engine.weights import Stamp
@@ -72,15 +73,15 @@ def joined(vocabularies: Sequence[Vocabulary]) -> Vocabulary:
 
 
 def vectors_in(content: Any) -> Tensor | None:
-    """The vectors in what a file holds: A1111's ``string_to_param``, SDXL's ``clip_l`` and ``clip_g``, or the tensors
+    """The vectors in what a file holds: A1111's ``string_to_param``, a pair of ``SDXL_EMBEDDINGS``, or the tensors
     of a dictionary, one a token (diffusers). None for anything else.
     """
     if not isinstance(content, Mapping):
         return None
     if "string_to_param" in content:
         return _rows(insides(content["string_to_param"]))  # the first trainers saved a module
-    if {"clip_l", "clip_g"} <= content.keys():
-        parts = [_matrix(content[name]) for name in ("clip_l", "clip_g")]
+    if pair := next((pair for pair in SDXL_EMBEDDINGS if content.keys() >= set(pair)), None):
+        parts = [_matrix(content[name]) for name in pair]
         left, right = parts
         if left is None or right is None or len(left) != len(right):
             return None

@@ -28,7 +28,7 @@ from sdcolab.core.request import FIELDS, SIZE_STEP, GenerationRequest
 from sdcolab.core.scripts import ContinuePlan, Forecast, Grid
 from sdcolab.core.settings import Settings
 from sdcolab.core.tasks import Generate, Origin, Task
-from sdcolab.core.tensors import read_header
+from sdcolab.core.tensors import header_if_told
 from sdcolab.core.words import explain
 from sdcolab.studio.control_desk import ControlDesk, is_unit, units_told
 from sdcolab.studio.form import PICTURES, Reader, control_of, once, readable, shown
@@ -397,7 +397,7 @@ def few_steps_for(library: Library, checkpoint: str, prompt: str) -> FewSteps | 
     for kind, name in named:
         with contextlib.suppress(SdcolabError):
             file = library.find(kind, name)
-            known = file.path.suffix == ".safetensors"
-            if found := few_steps(file.name, read_header(file.path).metadata if known else None):
+            header = header_if_told(file.path)
+            if found := few_steps(file.name, header.metadata if header else None):
                 return found
     return None

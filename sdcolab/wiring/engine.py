@@ -27,7 +27,7 @@ from sdcolab.core.preprocessors import lacks_model
 from sdcolab.core.request import AUTOMATIC, INSIDE, SIZE_STEP, GenerationRequest
 from sdcolab.core.result import GenerationResult, Unwritten
 from sdcolab.core.tasks import LocalWorker, Tools
-from sdcolab.core.tensors import read_header
+from sdcolab.core.tensors import header_if_told
 from sdcolab.core.upscaling import upscaler_names
 from sdcolab.wiring.demo import demo_control, demo_model
 
@@ -60,9 +60,8 @@ def model_file(folders: Folders, kind: ModelKind, name: str) -> ModelFile:
 
 def native_size(model: ModelFile) -> int:
     """Side in pixels of the square images ``model`` was trained on; 512 when its file does not say."""
-    if model.path.suffix != ".safetensors":
-        return 512
-    return detect(read_header(model.path)).native_size
+    header = header_if_told(model.path)
+    return detect(header).native_size if header else 512
 
 
 class LazyEngine:

@@ -229,6 +229,15 @@ def test_the_user_has_the_last_word_on_the_kind(direct_queue: DownloadQueue, fol
         assert (report.status, report.warnings) == (status, ())
 
 
+def test_the_user_s_word_on_the_kind_is_doubted_aloud(
+    direct_queue: DownloadQueue, folders: Folders, serve: Serve
+) -> None:
+    server = serve({"/x.safetensors": safetensors_bytes(SHAPES["lora"])})
+    (report,) = direct_queue.run(f"vae: {server.url}/x.safetensors")
+    assert report.path == folders.models(ModelKind.VAE) / "x.safetensors"
+    assert "como un VAE, pero por dentro parece un LoRA" in report_line(report)
+
+
 def test_a_lone_word_beside_a_link_is_told_with_it(direct_queue: DownloadQueue, serve: Serve) -> None:
     server = serve({"/x.safetensors": safetensors_bytes({"y": (2, 3)})})
     for _ in range(2):  # downloaded, and already here

@@ -172,6 +172,12 @@ def test_what_people_copy(text: str) -> None:
             None,
         ),
         ("https://h.example/x/mi modelo v2.safetensors", "https://h.example/x/mi%20modelo%20v2.safetensors", "", None),
+        (
+            "https://h.example/x/a b.ckpt?download=true&u=c:/d",
+            "https://h.example/x/a%20b.ckpt?download=true&u=c:/d",
+            "",
+            None,
+        ),
         ("[x](https://h.example/c_(v2).pt)", "https://h.example/c_(v2).pt", "", None),
         ("https://h.example/?a=1&amp;b=2", "https://h.example/?a=1&b=2", "", None),
         ("https:\\\\h.example\\x\\a.pt", "https://h.example/x/a.pt", "", None),

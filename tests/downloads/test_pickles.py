@@ -80,6 +80,7 @@ def test_what_training_programs_leave_beside_the_tensors_is_harmless(
         "params": OrderedDict(zeros({"conv_first.weight": (64, 3, 3, 3)})),
         "args": Namespace(lr=1e-4, out=PurePosixPath("a/b"), at=datetime(2023, 1, 2, tzinfo=UTC)),
         "counts": defaultdict(list, {"a": [1]}),
+        "scaler": torch.amp.GradScaler("cuda", enabled=False),
         "hyper_parameters": settings(a=1),
     }
     for zipped in (True, False):

@@ -17,7 +17,7 @@ from PIL import Image, PngImagePlugin
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from sdcolab.core.detect import ModelKind
+from sdcolab.core.detect import ModelFamily, ModelKind, detect
 from sdcolab.core.errors import (
     EmbeddingMissing,
     EmbeddingOtherFamily,
@@ -129,8 +129,11 @@ def test_one_vector_without_rows(tmp_path: Path) -> None:
     assert torch.equal(read_vectors(tmp_path / "a.bin"), vectors(1))
 
 
-def test_sdxls_two_encoders_are_side_by_side(tmp_path: Path) -> None:
-    save_file({"clip_g": vectors(2, 1280), "clip_l": vectors(2, 768)}, tmp_path / "a.safetensors")
+@pytest.mark.parametrize("names", [("clip_l", "clip_g"), ("text_encoders_0", "text_encoders_1")])
+def test_sdxls_two_encoders_are_side_by_side(tmp_path: Path, names: tuple[str, str]) -> None:
+    save_file({names[1]: vectors(2, 1280), names[0]: vectors(2, 768)}, tmp_path / "a.safetensors")
+    told = detect(open_weights(tmp_path / "a.safetensors").header)
+    assert (told.kind, told.family) == (ModelKind.EMBEDDING, ModelFamily.SDXL)
     assert torch.equal(read_vectors(tmp_path / "a.safetensors"), torch.cat([vectors(2, 768), vectors(2, 1280)], dim=1))
 
 
@@ -139,7 +142,9 @@ def test_files_that_are_none(tmp_path: Path) -> None:
     torch.save([1, 2], tmp_path / "list.pt")
     torch.save({"string_to_param": {"*": print}}, tmp_path / "code.pt")
     (tmp_path / "text.pt").write_text("hola")
+    (tmp_path / "nada.pt").touch()
     for name, error in (
+        ("nada.pt", ModelUnreadable),
         ("two.safetensors", ModelUnreadable),
         ("list.pt", ModelUnreadable),
         ("text.pt", ModelUnreadable),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from sdcolab.core.detect import ModelKind
@@ -24,6 +25,8 @@ from sdcolab.core.errors import (
     LoraNoLayers,
     LoraPartlyUsed,
     LoraWrongFamily,
+    ModelUnreadable,
+    ModelUnsafe,
     ModelWrongKind,
     NetworkStrengthUnread,
     OutOfMemory,
@@ -742,6 +745,37 @@ def test_the_hash_in_the_metadata_wins(engine: Engine, save_lora: SaveLora) -> N
     save_lora("x", kohya(TO_Q), {"sshs_model_hash": "0123456789abcdef"})
     text = engine.generate(replace(REQUEST, prompt="a <lora:x:1>")).images[0].infotext
     assert 'Lora hashes: "x: 0123456789ab"' in text
+
+
+@pytest.mark.parametrize(
+    ("content", "code"), [(b"GGUF\x03" + bytes(200), "gguf"), (b"<html>" + b" " * 200, "web_page")]
+)
+def test_what_is_called_like_a_lora_is_told_for_what_it_is(
+    engine: Engine, folders: Folders, content: bytes, code: str
+) -> None:
+    place = folders.models(ModelKind.LORA)
+    place.mkdir(parents=True, exist_ok=True)
+    (place / "x.safetensors").write_bytes(content)
+    with pytest.raises(ModelUnreadable) as raised:
+        pixels(engine, "un gato <lora:x:1>")
+    assert raised.value.reason == code
+
+
+def test_a_pickle_that_is_called_safetensors_is_read_as_what_it_is(
+    engine: Engine, folders: Folders, save_lora: SaveLora
+) -> None:
+    save_lora("x", kohya(TO_Q))
+    path = folders.models(ModelKind.LORA) / "x.safetensors"
+    wanted = pixels(engine, "un gato <lora:x:1>")
+    tensors = load_file(path)
+    path.unlink()
+    torch.save(tensors, path)
+    assert pixels(engine, "un gato <lora:x:1>") == wanted
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("x/data.pkl", b"cos\nsystem\n(S'true'\ntR.")
+        archive.writestr("x/version", b"3")
+    with pytest.raises(ModelUnsafe):
+        pixels(engine, "un gato <lora:x:1>")
 
 
 def test_a_missing_lora_is_told_and_the_picture_made_without_it(engine: Engine, folders: Folders) -> None:

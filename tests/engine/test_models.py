@@ -418,6 +418,13 @@ def test_a_vae_of_another_architecture_is_one_clear_error() -> None:
     assert error.value.family == "Flux"
 
 
+def test_a_vae_of_any_other_number_of_channels_is_told_so_too(tmp_path: Path) -> None:
+    sides = {"encoder.conv_in.weight": (8, 3, 3, 3), "decoder.conv_in.weight": (8, 12, 3, 3)}
+    save_file({name: torch.zeros(shape) for name, shape in sides.items()}, tmp_path / "x.safetensors")
+    with pytest.raises(VaeOtherArchitecture):
+        load_vae(tmp_path / "x.safetensors", torch.device("cpu"), torch.float32)
+
+
 def test_parts_of_models_are_told_for_what_they_are(tmp_path: Path, mini_checkpoint: Path) -> None:
     whole = load_file(mini_checkpoint)
     unet = {name: value for name, value in whole.items() if name.startswith(UNET_PREFIX)}

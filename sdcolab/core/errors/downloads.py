@@ -330,6 +330,16 @@ class KindDisputed(DownloadError):
 
 
 @dataclass(eq=False)
+class KindNotAsSaid(DownloadError):
+    """(Warning) The user says that the file is of the kind ``expected`` and its contents look like ``found``."""
+
+    code: ClassVar[str] = "download.kind_not_as_said"
+    path: Path
+    expected: str
+    found: str
+
+
+@dataclass(eq=False)
 class SavedUnderOtherName(DownloadError):
     """(Warning) A different file called ``name`` was there already; the new one is ``path``."""
 

@@ -156,6 +156,10 @@ SENTENCES: Mapping[str, Sentence] = {
         "El sitio dice que «{path}» es {expected}, pero por dentro parece {found}: se guardó como dice el sitio.",
         "Si no aparece donde lo buscas, muévelo a la otra carpeta.",
     ),
+    "download.kind_not_as_said": Sentence(
+        "Pediste «{path}» como {expected}, pero por dentro parece {found}: se guardó donde pediste.",
+        "Si no aparece donde lo buscas, muévelo a la otra carpeta.",
+    ),
     "download.other_name": Sentence(
         "Ya había otro archivo distinto llamado «{name}», así que este se guardó como «{path}».",
         "Borra el que no necesites.",

@@ -51,7 +51,7 @@ class StoredEmbedding:
 
 
 class Opened(dict[Stamp, StoredEmbedding | None]):
-    """What was read of files; None of empty ones and of pictures that hold no embedding."""
+    """What was read of files; None of pictures that hold no embedding."""
 
 
 class Embeddings(Feature):
@@ -166,11 +166,10 @@ class EmbeddingShelf:
             self._warn(EmbeddingUnreadable(path=path, reason=reason))
 
     def _loaded(self, path: Path) -> LoadedEmbedding | None:
-        """What the file holds; None for an empty one and for a mere picture."""
+        """What the file holds; None for a mere picture."""
         stamp = stamp_of(path)
         if stamp not in self._opened:
-            _, size, _ = stamp
-            self._opened[stamp] = read_embedding(path) if size else None
+            self._opened[stamp] = read_embedding(path)
         stored = self._opened[stamp]
         return None if stored is None else LoadedEmbedding(stored.name, stamp, stored.vectors)
 

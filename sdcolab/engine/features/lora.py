@@ -46,7 +46,7 @@ from sdcolab.core.lora_names import (
 )
 from sdcolab.core.prompt import LORA_KINDS
 from sdcolab.core.resolved import ResolvedRequest
-from sdcolab.core.tensors import read_header
+from sdcolab.core.tensors import header_if_told
 from sdcolab.engine.bench import Bench
 from sdcolab.engine.calls import UNetCall
 from sdcolab.engine.convert import TextKind
@@ -246,7 +246,8 @@ def open_lora(path: Path) -> LoraFile:
 
 def lora_hash(path: Path, hashes: HashCache) -> Future[str]:
     """12 hexadecimal digits: those in the metadata, or those of the tensors (hechos/a1111.md 7.6)."""
-    written = read_header(path).metadata.get(LORA_HASH_KEY) if path.suffix.lower() == ".safetensors" else None
+    header = header_if_told(path)
+    written = header.metadata.get(LORA_HASH_KEY) if header else None
     if not written:
         return hashes.start(path, LORA_HASH)
     known: Future[str] = Future()

@@ -115,18 +115,22 @@ def plan_memory(
     free: FreeMemory,
     *,
     element_bytes: int,
+    other_bytes: int = 0,
     unmapped_bytes: int = 0,
     beside: int = 0,
     fastest: Placement = Placement.GPU,
 ) -> MemoryPlan:
     """The best way to load ``path``.
 
-    ``element_bytes`` is the size of a weight of the UNet where it works (2 on a card, 4 or 2 on a CPU); all the others
-    have the same on a card and 4 on a CPU. ``unmapped_bytes`` is what of
-    the file must be read into RAM at once (old pickles cannot be mapped). ``beside``: what else the same request has
-    yet to load. ``fastest``: ways before it are passed over. Raises ``ModelTooBigForCard`` or ``ModelTooBigForRam``.
+    ``element_bytes`` is the size of a weight of the UNet where it works (2 on a card, 4 or 2 on a CPU, 1 in 8 bits);
+    all the others have ``other_bytes`` on a card (0: the same) and 4 on a CPU. ``unmapped_bytes`` is what of the file
+    must be read into RAM at once (old pickles cannot be mapped), or stays there in copies. ``beside``: what else the
+    same request has yet to load. ``fastest``: ways before it are passed over. Raises ``ModelTooBigForCard`` or
+    ``ModelTooBigForRam``.
     """
-    unet, every = weights.unet * element_bytes, weights.total * element_bytes
+    other_bytes = other_bytes or element_bytes
+    unet = weights.unet * element_bytes
+    every = unet + (weights.text + weights.vae) * other_bytes
     scaled = 2 * unet + GB // 5  # a miniature model works with little
     least, comfortable = min(work.least, scaled), min(work.comfortable, scaled)
     if free.vram is None:
@@ -138,7 +142,7 @@ def plan_memory(
         if free.vram >= needed + beside and not fastest.waits:
             _require_ram(path, free.ram, ram)
             return MemoryPlan(placement, ram=ram, vram=needed)
-    others, waiting = max(weights.text, weights.vae) * element_bytes, ram + every
+    others, waiting = max(weights.text, weights.vae) * other_bytes, ram + every
     for placement, largest in ((Placement.TURNS, unet), (Placement.STREAMED, unet // STREAMED_SHARE)):
         needed = max(largest, others) + least
         chosen = placement is Placement.STREAMED or fastest is not Placement.STREAMED

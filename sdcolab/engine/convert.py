@@ -332,7 +332,7 @@ _OPEN_CLIP_PARTS = {
     "mlp.c_proj": "mlp.fc2",
 }
 _OPEN_CLIP_BLOCK = re.compile(r"transformer\.resblocks\.(\d+)\.(.+)[._](weight|bias)")
-_QUERY_KEY_VALUE = ("q_proj", "k_proj", "v_proj")
+QUERY_KEY_VALUE = ("q_proj", "k_proj", "v_proj")
 
 
 def open_clip_rename(name: str) -> tuple[str, ...]:
@@ -346,7 +346,7 @@ def open_clip_rename(name: str) -> tuple[str, ...]:
         return ()
     layer, (part, kind) = f"encoder.layers.{match[1]}", match.group(2, 3)
     if part == "attn.in_proj":
-        return tuple(f"{layer}.self_attn.{projection}.{kind}" for projection in _QUERY_KEY_VALUE)
+        return tuple(f"{layer}.self_attn.{projection}.{kind}" for projection in QUERY_KEY_VALUE)
     return (f"{layer}.{_OPEN_CLIP_PARTS[part]}.{kind}",) if part in _OPEN_CLIP_PARTS else ()
 
 

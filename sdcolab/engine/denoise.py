@@ -17,7 +17,7 @@ from sdcolab.engine.attention import hooked
 from sdcolab.engine.calls import NEGATIVE, Predictions, Predictor, Round, Share, Step, UNetCall
 from sdcolab.engine.conditioning import Context
 from sdcolab.engine.feature import Borrow, Feature
-from sdcolab.engine.precision import autocast
+from sdcolab.engine.precision import autocast, working_dtype
 from sdcolab.engine.samplers.base import NoisePrediction
 from sdcolab.engine.schedules import NoiseTable
 
@@ -95,7 +95,7 @@ class GuidedDenoiser:
 
     def _use(self, predictor: Predictor) -> None:
         self._predictor = predictor
-        self._dtype = next(predictor.unet.parameters()).dtype  # diffusers' own ``dtype`` looks through every tensor
+        self._dtype = working_dtype(predictor.unet)  # diffusers' own ``dtype`` looks through every tensor
 
     # --- Features -----------------------------------------------------------------------------------------------------
 

@@ -150,7 +150,8 @@ class Engine:
             self.faces.require()
         lent = self.models.with_unwritten(unwritten) if unwritten else nullcontext()
         with self._turn(listener, cancel), lent, torch.inference_mode():
-            self.models.keep_only((asked.checkpoint, *asked.others.values()), unet_dtype(asked.request, self.device))
+            files, dtype = (asked.checkpoint, *asked.others.values()), unet_dtype(asked.request, self.device)
+            self.models.keep_only(files, dtype, asked.request.tuning)
             native = self.models.checkpoint(asked.checkpoint, listener).model.detected.native_size
             yield self._bench(asked.sized(native), listener, cancel, save=save), native
 

@@ -22,6 +22,7 @@ from sdcolab.core.memory_plan import (
     plan_memory,
 )
 from sdcolab.core.tensors import TensorHeader
+from sdcolab.engine.stored import FP8, Storage
 
 _OUT_OF_MEMORY_TEXTS = (
     "can't allocate memory",
@@ -91,6 +92,7 @@ def require_room(
     device: torch.device,
     dtype: torch.dtype,
     *,
+    storage: Storage = Storage.WHOLE,
     beside: int = 0,
     fastest: Placement = Placement.GPU,
 ) -> MemoryPlan:
@@ -100,13 +102,15 @@ def require_room(
     ram = memory_bytes()
     free = FreeMemory(ram=ram[1] if ram else None, vram=free_vram(device))
     mapped = path.suffix.lower() == ".safetensors" or zipfile.is_zipfile(path)
+    counts, copies = count_weights(header), storage is Storage.FP8_WITH_COPIES
     return plan_memory(
         path,
-        count_weights(header),
+        counts,
         work,
         free,
-        element_bytes=dtype.itemsize,
-        unmapped_bytes=0 if mapped else path.stat().st_size,
+        element_bytes=FP8.itemsize if storage.is_fp8 else dtype.itemsize,
+        other_bytes=dtype.itemsize,
+        unmapped_bytes=(0 if mapped else path.stat().st_size) + (counts.unet + counts.text) * 2 * copies,
         beside=beside,
         fastest=fastest,
     )

@@ -33,6 +33,7 @@ from sdcolab.core.memory_plan import Placement
 from sdcolab.core.tensors import TensorHeader, TensorInfo
 from sdcolab.engine.beside import Beside, beside
 from sdcolab.engine.convert import (
+    QUERY_KEY_VALUE,
     SIZE_CHANNELS,
     UNET_PREFIX,
     VAE_PREFIX,
@@ -55,6 +56,7 @@ from sdcolab.engine.convert import (
 from sdcolab.engine.families import FAMILIES, Family
 from sdcolab.engine.prediction import ZERO_SNR_KEY
 from sdcolab.engine.schedules import StepTables
+from sdcolab.engine.stored import Storage, Stored, to_be_stored
 from sdcolab.engine.turns import Part, Turns
 from sdcolab.engine.weights import Weights, open_weights
 
@@ -78,7 +80,8 @@ class TextEncoder:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LoadedModel:
-    """A checkpoint's UNet and text encoders on ``device`` in ``dtype``. Its VAE is loaded apart (``load_vae``).
+    """A checkpoint's UNet and text encoders on ``device``, which work in ``dtype`` and are kept as ``storage`` says.
+    Its VAE is loaded apart (``load_vae``).
 
     ``text_encoders`` are in the order in which the UNet reads them: SDXL's are CLIP ViT-L and OpenCLIP ViT-bigG.
     ``depth``: the weights, in MiDaS' names, of the network that looks how near things are, where the file has one.
@@ -97,6 +100,7 @@ class LoadedModel:
     prediction: Prediction = Prediction.EPSILON
     zero_terminal_snr: bool = False
     depth: Weights | None = None
+    storage: Storage = Storage.WHOLE
 
     @property
     def beside(self) -> Beside:
@@ -163,15 +167,17 @@ def load_checkpoint(
     placement: Placement = Placement.GPU,
     turns: Turns | None = None,
     of_texts: torch.dtype | None = None,
+    storage: Storage = Storage.WHOLE,
 ) -> LoadedModel:
     """UNet and text encoders of an open checkpoint for ``device``, where they take ``turns`` if they are placed so.
-    ``of_texts``: the type of the text encoders where it is another. Raises ``ModelError``.
+    ``of_texts``: the type of the text encoders where it is another. ``storage``: how weights are kept. Raises
+    ``ModelError``.
     """
     detected, family = check_checkpoint(weights)
     home, turns = torch.device("cpu") if placement.waits else device, turns or Turns()
-    unet = _load_unet(weights, family.layout, home, dtype)
+    unet = _load_unet(weights, family.layout, home, dtype, storage)
     text_encoders = tuple(
-        _load_text_encoder(weights, text, home, device, of_texts or dtype) for text in family.layout.texts
+        _load_text_encoder(weights, text, home, device, of_texts or dtype, storage) for text in family.layout.texts
     )
     _check_size_conditioning(weights, family.layout, unet, text_encoders)
     unet_part = Part((unet,), device, waits=placement.waits, streams=placement is Placement.STREAMED)
@@ -191,6 +197,7 @@ def load_checkpoint(
         prediction=prediction,
         zero_terminal_snr=ZERO_SNR_KEY in weights.header.tensors,
         depth=_depth_of(weights),
+        storage=storage,
     )
 
 
@@ -239,7 +246,7 @@ def _refuse_parts(weights: Weights, kind: ModelKind) -> None:
 
 
 def _load_unet(
-    weights: Weights, layout: FamilyLayout, device: torch.device, dtype: torch.dtype
+    weights: Weights, layout: FamilyLayout, device: torch.device, dtype: torch.dtype, storage: Storage
 ) -> UNet2DConditionModel:
     layers = unet_layers(weights.header.tensors)
     names = renamed(weights.header.tensors, UNET_PREFIX, unet_rename(layers))
@@ -256,7 +263,9 @@ def _load_unet(
     with without_weights():
         unet = UNet2DConditionModel(**config)
     use_doubling_upsamplers(unet)
-    return _filled(unet, weights, names, device, dtype)
+    if storage.is_fp8:
+        to_be_stored(unet)
+    return _filled(unet, weights, names, device, dtype, storage)
 
 
 _DEPTH_PREFIX = "depth_model.model."
@@ -287,7 +296,12 @@ def _check_size_conditioning(
 
 
 def _load_text_encoder(
-    weights: Weights, layout: TextLayout, home: torch.device, device: torch.device, dtype: torch.dtype
+    weights: Weights,
+    layout: TextLayout,
+    home: torch.device,
+    device: torch.device,
+    dtype: torch.dtype,
+    storage: Storage,
 ) -> TextEncoder:
     weights = _in_transformers_names(weights, layout)
     names = {name: name for name in weights.header.tensors}
@@ -298,7 +312,9 @@ def _load_text_encoder(
     with without_weights():
         module = CLIPTextModel(config)
     inner = text_model(module)
-    _filled(inner, weights, names, home, dtype)
+    if storage.is_fp8:  # OpenCLIP keeps these three in one tensor of no linear layer, which A1111 leaves as it is
+        to_be_stored(inner, without=QUERY_KEY_VALUE if layout.kind is TextKind.OPEN_CLIP else ())
+    _filled(inner, weights, names, home, dtype, storage)
     # The only buffer: not saved in files (or saved in odd types), so made again.
     positions = torch.arange(config.max_position_embeddings, device=home).expand(1, -1)
     inner.get_submodule("embeddings").register_buffer("position_ids", positions, persistent=False)
@@ -364,9 +380,15 @@ def _shapes(weights: Weights, names: Mapping[str, str]) -> Shapes:
 
 
 def _filled(
-    module: nn.Module, weights: Weights, names: Mapping[str, str], device: torch.device, dtype: torch.dtype
+    module: nn.Module,
+    weights: Weights,
+    names: Mapping[str, str],
+    device: torch.device,
+    dtype: torch.dtype,
+    storage: Storage = Storage.WHOLE,
 ) -> nn.Module:
-    """``module`` with its tensors from the file; 1x1 convolutions become linear layers where the module wants so.
+    """``module`` with its tensors from the file; 1x1 convolutions become linear layers where the module wants so, and
+    layers that are to be stored keep theirs as ``storage`` says.
 
     Raises ``ModelIncomplete`` for missing tensors and wrong shapes.
     """
@@ -377,11 +399,13 @@ def _filled(
     ]
     if wrong:
         raise _incomplete(weights, [names.get(name, name) for name in wrong])
-    tensors = {name: _moved(weights.get(names[name]).reshape(shape), device, dtype) for name, shape in expected.items()}
     owners = dict(module.named_modules())
-    for name, tensor in tensors.items():
+    for name, shape in expected.items():
         owner, _, leaf = name.rpartition(".")
-        owners[owner].register_parameter(leaf, nn.Parameter(tensor, requires_grad=False))
+        layer, tensor = owners[owner], _moved(weights.get(names[name]).reshape(shape), device, dtype)
+        if isinstance(layer, Stored):
+            tensor = layer.kept(leaf, tensor, storage)
+        layer.register_parameter(leaf, nn.Parameter(tensor, requires_grad=False))
     return module.eval()
 
 

@@ -47,11 +47,17 @@ def quick_in_bfloat16() -> bool:
     return any(asks() for asks in found if asks is not None)
 
 
+def working_dtype(module: nn.Module) -> torch.dtype:
+    """The type in which ``module`` works: that of its first weights that are not kept in 8 bits."""
+    dtypes = (weight.dtype for weight in module.parameters())
+    return next(dtype for dtype in dtypes if dtype.itemsize > 1)
+
+
 def autocast(module: nn.Module) -> AbstractContextManager[None]:
     """Mixed precision for calling ``module``: its norms and softmaxes in float32, the rest in its weights' type
     (hechos/a1111.md 0).
 
     Does nothing for a module in float32.
     """
-    weight = next(module.parameters())
-    return torch.autocast(weight.device.type, dtype=weight.dtype, enabled=weight.dtype != torch.float32)
+    device, dtype = next(module.parameters()).device, working_dtype(module)
+    return torch.autocast(device.type, dtype=dtype, enabled=dtype != torch.float32)

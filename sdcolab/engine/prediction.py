@@ -16,7 +16,7 @@ from sdcolab.core.detect import Prediction
 from sdcolab.core.errors import CannotRead
 from sdcolab.core.files import system_reason
 from sdcolab.core.tensors import TensorHeader
-from sdcolab.engine.precision import autocast
+from sdcolab.engine.precision import autocast, working_dtype
 
 V_KEY = "v_pred"
 """A tensor of any shape, of which only the name counts: the UNet predicts v."""
@@ -51,12 +51,10 @@ def probed_prediction(unet: UNet2DConditionModel) -> Prediction:
     """What the answer to a plain input of nearly pure noise tells: a model of the noise gives back its input, one of v
     about the negative image.
     """
-    weight = next(unet.parameters())
-    x = torch.full(
-        (1, unet.config.in_channels, _PROBE_SIDE, _PROBE_SIDE), _PROBE_LEVEL, device=weight.device, dtype=weight.dtype
-    )
+    device, side = next(unet.parameters()).device, _PROBE_SIDE
+    x = torch.full((1, unet.config.in_channels, side, side), _PROBE_LEVEL, device=device, dtype=working_dtype(unet))
     context = x.new_full((1, _PROBE_TOKENS, unet.config.cross_attention_dim), _PROBE_LEVEL)
-    timestep = torch.tensor([_PROBE_TIMESTEP], device=weight.device)
+    timestep = torch.tensor([_PROBE_TIMESTEP], device=device)
     with autocast(unet):
         output = unet(x, timestep, context, return_dict=False)[0]
     return Prediction.V if float((output.float() - x.float()).mean()) < _PROBE_LIMIT else Prediction.EPSILON

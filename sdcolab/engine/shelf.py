@@ -20,6 +20,7 @@ from sdcolab.core.library import ModelFile
 from sdcolab.core.memory_plan import ONE_MODEL, MemoryChoice, MemoryPlan, WorkMemory, count_weights
 from sdcolab.core.result import Unwritten
 from sdcolab.core.tensors import header_if_told
+from sdcolab.core.tuning import Tuning
 from sdcolab.engine.conditioning import TextConditioner
 from sdcolab.engine.hashes import HashCache
 from sdcolab.engine.kept import Kept
@@ -27,9 +28,12 @@ from sdcolab.engine.memory import require_room
 from sdcolab.engine.models import LoadedModel, check_checkpoint, load_checkpoint, vae_of
 from sdcolab.engine.precision import weights_dtype
 from sdcolab.engine.preview import PreviewModel, PreviewSource
+from sdcolab.engine.stored import Storage, storage_of
 from sdcolab.engine.tiny_vae import TinyDecoder, TinyEncoder, TinyFiles, find_tiny, load_tiny_decoder, load_tiny_encoder
 from sdcolab.engine.turns import Part, Turns
 from sdcolab.engine.weights import Stamp, Weights, open_weights, stamp_of
+
+NEUTRAL = Tuning()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,6 +93,7 @@ class ModelShelf:
         self._together: tuple[ModelFile, ...] = ()
         self._whole: set[Stamp] = set()
         self._unets = weights_dtype(device)
+        self._tuning = NEUTRAL
         self._unwritten: dict[Path, tuple[Stamp, Unwritten]] = {}
 
     @contextmanager
@@ -117,14 +122,13 @@ class ModelShelf:
         """Those in memory."""
         return tuple(self._vaes.values())
 
-    def keep_only(self, files: Sequence[ModelFile], unets: torch.dtype | None = None) -> None:
-        """A request comes for ``files`` with their UNets in the type ``unets`` (None: the device's): if any has yet to
-        be loaded, let go of every checkpoint that is none of them nor of the last used that may stay, and of its VAE.
+    def keep_only(self, files: Sequence[ModelFile], unets: torch.dtype | None = None, tuning: Tuning = NEUTRAL) -> None:
+        """A request comes for ``files`` with their UNets in the type ``unets`` (None: the device's), kept as ``tuning``
+        says: if any has yet to be loaded, let go of every checkpoint that is none of them nor of the last used that may
+        stay, and of its VAE.
         """
-        self._unets = unets or weights_dtype(self.device)
-        self._checkpoints = {
-            stamp: one for stamp, one in self._checkpoints.items() if one.model.dtype == self._dtype(stamp)
-        }
+        self._unets, self._tuning = unets or weights_dtype(self.device), tuning
+        self._checkpoints = {stamp: one for stamp, one in self._checkpoints.items() if self._as_wanted(stamp, one)}
         wanted = {self._stamp(file) for file in files}
         if not wanted <= self._checkpoints.keys():
             others = [stamp for stamp in self._checkpoints if stamp not in wanted]
@@ -166,10 +170,11 @@ class ModelShelf:
             facts = unwritten.facts if unwritten else ()
             _, family = check_checkpoint(weights)
             dtype = self._dtype(stamp)
-            plan = self._room_for(file, weights, family.work, dtype)
+            storage = storage_of(self._tuning, family.id)
+            plan = self._room_for(file, weights, family.work, dtype, storage)
             # Text encoders cost little, and rounding them to bfloat16 costs likeness.
             of_texts = torch.promote_types(dtype, weights_dtype(self.device))
-            model = load_checkpoint(weights, self.device, dtype, plan.placement, self._turns, of_texts)
+            model = load_checkpoint(weights, self.device, dtype, plan.placement, self._turns, of_texts, storage)
             self._checkpoints[stamp] = Checkpoint(file, stamp, model, TextConditioner(model), digest, Kept(), facts)
         self._checkpoints[stamp] = self._checkpoints.pop(stamp)  # in the order of their last use
         return self._checkpoints[stamp]
@@ -224,13 +229,20 @@ class ModelShelf:
         weights: Weights = self._unwritten[path][1].weights if path in self._unwritten else open_weights(path)
         return weights
 
+    def _as_wanted(self, stamp: Stamp, one: Checkpoint) -> bool:
+        """Whether what was loaded is kept as the request at work wants."""
+        model = one.model
+        return model.dtype == self._dtype(stamp) and model.storage is storage_of(self._tuning, model.family.id)
+
     def _dtype(self, stamp: Stamp) -> torch.dtype:
         return torch.float32 if stamp in self._whole else self._unets
 
-    def _room_for(self, file: ModelFile, weights: Weights, work: WorkMemory, dtype: torch.dtype) -> MemoryPlan:
-        """How the new one is placed in ``dtype``. Others go if it does not fit beside them, those of the same request
-        last; those that are not of it must leave room to work without any saving. Raises ``ModelTooBigForCard`` or
-        ``ModelTooBigForRam``.
+    def _room_for(
+        self, file: ModelFile, weights: Weights, work: WorkMemory, dtype: torch.dtype, storage: Storage
+    ) -> MemoryPlan:
+        """How the new one is placed in ``dtype`` and ``storage``. Others go if it does not fit beside them, those of
+        the same request last; those that are not of it must leave room to work without any saving. Raises
+        ``ModelTooBigForCard`` or ``ModelTooBigForRam``.
         """
         self._turns.clear()
         waiting = [other for other in self._together if self._stamp(other) not in self._checkpoints and other != file]
@@ -247,6 +259,7 @@ class ModelShelf:
                     work if alone else replace(work, least=work.comfortable),
                     self.device,
                     dtype,
+                    storage=storage,
                     beside=beside,
                     fastest=self._memory.fastest,
                 )

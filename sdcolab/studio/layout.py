@@ -556,6 +556,8 @@ GENERATION: tuple[Section, ...] = (
                 "noise_schedule",
                 "vae_encoder",
                 "vae_decoder",
+                "fp8",
+                "cache_fp16",
                 "downcast_alphas",
             ),
             _tuning(

@@ -21,6 +21,7 @@ from sdcolab.core.codec import from_json, to_json
 from sdcolab.core.fields import Field, parts_of, table_of, value_at, with_values
 from sdcolab.core.infotext import EngineFacts, parse, to_request, write
 from sdcolab.core.request import GenerationRequest
+from sdcolab.core.tuning import Fp8
 from sdcolab.core.words import FIELD_WORDS, PART_LABELS
 
 PACKAGE = Path(__file__).parents[2] / "sdcolab"
@@ -86,6 +87,7 @@ COMPANIONS: Mapping[str, Mapping[str, Any]] = {
     "init.inpaint.blur_x": {"init.inpaint.blur_y": 1},
     "init.inpaint.blur_y": {"init.inpaint.blur_x": 1},
     "tuning.ensd": {"tuning.eta": 0.5},
+    "tuning.cache_fp16": {"tuning.fp8": Fp8.ENABLE},
 }
 """What a field needs beside it to mean anything."""
 

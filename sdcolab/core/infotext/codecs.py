@@ -19,7 +19,7 @@ from sdcolab.core.infotext.dialects import size_of
 from sdcolab.core.prompt import strip_comments
 from sdcolab.core.regions import regions_from_text, regions_text
 from sdcolab.core.request import INSIDE, SAME, GenerationRequest
-from sdcolab.core.tuning import Emphasis
+from sdcolab.core.tuning import Emphasis, Fp8
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class EngineFacts:
     their path ("units.0.model"): name and hash. ``schedule`` and ``hires_schedule`` are the labels of the schedules
     that were used. ``extra`` are further fields in order; one that repeats a label takes its place. ``uses_ensd``: the
     sampler draws noise that ENSD changes. ``inpainting``: the checkpoint reads a mask; ``editing``: it reads the
-    picture that it edits.
+    picture that it edits (None: nobody knows); ``fp8``: it is kept in 8 bits where the request says so.
     """
 
     version: str
@@ -48,7 +48,8 @@ class EngineFacts:
     refiner_model_hash: str = ""
     uses_ensd: bool = True
     inpainting: bool = False
-    editing: bool = False
+    editing: bool | None = None
+    fp8: bool = True
     titles: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
     def title_of(self, path: str, name: str) -> str:
@@ -189,7 +190,17 @@ def _write_condition_weight(writing: Writing, part: Any, fields: Fields) -> str:
 
 
 def _write_image_cfg_scale(writing: Writing, part: Any, fields: Fields) -> str:
-    return (_write_always if writing.facts.editing else _write_plain)(writing, part, fields)
+    """As A1111: of models that edit, always, and never of others."""
+    editing = writing.facts.editing
+    if editing is None:
+        return _write_plain(writing, part, fields)
+    return _write_always(writing, part, fields) if editing else ""
+
+
+def _write_fp8(writing: Writing, part: Any, fields: Fields) -> str:
+    """Both are said where weights are kept so, as A1111 does."""
+    kept = part.fp8 is not Fp8.DISABLE and writing.facts.fp8
+    return _write_always(writing, part, fields) if kept else ""
 
 
 # --- What the engine knows better ---------------------------------------------------------------------------------
@@ -302,6 +313,7 @@ CODECS: Mapping[str, Codec] = {
     "unlike_first": Codec(_write_unlike_first, lambda text, _fields: (_same(text),)),
     "unless_resized": Codec(_write_unless_resized),
     "regions": Codec(_write_regions, _read_regions, several=True),
+    "fp8": Codec(_write_fp8, unsaid=True),
     "emphasis": Codec(_write_emphasis),
     "ensd": Codec(_write_ensd),
 }

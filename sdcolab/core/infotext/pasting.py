@@ -139,7 +139,7 @@ _INFORMATION = frozenset(
     {
         *("model hash", "vae hash", "lora hashes", "ti hashes", "hashes", "version", "user", "created date"),
         *("batch size", "batch pos", "init image hash", "original size", "template", "negative template"),
-        *("adetailer version", "civitai metadata", "cache fp16 weight for lora", OLD_KARRAS),
+        *("adetailer version", "civitai metadata", OLD_KARRAS),
         *("time taken", "low vram", "freeu_enabled", "freeu enabled", "app", "backend", "pipeline", "operations"),
         *("generator", "ml compute unit", "seed mode", "workflow", "engine", "quantity", "generation time"),
     }

@@ -123,7 +123,7 @@ class IpAdapter:
         query, key, value = (x.unflatten(2, (heads, -1)).transpose(1, 2) for x in (query, key, value))
         out = nn.functional.scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(2)
         last: Tensor = attention.get_submodule("to_out.0").get_parameter("weight")
-        return nn.functional.linear(out, last)
+        return nn.functional.linear(out, last.to(out.dtype))  # it may be kept in 8 bits
 
 
 def load_ip_adapter(weights: Weights, device: torch.device, dtype: torch.dtype) -> IpAdapter:

@@ -58,6 +58,7 @@ from sdcolab.engine.lora_tags import LoraUse, Warn, by_area, loras_in
 from sdcolab.engine.memory import is_out_of_memory
 from sdcolab.engine.models import LoadedModel, text_model
 from sdcolab.engine.shelf import Checkpoint
+from sdcolab.engine.stored import Stored
 from sdcolab.engine.turns import Turns
 from sdcolab.engine.vectors import LoadedEmbedding, Vocabulary, names_in, vectors_in
 from sdcolab.engine.weights import Stamp, Weights, open_weights, stamp_of
@@ -297,6 +298,7 @@ class LoraMerger:
 
     def __init__(self, model: LoadedModel) -> None:
         self._family = model.detected.family
+        self._dtype = model.dtype
         self._targets = dict(_targets(model))
         self._parts = {target.module: target.part for target in self._targets.values()}
         self._merged: dict[nn.Module, _Merged] = {}
@@ -359,7 +361,7 @@ class LoraMerger:
 
     def _change(self, module: nn.Module, one: Contribution) -> LayerChange:
         weight = _weight_of(module)
-        tensors = one.file.tensors(one.layer, torch.device("cpu"), weight.dtype)
+        tensors = one.file.tensors(one.layer, torch.device("cpu"), self._type_of(weight))
         factors = plain_factors(tensors, weight, one.dyn)
         if factors is not None:
             return LayerChange(module, factors[0] * one.multiplier, factors[1])
@@ -426,10 +428,10 @@ class LoraMerger:
                 self._merge(module, before, contributions)
 
     def _merge(self, module: nn.Module, before: _Merged, contributions: tuple[Contribution, ...]) -> None:
-        now, done = _weight_of(module), len(before.contributions)
+        now, done = module.get_parameter("weight").data, len(before.contributions)
         room = _writable(now, before)
         try:
-            if done and contributions[:done] == before.contributions:
+            if done and contributions[:done] == before.contributions and now.dtype == before.weight.dtype:
                 merged = self._added(module, contributions[done:], before, now, _bias_of(module), room)
             else:
                 merged = self._added(module, contributions, before, *_moved(before, now.device), room)
@@ -460,7 +462,7 @@ class LoraMerger:
     ) -> tuple[Tensor, Tensor | None]:
         """Weight and bias after one file, in the model's type."""
         file, layer, multiplier = contribution.file, contribution.layer, contribution.multiplier
-        tensors, whole = file.tensors(layer, weight.device, weight.dtype), weight.float()
+        tensors, whole = file.tensors(layer, weight.device, self._type_of(weight)), weight.float()
         factors = plain_factors(tensors, whole, contribution.dyn)
         if factors is not None:  # the same as below in a third of the time
             flat = None if room is None else room.flatten(1)
@@ -483,6 +485,11 @@ class LoraMerger:
             start = torch.zeros_like(bias_added) if bias is None else bias.float()
             bias = torch.add(start, bias_added, alpha=multiplier).to(weight.dtype)
         return weight, bias
+
+    def _type_of(self, weight: Tensor) -> torch.dtype:
+        """The type whose numbers a file's tensors get that are added to ``weight``: the model's where that is kept in 8
+        bits."""
+        return weight.dtype if weight.dtype.itemsize > 1 else self._dtype
 
 
 @contextmanager
@@ -549,11 +556,16 @@ def _has_weight(module: nn.Module) -> bool:
 
 
 def _weight_of(module: nn.Module) -> Tensor:
+    """What files are added to: of weights kept in 8 bits the copy, where there is one (hechos/a1111.md 10.2)."""
+    if isinstance(module, Stored) and "weight" in module.copies:
+        return module.copies["weight"]
     weight: Tensor = module.get_parameter("weight").data
     return weight
 
 
 def _bias_of(module: nn.Module) -> Tensor | None:
+    if isinstance(module, Stored) and "bias" in module.copies:
+        return module.copies["bias"]
     bias = getattr(module, "bias", None)
     return bias.data if isinstance(bias, nn.Parameter) else None
 
@@ -576,7 +588,7 @@ def _set(module: nn.Module, weight: Tensor, bias: Tensor | None) -> None:
 
 def _replace(parameter: nn.Parameter, tensor: Tensor) -> None:
     if parameter.device.type == "cpu":
-        parameter.data = tensor
+        parameter.data = tensor.to(parameter.dtype)  # another one than the merge's where it is kept in 8 bits
     else:
         parameter.data.copy_(tensor)
 

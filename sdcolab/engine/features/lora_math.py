@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from sdcolab.engine.beside import Beside
+
 LayerTensors = Mapping[str, Tensor]
 """One layer's float32 tensors by our names (``lora_names``)."""
 
@@ -82,14 +84,19 @@ def plain_factors(tensors: LayerTensors, weight: Tensor, dyn: int | None = None)
     return up * _scale(tensors, columns.shape[0]), columns
 
 
+_LATENT = 4
+_READING_MORE = frozenset(_LATENT + kind.channels(_LATENT) for kind in Beside) - {_LATENT}
+
+
 def fitted(change: Tensor, weight: Tensor) -> Tensor:
-    """``change`` in the weight's shape: 1x1 convolutions and linear layers are the same; the 9 input channels of
-    inpainting models get zeros after the 4 of a plain one.
+    """``change`` in the weight's shape: 1x1 convolutions and linear layers are the same; the input channels that
+    models read beside the latents (``engine.beside``) get zeros after the 4 of a plain one.
 
     Raises ``Misfit``.
     """
-    if change.dim() == 4 and weight.dim() == 4 and change.shape[1] == 4 and weight.shape[1] == 9:
-        change = torch.cat([change, change.new_zeros(change.shape[0], 5, *change.shape[2:])], dim=1)
+    if change.dim() == 4 and weight.dim() == 4 and change.shape[1] == _LATENT and weight.shape[1] in _READING_MORE:
+        more = weight.shape[1] - _LATENT
+        change = torch.cat([change, change.new_zeros(change.shape[0], more, *change.shape[2:])], dim=1)
     sides, wanted = list(change.shape), list(weight.shape)
     if change.numel() != weight.numel() or sides[:2] != wanted[:2]:
         raise Misfit(f"{sides} {wanted}")

@@ -36,7 +36,7 @@ _SIDES = frozenset({"width", "height"})
 _OWN_SCRIPTS = frozenset(
     {"refiner", "seed", "sampler", "comments", "extra options", "hypertile", "soft inpainting", "api payload"}
 )
-"""Always-on scripts that come with A1111; what the first three say has fields of its own."""
+"""Always-on scripts that come with A1111; what the first three and soft inpainting say has fields of its own."""
 
 
 def tolerant(payload: Mapping[str, Any], kind: Kind, warn: Warn) -> dict[str, Any]:
@@ -111,13 +111,19 @@ def _without_own_scripts(payload: dict[str, Any]) -> dict[str, Any]:
         return payload
     own = {title.casefold(): given for title, given in scripts.items() if title.casefold() in _OWN_SCRIPTS}
     said: dict[str, Any] = {}
-    for title, read in (("sampler", _sampler), ("seed", _seed), ("refiner", _refiner)):
+    readers = (("sampler", _sampler), ("seed", _seed), ("refiner", _refiner), ("soft inpainting", _soft))
+    for title, read in readers:
         given = own.get(title)
         args = given.get("args") if isinstance(given, dict) else None
         if isinstance(args, list):
             said |= {name: value for name, value in read(args).items() if value is not None}
     others = {title: given for title, given in scripts.items() if title.casefold() not in own}
     return payload | said | {"alwayson_scripts": others}
+
+
+def _soft(args: list[Any]) -> dict[str, Any]:
+    names = ("inpainting", "bias", "preservation", "contrast", "influence", "threshold", "difference")
+    return dict(zip((f"soft_{name}" for name in names), args, strict=False))
 
 
 def _sampler(args: list[Any]) -> dict[str, Any]:

@@ -192,6 +192,11 @@ class Inpaint:
     ``rounded``: the mask of the latents is hard. ``condition_weight`` 0..1: how much an inpainting checkpoint is told
     to forget under the mask. ``overlay``: put the untouched original back around the mask.
     ``latent_mask``: what of the latents is made anew where that is not the mask itself, at the size that is worked on.
+
+    ``soft``: what the mask half covers is mixed of old and new (``engine.pictures.softness``), and no mask is hard.
+    ``soft_bias`` above 1: the old is kept more at high noise levels; ``soft_preservation``: how much it is;
+    ``soft_contrast``: how much of it the mixture keeps. The original goes back where the result is nearer to it than
+    ``soft_threshold``, as sharply as ``soft_difference``, and as the mask says with ``soft_influence`` (0..1).
     """
 
     mask: Image.Image = field(metadata=facts(api=("mask",), control="mask"))
@@ -217,6 +222,49 @@ class Inpaint:
     )
     overlay: bool = fact(True, key="overlay_inpaint")
     latent_mask: Image.Image | None = fact(None, control="mask")
+    soft: bool = fact(False, label="Soft inpainting enabled", api=("soft_inpainting",))
+    soft_bias: float = fact(
+        1.0, low=0, high=8, step=0.1, label="Soft inpainting schedule bias", codec="soft", api=("soft_bias",)
+    )
+    soft_preservation: float = fact(
+        0.5,
+        low=0,
+        high=8,
+        step=0.05,
+        label="Soft inpainting preservation strength",
+        codec="soft",
+        api=("soft_preservation",),
+    )
+    soft_contrast: float = fact(
+        4.0,
+        low=1,
+        high=32,
+        step=0.5,
+        label="Soft inpainting transition contrast boost",
+        codec="soft",
+        api=("soft_contrast",),
+    )
+    soft_influence: float = fact(
+        0.0, low=0, high=1, step=0.05, label="Soft inpainting mask influence", codec="soft", api=("soft_influence",)
+    )
+    soft_threshold: float = fact(
+        0.5,
+        low=0,
+        high=8,
+        step=0.25,
+        label="Soft inpainting difference threshold",
+        codec="soft",
+        api=("soft_threshold",),
+    )
+    soft_difference: float = fact(
+        2.0,
+        low=0,
+        high=8,
+        step=0.25,
+        label="Soft inpainting difference contrast",
+        codec="soft",
+        api=("soft_difference",),
+    )
 
     def __post_init__(self) -> None:
         check(self, "init.inpaint")

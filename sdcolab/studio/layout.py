@@ -387,6 +387,16 @@ GENERATION: tuple[Section, ...] = (
                         ("init.inpaint.overlay", "init.inpaint.rounded", "init.inpaint.condition_weight"),
                         folded=True,
                     ),
+                    Section(
+                        "mask-soft",
+                        (
+                            "init.inpaint.soft",
+                            ("init.inpaint.soft_bias", "init.inpaint.soft_preservation"),
+                            ("init.inpaint.soft_contrast", "init.inpaint.soft_influence"),
+                            ("init.inpaint.soft_threshold", "init.inpaint.soft_difference"),
+                        ),
+                        folded=True,
+                    ),
                 ),
             ),
             Section(

@@ -34,7 +34,16 @@ from sdcolab.core.request import (
     ResizeMode,
     Variation,
 )
-from sdcolab.core.tuning import CpuPrecision, Emphasis, NoiseSchedule, Tuning, UniPCSkipType, UniPCVariant, VaeMethod
+from sdcolab.core.tuning import (
+    CpuPrecision,
+    Emphasis,
+    Fp8,
+    NoiseSchedule,
+    Tuning,
+    UniPCSkipType,
+    UniPCVariant,
+    VaeMethod,
+)
 from sdcolab.core.words import explain
 
 DEFAULT = GenerationRequest(sampler="Euler", steps=50, cfg_scale=7.0, width=512, height=512)
@@ -287,6 +296,7 @@ def test_inpaint_fields(field: str, value: Any, attribute: str, expected: Any) -
 
 
 TUNING_EXAMPLES: Mapping[str, Any] = {
+    "fp8": Fp8.ENABLE,
     "emphasis": Emphasis.NO_NORM,
     "comma_backtrack": 0,
     "ensd": 31337,
@@ -365,6 +375,28 @@ def test_networks_can_be_left_out() -> None:
     request = txt2img(prompt="un gato <lora:a:1>", disable_extra_networks=True)
     assert request.prompt == "un gato "
     assert txt2img(prompt="un gato <lora:a:1>").prompt == "un gato <lora:a:1>"
+
+
+def test_what_a1111s_soft_inpainting_says_has_fields() -> None:
+    payload = {"init_images": [PICTURE], "mask": PICTURE}
+    scripts = {"Soft Inpainting": {"args": [True, 1.5, 0.3, 8, 0.25, 1, 3]}}
+    request = request_from_payload(tolerant(payload | {"alwayson_scripts": scripts}, "img2img", pytest.fail), "img2img")
+    assert request.init is not None
+    inpaint = request.init.inpaint
+    assert inpaint is not None
+    told = (inpaint.soft, inpaint.soft_bias, inpaint.soft_preservation, inpaint.soft_contrast)
+    assert (told, inpaint.soft_influence) == ((True, 1.5, 0.3, 8.0), 0.25)
+    assert (inpaint.soft_threshold, inpaint.soft_difference) == (1.0, 3.0)
+
+
+def test_settings_of_models_in_8_bits() -> None:
+    asked = txt2img(override_settings={"fp8_storage": "Enable for SDXL", "cache_fp16_weight": True}).tuning
+    assert (asked.fp8, asked.cache_fp16) == (Fp8.SDXL, True)
+
+
+def test_the_pull_of_the_picture() -> None:
+    pulls = [img2img(**given).init for given in ({}, {"image_cfg_scale": None}, {"image_cfg_scale": 2.5})]
+    assert [init and init.image_cfg_scale for init in pulls] == [1.0, 1.0, 2.5]  # A1111's None pulls as 1 does
 
 
 def test_unknown_fields_and_empty_scripts_are_ignored() -> None:

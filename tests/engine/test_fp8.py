@@ -117,7 +117,7 @@ def test_nearly_the_same_picture_and_the_infotext_tells(demo_engine: Engine) -> 
     plain = demo_engine.generate(PLAIN, save=False).images[0]
     small = demo_engine.generate(IN_FP8, save=False).images[0]
     far = np.abs(np.asarray(small.image, np.int16) - np.asarray(plain.image, np.int16))
-    assert 0 < far.mean() < 8  # 3 bits of mantissa: of another kind than the rounding of halves
+    assert 0 < far.mean() < 3  # of 255; 0.5 to 1.2 with other prompts
     assert "FP8 weight: Enable, Cache FP16 weight for LoRA: False" in small.infotext
     assert "FP8" not in plain.infotext
     pasted = infotext.to_request(infotext.parse(small.infotext))

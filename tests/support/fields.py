@@ -87,6 +87,10 @@ COMPANIONS: Mapping[str, Mapping[str, Any]] = {
     "init.inpaint.blur_x": {"init.inpaint.blur_y": 1},
     "init.inpaint.blur_y": {"init.inpaint.blur_x": 1},
     "tuning.ensd": {"tuning.eta": 0.5},
+    **{
+        f"init.inpaint.soft_{name}": {"init.inpaint.soft": True}
+        for name in ("bias", "preservation", "contrast", "influence", "threshold", "difference")
+    },
     "tuning.cache_fp16": {"tuning.fp8": Fp8.ENABLE},
 }
 """What a field needs beside it to mean anything."""

@@ -184,6 +184,10 @@ def _write_padding(writing: Writing, part: Any, fields: Fields) -> str:
     return _write_always(writing, part, fields) if part.only_masked else ""
 
 
+def _write_soft(writing: Writing, part: Any, fields: Fields) -> str:
+    return _write_always(writing, part, fields) if part.soft else ""
+
+
 def _write_condition_weight(writing: Writing, part: Any, fields: Fields) -> str:
     written = _write_always(writing, part, fields)
     return written if writing.facts.inpainting else _write_plain(writing, part, fields)
@@ -301,6 +305,7 @@ CODECS: Mapping[str, Codec] = {
     "faces": Codec(*_one_of_two(GFPGAN, "None"), unsaid=True),
     "on": Codec(_write_on, absent=(False,)),
     "padding": Codec(_write_padding),
+    "soft": Codec(_write_soft),
     "condition_weight": Codec(_write_condition_weight),
     "image_cfg_scale": Codec(_write_image_cfg_scale),
     "seed": Codec(_write_seed),

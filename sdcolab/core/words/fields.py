@@ -126,6 +126,29 @@ _GROUPS: Mapping[str, Mapping[str, Words]] = {
         "init.inpaint.rounded": Words("Máscara de bordes duros", option="mascara-dura"),
         "init.inpaint.condition_weight": Words("Peso de la máscara en modelos de inpainting", option="peso-mascara"),
     },
+    "Inpaint suave": {
+        "init.inpaint.soft": Words(
+            "Inpaint suave (soft inpainting)",
+            "Lo nuevo se funde con lo de antes; usa mucho desenfoque de la máscara",
+            option="inpaint-suave",
+        ),
+        "init.inpaint.soft_bias": Words(
+            "Cuándo se conserva lo de antes", "Más de 1 = sobre todo en los primeros pasos", option="suave-cuando"
+        ),
+        "init.inpaint.soft_preservation": Words("Cuánto se conserva lo de antes", option="suave-conservar"),
+        "init.inpaint.soft_contrast": Words(
+            "Contraste de la transición", "Más alto = menos apagada la mezcla", option="suave-contraste"
+        ),
+        "init.inpaint.soft_influence": Words(
+            "Peso de la máscara al juntar", "0 = solo cuenta cuánto cambió la imagen", option="suave-mascara"
+        ),
+        "init.inpaint.soft_threshold": Words(
+            "Umbral de diferencia", "Cuánto puede cambiar y quedarse lo de antes", option="suave-umbral"
+        ),
+        "init.inpaint.soft_difference": Words(
+            "Contraste de la diferencia", "Más alto = borde más marcado", option="suave-borde"
+        ),
+    },
     "Refiner": {
         "refiner.checkpoint": Words("Modelo refiner", option="refiner"),
         "refiner.switch_at": Words(

@@ -34,6 +34,7 @@ NAMES_TO_READ: Mapping[str, str] = {"Automatic": "Automático", "None": "Ninguno
 SECTION_TITLES: Mapping[str, str] = {
     "source": "Imagen inicial",
     "mask-more": "Más sobre la máscara",
+    "mask-soft": "Inpaint suave",
     "init-more": "Más sobre la imagen inicial",
     "hires-more": "Más opciones de Hires fix",
     "controlnet-more": "Más opciones de la unidad",

@@ -34,7 +34,8 @@ from sdcolab.engine.pictures.masks import (
     soft_mask,
     without_masked,
 )
-from sdcolab.engine.pictures.overlays import composed, filled, overlay, whole_picture_overlay_mask
+from sdcolab.engine.pictures.overlays import composed, filled, overlay, uncropped, whole_picture_overlay_mask
+from sdcolab.engine.pictures.softness import at_level, changed_mask, mixed, overlay_mask
 from sdcolab.engine.plan import Batch, GenerationPlan
 from sdcolab.engine.upscale.upscalers import Upscaler, upscalers_in
 
@@ -47,7 +48,7 @@ class FromPictures(Feature):
 
     def __init__(self, request: GenerationRequest, init: InitImage, upscaler: Upscaler) -> None:
         self._request = request
-        self._init = init
+        self._init = init = _unrounded(init)
         self._upscaler = upscaler
         self._first = 0
         self._arranged: tuple[Arranged, ...] = ()
@@ -97,7 +98,9 @@ class FromPictures(Feature):
         first = of.batch.first - self._first
         latents = latents.part(slice(first, first + len(of.batch.seeds))).with_content(opening.noise)
         classic, origin = self._request.tuning.classic_inpainting, self._request.noise_origin
-        self._kept = KeptPart(latents, None if classic else passing_noise(origin, of.batch.seeds, latents.latents))
+        soft = self._init.inpaint if self._init.inpaint and self._init.inpaint.soft else None
+        noise = None if classic else passing_noise(origin, of.batch.seeds, latents.latents)
+        self._kept = KeptPart(latents, noise, soft)
         return replace(opening, noise=opening.noise * self._init.noise_multiplier, init=latents.latents)
 
     def before_model(self, x: Tensor, step: Step) -> Tensor:
@@ -107,9 +110,17 @@ class FromPictures(Feature):
         return image if self._kept is None else self._kept.after(image, step)
 
     def end(self, samples: Tensor, of: Round) -> Tensor:
-        """The kept part as it was."""
-        del of
-        return samples if self._kept is None else self._kept.init.blend(samples)
+        """The kept part as it was. With a soft mask it is what the steps made of it, and the original goes back over
+        the picture where that is much the same."""
+        kept = self._kept
+        if kept is None or kept.soft is None or kept.init.paint is None:
+            return samples if kept is None else kept.init.blend(samples)
+        for row, (before, after) in enumerate(zip(kept.init.latents, samples, strict=True)):
+            place = of.batch.first - self._first + row
+            changed = changed_mask(before, after, kept.init.paint[0, 0], kept.soft)
+            softened = self._arranged[place].softened(overlay_mask(changed, of.one.size.width, of.one.size.height))
+            self._arranged = (*self._arranged[:place], softened, *self._arranged[place + 1 :])
+        return samples
 
     def after_decode(self, picture: Image.Image, index: int) -> Image.Image:
         """With the initial picture's colours and untouched parts, as asked for."""
@@ -123,7 +134,8 @@ class FromPictures(Feature):
 class Arranged:
     """One initial picture (RGB) ready for the VAE, its ``mask`` (L, same size; None: no inpainting), and what goes
     back over the result: ``overlaid`` (RGBA) and, when only the masked area is worked on, the ``box`` of it.
-    ``latent_mask`` (L) is what of the latents is made anew, where that is not the mask.
+    ``latent_mask`` (L) is what of the latents is made anew, where that is not the mask; ``whole`` (RGB) is what
+    ``overlaid`` was cut out of.
     """
 
     picture: Image.Image
@@ -131,11 +143,19 @@ class Arranged:
     overlaid: Image.Image | None
     box: Box | None
     latent_mask: Image.Image | None = None
+    whole: Image.Image | None = None
 
     @property
     def anew(self) -> Image.Image | None:
         """What of the latents is made anew."""
         return self.latent_mask or self.mask
+
+    def softened(self, mask: Image.Image) -> Arranged:
+        """The same with what goes back over the result where ``mask`` (L, of the size that is worked on) is black."""
+        if self.overlaid is None or self.whole is None:
+            return self
+        placed = uncropped(mask, self.whole.size, self.box).convert("L") if self.box else mask
+        return replace(self, overlaid=overlay(self.whole, placed))
 
     def finished(self, result: Image.Image) -> Image.Image:
         """``result`` (RGB) with the untouched part of the original around it."""
@@ -155,7 +175,7 @@ def arrange(init: InitImage, index: int, width: int, height: int, enlarge: Enlar
             kept = overlay(picture, mask) if inpaint.overlay else None
             small = resize(picture.crop(box), width, height, ResizeMode.FILL, enlarge)
             small_mask = resize(mask.crop(box), width, height, ResizeMode.FILL)
-            return _with_content(Arranged(small, small_mask, kept, box), inpaint)
+            return _with_content(Arranged(small, small_mask, kept, box, whole=picture), inpaint)
         mask = None
     resized = picture if init.resize_mode is ResizeMode.LATENT else resize(picture, width, height, mode, enlarge)
     if inpaint is None or mask is None:
@@ -164,7 +184,13 @@ def arrange(init: InitImage, index: int, width: int, height: int, enlarge: Enlar
     over = resized if resized.size == mask.size else resize(picture, width, height, mode, enlarge)
     kept = overlay(over, whole_picture_overlay_mask(mask)) if inpaint.overlay else None
     anew = inpaint.latent_mask and resize(inpaint.latent_mask.convert("L"), width, height, mode)
-    return _with_content(Arranged(resized, mask, kept, None, anew), inpaint)
+    return _with_content(Arranged(resized, mask, kept, None, anew, over), inpaint)
+
+
+def _unrounded(init: InitImage) -> InitImage:
+    """``init`` with soft masks where they are to be soft."""
+    inpaint = init.inpaint
+    return replace(init, inpaint=replace(inpaint, rounded=False)) if inpaint and inpaint.soft else init
 
 
 def _with_content(arranged: Arranged, inpaint: Inpaint) -> Arranged:
@@ -208,11 +234,12 @@ class InitLatents:
 class KeptPart:
     """With ``noise``, which gives a new draw [B, C, h, w] each time, the kept part is at every call itself at that
     call's noise level (Forge; hechos/a1111.md 13). Without, it goes its own way for samplers on sigmas and is free of
-    noise for samplers on timesteps (A1111; 3.7).
+    noise for samplers on timesteps (A1111; 3.7). With ``soft`` what is half kept is mixed at every call.
     """
 
     init: InitLatents
     noise: Callable[[], Tensor] | None
+    soft: Inpaint | None = None
 
     def before(self, x: Tensor, step: Step) -> Tensor:
         """``x`` [B, C, h, w] with the kept part put back at the step's level."""
@@ -220,13 +247,20 @@ class KeptPart:
             return x
         if self.noise is not None:
             return self.init.blend(x, self.init.latents * step.signal + self.noise() * step.deviation)
-        return self.init.blend(x) if step.by_timesteps else x
+        return self._blend(x, step) if step.by_timesteps else x
 
     def after(self, image: Tensor, step: Step) -> Tensor:
         """The predicted ``image`` [B, C, h, w] with the kept part put back."""
         if self.init.paint is None or (self.noise is None and step.by_timesteps):
             return image
-        return self.init.blend(image)
+        return self._blend(image, step)
+
+    def _blend(self, samples: Tensor, step: Step) -> Tensor:
+        """To A1111 the noise level of samplers on timesteps is the timestep, here too."""
+        if self.soft is None or self.init.paint is None:
+            return self.init.blend(samples)
+        level = step.t if step.by_timesteps and self.noise is None else step.sigma
+        return mixed(self.init.latents, samples, at_level(self.init.paint, level, self.soft), self.soft)
 
 
 def encoded(

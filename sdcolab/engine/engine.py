@@ -35,7 +35,7 @@ from sdcolab.engine.features import FEATURES
 from sdcolab.engine.hashes import HashCache
 from sdcolab.engine.kept import Kept
 from sdcolab.engine.plan import make_plan
-from sdcolab.engine.precision import quick_in_bfloat16, settled, unet_dtype
+from sdcolab.engine.precision import quick_in_bfloat16, settled
 from sdcolab.engine.run import Overflowed, Run
 from sdcolab.engine.samplers import resolve_sampler
 from sdcolab.engine.savings import Savings
@@ -150,8 +150,7 @@ class Engine:
             self.faces.require()
         lent = self.models.with_unwritten(unwritten) if unwritten else nullcontext()
         with self._turn(listener, cancel), lent, torch.inference_mode():
-            files, dtype = (asked.checkpoint, *asked.others.values()), unet_dtype(asked.request, self.device)
-            self.models.keep_only(files, dtype, asked.request.tuning)
+            self.models.keep_only((asked.checkpoint, *asked.others.values()), asked.request)
             native = self.models.checkpoint(asked.checkpoint, listener).model.detected.native_size
             yield self._bench(asked.sized(native), listener, cancel, save=save), native
 

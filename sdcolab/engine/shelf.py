@@ -18,22 +18,22 @@ from sdcolab.core.events import Listener, Phase, PhaseStarted
 from sdcolab.core.folders import Folders
 from sdcolab.core.library import ModelFile
 from sdcolab.core.memory_plan import ONE_MODEL, MemoryChoice, MemoryPlan, WorkMemory, count_weights
+from sdcolab.core.request import GenerationRequest
 from sdcolab.core.result import Unwritten
 from sdcolab.core.tensors import header_if_told
-from sdcolab.core.tuning import Tuning
 from sdcolab.engine.conditioning import TextConditioner
 from sdcolab.engine.hashes import HashCache
 from sdcolab.engine.kept import Kept
 from sdcolab.engine.memory import require_room
 from sdcolab.engine.models import LoadedModel, check_checkpoint, load_checkpoint, vae_of
-from sdcolab.engine.precision import weights_dtype
+from sdcolab.engine.precision import unet_dtype, weights_dtype
 from sdcolab.engine.preview import PreviewModel, PreviewSource
 from sdcolab.engine.stored import Storage, storage_of
 from sdcolab.engine.tiny_vae import TinyDecoder, TinyEncoder, TinyFiles, find_tiny, load_tiny_decoder, load_tiny_encoder
 from sdcolab.engine.turns import Part, Turns
 from sdcolab.engine.weights import Stamp, Weights, open_weights, stamp_of
 
-NEUTRAL = Tuning()
+PLAIN = GenerationRequest()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,7 +93,7 @@ class ModelShelf:
         self._together: tuple[ModelFile, ...] = ()
         self._whole: set[Stamp] = set()
         self._unets = weights_dtype(device)
-        self._tuning = NEUTRAL
+        self._tuning = PLAIN.tuning
         self._unwritten: dict[Path, tuple[Stamp, Unwritten]] = {}
 
     @contextmanager
@@ -122,12 +122,11 @@ class ModelShelf:
         """Those in memory."""
         return tuple(self._vaes.values())
 
-    def keep_only(self, files: Sequence[ModelFile], unets: torch.dtype | None = None, tuning: Tuning = NEUTRAL) -> None:
-        """A request comes for ``files`` with their UNets in the type ``unets`` (None: the device's), kept as ``tuning``
-        says: if any has yet to be loaded, let go of every checkpoint that is none of them nor of the last used that may
-        stay, and of its VAE.
+    def keep_only(self, files: Sequence[ModelFile], request: GenerationRequest = PLAIN) -> None:
+        """``request`` comes for ``files``, in the type and kept as it says: if any has yet to be loaded, let go of
+        every checkpoint that is none of them nor of the last used that may stay, and of its VAE.
         """
-        self._unets, self._tuning = unets or weights_dtype(self.device), tuning
+        self._unets, self._tuning = unet_dtype(request, self.device), request.tuning
         self._checkpoints = {stamp: one for stamp, one in self._checkpoints.items() if self._as_wanted(stamp, one)}
         wanted = {self._stamp(file) for file in files}
         if not wanted <= self._checkpoints.keys():

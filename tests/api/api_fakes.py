@@ -94,6 +94,7 @@ class Painter:
         else:
             picture = Image.new("RGB", (request.width or 64, request.height or 64), (seed % 256, 90, 120))
         facts = EngineFacts(
+            editing=False,
             version="prueba",
             schedule=request.schedule,
             model="a",

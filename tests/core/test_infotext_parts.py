@@ -28,7 +28,7 @@ from sdcolab.core.request import (
     RefinerPasses,
     Variation,
 )
-from sdcolab.core.tuning import Emphasis, NoiseSchedule, Tuning, UniPCVariant, VaeMethod
+from sdcolab.core.tuning import Emphasis, Fp8, NoiseSchedule, Tuning, UniPCVariant, VaeMethod
 
 PICTURE = Image.new("RGB", (8, 8))
 MASK = Image.new("L", (8, 8))
@@ -97,14 +97,19 @@ def recorded_hires(hires: Hires, request: GenerationRequest) -> Hires:
 def recorded(inpaint: Inpaint) -> Inpaint:
     blur = (inpaint.blur_x, inpaint.blur_y) if inpaint.blur_x == inpaint.blur_y else (4, 4)
     padding = inpaint.padding if inpaint.only_masked else 32
-    return replace(inpaint, blur_x=blur[0], blur_y=blur[1], padding=padding)
+    inpaint = replace(inpaint, blur_x=blur[0], blur_y=blur[1], padding=padding)
+    if inpaint.soft:
+        return inpaint
+    names = [path.rpartition(".")[2] for path in LABELS if path.startswith("init.inpaint.soft_")]
+    return replace(inpaint, **{name: getattr(Inpaint(inpaint.mask), name) for name in names})
 
 
 def recorded_tuning(tuning: Tuning, request: GenerationRequest) -> Tuning:
     hires = request.hires or Hires()
     texts = request.prompt + request.negative_prompt + hires.prompt + hires.negative_prompt
     emphasis = tuning.emphasis if set("([") & set(texts) else Emphasis.ORIGINAL
-    return replace(tuning, emphasis=emphasis, ensd=tuning.ensd if tuning.eta else 0)
+    copies = tuning.cache_fp16 and tuning.fp8 is not Fp8.DISABLE
+    return replace(tuning, emphasis=emphasis, ensd=tuning.ensd if tuning.eta else 0, cache_fp16=copies)
 
 
 def as_read(text: str) -> str:

@@ -51,6 +51,13 @@ _ADDRESS = re.compile(r"(?:[a-z]{1,20}:)?https?://\S+", re.IGNORECASE)
 _COMMAND = re.compile(
     r"\s*+[!%$]?\s*+(?:sudo\s++)?(wget|curl|aria2c|gdown|huggingface-cli|hf|git|cd|mkdir|rm|mv|cp|pip|apt)(?=\s|\Z)"
 )
+_LOADER = r"(?:sudo\s)?(?:wget|curl|aria2c|gdown|huggingface-cli|hf\sdownload)\s"
+_COMMAND_INSIDE = re.compile(
+    r"(?<=.)(?=[!%](?:sudo|wget|curl|aria2c|gdown|huggingface-cli|hf|git|cd|mkdir|rm|mv|cp|pip|apt)\s)"
+    rf"|(?<=[,;&|]\s)(?={_LOADER})|(?<=\s)(?<!sudo\s)(?={_LOADER}\s*-)"
+)
+"""Where a command begins inside a line: fields of one line take the ends of lines away from what is pasted."""
+_COMMAND_END = re.compile(r"\s(?:&&|\|\||[;,])(?=\s)|,\s*(?=https?://)", re.IGNORECASE)
 _DRIVE_ID = re.compile(r"[\w-]{25,80}")
 
 
@@ -109,6 +116,7 @@ def plain_text(text: str) -> str:
     text = _ANCHOR.sub(r" \1 ", text)
     text = _BB_LINK.sub(lambda match: f" {match[1] or match[2].strip()} ", text)
     text = _without_markdown(_BB_MARK.sub(" ", text))
+    text = _COMMAND_INSIDE.sub("\n", text)
     lines = [_command(line) if _COMMAND.match(line) else line for line in _joined_lines(text)]
     text = _ARROW.sub(" > ", _WEIGHT.sub(" ", "\n".join(lines)))
     return "".join(map(_rejoined, re.split(r"([,;|>\n])", text)))
@@ -190,8 +198,10 @@ def _joined_lines(text: str) -> Iterator[str]:
 
 def _command(line: str) -> str:
     """The links of a line of commands, each with the name and the folder that its command says."""
-    found = [link for command in re.split(r"\s(?:&&|\|\||;)\s", line[:MAX_COMMAND]) for link in _links_of(command)]
-    return " , ".join(found)
+    found: list[str] = []
+    for part in _COMMAND_END.split(line[:MAX_COMMAND]):
+        found += _links_of(part) if _COMMAND.match(part) else [part.strip()]
+    return " , ".join(filter(None, found))
 
 
 def _links_of(command: str) -> list[str]:

@@ -14,13 +14,15 @@ from sdcolab.studio.jobs import JobQueue
 @dataclass(frozen=True, slots=True)
 class DeskSnapshot:
     """Everything a page shows of the downloads at one moment. ``version`` grows with each change, ``finished`` with
-    each batch of links that ended. ``transfers`` holds the latest news of each file, in order of appearance."""
+    each batch of links that ended. ``transfers`` holds the latest news of each file, in order of appearance.
+    ``warnings`` are those that no line of ``reports`` tells yet."""
 
     version: int = 0
     running: bool = False
     finished: int = 0
     transfers: tuple[BytesReceived, ...] = ()
     reports: tuple[str, ...] = ()
+    warnings: tuple[SdcolabError, ...] = ()
     problems: tuple[SdcolabError, ...] = ()
 
 
@@ -38,7 +40,6 @@ class DownloadDesk:
         shown = [job.snapshot for job in every if job.id >= self._first]
         problems: list[SdcolabError] = []
         for one in shown:
-            problems += one.warnings
             if one.error and not (isinstance(one.error, Cancelled) and any(isinstance(p, Cancelled) for p in problems)):
                 problems.append(one.error)
         return DeskSnapshot(
@@ -47,6 +48,7 @@ class DownloadDesk:
             finished=sum(job.snapshot.ended for job in every),
             transfers=tuple(transfer for one in shown for transfer in one.transfers),
             reports=tuple(note for one in shown for note in one.notes if one.ended),
+            warnings=tuple(told for one in shown if one.error or not one.ended for told in one.warnings),
             problems=tuple(problems),
         )
 

@@ -196,10 +196,12 @@ def see_desk(watch: Watch, snapshot: DeskSnapshot) -> tuple[Watch, DeskView | No
     if snapshot.version == watch.desk_version:
         return watch, None
     refresh = watch.desk_finished is not None and snapshot.finished != watch.desk_finished
+    boxes = [fragments.problem(warning, warning=True) for warning in snapshot.warnings]
+    boxes += [fragments.problem(error) for error in snapshot.problems]
     view = DeskView(
         running=snapshot.running,
         progress=_transfers(snapshot),
-        report=fragments.report(snapshot.reports) + "".join(fragments.problem(error) for error in snapshot.problems),
+        report=fragments.report(snapshot.reports) + "".join(boxes),
         refresh=refresh,
     )
     return replace(watch, desk_version=snapshot.version, desk_finished=snapshot.finished), view

@@ -21,6 +21,23 @@ def urls(text: str) -> list[str]:
 A, B, C = "https://a.example/x.safetensors", "https://b.example/y.ckpt", "https://c.example/z"
 
 
+ONE_LINE = (
+    "https://h.example/0.pt , !wget -O a.pt https://h.example/1!aria2c -d models/VAE -o b.pt https://h.example/2 "
+    "%cd /content !curl -Lo c.pt https://h.example/3 , https://h.example/4.pt > mi nombre"
+)
+
+
+def test_commands_that_a_field_of_one_line_has_joined_keep_their_names() -> None:
+    found = [entry for entry in parse_links(ONE_LINE) if isinstance(entry, Link)]
+    assert len(found) == len(parse_links(ONE_LINE))
+    assert [(one.url[-1], one.name, one.kind) for one in found[1:4]] == [
+        ("1", "a.pt", None),
+        ("2", "b.pt", ModelKind.VAE),
+        ("3", "c.pt", None),
+    ]
+    assert (found[0].name, found[4].name) == ("", "mi nombre")
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -13,7 +13,7 @@ from support.queues import downloads_of
 from web_fakes import Bench, FakeDownload, make_bench
 
 from sdcolab.colab.panel_jobs import state_line
-from sdcolab.core.errors import Cancelled, CannotWrite, CellFailed, ModelUnreadable
+from sdcolab.core.errors import Cancelled, CannotWrite, CellFailed, ModelFamilyUnsupported, ModelUnreadable
 from sdcolab.core.events import (
     BytesReceived,
     CancelToken,
@@ -272,6 +272,29 @@ def test_pages_see_transfers_and_are_told_to_refresh_at_the_end(tmp_path: Path) 
     assert view.refresh
     assert "guardado en models/Stable-diffusion" in view.report
     assert see_desk(Watch(), desk.snapshot)[1] is not None
+
+
+def test_a_warning_of_a_download_is_no_error_and_ends_in_its_line(tmp_path: Path) -> None:
+    release = threading.Event()
+
+    def download(links: str, listener: Listener, cancel: CancelToken) -> Sequence[str]:
+        listener(Warned(ModelFamilyUnsupported(path=Path("x.safetensors"), family="Wan")))
+        listener(BytesReceived("x", 1, None, 0.0))
+        release.wait(10)
+        return [f"{links}: es para modelos Wan"]
+
+    desk = DownloadDesk(downloads_of(download))
+    desk.start("x")
+    begun(desk)
+    view = see_desk(Watch(), desk.snapshot)[1]
+    assert view is not None
+    assert "sd-warning" in view.report
+    assert "sd-error" not in view.report
+    release.set()
+    settle(desk)
+    view = see_desk(Watch(), desk.snapshot)[1]
+    assert view is not None
+    assert view.report.count("es para modelos Wan") == 1
 
 
 def test_links_added_while_it_works_wait_for_their_turn(tmp_path: Path) -> None:

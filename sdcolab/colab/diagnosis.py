@@ -26,7 +26,7 @@ from sdcolab.core.errors import (
     ShareDown,
     SiteUnreachable,
 )
-from sdcolab.core.files import free_bytes
+from sdcolab.core.files import free_bytes, system_reason
 from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library
 from sdcolab.core.memory_plan import memory_bytes
@@ -155,7 +155,7 @@ def _folders(folders: Folders) -> Iterator[Finding]:
             with tempfile.TemporaryFile(dir=folder):
                 yield Finding(title, str(folder))
         except OSError as error:
-            yield Finding(title, str(folder), CannotWrite(path=folder, reason=error.strerror or str(error)))
+            yield Finding(title, str(folder), CannotWrite(path=folder, reason=system_reason(error)))
 
 
 def _models(folders: Folders) -> Iterator[Finding]:

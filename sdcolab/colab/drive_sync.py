@@ -25,7 +25,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from sdcolab.core.errors import DriveFull, DriveLost, HostError
+from sdcolab.core.errors import DriveFull, DriveLost, DriveUnread, HostError
 from sdcolab.core.files import free_beside, system_reason
 from sdcolab.core.folders import Folders
 from sdcolab.core.kept import MAX_KEPT_BYTES
@@ -190,7 +190,7 @@ class DriveSync:
         return self._trouble
 
     def prepare(self, today: Callable[[], datetime.date] = datetime.date.today) -> None:
-        """Before anything is generated: bring Drive's settings and go on with its numbering. Raises ``DriveLost``."""
+        """Before anything is generated: bring Drive's settings and go on with its numbering. Raises ``DriveUnread``."""
         try:
             if self._settings:
                 self._kept.fetch()
@@ -198,7 +198,7 @@ class DriveSync:
             if self._images:
                 reserve_numbers(self.home / "outputs", self._folders.outputs, today())
         except OSError as error:
-            raise DriveLost(pending=self.left(), reason=system_reason(error)) from error
+            raise DriveUnread(reason=system_reason(error)) from error
 
     def start(self) -> None:
         """Start copying."""
@@ -341,7 +341,7 @@ def as_drive_error(error: OSError, pending: int) -> HostError:
     """What a failed copy means for the user."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return DriveFull(pending=max(1, pending))  # settings, where it is no image that did not fit
-    return DriveLost(pending=pending, reason=system_reason(error))
+    return DriveLost(pending=max(1, pending), reason=system_reason(error))
 
 
 def free_name(name: str, taken: set[str]) -> str:

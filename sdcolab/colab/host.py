@@ -280,7 +280,7 @@ def mount_failure(error: Exception, mountpoint: Path) -> HostError:
     ):
         if sign in text:
             return failure
-    return DriveDenied() if kind == "MessageError" else DriveMountFailed(reason=text or kind)
+    return DriveDenied() if kind == "MessageError" else DriveMountFailed(detail=text or kind)
 
 
 def _has_google_colab() -> bool:

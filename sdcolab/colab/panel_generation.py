@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from sdcolab.colab.panel_remarks import RemarkBox
 from sdcolab.colab.panel_scripts import ScriptBox
 from sdcolab.colab.panel_styles import StyleBox
 from sdcolab.core.control import ControlType
-from sdcolab.core.errors import SdcolabError
+from sdcolab.core.errors import PromptSyntaxError, SdcolabError
 from sdcolab.core.library import Library
 from sdcolab.core.pictures import picture_from
 from sdcolab.core.request import RANDOM_SEED, GenerationRequest
@@ -233,8 +234,9 @@ class GenerationForm:
         return self._new.HBox([read, self._tokens], layout=self._new.Layout(flex_flow="row wrap"))
 
     def _count_tokens(self) -> None:
-        first, second = self.desk.tokens(*self._prompts(), self.styles.chosen)
-        self._tokens.value = words.tokens(first, second)
+        with suppress(PromptSyntaxError):  # which the remarks tell
+            first, second = self.desk.tokens(*self._prompts(), self.styles.chosen)
+            self._tokens.value = words.tokens(first, second)
 
     def _put_chip(self, name: str) -> None:
         values = self.form.values
@@ -262,10 +264,9 @@ class GenerationForm:
 
     def _paste(self) -> None:
         reading = self.read(self._prompts()[0])
-        if reading.values:
-            self._note(words.DATA_READ)
-        for trouble in reading.troubles:
-            self._note(f"⚠️ {trouble}")
+        read = words.NO_PARAMETERS if reading.is_prompt else words.DATA_READ
+        for line in (*[read] * bool(reading.values), *(f"⚠️ {trouble}" for trouble in reading.troubles)):
+            self._note(line)
 
     def _size_of_picture(self) -> None:
         if picture := self.form.values.get("init.images"):

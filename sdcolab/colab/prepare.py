@@ -20,9 +20,9 @@ from sdcolab.colab.progress import CellProgress, cell_bars
 from sdcolab.colab.requirements import ensure_installed, missing_of, own_requirements
 from sdcolab.colab.waiting import telling, within
 from sdcolab.core.detect import ModelKind
-from sdcolab.core.errors import DriveLost, HostError, NoCuda, NoModels, SdcolabError, SecretTimeout, Unexpected
+from sdcolab.core.errors import DriveUnread, HostError, NoCuda, NoModels, SdcolabError, SecretTimeout, Unexpected
 from sdcolab.core.events import CancelToken, Listener, ignore_events
-from sdcolab.core.files import atomic_write
+from sdcolab.core.files import atomic_write, system_reason
 from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library
 from sdcolab.core.tasks import TaskTable
@@ -287,7 +287,7 @@ class Preparation:
         except TimeoutError:
             self._slow_drive = True
             self._say(words.SLOW_FOR_SETTINGS)
-        except DriveLost as error:
+        except DriveUnread as error:
             self._say(f"⚠️ {explain(error)}")
         sync.start()
         self.sync = sync
@@ -307,7 +307,7 @@ class Preparation:
             self._say(words.SLOW_FOR_MODELS)
             return
         except OSError as error:
-            self._say(f"⚠️ {explain(DriveLost(pending=0, reason=error.strerror or str(error)))}")
+            self._say(f"⚠️ {explain(DriveUnread(reason=system_reason(error)))}")
             return
         if models:
             self._say(words.MODELS_ON_DRIVE.format(count=len(models)))

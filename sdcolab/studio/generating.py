@@ -75,6 +75,11 @@ class Reading:
     script: str | None = None
     script_values: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def is_prompt(self) -> bool:
+        """Whether the text is nothing but a prompt, which may have been meant for more."""
+        return self.script is None and not any(value for path, value in self.values.items() if path != "prompt")
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:

@@ -18,6 +18,7 @@ import numpy as np
 from PIL import Image
 
 from sdcolab.core.errors import CannotRead, SdcolabError, TaggerMissing
+from sdcolab.core.files import system_reason
 from sdcolab.core.words import explain
 from sdcolab.training.bases import FILES
 from sdcolab.training.pictures import open_training_picture
@@ -103,7 +104,7 @@ class Captioner:
         config = _json(folder / "config.json")
         kind = KINDS.get(str(config.get("model_type")))
         if kind is None:
-            raise CannotRead(path=folder / "config.json", reason=str(config.get("model_type")))
+            raise CannotRead(path=folder / "config.json", reason="not_a_model")
         self._words = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._model: Describing = kind(folder, self._words)
 
@@ -116,7 +117,8 @@ def _json(path: Path) -> Mapping[str, Any]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise CannotRead(path=path, reason=str(error)) from error
+        reason = system_reason(error) if isinstance(error, OSError) else "damaged"
+        raise CannotRead(path=path, reason=reason) from error
     return found if isinstance(found, dict) else {}
 
 
@@ -125,7 +127,7 @@ def _side(path: Path) -> int:
     size = _json(path).get("size")
     side = size.get("height") if isinstance(size, dict) else size
     if not isinstance(side, int) or not 32 <= side <= 2048:
-        raise CannotRead(path=path, reason="size")
+        raise CannotRead(path=path, reason="damaged")
     return side
 
 

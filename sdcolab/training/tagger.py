@@ -69,7 +69,7 @@ class TagList:
             with path.open(encoding="utf-8", newline="") as file:
                 rows = [row for _, row in zip(range(MAX_TAGS), csv.reader(file), strict=False)]
         except (OSError, UnicodeDecodeError, csv.Error) as error:
-            reason = system_reason(error) if isinstance(error, OSError) else str(error)
+            reason = system_reason(error) if isinstance(error, OSError) else "damaged"
             raise CannotRead(path=path, reason=reason) from error
         head = rows[0] if rows and "name" in rows[0] else ["tag_id", "name", "category"]
         name, category = head.index("name"), head.index("category")

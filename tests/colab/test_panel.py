@@ -225,6 +225,17 @@ def test_numbers_come_without_the_slider_s_noise(desk: Desk) -> None:
     assert "CFG scale: 7," in desk.widget("Datos").value
 
 
+def test_what_cannot_be_read_of_a_prompt_is_told_once_while_it_is_typed(desk: Desk) -> None:
+    desk.open()
+    desk.widget("Prompt").value = "(gato:1.2.3)"
+    desk.until(lambda: "No se entiende «(gato:1.2.3)»" in desk.text())
+    assert desk.text().count("No se entiende") == 1
+    desk.widget("Prompt").value = "gato"
+    desk.until(lambda: "No se entiende" not in desk.text())
+    desk.press("↙️ Leer los datos del prompt")
+    assert "El texto no trae parámetros" in desk.text()
+
+
 def test_a_sampler_chosen_with_its_schedule_shows_both(desk: Desk) -> None:
     desk.open()
     desk.widget("Sampler").value = "DPM++ 2M Karras"

@@ -172,3 +172,35 @@ def test_advice_for_some_readers_has_the_facts_of_its_error(given: Advices) -> N
     for code, advice in given.items():
         needed = set(re.findall(r"{(\w+)}", advice))
         assert needed <= set(re.findall(r"{(\w+)}", f"{CATALOGUE[code].text} {CATALOGUE[code].advice}")), code
+
+
+OF_ONE_FACE = re.compile("[🔃📒🎲💾↙♻]")
+"""Signs of the panel's buttons: the page's have icons without a name."""
+ON_BOTH_FACES = ("help", "road", "preferences", "faces", "cards", "rooms", "layout", "fields", "scripts", "control")
+
+
+@pytest.mark.parametrize("module", ON_BOTH_FACES)
+def test_words_of_both_faces_name_no_button_that_one_of_them_has(module: str) -> None:
+    told = list(written_words(ROOT / "sdcolab" / "core" / "words" / f"{module}.py"))
+    assert told
+    assert [text for _, text in told if OF_ONE_FACE.search(text)] == []
+
+
+OURS = frozenset({"training.state_unusable"})
+"""Codes whose detail is always one of our own sentences."""
+
+
+def test_what_libraries_say_in_english_comes_last() -> None:
+    for code, sentence in CATALOGUE.items():
+        assert "{detail}" not in sentence.text or code in OURS, code
+    given = (*console.ADVICE.items(), *client.ADVICE.items(), *at_home.ADVICE.items())
+    for code, advice in (*((code, one.advice) for code, one in CATALOGUE.items()), *given):
+        assert "{detail}" not in advice or advice.endswith("Detalle: {detail}."), code
+        assert "{detail}" in advice or "{detail}" not in CATALOGUE[code].advice, code
+
+
+def test_errors_of_the_system_are_told_in_our_words() -> None:
+    asking = [path for path in (ROOT / "sdcolab").rglob("*.py") if "error.strerror" in path.read_text(encoding="utf-8")]
+    assert [path.name for path in asking] == ["files.py"]
+    raw = re.compile(r"reason=str\((?!explain)")
+    assert [path for path in (ROOT / "sdcolab").rglob("*.py") if raw.search(path.read_text(encoding="utf-8"))] == []

@@ -47,6 +47,7 @@ from sdcolab.core.words import (
     label_of,
 )
 from sdcolab.core.words.base import Template
+from sdcolab.core.words.notebook import connected
 
 PLURAL = re.compile(r"{(\w+)} (?!más\b)[a-záéíóúñ]+s\b")
 LIMITS = {"limit", "side", "native", "width", "height", "step", "types", "megapixels", "size", "needed", "free"}
@@ -197,3 +198,15 @@ def test_every_word_of_an_enumeration_is_called_something(kind: type[StrEnum]) -
 
 def test_characters_are_counted_from_one() -> None:
     assert "carácter 1)" in explain(PromptSyntaxError(fragment="(gato:1.2.3)", position=0)).text
+
+
+@pytest.mark.parametrize(
+    ("images", "settings", "told"),
+    [
+        (True, True, "las imágenes y la configuración se guardan"),
+        (True, False, "las imágenes se guardan"),
+        (False, True, "la configuración se guarda en"),
+    ],
+)
+def test_what_goes_to_drive_agrees_with_its_verb(images: bool, settings: bool, told: str) -> None:
+    assert told in connected(images=images, settings=settings, folder="sdcolab")

@@ -17,6 +17,7 @@ from sdcolab.core.infotext import EngineFacts, write
 from sdcolab.core.request import FIELDS, GenerationRequest, Hires, Refiner, Variation
 from sdcolab.core.settings import Settings
 from sdcolab.core.tuning import Emphasis, Tuning
+from sdcolab.core.words.page import NO_PARAMETERS
 from sdcolab.studio.form import Reader, apart, choices, shown
 from sdcolab.studio.generating import (
     BROUGHT,
@@ -29,6 +30,7 @@ from sdcolab.studio.generating import (
     with_lora,
 )
 from sdcolab.studio.layout import LAYOUT
+from sdcolab.web.sending import said_of
 from sdcolab.web.uploads import chosen_picture
 
 
@@ -118,6 +120,21 @@ def test_a_prompt_alone_changes_only_the_prompts(bench: Bench) -> None:
     before = GenerationRequest(checkpoint="demo-128.safetensors", steps=7, hires=Hires())
     after = pasted_over(before, "solo un prompt", bench)
     assert (after.prompt, after.steps, after.hires) == ("solo un prompt", 7, Hires())
+
+
+@pytest.mark.parametrize(
+    ("text", "alone"),
+    [
+        ("a cat, (smile:1.1), (park:1.2), (sun:1.3)", True),
+        ("a cat\nNegative prompt: bad", False),
+        ("a cat\nSteps: 4, Sampler: Euler, Seed: 3", False),
+        ("Steps: 4, Sampler: Euler, Seed: 3", False),
+    ],
+)
+def test_a_text_that_is_a_prompt_alone_is_told_apart(bench: Bench, text: str, alone: bool) -> None:
+    reading = desk(bench).read(text)
+    assert reading.is_prompt is alone
+    assert (NO_PARAMETERS in said_of(reading)) is alone
 
 
 def test_inpainting_is_restored_but_for_its_pictures(bench: Bench) -> None:

@@ -74,10 +74,10 @@ class DriveUnsupported(HostError):
 
 @dataclass(eq=False)
 class DriveMountFailed(HostError):
-    """Drive could not be mounted for another reason; ``reason`` is Colab's own message."""
+    """Drive could not be mounted for another reason; ``detail`` is Colab's own message."""
 
     code: ClassVar[str] = "host.drive_mount_failed"
-    reason: str
+    detail: str
 
 
 @dataclass(eq=False)
@@ -94,6 +94,14 @@ class DriveLost(HostError):
 
     code: ClassVar[str] = "host.drive_lost"
     pending: int
+    reason: str
+
+
+@dataclass(eq=False)
+class DriveUnread(HostError):
+    """Drive is there and what it holds could not be read when the program started."""
+
+    code: ClassVar[str] = "host.drive_unread"
     reason: str
 
 

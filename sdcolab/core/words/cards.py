@@ -15,7 +15,7 @@ CARDS: Mapping[str, str] = {
     "search": "Buscar por nombre, carpeta o palabra",
     "refresh": "Actualizar",
     "empty": "Aquí aparecerán los que descargues: búscalos en civitai o pega su enlace aquí arriba.",
-    "emptyStyles": "Aquí aparecerán tus estilos: escribe un prompt y guárdalo con 💾.",
+    "emptyStyles": "Aquí aparecerán tus estilos: escribe un prompt y guárdalo como estilo.",
     "count": "{shown} de {all}",
     "put": "Poner o quitar {name}",
     "choose": "Elegir {name}",

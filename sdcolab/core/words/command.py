@@ -90,7 +90,7 @@ HELP: Mapping[str, Mapping[str, str]] = {
     },
     "generar": {
         "prompt": "lo que quieres ver",
-        "--infotext": "repite una imagen guardada (PNG, JPEG, WebP o sus datos en un .txt; - es la entrada "
+        "--infotext": "repite una imagen guardada (PNG, JPEG, WebP, AVIF… o sus datos en un .txt; - es la entrada "
         "estándar); lo que digan otras opciones gana a lo suyo",
         "--modelo": "archivo o nombre del modelo",
         "--salida": "dónde guardar las imágenes",
@@ -153,8 +153,8 @@ BADLY_WRITTEN = "El comando está mal escrito ({message})."
 NOT_UTF8 = "el texto tiene letras que no se pueden leer: escríbelo en UTF-8."
 NO_PORT = "«{text}» no es un puerto: escribe un número entre 1 y 65535."
 NO_LOGIN = "escribe el usuario y la contraseña así: nombre:contraseña."
-NO_COUNT = "«{text}» no es un número de 1 a {most}"
-NO_ORIGIN = "«{text}» no es la dirección de una web, como http://localhost:5173"
+NO_COUNT = "«{text}» no es un número de 1 a {most}."
+NO_ORIGIN = "«{text}» no es la dirección de una web, como http://localhost:5173."
 ONLY_TO_OPEN = "--{option} solo sirve para abrir la página, sin subcomando."
 ONLY_WITH = "--{option} solo sirve con --{needed}."
 AXIS_NEEDED = '--x es necesario: escribe qué cambia, por ejemplo --x "Steps=10,20".'

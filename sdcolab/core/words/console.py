@@ -49,7 +49,7 @@ ADVICE: Mapping[str, str] = {
         "Se hace solo con el texto; para repetirla añade la imagen inicial (--imagen), y la máscara si la tenía."
     ),
     "training.killed": "Repite el comando y continuará desde lo último guardado; si se repite, baja la resolución.",
-    "training.crashed": "Repite el comando y continuará desde lo último guardado.",
+    "training.crashed": "Repite el comando y continuará desde lo último guardado. Detalle: {detail}.",
     "training.unsaved_captions": "Guarda o descarta los cambios donde las editas.",
     "training.base_missing": "Escribe la ruta de un modelo base, o descárgalo con: sdcolab descargar ENLACE",
     "workshop.needs_model": "Escríbelo, o usa otro método.",

@@ -119,7 +119,7 @@ VIEWER_WORDS: Mapping[str, str] = {
     "back": BACK_TO_SHEET,
     "use": ACTIONS["use-infotext"].label,
     "copied": "Imagen copiada: pégala donde quieras.",
-    "notCopied": "Tu navegador no deja copiarla. Usa «Descargar».",
+    "notCopied": "Tu navegador no permite copiarla. Usa «Descargar».",
     "none": "Todavía no hay ninguna imagen. Genera una.",
     "alone": "Hace falta otra imagen con que compararla. Genera otra.",
 }
@@ -142,7 +142,7 @@ DROP_CHOICES: Mapping[str, str] = {
 DROP_REFUSED = "«{name}» no es una imagen: aquí se sueltan {kinds}."
 DROP_CLOSE = "Entendido"
 
-NO_STYLES = "Aún no hay: guárdalos con 💾"
+NO_STYLES = "Aún no hay: escribe un prompt y guárdalo como estilo."
 NO_LORAS = "Aún no hay ninguno: pega su enlace en Descargas."
 """What empty lists say."""
 

@@ -8,7 +8,8 @@ from sdcolab.core.words.base import Sentence, counted, human_time
 
 SENTENCES: Mapping[str, Sentence] = {
     "fleet.batch_unreadable": Sentence(
-        "La lista «{path}» no se entiende en la línea {line}: {detail}.", "Corrige esa línea y vuelve a intentarlo."
+        "La lista «{path}» no se entiende en la línea {line}.",
+        "Corrige esa línea y vuelve a intentarlo. Detalle: {detail}.",
     ),
     "fleet.batch_empty": Sentence(
         "En «{path}» no hay nada que generar.",
@@ -18,8 +19,9 @@ SENTENCES: Mapping[str, Sentence] = {
         "En «{place}» están los resultados de otra lista.", "Elige otra carpeta con --salida, o borra esa."
     ),
     "fleet.place_wrong": Sentence(
-        "No se puede guardar en «{place}»: {detail}.",
-        "Comprueba la dirección y los permisos; s3:// necesita «pip install s3fs» y gs://, «pip install gcsfs».",
+        "No se puede guardar en «{place}».",
+        "Comprueba la dirección y los permisos; s3:// necesita «pip install s3fs» y gs://, «pip install gcsfs». "
+        "Detalle: {detail}.",
     ),
     "fleet.engine_lost": Sentence(
         "El motor que hacía este trabajo murió {tries:vez|veces}.",
@@ -30,8 +32,9 @@ SENTENCES: Mapping[str, Sentence] = {
         "Revisa las máquinas y repite el mismo comando: sigue donde se quedó.",
     ),
     "fleet.cluster_unreachable": Sentence(
-        "No se encontró ningún clúster de Ray en «{address}» ({detail}).",
-        "Arranca uno con «ray start --head» en la máquina principal y «ray start --address=…» en las demás.",
+        "No se encontró ningún clúster de Ray en «{address}».",
+        "Arranca uno con «ray start --head» en la máquina principal y «ray start --address=…» en las demás. Detalle: "
+        "{detail}.",
     ),
     "fleet.cluster_silent": Sentence(
         "En «{address}» no responde ningún clúster de Ray.",

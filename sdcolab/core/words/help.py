@@ -113,8 +113,8 @@ HELP: Mapping[str, Help] = {
     ),
     "seed": Help(
         (
-            "El ruido del que sale la imagen. -1 es uno distinto cada vez. Con ♻️ pones el de la imagen elegida: así, "
-            "si cambias otra cosa, ves solo lo que esa cosa hace.",
+            "El ruido del que sale la imagen. -1 es uno distinto cada vez. El botón de la semilla que "
+            "está debajo de una imagen pone el suyo: así, si cambias otra cosa, ves solo lo que esa cosa hace.",
         ),
         tuple((str(seed), {"seed": seed}) for seed in (7, 8, 9, 10)),
     ),
@@ -190,7 +190,7 @@ HELP: Mapping[str, Help] = {
     "enlargement.upscaler": Help(
         (
             "Remacri y R-ESRGAN 4x+ inventan detalle creíble; R-ESRGAN 4x+ Anime6B es para dibujos. Lanczos solo "
-            "agranda, sin descargar nada.",
+            "amplía, sin descargar nada.",
         ),
     ),
 }

@@ -44,8 +44,9 @@ SENTENCES: Mapping[str, Sentence] = {
         "El programa sigue sin Drive. Las imágenes se guardan en este equipo.",
     ),
     "host.drive_mount_failed": Sentence(
-        "No se pudo conectar Google Drive ({reason}).",
-        "El programa sigue sin Drive. Vuelve a pulsar ▶️ más tarde; si se repite, reinicia el entorno de ejecución.",
+        "No se pudo conectar Google Drive.",
+        "El programa sigue sin Drive. Vuelve a pulsar ▶️ más tarde; si se repite, reinicia el entorno de ejecución. "
+        "Detalle: {detail}.",
     ),
     "host.drive_full": Sentence(
         "Tu Google Drive está lleno: {pending} por copiar.",
@@ -55,6 +56,10 @@ SENTENCES: Mapping[str, Sentence] = {
     "host.drive_lost": Sentence(
         "Google Drive no responde ({reason}): {pending} por copiar.",
         "No se pierde nada: queda en Colab mientras la sesión esté abierta y se copiará en cuanto Drive vuelva.",
+    ),
+    "host.drive_unread": Sentence(
+        "No se pudo leer lo que tienes en Google Drive: {reason}.",
+        "El programa sigue sin eso: tus modelos y tu configuración de allí pueden faltar. Vuelve a pulsar ▶️ más tarde.",
     ),
     "host.secret_no_access": Sentence(
         "La clave {name} está en «Secretos», pero este cuaderno no tiene permiso para leerla.",

@@ -159,6 +159,17 @@ SYSTEM_REASONS: dict[str, str] = {
     "ENOTCONN": "se perdió la conexión con el disco",
     "ESTALE": "se perdió la conexión con el disco",
     "ETIMEDOUT": "el disco tarda demasiado en responder",
+    "ENOSPC": "no queda espacio en el disco",
+    "EDQUOT": "no queda espacio en tu cuota del disco",
+    "EFBIG": "el archivo es demasiado grande para ese disco",
+    "EINVAL": "el nombre tiene letras que ese disco no admite, o el disco no permite esa operación",
+    "EMFILE": "hay demasiados archivos abiertos a la vez",
+    "ENFILE": "hay demasiados archivos abiertos a la vez",
+    "ELOOP": "es un enlace que lleva a sí mismo",
+    "ENODEV": "el disco ya no está",
+    "ENXIO": "el disco ya no está",
+    "ENOTEMPTY": "la carpeta no está vacía",
+    "EXDEV": "está en otro disco",
 }
 """Symbols of system errors, as ``core.files.system_reason`` gives them."""
 

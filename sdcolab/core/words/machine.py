@@ -24,7 +24,7 @@ SENTENCES: Mapping[str, Sentence] = {
         "imágenes hechas aquí o con AUTOMATIC1111.",
     ),
     "machine.password_unfit": Sentence(
-        "Ese usuario o esa contraseña no valen.",
+        "Ese usuario o esa contraseña no sirven.",
         "Escribe un usuario sin «:» y una contraseña de 8 caracteres o más. Con los dos vacíos, se quitan.",
     ),
     "machine.password_wrong": Sentence(

@@ -99,7 +99,8 @@ NUMBER_TAKEN = "Tu Drive ya tiene imágenes de hoy hasta este número; esta nota
 def connected(*, images: bool, settings: bool, folder: str) -> str:
     """What goes to Drive from now on."""
     what = " y ".join([*["las imágenes"] * images, *["la configuración"] * settings])
-    return f"✅ Google Drive conectado: {what} se guardan en Mi unidad/{folder}."
+    kept = "se guardan" if images else "se guarda"
+    return f"✅ Google Drive conectado: {what} {kept} en Mi unidad/{folder}."
 
 
 # --- Keys -------------------------------------------------------------------------------------------------------------

@@ -63,8 +63,8 @@ TOLD_WORDS: Mapping[str, Words] = {
     "models": Words("Modelos", "Cada clase tiene su carpeta dentro, con los nombres de AUTOMATIC1111.", FOLDERS),
     "linked": Words(
         "Modelos de otros programas",
-        "La carpeta de AUTOMATIC1111, Forge o ComfyUI: sus modelos se usan donde están, sin copiarlos. Pulsa 🔃 para "
-        "verlos en las listas.",
+        "La carpeta de AUTOMATIC1111, Forge o ComfyUI: sus modelos se usan donde están, sin copiarlos. Pulsa "
+        "«Actualizar» para verlos en las listas.",
         FOLDERS,
     ),
     "memory": Words(

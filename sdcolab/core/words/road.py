@@ -118,7 +118,8 @@ ROAD: tuple[Step, ...] = (
             "El sampler es la forma de dibujar: Euler a casi siempre acierta, y DPM++ 2M y DPM++ SDE con Karras dan "
             "muy buen resultado. De 20 a 50 pasos; más no siempre es mejor. CFG 7, o entre 4 y 10.",
             "Trabaja al tamaño del modelo (512 en los clásicos, 1024 en SDXL): mucho más grande se deforma. La semilla "
-            "-1 cambia cada vez; con ♻️ repites la de la imagen elegida, y solo cambia lo que toques.",
+            "-1 cambia cada vez; con el botón de la semilla, debajo de una imagen, repites la suya y solo cambia "
+            "lo que toques.",
         ),
         (Act("Ir a los ajustes", tab="txt2img", section="parameters"),),
         "sliders-horizontal",

@@ -30,6 +30,6 @@ SPACE_GROUPS: Mapping[str, str] = {
 
 IMPORTED = "Ajustes puestos: {files}. Los de antes están en config/{before}. Recarga la página o vuelve a pulsar ▶️."
 NOTHING_INSIDE = "Ese archivo es de una instalación sin nada guardado: no cambia nada aquí."
-FREED = "Borrado: {size} libres más."
+FREED = "Listo: hay {size} más de espacio libre."
 RESUMED = "{count} en la cola otra vez."
 FETCHING = "{count} en la cola de descargas; míralo en Descargas o en la cola."

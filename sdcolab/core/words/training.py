@@ -76,7 +76,7 @@ SENTENCES: Mapping[str, Sentence] = {
         "Usa letras, números, guiones y guiones bajos, sin espacios ni puntos.",
     ),
     "training.plan_unreadable": Sentence(
-        "El plan «{path}» no se entiende: {detail}.", "Corrígelo y vuelve a intentarlo."
+        "El plan «{path}» no se entiende.", "Corrígelo y vuelve a intentarlo. Detalle: {detail}."
     ),
     "training.plan_option_unknown": Sentence(
         "No existe la opción «{name}» en un plan de entrenamiento.", "{suggestions}Corrige el nombre o quítala."
@@ -132,8 +132,9 @@ SENTENCES: Mapping[str, Sentence] = {
         "Entrena otra vez y continuará desde lo último guardado; si se repite, baja la resolución o el batch size.",
     ),
     "training.crashed": Sentence(
-        "El entrenamiento se cerró solo (código {number}; {detail}).",
-        "Entrena otra vez y continuará desde lo último guardado; si se repite, pide ayuda con el informe 🩺.",
+        "El entrenamiento se cerró solo (código {number}).",
+        "Entrena otra vez y continuará desde lo último guardado; si se repite, pide ayuda con el informe 🩺. Detalle: "
+        "{detail}.",
     ),
     "training.nothing_configured": Sentence(
         "El entrenamiento todavía no está configurado.", "Pulsa primero ▶️ en la celda 📄 Configuración."

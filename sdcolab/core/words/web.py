@@ -11,7 +11,7 @@ SENTENCES: Mapping[str, Sentence] = {
         "El puerto {port} ya lo usa otro programa.", "Cierra ese programa o elige otro puerto con --puerto."
     ),
     "web.port_forbidden": Sentence(
-        "El sistema no deja usar el puerto {port}.",
+        "El sistema no permite usar el puerto {port}.",
         "Los puertos por debajo de 1024 son suyos: elige otro con --puerto.",
     ),
     "web.queue_full": Sentence(

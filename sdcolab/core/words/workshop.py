@@ -25,17 +25,18 @@ SENTENCES: Mapping[str, Sentence] = {
         "Escribe 26 números separados por comas (o 20 para SDXL), o el nombre de un preset, como GRAD_V.",
     ),
     "workshop.discard_pattern": Sentence(
-        "«{pattern}» no es una expresión regular: {detail}.", "Corrígela, o déjala vacía para no descartar nada."
+        "«{pattern}» no es una expresión regular.",
+        "Corrígela, o déjala vacía para no descartar nada. Detalle: {detail}.",
     ),
     "workshop.metadata_unreadable": Sentence(
-        "Los metadatos extra no son un objeto JSON ({detail}) y no se guardaron.",
-        "Escríbelos entre llaves, con nombres y valores entre comillas.",
+        "Los metadatos extra no son un objeto JSON y no se guardaron.",
+        "Escríbelos entre llaves, con nombres y valores entre comillas. Detalle: {detail}.",
     ),
     "workshop.nothing_left": Sentence(
         "No quedaría nada que guardar de «{path}».", "Deja al menos una parte sin borrar."
     ),
     "workshop.recipe_unreadable": Sentence(
-        "La receta «{path}» no se entiende: {detail}.", "Corrígela y vuelve a intentarlo."
+        "La receta «{path}» no se entiende.", "Corrígela y vuelve a intentarlo. Detalle: {detail}."
     ),
     "workshop.loras_unused": Sentence(
         "El LoRA «{path}» tiene {layers:capa|capas}, y {count:# no existe|# no existen} en este modelo: quedan fuera.",

@@ -63,6 +63,13 @@ class Sender:
             return {self._parts.pnginfo.message: said}
         return self._fill(text, "") | {self._parts.tabs: gr.Tabs(selected=TEXT_MODE), self._parts.pnginfo.message: ""}
 
+    def use_from_elsewhere(self, path: str) -> Updates:
+        """The same for a file that is not in the tab PNG Info, where nobody would see what is wrong with it."""
+        updates = self.use_file(path)
+        if trouble := updates.pop(self._parts.pnginfo.message, ""):
+            return {self._panel.message: trouble, self._parts.tabs: gr.Tabs(selected=TEXT_MODE)}
+        return updates
+
     def _fill(self, text: str, advice: str) -> Updates:
         if not text.strip():
             return {self._panel.message: fragments.message(words.NOTHING_TO_READ, fragments.Tone.ERROR, advice)}
@@ -153,7 +160,7 @@ class Sender:
                 put = self._desk.control.put_map(path, self._units(switches), ControlType.OPENPOSE)
                 return self._follow(put, SENT_POSE)
             case _:
-                return self.use_file(path)
+                return self.use_from_elsewhere(path)
 
     def _filled(self, values: Any, size: tuple[int, int] | None) -> Updates:
         """Values of the form that a room made, and the size that it wants."""
@@ -206,7 +213,7 @@ class Sender:
         if not isinstance(path, str):
             return {self._panel.message: no_image()}
         if action == "use":
-            return self.use_file(path)
+            return self.use_from_elsewhere(path)
         if action == "extras":
             pictures = self._parts.tools["extras"].controls["pictures"]
             return {pictures: [path], self._parts.tabs: gr.Tabs(selected="extras")}
@@ -239,6 +246,8 @@ def text_in(path: str | None) -> str:
 
 def said_of(reading: Reading) -> str:
     """What is said once an infotext is in the form."""
+    if not reading.troubles and reading.is_prompt:
+        return fragments.message(words.NO_PARAMETERS, fragments.Tone.CALM)
     if not reading.troubles:
         return fragments.message(words.DATA_READ, fragments.Tone.GOOD)
     return fragments.listed(words.DATA_READ_EXCEPT if reading.values else words.NOTHING_CHANGED, reading.troubles)

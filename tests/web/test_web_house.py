@@ -103,6 +103,16 @@ def test_a_picture_dropped_anywhere_asks_what_to_do_and_outlives_a_reload(page: 
     page.wait_for_function(f"{painted} != null")
 
 
+def test_a_dropped_picture_without_data_is_told_of_where_it_is_seen(page: Page, tmp_path: Path) -> None:
+    Image.new("RGB", (64, 64), "plum").save(tmp_path / "sola.png")
+    tab(page, "Galería")
+    page.evaluate(DROP, ["sola.png", list((tmp_path / "sola.png").read_bytes())])
+    page.get_by_role("button", name="Usar sus datos", exact=True).last.click()
+    expect(page.locator("html")).to_have_attribute("data-sd-tab", "txt2img")
+    expect(part(page, "form-message")).to_contain_text("«sola.png» no contiene datos de generación.")
+    expect(part(page, "form-message")).to_be_visible()
+
+
 def test_a_file_that_is_no_picture_is_told_which_kinds_are(page: Page) -> None:
     tab(page, "txt2img")
     page.evaluate(DROP, ["un $& modelo.safetensors", [1, 2]])

@@ -28,6 +28,7 @@ from sdcolab.core.events import BytesReceived, Ended, Phase, PhaseStarted, StepD
 from sdcolab.core.fields import Field, table_of, value_at, with_values
 from sdcolab.core.request import FIELDS, GenerationRequest
 from sdcolab.core.result import GenerationResult
+from sdcolab.core.speed import Speed
 from sdcolab.core.words import Words
 from sdcolab.core.words.command import HELP, SUBCOMMANDS
 
@@ -284,6 +285,22 @@ def test_every_field_has_an_option_that_sets_it(path: str, pictures: Path, monke
     found = value_at(request, path)
     assert found is not None
     assert found == value or path in FILES
+
+
+def test_words_are_understood_as_the_page_shows_them() -> None:
+    written = [
+        "--schedule",
+        "Automático",
+        "--vae",
+        "automático",
+        "--velocidad",
+        "rápido",
+        "--hires-upscaler",
+        "Ninguno",
+    ]
+    given = FIELD_OPTIONS.given(build_parser().parse_args(["generar", "gato", *written]))
+    names = [given[path] for path in ("schedule", "vae", "speed", "hires.upscaler")]
+    assert names == ["Automatic", "Automatic", Speed.FAST, "None"]
 
 
 @pytest.mark.parametrize(

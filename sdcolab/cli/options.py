@@ -17,9 +17,10 @@ from sdcolab.cli.parser import decimal, whole, words
 from sdcolab.core.errors import FieldNotOption, RequestError
 from sdcolab.core.fields import Field, Part, parts_of, table_of
 from sdcolab.core.registry import closest
-from sdcolab.core.words import FIELD_WORDS, PART_LABELS
+from sdcolab.core.words import FIELD_WORDS, OPTION_WORDS, PART_LABELS
 from sdcolab.core.words import command as said
 from sdcolab.core.words.console import explain
+from sdcolab.core.words.layout import NAMES_TO_READ
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,12 +158,19 @@ def _one_reader(field: Field) -> Callable[[str], Any]:
         return _word(field)
     if field.is_number:
         return whole(field.path) if field.kind is int else decimal(field.path)
-    return words
+    return _name if field.choices else words
+
+
+def _name(text: str) -> str:
+    """A name of a list, also as the faces show it: "Automático"."""
+    shown = {label.casefold(): name for name, label in NAMES_TO_READ.items()}
+    return shown.get(text.strip().casefold(), words(text))
 
 
 def _word(field: Field) -> Callable[[str], Any]:
-    """A parser for one of an enumeration's words, whatever its case."""
-    known = {word.value.casefold(): word for word in field.kind}
+    """A parser for one of an enumeration's words, or of what the faces call them, whatever its case."""
+    known = {label.casefold(): word for word, label in OPTION_WORDS.get(field.kind, {}).items()}
+    known |= {word.value.casefold(): word for word in field.kind}
 
     def parse(text: str) -> Any:
         if text.strip().casefold() in known:

@@ -135,7 +135,9 @@ _GROUPS: Mapping[str, Mapping[str, Words]] = {
         "init.inpaint.soft_bias": Words(
             "Cuándo se conserva lo de antes", "Más de 1 = sobre todo en los primeros pasos", option="suave-cuando"
         ),
-        "init.inpaint.soft_preservation": Words("Cuánto se conserva lo de antes", option="suave-conservar"),
+        "init.inpaint.soft_preservation": Words(
+            "Cuánto se conserva lo de antes", "Más alto = gana lo de antes", option="suave-conservar"
+        ),
         "init.inpaint.soft_contrast": Words(
             "Contraste de la transición", "Más alto = menos apagada la mezcla", option="suave-contraste"
         ),

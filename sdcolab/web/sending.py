@@ -56,19 +56,15 @@ class Sender:
         image = shown_image(self._studio.jobs, selected)
         return self._fill(image.infotext if image else "", words.GENERATE_FIRST)
 
-    def use_file(self, path: str | None) -> Updates:
-        """Read the text inside a file, and open the tab to generate from text."""
+    def use_file(self, path: str | None, *, shown: bool = True) -> Updates:
+        """Read the text inside a file, and open the tab to generate from text. What is wrong with it is told in the tab
+        PNG Info where it is ``shown`` there, else in the form."""
         text, said = attempt(lambda: text_in(path), "") if path else ("", no_image())
-        if said:
-            return {self._parts.pnginfo.message: said}
-        return self._fill(text, "") | {self._parts.tabs: gr.Tabs(selected=TEXT_MODE), self._parts.pnginfo.message: ""}
-
-    def use_from_elsewhere(self, path: str) -> Updates:
-        """The same for a file that is not in the tab PNG Info, where nobody would see what is wrong with it."""
-        updates = self.use_file(path)
-        if trouble := updates.pop(self._parts.pnginfo.message, ""):
-            return {self._panel.message: trouble, self._parts.tabs: gr.Tabs(selected=TEXT_MODE)}
-        return updates
+        beside = self._parts.pnginfo.message
+        if said and shown:
+            return {beside: said}
+        read = {self._panel.message: said} if said else self._fill(text, "") | {beside: ""}
+        return read | {self._parts.tabs: gr.Tabs(selected=TEXT_MODE)}
 
     def _fill(self, text: str, advice: str) -> Updates:
         if not text.strip():
@@ -160,7 +156,7 @@ class Sender:
                 put = self._desk.control.put_map(path, self._units(switches), ControlType.OPENPOSE)
                 return self._follow(put, SENT_POSE)
             case _:
-                return self.use_from_elsewhere(path)
+                return self.use_file(path, shown=False)
 
     def _filled(self, values: Any, size: tuple[int, int] | None) -> Updates:
         """Values of the form that a room made, and the size that it wants."""
@@ -213,10 +209,9 @@ class Sender:
         if not isinstance(path, str):
             return {self._panel.message: no_image()}
         if action == "use":
-            return self.use_from_elsewhere(path)
+            return self.use_file(path, shown=False)
         if action == "extras":
-            pictures = self._parts.tools["extras"].controls["pictures"]
-            return {pictures: [path], self._parts.tabs: gr.Tabs(selected="extras")}
+            return self._to_extras(path)
         if action == "control":
             return self.send_file_to_control(path, *switches)
         return self.send_file(path, mode, sizes, inpaint=action == "inpaint")

@@ -14,7 +14,7 @@ from sdcolab.api.fields import BadField
 from sdcolab.api.payload import NOTHING, Kind
 from sdcolab.api.sampling import find_sampler, find_schedule
 from sdcolab.core.errors import FieldFloored, FieldIgnored, FieldLimited, SamplerReplaced, SdcolabError, UnknownName
-from sdcolab.core.fields import in_proportion
+from sdcolab.core.fields import in_proportion, told_in_proportion
 from sdcolab.core.names import SAMPLER_NAMES
 from sdcolab.core.request import AUTOMATIC, FIELDS, SIZE_STEP
 
@@ -81,7 +81,7 @@ def _keep_shape(payload: dict[str, Any], warn: Warn) -> None:
     values = {FIELDS[name]: payload.get(name) for name in sorted(_SIDES, reverse=True)}
     sides = {side: value for side, value in values.items() if isinstance(value, int) and value >= SIZE_STEP}
     for side, used in (in_proportion(sides) if len(sides) == len(_SIDES) else {}).items():
-        warn(FieldLimited(field=side.name, value=sides[side], used=used))
+        warn(told_in_proportion(side, sides[side], used))
         payload[side.name] = used
 
 

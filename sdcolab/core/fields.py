@@ -28,7 +28,7 @@ from typing import Any, Final, TypeVar
 
 from PIL import Image
 
-from sdcolab.core.errors import FieldNotMultiple, FieldOutOfRange, TextTooLong
+from sdcolab.core.errors import FieldLimited, FieldNotMultiple, FieldOutOfRange, FieldShaped, TextTooLong
 from sdcolab.core.untrusted import clean_text
 
 T = TypeVar("T")
@@ -340,6 +340,12 @@ def _changed_places(now: tuple[Any, ...] | None, kind: Any, values: Mapping[str,
         units[place] = units[place] if whole is None else whole
         units[place] = _changed(units[place], kind, deeper) if deeper or units[place] is None else units[place]
     return tuple(units)
+
+
+def told_in_proportion(side: Field, value: int, used: int) -> FieldLimited | FieldShaped:
+    """What is said of a side that ``in_proportion`` made smaller: it was too large itself, or its other one was."""
+    beyond = side.high is not None and value > side.high
+    return (FieldLimited if beyond else FieldShaped)(field=side.path, value=value, used=used)
 
 
 def in_proportion(sides: Mapping[Field, int]) -> dict[Field, int]:

@@ -186,7 +186,10 @@ def test_settings_and_styles_of_the_page_count(bench: Bench, client: httpx.Clien
         ({"steps": 200}, "se usa 150"),
         ({"batch_size": 9}, "se usa 8"),
         ({"width": 32}, "se usa 64"),
-        ({"width": 4096, "height": 128}, "se usa 2048. Si no te sirve, pide otro valor. «Alto» pide 128"),
+        (
+            {"width": 4096, "height": 128},
+            "se usa 2048. Si no te sirve, pide otro valor. «Alto» pasa de 128",
+        ),
         ({"cfg_scale": 100}, "se usa 30"),
         ({"enable_hr": True, "hr_scale": 20, "hr_cfg": 40}, "se usa 8"),
         ({"firstpass_image": PICTURE}, "no se usa aquí"),

@@ -47,6 +47,7 @@ from sdcolab.core.words import (
     label_of,
 )
 from sdcolab.core.words.base import Template
+from sdcolab.core.words.borrowed import read_once
 from sdcolab.core.words.notebook import connected
 
 PLURAL = re.compile(r"{(\w+)} (?!más\b)[a-záéíóúñ]+s\b")
@@ -210,3 +211,16 @@ def test_characters_are_counted_from_one() -> None:
 )
 def test_what_goes_to_drive_agrees_with_its_verb(images: bool, settings: bool, told: str) -> None:
     assert told in connected(images=images, settings=settings, folder="sdcolab")
+
+
+@pytest.mark.parametrize(
+    ("styles", "defaults", "told"),
+    [
+        (3, 0, "se tomaron 3 estilos."),
+        (0, 1, "se tomó 1 valor por defecto."),
+        (1, 2, "se tomaron 1 estilo y 2 valores por defecto."),
+        (0, 0, "no se tomó nada"),
+    ],
+)
+def test_nothing_is_counted_that_is_not_there(styles: int, defaults: int, told: str) -> None:
+    assert told in read_once(styles, defaults)

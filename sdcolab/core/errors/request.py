@@ -228,6 +228,16 @@ class FieldLimited(RequestError):
 
 
 @dataclass(eq=False)
+class FieldShaped(RequestError):
+    """A side was possible and became smaller with the other one, which was not. Told as a warning."""
+
+    code: ClassVar[str] = "request.shaped"
+    field: str
+    value: int
+    used: int
+
+
+@dataclass(eq=False)
 class FieldIgnored(RequestError):
     """A field means nothing here. Told as a warning."""
 

@@ -23,7 +23,7 @@ from sdcolab.core.errors import (
     OptionsTakenOut,
     RequestError,
 )
-from sdcolab.core.fields import Field, Part, in_proportion, parts_of, table_of
+from sdcolab.core.fields import Field, Part, in_proportion, parts_of, table_of, told_in_proportion
 from sdcolab.core.infotext.codecs import CODECS, Fields, split_title
 from sdcolab.core.infotext.dialects import OLD_KARRAS, json_of, modernised, size_of
 from sdcolab.core.infotext.flags import MIDJOURNEY, without_options
@@ -228,7 +228,7 @@ class _Reader:
         given = {side: values[side.name] for side in sides if values.get(side.name)}
         used = in_proportion(given) if len(given) == len(sides) else {}
         for side, value in used.items():
-            self.warnings.append(FieldLimited(field=side.path, value=given[side], used=value))
+            self.warnings.append(told_in_proportion(side, given[side], value))
         return {side.name: value for side, value in used.items()}
 
     def valid(self, part: object, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -44,5 +44,12 @@ def given_back(name: str, count: int) -> str:
 
 def read_once(styles: int, defaults: int) -> str:
     """What was taken from the program's settings."""
-    taken = f"{counted(styles, 'estilo', 'estilos')} y {counted(defaults, 'valor', 'valores')}"
-    return f"De sus ajustes se tomaron {taken} por defecto."
+    taken = (
+        counted(styles, "estilo", "estilos") if styles else "",
+        counted(defaults, "valor por defecto", "valores por defecto") if defaults else "",
+    )
+    told = " y ".join(filter(None, taken))
+    return f"De sus ajustes se {'tomó' if styles + defaults == 1 else 'tomaron'} {told}." if told else NOTHING_TAKEN
+
+
+NOTHING_TAKEN = "De sus ajustes no se tomó nada: lo que decían ya estaba aquí o no existe."

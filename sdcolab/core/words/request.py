@@ -76,6 +76,9 @@ SENTENCES: Mapping[str, Sentence] = {
     "request.limited": Sentence(
         "«{field}» pide {value}, fuera de lo que se puede: se usa {used}.", "Si no te sirve, pide otro valor."
     ),
+    "request.shaped": Sentence(
+        "«{field}» pasa de {value} a {used} para conservar la forma de la imagen.", "Si no te sirve, pide otro tamaño."
+    ),
     "request.ignored": Sentence("«{field}» no se usa aquí.", "La imagen se hace sin él."),
     "request.name_replaced": Sentence(
         "No tienes {kind} «{name}»; se usa lo que estaba elegido.", "{suggestions}Si lo quieres, descárgalo primero."

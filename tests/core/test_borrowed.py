@@ -131,7 +131,7 @@ def test_the_settings_of_the_guide_s_notebooks_are_found_without_models(
     (drive / "WebUI/configs/styles.csv").write_bytes("\ufeffname,prompt,negative_prompt\nmío,gato,\n".encode())
     ours = tmp_path / "sdcolab"
     assert main(["carpetas", str(drive / "WebUI"), "--carpeta", str(ours)]) == 0
-    assert "1 estilo y" in capsys.readouterr().out
+    assert "se tomó 1 estilo." in capsys.readouterr().out
     assert SettingsFile(Folders(ours).config).load().styles == (Style("mío", "gato", ""),)
 
 
@@ -143,7 +143,7 @@ def test_the_command(webui: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
     assert main(["carpetas", str(webui), "--nombre", "../../fuera", *ours]) == 0
     said = capsys.readouterr().out
     assert f"«fuera» usa {webui / 'models' / 'Lora'}" in said
-    assert "0 estilos y 1 valor por defecto" in said
+    assert "se tomó 1 valor por defecto." in said
     assert SettingsFile(Folders(tmp_path / "sdcolab").config).load().defaults.clip_skip == 2
     assert main(["carpetas", *ours]) == 0
     assert "fuera · VAE" in capsys.readouterr().out

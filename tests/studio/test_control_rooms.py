@@ -14,7 +14,7 @@ from PIL import Image
 
 from sdcolab.core.errors import PosesMalformed, PreprocessorFileMissing, SdcolabError, StrangeQuestion
 from sdcolab.core.folders import Folders
-from sdcolab.core.poses import BODY, Figure, Poses, poses_from_json, poses_to_json, standing
+from sdcolab.core.poses import BODY, STANDING, Figure, Poses, poses_from_json, poses_to_json
 from sdcolab.core.regions import Region, Regions
 from sdcolab.studio.poses_room import PosesRoom
 from sdcolab.studio.regions_room import RegionsRoom
@@ -24,6 +24,11 @@ HALVES = [
     {"x": 0, "y": 0, "width": 0.5, "height": 1, "weight": 1, "prompt": "una  chica\nrubia"},
     {"x": 0.5, "y": 0, "width": 0.5, "height": 1, "weight": 0.8, "prompt": "un chico"},
 ]
+
+
+def standing(width: int, height: int) -> Figure:
+    """Somebody who stands in the middle of a canvas."""
+    return Figure(tuple((x * width, y * height, seen) for x, y, seen in STANDING))
 
 
 def test_drawn_areas_become_a_prompt_and_latent_couple() -> None:

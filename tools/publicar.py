@@ -146,21 +146,22 @@ def for_pcs(wheel: Path, version: str) -> Path:
     return target
 
 
-def is_weights(name: str) -> bool:
-    """Whether a file of the wheel holds the weights of a demo model."""
-    return name.startswith("sdcolab/demo/") and name.endswith(".safetensors")
+def is_of_demo(name: str) -> bool:
+    """Whether a file of the wheel holds the weights of a demo model, or a picture of its card."""
+    return name.startswith("sdcolab/demo/") and name.endswith((".safetensors", ".webp"))
 
 
 def without_demo(wheel: Path) -> bytes:
-    """The wheel without the weights of the demo models, not compressed. The same wheel gives the same bytes."""
+    """The wheel without the demo models, not compressed. The same wheel gives the same bytes. The fewer, the better:
+    ipykernel hashes a cell's text byte by byte, in Python, before it runs it."""
     made = io.BytesIO()
     with zipfile.ZipFile(wheel) as source, zipfile.ZipFile(made, "w", zipfile.ZIP_STORED) as target:
         for item in source.infolist():
-            if is_weights(item.filename):
+            if is_of_demo(item.filename):
                 continue
             data = source.read(item)
             if item.filename.endswith(".dist-info/RECORD"):
-                rows = [row for row in csv.reader(io.StringIO(data.decode("utf-8"))) if row and not is_weights(row[0])]
+                rows = [row for row in csv.reader(io.StringIO(data.decode("utf-8"))) if row and not is_of_demo(row[0])]
                 written = io.StringIO()
                 csv.writer(written, lineterminator="\n").writerows(rows)
                 data = written.getvalue().encode("utf-8")

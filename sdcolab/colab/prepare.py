@@ -60,6 +60,8 @@ class Downloaded:
     line: str
     path: Path | None = None
     kind: ModelKind | None = None
+    runs: bool = True
+    """Whether its architecture is one that pictures can be made with here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -426,8 +428,9 @@ def fetch_resources(
 
 
 def model_to_open(reports: Sequence[Downloaded]) -> Path | None:
-    """The first checkpoint that came, in the order of the links: the one chosen in the form is the first link."""
-    found = (report.path for report in reports if report.kind is ModelKind.CHECKPOINT)
+    """The first checkpoint that came and runs, in the order of the links: the one chosen in the form is the first
+    link."""
+    found = (report.path for report in reports if report.kind is ModelKind.CHECKPOINT and report.runs)
     return next((path for path in found if path is not None), None)
 
 

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from sdcolab.core.detect import ModelKind
-from sdcolab.core.errors import CannotRead, ModelUnreadable, NameNotChosen, NoModels, UnknownFile
+from sdcolab.core.errors import CannotRead, ForeignFile, ModelUnreadable, NameNotChosen, NoModels, UnknownFile
+from sdcolab.core.file_facts import FileFacts
 from sdcolab.core.folders import Folders
+from sdcolab.core.foreign_files import FOREIGN, IN_FOLDERS, why_foreign
 from sdcolab.core.registry import closest
 from sdcolab.core.tensors import read_header
 from sdcolab.core.untrusted import parse_json
@@ -20,6 +22,10 @@ MODEL_SUFFIXES = frozenset({".safetensors", ".ckpt", ".pt", ".pth", ".bin"})
 
 _ONNX = frozenset({".onnx"})
 _SUFFIXES = {ModelKind.DETECTOR: _ONNX, ModelKind.FACES: MODEL_SUFFIXES | _ONNX}
+
+
+_STRANGERS = FOREIGN | {Path(IN_FOLDERS).suffix}
+"""Extensions by which ``Library.foreign`` finds what it tells; folders are walked once for both."""
 
 
 def suffixes_of(kind: ModelKind) -> frozenset[str]:
@@ -94,10 +100,17 @@ class Library:
     """Looks at the folders each time it is asked, so a refresh needs no state."""
 
     def __init__(
-        self, folders: Folders, *, first: tuple[ModelFile, ...] = (), bundled: tuple[ModelFile, ...] = ()
+        self,
+        folders: Folders,
+        *,
+        first: tuple[ModelFile, ...] = (),
+        bundled: tuple[ModelFile, ...] = (),
+        facts: FileFacts | None = None,
     ) -> None:
-        """``first`` files are listed before those of the folders, and ``bundled`` ones after them."""
+        """``first`` files are listed before those of the folders, and ``bundled`` ones after them. ``facts``: what was
+        read of their headers already."""
         self.folders = folders
+        self.facts = facts or FileFacts()
         self._first = first
         self._bundled = bundled
 
@@ -106,30 +119,36 @@ class Library:
         alphabetical order (ignoring case) and after those that were asked for.
         """
         wanted = suffixes or suffixes_of(kind)
-        found: dict[str, ModelFile] = {}
-        for folder in self.folders.every(kind):
-            for path in _walk(folder, wanted):
-                name = path.relative_to(folder).as_posix()
-                found.setdefault(name, ModelFile(kind, name, path))
-        plain = (file for file in found.values() if not _is_companion_vae(file))
+        found = (file for file in self._lying(kind, wanted | _STRANGERS) if file.path.suffix.lower() in wanted)
+        plain = (file for file in found if not _is_companion_vae(file))
         own = sorted(plain, key=lambda file: file.name.casefold())
         first = [file for file in self._first if file.kind is kind]
         taken = {file.path for file in first}
         last = [file for file in self._bundled if file.kind is kind]
         return (*first, *(file for file in (*own, *last) if file.path not in taken))
 
+    def _lying(self, kind: ModelKind, suffixes: frozenset[str]) -> tuple[ModelFile, ...]:
+        """What has one of ``suffixes`` in the folders of ``kind``, of each name the first."""
+        found: dict[str, ModelFile] = {}
+        for folder in self.folders.every(kind):
+            for path in _walk(folder, suffixes):
+                name = path.relative_to(folder).as_posix()
+                found.setdefault(name, ModelFile(kind, name, path))
+        return tuple(found.values())
+
     def beginning_with(self, file: ModelFile) -> Library:
         """The same with ``file`` first."""
-        return Library(self.folders, first=(file, *self._first), bundled=self._bundled)
+        return Library(self.folders, first=(file, *self._first), bundled=self._bundled, facts=self.facts)
 
     def now(self) -> Listing:
         """The same files as they lie there now: each folder is walked at most once."""
-        return Listing(self.folders, first=self._first, bundled=self._bundled)
+        return Listing(self.folders, first=self._first, bundled=self._bundled, facts=self.facts)
 
     def find(self, kind: ModelKind, name: str) -> ModelFile:
         """The file called ``name``: its full name, its stem, or either followed by ``[hash]`` as A1111 writes titles.
 
-        Raises ``UnknownFile`` with close names, ``NameNotChosen`` for no name.
+        Raises ``UnknownFile`` with close names, ``ForeignFile`` for one that lies there and is no model,
+        ``NameNotChosen`` for no name.
         """
         wanted = name.split(" [")[0].strip().casefold()
         if not wanted:
@@ -139,18 +158,45 @@ class Library:
             for file, known in zip(files, names, strict=True):
                 if known.casefold() == wanted:
                     return file
-        raise UnknownFile(kind=kind.value, name=name, suggestions=closest(name, [file.name for file in files]))
+        alike = closest(name, [file.name for file in files])
+        for file in self.foreign(kind):
+            if wanted in (known.casefold() for known in _names_of(file)):
+                raise ForeignFile(kind.value, name, alike, file.path, why_foreign(file.path))
+        raise UnknownFile(kind=kind.value, name=name, suggestions=alike)
+
+    def foreign(self, kind: ModelKind) -> tuple[ModelFile, ...]:
+        """What lies in the folders of ``kind`` like a model, and is nothing that is used here: other programs' formats,
+        packed files, unfinished downloads and folders that are one model. In alphabetical order."""
+        used = suffixes_of(kind)
+        found: list[ModelFile] = []
+        for file in self._lying(kind, used | _STRANGERS):
+            whole, _, inside = file.name.rpartition("/")
+            if whole and inside == IN_FOLDERS:
+                found.append(ModelFile(kind, whole, file.path.parent))
+            elif file.path.suffix.lower() in FOREIGN - used:
+                found.append(file)
+        return tuple(sorted(found, key=lambda file: file.name.casefold()))
 
     def chosen(self, kind: ModelKind) -> ModelFile | None:
         """The file of ``kind`` that was asked for when the program was opened, if any."""
         return next((file for file in self._first if file.kind is kind), None)
 
     def default_checkpoint(self) -> ModelFile:
-        """The first checkpoint: the user's own before the demo. Raises ``NoModels``."""
+        """The one that was asked for, else the first that can run, the user's own before the demo, else the first: as
+        few headers are read as tell it. Raises ``NoModels``."""
         files = self.files(ModelKind.CHECKPOINT)
         if not files:
             raise NoModels(folder=self.folders.models(ModelKind.CHECKPOINT))
-        return files[0]
+        runs = (file for file in files if self.facts.trouble(file.path) is None)
+        return self.chosen(ModelKind.CHECKPOINT) or next(runs, files[0])
+
+    def checkpoint_or_default(self, name: str | None) -> str | None:
+        """``name`` while a checkpoint is called so in full, else the default one's; None when there is none."""
+        files = self.files(ModelKind.CHECKPOINT)
+        there = any(file.name == name for file in files)
+        if there or not files:
+            return name if there else None
+        return self.default_checkpoint().name
 
 
 class Listing(Library):
@@ -159,15 +205,26 @@ class Listing(Library):
     """
 
     def __init__(
-        self, folders: Folders, *, first: tuple[ModelFile, ...] = (), bundled: tuple[ModelFile, ...] = ()
+        self,
+        folders: Folders,
+        *,
+        first: tuple[ModelFile, ...] = (),
+        bundled: tuple[ModelFile, ...] = (),
+        facts: FileFacts | None = None,
     ) -> None:
-        super().__init__(folders, first=first, bundled=bundled)
+        super().__init__(folders, first=first, bundled=bundled, facts=facts)
         self._known: dict[tuple[ModelKind, frozenset[str] | None], tuple[ModelFile, ...]] = {}
+        self._seen: dict[tuple[ModelKind, frozenset[str]], tuple[ModelFile, ...]] = {}
 
     def files(self, kind: ModelKind, suffixes: frozenset[str] | None = None) -> tuple[ModelFile, ...]:
         if (kind, suffixes) not in self._known:
             self._known[kind, suffixes] = super().files(kind, suffixes)
         return self._known[kind, suffixes]
+
+    def _lying(self, kind: ModelKind, suffixes: frozenset[str]) -> tuple[ModelFile, ...]:
+        if (kind, suffixes) not in self._seen:
+            self._seen[kind, suffixes] = super()._lying(kind, suffixes)
+        return self._seen[kind, suffixes]
 
     def now(self) -> Listing:
         return self

@@ -81,7 +81,7 @@ class Remarks:
         self._library = library
         self._families = families
         self._native_size = native_size
-        self._facts = FileFacts()
+        self._facts = library.facts
 
     def of(self, draft: Draft) -> Iterator[SdcolabError]:
         """What to say of ``draft``, to be shown as warnings. Never raises what a file or a prompt is to blame for."""
@@ -93,9 +93,15 @@ class Remarks:
             yield from filter(None, map(unreadable, (prompt, negative)))
         yield from said_of_prompts(prompt, negative, draft.checkpoint, library, families, self._facts, draft.script)
         yield from weight_doubts(f"{prompt}\n{negative}", hires=draft.hires)
+        yield from self._checkpoint(draft, library)
         yield from self._networks(f"{prompt}\n{negative}", draft, library)
         yield from self._controls(draft, library)
         yield from self._size(draft, library)
+
+    def _checkpoint(self, draft: Draft, library: Library) -> Iterator[SdcolabError]:
+        for file in library.files(ModelKind.CHECKPOINT) if draft.checkpoint else ():
+            if file.name == draft.checkpoint and (trouble := self._facts.trouble(file.path)):
+                yield trouble
 
     def _networks(self, text: str, draft: Draft, library: Library) -> Iterator[SdcolabError]:
         for tag in extract_networks(text)[1]:

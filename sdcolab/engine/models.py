@@ -23,12 +23,11 @@ from sdcolab.core.detect import Detected, ModelFamily, ModelKind, Prediction, de
 from sdcolab.core.errors import (
     ModelFamilyUnsupported,
     ModelIncomplete,
-    ModelPartAlone,
-    ModelUnreadable,
     ModelWithoutVae,
     ModelWrongKind,
     VaeOtherArchitecture,
 )
+from sdcolab.core.file_facts import no_checkpoint, part_alone
 from sdcolab.core.memory_plan import Placement
 from sdcolab.core.tensors import TensorHeader, TensorInfo
 from sdcolab.engine.beside import Beside, beside
@@ -149,15 +148,9 @@ def check_checkpoint(weights: Weights) -> tuple[Detected, Family]:
     ``ModelFamilyUnsupported``.
     """
     detected = detect(weights.header)
-    if detected.kind is ModelKind.OTHER:
-        raise ModelUnreadable(path=weights.path, reason="not_a_model")
-    _refuse_parts(weights, detected.kind)
-    if detected.kind is not ModelKind.CHECKPOINT:
-        raise ModelWrongKind(path=weights.path, expected=ModelKind.CHECKPOINT.value, found=detected.kind.value)
-    family = FAMILIES.get(detected.family)
-    if family is None:
-        raise ModelFamilyUnsupported(path=weights.path, family=detected.family.value)
-    return detected, family
+    if trouble := no_checkpoint(weights.path, detected):
+        raise trouble
+    return detected, FAMILIES[detected.family]
 
 
 def load_checkpoint(
@@ -215,7 +208,8 @@ def vae_of(weights: Weights, device: torch.device, dtype: torch.dtype, family: M
     """As ``load_vae``, of an open file."""
     detected = detect(weights.header)
     kind = detected.kind
-    _refuse_parts(weights, kind)
+    if part := part_alone(weights.path, kind):
+        raise part
     if kind not in (ModelKind.CHECKPOINT, ModelKind.VAE):
         raise ModelWrongKind(path=weights.path, expected=ModelKind.VAE.value, found=kind.value)
     if kind is ModelKind.VAE and detected.family is not ModelFamily.UNKNOWN:
@@ -233,16 +227,6 @@ def vae_of(weights: Weights, device: torch.device, dtype: torch.dtype, family: M
     with without_weights():
         vae = AutoencoderKL(**config)
     return _filled(vae, weights, names, device, dtype)
-
-
-_PARTS = frozenset({ModelKind.UNET, ModelKind.TEXT_ENCODER})
-"""Of models that other programs put together from several files."""
-
-
-def _refuse_parts(weights: Weights, kind: ModelKind) -> None:
-    """Raises ``ModelPartAlone``."""
-    if kind in _PARTS:
-        raise ModelPartAlone(path=weights.path, found=kind.value)
 
 
 def _load_unet(

@@ -11,7 +11,7 @@ from typing import Any
 from sdcolab.core.architectures import ModelFamily, declared_family, settled
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import PictureGone, StrangeQuestion
-from sdcolab.core.file_facts import FileFacts, fits
+from sdcolab.core.file_facts import fits
 from sdcolab.core.files import atomic_write
 from sdcolab.core.folders import MODEL_FOLDERS
 from sdcolab.core.library import Library, ModelFile
@@ -70,7 +70,7 @@ class CardsRoom:
     def __init__(self, library: Library, outside: Outside = Outside()) -> None:
         self._library = library
         self._outside = outside
-        self._facts = FileFacts()
+        self._facts = library.facts
         self._lock = threading.Lock()
         self._known: dict[tuple[ModelKind, str], tuple[object, Card]] = {}
 

@@ -232,11 +232,10 @@ class GenerationDesk:
         return replace(request, width=None, height=None) if request.width == request.height == native else request
 
     def chosen_checkpoint(self, request: GenerationRequest) -> str | None:
-        """The checkpoint of a fresh form: the one the program was opened with, else the saved one, else the first."""
-        if chosen := self._studio.library.chosen(ModelKind.CHECKPOINT):
-            return chosen.name
-        names = self._studio.lists("checkpoints")
-        return request.checkpoint if request.checkpoint in names else next(iter(names), None)
+        """The checkpoint of a fresh form: the one the program was opened with, else the saved one, else the first that
+        can run; None when there is none."""
+        chosen = self._studio.library.chosen(ModelKind.CHECKPOINT)
+        return chosen.name if chosen else self._studio.library.checkpoint_or_default(request.checkpoint)
 
     def native_size(self, checkpoint: str | None) -> int:
         """Side in pixels that ``checkpoint`` was trained at; a fallback when its file cannot tell: generating will

@@ -190,9 +190,9 @@ class FormActions:
         preprocessor and model of each unit of ControlNet, whose type still says what it offers, and which may have got
         what it lacked."""
         updates = self.fresh_lists()
-        for path, chosen in (("checkpoint", checkpoint), ("vae", vae)):
-            names = self._studio.lists(f"{path}s")
-            updates[self._panel.fields[path]]["value"] = chosen if chosen in names else next(iter(names), None)
+        updates[self._panel.fields["checkpoint"]]["value"] = self._studio.library.checkpoint_or_default(checkpoint)
+        names = self._studio.lists("vaes")
+        updates[self._panel.fields["vae"]]["value"] = vae if vae in names else next(iter(names), None)
         for place, unit in enumerate(self.desk.control.units[: len(units) // 3]):
             box = self._gadgets.weights[unit]
             drawn = (*self._panel.some(f"{unit}.module", f"{unit}.model"), box.told, box.download)

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 from sdcolab.core.control import models_for
 from sdcolab.core.detect import ModelKind, detect
-from sdcolab.core.errors import ControlModelTaken, SdcolabError
+from sdcolab.core.errors import ControlModelTaken, ForeignFile, SdcolabError
 from sdcolab.core.events import CancelToken, Listener, Phase, PhaseStarted, ignore_events
 from sdcolab.core.fields import with_values
 from sdcolab.core.files import make_folder
 from sdcolab.core.folders import Folders
+from sdcolab.core.foreign_files import IN_FOLDERS, why_foreign
 from sdcolab.core.formats import ImageFormat
 from sdcolab.core.infotext import Pasted, parse, to_request, with_files
 from sdcolab.core.library import Library, ModelFile
@@ -55,6 +56,8 @@ def model_file(folders: Folders, kind: ModelKind, name: str) -> ModelFile:
     path = Path(name).expanduser()
     if path.is_file():
         return ModelFile(kind, path.name, path.absolute())
+    if (path / IN_FOLDERS).is_file():
+        raise ForeignFile(kind.value, name, (), path, why_foreign(path))
     return build_library(folders).find(kind, name)
 
 

@@ -135,10 +135,14 @@ def _download_reports(queue: DownloadQueue) -> Callable[[str, Listener, CancelTo
     """``queue`` as the notebook uses it."""
     from sdcolab.colab.prepare import Downloaded
     from sdcolab.downloads.queue import report_line
+    from sdcolab.downloads.report import RUNS_TODAY, LinkReport, foreign_family
+
+    def runs_here(report: LinkReport) -> bool:
+        return not foreign_family(report, RUNS_TODAY)
 
     def run(links: str, listener: Listener, cancel: CancelToken) -> tuple[Downloaded, ...]:
         return tuple(
-            Downloaded(report_line(report), report.path if report.ok else None, report.kind)
+            Downloaded(report_line(report), report.path if report.ok else None, report.kind, runs_here(report))
             for report in queue.run(links, listener, cancel)
         )
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from sdcolab.core.describing import Describe
 from sdcolab.core.detecting import Detect
 from sdcolab.core.events import CancelToken, FileMade, ImageReady, ImageSaved, Listener, Note, Warned
-from sdcolab.core.file_facts import FileFacts
 from sdcolab.core.outputs import ImageStore
 from sdcolab.core.remarks import said_of_prompts
 from sdcolab.core.result import GenerationResult
@@ -26,7 +25,7 @@ from sdcolab.wiring.workshop import convert, extract, merge, try_merge
 
 def generate(task: Generate, tools: Tools, listener: Listener, cancel: CancelToken) -> GenerationResult:
     """Make pictures."""
-    asked, about = task.request, (tools.library, embedding_families(), FileFacts())
+    asked, about = task.request, (tools.library, embedding_families(), tools.library.facts)
     for remark in said_of_prompts(asked.prompt, asked.negative_prompt, asked.checkpoint, *about):
         listener(Warned(remark))
     timed = PartTimes(listener)

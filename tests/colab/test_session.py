@@ -323,10 +323,11 @@ def test_the_page_opens_on_the_model_chosen_in_the_form(tmp_path: Path) -> None:
     reports = [
         Downloaded("falló", None, ModelKind.CHECKPOINT),
         Downloaded("lora", lora, ModelKind.LORA),
+        Downloaded("otra arquitectura", tmp_path / "a.safetensors", ModelKind.CHECKPOINT, runs=False),
         Downloaded("modelo", model, ModelKind.CHECKPOINT),
     ]
     assert model_to_open(reports) == model
-    assert model_to_open(reports[:2]) is None
+    assert model_to_open(reports[:3]) is None
 
 
 def test_what_another_session_had_is_offered(cell: Cell) -> None:

@@ -2,10 +2,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
+import sdcolab.core.file_facts
 from sdcolab.core.detect import ModelKind
-from sdcolab.core.errors import NameNotChosen, NoModels, UnknownFile
+from sdcolab.core.errors import ForeignFile, NameNotChosen, NoModels, UnknownFile
 from sdcolab.core.folders import MODEL_FOLDERS, Folders
 from sdcolab.core.library import Library, ModelFile
 from sdcolab.core.preprocessors import weights_in
@@ -72,8 +75,85 @@ def test_a_miss_suggests(folders: Folders) -> None:
 def test_default_prefers_the_users_own_model(folders: Folders, tmp_path: Path) -> None:
     demo = ModelFile(ModelKind.CHECKPOINT, "demo", tmp_path / "demo")
     assert Library(folders, bundled=(demo,)).default_checkpoint() is demo
-    put(folders, ModelKind.CHECKPOINT, "z.safetensors")
-    assert Library(folders, bundled=(demo,)).default_checkpoint().name == "z.safetensors"
+    put(folders, ModelKind.CHECKPOINT, "z.ckpt")
+    assert Library(folders, bundled=(demo,)).default_checkpoint().name == "z.ckpt"
+
+
+_PONY_V7 = {"model.double_layers.0.attn.w1q.weight": (8, 8)}
+_SD1 = {
+    "model.diffusion_model.input_blocks.0.0.weight": (8, 4, 3, 3),
+    "model.diffusion_model.input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight": (8, 768),
+    "cond_stage_model.transformer.text_model.embeddings.token_embedding.weight": (10, 768),
+}
+
+
+def put_tensors(folders: Folders, name: str, shapes: dict[str, tuple[int, ...]]) -> Path:
+    path = put(folders, ModelKind.CHECKPOINT, name)
+    save_file({tensor: np.zeros(shape, np.float16) for tensor, shape in shapes.items()}, path)
+    return path
+
+
+def test_the_default_is_the_first_that_can_run(folders: Folders, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = put_tensors(folders, "a pony v7.safetensors", _PONY_V7)
+    put(folders, ModelKind.CHECKPOINT, "b vacío.safetensors")
+    put(folders, ModelKind.CHECKPOINT, "c gguf.safetensors").write_bytes(b"GGUF\x03\0\0\0" * 9)
+    put_tensors(folders, "d suelta.safetensors", {"input_blocks.0.0.weight": (8, 4, 3, 3)})
+    demo = ModelFile(ModelKind.CHECKPOINT, "demo", put(folders, ModelKind.OTHER, "demo.ckpt"))
+    library = Library(folders, bundled=(demo,))
+    assert library.default_checkpoint() == demo
+    assert library.files(ModelKind.CHECKPOINT)[0].path == other  # and stays in the list
+    put_tensors(folders, "e.safetensors", _SD1)
+    put(folders, ModelKind.CHECKPOINT, "f.ckpt")
+    assert library.default_checkpoint().name == "e.safetensors"
+    read = []
+    monkeypatch.setattr(sdcolab.core.file_facts, "read_header", read.append)
+    assert library.now().default_checkpoint().name == "e.safetensors"
+    assert read == []  # each header once, until its file changes
+
+
+def test_the_default_is_what_was_asked_for_even_if_it_cannot_run(folders: Folders) -> None:
+    chosen = ModelFile(ModelKind.CHECKPOINT, "x", put_tensors(folders, "x.safetensors", _PONY_V7))
+    put_tensors(folders, "e.safetensors", _SD1)
+    assert Library(folders, first=(chosen,)).default_checkpoint() == chosen
+
+
+def test_the_default_is_the_first_when_none_can_run(folders: Folders) -> None:
+    for name in ("z.safetensors", "y.safetensors"):
+        put_tensors(folders, name, _PONY_V7)
+    assert Library(folders).default_checkpoint().name == "y.safetensors"
+
+
+@pytest.mark.parametrize(
+    ("file", "name", "start", "reason"),
+    [
+        ("modelo.gguf", "modelo.gguf", b"GGUF\x03\0\0\0", "formato GGUF"),
+        ("sub/modelo.gguf", "Modelo", b"", "está vacío"),
+        ("modelo.GGUF", "modelo", b"\x01\x02\x03\x04" * 9, "formato GGUF"),
+        ("modelo.zip", "modelo.zip", b"PK\x03\x04" + b"\x01" * 40, "comprimido"),
+        ("modelo.rar", "modelo", b"Rar!\x1a\x07", "comprimido"),
+        ("modelo.safetensors.crdownload", "modelo.safetensors", b"GGUF", "sin terminar"),
+        ("modelo.onnx", "modelo", b"\x08\x07\x12\x07pytorch", "en un formato que aquí no se usa"),
+        ("ae.sft", "ae.sft", b"\x08\0\0\0\0\0\0\0{}", "termina en .sft"),
+        ("entero/model_index.json", "entero", b"{}", "es una carpeta de diffusers"),
+    ],
+)
+def test_what_lies_there_and_is_no_model_is_told(
+    folders: Folders, file: str, name: str, start: bytes, reason: str
+) -> None:
+    put(folders, ModelKind.CHECKPOINT, file).write_bytes(start)
+    for library in (Library(folders), Library(folders).now()):
+        assert library.files(ModelKind.CHECKPOINT) == ()
+        with pytest.raises(ForeignFile) as told:
+            library.find(ModelKind.CHECKPOINT, name)
+        assert reason in explain(told.value).text
+
+
+def test_what_lies_beside_a_model_does_not_answer_to_its_name(folders: Folders) -> None:
+    for name in ("modelo.preview.png", "modelo.json", "modelo.civitai.info", "modelo.txt", "model_index.json"):
+        put(folders, ModelKind.CHECKPOINT, name)
+    with pytest.raises(UnknownFile) as told:
+        Library(folders).find(ModelKind.CHECKPOINT, "modelo")
+    assert not isinstance(told.value, ForeignFile)
 
 
 def test_a_chosen_file_comes_first_and_once(folders: Folders, tmp_path: Path) -> None:

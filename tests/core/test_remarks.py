@@ -26,6 +26,7 @@ def remarks(tmp_path: Path) -> Remarks:
         (ModelKind.LORA, "otra familia", {_DOWN: np.zeros((4, 2048), np.float16)}),
         (ModelKind.LORA, "mía", {_DOWN: np.zeros((4, 768), np.float16)}),
         (ModelKind.CHECKPOINT, "modelo", _checkpoint()),
+        (ModelKind.CHECKPOINT, "otra arquitectura", {"model.double_layers.0.attn.w1q.weight": np.zeros((8, 8))}),
     ):
         path = folders.models(kind) / f"{name}.safetensors"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -61,6 +62,7 @@ def _checkpoint() -> dict[str, np.ndarray]:
         (Draft("gato <lora:mía:mucho> <hypernet:h:1.x>"), ("request.network_strength_unread",) * 2),
         (Draft("gato <lora:mía:0.8:IN02>"), ()),
         (Draft("gato <lora:otra familia:1>"), ("model.lora_wrong_family",)),
+        (Draft("gato", checkpoint="otra arquitectura.safetensors"), ("model.family_unsupported",)),
         (Draft("gato", width=1024, height=512), ("request.size_beyond_native",)),
         (Draft("gato", width=1024, height=512, from_picture=True), ()),
         (Draft("# (gato:1,2)\ngato"), ()),
@@ -71,7 +73,7 @@ def _checkpoint() -> dict[str, np.ndarray]:
     ],
 )
 def test_what_is_said(remarks: Remarks, draft: Draft, codes: tuple[str, ...]) -> None:
-    said = remarks.of(replace(draft, checkpoint="modelo.safetensors"))
+    said = remarks.of(replace(draft, checkpoint=draft.checkpoint or "modelo.safetensors"))
     assert tuple(one.code for one in said) == codes
 
 

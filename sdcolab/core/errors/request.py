@@ -160,6 +160,15 @@ class UnknownFile(UnknownName):
 
 
 @dataclass(eq=False)
+class ForeignFile(UnknownFile):
+    """What has the name lies in the folder and is no model that is used here. ``reason`` as in ``ModelUnreadable``."""
+
+    code: ClassVar[str] = "request.foreign_file"
+    path: Path = Path()
+    reason: str = ""
+
+
+@dataclass(eq=False)
 class NameNotChosen(UnknownFile):
     """Nothing was chosen where a name is needed."""
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from sdcolab.core.architectures import ModelFamily
-from sdcolab.core.errors import ModelUnreadable, SdcolabError, StorageError
+from sdcolab.core.errors import ForeignFile, ModelUnreadable, SdcolabError, StorageError
 from sdcolab.core.words import (
     at_home,
     borrowed,
@@ -91,7 +91,7 @@ def explain(
     advice = elsewhere.get(error.code) or advice_of(
         error.code, COLAB_VARIABLE in os.environ if in_colab is None else in_colab
     )
-    if isinstance(error, ModelUnreadable):
+    if isinstance(error, ModelUnreadable | ForeignFile):
         advice = UNREADABLE_REMEDIES.get(error.reason, advice)
     shown = {name: _show(name, value) for name, value in error.facts().items()}
     if isinstance(error, StorageError):  # where on the disk matters here, not only the file's name

@@ -114,6 +114,10 @@ UNREADABLE_REASONS: dict[str, str] = {
     "lfs_pointer": "es solo una nota de git-lfs, sin el modelo",
     "gguf": "está en formato GGUF, que aquí no se usa; busca su versión .safetensors",
     "archive": "es un archivo comprimido, no un modelo",
+    "unfinished": "es una descarga sin terminar",
+    "other_format": "está en un formato que aquí no se usa; busca su versión .safetensors",
+    "ending_sft": "su nombre termina en .sft",
+    "folder": "es una carpeta de diffusers y no un archivo; busca su versión .safetensors de un solo archivo",
     "picture": "es una imagen",
     "document": "es un documento",
     "program": "es un programa",
@@ -141,7 +145,11 @@ UNREADABLE_REMEDIES: dict[str, str] = {
         "Descárgalo con el botón de descarga de su página y reemplázalo.",
     ),
     "archive": "Descomprímelo y usa lo que hay dentro.",
-    **dict.fromkeys(("gguf", "torchscript", "quantized"), "Mientras tanto, elige otro archivo."),
+    "unfinished": "Espera a que termine, o descárgalo otra vez.",
+    "ending_sft": "Cambia esa terminación por .safetensors.",
+    **dict.fromkeys(
+        ("gguf", "other_format", "folder", "torchscript", "quantized"), "Mientras tanto, elige otro archivo."
+    ),
 }
 """What to do with a file that cannot be read, by the reason; of others, that is told where the sentence stands."""
 

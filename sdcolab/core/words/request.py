@@ -57,6 +57,7 @@ SENTENCES: Mapping[str, Sentence] = {
         "No existe {kind} «{name}».",
         "{suggestions}Comprueba que el archivo está en su carpeta y pulsa «Actualizar».",
     ),
+    "request.foreign_file": Sentence("«{path}» está en su carpeta, pero no se puede usar: {reason}.", "Elige otro."),
     "request.name_not_chosen": Sentence("Falta elegir {kind}.", "Está en su lista."),
     "request.not_downloaded": Sentence(
         "«{name}» todavía no está en este equipo.",

@@ -82,6 +82,12 @@ def test_every_error_explains_itself(cls: type[SdcolabError]) -> None:
 
 
 @pytest.mark.parametrize("cls", leaf_errors(), ids=lambda cls: cls.__name__)
+def test_only_suggestions_are_asked(cls: type[SdcolabError]) -> None:
+    sentence, told = CATALOGUE[cls.code], str(explain(example(cls)))
+    assert ("¿Querías decir «uno»" in told) == ("{suggestions}" in sentence.text + sentence.advice), told
+
+
+@pytest.mark.parametrize("cls", leaf_errors(), ids=lambda cls: cls.__name__)
 def test_templates_use_only_facts_that_exist(cls: type[SdcolabError]) -> None:
     sentence = CATALOGUE[cls.code]
     facts = {field.name for field in dataclasses.fields(cls)}

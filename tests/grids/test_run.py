@@ -238,7 +238,7 @@ def test_what_may_be_meant_otherwise_is_told_before_the_first_cell(bench: Bench)
     (warned,) = bench.of(Warned)
     assert isinstance(warned.warning, AxisDecimalComma)
     assert warned.warning.facts() == {"axis": "CFG Scale", "values": ("0", "5", "7")}
-    assert "punto: 0.5" in str(explain(warned.warning))
+    assert "estos valores: «0», «5» y «7». Si querías decimales, usa punto: 0.5" in str(explain(warned.warning))
     assert bench.events.index(warned) < bench.events.index(bench.of(CellMade)[0])
 
 

@@ -107,9 +107,12 @@ def advice_of(code: str, in_colab: bool) -> str:
 def _show_suggestions(names: tuple[str, ...]) -> str:
     if not names:
         return ""
+    return f"¿Querías decir {_listed(names, 'o')}? "
+
+
+def _listed(names: tuple[str, ...], joined: str) -> str:
     *others, last = (f"«{name}»" for name in names)
-    told = f"{', '.join(others)} o {last}" if others else last
-    return f"¿Querías decir {told}? "
+    return f"{', '.join(others)} {joined} {last}" if others else last
 
 
 def _show_kind(kind: str) -> str:
@@ -144,8 +147,10 @@ _SHOW_FACT: Mapping[str, Callable[[object], str]] = {
 
 def _show(name: str, value: object) -> str | Count:
     """One fact as a sentence shows it; whole numbers, with the noun that its template gives them."""
-    if isinstance(value, tuple):
+    if name == "suggestions" and isinstance(value, tuple):
         return _show_suggestions(value)
+    if isinstance(value, tuple):
+        return _listed(value, "y") if value else ""
     if name in _SHOW_FACT:
         return _SHOW_FACT[name](value)
     if isinstance(value, Path):

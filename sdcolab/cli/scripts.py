@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from sdcolab.cli.progress import ConsoleProgress
-from sdcolab.core.errors import ScriptOption, ScriptUnknown
-from sdcolab.core.events import Event, FileMade, ImageSaved
+from sdcolab.core.errors import ScriptHasNoOption, ScriptOption, ScriptUnknown, SdcolabError
+from sdcolab.core.events import Event, FileMade, ImageSaved, Warned
 from sdcolab.core.fields import Field, table_of
 from sdcolab.core.formats import ImageFormat
 from sdcolab.core.machine import folders_in
 from sdcolab.core.registry import closest
-from sdcolab.core.scripts import AFTER_SHEETS, PLAN_SUFFIX, SCRIPTS, DynamicPrompts, Grid
+from sdcolab.core.scripts import AFTER_SHEETS, PLAN_SUFFIX, SCRIPTS, DynamicPrompts, Grid, text_of
 from sdcolab.core.words import command as said
 from sdcolab.core.words import label_of
 
@@ -25,17 +25,20 @@ def run_task(options: argparse.Namespace, task: Grid) -> int:
     """Count, export or run ``task``, and print what came of it."""
     from sdcolab.wiring import grids, grids_here
 
+    progress = ConsoleProgress(sys.stderr)
     folders = folders_in(options.carpeta)
     library = grids_here.library_for(folders, getattr(options, "modelo", None))
     task = grids_here.shaped_task(task, library)
     if options.contar:
-        print(said.PICTURES.format(count=grids.forecast(task, library, folders).pictures))
+        told = grids.forecast(task, library, folders)
+        _warn(progress, told.warnings)
+        print(said.PICTURES.format(count=told.pictures))
         return 0
     if options.exportar:
+        _warn(progress, grids.forecast(task, library, folders).warnings)
         _write_lines(options.exportar, grids.exported(task, library, folders))
         return 0
     results = _Results()
-    progress = ConsoleProgress(sys.stderr)
 
     def hear(event: Event) -> None:
         results.hear(event)
@@ -69,6 +72,11 @@ def add_script_options(parser: argparse.ArgumentParser) -> None:
     formats = [known.value for known in ImageFormat]
     add("--formato", choices=formats, default=formats[0], metavar="FORMATO")
     add("--json", action="store_true")
+
+
+def _warn(progress: ConsoleProgress, warnings: Iterable[SdcolabError]) -> None:
+    for warning in warnings:
+        progress(Warned(warning))
 
 
 class _Results:
@@ -116,8 +124,8 @@ def _write_lines(target: Path, lines: Iterable[str]) -> None:
 
 
 def script_called(name: str, values: Iterable[str]) -> Any:
-    """The script of that title or code, or ``DynamicPrompts``, with ``CAMPO=VALOR`` set. Raises ``ScriptUnknown`` and
-    ``ScriptOption``."""
+    """The script of that title or code, or ``DynamicPrompts``, with ``CAMPO=VALOR`` set. Raises ``ScriptUnknown``,
+    ``ScriptHasNoOption`` and ``ScriptOption``, and what reading a file of lines raises."""
     kinds = (*SCRIPTS, DynamicPrompts)
     known = {one.casefold(): script for script in kinds for one in (script.title, script.code)}
     kind = known.get(name.strip().casefold())
@@ -129,8 +137,8 @@ def script_called(name: str, values: Iterable[str]) -> Any:
         field_name, _, value = pair.partition("=")
         field = table.get(field_name.strip())
         if field is None:
-            near = closest(field_name, table)
-            raise ScriptOption(script=kind.title, option=field_name, value=value, suggestions=near)
+            names = tuple(field.name for field in table_of(kind).values())
+            raise ScriptHasNoOption(script=kind.title, option=field_name.strip(), known=names)
         settings[field.name] = _value(kind, field, value.strip())
     return kind(**settings)
 
@@ -142,7 +150,9 @@ def _value(kind: Any, field: Field, value: str) -> Any:
         if field.is_choice:
             return {word.value.casefold(): word for word in field.kind}[value.casefold()]
         if field.kind is bool:
-            return value.casefold() in said.YES
+            return {**dict.fromkeys(said.YES, True), **dict.fromkeys(said.NO, False)}[value.casefold()]
+        if field.control == "lines" and "\n" not in value and Path(value).is_file():
+            return text_of(Path(value).read_bytes())
         return field.kind(value)
     except (ValueError, KeyError) as error:
         choices = [word.value for word in field.kind] if field.is_choice else ()

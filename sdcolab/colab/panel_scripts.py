@@ -12,13 +12,14 @@ from sdcolab.colab.panel_form import FormBox
 from sdcolab.colab.panel_notes import Guarded
 from sdcolab.colab.panel_parts import button_row
 from sdcolab.core.errors import SdcolabError
+from sdcolab.core.scripts import text_of
 from sdcolab.core.words import explain
 from sdcolab.core.words import panel as words
 from sdcolab.core.words.scripts import LINES_FILE, PICK_VALUE, SWAPS
 from sdcolab.studio.form import Lists, once, shown
 from sdcolab.studio.generating import lora_names
 from sdcolab.studio.layout import Script
-from sdcolab.studio.scripting import comparison, filled_axis, text_of, values_to_add, with_value_added
+from sdcolab.studio.scripting import comparison, filled_axis, values_to_add, with_value_added
 from sdcolab.studio.studio import Studio
 
 

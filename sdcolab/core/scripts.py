@@ -11,6 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, ClassVar
 
+from sdcolab.core.errors import SdcolabError
 from sdcolab.core.fields import Field, check, fact, table_of
 from sdcolab.core.request import GenerationRequest, MaskedContent
 
@@ -123,6 +124,19 @@ class PromptLines:
     iterate_seed: bool = fact(False, api=("checkbox_iterate",))
     same_random_seed: bool = fact(False, api=("checkbox_iterate_batch",))
     combined: bool = fact(False, api=("make_combined",))
+
+
+MOST_OF_A_FILE = 10_000_000
+"""Bytes of a file of prompts that are read."""
+
+
+def text_of(content: bytes) -> str:
+    """What a file of prompts says, also one that an old Windows wrote."""
+    content = content[:MOST_OF_A_FILE]
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("cp1252", "replace")
 
 
 class Curve(StrEnum):
@@ -359,11 +373,12 @@ class ContinuePlan:
 @dataclass(frozen=True, slots=True)
 class Forecast:
     """What a task will take: how many ``pictures``, and as many denoising ``steps`` in all, as ``steps_of`` counts
-    them. ``parts``: they are the parts of one."""
+    them. ``parts``: they are the parts of one. ``warnings``: what its author may have meant otherwise."""
 
     pictures: int
     steps: float
     parts: bool = False
+    warnings: tuple[SdcolabError, ...] = ()
 
 
 def steps_of(request: GenerationRequest, size: tuple[int, int] | None = None) -> float:

@@ -170,11 +170,12 @@ def forecast(task: Grid, names: Names, wildcards: Wildcards) -> Forecast:
     prepared = prepare(task, names, wildcards, drawing_from(0))
     if prepared.plan is not None:
         requests = prepared.plan.requests
-        return Forecast(prepared.plan.image_count, sum(steps_of(request) for request in requests))
+        steps = sum(steps_of(request) for request in requests)
+        return Forecast(prepared.plan.image_count, steps, warnings=prepared.warnings)
     jobs = 0
     if prepared.dialogue is not None:
         first = next(prepared.dialogue)
         jobs = first.jobs if isinstance(first, Total) else 0
         prepared.dialogue.close()
     steps = jobs * steps_of(replace(task.request, batch_size=1, batch_count=1), _part_size(task.script))
-    return Forecast(jobs, steps, parts=isinstance(task.script, IN_PARTS))
+    return Forecast(jobs, steps, isinstance(task.script, IN_PARTS), prepared.warnings)

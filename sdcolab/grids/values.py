@@ -23,6 +23,7 @@ _CURLY = re.compile(r"((?:^|[,\n])[ \t]*)[“”„]([^“”„]*)[“”„](?
 """A value in the quotes that telephones write."""
 
 _DECIMAL_COMMA = re.compile(r"(?<![\d.,])-?0,\d")
+_TIGHT_COMMA, _LOOSE_COMMA = re.compile(r"\d,\d"), re.compile(r"\d,\s+[-+.\d]")
 
 _INT = r"[+-]?\d{1,20}"
 _FLOAT = r"[+-]?(?:\d{1,20}(?:\.\d{0,20})?|\.\d{1,20})"
@@ -93,8 +94,9 @@ def sizes(values: Iterable[str], axis: str) -> tuple[tuple[int, int], ...]:
 
 
 def has_decimal_comma(text: str) -> bool:
-    """Whether a text of numbers seems to have one with a comma, such as ``0,5``."""
-    return _DECIMAL_COMMA.search(text) is not None
+    """Whether a text of numbers seems to have one with a comma, such as ``0,5``, or ``7,5, 8``, whose commas differ."""
+    differ = _TIGHT_COMMA.search(text) is not None and _LOOSE_COMMA.search(text) is not None
+    return differ or _DECIMAL_COMMA.search(text) is not None
 
 
 def _whole(value: str, axis: str) -> Iterable[int]:

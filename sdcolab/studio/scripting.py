@@ -85,22 +85,9 @@ def every_script(layout: Layout, reader: Reader, chosen: str, values: Mapping[st
     return found
 
 
-MOST_OF_A_FILE = 10_000_000
-"""Bytes of a file of prompts that are read."""
-
-
-def text_of(content: bytes) -> str:
-    """What a file of prompts says, also one that an old Windows wrote."""
-    content = content[:MOST_OF_A_FILE]
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return content.decode("cp1252", "replace")
-
-
 def forecast_sentence(studio: Studio, desk: GenerationDesk, asked: Asked) -> str:
-    """How many pictures the chosen script will make, and how long that takes here; what is still to be written, which
-    is no fault yet; nothing when there is no script.
+    """How many pictures the chosen script will make, how long that takes here, what may be meant otherwise;
+    what is still to be written, which is no fault yet; nothing when there is no script.
 
     Raises what is wrong with it.
     """
@@ -111,7 +98,8 @@ def forecast_sentence(studio: Studio, desk: GenerationDesk, asked: Asked) -> str
     if told is None or not told.pictures:
         return ""
     seconds = seconds_a_step(studio)
-    return forecast_text(told, "" if seconds is None else human_time(told.steps * seconds))
+    counted = forecast_text(told, "" if seconds is None else human_time(told.steps * seconds))
+    return " ".join([counted, *(f"⚠️ {explain(warning)}" for warning in told.warnings)])
 
 
 def seconds_a_step(studio: Studio) -> float | None:

@@ -11,7 +11,7 @@ from PIL import Image
 from sdcolab.cli import main
 from sdcolab.cli.scripts import script_called
 from sdcolab.core.errors import ScriptOption, ScriptUnknown
-from sdcolab.core.scripts import Direction, DynamicPrompts, Outpainting, Redraw, Ultimate
+from sdcolab.core.scripts import Direction, DynamicPrompts, Insert, Outpainting, PromptLines, Redraw, Ultimate
 from sdcolab.core.tasks import Generate
 from sdcolab.wiring.tasks import TASKS
 
@@ -59,6 +59,23 @@ def test_scripts_save_where_they_are_told_in_the_picture_s_shape(
     assert not list((tmp_path / "raiz").rglob("*.png"))
 
 
+def test_what_may_be_meant_otherwise_is_told_before_anything_is_made(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["cuadricula", "a cat", "--x", "CFG Scale=7,5, 8", "--carpeta", str(tmp_path)]
+    assert main([*asked, "--contar"]) == 0
+    assert "punto: 0.5" in capsys.readouterr().err
+    assert main([*asked, "--exportar", str(tmp_path / "plan.jsonl")]) == 0
+    assert capsys.readouterr().err.count("punto: 0.5") == 1
+
+
+def test_prompts_come_from_a_file(tmp_path: Path) -> None:
+    (tmp_path / "lista.txt").write_bytes("un año\n--prompt gato".encode("cp1252"))
+    asked = ["insert=end", f"text={tmp_path / 'lista.txt'}"]
+    assert script_called("lines", asked) == PromptLines("un año\n--prompt gato", Insert.END)
+    assert script_called("lines", ["text=un gato, 8k"]) == PromptLines("un gato, 8k")
+
+
 def test_the_axes_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["cuadricula", "--ejes"]) == 0
     assert {"Steps · Pasos", "LoRA › LoRA weight · Peso del LoRA"} < set(capsys.readouterr().out.splitlines())
@@ -75,7 +92,8 @@ def test_the_axes_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
         (["generar", "x", "--guion", "Loopbak"], 2, "«Loopback»"),
         (["generar", "x", "--guion", "Loopback"], 2, "--imagen"),
         (["generar", "x", "--exportar", "plan.jsonl"], 2, "--guion"),
-        (["generar", "x", "--guion", "Loopback", "--guion-valor", "vueltas=3"], 2, "vueltas"),
+        (["generar", "x", "--guion", "Loopback", "--guion-valor", "vueltas=3"], 2, "final_strength"),
+        (["generar", "x", "--guion", "X/Y/Z plot", "--guion-valor", "legend=quizás"], 2, "quizás"),
     ],
 )
 def test_mistakes(

@@ -112,7 +112,16 @@ def test_the_quotes_of_telephones_count_where_they_hold_a_value(text: str, found
 
 @pytest.mark.parametrize(
     ("text", "comma"),
-    [("0,5", True), ("0.2, 0,4", True), ("mi lora:0,8", True), ("0.5, 1", False), ("0, 5", False), ("10,5", False)],
+    [
+        ("0,5", True),
+        ("0.2, 0,4", True),
+        ("mi lora:0,8", True),
+        ("0.5, 1", False),
+        ("0, 5", False),
+        ("10,5", False),
+        ("7,5, 8", True),
+        ("4, 5,5", True),
+    ],
 )
 def test_a_decimal_comma_is_seen(text: str, *, comma: bool) -> None:
     assert values.has_decimal_comma(text) == comma

@@ -116,6 +116,15 @@ def test_what_is_still_to_be_written_is_no_fault_yet(tmp_path: Path, studio: Any
     assert told in forecast_sentence(studio, desk, GenerationRequest(prompt="gato"))  # type: ignore[arg-type]
 
 
+def test_what_may_be_meant_otherwise_is_told_beside_the_count(studio: Any, tmp_path: Path) -> None:
+    folders = Folders(tmp_path)
+    plot = XyzPlot("CFG Scale", "0,5, 7")
+    studio.jobs = SimpleNamespace(jobs=lambda _place: ())
+    desk: Any = SimpleNamespace(forecast=lambda asked: forecast(Grid(asked, plot), Library(folders), folders))
+    told = forecast_sentence(studio, desk, GenerationRequest(prompt="gato"))  # type: ignore[arg-type]
+    assert told.startswith("Se harán 3 imágenes") and "punto: 0.5" in told
+
+
 def test_a_picture_that_is_still_to_come_is_no_fault_yet(studio: Any) -> None:
     def without_picture(_asked: Any) -> Any:
         raise InitImageMissing()

@@ -197,6 +197,16 @@ class ScriptOption(GridError):
 
 
 @dataclass(eq=False)
+class ScriptHasNoOption(GridError):
+    """A script has no option of this name; ``known`` are those it has."""
+
+    code: ClassVar[str] = "grids.script_has_no_option"
+    script: str
+    option: str
+    known: tuple[str, ...] = ()
+
+
+@dataclass(eq=False)
 class PlanUnreadable(GridError):
     """A file is no plan of a grid."""
 

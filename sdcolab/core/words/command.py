@@ -97,7 +97,7 @@ HELP: Mapping[str, Mapping[str, str]] = {
         "--formato": "png, jpg, webp o avif (png)",
         "--json": "escribe el resultado como JSON",
         "--guion": 'script: "Ultimate SD upscale", Loopback, "Prompt matrix"…',
-        "--guion-valor": "un ajuste del script (se puede repetir): scale=2, redraw=Chess",
+        "--guion-valor": "un ajuste del script (se puede repetir): scale=2, redraw=Chess, text=lista.txt",
         "--dinamicos": "el prompt tiene partes al azar: {rojo|azul}, __poses__",
         "--contar": "con un script, no genera: dice cuántas imágenes serían",
         "--exportar": "con un script, no genera: escribe la lista de imágenes como JSON Lines",
@@ -177,7 +177,8 @@ STEP_OF = "Paso {step} de {total}"
 PICTURES = Template("{count:imagen|imágenes}")
 REPORT_SAVED = "Informe guardado en {path}"
 YES = ("", "1", "si", "sí", "true")
-"""How an option's "yes" may be written."""
+NO = ("0", "no", "false")
+"""How an option's "yes" and "no" may be written."""
 
 # --- Why a batch's list cannot be read ------------------------------------------------------------------------------
 

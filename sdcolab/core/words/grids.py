@@ -71,6 +71,9 @@ SENTENCES: Mapping[str, Sentence] = {
         "«{value}» no es un valor posible de «{option}» en el script «{script}».",
         "{suggestions}Revisa cómo está escrito.",
     ),
+    "grids.script_has_no_option": Sentence(
+        "El script «{script}» no tiene el ajuste «{option}».", "Los que tiene: {known}."
+    ),
     "grids.plan_unreadable": Sentence(
         "«{path}» no es el plan de una cuadrícula, o está dañado.",
         "Elige el archivo .jsonl que está junto a la cuadrícula.",

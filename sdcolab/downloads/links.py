@@ -19,7 +19,7 @@ from urllib.parse import SplitResult, parse_qsl, quote, urlencode, urlsplit, url
 
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import LocalFileMissing, NotALink, UnknownPrefix
-from sdcolab.downloads.pasted import plain_text
+from sdcolab.downloads.pasted import plain_text, whole_name
 
 SHOWN_QUERY_KEYS = frozenset(
     {"modelVersionId", "type", "format", "size", "fp", "quantType", "fileId", "download", "id"}
@@ -248,7 +248,7 @@ def _unwrapped(text: str, names: list[str]) -> str:
     """``text`` without comments and marks, with the names given to links put into ``names`` and marked by number."""
 
     def set_aside(match: re.Match[str]) -> str:
-        names.append((match["bracketed"] or match["pointed"]).strip(" \t\"'«»"))
+        names.append(whole_name(match["bracketed"] or match["pointed"]).strip(" \t\"'«»"))
         return f"{match['item']}{_MARK}{len(names) - 1}{_MARK} "
 
     bare = _COMMENT.sub(lambda found: found[0] if _HEADING.fullmatch(found[0]) else "", text.replace(_MARK, ""))

@@ -57,7 +57,17 @@ _COMMAND_INSIDE = re.compile(
     rf"|(?<=[,;&|]\s)(?={_LOADER})|(?<=\s)(?<!sudo\s)(?={_LOADER}\s*-)"
 )
 """Where a command begins inside a line: fields of one line take the ends of lines away from what is pasted."""
-_COMMAND_END = re.compile(r"\s(?:&&|\|\||[;,])(?=\s)|,\s*(?=https?://)", re.IGNORECASE)
+_COMMAND_END = re.compile(
+    r"\s(?:&&|\|\||[;,])(?=\s)|,\s*(?=https?://)"
+    rf"|(?<=\s)(?<!sudo\s)(?={_LOADER}\s*[\"']?https?://)",
+    re.IGNORECASE,
+)
+"""Where a command ends and the next one begins, in a line that is one of commands."""
+_PUT_BY = {sign: chr(0xE000 + ord(sign)) for sign in ",;[]"}
+_IN_NAMES = str.maketrans(_PUT_BY | dict.fromkeys("<>|", "_"))
+_BACK = str.maketrans({stand_in: sign for sign, stand_in in _PUT_BY.items()})
+"""Signs that separate links, as they stand inside a name that a command says: those that files may have come back with
+``whole_name``."""
 _DRIVE_ID = re.compile(r"[\w-]{25,80}")
 
 
@@ -221,8 +231,13 @@ def _links_of(command: str) -> list[str]:
         links += _hub_links(rest, command)
     kind = next((_FOLDERS[part.lower()] for part in reversed(_folders(folder, name)) if part.lower() in _FOLDERS), "")
     base = _with_blanks(PurePosixPath(name).name, rest)
-    called = f" > {base}" if base not in ("", "-") and len(links) == 1 else ""
+    called = f" > {base.translate(_IN_NAMES)}" if base not in ("", "-") and len(links) == 1 else ""
     return [f"{kind + ':' if kind else ''}{link}{called}" for link in links]
+
+
+def whole_name(name: str) -> str:
+    """A name out of ``plain_text`` with the signs that it has."""
+    return name.translate(_BACK)
 
 
 def _with_blanks(name: str, words: Sequence[str]) -> str:

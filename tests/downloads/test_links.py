@@ -171,9 +171,27 @@ def test_what_people_copy(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        f"aria2c -c {A} -d /content/x -o uno.pt wget {B} -O dos.pt",
+        f"wget -O uno.pt {A} curl '{B}' -o dos.pt",
+        f'!wget {A} -O uno.pt sudo wget "{B}" -O dos.pt',
+        f"curl -L {A} -o uno.pt wget {B} -O dos.pt pip install x",
+    ],
+)
+def test_commands_that_follow_one_another_in_one_line(text: str) -> None:
+    found = [(entry.url, entry.name) for entry in parse_links(text) if isinstance(entry, Link)]
+    assert found == [(A, "uno.pt"), (B, "dos.pt")]
+
+
+@pytest.mark.parametrize(
     ("text", "url", "name", "kind"),
     [
         (f"!wget -O detalle.safetensors {A}", A, "detalle.safetensors", None),
+        (f'!wget -O "a, b; c.safetensors" {A}', A, "a, b; c.safetensors", None),
+        (f'!wget -O "[v2] gato.safetensors" {A}', A, "[v2] gato.safetensors", None),
+        (f"aria2c {A} -d models/Lora -o 'a, b.safetensors'", A, "a, b.safetensors", ModelKind.LORA),
+        (f'curl -L {A} -o "uno > dos|tres.pt"', A, "uno _ dos_tres.pt", None),
         (f"!wget {A} -O /content/webui/models/Lora/detalle.safetensors", A, "detalle.safetensors", ModelKind.LORA),
         (f"wget --output-document=z.ckpt '{A}' && echo listo", A, "z.ckpt", None),
         (f"!wget -Oz.ckpt {A}", A, "z.ckpt", None),

@@ -214,6 +214,19 @@ def test_rectangles_are_drawn_moved_resized_and_removed(open_canvas: Any) -> Non
     assert boxes() == []
 
 
+def test_the_keys_cover_nothing_that_the_mouse_draws(open_canvas: Any) -> None:
+    page = open_canvas("draw")
+    keys = page.locator(".sd-canvas-keys")
+    page.evaluate("document.body.append(document.createElement('textarea'))")
+    page.locator("textarea").focus()
+    page.keyboard.type("gato")  # the focus that a page gives after that counts as one by keyboard
+    drag(page, (40, 40), (60, 60))
+    expect(page.locator(".sd-canvas-surface")).to_be_focused()
+    expect(keys).to_be_hidden()
+    page.keyboard.press("ArrowRight")
+    expect(keys).to_be_visible()
+
+
 def test_a_mask_is_painted_with_the_keyboard_alone(open_canvas: Any) -> None:
     page = open_canvas("mask")
     page.evaluate("surface.size.value = '20'")

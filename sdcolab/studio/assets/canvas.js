@@ -393,6 +393,7 @@ class Surface {
     for (const name of ["pointerup", "pointercancel"]) surface.addEventListener(name, (event) => this.up(event));
     surface.addEventListener("pointerleave", () => (this.ring.hidden = true));
     surface.addEventListener("blur", () => {
+      surface.classList.remove("sd-canvas-by-hand");
       if (!this.pointers.size) this.lift();
       this.ring.hidden = true;
     });
@@ -421,6 +422,8 @@ class Surface {
     if (this.moves(event) && this.view.scale === 1 && event.pointerType === "touch" && !this.pointers.size) return;
     event.preventDefault();
     if (!this.pointers.size) this.lift();
+    // Browsers take the focus given below for one by keyboard where somebody wrote before.
+    this.surface.classList.add("sd-canvas-by-hand");
     this.surface.focus({ preventScroll: true });
     this.surface.setPointerCapture(event.pointerId);
     this.pointers.set(event.pointerId, event);
@@ -521,6 +524,7 @@ class Surface {
     if (event.ctrlKey || event.metaKey || event.altKey || !(way || (event.key === "Enter" && !event.shiftKey))) return false;
     event.preventDefault();
     event.stopPropagation();
+    this.surface.classList.remove("sd-canvas-by-hand");
     const step = event.shiftKey ? 0.1 : 0.02;
     if (way) this.tip = this.tip.map((at, axis) => clamp(at + way[axis] * step, 0, 1));
     const stage = this.stage.getBoundingClientRect();

@@ -126,7 +126,7 @@ class UnitWidgets:
         values = self._form.values if self._form else {}
         self._tell(unit)
         try:
-            self._desk.show_map(unit, values, from_picture=self._mode() == IMAGE_MODE)
+            self._desk.show_maps(unit, values, from_picture=self._mode() == IMAGE_MODE)
         except SdcolabError as error:
             self._weights[unit][0].value = f"⚠️ {html.escape(str(explain(error)))}"
 

@@ -15,7 +15,9 @@ from sdcolab.core.resizing import flattened
 
 @dataclass(frozen=True, slots=True)
 class Detect:
-    """Make the map of each of ``pictures`` (any mode). Numbers of ``UNSET`` are the preprocessor's own."""
+    """Make the map of each of ``pictures`` (any mode). Numbers of ``UNSET`` are the preprocessor's own. ``mask``: what
+    an inpaint preprocessor leaves to be painted (white), shown after each map.
+    """
 
     code: ClassVar[str] = "detect"
 
@@ -25,6 +27,7 @@ class Detect:
     threshold_a: float = fact(float(UNSET), low=UNSET, high=255)
     threshold_b: float = fact(float(UNSET), low=UNSET, high=255)
     save: bool = True
+    mask: Image.Image | None = None
 
     def __post_init__(self) -> None:
         check(self, "detect")

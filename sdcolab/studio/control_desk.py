@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from sdcolab.core.control import (
 from sdcolab.core.control_files import UNSERVED, fits, sniff
 from sdcolab.core.detect import ModelKind, detect, text_width
 from sdcolab.core.detecting import Detect, drawing_of
-from sdcolab.core.errors import ControlImageMissing, PreprocessorFileMissing, SdcolabError
+from sdcolab.core.errors import ControlImageMissing, SdcolabError, UnitWeightsComing, UnitWeightsMissing
 from sdcolab.core.fields import table_of
 from sdcolab.core.preprocessors import (
     PREPROCESSORS,
@@ -190,9 +191,9 @@ class ControlDesk:
         weights = self._weights_lacked(module)
         control = UnitLacks() if model else self._model_lacked(_type_called(kind), module, checkpoint)
         links = (*weights.links, *control.links)
-        asked = [job for job in self._studio.jobs.jobs() if _downloads(job, links)]
-        if any(not job.snapshot.ended for job in asked):
+        if self._coming(links):
             return UnitLacks(WEIGHTS_COMING, coming=True)
+        asked = [job for job in self._studio.jobs.jobs() if _downloads(job, links)]
         why = (WEIGHTS_DID_NOT_COME, *asked[-1].snapshot.notes) if asked else ()
         return UnitLacks(" ".join(filter(None, (weights.told, control.told, *why))), links)
 
@@ -225,30 +226,41 @@ class ControlDesk:
         return self._studio.submit(Download(", ".join(lacked.links)), self._by) if lacked.links else None
 
     def map_paths(self, unit: str) -> tuple[str, ...]:
-        """The values of the form that ``show_map`` of ``unit`` looks at."""
+        """The values of the form that ``show_maps`` of ``unit`` looks at."""
         return (*(f"{unit}.{name}" for name in _OF_A_MAP), "init.images", "width", "height")
 
-    def show_map(self, unit: str, values: Mapping[str, Any], *, from_picture: bool) -> Job:
-        """Queue the map of the first picture of ``unit`` as the form asks for it, and nothing else. ``from_picture``: a
-        unit without a picture follows the initial one.
+    def show_maps(self, unit: str, values: Mapping[str, Any], *, from_picture: bool) -> tuple[Job, ...]:
+        """Queue the maps of the pictures of ``unit`` as the form asks for them, and nothing else: a job for those that
+        are looked at alike. ``from_picture``: a unit without a picture follows the initial one.
 
         Raises ``RequestError``, ``PictureUnreadable``, ``ControlError`` or ``QueueFull``.
         """
         own = {path: value for path, value in values.items() if path.startswith(f"{unit}.")}
         asked: ControlUnit = self._reader.build(ControlUnit, own, f"{unit}.")
-        picture = drawing_of(asked) or next(iter(asked.images), None)
-        if picture is None and from_picture and values.get("init.images"):
-            picture = self._reader.read(FIELDS["init.images"], values["init.images"])[0]
-        if picture is None:
+        drawn = drawing_of(asked)
+        pictures = asked.images if drawn is None else (drawn,)
+        if not pictures and from_picture and values.get("init.images"):
+            pictures = self._reader.read(FIELDS["init.images"], values["init.images"])[:1]
+        if not pictures:
             raise ControlImageMissing(unit=self.units.index(unit) + 1)
-        if file := next(iter(missing_weights(self._studio.folders, asked.module)), None):
-            folder = self._studio.folders.preprocessors
-            raise PreprocessorFileMissing(asked.module, file.file, folder, file.link, file.size)
-        size = (int(self._reader.read(FIELDS[side], values[side]) or 0) for side in ("height", "width"))
-        resolution = _map_resolution(asked, picture, *size)
-        return self._studio.submit(
-            Detect((picture,), asked.module, resolution, asked.threshold_a, asked.threshold_b), self._by
+        self._check_weights(asked.module)
+        height, width = (int(self._reader.read(FIELDS[side], values[side]) or 0) for side in ("height", "width"))
+        numbers = asked.threshold_a, asked.threshold_b
+        return tuple(
+            self._studio.submit(Detect(tuple(alike), asked.module, resolution, *numbers, mask=asked.mask), self._by)
+            for resolution, alike in groupby(pictures, lambda one: _map_resolution(asked, one, height, width))
         )
+
+    def _check_weights(self, module: str) -> None:
+        """Raises ``UnitWeightsMissing`` or ``UnitWeightsComing``."""
+        lacked = missing_weights(self._studio.folders, module)
+        if lacked and self._coming(tuple(one.link for one in lacked)):
+            raise UnitWeightsComing(module)
+        if lacked:
+            raise UnitWeightsMissing(module, ", ".join(one.file for one in lacked), sum(one.size for one in lacked))
+
+    def _coming(self, links: tuple[str, ...]) -> bool:
+        return any(_downloads(job, links) and not job.snapshot.ended for job in self._studio.jobs.jobs())
 
     def put(self, picture: Any, values: Mapping[str, Any]) -> dict[str, Any]:
         """Values that make ``picture`` the sample of the first unit that is off; of the first one when all are on."""
@@ -266,7 +278,10 @@ class ControlDesk:
         return put | {f"{unit}.{name}": value for name, value in chosen.items()}
 
 
-_OF_A_MAP = ("images", "drawing", "module", "resolution", "threshold_a", "threshold_b", "pixel_perfect", "resize")
+_OF_A_MAP = (
+    *("images", "drawing", "mask", "module", "resolution", "threshold_a", "threshold_b"),
+    *("pixel_perfect", "resize"),
+)
 """What of a unit says how its map is made."""
 
 

@@ -828,7 +828,7 @@ NOT_SHOWN = frozenset(
 """Fields that only other programs and scripts set, and what the switch of a unit says."""
 
 DESCRIBE = Tool(Describe, prefix="describe")
-DETECT = Tool(Detect, prefix="detect", hidden=("save",))
+DETECT = Tool(Detect, prefix="detect", hidden=("save", "mask"))
 
 LAYOUT = Layout(
     bar=("checkpoint", "vae", "clip_skip"),

@@ -75,7 +75,7 @@ class UnitActions:
         """Make the map of ``unit``, whose values, after the tab of generation, are ``held``; or say what is wrong."""
         values = dict(zip(self._desk.map_paths(unit), held[1:], strict=True))
         from_picture = held[0] == IMAGE_MODE
-        _, problem = attempt(lambda: self._desk.show_map(unit, values, from_picture=from_picture), None)
+        _, problem = attempt(lambda: self._desk.show_maps(unit, values, from_picture=from_picture), None)
         return gr.update(value=problem, visible=bool(problem)), gr.skip(), None
 
     def tell(self, kind: Any, module: Any, model: Any, checkpoint: Any) -> tuple[Any, Any]:

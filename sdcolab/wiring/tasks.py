@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import count
+
 from sdcolab.core.describing import Describe
 from sdcolab.core.detecting import Detect
 from sdcolab.core.events import CancelToken, FileMade, ImageReady, ImageSaved, Listener, Note, Warned
@@ -40,13 +42,14 @@ def detect(task: Detect, tools: Tools, listener: Listener, cancel: CancelToken) 
     from sdcolab.engine.control.preparing import detected
 
     store = ImageStore(tools.folders.control_maps) if task.save else None
-    for index, picture in enumerate(task.pictures):
+    places = count()
+    for picture in task.pictures:
         cancel.raise_if_cancelled()
-        made = detected(task, picture, tools.folders)
-        if store is None:
-            listener(ImageReady(index, made, 0, ""))
-        else:
-            listener(ImageSaved(index, store.save(made, "", None), 0, ""))
+        for made, index in zip(detected(task, picture, tools.folders), places, strict=False):
+            if store is None:
+                listener(ImageReady(index, made, 0, ""))
+            else:
+                listener(ImageSaved(index, store.save(made, "", None), 0, ""))
 
 
 def download(task: Download, tools: Tools, listener: Listener, cancel: CancelToken) -> None:

@@ -115,11 +115,13 @@ IN_THE_CONSOLE = ("fleet.", "web.port_", "launch.", "borrow.", "grids.script_not
 NEVER_IN_THE_CONSOLE = (
     *("host.", "gallery.", "web.", "download.", "tag_editor."),
     *("training.nothing_configured", "training.nothing_trained", "training.project_not_chosen"),
+    "control.unit_weights_",
 )
 """Of those that only the page, the panel or a cell has; links are pasted in all of them."""
 NEVER_IN_THE_API = (
     *(start for start in IN_THE_CONSOLE if start != "fleet."),
     *("fleet.", "gallery.", "web.", "download.", "guide.", "training.", "workshop.", "tag_editor."),
+    "control.unit_weights_",
     *("host.drive_", "host.secret_", "host.ngrok_", "host.packages_", "host.proxy_", "host.web_", "host.share_"),
 )
 """Of those that no request of an API's client can meet: nothing is downloaded, trained or merged there."""

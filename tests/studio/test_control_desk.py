@@ -14,10 +14,10 @@ from web_fakes import Bench, make_bench
 from sdcolab.core.control import ControlOnOffer
 from sdcolab.core.detect import ModelFamily, ModelKind
 from sdcolab.core.detecting import Detect
-from sdcolab.core.errors import ControlImageMissing, PreprocessorFileMissing
+from sdcolab.core.errors import ControlImageMissing
 from sdcolab.core.preprocessors import PREPROCESSOR_FILES, PREPROCESSORS
 from sdcolab.core.tasks import Download, Origin
-from sdcolab.core.words.control import WEIGHTS_COMING, WEIGHTS_DID_NOT_COME
+from sdcolab.core.words.control import DOWNLOAD_WEIGHTS, WEIGHTS_COMING, WEIGHTS_DID_NOT_COME
 from sdcolab.studio.control_desk import ControlDesk, UnitLacks, as_names, as_number
 from sdcolab.studio.form import Reader
 from sdcolab.web.control_wires import UnitActions, renewed
@@ -137,7 +137,7 @@ def test_a_unit_shows_its_map_without_generating(bench: Bench, desk: ControlDesk
 
     def task(**other: object) -> Detect:
         held = values | {"control.1.images": [PICTURE]} | {f"control.1.{name}": value for name, value in other.items()}
-        made = desk.show_map("control.1", held, from_picture=False).task
+        (made,) = (job.task for job in desk.show_maps("control.1", held, from_picture=False))
         assert isinstance(made, Detect)
         return made
 
@@ -148,12 +148,22 @@ def test_a_unit_shows_its_map_without_generating(bench: Bench, desk: ControlDesk
     assert task(pixel_perfect=True, resolution=768).resolution == 512
     assert task(pixel_perfect=True, resize="Resize and Fill").resolution == 341
     with pytest.raises(ControlImageMissing) as told:
-        desk.show_map("control.1", values, from_picture=False)
+        desk.show_maps("control.1", values, from_picture=False)
     assert told.value.unit == 2
-    initial = desk.show_map("control.1", values | {"init.images": [PICTURE]}, from_picture=True).task
-    assert isinstance(initial, Detect) and initial.pictures == (PICTURE,)
-    with pytest.raises(PreprocessorFileMissing):
-        task(module="depth_midas")
+    (initial,) = desk.show_maps("control.1", values | {"init.images": [PICTURE]}, from_picture=True)
+    assert isinstance(initial.task, Detect) and initial.task.pictures == (PICTURE,)
+
+
+def test_a_unit_shows_the_maps_of_all_that_it_follows(desk: ControlDesk) -> None:
+    values = dict.fromkeys(desk.map_paths("control.1")) | {"width": 512, "height": 512, "control.1.module": "canny"}
+    values |= {"control.1.resize": "Resize and Fill", "control.1.threshold_a": -1, "control.1.threshold_b": -1}
+    values |= {"control.1.resolution": -1, "control.1.pixel_perfect": True, "control.1.mask": PICTURE}
+    values["control.1.images"] = [PICTURE, PICTURE, Image.new("RGB", (96, 32))]
+    made = [job.task for job in desk.show_maps("control.1", values, from_picture=False)]
+    assert [(len(one.pictures), one.resolution, one.mask) for one in made if isinstance(one, Detect)] == [
+        (2, 341, PICTURE),
+        (1, 171, PICTURE),
+    ]
 
 
 def test_what_is_wrong_with_a_map_is_told_in_the_unit(desk: ControlDesk) -> None:
@@ -165,6 +175,21 @@ def test_what_is_wrong_with_a_map_is_told_in_the_unit(desk: ControlDesk) -> None
     assert "La unidad 2 de ControlNet" in told["value"] and told["visible"] and selected is None
     told, _, _ = actions.show_map("control.1", "txt2img", *(held | {"control.1.images": [PICTURE]}).values())
     assert not told["visible"]
+
+
+def test_a_map_that_lacks_weights_names_the_units_own_button(bench: Bench, desk: ControlDesk) -> None:
+    actions = UnitActions(desk)
+    held: dict[str, object] = dict.fromkeys(desk.map_paths("control.1")) | {"control.1.images": [PICTURE]}
+    held |= {"control.1.module": "openpose", "control.1.resize": "Just Resize", "width": 512, "height": 512}
+    held |= {"control.1.threshold_a": -1, "control.1.threshold_b": -1, "control.1.resolution": -1}
+    told, _, _ = actions.show_map("control.1", "txt2img", *held.values())
+    assert "Sin yolox_l.onnx, dw-ll_ucoco_384.onnx (351 MB)" in told["value"]
+    assert DOWNLOAD_WEIGHTS in told["value"] and "http" not in told["value"]
+    bench.download.hold = True
+    desk.download(desk.lacks("Canny", "openpose", CANNY, None))
+    told, _, _ = actions.show_map("control.1", "txt2img", *held.values())
+    assert "se está descargando" in told["value"] and DOWNLOAD_WEIGHTS not in told["value"]
+    bench.download.release.set()
 
 
 def test_missing_weights_are_told_with_their_size_and_downloaded(bench: Bench, desk: ControlDesk) -> None:

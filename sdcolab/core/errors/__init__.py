@@ -30,6 +30,8 @@ from sdcolab.core.errors.control import (
     RegionsAlone,
     RegionsAtWork,
     RegionsMalformed,
+    UnitWeightsComing,
+    UnitWeightsMissing,
 )
 from sdcolab.core.errors.details import (
     CodeFormerAbsent,
@@ -640,6 +642,8 @@ __all__ = [
     "TrainingSaving",
     "UnetOverflowed",
     "Unexpected",
+    "UnitWeightsComing",
+    "UnitWeightsMissing",
     "UnitsBeyondForm",
     "UnknownFile",
     "UnknownName",

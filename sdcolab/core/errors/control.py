@@ -89,6 +89,25 @@ class PreprocessorFileMissing(ControlError):
 
 
 @dataclass(eq=False)
+class UnitWeightsMissing(ControlError):
+    """No map can be shown of a unit whose preprocessor lacks ``files`` (names), of ``size`` bytes together; a button
+    of the unit gets them."""
+
+    code: ClassVar[str] = "control.unit_weights_missing"
+    preprocessor: str
+    files: str
+    size: int
+
+
+@dataclass(eq=False)
+class UnitWeightsComing(ControlError):
+    """No map can be shown of a unit yet: what its preprocessor lacks is being downloaded."""
+
+    code: ClassVar[str] = "control.unit_weights_coming"
+    preprocessor: str
+
+
+@dataclass(eq=False)
 class PreprocessorPackageMissing(ControlError):
     """A preprocessor needs a Python package that is not installed."""
 

@@ -8,6 +8,9 @@ from enum import StrEnum
 from sdcolab.core.control import ControlType
 from sdcolab.core.words.base import Sentence
 
+DOWNLOAD_WEIGHTS = "⬇️ Descargarlo ahora"
+"""Gets what a unit lacks."""
+
 SENTENCES: Mapping[str, Sentence] = {
     "control.image_missing": Sentence(
         "La unidad {unit} de ControlNet está activada pero no tiene imagen.",
@@ -42,6 +45,14 @@ SENTENCES: Mapping[str, Sentence] = {
     "control.preprocessor_file_missing": Sentence(
         "Al preprocessor «{preprocessor}» le falta el archivo {file} ({size}).",
         "Pega este enlace en Descargas y se guardará en su carpeta: {link}. Después vuelve a generar.",
+    ),
+    "control.unit_weights_missing": Sentence(
+        "Sin {files} ({size}) no hay vista previa de «{preprocessor}».",
+        f"Pulsa «{DOWNLOAD_WEIGHTS}», en esta misma unidad, y repítela cuando termine.",
+    ),
+    "control.unit_weights_coming": Sentence(
+        "Lo que necesita la vista previa de «{preprocessor}» se está descargando.",
+        "La pestaña Cola dice cuánto falta. Cuando termine, repítela.",
     ),
     "control.preprocessor_package_missing": Sentence(
         "El preprocessor «{preprocessor}» necesita el paquete de Python {package}, que no está instalado.",
@@ -80,7 +91,6 @@ UNIT_LOST = "La unidad {number} de ControlNet se desactivó: su imagen ya no est
 """After a reload."""
 SHOW_MAP = "Vista previa del preprocessor"
 """Makes the map of a unit's picture, and no image (A1111's 💥)."""
-DOWNLOAD_WEIGHTS = "⬇️ Descargarlo ahora"
 WEIGHTS_DID_NOT_COME = "La última descarga no lo trajo."
 WEIGHTS_COMING = "Se está descargando: la pestaña Cola dice cuánto falta. Cuando termine, genera."
 """Of a unit whose preprocessor cannot work yet."""

@@ -39,11 +39,14 @@ class Source:
     resize: ControlResize
 
 
-def detected(task: Detect, picture: Image.Image, folders: Folders) -> Image.Image:
-    """The map of one picture of ``task``, at its own size. Raises ``ControlError`` or ``UnknownName``."""
+def detected(task: Detect, picture: Image.Image, folders: Folders) -> tuple[Image.Image, ...]:
+    """The map of one picture of ``task``, at its own size, and then what is to be painted, as a generation shows them.
+    Raises ``ControlError`` or ``UnknownName``."""
     row = PREPROCESSORS.find(task.module)
     a, b = number_of(task.threshold_a, row.a), number_of(task.threshold_b, row.b)
-    return Image.fromarray(run(row.name, Asked(pixels(picture), task.resolution, a, b, find=finder(folders))))
+    mask = None if task.mask is None else grey(task.mask, picture.size)
+    found = run(row.name, Asked(pixels(picture), task.resolution, a, b, mask, find=finder(folders)))
+    return shown(_marked(found, mask, row.name))
 
 
 class Maps:
@@ -69,8 +72,7 @@ class Maps:
         key = (row.name, resolution, a, b, chance, digest(picture), None if mask is None else digest(mask))
 
         def make() -> Pixels:
-            found = run(row.name, Asked(picture, resolution, a, b, mask, chance, find, device))
-            return found if mask is None or not paints(row.name) else np.dstack([found, mask])
+            return _marked(run(row.name, Asked(picture, resolution, a, b, mask, chance, find, device)), mask, row.name)
 
         return self._remembered(key, make)
 
@@ -93,6 +95,11 @@ def number_of(given: float, slider: Slider | None) -> float:
     if slider is None:
         return given
     return given if given != UNSET and slider.low <= given <= slider.high else slider.default
+
+
+def _marked(found: Pixels, mask: Pixels | None, module: str) -> Pixels:
+    """A map with what is to be painted as its fourth channel, if its preprocessor marks that."""
+    return found if mask is None or not paints(module) else np.dstack([found, mask])
 
 
 def paints(module: str) -> bool:

@@ -33,6 +33,7 @@ from sdcolab.engine.control.keeping import Keeping, KeptParts, PutBack
 from sdcolab.engine.control.loading import check_fits, check_served
 from sdcolab.engine.control.preparing import (
     Source,
+    digest,
     grey,
     hint,
     number_of,
@@ -78,7 +79,7 @@ class ControlNet(Feature):
         self._acting: tuple[Acting | Referring, ...] = ()
         self._first = 0
         self._now: tuple[Acting | Referring, ...] = ()
-        self._told: set[tuple[int, int]] = set()
+        self._told: set[tuple[int, int, str]] = set()
         self._last: Image.Image | None = None
         self._kept = KeptParts()
         self._put_back: list[PutBack] = []
@@ -236,8 +237,9 @@ class ControlNet(Feature):
         device = str(active.checkpoint.model.device)
         found = maps.detected(unit.asked, source, first, batch.seeds[0], find, device)
         control = maps.fitted(found, one.size.height, one.size.width, source.resize)
-        if unit.asked.save_map and (unit.number, one.number) not in self._told:
-            self._told.add((unit.number, one.number))
+        told = (unit.number, one.number, digest(control))
+        if unit.asked.save_map and told not in self._told:
+            self._told.add(told)
             for picture in shown(control):
                 active.bench.listener(MapMade(unit.number, picture, unit.asked.title))
         return control

@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw, ImageOps
 
 from sdcolab.core.control import ControlMode, ControlResize, ControlUnit
 from sdcolab.core.detect import ModelKind
+from sdcolab.core.detecting import Detect
 from sdcolab.core.errors import ControlImageMissing, ControlModelNotChosen, ControlModelTaken, UnknownName
 from sdcolab.core.events import Event, MapMade
 from sdcolab.core.folders import Folders
@@ -21,6 +22,7 @@ from sdcolab.core.regions import Regions
 from sdcolab.core.request import GenerationRequest, InitImage, Inpaint
 from sdcolab.core.speed import Speed
 from sdcolab.core.tuning import CpuPrecision, Tuning
+from sdcolab.engine.control.preparing import detected
 from sdcolab.engine.engine import Engine
 from sdcolab.wiring.engine import with_control_models
 
@@ -65,6 +67,24 @@ def test_a_drawn_outline_places_the_picture(engine: Engine, box: tuple[int, int,
     (made,) = [event for event in heard if isinstance(event, MapMade)]
     assert np.asarray(made.image)[0, 0].tolist() == [0, 0, 0]  # turned into white on black
     assert f'ControlNet 0: "Module: none, Model: {Path(LINES).stem} [' in image.infotext
+
+
+def test_all_pictures_that_act_together_are_shown_as_maps(engine: Engine) -> None:
+    heard: list[Event] = []
+    pictures = (circle((8, 8, 60, 60)), circle((64, 64, 120, 120)))
+    made = replace(asked(images=pictures, module="canny"), steps=1)
+    engine.generate(made, heard.append)
+    first, second = [np.asarray(event.image) for event in heard if isinstance(event, MapMade)]
+    assert first[:64, :64].any() and not second[:64, :64].any()
+
+
+def test_a_map_shows_what_is_to_be_painted_as_a_generation_does(tmp_path: Path) -> None:
+    mask = Image.new("L", (32, 32), 255)
+    task = Detect((Image.new("RGB", (64, 64), "plum"),), "inpaint_only", mask=mask)
+    plain, painted = detected(task, task.pictures[0], Folders(tmp_path))
+    assert plain.getpixel((0, 0)) == task.pictures[0].getpixel((0, 0))
+    assert painted.size == (64, 64) and painted.getextrema() == ((255, 255),) * 3
+    assert len(detected(replace(task, module="canny"), task.pictures[0], Folders(tmp_path))) == 1
 
 
 def test_the_infotext_comes_back(engine: Engine) -> None:

@@ -12,7 +12,7 @@ from sdcolab.colab.panel_form import FormBox
 from sdcolab.colab.panel_notes import Guarded
 from sdcolab.core.errors import SdcolabError
 from sdcolab.core.words import explain
-from sdcolab.core.words.control import DOWNLOAD_WEIGHTS, SHOW_MAP
+from sdcolab.core.words.control import DOWNLOAD_WEIGHTS, MAP_ASKED, SHOW_MAP
 from sdcolab.studio.control_desk import ControlDesk, as_number
 from sdcolab.studio.generating import IMAGE_MODE
 
@@ -129,6 +129,8 @@ class UnitWidgets:
             self._desk.show_maps(unit, values, from_picture=self._mode() == IMAGE_MODE)
         except SdcolabError as error:
             self._weights[unit][0].value = f"⚠️ {html.escape(str(explain(error)))}"
+        else:
+            self._weights[unit][0].value = MAP_ASKED
 
     def _download(self, unit: str) -> None:
         self._desk.download(self._desk.lacks(*self._values(unit)))

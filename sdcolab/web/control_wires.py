@@ -13,7 +13,7 @@ import gradio as gr
 from sdcolab.core.control import MAX_UNITS
 from sdcolab.core.request import FIELDS
 from sdcolab.core.words import fields as labels
-from sdcolab.core.words.control import DOWNLOAD_WEIGHTS, SHOW_MAP, UNIT_LOST
+from sdcolab.core.words.control import DOWNLOAD_WEIGHTS, MAP_ASKED, SHOW_MAP, UNIT_LOST
 from sdcolab.studio.control_desk import ControlDesk, UnitLacks, UnitNumber, UnitOffer, as_names, as_number
 from sdcolab.studio.form import name_to_read
 from sdcolab.studio.generating import IMAGE_MODE
@@ -76,7 +76,8 @@ class UnitActions:
         values = dict(zip(self._desk.map_paths(unit), held[1:], strict=True))
         from_picture = held[0] == IMAGE_MODE
         _, problem = attempt(lambda: self._desk.show_maps(unit, values, from_picture=from_picture), None)
-        return gr.update(value=problem, visible=bool(problem)), gr.skip(), None
+        told = problem or fragments.message(MAP_ASKED, fragments.Tone.CALM)
+        return gr.update(value=told, visible=True), gr.skip(), None
 
     def tell(self, kind: Any, module: Any, model: Any, checkpoint: Any) -> tuple[Any, Any]:
         """What a unit lacks."""

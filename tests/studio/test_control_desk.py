@@ -17,7 +17,7 @@ from sdcolab.core.detecting import Detect
 from sdcolab.core.errors import ControlImageMissing
 from sdcolab.core.preprocessors import PREPROCESSOR_FILES, PREPROCESSORS
 from sdcolab.core.tasks import Download, Origin
-from sdcolab.core.words.control import DOWNLOAD_WEIGHTS, WEIGHTS_COMING, WEIGHTS_DID_NOT_COME
+from sdcolab.core.words.control import DOWNLOAD_WEIGHTS, MAP_ASKED, WEIGHTS_COMING, WEIGHTS_DID_NOT_COME
 from sdcolab.studio.control_desk import ControlDesk, UnitLacks, as_names, as_number
 from sdcolab.studio.form import Reader
 from sdcolab.web.control_wires import UnitActions, renewed
@@ -174,7 +174,7 @@ def test_what_is_wrong_with_a_map_is_told_in_the_unit(desk: ControlDesk) -> None
     told, _, selected = actions.show_map("control.1", "txt2img", *held.values())
     assert "La unidad 2 de ControlNet" in told["value"] and told["visible"] and selected is None
     told, _, _ = actions.show_map("control.1", "txt2img", *(held | {"control.1.images": [PICTURE]}).values())
-    assert not told["visible"]
+    assert MAP_ASKED in told["value"] and told["visible"]
 
 
 def test_a_map_that_lacks_weights_names_the_units_own_button(bench: Bench, desk: ControlDesk) -> None:

@@ -91,6 +91,8 @@ UNIT_LOST = "La unidad {number} de ControlNet se desactivó: su imagen ya no est
 """After a reload."""
 SHOW_MAP = "Vista previa del preprocessor"
 """Makes the map of a unit's picture, and no image (A1111's 💥)."""
+MAP_ASKED = "El mapa sale entre tus imágenes."
+"""They may be out of sight of the unit: above it in a notebook, behind the sheet on a phone."""
 WEIGHTS_DID_NOT_COME = "La última descarga no lo trajo."
 WEIGHTS_COMING = "Se está descargando: la pestaña Cola dice cuánto falta. Cuando termine, genera."
 """Of a unit whose preprocessor cannot work yet."""

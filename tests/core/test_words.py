@@ -18,6 +18,7 @@ from sdcolab.core.architectures import ModelFamily
 from sdcolab.core.codec import field_paths
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import (
+    EmbeddingUnreadable,
     ModelFamilyUnsupported,
     NoModels,
     PromptSyntaxError,
@@ -230,3 +231,7 @@ def test_what_goes_to_drive_agrees_with_its_verb(images: bool, settings: bool, t
 )
 def test_nothing_is_counted_that_is_not_there(styles: int, defaults: int, told: str) -> None:
     assert told in read_once(styles, defaults)
+
+
+def test_an_embedding_with_instructions_is_not_to_be_fetched_as_it_was() -> None:
+    assert ".safetensors" in explain(EmbeddingUnreadable(path=Path("a.pt"), reason="unsafe")).advice

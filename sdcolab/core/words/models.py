@@ -86,7 +86,7 @@ SENTENCES: Mapping[str, Sentence] = {
     ),
     "model.embedding_unreadable": Sentence(
         "El embedding «{path}» no se puede leer y no se usó: {reason}.",
-        "Descárgalo otra vez, o borra el archivo si no lo quieres.",
+        "Descárgalo otra vez, mejor en .safetensors, o borra el archivo si no lo quieres.",
     ),
     "model.embedding_skipped": Sentence(
         "El embedding «{path}» es para otro tipo de modelo (ancho {width} en lugar de {model_width}) y no se usó.",

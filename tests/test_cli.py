@@ -123,6 +123,13 @@ def test_help_is_spanish(capsys: pytest.CaptureFixture[str]) -> None:
         assert "e+" not in text, "bounds are written out"
 
 
+def test_help_says_the_names_that_are_the_same_everywhere(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["generar", "--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    assert "DPM++ 2M SDE, " in text and "Align Your Steps" in text
+
+
 def test_the_folder_may_stand_before_the_subcommand(tmp_path: Path) -> None:
     before = build_parser().parse_args(["--carpeta", str(tmp_path), "generar", "x"])
     after = build_parser().parse_args(["generar", "x", "--carpeta", str(tmp_path)])

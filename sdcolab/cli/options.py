@@ -16,11 +16,15 @@ from typing import Any
 from sdcolab.cli.parser import decimal, whole, words
 from sdcolab.core.errors import FieldNotOption, RequestError
 from sdcolab.core.fields import Field, Part, parts_of, table_of
-from sdcolab.core.registry import closest
+from sdcolab.core.registry import Registry, closest
+from sdcolab.core.samplers import SAMPLERS, SCHEDULES
 from sdcolab.core.words import FIELD_WORDS, OPTION_WORDS, PART_LABELS
 from sdcolab.core.words import command as said
 from sdcolab.core.words.console import explain
 from sdcolab.core.words.layout import NAMES_TO_READ
+
+_NAMES: Mapping[str | None, Registry[Any]] = {"samplers": SAMPLERS, "schedules": SCHEDULES}
+"""Lists that are the same everywhere, so that the help can say them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +142,8 @@ def _help(field: Field) -> str:
         facts.append(said.RANGE.format(low=field.low, high=field.high))
     if field.is_choice:
         facts.append(", ".join(word.value for word in field.kind))
+    if field.choices in _NAMES and not field.parent:  # once: the second pass and its like take the same
+        facts.append(", ".join(_NAMES[field.choices]))
     if field.default not in ("", None) and not field.required and not field.many and field.kind is not bool:
         facts.append(said.DEFAULT.format(value=f"{field.default:g}" if field.is_number else field.default))
     text = f"{known.label}: {known.help}" if known.help else known.label

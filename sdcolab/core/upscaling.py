@@ -49,6 +49,9 @@ _KNOWN_FILES = {
 }
 """Files that A1111 gives a name of their own, by stem."""
 
+TO_DOWNLOAD = (LDSR, "R-ESRGAN 4x+", "R-ESRGAN 4x+ Anime6B", "4x-UltraSharp")
+"""Upscalers that everybody knows by name and that the catalogue of downloads has under it."""
+
 MAX_SIDE = 8192
 """Longest side in pixels of an enlarged picture."""
 

@@ -184,6 +184,8 @@ def _soft_square() -> NDArray[np.float32]:
 
 def _opencv() -> Any:
     try:
-        return importlib.import_module("cv2")
+        cv2 = importlib.import_module("cv2")
     except ModuleNotFoundError as error:
         raise DetailPackageMissing(package="opencv-python-headless") from error
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)  # its notes on its own workings are no one's
+    return cv2

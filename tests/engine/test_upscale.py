@@ -24,6 +24,7 @@ from sdcolab.core.errors import (
     ModelUnreadable,
     ModelUnsafe,
     ModelWrongKind,
+    NotDownloaded,
     OutOfMemory,
     UnknownName,
     UpscalerLeftOut,
@@ -32,7 +33,10 @@ from sdcolab.core.events import CancelToken, Event, Phase, PhaseStarted, Warned
 from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library
 from sdcolab.core.resizing import resize_exactly
+from sdcolab.core.upscaling import TO_DOWNLOAD
 from sdcolab.core.words import explain
+from sdcolab.core.words.console import explain as explain_in_terminal
+from sdcolab.downloads.catalog import load_catalog
 from sdcolab.engine.upscale import upscalers as upscalers_module
 from sdcolab.engine.upscale.latents import LATENT_UPSCALERS
 from sdcolab.engine.upscale.networks import UpscalerNetwork, load_network, load_upscaler
@@ -425,3 +429,13 @@ class TestLatents:
         plain = LATENT_UPSCALERS[f"Latent ({kind.strip()})" if kind else "Latent"]
         smooth = LATENT_UPSCALERS[f"Latent ({kind}antialiased)"]
         assert plain.resize(latents, 1, 2)[..., 0].abs().item() < 1e-6 < smooth.resize(latents, 1, 2)[..., 0].item()
+
+
+def test_an_upscaler_of_the_catalogue_is_told_as_one_to_download(tmp_path: Path) -> None:
+    upscalers = Upscalers(Library(Folders(tmp_path)), torch.device("cpu"))
+    with pytest.raises(NotDownloaded) as missing:
+        upscalers.find("ldsr")
+    assert 'sdcolab descargar "LDSR"' in str(explain_in_terminal(missing.value))
+    with pytest.raises(UnknownName):
+        upscalers.find("LDRS")
+    assert set(TO_DOWNLOAD) <= set(load_catalog())

@@ -10,12 +10,12 @@ import torch
 from PIL import Image
 
 from sdcolab.core.detect import ModelKind
-from sdcolab.core.errors import ModelUnreadable, OutOfMemory, UpscalerLeftOut
+from sdcolab.core.errors import ModelUnreadable, NotDownloaded, OutOfMemory, UpscalerLeftOut
 from sdcolab.core.events import CancelToken, Listener, Phase, PhaseStarted, Warned, ignore_events
 from sdcolab.core.library import Library, ModelFile
 from sdcolab.core.registry import Registry
 from sdcolab.core.resizing import Enlarger
-from sdcolab.core.upscaling import enlarged_size, network_upscalers
+from sdcolab.core.upscaling import TO_DOWNLOAD, enlarged_size, network_upscalers
 from sdcolab.engine.memory import is_out_of_memory
 from sdcolab.engine.upscale.ldsr import Ldsr
 from sdcolab.engine.upscale.networks import UpscalerNetwork, load_upscaler
@@ -69,8 +69,15 @@ class Upscalers:
         return tuple(self.registry())
 
     def find(self, name: str) -> Upscaler:
-        """The upscaler called ``name``. Raises ``UnknownName`` with close names."""
-        return self.registry().find(name)
+        """The upscaler called ``name``. Raises ``NotDownloaded`` for one of ``TO_DOWNLOAD``, else ``UnknownName`` with
+        close names."""
+        known = self.registry()
+        if not known.knows(name):
+            wanted = name.strip().casefold()
+            for one in TO_DOWNLOAD:
+                if one.casefold() == wanted:
+                    raise NotDownloaded(kind=ModelKind.UPSCALER.value, name=one)
+        return known.find(name)
 
     def enlarger(
         self, upscaler: Upscaler, listener: Listener = ignore_events, cancel: CancelToken | None = None

@@ -50,7 +50,14 @@ BASES: Registry[Base] = Registry(
         Base(DEMO_MODEL, "", resolution=128, clip_skip=1),
     ),
 )
+INSTEAD_OF_LEAKED = "AnyLoRA (anime)"
 """The guide's ``animefull-final`` came from a leak and has no licence: AnyLoRA, made for training, takes its place."""
+
+
+def is_leaked(name: str) -> bool:
+    """Whether ``name``, written where a link was expected, is that model's. Links and paths are the user's own."""
+    return "/" not in name and "\\" not in name and name.strip().casefold().startswith("animefull")
+
 
 TAGGERS = {
     **{

@@ -17,6 +17,7 @@ from sdcolab.core.curve import Curve, chart_svg, write_chart
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import (
     BaseMissing,
+    BaseUnlicensed,
     Cancelled,
     HostError,
     NothingConfigured,
@@ -31,7 +32,7 @@ from sdcolab.core.training import TrainLora
 from sdcolab.core.words import explain, human_bytes
 from sdcolab.core.words import kitchen as words
 from sdcolab.training import quick
-from sdcolab.training.bases import BASES, Base
+from sdcolab.training.bases import BASES, INSTEAD_OF_LEAKED, Base, is_leaked
 from sdcolab.training.check import base_of
 from sdcolab.training.cooking import cook, copy_loras
 from sdcolab.training.events import SampleMade, StepTrained, TrainingEvent
@@ -129,6 +130,8 @@ class Kitchen:
     def _configure(
         self, task: TrainLora, structure: str, base: Base, own_link: str, own_pictures: str
     ) -> Preview | None:
+        if is_leaked(own_link):
+            raise BaseUnlicensed(name=own_link.strip(), instead=INSTEAD_OF_LEAKED)
         self.say(words.LOOKING)
         places = Places.of(self.home(), check_name(task.project), structure)
         if own_pictures.strip():

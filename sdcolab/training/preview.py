@@ -22,7 +22,9 @@ from sdcolab.core.errors import (
     FewPictures,
     FolderWithoutRepeats,
     ManyRepeats,
+    NothingLearns,
     PictureUnreadable,
+    RateTooHigh,
     SdcolabError,
     TagsRepeated,
     TooManySteps,
@@ -41,6 +43,9 @@ from sdcolab.training.steps import MAX_STEPS, StepCount, count_steps
 LEAST_PICTURES = 10
 MOST_REPEATED = 400
 """The guide's advice: at least ten pictures, and at most 400 with their repeats."""
+HIGHEST_RATE = 0.01
+"""Ten times the guide's highest: above it, optimisers that take the rate as it is ruin the LoRA in a few steps."""
+_OWN_RATE = ("prodigy", "dadapt")
 OFTEN = 0.8
 SHOWN = 8
 _CAPTIONS = (".txt", ".caption")
@@ -105,6 +110,7 @@ def preview(plan: TrainingPlan) -> Preview:
         read_prompts(plan)
     except SdcolabError as error:
         faults.append(error)
+    warnings += rate_advice(plan)
     share = work_share(Path(plan.pretrained_model_name_or_path or ""))
     return Preview(plan, datasets, steps, (*warnings, *advice(datasets)), tuple(faults), share)
 
@@ -127,6 +133,17 @@ def advice(datasets: Sequence[Dataset]) -> list[SdcolabError]:
     if often:
         told.append(TagsRepeated(tags=", ".join(often)))
     return told
+
+
+def rate_advice(plan: TrainingPlan) -> list[SdcolabError]:
+    """What is said of a learning rate that nobody means: a lost sign in the exponent, or none at all."""
+    if plan.network_train_text_encoder_only:
+        return []
+    rate = plan.rate_unet
+    if rate == 0:
+        return [NothingLearns()]
+    finds_its_own = plan.optimizer_type.casefold().startswith(_OWN_RATE)
+    return [RateTooHigh(rate=f"{rate:g}")] if rate > HIGHEST_RATE and not finds_its_own else []
 
 
 def _unread(picture: Picture) -> tuple[str, str] | None:

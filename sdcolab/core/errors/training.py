@@ -217,6 +217,30 @@ class BaseWrongFamily(TrainingError):
 
 
 @dataclass(eq=False)
+class BaseUnlicensed(TrainingError):
+    """The base model called ``name`` came from a leak and is not offered; ``instead`` is one that is."""
+
+    code: ClassVar[str] = "training.base_unlicensed"
+    name: str
+    instead: str
+
+
+@dataclass(eq=False)
+class RateTooHigh(TrainingError):
+    """The learning rate of the UNet burns any LoRA."""
+
+    code: ClassVar[str] = "training.rate_too_high"
+    rate: str
+
+
+@dataclass(eq=False)
+class NothingLearns(TrainingError):
+    """The UNet's learning rate is 0: the picture side of the LoRA stays as it is."""
+
+    code: ClassVar[str] = "training.nothing_learns"
+
+
+@dataclass(eq=False)
 class BaseMissing(TrainingError):
     """No base model was named, or the file is not there."""
 

@@ -93,6 +93,17 @@ SENTENCES: Mapping[str, Sentence] = {
         "No se puede entrenar un LoRA sobre «{path}» ({family}).",
         "Elige un modelo base de Stable Diffusion 1.5 o SDXL (Illustrious, NoobAI, Pony).",
     ),
+    "training.base_unlicensed": Sentence(
+        "«{name}» salió de una filtración y no tiene licencia: no se ofrece.",
+        "Para anime, elige «{instead}» en modelo_base, que se hizo para entrenar, y deja vacío el enlace.",
+    ),
+    "training.rate_too_high": Sentence(
+        "Un unet_aprendizaje de {rate} es demasiado: el LoRA saldría quemado.",
+        "La guía usa 1e-3 con pocas imágenes y baja hasta 1e-5: mira que no falte el signo menos, como en 5e-4.",
+    ),
+    "training.nothing_learns": Sentence(
+        "Con unet_aprendizaje 0 el LoRA apenas aprende a dibujar.", "Lo normal es de 1e-5 a 1e-3."
+    ),
     "training.base_missing": Sentence(
         "No se encuentra el modelo base «{name}».", "Elige uno de la lista, o pega su enlace para descargarlo."
     ),

@@ -115,6 +115,8 @@ def train(shop: Workshop, hear: Hear, control: Control) -> Path:
     if shop.plan.resume:
         resume(shop, run, Path(shop.plan.resume))
     hear(_began(shop, run))
+    if cut_off_between(shop, run):
+        save_epoch(shop, run, run.epoch - 1, hear)
     with shop.network:
         shop.network.train()
         if shop.sampler and shop.plan.sample_at_first and run.step == 0:
@@ -299,21 +301,28 @@ def save_by_steps(shop: Workshop, run: Run, hear: Hear) -> None:
 
 
 def save_by_epochs(shop: Workshop, run: Run, finished: int, hear: Hear) -> None:
-    """The file and the state of every n-th epoch, except of the last, and the pictures of it."""
-    plan, every = shop.plan, shop.plan.save_every_n_epochs
-    if every and finished % every == 0 and finished < shop.steps.epochs:
-        name = epoch_file(shop.name, finished)
-        save(shop, run, name, finished, hear)
-        if plan.save_state:
-            save_state(shop, run, state_folder(name), hear)
-        if plan.save_last_n_epochs:
-            old = outdated_epoch(finished, every, plan.save_last_n_epochs)
-            if old is not None:
-                (shop.folder / epoch_file(shop.name, old)).unlink(missing_ok=True)
-    if plan.keep_state and finished < shop.steps.epochs:
+    """The state to go on from and what ``save_epoch`` writes, except after the last epoch, and the pictures of it."""
+    plan = shop.plan
+    if plan.keep_state and finished < shop.steps.epochs:  # first: who is cut off after it has lost nothing
         save_state(shop, run, state_folder(last_file(shop.name)), hear)
+    save_epoch(shop, run, finished, hear)
     if shop.sampler and plan.sample_every_n_epochs and finished % plan.sample_every_n_epochs == 0:
         shop.sampler.make(finished, run.step, hear)
+
+
+def save_epoch(shop: Workshop, run: Run, finished: int, hear: Hear) -> None:
+    """The file, and the state that goes with it, of every n-th epoch except the last."""
+    plan, every = shop.plan, shop.plan.save_every_n_epochs
+    if not every or finished % every or finished >= shop.steps.epochs:
+        return
+    name = epoch_file(shop.name, finished)
+    save(shop, run, name, finished, hear)
+    if plan.save_state:
+        save_state(shop, run, state_folder(name), hear)
+    if plan.save_last_n_epochs:
+        old = outdated_epoch(finished, every, plan.save_last_n_epochs)
+        if old is not None:
+            (shop.folder / epoch_file(shop.name, old)).unlink(missing_ok=True)
 
 
 def save(shop: Workshop, run: Run, file: str, epoch: int, hear: Hear, *, last: bool = False) -> Path:
@@ -348,6 +357,13 @@ def save_state(shop: Workshop, run: Run, name: str, hear: Hear) -> None:
     }
     write_state(folder, State(progress, shop.network.state_dict(), shop.optimiser.state_dict(), extras))
     hear(StateSaved(folder, run.step))
+
+
+def cut_off_between(shop: Workshop, run: Run) -> bool:
+    """Whether a training that goes on was cut off between the state of an epoch and its file."""
+    finished = run.epoch - 1
+    begins = shop.plan.keep_state and run.batch == 0 and finished > 0
+    return begins and not (shop.folder / epoch_file(shop.name, finished)).exists()
 
 
 def resume(shop: Workshop, run: Run, folder: Path) -> None:

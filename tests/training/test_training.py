@@ -202,6 +202,30 @@ def test_a_training_that_was_stopped_goes_on_exactly(
         torch.testing.assert_close(found[name], tensor, rtol=1e-5, atol=1e-6)
 
 
+def test_a_training_killed_between_the_state_and_the_file_of_an_epoch_loses_neither(
+    make_plan: MakePlan, tmp_path: Path
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def kill(event: TrainingEvent) -> None:
+        if isinstance(event, StateSaved):
+            raise Killed
+
+    whole = make_plan(max_train_epochs=2, keep_state=True, output_dir=str(tmp_path / "entera"))
+    run(whole)
+    cut = replace(whole, output_dir=str(tmp_path / "cortada"))
+    with pytest.raises(Killed):
+        run(cut, kill)
+    epoch = Path("mi_lora-000001.safetensors")
+    assert not (tmp_path / "cortada" / epoch).exists()
+    run(replace(cut, resume=str(tmp_path / "cortada" / "mi_lora-state")))
+    for file in (epoch, Path("mi_lora.safetensors")):
+        expected, found = load_file(tmp_path / "entera" / file), load_file(tmp_path / "cortada" / file)
+        for name, tensor in expected.items():
+            torch.testing.assert_close(found[name], tensor, rtol=1e-5, atol=1e-6)
+
+
 def test_a_state_of_other_pictures_or_another_plan_is_refused(make_plan: MakePlan, pictures: Path) -> None:
     plan = make_plan(max_train_epochs=2, keep_state=True)
     run(plan)

@@ -64,7 +64,8 @@ def report_line(report: LinkReport) -> str:
     notes = [str(explain(problem)) for problem in (report.error, *report.warnings) if problem]
     if isinstance(report.error, Cancelled) or not notes:
         arrived = report.kind if report.status is LinkStatus.DOWNLOADED else None
-        notes = [USE_OF_KIND[arrived] if arrived else result.advice]
+        named = (report.path or Path(report.name)).stem
+        notes = [USE_OF_KIND[arrived].format(name=named) if arrived else result.advice]
     told = f"{result.text} {' '.join(notes)}".strip()
     address = "" if report.link in told else report.link
     pieces = (report.name, kind, folder, size, told) if report.name else (told, address)

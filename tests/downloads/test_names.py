@@ -1,14 +1,16 @@
 from __future__ import annotations
 
-from pathlib import PurePosixPath, PureWindowsPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from urllib.parse import quote
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sdcolab.core.detect import ModelKind
 from sdcolab.core.file_names import MAX_NAME_BYTES, numbered, safe_name, split_suffix, with_suffix
 from sdcolab.downloads.names import disposition_name, offered_name
+from sdcolab.downloads.report import LinkReport, LinkStatus, report_line
 
 
 @pytest.mark.parametrize(
@@ -112,3 +114,17 @@ def test_suffixes() -> None:
         assert with_suffix(name, ".safetensors") == f"{name}.safetensors"
         assert numbered(name, 2) == f"{name} (2)"
     assert numbered("a.pt", 2) == "a (2).pt"
+
+
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [
+        (ModelKind.LORA, "<lora:flor v1.5:1>"),
+        (ModelKind.HYPERNETWORK, "<hypernet:flor v1.5:1>"),
+        (ModelKind.EMBEDDING, "escribe flor v1.5 en el prompt"),
+    ],
+)
+def test_what_has_come_is_told_by_the_name_that_uses_it(kind: ModelKind, says: str) -> None:
+    file = Path("models/flor v1.5.safetensors")
+    report = LinkReport("https://h.x/f", LinkStatus.DOWNLOADED, name=file.name, kind=kind, path=file)
+    assert says in report_line(report)

@@ -179,11 +179,11 @@ DOWNLOAD_RESULTS: Mapping[str, Sentence] = {
 USE_OF_KIND: Mapping[ModelKind, str] = {
     ModelKind.CHECKPOINT: "Ya puedes elegirlo como modelo.",
     ModelKind.VAE: "Ya puedes elegirlo como VAE.",
-    ModelKind.LORA: "Para usarlo escribe en el prompt <lora:nombre:1>, con el nombre del archivo.",
-    ModelKind.EMBEDDING: "Para usarlo escribe su nombre en el prompt o en el prompt negativo.",
+    ModelKind.LORA: "Para usarlo escribe en el prompt <lora:{name}:1>.",
+    ModelKind.EMBEDDING: "Para usarlo escribe {name} en el prompt o en el prompt negativo.",
     ModelKind.CONTROLNET: "Elígelo como Model en una unidad de ControlNet.",
     ModelKind.UPSCALER: "Elígelo por su nombre como upscaler.",
-    ModelKind.HYPERNETWORK: "Para usarla escribe en el prompt <hypernet:nombre:1>, con el nombre del archivo.",
+    ModelKind.HYPERNETWORK: "Para usarla escribe en el prompt <hypernet:{name}:1>.",
     ModelKind.TEXT_ENCODER: "Queda guardado, pero no hace falta: los modelos que se usan aquí ya traen el suyo.",
     ModelKind.UNET: "Es solo una parte de un modelo, sin su codificador de texto ni su VAE: busca el modelo completo.",
     ModelKind.ANNOTATOR: "Ya puedes elegir su preprocessor en ControlNet.",
@@ -196,7 +196,7 @@ USE_OF_KIND: Mapping[ModelKind, str] = {
     ModelKind.MOTION: "Queda guardado, pero aquí no se hacen videos: con las imágenes no hace nada.",
     ModelKind.OTHER: "Queda guardado, pero no se sabe para qué sirve.",
 }
-"""What to do with a file that has just arrived."""
+"""What to do with a file that has just arrived; ``name`` is the file's without extension."""
 
 # --- A line of the catalogue ------------------------------------------------------------------------------------------
 

@@ -22,7 +22,7 @@ from sdcolab.core.files import create_new, make_folder, storage_errors
 from sdcolab.core.folders import Folders
 from sdcolab.gallery.facts import PictureFacts, read_facts
 from sdcolab.gallery.index import Entry, GalleryIndex, Wanted
-from sdcolab.gallery.marks import MOST_STARS, MarksFile
+from sdcolab.gallery.marks import MOST_STARS, UNMARKED, Marks, MarksFile
 from sdcolab.gallery.scan import TRASH, scan
 from sdcolab.gallery.thumbnails import ThumbnailFolder
 
@@ -146,8 +146,8 @@ class Album:
         self._known_marks = self._marks.change(
             lambda marks: marks.update({f"{entry.folder}/{entry.name}": told[entry.id] for entry in entries})
         )
-        for number, mark in told.items():
-            self._index.mark(number, *mark)
+        for entry in entries:
+            self._index.mark(entry.folder, entry.name, *told[entry.id])
         self._version += 1
 
     def discard(self, numbers: Iterable[int]) -> int:
@@ -212,13 +212,19 @@ class Album:
         if moved.keys() & self._known_marks.keys():
             self._known_marks = self._marks.change(follow)
         self._looked()
+        for now in moved.values():  # the thread may have found them there before their marks had followed
+            folder, _, name = now.rpartition("/")
+            self._index.mark(folder, name, *self._known_marks.get(now, UNMARKED))
         return len(moved)
 
     # --- The thread ---------------------------------------------------------------------------------------------------
 
+    def _marked(self) -> Marks:
+        return self._known_marks
+
     def _looked(self) -> None:
         """Bring the index up to date at once, after a change of our own."""
-        scan(self._root, self._index, self._known_marks)
+        scan(self._root, self._index, self._marked)
         self._version += 1
 
     def _watch(self) -> None:
@@ -239,7 +245,7 @@ class Album:
             self._version += count % 1000 == 0
 
         try:
-            changed = scan(self._root, self._index, self._known_marks, whole=whole, progress=tell, stop=self._stop)
+            changed = scan(self._root, self._index, self._marked, whole=whole, progress=tell, stop=self._stop)
             if changed or not self._version:
                 self._version += 1
         finally:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any
 
 from sdcolab.core.files import make_folder
 from sdcolab.gallery.facts import PictureFacts
+from sdcolab.gallery.marks import UNMARKED, Marks
 from sdcolab.gallery.search import Condition, read_query
 
 _VERSION = 1
@@ -177,13 +178,15 @@ class GalleryIndex:
 
     # --- Writing ------------------------------------------------------------------------------------------------------
 
-    def add(self, found: Iterable[tuple[Seen, PictureFacts]], marks: Mapping[str, tuple[int, bool]]) -> None:
-        """Put pictures in, or in the place of what was known of them. ``marks``: stars and favourite by path."""
+    def add(self, found: Iterable[tuple[Seen, PictureFacts]], marks: Callable[[], Marks]) -> None:
+        """Put pictures in, or in the place of what was known of them. ``marks`` is asked when nobody else writes: what
+        was marked while the pictures were read counts."""
         with self._writing() as cursor:
+            marked = marks()
             for seen, facts in found:
                 self._remove(cursor, seen.folder, [seen.name])
                 loras = " ".join(facts.loras)
-                stars, favourite = marks.get(f"{seen.folder}/{seen.name}", (0, False))
+                stars, favourite = marked.get(f"{seen.folder}/{seen.name}", UNMARKED)
                 cursor.execute(
                     "INSERT INTO pictures(folder, name, kind, made, mtime, bytes, width, height, prompt, negative, "
                     "model, sampler, steps, cfg, seed, loras, stars, favourite) "
@@ -215,10 +218,13 @@ class GalleryIndex:
         with self._writing() as cursor:
             cursor.execute("DELETE FROM folders WHERE name = ?", (folder,))
 
-    def mark(self, number: int, stars: int, favourite: bool) -> None:
-        """Show a picture's stars, and whether it is a favourite."""
+    def mark(self, folder: str, name: str, stars: int, favourite: bool) -> None:
+        """Show a picture's stars, and whether it is a favourite. By its path: read again, it gets another number."""
         with self._writing() as cursor:
-            cursor.execute("UPDATE pictures SET stars = ?, favourite = ? WHERE id = ?", (stars, favourite, number))
+            cursor.execute(
+                "UPDATE pictures SET stars = ?, favourite = ? WHERE folder = ? AND name = ?",
+                (stars, favourite, folder, name),
+            )
 
     def _remove(self, cursor: sqlite3.Cursor, folder: str, names: Iterable[str]) -> None:
         for name in names:

@@ -16,6 +16,8 @@ MOST_STARS = 5
 Marks = Mapping[str, tuple[int, bool]]
 """Stars (0 for none) and favourite, by path relative to the outputs with forward slashes."""
 
+UNMARKED = (0, False)
+
 
 class MarksFile:
     """The marks in ``folder``."""
@@ -32,7 +34,7 @@ class MarksFile:
         with locked(self._path):
             marks = self.load()
             change(marks)
-            kept = {path: mark for path, mark in marks.items() if mark != (0, False)}
+            kept = {path: mark for path, mark in marks.items() if mark != UNMARKED}
             text = json.dumps({path: [stars, heart] for path, (stars, heart) in kept.items()}, ensure_ascii=False)
             with atomic_write(self._path) as file:
                 file.write(text.encode("utf-8"))

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from sdcolab.core.pictures import PICTURE_SUFFIXES
 from sdcolab.gallery.facts import read_facts
 from sdcolab.gallery.index import GalleryIndex, Seen
+from sdcolab.gallery.marks import Marks
 
 TRASH = "_papelera"
 """Folder under outputs where deleted pictures wait. Like every folder that begins with "_" or ".", it is not shown."""
@@ -25,7 +26,7 @@ _FRESH = 2_000_000_000
 def scan(
     root: Path,
     index: GalleryIndex,
-    marks: Mapping[str, tuple[int, bool]],
+    marks: Callable[[], Marks],
     *,
     whole: bool = False,
     progress: Callable[[int], None] = lambda _count: None,

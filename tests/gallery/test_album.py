@@ -16,6 +16,7 @@ from sdcolab.core.errors import AlbumFolderName, PictureGone
 from sdcolab.core.folders import Folders
 from sdcolab.core.formats import ImageFormat
 from sdcolab.core.outputs import save_options
+from sdcolab.gallery import album as album_module
 from sdcolab.gallery.album import Album
 from sdcolab.gallery.index import Entry, GalleryIndex, Wanted
 from sdcolab.gallery.scan import scan
@@ -83,12 +84,12 @@ def test_a_scan_reads_only_what_changed(folders: Folders, tmp_path: Path) -> Non
         if folder.is_dir():
             os.utime(folder, (1_000_000, 1_000_000))
     read: list[int] = []
-    assert scan(folders.outputs, index, {}, progress=read.append)
-    assert not scan(folders.outputs, index, {}, progress=read.append) and read[-1] == 5
+    assert scan(folders.outputs, index, dict, progress=read.append)
+    assert not scan(folders.outputs, index, dict, progress=read.append) and read[-1] == 5
     put(day, "00001-9.png", 9)
     (folders.outputs / "otras" / "dibujo.png").unlink()
     read.clear()
-    assert scan(folders.outputs, index, {}, progress=read.append) and read == [1]
+    assert scan(folders.outputs, index, dict, progress=read.append) and read == [1]
     names = {entry.name for entry in index.page(Wanted())[0]}
     assert "00001-9.png" in names and "dibujo.png" not in names
     assert index.page(Wanted("44"))[1] == 0
@@ -137,6 +138,28 @@ def test_moving_never_takes_another_s_name_and_keeps_stars(album: Album, folders
             album.move([moved.id], name)
 
 
+def test_a_look_between_the_file_and_its_marks_loses_no_stars(
+    album: Album, folders: Folders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the album's thread may do at any moment."""
+    found = all_five(album)["00000-1.png"]
+    album.mark([found.id], stars=4)
+    former = dict(album._marked())
+    index = GalleryIndex(folders.temporary / "galeria" / "indice.sqlite")
+    rename = album_module._rename
+
+    def rename_and_look(source: Path, target: Path) -> Path:
+        moved = rename(source, target)
+        scan(folders.outputs, index, lambda: former)
+        return moved
+
+    monkeypatch.setattr(album_module, "_rename", rename_and_look)
+    album.move([found.id], "Elegidas")
+    index.close()
+    moved = every(album)["00000-1.png"]
+    assert (moved.folder, moved.stars) == ("Elegidas", 4)
+
+
 def test_a_zip_holds_the_pictures_under_names_of_their_own(album: Album, folders: Folders) -> None:
     found = all_five(album)
     put(folders.outputs / "mas", "00000-1.png", 80)
@@ -165,7 +188,7 @@ def test_small_copies_are_webp_of_256(album: Album, folders: Folders) -> None:
 def test_links_in_circles_end(folders: Folders, tmp_path: Path) -> None:
     (folders.outputs / "otras" / "circulo").symlink_to(folders.outputs)
     index = GalleryIndex(tmp_path / "otro" / "indice.sqlite")
-    scan(folders.outputs, index, {})
+    scan(folders.outputs, index, dict)
     assert index.page(Wanted())[1] == 5
     index.close()
 

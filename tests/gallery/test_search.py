@@ -39,7 +39,7 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> GalleryIndex:
             (Seen("txt2img-images/hoy", name, moment(DAYS.get(name, "2025-12-24")), 9), facts_of(text, *SIZES[name]))
             for name, text in TEXTS.items()
         ],
-        {"txt2img-images/hoy/perro.png": (4, True)},
+        lambda: {"txt2img-images/hoy/perro.png": (4, True)},
     )
     return made
 

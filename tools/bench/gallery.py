@@ -84,7 +84,7 @@ def main() -> None:
             make(outputs, options.cuantas)
         index = GalleryIndex(file)
         begun = time.perf_counter()
-        scan(outputs, index, {})
+        scan(outputs, index, dict)
         seconds = time.perf_counter() - begun
         total = index.page(Wanted())[1]
         print(f"índice: {total} imágenes en {seconds:.1f} s, {total / seconds:.0f} por segundo")
@@ -94,7 +94,7 @@ def main() -> None:
         index.page(Wanted())
         print(f"abrir y primera página: {(time.perf_counter() - begun) * 1000:.0f} ms")
         begun = time.perf_counter()
-        scan(outputs, index, {})
+        scan(outputs, index, dict)
         print(f"mirar si algo cambió: {(time.perf_counter() - begun) * 1000:.0f} ms")
         for query in _SEARCHES:
             worst, median, found = measure(index, Wanted(query))

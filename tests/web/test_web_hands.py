@@ -114,8 +114,8 @@ def test_a_result_is_sent_on_with_the_keyboard(keyboard: Page, bench: Bench) -> 
 
 def test_every_tab_opens_with_the_keyboard(keyboard: Page) -> None:
     keyboard.locator("#sd-look button").focus()
-    reach(keyboard, "tab-txt2img-button")
-    for name in ("galeria", "pnginfo", "cartas", "ajustes"):
+    reach(keyboard, f"tab-{keyboard.locator('html').get_attribute('data-sd-tab')}-button")
+    for name in ("txt2img", "galeria", "pnginfo", "cartas", "ajustes"):
         walk_to(keyboard, name, "ArrowDown")
         keyboard.keyboard.press("Enter")
         opened(keyboard, name)

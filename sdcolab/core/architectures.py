@@ -251,7 +251,7 @@ def foreign_control(shapes: Mapping[str, tuple[int, ...]]) -> ModelFamily | None
     adapted = next((shape for name, shape in shapes.items() if len(shape) == 2 and _ADAPTED.fullmatch(name)), None)
     if adapted is None or adapted[1] in FAMILY_OF_WIDTH:
         return None
-    return _ADAPTED_WIDTHS.get(adapted[0], ModelFamily.OTHER)
+    return _ADAPTED_WIDTHS.get(adapted[0])
 
 
 def declared_family(text: str) -> ModelFamily:

@@ -149,11 +149,15 @@ def lora_layers(header: TensorHeader) -> tuple[Layer, ...]:
 def foreign_lora(layers: Iterable[Layer]) -> ModelFamily | None:
     """The other architecture that a LoRA of these layers was made for; None where they may be one of ours."""
     unlike: dict[tuple[str, int, int], Layer] = {}
+    own_unet = False
     for layer in layers:
+        own_unet = own_unet or _OWN_LAYER.match(layer.path) is not None
         known = unlike.get((layer.path, layer.reads, layer.writes))
         if not _is_own(layer) and (known is None or known.number < layer.number):
             unlike[layer.path, layer.reads, layer.writes] = layer
     found = next((row.family for row in _ROWS if any(row.holds(layer) for layer in unlike.values())), None)
+    if found is ModelFamily.OTHER and own_unet:  # blocks that nobody else names so either
+        return None
     return ModelFamily.FLUX_OR_CHROMA if found is ModelFamily.FLUX and _may_be_chroma(unlike.values()) else found
 
 

@@ -7,19 +7,19 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import re
 import threading
 import time
 import zipfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from sdcolab.core.errors import AlbumFolderName, PictureGone
-from sdcolab.core.files import create_new, make_folder, storage_errors
+from sdcolab.core.files import create_new, make_folder
 from sdcolab.core.folders import Folders
+from sdcolab.gallery.bin import Bin, move_to
 from sdcolab.gallery.facts import PictureFacts, read_facts
 from sdcolab.gallery.index import Entry, GalleryIndex, Wanted
 from sdcolab.gallery.marks import MOST_STARS, UNMARKED, Marks, MarksFile
@@ -55,6 +55,7 @@ class Album:
     def __init__(self, folders: Folders) -> None:
         """Raises ``CannotWrite`` when its folder for small copies cannot be made."""
         self._root = folders.outputs
+        self.bin = Bin(self._root / TRASH, self._root)
         self._index = GalleryIndex(folders.temporary / "galeria" / "indice.sqlite")
         self._thumbnails = ThumbnailFolder(folders.temporary / "galeria" / "miniaturas")
         self.bundles = folders.temporary / "galeria" / "zip"
@@ -163,24 +164,10 @@ class Album:
         return self._carry(numbers, lambda _entry: name)
 
     def restore(self) -> int:
-        """Bring everything in the bin back to where it was; how many pictures came back."""
-        files = [*_files_in(self._root / TRASH)]
-        for path in files:
-            _rename(path, self._root / path.relative_to(self._root / TRASH))
+        """Bring everything in the bin back to where it was; how many files came back."""
+        count = self.bin.restore()
         self._looked()
-        return len(files)
-
-    def binned(self) -> int:
-        """How many pictures are in the bin."""
-        return sum(1 for path in _files_in(self._root / TRASH) if path.suffix != ".txt")
-
-    def empty_bin(self) -> int:
-        """Delete what is in the bin for good; how many files."""
-        files = [*_files_in(self._root / TRASH)]
-        for path in files:
-            with storage_errors(path):
-                path.unlink(missing_ok=True)
-        return len(files)
+        return count
 
     def bundle(self, numbers: Iterable[int]) -> Path:
         """A zip with the pictures. Raises ``PictureGone`` when none is left, ``DiskFull`` or ``CannotWrite``."""
@@ -198,10 +185,10 @@ class Album:
             source = self._file(entry)
             if not source.is_file():
                 continue
-            target = _rename(source, self._root / place(entry) / entry.name)
+            target = move_to(source, self._root / place(entry) / entry.name)
             side = source.with_suffix(".txt")
             if side.is_file():
-                _rename(side, target.with_suffix(".txt"))
+                move_to(side, target.with_suffix(".txt"))
             moved[f"{entry.folder}/{entry.name}"] = target.relative_to(self._root).as_posix()
 
         def follow(marks: dict[str, tuple[int, bool]]) -> None:
@@ -276,20 +263,3 @@ def write_bundle(folder: Path, paths: Iterable[Path]) -> Path:
                 bundle.write(path, path.name if not again else f"{path.stem}({again}){path.suffix}")
 
     return create_new(names, write)
-
-
-def _files_in(folder: Path) -> Iterator[Path]:
-    for parent, _, names in os.walk(folder):
-        yield from (Path(parent, name) for name in names)
-
-
-def _rename(source: Path, target: Path) -> Path:
-    """Move a file to ``target``, or to ``target(1)`` and so on where that name is taken."""
-    with storage_errors(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        chosen, number = target, 0
-        while chosen.exists():
-            number += 1
-            chosen = target.with_name(f"{target.stem}({number}){target.suffix}")
-        source.rename(chosen)
-    return chosen

@@ -69,7 +69,7 @@ class GalleryRoom:
             "mark": self._mark,
             "discard": lambda said: self.album.discard(numbers(said, "ids")),
             "restore": lambda _said: self.album.restore(),
-            "empty_bin": lambda _said: self.album.empty_bin(),
+            "empty_bin": lambda _said: self.album.bin.empty(),
             "move": lambda said: self.album.move(numbers(said, "ids"), text(said, "folder")),
             "zip": lambda said: self.album.bundle(numbers(said, "ids")).name,
             "refresh": lambda _said: self.album.refresh(),
@@ -94,7 +94,7 @@ class GalleryRoom:
     def _state(self) -> dict[str, Any]:
         state = self.album.state()
         kinds = [{"kind": kind, "count": count} for kind, count in self.album.kinds()]
-        return {"version": state.version, "reading": state.reading, "kinds": kinds, "binned": self.album.binned()}
+        return {"version": state.version, "reading": state.reading, "kinds": kinds, "binned": self.album.bin.count()}
 
     def _page(self, said: Mapping[str, Any]) -> dict[str, Any]:
         entries, total = self.album.page(

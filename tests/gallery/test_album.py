@@ -113,7 +113,7 @@ def test_the_bin_gives_back_what_it_got(album: Album, folders: Folders) -> None:
     found = all_five(album)
     album.mark([found["dibujo.png"].id], stars=3)
     gone = [found["dibujo.png"].id, found["00000-1.png"].id]
-    assert album.discard([*gone, 10**9]) == 2 and album.binned() == 2
+    assert album.discard([*gone, 10**9]) == 2 and album.bin.count() == 2
     assert len(every(album)) == 3
     assert not (folders.outputs / "otras" / "dibujo.txt").exists()
     with pytest.raises(PictureGone):
@@ -121,7 +121,7 @@ def test_the_bin_gives_back_what_it_got(album: Album, folders: Folders) -> None:
     assert album.restore() == 3
     assert every(album)["dibujo.png"].width == 20 and (folders.outputs / "otras" / "dibujo.txt").exists()
     album.discard([every(album)["00000-1.png"].id])
-    assert album.empty_bin() == 1 and album.binned() == 0
+    assert album.bin.empty() == 1 and album.bin.count() == 0
 
 
 def test_moving_never_takes_another_s_name_and_keeps_stars(album: Album, folders: Folders) -> None:
@@ -146,14 +146,14 @@ def test_a_look_between_the_file_and_its_marks_loses_no_stars(
     album.mark([found.id], stars=4)
     former = dict(album._marked())
     index = GalleryIndex(folders.temporary / "galeria" / "indice.sqlite")
-    rename = album_module._rename
+    rename = album_module.move_to
 
     def rename_and_look(source: Path, target: Path) -> Path:
         moved = rename(source, target)
         scan(folders.outputs, index, lambda: former)
         return moved
 
-    monkeypatch.setattr(album_module, "_rename", rename_and_look)
+    monkeypatch.setattr(album_module, "move_to", rename_and_look)
     album.move([found.id], "Elegidas")
     index.close()
     moved = every(album)["00000-1.png"]

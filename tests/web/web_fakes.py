@@ -11,6 +11,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageOps
 from support.queues import queue_of
 
+import sdcolab
 from sdcolab.core.architectures import ModelFamily
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import CannotRead, ModelUnreadable, SettingsUnreadable
@@ -33,6 +34,7 @@ from sdcolab.core.request import GenerationRequest
 from sdcolab.core.result import GeneratedImage, GenerationResult
 from sdcolab.core.settings import SettingsFile
 from sdcolab.core.tasks import Origin
+from sdcolab.core.tensors import LENGTH_BYTES, header_length
 from sdcolab.core.upscaling import PLAIN_UPSCALERS
 from sdcolab.gallery.room import GalleryRoom
 from sdcolab.studio.cards_room import CardsRoom
@@ -54,6 +56,7 @@ from sdcolab.wiring.poses import draw_people, find_people
 from sdcolab.wiring.tasks import TASKS
 from sdcolab.wiring.training_tasks import tag_room, training_lists
 
+DEMO = Path(sdcolab.__file__).parent / "demo" / "emoji-128.safetensors"
 SAMPLERS = ("Euler a", "Euler", "DPM++ 2M", "DDIM")
 SCHEDULES = ("Automatic", "Uniform", "Karras")
 
@@ -207,10 +210,13 @@ class Bench:
         path.with_name(f"{name}.civitai.info").write_text(json.dumps({"trainedWords": words}))
 
     def add_checkpoint(self, name: str) -> Path:
-        """Drop a model file in its folder."""
+        """Drop in its folder a model file that says what the demo model does and has nothing but zeros."""
         path = self.folders.models(ModelKind.CHECKPOINT) / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"modelo")
+        with DEMO.open("rb") as whole, path.open("wb") as file:
+            start = whole.read(LENGTH_BYTES)
+            file.write(start + whole.read(header_length(start)))
+            file.truncate(DEMO.stat().st_size)
         return path
 
     def hold(self, step: int) -> None:

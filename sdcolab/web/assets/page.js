@@ -181,6 +181,11 @@
     if (found) act(found);
     else if (tries) setTimeout(() => settle(look, act, tries - 1), 50);
   };
+  /* A page on a slow machine takes many seconds to be drawn; what never comes must not keep the rest from its place. */
+  const whenDrawn = (drawn, act, tries = 300) => {
+    if (drawn() || !tries) act();
+    else setTimeout(() => whenDrawn(drawn, act, tries - 1), 100);
+  };
   window.sdcolab.go = ({ tab, section }) => {
     pressTab(tab);
     if (!section) return;
@@ -291,10 +296,12 @@
   /* The bar holds what is wanted from the moment that it is: its controls are moved, with all that they hold. One that
      came from the form goes back to its place there. */
   const places = new Map();
-  const arrange = (paths) => {
+  const blockOf = (path) => byId(`sd-${path.replaceAll(".", "-")}`);
+  let inBar = [];
+  const arrange = () => {
     const bar = byId("sd-bar-fields"), home = byId("sd-section-advanced")?.querySelector(".column");
     if (!bar || !home) return;
-    const wanted = paths.map((path) => byId(`sd-${path.replaceAll(".", "-")}`)).filter(Boolean);
+    const wanted = inBar.map(blockOf).filter(Boolean);
     for (const block of [...bar.children].filter((block) => !wanted.includes(block))) {
       const place = places.get(block);
       if (place?.isConnected) place.replaceWith(block);
@@ -310,7 +317,10 @@
   const preferred = { sound: false, notify: false };
   window.sdcolab.prefer = (said) => {
     Object.assign(preferred, said);
-    if (said.bar) settle(() => byId("sd-bar-fields"), () => arrange(said.bar));
+    if (said.bar) {
+      inBar = said.bar;
+      whenDrawn(() => byId("sd-bar-fields") && inBar.every(blockOf), arrange);
+    }
     if ("look" in said) {
       keep(localStorage, LOOK, said.look);
       applyLook();

@@ -11,6 +11,7 @@ import datetime
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from PIL import Image
@@ -30,6 +31,7 @@ from sdcolab.api.translate import Context, Kind, echo, request_from_payload
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import Cancelled, RequestError, SdcolabError, StyleMissing
 from sdcolab.core.events import ImageReady
+from sdcolab.core.infotext import with_files
 from sdcolab.core.memory_plan import memory_bytes
 from sdcolab.core.names import LATENT_UPSCALERS
 from sdcolab.core.registry import closest
@@ -135,7 +137,8 @@ class _Api:
     def _request(self, payload: Mapping[str, Any], kind: Kind, warn: Warn) -> GenerationRequest:
         settings = self._studio.settings.load()
         checkpoint = self._options.checkpoint_of(settings.defaults)
-        context = Context(replace(settings.defaults, checkpoint=checkpoint), settings.styles, warn)
+        files = partial(with_files, library=self._studio.library)
+        context = Context(replace(settings.defaults, checkpoint=checkpoint), settings.styles, warn, files)
         request = request_from_payload(payload, kind, context)
         known = [style.name for style in settings.styles]
         for name in payload.get("styles") or []:

@@ -10,23 +10,29 @@ from sdcolab.api import fields
 from sdcolab.api.fields import BadField, Reader
 from sdcolab.api.payload import Kind, Row, known_fields, plain_rows, settings
 from sdcolab.core import infotext
+from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import InfotextFieldUnused, RequestError, SdcolabError
 from sdcolab.core.fields import parts_of, plain_path, value_at, with_values
+from sdcolab.core.infotext import Pasted
 from sdcolab.core.prompt import Style
 from sdcolab.core.request import GenerationRequest
 from sdcolab.core.samplers import SCHEDULES
+
+_TOLD_WHEN_USED = (ModelKind.LORA.value,)
+"""Kinds of files that are told as missing when the prompt is read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
     """What a payload leaves open: ``defaults`` are the settings (only those of its fields that are settings in A1111
     count; their class is the kind of request that is made), and ``styles`` those that the user saved. ``warn`` hears
-    what of the field ``infotext`` is done otherwise or not at all.
+    what of the field ``infotext`` is done otherwise or not at all. ``with_files`` finds the files that it means.
     """
 
     defaults: GenerationRequest = field(default_factory=GenerationRequest)
     styles: tuple[Style, ...] = ()
     warn: Callable[[SdcolabError], None] = lambda _: None
+    with_files: Callable[[Pasted], Pasted] = lambda pasted: pasted
 
 
 class Values:
@@ -112,6 +118,8 @@ class Draft:
         said = [row.path for row in self.plain() if row.name in self.given]
         # No checkpoint: as A1111's setting disable_weights_auto_swap, which is on by default.
         pasted = infotext.to_request(infotext.parse(text), SCHEDULES, self.type).without("checkpoint", *said)
-        for warning in (*pasted.warnings, *(InfotextFieldUnused(*unused) for unused in pasted.unused)):
+        pasted = self.context.with_files(pasted)
+        missing = (one for one in pasted.missing if one.kind not in _TOLD_WHEN_USED)
+        for warning in (*pasted.warnings, *missing, *(InfotextFieldUnused(*unused) for unused in pasted.unused)):
             self.context.warn(warning)
         return replace(start, **pasted.changes)

@@ -16,6 +16,8 @@ from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import (
     DetectorMissing,
     FaceFileMissing,
+    ForeignFile,
+    ForeignReplaced,
     NameReplaced,
     NoModels,
     SdcolabError,
@@ -92,7 +94,10 @@ class Names:
         try:
             return self.checkpoint(name) if path == "checkpoint" else self.vae(name)
         except UnknownName as error:
-            warn(NameReplaced(kind=error.kind, name=name, suggestions=error.suggestions))
+            if isinstance(error, ForeignFile):
+                warn(ForeignReplaced(error.kind, name, error.suggestions, error.path, error.reason))
+            else:
+                warn(NameReplaced(kind=error.kind, name=name, suggestions=error.suggestions))
             return _REPLACEABLE[path]
 
     def checkpoint(self, name: str) -> str:

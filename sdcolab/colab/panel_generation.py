@@ -44,10 +44,12 @@ from sdcolab.studio.generating import (
     fitting_size,
     lora_names,
     of_a_beginning,
+    sentences,
     with_lora,
 )
 from sdcolab.studio.layout import Layout, Section
 from sdcolab.studio.scripting import forecast_sentence, script_left
+from sdcolab.studio.strangers import strangers
 from sdcolab.studio.studio import Studio
 
 
@@ -72,6 +74,13 @@ def offer_upscaler(studio: Studio, form: FormBox, path: str, note: Note) -> None
     size = studio.upscalers_on_offer.get(name or "")
     if size is not None and name not in studio.lists("upscalers"):
         note(f"⬇️ {offer_download(str(name), size)} {GET_ADVICE}")
+
+
+def look_again(refresh: Callable[[], None], library: Library, note: Note) -> None:
+    """Look for files, and say which of those among the models no list offers."""
+    refresh()
+    if told := sentences(strangers(library.now())):
+        note(f"⚠️ {' '.join(told)}")
 
 
 def settings_or_new(studio: Studio, note: Note) -> Settings:
@@ -214,7 +223,7 @@ class GenerationForm:
             return lambda: button_row(self._new, self._guarded, *buttons)
 
         return {
-            "@refresh": row((words.REFRESH, self.refresh)),
+            "@refresh": row((words.REFRESH, partial(look_again, self.refresh, self._studio.library, self._note))),
             "@paste": self._prompt_tools,
             "@remarks": lambda: self._remarks.box,
             "@styles": lambda: self.styles.box,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from sdcolab.core.contents import SEEN_BYTES, strange_content
+from sdcolab.core.errors import ForeignFile, ForeignLeftOut, SdcolabError, UnknownName
 
 IN_FOLDERS = "model_index.json"
 """What diffusers writes at the top of a model that is a folder of many files."""
@@ -34,3 +35,9 @@ def why_foreign(path: Path) -> str:
         strange = None
     told = _BY_SUFFIX.get(path.suffix.lower(), "not_a_model")
     return told if told == "unfinished" else strange or told
+
+
+def left_out(tag: str, error: UnknownName, missing: SdcolabError) -> SdcolabError:
+    """What to say of a prompt's ``tag`` whose name was looked for in vain: ``missing``, unless a file that is no model
+    has it."""
+    return ForeignLeftOut(tag, error.path, error.reason) if isinstance(error, ForeignFile) else missing

@@ -27,6 +27,7 @@ from sdcolab.core.errors import (
     UnknownName,
 )
 from sdcolab.core.file_facts import FileFacts, fits
+from sdcolab.core.foreign_files import left_out
 from sdcolab.core.infotext.flags import MIDJOURNEY, midjourney_options
 from sdcolab.core.library import Library, ModelFile, find_lora
 from sdcolab.core.prompt import (
@@ -118,7 +119,7 @@ class Remarks:
                 yield NetworkStrengthUnread(tag=tag.source)
             except UnknownName as error:
                 kind = LoraMissing if tag.kind in LORA_KINDS else HypernetworkMissing
-                yield kind(tag=tag.source, suggestions=error.suggestions)
+                yield left_out(tag.source, error, kind(tag=tag.source, suggestions=error.suggestions))
 
     def _lora(self, file: ModelFile, draft: Draft, library: Library) -> Iterator[SdcolabError]:
         family, model = self._family(file), family_of(draft.checkpoint, library, self._facts)

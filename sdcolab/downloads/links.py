@@ -75,10 +75,13 @@ MAX_URL = 8000
 MAX_PATH = 1000
 """Longest path that is looked for, in characters."""
 
+_NEXT = r"[^\s,;|>]{0,20}https?://|urn:air:"
 _COMMENT = re.compile(r"(?:^|(?<=[\s,;]))#.*$", re.MULTILINE)
 _LINES = re.compile(r"[\n\r]+")
 _CHUNKS = re.compile(r"[,;]+")
 _SEPARATORS = re.compile(r"[\s,;]+|(?<=[^\s>|])[>|]++(?=\S{0,20}(?:https?://|urn:air:))")
+_BETWEEN = re.compile(rf"(?<=[^\s>|])[ \t]*+[>|]++[ \t]*+(?={_NEXT})", re.IGNORECASE)
+"""What stands between two links, so that the second one begins afresh."""
 _GLUE = re.compile(r"(?<=[^/=&?:%])(?=https?://)", re.IGNORECASE)
 _WRAPPERS = "<>\"'`()[]{}«»“”‘’|"
 _SCHEME = re.compile(r"https?://", re.IGNORECASE)
@@ -91,7 +94,6 @@ _SPACED_PREFIX = re.compile(
 )
 _MARK = "\x00"
 _NAME = r"[^,;\n<>|\[\]\x00]{0,200}?[^,;\s<>|\[\]\x00]"
-_NEXT = r"[^\s,;]{0,20}https?://|urn:air:"
 _NAMED = re.compile(
     r"(?P<item>(?:^|(?<=[\s,;\]]))(?=[^\s,;<>|\[\]\x00]*[/:])[^\s,;<>|\[\]\x00]++)(?:"
     rf"(?<!//)\[(?P<bracketed>{_NAME})\]"
@@ -252,7 +254,7 @@ def _unwrapped(text: str, names: list[str]) -> str:
         return f"{match['item']}{_MARK}{len(names) - 1}{_MARK} "
 
     bare = _COMMENT.sub(lambda found: found[0] if _HEADING.fullmatch(found[0]) else "", text.replace(_MARK, ""))
-    plain = plain_text(bare)
+    plain = _BETWEEN.sub(" ", plain_text(bare))
     return _NAMED.sub(set_aside, _SPACED_PREFIX.sub(r"\1:", plain))
 
 

@@ -23,9 +23,11 @@ _WIDE = str.maketrans({"，": ",", "、": ",", "；": ";", "｜": "|", "\xa0": "
 _WIDE_SCHEME = re.compile(r"(https?)[:：][/／]{2}", re.IGNORECASE)
 _BACKSLASHES = re.compile(r"https?:\\\\\S+", re.IGNORECASE)
 _ANCHOR = re.compile(r"<a\s[^<>]{0,300}?href=[\"']?([^\"'\s<>]+)[^<>]*>([^<]{0,300}</a>)?", re.IGNORECASE)
+_AUTOLINK = re.compile(r"<(https?://[^\s<>]{1,8000})>", re.IGNORECASE)
 _BB_LINK = re.compile(r"\[url(?:=[\"']?([^\]\"'\s]{1,8000})[\"']?)?\]([^\[\]]{0,8000})\[/url\]", re.IGNORECASE)
 _BB_MARK = re.compile(r"\[/?(?:b|i|u|s|list|\*|img|code|quote|center|size|color)(?:=[^\]\n]{0,60})?\]", re.IGNORECASE)
-_MARKDOWN = re.compile(r"!?\[[^\]\n]{0,300}\]\((?=https?://)", re.IGNORECASE)
+_MARKDOWN = re.compile(r"!?\[[^\]\n]{0,300}\]\((?=<?https?://)", re.IGNORECASE)
+_IN_ANGLES = re.compile(r"<([^<>\n]{1,8000})>")
 _ARROW = re.compile(r"[ \t][=-]{1,2}>[ \t]|(?<![ \t])[ \t]*+[→⇒➜➡][ \t]*")
 _LITERAL_ENDS = re.compile(r"\\[nrt](?=https?://|\s|[\"'\\]|\Z)", re.IGNORECASE)
 """Line ends that somebody copied from a program's text."""
@@ -49,16 +51,17 @@ _HUB_CALL = re.compile(
 _HUB_PLACE = re.compile(r"(?P<what>subfolder|revision|repo_type)\s{0,9}=\s{0,9}[\"'](?P<value>[\w./-]{1,200})[\"']")
 _ADDRESS = re.compile(r"(?:[a-z]{1,20}:)?https?://\S+", re.IGNORECASE)
 _COMMAND = re.compile(
-    r"\s*+[!%$]?\s*+(?:sudo\s++)?(wget|curl|aria2c|gdown|huggingface-cli|hf|git|cd|mkdir|rm|mv|cp|pip|apt)(?=\s|\Z)"
+    r"\s*+[!%$]?\s*+(?:sudo\s++)?"
+    r"(wget|curl|aria2c|axel|gdown|huggingface-cli|hf|Invoke-WebRequest|iwr|git|cd|mkdir|rm|mv|cp|pip|apt)(?=\s|\Z)"
 )
-_LOADER = r"(?:sudo\s)?(?:wget|curl|aria2c|gdown|huggingface-cli|hf\sdownload)\s"
+_LOADER = r"(?:sudo\s)?(?:wget|curl|aria2c|axel|gdown|huggingface-cli|hf\sdownload|Invoke-WebRequest|iwr)\s"
 _COMMAND_INSIDE = re.compile(
     r"(?<=.)(?=[!%](?:sudo|wget|curl|aria2c|gdown|huggingface-cli|hf|git|cd|mkdir|rm|mv|cp|pip|apt)\s)"
-    rf"|(?<=[,;&|]\s)(?={_LOADER})|(?<=\s)(?<!sudo\s)(?={_LOADER}\s*-)"
+    rf"|(?<=[,;&|]\s)(?={_LOADER})|(?<=[,;&|])(?={_LOADER})|(?<=\s)(?<!sudo\s)(?={_LOADER}\s*-)"
 )
 """Where a command begins inside a line: fields of one line take the ends of lines away from what is pasted."""
 _COMMAND_END = re.compile(
-    r"\s(?:&&|\|\||[;,])(?=\s)|,\s*(?=https?://)"
+    r"\s(?:&&|\|\||[;,])(?=\s)|\s*+(?:&&|\|\|?|[;,>])\s*+(?=[\"'<]?(?:[a-z]\w{0,20}:)?https?://)|(?:&&|[;|])\s*\Z"
     rf"|(?<=\s)(?<!sudo\s)(?={_LOADER}\s*[\"']?https?://)",
     re.IGNORECASE,
 )
@@ -69,6 +72,8 @@ _BACK = str.maketrans({stand_in: sign for sign, stand_in in _PUT_BY.items()})
 """Signs that separate links, as they stand inside a name that a command says: those that files may have come back with
 ``whole_name``."""
 _DRIVE_ID = re.compile(r"[\w-]{25,80}")
+_BACKSLASH = re.compile(r"(?<=[\w:.])\\(?=\w)")
+"""Between folders, as Windows writes them: shells put none before a letter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +86,7 @@ class _Program:
     valued: tuple[str, ...] = ()
 
 
+_POWERSHELL = _Program(("-OutFile", "-outfile", "-o"), (), ("-Headers", "-UserAgent", "-Method"))
 _HUB_OPTIONS = ("--revision", "--repo-type")
 
 _PROGRAMS: Mapping[str, _Program] = {
@@ -91,6 +97,9 @@ _PROGRAMS: Mapping[str, _Program] = {
     "aria2c": _Program(
         ("-o", "--out"), ("-d", "--dir"), ("-x", "-s", "-k", "-j", "-m", "-t", "--header", "--user-agent", "-i")
     ),
+    "axel": _Program(("-o", "--output"), (), ("-n", "-s", "-H", "-U")),
+    "Invoke-WebRequest": _POWERSHELL,
+    "iwr": _POWERSHELL,
     "gdown": _Program(("-O", "--output"), (), ("--id",)),
     "huggingface-cli": _Program(
         (), ("--local-dir",), (*_HUB_OPTIONS, "--include", "--exclude", "--cache-dir", "--token")
@@ -123,9 +132,9 @@ def plain_text(text: str) -> str:
     if _ENTITY.search(text):
         text = html.unescape(text)
     text = _ASSIGNED.sub(_heading, _HUB_CALL.sub(_hub_address, _DEFANGED.sub(r"http\1", text)))
-    text = _ANCHOR.sub(r" \1 ", text)
-    text = _BB_LINK.sub(lambda match: f" {match[1] or match[2].strip()} ", text)
-    text = _without_markdown(_BB_MARK.sub(" ", text))
+    text = _AUTOLINK.sub(r" \1 ", _ANCHOR.sub(r" \1 ", text))
+    text = _BB_LINK.sub(lambda match: f" {match[1] or match[2].strip()} ", _BB_MARK.sub(" ", text))
+    text = _without_markdown(text)
     text = _COMMAND_INSIDE.sub("\n", text)
     lines = [_command(line) if _COMMAND.match(line) else line for line in _joined_lines(text)]
     text = _ARROW.sub(" > ", _WEIGHT.sub(" ", "\n".join(lines)))
@@ -171,7 +180,10 @@ def _without_markdown(text: str) -> str:
         if match.start() < at:
             continue
         end = _closing(text, match.end())
-        parts += [text[at : match.start()], " ", text[match.end() : end].partition(' "')[0], " "]
+        address = text[match.end() : end]
+        angled = _IN_ANGLES.match(address)
+        address = angled[1].replace(" ", "%20") if angled else address.partition(' "')[0]
+        parts += [text[at : match.start()], " ", address, " "]
         at = end + 1
     return "".join([*parts, text[at:]])
 
@@ -219,10 +231,11 @@ def _links_of(command: str) -> list[str]:
     program = _PROGRAMS.get(match[1]) if match else None
     if match is None or program is None:
         return []
+    said = _BACKSLASH.sub("/", command[match.end() :])
     try:
-        words = shlex.split(command[match.end() :], comments=False)
+        words = shlex.split(said, comments=False)
     except ValueError:  # quotes that nobody closed
-        words = [word.strip("\"'") for word in command[match.end() :].split()]
+        words = [word.strip("\"'") for word in said.split()]
     name, folder, rest = _options(words, program)
     links = [word for word in rest if _ADDRESS.fullmatch(word)]
     if match[1] == "gdown":
@@ -273,7 +286,10 @@ def _options(words: Sequence[str], program: _Program) -> tuple[str, str, list[st
     while waiting:
         word = waiting.pop()
         role, value = _role(word, program)
-        if role == "":
+        if word.startswith(">"):  # what a program writes goes there
+            target = word.lstrip(">") or (waiting.pop() if waiting else "")
+            told["name"] = target if told["name"] in ("", "-") and not target.startswith("/dev/") else told["name"]
+        elif role == "":
             rest.append(word)
         elif role in told:
             told[role] = value or (waiting.pop() if waiting else "")

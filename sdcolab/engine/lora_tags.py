@@ -13,6 +13,7 @@ from sdcolab.core.errors import (
     SdcolabError,
     UnknownName,
 )
+from sdcolab.core.foreign_files import left_out
 from sdcolab.core.library import Library, ModelFile, find_lora
 from sdcolab.core.prompt import LORA_KINDS, LoraMultipliers, NetworkTag, lora_multipliers, without_block_weights
 from sdcolab.core.regions import Region, Regions
@@ -58,7 +59,7 @@ def loras_in(tags: Iterable[NetworkTag], library: Library, warn: Warn) -> tuple[
         try:
             uses.append(LoraUse(tag.name, find_lora(tag.name, library), strengths[tag.name]))
         except UnknownName as error:
-            warn(LoraMissing(tag=tag.source, suggestions=error.suggestions))
+            warn(left_out(tag.source, error, LoraMissing(tag=tag.source, suggestions=error.suggestions)))
     return tuple(uses)
 
 

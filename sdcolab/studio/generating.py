@@ -270,7 +270,7 @@ class GenerationDesk:
         unused = (InfotextFieldUnused(label, value) for label, value in pasted.unused if label not in script.labels)
         picture = [InfotextNeedsPicture()] if pasted.starts_from_picture else []
         told = (*pasted.warnings, *pasted.missing, *unknown, *wrong, *unused, *picture, *self._left_out(whole))
-        return Reading(good, _sentences(told), script.code if parsed.fields else None, script_values)
+        return Reading(good, sentences(told), script.code if parsed.fields else None, script_values)
 
     def _left_out(self, request: GenerationRequest) -> Iterator[SdcolabError]:
         for part, most in self._places.items():
@@ -329,7 +329,7 @@ def _is_off(path: str, values: Mapping[str, Any]) -> bool:
     return any(values.get(".".join(words[:count])) is False for count in range(1, len(words)))
 
 
-def _sentences(errors: Sequence[SdcolabError]) -> tuple[str, ...]:
+def sentences(errors: Sequence[SdcolabError]) -> tuple[str, ...]:
     """What to say of each, with its advice; of several in a row with the same advice, only the last gives it."""
     explained = [explain(error) for error in errors]
     following = [*(one.advice for one in explained[1:]), ""]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from sdcolab.core.detect import ModelFamily, ModelKind, detect
-from sdcolab.core.errors import BaseWrongFamily, ModelWrongKind
+from sdcolab.core.errors import BaseWrongFamily
+from sdcolab.core.file_facts import no_checkpoint
 from sdcolab.core.tensors import TensorHeader, read_header
 from sdcolab.training.bases import Base
 from sdcolab.training.families import TRAINABLE
@@ -14,16 +15,16 @@ from sdcolab.training.families import TRAINABLE
 def base_of(path: Path) -> Base | None:
     """The file at ``path`` as a base model; None for old pickles, which do not tell before they are opened.
 
-    Raises ``ModelWrongKind``, ``BaseWrongFamily``, ``ModelUnreadable``.
+    Raises ``BaseWrongFamily``, and what ``no_checkpoint`` and reading it say.
     """
     if path.suffix.lower() != ".safetensors":
         return None
     header = read_header(path)
     found = detect(header)
-    if found.kind is not ModelKind.CHECKPOINT:
-        raise ModelWrongKind(path=path, expected=ModelKind.CHECKPOINT.value, found=found.kind.value)
-    if found.family not in TRAINABLE:
+    if found.kind is ModelKind.CHECKPOINT and found.family not in TRAINABLE:
         raise BaseWrongFamily(path=path, family=found.family.value)
+    if trouble := no_checkpoint(path, found):
+        raise trouble
     side = found.native_size
     return Base(
         path.name,

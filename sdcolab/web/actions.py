@@ -7,6 +7,7 @@ from typing import Any
 
 import gradio as gr
 
+from sdcolab.core.errors import SdcolabError
 from sdcolab.core.events import ImageSaved
 from sdcolab.core.request import RANDOM_SEED, GenerationRequest
 from sdcolab.core.settings import Settings
@@ -31,6 +32,7 @@ from sdcolab.studio.scripting import (
     with_value_added,
 )
 from sdcolab.studio.sheets import Sheets
+from sdcolab.studio.strangers import strangers
 from sdcolab.studio.studio import Studio
 from sdcolab.web import fragments
 from sdcolab.web.control_wires import renewed, units_lost
@@ -260,6 +262,13 @@ def opening_scripts(studio: Studio, layout: Layout, reader: Reader, kept: Any) -
     start = f"{CHOSEN}.{chosen}."
     mine = {path.removeprefix(start): value for path, value in plain.items() if path.startswith(start)}
     return every_script(layout, reader, chosen if chosen in {script.id for script in layout.scripts} else "", mine)
+
+
+def tell_strangers(studio: Studio) -> str:
+    """What to say of files among the models that no list offers."""
+    nothing: tuple[SdcolabError, ...] = ()
+    found, problem = attempt(lambda: strangers(studio.library.now()), nothing)
+    return problem + "".join(fragments.problem(one, warning=True) for one in found)
 
 
 def offer_upscaler(studio: Studio, name: Any) -> str:

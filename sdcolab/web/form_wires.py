@@ -14,7 +14,7 @@ from sdcolab.core.words.faces import SIZES
 from sdcolab.studio.form import picture_paths
 from sdcolab.studio.generating import BROUGHT, chip_size
 from sdcolab.studio.studio import Studio
-from sdcolab.web.actions import FormActions, offer_upscaler, random_seed
+from sdcolab.web.actions import FormActions, offer_upscaler, random_seed, tell_strangers
 from sdcolab.web.bar import DOWNLOAD_REPORT
 from sdcolab.web.browser import (
     ASK_STYLE,
@@ -212,7 +212,9 @@ class FormWires:
 
     def _connect_bar(self) -> None:
         bar = self._parts.bar
-        bar.refresh.click(self._actions.refresh, self._parts.chosen, self._parts.every_list, **QUIET)
+        bar.refresh.click(self._actions.refresh, self._parts.chosen, self._parts.every_list, **QUIET).then(
+            partial(tell_strangers, self._studio), None, self._panel.message, **QUIET
+        )
         checkpoint = self._panel.fields["checkpoint"]
         size = self._panel.some("width", "height")
         checkpoint.input(  # only what the user chooses: an answer on opening the page would undo quick typing

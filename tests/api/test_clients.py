@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from PIL import Image, ImageDraw
 from webuiapi import ControlNetUnit, WebUIApi
 
 from sdcolab.api.app import build_api
+from sdcolab.core.detect import ModelKind
 from sdcolab.core.folders import Folders
 from sdcolab.core.names import SAMPLER_NAMES
 from sdcolab.training.tagger import MODEL_FILE, TAGS_FILE, pixels_of
@@ -104,6 +106,34 @@ def test_img2img_and_inpaint(api: WebUIApi) -> None:
     assert painted.image.getpixel((2, 2)) == picture.getpixel((2, 2))  # outside of the mask
     assert painted.image.getpixel((64, 64)) != picture.getpixel((64, 64))
     assert "Masked content" not in painted.image.info["parameters"]  # "original" goes without saying
+
+
+def warnings(result: Any) -> str:
+    return " ".join(result.info["warnings"])
+
+
+def test_files_that_are_no_models_are_told_for_what_they_are(api: WebUIApi, folders: Folders) -> None:
+    for kind, name in ((ModelKind.CHECKPOINT, "flux-Q4.gguf"), (ModelKind.LORA, "estilo.gguf")):
+        path = folders.models(kind) / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"GGUF\x03\x00\x00\x00")
+    told = warnings(
+        api.txt2img(
+            prompt="gato <lora:estilo:1>",
+            width=128,
+            height=128,
+            override_settings={"sd_model_checkpoint": "flux-Q4.gguf"},
+        )
+    )
+    assert "«flux-Q4.gguf» está en su carpeta, pero no se puede usar: está en formato GGUF" in told
+    assert "La imagen se hace sin <lora:estilo:1>: «estilo.gguf»" in told
+    assert "No tienes" not in told
+
+
+def test_an_infotext_tells_what_it_was_made_with_and_is_not_here(api: WebUIApi) -> None:
+    text = 'un gato feo-v2\nSteps: 2, Sampler: Euler, Size: 128x128, TI hashes: "feo-v2: 1234567890ab"'
+    told = warnings(api.custom_post("sdapi/v1/txt2img", payload={"infotext": text}))
+    assert "«feo-v2»" in told and "no está en tus carpetas" in told
 
 
 def test_lists(api: WebUIApi) -> None:

@@ -634,6 +634,13 @@ def test_a_picture_sent_to_control_and_its_type(desk: Desk) -> None:
     assert desk.widget("▾ ControlNet · 2 en uso")
 
 
+def test_looking_again_tells_what_is_no_model(desk: Desk) -> None:
+    desk.open()
+    desk.add_model("flux-Q4.gguf").write_bytes(b"GGUF\x03\x00\x00\x00")
+    desk.press("🔃 Actualizar")
+    assert "«flux-Q4.gguf» está en su carpeta, pero no se puede usar: está en formato GGUF" in desk.text()
+
+
 def test_latent_couple_is_told_while_it_is_on_and_ended_with_one_press(desk: Desk) -> None:
     panel = desk.open()
     panel._form.form.fill({"regions": True, "prompt": "calle AND gato"})

@@ -15,6 +15,7 @@ from sdcolab.core.hashes import old_hash, with_hash
 from sdcolab.core.infotext import Pasted, parse, to_request, with_files
 from sdcolab.core.library import Library
 from sdcolab.core.request import SAME
+from sdcolab.core.words import explain
 
 
 def safetensors(content: bytes, **metadata: str) -> bytes:
@@ -205,3 +206,16 @@ def test_a_lora_that_is_here_keeps_its_name(folders: Folders) -> None:
     prompt = "<lora:detail:1> <lora:Detail:1> <lora:sub/detail:1> <lora:alias:1>"
     found = resolved(folders, 'Lora hashes: "detail: 111111111111"', prompt, Digests())
     assert (found.changes["prompt"], found.missing) == (prompt, ())
+
+
+def test_a_file_of_that_name_that_is_no_model_is_told_for_what_it_is(folders: Folders) -> None:
+    put(folders, ModelKind.CHECKPOINT, "flux-Q4.gguf", b"GGUF\x03\x00\x00\x00")
+    put(folders, ModelKind.LORA, "estilo.zip", b"Rar!" + bytes(30))
+    pasted = resolved(folders, "Model: flux-Q4", "a <lora:estilo:1> <lora:otro:1>")
+    assert [one.code.rpartition(".")[2] for one in pasted.missing] == [
+        "infotext_file_foreign",
+        "infotext_file_foreign",
+        "infotext_file_missing",
+    ]
+    assert "GGUF" in explain(pasted.missing[0]).text
+    assert "checkpoint" not in pasted.changes

@@ -13,6 +13,7 @@ from sdcolab.core.folders import MODEL_FOLDERS, Folders
 from sdcolab.core.library import Library, ModelFile
 from sdcolab.core.preprocessors import weights_in
 from sdcolab.core.words import explain
+from sdcolab.studio.strangers import strangers
 
 
 @pytest.fixture
@@ -199,3 +200,17 @@ def test_no_name_is_told_as_nothing_chosen(tmp_path: Path) -> None:
     with pytest.raises(NameNotChosen) as nothing:
         Library(Folders(tmp_path)).find(ModelKind.CHECKPOINT, " ")
     assert str(explain(nothing.value)) == "Falta elegir el modelo. Está en su lista."
+
+
+def test_both_faces_tell_what_lies_among_the_models_and_is_none(folders: Folders) -> None:
+    put(folders, ModelKind.CHECKPOINT, "flux-Q4.gguf").write_bytes(b"GGUF\x03\x00\x00\x00")
+    put(folders, ModelKind.LORA, "estilo.zip").write_bytes(b"PK\x03\x04" + bytes(30))
+    put(folders, ModelKind.VAE, "vae.safetensors")
+    put(folders, ModelKind.OTHER, "apartado.zip")
+    told = [str(explain(one)) for one in strangers(Library(folders))]
+    assert [("flux-Q4.gguf" in one, "GGUF" in one) for one in told] == [(True, True), (False, False)]
+    assert "«estilo.zip»" in told[1]
+    for number in range(5):
+        put(folders, ModelKind.EMBEDDING, f"{number}.part")
+    *_, last = strangers(Library(folders))
+    assert last.facts() == {"count": 3}

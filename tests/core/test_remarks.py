@@ -31,6 +31,10 @@ def remarks(tmp_path: Path) -> Remarks:
         path = folders.models(kind) / f"{name}.safetensors"
         path.parent.mkdir(parents=True, exist_ok=True)
         save_file(tensors, path)
+    for kind, name in ((ModelKind.LORA, "comprimido.zip"), (ModelKind.HYPERNETWORK, "cuanto.gguf")):
+        path = folders.models(kind) / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"")
     return Remarks(Library(folders), lambda: {"EasyNegative": ModelFamily.SD1}, lambda _file: 512)
 
 
@@ -59,6 +63,7 @@ def _checkpoint() -> dict[str, np.ndarray]:
         (Draft("(" * 300 + "gato", "[a|" * 300), ("request.too_many_brackets",) * 2),
         (Draft("(" * 300 + "gato", script="dynamic"), ()),
         (Draft("gato <lora:falta:1> <hypernet:tampoco:1>"), ("request.lora_missing", "request.hypernetwork_missing")),
+        (Draft("gato <lora:comprimido:1> <hypernet:cuanto:1>"), ("request.foreign_left_out",) * 2),
         (Draft("gato <lora:mía:mucho> <hypernet:h:1.x>"), ("request.network_strength_unread",) * 2),
         (Draft("gato <lora:mía:0.8:IN02>"), ()),
         (Draft("gato <lora:otra familia:1>"), ("model.lora_wrong_family",)),

@@ -124,6 +124,10 @@ def test_a_word_before_the_link_says_what_it_is() -> None:
         (f"<{A}> <{B}>", [(A, ""), (B, "")]),
         (f"[texto]({A}), {B}", [(A, ""), (B, "")]),
         (f"{A} > uno, {A} > dos", [(A, "uno")]),
+        (f"{A}|uno|{B}|dos|{C}", [(A, "uno"), (B, "dos"), (C, "")]),
+        (f"{A} > uno > {B} > dos", [(A, "uno"), (B, "dos")]),
+        (f"{A}>{B}>dos tres", [(A, ""), (B, "dos tres")]),
+        (f"<{A}> > uno dos, <{B}>|<{C}>", [(A, "uno dos"), (B, ""), (C, "")]),
     ],
 )
 def test_names_given_to_links(text: str, expected: list[tuple[str, str]]) -> None:
@@ -160,6 +164,9 @@ def test_names_take_no_time_to_read() -> None:
         f'[uno]({A} "título"), [dos]({B})',
         f'<a class="x" href="{A}">uno</a>, <a href={B}>dos</a>',
         f"&lt;{A}&gt; {B} (1,5 GB)",
+        f"[url={A}][b]Mi [i]LoRA[/i][/b][/url] [url][b]{B}[/b][/url]",
+        f"<{A}>|<{B}>",
+        f"[uno](<{A}>), [dos](<{B}>)",
         f"%cd /content\n!wget -q {A}\n!mkdir -p modelos && curl -L {B}\n!pip install torch",
         f"!aria2c -c -x 16 {A} && aria2c -c {B}",
         A.replace("https", "ht\u200btps") + " " + B.replace("https://", "https：／／"),
@@ -177,6 +184,12 @@ def test_what_people_copy(text: str) -> None:
         f"wget -O uno.pt {A} curl '{B}' -o dos.pt",
         f'!wget {A} -O uno.pt sudo wget "{B}" -O dos.pt',
         f"curl -L {A} -o uno.pt wget {B} -O dos.pt pip install x",
+        f"wget {A} -O uno.pt | {B} > dos.pt",
+        f"wget {A} -O uno.pt|{B}|dos.pt",
+        f"wget {A} -O uno.pt;wget {B} -O dos.pt",
+        f"wget {A} -O uno.pt&&curl {B} > dos.pt",
+        f"wget {A} -O uno.pt|wget -qO- {B} > dos.pt",
+        f"wget {A} -O uno.pt > {B} > dos.pt",
     ],
 )
 def test_commands_that_follow_one_another_in_one_line(text: str) -> None:
@@ -198,6 +211,11 @@ def test_commands_that_follow_one_another_in_one_line(text: str) -> None:
         (f"!aria2c -c -x 16 -s 16 -k 1M {A} -d /content/models/VAE -o a.pt", A, "a.pt", ModelKind.VAE),
         (f"!aria2c -c \\\n -d /content/embeddings \\\n {A}", A, "", ModelKind.EMBEDDING),
         (f'curl -Lo a.pt -H "Authorization: Bearer abc" "{A}"', A, "a.pt", None),
+        (f"iwr -Uri '{A}' -OutFile models\\Lora\\a.pt", A, "a.pt", ModelKind.LORA),
+        (f'curl {A} --output "C:\\sd\\models\\VAE\\a.pt"', A, "a.pt", ModelKind.VAE),
+        (f"axel -n 10 {A} -o a.pt", A, "a.pt", None),
+        (f"wget {A} -q > /dev/null 2>&1", A, "", None),
+        (f"wget {A} -O mi\\ modelo.pt | tail -1", A, "mi modelo.pt", None),
         (f"clip_vision:{A}", A, "", ModelKind.CLIP_VISION),
         (f"{A} => otro nombre.pt", A, "otro nombre.pt", None),
         (

@@ -29,6 +29,7 @@ from web_visitor import (
     write,
 )
 
+from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import QueueUnreadable
 from sdcolab.core.outputs import PARAMETERS_KEY
 from sdcolab.core.prompt import Style
@@ -355,6 +356,21 @@ def test_refresh_finds_new_models_and_sizes_follow_them(visit: Visit, bench: Ben
     expect(field(page, "checkpoint")).to_have_value("demo-128.safetensors")
     expect(field(page, "width")).to_have_value("384")
     new.unlink()
+
+
+def test_refresh_tells_what_is_no_model(visit: Visit, bench: Bench) -> None:
+    page = visit()
+    strange = bench.folders.models(ModelKind.CHECKPOINT) / "flux-Q4.gguf"
+    strange.parent.mkdir(parents=True, exist_ok=True)
+    strange.write_bytes(b"GGUF\x03\x00\x00\x00")
+    try:
+        part(page, "refresh").click()
+        expect(part(page, "form-message")).to_contain_text("«flux-Q4.gguf» está en su carpeta, pero no se puede usar")
+        expect(part(page, "form-message")).to_contain_text("busca su versión .safetensors")
+    finally:
+        strange.unlink()
+    part(page, "refresh").click()
+    expect(part(page, "form-message")).not_to_contain_text("GGUF")
 
 
 def test_styles_are_saved_used_applied_and_deleted(visit: Visit, bench: Bench) -> None:

@@ -169,6 +169,14 @@ class ForeignFile(UnknownFile):
 
 
 @dataclass(eq=False)
+class ForeignMore(RequestError):
+    """There are ``count`` more files like those that were told as ``ForeignFile``."""
+
+    code: ClassVar[str] = "request.foreign_more"
+    count: int
+
+
+@dataclass(eq=False)
 class NameNotChosen(UnknownFile):
     """Nothing was chosen where a name is needed."""
 
@@ -262,6 +270,26 @@ class NameReplaced(RequestError):
     kind: str
     name: str
     suggestions: tuple[str, ...]
+
+
+@dataclass(eq=False)
+class ForeignReplaced(NameReplaced):
+    """The same, where what has the name lies in its folder and is no model that is used here; as ``ForeignFile``."""
+
+    code: ClassVar[str] = "request.foreign_replaced"
+    path: Path = Path()
+    reason: str = ""
+
+
+@dataclass(eq=False)
+class ForeignLeftOut(RequestError):
+    """What a prompt's tag names lies in its folder and is no model that is used here; the picture is made without it.
+    Told as a warning. ``path`` and ``reason`` as ``ForeignFile``'s."""
+
+    code: ClassVar[str] = "request.foreign_left_out"
+    tag: str
+    path: Path
+    reason: str
 
 
 @dataclass(eq=False)
@@ -425,6 +453,15 @@ class InfotextFileMissing(RequestError):
     kind: str
     name: str
     digest: str = ""
+
+
+@dataclass(eq=False)
+class InfotextFileForeign(InfotextFileMissing):
+    """The same, where what has the name lies in its folder and is no model that is used here; as ``ForeignFile``."""
+
+    code: ClassVar[str] = "request.infotext_file_foreign"
+    path: Path = Path()
+    reason: str = ""
 
 
 @dataclass(eq=False)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from sdcolab.core.detect import ModelKind
-from sdcolab.core.errors import InfotextFileMissing, UnknownFile
+from sdcolab.core.errors import ForeignFile, InfotextFileForeign, InfotextFileMissing, UnknownFile
 from sdcolab.core.fields import table_of
 from sdcolab.core.hashes import FileDigests, with_hash
 from sdcolab.core.infotext.pasting import Pasted
@@ -74,7 +74,7 @@ class _Finder:
         file = self._find(kind, name, hashes.get(path, ""))
         if file is None:
             digest = hashes.get(path, "")
-            self.missing.append(InfotextFileMissing(path, kind.value, name, "" if digest == name else digest))
+            self._miss(path, kind, name, "" if digest == name else digest)
             return {}
         return {path.rpartition(".")[2]: file.name}
 
@@ -99,7 +99,7 @@ class _Finder:
             file = self._find(ModelKind.LORA, name, digest)
             if file is None:
                 if not any(lora_alias(file.path) == name for file in self._library.files(ModelKind.LORA)):
-                    self.missing.append(InfotextFileMissing(path, ModelKind.LORA.value, name, digest))
+                    self._miss(path, ModelKind.LORA, name, digest)
             elif not file.is_called(name):
                 prompt = _renamed(prompt, name, file.path.stem)
         return prompt
@@ -109,7 +109,16 @@ class _Finder:
         for key, digest in hashes.items():
             word, _, name = key.partition(":")
             if word == "embed" and self._find(ModelKind.EMBEDDING, name, digest) is None:
-                self.missing.append(InfotextFileMissing("prompt", ModelKind.EMBEDDING.value, name, digest))
+                self._miss("prompt", ModelKind.EMBEDDING, name, digest)
+
+    def _miss(self, path: str, kind: ModelKind, name: str, digest: str) -> None:
+        try:
+            self._library.find(kind, name)
+        except ForeignFile as error:
+            foreign = InfotextFileForeign(path, kind.value, name, digest, error.path, error.reason)
+            self.missing.append(foreign)
+        except UnknownFile:
+            self.missing.append(InfotextFileMissing(path, kind.value, name, digest))
 
     def _find(self, kind: ModelKind, name: str, digest: str) -> ModelFile | None:
         try:

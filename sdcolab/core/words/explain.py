@@ -9,7 +9,15 @@ from pathlib import Path
 from types import MappingProxyType
 
 from sdcolab.core.architectures import ModelFamily
-from sdcolab.core.errors import ForeignFile, ModelUnreadable, SdcolabError, StorageError
+from sdcolab.core.errors import (
+    ForeignFile,
+    ForeignLeftOut,
+    ForeignReplaced,
+    InfotextFileForeign,
+    ModelUnreadable,
+    SdcolabError,
+    StorageError,
+)
 from sdcolab.core.words import (
     at_home,
     borrowed,
@@ -77,6 +85,9 @@ CATALOGUE: Mapping[str, Sentence] = {
 """Every code of ``core.errors`` with its sentence."""
 
 
+_UNUSABLE = (ModelUnreadable, ForeignFile, ForeignLeftOut, ForeignReplaced, InfotextFileForeign)
+"""Errors of files, whose reason says what to do with them."""
+
 COLAB_VARIABLE = "COLAB_RELEASE_TAG"
 """Set by every Colab machine (hechos/lanzadores.md 5c)."""
 
@@ -91,7 +102,7 @@ def explain(
     advice = elsewhere.get(error.code) or advice_of(
         error.code, COLAB_VARIABLE in os.environ if in_colab is None else in_colab
     )
-    if isinstance(error, ModelUnreadable | ForeignFile):
+    if isinstance(error, _UNUSABLE):
         advice = UNREADABLE_REMEDIES.get(error.reason, advice)
     shown = {name: _show(name, value) for name, value in error.facts().items()}
     if isinstance(error, StorageError):  # where on the disk matters here, not only the file's name

@@ -58,6 +58,10 @@ SENTENCES: Mapping[str, Sentence] = {
         "{suggestions}Comprueba que el archivo está en su carpeta y pulsa «Actualizar».",
     ),
     "request.foreign_file": Sentence("«{path}» está en su carpeta, pero no se puede usar: {reason}.", "Elige otro."),
+    "request.foreign_more": Sentence(
+        "En sus carpetas {count:hay # archivo más que no se puede|hay # archivos más que no se pueden} usar.",
+        "Quita de ahí los que no necesites.",
+    ),
     "request.name_not_chosen": Sentence("Falta elegir {kind}.", "Está en su lista."),
     "request.not_downloaded": Sentence(
         "«{name}» todavía no está en este equipo.",
@@ -83,6 +87,13 @@ SENTENCES: Mapping[str, Sentence] = {
     "request.ignored": Sentence("«{field}» no se usa aquí.", "La imagen se hace sin él."),
     "request.name_replaced": Sentence(
         "No tienes {kind} «{name}»; se usa lo que estaba elegido.", "{suggestions}Si lo quieres, descárgalo primero."
+    ),
+    "request.foreign_replaced": Sentence(
+        "«{path}» está en su carpeta, pero no se puede usar: {reason}. Se usa lo que estaba elegido.", "Elige otro."
+    ),
+    "request.foreign_left_out": Sentence(
+        "La imagen se hace sin {tag}: «{path}» está en su carpeta, pero no se puede usar; {reason}.",
+        "Elige otro, o quítalo del prompt.",
     ),
     "request.style_missing": Sentence(
         "No tienes el estilo «{name}»; la imagen se hace sin él.",
@@ -168,6 +179,10 @@ SENTENCES: Mapping[str, Sentence] = {
     "request.infotext_file_missing": Sentence(
         "La imagen se hizo con {kind} «{name}»{digest}, y no está en tus carpetas.",
         "Búscalo en civitai o huggingface por su nombre o su hash y descárgalo, o elige otro en su lugar.",
+    ),
+    "request.infotext_file_foreign": Sentence(
+        "La imagen se hizo con {kind} «{name}»; «{path}» está en su carpeta, pero no se puede usar: {reason}.",
+        "Elige otro en su lugar.",
     ),
     "request.infotext_field_unused": Sentence(
         "Esta versión todavía no sabe hacer lo que indica «{label}: {value}».",

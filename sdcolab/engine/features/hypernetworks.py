@@ -26,6 +26,7 @@ from sdcolab.core.errors import (
     SdcolabError,
     UnknownFile,
 )
+from sdcolab.core.foreign_files import left_out
 from sdcolab.core.library import ModelFile
 from sdcolab.core.prompt import NetworkTag, hypernetwork_multiplier
 from sdcolab.core.resolved import ResolvedRequest
@@ -103,7 +104,8 @@ def _uses(
         try:
             file = asked.library.find(ModelKind.HYPERNETWORK, tag.name)
         except UnknownFile as error:
-            warnings.append(HypernetworkMissing(tag=tag.source, suggestions=error.suggestions))
+            missing = HypernetworkMissing(tag=tag.source, suggestions=error.suggestions)
+            warnings.append(left_out(tag.source, error, missing))
             continue
         try:
             yield HypernetworkUse(file, hypernetwork_multiplier(tag))

@@ -41,6 +41,9 @@ from sdcolab.studio.layout import LAYOUT, TabKind
 from sdcolab.web.app import Server, serve
 
 pytestmark = pytest.mark.navegador
+NO_STORAGE = """for (const name of ["localStorage", "sessionStorage"])
+  Object.defineProperty(window, name, { get() { throw new DOMException("Access is denied", "SecurityError"); } });"""
+"""What another site's frame (Colab's cell) has in a browser that blocks others' cookies."""
 
 # --- Coming in ----------------------------------------------------------------------------------------------------
 
@@ -59,6 +62,26 @@ def test_log_in_with_the_form(browser: Browser, server: Server) -> None:
     page.get_by_role("button", name="Entrar").click()
     expect(part(page, "generate")).to_be_visible(timeout=PATIENCE)
     expect(page).to_have_title("sdcolab")
+    context.close()
+
+
+def test_a_browser_that_keeps_nothing_shows_what_is_made(browser: Browser, server: Server) -> None:
+    context = browser.new_context(base_url=server.url)
+    context.add_init_script(NO_STORAGE)
+    page = context.new_page()
+    trouble: list[str] = []
+    page.on("pageerror", lambda error: trouble.append(str(error)))
+    page.goto("/")
+    page.get_by_label("Usuario").fill(USER)
+    page.get_by_label("Contraseña").fill(PASSWORD)
+    page.get_by_role("button", name="Entrar").click()
+    expect(part(page, "generate")).to_be_visible(timeout=PATIENCE)
+    look = page.locator(".sd-look")
+    look.click()
+    expect(look).to_have_class(re.compile("sd-icon-sun"))
+    generate(page, "un gato")
+    expect(infotext(page)).to_have_value(re.compile("un gato"))
+    assert trouble == []
     context.close()
 
 

@@ -127,25 +127,28 @@
 
   const STORE = "sdcolab-pestana";
   const TABS = "#sd-tabs > .tab-wrapper [role=tab]";
-  const stored = (store, key) => {
+  /* In another site's frame (Colab's cell) a browser that blocks others' cookies refuses so much as to name a storage;
+     a full one refuses to keep more. What is not kept is gone with the page. */
+  const unkept = new Map();
+  const stored = (storage, key) => {
     try {
-      return store.getItem(key);
+      return unkept.get(key) ?? window[storage].getItem(key);
     } catch {
       return null;
     }
   };
-  const keep = (store, key, value) => {
+  const keep = (storage, key, value) => {
     try {
-      store.setItem(key, value);
+      window[storage].setItem(key, value);
     } catch {
-      /* a browser that keeps nothing */
+      unkept.set(key, value);
     }
   };
 
   const openTab = (name) => {
     if (page.dataset.sdTab === name) return;
     page.dataset.sdTab = name;
-    keep(sessionStorage, STORE, name);
+    keep("sessionStorage", STORE, name);
     page.classList.remove("sd-sheet");
     if (document.querySelector("#sd-form-message .sd-error")) byId("sd-form-message").classList.add("sd-gone"); // it was of the other tab
     if (history.state?.tab !== name) history.pushState({ tab: name }, "");
@@ -204,7 +207,7 @@
   const PAINTED = "sdcolab-pintado";
   const parsed = (key) => {
     try {
-      return JSON.parse(stored(sessionStorage, key) || "null");
+      return JSON.parse(stored("sessionStorage", key) || "null");
     } catch {
       return null;
     }
@@ -244,9 +247,9 @@
     keepForm(); // what was changed in the last moment before a reload
   });
   window.sdcolab.keepFormSoon = keepFormSoon;
-  window.sdcolab.keepPicture = (image) => keep(sessionStorage, PICTURE, JSON.stringify(image ?? null));
+  window.sdcolab.keepPicture = (image) => keep("sessionStorage", PICTURE, JSON.stringify(image ?? null));
   window.sdcolab.keptPicture = () => parsed(PICTURE);
-  window.sdcolab.keepPainted = (id, url, value) => keep(sessionStorage, `${PAINTED}-${id}`, JSON.stringify({ url, value }));
+  window.sdcolab.keepPainted = (id, url, value) => keep("sessionStorage", `${PAINTED}-${id}`, JSON.stringify({ url, value }));
   window.sdcolab.keptPainted = (id) => parsed(`${PAINTED}-${id}`)?.value;
   window.sdcolab.recallPainted = (id, url) => {
     const kept = parsed(`${PAINTED}-${id}`);
@@ -254,7 +257,7 @@
     if (kept?.value && kept.url === (url ?? "") && surface && !surface.marks.length) surface.take(kept.value);
   };
 
-  const remembered = stored(sessionStorage, STORE);
+  const remembered = stored("sessionStorage", STORE);
   history.replaceState({ tab: "" }, "");
   history.pushState({ tab: "txt2img" }, "");
   window.addEventListener("popstate", (event) => {
@@ -274,7 +277,7 @@
 
   const LOOK = "sdcolab-aspecto";
   const system = matchMedia("(prefers-color-scheme: dark)");
-  const lookNow = () => stored(localStorage, LOOK) || "system";
+  const lookNow = () => stored("localStorage", LOOK) || "system";
   const applyLook = () => {
     const dark = lookNow() === "dark" || (lookNow() === "system" && system.matches);
     if (document.body && document.body.classList.contains("dark") !== dark) document.body.classList.toggle("dark", dark);
@@ -322,14 +325,14 @@
       whenDrawn(() => byId("sd-bar-fields") && inBar.every(blockOf), arrange);
     }
     if ("look" in said) {
-      keep(localStorage, LOOK, said.look);
+      keep("localStorage", LOOK, said.look);
       applyLook();
     }
     if (said.notify && window.Notification?.permission === "default") Notification.requestPermission();
   };
   fetch("sdcolab/ask/ajustes/page", { method: "POST", headers: { "content-type": "application/json" }, body: "{}" })
     .then((answer) => (answer.ok ? answer.json() : {}), () => ({}))
-    .then(({ look, ...said }) => window.sdcolab.prefer(look && !stored(localStorage, LOOK) ? { ...said, look } : said));
+    .then(({ look, ...said }) => window.sdcolab.prefer(look && !stored("localStorage", LOOK) ? { ...said, look } : said));
 
   const chime = () => {
     const sound = new AudioContext();
@@ -394,7 +397,7 @@
   document.addEventListener("click", (event) => {
     const on = (selector) => event.target.closest?.(selector);
     if (on(".sd-look")) {
-      keep(localStorage, LOOK, { system: "light", light: "dark", dark: "system" }[lookNow()]);
+      keep("localStorage", LOOK, { system: "light", light: "dark", dark: "system" }[lookNow()]);
       applyLook();
     } else if (on(".sd-sheet-open")) page.classList.toggle("sd-sheet");
     else if (on(".sd-sheet-close") || (event.target === page && downOn === page)) page.classList.remove("sd-sheet");

@@ -8,6 +8,7 @@ An axis names the field that takes the value, whose type says how texts become v
 from __future__ import annotations
 
 import itertools
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -238,14 +239,21 @@ def _lora_weight(request: GenerationRequest, chosen: tuple[str, float]) -> Gener
 
 
 def _weights(texts: Sequence[str], axis: str, names: Names) -> Iterator[tuple[str, float]]:
-    """LoRA and weight: ``my lora:0.2, 0.4`` are two of the same one; without a name ("") all LoRAs are meant."""
+    """LoRA and weight: ``my lora:0.2, 0.4`` are two of the same one; without a name ("") all LoRAs are meant. A tag of
+    a prompt means the same; a name alone has the usual weights."""
     lora = ""
     for text in texts:
-        name, colon, weights = text.rpartition(":")
-        if colon:
+        tag = _TAG.fullmatch(text)
+        name, colon, weights = (tag["said"] if tag else text).rpartition(":")
+        if not colon and any(character.isalpha() for character in weights):
+            name, weights = weights, USUAL_WEIGHTS
+        if name:
             lora = resolved(name.strip(), axis, names.choices("loras"))
         for weight in values.numbers((weights.strip(),), axis):
             yield lora, weight
+
+
+_TAG = re.compile(r"<(?:lora|lyco):(?P<said>[^<>]+)>", re.IGNORECASE)
 
 
 def _permutations(tokens: Sequence[str], axis: str) -> tuple[tuple[str, ...], ...]:

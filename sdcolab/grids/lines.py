@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+import re
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from sdcolab.core.errors import AxisValueUnknown, ScriptEmpty, ScriptOption
+from sdcolab.core.errors import AxisValueUnknown, LineOptionsUnread, ScriptEmpty, ScriptOption
 from sdcolab.core.names import JOINED_NAMES, SAMPLER_NAMES
 from sdcolab.core.prompt import Style, apply_styles
 from sdcolab.core.registry import closest
@@ -127,12 +129,33 @@ _JOINED = ("prompt", "negative_prompt")
 
 def options_of(line: str) -> Mapping[str, Any]:
     """The options of a line; one without any (or that cannot be read) is all prompt. Total on any text."""
-    if "--" not in line:
-        return {"prompt": line}
+    return _said(line) or {"prompt": line}
+
+
+_OPTION = re.compile(r"(?:^|(?<=\s))(?:--|—)(?=[a-z])")
+"""Where an option begins; telephones make one dash of two."""
+
+_CURLY = str.maketrans("“”„", '"""')
+
+
+def _said(line: str) -> Mapping[str, Any]:
+    """The options of a line; empty where it has none or one that cannot be read."""
+    if not _OPTION.match(line.lstrip()):
+        return {}
     try:
-        return _parsed(shlex.split(line))
+        return _parsed(shlex.split(_OPTION.sub("--", line.translate(_CURLY))))
     except (ValueError, IndexError, KeyError):
-        return {"prompt": line}
+        return {}
+
+
+def unread_options(settings: PromptLines) -> tuple[LineOptionsUnread, ...]:
+    """The first lines that have options and are all prompt, since something in them cannot be read."""
+    lines = (line.strip() for line in _text_of(settings).splitlines())
+    unread = (line for line in dict.fromkeys(lines) if _OPTION.search(line) and not _said(line))
+    return tuple(LineOptionsUnread(line=line[:_SHOWN]) for line in itertools.islice(unread, _MOST_TOLD))
+
+
+_MOST_TOLD, _SHOWN = 5, 80
 
 
 def _parsed(words: list[str]) -> Mapping[str, Any]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from sdcolab.core.errors import (
     AxisDecimalComma,
     AxisWithoutEffect,
+    AxisWithoutLora,
     MatrixWithoutParts,
     ScriptNeedsPicture,
     SdcolabError,
@@ -32,13 +33,14 @@ from sdcolab.core.scripts import (
     steps_of,
 )
 from sdcolab.grids import alternative, lines, loopback, matrix, outpainting, sd_upscale, ultimate, values, xyz
-from sdcolab.grids.axes import axis_called, idle
+from sdcolab.grids.axes import Kind, axis_called, idle
 from sdcolab.grids.dialogue import Dialogue, Total
 from sdcolab.grids.dynamic import plan as dynamic
 from sdcolab.grids.dynamic.nodes import Wildcards
 from sdcolab.grids.dynamic.templates import Templates
 from sdcolab.grids.names import Names
 from sdcolab.grids.plan import Cell, Plan
+from sdcolab.grids.rewrite import has_lora
 from sdcolab.grids.xyz import RandomSeed
 
 
@@ -80,7 +82,7 @@ def prepare(task: Grid, names: Names, wildcards: Wildcards, draw_seed: RandomSee
     plan = _plan(request, script, names, draw_seed)
     if task.dynamic and not isinstance(script, _PLANNED_AFTER_DRAWING):
         plan, warnings = _with_drawn_prompts(plan, task.dynamic, wildcards)
-    doubts = (*_doubtful_axes(request, script), *_doubtful_matrix(plan, script), *_doubtful_lines(script, names))
+    doubts = (*_doubtful_axes(request, plan, script), *_doubtful_matrix(plan, script), *_doubtful_lines(script, names))
     return Prepared(plan, None, (*warnings, *doubts), fields)
 
 
@@ -135,7 +137,7 @@ def _with_drawn_prompts(
     return replace(plan, cells=cells), tuple(told.values())
 
 
-def _doubtful_axes(request: GenerationRequest, script: Script) -> tuple[SdcolabError, ...]:
+def _doubtful_axes(request: GenerationRequest, plan: Plan, script: Script) -> tuple[SdcolabError, ...]:
     """Axes that change nothing, and those whose numbers may be meant otherwise, told before anybody waits for them."""
     if not isinstance(script, XyzPlot):
         return ()
@@ -143,8 +145,12 @@ def _doubtful_axes(request: GenerationRequest, script: Script) -> tuple[SdcolabE
     asked = [(getattr(script, f"{one}_axis"), getattr(script, f"{one}_values")) for one in "xyz"]
     texts = {axis_called(label, img2img=img2img): text for label, text in asked}
     commas = [axis for axis, text in texts.items() if axis.is_real and values.has_decimal_comma(text)]
+    weights = [axis for axis in texts if axis.kind is Kind.WEIGHT]
+    if weights and any(has_lora(asked.prompt) for asked in plan.requests):
+        weights = []
     return (
         *(AxisWithoutEffect(axis=label) for label in idle(texts, request)),
+        *(AxisWithoutLora(axis=axis.label) for axis in weights),
         *(AxisDecimalComma(axis=axis.label, values=values.split(texts[axis])) for axis in commas),
     )
 
@@ -154,7 +160,9 @@ def _doubtful_matrix(plan: Plan, script: Script) -> tuple[SdcolabError, ...]:
 
 
 def _doubtful_lines(script: Script, names: Names) -> tuple[SdcolabError, ...]:
-    return lines.unknown_styles(script, names) if isinstance(script, PromptLines) else ()
+    if not isinstance(script, PromptLines):
+        return ()
+    return *lines.unread_options(script), *lines.unknown_styles(script, names)
 
 
 def _part_size(script: Script | None) -> tuple[int, int] | None:

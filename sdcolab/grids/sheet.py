@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import re
+import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -12,9 +15,14 @@ from sdcolab.grids.plan import Legend, Legends
 
 ACTIVE, INACTIVE, BACKGROUND = "#000000", "#999999", "#ffffff"
 _STRIKE = 4
-"""Pixels of the line through what is left out."""
+"""Pixels of the line through what is left out, at the most: a tenth of its font's size."""
 
 _SMALLEST_FONT = 6
+_BLANK = 0.3
+"""Least width of a blank that is seen, as a part of the font's size: fonts of few pixels round theirs to less."""
+
+_NEVER_FIRST = frozenset({"Pe", "Pf", "Po"})
+"""Categories of characters that no line begins with, such as a comma."""
 
 OpenCell = Callable[[int, int], Image.Image | None]
 """(column, row) -> the cell's picture, or None where there is none."""
@@ -58,10 +66,13 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class _Line:
+    """``wider``: pixels by which its blanks are wider than the font's."""
+
     text: str
     active: bool
     size: Size
     font_size: int
+    wider: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,11 +201,20 @@ def _wrapped(legend: Legend, width: int, size: int) -> list[_Line]:
             now = word
         while _width(now, size) > width and len(now) > 1:
             fits = _fitting(now, width, size)
+            fits -= fits > 1 and unicodedata.category(now[fits]) in _NEVER_FIRST
             lines.append(now[:fits])
             now = now[fits:]
     if now or not lines:
         lines.append(now)
-    return [_Line(line, legend.active, _measured(line, size), size) for line in lines]
+    return [_line(line, legend.active, width, size) for line in lines]
+
+
+def _line(text: str, active: bool, width: int, size: int) -> _Line:
+    """Lines break as A1111's do; blanks are made wider where there is room."""
+    measured, blanks = _measured(text, size), text.count(" ")
+    lacking = max(0, math.ceil(size * _BLANK) - round(font_at(MAIN, size).getlength(" ")))
+    wider = min(lacking, max(0, width - measured.width) // blanks) if blanks else 0
+    return _Line(text, active, Size(measured.width + wider * blanks, measured.height), size, wider)
 
 
 def _fitting(text: str, width: int, size: int) -> int:
@@ -229,7 +249,7 @@ def _draw(drawing: ImageDraw.ImageDraw, block: _Block, centre: int, top: int, ga
         _write(drawing, line, left, middle, colour)
         if not line.active:
             last = left + max(0, line.size.width - 1)  # Pillow draws both ends, and the cell begins right behind
-            drawing.line((left, middle, last, middle), fill=colour, width=_STRIKE)
+            drawing.line((left, middle, last, middle), fill=colour, width=min(_STRIKE, max(1, line.font_size // 10)))
         top += line.size.height + gap
 
 
@@ -238,8 +258,9 @@ def _write(drawing: ImageDraw.ImageDraw, line: _Line, left: float, middle: int, 
     ascent, descent = main.getmetrics()
     baseline = middle + (ascent - descent) // 2
     for run in runs(line.text, line.font_size):
-        drawing.text((left, baseline), run.text, font=run.font, fill=colour, anchor="ls")
-        left += run.font.getlength(run.text)
+        for piece in re.findall(r" |[^ ]+", run.text) if line.wider else (run.text,):
+            drawing.text((left, baseline), piece, font=run.font, fill=colour, anchor="ls")
+            left += run.font.getlength(piece) + (line.wider if piece == " " else 0)
 
 
 def _fitted(picture: Image.Image, cell: Size) -> Image.Image:

@@ -99,7 +99,12 @@ def has_decimal_comma(text: str) -> bool:
     return differ or _DECIMAL_COMMA.search(text) is not None
 
 
+_DASHES = str.maketrans("‐‑–—−", "-----")
+"""What telephones and texts on the web write for the sign."""
+
+
 def _whole(value: str, axis: str) -> Iterable[int]:
+    value = value.translate(_DASHES)
     if not value:
         return ()
     if re.fullmatch(_INT, value):
@@ -117,6 +122,7 @@ def _whole(value: str, axis: str) -> Iterable[int]:
 
 
 def _real(value: str, axis: str) -> Iterable[float]:
+    value = value.translate(_DASHES)
     if not value:
         return ()
     if re.fullmatch(_FLOAT, value):

@@ -119,6 +119,17 @@ def test_a_style_that_nobody_has_is_told_and_left_out() -> None:
     ]
 
 
+def test_options_that_cannot_be_read_are_told() -> None:
+    unread = ['--prompt "gato', "--prompt perro --volar 3", "--steps muchos --prompt pez", "mar --steps 3"]
+    read = ["gato -- perro", "--prompt sol --steps 3", "—prompt “la luna” —steps 4"]
+    prepared = prepare(Grid(GenerationRequest(), PromptLines("\n".join(unread + read))), NAMES, Wildcards(), lambda: 5)
+    assert [warning.facts()["line"] for warning in prepared.warnings] == unread
+    assert prepared.plan
+    jobs = [cell.request for cell in prepared.plan.cells if cell.request]
+    assert [job.prompt for job in jobs] == [*unread, "gato -- perro", "sol", "la luna"]
+    assert jobs[-1].steps == 4
+
+
 @given(st.text() | st.text("-- abc\"'\\=prompt seed1"))
 def test_options_of_any_line(line: str) -> None:
     assert lines.options_of(line)

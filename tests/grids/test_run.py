@@ -16,6 +16,7 @@ from support.queues import worker_of
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import (
     AxisDecimalComma,
+    AxisWithoutLora,
     Cancelled,
     CellFailed,
     CellsFailed,
@@ -240,6 +241,12 @@ def test_what_may_be_meant_otherwise_is_told_before_the_first_cell(bench: Bench)
     assert warned.warning.facts() == {"axis": "CFG Scale", "values": ("0", "5", "7")}
     assert "estos valores: «0», «5» y «7». Si querías decimales, usa punto: 0.5" in str(explain(warned.warning))
     assert bench.events.index(warned) < bench.events.index(bench.of(CellMade)[0])
+
+
+@pytest.mark.parametrize(("prompt", "told"), [("x", 1), ("x <lora:tal:1>", 0)])
+def test_the_weight_of_no_lora_at_all_is_told(bench: Bench, prompt: str, told: int) -> None:
+    bench.run(Grid(replace(REQUEST, prompt=prompt), XyzPlot("LoRA weight", "0.5, 1", "Steps", "2")))
+    assert [isinstance(one.warning, AxisWithoutLora) for one in bench.of(Warned)] == [True] * told
 
 
 def test_what_all_cells_lack_is_told_once(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

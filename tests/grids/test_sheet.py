@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from sdcolab.grids.plan import Legend, Legends
-from sdcolab.grids.sheet import Size, draw_sheet, layout_of, side_by_side
+from sdcolab.grids.sheet import Size, _wrapped, draw_sheet, layout_of, side_by_side
 
 
 def legends(*texts: str) -> Legends:
@@ -86,6 +86,25 @@ def test_scripts_have_a_font(text: str) -> None:
     lacking = "\U0010fffe" * len(text)
     assert ink(text) != ink(lacking)
     assert ink(text) != ink("")
+
+
+def test_small_legends_keep_their_blanks() -> None:
+    """Hinted, a blank of 10 pixels' text has two columns, which letters fill."""
+
+    def widest_gap(shown: str) -> int:
+        sheet = draw_sheet(1, 1, Size(128, 128), lambda _x, _y: None, legends(shown))
+        inked = np.flatnonzero((np.asarray(sheet.convert("L")) < 200).any(axis=0))
+        return int(np.diff(inked).max())
+
+    assert widest_gap("rojo en la") >= 4
+    assert widest_gap("rojoenla") <= 3
+
+
+def test_japanese_lines_begin_with_no_comma() -> None:
+    text = "桜の木の下で本を読む少女、夕焼け"
+    lines = [line.text for line in _wrapped(legends(text)[0][0], 120, 10)]
+    assert "".join(lines) == text and len(lines) > 1
+    assert not any(line.startswith("、") for line in lines)
 
 
 def test_several_sheets_side_by_side() -> None:

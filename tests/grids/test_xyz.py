@@ -168,6 +168,18 @@ def test_one_lora_has_its_weights_and_others_stay() -> None:
     assert axis_called("LoRA weight", img2img=False).choices(NAMES)[0] == "mi lora:0.2-1 [5]"
 
 
+def test_the_weight_of_a_lora_is_also_said_by_its_tag_or_its_name_alone() -> None:
+    request = GenerationRequest(prompt="x", seed=1)
+    tags = XyzPlot("LoRA weight", "<lora:mi lora:0.4>, <lora:mi lora-000005:0.6>, 1")
+    assert [one.prompt for one in requests(tags, request)] == [
+        *("x <lora:mi lora:0.4>", "x <lora:mi lora-000005:0.6>", "x <lora:mi lora-000005:1>"),
+    ]
+    usual = [one.prompt for one in requests(XyzPlot("LoRA weight", "Mi LoRA"), request)]
+    assert usual == [f"x <lora:mi lora:{weight}>" for weight in (0.2, 0.4, 0.6, 0.8, 1)]
+    with pytest.raises(AxisValueUnknown):
+        made(XyzPlot("LoRA weight", "mi lorra"))
+
+
 def test_controlnet_units_have_axes() -> None:
     from sdcolab.core.control import ControlMode, ControlUnit
 

@@ -48,6 +48,14 @@ class AxisWithoutEffect(GridError):
 
 
 @dataclass(eq=False)
+class AxisWithoutLora(GridError):
+    """An axis weighs the LoRA of prompts that have none: all its cells are alike."""
+
+    code: ClassVar[str] = "grids.axis_without_lora"
+    axis: str
+
+
+@dataclass(eq=False)
 class AxisEmpty(GridError):
     """An axis was chosen and has no values."""
 
@@ -194,6 +202,14 @@ class ScriptOption(GridError):
     option: str
     value: str
     suggestions: tuple[str, ...] = ()
+
+
+@dataclass(eq=False)
+class LineOptionsUnread(GridError):
+    """A line of prompts has options that cannot be read, and is all prompt."""
+
+    code: ClassVar[str] = "grids.line_options_unread"
+    line: str
 
 
 @dataclass(eq=False)

@@ -21,6 +21,7 @@ ADVICE: Mapping[str, str] = {
     "details.detector_missing": "Elige otro, o descárgalo ({size}) con: sdcolab descargar {link}",
     "details.face_file_missing": _GET_THIS,
     "grids.axis_unknown": "{suggestions}«sdcolab cuadricula --help» explica cómo se escriben los ejes.",
+    "grids.axis_without_effect": "Añade una opción de esa parte (de Hires fix, por ejemplo, --hires-escala 2).",
     "grids.axis_empty": "Escríbelos separados por comas, detrás del signo =.",
     "grids.axis_value_unknown": "{suggestions}Revisa cómo está escrito.",
     "grids.script_needs_picture": "Añade la imagen inicial con --imagen ARCHIVO.",

@@ -15,8 +15,12 @@ SENTENCES: Mapping[str, Sentence] = {
         "El eje «{axis}» cambia algo que esta versión todavía no sabe hacer.", "Elige otro eje."
     ),
     "grids.axis_without_effect": Sentence(
-        "El eje «{axis}» no cambia nada aquí: esa parte está apagada en el formulario.",
+        "El eje «{axis}» no cambia nada aquí: esa parte está apagada.",
         "Enciéndela (por ejemplo, Hires fix o Refiner) o elige otro eje.",
+    ),
+    "grids.axis_without_lora": Sentence(
+        "El eje «{axis}» no cambia nada: tu prompt no tiene ningún LoRA.",
+        "Añádelo al prompt, o escribe su nombre delante de los pesos: nombre:0.2-1 [5].",
     ),
     "grids.nothing_to_compare": Sentence("Falta elegir el LoRA.", "Elígelo en su lista."),
     "grids.axis_empty": Sentence(
@@ -70,6 +74,10 @@ SENTENCES: Mapping[str, Sentence] = {
     "grids.script_option": Sentence(
         "«{value}» no es un valor posible de «{option}» en el script «{script}».",
         "{suggestions}Revisa cómo está escrito.",
+    ),
+    "grids.line_options_unread": Sentence(
+        "No se entienden las opciones de «{line}», así que toda la línea se usa como prompt.",
+        "Pon el prompt entre comillas y revisa cómo se llama cada opción; la primera es la del prompt.",
     ),
     "grids.script_has_no_option": Sentence(
         "El script «{script}» no tiene el ajuste «{option}».", "Los que tiene: {known}."

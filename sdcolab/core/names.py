@@ -48,7 +48,7 @@ def _plain(name: str) -> str:
     """A sampler's name without what programs write in different ways: ``dpmpp2sa`` from ``DPM++ 2S Ancestral``,
     ``k_dpmpp_2s_a`` and ``dpmpp-2s-ancestral``, ``dpmsolver`` from ``DPMSolverMultistepScheduler``."""
     folded = _PREFIX.sub("", name.strip().casefold()).replace("dpm-solver++", "dpm++").replace("++", "pp")
-    letters = _NO_LETTERS.sub("", folded).replace("ancestral", "a")
+    letters = _NO_LETTERS.sub("", folded).replace("ancestral", "a").removesuffix("gpu")
     return _CLASS_ENDS.sub("", letters.removesuffix("scheduler"))
 
 

@@ -384,6 +384,7 @@ def test_png(text: str) -> None:
         b"UNICODE\0" + "niña\nSteps: 1".encode("utf-16-be"),
         b"UNICODE\0" + "niña\nSteps: 1".encode("utf-16-le"),
         b"UNICODE\0" + "\ufeffniña\nSteps: 1".encode("utf-16-be"),
+        b"UNICODE\0" + "niña\nSteps: 1".encode(),
         b"ASCII\0\0\0" + "niña\nSteps: 1".encode(),
         b"\0" * 8 + "niña\nSteps: 1".encode(),
         "niña\nSteps: 1".encode(),

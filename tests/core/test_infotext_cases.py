@@ -251,14 +251,38 @@ def test_what_other_programs_write_as_json(value: object) -> None:
     assert (changes["sampler"], changes["checkpoint"]) == ("DPM++ 2M", "modelo")
 
 
-@pytest.mark.parametrize("text", ['{"hola": [1, 2]}', "[1, 2, 3]", '{"nodes": []}'])
+@pytest.mark.parametrize(
+    "around", ["\ufeff{}", "```json\n{}\n```", "[{}]", "parameters: {}", "> {}", "\n{}\n\n", "[code]{}[/code]"]
+)
+def test_json_is_read_whatever_stands_around_it(around: str) -> None:
+    changes = to_request(parse(around.replace("{}", json.dumps(INVOKE)))).changes
+    assert (changes["prompt"], changes["seed"], changes["checkpoint"]) == ("a cat <lora:fino:0.6>", 9, "modelo")
+
+
+def test_json_that_says_little_is_read_too() -> None:
+    changes = to_request(parse(json.dumps({"sui_image_params": {"prompt": "a fox", "seed": 3}}))).changes
+    assert (changes["prompt"], changes["seed"]) == ("a fox", 3)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"hola": [1, 2]}',
+        "[1, 2, 3]",
+        '{"nodes": []}',
+        json.dumps(INVOKE)[:-9],
+        '[{"prompt": "a cat", "se',
+    ],
+)
 def test_json_of_somebody_else_is_never_a_prompt(text: str) -> None:
     found = to_request(parse(text))
     assert found.changes == {}
     assert isinstance(found.warnings[0], InfotextForeign)
 
 
-@pytest.mark.parametrize("text", ["[cat|dog], {a|b}", "{masterpiece}", "[gato:0.5]", "{}", "[]"])
+@pytest.mark.parametrize(
+    "text", ["[cat|dog], {a|b}", '{"gato"|"perro"} rojo', '["x": y]', "{masterpiece}", "[gato:0.5]", "{}", "[]"]
+)
 def test_prompts_with_brackets_stay_prompts(text: str) -> None:
     assert to_request(parse(text)).changes["prompt"] == text
 
@@ -297,6 +321,7 @@ SAYS = {
     [
         LAID_OUT,
         LAID_OUT.replace("\n", "\r\n"),
+        LAID_OUT.replace("CFG scale: 7.5", "CFG\u3000scale:\u20027.5").replace("Seed: 5", "Seed:\u205f5"),
         LAID_OUT.replace("\n", "\r"),
         LAID_OUT.replace("\n", "<br>"),
         LAID_OUT.replace("\n", "<BR />"),
@@ -405,6 +430,9 @@ def test_the_same_data_in_every_way_that_people_copy_it(text: str) -> None:
         "foto, ancho: 300, alto: 200, modelo: coche, tamaño: 3x2",
         "R&B &amp; soul",
         "> cat",
+        "a cat\nVersion: comic",
+        "a cat, Seed: 3",
+        "model: a woman, version: 2",
         "[quote] a sign, [code]",
         "style: anime\nmood: dark\nsteps: many",
         "a cat<br>, steps; stone",

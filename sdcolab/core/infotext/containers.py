@@ -139,11 +139,11 @@ def _user_comment(image: Image.Image) -> str:
     if not isinstance(raw, bytes):
         return _as_text(raw)
     encoding, body = raw[:8], raw[8:]
-    if encoding == _UNICODE:
+    if encoding == _UNICODE and b"\0" in body:  # some write UTF-8 under this name
         return body.decode(_utf16_order(body), "ignore").lstrip("\ufeff")
     if encoding == b"JIS\0\0\0\0\0":
         return body.decode("shift_jis", "ignore")
-    return (body if encoding in (b"ASCII\0\0\0", b"\0" * 8) else raw).decode("utf-8", "ignore")
+    return (body if encoding in (_UNICODE, b"ASCII\0\0\0", b"\0" * 8) else raw).decode("utf-8", "ignore")
 
 
 def _utf16_order(body: bytes) -> str:

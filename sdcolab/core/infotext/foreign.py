@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 
 from sdcolab.core.infotext.comfy import read_graph
+from sdcolab.core.infotext.copied import unwrapped
 from sdcolab.core.infotext.flags import from_options, without_negatives
 from sdcolab.core.infotext.shape import (
     Json,
@@ -37,18 +38,29 @@ MAX_PYTHON = 20_000
 
 def from_json(text: str) -> str | None:
     """The infotext that the JSON in ``text`` means; None when it is no JSON of a program known here."""
-    stripped = text.strip()
-    if not stripped.startswith(("{", '"')) or len(stripped) > MAX_JSON:
+    bare = _bare(text)
+    if not bare.startswith(("{", "[", '"')) or len(bare) > MAX_JSON:
         return None
     try:
-        value = _value_of(stripped)
+        value = _value_of(bare)
     except (ValueError, RecursionError):
         return None
     if isinstance(value, str) and parse(value).fields:
         return value
+    if isinstance(value, list) and value:
+        value = value[0]
     if not isinstance(value, dict):
         return None
     return _held(value) or next((render(found) for reader in _READERS if (found := reader(value)) is not None), None)
+
+
+_LABEL = re.compile(r"\A\w[\w ]{0,20}:\s*(?=[{\[]\s*[{\"])")
+"""What programs write before the JSON that a picture holds."""
+
+
+def _bare(text: str) -> str:
+    """``text`` without what may stand around JSON: marks of files, a label, and what chats and forums put there."""
+    return _LABEL.sub("", unwrapped(text.strip().lstrip("\ufeff").strip()).strip())
 
 
 _WRAPPERS = ("meta", "metadata", "params", "parameters", "infotext", "infotexts", "data", "item")
@@ -90,15 +102,21 @@ def parse_any(text: str) -> Infotext:
 
 
 def looks_like_json(text: str) -> bool:
-    """Whether ``text`` is a JSON object or list, which is nobody's prompt."""
-    stripped = text.strip()
-    if not stripped.startswith(("{", "[")) or len(stripped) > MAX_JSON:
+    """Whether ``text`` is a JSON object or list, or the beginning of one that was cut, which is nobody's prompt."""
+    bare = _bare(text)
+    if not bare.startswith(("{", "[")) or len(bare) > MAX_JSON:
         return False
+    if _BEGINS_OBJECT.match(bare):
+        return True
     try:
-        value = json.loads(stripped)
+        value = json.loads(bare)
     except (ValueError, RecursionError):
         return False
     return bool(value) and isinstance(value, dict | list)
+
+
+_BEGINS_OBJECT = re.compile(r"\[?\s{0,40}\{\s{0,40}\"[\w .+/-]{1,80}\"\s{0,9}:\s{0,9}(?:[\"{\[\d-]|true|false|null)")
+"""The first key of a JSON object, and the beginning of its value."""
 
 
 # --- One reader a program -----------------------------------------------------------------------------------------

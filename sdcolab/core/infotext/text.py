@@ -20,19 +20,17 @@ from sdcolab.core.infotext.copied import (
     unwrapped,
     without_headings,
 )
-from sdcolab.core.infotext.translated import in_english
+from sdcolab.core.infotext.translated import WIDE_BLANKS, in_english
 from sdcolab.core.infotext.unmarked import with_colons
 
 MIN_FIELDS = 3
 """A line with fewer fields than this is taken for prompt."""
 
-_BLANKS = "\xa0\u2007\u202f\u2009"
-"""Unbreakable blanks, which some sites copy between the words of a label."""
-
 _HIDDEN = "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
 """Characters that nobody sees, which pages put where a line may break."""
 
-_LABEL = rf"\w[\w \-/{_BLANKS}]{{1,99}}"
+_TO_QUOTE = re.compile(f"[,\n:{_HIDDEN}{WIDE_BLANKS}]")
+_LABEL = rf"\w[\w \-/{WIDE_BLANKS}]{{1,99}}"
 _FIELD = re.compile(rf'({_LABEL}):\s*("(?:\\.|[^\\"])+"|-?\d{{1,9}},\d{{1,9}}(?=,|\Z)|[^,]*)(?:,|\Z)')
 _EXTRA_LINE = re.compile(rf"({_LABEL}): *(.*)")
 _AFTER_VALUE = re.compile(r"\s*(?:,|\Z)")
@@ -75,7 +73,7 @@ def parse_fields(line: str) -> tuple[tuple[str, str], ...]:
 def _quoted(value: str) -> str:
     """JSON when the bare value would be read as something else (A1111: when it has a comma, newline or colon); so are
     characters that readers drop from bare ones."""
-    bare = value and value == value.strip() and value[0] != '"' and not set(value) & {*",\n:", *_BLANKS, *_HIDDEN}
+    bare = value and value == value.strip() and value[0] != '"' and not _TO_QUOTE.search(value)
     return value if bare else json.dumps(value, ensure_ascii=False)
 
 
@@ -141,7 +139,7 @@ def _read(lines: list[str], at: int) -> Infotext:
 
 def _steps_line(lines: list[str]) -> int | None:
     """Index of the last line that begins with "Steps:" and a number, and has enough fields."""
-    steps = [index for index, line in enumerate(lines) if re.match(rf"Steps:[\s{_BLANKS}]*\d", line)]
+    steps = [index for index, line in enumerate(lines) if re.match(rf"Steps:[\s{WIDE_BLANKS}]*\d", line)]
     for index in reversed(steps):
         if len(_FIELD.findall(lines[index])) >= MIN_FIELDS:
             return index
@@ -152,7 +150,16 @@ def _telling_line(lines: list[str]) -> int | None:
     """Index of the last line, if it is one of parameters."""
     found = _FIELD.findall(lines[-1])
     telling = any(_tells(label, value) for label, value in found)
-    return len(lines) - 1 if len(found) >= MIN_FIELDS and telling else None
+    enough = len(found) >= MIN_FIELDS or _FEW_FIELDS.fullmatch(lines[-1])
+    return len(lines) - 1 if enough and telling else None
+
+
+_FEW_FIELDS = re.compile(
+    r"(?:(?:(?:(?:Sampling )?Steps|CFG scale|Seed|Denoising strength|Clip skip): *-?\d[\d.]{0,20}|"
+    r"Size: *\d{2,5}x\d{2,5}|Version: *[^,:]{1,60})(?:, *|\Z)){1,9}",
+    re.IGNORECASE,
+)
+"""A line of nothing but what no prompt says, as it is written for a program that told little."""
 
 
 _NUMBERS = frozenset(("steps", "sampling steps", "cfg scale", "seed", "denoising strength", "clip skip"))
@@ -206,7 +213,7 @@ def _quotes(line: str) -> int:
 
 def _plain_blanks(line: str) -> str:
     """``line`` with plain blanks and nothing that cannot be seen."""
-    return re.sub(f"[{_HIDDEN}]", "", re.sub(f"[{_BLANKS}]", " ", line))
+    return re.sub(f"[{_HIDDEN}]", "", re.sub(f"[{WIDE_BLANKS}]", " ", line))
 
 
 def _fields(line: str) -> Iterator[tuple[str, str]]:

@@ -7,7 +7,10 @@ from collections.abc import Mapping
 
 from sdcolab.core.infotext.copied import NEGATIVE_MARK
 
-BLANKS = r"[ \t\xa0\u2007\u2009\u202f]{0,9}"
+WIDE_BLANKS = r"\xa0\u1680\u2000-\u200a\u202f\u205f\u3000"
+"""Unbreakable blanks and those of other widths, inside a class of characters: some sites and keyboards write them."""
+
+BLANKS = rf"[ \t{WIDE_BLANKS}]{{0,9}}"
 """What may stand beside a colon; French puts an unbreakable blank before it."""
 
 TRANSLATED: Mapping[str, str] = {

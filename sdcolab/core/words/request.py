@@ -35,7 +35,7 @@ SENTENCES: Mapping[str, Sentence] = {
     ),
     "request.not_picture": Sentence(
         "La imagen de «{field}» no se puede leer.",
-        "Envía una imagen PNG, JPEG, WebP o GIF codificada en base64, de 50 megapíxeles como mucho.",
+        "Envía una imagen PNG, JPEG, WebP, AVIF, GIF, BMP o TIFF en base64, de 50 megapíxeles como mucho.",
     ),
     "request.picture_is_link": Sentence(
         "La imagen de «{field}» es un enlace, y el programa no los abre por seguridad.",
@@ -205,6 +205,6 @@ SENTENCES: Mapping[str, Sentence] = {
         "Ponle un límite al lado más largo, o amplíala aparte menos veces.",
     ),
     "request.picture_unreadable": Sentence(
-        "«{path}» no es una imagen que se pueda leer.", "Usa una imagen PNG, JPEG o WebP."
+        "«{path}» no es una imagen que se pueda leer.", "Usa una imagen PNG, JPEG, WebP, AVIF, GIF, BMP o TIFF."
     ),
 }

@@ -25,6 +25,7 @@ _LIMITED = (
     *(("width", "width"), ("height", "height"), ("hr_resize_x", "hires.width"), ("hr_resize_y", "hires.height")),
     *(("hr_second_pass_steps", "hires.steps"), ("hr_scale", "hires.scale"), ("hr_cfg", "hires.cfg_scale")),
     *(("cfg_scale", "cfg_scale"), ("image_cfg_scale", "init.image_cfg_scale")),
+    ("denoising_strength", "init.strength"),
     ("inpaint_full_res_padding", "init.inpaint.padding"),
     *(("mask_blur", "init.inpaint.blur_x"), ("mask_blur_x", "init.inpaint.blur_x")),
     ("mask_blur_y", "init.inpaint.blur_y"),

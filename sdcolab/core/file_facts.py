@@ -15,13 +15,15 @@ from sdcolab.core.errors import (
     ModelWrongKind,
     SdcolabError,
 )
-from sdcolab.core.tensors import read_header
+from sdcolab.core.pickles import no_weights
+from sdcolab.core.tensors import is_safetensors, read_header
 
 _SAME_PLACE = (frozenset({ModelFamily.SDXL, ModelFamily.SDXL_REFINER}),)
 
 
 class FileFacts:
-    """Reads each file's header once, until it changes. Only safetensors: a pickle is not opened to look."""
+    """Reads each file's header once, until it changes. Only safetensors: of a pickle it is seen whether it may be one,
+    and it is not opened."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -53,14 +55,15 @@ class FileFacts:
 
 
 def _detected(path: Path) -> Detected | ModelError | None:
-    if path.suffix.lower() != ".safetensors":
-        return None
     try:
-        return detect(read_header(path))
+        if is_safetensors(path):
+            return detect(read_header(path))
+        reason = no_weights(path)
     except ModelError as error:
         return error
     except (SdcolabError, OSError):
         return None
+    return None if reason is None else ModelUnreadable(path=path, reason=reason)
 
 
 _PARTS = frozenset({ModelKind.UNET, ModelKind.TEXT_ENCODER})

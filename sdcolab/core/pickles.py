@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from sdcolab.core.tensors import ZIP_SIGN
+
 _INERT = (
     "pytorch_lightning.callbacks.model_checkpoint.ModelCheckpoint",
     "pytorch_lightning.callbacks.early_stopping.EarlyStopping",
@@ -102,6 +104,22 @@ def is_script(path: Path) -> bool:
     except (zipfile.BadZipFile, OSError, NotImplementedError):
         return False
     return any(name.endswith("/constants.pkl") for name in names) and any("/code/" in name for name in names)
+
+
+def no_weights(path: Path) -> str | None:
+    """The reason (``core.words.UNREADABLE_REASONS``) why a zip is none that torch's loader of weights reads; None for
+    one that may be, for what cannot be looked into, and for what is no zip. Raises ``OSError``."""
+    with path.open("rb") as file:
+        if file.read(len(ZIP_SIGN)) != ZIP_SIGN:
+            return None
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, NotImplementedError):
+        return None
+    if not any(name.endswith("data.pkl") for name in names):
+        return "archive"
+    return "torchscript" if is_script(path) else None
 
 
 def state_dict_in(content: object) -> Mapping[str, Any]:

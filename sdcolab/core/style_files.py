@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -27,17 +28,20 @@ _OLD_PROMPT = "text"
 _NONE = "None"
 """The empty style that the oldest files begin with."""
 _DELIMITERS = ",;\t"
+_SEPARATOR_LINE = re.compile(r"\Asep=.\r?\n", re.IGNORECASE)
+"""What Excel reads, and some programs write for it, above the header."""
 _LONGEST_FIELD = 100_000
 
 
 def styles_in(text: str) -> tuple[Style, ...]:
-    """The styles of a ``styles.csv``; the first of a name counts. Raises ``ValueError`` when it is no such file."""
-    text = text.lstrip("\ufeff").replace("\0", "")
+    """The styles of a ``styles.csv``; the last of a name counts, as in A1111. Raises ``ValueError`` when it is no such
+    file."""
+    text = _SEPARATOR_LINE.sub("", text.lstrip("\ufeff").replace("\0", "").lstrip("\r\n"))
     header, _, _ = text.partition("\n")
     delimiter = max(_DELIMITERS, key=header.count)
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
     try:
-        places = {name.strip().casefold(): place for place, name in enumerate(next(rows, ()))}
+        places = {name.strip().casefold().replace(" ", "_"): place for place, name in enumerate(next(rows, ()))}
         if "name" not in places or not {"prompt", _OLD_PROMPT} & places.keys():
             raise ValueError("no header of styles")
         return _read(rows, places)
@@ -55,7 +59,7 @@ def _read(rows: Iterable[list[str]], places: dict[str, int]) -> tuple[Style, ...
             continue
         if max(map(len, (name, prompt, negative))) > _LONGEST_FIELD or len(found) == MAX_STYLES:
             raise ValueError("too much for a file of styles")
-        found.setdefault(name, Style(name, prompt, negative))
+        found[name] = Style(name, prompt, negative)
     return tuple(found.values())
 
 

@@ -20,6 +20,9 @@ LENGTH_BYTES = 8
 MAX_HEADER_BYTES = 100_000_000
 """The format's own limit."""
 
+ZIP_SIGN, PICKLE_SIGN = b"PK", b"\x80"
+"""How a file of torch.save begins: a zip, or before 2020 a bare pickle."""
+
 DTYPE_BYTES = {
     "F64": 8, "F32": 4, "F16": 2, "BF16": 2, "F8_E4M3": 1, "F8_E5M2": 1,
     "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U64": 8, "U32": 4, "U16": 2, "U8": 1, "BOOL": 1,
@@ -77,10 +80,8 @@ def parse_header(json_bytes: bytes) -> TensorHeader:
     if not isinstance(raw, dict):
         raise HeaderError("not an object")
     metadata = raw.pop("__metadata__", {})
-    if metadata is None:  # as some programs write
+    if not isinstance(metadata, dict):  # as some programs write: null, a list
         metadata = {}
-    if not isinstance(metadata, dict):
-        raise HeaderError("metadata is not an object")
     tensors = {name: _tensor_info(name, entry) for name, entry in raw.items()}
     data_bytes = max((info.end for info in tensors.values()), default=0)
     return TensorHeader(
@@ -116,6 +117,25 @@ def read_header(path: Path) -> TensorHeader:
     if actual < header.size:
         raise ModelUnreadable(path=path, reason="truncated")
     return header
+
+
+def is_safetensors(path: Path) -> bool:
+    """Whether the file is safetensors, by its first bytes; where they tell nothing, by its name.
+
+    Raises ``CannotRead``, or ``ModelUnreadable`` for what is no model at all.
+    """
+    try:
+        with path.open("rb") as file:
+            start = file.read(SEEN_BYTES)
+    except OSError as error:
+        raise CannotRead(path=path, reason=system_reason(error)) from error
+    if strange := strange_content(start):
+        raise ModelUnreadable(path=path, reason=strange)
+    try:
+        header_length(start[:LENGTH_BYTES])
+    except HeaderError:
+        return path.suffix.lower() == ".safetensors" and not start.startswith((ZIP_SIGN, PICKLE_SIGN))
+    return path.suffix.lower() == ".safetensors" or start[LENGTH_BYTES:].startswith(b"{")
 
 
 def header_if_told(path: Path) -> TensorHeader | None:

@@ -17,14 +17,19 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from sdcolab.core.contents import SEEN_BYTES, strange_content
 from sdcolab.core.errors import CannotRead, ModelUnreadable, ModelUnsafe
 from sdcolab.core.files import system_reason
-from sdcolab.core.pickles import harmless_globals, is_script, state_dict_in
-from sdcolab.core.tensors import LENGTH_BYTES, HeaderError, TensorHeader, TensorInfo, header_length, read_header
-
-_ZIP, _PICKLE = b"PK", b"\x80"
-"""How a file of torch.save begins: a zip, or before 2020 a bare pickle."""
+from sdcolab.core.pickles import harmless_globals, no_weights, state_dict_in
+from sdcolab.core.tensors import (
+    LENGTH_BYTES,
+    PICKLE_SIGN,
+    ZIP_SIGN,
+    TensorHeader,
+    TensorInfo,
+    header_length,
+    is_safetensors,
+    read_header,
+)
 
 _LOCAL_HEADER = struct.Struct("<26xHH")
 """A zip entry's own header: the lengths of its name and of its extra field are what is wanted of it."""
@@ -57,25 +62,6 @@ def open_weights(path: Path) -> Weights:
     Raises ``CannotRead``, ``ModelUnreadable`` (damaged) or ``ModelUnsafe`` (a pickle with anything but data in it).
     """
     return _open_safetensors(path) if is_safetensors(path) else _open_pickle(path)
-
-
-def is_safetensors(path: Path) -> bool:
-    """Whether the file is safetensors, by its first bytes; where they tell nothing, by its name.
-
-    Raises ``CannotRead``, or ``ModelUnreadable`` for what is no model at all.
-    """
-    try:
-        with path.open("rb") as file:
-            start = file.read(SEEN_BYTES)
-    except OSError as error:
-        raise CannotRead(path=path, reason=system_reason(error)) from error
-    if strange := strange_content(start):
-        raise ModelUnreadable(path=path, reason=strange)
-    try:
-        header_length(start[:LENGTH_BYTES])
-    except HeaderError:
-        return path.suffix.lower() == ".safetensors" and not start.startswith((_ZIP, _PICKLE))
-    return path.suffix.lower() == ".safetensors" or start[LENGTH_BYTES:].startswith(b"{")
 
 
 def _open_safetensors(path: Path) -> Weights:
@@ -198,33 +184,22 @@ def read_pickle(path: Path) -> Any:
     try:
         with path.open("rb") as file:
             start = file.read(2)
-        if start == _ZIP and not _is_torchs(path):
-            raise ModelUnreadable(path=path, reason="archive")
-        if start == _ZIP and is_script(path):
-            raise ModelUnreadable(path=path, reason="torchscript")
-        if start == _ZIP and not _sums_are_right(path):
+        if reason := no_weights(path):
+            raise ModelUnreadable(path=path, reason=reason)
+        if start == ZIP_SIGN and not _sums_are_right(path):
             raise ModelUnreadable(path=path, reason="damaged")
         with torch.serialization.safe_globals(harmless_globals()), path.open("rb") as file:
             misnamed = path.suffix.lower() == ".safetensors"  # which torch would believe
-            source, mapped = (file, False) if misnamed else (path, start == _ZIP)
+            source, mapped = (file, False) if misnamed else (path, start == ZIP_SIGN)
             return torch.load(source, map_location="cpu", weights_only=True, mmap=mapped)
     except pickle.UnpicklingError as error:
-        if start == _ZIP or start.startswith(_PICKLE):
+        if start == ZIP_SIGN or start.startswith(PICKLE_SIGN):
             raise ModelUnsafe(path=path) from error
         raise ModelUnreadable(path=path, reason="damaged") from error
     except _BROKEN as error:
         raise ModelUnreadable(path=path, reason="damaged") from error
     except OSError as error:
         raise CannotRead(path=path, reason=system_reason(error)) from error
-
-
-def _is_torchs(path: Path) -> bool:
-    """Whether a zip was written by torch, or cannot be looked into."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return any(name.endswith("data.pkl") for name in archive.namelist())
-    except (zipfile.BadZipFile, NotImplementedError):
-        return True
 
 
 def _sums_are_right(path: Path) -> bool:

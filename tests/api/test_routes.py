@@ -184,6 +184,7 @@ def test_settings_and_styles_of_the_page_count(bench: Bench, client: httpx.Clien
     [
         ({"width": 133, "height": 64}, "se usa 128"),
         ({"steps": 200}, "se usa 150"),
+        ({"enable_hr": True, "hr_upscaler": "Latent", "denoising_strength": 1.5}, "se usa 1"),
         ({"batch_size": 9}, "se usa 8"),
         ({"width": 32}, "se usa 64"),
         (

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ from safetensors.numpy import save_file
 
 import sdcolab.core.file_facts
 from sdcolab.core.detect import ModelKind
-from sdcolab.core.errors import ForeignFile, NameNotChosen, NoModels, UnknownFile
+from sdcolab.core.errors import ForeignFile, ModelUnreadable, NameNotChosen, NoModels, UnknownFile
 from sdcolab.core.folders import MODEL_FOLDERS, Folders
 from sdcolab.core.library import Library, ModelFile
 from sdcolab.core.preprocessors import weights_in
@@ -76,9 +77,12 @@ def test_a_miss_suggests(folders: Folders) -> None:
 def test_default_prefers_the_users_own_model(folders: Folders, tmp_path: Path) -> None:
     demo = ModelFile(ModelKind.CHECKPOINT, "demo", tmp_path / "demo")
     assert Library(folders, bundled=(demo,)).default_checkpoint() is demo
-    put(folders, ModelKind.CHECKPOINT, "z.ckpt")
+    put(folders, ModelKind.CHECKPOINT, "z.ckpt").write_bytes(PICKLE)
     assert Library(folders, bundled=(demo,)).default_checkpoint().name == "z.ckpt"
 
+
+PICKLE = b"\x80\x02}q\x00."
+"""What may be a model, as far as its beginning tells."""
 
 _PONY_V7 = {"model.double_layers.0.attn.w1q.weight": (8, 8)}
 _SD1 = {
@@ -100,11 +104,12 @@ def test_the_default_is_the_first_that_can_run(folders: Folders, monkeypatch: py
     put(folders, ModelKind.CHECKPOINT, "c gguf.safetensors").write_bytes(b"GGUF\x03\0\0\0" * 9)
     put_tensors(folders, "d suelta.safetensors", {"input_blocks.0.0.weight": (8, 4, 3, 3)})
     demo = ModelFile(ModelKind.CHECKPOINT, "demo", put(folders, ModelKind.OTHER, "demo.ckpt"))
+    demo.path.write_bytes(PICKLE)
     library = Library(folders, bundled=(demo,))
     assert library.default_checkpoint() == demo
     assert library.files(ModelKind.CHECKPOINT)[0].path == other  # and stays in the list
     put_tensors(folders, "e.safetensors", _SD1)
-    put(folders, ModelKind.CHECKPOINT, "f.ckpt")
+    put(folders, ModelKind.CHECKPOINT, "f.ckpt").write_bytes(PICKLE)
     assert library.default_checkpoint().name == "e.safetensors"
     read = []
     monkeypatch.setattr(sdcolab.core.file_facts, "read_header", read.append)
@@ -214,3 +219,31 @@ def test_both_faces_tell_what_lies_among_the_models_and_is_none(folders: Folders
         put(folders, ModelKind.EMBEDDING, f"{number}.part")
     *_, last = strangers(Library(folders))
     assert last.facts() == {"count": 3}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("a.ckpt", b"<!DOCTYPE html><html>Sign in</html>", "web_page"),
+        ("a.ckpt", b"", "empty"),
+        ("a.pt", b'{"error": "login"}', "json"),
+        ("a.ckpt", b"version https://git-lfs.github.com/spec/v1\noid sha256:aa\n", "lfs_pointer"),
+    ],
+)
+def test_what_is_no_model_is_never_opened_with(folders: Folders, name: str, content: bytes, reason: str) -> None:
+    path = put(folders, ModelKind.CHECKPOINT, name)
+    path.write_bytes(content)
+    good = put(folders, ModelKind.CHECKPOINT, "b.ckpt")
+    good.write_bytes(PICKLE)
+    library = Library(folders)
+    assert library.default_checkpoint().path == good
+    trouble = library.facts.trouble(path)
+    assert isinstance(trouble, ModelUnreadable) and trouble.reason == reason
+
+
+def test_a_zip_that_torch_did_not_write_is_told(folders: Folders) -> None:
+    path = put(folders, ModelKind.CHECKPOINT, "a.ckpt")
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("modelo.safetensors", b"x")
+    trouble = Library(folders).facts.trouble(path)
+    assert isinstance(trouble, ModelUnreadable) and trouble.reason == "archive"

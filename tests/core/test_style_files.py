@@ -22,7 +22,9 @@ BOM = b"\xef\xbb\xbf"
     [
         (b'name,prompt,negative_prompt\nanime,"anime, {prompt}",malo\n', [Style("anime", "anime, {prompt}", "malo")]),
         (BOM + b"name,prompt,negative_prompt\r\na,b,c\r\n", [Style("a", "b", "c")]),
-        (b"name,prompt\nuno,a\nuno,b\n,c\n", [Style("uno", "a")]),
+        (b"name,prompt\nuno,a\nuno,b\n,c\n", [Style("uno", "b")]),
+        (b"\r\nName,Prompt,Negative Prompt\na,b,c\n", [Style("a", "b", "c")]),
+        (b"sep=;\r\nname;prompt;negative_prompt\na;b, c;d\n", [Style("a", "b, c", "d")]),
         (b"name,text\nNone,\nviejo,gato\n", [Style("viejo", "gato")]),
         (b"negative_prompt,name,prompt\nmalo,orden,bueno\n", [Style("orden", "bueno", "malo")]),
         (b"name,prompt\n#nota,x\n# otra, y\nvacio,\n", [Style("vacio")]),

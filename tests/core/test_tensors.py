@@ -97,9 +97,9 @@ def test_broken_entries(entry: Any) -> None:
         parse_header(json.dumps({"x": entry}).encode())
 
 
-def test_metadata_must_be_an_object() -> None:
-    with pytest.raises(HeaderError):
-        parse_header(b'{"__metadata__": []}')
+@pytest.mark.parametrize("metadata", ["[]", "null", "7", '"x"'])
+def test_metadata_that_are_no_object_say_nothing(metadata: str) -> None:
+    assert parse_header(b'{"__metadata__": %s}' % metadata.encode()).metadata == {}
 
 
 @pytest.mark.parametrize("text", [b"[" * 100_000, b'{"a":' * 100_000, b"{" + b"9" * 10_000, b"\xff\xfe", b"{}}"])

@@ -29,13 +29,14 @@ from sdcolab.core.errors import (
 from sdcolab.core.infotext import EngineFacts
 from sdcolab.core.library import Library
 from sdcolab.core.resolved import ResolvedRequest
+from sdcolab.core.tensors import is_safetensors
 from sdcolab.engine.bench import Bench
 from sdcolab.engine.conditioning import Conditioning
 from sdcolab.engine.feature import Active, Feature
 from sdcolab.engine.features.embedding_images import IMAGE_SUFFIXES, content_of_image
 from sdcolab.engine.hashes import EMBEDDING_HASH, HashCache, hash_list, infotext_name
 from sdcolab.engine.vectors import LoadedEmbedding, Vocabulary, names_in, vectors_in
-from sdcolab.engine.weights import Stamp, is_safetensors, open_weights, read_pickle, stamp_of
+from sdcolab.engine.weights import Stamp, open_weights, read_pickle, stamp_of
 
 SUFFIXES = frozenset({".pt", ".bin", ".safetensors"})
 

@@ -57,6 +57,21 @@ def test_a_picture_is_made_again_from_any_of_its_forms(
     assert pixels(other) != pixels(first)
 
 
+def test_a_sheet_is_made_again_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def made(*arguments: str) -> list[Path]:
+        assert main([*arguments, "--carpeta", str(tmp_path)]) == 0
+        out, err = capsys.readouterr()
+        assert err == ""
+        return [Path(line) for line in out.splitlines()]
+
+    size = ("--ancho", "64", "--alto", "64", "--pasos", "2")
+    sheet, *cells = made("cuadricula", "cat", *size, "--x", "Steps=1,2", "--y", "Prompt S/R=cat,dog")
+    again, *same = made("generar", "--infotext", str(sheet))
+    assert len(cells) == len(same) == 4
+    assert [pixels(one) for one in (again, *same)] == [pixels(one) for one in (sheet, *cells)]
+    assert made("generar", "--infotext", str(cells[0]))[0].parent == cells[0].parent, "a cell is a picture like others"
+
+
 # --- What is asked for --------------------------------------------------------------------------------------------
 
 

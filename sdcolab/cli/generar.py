@@ -29,7 +29,7 @@ from sdcolab.core.events import Event, Note
 from sdcolab.core.fields import plain_path, value_at, with_values
 from sdcolab.core.files import system_reason
 from sdcolab.core.formats import ImageFormat
-from sdcolab.core.infotext import Pasted, parse, read_bytes
+from sdcolab.core.infotext import Pasted, PastedScript, parse, read_bytes, script_of
 from sdcolab.core.machine import folders_in
 from sdcolab.core.picture_folders import pictures_in
 from sdcolab.core.pictures import open_picture
@@ -76,15 +76,16 @@ def run(options: argparse.Namespace) -> int:
     given = _given(options)
     _check(options, given)
     folders = folders_in(options.carpeta)
-    pasted = Pasted({})
+    pasted, pasted_script = Pasted({}), PastedScript()
     if options.infotext is not None:
         models = ("checkpoint",) if options.modelo else ()
-        pasted = engine.paste(_read_infotext(options.infotext), folders, decided=(*given, *models))
-        warn(sys.stderr, *_shortcomings(pasted, with_picture=IMAGE in given))
+        text = _read_infotext(options.infotext)
+        pasted, pasted_script = engine.paste(text, folders, decided=(*given, *models)), script_of(parse(text))
+        warn(sys.stderr, *_shortcomings(pasted, pasted_script, with_picture=IMAGE in given))
     request, chosen = engine.with_control_models(build_request(pasted, given, options.fail), folders, options.modelo)
     warn(sys.stderr, *chosen)
-    if options.guion or options.dinamicos:
-        return _run_script(options, request)
+    if options.guion or options.dinamicos or pasted_script.code:
+        return _run_script(options, request, pasted_script)
     progress = ConsoleProgress(sys.stderr)
     timed, notes = PartTimes(progress), []
 
@@ -145,10 +146,13 @@ def request_of(options: argparse.Namespace) -> GenerationRequest:
     return request
 
 
-def _run_script(options: argparse.Namespace, request: GenerationRequest) -> int:
+def _run_script(options: argparse.Namespace, request: GenerationRequest, pasted: PastedScript) -> int:
+    """Run the script that the options name, or that which made the sheet whose infotext was ``pasted``."""
     from sdcolab.core.scripts import DynamicPrompts, Grid
 
-    script = script_called(options.guion, options.guion_valor) if options.guion else None
+    recorded = [f"{name}={value}" for name, value in pasted.values.items() if isinstance(value, str)]
+    name, values = (options.guion, ()) if options.guion else (pasted.code, recorded)
+    script = script_called(name, (*values, *options.guion_valor)) if name else None
     dynamic = script if isinstance(script, DynamicPrompts) else DynamicPrompts() if options.dinamicos else None
     return run_task(options, Grid(request, None if script is dynamic else script, dynamic))
 
@@ -216,14 +220,17 @@ def _read_infotext(source: str) -> str:
     return text
 
 
-def _shortcomings(pasted: Pasted, *, with_picture: bool) -> Iterator[SdcolabError]:
-    """What of the infotext will not be as it was. Raises ``InfotextFileMissing`` for what cannot do without."""
+def _shortcomings(pasted: Pasted, script: PastedScript, *, with_picture: bool) -> Iterator[SdcolabError]:
+    """What of the infotext will not be as it was; ``script`` is done too. Raises ``InfotextFileMissing`` for what cannot
+    do without."""
     for missing in pasted.missing:
         if missing.field != "vae":
             raise missing
     yield from pasted.missing
     yield from pasted.warnings
-    yield from (InfotextFieldUnused(label=label, value=value) for label, value in pasted.unused)
+    yield from (
+        InfotextFieldUnused(label=label, value=value) for label, value in pasted.unused if label not in script.labels
+    )
     if pasted.starts_from_picture and not with_picture:
         yield InfotextNeedsPicture()
 

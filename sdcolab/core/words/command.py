@@ -90,8 +90,8 @@ HELP: Mapping[str, Mapping[str, str]] = {
     },
     "generar": {
         "prompt": "lo que quieres ver",
-        "--infotext": "repite una imagen guardada (PNG, JPEG, WebP, AVIF… o sus datos en un .txt; - es la entrada "
-        "estándar); lo que digan otras opciones gana a lo suyo",
+        "--infotext": "repite una imagen guardada, o una cuadrícula entera (PNG, JPEG, WebP, AVIF… o sus datos en un "
+        ".txt; - es la entrada estándar); lo que digan otras opciones gana a lo suyo",
         "--modelo": "archivo o nombre del modelo",
         "--salida": "dónde guardar las imágenes",
         "--formato": "png, jpg, webp o avif (png)",

@@ -221,8 +221,8 @@ def _read_infotext(source: str) -> str:
 
 
 def _shortcomings(pasted: Pasted, script: PastedScript, *, with_picture: bool) -> Iterator[SdcolabError]:
-    """What of the infotext will not be as it was; ``script`` is done too. Raises ``InfotextFileMissing`` for what cannot
-    do without."""
+    """What of the infotext will not be as it was; ``script`` is done too. Raises ``InfotextFileMissing`` for what there
+    is no doing without."""
     for missing in pasted.missing:
         if missing.field != "vae":
             raise missing

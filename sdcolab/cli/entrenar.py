@@ -15,6 +15,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """The subcommand's options. What follows the plan is sd-scripts' (``--learning_rate 1e-4``)."""
     parser.set_defaults(command=run)
     parser.add_argument("plan", type=Path, metavar="PLAN.toml")
+    parser.add_argument("--ejemplo", action="store_true")
     parser.add_argument("--solo-revisar", action="store_true")
     parser.add_argument("--probar", metavar="PROMPT")
     parser.add_argument("--pesos", metavar="LISTA")
@@ -28,7 +29,11 @@ def run(options: argparse.Namespace) -> int:
     """Train and print where the files are."""
     from sdcolab.wiring import engine, trainer
 
-    arguments, library = own_options(options), engine.build_library(folders_in(options.carpeta))
+    arguments = own_options(options)
+    if options.ejemplo:
+        print(trainer.write_example(options.plan))
+        return 0
+    library = engine.build_library(folders_in(options.carpeta))
     if options.eventos:
         return trainer.serve(options.plan, arguments)
     if options.solo_revisar:
@@ -48,7 +53,7 @@ def run(options: argparse.Namespace) -> int:
 def own_options(options: argparse.Namespace) -> list[str]:
     """sd-scripts' options; ours that stand after the plan are taken out of them."""
     given = list(options.opciones)
-    for name in ("solo_revisar", "eventos"):
+    for name in ("ejemplo", "solo_revisar", "eventos"):
         flag = "--" + name.replace("_", "-")
         if flag in given:
             given.remove(flag)

@@ -12,7 +12,7 @@ from sdcolab.training.plan import TrainingPlan
 
 def plan_text(plan: TrainingPlan) -> str:
     """The fields of ``plan`` that differ from their defaults, one a line."""
-    return "".join(f"{name} = {_value(value)}\n" for name, value in plan.as_arguments().items())
+    return "".join(f"{name} = {toml_value(value)}\n" for name, value in plan.as_arguments().items())
 
 
 def write_plan(path: Path, plan: TrainingPlan) -> None:
@@ -21,11 +21,12 @@ def write_plan(path: Path, plan: TrainingPlan) -> None:
         file.write(plan_text(plan).encode("utf-8"))
 
 
-def _value(value: Any) -> str:
+def toml_value(value: Any) -> str:
+    """``value`` as TOML writes it: numbers, texts, switches and lists of them."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, list | tuple):
-        return f"[{', '.join(_value(one) for one in value)}]"
+        return f"[{', '.join(toml_value(one) for one in value)}]"
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     return repr(value)

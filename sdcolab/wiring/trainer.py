@@ -18,6 +18,7 @@ from typing import IO, TYPE_CHECKING, Any
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import SdcolabError, TrainingCrashed
 from sdcolab.core.events import CancelToken, Listener
+from sdcolab.core.files import create_new
 from sdcolab.core.folders import Folders
 from sdcolab.core.words import explain
 from sdcolab.core.words import kitchen as words
@@ -26,6 +27,7 @@ from sdcolab.training.bases import BASES, CAPTIONERS
 from sdcolab.training.check import base_of
 from sdcolab.training.control import Control
 from sdcolab.training.events import LoraSaved, Told, TrainingEvent
+from sdcolab.training.example import example_text
 from sdcolab.training.kitchen import Kitchen
 from sdcolab.training.pantry import Pantry
 from sdcolab.training.plan import TrainingPlan, plan_from_file
@@ -53,6 +55,14 @@ def with_base(plan: TrainingPlan, library: Library) -> TrainingPlan:
     if Path(name).is_file():
         return plan
     return replace(plan, pretrained_model_name_or_path=str(library.find(ModelKind.CHECKPOINT, name).path))
+
+
+def write_example(path: Path) -> Path:
+    """Write a plan to begin with to ``path``, or beside it where that name is taken; where it is. Raises
+    ``StorageError``."""
+    text = example_text().encode("utf-8")
+    names = (path if not number else path.with_stem(f"{path.stem}-{number}") for number in range(1_000_000))
+    return create_new(names, lambda file: file.write(text))
 
 
 def train(plan: TrainingPlan, *, warn: Callable[[SdcolabError], object]) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import pytest
 
 from sdcolab.cli import main
 from sdcolab.core.errors import ModelWrongKind
+from sdcolab.core.training import TrainLora
+from sdcolab.training.plan import plan_from_file
 from sdcolab.training.prepare import prepare
 
 CONTROL = Path(__file__).parents[2] / "sdcolab" / "demo" / "emoji-128-lineas.safetensors"
@@ -76,3 +79,28 @@ def test_captions_that_the_plan_does_not_read_are_told(review: Review) -> None:
 def test_a_file_of_another_kind_is_no_base(make_plan: Callable[..., object]) -> None:
     with pytest.raises(ModelWrongKind):
         prepare(make_plan(pretrained_model_name_or_path=str(CONTROL)), lambda _event: None)  # type: ignore[arg-type]
+
+
+def test_the_example_plan_is_one_to_begin_with(
+    tmp_path: Path, pictures: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan = tmp_path / "mio.toml"
+
+    def said(*arguments: str) -> str:
+        code = main(["--carpeta", str(tmp_path / "home"), "entrenar", str(plan), *arguments])
+        out = capsys.readouterr().out
+        assert code == 0, out
+        return out
+
+    assert said("--ejemplo").strip() == str(plan)
+    asked, given = plan_from_file(plan), TrainLora(project="x")
+    assert asked.unet_lr == given.unet_rate and asked.max_train_epochs == given.epochs
+    assert plan.read_text(encoding="utf-8").count("\n# ") > 20
+    plan.write_text(
+        plan.read_text(encoding="utf-8")
+        .replace("modelo.safetensors", "emoji-128")
+        .replace('"imagenes"', json.dumps(str(pictures))),
+        encoding="utf-8",
+    )
+    assert "epochs" in said("--solo-revisar")
+    assert said("--ejemplo").strip() == str(tmp_path / "mio-1.toml"), "what is there is not lost"

@@ -79,6 +79,7 @@ HELP: Mapping[str, Mapping[str, str]] = {
     },
     "entrenar": {
         "plan": "archivo con las opciones, de sdcolab o de sd-scripts",
+        "--ejemplo": "escribe un plan de ejemplo en PLAN.toml, con cada opción explicada",
         "--solo-revisar": "enseña qué se va a entrenar, sin entrenarlo",
         "--probar": "compara los epochs ya entrenados con este prompt",
         "--pesos": "pesos del LoRA al probar, separados por comas (1)",

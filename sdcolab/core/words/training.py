@@ -191,3 +191,42 @@ VERDICTS: Mapping[str, tuple[str, str]] = {
     ),
 }
 """Sentence and advice of each state of a LoRA, in the guide's words."""
+
+EXAMPLE_HEAD = """\
+# Un plan para «sdcolab entrenar». Cambia lo que quieras y míralo antes de entrenar:
+#   sdcolab entrenar ESTE_ARCHIVO.toml --solo-revisar
+# Las rutas se cuentan desde la carpeta de este archivo. Sirven también las demás opciones de sd-scripts.
+"""
+
+EXAMPLE_OPTIONS: Mapping[str, str] = {
+    "pretrained_model_name_or_path": "El modelo del que se parte: su archivo, o su nombre si está en tus carpetas.",
+    "sdxl": 'Pon true si es de la familia SDXL (Pony, Illustrious, NoobAI…), con resolution = "1024".',
+    "train_data_dir": "Tus imágenes, en carpetas que dicen cuántas veces se repite cada una: imagenes/10_mi_lora.",
+    "caption_extension": "La extensión de las descripciones, una al lado de cada imagen.",
+    "output_dir": "Dónde se guarda el LoRA.",
+    "output_name": "Cómo se llama.",
+    "resolution": "El lado de las imágenes, en píxeles.",
+    "enable_bucket": "Respeta la forma de cada imagen en vez de recortarla.",
+    "max_token_length": "Cuánto cabe en una descripción: 75, 150 o 225 tokens.",
+    "cache_latents": "Prepara las imágenes una sola vez: va mucho más rápido.",
+    "train_batch_size": "Cuántas imágenes se miran a la vez: más va más rápido y usa más memoria.",
+    "max_train_epochs": "Cuántas vueltas se dan a todas las imágenes.",
+    "save_every_n_epochs": "Cada cuántas vueltas se guarda un LoRA, para elegir después el mejor.",
+    "unet_lr": "Cuánto aprende en cada paso.",
+    "text_encoder_lr": "Y cuánto las palabras: siempre menos.",
+    "lr_scheduler": "Cómo baja lo que aprende a lo largo del entrenamiento.",
+    "lr_scheduler_num_cycles": "Cuántas veces vuelve a empezar, con cosine_with_restarts.",
+    "lr_warmup_steps": "La parte del entrenamiento en que sube poco a poco: 0.05 es el 5 %.",
+    "min_snr_gamma": "Reparte mejor lo que aprende entre lo grande y lo pequeño (min-SNR).",
+    "optimizer_type": "AdamW, AdamW8bit (usa menos memoria), Prodigy (elige solo cuánto aprende), Adafactor o Lion.",
+    "network_dim": "El tamaño del LoRA: más grande aprende más detalle y pesa más.",
+    "network_alpha": "Frena lo que aprende: lo habitual es la mitad del tamaño, y nunca más que él.",
+    "shuffle_caption": "Cambia de orden las etiquetas en cada vuelta.",
+    "keep_tokens": "Cuántas etiquetas del principio no se mueven: la palabra de activación va la primera.",
+    "flip_aug": "Aprende también la imagen en espejo. No lo uses si hay detalles en un solo lado.",
+    "mixed_precision": "La precisión de las cuentas: «auto» elige la de tu tarjeta.",
+    "save_precision": "En fp16 el archivo ocupa la mitad y sirve igual.",
+    "clip_skip": "2 para los modelos de anime; 1 para los demás.",
+    "seed": "La misma semilla entrena lo mismo.",
+}
+"""Options of the example plan, in its order, each with what it does."""

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from sdcolab.core.errors import DirectionMissing
 from sdcolab.core.request import (
     MAX_SEED,
     RANDOM_SEED,
@@ -70,9 +71,11 @@ def _blocks(side: int) -> int:
 def dialogue(request: GenerationRequest, settings: Outpainting, draw_seed: RandomSeed = random_seed) -> Dialogue:
     """Each direction is an inpainting of its strip, after noise that looks like the picture was laid under it.
 
-    Raises ``ScriptNeedsPicture`` and ``ResultTooLarge``.
+    Raises ``ScriptNeedsPicture``, ``DirectionMissing`` and ``ResultTooLarge``.
     """
     init, picture = initial(request, TITLE)
+    if not settings.directions:
+        raise DirectionMissing
     borders = Borders.around(picture.size, settings.pixels, settings.directions)
     check_area(picture.width + borders.left + borders.right, picture.height + borders.up + borders.down)
     seed = draw_seed() if request.seed == RANDOM_SEED else request.seed
@@ -279,9 +282,11 @@ def poor_dialogue(
     """Tiles of the request's size over the picture on its larger canvas; those that touch the new area are inpainted,
     the seed going up by one with each.
 
-    Raises ``ScriptNeedsPicture`` and ``ResultTooLarge``.
+    Raises ``ScriptNeedsPicture``, ``DirectionMissing`` and ``ResultTooLarge``.
     """
     init, picture = initial(request, POOR_TITLE)
+    if not settings.directions:
+        raise DirectionMissing
     borders = Borders.around(picture.size, settings.pixels, settings.directions)
     width, height = picture.width + borders.left + borders.right, picture.height + borders.up + borders.down
     check_area(width, height)

@@ -9,7 +9,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sdcolab.core.codec import CODE, from_json
-from sdcolab.core.errors import AxisEmpty, InitImageMissing, NothingToCompare, ScriptEmpty, SdcolabError
+from sdcolab.core.errors import (
+    AxisEmpty,
+    DirectionMissing,
+    InitImageMissing,
+    NothingToCompare,
+    ScriptEmpty,
+    SdcolabError,
+)
 from sdcolab.core.events import Phase
 from sdcolab.core.scripts import ContinuePlan, Grid, steps_of
 from sdcolab.core.tasks import Generate, Place, Task
@@ -93,7 +100,7 @@ def forecast_sentence(studio: Studio, desk: GenerationDesk, asked: Asked) -> str
     """
     try:
         told = desk.forecast(asked)
-    except (AxisEmpty, InitImageMissing, ScriptEmpty) as unwritten:
+    except (AxisEmpty, DirectionMissing, InitImageMissing, ScriptEmpty) as unwritten:
         return str(explain(unwritten))
     if told is None or not told.pictures:
         return ""

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sdcolab.core.errors import ResultTooLarge, ScriptNeedsPicture
+from sdcolab.core.errors import DirectionMissing, ResultTooLarge, ScriptNeedsPicture
 from sdcolab.core.request import GenerationRequest, InitImage, Inpaint, MaskedContent
 from sdcolab.core.scripts import Curve, Direction, Loopback, Outpainting, PoorMansOutpainting, SdUpscale
 from sdcolab.core.upscaling import enlarged_size
@@ -173,4 +173,16 @@ def test_poor_mans_outpainting_works_on_the_new_area_only() -> None:
 )
 def test_scripts_that_need_a_picture_say_so(script: Dialogue) -> None:
     with pytest.raises(ScriptNeedsPicture):
+        next(script)
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        outpainting.dialogue(started(), Outpainting(directions=())),
+        outpainting.poor_dialogue(started(), PoorMansOutpainting(directions=())),
+    ],
+)
+def test_outpainting_asks_where_to(script: Dialogue) -> None:
+    with pytest.raises(DirectionMissing):
         next(script)

@@ -177,6 +177,13 @@ class ScriptEmpty(GridError):
 
 
 @dataclass(eq=False)
+class DirectionMissing(GridError):
+    """A picture shall be continued, and nobody says where."""
+
+    code: ClassVar[str] = "grids.direction_missing"
+
+
+@dataclass(eq=False)
 class ScriptNotPlanned(GridError):
     """The pictures of the script follow from one another: there is no list of them beforehand."""
 

@@ -66,6 +66,9 @@ SENTENCES: Mapping[str, Sentence] = {
         "El script «{script}» trabaja sobre una imagen.", "Ve a img2img, sube una imagen y elige allí el script."
     ),
     "grids.script_empty": Sentence("El script «{script}» no tiene nada que hacer.", "Escribe al menos una línea."),
+    "grids.direction_missing": Sentence(
+        "Falta elegir hacia dónde continúa la imagen.", "Elige al menos una dirección."
+    ),
     "grids.script_not_planned": Sentence(
         "En el script «{script}» cada imagen sale de la anterior, así que no hay lista que exportar.",
         "Exporta una cuadrícula (X/Y/Z plot), una Prompt matrix o una lista de prompts.",

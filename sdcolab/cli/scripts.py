@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sdcolab.cli.progress import ConsoleProgress
-from sdcolab.core.errors import ScriptHasNoOption, ScriptOption, ScriptUnknown, SdcolabError
+from sdcolab.core.errors import CannotRead, ScriptHasNoOption, ScriptOption, ScriptUnknown, SdcolabError
 from sdcolab.core.events import Event, FileMade, ImageSaved, Warned
 from sdcolab.core.fields import Field, table_of
 from sdcolab.core.formats import ImageFormat
@@ -151,11 +151,21 @@ def _value(kind: Any, field: Field, value: str) -> Any:
             return {word.value.casefold(): word for word in field.kind}[value.casefold()]
         if field.kind is bool:
             return {**dict.fromkeys(said.YES, True), **dict.fromkeys(said.NO, False)}[value.casefold()]
-        if field.control == "lines" and "\n" not in value and Path(value).is_file():
-            return text_of(Path(value).read_bytes())
+        if field.control == "lines" and "\n" not in value and (value.endswith(".txt") or Path(value).is_file()):
+            return _lines_in(Path(value))
         return field.kind(value)
     except (ValueError, KeyError) as error:
         choices = [word.value for word in field.kind] if field.is_choice else ()
         label = label_of(f"{kind.code}.{field.name}")
         near = closest(value, choices)
         raise ScriptOption(script=kind.title, option=label, value=value, suggestions=near) from error
+
+
+def _lines_in(path: Path) -> str:
+    """What a file of prompts says. Raises ``CannotRead``."""
+    from sdcolab.core.files import system_reason
+
+    try:
+        return text_of(path.read_bytes())
+    except OSError as error:
+        raise CannotRead(path=path, reason=system_reason(error)) from error

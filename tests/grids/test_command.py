@@ -10,7 +10,7 @@ from PIL import Image
 
 from sdcolab.cli import main
 from sdcolab.cli.scripts import script_called
-from sdcolab.core.errors import ScriptOption, ScriptUnknown
+from sdcolab.core.errors import CannotRead, ScriptOption, ScriptUnknown
 from sdcolab.core.scripts import Direction, DynamicPrompts, Insert, Outpainting, PromptLines, Redraw, Ultimate
 from sdcolab.core.tasks import Generate
 from sdcolab.wiring.tasks import TASKS
@@ -74,6 +74,8 @@ def test_prompts_come_from_a_file(tmp_path: Path) -> None:
     asked = ["insert=end", f"text={tmp_path / 'lista.txt'}"]
     assert script_called("lines", asked) == PromptLines("un año\n--prompt gato", Insert.END)
     assert script_called("lines", ["text=un gato, 8k"]) == PromptLines("un gato, 8k")
+    with pytest.raises(CannotRead):
+        script_called("lines", [f"text={tmp_path / 'otra.txt'}"])
 
 
 def test_the_axes_are_listed(capsys: pytest.CaptureFixture[str]) -> None:

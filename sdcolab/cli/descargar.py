@@ -16,7 +16,7 @@ from sdcolab.core.words import command as said
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The subcommand's options."""
     parser.set_defaults(command=run)
-    parser.add_argument("enlaces", metavar="ENLACES")
+    parser.add_argument("enlaces", metavar="ENLACES", nargs="+")
     parser.add_argument("--json", action="store_true")
     add_folder_option(parser, argparse.SUPPRESS)
 
@@ -28,7 +28,7 @@ def run(options: argparse.Namespace) -> int:
     # What may spare somebody gigabytes is said before they come; the report lines say everything again.
     progress = ConsoleProgress(sys.stderr, warnings=(ModelFamilyUnsupported, SmallerFile))
     try:
-        outcome = downloads.download(options.enlaces, folders=folders_in(options.carpeta), listener=progress)
+        outcome = downloads.download(" ".join(options.enlaces), folders=folders_in(options.carpeta), listener=progress)
     finally:
         progress.close()
     if not outcome.lines:

@@ -96,16 +96,6 @@ def harmless_globals() -> list[Harmless]:
     return found
 
 
-def is_script(path: Path) -> bool:
-    """Whether a zip is a program saved by TorchScript, which torch's loader of weights does not read."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-    except (zipfile.BadZipFile, OSError, NotImplementedError):
-        return False
-    return any(name.endswith("/constants.pkl") for name in names) and any("/code/" in name for name in names)
-
-
 def no_weights(path: Path) -> str | None:
     """The reason (``core.words.UNREADABLE_REASONS``) why a zip is none that torch's loader of weights reads; None for
     one that may be, for what cannot be looked into, and for what is no zip. Raises ``OSError``."""
@@ -119,7 +109,8 @@ def no_weights(path: Path) -> str | None:
         return None
     if not any(name.endswith("data.pkl") for name in names):
         return "archive"
-    return "torchscript" if is_script(path) else None
+    script = any(name.endswith("/constants.pkl") for name in names) and any("/code/" in name for name in names)
+    return "torchscript" if script else None  # a program, which torch's loader of weights does not read
 
 
 def state_dict_in(content: object) -> Mapping[str, Any]:

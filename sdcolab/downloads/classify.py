@@ -30,7 +30,7 @@ from sdcolab.core.events import CancelToken
 from sdcolab.core.file_names import split_suffix
 from sdcolab.core.files import system_reason
 from sdcolab.core.library import MODEL_SUFFIXES
-from sdcolab.core.pickles import WRAPPERS
+from sdcolab.core.pickles import WRAPPERS, no_weights
 from sdcolab.core.tensors import (
     LENGTH_BYTES,
     HeaderError,
@@ -144,9 +144,15 @@ def look_inside(path: Path, name: str, shown: str) -> Contents:
 def pickle_header(path: Path, name: str) -> TensorHeader:
     """Names and shapes of the tensors in the pickle at ``path``: torch's weights-only loader reads it in a child.
 
-    Raises ``ModelUnsafe`` when torch refuses it, ``DownloadDamaged`` when it is broken, ``PickleNotInspected`` when it
-    could not be read in time or memory.
+    Raises ``ArchiveNotModel`` and ``NotAModelFile`` for other zips, ``ModelUnsafe`` when torch refuses it,
+    ``DownloadDamaged`` when it is broken, ``PickleNotInspected`` when it could not be read in time or memory.
     """
+    try:
+        reason = no_weights(path)
+    except OSError as error:
+        raise CannotRead(path=path, reason=system_reason(error)) from error
+    if reason is not None:
+        raise ArchiveNotModel(name=name) if reason == "archive" else NotAModelFile(name=name, reason=reason)
     # -P: the probe's own folder must not shadow the standard library. The child gets no keys.
     command = [sys.executable, "-P", str(Path(__file__).with_name("pickle_probe.py")), str(path)]
     environment = {key: value for key, value in os.environ.items() if "TOKEN" not in key and "KEY" not in key}
@@ -162,8 +168,6 @@ def pickle_header(path: Path, name: str) -> TensorHeader:
     if "refused" in answer:
         _log.info("torch refused %s: %s", name, answer["refused"])
         raise ModelUnsafe(path=path)
-    if "script" in answer:
-        raise NotAModelFile(name=name, reason="torchscript")
     if "damaged" in answer:
         _log.info("%s is damaged: %s", name, answer["damaged"])
         raise DownloadDamaged(name=name)

@@ -2,7 +2,7 @@
 
 Runs as a program of its own, ``python -P pickle_probe.py FILE``, so that the program that downloads never loads torch
 and a file made to exhaust memory takes only this process down. Prints one JSON object with one of the keys ``tensors``
-({name: shape}), ``script`` (a TorchScript program), ``refused`` or ``damaged`` (a reason, for the log).
+({name: shape}), ``refused`` or ``damaged`` (a reason, for the log).
 """
 
 from __future__ import annotations
@@ -25,11 +25,9 @@ EXTRA_MEMORY = 6 << 30
 
 def main(path: Path) -> dict[str, Any]:
     """What the file at ``path`` holds, as the JSON object described above."""
-    from sdcolab.core.pickles import harmless_globals, insides, is_script, state_dict_in
+    from sdcolab.core.pickles import harmless_globals, insides, state_dict_in
 
     zipped = zipfile.is_zipfile(path)
-    if zipped and is_script(path):
-        return {"script": True}
     if zipped and (problem := _zip_problem(path)):
         return {"damaged": problem}
     import torch

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from support.downloads import HURRY, LOOPBACK
 from support.servers import FileServer
 
 from sdcolab.core.detect import ModelFamily, ModelKind, detect
-from sdcolab.core.errors import DownloadError, LfsPointer, ModelFamilyUnsupported, NotAModelFile
+from sdcolab.core.errors import ArchiveNotModel, DownloadError, LfsPointer, ModelFamilyUnsupported, NotAModelFile
 from sdcolab.core.events import Event, Warned
 from sdcolab.core.folders import Folders
 from sdcolab.core.tensors import TensorHeader, TensorInfo
@@ -60,6 +61,15 @@ def test_what_is_no_model_says_what_it_is(name: str, error: type[DownloadError],
     with pytest.raises(error) as raised:
         look_inside(FILES / name, name, name)
     assert words in str(explain(raised.value))
+
+
+def test_a_zip_is_told_as_one_under_every_name(tmp_path: Path) -> None:
+    for name in ("x.ckpt", "x.pt", "x.safetensors"):
+        path = tmp_path / name
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("modelo.safetensors", b"x" * 99)
+        with pytest.raises(ArchiveNotModel):
+            look_inside(path, name, name)
 
 
 @pytest.mark.parametrize(

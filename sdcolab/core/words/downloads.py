@@ -118,7 +118,7 @@ SENTENCES: Mapping[str, Sentence] = {
     ),
     "download.not_a_model": Sentence(
         "«{name}» no sirve como modelo: {reason}.",
-        "No se guardó. Busca otro enlace del mismo archivo.",
+        "No se guardó. Busca otro enlace, u otra versión del archivo.",
     ),
     "download.lfs_pointer": Sentence(
         "«{name}» no es el modelo, sino una nota de git-lfs que dice dónde está.",

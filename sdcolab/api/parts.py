@@ -119,8 +119,11 @@ def put_units(draft: Draft, path: str, part: Part) -> None:
         raw = [raw]
     if isinstance(raw, list) and path == "details":
         raw = details.units(raw)
-    if not isinstance(raw, list) or not all(isinstance(unit, dict) for unit in raw):
+    if not isinstance(raw, list):
         raise BadField(name, FieldWrongType(field=path, value=str(raw)[:60], expected="list"))
+    for place, unit in enumerate(raw):
+        if not isinstance(unit, dict):
+            raise BadField(f"{name}.{place}", FieldWrongType(field=path, value=str(unit)[:60], expected="object"))
     draft.start = with_value(draft.start, path, ())
     table = table_of(draft.type)
     for place, unit in enumerate(raw):

@@ -13,7 +13,7 @@ from sdcolab.colab.panel_notes import Guarded
 from sdcolab.core.errors import SdcolabError
 from sdcolab.core.words import explain
 from sdcolab.core.words.control import DOWNLOAD_WEIGHTS, MAP_ASKED, SHOW_MAP
-from sdcolab.studio.control_desk import ControlDesk, as_number
+from sdcolab.studio.control_desk import DRAWN, ControlDesk, as_number
 from sdcolab.studio.generating import IMAGE_MODE
 
 
@@ -35,6 +35,7 @@ class UnitWidgets:
         for unit in self._desk.units:
             form.watch(f"{unit}.kind", partial(self._choose_kind, unit))
             form.watch(f"{unit}.module", partial(self._choose_module, unit))
+            form.watch(f"{unit}.drawing", partial(self._draw, unit))
             form.watch(f"{unit}.model", partial(self._tell, unit))
             for path in ("module", "model"):
                 form.when_drawn(f"{unit}.{path}", partial(self._narrow, unit))
@@ -85,6 +86,12 @@ class UnitWidgets:
             form.fields[f"{unit}.model"].narrow(("", *offer.models), offer.model)
         self._show_numbers(unit, own=offer.module != chosen[1])
         self._tell(unit)
+
+    def _draw(self, unit: str) -> None:
+        """Something was drawn for it."""
+        form = self._form
+        if form and not form.filling and form.values.get(f"{unit}.drawing") and self._desk.drawn(*self._values(unit)):
+            form.fill({f"{unit}.kind": DRAWN.value})  # which chooses the rest
 
     def _choose_module(self, unit: str) -> None:
         """The model that goes with it, its numbers, and what it lacks."""

@@ -13,8 +13,9 @@ from functools import partial
 from typing import Any
 
 from sdcolab.colab.panel_fields import CanvasWidget, FieldWidget, PictureWidget, draw_field
+from sdcolab.colab.panel_folds import Switched, folded
 from sdcolab.core.fields import parts_of, table_of
-from sdcolab.core.words.fields import fold_title, part_label, words_of
+from sdcolab.core.words.fields import fold_title, part_label, unit_title, words_of
 from sdcolab.studio.form import Lists, apart
 from sdcolab.studio.layout import Section, units_on
 
@@ -81,8 +82,7 @@ class FormBox:
                     self.fields[path].put(value)
                 elif path in self._switches and self._switches[path].value != bool(value):
                     self._switches[path].value = bool(value)
-        for count in self._counts:
-            count()
+        self._count()
 
     def offer(self, lists: Lists) -> None:
         """Look for what can be chosen again."""
@@ -117,7 +117,7 @@ class FormBox:
         if part and part.many:
             box = self._many(section)
         elif section.folded:
-            box = self._fold(section.title, lambda: self._inside(section))
+            box = folded(self._new, section.title, lambda: self._inside(section))
         elif part and part.optional:
             box = self._part(section.part, self._label(section.part), lambda: self._inside(section))
         else:
@@ -143,13 +143,13 @@ class FormBox:
         _connect_canvases(self.fields)
         if unit:  # what is inside belongs to the unit
             inner = (replace(one, part=section.part) for one in section.sections)
-            return [*made, *(self._fold(one.title, partial(self._inside, one, unit)) for one in inner)]
+            return [*made, *(folded(self._new, one.title, partial(self._inside, one, unit)) for one in inner)]
         return [*made, *(self._section(one) for one in section.sections)]
 
     def _many(self, section: Section) -> Any:
         """A part that repeats, behind a title that says how many of its units are on."""
         title = section.title or self._label(section.part)
-        box = self._fold(title, lambda: self._units(section, title))
+        box = folded(self._new, title, lambda: self._units(section, title))
         head = box.children[0]
 
         def count() -> None:
@@ -162,10 +162,19 @@ class FormBox:
 
     def _units(self, section: Section, title: str) -> list[Any]:
         units = [f"{section.part}.{place}" for place in range(section.most)]
-        return [
-            self._part(unit, f"{title} {number}", partial(self._inside, section, unit))
-            for number, unit in enumerate(units, 1)
-        ]
+        return [self._unit(unit, number, title, section) for number, unit in enumerate(units, 1)]
+
+    def _unit(self, unit: str, number: int, title: str, section: Section) -> Any:
+        """One of them, called as its user wants; what is inside can be hidden while it is on."""
+        made = self._part(unit, "", partial(self._inside, section, unit), folds=True)
+
+        def name() -> None:
+            self._switches[unit].description = unit_title(title, number, str(self.values.get(f"{unit}.title") or ""))
+
+        name()
+        self._counts.append(name)
+        self.watch(f"{unit}.title", name)
+        return made
 
     def _item(self, item: str, section: Section, unit: str) -> Any:
         if item.startswith("@"):
@@ -187,41 +196,18 @@ class FormBox:
         """A sampler chosen with its schedule ("DPM++ 2M Karras") shows both, each in its own widget."""
         self.fill(apart({path: self.fields[path].value}, path, self._lists))
 
-    def _fold(self, title: str, inside: Callable[[], list[Any]]) -> Any:
-        """A title that shows what is below it, made at the first opening."""
-        head = self._new.Button(description=f"▸ {title}", layout=self._new.Layout(width="98%"))
-        body = self._new.VBox([], layout=self._new.Layout(display="none"))
-        head.add_class("sd-fold")
-
-        def turn(_button: object) -> None:
-            shut = body.layout.display == "none"
-            if shut and not body.children:
-                body.children = tuple(inside())
-            body.layout.display = "flex" if shut else "none"
-            head.description = f"{'▾' if shut else '▸'}{head.description[1:]}"
-
-        head.on_click(turn)
-        return self._new.VBox([head, body])
-
-    def _part(self, path: str, label: str, inside: Callable[[], list[Any]]) -> Any:
-        """A part that may be absent: its switch, and what is inside while that is on."""
-        switch = self._new.Checkbox(value=False, description=label, indent=False, layout=self._new.Layout(width="98%"))
-        switch.add_class("sd-switch")
-        body = self._new.VBox([], layout=self._new.Layout(display="none"))
-
-        def follow(_change: object = None) -> None:
-            if switch.value and not body.children:
-                body.children = tuple(inside())
-            body.layout.display = "flex" if switch.value else "none"
-            for count in self._counts:
-                count()
-
-        self._switches[path] = switch
-        switch.observe(follow, names="value")
-        switch.value = self._values.get(path) is True
+    def _part(self, path: str, label: str, inside: Callable[[], list[Any]], *, folds: bool = False) -> Any:
+        """A part that may be absent, behind its switch."""
+        made = Switched(self._new, label, inside, self._count, folds=folds)
+        self._switches[path] = made.switch
+        made.switch.value = self._values.get(path) is True
         for told in self._watchers.get(path, ()):
-            switch.observe(lambda _change, told=told: told(), names="value")
-        return self._new.VBox([switch, body])
+            made.switch.observe(lambda _change, told=told: told(), names="value")
+        return made.box
+
+    def _count(self) -> None:
+        for count in self._counts:
+            count()
 
 
 def _connect_canvases(fields: Mapping[str, FieldWidget]) -> None:

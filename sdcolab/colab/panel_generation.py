@@ -31,6 +31,7 @@ from sdcolab.core.words import panel as words
 from sdcolab.core.words.faces import SIZES
 from sdcolab.core.words.layout import GET_ADVICE, offer_download
 from sdcolab.core.words.speed import FEW_STEPS, NO_FEW_STEPS, NO_FEW_STEPS_ADVICE, few_steps_put
+from sdcolab.studio.control_desk import followed
 from sdcolab.studio.form import Reader, once, shown
 from sdcolab.studio.generating import (
     IMAGE_MODE,
@@ -191,10 +192,10 @@ class GenerationForm:
         self.form.fill({"init.images": picture, "init.inpaint": inpaint})
         self._put_size(size)
 
-    def follow(self, picture: bytes, kind: ControlType = ControlType.ALL) -> None:
-        """``picture`` as what a unit of ControlNet follows; as it is when it is a map of ``kind``."""
-        desk, values = self.desk.control, self.form.values
-        self.form.fill(desk.put(picture, values) if kind is ControlType.ALL else desk.put_map(picture, values, kind))
+    def follow(self, picture: bytes, kind: ControlType = ControlType.ALL) -> str:
+        """``picture`` as what a unit of ControlNet follows, whose title is given; a map of ``kind`` as it is."""
+        self.form.fill(put := followed(self.desk.control, picture, self.form.values, kind))
+        return self.desk.control.title(next(iter(put)))
 
     def put_seed(self, seed: int) -> None:
         """Ask for ``seed``."""

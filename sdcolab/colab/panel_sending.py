@@ -17,7 +17,7 @@ from sdcolab.core.events import ImageSaved
 from sdcolab.core.pictures import read_picture_file
 from sdcolab.core.rooms import Room
 from sdcolab.core.words import panel as words
-from sdcolab.core.words.control import SEND_TO_CONTROL, SENT_TO_CONTROL, SHOWN_TO_CONTROL
+from sdcolab.core.words.control import SEND_TO_CONTROL, SENT_POSE, SENT_TO_CONTROL, SHOWN_TO_CONTROL
 from sdcolab.studio.generating import IMAGE_MODE, TEXT_MODE, shaped_size
 from sdcolab.studio.layout import LAYOUT
 
@@ -83,7 +83,7 @@ class Sender:
             case "control":
                 self._control(picture)
             case "pose":
-                self._form.follow(picture, ControlType.OPENPOSE)
+                self._notes(SENT_POSE.format(unit=self._form.follow(picture, ControlType.OPENPOSE)))
                 self.open_tab(self._form.mode)
             case _:
                 self._use(infotext.read_bytes(picture, found.content.name))
@@ -113,8 +113,7 @@ class Sender:
         self.open_tab("extras")
 
     def _control(self, picture: bytes) -> None:
-        self._form.follow(picture)
-        self._notes(SENT_TO_CONTROL)
+        self._notes(SENT_TO_CONTROL.format(unit=self._form.follow(picture)))
         self.open_tab(self._form.mode)
 
     def _use(self, text: str) -> None:

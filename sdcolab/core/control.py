@@ -143,6 +143,15 @@ class ControlUnit:
         return self.start <= step / max(1, steps) <= self.end
 
 
+_WORK_ANYWAY = ("inpaint_only", "tile_colorfix", "tile_colorfix+sharp")
+"""Preprocessors whose units do something to the picture that their weight and their steps do not touch."""
+
+
+def changes_nothing(module: str, weight: float, start: float, end: float) -> bool:
+    """Whether a unit like this has no effect: it weighs 0, or ends before it begins."""
+    return (weight == 0 or start > end) and module not in _WORK_ANYWAY
+
+
 def in_their_places(units: tuple[ControlUnit, ...]) -> tuple[ControlUnit, ...]:
     """``units`` up to the last that is on. Those that are off say nothing, but keep their places: a unit is told by the
     number that the user sees, and A1111's infotexts number it so."""

@@ -196,6 +196,12 @@ class Feature:
 
     # --- Pictures and words -------------------------------------------------------------------------------------------
 
+    def decoded(self, picture: Image.Image, index: int) -> Image.Image:
+        """The picture (RGB) of image ``index`` at the size of its pass, before any feature's ``after_decode`` puts more
+        around it."""
+        del index
+        return picture
+
     def after_decode(self, picture: Image.Image, index: int) -> Image.Image:
         """The finished picture (RGB) of image ``index``, counted from 0 over all batches."""
         del index

@@ -100,6 +100,8 @@ class Run:
                 bench.listener(PhaseStarted(Phase.DECODING))
                 picture = bench.darkroom.decoded(latent, vae)
                 for feature in self._features:
+                    picture = feature.decoded(picture, batch.first + offset)
+                for feature in self._features:
                     picture = feature.after_decode(picture, batch.first + offset)
                 if retouching:
                     waiting.append(picture)

@@ -50,9 +50,13 @@ from sdcolab.core.words.control import (
     WEIGHTS_DID_NOT_COME,
     WEIGHTS_MISSING,
 )
+from sdcolab.core.words.fields import part_label, unit_title
 from sdcolab.studio.form import Reader
 from sdcolab.studio.job import Job
 from sdcolab.studio.studio import Studio
+
+DRAWN = ControlType.SCRIBBLE
+"""What somebody draws who has chosen nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +117,16 @@ class ControlDesk:
         if wanted is not ControlType.ALL and not _of_type(module, wanted):
             chosen = default_preprocessor(wanted).name
         return replace(offered, module=chosen, model=self._model(wanted, chosen, model, checkpoint))
+
+    def drawn(self, kind: str, module: str, model: str, checkpoint: str | None) -> UnitOffer | None:
+        """What a unit offers once something was drawn for it: it is a scribble (``DRAWN``), unless something else was
+        chosen; None then."""
+        untouched = _type_called(kind) is ControlType.ALL and module == NO_PREPROCESSOR and not model
+        return self.offer(DRAWN.value, module, model, checkpoint) if untouched else None
+
+    def title(self, unit: str, own: str = "") -> str:
+        """What ``unit`` is called, with its user's ``own`` name."""
+        return unit_title(part_label("control"), self.units.index(unit) + 1, own)
 
     def offered(self, kind: str, module: str, model: str) -> UnitOffer:
         """What a unit of the type ``kind`` offers now; what is chosen stays, whatever it is."""
@@ -242,7 +256,7 @@ class ControlDesk:
         if not pictures and from_picture and values.get("init.images"):
             pictures = self._reader.read(FIELDS["init.images"], values["init.images"])[:1]
         if not pictures:
-            raise ControlImageMissing(unit=self.units.index(unit) + 1)
+            raise ControlImageMissing(units=(self.units.index(unit) + 1,))
         self._check_weights(asked.module)
         height, width = (int(self._reader.read(FIELDS[side], values[side]) or 0) for side in ("height", "width"))
         numbers = asked.threshold_a, asked.threshold_b
@@ -276,6 +290,11 @@ class ControlDesk:
         model = self._model(kind, NO_PREPROCESSOR, "", checkpoint if isinstance(checkpoint, str) else None)
         chosen = {"kind": kind.value, "module": NO_PREPROCESSOR, "model": model}
         return put | {f"{unit}.{name}": value for name, value in chosen.items()}
+
+
+def followed(desk: ControlDesk, picture: Any, values: Mapping[str, Any], kind: ControlType) -> dict[str, Any]:
+    """Values that make a unit follow ``picture``, as it is where it is a map of ``kind``; the unit's own is first."""
+    return desk.put(picture, values) if kind is ControlType.ALL else desk.put_map(picture, values, kind)
 
 
 _OF_A_MAP = (

@@ -12,7 +12,7 @@ from typing import Any
 
 from PIL import Image
 
-from sdcolab.core.errors import PosesMalformed
+from sdcolab.core.errors import PosesMalformed, StrangeQuestion
 from sdcolab.core.files import atomic_write
 from sdcolab.core.folders import Folders
 from sdcolab.core.pictures import picture_from
@@ -23,6 +23,9 @@ from sdcolab.core.words.control import JOINT_NAMES, POSE_WORDS
 
 MOST_PICTURE = 900_000
 """Characters of a picture in base64: the browser makes it smaller first."""
+
+MOST_POSES = 500_000
+"""Characters of a JSON."""
 
 KEPT = 50
 """Maps that stay; older ones make room."""
@@ -93,6 +96,6 @@ class PosesRoom:
 def _poses(said: Mapping[str, Any]) -> Poses:
     """Raises ``PosesMalformed``."""
     try:
-        return poses_from_json(parse_json(text(said, "poses", most=500_000)))
-    except ValueError as error:
+        return poses_from_json(parse_json(text(said, "poses", most=MOST_POSES)))
+    except (ValueError, StrangeQuestion) as error:
         raise PosesMalformed() from error

@@ -6,13 +6,21 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from sdcolab.core.errors import RegionsAlone, RegionsAtWork, RegionsMalformed, RequestError, SdcolabError
+from sdcolab.core.control import UNSET, changes_nothing
+from sdcolab.core.errors import (
+    ControlWithoutEffect,
+    RegionsAlone,
+    RegionsAtWork,
+    RegionsMalformed,
+    RequestError,
+    SdcolabError,
+)
 from sdcolab.core.fields import check_value
 from sdcolab.core.prompt import apply_styles
 from sdcolab.core.regions import Regions
 from sdcolab.core.remarks import Draft
 from sdcolab.core.request import FIELDS
-from sdcolab.studio.control_desk import is_unit
+from sdcolab.studio.control_desk import as_number, is_unit
 from sdcolab.studio.form import number
 from sdcolab.studio.generating import IMAGE_MODE, Asked
 from sdcolab.studio.studio import Studio
@@ -22,7 +30,8 @@ MOST = 4
 
 _REGIONS = ("regions.divisions", "regions.positions", "regions.weights")
 _LOOKED_AT = ("prompt", "negative_prompt", "checkpoint", "width", "height", "hires", "regions", *_REGIONS)
-_OF_A_UNIT = re.compile(r"control\.\d+\.model")
+_OF_UNITS = ("module", "model", "weight", "start", "end")
+_OF_A_UNIT = re.compile(rf"control\.\d+\.(?:{'|'.join(_OF_UNITS)})")
 
 
 def looked_at(path: str) -> bool:
@@ -32,7 +41,7 @@ def looked_at(path: str) -> bool:
 
 def every_path(units: Iterable[str]) -> tuple[str, ...]:
     """All that ``looked_at`` tells, in a form with these units of ControlNet."""
-    return (*_LOOKED_AT, *(path for unit in units for path in (unit, f"{unit}.model")))
+    return (*_LOOKED_AT, *(path for unit in units for path in (unit, *(f"{unit}.{name}" for name in _OF_UNITS))))
 
 
 def ended_by(said: SdcolabError) -> str:
@@ -53,6 +62,8 @@ def _said(studio: Studio, asked: Asked) -> Iterator[SdcolabError]:
     if isinstance(regions, SdcolabError):
         yield regions
         regions = None
+    if idle := tuple(int(unit.rpartition(".")[2]) + 1 for unit in _on(values) if _idle(unit, values)):
+        yield ControlWithoutEffect(idle)
     chosen = studio.settings.peek().chosen_styles(asked.styles)
     written, unwanted = str(values.get("prompt") or ""), str(values.get("negative_prompt") or "")
     prompt, negative = apply_styles(written, unwanted, chosen)
@@ -68,9 +79,20 @@ def _said(studio: Studio, asked: Asked) -> Iterator[SdcolabError]:
             from_picture=from_picture,
             script=asked.script,
             regions=regions,
-            controls=tuple(str(values.get(f"{unit}.model") or "") for unit in filter(is_unit, values) if values[unit]),
+            controls=tuple(str(values.get(f"{unit}.model") or "") for unit in _on(values)),
         )
     )
+
+
+def _on(values: Mapping[str, Any]) -> list[str]:
+    return [unit for unit in filter(is_unit, values) if values[unit]]
+
+
+def _idle(unit: str, values: Mapping[str, Any]) -> bool:
+    """Whether ``unit`` changes nothing."""
+    weight, start, end = (as_number(values.get(f"{unit}.{name}")) for name in ("weight", "start", "end"))
+    known = UNSET not in (weight, start, end)
+    return known and changes_nothing(str(values.get(f"{unit}.module") or ""), weight, start, end)
 
 
 def _side(values: Mapping[str, Any], path: str) -> int | SdcolabError:

@@ -14,7 +14,7 @@ from sdcolab.core.control import MAX_UNITS
 from sdcolab.core.request import FIELDS
 from sdcolab.core.words import fields as labels
 from sdcolab.core.words.control import DOWNLOAD_WEIGHTS, MAP_ASKED, SHOW_MAP, UNIT_LOST
-from sdcolab.studio.control_desk import ControlDesk, UnitLacks, UnitNumber, UnitOffer, as_names, as_number
+from sdcolab.studio.control_desk import DRAWN, ControlDesk, UnitLacks, UnitNumber, UnitOffer, as_names, as_number
 from sdcolab.studio.form import name_to_read
 from sdcolab.studio.generating import IMAGE_MODE
 from sdcolab.web import fragments
@@ -50,6 +50,15 @@ class UnitActions:
         names = as_names(kind, module, model, checkpoint)
         offer = self._desk.offer(*names)
         return *_offers(offer), *((gr.skip(), gr.skip()) if offer.module == names[1] else self._own(offer.module))
+
+    def draw(self, kind: Any, module: Any, model: Any, checkpoint: Any) -> tuple[Any, ...]:
+        """The type of control, preprocessor, model and numbers of a unit for which something was drawn."""
+        offer = self._desk.drawn(*as_names(kind, module, model, checkpoint))
+        return (DRAWN.value, *_offers(offer), *self._own(offer.module)) if offer else (gr.skip(),) * 5
+
+    def name(self, unit: str, title: Any) -> Any:
+        """The switch of ``unit`` says what its user calls it."""
+        return gr.update(label=self._desk.title(unit, *as_names(title)))
 
     def choose_module(self, kind: Any, module: Any, model: Any, checkpoint: Any) -> tuple[Any, ...]:
         """A control model that goes with the preprocessor just chosen, and its own numbers."""
@@ -114,11 +123,14 @@ def connect_units(page: Any, panel: Any, desk: ControlDesk, selected: Any, quiet
     page.load(actions.tell_all, panel.some("checkpoint", *names), every, **quiet)
     for unit in desk.units:
         kind, module, model = panel.some(f"{unit}.kind", f"{unit}.module", f"{unit}.model")
+        title, switch = panel.some(f"{unit}.title", unit)
+        title.change(partial(actions.name, unit), [title], [switch], **quiet)
         a, b, resolution = panel.some(f"{unit}.threshold_a", f"{unit}.threshold_b", f"{unit}.resolution")
         weights: WeightsBox = panel.gadgets.weights[unit]
         chosen = [kind, module, model, panel.fields["checkpoint"]]
         kind.input(actions.choose_kind, chosen, [module, model, a, b], **quiet)
         module.input(actions.choose_module, chosen, [model, a, b], **quiet)
+        panel.fields[f"{unit}.drawing"].input(actions.draw, chosen, [kind, module, model, a, b], **quiet)
         told, numbers = [weights.told, weights.download], [a, b, resolution]
         for control, update in zip(numbers, actions.look(module.value, a.value, b.value), strict=True):
             draw_with(control, update)

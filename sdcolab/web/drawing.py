@@ -14,10 +14,14 @@ from typing import Any
 import gradio as gr
 
 from sdcolab.core.fields import parts_of, table_of
-from sdcolab.core.words.fields import part_label
+from sdcolab.core.words.faces import FOLD_UNIT
+from sdcolab.core.words.fields import part_label, unit_title
 from sdcolab.studio.form import Lists
 from sdcolab.studio.layout import Section
 from sdcolab.web.fields import bare, draw_field, element_id
+
+FOLD = f'<button type="button" class="sd-unit-fold" aria-expanded="true" aria-label="{FOLD_UNIT}">▼</button>'
+"""Hides what is inside a unit that stays on; the page's script turns it."""
 
 Gadgets = Mapping[str, Callable[..., None]]
 """What draws each gadget, by its name; in a part that repeats, it gets the path of the unit."""
@@ -109,7 +113,8 @@ class Drawing:
             self.folds[section.part] = fold
             for number in range(section.most):
                 unit = f"{section.part}.{number}"
-                with self._part(unit, f"{section.title or self._label(section.part)} {number + 1}"):
+                own = str(self._values.get(f"{unit}.title") or "")
+                with self._part(unit, unit_title(section.title or self._label(section.part), number + 1, own), FOLD):
                     self._inside(section, unit)
 
     @contextmanager
@@ -127,8 +132,9 @@ class Drawing:
             yield
 
     @contextmanager
-    def _part(self, path: str, label: str) -> Iterator[None]:
-        """A part of the request with its switch: the style sheet hides what is inside while that is off."""
+    def _part(self, path: str, label: str, between: str = "") -> Iterator[None]:
+        """A part of the request with its switch: the style sheet hides what is inside while that is off, and what is
+        ``between`` them (HTML)."""
         with gr.Column(elem_classes="sd-part"):
             self.controls[path] = bare(
                 gr.Checkbox(
@@ -138,5 +144,7 @@ class Drawing:
                     elem_classes="sd-switch",
                 )
             )
+            if between:
+                gr.HTML(between, elem_classes="sd-part-fold")
             with gr.Column(elem_classes="sd-part-body"):
                 yield

@@ -41,9 +41,10 @@ _SIGNS = {
 }
 
 
-def message(text: str, tone: Tone, advice: str = "", get: str = "", off: str = "") -> str:
+def message(text: str, tone: Tone, advice: str = "", get: str = "", off: str = "", shown: str = "") -> str:
     """A box with a sentence and its advice, read aloud when it appears. ``get``: a file to download with one tap;
-    ``off``: a part of the form that one tap turns off (``assets/page.js``)."""
+    ``off``: a part of the form that one tap turns off; ``shown``: the id of the control that it speaks of, which comes
+    into view with its section (``assets/page.js``)."""
     role = "alert" if tone is Tone.ERROR else "status"
     rest = f'<span class="sd-advice">{html.escape(advice)}</span>' if advice else ""
     if get:
@@ -52,7 +53,8 @@ def message(text: str, tone: Tone, advice: str = "", get: str = "", off: str = "
         named = html.escape(turn_off(part_label(off)))
         rest += f'<button type="button" class="sd-get sd-off" data-part="{html.escape(off)}">{named}</button>'
     sign = f'<strong class="sd-sign">{_SIGNS[tone]}</strong>'
-    return f'<div class="sd-message {tone}" role="{role}">{sign} <span>{html.escape(text)}</span> {rest}</div>'
+    of = f' data-sd-shown="{html.escape(shown)}"' if shown else ""
+    return f'<div class="sd-message {tone}" role="{role}"{of}>{sign} <span>{html.escape(text)}</span> {rest}</div>'
 
 
 def listed(text: str, lines: Iterable[str]) -> str:

@@ -3,7 +3,7 @@ return updates by control."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from sdcolab.core.control import ControlType
 from sdcolab.core.pictures import read_picture_file
 from sdcolab.core.words import page as words
 from sdcolab.core.words.control import SENT_POSE, SENT_TO_CONTROL
+from sdcolab.studio.control_desk import followed
 from sdcolab.studio.generating import (
     IMAGE_MODE,
     TEXT_MODE,
@@ -27,6 +28,7 @@ from sdcolab.studio.studio import Studio
 from sdcolab.web import fragments
 from sdcolab.web.actions import Selected, Updates, no_image, shown_image
 from sdcolab.web.edge import attempt
+from sdcolab.web.fields import element_id
 from sdcolab.web.parts import Parts
 from sdcolab.web.rooms import wish
 from sdcolab.web.uploads import chosen_picture
@@ -153,8 +155,7 @@ class Sender:
             case "control":
                 return self.send_file_to_control(path, *switches)
             case "pose":
-                put = self._desk.control.put_map(path, self._units(switches), ControlType.OPENPOSE)
-                return self._follow(put, SENT_POSE)
+                return self._follow(path, switches, ControlType.OPENPOSE, SENT_POSE)
             case _:
                 return self.use_file(path, shown=False)
 
@@ -193,13 +194,14 @@ class Sender:
         """The same for a file."""
         if not path:
             return {self._panel.message: no_image()}
-        return self._follow(self._desk.control.put(path, self._units(switches)), SENT_TO_CONTROL)
+        return self._follow(path, switches, ControlType.ALL, SENT_TO_CONTROL)
 
-    def _units(self, switches: Sequence[Any]) -> dict[str, Any]:
-        return dict(zip(self._desk.control.units, switches, strict=False))
-
-    def _follow(self, values: Mapping[str, Any], told: str) -> Updates:
-        said = fragments.message(told, fragments.Tone.GOOD)
+    def _follow(self, path: str, switches: Sequence[Any], kind: ControlType, told: str) -> Updates:
+        control = self._desk.control
+        values = followed(control, path, dict(zip(control.units, switches, strict=False)), kind)
+        unit = next(iter(values))
+        text = told.format(unit=control.title(unit))
+        said = fragments.message(text, fragments.Tone.GOOD, shown=element_id(unit))
         return {self._panel.fields[name]: value for name, value in values.items()} | {self._panel.message: said}
 
     def dropped(self, value: Any, mode: str, sizes: Any, *switches: Any) -> Updates:

@@ -37,6 +37,7 @@ from sdcolab.core.scripts import PromptLines
 from sdcolab.core.tasks import Generate, Origin
 from sdcolab.core.words import FIELD_LABELS, explain
 from sdcolab.core.words.control import SEND_TO_CONTROL, SHOW_MAP
+from sdcolab.core.words.faces import FOLD_UNIT
 from sdcolab.core.words.panel import CHOOSE_PICTURE
 from sdcolab.process.supervisor import RestartPolicy, Roster
 from sdcolab.studio.form import Control, control_of
@@ -626,7 +627,17 @@ def test_a_picture_sent_to_control_and_its_type(desk: Desk) -> None:
     form.fill({"control.0.images": [], "control.0.module": "scribble_xdog", "control.0.threshold_a": 40})
     assert form.values["control.0.threshold_a"] == 40, "and one that a text brings, at those of the text"
     desk.press(f"💥 {SHOW_MAP}")
-    assert "La unidad 1 de ControlNet está activada pero no tiene imagen" in desk.text()
+    assert "Falta la imagen de muestra de ControlNet 1" in desk.text()
+    form.fields["control.0.title"].put("la pose")
+    assert desk.widget("ControlNet 1 · la pose").value is True
+    folds = [one for one in walk(panel.box) if getattr(one, "tooltip", "") == FOLD_UNIT]
+    (fold,) = [one for one in folds if one.layout.display != "none"]
+    (unit,) = [one for one in walk(panel.box) if fold in getattr(one, "children", ())]
+    (body,) = [one.children[1] for one in walk(panel.box) if unit in getattr(one, "children", ())]
+    fold.value = False
+    assert (body.layout.display, fold.description, form._switches["control.0"].value) == ("none", "▸", True)
+    fold.value = True
+    assert body.layout.display == "flex"
     form.fill({"control.1": True})
     form.fill({"control.1.module": "mlsd"})
     desk.press("▸ Más opciones de la unidad")
@@ -639,6 +650,34 @@ def test_looking_again_tells_what_is_no_model(desk: Desk) -> None:
     desk.add_model("flux-Q4.gguf").write_bytes(b"GGUF\x03\x00\x00\x00")
     desk.press("🔃 Actualizar")
     assert "«flux-Q4.gguf» está en su carpeta, pero no se puede usar: está en formato GGUF" in desk.text()
+
+
+def test_what_is_drawn_is_a_scribble_until_something_is_chosen(desk: Desk) -> None:
+    model = desk.folders.models(ModelKind.CONTROLNET) / "control_v11p_sd15_scribble.safetensors"
+    model.parent.mkdir(parents=True, exist_ok=True)
+    model.write_bytes(b"x")
+    panel = desk.open()
+    form = panel._form.form
+    form.fill({"control.0": True})
+    desk.press("▸ ControlNet · 1 en uso")
+    canvas = form.fields["control.0.drawing"]._canvas
+    drawn = f"data:image/png;base64,{base64.b64encode(png('white')).decode()}"
+    canvas.value = drawn
+    assert form.values["control.0.kind"] == "Scribble/Sketch"
+    assert form.values["control.0.module"] == "scribble_xdog"
+    assert form.values["control.0.model"] == "control_v11p_sd15_scribble.safetensors"
+    form.fields["control.0.kind"].box.value = "Canny"
+    canvas.value = None
+    canvas.value = drawn
+    assert form.values["control.0.kind"] == "Canny"
+
+
+def test_a_unit_that_changes_nothing_is_told(desk: Desk) -> None:
+    panel = desk.open()
+    desk.press("▸ ControlNet")
+    panel._form.form.fill({"control.0": True, "control.0.start": 0.8, "control.0.end": 0.2})
+    panel._form.form.fill({"control.2": True, "control.2.weight": 0})
+    assert "ControlNet 1 y 3 no cambia nada" in desk.text()
 
 
 def test_latent_couple_is_told_while_it_is_on_and_ended_with_one_press(desk: Desk) -> None:

@@ -53,6 +53,15 @@ def test_a_type_of_control_filters_and_proposes(desk: ControlDesk) -> None:
     assert desk.offer("an unknown type", "canny", CANNY, None) == everything
 
 
+def test_what_is_drawn_is_a_scribble_where_nothing_is_chosen(desk: ControlDesk) -> None:
+    offer = desk.drawn("All", "none", "", None)
+    assert offer is not None and offer.module == "scribble_xdog"
+    for chosen in (("Canny", "none", ""), ("All", "canny", ""), ("All", "none", CANNY)):
+        assert desk.drawn(*chosen, None) is None
+    assert desk.title("control.1") == "ControlNet 2"
+    assert desk.title("control.1", " la pose ") == "ControlNet 2 · la pose"
+
+
 def test_looking_again_keeps_what_is_chosen(bench: Bench, desk: ControlDesk) -> None:
     new = "control_v11p_sd15s2_lineart_anime_canny.safetensors"
     (bench.folders.models(ModelKind.CONTROLNET) / new).write_bytes(b"x")
@@ -149,7 +158,7 @@ def test_a_unit_shows_its_map_without_generating(bench: Bench, desk: ControlDesk
     assert task(pixel_perfect=True, resize="Resize and Fill").resolution == 341
     with pytest.raises(ControlImageMissing) as told:
         desk.show_maps("control.1", values, from_picture=False)
-    assert told.value.unit == 2
+    assert told.value.units == (2,)
     (initial,) = desk.show_maps("control.1", values | {"init.images": [PICTURE]}, from_picture=True)
     assert isinstance(initial.task, Detect) and initial.task.pictures == (PICTURE,)
 
@@ -172,7 +181,7 @@ def test_what_is_wrong_with_a_map_is_told_in_the_unit(desk: ControlDesk) -> None
     held |= {"control.1.module": "canny", "control.1.resize": "Just Resize", "width": 512, "height": 512}
     held |= {"control.1.threshold_a": -1, "control.1.threshold_b": -1, "control.1.resolution": -1}
     told, _, selected = actions.show_map("control.1", "txt2img", *held.values())
-    assert "La unidad 2 de ControlNet" in told["value"] and told["visible"] and selected is None
+    assert "Falta la imagen de muestra de ControlNet 2" in told["value"] and told["visible"] and selected is None
     told, _, _ = actions.show_map("control.1", "txt2img", *(held | {"control.1.images": [PICTURE]}).values())
     assert MAP_ASKED in told["value"] and told["visible"]
 

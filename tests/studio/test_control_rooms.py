@@ -114,6 +114,12 @@ def test_what_is_no_pose_is_refused(raw: object) -> None:
         poses_from_json(raw)
 
 
+def test_more_than_anybody_draws_is_no_pose(tmp_path: Path) -> None:
+    many = {"canvas_width": 512, "canvas_height": 512, "people": [{"pose_keypoints_2d": [1] * 54}] * 5000}
+    with pytest.raises(PosesMalformed):
+        room(tmp_path).answers["open"]({"poses": json.dumps(many)})
+
+
 def test_a_pose_is_drawn_and_can_be_taken(tmp_path: Path) -> None:
     poses = room(tmp_path)
     first, second = (poses.answers["draw"](sent(Poses(256, 384, (standing(256, 384),)))) for _ in range(2))

@@ -147,7 +147,7 @@ def test_a_pose_is_edited_saved_and_followed(page: Page, tmp_path: Path) -> None
     expect(part(page, "control-0").locator("input[type=checkbox]")).to_be_checked()
     expect(part(page, "control-0-images")).to_contain_text(".png")
     expect(field(page, "control-0-kind")).to_have_value("Openpose")
-    expect(page.get_by_text("La pose es la muestra de una unidad de ControlNet del tipo Openpose.")).to_be_visible()
+    expect(page.get_by_text("La pose es la muestra de «ControlNet 1», del tipo Openpose.")).to_be_visible()
     expect(part(page, "weights-control-0")).to_contain_text("Para Openpose no hay ningún modelo de ControlNet")
     tab(page, "Poses")
     page.locator("#sd-room-poses").get_by_role("button", name="Enviar a ControlNet").click()

@@ -526,12 +526,38 @@ def test_a_type_of_control_leaves_what_serves_it(page: Page, bench: Bench) -> No
     switch(page, "control-0", on=False)
 
 
+def test_what_is_drawn_is_a_scribble_and_its_unit_can_be_named_and_folded(page: Page) -> None:
+    switch(page, "control-1", on=True)
+    marks = part(page, "control-1-drawing").locator(".sd-canvas-marks")
+    marks.evaluate("canvas => canvas.scrollIntoView({ block: 'center' })")
+    box = marks.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 40, box["y"] + 40)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 90, box["y"] + 60, steps=4)
+    page.mouse.up()
+    expect(field(page, "control-1-kind")).to_have_value("Scribble")
+    expect(field(page, "control-1-module")).to_have_value("scribble_xdog")
+    page.get_by_role("button", name="Más opciones de la unidad").nth(1).click()
+    field(page, "control-1-title").fill("el contorno")
+    expect(part(page, "control-1")).to_contain_text("ControlNet 2 · el contorno")
+    fold = page.get_by_role("button", name="Plegar o desplegar la unidad")
+    fold.click()
+    expect(part(page, "control-1-kind")).to_be_hidden()
+    expect(part(page, "control-1").locator("input")).to_be_checked()
+    fold.click()
+    expect(part(page, "control-1-kind")).to_be_visible()
+    switch(page, "control-1", on=False)
+    expect(fold).to_be_hidden()
+
+
 def test_a_result_is_followed_by_a_unit(page: Page, bench: Bench) -> None:
     tab(page, "txt2img")
     ask(page, bench, "una casa")
     part(page, "send-control").click()
     expect(part(page, "control-0").locator("input[type=checkbox]")).to_be_checked()
     expect(part(page, "control-0-images")).to_contain_text(".png")
-    expect(part(page, "section-controlnet")).to_be_in_viewport()
+    expect(part(page, "control-0")).to_be_in_viewport()
+    expect(page.get_by_text("La imagen es la muestra de «ControlNet 1»")).to_be_visible()
     page.wait_for_function("window.sdcolab.canvases['sd-control-0-drawing']?.url")  # seen where it can be drawn on
     switch(page, "control-0", on=False)

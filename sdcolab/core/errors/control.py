@@ -16,10 +16,18 @@ class ControlError(SdcolabError):
 
 @dataclass(eq=False)
 class ControlImageMissing(ControlError):
-    """A unit has no picture, and there is no initial one that could stand in."""
+    """Units have no picture, and there is no initial one that could stand in."""
 
     code: ClassVar[str] = "control.image_missing"
-    unit: int
+    units: tuple[int, ...]
+
+
+@dataclass(eq=False)
+class ControlWithoutEffect(ControlError):
+    """Units that are on change nothing: they weigh 0, or end before they begin."""
+
+    code: ClassVar[str] = "control.without_effect"
+    units: tuple[int, ...]
 
 
 @dataclass(eq=False)
@@ -78,14 +86,21 @@ class PreprocessorUnserved(RequestError):
 
 @dataclass(eq=False)
 class PreprocessorFileMissing(ControlError):
-    """A preprocessor needs weights that are not there. ``link`` is where to get them, ``size`` in bytes."""
+    """A preprocessor needs weights that are not there: ``files`` (names), of ``size`` bytes together. ``links`` are
+    where to get them."""
 
     code: ClassVar[str] = "control.preprocessor_file_missing"
     preprocessor: str
-    file: str
-    folder: Path
-    link: str
+    files: str
+    links: str
     size: int
+
+
+@dataclass(eq=False)
+class UnitFileMissing(PreprocessorFileMissing):
+    """The same of a unit of ControlNet that is to be followed: a button of the unit gets them."""
+
+    code: ClassVar[str] = "control.unit_file_missing"
 
 
 @dataclass(eq=False)

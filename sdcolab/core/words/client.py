@@ -18,7 +18,8 @@ ADVICE: Mapping[str, str] = {
         "Pon en «model» uno de GET /controlnet/model_list, del mismo tipo que el preprocessor («module»)."
     ),
     "control.clip_vision_missing": "Ponlo en la carpeta {folder} del servidor.",
-    "control.preprocessor_file_missing": f"{_GET} y repite la petición: {{link}}",
+    "control.preprocessor_file_missing": f"{_GET} y repite la petición: {{links}}",
+    "control.unit_file_missing": f"{_GET} y repite la petición: {{links}}",
     "details.detector_missing": "Pide otro, o ponlo en su carpeta del servidor ({size}): {link}",
     "details.face_file_missing": f"{_GET} y repite la petición: {{link}}",
     "details.classes_unknown": "Deja vacío «ad_model_classes», o escribe una de las suyas: {known}.",

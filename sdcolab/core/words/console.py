@@ -9,6 +9,7 @@ from sdcolab.core.words.explain import explain as _explain
 
 _GET = "Descárgalo con: sdcolab descargar ENLACE"
 _GET_THIS = "Descárgalo con: sdcolab descargar {link}"
+_GET_THESE = "Descárgalo con: sdcolab descargar {links}"
 
 ADVICE: Mapping[str, str] = {
     "unexpected": (
@@ -17,7 +18,8 @@ ADVICE: Mapping[str, str] = {
     ),
     "control.image_missing": "Añade su imagen a la unidad: --control imagen=ARCHIVO,…",
     "control.model_not_chosen": f"Pon en la unidad modelo=NOMBRE, uno del mismo tipo que el preprocessor. {_GET}",
-    "control.preprocessor_file_missing": _GET_THIS,
+    "control.preprocessor_file_missing": _GET_THESE,
+    "control.unit_file_missing": _GET_THESE,
     "details.detector_missing": "Elige otro, o descárgalo ({size}) con: sdcolab descargar {link}",
     "details.face_file_missing": _GET_THIS,
     "grids.axis_unknown": "{suggestions}«sdcolab cuadricula --help» explica cómo se escriben los ejes.",

@@ -13,8 +13,12 @@ DOWNLOAD_WEIGHTS = "⬇️ Descargarlo ahora"
 
 SENTENCES: Mapping[str, Sentence] = {
     "control.image_missing": Sentence(
-        "La unidad {unit} de ControlNet está activada pero no tiene imagen.",
-        "Sube una imagen de muestra, dibújala, o desactiva la unidad.",
+        "Falta la imagen de muestra de ControlNet {units}.",
+        "Súbela o dibújala ahí, o desactiva lo que no vayas a usar.",
+    ),
+    "control.without_effect": Sentence(
+        "ControlNet {units} no cambia nada: su peso es 0, o termina antes de empezar.",
+        "Revisa ahí «Peso», «Empieza en» y «Termina en».",
     ),
     "control.model_not_chosen": Sentence(
         "La unidad {unit} de ControlNet no tiene modelo elegido.",
@@ -43,8 +47,13 @@ SENTENCES: Mapping[str, Sentence] = {
         "El más parecido es «{instead}»; o deja «none» y da un mapa hecho fuera.",
     ),
     "control.preprocessor_file_missing": Sentence(
-        "Al preprocessor «{preprocessor}» le falta el archivo {file} ({size}).",
-        "Pega este enlace en Descargas y se guardará en su carpeta: {link}. Después vuelve a generar.",
+        "Al preprocessor «{preprocessor}» le falta {files} ({size}).",
+        "Pega esto en Descargas y, cuando termine, repítelo: {links}",
+    ),
+    "control.unit_file_missing": Sentence(
+        "Al preprocessor «{preprocessor}» le falta {files} ({size}).",
+        f"Pulsa «{DOWNLOAD_WEIGHTS}» en la unidad de ControlNet que lo usa, o pega esto en Descargas; cuando termine, "
+        "vuelve a generar: {links}",
     ),
     "control.unit_weights_missing": Sentence(
         "Sin {files} ({size}) no hay vista previa de «{preprocessor}».",
@@ -132,7 +141,8 @@ JOINT_NAMES = (
 """The points of a body, in OpenPose's order (``core.poses``)."""
 
 REGION_WORDS: Mapping[str, str] = {
-    "hint": "Arrastra para dibujar una zona; cada una tiene su prompt y su peso. Así no se mezclan los colores y los "
+    "hint": "Arrastra para dibujar una zona; cada una tiene su prompt y su peso. Toca una para elegirla: entonces se "
+    "mueve al arrastrarla, y sus esquinas cambian su tamaño. Así no se mezclan los colores y los "
     "rasgos de un personaje con los de otro (Two-shot). Un LoRA escrito en el prompt de una zona actúa solo en ella. "
     "Con el teclado: Intro añade una zona; las flechas la mueven y, con Mayús, cambian su tamaño.",
     "templates": "Empezar con",
@@ -160,8 +170,8 @@ REGION_WORDS: Mapping[str, str] = {
 
 SEND_TO_CONTROL = "Enviar a ControlNet"
 SHOWN_TO_CONTROL = f"🕹️ {SEND_TO_CONTROL}"
-SENT_TO_CONTROL = "La imagen es la muestra de una unidad de ControlNet: elige ahí el tipo de control."
-SENT_POSE = "La pose es la muestra de una unidad de ControlNet del tipo Openpose."
+SENT_TO_CONTROL = "La imagen es la muestra de «{unit}»: elige ahí el tipo de control."
+SENT_POSE = "La pose es la muestra de «{unit}», del tipo Openpose."
 
 PREPROCESSOR_NOTE = "Lo necesitan en ControlNet: {users}"
 """Of a file in the catalogue."""

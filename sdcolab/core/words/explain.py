@@ -126,6 +126,11 @@ def _listed(names: tuple[str, ...], joined: str) -> str:
     return f"{', '.join(others)} {joined} {last}" if others else last
 
 
+def _numbers(units: tuple[int, ...]) -> str:
+    *others, last = map(str, units)
+    return f"{', '.join(others)} y {last}" if others else last
+
+
 def _show_kind(kind: str) -> str:
     return KIND_LABELS.get(kind, kind)
 
@@ -160,6 +165,8 @@ def _show(name: str, value: object) -> str | Count:
     """One fact as a sentence shows it; whole numbers, with the noun that its template gives them."""
     if name == "suggestions" and isinstance(value, tuple):
         return _show_suggestions(value)
+    if name == "units" and isinstance(value, tuple):
+        return _numbers(value)
     if isinstance(value, tuple):
         return _listed(value, "y") if value else ""
     if name in _SHOW_FACT:

@@ -56,6 +56,9 @@ RESPONSIBILITY = (
 FILE_MADE = "Archivo: {path}"
 DOWNLOAD_MADE = "⬇️ Descargar {name} ({size})"
 
+FOLD_UNIT = "Plegar o desplegar la unidad"
+"""What is inside a unit that stays on."""
+
 MAP_OF_UNIT = "ControlNet {unit}: imagen preprocesada"
 """Under the map of a unit, by its name or number."""
 

@@ -399,6 +399,11 @@ def fold_title(title: str, units: int) -> str:
     return f"{title} · {units} en uso" if units else title
 
 
+def unit_title(title: str, number: int, own: str = "") -> str:
+    """The title of one unit of a part that repeats, by its ``number`` from 1 and the name that its user gave it."""
+    return f"{title} {number} · {own.strip()}" if own.strip() else f"{title} {number}"
+
+
 def words_of(path: str, prefix: str = "") -> Words:
     """The words of a field: under ``prefix`` if they stand there, else by its path alone; a path that nobody knows is
     its own label."""

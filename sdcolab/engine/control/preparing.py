@@ -45,7 +45,7 @@ def detected(task: Detect, picture: Image.Image, folders: Folders) -> tuple[Imag
     row = PREPROCESSORS.find(task.module)
     a, b = number_of(task.threshold_a, row.a), number_of(task.threshold_b, row.b)
     mask = None if task.mask is None else grey(task.mask, picture.size)
-    found = run(row.name, Asked(pixels(picture), task.resolution, a, b, mask, find=finder(folders)))
+    found = run(row.name, Asked(pixels(picture), task.resolution, a, b, mask, find=finder(folders, row.name)))
     return shown(_marked(found, mask, row.name))
 
 

@@ -10,11 +10,18 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from sdcolab.core.control import ControlPictures, ControlUnit
+from sdcolab.core.control import ControlPictures, ControlUnit, changes_nothing
 from sdcolab.core.control_files import UNION_ORDER, ControlKind, union_type
 from sdcolab.core.detect import ModelKind, detect, text_width
 from sdcolab.core.detecting import drawing_of
-from sdcolab.core.errors import ClipVisionMissing, ControlImageMissing, ControlModelNotChosen, ControlTypeUnknown
+from sdcolab.core.errors import (
+    ClipVisionMissing,
+    ControlImageMissing,
+    ControlModelNotChosen,
+    ControlTypeUnknown,
+    ControlWithoutEffect,
+    UnitFileMissing,
+)
 from sdcolab.core.events import MapMade
 from sdcolab.core.hashes import old_hash
 from sdcolab.core.infotext import EngineFacts
@@ -47,7 +54,7 @@ from sdcolab.engine.decode import to_pixels
 from sdcolab.engine.feature import Active, Feature, Opening, Start
 from sdcolab.engine.pictures.masks import Box, soft_mask
 from sdcolab.engine.plan import Batch
-from sdcolab.engine.preprocessors import finder
+from sdcolab.engine.preprocessors import check_files, finder
 from sdcolab.engine.preprocessors.base import Pixels
 from sdcolab.engine.weights import open_weights, stamp_of
 
@@ -89,9 +96,11 @@ class ControlNet(Feature):
     @classmethod
     def asked(cls, asked: ResolvedRequest) -> Self | None:
         """Raises ``UnknownName``, ``UnknownFile``, ``ControlError`` and ``ModelError``."""
-        units = tuple(
-            _checked(asked, number, unit) for number, unit in enumerate(asked.request.control, 1) if unit.enabled
-        )
+        on = [(number, unit) for number, unit in enumerate(asked.request.control, 1) if unit.enabled]
+        without = tuple(number for number, unit in on if not unit.images and unit.drawing is None)
+        if without and asked.request.init is None:
+            raise ControlImageMissing(units=without)
+        units = tuple(_checked(asked, number, unit) for number, unit in on)
         return cls(asked, units) if units else None
 
     # --- A pass ---------------------------------------------------------------------------------------------------
@@ -99,6 +108,8 @@ class ControlNet(Feature):
     def start(self, start: Start, active: Active, batch: Batch) -> Start:
         """Opens the models and prepares the maps for this pass."""
         hires = active.one.number > 0
+        if idle := tuple(unit.number for unit in self._units if _is_idle(unit.asked)):
+            active.bench.warn(ControlWithoutEffect(idle))
         acting = (unit for unit in self._units if unit.asked.acts_in(hires=hires))
         self._first = batch.first
         self._kept.forget()
@@ -148,11 +159,16 @@ class ControlNet(Feature):
                 call = one.act(call)
         return call
 
-    def after_decode(self, picture: Image.Image, index: int) -> Image.Image:
-        """What units leave as it is; kept for units that take the last picture as their next."""
+    def decoded(self, picture: Image.Image, index: int) -> Image.Image:
+        """What units leave as it is."""
         del index
         for put_back in self._put_back:
             picture = put_back(picture)
+        return picture
+
+    def after_decode(self, picture: Image.Image, index: int) -> Image.Image:
+        """Kept for units that take the last picture as their next."""
+        del index
         self._last = picture
         return picture
 
@@ -204,7 +220,7 @@ class ControlNet(Feature):
         drawn = drawing_of(unit)
         if not unit.images and drawn is None:
             if init is None:
-                raise ControlImageMissing(unit=of.number)
+                raise ControlImageMissing(units=(of.number,))
             images = len(init.images)
             numbers = [(batch.first + offset) % images for offset in range(len(batch.seeds))] if images > 1 else [0]
             return [_of_init(init, number, crops[:1][0] if crops else None, self._size) for number in numbers]
@@ -233,7 +249,7 @@ class ControlNet(Feature):
         maps, one = active.bench.kept.of(ControlShelf, ControlShelf).maps, active.one
         request = active.bench.request
         first = (request.height or one.size.height, request.width or one.size.width)
-        find = finder(active.bench.library.folders)
+        find = finder(active.bench.library.folders, PREPROCESSORS.find(unit.asked.module).name)
         device = str(active.checkpoint.model.device)
         found = maps.detected(unit.asked, source, first, batch.seeds[0], find, device)
         control = maps.fitted(found, one.size.height, one.size.width, source.resize)
@@ -315,19 +331,19 @@ def _of_init(init: InitImage, number: int, box: Box | None, size: tuple[int, int
     )
 
 
+def _is_idle(unit: ControlUnit) -> bool:
+    return changes_nothing(unit.module, unit.weight, unit.start, unit.end)
+
+
 def _checked(asked: ResolvedRequest, number: int, unit: ControlUnit) -> _Unit:
     """What can be told before anything is loaded."""
     row = PREPROCESSORS.find(unit.module)
-    if not unit.images and unit.drawing is None and asked.request.init is None:
-        raise ControlImageMissing(unit=number)
     if row.model_free:
         return _Unit(number, unit, None)
     if not unit.model:
         raise ControlModelNotChosen(unit=number)
     file = asked.library.find(ModelKind.CONTROLNET, unit.model)
-    find = finder(asked.library.folders)
-    for name in row.files:
-        find(name)
+    check_files(asked.library.folders, row.name, UnitFileMissing)
     weights = open_weights(file.path)
     info = check_served(weights)
     if info.kind is ControlKind.UNION and UNION_ORDER.index(union_type(row.name, unit.kind)) >= info.union_types:

@@ -14,7 +14,7 @@ from typing import Any
 
 from sdcolab.core.errors import PreprocessorFileMissing, PreprocessorPackageMissing
 from sdcolab.core.folders import Folders
-from sdcolab.core.preprocessors import PREPROCESSOR_FILES, PREPROCESSORS, weights_in
+from sdcolab.core.preprocessors import PREPROCESSORS, missing_weights, weights_in
 from sdcolab.engine.preprocessors.base import Asked, Find, Pixels
 
 _AS_IS = "as_is"
@@ -49,18 +49,26 @@ def part(module: str, name: str) -> Any:
         raise PreprocessorPackageMissing(preprocessor=name, package=error.name) from error
 
 
-def finder(folders: Folders) -> Find:
-    """Finds weights by name in ``folders``."""
+def finder(folders: Folders, preprocessor: str) -> Find:
+    """Finds the weights of ``preprocessor`` by name in ``folders``."""
 
     def find(name: str) -> Path:
-        row, found = PREPROCESSOR_FILES[name], weights_in(folders, name)
+        found = weights_in(folders, name)
         if found is None:
-            raise PreprocessorFileMissing(
-                preprocessor=name, file=row.file, folder=folders.preprocessors, link=row.link, size=row.size
-            )
+            check_files(folders, preprocessor)
+        assert found is not None, "the preprocessor's row names all of its files"
         return found
 
     return find
+
+
+def check_files(
+    folders: Folders, preprocessor: str, error: type[PreprocessorFileMissing] = PreprocessorFileMissing
+) -> None:
+    """Raises ``error`` where weights of ``preprocessor`` are not in ``folders``, about all that are missing."""
+    if missing := missing_weights(folders, preprocessor):
+        files, links = (", ".join(names) for names in zip(*((row.file, row.link) for row in missing), strict=True))
+        raise error(preprocessor, files, links, sum(row.size for row in missing))
 
 
 def run(name: str, asked: Asked) -> Pixels:

@@ -17,7 +17,7 @@ _UNSEEN: Points = ((0.0, 0.0, 0.0),) * HAND
 def poses_in(picture: Image.Image, folders: Folders) -> Poses:
     """Everybody in a picture (RGB). Raises ``PreprocessorFileMissing``, ``PreprocessorPackageMissing`` and
     ``ModelUnreadable``."""
-    find = finder(folders)
+    find = finder(folders, "openpose_full")
     detector, poser = find("people"), find("pose")
     found = part("nets.pose", "openpose_full").people(np.array(picture, np.uint8), detector, poser)
     people = (Figure(_told(one.body), _told(one.hands[0]), _told(one.hands[1]), _told(one.face)) for one in found)

@@ -198,7 +198,12 @@
       const off = box.querySelector(":scope .sd-switch input:not(:checked)");
       if (fold && (box.matches(".sd-fold") || fold.closest(".sd-section") === box)) fold.click();
       else if (off && off.closest(".sd-section") === box && !box.querySelector(".sd-switch input:checked")) off.click();
-      setTimeout(() => box.scrollIntoView({ block: "start", behavior: "smooth" }), 120);
+      setTimeout(() => {
+        const shown = byId(document.querySelector("[data-sd-shown]")?.dataset.sdShown ?? "");
+        const unit = box.contains(shown) && shown.closest(".sd-part");
+        unit?.querySelector?.(".sd-unit-fold[aria-expanded='false']")?.click();
+        (unit || box).scrollIntoView({ block: "start", behavior: "smooth" });
+      }, 120);
     });
   };
 
@@ -401,6 +406,7 @@
       applyLook();
     } else if (on(".sd-sheet-open")) page.classList.toggle("sd-sheet");
     else if (on(".sd-sheet-close") || (event.target === page && downOn === page)) page.classList.remove("sd-sheet");
+    else if (on(".sd-unit-fold")) on(".sd-unit-fold").ariaExpanded = String(on(".sd-unit-fold").ariaExpanded === "false");
     else if (on(".sd-off")) document.querySelector(`#sd-${on(".sd-off").dataset.part} input[type=checkbox]`)?.click();
     else if (on(".sd-get")) {
       const button = on(".sd-get"), box = button.closest(".sd-message");

@@ -14,7 +14,7 @@ from sdcolab.core.control import ControlMode, ControlResize, ControlUnit
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.detecting import Detect
 from sdcolab.core.errors import ControlImageMissing, ControlModelNotChosen, ControlModelTaken, UnknownName
-from sdcolab.core.events import Event, MapMade
+from sdcolab.core.events import Event, MapMade, Warned
 from sdcolab.core.folders import Folders
 from sdcolab.core.infotext import parse, to_request
 from sdcolab.core.library import Library, ModelFile
@@ -22,6 +22,7 @@ from sdcolab.core.regions import Regions
 from sdcolab.core.request import GenerationRequest, InitImage, Inpaint
 from sdcolab.core.speed import Speed
 from sdcolab.core.tuning import CpuPrecision, Tuning
+from sdcolab.core.words import explain
 from sdcolab.engine.control.preparing import detected
 from sdcolab.engine.engine import Engine
 from sdcolab.wiring.engine import with_control_models
@@ -135,6 +136,20 @@ def test_what_is_not_to_be_painted_stays_pixel_by_pixel(engine: Engine) -> None:
     assert np.abs(made - own)[44:84, 44:84].max() > 20
 
 
+def test_what_stays_stays_where_only_the_painted_area_is_worked_on(engine: Engine) -> None:
+    """The unit's map is of that area, and the picture is whole again when it is put back."""
+    photo = circle((30, 30, 90, 90)).convert("RGB")
+    mask = Image.new("L", (128, 128))
+    mask.paste(255, (48, 48, 80, 80))
+    inpaint = Inpaint(mask, only_masked=True, padding=8, blur_x=0, blur_y=0)
+    request = replace(asked(module="inpaint_only"), init=InitImage((photo,), inpaint=inpaint), steps=2)
+    made, own = (np.asarray(one, np.int16) for one in (engine.generate(request).images[0].image, photo))
+    outside = np.ones((128, 128), bool)
+    outside[44:84, 44:84] = False
+    assert np.array_equal(made[outside], own[outside])
+    assert np.abs(made - own)[48:80, 48:80].max() > 20
+
+
 def test_two_pictures_together_share_the_weight(engine: Engine) -> None:
     photo = circle((30, 30, 90, 90)).convert("RGB")
     one = engine.generate(replace(asked(images=(photo,)), steps=2)).images[0].image
@@ -161,8 +176,19 @@ def test_a_unit_is_told_by_the_number_that_the_form_gives_it(engine: Engine) -> 
     assert f'ControlNet 1: "Module: none, Model: {LINES.partition(".")[0]}' in image.infotext
     assert "ControlNet 0" not in image.infotext
     with pytest.raises(ControlImageMissing) as told:
-        engine.generate(GenerationRequest(control=(off, ControlUnit(model=LINES))))
-    assert told.value.unit == 2
+        engine.generate(GenerationRequest(control=(off, ControlUnit(model=LINES), *with_unit.control, ControlUnit())))
+    assert told.value.units == (2, 4), "all that lack theirs"
+    assert "ControlNet 2 y 4" in explain(told.value).text
+
+
+def test_units_without_effect_are_told(engine: Engine) -> None:
+    heard: list[Event] = []
+    photo = circle((4, 4, 60, 60))
+    late = replace(asked(images=(photo,)).control[0], start=0.8, end=0.2)
+    units = (late, replace(late, end=1.0), replace(late, start=0.0, weight=0.0), replace(late, module="inpaint_only"))
+    engine.generate(replace(asked(), control=units, steps=1), heard.append)
+    (told,) = [event.warning for event in heard if isinstance(event, Warned)]
+    assert explain(told).text.startswith("ControlNet 1 y 3 no cambia nada")
 
 
 def test_each_part_of_a_prompt_draws_in_its_area(engine: Engine) -> None:

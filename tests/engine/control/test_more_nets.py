@@ -62,7 +62,7 @@ def saved(folders: Folders, name: str, content: object) -> None:
 
 
 def made(name: str, picture: Pixels, folders: Folders, a: float = 0, b: float = 0) -> Pixels:
-    return run(name, Asked(picture, resolution=64, a=a, b=b, find=finder(folders)))
+    return run(name, Asked(picture, resolution=64, a=a, b=b, find=finder(folders, name)))
 
 
 # --- Normals ----------------------------------------------------------------------------------------------------------

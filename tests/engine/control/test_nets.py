@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from sdcolab.core.errors import ModelUnreadable, PreprocessorFileMissing
 from sdcolab.core.folders import Folders
-from sdcolab.core.preprocessors import PREPROCESSOR_FILES, PREPROCESSORS
+from sdcolab.core.preprocessors import PREPROCESSOR_FILES, PREPROCESSORS, missing_weights
 from sdcolab.downloads.providers.huggingface import _telling_name
 from sdcolab.engine.preprocessors import finder, run
 from sdcolab.engine.preprocessors.base import Asked, Pixels
@@ -41,8 +41,8 @@ def with_chance(net: nn.Module) -> nn.Module:
     return net.eval()
 
 
-def asked(picture: Pixels, folders: Folders, a: float = 0, b: float = 0) -> Asked:
-    return Asked(picture, resolution=128, a=a, b=b, find=finder(folders))
+def asked(picture: Pixels, folders: Folders, a: float = 0, b: float = 0, name: str = "softedge_hed") -> Asked:
+    return Asked(picture, resolution=128, a=a, b=b, find=finder(folders, name))
 
 
 def saved(folders: Folders, name: str, content: object) -> None:
@@ -78,8 +78,11 @@ def _repository(link: str) -> tuple[str, str]:
 @pytest.mark.parametrize("name", [name for name, row in PREPROCESSORS.items() if row.files])
 def test_missing_weights_are_told_with_their_link(name: str, tmp_path: Path, picture: Pixels) -> None:
     with pytest.raises(PreprocessorFileMissing) as caught:
-        run(name, asked(picture, Folders(tmp_path)))
-    assert caught.value.link.startswith("https://")
+        run(name, asked(picture, Folders(tmp_path), name=name))
+    missing = missing_weights(Folders(tmp_path), name)
+    assert caught.value.preprocessor == name
+    assert caught.value.links == ", ".join(one.link for one in missing)
+    assert caught.value.files == ", ".join(one.file for one in missing)
     assert caught.value.size > 100_000
 
 
@@ -323,7 +326,7 @@ def test_somebody_is_found_and_drawn(tmp_path: Path) -> None:
     constant_model(place / PREPROCESSOR_FILES["people"].file, 64, 64, {"found": grid})
     constant_model(place / PREPROCESSOR_FILES["pose"].file, 64, 48, {"columns": columns, "rows": rows})
     black = np.zeros((64, 64, 3), np.uint8)
-    drawn = {name: run(name, Asked(black, 64, find=finder(folders))) for name in _POSES}
+    drawn = {name: run(name, Asked(black, 64, find=finder(folders, name))) for name in _POSES}
     assert all(found.any() for found in drawn.values())
     assert (drawn["openpose_full"] > 0).sum() > (drawn["openpose"] > 0).sum()
     assert set(np.unique(drawn["openpose_faceonly"])) == {0, 255}

@@ -3,6 +3,7 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 const LARGEST = 768;
+const MOST = 500_000; // bytes of a JSON that the room reads
 const SIZES = [[512, 512], [512, 768], [768, 512], [1024, 1024], [832, 1216], [1216, 832]];
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 const STEP = 0.01; // of the larger side, and five times that with Shift
@@ -122,7 +123,10 @@ export async function mount(host, house) {
   }
 
   function open(file) {
-    return attempt(async () => take(await ask("open", { poses: await file.text() })));
+    return attempt(async () => {
+      if (file.size > MOST) throw new Error(words.unread);
+      take(await ask("open", { poses: await file.text() }));
+    });
   }
 
   function drawn() {

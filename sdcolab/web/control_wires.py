@@ -89,8 +89,11 @@ class UnitActions:
         return gr.update(value=told, visible=True), gr.skip(), None
 
     def tell(self, kind: Any, module: Any, model: Any, checkpoint: Any) -> tuple[Any, Any]:
-        """What a unit lacks."""
-        return lacking(self._desk, *as_names(kind, module, model, checkpoint))
+        """What a unit lacks. A preprocessor that its type of control does not offer is about to give way to another
+        one: what the old one lacks, told after what the new one does, would stay."""
+        names = as_names(kind, module, model, checkpoint)
+        offered = names[1] in self._desk.offered(*names[:3]).modules
+        return lacking(self._desk, *names) if offered else (gr.skip(), gr.skip())
 
     def tell_all(self, checkpoint: Any, *units: Any) -> tuple[Any, ...]:
         """What each unit lacks, by their types of control, preprocessors and models."""

@@ -62,6 +62,7 @@ EXAMPLES: dict[str, object] = {
     "bool": True,
     "Path": Path("carpeta/archivo.safetensors"),
     "tuple[str, ...]": ("uno", "dos"),
+    "tuple[int, ...]": (1, 3),
     "datetime": datetime.datetime(2026, 1, 2, 3, 4, tzinfo=datetime.UTC),
 }
 

@@ -267,6 +267,15 @@ def test_a_picture_goes_to_the_first_unit_that_is_off(desk: ControlDesk) -> None
     assert desk.put("a", {"control.0": True, "control.1": True})["control.0.images"] == ["a"]
 
 
+def test_what_an_old_preprocessor_lacks_is_not_told_of_the_new_type(desk: ControlDesk) -> None:
+    """The page asks about both when the type changes, and the answers may come in any order."""
+    actions = UnitActions(desk)
+    told, _ = actions.tell("OpenPose", "depth_midas", "", None)
+    assert "value" not in told
+    told, _ = actions.tell("OpenPose", "openpose", "", None)
+    assert "yolox_l.onnx" in told["value"]
+
+
 def test_what_controls_send_is_read_whatever_it_is() -> None:
     assert [as_number(value) for value in (3, "x", None, True)] == [3, -1, -1, -1]
     assert as_names("a", None, ["b"]) == ["a", "", ""]

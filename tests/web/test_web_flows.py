@@ -538,7 +538,7 @@ def test_what_is_drawn_is_a_scribble_and_its_unit_can_be_named_and_folded(page: 
     page.mouse.up()
     expect(field(page, "control-1-kind")).to_have_value("Scribble")
     expect(field(page, "control-1-module")).to_have_value("scribble_xdog")
-    page.get_by_role("button", name="Más opciones de la unidad").nth(1).click()
+    page.get_by_role("button", name="Más opciones de la unidad").click()
     field(page, "control-1-title").fill("el contorno")
     expect(part(page, "control-1")).to_contain_text("ControlNet 2 · el contorno")
     fold = page.get_by_role("button", name="Plegar o desplegar la unidad")

@@ -189,6 +189,17 @@
     if (drawn() || !tries) act();
     else setTimeout(() => whenDrawn(drawn, act, tries - 1), 100);
   };
+  /* The unit that a message speaks of comes into view, whichever comes first: the message or its section. */
+  const showUnit = (within = document) => {
+    const unit = byId(document.querySelector("[data-sd-shown]")?.dataset.sdShown ?? "")?.closest(".sd-part");
+    if (!unit?.checkVisibility() || !within.contains(unit)) return false;
+    unit.querySelector(".sd-unit-fold[aria-expanded='false']")?.click();
+    unit.scrollIntoView({ block: "start", behavior: "smooth" });
+    return true;
+  };
+  new MutationObserver((changes) => {
+    if (changes.some((change) => [...change.addedNodes].some((node) => node.matches?.("[data-sd-shown]") || node.querySelector?.("[data-sd-shown]")))) showUnit();
+  }).observe(document.body, { childList: true, subtree: true });
   window.sdcolab.go = ({ tab, section }) => {
     pressTab(tab);
     if (!section) return;
@@ -198,12 +209,7 @@
       const off = box.querySelector(":scope .sd-switch input:not(:checked)");
       if (fold && (box.matches(".sd-fold") || fold.closest(".sd-section") === box)) fold.click();
       else if (off && off.closest(".sd-section") === box && !box.querySelector(".sd-switch input:checked")) off.click();
-      setTimeout(() => {
-        const shown = byId(document.querySelector("[data-sd-shown]")?.dataset.sdShown ?? "");
-        const unit = box.contains(shown) && shown.closest(".sd-part");
-        unit?.querySelector?.(".sd-unit-fold[aria-expanded='false']")?.click();
-        (unit || box).scrollIntoView({ block: "start", behavior: "smooth" });
-      }, 120);
+      setTimeout(() => showUnit(box) || box.scrollIntoView({ block: "start", behavior: "smooth" }), 120);
     });
   };
 

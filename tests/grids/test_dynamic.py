@@ -186,6 +186,15 @@ def test_any_text(template: str, seed: int) -> None:
         assert isinstance(one.text, str)
 
 
+@given(st.lists(st.sampled_from(["{", "}", "|", "a", " ", "\n", "2-", "{a|b}", "{ c |d|}", "{}", ", é"])).map("".join))
+@settings(max_examples=300, deadline=None)
+def test_plain_templates_are_read_as_all_others(template: str) -> None:
+    """They are read at once; an escaped brace at the end has them read sign by sign."""
+    assert draw(template, 7).text + "{" == draw(template + "\\{", 7).text
+    all_of_it = [one.text + "{" for one in itertools.islice(every(template), 40)]
+    assert all_of_it == [one.text for one in itertools.islice(every(template + "\\{"), 40)]
+
+
 @given(st.text(st.characters(exclude_characters="{}|$%#_/\\<", exclude_categories=["Cs"])))
 def test_ordinary_text_stays(template: str) -> None:
     assert draw(template, 1).text == template

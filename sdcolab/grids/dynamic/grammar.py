@@ -19,6 +19,7 @@ from sdcolab.grids.dynamic.nodes import (
     Entry,
     GetVariable,
     Node,
+    PlainPrompt,
     PlainVariants,
     Sampler,
     SetVariable,
@@ -36,6 +37,11 @@ _STOP = re.compile(r"[\\{}|$%#<_](?:(?<=\{)(?![~@!])([^\\{}$%#<]*+)\})?")
 
 _NOT_PLAIN = re.compile(r"__|::|/[/*]")
 """What keeps variants that look plain from being it: wildcards, weights, comments."""
+
+_RICH = ("\\", "$", "%", "#", "<", "__", "::", "//", "/*", "{~", "{@", "{!")
+"""What is not in a template of text and plain variants. Looking for each is faster than a pattern of all."""
+
+_PLAIN_BRACES = re.compile(r"\{([^{}]*+)\}")
 
 _TAG = re.compile(r"<\w{1,20}:[^<>{}|$\n#]{1,200}#[^<>{}|\n]{0,200}>")
 """A name, of a LoRA say, with a comment sign in it."""
@@ -97,11 +103,21 @@ def parse(template: str) -> Node:
 
 def _parsed(template: str) -> Node:
     if len(template) <= MAX_TEXT:
-        return _Parser(template).node()
+        return _plain_prompt(template) or _Parser(template).node()
     return Chain(template, (_Parser(template[:MAX_TEXT]).node(), Text(template[MAX_TEXT:])))
 
 
 _remembered = functools.lru_cache(maxsize=512)(_parsed)
+
+
+def _plain_prompt(template: str) -> PlainPrompt | None:
+    """The usual template, read at once; None for what has more than text and plain variants in it, or none of them."""
+    if "{" not in template or any(sign in template for sign in _RICH):
+        return None
+    parts = _PLAIN_BRACES.split(template)
+    if len(parts) == 1 or any("{" in text for text in parts[::2]):  # not closed, or in each other
+        return None
+    return PlainPrompt(template, tuple(parts))
 
 
 class _Parser:

@@ -221,6 +221,29 @@ class PlainVariants(Node):
 
 
 @dataclass(frozen=True, slots=True)
+class PlainPrompt(Node):
+    """A prompt of text and plain variants, which most are: ``parts`` are in turn text and what stands in braces."""
+
+    parts: tuple[str, ...]
+
+    def draw(self, state: State, variables: dict[str, Node]) -> str:  # noqa: ARG002 - text needs none
+        """See ``Node``."""
+        made, drawn = list(self.parts), state.rng.random
+        for at in range(1, len(made), 2):
+            if state.spent():
+                made[at] = f"{{{made[at]}}}"
+                continue
+            options = made[at].split("|")
+            made[at] = options[int(drawn() * len(options))].lstrip()
+        return "".join(made)
+
+    def every(self, state: State, variables: Variables) -> Iterator[Made]:
+        """See ``Node``."""
+        nodes = (PlainVariants(f"{{{part}}}") if at % 2 else Text(part) for at, part in enumerate(self.parts))
+        return Chain(self.source, tuple(nodes)).every(state, variables)
+
+
+@dataclass(frozen=True, slots=True)
 class Wildcard(Node):
     """A value of the lists that ``name`` means. ``arguments`` are set for it alone; ``quiet``: a missing list is no
     surprise, as inside of the name of a LoRA."""

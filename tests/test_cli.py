@@ -195,6 +195,12 @@ def test_no_links_at_all(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> 
     assert "No hay ningún enlace" in capsys.readouterr().err
 
 
+def test_links_may_be_several_arguments(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert main(["descargar", "ftp://a.example/x", "ftp://b.example/y", "--carpeta", str(tmp_path)]) == 1
+    first, second = capsys.readouterr().out.splitlines()
+    assert "ftp://a.example/x" in first and "ftp://b.example/y" in second
+
+
 def test_another_architecture_is_told_before_the_lines_of_the_report(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

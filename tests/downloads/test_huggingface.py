@@ -39,6 +39,7 @@ def hub() -> Iterator[HuggingFaceServer]:
     files = {
         "ana/vaes/main/mi vae.safetensors": HubFile(VAE),
         "ana/vaes/main/vae/diffusion_pytorch_model.fp16.safetensors": HubFile(VAE),
+        "ana/vaes/refs/pr/7/sub/propuesto.safetensors": HubFile(VAE),
         "datasets/gsdf/EasyNegative/main/EasyNegative.safetensors": HubFile(
             safetensors_bytes(EMBEDDING_SHAPES), lfs=False
         ),
@@ -70,6 +71,13 @@ def test_forms_of_links(folders: Folders, hub: HuggingFaceServer, link: str) -> 
     report = download(folders, hub, link)
     assert report.path == folders.models(ModelKind.VAE) / "mi vae.safetensors"
     assert report.path.read_bytes() == VAE
+
+
+@pytest.mark.parametrize("revision", ["refs/pr/7", "refs%2Fpr%2F7", "refs%2fpr%2f7"])
+@pytest.mark.parametrize("way", ["resolve", "blob"])
+def test_a_file_of_a_pull_request(folders: Folders, hub: HuggingFaceServer, way: str, revision: str) -> None:
+    report = download(folders, hub, f"{HUB}/ana/vaes/{way}/{revision}/sub/propuesto.safetensors")
+    assert report.path == folders.models(ModelKind.VAE) / "propuesto.safetensors"
 
 
 def test_dataset_file_without_redirect(folders: Folders, hub: HuggingFaceServer) -> None:

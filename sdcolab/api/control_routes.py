@@ -9,7 +9,7 @@ from sdcolab.api import fields
 from sdcolab.api.fields import BadField
 from sdcolab.core.control import UNSET, ControlType, best_model, models_for
 from sdcolab.core.detecting import Detect
-from sdcolab.core.errors import InitImageMissing, RequestError
+from sdcolab.core.errors import FieldOutOfRange, InitImageMissing, RequestError
 from sdcolab.core.preprocessors import PREPROCESSORS, Preprocessor, Slider, default_preprocessor, preprocessors_for
 
 VERSION = 2
@@ -55,6 +55,14 @@ def _type(kind: ControlType, models: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
+_NUMBERS = {
+    "resolution": "controlnet_processor_res",
+    "threshold_a": "controlnet_threshold_a",
+    "threshold_b": "controlnet_threshold_b",
+}
+"""What ``Detect`` calls what, in the route's words."""
+
+
 def detection(payload: Mapping[str, Any]) -> Detect:
     """What ``/controlnet/detect`` asks for. Raises ``BadField``."""
 
@@ -79,4 +87,5 @@ def detection(payload: Mapping[str, Any]) -> Detect:
             save=False,
         )
     except RequestError as error:
-        raise BadField("controlnet_module", error) from error
+        path = error.field if isinstance(error, FieldOutOfRange) else ""
+        raise BadField(_NUMBERS.get(path.rpartition(".")[2], "controlnet_module"), error) from error

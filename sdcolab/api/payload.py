@@ -175,11 +175,15 @@ def own_name(field: Field) -> str:
 
 def units_at(payload: Mapping[str, Any], part: Part) -> Any:
     """The list of a part that repeats, where its name says ("alwayson_scripts.controlnet.args"); None when it is not
-    there. Names of scripts count whatever their case."""
+    there. Names of scripts count whatever their case. Raises ``BadField`` for what can hold no list."""
     value: Any = payload
-    for word in part.api[0].split("."):
-        if not isinstance(value, dict):
+    words = part.api[0].split(".")
+    for place, word in enumerate(words):
+        if not value:
             return None
+        if not isinstance(value, dict):
+            where = ".".join(words[:place])
+            raise fields.BadField(where, fields.wrong(where, value, "object"))
         value = next((inner for name, inner in value.items() if str(name).casefold() == word), None)
     return value
 

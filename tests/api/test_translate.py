@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from sdcolab.api.control_routes import detection
 from sdcolab.api.fields import BadField
 from sdcolab.api.tolerance import tolerant
 from sdcolab.api.translate import FIELDS, KEPT_SETTINGS, Context, Kind, changed, echo, request_from_payload
@@ -473,6 +474,9 @@ def test_img2img_needs_a_picture(missing: dict[str, Any]) -> None:
         ({"override_settings": {"eta_ddim": 3}}, "override_settings.eta_ddim", FieldOutOfRange),
         ({"override_settings": {"randn_source": "TPU"}}, "override_settings.randn_source", FieldNotOption),
         ({"alwayson_scripts": {"nadie": {"args": []}}}, "alwayson_scripts", UnknownName),
+        ({"alwayson_scripts": {"controlnet": [{}]}}, "alwayson_scripts.controlnet", FieldWrongType),
+        ({"alwayson_scripts": {"controlnet": {"args": "x"}}}, "alwayson_scripts.controlnet.args", FieldWrongType),
+        ({"alwayson_scripts": {"controlnet": {"args": [{}, 3]}}}, "alwayson_scripts.controlnet.args.1", FieldWrongType),
     ],
 )
 def test_wrong_values_name_their_field(payload: dict[str, Any], field: str, error: type[Exception]) -> None:
@@ -632,3 +636,11 @@ def test_reference_payloads_mean_what_the_server_made_of_them(path: Path) -> Non
     if request.init:
         assert request.init.strength == info["denoising_strength"]
     assert request.variation == Variation()
+
+
+def test_what_is_wrong_with_a_wanted_map_names_its_field() -> None:
+    wrong = {"controlnet_processor_res": 9999, "controlnet_threshold_a": 1e9, "controlnet_module": "nadie"}
+    for name, value in wrong.items():
+        with pytest.raises(BadField) as caught:
+            detection({"controlnet_module": "canny", "controlnet_input_images": [PICTURE], name: value})
+        assert caught.value.name == name

@@ -74,7 +74,11 @@ def test_the_weights_of_areas_and_their_background_sum_to_one(page: Page) -> Non
 def test_areas_are_made_with_the_keyboard_alone(page: Page) -> None:
     tab(page, "Zonas")
     page.get_by_role("button", name="Quitar todas").click()
-    page.locator(".sd-areas").focus()
+    expect(page.get_by_text("Intro añade una zona")).to_be_hidden()
+    page.get_by_role("button", name="Horizontal (3:2)").focus()
+    page.keyboard.press("Tab")
+    expect(page.locator(".sd-areas")).to_be_focused()
+    expect(page.get_by_text("Intro añade una zona")).to_be_visible()
     for key in ("Enter", "ArrowLeft", "ArrowUp", "Shift+ArrowRight", "Shift+ArrowDown", "Shift+ArrowDown"):
         page.keyboard.press(key)
     area = page.locator(".sd-areas rect")

@@ -143,8 +143,9 @@ JOINT_NAMES = (
 REGION_WORDS: Mapping[str, str] = {
     "hint": "Arrastra para dibujar una zona; cada una tiene su prompt y su peso. Toca una para elegirla: entonces se "
     "mueve al arrastrarla, y sus esquinas cambian su tamaño. Así no se mezclan los colores y los "
-    "rasgos de un personaje con los de otro (Two-shot). Un LoRA escrito en el prompt de una zona actúa solo en ella. "
-    "Con el teclado: Intro añade una zona; las flechas la mueven y, con Mayús, cambian su tamaño.",
+    "rasgos de un personaje con los de otro (Two-shot). Un LoRA escrito en el prompt de una zona actúa solo en ella.",
+    "keys": "Con el teclado, en el lienzo: Intro añade una zona; las flechas la mueven y, con Mayús, cambian su "
+    "tamaño.",
     "templates": "Empezar con",
     "halves": "Izquierda y derecha",
     "thirds": "Tres columnas",

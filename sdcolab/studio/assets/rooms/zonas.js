@@ -23,7 +23,7 @@ export async function mount(host, house) {
   let areas = [], chosen = -1, drag = null, wide = 1, shaped = "";
 
   const told = el("p", { className: "sd-room-told", role: "status" });
-  const canvas = shape("svg", { class: "sd-areas", role: "group", tabindex: 0, "aria-label": words.canvas, preserveAspectRatio: "none" });
+  const canvas = shape("svg", { class: "sd-areas", role: "group", tabindex: 0, "aria-label": words.canvas, "aria-description": words.keys, preserveAspectRatio: "none" });
   const rows = el("ol", { className: "sd-areas-rows" });
   const chip = (label, act) => el("button", { type: "button", className: "sd-room-chip", onclick: act }, label);
   const shapes = Object.entries(SHAPES).map(([name, ratio]) => {
@@ -34,6 +34,7 @@ export async function mount(host, house) {
   const bar = (label, ...buttons) => el("div", { className: "sd-room-bar", role: "group", "aria-label": label }, el("span", { className: "sd-room-dim" }, label), ...buttons);
   host.replaceChildren(
     el("p", { className: "sd-room-dim" }, words.hint),
+    el("p", { className: "sd-room-dim sd-areas-keys" }, words.keys),
     bar(words.templates, ...Object.keys(templates).map((name) => chip(words[name], () => begin(templates[name])))),
     bar(words.shape, ...shapes),
     el("div", { className: "sd-areas-both" }, canvas, el("div", { className: "sd-areas-side" }, rows,

@@ -22,7 +22,7 @@ from typing import Any
 
 from sdcolab.core.describing import Describe
 from sdcolab.core.detecting import Detect
-from sdcolab.core.errors import InitImageMissing
+from sdcolab.core.errors import InitImageMissing, PlanNotChosen
 from sdcolab.core.fields import parts_of, table_of
 from sdcolab.core.inversion import Inversion
 from sdcolab.core.preferences import STANDARD_UNITS
@@ -653,6 +653,13 @@ def _named(task: Callable[[GenerationRequest, Any], Grid]) -> Callable[[Generati
     return named
 
 
+def _gone_on_with(request: GenerationRequest, settings: ContinuePlan) -> Grid:
+    """Raises ``PlanNotChosen``."""
+    if not settings.plan:
+        raise PlanNotChosen
+    return Grid(request, plan=Path(settings.plan))
+
+
 _XYZ = (
     Section(
         "xyz",
@@ -739,7 +746,7 @@ SCRIPT_ROWS: tuple[Script, ...] = (
         id=ContinuePlan.code,
         title=SCRIPT_TITLES[ContinuePlan.code],
         settings=ContinuePlan,
-        task=_named(lambda request, settings: Grid(request, plan=Path(settings.plan))),
+        task=_named(_gone_on_with),
         hint=SCRIPT_NOTES["continue"],
     ),
 )

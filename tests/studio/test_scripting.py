@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from web_fakes import make_bench
 
-from sdcolab.core.errors import AxisValueUnknown, InitImageMissing, NothingToCompare, SearchTextMissing
+from sdcolab.core.errors import AxisValueUnknown, InitImageMissing, NothingToCompare, PlanNotChosen, SearchTextMissing
 from sdcolab.core.events import Ended, ImageSaved, Phase
 from sdcolab.core.fields import table_of
 from sdcolab.core.folders import Folders
@@ -69,7 +69,7 @@ def test_every_row_has_its_fields_and_makes_a_grid() -> None:
     for script in LAYOUT.scripts:
         shown = [path for section in script.shown() for path in section.paths]
         assert set(table_of(script.settings)) == set(shown), script.id
-        task = script.task(GenerationRequest(), script.settings())
+        task = script.task(GenerationRequest(), ContinuePlan("x") if script.id == "continue" else script.settings())
         assert isinstance(task, Grid)
         assert task.name
         assert script.hint
@@ -82,6 +82,8 @@ def test_every_row_has_its_fields_and_makes_a_grid() -> None:
     continued = by_id["continue"].task(GenerationRequest(), ContinuePlan("txt2img-grids/x/y.jsonl"))
     assert isinstance(continued, Grid)
     assert continued.plan == Path("txt2img-grids/x/y.jsonl")
+    with pytest.raises(PlanNotChosen):
+        by_id["continue"].task(GenerationRequest(), ContinuePlan())
     assert by_id["ultimate"].modes == ("img2img",)
 
 

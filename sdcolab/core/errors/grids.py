@@ -310,6 +310,13 @@ class SymbolWithoutScript(GridError):
 
 
 @dataclass(eq=False)
+class PlanNotChosen(GridError):
+    """A plan should be gone on with and none was chosen."""
+
+    code: ClassVar[str] = "grids.plan_not_chosen"
+
+
+@dataclass(eq=False)
 class NothingToCompare(GridError):
     """A LoRA should be compared and none was chosen."""
 

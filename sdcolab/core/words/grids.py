@@ -85,6 +85,10 @@ SENTENCES: Mapping[str, Sentence] = {
     "grids.script_has_no_option": Sentence(
         "El script «{script}» no tiene el ajuste «{option}».", "Los que tiene: {known}."
     ),
+    "grids.plan_not_chosen": Sentence(
+        "Falta elegir la cuadrícula que quieres continuar.",
+        "Elígela en «Cuadrícula a medias»; si la lista está vacía, no queda ninguna a medias.",
+    ),
     "grids.plan_unreadable": Sentence(
         "«{path}» no es el plan de una cuadrícula, o está dañado.",
         "Elige el archivo .jsonl que está junto a la cuadrícula.",

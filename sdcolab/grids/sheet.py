@@ -181,20 +181,24 @@ def _block(legends: Sequence[Legend], width: int, height: int, cell: Size) -> _B
     """Legends in lines of at most ``width`` pixels; smaller where they would be higher than a cell."""
     size = _font_size(cell)
     while True:
-        lines = tuple(line for legend in legends for line in _wrapped(legend, width, size))
+        lines = tuple(
+            line for legend in legends for line in _wrapped(legend, width, size, roomy=size < _font_size(cell))
+        )
         block = _Block(lines)
         if size <= _SMALLEST_FONT or block.height(_gap(cell)) <= max(height, cell.height):
             return block
         size -= 1
 
 
-def _wrapped(legend: Legend, width: int, size: int) -> list[_Line]:
-    """``legend`` broken between words, and inside of those that are wider than a line."""
+def _wrapped(legend: Legend, width: int, size: int, *, roomy: bool = False) -> list[_Line]:
+    """``legend`` broken between words, and inside of those that are wider than a line. Lines break as A1111's do, or
+    ``roomy``: where their blanks can be as wide as they should."""
     lines: list[str] = []
     now = ""
+    more = _lacking_of_blanks(size) if roomy else 0
     for word in legend.text.split():
         longer = f"{now} {word}".strip()
-        if not now or _width(longer, size) <= width:
+        if not now or _width(longer, size) + more * longer.count(" ") <= width:
             now = longer
         else:
             lines.append(now)
@@ -210,11 +214,15 @@ def _wrapped(legend: Legend, width: int, size: int) -> list[_Line]:
 
 
 def _line(text: str, active: bool, width: int, size: int) -> _Line:
-    """Lines break as A1111's do; blanks are made wider where there is room."""
+    """A line whose blanks are made wider where there is room."""
     measured, blanks = _measured(text, size), text.count(" ")
-    lacking = max(0, math.ceil(size * _BLANK) - round(font_at(MAIN, size).getlength(" ")))
-    wider = min(lacking, max(0, width - measured.width) // blanks) if blanks else 0
+    wider = min(_lacking_of_blanks(size), max(0, width - measured.width) // blanks) if blanks else 0
     return _Line(text, active, Size(measured.width + wider * blanks, measured.height), size, wider)
+
+
+def _lacking_of_blanks(size: int) -> int:
+    """Pixels by which the font's blank is narrower than is seen."""
+    return max(0, math.ceil(size * _BLANK) - round(font_at(MAIN, size).getlength(" ")))
 
 
 def _fitting(text: str, width: int, size: int) -> int:

@@ -96,6 +96,38 @@ def test_resources_of_civitais_generator() -> None:
     assert found.hashes["embed:civitai 250708"] == "civitai:250708"
 
 
+@pytest.mark.parametrize(
+    ("resources", "prompt", "embedding"),
+    [
+        ('[{"type":"locon","weight":null,"modelVersionId":12}]', "<lora:civitai 12:1>", None),
+        ('[{"type":"dora","modelVersionId":13}]', "<lora:civitai 13:1>", None),
+        (
+            '[{"modelVersionId":7,"type":"ImageJobNetworkParams { Strength = -0.35, TriggerWord = a, Type = locon }"}]',
+            "<lora:civitai 7:-0.35>",
+            None,
+        ),
+        (
+            '[{"air":"urn:air:sdxl:lora:civitai:5@6","weight":0.7},{"air":"urn:air:sd1:embedding:civitai:8@9"}]',
+            "<lora:civitai 6:0.7>",
+            "civitai:9",
+        ),
+        ('[{"type":"textualinversion","weight":1,"modelVersionId":14}]', "", "civitai:14"),
+        ("[]", "", None),
+    ],
+)
+def test_resources_of_civitai_that_say_little(resources: str, prompt: str, embedding: str | None) -> None:
+    line = f"Steps: 20, CFG scale: 5, Sampler: Euler a, Civitai resources: {resources}, Civitai metadata: {{}}"
+    found = to_request(parse(f"a cat\n{line}"))
+    assert found.changes["prompt"] == f"a cat\n{prompt}".strip()
+    assert next((digest for name, digest in found.hashes.items() if name.startswith("embed:")), None) == embedding
+    assert found.unused == ()
+
+
+def test_resources_of_civitai_that_are_cut_are_told() -> None:
+    found = to_request(parse('a cat\nSteps: 20, CFG scale: 5, Seed: 1, Civitai resources: [{"type":"lora","weight":0'))
+    assert [label for label, _ in found.unused] == ["Civitai resources"]
+
+
 @pytest.mark.parametrize("name", ["jpg_phone_nul.jpg", "jpg_com.jpg", "bmp.bmp"])
 def test_pictures_without_parameters_are_pictures_all_the_same(name: str) -> None:
     data = (TEXTS / name).read_bytes()

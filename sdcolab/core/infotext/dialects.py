@@ -283,10 +283,8 @@ def _civitai_resources(fields: Fields, prompt: str) -> Iterator[str]:
     model, and all get their version on civitai for a hash. Takes the field out."""
     loras: list[str] = []
     embeddings: list[str] = []
-    for resource in json_of(fields.pop("Civitai resources", ""), list):
-        if not isinstance(resource, dict):
-            continue
-        kind, version = _resource_kind(resource), f"{CIVITAI_VERSION}{resource.get('modelVersionId')}"
+    for resource in _resources(fields):
+        kind, version = _resource_kind(resource), f"{CIVITAI_VERSION}{_resource_version(resource)}"
         words = (str(resource.get(key) or "") for key in ("modelName", "modelVersionName"))
         name = " ".join(_NOT_IN_TAGS.sub(" ", " ".join(words)).split()) or version.replace(":", " ")
         if kind == "checkpoint" and "Model" not in fields:
@@ -296,18 +294,45 @@ def _civitai_resources(fields: Fields, prompt: str) -> Iterator[str]:
             embeddings.append(f"{name}: {version}")
         elif kind in ("lora", "lycoris", "locon", "dora") and f"<lora:{name}:" not in prompt:
             loras.append(f"{name}: {version}")
-            yield f"<lora:{name}:{resource.get('weight', 1)}>"
+            yield f"<lora:{name}:{_resource_weight(resource)}>"
     for label, found in (("Lora hashes", loras), ("TI hashes", embeddings)):
         if found:
             known = [fields[label]] if fields.get(label) else []
             fields[label] = ", ".join([*known, *found])
 
 
+def _resources(fields: Fields) -> list[dict[str, Any]]:
+    """What civitai lists; takes the field out, unless it is cut: then it stays, to be told."""
+    text = fields.get("Civitai resources", "")
+    listed = json_of(text, list)
+    if listed or text.strip() in ("", "[]"):
+        fields.pop("Civitai resources", None)
+    return [resource for resource in listed if isinstance(resource, dict)]
+
+
+_AIR = re.compile(r"urn:air:[\w.-]+:(\w+):civitai:\d+@(\d+)")
+"""civitai's own address of a version: what it is, and its number."""
+
+
 def _resource_kind(resource: Mapping[str, Any]) -> str:
-    """What a resource is; some texts hold the whole object that civitai's server made of it."""
-    text = str(resource.get("type")).casefold()
-    inner = re.search(r"\btype = (\w+)", text)
+    """What a resource is; some texts hold the whole object that civitai's server made of it, or only its address."""
+    text = str(resource.get("type") or "").casefold()
+    inner = re.search(r"\btype = (\w+)", text) or (None if text else _AIR.match(str(resource.get("air"))))
     return inner[1] if inner else text
+
+
+def _resource_version(resource: Mapping[str, Any]) -> object:
+    air = _AIR.match(str(resource.get("air")))
+    return resource.get("modelVersionId") or (air[2] if air else None)
+
+
+def _resource_weight(resource: Mapping[str, Any]) -> object:
+    """How strongly a LoRA was used; 1 where nothing says it."""
+    said = resource.get("weight")
+    if isinstance(said, int | float):
+        return said
+    inner = re.search(r"\bStrength = (-?\d+(?:\.\d+)?)", str(resource.get("type")))
+    return inner[1] if inner else 1
 
 
 def json_of(text: str, kind: type[J]) -> J:

@@ -309,6 +309,7 @@ def test_comfyui_s_other_unipc_is_a_setting_here() -> None:
         ("CFG scale: nan", "cfg_scale", FieldOutOfRange),
         ("Size: huge", "width", FieldNotNumber),
         (f"Seed: {'9' * 5000}", "seed", FieldNotNumber),
+        (f"Steps: {'9' * 400}", "steps", FieldOutOfRange),
         ("Clip skip: 0", "clip_skip", FieldOutOfRange),
     ],
 )

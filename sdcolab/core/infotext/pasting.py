@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -351,10 +350,14 @@ class _Reader:
         return self._hashes
 
 
+_BEYOND_ALL = 1e15
+"""No value that somebody meant is as large as this."""
+
+
 def _limit(field: Field, error: FieldOutOfRange) -> float | None:
     """What to use in place of a value that other programs go beyond: the most that is possible, or the least side. None
     where the nearest value would mean something else."""
-    if field.control == "seed" or not math.isfinite(error.value):
+    if field.control == "seed" or not abs(error.value) < _BEYOND_ALL:  # nor what is no number
         return None
     if error.value > error.high:
         return type(error.value)(error.high)

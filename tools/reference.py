@@ -207,7 +207,7 @@ def apart(one: Image.Image, two: Image.Image) -> int:
 def replay_detection(folders: Folders, case: Case) -> Distance:
     """Look at the case's pictures with its preprocessor and compare the maps."""
     task = case.detection()
-    made = [detected(task, picture, folders) for picture in task.pictures]
+    made = [detected(task, picture, folders)[0] for picture in task.pictures]
     return Distance(0.0, max(apart(*pair) for pair in zip(made, case.pictures(), strict=True)))
 
 

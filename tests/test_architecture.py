@@ -55,7 +55,7 @@ MAY_IMPORT = {
 """Which parts of sdcolab each part may import. A part is a folder or a module right below ``sdcolab/``."""
 
 OUTSIDE = {
-    "core": {"PIL", "filelock", "numpy"},
+    "core": {"PIL", "filelock", "numpy", "yaml"},
     "engine": {
         "PIL",
         "cv2",

@@ -8,7 +8,9 @@ from __future__ import annotations
 import argparse
 import csv
 import functools
+import io
 import json
+import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -26,6 +28,7 @@ from sdcolab.core.infotext import Pasted, parse, read_bytes
 from sdcolab.core.pictures import PICTURE_SUFFIXES, read_picture_file
 from sdcolab.core.registry import closest
 from sdcolab.core.request import FIELDS, GenerationRequest
+from sdcolab.core.style_files import DELIMITERS, SEPARATOR_LINE, decoded
 from sdcolab.core.tasks import Generate
 from sdcolab.core.words import command as said
 from sdcolab.core.words.console import explain
@@ -47,12 +50,12 @@ def read_orders(source: Path, folders: Folders, given: Given, *, from_pictures: 
         if source.is_dir():
             found = list(_of_pictures(source, folders, given, from_pictures=from_pictures))
         else:
+            if zipfile.is_zipfile(source):
+                raise BatchUnreadable(path=source, line=1, detail=said.WORKBOOK_LIST)
             kind = {".csv": _of_csv, ".txt": _of_text}.get(source.suffix.casefold(), _of_lines)
             found = list(kind(source, given))
     except OSError as error:
         raise CannotRead(path=source, reason=system_reason(error)) from error
-    except UnicodeDecodeError as error:
-        raise BatchUnreadable(path=source, line=0, detail=said.NO_UTF8_LIST) from error
     if not found:
         raise BatchEmpty(path=source)
     common = repr(sorted(given.items()))
@@ -123,24 +126,27 @@ def _guarded(spot: _Spot, build: Callable[[], GenerationRequest]) -> GenerationR
 
 
 def _of_csv(source: Path, given: Given) -> Iterator[Order]:
-    with source.open(encoding="utf-8-sig", newline="") as file:
-        sample = file.read(4096)
-        file.seek(0)
-        delimiter = ";" if sample.partition("\n")[0].count(";") > sample.partition("\n")[0].count(",") else ","
-        rows = csv.DictReader(file, delimiter=delimiter, restkey="", restval="")
-        try:
-            for row in rows:
-                spot = _Spot(source, rows.line_num)
-                cells = {name: value for name, value in row.items() if name or "".join(value).strip()}
-                values = {**values_in(cells, spot), **given}
-                if any(str(value).strip() for value in cells.values()):
-                    yield _order(spot, digest_of(repr(sorted(cells.items()))), Pasted({}), values, source.parent)
-        except csv.Error as error:
-            raise BatchUnreadable(path=source, line=rows.line_num, detail=str(error)) from error
+    """What spreadsheets save too: semicolons or tabs, Windows' own encoding, a line that says the separator."""
+    text = decoded(source.read_bytes())
+    told = SEPARATOR_LINE.match(text)
+    text = text[told.end() :] if told else text
+    header = text.partition("\n")[0]
+    rows = csv.DictReader(
+        io.StringIO(text, newline=""), delimiter=max(DELIMITERS, key=header.count), restkey="", restval=""
+    )
+    try:
+        for row in rows:
+            spot = _Spot(source, rows.line_num + bool(told))
+            cells = {name: value for name, value in row.items() if name or "".join(value).strip()}
+            values = {**values_in(cells, spot), **given}
+            if any(str(value).strip() for value in cells.values()):
+                yield _order(spot, digest_of(repr(sorted(cells.items()))), Pasted({}), values, source.parent)
+    except csv.Error as error:
+        raise BatchUnreadable(path=source, line=rows.line_num, detail=str(error)) from error
 
 
 def _of_text(source: Path, given: Given) -> Iterator[Order]:
-    for number, line in enumerate(source.read_text(encoding="utf-8-sig").splitlines(), 1):
+    for number, line in enumerate(decoded(source.read_bytes()).splitlines(), 1):
         if line.strip():
             values = {"prompt": line.strip(), **given}
             yield _order(_Spot(source, number), digest_of(line.strip()), Pasted({}), values, source.parent)

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from sdcolab.cli.parser import add_folder_option
-from sdcolab.core.borrowed import borrow, borrowed, found_in, give_back, has_settings, settings_of
+from sdcolab.core.borrowed import borrow, borrowed, found_in, give_back, has_settings, program_in, settings_of
 from sdcolab.core.folders import Folders
 from sdcolab.core.machine import folders_in
 from sdcolab.core.settings import Settings, SettingsFile
@@ -34,9 +34,12 @@ def run(options: argparse.Namespace) -> int:
         return 0 if count else 1
     if options.ruta is None:
         found = list(borrowed(folders))
-        print("\n".join(listed(one.name, one.kind, one.target) for one in found) or none_linked())
+        print(
+            "\n".join(listed(one.name, one.kind, one.target, is_there=one.target.is_dir()) for one in found)
+            or none_linked()
+        )
         return 0
-    source = options.ruta.expanduser()
+    source = program_in(options.ruta)
     reads = not options.sin_ajustes
     if found_in(source) or not (reads and has_settings(source)):
         for one in borrow(source, folders, options.nombre):

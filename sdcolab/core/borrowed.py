@@ -16,18 +16,24 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import CannotWrite, FolderNotKnown, FolderOurs, RequestError
 from sdcolab.core.fields import Field, with_values
 from sdcolab.core.file_names import safe_name
 from sdcolab.core.files import make_folder, storage_errors
 from sdcolab.core.folders import Folders
+from sdcolab.core.library import MODEL_SUFFIXES
 from sdcolab.core.request import FIELDS
 from sdcolab.core.settings import Settings
 from sdcolab.core.style_files import FILE_NAME as STYLES_NAME
 from sdcolab.core.style_files import peek_styles
 
 MAX_BYTES = 5_000_000
+
+MORE_FOLDERS = "extra_model_paths.yaml"
+"""ComfyUI's list of folders elsewhere, often those of AUTOMATIC1111."""
 
 CONFIGS = "configs"
 """Below its folder, where the notebooks of the guide keep A1111's settings on Drive (hechos/lanzadores.md 1)."""
@@ -81,15 +87,57 @@ class Borrowed:
     target: Path
 
 
+def program_in(source: Path) -> Path:
+    """``source``, or the one folder in it that is the program: packages with a Python of their own have it there."""
+    source = source.expanduser().absolute()
+    if found_in(source) or has_settings(source):
+        return source
+    try:
+        inside = [child for child in source.iterdir() if _child(child, "models") and found_in(child)]
+    except OSError:
+        return source
+    return inside[0] if len(inside) == 1 else source
+
+
 def found_in(source: Path) -> tuple[tuple[ModelKind, Path], ...]:
-    """The folders of models of a program whose folder, or whose ``models``, is ``source``."""
+    """The folders of models of a program whose folder, or whose ``models``, is ``source``, and those that ComfyUI's
+    list of more folders names."""
+    if not source.is_dir():
+        return ()
     models = _child(source, "models") or source
     found: dict[Path, ModelKind] = {}
     for place, kind in PLACES:
+        if place.startswith("..") and not found and models.name.casefold() != "models":
+            continue  # any folder of a program has these beside it
         folder = _child(models, place)
         if folder is not None and folder.resolve() not in found:
             found[folder.resolve()] = kind
+    for kind, folder in _listed_in(_roots(source)[0] / MORE_FOLDERS):
+        found.setdefault(folder, kind)
     return tuple((kind, folder) for folder, kind in found.items())
+
+
+def _listed_in(path: Path) -> Iterator[tuple[ModelKind, Path]]:
+    """The folders that are there of those in ComfyUI's list: groups of kinds, each with one folder a line."""
+    try:
+        groups = yaml.safe_load(_text(path))  # type: ignore[no-untyped-call]
+    except (yaml.YAMLError, RecursionError, ValueError):
+        return
+    kinds = dict(PLACES)
+    for group in groups.values() if isinstance(groups, dict) else ():
+        if not isinstance(group, dict):
+            continue
+        base = path.parent / _plain(group.get("base_path"))
+        for name, lines in group.items():
+            kind = kinds.get(str(name).casefold())
+            for line in str(lines or "").splitlines() if kind else ():
+                folder = base / _plain(line)
+                if kind and line.strip() and folder.is_dir():
+                    yield kind, folder.resolve()
+
+
+def _plain(path: object) -> Path:
+    return Path(os.path.expandvars(str(path or "").strip())).expanduser()
 
 
 def borrow(source: Path, folders: Folders, name: str = "") -> tuple[Borrowed, ...]:
@@ -176,13 +224,15 @@ def _make_link(link: Path, target: Path) -> None:
 
 
 def _target(path: Path) -> Path | None:
-    """Where a link to a folder leads; None for what is no link."""
+    """Where a link to a folder leads, also while that is not there (a disk that is not plugged in); None for what is no
+    link, and for a link to a file."""
     try:
         leads = os.readlink(path)  # noqa: PTH115 - junctions too, which Path.is_symlink does not call links
     except OSError:
         return None
     target = Path(path.parent, leads.removeprefix("\\\\?\\"))
-    return target.resolve() if target.is_dir() else None
+    is_folder = target.is_dir() or not (target.exists() or path.suffix.lower() in MODEL_SUFFIXES)
+    return target.resolve() if is_folder else None
 
 
 # --- Styles and settings ------------------------------------------------------------------------------------------

@@ -27,8 +27,8 @@ _OLD_PROMPT = "text"
 """How the oldest files call the prompt."""
 _NONE = "None"
 """The empty style that the oldest files begin with."""
-_DELIMITERS = ",;\t"
-_SEPARATOR_LINE = re.compile(r"\Asep=.\r?\n", re.IGNORECASE)
+DELIMITERS = ",;\t"
+SEPARATOR_LINE = re.compile(r"\Asep=.\r?\n", re.IGNORECASE)
 """What Excel reads, and some programs write for it, above the header."""
 _LONGEST_FIELD = 100_000
 
@@ -36,9 +36,9 @@ _LONGEST_FIELD = 100_000
 def styles_in(text: str) -> tuple[Style, ...]:
     """The styles of a ``styles.csv``; the last of a name counts, as in A1111. Raises ``ValueError`` when it is no such
     file."""
-    text = _SEPARATOR_LINE.sub("", text.lstrip("\ufeff").replace("\0", "").lstrip("\r\n"))
+    text = SEPARATOR_LINE.sub("", text.lstrip("\ufeff").replace("\0", "").lstrip("\r\n"))
     header, _, _ = text.partition("\n")
-    delimiter = max(_DELIMITERS, key=header.count)
+    delimiter = max(DELIMITERS, key=header.count)
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
     try:
         places = {name.strip().casefold().replace(" ", "_"): place for place, name in enumerate(next(rows, ()))}

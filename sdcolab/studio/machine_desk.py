@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from sdcolab.core.borrowed import borrow, borrowed, give_back
+from sdcolab.core.borrowed import borrow, borrowed, give_back, program_in
 from sdcolab.core.errors import PasswordUnfit, PasswordWrong, StrangeQuestion
 from sdcolab.core.folders import Folders
 from sdcolab.core.machine import (
@@ -101,7 +101,7 @@ class MachineDesk:
         if gone := text(said, "gone", "", most=MAX_PATH):
             give_back(gone, self._folders)
         else:
-            borrow(Path(text(said, "value", most=MAX_PATH).strip()), self._folders)
+            borrow(program_in(Path(text(said, "value", most=MAX_PATH).strip())), self._folders)
 
     def _password(self, said: Mapping[str, Any]) -> None:
         """Raises ``PasswordUnfit`` or ``PasswordWrong``. An empty user: no password."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sdcolab.cli import main
-from sdcolab.core.borrowed import borrow, borrowed, found_in, give_back, settings_of
+from sdcolab.core.borrowed import borrow, borrowed, found_in, give_back, program_in, settings_of
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import FolderNotKnown, FolderOurs
 from sdcolab.core.folders import Folders
@@ -84,6 +84,52 @@ def test_giving_back_touches_no_model(webui: Path, tmp_path: Path) -> None:
     assert give_back("otra", folders) == 0
     assert list(borrowed(folders)) == []
     assert (webui / "models/Lora/l.safetensors").is_file()
+
+
+def test_comfyui_s_list_of_folders_elsewhere_is_read(comfy: Path, tmp_path: Path) -> None:
+    put(tmp_path / "disco", "ckpts/a.safetensors", "l1/a.safetensors", "l2/b.safetensors")
+    (comfy / "extra_model_paths.yaml").write_text(
+        "#c:\na111:\n  base_path: ../disco\n  is_default: true\n  checkpoints: ckpts\n"
+        "  loras: |\n    l1\n    l2\n    no\n  custom_nodes: l1\notro: 5\nvacio:\n  vae:\n"
+    )
+    elsewhere = {(kind, folder.name) for kind, folder in found_in(comfy) if "disco" in folder.parts}
+    assert elsewhere == {(ModelKind.CHECKPOINT, "ckpts"), (ModelKind.LORA, "l1"), (ModelKind.LORA, "l2")}
+
+
+@pytest.mark.parametrize("text", ["", "[1]", "a: [", "a: {b: *c}", "a: {base_path: 3, loras: [x]}", "[" * 100_000])
+def test_a_list_of_folders_that_is_none_changes_nothing(text: str, comfy: Path) -> None:
+    before = found_in(comfy)
+    (comfy / "extra_model_paths.yaml").write_text(text)
+    assert found_in(comfy) == before
+
+
+def test_the_program_is_found_one_folder_down(webui: Path, comfy: Path, tmp_path: Path) -> None:
+    packed = tmp_path / "webui_forge_cu121"
+    packed.mkdir()
+    inside = webui.rename(packed / "webui")
+    assert program_in(packed) == inside
+    assert program_in(inside) == inside
+    comfy.rename(packed / "ComfyUI")
+    assert program_in(packed) == packed, "which of both is not known"
+
+
+def test_neither_a_file_nor_a_folder_beside_the_models_is_a_program(webui: Path) -> None:
+    put(webui, "styles.csv", "outputs/a.png")
+    assert found_in(webui / "styles.csv") == ()
+    assert found_in(webui / "outputs") == ()
+
+
+def test_a_folder_that_is_away_is_told_and_can_be_given_back(
+    comfy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folders = Folders(tmp_path / "sdcolab")
+    count = len(borrow(comfy, folders))
+    (folders.models(ModelKind.LORA) / "suelto.safetensors").symlink_to(tmp_path / "no.safetensors")
+    comfy.rename(tmp_path / "disco desconectado")
+    assert main(["carpetas", "--carpeta", str(folders.root)]) == 0
+    assert capsys.readouterr().out.count("ahora no está") == count
+    assert give_back("suelto.safetensors", folders) == 0
+    assert give_back("ComfyUI", folders) == count
 
 
 def test_a_folder_of_our_own_is_never_taken_for_a_link(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,22 @@ def test_a_table_with_the_names_of_options_the_api_or_infotexts(tmp_path: Path) 
     assert (first.prompt, first.steps, first.cfg_scale, first.seed) == ("«gato, azul»", 7, 4.5, 3)
     assert (first.negative_prompt, first.tiling, first.checkpoint) == ("perro", False, "a")
     assert (second.prompt, second.steps, second.tiling, second.seed) == ("otro", 20, True, -1)
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("above", ["", "sep=;\r\n"])
+def test_what_a_spanish_spreadsheet_saves(encoding: str, above: str, tmp_path: Path) -> None:
+    text = above + 'prompt;pasos;cfg\r\n"niño; 5 €";7;4,5\r\n;;\r\n'
+    (request,) = requests(read(tmp_path, "a.csv", text.encode(encoding)))
+    assert (request.prompt, request.steps, request.cfg_scale) == ("niño; 5 €", 7, 4.5)
+
+
+def test_a_workbook_is_told_from_a_list(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "libro.xlsx", "w") as file:
+        file.writestr("[Content_Types].xml", "<Types/>")
+    with pytest.raises(BatchUnreadable) as wrong:
+        read_orders(tmp_path / "libro.xlsx", Folders(tmp_path), {})
+    assert "CSV" in wrong.value.detail
 
 
 def test_options_of_the_command_win(tmp_path: Path) -> None:
@@ -94,7 +111,7 @@ def test_whole_requests_and_plain_ones_in_one_file(tmp_path: Path) -> None:
         ("a.jsonl", '{"code": "generate"}', 1, "no dice qué generar"),
         ("a.jsonl", '{"code": "generate", "request": 5}', 1, "no dice qué generar"),
         ("a.jsonl", "[" * 100_000, 1, "no es JSON"),
-        ("a.txt", b"\xff\xfe\xff", 0, "no está en UTF-8"),
+        ("a.csv", "sep=;\nprompt;pasos\ngato;muchos\n", 3, "debe ser un número"),
     ],
 )
 def test_what_is_not_understood_says_where(name: str, text: str | bytes, line: int, says: str, tmp_path: Path) -> None:

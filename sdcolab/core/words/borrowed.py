@@ -25,9 +25,10 @@ def linked(name: str, kind: ModelKind, target: Path) -> str:
     return f"✅ {KIND_NAMES[kind]}: «{name}» usa {target}"
 
 
-def listed(name: str, kind: ModelKind, target: Path) -> str:
+def listed(name: str, kind: ModelKind, target: Path, *, is_there: bool) -> str:
     """One folder that is in use."""
-    return f"{name} · {KIND_NAMES[kind]}: {target}"
+    told = "" if is_there else f" (ahora no está; para quitarla: sdcolab carpetas --quitar «{name}»)"
+    return f"{name} · {KIND_NAMES[kind]}: {target}{told}"
 
 
 def none_linked() -> str:

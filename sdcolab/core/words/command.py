@@ -183,7 +183,7 @@ NO = ("0", "no", "false")
 
 # --- Why a batch's list cannot be read ------------------------------------------------------------------------------
 
-NO_UTF8_LIST = "no está en UTF-8"
+WORKBOOK_LIST = "es un libro de Excel o un zip; en tu hoja de cálculo usa «Guardar como» y elige CSV"
 NO_COLUMN = "no existe la columna «{name}»"
 DID_YOU_MEAN = " (¿querías decir «{name}»?)"
 NO_BATCH_TASK = "un trabajo «{code}» no se puede hacer en un lote"

@@ -20,6 +20,7 @@ from sdcolab.core.errors import (
     DiscardPatternWrong,
     MergeNeedsModel,
     MergeShapes,
+    MergeUnlike,
     SdcolabError,
     SpecialModelFirst,
 )
@@ -27,6 +28,7 @@ from sdcolab.core.events import CancelToken, ignore_events
 from sdcolab.core.workshop import (
     BLOCK_PRESETS,
     Convert,
+    Extract,
     Merge,
     MergeMethod,
     PartAction,
@@ -35,6 +37,7 @@ from sdcolab.core.workshop import (
     block_multipliers,
 )
 from sdcolab.workshop.converting import converted, with_vae
+from sdcolab.workshop.extracting import extracted
 from sdcolab.workshop.merging import Merged, dare, merged, ties
 from sdcolab.workshop.metadata import Ingredient, merge_metadata
 from sdcolab.workshop.model import Model, open_model
@@ -204,6 +207,19 @@ def test_conversions(case: Mapping[str, Any]) -> None:
 
 
 # --- Block weights, TIES, DARE ----------------------------------------------------------------------------------------
+
+
+def test_what_has_nothing_in_common_is_told_from_a_model() -> None:
+    a = model({"model.diffusion_model.out.2.bias": torch.zeros(4)})
+    lora = model({"lora_unet_out.lora_up.weight": torch.zeros(4, 1)})
+    for first, second in ((a, lora), (lora, a)):
+        with pytest.raises(MergeUnlike):
+            merged(Merge(), first, second)
+        with pytest.raises(MergeUnlike):
+            extracted(first, second, Extract())
+    with pytest.raises(MergeUnlike):
+        merged(Merge(method=MergeMethod.DIFFERENCE), a, a, lora)
+    merged(Merge(), a, a, lora)  # C is not read
 
 
 def test_block_weights_reach_their_blocks() -> None:

@@ -33,6 +33,15 @@ class MergeShapes(WorkshopError):
 
 
 @dataclass(eq=False)
+class MergeUnlike(WorkshopError):
+    """Two files have no tensor in common, as a LoRA and a model: what came out would be the first one alone."""
+
+    code: ClassVar[str] = "workshop.unlike"
+    path: Path
+    other: Path
+
+
+@dataclass(eq=False)
 class SpecialModelFirst(WorkshopError):
     """An inpainting model or one of instruct-pix2pix is merged with a plain one, and does not come first."""
 

@@ -56,6 +56,7 @@ ADVICE: Mapping[str, str] = {
     "training.unsaved_captions": "Guarda o descarta los cambios donde las editas.",
     "training.base_missing": "Escribe la ruta de un modelo base, o descárgalo con: sdcolab descargar ENLACE",
     "workshop.needs_model": "Escríbelo, o usa otro método.",
+    "workshop.unlike": "Elige dos modelos enteros de la misma familia; para meter un LoRA en un modelo está --loras.",
 }
 
 explain = partial(_explain, elsewhere=ADVICE)

@@ -16,6 +16,10 @@ SENTENCES: Mapping[str, Sentence] = {
         "Estos modelos no se pueden mezclar: «{name}» mide {first} en uno y {second} en el otro.",
         "Mezcla solo modelos de la misma familia: SD 1.5 con SD 1.5, SDXL con SDXL.",
     ),
+    "workshop.unlike": Sentence(
+        "«{path}» y «{other}» no se parecen en nada: no hay qué mezclar.",
+        "Elige dos modelos enteros de la misma familia; para meter un LoRA en un modelo está «Hornear estos LoRA».",
+    ),
     "workshop.special_first": Sentence(
         "Un modelo de {special} solo se puede mezclar con uno normal si va el primero.",
         "Ponlo como modelo A.",

@@ -7,6 +7,7 @@ would not be what was meant.
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -173,7 +174,7 @@ def split_options(text: str) -> tuple[str, ...]:
 
     Raises ``LaunchOptionsUnreadable`` for a quote that does not end.
     """
-    reader = shlex.shlex(text[:MAX_TEXT], posix=True, punctuation_chars=False)
+    reader = shlex.shlex(_as_typed(text[:MAX_TEXT]), posix=True, punctuation_chars=False)
     reader.whitespace_split = True
     reader.escape = ""
     reader.commenters = ""
@@ -181,6 +182,31 @@ def split_options(text: str) -> tuple[str, ...]:
         return tuple(reader)
     except ValueError as error:
         raise LaunchOptionsUnreadable(text=text[:100]) from error
+
+
+_ARGUMENTS_LINE = re.compile(r"""\s*(?:set|export)\s+("?)COMMANDLINE_ARGS=("?)(.*?)\s*\Z""", re.IGNORECASE | re.DOTALL)
+"""How A1111's ``webui-user.bat`` and ``webui-user.sh`` say them; there the whole may stand in quotes."""
+
+_LONG_DASH = re.compile(r"(?:^|(?<=\s))[—–](?=[a-z])")
+"""What telephones and sites make of the two dashes of an option."""
+
+_CURLY = str.maketrans("“”„", '"""')
+
+
+def _as_typed(text: str) -> str:
+    """``text`` as it was before the file or the site that it was copied from dressed it up."""
+    text = text.translate(_CURLY)
+    line = _ARGUMENTS_LINE.match(text)
+    if line is not None:
+        text = line[3].removesuffix('"') if line[1] or line[2] else line[3]
+    return _LONG_DASH.sub("--", text)
+
+
+def _without_password(text: str) -> str:
+    """``text`` less the options that give a user and a password."""
+    names = ("--usuario", *(one.name for one in LAUNCH_OPTIONS.values() if "--usuario" in one.ours))
+    given = rf"""(?:^|(?<=\s))(?:{"|".join(names)})(?:=|\s+)(?:"[^"]*"|'[^']*'|\S+)\s*"""
+    return re.sub(given, "", _as_typed(text)).strip()
 
 
 def _value(option: LaunchOption, rest: Iterator[str]) -> str:
@@ -236,8 +262,9 @@ class LaunchForm:
         return Understood((*own, *told.arguments), told.needless)
 
     def kept(self) -> dict[str, object]:
-        """What is remembered of it: all but the password."""
-        return {one.name: getattr(self, one.name) for one in fields(self) if one.name != "password"}
+        """What is remembered of it: all but the password, in its box or in the line."""
+        kept = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "password"}
+        return {**kept, "extra": _without_password(self.extra)}
 
 
 def launch_form(raw: Mapping[str, object]) -> LaunchForm:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from sdcolab.cli import main
 from sdcolab.core.errors import LaunchOptionRefused, LaunchOptionsUnreadable, LaunchOptionValueMissing
-from sdcolab.core.launching import LAUNCH_OPTIONS, Why, split_options, understand
+from sdcolab.core.launching import LAUNCH_OPTIONS, LaunchForm, Why, split_options, understand
 from sdcolab.core.words.launching import REASONS, needless
 
 
@@ -58,6 +58,25 @@ def test_values_that_are_missing(line: str) -> None:
 def test_quotes_that_do_not_end() -> None:
     with pytest.raises(LaunchOptionsUnreadable):
         split_options('--data-dir "D:\\mis cosas')
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "set COMMANDLINE_ARGS=--port 7931 --data-dir 'D:\\a b'",
+        "export COMMANDLINE_ARGS=\"--port 7931 --data-dir 'D:\\a b'\"",
+        "SET COMMANDLINE_ARGS=—port 7931 –data-dir “D:\\a b”\r\n",
+    ],
+)
+def test_the_line_of_a_file_or_of_a_site_is_read_whole(line: str) -> None:
+    assert split_options(line) == ("--port", "7931", "--data-dir", "D:\\a b")
+
+
+@pytest.mark.parametrize("said", ["--gradio-auth ana:secreto", "--usuario=ana:secreto", '—gradio-auth "ana:secreto 2"'])
+def test_no_password_is_remembered_from_the_line(said: str) -> None:
+    form = LaunchForm(extra=f"--xformers {said} --port 9000")
+    assert form.kept()["extra"] == "--xformers --port 9000"
+    assert any("secreto" in one for one in form.understood().arguments)
 
 
 def test_every_option_has_a_meaning_or_a_reason() -> None:

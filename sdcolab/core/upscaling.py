@@ -33,6 +33,7 @@ from sdcolab.core.infotext import Infotext, read_image, render
 from sdcolab.core.library import Library, ModelFile
 from sdcolab.core.outputs import ImageStore
 from sdcolab.core.pictures import MAX_PIXELS, open_picture
+from sdcolab.core.resizing import flattened
 
 NO_UPSCALER = "None"
 PLAIN_UPSCALERS = (NO_UPSCALER, "Lanczos", "Nearest")
@@ -343,8 +344,9 @@ def _one_of_many(listener: Listener, index: int, count: int) -> Listener:
 def enlarged(
     picture: Image.Image, wanted: Enlargement, upscaling: Upscaling, listener: Listener, cancel: CancelToken
 ) -> Image.Image:
-    """``picture`` (any mode) enlarged, as RGB. Raises ``UnknownName`` or ``Cancelled``."""
-    rgb = picture.convert("RGB")
+    """``picture`` (any mode) enlarged, as RGB; what is transparent lies on white, as in img2img. Raises ``UnknownName``
+    or ``Cancelled``."""
+    rgb = flattened(picture)
     if wanted.upscaler == NO_UPSCALER:
         return rgb
     whole = wanted.in_eights or not (wanted.to_size and wanted.crop)

@@ -16,11 +16,13 @@ MOVED = frozenset({ModelKind.CHECKPOINT, ModelKind.LORA, ModelKind.VAE, ModelKin
 """Kinds that are told apart surely enough to move a file."""
 
 
-def misplaced(file: ModelFile, found: Detected | None) -> ModelKind | None:
-    """The kind that the file is, where that is not the one of its folder."""
+def misplaced(file: ModelFile, found: Detected | None, folders: Folders) -> ModelKind | None:
+    """The kind that the file is, where that is not the one of its folder. Another program's file, which is reached by
+    a link, lies where its owner wants it."""
     if found is None or found.kind is file.kind or found.kind not in MOVED:
         return None
-    return found.kind
+    own = file.path.resolve().is_relative_to(folders.models(file.kind).resolve())
+    return found.kind if own else None
 
 
 @dataclass(frozen=True, slots=True)

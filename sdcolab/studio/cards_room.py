@@ -134,7 +134,7 @@ class CardsRoom:
         found = self._facts.of(file.path)
         said = declared_family(self._card(file).base)
         family = settled(found.family if found else ModelFamily.UNKNOWN, said)
-        wrong = misplaced(file, found)
+        wrong = misplaced(file, found, self._library.folders)
         return {
             "place": place,
             "family": "" if family is ModelFamily.UNKNOWN else family.value,
@@ -145,7 +145,7 @@ class CardsRoom:
     def _move(self, said: Mapping[str, Any]) -> str:
         """Move a file to the folder of what it is. Raises ``StrangeQuestion``, ``UnknownFile`` or as ``move``."""
         file = self._library.find(_kind(said), text(said, "name"))
-        wrong = misplaced(file, self._facts.of(file.path))
+        wrong = misplaced(file, self._facts.of(file.path), self._library.folders)
         if wrong is None:
             raise StrangeQuestion(question="move")
         moved = move(file, wrong, self._library.folders)

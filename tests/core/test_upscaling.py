@@ -15,7 +15,7 @@ from sdcolab.core.events import CancelToken, Event, ImageSaved, Listener, Note, 
 from sdcolab.core.finishing import Cutting, Flip
 from sdcolab.core.outputs import ImageStore, png_text
 from sdcolab.core.pictures import open_picture
-from sdcolab.core.upscaling import MAX_SIDE, After, Enlargement, best_upscaler, enlarge, enlarged
+from sdcolab.core.upscaling import MAX_SIDE, NO_UPSCALER, After, Enlargement, best_upscaler, enlarge, enlarged
 from sdcolab.core.words import FIELD_WORDS
 
 
@@ -61,6 +61,12 @@ def test_labels_are_complete() -> None:
 def test_sizes(wanted: Enlargement, size: tuple[int, int], tmp_path: Path) -> None:
     (saved,) = run(tmp_path, [Image.new("RGBA", (40, 20))], Enlargement(**{**_as_dict(wanted), "upscaler": "Rojo"}))
     assert open_picture(saved.path).size == size
+
+
+def test_colours_under_what_is_transparent_stay_hidden(tmp_path: Path) -> None:
+    hidden = Image.new("RGBA", (4, 4), (255, 0, 0, 0))
+    (saved,) = run(tmp_path, [hidden], Enlargement(upscaler=NO_UPSCALER))
+    assert open_picture(saved.path).convert("RGB").getcolors() == [(16, (255, 255, 255))]
 
 
 def _as_dict(wanted: Enlargement) -> dict[str, object]:

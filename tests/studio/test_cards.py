@@ -121,6 +121,19 @@ def test_facts_tell_what_does_not_fit_and_a_file_in_the_wrong_folder_moves(tmp_p
         room.answers["move"]({"kind": "lora", "name": "perdido.safetensors"})
 
 
+def test_another_program_s_file_is_not_moved_out_of_its_folder(tmp_path: Path) -> None:
+    folders, theirs = Folders(tmp_path / "sdcolab"), tmp_path / "webui"
+    theirs.mkdir()
+    shutil.copy(DEMO, theirs / "perdido.safetensors")
+    folders.models(ModelKind.LORA).mkdir(parents=True)
+    (folders.models(ModelKind.LORA) / "A1111").symlink_to(theirs)
+    room = CardsRoom(Library(folders))
+    assert [fact["wrong"] for fact in room.answers["facts"]({"kind": "lora", "checkpoint": ""})] == [""]
+    with pytest.raises(StrangeQuestion):
+        room.answers["move"]({"kind": "lora", "name": "A1111/perdido.safetensors"})
+    assert (theirs / "perdido.safetensors").exists()
+
+
 def test_the_last_picture_becomes_that_of_a_card(lora: ModelFile, tmp_path: Path) -> None:
     last = tmp_path / "última.png"
     room = CardsRoom(Library(Folders(tmp_path)), Outside(lambda: last if last.exists() else None))

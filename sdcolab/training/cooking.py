@@ -43,7 +43,7 @@ def cook(
     if state is not None:
         shutil.rmtree(state, ignore_errors=True)
     shutil.rmtree(made.parent / state_folder(made.name), ignore_errors=True)
-    shutil.copyfile(path, made.with_name(f"{plan.output_name}{PLAN_ENDING}"))
+    write_plan(made.with_name(f"{plan.output_name}{PLAN_ENDING}"), plan)
     return made
 
 

@@ -85,6 +85,22 @@ def test_a_browser_that_keeps_nothing_shows_what_is_made(browser: Browser, serve
     context.close()
 
 
+def test_what_a_full_browser_did_not_keep_gives_way_to_what_it_keeps_later(visit: Visit) -> None:
+    page = visit()
+    look = page.locator(".sd-look")
+    page.evaluate("""() => {
+      window.plainSet = Storage.prototype.setItem;
+      Storage.prototype.setItem = () => { throw new DOMException("full", "QuotaExceededError"); };
+    }""")
+    look.click()
+    expect(look).to_have_class(re.compile("sd-icon-sun"))
+    page.evaluate("() => { Storage.prototype.setItem = window.plainSet; }")
+    look.click()
+    expect(look).to_have_class(re.compile("sd-icon-moon"))
+    look.click()
+    expect(look).to_have_class(re.compile("sd-icon-contrast"))
+
+
 @pytest.mark.parametrize("options", [{}, PHONE], ids=["ancha", "teléfono"])
 def test_log_out_with_the_button(browser: Browser, server: Server, options: dict[str, Any]) -> None:
     visitor = Visitor(browser, server, options)

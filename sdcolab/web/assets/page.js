@@ -140,6 +140,7 @@
   const keep = (storage, key, value) => {
     try {
       window[storage].setItem(key, value);
+      unkept.delete(key);
     } catch {
       unkept.set(key, value);
     }
@@ -183,11 +184,6 @@
     const found = look();
     if (found) act(found);
     else if (tries) setTimeout(() => settle(look, act, tries - 1), 50);
-  };
-  /* A page on a slow machine takes many seconds to be drawn; what never comes must not keep the rest from its place. */
-  const whenDrawn = (drawn, act, tries = 300) => {
-    if (drawn() || !tries) act();
-    else setTimeout(() => whenDrawn(drawn, act, tries - 1), 100);
   };
   /* The unit that a message speaks of comes into view, whichever comes first: the message or its section. */
   const showUnit = (within = document) => {
@@ -333,7 +329,9 @@
     Object.assign(preferred, said);
     if (said.bar) {
       inBar = said.bar;
-      whenDrawn(() => byId("sd-bar-fields") && inBar.every(blockOf), arrange);
+      /* Half a minute: what a slow machine takes to draw the page. What never comes does not hold the others up. */
+      settle(() => byId("sd-bar-fields"), arrange, 600);
+      settle(() => byId("sd-bar-fields") && inBar.every(blockOf), arrange, 600);
     }
     if ("look" in said) {
       keep("localStorage", LOOK, said.look);

@@ -28,7 +28,7 @@ from sdcolab.core.infotext import Pasted, parse, read_bytes
 from sdcolab.core.pictures import PICTURE_SUFFIXES, read_picture_file
 from sdcolab.core.registry import closest
 from sdcolab.core.request import FIELDS, GenerationRequest
-from sdcolab.core.style_files import DELIMITERS, SEPARATOR_LINE, decoded
+from sdcolab.core.style_files import SEPARATOR_LINE, decoded, delimiter_of
 from sdcolab.core.tasks import Generate
 from sdcolab.core.words import command as said
 from sdcolab.core.words.console import explain
@@ -130,10 +130,7 @@ def _of_csv(source: Path, given: Given) -> Iterator[Order]:
     text = decoded(source.read_bytes())
     told = SEPARATOR_LINE.match(text)
     text = text[told.end() :] if told else text
-    header = text.partition("\n")[0]
-    rows = csv.DictReader(
-        io.StringIO(text, newline=""), delimiter=max(DELIMITERS, key=header.count), restkey="", restval=""
-    )
+    rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter_of(text), restkey="", restval="")
     try:
         for row in rows:
             spot = _Spot(source, rows.line_num + bool(told))

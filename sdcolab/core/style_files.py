@@ -27,19 +27,24 @@ _OLD_PROMPT = "text"
 """How the oldest files call the prompt."""
 _NONE = "None"
 """The empty style that the oldest files begin with."""
-DELIMITERS = ",;\t"
+_DELIMITERS = ",;\t"
 SEPARATOR_LINE = re.compile(r"\Asep=.\r?\n", re.IGNORECASE)
 """What Excel reads, and some programs write for it, above the header."""
 _LONGEST_FIELD = 100_000
+
+
+def delimiter_of(text: str) -> str:
+    """What separates the columns of a table whose first line is its header: spreadsheets write semicolons and tabs
+    too."""
+    header = text.partition("\n")[0]
+    return max(_DELIMITERS, key=header.count)
 
 
 def styles_in(text: str) -> tuple[Style, ...]:
     """The styles of a ``styles.csv``; the last of a name counts, as in A1111. Raises ``ValueError`` when it is no such
     file."""
     text = SEPARATOR_LINE.sub("", text.lstrip("\ufeff").replace("\0", "").lstrip("\r\n"))
-    header, _, _ = text.partition("\n")
-    delimiter = max(DELIMITERS, key=header.count)
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter_of(text), skipinitialspace=True)
     try:
         places = {name.strip().casefold().replace(" ", "_"): place for place, name in enumerate(next(rows, ()))}
         if "name" not in places or not {"prompt", _OLD_PROMPT} & places.keys():

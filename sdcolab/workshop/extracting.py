@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from sdcolab.core.errors import MergeShapes, MergeUnlike
+from sdcolab.core.errors import MergeShapes
 from sdcolab.core.workshop import Extract
 from sdcolab.engine.low_rank import low_rank
 from sdcolab.workshop.loras import Layer, layers_by_key
-from sdcolab.workshop.model import Model
+from sdcolab.workshop.model import Model, check_alike
 
 UP, DOWN, ALPHA = "lora_up.weight", "lora_down.weight", "alpha"
 
@@ -28,8 +28,7 @@ class _Source:
 def extracted(tuned: Model, base: Model, wanted: Extract) -> Model:
     """The LoRA that makes about ``tuned`` of ``base``. Raises ``MergeShapes`` for models of different families, and
     ``MergeUnlike`` for what is no model."""
-    if not tuned.outline.keys() & base.outline.keys():
-        raise MergeUnlike(path=tuned.path, other=base.path)
+    check_alike(base, tuned)
     sources: dict[str, _Source] = {}
     outline: dict[str, Tensor] = {}
     for key, layer in _names(layers_by_key(tuple(tuned.outline))).items():

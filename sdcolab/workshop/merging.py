@@ -14,10 +14,10 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from sdcolab.core.errors import MergeNeedsModel, MergeShapes, MergeUnlike, SpecialModelFirst
+from sdcolab.core.errors import MergeNeedsModel, MergeShapes, SpecialModelFirst
 from sdcolab.core.workshop import Merge, MergeMethod, block_multipliers, discards, is_merged
 from sdcolab.workshop.converting import halved
-from sdcolab.workshop.model import Model
+from sdcolab.workshop.model import Model, check_alike
 
 PLAIN_CHANNELS, PIX2PIX_CHANNELS, INPAINT_CHANNELS = 4, 8, 9
 """What the first convolution reads: the latents; those of a picture beside them; a mask too."""
@@ -57,9 +57,9 @@ def merged(wanted: Merge, a: Model, b: Model | None = None, c: Model | None = No
         raise MergeNeedsModel(letter="B", method=wanted.method.value)
     if c is None and wanted.method.models > 2:
         raise MergeNeedsModel(letter="C", method=wanted.method.value)
-    _check_alike(a, b)
+    check_alike(a, b)
     if c is not None and wanted.method.models > 2:
-        _check_alike(b, c)
+        check_alike(b, c)
     rule = _rule(wanted)
     touched = {name for name in kept if is_merged(name) and name in b.outline}
     if c is not None and wanted.method in (MergeMethod.TIES, MergeMethod.DARE):
@@ -76,11 +76,6 @@ def merged(wanted: Merge, a: Model, b: Model | None = None, c: Model | None = No
     outline = {name: one(name, _outline(name)) for name in kept}
     model = replace(a, outline=outline, get=lambda name: one(name, _tensor(name)))
     return Merged(model, next(iter(special), ""))
-
-
-def _check_alike(first: Model, second: Model) -> None:
-    if not first.outline.keys() & second.outline.keys():
-        raise MergeUnlike(path=second.path, other=first.path)
 
 
 def _outline(name: str) -> Callable[[Model], Tensor]:

@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from sdcolab.core.errors import CannotRead, ModelUnreadable
+from sdcolab.core.errors import CannotRead, MergeUnlike, ModelUnreadable
 from sdcolab.core.files import system_reason
 from sdcolab.core.tensors import LENGTH_BYTES, TensorHeader, TensorInfo, header_length, read_header
 from sdcolab.engine.weights import Weights, open_weights
@@ -56,6 +56,12 @@ class Model:
         """The model as the engine opens files: it can be painted with before it is written."""
         infos = {name: TensorInfo(NAMES[one.dtype], tuple(one.shape), 0, 0) for name, one in self.outline.items()}
         return Weights(self.path, TensorHeader(infos, dict(self.metadata)), self.get)
+
+
+def check_alike(first: Model, second: Model) -> None:
+    """Raises ``MergeUnlike`` when the two have no tensor in common, as a model and a LoRA."""
+    if not first.outline.keys() & second.outline.keys():
+        raise MergeUnlike(path=second.path, other=first.path)
 
 
 @contextlib.contextmanager

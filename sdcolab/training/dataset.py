@@ -24,8 +24,10 @@ from sdcolab.core.errors import (
     CaptionUnreadable,
     DatasetEmpty,
     DatasetMissing,
+    FolderOfNoRepeats,
     FolderWithoutRepeats,
     PictureSkipped,
+    PlanOptionUnserved,
     SdcolabError,
 )
 from sdcolab.core.files import system_reason
@@ -45,6 +47,8 @@ MAX_CAPTION_BYTES = 100_000
 _TURNED = frozenset({5, 6, 7, 8})
 """EXIF orientations that swap width and height."""
 _ORIENTATION = 0x0112
+_READ_LAZILY = ("JPEG", "MPO", "BMP")
+"""Formats whose end Pillow has not seen when it knows size and orientation: half an upload would go unnoticed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,14 +176,18 @@ def folders_with_repeats(parent: Path, *, regularisation: bool = False, hear: Co
             continue
         if repeats >= 1:
             yield Subset(folder, repeats, regularisation, words)
+        elif any(picture_paths(folder)):
+            hear(FolderOfNoRepeats(folder=folder, name=words or folder.name))
 
 
 def read_dataset(plan: DatasetPlan, hear: Complain = ignore) -> Dataset:
     """Look at the folders of ``plan``. Files that are left out are told to ``hear``.
 
-    Raises ``DatasetEmpty``, ``BucketRange``, ``PictureTooSmall``, ``CaptionUnreadable``, ``CaptionEmpty``.
+    Raises ``DatasetEmpty``, ``BucketRange``, ``PictureTooSmall``, ``CannotRead``, and once for all of them
+    ``CaptionUnreadable`` or ``CaptionEmpty``.
     """
     buckets = Buckets(plan.rules.adjusted())
+    spoiled: list[CaptionUnreadable | CaptionEmpty] = []
     train: list[Picture] = []
     reg: list[Picture] = []
     found: list[tuple[Subset, int, dict[str, int]]] = []
@@ -188,9 +196,12 @@ def read_dataset(plan: DatasetPlan, hear: Complain = ignore) -> Dataset:
         if subset.folder in seen:
             continue
         seen.add(subset.folder)
-        pictures = _read_subset(subset, buckets, hear)
+        pictures = _read_subset(subset, buckets, hear, spoiled)
         (reg if subset.regularisation else train).extend(pictures)
         found.append((subset, len(pictures), tag_frequency(picture.caption for picture in pictures)))
+    if spoiled:
+        like = [one for one in spoiled if type(one) is type(spoiled[0])]
+        raise replace(spoiled[0], count=len(like))
     dataset = Dataset(plan, (*train, *()), tuple(found))
     if not train:
         raise DatasetEmpty(folder=plan.subsets[0].folder if plan.subsets else Path())
@@ -222,7 +233,21 @@ def picture_paths(folder: Path) -> list[Path]:
     return sorted(path for path in paths if path not in masks and path.is_file())
 
 
-def _read_subset(subset: Subset, buckets: Buckets, hear: Complain) -> list[Picture]:
+def refuse_unserved(datasets: Iterable[Dataset]) -> None:
+    """Options that change what is learnt and that do not exist here. Raises ``PlanOptionUnserved``."""
+    subsets = [subset for dataset in datasets for subset in dataset.plan.subsets]
+    for name, asked in (
+        ("color_aug", any(subset.colour for subset in subsets)),
+        ("random_crop", any(subset.random_crop for subset in subsets)),
+    ):
+        if asked:
+            raise PlanOptionUnserved(name=name)
+
+
+def _read_subset(
+    subset: Subset, buckets: Buckets, hear: Complain, spoiled: list[CaptionUnreadable | CaptionEmpty]
+) -> list[Picture]:
+    """The pictures of a folder; captions that cannot be used go to ``spoiled``, so that all can be told at once."""
     pictures = []
     if subset.folder.is_dir():
         for path in sorted(subset.folder.iterdir()):
@@ -233,7 +258,11 @@ def _read_subset(subset: Subset, buckets: Buckets, hear: Complain) -> list[Pictu
         if size is None:
             hear(PictureSkipped(path=path))
             continue
-        own = read_caption(path, subset.caption_extension, every_line=subset.captions.wildcards)
+        try:
+            own = read_caption(path, subset.caption_extension, every_line=subset.captions.wildcards)
+        except (CaptionUnreadable, CaptionEmpty) as error:
+            spoiled.append(error)
+            continue
         pictures.append(
             Picture(
                 path=path,
@@ -257,15 +286,19 @@ def mask_of(path: Path) -> Path | None:
 
 
 def picture_size(path: Path) -> Size | None:
-    """Width and height of a picture as its camera held it, from its header; None when it is none, or too large."""
+    """Width and height of a picture as its camera held it; None when it is none, or half of one, or too large."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with Image.open(path, formats=FORMATS) as image:
-                size, turned = image.size, image.getexif().get(_ORIENTATION) in _TURNED
+                size = image.size
+                if size[0] * size[1] > MAX_PIXELS:
+                    return None
+                turned = image.getexif().get(_ORIENTATION) in _TURNED
+                if image.format in _READ_LAZILY:
+                    image.draft("L", (1, 1))  # an eighth of the work: only whether it is whole matters
+                    image.load()
     except DAMAGED:
-        return None
-    if size[0] * size[1] > MAX_PIXELS:
         return None
     return (size[1], size[0]) if turned else size
 

@@ -14,15 +14,25 @@ from typing import Any
 from sdcolab.core.errors import (
     DatasetEmpty,
     DatasetMissing,
+    FolderOfRepeats,
+    PicturesLoose,
     PlanOptionUnknown,
     PlanOptionUnserved,
+    TrainingError,
     TrainingPlanUnreadable,
 )
 from sdcolab.core.registry import closest
 from sdcolab.core.words import training_progress as words
 from sdcolab.training.buckets import BucketRules
 from sdcolab.training.captions import CaptionRules
-from sdcolab.training.dataset import Complain, DatasetPlan, Subset, folders_with_repeats, ignore
+from sdcolab.training.dataset import (
+    Complain,
+    DatasetPlan,
+    Subset,
+    folders_with_repeats,
+    ignore,
+    picture_paths,
+)
 from sdcolab.training.plan import TrainingPlan, as_bool, as_number, parse_resolution, plan_from_options, read_toml
 
 SHARED_BY_SUBSETS = (
@@ -42,7 +52,8 @@ _UNSERVED = ("face_crop_aug_range", "metadata_file", "conditioning_data_dir", "c
 
 def dataset_plans(plan: TrainingPlan, hear: Complain = ignore) -> tuple[DatasetPlan, ...]:
     """The folders of ``plan``; those that are left out are told to ``hear``. Raises ``DatasetMissing``,
-    ``DatasetEmpty``, ``TrainingPlanUnreadable``, ``PlanOptionUnknown``, ``RequestError``.
+    ``DatasetEmpty``, ``PicturesLoose``, ``FolderOfRepeats``, ``TrainingPlanUnreadable``, ``PlanOptionUnknown``,
+    ``RequestError``.
     """
     if plan.dataset_config:
         return _from_toml(plan, Path(plan.dataset_config))
@@ -51,7 +62,7 @@ def dataset_plans(plan: TrainingPlan, hear: Complain = ignore) -> tuple[DatasetP
     base = _subset(_given(plan, SHARED_BY_SUBSETS))
     subsets = [*folders_with_repeats(Path(plan.train_data_dir), hear=hear)]
     if not subsets:
-        raise DatasetEmpty(folder=Path(plan.train_data_dir))
+        raise why_there_is_nothing(Path(plan.train_data_dir))
     if plan.reg_data_dir:
         subsets += folders_with_repeats(Path(plan.reg_data_dir), regularisation=True, hear=hear)
     own = tuple(
@@ -65,6 +76,16 @@ def dataset_plans(plan: TrainingPlan, hear: Complain = ignore) -> tuple[DatasetP
         for subset in subsets
     )
     return (_dataset({**_given(plan, OF_DATASETS[:-1]), "batch_size": plan.train_batch_size}, own, plan),)
+
+
+def why_there_is_nothing(folder: Path) -> TrainingError:
+    """What is wrong with a folder that has no folder with a number in it: pictures may lie right there."""
+    loose = picture_paths(folder)
+    if not loose:
+        return DatasetEmpty(folder=folder)
+    if folder.name.partition("_")[0].isdigit():
+        return FolderOfRepeats(folder=folder, parent=folder.parent)
+    return PicturesLoose(folder=folder, count=len(loose), name=folder.name)
 
 
 def _given(plan: TrainingPlan, names: tuple[str, ...]) -> dict[str, Any]:

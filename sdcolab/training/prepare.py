@@ -22,7 +22,6 @@ from sdcolab.core.detect import ModelFamily, detect
 from sdcolab.core.errors import (
     BaseMissing,
     BaseWrongFamily,
-    PlanOptionUnserved,
     ProjectName,
     SdcolabError,
     StateUnusable,
@@ -35,7 +34,7 @@ from sdcolab.core.words import training_progress as words
 from sdcolab.engine.models import LoadedModel, load_checkpoint, load_vae
 from sdcolab.engine.weights import open_weights
 from sdcolab.training.check import base_of
-from sdcolab.training.dataset import Dataset, Picture, dataset_hash, read_dataset
+from sdcolab.training.dataset import Dataset, Picture, dataset_hash, read_dataset, refuse_unserved
 from sdcolab.training.dataset_config import dataset_plans
 from sdcolab.training.events import Hear, StageBegan, Told
 from sdcolab.training.families import TRAINABLE
@@ -66,7 +65,7 @@ def prepare(plan: TrainingPlan, hear: Hear, fleet: Fleet | None = None) -> Works
     base_of(base)  # what it is no base for is told before anything is read
     weights = open_weights(base)
     datasets = _datasets(plan, hear)
-    _refuse_unserved(datasets)
+    refuse_unserved(datasets)
     steps = _count(plan, datasets, fleet)
     check_steps(steps)
     plan = _fitted(plan, weights.header, base, fleet.device, hear)
@@ -160,17 +159,6 @@ def _datasets(plan: TrainingPlan, hear: Hear) -> tuple[Dataset, ...]:
         hear(Told(warning))
 
     return tuple(read_dataset(one, tell) for one in dataset_plans(plan, tell))
-
-
-def _refuse_unserved(datasets: tuple[Dataset, ...]) -> None:
-    """Options that change what is learnt and that do not exist here are refused."""
-    subsets = [subset for dataset in datasets for subset in dataset.plan.subsets]
-    for name, asked in (
-        ("color_aug", any(subset.colour for subset in subsets)),
-        ("random_crop", any(subset.random_crop for subset in subsets)),
-    ):
-        if asked:
-            raise PlanOptionUnserved(name=name)
 
 
 def _base_path(plan: TrainingPlan) -> Path:

@@ -20,6 +20,7 @@ from sdcolab.core.errors import (
     CaptionsUnread,
     DatasetEmpty,
     FewPictures,
+    FolderOfNoRepeats,
     FolderWithoutRepeats,
     ManyRepeats,
     NothingLearns,
@@ -33,7 +34,7 @@ from sdcolab.core.pictures import DAMAGED, FORMATS
 from sdcolab.core.words import explain, human_time
 from sdcolab.core.words import training_progress as words
 from sdcolab.training.captions import Moment, caption_at
-from sdcolab.training.dataset import Dataset, Picture, read_dataset
+from sdcolab.training.dataset import Dataset, Picture, read_dataset, refuse_unserved
 from sdcolab.training.dataset_config import dataset_plans
 from sdcolab.training.memory import work_share
 from sdcolab.training.plan import TrainingPlan
@@ -96,7 +97,7 @@ def preview(plan: TrainingPlan) -> Preview:
         datasets = tuple(read_dataset(one, warnings.append) for one in dataset_plans(plan, warnings.append))
     except DatasetEmpty:
         for warning in warnings:
-            if isinstance(warning, FolderWithoutRepeats):  # why it is empty
+            if isinstance(warning, FolderWithoutRepeats | FolderOfNoRepeats):  # why it is empty
                 raise warning from None
         raise
     steps = count_steps(
@@ -106,10 +107,11 @@ def preview(plan: TrainingPlan) -> Preview:
         accumulation=plan.gradient_accumulation_steps,
     )
     faults: list[SdcolabError] = [TooManySteps(count=steps.total, limit=MAX_STEPS)] if steps.total > MAX_STEPS else []
-    try:
-        read_prompts(plan)
-    except SdcolabError as error:
-        faults.append(error)
+    for check in (lambda: refuse_unserved(datasets), lambda: read_prompts(plan)):
+        try:
+            check()
+        except SdcolabError as error:
+            faults.append(error)
     warnings += rate_advice(plan)
     share = work_share(Path(plan.pretrained_model_name_or_path or ""))
     return Preview(plan, datasets, steps, (*warnings, *advice(datasets)), tuple(faults), share)

@@ -10,10 +10,15 @@ from PIL import Image
 
 from sdcolab.core.errors import (
     BucketRange,
+    CaptionEmpty,
     CaptionUnreadable,
     DatasetEmpty,
+    FolderOfNoRepeats,
+    FolderOfRepeats,
     FolderWithoutRepeats,
     PictureSkipped,
+    PicturesLoose,
+    PlanOptionUnserved,
     SdcolabError,
     TooManySteps,
 )
@@ -181,6 +186,58 @@ def test_a_folder_without_a_number_is_why_there_is_nothing(tmp_path: Path) -> No
         preview(plan)
     draw_pictures(tmp_path / "1_otras", 1)
     assert any(isinstance(warning, FolderWithoutRepeats) for warning in preview(plan).warnings)
+
+
+def test_half_a_picture_is_left_out_before_anything_is_trained(tmp_path: Path) -> None:
+    draw_pictures(tmp_path / "1_x", 2)
+    whole, half = sorted((tmp_path / "1_x").glob("*.png"))
+    for suffix in (".jpg", ".bmp", ".webp"):
+        Image.open(whole).save(whole.with_suffix(suffix))
+        cut_off = half.with_suffix(suffix)
+        cut_off.write_bytes(whole.with_suffix(suffix).read_bytes()[: whole.with_suffix(suffix).stat().st_size // 2])
+    half.unlink()
+    told: list[SdcolabError] = []
+    dataset = read_dataset(dataset_plans(TrainingPlan(train_data_dir=str(tmp_path)))[0], told.append)
+    assert {picture.path.stem for picture in dataset.pictures} == {whole.stem}
+    assert len(dataset.pictures) == 4
+    assert [type(error) for error in told] == [PictureSkipped] * 3
+
+
+def test_all_captions_that_cannot_be_read_are_told_at_once(tmp_path: Path) -> None:
+    draw_pictures(tmp_path / "1_x", 4)
+    first, second, third, _ = sorted((tmp_path / "1_x").glob("*.txt"))
+    for path in (first, second):
+        path.write_bytes("niña".encode("cp1252"))
+    third.write_bytes(b"")
+    plan = TrainingPlan(train_data_dir=str(tmp_path), caption_extension=".txt")
+    with pytest.raises(CaptionUnreadable) as unreadable:
+        preview(plan)
+    assert "Hay 2 descripciones que no están en UTF-8" in explain(unreadable.value).text
+    first.write_text("a"), second.write_text("b")
+    with pytest.raises(CaptionEmpty) as empty:
+        preview(plan)
+    assert "Hay 1 descripción vacía" in explain(empty.value).text
+
+
+def test_why_a_folder_has_nothing_to_train_is_told(tmp_path: Path) -> None:
+    draw_pictures(tmp_path / "0_zorro", 1)
+    with pytest.raises(FolderOfNoRepeats) as no_repeats:
+        preview(TrainingPlan(train_data_dir=str(tmp_path)))
+    assert "«10_zorro»" in explain(no_repeats.value).advice
+    draw_pictures(tmp_path / "otra" / "5_zorro", 1)
+    with pytest.raises(FolderOfRepeats) as itself:
+        preview(TrainingPlan(train_data_dir=str(tmp_path / "otra" / "5_zorro")))
+    assert itself.value.parent == tmp_path / "otra"
+    draw_pictures(tmp_path / "sueltas", 3)
+    with pytest.raises(PicturesLoose) as loose:
+        preview(TrainingPlan(train_data_dir=str(tmp_path / "sueltas")))
+    assert (loose.value.count, loose.value.name) == (3, "sueltas")
+
+
+def test_what_is_not_served_is_told_before_training(tmp_path: Path) -> None:
+    draw_pictures(tmp_path / "1_x", 1)
+    (fault,) = preview(TrainingPlan(train_data_dir=str(tmp_path), color_aug=True)).faults
+    assert isinstance(fault, PlanOptionUnserved)
 
 
 def test_masks_are_no_pictures_of_their_own(tmp_path: Path) -> None:

@@ -66,6 +66,36 @@ class FolderWithoutRepeats(TrainingError):
 
 
 @dataclass(eq=False)
+class FolderOfNoRepeats(TrainingError):
+    """A folder of pictures asks for less than one repeat of each. ``name`` is what follows its number."""
+
+    code: ClassVar[str] = "training.folder_of_no_repeats"
+    folder: Path
+    name: str
+
+
+@dataclass(eq=False)
+class PicturesLoose(TrainingError):
+    """``count`` pictures lie right in the folder, and not in one with their repeats inside it. ``name``: a name for
+    that one.
+    """
+
+    code: ClassVar[str] = "training.pictures_loose"
+    folder: Path
+    count: int
+    name: str
+
+
+@dataclass(eq=False)
+class FolderOfRepeats(TrainingError):
+    """The folder to train is one with its repeats itself, and not the ``parent`` that holds such folders."""
+
+    code: ClassVar[str] = "training.folder_of_repeats"
+    folder: Path
+    parent: Path
+
+
+@dataclass(eq=False)
 class PictureSkipped(TrainingError):
     """A file that is a picture has a suffix that trainers do not read, or cannot be opened, and is left out."""
 
@@ -75,18 +105,20 @@ class PictureSkipped(TrainingError):
 
 @dataclass(eq=False)
 class CaptionUnreadable(TrainingError):
-    """A caption is not UTF-8, or too long to be a caption."""
+    """``count`` captions, for example ``path``, are not UTF-8, or too long to be captions."""
 
     code: ClassVar[str] = "training.caption_unreadable"
     path: Path
+    count: int = 1
 
 
 @dataclass(eq=False)
 class CaptionEmpty(TrainingError):
-    """A caption file without a single byte."""
+    """``count`` caption files, for example ``path``, without a single byte."""
 
     code: ClassVar[str] = "training.caption_empty"
     path: Path
+    count: int = 1
 
 
 @dataclass(eq=False)

@@ -32,16 +32,29 @@ SENTENCES: Mapping[str, Sentence] = {
         "La carpeta «{folder}» no se usa: su nombre no empieza por un número.",
         "Para usarla, llámala con sus repeticiones delante, por ejemplo «10_{name}».",
     ),
+    "training.folder_of_no_repeats": Sentence(
+        "La carpeta «{folder}» no se usa: el número de su nombre son sus repeticiones, y pide menos de una.",
+        "Ponle 1 o más, por ejemplo «10_{name}».",
+    ),
+    "training.pictures_loose": Sentence(
+        "En «{folder}» {count:hay # imagen suelta|hay # imágenes sueltas}, sin una carpeta con sus repeticiones.",
+        "Ponlas dentro de otra carpeta con las repeticiones delante, por ejemplo «10_{name}».",
+    ),
+    "training.folder_of_repeats": Sentence(
+        "«{folder}» ya es una carpeta de repeticiones, y aquí va la que la contiene.",
+        'Escribe en el plan: train_data_dir = "{parent}"',
+    ),
     "training.picture_skipped": Sentence(
-        "«{path}» no se usa: no es una imagen que se pueda leer, o su extensión no es de las conocidas.",
-        "Guárdala como png, jpg, jpeg, webp o bmp, con la extensión toda en minúsculas.",
+        "«{path}» no se usa: está a medias o dañada, o su extensión no es de las conocidas.",
+        "Súbela otra vez, o guárdala como png, jpg, jpeg, webp o bmp, con la extensión toda en minúsculas.",
     ),
     "training.caption_unreadable": Sentence(
-        "La descripción «{path}» no se puede leer: no está en UTF-8.",
+        "{count:Hay # descripción que no está|Hay # descripciones que no están} en UTF-8, como «{path}».",
         "Ábrela con un editor de texto y guárdala eligiendo la codificación UTF-8.",
     ),
     "training.caption_empty": Sentence(
-        "La descripción «{path}» está vacía.", "Escribe en ella lo que se ve en la imagen, o borra el archivo."
+        "{count:Hay # descripción vacía|Hay # descripciones vacías}, como «{path}».",
+        "Escribe lo que se ve en la imagen, o borra el archivo.",
     ),
     "training.captions_missing": Sentence(
         "Sin descripción: {count} de {pictures:imagen|imágenes}, por ejemplo «{path}».",

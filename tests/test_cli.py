@@ -354,7 +354,7 @@ def test_the_pictures_of_a_unit_are_files_and_folders(tmp_path: Path, monkeypatc
     for name, side in (("foto.png", 8), ("mapas/b.png", 24), ("mapas/a.png", 16), ("zona.png", 32)):
         Image.new("RGB", (side, side)).save(tmp_path / name)
     (tmp_path / "mapas" / "leeme.txt").write_text("x")
-    typed = ("--control", "imagen=foto.png,tipo=canny,peso=0.8", "--controlnet", "imagen=mapas,imagen=foto.png")
+    typed = ("--control", "imagen=foto.png,tipo=canny,peso=0,8", "--controlnet", "imagen=mapas,imagen=foto.png")
     request = request_of(monkeypatch, tmp_path, *typed, "--control", "dibujo=foto.png,zona=zona.png,nombre=trazo")
     first, second, third = request.control
     assert [(one.width, unit.module, unit.weight) for unit in (first,) for one in unit.images] == [(8, "canny", 0.8)]

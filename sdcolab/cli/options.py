@@ -193,6 +193,10 @@ def _unit_fields(path: str, part: Part) -> Mapping[str, Field]:
     return {option_name(inner): field for inner, field in table_of(part.kind, path).items()}
 
 
+_BETWEEN_FIELDS = re.compile(r",(?=[^,=]*=)")
+"""A value may hold commas: 0,8, a prompt, a file's name."""
+
+
 def _unit_reader(path: str, part: Part) -> Callable[[str], dict[str, Any]]:
     """A parser for ``campo=valor,campo=valor``; pictures are still the names of their files, and each ``imagen=`` of a
     field that holds several adds one."""
@@ -200,7 +204,7 @@ def _unit_reader(path: str, part: Part) -> Callable[[str], dict[str, Any]]:
 
     def parse(text: str) -> dict[str, Any]:
         values: dict[str, Any] = {}
-        for pair in text.split(","):
+        for pair in _BETWEEN_FIELDS.split(text):
             name, _, written = pair.partition("=")
             field = known.get(name.strip().casefold())
             if field is None:

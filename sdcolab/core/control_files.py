@@ -5,12 +5,15 @@ hechos/extensiones.md 3 ("Telling control files apart").
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 
 from sdcolab.core.architectures import FAMILY_OF_WIDTH, ModelFamily, foreign_control
 from sdcolab.core.control import ControlType
+from sdcolab.core.detect import UNET_PREFIX, detect, text_width
+from sdcolab.core.errors import ControlFamilyWrong, ControlSizeWrong
 from sdcolab.core.tensors import TensorHeader
 
 
@@ -72,7 +75,8 @@ UNION_ORDER = tuple(UnionType)
 class ControlFile:
     """What a control file is. ``diffusers``: its tensors have diffusers' names. ``difference``: as ``DIFFERENCE_KEY``.
     ``union_types``: how many of ``UNION_ORDER`` a union knows (6, or 8 in "promax"). ``context_width``: channels of the
-    text that its cross-attention reads; 0 where it reads none.
+    text that its cross-attention reads; 0 where it reads none. ``width``: channels that it gives the UNet's first
+    level; 0 where nothing tells.
     """
 
     kind: ControlKind
@@ -81,14 +85,47 @@ class ControlFile:
     difference: bool = False
     union_types: int = 0
     context_width: int = 0
+    width: int = 0
 
 
-def fits(info: ControlFile, family: ModelFamily, context_width: int) -> bool:
-    """Whether a control file and a checkpoint of ``family`` that reads texts of ``context_width`` channels (0: nobody
-    knows) belong together; so it is where neither tells."""
-    if info.context_width and context_width:
-        return info.context_width == context_width
-    return ModelFamily.UNKNOWN in (info.family, family) or info.family is family
+@dataclass(frozen=True, slots=True)
+class Guided:
+    """What a control file has to fit of a checkpoint: its family, the channels of the text that it reads and those of
+    its UNet's first level; 0 where nobody knows."""
+
+    family: ModelFamily = ModelFamily.UNKNOWN
+    context_width: int = 0
+    width: int = 0
+
+
+def guided(checkpoint: TensorHeader) -> Guided:
+    """That of the checkpoint with this header."""
+    first = checkpoint.shape(f"{UNET_PREFIX}input_blocks.0.0.weight")
+    return Guided(detect(checkpoint).family, text_width(checkpoint) or 0, first[0] if first else 0)
+
+
+def fits(info: ControlFile, checkpoint: Guided) -> bool:
+    """Whether a control file and a checkpoint belong together; so it is where neither tells."""
+    return _of_a_family(info, checkpoint) and _of_a_size(info, checkpoint)
+
+
+def check_fits(path: Path, info: ControlFile, checkpoint: Guided) -> None:
+    """Raises ``ControlFamilyWrong``, or ``ControlSizeWrong`` where no family is to blame."""
+    if fits(info, checkpoint):
+        return
+    if info.family in (ModelFamily.UNKNOWN, checkpoint.family) or checkpoint.family is ModelFamily.UNKNOWN:
+        raise ControlSizeWrong(path=path)
+    raise ControlFamilyWrong(path=path, family=info.family.value, checkpoint=checkpoint.family.value)
+
+
+def _of_a_family(info: ControlFile, checkpoint: Guided) -> bool:
+    if info.context_width and checkpoint.context_width:
+        return info.context_width == checkpoint.context_width
+    return ModelFamily.UNKNOWN in (info.family, checkpoint.family) or info.family is checkpoint.family
+
+
+def _of_a_size(info: ControlFile, checkpoint: Guided) -> bool:
+    return not info.width or not checkpoint.width or info.width == checkpoint.width
 
 
 def sniff(header: TensorHeader, name: str = "") -> ControlFile:
@@ -114,7 +151,7 @@ def sniff(header: TensorHeader, name: str = "") -> ControlFile:
         return _controlnet(header, stem, diffusers="controlnet_cond_embedding.conv_in.weight" in names)
     plain = {key.removeprefix("control_model.").removeprefix("adapter."): key for key in names}
     if "body.0.resnets.0.block1.weight" in plain:
-        return ControlFile(ControlKind.T2I_ADAPTER, _adapter_family(header, plain), diffusers=True)
+        return _adapter(header, plain, diffusers=True)
     if any(key.endswith("style_embedding") for key in names):
         return ControlFile(ControlKind.T2I_STYLE, ModelFamily.SD1)
     if "input_hint_block.0.weight" in plain:
@@ -122,7 +159,7 @@ def sniff(header: TensorHeader, name: str = "") -> ControlFile:
     if (
         "conv_in.weight" in plain and any(key.startswith("body.") for key in plain)
     ) or "body.0.in_conv.weight" in plain:
-        return ControlFile(ControlKind.T2I_ADAPTER, _adapter_family(header, plain))
+        return _adapter(header, plain, diffusers=False)
     return ControlFile(ControlKind.UNKNOWN, ModelFamily.UNKNOWN)
 
 
@@ -142,7 +179,13 @@ def _controlnet(header: TensorHeader, stem: str, *, diffusers: bool) -> ControlF
         difference=DIFFERENCE_KEY in header.tensors,
         union_types=tasks[0] if tasks else 0,
         context_width=width,
+        width=_first(header, ("conv_in.weight", "control_model.input_blocks.0.0.weight", "input_blocks.0.0.weight")),
     )
+
+
+def _first(header: TensorHeader, names: Iterable[str]) -> int:
+    """Channels that come out of the first of the tensors called ``names`` that is there; 0 without any."""
+    return next((shape[0] for name in names if (shape := header.shape(name))), 0)
 
 
 def _width(header: TensorHeader) -> int:
@@ -178,7 +221,13 @@ def _lllite_family(header: TensorHeader) -> ModelFamily:
     return ModelFamily.SDXL if xl else ModelFamily.SD1
 
 
-def _adapter_family(header: TensorHeader, plain: dict[str, str]) -> ModelFamily:
+def _adapter(header: TensorHeader, plain: Mapping[str, str], *, diffusers: bool) -> ControlFile:
+    family, firsts = _adapter_family(header, plain), ("conv_in.weight", "body.0.out_conv.weight")
+    width = _first(header, (plain[name] for name in firsts if name in plain))
+    return ControlFile(ControlKind.T2I_ADAPTER, family, diffusers=diffusers, width=width)
+
+
+def _adapter_family(header: TensorHeader, plain: Mapping[str, str]) -> ModelFamily:
     """Channels times the pixels of a block that the adapter folds: 8x8 for SD 1, 16x16 for SDXL."""
     first = plain.get("conv_in.weight") or plain.get("body.0.in_conv.weight")
     shape = header.shape(first) if first else None

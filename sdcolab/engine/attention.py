@@ -64,6 +64,15 @@ def attention_sites(unet: nn.Module) -> tuple[AttentionSite, ...]:
     return tuple(found)
 
 
+def level_of(size: tuple[int, int], tokens: int) -> tuple[int, int] | None:
+    """Height and width of the level of a UNet that has so many ``tokens``, for latents of ``size``: each level has half
+    the sides of the one above, rounded up. None where there is no such level (merged tokens)."""
+    height, width = size
+    while height * width > tokens:
+        height, width = (height + 1) // 2, (width + 1) // 2
+    return (height, width) if height * width == tokens else None
+
+
 @contextmanager
 def hooked(sites: Sequence[AttentionSite], hooks: Sequence[AttentionHook]) -> Iterator[None]:
     """While it lasts, each of ``sites`` answers through ``hooks``, the first outermost."""

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from sdcolab.core.errors import CannotRead, ModelUnreadable, ModelUnsafe
 from sdcolab.core.files import system_reason
-from sdcolab.core.pickles import harmless_globals, no_weights, state_dict_in
+from sdcolab.core.pickles import harmless_globals, insides, no_weights, state_dict_in
 from sdcolab.core.tensors import (
     LENGTH_BYTES,
     PICKLE_SIGN,
@@ -232,7 +232,17 @@ def _sum_is_right(view: memoryview, entry: zipfile.ZipInfo) -> bool:
 
 
 def _tensors_in(loaded: Any) -> dict[str, Tensor]:
-    return {name: value for name, value in state_dict_in(loaded).items() if isinstance(value, Tensor)}
+    """By name; where there are none but in groups (IP-Adapters' .bin), by their group's and their own."""
+    content = {name: insides(value) for name, value in state_dict_in(loaded).items()}
+    if found := {name: value for name, value in content.items() if isinstance(value, Tensor)}:
+        return found
+    groups = {group: value for group, value in content.items() if isinstance(value, Mapping)}
+    return {
+        f"{group}.{name}": value
+        for group, inner in groups.items()
+        for name, value in inner.items()
+        if isinstance(value, Tensor)
+    }
 
 
 def stamp_of(path: Path) -> Stamp:

@@ -23,8 +23,8 @@ from sdcolab.core.control import (
     pixel_perfect_resolution,
     type_in_name,
 )
-from sdcolab.core.control_files import UNSERVED, fits, sniff
-from sdcolab.core.detect import ModelKind, detect, text_width
+from sdcolab.core.control_files import UNSERVED, Guided, fits, guided, sniff
+from sdcolab.core.detect import ModelKind
 from sdcolab.core.detecting import Detect, drawing_of
 from sdcolab.core.errors import ControlImageMissing, SdcolabError, UnitWeightsComing, UnitWeightsMissing
 from sdcolab.core.fields import table_of
@@ -171,8 +171,7 @@ class ControlDesk:
         if control is None:
             return True
         info = sniff(control, model)
-        family, width = (detect(own).family, text_width(own) or 0) if own else (ModelFamily.UNKNOWN, 0)
-        return info.kind not in UNSERVED and fits(info, family, width)
+        return info.kind not in UNSERVED and fits(info, guided(own) if own else Guided())
 
     def _header(self, kind: ModelKind, name: str) -> TensorHeader | None:
         """What is at the front of a file; None where that tells nothing."""
@@ -202,13 +201,14 @@ class ControlDesk:
     def lacks(self, kind: str, module: str, model: str, checkpoint: str | None) -> UnitLacks:
         """The weights that the preprocessor ``module`` lacks, and the control model, where ``model`` is none and
         nothing that is here serves its type."""
+        jobs = [(job, job.snapshot) for job in self._studio.jobs.jobs()]  # before files are looked for: they may come
         weights = self._weights_lacked(module)
         control = UnitLacks() if model else self._model_lacked(_type_called(kind), module, checkpoint)
         links = (*weights.links, *control.links)
-        if self._coming(links):
+        asked = [now for job, now in jobs if _downloads(job, links)]
+        if any(not now.ended for now in asked):
             return UnitLacks(WEIGHTS_COMING, coming=True)
-        asked = [job for job in self._studio.jobs.jobs() if _downloads(job, links)]
-        why = (WEIGHTS_DID_NOT_COME, *asked[-1].snapshot.notes) if asked else ()
+        why = (WEIGHTS_DID_NOT_COME, *asked[-1].notes) if asked else ()
         return UnitLacks(" ".join(filter(None, (weights.told, control.told, *why))), links)
 
     def _weights_lacked(self, module: str) -> UnitLacks:

@@ -78,15 +78,15 @@ FILES: dict[str, tuple[Shapes, ControlFile]] = {
     ),
     "t2iadapter_canny_sd15v2": (
         {"conv_in.weight": (320, 192, 3, 3), "body.0.block1.weight": (320, 320, 3, 3)},
-        ControlFile(KIND.T2I_ADAPTER, SD1),
+        ControlFile(KIND.T2I_ADAPTER, SD1, width=320),
     ),
     "t2i-adapter_diffusers_xl_sketch": (
         {"adapter.conv_in.weight": (320, 256, 3, 3), "adapter.body.0.resnets.0.block1.weight": (320, 320, 3, 3)},
-        ControlFile(KIND.T2I_ADAPTER, XL, diffusers=True),
+        ControlFile(KIND.T2I_ADAPTER, XL, diffusers=True, width=320),
     ),
     "t2iadapter light": (
         {"body.0.in_conv.weight": (80, 192, 1, 1), "body.0.out_conv.weight": (320, 80, 1, 1)},
-        ControlFile(KIND.T2I_ADAPTER, SD1),
+        ControlFile(KIND.T2I_ADAPTER, SD1, width=320),
     ),
     "t2iadapter_style_sd14v1": (
         {"style_embedding": (1, 8, 1024), "proj": (1024, 768)},

@@ -15,7 +15,8 @@ from sdcolab.core.control import ControlOnOffer
 from sdcolab.core.detect import ModelFamily, ModelKind
 from sdcolab.core.detecting import Detect
 from sdcolab.core.errors import ControlImageMissing
-from sdcolab.core.preprocessors import PREPROCESSOR_FILES, PREPROCESSORS
+from sdcolab.core.folders import Folders
+from sdcolab.core.preprocessors import PREPROCESSOR_FILES, PREPROCESSORS, WeightFile, missing_weights
 from sdcolab.core.tasks import Download, Origin
 from sdcolab.core.words.control import DOWNLOAD_WEIGHTS, MAP_ASKED, WEIGHTS_COMING, WEIGHTS_DID_NOT_COME
 from sdcolab.studio.control_desk import ControlDesk, UnitLacks, as_names, as_number
@@ -229,6 +230,25 @@ def test_a_download_is_told_while_it_runs_and_when_it_brought_nothing(bench: Ben
     assert job.snapshot.notes  # they say why
     told = " ".join((lacks.told, WEIGHTS_DID_NOT_COME, *job.snapshot.notes))
     assert desk.lacks("Canny", "openpose", CANNY, None) == replace(lacks, told=told)
+
+
+def test_a_download_that_ends_meanwhile_did_not_fail(
+    bench: Bench, desk: ControlDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.download.hold = True
+    job = desk.download(desk.lacks("Canny", "openpose", CANNY, None))
+    assert job is not None
+    looked = missing_weights
+
+    def slow(folders: Folders, module: str) -> tuple[WeightFile, ...]:
+        found = looked(folders, module)
+        bench.download.release.set()
+        while not job.snapshot.ended:
+            job.wait(job.snapshot.version, 5)
+        return found
+
+    monkeypatch.setattr("sdcolab.studio.control_desk.missing_weights", slow)
+    assert desk.lacks("Canny", "openpose", CANNY, None).coming
 
 
 LINEART = ControlOnOffer("control_v11p_sd15_lineart.safetensors", ModelFamily.SD1, "https://ejemplo.es/lineart", 9)

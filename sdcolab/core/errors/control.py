@@ -58,6 +58,14 @@ class ControlFamilyWrong(ControlError):
 
 
 @dataclass(eq=False)
+class ControlSizeWrong(ControlError):
+    """The control model's layers are of another size than the checkpoint's, though no other family's."""
+
+    code: ClassVar[str] = "control.size_wrong"
+    path: Path
+
+
+@dataclass(eq=False)
 class ControlUnserved(ControlError):
     """A sort of control file that this program does not run. ``sort`` is a key of ``CONTROL_KIND_LABELS``."""
 

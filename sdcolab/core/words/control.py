@@ -33,6 +33,11 @@ SENTENCES: Mapping[str, Sentence] = {
         "El modelo de ControlNet «{path}» es para modelos {family} y el que usas es {checkpoint}.",
         "Elige un ControlNet para {checkpoint}, o cambia de modelo. Todavía no se generó nada.",
     ),
+    "control.size_wrong": Sentence(
+        "El modelo de ControlNet «{path}» no va con el que usas: sus capas son de otro tamaño.",
+        "Elige otro ControlNet, o cambia de modelo: el de demostración solo va con «emoji-128-lineas», y ese, solo con "
+        "él. Todavía no se generó nada.",
+    ),
     "control.unserved": Sentence(
         "«{path}» es {sort}, que sdcolab no sabe usar.",
         "Elige otro modelo de ControlNet para este tipo de control.",

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from sdcolab.core.control import ADAPTER_SOFT, ControlMode, ControlUnit, is_soft, soft_scales
 from sdcolab.core.control_files import UNION_ORDER, union_type
-from sdcolab.engine.attention import Attend, AttentionSite
+from sdcolab.engine.attention import Attend, AttentionSite, level_of
 from sdcolab.engine.calls import UNetCall
 from sdcolab.engine.control.ip_adapter import IpAdapter
 from sdcolab.engine.control.lllite import Shift, shifted
@@ -24,8 +24,8 @@ class Acting:
     """A unit at work in one pass.
 
     ``hints`` [1 or images, 3, H, W] in 0..1 (or masked), one set for each picture that acts at once; ``weight`` is the
-    share of each. ``region`` [1, 1, H, W] in 0..1: where it acts. ``tokens``: what an IP-Adapter reads of the picture
-    and of no picture, [1 or images, m, C] each. ``conditions``: what was computed once for the pass.
+    share of each. ``region`` [1, 1, H, W] in 0..1: where it acts. ``tokens``: what an IP-Adapter reads of each picture
+    that acts at once, and of no picture, [1 or images, m, C] each. ``conditions``: what was computed once for the pass.
     """
 
     unit: ControlUnit
@@ -34,12 +34,13 @@ class Acting:
     weight: float
     hires: bool
     region: Tensor | None = None
-    tokens: tuple[Tensor, Tensor] | None = None
+    tokens: tuple[tuple[Tensor, Tensor], ...] = ()
     conditions: dict[str, Tensor] = field(default_factory=dict)
 
     def part(self, rows: slice) -> Acting:
         """For some images of the batch."""
-        return replace(self, hints=tuple(one if len(one) == 1 else one[rows] for one in self.hints))
+        tokens = tuple((_part(picture, rows), nothing) for picture, nothing in self.tokens)
+        return replace(self, hints=tuple(_part(one, rows) for one in self.hints), tokens=tokens)
 
     def act(self, call: UNetCall) -> UNetCall:
         """``call`` with what the unit adds."""
@@ -47,9 +48,9 @@ class Acting:
         if isinstance(net, T2IAdapter):
             return self._adapt(call, net)
         if isinstance(net, IpAdapter):
-            return call.with_attention(_PictureRead(self, net, _strength(self, call), call.is_negative))
+            return call.with_attention(_PictureRead(self, net, call))
         if isinstance(net, tuple):
-            return call.with_attention(_Shifted(self, net, _strength(self, call)))
+            return call.with_attention(_Shifted(self, net, call))
         for hint in self.hints:
             down, mid = self._residuals(call, net, hint)
             call = call.with_residuals(down, mid)
@@ -140,23 +141,41 @@ def _resized(region: Tensor, like: Tensor) -> Tensor:
     return functional.interpolate(region.to(like), size=tuple(like.shape[-2:]), mode="bilinear")
 
 
+def _part(of_images: Tensor, rows: slice) -> Tensor:
+    return of_images if len(of_images) == 1 else of_images[rows]
+
+
+def _strength_at(acting: Acting, call: UNetCall, hidden: Tensor) -> Tensor:
+    """The unit's weight for every row and place of what an attention layer reads, ``hidden`` [N, n, C]: [N, 1 or n, 1].
+    Merged tokens have no places: there a unit acts everywhere."""
+    strength, region = _strength(acting, call).to(hidden), acting.region
+    level = None if region is None else level_of((call.x.shape[2], call.x.shape[3]), hidden.shape[1])
+    if region is None or level is None:
+        return strength
+    key = f"region {level}"
+    if key not in acting.conditions:
+        acting.conditions[key] = functional.adaptive_avg_pool2d(region, level).flatten()[None, :, None].to(hidden)
+    return strength * acting.conditions[key]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _PictureRead:
-    """Cross-attention that reads the picture beside the text."""
+    """Cross-attention that reads the pictures beside the text."""
 
     acting: Acting
     net: IpAdapter
-    strength: Tensor
-    negative: Tensor
+    call: UNetCall
 
     def __call__(self, site: AttentionSite, attend: Attend, hidden: Tensor, context: Tensor | None) -> Tensor:
         out = attend(hidden, context)
-        if not site.crosses or self.acting.tokens is None or site.index >= len(self.net.keys):
+        if not site.crosses or site.index >= len(self.net.keys):
             return out
-        picture, nothing = (one.to(hidden) for one in self.acting.tokens)
-        rows = picture.repeat(len(hidden) // len(picture), 1, 1)
-        rows = torch.where(self.negative[:, None, None], nothing, rows)
-        return out + self.net.attend(site.module, site.index, hidden, rows) * self.strength.to(hidden)
+        strength = _strength_at(self.acting, self.call, hidden)
+        for picture, nothing in self.acting.tokens:
+            rows = self.call.for_rows(picture.to(hidden))
+            rows = torch.where(self.call.is_negative[:, None, None], nothing.to(hidden), rows)
+            out = out + self.net.attend(site.module, site.index, hidden, rows) * strength
+        return out
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -165,18 +184,21 @@ class _Shifted:
 
     acting: Acting
     shifts: tuple[Shift, ...]
-    strength: Tensor
+    call: UNetCall
 
     def __call__(self, site: AttentionSite, attend: Attend, hidden: Tensor, context: Tensor | None) -> Tensor:
         own = [shift for shift in self.shifts if shift.layer.startswith(site.name + ".")]
         if not own:
             return attend(hidden, context)
-        with shifted(site, own, self._condition, self.strength):
+        with shifted(site, own, self._conditions, _strength_at(self.acting, self.call, hidden)):
             return attend(hidden, context)
 
-    def _condition(self, shift: Shift) -> Tensor:
-        """Computed once a pass for each layer."""
-        known = self.acting.conditions
-        if shift.layer not in known:
-            known[shift.layer] = shift.condition(self.acting.hints[0].to(self.strength) * 2 - 1)
-        return known[shift.layer]
+    def _conditions(self, shift: Shift) -> list[Tensor]:
+        """Of every picture; computed once a pass for each layer."""
+        known, made = self.acting.conditions, []
+        for number, hint in enumerate(self.acting.hints):
+            key = f"{number} {shift.layer}"
+            if key not in known:
+                known[key] = shift.condition(hint.to(self.call.x) * 2 - 1)
+            made.append(known[key])
+        return made

@@ -15,6 +15,7 @@ from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 from sdcolab.core.errors import CannotRead, ModelError
 from sdcolab.core.files import system_reason
 from sdcolab.core.library import MODEL_SUFFIXES
+from sdcolab.core.preprocessors import PREPROCESSOR_FILE_NAMES
 from sdcolab.core.resizing import flattened
 from sdcolab.engine.control.filling import built, renamed_weights
 from sdcolab.engine.convert import Shapes
@@ -72,6 +73,8 @@ def find_clip_vision(folders: tuple[Path, ...], width: int, *, patches: bool) ->
     else projected ones. Files that cannot be opened are passed over."""
     for folder in folders:
         for path in _files_below(folder):
+            if path.name in PREPROCESSOR_FILE_NAMES:
+                continue  # they are large, and most are pickles, which are read whole
             try:
                 shapes = vision_shapes(open_weights(path))
             except (ModelError, CannotRead):

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from functools import partial
 
 import torch
+from diffusers import UNet2DConditionModel
 from torch import Tensor, nn
 
-from sdcolab.core.errors import ModelIncomplete
+from sdcolab.core.errors import ControlSizeWrong, ModelIncomplete
 from sdcolab.engine.attention import AttentionSite
 from sdcolab.engine.convert import unet_rename
 from sdcolab.engine.weights import Weights
@@ -28,6 +29,11 @@ class Shift:
 
     layer: str
     tensors: Mapping[str, Tensor]
+
+    @property
+    def width(self) -> int:
+        """Channels that its layer reads."""
+        return self.tensors["up.0.weight"].shape[0]
 
     def condition(self, hint: Tensor) -> Tensor:
         """The map [1 or N, 3, H, W] in -1..1 -> [1 or N, h*w, C] for this layer's resolution."""
@@ -50,8 +56,12 @@ class Shift:
         return nn.functional.linear(x, self.tensors[f"{part}.weight"], self.tensors[f"{part}.bias"])
 
 
-def load_lllite(weights: Weights, layers: int, device: torch.device, dtype: torch.dtype) -> tuple[Shift, ...]:
-    """The networks in ``weights``, for a UNet of ``layers`` residual blocks a level. Raises ``ModelIncomplete``."""
+def load_lllite(
+    weights: Weights, unet: UNet2DConditionModel, device: torch.device, dtype: torch.dtype
+) -> tuple[Shift, ...]:
+    """The networks in ``weights`` of those layers that ``unet`` has. Raises ``ModelIncomplete``, and
+    ``ControlSizeWrong`` where it has none of them, or of other widths."""
+    layers = unet.config.layers_per_block
     groups: dict[str, dict[str, Tensor]] = {}
     for name in weights.header.tensors:
         if match := _NAME.fullmatch(name):
@@ -60,7 +70,11 @@ def load_lllite(weights: Weights, layers: int, device: torch.device, dtype: torc
     shifts = [Shift(layer, tensors) for path, tensors in groups.items() if (layer := _layer(path, layers))]
     if not shifts:
         raise ModelIncomplete(path=weights.path, tensor="lllite_unet_*", count=1)
-    return tuple(shifts)
+    widths = {name: module.in_features for name, module in unet.named_modules() if isinstance(module, nn.Linear)}
+    there = tuple(shift for shift in shifts if shift.layer in widths)
+    if not there or any(shift.width != widths[shift.layer] for shift in there):
+        raise ControlSizeWrong(path=weights.path)
+    return there
 
 
 def _layer(path: str, layers: int) -> str | None:
@@ -74,14 +88,14 @@ def _layer(path: str, layers: int) -> str | None:
 
 @contextmanager
 def shifted(
-    site: AttentionSite, shifts: Sequence[Shift], condition: Callable[[Shift], Tensor], strength: Tensor
+    site: AttentionSite, shifts: Sequence[Shift], conditions: Callable[[Shift], Sequence[Tensor]], strength: Tensor
 ) -> Iterator[None]:
-    """While it lasts the layers of ``site`` read what they are given plus ``strength`` [N, 1, 1] times what each of
-    ``shifts`` says."""
+    """While it lasts the layers of ``site`` read what they are given plus ``strength`` [N, 1 or n, 1] times what each
+    of ``shifts`` says of each of its ``conditions``."""
     handles = []
     for shift in shifts:
         layer = site.module.get_submodule(shift.layer.removeprefix(f"{site.name}."))
-        handles.append(layer.register_forward_pre_hook(partial(_add, shift, condition(shift), strength)))
+        handles.append(layer.register_forward_pre_hook(partial(_add, shift, conditions(shift), strength)))
     try:
         yield
     finally:
@@ -90,10 +104,10 @@ def shifted(
 
 
 def _add(
-    shift: Shift, condition: Tensor, strength: Tensor, _layer: nn.Module, inputs: tuple[Tensor, ...]
+    shift: Shift, conditions: Sequence[Tensor], strength: Tensor, _layer: nn.Module, inputs: tuple[Tensor, ...]
 ) -> tuple[Tensor, ...]:
     hidden, *rest = inputs
-    if hidden.shape[1] != condition.shape[1]:  # the map is of another size: a merged or cut picture
+    if any(hidden.shape[1] != one.shape[1] for one in conditions):  # of another size: a merged or cut picture
         return inputs
-    rows = condition.repeat(len(hidden) // len(condition), 1, 1)
-    return (hidden + shift(hidden, rows) * strength.to(hidden), *rest)
+    rows = (one.repeat(len(hidden) // len(one), 1, 1) for one in conditions)
+    return (hidden + sum(shift(hidden, one) for one in rows) * strength.to(hidden), *rest)

@@ -10,9 +10,17 @@ from typing import TypeAlias
 import torch
 from diffusers import ControlNetModel, ControlNetUnionModel, T2IAdapter
 
-from sdcolab.core.control_files import UNSERVED, ControlFile, ControlKind, fits, sniff
-from sdcolab.core.detect import ModelFamily, detect, text_width
-from sdcolab.core.errors import ControlError, ControlFamilyWrong, ControlUnserved, ModelIncomplete
+from sdcolab.core.control_files import (
+    UNSERVED,
+    ControlFile,
+    ControlKind,
+    Guided,
+    check_fits,
+    fits,
+    guided,
+    sniff,
+)
+from sdcolab.core.errors import ControlUnserved, ModelIncomplete
 from sdcolab.engine.control.adapters import load_adapter
 from sdcolab.engine.control.filling import built, renamed_weights
 from sdcolab.engine.control.ip_adapter import IpAdapter, load_ip_adapter
@@ -45,20 +53,12 @@ def check_served(weights: Weights) -> ControlFile:
     return info
 
 
-def check_fits(weights: Weights, info: ControlFile, family: ModelFamily, context_width: int) -> None:
-    """Whether the control file and a checkpoint belong together. Raises ``ControlFamilyWrong``."""
-    if not fits(info, family, context_width):
-        raise ControlFamilyWrong(path=weights.path, family=info.family.value, checkpoint=family.value)
-
-
 def is_for(control: Path, checkpoint: Path) -> bool:
     """Whether the control file at ``control`` guides the checkpoint at ``checkpoint``. Raises ``ModelError``."""
-    weights, header = open_weights(control), open_weights(checkpoint).header
     try:
-        check_fits(weights, check_served(weights), detect(header).family, text_width(header) or 0)
-    except ControlError:
+        return fits(check_served(open_weights(control)), guided(open_weights(checkpoint).header))
+    except ControlUnserved:
         return False
-    return True
 
 
 def load_control(weights: Weights, model: LoadedModel, base: Callable[[], Weights]) -> Control:
@@ -66,12 +66,12 @@ def load_control(weights: Weights, model: LoadedModel, base: Callable[[], Weight
     file, which differences and low-rank files need. Raises ``ModelError``.
     """
     info = check_served(weights)
-    check_fits(weights, info, model.detected.family, model.unet.config.cross_attention_dim)
+    check_fits(weights.path, info, _guided(model))
     device, dtype = model.device, model.dtype
     if info.kind is ControlKind.T2I_ADAPTER:
         return Control(info, load_adapter(weights, device, dtype))
     if info.kind is ControlKind.LLLITE:
-        return Control(info, load_lllite(weights, model.unet.config.layers_per_block, device, dtype))
+        return Control(info, load_lllite(weights, model.unet, device, dtype))
     if info.kind is ControlKind.IP_ADAPTER:
         return Control(info, load_ip_adapter(weights, device, dtype))
     if info.kind is ControlKind.CONTROL_LORA:
@@ -80,6 +80,11 @@ def load_control(weights: Weights, model: LoadedModel, base: Callable[[], Weight
         weights = with_difference(weights, base())
     averages = "shuffle" in weights.path.name.casefold()
     return Control(info, _load_controlnet(weights, info, model.layout, device, dtype), averages)
+
+
+def _guided(model: LoadedModel) -> Guided:
+    config = model.unet.config
+    return Guided(model.detected.family, config.cross_attention_dim, config.block_out_channels[0])
 
 
 def _load_controlnet(

@@ -11,8 +11,8 @@ from PIL import Image
 from torch import Tensor
 
 from sdcolab.core.control import ControlPictures, ControlUnit, changes_nothing
-from sdcolab.core.control_files import UNION_ORDER, ControlKind, union_type
-from sdcolab.core.detect import ModelKind, detect, text_width
+from sdcolab.core.control_files import UNION_ORDER, ControlKind, check_fits, guided, union_type
+from sdcolab.core.detect import ModelKind
 from sdcolab.core.detecting import drawing_of
 from sdcolab.core.errors import (
     ClipVisionMissing,
@@ -37,7 +37,7 @@ from sdcolab.engine.control.clip_vision import ClipVision, find_clip_vision, loa
 from sdcolab.engine.control.colours import SHARPNESS_SCALE, ColourFix
 from sdcolab.engine.control.ip_adapter import IpAdapter
 from sdcolab.engine.control.keeping import Keeping, KeptParts, PutBack
-from sdcolab.engine.control.loading import check_fits, check_served
+from sdcolab.engine.control.loading import check_served
 from sdcolab.engine.control.preparing import (
     Source,
     digest,
@@ -195,11 +195,11 @@ class ControlNet(Feature):
             size = active.one.size
             flat = flattened(asked.region, "#000000").convert("L").resize((size.width, size.height))
             region = torch.from_numpy(grey(flat, flat.size).astype("float32") / 255)[None, None]
-        if isinstance(control.net, IpAdapter):
-            tokens = self._tokens(unit, control.net, sources, active)
-            return Acting(asked, control, (), asked.weight, hires, region, tokens)
         together = asked.pictures is ControlPictures.TOGETHER and len(asked.images) > 1 and not asked.loopback
         sets = [[source] for source in sources] if together else [sources]
+        if isinstance(control.net, IpAdapter):
+            tokens = _tokens(unit, control.net, sets, active)
+            return Acting(asked, control, (), asked.weight / len(sets), hires, region, tokens)
         maps = [[self._map(unit, source, active, batch) for source in group] for group in sets]
         if asked.module == KEEPS and maps[0][0].shape[2] == MARKED:
             self._put_back.append(PutBack(maps[0][0]))
@@ -260,23 +260,6 @@ class ControlNet(Feature):
                 active.bench.listener(MapMade(unit.number, picture, unit.asked.title))
         return control
 
-    def _tokens(self, unit: _Unit, net: IpAdapter, sources: list[Source], active: Active) -> tuple[Tensor, Tensor]:
-        """What an IP-Adapter reads of a unit's pictures, and of no picture."""
-        shelf, folders = active.bench.kept.of(ControlShelf, ControlShelf), active.bench.library.folders
-        places = (folders.preprocessors, folders.clip_vision)
-        path = find_clip_vision(places, net.clip_width, patches=net.patches)
-        if path is None:
-            where = unit.file.path if unit.file else folders.clip_vision
-            raise ClipVisionMissing(path=where, folder=folders.clip_vision, width=net.clip_width)
-        stamp, model = stamp_of(path), active.checkpoint.model
-        if stamp not in shelf.clip:
-            shelf.clip.clear()
-            with torch.inference_mode(False):
-                shelf.clip[stamp] = load_clip_vision(open_weights(path), model.device, model.dtype)
-        clip = shelf.clip[stamp]
-        pictures = torch.cat([clip.read(source.picture) for source in sources]).to(model.device, model.dtype)
-        return _read(net, clip, pictures)
-
 
 def _keeping(control: Pixels, active: Active) -> Keeping:
     """What is not to be painted, in latents."""
@@ -305,6 +288,24 @@ def _colour_fix(unit: ControlUnit, maps: list[Pixels], active: Active) -> Colour
     spread = round(number_of(unit.threshold_a, row.a)) * (2 if active.one.number else 1)
     sharpness = number_of(unit.threshold_b, row.b) * SHARPNESS_SCALE if row.b else 0.0
     return ColourFix(_encoded(maps, active), spread, sharpness, min(1.0, unit.weight))
+
+
+def _tokens(unit: _Unit, net: IpAdapter, sets: list[list[Source]], active: Active) -> tuple[tuple[Tensor, Tensor], ...]:
+    """What an IP-Adapter reads of each set of a unit's pictures, and of no picture."""
+    shelf, folders = active.bench.kept.of(ControlShelf, ControlShelf), active.bench.library.folders
+    places = (folders.clip_vision, folders.preprocessors)
+    path = find_clip_vision(places, net.clip_width, patches=net.patches)
+    if path is None:
+        where = unit.file.path if unit.file else folders.clip_vision
+        raise ClipVisionMissing(path=where, folder=folders.clip_vision, width=net.clip_width)
+    stamp, model = stamp_of(path), active.checkpoint.model
+    if stamp not in shelf.clip:
+        shelf.clip.clear()
+        with torch.inference_mode(False):
+            shelf.clip[stamp] = load_clip_vision(open_weights(path), model.device, model.dtype)
+    clip = shelf.clip[stamp]
+    groups = (torch.cat([clip.read(source.picture) for source in group]) for group in sets)
+    return tuple(_read(net, clip, pictures.to(model.device, model.dtype)) for pictures in groups)
 
 
 def _read(net: IpAdapter, clip: ClipVision, pictures: Tensor) -> tuple[Tensor, Tensor]:
@@ -348,6 +349,5 @@ def _checked(asked: ResolvedRequest, number: int, unit: ControlUnit) -> _Unit:
     info = check_served(weights)
     if info.kind is ControlKind.UNION and UNION_ORDER.index(union_type(row.name, unit.kind)) >= info.union_types:
         raise ControlTypeUnknown(path=file.path, types=info.union_types)
-    checkpoint = open_weights(asked.checkpoint.path).header
-    check_fits(weights, info, detect(checkpoint).family, text_width(checkpoint) or 0)
+    check_fits(file.path, info, guided(open_weights(asked.checkpoint.path).header))
     return _Unit(number, unit, file)

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sdcolab.core.regions import Region
+from sdcolab.engine.attention import level_of
 from sdcolab.engine.calls import UNetCall
 from sdcolab.engine.lora_tags import LoraUse
 
@@ -145,17 +146,5 @@ def _places(area: Region, size: tuple[int, int], added: Tensor) -> Tensor | None
         return functional.adaptive_max_pool2d(whole, added.shape[2:]).to(added)
     if added.dim() != 3:
         return None  # the time's, which has no places
-    for smaller in _sizes(size):
-        if smaller[0] * smaller[1] == added.shape[1]:
-            return functional.adaptive_max_pool2d(whole, smaller).flatten()[None, :, None].to(added)
-    return None  # merged tokens
-
-
-def _sizes(size: tuple[int, int]) -> Iterator[tuple[int, int]]:
-    """Height and width at each level of a UNet: each time half, rounded up."""
-    height, width = size
-    while True:
-        yield height, width
-        if height == width == 1:
-            return
-        height, width = (height + 1) // 2, (width + 1) // 2
+    smaller = level_of(size, added.shape[1])
+    return smaller and functional.adaptive_max_pool2d(whole, smaller).flatten()[None, :, None].to(added)

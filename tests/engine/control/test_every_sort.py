@@ -14,7 +14,7 @@ from torch import Tensor
 
 from sdcolab.core.control import ControlType, ControlUnit
 from sdcolab.core.detect import ModelKind
-from sdcolab.core.errors import ClipVisionMissing
+from sdcolab.core.errors import ClipVisionMissing, ControlSizeWrong, ControlUnserved
 from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library, ModelFile
 from sdcolab.core.request import GenerationRequest
@@ -70,6 +70,21 @@ def with_projection(projection: torch.nn.Module) -> dict[str, Tensor]:
 
 
 IP_ADAPTERS = (ip_adapter, ip_adapter_plus, ip_adapter_full_face)
+
+
+def face_id() -> dict[str, Tensor]:
+    return {name: noise(8, 512) if name == "image_proj.proj.weight" else one for name, one in ip_adapter().items()} | {
+        "image_proj.proj.0.weight": noise(8, 512)
+    }
+
+
+def in_groups(named: dict[str, Tensor]) -> dict[str, dict[str, Tensor]]:
+    """As IP-Adapters' .bin files have it."""
+    made: dict[str, dict[str, Tensor]] = {}
+    for name, tensor in named.items():
+        group, _, inner = name.partition(".")
+        made.setdefault(group, {})[inner] = tensor
+    return made
 
 
 def lllite() -> dict[str, Tensor]:
@@ -137,14 +152,23 @@ def engine(folders: Folders) -> Iterator[Engine]:
     save_file(lines(), folder / "whole.safetensors")
     for make in (*IP_ADAPTERS, lllite, difference, control_lora):
         save_file({name: one.contiguous() for name, one in make().items()}, folder / f"{make.__name__}.safetensors")
+    torch.save(in_groups(ip_adapter()), folder / "ip_adapter_bin.bin")
+    torch.save(in_groups(face_id()), folder / "ip-adapter-faceid.bin")
+    for name, path in (("wide", "input_blocks_2_1"), ("elsewhere", "input_blocks_7_1")):
+        save_file({key.replace("input_blocks_3_1", path): one for key, one in lllite().items()}, folder / f"{name}.pth")
     checkpoint = ModelFile(ModelKind.CHECKPOINT, "emoji-128.safetensors", DEMO / "emoji-128.safetensors")
     yield Engine(Library(folders, bundled=(checkpoint,)), None, device="cpu")
 
 
-def made(engine: Engine, model: str, **unit: object) -> np.ndarray:
+def box(*sides: int) -> Image.Image:
     picture = Image.new("RGB", (128, 128), "black")
-    picture.paste("white", (30, 30, 100, 100))
-    units = (ControlUnit(model=model, images=(picture,), **unit),) if model else ()  # type: ignore[arg-type]
+    picture.paste("white", sides)  # type: ignore[arg-type]
+    return picture
+
+
+def made(engine: Engine, model: str, *pictures: Image.Image, **unit: object) -> np.ndarray:
+    images = pictures or (box(30, 30, 100, 100),)
+    units = (ControlUnit(model=model, images=images, **unit),) if model else ()  # type: ignore[arg-type]
     request = GenerationRequest(prompt="pizza", steps=2, cfg_scale=4, seed=3, width=128, height=128, control=units)
     return np.asarray(engine.generate(request).images[0].image, np.int16)
 
@@ -172,3 +196,36 @@ def test_an_ip_adapter_reads_the_picture_with_its_clip_vision(engine: Engine, fo
     for sort in IP_ADAPTERS:
         assert np.abs(made(engine, sort.__name__) - plain).max() > 3
         assert np.abs(made(engine, sort.__name__, weight=0.0) - plain).max() <= 1
+    assert np.array_equal(made(engine, "ip_adapter_bin"), made(engine, "ip_adapter"))
+
+
+def test_an_adapter_of_faces_is_told_by_name(engine: Engine) -> None:
+    with pytest.raises(ControlUnserved) as told:
+        made(engine, "ip-adapter-faceid")
+    assert told.value.sort == "face_id"
+
+
+@pytest.mark.parametrize("sort", ["lllite", "ip_adapter"])
+def test_several_pictures_at_once_share_the_weight(engine: Engine, sort: str) -> None:
+    one, other = box(0, 0, 128, 128), box(90, 0, 128, 50)
+    first, second, both = made(engine, sort, one), made(engine, sort, other), made(engine, sort, one, other)
+    assert np.abs(both - made(engine, sort, other, one)).max() <= 2
+    assert np.abs(made(engine, sort, one, one) - first).max() <= 2
+    for alone in (first, second):
+        assert np.abs(both - alone).max() > 8
+
+
+@pytest.mark.parametrize("sort", ["lllite", "ip_adapter", "whole"])
+def test_a_region_says_where_a_unit_acts(engine: Engine, sort: str) -> None:
+    plain, everywhere = made(engine, ""), made(engine, sort)
+    assert np.abs(made(engine, sort, region=box(0, 0, 128, 128)) - everywhere).max() <= 2
+    assert np.abs(made(engine, sort, region=Image.new("L", (128, 128))) - plain).max() <= 2
+    left = made(engine, sort, region=box(0, 0, 64, 128))
+    assert np.abs(left - plain).max() > 3
+    assert np.abs(left - everywhere).max() > 3
+
+
+@pytest.mark.parametrize("name", ["wide", "elsewhere"])
+def test_networks_for_other_layers_are_told(engine: Engine, name: str) -> None:
+    with pytest.raises(ControlSizeWrong):
+        made(engine, name)

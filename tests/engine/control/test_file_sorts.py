@@ -17,7 +17,7 @@ from torch import Tensor
 
 from sdcolab.core.control import ControlType, ControlUnit
 from sdcolab.core.detect import ModelKind
-from sdcolab.core.errors import ControlFamilyWrong, ControlTypeUnknown
+from sdcolab.core.errors import ControlFamilyWrong, ControlSizeWrong, ControlTypeUnknown
 from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library
 from sdcolab.core.request import GenerationRequest
@@ -221,3 +221,14 @@ def test_another_family_is_told_before_anything_is_made(engines: dict[str, Engin
     (own / "of_xl.safetensors").symlink_to(other / "full.safetensors")
     with pytest.raises(ControlFamilyWrong):
         picture(engines["sd1"], "of_xl")
+
+
+@pytest.mark.parametrize("kind", ["light_adapter", "full_adapter"])
+def test_another_size_is_told_before_anything_is_made(engines: dict[str, Engine], kind: str) -> None:
+    wide = {
+        name: one.contiguous()
+        for name, one in by_its_authors(adapter(kind, 8, (48, 64, 64, 64)[: 3 + (kind[0] == "f")])).items()
+    }
+    save_file(wide, engines["sd1"]._library.folders.models(ModelKind.CONTROLNET) / f"wide_{kind}.safetensors")
+    with pytest.raises(ControlSizeWrong):
+        picture(engines["sd1"], f"wide_{kind}")

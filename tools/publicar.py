@@ -17,6 +17,7 @@ import argparse
 import base64
 import csv
 import hashlib
+import importlib.util
 import io
 import json
 import lzma
@@ -64,7 +65,6 @@ KAGGLE_WORDS = {
     "⚠️ Colab guarda lo que escribas": "⚠️ Kaggle guarda lo que escribas",
     "espera a que Google Drive lo tenga todo antes de que cierres la sesión. Si Drive se desconectó, lo vuelve a "
     "conectar.": "deja todo en `/kaggle/working`. Pulsa después **Save Version** para que Kaggle lo conserve.",
-    "/content/sdcolab/registros": "/kaggle/working/sdcolab/registros",
     "vuelve a subirlo a Colab": "vuelve a subirlo",
 }
 """What the cells say of Colab and Drive, in the words of Kaggle. Each must be there."""
@@ -98,8 +98,11 @@ def origin_of(remote: str) -> Origin | None:
 
 
 def git(*arguments: str) -> str:
-    """What git says; empty when it fails."""
-    return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
+    """What git says; empty when it fails or is not here, as where this tree came in a zip."""
+    try:
+        return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
+    except FileNotFoundError:
+        return ""
 
 
 def version_of(root: Path = ROOT) -> str:
@@ -125,12 +128,17 @@ def problems(version: str, changelog: str, status: str, origin: Origin | None) -
 
 
 def build(folder: Path, kind: str) -> Path:
-    """Build a "wheel" or an "sdist" of this tree in ``folder``; the same tree gives the same bytes."""
-    script = f"import hatchling.build; print(hatchling.build.build_{kind}({str(folder)!r}))"
-    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
+    """Build a "wheel" or an "sdist" of this tree in ``folder``; the same tree gives the same bytes. Where hatchling is
+    not installed, pip brings it for the wheel alone and installs nothing here."""
+    if kind == "wheel" and importlib.util.find_spec("hatchling") is None:
+        command = ["-m", "pip", "wheel", "-q", "--no-deps", "--disable-pip-version-check", "-w", str(folder), str(ROOT)]
+    else:
+        command = ["-c", f"import hatchling.build; print(hatchling.build.build_{kind}({str(folder)!r}))"]
+    done = subprocess.run([sys.executable, *command], cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"No se pudo construir: {done.stderr.strip().splitlines()[-1]}\nPrueba: pip install hatchling")
-    return folder / done.stdout.strip().splitlines()[-1]
+    names = {"wheel": f"sdcolab-{version_of()}-py3-none-any.whl", "sdist": f"sdcolab-{version_of()}.tar.gz"}
+    return folder / names[kind]
 
 
 def for_pcs(wheel: Path, version: str) -> Path:

@@ -6,8 +6,10 @@ import hashlib
 import json
 import os
 import re
+import socket
 import subprocess
 import sysconfig
+import threading
 import venv
 import zipfile
 from collections.abc import Iterator
@@ -40,6 +42,11 @@ ORIGIN = Origin("ana", "mi-sdcolab")
 def test_whose_repository(remote: str, repository: str | None) -> None:
     origin = publicar.origin_of(remote)
     assert (str(origin) if origin else None) == repository
+
+
+def test_a_copy_that_came_in_a_zip_needs_no_git(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    assert publicar.origin_of(publicar.git("remote", "get-url", "origin")) is None
 
 
 def test_what_stops_a_release() -> None:
@@ -152,6 +159,55 @@ def test_only_the_published_wheel_is_taken(published: FileServer, tmp_path: Path
     ):
         with pytest.raises(instalar.CannotInstall, match=words):
             instalar.published_wheel(*wrong, tmp_path)
+
+
+def test_a_download_that_is_cut_is_not_taken_for_a_forgery(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            client, _ = server.accept()
+            with client:
+                client.recv(65_536)
+                client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + bytes(10_000))
+
+        threading.Thread(target=answer, daemon=True).start()
+        address = f"http://127.0.0.1:{server.getsockname()[1]}/sdcolab-9.9.9-py3-none-any.whl"
+        with pytest.raises(instalar.CannotInstall, match="No hay conexión"):
+            instalar.published_wheel(address, "0" * 64, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["sdcolab-9.9.9-py3-none-any (1).whl", "Copia de sdcolab-9.9.9-py3-none-any.whl"])
+def test_a_wheel_that_browsers_have_renamed_is_found(tmp_path: Path, name: str) -> None:
+    content, folder = tmp_path / "content", tmp_path / "de paso"
+    content.mkdir()
+    folder.mkdir()
+    (content / "sdcolab-9.9.8-py3-none-any.whl").write_bytes(b"vieja")
+    (content / "otra.whl").write_bytes(b"otra")
+    (content / name).write_bytes(b"nueva")
+    found = instalar.newest_wheel(content, folder)
+    assert found == folder / "sdcolab-9.9.9-py3-none-any.whl"
+    assert found.read_bytes() == b"nueva"
+
+
+def test_of_two_equal_wheels_the_last_that_was_uploaded_counts(tmp_path: Path) -> None:
+    first = tmp_path / "sdcolab-9.9.9-py3-none-any.whl"
+    again = tmp_path / "sdcolab-9.9.9-py3-none-any (1).whl"
+    for path, when in ((first, 1_000), (again, 2_000)):
+        path.write_bytes(str(when).encode())
+        os.utime(path, (when, when))
+    folder = tmp_path / "de paso"
+    folder.mkdir()
+    found = instalar.newest_wheel(tmp_path, folder)
+    assert found is not None
+    assert found.read_bytes() == b"2000"
+
+
+def test_a_folder_that_hangs_is_told_and_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = threading.Event()
+    monkeypatch.setattr(instalar, "TALK_SECONDS", 0.2)
+    with pytest.raises(instalar.CannotInstall, match="no contesta"):
+        instalar.answer_of(lambda: answers.wait(60), tmp_path)
+    answers.set()
 
 
 @pytest.mark.lento

@@ -89,7 +89,7 @@ def network_rules(
     known = _Arguments(arguments)
     algorithm = known.text("algo", "lora").lower()
     if algorithm not in _ALGORITHMS:
-        raise FieldNotOption(field="algo", value=algorithm, suggestions=closest(algorithm, list(_ALGORITHMS)))
+        raise FieldNotOption(field="algo", value=algorithm, suggestions=tuple(_ALGORITHMS))
     plus = known.number("loraplus_lr_ratio", 1.0)
     conv_dim = known.number("conv_dim", None)
     rules = NetworkRules(

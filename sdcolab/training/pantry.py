@@ -8,16 +8,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sdcolab.core.errors import CaptionsMissing, DatasetMissing, FewPictures, SdcolabError, TagsRepeated
+from sdcolab.core.errors import DatasetEmpty, SdcolabError, TagsRepeated
 from sdcolab.core.files import make_folder
 from sdcolab.core.words import explain
 from sdcolab.core.words import kitchen as words
 from sdcolab.training.bases import CAPTIONERS, TAGGERS
 from sdcolab.training.preparing import SET_ASIDE, find_doubles, set_aside, unpack
-from sdcolab.training.preview import LEAST_PICTURES
 from sdcolab.training.recipe_form import Places, check_name
+from sdcolab.training.survey import survey
 from sdcolab.training.tagger import Tagger, TaggerRules
-from sdcolab.training.tags import EXTENSION, TagBook, pictures_below, restore, split_tags, write_caption
+from sdcolab.training.tags import TagBook, has_caption, pictures_below, restore, split_tags, write_caption
 
 SHOWN_TAGS = 50
 SHOWN_SENTENCES = 5
@@ -53,7 +53,8 @@ class Pantry:
                 self.say(words.DOUBLES.format(count=len(found), folder=SET_ASIDE))
             else:
                 self.say(words.NO_DOUBLES)
-        self._sum_up(folder)
+        for line in survey(folder):
+            self.say(line)
 
     def tag(
         self,
@@ -142,17 +143,8 @@ class Pantry:
     def _pictures(self, folder: Path) -> list[Path]:
         found = pictures_below(folder)
         if not found:
-            raise DatasetMissing(folder=folder)
+            raise DatasetEmpty(folder=folder)
         return found
-
-    def _sum_up(self, folder: Path) -> None:
-        pictures = pictures_below(folder)
-        bare = [path for path in pictures if not has_caption(path)]
-        self.say(words.SUM.format(count=len(pictures), described=len(pictures) - len(bare), folder=folder))
-        if len(pictures) < LEAST_PICTURES:
-            self.say(f"⚠️ {explain(FewPictures(count=len(pictures)))}")
-        if bare:
-            self.say(f"⚠️ {explain(CaptionsMissing(count=len(bare), pictures=len(pictures), path=bare[0]))}")
 
     def _counted(self, pictures: Sequence[Path]) -> Iterator[Path]:
         """``pictures``, telling ``done`` of those that are over."""
@@ -163,9 +155,3 @@ class Pantry:
 
     def _warn(self, warning: SdcolabError) -> None:
         self.say(f"⚠️ {explain(warning)}")
-
-
-def has_caption(picture: Path) -> bool:
-    """Whether something is written beside ``picture``."""
-    path = picture.with_suffix(EXTENSION)
-    return path.is_file() and path.stat().st_size > 0

@@ -177,7 +177,7 @@ class TrainingPlan:
         for name, options in CHOICES.items():
             value = getattr(self, name)
             if value is not None and value not in options:
-                raise FieldNotOption(field=name, value=str(value), suggestions=closest(str(value), options))
+                raise FieldNotOption(field=name, value=str(value), suggestions=tuple(str(one) for one in options))
         check_conflicts(self)
 
     # What the parts of the plan are ---------------------------------------------------------------------------------

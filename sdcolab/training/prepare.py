@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 from torch.optim import Optimizer
@@ -22,12 +23,13 @@ from sdcolab.core.detect import ModelFamily, detect
 from sdcolab.core.errors import (
     BaseMissing,
     BaseWrongFamily,
+    CannotRead,
     ProjectName,
     SdcolabError,
     StateUnusable,
     TrainingSaving,
 )
-from sdcolab.core.files import make_folder
+from sdcolab.core.files import make_folder, system_reason
 from sdcolab.core.memory_plan import FreeMemory, count_weights, memory_bytes
 from sdcolab.core.tensors import TensorHeader
 from sdcolab.core.words import training_progress as words
@@ -210,10 +212,21 @@ def _network(plan: TrainingPlan, model: LoadedModel, device: torch.device) -> Ne
     dtype = torch.float16 if plan.full_fp16 else torch.bfloat16 if plan.full_bf16 else torch.float32
     network.to(device, dtype if device.type == "cuda" else torch.float32)
     if plan.network_weights:
-        taken = network.load_file_tensors(load_file(plan.network_weights))
-        if not taken:
-            raise StateUnusable(folder=Path(plan.network_weights), detail=words.OTHER_LAYERS)
+        path = Path(plan.network_weights)
+        if not network.load_file_tensors(_lora_tensors(path)):
+            raise StateUnusable(folder=path, detail=words.OTHER_LAYERS)
     return network
+
+
+def _lora_tensors(path: Path) -> dict[str, Tensor]:
+    """What a LoRA file holds. Raises ``CannotRead`` or ``StateUnusable``."""
+    try:
+        path.open("rb").close()  # safetensors tells what is missing in English only
+        return load_file(path)
+    except OSError as error:
+        raise CannotRead(path=path, reason=system_reason(error)) from error
+    except SafetensorError as error:
+        raise StateUnusable(folder=path, detail=words.INCOMPLETE) from error
 
 
 def _optimiser(plan: TrainingPlan, network: Network, model: LoadedModel) -> tuple[Optimizer, dict[str, Any]]:

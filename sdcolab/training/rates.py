@@ -184,3 +184,6 @@ SCHEDULES: dict[str, Callable[[RatePlan], Factor]] = {
     "adafactor": _adafactor,
 }
 """Every schedule by the name that plans and metadata use."""
+
+WITH_ARGUMENTS = frozenset({"piecewise_constant", "adafactor"})
+"""Those that mean nothing without arguments, or without their optimiser: a plan may ask for them, a form does not."""

@@ -211,6 +211,12 @@ def pictures_below(folder: Path) -> list[Path]:
     return [path for one in folders for path in picture_paths(one)]
 
 
+def has_caption(picture: Path) -> bool:
+    """Whether something is written beside ``picture``."""
+    path = picture.with_suffix(EXTENSION)
+    return path.is_file() and path.stat().st_size > 0
+
+
 def split_tags(text: str) -> tuple[str, ...]:
     """Tags of a caption: split at commas, trimmed, none empty."""
     return tuple(tag.strip() for tag in text.split(",") if tag.strip())

@@ -303,11 +303,11 @@ def tag_room(folders: Folders, count_tokens: Callable[[str], tuple[int, int]], j
 
 def training_lists(folders: Folders) -> Mapping[str, Callable[[], tuple[str, ...]]]:
     """The live lists of the training forms."""
-    from sdcolab.training.rates import SCHEDULES
+    from sdcolab.training.rates import SCHEDULES, WITH_ARGUMENTS
 
     return {
         "training_projects": lambda: training_projects(folders),
-        "training_schedules": lambda: tuple(SCHEDULES),
+        "training_schedules": lambda: tuple(name for name in SCHEDULES if name not in WITH_ARGUMENTS),
         "training_optimizers": lambda: ("AdamW8bit", "AdamW", "Prodigy", "Lion", "AdaFactor"),
         "taggers": lambda: _taggers()[0],
         "captioners": lambda: sum(_taggers(), ()),

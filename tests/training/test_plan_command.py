@@ -104,3 +104,19 @@ def test_the_example_plan_is_one_to_begin_with(
     )
     assert "epochs" in said("--solo-revisar")
     assert said("--ejemplo").strip() == str(tmp_path / "mio-1.toml"), "what is there is not lost"
+
+
+def test_a_lora_to_go_on_with_that_is_none_is_told(review: Review, tmp_path: Path) -> None:
+    code, said = review(str(CONTROL.with_name("emoji-128.safetensors")), 'network_weights = "nada.safetensors"')
+    assert code == 1
+    assert "No se puede leer" in said and "no existe" in said
+    (tmp_path / "falso.safetensors").write_bytes(b"no soy un LoRA")
+    code, said = review(str(CONTROL.with_name("emoji-128.safetensors")), 'network_weights = "falso.safetensors"')
+    assert "está incompleto o dañado" in said
+
+
+def test_the_few_values_of_an_option_are_all_told(review: Review) -> None:
+    _, said = review("emoji-128", 'save_model_as = "ckpt"')
+    assert "«safetensors»" in said
+    _, said = review("emoji-128", 'network_args = ["algo=lyco"]')
+    assert "«loha»" in said and "«lokr»" in said

@@ -11,7 +11,8 @@ from PIL import Image
 
 from sdcolab.core.errors import CannotRead, PictureSkipped, SdcolabError, StateUnusable
 from sdcolab.training.preparing import SET_ASIDE, find_doubles, set_aside, unpack
-from sdcolab.training.quick import draw_zorp
+from sdcolab.training.quick import draw_pictures, draw_zorp
+from sdcolab.training.survey import survey
 from sdcolab.training.tags import TagBook, TagFilter, restore, search_tags
 
 
@@ -132,3 +133,36 @@ def test_replacing_needs_one_or_all_and_repeats_go(folder: Path) -> None:
 def test_spanish_words_find_english_tags() -> None:
     assert search_tags("pelo azul", ["blue hair", "blue eyes", "long hair"]) == ["blue hair"]
     assert search_tags("hair", ["blue hair"]) == ["blue hair"]
+
+
+def test_looking_at_a_folder_tells_all_that_there_is_to_know(tmp_path: Path) -> None:
+    draw_pictures(tmp_path / "30_buenas", 15)
+    draw_pictures(tmp_path / "1_otras", 3)
+    draw_pictures(tmp_path / "sin_numero", 1)
+    Image.new("RGB", (300, 200)).save(tmp_path / "1_otras" / "grande.png")
+    whole = (tmp_path / "1_otras" / "grande.png").read_bytes()
+    (tmp_path / "1_otras" / "rota.png").write_bytes(whole[: len(whole) // 2])
+    told = list(survey(tmp_path))
+    assert told[:5] == [
+        f"📷 21 imágenes, 19 con descripción, en {tmp_path}",
+        "📁 1_otras: 4 imágenes × 1 repetición = 4 por epoch.",
+        "📁 30_buenas: 15 imágenes × 30 repeticiones = 450 por epoch.",
+        "📈 En total, 454 imágenes por epoch.",
+        "📐 Miden de 128×128 a 300×200.",
+    ]
+    said = "\n".join(told[5:])
+    for words in ("sin_numero» no se usa", "«rota.png»", "suman 454", "Sin descripción: 1 de 19"):
+        assert words in said, told
+
+
+def test_looking_at_a_folder_that_cannot_be_trained_says_why(tmp_path: Path) -> None:
+    draw_pictures(tmp_path / "suelto", 3)
+    assert "📁 3 imágenes sueltas: cuentan las repeticiones que pongas al entrenar." in list(
+        survey(tmp_path / "suelto")
+    )
+    draw_pictures(tmp_path / "sin" / "fotos", 3)
+    told = "\n".join(survey(tmp_path / "sin"))
+    assert "«10_fotos»" in told and "Solo hay 3 imágenes" in told
+    draw_pictures(tmp_path / "ansi" / "5_x", 3)
+    (tmp_path / "ansi" / "5_x" / "zorp_00.txt").write_bytes("niña".encode("cp1252"))
+    assert "no está en UTF-8" in "\n".join(survey(tmp_path / "ansi"))

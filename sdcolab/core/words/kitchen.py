@@ -41,6 +41,10 @@ NO_DOUBLES = "✅ No hay imágenes repetidas."
 RESTORED = Template("↩️ {count:descripción como estaba|descripciones como estaban}.")
 CHANGED = Template("✅ {count:descripción cambiada|descripciones cambiadas}. Las etiquetas más comunes:")
 KEEP_TOKENS = "👉 En 📄 Configuración, pon `keep_tokens` a 1."
+FOLDER = Template("📁 {name}: {count:imagen|imágenes} × {repeats:repetición|repeticiones} = {total} por epoch.")
+LOOSE = Template("📁 {count:# imagen suelta|# imágenes sueltas}: cuentan las repeticiones que pongas al entrenar.")
+IN_ALL = Template("📈 En total, {total:imagen|imágenes} por epoch.")
+MEASURES = "📐 Miden de {least} a {most}."
 SUM = Template("📷 {count:imagen|imágenes}, {described} con descripción, en {folder}")
 
 # --- 🔥, 🔍 and 🍳 ----------------------------------------------------------------------------------------------------

@@ -20,19 +20,29 @@ BUNDLE_NAME = "sdcolab-ajustes.json"
 BEFORE_NAME = "ajustes_anteriores.json"
 """In the folder of settings: what was there before the last import."""
 
-MOST_BYTES = 900_000
-"""Of the whole file, and so of each one in it."""
+MOST_BYTES = 950_000
+"""Of the whole file as it is sent to be imported (a text inside JSON), and so of each one in it. A question to a room
+has room for a little more."""
 
 _SETTINGS = re.compile(rf"[\w-]{{1,60}}\.json|{re.escape(STYLES_NAME)}")
 _WILDCARDS = re.compile(r"([\w-][\w .-]{0,60}/){0,4}[\w-][\w .-]{0,80}\.txt")
 
 
-def exported(folders: Folders) -> bytes:
-    """The file. Lists that would make it too big are left out, the biggest first."""
-    found = dict(_here(folders))
-    while sum(map(len, found.values())) > MOST_BYTES * 0.8 and found:
-        del found[max(found, key=lambda name: len(found[name]))]
-    return json.dumps({"sdcolab": "ajustes", "version": 1, "archivos": found}, ensure_ascii=False, indent=1).encode()
+def exported(folders: Folders) -> tuple[bytes, tuple[str, ...]]:
+    """The file, and what is left out of it: what would make it too big to be imported, the biggest first."""
+    found, left_out = dict(_here(folders)), list[str]()
+    while True:
+        rough = sum(map(len, found.values())) > MOST_BYTES  # told without writing megabytes again and again
+        text = b"" if rough else _quoted({"sdcolab": "ajustes", "version": 1, "archivos": found}, indent=1)
+        if not rough and len(_quoted(text)) <= MOST_BYTES:
+            return text, tuple(left_out)
+        left_out.append(max(found, key=lambda name: len(found[name])))
+        del found[left_out[-1]]
+
+
+def _quoted(value: object, indent: int | None = None) -> bytes:
+    text = value.decode() if isinstance(value, bytes) else value
+    return json.dumps(text, ensure_ascii=False, indent=indent).encode()
 
 
 def imported(folders: Folders, text: str) -> tuple[str, ...]:
@@ -41,7 +51,7 @@ def imported(folders: Folders, text: str) -> tuple[str, ...]:
     files = _read(text)
     if not files:
         return ()
-    before = exported(folders)
+    before, _ = exported(folders)
     with atomic_write(folders.config / BEFORE_NAME) as file:
         file.write(before)
     if SETTINGS_NAME in files and STYLES_NAME not in files:  # of a version that kept the styles in the JSON

@@ -14,7 +14,16 @@ from sdcolab.core.rooms import Answer, RoomFile, numbers, text
 from sdcolab.core.scripts import Grid
 from sdcolab.core.tasks import Download, Generate, Task, TaskTable
 from sdcolab.core.words import human_bytes, human_time
-from sdcolab.core.words.session import FETCHING, FREED, IMPORTED, NOTHING_INSIDE, RESUMED, SPACE_GROUPS
+from sdcolab.core.words.session import (
+    EXPORTED,
+    EXPORTED_WITHOUT,
+    FETCHING,
+    FREED,
+    IMPORTED,
+    NOTHING_INSIDE,
+    RESUMED,
+    SPACE_GROUPS,
+)
 from sdcolab.core.words.tasks import TASK_NAMES
 from sdcolab.studio import bundle, last_form, pending, space
 from sdcolab.studio.plans import LeftPlan, sentence
@@ -66,13 +75,15 @@ class SessionRoom:
             "space": self._space,
             "delete": self._delete,
             "import": self._import,
+            "export": self._export,
         }
 
     def file(self, kind: str, name: str) -> RoomFile | None:
         """The settings as one file."""
         if (kind, name) != ("ajustes", bundle.BUNDLE_NAME):
             return None
-        return RoomFile(bundle.exported(self._folders), "application/json", bundle.BUNDLE_NAME)
+        content, _ = bundle.exported(self._folders)
+        return RoomFile(content, "application/json", bundle.BUNDLE_NAME)
 
     def _left(self, _said: Mapping[str, Any]) -> dict[str, Any]:
         """What another session left: whether it filled in the form, files to fetch, tasks and a script's plan."""
@@ -149,6 +160,12 @@ class SessionRoom:
         if not isinstance(names, list) or len(names) > 5000 or not all(isinstance(name, str) for name in names):
             raise StrangeQuestion(question="names")
         return FREED.format(size=human_bytes(space.delete(self._folders, names)))
+
+    def _export(self, _said: Mapping[str, Any]) -> str:
+        """What the file for ``import`` holds, and what it does not."""
+        _, left_out = bundle.exported(self._folders)
+        name = bundle.BUNDLE_NAME
+        return EXPORTED_WITHOUT.format(name=name, files=", ".join(left_out)) if left_out else EXPORTED.format(name=name)
 
     def _import(self, said: Mapping[str, Any]) -> str:
         """Put the settings of a file in place of those here. Raises ``NotOurSettings`` or ``StorageError``."""

@@ -19,13 +19,14 @@ from sdcolab.core.request import GenerationRequest
 from sdcolab.core.rooms import ask
 from sdcolab.core.scripts import Grid
 from sdcolab.core.tasks import Download, Generate, Origin, Place, Task
-from sdcolab.core.words.session import NOTHING_INSIDE, SPACE_GROUPS
+from sdcolab.core.words.session import EXPORTED_WITHOUT, NOTHING_INSIDE, SPACE_GROUPS
 from sdcolab.studio import bundle, last_form, pending
 from sdcolab.studio.jobs import JobQueue
 from sdcolab.studio.journal import JobJournal, JournalEntry
 from sdcolab.studio.pending import OFFERED, WAITING, PendingJournal
 from sdcolab.studio.plans import LeftPlan, continued
 from sdcolab.studio.session_room import Absent, SessionRoom
+from sdcolab.web.rooms import MAX_QUESTION_BYTES
 from sdcolab.wiring.studio import Workplace, build_studio, studio_with
 from sdcolab.wiring.tasks import TASKS
 
@@ -200,6 +201,25 @@ def test_what_a_new_installation_exports_is_taken_and_changes_nothing(folders: F
     assert isinstance(given.content, bytes)
     assert House(folders).ask("import", text=given.content.decode()) == NOTHING_INSIDE
     assert not folders.root.exists()
+
+
+def test_what_is_exported_can_always_be_imported(folders: Folders) -> None:
+    folders.wildcards.mkdir(parents=True)
+    for number in range(8):
+        (folders.wildcards / f"lista{number}.txt").write_text("niño\n" * 18_000, encoding="utf-8")
+    house = House(folders)
+    given = house.room.file("ajustes", bundle.BUNDLE_NAME)
+    assert given is not None
+    assert isinstance(given.content, bytes)
+    text = given.content.decode()
+    assert len(json.dumps({"text": text}, ensure_ascii=False).encode()) < MAX_QUESTION_BYTES
+    inside = [f"wildcards/lista{number}.txt" for number in range(8) if f"lista{number}.txt" in text]
+    assert 4 < len(inside) < 8
+    left_out = EXPORTED_WITHOUT.partition("{files}")[0].format(name=bundle.BUNDLE_NAME)
+    assert house.ask("export").startswith(left_out)
+    assert "lista" in house.ask("import", text=text)
+    (folders.wildcards / "lista0.txt").write_text("x" * 5_000_000)
+    assert "wildcards/lista0.txt" in house.ask("export")
 
 
 @pytest.mark.parametrize(

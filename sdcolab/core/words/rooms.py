@@ -85,6 +85,7 @@ ROOM_WORDS: Mapping[str, Mapping[str, str]] = {
     },
     "sesion": {
         "goOn": "Continuar donde lo dejaste",
+        "looking": "Mirando…",
         "formKept": "El formulario ya está como en la última generación.",
         "fetch": "⬇️ Traer {0}{1}",
         "absent": "De otra sesión faltan aquí:",

@@ -28,6 +28,10 @@ SPACE_GROUPS: Mapping[str, str] = {
 }
 """Title of each group of ``studio.space``."""
 
+EXPORTED = "Tus ajustes están en {name}."
+EXPORTED_WITHOUT = (
+    "Tus ajustes están en {name}, menos lo que no cabe: {files}. Copia aparte esos archivos de la carpeta del programa."
+)
 IMPORTED = "Ajustes puestos: {files}. Los de antes están en config/{before}. Recarga la página o vuelve a pulsar ▶️."
 NOTHING_INSIDE = "Ese archivo es de una instalación sin nada guardado: no cambia nada aquí."
 FREED = "Listo: hay {size} más de espacio libre."

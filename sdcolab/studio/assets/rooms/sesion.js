@@ -91,7 +91,7 @@ export function mount(host, house) {
       const [picked] = pick.files;
       if (!picked) return null;
       pick.value = "";
-      if (picked.size > 900000) throw new Error(WORDS.tooLarge);
+      if (picked.size > 950000) throw new Error(WORDS.tooLarge);
       return ask("import", { text: await picked.text() });
     }) });
     own.replaceChildren(title(WORDS.own),
@@ -100,6 +100,7 @@ export function mount(host, house) {
         button(WORDS.export, () => tell(async () => {
           const link = el("a", { href: await file("ajustes", `sdcolab-ajustes.json?${Date.now()}`), download: "sdcolab-ajustes.json" });
           document.body.append(link); link.click(); link.remove();
+          return ask("export");
         }), { className: "sd-room-button sd-icon-download" }),
         button(WORDS.import, () => pick.click(), { className: "sd-room-button sd-icon-upload" }), pick));
   }
@@ -111,5 +112,7 @@ export function mount(host, house) {
     if (!seen.boundingClientRect.height) stale = true;
     else if (seen.isIntersecting && stale) { stale = false; tell(drawLeft); tell(drawDisk); }
   }).observe(host);
+  left.replaceChildren(title(WORDS.goOn), el("p", { className: "sd-room-dim" }, WORDS.looking));
+  disk.replaceChildren(title(WORDS.space), el("p", { className: "sd-room-dim" }, WORDS.looking));
   drawOwn();
 }

@@ -3,35 +3,17 @@
 from __future__ import annotations
 
 from starlette.datastructures import MutableHeaders
-from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sdcolab.core.words import page as words
 from sdcolab.web.address import OWN_ROOT
+from sdcolab.web.lighten import STILL, lightened
 
 _EARLY_SCRIPT = """<script>
 for (const [name, value] of [["language", "es"], ["languages", ["es"]]])
   Object.defineProperty(navigator, name, { get: () => value, configurable: true });
 </script>"""
 """gradio picks the language of its texts from ``navigator.language`` before it runs any script of ours."""
-
-
-DOCUMENTS = ("/", "/config")
-"""The page, and what gradio asks for when it comes back to it."""
-
-
-class PackedIndex:
-    """ASGI ring that sends the page's own document compressed: gradio's is a megabyte that packs eight times smaller,
-    and over a tunnel that is most of the wait."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._plain = app
-        self._packed = GZipMiddleware(app, minimum_size=2000, compresslevel=5)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request."""
-        packed = scope["type"] == "http" and scope["path"] in DOCUMENTS
-        await (self._packed if packed else self._plain)(scope, receive, send)
 
 
 class SpanishIndex:
@@ -75,7 +57,7 @@ class _Answer:
 def in_spanish(page: str) -> str:
     """gradio's index page with our language and name."""
     page = page.replace('lang="en"', 'lang="es"', 1).replace("<head>", f"<head>{_EARLY_SCRIPT}", 1)
-    page = page.replace("</head>", f"{OWN_ROOT}</head>", 1)
+    page = lightened(page).replace("</head>", f"{OWN_ROOT}{STILL}</head>", 1)
     return page.replace('content="Gradio"', 'content="sdcolab"').replace(
         'content="Click to try out the app!"', f'content="{words.DESCRIPTION}"'
     )

@@ -27,7 +27,8 @@ from sdcolab.web.access import Access
 from sdcolab.web.address import BrowserAddress
 from sdcolab.web.gate import EventGate, FileGate
 from sdcolab.web.guard import STREAMS, UPLOADS, Guard, loopback_names
-from sdcolab.web.localise import PackedIndex, SpanishIndex
+from sdcolab.web.kept import KeptAnswers
+from sdcolab.web.localise import SpanishIndex
 from sdcolab.web.patience import ImpatientProtocol
 from sdcolab.web.streams import Streams
 
@@ -105,7 +106,7 @@ def start_server(
         _keep_gradio_files_in(cache)
         page = build()
         app = _mounted(page, outputs.absolute(), head)
-        page_app = PackedIndex(BrowserAddress(SpanishIndex(app)))
+        page_app = BrowserAddress(KeptAnswers(SpanishIndex(app)))
         gate = EventGate(Streams(page_app, STREAMS), FileGate((outputs, cache), suffixes_taken(page)), uploads=UPLOADS)
         door = Guard(
             gate,

@@ -226,7 +226,7 @@
     byId("sd-keep-form")?.click();
     if ([...document.querySelectorAll(".sd-script")].some((box) => box.checkVisibility())) byId("sd-count-plan")?.click();
   };
-  const keepFormWhenQuiet = (looks = 20) => {
+  const keepFormWhenQuiet = (looks = 120) => {
     if (answering && looks) keeping = setTimeout(keepFormWhenQuiet, 250, looks - 1);
     else keepForm();
   };

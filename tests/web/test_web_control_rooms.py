@@ -124,6 +124,47 @@ def test_a_pose_is_edited_by_keyboard(page: Page) -> None:
     expect(canvas).not_to_be_focused()
 
 
+def test_a_wrist_is_held_below_its_hand_and_two_taps_hide_a_point(page: Page, tmp_path: Path) -> None:
+    tab(page, "Poses")
+    canvas = page.locator(".sd-pose")
+    body = [value for number in range(18) for value in (100 + 15 * number, 60 + 20 * number, 1)]
+    wrist = body[12:14]
+    hand = [value for number in range(21) for value in (wrist[0] + number, wrist[1] + 3 * number, 1)]
+    person = {"pose_keypoints_2d": body, "hand_right_keypoints_2d": hand}
+    (tmp_path / "mano.json").write_text(
+        json.dumps({"canvas_width": 512, "canvas_height": 512, "people": [person]}), "utf-8"
+    )
+    page.locator(".sd-room-host input[type=file][accept*=json]").set_input_files(tmp_path / "mano.json")
+    expect(page.locator("circle[data-part='hand_right_keypoints_2d']")).to_have_count(21)
+    canvas.evaluate("canvas => canvas.scrollIntoView({ block: 'center' })")
+    box = canvas.bounding_box()
+    assert box is not None
+    scale = box["width"] / 512
+
+    def at(x: float, y: float) -> tuple[float, float]:
+        return box["x"] + x * scale, box["y"] + y * scale
+
+    def dragged(x: float, y: float) -> None:
+        page.mouse.move(*at(x, y))
+        page.mouse.down()
+        page.mouse.move(*at(x + 50, y), steps=3)
+        page.mouse.up()
+
+    tip = page.locator("circle[data-part='hand_right_keypoints_2d'][data-point='20']")
+    dragged(*wrist)
+    expect(page.locator("circle[data-part='pose_keypoints_2d'][data-point='4']")).to_have_attribute(
+        "cx", str(wrist[0] + 50)
+    )
+    expect(tip).to_have_attribute("cx", str(hand[60] + 50))
+    dragged(hand[60] + 50, hand[61])
+    expect(tip).to_have_attribute("cx", str(hand[60] + 100))
+    dragged((body[24] + body[27]) / 2, (body[25] + body[28]) / 2)  # a limb, which is no point
+    page.mouse.dblclick(*at(*body[27:29]))
+    expect(page.locator("circle[stroke-dasharray='3']")).to_have_count(1)
+    page.mouse.dblclick(*at(*body[27:29]))
+    expect(page.locator("circle[stroke-dasharray='3']")).to_have_count(0)
+
+
 def test_a_pose_is_edited_saved_and_followed(page: Page, tmp_path: Path) -> None:
     tab(page, "Poses")
     page.get_by_role("button", name="Añadir persona").click()

@@ -6,6 +6,7 @@ const LARGEST = 768;
 const MOST = 500_000; // bytes of a JSON that the room reads
 const SIZES = [[512, 512], [512, 768], [768, 512], [1024, 1024], [832, 1216], [1216, 832]];
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+const TWICE = 400; // milliseconds between two taps that are one
 const STEP = 0.01; // of the larger side, and five times that with Shift
 const PARTS = ["pose_keypoints_2d", "hand_left_keypoints_2d", "hand_right_keypoints_2d", "face_keypoints_2d"];
 
@@ -42,7 +43,7 @@ export async function mount(host, house) {
   const { el, ask, wish } = house;
   const { words, limbs, colours, fingers, standing, joints } = await ask("words");
   let poses = { canvas_width: 512, canvas_height: 768, people: [] };
-  let chosen = 0, whole = false, details = true, drag = null, held = null, under = "";
+  let chosen = 0, whole = false, details = true, drag = null, held = null, tap = {}, under = "";
   const past = [];
 
   const told = el("p", { className: "sd-room-told", role: "status" });
@@ -208,35 +209,59 @@ export async function mount(host, house) {
     event.stopPropagation();
   });
 
+  const reach = () => Math.max(poses.canvas_width, poses.canvas_height) / 130; // of a drawn point
+
   const place = (event) => {
     const box = canvas.getBoundingClientRect();
     return [(event.clientX - box.left) / box.width * poses.canvas_width, (event.clientY - box.top) / box.height * poses.canvas_height];
   };
 
+  /* The point that a press means: the nearest in reach, a body's before those of its hands and its face, which lie over
+     it; on a limb, none but its person. */
+  function pressed(event) {
+    const [x, y] = place(event), radius = reach();
+    let found = null, least = Infinity;
+    poses.people.forEach((person, number) => PARTS.slice(0, details ? 4 : 1).forEach((part, place) => {
+      const points = person[part] ?? [];
+      for (let point = 0; point < points.length / 3; point++) {
+        if (!present(points, point) || (place && points[3 * point + 2] <= 0)) continue;
+        const away = Math.hypot(points[3 * point] - x, points[3 * point + 1] - y);
+        if (away <= 3 * radius / [1, 2, 2, 3][place] && away - (place ? 0 : radius) < least) {
+          least = away - (place ? 0 : radius);
+          found = { person: number, part, point };
+        }
+      }
+    }));
+    const { person } = event.target.dataset;
+    return found ?? (person === undefined ? null : { person: Number(person) });
+  }
+
   canvas.addEventListener("pointerdown", (event) => {
-    const { person, part, point } = event.target.dataset;
+    const { person, part, point } = pressed(event) ?? {};
     if (person === undefined) return;
-    chosen = Number(person);
-    held = { person: chosen, part, point: Number(point) };
+    chosen = person;
+    held = part ? { person, part, point } : null;
     canvas.setPointerCapture(event.pointerId);
-    drag = { part, point: Number(point), at: place(event), before: copied(poses), moved: false };
+    if (part || whole) drag = { part, point, at: place(event), before: copied(poses), moved: false };
   });
 
   canvas.addEventListener("pointermove", (event) => {
     if (!drag) return;
     const [x, y] = place(event), [fromX, fromY] = drag.at;
+    if (!drag.moved && Math.hypot(x - fromX, y - fromY) < reach()) return; // a finger never rests
     if (!drag.moved) past.push(drag.before);
     drag.moved = true;
     drag.at = [x, y];
     moveBy(x - fromX, y - fromY, drag);
   });
 
-  for (const name of ["pointerup", "pointercancel"]) canvas.addEventListener(name, () => { drag = null; draw(); });
-
-  canvas.addEventListener("dblclick", (event) => {
-    const { person, part, point } = event.target.dataset;
-    if (point === undefined) return;
-    hideOrShow(Number(person), part, Number(point));
+  for (const name of ["pointerup", "pointercancel"]) canvas.addEventListener(name, (event) => {
+    const tapped = name === "pointerup" && drag && !drag.moved ? held : null;
+    const twice = same(tapped, tap.point) && event.timeStamp - tap.at < TWICE; // no dblclick comes where nodes are new
+    tap = twice ? {} : { point: tapped, at: event.timeStamp };
+    drag = null;
+    if (twice) hideOrShow(tapped.person, tapped.part, tapped.point);
+    else draw();
   });
 
   function skeleton(points, joints, part, person, radius, colour) {
@@ -263,7 +288,7 @@ export async function mount(host, house) {
 
   function draw() {
     const { canvas_width: width, canvas_height: height, people } = poses;
-    const radius = Math.max(width, height) / 130;
+    const radius = reach();
     const rgb = (number) => `rgb(${colours[number % colours.length].join()})`;
     canvas.setAttribute("viewBox", `0 0 ${width} ${height}`);
     canvas.style.aspectRatio = `${width} / ${height}`;

@@ -118,6 +118,7 @@ def plan_memory(
     other_bytes: int = 0,
     unmapped_bytes: int = 0,
     beside: int = 0,
+    with_unet: int = 0,
     fastest: Placement = Placement.GPU,
 ) -> MemoryPlan:
     """The best way to load ``path``.
@@ -125,7 +126,8 @@ def plan_memory(
     ``element_bytes`` is the size of a weight of the UNet where it works (2 on a card, 4 or 2 on a CPU, 1 in 8 bits);
     all the others have ``other_bytes`` on a card (0: the same) and 4 on a CPU. ``unmapped_bytes`` is what of the file
     must be read into RAM at once (old pickles cannot be mapped), or stays there in copies. ``beside``: what else the
-    same request has yet to load. ``fastest``: ways before it are passed over. Raises ``ModelTooBigForCard`` or
+    same request has yet to load. ``with_unet``: networks that are there while the UNet is (ControlNet), whatever its
+    place. ``fastest``: ways before it are passed over. Raises ``ModelTooBigForCard`` or
     ``ModelTooBigForRam``.
     """
     other_bytes = other_bytes or element_bytes
@@ -134,21 +136,21 @@ def plan_memory(
     scaled = 2 * unet + GB // 5  # a miniature model works with little
     least, comfortable = min(work.least, scaled), min(work.comfortable, scaled)
     if free.vram is None:
-        every = unet + (weights.text + weights.vae) * _FULL_BYTES
+        every = unet + with_unet + (weights.text + weights.vae) * _FULL_BYTES
         _require_ram(path, free.ram, max(every + least, unmapped_bytes + every))
         return MemoryPlan(Placement.CPU, ram=every + least, vram=0)
     ram = UNMAPPED_RAM + unmapped_bytes
     for placement, needed in ((Placement.GPU, every + comfortable), (Placement.GPU_SPARING, every + least)):
-        if free.vram >= needed + beside and not fastest.waits:
+        if free.vram >= needed + with_unet + beside and not fastest.waits:
             _require_ram(path, free.ram, ram)
-            return MemoryPlan(placement, ram=ram, vram=needed)
+            return MemoryPlan(placement, ram=ram, vram=needed + with_unet)
     others, waiting = max(weights.text, weights.vae) * other_bytes, ram + every
     for placement, largest in ((Placement.TURNS, unet), (Placement.STREAMED, unet // STREAMED_SHARE)):
-        needed = max(largest, others) + least
+        needed = max(largest + with_unet, others) + least
         chosen = placement is Placement.STREAMED or fastest is not Placement.STREAMED
         if chosen and free.vram >= needed and (free.ram is None or free.ram >= waiting):
             return MemoryPlan(placement, ram=waiting, vram=needed)
-    raise ModelTooBigForCard(path=path, needed=every + least, free=free.vram)
+    raise ModelTooBigForCard(path=path, needed=every + with_unet + least, free=free.vram)
 
 
 def memory_bytes(path: Path = Path("/proc/meminfo")) -> tuple[int, int] | None:

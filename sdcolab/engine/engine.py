@@ -113,7 +113,7 @@ class Engine:
         unwritten: Unwritten | None = None,
     ) -> GenerationResult:
         """The pictures of ``asked``, in a turn with its ``features``."""
-        with self._opened(asked, listener, cancel, save=save, unwritten=unwritten) as (bench, native):
+        with self._opened(asked, features, listener, cancel, save=save, unwritten=unwritten) as (bench, native):
             self._warn(bench, native)
             while True:
                 try:
@@ -128,7 +128,7 @@ class Engine:
     ) -> Image.Image:
         """As ``core.result.Retouching.retouch``: what the features do to each finished picture of ``request``."""
         asked, features = self._understood(request, self._library)
-        with self._opened(asked, listener, cancel, save=False) as (bench, _):
+        with self._opened(asked, features, listener, cancel, save=False) as (bench, _):
             for feature in features:
                 if feature.retouches:
                     picture = feature.retouch(picture, 0, bench)
@@ -138,19 +138,19 @@ class Engine:
     def _opened(
         self,
         asked: ResolvedRequest,
+        features: Sequence[Feature],
         listener: Listener,
         cancel: CancelToken,
         *,
         save: bool,
         unwritten: Unwritten | None = None,
     ) -> Iterator[tuple[Bench, int]]:
-        """A turn with the checkpoint of ``asked`` loaded: what it works with, and the side of the checkpoint's own
-        pictures in pixels. Raises ``SdcolabError``."""
+        """A turn with the checkpoint of ``asked`` in it, what it works with, its own side. Raises ``SdcolabError``."""
         if asked.request.restore_faces or any(unit.restore_faces for unit in asked.request.details):
             self.faces.require()
         lent = self.models.with_unwritten(unwritten) if unwritten else nullcontext()
         with self._turn(listener, cancel), lent, torch.inference_mode():
-            self.models.keep_only((asked.checkpoint, *asked.others.values()), asked.request)
+            self.models.keep_only((asked.checkpoint, *asked.others.values()), asked.request, _beside_unet(features))
             native = self.models.checkpoint(asked.checkpoint, listener).model.detected.native_size
             yield self._bench(asked.sized(native), listener, cancel, save=save), native
 
@@ -250,3 +250,7 @@ def choose_device(name: str | None) -> torch.device:
     if name and name.startswith("cuda") and not torch.cuda.is_available():
         raise NoCuda()
     return torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
+
+
+def _beside_unet(features: Sequence[Feature]) -> int:
+    return sum(feature.beside_unet for feature in features)

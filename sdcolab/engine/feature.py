@@ -109,6 +109,12 @@ class Feature:
         """
         raise NotImplementedError
 
+    @property
+    def beside_unet(self) -> int:
+        """How many numbers have the networks that are on the card while the UNet is, which opening the checkpoint has
+        to leave room for."""
+        return 0
+
     # --- Planning and models ------------------------------------------------------------------------------------------
 
     def passes(self, plan: GenerationPlan) -> GenerationPlan:

@@ -94,10 +94,12 @@ def require_room(
     *,
     storage: Storage = Storage.WHOLE,
     beside: int = 0,
+    with_unet: int = 0,
     fastest: Placement = Placement.GPU,
 ) -> MemoryPlan:
-    """How the checkpoint fits here, before loading it, when ``beside`` bytes of others have yet to come, no faster than
-    ``fastest``. Raises ``ModelTooBigForCard`` or ``ModelTooBigForRam``.
+    """How the checkpoint fits here, before loading it, when ``beside`` bytes of others have yet to come and
+    ``with_unet`` bytes more work at its UNet's side, no faster than ``fastest``. Raises ``ModelTooBigForCard`` or
+    ``ModelTooBigForRam``.
     """
     ram = memory_bytes()
     free = FreeMemory(ram=ram[1] if ram else None, vram=free_vram(device))
@@ -112,6 +114,7 @@ def require_room(
         other_bytes=dtype.itemsize,
         unmapped_bytes=(0 if mapped else path.stat().st_size) + (counts.unet + counts.text) * 2 * copies,
         beside=beside,
+        with_unet=with_unet,
         fastest=fastest,
     )
 

@@ -24,7 +24,7 @@ from sdcolab.core.tensors import header_if_told
 from sdcolab.engine.conditioning import TextConditioner
 from sdcolab.engine.hashes import HashCache
 from sdcolab.engine.kept import Kept
-from sdcolab.engine.memory import require_room
+from sdcolab.engine.memory import free_vram, require_room
 from sdcolab.engine.models import LoadedModel, check_checkpoint, load_checkpoint, vae_of
 from sdcolab.engine.precision import unet_dtype, weights_dtype
 from sdcolab.engine.preview import PreviewModel, PreviewSource
@@ -91,6 +91,8 @@ class ModelShelf:
         self._vaes: dict[Stamp, Vae] = {}
         self._turns = Turns()
         self._together: tuple[ModelFile, ...] = ()
+        self._with_unet = 0
+        self._planned: dict[Stamp, int] = {}
         self._whole: set[Stamp] = set()
         self._unets = weights_dtype(device)
         self._tuning = PLAIN.tuning
@@ -122,12 +124,13 @@ class ModelShelf:
         """Those in memory."""
         return tuple(self._vaes.values())
 
-    def keep_only(self, files: Sequence[ModelFile], request: GenerationRequest = PLAIN) -> None:
-        """``request`` comes for ``files``, in the type and kept as it says: if any has yet to be loaded, let go of
-        every checkpoint that is none of them nor of the last used that may stay, and of its VAE.
-        """
-        self._unets, self._tuning = unet_dtype(request, self.device), request.tuning
+    def keep_only(self, files: Sequence[ModelFile], request: GenerationRequest = PLAIN, with_unet: int = 0) -> None:
+        """``request`` comes for ``files``, in the type and kept as it says, and for networks of ``with_unet`` numbers
+        beside their UNets: if any has yet to be loaded, let go of every checkpoint that is none of them nor of the last
+        used that may stay, and of its VAE."""
+        self._unets, self._tuning, self._with_unet = unet_dtype(request, self.device), request.tuning, with_unet
         self._checkpoints = {stamp: one for stamp, one in self._checkpoints.items() if self._as_wanted(stamp, one)}
+        self._planned = {stamp: max(self._planned[stamp], with_unet) for stamp in self._checkpoints}
         wanted = {self._stamp(file) for file in files}
         if not wanted <= self._checkpoints.keys():
             others = [stamp for stamp in self._checkpoints if stamp not in wanted]
@@ -175,6 +178,7 @@ class ModelShelf:
             of_texts = torch.promote_types(dtype, weights_dtype(self.device))
             model = load_checkpoint(weights, self.device, dtype, plan.placement, self._turns, of_texts, storage)
             self._checkpoints[stamp] = Checkpoint(file, stamp, model, TextConditioner(model), digest, Kept(), facts)
+            self._planned[stamp] = self._with_unet
         self._checkpoints[stamp] = self._checkpoints.pop(stamp)  # in the order of their last use
         return self._checkpoints[stamp]
 
@@ -229,9 +233,12 @@ class ModelShelf:
         return weights
 
     def _as_wanted(self, stamp: Stamp, one: Checkpoint) -> bool:
-        """Whether what was loaded is kept as the request at work wants."""
+        """Whether what was loaded is kept as the request at work wants, with room for what it brings."""
         model = one.model
-        return model.dtype == self._dtype(stamp) and model.storage is storage_of(self._tuning, model.family.id)
+        more = (self._with_unet - self._planned[stamp]) * model.dtype.itemsize
+        free = free_vram(self.device)
+        room = more <= 0 or (not model.waits and (free is None or free >= more + model.family.work.least))
+        return room and model.dtype == self._dtype(stamp) and model.storage is storage_of(self._tuning, model.family.id)
 
     def _dtype(self, stamp: Stamp) -> torch.dtype:
         return torch.float32 if stamp in self._whole else self._unets
@@ -260,6 +267,7 @@ class ModelShelf:
                     dtype,
                     storage=storage,
                     beside=beside,
+                    with_unet=self._with_unet * dtype.itemsize,
                     fastest=self._memory.fastest,
                 )
             except (ModelTooBigForCard, ModelTooBigForRam):

@@ -58,6 +58,36 @@ def test_what_fits(
     assert plan.vram <= (free.vram or 0)
 
 
+CONTROL_SD1, CONTROL_XL = 361_279_120 * 2, 1_251_500_000 * 2
+"""Bytes of a ControlNet in halves."""
+
+
+@pytest.mark.parametrize(
+    ("weights", "work", "units", "free", "placement"),
+    [
+        (SD1, SMALL, 2 * CONTROL_SD1, COLAB, Placement.GPU),
+        (SDXL, LARGE, CONTROL_XL, COLAB, Placement.GPU),
+        (SDXL, LARGE, CONTROL_XL, FreeMemory(COLAB.ram, int(14.6 * GB)), Placement.GPU_SPARING),
+        (SDXL, LARGE, CONTROL_XL, FreeMemory(10 * GB, 10 * GB), Placement.TURNS),
+        (SDXL, LARGE, CONTROL_XL, FreeMemory(10 * GB, int(7.5 * GB)), Placement.STREAMED),
+        (SD1, SMALL, 2 * CONTROL_SD1, FreeMemory(8 * GB, 4 * GB), Placement.STREAMED),
+    ],
+)
+def test_units_of_controlnet_are_counted_where_the_unet_works(
+    weights: WeightCounts, work: WorkMemory, units: int, free: FreeMemory, placement: Placement
+) -> None:
+    plan = plan_memory(MODEL, weights, work, free, element_bytes=2, with_unet=units)
+    assert plan.placement is placement
+    assert units < plan.vram <= (free.vram or 0)
+
+
+def test_units_that_no_card_holds_beside_the_model_are_refused() -> None:
+    with pytest.raises(ModelTooBigForCard):
+        plan_memory(MODEL, SDXL, LARGE, FreeMemory(10 * GB, 4 * GB), element_bytes=2, with_unet=2 * CONTROL_XL)
+    with pytest.raises(ModelTooBigForRam):
+        plan_memory(MODEL, SD1, SMALL, FreeMemory(6 * GB, None), element_bytes=4, with_unet=4 * CONTROL_SD1)
+
+
 def test_sdxl_opens_on_a_free_colab_with_little_ram_left() -> None:
     plan = plan_memory(MODEL, SDXL, LARGE, FreeMemory(3 * GB, COLAB.vram), element_bytes=2)
     assert plan.placement is Placement.GPU

@@ -34,7 +34,7 @@ from sdcolab.core.folders import Folders  # noqa: E402
 from sdcolab.core.library import Library, ModelFile  # noqa: E402
 from sdcolab.core.request import GenerationRequest  # noqa: E402
 from sdcolab.engine.control import preparing  # noqa: E402
-from sdcolab.engine.control.shelf import ControlShelf  # noqa: E402
+from sdcolab.engine.control.shelf import Controls  # noqa: E402
 from sdcolab.engine.engine import Engine  # noqa: E402
 from sdcolab.engine.preprocessors import run  # noqa: E402
 from sdcolab.engine.preprocessors.base import Asked  # noqa: E402
@@ -97,7 +97,7 @@ def overhead(engine: Engine, request: GenerationRequest) -> float:
     ratios = []
     checkpoint, vae = engine.models.checkpoints[0], engine.models.vaes[0]
     assert checkpoint and vae
-    controls = [one.net for one in engine._kept.of(ControlShelf, ControlShelf)._controls.values()]
+    controls = [one.net for one in checkpoint.kept.of(Controls, Controls).all]
     for _ in range(TURNS):
         inside = Inside()
         with ExitStack() as stack:

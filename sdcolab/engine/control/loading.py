@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +27,7 @@ from sdcolab.engine.control.filling import built, renamed_weights
 from sdcolab.engine.control.ip_adapter import IpAdapter, load_ip_adapter
 from sdcolab.engine.control.lllite import Shift, load_lllite
 from sdcolab.engine.control.names import controlnet_config, controlnet_rename, plain, union_config
-from sdcolab.engine.control.sources import with_difference, with_low_rank
+from sdcolab.engine.control.sources import base_names, with_difference, with_low_rank
 from sdcolab.engine.convert import FamilyLayout, Shapes
 from sdcolab.engine.models import LoadedModel
 from sdcolab.engine.weights import Weights, open_weights
@@ -51,6 +52,15 @@ def check_served(weights: Weights) -> ControlFile:
     if info.kind in UNSERVED:
         raise ControlUnserved(path=weights.path, sort=info.kind.value)
     return info
+
+
+def numbers_in(weights: Weights, info: ControlFile, base: Weights) -> int:
+    """How many numbers the network in ``weights`` has. What is no whole one is filled up from ``base``, the
+    checkpoint's file."""
+    own = sum(math.prod(shape) for shape in weights.shapes.values())
+    if info.kind is not ControlKind.CONTROL_LORA and not info.difference:
+        return own
+    return max(own, sum(math.prod(base.shapes[name]) for name in base_names(base).values()))
 
 
 def is_for(control: Path, checkpoint: Path) -> bool:

@@ -1,4 +1,4 @@
-"""Control models in memory: the last few stay until something else needs the room."""
+"""Control models in memory: the last few of a checkpoint stay until something else needs the room."""
 
 from __future__ import annotations
 
@@ -19,26 +19,34 @@ KEPT_MODELS = 2
 
 
 class ControlShelf:
-    """Lives as long as the engine."""
+    """What does not depend on a checkpoint. Lives as long as the engine."""
 
     def __init__(self) -> None:
         self.maps = Maps()
         self.clip: dict[Stamp, ClipVision] = {}
-        self._controls: OrderedDict[tuple[Stamp, Stamp], Control] = OrderedDict()
+
+
+class Controls:
+    """The models that were opened for a checkpoint, and go with it."""
+
+    def __init__(self) -> None:
+        self._open: OrderedDict[Stamp, Control] = OrderedDict()
+
+    @property
+    def all(self) -> tuple[Control, ...]:
+        """Those in memory."""
+        return tuple(self._open.values())
 
     @torch.inference_mode(False)
     def control(self, file: ModelFile, checkpoint: Checkpoint, listener: Listener, *, wanted: int) -> Control:
         """The model in ``file`` for ``checkpoint``, one of ``wanted`` at once. Raises ``SdcolabError``."""
-        key = stamp_of(file.path), checkpoint.stamp
-        if key not in self._controls:
+        stamp = stamp_of(file.path)
+        if stamp not in self._open:
             listener(PhaseStarted(Phase.LOADING_MODEL, file.name))
-            room = max(KEPT_MODELS, wanted) - 1
-            stale = [known for known in self._controls if known[1] != checkpoint.stamp]
-            stale += [known for known in self._controls if known not in stale][: max(0, len(self._controls) - room)]
-            for known in stale:
-                self._controls.pop(known, None)
+            while len(self._open) >= max(KEPT_MODELS, wanted):
+                self._open.popitem(last=False)
             release_memory()
             weights = open_weights(file.path)
-            self._controls[key] = load_control(weights, checkpoint.model, lambda: open_weights(checkpoint.file.path))
-        self._controls.move_to_end(key)
-        return self._controls[key]
+            self._open[stamp] = load_control(weights, checkpoint.model, lambda: open_weights(checkpoint.file.path))
+        self._open.move_to_end(stamp)
+        return self._open[stamp]

@@ -37,7 +37,7 @@ from sdcolab.engine.control.clip_vision import ClipVision, find_clip_vision, loa
 from sdcolab.engine.control.colours import SHARPNESS_SCALE, ColourFix
 from sdcolab.engine.control.ip_adapter import IpAdapter
 from sdcolab.engine.control.keeping import Keeping, KeptParts, PutBack
-from sdcolab.engine.control.loading import check_served
+from sdcolab.engine.control.loading import check_served, numbers_in
 from sdcolab.engine.control.preparing import (
     Source,
     digest,
@@ -49,7 +49,7 @@ from sdcolab.engine.control.preparing import (
     shown,
 )
 from sdcolab.engine.control.reference import Referring, fidelity_of
-from sdcolab.engine.control.shelf import ControlShelf
+from sdcolab.engine.control.shelf import Controls, ControlShelf
 from sdcolab.engine.decode import to_pixels
 from sdcolab.engine.feature import Active, Feature, Opening, Start
 from sdcolab.engine.pictures.masks import Box, soft_mask
@@ -70,11 +70,12 @@ MARKED = 4
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Unit:
-    """A unit, its number from 1, and its model's file; None for one that works without."""
+    """A unit, its number from 1, and its model's file with how many numbers it has; None for one that works without."""
 
     number: int
     asked: ControlUnit
     file: ModelFile | None
+    size: int = 0
 
 
 class ControlNet(Feature):
@@ -102,6 +103,11 @@ class ControlNet(Feature):
             raise ControlImageMissing(units=without)
         units = tuple(_checked(asked, number, unit) for number, unit in on)
         return cls(asked, units) if units else None
+
+    @property
+    def beside_unet(self) -> int:
+        """Each model once."""
+        return sum({unit.file.path: unit.size for unit in self._units if unit.file}.values())
 
     # --- A pass ---------------------------------------------------------------------------------------------------
 
@@ -184,7 +190,7 @@ class ControlNet(Feature):
     # --- Preparing ------------------------------------------------------------------------------------------------
 
     def _made(self, unit: _Unit, active: Active, batch: Batch, crops: tuple[Box | None, ...]) -> Acting | Referring:
-        bench, shelf = active.bench, active.bench.kept.of(ControlShelf, ControlShelf)
+        bench, shelf = active.bench, active.checkpoint.kept.of(Controls, Controls)
         asked, hires = unit.asked, active.one.number > 0
         sources = self._sources(unit, batch, crops)
         if unit.file is None:
@@ -349,5 +355,6 @@ def _checked(asked: ResolvedRequest, number: int, unit: ControlUnit) -> _Unit:
     info = check_served(weights)
     if info.kind is ControlKind.UNION and UNION_ORDER.index(union_type(row.name, unit.kind)) >= info.union_types:
         raise ControlTypeUnknown(path=file.path, types=info.union_types)
-    check_fits(file.path, info, guided(open_weights(asked.checkpoint.path).header))
-    return _Unit(number, unit, file)
+    base = open_weights(asked.checkpoint.path)
+    check_fits(file.path, info, guided(base.header))
+    return _Unit(number, unit, file, numbers_in(weights, info, base))

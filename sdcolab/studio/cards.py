@@ -21,19 +21,23 @@ from sdcolab.core.library import INFO_SUFFIX, ModelFile, activation_words, civit
 from sdcolab.core.untrusted import clean_text, parse_json
 
 MAX_NOTES_BYTES = 1_000_000
-MAX_DESCRIPTION = 4000
+MAX_DESCRIPTION, MAX_TITLE = 4000, 200
 PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".gif")
 _STRONGEST = 10.0
 _CIVITAI = {"activation text": "trainedWords", "description": "description", "sd version": "baseModel"}
 """What A1111's notes and civitai's both tell, by A1111's names."""
 
+TITLE = "title"
+"""Our own entry among A1111's notes, which keep what they do not know; civitai has it as the name of the model."""
+
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """``words`` wake it up; ``weight`` is the preferred one (0: the usual); ``base`` the family as somebody wrote it,
-    "" when nobody did; ``link`` its page on civitai."""
+    """``title`` is what people call it, "" when nobody said; ``words`` wake it up; ``weight`` is the preferred one (0:
+    the usual); ``base`` the family as somebody wrote it, "" when nobody did; ``link`` its page on civitai."""
 
     file: ModelFile
+    title: str = ""
     description: str = ""
     notes: str = ""
     words: tuple[str, ...] = ()
@@ -66,6 +70,7 @@ def card_of(file: ModelFile) -> Card:
     number = info.get("modelId")
     return Card(
         file=file,
+        title=" ".join((_said(own, TITLE) or _said(_model_in(info), "name")).split())[:MAX_TITLE],
         description=_said(own, "description") or _description(file.path) or _said(info, "description"),
         notes=_said(own, "notes"),
         words=(written,) if written else activation_words(file.path),
@@ -113,12 +118,20 @@ def write_civitai(path: Path, changes: Mapping[str, Any]) -> None:
     known = {_CIVITAI[name]: value for name, value in changes.items() if name in _CIVITAI}
     with locked(target):
         info = civitai_info(path)
+        if changes.get(TITLE):  # without one the card goes back to civitai's name
+            known["model"] = {**_model_in(info), "name": changes[TITLE]}
         if not info or not known:
             return
         if "trainedWords" in known:
             known["trainedWords"] = [word.strip() for word in str(known["trainedWords"]).split(",") if word.strip()]
         with atomic_write(target) as file:
             file.write(json.dumps({**info, **known}, ensure_ascii=False, indent=4).encode("utf-8"))
+
+
+def _model_in(info: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What civitai says of the model that the file is a version of."""
+    found = info.get("model")
+    return found if isinstance(found, dict) else {}
 
 
 def _said(notes: Mapping[str, Any], name: str) -> str:

@@ -22,7 +22,7 @@ from sdcolab.core.words.cards import CARDS
 from sdcolab.core.words.faces import DOWNLOAD_QUEUED, MOVED_TO
 from sdcolab.core.words.labels import KIND_NAMES
 from sdcolab.studio.card_files import misplaced, move
-from sdcolab.studio.cards import Card, card_of, write_civitai, write_notes
+from sdcolab.studio.cards import TITLE, Card, card_of, write_civitai, write_notes
 
 KINDS: Mapping[str, ModelKind] = {
     "lora": ModelKind.LORA,
@@ -36,7 +36,7 @@ STYLES = "style"
 """The kind of the cards that are no files: the user's styles."""
 
 MAX_QUERY, MAX_LINK = 200, 2000
-EDITABLE = ("description", "notes", "activation text", "negative text", "sd version")
+EDITABLE = (TITLE, "description", "notes", "activation text", "negative text", "sd version")
 SIDE = 320
 """Longest side of the pictures on cards, in pixels."""
 
@@ -201,7 +201,7 @@ def _kind(said: Mapping[str, Any]) -> ModelKind:
 
 def _told_style(place: int, style: Style) -> dict[str, Any]:
     about = " · ".join(part for part in (style.prompt, style.negative_prompt) if part)
-    return {"place": place, "name": style.name, "title": style.name, "description": about, "words": []}
+    return {"place": place, "name": style.name, "title": style.name, "label": style.name, "description": about, "words": []}
 
 
 def _told(place: int, card: Card) -> dict[str, Any]:
@@ -209,6 +209,7 @@ def _told(place: int, card: Card) -> dict[str, Any]:
         "place": place,
         "name": card.file.name,
         "title": card.file.path.stem,
+        "label": card.title or card.file.path.stem,
         "folder": card.file.name.rpartition("/")[0],
         "text": card.text,
         "negative": card.negative,

@@ -71,6 +71,27 @@ def test_what_is_edited_goes_into_civitai_s_file_too_where_there_is_one(lora: Mo
     assert info.read_text() == "no es JSON", "what cannot be read is not ours to write over"
 
 
+def test_a_card_has_the_title_that_civitai_or_its_owner_gave_it(lora: ModelFile) -> None:
+    room = CardsRoom(Library(Folders(lora.path.parents[3])))
+
+    def label() -> str:
+        (card,) = room.answers["cards"]({"kind": "lora"})
+        assert (card["title"], card["text"]) == ("Capa", "<lora:Capa:1>"), "prompts call it by its file"
+        return str(card["label"])
+
+    info = lora.path.with_name("Capa.civitai.info")
+    assert label() == "Capa"
+    info.write_text(json.dumps({"name": "v2", "model": {"name": "Capa roja", "type": "LORA"}}), encoding="utf-8")
+    assert label() == "Capa roja"
+    room.answers["save"]({"kind": "lora", "name": lora.name, "title": "Mi capa"})
+    assert label() == "Mi capa"
+    assert json.loads(lora.path.with_suffix(".json").read_text("utf-8"))["title"] == "Mi capa"
+    assert json.loads(info.read_text("utf-8")) == {"name": "v2", "model": {"name": "Mi capa", "type": "LORA"}}
+    info.write_text(json.dumps({"model": ["x"]}), encoding="utf-8")
+    room.answers["save"]({"kind": "lora", "name": lora.name, "title": ""})
+    assert label() == "Capa"
+
+
 @pytest.mark.parametrize("notes", ["", "[1]", "{", '{"preferred weight": "x", "activation text": 3}', '{"a":' * 90])
 def test_bad_notes_say_nothing(lora: ModelFile, notes: str) -> None:
     lora.path.with_suffix(".json").write_text(notes)

@@ -29,6 +29,7 @@ CARDS: Mapping[str, str] = {
     "edit": "Editar las notas de {name}",
     "done": "Listo.",
     "notes": "Notas de la carta",
+    "title": "Título",
     "activation text": "Palabras de activación",
     "negative text": "Texto para el negativo",
     "sd version": "Familia (SD1, SDXL…)",

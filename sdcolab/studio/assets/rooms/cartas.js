@@ -116,27 +116,27 @@ export async function mount(host, house) {
     fetchLink.hidden = !isLink();
     if (outside) return;
     const wanted = isLink() ? [] : search.value.toLowerCase().split(/\s+/).filter(Boolean);
-    const shown = cards.filter((card) => (!folder || card.folder === folder) && wanted.every((word) => `${card.name} ${card.words.join(" ")} ${card.base ?? ""} ${card.family ?? ""}`.toLowerCase().includes(word)));
+    const shown = cards.filter((card) => (!folder || card.folder === folder) && wanted.every((word) => `${card.name} ${card.label} ${card.words.join(" ")} ${card.base ?? ""} ${card.family ?? ""}`.toLowerCase().includes(word)));
     told.textContent = cards.length ? say("count", { shown: shown.length, all: cards.length }) : kind === "style" ? words.emptyStyles : words.empty;
     wall.replaceChildren(...shown.map(put));
   }
 
   function put(card) {
-    const picture = el("div", { className: "sd-card-picture" }, card.picture ? null : card.title.slice(0, 2));
+    const picture = el("div", { className: "sd-card-picture" }, card.picture ? null : card.label.slice(0, 2));
     const one = el("article", { className: "sd-card", title: card.description },
-      el("button", { type: "button", className: "sd-card-face", "aria-label": say(card.text ? "put" : "choose", { name: card.title }),
+      el("button", { type: "button", className: "sd-card-face", "aria-label": say(card.text ? "put" : "choose", { name: card.label }),
         onclick: () => {
           if (kind === "style") return useStyle(card);
           if (!card.text) {
             house.wish({ act: "choose", field: kind, name: card.name });
-            told.textContent = say("chosen", { name: card.title });
+            told.textContent = say("chosen", { name: card.label });
             return;
           }
           const on = toggleCard(card);
           if (card.negative && on !== Boolean(prompts()[1]?.value.includes(card.negative))) toggle(prompts()[1], card.negative);
           one.classList.toggle("sd-chosen", on);
-          told.textContent = say(on ? "in" : "out", { name: card.title });
-        } }, picture, el("strong", {}, card.title)),
+          told.textContent = say(on ? "in" : "out", { name: card.label });
+        } }, picture, el("strong", {}, card.label), card.label === card.title ? null : el("small", {}, card.title)),
       WEIGHTED[kind] ? slider(card) : null,
       el("div", { className: "sd-card-words" },
         card.family || card.base ? el("small", {}, card.family || card.base) : null,
@@ -144,7 +144,7 @@ export async function mount(host, house) {
         card.wrong ? el("button", { type: "button", className: "sd-room-chip sd-card-warning", title: words.wrongHelp, onclick: () => done(ask("move", { kind, name: card.name })) }, say("wrong", { kind: card.wrong })) : null,
         ...card.words.slice(0, 6).map((word) => el("button", { type: "button", className: "sd-room-chip", onclick: () => toggle(prompts()[0], word) }, word.length > 32 ? `${word.slice(0, 30)}…` : word)),
         card.link ? el("a", { href: card.link, target: "_blank", rel: "noopener noreferrer" }, "civitai") : null,
-        kind === "style" ? el("small", {}, card.description.slice(0, 120)) : iconButton("wrench", say("edit", { name: card.title }), () => edit(card))));
+        kind === "style" ? el("small", {}, card.description.slice(0, 120)) : iconButton("wrench", say("edit", { name: card.label }), () => edit(card))));
     one.classList.toggle("sd-chosen", there(card));
     if (card.picture) new IntersectionObserver(async ([seen], watcher) => {
       if (!seen.isIntersecting) return;
@@ -157,7 +157,7 @@ export async function mount(host, house) {
   function slider(card) {
     const now = Number(tag(card)?.[2] || card.weight || 1);
     const shown = el("output", {}, String(now));
-    const bar = el("input", { type: "range", min: 0, max: 2, step: 0.05, value: now, "aria-label": say("weight", { name: card.title }), oninput: () => { shown.textContent = String(Number(bar.value)); weigh(card, shown.textContent); } });
+    const bar = el("input", { type: "range", min: 0, max: 2, step: 0.05, value: now, "aria-label": say("weight", { name: card.label }), oninput: () => { shown.textContent = String(Number(bar.value)); weigh(card, shown.textContent); } });
     return el("label", { className: "sd-card-weight" }, bar, shown);
   }
 
@@ -182,7 +182,7 @@ export async function mount(host, house) {
   }
 
   function edit(card) {
-    const fields = [["activation text", card.words.join(", ")], ["negative text", card.negative], ["sd version", card.base], ["description", card.description], ["notes", card.notes]];
+    const fields = [["title", card.label], ["activation text", card.words.join(", ")], ["negative text", card.negative], ["sd version", card.base], ["description", card.description], ["notes", card.notes]];
     const boxes = fields.map(([name, value]) => [name, value, el("textarea", { rows: 2, value, "aria-label": label(name) })]);
     const weight = el("input", { type: "number", min: -10, max: 10, step: 0.05, value: card.weight, "aria-label": words["preferred weight"] });
     const save = async () => {

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator
+from itertools import chain, count
 
 MAX_NAME_BYTES = 180
 """Longest file name in UTF-8 bytes: leaves room for the ending of unfinished files below the usual limit of 255."""
@@ -53,6 +55,11 @@ def numbered(name: str, number: int) -> str:
     stem, suffix = split_suffix(name)
     ending = f" ({number}){suffix}"
     return cut(stem, MAX_NAME_BYTES - len(ending.encode())) + ending
+
+
+def free_names(name: str) -> Iterator[str]:
+    """``name``, and then ``name`` with numbers from 2 without an end."""
+    return chain((name,), (numbered(name, number) for number in count(2)))
 
 
 def split_suffix(name: str) -> tuple[str, str]:

@@ -307,6 +307,52 @@ class Extract:
         return self.name.strip() or f"{own}-lora{self.rank}"
 
 
+# --- LoRA files ---------------------------------------------------------------------------------------------------
+
+
+class LoraPrecision(StrEnum):
+    """The type of a LoRA's numbers, in the trainer's words."""
+
+    FP16 = "fp16"
+    BF16 = "bf16"
+    FLOAT = "float"
+
+
+@dataclass(frozen=True, slots=True)
+class CombineLoras:
+    """Write a LoRA anew with a ``rank`` of at most this: ``first`` alone, made smaller, or the sum of it and the others
+    that are named, each times its weight. ``name`` without extension; "" makes one of theirs."""
+
+    code: ClassVar[str] = "combine"
+
+    first: str = fact("", choices="loras")
+    first_weight: float = fact(1, low=-2, high=2, step=0.05)
+    second: str = fact("", choices="loras")
+    second_weight: float = fact(1, low=-2, high=2, step=0.05)
+    third: str = fact("", choices="loras")
+    third_weight: float = fact(1, low=-2, high=2, step=0.05)
+    rank: int = fact(16, low=1, high=320)
+    precision: LoraPrecision = LoraPrecision.FP16
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        check(self, "combine")
+
+    @property
+    def parts(self) -> tuple[tuple[str, float], ...]:
+        """Each LoRA named, and its weight."""
+        asked = (
+            (self.first, self.first_weight),
+            (self.second, self.second_weight),
+            (self.third, self.third_weight),
+        )
+        return tuple((name, weight) for name, weight in asked if name.strip())
+
+    def file_stem(self, own: Sequence[str]) -> str:
+        """The new file's name without extension, for LoRAs whose files are called ``own`` (without extension)."""
+        return self.name.strip() or ("-".join(own) if len(own) > 1 else f"{own[0]}-dim{self.rank}")
+
+
 # --- Block weights ------------------------------------------------------------------------------------------------
 
 _SIDE = 12

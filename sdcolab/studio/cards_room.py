@@ -201,7 +201,8 @@ def _kind(said: Mapping[str, Any]) -> ModelKind:
 
 def _told_style(place: int, style: Style) -> dict[str, Any]:
     about = " · ".join(part for part in (style.prompt, style.negative_prompt) if part)
-    return {"place": place, "name": style.name, "title": style.name, "label": style.name, "description": about, "words": []}
+    called = dict.fromkeys(("name", "title", "label"), style.name)
+    return {"place": place, **called, "description": about, "words": []}
 
 
 def _told(place: int, card: Card) -> dict[str, Any]:

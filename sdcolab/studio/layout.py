@@ -43,7 +43,7 @@ from sdcolab.core.upscaling import best_upscaler, infotext_of, networks_run
 from sdcolab.core.words.fields import FIELD_WORDS, part_label
 from sdcolab.core.words.layout import SECTION_TITLES, TAB_WORDS, VERBS
 from sdcolab.core.words.scripts import SCRIPT_NOTES, SCRIPT_TITLES
-from sdcolab.core.workshop import Convert, Extract, Merge, TryMerge
+from sdcolab.core.workshop import CombineLoras, Convert, Extract, Merge, TryMerge
 from sdcolab.studio.form import Lists, shown
 
 GADGETS = frozenset(
@@ -773,6 +773,24 @@ def _heaven_orange(lists: Lists) -> dict[str, Any]:
 
 MERGE = Tool(Merge, prefix="merge", begin=_heaven_orange, tries=TryMerge)
 EXTRACT = Tool(Extract, prefix="extract")
+COMBINE = Tool(
+    CombineLoras,
+    prefix="combine",
+    begin=_first_of(first="loras"),
+    sections=(
+        Section(
+            "combine",
+            items=(
+                ("first", "first_weight"),
+                ("second", "second_weight"),
+                ("third", "third_weight"),
+                "rank",
+                "name",
+                "precision",
+            ),
+        ),
+    ),
+)
 CONVERT = Tool(Convert, prefix="convert", begin=_first_of(checkpoint="checkpoints"))
 
 
@@ -885,6 +903,7 @@ LAYOUT = Layout(
             TabKind.TOOL,
             EXTRACT,
         ),
+        Tab("sumar", "blend", TabKind.TOOL, COMBINE),
         Tab(
             "convertir",
             "wrench",

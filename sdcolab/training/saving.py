@@ -27,11 +27,16 @@ _WEIGHTS, _OPTIMISER, _PROGRESS = "model.safetensors", "optimizer.bin", "train_s
 
 def write_lora(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
     """A LoRA file with its hashes in its metadata. Raises ``StorageError``."""
-    ours = {name: value for name, value in metadata.items() if name.startswith("ss_")}
-    model, legacy = tensor_hashes(save(dict(tensors), ours))
-    data = save(dict(tensors), {**metadata, "sshs_model_hash": model, "sshs_legacy_hash": legacy})
+    data = encoded_lora(tensors, metadata)
     with atomic_write(path) as file:
         file.write(data)
+
+
+def encoded_lora(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> bytes:
+    """What ``write_lora`` writes."""
+    ours = {name: value for name, value in metadata.items() if name.startswith("ss_")}
+    model, legacy = tensor_hashes(save(dict(tensors), ours))
+    return save(dict(tensors), {**metadata, "sshs_model_hash": model, "sshs_legacy_hash": legacy})
 
 
 def are_finite(tensors: Mapping[str, Tensor]) -> bool:

@@ -16,13 +16,13 @@ from sdcolab.core.timing import PartTimes
 from sdcolab.core.training import PreparePictures, TrainLora, TryLora
 from sdcolab.core.translating import FetchTranslator
 from sdcolab.core.words.speed import times_line
-from sdcolab.core.workshop import Convert, Extract, Merge, TryMerge
+from sdcolab.core.workshop import CombineLoras, Convert, Extract, Merge, TryMerge
 from sdcolab.wiring.downloads import build_downloads, embedding_families
 from sdcolab.wiring.enlarging import enlarge_pictures
 from sdcolab.wiring.grids import run_grid
 from sdcolab.wiring.training_tasks import describe, prepare_pictures, train_lora, try_lora
 from sdcolab.wiring.translating import fetch_translator
-from sdcolab.wiring.workshop import convert, extract, merge, try_merge
+from sdcolab.wiring.workshop import combine, convert, extract, merge, try_merge
 
 
 def generate(task: Generate, tools: Tools, listener: Listener, cancel: CancelToken) -> GenerationResult:
@@ -82,6 +82,7 @@ TASKS = TaskTable(
         TaskRow(TryMerge, Place.ENGINE, try_merge),
         TaskRow(Convert, Place.ENGINE, convert),
         TaskRow(Extract, Place.ENGINE, extract),
+        TaskRow(CombineLoras, Place.ENGINE, combine),
         TaskRow(TrainLora, Place.ENGINE, train_lora, resumes=True, pauses=True),
         TaskRow(TryLora, Place.ENGINE, try_lora),
         TaskRow(PreparePictures, Place.HERE, prepare_pictures),

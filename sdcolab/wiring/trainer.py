@@ -227,16 +227,6 @@ def judged(
     return found, sheet
 
 
-def work_on_loras(action: str, files: Sequence[tuple[Path, float]], target: Path, rank: int, precision: str) -> Path:
-    """Make a LoRA smaller ("reducir") or add several ("mezclar"). Raises ``SdcolabError``."""
-    from sdcolab.training import loras
-
-    metadata = loras.read_factors(files[0][0])[1]
-    tensors = loras.resize(files[0][0], rank) if action == "reducir" else loras.merge(files, rank)
-    loras.write(target, tensors, rank, metadata, precision)
-    return target
-
-
 MAX_COMPARED = 60
 """Training pictures that samples are compared with."""
 

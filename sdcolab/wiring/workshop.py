@@ -6,13 +6,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sdcolab.core.detect import ModelKind
-from sdcolab.core.events import CancelToken, Listener
+from sdcolab.core.errors import NameNotChosen
+from sdcolab.core.events import CancelToken, FileMade, Listener, Phase, PhaseStarted, Warned
+from sdcolab.core.file_names import free_names, safe_name
+from sdcolab.core.files import create_new
 from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library
 from sdcolab.core.request import GenerationRequest
 from sdcolab.core.result import GenerationResult, Trying
 from sdcolab.core.tasks import Tools
-from sdcolab.core.workshop import Convert, Extract, Merge, TryMerge
+from sdcolab.core.workshop import CombineLoras, Convert, Extract, Merge, TryMerge
 
 if TYPE_CHECKING:
     from sdcolab.workshop.recipe import Step
@@ -49,6 +52,22 @@ def tried(shop: Workshop, engine: Trying, request: GenerationRequest, *steps: St
 def extract(task: Extract, tools: Tools, listener: Listener, cancel: CancelToken) -> None:
     """Make a LoRA of what a model differs by."""
     workshop(tools.library, tools.folders, None, listener, cancel, ModelKind.LORA).extract(task)
+
+
+def combine(task: CombineLoras, tools: Tools, listener: Listener, cancel: CancelToken) -> None:
+    """Make a LoRA smaller, or one of several. Raises ``NameNotChosen``, ``UnknownFile`` and as ``combined``."""
+    from sdcolab.training.loras import combined
+
+    files = [(tools.library.find(ModelKind.LORA, name).path, weight) for name, weight in task.parts]
+    if not files:
+        raise NameNotChosen(kind=ModelKind.LORA, name="")
+    listener(PhaseStarted(Phase.LOADING_MODEL, files[0][0].name))
+    made = combined(files, task.rank, lambda warning: listener(Warned(warning)))
+    cancel.raise_if_cancelled()
+    stem = safe_name(task.file_stem([path.stem for path, _ in files]), fallback="lora")
+    folder, data = tools.folders.models(ModelKind.LORA), made.encoded(stem, task.precision)
+    path = create_new((folder / name for name in free_names(f"{stem}.safetensors")), lambda file: file.write(data))
+    listener(FileMade(path))
 
 
 def workshop(

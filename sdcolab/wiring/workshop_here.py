@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sdcolab.core.detect import ModelKind
-from sdcolab.core.errors import CannotRead
-from sdcolab.core.events import CancelToken, Listener
-from sdcolab.core.files import system_reason
+from sdcolab.core.errors import CannotRead, NameTaken
+from sdcolab.core.events import CancelToken, Listener, Warned
+from sdcolab.core.files import atomic_write, system_reason
 from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library, ModelFile
 from sdcolab.core.outputs import ImageStore
@@ -35,6 +35,23 @@ def extract_here(wanted: Extract, folders: Folders, output: Path | None, listene
     """The same for a LoRA, which is written in ``output`` or among the LoRAs."""
     library = _library(folders, [(ModelKind.CHECKPOINT, wanted.tuned), (ModelKind.CHECKPOINT, wanted.base)])
     return workshop(library, folders, output, listener, CancelToken(), ModelKind.LORA).extract(wanted)
+
+
+def combine_here(
+    files: Sequence[tuple[str, float]], target: Path, rank: int, precision: str, folders: Folders, listener: Listener
+) -> Path:
+    """Make a LoRA smaller, or one of several, which may be paths or names, and write it at ``target``. Raises as
+    ``combined``, and ``NameTaken`` where ``target`` is one of them."""
+    from sdcolab.training.loras import combined
+
+    library = _library(folders, [(ModelKind.LORA, name) for name, _ in files])
+    found = [(library.find(ModelKind.LORA, name).path, weight) for name, weight in files]
+    if any(target.absolute() == path for path, _ in found):
+        raise NameTaken(name=target.name)
+    data = combined(found, rank, lambda warning: listener(Warned(warning))).encoded(target.stem, precision)
+    with atomic_write(target) as file:
+        file.write(data)
+    return target
 
 
 def merge_here(wanted: Merge, folders: Folders, output: Path | None, listener: Listener) -> Path:

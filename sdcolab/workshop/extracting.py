@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from sdcolab.core.errors import MergeShapes
+from sdcolab.core.errors import MergeShapes, NothingDiffers
 from sdcolab.core.workshop import Extract
 from sdcolab.engine.low_rank import low_rank
 from sdcolab.workshop.loras import Layer, layers_by_key
@@ -27,7 +27,7 @@ class _Source:
 
 def extracted(tuned: Model, base: Model, wanted: Extract) -> Model:
     """The LoRA that makes about ``tuned`` of ``base``. Raises ``MergeShapes`` for models of different families, and
-    ``MergeUnlike`` for what is no model."""
+    ``MergeUnlike`` for what is no model; getting its last tensor raises ``NothingDiffers``."""
     check_alike(base, tuned)
     sources: dict[str, _Source] = {}
     outline: dict[str, Tensor] = {}
@@ -47,29 +47,44 @@ def extracted(tuned: Model, base: Model, wanted: Extract) -> Model:
         outline[f"{key}.{UP}"] = _meta(shape[0], rank, *(1 for _ in kernel))
         outline[f"{key}.{DOWN}"] = _meta(rank, *shape[1:])
         outline[f"{key}.{ALPHA}"] = _meta()
-    solved: dict[str, Mapping[str, Tensor]] = {}
+    return replace(tuned, outline=outline, get=_Solver(tuned, base, sources).get)
 
-    def get(name: str) -> Tensor:
+
+class _Solver:
+    """Works out the LoRA layer by layer, as its tensors are asked for: only the layer at hand is in memory."""
+
+    def __init__(self, tuned: Model, base: Model, sources: Mapping[str, _Source]) -> None:
+        self._tuned, self._base, self._sources = tuned, base, sources
+        self._key, self._solved = "", dict[str, Tensor]()
+        self._pending, self._differs = set(sources), False
+
+    def get(self, name: str) -> Tensor:
+        """The tensor called so. Raises ``NothingDiffers`` at the last layer when none of them was changed."""
         key, _, kind = name.partition(".")
-        if key not in solved:
-            solved.clear()  # tensors are asked for layer by layer
-            solved[key] = _factors(tuned, base, sources[key])
-        return solved[key][kind]
+        if key != self._key:
+            self._key, self._solved = key, self._factors(self._sources[key])
+            self._pending.discard(key)
+            if not self._pending and not self._differs:
+                raise NothingDiffers(path=self._tuned.path, base=self._base.path)
+        return self._solved[kind]
 
-    return replace(tuned, outline=outline, get=get)
+    def _factors(self, source: _Source) -> dict[str, Tensor]:
+        tuned, base = (model.get(source.layer.tensor) for model in (self._tuned, self._base))
+        rows = source.layer.rows(tuned)
+        change = tuned[rows].float() - base[rows].float()
+        self._differs |= float(change.norm()) > _rounding(tuned.dtype, base.dtype) * float(base[rows].float().norm())
+        left, right = low_rank(change.flatten(1), source.rank)
+        kernel = change.shape[2:]
+        return {
+            UP: left.reshape(*left.shape, *(1 for _ in kernel)).half(),
+            DOWN: right.reshape(source.rank, *change.shape[1:]).half(),
+            ALPHA: torch.tensor(float(source.rank)).half(),
+        }
 
 
-def _factors(tuned: Model, base: Model, source: _Source) -> dict[str, Tensor]:
-    one = tuned.get(source.layer.tensor)
-    rows = source.layer.rows(one)
-    change = one[rows].float() - base.get(source.layer.tensor)[rows].float()
-    left, right = low_rank(change.flatten(1), source.rank)
-    kernel = change.shape[2:]
-    return {
-        UP: left.reshape(*left.shape, *(1 for _ in kernel)).half(),
-        DOWN: right.reshape(source.rank, *change.shape[1:]).half(),
-        ALPHA: torch.tensor(float(source.rank)).half(),
-    }
+def _rounding(one: torch.dtype, other: torch.dtype) -> float:
+    """How much of their size the same numbers may differ by in files of two types."""
+    return 0.0 if one == other else max(torch.finfo(dtype).eps for dtype in (one, other)) / 2
 
 
 def _names(layers: Mapping[str, Layer]) -> dict[str, Layer]:

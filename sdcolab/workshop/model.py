@@ -16,7 +16,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from sdcolab.core.errors import CannotRead, MergeUnlike, ModelUnreadable
+from sdcolab.core.detect import ModelKind, detect
+from sdcolab.core.errors import CannotRead, MergeUnlike, ModelUnreadable, ModelWrongKind
 from sdcolab.core.files import system_reason
 from sdcolab.core.tensors import LENGTH_BYTES, TensorHeader, TensorInfo, header_length, read_header
 from sdcolab.engine.weights import Weights, open_weights
@@ -62,6 +63,18 @@ def check_alike(first: Model, second: Model) -> None:
     """Raises ``MergeUnlike`` when the two have no tensor in common, as a model and a LoRA."""
     if not first.outline.keys() & second.outline.keys():
         raise MergeUnlike(path=second.path, other=first.path)
+
+
+_NO_MODELS = frozenset({ModelKind.LORA, ModelKind.EMBEDDING, ModelKind.HYPERNETWORK, ModelKind.UPSCALER})
+"""What is refused in place of a checkpoint. Not every file of unknown tensors: the parts of other architectures and
+VAEs can be converted like any model."""
+
+
+def check_kind(model: Model) -> None:
+    """Raises ``ModelWrongKind`` for a LoRA and others that people leave among the models."""
+    kind = detect(model.weights().header).kind
+    if kind in _NO_MODELS:
+        raise ModelWrongKind(path=model.path, expected=ModelKind.CHECKPOINT.value, found=kind.value)
 
 
 @contextlib.contextmanager

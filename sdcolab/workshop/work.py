@@ -6,14 +6,13 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from itertools import chain, count
 from pathlib import Path
 from typing import BinaryIO
 
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import CannotRead, DiskFull, SdcolabError
 from sdcolab.core.events import CancelToken, FileMade, Listener, Phase, PhaseStarted, Warned
-from sdcolab.core.file_names import numbered, safe_name
+from sdcolab.core.file_names import free_names, safe_name
 from sdcolab.core.files import create_new, free_bytes, system_reason
 from sdcolab.core.hashes import FileDigests, old_hash
 from sdcolab.core.library import LORA_ALIAS_KEY, Library, ModelFile
@@ -24,7 +23,7 @@ from sdcolab.core.workshop import Convert, Extract, FileFormat, Merge
 from sdcolab.workshop.converting import converted, with_vae
 from sdcolab.workshop.merging import Merged, merged
 from sdcolab.workshop.metadata import Ingredient, merge_metadata
-from sdcolab.workshop.model import Model, open_model
+from sdcolab.workshop.model import Model, check_kind, open_model
 from sdcolab.workshop.recipe import Step
 from sdcolab.workshop.writing import size_of, write_ckpt, write_safetensors
 
@@ -50,6 +49,7 @@ class Workshop:
         file = self._checkpoint(wanted.checkpoint)
         self._reading(file)
         with open_model(file.path) as source, self._vae(wanted.vae) as vae:
+            check_kind(source)
             model = converted(with_vae(source, vae) if vae else source, wanted)
             metadata = {"format": "pt", **model.metadata}
             return self._write(model, wanted.file_stem(file.path.stem), wanted.file_format, metadata)
@@ -61,6 +61,8 @@ class Workshop:
         tuned, base = self._checkpoint(wanted.tuned), self._checkpoint(wanted.base)
         self._reading(tuned)
         with open_model(tuned.path) as one, open_model(base.path) as other:
+            for model in (one, other):
+                check_kind(model)
             stem = wanted.file_stem(tuned.path.stem)
             metadata = {
                 "ss_network_module": "networks.lora",
@@ -108,6 +110,7 @@ class Workshop:
         The files that it needs are added to ``used``, by the name that asked for them."""
         with ExitStack() as stack:
             models = [self._model(name, made, used, stack) for name in wanted.ingredients if name]
+            check_kind(models[0])
             result = merged(wanted, *models)
             vae = stack.enter_context(self._vae(wanted.vae))
             model = with_vae(result.model, vae, wanted.half) if vae else result.model
@@ -182,7 +185,7 @@ class Workshop:
             else:
                 write_ckpt(file, model, self.folder / f".{name[:80]}.{os.getpid()}.tmp", self.listener, self.cancel)
 
-        path = create_new((self.folder / one for one in _free_names(name)), save)
+        path = create_new((self.folder / one for one in free_names(name)), save)
         if file_format is FileFormat.SAFETENSORS:
             read_header(path)
         self.listener(FileMade(path))
@@ -198,7 +201,3 @@ class Workshop:
 def _stems(wanted: Merge, used: Mapping[str, ModelFile]) -> list[str]:
     """What the models of a merge are called: the stems of their files, or the names of the steps that made them."""
     return [used[name].path.stem if name in used else name for name in wanted.ingredients]
-
-
-def _free_names(name: str) -> Iterator[str]:
-    return chain((name,), (numbered(name, number) for number in count(2)))

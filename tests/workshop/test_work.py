@@ -15,7 +15,15 @@ from safetensors.torch import load_file, save_file
 
 from sdcolab.cli import main
 from sdcolab.core.detect import ModelKind
-from sdcolab.core.errors import Cancelled, LorasUnused, NothingLeft, RecipeUnreadable, SdcolabError
+from sdcolab.core.errors import (
+    Cancelled,
+    LorasUnused,
+    ModelWrongKind,
+    NothingDiffers,
+    NothingLeft,
+    RecipeUnreadable,
+    SdcolabError,
+)
 from sdcolab.core.events import CancelToken, Event, FileMade, StepDone, ignore_events
 from sdcolab.core.folders import Folders
 from sdcolab.core.infotext import parse
@@ -23,9 +31,9 @@ from sdcolab.core.infotext.containers import PARAMETERS_KEY
 from sdcolab.core.infotext.text import parse_fields
 from sdcolab.core.prompt import LoraMultipliers
 from sdcolab.core.request import GenerationRequest
-from sdcolab.core.tasks import LocalWorker, Tools
+from sdcolab.core.tasks import LocalWorker, Task, Tools
 from sdcolab.core.tensors import read_header
-from sdcolab.core.workshop import Convert, Merge, MergeMethod, PartAction, Trial, TryMerge
+from sdcolab.core.workshop import Convert, Extract, Merge, MergeMethod, PartAction, Trial, TryMerge
 from sdcolab.engine.low_rank import low_rank
 from sdcolab.engine.weights import read_pickle
 from sdcolab.wiring.engine import build_engine, build_library, demo_model, generate
@@ -50,7 +58,7 @@ def folders(tmp_path: Path) -> Folders:
     return folders
 
 
-def run(folders: Folders, task: Convert | Merge, cancel: CancelToken | None = None) -> tuple[Path, list[Event]]:
+def run(folders: Folders, task: Task, cancel: CancelToken | None = None) -> tuple[Path, list[Event]]:
     events: list[Event] = []
     library = build_library(folders)
     tools = Tools(folders, library, build_engine(folders, library))
@@ -369,6 +377,31 @@ def test_what_is_extracted_is_what_was_baked(folders: Folders, capsys: pytest.Ca
     assert (change - up @ down).norm() / (up @ down).norm() < 0.01
     others = (name for name in names.tensors if name != layer)
     assert all(torch.allclose(again.get(name).float(), base[name].float(), atol=1e-3) for name in others)
+
+
+def test_a_model_without_anything_of_its_own_gives_no_lora(folders: Folders) -> None:
+    models, demo = folders.models(ModelKind.CHECKPOINT), demo_model().path
+    shutil.copy(demo, models / "igual.safetensors")
+    save_file({name: one.float() for name, one in load_file(demo).items()}, models / "ancho.safetensors")
+    rounded = {name: one.bfloat16().float() for name, one in load_file(demo).items()}
+    save_file(rounded, models / "redondo.safetensors")
+    for tuned, base in (("igual", demo.name), ("ancho", demo.name), ("igual", "igual")):
+        with pytest.raises(NothingDiffers):
+            run(folders, Extract(f"{tuned}.safetensors", base if base == demo.name else f"{base}.safetensors", 2))
+    assert not list(folders.models(ModelKind.LORA).glob("*"))
+    assert run(folders, Extract("redondo.safetensors", "ancho.safetensors", 2))[0].is_file()
+
+
+def test_a_lora_among_the_models_is_no_model(folders: Folders) -> None:
+    down = "lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn2_to_k.lora_down.weight"
+    save_file({down: torch.ones(4, 768)}, folders.models(ModelKind.CHECKPOINT) / "capa.safetensors")
+    for task in (
+        Convert("capa.safetensors"),
+        Merge("capa.safetensors", "capa.safetensors"),
+        Extract("capa.safetensors", "mergeA.safetensors"),
+    ):
+        with pytest.raises(ModelWrongKind):
+            run(folders, task)
 
 
 def test_the_rank_is_the_best_of_its_size() -> None:

@@ -84,6 +84,42 @@ class NothingLeft(WorkshopError):
 
 
 @dataclass(eq=False)
+class NothingDiffers(WorkshopError):
+    """A model has nothing that the one it is compared with lacks: there is no LoRA to extract."""
+
+    code: ClassVar[str] = "workshop.nothing_differs"
+    path: Path
+    base: Path
+
+
+@dataclass(eq=False)
+class LorasUnlike(WorkshopError):
+    """Two LoRAs to be added up are of different families."""
+
+    code: ClassVar[str] = "workshop.loras_unlike"
+    path: Path
+    other: Path
+
+
+@dataclass(eq=False)
+class LoraLayersLeftOut(WorkshopError):
+    """``count`` of a LoRA's ``layers`` are of a kind that is neither made smaller nor added up (LoHa...)."""
+
+    code: ClassVar[str] = "workshop.lora_layers_left_out"
+    path: Path
+    count: int
+    layers: int
+
+
+@dataclass(eq=False)
+class LoraNotPlain(WorkshopError):
+    """No layer of a LoRA is written in a way that can be made smaller or added up."""
+
+    code: ClassVar[str] = "workshop.lora_not_plain"
+    path: Path
+
+
+@dataclass(eq=False)
 class RecipeUnreadable(WorkshopError):
     """A recipe is no TOML, or has something in it that cannot be; ``detail`` says what and where."""
 

@@ -108,9 +108,9 @@ HELP: Mapping[str, Mapping[str, str]] = {
     },
     "lora": {
         "accion": "reducir LORA; mezclar LORA:PESO LORA:PESO… (para extraer uno de dos modelos: sdcolab extraer)",
-        "archivos": "archivos, en el orden de la acción",
+        "archivos": "archivos o nombres, cada uno con su peso si no es 1",
         "--salida": "el LoRA que se escribe",
-        "--dim": "rango del resultado (16)",
+        "--dim": "rango del resultado, como mucho (16)",
         "--precision": "precisión (fp16)",
     },
     "lote": {
@@ -161,6 +161,7 @@ ONLY_WITH = "--{option} solo sirve con --{needed}."
 AXIS_NEEDED = '--x es necesario: escribe qué cambia, por ejemplo --x "Steps=10,20".'
 AXIS_WRITTEN = '--{letter} se escribe EJE=VALORES, por ejemplo --{letter} "Steps=10,20".'
 ONE_MODEL = "--nombre solo sirve con un modelo."
+ONE_LORA = "Se reduce un LoRA cada vez; para sumar varios: sdcolab lora mezclar."
 MODEL_MISSING = "{option} dice de qué modelos se extrae, y falta."
 RECIPE_ALONE = "--receta ya dice todo: no lleva las opciones de una mezcla."
 TRIAL_MISSING = "--probar dice qué dibujar para probar la mezcla, y falta."

@@ -80,6 +80,10 @@ TAB_WORDS: Mapping[str, tuple[str, str]] = {
         "Heaven Mix y AOM3: si los tienes, ya están puestos",
     ),
     "extraer": ("Extraer LoRA", "Sacar un LoRA de lo que un modelo tiene y su modelo base no"),
+    "sumar": (
+        "Reducir y sumar LoRA",
+        "Con uno, el mismo LoRA más pequeño; con dos o tres, un LoRA nuevo que los suma. Los originales no se tocan",
+    ),
     "convertir": (
         "Convertir",
         "Reducir, reparar o cambiar de formato un modelo (Model Converter); el original no se toca",
@@ -105,6 +109,7 @@ VERBS: Mapping[str, str] = {
     "merge": "Mezclar",
     "try_merge": "Probar",
     "extract": "Extraer",
+    "combine": "Hacer el LoRA",
     "convert": "Convertir",
     "train": "🔥 Cocinar el Lora",
     "try_lora": "Probar tus resultados",

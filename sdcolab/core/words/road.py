@@ -221,7 +221,11 @@ ROAD: tuple[Step, ...] = (
             "«Convertir» deja en 2 GB un modelo de 4 o 7 GB sin que se note al generar. «Mezclar» hace un modelo nuevo "
             "con dos o tres. Los originales nunca se tocan.",
         ),
-        (Act("Convertir un modelo", tab="convertir"), Act("Mezclar modelos", tab="mezclar")),
+        (
+            Act("Convertir un modelo", tab="convertir"),
+            Act("Mezclar modelos", tab="mezclar"),
+            Act("Reducir o sumar LoRA", tab="sumar"),
+        ),
         "wrench",
     ),
     Step(

@@ -22,6 +22,7 @@ TASK_NAMES: Mapping[str, str] = {
     "try_merge": "Probar una mezcla",
     "convert": "Convertir un modelo",
     "extract": "Extraer un LoRA",
+    "combine": "Reducir o sumar LoRA",
     "unload": "Quitar el modelo de la memoria",
 }
 """Spanish name of each kind of work, by its code."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 from sdcolab.core.words.base import Sentence, Words
-from sdcolab.core.workshop import FileFormat, MergeMethod, PartAction, Precision, Pruning
+from sdcolab.core.workshop import FileFormat, LoraPrecision, MergeMethod, PartAction, Precision, Pruning
 
 SENTENCES: Mapping[str, Sentence] = {
     "workshop.needs_model": Sentence(
@@ -38,6 +38,22 @@ SENTENCES: Mapping[str, Sentence] = {
     ),
     "workshop.nothing_left": Sentence(
         "No quedaría nada que guardar de «{path}».", "Deja al menos una parte sin borrar."
+    ),
+    "workshop.nothing_differs": Sentence(
+        "«{path}» es igual que «{base}»: no hay nada que extraer.",
+        "Como modelo base, elige aquel del que salió, sin lo que buscas.",
+    ),
+    "workshop.loras_unlike": Sentence(
+        "«{path}» y «{other}» son para modelos de distinta familia: no se pueden sumar.",
+        "Junta solo LoRA de la misma familia: SD 1.5 con SD 1.5, SDXL con SDXL.",
+    ),
+    "workshop.lora_layers_left_out": Sentence(
+        "«{path}» tiene {layers:capa|capas}, y {count:# no es|# no son} de LoRA corriente: quedan fuera.",
+        "Lo que falte se notará en la imagen: compara el LoRA nuevo con el de antes.",
+    ),
+    "workshop.lora_not_plain": Sentence(
+        "«{path}» no es un LoRA corriente (es LoHa, LoKr, DoRA…), y los de esa clase no se reducen ni se suman.",
+        "Úsalo tal cual en el prompt, junto a los otros.",
     ),
     "workshop.recipe_unreadable": Sentence(
         "La receta «{path}» no se entiende.", "Corrígela y vuelve a intentarlo. Detalle: {detail}."
@@ -77,6 +93,17 @@ GROUPS: Mapping[str, Mapping[str, Words]] = {
         "extract.conv_rank": Words("Rango de las convoluciones", "0 = no se extraen", option="rango-conv"),
         "extract.text_encoder": Words("También el codificador de texto", option="texto"),
         "extract.name": Words("Nombre del archivo", "Sin extensión; vacío = se pone solo", option="nombre"),
+    },
+    "Reducir y sumar LoRA": {
+        "combine.first": Words("LoRA", "Solo: sale más pequeño", option="lora"),
+        "combine.first_weight": Words("Peso", "Como en el prompt", option="peso"),
+        "combine.second": Words("Segundo LoRA", option="lora-2"),
+        "combine.second_weight": Words("Peso del segundo", option="peso-2"),
+        "combine.third": Words("Tercer LoRA", option="lora-3"),
+        "combine.third_weight": Words("Peso del tercero", option="peso-3"),
+        "combine.rank": Words("Rango (dim)", "Como mucho; menos rango, menos peso y menos detalle", option="dim"),
+        "combine.name": Words("Nombre del archivo", "Sin extensión; vacío = se pone solo", option="nombre"),
+        "combine.precision": Words("Precisión", option="precision"),
     },
     "Mezclar": {
         "merge.primary": Words("Modelo A", option="a"),
@@ -132,6 +159,11 @@ OPTIONS: Mapping[type[StrEnum], Mapping[StrEnum, str]] = {
         Pruning.NO_EMA: "no-ema (recomendado)",
         Pruning.EMA_ONLY: "ema-only",
         Pruning.DISABLED: "Sin podar",
+    },
+    LoraPrecision: {
+        LoraPrecision.FP16: "fp16 (recomendada)",
+        LoraPrecision.BF16: "bf16",
+        LoraPrecision.FLOAT: "fp32",
     },
     FileFormat: {FileFormat.SAFETENSORS: "safetensors", FileFormat.CKPT: "ckpt"},
     PartAction: {PartAction.CONVERT: "Convertir", PartAction.COPY: "Copiar tal cual", PartAction.DELETE: "Borrar"},

@@ -17,9 +17,10 @@ from sdcolab.core.events import CancelToken
 from sdcolab.core.request import GenerationRequest
 from sdcolab.fleet import on_ray
 from sdcolab.fleet.crew import Tally, work_through
-from sdcolab.fleet.on_ray import Cluster, ray_makers
+from sdcolab.fleet.on_ray import Cluster, RayMaker, ray_makers
 from sdcolab.fleet.orders import Order, setup_of
 from sdcolab.fleet.results import MANIFEST, Picture, Place
+from sdcolab.wiring.fleet import makers_on_ray
 
 ENGINES = itertools.count()
 
@@ -81,6 +82,20 @@ def test_nothing_is_lost_or_made_twice_when_engines_die(cluster: StandIn, tmp_pa
     assert len(cluster.options) > 3  # new actors for those that died
     assert sorted(path.read_bytes().rsplit(b" ", 1)[0].decode() for path in tmp_path.glob("*.png")) == sorted(prompts)
     assert cluster.living == []
+
+
+def test_engines_there_round_as_this_machine_does(cluster: StandIn, tmp_path: Path) -> None:
+    import torch
+
+    threads = torch.get_num_threads()
+    try:
+        (maker, *_) = makers_on_ray(Cluster("auto"), tmp_path)
+        torch.set_num_threads(threads + 1)  # as Ray, which gives an actor another number
+        assert isinstance(maker, RayMaker)
+        maker._build()
+        assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(threads)
 
 
 def test_what_is_wrong_with_a_request_comes_back_as_it_is(cluster: StandIn, tmp_path: Path) -> None:

@@ -120,6 +120,7 @@ def simulated(engines: int, service: float, options: argparse.Namespace, answer:
 def on_ray(count: int) -> bool:
     """The same bytes from a cluster of three machines, one of whose engines is killed, as from one engine."""
     import ray
+    import torch
     from ray.cluster_utils import Cluster as Machines
 
     from sdcolab.wiring.fleet import engine_there
@@ -133,7 +134,8 @@ def on_ray(count: int) -> bool:
     with tempfile.TemporaryDirectory() as name:
         far, near = Path(name) / "ray", Path(name) / "aqui"
         root = str(Path(name) / "sdcolab")
-        makers = ray_makers(Cluster(machines.address), functools.partial(engine_there, root))
+        build = functools.partial(engine_there, root, torch.get_num_threads())
+        makers = ray_makers(Cluster(machines.address), build)
         victim: Any = makers[0]
         killer = threading.Timer(0, lambda: None)
 
@@ -153,7 +155,7 @@ def on_ray(count: int) -> bool:
         machines.shutdown()
         place = Place(str(near))
         place.write(MANIFEST, (far / MANIFEST).read_bytes().splitlines(keepends=True)[0])
-        work_through(wanted, (engine_there(root),), place, silent, CancelToken())
+        work_through(wanted, (build(),), place, silent, CancelToken())
         here, there = ({path.name: path.read_bytes() for path in one.iterdir()} for one in (near, far))
         print(f"los mismos bytes que un motor: {'sí' if here == there else 'NO'} ({len(there) - 1} imágenes)")
         return here == there and len(there) == count + 1

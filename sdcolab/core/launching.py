@@ -12,6 +12,7 @@ import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
+from itertools import chain
 from types import MappingProxyType
 
 from sdcolab.core.errors import LaunchOptionRefused, LaunchOptionsUnreadable, LaunchOptionValueMissing
@@ -247,19 +248,29 @@ class LaunchForm:
     extra: str = ""
 
     def understood(self) -> Understood:
-        """The command's arguments for it, those of the line last, since they are the most deliberate.
+        """The command's arguments for it; what the line says too counts as it says it, which is the most deliberate.
 
         Raises ``LaunchError``.
         """
-        own: list[str] = ["--puerto", str(self.port), "--tema", self.theme]
-        own += ["--escuchar"] if self.listen else []
-        own += ["--compartir"] if self.share else []
-        own += [f"--usuario={self.user}:{self.password}"] if self.user or self.password else []
-        own += [f"--modelo={self.model}"] if self.model else []
-        own += [f"--vae={self.vae}"] if self.vae else []
-        own += ["--tarjetas", str(self.cards)] if self.cards != 1 else []
         told = understand(split_options(self.extra))
-        return Understood((*own, *told.arguments), told.needless)
+        said = {argument.partition("=")[0] for argument in told.arguments}
+        own = (option for option in self._own() if option[0].partition("=")[0] not in said)
+        return Understood((*chain.from_iterable(own), *told.arguments), told.needless)
+
+    def _own(self) -> Iterator[tuple[str, ...]]:
+        yield from (("--puerto", str(self.port)), ("--tema", self.theme))
+        if self.listen:
+            yield ("--escuchar",)
+        if self.share:
+            yield ("--compartir",)
+        if self.user or self.password:
+            yield (f"--usuario={self.user}:{self.password}",)
+        if self.model:
+            yield (f"--modelo={self.model}",)
+        if self.vae:
+            yield (f"--vae={self.vae}",)
+        if self.cards != 1:
+            yield ("--tarjetas", str(self.cards))
 
     def kept(self) -> dict[str, object]:
         """What is remembered of it: all but the password, in its box or in the line."""

@@ -24,7 +24,17 @@ from sdcolab.web.cookies import FRAMED, forget, remember, remember_device, sent_
 from sdcolab.web.gate import FileGate
 from sdcolab.web.login import Logins, Refusal, source
 from sdcolab.web.look import login_page
-from sdcolab.web.origins import SAFE_METHODS, Caller, caller, guest, host_name, is_intrusion, preflight, protected
+from sdcolab.web.origins import (
+    REFUSAL,
+    SAFE_METHODS,
+    Caller,
+    caller,
+    guest,
+    host_name,
+    is_intrusion,
+    preflight,
+    protected,
+)
 from sdcolab.web.shown import HIDDEN_SUFFIXES, AsPng
 
 API = "/gradio_api"
@@ -262,7 +272,7 @@ def _too_many() -> Response:
 
 
 def _refused() -> Response:
-    return PlainTextResponse(words.NOT_ALLOWED, 403, {"Connection": "close"})
+    return PlainTextResponse(words.NOT_ALLOWED, 403, REFUSAL)
 
 
 def loopback_names(host: str) -> frozenset[str] | None:

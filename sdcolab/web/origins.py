@@ -21,12 +21,18 @@ ENTRANCES = frozenset({"/", "/login"})
 
 SAFE_METHODS = frozenset({"GET", "HEAD"})
 
+_FOR_WHOM = "cross-origin-resource-policy"
+
 _ALWAYS = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "same-origin",
-    "cross-origin-resource-policy": "same-origin",
+    _FOR_WHOM: "same-origin",
     "content-security-policy": f"frame-ancestors 'self' {' '.join(COLAB_SITES)}",
 }
+
+REFUSAL = {"connection": "close", _FOR_WHOM: "cross-origin"}
+"""Headers of what anybody gets who may get nothing. That somebody answers here is all that another site's page hears:
+the launcher's waits for it."""
 
 _PREFLIGHT = {
     "access-control-allow-methods": "GET, POST",
@@ -110,8 +116,9 @@ def protected(send: Send, origin: str = "") -> Send:
             if origin:
                 headers["access-control-allow-origin"] = origin
                 headers.add_vary_header("origin")
+            refused = message["status"] == 403 and headers.get(_FOR_WHOM) == REFUSAL[_FOR_WHOM]
             for name, value in _ALWAYS.items():
-                headers[name] = value
+                headers[name] = REFUSAL.get(name, value) if refused else value
         await send(message)
 
     return send_protected

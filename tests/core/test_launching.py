@@ -104,3 +104,10 @@ def test_the_command_tells_and_goes_on(capsys: pytest.CaptureFixture[str]) -> No
     assert left.value.code == 2
     assert "--medvram no hace falta: el ahorro de memoria es automático" in said
     assert "--tema no puede ser «raro»" in said
+
+
+def test_what_the_line_says_takes_the_place_of_what_the_form_has() -> None:
+    form = LaunchForm(theme="claro", user="yo", password="a", extra="--theme dark --port 9000 --gradio-auth u:c")
+    said = "--tema oscuro --puerto 9000 --usuario u:c"
+    assert " ".join(form.understood().arguments) == said
+    assert " ".join(LaunchForm(extra="--listen").understood().arguments) == "--puerto 7860 --tema sistema --escuchar"

@@ -85,6 +85,13 @@ def test_other_sites_reach_no_event(inside: httpx.Client) -> None:
             assert inside.post(f"{API}/run/predict", json=event.body(), headers=headers).status_code == 403
 
 
+def test_the_launcher_s_page_hears_that_ours_answers_and_nothing_else(inside: httpx.Client) -> None:
+    """A browser lets ``fetch(url, { mode: "no-cors" })`` succeed only with this header."""
+    answer = inside.get("/", headers={"sec-fetch-site": "same-site", "sec-fetch-mode": "no-cors"})
+    assert (answer.status_code, answer.headers["cross-origin-resource-policy"]) == (403, "cross-origin")
+    assert inside.get("/").headers["cross-origin-resource-policy"] == "same-origin"
+
+
 def test_links_and_frames_of_other_sites_open_the_page(inside: httpx.Client) -> None:
     for site in ("cross-site", "same-site"):
         headers = {"sec-fetch-site": site, "sec-fetch-mode": "navigate", "sec-fetch-dest": "iframe"}

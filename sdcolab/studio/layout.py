@@ -781,9 +781,12 @@ COMBINE = Tool(
         Section(
             "combine",
             items=(
-                ("first", "first_weight"),
-                ("second", "second_weight"),
-                ("third", "third_weight"),
+                "first",
+                "first_weight",
+                "second",
+                "second_weight",
+                "third",
+                "third_weight",
                 "rank",
                 "name",
                 "precision",

@@ -51,7 +51,7 @@ class Names:
     def __init__(self, studio: Studio) -> None:
         self._studio = studio
         self._library = studio.library
-        self._faces = studio.library.folders.models(ModelKind.FACES)
+        self._folders = studio.library.folders
         self._finders: Mapping[str, Callable[[str], str]] = {
             "checkpoints": self.checkpoint,
             "vaes": self.vae,
@@ -76,9 +76,10 @@ class Names:
             elif field.choices in self._finders:
                 names[path] = found(own_name(field), self._finders[field.choices], value_at(request, path))
         settled = with_values(request, names)
-        lacking = (one for one in FACE_FILES if not (self._faces / one.file).is_file())
+        lacking = (one for one in FACE_FILES if one.found_in(self._folders) is None)
         if settled.restore_faces and (missing := next(lacking, None)):
-            warn(FaceFileMissing(file=missing.file, folder=self._faces, link=missing.link, size=missing.size))
+            folder = self._folders.models(ModelKind.FACES)
+            warn(FaceFileMissing(file=missing.file, folder=folder, link=missing.link, size=missing.size))
             settled = replace(settled, restore_faces=False)
         return replace(settled, details=tuple(unit for unit in settled.details if self._can_be_found(unit, warn)))
 
@@ -178,8 +179,8 @@ class Names:
 
     def face_restorers(self) -> list[dict[str, Any]]:
         """Answer of ``face-restorers``: those whose file is here."""
-        here = (self._faces / RESTORER.file).is_file()
-        return [{"name": GFPGAN, "cmd_dir": str(self._faces)}] if here else []
+        here = RESTORER.found_in(self._folders)
+        return [{"name": GFPGAN, "cmd_dir": str(here.parent)}] if here else []
 
     def controlnets(self) -> dict[str, str]:
         """The control models: each one's name with its hash, as sd-webui-controlnet lists it, by its name alone."""

@@ -61,6 +61,16 @@ PLACES: tuple[tuple[str, ModelKind], ...] = (
     ("clip", ModelKind.TEXT_ENCODER),
     ("unet", ModelKind.UNET),
     ("diffusion_models", ModelKind.UNET),
+    ("gfpgan", ModelKind.FACES),
+    ("facerestore_models", ModelKind.FACES),
+    ("adetailer", ModelKind.DETECTOR),
+    ("ultralytics", ModelKind.DETECTOR),
+    ("clip_vision", ModelKind.CLIP_VISION),
+    ("controlnetpreprocessor", ModelKind.ANNOTATOR),
+    ("../extensions/sd-webui-controlnet/annotator/downloads", ModelKind.ANNOTATOR),
+    ("vae-approx", ModelKind.TINY_VAE),
+    ("vae_approx", ModelKind.TINY_VAE),
+    ("vae-taesd", ModelKind.TINY_VAE),
 )
 """Where AUTOMATIC1111, Forge and ComfyUI keep each kind, below their ``models``; case does not matter."""
 

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+
+from sdcolab.core.detect import ModelKind
+from sdcolab.core.folders import Folders
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +18,11 @@ class FaceFile:
     size: int
     sha256: str
     licence: str
+
+    def found_in(self, folders: Folders) -> Path | None:
+        """Where it lies; None when it is not here."""
+        places = (folder / self.file for folder in folders.roots(ModelKind.FACES))
+        return next((path for path in places if path.is_file()), None)
 
 
 RESTORER = FaceFile(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,6 +72,11 @@ class Folders:
         """Where model files of one kind are looked for: its folder, and others that AUTOMATIC1111's users have them
         in."""
         return (self.models(kind), *(self.root / name for name in _MORE_FOLDERS.get(kind, ())))
+
+    def roots(self, kind: ModelKind) -> tuple[Path, ...]:
+        """Where files that are looked for by their own names lie: ``every``, and what is linked in them, which are
+        other programs' folders of the same (``core.borrowed``)."""
+        return tuple(place for folder in self.every(kind) for place in (folder, *_links_in(folder)))
 
     @property
     def tiny_vaes(self) -> Path:
@@ -141,6 +147,15 @@ class Folders:
     def logs(self) -> Path:
         """Log files."""
         return self.root / "registros"
+
+
+def _links_in(folder: Path) -> Iterator[Path]:
+    """The folders that ``folder`` has links to, in alphabetical order."""
+    with contextlib.suppress(OSError):
+        for path in sorted(folder.iterdir()):
+            with contextlib.suppress(OSError):
+                os.readlink(path)  # noqa: PTH115 - junctions too, which Path.is_symlink does not call links
+                yield path
 
 
 def default_root() -> Path:

@@ -111,7 +111,7 @@ have their repository's name here, as downloads give it to them."""
 def weights_in(folders: Folders, name: str) -> Path | None:
     """The weights called ``name``, wherever AUTOMATIC1111's extension keeps them below its own folder."""
     row = PREPROCESSOR_FILES[name]
-    places = [place for folder in folders.every(ModelKind.ANNOTATOR) for place in (folder, folder / row.folder)]
+    places = [place for folder in folders.roots(ModelKind.ANNOTATOR) for place in (folder, folder / row.folder)]
     return next((place / file for file in (row.file, *row.also) for place in places if (place / file).exists()), None)
 
 

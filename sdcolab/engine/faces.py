@@ -76,7 +76,7 @@ class FaceRestorer:
     """Restores the faces of pictures; keeps what it loaded."""
 
     def __init__(self, folders: Folders, device: torch.device) -> None:
-        self._folder = folders.models(ModelKind.FACES)
+        self._folders = folders
         self._device = device
         self._net: Restore | None = None
         self._detector: Detector | None = None
@@ -114,9 +114,10 @@ class FaceRestorer:
         self._net = self._detector = None
 
     def _path(self, file: FaceFile) -> Path:
-        path = self._folder / file.file
-        if not path.is_file():
-            raise FaceFileMissing(file=file.file, folder=self._folder, link=file.link, size=file.size)
+        path = file.found_in(self._folders)
+        if path is None:
+            folder = self._folders.models(ModelKind.FACES)
+            raise FaceFileMissing(file=file.file, folder=folder, link=file.link, size=file.size)
         return path
 
     def _detect(self, pixels: NDArray[np.uint8]) -> Sequence[Floats]:

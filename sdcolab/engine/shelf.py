@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 from diffusers import AutoencoderKL
 
+from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import ModelTooBigForCard, ModelTooBigForRam
 from sdcolab.core.events import Listener, Phase, PhaseStarted
 from sdcolab.core.folders import Folders
@@ -210,7 +211,7 @@ class ModelShelf:
 
     def _with_tiny(self, vae: Vae) -> Vae:
         """``vae`` with the tiny networks whose files are here by now."""
-        tiny = find_tiny(self._folders.tiny_vaes, vae.tiny.name)
+        tiny = find_tiny(self._folders.roots(ModelKind.TINY_VAE), vae.tiny.name)
         if tiny == vae.tiny:
             return vae
         dtype = weights_dtype(self.device)

@@ -6,6 +6,7 @@ madebyollin/taesd or of diffusers inside.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -39,13 +40,11 @@ class TinyFiles:
     encoder: Path | None = None
 
 
-def find_tiny(folder: Path, name: str) -> TinyFiles:
-    """The files called ``name`` (``Family.tiny_vae``) in ``folder`` (``Folders.tiny_vaes``); ``.safetensors`` before
-    ``.pth``.
-    """
+def find_tiny(folders: Sequence[Path], name: str) -> TinyFiles:
+    """The files called ``name`` (``Family.tiny_vae``) in ``folders``; ``.safetensors`` before ``.pth``."""
 
     def file(part: str) -> Path | None:
-        paths = (folder / f"{name}_{part}{suffix}" for suffix in _SUFFIXES)
+        paths = (folder / f"{name}_{part}{suffix}" for folder in folders for suffix in _SUFFIXES)
         return next((path for path in paths if path.is_file()), None)
 
     return TinyFiles(name, file("decoder"), file("encoder"))

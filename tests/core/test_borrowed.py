@@ -13,8 +13,10 @@ from sdcolab.cli import main
 from sdcolab.core.borrowed import borrow, borrowed, found_in, give_back, program_in, settings_of
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import FolderNotKnown, FolderOurs
+from sdcolab.core.faces import RESTORER
 from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library
+from sdcolab.core.preprocessors import weights_in
 from sdcolab.core.prompt import Style
 from sdcolab.core.request import NoiseOrigin
 from sdcolab.core.settings import Settings, SettingsFile
@@ -74,6 +76,26 @@ def test_their_models_are_in_the_library_and_nothing_is_copied(webui: Path, comf
     again = list(borrowed(folders))
     borrow(webui, folders)
     assert list(borrowed(folders)) == again
+
+
+def test_what_is_looked_for_by_its_own_name_is_found_in_their_folders(tmp_path: Path) -> None:
+    names = (
+        "models/GFPGAN/GFPGANv1.4.pth",
+        "models/adetailer/face_detect_v1.4_s.onnx",
+        "models/VAE-taesd/taesd_decoder.pth",
+        "extensions/sd-webui-controlnet/annotator/downloads/midas/dpt_hybrid-midas-501f0c75.pt",
+    )
+    theirs = put(tmp_path / "webui", "models/Stable-diffusion/a.safetensors", *names)
+    folders = Folders(tmp_path / "sdcolab")
+    assert RESTORER.found_in(folders) is None
+    borrow(theirs, folders)
+    borrow(put(tmp_path / "ComfyUI", "models/clip_vision/h.safetensors", "models/facerestore_models/x.pth"), folders)
+    assert RESTORER.found_in(folders) == folders.models(ModelKind.FACES) / "webui" / "GFPGANv1.4.pth"
+    assert [file.name for file in Library(folders).files(ModelKind.DETECTOR)] == ["webui/face_detect_v1.4_s.onnx"]
+    assert weights_in(folders, "midas") is not None
+    assert folders.models(ModelKind.TINY_VAE) / "webui" in folders.roots(ModelKind.TINY_VAE)
+    (clip,) = (root / "h.safetensors" for root in folders.roots(ModelKind.CLIP_VISION) if root.name == "ComfyUI")
+    assert clip.is_file()
 
 
 def test_giving_back_touches_no_model(webui: Path, tmp_path: Path) -> None:

@@ -131,13 +131,13 @@ def test_another_model_is_refused(tmp_path: Path) -> None:
 
 def test_files_are_found_by_family(tmp_path: Path) -> None:
     folder = Folders(tmp_path).tiny_vaes
-    assert find_tiny(folder, "taesd").decoder is None
+    assert find_tiny((folder,), "taesd").decoder is None
     folder.mkdir(parents=True)
     for name in ("taesd_decoder.pth", "taesd_decoder.safetensors", "taesdxl_encoder.pth", "None_decoder.pth"):
         (folder / name).touch()
-    assert find_tiny(folder, "taesd").decoder == folder / "taesd_decoder.safetensors"
-    assert find_tiny(folder, "taesd").encoder is None
-    assert find_tiny(folder, "taesdxl").encoder == folder / "taesdxl_encoder.pth"
+    assert find_tiny((folder,), "taesd").decoder == folder / "taesd_decoder.safetensors"
+    assert find_tiny((folder,), "taesd").encoder is None
+    assert find_tiny((folder,), "taesdxl").encoder == folder / "taesdxl_encoder.pth"
 
 
 def test_a_file_that_is_not_there_is_told_by_name_and_found_once_it_came(engine: Engine) -> None:

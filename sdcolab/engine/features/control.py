@@ -299,7 +299,7 @@ def _colour_fix(unit: ControlUnit, maps: list[Pixels], active: Active) -> Colour
 def _tokens(unit: _Unit, net: IpAdapter, sets: list[list[Source]], active: Active) -> tuple[tuple[Tensor, Tensor], ...]:
     """What an IP-Adapter reads of each set of a unit's pictures, and of no picture."""
     shelf, folders = active.bench.kept.of(ControlShelf, ControlShelf), active.bench.library.folders
-    places = (folders.clip_vision, folders.preprocessors)
+    places = (*folders.roots(ModelKind.CLIP_VISION), *folders.roots(ModelKind.ANNOTATOR))
     path = find_clip_vision(places, net.clip_width, patches=net.patches)
     if path is None:
         where = unit.file.path if unit.file else folders.clip_vision

@@ -62,18 +62,18 @@ def makers_here(
 
 def makers_on_ray(cluster: Cluster, root: Path | None) -> tuple[Maker, ...]:
     """Engines of a cluster. ``root`` is the program's folder there; None: each machine's own."""
-    import torch
+    from sdcolab.engine.threads import threads_here
 
-    build = functools.partial(engine_there, None if root is None else str(root), torch.get_num_threads())
+    build = functools.partial(engine_there, None if root is None else str(root), threads_here())
     return ray_makers(cluster, build)
 
 
 def engine_there(root: str | None, threads: int) -> Maker:
     """An engine in this process, for an actor. ``threads`` of the machine that asks: sums over other numbers of threads
     are rounded differently, and Ray gives an actor one where nobody says."""
-    import torch
+    from sdcolab.engine.threads import use_threads
 
-    torch.set_num_threads(threads)
+    use_threads(threads)
     folders = folders_in(default_root() if root is None else Path(root))
     library = build_library(folders)
     worker = LocalWorker(TASKS, Tools(folders, library, build_engine(folders, library)))

@@ -87,7 +87,7 @@ def test_what_is_missing_is_told_with_its_link_before_any_work(engine: Engine) -
     with pytest.raises(FaceFileMissing) as caught:
         engine.generate(REQUEST, save=False)
     assert caught.value.link == RESTORER.link
-    folder = engine.faces._folder
+    folder = engine.faces._folders.models(ModelKind.FACES)
     folder.mkdir(parents=True)
     (folder / RESTORER.file).write_bytes(b"x")
     with pytest.raises(FaceFileMissing) as missing:

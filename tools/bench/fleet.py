@@ -120,9 +120,9 @@ def simulated(engines: int, service: float, options: argparse.Namespace, answer:
 def on_ray(count: int) -> bool:
     """The same bytes from a cluster of three machines, one of whose engines is killed, as from one engine."""
     import ray
-    import torch
     from ray.cluster_utils import Cluster as Machines
 
+    from sdcolab.engine.threads import threads_here
     from sdcolab.wiring.fleet import engine_there
 
     os.environ |= {"RAY_agent_register_timeout_ms": "600000", "RAY_raylet_start_wait_time_s": "600"}
@@ -134,7 +134,7 @@ def on_ray(count: int) -> bool:
     with tempfile.TemporaryDirectory() as name:
         far, near = Path(name) / "ray", Path(name) / "aqui"
         root = str(Path(name) / "sdcolab")
-        build = functools.partial(engine_there, root, torch.get_num_threads())
+        build = functools.partial(engine_there, root, threads_here())
         makers = ray_makers(Cluster(machines.address), build)
         victim: Any = makers[0]
         killer = threading.Timer(0, lambda: None)

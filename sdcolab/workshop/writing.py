@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
+import mmap
 from collections.abc import Mapping
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO, cast
 
 import torch
-from safetensors import safe_open
 from torch import Tensor
 
 from sdcolab.core.errors import NothingLeft
@@ -19,6 +19,9 @@ from sdcolab.workshop.model import NAMES, Model
 
 ALIGNMENT = 8
 """Bytes: tensors begin at multiples of their numbers' size, and the header fills up to this."""
+
+_KEPT_BYTES = 1 << 27
+"""How much of a mapped file may stay in memory after it was read."""
 
 _STEPS = 100
 """How often at most the progress of a file is told."""
@@ -55,18 +58,53 @@ def write_safetensors(
 
 def write_ckpt(file: BinaryIO, model: Model, draft: Path, listener: Listener, cancel: CancelToken) -> None:
     """Write ``model`` as a pickle of ``{"state_dict": ...}``, by way of a safetensors file called ``draft``, which is
-    gone afterwards: torch writes pickles from whole models, and one that is mapped from the disk needs no memory.
+    gone afterwards: torch writes pickles from whole models, and this one is mapped from the disk.
 
     Raises as ``write_safetensors``.
     """
     try:
         with draft.open("wb") as written:
             write_safetensors(written, model, {}, listener, cancel)
-        with safe_open(draft, framework="pt") as mapped:
-            torch.save({"state_dict": {name: mapped.get_tensor(name) for name in model.outline}}, file)
+        with draft.open("rb") as written:
+            mapped = mmap.mmap(written.fileno(), 0, access=mmap.ACCESS_COPY)  # goes with the last of its tensors
+        torch.save({"state_dict": _mapped(mapped, model)}, cast(IO[bytes], _Forgetful(file, mapped)))
+        del mapped
     finally:
         with contextlib.suppress(OSError):
             draft.unlink(missing_ok=True)
+
+
+def _mapped(mapped: mmap.mmap, model: Model) -> dict[str, Tensor]:
+    """The tensors of ``model`` in a mapped file that ``write_safetensors`` wrote."""
+    place, found = int.from_bytes(mapped[:LENGTH_BYTES], "little") + LENGTH_BYTES, dict[str, Tensor]()
+    for name in order(model):
+        outline = model.outline[name]
+        size = outline.numel() * outline.element_size()
+        raw = torch.frombuffer(mapped, dtype=torch.uint8, count=size, offset=place) if size else torch.empty(0)
+        found[name] = (
+            raw.view(outline.dtype).reshape(outline.shape) if size else torch.empty_like(outline, device="cpu")
+        )
+        place += size
+    return {name: found[name] for name in model.outline}
+
+
+class _Forgetful:
+    """A file that lets go of what was read of ``mapped`` meanwhile: systems count that as memory of the program."""
+
+    def __init__(self, file: BinaryIO, mapped: mmap.mmap) -> None:
+        self._file, self._mapped, self._read = file, mapped, 0
+
+    def write(self, data: bytes | memoryview) -> int:
+        """As a file's."""
+        self._read += memoryview(data).nbytes
+        if self._read >= _KEPT_BYTES and hasattr(self._mapped, "madvise"):  # not on Windows
+            self._read = 0
+            self._mapped.madvise(mmap.MADV_DONTNEED)
+        return self._file.write(data)
+
+    def flush(self) -> None:
+        """As a file's."""
+        self._file.flush()
 
 
 def _header(model: Model, names: list[str], metadata: Mapping[str, str]) -> bytes:

@@ -33,7 +33,18 @@ from sdcolab.core.prompt import LoraMultipliers
 from sdcolab.core.request import GenerationRequest
 from sdcolab.core.tasks import LocalWorker, Task, Tools
 from sdcolab.core.tensors import read_header
-from sdcolab.core.workshop import Convert, Extract, Merge, MergeMethod, PartAction, Trial, TryMerge
+from sdcolab.core.workshop import (
+    Convert,
+    Extract,
+    FileFormat,
+    Merge,
+    MergeMethod,
+    PartAction,
+    Precision,
+    Pruning,
+    Trial,
+    TryMerge,
+)
 from sdcolab.engine.low_rank import low_rank
 from sdcolab.engine.weights import read_pickle
 from sdcolab.wiring.engine import build_engine, build_library, demo_model, generate
@@ -176,6 +187,18 @@ metodo = "add difference"
 multiplicador = 1
 nombre = "final"
 """
+
+
+def test_a_ckpt_is_whole_however_often_what_was_read_is_forgotten(
+    folders: Folders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sdcolab.workshop.writing._KEPT_BYTES", 1)
+    wanted = Convert("mergeA.safetensors", Precision.FULL, Pruning.DISABLED, FileFormat.CKPT, whole_positions=False)
+    path, _ = run(folders, wanted)
+    written = torch.load(path, weights_only=True)["state_dict"]
+    expected = load_file(folders.models(ModelKind.CHECKPOINT) / "mergeA.safetensors")
+    assert list(written) and written.keys() == expected.keys()
+    assert all(torch.equal(written[name], one) for name, one in expected.items())
 
 
 def test_a_recipe_is_its_steps(folders: Folders, capsys: pytest.CaptureFixture[str]) -> None:

@@ -92,6 +92,7 @@ class FaceRestorer:
     ) -> Image.Image:
         """``picture`` as RGB with its faces restored. Raises as ``require``, what loading a network raises,
         ``Cancelled`` between faces and ``ImageNotFinite``."""
+        self.require()
         cancel = cancel or CancelToken()
         pixels = np.asarray(picture.convert("RGB"))
         faces = self._detect(pixels)

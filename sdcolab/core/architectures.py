@@ -51,7 +51,6 @@ class ModelFamily(StrEnum):
     ERNIE = "Ernie Image"
     IDEOGRAM = "Ideogram"
     PLAYGROUND = "Playground v2.5"
-    COSXL = "CosXL"
     SVD = "Stable Video Diffusion"
     FLUX_OR_CHROMA = "Flux/Chroma"
     FLUX_OR_SD3 = "Flux/SD3"
@@ -116,7 +115,6 @@ class Architecture:
 
 ARCHITECTURES: tuple[Architecture, ...] = (
     Architecture(ModelFamily.PLAYGROUND, (("edm_mean",),), r"playground[\s_-]*v?2[._]?5"),
-    Architecture(ModelFamily.COSXL, (("edm_vpred.sigma",),), r"cosxl"),
     Architecture(ModelFamily.SVD, (("time_stack", "input_blocks."),), r"\bsvd\b|video.?diffusion"),
     Architecture(ModelFamily.CHROMA, (("distilled_guidance_layer.",),), r"chroma"),
     Architecture(ModelFamily.FLUX2, (("double_stream_modulation_img.",),), r"flux\.?\s*-?2|klein"),

@@ -167,13 +167,16 @@ class GuidedDenoiser:
         """One UNet call: ``x`` [B, C, h, w] at timestep ``t`` with each of ``contexts`` of one length."""
         self._before_call()
         count, images = len(contexts), len(x)
+        told = self._table.time_told(t)
         call = UNetCall(
             step=step,
             predictor=self._predictor,
             shares=shares,
             x=x.to(self._dtype).repeat(count, 1, 1, 1),
             # A1111 1.10 rounds the timestep to float16 (hechos/a1111.md 0); bfloat16 knows only every fourth of them.
-            timesteps=t.to(x.device, t.dtype if self._dtype is torch.bfloat16 else self._dtype).expand(count * images),
+            timesteps=told.to(x.device, t.dtype if self._dtype is torch.bfloat16 else self._dtype).expand(
+                count * images
+            ),
             context=self._joined([context.tokens for context in contexts], images),
             added=self._joined_added(contexts, images),
             extra=self._extra(shares, images),

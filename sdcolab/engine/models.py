@@ -53,7 +53,7 @@ from sdcolab.engine.convert import (
     vae_rename,
 )
 from sdcolab.engine.families import FAMILIES, Family
-from sdcolab.engine.prediction import ZERO_SNR_KEY
+from sdcolab.engine.prediction import ZERO_SNR_KEY, noise_range
 from sdcolab.engine.schedules import StepTables
 from sdcolab.engine.stored import Storage, Stored, to_be_stored
 from sdcolab.engine.turns import Part, Turns
@@ -83,6 +83,7 @@ class LoadedModel:
     Its VAE is loaded apart (``load_vae``).
 
     ``text_encoders`` are in the order in which the UNet reads them: SDXL's are CLIP ViT-L and OpenCLIP ViT-bigG.
+    ``noise_range``: the lowest and the highest sigma that it was trained on, where it is told sigmas and no timesteps.
     ``depth``: the weights, in MiDaS' names, of the network that looks how near things are, where the file has one.
     """
 
@@ -98,6 +99,7 @@ class LoadedModel:
     unet_part: Part
     prediction: Prediction = Prediction.EPSILON
     zero_terminal_snr: bool = False
+    noise_range: tuple[float, float] | None = None
     depth: Weights | None = None
     storage: Storage = Storage.WHOLE
 
@@ -189,6 +191,7 @@ def load_checkpoint(
         unet_part=unet_part,
         prediction=prediction,
         zero_terminal_snr=ZERO_SNR_KEY in weights.header.tensors,
+        noise_range=noise_range(weights),
         depth=_depth_of(weights),
         storage=storage,
     )

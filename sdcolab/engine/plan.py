@@ -12,7 +12,7 @@ from sdcolab.core.request import SIZE_STEP, GenerationRequest
 from sdcolab.core.tuning import NoiseSchedule, Tuning
 from sdcolab.engine.models import LoadedModel
 from sdcolab.engine.samplers import SamplerChoice, SamplerOptions, SamplingPlan, SigmaSampler, resolve_sampler
-from sdcolab.engine.schedules import NoiseTable, ScheduleOptions
+from sdcolab.engine.schedules import ContinuousTable, NoiseTable, ScheduleOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +214,10 @@ def sampler_options(tuning: Tuning) -> SamplerOptions:
 
 
 def noise_table(tuning: Tuning, model: LoadedModel) -> NoiseTable:
-    """The noise levels of ``model``, which may itself ask for zero terminal SNR (hechos/a1111.md 3.2 and 3.7)."""
+    """The noise levels of ``model``, which may itself ask for zero terminal SNR (hechos/a1111.md 3.2 and 3.7), or have
+    a range of its own."""
+    if model.noise_range:
+        return ContinuousTable.between(*model.noise_range, quantize=tuning.quantize, step_tables=model.step_tables)
     return NoiseTable.stable_diffusion(
         downcast=tuning.downcast_alphas,
         zero_terminal_snr=model.zero_terminal_snr or tuning.noise_schedule is NoiseSchedule.ZERO_TERMINAL_SNR,

@@ -6,6 +6,7 @@ SD 2, whose two models differ in nothing else, what the UNet itself answers (hec
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 
@@ -17,11 +18,15 @@ from sdcolab.core.errors import CannotRead
 from sdcolab.core.files import system_reason
 from sdcolab.core.tensors import TensorHeader
 from sdcolab.engine.precision import autocast, working_dtype
+from sdcolab.engine.weights import Weights
 
 V_KEY = "v_pred"
 """A tensor of any shape, of which only the name counts: the UNet predicts v."""
 ZERO_SNR_KEY = "ztsnr"
 """Likewise: it was trained with zero terminal SNR."""
+RANGE_KEYS = ("edm_vpred.sigma_min", "edm_vpred.sigma_max")
+"""Two numbers in CosXL's files: it predicts v between these noise levels, and is told them and no timesteps."""
+_COSXL_RANGE = (0.002, 120.0)
 METADATA_KEY = "modelspec.prediction_type"
 """ModelSpec metadata: "epsilon" or "v" (github.com/Stability-AI/ModelSpec)."""
 
@@ -34,6 +39,8 @@ _PROBE_LIMIT = -1.0
 
 def declared_prediction(path: Path, header: TensorHeader) -> Prediction | None:
     """What the checkpoint ``path`` or the ``.yaml`` beside it says; None if neither does. Raises ``CannotRead``."""
+    if noise_range_told(header):
+        return Prediction.V
     config = path.with_suffix(".yaml")
     if config.is_file():
         try:
@@ -44,6 +51,22 @@ def declared_prediction(path: Path, header: TensorHeader) -> Prediction | None:
     if V_KEY in header.tensors or header.metadata.get(METADATA_KEY, "").startswith(Prediction.V.value):
         return Prediction.V
     return None
+
+
+def noise_range_told(header: TensorHeader) -> bool:
+    """Whether the checkpoint is one of those with a range of noise levels of its own."""
+    return RANGE_KEYS[1] in header.tensors
+
+
+def noise_range(weights: Weights) -> tuple[float, float] | None:
+    """That range, CosXL's where the numbers make no sense; None for other checkpoints."""
+    if not noise_range_told(weights.header):
+        return None
+    low, high = (
+        float(weights.get(key).float().flatten()[0]) if key in weights.header.tensors else usual
+        for key, usual in zip(RANGE_KEYS, _COSXL_RANGE, strict=True)
+    )
+    return (low, high) if 0 < low < high < math.inf else _COSXL_RANGE
 
 
 @torch.inference_mode()

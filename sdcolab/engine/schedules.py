@@ -78,6 +78,10 @@ class NoiseTable:
         """The table that LCM samples on: every 20th timestep, always the nearest entry."""
         return type(self)(self.alphas_cumprod[LCM_STRIDE - 1 :: LCM_STRIDE], LCM_STRIDE, True, self.step_tables)
 
+    def time_told(self, t: Tensor) -> Tensor:
+        """What the model is told of timestep ``t``."""
+        return t
+
     @cached_property
     def sigmas(self) -> Tensor:
         """Float32 [N], rising."""
@@ -116,6 +120,36 @@ class NoiseTable:
         index = index.clamp(0, len(self.sigmas) - 1)
         low, high, weight = index.floor().long(), index.ceil().long(), index.frac()
         return ((1 - weight) * self.log_sigmas[low] + weight * self.log_sigmas[high]).exp()
+
+
+@dataclass(frozen=True, eq=False)
+class ContinuousTable(NoiseTable):
+    """Of models that were trained on any noise level between ``ends`` and are told a quarter of its logarithm (Karras
+    et al. 2022, arXiv:2206.00364, table 1: c_noise), as CosXL. Timesteps number levels evenly spaced in ln sigma."""
+
+    ends: tuple[float, float] = (0.002, 120.0)
+
+    @classmethod
+    def between(cls, low: float, high: float, *, quantize: bool = False, step_tables: StepTables) -> Self:
+        """The table from sigma ``low`` to ``high``."""
+        abar = 1 / (1 + _evenly(low, high) ** 2)
+        return cls(abar.float(), quantize=quantize, step_tables=step_tables, ends=(low, high))
+
+    def for_lcm(self) -> Self:
+        """No such model is a latent consistency model."""
+        return self
+
+    def time_told(self, t: Tensor) -> Tensor:
+        return self.t_to_sigma(t).log() / 4
+
+    @cached_property
+    def sigmas(self) -> Tensor:
+        """Float32 [N], rising; abar near 1 would be too coarse to tell the lowest ones."""
+        return _evenly(*self.ends).float()
+
+
+def _evenly(low: float, high: float) -> Tensor:
+    return torch.linspace(math.log(low), math.log(high), TRAIN_STEPS, dtype=torch.float64).exp()
 
 
 def stable_diffusion_alphas_cumprod() -> Tensor:

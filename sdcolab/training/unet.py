@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from sdcolab.core.detect import Prediction
+from sdcolab.core.errors import ModelFamilyUnsupported
 from sdcolab.engine.convert import SizeConditioning
 from sdcolab.engine.models import LoadedModel
 from sdcolab.training import recipe
@@ -40,6 +41,8 @@ class Unet:
     """
 
     def __init__(self, model: LoadedModel, plan: TrainingPlan, device: torch.device) -> None:
+        if model.noise_range:  # another loss, over other noise levels
+            raise ModelFamilyUnsupported(path=model.path, family="CosXL")
         self.model = model
         self.v = plan.v_parameterization or model.prediction is Prediction.V
         self.precision = precision_for(plan, device)

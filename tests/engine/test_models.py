@@ -231,7 +231,6 @@ def test_other_families_are_refused(tmp_path: Path, name: str, family: str) -> N
     ("names", "family"),
     [
         (("edm_mean", "edm_std"), "Playground v2.5"),
-        (("edm_vpred.sigma_max", "edm_vpred.sigma_min"), "CosXL"),
         (("model.diffusion_model.edm_mean",), "Playground v2.5"),
     ],
 )

@@ -84,7 +84,9 @@ class FromPictures(Feature):
         if active.beside is Beside.MASK:
             channels = inpainting_channels(self._arranged, init, size.latent, encode, device)
         elif active.beside is Beside.PICTURE:  # which reads them as the VAE gives them (hechos/a1111.md 5.3)
-            channels = self._latents.latents / active.checkpoint.model.layout.latent_scale
+            model = active.checkpoint.model
+            scale = 1.0 if model.noise_range else model.layout.latent_scale  # CosXL Edit reads them scaled
+            channels = self._latents.latents / scale
         elif active.beside is Beside.DEPTH:
             channels = depth_channels(self._arranged, active)
         return Start(self._latents.latents, channels, tuple(one.box for one in self._arranged))

@@ -9,6 +9,7 @@ from typing import Any
 
 import sdcolab
 from sdcolab.colab.requirements import release
+from sdcolab.core.words.explain import COLAB_VARIABLE
 from sdcolab.core.words.notebook import NEWER
 
 ORIGIN_VARIABLE = "SDCOLAB_ORIGEN"
@@ -30,7 +31,9 @@ def newer_line(environ: Mapping[str, str] = os.environ, ask: Ask | None = None) 
         return ""
     if release(tag[1:]) <= release(sdcolab.__version__):
         return ""
-    link = f"https://colab.research.google.com/github/{origin}/blob/{tag}/notebooks/stable_diffusion.ipynb"
+    link = f"https://github.com/{origin}/releases/tag/{tag}"
+    if COLAB_VARIABLE in environ:
+        link = f"https://colab.research.google.com/github/{origin}/blob/{tag}/notebooks/stable_diffusion.ipynb"
     return NEWER.format(version=tag[1:], link=link)
 
 

@@ -122,6 +122,7 @@ def close_all(collaborators: Collaborators) -> None:
     Roster(collaborators.folders.root / ".sesion").end_former()
     try:
         if _save_rest(collaborators):
+            say(words.CLOSE_AGAIN)
             return  # Drive stays connected: another try can go on
         with telling(say, words.STILL_UPLOADING):
             flushed = collaborators.host.flush_drive()

@@ -424,7 +424,7 @@ def fetch_resources(
             listed()
         say(words.resources_came(came, listed=listed is not None))
     if missing:
-        say(words.RESOURCES_MISSING.format(names=", ".join(missing)))
+        say(words.resources_missing(missing))
 
 
 def model_to_open(reports: Sequence[Downloaded]) -> Path | None:

@@ -43,7 +43,8 @@ class Preferences:
     """``file_pattern`` follows a picture's number in its name, "" for its seed; ``folder_pattern`` is the folder below
     that of its kind. Both are A1111's (``core.file_patterns``). ``save_text``: the infotext beside the picture too.
     ``grid_format``: of the sheets of scripts. ``preview``: pictures are shown while they are made.
-    ``translate``: prompts are put into English before they are generated.
+    ``translate``: prompts are put into English before they are generated. ``adult``: the catalogue shows what is for
+    adults too.
     ``bar``: paths of the fields always in sight. ``control_units``: how many of ControlNet the faces show.
     """
 
@@ -55,6 +56,7 @@ class Preferences:
     grid_format: ImageFormat = fact(ImageFormat.PNG, key="grid_format")
     preview: bool = fact(True, key="live_previews_enable")
     translate: bool = fact(False)
+    adult: bool = fact(True)
     bar: tuple[str, ...] = fact(STANDARD_BAR, key="quicksettings_list")
     control_units: int = fact(STANDARD_UNITS, low=2, high=MAX_UNITS, key="control_net_unit_count")
     look: Look = fact(Look.SYSTEM)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,6 +63,7 @@ class SessionRoom:
         self._left_plan = left_plan
         self._continued = continued
         self._submit = submit
+        self._resuming = threading.Lock()
 
     @property
     def answers(self) -> Mapping[str, Answer]:
@@ -113,10 +115,11 @@ class SessionRoom:
 
     def _resume(self, _said: Mapping[str, Any]) -> str:
         """Queue again what the last session had not done. Raises ``QueueFull`` and keeps offering what is left."""
-        tasks = self._tasks(self._left_plan())
-        for task in tasks:
-            self._submit(task)
-            pending.settle(self._folders.config, self._table, [task])
+        with self._resuming:  # a second click, or another tab, finds what is left by then
+            tasks = self._tasks(self._left_plan())
+            for task in tasks:
+                self._submit(task)
+                pending.settle(self._folders.config, self._table, [task])
         return RESUMED.format(count=len(tasks))
 
     def _discard(self, _said: Mapping[str, Any]) -> None:

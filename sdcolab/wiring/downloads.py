@@ -86,11 +86,12 @@ def absent_downloads(folders: Folders) -> tuple[Absent, ...]:
     return tuple(Absent(entry.link, entry.name, entry.size) for entry in missing)
 
 
-def catalog_choices() -> tuple[tuple[str, str], ...]:
-    """What the catalogue offers and this program can use: words to show and link to download."""
+def catalog_choices(*, adult: bool = True) -> tuple[tuple[str, str], ...]:
+    """What the catalogue offers and this program can use, for adults too or not: words to show and link to download."""
     from sdcolab.downloads.catalog import load_catalog
 
-    return tuple((_menu_line(entry), entry.link) for entry in load_catalog().values() if entry.runs())
+    offered = (entry for entry in load_catalog().values() if entry.runs() and (adult or not entry.adult))
+    return tuple((_menu_line(entry), entry.link) for entry in offered)
 
 
 def model_note(name: str) -> str:

@@ -186,7 +186,7 @@ def build_studio(folders: Folders, library: Library, place: Workplace, opened: O
         native_size=native_size,
         folders=folders,
         report=lambda: report_html(save_report(folders, diagnose(folders, network=False)[0])),
-        catalog=catalog_choices(),
+        catalog=catalog_choices(adult=PreferencesFile(folders.config).peek().adult),
         known_hash=lambda file: HashCache(folders.hashes).known(file.path),
         cuda_memory=place.cuda_memory,
         more_lists={

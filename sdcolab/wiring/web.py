@@ -16,7 +16,7 @@ from sdcolab.core.machine import MachineFile
 from sdcolab.core.words.command import SAVED_PASSWORD
 from sdcolab.studio.journal import JOURNAL_NAME, JobJournal
 from sdcolab.studio.machine_desk import Opened
-from sdcolab.studio.pending import PendingJournal
+from sdcolab.studio.pending import PendingJournal, set_aside
 from sdcolab.wiring.engine import build_library, model_file
 from sdcolab.wiring.studio import Workplace, build_studio, workplace, workplace_here
 from sdcolab.wiring.tasks import TASKS
@@ -99,8 +99,10 @@ def _workplace(options: WebOptions, say: HumanVoice) -> tuple[Workplace, Library
     chosen = {kind: model_file(options.folders, kind, name) for kind, name in asked if name}
     library = build_library(options.folders, *chosen.values())
     supervised = options.machine_events
+    if not supervised:  # nobody else has looked at what the last session left
+        set_aside(options.folders.config, TASKS)
     own = JobJournal(options.folders.root / ".sesion" / JOURNAL_NAME, TASKS)
-    journal = PendingJournal(options.folders.config, TASKS, own) if supervised else None
+    journal = PendingJournal(options.folders.config, TASKS, own if supervised else None)
     if options.one_process:
         return workplace_here(options.folders, library, say.event, journal), library
     model, vae = (chosen[kind].path if kind in chosen else None for kind in (ModelKind.CHECKPOINT, ModelKind.VAE))

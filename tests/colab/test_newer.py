@@ -15,6 +15,7 @@ from sdcolab.colab.notebook import StartOptions
 from sdcolab.colab.prepare import Downloaded, Preparation
 from sdcolab.core.events import CancelToken
 from sdcolab.core.registry import Registry
+from sdcolab.core.words.explain import COLAB_VARIABLE
 from sdcolab.downloads.catalog import guide_links, load_catalog
 from sdcolab.process.supervisor import Roster
 
@@ -22,9 +23,11 @@ ORIGIN = {"SDCOLAB_ORIGEN": "ana/mi-sdcolab"}
 
 
 def test_a_newer_one_is_told_with_its_link() -> None:
-    line = newer_line(ORIGIN, lambda address: {"tag_name": "v9.0.0"})
+    line = newer_line({**ORIGIN, COLAB_VARIABLE: "release"}, lambda address: {"tag_name": "v9.0.0"})
     assert "9.0.0" in line
     assert "github/ana/mi-sdcolab/blob/v9.0.0/notebooks/stable_diffusion.ipynb" in line
+    elsewhere = newer_line(ORIGIN, lambda address: {"tag_name": "v9.0.0"})  # Kaggle, Jupyter: a file to be uploaded
+    assert "https://github.com/ana/mi-sdcolab/releases/tag/v9.0.0" in elsewhere
 
 
 @pytest.mark.parametrize("answer", [None, {}, [], {"tag_name": "v0.0.1"}, {"tag_name": "v9.0.0/../../otra"}])
@@ -74,4 +77,4 @@ def test_its_resources_come_only_when_asked(tmp_path: Path) -> None:
         assert bool(said) == wanted
     assert said[0] == "📦 Recursos de la guía listos: Uno. Ya están en las listas."
     assert listed == ["antes de decir 0"]
-    assert "no llegaron Dos" in said[1]
+    assert "no llegó Dos" in said[1]

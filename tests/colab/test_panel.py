@@ -410,7 +410,7 @@ def test_closing_with_drive_unplugged_says_what_is_left(desk: Desk, monkeypatch:
     image.parent.mkdir(parents=True)
     image.write_bytes(b"gato")
     desk.press("💾 Cerrar y guardar todo")
-    assert "Sin copiar a Drive: 1." in desk.text()
+    assert "1 imagen no está todavía en tu Drive." in desk.text()
     assert "Para intentarlo otra vez, pulsa ▶️ en la celda «Cerrar y guardar todo»." in desk.text()
     assert desk.host.flushes == []
     assert "confirmó" not in desk.text()

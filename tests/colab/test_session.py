@@ -447,7 +447,7 @@ def test_the_closing_cell_saves_what_a_session_could_not(
     drive.rename(tmp_path / "lejos")
 
     monkeypatch.setattr("sdcolab.colab.notebook.SAVE_REST_SECONDS", 0.3)
-    assert "Sin copiar a Drive: 1." in cell.close()
+    assert "1 imagen no está todavía en tu Drive." in cell.close()
     assert cell.host.flushes == 0
     cell.host.drive = DriveDenied()
     assert str(explain(DriveDenied())) in cell.close()

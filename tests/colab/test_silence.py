@@ -27,6 +27,7 @@ from sdcolab.core.errors import DriveFull, DriveNoAnswer, SecretTimeout
 from sdcolab.core.events import CancelToken
 from sdcolab.core.folders import Folders
 from sdcolab.core.words import explain
+from sdcolab.core.words.notebook import CLOSE_AGAIN
 from sdcolab.process.supervisor import Roster
 
 LONGEST_SILENCE = 5.0
@@ -120,7 +121,8 @@ def test_the_closing_cell_tells_a_full_drive_once(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr("sdcolab.colab.notebook.DriveSync", functools.partial(DriveSync, copy=full))
     text = cell.close()
     assert text.count(str(explain(DriveFull(pending=1)))) == 1, text
-    assert "Sin copiar a Drive: 1" in text
+    assert "1 imagen no está todavía en tu Drive" in text
+    assert text.splitlines()[-1] == CLOSE_AGAIN
 
 
 @pytest.mark.usefixtures("impatient")
@@ -208,7 +210,7 @@ def test_play_again_closes_the_former_panel_aloud(
     monkeypatch.setattr(DriveSync, "flush", slowly(1))
     panel.close(said)
     assert "   ⏳ Guardando en Google Drive (0 s)" in said.text
-    assert "Sin copiar a Drive: 1" in said.text
+    assert "1 imagen no está todavía en tu Drive" in said.text
 
 
 def test_a_refused_drive_says_what_it_costs(tmp_path: Path) -> None:

@@ -117,6 +117,14 @@ def test_the_most_used_of_sdxl_is_there_after_the_guides() -> None:
     assert {"SDXL base 1.0", "WAI-illustrious-SDXL", "Juggernaut XL v9", "Animagine XL 4.0"} <= {*offered}
 
 
+def test_what_is_for_adults_can_be_hidden() -> None:
+    everything, others = catalog_choices(), catalog_choices(adult=False)
+    hidden = set(everything) - set(others)
+    assert {"Grapefruit", "URPM"} <= {line.partition(" · ")[2].partition(",")[0] for line, _ in hidden}
+    assert all("🔞" in line for line, _ in hidden)
+    assert not any("🔞" in line for line, _ in others)
+
+
 def test_what_cannot_run_is_not_in_the_menus() -> None:
     catalog = load_catalog()
     for kind in ModelKind:

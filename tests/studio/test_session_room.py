@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import concurrent.futures
+import contextlib
 import datetime
 import json
 import os
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -29,6 +32,8 @@ from sdcolab.studio.session_room import Absent, SessionRoom
 from sdcolab.web.rooms import MAX_QUESTION_BYTES
 from sdcolab.wiring.studio import Workplace, build_studio, studio_with
 from sdcolab.wiring.tasks import TASKS
+from sdcolab.wiring.voices import HumanVoice
+from sdcolab.wiring.web import WebOptions, _workplace
 
 GATO = Generate(GenerationRequest(prompt="gato"))
 
@@ -82,6 +87,23 @@ def test_what_was_not_done_outlives_the_machine_and_is_offered(folders: Folders)
     assert house.queued == [GATO, Download("https://a/x")]
     assert house.ask("left")["tasks"] == []
     assert json.loads((folders.config / OFFERED).read_text()) == []  # Drive hears of it
+
+
+def test_a_double_click_queues_what_was_left_once(folders: Folders, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = PendingJournal(folders.config, TASKS)
+    journal.write([entry(1, journal=journal)])
+    pending.set_aside(folders.config, TASKS)
+    house, settle, both = House(folders), pending.settle, threading.Barrier(2)
+
+    def slow(*said: Any) -> None:
+        with contextlib.suppress(threading.BrokenBarrierError):
+            both.wait(0.5)
+        settle(*said)
+
+    monkeypatch.setattr(pending, "settle", slow)
+    with concurrent.futures.ThreadPoolExecutor(2) as clicks:
+        list(clicks.map(house.ask, ("resume", "resume")))
+    assert house.queued == [GATO]
 
 
 def test_work_of_which_there_is_a_plan_is_offered_once(folders: Folders) -> None:
@@ -168,6 +190,17 @@ def test_only_what_was_chosen_goes_and_never_a_picture(folders: Folders) -> None
     assert left == ["00000-1.png", "chico.ckpt", "de_drive.safetensors", "nuevo.webp"]
     with pytest.raises(StrangeQuestion):
         house.ask("delete", names=[1])
+
+
+def test_a_page_on_a_pc_offers_what_the_last_one_had_not_done(folders: Folders) -> None:
+    options = WebOptions(folders, one_process=True)
+    first, _ = _workplace(options, HumanVoice())
+    journal = PendingJournal(folders.config, TASKS)
+    journal.write([entry(1, journal=journal)])  # and the power goes
+    second, _ = _workplace(options, HumanVoice())
+    assert [entry.task for entry in pending.offered(folders.config, TASKS)] == [GATO]
+    for place in (first, second):
+        place.close()
 
 
 def test_every_group_has_its_words() -> None:

@@ -37,7 +37,6 @@ DEMO_NOT_HERE = (
 OTHER_MODEL = "ℹ️ El modelo elegido no llegó: se abre con «{name}». Puedes elegir o descargar otro dentro."
 HAD_ALSO = "📦 En otra sesión descargaste también: {names}. Tráelo desde la pestaña «Mi sesión»."
 TO_PASTE = "   Para tenerlo otra vez, pega esto en enlaces_adicionales y pulsa ▶️:"
-RESOURCES_MISSING = "⚠️ De los recursos de la guía no llegaron {names}: están en Descargas, en el catálogo."
 PANEL_OPEN = "✅ El panel está abierto aquí abajo. Las imágenes aparecen en él a medida que se crean."
 INTERRUPTED = "\n⏹️ Interrumpido. Pulsa ▶️ para volver a empezar."
 INTERRUPTED_HERE = "⏹️ Interrumpido: vuelve a pulsar ▶️ en esta celda para terminar."
@@ -56,6 +55,12 @@ def resources_came(names: Sequence[str], *, listed: bool) -> str:
     """What the guide says is installed is here: in the lists already, or after the button that looks again."""
     where = "Ya están en las listas." if listed else "Pulsa «Actualizar» para verlos en las listas."
     return f"📦 Recursos de la guía listos: {', '.join(names)}. {where}"
+
+
+def resources_missing(names: Sequence[str]) -> str:
+    """What the guide says is installed and did not come, and where it is."""
+    came, are = ("llegaron", "están") if len(names) > 1 else ("llegó", "está")
+    return f"⚠️ De los recursos de la guía no {came} {', '.join(names)}: {are} en Descargas, en el catálogo."
 
 
 def left_in_queue(count: int) -> str:
@@ -83,7 +88,11 @@ MODELS_ON_DRIVE = "📂 Modelos en tu Drive listos para usar: {count}."
 SAVING = "💾 Guardando en Google Drive…"
 STILL_SAVING = "Guardando en Google Drive"
 STILL_UPLOADING = "Google Drive sigue subiendo lo que tiene"
-NOT_COPIED = "⚠️ Sin copiar a Drive: {count}. Siguen en {folder}; al pulsar ▶️ se copian."
+NOT_COPIED = Template(
+    "⚠️ {count:imagen no está todavía|imágenes no están todavía} en tu Drive. Lo que falta sigue en {folder}; al pulsar "
+    "▶️ se copia."
+)
+CLOSE_AGAIN = "🔁 Cuando lo arregles, vuelve a pulsar ▶️ en esta celda. Hasta entonces no cierres la sesión."
 ALL_SAVED = "✅ Todo está guardado en Google Drive."
 DRIVE_IS_BACK = "✅ Google Drive volvió: todo lo pendiente está copiado."
 DRIVE_HAS_ALL = "✅ Google Drive confirmó que todo está subido."

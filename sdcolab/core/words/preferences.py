@@ -34,6 +34,11 @@ PREFERENCE_WORDS: Mapping[str, Words] = {
         "Lo que escribas en español se envía en inglés; debajo del prompt se ve cómo. La imagen guarda los dos.",
         PAGE,
     ),
+    "adult": Words(
+        "Modelos para adultos en el catálogo",
+        "Los que llevan 🔞 en Descargas. Si la desmarcas, no salen. Cambia la próxima vez que abras sdcolab.",
+        PAGE,
+    ),
     "bar": Words(
         "Siempre a la vista (Quicksettings)",
         "Los controles de la barra de arriba de la página. En el panel cambian la próxima vez que pulses ▶️.",

@@ -8,7 +8,16 @@ export function mount(host, house) {
   const own = el("section", { className: "sd-session" });
   host.replaceChildren(told, left, disk, own);
 
-  const button = (label, act, attributes = {}) => el("button", { type: "button", className: "sd-room-button", onclick: act, ...attributes }, label);
+  /** A button that does one thing at a time: a second click while it works is none. */
+  function button(label, act, attributes = {}) {
+    let busy = false;
+    const once = async () => {
+      if (busy) return;
+      busy = true;
+      try { await act(); } finally { busy = false; }
+    };
+    return el("button", { type: "button", className: "sd-room-button", onclick: once, ...attributes }, label);
+  }
   const title = (words) => el("h2", { className: "sd-session-title" }, words);
 
   /** Do ``work`` and tell what it says; a failure is told too. */

@@ -12,6 +12,7 @@ from sdcolab.training.board import logged
 from sdcolab.training.control import Control
 from sdcolab.training.events import Hear, TrainingEnded, TrainingEvent, to_line
 from sdcolab.training.plan import TrainingPlan
+from sdcolab.training.toml_writing import keep_plan
 
 PAUSE, GO_ON, STOP = "pausa", "sigue", "para"
 """Orders."""
@@ -29,7 +30,11 @@ def run_training(plan: TrainingPlan, hear: Hear, control: Control) -> Path:
             joined_fleet() as fleet,
             logged(plan if fleet.rank == 0 else replace(plan, logging_dir=None), hear) as ears,
         ):
-            return train(prepare(plan, ears, fleet), ears, control)
+            shop = prepare(plan, ears, fleet)
+            made = train(shop, ears, control)
+            if fleet.rank == 0:
+                keep_plan(made, plan, shop.seed, shop.dataset_hash)
+            return made
     except RuntimeError as error:
         if not is_out_of_memory(error):
             raise

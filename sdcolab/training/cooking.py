@@ -10,7 +10,6 @@ from pathlib import Path
 
 from sdcolab.core.errors import SdcolabError, StateUnusable
 from sdcolab.core.files import make_folder
-from sdcolab.core.training import PLAN_ENDING
 from sdcolab.training.metadata import SUFFIX, last_file, state_folder
 from sdcolab.training.plan import TrainingPlan
 from sdcolab.training.toml_writing import write_plan
@@ -24,27 +23,31 @@ def saved_state(plan: TrainingPlan) -> Path | None:
     return state if unfinished else None
 
 
-def cook(
-    plan: TrainingPlan, path: Path, run: Callable[[Path], Path], unusable: Callable[[SdcolabError], object]
-) -> Path:
-    """Train ``plan``, which is written at ``path``, and keep it beside the finished file, which is returned.
-
-    ``run`` trains the plan that it finds at a path. A state that does not fit any more is told to ``unusable`` and
-    left.
+def go_on(plan: TrainingPlan, run: Callable[[TrainingPlan], Path], unusable: Callable[[SdcolabError], object]) -> Path:
+    """Run ``plan`` from the state that an earlier training left unfinished, if any, which then goes away; the finished
+    file. A state that does not fit any more is told to ``unusable`` and left; a state that the plan asks for is its
+    own affair.
     """
-    state = saved_state(plan)
+    state = None if plan.resume else saved_state(plan)
     try:
-        made = _run(replace(plan, resume=str(state)) if state else plan, path, run)
+        made = run(replace(plan, resume=str(state)) if state else plan)
     except StateUnusable as error:
         if state is None:
             raise
         unusable(error)
-        made = _run(plan, path, run)
-    if state is not None:
-        shutil.rmtree(state, ignore_errors=True)
-    shutil.rmtree(made.parent / state_folder(made.name), ignore_errors=True)
-    write_plan(made.with_name(f"{plan.output_name}{PLAN_ENDING}"), plan)
+        made = run(plan)
+    if not (plan.save_state or plan.save_state_on_train_end):
+        for over in (state, made.parent / state_folder(made.name)):
+            if over is not None:
+                shutil.rmtree(over, ignore_errors=True)
     return made
+
+
+def cook(
+    plan: TrainingPlan, path: Path, run: Callable[[Path], Path], unusable: Callable[[SdcolabError], object]
+) -> Path:
+    """``go_on`` with a ``run`` that trains the plan it finds at a path: beside ``path``, where ``plan`` is written."""
+    return go_on(plan, lambda one: _run(one, path, run), unusable)
 
 
 def _run(plan: TrainingPlan, path: Path, run: Callable[[Path], Path]) -> Path:

@@ -281,7 +281,8 @@ def warn_of_jumps(shop: Workshop, run: Run, hear: Hear) -> None:
 def diverged(shop: Workshop, run: Run) -> TrainingDiverged:
     """The error of a loss that is no number."""
     kept = run.saved or words.NOTHING_KEPT
-    return TrainingDiverged(step=run.step + 1, rate=shop.plan.rate_unet, precision=shop.unet.precision, kept=kept)
+    precision = words.PRECISIONS[shop.unet.precision]
+    return TrainingDiverged(step=run.step + 1, rate=shop.plan.rate_unet, precision=precision, kept=kept)
 
 
 # --- Files ------------------------------------------------------------------------------------------------------------
@@ -334,11 +335,11 @@ def save(shop: Workshop, run: Run, file: str, epoch: int, hear: Hear, *, last: b
     tensors: Mapping[str, Tensor] = run.ema or shop.network.file_tensors()
     if not are_finite(tensors):
         raise diverged(shop, run)
+    if last and (shop.plan.save_state or shop.plan.save_state_on_train_end):  # older than the file: it is over
+        save_state(shop, run, state_folder(file), hear)
     tensors = {name: tensor.to(precision) for name, tensor in tensors.items()}
     write_lora(path, tensors, metadata_of(shop.facts, epoch=epoch, step=run.step, finished=time.time()))
     run.saved = file
-    if last and (shop.plan.save_state or shop.plan.save_state_on_train_end):
-        save_state(shop, run, state_folder(file), hear)
     hear(LoraSaved(path, epoch, run.step, last))
     return path
 

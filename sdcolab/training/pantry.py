@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sdcolab.core.errors import DatasetEmpty, SdcolabError, TagsRepeated
-from sdcolab.core.files import make_folder
+from sdcolab.core.errors import DatasetEmpty, DatasetMissing, SdcolabError, TagsRepeated
 from sdcolab.core.words import explain
 from sdcolab.core.words import kitchen as words
 from sdcolab.training.bases import CAPTIONERS, TAGGERS
@@ -41,7 +40,6 @@ class Pantry:
         folder = self._folder(project, structure)
         if archive.strip():
             target = folder / f"{max(1, repeats)}_repeticiones"
-            make_folder(target)
             self.say(words.UNPACKING)
             self.say(words.UNPACKED.format(count=unpack(Path(archive.strip()).expanduser(), target), folder=target))
         pictures = self._pictures(folder)
@@ -116,6 +114,7 @@ class Pantry:
     ) -> None:
         """✏️ Change every caption at once, or go back."""
         folder = self._folder(project, structure)
+        self._pictures(folder)
         if undo:
             self.say(words.RESTORED.format(count=restore(folder)))
             return
@@ -136,11 +135,11 @@ class Pantry:
             self.say(f"💡 {explain(TagsRepeated(tags=', '.join(often)))}")
 
     def _folder(self, project: str, structure: str) -> Path:
-        folder = Places.of(self.home, check_name(project), structure).pictures
-        make_folder(folder)
-        return folder
+        return Places.of(self.home, check_name(project), structure).pictures
 
     def _pictures(self, folder: Path) -> list[Path]:
+        if not folder.is_dir():
+            raise DatasetMissing(folder=folder)
         found = pictures_below(folder)
         if not found:
             raise DatasetEmpty(folder=folder)

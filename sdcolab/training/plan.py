@@ -40,7 +40,8 @@ MAX_PLAN_BYTES = 1_000_000
 class TrainingPlan:
     """Fields without a comment mean what their name says in sd-scripts. None: not used, or decided by something else.
 
-    ``keep_state`` keeps one state, that of the last epoch, from which the training can go on. ``ema_decay`` averages
+    ``dataset_sha256`` is what ``dataset_hash`` gave when it was trained: other pictures are told. ``keep_state`` keeps
+    one state, that of the last epoch, from which the training can go on. ``ema_decay`` averages
     the weights over the steps. ``mixed_precision`` "auto" takes bf16 where the card has it, fp16 on other cards, and
     full precision on a CPU.
     """
@@ -76,6 +77,7 @@ class TrainingPlan:
     train_data_dir: str | None = None
     reg_data_dir: str | None = None
     dataset_config: str | None = None
+    dataset_sha256: str | None = None
     resolution: str | None = None
     train_batch_size: int = 1
     enable_bucket: bool = False

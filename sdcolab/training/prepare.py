@@ -24,6 +24,7 @@ from sdcolab.core.errors import (
     BaseMissing,
     BaseWrongFamily,
     CannotRead,
+    DatasetChanged,
     ProjectName,
     SdcolabError,
     StateUnusable,
@@ -89,6 +90,10 @@ def prepare(plan: TrainingPlan, hear: Hear, fleet: Fleet | None = None) -> Works
     folder = Path(plan.output_dir or ".")
     make_folder(folder)
     name = plan.output_name or "last"
+    digest = dataset_hash(datasets)
+    if plan.dataset_sha256 and plan.dataset_sha256 != digest:
+        hear(Told(DatasetChanged()))
+    facts = _facts(plan, datasets, steps, base, family, full_name(optimiser, arguments), seed)
     return Workshop(
         plan=plan,
         datasets=datasets,
@@ -102,15 +107,11 @@ def prepare(plan: TrainingPlan, hear: Hear, fleet: Fleet | None = None) -> Works
         latents=_latents(plan, model, pictures, hear),
         optimiser=optimiser,
         factor=plan.rates(steps.total).factor(),
-        facts=replace(
-            _facts(plan, datasets, steps, base, family, full_name(optimiser, arguments), seed),
-            v=unet.v,
-            processes=fleet.count,
-        ),
+        facts=replace(facts, v=unet.v, processes=fleet.count),
         folder=folder,
         name=name,
-        plan_hash=plan_hash(plan, steps.total),
-        dataset_hash=dataset_hash(datasets),
+        plan_hash=plan_hash(plan, steps.total, [one.sha256 for one in (facts.base, facts.vae) if one]),
+        dataset_hash=digest,
         sampler=Sampler.of(plan, model, folder, name, seed),
     )
 
@@ -277,14 +278,14 @@ def _latents(plan: TrainingPlan, model: LoadedModel, pictures: tuple[Picture, ..
     return shelf
 
 
-def plan_hash(plan: TrainingPlan, steps: int) -> str:
+def plan_hash(plan: TrainingPlan, steps: int, models: list[str]) -> str:
     """What decides the course of a training, so that another plan does not go on with its state; places and names do
-    not.
+    not. ``models`` are the hashes of what it is trained over: another base may lie in the same place.
     """
     values = dataclasses.asdict(plan)
     for name in _NOT_IN_HASH:
         values.pop(name)
-    return hashlib.sha256(json.dumps([values, steps], sort_keys=True, default=str).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([values, steps, models], sort_keys=True, default=str).encode()).hexdigest()
 
 
 _NOT_IN_HASH = (
@@ -293,5 +294,5 @@ _NOT_IN_HASH = (
     *("sample_sampler", "save_every_n_epochs", "save_every_n_steps", "save_last_n_epochs", "save_last_n_steps"),
     *("save_state", "save_state_on_train_end", "keep_state", "logging_dir", "cache_latents_to_disk", "no_metadata"),
     *("training_comment", "metadata_title", "metadata_author", "metadata_description", "metadata_license"),
-    *("metadata_tags", "save_precision", "seed"),
+    *("metadata_tags", "save_precision", "seed", "dataset_sha256"),
 )

@@ -55,8 +55,8 @@ def _counts(dataset: Dataset, *, loose: Path) -> Iterator[str]:
     if len(dataset.found) > 1:
         yield words.IN_ALL.format(total=dataset.train_images)
     sizes = sorted((one.size for one in dataset.pictures), key=lambda size: size[0] * size[1])
-    least, most = sizes[0], sizes[-1]
-    yield words.MEASURES.format(least="{}×{}".format(*least), most="{}×{}".format(*most))
+    least, most = ("{}×{}".format(*size) for size in (sizes[0], sizes[-1]))
+    yield (words.MEASURES if len(set(sizes)) > 1 else words.ONE_SIZE).format(least=least, most=most)
 
 
 def _of_pictures(pictures: list[Path]) -> list[SdcolabError]:

@@ -194,11 +194,13 @@ class TagRoom:
             make_folder(Places.of(training_home(self._folders), name, BY_CATEGORY).pictures / FIRST_FOLDER)
         return name
 
-    def _open(self, said: Mapping[str, Any]) -> None:
+    def _open(self, said: Mapping[str, Any]) -> str:
         known = text(said, "project", most=100) in self._desks
         desk = self._desk(said)
         if known:
             desk.look_again()
+        count = desk.book.foreign
+        return words.FOREIGN.format(count=count) if count else ""
 
     # --- Looking -----------------------------------------------------------------------------------------------------
 

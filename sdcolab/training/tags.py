@@ -7,15 +7,15 @@ Captions are lists of tags split at commas; those that were not changed keep the
 
 from __future__ import annotations
 
+import codecs
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sdcolab.core.errors import CaptionEmpty, StateUnusable
+from sdcolab.core.errors import CaptionEmpty, CaptionUnreadable, NothingToUndo
 from sdcolab.core.files import atomic_write, storage_errors
-from sdcolab.core.words import training_progress as words
-from sdcolab.training.dataset import picture_paths, read_caption
+from sdcolab.training.dataset import MAX_CAPTION_BYTES, picture_paths, read_caption
 from sdcolab.training.preview import frequent_tags
 
 EXTENSION = ".txt"
@@ -67,15 +67,21 @@ class TagBook:
 
     @classmethod
     def read(cls, folder: Path, extension: str = EXTENSION) -> TagBook:
-        """All pictures in ``folder`` and in the folders below it. Raises ``CaptionUnreadable``."""
-        found = []
+        """All pictures in ``folder`` and in the folders below it. Captions that are not in UTF-8 are read as Windows
+        wrote them, and are changed ones: saving makes them what trainers read. Raises ``CaptionUnreadable``.
+        """
+        found, saved = [], []
         for path in pictures_below(folder):
+            foreign = False
             try:
                 caption = read_caption(path, extension)
             except CaptionEmpty:
                 caption = None
+            except CaptionUnreadable:
+                caption, foreign = _foreign_caption(path.with_suffix(extension)), True
             found.append(Captioned(path, split_tags(caption or "")))
-        return cls(tuple(found), tuple(found))
+            saved.append(Captioned(path, ()) if foreign else found[-1])
+        return cls(tuple(found), tuple(saved))
 
     def counts(self, only: TagFilter | None = None) -> Counter[str]:
         """How many pictures have each tag."""
@@ -144,12 +150,18 @@ class TagBook:
     def carried(self, fresh: TagBook) -> TagBook:
         """What a new look at the folder found, with the edits of this book that are not saved yet."""
         own = {one.path: one for one, old in zip(self.pictures, self.saved, strict=True) if one != old}
-        return TagBook(tuple(own.get(one.path, one) for one in fresh.pictures), fresh.pictures)
+        return TagBook(tuple(own.get(one.path, one) for one in fresh.pictures), fresh.saved)
 
     @property
     def changed(self) -> int:
         """Pictures whose captions differ from their files."""
         return sum(one != old for one, old in zip(self.pictures, self.saved, strict=True))
+
+    @property
+    def foreign(self) -> int:
+        """Captions whose files are not in UTF-8 yet."""
+        pairs = zip(self.pictures, self.saved, strict=True)
+        return sum(one != old and not old.tags and has_caption(one.path) for one, old in pairs)
 
     def intrinsic(self) -> tuple[str, ...]:
         """Tags of nearly every picture that are no activation word: candidates for cleaning."""
@@ -169,6 +181,18 @@ class TagBook:
         return TagBook(edited, self.saved)
 
 
+def _foreign_caption(path: Path) -> str:
+    """The first line of a caption in one of the encodings that Windows' programs write. Raises ``CaptionUnreadable``
+    for what is no caption at all.
+    """
+    with storage_errors(path):
+        data = path.read_bytes()
+    if len(data) > MAX_CAPTION_BYTES:
+        raise CaptionUnreadable(path=path)
+    encoding = "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "cp1252"
+    return data.decode(encoding, "replace").partition("\n")[0]
+
+
 def write_caption(picture: Path, text: str, extension: str = EXTENSION) -> None:
     """Write what is beside ``picture``, after keeping it as it was (``NAME.000``): ``restore`` brings it back. Raises
     ``StorageError``.
@@ -184,9 +208,7 @@ def write_caption(picture: Path, text: str, extension: str = EXTENSION) -> None:
 
 
 def restore(folder: Path, extension: str = EXTENSION) -> int:
-    """Captions as they were before they were written last; how many. Raises ``StateUnusable`` where there is nothing
-    to go back to.
-    """
+    """Captions as they were before they were written last; how many. Raises ``NothingToUndo``."""
     count = 0
     for path in pictures_below(folder):
         backup = path.with_suffix(BACKUP)
@@ -200,7 +222,7 @@ def restore(folder: Path, extension: str = EXTENSION) -> int:
             backup.unlink()
             count += 1
     if not count:
-        raise StateUnusable(folder=folder, detail=words.NOTHING_TO_UNDO)
+        raise NothingToUndo(folder=folder)
     return count
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from sdcolab.core.files import atomic_write
-from sdcolab.training.plan import TrainingPlan
+from sdcolab.core.training import PLAN_ENDING
+from sdcolab.training.plan import PATH_FIELDS, TrainingPlan
 
 
 def plan_text(plan: TrainingPlan) -> str:
@@ -19,6 +21,16 @@ def write_plan(path: Path, plan: TrainingPlan) -> None:
     """Write ``plan`` to ``path``. Raises ``StorageError``."""
     with atomic_write(path) as file:
         file.write(plan_text(plan).encode("utf-8"))
+
+
+def keep_plan(made: Path, plan: TrainingPlan, seed: int, dataset: str) -> None:
+    """Write beside the LoRA ``made`` what repeats it: its ``plan``, wherever it was read, with the ``seed`` that it had
+    and the hash of its pictures. Raises ``StorageError``.
+    """
+    given = {name: own for name in PATH_FIELDS if (own := getattr(plan, name))}
+    paths: dict[str, Any] = {name: str(Path(own).absolute()) for name, own in given.items()} | {"resume": None}
+    kept = replace(plan, **paths, seed=seed, dataset_sha256=dataset)
+    write_plan(made.with_name(made.stem + PLAN_ENDING), kept)
 
 
 def toml_value(value: Any) -> str:

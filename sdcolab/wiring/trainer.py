@@ -26,7 +26,7 @@ from sdcolab.core.words.kitchen import BY_CATEGORY
 from sdcolab.training.bases import BASES, CAPTIONERS
 from sdcolab.training.check import base_of
 from sdcolab.training.control import Control
-from sdcolab.training.events import LoraSaved, Told, TrainingEvent
+from sdcolab.training.events import LoraSaved, StateSaved, Told, TrainingBegan, TrainingEvent
 from sdcolab.training.example import example_text
 from sdcolab.training.kitchen import Kitchen
 from sdcolab.training.pantry import Pantry
@@ -68,9 +68,12 @@ def write_example(path: Path) -> Path:
 def train(plan: TrainingPlan, *, warn: Callable[[SdcolabError], object]) -> Path:
     """Train ``plan`` in this process, with a progress line where there is a terminal. Ctrl+C saves and stops.
 
+    What an earlier training of the plan left unfinished is gone on with.
+
     Raises ``SdcolabError``; ``Cancelled`` when it was stopped.
     """
     from sdcolab.training.child import run_training
+    from sdcolab.training.cooking import go_on
 
     control = Control()
     line = ProgressLine(sys.stderr)
@@ -82,12 +85,15 @@ def train(plan: TrainingPlan, *, warn: Callable[[SdcolabError], object]) -> Path
         elif isinstance(event, LoraSaved):
             line.close()
             print(f"💾 {event.path}", file=sys.stderr)
+        elif isinstance(event, StateSaved) or (isinstance(event, TrainingBegan) and event.first):
+            line.close()
+            print(progress_text(event), file=sys.stderr)
         else:
             line.show(progress_text(event))
 
     with stopping(control.stop):
         try:
-            return run_training(plan, hear, control)
+            return go_on(plan, lambda one: run_training(one, hear, control), warn)
         finally:
             line.close()
 

@@ -1,28 +1,103 @@
-"""Training a written plan: what is kept beside the LoRA."""
+"""Training a written plan: what is kept beside the LoRA, and going on with what was left unfinished."""
 
 from __future__ import annotations
 
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
-from sdcolab.core.errors import SdcolabError
-from sdcolab.training.cooking import cook
+import pytest
+
+from sdcolab.core.errors import Cancelled, DatasetChanged, SdcolabError, StateUnusable
+from sdcolab.training.child import run_training
+from sdcolab.training.control import Control
+from sdcolab.training.cooking import cook, go_on
+from sdcolab.training.events import StepTrained, Told, TrainingBegan, TrainingEvent
 from sdcolab.training.plan import TrainingPlan, plan_from_file
 from sdcolab.training.toml_writing import write_plan
 
+MakePlan = Callable[..., TrainingPlan]
 
-def test_the_plan_is_kept_beside_the_lora_even_when_its_file_goes_away_meanwhile(tmp_path: Path) -> None:
-    plan = TrainingPlan(output_dir=str(tmp_path / "salida"), output_name="mi_zorro", max_train_epochs=3)
-    path, made = tmp_path / "plan.toml", tmp_path / "salida" / "mi_zorro.safetensors"
+
+def test_the_plan_is_kept_beside_the_lora_even_when_its_file_goes_away_meanwhile(
+    make_plan: MakePlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path, told = tmp_path / "plan.toml", list[SdcolabError]()
+    plan = make_plan(max_train_epochs=1, output_dir="salida", seed=None)
     write_plan(path, plan)
-    told: list[SdcolabError] = []
 
     def run(running: Path) -> Path:
-        assert plan_from_file(running).max_train_epochs == 3
+        asked = plan_from_file(running)
         path.unlink()  # as when Drive is emptied while it trains
-        made.parent.mkdir()
-        made.write_bytes(b"lora")
-        return made
+        return run_training(asked, lambda _event: None, Control())
 
-    assert cook(plan, path, run, told.append) == made
-    assert plan_from_file(made.with_name("mi_zorro-plan.toml")).max_train_epochs == 3
+    made = cook(plan, path, run, told.append)
+    kept = plan_from_file(made.with_name("mi_lora-plan.toml"))
+    assert made == Path(tmp_path / "salida" / "mi_lora.safetensors")
+    assert (kept.max_train_epochs, kept.resume, kept.train_data_dir) == (1, None, plan.train_data_dir)
+    assert kept.output_dir == str(tmp_path / "salida")
+    assert kept.seed is not None
     assert told == [] and not list(tmp_path.glob(".*"))
+
+
+def test_a_kept_plan_tells_when_its_pictures_changed(make_plan: MakePlan, pictures: Path, tmp_path: Path) -> None:
+    made = run_training(make_plan(max_train_epochs=1), lambda _event: None, Control())
+    again = plan_from_file(made.with_name("mi_lora-plan.toml"))
+    told: list[TrainingEvent] = []
+    run_training(again, told.append, Control())
+    assert not [event for event in told if isinstance(event, Told)]
+    (pictures / "2_fondo" / "e.txt").write_text("otra cosa")
+    run_training(again, told.append, Control())
+    assert [type(event.warning) for event in told if isinstance(event, Told)] == [DatasetChanged]
+
+
+def test_what_was_stopped_is_gone_on_with_and_what_is_over_is_not(make_plan: MakePlan, tmp_path: Path) -> None:
+    plan = make_plan(max_train_epochs=2)
+    firsts: list[int] = []
+    told: list[SdcolabError] = []
+
+    def run(one: TrainingPlan, stop_at: int = 0) -> Path:
+        control = Control()
+
+        def hear(event: TrainingEvent) -> None:
+            if isinstance(event, TrainingBegan):
+                firsts.append(event.first)
+            elif isinstance(event, StepTrained) and event.step == stop_at:
+                control.stop()
+
+        return run_training(one, hear, control)
+
+    with pytest.raises(Cancelled):
+        go_on(plan, lambda one: run(one, 2), told.append)
+    made = go_on(plan, run, told.append)
+    assert not made.with_name("mi_lora-state").exists()
+    go_on(plan, run, told.append)
+    assert (firsts, told) == ([0, 2, 0], [])
+    ended = replace(plan, save_state_on_train_end=True)
+    go_on(ended, run, told.append)
+    assert made.with_name("mi_lora-state").exists()
+    go_on(ended, run, told.append)
+    assert firsts == [0, 2, 0, 0, 0]
+
+
+def test_a_state_of_another_base_is_told_and_left(make_plan: MakePlan, mini_checkpoint: Path, tmp_path: Path) -> None:
+    base = tmp_path / "base.safetensors"
+    shutil.copyfile(mini_checkpoint, base)
+    plan = make_plan(max_train_epochs=2, pretrained_model_name_or_path=str(base))
+    control = Control()
+
+    def stop(event: TrainingEvent) -> None:
+        if isinstance(event, StepTrained):
+            control.stop()
+
+    with pytest.raises(Cancelled):
+        run_training(plan, stop, control)
+    with base.open("r+b") as file:  # another model under the same name: its last weights differ
+        file.seek(-64, os.SEEK_END)
+        file.write(bytes(64))
+    told: list[SdcolabError] = []
+    go_on(plan, lambda one: run_training(one, lambda _event: None, Control()), told.append)
+    assert [type(error) for error in told] == [StateUnusable]

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from sdcolab.core.errors import CannotRead, PictureSkipped, SdcolabError, StateUnusable
+from sdcolab.core.errors import CannotRead, DatasetMissing, NothingToUndo, PictureSkipped, SdcolabError
+from sdcolab.core.words.kitchen import BY_CATEGORY
+from sdcolab.training.pantry import Pantry
 from sdcolab.training.preparing import SET_ASIDE, find_doubles, set_aside, unpack
 from sdcolab.training.quick import draw_pictures, draw_zorp
 from sdcolab.training.survey import survey
@@ -117,7 +119,7 @@ def test_tags_are_edited_together_and_come_back(folder: Path) -> None:
     assert (saved.changed, edited.changed) == (0, 3)
     assert restore(folder.parent) == 3
     assert {path.name: path.read_bytes() for path in folder.glob("*.txt")} == before
-    with pytest.raises(StateUnusable):
+    with pytest.raises(NothingToUndo):
         restore(folder.parent)
 
 
@@ -157,6 +159,7 @@ def test_looking_at_a_folder_tells_all_that_there_is_to_know(tmp_path: Path) -> 
 
 def test_looking_at_a_folder_that_cannot_be_trained_says_why(tmp_path: Path) -> None:
     draw_pictures(tmp_path / "suelto", 3)
+    assert "📐 Todas miden 128×128." in [*survey(tmp_path / "suelto")]
     assert "📁 3 imágenes sueltas: cuentan las repeticiones que pongas al entrenar." in list(
         survey(tmp_path / "suelto")
     )
@@ -166,3 +169,14 @@ def test_looking_at_a_folder_that_cannot_be_trained_says_why(tmp_path: Path) -> 
     draw_pictures(tmp_path / "ansi" / "5_x", 3)
     (tmp_path / "ansi" / "5_x" / "zorp_00.txt").write_bytes("niña".encode("cp1252"))
     assert "no está en UTF-8" in "\n".join(survey(tmp_path / "ansi"))
+
+
+def test_a_project_that_does_not_exist_is_told_and_not_made(tmp_path: Path) -> None:
+    pantry = Pantry(tmp_path, lambda _line: None, lambda _name: tmp_path, lambda _folder, _pictures: iter(()))
+    with pytest.raises(DatasetMissing):
+        pantry.edit("zrop", BY_CATEGORY, activation="zorp", remove="", search="", replacement="", undo=False)
+    with pytest.raises(DatasetMissing):
+        pantry.prepare("zrop", BY_CATEGORY, "", 1, doubles=False)
+    with pytest.raises(CannotRead):
+        pantry.prepare("zrop", BY_CATEGORY, str(tmp_path / "no_hay.zip"), 1, doubles=False)
+    assert not list(tmp_path.iterdir())

@@ -224,3 +224,17 @@ def test_pictures_and_zips_arrive_in_pieces(asked: Ask, folders: Folders) -> Non
 def test_what_is_asked_is_checked(asked: Ask, question: str, said: dict[str, Any], error: type[SdcolabError]) -> None:
     with pytest.raises(error):
         asked(question, **said)
+
+
+def test_captions_that_windows_wrote_are_read_and_saved_as_trainers_read_them(asked: Ask, folders: Folders) -> None:
+    own = folders.root / "lora_training" / "datasets" / "zorp" / "1_otras"
+    first, second = sorted(own.glob("*.txt"))
+    first.write_bytes("niña, corazón".encode("cp1252"))
+    second.write_bytes("ñandú".encode("utf-16"))
+    opened = asked("open")
+    assert opened["changed"] == 2
+    assert "2 descripciones no estaban en UTF-8" in opened["told"]
+    assert asked("open")["changed"] == 2
+    asked("save")
+    assert [path.read_text(encoding="utf-8") for path in (first, second)] == ["niña, corazón\n", "ñandú\n"]
+    assert asked("open")["changed"] == 0

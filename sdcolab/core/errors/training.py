@@ -57,6 +57,13 @@ class DatasetEmpty(TrainingError):
 
 
 @dataclass(eq=False)
+class DatasetChanged(TrainingError):
+    """A plan that is repeated finds other pictures or captions than it was trained with."""
+
+    code: ClassVar[str] = "training.dataset_changed"
+
+
+@dataclass(eq=False)
 class FolderWithoutRepeats(TrainingError):
     """A folder of pictures has no number of repeats at the front of its name, and is left out. ``name`` is its own."""
 
@@ -350,6 +357,14 @@ class TaggerMissing(TrainingError):
     code: ClassVar[str] = "training.tagger_missing"
     folder: Path
     missing: str
+
+
+@dataclass(eq=False)
+class NothingToUndo(TrainingError):
+    """No caption of the folder was written here, or all are as they were before."""
+
+    code: ClassVar[str] = "training.nothing_to_undo"
+    folder: Path
 
 
 @dataclass(eq=False)

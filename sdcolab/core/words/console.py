@@ -53,6 +53,17 @@ ADVICE: Mapping[str, str] = {
     ),
     "training.killed": "Repite el comando y continuará desde lo último guardado; si se repite, baja la resolución.",
     "training.crashed": "Repite el comando y continuará desde lo último guardado. Detalle: {detail}.",
+    "training.caption_unreadable": "Ábrelas con un editor de texto y guárdalas eligiendo la codificación UTF-8.",
+    "training.diverged": (
+        "Lo último bueno es: {kept}. Baja --unet_lr (1e-4 o 1e-5); si pasa también así en 16 bits, prueba con "
+        "--mixed_precision no o con otro modelo base."
+    ),
+    "training.loss_jumped": "Si el resultado sale quemado, entrena otra vez con --unet_lr más bajo: 1e-4 o 1e-5.",
+    "training.nothing_to_train": "Pon --unet_lr o --text_encoder_lr mayor que 0.",
+    "training.captions_missing": (
+        "Crea un archivo .txt con el mismo nombre junto a cada imagen; «sdcolab ampliar IMAGEN --describir "
+        "wd-vit-tagger-v3» también los escribe."
+    ),
     "training.unsaved_captions": "Guarda o descarta los cambios donde las editas.",
     "training.base_missing": "Escribe la ruta de un modelo base, o descárgalo con: sdcolab descargar ENLACE",
     "workshop.needs_model": "Escríbelo, o usa otro método.",

@@ -44,6 +44,7 @@ KEEP_TOKENS = "👉 En 📄 Configuración, pon `keep_tokens` a 1."
 FOLDER = Template("📁 {name}: {count:imagen|imágenes} × {repeats:repetición|repeticiones} = {total} por epoch.")
 LOOSE = Template("📁 {count:# imagen suelta|# imágenes sueltas}: cuentan las repeticiones que pongas al entrenar.")
 IN_ALL = Template("📈 En total, {total:imagen|imágenes} por epoch.")
+ONE_SIZE = "📐 Todas miden {least}."
 MEASURES = "📐 Miden de {least} a {most}."
 SUM = Template("📷 {count:imagen|imágenes}, {described} con descripción, en {folder}")
 

@@ -7,6 +7,10 @@ from collections.abc import Mapping
 from sdcolab.core.words.base import Template
 
 CHANGED = Template("{count:descripción cambiada|descripciones cambiadas}. Pulsa «Guardar» para escribir los cambios.")
+FOREIGN = Template(
+    "{count:descripción no estaba|descripciones no estaban} en UTF-8 y se leen como las escribe Windows. Mira que las "
+    "tildes estén bien y pulsa «Guardar»."
+)
 SAVED = Template(
     "✅ {count:descripción guardada|descripciones guardadas}. La copia de antes está junto a cada imagen (.000)."
 )

@@ -23,6 +23,10 @@ SENTENCES: Mapping[str, Sentence] = {
         "No existe la carpeta de imágenes «{folder}».",
         "Crea la carpeta con el nombre de tu proyecto, y dentro otra como «10_repeticiones» con tus imágenes.",
     ),
+    "training.dataset_changed": Sentence(
+        "Las imágenes o sus descripciones no son las mismas con que se entrenó este plan.",
+        "El LoRA saldrá distinto; para repetirlo igual, entrena con las de entonces.",
+    ),
     "training.dataset_empty": Sentence(
         "No hay ninguna imagen para entrenar en «{folder}».",
         "Pon tus imágenes (png, jpg, webp o bmp) en una carpeta que empiece por sus repeticiones, como "
@@ -50,7 +54,7 @@ SENTENCES: Mapping[str, Sentence] = {
     ),
     "training.caption_unreadable": Sentence(
         "{count:Hay # descripción que no está|Hay # descripciones que no están} en UTF-8, como «{path}».",
-        "Ábrela con un editor de texto y guárdala eligiendo la codificación UTF-8.",
+        "Guárdalas otra vez en UTF-8: el editor de etiquetas lo hace al guardar, y también uno de texto.",
     ),
     "training.caption_empty": Sentence(
         "{count:Hay # descripción vacía|Hay # descripciones vacías}, como «{path}».",
@@ -130,8 +134,8 @@ SENTENCES: Mapping[str, Sentence] = {
     "training.diverged": Sentence(
         "El entrenamiento se detuvo en el paso {step} porque la pérdida dejó de ser un número (NaN), con tasa "
         "{rate} y precisión {precision}.",
-        "Lo último bueno es: {kept}. Baja «unet_aprendizaje» (1e-4 o 1e-5); si sigue pasando, el modelo base puede no "
-        "funcionar en 16 bits: elige otro.",
+        "Lo último bueno es: {kept}. Baja «unet_aprendizaje» (1e-4 o 1e-5); si pasa también así en 16 bits, el modelo "
+        "base puede no funcionar en ellos: elige otro.",
     ),
     "training.loss_jumped": Sentence(
         "La pérdida se disparó en el paso {step} con una tasa de {rate}.",
@@ -162,6 +166,10 @@ SENTENCES: Mapping[str, Sentence] = {
     ),
     "training.nothing_configured": Sentence(
         "El entrenamiento todavía no está configurado.", "Pulsa primero ▶️ en la celda 📄 Configuración."
+    ),
+    "training.nothing_to_undo": Sentence(
+        "En «{folder}» no queda ningún cambio guardado que deshacer.",
+        "De cada descripción se guarda solo cómo estaba antes del último cambio.",
     ),
     "training.unsaved_captions": Sentence(
         "Hay {count:descripción cambiada|descripciones cambiadas} y sin guardar.",
@@ -225,6 +233,7 @@ EXAMPLE_OPTIONS: Mapping[str, str] = {
     "train_batch_size": "Cuántas imágenes se miran a la vez: más va más rápido y usa más memoria.",
     "max_train_epochs": "Cuántas vueltas se dan a todas las imágenes.",
     "save_every_n_epochs": "Cada cuántas vueltas se guarda un LoRA, para elegir después el mejor.",
+    "keep_state": "Guarda por dónde va: si se corta, repite el comando y continúa donde estaba.",
     "unet_lr": "Cuánto aprende en cada paso.",
     "text_encoder_lr": "Y cuánto las palabras: siempre menos.",
     "lr_scheduler": "Cómo baja lo que aprende a lo largo del entrenamiento.",

@@ -59,14 +59,14 @@ PLAIN_COLUMN = "sin LoRA"
 
 # --- Why a saved state, a plan or a file cannot be used -------------------------------------------------------------
 
+PRECISIONS = {"no": "de 32 bits", "fp16": "de 16 bits (fp16)", "bf16": "de 16 bits (bf16)"}
 NOTHING_KEPT = "ninguno todavía"
-OTHER_OPTIONS = "es de un entrenamiento con otras opciones"
+OTHER_OPTIONS = "es de un entrenamiento con otras opciones u otro modelo base"
 OTHER_SEED = "es de un entrenamiento con otra semilla"
 OTHER_PICTURES = "las imágenes o sus descripciones cambiaron"
 OTHER_NETWORK = "es de otra red"
 OTHER_LAYERS = "no es un LoRA con estas capas y este dim"
 INCOMPLETE = "está incompleto o dañado"
-NOTHING_TO_UNDO = "no hay ningún cambio guardado que deshacer"
 NO_IMAGE_DIR = "a una carpeta le falta image_dir"
 NO_DATASETS = "no tiene ningún [[datasets]]"
 NO_LIST_OF_TABLES = "{name} debe ser una lista de tablas"

@@ -125,7 +125,13 @@ export async function mount(host, house) {
     marks.clear();
     chosen.clear();
     bare = false;
-    await guarded(ask("open", { project }).then((now) => { state = now; room.hidden = false; drawFolders(); return reload(); }));
+    await guarded(ask("open", { project }).then(async (now) => {
+      state = now;
+      room.hidden = false;
+      drawFolders();
+      await reload();
+      if (now.told) say(now.told);
+    }));
   }
 
   async function change(question, said = { project }) {

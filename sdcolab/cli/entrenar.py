@@ -6,8 +6,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from sdcolab.cli.parser import decimal, whole
+from sdcolab.cli.parser import whole
 from sdcolab.core.machine import folders_in
+from sdcolab.core.training import weights_of
 from sdcolab.core.words.console import explain
 
 
@@ -42,7 +43,7 @@ def run(options: argparse.Namespace) -> int:
         return 0 if well else 1
     plan = trainer.plan_here(options.plan, arguments, library)
     if options.probar is not None:
-        weights = [decimal("pesos")(text) for text in (options.pesos or "1").split(",") if text.strip()]
+        weights = weights_of(options.pesos or "1")
         count = whole("imagenes")(options.imagenes or "2")
         print(trainer.try_out(plan, options.probar, weights, count, print))
         return 0

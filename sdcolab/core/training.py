@@ -4,11 +4,14 @@ alone.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import ClassVar
 
+from sdcolab.core.checks import check_range
+from sdcolab.core.errors import FieldNotNumber
 from sdcolab.core.fields import check, fact
 from sdcolab.core.folders import Folders
 
@@ -109,6 +112,29 @@ class TryLora:
 
     def __post_init__(self) -> None:
         check(self, self.code)
+
+
+_ZERO_AND_SOMETHING = re.compile(r"-?0,[0-9]+")
+MOST_WEIGHTS = 8
+"""Weights that are compared at once."""
+
+
+def weights_of(text: str) -> tuple[float, ...]:
+    """Numbers separated by commas, semicolons or blanks: "0.6, 0.8, 1", and "0,6; 0,8", whose commas are decimal ones
+    since something else separates. Raises ``FieldNotNumber``, ``FieldOutOfRange``.
+    """
+    parts = [part.strip(",") for part in text.replace(";", " ").split()]
+    alone = len(parts) == 1 and not _ZERO_AND_SOMETHING.fullmatch(parts[0])
+    if alone or any("." in part for part in parts):
+        parts = [one for part in parts for one in part.split(",")]
+    found = []
+    for part in [part for part in parts if part][:MOST_WEIGHTS]:
+        try:
+            found.append(float(part.replace(",", ".")))
+        except ValueError:
+            raise FieldNotNumber(field="try_lora.weights", value=part) from None
+        check_range("try_lora.weights", found[-1], -4, 4)
+    return tuple(found) or (1.0,)
 
 
 def training_home(folders: Folders) -> Path:

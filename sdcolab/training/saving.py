@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from sdcolab.core.errors import SdcolabError, StateUnusable
+from sdcolab.core.errors import SdcolabError, StateUnusable, StorageError
 from sdcolab.core.files import atomic_write, make_folder, storage_errors
 from sdcolab.core.words import training_progress as words
 from sdcolab.engine.weights import read_pickle
@@ -79,12 +79,11 @@ def write_state(folder: Path, state: State) -> None:
     with storage_errors(folder):
         shutil.rmtree(fresh, ignore_errors=True)
     make_folder(fresh)
-    with atomic_write(fresh / _WEIGHTS) as file:
-        file.write(save({name: tensor.contiguous() for name, tensor in state.weights.items()}))
-    with atomic_write(fresh / _OPTIMISER) as file:
-        torch.save({"optimiser": state.optimiser, "extras": state.extras}, file)
-    with atomic_write(fresh / _PROGRESS) as file:
-        file.write(json.dumps(asdict(state.progress)).encode())
+    try:
+        _fill(fresh, state)
+    except StorageError:  # half a state would only take up more of a full disk
+        shutil.rmtree(fresh, ignore_errors=True)
+        raise
     with storage_errors(folder):
         old = folder.with_name(f".{folder.name}.viejo")
         shutil.rmtree(old, ignore_errors=True)
@@ -92,6 +91,15 @@ def write_state(folder: Path, state: State) -> None:
             folder.rename(old)
         fresh.rename(folder)
         shutil.rmtree(old, ignore_errors=True)
+
+
+def _fill(folder: Path, state: State) -> None:
+    with atomic_write(folder / _WEIGHTS) as file:
+        file.write(save({name: tensor.contiguous() for name, tensor in state.weights.items()}))
+    with atomic_write(folder / _OPTIMISER) as file:
+        torch.save({"optimiser": state.optimiser, "extras": state.extras}, file)
+    with atomic_write(folder / _PROGRESS) as file:
+        file.write(json.dumps(asdict(state.progress)).encode())
 
 
 def read_state(folder: Path) -> State:

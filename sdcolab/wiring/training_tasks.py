@@ -9,12 +9,10 @@ from pathlib import Path
 
 from PIL import Image
 
-from sdcolab.core.checks import check_range
 from sdcolab.core.describing import Describe, prompt_of
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import (
     DatasetMissing,
-    FieldNotNumber,
     NothingTrained,
     ProjectNotChosen,
     SdcolabError,
@@ -47,6 +45,7 @@ from sdcolab.core.training import (
     trained_projects,
     training_home,
     training_projects,
+    weights_of,
 )
 from sdcolab.core.upscaling import Tell
 from sdcolab.core.words import explain
@@ -70,8 +69,6 @@ from sdcolab.training.tag_room import TagRoom, Work, WorkState
 
 ORDER_SECONDS = 0.5
 """How often a training looks whether it is to wait or to stop."""
-MOST_WEIGHTS = 8
-"""Weights that are compared at once."""
 
 
 def train_lora(task: TrainLora, tools: Tools, listener: Listener, cancel: CancelToken) -> None:
@@ -222,18 +219,6 @@ def try_lora(task: TryLora, tools: Tools, listener: Listener, cancel: CancelToke
     text = "\n".join(found.lines())
     listener(ImageSaved(0, store.save(found.sheet, text, None), 0, text))
     listener(FileMade(sheet))
-
-
-def weights_of(text: str) -> tuple[float, ...]:
-    """Numbers separated by commas. Raises ``FieldNotNumber``, ``FieldOutOfRange``."""
-    found = []
-    for part in text.split(",")[:MOST_WEIGHTS]:
-        try:
-            found.append(float(part))
-        except ValueError:
-            raise FieldNotNumber(field="weights", value=part) from None
-        check_range("weights", found[-1], -4, 4)
-    return tuple(found)
 
 
 def prepare_pictures(task: PreparePictures, tools: Tools, listener: Listener, cancel: CancelToken) -> None:

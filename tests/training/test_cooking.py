@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Callable
@@ -9,13 +10,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
-from sdcolab.core.errors import Cancelled, DatasetChanged, SdcolabError, StateUnusable
+from sdcolab.core.errors import Cancelled, DatasetChanged, DiskFull, SdcolabError, StateUnusable
 from sdcolab.training.child import run_training
 from sdcolab.training.control import Control
 from sdcolab.training.cooking import cook, go_on
 from sdcolab.training.events import StepTrained, Told, TrainingBegan, TrainingEvent
 from sdcolab.training.plan import TrainingPlan, plan_from_file
+from sdcolab.training.saving import Progress, State, read_state, write_state
 from sdcolab.training.toml_writing import write_plan
 
 MakePlan = Callable[..., TrainingPlan]
@@ -101,3 +104,17 @@ def test_a_state_of_another_base_is_told_and_left(make_plan: MakePlan, mini_chec
     told: list[SdcolabError] = []
     go_on(plan, lambda one: run_training(one, lambda _event: None, Control()), told.append)
     assert [type(error) for error in told] == [StateUnusable]
+
+
+def test_half_a_state_does_not_stay_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    progress = Progress(1, 0, 1, 0, "plan", "imagenes")
+    write_state(tmp_path / "a-state", State(progress, {"x": torch.zeros(2)}, {}, {}))
+
+    def full(_values: object, _file: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(DiskFull):
+        write_state(tmp_path / "a-state", State(progress, {"x": torch.ones(2)}, {}, {}))
+    assert [path.name for path in tmp_path.iterdir()] == ["a-state"]
+    assert read_state(tmp_path / "a-state").weights["x"].sum() == 0  # the one before it is whole

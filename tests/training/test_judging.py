@@ -6,8 +6,12 @@ import random
 import re
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
+from sdcolab.core.errors import FieldNotNumber
+from sdcolab.core.training import weights_of
+from sdcolab.core.words import explain
 from sdcolab.training.judging import judge, lora_files
 from sdcolab.training.likeness import nearest_class, vector_of
 from sdcolab.training.quick import draw_zorp
@@ -61,3 +65,28 @@ def test_the_nearest_class_is_the_pictures_own() -> None:
     }
     assert nearest_class(draw_zorp(77)[0], classes) == "zorp"
     assert nearest_class(noise(77), classes) == "ruido"
+
+
+@pytest.mark.parametrize(
+    ("text", "weights"),
+    [
+        ("0.6, 0.8, 1", (0.6, 0.8, 1)),
+        ("0.6,0.8", (0.6, 0.8)),
+        ("0,6; 0,8", (0.6, 0.8)),
+        ("0,6, 0,8", (0.6, 0.8)),
+        ("0.6 0.8", (0.6, 0.8)),
+        ("1, 2", (1, 2)),
+        ("1,2", (1, 2)),
+        ("0.7", (0.7,)),
+        ("0,7", (0.7,)),
+        (" ", (1,)),
+    ],
+)
+def test_weights_are_read_as_people_write_them(text: str, weights: tuple[float, ...]) -> None:
+    assert weights_of(text) == weights
+
+
+def test_weights_that_are_none_are_told_by_their_name() -> None:
+    with pytest.raises(FieldNotNumber) as wrong:
+        weights_of("mucho")
+    assert "«Pesos a comparar»" in explain(wrong.value).text

@@ -55,7 +55,7 @@ ADVICE: Mapping[str, str] = {
     "training.crashed": "Repite el comando y continuará desde lo último guardado. Detalle: {detail}.",
     "training.caption_unreadable": "Ábrelas con un editor de texto y guárdalas eligiendo la codificación UTF-8.",
     "training.diverged": (
-        "Lo último bueno es: {kept}. Baja --unet_lr (1e-4 o 1e-5); si pasa también así en 16 bits, prueba con "
+        "Lo último bueno es: {kept}. Baja --unet_lr (1e-4 o 1e-5); si sigue pasando con 16 bits, prueba con "
         "--mixed_precision no o con otro modelo base."
     ),
     "training.loss_jumped": "Si el resultado sale quemado, entrena otra vez con --unet_lr más bajo: 1e-4 o 1e-5.",

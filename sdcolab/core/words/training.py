@@ -134,7 +134,7 @@ SENTENCES: Mapping[str, Sentence] = {
     "training.diverged": Sentence(
         "El entrenamiento se detuvo en el paso {step} porque la pérdida dejó de ser un número (NaN), con tasa "
         "{rate} y precisión {precision}.",
-        "Lo último bueno es: {kept}. Baja «unet_aprendizaje» (1e-4 o 1e-5); si pasa también así en 16 bits, el modelo "
+        "Lo último bueno es: {kept}. Baja «unet_aprendizaje» (1e-4 o 1e-5); si sigue pasando con 16 bits, el modelo "
         "base puede no funcionar en ellos: elige otro.",
     ),
     "training.loss_jumped": Sentence(

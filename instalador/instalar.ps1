@@ -17,8 +17,12 @@ if (-not (Test-Path $uv)) {
         Write-Host "Descargando uv, que trae Python..."
         $zip = Join-Path $env:TEMP "uv-sdcolab.zip"
         $sitio = "https://github.com/astral-sh/uv/releases/download/$uvVersion/uv-x86_64-pc-windows-msvc.zip"
-        Invoke-WebRequest -UseBasicParsing -Uri $sitio -OutFile $zip
-        $esperada = (Invoke-WebRequest -UseBasicParsing -Uri "$sitio.sha256").Content
+        try {
+            Invoke-WebRequest -UseBasicParsing -Uri $sitio -OutFile $zip
+            $esperada = (Invoke-WebRequest -UseBasicParsing -Uri "$sitio.sha256").Content
+        } catch {
+            throw "No se pudo descargar uv de github.com. Comprueba tu conexi$([char]0xF3)n a internet y vuelve a intentarlo."
+        }
         if ($esperada -is [byte[]]) { $esperada = [System.Text.Encoding]::ASCII.GetString($esperada) }
         if ((Get-FileHash $zip -Algorithm SHA256).Hash -ne $esperada.Trim().Split(" ")[0]) {
             throw "La descarga de uv no es la que debe: borra $zip y vuelve a intentarlo."

@@ -38,8 +38,10 @@ if [ ! -x "$uv" ]; then
     sitio="https://github.com/astral-sh/uv/releases/download/$version_de_uv/uv-$plataforma.tar.gz"
     temporal="$(mktemp -d)"
     trap 'rm -rf "$temporal"' EXIT
-    bajar "$sitio" "$temporal/uv.tar.gz"
-    bajar "$sitio.sha256" "$temporal/uv.sha256"
+    if ! bajar "$sitio" "$temporal/uv.tar.gz" || ! bajar "$sitio.sha256" "$temporal/uv.sha256"; then
+      echo "No se pudo descargar uv de github.com. Comprueba tu conexión a internet y vuelve a intentarlo." >&2
+      exit 1
+    fi
     if [ "$(huella "$temporal/uv.tar.gz")" != "$(cut -d' ' -f1 "$temporal/uv.sha256")" ]; then
       echo "La descarga de uv no es la que debe. Vuelve a intentarlo." >&2
       exit 1

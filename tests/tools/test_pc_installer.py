@@ -197,3 +197,19 @@ def test_instalar_sh_hands_over_to_python(tmp_path: Path) -> None:
         str(target / "cache"),
     ]
     assert shutil.which(str(target / "herramientas" / "uv"))
+
+
+def test_without_internet_it_says_so(tmp_path: Path) -> None:
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for name in ("bash", "env", "mkdir", "dirname", "uname", "mktemp", "rm", "cat"):
+        (tools / name).symlink_to(str(shutil.which(name)))
+    curl = tools / "curl"
+    curl.write_text("#!/bin/sh\nexit 6\n")
+    curl.chmod(0o755)
+    environ = {"PATH": str(tools), "HOME": str(tmp_path)}
+    done = subprocess.run(
+        [FOLDER / "instalar.sh", tmp_path / "aquí"], capture_output=True, text=True, check=False, env=environ
+    )
+    assert done.returncode == 1
+    assert "No se pudo descargar uv" in done.stderr and "conexión a internet" in done.stderr

@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, Page, expect
 from web_fakes import Bench
 from web_visitor import PASSWORD, PATIENCE, USER, Visitor, field, part
 
+from sdcolab.core.detect import ModelKind
 from sdcolab.core.outputs import png_text
 from sdcolab.grids.planfile import Done, PlanFile
 from sdcolab.training.quick import draw_pictures
@@ -188,3 +189,17 @@ def test_a_mask_is_painted_over_a_training_picture(page: Page, bench: Bench) -> 
     room.get_by_role("button", name="Quitar la máscara").click()
     expect(room.get_by_role("status")).to_contain_text("se aprende la imagen entera")
     assert not (folder / "zorp_00_mask.png").exists()
+
+
+def test_cards_of_what_was_made_meanwhile_are_there_when_one_comes_back(page: Page, bench: Bench) -> None:
+    page.keyboard.press("Escape")  # what another test looks at
+    page.get_by_role("tab", name="Cartas").click()
+    cards = page.locator(".sd-card strong")
+    expect(page.get_by_role("searchbox", name="Buscar por nombre, carpeta o palabra")).to_be_visible()
+    expect(cards.get_by_text("recién hecho")).to_have_count(0)
+    page.get_by_role("tab", name="Cola").click()
+    made = bench.folders.models(ModelKind.LORA) / "recién hecho.safetensors"
+    made.parent.mkdir(parents=True, exist_ok=True)
+    made.write_bytes(b"x")
+    page.get_by_role("tab", name="Cartas").click()
+    expect(cards.get_by_text("recién hecho")).to_be_visible()

@@ -198,5 +198,12 @@ export async function mount(host, house) {
   }
   const label = (name) => words[name === "notes" ? "own notes" : name];
 
+  // Whoever comes back from another tab may have made or downloaded something there.
+  let away = false;
+  new IntersectionObserver(([seen]) => {
+    if (away && seen.isIntersecting) load().catch(() => {});
+    away = !seen.isIntersecting;
+  }).observe(host);
+
   return load();
 }

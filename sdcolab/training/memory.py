@@ -15,6 +15,7 @@ from sdcolab.core.detect import UNET_PREFIX, ModelFamily, detect
 from sdcolab.core.errors import SdcolabError, TrainingMemory
 from sdcolab.core.memory_plan import FreeMemory, WeightCounts, memory_bytes
 from sdcolab.core.tensors import read_header
+from sdcolab.core.words import training_progress as words
 from sdcolab.training.families import TRAINABLE
 from sdcolab.training.plan import TrainingPlan
 
@@ -77,7 +78,7 @@ def fit_in_memory(
     again, smaller batches. Raises ``TrainingMemory``.
     """
     room = free.ram if free.vram is None else free.vram
-    device = "cpu" if free.vram is None else "cuda"
+    place = words.OF_MACHINE if free.vram is None else words.OF_CARD
     savings: list[str] = []
     least = 0
     for saving, changed in _degrees(plan):
@@ -88,7 +89,7 @@ def fit_in_memory(
         least = needed_bytes(plan, weights, family, element=element, dropped_text=dropped)
         if room is None or least <= room:
             return TrainingMemoryPlan(plan, tuple(dict.fromkeys(savings)), least)
-    raise TrainingMemory(device=device, needed=least, free=room or 0)
+    raise TrainingMemory(place=place, needed=least, free=room or 0)
 
 
 def fit_before_download(plan: TrainingPlan, card: int | None, *, sdxl: bool) -> TrainingMemoryPlan:

@@ -7,7 +7,10 @@ from typing import Any
 import pytest
 import torch
 
+from sdcolab.core.errors import TrainingMemory
+from sdcolab.core.words import explain
 from sdcolab.training import recipe
+from sdcolab.training.memory import fit_before_download
 from sdcolab.training.plan import TrainingPlan
 from tests.support.vectors import vectors
 
@@ -110,3 +113,10 @@ def test_loss_weights_and_masks() -> None:
     mask[:, :, :2] = 1
     masked = recipe.loss_of(prediction, target, timesteps, abar, plan, v=False, weights=weights, mask=mask)
     assert float(masked) == pytest.approx(0.375)
+
+
+def test_what_does_not_fit_says_in_whose_memory() -> None:
+    plan = TrainingPlan(sdxl=True, resolution="1024", network_dim=16)
+    with pytest.raises(TrainingMemory) as small:
+        fit_before_download(plan, 4_000_000_000, sdxl=True)
+    assert "de memoria de la tarjeta gráfica y hay 4,0 GB libres" in explain(small.value).text

@@ -289,10 +289,10 @@ class BaseMissing(TrainingError):
 
 @dataclass(eq=False)
 class TrainingMemory(TrainingError):
-    """The training does not fit in memory with any saving. ``device`` is "cuda" or "cpu"."""
+    """The training does not fit in memory with any saving; ``place``: in whose, in words."""
 
     code: ClassVar[str] = "training.memory"
-    device: str
+    place: str
     needed: int
     free: int
 

@@ -125,7 +125,7 @@ SENTENCES: Mapping[str, Sentence] = {
         "No se encuentra el modelo base «{name}».", "Elige uno de la lista, o pega su enlace para descargarlo."
     ),
     "training.memory": Sentence(
-        "Este entrenamiento necesita unos {needed} de memoria ({device}) y hay {free} libres.",
+        "Este entrenamiento necesita unos {needed} de memoria {place} y hay {free} libres.",
         "Baja la resolución o el dim, cierra otros programas, o usa una tarjeta con más memoria (la guía pide 8 GB).",
     ),
     "training.saving": Sentence(

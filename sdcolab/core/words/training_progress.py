@@ -60,6 +60,7 @@ PLAIN_COLUMN = "sin LoRA"
 # --- Why a saved state, a plan or a file cannot be used -------------------------------------------------------------
 
 PRECISIONS = {"no": "de 32 bits", "fp16": "de 16 bits (fp16)", "bf16": "de 16 bits (bf16)"}
+OF_CARD, OF_MACHINE = "de la tarjeta gráfica", "del equipo"
 NOTHING_KEPT = "ninguno todavía"
 OTHER_OPTIONS = "es de un entrenamiento con otras opciones u otro modelo base"
 OTHER_SEED = "es de un entrenamiento con otra semilla"

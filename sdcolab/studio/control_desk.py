@@ -12,13 +12,14 @@ from typing import Any
 
 from PIL import Image
 
-from sdcolab.core.architectures import FAMILY_OF_SIDE, ModelFamily
+from sdcolab.core.architectures import FAMILY_OF_SIDE, FAMILY_OF_WIDTH, ModelFamily
 from sdcolab.core.control import (
     NO_PREPROCESSOR,
     UNSET,
     ControlType,
     ControlUnit,
     best_model,
+    family_in_name,
     models_for,
     pixel_perfect_resolution,
     type_in_name,
@@ -168,10 +169,7 @@ class ControlDesk:
         """Whether nothing that the control model's file says is against using it with ``checkpoint``; names tell less,
         and only those that would be proposed are read."""
         control, own = self._header(ModelKind.CONTROLNET, model), self._header(ModelKind.CHECKPOINT, checkpoint or "")
-        if control is None:
-            return True
-        info = sniff(control, model)
-        return info.kind not in UNSERVED and fits(info, guided(own) if own else Guided())
+        return _may_guide(model, control, guided(own) if own else Guided())
 
     def _header(self, kind: ModelKind, name: str) -> TensorHeader | None:
         """What is at the front of a file; None where that tells nothing."""
@@ -336,6 +334,18 @@ def units_told(values: Mapping[str, Any]) -> dict[str, Any]:
 def _downloads(job: Job, links: tuple[str, ...]) -> bool:
     """Whether ``job`` is to bring all of ``links``, which are some."""
     return bool(links) and isinstance(job.task, Download) and all(link in job.task.links for link in links)
+
+
+def _may_guide(model: str, control: TensorHeader | None, checkpoint: Guided) -> bool:
+    """Whether nothing is against using the file called ``model`` with ``checkpoint``. One that is not looked into
+    (.pth) is for a family that others train for too, and of that which its name tells."""
+    if control is not None:
+        info = sniff(control, model)
+        return info.kind not in UNSERVED and fits(info, checkpoint)
+    if not checkpoint.context_width or not model or model.endswith(".safetensors"):
+        return True
+    usual = FAMILY_OF_WIDTH.get(checkpoint.context_width, ModelFamily.UNKNOWN)
+    return usual is not ModelFamily.UNKNOWN and family_in_name(model) in (ModelFamily.UNKNOWN, usual)
 
 
 def _type_called(kind: str) -> ControlType:

@@ -137,6 +137,21 @@ def test_another_preprocessor_begins_at_its_own_numbers_and_one_that_comes_with_
     assert [update["value"] for update in actions.look("canny", -1, 900)[:2]] == [100, 200]
 
 
+def test_a_file_that_nobody_looks_into_is_proposed_where_its_name_and_the_checkpoint_allow_it(bench: Bench) -> None:
+    attention, folders = "input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight", bench.folders
+    for name, width in (("demo", 128), ("mio", 768)):
+        place = folders.models(ModelKind.CHECKPOINT) / f"{name}.safetensors"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(safetensors_bytes({f"model.diffusion_model.{attention}": (1, width)}))
+    place = folders.models(ModelKind.CONTROLNET)
+    place.mkdir(parents=True, exist_ok=True)
+    for name in ("control_v11p_sd15_lineart.pth", "controlnet-lineart-xl.pth"):
+        (place / name).write_bytes(b"PK")
+    fresh = ControlDesk(bench.studio, ("control.0",), lambda _checkpoint: 128, Origin.PAGE, READER)
+    assert fresh.offer("Lineart", "none", "", "mio.safetensors").model == "control_v11p_sd15_lineart.pth"
+    assert fresh.offer("Lineart", "none", "", "demo.safetensors").model == ""
+
+
 PICTURE = Image.new("RGB", (64, 96), "plum")
 
 

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from sdcolab.cli.options import FieldOptions
-from sdcolab.cli.parser import add_folder_option
+from sdcolab.cli.parser import add_folder_option, folder
 from sdcolab.cli.progress import ConsoleProgress
 from sdcolab.core.errors import InitImageMissing
 from sdcolab.core.events import Event, ImageSaved, Note
@@ -24,7 +24,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(command=run, fail=parser.error)
     parser.usage = "sdcolab ampliar [opciones] IMAGEN…"
     parser.add_argument("imagenes", nargs="+", type=Path, metavar="IMAGEN")
-    parser.add_argument("--salida", type=Path, metavar="DIR")
+    parser.add_argument("--salida", type=folder, metavar="DIR")
     add_folder_option(parser, argparse.SUPPRESS)
     FIELD_OPTIONS.add_to(parser)
 

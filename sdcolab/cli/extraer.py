@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
 from sdcolab.cli.options import FieldOptions
-from sdcolab.cli.parser import add_folder_option
+from sdcolab.cli.parser import add_folder_option, folder
 from sdcolab.cli.progress import ConsoleProgress
 from sdcolab.core.fields import with_values
 from sdcolab.core.machine import folders_in
@@ -22,7 +21,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """The subcommand's options."""
     parser.set_defaults(command=run, fail=parser.error)
     parser.usage = "sdcolab extraer --modelo MODELO --base MODELO [opciones]"
-    parser.add_argument("--salida", type=Path, metavar="DIR")
+    parser.add_argument("--salida", type=folder, metavar="DIR")
     add_folder_option(parser, argparse.SUPPRESS)
     FIELD_OPTIONS.add_to(parser)
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from sdcolab.cli import generar
 from sdcolab.cli.batches import read_orders
-from sdcolab.cli.parser import add_folder_option, decimal, whole
+from sdcolab.cli.parser import add_folder_option, decimal, place, whole
 from sdcolab.cli.progress import warn
 from sdcolab.core.errors import SdcolabError
 from sdcolab.core.machine import folders_in
@@ -38,7 +38,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="LISTA",
     )
-    add("--salida", metavar="DIR")
+    add("--salida", type=place, metavar="DIR")
     add(
         "--desde-imagenes",
         action="store_true",

@@ -140,6 +140,21 @@ def port(text: str) -> int:
     return int(text)
 
 
+def place(text: str) -> str:
+    """The folder or address where results go; not the name of a file, which would become a folder called so."""
+    from sdcolab.core.library import MODEL_SUFFIXES  # they take longer than the rest of the command line
+    from sdcolab.core.pictures import PICTURE_SUFFIXES
+
+    if Path(text).suffix.lower() in (*PICTURE_SUFFIXES, *MODEL_SUFFIXES) and not Path(text).is_dir():
+        raise argparse.ArgumentTypeError(said.NO_FOLDER.format(text=text))
+    return text
+
+
+def folder(text: str) -> Path:
+    """As ``place``, on this computer."""
+    return Path(place(text))
+
+
 def login(text: str) -> tuple[str, str]:
     """``nombre:contraseña``; the password may hold colons."""
     name, colon, password = text.partition(":")

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from sdcolab.cli.parser import folder
 from sdcolab.cli.progress import ConsoleProgress
 from sdcolab.core.errors import CannotRead, ScriptHasNoOption, ScriptOption, ScriptUnknown, SdcolabError
 from sdcolab.core.events import Event, FileMade, ImageSaved, Warned
@@ -68,7 +69,7 @@ def add_script_options(parser: argparse.ArgumentParser) -> None:
     add("--dinamicos", action="store_true")
     add("--contar", action="store_true")
     add("--exportar", type=Path, metavar="ARCHIVO")
-    add("--salida", type=Path, metavar="DIR")
+    add("--salida", type=folder, metavar="DIR")
     formats = [known.value for known in ImageFormat]
     add("--formato", choices=formats, default=formats[0], metavar="FORMATO")
     add("--json", action="store_true")

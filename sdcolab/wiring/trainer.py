@@ -200,12 +200,13 @@ def judged(
     drawn: Callable[[int, int], object] = lambda _done, _total: None,
     steps: int = 20,
 ) -> tuple[Judgement, Path]:
-    """The sheet of the epochs of the plan ``asked``, and where it lies beside them. Without ``prompt`` the captions of
-    ``count`` training pictures, spread over all, are drawn. ``drawn`` hears of every picture.
+    """The sheet of the epochs of the plan ``asked``, and where it lies beside them. Without ``prompt``, captions that
+    the training has not seen are drawn. ``drawn`` hears of every picture.
     """
     from sdcolab.core.files import atomic_write
     from sdcolab.training.dataset import read_dataset
     from sdcolab.training.dataset_config import dataset_plans
+    from sdcolab.training.held_out import held_out
     from sdcolab.training.judging import judge, lora_files
     from sdcolab.training.pictures import cut, open_training_picture
 
@@ -213,8 +214,9 @@ def judged(
     files = lora_files(folder, name)
     pictures = [picture for one in dataset_plans(asked) for picture in read_dataset(one).pictures]
     kept = [cut(open_training_picture(picture.path), picture.fit) for picture in pictures[:MAX_COMPARED]]
-    spread = [pictures[index * len(pictures) // count].caption for index in range(count)]
-    prompts = [prompt] if prompt.strip() else list(dict.fromkeys(spread))
+    captions = [picture.caption for picture in pictures]
+    unseen = held_out(captions, count, keep=asked.keep_tokens, separator=asked.caption_separator)
+    prompts = (prompt,) if prompt.strip() else unseen
     say(words.JUDGING.format(files=len(files), count=count, prompts=", ".join(f"«{text}»" for text in prompts)))
     total, draw = count * (1 + len(files) * len(weights)), _drawer(asked, files, steps)
     done = iter(range(1, total + 1))

@@ -203,7 +203,7 @@ STAGES: Mapping[str, str] = {
 VERDICTS: Mapping[str, tuple[str, str]] = {
     "crudo": (
         "está crudo: todavía no imita tus imágenes.",
-        "Entrena más epochs, o sube «unet_aprendizaje» (5e-4 o en casos extremos 1e-3).",
+        "Entrena más epochs o, si es menor, sube «unet_aprendizaje» a 5e-4 (en casos extremos, a 1e-3).",
     ),
     "en su punto": ("parece en su punto.", "Pruébalo con semillas, ropas y escenas variadas para estar seguro."),
     "recocido": (

@@ -46,7 +46,9 @@ GROUPS: Mapping[str, Mapping[str, Words]] = {
     },
     "Probar": {
         "try_lora.project": Words("LoRA entrenado", "Un proyecto que ya terminó de entrenarse"),
-        "try_lora.prompt": Words("Prompt de la prueba", "Con tu palabra de activación; vacío = tus descripciones"),
+        "try_lora.prompt": Words(
+            "Prompt de la prueba", "Con tu palabra de activación; vacío = tus tags en descripciones nuevas"
+        ),
         "try_lora.weights": Words("Pesos a comparar", "Separados por comas: 0.6, 0.8, 1"),
         "try_lora.steps": Words("Pasos de la prueba"),
         "try_lora.count": Words("Imágenes por epoch", "Con pocas, el veredicto es solo una pista"),

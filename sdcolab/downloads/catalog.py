@@ -19,6 +19,8 @@ from sdcolab.downloads.links import Link, parse_links
 from sdcolab.downloads.report import RUNS_TODAY
 
 ADULT_MARK = "🔞 "
+CONTROLNET_BYTES = 722_600_000
+"""Of each ControlNet 1.1 in fp16 for Stable Diffusion 1; all have the same size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,12 @@ class CatalogEntry:
         """What to give to ``DownloadQueue.run``. A version's name travels as the fragment, which no server sees."""
         address = f"{self.page}#{self.version}" if self.version else self.page
         return f"{address} > {self.file}" if self.file else address
+
+    @property
+    def weighs(self) -> int | None:
+        """``size``, or what all of its sort weigh."""
+        usual = self.kind is ModelKind.CONTROLNET and self.family is ModelFamily.SD1 and not self.apart
+        return self.size or (CONTROLNET_BYTES if usual else None)
 
     def runs(self, families: frozenset[ModelFamily] = RUNS_TODAY) -> bool:
         """Whether this version of the program can use it."""
@@ -101,10 +109,6 @@ def controlnets(catalog: Registry[CatalogEntry], families: frozenset[ModelFamily
     return tuple(entry for entry in found if entry.family in families and not entry.apart)
 
 
-CONTROLNET_BYTES = 722_600_000
-"""Of each ControlNet 1.1 in fp16 for Stable Diffusion 1; all have the same size."""
-
-
 def controlnets_for(catalog: Registry[CatalogEntry], model: str) -> tuple[str, int, int]:
     """What ``todos_modelos_controlnet`` brings for the chosen ``model`` of the catalogue (any other name: Stable
     Diffusion 1), the usual preprocessors' weights with it: the links as one text, how many they are, and their bytes in
@@ -113,7 +117,7 @@ def controlnets_for(catalog: Registry[CatalogEntry], model: str) -> tuple[str, i
     found = controlnets(catalog, frozenset({family})) or controlnets(catalog, frozenset({ModelFamily.SD1}))
     weights = usual_weights()
     links = [*(one.link for one in found), *(one.link for one in weights)]
-    size = sum(one.size or CONTROLNET_BYTES for one in found) + sum(one.size for one in weights)
+    size = sum(one.weighs or 0 for one in found) + sum(one.size for one in weights)
     return ", ".join(links), len(links), size
 
 
@@ -147,6 +151,8 @@ def _weights_of_preprocessors() -> Iterator[CatalogEntry]:
             adult=False,
             source="hechos/extensiones.md 3",
             license=row.licence,
+            size=row.size,
+            sha256_source="hechos/extensiones.md 3",
         )
 
 

@@ -105,7 +105,7 @@ def catalog_links() -> dict[str, tuple[str, int]]:
     """The link of every file of the catalogue by its name, and its bytes (0 when nobody says)."""
     from sdcolab.downloads.catalog import load_catalog
 
-    return {name: (entry.link, entry.size or 0) for name, entry in load_catalog().items()}
+    return {name: (entry.link, entry.weighs or 0) for name, entry in load_catalog().items()}
 
 
 def civitai_search(
@@ -134,12 +134,10 @@ def upscaler_links() -> dict[str, tuple[str, int]]:
 
 def controls_on_offer() -> tuple[ControlOnOffer, ...]:
     """The control models of the catalogue, without those whose link is a page of several."""
-    from sdcolab.downloads.catalog import CONTROLNET_BYTES, load_catalog
+    from sdcolab.downloads.catalog import load_catalog
 
     return tuple(
-        ControlOnOffer(
-            f"{_stem(one)}.safetensors", one.family, one.link, one.size or (0 if one.apart else CONTROLNET_BYTES)
-        )
+        ControlOnOffer(f"{_stem(one)}.safetensors", one.family, one.link, one.weighs or 0)
         for one in load_catalog().values()
         if one.kind is ModelKind.CONTROLNET and (one.file or one.page.endswith(".safetensors"))
     )
@@ -184,7 +182,7 @@ def _stem(entry: CatalogEntry) -> str:
 def _menu_line(entry: CatalogEntry) -> str:
     """What to know before choosing: for adults, what it is and for which family, how big, under which licence."""
     adult = words.FOR_ADULTS if entry.adult else ""
-    size = f" · {human_bytes(entry.size)}" if entry.size else ""
+    size = f" · {human_bytes(entry.weighs)}" if entry.weighs else ""
     family = "" if entry.family is ModelFamily.UNKNOWN else words.FOR_FAMILY.format(family=entry.family.value)
     license = entry.license or words.LICENSE_OF_PAGE
     return f"{adult}{entry.name}, {KIND_NAMES[entry.kind]}{family}: {entry.note}{size} · {words.LICENSE}: {license}"

@@ -156,6 +156,12 @@ def test_all_controlnet_models() -> None:
     assert (count, size) == (1 + len(weights), 2_513_342_408 + sum(one.size for one in weights))
 
 
+def test_every_file_of_the_box_tells_its_size_in_the_menu() -> None:
+    lines = {line.partition(",")[0]: line for line, _ in catalog_choices()}
+    assert "· 723 MB · Licencia: OpenRAIL" in lines["ControlNet canny"]
+    assert "· 493 MB · Licencia: MIT" in next(line for name, line in lines.items() if "dpt_hybrid" in name)
+
+
 def test_the_diff_versions_of_the_guide_are_there_and_only_when_asked_for() -> None:
     catalog = load_catalog()
     for kind in ("canny", "depth", "openpose", "scribble"):

@@ -38,7 +38,7 @@ class Double:
 
 def find_doubles(pictures: Sequence[Path], hear: Hear = lambda _error: None, limit: int = ALIKE) -> list[Double]:
     """Pictures that look like an earlier or larger one (pHash of ImageHash: Zauner 2010). The largest of a group stays,
-    and of those one that has a description.
+    of those one that has a description, and of those the least compressed.
 
     Raises ``LibraryMissing``.
     """
@@ -55,8 +55,11 @@ def find_doubles(pictures: Sequence[Path], hear: Hear = lambda _error: None, lim
         except SdcolabError:
             hear(PictureSkipped(path=path))
             continue
-        hashed.append((picture.width * picture.height, path, imagehash.phash(picture)))
-    for _, path, own in sorted(hashed, key=lambda row: (-row[0], not row[1].with_suffix(EXTENSION).is_file(), row[1])):
+        bare = not path.with_suffix(EXTENSION).is_file()
+        # of two of one size, the larger file lost less: a PNG before its JPEG
+        order = (-picture.width * picture.height, bare, -path.stat().st_size, path)
+        hashed.append((order, imagehash.phash(picture)))
+    for (*_, path), own in sorted(hashed, key=lambda row: row[0]):
         like = next((other for other, known in kept if own - known <= limit), None)
         if like is None:
             kept.append((path, own))

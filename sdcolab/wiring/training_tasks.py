@@ -12,6 +12,7 @@ from PIL import Image
 from sdcolab.core.describing import Describe, prompt_of
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import (
+    Cancelled,
     DatasetMissing,
     NothingTrained,
     ProjectNotChosen,
@@ -73,7 +74,7 @@ ORDER_SECONDS = 0.5
 
 def train_lora(task: TrainLora, tools: Tools, listener: Listener, cancel: CancelToken) -> None:
     """Train, with the card to itself. Stopping saves what is trained; the same task then goes on where it was."""
-    from sdcolab.training.cooking import cook, copy_loras
+    from sdcolab.training.cooking import cook, copy_loras, saved_state
     from sdcolab.training.preview import lines, preview
     from sdcolab.training.toml_writing import write_plan
 
@@ -87,12 +88,17 @@ def train_lora(task: TrainLora, tools: Tools, listener: Listener, cancel: Cancel
     write_plan(path, plan)
     tools.engine.unload()
     listener(PhaseStarted(Phase.TRAINING))
-    made = cook(
-        plan,
-        path,
-        lambda running: _run(running, tools, listener, cancel, told),
-        lambda error: listener(Warned(error)),
-    )
+    try:
+        made = cook(
+            plan,
+            path,
+            lambda running: _run(running, tools, listener, cancel, told),
+            lambda error: listener(Warned(error)),
+        )
+    except Cancelled:
+        if saved_state(plan):
+            listener(Note(words.STOPPED))
+        raise
     copy_loras(made, tools.folders.models(ModelKind.LORA))
     listener(Note(words.LISTED.format(path=made)))
 

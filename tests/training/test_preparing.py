@@ -50,6 +50,15 @@ def test_of_two_equal_pictures_the_one_with_a_description_stays(folder: Path) ->
     assert [double.path for double in find_doubles(sorted(folder.glob("*.png")))] == [copy]
 
 
+def test_of_two_equal_pictures_with_descriptions_the_least_compressed_stays(folder: Path) -> None:
+    copy = folder / "00_copia.jpg"
+    with Image.open(folder / "0.png") as picture:
+        picture.convert("RGB").save(copy, quality=60)
+    copy.with_suffix(".txt").write_text("copia")
+    assert copy.stat().st_size < (folder / "0.png").stat().st_size
+    assert [double.path for double in find_doubles(sorted(folder.glob("*.[pj][np]g")))] == [copy]
+
+
 def test_a_zip_cannot_write_anywhere_else(tmp_path: Path) -> None:
     png = io.BytesIO()
     Image.new("RGB", (8, 8)).save(png, "PNG")

@@ -52,11 +52,15 @@ def test_a_lora_is_trained_stopped_and_gone_on_with(tools: Tools) -> None:
     (tools.folders.root / "lora_training" / "datasets" / "zorp" / "1_x" / "rota.png").write_bytes(b"rota")
 
     def stop_at_first(event: Event) -> None:
+        events.append(event)
         if isinstance(event, FileMade):
             cancel.cancel()
 
     with pytest.raises(Cancelled):
         train_lora(TASK, tools, stop_at_first, cancel)
+    assert isinstance(events[-1], Note)
+    assert "continúa donde estaba" in events[-1].text
+    events.clear()
     again = CancelToken()
 
     def wait_once(event: Event) -> None:

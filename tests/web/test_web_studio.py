@@ -61,7 +61,7 @@ def test_a_project_made_in_one_tab_is_ready_in_the_others(page: Page, bench: Ben
 
     # What works beside the engine tells how it went there too.
     page.get_by_role("button", name="Empezar", exact=True).click()
-    expect(part(page, "problems")).to_contain_text("No existe la carpeta de imágenes")
+    expect(part(page, "problems")).to_contain_text("No hay ninguna imagen para entrenar")
 
 
 def test_settings_are_saved_as_they_change_and_found_by_a_word(page: Page, bench: Bench) -> None:

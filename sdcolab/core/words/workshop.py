@@ -95,7 +95,7 @@ GROUPS: Mapping[str, Mapping[str, Words]] = {
         "extract.name": Words("Nombre del archivo", "Sin extensión; vacío = se pone solo", option="nombre"),
     },
     "Reducir y sumar LoRA": {
-        "combine.first": Words("LoRA", "Solo: sale más pequeño", option="lora"),
+        "combine.first": Words("Primer LoRA", "Solo: sale más pequeño", option="lora"),
         "combine.first_weight": Words("Peso", "Como en el prompt", option="peso"),
         "combine.second": Words("Segundo LoRA", option="lora-2"),
         "combine.second_weight": Words("Peso del segundo", option="peso-2"),

@@ -143,6 +143,18 @@ def test_what_does_nothing_is_told_before_generating(page: Page) -> None:
     expect(remarks).to_be_empty()
 
 
+def test_a_slow_device_hears_of_what_a_button_filled_in(page: Page) -> None:
+    tab(page, "txt2img")
+    remarks, wire = part(page, "remarks"), page.context.new_cdp_session(page)
+    field(page, "width").fill("512")
+    field(page, "width").blur()
+    expect(remarks).to_contain_text("512 píxeles es mucho para este modelo")
+    wire.send("Emulation.setCPUThrottlingRate", {"rate": 12})  # the form is read before the button's event is sent
+    part(page, "size-square").click()
+    expect(remarks).to_be_empty()
+    wire.send("Emulation.setCPUThrottlingRate", {"rate": 1})
+
+
 def test_latent_couple_is_told_while_it_is_on_and_ended_with_one_tap(visit: Visit) -> None:
     page = visit()
     tab(page, "txt2img")

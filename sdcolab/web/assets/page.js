@@ -476,6 +476,7 @@
     if (asked && pressed && !answering) {
       pressed = false;
       news(); // what was pressed may have begun something
+      keepFormSoon(); // or filled the form, on a slow device after it was read
     }
     if (answer.status === 401) window.location.assign("login");
     return answer;

@@ -332,8 +332,8 @@ class CombineLoras:
     third: str = fact("", choices="loras")
     third_weight: float = fact(1, low=-2, high=2, step=0.05)
     rank: int = fact(16, low=1, high=320)
-    precision: LoraPrecision = LoraPrecision.FP16
     name: str = ""
+    precision: LoraPrecision = LoraPrecision.FP16
 
     def __post_init__(self) -> None:
         check(self, "combine")

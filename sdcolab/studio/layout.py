@@ -773,27 +773,7 @@ def _heaven_orange(lists: Lists) -> dict[str, Any]:
 
 MERGE = Tool(Merge, prefix="merge", begin=_heaven_orange, tries=TryMerge)
 EXTRACT = Tool(Extract, prefix="extract")
-COMBINE = Tool(
-    CombineLoras,
-    prefix="combine",
-    begin=_first_of(first="loras"),
-    sections=(
-        Section(
-            "combine",
-            items=(
-                "first",
-                "first_weight",
-                "second",
-                "second_weight",
-                "third",
-                "third_weight",
-                "rank",
-                "name",
-                "precision",
-            ),
-        ),
-    ),
-)
+COMBINE = Tool(CombineLoras, prefix="combine", begin=_first_of(first="loras"))
 CONVERT = Tool(Convert, prefix="convert", begin=_first_of(checkpoint="checkpoints"))
 
 

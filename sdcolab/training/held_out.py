@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from sdcolab.training.tags import split_tags
+
 
 def held_out(captions: Sequence[str], count: int, *, keep: int = 1, separator: str = ",") -> tuple[str, ...]:
     """Up to ``count`` new captions, from pictures spread over all of ``captions``: the first ``keep`` tags of one and
     every other tag of the rest, then every other tag of the nearest caption with which that makes none of ``captions``,
     in whatever order. Where nothing new can be made (sentences, a single caption) the caption itself.
     """
-    tags = [_tags(caption, separator) for caption in captions]
+    tags = [split_tags(caption.partition("\n")[0], separator) for caption in captions]
     seen = {frozenset(one) for one in tags}
     made = []
     for start in dict.fromkeys(index * len(tags) // count for index in range(count)):
@@ -24,9 +26,4 @@ def _mixes(own: Sequence[str], others: Iterable[Sequence[str]], keep: int) -> It
     half = [*own[:keep], *own[keep::2]]
     for other in others:
         yield list(dict.fromkeys([*half, *other[keep + 1 :: 2]]))
-    yield half
-
-
-def _tags(caption: str, separator: str) -> list[str]:
-    first = caption.partition("\n")[0]
-    return list(dict.fromkeys(tag.strip() for tag in first.split(separator) if tag.strip()))
+    yield list(dict.fromkeys(half))

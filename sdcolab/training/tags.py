@@ -239,9 +239,9 @@ def has_caption(picture: Path) -> bool:
     return path.is_file() and path.stat().st_size > 0
 
 
-def split_tags(text: str) -> tuple[str, ...]:
+def split_tags(text: str, separator: str = ",") -> tuple[str, ...]:
     """Tags of a caption: split at commas, trimmed, none empty."""
-    return tuple(tag.strip() for tag in text.split(",") if tag.strip())
+    return tuple(tag.strip() for tag in text.split(separator) if tag.strip())
 
 
 SPANISH = {

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from sdcolab.web.whole import Whole
 
 MOST_BYTES = 32 * 1024 * 1024
 """Of answers that are kept; all of gradio's are a third of it."""
@@ -20,23 +21,13 @@ MOST_BYTES = 32 * 1024 * 1024
 _ASSETS = "/assets/"
 """Each name here holds a digest of its content."""
 
-_FOREVER = "private, max-age=31536000, immutable"
+FOREVER = "private, max-age=31536000, immutable"
+"""How browsers keep what never changes under its address."""
 _PACKED = ("/config",)
 """Asked for when the page comes back to a server that was away: compressed, but made each time."""
 
 _ADDRESS = ("host", "x-forwarded-host", "x-forwarded-proto", "x-gradio-server")
 """What gradio's document depends on."""
-
-
-@dataclass(frozen=True)
-class _Whole:
-    status: int
-    headers: tuple[tuple[bytes, bytes], ...]
-    body: bytes
-
-    async def send(self, send: Send) -> None:
-        await send({"type": "http.response.start", "status": self.status, "headers": [*self.headers]})
-        await send({"type": "http.response.body", "body": self.body})
 
 
 class KeptAnswers:
@@ -46,7 +37,7 @@ class KeptAnswers:
         self._plain = app
         self._packed = GZipMiddleware(app, minimum_size=500)
         self._most = most
-        self._kept: OrderedDict[Sequence[str], _Whole] = OrderedDict()
+        self._kept: OrderedDict[Sequence[str], Whole] = OrderedDict()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -57,16 +48,15 @@ class KeptAnswers:
             return
         answer = self._kept.get(key)
         if answer is None:
-            taken = _Taken()
-            await self._packed(scope, receive, taken.take)
-            answer = taken.whole(forever=scope["path"].startswith(_ASSETS))
+            answer = await Whole.of(self._packed, scope, receive)
             if answer.status == 200:
+                answer = answer.changed(answer.body, cache=FOREVER if scope["path"].startswith(_ASSETS) else "")
                 self._keep(key, answer)
         else:
             self._kept.move_to_end(key)
         await answer.send(send)
 
-    def _keep(self, key: Sequence[str], answer: _Whole) -> None:
+    def _keep(self, key: Sequence[str], answer: Whole) -> None:
         self._kept[key] = answer
         while sum(len(one.body) for one in self._kept.values()) > self._most:
             self._kept.popitem(last=False)
@@ -81,26 +71,3 @@ def _key(scope: Scope) -> Sequence[str] | None:
         return None
     gzip = "gzip" in headers.get("accept-encoding", "")
     return (path, str(gzip), *(headers.get(name, "") for name in _ADDRESS if path == "/"))
-
-
-class _Taken:
-    """An answer held back until it is whole."""
-
-    def __init__(self) -> None:
-        self._start: Message = {}
-        self._body = bytearray()
-
-    async def take(self, message: Message) -> None:
-        """The next part of it."""
-        if message["type"] == "http.response.start":
-            self._start = message
-        else:
-            self._body += message.get("body", b"")
-
-    def whole(self, *, forever: bool) -> _Whole:
-        """All of it; ``forever`` tells browsers to keep it."""
-        headers = MutableHeaders(raw=list(self._start["headers"]))
-        headers["content-length"] = str(len(self._body))
-        if forever and self._start["status"] == 200:
-            headers["cache-control"] = _FOREVER
-        return _Whole(self._start["status"], tuple(headers.raw), bytes(self._body))

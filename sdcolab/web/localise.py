@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from starlette.datastructures import MutableHeaders
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sdcolab.core.words import page as words
 from sdcolab.web.address import OWN_ROOT
 from sdcolab.web.lighten import STILL, lightened
+from sdcolab.web.whole import Whole
 
 _EARLY_SCRIPT = """<script>
 for (const [name, value] of [["language", "es"], ["languages", ["es"]]])
@@ -27,31 +27,10 @@ class SpanishIndex:
             await self._app(scope, receive, send)
             return
         kept = [(name, value) for name, value in scope["headers"] if name != b"accept-encoding"]
-        answer = _Answer(send)
-        await self._app({**scope, "headers": kept}, receive, answer.take)
-
-
-class _Answer:
-    """Holds an answer back until it is whole, then sends it in Spanish."""
-
-    def __init__(self, send: Send) -> None:
-        self._send = send
-        self._start: Message = {}
-        self._body = b""
-
-    async def take(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            self._start = message
-            return
-        self._body += message.get("body", b"")
-        if not message.get("more_body"):
-            headers = MutableHeaders(scope=self._start)
-            if headers.get("content-type", "").startswith("text/html"):
-                self._body = in_spanish(self._body.decode()).encode()
-                headers["content-length"] = str(len(self._body))
-                headers["cache-control"] = "no-store"
-            await self._send(self._start)
-            await self._send({"type": "http.response.body", "body": self._body})
+        answer = await Whole.of(self._app, {**scope, "headers": kept}, receive)
+        if dict(answer.headers).get(b"content-type", b"").startswith(b"text/html"):
+            answer = answer.changed(in_spanish(answer.body.decode()).encode(), cache="no-store")
+        await answer.send(send)
 
 
 def in_spanish(page: str) -> str:

@@ -25,10 +25,10 @@ from sdcolab.core.untrusted import parse_json
 from sdcolab.core.words import explain
 from sdcolab.studio.layout import Tab
 from sdcolab.studio.look import room_module
+from sdcolab.web.kept import FOREVER
 
 MAX_QUESTION_BYTES = 1_000_000
 
-_FOREVER = {"cache-control": "private, max-age=31536000, immutable"}
 _MODULE = re.compile(r"[a-z_]{1,40}")
 _log = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ def rooms_app(rooms: Mapping[str, Room]) -> Starlette:
             raise HTTPException(404)
         if isinstance(found.content, Path):
             return FileResponse(found.content, media_type=found.media, filename=found.name or None)
-        return Response(found.content, media_type=found.media, headers=_FOREVER)
+        return Response(found.content, media_type=found.media, headers={"cache-control": FOREVER})
 
     async def module(request: Request) -> Response:
         name = request.path_params["name"]

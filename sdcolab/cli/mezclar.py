@@ -16,7 +16,7 @@ from sdcolab.core.workshop import Merge
 
 PREFIX = "merge"
 TRIAL = "trial."
-FIELD_OPTIONS = FieldOptions(Merge, prefix=PREFIX)
+FIELD_OPTIONS = FieldOptions(Merge, frozenset({"merge.recipe"}), PREFIX)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

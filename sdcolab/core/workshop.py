@@ -195,7 +195,8 @@ class Merge:
     and DARE keep; ``seed`` of what DARE drops. ``half`` saves 32 bit numbers in 16. ``loras`` as prompts write them
     ("<lora:name:0.8>"): they are baked in after merging. ``discard``: a regular expression; tensors whose names it
     finds are left out. ``metadata_json``: an object whose entries are written in the file. ``name`` without extension;
-    "" is made as A1111 does. ``trial`` is only for ``TryMerge``.
+    "" is made as A1111 does. ``recipe``: the text of a recipe of several steps (``sdcolab.workshop.recipe``), or the
+    name of a model that was made by one; then nothing else counts. ``trial`` is only for ``TryMerge``.
     """
 
     code: ClassVar[str] = "merge"
@@ -218,6 +219,7 @@ class Merge:
     add_recipe: bool = True
     copy_metadata: bool = True
     metadata_json: str = "{}"
+    recipe: str = fact("", control="lines")
     trial: Trial = field(default_factory=Trial)
 
     def __post_init__(self) -> None:

@@ -29,17 +29,15 @@ def convert(task: Convert, tools: Tools, listener: Listener, cancel: CancelToken
 
 def merge(task: Merge, tools: Tools, listener: Listener, cancel: CancelToken) -> None:
     """Merge checkpoints."""
-    from sdcolab.workshop.recipe import Step
-
-    workshop(tools.library, tools.folders, None, listener, cancel).merge(Step(task))
+    shop = workshop(tools.library, tools.folders, None, listener, cancel)
+    steps, recipe = shop.steps(task)
+    shop.merge(*steps, recipe=recipe)
 
 
 def try_merge(task: TryMerge, tools: Tools, listener: Listener, cancel: CancelToken) -> GenerationResult:
     """Make pictures with a merge that is not written."""
-    from sdcolab.workshop.recipe import Step
-
     shop = workshop(tools.library, tools.folders, None, listener, cancel)
-    return tried(shop, tools.engine, task.merge.trial.request(), Step(task.merge))
+    return tried(shop, tools.engine, task.merge.trial.request(), *shop.steps(task.merge)[0])
 
 
 def tried(shop: Workshop, engine: Trying, request: GenerationRequest, *steps: Step) -> GenerationResult:

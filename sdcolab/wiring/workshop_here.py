@@ -84,11 +84,13 @@ def try_merge_here(
 
 
 def _recipe(path: Path) -> tuple[str, tuple[Step, ...]]:
-    """The text of the recipe at ``path``, and its steps. Raises ``CannotRead`` or ``RecipeUnreadable``."""
-    from sdcolab.workshop.recipe import read_recipe
+    """The text of the recipe at ``path``, or in the model there, and its steps. Raises ``CannotRead``, ``RecipeAbsent``
+    or ``RecipeUnreadable``."""
+    from sdcolab.workshop.recipe import read_recipe, recipe_in
 
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
+        model = path.suffix.lower() in CHECKPOINT_SUFFIXES
+        text = recipe_in(path) if model else path.read_text(encoding="utf-8-sig", errors="replace")
     except OSError as error:
         raise CannotRead(path=path, reason=system_reason(error)) from error
     return text, read_recipe(text, path)

@@ -12,13 +12,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sdcolab.core.errors import RecipeUnreadable, SdcolabError
+from sdcolab.core.errors import RecipeAbsent, RecipeUnreadable, SdcolabError
 from sdcolab.core.fields import Field, table_of
+from sdcolab.core.tensors import read_header
 from sdcolab.core.words import FIELD_WORDS, explain
 from sdcolab.core.words import recipe as words
 from sdcolab.core.workshop import Merge
 
 STEPS, RESULT = "paso", "como"
+OUR_RECIPE = "sdcolab_recipe"
+"""Metadata in which the recipe of a model is kept, as it was written."""
+
 MAX_STEPS = 50
 MAX_BYTES = 100_000
 
@@ -49,11 +53,25 @@ def read_recipe(text: str, path: Path = Path("receta.toml")) -> tuple[Step, ...]
     return found
 
 
+def is_recipe(text: str) -> bool:
+    """Whether ``text`` is a recipe, be it a wrong one, and not the name of a model."""
+    return "\n" in text or "=" in text or "[[" in text
+
+
+def recipe_in(path: Path) -> str:
+    """The recipe by which the model at ``path`` was made. Raises ``RecipeAbsent`` and as ``read_header``."""
+    metadata = read_header(path).metadata if path.suffix.lower() == ".safetensors" else {}
+    if text := metadata.get(OUR_RECIPE, ""):
+        return text
+    raise RecipeAbsent(path=path)
+
+
 def _step(raw: Any, number: int, path: Path) -> Step:
     if not isinstance(raw, dict):
         raise RecipeUnreadable(path=path, detail=words.NO_TABLE.format(number=number))
     table = table_of(Merge, "merge").items()
     known = {FIELD_WORDS[place].option: field for place, field in table if field.parent == "merge"}
+    known.pop("")  # a recipe holds no other
     values: dict[str, Any] = {}
     for name, value in raw.items():
         if name == RESULT and isinstance(value, str):

@@ -19,16 +19,14 @@ from sdcolab.core.library import LORA_ALIAS_KEY, Library, ModelFile
 from sdcolab.core.prompt import extract_networks
 from sdcolab.core.result import Unwritten
 from sdcolab.core.tensors import read_header
+from sdcolab.core.words import FIELD_WORDS
 from sdcolab.core.workshop import Convert, Extract, FileFormat, Merge
 from sdcolab.workshop.converting import converted, with_vae
 from sdcolab.workshop.merging import Merged, merged
 from sdcolab.workshop.metadata import Ingredient, merge_metadata
 from sdcolab.workshop.model import Model, check_kind, open_model
-from sdcolab.workshop.recipe import Step
+from sdcolab.workshop.recipe import OUR_RECIPE, Step, is_recipe, read_recipe, recipe_in
 from sdcolab.workshop.writing import size_of, write_ckpt, write_safetensors
-
-OUR_RECIPE = "sdcolab_recipe"
-"""Metadata in which a recipe of several steps is kept, as it was written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +69,16 @@ class Workshop:
                 LORA_ALIAS_KEY: stem,
             }
             return self._write(extracted(one, other, wanted), stem, FileFormat.SAFETENSORS, metadata)
+
+    def steps(self, wanted: Merge) -> tuple[tuple[Step, ...], str]:
+        """What ``wanted`` asks for, and the text of its recipe: "" when it is one merge. Raises ``UnknownFile``,
+        ``RecipeAbsent`` and ``RecipeUnreadable``."""
+        text = wanted.recipe.strip()
+        if not text:
+            return (Step(wanted),), ""
+        if not is_recipe(text):
+            text = recipe_in(self._checkpoint(text).path)
+        return read_recipe(text, Path(FIELD_WORDS["merge.recipe"].label)), text
 
     def merge(self, *steps: Step, recipe: str = "") -> Path:
         """Write a merge of checkpoints: of the last of ``steps``, which may use the results of those before it.

@@ -21,6 +21,7 @@ from sdcolab.core.errors import (
     ModelWrongKind,
     NothingDiffers,
     NothingLeft,
+    RecipeAbsent,
     RecipeUnreadable,
     SdcolabError,
 )
@@ -215,6 +216,23 @@ def test_a_recipe_is_its_steps(folders: Folders, capsys: pytest.CaptureFixture[s
     assert {model["name"] for model in json.loads(metadata["sd_merge_models"]).values()} == {
         f"merge{letter}.safetensors" for letter in "ABC"
     }
+
+
+def test_a_recipe_is_pasted_and_taken_from_the_model_that_it_made(
+    folders: Folders, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pasted, _ = run(folders, Merge("mergeC", recipe=RECIPE))
+    again, _ = run(folders, Merge(recipe="final"))
+    assert (pasted.name, again.name) == ("final.safetensors", "final (2).safetensors")
+    assert pasted.read_bytes() == again.read_bytes()
+    assert main(["mezclar", "--carpeta", str(folders.root), "--receta", str(pasted)]) == 0
+    assert Path(capsys.readouterr().out.strip()).read_bytes() == pasted.read_bytes()
+    with pytest.raises(RecipeAbsent):
+        run(folders, Merge(recipe="mergeA"))
+    with pytest.raises(RecipeUnreadable):
+        run(folders, Merge("mergeA", "mergeB", recipe="[[paso]]\nreceta = 'final'"))
+    assert main(["mezclar", "--carpeta", str(folders.root), "--receta", str(DATA / "mergeA.safetensors")]) == 1
+    assert "no lleva dentro ninguna receta" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -120,6 +120,14 @@ class LoraNotPlain(WorkshopError):
 
 
 @dataclass(eq=False)
+class RecipeAbsent(WorkshopError):
+    """A model's file does not say that a recipe of several steps made it."""
+
+    code: ClassVar[str] = "workshop.recipe_absent"
+    path: Path
+
+
+@dataclass(eq=False)
 class RecipeUnreadable(WorkshopError):
     """A recipe is no TOML, or has something in it that cannot be; ``detail`` says what and where."""
 

@@ -129,7 +129,7 @@ HELP: Mapping[str, Mapping[str, str]] = {
         "--salida": "dónde guardar (outputs/extras-images)",
     },
     "mezclar": {
-        "--receta": "los pasos de una mezcla, en TOML; sin más opciones que las de probarla",
+        "--receta": "los pasos de una mezcla, en TOML, o un modelo que los lleve; sin más opciones que las de probarla",
         "--salida": "dónde guardar (la carpeta de modelos)",
     },
 }

@@ -55,6 +55,10 @@ SENTENCES: Mapping[str, Sentence] = {
         "«{path}» no es un LoRA corriente (es LoHa, LoKr, DoRA…), y los de esa clase no se reducen ni se suman.",
         "Úsalo tal cual en el prompt, junto a los otros.",
     ),
+    "workshop.recipe_absent": Sentence(
+        "«{path}» no lleva dentro ninguna receta.",
+        "Elige un modelo mezclado con una receta de varios pasos, o pega sus pasos.",
+    ),
     "workshop.recipe_unreadable": Sentence(
         "La receta «{path}» no se entiende.", "Corrígela y vuelve a intentarlo. Detalle: {detail}."
     ),
@@ -134,12 +138,18 @@ GROUPS: Mapping[str, Mapping[str, Words]] = {
         "merge.density": Words("Densidad", "Parte de los cambios que conservan TIES y DARE", option="densidad"),
         "merge.seed": Words("Semilla de DARE", option="semilla"),
     },
+    "Receta de varios pasos": {
+        "merge.recipe": Words(
+            "Receta (TOML)",
+            "Pega sus pasos, o escribe el nombre de un modelo que la lleve. Con ella, solo cuentan ella y la prueba",
+        ),
+    },
     "Más opciones de la mezcla": {
         "merge.vae": Words("Hornear este VAE", "Queda dentro del modelo", option="vae"),
         "merge.loras": Words("Hornear estos LoRA", "Como en el prompt: <lora:nombre:0.8>", option="loras"),
         "merge.file_format": Words("Formato", option="formato"),
         "merge.discard": Words("Descartar los pesos cuyo nombre contenga", "Una expresión regular", option="descartar"),
-        "merge.save_metadata": Words("Guardar metadatos"),
+        "merge.save_metadata": Words("Guardar metadatos", option="guardar-metadatos"),
         "merge.add_recipe": Words("Guardar la receta en los metadatos", option="guardar-receta"),
         "merge.copy_metadata": Words("Copiar los metadatos de los modelos", option="copiar-metadatos"),
         "merge.metadata_json": Words("Metadatos extra (JSON)", option="metadatos"),

@@ -9,6 +9,8 @@ Only Python's own library: nothing else is there yet.
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import os
 import platform
 import re
@@ -123,7 +125,10 @@ def cards_here() -> tuple[Card, ...]:
         return ()
     query = [tool, "--query-gpu=name,compute_cap,driver_version", "--format=csv,noheader"]
     for names in (query, [query[0], "--query-gpu=name,name,driver_version", query[2]]):
-        done = subprocess.run(names, capture_output=True, text=True, check=False, timeout=60)
+        try:
+            done = subprocess.run(names, capture_output=True, text=True, check=False, timeout=60)
+        except (OSError, subprocess.TimeoutExpired):  # a driver that hangs is as good as none
+            return ()
         if done.returncode == 0:
             return read_cards(done.stdout)
     return ()
@@ -131,7 +136,12 @@ def cards_here() -> tuple[Card, ...]:
 
 def run(command: Sequence[str]) -> str:
     """See ``Run``; what the command says is shown as it comes."""
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
+    try:
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", errors="replace"
+        )
+    except FileNotFoundError:
+        raise CannotInstall(f"Falta {command[0]}: ejecuta otra vez el instalador, que lo prepara.") from None
     said = []
     for line in process.stdout or ():
         print("  " + line, end="", flush=True)
@@ -183,7 +193,7 @@ def install(home: Home, package: str, torch: Torch, execute: Run = run, stamp: s
     folder = home.root / "versiones" / version
     python = home.python(version)
     try:
-        execute([str(home.uv), "venv", "--python", os.environ.get("SDCOLAB_PYTHON", PYTHON), str(folder)])
+        make_environment(home, folder, execute)
         install_in = [str(home.uv), "pip", "install", "--python", str(python)]
         address = os.environ.get("SDCOLAB_INDICE_TORCH", torch.index)  # a mirror, where the network asks for one
         index = ["--index-url", address] if address else []
@@ -191,7 +201,7 @@ def install(home: Home, package: str, torch: Torch, execute: Run = run, stamp: s
         execute([*install_in, package_with_extras(package)])
         execute([*install_in, "--no-deps", "spandrel", "einops"])
         execute([str(python), "-m", "sdcolab", "--version"])
-    except CannotInstall:
+    except (CannotInstall, KeyboardInterrupt):
         shutil.rmtree(folder, ignore_errors=True)
         raise
     before = home.named(NOW)
@@ -201,6 +211,21 @@ def install(home: Home, package: str, torch: Torch, execute: Run = run, stamp: s
     tidy(home)
     write_openers(home)
     return version
+
+
+def make_environment(home: Home, folder: Path, execute: Run) -> None:
+    """An environment with a Python of our own: the system's may be gone after its next update. Where there is none to
+    be had, the system's. Raises ``CannotInstall``."""
+    wanted = os.environ.get("SDCOLAB_PYTHON", "")
+    make = [str(home.uv), "venv", "--python", wanted or PYTHON]
+    if not wanted:
+        try:
+            execute([*make, "--managed-python", str(folder)])
+        except CannotInstall:
+            print("No se pudo descargar Python: se usa el de este equipo, si sirve.")
+        else:
+            return
+    execute([*make, str(folder)])
 
 
 def package_with_extras(package: str) -> str:
@@ -250,7 +275,7 @@ def write_openers(home: Home) -> None:
 
 
 def shortcut(home: Home) -> None:
-    """A shortcut on the desktop that opens the launcher; no harm when it cannot be made."""
+    """A shortcut that opens the launcher: on Windows' desktop, in Linux's menu. Raises ``OSError``."""
     opener = home.root / "sdcolab.bat"
     if home.windows:
         script = (
@@ -269,6 +294,13 @@ def shortcut(home: Home) -> None:
             "Terminal=true\nCategories=Graphics;\n"
         )
         (applications / "sdcolab.desktop").write_text(entry, encoding="utf-8")
+
+
+def open_launcher(home: Home, version: str) -> None:
+    """The page where one chooses how to open the program, until it is closed."""
+    command = [str(home.python(version)), "-m", "sdcolab", "--carpeta", str(home.root / "datos"), "lanzar"]
+    with contextlib.suppress(KeyboardInterrupt):
+        subprocess.run(command, check=False)
 
 
 def package_beside(folder: Path) -> str:
@@ -291,7 +323,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--carpeta", type=Path, required=True, help="dónde va todo")
     parser.add_argument("--volver", action="store_true", help="vuelve a la versión anterior")
     parser.add_argument("--solo-torch", action="store_true", help="solo dice qué PyTorch se instalaría")
+    parser.add_argument("--sin-abrir", action="store_true", help="no abre el programa al terminar")
     options = parser.parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a file that Windows writes in its own encoding has no ✅
     home = Home(options.carpeta.absolute())
     try:
         if options.volver:
@@ -303,16 +339,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"{torch.wanted} {torch.index}".strip())
             return 0
         (home.root / "datos").mkdir(parents=True, exist_ok=True)
-        install(home, package_beside(Path(__file__).resolve().parent), torch)
-        shortcut(home)
+        version = install(home, package_beside(Path(__file__).resolve().parent), torch)
     except CannotInstall as error:
         print(f"😕 {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nInterrumpido: todo queda como estaba.", file=sys.stderr)
         return 1
     except OSError as error:
         print(f"😕 No se puede escribir en «{options.carpeta}»: {error}. Elige otra carpeta.", file=sys.stderr)
         return 1
+    with contextlib.suppress(OSError):  # it opens without
+        shortcut(home)
     opener = home.root / ("sdcolab.bat" if home.windows else "sdcolab.sh")
     print(f"✅ Listo. Ábrelo con {opener}. Tus modelos y ajustes están en {home.root / 'datos'}.")
+    if sys.stdin.isatty() and not options.sin_abrir:
+        open_launcher(home, version)
     return 0
 
 

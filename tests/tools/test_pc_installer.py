@@ -92,7 +92,7 @@ class Executed:
         self.commands.append(list(command))
         if command[1] == "venv":
             python = Path(command[-1]) / "bin" / "python"
-            python.parent.mkdir(parents=True)
+            python.parent.mkdir(parents=True, exist_ok=True)
             python.write_text('#!/bin/sh\necho "$0 $@"\n')
             python.chmod(0o755)
         if self._fails and self._fails in command:
@@ -124,6 +124,16 @@ def test_install_update_and_back(tmp_path: Path) -> None:
     assert torch[-2:] == ["--index-url", pc.INDEX + "cpu"]
 
 
+def test_the_system_s_python_is_only_used_where_there_is_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SDCOLAB_PYTHON", raising=False)
+    for fails, tries in (("", [True]), ("--managed-python", [True, False])):
+        executed = Executed(tmp_path, fails)
+        pc.make_environment(pc.Home(tmp_path, windows=False), tmp_path / f"v{fails}", executed)
+        assert ["--managed-python" in command for command in executed.commands] == tries
+
+
 @pytest.mark.parametrize("fails", ["torch", "--version"])
 def test_an_update_that_fails_changes_nothing(fails: str, tmp_path: Path) -> None:
     home = pc.Home(tmp_path, windows=False)
@@ -140,6 +150,41 @@ def test_what_stands_in_the_files_is_not_trusted(tmp_path: Path) -> None:
     home = pc.Home(tmp_path, windows=False)
     (tmp_path / pc.NOW).write_text("../../otro\n")
     assert home.named(pc.NOW) == ""
+
+
+def test_what_is_stopped_in_the_middle_leaves_nothing(tmp_path: Path) -> None:
+    def stop(command: Sequence[str]) -> str:
+        Path(command[-1]).mkdir(parents=True)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        pc.install(pc.Home(tmp_path, windows=False), "sdcolab-1.whl", TORCH, stop, "uno")
+    assert list((tmp_path / "versiones").iterdir()) == []
+
+
+def test_a_driver_that_hangs_or_cannot_be_run_is_as_good_as_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "nvidia-smi").write_text("no es un programa")
+    (tmp_path / "nvidia-smi").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert pc.cards_here() == ()
+
+
+def test_all_the_way_but_the_packages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A menu that cannot be written, no card, and uv that is gone."""
+    monkeypatch.setattr(pc.install, "__defaults__", (Executed(tmp_path), ""))
+    monkeypatch.setenv("SDCOLAB_PAQUETE", "sdcolab-1.whl")
+    monkeypatch.setenv("PATH", "")
+    (tmp_path / "casa").touch()
+    monkeypatch.setenv("HOME", str(tmp_path / "casa"))
+    assert pc.main(["--carpeta", str(tmp_path)]) == 0
+    assert "Listo" in capsys.readouterr().out
+    monkeypatch.setattr(pc.install, "__defaults__", (pc.run, ""))
+    assert pc.main(["--carpeta", str(tmp_path)]) == 1
+    assert "ejecuta otra vez el instalador" in capsys.readouterr().err
 
 
 def test_windows_opens_from_its_own_folder(tmp_path: Path) -> None:
@@ -170,7 +215,8 @@ def test_the_scripts_can_be_read() -> None:
     powershell = (FOLDER / "instalar.ps1").read_text(encoding="utf-8")
     assert all(powershell.count(opening) == powershell.count(closing) for opening, closing in ("()", "{}", "[]"))
     assert powershell.isascii()  # Windows PowerShell reads files without a mark as its own code page
-    assert (FOLDER / "Instalar.bat").read_bytes().isascii()
+    batch = (FOLDER / "Instalar.bat").read_bytes()
+    assert batch.isascii() and batch.count(b"\n") == batch.count(b"\r\n")  # cmd.exe loses its way with others
 
 
 def test_instalar_sh_hands_over_to_python(tmp_path: Path) -> None:
@@ -197,6 +243,41 @@ def test_instalar_sh_hands_over_to_python(tmp_path: Path) -> None:
         str(target / "cache"),
     ]
     assert shutil.which(str(target / "herramientas" / "uv"))
+
+
+@pytest.mark.parametrize(
+    ("written", "folder", "options"),
+    [
+        (["--volver", "a b"], "a b", ["--volver"]),
+        (["--carpeta", "c"], "c", []),
+        (["d", "--sin-abrir", "--volver"], "d", ["--sin-abrir", "--volver"]),
+    ],
+)
+def test_options_in_any_order(written: list[str], folder: str, options: list[str], tmp_path: Path) -> None:
+    uv = tmp_path / "bin" / "uv"
+    uv.parent.mkdir()
+    uv.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    uv.chmod(0o755)
+    environ = {"PATH": f"{uv.parent}{os.pathsep}{os.environ['PATH']}", "HOME": str(tmp_path)}
+    run = [FOLDER / "instalar.sh", *written]
+    done = subprocess.run(run, capture_output=True, text=True, check=True, env=environ, cwd=tmp_path)
+    assert done.stdout.splitlines()[5:] == ["--carpeta", str(tmp_path / folder), *options]
+    wrong = subprocess.run([FOLDER / "instalar.sh", "--quitar"], capture_output=True, text=True, check=False)
+    assert wrong.returncode == 2 and "No existe la opción «--quitar»" in wrong.stderr
+
+
+def test_a_uv_that_only_works_elsewhere_is_not_kept(tmp_path: Path) -> None:
+    uv = tmp_path / "bin" / "uv"
+    uv.parent.mkdir()
+    uv.write_text('#!/bin/sh\nexec "$(dirname "$0")/uv-de-verdad" "$@"\n')
+    uv.chmod(0o755)
+    (uv.parent / "curl").write_text("#!/bin/sh\nexit 6\n")
+    (uv.parent / "curl").chmod(0o755)
+    environ = {"PATH": f"{uv.parent}{os.pathsep}{os.environ['PATH']}", "HOME": str(tmp_path)}
+    run = [FOLDER / "instalar.sh", tmp_path / "casa"]
+    done = subprocess.run(run, capture_output=True, text=True, check=False, env=environ)
+    assert done.returncode == 1 and "conexión a internet" in done.stderr
+    assert not (tmp_path / "casa" / "herramientas" / "uv").exists()
 
 
 def test_without_internet_it_says_so(tmp_path: Path) -> None:

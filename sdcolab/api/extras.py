@@ -15,11 +15,14 @@ from sdcolab.core.describing import Describe
 from sdcolab.core.errors import CodeFormerAbsent, RequestError
 from sdcolab.core.infotext.containers import PARAMETERS_KEY
 from sdcolab.core.upscaling import ENLARGEMENT_FIELDS, MAX_SIDE, NO_UPSCALER, Enlargement
+from sdcolab.core.words.kitchen import BLIP_BASE
 
 _EXTRAS_KEYS = ("postprocessing", "extras")
 """Keywords under which A1111 tells what was done, in a PNG."""
 
 _SMALLEST_SIDE = 8
+_TAGS = ("deepdanbooru", "deepbooru")
+"""A1111's model of tags, whose place another one takes here."""
 SCALE = ENLARGEMENT_FIELDS["enlargement.scale"]
 
 
@@ -49,14 +52,19 @@ def enlargement_from_payload(payload: Mapping[str, Any]) -> Enlargement:
 
 
 def description(payload: Mapping[str, Any]) -> Describe:
-    """What ``interrogate`` asks for; the model that writes sentences is not here, and tags take its place.
+    """What ``interrogate`` asks for: a sentence by "clip", whose BLIP is ours too, tags by "deepdanbooru", or what one
+    of ours says that is called by its name.
 
     Raises ``BadField``.
     """
     try:
-        return Describe((fields.picture("image", payload.get("image") or ""),))
+        picture = fields.picture("image", payload.get("image") or "")
     except RequestError as error:
         raise BadField("image", error) from error
+    name = str(payload.get("model") or "clip").strip()
+    if name.casefold() == "clip":
+        return Describe((picture,), BLIP_BASE)
+    return Describe((picture,)) if name.casefold() in _TAGS else Describe((picture,), name)
 
 
 def check_fits(enlargement: Enlargement, picture: Image.Image) -> None:

@@ -1,4 +1,4 @@
-"""Describing finished pictures in tags, A1111's "Interrogate DeepBooru" (hechos/a1111.md 10.5 and 11)."""
+"""Describing finished pictures, A1111's "Interrogate" (hechos/a1111.md 10.5 and 11)."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from sdcolab.core.fields import check, fact, facts
 
 @dataclass(frozen=True, slots=True)
 class Describe:
-    """Tell the tags of each of ``pictures`` (any mode) whose probability is at least ``threshold``, as a prompt."""
+    """Tell what is in each of ``pictures`` (any mode), as a prompt: the tags whose probability is at least
+    ``threshold``, or, by a ``tagger`` that writes them, a sentence."""
 
     code: ClassVar[str] = "describe"
 
     pictures: tuple[Image.Image, ...] = field(metadata=facts(control="pictures"))
-    tagger: str = fact("wd-vit-tagger-v3", choices="taggers")
+    tagger: str = fact("wd-vit-tagger-v3", choices="captioners")
     threshold: float = fact(0.5, low=0, high=1, step=0.01)
 
     def __post_init__(self) -> None:

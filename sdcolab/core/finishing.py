@@ -166,9 +166,10 @@ class Flip:
 
 @dataclass(frozen=True, slots=True)
 class Caption:
-    """A text beside each picture with the tags that ``tagger`` sees with at least the probability ``threshold``."""
+    """A text beside each picture: the tags that ``tagger`` sees with at least the probability ``threshold``, or its
+    sentence."""
 
-    tagger: str = fact("wd-vit-tagger-v3", choices="taggers")
+    tagger: str = fact("wd-vit-tagger-v3", choices="captioners")
     threshold: float = fact(0.5, low=0, high=1, step=0.01)
 
     def __post_init__(self) -> None:

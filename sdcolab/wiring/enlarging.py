@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -51,11 +52,13 @@ def enlarge_pictures(
                 tell(Warned(DetailsOtherModel(name=missing.name, used=tools.library.default_checkpoint().name)))
         return tools.engine.retouch(picture, request, tell, cancel), units_described(request, "details")
 
-    after = After(
-        finish=repair if units else None,
-        cutting=Cutting(task.split, task.focal, task.sized, task.flip, tools.engine.find_faces if task.focal else None),
-        tell=teller(task.caption.tagger, task.caption.threshold, tools, listener) if task.caption else None,
-    )
     engine = tools.engine
+    cutting = Cutting(task.split, task.focal, task.sized, task.flip, engine.find_faces if task.focal else None)
     pictures: tuple[Image.Image | Path, ...] = (*task.pictures, *files)
-    enlarge(pictures, task.enlargement, engine, store, listener, cancel, task.infotexts, engine, after)
+    with ExitStack() as open_until_then:
+        tell = None
+        if task.caption:
+            caption = teller(task.caption.tagger, task.caption.threshold, tools, listener)
+            tell = open_until_then.enter_context(caption)
+        after = After(repair if units else None, cutting, tell)
+        enlarge(pictures, task.enlargement, engine, store, listener, cancel, task.infotexts, engine, after)

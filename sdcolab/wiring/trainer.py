@@ -16,7 +16,7 @@ from types import FrameType
 from typing import IO, TYPE_CHECKING, Any
 
 from sdcolab.core.detect import ModelKind
-from sdcolab.core.errors import SdcolabError, TrainingCrashed
+from sdcolab.core.errors import CaptionerCrashed, SdcolabError, TrainingCrashed
 from sdcolab.core.events import CancelToken, Listener
 from sdcolab.core.files import create_new
 from sdcolab.core.folders import Folders
@@ -349,30 +349,54 @@ def tagger_folder(folders: Folders, repository: str, environ: Mapping[str, str])
 
 def sentences_of(model: Path, pictures: Sequence[Path], environ: Mapping[str, str]) -> Iterator[Mapping[str, str]]:
     """What the captioner in a folder says of each picture, from a process of its own, whose memory goes back when it
-    ends. Raises ``TrainingCrashed``.
+    ends. Raises ``CaptionerCrashed``.
+    """
+    with captioner_at_work(model, environ) as say:
+        yield from map(say, pictures)
+
+
+@contextlib.contextmanager
+def captioner_at_work(model: Path, environ: Mapping[str, str]) -> Iterator[Callable[[Path], Mapping[str, str]]]:
+    """What the captioner in a folder says of the picture in a file: its ``text``, or the ``error``. It works in a
+    process of its own, as long as the block lasts. Asking raises ``CaptionerCrashed``.
     """
     from sdcolab.process.environment import child_environ
 
     command = [sys.executable, "-m", "sdcolab.training.captioner", str(model)]
     with (
-        tempfile.TemporaryFile() as listed,
         tempfile.TemporaryFile() as log,
         subprocess.Popen(
-            command, env=child_environ(environ), stdin=listed, stdout=subprocess.PIPE, stderr=log, encoding="utf-8"
+            command,
+            env=child_environ(environ),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            encoding="utf-8",
+            errors="surrogateescape",
         ) as running,
     ):
-        listed.write("".join(f"{path}\n" for path in pictures).encode("utf-8", "surrogateescape"))
-        listed.seek(0)
-        try:
-            for line in running.stdout or ():
-                yield json.loads(line)
-        except BaseException:  # nobody wants the rest: it must not go on alone
-            running.terminate()
-            raise
-        if running.wait():
+        pipe, answers = running.stdin, running.stdout
+        assert pipe is not None
+        assert answers is not None
+
+        def say(path: Path) -> Mapping[str, str]:
+            with contextlib.suppress(OSError):  # then it has nothing to say either
+                pipe.write(f"{path}\n")
+                pipe.flush()
+            if line := answers.readline():
+                told: Mapping[str, str] = json.loads(line)
+                return told
+            number = running.wait()
             log.seek(0)
             last = log.read().decode("utf-8", "replace").strip().rpartition("\n")[2]
-            raise TrainingCrashed(number=running.returncode, detail=last)
+            raise CaptionerCrashed(number=number, detail=last)
+
+        try:
+            yield say
+        finally:
+            running.terminate()  # it must not go on alone
+            with contextlib.suppress(OSError):  # what it never read
+                pipe.close()
 
 
 def _try_out_apart(plan: Path, prompt: str, weights: str, count: int, environ: Mapping[str, str]) -> list[str]:

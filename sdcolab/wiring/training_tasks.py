@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import tempfile
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from PIL import Image
@@ -254,27 +255,39 @@ def prepare_pictures(task: PreparePictures, tools: Tools, listener: Listener, ca
 
 
 def describe(task: Describe, tools: Tools, listener: Listener, cancel: CancelToken) -> None:
-    """Tell what is in pictures: a line of tags for each."""
-    tell = teller(task.tagger, task.threshold, tools, listener)
-    for number, picture in enumerate(task.pictures, 1):
-        cancel.raise_if_cancelled()
-        listener(StepDone(number, len(task.pictures), 1, 1))
-        listener(Note(tell(picture)))
+    """Tell what is in pictures: a line of tags, or a sentence, for each."""
+    with teller(task.tagger, task.threshold, tools, listener) as tell:
+        for number, picture in enumerate(task.pictures, 1):
+            cancel.raise_if_cancelled()
+            listener(StepDone(number, len(task.pictures), 1, 1))
+            listener(Note(tell(picture)))
 
 
-def teller(name: str, threshold: float, tools: Tools, listener: Listener) -> Tell:
-    """What the tagger called ``name`` sees in a picture, as a prompt. Raises ``UnknownName``, and what getting the
-    tagger's files raises."""
-    from sdcolab.training.bases import TAGGERS
+@contextlib.contextmanager
+def teller(name: str, threshold: float, tools: Tools, listener: Listener) -> Iterator[Tell]:
+    """What the tagger or captioner called ``name`` sees in a picture, as a prompt. Raises ``UnknownName``, and what
+    getting its files raises; asking a captioner raises ``CaptionerCrashed``."""
+    from sdcolab.training.bases import CAPTIONERS, TAGGERS
     from sdcolab.training.tagger import Tagger, TaggerRules
-    from sdcolab.wiring.trainer import tagger_folder
+    from sdcolab.wiring.trainer import captioner_at_work, tagger_folder
 
-    if name not in TAGGERS:
-        raise UnknownName(kind="tagger", name=name, suggestions=closest(name, TAGGERS))
+    if name not in TAGGERS and name not in CAPTIONERS:
+        raise UnknownName(kind="tagger", name=name, suggestions=closest(name, (*TAGGERS, *CAPTIONERS)))
     listener(PhaseStarted(Phase.LOADING_MODEL, name))
-    tagger = Tagger(tagger_folder(tools.folders, TAGGERS[name], tools.environ))
-    rules = TaggerRules(threshold=threshold, without_underscores=True)
-    return lambda picture: prompt_of(tagger.tag(picture, rules))
+    if name in TAGGERS:
+        tagger = Tagger(tagger_folder(tools.folders, TAGGERS[name], tools.environ))
+        rules = TaggerRules(threshold=threshold, without_underscores=True)
+        yield lambda picture: prompt_of(tagger.tag(picture, rules))
+        return
+    folder = tagger_folder(tools.folders, CAPTIONERS[name].repository, tools.environ)
+    with captioner_at_work(folder, tools.environ) as say, tempfile.TemporaryDirectory() as place:
+        path = Path(place) / "imagen.png"
+
+        def tell(picture: Image.Image) -> str:
+            picture.convert("RGB").save(path)
+            return prompt_of([say(path).get("text", "")])
+
+        yield tell
 
 
 def tag_room(folders: Folders, count_tokens: Callable[[str], tuple[int, int]], jobs: JobQueue, face: Origin) -> TagRoom:

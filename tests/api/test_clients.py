@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import re
 import threading
 from collections.abc import Iterator
@@ -12,9 +14,11 @@ from PIL import Image, ImageDraw
 from webuiapi import ControlNetUnit, WebUIApi
 
 from sdcolab.api.app import build_api
+from sdcolab.api.extras import description
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.folders import Folders
 from sdcolab.core.names import SAMPLER_NAMES
+from sdcolab.core.words.kitchen import BLIP_BASE
 from sdcolab.training.tagger import MODEL_FILE, TAGS_FILE, pixels_of
 from sdcolab.web import login
 from sdcolab.web.app import Server, serve
@@ -209,3 +213,19 @@ def test_interrogate(api: WebUIApi, folders: Folders, monkeypatch: pytest.Monkey
     assert described.info == "blue sky, cat \\(animal\\)"
     answer = api.session.post(f"{api.baseurl}/interrogate", json={"image": "zzz"})
     assert answer.status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("model", "described"),
+    [
+        ({}, BLIP_BASE),
+        ({"model": "clip"}, BLIP_BASE),
+        ({"model": "deepbooru"}, "wd-vit-tagger-v3"),
+        ({"model": "pixai-tagger-v0.9"}, "pixai-tagger-v0.9"),
+    ],
+)
+def test_who_interrogates(model: dict[str, str], described: str) -> None:
+    data = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(data, "PNG")
+    image = base64.b64encode(data.getvalue()).decode()
+    assert description({"image": image} | model).tagger == described

@@ -12,17 +12,21 @@ import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import BlipConfig, BlipForConditionalGeneration, Florence2Config, Florence2ForConditionalGeneration
 
-from sdcolab.core.errors import Cancelled, CannotRead, TrainingCrashed
+from sdcolab.core.describing import Describe
+from sdcolab.core.errors import Cancelled, CannotRead, CaptionerCrashed, UnknownName
 from sdcolab.core.events import CancelToken, Event, Note, StepDone
+from sdcolab.core.finishing import Caption
 from sdcolab.core.folders import Folders
-from sdcolab.core.tasks import Tools
+from sdcolab.core.tasks import Enlarge, Tools
 from sdcolab.core.training import PictureWork, PreparePictures
+from sdcolab.core.upscaling import Enlargement
 from sdcolab.training.bases import CAPTIONERS
 from sdcolab.training.captioner import CLIP_COLOURS, Captioner, pixels_of
 from sdcolab.training.quick import draw_pictures, draw_zorp
 from sdcolab.wiring.engine import build_engine, build_library
+from sdcolab.wiring.enlarging import enlarge_pictures
 from sdcolab.wiring.trainer import sentences_of
-from sdcolab.wiring.training_tasks import prepare_pictures
+from sdcolab.wiring.training_tasks import describe, prepare_pictures
 
 BLIP, FLORENCE = "BLIP base (oraciones para fotos)", "Florence-2 base (oraciones para fotos)"
 WORDS = ("[PAD]", "[DEC]", "[SEP]", "[UNK]", "[IMG]", *(f"palabra{number}" for number in range(28)))
@@ -124,8 +128,26 @@ def test_photographs_get_sentences(name: str, make: Callable[[Path], None], tmp_
         prepare_pictures(PreparePictures("fotos", PictureWork.TAG, name), tools, hear, cancelled)
 
 
+def test_finished_pictures_get_sentences_too(tmp_path: Path) -> None:
+    folders = Folders(tmp_path)
+    make_blip(tmp_path / "models" / "taggers" / CAPTIONERS[BLIP].repository.rpartition("/")[2])
+    library = build_library(folders)
+    tools = Tools(folders, library, build_engine(folders, library), {**os.environ, "OMP_NUM_THREADS": "1"})
+    events: list[Event] = []
+    pictures = draw_zorp(0)[0], draw_zorp(1)[0].convert("RGBA")
+    describe(Describe(pictures, BLIP), tools, events.append, CancelToken())
+    told = [event.text for event in events if isinstance(event, Note)]
+    assert len(told) == 2 and all(set(one.split()) <= set(WORDS[4:]) for one in told)
+    wanted = Enlarge(pictures[:1], Enlargement("Lanczos", 2.0), caption=Caption(BLIP))
+    enlarge_pictures(wanted, tools, events.append, CancelToken())
+    (text,) = folders.extras.rglob("*.txt")
+    assert set(text.read_text(encoding="utf-8").split()) <= set(WORDS[4:])
+    with pytest.raises(UnknownName):
+        describe(Describe(pictures, "blop"), tools, events.append, CancelToken())
+
+
 def test_a_model_that_is_none_is_told(tmp_path: Path) -> None:
-    with pytest.raises(TrainingCrashed):
+    with pytest.raises(CaptionerCrashed):
         list(sentences_of(tmp_path, [tmp_path / "a.png"], os.environ))
     make_blip(tmp_path / "otro")
     (tmp_path / "otro" / "config.json").write_text('{"model_type": "llama"}')

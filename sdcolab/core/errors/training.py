@@ -391,6 +391,15 @@ class TrainingKilled(TrainingError):
 
 
 @dataclass(eq=False)
+class CaptionerCrashed(TrainingError):
+    """The process that writes sentences ended by itself with exit code ``number``; ``detail`` is its last line."""
+
+    code: ClassVar[str] = "training.captioner_crashed"
+    number: int
+    detail: str
+
+
+@dataclass(eq=False)
 class TrainingCrashed(TrainingError):
     """The training's process ended by itself with exit code ``number``; ``detail`` is the last line that it wrote."""
 

@@ -44,7 +44,7 @@ ROUTES: Mapping[str, str] = {
     "extra-single-image": "Amplía una imagen.",
     "extra-batch-images": "Amplía varias imágenes.",
     "png-info": "Lee los datos que guarda una imagen.",
-    "interrogate": "Describe una imagen con etiquetas.",
+    "interrogate": "Describe una imagen: con una oración (model «clip») o con etiquetas («deepdanbooru»).",
     "progress": "Cuenta cómo va lo que se está haciendo.",
     "interrupt": "Detiene lo que se está haciendo.",
     "skip": "Salta a la imagen siguiente.",

@@ -9,7 +9,9 @@ from sdcolab.core.words.base import Words
 GROUPS: Mapping[str, Mapping[str, Words]] = {
     "Describir": {
         "describe.pictures": Words("Imágenes"),
-        "describe.tagger": Words("Tagger", "Para anime; la primera vez se descarga"),
+        "describe.tagger": Words(
+            "Tagger", "wd y pixai ponen tags de anime; Florence-2 y BLIP, oraciones. La primera vez se descarga"
+        ),
         "describe.threshold": Words("Umbral", "Más bajo = más etiquetas, menos seguras"),
     },
 }

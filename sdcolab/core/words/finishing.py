@@ -44,7 +44,11 @@ GROUPS: Mapping[str, Mapping[str, Words]] = {
         "flip.both": Words("De las dos formas a la vez", option="voltear-ambos"),
     },
     "Descripción en un .txt": {
-        "caption.tagger": Words("Tagger", "Para anime; la primera vez se descarga", option="describir"),
+        "caption.tagger": Words(
+            "Tagger",
+            "wd y pixai ponen tags de anime; Florence-2 y BLIP, oraciones. La primera vez se descarga",
+            option="describir",
+        ),
         "caption.threshold": Words("Umbral", "Más bajo = más etiquetas, menos seguras", option="describir-umbral"),
     },
 }

@@ -159,6 +159,10 @@ SENTENCES: Mapping[str, Sentence] = {
         "El entrenamiento se cerró porque se acabó la memoria del equipo.",
         "Entrena otra vez y continuará desde lo último guardado; si se repite, baja la resolución o el batch size.",
     ),
+    "training.captioner_crashed": Sentence(
+        "El modelo que describe las imágenes se cerró solo (código {number}).",
+        "Casi siempre falta memoria: cierra otros programas, o elige un tagger wd, que pide menos. Detalle: {detail}.",
+    ),
     "training.crashed": Sentence(
         "El entrenamiento se cerró solo (código {number}).",
         "Entrena otra vez y continuará desde lo último guardado; si se repite, pide ayuda con el informe 🩺. Detalle: "

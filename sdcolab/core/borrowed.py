@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -179,13 +180,25 @@ def borrowed(folders: Folders) -> Iterator[Borrowed]:
 
 def give_back(name: str, folders: Folders) -> int:
     """Take the links called ``name`` away, which touches no model; how many there were. Raises ``CannotWrite``."""
-    gone = [one for one in borrowed(folders) if one.name == name]
+    known = tuple(borrowed(folders))
+    places = {(one.kind, one.target.parent) for one in known if one.name == name}
+    numbered = re.compile(re.escape(name) + r"-\d+")  # where a program has two folders of a kind (Lora, LyCORIS)
+    gone = [
+        one
+        for one in known
+        if one.name == name or (numbered.fullmatch(one.name) and (one.kind, one.target.parent) in places)
+    ]
     for one in gone:
         with storage_errors(one.link):
             if one.link.is_symlink():
                 one.link.unlink()
             else:
                 one.link.rmdir()  # a junction: what it leads to stays
+        around = one.link.parent
+        with contextlib.suppress(OSError):  # until there is something else in it
+            while around != folders.root:
+                around.rmdir()
+                around = around.parent
     return len(gone)
 
 

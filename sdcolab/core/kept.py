@@ -79,19 +79,41 @@ def locked(path: Path) -> Iterator[None]:
     The lock is not beside the file, which may lie where nothing can be locked (Drive's FUSE) and would be synchronised,
     but in this machine's own temporary folder. Raises ``CannotWrite`` when others do not let go.
     """
-    name = hashlib.sha256(os.path.realpath(path).encode("utf-8", "surrogateescape")).hexdigest()[:32]
-    folder = Path(tempfile.gettempdir()) / f"sdcolab-{_user()}"
-    with storage_errors(folder):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = _lock_of(path)
     with contextlib.ExitStack() as held:
         try:
-            held.callback(_taken(folder / f"{name}.lock").release)
+            held.callback(_taken(lock).release)
         except filelock.Timeout as error:
             raise CannotWrite(path=path, reason="EBUSY") from error
         except OSError as error:
             raise CannotWrite(path=path, reason=system_reason(error)) from error
         sweep(path.parent)
         yield
+
+
+def claimed(path: Path) -> filelock.BaseFileLock | None:
+    """The right of this process to write ``path``, which others of this machine respect that ask for it too, as long as
+    what is returned is kept; None while another process has it. Where nothing can be locked, everyone has it.
+
+    Raises ``CannotWrite``.
+    """
+    lock = filelock.FileLock(_lock_of(path).with_suffix(".suyo"), 0, thread_local=False, is_singleton=True)
+    try:
+        lock.acquire()
+    except filelock.Timeout:
+        return None
+    except (OSError, NotImplementedError):
+        pass
+    return lock
+
+
+def _lock_of(path: Path) -> Path:
+    """Where this machine's locks of ``path`` lie. Raises ``CannotWrite``."""
+    name = hashlib.sha256(os.path.realpath(path).encode("utf-8", "surrogateescape")).hexdigest()[:32]
+    folder = Path(tempfile.gettempdir()) / f"sdcolab-{_user()}"
+    with storage_errors(folder):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder / f"{name}.lock"
 
 
 def _taken(lock: Path) -> filelock.BaseFileLock:

@@ -8,6 +8,7 @@ last written is made again.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import secrets
 import time
@@ -19,8 +20,9 @@ from typing import Any
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
-from sdcolab.core.errors import BatchPlaceTaken, BatchPlaceWrong, SdcolabError
+from sdcolab.core.errors import BatchPlaceBusy, BatchPlaceTaken, BatchPlaceWrong, SdcolabError
 from sdcolab.core.files import atomic_write, make_folder
+from sdcolab.core.kept import claimed
 from sdcolab.core.request import MAX_RANDOM_SEED
 
 VERSION = 1
@@ -80,6 +82,19 @@ class Place:
                 make_folder(Path(self._root))
             else:
                 self._system.makedirs(self._root, exist_ok=True)
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Nobody else of this machine works here during the block; other machines are not known of. Raises
+        ``BatchPlaceBusy``."""
+        claim = claimed(Path(self._root) / MANIFEST) if self._local else None
+        if self._local and claim is None:
+            raise BatchPlaceBusy(place=self.name)
+        try:
+            yield
+        finally:
+            if claim is not None:
+                claim.release()
 
     def write(self, name: str, data: bytes) -> None:
         """Put a file there; nobody ever sees half of it."""

@@ -14,7 +14,7 @@ from sdcolab.core.folders import Folders
 from sdcolab.core.settings import FILE_NAME as SETTINGS_NAME
 from sdcolab.core.style_files import FILE_NAME as STYLES_NAME
 from sdcolab.core.untrusted import parse_json
-from sdcolab.studio.pending import OFFERED, WAITING
+from sdcolab.studio.pending import is_of_a_session
 
 BUNDLE_NAME = "sdcolab-ajustes.json"
 BEFORE_NAME = "ajustes_anteriores.json"
@@ -66,7 +66,7 @@ def imported(folders: Folders, text: str) -> tuple[str, ...]:
 
 def _here(folders: Folders) -> Iterator[tuple[str, str]]:
     for path in (*sorted(folders.config.glob("*.json")), folders.config / STYLES_NAME):
-        if path.name not in (WAITING, OFFERED, BEFORE_NAME):
+        if not (is_of_a_session(path.name) or path.name == BEFORE_NAME):
             with contextlib.suppress(OSError, UnicodeDecodeError):
                 yield path.name, path.read_text(encoding="utf-8")
     for path in sorted(folders.wildcards.rglob("*.txt")):
@@ -96,7 +96,7 @@ def _read(text: str) -> dict[str, str]:
 
 
 def _is_ours(name: str) -> bool:
-    if name in (WAITING, OFFERED, BEFORE_NAME):
+    if is_of_a_session(name) or name == BEFORE_NAME:
         return False
     wildcards = name.removeprefix("wildcards/")
     listed = wildcards != name and _WILDCARDS.fullmatch(wildcards) and ".." not in Path(wildcards).parts

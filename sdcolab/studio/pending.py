@@ -1,7 +1,8 @@
 """What the queue had not done when a session was lost or closed: kept among the settings and offered later.
 
 The journal in ``.sesion`` lets a process that was killed go on by itself on the same machine. This one lives among the
-settings, so that it outlives the machine; nothing goes on with it by itself: the next session asks.
+settings, so that it outlives the machine; nothing goes on with it by itself: the next session asks. Programs that are
+open at once in one folder keep a file each, and nobody is offered what another one is still about to do.
 """
 
 from __future__ import annotations
@@ -14,13 +15,17 @@ from pathlib import Path
 
 from sdcolab.core.errors import QueueFull, StorageError
 from sdcolab.core.files import atomic_write
+from sdcolab.core.kept import claimed, locked
 from sdcolab.core.scripts import Grid
 from sdcolab.core.tasks import Origin, Place, Task, TaskTable
 from sdcolab.studio.jobs import JobQueue
 from sdcolab.studio.journal import JobJournal, JournalEntry, journal_text
 
 WAITING = "cola_pendiente.json"
-"""In the folder of settings: what this session has not done yet."""
+"""In the folder of settings: what this session has not done yet. Other sessions open at the same time have "-2"…"""
+
+MOST_AT_ONCE = 20
+"""Programs open in one folder that keep a file each."""
 
 OFFERED = "cola_anterior.json"
 """In the folder of settings: what the last session had not done, until the user says what to do with it."""
@@ -36,8 +41,8 @@ class PendingJournal(JobJournal):
     """A journal that also keeps what is left among the settings; ``inner`` is the one to go on with by itself."""
 
     def __init__(self, folder: Path, table: TaskTable, inner: JobJournal | None = None) -> None:
-        super().__init__(folder / WAITING, table)
-        self._file = folder / WAITING
+        self._file, self._claim = _own(folder)  # which ends with this object
+        super().__init__(self._file, table)
         self._inner = inner
         self._last = "[]"
         self._closed = False
@@ -82,11 +87,35 @@ def take_up(tasks: Sequence[Task], folder: Path, table: TaskTable, jobs: JobQueu
 
 def set_aside(folder: Path, table: TaskTable) -> None:
     """At the start of a session: what the last one had not done joins what is offered. Never fails."""
-    with contextlib.suppress(OSError, StorageError):
-        if (folder / WAITING).stat().st_size > len("[]"):
-            left = JobJournal(folder / WAITING, table).read()
-            _write(folder / OFFERED, (*offered(folder, table), *left)[-MAX_OFFERED:])
-            _write(folder / WAITING, ())
+    there = {path.name for path in folder.glob("*.json")}  # one look: on Drive, each costs a while
+    for path in (one for one in _places(folder) if one.name in there):
+        with contextlib.suppress(OSError, StorageError):
+            if path.stat().st_size > len("[]") and (claim := claimed(path)):
+                left = JobJournal(path, table).read()
+                with locked(folder / OFFERED):
+                    _write(folder / OFFERED, (*offered(folder, table), *left)[-MAX_OFFERED:])
+                _write(path, ())
+                claim.release()
+
+
+def is_of_a_session(name: str) -> bool:
+    """Whether a file called ``name`` among the settings is a session's own, of no use to another."""
+    return name == OFFERED or name in (path.name for path in _places(Path()))
+
+
+def _places(folder: Path) -> tuple[Path, ...]:
+    """Where sessions keep what they have not done yet."""
+    first = folder / WAITING
+    return (first, *(first.with_stem(f"{first.stem}-{number}") for number in range(2, MOST_AT_ONCE + 1)))
+
+
+def _own(folder: Path) -> tuple[Path, object]:
+    """Where this process keeps what it has not done yet, and what keeps others away from there."""
+    for path in _places(folder):
+        with contextlib.suppress(StorageError):
+            if claim := claimed(path):
+                return path, claim
+    return folder / WAITING, None
 
 
 def offered(folder: Path, table: TaskTable) -> tuple[JournalEntry, ...]:
@@ -97,12 +126,13 @@ def offered(folder: Path, table: TaskTable) -> tuple[JournalEntry, ...]:
 def settle(folder: Path, table: TaskTable, done: Sequence[Task]) -> None:
     """Offer ``done`` no more. Raises ``StorageError``."""
     gone, left = Counter(json.dumps(table.to_json(task)) for task in done), []
-    for entry in offered(folder, table):
-        if gone[entry.written.text]:
-            gone[entry.written.text] -= 1
-        else:
-            left.append(entry)
-    _write(folder / OFFERED, left)
+    with locked(folder / OFFERED):
+        for entry in offered(folder, table):
+            if gone[entry.written.text]:
+                gone[entry.written.text] -= 1
+            else:
+                left.append(entry)
+        _write(folder / OFFERED, left)
 
 
 def settle_plan(folder: Path, table: TaskTable, job: str) -> None:

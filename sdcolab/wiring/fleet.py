@@ -36,7 +36,9 @@ def run_batch(
     cancel: CancelToken,
 ) -> Tally:
     """Make what is left of a list. Raises as ``fleet.crew.work_through``."""
-    return work_through(orders, makers, Place(target), tell, cancel)
+    place = Place(target)
+    with place.alone():
+        return work_through(orders, makers, place, tell, cancel)
 
 
 def makers_here(

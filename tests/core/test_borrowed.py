@@ -101,8 +101,8 @@ def test_what_is_looked_for_by_its_own_name_is_found_in_their_folders(tmp_path: 
 def test_giving_back_touches_no_model(webui: Path, tmp_path: Path) -> None:
     folders = Folders(tmp_path / "sdcolab")
     borrow(webui, folders)
-    assert give_back("stable-diffusion-webui", folders) == 6
-    assert give_back("stable-diffusion-webui-2", folders) == 1
+    assert give_back("stable-diffusion-webui", folders) == 7  # "-2" too, the other folder of a kind
+    assert give_back("stable-diffusion-webui-2", folders) == 0
     assert give_back("otra", folders) == 0
     assert list(borrowed(folders)) == []
     assert (webui / "models/Lora/l.safetensors").is_file()
@@ -216,6 +216,8 @@ def test_the_command(webui: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
     assert main(["carpetas", *ours]) == 0
     assert "fuera · VAE" in capsys.readouterr().out
     assert main(["carpetas", "--quitar", "fuera", *ours]) == 0
+    assert not (tmp_path / "sdcolab" / "models").exists()  # nor empty folders
+    assert (webui / "models" / "Lora").is_dir()
     assert main(["carpetas", "--quitar", "fuera", *ours]) == 1
     assert main(["carpetas", str(tmp_path / "no"), *ours]) == 1
     assert "«models»" in capsys.readouterr().err

@@ -23,7 +23,7 @@ from sdcolab.core.outputs import png_text
 from sdcolab.core.request import GenerationRequest, InitImage
 from sdcolab.core.tasks import Generate
 from sdcolab.fleet.orders import Order
-from sdcolab.fleet.results import MANIFEST
+from sdcolab.fleet.results import MANIFEST, Place
 
 INFOTEXT = "un gato\nNegative prompt: perro\nSteps: 7, Sampler: DDIM, Schedule type: Automatic, CFG scale: 5, Seed: 9"
 
@@ -178,6 +178,18 @@ def test_a_unit_takes_its_usual_preprocessor_its_model_and_the_file_of_the_folde
     assert main(["lote", "listas/a.txt", *bare, "--carpeta", str(tmp_path)]) == 1
     manifest = (tmp_path / "sin" / MANIFEST).read_text("utf-8")
     assert "modelo=NOMBRE" in manifest  # what a command has, and no list of the page
+
+
+def test_two_commands_do_not_make_the_same_list_at_once(tmp_path: Path) -> None:
+    plan, target = tmp_path / "plan.csv", tmp_path / "hechas"
+    plan.write_text("prompt\ngato\n")
+    command = [sys.executable, "-m", "sdcolab", "lote", str(plan), "--salida", str(target), "--carpeta", str(tmp_path)]
+    with Place(str(target)).alone():
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 1 and "está haciendo ya una lista" in done.stderr
+    assert not list(target.iterdir())
+    with Place(str(target)).alone():
+        pass
 
 
 def test_real_pictures_after_the_program_was_killed(tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ import contextlib
 import datetime
 import json
 import os
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -87,6 +89,51 @@ def test_what_was_not_done_outlives_the_machine_and_is_offered(folders: Folders)
     assert house.queued == [GATO, Download("https://a/x")]
     assert house.ask("left")["tasks"] == []
     assert json.loads((folders.config / OFFERED).read_text()) == []  # Drive hears of it
+
+
+OTHER = """
+import sys
+from pathlib import Path
+from sdcolab.core.request import GenerationRequest
+from sdcolab.core.tasks import Generate, Origin
+from sdcolab.studio import pending
+from sdcolab.studio.journal import JournalEntry
+from sdcolab.wiring.tasks import TASKS
+
+folder = Path(sys.argv[1])
+pending.set_aside(folder, TASKS)
+journal = pending.PendingJournal(folder, TASKS)
+task = Generate(GenerationRequest(prompt=sys.argv[2]))
+journal.write([JournalEntry(1, task, Origin.PAGE, False, journal.written(task))])
+print("escrito", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_programs_open_at_once_do_not_take_each_other_s_work(folders: Folders) -> None:
+    def opened(prompt: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-c", OTHER, str(folders.config), prompt]
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "escrito\n"
+        return process
+
+    def told() -> list[str]:
+        entries = pending.offered(folders.config, TASKS)
+        return [entry.task.request.prompt for entry in entries if isinstance(entry.task, Generate)]
+
+    folders.config.mkdir(parents=True)
+    first, second = opened("gato"), opened("perro")
+    pending.set_aside(folders.config, TASKS)
+    assert told() == []
+    for process in (first, second):  # as when the machine is lost
+        process.kill()
+        process.wait()
+        pending.set_aside(folders.config, TASKS)
+    assert told() == ["gato", "perro"]
+    pending.set_aside(folders.config, TASKS)
+    assert told() == ["gato", "perro"]
+    assert b"gato" not in bundle.exported(folders)[0]
 
 
 def test_a_double_click_queues_what_was_left_once(folders: Folders, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,6 +40,14 @@ class BatchPlaceTaken(FleetError):
 
 
 @dataclass(eq=False)
+class BatchPlaceBusy(FleetError):
+    """Another command of this machine is making a list in the same place."""
+
+    code: ClassVar[str] = "fleet.place_busy"
+    place: str
+
+
+@dataclass(eq=False)
 class BatchPlaceWrong(FleetError):
     """The place for the results cannot be used; ``detail`` is the library's reason."""
 

@@ -18,6 +18,10 @@ SENTENCES: Mapping[str, Sentence] = {
     "fleet.place_taken": Sentence(
         "En «{place}» están los resultados de otra lista.", "Elige otra carpeta con --salida, o borra esa."
     ),
+    "fleet.place_busy": Sentence(
+        "Otro comando está haciendo ya una lista en «{place}».",
+        "Espera a que termine y repite este, o elige otra carpeta con --salida.",
+    ),
     "fleet.place_wrong": Sentence(
         "No se puede guardar en «{place}».",
         "Comprueba la dirección y los permisos; s3:// necesita «pip install s3fs» y gs://, «pip install gcsfs». "

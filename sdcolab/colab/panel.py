@@ -47,7 +47,6 @@ from sdcolab.studio.layout import LAYOUT, Tab, TabKind
 from sdcolab.studio.look import asset, shared_css
 from sdcolab.studio.pending import take_up, unfinished
 from sdcolab.studio.sheets import Sheets
-from sdcolab.studio.studio import Studio
 
 HELPERS = ("palabras", "ayuda", "archivos")
 """Rooms without a tab: they help where something is typed or set."""
@@ -125,7 +124,7 @@ class Panel:
         self._sender = Sender(self._form, self._tools, notes, lambda name: setattr(self._tabs, "value", name))
         self._gallery = Gallery(new, self._sender.shown_actions(), canvas_widget, Sheets(self._jobs))
         self._view = JobsView(new, self._jobs, self._show_new, self._gallery.open_cell, self._form.refresh, notes)
-        self._downloads = download_tab(new, self._studio, self._with, self._ready, self._form.refresh, notes)
+        self._downloads = DownloadTab(new, self._studio, self._ready.to_download_again, notes)
         self._make_buttons()
         self._boxes = {tab.id: self._tab_box(tab) for tab in LAYOUT.tabs}
         self._tabs = new.ToggleButtons(
@@ -173,12 +172,12 @@ class Panel:
             [self._generate_row, self._interrupt, view.pause, self._empty, self._save],
             layout=new.Layout(flex_flow="row wrap"),
         )
-        results = [buttons, view.state, view.progress, view.preview, self.notes.box, view.report, self._gallery.box]
+        pictures = self._gallery.box
+        results = [buttons, view.state, view.progress, view.preview, self.notes.box, view.report, pictures]
         offer = LeftPlanOffer(new, self._studio, self.notes, self.notes.guarded)
         left, self._right = new.VBox([offer.box, body]), new.VBox(results)
         self._both = new.HBox([left, self._right], layout=new.Layout(flex_flow="row wrap"))
-        named(left=left, right=self._right, both=self._both, tabs=self._tabs)
-        named(report=view.report, pictures=self._gallery.box)
+        named(left=left, right=self._right, both=self._both, tabs=self._tabs, report=view.report, pictures=pictures)
         style = new.HTML(f"<style>{shared_css()}{asset('panel.css')}</style>", layout=new.Layout(display="none"))
         report = new.HBox([self._report, self._report_link, new.HTML(RESPONSIBILITY).add_class("sd-responsible")])
         box = new.VBox([style, self._tabs, self._both, report, *helper_widgets(self._studio.rooms), keys_widget()])
@@ -244,6 +243,7 @@ class Panel:
             while True:
                 self.notes(drive_line(self._drive_news.get_nowait()))
         self._view.look()
+        self._downloads.look()
         if current := self._jobs.shown():
             put(self._interrupt, "disabled", current.snapshot.ended)
             put(self._empty, "disabled", not self._view.waiting)
@@ -268,28 +268,8 @@ def helper_widgets(rooms: Mapping[str, Room]) -> list[Any]:
 
 def mark(both: Any, opened: TabKind) -> None:
     """Let the style sheet know which kind of tab is beside the results."""
-    for kind in (TabKind.GENERATE, TabKind.ROOM):
+    for kind in (TabKind.GENERATE, TabKind.ROOM, TabKind.DOWNLOADS):
         (both.add_class if opened is kind else both.remove_class)(f"sd-both-{kind}")
-
-
-def download_tab(
-    widgets: Any,
-    studio: Studio,
-    collaborators: Collaborators,
-    ready: Preparation,
-    made: Callable[[], None],
-    notes: Notes,
-) -> DownloadTab:
-    """The downloads, with the tokens that the preparation found; ``made`` hears that files have come."""
-    return DownloadTab(
-        widgets,
-        studio.catalog,
-        lambda *asked: collaborators.make_download(ready.tokens)(*asked),
-        ready.to_download_again,
-        made,
-        notes,
-        notes.guarded,
-    )
 
 
 def show_own(right: Any, tab: Tab, job: Job | None) -> None:

@@ -17,6 +17,7 @@ from sdcolab.core.events import BytesReceived, ImageSaved, Phase
 from sdcolab.core.tasks import Place
 from sdcolab.core.words import PHASE_LABELS, human_bytes
 from sdcolab.core.words import page as words
+from sdcolab.core.words.faces import READING_LINKS
 from sdcolab.core.words.queue import PAUSED
 from sdcolab.core.words.tasks import how_far
 from sdcolab.studio.desk import DeskSnapshot
@@ -209,7 +210,7 @@ def see_desk(watch: Watch, snapshot: DeskSnapshot) -> tuple[Watch, DeskView | No
 
 def _transfers(snapshot: DeskSnapshot) -> str:
     if snapshot.running and not snapshot.transfers:
-        return fragments.progress_bar(words.READING_LINKS, "", None, words.DOWNLOADS)
+        return fragments.progress_bar(READING_LINKS, "", None, words.DOWNLOADS)
     return "".join(_transfer(transfer) for transfer in snapshot.transfers)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import datetime
+import html
 import io
 import os
 import queue
@@ -19,6 +20,7 @@ from typing import Any
 import ipywidgets
 import pytest
 from PIL import Image
+from support.servers import LORA_SHAPES, CivitaiFile, CivitaiServer, Fault, safetensors_bytes
 
 from sdcolab.colab.drive_sync import DriveNews
 from sdcolab.colab.panel import Panel
@@ -34,10 +36,10 @@ from sdcolab.core.library import Library, ModelFile
 from sdcolab.core.outputs import png_text
 from sdcolab.core.request import FIELDS, GenerationRequest, Hires, Variation
 from sdcolab.core.scripts import PromptLines
-from sdcolab.core.tasks import Generate, Origin
+from sdcolab.core.tasks import Download, Generate, Origin, Place
 from sdcolab.core.words import FIELD_LABELS, explain
 from sdcolab.core.words.control import SEND_TO_CONTROL, SHOW_MAP
-from sdcolab.core.words.faces import FOLD_UNIT
+from sdcolab.core.words.faces import CANCEL, FOLD_UNIT, NO_LINKS, PASTE_LINKS
 from sdcolab.core.words.panel import CHOOSE_PICTURE
 from sdcolab.process.supervisor import RestartPolicy, Roster
 from sdcolab.studio.form import Control, control_of
@@ -88,7 +90,6 @@ class Desk:
         self.host = FakeHost(folder)
         self.environ = {**environ, "CIVITAI_TOKEN": TOKEN}
         self.said: list[str] = []
-        self.tokens: Mapping[str, str] = {}
         self.panel: Panel | None = None
         self.options = StartOptions()
         self.missing: list[MissingDownload] = []
@@ -97,8 +98,6 @@ class Desk:
 
     def open(self) -> Panel:
         def make_download(tokens: Mapping[str, str]) -> Callable[..., tuple[Downloaded, ...]]:
-            self.tokens = dict(tokens)
-
             def run(text: str, listener: Listener, cancel: CancelToken) -> tuple[Downloaded, ...]:
                 return self.fetched
 
@@ -355,14 +354,44 @@ def test_models_and_downloads(desk: Desk) -> None:
     desk.press("🔃 Actualizar")
     assert "otro <b>.safetensors" in desk.widget("Modelo").options
     assert desk.widget("Modelo").value == "aaa.safetensors"
-    new = desk.add_model("nuevo.safetensors")
-    desk.fetched = (Downloaded("nuevo <i>.safetensors ✅", new, ModelKind.CHECKPOINT),)
-    assert desk.panel
-    desk.panel._downloads.links.value = "https://civitai.com/models/2"
+
+
+@pytest.fixture
+def civitai(desk: Desk) -> Iterator[CivitaiServer]:
+    """Somewhere to download from, for whoever shows the notebook's token."""
+    flower = CivitaiFile("flor <i>.safetensors", safetensors_bytes(LORA_SHAPES), needs_token=True)
+    with CivitaiServer({2: flower}, TOKEN) as server:
+        desk.environ["SDCOLAB_CIVITAI_URL"] = server.url
+        yield server
+
+
+def test_downloads_are_jobs_whoever_asks_for_them(desk: Desk, civitai: CivitaiServer) -> None:
+    panel = desk.open()
     desk.press("📥 Descargar")
-    desk.until(lambda: "nuevo &lt;i&gt;.safetensors ✅" in desk.text())
-    assert "nuevo.safetensors" in desk.widget("Modelo").options
-    assert desk.tokens == {"CIVITAI_TOKEN": TOKEN}
+    assert f"{NO_LINKS} {PASTE_LINKS}" in html.unescape(desk.text())
+    panel._downloads.links.value = "https://civitai.com/api/download/models/2"
+    desk.press("📥 Descargar")
+    desk.until(lambda: "flor" in desk.text() and "✅" in panel._downloads._told.value)
+    assert "<i>" not in panel._downloads._told.value
+    (job,) = panel._jobs.jobs(Place.HERE)
+    assert isinstance(job.task, Download) and job.snapshot.by is Origin.PANEL
+    assert desk.widget(CANCEL).disabled
+    desk.until(lambda: any("flor" in str(name) for name in desk.widget("LoRA").options))
+    (file,) = desk.folders.models(ModelKind.LORA).glob("flor*.safetensors")
+    file.unlink()
+    panel._studio.submit(job.task, Origin.PANEL)  # as the room of the guide does
+    desk.until(lambda: panel._downloads._told.value.count("✅") == 2)
+
+
+def test_a_download_can_be_cancelled(desk: Desk, civitai: CivitaiServer) -> None:
+    civitai.storage.faults += [Fault(stall_after=100, stall=20.0)] * 20
+    panel = desk.open()
+    panel._downloads.links.value = "https://civitai.com/api/download/models/2"
+    desk.press("📥 Descargar")
+    desk.until(lambda: not desk.widget(CANCEL).disabled)
+    desk.press(CANCEL)
+    desk.until(lambda: desk.widget(CANCEL).disabled)
+    assert not list(desk.folders.models(ModelKind.LORA).glob("flor*.safetensors"))
 
 
 def test_the_first_model_that_comes_is_chosen(desk: Desk) -> None:

@@ -154,3 +154,14 @@ DOWNLOAD_QUEUED = "Se está descargando: mira cómo va en la pestaña Descargas.
 
 MOVED_TO = "{name} está ahora en {folder}."
 """What is said when a model file was moved to the folder of its kind."""
+
+CATALOG = Words("Catálogo", "Modelos, VAE, upscalers y ControlNet conocidos: elige los que quieras.")
+LINKS = Words(
+    "Enlaces",
+    "Modelos, VAE, LoRA o embeddings de civitai, huggingface o enlaces directos. "
+    "Sepáralos con comas o en líneas distintas.",
+)
+NO_LINKS = "No hay ningún enlace."
+PASTE_LINKS = "Pega uno o más en la casilla, o elige algo del catálogo."
+READING_LINKS = "Mirando los enlaces…"
+CANCEL = "Cancelar"

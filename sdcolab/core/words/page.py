@@ -94,19 +94,8 @@ SEND_INPAINT = "Enviar a inpaint"
 
 # --- Downloads --------------------------------------------------------------------------------------------------------
 
-CATALOG = "Catálogo"
-CATALOG_HELP = "Modelos, VAE, upscalers y ControlNet conocidos: elige los que quieras."
-LINKS = "Enlaces"
-LINKS_HELP = (
-    "Modelos, VAE, LoRA o embeddings de civitai, huggingface o enlaces directos. "
-    "Sepáralos con comas o en líneas distintas."
-)
-CANCEL = "Cancelar"
-NO_LINKS = "No hay ningún enlace."
-PASTE_LINKS = "Pega uno o más en la casilla, o elige algo del catálogo."
 DOWNLOADS = "Descargas"
 DOWNLOADS_REPORT = "Resultado de las descargas"
-READING_LINKS = "Mirando los enlaces…"
 DOWNLOAD_OF = "Descarga de {name}"
 
 

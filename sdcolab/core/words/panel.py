@@ -52,8 +52,6 @@ def images_ready(count: int) -> str:
 
 # --- Downloads --------------------------------------------------------------------------------------------------------
 
-CATALOG = "Catálogo"
-DOWNLOADING = "Descargando…"
 DOWNLOAD_AGAIN = "📥 Lo que tenías en otra sesión está en la pestaña Descargas: pulsa «Descargar» para recuperarlo."
 
 # --- Pictures ---------------------------------------------------------------------------------------------------------

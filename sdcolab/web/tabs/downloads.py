@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import gradio as gr
 
-from sdcolab.core.words import page as words
+from sdcolab.core.words.faces import CANCEL, CATALOG, LINKS, NO_LINKS, PASTE_LINKS
+from sdcolab.core.words.page import DOWNLOAD
 from sdcolab.studio.desk import DownloadDesk
 from sdcolab.web import fragments
 
@@ -32,14 +33,14 @@ def build_downloads(catalog: Sequence[tuple[str, str]]) -> Downloads:
             choices=[*catalog],
             value=[],
             multiselect=True,
-            label=words.CATALOG,
-            info=words.CATALOG_HELP,
+            label=CATALOG.label,
+            info=CATALOG.help,
             visible=bool(catalog),
             elem_id="sd-catalog",
         )
         links = gr.Textbox(
-            label=words.LINKS,
-            info=words.LINKS_HELP,
+            label=LINKS.label,
+            info=LINKS.help,
             placeholder="https://civitai.com/api/download/models/…",
             lines=4,
             max_lines=12,
@@ -47,9 +48,9 @@ def build_downloads(catalog: Sequence[tuple[str, str]]) -> Downloads:
             html_attributes=gr.InputHTMLAttributes(spellcheck=False, autocapitalize="off", autocomplete="off"),
         )
         with gr.Row(elem_classes="sd-buttons"):
-            start = gr.Button(words.DOWNLOAD, variant="primary", elem_id="sd-download-start", scale=2, min_width=120)
+            start = gr.Button(DOWNLOAD, variant="primary", elem_id="sd-download-start", scale=2, min_width=120)
             cancel = gr.Button(
-                words.CANCEL, variant="stop", elem_id="sd-download-cancel", scale=1, min_width=120, interactive=False
+                CANCEL, variant="stop", elem_id="sd-download-cancel", scale=1, min_width=120, interactive=False
             )
         message = gr.HTML(elem_id="sd-download-message")
         progress = gr.HTML(elem_id="sd-download-progress")
@@ -67,8 +68,7 @@ class DownloadActions:
         """Begin with ``links`` and the links ``chosen`` in the catalogue. Returns a message when there are none."""
         wanted = "\n".join(filter(None, ((links or "").strip(), *(chosen or ()))))
         if not wanted:
-            advice = words.PASTE_LINKS
-            return fragments.message(words.NO_LINKS, fragments.Tone.ERROR, advice)
+            return fragments.message(NO_LINKS, fragments.Tone.ERROR, PASTE_LINKS)
         self._desk.start(wanted)
         return ""
 

@@ -229,6 +229,8 @@ _CONTROLS = (
     *("redux_up.", "pulid_ca.", "double_blocks.0.processor.ip_adapter_"),
 )
 """Begins tensors of what guides transformers (Flux, SD 3, Qwen, Z-Image)."""
+_SHIFTS_OF_ANIMA = "lllite_dit_"
+"""Begins tensors of the ControlLLLite that is made for a transformer."""
 _CONTROLS_FOR_FLUX = ("redux_up.", "pulid_ca.")
 _ADAPTED = re.compile(r"(?:ip_adapter\.)?\d+\.(?:processor\.)?to_k_ip\.(?:0\.)?weight")
 """What an IP-Adapter's attention reads of the picture; its second side is as wide as the model's texts."""
@@ -244,6 +246,8 @@ def foreign_control(shapes: Mapping[str, tuple[int, ...]]) -> ModelFamily | None
     """The other architecture that a control model with tensors of these ``shapes`` guides; None for one of ours."""
     if found := foreign(shapes, {}):
         return found
+    if any(name.startswith(_SHIFTS_OF_ANIMA) for name in shapes):
+        return ModelFamily.ANIMA
     if any(name.startswith(_CONTROLS) for name in shapes):
         return ModelFamily.FLUX if any(name.startswith(_CONTROLS_FOR_FLUX) for name in shapes) else ModelFamily.OTHER
     adapted = next((shape for name, shape in shapes.items() if len(shape) == 2 and _ADAPTED.fullmatch(name)), None)

@@ -14,6 +14,7 @@ from sdcolab.core.architectures import FAMILY_OF_WIDTH, ModelFamily, foreign_con
 from sdcolab.core.control import ControlType
 from sdcolab.core.detect import UNET_PREFIX, detect, text_width
 from sdcolab.core.errors import ControlFamilyWrong, ControlSizeWrong
+from sdcolab.core.lora_families import own_lora, shifted_layers
 from sdcolab.core.tensors import TensorHeader
 
 
@@ -142,7 +143,7 @@ def sniff(header: TensorHeader, name: str = "") -> ControlFile:
     if any(key.startswith("down_blocks.0.motion_modules.") for key in names):
         return ControlFile(ControlKind.SPARSE, _by_width(_width(header)))
     if any("lllite" in key for key in names):
-        return ControlFile(ControlKind.LLLITE, _lllite_family(header))
+        return _lllite(header)
     if any(key.startswith("image_proj.") for key in names) and any(key.startswith("ip_adapter.") for key in names):
         width = _ip_width(header)
         kind = ControlKind.FACE_ID if _reads_faces(header) else ControlKind.IP_ADAPTER
@@ -161,6 +162,13 @@ def sniff(header: TensorHeader, name: str = "") -> ControlFile:
     ) or "body.0.in_conv.weight" in plain:
         return _adapter(header, plain, diffusers=False)
     return ControlFile(ControlKind.UNKNOWN, ModelFamily.UNKNOWN)
+
+
+def _lllite(header: TensorHeader) -> ControlFile:
+    """Of few layers, its family may be open; opening it compares all widths."""
+    layers = shifted_layers(header)
+    width = next((one.writes for one in layers if one.key.startswith("lora_unet_input_blocks_1_1_")), 0)
+    return ControlFile(ControlKind.LLLITE, own_lora(layers), width=width)
 
 
 def _controlnet(header: TensorHeader, stem: str, *, diffusers: bool) -> ControlFile:
@@ -214,11 +222,6 @@ def _reads_faces(header: TensorHeader) -> bool:
     return vector or any(
         key.startswith("image_proj.perceiver_resampler.") or ".to_q_lora." in key for key in header.tensors
     )
-
-
-def _lllite_family(header: TensorHeader) -> ModelFamily:
-    xl = any(re.search(r"transformer_blocks_[1-9]_", key) or "input_blocks_8" in key for key in header.tensors)
-    return ModelFamily.SDXL if xl else ModelFamily.SD1
 
 
 def _adapter(header: TensorHeader, plain: Mapping[str, str], *, diffusers: bool) -> ControlFile:

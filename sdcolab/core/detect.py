@@ -20,7 +20,7 @@ from sdcolab.core.architectures import (
     foreign_control,
     settled,
 )
-from sdcolab.core.lora_families import foreign_lora, likely_lora, lora_layers, own_lora
+from sdcolab.core.lora_families import foreign_lora, likely_lora, lora_layers, own_lora, shifted_layers
 from sdcolab.core.lora_names import LORA_SIGNS, layers_of
 from sdcolab.core.tensors import TensorHeader
 
@@ -371,7 +371,9 @@ def _controlnet_family(header: TensorHeader) -> ModelFamily:
         # Channels times the pixels of a block: 8x8 for SD1, 16x16 for SDXL (hechos/extensiones.md 3).
         return ModelFamily.SDXL if adapter in (256, 768) else ModelFamily.SD1
     if _any_starts(header, ("lllite_unet_",)):
-        return ModelFamily.SDXL  # the only one that its author made any for
+        layers = shifted_layers(header)
+        found = own_lora(layers)
+        return likely_lora(layers) if found is ModelFamily.UNKNOWN else found
     adapted = next((name for name in header.tensors if name.endswith(".to_k_ip.weight")), "")
     return _family_by_width(_second_side(header, adapted) if adapted else text_width(header, ""))
 

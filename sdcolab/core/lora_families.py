@@ -179,6 +179,24 @@ def likely_lora(layers: Sequence[Layer]) -> ModelFamily:
     return ModelFamily.SDXL if named else ModelFamily.UNKNOWN
 
 
+_SHIFTED = re.compile(r"lllite_(?P<path>unet_.+?)\.(?:up|down)\.0\.weight")
+
+
+def shifted_layers(header: TensorHeader) -> tuple[Layer, ...]:
+    """The layers that a ControlLLLite shifts, which its trainer calls as it calls those of LoRAs. They read as many
+    channels as they write."""
+    found: dict[str, int] = {}
+    for name, info in header.tensors.items():
+        if match := _SHIFTED.fullmatch(name):
+            found[f"lora_{match['path']}"] = max(info.shape, default=0)  # the other side is narrow
+    return tuple(_shifted(key, width) for key, width in found.items())
+
+
+def _shifted(key: str, width: int) -> Layer:
+    path = _NUMBER.sub(r"\1_#", _BEFORE.sub("", key, count=1))
+    return Layer(key=key, path=path, number=-1, reads=0, writes=width, sides=_LINEAR)
+
+
 def _layer(header: TensorHeader, key: str, tensors: Mapping[str, str]) -> Layer:
     bare = _BEFORE.sub("", key, count=1) if _BEFORE.match(key) else key
     if any(name.removeprefix("base_model.model.").startswith("transformer.") for name in tensors.values()):

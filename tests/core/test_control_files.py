@@ -52,6 +52,13 @@ KIND, FAMILY = ControlKind, ModelFamily
 XL, SD1, SD2, OTHER = FAMILY.SDXL, FAMILY.SD1, FAMILY.SD2, FAMILY.UNKNOWN
 BLOCKS = "transformer_blocks.0.attn.to_q.weight"
 LOW_RANK = "input_blocks.4.1.transformer_blocks.0.attn2.to_k.down"
+LLLITE_DEEP: Shapes = {
+    f"lllite_unet_{block}_1_transformer_blocks_0_attn1_to_{part}.{matrix}.0.weight": shape
+    for block, width in (("input_blocks_4", 640), ("input_blocks_8", 1280), ("middle_block", 1280))
+    for part in "qkv"
+    for matrix, shape in (("down", (64, width)), ("up", (width, 64)))
+}
+"""Where both families have attention, and as wide."""
 FILES: dict[str, tuple[Shapes, ControlFile]] = {
     "control_v11p_sd15_canny": (ldm(768), ControlFile(KIND.CONTROLNET, SD1, context_width=768)),
     "sin prefijo": (ldm(768, ""), ControlFile(KIND.CONTROLNET, SD1, context_width=768)),
@@ -95,6 +102,18 @@ FILES: dict[str, tuple[Shapes, ControlFile]] = {
     "kohya_controllllite_xl_canny": (
         {"lllite_unet_input_blocks_8_1_transformer_blocks_3_attn1_to_q.down.0.weight": (32, 1280)},
         ControlFile(KIND.LLLITE, XL),
+    ),
+    "kohya_controllllite sd1": (
+        {"lllite_unet_input_blocks_1_1_transformer_blocks_0_attn1_to_q.down.0.weight": (32, 320), **LLLITE_DEEP},
+        ControlFile(KIND.LLLITE, SD1, width=320),
+    ),
+    "kohya_controllllite, pocas capas": (LLLITE_DEEP, ControlFile(KIND.LLLITE, OTHER)),
+    "anima_lllite_tile": (
+        {
+            "lllite_conditioning1.conv1.weight": (9, 3, 4, 4),
+            "lllite_dit_blocks_0_self_attn_q_proj.down.weight": (9, 9),
+        },
+        ControlFile(KIND.FOREIGN, FAMILY.ANIMA),
     ),
     "ip-adapter_sd15": (
         ip_adapter(768, proj__weight=(3072, 1024), norm__weight=(768,)),

@@ -344,6 +344,7 @@ def test_names_that_training_programs_leave(names: Mapping[str, Sequence[int]], 
         ({"ip_adapter.1.to_k_ip.weight": (320, 768), "image_proj.proj.weight": (9, 9)}, ModelFamily.SD1),
         ({"ip_adapter.1.to_k_ip.weight": (640, 2048), "image_proj.proj.weight": (9, 9)}, ModelFamily.SDXL),
         ({"lllite_unet_input_blocks_4_1_transformer_blocks_0_attn1_to_q.down.0.weight": (64, 640)}, ModelFamily.SDXL),
+        ({"lllite_unet_input_blocks_2_1_transformer_blocks_0_attn1_to_q.down.0.weight": (64, 320)}, ModelFamily.SD1),
     ],
 )
 def test_families_of_adapters(names: Mapping[str, Sequence[int]], family: ModelFamily) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
@@ -16,7 +16,7 @@ from sdcolab.core.detect import ModelKind
 from sdcolab.core.events import CancelToken, Listener, ignore_events
 from sdcolab.core.faces import FACE_FILES
 from sdcolab.core.folders import Folders
-from sdcolab.core.library import Library
+from sdcolab.core.library import MODEL_SUFFIXES, Library
 from sdcolab.core.upscaling import upscaler_name
 from sdcolab.core.words import KIND_NAMES, human_bytes
 from sdcolab.core.words import downloads as words
@@ -176,7 +176,8 @@ def face_links() -> dict[str, tuple[str, int]]:
 
 
 def _stem(entry: CatalogEntry) -> str:
-    return (entry.file or unquote(entry.page.rpartition("/")[2])).rpartition(".")[0]
+    name = PurePosixPath(entry.file or unquote(entry.page.rpartition("/")[2]))
+    return name.stem if name.suffix.lower() in MODEL_SUFFIXES else name.name  # ours may be without an ending
 
 
 def _menu_line(entry: CatalogEntry) -> str:

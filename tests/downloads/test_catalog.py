@@ -16,6 +16,7 @@ from support.servers import (
     safetensors_bytes,
 )
 
+from sdcolab.core.control import ControlType, best_model
 from sdcolab.core.detect import ModelFamily, ModelKind
 from sdcolab.core.errors import HashMismatch, UnknownName
 from sdcolab.core.events import CancelToken, ignore_events
@@ -27,7 +28,7 @@ from sdcolab.downloads.catalog import controlnet_links, controlnets_for, known_h
 from sdcolab.downloads.links import Link, parse_links
 from sdcolab.downloads.queue import DownloadQueue
 from sdcolab.wiring import notebook
-from sdcolab.wiring.downloads import HUGGINGFACE_VARIABLE, catalog_choices
+from sdcolab.wiring.downloads import HUGGINGFACE_VARIABLE, catalog_choices, controls_on_offer
 
 Serve = Callable[..., FileServer]
 
@@ -123,6 +124,13 @@ def test_what_is_for_adults_can_be_hidden() -> None:
     assert {"Grapefruit", "URPM"} <= {line.partition(" · ")[2].partition(",")[0] for line, _ in hidden}
     assert all("🔞" in line for line, _ in hidden)
     assert not any("🔞" in line for line, _ in others)
+
+
+def test_units_of_sdxl_are_offered_its_union() -> None:
+    offers = {one.name: one for one in controls_on_offer() if one.family is ModelFamily.SDXL}
+    found = [best_model(kind, offers, ModelFamily.SDXL) for kind in (ControlType.SCRIBBLE, ControlType.TILE)]
+    assert found == ["xinsir_controlnet_union_sdxl_promax.safetensors", "xinsir_controlnet_tile_sdxl.safetensors"]
+    assert all(len(one.name) > len(".safetensors") for one in controls_on_offer())
 
 
 def test_what_cannot_run_is_not_in_the_menus() -> None:

@@ -32,6 +32,7 @@ class UnitWidgets:
     def connect(self, form: FormBox) -> None:
         """Follow the units of ``form``."""
         self._form = form
+        form.watch("checkpoint", self._follow_checkpoint)
         for unit in self._desk.units:
             form.watch(f"{unit}.kind", partial(self._choose_kind, unit))
             form.watch(f"{unit}.module", partial(self._choose_module, unit))
@@ -41,6 +42,12 @@ class UnitWidgets:
                 form.when_drawn(f"{unit}.{path}", partial(self._narrow, unit))
             for path in ("threshold_a", "threshold_b"):
                 form.when_drawn(f"{unit}.{path}", partial(self._show_numbers, unit))
+
+    def _follow_checkpoint(self) -> None:
+        """Other models go with another one, and other files are lacked."""
+        for unit in self._desk.units:
+            self._narrow(unit)
+            self._tell(unit)
 
     def narrow(self) -> None:
         """Offer what serves each unit's type of control, after all was looked for again, and tell what is missing."""
@@ -52,12 +59,18 @@ class UnitWidgets:
             self._tell(unit)
 
     def _narrow(self, unit: str) -> None:
-        kind, module, model, _ = self._values(unit)
-        offer, fields = self._desk.offered(kind, module, model), self._form.fields if self._form else {}
-        for path, names, chosen in (("module", offer.modules, module), ("model", ("", *offer.models), model)):
-            if self._form and (drawn := fields.get(f"{unit}.{path}")) and drawn.value == chosen:
-                with self._form.by_itself():
-                    drawn.narrow(names, chosen)
+        form = self._form
+        if form is None or f"{unit}.module" not in form.fields:  # its lists are not there to be looked at
+            return
+        kind, module, model, checkpoint = self._values(unit)
+        offer = self._desk.offered(kind, module, model, checkpoint)
+        for path, offered, chosen in (
+            ("module", offer.module_choices, module),
+            ("model", offer.model_choices, model),
+        ):
+            if (drawn := form.fields.get(f"{unit}.{path}")) and drawn.value == chosen:
+                with form.by_itself():
+                    drawn.narrow(offered, chosen)
 
     def weights_row(self, unit: str) -> Any:
         """The button that shows the map, where the unit tells what its preprocessor lacks, and the button that gets
@@ -82,8 +95,8 @@ class UnitWidgets:
         chosen = self._values(unit)
         offer = self._desk.offer(*chosen)
         with form.by_itself():
-            form.fields[f"{unit}.module"].narrow(offer.modules, offer.module)
-            form.fields[f"{unit}.model"].narrow(("", *offer.models), offer.model)
+            form.fields[f"{unit}.module"].narrow(offer.module_choices, offer.module)
+            form.fields[f"{unit}.model"].narrow(offer.model_choices, offer.model)
         self._show_numbers(unit, own=offer.module != chosen[1])
         self._tell(unit)
 

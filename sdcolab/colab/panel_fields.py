@@ -12,7 +12,7 @@ from sdcolab.core.pictures import for_browsers
 from sdcolab.core.words.axes import GENERAL, GROUP_MARK
 from sdcolab.core.words.base import Words
 from sdcolab.core.words.panel import PICTURES, TAKE_AWAY
-from sdcolab.studio.form import Control, Lists, choices, control_of, name_to_read
+from sdcolab.studio.form import Control, Lists, choices, control_of
 
 DESCRIPTION_WIDTH = "130px"
 
@@ -58,9 +58,9 @@ class FieldWidget:
         """Call ``told`` whenever the value changes."""
         self.box.observe(lambda _change: told(), names="value")
 
-    def narrow(self, names: Sequence[str], chosen: str) -> None:
-        """Offer only ``names`` and ``chosen``, which is shown."""
-        self.box.options = [(name_to_read(self.field, name), name) for name in dict.fromkeys((*names, chosen))]
+    def narrow(self, offered: Sequence[tuple[str, str]], chosen: str) -> None:
+        """Offer only what is ``offered``, (text to read, value), and show ``chosen``, which is one of it."""
+        self.box.options = [*offered]
         self.box.value = chosen
 
     def reshape(self, label: str, low: float, high: float, step: float, value: float) -> None:

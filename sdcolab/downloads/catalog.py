@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
+from sdcolab.core.clip_vision import CLIP_FILES
 from sdcolab.core.details import DETECTORS
 from sdcolab.core.detect import ModelFamily, ModelKind
 from sdcolab.core.faces import FACE_FILES
 from sdcolab.core.preprocessors import PREPROCESSOR_FILES, PREPROCESSORS, usual_weights
 from sdcolab.core.registry import Registry
-from sdcolab.core.words.control import PREPROCESSOR_NOTE
+from sdcolab.core.words.control import CLIP_NAMES, CLIP_NOTE, PREPROCESSOR_NOTE
 from sdcolab.core.words.details import DETECTOR_NAMES, DETECTOR_NOTE, FACE_NAMES, FACE_NOTE
 from sdcolab.downloads.links import Link, parse_links
 from sdcolab.downloads.report import RUNS_TODAY
@@ -71,12 +72,12 @@ class CatalogEntry:
 
 
 def load_catalog() -> Registry[CatalogEntry]:
-    """The catalogue, in its file's order, and then the weights of preprocessors. ``find`` knows other names too; raises
-    ``UnknownName`` with close ones.
+    """The catalogue, in its file's order, and then what IP-Adapters, preprocessors and others need. ``find`` knows
+    other names too; raises ``UnknownName`` with close ones.
     """
     text = files("sdcolab.downloads").joinpath("catalog.toml").read_text(encoding="utf-8")
     entries = map(_entry, tomllib.loads(text)["archivo"])
-    return Registry("catalog", (*entries, *_weights_of_preprocessors(), *_detectors(), *_faces()))
+    return Registry("catalog", (*entries, *_encoders(), *_weights_of_preprocessors(), *_detectors(), *_faces()))
 
 
 def names_of_kind(
@@ -136,6 +137,25 @@ def known_hashes(catalog: Registry[CatalogEntry]) -> dict[str, str]:
     """The SHA-256 of the addresses for which the catalogue states it."""
     links = ((link, entry.sha256) for entry in catalog.values() for link in parse_links(entry.link))
     return {link.url: sha256 for link, sha256 in links if sha256 and isinstance(link, Link)}
+
+
+def _encoders() -> Iterator[CatalogEntry]:
+    for one in CLIP_FILES:
+        yield CatalogEntry(
+            name=CLIP_NAMES[one.name],
+            aliases=(one.name,),
+            kind=ModelKind.CLIP_VISION,
+            page=one.link,
+            version="",
+            note=CLIP_NOTE,
+            adult=False,
+            source="huggingface.co/h94/IP-Adapter",
+            license=one.licence,
+            file=one.name,
+            size=one.size,
+            sha256=one.sha256,
+            sha256_source="huggingface.co/h94/IP-Adapter",
+        )
 
 
 def _weights_of_preprocessors() -> Iterator[CatalogEntry]:

@@ -35,9 +35,10 @@ class AtWork:
         file = bench.asked.checkpoint_called(name)
         checkpoint = bench.models.checkpoint(file, bench.listener)
         vae = bench.models.vae(bench.asked.vae_of(file), checkpoint, bench.listener)
-        bench.savings.choose(checkpoint.model.family.work, waits=checkpoint.model.waits)
         table = noise_table(bench.request.tuning, checkpoint.model)
         active = Active(bench, checkpoint, vae, table, one, helps)
+        model, to_come = checkpoint.model, sum(feature.to_come(active) for feature in self._features)
+        bench.savings.choose(model.family.work, waits=model.waits, to_come=to_come * model.dtype.itemsize)
         with checkpoint.model.turns.nobody(), ExitStack() as patches:
             for feature in self._features:
                 patches.enter_context(feature.patch(active))

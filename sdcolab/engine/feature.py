@@ -115,6 +115,11 @@ class Feature:
         to leave room for."""
         return 0
 
+    def to_come(self, active: Active) -> int:
+        """How many of them have yet to be put there."""
+        del active
+        return self.beside_unet
+
     # --- Planning and models ------------------------------------------------------------------------------------------
 
     def passes(self, plan: GenerationPlan) -> GenerationPlan:

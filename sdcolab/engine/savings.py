@@ -30,12 +30,14 @@ class Savings:
         self._policy: MemoryPolicy | None = None
         self._chosen = MemoryPolicy()
 
-    def choose(self, work: WorkMemory, *, waits: bool) -> None:
+    def choose(self, work: WorkMemory, *, waits: bool, to_come: int = 0) -> None:
         """Start from what is free now that the first checkpoint is loaded; later calls change nothing. ``waits``: its
-        weights have yet to come to the card.
+        weights have yet to come to the card. ``to_come``: bytes of other networks (ControlNet) that have too.
         """
         if self._policy is None:
-            self._policy = self._chosen = SPARING if waits else choose_policy(free_vram(self._device), work)
+            free = free_vram(self._device)
+            room = None if free is None else free - to_come
+            self._policy = self._chosen = SPARING if waits else choose_policy(room, work)
 
     def spend(self, stage: Stage, work: Callable[[MemoryPolicy], T]) -> T:
         """``work``'s result; each time memory runs out, others' models go or else the next saving is switched on, and

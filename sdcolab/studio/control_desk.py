@@ -7,27 +7,22 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
-from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
-from sdcolab.core.architectures import FAMILY_OF_SIDE, FAMILY_OF_WIDTH, ModelFamily
 from sdcolab.core.control import (
     NO_PREPROCESSOR,
     UNSET,
     ControlType,
     ControlUnit,
     best_model,
-    family_in_name,
     models_for,
     pixel_perfect_resolution,
     type_in_name,
 )
-from sdcolab.core.control_files import UNSERVED, Guided, fits, guided, sniff
-from sdcolab.core.detect import ModelKind
 from sdcolab.core.detecting import Detect, drawing_of
-from sdcolab.core.errors import ControlImageMissing, SdcolabError, UnitWeightsComing, UnitWeightsMissing
+from sdcolab.core.errors import ControlImageMissing, UnitWeightsComing, UnitWeightsMissing
 from sdcolab.core.fields import table_of
 from sdcolab.core.preprocessors import (
     PREPROCESSORS,
@@ -39,9 +34,9 @@ from sdcolab.core.preprocessors import (
 )
 from sdcolab.core.request import FIELDS
 from sdcolab.core.tasks import Download, Origin
-from sdcolab.core.tensors import TensorHeader, read_header
 from sdcolab.core.words import human_bytes
 from sdcolab.core.words.control import (
+    CLIP_MISSING,
     CONTROL_TYPE_LABELS,
     MODEL_MISSING,
     MODEL_NONE,
@@ -52,7 +47,8 @@ from sdcolab.core.words.control import (
     WEIGHTS_MISSING,
 )
 from sdcolab.core.words.fields import part_label, unit_title
-from sdcolab.studio.form import Reader
+from sdcolab.studio.control_models import ControlModels
+from sdcolab.studio.form import Reader, name_to_read
 from sdcolab.studio.job import Job
 from sdcolab.studio.studio import Studio
 
@@ -62,12 +58,29 @@ DRAWN = ControlType.SCRIBBLE
 
 @dataclass(frozen=True, slots=True)
 class UnitOffer:
-    """What a unit lets choose, and what is chosen: the preprocessors and models that serve its type of control."""
+    """What a unit lets choose, and what is chosen: the preprocessors and models that serve its type of control, those
+    models first that go with the checkpoint. ``marks``: how those are written that do not.
+    """
 
     modules: tuple[str, ...]
     module: str
     models: tuple[str, ...]
     model: str
+    marks: Mapping[str, str]
+
+    @property
+    def module_choices(self) -> tuple[tuple[str, str], ...]:
+        """What the list of preprocessors offers: (text to read, value)."""
+        return self._choices("control.module", (*self.modules, self.module))
+
+    @property
+    def model_choices(self) -> tuple[tuple[str, str], ...]:
+        """The same of the list of models."""
+        return self._choices("control.model", ("", *self.models, self.model))
+
+    def _choices(self, path: str, names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+        field = FIELDS[path]
+        return tuple((self.marks.get(name) or name_to_read(field, name), name) for name in dict.fromkeys(names))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,15 +118,14 @@ class ControlDesk:
     ) -> None:
         self.units = units
         self._studio = studio
-        self._native_size = native_size
+        self._models = ControlModels(studio, native_size)
         self._by = by
         self._reader = reader
-        self._headers: dict[tuple[Path, int, int], TensorHeader] = {}
 
     def offer(self, kind: str, module: str, model: str, checkpoint: str | None) -> UnitOffer:
         """What a unit of the type ``kind`` offers. A preprocessor or model of another type gives way to the best one
         that is there, of the family of ``checkpoint``."""
-        wanted, offered = _type_called(kind), self.offered(kind, module, model)
+        wanted, offered = _type_called(kind), self.offered(kind, module, model, checkpoint)
         chosen = module if module in offered.modules else default_preprocessor(wanted).name
         if wanted is not ControlType.ALL and not _of_type(module, wanted):
             chosen = default_preprocessor(wanted).name
@@ -129,15 +141,19 @@ class ControlDesk:
         """What ``unit`` is called, with its user's ``own`` name."""
         return unit_title(part_label("control"), self.units.index(unit) + 1, own)
 
-    def offered(self, kind: str, module: str, model: str) -> UnitOffer:
+    def modules(self, kind: str) -> tuple[str, ...]:
+        """The preprocessors that a unit of the type ``kind`` offers."""
+        return tuple(row.name for row in preprocessors_for(_type_called(kind)))
+
+    def offered(self, kind: str, module: str, model: str, checkpoint: str | None) -> UnitOffer:
         """What a unit of the type ``kind`` offers now; what is chosen stays, whatever it is."""
-        wanted = _type_called(kind)
-        modules = tuple(row.name for row in preprocessors_for(wanted))
-        return UnitOffer(modules, module, models_for(wanted, self._studio.lists("controlnets")), model)
+        models = models_for(_type_called(kind), self._studio.lists("controlnets"))
+        marks = self._models.marks((*models, model), checkpoint)
+        return UnitOffer(self.modules(kind), module, tuple(sorted(models, key=marks.__contains__)), model, marks)
 
     def renewed(self, kind: str, module: str, model: str, checkpoint: str | None) -> UnitOffer:
         """The same once files may have come: a unit that had no model and needs one gets the best."""
-        offered, row = self.offered(kind, module, model), PREPROCESSORS.get(module)
+        offered, row = self.offered(kind, module, model, checkpoint), PREPROCESSORS.get(module)
         if model or row is None or row.model_free:
             return offered
         return replace(offered, model=self._model(_type_called(kind), module, model, checkpoint))
@@ -151,40 +167,9 @@ class ControlDesk:
         row = PREPROCESSORS.get(module)
         if kind is ControlType.ALL and row and row.types[0] is ControlType.ALL:
             return model
-        chosen, family = model if self._may_guide(model, checkpoint) else "", self._family(checkpoint)
-        return self._fitting(checkpoint, lambda names: model_for(module, chosen, names, family, kind)) or ""
-
-    def _best(self, kind: ControlType, checkpoint: str | None) -> str | None:
-        family = self._family(checkpoint)
-        return self._fitting(checkpoint, lambda names: best_model(kind, names, family))
-
-    def _fitting(self, checkpoint: str | None, choose: Callable[[list[str]], str | None]) -> str | None:
-        """What ``choose`` takes of the control models that are here, without those whose files turn out not to fit."""
-        names = [*self._studio.lists("controlnets")]
-        while (found := choose(names)) and found in names and not self._may_guide(found, checkpoint):
-            names.remove(found)
-        return found
-
-    def _may_guide(self, model: str, checkpoint: str | None) -> bool:
-        """Whether nothing that the control model's file says is against using it with ``checkpoint``; names tell less,
-        and only those that would be proposed are read."""
-        control, own = self._header(ModelKind.CONTROLNET, model), self._header(ModelKind.CHECKPOINT, checkpoint or "")
-        return _may_guide(model, control, guided(own) if own else Guided())
-
-    def _header(self, kind: ModelKind, name: str) -> TensorHeader | None:
-        """What is at the front of a file; None where that tells nothing."""
-        try:
-            path = self._studio.library.find(kind, name).path
-            stamp = path.stat()
-            known = (path, stamp.st_mtime_ns, stamp.st_size)
-            if known not in self._headers:
-                self._headers[known] = read_header(path)
-            return self._headers[known]
-        except (SdcolabError, OSError):
-            return None
-
-    def _family(self, checkpoint: str | None) -> ModelFamily:
-        return FAMILY_OF_SIDE.get(self._native_size(checkpoint), ModelFamily.UNKNOWN)
+        models = self._models
+        chosen, family = model if models.may_guide(model, checkpoint) else "", models.family(checkpoint)
+        return models.fitting(checkpoint, lambda names: model_for(module, chosen, names, family, kind)) or ""
 
     def numbers(self, module: str, a: float = UNSET, b: float = UNSET) -> tuple[UnitNumber, UnitNumber]:
         """The two numbers of the preprocessor ``module``, at ``a`` and ``b`` where these make sense to it, else at its
@@ -198,10 +183,11 @@ class ControlDesk:
 
     def lacks(self, kind: str, module: str, model: str, checkpoint: str | None) -> UnitLacks:
         """The weights that the preprocessor ``module`` lacks, and the control model, where ``model`` is none and
-        nothing that is here serves its type."""
+        nothing that is here serves its type; of an IP-Adapter what it reads pictures with."""
         jobs = [(job, job.snapshot) for job in self._studio.jobs.jobs()]  # before files are looked for: they may come
         weights = self._weights_lacked(module)
-        control = UnitLacks() if model else self._model_lacked(_type_called(kind), module, checkpoint)
+        wanted = _type_called(kind)
+        control = self._clip_lacked(model, checkpoint) if model else self._model_lacked(wanted, module, checkpoint)
         links = (*weights.links, *control.links)
         asked = [now for job, now in jobs if _downloads(job, links)]
         if any(not now.ended for now in asked):
@@ -218,18 +204,24 @@ class ControlDesk:
             WEIGHTS_MISSING.format(module=module, files=names, size=size), tuple(one.link for one in files)
         )
 
+    def _clip_lacked(self, model: str, checkpoint: str | None) -> UnitLacks:
+        if (clip := self._models.clip_lacked(model, checkpoint)) is None:
+            return UnitLacks()
+        told = CLIP_MISSING.format(model=model, file=clip.file, size=human_bytes(clip.size), licence=clip.licence)
+        return UnitLacks(told, (clip.whole_link,))
+
     def _model_lacked(self, asked: ControlType, module: str, checkpoint: str | None) -> UnitLacks:
         row = PREPROCESSORS.get(module)
         kind = row.types[0] if asked is ControlType.ALL and row else asked
-        family = self._family(checkpoint)
-        if kind is ControlType.ALL or (row and row.model_free) or self._best(kind, checkpoint):
+        family = self._models.family(checkpoint)
+        if kind is ControlType.ALL or (row and row.model_free) or self._models.best(kind, checkpoint):
             return UnitLacks()
         offers = {one.name: one for one in self._studio.controls_on_offer if one.family is family}
         if best := best_model(kind, offers, family):
             size = f" ({human_bytes(offers[best].size)})" if offers[best].size else ""
             told = MODEL_MISSING.format(kind=CONTROL_TYPE_LABELS[kind], file=best, size=size)
             return UnitLacks(told, (offers[best].link,))
-        others = [CONTROL_TYPE_LABELS[one] for one in ControlType if self._best(one, checkpoint)]
+        others = [CONTROL_TYPE_LABELS[one] for one in ControlType if self._models.best(one, checkpoint)]
         advice = OTHER_TYPES.format(types=", ".join(others)) if others else ""
         return UnitLacks(MODEL_NONE.format(kind=CONTROL_TYPE_LABELS[kind]) + advice)
 
@@ -334,18 +326,6 @@ def units_told(values: Mapping[str, Any]) -> dict[str, Any]:
 def _downloads(job: Job, links: tuple[str, ...]) -> bool:
     """Whether ``job`` is to bring all of ``links``, which are some."""
     return bool(links) and isinstance(job.task, Download) and all(link in job.task.links for link in links)
-
-
-def _may_guide(model: str, control: TensorHeader | None, checkpoint: Guided) -> bool:
-    """Whether nothing is against using the file called ``model`` with ``checkpoint``. One that is not looked into
-    (.pth) is for a family that others train for too, and of that which its name tells."""
-    if control is not None:
-        info = sniff(control, model)
-        return info.kind not in UNSERVED and fits(info, checkpoint)
-    if not checkpoint.context_width or not model or model.endswith(".safetensors"):
-        return True
-    usual = FAMILY_OF_WIDTH.get(checkpoint.context_width, ModelFamily.UNKNOWN)
-    return usual is not ModelFamily.UNKNOWN and family_in_name(model) in (ModelFamily.UNKNOWN, usual)
 
 
 def _type_called(kind: str) -> ControlType:

@@ -11,11 +11,9 @@ from typing import Any
 import gradio as gr
 
 from sdcolab.core.control import MAX_UNITS
-from sdcolab.core.request import FIELDS
 from sdcolab.core.words import fields as labels
 from sdcolab.core.words.control import DOWNLOAD_WEIGHTS, MAP_ASKED, SHOW_MAP, UNIT_LOST
 from sdcolab.studio.control_desk import DRAWN, ControlDesk, UnitLacks, UnitNumber, UnitOffer, as_names, as_number
-from sdcolab.studio.form import name_to_read
 from sdcolab.studio.generating import IMAGE_MODE
 from sdcolab.web import fragments
 from sdcolab.web.edge import attempt
@@ -43,48 +41,48 @@ class UnitActions:
     """The handlers."""
 
     def __init__(self, desk: ControlDesk) -> None:
-        self._desk = desk
+        self.desk = desk
 
     def choose_kind(self, kind: Any, module: Any, model: Any, checkpoint: Any) -> tuple[Any, ...]:
         """The preprocessors and the models that serve a type of control, and the numbers of another preprocessor."""
         names = as_names(kind, module, model, checkpoint)
-        offer = self._desk.offer(*names)
+        offer = self.desk.offer(*names)
         return *_offers(offer), *((gr.skip(), gr.skip()) if offer.module == names[1] else self._own(offer.module))
 
     def draw(self, kind: Any, module: Any, model: Any, checkpoint: Any) -> tuple[Any, ...]:
         """The type of control, preprocessor, model and numbers of a unit for which something was drawn."""
-        offer = self._desk.drawn(*as_names(kind, module, model, checkpoint))
+        offer = self.desk.drawn(*as_names(kind, module, model, checkpoint))
         return (DRAWN.value, *_offers(offer), *self._own(offer.module)) if offer else (gr.skip(),) * 5
 
     def name(self, unit: str, title: Any) -> Any:
         """The switch of ``unit`` says what its user calls it."""
-        return gr.update(label=self._desk.title(unit, *as_names(title)))
+        return gr.update(label=self.desk.title(unit, *as_names(title)))
 
     def choose_module(self, kind: Any, module: Any, model: Any, checkpoint: Any) -> tuple[Any, ...]:
         """A control model that goes with the preprocessor just chosen, and its own numbers."""
         names = as_names(kind, module, model, checkpoint)
-        return self._desk.model(*names), *self._own(names[1])
+        return self.desk.model(*names), *self._own(names[1])
 
     def _own(self, module: str) -> tuple[Any, Any]:
-        return _sliders(*self._desk.numbers(module))
+        return _sliders(*self.desk.numbers(module))
 
     def look(self, module: Any, a: Any, b: Any) -> tuple[Any, ...]:
         """The names and ranges of a preprocessor's numbers, and whether it has a resolution of its own. Numbers that
         make sense to it stay: they may have come with it."""
         (name,) = as_names(module)
         given = as_number(a), as_number(b)
-        numbers = self._desk.numbers(name, *given)
+        numbers = self.desk.numbers(name, *given)
         updates = _sliders(*numbers)
         for number, update, now in zip(numbers, updates, given, strict=True):
             if number.value == now:
                 del update["value"]  # so that what ``choose_module`` puts meanwhile is not undone
-        return *updates, gr.update(visible=self._desk.has_resolution(name))
+        return *updates, gr.update(visible=self.desk.has_resolution(name))
 
     def show_map(self, unit: str, *held: Any) -> tuple[Any, Any, None]:
         """Make the map of ``unit``, whose values, after the tab of generation, are ``held``; or say what is wrong."""
-        values = dict(zip(self._desk.map_paths(unit), held[1:], strict=True))
+        values = dict(zip(self.desk.map_paths(unit), held[1:], strict=True))
         from_picture = held[0] == IMAGE_MODE
-        _, problem = attempt(lambda: self._desk.show_maps(unit, values, from_picture=from_picture), None)
+        _, problem = attempt(lambda: self.desk.show_maps(unit, values, from_picture=from_picture), None)
         told = problem or fragments.message(MAP_ASKED, fragments.Tone.CALM)
         return gr.update(value=told, visible=True), gr.skip(), None
 
@@ -92,21 +90,26 @@ class UnitActions:
         """What a unit lacks. A preprocessor that its type of control does not offer is about to give way to another
         one: what the old one lacks, told after what the new one does, would stay."""
         names = as_names(kind, module, model, checkpoint)
-        offered = names[1] in self._desk.offered(*names[:3]).modules
-        return lacking(self._desk, *names) if offered else (gr.skip(), gr.skip())
+        return lacking(self.desk, *names) if names[1] in self.desk.modules(names[0]) else (gr.skip(), gr.skip())
 
-    def tell_all(self, checkpoint: Any, *units: Any) -> tuple[Any, ...]:
-        """What each unit lacks, by their types of control, preprocessors and models."""
-        chosen = [as_names(*units[first : first + 3], checkpoint) for first in range(0, len(units), 3)]
-        return tuple(
-            part for kind, module, model, one in chosen for part in lacking(self._desk, kind, module, model, one)
-        )
+    def mark_all(self, checkpoint: Any, *units: Any) -> list[Any]:
+        """The models that each unit which is on may choose, those last that do not go with ``checkpoint``, and what it
+        lacks; ``units``: their switches, types of control, preprocessors and models."""
+        updates: list[Any] = []
+        for on, *chosen in (units[first : first + 4] for first in range(0, len(units), 4)):
+            kind, module, model, one = as_names(*chosen, checkpoint)
+            if on:
+                offer = self.desk.offered(kind, module, model, one)
+                updates += [gr.update(choices=[*offer.model_choices]), *lacking(self.desk, kind, module, model, one)]
+            else:
+                updates += [gr.skip()] * 3
+        return updates
 
     def download(self, kind: Any, module: Any, model: Any, checkpoint: Any) -> tuple[Any, Any]:
         """Get what a unit lacks."""
         names = as_names(kind, module, model, checkpoint)
-        _, problem = attempt(lambda: self._desk.download(self._desk.lacks(*names)), None)
-        return (gr.update(value=problem, visible=True), gr.skip()) if problem else lacking(self._desk, *names)
+        _, problem = attempt(lambda: self.desk.download(self.desk.lacks(*names)), None)
+        return (gr.update(value=problem, visible=True), gr.skip()) if problem else lacking(self.desk, *names)
 
 
 def draw_with(control: Any, update: Mapping[str, Any]) -> None:
@@ -116,14 +119,11 @@ def draw_with(control: Any, update: Mapping[str, Any]) -> None:
             setattr(control, name, value)
 
 
-def connect_units(page: Any, panel: Any, desk: ControlDesk, selected: Any, quiet: dict[str, Any]) -> None:
+def connect_units(page: Any, panel: Any, desk: ControlDesk, selected: Any, listed: Any, quiet: dict[str, Any]) -> None:
     """Connect every unit of the form, which is drawn as its preprocessors want it; what it lacks is told when ``page``
-    opens. ``selected`` holds the picture on show."""
+    opens. ``selected`` holds the picture on show; ``listed`` is the event that puts new names into every list."""
     actions = UnitActions(desk)
-    names = (f"{unit}.{name}" for unit in desk.units for name in ("kind", "module", "model"))
-    boxes = [panel.gadgets.weights[unit] for unit in desk.units]
-    every = [part for box in boxes for part in (box.told, box.download)]
-    page.load(actions.tell_all, panel.some("checkpoint", *names), every, **quiet)
+    _keep_marked(page, panel, actions, listed, quiet)
     for unit in desk.units:
         kind, module, model = panel.some(f"{unit}.kind", f"{unit}.module", f"{unit}.model")
         title, switch = panel.some(f"{unit}.title", unit)
@@ -142,6 +142,27 @@ def connect_units(page: Any, panel: Any, desk: ControlDesk, selected: Any, quiet
         weights.download.click(actions.download, chosen, told, **quiet)
         held = [panel.mode, *panel.some(*desk.map_paths(unit))]
         weights.show.click(partial(actions.show_map, unit), held, [*told, selected], **quiet)
+
+
+def _keep_marked(page: Any, panel: Any, actions: UnitActions, listed: Any, quiet: dict[str, Any]) -> None:
+    """Say of each unit which models do not go with the checkpoint, and what it lacks: when ``page`` opens, whenever
+    there is another checkpoint, and when a unit is turned on. Until then nobody looks at it, and reading all those
+    files takes time."""
+    units, marked = actions.desk.units, []
+    for unit in units:
+        box: WeightsBox = panel.gadgets.weights[unit]
+        marked += [*panel.some(f"{unit}.model"), box.told, box.download]
+    names = (f"{unit}{name}" for unit in units for name in ("", ".kind", ".module", ".model"))
+    asked = panel.some("checkpoint", *names)
+    listed.then(actions.mark_all, asked, marked, **quiet)
+    gr.on(
+        [page.load, panel.fields["checkpoint"].change, *(panel.fields[unit].change for unit in units)],
+        actions.mark_all,
+        asked,
+        marked,
+        trigger_mode="always_last",
+        **quiet,
+    )
 
 
 def renewed(desk: ControlDesk, *chosen: Any) -> tuple[Any, Any, Any, Any]:
@@ -168,13 +189,8 @@ def lacking(desk: ControlDesk, kind: str, module: str, model: str, checkpoint: s
 
 
 def _offers(offer: UnitOffer) -> tuple[Any, Any]:
-    modules = _choose("control.module", offer.modules, offer.module)
-    return modules, _choose("control.model", ("", *offer.models), offer.model)
-
-
-def _choose(path: str, names: tuple[str, ...], chosen: str) -> Any:
-    known = names if chosen in names else (*names, chosen)
-    return gr.update(choices=[(name_to_read(FIELDS[path], name), name) for name in known], value=chosen)
+    modules = gr.update(choices=[*offer.module_choices], value=offer.module)
+    return modules, gr.update(choices=[*offer.model_choices], value=offer.model)
 
 
 def _sliders(a: UnitNumber, b: UnitNumber) -> tuple[Any, Any]:

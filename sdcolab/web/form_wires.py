@@ -60,7 +60,8 @@ class FormWires:
         self._connect_tabs()
         self._connect_opening()
         self._connect_parameters()
-        connect_units(self._page, self._panel, self._actions.desk.control, self._selected, QUIET)
+        listed = self._connect_lists()
+        connect_units(self._page, self._panel, self._actions.desk.control, self._selected, listed, QUIET)
         self._connect_scripts()
         self._connect_left_plan()
         self._connect_prompts()
@@ -97,16 +98,15 @@ class FormWires:
         drawings = [f"{unit}.drawing" for unit in self._actions.desk.control.units]
         recall = recall_pictures(pictures, [element_id(path) for path in drawings])
         self._page.load(None, None, self._panel.some(*pictures, *drawings), js=recall, **QUIET)
-        self._connect_lists()
         remembered = [*fields, self._gadgets.styles, *self._panel.some(*pictures)]
         keeper = gr.Button(visible="hidden", elem_id="sd-keep-form")
         keeper.click(None, remembered, None, js=keep_form(self._actions.kept, pictures), **QUIET)
         told = {*self._prompts.remarked}, self._prompts.told
         keeper.click(self._prompts.remarks, *told, trigger_mode="always_last", **QUIET)
 
-    def _connect_lists(self) -> None:
+    def _connect_lists(self) -> Any:
         """The lists are drawn with what there is; a page that opens looks for more, and only where there is does it
-        change them all."""
+        change them all. Returns that event."""
         drawn = self._actions.fresh_lists()
         for control, update in drawn.items():
             control.choices = gr.Dropdown(update["choices"], render=False).choices
@@ -117,7 +117,7 @@ class FormWires:
             return gr.skip() if self._actions.fresh_lists() == drawn else str(time.monotonic_ns())
 
         self._page.load(look, None, changed, **QUIET)
-        changed.change(self._actions.fresh_lists, None, self._parts.every_list, **QUIET)
+        return changed.change(self._actions.fresh_lists, None, self._parts.every_list, **QUIET)
 
     def _connect_parameters(self) -> None:
         gadgets, actions = self._gadgets, self._actions

@@ -7,12 +7,13 @@ from collections.abc import Callable
 import pytest
 import torch
 
+import sdcolab.engine.savings as savings_module
 from sdcolab.core.detect import ModelFamily
 from sdcolab.core.memory_plan import GB
 from sdcolab.core.request import GenerationRequest
 from sdcolab.core.words.speed import SLICED_ATTENTION, TILED_DECODING
 from sdcolab.engine.families import FAMILIES
-from sdcolab.engine.memory import MemoryPolicy, Stage, choose_policy, free_vram, is_out_of_memory, relieved
+from sdcolab.engine.memory import SPARING, MemoryPolicy, Stage, choose_policy, free_vram, is_out_of_memory, relieved
 from sdcolab.engine.savings import Savings
 
 
@@ -94,3 +95,14 @@ def test_what_ran_out_is_told_and_what_was_planned_is_not() -> None:
     small = Savings(GenerationRequest(), torch.device("cpu"))
     small.choose(FAMILIES[ModelFamily.SD1].work, waits=True)
     assert list(small.told()) == []
+
+
+def test_networks_that_have_yet_to_come_leave_less_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    work = FAMILIES[ModelFamily.SD1].work
+    monkeypatch.setattr(savings_module, "free_vram", lambda _device: work.comfortable + 100)
+    found: list[MemoryPolicy] = []
+    for to_come in (100, 101):
+        savings = Savings(GenerationRequest(), torch.device("cpu"))
+        savings.choose(work, waits=False, to_come=to_come)
+        savings.spend(Stage.SAMPLING, found.append)
+    assert found == [MemoryPolicy(), SPARING]

@@ -24,6 +24,7 @@ from sdcolab.studio.form import Reader
 from sdcolab.web.control_wires import UnitActions, renewed
 
 READER = Reader(lambda _name: [*PREPROCESSORS], lambda picture: picture)
+ATTENTION = "input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight"
 CANNY, DEPTH = "control_v11p_sd15_canny.safetensors", "control_v11f1p_sd15_depth.safetensors"
 
 
@@ -36,6 +37,14 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
         (folder / name).write_bytes(b"x")
     yield bench
     bench.studio.jobs.close()
+
+
+def put(bench: Bench, kind: ModelKind, files: dict[str, bytes]) -> None:
+    """Into their folder."""
+    folder = bench.folders.models(kind)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
 
 
 @pytest.fixture
@@ -66,7 +75,7 @@ def test_what_is_drawn_is_a_scribble_where_nothing_is_chosen(desk: ControlDesk) 
 def test_looking_again_keeps_what_is_chosen(bench: Bench, desk: ControlDesk) -> None:
     new = "control_v11p_sd15s2_lineart_anime_canny.safetensors"
     (bench.folders.models(ModelKind.CONTROLNET) / new).write_bytes(b"x")
-    offer = desk.offered("Canny", "none", DEPTH)
+    offer = desk.offered("Canny", "none", DEPTH, None)
     assert (offer.module, offer.model) == ("none", DEPTH)
     assert set(offer.models) == {CANNY, new}
     updates = renewed(desk, "Canny", "none", DEPTH, None)
@@ -83,8 +92,79 @@ def test_a_unit_that_lacked_its_model_gets_it_once_it_has_come(bench: Bench, des
 
 
 def test_a_page_that_opens_tells_what_each_unit_lacks(desk: ControlDesk) -> None:
-    told = UnitActions(desk).tell_all(None, "Openpose", "openpose", CANNY, "Canny", "canny", CANNY)
-    assert [update["visible"] for update in told] == [True, True, False, False]
+    units = True, "Openpose", "openpose", CANNY, True, "Canny", "canny", CANNY
+    told = UnitActions(desk).mark_all(None, *units)
+    assert [update["visible"] for update in (*told[1:3], *told[4:6])] == [True, True, False, False]
+
+
+def control(width: int) -> bytes:
+    hint = {"control_model.input_hint_block.0.weight": (1, 3, 3, 3)}
+    return safetensors_bytes(hint | {f"control_model.{ATTENTION}": (1, width)})
+
+
+def checkpoint(width: int) -> bytes:
+    return safetensors_bytes({f"model.diffusion_model.{ATTENTION}": (1, width)})
+
+
+def test_models_that_do_not_go_with_the_checkpoint_are_last_and_say_so(bench: Bench, desk: ControlDesk) -> None:
+    put(bench, ModelKind.CHECKPOINT, {"uno.safetensors": checkpoint(768), "xl.safetensors": checkpoint(2048)})
+    sparse = {"down_blocks.0.motion_modules.0.x": (1,), "controlnet_cond_embedding.conv_in.weight": (1, 4, 3, 3)}
+    control_files = {"a.safetensors": control(768), "b.safetensors": control(2048)}
+    put(bench, ModelKind.CONTROLNET, control_files | {"0.safetensors": safetensors_bytes(sparse)})
+    offer = desk.offered("All", "none", "b.safetensors", "uno.safetensors")
+    assert offer.model_choices == (
+        ("Ninguno", ""),
+        ("a.safetensors", "a.safetensors"),
+        (DEPTH, DEPTH),
+        (CANNY, CANNY),
+        ("⚠️ 0.safetensors (sdcolab no sabe usarlo)", "0.safetensors"),
+        ("⚠️ b.safetensors (no va con este modelo)", "b.safetensors"),
+    )
+    other = desk.offered("All", "none", "b.safetensors", "xl.safetensors")
+    assert set(other.marks) == {"0.safetensors", "a.safetensors"}
+    unknown = desk.offered("All", "none", "", None)
+    assert set(unknown.marks) == {"0.safetensors"}
+    units = True, "All", "none", "b.safetensors", False, "All", "none", ""
+    updates = UnitActions(desk).mark_all("uno.safetensors", *units)
+    assert updates[0]["choices"] == [*offer.model_choices] and "value" not in updates[0]
+    assert "choices" not in updates[3]  # nobody looks at a unit that is off
+
+
+def test_an_ip_adapter_says_what_it_reads_pictures_with_and_brings_it(bench: Bench, desk: ControlDesk) -> None:
+    def adapter(**shapes: tuple[int, ...]) -> bytes:
+        named = {f"image_proj.{name.replace('__', '.')}.weight": shape for name, shape in shapes.items()}
+        return safetensors_bytes(named | {"ip_adapter.1.to_k_ip.weight": (1, 768)})
+
+    def clip(hidden: int, projected: int) -> bytes:
+        embedding = {"vision_model.embeddings.patch_embedding.weight": (hidden, 1, 1, 1)}
+        return safetensors_bytes(embedding | {"visual_projection.weight": (projected, 1)})
+
+    adapters = {"ip.safetensors": adapter(proj=(4, 1024)), "plus.safetensors": adapter(proj_in=(4, 1280))}
+    adapters |= {"big.safetensors": adapter(proj=(4, 1280)), "raro.safetensors": adapter(proj=(4, 99))}
+    put(bench, ModelKind.CONTROLNET, adapters)
+
+    def lacked(name: str) -> UnitLacks:
+        return desk.lacks("IP-Adapter", "none", name, None)
+
+    told = lacked("ip.safetensors")
+    assert told.told == (
+        "Al IP-Adapter «ip.safetensors» le falta su archivo de CLIP vision: "
+        "CLIP-ViT-H-14-laion2B-s32B-b79K.safetensors, de 2,5 GB, con licencia MIT (LAION)."
+    )
+    assert told.links == lacked("plus.safetensors").links != lacked("big.safetensors").links
+    assert lacked("raro.safetensors") == UnitLacks()  # generating tells what to look for
+    put(bench, ModelKind.CHECKPOINT, {"xl.safetensors": checkpoint(2048)})
+    assert desk.lacks("IP-Adapter", "none", "ip.safetensors", "xl.safetensors") == UnitLacks()  # would not go with it
+    bench.download.hold = True
+    job = desk.download(told)
+    assert job is not None and isinstance(job.task, Download)
+    assert lacked("ip.safetensors").coming
+    bench.download.release.set()
+    put(bench, ModelKind.CLIP_VISION, {"x.safetensors": clip(1280, 1024)})
+    assert lacked("ip.safetensors") == lacked("plus.safetensors") == UnitLacks()
+    assert "bigG" in lacked("big.safetensors").told
+    put(bench, ModelKind.CLIP_VISION, {"g.pth": b"PK"})  # is not looked into
+    assert lacked("big.safetensors") == UnitLacks()
 
 
 def test_a_ready_made_map_keeps_the_model_of_its_type(desk: ControlDesk) -> None:
@@ -99,13 +179,7 @@ def test_what_is_for_other_checkpoints_is_not_proposed(bench: Bench) -> None:
     desk = ControlDesk(studio, ("control.0",), lambda _checkpoint: 512, Origin.PAGE, READER)
     controls, checkpoints = (bench.folders.models(kind) for kind in (ModelKind.CONTROLNET, ModelKind.CHECKPOINT))
     checkpoints.mkdir(parents=True, exist_ok=True)
-    attention = "input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight"
-
-    def control(width: int) -> bytes:
-        hint = {"control_model.input_hint_block.0.weight": (1, 3, 3, 3)}
-        return safetensors_bytes(hint | {f"control_model.{attention}": (1, width)})
-
-    (checkpoints / "mio.safetensors").write_bytes(safetensors_bytes({f"model.diffusion_model.{attention}": (1, 768)}))
+    (checkpoints / "mio.safetensors").write_bytes(checkpoint(768))
     (controls / "lineart-demo.safetensors").write_bytes(control(128))
     assert desk.offer("Lineart", "none", "", "mio.safetensors").model == ""
     assert desk.offer("Lineart", "none", "lineart-demo.safetensors", "mio.safetensors").model == ""
@@ -138,15 +212,9 @@ def test_another_preprocessor_begins_at_its_own_numbers_and_one_that_comes_with_
 
 
 def test_a_file_that_nobody_looks_into_is_proposed_where_its_name_and_the_checkpoint_allow_it(bench: Bench) -> None:
-    attention, folders = "input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight", bench.folders
-    for name, width in (("demo", 128), ("mio", 768)):
-        place = folders.models(ModelKind.CHECKPOINT) / f"{name}.safetensors"
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_bytes(safetensors_bytes({f"model.diffusion_model.{attention}": (1, width)}))
-    place = folders.models(ModelKind.CONTROLNET)
-    place.mkdir(parents=True, exist_ok=True)
-    for name in ("control_v11p_sd15_lineart.pth", "controlnet-lineart-xl.pth"):
-        (place / name).write_bytes(b"PK")
+    put(bench, ModelKind.CHECKPOINT, {"demo.safetensors": checkpoint(128), "mio.safetensors": checkpoint(768)})
+    names = "control_v11p_sd15_lineart.pth", "controlnet-lineart-xl.pth"
+    put(bench, ModelKind.CONTROLNET, dict.fromkeys(names, b"PK"))
     fresh = ControlDesk(bench.studio, ("control.0",), lambda _checkpoint: 128, Origin.PAGE, READER)
     assert fresh.offer("Lineart", "none", "", "mio.safetensors").model == "control_v11p_sd15_lineart.pth"
     assert fresh.offer("Lineart", "none", "", "demo.safetensors").model == ""

@@ -16,6 +16,7 @@ from sdcolab.core.errors.base import (
 from sdcolab.core.errors.borrowed import BorrowError, FolderNotKnown, FolderOurs
 from sdcolab.core.errors.control import (
     ClipVisionMissing,
+    ClipVisionUnknown,
     ControlError,
     ControlFamilyWrong,
     ControlImageMissing,
@@ -417,6 +418,7 @@ __all__ = [
     "CellFailed",
     "CellsFailed",
     "ClipVisionMissing",
+    "ClipVisionUnknown",
     "ClusterSilent",
     "ClusterUnreachable",
     "ClusterVersion",

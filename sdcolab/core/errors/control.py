@@ -141,9 +141,21 @@ class PreprocessorPackageMissing(ControlError):
 
 @dataclass(eq=False)
 class ClipVisionMissing(ControlError):
-    """An IP-Adapter needs a CLIP vision file that is not there. ``width`` is the channels it must give."""
+    """An IP-Adapter needs a CLIP vision file that is not there: ``file``, of ``size`` bytes. ``links`` is where to get
+    it."""
 
     code: ClassVar[str] = "control.clip_vision_missing"
+    path: Path
+    file: str
+    size: int
+    links: str
+
+
+@dataclass(eq=False)
+class ClipVisionUnknown(ControlError):
+    """An IP-Adapter needs a CLIP vision file that is not there, nor known. ``width`` is the channels it must give."""
+
+    code: ClassVar[str] = "control.clip_vision_unknown"
     path: Path
     folder: Path
     width: int

@@ -17,7 +17,8 @@ ADVICE: Mapping[str, str] = {
     "control.model_not_chosen": (
         "Pon en «model» uno de GET /controlnet/model_list, del mismo tipo que el preprocessor («module»)."
     ),
-    "control.clip_vision_missing": "Ponlo en la carpeta {folder} del servidor.",
+    "control.clip_vision_missing": f"{_GET} y repite la petición: {{links}}",
+    "control.clip_vision_unknown": "Ponlo en la carpeta {folder} del servidor.",
     "control.preprocessor_file_missing": f"{_GET} y repite la petición: {{links}}",
     "control.unit_file_missing": f"{_GET} y repite la petición: {{links}}",
     "details.detector_missing": "Pide otro, o ponlo en su carpeta del servidor ({size}): {link}",

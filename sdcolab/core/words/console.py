@@ -18,6 +18,7 @@ ADVICE: Mapping[str, str] = {
     ),
     "control.image_missing": "Añade su imagen a la unidad: --control imagen=ARCHIVO,…",
     "control.model_not_chosen": f"Pon en la unidad modelo=NOMBRE, uno del mismo tipo que el preprocessor. {_GET}",
+    "control.clip_vision_missing": 'Descárgalo con: sdcolab descargar "{links}"',
     "control.preprocessor_file_missing": _GET_THESE,
     "control.unit_file_missing": _GET_THESE,
     "details.detector_missing": "Elige otro, o descárgalo ({size}) con: sdcolab descargar {link}",

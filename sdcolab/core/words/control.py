@@ -73,8 +73,13 @@ SENTENCES: Mapping[str, Sentence] = {
         'Instálalo con: pip install "sdcolab[controlnet]" y vuelve a abrir sdcolab.',
     ),
     "control.clip_vision_missing": Sentence(
+        "Al IP-Adapter «{path}» le falta su archivo de CLIP vision, {file} ({size}).",
+        f"Pulsa «{DOWNLOAD_WEIGHTS}» en la unidad de ControlNet que lo usa, o pega esto en Descargas; cuando termine, "
+        "vuelve a generar: {links}",
+    ),
+    "control.clip_vision_unknown": Sentence(
         "Al IP-Adapter «{path}» le falta su archivo de CLIP vision (el de {width} canales).",
-        "Descárgalo desde el catálogo y déjalo en {folder}.",
+        "Búscalo en la página de donde lo descargaste y déjalo en {folder}.",
     ),
     "control.poses_malformed": Sentence(
         "Este archivo no tiene poses que se entiendan.",
@@ -97,6 +102,7 @@ SENTENCES: Mapping[str, Sentence] = {
 }
 
 WEIGHTS_MISSING = "Al preprocessor «{module}» le falta {files} ({size})."
+CLIP_MISSING = "Al IP-Adapter «{model}» le falta su archivo de CLIP vision: {file}, de {size}, con licencia {licence}."
 MODEL_MISSING = "Para {kind} falta un modelo de ControlNet: {file}{size}."
 MODEL_NONE = "Para {kind} no hay ningún modelo de ControlNet que sirva a tu modelo."
 OTHER_TYPES = " Con lo que hay puedes elegir {types}."
@@ -178,6 +184,17 @@ SEND_TO_CONTROL = "Enviar a ControlNet"
 SHOWN_TO_CONTROL = f"🕹️ {SEND_TO_CONTROL}"
 SENT_TO_CONTROL = "La imagen es la muestra de «{unit}»: elige ahí el tipo de control."
 SENT_POSE = "La pose es la muestra de «{unit}», del tipo Openpose."
+
+MISFIT = "⚠️ {name} (no va con este modelo)"
+UNSERVED_HERE = "⚠️ {name} (sdcolab no sabe usarlo)"
+"""Of a control model in a unit's list."""
+
+CLIP_NAMES: Mapping[str, str] = {
+    "CLIP-ViT-H-14-laion2B-s32B-b79K": "CLIP vision (ViT-H)",
+    "CLIP-ViT-bigG-14-laion2B-39B-b160k": "CLIP vision (ViT-bigG)",
+}
+"""What the catalogue calls what IP-Adapters read pictures with."""
+CLIP_NOTE = "Lo que lee las imágenes de los IP-Adapter"
 
 PREPROCESSOR_NOTE = "Lo necesitan en ControlNet: {users}"
 """Of a file in the catalogue."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -12,10 +11,9 @@ from PIL import Image
 from torch import Tensor
 from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
+from sdcolab.core.clip_vision import ClipNeed, clip_paths, gives
 from sdcolab.core.errors import CannotRead, ModelError
-from sdcolab.core.files import system_reason
-from sdcolab.core.library import MODEL_SUFFIXES
-from sdcolab.core.preprocessors import PREPROCESSOR_FILE_NAMES
+from sdcolab.core.folders import Folders
 from sdcolab.core.resizing import flattened
 from sdcolab.engine.control.filling import built, renamed_weights
 from sdcolab.engine.convert import Shapes
@@ -62,33 +60,16 @@ class ClipVision:
         return torch.from_numpy(normal.astype(np.float32)).permute(2, 0, 1)[None]
 
 
-def vision_shapes(weights: Weights) -> tuple[int, int] | None:
-    """(hidden channels, channels of the projected vector) of a CLIP vision file; None when it is none."""
-    embedding, projection = weights.header.shape(_EMBEDDING), weights.header.shape("visual_projection.weight")
-    return (embedding[0], projection[0]) if embedding and projection else None
-
-
-def find_clip_vision(folders: tuple[Path, ...], width: int, *, patches: bool) -> Path | None:
-    """The first file in ``folders`` (and below) whose encoder gives ``width`` channels: hidden ones for ``patches``,
-    else projected ones. Files that cannot be opened are passed over."""
-    for folder in folders:
-        for path in _files_below(folder):
-            if path.name in PREPROCESSOR_FILE_NAMES:
-                continue  # they are large, and most are pickles, which are read whole
-            try:
-                shapes = vision_shapes(open_weights(path))
-            except (ModelError, CannotRead):
-                continue
-            if shapes is not None and shapes[0 if patches else 1] == width:
-                return path
+def find_clip_vision(folders: Folders, need: ClipNeed) -> Weights | None:
+    """The first encoder in ``folders`` that ``need`` can read. Files that cannot be opened are passed over."""
+    for path in clip_paths(folders):
+        try:
+            weights = open_weights(path)
+        except (ModelError, CannotRead):
+            continue
+        if gives(weights.header, need):
+            return weights
     return None
-
-
-def _files_below(folder: Path) -> list[Path]:
-    try:
-        return sorted(path for path in folder.rglob("*") if path.suffix.lower() in MODEL_SUFFIXES and path.is_file())
-    except OSError as error:
-        raise CannotRead(path=folder, reason=system_reason(error)) from error
 
 
 def load_clip_vision(weights: Weights, device: torch.device, dtype: torch.dtype) -> ClipVision:

@@ -104,14 +104,12 @@ class Resampler(nn.Module):
 class IpAdapter:
     """``projection`` makes tokens of what CLIP sees; ``keys`` and ``values`` [C_out, C] of each cross-attention, in the
     UNet's order. ``patches``: whether it reads every patch (the last but one layer) or the whole picture's vector.
-    ``clip_width``: channels of what it reads.
     """
 
     projection: nn.Module
     keys: tuple[Tensor, ...]
     values: tuple[Tensor, ...]
     patches: bool
-    clip_width: int
 
     def attend(self, attention: nn.Module, index: int, hidden: Tensor, tokens: Tensor) -> Tensor:
         """What cross-attention number ``index`` adds: ``hidden`` [N, n, C] reads ``tokens`` [N, m, D]."""
@@ -144,14 +142,14 @@ def load_ip_adapter(weights: Weights, device: torch.device, dtype: torch.dtype) 
         return tuple(weights.get(name).to(device=device, dtype=dtype) for name in names)
 
     try:
-        module, patches, width = _projection(inner.shapes)
+        module, patches = _projection(inner.shapes)
     except LookupError as missing:
         raise ModelIncomplete(path=weights.path, tensor=_PROJECTION + str(missing.args[0]), count=1) from missing
-    return IpAdapter(built(module, inner, device, dtype), stored("k"), stored("v"), patches, width)
+    return IpAdapter(built(module, inner, device, dtype), stored("k"), stored("v"), patches)
 
 
-def _projection(shapes: Mapping[str, tuple[int, ...]]) -> tuple[Callable[[], nn.Module], bool, int]:
-    """(how to make the projection, whether it reads patches, channels that it reads). Raises ``LookupError``."""
+def _projection(shapes: Mapping[str, tuple[int, ...]]) -> tuple[Callable[[], nn.Module], bool]:
+    """(how to make the projection, whether it reads patches). Raises ``LookupError``."""
     if "latents" in shapes:
         _, tokens, width = shapes["latents"]
         clip, context = shapes["proj_in.weight"][1], shapes["proj_out.weight"][0]
@@ -160,11 +158,11 @@ def _projection(shapes: Mapping[str, tuple[int, ...]]) -> tuple[Callable[[], nn.
         depth = 0
         while f"layers.{depth}.0.to_q.weight" in shapes:
             depth += 1
-        return (lambda: Resampler(clip, width, context, tokens, depth, heads, feed)), True, clip
+        return (lambda: Resampler(clip, width, context, tokens, depth, heads, feed)), True
     if "proj.0.weight" in shapes:
         hidden, clip = shapes["proj.0.weight"]
         context = shapes["proj.2.weight"][0]
-        return (lambda: PatchProjection(clip, hidden, context)), True, clip
+        return (lambda: PatchProjection(clip, hidden, context)), True
     out, clip = shapes["proj.weight"]
     context = shapes["norm.weight"][0]
-    return (lambda: PooledProjection(clip, context, math.ceil(out / context))), False, clip
+    return (lambda: PooledProjection(clip, context, math.ceil(out / context))), False

@@ -54,10 +54,15 @@ def check_served(weights: Weights) -> ControlFile:
     return info
 
 
+def numbers(weights: Weights) -> int:
+    """How many numbers the file holds."""
+    return sum(math.prod(shape) for shape in weights.shapes.values())
+
+
 def numbers_in(weights: Weights, info: ControlFile, base: Weights) -> int:
     """How many numbers the network in ``weights`` has. What is no whole one is filled up from ``base``, the
     checkpoint's file."""
-    own = sum(math.prod(shape) for shape in weights.shapes.values())
+    own = numbers(weights)
     if info.kind is not ControlKind.CONTROL_LORA and not info.difference:
         return own
     return max(own, sum(math.prod(base.shapes[name]) for name in base_names(base).values()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from pathlib import Path
 
 import torch
 
@@ -36,6 +37,10 @@ class Controls:
     def all(self) -> tuple[Control, ...]:
         """Those in memory."""
         return tuple(self._open.values())
+
+    def has(self, path: Path) -> bool:
+        """Whether the file at ``path`` is in memory. Raises ``CannotRead``."""
+        return stamp_of(path) in self._open
 
     @torch.inference_mode(False)
     def control(self, file: ModelFile, checkpoint: Checkpoint, listener: Listener, *, wanted: int) -> Control:

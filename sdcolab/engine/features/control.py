@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Self
 
 import numpy as np
@@ -10,12 +11,14 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from sdcolab.core.clip_vision import clip_need, clip_on_offer
 from sdcolab.core.control import ControlPictures, ControlUnit, changes_nothing
 from sdcolab.core.control_files import UNION_ORDER, ControlKind, check_fits, guided, union_type
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.detecting import drawing_of
 from sdcolab.core.errors import (
     ClipVisionMissing,
+    ClipVisionUnknown,
     ControlImageMissing,
     ControlModelNotChosen,
     ControlTypeUnknown,
@@ -37,7 +40,7 @@ from sdcolab.engine.control.clip_vision import ClipVision, find_clip_vision, loa
 from sdcolab.engine.control.colours import SHARPNESS_SCALE, ColourFix
 from sdcolab.engine.control.ip_adapter import IpAdapter
 from sdcolab.engine.control.keeping import Keeping, KeptParts, PutBack
-from sdcolab.engine.control.loading import check_served, numbers_in
+from sdcolab.engine.control.loading import check_served, numbers, numbers_in
 from sdcolab.engine.control.preparing import (
     Source,
     digest,
@@ -56,7 +59,7 @@ from sdcolab.engine.pictures.masks import Box, soft_mask
 from sdcolab.engine.plan import Batch
 from sdcolab.engine.preprocessors import check_files, finder
 from sdcolab.engine.preprocessors.base import Pixels
-from sdcolab.engine.weights import open_weights, stamp_of
+from sdcolab.engine.weights import Weights, open_weights, stamp_of
 
 COLOUR_FIXES = ("tile_colorfix", "tile_colorfix+sharp")
 """Preprocessors whose unit keeps the colours of its picture."""
@@ -70,12 +73,16 @@ MARKED = 4
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Unit:
-    """A unit, its number from 1, and its model's file with how many numbers it has; None for one that works without."""
+    """A unit, its number from 1, and its model's file with how many numbers it has; None for one that works without.
+    ``clip``: the encoder that its model reads pictures with, and its numbers.
+    """
 
     number: int
     asked: ControlUnit
     file: ModelFile | None
     size: int = 0
+    clip: Path | None = None
+    clip_size: int = 0
 
 
 class ControlNet(Feature):
@@ -107,7 +114,20 @@ class ControlNet(Feature):
     @property
     def beside_unet(self) -> int:
         """Each model once."""
-        return sum({unit.file.path: unit.size for unit in self._units if unit.file}.values())
+        return sum(self._networks.values())
+
+    def to_come(self, active: Active) -> int:
+        """The same of those that are not in memory."""
+        controls = active.checkpoint.kept.of(Controls, Controls)
+        clips = active.bench.kept.of(ControlShelf, ControlShelf).clip
+        known = {path for path in self._networks if controls.has(path) or stamp_of(path) in clips}
+        return sum(size for path, size in self._networks.items() if path not in known)
+
+    @property
+    def _networks(self) -> dict[Path, int]:
+        """The files that the units work with, and how many numbers they have."""
+        models = {unit.file.path: unit.size for unit in self._units if unit.file}
+        return models | {unit.clip: unit.clip_size for unit in self._units if unit.clip}
 
     # --- A pass ---------------------------------------------------------------------------------------------------
 
@@ -298,17 +318,14 @@ def _colour_fix(unit: ControlUnit, maps: list[Pixels], active: Active) -> Colour
 
 def _tokens(unit: _Unit, net: IpAdapter, sets: list[list[Source]], active: Active) -> tuple[tuple[Tensor, Tensor], ...]:
     """What an IP-Adapter reads of each set of a unit's pictures, and of no picture."""
-    shelf, folders = active.bench.kept.of(ControlShelf, ControlShelf), active.bench.library.folders
-    places = (*folders.roots(ModelKind.CLIP_VISION), *folders.roots(ModelKind.ANNOTATOR))
-    path = find_clip_vision(places, net.clip_width, patches=net.patches)
-    if path is None:
-        where = unit.file.path if unit.file else folders.clip_vision
-        raise ClipVisionMissing(path=where, folder=folders.clip_vision, width=net.clip_width)
-    stamp, model = stamp_of(path), active.checkpoint.model
+    shelf, model = active.bench.kept.of(ControlShelf, ControlShelf), active.checkpoint.model
+    if unit.clip is None:
+        raise TypeError("an adapter that is opened has its encoder")
+    stamp = stamp_of(unit.clip)
     if stamp not in shelf.clip:
         shelf.clip.clear()
         with torch.inference_mode(False):
-            shelf.clip[stamp] = load_clip_vision(open_weights(path), model.device, model.dtype)
+            shelf.clip[stamp] = load_clip_vision(open_weights(unit.clip), model.device, model.dtype)
     clip = shelf.clip[stamp]
     groups = (torch.cat([clip.read(source.picture) for source in group]) for group in sets)
     return tuple(_read(net, clip, pictures.to(model.device, model.dtype)) for pictures in groups)
@@ -357,4 +374,17 @@ def _checked(asked: ResolvedRequest, number: int, unit: ControlUnit) -> _Unit:
         raise ControlTypeUnknown(path=file.path, types=info.union_types)
     base = open_weights(asked.checkpoint.path)
     check_fits(file.path, info, guided(base.header))
-    return _Unit(number, unit, file, numbers_in(weights, info, base))
+    clip = _clip(asked, file, weights) if info.kind is ControlKind.IP_ADAPTER else None
+    size = numbers_in(weights, info, base)
+    return _Unit(number, unit, file, size, clip.path, numbers(clip)) if clip else _Unit(number, unit, file, size)
+
+
+def _clip(asked: ResolvedRequest, adapter: ModelFile, weights: Weights) -> Weights | None:
+    """The encoder that the IP-Adapter in ``weights`` reads pictures with; None where it does not tell what it needs,
+    which opening it does. Raises ``ClipVisionMissing``."""
+    need = clip_need(weights.header)
+    if need is None or (found := find_clip_vision(asked.library.folders, need)):
+        return found if need else None
+    if offer := clip_on_offer(need):
+        raise ClipVisionMissing(path=adapter.path, file=offer.file, size=offer.size, links=offer.whole_link)
+    raise ClipVisionUnknown(path=adapter.path, folder=asked.library.folders.clip_vision, width=need.width)

@@ -17,11 +17,12 @@ from sdcolab.core.control import ControlUnit
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library, ModelFile
-from sdcolab.core.memory_plan import GB
+from sdcolab.core.memory_plan import GB, WorkMemory
 from sdcolab.core.request import GenerationRequest
 from sdcolab.engine.control.shelf import Controls
 from sdcolab.engine.engine import Engine
 from sdcolab.engine.memory import require_room
+from sdcolab.engine.savings import Savings
 from sdcolab.engine.weights import open_weights
 
 DEMO = Path(__file__).parents[3] / "sdcolab" / "demo"
@@ -77,6 +78,22 @@ def test_units_that_come_later_move_a_checkpoint_only_where_they_do_not_fit(
     engine.generate(FOLLOWED)
     engine.generate(FOLLOWED)
     assert planned == [0, 0, control_bytes()]
+
+
+def test_what_is_saved_from_the_start_counts_the_units_that_have_yet_to_come(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[int] = []
+    real = Savings.choose
+
+    def counting(self: Savings, work: WorkMemory, *, waits: bool, to_come: int = 0) -> None:
+        told.append(to_come)
+        real(self, work, waits=waits, to_come=to_come)
+
+    monkeypatch.setattr(Savings, "choose", counting)
+    for request in (PLAIN, FOLLOWED, FOLLOWED):
+        engine.generate(request)
+    assert told == [0, control_bytes(), 0]
 
 
 def test_control_models_go_with_their_checkpoint(engine: Engine) -> None:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from sdcolab.core.control import ControlType, ControlUnit
 from sdcolab.core.detect import ModelKind
-from sdcolab.core.errors import ClipVisionMissing, ControlSizeWrong, ControlUnserved
+from sdcolab.core.errors import ClipVisionMissing, ClipVisionUnknown, ControlSizeWrong, ControlUnserved
 from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library, ModelFile
 from sdcolab.core.request import GenerationRequest
@@ -152,6 +152,7 @@ def engine(folders: Folders) -> Iterator[Engine]:
     save_file(lines(), folder / "whole.safetensors")
     for make in (*IP_ADAPTERS, lllite, difference, control_lora):
         save_file({name: one.contiguous() for name, one in make().items()}, folder / f"{make.__name__}.safetensors")
+    save_file(with_projection(PooledProjection(1024, TEXT, 4)), folder / "ip_adapter_h.safetensors")
     torch.save(in_groups(ip_adapter()), folder / "ip_adapter_bin.bin")
     torch.save(in_groups(face_id()), folder / "ip-adapter-faceid.bin")
     for name, path in (("wide", "input_blocks_2_1"), ("elsewhere", "input_blocks_7_1")):
@@ -187,8 +188,13 @@ def test_a_difference_file_is_what_it_was_made_of(engine: Engine) -> None:
 
 
 def test_an_ip_adapter_reads_the_picture_with_its_clip_vision(engine: Engine, folders: Folders) -> None:
-    with pytest.raises(ClipVisionMissing):
+    engine.unload()
+    with pytest.raises(ClipVisionUnknown):
         made(engine, "ip_adapter")
+    with pytest.raises(ClipVisionMissing) as told:
+        made(engine, "ip_adapter_h")
+    assert told.value.file == "CLIP-ViT-H-14-laion2B-s32B-b79K.safetensors" and " > " in told.value.links
+    assert engine.models.checkpoints == ()  # before anything is loaded
     path = folders.clip_vision / "small.safetensors"
     path.parent.mkdir(parents=True)
     save_file(clip_vision(), path)

@@ -674,6 +674,28 @@ def test_a_picture_sent_to_control_and_its_type(desk: Desk) -> None:
     assert desk.widget("▾ ControlNet · 2 en uso")
 
 
+def test_models_that_do_not_go_with_the_chosen_one_say_so_in_a_unit(desk: Desk) -> None:
+    attention = "input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight"
+    hint = {"control_model.input_hint_block.0.weight": (1, 3, 3, 3)}
+    for name, width in (("uno", 768), ("xl", 2048)):
+        control = safetensors_bytes(hint | {f"control_model.{attention}": (1, width)})
+        checkpoint = safetensors_bytes({f"model.diffusion_model.{attention}": (1, width)})
+        for kind, content in ((ModelKind.CONTROLNET, control), (ModelKind.CHECKPOINT, checkpoint)):
+            place = desk.folders.models(kind) / f"{name}.safetensors"
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(content)
+    form = desk.open()._form.form
+    form.fill({"control.0": True, "checkpoint": "uno.safetensors"})
+    desk.press("▸ ControlNet · 1 en uso")
+    model = form.fields["control.0.model"].box
+    fits, misfits = ["uno.safetensors", "xl.safetensors"], "⚠️ {} (no va con este modelo)"
+    assert [text for text, _ in model.options] == ["Ninguno", fits[0], misfits.format(fits[1])]
+    model.value = "xl.safetensors"
+    form.fields["checkpoint"].box.value = "xl.safetensors"
+    assert [text for text, _ in model.options] == ["Ninguno", fits[1], misfits.format(fits[0])]
+    assert model.value == "xl.safetensors"
+
+
 def test_looking_again_tells_what_is_no_model(desk: Desk) -> None:
     desk.open()
     desk.add_model("flux-Q4.gguf").write_bytes(b"GGUF\x03\x00\x00\x00")

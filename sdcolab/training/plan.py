@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 import math
-import tomllib
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -29,6 +28,8 @@ from sdcolab.core.errors import (
 )
 from sdcolab.core.files import system_reason
 from sdcolab.core.registry import closest
+from sdcolab.core.toml_faults import TomlFault, read_toml_text
+from sdcolab.core.words import training_progress as words
 from sdcolab.training.buckets import Size
 from sdcolab.training.network_rules import NetworkRules, network_rules
 from sdcolab.training.rates import RatePlan, parse_steps
@@ -378,10 +379,10 @@ def read_toml(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise CannotRead(path=path, reason=system_reason(error)) from error
     if len(data) > MAX_PLAN_BYTES:
-        raise TrainingPlanUnreadable(path=path, detail="es demasiado grande")
+        raise TrainingPlanUnreadable(path=path, detail=words.TOO_LARGE)
     try:
-        return tomllib.loads(data.decode("utf-8-sig"))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        return read_toml_text(data)
+    except TomlFault as error:
         raise TrainingPlanUnreadable(path=path, detail=str(error)) from error
 
 

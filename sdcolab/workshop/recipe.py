@@ -6,7 +6,6 @@ result, which later steps may use as a model. Only the last step is written, and
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 from sdcolab.core.errors import RecipeAbsent, RecipeUnreadable, SdcolabError
 from sdcolab.core.fields import Field, table_of
 from sdcolab.core.tensors import read_header
+from sdcolab.core.toml_faults import TomlFault, read_toml_text
 from sdcolab.core.words import FIELD_WORDS, explain
 from sdcolab.core.words import recipe as words
 from sdcolab.core.workshop import Merge
@@ -40,8 +40,8 @@ def read_recipe(text: str, path: Path = Path("receta.toml")) -> tuple[Step, ...]
     if len(text) > MAX_BYTES:
         raise RecipeUnreadable(path=path, detail=words.TOO_LONG)
     try:
-        loaded = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        loaded = read_toml_text(text)
+    except TomlFault as error:
         raise RecipeUnreadable(path=path, detail=str(error)) from error
     steps = loaded.get(STEPS)
     if not isinstance(steps, list) or not 0 < len(steps) <= MAX_STEPS or loaded.keys() != {STEPS}:

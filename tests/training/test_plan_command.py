@@ -49,6 +49,7 @@ def test_a_base_may_be_called_by_its_name(review: Review) -> None:
     code, said = review("emoji-128", "", "--solo-revisar")
     assert code == 0, said
     assert "💥" not in said
+    assert "es de la familia Stable Diffusion 1.5: entrenar así necesita unos" in said
 
 
 @pytest.mark.parametrize(
@@ -120,3 +121,18 @@ def test_the_few_values_of_an_option_are_all_told(review: Review) -> None:
     assert "«safetensors»" in said
     _, said = review("emoji-128", 'network_args = ["algo=lyco"]')
     assert "«loha»" in said and "«lokr»" in said
+
+
+def test_masks_that_nobody_asks_for_are_told(review: Review, pictures: Path) -> None:
+    (pictures / "2_fondo" / "e_mask.png").write_bytes((pictures / "2_fondo" / "e.png").read_bytes())
+    assert "1 imagen tiene máscara" in review("emoji-128", "", "--solo-revisar")[1]
+    trained = review("emoji-128", "cache_latents = true")[1]
+    assert "masked_loss = true" in trained
+    assert "máscara, como" not in review("emoji-128", "masked_loss = true", "--solo-revisar")[1]
+
+
+def test_a_plan_that_is_no_toml_is_told_in_spanish_with_its_place(review: Review) -> None:
+    code, said = review("emoji-128", "masked_loss = True", "--solo-revisar")
+    assert code == 1
+    assert "línea 8, columna 15: el valor no se entiende" in said
+    assert "Invalid" not in said

@@ -302,6 +302,17 @@ def test_a_reload_finds_the_running_job_and_the_form(visit: Visit, bench: Bench)
     expect(infotext(page)).to_have_value(re.compile("^no me pierdas"))
 
 
+def test_the_page_shows_the_tab_that_was_open_though_gradio_tells_of_its_first_one_later(visit: Visit) -> None:
+    page = visit()
+    page.get_by_role("tab", name="Entrenar", exact=True).click()
+    page.reload()
+    expect(page.locator("html")).to_have_attribute("data-sd-tab", "entrenar")
+    page.evaluate("window.sdcolab.openTab('txt2img')")
+    expect(page.locator("html")).to_have_attribute("data-sd-tab", "entrenar")
+    page.get_by_role("tab", name="txt2img", exact=True).click()
+    expect(page.locator("html")).to_have_attribute("data-sd-tab", "txt2img")
+
+
 @pytest.fixture
 def saved_steps(bench: Bench) -> Iterator[int]:
     """Steps that the configuration asks for, other than those a page is drawn with."""

@@ -172,7 +172,8 @@
     return Boolean(next);
   };
   const pressTab = (name) => byId(`sd-tab-${name}-button`)?.click();
-  window.sdcolab.openTab = openTab;
+  /* Gradio tells of the first tab late, when another one may have been opened since. */
+  window.sdcolab.openTab = (name) => byId(`sd-tab-${name}-button`)?.ariaSelected !== "false" && openTab(name);
   new MutationObserver(() => {
     const chosen = document.querySelector(`${TABS}[aria-selected="true"]`)?.id;
     tabStops();

@@ -41,7 +41,7 @@ class ToolTab:
             widgets,
             tab.tool.task,
             tab.tool.shown(),
-            tab.tool.opening(lists),
+            tab.tool.opening(lists) | studio.last_values(tab.tool),
             lists,
             prefix=tab.tool.prefix or tab.tool.task.code,
         )
@@ -64,7 +64,7 @@ class ToolTab:
     def _start(self, *, trying: bool) -> None:
         task = Reader(once(self._studio.lists), picture_of).build(self._tool.task, self.form.values)
         self._starting()  # before it is asked for: what fails at once has its own troubles to tell
-        self._studio.submit(self._tool.finished(task, trying=trying), Origin.PANEL)
+        self._studio.start(self._tool, task, Origin.PANEL, trying=trying)
 
 
 class PngInfoTab:

@@ -7,13 +7,14 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from sdcolab.core.codec import request_from_json, request_to_json, to_json
+from sdcolab.core.codec import from_json, request_from_json, request_to_json, to_json
 from sdcolab.core.errors import CannotRead, SdcolabError
 from sdcolab.core.files import atomic_write
 from sdcolab.core.kept import peek_kept, read_kept
 from sdcolab.core.request import GenerationRequest
+from sdcolab.core.tasks import Task
 
 FILE_NAME = "ultimo_formulario.json"
 
@@ -33,6 +34,12 @@ class FilledForm:
     script: Mapping[str, Any] = field(default_factory=dict)
 
 
+TOOLS_NAME = "ultimas_herramientas.json"
+"""Of the tools that remember it, what each was last asked for."""
+
+T = TypeVar("T")
+
+
 class LastForm:
     """A file in ``folder``, beside the settings, so that it travels to Drive with them. Only a convenience: when it
     cannot be read or written there is just no last form.
@@ -40,6 +47,7 @@ class LastForm:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / FILE_NAME
+        self._tools = folder / TOOLS_NAME
 
     def load(self) -> FilledForm | None:
         """The last form; None when there is none or it cannot be read.
@@ -67,6 +75,18 @@ class LastForm:
         }
         with contextlib.suppress(SdcolabError), atomic_write(self.path) as file:
             file.write(json.dumps(saved, ensure_ascii=False, indent=2).encode("utf-8"))
+
+    def keep_task(self, task: Task) -> None:
+        """Remember ``task`` as the last of its kind."""
+        known = peek_kept(self._tools, dict) or {}
+        with contextlib.suppress(SdcolabError), atomic_write(self._tools) as file:
+            text = json.dumps({**known, task.code: to_json(task)}, ensure_ascii=False, indent=2)
+            file.write(text.encode("utf-8"))
+
+    def last_task(self, kind: type[T]) -> T | None:
+        """The last task of ``kind`` that was remembered."""
+        code = str(getattr(kind, "code", ""))
+        return peek_kept(self._tools, lambda raw: from_json(kind, raw[code]))
 
 
 def without_pictures(request: GenerationRequest) -> GenerationRequest:

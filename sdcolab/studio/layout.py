@@ -126,7 +126,8 @@ class Tool:
     apart). Without ``sections`` every field is shown, in the groups of the words. ``hidden``: fields that keep their
     defaults. ``finish``: the last touch to the task that the form gave, before it is queued. ``begin``: values
     by path that it opens with, instead of the defaults. ``tries``: a kind of task made of ``task`` alone, which shows
-    what that would give; it has a button of its own.
+    what that would give; it has a button of its own. ``remembers``: it opens as it was last used, since what was begun
+    goes on only with the same values.
     """
 
     task: type[Any]
@@ -136,6 +137,7 @@ class Tool:
     finish: Callable[[Any], Any] | None = None
     begin: Callable[[Lists], Mapping[str, Any]] | None = None
     tries: type[Any] | None = None
+    remembers: bool = False
 
     @property
     def verb(self) -> str:
@@ -780,6 +782,7 @@ CONVERT = Tool(Convert, prefix="convert", begin=_first_of(checkpoint="checkpoint
 TRAIN = Tool(
     TrainLora,
     prefix="train",
+    remembers=True,
     begin=_first_of(project="training_projects", checkpoint="checkpoints"),
     sections=(
         Section("train", items=("project", "checkpoint")),

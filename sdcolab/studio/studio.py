@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from sdcolab.core.control import ControlOnOffer
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import SdcolabError
+from sdcolab.core.fields import Field, table_of
 from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library, ModelFile
 from sdcolab.core.names import JOINED_NAMES, LATENT_UPSCALERS, SAMPLER_NAMES, SCHEDULE_NAMES
@@ -19,10 +21,11 @@ from sdcolab.core.scripts import Forecast, Grid
 from sdcolab.core.settings import SettingsFile
 from sdcolab.core.tasks import Origin, Task
 from sdcolab.core.upscaling import upscaler_names
-from sdcolab.studio.form import ABSENT, JOINED
+from sdcolab.studio.form import ABSENT, JOINED, is_live, shown
 from sdcolab.studio.job import Job
 from sdcolab.studio.jobs import JobQueue
 from sdcolab.studio.last_form import LastForm
+from sdcolab.studio.layout import Tool
 from sdcolab.studio.plans import NoPlans, Plans
 from sdcolab.studio.translating import Translations
 from sdcolab.studio.wildcards import NoLists, WildcardLists
@@ -94,6 +97,26 @@ class Studio:
     def submit(self, task: Task, by: Origin = Origin.PAGE) -> Job:
         """Put ``task`` in the queue of its place. Raises ``QueueFull``."""
         return self.jobs.submit(task, by)
+
+    def start(self, tool: Tool, task: Any, by: Origin = Origin.PAGE, *, trying: bool = False) -> Job:
+        """Queue what the form of ``tool`` gave. Raises ``QueueFull``."""
+        job = self.submit(tool.finished(task, trying=trying), by)
+        if tool.remembers:
+            self.last_form.keep_task(task)
+        return job
+
+    def last_values(self, tool: Tool) -> dict[str, Any]:
+        """What the form of ``tool`` showed when it was last used, by path; names that are no longer in their lists, and
+        forms that do not remember, are left out."""
+        task = self.last_form.last_task(tool.task) if tool.remembers else None
+        if task is None:
+            return {}
+        table = table_of(tool.task)
+        told = shown(tool.task, task)
+        return {path: value for path, value in told.items() if self._is_offered(table[path], value)}
+
+    def _is_offered(self, field: Field, value: Any) -> bool:
+        return not is_live(field) or value in self.lists(field.choices)
 
     def lists(self, name: str) -> tuple[str, ...]:
         """What the live list called ``name`` offers now: what ``choices`` of a field names. The list of a feature that

@@ -136,7 +136,7 @@ class _Tabs:
     def _inside(self, tab: Tab) -> None:
         match tab.kind:
             case TabKind.TOOL:
-                self.tools[tab.id] = build_tool(tab, self._lists)
+                self.tools[tab.id] = build_tool(tab, self._lists, self._studio.last_values)
             case TabKind.PNG_INFO:
                 self.pnginfo = build_pnginfo()
             case TabKind.ROOM:

@@ -99,7 +99,9 @@ class Wires:
             connect_samplers(form.controls, self._studio.lists, QUIET)
             if listed := [form.controls[path] for path in form.live()]:
                 opened = self._parts.tab_of[name].select
-                opened(partial(fresh_choices, self._studio, form), listed, listed, **QUIET)
+                changed = [*form.controls.values()] if form.tool.remembers else listed
+                told = [form.opened, *listed]
+                opened(partial(fresh_choices, self._studio, form), told, [form.opened, *changed], **QUIET)
 
     def _start(self, name: str, data: Any, *, trying: bool) -> tuple[str, None]:
         return start_tool(self._studio, self._parts.tools[name], self._actions.reader, data, trying=trying), None

@@ -13,7 +13,7 @@ from sdcolab.colab.panel_tabs import PngInfoTab, ToolTab
 from sdcolab.core.errors import PictureUnreadable, SdcolabError
 from sdcolab.core.outputs import png_text
 from sdcolab.core.workshop import Merge, TryMerge
-from sdcolab.studio.layout import LAYOUT
+from sdcolab.studio.layout import LAYOUT, Tool
 from sdcolab.studio.studio import Studio
 
 
@@ -25,6 +25,9 @@ class Lists:
 
     def lists(self, name: str) -> tuple[str, ...]:
         return self.trained if name == "trained_projects" else ()
+
+    def last_values(self, _tool: Tool) -> dict[str, Any]:
+        return {}
 
 
 def test_a_project_that_was_just_trained_is_offered_and_the_choice_is_kept() -> None:
@@ -46,9 +49,9 @@ def test_a_merge_is_written_or_only_tried_by_its_buttons() -> None:
             super().__init__()
             self.queued: list[Any] = []
 
-        def submit(self, task: Any, origin: Any) -> None:
+        def start(self, tool: Tool, task: Any, _origin: Any, *, trying: bool) -> None:
             assert len(begun) > len(self.queued), "old troubles are forgotten before it can have its own"
-            self.queued.append(task)
+            self.queued.append(tool.finished(task, trying=trying))
 
     studio, begun = Queue(), list[str]()
     tab = ToolTab(

@@ -146,7 +146,7 @@ def state_line(snapshot: JobSnapshot, waiting: int) -> str:
         return words.PREPARING.format(queued=queued)
     if snapshot.paused:
         return html.escape(f"{PAUSED}{queued}")
-    sampling = snapshot.phase in (Phase.SAMPLING, Phase.TRAINING) and snapshot.total
+    sampling = snapshot.phase in (Phase.SAMPLING, Phase.TRAINING, Phase.LOOKING) and snapshot.total
     steps = f" · {how_far(snapshot.task, snapshot.step, snapshot.total)}" if sampling else ""
     detail = f": {snapshot.detail}" if snapshot.detail else ""
     return html.escape(f"⏳ {PHASE_LABELS[snapshot.phase]}{detail}{steps}{queued}")

@@ -31,6 +31,8 @@ class Phase(StrEnum):
     RESTORING = "restoring"
     SAVING = "saving"
     TRAINING = "training"
+    DOWNLOADING = "downloading"
+    LOOKING = "looking"
 
 
 @dataclass(frozen=True, slots=True)

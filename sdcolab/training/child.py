@@ -9,6 +9,7 @@ from pathlib import Path
 
 from sdcolab.core.errors import Cancelled, OutOfMemory, SdcolabError
 from sdcolab.training.board import logged
+from sdcolab.training.chart import charted
 from sdcolab.training.control import Control
 from sdcolab.training.events import Hear, TrainingEnded, TrainingEvent, to_line
 from sdcolab.training.plan import TrainingPlan
@@ -28,7 +29,8 @@ def run_training(plan: TrainingPlan, hear: Hear, control: Control) -> Path:
     try:
         with (
             joined_fleet() as fleet,
-            logged(plan if fleet.rank == 0 else replace(plan, logging_dir=None), hear) as ears,
+            charted(plan, hear, writes=fleet.rank == 0) as drawn,
+            logged(plan if fleet.rank == 0 else replace(plan, logging_dir=None), drawn) as ears,
         ):
             shop = prepare(plan, ears, fleet)
             made = train(shop, ears, control)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,7 +11,8 @@ from pathlib import Path
 
 from sdcolab.core.errors import SdcolabError, StateUnusable
 from sdcolab.core.files import make_folder
-from sdcolab.training.metadata import SUFFIX, last_file, state_folder
+from sdcolab.training.metadata import PROGRESS, last_file, state_folder
+from sdcolab.training.own_files import own_files
 from sdcolab.training.plan import TrainingPlan
 from sdcolab.training.toml_writing import write_plan
 
@@ -21,6 +23,14 @@ def saved_state(plan: TrainingPlan) -> Path | None:
     state, finished = folder / state_folder(last_file(name)), folder / last_file(name)
     unfinished = not finished.exists() or finished.stat().st_mtime < state.stat().st_mtime if state.is_dir() else False
     return state if unfinished else None
+
+
+def step_of(state: Path) -> int:
+    """The step that a saved state has done; 0 where it does not tell."""
+    try:
+        return int(json.loads((state / PROGRESS).read_text(encoding="utf-8"))["step"])
+    except (OSError, ValueError, TypeError, KeyError):
+        return 0
 
 
 def go_on(plan: TrainingPlan, run: Callable[[TrainingPlan], Path], unusable: Callable[[SdcolabError], object]) -> Path:
@@ -61,16 +71,11 @@ def _run(plan: TrainingPlan, path: Path, run: Callable[[Path], Path]) -> Path:
 
 
 def copy_loras(made: Path, target: Path) -> int:
-    """Every file of the LoRA ``made`` in ``target``, where the studio looks for LoRAs; how many."""
+    """Every file of the training that ``made`` ended in ``target``, where the studio looks for LoRAs; how many."""
     count = 0
     with contextlib.suppress(OSError, SdcolabError):
         make_folder(target)
-        for file in sorted(made.parent.glob(f"{glob_escaped(made.stem)}*{SUFFIX}")):
+        for file in own_files(made.parent, made.stem).files:
             shutil.copyfile(file, target / file.name)
             count += 1
     return count
-
-
-def glob_escaped(text: str) -> str:
-    """``text`` with nothing that a pattern of names would understand."""
-    return "".join(f"[{character}]" if character in "*?[" else character for character in text)

@@ -11,7 +11,7 @@ from typing import IO
 
 from sdcolab.core.errors import StorageError
 from sdcolab.core.files import make_folder
-from sdcolab.training.events import StageBegan, StepTrained, TrainingEvent, to_line
+from sdcolab.training.events import LearntBefore, StageBegan, StepTrained, TrainingEvent, to_line
 
 LOG_NAME = "entrenamiento.log"
 MAX_BYTES = 2_000_000
@@ -29,7 +29,8 @@ class Diary:
     def hear(self, event: TrainingEvent) -> None:
         """Write ``event``, unless it is one of many of its kind."""
         many = isinstance(event, StepTrained) and event.step % EVERY_STEPS and event.step not in (1, event.total)
-        if not many and not (isinstance(event, StageBegan) and event.done):
+        aside = isinstance(event, LearntBefore) or (isinstance(event, StageBegan) and event.done)
+        if not many and not aside:
             self.line(to_line(event))
 
     def line(self, text: str) -> None:

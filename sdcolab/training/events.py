@@ -54,6 +54,16 @@ class StepTrained:
 
 
 @dataclass(frozen=True, slots=True)
+class LearntBefore:
+    """What a training that goes on had learnt when it was cut off: the loss and the UNet's rate of every step so far,
+    of ``total``."""
+
+    losses: tuple[float, ...]
+    rates: tuple[float, ...]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
 class LoraSaved:
     """A LoRA file of ``epoch`` was written; ``last``: the finished one."""
 
@@ -103,7 +113,16 @@ class TrainingEnded:
 
 
 TrainingEvent = (
-    StageBegan | TrainingBegan | StepTrained | LoraSaved | StateSaved | SampleMade | Paused | Told | TrainingEnded
+    StageBegan
+    | TrainingBegan
+    | LearntBefore
+    | StepTrained
+    | LoraSaved
+    | StateSaved
+    | SampleMade
+    | Paused
+    | Told
+    | TrainingEnded
 )
 Hear = Callable[[TrainingEvent], None]
 
@@ -143,7 +162,7 @@ def _decoded(kind: Any, value: Any) -> Any:
         return Path(value)
     if isinstance(value, dict) and "code" in value:
         return _error(value)
-    return value
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _error(raw: dict[str, Any]) -> SdcolabError:

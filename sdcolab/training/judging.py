@@ -31,13 +31,13 @@ from sdcolab.core.errors import DatasetEmpty
 from sdcolab.core.words import training_progress as words
 from sdcolab.core.words.training import VERDICTS
 from sdcolab.training.likeness import Vector, distances, vector_of
-from sdcolab.training.metadata import SUFFIX
 
 RAW, COPIED, UNIFORM = 0.25, 0.5, 0.5
 NEAR = 0.5
 RESAMPLES = 200
 MAX_FILES = 12
 _LABEL = 22
+_OF_STEPS = re.compile(r"-step\d{8}$")
 
 Make = Callable[[str, int, Path | None, float], Image.Image]
 """Prompt, seed, LoRA file (None: without) and weight -> picture."""
@@ -87,12 +87,10 @@ class Judgement:
         return told
 
 
-def lora_files(folder: Path, name: str) -> list[Path]:
-    """The saved epochs of ``name`` in order, the finished file last; evenly chosen where there are many."""
-    pattern = re.compile(rf"{re.escape(name)}-(\d{{6}}){re.escape(SUFFIX)}")
-    epochs = sorted(path for path in folder.glob("*" + SUFFIX) if pattern.fullmatch(path.name))
-    finished = folder / (name + SUFFIX)
-    found = [*epochs, *([finished] if finished.is_file() else [])]
+def lora_files(files: Sequence[Path]) -> list[Path]:
+    """Of a training's ``files`` those to compare: every epoch and the finished one, evenly chosen where there are
+    many."""
+    found = [path for path in files if not _OF_STEPS.search(path.stem)]
     if len(found) <= MAX_FILES:
         return found
     return [found[round(index * (len(found) - 1) / (MAX_FILES - 1))] for index in range(MAX_FILES)]

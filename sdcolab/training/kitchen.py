@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from sdcolab.core.curve import Curve, chart_svg, write_chart
+from sdcolab.core.architectures import ModelFamily
+from sdcolab.core.curve import Curve, chart_svg
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import (
     BaseMissing,
@@ -22,21 +23,21 @@ from sdcolab.core.errors import (
     HostError,
     NothingConfigured,
     SdcolabError,
-    TrainingSaving,
 )
-from sdcolab.core.events import CancelToken, Listener, ignore_events
 from sdcolab.core.files import atomic_write, make_folder
 from sdcolab.core.folders import Folders
 from sdcolab.core.library import MODEL_SUFFIXES
 from sdcolab.core.training import TrainLora
-from sdcolab.core.words import explain, human_bytes
+from sdcolab.core.words import explain
 from sdcolab.core.words import kitchen as words
 from sdcolab.training import quick
 from sdcolab.training.bases import BASES, INSTEAD_OF_LEAKED, Base, is_leaked
+from sdcolab.training.chart import learnt
 from sdcolab.training.check import base_of
 from sdcolab.training.cooking import cook, copy_loras
 from sdcolab.training.events import SampleMade, StepTrained, TrainingEvent
-from sdcolab.training.memory import card_bytes, fit_before_download
+from sdcolab.training.families import TRAINABLE
+from sdcolab.training.needs import needs
 from sdcolab.training.plan import TrainingPlan, plan_from_file
 from sdcolab.training.preview import Preview, as_html, lines, preview
 from sdcolab.training.progress import progress_text
@@ -82,7 +83,7 @@ class Kitchen:
     show_html: Callable[[str], object]
     canvas: Callable[[], Canvas]
     base_link: Callable[[str], str]
-    download: Callable[[str, Listener, CancelToken], Iterable[tuple[str, Path | None]]]
+    download: Callable[[str], Iterable[tuple[str, Path | None]]]
     demo: Path
     start: Callable[[Path], TrainingProcess]
     try_out: Callable[[Path, str, str, int], Sequence[str]]
@@ -141,7 +142,8 @@ class Kitchen:
         seen = preview(plan)  # before anything is downloaded
         self._tell(seen)
         if base.entry and not own_link.strip():  # the demo fits anywhere; what a link leads to shows when it is here
-            for line in base_lines(plan, base, self.host.gpu()):
+            family = ModelFamily.SDXL if base.sdxl else ModelFamily.SD1
+            for line in needs(plan, base.name, TRAINABLE[family].full, family, self.host.gpu()):
                 self.say(line)
         if seen.faults:
             return None
@@ -181,7 +183,7 @@ class Kitchen:
             self.say(words.BASE_HERE.format(name=found.name))
             return found
         self.say(words.BRINGING_BASE)
-        for line, path in self.download(link, ignore_events, CancelToken()):
+        for line, path in self.download(link):
             self.say(line)
             if path is not None and path.suffix in MODEL_SUFFIXES:
                 return path
@@ -214,8 +216,7 @@ class Kitchen:
         return made
 
     def _cook_plan(self, plan: TrainingPlan, path: Path) -> Path:
-        folder, name = Path(plan.output_dir or "."), plan.output_name or "last"
-        teller = CookTeller(self.say, self.show_html, self.canvas(), folder, name)
+        teller = CookTeller(self.say, self.show_html, self.canvas())
 
         def again(error: SdcolabError) -> None:
             self.say(f"⚠️ {explain(error)}")
@@ -263,18 +264,6 @@ class Kitchen:
         return None
 
 
-def base_lines(plan: TrainingPlan, base: Base, card: str | None) -> list[str]:
-    """Which family ``base`` is of and what training it takes, before it is downloaded. ``card``: as the driver tells.
-
-    Raises ``TrainingMemory`` where it cannot fit.
-    """
-    fitted = fit_before_download(plan, card_bytes(card), sdxl=base.sdxl)
-    family = "SDXL" if base.sdxl else "Stable Diffusion 1.5"
-    where = words.ON_CARD.format(card=card) if card else words.ON_PROCESSOR
-    told = words.NEEDS.format(base=base.name, family=family, needed=human_bytes(fitted.needed), where=where)
-    return [told, *(f"💡 {explain(TrainingSaving(saving=saving))}" for saving in fitted.savings)]
-
-
 def already_here(folders: Folders, link: str) -> Path | None:
     """The checkpoint that ``link`` would bring, where it has been downloaded."""
     name = link.partition(" > ")[2] or link.partition("?")[0].rpartition("/")[2]
@@ -300,29 +289,25 @@ def picture_html(path: Path, alt: str, style: str) -> str:
 
 
 class CookTeller:
-    """Tells a training in a cell: lines for what matters, one chart for the steps, and a PNG at the end."""
+    """Tells a training in a cell: lines for what matters, and one chart for the steps."""
 
     def __init__(
         self,
         say: Callable[[str], object],
         show_html: Callable[[str], object],
         canvas: Canvas,
-        folder: Path,
-        name: str,
     ) -> None:
         self._say = say
         self._show_html = show_html
         self._canvas = canvas
-        self._folder = folder
-        self._name = name
         self._curve = Curve()
         self._last: StepTrained | None = None
         self._stage = ""
 
     def __call__(self, event: TrainingEvent) -> None:
         """Show ``event``."""
+        self._curve = learnt(self._curve, event)
         if isinstance(event, StepTrained):
-            self._curve = self._curve.then(event.step, event.total, event.loss, event.rate)
             self._last = event
             if event.step % EVERY_STEPS == 0 or event.step == event.total:
                 self._draw(event)
@@ -331,7 +316,7 @@ class CookTeller:
         kind = type(event).__name__
         if kind == "StageBegan":
             self._canvas.show(f"<p>{text}</p>")
-        elif kind != "StateSaved" and text != self._stage:
+        elif kind != "StateSaved" and text and text != self._stage:
             self._stage = text
             self._say(text)
         if isinstance(event, SampleMade):
@@ -348,12 +333,9 @@ class CookTeller:
         self._canvas.show(f"<p>{text}</p>{bar}{chart_svg(self._curve)}")
 
     def finish(self) -> None:
-        """Keep the chart beside the files."""
+        """Leave the last step in sight."""
         if self._last is not None:
             self._draw(self._last)
-            with contextlib.suppress(SdcolabError):
-                path = self._folder / f"{self._name}-perdida.png"
-                write_chart(path, self._curve)
 
 
 def run_interruptible(process: TrainingProcess, hear: Callable[[TrainingEvent], None]) -> Path:

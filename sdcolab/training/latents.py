@@ -80,7 +80,8 @@ def read_cache(picture: Picture, family: ModelFamily, *, flip: bool) -> Encoded 
     stride = LATENT_STRIDE
     shape = (picture.fit.bucket[1] // stride, picture.fit.bucket[0] // stride)
     try:
-        if path.stat().st_size > MAX_CACHE_BYTES or path.stat().st_mtime_ns < picture.path.stat().st_mtime_ns:
+        changed = max(one.stat().st_mtime_ns for one in (picture.path, picture.mask) if one)
+        if path.stat().st_size > MAX_CACHE_BYTES or path.stat().st_mtime_ns < changed:
             return None
         with np.load(path, allow_pickle=False) as file:
             latents = file["latents"].astype(np.float32)

@@ -29,6 +29,7 @@ from sdcolab.training.control import Control
 from sdcolab.training.dataset import Dataset, Picture, batches
 from sdcolab.training.events import (
     Hear,
+    LearntBefore,
     LoraSaved,
     Paused,
     StateSaved,
@@ -49,6 +50,7 @@ from sdcolab.training.metadata import (
     step_file,
 )
 from sdcolab.training.network import Network
+from sdcolab.training.own_files import is_made_by
 from sdcolab.training.plan import TrainingPlan
 from sdcolab.training.rates import Factor
 from sdcolab.training.samples import Sampler
@@ -115,6 +117,8 @@ def train(shop: Workshop, hear: Hear, control: Control) -> Path:
     if shop.plan.resume:
         resume(shop, run, Path(shop.plan.resume))
     hear(_began(shop, run))
+    if run.step:
+        hear(_before(shop, run))
     if cut_off_between(shop, run):
         save_epoch(shop, run, run.epoch - 1, hear)
     with shop.network:
@@ -234,16 +238,16 @@ def randomness(shop: Workshop, run: Run) -> tuple[random.Random, torch.Generator
 def latents_of(shop: Workshop, batch: tuple[int, ...], chance: random.Random) -> tuple[Tensor, Tensor | None]:
     """Latents [B, C, h, w] of the batch in the UNet's scale, some mirrored, and where the loss counts [B, 1, h, w]."""
     chosen, masks = [], []
-    for index in batch:
+    masked = [shop.plan.masked_loss or shop.pictures[index].subset.alpha_mask for index in batch]
+    for index, used in zip(batch, masked, strict=True):
         encoded = shop.latents.of(index)
         mirrored = encoded.flipped is not None and chance.random() < 0.5
         chosen.append(encoded.flipped if mirrored and encoded.flipped is not None else encoded.latents)
-        mask = torch.ones(chosen[-1].shape[-2:]) if encoded.mask is None else encoded.mask
+        mask = encoded.mask if used and encoded.mask is not None else torch.ones(chosen[-1].shape[-2:])
         masks.append(mask.flip(1) if mirrored else mask)
     device = shop.fleet.device
     latents = torch.stack(chosen).to(device) * shop.unet.latent_scale
-    used = shop.plan.masked_loss or shop.plan.alpha_mask
-    return latents, torch.stack(masks)[:, None].to(device) if used else None
+    return latents, torch.stack(masks)[:, None].to(device) if any(masked) else None
 
 
 def _weight(picture: Picture, plan: TrainingPlan) -> float:
@@ -364,7 +368,8 @@ def cut_off_between(shop: Workshop, run: Run) -> bool:
     """Whether a training that goes on was cut off between the state of an epoch and its file."""
     finished = run.epoch - 1
     begins = shop.plan.keep_state and run.batch == 0 and finished > 0
-    return begins and not (shop.folder / epoch_file(shop.name, finished)).exists()
+    path = shop.folder / epoch_file(shop.name, finished)
+    return begins and not (path.exists() if shop.plan.no_metadata else is_made_by(path, shop.facts.session))
 
 
 def resume(shop: Workshop, run: Run, folder: Path) -> None:
@@ -405,6 +410,13 @@ def _began(shop: Workshop, run: Run) -> TrainingBegan:
         precision=shop.unet.precision,
         first=run.step,
     )
+
+
+def _before(shop: Workshop, run: Run) -> LearntBefore:
+    """What a state brought: the rates of its steps are not in it, but the schedule tells them."""
+    rate = shop.optimiser.param_groups[-1]["initial_lr"]
+    rates = tuple(rate * shop.factor(step) for step in range(len(run.losses)))
+    return LearntBefore(tuple(run.losses), rates, shop.steps.total)
 
 
 def trained(network: Network) -> Iterator[torch.nn.Parameter]:

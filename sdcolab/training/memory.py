@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sdcolab.core.detect import UNET_PREFIX, ModelFamily, detect
 from sdcolab.core.errors import SdcolabError, TrainingMemory
-from sdcolab.core.memory_plan import FreeMemory, WeightCounts, memory_bytes
+from sdcolab.core.memory_plan import FreeMemory, WeightCounts
 from sdcolab.core.tensors import read_header
 from sdcolab.core.words import training_progress as words
 from sdcolab.training.families import TRAINABLE
@@ -75,8 +75,11 @@ def fit_in_memory(
     plan: TrainingPlan, weights: WeightCounts, family: ModelFamily, free: FreeMemory, *, element: int
 ) -> TrainingMemoryPlan:
     """The plan as it fits, with as few savings as possible: latents kept, text encoders dropped, layers computed
-    again, smaller batches. Raises ``TrainingMemory``.
+    again, smaller batches. With a card the machine's own memory only has to hold what is on its way there. Raises
+    ``TrainingMemory``.
     """
+    if free.vram is not None and free.ram is not None and free.ram < RAM_BASE:
+        raise TrainingMemory(place=words.OF_MACHINE, needed=RAM_BASE, free=free.ram)
     room = free.ram if free.vram is None else free.vram
     place = words.OF_MACHINE if free.vram is None else words.OF_CARD
     savings: list[str] = []
@@ -90,16 +93,6 @@ def fit_in_memory(
         if room is None or least <= room:
             return TrainingMemoryPlan(plan, tuple(dict.fromkeys(savings)), least)
     raise TrainingMemory(place=place, needed=least, free=room or 0)
-
-
-def fit_before_download(plan: TrainingPlan, card: int | None, *, sdxl: bool) -> TrainingMemoryPlan:
-    """As ``fit_in_memory`` for a full-size model whose file is not there yet. ``card``: the memory of the graphics
-    card, None where there is none and the machine's own counts. Raises ``TrainingMemory``.
-    """
-    family = ModelFamily.SDXL if sdxl else ModelFamily.SD1
-    ram = memory_bytes()
-    free = FreeMemory(ram[1] if ram else None, card)
-    return fit_in_memory(plan, TRAINABLE[family].full, family, free, element=4 if card is None else 2)
 
 
 def work_share(path: Path) -> float:

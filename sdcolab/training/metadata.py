@@ -36,6 +36,8 @@ LORA_KEYS = frozenset(
 """Keys that still hold when a LoRA was made smaller or added to others."""
 
 SUFFIX = ".safetensors"
+SESSION_KEY = "ss_session_id"
+"""Which training made a file: the same for all its files, also where it was cut off and went on."""
 _LEGACY_START, _LEGACY_BYTES, _LEGACY_DIGITS = 0x100000, 0x10000, 8
 _BLOCK = 1 << 22
 
@@ -56,6 +58,10 @@ def step_file(name: str, step: int) -> str:
 def last_file(name: str) -> str:
     """The finished LoRA."""
     return name + SUFFIX
+
+
+PROGRESS = "train_state.json"
+"""The file of a state that tells where the training is."""
 
 
 def state_folder(file: str) -> str:
@@ -124,7 +130,7 @@ def metadata_of(facts: Facts, *, epoch: int, step: int, finished: float) -> dict
     plan = facts.plan
     rules = plan.network()
     values: dict[str, Any] = {
-        "ss_session_id": facts.session,
+        SESSION_KEY: facts.session,
         "ss_training_started_at": facts.started,
         "ss_training_finished_at": finished,
         "ss_output_name": plan.output_name,
@@ -309,6 +315,11 @@ def modelspec(facts: Facts, finished: float) -> dict[str, str]:
     if plan.min_timestep is not None or plan.max_timestep is not None:
         spec["timestep_range"] = f"{plan.min_timestep or 0},{plan.max_timestep or 1000}"
     return {f"modelspec.{name}": value for name, value in spec.items() if value is not None}
+
+
+def session_of(plan: str, dataset: str, seed: int) -> int:
+    """What ``SESSION_KEY`` says, by the hashes of a training's plan and pictures and its seed."""
+    return int(hashlib.sha256(f"{plan} {dataset} {seed}".encode()).hexdigest()[:8], 16)
 
 
 # --- Hashes -----------------------------------------------------------------------------------------------------------

@@ -42,17 +42,20 @@ class Pantry:
             target = folder / f"{max(1, repeats)}_repeticiones"
             self.say(words.UNPACKING)
             self.say(words.UNPACKED.format(count=unpack(Path(archive.strip()).expanduser(), target), folder=target))
-        pictures = self._pictures(folder)
+        pictures, told = self._pictures(folder), list[str]()
         if doubles:
             self.say(words.SEEKING_DOUBLES)
-            found = find_doubles(pictures, self._warn)
+            found = find_doubles(pictures, lambda warning: told.append(warned(warning)), self.done)
+            for line in told:
+                self.say(line)
             if found:
                 set_aside(found, folder)
                 self.say(words.DOUBLES.format(count=len(found), folder=SET_ASIDE))
             else:
                 self.say(words.NO_DOUBLES)
         for line in survey(folder):
-            self.say(line)
+            if line not in told:
+                self.say(line)
 
     def tag(
         self,
@@ -85,15 +88,18 @@ class Pantry:
             without_underscores=True,
             undesired=split_tags(undesired),
         )
-        written = 0
+        written = bare = 0
 
-        def tell(_path: Path, _tags: list[str]) -> None:
-            nonlocal written
-            written += 1
+        def tell(_path: Path, tags: list[str]) -> None:
+            nonlocal written, bare
+            written, bare = written + 1, bare + (not tags)
 
         counts = model.tag_files(self._counted(pictures), rules, tell=tell, hear=self._warn)
-        self.say(words.COMMONEST)
-        self.say(", ".join(f"{tag} ({count})" for tag, count in counts.most_common(SHOWN_TAGS)))
+        if counts:
+            self.say(words.COMMONEST)
+            self.say(", ".join(f"{tag} ({count})" for tag, count in counts.most_common(SHOWN_TAGS)))
+        if bare:
+            self.say(words.NO_TAGS.format(count=bare, threshold=f"{threshold:g}"))
         self.say(words.TAGGED.format(count=written))
 
     def describe(self, pictures: Sequence[Path], model: Path) -> None:
@@ -153,4 +159,9 @@ class Pantry:
         self.done(len(pictures), len(pictures))
 
     def _warn(self, warning: SdcolabError) -> None:
-        self.say(f"⚠️ {explain(warning)}")
+        self.say(warned(warning))
+
+
+def warned(warning: SdcolabError) -> str:
+    """The line that tells ``warning``, as ``survey`` writes it."""
+    return f"⚠️ {explain(warning)}"

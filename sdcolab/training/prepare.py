@@ -45,10 +45,11 @@ from sdcolab.training.fleet import Alone, Fleet
 from sdcolab.training.latents import LatentShelf
 from sdcolab.training.loop import Workshop
 from sdcolab.training.memory import fit_in_memory
-from sdcolab.training.metadata import BaseFile, Facts
+from sdcolab.training.metadata import BaseFile, Facts, session_of
 from sdcolab.training.network import Network, places_of
 from sdcolab.training.optimisers import entry_of, full_name, make_optimiser
 from sdcolab.training.plan import TrainingPlan, literals
+from sdcolab.training.preview import mask_advice
 from sdcolab.training.samples import Sampler
 from sdcolab.training.saving import read_state
 from sdcolab.training.steps import StepCount, check_steps, count_steps
@@ -94,6 +95,7 @@ def prepare(plan: TrainingPlan, hear: Hear, fleet: Fleet | None = None) -> Works
     if plan.dataset_sha256 and plan.dataset_sha256 != digest:
         hear(Told(DatasetChanged()))
     facts = _facts(plan, datasets, steps, base, family, full_name(optimiser, arguments), seed)
+    own = plan_hash(plan, steps.total, [one.sha256 for one in (facts.base, facts.vae) if one])
     return Workshop(
         plan=plan,
         datasets=datasets,
@@ -107,10 +109,10 @@ def prepare(plan: TrainingPlan, hear: Hear, fleet: Fleet | None = None) -> Works
         latents=_latents(plan, model, pictures, hear),
         optimiser=optimiser,
         factor=plan.rates(steps.total).factor(),
-        facts=replace(facts, v=unet.v, processes=fleet.count),
+        facts=replace(facts, v=unet.v, processes=fleet.count, session=session_of(own, digest, seed)),
         folder=folder,
         name=name,
-        plan_hash=plan_hash(plan, steps.total, [one.sha256 for one in (facts.base, facts.vae) if one]),
+        plan_hash=own,
         dataset_hash=digest,
         sampler=Sampler.of(plan, model, folder, name, seed),
     )
@@ -130,7 +132,7 @@ def _facts(
         plan=plan,
         datasets=datasets,
         steps=steps,
-        session=random.SystemRandom().randrange(2**32),
+        session=0,
         started=time.time(),
         optimiser=optimiser,
         seed=seed,
@@ -161,7 +163,10 @@ def _datasets(plan: TrainingPlan, hear: Hear) -> tuple[Dataset, ...]:
     def tell(warning: SdcolabError) -> None:
         hear(Told(warning))
 
-    return tuple(read_dataset(one, tell) for one in dataset_plans(plan, tell))
+    datasets = tuple(read_dataset(one, tell) for one in dataset_plans(plan, tell))
+    for advice in mask_advice(plan, datasets):
+        tell(advice)
+    return datasets
 
 
 def _base_path(plan: TrainingPlan) -> Path:

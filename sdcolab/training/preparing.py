@@ -7,7 +7,8 @@ import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+
+import numpy as np
 
 from sdcolab.core import zips
 from sdcolab.core.errors import LibraryMissing, PictureSkipped, SdcolabError
@@ -36,9 +37,15 @@ class Double:
     of: Path
 
 
-def find_doubles(pictures: Sequence[Path], hear: Hear = lambda _error: None, limit: int = ALIKE) -> list[Double]:
+def find_doubles(
+    pictures: Sequence[Path],
+    hear: Hear = lambda _error: None,
+    done: Callable[[int, int], object] = lambda _count, _total: None,
+    limit: int = ALIKE,
+) -> list[Double]:
     """Pictures that look like an earlier or larger one (pHash of ImageHash: Zauner 2010). The largest of a group stays,
-    of those one that has a description, and of those the least compressed.
+    of those one that has a description, and of those the least compressed. ``done`` hears how many of how many have
+    been looked at; what it raises ends the search.
 
     Raises ``LibraryMissing``.
     """
@@ -46,10 +53,10 @@ def find_doubles(pictures: Sequence[Path], hear: Hear = lambda _error: None, lim
         import imagehash
     except ImportError:
         raise LibraryMissing(library="ImageHash", packages="ImageHash") from None
-    kept: list[tuple[Path, Any]] = []
     doubles: list[Double] = []
     hashed = []
-    for path in pictures:
+    for count, path in enumerate(pictures):
+        done(count, len(pictures))
         try:
             picture = open_training_picture(path)
         except SdcolabError:
@@ -58,13 +65,17 @@ def find_doubles(pictures: Sequence[Path], hear: Hear = lambda _error: None, lim
         bare = not path.with_suffix(EXTENSION).is_file()
         # of two of one size, the larger file lost less: a PNG before its JPEG
         order = (-picture.width * picture.height, bare, -path.stat().st_size, path)
-        hashed.append((order, imagehash.phash(picture)))
+        hashed.append((order, imagehash.phash(picture).hash.ravel()))
+    done(len(pictures), len(pictures))
+    kept: list[Path] = []
+    known = np.empty((len(hashed), 64), dtype=bool)  # of those in ``kept``: five thousand are compared in a second
     for (*_, path), own in sorted(hashed, key=lambda row: row[0]):
-        like = next((other for other, known in kept if own - known <= limit), None)
-        if like is None:
-            kept.append((path, own))
+        (alike,) = ((known[: len(kept)] != own).sum(1) <= limit).nonzero()
+        if len(alike):
+            doubles.append(Double(path, kept[alike[0]]))
         else:
-            doubles.append(Double(path, like))
+            known[len(kept)] = own
+            kept.append(path)
     return sorted(doubles, key=lambda double: double.path)
 
 

@@ -23,6 +23,7 @@ from sdcolab.core.errors import (
     FolderOfNoRepeats,
     FolderWithoutRepeats,
     ManyRepeats,
+    MasksUnused,
     NothingLearns,
     PictureUnreadable,
     RateTooHigh,
@@ -112,7 +113,7 @@ def preview(plan: TrainingPlan) -> Preview:
             check()
         except SdcolabError as error:
             faults.append(error)
-    warnings += rate_advice(plan)
+    warnings += [*rate_advice(plan), *mask_advice(plan, datasets)]
     share = work_share(Path(plan.pretrained_model_name_or_path or ""))
     return Preview(plan, datasets, steps, (*warnings, *advice(datasets)), tuple(faults), share)
 
@@ -148,6 +149,13 @@ def rate_advice(plan: TrainingPlan) -> list[SdcolabError]:
     return [RateTooHigh(rate=f"{rate:g}")] if rate > HIGHEST_RATE and not finds_its_own else []
 
 
+def mask_advice(plan: TrainingPlan, datasets: Sequence[Dataset]) -> list[SdcolabError]:
+    """What is said of masks that lie beside the pictures of a plan that does not want any."""
+    pictures = [picture for dataset in datasets for picture in dataset.pictures if not picture.subset.alpha_mask]
+    masks = [picture.mask for picture in pictures if picture.mask]
+    return [MasksUnused(count=len(masks), path=masks[0])] if masks and not plan.masked_loss else []
+
+
 def _unread(picture: Picture) -> tuple[str, str] | None:
     """How the caption beside ``picture`` ends that another trainer would read, and how the one ends that is read."""
     read = picture.subset.caption_extension
@@ -178,7 +186,9 @@ def lines(seen: Preview, *, gpu: bool, explained: Callable[[SdcolabError], objec
             told.append(words.FOUND.format(count=count, repeats=subset.repeats, total=count * subset.repeats))
     buckets = Counter(picture.fit.bucket for picture in seen.pictures)
     shown = ", ".join(f"{width}×{height} ({count})" for (width, height), count in sorted(buckets.items())[:12])
-    masked = sum(picture.mask is not None for picture in seen.pictures) if seen.plan.masked_loss else 0
+    masked = sum(
+        picture.mask is not None and (seen.plan.masked_loss or picture.subset.alpha_mask) for picture in seen.pictures
+    )
     if masked:
         told.append(words.MASKED.format(count=masked))
     steps, batch = seen.steps, seen.datasets[0].plan.batch_size

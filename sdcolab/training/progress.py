@@ -6,6 +6,7 @@ from sdcolab.core.words import explain, human_time
 from sdcolab.core.words import training_progress as words
 from sdcolab.core.words.training import STAGES
 from sdcolab.training.events import (
+    LearntBefore,
     LoraSaved,
     Paused,
     SampleMade,
@@ -48,6 +49,8 @@ def progress_text(event: TrainingEvent) -> str:
             return words.SAMPLE.format(name=path.name)
         case Paused(waiting):
             return words.PAUSED if waiting else words.GOES_ON
+        case LearntBefore():
+            return ""
         case Told(warning):
             return f"⚠️ {explain(warning)}"
         case TrainingEnded(error):

@@ -13,17 +13,21 @@ from pathlib import Path
 import torch
 
 from sdcolab.core.detect import ModelKind
-from sdcolab.core.errors import SdcolabError
+from sdcolab.core.errors import SamplesSkipped, SdcolabError
 from sdcolab.core.files import atomic_write, make_folder
 from sdcolab.core.folders import Folders
 from sdcolab.core.formats import ImageFormat
 from sdcolab.core.library import Library, ModelFile
+from sdcolab.core.memory_plan import memory_bytes
 from sdcolab.core.outputs import save_options
 from sdcolab.engine.engine import Engine
 from sdcolab.engine.models import LoadedModel
 from sdcolab.training.events import Hear, SampleMade, Told
 from sdcolab.training.plan import TrainingPlan
 from sdcolab.training.sample_prompts import SamplePrompt, read_prompts
+
+SPARE = 500_000_000
+"""Bytes of the machine's memory that stay free."""
 
 
 class Sampler:
@@ -62,6 +66,8 @@ class Sampler:
                     self._one(engine, prompt, index, seed, epoch if epoch else step, target, hear)
         except SdcolabError as error:
             hear(Told(error))
+            if isinstance(error, SamplesSkipped):  # nor will there be room the next time: once is enough
+                self.write = None
 
     def _one(
         self, engine: Engine, prompt: SamplePrompt, index: int, seed: int, epoch: int, target: Path, hear: Hear
@@ -81,10 +87,14 @@ class Sampler:
 
     @contextmanager
     def _aside(self) -> Iterator[None]:
-        """The model that is trained makes room on a card for the one that makes pictures."""
+        """The model that is trained makes room on a card for the one that makes pictures. Raises ``SamplesSkipped``
+        where there is none for it in the machine's memory."""
         device = self._model.device
         modules = [self._model.unet, *(encoder.module for encoder in self._model.text_encoders)]
         moved = [module for module in modules if device.type == "cuda" and module.device.type == "cuda"]
+        ram, needed = memory_bytes(), sum(one.nbytes for module in moved for one in module.parameters())
+        if moved and ram and ram[1] < needed + SPARE:
+            raise SamplesSkipped(needed=needed, free=ram[1])
         for module in moved:
             module.to("cpu")
         try:

@@ -18,11 +18,11 @@ from sdcolab.core.errors import SdcolabError, StateUnusable, StorageError
 from sdcolab.core.files import atomic_write, make_folder, storage_errors
 from sdcolab.core.words import training_progress as words
 from sdcolab.engine.weights import read_pickle
-from sdcolab.training.metadata import tensor_hashes
+from sdcolab.training.metadata import PROGRESS, tensor_hashes
 
 PRECISIONS = {"float": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
-_WEIGHTS, _OPTIMISER, _PROGRESS = "model.safetensors", "optimizer.bin", "train_state.json"
+_WEIGHTS, _OPTIMISER = "model.safetensors", "optimizer.bin"
 
 
 def write_lora(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
@@ -98,7 +98,7 @@ def _fill(folder: Path, state: State) -> None:
         file.write(save({name: tensor.contiguous() for name, tensor in state.weights.items()}))
     with atomic_write(folder / _OPTIMISER) as file:
         torch.save({"optimiser": state.optimiser, "extras": state.extras}, file)
-    with atomic_write(folder / _PROGRESS) as file:
+    with atomic_write(folder / PROGRESS) as file:
         file.write(json.dumps(asdict(state.progress)).encode())
 
 
@@ -108,7 +108,7 @@ def read_state(folder: Path) -> State:
     if not folder.exists() and old.exists():  # cut off between two renames
         folder = old
     try:
-        raw = json.loads((folder / _PROGRESS).read_text(encoding="utf-8"))
+        raw = json.loads((folder / PROGRESS).read_text(encoding="utf-8"))
         raw["losses"] = tuple(float(loss) for loss in raw["losses"])
         progress = Progress(**raw)
         weights = load_file(folder / _WEIGHTS)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from sdcolab.core.errors import DatasetMissing, PictureSkipped, PictureUnreadable, StrangeQuestion
+from sdcolab.core.errors import DatasetMissing, PictureFolderName, PictureSkipped, PictureUnreadable, StrangeQuestion
 from sdcolab.core.file_names import safe_name
 from sdcolab.core.files import atomic_write, make_folder, storage_errors
 from sdcolab.core.pictures import DAMAGED, FORMATS, MAX_PIXELS
@@ -28,9 +28,12 @@ from sdcolab.training.tags import EXTENSION, TagBook
 MOST_UNDONE = 50
 """Edits that can be undone."""
 
+REPEATS = 10
+"""The guide's own repeats."""
+
 MAX_UPLOAD_BYTES = 4_000_000_000
 MOST_UPLOADS = 16
-"""Files that arrive at the same time."""
+"""Files that arrive at the same time; of more, the one that got nothing for longest was given up."""
 
 ZIP = ".zip"
 _KEY = re.compile(r"[a-z0-9]{8,32}")
@@ -45,6 +48,7 @@ class TagDesk:
         if not folder.is_dir():
             raise DatasetMissing(folder=folder)
         self.folder = folder
+        self._seen = _stamps(folder)
         self.book = TagBook.read(folder)
         self._past: deque[TagBook] = deque(maxlen=MOST_UNDONE)
 
@@ -76,22 +80,40 @@ class TagDesk:
     def save(self) -> int:
         """Write the captions that changed; how many. Raises ``StorageError``."""
         changed = self.book.changed
+        was_seen = self._seen == _stamps(self.folder)
         self.book = self.book.save()
+        if was_seen:  # what changed since is ours
+            self._seen = _stamps(self.folder)
         return changed
 
     def look_again(self, *, keep: bool = True) -> None:
         """Read the folder anew; without ``keep`` edits that are not saved are thrown away. Raises
         ``CaptionUnreadable``.
         """
+        self._seen = _stamps(self.folder)
         fresh = TagBook.read(self.folder)
         self.book = self.book.carried(fresh) if keep else fresh
         self._past.clear()  # its books have other pictures
+
+    def look_if_changed(self) -> None:
+        """``look_again`` where files came, went or were written since: looking at five thousand captions on Drive takes
+        minutes."""
+        if self._seen != _stamps(self.folder):
+            self.look_again()
 
     def set_aside(self, numbers: Sequence[int]) -> Path:
         """Move pictures with what belongs to them out of the training; where to. Raises ``StorageError``."""
         target = put_aside([self.path(number) for number in dict.fromkeys(numbers)], self.folder)
         self.look_again()
         return target
+
+
+def _stamps(folder: Path) -> dict[str, int]:
+    """When something in ``folder`` or right below it was last put there, taken away, or written as this program
+    writes."""
+    with storage_errors(folder):
+        below = [path for path in folder.iterdir() if path.is_dir()]
+        return {path.name: path.stat().st_mtime_ns for path in (folder, *below)}
 
 
 def keep_mask(picture: Path, painted: str) -> Path | None:
@@ -148,11 +170,12 @@ class Uploads:
             raise StrangeQuestion(question="data") from error
         path = self._scratch / f"{key}.parte"
         with self._lock:
-            known = self._sizes.get(key, 0)
-            crowded = key not in self._sizes and len(self._sizes) >= MOST_UPLOADS
-            if at != known or known + len(piece) > MAX_UPLOAD_BYTES or crowded:
+            known = self._sizes.pop(key, 0)
+            if at != known or known + len(piece) > MAX_UPLOAD_BYTES:
                 self._drop(key)
                 raise StrangeQuestion(question="at")
+            while len(self._sizes) >= MOST_UPLOADS:
+                self._drop(next(iter(self._sizes)))
             make_folder(self._scratch)
             with storage_errors(path), path.open("ab" if at else "wb") as file:
                 file.write(piece)
@@ -195,7 +218,10 @@ class Uploads:
 
 
 def checked_folder(name: str) -> str:
-    """The name of a folder with its repeats in front. Raises ``StrangeQuestion``."""
-    if not _FOLDER.fullmatch(name):
-        raise StrangeQuestion(question="folder")
-    return name
+    """The name of a folder with its repeats in front: those of the guide, where somebody only wrote a name. Raises
+    ``PictureFolderName``."""
+    name = name.strip()
+    folder = name if name[:1].isdigit() else f"{REPEATS}_{name}"
+    if not _FOLDER.fullmatch(folder):
+        raise PictureFolderName(name=name)
+    return folder

@@ -19,7 +19,7 @@ from sdcolab.core.words.kitchen import BY_CATEGORY
 from sdcolab.training.bases import CAPTIONERS, TAGGERS
 from sdcolab.training.dataset import mask_of
 from sdcolab.training.recipe_form import Places, check_name, structure_of
-from sdcolab.training.tag_desk import TagDesk, Uploads, checked_folder, keep_mask
+from sdcolab.training.tag_desk import REPEATS, TagDesk, Uploads, checked_folder, keep_mask
 from sdcolab.training.tags import Captioned, TagBook, TagFilter, restore, search_tags
 
 MOST_TAGS = 400
@@ -28,7 +28,7 @@ MOST_CELLS = 200
 """Pictures of one answer."""
 MAX_MASK = 900_000
 """Characters of a painted mask."""
-FIRST_FOLDER = "10_repeticiones"
+FIRST_FOLDER = f"{REPEATS}_repeticiones"
 """Where pictures go that nobody gives a folder: the guide's own."""
 
 _MEDIA = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".webp": "image/webp", ".bmp": "image/bmp"}
@@ -77,7 +77,8 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class WorkState:
-    """A job: how far it is (0 to 1, None before anybody knows), whether it is over, and what it has to say."""
+    """A job: how far it is (0 to 1, None before anybody knows), whether it is over, and what it has to say: while it
+    goes on, of the files that come; then how it ended."""
 
     fraction: float | None
     ended: bool
@@ -101,6 +102,7 @@ class TagRoom:
         """What can be asked of it. Those that change something answer with what there is then."""
         changing: Mapping[str, Answer] = {
             "open": self._open,
+            "fresh": lambda said: self._desk(said).look_if_changed(),
             "edit": self._edit,
             "write": self._write,
             "undo": lambda said: self._desk(said).undo(),
@@ -115,6 +117,7 @@ class TagRoom:
             "words": lambda _said: dict(words.EDITOR_WORDS),
             "projects": lambda _said: training_projects(self._folders),
             "create": self._create,
+            "target": lambda said: checked_folder(text(said, "folder", most=80)),
             "page": self._page,
             "tags": self._tags,
             "taggers": lambda _said: {"names": [*TAGGERS, *CAPTIONERS], "sentences": [*CAPTIONERS]},
@@ -236,7 +239,8 @@ class TagRoom:
             raise StrangeQuestion(question="act")
         desk, asked = self._desk(said), Asked(said)
         only = _filter_of(said, desk)
-        return words.CHANGED.format(count=desk.edit(lambda book: act(book, asked, only)))
+        count = desk.edit(lambda book: act(book, asked, only))
+        return words.CHANGED.format(count=count) if count else words.UNCHANGED
 
     def _write(self, said: Mapping[str, Any]) -> None:
         desk = self._desk(said)
@@ -270,11 +274,11 @@ class TagRoom:
         ``before`` of them in earlier files.
         """
         desk, key = self._desk(said), text(said, "key", most=32)
+        folder = checked_folder(text(said, "folder", FIRST_FOLDER, 80))
         self._uploads.take(key, number(said, "at"), text(said, "data", most=1_000_000))
         came = max(0, number(said, "before", 0))
         if not yes(said, "last"):
             return {"told": "", "came": came}
-        folder = checked_folder(text(said, "folder", FIRST_FOLDER, 80))
         came += self._uploads.finish(key, text(said, "name", most=300), desk.folder / folder)
         if yes(said, "look"):
             desk.look_again()

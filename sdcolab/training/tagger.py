@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from sdcolab.core.checks import check_range
-from sdcolab.core.errors import CannotRead, LibraryMissing, SdcolabError, TaggerMissing
+from sdcolab.core.errors import CannotRead, LibraryMissing, SdcolabError, TaggerDamaged, TaggerMissing
 from sdcolab.core.files import system_reason
 from sdcolab.training.pictures import open_training_picture
 from sdcolab.training.tags import EXTENSION, write_caption
@@ -214,7 +214,7 @@ class Tagger:
 
 def onnx_model(path: Path) -> tuple[Callable[[Image.Image], Pixels], Predict]:
     """How the model in an ONNX file wants its pictures, which its input's shape tells, and the model itself, on the
-    card where onnxruntime can use it, else on the processor. Raises ``LibraryMissing``.
+    card where onnxruntime can use it, else on the processor. Raises ``LibraryMissing``, ``TaggerDamaged``.
     """
     try:
         import onnxruntime
@@ -222,7 +222,10 @@ def onnx_model(path: Path) -> tuple[Callable[[Image.Image], Pixels], Predict]:
         raise LibraryMissing(library="onnxruntime", packages="onnxruntime") from None
     wanted = ("CUDAExecutionProvider", "CPUExecutionProvider")
     providers = [name for name in wanted if name in onnxruntime.get_available_providers()]
-    session = onnxruntime.InferenceSession(str(path), providers=providers)
+    try:
+        session = onnxruntime.InferenceSession(str(path), providers=providers)
+    except Exception as error:  # onnxruntime's errors have no common class
+        raise TaggerDamaged(path=path) from error
     taken = session.get_inputs()[0]
     name, colours_first = taken.name, taken.shape[1] == COLOURS
     outputs = [output.name for output in session.get_outputs()]

@@ -27,7 +27,7 @@ from sdcolab.studio.made import MADE_ROOM, made_lines
 from sdcolab.studio.maps import figures
 from sdcolab.web import fragments
 
-COUNTED = (Phase.SAMPLING, Phase.UPSCALING, Phase.DECODING, Phase.SAVING, Phase.TRAINING)
+COUNTED = (Phase.SAMPLING, Phase.UPSCALING, Phase.DECODING, Phase.SAVING, Phase.TRAINING, Phase.LOOKING)
 """What a job does step by step."""
 
 Clock = Callable[[], float]

@@ -58,7 +58,7 @@ def enlarge_pictures(
     with ExitStack() as open_until_then:
         tell = None
         if task.caption:
-            caption = teller(task.caption.tagger, task.caption.threshold, tools, listener)
+            caption = teller(task.caption.tagger, task.caption.threshold, tools, listener, cancel)
             tell = open_until_then.enter_context(caption)
         after = After(repair if units else None, cutting, tell)
         enlarge(pictures, task.enlargement, engine, store, listener, cancel, task.infotexts, engine, after)

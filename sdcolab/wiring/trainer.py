@@ -17,7 +17,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import CaptionerCrashed, SdcolabError, TrainingCrashed
-from sdcolab.core.events import CancelToken, Listener
+from sdcolab.core.events import CancelToken, Listener, ignore_events
 from sdcolab.core.files import create_new
 from sdcolab.core.folders import Folders
 from sdcolab.core.words import explain
@@ -29,6 +29,7 @@ from sdcolab.training.control import Control
 from sdcolab.training.events import LoraSaved, StateSaved, Told, TrainingBegan, TrainingEvent
 from sdcolab.training.example import example_text
 from sdcolab.training.kitchen import Kitchen
+from sdcolab.training.needs import needs_of_file
 from sdcolab.training.pantry import Pantry
 from sdcolab.training.plan import TrainingPlan, plan_from_file
 from sdcolab.training.preview import lines, preview
@@ -115,16 +116,20 @@ def review(
     path: Path, arguments: Sequence[str], library: Library, explained: Callable[[SdcolabError], object]
 ) -> tuple[list[str], bool]:
     """What is going to be trained, and whether it can be."""
+    from sdcolab.colab.host import nvidia_gpu
+
     plan = plan_from_file(path, arguments)
     wrong: tuple[SdcolabError, ...] = ()
+    card, needed = nvidia_gpu(), list[str]()
     try:
         plan = with_base(plan, library)
         base_of(Path(plan.pretrained_model_name_or_path or ""))
+        needed = needs_of_file(plan, card, explained)
     except SdcolabError as error:
         wrong = (error,)
     seen = preview(plan)
     seen = replace(seen, faults=(*seen.faults, *wrong))
-    return lines(seen, gpu=_has_card(), explained=explained), not seen.faults
+    return [*needed, *lines(seen, gpu=card is not None, explained=explained)], not seen.faults
 
 
 def training_process(plan: Path, environ: Mapping[str, str], logs: Path) -> TrainingProcess:
@@ -174,12 +179,6 @@ def stopping(stop: Callable[[], object]) -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _has_card() -> bool:
-    from sdcolab.colab.host import nvidia_gpu
-
-    return nvidia_gpu() is not None
-
-
 def try_out(
     plan: TrainingPlan,
     prompt: str,
@@ -208,10 +207,14 @@ def judged(
     from sdcolab.training.dataset_config import dataset_plans
     from sdcolab.training.held_out import held_out
     from sdcolab.training.judging import judge, lora_files
+    from sdcolab.training.own_files import own_files
     from sdcolab.training.pictures import cut, open_training_picture
 
     folder, name = Path(asked.output_dir or "."), asked.output_name or "last"
-    files = lora_files(folder, name)
+    own = own_files(folder, name)
+    files = lora_files(own.files)
+    if own.others:
+        say(words.LEFT_OUT.format(count=len(own.others), names=", ".join(path.name for path in own.others)))
     pictures = [picture for one in dataset_plans(asked) for picture in read_dataset(one).pictures]
     kept = [cut(open_training_picture(picture.path), picture.fit) for picture in pictures[:MAX_COMPARED]]
     captions = [picture.caption for picture in pictures]
@@ -279,6 +282,7 @@ def build_kitchen() -> Kitchen:
     from sdcolab.colab.host import detect_host, host_folders
     from sdcolab.colab.notebook import form_tokens
     from sdcolab.colab.prepare import install_extras, show_html
+    from sdcolab.colab.progress import CellProgress, cell_bars
     from sdcolab.downloads.catalog import load_catalog
     from sdcolab.downloads.queue import report_line
     from sdcolab.wiring.demo import demo_model
@@ -288,8 +292,9 @@ def build_kitchen() -> Kitchen:
     folders = host_folders(host)
     environ = dict(os.environ)
 
-    def download(links: str, listener: Listener, cancel: CancelToken) -> Iterator[tuple[str, Path | None]]:
-        for report in build_downloads(folders, {**environ, **form_tokens()}).run(links, listener, cancel):
+    def download(links: str) -> Iterator[tuple[str, Path | None]]:
+        coming = CellProgress(cell_bars(print))
+        for report in build_downloads(folders, {**environ, **form_tokens()}).run(links, coming):
             yield report_line(report), report.path if report.ok else None
 
     return Kitchen(
@@ -311,9 +316,12 @@ def build_kitchen() -> Kitchen:
 @contextlib.contextmanager
 def cell_pantry() -> Iterator[Pantry]:
     """What the cells about pictures work with; errors are said in the cell."""
+    from sdcolab.colab.progress import CellProgress, cell_bars
+
     kitchen = build_kitchen()
     try:
-        yield build_pantry(kitchen.folders, kitchen.home(), print, os.environ)
+        coming = CellProgress(cell_bars(print))
+        yield build_pantry(kitchen.folders, kitchen.home(), print, os.environ, listener=coming)
     except SdcolabError as error:
         print(f"💥 {explain(error)}")
 
@@ -324,27 +332,40 @@ def build_pantry(
     say: Callable[[str], object],
     environ: Mapping[str, str],
     done: Callable[[int, int], object] = lambda _count, _total: None,
+    listener: Listener = ignore_events,
+    cancel: CancelToken | None = None,
 ) -> Pantry:
-    """What gets the pictures of projects below ``home`` ready, telling ``say``, and ``done`` of every picture."""
+    """What gets the pictures of projects below ``home`` ready, telling ``say``, ``done`` of every picture, and
+    ``listener`` of the files that come."""
     return Pantry(
         home,
         say,
-        lambda repository: tagger_folder(folders, repository, environ),
+        lambda repository: tagger_folder(folders, repository, environ, listener, cancel),
         lambda model, pictures: sentences_of(model, pictures, environ),
         done,
     )
 
 
-def tagger_folder(folders: Folders, repository: str, environ: Mapping[str, str]) -> Path:
-    """The folder of a tagger or captioner, downloaded if it is not there. Raises ``DownloadError``."""
-    from sdcolab.downloads.hub import fetch_files
+def tagger_folder(
+    folders: Folders,
+    repository: str,
+    environ: Mapping[str, str],
+    listener: Listener = ignore_events,
+    cancel: CancelToken | None = None,
+) -> Path:
+    """The folder of a tagger or captioner; what is missing of it is downloaded first. Raises ``DownloadError``,
+    ``Cancelled``: what has arrived is gone on with the next time."""
     from sdcolab.training import tagger
-    from sdcolab.wiring.downloads import HUGGINGFACE_VARIABLE
+    from sdcolab.wiring.downloads import build_downloads
 
     folder = folders.root / "models" / "taggers" / repository.rpartition("/")[2]
     tagging = (tagger.MODEL_FILE, tagger.TAGS_FILE)
     wanted = next((one.files for one in CAPTIONERS.values() if one.repository == repository), tagging)
-    return fetch_files(repository, wanted, folder, endpoint=environ.get(HUGGINGFACE_VARIABLE))
+    missing = [name for name in wanted if not (folder / name).is_file()]
+    if missing:
+        links = [f"https://huggingface.co/{repository}/resolve/main/{name}" for name in missing]
+        build_downloads(folders, environ).fetch(links, folder, listener, cancel)
+    return folder
 
 
 def sentences_of(model: Path, pictures: Sequence[Path], environ: Mapping[str, str]) -> Iterator[Mapping[str, str]]:

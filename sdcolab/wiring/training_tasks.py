@@ -10,6 +10,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from sdcolab.colab.progress import describe as received
 from sdcolab.core.describing import Describe, prompt_of
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import (
@@ -18,10 +19,13 @@ from sdcolab.core.errors import (
     NothingTrained,
     ProjectNotChosen,
     SdcolabError,
+    TrainingKept,
     UnknownName,
 )
 from sdcolab.core.events import (
+    BytesReceived,
     CancelToken,
+    Event,
     FileMade,
     ImageSaved,
     Listener,
@@ -35,6 +39,7 @@ from sdcolab.core.events import (
 )
 from sdcolab.core.folders import Folders
 from sdcolab.core.infotext.containers import read_image
+from sdcolab.core.library import Library
 from sdcolab.core.outputs import ImageStore, ImageStores
 from sdcolab.core.registry import closest
 from sdcolab.core.tasks import Origin, Tools
@@ -50,12 +55,13 @@ from sdcolab.core.training import (
     weights_of,
 )
 from sdcolab.core.upscaling import Tell
-from sdcolab.core.words import explain
+from sdcolab.core.words import PHASE_LABELS, explain
 from sdcolab.core.words import training_progress as words
 from sdcolab.core.words.kitchen import BY_CATEGORY
 from sdcolab.gallery.thumbnails import ThumbnailFolder
 from sdcolab.studio.jobs import JobQueue
 from sdcolab.training.events import (
+    LearntBefore,
     LoraSaved,
     Paused,
     SampleMade,
@@ -75,19 +81,24 @@ ORDER_SECONDS = 0.5
 
 def train_lora(task: TrainLora, tools: Tools, listener: Listener, cancel: CancelToken) -> None:
     """Train, with the card to itself. Stopping saves what is trained; the same task then goes on where it was."""
-    from sdcolab.training.cooking import cook, copy_loras, saved_state
+    from sdcolab.colab.host import nvidia_gpu
+    from sdcolab.training.cooking import cook, copy_loras, saved_state, step_of
+    from sdcolab.training.needs import TIP, needs_of_file
     from sdcolab.training.preview import lines, preview
     from sdcolab.training.toml_writing import write_plan
 
     plan, path = _plan(task, tools)
-    seen = preview(plan)
-    for line in lines(seen, gpu=_has_card()):
+    seen, card = preview(plan), nvidia_gpu()
+    for line in lines(seen, gpu=card is not None):
         listener(Note(line))
-    told = frozenset(str(explain(warning)) for warning in seen.warnings)
     if seen.faults:
         raise seen.faults[0]
     write_plan(path, plan)
-    tools.engine.unload()
+    tools.engine.unload()  # what it held is free for the training
+    needed = needs_of_file(plan, card)
+    for line in needed:
+        listener(Note(line))
+    told = frozenset([*(str(explain(one)) for one in seen.warnings), *(line.removeprefix(TIP) for line in needed)])
     listener(PhaseStarted(Phase.TRAINING))
     try:
         made = cook(
@@ -97,8 +108,8 @@ def train_lora(task: TrainLora, tools: Tools, listener: Listener, cancel: Cancel
             lambda error: listener(Warned(error)),
         )
     except Cancelled:
-        if saved_state(plan):
-            listener(Note(words.STOPPED))
+        if state := saved_state(plan):
+            listener(Warned(TrainingKept(step=step_of(state))))
         raise
     copy_loras(made, tools.folders.models(ModelKind.LORA))
     listener(Note(words.LISTED.format(path=made)))
@@ -153,6 +164,9 @@ def _tell(event: TrainingEvent, listener: Listener, samples: _Samples, told: fro
         case StepTrained():
             listener(StepLearnt(event.step, event.total, event.loss, event.rate))
             listener(StepDone(event.step, event.total, 1, 1))
+        case LearntBefore(losses, rates, total):
+            for step, (loss, rate) in enumerate(zip(losses, rates, strict=True), 1):
+                listener(StepLearnt(step, total, loss, rate))
         case SampleMade():
             with contextlib.suppress(SdcolabError, OSError):  # the picture is in its own folder all the same
                 listener(samples.keep(event))
@@ -183,12 +197,28 @@ def _plan(task: TrainLora, tools: Tools) -> tuple[TrainingPlan, Path]:
     structure = _structure(tools.folders, task.project)
     name = check_name(task.project)
     places = Places.of(training_home(tools.folders), name, structure)
-    library = tools.library
-    file = library.find(ModelKind.CHECKPOINT, task.checkpoint) if task.checkpoint else library.default_checkpoint()
-    base = base_of(file.path) or Base(file.name, "")
-    plan = plan_of(task, base, file.path, places, gpu=_has_card(), has=lambda name: find_spec(name) is not None)
+    path = places.config / f"{name}.toml"
+    model = _base(task, tools.library, path)
+    base = base_of(model) or Base(model.name, "")
+    plan = plan_of(task, base, model, places, gpu=_has_card(), has=lambda name: find_spec(name) is not None)
     write_beside(plan, task, places)
-    return plan, places.config / f"{name}.toml"
+    return plan, path
+
+
+def _base(task: TrainLora, library: Library, path: Path) -> Path:
+    """The model to train over: where none is named that of the training at ``path`` that was cut off, which only goes
+    on with its own, else the first one. Raises ``UnknownFile``, ``NoModels``."""
+    from sdcolab.training.cooking import saved_state
+    from sdcolab.training.plan import plan_from_file
+
+    if task.checkpoint:
+        return library.find(ModelKind.CHECKPOINT, task.checkpoint).path
+    with contextlib.suppress(SdcolabError):  # a plan that is not there, or is none
+        before = plan_from_file(path)
+        model = Path(before.pretrained_model_name_or_path or "")
+        if saved_state(before) and model.is_file():
+            return model
+    return library.default_checkpoint().path
 
 
 def _has_card() -> bool:
@@ -216,6 +246,8 @@ def try_lora(task: TryLora, tools: Tools, listener: Listener, cancel: CancelToke
 
     def drawn(done: int, total: int) -> None:
         cancel.raise_if_cancelled()
+        if done == 1:
+            listener(PhaseStarted(Phase.SAMPLING))
         listener(StepDone(done, total, 1, 1))
 
     def say(line: str) -> None:
@@ -237,9 +269,15 @@ def prepare_pictures(task: PreparePictures, tools: Tools, listener: Listener, ca
 
     def done(count: int, total: int) -> None:
         cancel.raise_if_cancelled()
+        if not count:
+            listener(PhaseStarted(Phase.LOOKING))
         listener(StepDone(count, total, 1, 1))
 
-    pantry = build_pantry(tools.folders, home, lambda line: listener(Note(line)), tools.environ, done)
+    def say(line: str) -> None:
+        listener(Note(line))
+
+    pantry = build_pantry(tools.folders, home, say, tools.environ, done, coming(listener), cancel)
+    listener(PhaseStarted(Phase.LOOKING))
     if task.work is PictureWork.TAG:
         pantry.tag(
             task.project,
@@ -256,15 +294,26 @@ def prepare_pictures(task: PreparePictures, tools: Tools, listener: Listener, ca
 
 def describe(task: Describe, tools: Tools, listener: Listener, cancel: CancelToken) -> None:
     """Tell what is in pictures: a line of tags, or a sentence, for each."""
-    with teller(task.tagger, task.threshold, tools, listener) as tell:
+    with teller(task.tagger, task.threshold, tools, listener, cancel) as tell:
+        listener(PhaseStarted(Phase.LOOKING))
         for number, picture in enumerate(task.pictures, 1):
             cancel.raise_if_cancelled()
             listener(StepDone(number, len(task.pictures), 1, 1))
             listener(Note(tell(picture)))
 
 
+def coming(listener: Listener) -> Listener:
+    """Tells ``listener`` of files that come as what the job does now."""
+
+    def hear(event: Event) -> None:
+        if isinstance(event, BytesReceived):
+            listener(PhaseStarted(Phase.DOWNLOADING, f"{event.name}: {received(event)}"))
+
+    return hear
+
+
 @contextlib.contextmanager
-def teller(name: str, threshold: float, tools: Tools, listener: Listener) -> Iterator[Tell]:
+def teller(name: str, threshold: float, tools: Tools, listener: Listener, cancel: CancelToken) -> Iterator[Tell]:
     """What the tagger or captioner called ``name`` sees in a picture, as a prompt. Raises ``UnknownName``, and what
     getting its files raises; asking a captioner raises ``CaptionerCrashed``."""
     from sdcolab.training.bases import CAPTIONERS, TAGGERS
@@ -273,13 +322,14 @@ def teller(name: str, threshold: float, tools: Tools, listener: Listener) -> Ite
 
     if name not in TAGGERS and name not in CAPTIONERS:
         raise UnknownName(kind="tagger", name=name, suggestions=closest(name, (*TAGGERS, *CAPTIONERS)))
+    repository = TAGGERS[name] if name in TAGGERS else CAPTIONERS[name].repository
+    folder = tagger_folder(tools.folders, repository, tools.environ, coming(listener), cancel)
     listener(PhaseStarted(Phase.LOADING_MODEL, name))
     if name in TAGGERS:
-        tagger = Tagger(tagger_folder(tools.folders, TAGGERS[name], tools.environ))
+        tagger = Tagger(folder)
         rules = TaggerRules(threshold=threshold, without_underscores=True)
         yield lambda picture: prompt_of(tagger.tag(picture, rules))
         return
-    folder = tagger_folder(tools.folders, CAPTIONERS[name].repository, tools.environ)
     with captioner_at_work(folder, tools.environ) as say, tempfile.TemporaryDirectory() as place:
         path = Path(place) / "imagen.png"
 
@@ -299,8 +349,9 @@ def tag_room(folders: Folders, count_tokens: Callable[[str], tuple[int, int]], j
         if job is None:
             return WorkState(None, True, "")
         seen = job.snapshot
-        told = str(explain(seen.error)) if seen.error else seen.notes[-1] if seen.notes else ""
-        return WorkState(seen.fraction if seen.total else None, seen.ended, told)
+        coming_now = f"{PHASE_LABELS[seen.phase]}… {seen.detail}" if seen.phase is Phase.DOWNLOADING else ""
+        ended = str(explain(seen.error)) if seen.error else seen.notes[-1] if seen.notes else ""
+        return WorkState(seen.fraction if seen.total else None, seen.ended, ended if seen.ended else coming_now)
 
     return TagRoom(folders, small.of, count_tokens, Work(lambda task: jobs.submit(task, face).id, look))
 

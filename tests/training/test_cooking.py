@@ -12,11 +12,14 @@ from pathlib import Path
 import pytest
 import torch
 
+from sdcolab.core.curve import Curve
 from sdcolab.core.errors import Cancelled, DatasetChanged, DiskFull, SdcolabError, StateUnusable
+from sdcolab.training.chart import learnt
 from sdcolab.training.child import run_training
 from sdcolab.training.control import Control
-from sdcolab.training.cooking import cook, go_on
-from sdcolab.training.events import StepTrained, Told, TrainingBegan, TrainingEvent
+from sdcolab.training.cooking import cook, copy_loras, go_on
+from sdcolab.training.events import StepTrained, Told, TrainingBegan, TrainingEvent, from_line, to_line
+from sdcolab.training.own_files import own_files
 from sdcolab.training.plan import TrainingPlan, plan_from_file
 from sdcolab.training.saving import Progress, State, read_state, write_state
 from sdcolab.training.toml_writing import write_plan
@@ -84,6 +87,67 @@ def test_what_was_stopped_is_gone_on_with_and_what_is_over_is_not(make_plan: Mak
     assert made.with_name("mi_lora-state").exists()
     go_on(ended, run, told.append)
     assert firsts == [0, 2, 0, 0, 0]
+
+
+def stopped_at(plan: TrainingPlan, step: int) -> None:
+    """Train ``plan`` up to ``step``, and stop."""
+    control = Control()
+
+    def hear(event: TrainingEvent) -> None:
+        if isinstance(event, StepTrained) and event.step == step:
+            control.stop()
+
+    with pytest.raises(Cancelled):
+        run_training(plan, hear, control)
+
+
+def test_what_goes_on_tells_its_curve_from_the_first_step(make_plan: MakePlan, tmp_path: Path) -> None:
+    plan = make_plan(max_train_epochs=2, lr_scheduler="cosine")
+    heard: list[TrainingEvent] = []
+    run_training(plan, heard.append, Control())
+    whole = curve_of(heard)
+    cut = replace(plan, output_dir=str(tmp_path / "cortada"))
+    stopped_at(cut, 3)
+    drawn = (tmp_path / "cortada" / "mi_lora-perdida.png").read_bytes()
+    heard.clear()
+
+    def hear(event: TrainingEvent) -> None:
+        heard.append(from_line(to_line(event)) or event)  # as it comes from a process of its own
+
+    go_on(cut, lambda one: run_training(one, hear, Control()), lambda _error: None)
+    curve = curve_of(heard)
+    assert (curve.first, curve.step, curve.total) == (0, whole.step, whole.total)
+    assert [point.loss for point in curve.points] == pytest.approx([point.loss for point in whole.points], abs=1e-6)
+    assert curve.rates == pytest.approx(whole.rates)
+    assert (tmp_path / "cortada" / "mi_lora-perdida.png").read_bytes() != drawn
+
+
+def curve_of(heard: list[TrainingEvent]) -> Curve:
+    curve = Curve()
+    for event in heard:
+        curve = learnt(curve, event)
+    return curve
+
+
+def test_files_of_an_earlier_training_of_that_name_are_left_out(make_plan: MakePlan, tmp_path: Path) -> None:
+    folder = tmp_path / "output"
+    run_training(make_plan(max_train_epochs=3), lambda _event: None, Control())
+    made = run_training(make_plan(max_train_epochs=2, network_dim=8), lambda _event: None, Control())
+    own = own_files(folder, "mi_lora")
+    assert [path.stem for path in own.files] == ["mi_lora-000001", "mi_lora"]
+    assert [path.stem for path in own.others] == ["mi_lora-000002"]
+    (folder / "mi_lora2.safetensors").write_bytes(b"de otro")
+    assert copy_loras(made, tmp_path / "Lora") == 2
+    assert sorted(path.stem for path in (tmp_path / "Lora").iterdir()) == ["mi_lora", "mi_lora-000001"]
+
+
+def test_a_training_that_went_on_owns_the_files_of_both_parts(make_plan: MakePlan, tmp_path: Path) -> None:
+    plan = make_plan(max_train_epochs=2, seed=None)
+    stopped_at(plan, 3)
+    go_on(plan, lambda one: run_training(one, lambda _event: None, Control()), lambda _error: None)
+    own = own_files(tmp_path / "output", "mi_lora")
+    assert [path.stem for path in own.files] == ["mi_lora-000001", "mi_lora-step00000003", "mi_lora"]
+    assert own.others == ()
 
 
 def test_a_state_of_another_base_is_told_and_left(make_plan: MakePlan, mini_checkpoint: Path, tmp_path: Path) -> None:

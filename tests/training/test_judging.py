@@ -14,6 +14,7 @@ from sdcolab.core.training import weights_of
 from sdcolab.core.words import explain
 from sdcolab.training.judging import judge, lora_files
 from sdcolab.training.likeness import nearest_class, vector_of
+from sdcolab.training.own_files import own_files
 from sdcolab.training.quick import draw_zorp
 
 
@@ -38,9 +39,9 @@ def make(prompt: str, seed: int, file: Path | None, weight: float) -> Image.Imag
 
 
 def test_raw_done_and_overcooked_are_told_apart(tmp_path: Path) -> None:
-    for name in ("a-000001", "a-000002", "a", "otro-000001"):
+    for name in ("a-000001", "a-000002", "a-step00000003", "a", "otro-000001", "a2"):
         (tmp_path / f"{name}.safetensors").write_bytes(b"x")
-    files = lora_files(tmp_path, "a")
+    files = lora_files(own_files(tmp_path, "a").files)
     assert [file.stem for file in files] == ["a-000001", "a-000002", "a"]
     judged = judge(make, files, TRAINED, ["zorp", "zorp, fondo azul"], weights=(0.5, 1.0), seeds=(1, 2, 3))
     assert {name: one.verdict for name, one in judged.measured.items()} == {

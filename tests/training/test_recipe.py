@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 
-from sdcolab.core.errors import TrainingMemory
+from sdcolab.core.detect import ModelFamily
+from sdcolab.core.errors import SamplesSkipped, TrainingMemory
+from sdcolab.core.memory_plan import FreeMemory
 from sdcolab.core.words import explain
 from sdcolab.training import recipe
-from sdcolab.training.memory import fit_before_download
+from sdcolab.training.events import Told, TrainingEvent
+from sdcolab.training.families import TRAINABLE
+from sdcolab.training.memory import GB, fit_in_memory
+from sdcolab.training.needs import needs
 from sdcolab.training.plan import TrainingPlan
+from sdcolab.training.samples import Sampler
 from tests.support.vectors import vectors
 
 VECTORS = vectors("lora_loss_weights")
@@ -118,5 +126,33 @@ def test_loss_weights_and_masks() -> None:
 def test_what_does_not_fit_says_in_whose_memory() -> None:
     plan = TrainingPlan(sdxl=True, resolution="1024", network_dim=16)
     with pytest.raises(TrainingMemory) as small:
-        fit_before_download(plan, 4_000_000_000, sdxl=True)
+        needs(plan, "Pony", TRAINABLE[ModelFamily.SDXL].full, ModelFamily.SDXL, "Viejita, 3815 MiB")
     assert "de memoria de la tarjeta gráfica y hay 4,0 GB libres" in explain(small.value).text
+
+
+@pytest.mark.parametrize("unet_only", [True, False])
+def test_sdxl_is_planned_to_fit_a_card_of_12_gb_in_a_machine_of_8(unet_only: bool) -> None:
+    plan = TrainingPlan(
+        sdxl=True, resolution="1024", network_dim=8, gradient_checkpointing=True, network_train_unet_only=unet_only
+    )
+    family = TRAINABLE[ModelFamily.SDXL]
+    fitted = fit_in_memory(plan, family.full, ModelFamily.SDXL, FreeMemory(5 * GB, 12 * GB), element=2)
+    assert fitted.plan.train_batch_size == 1
+    assert fitted.needed < 12 * GB
+    with pytest.raises(TrainingMemory) as small:
+        fit_in_memory(plan, family.full, ModelFamily.SDXL, FreeMemory(GB, 12 * GB), element=2)
+    assert "de memoria del equipo y hay 1,0 GB libres" in explain(small.value).text
+
+
+def test_samples_are_left_out_where_the_model_has_no_room_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sdcolab.training.samples.memory_bytes", lambda: (8 * GB, 4 * GB))
+    card = torch.device("cuda")
+    unet = SimpleNamespace(device=card, parameters=lambda: [SimpleNamespace(nbytes=5 * GB)])
+    model: Any = SimpleNamespace(device=card, unet=unet, text_encoders=(), path=Path("base.safetensors"))
+    sampler, told = Sampler((), model, Path("nada"), "mi", 1), list[TrainingEvent]()
+    sampler.write = lambda _path: pytest.fail("no hay sitio")
+    with monkeypatch.context() as context:
+        context.setattr("sdcolab.training.samples.make_folder", lambda _path: None)
+        sampler.make(1, 1, told.append)
+        sampler.make(2, 2, told.append)
+    assert [type(one.warning) for one in told if isinstance(one, Told)] == [SamplesSkipped]

@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from sdcolab.core.errors import (
+    PictureFolderName,
     PictureSkipped,
     PictureUnreadable,
     ProjectName,
@@ -28,6 +29,7 @@ from sdcolab.core.rooms import ask
 from sdcolab.core.tasks import Origin, Place, Task
 from sdcolab.core.training import PreparePictures
 from sdcolab.studio.jobs import JobQueue
+from sdcolab.training.preparing import Double, set_aside
 from sdcolab.training.quick import draw_pictures
 from sdcolab.training.recipe_form import has_masks
 from sdcolab.wiring.tasks import TASKS
@@ -101,6 +103,21 @@ def test_those_that_are_shown_are_edited_saved_and_undone(asked: Ask, folders: F
     entry = next(entry for entry in asked("page")["entries"] if entry["id"] == chosen)
     assert (entry["text"], entry["changed"], entry["tokens"], entry["room"]) == ("sks, nueva", True, 2, 75)
     assert asked("reload")["changed"] == 0
+
+
+def test_what_changed_in_the_folder_meanwhile_is_seen_and_only_then_can_nothing_be_undone(
+    asked: Ask, folders: Folders
+) -> None:
+    asked("open")
+    folder = folders.root / "lora_training" / "datasets" / "zorp" / "10_buenas"
+    asked("edit", act="last", tags=["nueva"])
+    assert asked("fresh")["undo"]
+    asked("save")
+    assert asked("fresh")["undo"], "what is written is our own"
+    set_aside([Double(folder / "zorp_00.png", folder / "zorp_01.png")], folder.parent)
+    state = asked("fresh")
+    assert (state["pictures"], state["undo"]) == (5, False)
+    assert "zorp_00.png" not in [entry["name"] for entry in asked("page", folder_of="10_buenas")["entries"]]
 
 
 def test_pictures_are_seen_and_set_aside(asked: Ask, folders: Folders) -> None:
@@ -202,6 +219,16 @@ def test_pictures_and_zips_arrive_in_pieces(asked: Ask, folders: Folders) -> Non
     assert not [*(folders.temporary / "subidas").iterdir()]
 
 
+def test_a_folder_without_repeats_gets_the_guides_and_uploads_that_were_given_up_do_not_stop_others(
+    asked: Ask, folders: Folders
+) -> None:
+    assert [asked("target", folder=name) for name in ("gato", " 3_gato azul ")] == ["10_gato", "3_gato azul"]
+    for number in range(20):
+        asked("upload", key=f"abandonado{number}", name="a.txt", folder="gato", at=0, data="", last=False)
+    assert send(asked, "a.txt", b"uno, dos")["told"] == "✅ 1 archivo en 10_nuevas."
+    assert len([*(folders.temporary / "subidas").iterdir()]) == 15, "of sixteen one was over"
+
+
 @pytest.mark.parametrize(
     ("question", "said", "error"),
     [
@@ -218,7 +245,9 @@ def test_pictures_and_zips_arrive_in_pieces(asked: Ask, folders: Folders) -> Non
         ("upload", {"key": "../../x", "at": 0, "data": ""}, StrangeQuestion),
         ("upload", {"key": "abcdefgh", "at": 7, "data": ""}, StrangeQuestion),
         ("upload", {"key": "abcdefgh", "at": 0, "data": "no es base64"}, StrangeQuestion),
-        ("upload", {"key": "abcdefgh", "at": 0, "data": "", "last": True, "folder": "../x"}, StrangeQuestion),
+        ("upload", {"key": "abcdefgh", "at": 0, "data": "", "last": True, "folder": "../x"}, PictureFolderName),
+        ("target", {"folder": "0_x"}, PictureFolderName),
+        ("target", {"folder": "mi/gato"}, PictureFolderName),
     ],
 )
 def test_what_is_asked_is_checked(asked: Ask, question: str, said: dict[str, Any], error: type[SdcolabError]) -> None:

@@ -11,13 +11,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sdcolab.core.errors import SdcolabError, TaggerMissing
+from sdcolab.core.errors import Cancelled, SdcolabError, TaggerDamaged, TaggerMissing
+from sdcolab.core.events import BytesReceived, CancelToken, Event
+from sdcolab.core.folders import Folders
 from sdcolab.core.words import kitchen as words
 from sdcolab.core.words.kitchen import BY_CATEGORY
 from sdcolab.training.pantry import Pantry
 from sdcolab.training.tagger import Tagger, TaggerRules, TagList, caption_text, pixels_of, plain_pixels_of, tags_of
 from sdcolab.training.tags import restore
+from sdcolab.wiring.downloads import HUGGINGFACE_VARIABLE
+from sdcolab.wiring.trainer import tagger_folder
 from tests.support.onnx import constant_model
+from tests.support.servers import HubFile, HuggingFaceServer
 from tests.support.vectors import vectors
 
 VECTORS = vectors("wd14_tagger")
@@ -121,8 +126,34 @@ def test_pixai_is_told_by_its_input_and_read_by_its_own_rows(tmp_path: Path) -> 
     pantry.tag("mio", BY_CATEGORY, "pixai-tagger-v0.9", 0.5, characters=False, undesired="")
     assert (project / "a.txt").read_text(encoding="utf-8") == "1girl\n"
     assert told[-1] == "✅ 1 imagen etiquetada."  # b.png could not be read
+    pantry.tag("mio", BY_CATEGORY, "pixai-tagger-v0.9", 0.95, characters=False, undesired="")
+    assert "Con un umbral de 0.95, 1 imagen se quedó sin etiquetas." in told[-2]
     (project / "a.txt").write_text("a mano", encoding="utf-8")
     pantry.tag("mio", BY_CATEGORY, "pixai-tagger-v0.9", 0.5, characters=False, undesired="")
-    assert told.count(words.KEPT) == 1  # not of the first time: nothing was there
+    assert told.count(words.KEPT) == 2  # not of the first time: nothing was there
     assert restore(project.parent) == 1
     assert (project / "a.txt").read_text(encoding="utf-8") == "a mano"  # what somebody wrote comes back
+
+
+def test_a_tagger_comes_by_the_downloads_tells_how_far_it_is_and_can_be_cancelled(tmp_path: Path) -> None:
+    folders, repository, told = Folders(tmp_path), "SmilingWolf/wd-vit-tagger-v3", list[Event]()
+    model = constant_model(tmp_path / "uno.onnx", 448, 448, {"output": np.zeros((1, 1), np.float32)}).read_bytes()
+    files = {
+        f"{repository}/main/model.onnx": HubFile(model),
+        f"{repository}/main/selected_tags.csv": HubFile(b"tag_id,name,category,count\n1,1girl,0,9\n", lfs=False),
+    }
+    stopped = CancelToken()
+    stopped.cancel()
+    with HuggingFaceServer(files) as hub:
+        environ = {HUGGINGFACE_VARIABLE: hub.url}
+        with pytest.raises(Cancelled):
+            tagger_folder(folders, repository, environ, told.append, stopped)
+        folder = tagger_folder(folders, repository, environ, told.append)
+        asked = len(hub.seen)
+        assert tagger_folder(folders, repository, environ) == folder
+        assert len(hub.seen) == asked
+    assert {one.name: one.received for one in told if isinstance(one, BytesReceived)}["model.onnx"] == len(model)
+    assert Tagger(folder).tag(Image.new("RGB", (9, 9)), TaggerRules(threshold=0)) == ["1girl"]
+    (folder / "model.onnx").write_bytes(model[:50])
+    with pytest.raises(TaggerDamaged):
+        Tagger(folder)

@@ -28,6 +28,7 @@ from sdcolab.core.events import (
 from sdcolab.core.folders import Folders
 from sdcolab.core.tasks import Tools
 from sdcolab.core.training import PreparePictures, TrainLora, TryLora, training_projects
+from sdcolab.core.words import explain
 from sdcolab.training.quick import draw_pictures
 from sdcolab.training.recipe_form import BY_CATEGORY
 from sdcolab.wiring.engine import build_engine, build_library
@@ -58,8 +59,9 @@ def test_a_lora_is_trained_stopped_and_gone_on_with(tools: Tools) -> None:
 
     with pytest.raises(Cancelled):
         train_lora(TASK, tools, stop_at_first, cancel)
-    assert isinstance(events[-1], Note)
-    assert "continúa donde estaba" in events[-1].text
+    (told,) = (explain(event.warning) for event in events if isinstance(event, Warned))
+    assert "Lo entrenado hasta el paso" in told.text
+    assert "continúa donde estaba" in told.advice
     events.clear()
     again = CancelToken()
 
@@ -78,7 +80,7 @@ def test_a_lora_is_trained_stopped_and_gone_on_with(tools: Tools) -> None:
     steps = [event.step for event in events if isinstance(event, StepDone)]
     assert steps[-1] == 4
     assert steps[0] > 1  # not from the beginning
-    assert learnt == steps
+    assert learnt == [1, 2, 3, 4]  # but the curve is whole
     assert [event.path.name for event in events if isinstance(event, FileMade)][-1] == "zorp.safetensors"
     notes = [event.text for event in events if isinstance(event, Note)]
     assert any("Tu LoRA está en" in note for note in notes)
@@ -90,6 +92,26 @@ def test_a_lora_is_trained_stopped_and_gone_on_with(tools: Tools) -> None:
     }
     the_report_tells_of_it(tools.folders)
     the_epochs_are_compared(tools)
+
+
+def test_what_was_cut_off_goes_on_over_its_own_base_though_another_comes_first(tools: Tools) -> None:
+    cancel, told = CancelToken(), list[Event]()
+
+    def stop(event: Event) -> None:
+        if isinstance(event, StepLearnt):
+            cancel.cancel()
+
+    with pytest.raises(Cancelled):
+        train_lora(replace(TASK, checkpoint=""), tools, stop, cancel)
+    (first,) = tools.library.files(ModelKind.CHECKPOINT)
+    other = tools.folders.models(ModelKind.CHECKPOINT) / "a.safetensors"
+    other.parent.mkdir(parents=True, exist_ok=True)
+    other.write_bytes(first.path.read_bytes())
+    assert tools.library.default_checkpoint().path == other
+    train_lora(replace(TASK, checkpoint=""), tools, told.append, CancelToken())
+    assert any("Continúa desde el paso" in event.text for event in told if isinstance(event, Note))
+    plan = (tools.folders.root / "lora_training" / "output" / "zorp-plan.toml").read_text(encoding="utf-8")
+    assert str(first.path) in plan
 
 
 def the_report_tells_of_it(folders: Folders) -> None:

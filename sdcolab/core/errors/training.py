@@ -149,6 +149,15 @@ class CaptionsUnread(TrainingError):
 
 
 @dataclass(eq=False)
+class MasksUnused(TrainingError):
+    """``count`` pictures have a mask, for example ``path``, and the plan does not ask for masks."""
+
+    code: ClassVar[str] = "training.masks_unused"
+    count: int
+    path: Path
+
+
+@dataclass(eq=False)
 class FewPictures(TrainingError):
     """Fewer pictures than the guide advises."""
 
@@ -306,6 +315,15 @@ class TrainingSaving(TrainingError):
 
 
 @dataclass(eq=False)
+class SamplesSkipped(TrainingError):
+    """There is no room in the machine's memory for the model that is trained while its card draws samples."""
+
+    code: ClassVar[str] = "training.samples_skipped"
+    needed: int
+    free: int
+
+
+@dataclass(eq=False)
 class TrainingDiverged(TrainingError):
     """The loss is no number, at ``step``. ``rate`` is the UNet's learning rate; ``kept`` the last good file."""
 
@@ -335,6 +353,14 @@ class StateUnusable(TrainingError):
 
 
 @dataclass(eq=False)
+class TrainingKept(TrainingError):
+    """What a training that was interrupted has learnt up to ``step`` is kept, and the same one goes on from there."""
+
+    code: ClassVar[str] = "training.kept"
+    step: int
+
+
+@dataclass(eq=False)
 class OptimizerUnknown(TrainingError):
     """No optimiser of that name can be imported."""
 
@@ -357,6 +383,22 @@ class TaggerMissing(TrainingError):
     code: ClassVar[str] = "training.tagger_missing"
     folder: Path
     missing: str
+
+
+@dataclass(eq=False)
+class TaggerDamaged(TrainingError):
+    """The tagger's model at ``path`` cannot be opened."""
+
+    code: ClassVar[str] = "training.tagger_damaged"
+    path: Path
+
+
+@dataclass(eq=False)
+class PictureFolderName(TrainingError):
+    """``name`` cannot be a folder of pictures."""
+
+    code: ClassVar[str] = "training.picture_folder_name"
+    name: str
 
 
 @dataclass(eq=False)

@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
+from sdcolab.core.architectures import ModelFamily
 from sdcolab.core.words.base import Template
 
 LOOKING = "💿 Revisando archivos…"
 READY = "🍳 Todo listo: ahora pulsa ▶️ en 🔥 Cocinar el Lora."
 WRITTEN = "📄 Configuración guardada en {path}"
 NEEDS = "🧮 {base} es de la familia {family}: entrenar así necesita unos {needed} de memoria {where}."
+FAMILIES = {
+    ModelFamily.SD1: "Stable Diffusion 1.5",
+    ModelFamily.SD2: "Stable Diffusion 2",
+    ModelFamily.SDXL: "SDXL",
+}
 ON_CARD = "en la tarjeta gráfica (hay: {card})"
 ON_PROCESSOR = "del equipo, porque no hay tarjeta gráfica"
 PREPARING = "🔄 Preparando {tagger}…"
 ALL_CAPTIONED = "✅ Todas las imágenes tienen ya su descripción."
 KEPT = "↩️ La descripción que ya tenía cada imagen se guarda a su lado, en un archivo .000."
 COMMONEST = "Las etiquetas más comunes:"
+NO_TAGS = Template(
+    "⚠️ Con un umbral de {threshold}, {count:# imagen se quedó|# imágenes se quedaron} sin etiquetas. Bájalo y vuelve a "
+    "etiquetar: la guía usa 0.2 o mayor."
+)
 TAGGED = Template("✅ {count:imagen etiquetada|imágenes etiquetadas}.")
 DESCRIBED = Template(
     "✅ {count:imagen descrita|imágenes descritas}. Mira el resultado en la pestaña Etiquetas. Son oraciones: entrena "
     "sin «Mezclar tags», que cambiaría de sitio sus partes."
+)
+LEFT_OUT = Template(
+    "📁 {count:Queda fuera # archivo, que es|Quedan fuera # archivos, que son} de otro entrenamiento con este nombre: "
+    "{names}."
 )
 JUDGING = Template("🎨 {files:archivo|archivos}, {count:imagen|imágenes} con cada uno: {prompts}")
 

@@ -19,6 +19,8 @@ PHASE_LABELS: Mapping[Phase, str] = {
     Phase.RESTORING: "Restaurando caras",
     Phase.SAVING: "Guardando",
     Phase.TRAINING: "Entrenando el LoRA",
+    Phase.DOWNLOADING: "Descargando",
+    Phase.LOOKING: "Mirando las imágenes",
 }
 
 KIND_LABELS: Mapping[str, str] = {

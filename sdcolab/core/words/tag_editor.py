@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from sdcolab.core.words.base import Template
 
 CHANGED = Template("{count:descripción cambiada|descripciones cambiadas}. Pulsa «Guardar» para escribir los cambios.")
+UNCHANGED = "Ninguna descripción cambió."
 FOREIGN = Template(
     "{count:descripción no estaba|descripciones no estaban} en UTF-8 y se leen como las escribe Windows. Mira que las "
     "tildes estén bien y pulsa «Guardar»."
@@ -30,7 +31,7 @@ EDITOR_WORDS: Mapping[str, str] = {
     "upload_hint": "Imágenes, sus .txt o un .zip con todo. También puedes soltarlos aquí.",
     "target": "¿En qué carpeta? El número del principio son sus repeticiones.",
     "uploading": "Subiendo {name}: {percent} %",
-    "upload_failed": "No se pudo subir {name}: {reason}",
+    "upload_failed": "{count:# archivo no se subió|# archivos no se subieron} ({names}): {reason}",
     "save": "Guardar",
     "undo": "Deshacer",
     "reload": "Descartar los cambios",
@@ -85,6 +86,7 @@ EDITOR_WORDS: Mapping[str, str] = {
     "tagging_waits": "Preparando el tagger… La primera vez se descarga.",
     "mask": "Máscara",
     "mask_hint": "Pinta lo que el LoRA debe aprender. Lo demás no cuenta al entrenar.",
+    "mask_empty": "Todavía no pintaste nada: pinta sobre la imagen lo que el LoRA debe aprender.",
     "mask_save": "Guardar la máscara",
     "mask_drop": "Quitar la máscara",
     "mask_back": "Volver a la descripción",

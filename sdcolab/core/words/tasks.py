@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from sdcolab.core.describing import Describe
 from sdcolab.core.scripts import IN_PARTS, JOB_UNITS, Grid
+from sdcolab.core.training import PreparePictures, TryLora
 
 TASK_NAMES: Mapping[str, str] = {
     "generate": "Generar imágenes",
@@ -35,10 +37,14 @@ ORIGIN_NAMES: Mapping[str, str] = {
 """Who asked, by the value of ``core.tasks.Origin``."""
 
 
+OF_PICTURES = (Describe, PreparePictures, TryLora)
+"""Work that goes from picture to picture."""
+
+
 def how_far(task: object, step: int, total: int) -> str:
     """How far a job is: of a script, which of its pictures is being made, or which part of its picture."""
     if not isinstance(task, Grid):
-        return f"paso {step} de {total}"
+        return f"{'imagen' if isinstance(task, OF_PICTURES) else 'paso'} {step} de {total}"
     jobs = max(1, total // JOB_UNITS)
     name = "parte" if isinstance(task.script, IN_PARTS) else "imagen"
     return f"{name} {min(step // JOB_UNITS + 1, jobs)} de {jobs}"

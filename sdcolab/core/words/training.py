@@ -68,6 +68,10 @@ SENTENCES: Mapping[str, Sentence] = {
         "Las descripciones «{found}» de {count:imagen|imágenes} no se leen: aquí se leen las «{extension}».",
         'Cámbiales la extensión, o escribe en el plan: caption_extension = "{found}"',
     ),
+    "training.masks_unused": Sentence(
+        "{count:# imagen tiene|# imágenes tienen} máscara, como «{path}», y este plan no las usa: se aprende todo.",
+        "Para aprender solo lo blanco, escribe en el plan: masked_loss = true",
+    ),
     "training.few_pictures": Sentence(
         "Solo hay {count:imagen|imágenes}.",
         "Hacen falta al menos 10, y la guía recomienda 20 o más: con pocas, el LoRA las memoriza.",
@@ -128,6 +132,11 @@ SENTENCES: Mapping[str, Sentence] = {
         "Este entrenamiento necesita unos {needed} de memoria {place} y hay {free} libres.",
         "Baja la resolución o el dim, cierra otros programas, o usa una tarjeta con más memoria (la guía pide 8 GB).",
     ),
+    "training.samples_skipped": Sentence(
+        "No se dibujan muestras: para hacerles sitio en la tarjeta hacen falta {needed} de memoria del equipo, y hay "
+        "{free} libres.",
+        "El entrenamiento sigue. Cuando termine puedes comparar los epochs.",
+    ),
     "training.saving": Sentence(
         "Para que quepa en la memoria, {saving}.", "No tienes que hacer nada: solo tardará algo más."
     ),
@@ -145,6 +154,10 @@ SENTENCES: Mapping[str, Sentence] = {
         "No se puede continuar desde «{folder}»: {detail}.",
         "Empieza el entrenamiento de nuevo, o continúa con las mismas imágenes y opciones de entonces.",
     ),
+    "training.kept": Sentence(
+        "Lo entrenado hasta el paso {step} está guardado.",
+        "Entrena otra vez con las mismas opciones y continúa donde estaba.",
+    ),
     "training.optimizer_unknown": Sentence(
         "No se puede usar el optimizador «{name}».",
         "{suggestions}Elige AdamW, o instala el paquete que lo trae.",
@@ -154,6 +167,10 @@ SENTENCES: Mapping[str, Sentence] = {
     ),
     "training.tagger_missing": Sentence(
         "Al Tagger le falta «{missing}» en «{folder}».", "Borra esa carpeta y vuelve a empezar: se descarga otra vez."
+    ),
+    "training.tagger_damaged": Sentence(
+        "El modelo del Tagger «{path}» está dañado o a medias.",
+        "Borra ese archivo y vuelve a empezar: se descarga otra vez.",
     ),
     "training.killed": Sentence(
         "El entrenamiento se cerró porque se acabó la memoria del equipo.",
@@ -170,6 +187,10 @@ SENTENCES: Mapping[str, Sentence] = {
     ),
     "training.nothing_configured": Sentence(
         "El entrenamiento todavía no está configurado.", "Pulsa primero ▶️ en la celda 📄 Configuración."
+    ),
+    "training.picture_folder_name": Sentence(
+        "«{name}» no sirve como carpeta.",
+        "Ponle un número de repeticiones, un guion bajo y un nombre, por ejemplo «10_repeticiones».",
     ),
     "training.nothing_to_undo": Sentence(
         "En «{folder}» no queda ningún cambio guardado que deshacer.",

@@ -137,8 +137,8 @@ export async function mount(host, house) {
   async function change(question, said = { project }) {
     if (!project) return;
     await guarded(ask(question, said).then(async (now) => {
+      if (question === "aside" || (question === "fresh" && now.pictures !== state.pictures)) chosen.clear();
       state = now;
-      if (question === "aside") chosen.clear();
       drawFolders();
       await reload(true);
       if (now.told) say(now.told);
@@ -218,7 +218,7 @@ export async function mount(host, house) {
     viewer.replaceChildren(
       el("div", { className: "sd-room-stage" }, iconButton("chevron-left", words.previous, go(-1)), picture, iconButton("chevron-right", words.next, go(1))),
       el("aside", {}, el("div", { className: "sd-room-bar" }, el("strong", { className: "sd-room-name" }, entry.name), iconButton("x", words.close, () => viewer.close())),
-        el("p", { className: "sd-room-dim" }, `${entry.folder} · ${place + 1} / ${wall.total}`), area, tokens,
+        el("p", { className: "sd-room-dim" }, [entry.folder, `${place + 1} / ${wall.total}`, entry.mask ? words.mask_mark : ""].filter(Boolean).join(" · ")), area, tokens,
         el("div", { className: "sd-room-bar" }, button("accept", () => accept().then(() => viewer.close())), button("mask", async () => { await accept(); await paint(place); }),
           button("aside", async () => (await inquire(fill("aside_sure", { count: 1 }))) && change("aside", { project, ids: [entry.id] }).then(() => viewer.close())))));
     if (!viewer.open) viewer.showModal();
@@ -236,6 +236,7 @@ export async function mount(host, house) {
   async function paint(place) {
     const entry = await wall.at(place);
     const box = el("div", { className: "sd-tag-canvas" });
+    const hint = el("p", { className: "sd-room-dim", role: "status" }, words.mask_hint);
     const keep = async (data) => {
       await guarded(ask("mask", { project, id: entry.id, data }).then(async (now) => { state = now; await reload(true); await show(place); say(now.told); }));
     };
@@ -243,8 +244,8 @@ export async function mount(host, house) {
     viewer.replaceChildren(
       el("div", { className: "sd-room-stage" }, box),
       el("aside", {}, el("div", { className: "sd-room-bar" }, el("strong", { className: "sd-room-name" }, entry.name), iconButton("x", words.close, () => viewer.close())),
-        el("p", { className: "sd-room-dim" }, words.mask_hint),
-        el("div", { className: "sd-room-bar" }, button("mask_save", () => canvas.value() && keep(canvas.value())),
+        hint,
+        el("div", { className: "sd-room-bar" }, button("mask_save", () => { canvas.value() ? keep(canvas.value()) : hint.textContent = words.mask_empty; }),
           entry.mask ? button("mask_drop", () => keep("")) : null, button("mask_back", () => show(place)))));
     canvas = house.canvas(box, { mode: "mask" });
     await canvas.show(await file("picture", `${project}:${entry.id}?${entry.stamp}`));
@@ -281,7 +282,7 @@ export async function mount(host, house) {
         say(seen.told);
         return;
       }
-      say(seen.fraction === null ? words.tagging_waits : fill("tagging", { percent: Math.round(100 * seen.fraction) }));
+      say(seen.fraction === null ? seen.told || words.tagging_waits : fill("tagging", { percent: Math.round(100 * seen.fraction) }));
       await new Promise((done) => setTimeout(done, 1000));
     }
   }
@@ -297,9 +298,10 @@ export async function mount(host, house) {
 
   async function upload(files) {
     if (!project || !files.length) return;
-    const target = await inquire(words.target, folder.value || state?.folders[0] || "10_repeticiones");
-    if (!target) return;
-    const failed = [];
+    const wanted = await inquire(words.target, folder.value || state?.folders[0] || "10_repeticiones");
+    if (!wanted) return;
+    const target = await ask("target", { folder: wanted });
+    const failed = new Map(); // why -> the files that did not come
     let before = 0, told = "";
     const beside = (one) => /\.txt$|_mask\.\w+$/i.test(one.name);
     const ordered = [...files].sort((one, other) => beside(one) - beside(other));  // a picture's own files take its name
@@ -314,11 +316,12 @@ export async function mount(host, house) {
         before = state.came;
         told = state.told;
       } catch (error) {
-        failed.push(fill("upload_failed", { name: one.name, reason: error.message }));
+        failed.set(error.message, [...(failed.get(error.message) ?? []), one.name]);
       }
     }
     await guarded(ask("open", { project }).then((now) => { state = now; drawFolders(); return reload(); }));
-    if (failed.length || told) say([told, ...failed].filter(Boolean).join(" "));
+    const lost = [...failed].map(([reason, names]) => fill("upload_failed", { count: names.length, names: names.slice(0, 3).join(", ") + (names.length > 3 ? "…" : ""), reason }));
+    if (lost.length || told) say([told, ...lost].filter(Boolean).join(" "));
   }
 
   host.addEventListener("dragover", (event) => { if (project) { event.preventDefault(); event.stopPropagation(); } });
@@ -334,7 +337,11 @@ export async function mount(host, house) {
     event.stopPropagation();
     act();
   });
-  new IntersectionObserver(([seen]) => { if (seen.isIntersecting && !project) guarded(projects().then((found) => found.length === 1 && open(found[0]))); }).observe(host);
+  new IntersectionObserver(([seen]) => {
+    if (!seen.isIntersecting) return;
+    if (project) guarded(projects().then(() => change("fresh")));
+    else guarded(projects().then((found) => found.length === 1 && open(found[0])));
+  }).observe(host);
   window.addEventListener("beforeunload", (event) => { if (state?.changed && host.isConnected) event.preventDefault(); });
   await guarded(projects());
 }

@@ -43,6 +43,7 @@ from sdcolab.process.environment import engine_spec
 from sdcolab.process.supervisor import Roster
 from sdcolab.process.worker import ProcessWorker
 from sdcolab.studio.job import Job
+from sdcolab.studio.jobs import behind
 from sdcolab.studio.layout import LAYOUT, Tab, TabKind
 from sdcolab.studio.look import asset, shared_css
 from sdcolab.studio.pending import take_up, unfinished
@@ -127,9 +128,8 @@ class Panel:
         self._downloads = DownloadTab(new, self._studio, self._ready.to_download_again, notes)
         self._make_buttons()
         self._boxes = {tab.id: self._tab_box(tab) for tab in LAYOUT.tabs}
-        self._tabs = new.ToggleButtons(
-            options=[(tab.title, tab.id) for tab in LAYOUT.tabs], style={"button_width": "auto"}
-        )
+        titles = [(tab.title, tab.id) for tab in LAYOUT.tabs]
+        self._tabs = new.ToggleButtons(options=titles, style={"button_width": "auto"})
         self._tabs.observe(lambda change: self._open_tab(change["new"]), names="value")
         self.box = self._put_together()
         self._open_tab(LAYOUT.tabs[0].id)
@@ -246,7 +246,7 @@ class Panel:
         self._downloads.look()
         if current := self._jobs.shown():
             put(self._interrupt, "disabled", current.snapshot.ended)
-            put(self._empty, "disabled", not self._view.waiting)
+            put(self._empty, "disabled", not behind(current, self._jobs))
             show_own(self._right, LAYOUT.tab(self._tabs.value), current)
 
     def _show_new(self, image: ImageSaved) -> None:

@@ -18,7 +18,7 @@ from sdcolab.core.words import panel as words
 from sdcolab.core.words.queue import GO_ON, PAUSE_JOB, PAUSED
 from sdcolab.core.words.tasks import how_far
 from sdcolab.studio.job import JobSnapshot
-from sdcolab.studio.jobs import JobQueue
+from sdcolab.studio.jobs import JobQueue, behind
 from sdcolab.studio.made import MOST_IN_A_CELL, made_lines
 from sdcolab.studio.maps import figures
 from sdcolab.studio.sheets import Sheets
@@ -68,14 +68,7 @@ class JobsView:
                 self._drawn[job.id] = snapshot
                 self._draw(snapshot, former)
         if current := self._jobs.shown():
-            self._draw_current(current.snapshot, self.waiting)
-
-    @property
-    def waiting(self) -> int:
-        """How many jobs wait behind the one on show."""
-        current = self._jobs.shown()
-        running = current is not None and not current.snapshot.ended
-        return sum(not job.snapshot.ended for job in self._jobs.jobs()) - running
+            self._draw_current(current.snapshot, behind(current, self._jobs))
 
     def _draw(self, snapshot: JobSnapshot, former: JobSnapshot | None) -> None:
         """What stays of a job: its images, warnings and error."""

@@ -251,3 +251,8 @@ def last_picture(jobs: JobQueue) -> Path | None:
     """The last picture that a job saved; None when there is none."""
     made = (image.path for job in reversed(jobs.jobs(Place.ENGINE)) for image in reversed(job.snapshot.images))
     return next(made, None)
+
+
+def behind(shown: Job, jobs: JobQueue) -> int:
+    """How many jobs wait for an engine, ``shown`` aside."""
+    return sum(job is not shown for job in jobs.waiting())

@@ -22,7 +22,7 @@ from sdcolab.core.words.queue import PAUSED
 from sdcolab.core.words.tasks import how_far
 from sdcolab.studio.desk import DeskSnapshot
 from sdcolab.studio.job import JobSnapshot
-from sdcolab.studio.jobs import JobQueue
+from sdcolab.studio.jobs import JobQueue, behind
 from sdcolab.studio.made import MADE_ROOM, made_lines
 from sdcolab.studio.maps import figures
 from sdcolab.web import fragments
@@ -100,11 +100,11 @@ def see_job(watch: Watch, jobs: JobQueue, clock: Clock) -> tuple[Watch, JobView 
         nothing = replace(watch, job=0, version=-1, waiting=0, images=0, preview=None, pace=None)
         return nothing, JobView(False, 0, "", "", "", "", "", ())
     snapshot = job.snapshot
-    waiting = sum(one is not job for one in jobs.waiting())
+    waiting = behind(job, jobs)
     if (snapshot.id, snapshot.version, waiting) == (watch.job, watch.version, watch.waiting):
         return watch, None
     made = tuple(image for one in jobs.jobs(Place.ENGINE) for image in one.snapshot.images)
-    return _see(watch, snapshot, max(0, waiting), made, clock())
+    return _see(watch, snapshot, waiting, made, clock())
 
 
 def _see(

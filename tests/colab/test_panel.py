@@ -389,6 +389,12 @@ def test_a_download_can_be_cancelled(desk: Desk, civitai: CivitaiServer) -> None
     panel._downloads.links.value = "https://civitai.com/api/download/models/2"
     desk.press("📥 Descargar")
     desk.until(lambda: not desk.widget(CANCEL).disabled)
+    desk.add_model("gato.safetensors")
+    desk.press("🔃 Actualizar")
+    desk.widget("Semilla").value = "7"
+    desk.press("🎨 Generar")
+    desk.until(lambda: "1 imagen lista" in desk.text())
+    assert desk.widget("🗑️ Vaciar la cola").disabled  # nothing waits for the engine
     desk.press(CANCEL)
     desk.until(lambda: desk.widget(CANCEL).disabled)
     assert not list(desk.folders.models(ModelKind.LORA).glob("flor*.safetensors"))

@@ -33,6 +33,7 @@ EDITOR_WORDS: Mapping[str, str] = {
     "uploading": "Subiendo {name}: {percent} %",
     "upload_failed": "{count:# archivo no se subió|# archivos no se subieron} ({names}): {reason}",
     "save": "Guardar",
+    "saving": "Guardando…",
     "undo": "Deshacer",
     "reload": "Descartar los cambios",
     "reload_sure": "¿Descartar los cambios que no guardaste?",

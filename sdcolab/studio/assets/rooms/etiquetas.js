@@ -136,6 +136,7 @@ export async function mount(host, house) {
 
   async function change(question, said = { project }) {
     if (!project) return;
+    if (question === "save") say(words.saving); // thousands of captions take a while on Drive
     await guarded(ask(question, said).then(async (now) => {
       if (question === "aside" || (question === "fresh" && now.pictures !== state.pictures)) chosen.clear();
       state = now;

@@ -11,6 +11,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from sdcolab.core.files import atomic_write
+from sdcolab.core.letters import letters
 from sdcolab.core.words import training_progress as words
 
 MOST = 400
@@ -129,7 +130,16 @@ def write_chart(path: Path, curve: Curve) -> None:
         if len(values) > 1:
             draw.line(_places(curve, values), fill=colour, width=2)
     if curve.points:
-        draw.text((4, 4), f"{words.LOSS} {curve.losses[-1]:.4f}", fill=_LOSS)
-        draw.text((_WIDTH - 4, 4), f"{words.RATE} {curve.rates[-1]:.2g}", fill=_RATE, anchor="ra")
+        font, losses, rates, foot = letters(12), curve.losses, curve.rates, _HEIGHT - 18
+        step = words.CURVE_STEP.format(step=curve.step, total=curve.total)
+        for place, text, colour, anchor in (
+            ((4, 3), f"{words.LOSS} {losses[-1]:.4f}", _LOSS, None),
+            ((4, _FOOT), f"{max(losses):.3f}", _LOSS, None),
+            ((4, foot - 14), f"{min(losses):.3f}", _LOSS, None),
+            ((_WIDTH - 4, 3), f"{words.RATE} {rates[-1]:.2g}", _RATE, "ra"),
+            ((_WIDTH - 4, _FOOT), f"{max(rates):.1g}", _RATE, "ra"),
+            ((_WIDTH - _MARGIN, foot), step, "#555555", "ra"),
+        ):
+            draw.text(place, text, fill=colour, font=font, anchor=anchor)
     with atomic_write(path) as file:
         image.save(file, "PNG")

@@ -25,9 +25,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from sdcolab.core.errors import DatasetEmpty
+from sdcolab.core.letters import letters
 from sdcolab.core.words import training_progress as words
 from sdcolab.core.words.training import VERDICTS
 from sdcolab.training.likeness import Vector, distances, vector_of
@@ -156,7 +157,7 @@ def sheet_of(rows: Mapping[float, Mapping[str, Sequence[Image.Image]]], plain: S
     width, height = plain[0].size
     count = len(plain)
     sheet = Image.new("RGB", (len(names) * width, (height * count + _LABEL) * len(rows) + _LABEL), "white")
-    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(13)
+    draw, font = ImageDraw.Draw(sheet), letters(13)
     for x, name in enumerate(names):
         draw.text((x * width + 4, 3), name[-max(8, width // 8) :], fill="black", font=font)
     for y, (weight, columns) in enumerate(rows.items()):

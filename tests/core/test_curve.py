@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from sdcolab.core.curve import MOST, Curve, chart_svg, write_chart
+from sdcolab.core.letters import letters
 
 
 def learnt(steps: int, total: int, first: int = 0) -> Curve:
@@ -60,3 +61,8 @@ def test_the_picture_of_it_is_written(tmp_path: Path) -> None:
     write_chart(tmp_path / "a.png", learnt(30, 60))
     with Image.open(tmp_path / "a.png") as picture:
         assert len(picture.convert("RGB").getcolors(100_000) or ()) > 2
+
+
+def test_its_letters_have_accents() -> None:
+    drawn = {text: letters(12).getmask(text) for text in ("é", "ñ", "\ufffe")}
+    assert bytes(drawn["é"]) != bytes(drawn["\ufffe"]) != bytes(drawn["ñ"]), "each is a letter, and no box"

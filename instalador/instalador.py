@@ -197,7 +197,7 @@ def install(home: Home, package: str, torch: Torch, execute: Run = run, stamp: s
         install_in = [str(home.uv), "pip", "install", "--python", str(python)]
         address = os.environ.get("SDCOLAB_INDICE_TORCH", torch.index)  # a mirror, where the network asks for one
         index = ["--index-url", address] if address else []
-        execute([*install_in, torch.wanted, *index])
+        execute([*install_in, torch.wanted, "torchvision", *index])  # of one index: they must fit, for the upscalers
         execute([*install_in, package_with_extras(package)])
         execute([*install_in, "--no-deps", "spandrel", "einops"])
         execute([str(python), "-m", "sdcolab", "--version"])

@@ -121,7 +121,7 @@ def test_install_update_and_back(tmp_path: Path) -> None:
     assert pc.go_back(home) == "tres"
     assert model.read_bytes() == b"modelo"
     torch = next(command for command in executed.commands if "torch" in command)
-    assert torch[-2:] == ["--index-url", pc.INDEX + "cpu"]
+    assert torch[-4:] == ["torch", "torchvision", "--index-url", pc.INDEX + "cpu"]  # upscalers need one that fits
 
 
 def test_the_system_s_python_is_only_used_where_there_is_no_other(

@@ -10,7 +10,14 @@ from enum import StrEnum
 
 from PIL import Image
 
-from sdcolab.core.errors import Cancelled, DetectorMissing, FaceFileMissing, NotDownloaded, SdcolabError
+from sdcolab.core.errors import (
+    Cancelled,
+    DepthFileMissing,
+    DetectorMissing,
+    FaceFileMissing,
+    NotDownloaded,
+    SdcolabError,
+)
 from sdcolab.core.words import explain
 from sdcolab.core.words import page as words
 from sdcolab.core.words.fields import part_label
@@ -84,7 +91,7 @@ def _gettable(error: SdcolabError) -> str:
     """The file that one tap downloads, when ``error`` is that it is not here."""
     if isinstance(error, NotDownloaded):
         return error.name
-    return error.file if isinstance(error, DetectorMissing | FaceFileMissing) else ""
+    return error.file if isinstance(error, DepthFileMissing | DetectorMissing | FaceFileMissing) else ""
 
 
 def offer(name: str, size: int) -> str:

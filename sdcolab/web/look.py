@@ -134,7 +134,7 @@ def _own_results(tab: Tab) -> str:
         f"{here}:not(:has({of})) > :not(#sd-nothing) {{ display: none !important }}"
         f"{here}:not(:has({of}[data-painted])) > :is(#sd-gallery, #sd-send, #sd-data) {{ display: none !important }}"
         f"{here}:not(:has({of})) > #sd-nothing {{ display: block !important }}"
-        f"{here}:not(:has({of}[data-painted])) {{ grid-template-rows: none; align-content: start }}"
+        f"{here}:not(:has({of}[data-painted])) {{ grid-template-rows: none !important; align-content: start }}"
         f"{here}:has({of}) > #sd-job-report {{ display: block }}"
     )
 

@@ -20,6 +20,11 @@ def test_parts_are_added_up_and_everything_is_passed_on() -> None:
     assert len(heard) == 5
 
 
+def test_every_part_of_a_picture_has_its_name() -> None:
+    for phase in set(Phase) - {Phase.WAITING, Phase.TRAINING}:
+        assert times_line({phase: 1.0}).startswith("Tardó 1,0 s ("), phase
+
+
 def test_nothing_that_was_too_short_is_told() -> None:
     parts = {Phase.SAMPLING: 12.34, Phase.DECODING: 1.0, Phase.SAVING: 0.01}
     assert times_line(parts) == "Tardó 13,3 s (generar: 12,3 s · convertir a imagen (VAE): 1,0 s)."

@@ -20,6 +20,7 @@ from sdcolab.core.folders import Folders
 from sdcolab.core.tasks import Enlarge, Tools
 from sdcolab.core.training import PictureWork, PreparePictures
 from sdcolab.core.upscaling import Enlargement
+from sdcolab.core.words import explain
 from sdcolab.training.bases import CAPTIONERS
 from sdcolab.training.captioner import CLIP_COLOURS, Captioner, pixels_of
 from sdcolab.training.quick import draw_pictures, draw_zorp
@@ -142,8 +143,9 @@ def test_finished_pictures_get_sentences_too(tmp_path: Path) -> None:
     enlarge_pictures(wanted, tools, events.append, CancelToken())
     (text,) = folders.extras.rglob("*.txt")
     assert set(text.read_text(encoding="utf-8").split()) <= set(WORDS[4:])
-    with pytest.raises(UnknownName):
+    with pytest.raises(UnknownName) as unknown:
         describe(Describe(pictures, "blop"), tools, events.append, CancelToken())
+    assert explain(unknown.value).text == "No existe el tagger «blop»."
 
 
 def test_a_model_that_is_none_is_told(tmp_path: Path) -> None:

@@ -13,7 +13,14 @@ from support.queues import downloads_of
 from web_fakes import Bench, FakeDownload, make_bench
 
 from sdcolab.colab.panel_jobs import state_line
-from sdcolab.core.errors import Cancelled, CannotWrite, CellFailed, ModelFamilyUnsupported, ModelUnreadable
+from sdcolab.core.errors import (
+    Cancelled,
+    CannotWrite,
+    CellFailed,
+    DepthFileMissing,
+    ModelFamilyUnsupported,
+    ModelUnreadable,
+)
 from sdcolab.core.events import (
     BytesReceived,
     CancelToken,
@@ -214,6 +221,11 @@ def test_what_users_wrote_cannot_become_html() -> None:
     )
     for piece in pieces:
         assert "<img" not in piece
+
+
+def test_a_file_that_is_missing_is_one_tap_away(tmp_path: Path) -> None:
+    missing = DepthFileMissing(tmp_path / "d.safetensors", "dpt_hybrid-midas-501f0c75.pt", tmp_path, "https://x", 9)
+    assert 'class="sd-get" data-name="dpt_hybrid-midas-501f0c75.pt"' in fragments.problem(missing)
 
 
 def test_previews_are_small() -> None:

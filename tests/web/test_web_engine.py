@@ -92,6 +92,16 @@ def test_from_a_prompt_to_an_image_on_disk(browser: Browser, server: Server, fol
     second = page.locator("#sd-mezclar-secondary input").first
     second.fill(DEMO_FILE)
     second.press("Enter")
+
+    # What a merge makes stands where one looks, not below the place of pictures that there are none of.
+    page.locator("#sd-mezclar-name input, #sd-mezclar-name textarea").first.fill("mitad")
+    page.locator("#sd-start-mezclar").click()
+    made = page.locator("#sd-job-report").get_by_text("mitad.safetensors").first
+    expect(made).to_be_visible(timeout=PATIENCE)
+    box = made.bounding_box()
+    assert box is not None
+    assert box["y"] < 300
+
     page.get_by_role("button", name="Probar la mezcla antes de guardarla").click()
     page.locator("#sd-mezclar-trial-prompt textarea").fill("cat face")
     page.locator("#sd-mezclar-trial-steps input").first.fill("2")

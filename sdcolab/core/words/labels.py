@@ -42,6 +42,7 @@ KIND_LABELS: Mapping[str, str] = {
     ModelKind.OTHER: "el archivo",
     "sampler": "el sampler",
     "preprocessor": "el preprocessor",
+    "tagger": "el tagger",
     "schedule": "el schedule",
     "style": "el estilo",
     "option": "la opción",

@@ -14,6 +14,8 @@ _PARTS: Mapping[Phase, str] = {
     Phase.ENCODING_PROMPT: "leer el prompt",
     Phase.SAMPLING: "generar",
     Phase.UPSCALING: "ampliar",
+    Phase.DETAILING: "repasar los detalles",
+    Phase.RESTORING: "restaurar las caras",
     Phase.DECODING: "convertir a imagen (VAE)",
     Phase.SAVING: "guardar",
 }

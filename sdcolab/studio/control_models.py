@@ -4,6 +4,7 @@ and what an IP-Adapter lacks."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from sdcolab.core.architectures import FAMILY_OF_SIDE, FAMILY_OF_WIDTH, ModelFamily
@@ -15,6 +16,9 @@ from sdcolab.core.errors import SdcolabError
 from sdcolab.core.tensors import TensorHeader, read_header
 from sdcolab.core.words.control import MISFIT, UNSERVED_HERE
 from sdcolab.studio.studio import Studio
+
+_READERS = 8
+"""Files that are looked into at once: on Drive each look takes a while."""
 
 
 class ControlModels:
@@ -44,12 +48,24 @@ class ControlModels:
 
     def may_guide(self, model: str, checkpoint: str | None) -> bool:
         """Whether nothing is against using ``model`` with ``checkpoint``."""
-        return not self._against(model, checkpoint)
+        return not _against(model, self._header(ModelKind.CONTROLNET, model), self._followed(checkpoint))
 
     def marks(self, models: Iterable[str], checkpoint: str | None) -> dict[str, str]:
         """How those of ``models`` are written that cannot be used with ``checkpoint``."""
-        against = ((name, self._against(name, checkpoint)) for name in models if name)
-        return {name: mark.format(name=name) for name, mark in against if mark}
+        named, followed = [name for name in models if name], self._followed(checkpoint)
+        paths = {file.name: file.path for file in self._studio.library.files(ModelKind.CONTROLNET)}
+
+        def header(name: str) -> TensorHeader | None:
+            return self._header_at(paths[name]) if name in paths else self._header(ModelKind.CONTROLNET, name)
+
+        with ThreadPoolExecutor(_READERS) as readers:
+            read = readers.map(header, named)
+            against = {name: _against(name, control, followed) for name, control in zip(named, read, strict=True)}
+        return {name: mark.format(name=name) for name, mark in against.items() if mark}
+
+    def _followed(self, checkpoint: str | None) -> Guided:
+        own = self._header(ModelKind.CHECKPOINT, checkpoint or "")
+        return guided(own) if own else Guided()
 
     def clip_lacked(self, model: str, checkpoint: str | None) -> ClipFile | None:
         """What an IP-Adapter that goes with ``checkpoint`` reads pictures with, if it has to be got. One that is not
@@ -72,20 +88,6 @@ class ControlModels:
         header = self._header_at(path)
         return "clip" in f"{path.parent.name}/{path.name}".casefold() if header is None else gives(header, need)
 
-    def _against(self, model: str, checkpoint: str | None) -> str:
-        """What is against using ``model`` with ``checkpoint``: a sentence with ``name``, "" for nothing. One that is
-        not looked into (.pth) is for a family that others train for too, and of that which its name tells."""
-        control, own = self._header(ModelKind.CONTROLNET, model), self._header(ModelKind.CHECKPOINT, checkpoint or "")
-        followed = guided(own) if own else Guided()
-        if control is not None:
-            info = sniff(control, model)
-            return UNSERVED_HERE if info.kind in UNSERVED else "" if fits(info, followed) else MISFIT
-        if not followed.context_width or not model or model.endswith(".safetensors"):
-            return ""
-        usual = FAMILY_OF_WIDTH.get(followed.context_width, ModelFamily.UNKNOWN)
-        likely = usual is not ModelFamily.UNKNOWN and family_in_name(model) in (ModelFamily.UNKNOWN, usual)
-        return "" if likely else MISFIT
-
     def _header(self, kind: ModelKind, name: str) -> TensorHeader | None:
         """What is at the front of a file; None where that tells nothing."""
         try:
@@ -102,3 +104,16 @@ class ControlModels:
             return self._headers[known]
         except (SdcolabError, OSError):
             return None
+
+
+def _against(model: str, control: TensorHeader | None, followed: Guided) -> str:
+    """What is against using ``model`` with a checkpoint: a sentence with ``name``, "" for nothing. One that is not
+    looked into (.pth) is for a family that others train for too, and of that which its name tells."""
+    if control is not None:
+        info = sniff(control, model)
+        return UNSERVED_HERE if info.kind in UNSERVED else "" if fits(info, followed) else MISFIT
+    if not followed.context_width or not model or model.endswith(".safetensors"):
+        return ""
+    usual = FAMILY_OF_WIDTH.get(followed.context_width, ModelFamily.UNKNOWN)
+    likely = usual is not ModelFamily.UNKNOWN and family_in_name(model) in (ModelFamily.UNKNOWN, usual)
+    return "" if likely else MISFIT

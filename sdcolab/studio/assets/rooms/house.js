@@ -73,8 +73,9 @@ function mountWall({ label, narrow, wide, page, face, sized, picked, open, faile
   function put(entry, place) {
     const { name, title, pick: pickName, thumb, marks } = face(entry);
     const picture = el("img", { alt: name, draggable: false });
-    thumb.then((url) => { picture.src = url; }, () => {});
-    picture.addEventListener("error", () => one.classList.add("sd-damaged"));
+    const damaged = () => one.classList.add("sd-damaged");
+    thumb.then((url) => { picture.src = url; }, damaged); // a notebook refuses what a page answers with nothing
+    picture.addEventListener("error", damaged);
     const box = el("input", { type: "checkbox", "aria-label": pickName, checked: chosen.has(entry.id) });
     box.addEventListener("click", (event) => { event.stopPropagation(); pick(entry, place, event.shiftKey); });
     box.addEventListener("keydown", (event) => event.stopPropagation());

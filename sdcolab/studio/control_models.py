@@ -12,7 +12,7 @@ from sdcolab.core.clip_vision import ClipFile, ClipNeed, clip_need, clip_on_offe
 from sdcolab.core.control import ControlType, best_model, family_in_name
 from sdcolab.core.control_files import UNSERVED, ControlKind, Guided, fits, guided, sniff
 from sdcolab.core.detect import ModelKind
-from sdcolab.core.errors import SdcolabError
+from sdcolab.core.errors import ModelUnreadable, SdcolabError
 from sdcolab.core.tensors import TensorHeader, read_header
 from sdcolab.core.words.control import MISFIT, UNSERVED_HERE
 from sdcolab.studio.studio import Studio
@@ -28,7 +28,7 @@ class ControlModels:
     def __init__(self, studio: Studio, native_size: Callable[[str | None], int]) -> None:
         self._studio = studio
         self._native_size = native_size
-        self._headers: dict[tuple[Path, int, int], TensorHeader] = {}
+        self._headers: dict[tuple[Path, int, int], TensorHeader | None] = {}
 
     def family(self, checkpoint: str | None) -> ModelFamily:
         """That of ``checkpoint``."""
@@ -100,10 +100,18 @@ class ControlModels:
             stamp = path.stat()
             known = (path, stamp.st_mtime_ns, stamp.st_size)
             if known not in self._headers:
-                self._headers[known] = read_header(path)
+                self._headers[known] = _header_in(path)
             return self._headers[known]
         except (SdcolabError, OSError):
             return None
+
+
+def _header_in(path: Path) -> TensorHeader | None:
+    """What is at the front of the file; None of one that has none. Raises ``CannotRead``."""
+    try:
+        return read_header(path)
+    except ModelUnreadable:
+        return None
 
 
 def _against(model: str, control: TensorHeader | None, followed: Guided) -> str:

@@ -33,7 +33,7 @@ from sdcolab.colab.report import download_link, known_secrets, report_line, writ
 from sdcolab.colab.waiting import telling
 from sdcolab.core.events import ImageSaved
 from sdcolab.core.preferences import PreferencesFile
-from sdcolab.core.rooms import Room
+from sdcolab.core.rooms import Room, ask
 from sdcolab.core.tasks import Preload, Task
 from sdcolab.core.words import explain
 from sdcolab.core.words import panel as words
@@ -71,7 +71,7 @@ class Panel:
         self._with = collaborators
         self._ready = preparation
         self._drive_news = drive_news
-        self.notes = Notes(widgets)
+        self.notes = Notes(widgets, lambda name: str(ask(self._studio.rooms, "guia", "get", {"name": name})))
         self.unfinished: tuple[Task, ...] = ()
         self._left_on_drive = 0
         self._library = collaborators.open_library(preparation.model)
@@ -118,7 +118,7 @@ class Panel:
         new, notes = self._widgets, self.notes
         preferred = PreferencesFile(self._studio.folders.config).peek()
         layout = LAYOUT.with_bar(preferred.bar).with_units(preferred.control_units)
-        self._form = GenerationForm(new, self._studio, layout, notes, notes.guarded)
+        self._form = GenerationForm(new, self._studio, layout, notes)
         self.refresh = self._form.refresh  # for files that come from elsewhere
         told = (notes.guarded, notes.forget_troubles)
         self._tools = {tab.id: ToolTab(new, self._studio, tab, *told) for tab in LAYOUT.tabs if tab.tool}

@@ -13,7 +13,7 @@ from PIL import Image
 from sdcolab.colab.panel_control import UnitWidgets
 from sdcolab.colab.panel_fields import choose_first
 from sdcolab.colab.panel_form import FormBox, Gadgets
-from sdcolab.colab.panel_notes import Guarded, Note
+from sdcolab.colab.panel_notes import Note, Notes
 from sdcolab.colab.panel_parts import button_row
 from sdcolab.colab.panel_remarks import RemarkBox
 from sdcolab.colab.panel_scripts import ScriptBox
@@ -29,7 +29,7 @@ from sdcolab.core.tuning import Tuning
 from sdcolab.core.words import explain
 from sdcolab.core.words import panel as words
 from sdcolab.core.words.faces import SIZES
-from sdcolab.core.words.layout import GET_ADVICE, offer_download
+from sdcolab.core.words.layout import offer_download
 from sdcolab.core.words.speed import FEW_STEPS, NO_FEW_STEPS, NO_FEW_STEPS_ADVICE, few_steps_put
 from sdcolab.studio.control_desk import followed
 from sdcolab.studio.form import Reader, once, shown
@@ -69,12 +69,13 @@ def put_few_steps(form: FormBox, library: Library) -> str:
     return f"⚡ {few_steps_put(found)}"
 
 
-def offer_upscaler(studio: Studio, form: FormBox, path: str, note: Note) -> None:
-    """Say what to do about an upscaler that was chosen and is not here."""
+def offer_upscaler(studio: Studio, form: FormBox, path: str, notes: Notes) -> None:
+    """Offer an upscaler that was chosen and is not here."""
     name = form.values.get(path)
     size = studio.upscalers_on_offer.get(name or "")
     if size is not None and name not in studio.lists("upscalers"):
-        note(f"⬇️ {offer_download(str(name), size)} {GET_ADVICE}")
+        notes(f"⬇️ {offer_download(str(name), size)}")
+        notes.offer(str(name))
 
 
 def look_again(refresh: Callable[[], None], library: Library, note: Note) -> None:
@@ -97,19 +98,19 @@ class GenerationForm:
     """The form with its styles, LoRA, seeds and sizes. ``mode`` is the tab of generation that is open; each has a size
     of its own."""
 
-    def __init__(self, widgets: Any, studio: Studio, layout: Layout, note: Note, guarded: Guarded) -> None:
+    def __init__(self, widgets: Any, studio: Studio, layout: Layout, notes: Notes) -> None:
         self._new = widgets
         self._studio = studio
         self._layout = layout
-        self._note = note
+        self._note, guarded = notes, notes.guarded
         self._guarded = guarded
         self.desk = GenerationDesk(studio, layout, Reader(studio.lists, picture_of), Origin.PANEL)
         self._sizes: dict[str, tuple[int, int]] = {}
         self.mode = TEXT_MODE
-        settings = settings_or_new(studio, note)
+        settings = settings_or_new(studio, notes)
         values, chosen = self._opening(settings)
         self._native = self.desk.native_size(values["checkpoint"])
-        self.styles = StyleBox(widgets, studio.settings, self._prompts, self._put_prompts, note, guarded)
+        self.styles = StyleBox(widgets, studio.settings, self._prompts, self._put_prompts, notes, guarded)
         self.styles.offer(settings, chosen)
         forecast = partial(forecast_sentence, studio, self.desk)
         self.scripts = ScriptBox(widgets, studio, layout.scripts, lambda: forecast(self.asked), guarded)
@@ -129,7 +130,7 @@ class GenerationForm:
         self.form.watch("checkpoint", self._follow_model)
         self._units.connect(self.form)
         for path in ("hires.upscaler", "init.upscaler"):
-            self.form.watch(path, partial(offer_upscaler, studio, self.form, path, note))
+            self.form.watch(path, partial(offer_upscaler, studio, self.form, path, notes))
         count = partial(guarded(self._count_tokens), None)
         for path in ("prompt", "negative_prompt"):
             self.form.watch(path, count)

@@ -7,13 +7,13 @@ import io
 from collections.abc import Callable
 from typing import Any
 
-from sdcolab.colab.panel_notes import Note
+from sdcolab.colab.panel_notes import Notes
 from sdcolab.colab.panel_sheet import as_cells, sheet_widget
 from sdcolab.core.curve import chart_svg
 from sdcolab.core.errors import Cancelled
 from sdcolab.core.events import ImageSaved, Phase
 from sdcolab.core.tasks import Download
-from sdcolab.core.words import PHASE_LABELS, explain
+from sdcolab.core.words import PHASE_LABELS
 from sdcolab.core.words import panel as words
 from sdcolab.core.words.queue import GO_ON, PAUSE_JOB, PAUSED
 from sdcolab.core.words.tasks import how_far
@@ -35,7 +35,7 @@ class JobsView:
         made: Callable[[ImageSaved], None],
         opened: Callable[[str], None],
         came: Callable[[], None],
-        note: Note,
+        notes: Notes,
     ) -> None:
         self._jobs = jobs
         self._sheets = Sheets(jobs)
@@ -43,7 +43,7 @@ class JobsView:
         self._came = came
         self._sheet: Any = None
         self._made = made
-        self._note = note
+        self._notes = notes
         self._drawn: dict[int, JobSnapshot] = {}
         self._reported = (0, 0)
         self.state = widgets.HTML(value=words.STARTING)
@@ -76,14 +76,14 @@ class JobsView:
         for image in snapshot.images[images:]:
             self._made(image)
         for warning in snapshot.warnings[warnings:]:
-            self._note(f"⚠️ {explain(warning)}")
+            self._notes.trouble(warning, "⚠️")
         if snapshot.ended and not (former and former.ended):
             if snapshot.files or isinstance(snapshot.task, Download):
                 self._came()
             if isinstance(snapshot.error, Cancelled):
-                self._note(words.INTERRUPTED)
+                self._notes(words.INTERRUPTED)
             elif snapshot.error:
-                self._note(f"❌ {explain(snapshot.error)}")
+                self._notes.trouble(snapshot.error)
 
     def _draw_current(self, snapshot: JobSnapshot, waiting: int) -> None:
         """What moves: the bar, its sentence and the preview; and its report, where it changed."""

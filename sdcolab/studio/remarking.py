@@ -9,6 +9,10 @@ from typing import Any
 from sdcolab.core.control import UNSET, changes_nothing
 from sdcolab.core.errors import (
     ControlWithoutEffect,
+    DepthFileMissing,
+    DetectorMissing,
+    FaceFileMissing,
+    NotDownloaded,
     RegionsAlone,
     RegionsAtWork,
     RegionsMalformed,
@@ -47,6 +51,13 @@ def every_path(units: Iterable[str]) -> tuple[str, ...]:
 def ended_by(said: SdcolabError) -> str:
     """The switch of the form that ends what ``said`` tells; "" where there is none."""
     return "regions" if isinstance(said, RegionsAtWork | RegionsAlone) else ""
+
+
+def gettable(said: SdcolabError) -> str:
+    """The file that one tap downloads, when ``said`` is that it is not here; "" where there is none."""
+    if isinstance(said, NotDownloaded):
+        return said.name
+    return said.file if isinstance(said, DepthFileMissing | DetectorMissing | FaceFileMissing) else ""
 
 
 def remarks_on(studio: Studio, asked: Asked) -> tuple[SdcolabError, ...]:

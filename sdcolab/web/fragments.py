@@ -10,19 +10,12 @@ from enum import StrEnum
 
 from PIL import Image
 
-from sdcolab.core.errors import (
-    Cancelled,
-    DepthFileMissing,
-    DetectorMissing,
-    FaceFileMissing,
-    NotDownloaded,
-    SdcolabError,
-)
+from sdcolab.core.errors import Cancelled, SdcolabError
 from sdcolab.core.words import explain
 from sdcolab.core.words import page as words
 from sdcolab.core.words.fields import part_label
 from sdcolab.core.words.layout import GET, offer_download, turn_off
-from sdcolab.studio.remarking import ended_by
+from sdcolab.studio.remarking import ended_by, gettable
 
 PREVIEW_SIDE = 384
 """Longest side of a preview as sent, in pixels."""
@@ -84,14 +77,7 @@ def problem(error: SdcolabError, *, warning: bool = False) -> str:
     """The box for an error, or for a ``warning``. A cancelled job is no failure and looks calm."""
     said = explain(error)
     tone = Tone.CALM if isinstance(error, Cancelled) else Tone.WARNING if warning else Tone.ERROR
-    return message(said.text, tone, said.advice, get=_gettable(error), off=ended_by(error) if warning else "")
-
-
-def _gettable(error: SdcolabError) -> str:
-    """The file that one tap downloads, when ``error`` is that it is not here."""
-    if isinstance(error, NotDownloaded):
-        return error.name
-    return error.file if isinstance(error, DepthFileMissing | DetectorMissing | FaceFileMissing) else ""
+    return message(said.text, tone, said.advice, get=gettable(error), off=ended_by(error) if warning else "")
 
 
 def offer(name: str, size: int) -> str:

@@ -29,7 +29,14 @@ from sdcolab.colab.panel_jobs import state_line
 from sdcolab.colab.prepare import Collaborators, Downloaded, MissingDownload, Preparation, StartOptions
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.detecting import Detect
-from sdcolab.core.errors import DriveFlushFailed, EngineKilled, FieldNotNumber, InitImageMissing, NoWidgets
+from sdcolab.core.errors import (
+    DriveFlushFailed,
+    EngineKilled,
+    FieldNotNumber,
+    InitImageMissing,
+    NotDownloaded,
+    NoWidgets,
+)
 from sdcolab.core.events import CancelToken, Listener
 from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library, ModelFile
@@ -41,6 +48,7 @@ from sdcolab.core.words import FIELD_LABELS, explain
 from sdcolab.core.words.control import SEND_TO_CONTROL, SHOW_MAP
 from sdcolab.core.words.faces import CANCEL, FOLD_UNIT, NO_LINKS, PASTE_LINKS
 from sdcolab.core.words.panel import CHOOSE_PICTURE
+from sdcolab.core.words.road import DOWNLOAD_ASKED
 from sdcolab.process.supervisor import RestartPolicy, Roster
 from sdcolab.studio.form import Control, control_of
 from sdcolab.studio.job import JobSnapshot
@@ -381,6 +389,25 @@ def test_downloads_are_jobs_whoever_asks_for_them(desk: Desk, civitai: CivitaiSe
     file.unlink()
     panel._studio.submit(job.task, Origin.PANEL)  # as the room of the guide does
     desk.until(lambda: panel._downloads._told.value.count("✅") == 2)
+
+
+def test_what_is_missing_is_fetched_with_one_tap(desk: Desk, civitai: CivitaiServer) -> None:
+    panel = desk.open()
+    name = "R-ESRGAN 4x+"
+    fetch = panel.notes._fetch
+    assert fetch.layout.display == "none"
+    desk.widget("Hires fix").value = True
+    (upscaler,) = [one for one in walk(panel._form.box) if name in str(getattr(one, "options", ""))]
+    upscaler.value = name
+    assert f"«{name}» todavía no está" in html.unescape(desk.text())
+    assert fetch.layout.display == "flex" and name in fetch.description
+    panel.notes.forget_troubles()
+    assert fetch.layout.display == "none"
+    panel.notes.trouble(NotDownloaded(name=name, kind="upscaler"))
+    fetch.click()
+    (job,) = panel._jobs.jobs(Place.HERE)
+    assert isinstance(job.task, Download) and "RealESRGAN_x4plus" in job.task.links
+    assert DOWNLOAD_ASKED.format(names=name) in html.unescape(desk.text())
 
 
 def test_a_download_can_be_cancelled(desk: Desk, civitai: CivitaiServer) -> None:

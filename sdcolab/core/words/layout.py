@@ -26,7 +26,6 @@ def turn_off(part: str) -> str:
 
 
 GET = "Descargar"
-GET_ADVICE = "Descárgalo con su nombre desde el catálogo de «Descargas»."
 
 NAMES_TO_READ: Mapping[str, str] = {"Automatic": "Automático", "None": "Ninguno"}
 """Names that the program and A1111 write, as people read them in lists."""

@@ -218,6 +218,7 @@ def _shown(kind: Any, value: Any, prefix: str, places: Mapping[str, int]) -> dic
             unit = units[place] if place < len(units) else None
             found[f"{path}.{place}"] = unit is not None and getattr(unit, "enabled", True)
             found |= _shown(part.kind, unit, f"{path}.{place}.", places)
+            found.pop(f"{path}.{place}.enabled", None)  # the switch says it, and nothing else
     return found
 
 

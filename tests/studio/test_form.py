@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from sdcolab.core.control import ControlUnit
 from sdcolab.core.errors import (
     CannotRead,
     FieldNotMultiple,
@@ -410,3 +411,14 @@ def test_every_part_that_a_face_shows_has_a_name() -> None:
         if section.part and part_label(section.part, prefix) == section.part
     ]
     assert nameless == []
+
+
+def test_a_unit_that_was_off_is_on_once_its_switch_is() -> None:
+    shows = shown(GenerationRequest, GenerationRequest(control=(ControlUnit(enabled=False),)), {"control": 2})
+    values = {path: value for path, value in shows.items() if path.startswith("control.0")} | {"control.0": True}
+    (unit,) = (
+        Reader(lambda name: ("none",) if name == "preprocessors" else (), chosen_picture)
+        .build(GenerationRequest, values)
+        .control
+    )
+    assert unit.enabled

@@ -47,15 +47,17 @@ class DownloadOutcome:
 
 
 def build_downloads(folders: Folders, environment: Mapping[str, str] = os.environ) -> DownloadQueue:
-    """The download queue with the tokens and mirrors that ``environment`` names."""
+    """The download queue with the tokens and mirrors that ``environment`` names; whoever logged in to huggingface with
+    its own program needs to name none."""
     from sdcolab.downloads.catalog import known_hashes, load_catalog
     from sdcolab.downloads.history import DownloadHistory
     from sdcolab.downloads.http import Tokens
+    from sdcolab.downloads.providers.huggingface import saved_login
     from sdcolab.downloads.queue import DownloadQueue
 
     return DownloadQueue(
         folders,
-        tokens=Tokens(huggingface=environment.get("HF_TOKEN"), civitai=environment.get("CIVITAI_TOKEN")),
+        tokens=Tokens(environment.get("HF_TOKEN") or saved_login(), environment.get("CIVITAI_TOKEN")),
         civitai_url=environment.get(CIVITAI_VARIABLE),
         huggingface_url=environment.get(HUGGINGFACE_VARIABLE),
         drive_root=DRIVE_ROOT,

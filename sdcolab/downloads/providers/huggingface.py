@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from urllib.parse import quote
 
 from sdcolab.core.errors import (
@@ -168,3 +169,13 @@ def _telling_name(repo: str, path: str) -> str:
     if pieces[0] not in GENERIC_STEMS:
         return ""
     return "-".join([repo.rsplit("/", 1)[-1], *folders, *pieces[1:]]) + suffix
+
+
+def saved_login() -> str | None:
+    """The token that ``hf auth login`` left on this computer; None without one."""
+    from huggingface_hub import constants
+
+    try:
+        return Path(constants.HF_TOKEN_PATH).read_text(encoding="ascii").strip() or None
+    except (OSError, UnicodeDecodeError):
+        return None

@@ -104,7 +104,7 @@ class _Api:
             get("/controlnet/model_list", lambda _: {"model_list": [*names.controlnets().values()]}),
             get("/controlnet/module_list", lambda _: control_routes.module_list()),
             get("/controlnet/control_types", lambda _: control_routes.control_types(names.controlnets())),
-            get("/controlnet/settings", lambda _: {"control_net_unit_count": control_routes.UNITS}),
+            get("/controlnet/settings", lambda _: control_routes.settings(library.folders.config)),
             post("/controlnet/detect", self._detect),
             get("/internal/ping", lambda _: {}),
             get("/internal/pending-tasks", lambda _: self._pending()),

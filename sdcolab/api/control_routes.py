@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from sdcolab.api import fields
@@ -10,10 +11,15 @@ from sdcolab.api.fields import BadField
 from sdcolab.core.control import UNSET, ControlType, best_model, models_for
 from sdcolab.core.detecting import Detect
 from sdcolab.core.errors import FieldOutOfRange, InitImageMissing, RequestError
+from sdcolab.core.preferences import PreferencesFile
 from sdcolab.core.preprocessors import PREPROCESSORS, Preprocessor, Slider, default_preprocessor, preprocessors_for
 
 VERSION = 2
-UNITS = 3
+
+
+def settings(config: Path) -> dict[str, int]:
+    """How many units the faces show, by the preferences in the folder ``config``."""
+    return {"control_net_unit_count": PreferencesFile(config).peek().control_units}
 
 
 def module_list() -> dict[str, Any]:

@@ -12,6 +12,7 @@ import socket
 import struct
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from sdcolab.core import pictures
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import Cancelled
 from sdcolab.core.fields import table_of
+from sdcolab.core.preferences import PreferencesFile
 from sdcolab.core.prompt import Style
 from sdcolab.core.request import GenerationRequest
 from sdcolab.core.settings import Settings
@@ -653,3 +655,9 @@ def test_the_rest(bench: Bench, client: httpx.Client) -> None:
     assert memory["cuda"] == {"error": "unavailable"}
     ping = client.get("/internal/ping")
     assert (ping.json(), float(ping.headers["x-process-time"]) >= 0) == ({}, True)
+
+
+def test_clients_hear_how_many_units_the_faces_show(client: httpx.Client, bench: Bench) -> None:
+    assert client.get("/controlnet/settings").json() == {"control_net_unit_count": 3}
+    PreferencesFile(bench.studio.folders.config).change(lambda now: replace(now, control_units=5))
+    assert client.get("/controlnet/settings").json() == {"control_net_unit_count": 5}

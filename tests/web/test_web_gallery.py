@@ -153,7 +153,7 @@ def test_captions_are_filtered_edited_and_saved(page: Page, bench: Bench) -> Non
     room.get_by_label("Etiquetas, separadas por comas").fill("de noche")
     room.get_by_role("button", name="Añadir al final").click()
     room.get_by_role("button", name="Guardar · 2 sin guardar").click()
-    expect(room.get_by_role("status")).to_contain_text("2 descripciones guardadas")
+    expect(room.locator(".sd-room-told")).to_contain_text("2 descripciones guardadas")
     written = [*(bench.folders.root / "lora_training" / "datasets" / "zorp").rglob("*.txt")]
     assert sum("de noche" in path.read_text(encoding="utf-8") for path in written) == 2
     room.locator(".sd-wall-cell").first.click()
@@ -182,12 +182,12 @@ def test_a_mask_is_painted_over_a_training_picture(page: Page, bench: Bench) -> 
     page.mouse.move(box["x"] + box["width"] / 2 + 30, box["y"] + box["height"] / 2, steps=4)
     page.mouse.up()
     room.get_by_role("button", name="Guardar la máscara").click()
-    expect(room.get_by_role("status")).to_contain_text("zorp_00_mask.png")
+    expect(room.locator(".sd-room-told")).to_contain_text("zorp_00_mask.png")
     with Image.open(folder / "zorp_00_mask.png") as mask:
         assert (mask.size, mask.getpixel((64, 64)), mask.getpixel((2, 2))) == ((128, 128), 255, 0)
     room.get_by_role("button", name="Máscara", exact=True).click()
     room.get_by_role("button", name="Quitar la máscara").click()
-    expect(room.get_by_role("status")).to_contain_text("se aprende la imagen entera")
+    expect(room.locator(".sd-room-told")).to_contain_text("se aprende la imagen entera")
     assert not (folder / "zorp_00_mask.png").exists()
 
 

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from sdcolab.core.codec import from_json, request_from_json, request_to_json, to_json
 from sdcolab.core.errors import CannotRead, SdcolabError
 from sdcolab.core.files import atomic_write
-from sdcolab.core.kept import peek_kept, read_kept
+from sdcolab.core.kept import locked, peek_kept, read_kept
 from sdcolab.core.request import GenerationRequest
 from sdcolab.core.tasks import Task
 
@@ -78,10 +78,11 @@ class LastForm:
 
     def keep_task(self, task: Task) -> None:
         """Remember ``task`` as the last of its kind."""
-        known = peek_kept(self._tools, dict) or {}
-        with contextlib.suppress(SdcolabError), atomic_write(self._tools) as file:
-            text = json.dumps({**known, task.code: to_json(task)}, ensure_ascii=False, indent=2)
-            file.write(text.encode("utf-8"))
+        with contextlib.suppress(SdcolabError), locked(self._tools):
+            known = peek_kept(self._tools, dict) or {}
+            with atomic_write(self._tools) as file:
+                text = json.dumps({**known, task.code: to_json(task)}, ensure_ascii=False, indent=2)
+                file.write(text.encode("utf-8"))
 
     def last_task(self, kind: type[T]) -> T | None:
         """The last task of ``kind`` that was remembered."""

@@ -13,7 +13,7 @@ from sdcolab.colab.progress import WidgetBars, describe
 from sdcolab.core.tasks import Origin
 from sdcolab.core.words import panel as words
 from sdcolab.core.words.faces import CANCEL, CATALOG, LINKS, NO_LINKS, PASTE_LINKS, READING_LINKS
-from sdcolab.studio.desk import DeskSnapshot, DownloadDesk
+from sdcolab.studio.desk import DeskSnapshot, DownloadDesk, asked_links
 from sdcolab.studio.studio import Studio
 
 LINKS_PLACEHOLDER = "https://civitai.com/…, https://huggingface.co/…"
@@ -22,13 +22,7 @@ LINKS_PLACEHOLDER = "https://civitai.com/…, https://huggingface.co/…"
 class DownloadTab:
     """Choose from the catalogue or paste links. ``again`` is what other sessions had."""
 
-    def __init__(
-        self,
-        widgets: Any,
-        studio: Studio,
-        again: Sequence[MissingDownload],
-        notes: Notes,
-    ) -> None:
+    def __init__(self, widgets: Any, studio: Studio, again: Sequence[MissingDownload], notes: Notes) -> None:
         self._widgets = widgets
         self._desk = DownloadDesk(studio.jobs)
         self._notes = notes
@@ -37,9 +31,7 @@ class DownloadTab:
         self._catalog = widgets.SelectMultiple(
             options=[*studio.catalog], rows=8, description=CATALOG.label, layout=wide
         )
-        self.links = widgets.Textarea(
-            rows=3, description=LINKS.label, placeholder=LINKS_PLACEHOLDER, layout=widgets.Layout(width="98%")
-        )
+        self.links = widgets.Textarea(rows=3, description=LINKS.label, placeholder=LINKS_PLACEHOLDER, layout=wide)
         self._start = notes.button(words.DOWNLOAD, self._begin, button_style="primary")
         self._cancel = notes.button(CANCEL, self._desk.cancel, disabled=True)
         self._waiting = widgets.HTML()
@@ -77,7 +69,7 @@ class DownloadTab:
         return self._widgets.HTML(f"<small>{html.escape(text)}</small>")
 
     def _begin(self) -> None:
-        text = "\n".join(filter(None, (self.links.value.strip(), *self._catalog.value)))
+        text = asked_links(self.links.value, self._catalog.value)
         if not text:
             self._notes(f"⚠️ {NO_LINKS} {PASTE_LINKS}")
             return

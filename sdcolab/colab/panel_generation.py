@@ -26,7 +26,6 @@ from sdcolab.core.request import RANDOM_SEED, GenerationRequest
 from sdcolab.core.settings import Settings
 from sdcolab.core.tasks import Generate, Origin
 from sdcolab.core.tuning import Tuning
-from sdcolab.core.words import explain
 from sdcolab.core.words import panel as words
 from sdcolab.core.words.faces import SIZES
 from sdcolab.core.words.layout import offer_download
@@ -85,12 +84,12 @@ def look_again(refresh: Callable[[], None], library: Library, note: Note) -> Non
         note(f"⚠️ {' '.join(told)}")
 
 
-def settings_or_new(studio: Studio, note: Note) -> Settings:
+def settings_or_new(studio: Studio, notes: Notes) -> Settings:
     """The saved settings; new ones where they cannot be read, which is told."""
     try:
         return studio.settings.load()
     except SdcolabError as error:
-        note(f"⚠️ {explain(error)}")
+        notes.trouble(error, "⚠️")
         return Settings()
 
 
@@ -143,7 +142,7 @@ class GenerationForm:
         try:
             return self.desk.opening(settings)
         except SdcolabError as error:
-            self._note(f"⚠️ {explain(error)}")
+            self._note.trouble(error, "⚠️")
             return self.desk.opening(settings, peek=True)
 
     # --- Asking -------------------------------------------------------------------------------------------------------

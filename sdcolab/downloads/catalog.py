@@ -32,13 +32,13 @@ class CatalogEntry:
     aliases: tuple[str, ...]
     kind: ModelKind
     page: str
-    version: str
-    """Name of the version to take from a civitai page, "" for the one that the page shows first."""
     note: str
     """Short description in Spanish."""
-    adult: bool
     source: str
     """Where the address comes from."""
+    version: str = ""
+    """Name of the version to take from a civitai page, "" for the one that the page shows first."""
+    adult: bool = False
     family: ModelFamily = ModelFamily.UNKNOWN
     """UNKNOWN for what belongs to none, an upscaler say."""
     license: str = ""
@@ -146,9 +146,7 @@ def _encoders() -> Iterator[CatalogEntry]:
             aliases=(one.name,),
             kind=ModelKind.CLIP_VISION,
             page=one.link,
-            version="",
             note=CLIP_NOTE,
-            adult=False,
             source="huggingface.co/h94/IP-Adapter",
             license=one.licence,
             file=one.name,
@@ -166,9 +164,7 @@ def _weights_of_preprocessors() -> Iterator[CatalogEntry]:
             aliases=(row.file,),
             kind=ModelKind.ANNOTATOR,
             page=row.link,
-            version="",
             note=PREPROCESSOR_NOTE.format(users=", ".join(users)),
-            adult=False,
             source="hechos/extensiones.md 3",
             license=row.licence,
             size=row.size,
@@ -183,9 +179,7 @@ def _detectors() -> Iterator[CatalogEntry]:
             aliases=(one.file,),
             kind=ModelKind.DETECTOR,
             page=one.link,
-            version="",
             note=DETECTOR_NOTE,
-            adult=False,
             source="huggingface.co/deepghs",
             license=one.licence,
             file=one.file,
@@ -202,9 +196,7 @@ def _faces() -> Iterator[CatalogEntry]:
             aliases=(one.file,),
             kind=ModelKind.FACES,
             page=one.link,
-            version="",
             note=FACE_NOTE,
-            adult=False,
             source="hechos/extensiones.md 8",
             license=one.licence,
             size=one.size,

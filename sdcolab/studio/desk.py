@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sdcolab.core.errors import Cancelled, SdcolabError
@@ -24,6 +25,11 @@ class DeskSnapshot:
     reports: tuple[str, ...] = ()
     warnings: tuple[SdcolabError, ...] = ()
     problems: tuple[SdcolabError, ...] = ()
+
+
+def asked_links(written: str | None, chosen: Iterable[str] | None) -> str:
+    """The links that somebody wrote and those ``chosen`` in the catalogue, as one text; "" for none."""
+    return "\n".join(filter(None, ((written or "").strip(), *(chosen or ()))))
 
 
 class DownloadDesk:

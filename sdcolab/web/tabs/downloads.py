@@ -9,7 +9,7 @@ import gradio as gr
 
 from sdcolab.core.words.faces import CANCEL, CATALOG, LINKS, NO_LINKS, PASTE_LINKS
 from sdcolab.core.words.page import DOWNLOAD
-from sdcolab.studio.desk import DownloadDesk
+from sdcolab.studio.desk import DownloadDesk, asked_links
 from sdcolab.web import fragments
 
 
@@ -66,7 +66,7 @@ class DownloadActions:
 
     def start(self, links: str | None, chosen: Sequence[str] | None = None) -> str:
         """Begin with ``links`` and the links ``chosen`` in the catalogue. Returns a message when there are none."""
-        wanted = "\n".join(filter(None, ((links or "").strip(), *(chosen or ()))))
+        wanted = asked_links(links, chosen)
         if not wanted:
             return fragments.message(NO_LINKS, fragments.Tone.ERROR, PASTE_LINKS)
         self._desk.start(wanted)

@@ -17,7 +17,6 @@ from typing import Self
 
 import numpy as np
 import torch
-from scipy.special import betaincinv
 from torch import Tensor
 
 from sdcolab.core import samplers
@@ -330,6 +329,8 @@ def ddim(inputs: ScheduleInputs) -> Tensor:
 
 def beta(inputs: ScheduleInputs) -> Tensor:
     """Quantiles of a Beta distribution (Lee et al. 2024, arXiv:2407.12173) over the range of sigma, not of t."""
+    from scipy.special import betaincinv  # slow to import, and one schedule needs it
+
     quantiles = betaincinv(inputs.beta_alpha, inputs.beta_beta, 1 - np.linspace(0, 1, inputs.n))
     return _with_zero(torch.from_numpy(inputs.sigma_min + quantiles * (inputs.sigma_max - inputs.sigma_min)))
 

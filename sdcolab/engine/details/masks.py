@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy.ndimage import maximum_filter1d, minimum_filter1d  # type: ignore[attr-defined]  # as in pictures.masks
 
 from sdcolab.core.details import DetailChoice, DetailMerge, DetailUnit
 from sdcolab.engine.details.yolo import Found
@@ -65,6 +64,8 @@ def grown(mask: Bytes, pixels: int) -> Bytes:
     middle is the pixel after it for even squares)."""
     if not pixels:
         return mask
+    from scipy.ndimage import maximum_filter1d, minimum_filter1d  # type: ignore[attr-defined]  # as pictures.masks
+
     change, outside = (maximum_filter1d, 0) if pixels > 0 else (minimum_filter1d, _WHITE)
     for axis in (0, 1):
         mask = change(mask, size=abs(pixels), axis=axis, mode="constant", cval=outside)

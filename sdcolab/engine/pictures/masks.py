@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
-from scipy.ndimage import correlate1d  # type: ignore[attr-defined]  # it takes its names from other modules
 from torch import Tensor
 from torch.nn import functional
 
@@ -49,6 +48,8 @@ def blurred(mask: Image.Image, across: float, down: float | None = None) -> Imag
 def _blurred_along(values: NDArray[np.uint8], sigma: float, axis: int) -> NDArray[np.uint8]:
     if sigma <= 0:
         return values
+    from scipy.ndimage import correlate1d  # type: ignore[attr-defined]  # it takes its names from other modules
+
     sums = correlate1d(values.astype(np.int32), gaussian_kernel(sigma), axis=axis, mode="mirror", output=np.int32)
     return ((sums + _KERNEL_ONE // 2) // _KERNEL_ONE).clip(0, 255).astype(np.uint8)
 

@@ -1,0 +1,104 @@
+"""Import the engine without what diffusers and transformers bring besides.
+
+More than half of what importing their UNet and CLIP costs is for others: the models of every other family, the tracer
+of ``torch.compile``, sharding over machines, statistics of losses. Both libraries leave most of that out by themselves
+where it is not installed; while our imports last, they are told that it is not. What is left is stood for by modules
+without contents. Figures: ``tools/bench/imports.py``.
+
+The libraries remember what they were told, so this is for processes of ours alone: whoever imports sdcolab as a library
+may want theirs whole. In versions that nobody tried it does nothing.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib import import_module
+from importlib.machinery import ModuleSpec
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from unittest.mock import patch
+
+import torch
+
+TRIED = {"torch": ((2, 6), (2, 13)), "diffusers": ((0, 39), (0, 42)), "transformers": ((5, 0), (5, 23))}
+"""First and last version of each, by its two first numbers."""
+UNASKED = frozenset({"accelerate", "peft", "scipy", "sklearn", "torchvision"})
+"""Optional packages of both libraries that no model of ours is run with."""
+TRACER = "torch._dynamo"
+"""Of this the libraries take decorators that mean something to ``torch.compile`` only, which we never call."""
+MASKS = "torch._dynamo._trace_wrapped_higher_order_op"
+"""Of this transformers takes a context for attention masks of a kind that CLIP has not."""
+SHELVES = ("autoencoders", "controlnets", "transformers", "unets")
+"""Packages of ``diffusers.models`` that import every model in them as soon as one is asked for."""
+
+
+@contextmanager
+def lean_imports() -> Iterator[None]:
+    """While it lasts, imports of diffusers and transformers bring what they need and no more.
+
+    Where one of them is imported already, or is of a version that was not tried, nothing changes.
+    """
+    if {"diffusers", "transformers", TRACER} & sys.modules.keys() or not all(map(_was_tried, TRIED)):
+        yield
+        return
+    find_spec = importlib.util.find_spec
+
+    def found(name: str, package: str | None = None) -> ModuleSpec | None:
+        return None if name.partition(".")[0] in UNASKED else find_spec(name, package)
+
+    stand_ins = {one.__name__: one for one in (_Marks(TRACER), _Later(MASKS), *_shelves(find_spec))}
+    with patch.object(importlib.util, "find_spec", found), patch.object(torch.distributed, "is_available", bool):
+        sys.modules.update(stand_ins)
+        try:
+            yield
+        finally:  # whoever asks for these from now on gets the real ones
+            for name in stand_ins:
+                del sys.modules[name]
+
+
+class _Marks(ModuleType):
+    """A module whose every function gives back what it decorates, with or without options of its own."""
+
+    __path__: Sequence[str] = ()
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return _unmarked
+
+
+def _unmarked(marked: Any = None, *_options: object, **_named: object) -> Any:
+    return _unmarked if marked is None else marked
+
+
+class _Later(ModuleType):
+    """A module whose functions import the real one when they are called."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return lambda *given, **named: getattr(import_module(self.__name__), name)(*given, **named)
+
+
+def _shelves(find_spec: Callable[[str], ModuleSpec | None]) -> Iterator[ModuleType]:
+    """The packages ``SHELVES`` without what their ``__init__`` does: their modules are found, one by one."""
+    diffusers = find_spec("diffusers")
+    assert diffusers and diffusers.origin
+    for name in SHELVES:
+        shelf = ModuleType(f"diffusers.models.{name}")
+        shelf.__path__ = [str(Path(diffusers.origin).parent / "models" / name)]
+        yield shelf
+
+
+def _was_tried(name: str) -> bool:
+    try:
+        here = tuple(int(part) for part in version(name).split(".")[:2])
+    except (PackageNotFoundError, ValueError):
+        return False
+    first, last = TRIED[name]
+    return first <= here <= last

@@ -332,13 +332,14 @@ def read_caption(picture: Path, extension: str, *, every_line: bool = False) -> 
 
 
 def dataset_hash(datasets: Iterable[Dataset]) -> str:
-    """SHA-256 over names, sizes, repeats and captions of all pictures and the bytes of their files: tells whether a
-    training goes on with what it began with.
+    """SHA-256 over names, sizes, repeats and captions of all pictures and the bytes of their files and masks: tells
+    whether a training goes on with what it began with.
     """
     digest = hashlib.sha256()
     for dataset in datasets:
         for picture in dataset.pictures:
             row = (picture.path.name, picture.size, picture.repeats, picture.caption, picture.fit.bucket)
             digest.update(json.dumps(row).encode())
-            digest.update(hashlib.sha256(picture.path.read_bytes()).digest())
+            for path in filter(None, (picture.path, picture.mask)):
+                digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()

@@ -24,7 +24,15 @@ from sdcolab.core.errors import (
 )
 from sdcolab.core.words import explain
 from sdcolab.training.buckets import BucketRules
-from sdcolab.training.dataset import Dataset, DatasetPlan, batches, folders_with_repeats, picture_size, read_dataset
+from sdcolab.training.dataset import (
+    Dataset,
+    DatasetPlan,
+    batches,
+    dataset_hash,
+    folders_with_repeats,
+    picture_size,
+    read_dataset,
+)
 from sdcolab.training.dataset_config import dataset_plans
 from sdcolab.training.plan import TrainingPlan, plan_from_arguments
 from sdcolab.training.preview import preview
@@ -248,6 +256,15 @@ def test_masks_are_no_pictures_of_their_own(tmp_path: Path) -> None:
         ("a.png", "a_mask.png"),
         ("b_mask.png", None),
     ]
+
+
+def test_a_dataset_whose_mask_was_painted_again_is_another(tmp_path: Path) -> None:
+    make_files(tmp_path, {"1_x/a.png": [64, 64], "1_x/a_mask.png": [64, 64]})
+    plans = dataset_plans(plan_from_arguments(["--train_data_dir", str(tmp_path), "--resolution", "512"]))
+    before = dataset_hash([read_dataset(plans[0])])
+    assert dataset_hash([read_dataset(plans[0])]) == before
+    Image.new("L", (64, 64), 255).save(tmp_path / "1_x" / "a_mask.png")
+    assert dataset_hash([read_dataset(plans[0])]) != before
 
 
 def test_a_photo_is_as_its_camera_held_it(tmp_path: Path) -> None:

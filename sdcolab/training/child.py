@@ -21,10 +21,13 @@ PAUSE, GO_ON, STOP = "pausa", "sigue", "para"
 
 def run_training(plan: TrainingPlan, hear: Hear, control: Control) -> Path:
     """Train ``plan`` in this thread; the finished file. Raises ``SdcolabError``."""
-    from sdcolab.engine.memory import is_out_of_memory
-    from sdcolab.training.fleet import joined_fleet
-    from sdcolab.training.loop import train
-    from sdcolab.training.prepare import prepare
+    from sdcolab.engine.lean import lean_imports
+
+    with lean_imports():
+        from sdcolab.engine.memory import is_out_of_memory
+        from sdcolab.training.fleet import joined_fleet
+        from sdcolab.training.loop import train
+        from sdcolab.training.prepare import prepare
 
     try:
         with (

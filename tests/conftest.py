@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -15,6 +16,11 @@ if TYPE_CHECKING:
 
 settings.register_profile("sdcolab", deadline=None)  # how long an example takes is the machine's business, not ours
 settings.load_profile("sdcolab")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """More of the same, for before a publication."""
+    parser.addoption("--completo", action="store_true", help="también lo que tarda minutos más: las marcas «completo»")
 
 
 def pytest_configure() -> None:
@@ -41,10 +47,22 @@ LONGEST = (
 """Files that take most of a minute or more, the longest first."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """The longest files first: one that begins last keeps one process busy while the others have nothing to do."""
+    if not config.getoption("completo"):
+        more = [item for item in items if item.get_closest_marker("completo")]
+        items[:] = [item for item in items if not item.get_closest_marker("completo")]
+        config.hook.pytest_deselected(items=more)
     place = {name: number for number, name in enumerate(LONGEST)}
     items.sort(key=lambda item: place.get(item.path.stem, len(place)))
+
+
+def pytest_collection_finish() -> None:
+    """Millions of objects of the tests themselves live as long as the suite: left out, each full collection of garbage
+    (the engine asks for one whenever a model goes) takes a tenth of a second and not a whole one.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Prepara todo y ejecuta las pruebas. Acepta las mismas opciones que pytest; con --rapido, solo lo que no necesita ni
-# torch ni navegador ni red.
+# torch ni navegador ni red; con --completo, también lo que otras ya miran más deprisa.
 source "$(dirname "${BASH_SOURCE[0]}")/entorno.sh" pruebas
 
 if ! command -v chromium >/dev/null; then

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,29 +21,34 @@ from tools.reference import SCRIPT_CASES, Case, InOneProcess, cases, make_models
 
 FORGES_OWN = {"Hires Module 1"}
 
-FAST = (
+FAST = ("controlnet/inpaint_only_txt2img", "hires/latent", "latent_couple/and_weights", "scripts_img2img/loopback_1")
+"""Cases that go together through most of the engine, in every run of the suite."""
+ONE_OF_EACH = (
     "a1111_t/dpmpp_2m_karras",
     "controlnet/and_control",
-    "controlnet/inpaint_only_txt2img",
     "extra_networks/lora_1",
-    "hires/latent",
     "hypernetwork/layernorm_0.8",
     "img2img/denoise_0.5",
     "inpaint/original",
-    "latent_couple/and_weights",
     "prompts/edit",
     "samplers/ddim",
 )
-"""One case of each kind; tools/reference.py replays them all."""
+"""One case of each other kind, with ``--completo``; tools/reference.py replays them all."""
 
-FAST_CASES = [case for case in cases() if case.name in FAST]
+
+def replayed(found: Sequence[Case]) -> list[Any]:
+    """``found`` as parameters: those that are not fast are for ``--completo``."""
+    return [pytest.param(case, id=case.name, marks=() if case.name in FAST else pytest.mark.completo) for case in found]
+
+
+PICTURES = [case for case in cases() if case.name in FAST + ONE_OF_EACH]
 
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Folders]:
     """A folder with the full-size checkpoint (2.1 GB) and what guides it, which are gone after these tests."""
     folders = Folders(tmp_path_factory.mktemp("referencia"))
-    make_models(folders, set(), set().union(*(case.control_models for case in FAST_CASES)))
+    make_models(folders, set(), set().union(*(case.control_models for case in PICTURES)))
     yield folders
     for kind in (ModelKind.CHECKPOINT, ModelKind.CONTROLNET):
         for path in folders.models(kind).iterdir():
@@ -84,7 +90,7 @@ def test_a_case_may_have_no_latents(tmp_path: Path) -> None:
 
 @pytest.mark.lento
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("case", FAST_CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", replayed(PICTURES))
 def test_image_equals_reference(
     case: Case, engine: Engine, digest: str, record_property: pytest.RecordProperty
 ) -> None:
@@ -103,7 +109,7 @@ def test_image_equals_reference(
 
 @pytest.mark.lento
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("case", cases(SCRIPT_CASES), ids=lambda case: case.name)
+@pytest.mark.parametrize("case", replayed(cases(SCRIPT_CASES)))
 def test_scripts_equal_the_reference(case: Case, engine: Engine, folders: Folders) -> None:
     worker = LocalWorker(TASKS, Tools(folders, Library(folders), InOneProcess(engine)))
     assert replay_script(worker, case).near

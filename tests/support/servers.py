@@ -66,6 +66,7 @@ class Handler(BaseHTTPRequestHandler):
     """Hands every request to its server's ``answer``."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     owner: ClassVar[LoopbackServer]
 
     def do_GET(self) -> None:

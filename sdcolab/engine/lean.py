@@ -11,6 +11,7 @@ may want theirs whole. In versions that nobody tried it does nothing.
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import sys
 from collections.abc import Callable, Iterator
@@ -33,13 +34,17 @@ TRACER = "torch._dynamo"
 """Of this the libraries take decorators that mean something to ``torch.compile`` only, which we never call."""
 MASKS = "torch._dynamo._trace_wrapped_higher_order_op"
 """Of this transformers takes a context for attention masks of a kind that CLIP has not."""
-SHELVES = ("autoencoders", "controlnets", "transformers", "unets")
-"""Packages of ``diffusers.models`` that import every model in them as soon as one is asked for."""
+SHELVES = (
+    *(f"diffusers.models.{name}" for name in ("autoencoders", "controlnets", "transformers", "unets")),
+    "transformers.models",
+)
+"""Packages that import every model in them, or look for it on the disk, as soon as one is asked for."""
 
 
 @contextmanager
 def lean_imports() -> Iterator[None]:
-    """While it lasts, imports of diffusers and transformers bring what they need and no more.
+    """While it lasts, imports of diffusers and transformers bring what they need and no more, and nothing looks for
+    garbage among what stays for ever.
 
     Where one of them is imported already, or is of a version that was not tried, nothing changes.
     """
@@ -54,11 +59,14 @@ def lean_imports() -> Iterator[None]:
     stand_ins = {one.__name__: one for one in (_Marks(TRACER), _Later(MASKS), *_shelves(find_spec))}
     with patch.object(importlib.util, "find_spec", found), patch.object(torch.distributed, "is_available", bool):
         sys.modules.update(stand_ins)
+        gc.disable()
         try:
             yield
         finally:  # whoever asks for these from now on gets the real ones
             for name in stand_ins:
                 del sys.modules[name]
+            gc.freeze()
+            gc.enable()
 
 
 class _Marks(ModuleType):
@@ -85,11 +93,12 @@ class _Later(ModuleType):
 
 def _shelves(find_spec: Callable[[str], ModuleSpec | None]) -> Iterator[ModuleType]:
     """The packages ``SHELVES`` without what their ``__init__`` does: their modules are found, one by one."""
-    diffusers = find_spec("diffusers")
-    assert diffusers and diffusers.origin
     for name in SHELVES:
-        shelf = ModuleType(f"diffusers.models.{name}")
-        shelf.__path__ = [str(Path(diffusers.origin).parent / "models" / name)]
+        library, *folders = name.split(".")
+        spec = find_spec(library)
+        assert spec and spec.origin
+        shelf = ModuleType(name)
+        shelf.__path__ = [str(Path(spec.origin).parent.joinpath(*folders))]
         yield shelf
 
 

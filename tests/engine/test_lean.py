@@ -31,7 +31,7 @@ REST = """
 import diffusers.models.unets, torch, torch._dynamo
 from diffusers import ControlNetModel, FluxTransformer2DModel
 from scipy.stats import norm
-from transformers import CLIPModel
+from transformers import BertModel, CLIPModel
 from transformers.masking_utils import TransformGetItemToIndex
 
 with TransformGetItemToIndex():

@@ -19,6 +19,13 @@ INSIDE = """ids => {
   return ids.some((id) => now.id === id || (now.matches("input, textarea") && now.closest(`#${id}`)));
 }"""
 
+FORGOTTEN = """() => {
+  const list = document.querySelector("#sd-sampler .options"), copy = list.cloneNode(true);
+  copy.id = "forgotten";
+  list.after(copy);
+}"""
+"""A list that gradio does not take away, as happens now and then on a slow computer."""
+
 
 def reach(page: Page, *names: str, back: bool = False) -> None:
     """Go with Tab to a control of one of these parts."""
@@ -88,9 +95,11 @@ def test_a_list_closes_when_tab_goes_away_from_it(keyboard: Page) -> None:
     keyboard.locator("#sd-sampler input").first.focus()
     options = keyboard.locator("[role=option]:visible")
     expect(options.first).to_be_visible()
+    keyboard.evaluate(FORGOTTEN)
     keyboard.keyboard.press("Tab")
     expect(keyboard.locator("#sd-sampler [role=combobox]")).to_have_attribute("aria-expanded", "false")
     expect(options).to_have_count(0)
+    keyboard.evaluate("document.getElementById('forgotten').remove()")
 
 
 def test_a_result_is_sent_on_with_the_keyboard(keyboard: Page, bench: Bench) -> None:

@@ -53,7 +53,10 @@ def mode(page: Page, name: str) -> None:
 
 
 def unfold(page: Page, title: str) -> None:
+    """Open what is folded, and wait until gradio has put its values in what it mounts then: it does so a moment after
+    showing the fields, faster than a person can type but not than a test."""
     page.locator("#sd-page button.label-wrap:visible", has_text=title).first.click()
+    page.evaluate("() => new Promise(done => requestIdleCallback(() => requestIdleCallback(done)))")
 
 
 def switch(page: Page, name: str, *, on: bool) -> None:

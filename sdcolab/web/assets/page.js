@@ -469,6 +469,15 @@
     true,
   );
 
+  /* When an event ends, gradio remembers how it went for each of its inputs, which only matters to live cameras, and
+     from then on tells each of them again with every event: after one picture, in the whole form. */
+  const isLoading = (one) => one !== null && typeof one === "object" && "fn_index" in one && "stream_state" in one;
+  const plainEntries = Object.entries;
+  Object.entries = (thing) => {
+    const entries = plainEntries(thing);
+    return entries.length && isLoading(entries[0][1]) ? entries.filter(([, one]) => one?.type !== "input") : entries;
+  };
+
   const plainFetch = window.fetch;
   window.fetch = async (...request) => {
     const asked = String(request[0]?.url ?? request[0]).endsWith("/run/predict");

@@ -175,8 +175,10 @@ def test_from_a_prompt_to_a_painted_mask_with_a_finger(phone: Page, bench: Bench
     opened(phone, "img2img")
     marks = phone.locator(".sd-canvas-mask .sd-canvas-marks")
     expect(marks).to_be_visible()
+    sent = max(bench.folders.outputs.rglob("*.png")).name  # and not the picture of the last visit
+    phone.wait_for_function(f"window.sdcolab.canvases['sd-init-inpaint-mask'].image.src.endsWith('{sent}')")
     marks.evaluate("canvas => canvas.scrollIntoView({ block: 'center' })")
-    phone.wait_for_timeout(300)
+    marks.tap(trial=True)  # nothing moves any more, and nothing is over it
     box = marks.bounding_box()
     assert box is not None
     middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2

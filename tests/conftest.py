@@ -31,20 +31,31 @@ def pytest_configure() -> None:
 
 
 LONGEST = (
-    "test_reference",
-    "test_notebook_end_to_end",
     "test_web_page",
+    "test_reference",
     "test_web_flows",
-    "test_web_axe",
-    "test_passes",
+    "test_faults",  # this and some of those that follow mostly wait: another process has the cores meanwhile
+    "test_notebook_end_to_end",
+    "test_session",
+    "test_web_house",
+    "test_silence",
     "test_engine",
-    "test_web_gates",
-    "test_web_engine",
+    "test_tunnel",
+    "test_web_axe",
+    "test_web_origins",
+    "test_features",
+    "test_parallel",
+    "test_work",
+    "test_web_access",
+    "test_web_hands",
+    "test_panel",
+    "test_pickles",
     "test_panel_browser",
-    "test_panel_kernel",
-    "test_notebook",
+    "test_web_gates",
+    "test_tasks",
+    "test_web_engine",
 )
-"""Files that take most of a minute or more, the longest first."""
+"""Files that take a quarter of a minute or more, the longest first, with those that wait among them."""
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

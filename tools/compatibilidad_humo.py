@@ -64,6 +64,14 @@ def check_requirements(torch: bool) -> None:
         raise SystemExit(f"faltan {missing} o son viejos {verdict.too_old}")
 
 
+def check_lean() -> None:
+    """The engine takes of diffusers and transformers only what it needs; of what ``TRIED`` does not say, everything."""
+    from sdcolab.engine.lean import untried
+
+    if new := untried():
+        raise SystemExit(f"engine/lean.py: TRIED no dice la versión de {new}; ponla allí y prueba otra vez")
+
+
 def sdcolab(*arguments: object) -> str:
     """Run the command; its standard output."""
     command = [sys.executable, "-P", "-m", "sdcolab", *map(str, arguments)]
@@ -168,6 +176,7 @@ def main() -> None:
     check_requirements(not options.sin_torch)
     read_a_checkpoint()
     if not options.sin_torch:
+        check_lean()
         make_pictures(options.carpeta)
     open_the_page(options.carpeta)
     use_the_panel(options.carpeta, not options.sin_torch)

@@ -26,7 +26,7 @@ from unittest.mock import patch
 
 import torch
 
-TRIED = {"torch": ((2, 6), (2, 13)), "diffusers": ((0, 39), (0, 42)), "transformers": ((5, 0), (5, 23))}
+TRIED = {"torch": ((2, 6), (2, 13)), "diffusers": ((0, 39), (0, 42)), "transformers": ((5, 0), (5, 24))}
 """First and last version of each, by its two first numbers."""
 UNASKED = frozenset({"accelerate", "peft", "scipy", "sklearn", "torchvision"})
 """Optional packages of both libraries that no model of ours is run with."""
@@ -48,7 +48,7 @@ def lean_imports() -> Iterator[None]:
 
     Where one of them is imported already, or is of a version that was not tried, nothing changes.
     """
-    if {"diffusers", "transformers", TRACER} & sys.modules.keys() or not all(map(_was_tried, TRIED)):
+    if {"diffusers", "transformers", TRACER} & sys.modules.keys() or untried():
         yield
         return
     find_spec = importlib.util.find_spec
@@ -67,6 +67,11 @@ def lean_imports() -> Iterator[None]:
                 del sys.modules[name]
             gc.freeze()
             gc.enable()
+
+
+def untried() -> list[str]:
+    """The libraries that are here in a version that ``TRIED`` does not say."""
+    return [name for name, (first, last) in TRIED.items() if not first <= _version(name) <= last]
 
 
 class _Marks(ModuleType):
@@ -102,10 +107,9 @@ def _shelves(find_spec: Callable[[str], ModuleSpec | None]) -> Iterator[ModuleTy
         yield shelf
 
 
-def _was_tried(name: str) -> bool:
+def _version(name: str) -> tuple[int, ...]:
+    """Its two first numbers; nothing for what is not here, or is numbered otherwise."""
     try:
-        here = tuple(int(part) for part in version(name).split(".")[:2])
+        return tuple(int(part) for part in version(name).split(".")[:2])
     except (PackageNotFoundError, ValueError):
-        return False
-    first, last = TRIED[name]
-    return first <= here <= last
+        return ()

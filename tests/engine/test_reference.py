@@ -36,7 +36,7 @@ ONE_OF_EACH = (
 """One case of each other kind, with ``--completo``; tools/reference.py replays them all."""
 
 
-def replayed(found: Sequence[Case]) -> list[Any]:
+def marked(found: Sequence[Case]) -> list[Any]:
     """``found`` as parameters: those that are not fast are for ``--completo``."""
     return [pytest.param(case, id=case.name, marks=() if case.name in FAST else pytest.mark.completo) for case in found]
 
@@ -45,10 +45,11 @@ PICTURES = [case for case in cases() if case.name in FAST + ONE_OF_EACH]
 
 
 @pytest.fixture(scope="module")
-def folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Folders]:
+def folders(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[Folders]:
     """A folder with the full-size checkpoint (2.1 GB) and what guides it, which are gone after these tests."""
+    replayed = [case for case in PICTURES if case.name in FAST or pytestconfig.getoption("completo")]
     folders = Folders(tmp_path_factory.mktemp("referencia"))
-    make_models(folders, set(), set().union(*(case.control_models for case in PICTURES)))
+    make_models(folders, set(), set().union(*(case.control_models for case in replayed)))
     yield folders
     for kind in (ModelKind.CHECKPOINT, ModelKind.CONTROLNET):
         for path in folders.models(kind).iterdir():
@@ -90,7 +91,7 @@ def test_a_case_may_have_no_latents(tmp_path: Path) -> None:
 
 @pytest.mark.lento
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("case", replayed(PICTURES))
+@pytest.mark.parametrize("case", marked(PICTURES))
 def test_image_equals_reference(
     case: Case, engine: Engine, digest: str, record_property: pytest.RecordProperty
 ) -> None:
@@ -109,7 +110,7 @@ def test_image_equals_reference(
 
 @pytest.mark.lento
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("case", replayed(cases(SCRIPT_CASES)))
+@pytest.mark.parametrize("case", marked(cases(SCRIPT_CASES)))
 def test_scripts_equal_the_reference(case: Case, engine: Engine, folders: Folders) -> None:
     worker = LocalWorker(TASKS, Tools(folders, Library(folders), InOneProcess(engine)))
     assert replay_script(worker, case).near

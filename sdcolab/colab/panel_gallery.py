@@ -11,6 +11,7 @@ from typing import Any
 
 from PIL import Image
 
+from sdcolab.colab.panel_parts import put_away
 from sdcolab.colab.panel_sheet import as_cells, sheet_widget
 from sdcolab.core.events import ImageSaved
 from sdcolab.core.words import panel as words
@@ -89,13 +90,19 @@ class Gallery:
         """The picture on show beside the one before it, or nothing again."""
         second = self.shown
         if self._compared.children or len(self._images) < 2 or second is None:
-            self._compared.children = ()
+            self._compare_no_more()
             return
         surface = self._canvas("compare")
         first = self._images[self._shown - 1]
         surface.picture = as_jpeg(first.path, BIG_SIDE, 90) or b""
         surface.second = as_jpeg(second.path, BIG_SIDE, 90) or b""
         self._compared.children = (surface,)
+
+    def _compare_no_more(self) -> None:
+        """Take the comparison away, with its two pictures."""
+        compared, self._compared.children = self._compared.children, ()
+        for surface in compared:
+            put_away(surface)
 
     def _offer(self) -> None:
         """A link to the file itself, with its data inside."""
@@ -125,8 +132,7 @@ class Gallery:
         dropped = self._strip.children[MAX_SMALL - 1 :]
         self._strip.children = (self._widgets.VBox([picture, button]), *self._strip.children[: MAX_SMALL - 1])
         for old in dropped:
-            for part in (*old.children, old):
-                part.close()
+            put_away(old)
         self.box.layout.display = "flex"
         if not (self._opened and self._sheets.are_of_one_job(self._opened, image)):
             self.show(number)
@@ -187,7 +193,7 @@ class Gallery:
         self._counter.value = place
         self._infotext.value = image.infotext
         self._link.value = ""
-        self._compared.children = ()
+        self._compare_no_more()
 
 
 def as_jpeg(path: Path, side: int, quality: int) -> bytes | None:

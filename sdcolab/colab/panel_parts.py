@@ -16,3 +16,12 @@ def button_row(widgets: Any, guarded: Guarded, *buttons: tuple[str, Callable[[],
         button.on_click(guarded(action))
         made.append(button)
     return widgets.HBox(made, layout=widgets.Layout(flex_flow="row wrap"))
+
+
+def put_away(widget: Any) -> None:
+    """Close a widget with all that it is made of: ipywidgets leaves that in the kernel and in the browser."""
+    looks = (getattr(widget, name, None) for name in ("layout", "style"))
+    parts = (*getattr(widget, "children", ()), *filter(None, looks))
+    widget.close()
+    for part in parts:
+        put_away(part)

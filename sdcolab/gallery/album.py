@@ -84,10 +84,10 @@ class Album:
     # --- Looking ------------------------------------------------------------------------------------------------------
 
     def state(self) -> AlbumState:
-        """What has happened; asking keeps the thread looking at the folders."""
-        idle = time.monotonic() - self._asked > WATCHED_SECONDS
+        """What has happened; asking keeps the thread looking at the folders, at once where nobody did for a while."""
+        left = time.monotonic() - self._asked > LOOK_SECONDS
         self._asked = time.monotonic()
-        if idle:
+        if left:
             self._wake.set()
         return AlbumState(self._version, self._count)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser
 
 from sdcolab.colab.panel_room import answer, room_widget
 from sdcolab.core.errors import AlbumFolderName
@@ -65,3 +66,30 @@ def test_what_cannot_be_is_explained(tmp_path: Path, said: object, words: str) -
 def test_the_widget_carries_module_and_house(tmp_path: Path) -> None:
     source = str(room_widget("galeria", Shelf(tmp_path), lambda _wish: None)._esm)
     assert "function panelHouse" in source and "export function mount" in source and "export default" in source
+
+
+_MODEL = """face => {
+  let told;
+  window.asked = [];
+  const answers = { state: { version: 1, reading: null, kinds: [], binned: 0 }, page: { total: 0, entries: [] } };
+  const send = ({ id, question }) => {
+    asked.push(question);
+    setTimeout(() => told({ id, answer: answers[question] }));
+  };
+  face.render({ model: { on: (_what, heard) => { told = heard }, send }, el: document.getElementById("host") });
+}"""
+
+
+@pytest.mark.navegador
+def test_the_gallery_looks_as_soon_as_it_is_seen(browser: Browser, tmp_path: Path) -> None:
+    page = browser.new_page()
+    source = str(room_widget("galeria", Shelf(tmp_path), lambda _wish: None)._esm)
+    module = source.replace("export default", "window.face =")
+    page.set_content(f"<div id=host hidden></div><script type=module>{module}</script>")
+    page.wait_for_function("window.face !== undefined")
+    page.evaluate("window.setInterval = () => 0")  # what is only seen at its pulse is seen too late
+    page.evaluate(f"({_MODEL})(window.face)")
+    page.wait_for_function("asked.includes('page')")
+    page.evaluate("asked.length = 0; document.getElementById('host').hidden = false")
+    page.wait_for_function("asked.filter((one) => one === 'state').length === 2")  # the second time with what is new
+    page.close()

@@ -77,6 +77,14 @@ def test_every_format_is_read_and_bad_files_are_shown_as_such(album: Album) -> N
     assert dict(album.kinds()) == {"txt2img-images": 3, "img2img-images": 1, "otras": 1, "*": 0}
 
 
+def test_whoever_comes_back_sees_at_once_what_is_new(album: Album, folders: Folders) -> None:
+    all_five(album)
+    put(folders.txt2img / "2026-03-01", "00001-9.png", 9)
+    album._asked = time.monotonic() - album_module.LOOK_SECONDS - 1
+    album.state()
+    wait(lambda: album.page(Wanted())[1] == 6)
+
+
 def test_a_scan_reads_only_what_changed(folders: Folders, tmp_path: Path) -> None:
     index = GalleryIndex(tmp_path / "otro" / "indice.sqlite")
     day = folders.txt2img / "2026-03-01"

@@ -215,9 +215,11 @@ export function mount(host, house) {
     if (act() !== false) event.preventDefault();
   });
 
-  const pulse = setInterval(() => {
-    if (!host.isConnected) clearInterval(pulse);
-    else if (host.offsetParent && !document.hidden && !viewer.open) guarded(look());
-  }, LOOK_MS);
+  const lookIfSeen = () => host.offsetParent && !document.hidden && !viewer.open && guarded(look());
+  const pulse = setInterval(() => (host.isConnected ? lookIfSeen() : clearInterval(pulse)), LOOK_MS);
+  new IntersectionObserver(() => { // its tab is opened: what was there, and soon what has come since
+    lookIfSeen();
+    setTimeout(lookIfSeen, FIRST_LOOK_MS);
+  }).observe(host);
   return guarded(look());
 }

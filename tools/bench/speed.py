@@ -1,4 +1,5 @@
-"""What each speed costs in likeness and brings in time: a Markdown table of its error against ``faithful``.
+"""What each speed costs in likeness and brings in time: a Markdown table of its error against ``faithful``, and with
+``--grafica`` a Mermaid chart of it.
 
     OMP_NUM_THREADS=1 python tools/bench/speed.py                 # the demo model, 32 prompts, 25 steps
     python tools/bench/speed.py --prompts 4 --samplers "Euler a"  # a short look
@@ -100,8 +101,29 @@ def sharpness(picture: np.ndarray) -> float:
     return float(np.abs(laplacian).mean())
 
 
-def row(sampler: str, speed: Speed, every: list[dict[Speed, Made]]) -> tuple[str, float]:
-    """A line of the table, and how many times fewer UNet calls."""
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What the table says of a sampler at a speed: relative errors of the latents, PSNR in dB, SSIM, sharpness / that
+    of ``faithful``, and how many times fewer UNet calls and less time."""
+
+    sampler: str
+    speed: Speed
+    error: float
+    worst: float
+    psnr: float
+    alike: float
+    sharp: float
+    calls: float
+    wall: float
+
+    def line(self) -> str:
+        """Its line of the table."""
+        cells = f"{self.error:.3f} | {self.worst:.3f} | {self.psnr:.1f} | {self.alike:.3f} | {self.sharp:.2f}"
+        return f"| {self.sampler} | {self.speed} | {cells} | {self.calls:.2f} | {self.wall:.2f} |"
+
+
+def row(sampler: str, speed: Speed, every: list[dict[Speed, Made]]) -> Row:
+    """What ``every`` prompt's pictures say of a speed."""
     pairs = [(one[Speed.FAITHFUL], one[speed]) for one in every]
     error = statistics.mean(float((b.latents - a.latents).norm() / a.latents.norm()) for a, b in pairs)
     worst = max(float((b.latents - a.latents).norm() / a.latents.norm()) for a, b in pairs)
@@ -110,8 +132,21 @@ def row(sampler: str, speed: Speed, every: list[dict[Speed, Made]]) -> tuple[str
     sharp = statistics.mean(sharpness(b.picture) / max(sharpness(a.picture), 1e-6) for a, b in pairs)
     calls = sum(a.calls for a, _ in pairs) / sum(b.calls for _, b in pairs)
     wall = sum(a.seconds for a, _ in pairs) / sum(b.seconds for _, b in pairs)
-    cells = f"{error:.3f} | {worst:.3f} | {psnr:.1f} | {alike:.3f} | {sharp:.2f} | {calls:.2f} | {wall:.2f}"
-    return f"| {sampler} | {speed} | {cells} |", calls
+    return Row(sampler, speed, error, worst, psnr, alike, sharp, calls, wall)
+
+
+def chart(rows: Sequence[Row]) -> str:
+    """A Mermaid chart: the mean error of each row as a bar, its worst as a line."""
+    names = ", ".join(f'"{one.sampler} ×{one.wall:.1f}"' for one in rows)
+    means = ", ".join(f"{one.error:.3f}" for one in rows)
+    worsts = ", ".join(f"{one.worst:.3f}" for one in rows)
+    top = max(one.worst for one in rows) * 1.1
+    return (
+        "```mermaid\nxychart-beta\n"
+        '    title "Error de los latents: la barra es la media; la línea, el peor"\n'
+        f'    x-axis [{names}]\n    y-axis "error relativo" 0 --> {top:.2f}\n'
+        f"    bar [{means}]\n    line [{worsts}]\n```"
+    )
 
 
 def _psnr(one: np.ndarray, other: np.ndarray) -> float:
@@ -125,6 +160,7 @@ def lines(options: argparse.Namespace) -> Iterator[str]:
     tuning = Tuning(cpu_precision=CpuPrecision.FULL if options.completa else CpuPrecision.AUTOMATIC)
     yield "| sampler | speed | error | worst | PSNR | SSIM | sharpness | fewer calls | faster |"
     yield "|---|---|---|---|---|---|---|---|---|"
+    rows: list[Row] = []
     for sampler in options.samplers:
         plain = GenerationRequest(
             sampler=sampler, steps=options.pasos, width=options.lado, height=options.lado, tuning=tuning
@@ -133,8 +169,11 @@ def lines(options: argparse.Namespace) -> Iterator[str]:
         requests = [replace(plain, prompt=prompt, seed=100 + number) for number, prompt in prompts]
         every = measured(engine, shown, requests)
         for speed in (Speed.BALANCED, Speed.FAST):
-            line, gain = row(sampler, speed, every)
-            yield line + ("" if gain >= LEAST_GAIN[speed] or options.pasos != 25 else f" under {LEAST_GAIN[speed]}")
+            rows.append(row(sampler, speed, every))
+            enough = rows[-1].calls >= LEAST_GAIN[speed] or options.pasos != 25
+            yield rows[-1].line() + ("" if enough else f" under {LEAST_GAIN[speed]}")
+    if options.grafica:
+        yield chart(rows)
 
 
 def main() -> None:
@@ -144,6 +183,7 @@ def main() -> None:
     parser.add_argument("--lado", type=int)
     parser.add_argument("--pasos", type=int, default=25)
     parser.add_argument("--prompts", type=int, default=len(PROMPTS))
+    parser.add_argument("--grafica", action="store_true", help="también una gráfica, en Mermaid")
     parser.add_argument("--completa", action="store_true", help="sin bf16, aunque el procesador lo acelere")
     parser.add_argument("--samplers", nargs="+", default=["Euler a", "Euler", "DPM++ 2M", "DPM++ 2M SDE"])
     torch.set_num_threads(1)

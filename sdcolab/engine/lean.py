@@ -22,7 +22,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import ModuleType
 from typing import Any
-from unittest.mock import patch
 
 import torch
 
@@ -57,7 +56,7 @@ def lean_imports() -> Iterator[None]:
         return None if name.partition(".")[0] in UNASKED else find_spec(name, package)
 
     stand_ins = {one.__name__: one for one in (_Marks(TRACER), _Later(MASKS), *_shelves(find_spec))}
-    with patch.object(importlib.util, "find_spec", found), patch.object(torch.distributed, "is_available", bool):
+    with _instead(importlib.util, "find_spec", found), _instead(torch.distributed, "is_available", lambda: False):
         sys.modules.update(stand_ins)
         gc.disable()
         try:
@@ -67,6 +66,16 @@ def lean_imports() -> Iterator[None]:
                 del sys.modules[name]
             gc.freeze()
             gc.enable()
+
+
+@contextmanager
+def _instead(module: ModuleType, name: str, stand_in: object) -> Iterator[None]:
+    real = getattr(module, name)
+    setattr(module, name, stand_in)
+    try:
+        yield
+    finally:
+        setattr(module, name, real)
 
 
 def untried() -> list[str]:

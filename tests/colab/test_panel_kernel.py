@@ -130,7 +130,7 @@ def test_everything_inside_the_cell(kernel: Kernel, tmp_path: Path) -> None:
         text = kernel.finish()
         assert "✅ El panel está abierto" in text
         assert "📦 En otra sesión descargaste también: mini_gato.safetensors." in text
-        assert "https://civitai.com/api/download/models/128713" in kernel.shown_by_widgets()
+        kernel.until_shown("https://civitai.com/api/download/models/128713")
         assert kernel.widget("Prompt")["value"] == "a cat"
         engines.append(children_of(root))
     assert [len(children) for children in engines] == [1, 1]

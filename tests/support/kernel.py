@@ -9,6 +9,7 @@ from pathlib import Path
 from queue import Empty
 from typing import Any
 
+import zmq
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import KernelManager
 
@@ -26,6 +27,8 @@ class Kernel:
         spec.argv = [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
         self.manager.start_kernel(env=dict(environ), cwd=str(folder))
         self.client: BlockingKernelClient = self.manager.blocking_client()
+        # A panel is opened in 1,200 messages: on a busy machine more would wait here than the 1,000 that ZeroMQ keeps.
+        self.client.context.setsockopt(zmq.RCVHWM, 0)
         self.client.start_channels()
         self.client.wait_for_ready(timeout=PATIENCE)
         self.text = ""

@@ -25,7 +25,7 @@ from typing import Any
 
 import torch
 
-TRIED = {"torch": ((2, 6), (2, 13)), "diffusers": ((0, 39), (0, 42)), "transformers": ((5, 0), (5, 24))}
+TRIED = {"torch": ((2, 13), (2, 13)), "diffusers": ((0, 39), (0, 42)), "transformers": ((5, 0), (5, 24))}
 """First and last version of each, by its two first numbers."""
 UNASKED = frozenset({"accelerate", "peft", "scipy", "sklearn", "torchvision"})
 """Optional packages of both libraries that no model of ours is run with."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import queue
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from sdcolab.colab.diagnosis import examine, page
 from sdcolab.colab.drive_sync import DriveNews
 from sdcolab.colab.panel_canvas import canvas_widget
 from sdcolab.colab.panel_downloads import DownloadTab
+from sdcolab.colab.panel_drop import drop_widget
 from sdcolab.colab.panel_gallery import Gallery
 from sdcolab.colab.panel_generation import GenerationForm
 from sdcolab.colab.panel_jobs import JobsView, put
@@ -25,7 +26,7 @@ from sdcolab.colab.panel_notes import Notes
 from sdcolab.colab.panel_plans import LeftPlanOffer
 from sdcolab.colab.panel_room import room_widget
 from sdcolab.colab.panel_sending import Sender
-from sdcolab.colab.panel_tabs import PngInfoTab, ToolTab
+from sdcolab.colab.panel_tabs import PngInfoTab, TabStack, ToolTab
 from sdcolab.colab.panel_watch import Watcher
 from sdcolab.colab.panel_wildcards import WildcardTab
 from sdcolab.colab.prepare import Collaborators, Preparation, drive_line, forget_drive
@@ -106,7 +107,7 @@ class Panel:
             button.disabled = True
         self.unfinished = unfinished(self._jobs)
         with telling(say, STILL_CLOSING):
-            self._jobs.close(2.0, [engine.stop for engine in self._engines])
+            self._studio.close(2.0, [engine.stop for engine in self._engines])
         self._draw_news()
         self._left_on_drive = self._ready.flush(say)
         self._ready.stop()
@@ -121,18 +122,17 @@ class Panel:
         self._form = GenerationForm(new, self._studio, layout, notes)
         self.refresh = self._form.refresh  # for files that come from elsewhere
         told = (notes.guarded, notes.forget_troubles)
-        self._tools = {tab.id: ToolTab(new, self._studio, tab, *told) for tab in LAYOUT.tabs if tab.tool}
-        self._sender = Sender(self._form, self._tools, notes, lambda name: setattr(self._tabs, "value", name))
+        self._tool = cache(lambda name: ToolTab(new, self._studio, LAYOUT.tab(name), *told))
+        self._tabs = TabStack(new, LAYOUT.tabs, self._tab_box, self._opened, notes.guarded)
+        self._sender = Sender(self._form, self._tool, notes, self._tabs.open)
         self._gallery = Gallery(new, self._sender.shown_actions(), canvas_widget, Sheets(self._jobs))
         self._view = JobsView(new, self._jobs, self._show_new, self._gallery.open_cell, self._form.refresh, notes)
         self._downloads = DownloadTab(new, self._studio, self._ready.to_download_again, notes)
         self._make_buttons()
-        self._boxes = {tab.id: self._tab_box(tab) for tab in LAYOUT.tabs}
-        titles = [(tab.title, tab.id) for tab in LAYOUT.tabs]
-        self._tabs = new.ToggleButtons(options=titles, style={"button_width": "auto"})
-        self._tabs.observe(lambda change: self._open_tab(change["new"]), names="value")
+        opened = partial(self._tabs.open, "pnginfo")
+        self._png_info = cache(lambda: PngInfoTab(new, self._sender.file_actions(), opened, notes.guarded))
         self.box = self._put_together()
-        self._open_tab(LAYOUT.tabs[0].id)
+        self._tabs.show()
 
     def _make_buttons(self) -> None:
         new, button = self._widgets, self.notes.button
@@ -150,10 +150,9 @@ class Panel:
             case TabKind.GENERATE:
                 return self._form.box
             case TabKind.TOOL:
-                return self._tools[tab.id].box
+                return self._tool(tab.id).box
             case TabKind.PNG_INFO:
-                opened = partial(self._sender.open_tab, tab.id)
-                return PngInfoTab(self._widgets, self._sender.file_actions(), opened, self.notes.guarded).box
+                return self._png_info().box
             case TabKind.DOWNLOADS:
                 return self._downloads.box
             case TabKind.WILDCARDS:
@@ -166,7 +165,6 @@ class Panel:
     def _put_together(self) -> Any:
         """The parts in their places; what comes of it right under what asks for it, since the form is a long one."""
         new, view = self._widgets, self._view
-        body = new.VBox([*{id(box): box for box in self._boxes.values()}.values()])
         self._generate_row = new.HBox([self._generate], layout=new.Layout(width="auto"))
         buttons = new.HBox(
             [self._generate_row, self._interrupt, view.pause, self._empty, self._save],
@@ -175,26 +173,28 @@ class Panel:
         pictures = self._gallery.box
         results = [buttons, view.state, view.progress, view.preview, self.notes.box, view.report, pictures]
         offer = LeftPlanOffer(new, self._studio, self.notes, self.notes.guarded)
-        left, self._right = new.VBox([offer.box, body]), new.VBox(results)
+        left, self._right = new.VBox([offer.box, self._tabs.body]), new.VBox(results)
         self._both = new.HBox([left, self._right], layout=new.Layout(flex_flow="row wrap"))
-        named(left=left, right=self._right, both=self._both, tabs=self._tabs, report=view.report, pictures=pictures)
+        named(left=left, right=self._right, both=self._both, tabs=self._tabs.bar, report=view.report, pictures=pictures)
         style = new.HTML(f"<style>{shared_css()}{asset('panel.css')}</style>", layout=new.Layout(display="none"))
         report = new.HBox([self._report, self._report_link, new.HTML(RESPONSIBILITY).add_class("sd-responsible")])
-        box = new.VBox([style, self._tabs, self._both, report, *helper_widgets(self._studio.rooms), keys_widget()])
+        unseen = (*helper_widgets(self._studio.rooms), keys_widget(), drop_widget(self._take))
+        box = new.VBox([style, self._tabs.bar, self._both, report, *unseen])
         box.add_class("sdcolab-panel")
         return box
 
-    def _open_tab(self, name: str) -> None:
-        tab = LAYOUT.tab(name)
+    def _opened(self, tab: Tab) -> None:
         if tab.kind is TabKind.GENERATE:
-            self._form.open_mode(name)
-        if name in self._tools:
-            self._tools[name].refresh()
-        shown = {id(self._boxes[name]), *([id(self._generate_row)] if tab.kind is TabKind.GENERATE else [])}
-        for box in (*self._boxes.values(), self._generate_row):
-            box.layout.display = "flex" if id(box) in shown else "none"
+            self._form.open_mode(tab.id)
+        if tab.tool:
+            self._tool(tab.id).refresh()
+        self._generate_row.layout.display = "flex" if tab.kind is TabKind.GENERATE else "none"
         mark(self._both, tab.kind)
         show_own(self._right, tab, self._jobs.shown())
+
+    def _take(self, name: str, data: bytes) -> None:
+        """A file was dropped on the panel."""
+        self.notes.guarded(lambda: self._png_info().show(name, data))(None)
 
     # --- Buttons: the kernel's main thread ---------------------------------------------------------------------------
 
@@ -247,7 +247,7 @@ class Panel:
         if current := self._jobs.shown():
             put(self._interrupt, "disabled", current.snapshot.ended)
             put(self._empty, "disabled", not behind(current, self._jobs))
-            show_own(self._right, LAYOUT.tab(self._tabs.value), current)
+            show_own(self._right, self._tabs.tab, current)
 
     def _show_new(self, image: ImageSaved) -> None:
         self._gallery.add(image)

@@ -23,13 +23,13 @@ from sdcolab.studio.layout import LAYOUT
 
 
 class Sender:
-    """``open_tab`` shows the tab to which a picture went."""
+    """``tool`` gives the tab of that name, and ``open_tab`` shows the one to which a picture went."""
 
     def __init__(
-        self, form: GenerationForm, tools: Mapping[str, ToolTab], notes: Notes, open_tab: Callable[[str], None]
+        self, form: GenerationForm, tool: Callable[[str], ToolTab], notes: Notes, open_tab: Callable[[str], None]
     ) -> None:
         self._form = form
-        self._tools = tools
+        self._tool = tool
         self._notes = notes
         self.open_tab = open_tab
 
@@ -109,7 +109,7 @@ class Sender:
         self.open_tab(IMAGE_MODE)
 
     def _enlarge(self, picture: bytes) -> None:
-        self._tools["extras"].form.fill({"pictures": [picture]})
+        self._tool("extras").form.fill({"pictures": [picture]})
         self.open_tab("extras")
 
     def _control(self, picture: bytes) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sdcolab.colab.panel_drop import drop_widget
 from sdcolab.colab.panel_fields import uploaded_files
 from sdcolab.colab.panel_form import FormBox
 from sdcolab.colab.panel_generation import picture_of
@@ -23,6 +22,47 @@ from sdcolab.studio.studio import Studio
 
 Send = Callable[[bytes, str], None]
 """What is done with a picture and its text."""
+
+
+class TabStack:
+    """The ``bar`` of tabs, and in ``body`` what they show. Each is made by ``make`` when it is opened first, since a
+    notebook keeps every widget of every cell in the browser; ``opened`` hears of each opening before it is seen."""
+
+    def __init__(
+        self,
+        widgets: Any,
+        tabs: Sequence[Tab],
+        make: Callable[[Tab], Any],
+        opened: Callable[[Tab], None],
+        guarded: Guarded,
+    ) -> None:
+        self._tabs = {tab.id: tab for tab in tabs}
+        self._make = make
+        self._opened = opened
+        self._boxes: dict[str, Any] = {}
+        self.body = widgets.VBox([])
+        titles = [(tab.title, tab.id) for tab in tabs]
+        self.bar = widgets.ToggleButtons(options=titles, style={"button_width": "auto"})
+        self.bar.observe(guarded(self.show), names="value")
+
+    @property
+    def tab(self) -> Tab:
+        """The one that is open."""
+        return self._tabs[self.bar.value]
+
+    def open(self, name: str) -> None:
+        """Go to the tab of that name."""
+        self.bar.value = name
+
+    def show(self) -> None:
+        """Show the one that is open."""
+        tab = self.tab
+        self._opened(tab)
+        box = self._boxes[tab.id] = self._boxes.get(tab.id) or self._make(tab)
+        if box not in self.body.children:
+            self.body.children += (box,)
+        for other in self.body.children:
+            other.layout.display = "flex" if other is box else "none"
 
 
 class ToolTab:
@@ -68,13 +108,12 @@ class ToolTab:
 
 
 class PngInfoTab:
-    """What is written inside a picture, and where it can be sent. ``sends``: by the words on the button. A picture that
-    is dropped anywhere on the panel is shown here: ``opened`` opens the tab."""
+    """What is written inside a picture, and where it can be sent. ``sends``: by the words on the button. ``opened``
+    opens the tab, since pictures come from elsewhere too."""
 
     def __init__(self, widgets: Any, sends: dict[str, Send], opened: Callable[[], None], guarded: Guarded) -> None:
         self._picture = b""
         self._opened = opened
-        self._guarded = guarded
         self._upload = widgets.FileUpload(accept="image/*", multiple=False, description=words.CHOOSE_PICTURE)
         self._upload.layout.width = "auto"
         self._shown = widgets.Image(layout=widgets.Layout(max_width="100%", max_height="260px", display="none"))
@@ -92,22 +131,11 @@ class PngInfoTab:
             button.on_click(guarded(partial(self._send, send)))
             buttons.append(button)
         row = widgets.HBox(buttons, layout=widgets.Layout(flex_flow="row wrap"))
-        self.box = widgets.VBox([self._upload, self._shown, self._text, row, drop_widget(self._take)])
+        self.box = widgets.VBox([self._upload, self._shown, self._text, row])
 
-    def _take(self, name: str, data: bytes) -> None:
-        self._guarded(partial(self._show, name, data))(None)
-
-    def _send(self, send: Send) -> None:
-        if self._picture:
-            send(self._picture, self._text.value)
-
-    def _look(self) -> None:
-        found = uploaded_files(self._upload.value)
-        if not found:
-            return
-        self._show(*found[-1])
-
-    def _show(self, name: str, picture: bytes) -> None:
+    def show(self, name: str, picture: bytes) -> None:
+        """Open the tab with the file called ``name``. Raises ``PictureUnreadable`` and leaves the tab where it is
+        none."""
         if Path(name).suffix.lower() not in PICTURE_SUFFIXES:
             raise PictureUnreadable(path=Path(name))
         self._opened()
@@ -116,3 +144,12 @@ class PngInfoTab:
         self._shown.layout.display = "flex"
         self._text.value = ""
         self._text.value = infotext.read_bytes(self._picture, name)
+
+    def _send(self, send: Send) -> None:
+        if self._picture:
+            send(self._picture, self._text.value)
+
+    def _look(self) -> None:
+        found = uploaded_files(self._upload.value)
+        if found:
+            self.show(*found[-1])

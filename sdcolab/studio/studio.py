@@ -68,7 +68,7 @@ class Studio:
     that draw themselves, by the id of their tab; ``wildcards`` the lists for prompts with random parts; ``plans`` the
     scripts that another session left unfinished; ``upscalers_on_offer`` those of the catalogue, with their bytes (0
     when nobody says), and ``controls_on_offer`` its control models; ``translations`` what puts prompts into English;
-    ``remarks`` what can be said of a request while it is being written.
+    ``remarks`` what can be said of a request while it is being written; ``ends`` what closes what the rooms open.
     """
 
     library: Library
@@ -93,6 +93,13 @@ class Studio:
     controls_on_offer: Sequence[ControlOnOffer] = ()
     translations: Translations = field(default_factory=Translations)
     remarks: Callable[[Draft], Iterable[SdcolabError]] = no_remarks
+    ends: Sequence[Callable[[], None]] = ()
+
+    def close(self, seconds: float, stops: Iterable[Callable[[], object]]) -> None:
+        """End the queue (``JobQueue.close``) and what the rooms opened, which opens again if somebody asks."""
+        self.jobs.close(seconds, stops)
+        for end in self.ends:
+            end()
 
     def submit(self, task: Task, by: Origin = Origin.PAGE) -> Job:
         """Put ``task`` in the queue of its place. Raises ``QueueFull``."""

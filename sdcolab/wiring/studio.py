@@ -177,6 +177,7 @@ def build_studio(folders: Folders, library: Library, place: Workplace, opened: O
     plans = PlanFolder(library, folders, partial(settle_plan, folders.config, TASKS))
     translations = build_translations(folders)
     lists, upscalers, detectors = script_lists(library, folders), upscaler_links(), detector_links()
+    gallery = GalleryRoom(folders, sheet_cells)
     return Studio(
         library=library,
         jobs=place.jobs,
@@ -198,7 +199,7 @@ def build_studio(folders: Folders, library: Library, place: Workplace, opened: O
         forecast=lambda task: forecast(task, library, folders),
         remarks=Remarks(library, cache(embedding_families), native_size).of,
         rooms={
-            "galeria": GalleryRoom(folders, sheet_cells),
+            "galeria": gallery,
             "cola": QueueRoom(place.jobs),
             "cartas": CardsRoom(library, outside),
             "sesion": session_room(folders, plans, place),
@@ -218,6 +219,7 @@ def build_studio(folders: Folders, library: Library, place: Workplace, opened: O
         translations=translations,
         upscalers_on_offer={name: size for name, (_, size) in upscalers.items()},
         controls_on_offer=controls_on_offer(),
+        ends=(gallery.close,),
     )
 
 

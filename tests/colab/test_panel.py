@@ -10,6 +10,7 @@ import os
 import queue
 import subprocess
 import sys
+import threading
 import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
@@ -375,6 +376,7 @@ def civitai(desk: Desk) -> Iterator[CivitaiServer]:
 
 def test_downloads_are_jobs_whoever_asks_for_them(desk: Desk, civitai: CivitaiServer) -> None:
     panel = desk.open()
+    panel._tabs.open("descargas")
     desk.press("📥 Descargar")
     assert f"{NO_LINKS} {PASTE_LINKS}" in html.unescape(desk.text())
     panel._downloads.links.value = "https://civitai.com/api/download/models/2"
@@ -413,6 +415,7 @@ def test_what_is_missing_is_fetched_with_one_tap(desk: Desk, civitai: CivitaiSer
 def test_a_download_can_be_cancelled(desk: Desk, civitai: CivitaiServer) -> None:
     civitai.storage.faults += [Fault(stall_after=100, stall=20.0)] * 20
     panel = desk.open()
+    panel._tabs.open("descargas")
     panel._downloads.links.value = "https://civitai.com/api/download/models/2"
     desk.press("📥 Descargar")
     desk.until(lambda: not desk.widget(CANCEL).disabled)
@@ -440,6 +443,29 @@ def test_the_first_model_that_comes_is_chosen(desk: Desk) -> None:
     assert not [one.description for one in blank]
     desk.press("🎨 Generar")
     desk.until(lambda: "1 imagen lista" in desk.text())
+
+
+def test_a_tab_is_made_when_it_is_opened_first(desk: Desk) -> None:
+    panel = desk.open()
+    first = list(walk(panel.box))
+    for tab in LAYOUT.tabs:
+        panel._tabs.open(tab.id)
+        shown = [box for box in panel._tabs.body.children if box.layout.display != "none"]
+        assert len(shown) == 1 and panel._tabs.tab is tab
+    assert len(list(walk(panel.box))) > 2 * len(first)
+    made = list(walk(panel.box))
+    panel._tabs.open("extras")
+    assert list(walk(panel.box)) == made, "once"
+
+
+def test_closing_ends_what_the_gallery_opened(desk: Desk) -> None:
+    panel = desk.open()
+    before = set(threading.enumerate())
+    panel._studio.rooms["galeria"].answers["state"]({})
+    reading = [one for one in set(threading.enumerate()) - before if one.name == "sdcolab-galeria"]
+    assert reading
+    panel.close()
+    assert not any(one.is_alive() for one in reading)
 
 
 def test_close_and_save_everything(desk: Desk) -> None:
@@ -511,7 +537,7 @@ def test_the_report_in_one_click(desk: Desk) -> None:
 
 def test_what_another_session_had_is_offered(desk: Desk) -> None:
     desk.missing = [MissingDownload("https://civitai.com/models/2", "gato.safetensors")]
-    desk.open()
+    desk.open()._tabs.open("descargas")
     assert "https://civitai.com/models/2" in desk.text()
     assert "📦 En otra sesión descargaste también: gato.safetensors." in "\n".join(desk.said)
 
@@ -608,7 +634,7 @@ def test_img2img_inpaint_and_enlarging_by_widgets(desk: Desk) -> None:
 
     panel._studio.jobs.submit = spy  # type: ignore[method-assign]
     desk.widget("Prompt").value = "retocada"
-    panel._tabs.value = "img2img"
+    panel._tabs.open("img2img")
     desk.press("🎨 Generar")
     assert str(explain(InitImageMissing())) in desk.text()
     desk.widget("Imagen inicial").value = uploaded("foto.png", png("teal"))
@@ -623,30 +649,30 @@ def test_img2img_inpaint_and_enlarging_by_widgets(desk: Desk) -> None:
     init = requests[-1].init
     assert init is not None and init.inpaint is not None
     assert (init.images[0].size, init.inpaint.mask.getbbox()) == ((96, 64), (10, 10, 40, 30))
-    panel._tabs.value = "txt2img"
+    panel._tabs.open("txt2img")
     assert desk.widget("Ancho").value == 512, "each way of making a picture has its own size"
 
-    panel._tabs.value = "extras"
+    panel._tabs.open("extras")
     desk.widget("Imágenes que quieres ampliar").value = uploaded("a.png", png("red", text="un gato"))
     desk.press("▶️ Ampliar")
     assert (tasks[-1].code, tasks[-1].infotexts) == ("enlarge", ("un gato",))
     assert "sd-elsewhere" in panel._right._dom_classes, "nothing of its own yet beside this tool"
 
-    panel._tabs.value = "pnginfo"
+    panel._tabs.open("pnginfo")
     told = png("plum", (136, 88), "un zorro\nSteps: 9, Sampler: DDIM, Seed: 5")
     desk.widget("Elegir una imagen").value = uploaded("b.png", told)
     assert desk.widget("Datos guardados").value.startswith("un zorro")
     desk.press("Enviar a txt2img")
-    assert (panel._tabs.value, desk.widget("Prompt").value, desk.widget("Pasos").value) == ("txt2img", "un zorro", 9)
+    assert (panel._tabs.tab.id, desk.widget("Prompt").value, desk.widget("Pasos").value) == ("txt2img", "un zorro", 9)
     assert "sd-elsewhere" not in panel._right._dom_classes
     desk.widget("Semilla").value, desk.widget("Pasos").value = "-1", 3
     panel._form.form.fill({"control.0": True, "control.0.kind": "Canny"})
-    panel._tabs.value = "pnginfo"
+    panel._tabs.open("pnginfo")
     desk.press("Enviar a img2img")
     assert panel._form.form.values["control.0.kind"] == "Canny", "what the text lacks stays as it was"
     chosen = desk.widget("Imagen inicial")
     assert len(chosen.value) == 1, "its button counts the picture that was sent"
-    assert (panel._tabs.value, desk.widget("Semilla").value, desk.widget("Pasos").value) == ("img2img", "5", 9)
+    assert (panel._tabs.tab.id, desk.widget("Semilla").value, desk.widget("Pasos").value) == ("img2img", "5", 9)
 
 
 def test_a_picture_sent_to_control_and_its_type(desk: Desk) -> None:
@@ -655,10 +681,10 @@ def test_a_picture_sent_to_control_and_its_type(desk: Desk) -> None:
         model.parent.mkdir(parents=True, exist_ok=True)
         model.write_bytes(b"x")
     panel = desk.open()
-    panel._tabs.value = "pnginfo"
+    panel._tabs.open("pnginfo")
     desk.widget("Elegir una imagen").value = uploaded("b.png", png("plum"))
     desk.press(SEND_TO_CONTROL)
-    assert panel._tabs.value == "txt2img"
+    assert panel._tabs.tab.id == "txt2img"
     desk.press("▸ ControlNet · 1 en uso")
     form = panel._form.form
     assert (form.values["control.0"], form.values["control.0.images"]) == (True, [png("plum")])
@@ -795,6 +821,7 @@ def test_styles_lora_and_defaults(desk: Desk) -> None:
 
 def test_a_tiff_is_seen_and_called_by_its_name(desk: Desk) -> None:
     panel = desk.open()
+    panel._tabs.open("pnginfo")
     data = io.BytesIO()
     Image.new("RGB", (96, 64), "red").save(data, "TIFF")
     (chooser,) = [one for one in walk(panel.box) if getattr(one, "description", "") == CHOOSE_PICTURE]

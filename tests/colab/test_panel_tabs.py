@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from functools import partial
 from typing import Any, cast
 
 import ipywidgets
 from PIL import Image
 
+from sdcolab.colab.panel_drop import drop_widget
 from sdcolab.colab.panel_tabs import PngInfoTab, ToolTab
 from sdcolab.core.errors import PictureUnreadable, SdcolabError
 from sdcolab.core.outputs import png_text
@@ -86,8 +88,10 @@ def dropped(name: str, data: bytes) -> tuple[PngInfoTab, list[str]]:
 
     sends = {"Enviar": lambda picture, text: happened.append(f"{len(picture)} {text}")}
     tab = PngInfoTab(ipywidgets, sends, lambda: happened.append("abierta"), guarded)
-    *_, row, drop = tab.box.children
-    drop._handle_custom_msg({"name": name}, [memoryview(data)])
+    *_, row = tab.box.children
+    drop_widget(lambda *file: guarded(partial(tab.show, *file))(None))._handle_custom_msg(
+        {"name": name}, [memoryview(data)]
+    )
     row.children[0].click()
     return tab, happened
 

@@ -84,7 +84,14 @@ class Known:
     level: float = float("inf")
 
     def learn(self, time: int, value: Tensor, level: float) -> None:
-        """``value`` was computed in step ``time``, at the noise level ``level``."""
+        """``value`` was computed in step ``time``, at the noise level ``level``; it takes the place of one of the same
+        step. What was known before counts no more once the noise rises, as where Restart goes back up."""
+        if self.times and time == self.times[-1]:
+            self.values[-1] = value
+            return
+        if level > self.level:
+            self.times.clear()
+            self.values.clear()
         self.times.append(time)
         self.values.append(value)
         self.level = level

@@ -78,6 +78,16 @@ def test_the_fit_is_a_ridge_regression_on_chebyshev_polynomials() -> None:
     assert abs(told - np.cos(at / 6)) < abs(values[-1] - np.cos(at / 6))
 
 
+def test_a_value_of_the_same_step_takes_the_place_of_the_one_before() -> None:
+    known = Known()
+    for step, level, value in ((0, 9.0, 0.0), (0, 8.0, 1.0), (1, 8.0, 2.0), (2, 7.0, 3.0)):
+        known.learn(step, torch.full((1,), value), level)
+    assert [value.item() for value in known.values] == [1, 2, 3]
+    assert known.continues(3, 7.0)
+    known.learn(3, torch.zeros(1), 7.5)
+    assert len(known.values) == len(known.times) == 1, "the noise rose"
+
+
 def test_known_values_are_bounded_and_end_where_the_noise_rises() -> None:
     known = Known()
     for step in range(20):
@@ -147,6 +157,13 @@ def test_a_trained_model_paints_the_same_picture(demo: Engine, sampler: str) -> 
             fast = made(demo, replace(request, speed=speed))
         assert calls["unet"] == computed
         assert np.abs(fast - whole).mean() < most
+
+
+def test_both_halves_of_a_step_are_forecast_from_the_same_image(demo: Engine) -> None:
+    """DPM2 a multiplies what lies between the images of its two halves, until the picture breaks."""
+    apple = GenerationRequest(prompt="red apple", sampler="DPM++ 2S a", steps=25, seed=100, tuning=PRECISE)
+    fast = made(demo, replace(apple, sampler="DPM2 a", speed=Speed.FAST))
+    assert np.abs(fast - made(demo, apple)).mean() < 3
 
 
 @pytest.mark.parametrize("sampler", ["LCM", "DPM fast"])

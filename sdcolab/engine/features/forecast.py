@@ -32,9 +32,10 @@ class StepForecast(Feature):
     layer then turns into an answer. Those that add noise in each step: the image that the UNet saw last, for the noise
     in its answer is new each time.
 
-    Known values are kept apart for each prompt in its version of the moment, for each model, for both halves of a step
-    of second order and for the ControlNet units at work, so that none is forecast across a change. Samplers whose calls
-    are of several orders (DPM fast), follow the picture (DPM adaptive) or begin anew (LCM, TCD) are left alone.
+    Known values are kept apart for each prompt in its version of the moment, for each model and for the ControlNet
+    units at work, so that none is forecast across a change. Features are kept apart for both halves of a step of second
+    order too; an image stands for both, since DPM2 a multiplies what lies between theirs. Samplers whose calls are of
+    several orders (DPM fast), follow the picture (DPM adaptive) or begin anew (LCM, TCD) are left alone.
     """
 
     def __init__(self, share: float, asked: ResolvedRequest) -> None:
@@ -107,11 +108,7 @@ class StepForecast(Feature):
         values = self._images(output, call) if self._noisy else self._feature
         if values is not None:
             for share, value in zip(call.shares, values.chunk(len(call.shares)), strict=True):
-                known = self._of(call, share)
-                if known.times and (call.step.sigma > known.level or call.step.number <= known.times[-1]):
-                    known.times.clear()  # Restart went back up
-                    known.values.clear()
-                known.learn(call.step.number, value, call.step.sigma)
+                self._of(call, share).learn(call.step.number, value, call.step.sigma)
         self._feature = None
         return output
 
@@ -120,7 +117,7 @@ class StepForecast(Feature):
     def _of(self, call: UNetCall, share: Share) -> Known:
         step, conditioning = call.step, call.predictor.conditioning
         part = conditioning.negative if share.negative else conditioning.positive[share.part]
-        half = step.call % 2 if step.round.one.second_order else 0
+        half = step.call % 2 if step.round.one.second_order and not self._noisy else 0
         acting = tuple(step.within(start, end) for start, end in self._units)
         key = (call.predictor, share, active_index(part.schedule, step.call), half, acting)
         return self._known.setdefault(key, Known())

@@ -160,7 +160,10 @@ def test_generate_on_the_demo_model(tmp_path: Path) -> None:
         "--carpeta", str(tmp_path),
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    images = json.loads(done.stdout)["imagenes"]
+    told = json.loads(done.stdout)
+    assert told["segundos"]["sampling"] > 0
+    assert told["notas"] == []
+    images = told["imagenes"]
     assert [image["semilla"] for image in images] == [7, 8]
     for image in images:
         with Image.open(image["archivo"]) as picture:

@@ -25,6 +25,7 @@ from sdcolab.core.errors import (
 from sdcolab.core.pictures import DAMAGED, FORMATS, MAX_PIXELS, plain
 from sdcolab.core.registry import closest
 from sdcolab.core.request import RANDOM_SEED
+from sdcolab.core.words import option_called
 
 Reader = Callable[[str, Any], Any]
 """(field of the request, raw value) -> value. Raises ``RequestError``."""
@@ -115,14 +116,13 @@ def colour(field: str, value: Any) -> str:
 
 
 def choice(options: type[StrEnum]) -> Reader:
-    """One of ``options`` by its word, whatever its case."""
-    known = {str(option).casefold(): option for option in options}
+    """One of ``options`` by its word, or by what the faces call it, whatever case and accents."""
 
     def read(field: str, value: Any) -> StrEnum:
         word = text(field, value)
-        if word.strip().casefold() not in known:
+        if (chosen := option_called(options, word)) is None:
             raise FieldNotOption(field=field, value=shown(word), suggestions=closest(word, map(str, options)))
-        return known[word.strip().casefold()]
+        return chosen
 
     return read
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from sdcolab.core.errors import (
     InfotextUnreadable,
     SdcolabError,
 )
-from sdcolab.core.events import Event, Note
+from sdcolab.core.events import Event, Note, Phase
 from sdcolab.core.fields import plain_path, value_at, with_values
 from sdcolab.core.files import system_reason
 from sdcolab.core.formats import ImageFormat
@@ -105,12 +105,13 @@ def run(options: argparse.Namespace) -> int:
         )
     finally:
         progress.close()
-    told = (*notes, times_line(timed.ended())) if sys.stderr.isatty() else ()  # like the progress
+    spent = timed.ended()
+    told = (*notes, times_line(spent)) if sys.stderr.isatty() else ()  # like the progress
     for line in filter(None, told):
         print(line, file=sys.stderr)
     warn(sys.stderr, *_differences(pasted, result))
     if options.json:
-        print(json.dumps(_result_as_json(result), ensure_ascii=False))
+        print(json.dumps(_result_as_json(result, spent, notes), ensure_ascii=False))
     else:
         for image in result.images:
             print(image.path)
@@ -243,9 +244,12 @@ def _differences(pasted: Pasted, result: GenerationResult) -> Iterator[SdcolabEr
         yield InfotextModelDiffers(name=made.get("Model") or "", wanted=wanted, own=own)
 
 
-def _result_as_json(result: Any) -> dict[str, object]:
+def _result_as_json(result: Any, spent: Mapping[Phase, float], notes: Sequence[str]) -> dict[str, object]:
+    """``segundos`` of each part, and in ``notas`` why it was slow."""
     return {
+        "segundos": {phase.value: round(seconds, 3) for phase, seconds in spent.items()},
+        "notas": list(notes),
         "imagenes": [
             {"archivo": str(image.path), "semilla": image.seed, "infotexto": image.infotext} for image in result.images
-        ]
+        ],
     }

@@ -18,7 +18,7 @@ from sdcolab.core.errors import FieldNotOption, RequestError
 from sdcolab.core.fields import Field, Part, parts_of, table_of
 from sdcolab.core.registry import Registry, closest
 from sdcolab.core.samplers import SAMPLERS, SCHEDULES
-from sdcolab.core.words import FIELD_WORDS, OPTION_WORDS, PART_LABELS
+from sdcolab.core.words import FIELD_WORDS, PART_LABELS, option_called
 from sdcolab.core.words import command as said
 from sdcolab.core.words.console import explain
 from sdcolab.core.words.layout import NAMES_TO_READ
@@ -174,13 +174,11 @@ def _name(text: str) -> str:
 
 
 def _word(field: Field) -> Callable[[str], Any]:
-    """A parser for one of an enumeration's words, or of what the faces call them, whatever its case."""
-    known = {label.casefold(): word for word, label in OPTION_WORDS.get(field.kind, {}).items()}
-    known |= {word.value.casefold(): word for word in field.kind}
+    """A parser for one of an enumeration's words, or of what the faces call them, whatever case and accents."""
 
     def parse(text: str) -> Any:
-        if text.strip().casefold() in known:
-            return known[text.strip().casefold()]
+        if (word := option_called(field.kind, text)) is not None:
+            return word
         close = closest(text, (word.value for word in field.kind))
         error = FieldNotOption(field=field.path, value=text[:60], suggestions=close)
         raise argparse.ArgumentTypeError(explain(error).text)

@@ -20,6 +20,7 @@ from sdcolab.colab.panel_scripts import ScriptBox
 from sdcolab.colab.panel_styles import StyleBox
 from sdcolab.core.control import ControlType
 from sdcolab.core.errors import PromptSyntaxError, SdcolabError
+from sdcolab.core.few_steps import few_steps_for
 from sdcolab.core.library import Library
 from sdcolab.core.pictures import picture_from
 from sdcolab.core.request import RANDOM_SEED, GenerationRequest
@@ -40,7 +41,6 @@ from sdcolab.studio.generating import (
     Reading,
     brought,
     chip_size,
-    few_steps_for,
     fitting_size,
     lora_names,
     of_a_beginning,

@@ -7,9 +7,16 @@ are the trailing timesteps that most of them were taught on: 999, 749, 499 and 2
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+
+from sdcolab.core.detect import ModelKind
+from sdcolab.core.errors import SdcolabError
+from sdcolab.core.library import Library
+from sdcolab.core.prompt import extract_networks
+from sdcolab.core.tensors import header_if_told
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +83,21 @@ def few_steps(name: str, metadata: Mapping[str, str] | None = None) -> FewSteps 
         for kind in _KINDS:
             if kind.pattern.search(text):
                 return _with_steps(kind, texts)
+    return None
+
+
+def few_steps_for(library: Library, checkpoint: str, prompt: str) -> FewSteps | None:
+    """What a LoRA of few steps in ``prompt`` wants, the last one first, or else the model ``checkpoint``; None when
+    none of them is of few steps, as far as names and metadata tell. Names that are not here count for nothing.
+    """
+    tags = [tag.name for tag in extract_networks(prompt)[1] if tag.kind in ("lora", "lyco")]
+    named = [(ModelKind.LORA, name) for name in reversed(tags)] + [(ModelKind.CHECKPOINT, checkpoint)]
+    for kind, name in named:
+        with contextlib.suppress(SdcolabError):
+            file = library.find(kind, name)
+            header = header_if_told(file.path)
+            if found := few_steps(file.name, header.metadata if header else None):
+                return found
     return None
 
 

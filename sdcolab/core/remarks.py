@@ -13,6 +13,7 @@ from sdcolab.core.errors import (
     ControlFamilyWrong,
     EmbeddingMissing,
     EmbeddingOtherFamily,
+    FewStepsTooGuided,
     HypernetworkMissing,
     LoraMissing,
     LoraWrongFamily,
@@ -26,6 +27,7 @@ from sdcolab.core.errors import (
     SymbolWithoutScript,
     UnknownName,
 )
+from sdcolab.core.few_steps import few_steps_for
 from sdcolab.core.file_facts import FileFacts, fits
 from sdcolab.core.foreign_files import left_out
 from sdcolab.core.infotext.flags import MIDJOURNEY, midjourney_options
@@ -43,9 +45,13 @@ from sdcolab.core.prompt import (
 from sdcolab.core.prompt.composition import ands_in
 from sdcolab.core.prompt.marks import DYNAMIC, idle_marks, words_in
 from sdcolab.core.regions import Regions
+from sdcolab.core.request import GenerationRequest
 
 TOO_LARGE = 1.5
 """Times a model's own side beyond which bodies repeat: 768 for those of 512, as the guide says."""
+
+TOO_GUIDED = 2
+"""Times the CFG that a model of few steps was taught with."""
 
 MANY_LORAS = 300
 """Beyond so many files nobody looks into each for the name that its trainer gave it while somebody types."""
@@ -163,6 +169,23 @@ def size_remark(width: int, height: int, native: int) -> Iterator[SdcolabError]:
     side = max(width, height)
     if side > native * TOO_LARGE:
         yield SizeBeyondNative(side=side, native=native)
+
+
+def said_of_settings(request: GenerationRequest, library: Library, native: int) -> Iterator[SdcolabError]:
+    """What comes out badly of a resolved request whose model was made for pictures of ``native`` pixels: too large ones
+    from text alone, and models of few steps under the guidance of the others."""
+    if request.init is None:
+        yield from size_remark(request.width or 0, request.height or 0, native)
+    found = few_steps_for(library, request.checkpoint, request.prompt)
+    if found and request.cfg_scale > TOO_GUIDED * found.cfg_scale:
+        yield FewStepsTooGuided(
+            kind=found.name,
+            cfg_scale=request.cfg_scale,
+            sampler=found.sampler,
+            schedule=found.schedule,
+            steps=found.steps,
+            wanted=found.cfg_scale,
+        )
 
 
 def said_of_prompts(

@@ -23,7 +23,7 @@ from sdcolab.core.events import CancelToken, Listener, Phase, PhaseStarted, igno
 from sdcolab.core.library import Library, ModelFile
 from sdcolab.core.memory_plan import ONE_MODEL, MemoryChoice
 from sdcolab.core.outputs import ImageStore, ImageStores
-from sdcolab.core.remarks import size_remark
+from sdcolab.core.remarks import said_of_settings
 from sdcolab.core.request import AUTOMATIC, GenerationRequest
 from sdcolab.core.resolved import ResolvedRequest, resolve
 from sdcolab.core.result import GenerationResult, Unwritten
@@ -184,17 +184,15 @@ class Engine:
         return made[0].image if made else None
 
     def _warn(self, bench: Bench, native: int) -> None:
-        """Tell what nobody will do, and the guide's advice: a picture from text alone that is much larger than the
-        model's own (``native``) gets deformed."""
+        """Tell what nobody will do, and what its settings will do to a picture of ``native`` size."""
         request, understood = bench.request, frozenset().union(*(row.tags for row in self._rows))
         for tag in bench.asked.tags:
             if tag.kind not in understood:
                 bench.warn(NetworkIgnored(tag=tag.source))
         for doubt in bench.asked.weight_doubts:
             bench.warn(doubt)
-        if request.init is None:
-            for remark in size_remark(request.width or 0, request.height or 0, native):
-                bench.warn(remark)
+        for remark in said_of_settings(request, self._library, native):
+            bench.warn(remark)
 
     def preload(self, checkpoint: str = "", vae: str = AUTOMATIC, listener: Listener = ignore_events) -> None:
         """Load what a request with these names would need, so that it starts at once. Raises ``SdcolabError``."""

@@ -19,16 +19,14 @@ from sdcolab.core.errors import (
     UnitsBeyondForm,
     UnknownName,
 )
-from sdcolab.core.few_steps import FewSteps, few_steps
 from sdcolab.core.fields import Field, plain_path, table_of
 from sdcolab.core.library import Library, activation_words
 from sdcolab.core.preprocessors import UNSERVED
-from sdcolab.core.prompt import apply_styles, extract_networks
+from sdcolab.core.prompt import apply_styles
 from sdcolab.core.request import FIELDS, SIZE_STEP, GenerationRequest
 from sdcolab.core.scripts import ContinuePlan, Forecast, Grid
 from sdcolab.core.settings import Settings
 from sdcolab.core.tasks import Generate, Origin, Task
-from sdcolab.core.tensors import header_if_told
 from sdcolab.core.words import explain
 from sdcolab.studio.control_desk import ControlDesk, is_unit, units_told
 from sdcolab.studio.form import PICTURES, Reader, control_of, once, readable, shown
@@ -390,18 +388,3 @@ def with_lora(library: Library, name: str, prompt: str) -> str:
     file = library.find(ModelKind.LORA, alike[0] if len(alike) == 1 else name)
     text = ", ".join((f"<lora:{file.path.stem}:1>", *activation_words(file.path)))
     return ", ".join(part for part in (prompt.rstrip().rstrip(","), text) if part)
-
-
-def few_steps_for(library: Library, checkpoint: str, prompt: str) -> FewSteps | None:
-    """What a LoRA of few steps in ``prompt`` wants, the last one first, or else the model ``checkpoint``; None when
-    none of them is of few steps, as far as names and metadata tell. Names that are not here count for nothing.
-    """
-    tags = [tag.name for tag in extract_networks(prompt)[1] if tag.kind in ("lora", "lyco")]
-    named = [(ModelKind.LORA, name) for name in reversed(tags)] + [(ModelKind.CHECKPOINT, checkpoint)]
-    for kind, name in named:
-        with contextlib.suppress(SdcolabError):
-            file = library.find(kind, name)
-            header = header_if_told(file.path)
-            if found := few_steps(file.name, header.metadata if header else None):
-                return found
-    return None

@@ -8,13 +8,14 @@ from typing import Any
 import gradio as gr
 
 from sdcolab.core.errors import SdcolabError
+from sdcolab.core.few_steps import few_steps_for
 from sdcolab.core.prompt import Style, apply_styles
 from sdcolab.core.settings import Settings
 from sdcolab.core.words import page as words
 from sdcolab.core.words.faces import NO_STYLES
 from sdcolab.core.words.fields import fold_title
 from sdcolab.core.words.speed import NO_FEW_STEPS, NO_FEW_STEPS_ADVICE, few_steps_put
-from sdcolab.studio.generating import Asked, GenerationDesk, few_steps_for, with_lora
+from sdcolab.studio.generating import Asked, GenerationDesk, with_lora
 from sdcolab.studio.layout import units_on
 from sdcolab.studio.remarking import looked_at, remarks_on
 from sdcolab.studio.studio import Studio

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
 
+import numpy as np
+import pytest
+from safetensors.numpy import save_file as save
+
+from sdcolab.core.detect import ModelKind
 from sdcolab.core.few_steps import few_steps
+from sdcolab.core.folders import Folders
+from sdcolab.core.library import Library
+from sdcolab.core.remarks import said_of_settings
+from sdcolab.core.request import GenerationRequest
 from sdcolab.core.samplers import SAMPLERS, SCHEDULES
+from sdcolab.core.words import explain
 
 KNOWN = {
     "Hyper-SD15-8steps-CFG-lora.safetensors": ("Hyper-SD con CFG", "Euler", 8, 5),
@@ -51,3 +61,16 @@ def test_what_is_offered_exists() -> None:
             assert found.sampler in SAMPLERS
             assert found.schedule in SCHEDULES
             assert found.values["steps"] == found.steps
+
+
+@pytest.mark.parametrize(
+    ("prompt", "cfg_scale", "told"), [("<lora:mi_lcm:1>", 7, True), ("<lora:mi_lcm:1>", 2, False), ("gato", 7, False)]
+)
+def test_too_much_guidance_is_told(tmp_path: Path, prompt: str, cfg_scale: float, told: bool) -> None:
+    folders = Folders(tmp_path)
+    path = folders.models(ModelKind.LORA) / "mi_lcm.safetensors"
+    path.parent.mkdir(parents=True)
+    save({"x.lora_up.weight": np.zeros((2, 2), np.float32)}, path)
+    request = GenerationRequest(prompt=prompt, cfg_scale=cfg_scale)
+    said = [f"{explain(one).text} {explain(one).advice}" for one in said_of_settings(request, Library(folders), 512)]
+    assert [("LCM" in text, "CFG 1.5" in text) for text in said] == [(True, True)] * told

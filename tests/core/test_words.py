@@ -30,6 +30,7 @@ from sdcolab.core.events import Phase
 from sdcolab.core.fields import parts_of
 from sdcolab.core.request import FIELDS, PARTS
 from sdcolab.core.scripts import SCRIPT_FIELDS
+from sdcolab.core.speed import Speed
 from sdcolab.core.tasks import Enlarge
 from sdcolab.core.upscaling import ENLARGEMENT_FIELDS
 from sdcolab.core.words import (
@@ -46,6 +47,7 @@ from sdcolab.core.words import (
     human_bytes,
     human_time,
     label_of,
+    option_called,
 )
 from sdcolab.core.words.base import Template
 from sdcolab.core.words.borrowed import read_once
@@ -236,3 +238,9 @@ def test_nothing_is_counted_that_is_not_there(styles: int, defaults: int, told: 
 
 def test_an_embedding_with_instructions_is_not_to_be_fetched_as_it_was() -> None:
     assert ".safetensors" in explain(EmbeddingUnreadable(path=Path("a.pt"), reason="unsafe")).advice
+
+
+@pytest.mark.parametrize("text", ["fast", "Rápido", " RAPIDO ", "FAST"])
+def test_an_option_has_the_name_that_the_faces_show_too(text: str) -> None:
+    assert option_called(Speed, text) is Speed.FAST
+    assert option_called(Speed, f"{text}s") is None

@@ -14,6 +14,7 @@ from sdcolab.core.words.fields import (
     OPTION_WORDS,
     PART_LABELS,
     label_of,
+    option_called,
     option_words,
 )
 from sdcolab.core.words.labels import (
@@ -54,5 +55,6 @@ __all__ = [
     "human_bytes",
     "human_time",
     "label_of",
+    "option_called",
     "option_words",
 ]

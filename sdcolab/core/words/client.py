@@ -49,6 +49,9 @@ ADVICE: Mapping[str, str] = {
         "Envíala codificada en base64: en «init_images», o en «controlnet_input_images» si pides un mapa."
     ),
     "request.mask_missing": "Envíala en «mask», codificada en base64: blanco donde la imagen debe cambiar.",
+    "request.few_steps_too_guided": (
+        "Prueba con sampler_name «{sampler}», scheduler «{schedule}», steps {steps} y cfg_scale {wanted}."
+    ),
     "request.not_option": "{suggestions}La página /docs tiene los valores posibles de cada campo.",
     "request.unknown_name": "{suggestions}La página /docs dice qué rutas dan los nombres que hay.",
     "request.unknown_file": "{suggestions}Comprueba que el archivo está en su carpeta del servidor.",

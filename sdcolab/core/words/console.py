@@ -35,6 +35,9 @@ ADVICE: Mapping[str, str] = {
         "Cierra otros programas o elige un modelo más pequeño. Sin tarjeta, --precision-procesador bf16 ocupa "
         "casi la mitad."
     ),
+    "request.few_steps_too_guided": (
+        'Prueba con --sampler "{sampler}" --schedule "{schedule}" --pasos {steps} --cfg {wanted}.'
+    ),
     "request.init_image_missing": "Añádela con --imagen ARCHIVO.",
     "request.mask_missing": "Añádela con --mascara ARCHIVO: blanco donde la imagen debe cambiar.",
     "request.not_option": "{suggestions}Añade --help al comando para ver los valores posibles.",

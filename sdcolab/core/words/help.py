@@ -130,7 +130,8 @@ HELP: Mapping[str, Help] = {
     "speed": Help(
         (
             "«Fiel» calcula cada paso, como siempre. Los otros adivinan algunos a partir de los anteriores: tardan "
-            "bastante menos y apenas se nota.",
+            "bastante menos y apenas se nota. Con menos de 10 pasos, o con LCM, TCD o DPM adaptive, no se adivina "
+            "ninguno.",
         ),
     ),
     "hires": Help(

@@ -155,6 +155,11 @@ SENTENCES: Mapping[str, Sentence] = {
         "repetidos o deformados.",
         "Genera a {native} y amplía con Hires fix.",
     ),
+    "request.few_steps_too_guided": Sentence(
+        "El modelo o un LoRA del prompt parece de pocos pasos ({kind}): con CFG {cfg_scale} los colores pueden salir "
+        "quemados.",
+        "Pulsa «Ajustes de pocos pasos»: pone {sampler}, {schedule}, {steps:paso|pasos} y CFG {wanted}.",
+    ),
     "request.floored": Sentence(
         "«{field}» es {value}, que no es múltiplo de 8; se usa {used}, como en AUTOMATIC1111.",
         "Si quieres otro tamaño, escribe un múltiplo de 8.",

@@ -22,7 +22,7 @@ from sdcolab.core.prompt import apply_styles
 from sdcolab.core.registry import closest
 from sdcolab.core.request import AUTOMATIC, FIELDS, PARTS, GenerationRequest, Refiner
 from sdcolab.core.scripts import NOTHING
-from sdcolab.core.words import label_of
+from sdcolab.core.words import label_of, option_called
 from sdcolab.core.words.axes import GROUP_MARK, axis_title, axis_word, group_title, repeated_title
 from sdcolab.grids import rewrite, values
 from sdcolab.grids.fields import changed, floored, has_part, knows
@@ -136,7 +136,8 @@ class Axis:
             case Kind.NAME:
                 choices = names.choices(self.listed)
                 known = (*self.extra, *(JOINED_NAMES if self.listed == "samplers" else ()))
-                return tuple(resolved(value, self.label, choices, known) for value in found if value)
+                words = (_word(value, self.extra) for value in found if value)
+                return tuple(resolved(word, self.label, choices, known) for word in words)
             case Kind.STYLES:
                 return tuple(_styles(value, self.label, names) for value in found if value)
             case Kind.WEIGHT:
@@ -254,6 +255,12 @@ def _weights(texts: Sequence[str], axis: str, names: Names) -> Iterator[tuple[st
 
 
 _TAG = re.compile(r"<(?:lora|lyco):(?P<said>[^<>]+)>", re.IGNORECASE)
+
+
+def _word(value: str, extra: Sequence[str]) -> str:
+    """The word of an enumeration among ``extra`` that the faces call ``value``, or else ``value``."""
+    kinds = dict.fromkeys(type(one) for one in extra if isinstance(one, StrEnum))
+    return next((word for kind in kinds if (word := option_called(kind, value)) is not None), value)
 
 
 def _permutations(tokens: Sequence[str], axis: str) -> tuple[tuple[str, ...], ...]:

@@ -344,6 +344,7 @@ def test_every_plain_field_is_an_axis() -> None:
     (scale,) = requests(XyzPlot("CFG Rescale", "0.7"))
     assert scale.tuning.cfg_rescale == 0.7
     assert axis_called("Speed", img2img=False).choices(NAMES) == ("faithful", "balanced", "fast")
+    assert axis_called("Velocidad", img2img=False).read("Fiel, rapido, FAST", NAMES) == ("faithful", "fast", "fast")
 
 
 def test_every_axis_reads_something() -> None:

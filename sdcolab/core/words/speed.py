@@ -56,7 +56,7 @@ def seconds(duration: float) -> str:
 FEW_STEPS = "Ajustes de pocos pasos"
 NO_FEW_STEPS = "Ni el modelo ni los LoRA del prompt parecen de pocos pasos."
 NO_FEW_STEPS_ADVICE = (
-    "Se reconocen por su nombre: Hyper-SD, LCM, TCD, Lightning, DMD2 o Turbo. Añade uno al prompt y repítelo."
+    "Se reconocen por su nombre: Hyper-SD, LCM, TCD, Lightning, DMD2 o Turbo. Añade uno al prompt y pulsa otra vez."
 )
 
 

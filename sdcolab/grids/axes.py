@@ -285,6 +285,9 @@ def _styles(text: str, axis: str, names: Names) -> tuple[Any, ...]:
 _COSTS: Mapping[str, float] = {"checkpoints": 1.0, "vaes": 0.7, "loras": _LORA_COST, "controlnets": 0.3}
 """What changing a name of each list costs."""
 
+_RELOADED = {"speed": 0.9, "tuning.cpu_precision": 0.9, "tuning.fp8": 0.9}
+"""What changing a choice costs that may bring the model in other numbers, for which it is loaded anew."""
+
 _LEFT_ALONE = ("prompt", "negative_prompt", "batch_size", "batch_count")
 """Last words of fields that are no axes: prompts have axes of their own, and each cell shows one picture."""
 
@@ -295,7 +298,7 @@ def _of_field(label: str, path: str, **more: Any) -> Axis:
     if field is None:  # not in this version
         return Axis(label, Kind.TEXT, path, **more)
     if field.is_choice:
-        return Axis(label, Kind.NAME, path, extra=tuple(field.kind), **more)
+        return Axis(label, Kind.NAME, path, extra=tuple(field.kind), cost=_RELOADED.get(path, 0.0), **more)
     if field.choices:
         return Axis(label, Kind.NAME, path, listed=field.choices, cost=_COSTS.get(field.choices, 0.0), **more)
     return Axis(label, _KINDS.get(field.kind, Kind.TEXT), path, **more)
@@ -456,7 +459,7 @@ _ROWS: tuple[Axis, ...] = (
     ),
     _of_field("Refiner switch at", "refiner.switch_at"),
     _of_field("RNG source", "noise_origin"),
-    _of_field("FP8 mode", "tuning.fp8", cost=0.9),
+    _of_field("FP8 mode", "tuning.fp8"),
     Axis("Size", Kind.SIZE, change=_size),
 )
 """A1111's axes, in its order and by its labels."""

@@ -255,6 +255,8 @@ def test_costly_changes_happen_least_often() -> None:
     assert plain.order == (0, 1, 2, 3)
     loras = made(XyzPlot("Prompt S/R", "cat,<lora:a:1>", "Steps", "1,2"))
     assert loras.order == (0, 2, 1, 3)
+    speeds = made(XyzPlot("Speed", "Fiel,Rápido", "Steps", "1,2"))  # each in numbers of its own on some processors
+    assert speeds.order == (0, 2, 1, 3)
 
 
 def test_legends_and_infotext() -> None:

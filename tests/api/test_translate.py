@@ -35,6 +35,7 @@ from sdcolab.core.request import (
     ResizeMode,
     Variation,
 )
+from sdcolab.core.speed import Speed
 from sdcolab.core.tuning import (
     CpuPrecision,
     Emphasis,
@@ -209,6 +210,11 @@ def test_eta_belongs_to_the_sampler() -> None:
 def test_a_setting_that_is_not_neutral_wins_over_its_field() -> None:
     request = txt2img(s_churn=5, s_noise=1.05, override_settings={"s_churn": 2})
     assert (request.tuning.sigma_churn, request.tuning.sigma_noise) == (2.0, 1.05)
+
+
+@pytest.mark.parametrize("speed", ["fast", "Rápido", "RAPIDO"])
+def test_choices_have_the_names_that_the_faces_show_too(speed: str) -> None:
+    assert txt2img(override_settings={"sdcolab_speed": speed}).speed is Speed.FAST
 
 
 @pytest.mark.parametrize(

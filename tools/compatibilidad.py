@@ -3,14 +3,15 @@
     python tools/compatibilidad.py              # every environment, one after another (20 minutes, 3 GB at a time)
     python tools/compatibilidad.py minimos      # some of them
     python tools/compatibilidad.py --lista      # what each one holds
+    python tools/compatibilidad.py 2026.08 --torch 2.11.0  # with that image's own torch, a CUDA build (7 GB)
 
 For each: a fresh virtual environment with those versions; the notebook's own cells in a kernel of it
 (``compatibilidad_cuaderno.py``), which install the wheel and must leave every other package as it was, but for those
 that were too old and the user asked to renew; and ``compatibilidad_humo.py``, run by that Python. What an image that
 is no longer to be had held is what was published by then.
 Environments live in the system's temporary folder (``TMPDIR``) and are deleted. torch is the tested one
-(``requirements.lock``) everywhere; environments without it test all that does not need it, and say so. A Python that
-is not on this machine is skipped and told. Exit code 1 when something failed.
+(``requirements.lock``) or the one asked for; environments without it test all that does not need it, and say so. A
+Python that is not on this machine is skipped and told. Exit code 1 when something failed.
 """
 
 from __future__ import annotations
@@ -148,11 +149,11 @@ def tested_torch() -> str:
     return found[1]
 
 
-def wanted(environment: Environment) -> list[str]:
-    """Arguments for pip: the requirements as ``pyproject.toml`` writes them, then narrowed."""
+def wanted(environment: Environment, torch: str) -> list[str]:
+    """Arguments for pip: the requirements as ``pyproject.toml`` writes them, then narrowed; of torch, that version."""
     lines = [f"{name}>={version}" for name, version in bounds().items() if name not in (*LEFT_OUT, *environment.pins)]
     lines += [f"{name}=={version}" for name, version in environment.pins.items()]
-    return [*lines, KERNEL, *environment.limits, *([f"torch=={tested_torch()}"] if environment.torch else [])]
+    return [*lines, KERNEL, *environment.limits, *([f"torch=={torch}"] if environment.torch else [])]
 
 
 def find_python(version: str) -> str | None:
@@ -189,7 +190,7 @@ def packages(python: Path, log: Path) -> set[str]:
     return set(run(command, log, "no se ha podido listar lo instalado").split())
 
 
-def try_out(environment: Environment, wheel: Path, folder: Path) -> Outcome:
+def try_out(environment: Environment, torch: str, wheel: Path, folder: Path) -> Outcome:
     """Build the environment below ``folder``, try it and delete it."""
     started, log = time.monotonic(), folder / f"{environment.name}.log"
     program = find_python(environment.python)
@@ -201,7 +202,7 @@ def try_out(environment: Environment, wheel: Path, folder: Path) -> Outcome:
         run([program, "-m", "venv", home / "venv"], log, "no se ha podido crear el entorno")
         install = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
         run([*install, "--upgrade", "pip"], log, "no se ha podido actualizar pip")  # old ones need minutes to choose
-        run([*install, *wanted(environment)], log, "esas versiones no se pueden instalar juntas")
+        run([*install, *wanted(environment, torch)], log, "esas versiones no se pueden instalar juntas")
         before = packages(python, log)
         versions += " " + ", ".join(sorted(one for one in before if re.split("==", one.lower())[0] in SHOWN))
         without = () if environment.torch else ("--sin-torch",)
@@ -239,18 +240,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("entornos", nargs="*", metavar="ENTORNO")
     parser.add_argument("--lista", action="store_true", help="muestra los entornos y sus versiones")
+    parser.add_argument("--torch", metavar="VERSIÓN", default=tested_torch(), help="otro que el de las pruebas")
     options = parser.parse_args(arguments)
     chosen = [one for one in known if not options.entornos or one.name in options.entornos]
     if options.lista:
         for one in chosen:
-            print(f"{one.name}: {one.what}\n   {' '.join(wanted(one))}")
+            print(f"{one.name}: {one.what}\n   {' '.join(wanted(one, options.torch))}")
         return 0
     outcomes = []
     with tempfile.TemporaryDirectory(prefix="sdcolab-compatibilidad-") as name:
         wheel = build_wheel(Path(name))
         for one in chosen:
             print(f"⏳ {one.name}: {one.what}…", flush=True)
-            outcome = try_out(one, wheel, Path(name))
+            outcome = try_out(one, options.torch, wheel, Path(name))
             mark = "➖" if outcome.skipped else "❌" if outcome.problem else "✅"
             print(f"{mark} {outcome.name} ({outcome.seconds:.0f} s): {outcome.versions} {outcome.problem}", flush=True)
             outcomes.append(outcome)

@@ -25,14 +25,15 @@ from typing import Any
 
 import torch
 
-TRIED = {"torch": ((2, 13), (2, 13)), "diffusers": ((0, 39), (0, 42)), "transformers": ((5, 0), (5, 24))}
+TRIED = {"torch": ((2, 11), (2, 14)), "diffusers": ((0, 39), (0, 42)), "transformers": ((5, 0), (5, 24))}
 """First and last version of each, by its two first numbers."""
 UNASKED = frozenset({"accelerate", "peft", "scipy", "sklearn", "torchvision"})
 """Optional packages of both libraries that no model of ours is run with."""
 TRACER = "torch._dynamo"
 """Of this the libraries take decorators that mean something to ``torch.compile`` only, which we never call."""
-MASKS = "torch._dynamo._trace_wrapped_higher_order_op"
-"""Of this transformers takes a context for attention masks of a kind that CLIP has not."""
+LATER = ("torch._dynamo._trace_wrapped_higher_order_op", "torch.fx.experimental.symbolic_shapes")
+"""Of the first, transformers takes a context for attention masks of a kind that CLIP has not; of the second, torch's
+flex attention (2.14) a function, and with it would come sympy."""
 SHELVES = (
     *(f"diffusers.models.{name}" for name in ("autoencoders", "controlnets", "transformers", "unets")),
     "transformers.models",
@@ -55,7 +56,7 @@ def lean_imports() -> Iterator[None]:
     def found(name: str, package: str | None = None) -> ModuleSpec | None:
         return None if name.partition(".")[0] in UNASKED else find_spec(name, package)
 
-    stand_ins = {one.__name__: one for one in (_Marks(TRACER), _Later(MASKS), *_shelves(find_spec))}
+    stand_ins = {one.__name__: one for one in (_Marks(TRACER), *map(_Later, LATER), *_shelves(find_spec))}
     with _instead(importlib.util, "find_spec", found), _instead(torch.distributed, "is_available", lambda: False):
         sys.modules.update(stand_ins)
         gc.disable()

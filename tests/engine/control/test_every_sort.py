@@ -202,7 +202,8 @@ def test_an_ip_adapter_reads_the_picture_with_its_clip_vision(engine: Engine, fo
     for sort in IP_ADAPTERS:
         assert np.abs(made(engine, sort.__name__) - plain).max() > 3
         assert np.abs(made(engine, sort.__name__, weight=0.0) - plain).max() <= 1
-    assert np.array_equal(made(engine, "ip_adapter_bin"), made(engine, "ip_adapter"))
+    # How a file's tensors lie in memory can change how torch adds them up: by a rounding, no more.
+    assert np.abs(made(engine, "ip_adapter_bin") - made(engine, "ip_adapter")).max() <= 1
 
 
 def test_an_adapter_of_faces_is_told_by_name(engine: Engine) -> None:

@@ -2,8 +2,9 @@
 
 More than half of what importing their UNet and CLIP costs is for others: the models of every other family, the tracer
 of ``torch.compile``, sharding over machines, statistics of losses. Both libraries leave most of that out by themselves
-where it is not installed; while our imports last, they are told that it is not. What is left is stood for by modules
-without contents. Figures: ``tools/bench/imports.py``.
+where it is not installed; while our imports last, they are told that it is not, which also keeps out what an image of
+Colab brings and they cannot bear (hechos/lanzadores.md 6). What is left is stood for by modules without contents.
+Figures: ``tools/bench/imports.py``.
 
 The libraries remember what they were told, so this is for processes of ours alone: whoever imports sdcolab as a library
 may want theirs whole. In versions that nobody tried it does nothing.
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import gc
 import importlib.util
+import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,8 +29,11 @@ import torch
 
 TRIED = {"torch": ((2, 11), (2, 14)), "diffusers": ((0, 39), (0, 42)), "transformers": ((5, 0), (5, 24))}
 """First and last version of each, by its two first numbers."""
-UNASKED = frozenset({"accelerate", "peft", "scipy", "sklearn", "torchvision"})
-"""Optional packages of both libraries that no model of ours is run with."""
+LIBRARIES = ("diffusers", "transformers")
+WANTED = frozenset(
+    {*LIBRARIES, "PIL", "huggingface_hub", "jinja2", "numpy", "psutil", "safetensors", "tokenizers", "torch"}
+)
+"""The packages that are told to be here. Both libraries ask for dozens more, and run no model of ours with them."""
 TRACER = "torch._dynamo"
 """Of this the libraries take decorators that mean something to ``torch.compile`` only, which we never call."""
 LATER = ("torch._dynamo._trace_wrapped_higher_order_op", "torch.fx.experimental.symbolic_shapes")
@@ -41,20 +46,37 @@ SHELVES = (
 """Packages that import every model in them, or look for it on the disk, as soon as one is asked for."""
 
 
-@contextmanager
-def lean_imports() -> Iterator[None]:
-    """While it lasts, imports of diffusers and transformers bring what they need and no more, and nothing looks for
-    garbage among what stays for ever.
+_log = logging.getLogger(__name__)
 
-    Where one of them is imported already, or is of a version that was not tried, nothing changes.
+
+def import_lean(*names: str) -> None:
+    """Import the modules ``names``, which bring diffusers and transformers, with what they need and no more.
+
+    Where one of those is imported already, or is of a version that was not tried, nothing happens: whoever asks for the
+    modules next brings everything. So too where it fails, as it may beside a package that nobody foresaw.
     """
-    if {"diffusers", "transformers", TRACER} & sys.modules.keys() or untried():
-        yield
+    if {*LIBRARIES, TRACER} & sys.modules.keys() or untried():
         return
+    before = set(sys.modules)
+    try:
+        with _without_the_rest():
+            for name in names:
+                import_module(name)
+    except Exception:  # noqa: BLE001 - an edge: other people's modules raise anything while they are imported
+        _log.warning("lean", exc_info=True)
+        for name in sys.modules.keys() - before:
+            if name.partition(".")[0] in {*LIBRARIES, "sdcolab"}:
+                del sys.modules[name]
+
+
+@contextmanager
+def _without_the_rest() -> Iterator[None]:
+    """While it lasts, nothing but ``WANTED`` is said to be here, and nothing looks for garbage among what stays for
+    ever."""
     find_spec = importlib.util.find_spec
 
     def found(name: str, package: str | None = None) -> ModuleSpec | None:
-        return None if name.partition(".")[0] in UNASKED else find_spec(name, package)
+        return find_spec(name, package) if name.partition(".")[0] in WANTED else None
 
     stand_ins = {one.__name__: one for one in (_Marks(TRACER), *map(_Later, LATER), *_shelves(find_spec))}
     with _instead(importlib.util, "find_spec", found), _instead(torch.distributed, "is_available", lambda: False):

@@ -21,13 +21,13 @@ PAUSE, GO_ON, STOP = "pausa", "sigue", "para"
 
 def run_training(plan: TrainingPlan, hear: Hear, control: Control) -> Path:
     """Train ``plan`` in this thread; the finished file. Raises ``SdcolabError``."""
-    from sdcolab.engine.lean import lean_imports
+    from sdcolab.engine.lean import import_lean
 
-    with lean_imports():
-        from sdcolab.engine.memory import is_out_of_memory
-        from sdcolab.training.fleet import joined_fleet
-        from sdcolab.training.loop import train
-        from sdcolab.training.prepare import prepare
+    import_lean("sdcolab.training.loop", "sdcolab.training.prepare")
+    from sdcolab.engine.memory import is_out_of_memory
+    from sdcolab.training.fleet import joined_fleet
+    from sdcolab.training.loop import train
+    from sdcolab.training.prepare import prepare
 
     try:
         with (

@@ -144,12 +144,13 @@ class LazyEngine:
         return self._built().try_out(checkpoint, request, listener, cancel)
 
     def _built(self) -> Engine:
-        from sdcolab.engine.lean import lean_imports
+        from sdcolab.engine.lean import import_lean
 
         with self._lock:
             if self._engine is None:
-                with lean_imports():
-                    from sdcolab.engine.engine import Engine
+                import_lean("sdcolab.engine.engine")
+                from sdcolab.engine.engine import Engine
+
                 self._engine = Engine(self._library, self._store, hash_cache=self.hash_cache, memory=self._memory)
             return self._engine
 

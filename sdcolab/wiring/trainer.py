@@ -246,10 +246,10 @@ def _drawer(plan: TrainingPlan, files: Sequence[Path], steps: int) -> Make:
     """Draws a prompt with a LoRA file or without, by our own engine."""
     from sdcolab.core.library import Library, ModelFile
     from sdcolab.core.request import GenerationRequest
-    from sdcolab.engine.lean import lean_imports
+    from sdcolab.engine.lean import import_lean
 
-    with lean_imports():
-        from sdcolab.engine.engine import Engine
+    import_lean("sdcolab.engine.engine")
+    from sdcolab.engine.engine import Engine
 
     base = Path(plan.pretrained_model_name_or_path or "")
     chosen = (

@@ -72,5 +72,23 @@ class TestLeanImports:
         first = "from sdcolab.engine import lean\nlean.TRIED['diffusers'] = (0, 1), (0, 2)\n"
         assert "torch._dynamo" in told_by(first + DRAW, tmp_path)["imported"]
 
+    def test_what_an_image_of_colab_brings_besides_is_left_alone(self, ours: dict[str, Any], tmp_path: Path) -> None:
+        """Colab's torchao takes of the tracer what does not stand for it, and its peft cannot bear that torchao."""
+        package, facts = tmp_path / "torchao", tmp_path / "torchao-0.10.0.dist-info"
+        for folder in (package, facts):
+            folder.mkdir()
+        (package / "__init__.py").write_text("from torch._dynamo.utils import warn_once\n")
+        (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: torchao\nVersion: 0.10.0\n")
+        made = told_by(f"import sys\nsys.path.append({str(tmp_path)!r})\n{DRAW}", tmp_path / "datos")
+        assert made["picture"] == ours["picture"]
+        assert not {*HEAVY, "torchao"}.intersection(made["imported"])
+
+    def test_where_it_fails_everything_is_imported(self, ours: dict[str, Any], tmp_path: Path) -> None:
+        first = "from sdcolab.engine import lean\nlean.SHELVES = (*lean.SHELVES, 'diffusers.utils')\n"
+        made = told_by(first + DRAW + REST, tmp_path)
+        assert made["picture"] == ours["picture"]
+        assert "torch._dynamo" in made["imported"]
+        assert (made["sharding"], made["compiled"], made["one class"]) == (True, 2.0, True)
+
     def test_the_versions_of_this_suite_were_tried(self) -> None:
         assert lean.untried() == []

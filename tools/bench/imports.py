@@ -18,9 +18,9 @@ import sys
 MOST = 2.5
 TORCH = "import torch"
 LEAN = """
-from sdcolab.engine.lean import lean_imports
-with lean_imports():
-    import sdcolab.engine.engine
+from sdcolab.engine.lean import import_lean
+import_lean("sdcolab.engine.engine")
+import sdcolab.engine.engine
 """
 WHOLE = "import sdcolab.engine.engine"
 TIMED = "import time; began = time.perf_counter()\n{}\nprint(time.perf_counter() - began)"

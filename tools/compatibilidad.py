@@ -41,7 +41,7 @@ KERNEL = "ipykernel"
 
 SHOWN = ("torch", "diffusers", "transformers", "huggingface_hub", "gradio", "numpy", "pillow")
 
-COLAB_2026_08: Mapping[str, str] = {
+COLAB_2026_08 = {
     "diffusers": "0.39.0",
     "transformers": "5.15.0",
     "tokenizers": "0.22.2",
@@ -61,7 +61,7 @@ COLAB_2026_08: Mapping[str, str] = {
 COLAB_BESIDES = {"accelerate": "1.14.0", "peft": "0.20.0", "torchao": "0.10.0"}
 """What its image holds that diffusers and transformers would use, and that wants torch."""
 
-COLAB_2026_07: Mapping[str, str] = {
+COLAB_2026_07 = {
     **COLAB_2026_08,
     "transformers": "5.13.1",
     "gradio": "6.20.0",
@@ -123,12 +123,8 @@ def environments() -> tuple[Environment, ...]:
         Environment("nuevas", "la versión más nueva de cada requisito", "3.11", {}),
         Environment("2026.01", "las de la imagen de Colab de enero de 2026", "3.11", COLAB_2026_01, old=True),
         Environment("2026.04", "las de la imagen de Colab de abril de 2026", "3.11", COLAB_2026_04, old=True),
-        Environment(
-            "2026.07", "las de la imagen de Colab de julio de 2026", "3.11", {**COLAB_2026_07, **COLAB_BESIDES}
-        ),
-        Environment(
-            "2026.08", "las de la imagen de Colab de agosto de 2026", "3.11", {**COLAB_2026_08, **COLAB_BESIDES}
-        ),
+        Environment("2026.07", "las de la imagen de Colab de julio de 2026", "3.11", COLAB_2026_07 | COLAB_BESIDES),
+        Environment("2026.08", "las de la imagen de Colab de agosto de 2026", "3.11", COLAB_2026_08 | COLAB_BESIDES),
         Environment("hub1", "lo más nuevo con huggingface_hub 1.x", "3.11", {}, ("huggingface_hub<2",)),
         Environment(
             "cruzado",

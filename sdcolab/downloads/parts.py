@@ -73,6 +73,8 @@ class Part:
         self.path = folder / f"{name}.{digest}{PART_SUFFIX}"
         self._notes = folder / f"{self.path.name}.json"
         self._lock = threading.Lock()
+        self._writing = threading.Lock()
+        """Held around the files: a round that ends may save while its last save still waits for the disk."""
         self._spans: tuple[Span, ...] = ()
         self._version: dict[str, object] = {}
 
@@ -141,24 +143,26 @@ class Part:
 
     def save(self) -> None:
         """Make what is here survive a crash of the program or the computer."""
-        with self._lock:
-            content = {**self._version, "spans": self._spans}
         temporary = self._notes.with_name(f"{self._notes.name}.tmp")
-        if not content["spans"]:
-            return
-        with storage_errors(self.path):
-            with self.path.open("r+b", buffering=0) as file:
-                os.fsync(file.fileno())
-            temporary.write_text(json.dumps(content), encoding="utf-8")
-            temporary.replace(self._notes)
+        with self._writing:
+            with self._lock:
+                content = {**self._version, "spans": self._spans}
+            if not content["spans"]:
+                return
+            with storage_errors(self.path):
+                with self.path.open("r+b", buffering=0) as file:
+                    os.fsync(file.fileno())
+                temporary.write_text(json.dumps(content), encoding="utf-8")
+                temporary.replace(self._notes)
 
     def discard(self) -> None:
         """Delete it."""
-        with self._lock:
-            self._spans = ()
-        for path in (self.path, self._notes):
-            with storage_errors(path):
-                path.unlink(missing_ok=True)
+        with self._writing:
+            with self._lock:
+                self._spans = ()
+            for path in (self.path, self._notes):
+                with storage_errors(path):
+                    path.unlink(missing_ok=True)
 
     def finish(self) -> None:
         """Forget the notes, once the file itself was moved to its place."""

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -231,6 +232,20 @@ def test_a_killed_process_loses_no_more_than_two_seconds(folders: Folders, tmp_p
     assert again.spans == ((10, 30), (50, 60))
     part.path.write_bytes(b"x" * 20)
     assert Part(tmp_path, "x", "x").prepare(remote) == 0
+
+
+def test_a_part_is_saved_by_several_threads_at_once(tmp_path: Path) -> None:
+    """As when a round ends while its last save still waits for the disk."""
+    part = Part(tmp_path, "x", "x")
+    part.path.write_bytes(b"x" * 100)
+    part.wrote(0, 100)
+
+    def save(_number: int) -> None:
+        for _ in range(300):
+            part.save()
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(save, range(2)))
 
 
 DOWNLOAD = f"""

@@ -5,31 +5,27 @@ from __future__ import annotations
 import errno
 import shutil
 from collections.abc import Iterator
+from itertools import islice, takewhile
 from pathlib import Path
 
-from sdcolab.core.file_names import numbered
+from sdcolab.core.file_names import free_names
 from sdcolab.core.files import atomic_write, storage_errors
 
 MAX_SAME_NAME = 50
-"""Different files that may share a name."""
+"""Files that share a name which are looked at to see whether one of them is the new one."""
 
 COPY_BLOCK = 1 << 20
 """Bytes that are copied at a time."""
 
 
 def names_in_use(folder: Path, name: str) -> Iterator[Path]:
-    """The files that are called ``name``, ``name (2)`` and so on in ``folder``."""
-    for number in range(1, MAX_SAME_NAME + 1):
-        path = folder / (name if number == 1 else numbered(name, number))
-        if not path.exists():
-            return
-        yield path
+    """The first files that are called ``name``, ``name (2)`` and so on in ``folder``."""
+    return takewhile(Path.exists, (folder / one for one in islice(free_names(name), MAX_SAME_NAME)))
 
 
 def free_name(folder: Path, name: str) -> Path:
     """Where a new file called ``name`` can go in ``folder``: under that name, or with a number."""
-    used = sum(1 for _ in names_in_use(folder, name))
-    return folder / (numbered(name, used + 1) if used else name)
+    return next(path for one in free_names(name) if not (path := folder / one).exists())
 
 
 def move(source: Path, target: Path) -> None:

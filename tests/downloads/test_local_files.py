@@ -53,6 +53,18 @@ def test_files_of_another_disk_are_copied(folders: Folders, drive: Path, monkeyp
     assert any(isinstance(event, BytesReceived) and event.received == len(LORA) for event in events)
 
 
+def test_no_file_is_overwritten_however_many_share_its_name(folders: Folders, drive: Path) -> None:
+    folder = folders.models(ModelKind.LORA)
+    folder.mkdir(parents=True)
+    others = [folder / "flor.safetensors", *(folder / f"flor ({number}).safetensors" for number in range(2, 61))]
+    for other in others:
+        other.write_bytes(b"otro")
+    for _ in range(2):
+        (report,) = DownloadQueue(folders, drive_root=drive).run("modelos/flor.safetensors")
+        assert report.ok
+    assert {other.read_bytes() for other in others} == {b"otro"}
+
+
 def test_no_room_for_a_copy(folders: Folders, drive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "link", no_links)
     queue = DownloadQueue(folders, drive_root=drive, free_space=lambda _: 1000)

@@ -11,11 +11,9 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from PIL import Image
-
 from sdcolab.core.codec import from_json
 from sdcolab.core.errors import Cancelled, EngineCrashed, EngineGaveUp, EngineKilled, SdcolabError
-from sdcolab.core.events import CancelToken, Ended, ImageReady, ImageSaved, Listener
+from sdcolab.core.events import CancelToken, Ended, ImageReady, Listener
 from sdcolab.core.request import GenerationRequest
 from sdcolab.core.result import GeneratedImage, GenerationResult
 from sdcolab.core.tasks import Task, TaskTable
@@ -102,7 +100,10 @@ class ProcessWorker:
             return None
 
     def run(self, task: Task, listener: Listener, cancel: CancelToken) -> GenerationResult | None:
-        """As ``core.tasks.Worker``; also raises ``EngineKilled``, ``EngineCrashed`` or ``EngineGaveUp``."""
+        """As ``core.tasks.Worker``; also raises ``EngineKilled``, ``EngineCrashed`` or ``EngineGaveUp``.
+
+        Saved pictures are not in the result: a thousand open files are too many. The events say where they lie.
+        """
         if self._failed and not self._closed:
             self._supervisor = self._new_supervisor()
             self._supervisor.start()
@@ -136,11 +137,13 @@ class ProcessWorker:
             cancel.wait(POLL_SECONDS)
 
     def _wait_until_ready(self, cancel: CancelToken) -> None:
-        while not self._ready.wait(POLL_SECONDS):
+        ready = False
+        while not ready:
             cancel.raise_if_cancelled()
-            self._raise_if_closed()
+            self._raise_if_closed()  # whose process was ready says nothing when it ends
             if self._failed:
                 raise self._failed
+            ready = self._ready.wait(POLL_SECONDS)
 
     def _follow(
         self, number: int, news: queue.SimpleQueue[ChildNews], listener: Listener, cancel: CancelToken
@@ -165,9 +168,6 @@ class ProcessWorker:
                 case ChildSaid({"event": "progress", "id": said, "what": what}, blobs) if said == number:
                     begun = True
                     event = event_from_json(what, unpacking(blobs))
-                    if isinstance(event, ImageSaved):  # opened, not read: whoever wants the pixels loads them
-                        image = Image.open(event.path)
-                        images.append(GeneratedImage(image, event.infotext, event.seed, event.path))
                     if isinstance(event, ImageReady):
                         images.append(GeneratedImage(event.image, event.infotext, event.seed, None))
                     listener(event)

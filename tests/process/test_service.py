@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -23,6 +23,7 @@ from sdcolab.process.worker import ProcessWorker
 from sdcolab.studio.jobs import JobQueue
 from sdcolab.wiring.tasks import TASKS
 
+OPEN_FILES = Path("/proc/self/fd")
 PAINTER = Path(__file__).parents[1] / "support" / "engine_service.py"
 
 
@@ -78,10 +79,20 @@ def test_a_generation_like_any_engines(open_studio: Callable[..., Studio], tmp_p
     assert [one.seed for one in saved] == [2**63, 2**63 + 1]
     assert saved[0].infotext.startswith("un gató\n")
     assert result.request.checkpoint == "pintor"
-    assert [image.path for image in result.images] == [one.path for one in saved]
-    assert result.images[0].image.size == (64, 64)
+    assert [Image.open(one.path).size for one in saved] == [(64, 64)] * 2
     assert "algo que imprime una biblioteca" in (tmp_path / "motor.log").read_text()
     assert studio.preloads() == 1
+
+
+def test_saved_pictures_are_not_held_open(open_studio: Callable[..., Studio]) -> None:
+    studio = open_studio()
+    request = GenerationRequest(steps=1, width=64, height=64)
+    studio.engine.run(Generate(request), ignore_events, CancelToken())
+    before = len([*OPEN_FILES.iterdir()])
+    many = replace(request, batch_count=50)
+    result = studio.engine.run(Generate(many), ignore_events, CancelToken())
+    assert result
+    assert len([*OPEN_FILES.iterdir()]) < before + 10
 
 
 def test_errors_arrive_as_they_are(open_studio: Callable[..., Studio]) -> None:
@@ -135,8 +146,7 @@ def test_killed_while_idle(open_studio: Callable[..., Studio]) -> None:
     first = studio.engine.pid
     assert first
     os.kill(first, signal.SIGKILL)
-    result = studio.engine.run(Generate(GenerationRequest(width=64, height=64)), ignore_events, CancelToken())
-    assert len(result.images) == 1
+    assert studio.engine.run(Generate(GenerationRequest(width=64, height=64)), ignore_events, CancelToken())
     assert studio.engine.pid != first
 
 
@@ -148,7 +158,7 @@ def test_giving_up_and_trying_again(open_studio: Callable[..., Studio], tmp_path
         studio.engine.run(Generate(GenerationRequest()), ignore_events, CancelToken())
     assert caught.value.times == 2
     script.write_text(f"import runpy; runpy.run_path({str(PAINTER)!r}, run_name='__main__')")
-    assert studio.engine.run(Generate(GenerationRequest(width=64, height=64)), ignore_events, CancelToken()).images
+    assert studio.engine.run(Generate(GenerationRequest(width=64, height=64)), ignore_events, CancelToken())
 
 
 def test_cancelling_while_it_cannot_start(open_studio: Callable[..., Studio]) -> None:
@@ -169,6 +179,21 @@ def test_stopping_ends_what_runs(open_studio: Callable[..., Studio]) -> None:
     studio.engine.stop(1)
     jobs.close(5)
     assert isinstance(job.snapshot.error, Cancelled)
+
+
+def test_work_that_comes_after_the_end_is_over_at_once(open_studio: Callable[..., Studio]) -> None:
+    studio = open_studio()
+    studio.engine.run(Generate(GenerationRequest(width=64, height=64)), ignore_events, CancelToken())
+    studio.engine.stop(1)
+
+    def work() -> None:
+        with pytest.raises(Cancelled):
+            studio.engine.run(Preload(), ignore_events, CancelToken())
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    thread.join(5)
+    assert not thread.is_alive()
 
 
 def test_pictures_travel_as_they_are(open_studio: Callable[..., Studio]) -> None:

@@ -125,11 +125,11 @@ def offered(folder: Path, table: TaskTable) -> tuple[JournalEntry, ...]:
 
 def settle(folder: Path, table: TaskTable, done: Sequence[Task]) -> None:
     """Offer ``done`` no more. Raises ``StorageError``."""
-    gone, left = Counter(json.dumps(table.to_json(task)) for task in done), []
+    gone, left = Counter(_key(task, table) for task in done), []
     with locked(folder / OFFERED):
         for entry in offered(folder, table):
-            if gone[entry.written.text]:
-                gone[entry.written.text] -= 1
+            if gone[key := _key(entry.task, table)]:
+                gone[key] -= 1
             else:
                 left.append(entry)
         _write(folder / OFFERED, left)
@@ -146,6 +146,11 @@ def settle_plan(folder: Path, table: TaskTable, job: str) -> None:
 def is_of_plan(task: Task, job: str) -> bool:
     """Whether ``task`` is the work called ``job``, of which there is a plan."""
     return isinstance(task, Grid) and bool(job) and task.name == job
+
+
+def _key(task: Task, table: TaskTable) -> str:
+    """What tells ``task`` from others. Not how it stands in the file: another version wrote other fields."""
+    return json.dumps(table.to_json(task))
 
 
 def _write(path: Path, entries: Iterable[JournalEntry]) -> None:

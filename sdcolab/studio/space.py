@@ -20,7 +20,7 @@ PART_SUFFIX = ".parcial"
 """Of downloads that did not end (``downloads.parts``)."""
 
 QUIET_SECONDS = 3600.0
-"""A temporary file that was touched later than this may still be shown."""
+"""A temporary file that was touched later than this may still be shown, a partial one may still grow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ def _models(folders: Folders) -> Iterator[Thing]:
 
 def _partial(folders: Folders) -> Iterator[Thing]:
     for path in _files(folders.root):
-        if PART_SUFFIX in path.name and time.time() - path.stat().st_mtime > QUIET_SECONDS:
+        if PART_SUFFIX in path.name and _is_quiet(path):
             yield Thing("partial", _name(folders, path), _size(path))
 
 
@@ -88,8 +88,7 @@ def _heaps(folders: Folders) -> Iterator[Thing]:
 def _files_of(folders: Folders, thing: Thing) -> list[Path]:
     path = folders.root / thing.name
     if thing.group == "temporary":
-        old = time.time() - QUIET_SECONDS
-        return [one for one in _files(path) if one.stat().st_mtime < old]
+        return [one for one in _files(path) if _is_quiet(one)]
     if thing.group == "aside":
         return _files(path)
     beside = [path.with_name(f"{path.stem}{suffix}") for suffix in BESIDE]
@@ -100,6 +99,14 @@ def _files(folder: Path) -> list[Path]:
     """Every file below ``folder``; links to folders are not followed."""
     found = [Path(parent, name) for parent, _, names in os.walk(folder) for name in names]
     return [path for path in found if path.is_symlink() or path.is_file()]
+
+
+def _is_quiet(path: Path) -> bool:
+    """Whether nobody has touched a file for a while; it may go while we look, as a download does that ends."""
+    try:
+        return path.lstat().st_mtime < time.time() - QUIET_SECONDS
+    except OSError:
+        return False
 
 
 def _size(path: Path) -> int:

@@ -25,7 +25,7 @@ from sdcolab.core.rooms import ask
 from sdcolab.core.scripts import Grid
 from sdcolab.core.tasks import Download, Generate, Origin, Place, Task
 from sdcolab.core.words.session import EXPORTED_WITHOUT, NOTHING_INSIDE, SPACE_GROUPS
-from sdcolab.studio import bundle, last_form, pending
+from sdcolab.studio import bundle, last_form, pending, space
 from sdcolab.studio.jobs import JobQueue
 from sdcolab.studio.journal import JobJournal, JournalEntry
 from sdcolab.studio.pending import OFFERED, WAITING, PendingJournal
@@ -183,6 +183,20 @@ def test_several_lost_queues_are_offered_together_and_settled_one_by_one(folders
     assert house.ask("left")["tasks"] == []
 
 
+def test_what_another_version_left_is_offered_no_more_once_it_was_taken_up(folders: Folders) -> None:
+    journal = PendingJournal(folders.config, TASKS)
+    journal.write([entry(1, journal=journal)])
+    written = json.loads((folders.config / WAITING).read_text())
+    del written[0]["task"]["request"]["tiling"]  # a field that it did not have
+    (folders.config / WAITING).write_text(json.dumps(written), encoding="utf-8")
+    journal.close()
+    pending.set_aside(folders.config, TASKS)
+    house = House(folders)
+    house.ask("resume")
+    assert house.queued == [GATO]
+    assert house.ask("left")["tasks"] == []
+
+
 def test_a_queue_that_ended_leaves_nothing(folders: Folders) -> None:
     inner = JobJournal(folders.root / "cola.json", TASKS)
     journal = PendingJournal(folders.config, TASKS, inner)
@@ -237,6 +251,23 @@ def test_only_what_was_chosen_goes_and_never_a_picture(folders: Folders) -> None
     assert left == ["00000-1.png", "chico.ckpt", "de_drive.safetensors", "nuevo.webp"]
     with pytest.raises(StrangeQuestion):
         house.ask("delete", names=[1])
+
+
+def test_a_download_that_ends_meanwhile_hides_nothing(folders: Folders, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(folders)
+    part = folders.models(ModelKind.CHECKPOINT) / "nuevo.safetensors.12345678.parcial"
+    part.write_bytes(b"x")
+    files = space._files
+
+    def then_gone(folder: Path) -> list[Path]:
+        found = files(folder)
+        if part in found and folder == folders.root:
+            part.unlink()
+        return found
+
+    monkeypatch.setattr(space, "_files", then_gone)
+    groups = {group["title"] for group in House(folders).ask("space")["groups"]}
+    assert groups == {SPACE_GROUPS[name] for name in ("checkpoint", "aside", "temporary", "outputs")}
 
 
 def test_a_page_on_a_pc_offers_what_the_last_one_had_not_done(folders: Folders) -> None:

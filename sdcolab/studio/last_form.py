@@ -65,16 +65,18 @@ class LastForm:
 
     def save(self, request: GenerationRequest, styles: Sequence[str] = (), script: object = None) -> None:
         """Remember this form, without its pictures; ``script``: the settings of its script."""
-        now, before = (request.prompt, request.negative_prompt), self.peek()
-        prompts = [now, *(both for both in (before.prompts if before else ()) if both != now)]
-        saved = {
-            "request": request_to_json(without_pictures(request)),
-            "styles": list(styles),
-            "prompts": [both for both in prompts if both[0].strip()][:MOST_PROMPTS],
-            "script": to_json(script),
-        }
-        with contextlib.suppress(SdcolabError), atomic_write(self.path) as file:
-            file.write(json.dumps(saved, ensure_ascii=False, indent=2).encode("utf-8"))
+        now = (request.prompt, request.negative_prompt)
+        with contextlib.suppress(SdcolabError), locked(self.path):
+            before = self.peek()
+            prompts = [now, *(both for both in (before.prompts if before else ()) if both != now)]
+            saved = {
+                "request": request_to_json(without_pictures(request)),
+                "styles": list(styles),
+                "prompts": [both for both in prompts if both[0].strip()][:MOST_PROMPTS],
+                "script": to_json(script),
+            }
+            with atomic_write(self.path) as file:
+                file.write(json.dumps(saved, ensure_ascii=False, indent=2).encode("utf-8"))
 
     def keep_task(self, task: Task) -> None:
         """Remember ``task`` as the last of its kind."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -79,6 +80,19 @@ def test_earlier_prompts_are_remembered_once_and_not_for_ever(tmp_path: Path) ->
         form.save(GenerationRequest(prompt=prompt, negative_prompt="feo"))
     prompts = form.peek().prompts  # type: ignore[union-attr]
     assert (prompts[0], prompts[-1], len(prompts)) == ((str(MOST_PROMPTS - 2), "feo"), ("uno", "feo"), MOST_PROMPTS)
+
+
+def test_page_and_panel_do_not_forget_each_other_s_prompts(tmp_path: Path) -> None:
+    def generate(name: str) -> None:
+        form = LastForm(tmp_path)
+        for number in range(20):
+            form.save(GenerationRequest(prompt=f"{name} {number}"))
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(generate, ("página", "panel")))
+    filled = LastForm(tmp_path).load()
+    assert filled is not None
+    assert len(filled.prompts) == 40
 
 
 def test_values_of_other_versions_are_survived(tmp_path: Path) -> None:

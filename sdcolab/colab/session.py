@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import queue
 import secrets
-import signal
 import socket
 import time
 from collections.abc import Mapping
@@ -33,6 +33,7 @@ from sdcolab.process.environment import child_environ, own_command
 from sdcolab.process.ngrok import TOKEN_VARIABLE
 from sdcolab.process.public_link import Service
 from sdcolab.process.supervisor import (
+    KILL,
     ChildDied,
     ChildGaveUp,
     ChildNews,
@@ -118,7 +119,7 @@ class Session:
             folder=self._folders.temporary / "proceso",
             environ=common | dict(tokens) | {USER_VARIABLE: f"{self._links.access.user}:{self._links.access.password}"},
             restart=self._with.web_restart,
-            death_signal=signal.SIGKILL,
+            death_signal=KILL,
         )
         tunnel = ChildSpec(
             name="enlace",
@@ -260,7 +261,8 @@ def free_port(preferred: int) -> int:
     """``preferred`` when nobody listens there, else one that the system picks."""
     for port in (preferred, 0):
         with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if os.name == "posix":  # elsewhere it takes a port that somebody listens on
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(("127.0.0.1", port))
             return int(probe.getsockname()[1])
     return preferred

@@ -53,8 +53,6 @@ DIFFERENCE_KEY = "difference"
 FACE_VECTOR = 512
 """Channels of what InsightFace makes of a face."""
 
-LDM_PREFIXES = ("control_model.", "adapter.")
-
 
 class UnionType(StrEnum):
     """What a union model can follow, in the order of its task embedding (xinsir's controlnet-union)."""

@@ -22,7 +22,6 @@ from sdcolab.grids.plan import Cell, Plan, SheetPlan, check_count, in_order
 from sdcolab.grids.xyz import RandomSeed, random_seed
 
 TITLE = PromptLines.title
-MAX_LINES = 10_000
 MAX_TEXT = 10_000_000
 
 

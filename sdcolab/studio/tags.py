@@ -24,7 +24,6 @@ GENERAL, QUALITY = 0, 5
 """Categories of danbooru: what is in the picture, and words about the picture (meta)."""
 
 _TAGGER_HEADER = ["tag_id", "name", "category", "count"]
-_PLAIN_ENDINGS = (("z", "ces"), ("", "es"))
 
 
 @dataclass(frozen=True, slots=True)

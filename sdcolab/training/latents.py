@@ -28,7 +28,6 @@ from sdcolab.training.pictures import cut, open_training_picture
 LATENT_STRIDE = 8
 """Pixels of a side per latent."""
 MAX_CACHE_BYTES = 64 * 1024 * 1024
-_SMALLER_FIRST = 2
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -64,7 +64,6 @@ class Entry:
     one_rate: bool = False
 
 
-_PRODIGY = {"decouple": True, "use_bias_correction": True, "safeguard_warmup": True, "d_coef": 2, "weight_decay": 0.01}
 OPTIMISERS: Mapping[str, Entry] = {
     "adamw": Entry("torch.optim", "AdamW"),
     "adamw8bit": Entry("bitsandbytes.optim", "AdamW8bit", "bitsandbytes"),
@@ -85,9 +84,6 @@ OPTIMISERS: Mapping[str, Entry] = {
     ),
 }
 """Optimisers by name in lower case. Without a name it is AdamW."""
-
-PRODIGY_ADVICE: Mapping[str, Any] = _PRODIGY
-"""Arguments that the notebooks give Prodigy when the user gives none (hechos/lanzadores.md 2a, "Extras")."""
 
 
 def entry_of(name: str) -> Entry:

@@ -66,14 +66,16 @@ def imported(folders: Folders, text: str) -> tuple[str, ...]:
 
 def _here(folders: Folders) -> Iterator[tuple[str, str]]:
     for path in (*sorted(folders.config.glob("*.json")), folders.config / STYLES_NAME):
-        if not (is_of_a_session(path.name) or path.name == BEFORE_NAME):
-            with contextlib.suppress(OSError, UnicodeDecodeError):
-                yield path.name, path.read_text(encoding="utf-8")
+        yield from _taken_along(path.name, path)
     for path in sorted(folders.wildcards.rglob("*.txt")):
-        name = path.relative_to(folders.wildcards).as_posix()
-        if _WILDCARDS.fullmatch(name):
-            with contextlib.suppress(OSError, UnicodeDecodeError):
-                yield f"wildcards/{name}", path.read_text(encoding="utf-8")
+        yield from _taken_along(f"wildcards/{path.relative_to(folders.wildcards).as_posix()}", path)
+
+
+def _taken_along(name: str, path: Path) -> Iterator[tuple[str, str]]:
+    """The file at ``path`` and its content, if an import would take it: a damaged one would spoil all the others."""
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        if _is_ours(name) and _is_whole(name, content := path.read_text(encoding="utf-8")):
+            yield name, content
 
 
 def _read(text: str) -> dict[str, str]:
@@ -85,14 +87,18 @@ def _read(text: str) -> dict[str, str]:
     if not isinstance(files, dict):
         raise NotOurSettings()
     for name, content in files.items():
-        if not isinstance(content, str) or not _is_ours(name):
+        if not isinstance(content, str) or not _is_ours(name) or not _is_whole(name, content):
             raise NotOurSettings()
-        if name.endswith(".json"):
-            try:
-                parse_json(content.encode("utf-8"))
-            except ValueError:
-                raise NotOurSettings() from None
     return files
+
+
+def _is_whole(name: str, content: str) -> bool:
+    if name.endswith(".json"):
+        try:
+            parse_json(content.encode("utf-8"))
+        except ValueError:
+            return False
+    return True
 
 
 def _is_ours(name: str) -> bool:

@@ -333,6 +333,16 @@ def test_what_is_exported_can_always_be_imported(folders: Folders) -> None:
     assert "wildcards/lista0.txt" in house.ask("export")
 
 
+def test_damaged_files_stay_behind_and_spoil_no_export(folders: Folders) -> None:
+    folders.config.mkdir(parents=True)
+    (folders.config / "configuracion.json").write_text("{}")
+    (folders.config / "ultimo_formulario.dañada.json").write_text("{")  # as ``core.kept`` sets it aside
+    (folders.config / "palabras.json").write_text("{")
+    content, left_out = bundle.exported(folders)
+    assert left_out == ()
+    assert bundle.imported(folders, content.decode()) == ("configuracion.json",)
+
+
 @pytest.mark.parametrize(
     "files",
     [

@@ -7,6 +7,7 @@ that whatever ends the program, all but the last line is whole.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from sdcolab.core.codec import from_json, to_json
-from sdcolab.core.errors import PlanUnreadable, SdcolabError
+from sdcolab.core.errors import Cancelled, PlanUnreadable, SdcolabError
 from sdcolab.core.events import Portion
 from sdcolab.core.files import make_folder, storage_errors
 from sdcolab.core.request import MAX_RANDOM_SEED
@@ -80,9 +81,17 @@ class PlanFile:
         """Write down what was asked for. Raises ``DiskFull`` or ``CannotWrite``."""
         self._add({"sdcolab": VERSION, "name": task.name, "draws": draws, "task": to_json(task)})
 
-    def begun(self, cell: int) -> None:
-        """A cell is being made."""
-        self._add({"cell": cell, "begun": True})
+    @contextlib.contextmanager
+    def making(self, cells: Sequence[int]) -> Iterator[None]:
+        """While it lasts, ``cells`` are being made. A try that somebody stopped does not count."""
+        for cell in cells:
+            self._add({"cell": cell, "begun": True})
+        try:
+            yield
+        except Cancelled:
+            for cell in cells:
+                self._add({"cell": cell, "begun": False})
+            raise
 
     def done(self, cell: int, made: Done) -> None:
         """A cell is made; its file is named as seen from here."""
@@ -130,8 +139,8 @@ def _progress(task: Grid, draws: int, lines: Iterator[Mapping[str, Any]], folder
     ended = False
     for line in lines:
         match line:
-            case {"cell": int(cell), "begun": True}:
-                tries[cell] = tries.get(cell, 0) + 1
+            case {"cell": int(cell), "begun": bool(begun)}:
+                tries[cell] = tries.get(cell, 0) + (1 if begun else -1)
             case {"cell": int(cell), "path": str(name), "seed": int(seed), "infotext": str(infotext)}:
                 picture = _beside(folder, name)
                 if picture is not None:

@@ -10,7 +10,7 @@ import itertools
 import secrets
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -351,10 +351,8 @@ class _PlanRun:
             self._cancel.raise_if_cancelled()
             if wanted:
                 self._kit.soon(wanted)
-            if file is not None:
-                for index in batch:
-                    file.begun(index)
-            self._make_batch(batch, folder, file)
+            with file.making(batch) if file else nullcontext():
+                self._make_batch(batch, folder, file)
 
     def _make_batch(self, batch: tuple[int, ...], folder: Path, file: PlanFile | None) -> None:
         """The pictures of one cell, or of several that share a batch, one each."""

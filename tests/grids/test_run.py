@@ -374,6 +374,22 @@ def test_a_cell_that_kills_twice_is_passed_over(bench: Bench) -> None:
     assert {request.steps for request in bench.painter.made} == {1, 3}
 
 
+def test_a_cell_that_was_stopped_twice_is_made_all_the_same(bench: Bench) -> None:
+    def stop(request: GenerationRequest) -> None:
+        if request.steps == 2:
+            raise Cancelled
+
+    bench.painter.before = stop
+    task = Grid(REQUEST, XyzPlot("Steps", "1,2,3"), name="para")
+    for _ in range(3):
+        with pytest.raises(Cancelled):
+            bench.run(task)
+    bench.painter.before = lambda _request: None
+    bench.run(task)
+    assert not bench.of(Warned)
+    assert {request.steps for request in bench.painter.made} == {1, 2, 3}
+
+
 def test_a_cell_that_fails_is_a_gap(bench: Bench) -> None:
     def fail(request: GenerationRequest) -> None:
         if request.steps == 2:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import threading
 from collections import OrderedDict
 from typing import Any
 
@@ -17,31 +18,36 @@ MAX_NAME = 200
 
 
 class NamedTasks:
-    """Of those that have ended only the name is kept: a job holds its pictures."""
+    """Of those that have ended only the name is kept: a job holds its pictures. Safe to use from several threads."""
 
     def __init__(self) -> None:
         self._jobs: OrderedDict[str, Job] = OrderedDict()
         self._ended: OrderedDict[str, None] = OrderedDict()
+        self._lock = threading.Lock()
 
     def add(self, name: object, job: Job) -> None:
         """Remember ``job`` under ``name``, if that is one."""
         if isinstance(name, str) and 0 < len(name) <= MAX_NAME:
-            self._settle()
-            self._jobs[name] = job
-            self._ended.pop(name, None)
-            _shorten(self._jobs)
+            with self._lock:
+                self._settle()
+                self._jobs[name] = job
+                self._ended.pop(name, None)
+                _shorten(self._jobs)
 
     def progress(self, name: object, now: datetime.datetime, *, with_image: bool) -> dict[str, Any]:
         """A1111's answer about the task called ``name``, which may never have existed."""
-        self._settle()
         if not isinstance(name, str):
             name = ""  # which nobody's is
-        return answers.progress_of(self._jobs.get(name), now, ended=name in self._ended, with_image=with_image)
+        with self._lock:
+            self._settle()
+            job, ended = self._jobs.get(name), name in self._ended
+        return answers.progress_of(job, now, ended=ended, with_image=with_image)
 
     def pending(self) -> list[str]:
         """The names of those that have not ended."""
-        self._settle()
-        return list(self._jobs)
+        with self._lock:
+            self._settle()
+            return list(self._jobs)
 
     def _settle(self) -> None:
         for name in [name for name, job in self._jobs.items() if job.snapshot.ended]:

@@ -11,7 +11,9 @@ import re
 import socket
 import struct
 import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,7 @@ from sdcolab.api import edge, named
 from sdcolab.core import pictures
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import Cancelled
+from sdcolab.core.events import Ended
 from sdcolab.core.fields import table_of
 from sdcolab.core.preferences import PreferencesFile
 from sdcolab.core.prompt import Style
@@ -33,6 +36,7 @@ from sdcolab.core.request import GenerationRequest
 from sdcolab.core.settings import Settings
 from sdcolab.core.tasks import Generate
 from sdcolab.core.tuning import Tuning
+from sdcolab.studio.job import Job, JobSnapshot
 
 SMALL = {"steps": 2, "width": 64, "height": 64, "seed": 5}
 
@@ -259,6 +263,28 @@ def test_names_of_tasks_take_little_memory(client: httpx.Client, monkeypatch: py
     told = [client.post("/internal/progress", json={"id_task": name}).json()["completed"] for name in names]
     assert told == [False, False, True, True, True, False]
     assert client.post("/internal/progress", json={"id_task": ["a"]}).json()["completed"] is False
+
+
+def test_names_of_tasks_are_asked_for_by_several_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    tasks = named.NamedTasks()
+    own = Job.snapshot.fget
+    assert own is not None
+
+    def slow(job: Job) -> JobSnapshot:
+        time.sleep(0.001)  # somebody else's turn
+        return own(job)
+
+    def ask(number: int) -> None:
+        for place in range(10):
+            job = Job(place, Generate(GenerationRequest()))
+            job.notify(Ended())
+            tasks.add(f"task({number}-{place})", job)
+            tasks.pending()
+
+    monkeypatch.setattr(Job, "snapshot", property(slow))
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(ask, range(4)))
+    assert tasks.pending() == []
 
 
 def test_hires_by_size_alone(same_client: httpx.Client) -> None:

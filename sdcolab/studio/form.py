@@ -10,7 +10,6 @@ numbered places, each with its switch ("control.0").
 from __future__ import annotations
 
 import base64
-import binascii
 import dataclasses
 import math
 import re
@@ -367,7 +366,7 @@ class Reader:
             painted = picture_from(base64.b64decode(raw.removeprefix(_MASK_URL)), Path("máscara")).convert("L")
             if not painted.getbbox():
                 raise MaskMissing()
-        except (binascii.Error, MaskMissing) as error:
+        except (ValueError, MaskMissing) as error:  # no base64, or not even ASCII
             if field.required:
                 raise MaskMissing() from error
             return None

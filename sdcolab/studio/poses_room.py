@@ -4,7 +4,6 @@ given to ControlNet as a map."""
 from __future__ import annotations
 
 import base64
-import binascii
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -67,7 +66,7 @@ class PosesRoom:
         """The people in a picture, as JSON."""
         try:
             data = base64.b64decode(text(said, "picture", most=MOST_PICTURE), validate=True)
-        except binascii.Error as error:
+        except ValueError as error:  # binascii's own, or a text that is not ASCII
             raise PosesMalformed() from error
         picture = picture_from(data, Path("imagen")).convert("RGB")
         return poses_to_json(self._find(picture, self._folders))

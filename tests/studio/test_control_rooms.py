@@ -152,6 +152,6 @@ def test_people_are_looked_for_in_a_picture(tmp_path: Path) -> None:
     assert (seen[0].mode, seen[0].size) == ("RGB", (64, 96))
     with pytest.raises(PreprocessorFileMissing):
         room(tmp_path).answers["find"](picture)
-    for wrong in ({"picture": "%%"}, {"picture": base64.b64encode(b"no").decode()}, {}):
+    for wrong in ({"picture": "%%"}, {"picture": "ñ"}, {"picture": base64.b64encode(b"no").decode()}, {}):
         with pytest.raises(SdcolabError):
             room(tmp_path, find=find).answers["find"](wrong)

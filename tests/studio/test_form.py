@@ -256,6 +256,7 @@ def test_without_inpaint_the_mask_is_not_read(picture: str) -> None:
         ("init.inpaint.mask", "data:image/png;base64,???", PictureUnreadable),
         ("init.inpaint.mask", "data:image/png;base64,AAAA", PictureUnreadable),
         ("init.inpaint.mask", "data:image/png;base64,A", MaskMissing),
+        ("init.inpaint.mask", "data:image/png;base64,ñ", MaskMissing),
         ("init.inpaint.mask", data_url(Image.new("L", (8, 8))), MaskMissing),
         ("init.inpaint.padding", 300, FieldOutOfRange),
     ],

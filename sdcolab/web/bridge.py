@@ -44,12 +44,12 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """What a page has shown so far. ``job`` 0 means none."""
+    """What a page has shown so far. ``job`` 0 means none; ``made`` are the pictures of all jobs."""
 
     job: int = 0
     version: int = -1
     waiting: int = 0
-    images: int = 0
+    made: tuple[ImageSaved, ...] = ()
     preview: Image.Image | None = None
     pace: Pace | None = None
     desk_version: int = -1
@@ -97,7 +97,7 @@ def see_job(watch: Watch, jobs: JobQueue, clock: Clock) -> tuple[Watch, JobView 
         if not watch.job:
             return watch, None
         # The job on show left nothing behind (another program asked for it), and there is no older one.
-        nothing = replace(watch, job=0, version=-1, waiting=0, images=0, preview=None, pace=None)
+        nothing = replace(watch, job=0, version=-1, waiting=0, made=(), preview=None, pace=None)
         return nothing, JobView(False, 0, "", "", "", "", "", ())
     snapshot = job.snapshot
     waiting = behind(job, jobs)
@@ -118,7 +118,7 @@ def _see(
         job=snapshot.id,
         version=snapshot.version,
         waiting=waiting,
-        images=len(made),
+        made=made,
         preview=snapshot.preview,
         pace=pace,
     )
@@ -132,7 +132,7 @@ def _see(
         report=report_of(snapshot),
         preview=_preview_change(fresh, before.preview, snapshot, address),
         now=address,
-        pictures=made if len(made) != watch.images or watch.version < 0 else None,
+        pictures=made if made != watch.made or watch.version < 0 else None,
         pauses=snapshot.pauses and not snapshot.ended and snapshot.phase is not Phase.WAITING,
         paused=snapshot.paused,
         refresh=not fresh and snapshot.ended and bool(snapshot.files),

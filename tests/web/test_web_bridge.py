@@ -38,6 +38,7 @@ from sdcolab.core.folders import Folders
 from sdcolab.core.request import GenerationRequest
 from sdcolab.core.scripts import Grid, XyzPlot
 from sdcolab.core.tasks import Generate, Place, Task, TaskRow, TaskTable
+from sdcolab.studio import ledger
 from sdcolab.studio.desk import DeskSnapshot, DownloadDesk
 from sdcolab.studio.job import JobSnapshot, after
 from sdcolab.studio.jobs import JobQueue
@@ -77,6 +78,18 @@ def test_a_new_page_is_told_everything_of_a_job_that_ended(bench: Bench) -> None
     assert (view.running, view.preview, view.problems) == (False, "", "")
     assert "2 imágenes guardadas" in view.progress
     assert see_job(watch, bench.studio.jobs, clock) == (watch, None)
+
+
+def test_a_picture_is_shown_though_another_was_forgotten_for_it(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ledger, "MAX_REMEMBERED", 1)
+    watch = Watch()
+    for prompt in ("uno", "dos", "tres"):
+        bench.studio.jobs.submit(Generate(GenerationRequest(prompt=prompt, steps=2)))
+        ended(bench)
+        watch, view = see_job(watch, bench.studio.jobs, clock)
+        assert view is not None
+        assert view.pictures is not None
+        assert [image.infotext.partition("\n")[0] for image in view.pictures] == [prompt]
 
 
 def test_a_page_follows_a_held_job_and_then_the_next(bench: Bench) -> None:

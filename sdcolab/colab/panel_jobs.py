@@ -62,7 +62,10 @@ class JobsView:
 
     def look(self) -> None:
         """Draw what changed."""
-        for job in self._jobs.jobs():
+        jobs = self._jobs.jobs()
+        for forgotten in self._drawn.keys() - {job.id for job in jobs}:
+            del self._drawn[forgotten]  # with its pictures
+        for job in jobs:
             snapshot, former = job.snapshot, self._drawn.get(job.id)
             if former is None or snapshot.version != former.version:
                 self._drawn[job.id] = snapshot

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import datetime
+import gc
 import html
 import io
 import os
@@ -12,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -26,7 +28,8 @@ from support.servers import LORA_SHAPES, CivitaiFile, CivitaiServer, Fault, safe
 from sdcolab.colab.drive_sync import DriveNews
 from sdcolab.colab.panel import Panel
 from sdcolab.colab.panel_fields import uploaded as panel_uploaded
-from sdcolab.colab.panel_jobs import state_line
+from sdcolab.colab.panel_jobs import JobsView, state_line
+from sdcolab.colab.panel_notes import Notes
 from sdcolab.colab.prepare import Collaborators, Downloaded, MissingDownload, Preparation, StartOptions
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.detecting import Detect
@@ -51,8 +54,10 @@ from sdcolab.core.words.faces import CANCEL, FOLD_UNIT, NO_LINKS, PASTE_LINKS
 from sdcolab.core.words.panel import CHOOSE_PICTURE
 from sdcolab.core.words.road import DOWNLOAD_ASKED
 from sdcolab.process.supervisor import RestartPolicy, Roster
+from sdcolab.studio import ledger
 from sdcolab.studio.form import Control, control_of
 from sdcolab.studio.job import JobSnapshot
+from sdcolab.studio.jobs import JobQueue
 from sdcolab.studio.last_form import FILE_NAME, LastForm
 from sdcolab.studio.layout import LAYOUT
 from sdcolab.studio.pending import offered
@@ -260,6 +265,25 @@ def test_what_does_nothing_is_told_before_generating(desk: Desk) -> None:
     assert "no hace nada aquí" not in desk.text() and "lleva coma" in desk.text()
     desk.widget("Prompt").value = "gato"
     assert "lleva coma" not in desk.text()
+
+
+def test_the_pictures_of_jobs_that_were_forgotten_leave_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Worker:
+        def run(self, *_values: Any) -> None: ...
+
+    monkeypatch.setattr(ledger, "MAX_REMEMBERED", 1)
+    jobs = JobQueue(TASKS, {Place.ENGINE: (Worker(),)})
+    drawn = JobsView(ipywidgets, jobs, lambda _: None, lambda _: None, lambda: None, Notes(ipywidgets, str))
+    given: list[weakref.ref[Image.Image]] = []
+    for _ in range(3):
+        picture = Image.new("RGB", (8, 8))
+        given.append(weakref.ref(picture))
+        jobs.order(Detect((picture,), "canny"))[1].result(10)
+        del picture
+        drawn.look()
+    gc.collect()
+    assert [one() is None for one in given] == [True, True, False]
+    jobs.close(1)
 
 
 def test_two_cards_are_two_engines(desk: Desk) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from sdcolab.core.errors import CannotRead, StorageError
 from sdcolab.core.files import atomic_write, system_reason
+from sdcolab.core.kept import locked
 from sdcolab.core.tensors import LENGTH_BYTES, begins_with_header, header_length
 from sdcolab.core.untrusted import parse_json
 
@@ -108,8 +109,10 @@ class HashCache:
         if self._store is None:
             return
         try:
-            with atomic_write(self._store) as file:
-                file.write(json.dumps(self._known, indent=1).encode())
+            with locked(self._store):  # others that are at work remember theirs there too
+                self._known |= _read(self._store)
+                with atomic_write(self._store) as file:
+                    file.write(json.dumps(self._known, indent=1).encode())
         except StorageError:
             return  # only a cache
 

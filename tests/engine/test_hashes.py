@@ -45,6 +45,16 @@ def test_hashes_outlive_the_program(file: Path, tmp_path: Path, monkeypatch: pyt
     assert [cache.start(file, scheme).result(10) for scheme in (MODEL_HASH, LORA_HASH)] == first
 
 
+def test_programs_at_work_at_once_keep_each_other_s_hashes(tmp_path: Path) -> None:
+    store, paths = tmp_path / "hashes.json", [tmp_path / "a.pt", tmp_path / "b.pt"]
+    caches = [HashCache(store), HashCache(store)]
+    for path, cache in zip(paths, caches, strict=True):
+        path.write_bytes(path.name.encode())
+        cache.start(path).result(10)
+    again = HashCache(store)
+    assert [again.known(path) for path in paths] == [hashlib.sha256(path.name.encode()).hexdigest() for path in paths]
+
+
 def test_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(CannotRead):
         HashCache().start(tmp_path / "nada.pt").result(10)

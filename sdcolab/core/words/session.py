@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from sdcolab.core.words.base import Template
+
 SPACE_GROUPS: Mapping[str, str] = {
     "checkpoint": "Modelos",
     "lora": "LoRA",
@@ -35,5 +37,5 @@ EXPORTED_WITHOUT = (
 IMPORTED = "Ajustes puestos: {files}. Los de antes están en config/{before}. Recarga la página o vuelve a pulsar ▶️."
 NOTHING_INSIDE = "Ese archivo es de una instalación sin nada guardado: no cambia nada aquí."
 FREED = "Listo: hay {size} más de espacio libre."
-RESUMED = "{count} en la cola otra vez."
-FETCHING = "{count} en la cola de descargas; míralo en Descargas o en la cola."
+RESUMED = Template("{count:trabajo otra vez en la cola|trabajos otra vez en la cola}.")
+FETCHING = Template("{count:archivo en la cola; míralo|archivos en la cola; míralos} en «Descargas» o en «Cola».")

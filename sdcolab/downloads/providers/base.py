@@ -46,9 +46,9 @@ class RemoteFile:
     about: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """What the provider tells about the file, to be kept beside it."""
     preview: str | None = field(default=None, repr=False)
+    """Address of a picture made with it."""
     offers: tuple[SdcolabError, ...] = ()
     """Of other files of the same thing, worth telling the user."""
-    """Address of a picture made with it."""
 
 
 class Provider(Protocol):

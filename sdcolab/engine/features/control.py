@@ -249,7 +249,7 @@ class ControlNet(Feature):
                 raise ControlImageMissing(units=(of.number,))
             images = len(init.images)
             numbers = [(batch.first + offset) % images for offset in range(len(batch.seeds))] if images > 1 else [0]
-            return [_of_init(init, number, crops[:1][0] if crops else None, self._size) for number in numbers]
+            return [_of_init(init, number, crops[0] if crops else None, self._size) for number in numbers]
         if drawn is not None:
             chosen = [drawn]
         elif unit.pictures is ControlPictures.IN_TURN and len(unit.images) > 1:

@@ -14,6 +14,7 @@ from PIL import Image
 from sdcolab.colab.panel_parts import put_away
 from sdcolab.colab.panel_sheet import as_cells, sheet_widget
 from sdcolab.core.events import ImageSaved
+from sdcolab.core.formats import ImageFormat
 from sdcolab.core.words import panel as words
 from sdcolab.core.words.scripts import BACK_TO_SHEET, PRESS_A_CELL
 from sdcolab.studio.sheets import Sheets, Spot
@@ -109,9 +110,9 @@ class Gallery:
         if image := self.shown:
             coded = base64.b64encode(image.path.read_bytes()).decode()
             name = html.escape(image.path.name, quote=True)
-            kind = "png" if image.path.suffix == ".png" else image.path.suffix.lstrip(".")
+            media = ImageFormat(image.path.suffix[1:]).media
             said = words.SAVE_FILE.format(name=name)
-            self._link.value = f'<a download="{name}" href="data:image/{kind};base64,{coded}">{said}</a>'
+            self._link.value = f'<a download="{name}" href="data:{media};base64,{coded}">{said}</a>'
 
     def add(self, image: ImageSaved) -> None:
         """A new picture: it becomes the one shown, unless a cell of its own sheet is open.

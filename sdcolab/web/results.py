@@ -14,6 +14,7 @@ import gradio as gr
 from sdcolab.core.words import page as words
 from sdcolab.core.words.faces import ACTIONS, EMPTY_RESULTS, EXAMPLES, NOTHING_MADE, RESPONSIBILITY
 from sdcolab.studio.job import Job
+from sdcolab.web.thumbnails import changed
 
 FILE_ROUTE = "/gradio_api/file="
 
@@ -127,5 +128,6 @@ def shown_images(jobs: Sequence[Job], thumbnail: Any) -> list[dict[str, Any]]:
 
 
 def file_url(path: Path) -> str:
-    """The address of a picture that the page may show."""
-    return FILE_ROUTE.lstrip("/") + quote(str(path))
+    """The address of a picture that the page may show: another one once the file is written again, as the sheet of a
+    plan that is gone on with."""
+    return f"{FILE_ROUTE.lstrip('/')}{quote(str(path))}?{changed(path)}"

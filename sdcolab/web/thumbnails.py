@@ -16,15 +16,24 @@ SIDE = 256
 """Longest side in pixels."""
 
 
+def changed(picture: Path) -> int:
+    """When the file was written last, in nanoseconds since 1970; 0 when it is gone."""
+    try:
+        return picture.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
 class Thumbnails:
-    """Makes them in ``folder``, once each. A picture that cannot be read is its own thumbnail."""
+    """Makes them in ``folder``, once each, and again when the picture was written again. One that cannot be read is its
+    own thumbnail."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def of(self, picture: Path) -> Path:
         """The thumbnail of ``picture``."""
-        name = hashlib.sha256(str(picture).encode()).hexdigest()[:24]
+        name = hashlib.sha256(f"{picture}\0{changed(picture)}".encode()).hexdigest()[:24]
         small = self._folder / f"{name}.webp"
         if not small.exists():
             with contextlib.suppress(SdcolabError, OSError):

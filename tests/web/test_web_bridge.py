@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
@@ -45,6 +46,8 @@ from sdcolab.studio.jobs import JobQueue
 from sdcolab.web import fragments
 from sdcolab.web.bridge import JobView, Pace, Watch, problems_of, progress_of, seconds_left, see_desk, see_job
 from sdcolab.web.edge import attempt
+from sdcolab.web.results import shown_images
+from sdcolab.web.thumbnails import Thumbnails
 
 SNAPSHOT = JobSnapshot(id=1, task=Generate(GenerationRequest()))
 
@@ -90,6 +93,20 @@ def test_a_picture_is_shown_though_another_was_forgotten_for_it(bench: Bench, mo
         assert view is not None
         assert view.pictures is not None
         assert [image.infotext.partition("\n")[0] for image in view.pictures] == [prompt]
+
+
+def test_a_sheet_that_is_drawn_again_under_its_name_is_shown_anew(bench: Bench, tmp_path: Path) -> None:
+    job = bench.studio.jobs.submit(Generate(GenerationRequest(steps=2)))
+    ended(bench)
+    thumbnails = Thumbnails(tmp_path / "miniaturas")
+    (before,) = shown_images([job], thumbnails.of)
+    path = job.snapshot.images[0].path
+    Image.new("RGB", (64, 64), "red").save(path)
+    os.utime(path, ns=(1, path.stat().st_mtime_ns + 1))
+    (now,) = shown_images([job], thumbnails.of)
+    assert before["name"] == now["name"]
+    assert before["url"] != now["url"]
+    assert before["thumb"] != now["thumb"]
 
 
 def test_a_page_follows_a_held_job_and_then_the_next(bench: Bench) -> None:

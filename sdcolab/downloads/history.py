@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import re
-import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import StorageError
 from sdcolab.core.files import atomic_write
 from sdcolab.core.folders import Folders
+from sdcolab.core.kept import locked
 from sdcolab.downloads.links import KIND_PREFIXES, Link, LocalFile, without_secrets
 from sdcolab.downloads.report import LinkReport
 
@@ -43,11 +43,10 @@ class Remembered:
 
 
 class DownloadHistory:
-    """The list in ``folder``. Safe to use from several threads; looks at the file each time."""
+    """The list in ``folder``, which other programs may add to at the same time; looks at the file each time."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / HISTORY_FILE
-        self._lock = threading.Lock()
 
     def entries(self) -> tuple[Remembered, ...]:
         """What is remembered, oldest first; nothing when the file is missing or damaged."""
@@ -70,17 +69,12 @@ class DownloadHistory:
         if not text or not report.kind or not report.path:
             return
         entry = Remembered(text, report.path.name, report.kind, report.size)
-        with self._lock:
-            kept = [old for old in self.entries() if old.link != text]
-            try:
+        try:
+            with locked(self._path):
+                kept = [old for old in self.entries() if old.link != text]
                 self._write((*kept, entry)[-MAX_REMEMBERED:])
-            except StorageError as error:
-                _log.warning("%s was not written: %s", HISTORY_FILE, error.code)
-
-    def forget(self, link: str) -> None:
-        """Take a link off the list. Raises ``StorageError``."""
-        with self._lock:
-            self._write(tuple(entry for entry in self.entries() if entry.link != link))
+        except StorageError as error:
+            _log.warning("%s was not written: %s", HISTORY_FILE, error.code)
 
     def _write(self, entries: tuple[Remembered, ...]) -> None:
         listed = [

@@ -63,7 +63,7 @@ class QueueRoom:
         """A number that changes with whatever happens to a job, and whether any of them runs or waits."""
         jobs = [job.snapshot for job in self._jobs.jobs()]
         return {
-            "number": f"{len(jobs)}.{sum(job.version + job.id + 1 for job in jobs)}",
+            "number": str(hash(tuple((job.id, job.version) for job in jobs))),
             "busy": any(not job.ended for job in jobs),
         }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from sdcolab.downloads.history import HISTORY_FILE, DownloadHistory, Remembered,
 from sdcolab.downloads.http import Tokens
 from sdcolab.downloads.links import Link, LocalFile, parse_links
 from sdcolab.downloads.queue import DownloadQueue
+from sdcolab.downloads.report import LinkReport, LinkStatus
 
 LORA, CHECKPOINT = safetensors_bytes(LORA_SHAPES), safetensors_bytes(CHECKPOINT_SHAPES)
 
@@ -42,9 +44,19 @@ def test_a_later_session_gets_the_same_files(folders: Folders, tmp_path: Path) -
         assert [report.ok for report in again.run(links)] == [True, True]
     assert (later.models(ModelKind.LORA) / "rosa.safetensors").read_bytes() == LORA
     assert key not in (folders.config / HISTORY_FILE).read_text(encoding="utf-8")
-    first, second = history.entries()
-    history.forget(first.link)
-    assert history.entries() == (second,)
+
+
+def test_programs_that_download_at_once_remember_all_of_it(folders: Folders) -> None:
+    def remember(site: str) -> None:
+        history = DownloadHistory(folders.config)
+        for number in range(20):
+            link = Link(f"https://{site}.example/{number}.pt")
+            report = LinkReport(link.shown, LinkStatus.DOWNLOADED, kind=ModelKind.LORA, path=Path(f"{number}.pt"))
+            history.remember(link, report)
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(remember, ("a", "b")))
+    assert len(DownloadHistory(folders.config).entries()) == 40
 
 
 @pytest.mark.parametrize(

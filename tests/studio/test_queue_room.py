@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -41,6 +42,19 @@ class Held:
         if request.prompt == "mal":
             raise UnknownName(kind="sampler", name="x")
         return GenerationResult(request, ())
+
+
+def test_news_are_told_though_jobs_were_forgotten() -> None:
+    def news(*known: tuple[int, int]) -> object:
+        jobs = [Job(number, Generate(GenerationRequest())) for number, _ in known]
+        for job, (_, version) in zip(jobs, known, strict=True):
+            for _ in range(version):
+                job.notify(StepDone(1, 2, 1, 1))
+        seen: Any = SimpleNamespace(jobs=lambda: jobs)
+        return ask({"cola": QueueRoom(seen)}, "cola", "news", {})["number"]
+
+    assert news((1, 7), (2, 3)) == news((1, 7), (2, 3))
+    assert news((1, 7), (2, 3)) != news((2, 3), (3, 5))
 
 
 @pytest.fixture

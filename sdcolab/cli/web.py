@@ -8,11 +8,8 @@ from urllib.parse import urlsplit
 
 from sdcolab.cli.parser import add_folder_option, login, port
 from sdcolab.core.folders import default_root
-from sdcolab.core.machine import folders_in
+from sdcolab.core.machine import USER_VARIABLE, folders_in
 from sdcolab.core.words import command as said
-
-USER_VARIABLE = "SDCOLAB_USUARIO"
-"""Environment variable with ``nombre:contraseña``, for programs that must not show the password in the process list."""
 
 DEFAULT_PORT = 7860
 MOST_CARDS = 16

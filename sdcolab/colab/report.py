@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sdcolab.core.files import atomic_write
 from sdcolab.core.folders import Folders
-from sdcolab.core.machine import MachineFile
+from sdcolab.core.machine import USER_VARIABLE, MachineFile
 from sdcolab.core.words import notebook as words
 from sdcolab.process.environment import PRIVATE_NAMES
 
@@ -54,7 +54,7 @@ def without_secrets(text: str, secrets: Iterable[str]) -> str:
 def known_secrets(folders: Folders, environ: Mapping[str, str], tokens: Iterable[str] = ()) -> tuple[str, ...]:
     """Every secret that this machine has: tokens, the public link's password, huggingface's saved token."""
     found = [*tokens, *(environ.get(name, "").strip() for name in PRIVATE_NAMES)]
-    found.append(environ.get("SDCOLAB_USUARIO", "").partition(":")[2])
+    found.append(environ.get(USER_VARIABLE, "").partition(":")[2])
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
         found.append(
             str(json.loads((folders.root / ".sesion" / "acceso.json").read_text(encoding="utf-8"))["password"])

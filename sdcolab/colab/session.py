@@ -26,6 +26,7 @@ from sdcolab.core.errors import (
 )
 from sdcolab.core.events import CancelToken
 from sdcolab.core.files import atomic_write, storage_errors
+from sdcolab.core.machine import USER_VARIABLE
 from sdcolab.core.untrusted import parse_json
 from sdcolab.core.words import explain
 from sdcolab.core.words import notebook as words
@@ -45,9 +46,6 @@ from sdcolab.process.supervisor import (
     was_killed,
 )
 from sdcolab.studio.journal import JOURNAL_NAME
-
-USER_VARIABLE = "SDCOLAB_USUARIO"
-"""``name:password`` for the web UI's process; in its environment, so that ``ps`` does not show it."""
 
 DEFAULT_PORT = 7860
 SHARE_PATIENCE_SECONDS = 45.0

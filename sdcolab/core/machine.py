@@ -23,6 +23,10 @@ from sdcolab.core.memory_plan import MemoryChoice, Placement
 FILE_NAME = "equipo.json"
 PRIVATE_FOLDER = ".sesion"
 
+USER_VARIABLE = "SDCOLAB_USUARIO"
+"""Environment variable with ``nombre:contraseña`` of the page, for who opens it: the process list shows no password
+then."""
+
 MAX_PATH = 1000
 LEAST_PASSWORD, MOST_PASSWORD, MOST_USER = 8, 200, 60
 """Characters."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import sdcolab
 from sdcolab.core.folders import Folders
+from sdcolab.core.machine import USER_VARIABLE
 from sdcolab.process.ngrok import TOKEN_VARIABLE
 from sdcolab.process.supervisor import KILL, ChildSpec, RestartPolicy
 
@@ -21,7 +22,7 @@ NGROK_NAME = "NGROK_TOKEN"
 SECRET_NAMES = (*DOWNLOAD_NAMES, NGROK_NAME)
 """Secrets that the program asks for."""
 
-PRIVATE_NAMES = (*SECRET_NAMES, TOKEN_VARIABLE)
+PRIVATE_NAMES = (*SECRET_NAMES, TOKEN_VARIABLE, USER_VARIABLE)
 """Environment variables that our children do not inherit."""
 
 ENGINE_RESTART = RestartPolicy()

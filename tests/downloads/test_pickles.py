@@ -21,7 +21,7 @@ from support.servers import FileServer
 from sdcolab.core.detect import ModelFamily, ModelKind, detect
 from sdcolab.core.errors import DownloadDamaged, ModelUnsafe, NotAModelFile, PickleNotInspected
 from sdcolab.core.folders import Folders
-from sdcolab.downloads import pickle_probe
+from sdcolab.downloads import classify, pickle_probe
 from sdcolab.downloads.classify import header_of_names, look_inside
 from sdcolab.downloads.queue import DownloadQueue, LinkStatus, report_line
 
@@ -209,3 +209,21 @@ def test_a_zip_whose_sums_are_wrong_is_damaged(tmp_path: Path) -> None:
         archive.writestr("a/data.pkl", b"0123456789")
     path.write_bytes(path.read_bytes().replace(b"0123456789", b"0123456780"))
     assert pickle_probe.main(path) == {"damaged": "wrong checksum of a/data.pkl"}
+
+
+def test_the_probe_is_told_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: dict[str, str] = {}
+
+    def started(_command: object, *, env: dict[str, str], **_options: object) -> None:
+        told.update(env)
+        raise OSError
+
+    for name in ("SDCOLAB_USUARIO", "CIVITAI_TOKEN", "MI_API_KEY"):
+        monkeypatch.setenv(name, "secreto")
+    monkeypatch.setattr(classify.subprocess, "run", started)
+    path = tmp_path / "x.ckpt"
+    torch.save({"state_dict": zeros({"a": (2,)})}, path)
+    with pytest.raises(PickleNotInspected):
+        classify.pickle_header(path, path.name)
+    assert "HOME" in told
+    assert "secreto" not in told.values()

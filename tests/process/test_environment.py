@@ -11,5 +11,9 @@ def test_children_get_no_secret_and_do_not_spin() -> None:
     assert found["OMP_WAIT_POLICY"] == "PASSIVE"
 
 
+def test_only_the_page_s_own_process_knows_its_password() -> None:
+    assert "SDCOLAB_USUARIO" not in child_environ({"SDCOLAB_USUARIO": "ana:clave"})
+
+
 def test_who_chose_how_threads_wait_is_obeyed() -> None:
     assert child_environ({"OMP_WAIT_POLICY": "ACTIVE"})["OMP_WAIT_POLICY"] == "ACTIVE"

@@ -26,12 +26,13 @@ class Asked:
         self._rest: threading.Timer | None = None
 
     def ask(self, said: Any, seconds: float) -> Any:
-        """The answer; None when there is none within ``seconds``, and the program is ended then."""
+        """The answer; None when there is none within ``seconds``, and the program is ended then, or when the system
+        cannot start it."""
         with self._lock:
             if self._rest:
                 self._rest.cancel()
-            running = self._started()
             try:
+                running = self._started()
                 assert running.stdin
                 running.stdin.write(json.dumps(said) + "\n")
                 running.stdin.flush()

@@ -96,6 +96,10 @@ def test_a_program_that_dies_or_says_nothing_gives_no_answer(tmp_path: Path) -> 
         asked.close()
 
 
+def test_a_program_that_cannot_be_started_gives_no_answer(tmp_path: Path) -> None:
+    assert Asked((str(tmp_path / "no hay"),), child_environ(os.environ)).ask(["hola"], 3) is None
+
+
 def test_nobody_asking_for_a_while_ends_it() -> None:
     echo = "import sys\nfor line in sys.stdin: print(line, end='', flush=True)"
     asked = Asked((sys.executable, "-c", echo), child_environ(os.environ), idle=0.2)

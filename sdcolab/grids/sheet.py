@@ -238,7 +238,12 @@ def _fitting(text: str, width: int, size: int) -> int:
 
 
 def _width(text: str, size: int) -> int:
-    return round(sum(run.font.getlength(run.text) for run in runs(text, size)))
+    """Pixels that ``text`` takes: to where the next character would begin, or to the end of its ink beyond that."""
+    end = ink = 0.0
+    for run in runs(text, size):
+        ink = end + run.font.getbbox(run.text)[2]
+        end += run.font.getlength(run.text)
+    return round(max(end, ink))
 
 
 def _measured(text: str, size: int) -> Size:

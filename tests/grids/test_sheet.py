@@ -64,6 +64,7 @@ def test_pictures_lie_at_their_places_and_gaps_stay_empty() -> None:
     st.sampled_from([64, 96, 200]),
 )
 @example([""], [["", "0" * 16]], 64)
+@example([""], [["0000000000000MY"]], 64)
 @settings(max_examples=20, deadline=None)
 def test_legends_never_touch_the_cells(columns: list[str], rows: list[list[str]], side: int) -> None:
     across = legends(*columns)

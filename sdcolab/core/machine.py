@@ -56,13 +56,15 @@ class MemoryUse(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Machine:
     """``outputs``: an absolute path, "" for the folder in the program's own. Without ``user`` the page asks for no
-    password, unless who opens it says so. ``checkpoints``, 1 to 10: how many stay in memory while there is room."""
+    password, unless who opens it says so. ``checkpoints``, 1 to 10: how many stay in memory while there is room.
+    ``graphs``: whether a card replays the UNet's calls, which is experimental."""
 
     outputs: str = ""
     memory: MemoryUse = MemoryUse.AUTO
     user: str = ""
     password: str = field(default="", repr=False)
     checkpoints: int = 2
+    graphs: bool = False
 
     @property
     def login(self) -> tuple[str, str] | None:
@@ -72,7 +74,7 @@ class Machine:
     @property
     def memory_choice(self) -> MemoryChoice:
         """What the engine is told of it."""
-        return MemoryChoice(self.memory.fastest, self.checkpoints)
+        return MemoryChoice(self.memory.fastest, self.checkpoints, self.graphs)
 
 
 class MachineFile:
@@ -144,6 +146,7 @@ def _kept(machine: Machine) -> dict[str, Any]:
         "user": machine.user,
         "password": machine.password,
         "checkpoints": machine.checkpoints,
+        "graphs": machine.graphs,
     }
 
 
@@ -157,4 +160,8 @@ def _understood(raw: Mapping[str, Any]) -> Machine:
     checkpoints = raw.get("checkpoints", Machine().checkpoints)
     if type(checkpoints) is not int or not 1 <= checkpoints <= MOST_CHECKPOINTS:
         raise ValueError("checkpoints")
-    return Machine(memory=MemoryUse(raw.get("memory", MemoryUse.AUTO)), checkpoints=checkpoints, **texts)
+    graphs = raw.get("graphs", False)
+    if type(graphs) is not bool:
+        raise ValueError("graphs")
+    memory = MemoryUse(raw.get("memory", MemoryUse.AUTO))
+    return Machine(memory=memory, checkpoints=checkpoints, graphs=graphs, **texts)

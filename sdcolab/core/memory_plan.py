@@ -58,11 +58,13 @@ class Placement(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class MemoryChoice:
-    """What somebody chose: the fastest way to place weights that is taken, and how many checkpoints stay in memory
-    where there is room for them, the one at work among them."""
+    """What somebody chose: the fastest way to place weights that is taken, how many checkpoints stay in memory where
+    there is room for them, the one at work among them, and whether a card records the calls of a UNet and replays
+    them, which takes more of it."""
 
     fastest: Placement = Placement.GPU
     checkpoints: int = 1
+    graphs: bool = False
 
 
 ONE_MODEL = MemoryChoice()

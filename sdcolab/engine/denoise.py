@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
+from diffusers import UNet2DConditionModel
 from torch import Tensor
 
 from sdcolab.engine.attention import hooked
@@ -18,6 +20,7 @@ from sdcolab.engine.calls import NEGATIVE, Predictions, Predictor, Round, Share,
 from sdcolab.engine.conditioning import Context
 from sdcolab.engine.feature import Borrow, Feature
 from sdcolab.engine.precision import autocast, working_dtype
+from sdcolab.engine.replays import Given
 from sdcolab.engine.samplers.base import NoisePrediction
 from sdcolab.engine.schedules import NoiseTable
 
@@ -207,26 +210,53 @@ class GuidedDenoiser:
 
 def answered(call: UNetCall) -> Tensor:
     """What the UNet answers to ``call``: float32 [N, C, h, w]."""
-    residuals: dict[str, Any] = {}
-    if call.mid is not None:
-        residuals = {"down_block_additional_residuals": call.down, "mid_block_additional_residual": call.mid}
-    if call.adapter:
-        residuals["down_intrablock_additional_residuals"] = list(call.adapter)  # diffusers takes them out of the list
-    unet = call.predictor.unet
-    if call.predictor.model is not None:
-        call.predictor.model.turn_of_unet()
+    unet, model = call.predictor.unet, call.predictor.model
+    if model is not None:
+        model.turn_of_unet()
     with autocast(unet), _attending(call), ExitStack() as around:
         for enter in call.around:
             around.enter_context(enter())
-        output = unet(
-            call.x if call.extra is None else torch.cat([call.x, call.extra], dim=1),
-            call.timesteps,
-            call.context,
-            added_cond_kwargs=call.added or None,
-            return_dict=False,
-            **residuals,
-        )[0]
+        ask = partial(_asked, unet)
+        if model is None or model.replays is None or call.attention or call.around:
+            output = ask(_given(call))
+        else:
+            output = model.replays.answer(call.step.round, _given(call), ask)
     return output.float()
+
+
+_ADDED, _DOWN, _ADAPTER = "added.", "down.", "adapter."
+"""Before the names of what there are several of in a call."""
+
+
+def _given(call: UNetCall) -> Given:
+    """All that the UNet is asked, by name, in an order that tells how it is asked."""
+    given = {"x": call.x if call.extra is None else torch.cat([call.x, call.extra], dim=1)}
+    given |= {"timesteps": call.timesteps, "context": call.context}
+    given |= {f"{_ADDED}{name}": tensor for name, tensor in call.added.items()}
+    for before, tensors in ((_DOWN, call.down), (_ADAPTER, call.adapter)):
+        given |= {f"{before}{place}": tensor for place, tensor in enumerate(tensors)}
+    return given if call.mid is None else given | {"mid": call.mid}
+
+
+def _asked(unet: UNet2DConditionModel, given: Given) -> Tensor:
+    def several(before: str) -> dict[str, Tensor]:
+        return {name.removeprefix(before): tensor for name, tensor in given.items() if name.startswith(before)}
+
+    residuals: dict[str, Any] = {}
+    if "mid" in given:
+        down = tuple(several(_DOWN).values())
+        residuals = {"down_block_additional_residuals": down, "mid_block_additional_residual": given["mid"]}
+    if adapter := list(several(_ADAPTER).values()):  # diffusers takes them out of the list
+        residuals["down_intrablock_additional_residuals"] = adapter
+    answer: Tensor = unet(
+        given["x"],
+        given["timesteps"],
+        given["context"],
+        added_cond_kwargs=several(_ADDED) or None,
+        return_dict=False,
+        **residuals,
+    )[0]
+    return answer
 
 
 def _attending(call: UNetCall) -> AbstractContextManager[None]:

@@ -19,7 +19,7 @@ from sdcolab.core.errors import (
     NoCuda,
     UnetOverflowed,
 )
-from sdcolab.core.events import CancelToken, Listener, Phase, PhaseStarted, ignore_events, in_turns
+from sdcolab.core.events import CancelToken, Listener, Note, Phase, PhaseStarted, ignore_events, in_turns
 from sdcolab.core.library import Library, ModelFile
 from sdcolab.core.memory_plan import ONE_MODEL, MemoryChoice
 from sdcolab.core.outputs import ImageStore, ImageStores
@@ -153,6 +153,8 @@ class Engine:
             self.models.keep_only((asked.checkpoint, *asked.others.values()), asked.request, _beside_unet(features))
             native = self.models.checkpoint(asked.checkpoint, listener).model.detected.native_size
             yield self._bench(asked.sized(native), listener, cancel, save=save), native
+            for line in self.models.told():
+                listener(Note(line))
 
     def _understood(
         self, request: GenerationRequest, library: Library, beside: Sequence[GenerationRequest] = ()

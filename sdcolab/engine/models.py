@@ -54,6 +54,7 @@ from sdcolab.engine.convert import (
 )
 from sdcolab.engine.families import FAMILIES, Family
 from sdcolab.engine.prediction import ZERO_SNR_KEY, noise_range
+from sdcolab.engine.replays import Replays
 from sdcolab.engine.schedules import StepTables
 from sdcolab.engine.stored import Storage, Stored, to_be_stored
 from sdcolab.engine.turns import Part, Turns
@@ -85,6 +86,7 @@ class LoadedModel:
     ``text_encoders`` are in the order in which the UNet reads them: SDXL's are CLIP ViT-L and OpenCLIP ViT-bigG.
     ``noise_range``: the lowest and the highest sigma that it was trained on, where it is told sigmas and no timesteps.
     ``depth``: the weights, in MiDaS' names, of the network that looks how near things are, where the file has one.
+    ``replays``: what records the UNet's calls, where somebody asked for that.
     """
 
     path: Path
@@ -102,6 +104,7 @@ class LoadedModel:
     noise_range: tuple[float, float] | None = None
     depth: Weights | None = None
     storage: Storage = Storage.WHOLE
+    replays: Replays | None = None
 
     @property
     def beside(self) -> Beside:

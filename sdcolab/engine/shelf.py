@@ -22,6 +22,7 @@ from sdcolab.core.memory_plan import ONE_MODEL, MemoryChoice, MemoryPlan, WorkMe
 from sdcolab.core.request import GenerationRequest
 from sdcolab.core.result import Unwritten
 from sdcolab.core.tensors import header_if_told
+from sdcolab.core.words.speed import NOT_REPLAYED
 from sdcolab.engine.conditioning import TextConditioner
 from sdcolab.engine.hashes import HashCache
 from sdcolab.engine.kept import Kept
@@ -29,6 +30,7 @@ from sdcolab.engine.memory import free_vram, require_room
 from sdcolab.engine.models import LoadedModel, check_checkpoint, load_checkpoint, vae_of
 from sdcolab.engine.precision import unet_dtype, weights_dtype
 from sdcolab.engine.preview import PreviewModel, PreviewSource
+from sdcolab.engine.replays import Replays
 from sdcolab.engine.stored import Storage, storage_of
 from sdcolab.engine.tiny_vae import TinyDecoder, TinyEncoder, TinyFiles, find_tiny, load_tiny_decoder, load_tiny_encoder
 from sdcolab.engine.turns import Part, Turns
@@ -144,8 +146,20 @@ class ModelShelf:
         spared = not self._checkpoints.keys() <= wanted
         if spared:
             self._keep(wanted)
+        for replays in () if spared else self._replays():
+            spared |= replays.release()
+        if spared:
             release_memory()
         return spared
+
+    def told(self) -> Iterator[str]:
+        """What has changed in how the models at work are called, in sentences."""
+        for replays in self._replays():
+            if replays.news():
+                yield NOT_REPLAYED
+
+    def _replays(self) -> Iterator[Replays]:
+        return (one.model.replays for one in self._checkpoints.values() if one.model.replays)
 
     def widen(self, checkpoint: Checkpoint) -> None:
         """Let go of ``checkpoint``, and load it in full precision from now on: it overflows in halves."""
@@ -178,6 +192,8 @@ class ModelShelf:
             # Text encoders cost little, and rounding them to bfloat16 costs likeness.
             of_texts = torch.promote_types(dtype, weights_dtype(self.device))
             model = load_checkpoint(weights, self.device, dtype, plan.placement, self._turns, of_texts, storage)
+            if replayed(self._memory, self.device, waits=model.waits):
+                model = replace(model, replays=Replays(model.unet))
             self._checkpoints[stamp] = Checkpoint(file, stamp, model, TextConditioner(model), digest, Kept(), facts)
             self._planned[stamp] = self._with_unet
         self._checkpoints[stamp] = self._checkpoints.pop(stamp)  # in the order of their last use
@@ -278,6 +294,11 @@ class ModelShelf:
             if alone or not plan.placement.waits:
                 return plan
         raise AssertionError("the last attempt returns or raises")
+
+
+def replayed(memory: MemoryChoice, device: torch.device, *, waits: bool) -> bool:
+    """Whether the calls of a UNet are recorded: on a card, where its weights lie for good."""
+    return memory.graphs and device.type == "cuda" and not waits
 
 
 def _no_hash() -> Future[str]:

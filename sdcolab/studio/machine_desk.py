@@ -23,7 +23,7 @@ from sdcolab.core.machine import (
     MemoryUse,
     picture_folder,
 )
-from sdcolab.core.rooms import text
+from sdcolab.core.rooms import text, yes
 
 FREE_TRIES = 5
 """Wrong passwords after which none is taken until the program is opened again: who is inside already knows it."""
@@ -52,7 +52,7 @@ class MachineDesk:
     @property
     def changes(self) -> Mapping[str, Callable[[Mapping[str, Any]], object]]:
         """What can be changed here, by name."""
-        ways = {"memory": self._memory, "checkpoints": self._checkpoints}
+        ways = {"memory": self._memory, "checkpoints": self._checkpoints, "graphs": self._graphs}
         if not self._opened.page:
             return ways
         ways |= {"outputs": self._outputs, "password": self._password}
@@ -89,6 +89,10 @@ class MachineDesk:
         if type(number) is not int or not 1 <= number <= MOST_CHECKPOINTS:
             raise StrangeQuestion(question="checkpoints")
         self._file.change(lambda now: replace(now, checkpoints=number))
+
+    def _graphs(self, said: Mapping[str, Any]) -> None:
+        wanted = yes(said, "value")
+        self._file.change(lambda now: replace(now, graphs=wanted))
 
     def _outputs(self, said: Mapping[str, Any]) -> None:
         """Raises ``FolderUnfit``. Empty: the program's own folder."""

@@ -34,7 +34,7 @@ MAX_FILE = 900_000
 SPEED = "speed"
 """The one row that is a default of the form."""
 
-NEXT_TIME = ("outputs", "memory", "checkpoints", "password")
+NEXT_TIME = ("outputs", "memory", "checkpoints", "graphs", "password")
 """What counts from the next time that the program is opened on."""
 
 MOST_TOLD = 12
@@ -174,6 +174,7 @@ def machine_rows(folders: Folders, machine: MachineDesk) -> Iterator[dict[str, A
     choices = [(use.value, name) for use, name in words.MEMORY_NAMES.items()]
     yield _told("memory", now.memory.value) | {"kind": "choice", "choices": choices}
     yield _told("checkpoints", now.checkpoints) | {"kind": "int", "low": 1, "high": MOST_CHECKPOINTS}
+    yield _told("graphs", now.graphs) | {"kind": "bool"}
     if "password" in changes:
         said = words.HAS_PASSWORD.format(user=now.user) if now.login else words.NO_PASSWORD
         yield _told("password", said) | {"kind": "password", "guarded": machine.guarded}

@@ -27,7 +27,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def test_it_is_kept_for_its_owner_only(root: Path, tmp_path: Path) -> None:
-    machine = Machine(str(tmp_path / "fotos"), MemoryUse.STREAMED, "ana", "contraseña larga", 3)
+    machine = Machine(str(tmp_path / "fotos"), MemoryUse.STREAMED, "ana", "contraseña larga", 3, graphs=True)
     assert MachineFile(root).change(lambda _now: machine) == machine
     assert (MachineFile(root).peek(), machine.login) == (machine, ("ana", "contraseña larga"))
     assert "larga" not in repr(machine)
@@ -40,7 +40,7 @@ def test_a_program_without_it_is_as_always(root: Path) -> None:
     assert (MachineFile(root).peek(), folders_in(root)) == (Machine(), Folders(root))
     (root / PRIVATE_FOLDER).mkdir()
     wrong = ['{"outputs": 3}', '{"outputs": "aqui"}', '{"memory": "toda"}']
-    wrong += ['{"checkpoints": 0}', '{"checkpoints": true}']
+    wrong += ['{"checkpoints": 0}', '{"checkpoints": true}', '{"graphs": 1}']
     for damaged in ("", "[]", *wrong):
         (root / PRIVATE_FOLDER / FILE_NAME).write_text(damaged)
         assert MachineFile(root).peek() == Machine()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,8 @@ from sdcolab.core.detect import ModelKind
 from sdcolab.core.events import StepDone
 from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library, ModelFile
-from sdcolab.core.request import GenerationRequest
+from sdcolab.core.memory_plan import MemoryChoice
+from sdcolab.core.request import GenerationRequest, Hires
 from sdcolab.engine.engine import Engine
 from sdcolab.engine.memory import free_vram
 
@@ -73,6 +75,21 @@ def test_an_overflowing_decoder_goes_on_in_full_precision(engine_on: Callable[[s
     assert engine.models.vaes[0].module.dtype == torch.float32
     assert np.isfinite(made).all()
     assert made.shape == expected.shape
+
+
+@pytest.mark.parametrize("change", [{}, {"batch_size": 2}, {"hires": Hires(scale=2, steps=5)}])
+def test_recorded_calls_make_the_same_pictures(engine_on: Callable[[str], Engine], change: dict[str, Any]) -> None:
+    request = replace(REQUEST, **change)
+    plain = engine_on("cuda")
+    recording = Engine(plain._library, None, device="cuda", memory=MemoryChoice(graphs=True))
+    expected = [np.asarray(one.image, np.float64) for one in plain.generate(request).images]
+    for _ in range(2):
+        recording.generate(REQUEST)
+        made = [np.asarray(one.image, np.float64) for one in recording.generate(request).images]
+        for one, other in zip(made, expected, strict=True):
+            assert np.abs(one - other).mean() < 1
+    (checkpoint,) = recording.models.checkpoints
+    assert checkpoint.model.replays is not None and not checkpoint.model.replays.news()
 
 
 def test_what_torch_keeps_is_free() -> None:

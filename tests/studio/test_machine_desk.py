@@ -40,12 +40,14 @@ def test_on_an_own_machine_everything_is_changed_and_told(tmp_path: Path) -> Non
     change(room, "outputs", str(pictures))
     change(room, "memory", "turns")
     change(room, "checkpoints", 4)
+    change(room, "graphs", True)
     change(room, "password", "muy secreta", user="ana")
-    assert MachineFile(root).peek() == Machine(str(pictures), MemoryUse.TURNS, "ana", "muy secreta", 4)
+    assert MachineFile(root).peek() == Machine(str(pictures), MemoryUse.TURNS, "ana", "muy secreta", 4, graphs=True)
     rows = rows_of(room)
     assert (rows["outputs"]["value"], rows["memory"]["value"]) == (str(pictures), "turns")
     assert "ana" in rows["password"]["value"] and not rows["password"]["guarded"]
     change(room, "outputs", "")
+    change(room, "graphs", False)
     change(room, "password", "", user="")
     assert MachineFile(root).peek() == Machine(memory=MemoryUse.TURNS, checkpoints=4)
     with pytest.raises(FolderUnfit):
@@ -56,6 +58,8 @@ def test_on_an_own_machine_everything_is_changed_and_told(tmp_path: Path) -> Non
     for number in ("2", 0, 11, True, None):
         with pytest.raises(StrangeQuestion):
             change(room, "checkpoints", number)
+    with pytest.raises(StrangeQuestion):
+        change(room, "graphs", 1)
 
 
 def test_the_password_never_comes_back(tmp_path: Path) -> None:

@@ -132,5 +132,5 @@ def test_what_is_decided_elsewhere_is_told(tmp_path: Path) -> None:
     room = PreferencesRoom(PreferencesFile(folders.config), SettingsFile(folders.config), folders, desk)
     told = room.answers["settings"]({})
     shown = {row["name"]: row["value"] for row in told["rows"] if row["kind"] == "told"}
-    assert set(shown) == set(TOLD_WORDS) - {"speed", "memory", "checkpoints", "linked"}
+    assert set(shown) == set(TOLD_WORDS) - {"speed", "memory", "checkpoints", "graphs", "linked"}
     assert shown["outputs"] == str(folders.outputs.absolute())

@@ -3,6 +3,7 @@
     python tools/bench/overhead.py                    # the demo model at its native size: at most 1.10
     python tools/bench/overhead.py --completo         # a full-size SD 1.5 with random weights at 256x256: at most 1.03
     python tools/bench/overhead.py --modelo F.safetensors --lado 512
+    python tools/bench/overhead.py --grafos           # on a card: generate replays recorded calls, the bare ones do not
 
 ``generate`` is everything: prompt, noise, sampler, guidance, events, previews, decode, infotext and PNG on disk.
 Two ratios:
@@ -31,6 +32,7 @@ from torch import nn
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library, ModelFile
+from sdcolab.core.memory_plan import MemoryChoice
 from sdcolab.core.outputs import ImageStore
 from sdcolab.core.request import GenerationRequest
 from sdcolab.engine.engine import Engine
@@ -77,12 +79,14 @@ class Stopwatch:
         self.seconds += time.perf_counter() - self._since.pop()
 
 
-def measure(checkpoint: Path, side: int | None, steps: int, turns: int, device: str | None) -> tuple[list[Turn], str]:
+def measure(
+    checkpoint: Path, side: int | None, steps: int, turns: int, device: str | None, memory: MemoryChoice
+) -> tuple[list[Turn], str]:
     """``turns`` turns after one that warms up, and the kind of device they ran on."""
     with tempfile.TemporaryDirectory() as folder:
         file = ModelFile(ModelKind.CHECKPOINT, checkpoint.name, checkpoint)
         library = Library(Folders(Path(folder)), bundled=(file,))
-        engine = Engine(library, ImageStore(Path(folder) / "images"), device=device)
+        engine = Engine(library, ImageStore(Path(folder) / "images"), device=device, memory=memory)
         request = GenerationRequest(
             prompt="gato rojo", negative_prompt="borroso", steps=steps, seed=1, width=side, height=side
         )
@@ -148,6 +152,7 @@ def main() -> None:
     parser.add_argument("--pasos", type=int)
     parser.add_argument("--turnos", type=int)
     parser.add_argument("--dispositivo", help="cpu o cuda")
+    parser.add_argument("--grafos", action="store_true", help="graba y repite las llamadas (solo en una tarjeta)")
     options = parser.parse_args()
     limit = FULL_LIMIT if options.completo else DEMO_LIMIT
     steps = options.pasos or (FULL_STEPS if options.completo else DEMO_STEPS)
@@ -160,7 +165,7 @@ def main() -> None:
 
             path, side = Path(folder) / "rand15.safetensors", side or 256
             write(path)
-        turns, device = measure(path, side, steps, count, options.dispositivo)
+        turns, device = measure(path, side, steps, count, options.dispositivo, MemoryChoice(graphs=options.grafos))
     in_turns = statistics.median(turn.generate / turn.bare for turn in turns)
     inside = statistics.median(turn.generate / turn.inside for turn in turns) if device == "cpu" else None
     seconds = statistics.median(turn.generate for turn in turns)

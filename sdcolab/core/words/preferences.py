@@ -84,6 +84,14 @@ TOLD_WORDS: Mapping[str, Words] = {
         "desde la próxima vez que abras el programa.",
         MACHINE,
     ),
+    "graphs": Words(
+        "Grabar los pasos (CUDA graphs, experimental)",
+        "La tarjeta graba un paso y lo repite sin esperar al procesador: las imágenes pequeñas pueden tardar bastante "
+        "menos, y ocupa más memoria. Nadie lo ha probado aún en una tarjeta: se comprueba solo, y si algo no cuadra se "
+        "apaga y te lo dice. Con LoRA por zonas, «Rápido» o «Equilibrado» no se usa. Vale desde la próxima vez que "
+        "abras el programa.",
+        MACHINE,
+    ),
     "speed": Words(
         "Velocidad", "La de un formulario nuevo. Fiel hace la imagen de siempre; las otras tardan menos.", MACHINE
     ),

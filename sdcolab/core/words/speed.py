@@ -34,6 +34,11 @@ SLICED_ATTENTION = (
     "Fue mucho más lento: casi no quedaba memoria y la atención se calculó por partes. Elige un tamaño menor."
 )
 
+NOT_REPLAYED = (
+    "La tarjeta no repite bien los pasos grabados, o no le queda memoria para ellos: se calculan como siempre. Si pasa "
+    "a menudo, quita «Grabar los pasos» en Ajustes."
+)
+
 
 def times_line(parts: Mapping[Phase, float]) -> str:
     """One line about where the time went, "" when it was nowhere."""

@@ -39,7 +39,7 @@ from sdcolab.engine.precision import quick_in_bfloat16, settled
 from sdcolab.engine.run import Overflowed, Run
 from sdcolab.engine.samplers import resolve_sampler
 from sdcolab.engine.savings import Savings
-from sdcolab.engine.shelf import ModelShelf
+from sdcolab.engine.shelf import ModelShelf, replay_news
 from sdcolab.engine.upscale.upscalers import Upscalers
 
 
@@ -153,7 +153,7 @@ class Engine:
             self.models.keep_only((asked.checkpoint, *asked.others.values()), asked.request, _beside_unet(features))
             native = self.models.checkpoint(asked.checkpoint, listener).model.detected.native_size
             yield self._bench(asked.sized(native), listener, cancel, save=save), native
-            for line in self.models.told():
+            for line in replay_news(self.models.checkpoints):
                 listener(Note(line))
 
     def _understood(
@@ -193,7 +193,7 @@ class Engine:
                 bench.warn(NetworkIgnored(tag=tag.source))
         for doubt in bench.asked.weight_doubts:
             bench.warn(doubt)
-        for remark in said_of_settings(request, self._library, native):
+        for remark in said_of_settings(request, bench.library, native):
             bench.warn(remark)
 
     def preload(self, checkpoint: str = "", vae: str = AUTOMATIC, listener: Listener = ignore_events) -> None:

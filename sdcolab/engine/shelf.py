@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -143,23 +143,13 @@ class ModelShelf:
     def spare(self) -> bool:
         """Let go of what the request at work does not need; False when there is none. Raises ``CannotRead``."""
         wanted = {self._stamp(file) for file in self._together}
-        spared = not self._checkpoints.keys() <= wanted
-        if spared:
+        others = not self._checkpoints.keys() <= wanted
+        if others:
             self._keep(wanted)
-        for replays in () if spared else self._replays():
-            spared |= replays.release()
+        spared = others or release_replays(self._checkpoints.values())
         if spared:
             release_memory()
         return spared
-
-    def told(self) -> Iterator[str]:
-        """What has changed in how the models at work are called, in sentences."""
-        for replays in self._replays():
-            if replays.news():
-                yield NOT_REPLAYED
-
-    def _replays(self) -> Iterator[Replays]:
-        return (one.model.replays for one in self._checkpoints.values() if one.model.replays)
 
     def widen(self, checkpoint: Checkpoint) -> None:
         """Let go of ``checkpoint``, and load it in full precision from now on: it overflows in halves."""
@@ -299,6 +289,19 @@ class ModelShelf:
 def replayed(memory: MemoryChoice, device: torch.device, *, waits: bool) -> bool:
     """Whether the calls of a UNet are recorded: on a card, where its weights lie for good."""
     return memory.graphs and device.type == "cuda" and not waits
+
+
+def release_replays(checkpoints: Iterable[Checkpoint]) -> bool:
+    """Let go of what was recorded of them; False where there is nothing."""
+    recorded = [one.model.replays for one in checkpoints if one.model.replays and one.model.replays.release()]
+    return bool(recorded)
+
+
+def replay_news(checkpoints: Iterable[Checkpoint]) -> Iterator[str]:
+    """What has changed in how their UNets are called, in sentences."""
+    for one in checkpoints:
+        if one.model.replays and one.model.replays.news():
+            yield NOT_REPLAYED
 
 
 def _no_hash() -> Future[str]:

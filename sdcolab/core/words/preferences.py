@@ -87,7 +87,7 @@ TOLD_WORDS: Mapping[str, Words] = {
     "graphs": Words(
         "Grabar los pasos (CUDA graphs, experimental)",
         "La tarjeta graba un paso y lo repite sin esperar al procesador: las imágenes pequeñas pueden tardar bastante "
-        "menos, y ocupa más memoria. Nadie lo ha probado aún en una tarjeta: se comprueba solo, y si algo no cuadra se "
+        "menos, y ocupa más memoria. Todavía nadie lo probó en una tarjeta: se comprueba solo, y si algo no cuadra se "
         "apaga y te lo dice. Con LoRA por zonas, «Rápido» o «Equilibrado» no se usa. Vale desde la próxima vez que "
         "abras el programa.",
         MACHINE,

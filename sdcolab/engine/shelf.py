@@ -182,8 +182,7 @@ class ModelShelf:
             # Text encoders cost little, and rounding them to bfloat16 costs likeness.
             of_texts = torch.promote_types(dtype, weights_dtype(self.device))
             model = load_checkpoint(weights, self.device, dtype, plan.placement, self._turns, of_texts, storage)
-            if replayed(self._memory, self.device, waits=model.waits):
-                model = replace(model, replays=Replays(model.unet))
+            model = with_replays(model, self._memory)
             self._checkpoints[stamp] = Checkpoint(file, stamp, model, TextConditioner(model), digest, Kept(), facts)
             self._planned[stamp] = self._with_unet
         self._checkpoints[stamp] = self._checkpoints.pop(stamp)  # in the order of their last use
@@ -212,18 +211,8 @@ class ModelShelf:
                 Part((module,), self.device, waits=waits),
                 TinyFiles(family.tiny_vae),
             )
-        self._vaes[stamp] = self._with_tiny(self._vaes[stamp])
+        self._vaes[stamp] = with_tiny(self._vaes[stamp], self._folders, self.device)
         return self._vaes[stamp]
-
-    def _with_tiny(self, vae: Vae) -> Vae:
-        """``vae`` with the tiny networks whose files are here by now."""
-        tiny = find_tiny(self._folders.roots(ModelKind.TINY_VAE), vae.tiny.name)
-        if tiny == vae.tiny:
-            return vae
-        dtype = weights_dtype(self.device)
-        decoder = load_tiny_decoder(tiny.decoder, self.device, dtype) if tiny.decoder else None
-        encoder = load_tiny_encoder(tiny.encoder, self.device, dtype) if tiny.encoder else None
-        return replace(vae, tiny=tiny, tiny_decoder=decoder, tiny_encoder=encoder)
 
     def _keep(self, stamps: Set[Stamp]) -> None:
         """Only the checkpoints of ``stamps`` and their VAEs, and every separate VAE."""
@@ -289,6 +278,23 @@ class ModelShelf:
 def replayed(memory: MemoryChoice, device: torch.device, *, waits: bool) -> bool:
     """Whether the calls of a UNet are recorded: on a card, where its weights lie for good."""
     return memory.graphs and device.type == "cuda" and not waits
+
+
+def with_replays(model: LoadedModel, memory: MemoryChoice) -> LoadedModel:
+    """``model``, and what records its calls if they are recorded."""
+    wanted = replayed(memory, model.device, waits=model.waits)
+    return replace(model, replays=Replays(model.unet)) if wanted else model
+
+
+def with_tiny(vae: Vae, folders: Folders, device: torch.device) -> Vae:
+    """``vae`` with the tiny networks whose files are here by now."""
+    tiny = find_tiny(folders.roots(ModelKind.TINY_VAE), vae.tiny.name)
+    if tiny == vae.tiny:
+        return vae
+    dtype = weights_dtype(device)
+    decoder = load_tiny_decoder(tiny.decoder, device, dtype) if tiny.decoder else None
+    encoder = load_tiny_encoder(tiny.encoder, device, dtype) if tiny.encoder else None
+    return replace(vae, tiny=tiny, tiny_decoder=decoder, tiny_encoder=encoder)
 
 
 def release_replays(checkpoints: Iterable[Checkpoint]) -> bool:

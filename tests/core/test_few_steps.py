@@ -48,6 +48,23 @@ def test_names(name: str, wants: tuple[str, str, int, float] | None) -> None:
     assert (found and (found.name, found.sampler, found.steps, found.cfg_scale)) == wants
 
 
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("lightning_style.safetensors", None),
+        ("Electric-Lightning_v2_2000steps.safetensors", None),
+        ("porsche_911_Turbo.safetensors", None),
+        ("sdxl_lightning_lora.safetensors", "Lightning"),
+        ("mix_lightning_8steps.safetensors", "Lightning"),
+        ("sd_xl_turbo_lora_v1.safetensors", "Turbo"),
+        ("Hyper-SD15-lora.safetensors", "Hyper-SD"),
+    ],
+)
+def test_a_lora_of_storms_or_cars_is_not_one_of_few_steps(name: str, kind: str | None) -> None:
+    found = few_steps(name, {"modelspec.tags": "lightning, storm"}, lora=True)
+    assert (found and found.name) == kind
+
+
 def test_metadata_tells_what_a_name_does_not() -> None:
     found = few_steps("mi_lora.safetensors", {"modelspec.title": "Hyper-SD 8-step CFG", "ss_output_name": "x"})
     assert found is not None
@@ -64,13 +81,21 @@ def test_what_is_offered_exists() -> None:
 
 
 @pytest.mark.parametrize(
-    ("prompt", "cfg_scale", "told"), [("<lora:mi_lcm:1>", 7, True), ("<lora:mi_lcm:1>", 2, False), ("gato", 7, False)]
+    ("prompt", "cfg_scale", "told"),
+    [
+        ("<lora:mi_lcm:1>", 7, True),
+        ("<lora:mi_lcm:1>", 2, False),
+        ("<lora:mi_lcm:0>", 7, False),
+        ("<lora:mi_lcm:1:0>", 7, False),
+        ("<lora:alias:1>", 7, True),
+        ("gato", 7, False),
+    ],
 )
 def test_too_much_guidance_is_told(tmp_path: Path, prompt: str, cfg_scale: float, told: bool) -> None:
     folders = Folders(tmp_path)
     path = folders.models(ModelKind.LORA) / "mi_lcm.safetensors"
     path.parent.mkdir(parents=True)
-    save({"x.lora_up.weight": np.zeros((2, 2), np.float32)}, path)
+    save({"x.lora_up.weight": np.zeros((2, 2), np.float32)}, path, {"ss_output_name": "alias"})
     request = GenerationRequest(prompt=prompt, cfg_scale=cfg_scale)
     said = [f"{explain(one).text} {explain(one).advice}" for one in said_of_settings(request, Library(folders), 512)]
     assert [("LCM" in text, "CFG 1.5" in text) for text in said] == [(True, True)] * told

@@ -186,11 +186,11 @@ class Panel:
     def _opened(self, tab: Tab) -> None:
         if tab.kind is TabKind.GENERATE:
             self._form.open_mode(tab.id)
-        if tab.tool:
-            self._tool(tab.id).refresh()
         self._generate_row.layout.display = "flex" if tab.kind is TabKind.GENERATE else "none"
         mark(self._both, tab.kind)
         show_own(self._right, tab, self._jobs.shown())
+        if tab.tool:
+            self._tool(tab.id).refresh()
 
     def _take(self, name: str, data: bytes) -> None:
         """A file was dropped on the panel."""

@@ -57,12 +57,15 @@ class TabStack:
     def show(self) -> None:
         """Show the one that is open."""
         tab = self.tab
-        self._opened(tab)
-        box = self._boxes[tab.id] = self._boxes.get(tab.id) or self._make(tab)
-        if box not in self.body.children:
-            self.body.children += (box,)
-        for other in self.body.children:
-            other.layout.display = "flex" if other is box else "none"
+        box = self._boxes.get(tab.id)
+        try:
+            self._opened(tab)
+            box = self._boxes[tab.id] = box or self._make(tab)
+        finally:  # where one cannot be made, no other stands in its place
+            if box and box not in self.body.children:
+                self.body.children += (box,)
+            for other in self.body.children:
+                other.layout.display = "flex" if other is box else "none"
 
 
 class ToolTab:

@@ -11,11 +11,11 @@ import ipywidgets
 from PIL import Image
 
 from sdcolab.colab.panel_drop import drop_widget
-from sdcolab.colab.panel_tabs import PngInfoTab, ToolTab
+from sdcolab.colab.panel_tabs import PngInfoTab, TabStack, ToolTab
 from sdcolab.core.errors import PictureUnreadable, SdcolabError
 from sdcolab.core.outputs import png_text
 from sdcolab.core.workshop import Merge, TryMerge
-from sdcolab.studio.layout import LAYOUT, Tool
+from sdcolab.studio.layout import LAYOUT, Tab, Tool
 from sdcolab.studio.studio import Studio
 
 
@@ -105,3 +105,35 @@ def test_a_picture_that_is_dropped_on_the_panel_opens_png_info_with_it() -> None
 
 def test_what_is_no_picture_opens_nothing() -> None:
     assert dropped("x.doc", b"hola")[1] == [PictureUnreadable.code]
+
+
+def test_a_tab_that_cannot_be_made_shows_no_other_in_its_place_and_is_tried_again() -> None:
+    troubles: list[Exception] = []
+    broken = {"mezclar"}
+
+    def guarded(action: Callable[[], None]) -> Callable[[object], None]:
+        def run(_change: object) -> None:
+            try:
+                action()
+            except OSError as error:
+                troubles.append(error)
+
+        return run
+
+    def make(tab: Tab) -> Any:
+        if tab.id in broken:
+            raise OSError(tab.id)
+        return ipywidgets.HTML(tab.id)
+
+    def shown() -> list[str]:
+        return [box.value for box in stack.body.children if box.layout.display != "none"]
+
+    stack = TabStack(ipywidgets, LAYOUT.tabs, make, lambda _tab: None, guarded)
+    stack.show()
+    stack.open("mezclar")
+    assert (shown(), len(troubles)) == ([], 1)
+    stack.open("pnginfo")
+    assert shown() == ["pnginfo"]
+    broken.clear()
+    stack.open("mezclar")
+    assert (shown(), len(troubles)) == (["mezclar"], 1)

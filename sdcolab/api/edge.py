@@ -25,6 +25,7 @@ from sdcolab.core.errors import (
     PayloadTooSlow,
     PayloadUnreadable,
     PicturesTooLarge,
+    QueueClosed,
     QueueFull,
     RequestError,
     SdcolabError,
@@ -143,7 +144,7 @@ def status_of(error: SdcolabError) -> int:
         return 408
     if isinstance(error, RequestError | GridError | ControlError | DetailError):
         return 422
-    return 503 if isinstance(error, QueueFull) else 500
+    return 503 if isinstance(error, QueueFull | QueueClosed) else 500
 
 
 def _refusal(error: SdcolabError, field: str | None = None) -> Response:

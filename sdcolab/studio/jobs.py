@@ -52,14 +52,14 @@ class JobQueue:
     # --- Asking -------------------------------------------------------------------------------------------------------
 
     def submit(self, task: Task, by: Origin = Origin.PAGE) -> Job:
-        """Add a job at the end of its line. Raises ``QueueFull``."""
+        """Add a job at the end of its line. Raises ``QueueFull`` or ``QueueClosed``."""
         return self.order(task, by)[0]
 
     def order(self, task: Task, by: Origin = Origin.PAGE, *, keep: bool = True) -> tuple[Job, Future[Outcome]]:
         """Add a job at the end of its line; the future tells how it ended; only whoever holds it keeps the pictures.
 
         With ``keep`` False the queue forgets the job as soon as it has ended, and it does not outlive the process.
-        Raises ``QueueFull``.
+        Raises ``QueueFull`` or ``QueueClosed``.
         """
         written = self._ledger.written(task, keep=keep)
         with self._wake:

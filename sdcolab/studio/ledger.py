@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
-from sdcolab.core.errors import JobLost, QueueFull, StorageError
+from sdcolab.core.errors import JobLost, QueueClosed, QueueFull, StorageError
 from sdcolab.core.events import Ended
 from sdcolab.core.tasks import Generate, Origin, Place, Task, TaskRow, TaskTable
 from sdcolab.core.words import explain
@@ -117,7 +117,9 @@ class Ledger:
         return self._journal.written(task) if keep and self._journal and self._table[task.code].listed else None
 
     def add(self, task: Task, by: Origin, written: Written | None, *, keep: bool) -> Order:
-        """A new order at the end of its line. Raises ``QueueFull``."""
+        """A new order at the end of its line. Raises ``QueueFull`` or ``QueueClosed``."""
+        if self.closed:
+            raise QueueClosed()
         row = self._table[task.code]
         line = self.lines[row.place]
         if len(line.waiting) >= MAX_WAITING:

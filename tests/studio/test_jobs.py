@@ -18,6 +18,7 @@ from sdcolab.core.errors import (
     CellsFailed,
     DatasetMissing,
     JobLost,
+    QueueClosed,
     QueueFull,
     QueueUnreadable,
     SdcolabError,
@@ -160,6 +161,13 @@ def test_a_full_queue_says_so(queue: JobQueue) -> None:
     with pytest.raises(QueueFull):
         for _ in range(MAX_WAITING + 2):
             ask(queue, "a")
+
+
+def test_a_closed_queue_says_so(queue: JobQueue) -> None:
+    queue.close(0)
+    with pytest.raises(QueueClosed):
+        ask(queue, "a")
+    assert queue.jobs() == ()
 
 
 def test_old_jobs_are_forgotten(queue: JobQueue, generator: Scripted) -> None:

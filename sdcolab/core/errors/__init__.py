@@ -363,6 +363,7 @@ from sdcolab.core.errors.training import (
 from sdcolab.core.errors.web import (
     PortBusy,
     PortForbidden,
+    QueueClosed,
     QueueFull,
     WebError,
 )
@@ -644,6 +645,7 @@ __all__ = [
     "PromptSyntaxError",
     "PromptTooDeep",
     "ProxyUnavailable",
+    "QueueClosed",
     "QueueFull",
     "QueueUnreadable",
     "RateTooHigh",

@@ -34,3 +34,10 @@ class QueueFull(WebError):
 
     code: ClassVar[str] = "web.queue_full"
     limit: int
+
+
+@dataclass(eq=False)
+class QueueClosed(WebError):
+    """The studio was closed: nobody would do the job."""
+
+    code: ClassVar[str] = "web.queue_closed"

@@ -177,10 +177,10 @@ def said_of_settings(request: GenerationRequest, library: Library, native: int) 
     if request.init is None:
         yield from size_remark(request.width or 0, request.height or 0, native)
     found = few_steps_for(library, request.checkpoint, request.prompt)
-    if found and request.cfg_scale > TOO_GUIDED * found.cfg_scale:
+    if found and request.cfg_scale > (most := TOO_GUIDED * found.cfg_scale):
         yield FewStepsTooGuided(
             kind=found.name,
-            cfg_scale=request.cfg_scale,
+            most=most,
             sampler=found.sampler,
             schedule=found.schedule,
             steps=found.steps,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -97,5 +98,8 @@ def test_too_much_guidance_is_told(tmp_path: Path, prompt: str, cfg_scale: float
     path.parent.mkdir(parents=True)
     save({"x.lora_up.weight": np.zeros((2, 2), np.float32)}, path, {"ss_output_name": "alias"})
     request = GenerationRequest(prompt=prompt, cfg_scale=cfg_scale)
+    more = replace(request, cfg_scale=cfg_scale + 2)
     said = [f"{explain(one).text} {explain(one).advice}" for one in said_of_settings(request, Library(folders), 512)]
     assert [("LCM" in text, "CFG 1.5" in text) for text in said] == [(True, True)] * told
+    facts = [[one.facts() for one in said_of_settings(one, Library(folders), 512)] for one in (request, more)]
+    assert not told or facts[0] == facts[1], "one warning for every cell of a grid over CFG"

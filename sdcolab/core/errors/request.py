@@ -415,12 +415,12 @@ class SizeBeyondNative(RequestError):
 
 @dataclass(eq=False)
 class FewStepsTooGuided(RequestError):
-    """The model or a LoRA of the prompt is of few steps, of the ``kind`` of that name, and ``cfg_scale`` is far above
-    what it was taught with. Told as a warning, with the settings that it wants."""
+    """The model or a LoRA of the prompt is of few steps, of the ``kind`` of that name, and the CFG is above ``most``,
+    far from what it was taught with. Told as a warning, with the settings that it wants."""
 
     code: ClassVar[str] = "request.few_steps_too_guided"
     kind: str
-    cfg_scale: float
+    most: float
     sampler: str
     schedule: str
     steps: int

@@ -156,8 +156,8 @@ SENTENCES: Mapping[str, Sentence] = {
         "Genera a {native} y amplía con Hires fix.",
     ),
     "request.few_steps_too_guided": Sentence(
-        "El modelo o un LoRA del prompt parece de pocos pasos ({kind}): con CFG {cfg_scale} los colores pueden salir "
-        "quemados.",
+        "El modelo o un LoRA del prompt parece de pocos pasos ({kind}): con un CFG de más de {most} los colores "
+        "pueden salir quemados.",
         "Pulsa «Ajustes de pocos pasos»: pone {sampler}, {schedule}, {steps:paso|pasos} y CFG {wanted}.",
     ),
     "request.floored": Sentence(

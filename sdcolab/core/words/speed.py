@@ -61,7 +61,8 @@ def seconds(duration: float) -> str:
 FEW_STEPS = "Ajustes de pocos pasos"
 NO_FEW_STEPS = "Ni el modelo ni los LoRA del prompt parecen de pocos pasos."
 NO_FEW_STEPS_ADVICE = (
-    "Se reconocen por su nombre: Hyper-SD, LCM, TCD, Lightning, DMD2 o Turbo. Añade uno al prompt y pulsa otra vez."
+    "Se reconocen por su nombre: Hyper-SD, LCM, TCD, DMD2, y Lightning o Turbo si dice sus pasos («lightning_8steps»). "
+    "Añade uno al prompt y pulsa otra vez."
 )
 
 

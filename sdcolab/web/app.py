@@ -23,6 +23,7 @@ from sdcolab.web.bar import build_bar
 from sdcolab.web.dropping import drop_box
 from sdcolab.web.panel import PanelDrawing, build_buttons
 from sdcolab.web.parts import Parts
+from sdcolab.web.reading import told_anew
 from sdcolab.web.results import build_results
 from sdcolab.web.rooms import build_room, rooms_app
 from sdcolab.web.server import CACHE_SECONDS, Server, start_server
@@ -80,7 +81,7 @@ def _build(studio: Studio, layout: Layout = LAYOUT, *, locked: bool) -> gr.Block
     with gr.Blocks(title="sdcolab", analytics_enabled=False, delete_cache=(3600, CACHE_SECONDS)) as page:
         with gr.Column(elem_id="sd-page"):
             bar = build_bar(layout, values, lists, locked=locked)
-            message = gr.HTML(elem_id="sd-form-message")  # outside the form, which other tabs do not show
+            message = told_anew(gr.HTML(elem_id="sd-form-message"))  # outside the form, which other tabs do not show
             with gr.Column(elem_id="sd-form", elem_classes=["sd-mode", *(f"sd-in-{mode}" for mode in layout.modes)]):
                 panel = PanelDrawing(layout, values, lists, bar.fields).draw(message)
             buttons = build_buttons(layout)

@@ -262,6 +262,23 @@ def test_wrong_values_get_a_spanish_sentence(visit: Visit, bench: Bench, name: s
     assert len(bench.generator.requests) == before
 
 
+def test_what_went_away_is_said_again(visit: Visit, bench: Bench) -> None:
+    bench.add_lora("Hyper-SD15-4steps-lora")
+    page = visit()
+    told = part(page, "form-message").locator(".sd-message")
+    for prompt, sentence in (
+        ("<lora:Hyper-SD15-4steps-lora:1>", "Hyper-SD: Euler"),
+        ("un gato", "Ni el modelo ni los LoRA"),
+        ("un gato", "Ni el modelo ni los LoRA"),
+    ):
+        write(page, prompt)
+        part(page, "few-steps").click()
+        expect(told).to_be_visible()
+        expect(told).to_contain_text(sentence)
+        told.click()
+        expect(told).to_be_hidden()
+
+
 def test_numbers_beyond_the_ends_never_become_an_english_error(visit: Visit, bench: Bench) -> None:
     page = visit()
     field(page, "steps").fill("999")

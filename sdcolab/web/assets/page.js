@@ -111,13 +111,14 @@
     tellDone(Boolean(document.querySelector("#sd-progress [role=progressbar]")));
   };
 
-  let told = null;
+  let told = "";
   let leaving = 0;
   const message = () => {
     const box = byId("sd-form-message");
     const now = box?.querySelector(".sd-message");
-    if (!box || now === told) return;
-    told = now;
+    const number = box?.querySelector(".sd-told")?.textContent ?? ""; // the next one is drawn into the same element
+    if (!box || number === told) return;
+    told = number;
     clearTimeout(leaving);
     box.classList.remove("sd-gone");
     if (now && !now.matches(".sd-error, :has(.sd-get)")) leaving = setTimeout(() => box.classList.add("sd-gone"), 6000);

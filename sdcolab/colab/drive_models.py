@@ -2,29 +2,37 @@
 
 Each gets a link in the program's own folders, so it can be chosen at once without copying. Reading a big file through
 Drive is slow and happens again with each change of model, so big ones are then copied to the machine's disk, one by
-one, while there is room; the copy takes the link's place.
+one, while there is room; the copy takes the link's place. What stands beside a model there (its words, its notes, its
+picture, what it predicts) is linked with it.
 """
 
 from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from sdcolab.colab.drive_sync import DRIVE_FOLDER, Copy, copy_in_one_piece
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.files import free_bytes
 from sdcolab.core.folders import Folders
-from sdcolab.core.library import Library
+from sdcolab.core.library import INFO_SUFFIX, Library
+from sdcolab.studio.cards import PICTURE_ENDINGS
 
 SMALL_BYTES = 500_000_000
 """LoRAs, VAEs and embeddings: read from Drive once, faster than copying them first."""
 
 DISK_RESERVE = 10_000_000_000
 """Free bytes that copies leave on the disk."""
+
+PICTURES = tuple(f"{middle}{ending}" for ending in PICTURE_ENDINGS for middle in ("", ".preview"))
+BESIDE = (INFO_SUFFIX, ".json", ".txt", ".description.txt", ".yaml", *PICTURES)
+"""What takes the place of a model's extension in the names of the files that tell something of it."""
 
 _log = logging.getLogger(__name__)
 
@@ -42,6 +50,7 @@ def link_models(my_drive: Path, folders: Folders) -> tuple[DriveModel, ...]:
     """Link every model on Drive that is not here, and return them. Raises ``OSError`` when Drive does."""
     drop_dead_links(folders)
     there = Library(Folders(my_drive / DRIVE_FOLDER))
+    known = cache(lambda folder: frozenset(folder.iterdir()))  # one question to Drive a folder
     linked = []
     for kind in ModelKind:
         for file in there.files(kind):
@@ -51,15 +60,29 @@ def link_models(my_drive: Path, folders: Folders) -> tuple[DriveModel, ...]:
                 target.symlink_to(file.path)
             if target.is_symlink():
                 linked.append(DriveModel(file.path, target, file.path.stat().st_size))
+                link_beside(file.path, target, known(file.path.parent))
     return tuple(linked)
 
 
+def link_beside(source: Path, target: Path, known: Collection[Path]) -> None:
+    """Link what tells something of ``source`` and is among the ``known`` files, where nothing is here."""
+    for there, here in zip(beside(source), beside(target), strict=True):
+        if there in known and not os.path.lexists(here):
+            here.symlink_to(there)
+
+
+def beside(model: Path) -> list[Path]:
+    """Where what tells something of ``model`` would be."""
+    return [model.with_name(model.stem + ending) for ending in BESIDE]
+
+
 def drop_dead_links(folders: Folders) -> None:
-    """Remove links to models on a Drive that is no longer connected."""
+    """Remove links to models, and what is beside them, on a Drive that is no longer connected."""
     for kind in ModelKind:
         for file in Library(folders).files(kind):
-            if file.path.is_symlink() and not file.path.exists():
-                file.path.unlink()
+            for path in (file.path, *beside(file.path)):
+                if path.is_symlink() and not path.exists():
+                    path.unlink()
 
 
 def worth_copying(model: DriveModel, free: int) -> bool:

@@ -11,7 +11,8 @@ from sdcolab.colab import drive_models
 from sdcolab.colab.drive_models import DriveModel, ModelCopier, drop_dead_links, link_models, worth_copying
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.folders import Folders
-from sdcolab.core.library import Library
+from sdcolab.core.library import Library, activation_words
+from sdcolab.studio.cards import picture_of
 
 
 def put(path: Path, content: bytes = b"modelo") -> Path:
@@ -52,6 +53,30 @@ def test_models_on_drive_are_used_from_there(tmp_path: Path, monkeypatch: pytest
     assert here.exists()
     (tmp_path / "lejos").rename(drive)
     assert [model.source for model in link_models(drive, folders)] == [small]
+
+
+def test_what_is_beside_a_model_on_drive_comes_with_it(tmp_path: Path) -> None:
+    drive, folders = tmp_path / "MyDrive", Folders(tmp_path / "sdcolab")
+    there = Folders(drive / "sdcolab").models(ModelKind.LORA) / "sub"
+    for name, content in (
+        ("rojo.safetensors", b"modelo"),
+        ("rojo.civitai.info", b'{"trainedWords": ["zorp"]}'),
+        ("rojo.preview.png", b"png"),
+        ("rojo.yaml", b"parameterization: v"),
+        ("ajeno.txt", b"nada"),
+    ):
+        put(there / name, content)
+    put(folders.models(ModelKind.LORA) / "sub" / "rojo.yaml", b"mio")
+    link_models(drive, folders)
+    (file,) = Library(folders).files(ModelKind.LORA)
+    assert activation_words(file.path) == ("zorp",)
+    assert picture_of(file.path) == file.path.with_name("rojo.preview.png")
+    assert file.path.with_suffix(".yaml").read_bytes() == b"mio"
+    assert not file.path.with_name("ajeno.txt").exists()
+
+    drive.rename(tmp_path / "lejos")
+    drop_dead_links(folders)
+    assert [path.name for path in file.path.parent.iterdir()] == ["rojo.yaml"]
 
 
 def test_copies_leave_room_on_the_disk() -> None:

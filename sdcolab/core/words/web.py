@@ -14,9 +14,7 @@ SENTENCES: Mapping[str, Sentence] = {
         "El sistema no permite usar el puerto {port}.",
         "Los puertos por debajo de 1024 son suyos: elige otro con --puerto.",
     ),
-    "web.queue_closed": Sentence(
-        "Está cerrado: ya no se puede pedir nada.", "Vuelve a abrirlo (en un cuaderno, con ▶️ en la celda)."
-    ),
+    "web.queue_closed": Sentence("Está cerrado: ya no se puede pedir nada.", "Ábrelo otra vez y repítelo."),
     "web.queue_full": Sentence(
         "Ya hay {limit} trabajos en espera.", "Espera a que termine alguno antes de pedir otro."
     ),

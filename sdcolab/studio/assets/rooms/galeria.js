@@ -218,6 +218,7 @@ export function mount(host, house) {
   const lookIfSeen = () => host.offsetParent && !document.hidden && !viewer.open && guarded(look());
   const pulse = setInterval(() => (host.isConnected ? lookIfSeen() : clearInterval(pulse)), LOOK_MS);
   new IntersectionObserver(() => { // its tab is opened: what was there, and soon what has come since
+    if (!host.offsetParent) return;
     lookIfSeen();
     setTimeout(lookIfSeen, FIRST_LOOK_MS);
   }).observe(host);

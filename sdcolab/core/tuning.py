@@ -68,6 +68,15 @@ class Fp8(StrEnum):
     ENABLE = "Enable"
 
 
+class EightBits(StrEnum):
+    """What those 8 bits are."""
+
+    FP8 = "FP8"
+    """A number each, with a point that moves: what A1111 has."""
+    INT8 = "INT8"
+    """Whole numbers with a scale for each row: a tenth of the error of each."""
+
+
 @dataclass(frozen=True, slots=True)
 class Tuning:
     """Adjustments with A1111's neutral values as defaults. Zero means "not set" where A1111 says so.
@@ -84,8 +93,8 @@ class Tuning:
     Speed: ``token_merging``, the share of the tokens that is merged before self attention, and in hires passes
     ``token_merging_hires`` where it is not 0; ``forecast``, the share of the steps that is forecast, in place of
     what the request's speed says; ``cpu_precision``. Model: ``noise_schedule``, ``downcast_alphas``; ``fp8`` keeps
-    weights in 8 bits, with ``cache_fp16`` and in float16 too, which LoRAs are then added to; ``sdxl_*`` and aesthetic
-    scores are SDXL's size conditioning.
+    weights in 8 bits, ``eight_bits`` says which, with ``cache_fp16`` and in float16 too, which LoRAs are then added
+    to; ``sdxl_*`` and aesthetic scores are SDXL's size conditioning.
     ``extra_noise`` is added in img2img and hires passes. ``classic_inpainting``: what a mask keeps goes its own way, as
     in AUTOMATIC1111; otherwise it is noised afresh before each call, as in Forge (hechos/a1111.md 13).
     """
@@ -147,6 +156,7 @@ class Tuning:
     noise_schedule: NoiseSchedule = fact(NoiseSchedule.DEFAULT, label="Noise Schedule", key="sd_noise_schedule")
     downcast_alphas: bool = fact(False, label="Downcast alphas_cumprod", key="use_downcasted_alpha_bar")
     fp8: Fp8 = fact(Fp8.DISABLE, label="FP8 weight", codec="fp8", key="fp8_storage")
+    eight_bits: EightBits = fact(EightBits.FP8, label="8-bit format", codec="eight_bits", key="sdcolab_8bit_format")
     cache_fp16: bool = fact(False, label="Cache FP16 weight for LoRA", codec="fp8", key="cache_fp16_weight")
     sdxl_crop_top: int = fact(0, low=0, high=4096, key="sdxl_crop_top", control="number")
     sdxl_crop_left: int = fact(0, low=0, high=4096, key="sdxl_crop_left", control="number")

@@ -22,7 +22,7 @@ from sdcolab.core.memory_plan import (
     plan_memory,
 )
 from sdcolab.core.tensors import TensorHeader
-from sdcolab.engine.stored import FP8, Storage
+from sdcolab.engine.stored import WHOLE, Storage
 
 _OUT_OF_MEMORY_TEXTS = (
     "can't allocate memory",
@@ -92,7 +92,7 @@ def require_room(
     device: torch.device,
     dtype: torch.dtype,
     *,
-    storage: Storage = Storage.WHOLE,
+    storage: Storage = WHOLE,
     beside: int = 0,
     with_unet: int = 0,
     fastest: Placement = Placement.GPU,
@@ -104,15 +104,15 @@ def require_room(
     ram = memory_bytes()
     free = FreeMemory(ram=ram[1] if ram else None, vram=free_vram(device))
     mapped = path.suffix.lower() == ".safetensors" or zipfile.is_zipfile(path)
-    counts, copies = count_weights(header), storage is Storage.FP8_WITH_COPIES
+    counts = count_weights(header)
     return plan_memory(
         path,
         counts,
         work,
         free,
-        element_bytes=FP8.itemsize if storage.is_fp8 else dtype.itemsize,
+        element_bytes=1 if storage.bits else dtype.itemsize,
         other_bytes=dtype.itemsize,
-        unmapped_bytes=(0 if mapped else path.stat().st_size) + (counts.unet + counts.text) * 2 * copies,
+        unmapped_bytes=(0 if mapped else path.stat().st_size) + (counts.unet + counts.text) * 2 * storage.copies,
         beside=beside,
         with_unet=with_unet,
         fastest=fastest,

@@ -56,7 +56,7 @@ from sdcolab.engine.families import FAMILIES, Family
 from sdcolab.engine.prediction import ZERO_SNR_KEY, noise_range
 from sdcolab.engine.replays import Replays
 from sdcolab.engine.schedules import StepTables
-from sdcolab.engine.stored import Storage, Stored, to_be_stored
+from sdcolab.engine.stored import WHOLE, Storage, Stored, to_be_stored
 from sdcolab.engine.turns import Part, Turns
 from sdcolab.engine.weights import Weights, open_weights
 
@@ -103,7 +103,7 @@ class LoadedModel:
     zero_terminal_snr: bool = False
     noise_range: tuple[float, float] | None = None
     depth: Weights | None = None
-    storage: Storage = Storage.WHOLE
+    storage: Storage = WHOLE
     replays: Replays | None = None
 
     @property
@@ -165,7 +165,7 @@ def load_checkpoint(
     placement: Placement = Placement.GPU,
     turns: Turns | None = None,
     of_texts: torch.dtype | None = None,
-    storage: Storage = Storage.WHOLE,
+    storage: Storage = WHOLE,
 ) -> LoadedModel:
     """UNet and text encoders of an open checkpoint for ``device``, where they take ``turns`` if they are placed so.
     ``of_texts``: the type of the text encoders where it is another. ``storage``: how weights are kept. Raises
@@ -253,9 +253,9 @@ def _load_unet(
     with without_weights():
         unet = UNet2DConditionModel(**config)
     use_doubling_upsamplers(unet)
-    if storage.is_fp8:
-        to_be_stored(unet)
-    return _filled(unet, weights, names, device, dtype, storage)
+    if storage.bits:
+        to_be_stored(unet, storage)
+    return _filled(unet, weights, names, device, dtype)
 
 
 _DEPTH_PREFIX = "depth_model.model."
@@ -302,9 +302,9 @@ def _load_text_encoder(
     with without_weights():
         module = CLIPTextModel(config)
     inner = text_model(module)
-    if storage.is_fp8:  # OpenCLIP keeps these three in one tensor of no linear layer, which A1111 leaves as it is
-        to_be_stored(inner, without=QUERY_KEY_VALUE if layout.kind is TextKind.OPEN_CLIP else ())
-    _filled(inner, weights, names, home, dtype, storage)
+    if storage.bits:  # OpenCLIP keeps these three in one tensor of no linear layer, which A1111 leaves as it is
+        to_be_stored(inner, storage, without=QUERY_KEY_VALUE if layout.kind is TextKind.OPEN_CLIP else ())
+    _filled(inner, weights, names, home, dtype)
     # The only buffer: not saved in files (or saved in odd types), so made again.
     positions = torch.arange(config.max_position_embeddings, device=home).expand(1, -1)
     inner.get_submodule("embeddings").register_buffer("position_ids", positions, persistent=False)
@@ -375,10 +375,9 @@ def _filled(
     names: Mapping[str, str],
     device: torch.device,
     dtype: torch.dtype,
-    storage: Storage = Storage.WHOLE,
 ) -> nn.Module:
     """``module`` with its tensors from the file; 1x1 convolutions become linear layers where the module wants so, and
-    layers that are to be stored keep theirs as ``storage`` says.
+    layers that are to be stored keep theirs as they were told.
 
     Raises ``ModelIncomplete`` for missing tensors and wrong shapes.
     """
@@ -394,8 +393,9 @@ def _filled(
         owner, _, leaf = name.rpartition(".")
         layer, tensor = owners[owner], _moved(weights.get(names[name]).reshape(shape), device, dtype)
         if isinstance(layer, Stored):
-            tensor = layer.kept(leaf, tensor, storage)
-        layer.register_parameter(leaf, nn.Parameter(tensor, requires_grad=False))
+            layer.load(leaf, tensor)
+        else:
+            layer.register_parameter(leaf, nn.Parameter(tensor, requires_grad=False))
     return module.eval()
 
 

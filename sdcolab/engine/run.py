@@ -176,7 +176,7 @@ class Run:
             uses_ensd=active.one.choice.sampler.uses_ensd,
             inpainting=active.beside is Beside.MASK,
             editing=active.beside is Beside.PICTURE,
-            fp8=active.checkpoint.model.storage.is_fp8,
+            in_8_bits=active.checkpoint.model.storage.bits is not None,
             extra=active.checkpoint.facts,
         )
         for feature in self._features:

@@ -234,7 +234,7 @@ class ModelShelf:
         more = (self._with_unet - self._planned[stamp]) * model.dtype.itemsize
         free = free_vram(self.device)
         room = more <= 0 or (not model.waits and (free is None or free >= more + model.family.work.least))
-        return room and model.dtype == self._dtype(stamp) and model.storage is storage_of(self._tuning, model.family.id)
+        return room and model.dtype == self._dtype(stamp) and model.storage == storage_of(self._tuning, model.family.id)
 
     def _dtype(self, stamp: Stamp) -> torch.dtype:
         return torch.float32 if stamp in self._whole else self._unets

@@ -6,79 +6,136 @@ Only linear layers and convolutions are kept so: nearly all of a model lies in t
 
 from __future__ import annotations
 
-from enum import Enum
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from sdcolab.core.architectures import ModelFamily
-from sdcolab.core.tuning import Fp8, Tuning
+from sdcolab.core.tuning import EightBits, Fp8, Tuning
 
 FP8 = torch.float8_e4m3fn
 """4 bits of exponent and 3 of mantissa (Micikevicius et al. 2022, arXiv:2209.05433)."""
 
+_MOST = 127
+"""The largest whole number of a row; -128 is not used, so that signs are alike."""
+
+_SCALE_BITS = 7
+"""Bits that a row's scale leaves free at its end: its product with any number of 7 bits is then exact in float32, so
+that what was rounded once is rounded to itself."""
+
 _SDXL = frozenset({ModelFamily.SDXL, ModelFamily.SDXL_REFINER})
 
 
-class Storage(Enum):
-    """How the weights of a checkpoint are kept."""
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """How the weights of a checkpoint are kept: in ``bits``, or where that is None in the type that it works in.
+    ``copies``: and in float16 in the machine's memory too, for LoRAs to be added to.
+    """
 
-    WHOLE = "whole"
-    """In the type that it works in."""
-    FP8 = "fp8"
-    FP8_WITH_COPIES = "fp8_with_copies"
-    """And in float16 in the machine's memory too, for LoRAs to be added to."""
+    bits: EightBits | None = None
+    copies: bool = False
 
-    @property
-    def is_fp8(self) -> bool:
-        """Whether layers work from 8 bits."""
-        return self is not Storage.WHOLE
+
+WHOLE = Storage()
 
 
 def storage_of(tuning: Tuning, family: ModelFamily) -> Storage:
     """How ``tuning`` wants a checkpoint of ``family`` to be kept."""
     if tuning.fp8 is Fp8.DISABLE or (tuning.fp8 is Fp8.SDXL and family not in _SDXL):
-        return Storage.WHOLE
-    return Storage.FP8_WITH_COPIES if tuning.cache_fp16 else Storage.FP8
+        return WHOLE
+    return Storage(tuning.eight_bits, tuning.cache_fp16)
 
 
-class Stored:
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A tensor as it is kept: its ``numbers``, and for rows of whole numbers what each is multiplied with, float32
+    [rows, 1, ...]."""
+
+    numbers: Tensor
+    scale: Tensor | None = None
+
+    def whole(self) -> Tensor:
+        """What is meant; in float32 where it had to be multiplied."""
+        return self.numbers if self.scale is None else self.numbers * self.scale
+
+    def is_as(self, numbers: Tensor) -> bool:
+        """Whether ``numbers`` mean by themselves what they are, in the type of these."""
+        return self.scale is None and self.numbers.dtype == numbers.dtype
+
+    def to(self, device: torch.device | str) -> Kept:
+        """The same on ``device``."""
+        return Kept(self.numbers.to(device), None if self.scale is None else self.scale.to(device))
+
+
+def rows_of(weight: Tensor) -> Kept:
+    """``weight`` [rows, ...] in whole numbers of 8 bits, each row from -127 to 127 of its own scale: symmetric
+    quantisation by rows (Dettmers et al. 2022, arXiv:2208.07339, section 2)."""
+    values = weight.float()
+    largest = values.abs().flatten(1).amax(1).reshape(-1, *[1] * (values.dim() - 1)) / _MOST
+    scale = (largest.view(torch.int32) >> _SCALE_BITS << _SCALE_BITS).view(torch.float32)
+    numbers = torch.where(scale > 0, values / scale, 0).round().clamp(-_MOST, _MOST)
+    return Kept(numbers.to(torch.int8), scale)
+
+
+class Stored(nn.Module):
     """What both kinds of layers share. ``working``: the type in which the layer answers. ``copies``: by name, its
-    tensors in float16 on the CPU, where there are any.
+    tensors in float16 on the CPU, where there are any. ``scale``: what its rows are multiplied with, where they are
+    whole numbers.
     """
 
-    def __init__(self) -> None:
-        self.working = torch.float32
-        self.copies: dict[str, Tensor] = {}
+    working: torch.dtype
+    copies: dict[str, Tensor]
+    scale: Tensor | None
 
-    def kept(self, name: str, tensor: Tensor, storage: Storage) -> Tensor:
-        """``tensor``, the layer's ``name``, as it is to be kept. What comes back from a copy is the same to the bit."""
+    def prepare(self, storage: Storage) -> None:
+        """Its tensors are going to be kept as ``storage`` says."""
+        self._storage, self.working, self.copies = storage, torch.float32, {}
+        self.register_buffer("scale", None, persistent=False)
+
+    def load(self, name: str, tensor: Tensor) -> None:
+        """``tensor``, in the type that the layer works in, is its ``name``. What comes back from a copy is the same to
+        the bit."""
         self.working = tensor.dtype
-        if storage is Storage.FP8_WITH_COPIES:
+        if self._storage.copies:
             tensor = tensor.half()
             self.copies[name] = tensor.cpu()
-        return tensor.to(FP8)
+        kept = self.kept(name, tensor)
+        self.register_parameter(name, nn.Parameter(kept.numbers, requires_grad=False))
+        if kept.scale is not None:
+            self.scale = kept.scale
+
+    def kept(self, name: str, tensor: Tensor) -> Kept:
+        """``tensor`` as its ``name`` is to be kept. Biases are of few numbers: rows of one are left as they are."""
+        if self._storage.bits is EightBits.FP8:
+            return Kept(tensor.to(FP8))
+        return rows_of(tensor) if name == "weight" else Kept(tensor.to(self.working))
+
+    def _used(self, x: Tensor | None) -> Tensor | None:
+        return None if x is None else x.to(self.working)
+
+    def _weight(self, weight: Tensor) -> Tensor:
+        return Kept(weight, self.scale).whole().to(self.working)
 
 
 class StoredLinear(nn.Linear, Stored):
     """A linear layer."""
 
-    def __init__(self, like: nn.Linear) -> None:
-        nn.Linear.__init__(self, like.in_features, like.out_features, like.bias is not None, device="meta")
-        Stored.__init__(self)
+    def __init__(self, like: nn.Linear, storage: Storage) -> None:
+        super().__init__(like.in_features, like.out_features, like.bias is not None, device="meta")
+        self.prepare(storage)
 
     def forward(self, x: Tensor) -> Tensor:
         """[..., in] -> [..., out]."""
-        return functional.linear(x, self.weight.to(self.working), _widened(self.bias, self.working))
+        return functional.linear(x, self._weight(self.weight), self._used(self.bias))
 
 
 class StoredConv2d(nn.Conv2d, Stored):
     """A convolution."""
 
-    def __init__(self, like: nn.Conv2d) -> None:
-        nn.Conv2d.__init__(
-            self,
+    def __init__(self, like: nn.Conv2d, storage: Storage) -> None:
+        super().__init__(
             like.in_channels,
             like.out_channels,
             like.kernel_size,  # type: ignore[arg-type]  # torch gives a tuple of any length and takes one of two
@@ -89,24 +146,20 @@ class StoredConv2d(nn.Conv2d, Stored):
             like.bias is not None,
             device="meta",
         )
-        Stored.__init__(self)
+        self.prepare(storage)
 
     def forward(self, x: Tensor) -> Tensor:
         """[N, in, h, w] -> [N, out, h', w']."""
-        return self._conv_forward(x, self.weight.to(self.working), _widened(self.bias, self.working))
+        return self._conv_forward(x, self._weight(self.weight), self._used(self.bias))
 
 
-def _widened(bias: Tensor | None, working: torch.dtype) -> Tensor | None:
-    return None if bias is None else bias.to(working)
-
-
-def to_be_stored(module: nn.Module, without: tuple[str, ...] = ()) -> None:
-    """Put layers that keep 8 bits in the place of those of ``module``, which have no weights yet; those whose names end
-    as in ``without`` stay.
+def to_be_stored(module: nn.Module, storage: Storage, without: tuple[str, ...] = ()) -> None:
+    """Put layers that keep what ``storage`` says in the place of those of ``module``, which have no weights yet; those
+    whose names end as in ``without`` stay.
     """
     for name, layer in list(module.named_modules()):
         parent, _, own = name.rpartition(".")
         if type(layer) is nn.Linear and own not in without:
-            setattr(module.get_submodule(parent), own, StoredLinear(layer))
+            setattr(module.get_submodule(parent), own, StoredLinear(layer, storage))
         elif type(layer) is nn.Conv2d and own not in without:
-            setattr(module.get_submodule(parent), own, StoredConv2d(layer))
+            setattr(module.get_submodule(parent), own, StoredConv2d(layer, storage))

@@ -285,7 +285,7 @@ def _styles(text: str, axis: str, names: Names) -> tuple[Any, ...]:
 _COSTS: Mapping[str, float] = {"checkpoints": 1.0, "vaes": 0.7, "loras": _LORA_COST, "controlnets": 0.3}
 """What changing a name of each list costs."""
 
-_RELOADED = {"speed": 0.9, "tuning.cpu_precision": 0.9, "tuning.fp8": 0.9}
+_RELOADED = {"speed": 0.9, "tuning.cpu_precision": 0.9, "tuning.fp8": 0.9, "tuning.eight_bits": 0.9}
 """What changing a choice costs that may bring the model in other numbers, for which it is loaded anew."""
 
 _LEFT_ALONE = ("prompt", "negative_prompt", "batch_size", "batch_count")

@@ -569,6 +569,7 @@ GENERATION: tuple[Section, ...] = (
                 "vae_encoder",
                 "vae_decoder",
                 "fp8",
+                "eight_bits",
                 "cache_fp16",
                 "downcast_alphas",
             ),

@@ -38,6 +38,7 @@ from sdcolab.core.request import (
 from sdcolab.core.speed import Speed
 from sdcolab.core.tuning import (
     CpuPrecision,
+    EightBits,
     Emphasis,
     Fp8,
     NoiseSchedule,
@@ -304,6 +305,7 @@ def test_inpaint_fields(field: str, value: Any, attribute: str, expected: Any) -
 
 TUNING_EXAMPLES: Mapping[str, Any] = {
     "fp8": Fp8.ENABLE,
+    "eight_bits": EightBits.INT8,
     "emphasis": Emphasis.NO_NORM,
     "comma_backtrack": 0,
     "ensd": 31337,

@@ -28,7 +28,7 @@ from sdcolab.core.request import (
     RefinerPasses,
     Variation,
 )
-from sdcolab.core.tuning import Emphasis, Fp8, NoiseSchedule, Tuning, UniPCVariant, VaeMethod
+from sdcolab.core.tuning import EightBits, Emphasis, Fp8, NoiseSchedule, Tuning, UniPCVariant, VaeMethod
 
 PICTURE = Image.new("RGB", (8, 8))
 MASK = Image.new("L", (8, 8))
@@ -108,8 +108,9 @@ def recorded_tuning(tuning: Tuning, request: GenerationRequest) -> Tuning:
     hires = request.hires or Hires()
     texts = request.prompt + request.negative_prompt + hires.prompt + hires.negative_prompt
     emphasis = tuning.emphasis if set("([") & set(texts) else Emphasis.ORIGINAL
-    copies = tuning.cache_fp16 and tuning.fp8 is not Fp8.DISABLE
-    return replace(tuning, emphasis=emphasis, ensd=tuning.ensd if tuning.eta else 0, cache_fp16=copies)
+    tuning = replace(tuning, emphasis=emphasis, ensd=tuning.ensd if tuning.eta else 0)
+    small = tuning.fp8 is not Fp8.DISABLE
+    return tuning if small else replace(tuning, eight_bits=EightBits.FP8, cache_fp16=False)
 
 
 def as_read(text: str) -> str:

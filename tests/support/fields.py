@@ -92,6 +92,7 @@ COMPANIONS: Mapping[str, Mapping[str, Any]] = {
         for name in ("bias", "preservation", "contrast", "influence", "threshold", "difference")
     },
     "tuning.cache_fp16": {"tuning.fp8": Fp8.ENABLE},
+    "tuning.eight_bits": {"tuning.fp8": Fp8.ENABLE},
 }
 """What a field needs beside it to mean anything."""
 

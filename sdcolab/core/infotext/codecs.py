@@ -31,7 +31,7 @@ class EngineFacts:
     their path ("units.0.model"): name and hash. ``schedule`` and ``hires_schedule`` are the labels of the schedules
     that were used. ``extra`` are further fields in order; one that repeats a label takes its place. ``uses_ensd``: the
     sampler draws noise that ENSD changes. ``inpainting``: the checkpoint reads a mask; ``editing``: it reads the
-    picture that it edits (None: nobody knows); ``fp8``: it is kept in 8 bits where the request says so.
+    picture that it edits (None: nobody knows); ``in_8_bits``: it is kept so where the request says so.
     """
 
     version: str
@@ -49,7 +49,7 @@ class EngineFacts:
     uses_ensd: bool = True
     inpainting: bool = False
     editing: bool | None = None
-    fp8: bool = True
+    in_8_bits: bool = True
     titles: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
     def title_of(self, path: str, name: str) -> str:
@@ -203,8 +203,16 @@ def _write_image_cfg_scale(writing: Writing, part: Any, fields: Fields) -> str:
 
 def _write_fp8(writing: Writing, part: Any, fields: Fields) -> str:
     """Both are said where weights are kept so, as A1111 does."""
-    kept = part.fp8 is not Fp8.DISABLE and writing.facts.fp8
-    return _write_always(writing, part, fields) if kept else ""
+    return _write_always(writing, part, fields) if _in_8_bits(writing, part) else ""
+
+
+def _write_eight_bits(writing: Writing, part: Any, fields: Fields) -> str:
+    """Said where it is another than A1111's."""
+    return _write_plain(writing, part, fields) if _in_8_bits(writing, part) else ""
+
+
+def _in_8_bits(writing: Writing, part: Any) -> bool:
+    return part.fp8 is not Fp8.DISABLE and writing.facts.in_8_bits
 
 
 # --- What the engine knows better ---------------------------------------------------------------------------------
@@ -319,6 +327,7 @@ CODECS: Mapping[str, Codec] = {
     "unless_resized": Codec(_write_unless_resized),
     "regions": Codec(_write_regions, _read_regions, several=True),
     "fp8": Codec(_write_fp8, unsaid=True),
+    "eight_bits": Codec(_write_eight_bits, unsaid=True),
     "emphasis": Codec(_write_emphasis),
     "ensd": Codec(_write_ensd),
 }

@@ -27,7 +27,7 @@ CONDITION_WEIGHT = LABELS["init.inpaint.condition_weight"]
 
 _PLAIN_ORDER = (
     *("Steps", "Sampler", "Schedule type", "CFG scale", "Image CFG scale", "Seed", "Size", MODEL_HASH, "Model"),
-    *("FP8 weight", "Cache FP16 weight for LoRA", VAE_HASH, "VAE"),
+    *("FP8 weight", "8-bit format", "Cache FP16 weight for LoRA", VAE_HASH, "VAE"),
     *("Variation seed", "Variation seed strength", "Seed resize from", "Denoising strength", CONDITION_WEIGHT),
     *("Clip skip", "ENSD", "RNG", "Tiling"),
 )

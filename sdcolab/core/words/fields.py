@@ -14,7 +14,7 @@ from enum import StrEnum
 from sdcolab.core.fields import plain_path
 from sdcolab.core.request import FIELDS, MaskedContent, NoiseOrigin, RefinerPasses, ResizeMode
 from sdcolab.core.speed import Speed
-from sdcolab.core.tuning import CpuPrecision, Emphasis, Fp8, NoiseSchedule, UniPCSkipType, VaeMethod
+from sdcolab.core.tuning import CpuPrecision, EightBits, Emphasis, Fp8, NoiseSchedule, UniPCSkipType, VaeMethod
 from sdcolab.core.words import describing, fields_control, fields_details, finishing, scripts, training_fields, workshop
 from sdcolab.core.words.base import Words
 
@@ -250,11 +250,14 @@ _GROUPS: Mapping[str, Mapping[str, Words]] = {
         "tuning.vae_encoder": Words("Codificador VAE", option="vae-codificador"),
         "tuning.vae_decoder": Words("Decodificador VAE", option="vae-decodificador"),
         "tuning.downcast_alphas": Words("Redondear alphas_cumprod", option="redondear-alphas"),
+        "tuning.eight_bits": Words(
+            "Formato de los 8 bits", "INT8 se aparta menos de la imagen del modelo entero", option="formato-8-bits"
+        ),
         "tuning.fp8": Words(
-            "Pesos del modelo en FP8", "Ocupan la mitad de memoria; cambia un poco la imagen", option="fp8"
+            "Pesos del modelo en 8 bits", "Ocupan la mitad de memoria; cambia un poco la imagen", option="fp8"
         ),
         "tuning.cache_fp16": Words(
-            "Copia en FP16 para los LoRA", "Con pesos en FP8: mejores LoRA a cambio de más RAM", option="fp8-copia"
+            "Copia en FP16 para los LoRA", "Con pesos en 8 bits: mejores LoRA a cambio de más RAM", option="fp8-copia"
         ),
     },
     "Ajustes finos: SDXL": {
@@ -363,6 +366,7 @@ OPTION_WORDS: Mapping[type[StrEnum], Mapping[StrEnum, str]] = {
         CpuPrecision.FULL: "Completa",
         CpuPrecision.BFLOAT16: "bf16",
     },
+    EightBits: {EightBits.FP8: "FP8, como A1111", EightBits.INT8: "INT8 por filas"},
     Fp8: {Fp8.DISABLE: "No", Fp8.SDXL: "Solo los de SDXL", Fp8.ENABLE: "Sí"},
     VaeMethod: {VaeMethod.FULL: "El VAE completo", VaeMethod.TAESD: "TAESD (rápido y aproximado)"},
     **scripts.OPTIONS,

@@ -9,7 +9,7 @@ after those already merged are added on top. Never needs peft.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -58,7 +58,7 @@ from sdcolab.engine.lora_tags import LoraUse, Warn, by_area, loras_in
 from sdcolab.engine.memory import is_out_of_memory
 from sdcolab.engine.models import LoadedModel, text_model
 from sdcolab.engine.shelf import Checkpoint
-from sdcolab.engine.stored import Stored
+from sdcolab.engine.stored import Kept, Stored
 from sdcolab.engine.turns import Turns
 from sdcolab.engine.vectors import LoadedEmbedding, Vocabulary, names_in, vectors_in
 from sdcolab.engine.weights import Stamp, Weights, open_weights, stamp_of
@@ -284,7 +284,7 @@ class _Target:
 class _Merged:
     """A changed layer: its weights before, on the CPU, and what was added to them."""
 
-    weight: Tensor
+    weight: Kept
     bias: Tensor | None
     contributions: tuple[Contribution, ...]
 
@@ -360,7 +360,7 @@ class LoraMerger:
         return tuple(self._change(module, one) for module, one in found if isinstance(module, CHANGEABLE))
 
     def _change(self, module: nn.Module, one: Contribution) -> LayerChange:
-        weight = _weight_of(module)
+        weight = _weight_of(module).whole()
         tensors = one.file.tensors(one.layer, torch.device("cpu"), self._type_of(weight))
         factors = plain_factors(tensors, weight, one.dyn)
         if factors is not None:
@@ -431,12 +431,12 @@ class LoraMerger:
         now, done = module.get_parameter("weight").data, len(before.contributions)
         room = _writable(now, before)
         try:
-            if done and contributions[:done] == before.contributions and now.dtype == before.weight.dtype:
+            if done and contributions[:done] == before.contributions and before.weight.is_as(now):
                 merged = self._added(module, contributions[done:], before, now, _bias_of(module), room)
             else:
                 merged = self._added(module, contributions, before, *_moved(before, now.device), room)
         except torch.OutOfMemoryError:  # a card without room works on the CPU
-            merged = self._added(module, contributions, before, before.weight, before.bias, None)
+            merged = self._added(module, contributions, before, before.weight.whole(), before.bias, None)
         self._merged[module] = _Merged(before.weight, before.bias, contributions)
         _set(module, *merged)
 
@@ -518,7 +518,7 @@ def _writable(weight: Tensor, before: _Merged) -> Tensor | None:
     """``weight`` if a merge in float32 may write over it: it is an earlier merge, not the original. That saves as much
     time as the merge itself takes, for new memory is slow.
     """
-    ours = weight.dtype == torch.float32 and weight.data_ptr() != before.weight.data_ptr()
+    ours = weight.dtype == torch.float32 and weight.data_ptr() != before.weight.numbers.data_ptr()
     return weight if ours else None
 
 
@@ -555,12 +555,12 @@ def _has_weight(module: nn.Module) -> bool:
     return isinstance(getattr(module, "weight", None), nn.Parameter)
 
 
-def _weight_of(module: nn.Module) -> Tensor:
+def _weight_of(module: nn.Module) -> Kept:
     """What files are added to: of weights kept in 8 bits the copy, where there is one (hechos/a1111.md 10.2)."""
-    if isinstance(module, Stored) and "weight" in module.copies:
-        return module.copies["weight"]
-    weight: Tensor = module.get_parameter("weight").data
-    return weight
+    if not isinstance(module, Stored):
+        return Kept(module.get_parameter("weight").data)
+    copy = module.copies.get("weight")
+    return Kept(module.get_parameter("weight").data, module.scale) if copy is None else Kept(copy)
 
 
 def _bias_of(module: nn.Module) -> Tensor | None:
@@ -575,7 +575,10 @@ def _set(module: nn.Module, weight: Tensor, bias: Tensor | None) -> None:
     the originals. On a card in place, so that it needs no room.
     """
     parameter = module.get_parameter("weight")
-    _replace(parameter, weight)
+    kept = module.kept("weight", weight) if isinstance(module, Stored) else Kept(weight)
+    _replace(parameter.data, kept.numbers, partial(setattr, parameter, "data"))
+    if kept.scale is not None:
+        _replace(module.get_buffer("scale"), kept.scale, partial(setattr, module, "scale"))
     current = _bias_of(module)
     if bias is None:
         if current is not None:
@@ -583,19 +586,20 @@ def _set(module: nn.Module, weight: Tensor, bias: Tensor | None) -> None:
     elif current is None:
         module.register_parameter("bias", nn.Parameter(bias.to(parameter.device), requires_grad=False))
     else:
-        _replace(module.get_parameter("bias"), bias)
+        held = module.get_parameter("bias")
+        _replace(held.data, bias, partial(setattr, held, "data"))
 
 
-def _replace(parameter: nn.Parameter, tensor: Tensor) -> None:
-    if parameter.device.type == "cpu":
-        parameter.data = tensor.to(parameter.dtype)  # another one than the merge's where it is kept in 8 bits
+def _replace(now: Tensor, tensor: Tensor, put: Callable[[Tensor], None]) -> None:
+    if now.device.type == "cpu":
+        put(tensor.to(now.dtype))  # another one than the merge's where it is kept in 8 bits
     else:
-        parameter.data.copy_(tensor)
+        now.copy_(tensor)
 
 
 def _put_back(module: nn.Module, before: _Merged) -> None:
-    _set(module, before.weight, before.bias)
+    _set(module, before.weight.whole(), before.bias)
 
 
 def _moved(before: _Merged, device: torch.device) -> tuple[Tensor, Tensor | None]:
-    return before.weight.to(device), None if before.bias is None else before.bias.to(device)
+    return before.weight.to(device).whole(), None if before.bias is None else before.bias.to(device)

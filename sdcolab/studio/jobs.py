@@ -34,20 +34,19 @@ class JobQueue:
         listener: Listener | None = None,
         clock: Callable[[], datetime.datetime] = datetime.datetime.now,
         journal: JobJournal | None = None,
+        soon: Callable[[str], None] | None = None,
     ) -> None:
-        """``listener`` hears the workers' threads. With a ``journal``, the queue goes on where a killed process was."""
+        """``listener`` hears the workers' threads. ``journal`` and ``soon`` as in ``Ledger``."""
         self._listener = listener or ignore_events
         self._clock = clock
-        self._ledger = Ledger(table, workers, journal)
+        self._ledger = Ledger(table, workers, journal, soon)
         self._wake = threading.Condition()
         for place, line in self._ledger.lines.items():
             for number, worker in enumerate(workers[place]):
                 name = f"sdcolab-{place}-{number}"
-                thread = threading.Thread(target=self._work, args=(line, worker), name=name, daemon=True)
-                line.threads.append(thread)
-        for line in self._ledger.lines.values():
-            for thread in line.threads:
-                thread.start()
+                line.threads.append(threading.Thread(target=self._work, args=(line, worker), name=name, daemon=True))
+        for thread in self._ledger.threads:
+            thread.start()
 
     # --- Asking -------------------------------------------------------------------------------------------------------
 
@@ -118,7 +117,7 @@ class JobQueue:
             if found:
                 line, order = found
                 line.waiting.remove(order)
-                self._ledger.write()
+                self._ledger.changed()
         job.cancel()
         if found:
             self._end(found[1], Outcome((), None, Cancelled()))
@@ -178,7 +177,7 @@ class JobQueue:
             self._wake.notify_all()
         for stop in stops:
             stop()
-        for thread in (thread for line in self._ledger.lines.values() for thread in line.threads):
+        for thread in self._ledger.threads:
             thread.join(seconds)
         self._ledger.forget_all()
 
@@ -201,7 +200,7 @@ class JobQueue:
         self._end(order, outcome)
         with self._wake:
             line.running.remove(order)
-            self._ledger.write()
+            self._ledger.changed()
         return True
 
     def _next(self, line: Line) -> Order | None:
@@ -212,7 +211,7 @@ class JobQueue:
                 return None
             order = line.waiting.popleft()
             line.running.append(order)
-            ledger.write()
+            ledger.changed()
             return order
 
     def _end(self, order: Order, outcome: Outcome) -> None:

@@ -9,12 +9,13 @@ import itertools
 import logging
 import threading
 from collections import OrderedDict, deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from sdcolab.core.errors import JobLost, QueueClosed, QueueFull, StorageError
 from sdcolab.core.events import Ended
+from sdcolab.core.scripts import Grid
 from sdcolab.core.tasks import Generate, Origin, Place, Task, TaskRow, TaskTable
 from sdcolab.core.words import explain
 from sdcolab.studio.job import Job, Outcome
@@ -63,12 +64,21 @@ class Line:
 class Ledger:
     """The lines of ``places`` and the jobs remembered. With a ``journal``, it goes on where a process that was killed
     left it: those that waited wait again, and so do those that ran and can go on; another that ran has ended with
-    ``JobLost`` (it may be what exhausted the memory).
+    ``JobLost`` (it may be what exhausted the memory). ``soon`` is told the checkpoint of what comes next where another
+    is at work; it must not wait.
     """
 
-    def __init__(self, table: TaskTable, places: Iterable[Place], journal: JobJournal | None = None) -> None:
+    def __init__(
+        self,
+        table: TaskTable,
+        places: Iterable[Place],
+        journal: JobJournal | None = None,
+        soon: Callable[[str], None] | None = None,
+    ) -> None:
         self._table = table
         self._journal = journal
+        self._soon = soon
+        self._told = ""
         self._numbers = itertools.count(1)
         self.jobs: OrderedDict[int, Job] = OrderedDict()
         self.lines = {place: Line() for place in places}
@@ -77,6 +87,11 @@ class Ledger:
         self._trouble: StorageError | None = None
         self._repeated: Task | None = None
         self._restore()
+
+    @property
+    def threads(self) -> tuple[threading.Thread, ...]:
+        """Those that take orders, of every line."""
+        return tuple(thread for line in self.lines.values() for thread in line.threads)
 
     def take_trouble(self) -> StorageError | None:
         """Why the journal could not be read, once."""
@@ -131,7 +146,7 @@ class Ledger:
             self._remember(order.job)
         if isinstance(task, Generate) and kept:
             self._repeated = task
-        self.write()
+        self.changed()
         return order
 
     def again(self, line: Line) -> bool:
@@ -158,7 +173,7 @@ class Ledger:
             index = line.waiting.index(order)
             line.waiting.remove(order)
             line.waiting.insert(max(0, index + places), order)
-            self.write()
+            self.changed()
 
     def drop_waiting(self, place: Place) -> list[Order]:
         """Forget the listed orders that wait at ``place``, and give them back."""
@@ -167,11 +182,27 @@ class Ledger:
         line.waiting = deque(order for order in line.waiting if not order.listed)
         for order in dropped:
             del self.jobs[order.job.id]
-        self.write()
+        self.changed()
         return dropped
 
-    def write(self) -> None:
-        """Keep the journal up to date. Who wants pictures that are not saved ends with us."""
+    def changed(self) -> None:
+        """The lines are others: keep the journal up to date, and tell what comes next."""
+        self._write()
+        if self._soon and (comes := self._coming()) != self._told:
+            self._told = comes
+            if comes:
+                self._soon(comes)
+
+    def _coming(self) -> str:
+        """The checkpoint of what the engines do next, while they work with others; "" if there is none."""
+        line = self.lines.get(Place.ENGINE)
+        if not (line and line.running and line.waiting):
+            return ""
+        comes = _checkpoint(line.waiting[0].job.task)
+        return "" if comes in {_checkpoint(order.job.task) for order in line.running} else comes
+
+    def _write(self) -> None:
+        """Who wants pictures that are not saved ends with us."""
         if self._journal:
             self._journal.write(
                 JournalEntry(order.job.id, order.job.task, order.job.snapshot.by, begun, order.written)
@@ -203,7 +234,7 @@ class Ledger:
                 self.lines[row.place].waiting.append(Order(job, row.listed, True, entry.written))
         self.jobs = OrderedDict(sorted(self.jobs.items()))
         self._numbers = itertools.count(max(self.jobs, default=0) + 1)
-        self.write()
+        self.changed()
 
     def _job(self, number: int, task: Task, by: Origin = Origin.PAGE) -> Job:
         return Job(number, task, by, pauses=self._table[task.code].pauses)
@@ -221,3 +252,8 @@ class Ledger:
         ended = [number for number, one in self.jobs.items() if one.snapshot.ended]
         for number in ended[: max(0, len(self.jobs) - MAX_REMEMBERED)]:
             del self.jobs[number]
+
+
+def _checkpoint(task: Task) -> str:
+    """What ``task`` begins with; "" where that is any."""
+    return task.request.checkpoint if isinstance(task, Generate | Grid) else ""

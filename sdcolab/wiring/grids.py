@@ -5,14 +5,12 @@ from __future__ import annotations
 import datetime
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sdcolab.core.ahead import ReadAhead
 from sdcolab.core.detect import ModelKind
-from sdcolab.core.errors import UnknownName
 from sdcolab.core.events import CancelToken, Listener
 from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library
@@ -86,19 +84,25 @@ def wildcard_manager(folders: Folders) -> WildcardManager:
     return WildcardManager(folders.wildcards, bundled_wildcards())
 
 
+def reading_ahead(library: Library) -> Callable[[str], None]:
+    """What brings a checkpoint of ``library`` into the system's memory, without anybody waiting."""
+    ahead = ReadAhead()
+
+    def soon(checkpoint: str) -> None:
+        ahead.begin(lambda: library.find(ModelKind.CHECKPOINT, checkpoint).path)
+
+    return soon
+
+
 def kit_of(tools: Tools) -> Kit:
     """What scripts work with, of what tasks have at hand."""
     from sdcolab.core.outputs import ImageStores
     from sdcolab.grids.run import Kit
 
-    ahead = ReadAhead()
-
-    def soon(checkpoint: str) -> None:
-        with suppress(UnknownName):  # told when its turn comes
-            ahead.begin(tools.library.find(ModelKind.CHECKPOINT, checkpoint).path)
-
     names, wildcards = LibraryNames(tools.library, tools.folders), wildcards_of(tools.folders)
-    return Kit(tools.engine, tools.folders, names, wildcards, ImageStores.below(tools.folders), soon)
+    return Kit(
+        tools.engine, tools.folders, names, wildcards, ImageStores.below(tools.folders), reading_ahead(tools.library)
+    )
 
 
 def run_grid(task: Grid, tools: Tools, listener: Listener, cancel: CancelToken) -> None:

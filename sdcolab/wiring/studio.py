@@ -57,7 +57,7 @@ from sdcolab.wiring.downloads import (
     upscaler_links,
 )
 from sdcolab.wiring.engine import build_engine, card_memory, native_size
-from sdcolab.wiring.grids import PlanFolder, forecast, script_lists, sheet_cells, wildcard_manager
+from sdcolab.wiring.grids import PlanFolder, forecast, reading_ahead, script_lists, sheet_cells, wildcard_manager
 from sdcolab.wiring.poses import draw_people, find_people
 from sdcolab.wiring.tasks import TASKS
 from sdcolab.wiring.training_tasks import tag_room, training_lists
@@ -100,7 +100,15 @@ def workplace_here(
     folders: Folders, library: Library, listener: Listener | None = None, journal: JobJournal | None = None
 ) -> Workplace:
     """Everything is done in this process."""
-    return Workplace(JobQueue(TASKS, dict.fromkeys(Place, (_local(folders, library),)), listener, journal=journal))
+    return Workplace(
+        JobQueue(
+            TASKS,
+            dict.fromkeys(Place, (_local(folders, library),)),
+            listener,
+            journal=journal,
+            soon=reading_ahead(library),
+        )
+    )
 
 
 def workplace(
@@ -124,7 +132,7 @@ def workplace(
         )
         for card in range(engines)
     )
-    return _workplace_with(workers, _local(folders, library), listener, journal)
+    return _workplace_with(workers, _local(folders, library), library, listener, journal)
 
 
 def studio_with(
@@ -133,18 +141,19 @@ def studio_with(
     """A studio whose engines somebody else starts and stops; downloads find their tokens in ``environ``."""
     journal = PendingJournal(folders.config, TASKS)
     here = _local(folders, library, environ)
-    place = replace(_workplace_with(engines, here, journal=journal), face=Origin.PANEL)
+    place = replace(_workplace_with(engines, here, library, journal=journal), face=Origin.PANEL)
     return build_studio(folders, library, place, Opened(page=False))
 
 
 def _workplace_with(
     engines: tuple[ProcessWorker, ...],
     here: Worker,
+    library: Library,
     listener: Listener | None = None,
     journal: JobJournal | None = None,
 ) -> Workplace:
     places: dict[Place, tuple[Worker, ...]] = {Place.ENGINE: engines, Place.HERE: (here,)}
-    return Workplace(JobQueue(TASKS, places, listener, journal=journal), engines)
+    return Workplace(JobQueue(TASKS, places, listener, journal=journal, soon=reading_ahead(library)), engines)
 
 
 def _local(folders: Folders, library: Library, environ: Mapping[str, str] = os.environ) -> LocalWorker:

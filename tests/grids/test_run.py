@@ -545,7 +545,7 @@ def test_the_next_checkpoint_is_read_while_the_last_picture_of_the_one_before_is
 ) -> None:
     bench = Bench(tmp_path)
     told: list[str] = []
-    monkeypatch.setattr("sdcolab.wiring.grids.ReadAhead.begin", lambda _self, path: told.append(path.stem))
+    monkeypatch.setattr("sdcolab.wiring.grids.ReadAhead.begin", lambda _self, find: told.append(find().stem))
     folder = bench.folders.models(ModelKind.CHECKPOINT)
     folder.mkdir(parents=True)
     for name in ("uno", "dos", "tres"):

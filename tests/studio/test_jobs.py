@@ -505,3 +505,28 @@ def test_a_job_says_what_each_phase_took() -> None:
     job.notify(Ended())
     assert list(job.seconds) == [Phase.SAMPLING, Phase.SAVING]
     assert all(spent >= 0 for spent in job.seconds.values())
+
+
+# --- What comes next --------------------------------------------------------------------------------------------------
+
+
+def with_checkpoint(queue: JobQueue, name: str) -> Job:
+    return queue.submit(Generate(GenerationRequest(prompt=name, checkpoint=name)))
+
+
+def test_the_next_checkpoint_is_told_while_another_is_at_work(generator: Scripted) -> None:
+    told: list[str] = []
+    queue = queue_of(generator, soon=told.append)
+    first = with_checkpoint(queue, "uno")
+    first.wait(first.snapshot.version, SECONDS)
+    with_checkpoint(queue, "uno")
+    assert told == []
+    queue.move(with_checkpoint(queue, "dos"), -1)
+    assert told == ["dos"]
+    queue.move(with_checkpoint(queue, "tres"), -2)
+    assert told == ["dos", "tres"]
+    generator.go.set()
+    finished(queue.jobs()[1])
+    queue.close()
+    assert generator.started == ["uno", "tres", "dos", "uno"]
+    assert told == ["dos", "tres", "dos", "uno"]

@@ -66,8 +66,8 @@ def worker_of(
 
 
 def queue_of(generator: Generator, listener: Listener | None = None, **options: Any) -> JobQueue:
-    """A queue with one worker a place. ``clock`` and ``journal`` are for the queue, the rest for ``worker_of``."""
-    own = {name: options.pop(name) for name in ("clock", "journal") if name in options}
+    """A queue with one worker a place. ``clock``, ``journal`` and ``soon`` are its own, the rest is ``worker_of``'s."""
+    own = {name: options.pop(name) for name in ("clock", "journal", "soon") if name in options}
     worker = worker_of(generator, **options)
     return JobQueue(TASKS, dict.fromkeys(Place, (worker,)), listener, **own)
 

@@ -3,7 +3,7 @@
 A step of a small picture is about a thousand kernels, and a quick card waits for Python between them. A graph starts
 them all at once (hechos/mercado.md 1b; CUDA C++ Programming Guide, "CUDA Graphs"). It works on the memory that it was
 recorded on: what is asked is copied there, weights have to lie where they lay, and nothing of Python runs again. So a
-UNet with hooks is called as always, and one whose weights or layers have moved is recorded anew.
+UNet with hooks other than ``Tap`` is called as always, and one whose weights or layers have moved is recorded anew.
 
 No card of ours has run this yet: it is off unless asked for, and what is replayed first is compared with what the same
 call says without it.
@@ -12,8 +12,9 @@ call says without it.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -24,8 +25,11 @@ Given = Mapping[str, Tensor]
 Ask = Callable[[Given], Tensor]
 """Calls the UNet."""
 
-Record = Callable[[Callable[[], Tensor]], tuple[Callable[[], None], Tensor]]
-"""Does some work, and gives what does it again and where its result lies then. Raises ``RuntimeError``."""
+Made = tuple[Tensor, ...]
+"""What a call made: its answer, then what each tap heard."""
+
+Record = Callable[[Callable[[], Made]], tuple[Callable[[], None], Made]]
+"""Does some work, and gives what does it again and where its results lie then. Raises ``RuntimeError``."""
 
 MOST = 2
 """Shapes that are kept, each with all that the UNet holds while it works: those of a picture and of its hires pass."""
@@ -36,6 +40,22 @@ WARM_UPS = 2
 _log = logging.getLogger(__name__)
 
 
+class Tap:
+    """A hook before a layer's calls that hears what goes in, also of a call that is replayed."""
+
+    def __init__(self) -> None:
+        self.heard: Tensor | None = None
+
+    def __call__(self, _layer: nn.Module, inputs: tuple[Any, ...]) -> None:
+        """The layer is given ``inputs``."""
+        self.heard = inputs[0]
+
+    def take(self) -> Tensor | None:
+        """What it heard since it was asked last."""
+        heard, self.heard = self.heard, None
+        return heard
+
+
 class Replays:
     """Answers for ``unet``. Once a recording fails or says something else, there is never another."""
 
@@ -44,6 +64,7 @@ class Replays:
         self._record = record or recorded_on_card
         self._of: object = None
         self._state: Hashable = None
+        self._taps: tuple[Tap, ...] = ()
         self._tapes: dict[Hashable, _Tape] = {}
         self._on, self._told = True, True
 
@@ -59,7 +80,7 @@ class Replays:
         if (tape := self._tapes.pop(key, None)) is None:
             return self._first(key, given, ask)
         self._tapes[key] = tape  # the last used last
-        return tape.again(given)
+        return self._told_of(tape.again(given))
 
     def release(self) -> bool:
         """Let go of what was recorded, since memory ran out; False where there is nothing."""
@@ -76,24 +97,34 @@ class Replays:
         state = state_of(self._unet)
         if state != self._state:
             self._tapes.clear()
-            self._state = state
+            self._state, self._taps = state, taps_of(self._unet)
+
+    def _told_of(self, made: Made) -> Tensor:
+        """The answer, once the taps have heard theirs."""
+        answer, *heard = made
+        for tap, value in zip(self._taps, heard, strict=True):
+            tap.heard = value
+        return answer
 
     def _first(self, key: Hashable, given: Given, ask: Ask) -> Tensor:
-        expected = ask(given)
+        def work(on: Given) -> Made:
+            return ask(on), *(value for tap in self._taps if (value := tap.take()) is not None)
+
+        expected = work(given)
         try:
             inputs = {name: tensor.clone() for name, tensor in given.items()}
-            tape = _Tape(inputs, *self._record(lambda: ask(inputs)))
+            tape = _Tape(inputs, *self._record(lambda: work(inputs)))
             made = tape.again(given)
         except RuntimeError as error:  # memory runs out, or something in it cannot be recorded
             self._give_up(str(error).partition("\n")[0])
-            return expected
-        if (gap := difference(made, expected)) > tolerance(given):
+            return self._told_of(expected)
+        if (gap := max(map(difference, made, expected))) > tolerance(given):
             self._give_up(f"{gap:.2g}")
-            return expected
+            return self._told_of(expected)
         for old in list(self._tapes)[: len(self._tapes) + 1 - MOST]:
             del self._tapes[old]
         self._tapes[key] = tape
-        return expected
+        return self._told_of(expected)
 
     def _give_up(self, why: str) -> None:
         _log.warning("replays: %s", why)
@@ -103,29 +134,39 @@ class Replays:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Tape:
-    """What was recorded on ``inputs``: ``replay`` leaves its answer in ``output``."""
+    """What was recorded on ``inputs``: ``replay`` leaves what it makes in ``made``."""
 
     inputs: Given
     replay: Callable[[], None]
-    output: Tensor
+    made: Made
 
-    def again(self, given: Given) -> Tensor:
+    def again(self, given: Given) -> Made:
         for name, tensor in given.items():
             self.inputs[name].copy_(tensor)
         self.replay()
-        return self.output.clone()
+        return tuple(tensor.clone() for tensor in self.made)
 
 
 def state_of(unet: nn.Module) -> Hashable:
     """What must be as it was for a recording of ``unet`` to hold: where its tensors lie, and how its layers work. None
     where something of Python has a part in it, which no recording repeats."""
-    if any(_is_tapped(module) for module in unet.modules()):
+    if any(_runs_python(module) for module in unet.modules()):
         return None
     return tuple(_places(unet))
 
 
-def _is_tapped(module: nn.Module) -> bool:
-    return bool(module._forward_hooks or module._forward_pre_hooks or "forward" in vars(module))
+def taps_of(unet: nn.Module) -> tuple[Tap, ...]:
+    """Those that listen in ``unet``."""
+    return tuple(hook for module in unet.modules() for hook in _before(module) if isinstance(hook, Tap))
+
+
+def _before(module: nn.Module) -> Iterable[object]:
+    return module._forward_pre_hooks.values()
+
+
+def _runs_python(module: nn.Module) -> bool:
+    hooked = module._forward_hooks or any(not isinstance(hook, Tap) for hook in _before(module))
+    return bool(hooked or "forward" in vars(module))
 
 
 def _places(unet: nn.Module) -> Iterator[Hashable]:
@@ -133,7 +174,8 @@ def _places(unet: nn.Module) -> Iterator[Hashable]:
         for tensor in (*module._parameters.values(), *module._buffers.values()):
             if tensor is not None:
                 yield tensor.data_ptr()
-        yield id(getattr(module, "processor", None)), getattr(module, "padding_mode", None)
+        taps = tuple(map(id, _before(module)))
+        yield id(getattr(module, "processor", None)), getattr(module, "padding_mode", None), taps
 
 
 def difference(one: Tensor, other: Tensor) -> float:
@@ -150,7 +192,7 @@ def tolerance(given: Given) -> float:
     return max(torch.finfo(tensor.dtype).eps for tensor in given.values() if tensor.is_floating_point())
 
 
-def recorded_on_card(work: Callable[[], Tensor]) -> tuple[Callable[[], None], Tensor]:
+def recorded_on_card(work: Callable[[], Made]) -> tuple[Callable[[], None], Made]:
     """As ``Record``: a CUDA graph of the current card. Other threads may go on using it meanwhile."""
     here, aside = torch.cuda.current_stream(), torch.cuda.Stream()
     aside.wait_stream(here)

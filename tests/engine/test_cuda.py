@@ -17,6 +17,7 @@ from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library, ModelFile
 from sdcolab.core.memory_plan import MemoryChoice
 from sdcolab.core.request import GenerationRequest, Hires
+from sdcolab.core.speed import Speed
 from sdcolab.engine.engine import Engine
 from sdcolab.engine.memory import free_vram
 
@@ -77,7 +78,15 @@ def test_an_overflowing_decoder_goes_on_in_full_precision(engine_on: Callable[[s
     assert made.shape == expected.shape
 
 
-@pytest.mark.parametrize("change", [{}, {"batch_size": 2}, {"hires": Hires(scale=2, steps=5)}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"batch_size": 2},
+        {"hires": Hires(scale=2, steps=5)},
+        {"sampler": "DPM++ 2M", "speed": Speed.FAST, "steps": 12},
+    ],
+)
 def test_recorded_calls_make_the_same_pictures(engine_on: Callable[[str], Engine], change: dict[str, Any]) -> None:
     request = replace(REQUEST, **change)
     plain = engine_on("cuda")

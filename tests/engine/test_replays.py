@@ -23,7 +23,7 @@ from sdcolab.core.speed import Speed
 from sdcolab.core.tuning import CpuPrecision, Tuning
 from sdcolab.core.words.speed import NOT_REPLAYED
 from sdcolab.engine.engine import Engine
-from sdcolab.engine.replays import MOST, Replays, difference
+from sdcolab.engine.replays import MOST, Made, Replays, Tap, difference
 from sdcolab.engine.shelf import replayed
 
 REQUEST = GenerationRequest(prompt="a red (pizza:1.2)", negative_prompt="blue", steps=5, cfg_scale=5, seed=1)
@@ -38,17 +38,18 @@ class Recorder:
         self._wrong = wrong
         self._fails = fails
 
-    def __call__(self, work: Callable[[], Tensor]) -> tuple[Callable[[], None], Tensor]:
+    def __call__(self, work: Callable[[], Made]) -> tuple[Callable[[], None], Made]:
         if self._fails:
             raise RuntimeError(self._fails)
         self.recorded += 1
-        output = work().clone()
+        outputs = tuple(tensor.clone() for tensor in work())
 
         def replay() -> None:
             self.replayed += 1
-            output.copy_(work() * (1 + self._wrong))
+            for output, made in zip(outputs, work(), strict=True):
+                output.copy_(made * (1 + self._wrong))
 
-        return replay, output
+        return replay, outputs
 
 
 class Doubler(nn.Module):
@@ -115,6 +116,27 @@ class TestReplays:
         assert torch.equal(replays.answer(3, asked(1.0), unet), unet.layer(asked(1.0)["x"]))
         assert recorder.replayed == 2, "one check of each recording, and no more"
 
+    def test_a_tap_hears_what_is_replayed(self, unet: Doubler) -> None:
+        recorder, tap = Recorder(), Tap()
+        replays = Replays(unet, recorder)
+        replays.answer(1, asked(1.0), unet)
+        hook = unet.layer.register_forward_pre_hook(tap)
+        for value in (1.0, 2.0, 3.0):
+            replays.answer(2, asked(value), unet)
+            heard = tap.take()
+            assert heard is not None and torch.equal(heard, asked(value)["x"])
+        assert (recorder.recorded, recorder.replayed) == (2, 4), "one without the tap, and one with it"
+        hook.remove()
+        replays.answer(3, asked(1.0), unet)
+        assert recorder.recorded == 3 and tap.take() is None
+
+    def test_a_tap_hears_the_call_itself_where_the_recording_is_wrong(self, unet: Doubler) -> None:
+        tap = Tap()
+        unet.layer.register_forward_pre_hook(tap)
+        Replays(unet, Recorder(wrong=0.5)).answer(1, asked(2.0), unet)
+        heard = tap.take()
+        assert heard is not None and torch.equal(heard, asked(2.0)["x"])
+
     def test_no_more_shapes_than_there_is_room_for(self, unet: Doubler) -> None:
         recorder = Recorder()
         replays, of = Replays(unet, recorder), object()
@@ -176,6 +198,7 @@ class TestInTheEngine:
             {"hires": Hires(scale=1.5, steps=3)},
             {"prompt": "a pizza AND a cat"},
             {"speed": Speed.FAST, "steps": 12, "tuning": Tuning(cpu_precision=CpuPrecision.FULL)},
+            {"sampler": "Heun", "steps": 12, "tuning": Tuning(forecast=0.4)},
             {"tiling": True},
         ],
     )

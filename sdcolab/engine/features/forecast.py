@@ -7,10 +7,10 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, Self
+from typing import Self
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from sdcolab.core.prompt.schedule import active_index
 from sdcolab.core.resolved import ResolvedRequest
@@ -21,6 +21,7 @@ from sdcolab.engine.feature import Active, Feature, Opening
 from sdcolab.engine.forecast import SPECTRAL_SHARE, Known, real_steps
 from sdcolab.engine.plan import Pass
 from sdcolab.engine.precision import autocast
+from sdcolab.engine.replays import Tap
 
 MOST_FOR_MULTISTEP_SDE = 0.44
 """The largest share for DPM++ 2M SDE and 3M SDE, which build each step on the difference of the last two or three
@@ -42,7 +43,7 @@ class StepForecast(Feature):
         self._share = share
         self._tuning = asked.request.tuning
         self._units = tuple((unit.start, unit.end) for unit in asked.request.control if unit.enabled)
-        self._feature: Tensor | None = None
+        self._tap = Tap()
         self._x: Tensor | None = None
         self._known: dict[Hashable, Known] = {}
         self._real: frozenset[int] = frozenset()
@@ -56,12 +57,11 @@ class StepForecast(Feature):
 
     @contextmanager
     def patch(self, active: Active) -> Iterator[None]:
-        """What comes before the UNet's last layers is remembered."""
-
-        def remember(_module: nn.Module, inputs: tuple[Any, ...]) -> None:
-            self._feature = inputs[0]
-
-        hook = active.checkpoint.model.unet.conv_norm_out.register_forward_pre_hook(remember)
+        """What comes before the UNet's last layers is remembered, where that is what is forecast."""
+        if self._adds_noise(active.one):
+            yield
+            return
+        hook = active.checkpoint.model.unet.conv_norm_out.register_forward_pre_hook(self._tap)
         try:
             yield
         finally:
@@ -105,11 +105,10 @@ class StepForecast(Feature):
         """What was computed is learnt."""
         if call.output is not None:
             return output
-        values = self._images(output, call) if self._noisy else self._feature
+        values = self._images(output, call) if self._noisy else self._tap.take()
         if values is not None:
             for share, value in zip(call.shares, values.chunk(len(call.shares)), strict=True):
                 self._of(call, share).learn(call.step.number, value, call.step.sigma)
-        self._feature = None
         return output
 
     # --- Values -------------------------------------------------------------------------------------------------------
@@ -153,4 +152,5 @@ class StepForecast(Feature):
 
     def _forget(self) -> None:
         self._known.clear()
-        self._feature = self._x = None
+        self._tap.take()
+        self._x = None

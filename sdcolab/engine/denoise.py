@@ -177,8 +177,11 @@ class GuidedDenoiser:
             shares=shares,
             x=x.to(self._dtype).repeat(count, 1, 1, 1),
             # A1111 1.10 rounds the timestep to float16 (hechos/a1111.md 0); bfloat16 knows only every fourth of them.
-            timesteps=told.to(x.device, t.dtype if self._dtype is torch.bfloat16 else self._dtype).expand(
-                count * images
+            timesteps=torch.full(
+                (count * images,),
+                float(told),  # a number and no tensor: the step does not wait for the card to take it over
+                device=x.device,
+                dtype=t.dtype if self._dtype is torch.bfloat16 else self._dtype,
             ),
             context=self._joined([context.tokens for context in contexts], images),
             added=self._joined_added(contexts, images),

@@ -112,7 +112,12 @@ def passing_noise(origin: NoiseOrigin, seeds: Sequence[int], like: Tensor) -> Ca
     origin = NoiseOrigin.GPU if origin is NoiseOrigin.GPU else NoiseOrigin.CPU
     shifted = [(seed + PASSING_SEED_SHIFT) % PASSING_SEEDS for seed in seeds]
     generators = [make_generator(origin, seed, like.device) for seed in shifted]
-    return lambda: torch.stack([one.normal(tuple(like.shape[1:])) for one in generators]).to(like.device)
+    return lambda: _sent([one.normal(tuple(like.shape[1:])) for one in generators], like.device)
+
+
+def _sent(draws: list[Tensor], device: torch.device) -> Tensor:
+    """``draws`` [C, h, w] as one [B, C, h, w] on ``device``, which may still be busy with the step before."""
+    return torch.stack(draws).to(device, non_blocking=True)
 
 
 # --- First noise --------------------------------------------------------------------------------------------------
@@ -231,7 +236,7 @@ class BatchNoise:
         return make_generator(self._spec.origin, seed, self._device)
 
     def _stack(self, draws: list[Tensor]) -> Tensor:
-        return torch.stack(draws).to(self._device)
+        return _sent(draws, self._device)
 
 
 # --- Brownian path ------------------------------------------------------------------------------------------------

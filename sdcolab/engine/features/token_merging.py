@@ -107,10 +107,11 @@ class Matches:
 def matched(tokens: Tensor, height: int, width: int, gone: int) -> Matches:
     """Which ``gone`` of the ``tokens`` [N, height * width, C] are merged into which. A last odd row or column of tokens
     belongs to no cell, and none of it takes in others."""
-    places = torch.arange(height * width, device=tokens.device).reshape(height, width)
-    first = torch.zeros(height, width, dtype=torch.bool, device=tokens.device)
-    first[: height // CELL * CELL : CELL, : width // CELL * CELL : CELL] = True
-    stays, others = places[first], places[~first]
+    first = torch.zeros(height, width, dtype=torch.uint8, device=tokens.device)
+    first[: height // CELL * CELL : CELL, : width // CELL * CELL : CELL] = 1
+    cells = (height // CELL) * (width // CELL)
+    # Sorted and not picked by what they hold: a card would have to say how many there are before anything goes on.
+    others, stays = first.flatten().argsort(stable=True).split([height * width - cells, cells])
     units = tokens / tokens.norm(dim=-1, keepdim=True)
     likeness, nearest = (units[:, others] @ units[:, stays].transpose(1, 2)).max(dim=-1)
     order = likeness.argsort(dim=-1, descending=True)

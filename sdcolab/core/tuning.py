@@ -74,7 +74,7 @@ class EightBits(StrEnum):
     FP8 = "FP8"
     """A number each, with a point that moves: what A1111 has."""
     INT8 = "INT8"
-    """Whole numbers with a scale for each row: a tenth of the error of each."""
+    """Whole numbers with a scale for each row: less than a third of the error."""
 
 
 @dataclass(frozen=True, slots=True)

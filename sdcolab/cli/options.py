@@ -18,7 +18,7 @@ from sdcolab.core.errors import FieldNotOption, RequestError
 from sdcolab.core.fields import Field, Part, parts_of, table_of
 from sdcolab.core.registry import Registry, closest
 from sdcolab.core.samplers import SAMPLERS, SCHEDULES
-from sdcolab.core.words import FIELD_WORDS, PART_LABELS, option_called
+from sdcolab.core.words import FIELD_WORDS, PART_LABELS, option_called, short_option_words
 from sdcolab.core.words import command as said
 from sdcolab.core.words.console import explain
 from sdcolab.core.words.layout import NAMES_TO_READ
@@ -141,13 +141,20 @@ def _help(field: Field) -> str:
     if field.low is not None and field.high is not None and field.control != "seed":
         facts.append(said.RANGE.format(low=field.low, high=field.high))
     if field.is_choice:
-        facts.append(", ".join(word.value for word in field.kind))
+        facts.append(", ".join(short_option_words(field.kind).values()))
     if field.choices in _NAMES and not field.parent:  # once: the second pass and its like take the same
         facts.append(", ".join(_NAMES[field.choices]))
     if field.default not in ("", None) and not field.required and not field.many and field.kind is not bool:
-        facts.append(said.DEFAULT.format(value=f"{field.default:g}" if field.is_number else field.default))
+        facts.append(said.DEFAULT.format(value=_said(field)))
     text = f"{known.label}: {known.help}" if known.help else known.label
     return f"{text} ({'; '.join(facts)})" if facts else text
+
+
+def _said(field: Field) -> str:
+    """The default, as it can be written."""
+    if field.is_choice:
+        return short_option_words(field.kind).get(field.default, field.default)
+    return f"{field.default:g}" if field.is_number else str(field.default)
 
 
 def _reader(field: Field) -> Callable[[str], Any]:
@@ -179,7 +186,7 @@ def _word(field: Field) -> Callable[[str], Any]:
     def parse(text: str) -> Any:
         if (word := option_called(field.kind, text)) is not None:
             return word
-        close = closest(text, (word.value for word in field.kind))
+        close = closest(text, (*short_option_words(field.kind).values(), *(word.value for word in field.kind)))
         error = FieldNotOption(field=field.path, value=text[:60], suggestions=close)
         raise argparse.ArgumentTypeError(explain(error).text)
 

@@ -48,6 +48,8 @@ from sdcolab.core.words import (
     human_time,
     label_of,
     option_called,
+    option_words,
+    short_option_words,
 )
 from sdcolab.core.words.base import Template
 from sdcolab.core.words.borrowed import read_once
@@ -244,3 +246,9 @@ def test_an_embedding_with_instructions_is_not_to_be_fetched_as_it_was() -> None
 def test_an_option_has_the_name_that_the_faces_show_too(text: str) -> None:
     assert option_called(Speed, text) is Speed.FAST
     assert option_called(Speed, f"{text}s") is None
+
+
+@pytest.mark.parametrize("kind", OPTION_WORDS, ids=lambda kind: kind.__name__)
+def test_what_is_typed_for_an_option_means_it_alone(kind: type[StrEnum]) -> None:
+    for word, typed in short_option_words(kind).items():
+        assert option_called(kind, typed) is option_called(kind, option_words(kind)[word]) is word

@@ -16,6 +16,7 @@ from sdcolab.core.words.fields import (
     label_of,
     option_called,
     option_words,
+    short_option_words,
 )
 from sdcolab.core.words.labels import (
     KIND_LABELS,
@@ -57,4 +58,5 @@ __all__ = [
     "label_of",
     "option_called",
     "option_words",
+    "short_option_words",
 ]

@@ -6,7 +6,9 @@ A feature with many fields brings groups in a file of its own beside this one, m
 
 from __future__ import annotations
 
+import re
 import unicodedata
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from enum import StrEnum
@@ -366,7 +368,7 @@ OPTION_WORDS: Mapping[type[StrEnum], Mapping[StrEnum, str]] = {
         CpuPrecision.FULL: "Completa",
         CpuPrecision.BFLOAT16: "bf16",
     },
-    EightBits: {EightBits.FP8: "FP8, como A1111", EightBits.INT8: "INT8 por filas"},
+    EightBits: {EightBits.FP8: "FP8 (como A1111)", EightBits.INT8: "INT8 por filas"},
     Fp8: {Fp8.DISABLE: "No", Fp8.SDXL: "Solo los de SDXL", Fp8.ENABLE: "Sí"},
     VaeMethod: {VaeMethod.FULL: "El VAE completo", VaeMethod.TAESD: "TAESD (rápido y aproximado)"},
     **scripts.OPTIONS,
@@ -384,10 +386,19 @@ def option_words(kind: type[StrEnum]) -> Mapping[StrEnum, str]:
     return OPTION_WORDS.get(kind) or {word: word.value for word in kind}
 
 
+def short_option_words(kind: type[StrEnum]) -> Mapping[StrEnum, str]:
+    """The same without what explains them, where that leaves no two alike: as they are typed."""
+    words = option_words(kind)
+    short = {word: re.split(r": | \(", label)[0] for word, label in words.items()}
+    count = Counter(short.values())
+    return {word: typed if count[typed] == 1 else words[word] for word, typed in short.items()}
+
+
 def option_called(kind: type[StrEnum], text: str) -> StrEnum | None:
-    """The word of ``kind`` that ``text`` means: itself or what the faces call it, whatever case and accents; None for
-    neither."""
-    known = {_plain(label): word for word, label in option_words(kind).items()}
+    """The word of ``kind`` that ``text`` means: itself or what the faces call it, explained or not, whatever case and
+    accents; None for neither."""
+    known = {_plain(label): word for word, label in short_option_words(kind).items()}
+    known |= {_plain(label): word for word, label in option_words(kind).items()}
     known |= {_plain(word.value): word for word in kind}
     return known.get(_plain(text))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import os
 import threading
@@ -22,8 +21,9 @@ from sdcolab.colab.waiting import telling, within
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import DriveUnread, HostError, NoCuda, NoModels, SdcolabError, SecretTimeout, Unexpected
 from sdcolab.core.events import CancelToken, Listener, ignore_events
-from sdcolab.core.files import atomic_write, system_reason
+from sdcolab.core.files import system_reason
 from sdcolab.core.folders import Folders
+from sdcolab.core.kept import write_kept
 from sdcolab.core.library import Library
 from sdcolab.core.tasks import TaskTable
 from sdcolab.core.untrusted import parse_json
@@ -436,8 +436,8 @@ def model_to_open(reports: Sequence[Downloaded]) -> Path | None:
 
 def remember_drive(folders: Folders, *, images: bool, settings: bool) -> None:
     """Write down what goes to Drive, for the cell that closes everything, maybe after the session is gone."""
-    with contextlib.suppress(SdcolabError), atomic_write(folders.root / DRIVE_CHOICE) as file:  # only a convenience
-        file.write(json.dumps({"images": images, "settings": settings}).encode("ascii"))
+    with contextlib.suppress(SdcolabError):  # only a convenience
+        write_kept(folders.root / DRIVE_CHOICE, {"images": images, "settings": settings})
 
 
 def remembered_drive(folders: Folders) -> tuple[bool, bool] | None:

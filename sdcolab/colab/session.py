@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import queue
 import secrets
@@ -25,7 +24,7 @@ from sdcolab.core.errors import (
     WebKilled,
 )
 from sdcolab.core.events import CancelToken
-from sdcolab.core.files import atomic_write, storage_errors
+from sdcolab.core.kept import write_private
 from sdcolab.core.machine import USER_VARIABLE
 from sdcolab.core.untrusted import parse_json
 from sdcolab.core.words import explain
@@ -241,12 +240,7 @@ def session_access(path: Path) -> Access:
         saved = parse_json(path.read_bytes())
         return Access(str(saved["user"]), str(saved["password"]))
     access = Access(f"sdcolab{secrets.randbelow(9000) + 1000}", secrets.token_urlsafe(9))
-    with storage_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.parent.chmod(0o700)
-    with atomic_write(path) as file:
-        file.write(json.dumps({"user": access.user, "password": access.password}).encode("ascii"))
-    path.chmod(0o600)
+    write_private(path, {"user": access.user, "password": access.password})
     return access
 
 

@@ -28,14 +28,15 @@ _NO_LINKS = frozenset({errno.EPERM, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUP
 
 
 @contextlib.contextmanager
-def atomic_write(path: Path) -> Iterator[BinaryIO]:
+def atomic_write(path: Path, mode: int = 0o644) -> Iterator[BinaryIO]:
     """A file open for writing that takes ``path``'s place when the block ends well, and vanishes when it does not.
+    ``mode``: who may read it.
 
     Parent folders are made. Raises ``DiskFull`` or ``CannotWrite``.
     """
     with storage_errors(path), _half_written(path) as (file, temporary):
         yield file
-        _finish(file, temporary)
+        _finish(file, temporary, mode)
         patiently(lambda: temporary.replace(path))
 
 
@@ -50,7 +51,7 @@ def create_new(candidates: Iterable[Path], write: Callable[[BinaryIO], object]) 
     path = next(names)
     with storage_errors(path), _half_written(path) as (file, temporary):
         write(file)
-        _finish(file, temporary)
+        _finish(file, temporary, 0o644)
         while not _take(temporary, path):
             path = next(names)
     return path
@@ -70,11 +71,11 @@ def _half_written(path: Path) -> Iterator[tuple[BinaryIO, Path]]:
             temporary.unlink(missing_ok=True)
 
 
-def _finish(file: BinaryIO, temporary: Path) -> None:
+def _finish(file: BinaryIO, temporary: Path, mode: int) -> None:
     file.flush()
     os.fsync(file.fileno())
     file.close()  # Windows renames no open files
-    temporary.chmod(0o644)
+    temporary.chmod(mode)
 
 
 def _take(temporary: Path, path: Path) -> bool:

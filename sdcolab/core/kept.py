@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import getpass
 import hashlib
+import json
 import os
 import tempfile
 from collections.abc import Callable, Iterator
@@ -17,7 +18,7 @@ from typing import Any, TypeVar
 import filelock
 
 from sdcolab.core.errors import CannotRead, CannotWrite, RequestError, SettingsUnreadable
-from sdcolab.core.files import free_beside, storage_errors, sweep, system_reason
+from sdcolab.core.files import atomic_write, free_beside, storage_errors, sweep, system_reason
 from sdcolab.core.untrusted import parse_json
 
 T = TypeVar("T")
@@ -54,6 +55,35 @@ def peek_kept(path: Path, understand: Callable[[Any], T]) -> T | None:
         return understand(_value_in(path))
     except (OSError, *NOT_OURS):
         return None
+
+
+def change_kept(
+    path: Path,
+    load: Callable[[], T],
+    change: Callable[[T], T],
+    to_json: Callable[[T], Any] = lambda value: value,
+    indent: int | None = 2,
+) -> T:
+    """Write to ``path`` what ``change`` makes of what ``load`` reads there, and return it. Changes made at once, by
+    other threads or processes, follow one another. Raises as ``load``, and ``DiskFull`` or ``CannotWrite``."""
+    with locked(path):
+        changed = change(load())
+        write_kept(path, to_json(changed), indent)
+    return changed
+
+
+def write_kept(path: Path, value: Any, indent: int | None = 2, mode: int = 0o644) -> None:
+    """Write ``value`` as JSON, in one piece. Who changes what is there needs ``change_kept``."""
+    with atomic_write(path, mode) as file:
+        file.write(json.dumps(value, ensure_ascii=False, indent=indent).encode("utf-8", "replace"))
+
+
+def write_private(path: Path, value: Any) -> None:
+    """Write ``value`` as JSON in a folder where only its owner reads. Raises ``DiskFull`` or ``CannotWrite``."""
+    with storage_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.chmod(0o700)
+    write_kept(path, value, mode=0o600)
 
 
 def _value_in(path: Path) -> Any:

@@ -6,7 +6,6 @@ memory are the machine's own.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -15,9 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from sdcolab.core.errors import FolderUnfit
-from sdcolab.core.files import atomic_write, storage_errors
 from sdcolab.core.folders import Folders
-from sdcolab.core.kept import locked, peek_kept, read_kept
+from sdcolab.core.kept import locked, peek_kept, read_kept, write_private
 from sdcolab.core.memory_plan import MemoryChoice, Placement
 
 FILE_NAME = "equipo.json"
@@ -92,13 +90,7 @@ class MachineFile:
         or ``CannotWrite``."""
         with locked(self.path):
             changed = change(read_kept(self.path, _understood) or Machine())
-            with storage_errors(self.path):
-                self.path.parent.mkdir(parents=True, exist_ok=True)
-                self.path.parent.chmod(0o700)
-            with atomic_write(self.path) as file:
-                file.write(json.dumps(_kept(changed), ensure_ascii=False, indent=2).encode("utf-8"))
-            with storage_errors(self.path):
-                self.path.chmod(0o600)
+            write_private(self.path, _kept(changed))
         return changed
 
 

@@ -3,7 +3,6 @@ and tells that it is done. One JSON file, beside the other settings, so that it 
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -14,9 +13,8 @@ from typing import Any
 from sdcolab.core.codec import from_json, to_json
 from sdcolab.core.control import MAX_UNITS
 from sdcolab.core.fields import fact, table_of
-from sdcolab.core.files import atomic_write
 from sdcolab.core.formats import QUALITY, ImageFormat
-from sdcolab.core.kept import locked, peek_kept, read_kept
+from sdcolab.core.kept import change_kept, peek_kept, read_kept
 
 FILE_NAME = "ajustes.json"
 MAX_PATTERN = 400
@@ -104,11 +102,7 @@ class PreferencesFile:
     def change(self, change: Callable[[Preferences], Preferences]) -> Preferences:
         """Save what ``change`` makes of them and return it. Raises ``SettingsUnreadable``, ``CannotRead``, ``DiskFull``
         or ``CannotWrite``."""
-        with locked(self.path):
-            changed = change(read_kept(self.path, _understood) or Preferences())
-            with atomic_write(self.path) as file:
-                file.write(json.dumps(to_json(changed), ensure_ascii=False, indent=2).encode("utf-8"))
-        return changed
+        return change_kept(self.path, lambda: read_kept(self.path, _understood) or Preferences(), change, to_json)
 
 
 def _understood(raw: Mapping[str, Any]) -> Preferences:

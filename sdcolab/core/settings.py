@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from sdcolab.core.codec import request_from_json, request_to_json
-from sdcolab.core.files import atomic_write
-from sdcolab.core.kept import locked, peek_kept, read_kept
+from sdcolab.core.kept import locked, peek_kept, read_kept, write_kept
 from sdcolab.core.prompt import Style
 from sdcolab.core.request import GenerationRequest
 from sdcolab.core.style_files import FILE_NAME as STYLES_NAME
@@ -84,8 +82,7 @@ class SettingsFile:
     def save(self, settings: Settings) -> None:
         """Write ``settings``, each file in one piece. Raises ``DiskFull`` or ``CannotWrite``."""
         save_styles(self.styles_path, settings.styles)
-        with atomic_write(self.path) as file:
-            file.write(json.dumps(_to_json(settings), ensure_ascii=False, indent=2).encode("utf-8"))
+        write_kept(self.path, _to_json(settings))
 
 
 def _with_styles(settings: Settings | None, styles: tuple[Style, ...] | None) -> Settings:

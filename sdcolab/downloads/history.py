@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import StorageError
-from sdcolab.core.files import atomic_write
 from sdcolab.core.folders import Folders
-from sdcolab.core.kept import locked
+from sdcolab.core.kept import change_kept
 from sdcolab.downloads.links import KIND_PREFIXES, Link, LocalFile, without_secrets
 from sdcolab.downloads.report import LinkReport
 
@@ -70,20 +70,21 @@ class DownloadHistory:
             return
         entry = Remembered(text, report.path.name, report.kind, report.size)
         try:
-            with locked(self._path):
-                kept = [old for old in self.entries() if old.link != text]
-                self._write((*kept, entry)[-MAX_REMEMBERED:])
+            change_kept(self._path, self.entries, lambda known: _with(known, entry), _to_json, indent=1)
         except StorageError as error:
             _log.warning("%s was not written: %s", HISTORY_FILE, error.code)
 
-    def _write(self, entries: tuple[Remembered, ...]) -> None:
-        listed = [
-            {"enlace": entry.link, "archivo": entry.name, "tipo": entry.kind.value, "bytes": entry.size}
-            for entry in entries
-        ]
-        text = json.dumps({"version": 1, "descargas": listed}, ensure_ascii=False, indent=1)
-        with atomic_write(self._path) as file:
-            file.write(text.encode("utf-8", "replace"))
+
+def _with(known: tuple[Remembered, ...], entry: Remembered) -> tuple[Remembered, ...]:
+    return (*(old for old in known if old.link != entry.link), entry)[-MAX_REMEMBERED:]
+
+
+def _to_json(entries: tuple[Remembered, ...]) -> Mapping[str, Any]:
+    listed = [
+        {"enlace": entry.link, "archivo": entry.name, "tipo": entry.kind.value, "bytes": entry.size}
+        for entry in entries
+    ]
+    return {"version": 1, "descargas": listed}
 
 
 def remembered_text(source: Link | LocalFile) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import json
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sdcolab.core.errors import CannotRead, StorageError
-from sdcolab.core.files import atomic_write, system_reason
-from sdcolab.core.kept import locked
+from sdcolab.core.files import system_reason
+from sdcolab.core.kept import change_kept
 from sdcolab.core.tensors import LENGTH_BYTES, begins_with_header, header_length
 from sdcolab.core.untrusted import parse_json
 
@@ -108,13 +108,9 @@ class HashCache:
     def _write(self) -> None:
         if self._store is None:
             return
-        try:
-            with locked(self._store):  # others that are at work remember theirs there too
-                self._known |= _read(self._store)
-                with atomic_write(self._store) as file:
-                    file.write(json.dumps(self._known, indent=1).encode())
-        except StorageError:
-            return  # only a cache
+        store = self._store
+        with contextlib.suppress(StorageError):  # only a cache, where others that are at work remember theirs too
+            self._known = change_kept(store, lambda: _read(store), lambda there: self._known | there, indent=1)
 
 
 def infotext_name(name: str) -> str:

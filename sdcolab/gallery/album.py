@@ -145,7 +145,7 @@ class Album:
             for entry in entries
         }
         self._known_marks = self._marks.change(
-            lambda marks: marks.update({f"{entry.folder}/{entry.name}": told[entry.id] for entry in entries})
+            lambda marks: {**marks, **{f"{entry.folder}/{entry.name}": told[entry.id] for entry in entries}}
         )
         for entry in entries:
             self._index.mark(entry.folder, entry.name, *told[entry.id])
@@ -191,13 +191,10 @@ class Album:
                 move_to(side, target.with_suffix(".txt"))
             moved[f"{entry.folder}/{entry.name}"] = target.relative_to(self._root).as_posix()
 
-        def follow(marks: dict[str, tuple[int, bool]]) -> None:
-            for former, now in moved.items():
-                if former in marks:
-                    marks[now] = marks.pop(former)
-
         if moved.keys() & self._known_marks.keys():
-            self._known_marks = self._marks.change(follow)
+            self._known_marks = self._marks.change(
+                lambda marks: {moved.get(path, path): mark for path, mark in marks.items()}
+            )
         self._looked()
         for now in moved.values():  # the thread may have found them there before their marks had followed
             folder, _, name = now.rpartition("/")

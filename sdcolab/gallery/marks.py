@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from sdcolab.core.files import atomic_write
-from sdcolab.core.kept import locked, read_kept
+from sdcolab.core.kept import change_kept, read_kept
 
 FILE_NAME = "galeria.json"
 MOST_STARS = 5
@@ -25,21 +23,18 @@ class MarksFile:
     def __init__(self, folder: Path) -> None:
         self._path = folder / FILE_NAME
 
-    def load(self) -> dict[str, tuple[int, bool]]:
+    def load(self) -> Marks:
         """Every mark. Raises ``SettingsUnreadable`` (the file is set aside first) or ``CannotRead``."""
         return read_kept(self._path, _from_json) or {}
 
-    def change(self, change: Callable[[dict[str, tuple[int, bool]]], None]) -> dict[str, tuple[int, bool]]:
-        """Load them, let ``change`` alter them and save. Raises ``DiskFull`` or ``CannotWrite`` too."""
-        with locked(self._path):
-            marks = self.load()
-            change(marks)
-            kept = {path: mark for path, mark in marks.items() if mark != UNMARKED}
-            text = json.dumps({path: [stars, heart] for path, (stars, heart) in kept.items()}, ensure_ascii=False)
-            with atomic_write(self._path) as file:
-                file.write(text.encode("utf-8"))
-        return kept
+    def change(self, change: Callable[[Marks], Marks]) -> Marks:
+        """Save what ``change`` makes of them and return it. Raises ``DiskFull`` or ``CannotWrite`` too."""
+        return change_kept(self._path, self.load, lambda marks: _made(change(marks)), indent=None)
 
 
-def _from_json(raw: Mapping[str, Any]) -> dict[str, tuple[int, bool]]:
+def _made(marks: Marks) -> Marks:
+    return {path: mark for path, mark in marks.items() if mark != UNMARKED}
+
+
+def _from_json(raw: Mapping[str, Any]) -> Marks:
     return {path: (max(0, min(int(stars), MOST_STARS)), bool(heart)) for path, (stars, heart) in raw.items()}

@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
 from sdcolab.core.errors import StorageError
-from sdcolab.core.files import atomic_write, storage_errors
+from sdcolab.core.files import storage_errors
+from sdcolab.core.kept import write_kept
 from sdcolab.core.wire import Message, message_from
 from sdcolab.core.words.machine import EXIT_CODE, EXIT_SIGNAL
 from sdcolab.process.child import bound_command
@@ -258,8 +259,7 @@ class Roster:
             return
         children = [_identity(pid) for pid in sorted(self._pids)]
         content = {"owner": _identity(os.getpid()), "children": children}
-        with atomic_write(path) as file:
-            file.write(json.dumps(content).encode("ascii"))
+        write_kept(path, content)
 
 
 @dataclass(frozen=True, slots=True)

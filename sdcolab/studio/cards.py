@@ -7,7 +7,6 @@ where there is one, so that other programs see the same; what they hold besides 
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,8 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sdcolab.core.detect import ModelKind
-from sdcolab.core.files import atomic_write
-from sdcolab.core.kept import locked
+from sdcolab.core.kept import change_kept, locked, write_kept
 from sdcolab.core.library import INFO_SUFFIX, ModelFile, activation_words, civitai_info
 from sdcolab.core.untrusted import clean_text, parse_json
 
@@ -104,11 +102,7 @@ def read_notes(path: Path) -> Mapping[str, Any]:
 
 def write_notes(path: Path, changes: Mapping[str, Any]) -> None:
     """Put ``changes`` among A1111's notes on the file. Raises ``DiskFull`` or ``CannotWrite``."""
-    target = path.with_suffix(".json")
-    with locked(target):
-        notes = {**read_notes(path), **changes}
-        with atomic_write(target) as file:
-            file.write(json.dumps(notes, ensure_ascii=False, indent=4).encode("utf-8"))
+    change_kept(path.with_suffix(".json"), lambda: read_notes(path), lambda notes: {**notes, **changes}, indent=4)
 
 
 def write_civitai(path: Path, changes: Mapping[str, Any]) -> None:
@@ -124,8 +118,7 @@ def write_civitai(path: Path, changes: Mapping[str, Any]) -> None:
             return
         if "trainedWords" in known:
             known["trainedWords"] = [word.strip() for word in str(known["trainedWords"]).split(",") if word.strip()]
-        with atomic_write(target) as file:
-            file.write(json.dumps({**info, **known}, ensure_ascii=False, indent=4).encode("utf-8"))
+        write_kept(target, {**info, **known}, indent=4)
 
 
 def _model_in(info: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sdcolab.core.codec import from_json, request_from_json, request_to_json, to_json
+from sdcolab.core.codec import from_json, request_from_json, to_json
 from sdcolab.core.errors import CannotRead, SdcolabError
-from sdcolab.core.files import atomic_write
-from sdcolab.core.kept import locked, peek_kept, read_kept
+from sdcolab.core.kept import change_kept, peek_kept, read_kept
 from sdcolab.core.request import GenerationRequest
 from sdcolab.core.tasks import Task
 
@@ -66,25 +64,23 @@ class LastForm:
     def save(self, request: GenerationRequest, styles: Sequence[str] = (), script: object = None) -> None:
         """Remember this form, without its pictures; ``script``: the settings of its script."""
         now = (request.prompt, request.negative_prompt)
-        with contextlib.suppress(SdcolabError), locked(self.path):
-            before = self.peek()
-            prompts = [now, *(both for both in (before.prompts if before else ()) if both != now)]
-            saved = {
-                "request": request_to_json(without_pictures(request)),
-                "styles": list(styles),
-                "prompts": [both for both in prompts if both[0].strip()][:MOST_PROMPTS],
-                "script": to_json(script),
-            }
-            with atomic_write(self.path) as file:
-                file.write(json.dumps(saved, ensure_ascii=False, indent=2).encode("utf-8"))
+
+        def saved(before: FilledForm | None) -> FilledForm:
+            prompts = (now, *(both for both in (before.prompts if before else ()) if both != now))
+            recent = tuple(both for both in prompts if both[0].strip())[:MOST_PROMPTS]
+            return FilledForm(without_pictures(request), tuple(styles), recent, to_json(script) or {})
+
+        with contextlib.suppress(SdcolabError):
+            change_kept(self.path, self.peek, saved, to_json)
 
     def keep_task(self, task: Task) -> None:
         """Remember ``task`` as the last of its kind."""
-        with contextlib.suppress(SdcolabError), locked(self._tools):
-            known = peek_kept(self._tools, dict) or {}
-            with atomic_write(self._tools) as file:
-                text = json.dumps({**known, task.code: to_json(task)}, ensure_ascii=False, indent=2)
-                file.write(text.encode("utf-8"))
+        with contextlib.suppress(SdcolabError):
+            change_kept(
+                self._tools,
+                lambda: peek_kept(self._tools, dict) or {},
+                lambda known: {**known, task.code: to_json(task)},
+            )
 
     def last_task(self, kind: type[T]) -> T | None:
         """The last task of ``kind`` that was remembered."""

@@ -3,7 +3,6 @@ and translating a prompt."""
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -12,9 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from sdcolab.core.detect import ModelKind
-from sdcolab.core.files import atomic_write
 from sdcolab.core.folders import Folders
-from sdcolab.core.kept import locked, peek_kept, read_kept
+from sdcolab.core.kept import change_kept, peek_kept, read_kept
 from sdcolab.core.library import Library
 from sdcolab.core.prompt import with_points
 from sdcolab.core.rooms import Answer, RoomFile, text, yes
@@ -136,15 +134,16 @@ class WordsRoom:
 
     def _used(self, said: Mapping[str, Any]) -> None:
         name, side = text(said, "name")[:200], "negative" if yes(said, "negative") else "positive"
-        with locked(self._uses):
-            uses = read_kept(self._uses, _uses_from) or _uses_from({})
+
+        def once_more(uses: Uses) -> Uses:
             times = uses[side].get(name, [0, 0])[0]
             uses[side][name] = [times + 1, int(time.time() // 86400)]
             if len(uses[side]) > MOST_LEARNED:
                 oldest = min(uses[side], key=lambda known: uses[side][known][1])
                 del uses[side][oldest]
-            with atomic_write(self._uses) as file:
-                file.write(json.dumps(uses, ensure_ascii=False).encode("utf-8"))
+            return uses
+
+        change_kept(self._uses, lambda: read_kept(self._uses, _uses_from) or _uses_from({}), once_more, indent=None)
 
 
 def _changed(path: Path) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 import webbrowser
 from collections.abc import Callable, Mapping, Sequence
@@ -12,9 +11,8 @@ from pathlib import Path
 from sdcolab.colab.host import nvidia_gpu
 from sdcolab.core.detect import ModelFamily, ModelKind
 from sdcolab.core.errors import ModelTooBigForCard, ModelTooBigForRam, SdcolabError
-from sdcolab.core.files import atomic_write
 from sdcolab.core.folders import Folders
-from sdcolab.core.kept import locked, peek_kept
+from sdcolab.core.kept import peek_kept, write_kept
 from sdcolab.core.launching import LaunchForm, launch_form
 from sdcolab.core.memory_plan import GB, FreeMemory, WeightCounts, WorkMemory, memory_bytes, plan_memory
 from sdcolab.core.words import human_bytes
@@ -56,13 +54,8 @@ def ask(folders: Folders, *, complaint: Complaint, browser: bool, say: Callable[
     if form is None:
         return None
     with contextlib.suppress(SdcolabError):  # a full disk keeps nobody from opening
-        _keep(path, form)
+        write_kept(path, form.kept())
     return form.understood().arguments
-
-
-def _keep(path: Path, form: LaunchForm) -> None:
-    with locked(path), atomic_write(path) as file:
-        file.write(json.dumps(form.kept(), ensure_ascii=False, indent=2).encode("utf-8"))
 
 
 def machine(folders: Folders) -> Machine:

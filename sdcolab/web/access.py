@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import hmac
-import json
 import secrets
 import threading
 import time
@@ -18,8 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from sdcolab.core.errors import StorageError
-from sdcolab.core.files import atomic_write
-from sdcolab.core.kept import peek_kept
+from sdcolab.core.kept import change_kept, peek_kept
 
 SESSION_SECONDS = 30 * 24 * 3600
 
@@ -111,12 +109,15 @@ class Access:
         if not self.valid(session):
             return
         with self._lock:
-            oldest = self._clock() - SESSION_SECONDS
-            kept = {one: issued for one, issued in self._ended.items() if issued >= oldest}
-            self._ended = kept | {session: int(session.partition(".")[0])}
-            if self._path:
-                with contextlib.suppress(StorageError), atomic_write(self._path) as file:
-                    file.write(json.dumps(self._ended).encode())
+            self._ended = self._with_ended({session: int(session.partition(".")[0])})
+            if path := self._path:
+                with contextlib.suppress(StorageError):
+                    self._ended = change_kept(path, lambda: peek_kept(path, _ended_in) or {}, self._with_ended)
+
+    def _with_ended(self, there: Mapping[str, int]) -> Mapping[str, int]:
+        """What ended ``there``, where other processes write too, and here, and would still be valid."""
+        oldest = self._clock() - SESSION_SECONDS
+        return {one: issued for one, issued in {**there, **self._ended}.items() if issued >= oldest}
 
     def _signed(self, body: str) -> str:
         return f"{body}.{hmac.new(self._key, body.encode(), hashlib.sha256).hexdigest()}"

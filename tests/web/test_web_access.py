@@ -157,3 +157,12 @@ def test_an_ended_session_stays_ended_also_in_the_next_process(tmp_path: Path) -
     for one in (access, Access("ana", "buena", ended=tmp_path / "cerradas.json")):
         assert not one.valid(first)
         assert one.valid(second)
+
+
+def test_programs_that_are_open_at_once_forget_no_session_that_another_one_ended(tmp_path: Path) -> None:
+    one, other = (Access("ana", "buena", ended=tmp_path / "cerradas.json") for _ in range(2))
+    sessions = [program.login("ana", "buena") for program in (one, other)]
+    for program, session in zip((one, other), sessions, strict=True):
+        program.end(session or "")
+    later = Access("ana", "buena", ended=tmp_path / "cerradas.json")
+    assert [later.valid(session) for session in sessions] == [False, False]

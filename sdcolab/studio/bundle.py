@@ -11,6 +11,7 @@ from pathlib import Path
 from sdcolab.core.errors import NotOurSettings
 from sdcolab.core.files import atomic_write, storage_errors
 from sdcolab.core.folders import Folders
+from sdcolab.core.kept import locked
 from sdcolab.core.settings import FILE_NAME as SETTINGS_NAME
 from sdcolab.core.style_files import FILE_NAME as STYLES_NAME
 from sdcolab.core.untrusted import parse_json
@@ -54,13 +55,15 @@ def imported(folders: Folders, text: str) -> tuple[str, ...]:
     before, _ = exported(folders)
     with atomic_write(folders.config / BEFORE_NAME) as file:
         file.write(before)
-    if SETTINGS_NAME in files and STYLES_NAME not in files:  # of a version that kept the styles in the JSON
-        with storage_errors(folders.config):
-            (folders.config / STYLES_NAME).unlink(missing_ok=True)
-    for name, content in files.items():
-        path = folders.config / name if _SETTINGS.fullmatch(name) else folders.wildcards / name.partition("/")[2]
-        with atomic_write(path) as file:
-            file.write(content.encode("utf-8"))
+    with locked(folders.config / SETTINGS_NAME):  # the styles too
+        if SETTINGS_NAME in files and STYLES_NAME not in files:  # of a version that kept the styles in the JSON
+            with storage_errors(folders.config):
+                (folders.config / STYLES_NAME).unlink(missing_ok=True)
+        for name, content in files.items():
+            path = folders.config / name if _SETTINGS.fullmatch(name) else folders.wildcards / name.partition("/")[2]
+            alone = path.suffix == ".json" and name != SETTINGS_NAME
+            with locked(path) if alone else contextlib.nullcontext(), atomic_write(path) as file:
+                file.write(content.encode("utf-8"))
     return tuple(files)
 
 

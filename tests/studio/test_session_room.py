@@ -16,13 +16,19 @@ from typing import Any
 
 import pytest
 
+from sdcolab.core import kept
 from sdcolab.core.detect import ModelKind
-from sdcolab.core.errors import NotOurSettings, StrangeQuestion
+from sdcolab.core.errors import CannotWrite, NotOurSettings, StrangeQuestion
 from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library
+from sdcolab.core.preferences import FILE_NAME as PREFERENCES_NAME
+from sdcolab.core.preferences import Preferences, PreferencesFile
+from sdcolab.core.prompt import Style
 from sdcolab.core.request import GenerationRequest
 from sdcolab.core.rooms import ask
 from sdcolab.core.scripts import Grid
+from sdcolab.core.settings import FILE_NAME as SETTINGS_NAME
+from sdcolab.core.settings import SettingsFile
 from sdcolab.core.tasks import Download, Generate, Origin, Place, Task
 from sdcolab.core.words.session import EXPORTED_WITHOUT, NOTHING_INSIDE, SPACE_GROUPS
 from sdcolab.studio import bundle, last_form, pending, space
@@ -312,6 +318,18 @@ def test_what_a_new_installation_exports_is_taken_and_changes_nothing(folders: F
     assert isinstance(given.content, bytes)
     assert House(folders).ask("import", text=given.content.decode()) == NOTHING_INSIDE
     assert not folders.root.exists()
+
+
+def test_settings_come_only_while_nobody_changes_them(folders: Folders, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A change that had read the old ones would write them back over what came."""
+    SettingsFile(folders.config).change(lambda settings: settings.with_style(Style("mío")))
+    PreferencesFile(folders.config).change(lambda _now: Preferences())
+    content, _ = bundle.exported(folders)
+    monkeypatch.setattr(kept, "LOCK_SECONDS", 0.05)
+    for name in (SETTINGS_NAME, PREFERENCES_NAME):
+        with kept.locked(folders.config / name), pytest.raises(CannotWrite):
+            bundle.imported(folders, content.decode())
+    assert len(bundle.imported(folders, content.decode())) == 3
 
 
 def test_what_is_exported_can_always_be_imported(folders: Folders) -> None:

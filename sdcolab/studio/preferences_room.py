@@ -127,8 +127,8 @@ class PreferencesRoom:
         found = imported(raw, self._file.peek(), self._settings.load().defaults)
         if not found.used:
             return {"said": words.NOTHING_TO_IMPORT, **self._told()}
-        self._file.change(lambda _now: found.preferences)
-        self._settings.change(lambda settings: replace(settings, defaults=found.defaults))
+        self._file.change(lambda now: imported(raw, now, found.defaults).preferences)
+        self._settings.change(lambda now: replace(now, defaults=imported(raw, Preferences(), now.defaults).defaults))
         names = ", ".join(found.left[:MOST_TOLD]) + ("…" if len(found.left) > MOST_TOLD else "")
         left = words.NOT_USED.format(names=names) if names else words.EVERYTHING_USED
         return {"said": words.IMPORTED.format(used=found.used, left=left), **self._told()}

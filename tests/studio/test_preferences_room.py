@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ from sdcolab.core.fields import table_of
 from sdcolab.core.folders import Folders
 from sdcolab.core.preferences import STANDARD_BAR, Preferences, PreferencesFile
 from sdcolab.core.prompt import Style
-from sdcolab.core.settings import SettingsFile
+from sdcolab.core.settings import Settings, SettingsFile
 from sdcolab.core.speed import Speed
 from sdcolab.core.words.preferences import CHOICES, PREFERENCE_WORDS, TOLD_WORDS
 from sdcolab.studio.layout import LAYOUT, barred
@@ -62,6 +64,22 @@ def test_a_change_is_kept_and_told(room: PreferencesRoom, tmp_path: Path) -> Non
             room.answers["change"](wrong)
     room.answers["reset"]({})
     assert PreferencesFile(tmp_path).peek() == Preferences()
+
+
+def test_what_is_imported_undoes_no_change_that_was_made_meanwhile(tmp_path: Path) -> None:
+    class Busy(SettingsFile):
+        def change(self, change: Callable[[Settings], Settings]) -> Settings:
+            SettingsFile(tmp_path).change(lambda now: replace(now, defaults=replace(now.defaults, steps=77)))
+            return super().change(change)
+
+    class BusyToo(PreferencesFile):
+        def change(self, change: Callable[[Preferences], Preferences]) -> Preferences:
+            PreferencesFile(tmp_path).change(lambda now: replace(now, sound=True))
+            return super().change(change)
+
+    PreferencesRoom(BusyToo(tmp_path), Busy(tmp_path)).answers["import"]({"text": json.dumps(CONFIG)})
+    now, defaults = PreferencesFile(tmp_path).peek(), SettingsFile(tmp_path).load().defaults
+    assert (now.quality, now.sound, defaults.clip_skip, defaults.steps) == (92, True, 2, 77)
 
 
 def test_config_json_becomes_preferences_and_defaults(room: PreferencesRoom, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import contextlib
 import getpass
 import hashlib
 import json
+import logging
 import os
 import tempfile
 from collections.abc import Callable, Iterator
@@ -20,6 +21,8 @@ import filelock
 from sdcolab.core.errors import CannotRead, CannotWrite, RequestError, SettingsUnreadable
 from sdcolab.core.files import atomic_write, free_beside, storage_errors, sweep, system_reason
 from sdcolab.core.untrusted import parse_json
+
+_log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -49,8 +52,17 @@ def read_kept(path: Path, understand: Callable[[Any], T]) -> T | None:
         raise set_aside(path) from error
 
 
+def read_or_aside(path: Path, understand: Callable[[Any], T]) -> T | None:
+    """The same for what the program goes on without: None when the file is damaged, which only the log tells."""
+    try:
+        return read_kept(path, understand)
+    except SettingsUnreadable as error:
+        _log.warning("%s is damaged and now called %s", path.name, error.backup.name)
+        return None
+
+
 def peek_kept(path: Path, understand: Callable[[Any], T]) -> T | None:
-    """The same without touching the file: None when it is damaged or cannot be read, which ``read_kept`` will tell."""
+    """As ``read_kept`` without touching the file: None when it is damaged or cannot be read, which that will tell."""
     try:
         return understand(_value_in(path))
     except (OSError, *NOT_OURS):

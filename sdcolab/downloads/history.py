@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 from collections.abc import Mapping
@@ -14,13 +13,12 @@ from urllib.parse import parse_qsl, urlsplit
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import StorageError
 from sdcolab.core.folders import Folders
-from sdcolab.core.kept import change_kept
+from sdcolab.core.kept import change_kept, peek_kept, read_or_aside
 from sdcolab.downloads.links import KIND_PREFIXES, Link, LocalFile, without_secrets
 from sdcolab.downloads.report import LinkReport
 
 HISTORY_FILE = "descargas.json"
 MAX_REMEMBERED = 500
-MAX_HISTORY_BYTES = 5_000_000
 
 _SIGNED = re.compile(
     r"x-amz-|sig$|signature|policy|expires|^ex$|^is$|^hm$|authorization|password|secret", re.IGNORECASE
@@ -50,14 +48,7 @@ class DownloadHistory:
 
     def entries(self) -> tuple[Remembered, ...]:
         """What is remembered, oldest first; nothing when the file is missing or damaged."""
-        try:
-            with self._path.open("rb") as file:
-                raw = json.loads(file.read(MAX_HISTORY_BYTES))
-        except (OSError, ValueError, RecursionError):
-            return ()
-        listed = raw.get("descargas") if isinstance(raw, dict) else None
-        read = [_read(item) for item in listed] if isinstance(listed, list) else []
-        return tuple(entry for entry in read if entry)[-MAX_REMEMBERED:]
+        return peek_kept(self._path, _from_json) or ()
 
     def missing(self, folders: Folders) -> tuple[Remembered, ...]:
         """What is remembered and not in ``folders`` now: what a new session offers."""
@@ -70,13 +61,18 @@ class DownloadHistory:
             return
         entry = Remembered(text, report.path.name, report.kind, report.size)
         try:
-            change_kept(self._path, self.entries, lambda known: _with(known, entry), _to_json, indent=1)
+            change_kept(
+                self._path,
+                lambda: read_or_aside(self._path, _from_json) or (),
+                lambda known: (*(old for old in known if old.link != text), entry)[-MAX_REMEMBERED:],
+                _to_json,
+            )
         except StorageError as error:
             _log.warning("%s was not written: %s", HISTORY_FILE, error.code)
 
 
-def _with(known: tuple[Remembered, ...], entry: Remembered) -> tuple[Remembered, ...]:
-    return (*(old for old in known if old.link != entry.link), entry)[-MAX_REMEMBERED:]
+def _from_json(raw: Any) -> tuple[Remembered, ...]:
+    return tuple(filter(None, map(_read, raw["descargas"])))[-MAX_REMEMBERED:]
 
 
 def _to_json(entries: tuple[Remembered, ...]) -> Mapping[str, Any]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sdcolab.core.detect import ModelKind
-from sdcolab.core.kept import change_kept, locked, write_kept
+from sdcolab.core.kept import change_kept, locked, read_kept, write_kept
 from sdcolab.core.library import INFO_SUFFIX, ModelFile, activation_words, civitai_info
 from sdcolab.core.untrusted import clean_text, parse_json
 
@@ -101,8 +101,16 @@ def read_notes(path: Path) -> Mapping[str, Any]:
 
 
 def write_notes(path: Path, changes: Mapping[str, Any]) -> None:
-    """Put ``changes`` among A1111's notes on the file. Raises ``DiskFull`` or ``CannotWrite``."""
-    change_kept(path.with_suffix(".json"), lambda: read_notes(path), lambda notes: {**notes, **changes}, indent=4)
+    """Put ``changes`` among A1111's notes on the file. Raises ``SettingsUnreadable`` when there are others that are not
+    understood (they are renamed out of the way first), ``CannotRead``, ``DiskFull`` or ``CannotWrite``."""
+    target = path.with_suffix(".json")
+    change_kept(target, lambda: read_kept(target, _notes) or {}, lambda notes: {**notes, **changes}, indent=4)
+
+
+def _notes(found: Any) -> Mapping[str, Any]:
+    if not isinstance(found, dict):
+        raise TypeError
+    return found
 
 
 def write_civitai(path: Path, changes: Mapping[str, Any]) -> None:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from sdcolab.core.codec import from_json, request_from_json, to_json
 from sdcolab.core.errors import CannotRead, SdcolabError
-from sdcolab.core.kept import change_kept, peek_kept, read_kept
+from sdcolab.core.kept import change_kept, peek_kept, read_kept, read_or_aside
 from sdcolab.core.request import GenerationRequest
 from sdcolab.core.tasks import Task
 
@@ -50,9 +50,11 @@ class LastForm:
     def load(self) -> FilledForm | None:
         """The last form; None when there is none or it cannot be read.
 
-        Raises ``SettingsUnreadable`` when it is damaged: it is set aside, so that the next call returns None.
+        Raises ``SettingsUnreadable`` when it or what tools were asked for is damaged: that is set aside, so that the
+        next call goes on without.
         """
         try:
+            read_kept(self._tools, dict)
             return read_kept(self.path, _from_json)
         except CannotRead:
             return None
@@ -71,14 +73,14 @@ class LastForm:
             return FilledForm(without_pictures(request), tuple(styles), recent, to_json(script) or {})
 
         with contextlib.suppress(SdcolabError):
-            change_kept(self.path, self.peek, saved, to_json)
+            change_kept(self.path, lambda: read_or_aside(self.path, _from_json), saved, to_json)
 
     def keep_task(self, task: Task) -> None:
         """Remember ``task`` as the last of its kind."""
         with contextlib.suppress(SdcolabError):
             change_kept(
                 self._tools,
-                lambda: peek_kept(self._tools, dict) or {},
+                lambda: read_or_aside(self._tools, dict) or {},
                 lambda known: {**known, task.code: to_json(task)},
             )
 

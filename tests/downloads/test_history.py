@@ -103,6 +103,15 @@ def test_damaged_lists_are_empty(tmp_path: Path, text: str) -> None:
     assert DownloadHistory(tmp_path).entries() == ()
 
 
+def test_a_damaged_list_is_kept_aside_when_there_is_something_to_add(tmp_path: Path) -> None:
+    (tmp_path / HISTORY_FILE).write_text('{"descargas": [{"enlace"')
+    history = DownloadHistory(tmp_path)
+    report = LinkReport("x", LinkStatus.DOWNLOADED, path=tmp_path / "x.pt", kind=ModelKind.VAE)
+    history.remember(LocalFile(Path("/d/x.pt"), ModelKind.VAE), report)
+    assert [entry.link for entry in history.entries()] == ["vae:/d/x.pt"]
+    assert (tmp_path / "descargas.dañada.json").read_text() == '{"descargas": [{"enlace"'
+
+
 def test_a_folder_that_cannot_be_written_costs_nothing(folders: Folders) -> None:
     folders.root.mkdir()
     folders.config.write_text("no es una carpeta")

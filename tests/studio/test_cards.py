@@ -12,7 +12,7 @@ from PIL import Image
 from safetensors.numpy import save_file
 
 from sdcolab.core.detect import ModelKind
-from sdcolab.core.errors import NameTaken, PictureGone, StrangeQuestion, UnknownFile
+from sdcolab.core.errors import NameTaken, PictureGone, SettingsUnreadable, StrangeQuestion, UnknownFile
 from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library, ModelFile
 from sdcolab.core.prompt import Style
@@ -96,6 +96,19 @@ def test_a_card_has_the_title_that_civitai_or_its_owner_gave_it(lora: ModelFile)
 def test_bad_notes_say_nothing(lora: ModelFile, notes: str) -> None:
     lora.path.with_suffix(".json").write_text(notes)
     assert card_of(lora).text == "<lora:Capa:1>"
+
+
+@pytest.mark.parametrize("notes", ["[1]", '{"notes": "a m'])
+def test_notes_that_are_not_understood_are_kept_aside_and_told_before_others_are_written(
+    lora: ModelFile, notes: str
+) -> None:
+    place = lora.path.with_suffix(".json")
+    place.write_text(notes)
+    with pytest.raises(SettingsUnreadable) as caught:
+        write_notes(lora.path, {"notes": "ñ"})
+    assert caught.value.backup.read_text() == notes
+    write_notes(lora.path, {"notes": "ñ"})
+    assert card_of(lora).notes == "ñ"
 
 
 def test_the_room_shows_saves_and_refuses(lora: ModelFile, tmp_path: Path) -> None:

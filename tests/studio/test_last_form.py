@@ -65,6 +65,14 @@ def test_a_damaged_file_is_set_aside_and_told_once(tmp_path: Path, content: byte
     assert form.load() is None
 
 
+def test_a_form_damaged_since_it_was_loaded_is_not_written_over(tmp_path: Path) -> None:
+    form = LastForm(tmp_path)
+    form.path.write_text("{")
+    form.save(GenerationRequest(prompt="gato"))
+    assert form.load() == FilledForm(GenerationRequest(prompt="gato"), prompts=(("gato", ""),))
+    assert (tmp_path / "ultimo_formulario.dañada.json").read_text() == "{"
+
+
 def test_half_an_emoji_from_drive_can_be_saved_again(tmp_path: Path) -> None:
     form = LastForm(tmp_path)
     form.path.write_text('{"request": {"prompt": "gato \\ud83d"}, "styles": ["\\udc31"]}', encoding="utf-8")

@@ -7,6 +7,7 @@ memory are the machine's own.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -24,6 +25,10 @@ PRIVATE_FOLDER = ".sesion"
 USER_VARIABLE = "SDCOLAB_USUARIO"
 """Environment variable with ``nombre:contraseña`` of the page, for who opens it: the process list shows no password
 then."""
+
+_SECRET = re.compile(rf"(TOKEN|KEY)(?!IZERS_|_PATH$)|{USER_VARIABLE}", re.IGNORECASE)
+"""What is in the names of environment variables that no child of ours inherits, be they ours or another program's:
+``TOKENIZERS_PARALLELISM`` and ``HF_TOKEN_PATH`` are no secrets."""
 
 MAX_PATH = 1000
 LEAST_PASSWORD, MOST_PASSWORD, MOST_USER = 8, 200, 60
@@ -92,6 +97,11 @@ class MachineFile:
             changed = change(read_kept(self.path, _understood) or Machine())
             write_private(self.path, _kept(changed))
         return changed
+
+
+def without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
+    """What of ``environ`` a child process may know."""
+    return {name: value for name, value in environ.items() if not _SECRET.search(name)}
 
 
 def folders_in(root: Path) -> Folders:

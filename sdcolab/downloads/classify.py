@@ -30,7 +30,7 @@ from sdcolab.core.events import CancelToken
 from sdcolab.core.file_names import split_suffix
 from sdcolab.core.files import system_reason
 from sdcolab.core.library import MODEL_SUFFIXES
-from sdcolab.core.machine import USER_VARIABLE
+from sdcolab.core.machine import without_secrets
 from sdcolab.core.pickles import WRAPPERS, no_weights
 from sdcolab.core.tensors import (
     LENGTH_BYTES,
@@ -154,11 +154,9 @@ def pickle_header(path: Path, name: str) -> TensorHeader:
         raise CannotRead(path=path, reason=system_reason(error)) from error
     if reason is not None:
         raise ArchiveNotModel(name=name) if reason == "archive" else NotAModelFile(name=name, reason=reason)
-    # -P: the probe's own folder must not shadow the standard library. The child gets no keys and no password.
+    # -P: the probe's own folder must not shadow the standard library.
     command = [sys.executable, "-P", str(Path(__file__).with_name("pickle_probe.py")), str(path)]
-    private = ("TOKEN", "KEY", USER_VARIABLE)
-    environment = {key: value for key, value in os.environ.items() if not any(word in key for word in private)}
-    environment |= {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
+    environment = without_secrets(os.environ) | {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
     try:
         done = subprocess.run(
             command, env=environment, capture_output=True, timeout=PROBE_TIMEOUT, check=False, stdin=subprocess.DEVNULL

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import sdcolab
 from sdcolab.core.folders import Folders
-from sdcolab.core.machine import USER_VARIABLE
+from sdcolab.core.machine import USER_VARIABLE, without_secrets
 from sdcolab.process.ngrok import TOKEN_VARIABLE
 from sdcolab.process.supervisor import KILL, ChildSpec, RestartPolicy
 
@@ -23,7 +23,7 @@ SECRET_NAMES = (*DOWNLOAD_NAMES, NGROK_NAME)
 """Secrets that the program asks for."""
 
 PRIVATE_NAMES = (*SECRET_NAMES, TOKEN_VARIABLE, USER_VARIABLE)
-"""Environment variables that our children do not inherit."""
+"""Environment variables whose values stand in no report."""
 
 ENGINE_RESTART = RestartPolicy()
 TUNNEL_RESTART = RestartPolicy(delays=(3.0, 10.0, 30.0, 60.0), give_up_after=None)
@@ -31,7 +31,7 @@ TUNNEL_RESTART = RestartPolicy(delays=(3.0, 10.0, 30.0, 60.0), give_up_after=Non
 
 def child_environ(environ: Mapping[str, str]) -> dict[str, str]:
     """The environment for our child processes: ``environ`` without secrets, able to import this package."""
-    common = {name: value for name, value in environ.items() if name not in (*PRIVATE_NAMES, "MPLBACKEND")}
+    common = {name: value for name, value in without_secrets(environ).items() if name != "MPLBACKEND"}
     common |= {"GRADIO_ANALYTICS_ENABLED": "False", "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
     # Threads that wait for each other by spinning take ten times the work on cores that others use too.
     common.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -133,6 +133,14 @@ def sweep(folder: Path) -> None:
                     left.unlink()
 
 
+def changed(path: Path) -> int:
+    """When the file was written last, in nanoseconds since 1970; 0 when it is gone."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
 def make_folder(folder: Path) -> None:
     """Make ``folder`` and its parents where they are missing. Raises ``DiskFull`` or ``CannotWrite``."""
     with storage_errors(folder):

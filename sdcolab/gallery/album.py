@@ -19,12 +19,12 @@ from typing import BinaryIO
 from sdcolab.core.errors import AlbumFolderName, PictureGone
 from sdcolab.core.files import create_new, make_folder
 from sdcolab.core.folders import Folders
+from sdcolab.core.thumbnails import ThumbnailFolder
 from sdcolab.gallery.bin import Bin, move_to
 from sdcolab.gallery.facts import PictureFacts, read_facts
 from sdcolab.gallery.index import Entry, GalleryIndex, Wanted
 from sdcolab.gallery.marks import MOST_STARS, UNMARKED, Marks, MarksFile
 from sdcolab.gallery.scan import TRASH, scan
-from sdcolab.gallery.thumbnails import ThumbnailFolder
 
 LOOK_SECONDS = 5.0
 """How often the folders are looked at while somebody has the gallery open."""

@@ -7,10 +7,10 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from sdcolab.core.detect import ModelKind
+from sdcolab.core.files import changed
 from sdcolab.core.folders import Folders
 from sdcolab.core.kept import change_kept, peek_kept, read_kept
 from sdcolab.core.library import Library
@@ -85,7 +85,7 @@ class WordsRoom:
 
     def tags(self) -> str:
         """Every tag, as the module reads them."""
-        stamp = tuple(sorted((path.name, _changed(path)) for path in self._folder.glob("*.csv")))
+        stamp = tuple(sorted((path.name, changed(path)) for path in self._folder.glob("*.csv")))
         with self._lock:
             if self._lines is None or self._lines[0] != stamp:
                 self._lines = (stamp, as_lines(every_tag(self._folder)))
@@ -144,13 +144,6 @@ class WordsRoom:
             return uses
 
         change_kept(self._uses, lambda: read_kept(self._uses, _uses_from) or _uses_from({}), once_more, indent=None)
-
-
-def _changed(path: Path) -> int:
-    try:
-        return path.stat().st_mtime_ns
-    except OSError:
-        return 0
 
 
 def _uses_from(raw: Mapping[str, Any]) -> Uses:

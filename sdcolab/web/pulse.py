@@ -10,6 +10,7 @@ import time
 
 import gradio as gr
 
+from sdcolab.core.thumbnails import ThumbnailFolder
 from sdcolab.core.words.queue import GO_ON, PAUSE_JOB
 from sdcolab.studio.desk import DownloadDesk
 from sdcolab.studio.studio import Studio
@@ -19,7 +20,6 @@ from sdcolab.web.bridge import DeskView, JobView, Watch, see_desk, see_job
 from sdcolab.web.form_wires import QUIET
 from sdcolab.web.parts import Parts
 from sdcolab.web.results import shown_images
-from sdcolab.web.thumbnails import Thumbnails
 
 
 class Pulse:
@@ -39,7 +39,7 @@ class Pulse:
         self._parts = parts
         self._actions = actions
         self._selected = selected
-        self._thumbnails = Thumbnails(studio.folders.temporary.absolute() / "gradio" / "miniaturas")
+        self._thumbnails = ThumbnailFolder(studio.folders.temporary.absolute() / "gradio" / "miniaturas")
         self._watch = gr.State(Watch())
         self._made = gr.Textbox(
             "0", visible="hidden", elem_id="sd-made"
@@ -84,7 +84,7 @@ class Pulse:
             buttons.skip_queue: gr.update(visible=view.waiting > 0),
         }
         if view.pictures is not None or view.preview is not None:
-            shown = shown_images(self._studio.jobs.jobs(), self._thumbnails.of)
+            shown = shown_images(self._studio.jobs.jobs(), self._thumbnails.file)
             updates[results.viewer] = {"images": shown, "preview": view.now, "busy": view.running, **view.growing}
         if view.pictures is not None and not selected:
             last = view.pictures[-1] if view.pictures else None

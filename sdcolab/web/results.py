@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,10 @@ from urllib.parse import quote
 
 import gradio as gr
 
+from sdcolab.core.files import changed
 from sdcolab.core.words import page as words
 from sdcolab.core.words.faces import ACTIONS, EMPTY_RESULTS, EXAMPLES, NOTHING_MADE, RESPONSIBILITY
 from sdcolab.studio.job import Job
-from sdcolab.web.thumbnails import changed
 
 FILE_ROUTE = "/gradio_api/file="
 
@@ -111,7 +111,7 @@ def _viewer_html() -> str:
     )
 
 
-def shown_images(jobs: Sequence[Job], thumbnail: Any) -> list[dict[str, Any]]:
+def shown_images(jobs: Sequence[Job], thumbnail: Callable[[Path], Path]) -> list[dict[str, Any]]:
     """The pictures of ``jobs`` as the viewer takes them, oldest first; ``thumbnail`` gives a small file for a
     picture."""
     found = [(job, place, image) for job in jobs for place, image in enumerate(job.snapshot.images)]

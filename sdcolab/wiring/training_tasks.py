@@ -43,6 +43,7 @@ from sdcolab.core.library import Library
 from sdcolab.core.outputs import ImageStore, ImageStores
 from sdcolab.core.registry import closest
 from sdcolab.core.tasks import Origin, Tools
+from sdcolab.core.thumbnails import ThumbnailFolder
 from sdcolab.core.training import (
     PLAN_ENDING,
     PictureWork,
@@ -58,7 +59,6 @@ from sdcolab.core.upscaling import Tell
 from sdcolab.core.words import PHASE_LABELS, explain
 from sdcolab.core.words import training_progress as words
 from sdcolab.core.words.kitchen import BY_CATEGORY
-from sdcolab.gallery.thumbnails import ThumbnailFolder
 from sdcolab.studio.jobs import JobQueue
 from sdcolab.training.events import (
     LearntBefore,

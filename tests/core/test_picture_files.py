@@ -22,8 +22,8 @@ from sdcolab.core.errors import (
 )
 from sdcolab.core.infotext import read_bytes
 from sdcolab.core.pictures import check_pixels, for_browsers, header_size, measured, open_picture, size_in_text
+from sdcolab.core.thumbnails import thumbnail
 from sdcolab.gallery.facts import read_facts
-from sdcolab.gallery.thumbnails import thumbnail
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".gif"])

@@ -39,6 +39,7 @@ from sdcolab.core.folders import Folders
 from sdcolab.core.request import GenerationRequest
 from sdcolab.core.scripts import Grid, XyzPlot
 from sdcolab.core.tasks import Generate, Place, Task, TaskRow, TaskTable
+from sdcolab.core.thumbnails import ThumbnailFolder
 from sdcolab.studio import ledger
 from sdcolab.studio.desk import DeskSnapshot, DownloadDesk
 from sdcolab.studio.job import JobSnapshot, after
@@ -47,7 +48,6 @@ from sdcolab.web import fragments
 from sdcolab.web.bridge import JobView, Pace, Watch, problems_of, progress_of, seconds_left, see_desk, see_job
 from sdcolab.web.edge import attempt
 from sdcolab.web.results import shown_images
-from sdcolab.web.thumbnails import Thumbnails
 
 SNAPSHOT = JobSnapshot(id=1, task=Generate(GenerationRequest()))
 
@@ -98,12 +98,12 @@ def test_a_picture_is_shown_though_another_was_forgotten_for_it(bench: Bench, mo
 def test_a_sheet_that_is_drawn_again_under_its_name_is_shown_anew(bench: Bench, tmp_path: Path) -> None:
     job = bench.studio.jobs.submit(Generate(GenerationRequest(steps=2)))
     ended(bench)
-    thumbnails = Thumbnails(tmp_path / "miniaturas")
-    (before,) = shown_images([job], thumbnails.of)
+    thumbnails = ThumbnailFolder(tmp_path / "miniaturas")
+    (before,) = shown_images([job], thumbnails.file)
     path = job.snapshot.images[0].path
     Image.new("RGB", (64, 64), "red").save(path)
     os.utime(path, ns=(1, path.stat().st_mtime_ns + 1))
-    (now,) = shown_images([job], thumbnails.of)
+    (now,) = shown_images([job], thumbnails.file)
     assert before["name"] == now["name"]
     assert before["url"] != now["url"]
     assert before["thumb"] != now["thumb"]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 from pathlib import Path
 
 from PIL import Image, ImageOps
 
-from sdcolab.core.errors import SdcolabError
-from sdcolab.core.files import atomic_write
+from sdcolab.core.errors import StorageError
+from sdcolab.core.files import atomic_write, changed
 from sdcolab.core.pictures import DAMAGED, FORMATS, MAX_PIXELS
 
 SIDE = 256
@@ -38,12 +39,19 @@ class ThumbnailFolder:
             pass
         made = thumbnail(path)
         if made is not None:
-            try:
-                with atomic_write(place) as file:
-                    file.write(made)
-            except SdcolabError:  # a full disk: the next look makes it again
-                return made
+            with (
+                contextlib.suppress(StorageError),
+                atomic_write(place) as file,
+            ):  # a full disk: the next look tries again
+                file.write(made)
         return made
+
+    def file(self, path: Path) -> Path:
+        """What to show small for the picture at ``path``: its thumbnail, made if need be, or else itself."""
+        place = self.place(path, changed(path))
+        if not place.exists():
+            self.of(path, changed(path))
+        return place if place.exists() else path
 
 
 def thumbnail(path: Path) -> bytes | None:

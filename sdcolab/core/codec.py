@@ -24,7 +24,7 @@ from PIL import Image, UnidentifiedImageError
 
 from sdcolab.core.errors import RequestError
 from sdcolab.core.pictures import MAX_PIXELS
-from sdcolab.core.request import FIELDS, GenerationRequest
+from sdcolab.core.request import GenerationRequest
 
 T = TypeVar("T")
 
@@ -85,11 +85,6 @@ def request_to_json(request: GenerationRequest) -> dict[str, Any]:
 def request_from_json(raw: Mapping[str, Any]) -> GenerationRequest:
     """A request from its saved fields, as ``from_json``."""
     return from_json(GenerationRequest, raw)
-
-
-def field_paths() -> tuple[str, ...]:
-    """Dotted paths of all fields of a request, those of its parts too ("hires.steps")."""
-    return tuple(FIELDS)
 
 
 @functools.cache

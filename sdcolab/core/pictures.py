@@ -107,15 +107,6 @@ def measured(value: Any, most: int = MAX_BODY_TEXT) -> tuple[int, list[tuple[int
     return characters, sizes
 
 
-def header_size(data: bytes, path: Path) -> tuple[int, int]:
-    """Width and height that a picture's header tells. Raises ``PictureTooLarge`` or ``PictureUnreadable``."""
-    try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            return _checked(image, path).size
-    except DAMAGED as error:
-        raise PictureUnreadable(path=path) from error
-
-
 def picture_from(data: bytes, path: Path) -> Image.Image:
     """The picture in the bytes of a file, which an error calls ``path``. Raises ``PictureTooLarge`` or
     ``PictureUnreadable``."""

@@ -87,11 +87,6 @@ def names_of_kind(
     return tuple(name for name, entry in catalog.items() if entry.kind is kind and entry.runs(families))
 
 
-def menu_name(entry: CatalogEntry) -> str:
-    """An entry's name in a list to choose from: those for adults are marked."""
-    return f"{ADULT_MARK}{entry.name}" if entry.adult else entry.name
-
-
 def chosen_entry(catalog: Registry[CatalogEntry], name: str) -> CatalogEntry:
     """The entry that a list called ``name``, marked or not. Raises ``UnknownName``."""
     return catalog.find(name.strip().removeprefix(ADULT_MARK))

@@ -71,23 +71,5 @@ class Velocity:
         return output / level + x * (sigma / level)
 
 
-class Flow:
-    """The model says noise - image in (1 - s) image + s noise (Lipman et al. 2022, arXiv:2210.02747; Esser et al. 2024,
-    arXiv:2403.03206). Its s is sigma / (1 + sigma), so the samplers' x is its own divided by 1 - s.
-    """
-
-    def scaled(self, x: Tensor, sigma: Tensor) -> Tensor:
-        return x / (1 + sigma)
-
-    def image(self, x: Tensor, output: Tensor, sigma: Tensor) -> Tensor:
-        return (x - output * sigma) / (1 + sigma)
-
-    def output(self, x: Tensor, image: Tensor, sigma: Tensor) -> Tensor:
-        return (x - image * (1 + sigma)) / sigma
-
-    def noise(self, x: Tensor, output: Tensor, sigma: Tensor) -> Tensor:
-        return (x * (1 + sigma**2).sqrt() + output) / (1 + sigma)
-
-
 LEVELS: Mapping[Prediction, Levels] = MappingProxyType({Prediction.EPSILON: Epsilon(), Prediction.V: Velocity()})
 """By what a checkpoint's UNet was found to predict."""

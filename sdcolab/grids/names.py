@@ -25,24 +25,6 @@ class Names(Protocol):
         ...
 
 
-class ListedNames:
-    """Names from plain lists, for tests and for programs that have no library."""
-
-    def __init__(
-        self, lists: Mapping[str, Sequence[str]] | None = None, styles: Mapping[str, Style] | None = None
-    ) -> None:
-        self._lists = dict(lists or {})
-        self._styles = dict(styles or {})
-
-    def choices(self, listed: str) -> Sequence[str]:
-        """See ``Names``."""
-        return self._lists.get(listed, ())
-
-    def styles(self) -> Mapping[str, Style]:
-        """See ``Names``."""
-        return self._styles
-
-
 def resolved(value: str, axis: str, choices: Sequence[str], extra: Iterable[str] = ()) -> str:
     """``value`` as ``choices`` write it: case, an ending like ``.safetensors`` and a hash in brackets do not matter,
     and a part of a name that only one of them has is enough, as in A1111. ``extra`` are further values, such as "None".

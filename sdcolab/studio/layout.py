@@ -24,7 +24,6 @@ from sdcolab.core.describing import Describe
 from sdcolab.core.detecting import Detect
 from sdcolab.core.errors import InitImageMissing, PlanNotChosen
 from sdcolab.core.fields import parts_of, table_of
-from sdcolab.core.inversion import Inversion
 from sdcolab.core.preferences import STANDARD_UNITS
 from sdcolab.core.request import FIELDS, GenerationRequest
 from sdcolab.core.scripts import (
@@ -826,18 +825,6 @@ PICTURES = Tool(
         Section("pictures-tagger", ("tagger", "threshold", "only_bare", "characters", "undesired")),
     ),
 )
-
-NOT_SHOWN = frozenset(
-    {
-        "original_prompt",
-        "original_negative_prompt",
-        "init.inpaint.latent_mask",
-        "control.enabled",
-        "details.enabled",
-        *(f"inversion.{path}" for path in table_of(Inversion)),
-    }
-)
-"""Fields that only other programs and scripts set, and what the switch of a unit says."""
 
 DESCRIBE = Tool(Describe, prefix="describe")
 DETECT = Tool(Detect, prefix="detect", hidden=("save", "mask"))

@@ -334,13 +334,6 @@ _PLAIN: tuple[Any, ...] = (None, False, 0, "", (), [])
 # --- Reading plans ----------------------------------------------------------------------------------------------------
 
 
-def plan_from_arguments(arguments: Sequence[str], base: Mapping[str, Any] | None = None) -> TrainingPlan:
-    """A plan from flags as sd-scripts' commands take them, over the options ``base``. Raises ``TrainingError``,
-    ``RequestError``.
-    """
-    return plan_from_options({**(base or {}), **_flags(arguments)})
-
-
 def plan_from_file(path: Path, arguments: Sequence[str] = ()) -> TrainingPlan:
     """A plan from a TOML file with sd-scripts' options, in any sections, and flags over it. A file that has datasets
     in it is its own ``dataset_config``; paths in it are relative to it.

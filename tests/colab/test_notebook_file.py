@@ -13,7 +13,7 @@ from nbformat import NotebookNode
 
 from sdcolab.colab.prepare import DEMO_NAMES
 from sdcolab.core.detect import ModelKind
-from sdcolab.downloads.catalog import chosen_entry, load_catalog, menu_name, names_of_kind
+from sdcolab.downloads.catalog import ADULT_MARK, chosen_entry, load_catalog, names_of_kind
 from sdcolab.process.environment import SECRET_NAMES
 from sdcolab.wiring.notebook import LINK_MODE, NGROK_MODE, PANEL_MODE
 from tools import publicar
@@ -88,8 +88,8 @@ def test_the_list_of_models_is_the_catalogues(play: str) -> None:
     assert found
     names = json.loads(found[2])
     catalog = load_catalog()
-    shown = [menu_name(catalog[name]) for name in names_of_kind(catalog, ModelKind.CHECKPOINT)]
-    assert names == [DEMO_NAMES[0], *shown]
+    shown = names_of_kind(catalog, ModelKind.CHECKPOINT)
+    assert names == [DEMO_NAMES[0], *(f"{ADULT_MARK * catalog[name].adult}{name}" for name in shown)]
     assert [chosen_entry(catalog, name).name for name in names[1:]] == [name.removeprefix("🔞 ") for name in names[1:]]
     assert any(name.startswith("🔞 ") for name in names)
     assert found[1] in names

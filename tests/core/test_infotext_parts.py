@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from PIL import Image
 from support.requests import requests
 
-from sdcolab.core.codec import field_paths
 from sdcolab.core.errors import FieldLimited, FieldNotNumber, FieldOutOfRange
 from sdcolab.core.infotext import LABELS, NOT_RECORDED, PROMPTS, EngineFacts, describe, parse, render, to_request, write
 from sdcolab.core.prompt import strip_comments
 from sdcolab.core.request import (
     AUTOMATIC,
+    FIELDS,
     SAME,
     GenerationRequest,
     Hires,
@@ -40,7 +40,7 @@ MASK = Image.new("L", (8, 8))
 def test_every_field_has_its_place() -> None:
     places = [*PROMPTS, *LABELS, *NOT_RECORDED]
     assert len(places) == len(set(places))
-    assert set(places) == set(field_paths())
+    assert set(places) == set(FIELDS)
 
 
 # --- Round trips --------------------------------------------------------------------------------------------------

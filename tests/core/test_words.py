@@ -15,7 +15,6 @@ import pytest
 
 from sdcolab.core import errors
 from sdcolab.core.architectures import ModelFamily
-from sdcolab.core.codec import field_paths
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import (
     EmbeddingUnreadable,
@@ -118,7 +117,7 @@ def test_codes_are_unique_and_all_used() -> None:
 
 
 def test_labels_are_complete() -> None:
-    assert set(FIELD_LABELS) == set(field_paths())
+    assert set(FIELD_LABELS) == set(FIELDS)
     assert {*FIELDS, *ENLARGEMENT_FIELDS, *SCRIPT_FIELDS} <= set(FIELD_WORDS)  # those of tools: test_form
     switched = {path for path, part in parts_of(Enlarge).items() if part.optional}
     assert set(PART_LABELS) == {*PARTS, *switched}

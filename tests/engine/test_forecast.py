@@ -22,7 +22,7 @@ from sdcolab.core.speed import Speed
 from sdcolab.core.tuning import CpuPrecision, Tuning
 from sdcolab.engine.engine import Engine
 from sdcolab.engine.forecast import DEGREES, RIDGE, Known, real_steps, spectral_weights
-from sdcolab.engine.levels import LEVELS, Flow, Levels
+from sdcolab.engine.levels import LEVELS, Levels
 
 DEMO = Path(__file__).parents[2] / "sdcolab" / "demo" / "emoji-128.safetensors"
 PRECISE = Tuning(cpu_precision=CpuPrecision.FULL)
@@ -100,7 +100,7 @@ def test_known_values_are_bounded_and_end_where_the_noise_rises() -> None:
     assert 19 < known.forecast(22, 25, 0.3).item() < 22
 
 
-@pytest.mark.parametrize("levels", [*LEVELS.values(), Flow()])
+@pytest.mark.parametrize("levels", LEVELS.values())
 def test_an_image_says_which_output_it_came_from(levels: Levels) -> None:
     x, output = torch.randn(2, 1, 4, 3, 3).unbind()
     sigma = torch.tensor(1.7)

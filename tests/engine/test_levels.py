@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from sdcolab.engine.levels import Epsilon, Flow, Levels, Velocity
+from sdcolab.engine.levels import Epsilon, Levels, Velocity
 
 IMAGE, NOISE = (torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(seed)) for seed in (1, 2))
 
@@ -26,12 +26,7 @@ def velocity(sigma: float) -> tuple[Tensor, Tensor]:
     return epsilon(sigma)[0], alpha**0.5 * NOISE - (1 - alpha) ** 0.5 * IMAGE
 
 
-def flow(sigma: float) -> tuple[Tensor, Tensor]:
-    s = sigma / (1 + sigma)
-    return (1 - s) * IMAGE + s * NOISE, NOISE - IMAGE
-
-
-@pytest.mark.parametrize(("levels", "trained"), [(Epsilon(), epsilon), (Velocity(), velocity), (Flow(), flow)])
+@pytest.mark.parametrize(("levels", "trained"), [(Epsilon(), epsilon), (Velocity(), velocity)])
 @pytest.mark.parametrize("sigma", [0.03, 1.0, 14.6])
 def test_it_reads_and_answers_as_it_was_trained(levels: Levels, trained: Trained, sigma: float) -> None:
     read, output = trained(sigma)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from PIL import Image
+from support.names import ListedNames
 
 from sdcolab.core.errors import ScriptNeedsPicture
 from sdcolab.core.inversion import Inversion
@@ -11,7 +12,6 @@ from sdcolab.core.request import GenerationRequest, InitImage
 from sdcolab.core.scripts import Alternative, DynamicPrompts, Grid
 from sdcolab.grids.alternative import plan
 from sdcolab.grids.dynamic.nodes import Wildcards
-from sdcolab.grids.names import ListedNames
 from sdcolab.grids.scripts import prepare
 
 INIT = InitImage((Image.new("RGB", (64, 64)),), strength=0.4)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.names import ListedNames
 
 from sdcolab.core.errors import ScriptEmpty, ScriptOption, TooManyCells
 from sdcolab.core.names import SAMPLER_NAMES
@@ -13,7 +14,6 @@ from sdcolab.core.request import GenerationRequest
 from sdcolab.core.scripts import Delimiter, Grid, Insert, PromptLines, PromptMatrix, Which
 from sdcolab.grids import lines, matrix
 from sdcolab.grids.dynamic.nodes import Wildcards
-from sdcolab.grids.names import ListedNames
 from sdcolab.grids.plan import Legend
 from sdcolab.grids.scripts import prepare
 

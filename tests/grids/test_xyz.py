@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
+from support.names import ListedNames
 
 from sdcolab.core.errors import (
     AxisEmpty,
@@ -24,7 +25,6 @@ from sdcolab.core.prompt import Style
 from sdcolab.core.request import GenerationRequest, Hires, InitImage, NoiseOrigin
 from sdcolab.core.scripts import XyzPlot
 from sdcolab.grids.axes import AXES, Kind, axis_called, idle, in_groups, of_tab
-from sdcolab.grids.names import ListedNames
 from sdcolab.grids.plan import Legend, Plan
 from sdcolab.grids.xyz import plan
 

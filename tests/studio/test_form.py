@@ -27,6 +27,7 @@ from sdcolab.core.errors import (
     UnknownName,
 )
 from sdcolab.core.fields import fact, parts_of, table_of
+from sdcolab.core.inversion import Inversion
 from sdcolab.core.request import (
     FIELDS,
     GenerationRequest,
@@ -48,7 +49,6 @@ from sdcolab.studio.layout import (
     GENERATION,
     LAYOUT,
     MERGE,
-    NOT_SHOWN,
     TRAIN,
     TabKind,
     every_section,
@@ -107,6 +107,19 @@ def img2img(picture: str, **changes: Any) -> dict[str, Any]:
 
 
 # --- The layout ---------------------------------------------------------------------------------------------------
+
+
+NOT_SHOWN = frozenset(
+    {
+        "original_prompt",
+        "original_negative_prompt",
+        "init.inpaint.latent_mask",
+        "control.enabled",
+        "details.enabled",
+        *(f"inversion.{path}" for path in table_of(Inversion)),
+    }
+)
+"""Fields that only other programs and scripts set, and what the switch of a unit says."""
 
 
 def test_every_field_stands_once_in_the_layout() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ from sdcolab.training.dataset import (
     read_dataset,
 )
 from sdcolab.training.dataset_config import dataset_plans
-from sdcolab.training.plan import TrainingPlan, plan_from_arguments
+from sdcolab.training.plan import TrainingPlan, plan_from_file
 from sdcolab.training.preview import preview
 from sdcolab.training.quick import draw_pictures
 from sdcolab.training.steps import check_steps, count_steps
@@ -70,7 +71,7 @@ def datasets_of(case: dict[str, Any], root: Path, batch: int) -> list[Dataset]:
         arguments += ["--train_data_dir", str(root / "train")]
         if (root / "reg").is_dir():
             arguments += ["--reg_data_dir", str(root / "reg")]
-    return [read_dataset(plan) for plan in dataset_plans(plan_from_arguments(arguments))]
+    return [read_dataset(plan) for plan in dataset_plans(plan_from_file(Path(os.devnull), arguments))]
 
 
 @pytest.mark.parametrize("case", VECTORS["cases"], ids=lambda case: case["name"])
@@ -155,8 +156,9 @@ def test_too_many_steps_are_told() -> None:
 
 def small_dataset(root: Path, **sizes: tuple[int, int]) -> Dataset:
     make_files(root, {f"3_x/{name}.png": list(size) for name, size in sizes.items()})
-    plan = plan_from_arguments(
-        ["--train_data_dir", str(root), "--resolution", "512", "--enable_bucket", "--train_batch_size", "2"]
+    plan = plan_from_file(
+        Path(os.devnull),
+        ["--train_data_dir", str(root), "--resolution", "512", "--enable_bucket", "--train_batch_size", "2"],
     )
     return read_dataset(dataset_plans(plan)[0])
 
@@ -250,7 +252,7 @@ def test_what_is_not_served_is_told_before_training(tmp_path: Path) -> None:
 
 def test_masks_are_no_pictures_of_their_own(tmp_path: Path) -> None:
     make_files(tmp_path, {"1_x/a.png": [64, 64], "1_x/a_mask.png": [64, 64], "1_x/b_mask.png": [64, 64]})
-    plan = plan_from_arguments(["--train_data_dir", str(tmp_path), "--resolution", "512"])
+    plan = plan_from_file(Path(os.devnull), ["--train_data_dir", str(tmp_path), "--resolution", "512"])
     pictures = read_dataset(dataset_plans(plan)[0]).pictures
     assert [(picture.path.name, picture.mask and picture.mask.name) for picture in pictures] == [
         ("a.png", "a_mask.png"),
@@ -260,7 +262,7 @@ def test_masks_are_no_pictures_of_their_own(tmp_path: Path) -> None:
 
 def test_a_dataset_whose_mask_was_painted_again_is_another(tmp_path: Path) -> None:
     make_files(tmp_path, {"1_x/a.png": [64, 64], "1_x/a_mask.png": [64, 64]})
-    plans = dataset_plans(plan_from_arguments(["--train_data_dir", str(tmp_path), "--resolution", "512"]))
+    plans = dataset_plans(plan_from_file(Path(os.devnull), ["--train_data_dir", str(tmp_path), "--resolution", "512"]))
     before = dataset_hash([read_dataset(plans[0])])
     assert dataset_hash([read_dataset(plans[0])]) == before
     Image.new("L", (64, 64), 255).save(tmp_path / "1_x" / "a_mask.png")

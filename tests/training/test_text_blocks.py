@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +17,7 @@ from sdcolab.training.dataset import Dataset, read_dataset
 from sdcolab.training.dataset_config import dataset_plans
 from sdcolab.training.families import TRAINABLE
 from sdcolab.training.metadata import Facts, metadata_of, modelspec
-from sdcolab.training.plan import TrainingPlan, plan_from_arguments
+from sdcolab.training.plan import TrainingPlan, plan_from_file
 from sdcolab.training.steps import StepCount
 from sdcolab.training.text import joined, token_blocks
 from tests.support.vectors import vectors
@@ -81,7 +83,7 @@ def facts_of(plan: TrainingPlan, family: ModelFamily = ModelFamily.SD1, datasets
 @pytest.mark.parametrize("case", FILES["modelspec"], ids=lambda case: " ".join(case["args"]) or "default")
 def test_modelspec_is_the_reference_trainers(case: dict[str, Any]) -> None:
     resolution = [] if "--resolution" in case["args"] else ["--resolution", "512"]
-    plan = plan_from_arguments([*case["args"], *resolution, "--output_name", "mi_lora"])
+    plan = plan_from_file(Path(os.devnull), [*case["args"], *resolution, "--output_name", "mi_lora"])
     found = modelspec(facts_of(plan, FAMILIES[case["spec"]["modelspec.architecture"]]), 0.0)
     assert set(found) == set(case["spec"])
     for key, value in case["spec"].items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -31,7 +32,7 @@ from sdcolab.training.control import Control
 from sdcolab.training.events import LoraSaved, StateSaved, StepTrained, TrainingEvent, from_line, to_line
 from sdcolab.training.loop import Run, Workshop, accumulate, loss_of_batch, train
 from sdcolab.training.metadata import tensor_hashes
-from sdcolab.training.plan import TrainingPlan, plan_from_arguments, plan_from_file
+from sdcolab.training.plan import TrainingPlan, plan_from_file
 from sdcolab.training.prepare import prepare
 from tests.support.vectors import vectors
 
@@ -78,7 +79,7 @@ def test_runs_leave_the_files_and_metadata_of_the_reference_trainer(
         for argument in recorded["args"]
     ]
     arguments += ["--train_data_dir", str(pictures), "--output_dir", str(tmp_path / "output")]
-    shop = prepare(plan_from_arguments(arguments), ignore)
+    shop = prepare(plan_from_file(Path(os.devnull), arguments), ignore)
     rates: list[float] = []
     train(shop, lambda event: rates.append(event.rate) if isinstance(event, StepTrained) else None, Control())
     made = sorted(path.name for path in (tmp_path / "output").iterdir() if path.suffix == ".safetensors")
@@ -294,8 +295,8 @@ def test_options_that_exclude_each_other_or_do_not_exist() -> None:
     with pytest.raises(PlanConflict):
         TrainingPlan(cache_latents=True, color_aug=True)
     with pytest.raises(PlanOptionUnserved):
-        plan_from_arguments(["--deepspeed"])
-    assert plan_from_arguments(["--xformers", "--max_data_loader_n_workers", "8"]) == TrainingPlan()
+        plan_from_file(Path(os.devnull), ["--deepspeed"])
+    assert plan_from_file(Path(os.devnull), ["--xformers", "--max_data_loader_n_workers", "8"]) == TrainingPlan()
 
 
 def test_defaults_are_the_reference_trainers() -> None:

@@ -26,6 +26,7 @@ ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from PIL import Image  # noqa: E402 - the paths above come first
+from support.names import ListedNames  # noqa: E402
 
 from sdcolab.core.events import CancelToken, Listener, ignore_events  # noqa: E402
 from sdcolab.core.folders import Folders  # noqa: E402
@@ -36,7 +37,6 @@ from sdcolab.core.result import GeneratedImage, GenerationResult  # noqa: E402
 from sdcolab.core.scripts import Grid, Target, Ultimate, XyzPlot  # noqa: E402
 from sdcolab.grids.dynamic.drawing import draw, every  # noqa: E402
 from sdcolab.grids.dynamic.nodes import Wildcards  # noqa: E402
-from sdcolab.grids.names import ListedNames  # noqa: E402
 from sdcolab.grids.run import Kit, run  # noqa: E402
 from sdcolab.grids.xyz import plan  # noqa: E402
 

@@ -22,6 +22,7 @@ from sdcolab.core.prompt import apply_styles
 from sdcolab.core.registry import closest
 from sdcolab.core.request import AUTOMATIC, FIELDS, PARTS, GenerationRequest, Refiner
 from sdcolab.core.scripts import NOTHING
+from sdcolab.core.tuning import Fp8
 from sdcolab.core.words import label_of, option_called
 from sdcolab.core.words.axes import GROUP_MARK, axis_title, axis_word, group_title, repeated_title
 from sdcolab.grids import rewrite, values
@@ -285,6 +286,9 @@ def _styles(text: str, axis: str, names: Names) -> tuple[Any, ...]:
 _COSTS: Mapping[str, float] = {"checkpoints": 1.0, "vaes": 0.7, "loras": _LORA_COST, "controlnets": 0.3}
 """What changing a name of each list costs."""
 
+_OF_8_BITS = ("tuning.eight_bits", "tuning.cache_fp16")
+"""What counts only for weights in 8 bits."""
+
 _RELOADED = {"speed": 0.9, "tuning.cpu_precision": 0.9, "tuning.fp8": 0.9, "tuning.eight_bits": 0.9}
 """What changing a choice costs that may bring the model in other numbers, for which it is loaded anew."""
 
@@ -512,10 +516,12 @@ def axis_called(name: str, *, img2img: bool) -> Axis:
 
 
 def idle(axes: Iterable[Axis], request: GenerationRequest) -> tuple[str, ...]:
-    """Labels of axes that change a part which ``request`` does not have: a hires pass, a ControlNet unit. Those that
-    bring their part along are none."""
+    """Labels of axes that change a part which ``request`` does not have: a hires pass, a ControlNet unit, weights in 8
+    bits. Those that bring their part along are none, alone or with another axis."""
     plain = [axis for axis in axes if axis.path and axis.change is None and knows(axis.path)]
-    return tuple(axis.label for axis in plain if not has_part(request, axis.path))
+    whole = request.tuning.fp8 is Fp8.DISABLE and all(axis.path != "tuning.fp8" for axis in plain)
+    off = _OF_8_BITS if whole else ()
+    return tuple(axis.label for axis in plain if axis.path in off or not has_part(request, axis.path))
 
 
 def in_groups() -> tuple[Axis, ...]:

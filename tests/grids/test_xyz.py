@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import pytest
 from support.names import ListedNames
@@ -24,6 +25,7 @@ from sdcolab.core.names import SAMPLER_NAMES, SCHEDULE_NAMES
 from sdcolab.core.prompt import Style
 from sdcolab.core.request import GenerationRequest, Hires, InitImage, NoiseOrigin
 from sdcolab.core.scripts import XyzPlot
+from sdcolab.core.tuning import Fp8, Tuning
 from sdcolab.grids.axes import AXES, Kind, axis_called, idle, in_groups, of_tab
 from sdcolab.grids.plan import Legend, Plan
 from sdcolab.grids.xyz import plan
@@ -332,6 +334,13 @@ def test_axes_that_do_nothing_are_known() -> None:
     assert idle(axes, GenerationRequest(hires=Hires())) == ()
     bring = [axis_called(name, img2img=False) for name in ("freeu_b1", "Refiner checkpoint")]
     assert idle(bring, REQUEST) == ()
+
+
+def test_the_format_of_8_bits_is_idle_while_no_weights_are_kept_so() -> None:
+    axes = [axis_called(name, img2img=False) for name in ("8-bit format", "Cache FP16 weight for LoRA")]
+    assert idle(axes, REQUEST) == ("8-bit format", "Cache FP16 weight for LoRA")
+    assert idle(axes, replace(REQUEST, tuning=Tuning(fp8=Fp8.ENABLE))) == ()
+    assert idle([*axes, axis_called("FP8 mode", img2img=False)], REQUEST) == ()
 
 
 def test_every_plain_field_is_an_axis() -> None:

@@ -253,7 +253,9 @@ _GROUPS: Mapping[str, Mapping[str, Words]] = {
         "tuning.vae_decoder": Words("Decodificador VAE", option="vae-decodificador"),
         "tuning.downcast_alphas": Words("Redondear alphas_cumprod", option="redondear-alphas"),
         "tuning.eight_bits": Words(
-            "Formato de los 8 bits", "INT8 se aparta menos de la imagen del modelo entero", option="formato-8-bits"
+            "Formato de los 8 bits",
+            "Con pesos en 8 bits: INT8 se aparta menos de la imagen de siempre",
+            option="formato-8-bits",
         ),
         "tuning.fp8": Words(
             "Pesos del modelo en 8 bits", "Ocupan la mitad de memoria; cambia un poco la imagen", option="fp8"

@@ -16,7 +16,7 @@ SENTENCES: Mapping[str, Sentence] = {
     ),
     "grids.axis_without_effect": Sentence(
         "El eje «{axis}» no cambia nada aquí: esa parte está apagada.",
-        "Enciéndela (por ejemplo, Hires fix o Refiner) o elige otro eje.",
+        "Enciéndela (por ejemplo, Hires fix, Refiner o «Pesos del modelo en 8 bits») o elige otro eje.",
     ),
     "grids.axis_without_lora": Sentence(
         "El eje «{axis}» no cambia nada: tu prompt no tiene ningún LoRA.",

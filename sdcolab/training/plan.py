@@ -446,7 +446,7 @@ def as_bool(name: str, value: Any) -> bool:
         return value
     if isinstance(value, str) and value.lower() in ("true", "false"):
         return value.lower() == "true"
-    raise FieldWrongType(field=name, value=str(value), expected="bool")
+    raise FieldWrongType(field=name, value=str(value), expected="flag")
 
 
 def as_number(name: str, value: Any, kind: type) -> Any:

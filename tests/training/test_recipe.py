@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from sdcolab.core.detect import ModelFamily
-from sdcolab.core.errors import SamplesSkipped, TrainingMemory
+from sdcolab.core.errors import FieldWrongType, SamplesSkipped, TrainingMemory
 from sdcolab.core.memory_plan import FreeMemory
 from sdcolab.core.words import explain
 from sdcolab.training import recipe
@@ -18,7 +18,7 @@ from sdcolab.training.events import Told, TrainingEvent
 from sdcolab.training.families import TRAINABLE
 from sdcolab.training.memory import GB, fit_in_memory
 from sdcolab.training.needs import needs
-from sdcolab.training.plan import TrainingPlan
+from sdcolab.training.plan import TrainingPlan, as_bool
 from sdcolab.training.samples import Sampler
 from tests.support.vectors import vectors
 
@@ -156,3 +156,9 @@ def test_samples_are_left_out_where_the_model_has_no_room_meanwhile(monkeypatch:
         sampler.make(1, 1, told.append)
         sampler.make(2, 2, told.append)
     assert [type(one.warning) for one in told if isinstance(one, Told)] == [SamplesSkipped]
+
+
+def test_what_a_switch_of_a_plan_should_say_is_told_in_spanish() -> None:
+    with pytest.raises(FieldWrongType) as wrong:
+        as_bool("flip_aug", "quizá")
+    assert "verdadero o falso" in explain(wrong.value).text

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import base64
 import dataclasses
-import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -23,7 +22,17 @@ from typing import Any, Final
 from PIL import Image
 
 from sdcolab.core.detect import ModelKind
-from sdcolab.core.errors import FieldNotNumber, InitImageMissing, MaskMissing, NameNotChosen, NotDownloaded, UnknownName
+from sdcolab.core.errors import (
+    FieldEmpty,
+    FieldNotNumber,
+    FieldWrongType,
+    InitImageMissing,
+    MaskMissing,
+    NameNotChosen,
+    NotDownloaded,
+    RequestError,
+    UnknownName,
+)
 from sdcolab.core.fields import Field, Part, parts_of, plain_path, table_of
 from sdcolab.core.infotext.labels import keeps_places
 from sdcolab.core.names import split_name
@@ -402,20 +411,20 @@ def _optional_number(field: Field, raw: Any, path: str) -> float | None:
 
 
 def number(path: str, raw: Any, *, whole: bool) -> float:
-    """``raw`` as an int when ``whole``, else as a float; a decimal comma is understood. Raises ``FieldNotNumber``."""
+    """``raw`` as an int when ``whole``, else as a float; a decimal comma is understood.
+
+    Raises ``FieldEmpty``, ``FieldNotNumber`` or ``FieldWrongType`` when it should be whole and is not.
+    """
     text = str("" if raw is None else raw).strip().replace(",", ".")
+    if not text:
+        raise FieldEmpty(field=path)
     try:
-        if not whole:
-            return float(text)
-        return int(text) if text.lstrip("+-").isdigit() else _as_whole(float(text))
-    except (ValueError, OverflowError) as error:
+        found = int(text) if whole and text.lstrip("+-").isdigit() else float(text)
+    except ValueError as error:
         raise FieldNotNumber(field=path, value=text[:40]) from error
-
-
-def _as_whole(value: float) -> int:
-    if not math.isfinite(value) or value != int(value):
-        raise ValueError(value)
-    return int(value)
+    if whole and isinstance(found, float) and not found.is_integer():
+        raise FieldWrongType(field=path, value=text[:40], expected="whole")
+    return int(found) if whole else found
 
 
 def readable(kind: type[Any], values: Values, reader: Reader) -> dict[str, Any]:
@@ -431,7 +440,7 @@ def readable(kind: type[Any], values: Values, reader: Reader) -> dict[str, Any]:
             if control_of(field) not in PICTURES:
                 reader.read(field, value, path)
                 good[path] = value
-        except (UnknownName, FieldNotNumber, ValueError):
+        except (RequestError, ValueError):
             continue
     return good
 

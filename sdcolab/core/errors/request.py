@@ -59,6 +59,14 @@ class MaskMissing(RequestError):
 
 
 @dataclass(eq=False)
+class FieldEmpty(RequestError):
+    """A field that holds a number holds nothing."""
+
+    code: ClassVar[str] = "request.empty"
+    field: str
+
+
+@dataclass(eq=False)
 class FieldNotNumber(RequestError):
     """A field that holds a number holds something else."""
 

@@ -14,6 +14,7 @@ SENTENCES: Mapping[str, Sentence] = {
         "El valor {value} de «{field}» no sirve porque el modelo trabaja en bloques de {step} píxeles.",
         "Usa un múltiplo de {step}.",
     ),
+    "request.empty": Sentence("Falta el número de «{field}».", "Escríbelo y vuelve a intentarlo."),
     "request.not_number": Sentence(
         "«{field}» debe ser un número y dice «{value}».", "Corrígelo y vuelve a intentarlo."
     ),

@@ -724,6 +724,22 @@ def test_gradio_speaks_to_the_reader_as_we_do(visit: Visit) -> None:
     assert {text for text in seen if any(re.match(pattern, text) for pattern in gradio.PATTERNS)} == set()
 
 
+def test_files_that_gradio_refuses_are_refused_in_spanish(visit: Visit, tmp_path: Path) -> None:
+    page = visit()
+    page.get_by_role("tab", name="PNG Info", exact=True).click()
+    text = tmp_path / "notas.txt"
+    text.write_text("hola")
+    part(page, "pnginfo-picture").locator("input[type=file]").set_input_files(text)
+    expect(page.locator(".toast-message-text")).to_have_text("«notas.txt» no sirve aquí. Elige otro archivo.")
+
+
+def test_a_file_that_gradio_finds_too_large_is_refused_in_spanish() -> None:
+    said = 'File(s) exceed the maximum allowed size of 64.0 Mb: "enorme.png"'
+    pattern = next(pattern for pattern in gradio.PATTERNS if re.search(pattern, said))
+    spanish = re.sub(pattern, re.sub(r"\$(\d)", r"\\\1", gradio.PATTERNS[pattern]), said)
+    assert spanish == 'Hay archivos demasiado grandes, de más de 64.0 Mb: "enorme.png". Elige otros más pequeños.'
+
+
 def test_an_option_that_lies_over_the_sheet_s_backdrop_does_not_close_it(visit: Visit) -> None:
     page = visit(**PHONE)
     page.get_by_role("button", name="Ajustes", exact=True).click()

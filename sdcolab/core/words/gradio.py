@@ -70,6 +70,10 @@ LABELS: Mapping[str, str] = {
 
 PATTERNS: Mapping[str, str] = {
     "^Connection to the server was lost.*$": "Se perdió la conexión. Intentando volver…",
+    r"^Invalid file types?: (.*)\. Only .* allowed\.$": "«$1» no sirve aquí. Elige otro archivo.",
+    r"^File\(s\) exceed the maximum allowed size of (.*?): (.*)$": (
+        "Hay archivos demasiado grandes, de más de $1: $2. Elige otros más pequeños."
+    ),
     "^number input for (.*)$": "Número: $1",
     "^range slider for (.*)$": "Deslizador: $1",
     r"^Thumbnail (\d+) of (\d+)$": "Miniatura $1 de $2",

@@ -18,7 +18,7 @@ from sdcolab.core.tasks import Place
 from sdcolab.core.words import PHASE_LABELS, human_bytes
 from sdcolab.core.words import page as words
 from sdcolab.core.words.faces import READING_LINKS
-from sdcolab.core.words.queue import PAUSED
+from sdcolab.core.words.queue import HELD, PAUSED
 from sdcolab.core.words.tasks import how_far
 from sdcolab.studio.desk import DeskSnapshot
 from sdcolab.studio.job import JobSnapshot
@@ -44,11 +44,13 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """What a page has shown so far. ``job`` 0 means none; ``made`` are the pictures of all jobs."""
+    """What a page has shown so far. ``job`` 0 means none; ``held``: it waits for a queue that is paused; ``made`` are
+    the pictures of all jobs."""
 
     job: int = 0
     version: int = -1
     waiting: int = 0
+    held: bool = False
     made: tuple[ImageSaved, ...] = ()
     preview: Image.Image | None = None
     pace: Pace | None = None
@@ -101,10 +103,11 @@ def see_job(watch: Watch, jobs: JobQueue, clock: Clock) -> tuple[Watch, JobView 
         return nothing, JobView(False, 0, "", "", "", "", "", ())
     snapshot = job.snapshot
     waiting = behind(job, jobs)
-    if (snapshot.id, snapshot.version, waiting) == (watch.job, watch.version, watch.waiting):
+    held = not snapshot.ended and snapshot.phase is Phase.WAITING and jobs.paused()
+    if (snapshot.id, snapshot.version, waiting, held) == (watch.job, watch.version, watch.waiting, watch.held):
         return watch, None
     made = tuple(image for one in jobs.jobs(Place.ENGINE) for image in one.snapshot.images)
-    return _see(watch, snapshot, waiting, made, clock())
+    return _see(replace(watch, held=held), snapshot, waiting, made, clock())
 
 
 def _see(
@@ -127,7 +130,7 @@ def _see(
     view = JobView(
         running=not snapshot.ended,
         waiting=waiting,
-        progress=progress_of(snapshot, waiting, seconds_left(pace, snapshot, now)),
+        progress=progress_of(snapshot, waiting, seconds_left(pace, snapshot, now), held=watch.held),
         problems=problems_of(snapshot),
         report=report_of(snapshot),
         preview=_preview_change(fresh, before.preview, snapshot, address),
@@ -163,13 +166,16 @@ def seconds_left(pace: Pace | None, snapshot: JobSnapshot, now: float) -> float 
     return (now - pace.seconds) / (snapshot.step - pace.step) * (snapshot.total - snapshot.step)
 
 
-def progress_of(snapshot: JobSnapshot, waiting: int, left: float | None) -> str:
-    """The progress bar of a job; once it has ended well, how many images it made."""
+def progress_of(snapshot: JobSnapshot, waiting: int, left: float | None, *, held: bool = False) -> str:
+    """The progress bar of a job, which ``held`` says waits for a paused queue; once it has ended well, how many images
+    it made."""
     if snapshot.ended:
         made = len(snapshot.images)
         done = words.images_saved(made) if made else words.IN_VAIN if snapshot.is_in_vain else words.DONE
         return "" if snapshot.error else fragments.note(done)
     label = PHASE_LABELS[snapshot.phase] + ("…" if snapshot.phase is not Phase.WAITING else "")
+    if held:
+        label = HELD
     if snapshot.paused:
         label = PAUSED
     if snapshot.detail:

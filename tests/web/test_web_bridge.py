@@ -40,6 +40,7 @@ from sdcolab.core.request import GenerationRequest
 from sdcolab.core.scripts import Grid, XyzPlot
 from sdcolab.core.tasks import Generate, Place, Task, TaskRow, TaskTable
 from sdcolab.core.thumbnails import ThumbnailFolder
+from sdcolab.core.words.queue import HELD
 from sdcolab.studio import ledger
 from sdcolab.studio.desk import DeskSnapshot, DownloadDesk
 from sdcolab.studio.job import JobSnapshot, after
@@ -69,6 +70,21 @@ def ended(bench: Bench) -> None:
 
 def test_nothing_to_say_before_the_first_job(bench: Bench) -> None:
     assert see_job(Watch(), bench.studio.jobs, clock) == (Watch(), None)
+
+
+def test_a_job_that_waits_for_a_paused_queue_says_where_it_is_let_go(bench: Bench) -> None:
+    jobs = bench.studio.jobs
+    jobs.pause()
+    jobs.submit(Generate(GenerationRequest(prompt="gato", steps=2)))
+    watch, view = see_job(Watch(), jobs, clock)
+    assert view is not None
+    assert HELD in view.progress
+    assert see_job(watch, jobs, clock) == (watch, None)
+    jobs.resume()
+    ended(bench)
+    _, view = see_job(watch, jobs, clock)
+    assert view is not None
+    assert HELD not in view.progress
 
 
 def test_a_new_page_is_told_everything_of_a_job_that_ended(bench: Bench) -> None:

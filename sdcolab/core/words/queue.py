@@ -25,6 +25,7 @@ QUEUE_WORDS: Mapping[str, str] = {
 """The labels of its buttons and headings, by what they do."""
 
 WAITING = "En espera"
+HELD = "La cola está en pausa: pulsa «Seguir» en la pestaña Cola."
 NEXT = "El siguiente"
 DONE = "Terminado"
 CANCELLED = "Cancelado"

@@ -90,7 +90,8 @@ SENTENCES: Mapping[str, Sentence] = {
         "Si la lista está vacía, pulsa «Nuevo proyecto» en la pestaña Etiquetas y sube tus imágenes.",
     ),
     "training.nothing_trained": Sentence(
-        "Todavía no hay ningún LoRA terminado que probar.", "Entrena uno en la pestaña Entrenar y elígelo aquí."
+        "Todavía no hay ningún LoRA terminado que probar.",
+        "Entrena uno en la pestaña Entrenar y elígelo en Probar LoRA.",
     ),
     "training.project_name": Sentence(
         "«{name}» no sirve como nombre de proyecto.",

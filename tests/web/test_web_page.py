@@ -724,6 +724,32 @@ def test_gradio_speaks_to_the_reader_as_we_do(visit: Visit) -> None:
     assert {text for text in seen if any(re.match(pattern, text) for pattern in gradio.PATTERNS)} == set()
 
 
+def test_what_a_place_for_a_picture_has_is_large_enough_for_a_finger(visit: Visit, tmp_path: Path) -> None:
+    page = visit(**PHONE)
+    picture = tmp_path / "foto.png"
+    Image.new("RGB", (64, 64), "plum").save(picture)
+    page.evaluate("document.getElementById('sd-tab-pnginfo-button').click()")
+    part(page, "pnginfo-picture").locator("input[type=file]").set_input_files(picture)
+    expect(part(page, "pnginfo-picture").get_by_role("button", name="Quitar la imagen")).to_be_visible()
+    sides = page.evaluate(
+        """() => [...document.querySelectorAll(":is(#sd-pnginfo-picture, #sd-pnginfo-text) button")]
+          .filter((one) => one.checkVisibility())
+          .map((one) => [one.getAttribute("aria-label"), one.getBoundingClientRect()])
+          .map(([name, box]) => [name, Math.min(box.width, box.height)])"""
+    )
+    assert len(sides) > 3
+    assert [name for name, side in sides if side < 28] == []
+
+
+def test_only_prompts_with_tools_keep_room_for_them(visit: Visit) -> None:
+    page = visit()
+    part(page, "hires").locator("input[type=checkbox]").check()
+    page.get_by_role("button", name="Más opciones de Hires fix").click()
+    expect(field(page, "hires-negative_prompt")).to_be_visible()
+    room = "(id) => getComputedStyle(document.querySelector(`#sd-${id}`), '::after').content"
+    assert page.evaluate(room, "hires-prompt") == page.evaluate(room, "hires-negative_prompt") == "none"
+
+
 def test_files_that_gradio_refuses_are_refused_in_spanish(visit: Visit, tmp_path: Path) -> None:
     page = visit()
     page.get_by_role("tab", name="PNG Info", exact=True).click()

@@ -750,6 +750,20 @@ def test_only_prompts_with_tools_keep_room_for_them(visit: Visit) -> None:
     assert page.evaluate(room, "hires-prompt") == page.evaluate(room, "hires-negative_prompt") == "none"
 
 
+def test_the_bar_of_a_job_in_the_queue_has_the_page_s_colours(visit: Visit) -> None:
+    page = visit()
+    drawn = page.evaluate(
+        """() => {
+          const told = document.createElement("div");
+          told.className = "sd-queue-told";
+          told.innerHTML = "<progress max=1 value=0.5></progress>";
+          document.getElementById("sd-page").append(told);
+          return getComputedStyle(told.firstChild).appearance;
+        }"""
+    )
+    assert drawn == "none"  # else Chromium draws it green on grey
+
+
 def test_files_that_gradio_refuses_are_refused_in_spanish(visit: Visit, tmp_path: Path) -> None:
     page = visit()
     page.get_by_role("tab", name="PNG Info", exact=True).click()

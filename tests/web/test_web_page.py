@@ -764,6 +764,24 @@ def test_the_bar_of_a_job_in_the_queue_has_the_page_s_colours(visit: Visit) -> N
     assert drawn == "none"  # else Chromium draws it green on grey
 
 
+def test_links_can_be_read_on_the_page_s_ground(visit: Visit) -> None:
+    page = visit()
+    ratio = page.evaluate(
+        """() => {
+          const link = document.createElement("a");
+          link.style.color = "var(--link-text-color)";
+          document.getElementById("sd-job-report").append(link);
+          const light = (colour) => {
+            const [r, g, b] = colour.match(/\\d+/g).map((one) => one / 255)
+              .map((one) => (one <= 0.04045 ? one / 12.92 : ((one + 0.055) / 1.055) ** 2.4));
+            return 0.2126 * r + 0.7152 * g + 0.0722 * b + 0.05;
+          };
+          return light(getComputedStyle(document.body).backgroundColor) / light(getComputedStyle(link).color);
+        }"""
+    )
+    assert ratio >= 4.5  # WCAG 2.2, 1.4.3
+
+
 def test_files_that_gradio_refuses_are_refused_in_spanish(visit: Visit, tmp_path: Path) -> None:
     page = visit()
     page.get_by_role("tab", name="PNG Info", exact=True).click()

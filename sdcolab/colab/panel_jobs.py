@@ -15,10 +15,10 @@ from sdcolab.core.events import ImageSaved, Phase
 from sdcolab.core.tasks import Download
 from sdcolab.core.words import PHASE_LABELS
 from sdcolab.core.words import panel as words
-from sdcolab.core.words.queue import GO_ON, PAUSE_JOB, PAUSED
+from sdcolab.core.words.queue import GO_ON, HELD, PAUSE_JOB, PAUSED
 from sdcolab.core.words.tasks import how_far
 from sdcolab.studio.job import JobSnapshot
-from sdcolab.studio.jobs import JobQueue, behind
+from sdcolab.studio.jobs import JobQueue, behind, is_held
 from sdcolab.studio.made import MOST_IN_A_CELL, made_lines
 from sdcolab.studio.maps import figures
 from sdcolab.studio.sheets import Sheets
@@ -71,7 +71,7 @@ class JobsView:
                 self._drawn[job.id] = snapshot
                 self._draw(snapshot, former)
         if current := self._jobs.shown():
-            self._draw_current(current.snapshot, behind(current, self._jobs))
+            self._draw_current(current.snapshot, behind(current, self._jobs), held=is_held(current, self._jobs))
 
     def _draw(self, snapshot: JobSnapshot, former: JobSnapshot | None) -> None:
         """What stays of a job: its images, warnings and error."""
@@ -88,12 +88,12 @@ class JobsView:
             elif snapshot.error:
                 self._notes.trouble(snapshot.error)
 
-    def _draw_current(self, snapshot: JobSnapshot, waiting: int) -> None:
+    def _draw_current(self, snapshot: JobSnapshot, waiting: int, *, held: bool) -> None:
         """What moves: the bar, its sentence and the preview; and its report, where it changed."""
         if self._reported != (snapshot.id, snapshot.version):
             self._reported = (snapshot.id, snapshot.version)
             put(self.report, "value", report_of(snapshot))
-        put(self.state, "value", state_line(snapshot, waiting))
+        put(self.state, "value", state_line(snapshot, waiting, held=held))
         put(self.progress, "value", snapshot.fraction)
         put(self.progress.layout, "visibility", "hidden" if snapshot.ended else "visible")
         pauses = snapshot.pauses and not snapshot.ended and snapshot.phase is not Phase.WAITING
@@ -127,8 +127,8 @@ def report_of(snapshot: JobSnapshot) -> str:
     return chart_svg(snapshot.curve) + "<br>".join(lines) + figures(snapshot.maps)
 
 
-def state_line(snapshot: JobSnapshot, waiting: int) -> str:
-    """The sentence beside the bar, as HTML."""
+def state_line(snapshot: JobSnapshot, waiting: int, *, held: bool = False) -> str:
+    """The sentence beside the bar, as HTML; ``held``: it waits for a queue that is paused."""
     queued = words.QUEUED.format(count=waiting) if waiting else ""
     if snapshot.ended:
         if isinstance(snapshot.error, Cancelled):
@@ -138,6 +138,8 @@ def state_line(snapshot: JobSnapshot, waiting: int) -> str:
         if snapshot.is_in_vain:
             return words.IN_VAIN
         return words.images_ready(len(snapshot.images)) if snapshot.images else words.DONE
+    if held:
+        return html.escape(f"{HELD}{queued}")
     if snapshot.phase is Phase.WAITING:
         return words.PREPARING.format(queued=queued)
     if snapshot.paused:

@@ -15,7 +15,7 @@ from concurrent.futures import Future
 from pathlib import Path
 
 from sdcolab.core.errors import Cancelled, SdcolabError, Unexpected
-from sdcolab.core.events import Ended, Event, ImageReady, ImageSaved, Listener, ignore_events
+from sdcolab.core.events import Ended, Event, ImageReady, ImageSaved, Listener, Phase, ignore_events
 from sdcolab.core.tasks import Generate, Origin, Place, Task, TaskTable, Worker
 from sdcolab.studio.job import Job, Outcome
 from sdcolab.studio.journal import JobJournal
@@ -255,3 +255,9 @@ def last_picture(jobs: JobQueue) -> Path | None:
 def behind(shown: Job, jobs: JobQueue) -> int:
     """How many jobs wait for an engine, ``shown`` aside."""
     return sum(job is not shown for job in jobs.waiting())
+
+
+def is_held(shown: Job, jobs: JobQueue) -> bool:
+    """Whether ``shown`` waits because nothing new begins."""
+    snapshot = shown.snapshot
+    return not snapshot.ended and snapshot.phase is Phase.WAITING and jobs.paused()

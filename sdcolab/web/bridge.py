@@ -22,7 +22,7 @@ from sdcolab.core.words.queue import HELD, PAUSED
 from sdcolab.core.words.tasks import how_far
 from sdcolab.studio.desk import DeskSnapshot
 from sdcolab.studio.job import JobSnapshot
-from sdcolab.studio.jobs import JobQueue, behind
+from sdcolab.studio.jobs import JobQueue, behind, is_held
 from sdcolab.studio.made import MADE_ROOM, made_lines
 from sdcolab.studio.maps import figures
 from sdcolab.web import fragments
@@ -103,7 +103,7 @@ def see_job(watch: Watch, jobs: JobQueue, clock: Clock) -> tuple[Watch, JobView 
         return nothing, JobView(False, 0, "", "", "", "", "", ())
     snapshot = job.snapshot
     waiting = behind(job, jobs)
-    held = not snapshot.ended and snapshot.phase is Phase.WAITING and jobs.paused()
+    held = is_held(job, jobs)
     if (snapshot.id, snapshot.version, waiting, held) == (watch.job, watch.version, watch.waiting, watch.held):
         return watch, None
     made = tuple(image for one in jobs.jobs(Place.ENGINE) for image in one.snapshot.images)

@@ -52,6 +52,7 @@ from sdcolab.core.words import FIELD_LABELS, explain
 from sdcolab.core.words.control import SEND_TO_CONTROL, SHOW_MAP
 from sdcolab.core.words.faces import CANCEL, FOLD_UNIT, NO_LINKS, PASTE_LINKS
 from sdcolab.core.words.panel import CHOOSE_PICTURE
+from sdcolab.core.words.queue import HELD
 from sdcolab.core.words.road import DOWNLOAD_ASKED
 from sdcolab.process.supervisor import RestartPolicy, Roster
 from sdcolab.studio import ledger
@@ -340,6 +341,17 @@ def test_interrupting(desk: Desk) -> None:
     desk.press("⏹️ Interrumpir")
     desk.until(lambda: desk.widget("⏹️ Interrumpir").disabled)
     assert "<b>" not in state_line(JobSnapshot(1, Generate(GenerationRequest()), detail="<b>"), 0)
+
+
+def test_a_paused_queue_says_where_it_goes_on(desk: Desk) -> None:
+    desk.open()
+    assert desk.panel is not None
+    jobs = desk.panel._jobs
+    jobs.pause()
+    desk.press("🎨 Generar")
+    desk.until(lambda: HELD in desk.text())
+    jobs.resume()
+    desk.until(lambda: HELD not in desk.text())
 
 
 def test_emptying_the_queue(desk: Desk) -> None:

@@ -154,6 +154,11 @@ class UNetCall:
         return len(self.x) // len(self.shares)
 
     @property
+    def has_negative(self) -> bool:
+        """Whether there are rows of the negative prompt."""
+        return any(share.negative for share in self.shares)
+
+    @property
     def is_negative(self) -> Tensor:
         """Bool [N] on the device of ``x``: rows of the negative prompt."""
         return self._rows([share.negative for share in self.shares])
@@ -173,6 +178,13 @@ class UNetCall:
         if len(of_images) == 1:
             return of_images.expand(len(self.x), *of_images.shape[1:])
         return of_images.repeat(len(self.shares), *(1 for _ in of_images.shape[1:]))
+
+    def rows_of(self, places: Sequence[int], rows: Tensor) -> Tensor:
+        """Of ``rows`` [N, ...] those of the shares at ``places``, one after the other."""
+        if len(places) == len(self.shares):
+            return rows
+        of_shares = rows.chunk(len(self.shares))
+        return torch.cat([of_shares[place] for place in places])
 
     def with_residuals(self, down: Sequence[Tensor], mid: Tensor) -> UNetCall:
         """With these residuals [N, ...] of the skips, the shallowest first, and of the middle block, added to those
@@ -194,7 +206,8 @@ class UNetCall:
         return replace(self, attention=(*self.attention, hook))
 
     def _rows(self, of_shares: list[bool] | list[int]) -> Tensor:
-        return torch.tensor(of_shares, device=self.x.device).repeat_interleave(self.images)
+        rows = torch.tensor(of_shares).repeat_interleave(self.images)
+        return rows.to(self.x.device, non_blocking=True)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -19,11 +19,13 @@ from PIL import Image
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from sdcolab.core.control import ControlMode, ControlPictures, ControlUnit
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.events import CancelToken, Event, Phase, PhaseStarted, StepDone
 from sdcolab.core.folders import Folders
 from sdcolab.core.freeu import FreeU
 from sdcolab.core.library import Library, ModelFile
+from sdcolab.core.regions import Regions
 from sdcolab.core.request import GenerationRequest, InitImage, Inpaint, NoiseOrigin, Variation
 from sdcolab.core.samplers import SAMPLERS
 from sdcolab.core.tuning import EightBits, Fp8, Tuning
@@ -76,8 +78,12 @@ def sampled(
         raise Sampled
 
     monkeypatch.setattr(Darkroom, "decoded", done)
-    file = ModelFile(ModelKind.CHECKPOINT, demo_checkpoint.name, demo_checkpoint)
-    engine = Engine(Library(Folders(tmp_path), bundled=(file,)), None, device="cuda")
+    lines = demo_checkpoint.with_name(LINES)
+    files = (
+        ModelFile(ModelKind.CHECKPOINT, demo_checkpoint.name, demo_checkpoint),
+        ModelFile(ModelKind.CONTROLNET, lines.name, lines),
+    )
+    engine = Engine(Library(Folders(tmp_path), bundled=files), None, device="cuda")
 
     def run(request: GenerationRequest) -> Watch:
         watch = Watch()
@@ -97,9 +103,20 @@ PICTURE = InitImage((Image.new("RGB", (128, 128)),))
 MASK = Inpaint(Image.new("L", (128, 128), 255))
 
 
+LINES = "emoji-128-lineas.safetensors"
+UNIT = ControlUnit(images=PICTURE.images, model=LINES)
+REFERENCE = replace(UNIT, model="", module="reference_adain+attn")
+
+
 @pytest.mark.parametrize(
     "change",
     [
+        {"control": (UNIT,)},
+        {"control": (replace(UNIT, mode=ControlMode.CONTROL, region=MASK.mask, pictures=ControlPictures.TOGETHER),)},
+        {"control": (replace(UNIT, images=PICTURE.images * 2, pictures=ControlPictures.IN_TURN),)},
+        {"control": (REFERENCE,)},
+        {"control": (replace(UNIT, module="inpaint_only"),), "init": replace(PICTURE, inpaint=MASK)},
+        {"prompt": "a pizza AND a cat", "regions": Regions("1:2,1:2", "0:0,0:1", "1,1", 20)},
         {"prompt": "a pizza AND a [cat:dog:0.5] AND a [sun|tree]"},
         {"noise_origin": NoiseOrigin.CPU},
         {"variation": Variation(seed=3, strength=0.3)},

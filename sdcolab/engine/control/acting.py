@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -65,34 +66,34 @@ class Acting:
 
     def _residuals(self, call: UNetCall, net: ControlNet, hint: Tensor) -> tuple[list[Tensor], Tensor]:
         """Residuals [N, ...] for every row; where only the prompt's rows count, only those are computed."""
-        rows = (
-            ~call.is_negative
-            if self._positive_only
-            else torch.ones(len(call.x), dtype=torch.bool, device=call.x.device)
-        )
-        if not bool(rows.any()):
-            rows = torch.ones_like(rows)
-            weight = 0.0
-        else:
-            weight = self.weight
-        chosen = call.for_rows(hint.to(call.x))[rows] if len(hint) > 1 else hint.to(call.x)
-        found = _asked(net, call, rows, chosen, self.unit)
+        places = [number for number, share in enumerate(call.shares) if not (self._positive_only and share.negative)]
+        weight = self.weight if places else 0.0
+        places = places or list(range(len(call.shares)))
+        chosen = call.rows_of(places, call.for_rows(hint.to(call.x))) if len(hint) > 1 else hint.to(call.x)
+        found = _asked(net, call, places, chosen, self.unit)
         scales = soft_scales(len(found)) if is_soft(self.unit, hires=self.hires) else (1.0,) * len(found)
-        whole = [
-            self._spread(one * (weight * scale), rows, len(call.x)) for one, scale in zip(found, scales, strict=True)
-        ]
+        whole = [self._spread(one * (weight * scale), places, call) for one, scale in zip(found, scales, strict=True)]
         return whole[:-1], whole[-1]
 
-    def _spread(self, residual: Tensor, rows: Tensor, count: int) -> Tensor:
+    def _spread(self, residual: Tensor, places: Sequence[int], call: UNetCall) -> Tensor:
+        """``residual`` of the rows at ``places`` for every row: nothing for the others."""
         if self.control.averages:
             residual = residual.mean(dim=(2, 3), keepdim=True).expand_as(residual)
         if self.region is not None:
-            residual = residual * _resized(self.region, residual)
-        if bool(rows.all()):
+            residual = residual * self._region_over(self.region, residual)
+        if len(places) == len(call.shares):
             return residual
-        whole = residual.new_zeros(count, *residual.shape[1:])
-        whole[rows] = residual
-        return whole
+        nothing = torch.zeros_like(residual[: call.images])
+        of_shares = dict(zip(places, residual.chunk(len(places)), strict=True))
+        return torch.cat([of_shares.get(number, nothing) for number in range(len(call.shares))])
+
+    def _region_over(self, region: Tensor, like: Tensor) -> Tensor:
+        """How much the unit acts at each place of ``like`` [N, C, h, w]: [1, 1, h, w]. Computed once a pass."""
+        key = f"region {tuple(like.shape[-2:])} {like.dtype}"
+        if key not in self.conditions:
+            size, sent = (like.shape[-2], like.shape[-1]), region.to(like, non_blocking=True)
+            self.conditions[key] = functional.interpolate(sent, size=size, mode="bilinear")
+        return self.conditions[key]
 
     # --- T2I-Adapter --------------------------------------------------------------------------------------------------
 
@@ -107,16 +108,15 @@ class Acting:
                 call.for_rows(one) * (strength * scale) for one, scale in zip(net(picture), scales, strict=False)
             ]
             if self.region is not None:
-                features = [one * _resized(self.region, one) for one in features]
+                features = [one * self._region_over(self.region, one) for one in features]
             call = call.with_adapter(features)
         return call
 
 
-def _asked(net: ControlNet, call: UNetCall, rows: Tensor, hint: Tensor, unit: ControlUnit) -> list[Tensor]:
-    """What a ControlNet answers for some rows: its residuals, the middle's last."""
-    everything = bool(rows.all())
-    x, timesteps, context = (one if everything else one[rows] for one in (call.x, call.timesteps, call.context))
-    added = {name: one if everything else one[rows] for name, one in call.added.items()} or None
+def _asked(net: ControlNet, call: UNetCall, places: Sequence[int], hint: Tensor, unit: ControlUnit) -> list[Tensor]:
+    """What a ControlNet answers for the rows of some shares: its residuals, the middle's last."""
+    x, timesteps, context = (call.rows_of(places, one) for one in (call.x, call.timesteps, call.context))
+    added = {name: call.rows_of(places, one) for name, one in call.added.items()} or None
     with autocast(net):
         if isinstance(net, ControlNetUnionModel):
             index = UNION_ORDER.index(union_type(unit.module, unit.kind))
@@ -135,10 +135,6 @@ def _strength(acting: Acting, call: UNetCall) -> Tensor:
     if acting.unit.mode is ControlMode.CONTROL:
         weights = torch.where(call.is_negative, torch.zeros_like(weights), weights)
     return weights[:, None, None]
-
-
-def _resized(region: Tensor, like: Tensor) -> Tensor:
-    return functional.interpolate(region.to(like), size=tuple(like.shape[-2:]), mode="bilinear")
 
 
 def _part(of_images: Tensor, rows: slice) -> Tensor:

@@ -48,7 +48,7 @@ class Referring:
     def act(self, call: UNetCall) -> UNetCall:
         """``call`` with what the UNet remembers of the picture."""
         seen = replace(call, x=self._noised(call), down=(), mid=None, adapter=(), attention=(), around=())
-        memory = Memory(self.unit.weight, call.is_negative, self.fidelity)
+        memory = Memory(self.unit.weight, call, self.fidelity)
         if self.attends:
             seen, call = seen.with_attention(memory.look), call.with_attention(memory.recall)
         if self.matches:
@@ -60,7 +60,7 @@ class Referring:
     def _noised(self, call: UNetCall) -> Tensor:
         """The picture at the noise of the step, as the UNet reads it: its variance is kept."""
         chance = torch.Generator("cpu").manual_seed(self.seed % 2**63 + call.step.call)
-        noise = torch.randn(self.latents.shape, generator=chance).to(self.latents)
+        noise = torch.randn(self.latents.shape, generator=chance).to(self.latents, non_blocking=True)
         scaled = (self.latents + noise * call.step.sigma) / (1 + call.step.sigma**2) ** 0.5
         return call.for_rows(scaled.to(call.x))
 
@@ -73,9 +73,9 @@ def fidelity_of(mode: ControlMode, slider: float) -> float:
 class Memory:
     """What the layers of a UNet saw in a picture. ``weight`` (0..2) says how many take part, the widest first."""
 
-    def __init__(self, weight: float, negative: Tensor, fidelity: float) -> None:
+    def __init__(self, weight: float, call: UNetCall, fidelity: float) -> None:
         self._weight = weight
-        self._negative = negative
+        self._negative, self._has_negative = call.is_negative, call.has_negative
         self._fidelity = fidelity
         self._tokens: dict[str, tuple[AttentionSite, Tensor]] = {}
         self._moments: dict[nn.Module, tuple[Tensor, Tensor]] = {}
@@ -96,7 +96,7 @@ class Memory:
         if site.crosses or site.name not in self._chosen:
             return attend(hidden, context)
         both = attend(hidden, torch.cat([hidden, self._tokens[site.name][1]], dim=1))
-        if self._fidelity == 0 or not bool(self._negative.any()):
+        if self._fidelity == 0 or not self._has_negative:
             return both
         own = torch.where(self._negative[:, None, None], attend(hidden, None), both)
         return self._fidelity * own + (1 - self._fidelity) * both

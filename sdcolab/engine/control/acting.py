@@ -150,7 +150,9 @@ def _strength_at(acting: Acting, call: UNetCall, hidden: Tensor) -> Tensor:
         return strength
     key = f"region {level}"
     if key not in acting.conditions:
-        acting.conditions[key] = functional.adaptive_avg_pool2d(region, level).flatten()[None, :, None].to(hidden)
+        acting.conditions[key] = (
+            functional.adaptive_avg_pool2d(region, level).flatten()[None, :, None].to(hidden, non_blocking=True)
+        )
     return strength * acting.conditions[key]
 
 

@@ -483,12 +483,19 @@
   window.fetch = async (...request) => {
     const asked = String(request[0]?.url ?? request[0]).endsWith("/run/predict");
     answering += asked;
-    const answer = await plainFetch(...request).finally(() => { answering -= asked; });
-    if (asked && pressed && !answering) {
+    const answered = () => {
+      answering -= asked;
+      if (!asked || !pressed || answering) return;
       pressed = false;
       news(); // what was pressed may have begun something
       keepFormSoon(); // or filled the form, on a slow device after it was read
-    }
+    };
+    const answer = await plainFetch(...request).catch((error) => {
+      answered();
+      throw error;
+    });
+    // Its first line is there, and what it says comes later; then gradio puts it where it belongs.
+    if (asked) answer.clone().arrayBuffer().catch(() => {}).then(() => setTimeout(answered));
     if (answer.status === 401) window.location.assign("login");
     return answer;
   };

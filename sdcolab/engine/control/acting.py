@@ -100,17 +100,23 @@ class Acting:
     def _adapt(self, call: UNetCall, net: T2IAdapter) -> UNetCall:
         scales = ADAPTER_SOFT if is_soft(self.unit, hires=self.hires) else (1.0,) * len(ADAPTER_SOFT)
         strength = _strength(self, call)[..., None]
-        for hint in self.hints:
-            picture = hint.to(call.x).clamp(0, 1)
-            if net.config.in_channels == 1:
-                picture = picture.mean(dim=1, keepdim=True)
-            features = [
-                call.for_rows(one) * (strength * scale) for one, scale in zip(net(picture), scales, strict=False)
-            ]
+        for number, hint in enumerate(self.hints):
+            told = self._features(number, hint.to(call.x), net)
+            features = [call.for_rows(one) * (strength * scale) for one, scale in zip(told, scales, strict=False)]
             if self.region is not None:
                 features = [one * self._region_over(self.region, one) for one in features]
             call = call.with_adapter(features)
         return call
+
+    def _features(self, number: int, hint: Tensor, net: T2IAdapter) -> list[Tensor]:
+        """What the adapter says of a picture, one feature a level. Computed once a pass: it knows nothing of steps."""
+        levels = [f"adapter {number} {level}" for level in range(len(ADAPTER_SOFT))]
+        if levels[0] not in self.conditions:
+            picture = hint.clamp(0, 1)
+            if net.config.in_channels == 1:
+                picture = picture.mean(dim=1, keepdim=True)
+            self.conditions.update(zip(levels, net(picture), strict=False))
+        return [self.conditions[level] for level in levels if level in self.conditions]
 
 
 def _asked(net: ControlNet, call: UNetCall, places: Sequence[int], hint: Tensor, unit: ControlUnit) -> list[Tensor]:

@@ -205,6 +205,21 @@ def test_names_do_not_matter(engines: dict[str, Engine]) -> None:
         assert np.array_equal(picture(engines[family], own), picture(engines[family], theirs))
 
 
+def test_an_adapter_reads_each_picture_once(engines: dict[str, Engine], monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[Tensor] = []
+    forward = T2IAdapter.forward
+
+    def counted(net: T2IAdapter, sample: Tensor) -> list[Tensor]:
+        read.append(sample)
+        features: list[Tensor] = forward(net, sample)
+        return features
+
+    monkeypatch.setattr(T2IAdapter, "forward", counted)
+    for times in (1, 2):
+        picture(engines["sd1"], "t2i_full")
+        assert len(read) == times
+
+
 def test_a_union_follows_what_it_is_told(engines: dict[str, Engine]) -> None:
     engine = engines["sdxl"]
     canny, depth, tile = (

@@ -112,10 +112,11 @@ class Stored(nn.Module):
             return Kept(tensor.to(FP8))
         return rows_of(tensor) if name == "weight" else Kept(tensor.to(self.working))
 
-    def _used(self, x: Tensor | None) -> Tensor | None:
-        return None if x is None else x.to(self.working)
+    def _biased(self, bias: Tensor | None) -> Tensor | None:
+        return None if bias is None else bias.to(self.working)
 
-    def _weight(self, weight: Tensor) -> Tensor:
+    def used(self, weight: Tensor) -> Tensor:
+        """What its ``weight`` means, in the type that it works in."""
         return Kept(weight, self.scale).whole().to(self.working)
 
 
@@ -128,7 +129,7 @@ class StoredLinear(nn.Linear, Stored):
 
     def forward(self, x: Tensor) -> Tensor:
         """[..., in] -> [..., out]."""
-        return functional.linear(x, self._weight(self.weight), self._used(self.bias))
+        return functional.linear(x, self.used(self.weight), self._biased(self.bias))
 
 
 class StoredConv2d(nn.Conv2d, Stored):
@@ -150,7 +151,13 @@ class StoredConv2d(nn.Conv2d, Stored):
 
     def forward(self, x: Tensor) -> Tensor:
         """[N, in, h, w] -> [N, out, h', w']."""
-        return self._conv_forward(x, self._weight(self.weight), self._used(self.bias))
+        return self._conv_forward(x, self.used(self.weight), self._biased(self.bias))
+
+
+def used_weight(layer: nn.Module) -> Tensor:
+    """The weight that ``layer`` works with, however it is kept."""
+    weight = layer.get_parameter("weight")
+    return layer.used(weight) if isinstance(layer, Stored) else weight
 
 
 def to_be_stored(module: nn.Module, storage: Storage, without: tuple[str, ...] = ()) -> None:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from sdcolab.core.errors import ModelIncomplete
 from sdcolab.engine.control.filling import built, renamed_weights
 from sdcolab.engine.convert import HEAD_WIDTH
+from sdcolab.engine.stored import used_weight
 from sdcolab.engine.weights import Weights
 
 _PROJECTION, _ATTENTION = "image_proj.", "ip_adapter."
@@ -120,8 +121,8 @@ class IpAdapter:
         value = nn.functional.linear(tokens, self.values[index])
         query, key, value = (x.unflatten(2, (heads, -1)).transpose(1, 2) for x in (query, key, value))
         out = nn.functional.scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(2)
-        last: Tensor = attention.get_submodule("to_out.0").get_parameter("weight")
-        return nn.functional.linear(out, last.to(out.dtype))  # it may be kept in 8 bits
+        last = used_weight(attention.get_submodule("to_out.0"))
+        return nn.functional.linear(out, last.to(out.dtype))
 
 
 def load_ip_adapter(weights: Weights, device: torch.device, dtype: torch.dtype) -> IpAdapter:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from sdcolab.core.errors import ClipVisionMissing, ClipVisionUnknown, ControlSiz
 from sdcolab.core.folders import Folders
 from sdcolab.core.library import Library, ModelFile
 from sdcolab.core.request import GenerationRequest
+from sdcolab.core.tuning import EightBits, Fp8, Tuning
 from sdcolab.engine.control.ip_adapter import PatchProjection, PooledProjection, Resampler
 from sdcolab.engine.engine import Engine
 
@@ -167,10 +169,13 @@ def box(*sides: int) -> Image.Image:
     return picture
 
 
-def made(engine: Engine, model: str, *pictures: Image.Image, **unit: object) -> np.ndarray:
+def made(
+    engine: Engine, model: str, *pictures: Image.Image, tuning: Tuning | None = None, **unit: object
+) -> np.ndarray:
     images = pictures or (box(30, 30, 100, 100),)
     units = (ControlUnit(model=model, images=images, **unit),) if model else ()  # type: ignore[arg-type]
     request = GenerationRequest(prompt="pizza", steps=2, cfg_scale=4, seed=3, width=128, height=128, control=units)
+    request = replace(request, tuning=tuning or Tuning())
     return np.asarray(engine.generate(request).images[0].image, np.int16)
 
 
@@ -204,6 +209,12 @@ def test_an_ip_adapter_reads_the_picture_with_its_clip_vision(engine: Engine, fo
         assert np.abs(made(engine, sort.__name__, weight=0.0) - plain).max() <= 1
     # How a file's tensors lie in memory can change how torch adds them up: by a rounding, no more.
     assert np.abs(made(engine, "ip_adapter_bin") - made(engine, "ip_adapter")).max() <= 1
+
+
+@pytest.mark.parametrize("sort", ["ip_adapter", "lllite", "control_lora", "difference"])
+def test_it_acts_alike_on_weights_in_8_bits(engine: Engine, sort: str) -> None:
+    far = made(engine, sort, tuning=Tuning(fp8=Fp8.ENABLE, eight_bits=EightBits.INT8)) - made(engine, sort)
+    assert 0 < np.abs(far).mean() < 3
 
 
 def test_an_adapter_of_faces_is_told_by_name(engine: Engine) -> None:

@@ -20,9 +20,9 @@ from pathlib import Path
 from PIL import Image
 
 from sdcolab.core.outputs import png_text
+from sdcolab.core.thumbnails import thumbnail
 from sdcolab.gallery.index import GalleryIndex, Wanted
 from sdcolab.gallery.scan import scan
-from sdcolab.gallery.thumbnails import thumbnail
 
 _WORDS = (
     *("masterpiece", "best", "quality", "woman", "man", "cat", "castle", "forest", "sunset", "neon", "armor", "dress"),

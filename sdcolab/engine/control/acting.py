@@ -26,7 +26,7 @@ class Acting:
 
     ``hints`` [1 or images, 3, H, W] in 0..1 (or masked), one set for each picture that acts at once; ``weight`` is the
     share of each. ``region`` [1, 1, H, W] in 0..1: where it acts. ``tokens``: what an IP-Adapter reads of each picture
-    that acts at once, and of no picture, [1 or images, m, C] each. ``conditions``: what was computed once for the pass.
+    that acts at once, and of no picture, [1 or images, m, C] each. ``conditions``: computed once a round.
     """
 
     unit: ControlUnit
@@ -41,7 +41,7 @@ class Acting:
     def part(self, rows: slice) -> Acting:
         """For some images of the batch."""
         tokens = tuple((_part(picture, rows), nothing) for picture, nothing in self.tokens)
-        return replace(self, hints=tuple(_part(one, rows) for one in self.hints), tokens=tokens)
+        return replace(self, hints=tuple(_part(one, rows) for one in self.hints), tokens=tokens, conditions={})
 
     def act(self, call: UNetCall) -> UNetCall:
         """``call`` with what the unit adds."""
@@ -88,7 +88,7 @@ class Acting:
         return torch.cat([of_shares.get(number, nothing) for number in range(len(call.shares))])
 
     def _region_over(self, region: Tensor, like: Tensor) -> Tensor:
-        """How much the unit acts at each place of ``like`` [N, C, h, w]: [1, 1, h, w]. Computed once a pass."""
+        """How much the unit acts at each place of ``like`` [N, C, h, w]: [1, 1, h, w]. Computed once a round."""
         key = f"region {tuple(like.shape[-2:])} {like.dtype}"
         if key not in self.conditions:
             size, sent = (like.shape[-2], like.shape[-1]), region.to(like, non_blocking=True)
@@ -109,7 +109,7 @@ class Acting:
         return call
 
     def _features(self, number: int, hint: Tensor, net: T2IAdapter) -> list[Tensor]:
-        """What the adapter says of a picture, one feature a level. Computed once a pass: it knows nothing of steps."""
+        """What the adapter says of a picture, one feature a level. Computed once a round: it knows nothing of steps."""
         levels = [f"adapter {number} {level}" for level in range(len(ADAPTER_SOFT))]
         if levels[0] not in self.conditions:
             picture = hint.clamp(0, 1)
@@ -198,7 +198,7 @@ class _Shifted:
             return attend(hidden, context)
 
     def _conditions(self, shift: Shift) -> list[Tensor]:
-        """Of every picture; computed once a pass for each layer."""
+        """Of every picture; computed once a round for each layer."""
         known, made = self.acting.conditions, []
         for number, hint in enumerate(self.acting.hints):
             key = f"{number} {shift.layer}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -30,7 +30,7 @@ class Referring:
 
     ``fidelity`` (0..1): how much the negative prompt goes without the picture, which makes the prompt follow it more.
     ``attends``: self-attention reads the picture's tokens too. ``matches``: blocks take its means and deviations.
-    ``seed`` fixes the noise that is put on the picture. ``conditions`` is there for units that compute something once.
+    ``seed`` fixes the noise that is put on the picture.
     """
 
     unit: ControlUnit
@@ -39,7 +39,6 @@ class Referring:
     attends: bool
     matches: bool
     seed: int
-    conditions: dict[str, Tensor] = field(default_factory=dict)
 
     def part(self, rows: slice) -> Referring:
         """For some images of the batch."""

@@ -172,8 +172,7 @@ class ControlNet(Feature):
     def end(self, samples: Tensor, of: Round) -> Tensor:
         """The kept part as it was. What was computed for this size is of no use any more."""
         del of
-        for one in self._now:
-            one.conditions.clear()
+        self._now = ()
         return self._kept.after(samples)
 
     def before_unet(self, call: UNetCall) -> UNetCall:

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from diffusers import ControlNetModel, ControlNetUnionModel, T2IAdapter
+from diffusers import ControlNetModel, ControlNetUnionModel, T2IAdapter, UNet2DConditionModel
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from sdcolab.core.control import ControlType, ControlUnit
+from sdcolab.core.control import ControlPictures, ControlType, ControlUnit
 from sdcolab.core.detect import ModelKind
 from sdcolab.core.errors import ControlFamilyWrong, ControlSizeWrong, ControlTypeUnknown
 from sdcolab.core.folders import Folders
@@ -218,6 +218,27 @@ def test_an_adapter_reads_each_picture_once(engines: dict[str, Engine], monkeypa
     for times in (1, 2):
         picture(engines["sd1"], "t2i_full")
         assert len(read) == times
+
+
+def test_what_was_read_for_a_batch_is_not_used_for_a_part_of_it(
+    engines: dict[str, Engine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = tuple(Image.new("RGB", (64, 64), colour) for colour in ("black", "white"))
+    unit = ControlUnit(model="t2i_full", images=images, pictures=ControlPictures.IN_TURN)
+    request = GenerationRequest(
+        prompt="a", steps=2, cfg_scale=4, seed=3, width=64, height=64, batch_size=2, control=(unit,)
+    )
+    expected = [np.asarray(one.image, np.int16) for one in engines["sd1"].generate(request).images]
+    forward = UNet2DConditionModel.forward
+
+    def small(unet: UNet2DConditionModel, sample: Tensor, *given: object, **named: object) -> object:
+        if len(sample) > 1:  # after the adapter read both pictures
+            raise torch.OutOfMemoryError
+        return forward(unet, sample, *given, **named)
+
+    monkeypatch.setattr(UNet2DConditionModel, "forward", small)
+    made = [np.asarray(one.image, np.int16) for one in engines["sd1"].generate(request).images]
+    assert all(np.abs(one - other).max() <= 1 for one, other in zip(made, expected, strict=True))
 
 
 def test_a_union_follows_what_it_is_told(engines: dict[str, Engine]) -> None:
